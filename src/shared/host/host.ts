@@ -1,0 +1,70 @@
+import type { NetError } from '../errors/net-error.ts';
+import type { AddressState, LinkState, RouteState } from '../model/link.ts';
+import type { NftTable, Op } from '../model/op.ts';
+
+/** Who this machine (or nested host) is, and since when. */
+export interface HostIdentity {
+  /** `ISTHMUS_HOST_ID`; else `root` in PID 1's network namespace; else boot id and namespace cookie. */
+  readonly hostId: string;
+  /** /proc/sys/kernel/random/boot_id. */
+  readonly bootId: string;
+  /** When this boot began, in milliseconds since the epoch. */
+  readonly bootedAt: number;
+}
+
+/** An open network namespace. Close it with `using`. */
+export interface Namespace extends Disposable {
+  /** Boot id and SO_NETNS_COOKIE: never used again, where inode numbers recur within minutes. */
+  readonly id: string;
+  /** The path it was opened by; empty for the host's own. */
+  readonly path: string;
+}
+
+/** The namespaces that the NsRefs of an Op stand for. Ops of an absent sandbox are skipped by `revert`. */
+export interface Namespaces {
+  readonly host: Namespace;
+  readonly sandbox?: Namespace;
+}
+
+/** What to read. `all` reads every one; a list reads those that exist; absent reads none. */
+export interface ViewQuery {
+  readonly links?: 'all' | readonly string[];
+  /** Names of the devices whose addresses are wanted. */
+  readonly addresses?: 'all' | readonly string[];
+  readonly routes?: boolean;
+  /** Keys below /proc/sys, slashes or dots: `net/ipv4/ip_forward`. */
+  readonly sysctls?: readonly string[];
+  readonly nftSets?: readonly { readonly table: NftTable; readonly set: string }[];
+}
+
+/** What was read, as plain values: the view that planners plan from and that CHECK compares with. */
+export interface View {
+  readonly links: ReadonlyMap<string, LinkState>;
+  readonly addresses: readonly AddressState[];
+  readonly routes: readonly RouteState[];
+  /** Trimmed; absent where the kernel has no such key. */
+  readonly sysctls: ReadonlyMap<string, string>;
+  /** Elements in nft's syntax by `<table> <set>`; absent where there is no such set. */
+  readonly nftSets: ReadonlyMap<string, readonly string[]>;
+}
+
+/** The kernel as a port: LinuxHost is the real one, FakeHost keeps the same state in memory. */
+export interface Host {
+  readonly identity: HostIdentity;
+  /** The namespace that the caller runs in. */
+  readonly own: Namespace;
+  /**
+   * The network namespace at `path`, open.
+   * Throws NetError `invalid-namespace` where there is none, or something else (a plain file).
+   */
+  open(path: string): Namespace;
+  observe(ns: Namespace, query: ViewQuery): View;
+  /**
+   * Runs the Ops in order, several in one message to the kernel where they allow it.
+   * Throws NetError for the first that fails, with the kernel's words; later ones may have run (the caller reverses
+   * the whole plan). `addr.add`, `route.add` of what exists already fail; `sysctl.set` with `optional` does not.
+   */
+  apply(ops: readonly Op[], namespaces: Namespaces): void;
+  /** Runs the Ops in order, taking absence for success; goes on after a failure and returns all failures. */
+  revert(ops: readonly Op[], namespaces: Namespaces): NetError[];
+}

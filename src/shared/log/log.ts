@@ -1,0 +1,47 @@
+/** Fields of one log line; values are written with JSON.stringify where they contain spaces. */
+export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
+
+export interface Logger {
+  info(event: string, fields?: LogFields): void;
+  warn(event: string, fields?: LogFields): void;
+  debug(event: string, fields?: LogFields): void;
+}
+
+const LEVELS = { error: 0, warn: 1, info: 2, debug: 3 } as const;
+export type LogLevel = keyof typeof LEVELS;
+
+/**
+ * A logger that writes one `key=value` line an event to `write` (stderr), each with the trace id of the W3C
+ * `traceparent` given, where it is one.
+ */
+export function makeLogger(level: LogLevel, traceparent: string | undefined, write: (line: string) => void): Logger {
+  const trace = traceId(traceparent);
+  const emit = (severity: LogLevel, event: string, fields: LogFields = {}): void => {
+    if (LEVELS[severity] > LEVELS[level]) return;
+    write(formatLine({ level: severity, event, trace, ...fields }));
+  };
+  return {
+    info: (event, fields) => emit('info', event, fields),
+    warn: (event, fields) => emit('warn', event, fields),
+    debug: (event, fields) => emit('debug', event, fields),
+  };
+}
+
+/** The trace id of a W3C traceparent (`00-<32 hex>-<16 hex>-<2 hex>`), or undefined. */
+export function traceId(traceparent: string | undefined): string | undefined {
+  return /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/.exec(traceparent ?? '')?.[1];
+}
+
+export function isLogLevel(text: string): text is LogLevel {
+  return Object.hasOwn(LEVELS, text);
+}
+
+function formatLine(fields: LogFields): string {
+  const parts: string[] = [];
+  for (const [key, value] of Object.entries(fields)) {
+    if (value === undefined) continue;
+    const text = String(value);
+    parts.push(`${key}=${/^[^\s"=]+$/.test(text) ? text : JSON.stringify(text)}`);
+  }
+  return `${parts.join(' ')}\n`;
+}

@@ -1,0 +1,34 @@
+import { hash } from 'node:crypto';
+
+/** Which world an endpoint belongs to. */
+export type Camp = 'cni' | 'cnm';
+
+/** What part of an attachment a call owns; a chained DEL removes its own role only. */
+export type Role = 'interface' | 'ipam' | 'loopback';
+
+/** The identity of one attachment point. */
+export interface Attachment {
+  readonly camp: Camp;
+  readonly network: string;
+  readonly containerId: string;
+  readonly ifName: string;
+}
+
+/**
+ * Hex digest of an attachment. Parts are separated by NUL, which none can contain, so that no two attachments share
+ * one by concatenation.
+ */
+export function attachmentDigest(attachment: Attachment): string {
+  const { camp, network, containerId, ifName } = attachment;
+  return digest(camp, network, containerId, ifName);
+}
+
+/** Name of the host-side interface of an attachment: `veth` and 11 hex digits, 15 characters (IFNAMSIZ - 1). */
+export function hostIfName(attachment: Attachment): string {
+  return `veth${attachmentDigest(attachment).slice(0, 11)}`;
+}
+
+/** Hex SHA-256 of NUL-separated parts. */
+export function digest(...parts: readonly string[]): string {
+  return hash('sha256', parts.join('\0'), 'hex');
+}

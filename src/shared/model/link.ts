@@ -1,0 +1,103 @@
+/** A network interface as the kernel has it. Names of fields follow `ip -d link`. */
+export interface LinkState {
+  readonly index: number;
+  readonly name: string;
+  /** IFLA_INFO_KIND: `bridge`, `veth`, `vxlan`, …; absent for hardware and `lo`. */
+  readonly kind?: string;
+  readonly mac: string;
+  readonly mtu: number;
+  /** IFF_UP: administratively up. */
+  readonly up: boolean;
+  /** IFF_LOWER_UP: the carrier is there. */
+  readonly lowerUp: boolean;
+  readonly loopback: boolean;
+  /** Total promiscuity asked for by anybody is above zero. */
+  readonly promisc: boolean;
+  readonly group: number;
+  readonly alias?: string;
+  readonly altNames: readonly string[];
+  /** Name of the bridge (or other upper device) that this link is a port of. */
+  readonly master?: string;
+  /** IFLA_LINK: ifindex of the veth peer or lower device, in `linkNetnsId` where that is present. */
+  readonly linkIndex?: number;
+  readonly linkNetnsId?: number;
+  readonly bridge?: BridgeState;
+  readonly port?: PortState;
+}
+
+export interface BridgeState {
+  readonly vlanFiltering: boolean;
+  readonly defaultPvid?: number;
+}
+
+/** A bridge port: IFLA_BRPORT_*. */
+export interface PortState {
+  readonly hairpin: boolean;
+  readonly isolated: boolean;
+  readonly learning: boolean;
+}
+
+export interface AddressState {
+  readonly dev: string;
+  /** `10.0.0.2/16`. */
+  readonly address: string;
+  readonly scope: RouteScope;
+  readonly permanent: boolean;
+  readonly dadFailed: boolean;
+  readonly tentative: boolean;
+}
+
+export type RouteScope = 'global' | 'site' | 'link' | 'host' | 'nowhere' | number;
+
+/** A unicast route. `table` defaults to 254 (main), `scope` to global with a gateway and link without. */
+export interface RouteSpec {
+  /** Destination without host bits: `0.0.0.0/0`. */
+  readonly dst: string;
+  readonly gateway?: string;
+  readonly dev?: string;
+  readonly source?: string;
+  readonly mtu?: number;
+  readonly advmss?: number;
+  readonly priority?: number;
+  readonly table?: number;
+  readonly scope?: RouteScope;
+  /** RTNH_F_ONLINK: the gateway is taken to be on the link without a route to it. */
+  readonly onlink?: boolean;
+}
+
+export interface RouteState extends RouteSpec {
+  /** RTPROT_*: 2 kernel, 3 boot, 4 static, 9 router advertisement. */
+  readonly protocol: number;
+}
+
+/** IFLA_INFO_DATA by kind. */
+export type LinkKind =
+  | { readonly kind: 'bridge'; readonly vlanFiltering?: boolean; readonly defaultPvid?: number }
+  | { readonly kind: 'veth'; readonly peer: VethPeer }
+  | {
+      readonly kind: 'vxlan';
+      readonly id: number;
+      readonly port?: number;
+      readonly local?: string;
+      readonly group?: string;
+      readonly dev?: string;
+      readonly learning?: boolean;
+      readonly proxy?: boolean;
+    }
+  | {
+      readonly kind: 'macvlan';
+      readonly dev: string;
+      readonly mode: 'private' | 'vepa' | 'bridge' | 'passthru' | 'source';
+    }
+  | { readonly kind: 'ifb' };
+
+/** The other end of a veth pair; it cannot be created up (ENOTCONN). */
+export interface VethPeer {
+  readonly ns: NsRef;
+  readonly name: string;
+  readonly mac?: string;
+  readonly mtu?: number;
+}
+
+/** Which namespace an Op acts in: the host's (the caller's own), or the sandbox of the endpoint. */
+export type NsRef = 'host' | 'sandbox';

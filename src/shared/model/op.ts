@@ -1,0 +1,116 @@
+import type { LinkKind, NsRef, RouteSpec } from './link.ts';
+
+/** Attributes of a link that can be changed. Only what is present is changed. */
+export interface LinkChanges {
+  readonly up?: boolean;
+  readonly mtu?: number;
+  readonly mac?: string;
+  /** Name of the bridge to be a port of; null takes it out. */
+  readonly master?: string | null;
+  readonly alias?: string;
+  readonly group?: number;
+  readonly promisc?: boolean;
+}
+
+export interface PortChanges {
+  readonly hairpin?: boolean;
+  readonly isolated?: boolean;
+  readonly learning?: boolean;
+}
+
+/** A range of VLAN ids on a bridge port, or on the bridge itself with `self`. */
+export interface VlanRange {
+  readonly vid: number;
+  readonly vidEnd?: number;
+  readonly pvid?: boolean;
+  readonly untagged?: boolean;
+  readonly self?: boolean;
+}
+
+/**
+ * One kernel step, as data: plain JSON, so that it can be journaled, printed and compared. Links are named by their
+ * names; indexes are bound when the Op runs. Addresses, prefixes and MACs are canonical text.
+ */
+export type Op =
+  | {
+      readonly op: 'link.create';
+      readonly ns: NsRef;
+      readonly name: string;
+      readonly link: LinkKind;
+      readonly mac?: string;
+      readonly mtu?: number;
+      readonly master?: string;
+      readonly group?: number;
+      readonly alias?: string;
+      readonly up?: boolean;
+    }
+  | { readonly op: 'link.set'; readonly ns: NsRef; readonly name: string; readonly set: LinkChanges }
+  | {
+      readonly op: 'link.delete';
+      readonly ns: NsRef;
+      readonly name: string;
+      /** Deletes only a link of this kind: a name that came to mean something else is left alone. */
+      readonly kind?: string;
+    }
+  | { readonly op: 'port.set'; readonly ns: NsRef; readonly name: string; readonly set: PortChanges }
+  | { readonly op: 'vlan.add' | 'vlan.delete'; readonly ns: NsRef; readonly name: string; readonly vlan: VlanRange }
+  | {
+      readonly op: 'addr.add' | 'addr.delete';
+      readonly ns: NsRef;
+      readonly dev: string;
+      readonly address: string;
+      /** IFA_F_NODAD: usable at once, without duplicate address detection (IPv6). */
+      readonly noDad?: boolean;
+    }
+  | { readonly op: 'route.add' | 'route.delete'; readonly ns: NsRef; readonly route: RouteSpec }
+  | {
+      readonly op: 'neigh.add' | 'neigh.delete';
+      readonly ns: NsRef;
+      readonly dev: string;
+      readonly address: string;
+      readonly mac: string;
+    }
+  | {
+      readonly op: 'fdb.add' | 'fdb.delete';
+      readonly ns: NsRef;
+      readonly dev: string;
+      readonly mac: string;
+      /** Remote VXLAN endpoint; absent for an entry of a bridge port. */
+      readonly dst?: string;
+      readonly flags: 'self' | 'master';
+    }
+  | {
+      readonly op: 'sysctl.set';
+      readonly ns: NsRef;
+      /** Path below /proc/sys, with dots or slashes as the kernel has them: `net/ipv4/conf/eth0/arp_notify`. */
+      readonly key: string;
+      readonly value: string;
+      /** True where a kernel without this key (IPv6 switched off) is no failure. */
+      readonly optional?: boolean;
+    }
+  | {
+      readonly op: 'nft.element.add' | 'nft.element.delete';
+      readonly ns: NsRef;
+      readonly table: NftTable;
+      readonly set: string;
+      /** The element in nft's syntax: `"veth1" . 0a:58:0a:00:00:02`. */
+      readonly element: string;
+    };
+
+/** `family name`; host/nft.ts holds the definition that is made when the table is missing. */
+export type NftTable = 'bridge isthmus';
+
+export type OpName = Op['op'];
+
+/** Ordered kernel steps with, in the order to run them, the steps that take them back. */
+export interface Plan {
+  readonly ops: readonly Op[];
+  readonly undo: readonly Op[];
+}
+
+export const EMPTY_PLAN: Plan = { ops: [], undo: [] };
+
+/** The plan that runs `a`, then `b`; its reversal runs in the opposite order. */
+export function joinPlans(a: Plan, b: Plan): Plan {
+  return { ops: [...a.ops, ...b.ops], undo: [...b.undo, ...a.undo] };
+}

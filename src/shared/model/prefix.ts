@@ -1,0 +1,64 @@
+import { type Addr, BITS, type Family, formatAddr, parseAddr } from './addr.ts';
+
+/** An address with a prefix length: `10.1.2.3/16`. Host bits may be set; `networkOf` clears them. */
+export interface Prefix {
+  readonly addr: Addr;
+  readonly length: number;
+}
+
+/** The prefix that `text` writes (`addr/length`, host bits kept), or undefined. */
+export function parsePrefix(text: string): Prefix | undefined {
+  const slash = text.lastIndexOf('/');
+  if (slash < 0) return undefined;
+  const addr = parseAddr(text.slice(0, slash));
+  const digits = text.slice(slash + 1);
+  if (addr === undefined || !/^(0|[1-9]\d{0,2})$/.test(digits)) return undefined;
+  const length = Number(digits);
+  return length > BITS[addr.family] ? undefined : { addr, length };
+}
+
+export function formatPrefix(prefix: Prefix): string {
+  return `${formatAddr(prefix.addr)}/${prefix.length}`;
+}
+
+/** The prefix of one address: /32 or /128. */
+export function hostPrefix(addr: Addr): Prefix {
+  return { addr, length: BITS[addr.family] };
+}
+
+/** The same prefix without host bits. */
+export function networkOf(prefix: Prefix): Prefix {
+  return { addr: firstOf(prefix), length: prefix.length };
+}
+
+/** The lowest address: the network address. */
+export function firstOf(prefix: Prefix): Addr {
+  const host = hostBits(prefix);
+  return { family: prefix.addr.family, value: (prefix.addr.value >> host) << host };
+}
+
+/** The highest address: for IPv4 the broadcast address. */
+export function lastOf(prefix: Prefix): Addr {
+  const host = hostBits(prefix);
+  return { family: prefix.addr.family, value: ((prefix.addr.value >> host) << host) | ((1n << host) - 1n) };
+}
+
+/** True where `addr` is of the prefix's family and inside it. */
+export function contains(prefix: Prefix, addr: Addr): boolean {
+  const host = hostBits(prefix);
+  return addr.family === prefix.addr.family && addr.value >> host === prefix.addr.value >> host;
+}
+
+/** True where the two prefixes share an address. Prefixes of different families never do. */
+export function overlaps(a: Prefix, b: Prefix): boolean {
+  return a.length <= b.length ? contains(a, b.addr) : contains(b, a.addr);
+}
+
+/** `0.0.0.0/0` or `::/0`. */
+export function defaultRoute(family: Family): string {
+  return family === 4 ? '0.0.0.0/0' : '::/0';
+}
+
+function hostBits(prefix: Prefix): bigint {
+  return BigInt(BITS[prefix.addr.family] - prefix.length);
+}

@@ -1,0 +1,111 @@
+import type { Addr } from '../model/addr.ts';
+import type { Attachment, Role } from '../model/attachment.ts';
+import type { Op, Plan } from '../model/op.ts';
+
+/** A process that holds an intent: a pid alone recurs, with its start time (clock ticks since boot) it does not. */
+export interface Owner {
+  readonly pid: number;
+  readonly startTime: string;
+}
+
+/** `intent`: the plan is stored, the kernel may have some of it. `ready`: the kernel has all of it. */
+export type Progress = 'intent' | 'ready';
+
+/** What is made once for a network. Durable across reboots. */
+export interface NetworkRow {
+  readonly name: string;
+  readonly driver: string;
+  /** The device that carries the network; a different one is refused while endpoints exist. */
+  readonly device: string;
+  /** Takes back what we made for the network; what we found there is not in it. */
+  readonly undo: readonly Op[];
+  /** Boot in which `undo` was made: a later boot has none of it. */
+  readonly bootId: string;
+}
+
+export interface SandboxRef {
+  readonly path: string;
+  /** Namespace.id. */
+  readonly id: string;
+}
+
+/** One role's part of one attachment. Belongs to a boot. */
+export interface EndpointRow {
+  readonly attachment: Attachment;
+  readonly role: Role;
+  readonly progress: Progress;
+  readonly owner: Owner;
+  readonly sandbox: SandboxRef;
+  /** Host-side interface; empty where there is none. */
+  readonly hostIf: string;
+  /** What was done, and what takes it back. CHECK compares `plan.ops` with the kernel; DEL runs `plan.undo`. */
+  readonly plan: Plan;
+  /** The configuration to hand to a foreign IPAM plugin at DEL; absent without one. */
+  readonly delegate?: { readonly type: string; readonly config: string };
+}
+
+/** Networks of this host. */
+export interface NetworkTable {
+  get(name: string): NetworkRow | undefined;
+  put(row: NetworkRow): void;
+  delete(name: string): void;
+  list(): NetworkRow[];
+}
+
+/** Endpoints of this host and this boot; rows of an earlier boot do not show. */
+export interface EndpointTable {
+  get(attachment: Attachment, role: Role): EndpointRow | undefined;
+  put(row: EndpointRow): void;
+  delete(attachment: Attachment, role: Role): void;
+  /** All of them, or those of one network, whatever their camp. */
+  list(network?: string): EndpointRow[];
+}
+
+export interface Lease {
+  /** `<dataDir>/<network>`: one pool of addresses. */
+  readonly scope: string;
+  readonly address: Addr;
+  readonly owner: Attachment;
+  /** `file`: read from a host-local directory, whose file goes with the lease. */
+  readonly source: 'store' | 'file';
+}
+
+/** Longest run of leased addresses without a gap. */
+export interface Run {
+  readonly first: Addr;
+  readonly last: Addr;
+}
+
+/** Leases of this host; those of an earlier boot do not count. Uniqueness (scope, address) is the schema's. */
+export interface LeaseTable {
+  /** The run that holds `address`, or undefined where it is free. O(log n). */
+  runAt(scope: string, address: Addr): Run | undefined;
+  /** Throws NetError `conflict`, naming the holder, where the address is leased. */
+  take(lease: Lease): void;
+  /** Leases of one owner in a scope; all of the scope without one. */
+  list(scope: string, owner?: Attachment): Lease[];
+  /** Frees one address; absence is fine. */
+  release(scope: string, address: Addr): void;
+  /** How many addresses from `first` to `last` are leased. */
+  count(scope: string, first: Addr, last: Addr): number;
+}
+
+/** Small facts: round-robin cursors, times of imported directories. Values are text; belongs to the host, durable. */
+export interface NoteTable {
+  get(key: string): string | undefined;
+  put(key: string, value: string): void;
+}
+
+/** Everything that must be known again after a crash. */
+export interface LocalStore extends Disposable {
+  readonly networks: NetworkTable;
+  readonly endpoints: EndpointTable;
+  readonly leases: LeaseTable;
+  readonly notes: NoteTable;
+  /**
+   * Runs `work` in one BEGIN IMMEDIATE transaction: all of it is stored or none. Nested calls join the outer one.
+   * With `durable` the commit is synced to disk before the call returns.
+   * Throws NetError `busy` where the lock is not had in time, `state` where the disk is full or the file broken.
+   */
+  transaction<T>(work: () => T, options?: { readonly durable?: boolean }): T;
+}
