@@ -1,0 +1,64 @@
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+
+/** A network namespace made for a test. Removed with `using`, or by `removeNetns`. */
+export interface TestNetns extends Disposable {
+  readonly name: string;
+  /** `/run/netns/<name>`. */
+  readonly path: string;
+  /** The output of `ip -n <name> <args>`; throws with its stderr. */
+  ip(...args: readonly string[]): string;
+  /** The output of a command inside the namespace; throws with its stderr. */
+  run(file: string, ...args: readonly string[]): string;
+}
+
+/** Why network namespaces cannot be made here, or undefined where they can. */
+export function netnsMissing(): string | undefined {
+  return process.getuid?.() === 0 ? undefined : 'network namespaces need root';
+}
+
+/** A new network namespace named `isth-<label><random>`, with `lo` down as the kernel makes it. */
+export function makeNetns(label = ''): TestNetns {
+  const name = `isth-${label}${randomBytes(4).toString('hex')}`;
+  command('ip', ['netns', 'add', name]);
+  return {
+    name,
+    path: `/run/netns/${name}`,
+    ip: (...args) => command('ip', ['-n', name, ...args]),
+    run: (file, ...args) => command('ip', ['netns', 'exec', name, file, ...args]),
+    [Symbol.dispose]: () => removeNetns(name),
+  };
+}
+
+/** The namespace is gone; one that was gone already is no error. */
+export function removeNetns(name: string): void {
+  try {
+    command('ip', ['netns', 'delete', name]);
+  } catch (error) {
+    if (!String(error).includes('No such file')) throw error;
+  }
+}
+
+/** Runs `work` with `count` new namespaces and removes them, whatever happens. */
+export function withNetns<T>(count: number, work: (...namespaces: TestNetns[]) => T): T {
+  const made: TestNetns[] = [];
+  let pending = false;
+  const removeAll = (): void => {
+    for (const ns of made) ns[Symbol.dispose]();
+  };
+  try {
+    for (let i = 0; i < count; i++) made.push(makeNetns());
+    const result = work(...made);
+    if (result instanceof Promise) {
+      pending = true;
+      return result.finally(removeAll) as T;
+    }
+    return result;
+  } finally {
+    if (!pending) removeAll();
+  }
+}
+
+function command(file: string, args: readonly string[]): string {
+  return execFileSync(file, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+}
