@@ -1,0 +1,184 @@
+import { type ChildProcess, type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+/** Where Debian's containernetworking-plugins are. */
+export const referenceDir = '/usr/lib/cni';
+
+/** The executable under test. */
+export const pluginFile = resolve(import.meta.dirname, '../../dist/cni-plugin');
+
+/** The names that the executable answers to. */
+export const pluginNames = ['isthmus', 'bridge', 'host-local', 'loopback', 'static'] as const;
+
+export type CniCommand = 'ADD' | 'DEL' | 'CHECK' | 'STATUS' | 'GC' | 'VERSION';
+
+/** One call of a plugin, as a runtime makes it. What is absent is not in the plugin's environment. */
+export interface PluginCall {
+  /** Directory of the executable; also CNI_PATH, unless `path` is given. */
+  readonly dir: string;
+  /** File name in `dir`. */
+  readonly name: string;
+  readonly command: CniCommand;
+  readonly containerId?: string;
+  readonly netns?: string;
+  readonly ifName?: string;
+  /** CNI_ARGS. */
+  readonly args?: string;
+  /** CNI_PATH. */
+  readonly path?: string;
+  /** stdin: text as it is, anything else as JSON. */
+  readonly config?: unknown;
+  /** Added to the environment, which otherwise holds CNI_*, ISTHMUS_STATE_DIR and PATH only; undefined removes. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly stateDir?: string;
+  /** Path of the network namespace to run in; the caller's own by default. */
+  readonly host?: string;
+  /** Command in front of the executable: `['strace', '-f']`. Runs inside `host`. */
+  readonly prefix?: readonly string[];
+  /** Milliseconds until SIGKILL; 30 seconds by default. */
+  readonly timeout?: number;
+}
+
+/** What a plugin prints, whatever the command and version. */
+export interface CniAnswer {
+  readonly cniVersion?: string;
+  readonly code?: number;
+  readonly msg?: string;
+  readonly details?: string;
+  readonly supportedVersions?: readonly string[];
+  readonly interfaces?: readonly CniInterface[];
+  readonly ips?: readonly CniIp[];
+  readonly routes?: readonly CniRoute[];
+  readonly dns?: Readonly<Record<string, unknown>>;
+  readonly ip4?: { readonly ip: string; readonly gateway?: string; readonly routes?: readonly CniRoute[] };
+  readonly ip6?: { readonly ip: string; readonly gateway?: string; readonly routes?: readonly CniRoute[] };
+}
+
+export interface CniInterface {
+  readonly name: string;
+  readonly mac?: string;
+  readonly mtu?: number;
+  readonly sandbox?: string;
+}
+
+export interface CniIp {
+  readonly version?: string;
+  readonly address: string;
+  readonly gateway?: string;
+  readonly interface?: number;
+}
+
+export interface CniRoute {
+  readonly dst: string;
+  readonly gw?: string;
+  readonly mtu?: number;
+  readonly advmss?: number;
+  readonly priority?: number;
+}
+
+export interface PluginRun {
+  /** Exit status; null where a signal ended it. */
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** stdout as JSON; undefined where it is none. */
+  readonly json: CniAnswer | undefined;
+}
+
+export interface RunningPlugin {
+  readonly child: ChildProcess;
+  readonly done: Promise<PluginRun>;
+}
+
+/** The plugin has run to its end. */
+export function runPlugin(call: PluginCall): PluginRun {
+  const { file, args, env, input } = commandLine(call);
+  const ran: SpawnSyncReturns<string> = spawnSync(file, args, {
+    env,
+    input,
+    encoding: 'utf8',
+    timeout: call.timeout ?? 30_000,
+    killSignal: 'SIGKILL',
+    maxBuffer: 64 << 20,
+  });
+  if (ran.error !== undefined && ran.signal === null) throw ran.error;
+  return runOf(ran.status, ran.signal, ran.stdout, ran.stderr);
+}
+
+/** The plugin has been started; `done` is its end. */
+export function startPlugin(call: PluginCall): RunningPlugin {
+  const { file, args, env, input } = commandLine(call);
+  const child = spawn(file, args, { env, timeout: call.timeout ?? 30_000, killSignal: 'SIGKILL' });
+  const out: Buffer[] = [];
+  const err: Buffer[] = [];
+  child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
+  child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
+  child.stdin.on('error', () => {}); // EPIPE of a plugin that ends without reading
+  child.stdin.end(input);
+  const done = new Promise<PluginRun>((settle, fail) => {
+    child.on('error', fail);
+    child.on('close', (code, signal) =>
+      settle(runOf(code, signal, Buffer.concat(out).toString(), Buffer.concat(err).toString())),
+    );
+  });
+  return { child, done };
+}
+
+/** The same as runPlugin, without blocking. */
+export function runPluginAsync(call: PluginCall): Promise<PluginRun> {
+  return startPlugin(call).done;
+}
+
+/** The answer of a call that must succeed; throws with everything the plugin said. */
+export function expectOk(run: PluginRun): CniAnswer {
+  if (run.code !== 0) throw new Error(`exit ${run.code ?? run.signal}: ${run.stdout}${run.stderr}`);
+  return run.json ?? {};
+}
+
+/** A directory in which the executable under test is installed under every name it answers to. */
+export interface PluginDir extends Disposable {
+  readonly path: string;
+}
+
+/** Throws where the executable has not been built: a test that needs it fails rather than being skipped. */
+export function pluginDir(): PluginDir {
+  if (!existsSync(pluginFile)) throw new Error(`${pluginFile} is missing: run "npm run build"`);
+  const path = mkdtempSync(join(tmpdir(), 'isth-bin-'));
+  for (const name of pluginNames) symlinkSync(pluginFile, join(path, name));
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+function commandLine(call: PluginCall): { file: string; args: string[]; env: NodeJS.ProcessEnv; input: string } {
+  const env: NodeJS.ProcessEnv = {
+    PATH: process.env.PATH,
+    CNI_COMMAND: call.command,
+    CNI_PATH: call.path ?? call.dir,
+  };
+  if (call.containerId !== undefined) env.CNI_CONTAINERID = call.containerId;
+  if (call.netns !== undefined) env.CNI_NETNS = call.netns;
+  if (call.ifName !== undefined) env.CNI_IFNAME = call.ifName;
+  if (call.args !== undefined) env.CNI_ARGS = call.args;
+  if (call.stateDir !== undefined) env.ISTHMUS_STATE_DIR = call.stateDir;
+  for (const [key, value] of Object.entries(call.env ?? {})) {
+    if (value === undefined) delete env[key];
+    else env[key] = value;
+  }
+  const words = [...(call.prefix ?? []), join(call.dir, call.name)];
+  if (call.host !== undefined) words.unshift('nsenter', `--net=${call.host}`, '--');
+  const [file = '', ...args] = words;
+  const input = typeof call.config === 'string' ? call.config : JSON.stringify(call.config ?? {});
+  return { file, args, env, input };
+}
+
+function runOf(code: number | null, signal: NodeJS.Signals | null, stdout: string, stderr: string): PluginRun {
+  let json: CniAnswer | undefined;
+  try {
+    json = JSON.parse(stdout);
+  } catch {
+    json = undefined;
+  }
+  return { code, signal, stdout, stderr, json };
+}

@@ -1,0 +1,131 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import type { TestNetns } from './netns.ts';
+
+/** What to look at. */
+export interface SnapshotQuery {
+  readonly netns: readonly Pick<TestNetns, 'path'>[];
+  readonly stateDir?: string;
+  readonly dataDir?: string;
+  /** Tables of state.db to leave out; by default the ones whose rows are history rather than state. */
+  readonly volatile?: readonly string[];
+}
+
+/** Round-robin cursors move on with every address; file times are only a cache. */
+const VOLATILE = ['notes', 'meta'];
+
+/** Keys below /proc/sys/net that a plugin may change without a device of its own being there. */
+const SYSCTLS = [
+  'ipv4/ip_forward',
+  'ipv4/conf/all/forwarding',
+  'ipv4/conf/all/rp_filter',
+  'ipv4/conf/all/route_localnet',
+  'ipv4/conf/default/arp_notify',
+  'ipv4/conf/lo/forwarding',
+  'ipv6/conf/all/forwarding',
+  'ipv6/conf/all/accept_ra',
+  'ipv6/conf/all/disable_ipv6',
+  'ipv6/conf/default/accept_ra',
+  'ipv6/conf/default/accept_dad',
+  'ipv6/conf/default/disable_ipv6',
+  'ipv6/conf/lo/disable_ipv6',
+];
+
+/**
+ * Links, addresses, routes, rules, permanent neighbours, nftables, sysctls of namespaces, and the files and rows of
+ * directories, as text in a fixed order. Two snapshots are equal where nothing that matters was changed: interface
+ * indexes, counters and lifetimes are not in it.
+ */
+export function snapshot(query: SnapshotQuery): string {
+  const parts = query.netns.flatMap((ns, i) => [`## namespace ${i}`, namespaceText(ns.path)]);
+  if (query.stateDir !== undefined) {
+    parts.push('## state', filesText(query.stateDir, /^(state\.db(-wal|-shm)?|locks)$/));
+    parts.push(storeText(join(query.stateDir, 'state.db'), query.volatile ?? VOLATILE));
+  }
+  if (query.dataDir !== undefined) parts.push('## data', filesText(query.dataDir, /^(lock|last_reserved_ip\.\d+)$/));
+  return `${parts.filter((part) => part !== '').join('\n')}\n`;
+}
+
+function namespaceText(path: string): string {
+  const inside = (file: string, ...args: string[]): string =>
+    execFileSync('nsenter', [`--net=${path}`, '--', file, ...args], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+  const script = `ip -d -o link; ip -o addr; ip -4 route show table all; ip -6 route show table all; ip -4 rule; ip -6 rule
+    ip neigh show nud permanent; ip -6 neigh show nud permanent; nft list ruleset
+    cd /proc/sys/net && for k in ${SYSCTLS.join(' ')}; do [ -e $k ] && echo $k=$(cat $k); done; true`;
+  return stripVolatile(inside('sh', '-c', script));
+}
+
+/** Without indexes, random link-local identity, qdisc and queue numbers, lifetimes and handles; lines in order. */
+function stripVolatile(text: string): string {
+  const lines = text
+    .replaceAll('\\', ' ')
+    .split('\n')
+    .map((line) =>
+      line
+        .replace(/^\d+: /, '')
+        .replace(/@if\d+/g, '@if')
+        .replace(/ (qlen|qdisc|state|link-netnsid|numtxqueues|numrxqueues|gso_\w+|gro_\w+|tso_\w+) \S+/g, '')
+        .replace(/,?(LOWER_UP|NO-CARRIER|M-DOWN)/g, '')
+        .replace(/\b(hello|tcn|topology_change|gc)_timer +[\d.]+/g, '')
+        .replace(/(valid_lft|preferred_lft|expires) \S+/g, '')
+        .replace(/\s+/g, ' ')
+        .trim(),
+    )
+    .filter((line) => line !== '');
+  return lines.sort().join('\n');
+}
+
+/** One line a file: its path, mode and the digest of what it holds; `skip` names those whose content is not state. */
+function filesText(root: string, skip: RegExp): string {
+  if (!existsSync(root)) return '';
+  const lines: string[] = [];
+  const walk = (dir: string, prefix: string): void => {
+    for (const name of readdirSync(dir).sort()) {
+      if (skip.test(name)) continue;
+      const path = join(dir, name);
+      const stat = lstatSync(path);
+      const mode = (stat.mode & 0o7777).toString(8);
+      if (stat.isDirectory()) {
+        lines.push(`${prefix}${name}/ ${mode}`);
+        walk(path, `${prefix}${name}/`);
+      } else {
+        lines.push(`${prefix}${name} ${mode} ${stat.isSymbolicLink() ? readlinkSync(path) : digestOf(path)}`);
+      }
+    }
+  };
+  walk(root, '');
+  return lines.join('\n');
+}
+
+/** Every row of every table, as JSON, in order. Empty where there is no database. */
+function storeText(path: string, volatile: readonly string[]): string {
+  if (!existsSync(path)) return '';
+  const db = new DatabaseSync(path, { readOnly: true, timeout: 5000 });
+  try {
+    const tables = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").all();
+    const lines: string[] = [];
+    for (const { name } of tables) {
+      if (typeof name !== 'string' || name.startsWith('sqlite_') || volatile.includes(name)) continue;
+      const rows = db.prepare(`SELECT * FROM "${name}"`).all();
+      lines.push(...rows.map((row) => `${name} ${JSON.stringify(row, jsonValue)}`).sort());
+    }
+    return lines.join('\n');
+  } finally {
+    db.close();
+  }
+}
+
+function jsonValue(_key: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return value.toString();
+  return value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value;
+}
+
+function digestOf(path: string): string {
+  return createHash('sha256').update(readFileSync(path)).digest('hex').slice(0, 16);
+}
