@@ -1,0 +1,2 @@
+// Generated from schemas/*.schema.json by `npm run schemas`.
+export {};
