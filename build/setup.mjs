@@ -1,0 +1,127 @@
+// Runs on whatever Node the machine has (20 or later) and before anything is installed: no TypeScript, no packages.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+const ROOT = join(import.meta.dirname, '..');
+const NODE = join(ROOT, 'node_modules/.bin/node');
+const POLICY = '/usr/sbin/policy-rc.d';
+/** Tells our policy from another's, so that one left behind by an interrupted run is taken away by the next. */
+const POLICY_TEXT = '#!/bin/sh\n# isthmus: services are not started while their packages are installed\nexit 101\n';
+
+const DEMO = ['iproute2', 'libatomic1', 'libstdc++6', 'libnftables1', 'binutils'];
+const TEST = [
+  ...DEMO,
+  ...['iptables', 'nftables', 'procps', 'kmod', 'strace', 'tcpdump', 'conntrack'],
+  ...['containernetworking-plugins', 'podman', 'containerd', 'runc', 'busybox-static', 'dnsmasq-base'],
+];
+
+/** What each target needs from the distribution. Without a target: what building needs. */
+const PACKAGES = { build: DEMO, demo: DEMO, test: TEST };
+
+/** Prints what is wrong and what to do, and ends the set-up. */
+function fail(what) {
+  console.error(`set-up: ${what}`);
+  process.exit(1);
+}
+
+/** Those of `packages` that dpkg does not have installed. */
+function missingPackages(packages) {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own syntax
+  const format = '${Package} ${db:Status-Status}\n';
+  const query = spawnSync('dpkg-query', ['-W', '-f', format, ...packages], { encoding: 'utf8' });
+  if (query.error) fail(`this is not Debian (no dpkg-query). Install what these packages hold: ${packages.join(' ')}`);
+  const installed = new Set(query.stdout.split('\n').flatMap((line) => line.match(/^(\S+) installed$/)?.[1] ?? []));
+  return packages.filter((name) => !installed.has(name));
+}
+
+/** Installs the packages; the services that come with them are not started. */
+function installPackages(packages) {
+  const missing = missingPackages(packages);
+  if (missing.length === 0) return;
+  if (process.getuid?.() !== 0)
+    fail(`not root, and missing: ${missing.join(' ')}. Run: apt-get install ${missing.join(' ')}`);
+  console.log(`set-up: apt-get install ${missing.join(' ')}`);
+  const ours = !existsSync(POLICY) || readFileSync(POLICY, 'utf8') === POLICY_TEXT;
+  if (ours) writeFileSync(POLICY, POLICY_TEXT, { mode: 0o755 });
+  try {
+    run('apt-get', ['-qq', 'update']);
+    run('apt-get', ['-qq', '-y', '--no-install-recommends', 'install', ...missing], {
+      DEBIAN_FRONTEND: 'noninteractive',
+    });
+  } finally {
+    if (ours) rmSync(POLICY);
+  }
+}
+
+/** npm's tree, where it is not what the lockfile says. */
+function installModules() {
+  if (modulesMatch()) return;
+  console.log('set-up: npm ci');
+  // npm must not run on the Node that it is about to replace.
+  const path = (process.env.PATH ?? '').split(delimiter).filter((entry) => !entry.endsWith('node_modules/.bin'));
+  run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'], { PATH: path.join(delimiter) });
+  if (!modulesMatch()) fail('npm ci left node_modules incomplete. Remove node_modules and try again');
+}
+
+function modulesMatch() {
+  const have = readJson(join(ROOT, 'node_modules/.package-lock.json'))?.packages;
+  const want = readJson(join(ROOT, 'package-lock.json'))?.packages;
+  if (want === undefined) fail('package-lock.json is missing or broken');
+  if (have === undefined || !existsSync(NODE)) return false;
+  return Object.entries(want).every(
+    ([path, entry]) => path === '' || entry.optional || have[path]?.version === entry.version,
+  );
+}
+
+/** `npm run build`, where something that goes into dist/ is newer than dist/. */
+function build() {
+  const built = statSync(join(ROOT, 'dist/cni-plugin'), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const inputs = ['src', 'cmd', 'build', 'package-lock.json'].map((name) => join(ROOT, name));
+  if (inputs.every((path) => newest(path) < built)) return;
+  console.log('set-up: npm run build');
+  run(NODE, [join(ROOT, 'build/build.ts')]);
+}
+
+/** Time of the latest change of a file, or of a directory and everything in it (removals change the directory). */
+function newest(path) {
+  const stat = statSync(path);
+  if (!stat.isDirectory()) return stat.mtimeMs;
+  return readdirSync(path).reduce((time, name) => Math.max(time, newest(join(path, name))), stat.mtimeMs);
+}
+
+function readJson(file) {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Runs a command with its output shown; ends the set-up where it fails. */
+function run(command, args, env = {}) {
+  try {
+    execFileSync(command, args, {
+      cwd: ROOT,
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: { ...process.env, ...env },
+    });
+  } catch (error) {
+    const why = error.code === 'ENOENT' ? 'not found' : `exit ${error.status ?? error.signal}`;
+    process.exitCode = 1;
+    throw new Error(`set-up: ${command} ${args.join(' ')}: ${why}`);
+  }
+}
+
+const target = process.argv[2] ?? 'build';
+if (process.platform !== 'linux') fail(`needs Linux, this is ${process.platform}`);
+if (Number.parseInt(process.versions.node, 10) < 20)
+  fail(`needs Node 20 or later to begin with, this is ${process.version}`);
+if (!Object.hasOwn(PACKAGES, target)) fail(`no target ${target}. Targets: ${Object.keys(PACKAGES).join(', ')}`);
+try {
+  installPackages(PACKAGES[target]);
+  installModules();
+  build();
+} catch (error) {
+  fail(error.message.replace(/^set-up: /, ''));
+}
