@@ -18,7 +18,7 @@ export interface CniHost extends Disposable {
   addPod(): TestNetns;
   /** Runs a plugin on this host. `pod` sets CNI_NETNS and, where none is given, CNI_CONTAINERID and CNI_IFNAME. */
   run(call: HostCall): PluginRun;
-  /** The same, of a call that must succeed. */
+  /** The same, of a call that must succeed; an ADD that leaves no interface in its pod has not. */
   ok(call: HostCall): CniAnswer;
   /** The call as runPlugin and startPlugin take it. */
   call(call: HostCall): PluginCall;
@@ -31,8 +31,11 @@ export type HostCall = Omit<PluginCall, 'host' | 'stateDir' | 'command'> & {
   readonly pod?: number;
 };
 
-/** A host with `count` pods, `lo` up and forwarding on in the host (a plugin turns it on and leaves it on). */
-export function makeHost(count = 1): CniHost {
+/**
+ * A host with `count` pods and `lo` up in the host. Forwarding is on, because a plugin turns it on and leaves it on;
+ * `forwarding: false` leaves it as a new namespace has it.
+ */
+export function makeHost(count = 1, { forwarding = true } = {}): CniHost {
   const made: TestNetns[] = [];
   const root = mkdtempSync(join(tmpdir(), 'isth-host-'));
   const dispose = (): void => {
@@ -43,7 +46,8 @@ export function makeHost(count = 1): CniHost {
     const ns = makeNetns('h');
     made.push(ns);
     ns.ip('link', 'set', 'lo', 'up');
-    ns.run('sysctl', '-qw', 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1');
+    const on = forwarding ? 1 : 0;
+    ns.run('sysctl', '-qw', `net.ipv4.ip_forward=${on}`, `net.ipv6.conf.all.forwarding=${on}`);
     for (let i = 0; i < count; i++) made.push(makeNetns('p'));
     return hostOf(ns, made, root, dispose);
   } catch (error) {
@@ -81,7 +85,12 @@ function hostOf(ns: TestNetns, made: TestNetns[], root: string, dispose: () => v
     },
     call,
     run: (one) => runPlugin(call(one)),
-    ok: (one) => expectOk(runPlugin(call(one))),
+    ok: (one) => {
+      const made = call(one);
+      const answer = expectOk(runPlugin(made));
+      if (one.command === 'ADD' && one.pod !== undefined) pod(one.pod).ip('link', 'show', made.ifName ?? '');
+      return answer;
+    },
     snapshot: (options = {}) => snapshot({ ...options, netns: made, stateDir, dataDir }),
     [Symbol.dispose]: dispose,
   };

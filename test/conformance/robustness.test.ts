@@ -1,0 +1,198 @@
+import { strict as assert } from 'node:assert';
+import fc from 'fast-check';
+import { type CniCommand, type PluginDir, type PluginRun, pluginDir, pluginNames } from '../support/cni.ts';
+import { type CniHost, makeHost } from '../support/cni-host.ts';
+import { bridgeConf, layer2Conf } from '../support/netconf.ts';
+
+type PluginName = (typeof pluginNames)[number];
+
+const COMMANDS: readonly CniCommand[] = ['ADD', 'DEL', 'CHECK', 'STATUS', 'GC', 'VERSION'];
+/** Words in an answer that only a fault of the program writes. */
+const FAULT = /\b(Type|Reference|Range|Syntax|Assertion)Error\b|Cannot read|is not a function|\n\s+at |\bundefined\b/;
+/** Calls of each plugin name; ISTHMUS_FUZZ_RUNS asks for more. */
+const RUNS = Number(process.env.ISTHMUS_FUZZ_RUNS ?? 40);
+
+describe('no configuration brings a plugin down (D18 and its kind)', function () {
+  this.timeout(120_000 + RUNS * 2000);
+  let bin: PluginDir;
+  let host: CniHost;
+  let asItWas: string;
+  before(() => {
+    bin = pluginDir();
+    host = makeHost(1);
+  });
+  after(() => {
+    host?.[Symbol.dispose]();
+    bin?.[Symbol.dispose]();
+  });
+  beforeEach(() => {
+    asItWas = host.snapshot();
+  });
+  afterEach(() => assert.equal(host.snapshot(), asItWas, 'the host is as it was'));
+
+  for (const name of pluginNames) {
+    it(`${name}: any JSON and any text on stdin`, () => {
+      const input = fc.oneof(fc.json(), fc.string(), fc.string({ unit: 'binary' }));
+      fc.assert(
+        fc.property(fc.constantFrom(...COMMANDS), input, (command, config) => {
+          assertAnswer(command, host.run({ dir: bin.path, name, command, pod: 0, config }), config);
+        }),
+        { numRuns: Math.ceil(RUNS / 4) },
+      );
+    });
+
+    it(`${name}: a valid configuration with one or two values changed`, () => {
+      fc.assert(
+        fc.property(fc.constantFrom(...COMMANDS), mutated(baseConf(name, host)), (command, config) => {
+          const call = { dir: bin.path, name, pod: 0, config };
+          assertAnswer(command, host.run({ ...call, command }), JSON.stringify(config));
+          if (command !== 'ADD') return;
+          const gone = host.run({ ...call, command: 'DEL' });
+          assertAnswer('DEL', gone, JSON.stringify(config));
+          if (hasIdentity(config)) assert.equal(gone.code, 0, `DEL after ADD: ${gone.stdout}`);
+        }),
+        { numRuns: RUNS },
+      );
+    });
+
+    it(`${name}: arbitrary environment`, () => {
+      const text = fc.string({ unit: fc.constantFrom('a', '0', '/', '.', ';', '=', ' ', '-', 'é', '\n', ':') });
+      const variables = fc.record(
+        {
+          CNI_COMMAND: fc.oneof(fc.constantFrom<string>(...COMMANDS), text),
+          CNI_CONTAINERID: text,
+          CNI_IFNAME: text,
+          CNI_NETNS: fc.oneof(text, fc.constantFrom('/proc/self/ns/mnt', '/dev/null', '/')),
+          CNI_ARGS: text,
+          CNI_PATH: text,
+        },
+        { requiredKeys: ['CNI_COMMAND'] },
+      );
+      fc.assert(
+        fc.property(variables, (env) => {
+          const config = baseConf(name, host);
+          const run = host.run({ dir: bin.path, name, command: 'ADD', pod: 0, config, env });
+          assertAnswer(env.CNI_COMMAND, run, JSON.stringify(env));
+          host.run({ dir: bin.path, name, command: 'DEL', pod: 0, config, env: { ...env, CNI_COMMAND: 'DEL' } });
+        }),
+        { numRuns: Math.ceil(RUNS / 2) },
+      );
+    });
+  }
+});
+
+/** The answer is what the specification §5 allows: a result, nothing, or an error with code, msg and cniVersion. */
+function assertAnswer(command: string, run: PluginRun, input: string): void {
+  const said = `${command} ${input}: exit ${run.code ?? run.signal} ${run.stdout}${run.stderr}`;
+  assert.doesNotMatch(run.stderr, FAULT, said);
+  if (run.code === 0) {
+    if (command === 'ADD' || command === 'VERSION') assert.equal(typeof run.json?.cniVersion, 'string', said);
+    else assert.equal(run.stdout, '', said);
+    return;
+  }
+  assert.ok(run.code !== null && run.json !== undefined, said);
+  assert.equal(typeof run.json.cniVersion, 'string', said);
+  assert.equal(typeof run.json.code, 'number', said);
+  assert.notEqual(run.json.code, 999, said);
+  const { msg = '', details = '' } = run.json;
+  assert.ok(msg !== '' && !msg.includes('\n'), said);
+  assert.doesNotMatch(msg + details, FAULT, said);
+}
+
+/** DEL is never refused for form: the network's name (and the environment) is all that it needs. */
+function hasIdentity(config: unknown): boolean {
+  if (typeof config !== 'object' || config === null || !('name' in config)) return false;
+  return typeof config.name === 'string' && /^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(config.name);
+}
+
+function baseConf(name: PluginName, host: CniHost): object {
+  switch (name) {
+    case 'isthmus':
+      return { ...bridgeConf('isthmus', host), ...RICH };
+    case 'bridge':
+      return { ...bridgeConf('bridge', host), ...RICH };
+    case 'host-local':
+      return { ...bridgeConf('bridge', host), type: 'host-local' };
+    case 'loopback':
+      return { cniVersion: '1.0.0', name: 'lo', type: 'loopback', ...RICH };
+    case 'static': {
+      const addresses = [{ address: '10.88.0.7/24', gateway: '10.88.0.1' }];
+      const ipam = { type: 'static', addresses, routes: [{ dst: '0.0.0.0/0' }], dns: { nameservers: ['10.88.0.1'] } };
+      return { ...layer2Conf('bridge'), type: 'static', ipam };
+    }
+  }
+}
+
+/** Keys of every shape a runtime sends, for the mutation to hit. */
+const RICH = {
+  mtu: 1400,
+  hairpinMode: true,
+  dns: { nameservers: ['10.88.0.1'], search: ['example.test'] },
+  args: { cni: { ips: ['10.88.0.20'], labels: [{ key: 'a', value: 'b' }] } },
+  runtimeConfig: { mac: '0a:00:00:00:00:07', aliases: { web: ['a'] } },
+  'cni.dev/valid-attachments': [{ containerID: 'x', ifname: 'eth0' }],
+};
+
+/** `base` with one or two of its values, at any depth, replaced, removed or joined by another key. */
+function mutated(base: object): fc.Arbitrary<unknown> {
+  const paths = pathsOf(base);
+  const value = fc.oneof(
+    fc.constantFrom<unknown>(
+      null,
+      true,
+      0,
+      -1,
+      1.5,
+      1e400,
+      2 ** 53,
+      '',
+      'x',
+      '0',
+      '/',
+      '::',
+      '[]',
+      [],
+      {},
+      [null],
+      [[]],
+    ),
+    fc.constantFrom<unknown>(
+      '10.88.0.0/24',
+      '10.88.0.1',
+      'fd00::/64',
+      '0.0.0.0/0',
+      '999.0.0.1',
+      '__proto__',
+      'constructor',
+    ),
+    fc.jsonValue(),
+  );
+  const change = fc.tuple(fc.constantFrom(...paths), fc.constantFrom('set', 'delete', 'add'), value);
+  return fc.array(change, { minLength: 1, maxLength: 2 }).map((changes) => {
+    const copy: unknown = structuredClone(base);
+    for (const [path, how, what] of changes) mutate(copy, path, how, what);
+    return copy;
+  });
+}
+
+function mutate(root: unknown, path: readonly string[], how: string, what: unknown): void {
+  let at: unknown = root;
+  for (const key of path.slice(0, -1)) {
+    if (!isObject(at)) return;
+    at = at[key];
+  }
+  const last = path.at(-1);
+  if (!isObject(at) || last === undefined) return;
+  if (how === 'set') at[last] = what;
+  else if (how === 'delete') delete at[last];
+  else at[`${last}x`] = what;
+}
+
+function pathsOf(value: unknown, prefix: readonly string[] = []): string[][] {
+  if (!isObject(value)) return [];
+  return Object.keys(value).flatMap((key) => [[...prefix, key], ...pathsOf(value[key], [...prefix, key])]);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}

@@ -1,0 +1,50 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { makeNetns, type TestNetns } from './netns.ts';
+
+/**
+ * The namespace has an uplink `up0` to a router that announces 2001:db8:9::/64, and has learned its IPv6 default
+ * route from it. The router and its dnsmasq are gone on dispose; throws where no route was learned in ten seconds.
+ */
+export async function acceptRouterAdvertisements(host: TestNetns): Promise<Disposable> {
+  const router = makeNetns('r');
+  let daemon: ChildProcess | undefined;
+  const dispose = (): void => {
+    daemon?.kill('SIGKILL');
+    router[Symbol.dispose]();
+  };
+  try {
+    host.ip('link', 'add', 'up0', 'type', 'veth', 'peer', 'name', 'r0', 'netns', router.name);
+    router.run('sysctl', '-qw', 'net.ipv6.conf.all.forwarding=1', 'net.ipv6.conf.r0.accept_dad=0');
+    host.run('sysctl', '-qw', 'net.ipv6.conf.up0.accept_dad=0', 'net.ipv6.conf.up0.accept_ra=1');
+    router.ip('addr', 'add', '2001:db8:9::1/64', 'dev', 'r0', 'nodad');
+    router.ip('link', 'set', 'r0', 'up');
+    daemon = spawn('nsenter', [`--net=${router.path}`, '--', 'dnsmasq', ...DNSMASQ], { stdio: 'ignore' });
+    host.ip('link', 'set', 'up0', 'up');
+    for (let i = 0; i < 200; i++) {
+      if (defaultRoutes(host).includes('proto ra')) return { [Symbol.dispose]: dispose };
+      await sleep(50);
+    }
+    throw new Error('no router advertisement was accepted');
+  } catch (error) {
+    dispose();
+    throw error;
+  }
+}
+
+const DNSMASQ = [
+  '--keep-in-foreground',
+  '--conf-file=/dev/null',
+  '--user=root',
+  '--pid-file=',
+  '--port=0',
+  '--leasefile-ro',
+  '--interface=r0',
+  '--enable-ra',
+  '--dhcp-range=::,constructor:r0,ra-only',
+];
+
+/** IPv6 default routes, as `ip` prints them. */
+export function defaultRoutes(ns: TestNetns): string {
+  return ns.ip('-6', 'route', 'show', 'default').trim();
+}
