@@ -1,0 +1,158 @@
+import { type Codec, decodeStruct, encodeStruct, type Fields, type Struct, sizeOf, unencodable } from './codec.ts';
+import { NLA_F_NESTED, NLA_TYPE_MASK } from './constants.ts';
+
+/** One row of a schema: the attribute of number `type` is a word of the API. */
+export interface Attr<T> {
+  readonly type: number;
+  readonly codec: Codec<T>;
+  /** The attribute may come several times; its value is a list of `codec`'s values, one an attribute. */
+  readonly repeated?: true;
+  /** The kernel marks it NLA_F_NESTED, and some kernels insist on the mark. */
+  readonly flagged?: true;
+  /** The row holds only where another row's value, which precedes it, is this: IFLA_INFO_DATA means what the kind says. */
+  readonly when?: readonly [key: string, value: string];
+}
+
+export type Attrs = Readonly<Record<string, Attr<unknown>>>;
+
+/** Attributes that no row describes, as they came: `#<type>`, and `#<type>.<n>` for repetitions. */
+export interface Unknown {
+  readonly [raw: `#${string}`]: Uint8Array;
+}
+
+/** What a schema decodes to. The order of the keys is the order of the attributes. */
+export type Values<S extends Attrs> = {
+  readonly [K in keyof S]?: (S[K] extends Attr<infer T> ? T : never) | undefined;
+} & Unknown;
+
+export function attr<T>(type: number, codec: Codec<T>): Attr<T> {
+  return { type, codec };
+}
+
+/** A row for an attribute that comes once for each element of a list. */
+export function repeated<T>(type: number, codec: Codec<T>): Attr<readonly T[]> {
+  // The list is taken apart by encodeAttrs and put together by decodeAttrs; the codec sees one element.
+  return { type, codec: codec as Codec<unknown> as Codec<readonly T[]>, repeated: true };
+}
+
+/** Attributes inside an attribute. */
+export function nested<S extends Attrs>(schema: S): Codec<Values<S>> {
+  return { decode: (bytes) => decodeAttrs(schema, bytes), encode: (values) => encodeAttrs(schema, values) };
+}
+
+/** A structure followed by attributes: what most messages, and VETH_INFO_PEER, consist of. */
+export interface Body<F extends Fields, S extends Attrs> {
+  readonly header: Struct<F>;
+  readonly attrs: Values<S>;
+}
+
+/** `encode` takes the header's fields that are not zero. */
+export interface BodyCodec<F extends Fields, S extends Attrs> {
+  decode(bytes: Uint8Array): Body<F, S> | undefined;
+  encode(body: { readonly header: Partial<Struct<F>>; readonly attrs: Values<S> }): Uint8Array;
+}
+
+export function body<const F extends Fields, S extends Attrs>(fields: F, schema: S): BodyCodec<F, S> {
+  return {
+    decode: (bytes) => {
+      const header = decodeStruct(fields, bytes);
+      return header && { header, attrs: decodeAttrs(schema, bytes.subarray(sizeOf(fields))) };
+    },
+    encode: ({ header, attrs }) => Buffer.concat([encodeStruct(fields, header), encodeAttrs(schema, attrs)]),
+  };
+}
+
+/**
+ * The attributes in `bytes`. What no row describes, or does not fit its row, is kept as it is; bytes after the last
+ * whole attribute are dropped. Byte values are views of `bytes`. Source: linux/netlink.h, struct nlattr.
+ */
+export function decodeAttrs<S extends Attrs>(schema: S, bytes: Uint8Array): Values<S> {
+  const rows = rowsByType(schema);
+  const out: Record<string, unknown> = {};
+  for (const { type, data } of splitAttrs(bytes)) {
+    const known = decodeKnown(rows.get(type & NLA_TYPE_MASK), data, out);
+    if (known === undefined) out[freeKey(out, `#${type}`)] = data;
+  }
+  return out as Values<S>;
+}
+
+/** The bytes of the attributes, in the order of the keys, each padded to four bytes. */
+export function encodeAttrs<S extends Attrs>(schema: S, values: Values<S>): Uint8Array {
+  const parts: Uint8Array[] = [];
+  for (const [key, value] of Object.entries<unknown>(values)) {
+    if (value === undefined) continue;
+    const row = schema[key];
+    if (row !== undefined) {
+      const type = row.type | (row.flagged ? NLA_F_NESTED : 0);
+      for (const one of row.repeated ? (value as readonly unknown[]) : [value])
+        pushAttr(parts, type, row.codec.encode(one));
+    } else {
+      const type = Number(/^#(\d+)(\.\d+)?$/.exec(key)?.[1]);
+      if (!(value instanceof Uint8Array) || !(type <= 0xffff)) throw unencodable(key, 'an attribute of the schema');
+      pushAttr(parts, type, value);
+    }
+  }
+  return Buffer.concat(parts);
+}
+
+function decodeKnown(
+  rows: readonly Row[] | undefined,
+  data: Uint8Array,
+  out: Record<string, unknown>,
+): true | undefined {
+  for (const [key, row] of rows ?? []) {
+    if (row.when !== undefined && out[row.when[0]] !== row.when[1]) continue;
+    if (!row.repeated && Object.hasOwn(out, key)) return undefined;
+    const value = row.codec.decode(data);
+    if (value === undefined) return undefined;
+    const list = out[key];
+    if (!row.repeated) out[key] = value;
+    else if (Array.isArray(list)) list.push(value);
+    else out[key] = [value];
+    return true;
+  }
+  return undefined;
+}
+
+function* splitAttrs(bytes: Uint8Array): Generator<{ readonly type: number; readonly data: Uint8Array }> {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let offset = 0;
+  while (offset + 4 <= bytes.length) {
+    const length = view.getUint16(offset, true);
+    if (length < 4 || offset + length > bytes.length) return;
+    yield { type: view.getUint16(offset + 2, true), data: bytes.subarray(offset + 4, offset + length) };
+    offset += (length + 3) & ~3;
+  }
+}
+
+function pushAttr(parts: Uint8Array[], type: number, data: Uint8Array): void {
+  const length = data.length + 4;
+  if (length > 0xffff) throw unencodable(`attribute ${type & NLA_TYPE_MASK}`, 'short enough (65,531 bytes)');
+  const out = new Uint8Array((length + 3) & ~3);
+  out[0] = length & 0xff;
+  out[1] = length >> 8;
+  out[2] = type & 0xff;
+  out[3] = type >> 8;
+  out.set(data, 4);
+  parts.push(out);
+}
+
+function freeKey(out: Readonly<Record<string, unknown>>, base: string): string {
+  let key = base;
+  for (let n = 1; Object.hasOwn(out, key); n++) key = `${base}.${n}`;
+  return key;
+}
+
+type Row = readonly [key: string, row: Attr<unknown>];
+
+const indexes = new WeakMap<Attrs, Map<number, Row[]>>();
+
+/** Made when a schema is first decoded, not when its module is loaded. */
+function rowsByType(schema: Attrs): Map<number, Row[]> {
+  const found = indexes.get(schema);
+  if (found !== undefined) return found;
+  const made = new Map<number, Row[]>();
+  for (const entry of Object.entries(schema)) made.set(entry[1].type, [...(made.get(entry[1].type) ?? []), entry]);
+  indexes.set(schema, made);
+  return made;
+}

@@ -1,0 +1,89 @@
+import { attr, body, nested, repeated } from './attrs.ts';
+import { be16, flag8, ip, mac, s32, string, u8, u16, u32 } from './codec.ts';
+
+/** linux/rtnetlink.h, struct ifinfomsg. `change` is the mask of `flags` that a request changes. */
+const IFINFOMSG = { family: 'u8', _pad: 'u8', type: 'u16', index: 's32', flags: 'u32', change: 'u32' } as const;
+
+/** linux/if_link.h, IFLA_BR_*. */
+const BRIDGE = { vlanFiltering: attr(7, flag8), defaultPvid: attr(39, u16) };
+
+/** linux/if_link.h, IFLA_BRPORT_*. */
+const BRIDGE_PORT = { hairpin: attr(4, flag8), learning: attr(8, flag8), isolated: attr(33, flag8) };
+
+/** linux/if_link.h, IFLA_VXLAN_*. */
+const VXLAN = {
+  id: attr(1, u32),
+  group: attr(2, ip),
+  link: attr(3, u32),
+  local: attr(4, ip),
+  learning: attr(7, flag8),
+  proxy: attr(11, flag8),
+  port: attr(15, be16),
+  group6: attr(16, ip),
+  local6: attr(17, ip),
+};
+
+/** linux/if_link.h, IFLA_MACVLAN_*. */
+const MACVLAN = { mode: attr(1, u32) };
+
+/** The rows of a link that its veth peer has too. linux/if_link.h, IFLA_*. */
+const COMMON = {
+  address: attr(1, mac),
+  name: attr(3, string),
+  mtu: attr(4, u32),
+  netnsFd: attr(28, u32),
+};
+
+/** linux/if_link.h, IFLA_INFO_*. */
+const LINK_INFO = {
+  kind: attr(1, string),
+  slaveKind: attr(4, string),
+  bridge: { ...attr(2, nested(BRIDGE)), when: ['kind', 'bridge'] },
+  vxlan: { ...attr(2, nested(VXLAN)), when: ['kind', 'vxlan'] },
+  macvlan: { ...attr(2, nested(MACVLAN)), when: ['kind', 'macvlan'] },
+  /** linux/veth.h, VETH_INFO_PEER. */
+  veth: { ...attr(2, nested({ peer: attr(1, body(IFINFOMSG, COMMON)) })), when: ['kind', 'veth'] },
+  bridgePort: { ...attr(5, nested(BRIDGE_PORT)), when: ['slaveKind', 'bridge'] },
+} as const;
+
+/** linux/if_link.h, IFLA_*. */
+const LINK_ATTRS = {
+  ...COMMON,
+  broadcast: attr(2, mac),
+  link: attr(5, u32),
+  master: attr(10, u32),
+  txQueueLength: attr(13, u32),
+  operState: attr(16, u8),
+  linkMode: attr(17, u8),
+  info: attr(18, nested(LINK_INFO)),
+  alias: attr(20, string),
+  group: attr(27, u32),
+  extMask: attr(29, u32),
+  promiscuity: attr(30, u32),
+  linkNetnsId: attr(37, s32),
+  altNames: { ...attr(52, nested({ names: repeated(53, string) })), flagged: true },
+} as const;
+
+/** linux/if_bridge.h, struct bridge_vlan_info. */
+const VLAN_INFO = body({ flags: 'u16', vid: 'u16' }, {});
+
+/** linux/if_link.h and if_bridge.h: IFLA_* as AF_BRIDGE messages use them. */
+const BRIDGE_LINK_ATTRS = {
+  name: attr(3, string),
+  master: attr(10, u32),
+  port: { ...attr(12, nested(BRIDGE_PORT)), flagged: true },
+  vlans: attr(26, nested({ flags: attr(0, u16), info: repeated(2, VLAN_INFO) })),
+} as const;
+
+/** RTM_NEWLINK, RTM_GETLINK, RTM_SETLINK, RTM_DELLINK. */
+export const link = body(IFINFOMSG, LINK_ATTRS);
+
+/** The same messages with family AF_BRIDGE: port flags and VLANs. */
+export const bridgeLink = body(IFINFOMSG, BRIDGE_LINK_ATTRS);
+
+export type LinkMessage = NonNullable<ReturnType<typeof link.decode>>;
+export type LinkAttrs = LinkMessage['attrs'];
+export type LinkInfo = NonNullable<LinkAttrs['info']>;
+
+/** linux/if_link.h, enum macvlan_mode. */
+export const MACVLAN_MODE = { private: 1, vepa: 2, bridge: 4, passthru: 8, source: 16 } as const;

@@ -1,0 +1,67 @@
+import { attr, decodeAttrs } from './attrs.ts';
+import { decodeStruct, encodeStruct, string } from './codec.ts';
+import { NLM_F_ACK_TLVS, NLM_F_CAPPED, NLMSGERR_ATTR_MSG } from './constants.ts';
+
+/** One netlink message without its length. */
+export interface Message {
+  readonly type: number;
+  /** NLM_F_*. */
+  readonly flags: number;
+  readonly sequence: number;
+  readonly payload: Uint8Array;
+}
+
+/** The kernel's answer to one request. */
+export interface Answer {
+  /** Positive error number; 0 where the request was carried out. */
+  readonly errno: number;
+  /** The extended ack's words, or empty. */
+  readonly text: string;
+}
+
+/** linux/netlink.h, struct nlmsghdr. */
+const NLMSGHDR = { length: 'u32', type: 'u16', flags: 'u16', sequence: 'u32', port: 'u32' } as const;
+const HEADER = 16;
+
+/** linux/netlink.h, enum nlmsgerr_attrs. */
+const ACK_ATTRS = { text: attr(NLMSGERR_ATTR_MSG, string) };
+
+/** The bytes of messages, one after the other, each padded to four bytes. */
+export function encodeMessages(messages: readonly Message[]): Uint8Array {
+  const parts: Uint8Array[] = [];
+  for (const { type, flags, sequence, payload } of messages) {
+    const length = HEADER + payload.length;
+    parts.push(encodeStruct(NLMSGHDR, { length, type, flags, sequence }), payload);
+    if (length % 4 !== 0) parts.push(new Uint8Array(4 - (length % 4)));
+  }
+  return Buffer.concat(parts);
+}
+
+/** The whole messages at the start of `bytes`; their payloads are views of it. */
+export function decodeMessages(bytes: Uint8Array): Message[] {
+  const messages: Message[] = [];
+  let offset = 0;
+  for (;;) {
+    const header = decodeStruct(NLMSGHDR, bytes.subarray(offset));
+    if (header === undefined || header.length < HEADER || offset + header.length > bytes.length) return messages;
+    const { type, flags, sequence } = header;
+    messages.push({ type, flags, sequence, payload: bytes.subarray(offset + HEADER, offset + header.length) });
+    offset += (header.length + 3) & ~3;
+  }
+}
+
+/**
+ * What a NLMSG_ERROR (or a NLMSG_DONE, which starts with an error number too) says.
+ * Source: linux/netlink.h, struct nlmsgerr; the request's payload is not repeated in a capped one.
+ */
+export function decodeAnswer(message: Message): Answer {
+  const { payload, flags } = message;
+  const error = decodeStruct({ value: 's32' }, payload)?.value ?? 0;
+  let text = '';
+  if (flags & NLM_F_ACK_TLVS) {
+    const original = decodeStruct(NLMSGHDR, payload.subarray(4));
+    const length = flags & NLM_F_CAPPED ? HEADER : (original?.length ?? HEADER);
+    text = decodeAttrs(ACK_ATTRS, payload.subarray(4 + ((length + 3) & ~3))).text ?? '';
+  }
+  return { errno: Math.max(0, -error), text };
+}

@@ -1,0 +1,192 @@
+import { closeSync } from 'node:fs';
+import { NetError } from '../errors/net-error.ts';
+import {
+  AF_NETLINK,
+  ECANCELED,
+  ENOBUFS,
+  MSG_DONTWAIT,
+  MSG_TRUNC,
+  NETLINK_CAP_ACK,
+  NETLINK_EXT_ACK,
+  NETLINK_GET_STRICT_CHK,
+  NLM_F_ACK,
+  NLM_F_DUMP,
+  NLM_F_DUMP_INTR,
+  NLM_F_REQUEST,
+  NLMSG_DONE,
+  NLMSG_ERROR,
+  NLMSG_NOOP,
+  SOCK_CLOEXEC,
+  SOCK_RAW,
+  SOL_NETLINK,
+} from './constants.ts';
+import { type Answer, decodeAnswer, decodeMessages, encodeMessages, type Message } from './message.ts';
+import { connect, recv, send, setsockopt, socket, strerror } from './sys.ts';
+
+/** A message to the kernel. `flags` are those beyond NLM_F_REQUEST and NLM_F_ACK. */
+export interface Request {
+  readonly type: number;
+  readonly flags?: number;
+  readonly payload: Uint8Array;
+  /** False where no answer is asked for (the frame of a nfnetlink batch); an error is answered all the same. */
+  readonly ack?: boolean;
+}
+
+/** An answer with the messages that came for its request. */
+export interface Reply extends Answer {
+  readonly messages: readonly Message[];
+}
+
+/** More acks than this in one send can overflow the receive queue; their requests are carried out all the same. */
+const MAX_ACKS = 200;
+/** A send of more has to wait for the send buffer (212,992 bytes by default), or is refused. */
+const MAX_BYTES = 128 * 1024;
+const MAX_DUMP_ATTEMPTS = 32;
+/** The kernel fills a dump's datagram up to 32 KiB where the reader has shown room for it. */
+const BUFFER_BYTES = 64 * 1024;
+
+/**
+ * A netlink socket, in the network namespace that the thread is in when it is made.
+ * The kernel works through a request while it is being sent, and answers before `send` returns. So nothing here waits.
+ */
+export class NetlinkSocket implements Disposable {
+  readonly fd: number;
+  readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  #sequence = 0;
+  #open = true;
+
+  /** `protocol` is NETLINK_ROUTE, NETLINK_NETFILTER, … Throws NetError with the errno. */
+  constructor(protocol: number) {
+    this.fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
+    try {
+      const on = new Uint8Array(Uint32Array.of(1).buffer);
+      setsockopt(this.fd, SOL_NETLINK, NETLINK_EXT_ACK, on);
+      setsockopt(this.fd, SOL_NETLINK, NETLINK_CAP_ACK, on);
+      setsockopt(this.fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, on);
+      // struct sockaddr_nl with port 0: a socket connected to the kernel takes messages from nobody else.
+      const kernel = new Uint8Array(12);
+      kernel[0] = AF_NETLINK;
+      connect(this.fd, kernel);
+    } catch (error) {
+      this[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /**
+   * One reply for each request, in order. The kernel goes on with the next request after one that failed.
+   * `whole` keeps all of them in one send, as a nfnetlink batch must be; else they go in chunks.
+   * Throws NetError `kernel` only where the socket itself fails.
+   */
+  exchange(requests: readonly Request[], options: { readonly whole?: boolean } = {}): Reply[] {
+    if (options.whole) return this.#exchangeOnce(requests);
+    const replies: Reply[] = [];
+    for (const chunk of chunks(requests)) replies.push(...this.#exchangeOnce(chunk));
+    return replies;
+  }
+
+  /**
+   * The messages of a dump, taken again from the start where the kernel says that it changed meanwhile.
+   * Throws NetError `kernel` with the kernel's answer, `busy` where it kept changing.
+   */
+  dump(request: Request): Message[] {
+    for (let attempt = 0; attempt < MAX_DUMP_ATTEMPTS; attempt++) {
+      const messages = this.#dumpOnce(request);
+      if (messages !== undefined) return messages;
+    }
+    throw new NetError({
+      kind: 'busy',
+      op: 'dump',
+      subject: `message ${request.type}`,
+      what: `what it lists changed during each of ${MAX_DUMP_ATTEMPTS} attempts`,
+      hint: 'Try again',
+    });
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#open) closeSync(this.fd);
+    this.#open = false;
+  }
+
+  #exchangeOnce(requests: readonly Request[]): Reply[] {
+    const first = this.#sequence + 1;
+    this.#send(requests);
+    const answers: (Answer | undefined)[] = requests.map((request) => (request.ack === false ? DONE : undefined));
+    const messages: Message[][] = requests.map(() => []);
+    for (let batch = this.#receive(); batch !== undefined; batch = this.#receive()) {
+      for (const message of batch) {
+        const index = (message.sequence - first) >>> 0;
+        if (message.type === NLMSG_ERROR && index < requests.length) answers[index] = decodeAnswer(message);
+        else messages[index]?.push(message);
+      }
+    }
+    const failed = answers.some((answer) => answer !== undefined && answer.errno !== 0);
+    return answers.map((answer, index) => {
+      // A batch that the kernel refuses as a whole answers one of its messages only.
+      if (answer === undefined && !failed) throw socketError(ENOBUFS, 'an answer of the kernel was lost');
+      return { ...(answer ?? CANCELED), messages: messages[index] ?? [] };
+    });
+  }
+
+  #dumpOnce(request: Request): Message[] | undefined {
+    this.#send([{ ...request, flags: (request.flags ?? 0) | NLM_F_DUMP, ack: false }]);
+    const sequence = this.#sequence;
+    const messages: Message[] = [];
+    let interrupted = false;
+    for (;;) {
+      const batch = this.#receive();
+      if (batch === undefined) throw socketError(ENOBUFS, 'a dump ended early');
+      for (const message of batch) {
+        if (message.sequence !== sequence) continue;
+        if (message.flags & NLM_F_DUMP_INTR) interrupted = true;
+        if (message.type === NLMSG_ERROR || message.type === NLMSG_DONE) {
+          const { errno, text } = decodeAnswer(message);
+          if (errno !== 0) throw socketError(errno, `message ${request.type} was refused`, text);
+          return interrupted ? undefined : messages;
+        }
+        if (message.type !== NLMSG_NOOP) messages.push(message);
+      }
+    }
+  }
+
+  #send(requests: readonly Request[]): void {
+    const messages = requests.map(({ type, flags, payload, ack }) => {
+      this.#sequence = (this.#sequence + 1) >>> 0;
+      const all = (flags ?? 0) | NLM_F_REQUEST | (ack === false ? 0 : NLM_F_ACK);
+      return { type, flags: all, sequence: this.#sequence, payload };
+    });
+    send(this.fd, encodeMessages(messages), 0);
+  }
+
+  /** The messages of the next datagram, or undefined where none waits. */
+  #receive(): Message[] | undefined {
+    const length = recv(this.fd, this.#buffer, MSG_DONTWAIT | MSG_TRUNC);
+    if (length === undefined) return undefined;
+    if (length > BUFFER_BYTES) throw socketError(ENOBUFS, `a datagram of ${length} bytes does not fit`);
+    return decodeMessages(Uint8Array.prototype.slice.call(this.#buffer, 0, length));
+  }
+}
+
+const DONE: Answer = { errno: 0, text: '' };
+const CANCELED: Answer = { errno: ECANCELED, text: '' };
+
+function* chunks(requests: readonly Request[]): Generator<readonly Request[]> {
+  let chunk: Request[] = [];
+  let bytes = 0;
+  for (const request of requests) {
+    const size = request.payload.length + 32;
+    if (chunk.length === MAX_ACKS || (chunk.length > 0 && bytes + size > MAX_BYTES)) {
+      yield chunk;
+      chunk = [];
+      bytes = 0;
+    }
+    chunk.push(request);
+    bytes += size;
+  }
+  if (chunk.length > 0) yield chunk;
+}
+
+function socketError(errno: number, what: string, text = ''): NetError {
+  const reason = text === '' ? strerror(errno) : `${strerror(errno)}: ${text}`;
+  return new NetError({ kind: 'kernel', op: 'netlink', subject: 'socket', what, errno, reason });
+}

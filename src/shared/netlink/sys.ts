@@ -1,0 +1,189 @@
+import type { ArgumentType, FunctionDefinitions, ReturnType, WrappedFunctionsFromDefinitions } from 'node:ffi';
+import { getSystemErrorMessage, getSystemErrorName } from 'node:util';
+import { NetError } from '../errors/net-error.ts';
+import { EACCES, EAGAIN, EINTR } from './constants.ts';
+
+/** Both keys are required: node:ffi ignores a misspelt one without a word and then takes the function for `void f()`. */
+export interface Signature {
+  readonly return: ReturnType;
+  readonly arguments: readonly ArgumentType[];
+}
+
+const LIBC = {
+  socket: { return: 'i32', arguments: ['i32', 'i32', 'i32'] },
+  connect: { return: 'i32', arguments: ['i32', 'pointer', 'u32'] },
+  send: { return: 'i64', arguments: ['i32', 'pointer', 'u64', 'i32'] },
+  recv: { return: 'i64', arguments: ['i32', 'pointer', 'u64', 'i32'] },
+  setsockopt: { return: 'i32', arguments: ['i32', 'i32', 'i32', 'pointer', 'u32'] },
+  getsockopt: { return: 'i32', arguments: ['i32', 'i32', 'i32', 'pointer', 'pointer'] },
+  setns: { return: 'i32', arguments: ['i32', 'i32'] },
+  ioctl: { return: 'i32', arguments: ['i32', 'u64', 'u64'] },
+  fcntl: { return: 'i32', arguments: ['i32', 'i32', 'pointer'] },
+  __errno_location: { return: 'pointer', arguments: [] },
+} as const satisfies Record<string, Signature>;
+
+type Libc = WrappedFunctionsFromDefinitions<typeof LIBC>;
+
+let libc: Libc | undefined;
+let errnoAddress: bigint | undefined;
+
+/**
+ * The functions of a shared library, resolved and with the arity of their signatures.
+ * `path` null is the process itself, which holds the C library.
+ * Throws NetError `unsupported` where the library or one of the functions is missing.
+ */
+export function loadLibrary<const T extends FunctionDefinitions & Record<string, Signature>>(
+  path: string | null,
+  signatures: T,
+): WrappedFunctionsFromDefinitions<T> {
+  let functions: WrappedFunctionsFromDefinitions<T>;
+  try {
+    functions = ffi().dlopen(path, signatures).functions;
+  } catch (cause) {
+    const what = cause instanceof Error ? cause.message : String(cause);
+    throw new NetError({ kind: 'unsupported', op: 'load', subject: path ?? 'the C library', what, cause });
+  }
+  for (const [name, signature] of Object.entries(signatures)) {
+    const arity = functions[name]?.length;
+    if (arity === signature.arguments.length) continue;
+    const what = `${name} takes ${arity} arguments, not ${signature.arguments.length}`;
+    throw new NetError({ kind: 'internal', op: 'load', subject: path ?? 'the C library', what });
+  }
+  return functions;
+}
+
+/** The text at a `char *`; empty for a null pointer. */
+export function textAt(pointer: bigint): string {
+  return ffi().toString(pointer) ?? '';
+}
+
+/** A new descriptor of a socket in the calling thread's network namespace. */
+export function socket(domain: number, type: number, protocol: number): number {
+  return checked('socket', libcFunctions().socket(domain, type, protocol));
+}
+
+/** `address` is a struct sockaddr. */
+export function connect(fd: number, address: Uint8Array): void {
+  checked('connect', libcFunctions().connect(fd, address, address.length));
+}
+
+/** Bytes sent. Tried again on EINTR. */
+export function send(fd: number, bytes: Uint8Array, flags: number): number {
+  const length = BigInt(bytes.length);
+  return restarted('send', () => libcFunctions().send(fd, bytes, length, flags));
+}
+
+/** Bytes received, or undefined where nothing waits (EAGAIN). Tried again on EINTR. Throws NetError with other errnos. */
+export function recv(fd: number, buffer: Uint8Array, flags: number): number | undefined {
+  const { recv: call } = libcFunctions();
+  for (;;) {
+    const result = Number(call(fd, buffer, BigInt(buffer.length), flags));
+    if (result >= 0) return result;
+    const error = errno();
+    if (error === EAGAIN) return undefined;
+    if (error !== EINTR) throw systemError('recv', error);
+  }
+}
+
+export function setsockopt(fd: number, level: number, option: number, value: Uint8Array): void {
+  checked('setsockopt', libcFunctions().setsockopt(fd, level, option, value, value.length));
+}
+
+/** The option's value, `size` bytes of it. */
+export function getsockopt(fd: number, level: number, option: number, size: number): Uint8Array {
+  const value = new Uint8Array(size);
+  checked('getsockopt', libcFunctions().getsockopt(fd, level, option, value, new Uint32Array([size])));
+  return value;
+}
+
+/** The calling thread is in the namespace of `fd`; `type` is CLONE_NEW*. Source: setns(2). */
+export function setns(fd: number, type: number): void {
+  checked('setns', libcFunctions().setns(fd, type));
+}
+
+/** The result of an ioctl with an integer argument. */
+export function ioctl(fd: number, request: number, argument = 0): number {
+  return checked('ioctl', libcFunctions().ioctl(fd, BigInt(request), BigInt(argument)));
+}
+
+const F_OFD_SETLK = 37;
+const F_RDLCK = 0;
+const F_WRLCK = 1;
+const F_UNLCK = 2;
+
+/**
+ * True where the byte at offset `start` of the file is now locked by this open file description, false where another
+ * one holds it; never waits. Shared locks go together, an exclusive one alone. Asking again changes the kind.
+ * The lock ends with `unlockRange` or when the last descriptor of the description is closed (also by death).
+ * Source: fcntl(2), "Open file description locks".
+ */
+export function lockRange(fd: number, start: bigint, exclusive: boolean): boolean {
+  return setLock(fd, start, exclusive ? F_WRLCK : F_RDLCK);
+}
+
+/** The byte at offset `start` is not locked by this open file description. */
+export function unlockRange(fd: number, start: bigint): void {
+  setLock(fd, start, F_UNLCK);
+}
+
+function setLock(fd: number, start: bigint, type: number): boolean {
+  // struct flock64: short l_type, l_whence (0 = SEEK_SET); off64_t l_start, l_len; pid_t l_pid (0).
+  const lock = new DataView(new ArrayBuffer(32));
+  lock.setInt16(0, type, true);
+  lock.setBigInt64(8, start, true);
+  lock.setBigInt64(16, 1n, true);
+  const { fcntl } = libcFunctions();
+  for (;;) {
+    if (fcntl(fd, F_OFD_SETLK, lock) === 0) return true;
+    const error = errno();
+    if (error === EAGAIN || error === EACCES) return false;
+    if (error !== EINTR) throw systemError('fcntl', error);
+  }
+}
+
+/** What an errno means, as `no such device (ENODEV)`. */
+export function strerror(error: number): string {
+  return `${getSystemErrorMessage(-error)} (${getSystemErrorName(-error)})`;
+}
+
+/** NetError `kernel` of a system call that failed. */
+export function systemError(call: string, error: number): NetError {
+  return new NetError({
+    kind: 'kernel',
+    op: call,
+    subject: 'system call',
+    what: 'it failed',
+    errno: error,
+    reason: strerror(error),
+  });
+}
+
+function restarted(call: string, work: () => bigint): number {
+  for (;;) {
+    const result = Number(work());
+    if (result >= 0) return result;
+    const error = errno();
+    if (error !== EINTR) throw systemError(call, error);
+  }
+}
+
+function checked(call: string, result: number): number {
+  if (result < 0) throw systemError(call, errno());
+  return result;
+}
+
+/** errno of this thread; its address is the thread's own, as this module instance is. */
+function errno(): number {
+  errnoAddress ??= libcFunctions().__errno_location();
+  return ffi().getInt32(errnoAddress);
+}
+
+function libcFunctions(): Libc {
+  libc ??= loadLibrary(null, LIBC);
+  return libc;
+}
+
+/** By name and when first used: an import would load it in calls that need no kernel. */
+function ffi(): typeof import('node:ffi') {
+  return process.getBuiltinModule('node:ffi');
+}
