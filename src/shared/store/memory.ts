@@ -1,0 +1,148 @@
+import type { HostIdentity } from '../host/host.ts';
+import { type Addr, compareAddr } from '../model/addr.ts';
+import type { Attachment, Role } from '../model/attachment.ts';
+import { addressKey, neighbour } from './address-key.ts';
+import type {
+  EndpointRow,
+  EndpointTable,
+  Lease,
+  LeaseTable,
+  LocalStore,
+  NetworkRow,
+  NetworkTable,
+  NoteTable,
+  Run,
+} from './store.ts';
+import { interfaceTaken, leaseTaken } from './taken.ts';
+
+/** What several MemoryStores share, as processes share a file. Keys are NUL-separated. */
+export class MemoryDisk {
+  networks = new Map<string, NetworkRow>();
+  endpoints = new Map<string, EndpointRow>();
+  leases = new Map<string, Lease>();
+  notes = new Map<string, string>();
+}
+
+/**
+ * The LocalStore without a file, for tests and dry runs: the plainest code that keeps the contract. Finding a run takes
+ * as long as the run.
+ */
+export class MemoryStore implements LocalStore {
+  readonly networks: NetworkTable;
+  readonly endpoints: EndpointTable;
+  readonly leases: LeaseTable;
+  readonly notes: NoteTable;
+  readonly #disk: MemoryDisk;
+  #depth = 0;
+
+  constructor({ hostId, bootId }: HostIdentity, disk: MemoryDisk = new MemoryDisk()) {
+    this.#disk = disk;
+    this.networks = networkTable(disk, `${hostId}\0`);
+    this.endpoints = endpointTable(disk, `${hostId}\0${bootId}\0`);
+    this.leases = leaseTable(disk, `${hostId}\0${bootId}\0`);
+    this.notes = noteTable(disk, `${hostId}\0`);
+  }
+
+  transaction<T>(work: () => T): T {
+    if (this.#depth > 0) return work();
+    const { networks, endpoints, leases, notes } = this.#disk;
+    const before = {
+      networks: new Map(networks),
+      endpoints: new Map(endpoints),
+      leases: new Map(leases),
+      notes: new Map(notes),
+    };
+    this.#depth++;
+    try {
+      return work();
+    } catch (error) {
+      Object.assign(this.#disk, before);
+      throw error;
+    } finally {
+      this.#depth--;
+    }
+  }
+
+  [Symbol.dispose](): void {}
+}
+
+function networkTable(disk: MemoryDisk, prefix: string): NetworkTable {
+  return {
+    get: (name) => disk.networks.get(prefix + name),
+    put: (row) => void disk.networks.set(prefix + row.name, frozen(row)),
+    delete: (name) => void disk.networks.delete(prefix + name),
+    list: () => under(disk.networks, prefix),
+  };
+}
+
+function endpointTable(disk: MemoryDisk, prefix: string): EndpointTable {
+  const key = ({ network, camp, containerId, ifName }: Attachment, role: Role): string =>
+    prefix + [network, camp, containerId, ifName, role].join('\0');
+  return {
+    get: (attachment, role) => disk.endpoints.get(key(attachment, role)),
+    put: (row) => {
+      const place = key(row.attachment, row.role);
+      for (const [other, { hostIf }] of disk.endpoints)
+        if (row.hostIf !== '' && hostIf === row.hostIf && other !== place && other.startsWith(prefix))
+          throw interfaceTaken(row);
+      disk.endpoints.set(place, frozen(row));
+    },
+    delete: (attachment, role) => void disk.endpoints.delete(key(attachment, role)),
+    list: (network) => under(disk.endpoints, network === undefined ? prefix : `${prefix}${network}\0`),
+  };
+}
+
+function leaseTable(disk: MemoryDisk, prefix: string): LeaseTable {
+  const key = (scope: string, address: Addr): string => `${prefix}${scope}\0${addressKey(address)}`;
+  const list = (scope: string): Lease[] => under(disk.leases, `${prefix}${scope}\0`);
+  const end = (scope: string, from: Addr, step: 1n | -1n): Addr => {
+    let at = from;
+    for (;;) {
+      const next = neighbour(at, step);
+      if (next === undefined || !disk.leases.has(key(scope, next))) return at;
+      at = next;
+    }
+  };
+  return {
+    runAt: (scope, address): Run | undefined =>
+      disk.leases.has(key(scope, address))
+        ? { first: end(scope, address, -1n), last: end(scope, address, 1n) }
+        : undefined,
+    take: (lease) => {
+      const holder = disk.leases.get(key(lease.scope, lease.address));
+      if (holder !== undefined) throw leaseTaken(lease, holder);
+      disk.leases.set(key(lease.scope, lease.address), frozenLease(lease));
+    },
+    list: (scope, owner) =>
+      owner === undefined ? list(scope) : list(scope).filter((lease) => same(lease.owner, owner)),
+    release: (scope, address) => void disk.leases.delete(key(scope, address)),
+    count: (scope, first, last) =>
+      list(scope).filter(({ address }) => compareAddr(first, address) <= 0 && compareAddr(address, last) <= 0).length,
+  };
+}
+
+function noteTable(disk: MemoryDisk, prefix: string): NoteTable {
+  return {
+    get: (key) => disk.notes.get(prefix + key),
+    put: (key, value) => void disk.notes.set(prefix + key, value),
+  };
+}
+
+/** Values by order of their keys, of those that begin with `prefix`. */
+function under<T>(map: ReadonlyMap<string, T>, prefix: string): T[] {
+  const found = [...map].filter(([key]) => key.startsWith(prefix));
+  return found.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, value]) => value);
+}
+
+/** A copy as a file would give it back, so that a change of the caller's object is not a change of the row. */
+function frozen<T>(row: T): T {
+  return JSON.parse(JSON.stringify(row));
+}
+
+function frozenLease({ scope, address, owner, source }: Lease): Lease {
+  return { scope, address: { ...address }, owner: { ...owner }, source };
+}
+
+function same(a: Attachment, b: Attachment): boolean {
+  return a.camp === b.camp && a.network === b.network && a.containerId === b.containerId && a.ifName === b.ifName;
+}

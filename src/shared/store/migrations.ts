@@ -1,0 +1,71 @@
+/**
+ * The schema, as the steps that lead to it: step n turns version n into version n + 1 (`PRAGMA user_version`).
+ * A step that has been released is never changed; a new one is added.
+ *
+ * `host` is HostIdentity.hostId. `boots` numbers (host, boot id) pairs; what belongs to a boot refers to that number,
+ * which is never used again, so that rows of an earlier boot cannot show. Addresses are written by address-key.ts.
+ * `runs` holds the maximal intervals of leased addresses and changes with `leases`, in the same transaction.
+ */
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE boots (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    host TEXT NOT NULL,
+    boot TEXT NOT NULL,
+    UNIQUE (host, boot)
+  ) STRICT;
+
+  CREATE TABLE networks (
+    host TEXT NOT NULL,
+    name TEXT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (host, name)
+  ) STRICT;
+
+  CREATE TABLE endpoints (
+    boot INTEGER NOT NULL,
+    network TEXT NOT NULL,
+    camp TEXT NOT NULL,
+    container TEXT NOT NULL,
+    interface TEXT NOT NULL,
+    role TEXT NOT NULL,
+    host_if TEXT,
+    body TEXT NOT NULL,
+    PRIMARY KEY (boot, network, camp, container, interface, role),
+    UNIQUE (boot, host_if)
+  ) STRICT;
+
+  CREATE TABLE leases (
+    boot INTEGER NOT NULL,
+    scope TEXT NOT NULL,
+    address TEXT NOT NULL,
+    camp TEXT NOT NULL,
+    network TEXT NOT NULL,
+    container TEXT NOT NULL,
+    interface TEXT NOT NULL,
+    source TEXT NOT NULL,
+    PRIMARY KEY (boot, scope, address)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE INDEX leases_by_owner ON leases (boot, scope, container, interface, network, camp);
+
+  CREATE TABLE runs (
+    boot INTEGER NOT NULL,
+    scope TEXT NOT NULL,
+    first TEXT NOT NULL,
+    last TEXT NOT NULL,
+    length INTEGER NOT NULL CHECK (length > 0),
+    PRIMARY KEY (boot, scope, first)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE notes (
+    host TEXT NOT NULL,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (host, key)
+  ) STRICT, WITHOUT ROWID;
+  `,
+];
+
+/** The version that this program reads and writes. */
+export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -1,0 +1,63 @@
+import type { Attachment, Role } from '../model/attachment.ts';
+import { type Context, textOf } from './sqlite-context.ts';
+import { isConstraint } from './sqlite-errors.ts';
+import type { EndpointRow, EndpointTable } from './store.ts';
+import { interfaceTaken } from './taken.ts';
+
+const KEY = 'boot = ? AND network = ? AND camp = ? AND container = ? AND interface = ? AND role = ?';
+
+/** `endpoints`: one JSON body for each role of an attachment. */
+export class SqliteEndpoints implements EndpointTable {
+  readonly #context: Context;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  get(attachment: Attachment, role: Role): EndpointRow | undefined {
+    return this.#context.read((file, boot) => {
+      const row = file.get(`SELECT body FROM endpoints WHERE ${KEY}`, boot(), ...key(attachment), role);
+      return row === undefined ? undefined : parse(textOf(row.body));
+    });
+  }
+
+  put(row: EndpointRow): void {
+    const sql = `INSERT INTO endpoints (boot, network, camp, container, interface, role, host_if, body)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+      ON CONFLICT (boot, network, camp, container, interface, role)
+      DO UPDATE SET host_if = excluded.host_if, body = excluded.body`;
+    this.#context.write((file, boot) => {
+      try {
+        file.run(sql, boot(), ...key(row.attachment), row.role, row.hostIf || null, JSON.stringify(row));
+      } catch (error) {
+        throw isConstraint(error) ? interfaceTaken(row, error) : error;
+      }
+    });
+  }
+
+  delete(attachment: Attachment, role: Role): void {
+    this.#context.write((file, boot) =>
+      file.run(`DELETE FROM endpoints WHERE ${KEY}`, boot(), ...key(attachment), role),
+    );
+  }
+
+  list(network?: string): EndpointRow[] {
+    const order = 'ORDER BY network, camp, container, interface, role';
+    return this.#context.read((file, boot) => {
+      const rows =
+        network === undefined
+          ? file.all(`SELECT body FROM endpoints WHERE boot = ? ${order}`, boot())
+          : file.all(`SELECT body FROM endpoints WHERE boot = ? AND network = ? ${order}`, boot(), network);
+      return rows.map((row) => parse(textOf(row.body)));
+    });
+  }
+}
+
+function key({ network, camp, containerId, ifName }: Attachment): [string, string, string, string] {
+  return [network, camp, containerId, ifName];
+}
+
+/** Only `put` writes bodies. */
+function parse(body: string): EndpointRow {
+  return JSON.parse(body);
+}

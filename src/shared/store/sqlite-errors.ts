@@ -1,0 +1,78 @@
+import { NetError } from '../errors/net-error.ts';
+
+/** Primary result codes of SQLite (sqlite3.h) that are told apart here. */
+const CODE = {
+  busy: 5,
+  locked: 6,
+  corrupt: 11,
+  full: 13,
+  cantOpen: 14,
+  protocol: 15,
+  constraint: 19,
+  notADb: 26,
+} as const;
+
+/** The primary result code of an error of node:sqlite, or undefined for any other thrown value. */
+function codeOf(thrown: unknown): number | undefined {
+  if (!(thrown instanceof Error) || !('errcode' in thrown) || typeof thrown.errcode !== 'number') return undefined;
+  // The low byte is the primary code; the rest tells kinds of it apart.
+  return thrown.errcode & 0xff;
+}
+
+/** The file is no database, or not a sound one. */
+export function isBroken(thrown: unknown): boolean {
+  const code = codeOf(thrown);
+  return code === CODE.corrupt || code === CODE.notADb;
+}
+
+/** A uniqueness rule of the schema refused a row. */
+export function isConstraint(thrown: unknown): boolean {
+  return codeOf(thrown) === CODE.constraint;
+}
+
+export function isCantOpen(thrown: unknown): boolean {
+  return codeOf(thrown) === CODE.cantOpen;
+}
+
+/**
+ * What SQLite threw, as a NetError that names the state directory: `busy` where a lock was not had in time, `state`
+ * for the disk and the file. Anything else comes back as it is.
+ */
+export function storeError(thrown: unknown, op: string, stateDir: string): unknown {
+  const code = codeOf(thrown);
+  if (code === undefined) return thrown;
+  switch (code) {
+    case CODE.busy:
+    case CODE.locked:
+    case CODE.protocol:
+      return failure('busy', op, stateDir, 'another process holds the store', thrown);
+    case CODE.full:
+      return diskFull(op, stateDir, thrown);
+    default:
+      return failure('state', op, stateDir, 'the store failed', thrown);
+  }
+}
+
+/** The same for work that also opens, renames and syncs files: their errors are `state`, too. */
+export function diskError(thrown: unknown, op: string, stateDir: string): unknown {
+  if (!(thrown instanceof Error) || !('syscall' in thrown) || !('code' in thrown))
+    return storeError(thrown, op, stateDir);
+  const full = thrown.code === 'ENOSPC' || thrown.code === 'EDQUOT';
+  return full ? diskFull(op, stateDir, thrown) : failure('state', op, stateDir, 'the store failed', thrown);
+}
+
+function diskFull(op: string, stateDir: string, cause: unknown): NetError {
+  return failure('state', op, stateDir, 'the disk is full', cause, 'Free some space and try again');
+}
+
+function failure(
+  kind: 'busy' | 'state',
+  op: string,
+  stateDir: string,
+  what: string,
+  cause: unknown,
+  hint?: string,
+): NetError {
+  const reason = cause instanceof Error ? cause.message : '';
+  return new NetError({ kind, op, subject: `directory ${stateDir}`, what, reason, cause, ...(hint ? { hint } : {}) });
+}

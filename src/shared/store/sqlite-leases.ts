@@ -1,0 +1,156 @@
+import { type Addr, formatAddr } from '../model/addr.ts';
+import type { Attachment, Camp } from '../model/attachment.ts';
+import { addressKey, addressOfKey, neighbour } from './address-key.ts';
+import { type Context, textOf } from './sqlite-context.ts';
+import type { SqliteFile, SqlRow } from './sqlite-file.ts';
+import type { Lease, LeaseTable, Run } from './store.ts';
+import { leaseTaken } from './taken.ts';
+
+const COLUMNS = 'scope, address, camp, network, container, interface, source';
+
+/** A run as `runs` has it. */
+interface RunRow {
+  readonly first: string;
+  readonly last: string;
+  readonly length: number;
+}
+
+/** `leases`, and `runs`, which every lease and release keeps maximal with at most three changes of rows. */
+export class SqliteLeases implements LeaseTable {
+  readonly #context: Context;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  runAt(scope: string, address: Addr): Run | undefined {
+    return this.#context.read((file, boot) => {
+      const run = runOf(file, boot(), scope, addressKey(address));
+      return run && { first: addressOfKey(run.first), last: addressOfKey(run.last) };
+    });
+  }
+
+  take(lease: Lease): void {
+    const { scope, address, owner, source } = lease;
+    const { camp, network, containerId, ifName } = owner;
+    this.#context.write((file, boot) => {
+      const number = boot();
+      const sql = `INSERT INTO leases (boot, ${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`;
+      const key = addressKey(address);
+      if (file.run(sql, number, scope, key, camp, network, containerId, ifName, source) === 0)
+        throw leaseTaken(lease, leaseAt(file, number, scope, key));
+      joinRuns(file, number, scope, address);
+    });
+  }
+
+  list(scope: string, owner?: Attachment): Lease[] {
+    const select = `SELECT ${COLUMNS} FROM leases WHERE boot = ? AND scope = ?`;
+    return this.#context.read((file, boot) => {
+      if (owner === undefined) return file.all(`${select} ORDER BY address`, boot(), scope).map(leaseOf);
+      const { camp, network, containerId, ifName } = owner;
+      const mine = `${select} AND container = ? AND interface = ? AND network = ? AND camp = ? ORDER BY address`;
+      return file.all(mine, boot(), scope, containerId, ifName, network, camp).map(leaseOf);
+    });
+  }
+
+  release(scope: string, address: Addr): void {
+    this.#context.write((file, boot) => {
+      const number = boot();
+      const sql = 'DELETE FROM leases WHERE boot = ? AND scope = ? AND address = ?';
+      if (file.run(sql, number, scope, addressKey(address)) > 0) splitRun(file, number, scope, address);
+    });
+  }
+
+  count(scope: string, first: Addr, last: Addr): number {
+    const [low, high] = [addressKey(first), addressKey(last)];
+    if (low > high) return 0;
+    return this.#context.read((file, boot) => {
+      const number = boot();
+      const sql = 'SELECT total(length) AS sum FROM runs WHERE boot = ? AND scope = ? AND first BETWEEN ? AND ?';
+      const begun = Number(file.get(sql, number, scope, low, high)?.sum);
+      const across = runOf(file, number, scope, low);
+      const before = across !== undefined && across.first < low ? across : undefined;
+      const end = runOf(file, number, scope, high);
+      // The first run may begin before the interval, the last one end after it; it may be the same run.
+      const head = before === undefined ? 0 : distance(low, before.last) + 1;
+      const tail = end === undefined ? 0 : distance(high, end.last);
+      return begun + head - tail;
+    });
+  }
+}
+
+function runOf(file: SqliteFile, boot: number, scope: string, key: string): RunRow | undefined {
+  const sql = `SELECT first, last, length FROM runs WHERE boot = ? AND scope = ? AND first <= ?
+    ORDER BY first DESC LIMIT 1`;
+  const row = file.get(sql, boot, scope, key);
+  if (row === undefined || textOf(row.last) < key) return undefined;
+  return { first: textOf(row.first), last: textOf(row.last), length: Number(row.length) };
+}
+
+/** `address` has just been leased: the runs at its two sides and itself are one. */
+function joinRuns(file: SqliteFile, boot: number, scope: string, address: Addr): void {
+  const key = addressKey(address);
+  const left = beside(file, boot, scope, neighbour(address, -1n));
+  const right = beside(file, boot, scope, neighbour(address, 1n));
+  const length = (left?.length ?? 0) + 1 + (right?.length ?? 0);
+  const last = right?.last ?? key;
+  if (right !== undefined) deleteRun(file, boot, scope, right.first);
+  if (left === undefined) insertRun(file, boot, scope, { first: key, last, length });
+  else resizeRun(file, boot, scope, { first: left.first, last, length });
+}
+
+/** `address` has just been released: what its run had at either side of it are runs of their own. */
+function splitRun(file: SqliteFile, boot: number, scope: string, address: Addr): void {
+  const key = addressKey(address);
+  const run = runOf(file, boot, scope, key);
+  const [before, after] = [neighbour(address, -1n), neighbour(address, 1n)];
+  if (run === undefined) return;
+  const left = distance(run.first, key);
+  const right = distance(key, run.last);
+  if (left === 0 || before === undefined) deleteRun(file, boot, scope, run.first);
+  else resizeRun(file, boot, scope, { first: run.first, last: addressKey(before), length: left });
+  if (right > 0 && after !== undefined)
+    insertRun(file, boot, scope, { first: addressKey(after), last: run.last, length: right });
+}
+
+function beside(file: SqliteFile, boot: number, scope: string, address: Addr | undefined): RunRow | undefined {
+  return address && runOf(file, boot, scope, addressKey(address));
+}
+
+function insertRun(file: SqliteFile, boot: number, scope: string, { first, last, length }: RunRow): void {
+  const sql = 'INSERT INTO runs (boot, scope, first, last, length) VALUES (?, ?, ?, ?, ?)';
+  file.run(sql, boot, scope, first, last, length);
+}
+
+function resizeRun(file: SqliteFile, boot: number, scope: string, { first, last, length }: RunRow): void {
+  const sql = 'UPDATE runs SET last = ?, length = ? WHERE boot = ? AND scope = ? AND first = ?';
+  file.run(sql, last, length, boot, scope, first);
+}
+
+function deleteRun(file: SqliteFile, boot: number, scope: string, first: string): void {
+  file.run('DELETE FROM runs WHERE boot = ? AND scope = ? AND first = ?', boot, scope, first);
+}
+
+/** Addresses from one key to a higher one; within a run that is at most the number of leases. */
+function distance(from: string, to: string): number {
+  return Number(addressOfKey(to).value - addressOfKey(from).value);
+}
+
+function leaseAt(file: SqliteFile, boot: number, scope: string, key: string): Lease {
+  const sql = `SELECT ${COLUMNS} FROM leases WHERE boot = ? AND scope = ? AND address = ?`;
+  const row = file.get(sql, boot, scope, key);
+  if (row === undefined) throw new Error(`lease of ${formatAddr(addressOfKey(key))} is there and is not`);
+  return leaseOf(row);
+}
+
+function leaseOf(row: SqlRow): Lease {
+  const camp: Camp = row.camp === 'cnm' ? 'cnm' : 'cni';
+  const owner = {
+    camp,
+    network: textOf(row.network),
+    containerId: textOf(row.container),
+    ifName: textOf(row.interface),
+  };
+  const source = row.source === 'file' ? 'file' : 'store';
+  return { scope: textOf(row.scope), address: addressOfKey(textOf(row.address)), owner, source };
+}

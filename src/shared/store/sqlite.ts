@@ -1,0 +1,128 @@
+import { NetError } from '../errors/net-error.ts';
+import type { HostIdentity } from '../host/host.ts';
+import { Boots } from './boots.ts';
+import type { Context } from './sqlite-context.ts';
+import { SqliteEndpoints } from './sqlite-endpoints.ts';
+import { diskError, isBroken, storeError } from './sqlite-errors.ts';
+import { SqliteFile } from './sqlite-file.ts';
+import { SqliteLeases } from './sqlite-leases.ts';
+import { SqliteNetworks } from './sqlite-networks.ts';
+import { SqliteNotes } from './sqlite-notes.ts';
+import { ensureStateDir } from './state-dir.ts';
+import type { EndpointTable, LeaseTable, LocalStore, NetworkTable, NoteTable } from './store.ts';
+
+export interface SqliteStoreOptions {
+  /** Made with mode 0700 where it is missing. */
+  readonly stateDir: string;
+  readonly identity: HostIdentity;
+}
+
+/**
+ * The store in `<stateDir>/state.db`, made, migrated or, where it is broken, set aside and made anew.
+ * Throws NetError `state` for the directory, the disk or the file, `newer-schema` for a file of a later version,
+ * `busy` where another process holds the file for half a minute.
+ */
+export function openSqliteStore({ stateDir, identity }: SqliteStoreOptions): LocalStore {
+  ensureStateDir(stateDir);
+  try {
+    return new SqliteStore(stateDir, identity, new SqliteFile(stateDir));
+  } catch (error) {
+    throw diskError(error, 'store.open', stateDir);
+  }
+}
+
+class SqliteStore implements LocalStore {
+  readonly networks: NetworkTable;
+  readonly endpoints: EndpointTable;
+  readonly leases: LeaseTable;
+  readonly notes: NoteTable;
+  readonly #stateDir: string;
+  readonly #file: SqliteFile;
+  readonly #boots: Boots;
+  #depth = 0;
+  #durable = false;
+
+  constructor(stateDir: string, identity: HostIdentity, file: SqliteFile) {
+    this.#stateDir = stateDir;
+    this.#file = file;
+    this.#boots = new Boots(file, identity);
+    const current = (): number => this.#boots.current();
+    const ensure = (): number => this.#boots.ensure();
+    const context: Context = {
+      host: identity.hostId,
+      read: (work) => this.#guard('store.read', () => work(file, current)),
+      write: (work) => this.transaction(() => work(file, ensure)),
+    };
+    this.networks = new SqliteNetworks(context);
+    this.endpoints = new SqliteEndpoints(context);
+    this.leases = new SqliteLeases(context);
+    this.notes = new SqliteNotes(context);
+  }
+
+  transaction<T>(work: () => T, { durable = false }: { readonly durable?: boolean } = {}): T {
+    // Known only after COMMIT where a nested call is the one that asks.
+    this.#durable ||= durable;
+    if (this.#depth > 0) return this.#guard('store.write', work);
+    try {
+      return this.#guard('store.write', () => this.#commit(work));
+    } finally {
+      this.#durable = false;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#file.close();
+  }
+
+  #commit<T>(work: () => T): T {
+    this.#boots.forget();
+    this.#onDisk('store.begin', () => this.#file.begin());
+    this.#depth++;
+    try {
+      const result = work();
+      this.#file.commit();
+      if (this.#durable) this.#onDisk('store.sync', () => this.#file.syncLog());
+      return result;
+    } catch (error) {
+      this.#file.rollback();
+      this.#boots.forget();
+      throw error;
+    } finally {
+      this.#depth--;
+    }
+  }
+
+  /** SQLite's errors become NetErrors; a file that proves to be broken is replaced once no transaction is open. */
+  #guard<T>(op: string, work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      const origin = error instanceof NetError ? error.cause : error;
+      if (this.#depth > 0 || !isBroken(origin)) throw storeError(error, op, this.#stateDir);
+      throw this.#replace(op, origin);
+    }
+  }
+
+  #replace(op: string, cause: unknown): NetError {
+    this.#boots.forget();
+    const moved = this.#onDisk(op, () => this.#file.replace());
+    return new NetError({
+      kind: 'state',
+      op,
+      subject: `directory ${this.#stateDir}`,
+      what:
+        moved === undefined ? 'state.db was broken and has been replaced' : `state.db was broken and is now ${moved}`,
+      reason: cause instanceof Error ? cause.message : '',
+      hint: 'An empty one has taken its place: try again',
+      cause,
+    });
+  }
+
+  #onDisk<T>(op: string, work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw diskError(error, op, this.#stateDir);
+    }
+  }
+}

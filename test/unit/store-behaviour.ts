@@ -1,0 +1,250 @@
+import { strict as assert } from 'node:assert';
+import { NetError } from '../../src/shared/errors/net-error.ts';
+import type { HostIdentity } from '../../src/shared/host/host.ts';
+import { type Addr, parseAddr } from '../../src/shared/model/addr.ts';
+import type { Attachment } from '../../src/shared/model/attachment.ts';
+import type { EndpointRow, Lease, LocalStore, NetworkRow } from '../../src/shared/store/store.ts';
+
+export const FIRST_BOOT: HostIdentity = { hostId: 'root', bootId: 'boot-1', bootedAt: 1_000 };
+export const SECOND_BOOT: HostIdentity = { ...FIRST_BOOT, bootId: 'boot-2', bootedAt: 2_000 };
+export const OTHER_HOST: HostIdentity = { ...FIRST_BOOT, hostId: 'nested' };
+
+/** A place that several stores share, as processes share a state directory. */
+export interface Place extends Disposable {
+  open(identity: HostIdentity): LocalStore;
+}
+
+export function addr(text: string): Addr {
+  const parsed = parseAddr(text);
+  assert.ok(parsed, text);
+  return parsed;
+}
+
+export function attachment(containerId: string, network = 'web'): Attachment {
+  return { camp: 'cni', network, containerId, ifName: 'eth0' };
+}
+
+export function lease(address: string, containerId = 'c1', scope = 'pool'): Lease {
+  return { scope, address: addr(address), owner: attachment(containerId), source: 'store' };
+}
+
+export function endpoint(containerId: string, changes: Partial<EndpointRow> = {}): EndpointRow {
+  return {
+    attachment: attachment(containerId),
+    role: 'interface',
+    progress: 'intent',
+    owner: { pid: 7, startTime: '70' },
+    sandbox: { path: '/run/netns/a', id: 'boot-1:12' },
+    hostIf: `veth${containerId}`,
+    plan: { ops: [{ op: 'link.delete', ns: 'host', name: 'a' }], undo: [] },
+    ...changes,
+  };
+}
+
+export function network(name: string, changes: Partial<NetworkRow> = {}): NetworkRow {
+  return { name, driver: 'bridge', device: 'isth0', undo: [], bootId: 'boot-1', ...changes };
+}
+
+/** True for a NetError of that kind; fails with the error's text otherwise. */
+export function ofKind(kind: string, text?: RegExp): (error: unknown) => boolean {
+  return (error) => {
+    assert.ok(error instanceof NetError, String(error));
+    assert.equal(error.kind, kind, error.message);
+    if (text !== undefined) assert.match(error.message, text);
+    return true;
+  };
+}
+
+/** What every LocalStore does. */
+export function describeStore(name: string, make: () => Place): void {
+  describe(name, () => {
+    let place: Place;
+    let store: LocalStore;
+    beforeEach(() => {
+      place = make();
+      store = place.open(FIRST_BOOT);
+    });
+    afterEach(() => {
+      store[Symbol.dispose]();
+      place[Symbol.dispose]();
+    });
+
+    it('keeps networks across reboots, for their host alone', () => {
+      store.networks.put(network('web'));
+      store.networks.put(network('db', { device: 'isth1' }));
+      store.networks.put(network('web', { driver: 'null' }));
+      using later = place.open(SECOND_BOOT);
+      assert.deepEqual(later.networks.list(), [network('db', { device: 'isth1' }), network('web', { driver: 'null' })]);
+      using elsewhere = place.open(OTHER_HOST);
+      assert.deepEqual(elsewhere.networks.list(), []);
+      store.networks.delete('web');
+      store.networks.delete('web');
+      assert.equal(later.networks.get('web'), undefined);
+    });
+
+    it('keeps each role of an attachment as a row of its own, as it was put', () => {
+      const first = endpoint('c1', { scope: '/var/lib/cni/networks/web', delegate: { type: 'dhcp', config: '{}' } });
+      const second = endpoint('c1', { role: 'ipam', hostIf: '' });
+      store.endpoints.put(first);
+      store.endpoints.put(second);
+      store.endpoints.put({ ...first, progress: 'ready' });
+      assert.deepEqual(store.endpoints.get(first.attachment, 'interface'), { ...first, progress: 'ready' });
+      assert.deepEqual(store.endpoints.get(first.attachment, 'ipam'), second);
+      store.endpoints.delete(first.attachment, 'interface');
+      store.endpoints.delete(first.attachment, 'interface');
+      assert.deepEqual(store.endpoints.list(), [second]);
+    });
+
+    it('lists endpoints of one network or of all', () => {
+      const rows = ['web', 'webb', 'a'].map((name) => endpoint(name, { attachment: attachment('c', name) }));
+      for (const row of rows) store.endpoints.put(row);
+      assert.deepEqual(
+        store.endpoints.list('web').map((row) => row.attachment.network),
+        ['web'],
+      );
+      assert.deepEqual(
+        store.endpoints.list().map((row) => row.attachment.network),
+        ['a', 'web', 'webb'],
+      );
+    });
+
+    it('tells attachments apart whose parts run together to the same text', () => {
+      const [a, b] = [
+        { camp: 'cni', network: 'n', containerId: 'ab', ifName: 'c' } as const,
+        { camp: 'cni', network: 'n', containerId: 'a', ifName: 'bc' } as const,
+      ];
+      store.endpoints.put(endpoint('x', { attachment: a, hostIf: '' }));
+      store.endpoints.put(endpoint('x', { attachment: b, hostIf: '' }));
+      assert.equal(store.endpoints.list().length, 2);
+    });
+
+    it('refuses a second endpoint with the same host interface, and any number without one', () => {
+      store.endpoints.put(endpoint('c1', { hostIf: 'vethx' }));
+      assert.throws(() => store.endpoints.put(endpoint('c2', { hostIf: 'vethx' })), ofKind('conflict', /vethx/));
+      store.endpoints.put(endpoint('c1', { hostIf: 'vethx', progress: 'ready' }));
+      for (const id of ['c3', 'c4']) store.endpoints.put(endpoint(id, { hostIf: '' }));
+      assert.equal(store.endpoints.list().length, 3);
+    });
+
+    it('hides endpoints and leases of an earlier boot and of other hosts', () => {
+      store.endpoints.put(endpoint('c1'));
+      store.leases.take(lease('10.0.0.2'));
+      for (const identity of [SECOND_BOOT, OTHER_HOST]) {
+        using other = place.open(identity);
+        assert.deepEqual(other.endpoints.list(), []);
+        assert.equal(other.endpoints.get(attachment('c1'), 'interface'), undefined);
+        assert.deepEqual(other.leases.list('pool'), []);
+        assert.equal(other.leases.runAt('pool', addr('10.0.0.2')), undefined);
+        assert.equal(other.leases.count('pool', addr('10.0.0.0'), addr('10.0.0.9')), 0);
+        other.leases.take(lease('10.0.0.2', 'c1'));
+        other.endpoints.put(endpoint('c1'));
+        assert.equal(other.endpoints.list().length, 1);
+      }
+    });
+
+    it('gives an address once in a scope, and names its holder', () => {
+      store.leases.take(lease('10.0.0.2', 'c1'));
+      assert.throws(() => store.leases.take(lease('10.0.0.2', 'c2')), ofKind('conflict', /10\.0\.0\.2.*container c1/));
+      store.leases.take(lease('10.0.0.2', 'c2', 'another pool'));
+      store.leases.release('pool', addr('10.0.0.2'));
+      store.leases.release('pool', addr('10.0.0.2'));
+      store.leases.take(lease('10.0.0.2', 'c2'));
+      assert.deepEqual(store.leases.list('pool'), [lease('10.0.0.2', 'c2')]);
+    });
+
+    it('lists the leases of a scope by address, or of one owner', () => {
+      for (const [address, id] of [
+        ['fd00::2', 'c1'],
+        ['10.0.0.9', 'c2'],
+        ['10.0.0.10', 'c1'],
+      ] as const)
+        store.leases.take(lease(address, id));
+      store.leases.take({ ...lease('10.0.0.4', 'c3'), source: 'file' });
+      assert.deepEqual(
+        store.leases.list('pool').map(({ address }) => address),
+        ['10.0.0.4', '10.0.0.9', '10.0.0.10', 'fd00::2'].map(addr),
+      );
+      assert.deepEqual(store.leases.list('pool', attachment('c1')), [lease('10.0.0.10'), lease('fd00::2')]);
+      assert.deepEqual(store.leases.list('pool', attachment('c1', 'other')), []);
+      assert.equal(store.leases.list('pool', attachment('c3'))[0]?.source, 'file');
+    });
+
+    it('knows the longest run around an address', () => {
+      for (const last of [2, 3, 5, 4, 8]) store.leases.take(lease(`10.0.0.${last}`));
+      const run = (text: string): unknown => store.leases.runAt('pool', addr(text));
+      assert.deepEqual(run('10.0.0.3'), { first: addr('10.0.0.2'), last: addr('10.0.0.5') });
+      assert.deepEqual(run('10.0.0.8'), { first: addr('10.0.0.8'), last: addr('10.0.0.8') });
+      assert.equal(run('10.0.0.6'), undefined);
+      store.leases.release('pool', addr('10.0.0.4'));
+      assert.deepEqual(run('10.0.0.3'), { first: addr('10.0.0.2'), last: addr('10.0.0.3') });
+      assert.deepEqual(run('10.0.0.5'), { first: addr('10.0.0.5'), last: addr('10.0.0.5') });
+      assert.equal(run('10.0.0.4'), undefined);
+    });
+
+    it('ends runs where the address space ends', () => {
+      for (const text of ['255.255.255.255', '::', '0.0.0.0', 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff'])
+        store.leases.take(lease(text));
+      const top = addr('255.255.255.255');
+      assert.deepEqual(store.leases.runAt('pool', top), { first: top, last: top });
+      assert.deepEqual(store.leases.runAt('pool', addr('::')), { first: addr('::'), last: addr('::') });
+      store.leases.release('pool', top);
+      assert.equal(store.leases.runAt('pool', top), undefined);
+    });
+
+    it('counts leases between two addresses, wherever runs begin and end', () => {
+      for (const last of [2, 3, 4, 7, 9]) store.leases.take(lease(`10.0.0.${last}`));
+      const count = (a: number, b: number): number =>
+        store.leases.count('pool', addr(`10.0.0.${a}`), addr(`10.0.0.${b}`));
+      assert.deepEqual(
+        [count(0, 255), count(3, 3), count(3, 7), count(4, 8), count(5, 6), count(9, 2), count(1, 2)],
+        [5, 1, 3, 2, 0, 0, 1],
+      );
+    });
+
+    it('keeps notes across reboots, for their host alone', () => {
+      store.notes.put('cursor', '1');
+      store.notes.put('cursor', '2');
+      using later = place.open(SECOND_BOOT);
+      assert.equal(later.notes.get('cursor'), '2');
+      using elsewhere = place.open(OTHER_HOST);
+      assert.equal(elsewhere.notes.get('cursor'), undefined);
+    });
+
+    it('takes back a whole transaction that fails, nested calls included', () => {
+      store.leases.take(lease('10.0.0.1'));
+      const failure = new Error('no');
+      assert.throws(
+        () =>
+          store.transaction(() => {
+            store.leases.take(lease('10.0.0.2'));
+            store.transaction(() => store.networks.put(network('web')), { durable: true });
+            store.leases.release('pool', addr('10.0.0.1'));
+            store.notes.put('a', 'b');
+            store.endpoints.put(endpoint('c1'));
+            throw failure;
+          }),
+        failure,
+      );
+      assert.deepEqual(store.leases.list('pool'), [lease('10.0.0.1')]);
+      assert.deepEqual(store.leases.runAt('pool', addr('10.0.0.1')), {
+        first: addr('10.0.0.1'),
+        last: addr('10.0.0.1'),
+      });
+      assert.deepEqual([store.networks.list(), store.endpoints.list(), store.notes.get('a')], [[], [], undefined]);
+    });
+
+    it('goes on in a transaction after a refusal that was caught', () => {
+      store.leases.take(lease('10.0.0.2'));
+      const answer = store.transaction(
+        () => {
+          assert.throws(() => store.leases.take(lease('10.0.0.2', 'c2')), ofKind('conflict'));
+          store.leases.take(lease('10.0.0.3', 'c2'));
+          return 'done';
+        },
+        { durable: true },
+      );
+      assert.equal(answer, 'done');
+      assert.equal(store.leases.list('pool').length, 2);
+    });
+  });
+}

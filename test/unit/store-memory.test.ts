@@ -1,0 +1,7 @@
+import { MemoryDisk, MemoryStore } from '../../src/shared/store/memory.ts';
+import { describeStore } from './store-behaviour.ts';
+
+describeStore('MemoryStore', () => {
+  const disk = new MemoryDisk();
+  return { open: (identity) => new MemoryStore(identity, disk), [Symbol.dispose]: () => {} };
+});
