@@ -1,8 +1,10 @@
-import { statSync } from 'node:fs';
+import { statSync, utimesSync } from 'node:fs';
+import { join } from 'node:path';
 import { bundle } from './bundle.ts';
 import { type Packager, packageExecutable } from './package.ts';
 import { writeValidators } from './schemas.ts';
 
+const ROOT = join(import.meta.dirname, '..');
 const PROGRAMS = ['cni-plugin'] as const;
 
 /** Builds everything below dist/. `--node-sea` packages with Node's own `--build-sea` in place of pkg. */
@@ -10,10 +12,15 @@ async function main(): Promise<void> {
   const packager: Packager = process.argv.includes('--node-sea') ? 'node-sea' : 'pkg';
   writeValidators();
   for (const name of PROGRAMS) {
-    const program = await bundle(name);
+    const started = new Date();
+    const program = join(ROOT, 'dist', `${name}.cjs`);
+    const executable = join(ROOT, 'dist', name);
+    await bundle(join(ROOT, 'cmd', name, 'main.ts'), program);
     console.log(`bundle: dist/${name}.cjs, ${Math.ceil(statSync(program).size / 1000)} kB`);
-    const executable = await packageExecutable(program, name, packager);
+    await packageExecutable(program, executable, packager);
     console.log(`package (${packager}): dist/${name}, ${Math.round(statSync(executable).size / 1e6)} MB`);
+    // A source that changed while this ran is newer than the executable, so the next set-up builds again.
+    utimesSync(executable, started, started);
   }
 }
 

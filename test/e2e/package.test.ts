@@ -1,0 +1,141 @@
+import { strict as assert } from 'node:assert';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { bundle } from '../../build/bundle.ts';
+import { type Packager, packageExecutable } from '../../build/package.ts';
+import { makeTempDir, type TempDir } from '../support/temp.ts';
+
+/** Answers with what it was given, after a warning that goes to stderr in a Node that is not told otherwise. */
+const PROGRAM = `
+import { readFileSync, writeSync } from 'node:fs';
+import * as ffi from 'node:ffi';
+const input = readFileSync(0, 'utf8');
+async function late() { return (await import('./late.ts')).answer; }
+async function main() {
+  const early = globalThis.lateWasRun === true;
+  writeSync(1, JSON.stringify({
+    input, name: process.argv0, args: process.argv.slice(2), early, late: await late(), ffi: typeof ffi.dlopen,
+  }));
+}
+main();
+`;
+const LATE = 'globalThis.lateWasRun = true; export const answer = 42;';
+const ANSWER = { input: 'config\n', args: ['a b', 'c'], early: false, late: 42, ffi: 'function' };
+
+interface Run {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+for (const packager of ['pkg', 'node-sea'] satisfies Packager[]) {
+  describe(`executable packaged by ${packager}`, function () {
+    this.timeout(120_000);
+    let temp: TempDir;
+    let executable: string;
+
+    const run = (env: NodeJS.ProcessEnv = {}, name = executable): Run => {
+      const base = { PATH: process.env.PATH };
+      return spawnSync(name, ['a b', 'c'], { env: { ...base, ...env }, input: 'config\n', encoding: 'utf8' });
+    };
+
+    before(async () => {
+      temp = makeTempDir();
+      writeFileSync(join(temp.path, 'main.ts'), PROGRAM);
+      writeFileSync(join(temp.path, 'late.ts'), LATE);
+      executable = join(temp.path, 'program');
+      await bundle(join(temp.path, 'main.ts'), join(temp.path, 'program.cjs'));
+      await packageExecutable(join(temp.path, 'program.cjs'), executable, packager);
+    });
+
+    after(() => temp?.[Symbol.dispose]());
+    afterEach(() => rmSync(join(temp.path, 'written'), { recursive: true, force: true }));
+
+    it('runs, with stdin, arguments and FFI, and prints nothing but its answer', () => {
+      const { status, stdout, stderr } = run();
+      assert.equal(stderr, '');
+      assert.equal(status, 0);
+      assert.deepEqual(JSON.parse(stdout), { ...ANSWER, name: executable });
+    });
+
+    it('leaves nothing of the packaging behind', () => {
+      assert.deepEqual(readdirSync(temp.path).sort(), ['late.ts', 'main.ts', 'program', 'program.cjs']);
+    });
+
+    for (const [variable, value] of [
+      ['NODE_OPTIONS', '--require=/nonexistent'],
+      ['NODE_V8_COVERAGE', 'written'],
+      ['NODE_REDIRECT_WARNINGS', 'written'],
+      ['NODE_COMPILE_CACHE', 'written'],
+      ['NODE_PENDING_DEPRECATION', '1'],
+      ['NODE_EXTRA_CA_CERTS', '/nonexistent'],
+      ['NODE_PATH', '/nonexistent'],
+      ['NODE_ICU_DATA', '/nonexistent'],
+      ['NODE_TEST_CONTEXT', 'child-v8'],
+      ['NODE_UNIQUE_ID', '1'],
+      ['OPENSSL_CONF', 'openssl.cnf'],
+    ] as const) {
+      it(`ignores ${variable}`, () => {
+        const file = join(temp.path, value);
+        writeFileSync(join(temp.path, 'openssl.cnf'), OPENSSL_CONF);
+        const link = join(temp.path, 'other-name');
+        if (!existsSync(link)) symlinkSync(executable, link);
+        const { status, stdout, stderr } = run({ [variable]: /^(written|openssl)/.test(value) ? file : value }, link);
+        assert.equal(stderr, '');
+        assert.equal(status, 0);
+        assert.deepEqual(JSON.parse(stdout), { ...ANSWER, name: link });
+        assert.deepEqual(filesBelow(join(temp.path, 'written')), []);
+      });
+    }
+
+    it('answers on stdout alike under NODE_DEBUG', () => {
+      const { stdout, status } = run({ NODE_DEBUG: 'fs,module,child_process', NODE_DEBUG_NATIVE: 'SEA' });
+      assert.equal(status, 0);
+      assert.deepEqual(JSON.parse(stdout), { ...ANSWER, name: executable });
+    });
+
+    it('writes no file: it runs without unpacking itself', () => {
+      const log = join(temp.path, 'strace.log');
+      const calls = 'open,openat,creat,mkdir,mkdirat,rename,renameat,renameat2,unlink,unlinkat,memfd_create';
+      const { status } = spawnSync('strace', ['-f', '-e', `trace=${calls}`, '-o', log, executable], { input: '' });
+      assert.equal(status, 0);
+      const trace = readFileSync(log, 'utf8');
+      assert.match(trace, /openat\(.*program", O_RDONLY/, 'strace saw the program at work');
+      const writes = trace
+        .split('\n')
+        .filter((line) => /O_(WRONLY|RDWR|CREAT)|creat|mkdir|rename|unlink|memfd/.test(line));
+      assert.deepEqual(writes, []);
+    });
+
+    it('is replaced while it runs', async () => {
+      const running = spawn(executable, [], { stdio: ['pipe', 'pipe', 'inherit'] });
+      const output = text(running.stdout);
+      await once(running, 'spawn');
+      await packageExecutable(join(temp.path, 'program.cjs'), executable, packager);
+      assert.equal(run().status, 0);
+      running.stdin.end('still here');
+      assert.equal(JSON.parse(await output).input, 'still here');
+    });
+  });
+}
+
+/** Of NODE_COMPILE_CACHE Node makes the directory before any program can have a say, and keeps nothing in it. */
+function filesBelow(directory: string): string[] {
+  if (!existsSync(directory)) return [];
+  if (!statSync(directory).isDirectory()) return [directory];
+  const entries = readdirSync(directory, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => !entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name));
+}
+
+const OPENSSL_CONF = `nodejs_conf = main
+[main]
+providers = providers
+[providers]
+planted = planted
+[planted]
+module = /nonexistent.so
+activate = 1
+`;
