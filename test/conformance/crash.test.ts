@@ -1,0 +1,182 @@
+import { strict as assert } from 'node:assert';
+import { rmSync } from 'node:fs';
+import { type PluginDir, pluginDir } from '../support/cni.ts';
+import { type CniHost, makeHost } from '../support/cni-host.ts';
+import { bridgeConf, type NetConf } from '../support/netconf.ts';
+import { makeNetns } from '../support/netns.ts';
+import { killedAt, pointsOf, type SyscallPoint, straceMissing } from '../support/strace.ts';
+
+/** ISTHMUS_CRASH=all tries every point; by default runs of writes to one file are thinned out. */
+const ALL = process.env.ISTHMUS_CRASH === 'all';
+
+/**
+ * kill -9 at every system call that changes something. What a dead process leaves is the same before its next change
+ * as right after its last, so `before` covers both; `after` is tried too where the kernel was told something.
+ */
+describe('the plugin is killed', function () {
+  this.timeout(600_000);
+  let bin: PluginDir;
+  let host: CniHost;
+  let config: NetConf;
+  let clean: string;
+
+  before(function () {
+    const missing = straceMissing();
+    if (missing !== undefined) {
+      console.log(`skipped: ${missing}`);
+      this.skip();
+    }
+    bin = pluginDir();
+    host = makeHost(2);
+    config = bridgeConf('isthmus', host, { ipam: DUAL_STACK });
+    add();
+    del();
+    clean = host.snapshot();
+  });
+  after(() => {
+    host?.[Symbol.dispose]();
+    bin?.[Symbol.dispose]();
+  });
+
+  const how = (command: 'ADD' | 'DEL', pod: number) => ({ dir: bin.path, name: 'isthmus', command, pod, config });
+  const add = (pod = 0) => host.ok(how('ADD', pod));
+  const del = (pod = 0) => host.ok(how('DEL', pod));
+  const unchanged = (asItWas: string, point: SyscallPoint) => assert.equal(host.snapshot(), asItWas, point.what);
+
+  it('during the first ADD of a network: DEL leaves nothing, and ADD works', () => {
+    matrix(pointsOf(host.call(how('ADD', 0))), (point) => {
+      const { signal } = killedAt(host.call(how('ADD', 0)), point);
+      del();
+      unchanged(clean, point);
+      add();
+      del();
+      unchanged(clean, point);
+      return signal;
+    });
+  });
+
+  it('during the last DEL of a network: another DEL leaves nothing, and ADD works', () => {
+    add();
+    matrix(pointsOf(host.call(how('DEL', 0))), (point) => {
+      add();
+      const { signal } = killedAt(host.call(how('DEL', 0)), point);
+      del();
+      unchanged(clean, point);
+      return signal;
+    });
+    add();
+    del();
+  });
+
+  it('during an ADD beside another pod, which is not disturbed; the next ADD needs no DEL between', () => {
+    const kept = add(1);
+    const withOther = host.snapshot();
+    const points = pointsOf(host.call(how('ADD', 0)));
+    del();
+    unchanged(withOther, { syscall: '', nth: 0, what: 'ADD and DEL beside another pod' });
+    matrix(kernelOnly(points), (point) => {
+      const { signal } = killedAt(host.call(how('ADD', 0)), point);
+      const again = host.run(how('ADD', 0));
+      if (again.code !== 0) {
+        assert.match(again.json?.msg ?? '', /DEL/, `${point.what}: ${again.stdout}`);
+        del();
+        add();
+      }
+      del();
+      unchanged(withOther, point);
+      return signal;
+    });
+    host.ok({ ...how('ADD', 1), command: 'CHECK', config: { ...config, prevResult: kept } });
+    del(1);
+    assert.equal(host.snapshot(), clean);
+  });
+
+  it('during a DEL beside another pod, which is not disturbed', () => {
+    const kept = add(1);
+    const withOther = host.snapshot();
+    add();
+    const points = pointsOf(host.call(how('DEL', 0)));
+    matrix(kernelOnly(points), (point) => {
+      add();
+      const { signal } = killedAt(host.call(how('DEL', 0)), point);
+      del();
+      unchanged(withOther, point);
+      return signal;
+    });
+    host.ok({ ...how('ADD', 1), command: 'CHECK', config: { ...config, prevResult: kept } });
+    del(1);
+    assert.equal(host.snapshot(), clean);
+  });
+
+  it('during the first call on a machine: whatever there is of the state, DEL and ADD work', () => {
+    const forget = () => rmSync(host.stateDir, { recursive: true, force: true });
+    forget();
+    const points = pointsOf(host.call(how('ADD', 0)));
+    del();
+    unchanged(clean, { syscall: '', nth: 0, what: 'the first ADD and DEL' });
+    matrix({ before: points.before, after: [] }, (point) => {
+      forget();
+      const { signal } = killedAt(host.call(how('ADD', 0)), point);
+      del();
+      unchanged(clean, point);
+      add();
+      del();
+      unchanged(clean, point);
+      return signal;
+    });
+  });
+
+  it('during the first call on a machine with its network namespace deleted afterwards', () => {
+    const { before: points } = pointsOf(host.call(how('ADD', 0)));
+    del();
+    const point = points.filter(({ syscall }) => syscall.startsWith('send')).at(-1);
+    assert.ok(point !== undefined);
+    const lost = makeNetns('p');
+    const call = { dir: bin.path, name: 'isthmus', containerId: 'lost', ifName: 'eth0', netns: lost.path, config };
+    assert.equal(killedAt(host.call({ ...call, command: 'ADD' }), point).signal, 'SIGKILL');
+    lost[Symbol.dispose]();
+    host.ok({ ...call, command: 'DEL' });
+    assert.equal(host.snapshot(), clean);
+  });
+});
+
+const DUAL_STACK = {
+  ranges: [[{ subnet: '10.88.0.0/24' }], [{ subnet: 'fd00:88::/64' }]],
+  routes: [{ dst: '0.0.0.0/0' }, { dst: '::/0' }],
+};
+
+interface Points {
+  readonly before: readonly SyscallPoint[];
+  readonly after: readonly SyscallPoint[];
+}
+
+/** Tries every point and prints how many there were; nine in ten must have been hit, or the run was not like the first. */
+function matrix(points: Points, tryPoint: (point: SyscallPoint) => NodeJS.Signals | null): void {
+  const told = points.after.filter((_, i) => isTelling(points.before[i]));
+  const tried = [...(ALL ? points.before : thinned(points.before)), ...(ALL ? points.after : told)];
+  let hit = 0;
+  for (const point of tried) if (tryPoint(point) !== null) hit++;
+  console.log(`      ${points.before.length} changes, killed at ${hit} of ${tried.length} points`);
+  assert.ok(hit >= tried.length * 0.9 && hit > 5, `only ${hit} of ${tried.length} points were hit`);
+}
+
+function isTelling(point: SyscallPoint | undefined): boolean {
+  return point !== undefined && /^send|^write/.test(point.syscall);
+}
+
+function kernelOnly({ before, after }: Points): Points {
+  const telling = before.map(isTelling);
+  return { before: before.filter((_, i) => telling[i]), after: after.filter((_, i) => telling[i]) };
+}
+
+/** Of consecutive writes to one file the first and the last. */
+function thinned(points: readonly SyscallPoint[]): SyscallPoint[] {
+  return points.filter((point, i) => {
+    const same = (other: SyscallPoint | undefined) => other !== undefined && target(other) === target(point);
+    return point.syscall !== 'pwrite64' || !same(points[i - 1]) || !same(points[i + 1]);
+  });
+}
+
+function target({ what }: SyscallPoint): string | undefined {
+  return /\w+\(\d+<[^>]*>/.exec(what)?.[0];
+}

@@ -1,0 +1,163 @@
+import { strict as assert } from 'node:assert';
+import { copyFileSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type PluginDir, pluginDir } from '../support/cni.ts';
+import { type CniHost, makeHost } from '../support/cni-host.ts';
+import { bridgeConf, type NetConf } from '../support/netconf.ts';
+import { injected, pointsOf, straceMissing } from '../support/strace.ts';
+
+/** Four addresses, so that one that is in use is handed out at once where it is forgotten: .2 to .5. */
+const SMALL = { ranges: [[{ subnet: '10.88.0.0/24', rangeEnd: '10.88.0.5' }]] };
+
+describe('the disk fails', function () {
+  this.timeout(120_000);
+  let bin: PluginDir;
+  let host: CniHost;
+  let config: NetConf;
+  let clean: string;
+
+  before(() => {
+    bin = pluginDir();
+  });
+  after(() => bin?.[Symbol.dispose]());
+  beforeEach(() => {
+    host = makeHost(4);
+    config = bridgeConf('isthmus', host, { ipam: SMALL });
+    add(0);
+    del(0);
+    clean = kernelOf(host);
+    copyFileSync(database(), `${database()}.saved`);
+  });
+  afterEach(() => host?.[Symbol.dispose]());
+
+  const how = (command: 'ADD' | 'DEL', pod: number) => ({ dir: bin.path, name: 'isthmus', command, pod, config });
+  const del = (pod: number) => host.ok(how('DEL', pod));
+  const add = (pod: number) => {
+    const address = host.ok(how('ADD', pod)).ips?.[0]?.address;
+    assert.ok(address !== undefined);
+    return address;
+  };
+  const database = () => join(host.stateDir, 'state.db');
+
+  const damages: readonly [string, (path: string) => void][] = [
+    ['deleted', (path) => files(path).forEach((file) => void rmSync(file))],
+    ['deleted, its -wal left', (path) => rmSync(path)],
+    ['truncated to nothing', (path) => truncateAll(path, 0)],
+    ['truncated to half a header', (path) => truncateAll(path, 50)],
+    ['truncated to a page', (path) => truncateAll(path, 4096)],
+    ['truncated in the middle', (path) => truncateAll(path, Math.floor(statSync(path).size / 2) + 17)],
+    ['overwritten with garbage', (path) => overwriteAll(path)],
+    ['overwritten with a text', (path) => writeFileSync(path, 'this is no database\n'.repeat(1000))],
+    [
+      'without its -wal',
+      (path) =>
+        void files(path)
+          .slice(1)
+          .forEach((file) => void rmSync(file)),
+    ],
+    ['as it was before the first ADD', (path) => restoreAll(path)],
+    ['beside a -wal of garbage', (path) => writeFileSync(`${path}-wal`, Buffer.alloc(9000, 0x5a))],
+    ['in a directory that is gone', () => rmSync(host.stateDir, { recursive: true })],
+  ];
+  for (const [title, damage] of damages) {
+    it(`state.db ${title}: no address in use is handed out again, and every DEL succeeds`, () => {
+      const inUse = [add(0), add(1)];
+      damage(database());
+      const next = add(2);
+      assert.ok(!inUse.includes(next), `${next} is in use`);
+      host.pod(2).run('ping', '-c1', '-W2', inUse[0]?.split('/')[0] ?? '');
+      damage(database());
+      for (const pod of [0, 1, 2]) del(pod);
+      assert.equal(hostLinks(host), '', 'no interface of a pod is left');
+      const again = [add(0), add(1), add(2), add(3)];
+      assert.equal(new Set(again).size, 4, 'all four addresses are free');
+      for (const pod of [0, 1, 2, 3]) del(pod);
+      assert.equal(kernelOf(host), clean);
+    });
+  }
+
+  it('state.db deleted and the namespace gone: DEL exits 0', () => {
+    add(0);
+    rmSync(host.stateDir, { recursive: true });
+    for (const netns of ['', '/run/netns/isth-gone', undefined]) {
+      const { pod: _, ...call } = { ...how('DEL', 0), containerId: 'pod0', ifName: 'eth0' };
+      host.ok(netns === undefined ? call : { ...call, netns });
+    }
+  });
+
+  describe('with no space left', () => {
+    before(function () {
+      const missing = straceMissing();
+      if (missing !== undefined) {
+        console.log(`skipped: ${missing}`);
+        this.skip();
+      }
+    });
+
+    it('from the n-th write of an ADD on: it fails cleanly or works; DEL then leaves nothing', () => {
+      const asItWas = host.snapshot();
+      const writes = pointsOf(host.call(how('ADD', 0))).before.filter(({ syscall }) => syscall === 'pwrite64');
+      del(0);
+      assert.ok(writes.length > 3, 'the store writes with pwrite64');
+      const failures: string[] = [];
+      for (const point of writes.filter((_, i) => i < 6 || i % 4 === 0)) {
+        const run = host.run({ ...how('ADD', 0), ...fullDisk(host, how('ADD', 0), point.nth) });
+        if (run.code !== 0) {
+          assert.equal(run.json?.code, 5, `${point.what}: ${run.stdout}${run.stderr}`);
+          assert.doesNotMatch(host.pod(0).ip('-br', 'link'), /eth0/, point.what);
+          failures.push(point.what);
+        }
+        del(0);
+        assert.equal(host.snapshot(), asItWas, point.what);
+      }
+      assert.ok(failures.length > 0, 'a full disk was noticed');
+    });
+
+    it('during a DEL: the interface goes all the same, and the next DEL does the rest', () => {
+      const asItWas = host.snapshot();
+      for (const nth of [1, 2, 4]) {
+        add(0);
+        const run = host.run({ ...how('DEL', 0), ...fullDisk(host, how('DEL', 0), nth) });
+        assert.doesNotMatch(host.pod(0).ip('-br', 'link'), /eth0/, `${run.stdout}${run.stderr}`);
+        assert.ok(run.code === 0 || run.json?.code !== 999, run.stdout);
+        del(0);
+        assert.equal(host.snapshot(), asItWas);
+      }
+    });
+  });
+});
+
+function fullDisk(host: CniHost, call: Parameters<CniHost['call']>[0], nth: number): { prefix: readonly string[] } {
+  const point = { syscall: 'pwrite64', nth, what: '' };
+  return { prefix: injected(host.call(call), point, `error=ENOSPC:when=${nth}+`).prefix ?? [] };
+}
+
+/** Everything in the namespaces, without the state directory. */
+function kernelOf(host: CniHost): string {
+  return host.snapshot().split('## state')[0] ?? '';
+}
+
+function hostLinks(host: CniHost): string {
+  return host.ns.ip('-br', 'link', 'show', 'type', 'veth').trim();
+}
+
+/** The database and, after it, those of its companions that exist. */
+function files(path: string): string[] {
+  const dir = join(path, '..');
+  const names = readdirSync(dir).filter((name) => /^state\.db(-wal|-shm)?$/.test(name));
+  return names.sort().map((name) => join(dir, name));
+}
+
+function truncateAll(path: string, length: number): void {
+  for (const file of files(path).filter((name) => !name.endsWith('-shm'))) truncateSync(file, length);
+}
+
+function overwriteAll(path: string): void {
+  for (const file of files(path)) writeFileSync(file, Buffer.alloc(Math.max(statSync(file).size, 512), 0xa5));
+}
+
+/** What saveAll kept is in the place of what is there. */
+function restoreAll(path: string): void {
+  for (const file of files(path)) rmSync(file);
+  copyFileSync(`${path}.saved`, path);
+}
