@@ -54,9 +54,34 @@ export function overlaps(a: Prefix, b: Prefix): boolean {
   return a.length <= b.length ? contains(a, b.addr) : contains(b, a.addr);
 }
 
+/** What a prefix spans, for people: from the network address to the highest one, both counted in `size`. */
+export interface PrefixSpan {
+  readonly first: Addr;
+  readonly last: Addr;
+  readonly size: bigint;
+}
+
+/**
+ * The span of a prefix. Loads ip-cidr at its first call (4 ms), so it is for messages and reports, not for calls that
+ * somebody waits for; `firstOf` and `lastOf` are for those. Works for every prefix of both families.
+ */
+export async function describePrefix(prefix: Prefix): Promise<PrefixSpan> {
+  const { default: IPCIDR } = await import('ip-cidr');
+  const { family } = prefix.addr;
+  const range = new IPCIDR(`${undottedText(prefix.addr)}/${prefix.length}`);
+  const [first, last] = range.toRange<bigint>({ type: 'bigInteger' });
+  return { first: { family, value: first }, last: { family, value: last }, size: last - first + 1n };
+}
+
 /** `0.0.0.0/0` or `::/0`. */
 export function defaultRoute(family: Family): string {
   return family === 4 ? '0.0.0.0/0' : '::/0';
+}
+
+/** ip-cidr takes IPv6 that ends in a dotted quad (`64:ff9b::192.0.2.1`) for IPv4, or fails: all groups in hex. */
+function undottedText(addr: Addr): string {
+  if (addr.family === 4) return formatAddr(addr);
+  return (addr.value.toString(16).padStart(32, '0').match(/.{4}/g) ?? []).join(':');
 }
 
 function hostBits(prefix: Prefix): bigint {
