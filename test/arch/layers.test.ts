@@ -1,0 +1,78 @@
+import { strict as assert } from 'node:assert';
+import { globSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { violations } from './layers.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const TOP_LEVEL = new Set([
+  ...['README.md', 'LICENSE', 'package.json', 'package-lock.json', 'tsconfig.json', 'biome.json', '.gitignore', '.ci'],
+  ...['cmd', 'src', 'netconf-examples', 'test', 'build'],
+]);
+/** Not part of the tree: what .gitignore names, and git's own. */
+const IGNORED = /^(\.git|node_modules|dist|coverage|.*\.log)$/;
+
+/** A module, an import it must not have, and why. */
+const PLANTED: readonly (readonly [file: string, source: string, why: RegExp])[] = [
+  ['src/shared/model/addr.ts', "import { x } from '../errors/net-error.ts';", /model imports nothing/],
+  ['src/shared/model/addr.ts', "import { x } from 'node:fs';", /model imports nothing/],
+  ['src/shared/errors/catalog.ts', "import type { Host } from '../host/host.ts';", /host is above errors/],
+  ['src/shared/log/log.ts', "export * from '../core/network-controller.ts';", /core is above log/],
+  ['src/shared/netlink/codec.ts', "import {\n  a,\n  b,\n} from '../host/host.ts';", /host is above netlink/],
+  ['src/shared/host/linux-host.ts', "import '../store/store.ts';", /store is above host/],
+  ['src/shared/ipam/allocate.ts', "const x = await import('../core/execute.ts');", /core is above ipam/],
+  ['src/shared/drivers/bridge/bridge.ts', "import { LinuxHost } from '../../host/linux-host.ts';", /only plan/],
+  ['src/shared/drivers/bridge/bridge.ts', "import { observe } from '../../host/host.ts';", /only plan/],
+  ['src/shared/drivers/bridge/bridge.ts', "import { send } from '../../netlink/socket.ts';", /only plan/],
+  ['src/shared/drivers/null/null.ts', "import { readFileSync } from 'node:fs';", /only plan/],
+  ['src/shared/host/linux-host.ts', "import { dlopen } from 'node:ffi';", /only src\/shared\/netlink\/sys.ts/],
+  ['src/shared/host/linux-host.ts', "process.getBuiltinModule('node:ffi');", /only src\/shared\/netlink\/sys.ts/],
+  ['src/shared/core/x.ts', "import { DatabaseSync } from 'node:sqlite';", /only src\/shared\/store/],
+  ['src/shared/core/x.ts', "import { execa } from 'execa';", /await import/],
+  ['src/shared/ipam/x.ts', "const { default: C } = await import('ip-cidr');", /only src\/shared\/model\/prefix.ts/],
+  ['src/shared/model/prefix.ts', "import IPCIDR from 'ip-cidr';", /await import/],
+  ['src/shared/core/x.ts', "import { result } from '../../../cmd/cni-plugin/result.ts';", /wire formats/],
+  ['cmd/cni-plugin/main.ts', "import { body } from '../cnm-shim/messages.ts';", /wire formats/],
+  ['cmd/cni-plugin/main.ts', "import { run } from '../../build/bundle.ts';", /not part of any layer/],
+];
+
+/** Modules as they are meant to be. */
+const ALLOWED: readonly (readonly [file: string, source: string])[] = [
+  ['src/shared/drivers/bridge/bridge.ts', "import type { View } from '../../host/host.ts';"],
+  ['src/shared/netlink/sys.ts', "import { dlopen } from 'node:ffi';"],
+  ['src/shared/store/locks.ts', "import { lockRange } from '../netlink/sys.ts';"],
+  ['src/shared/ipam/allocate.ts', "import type { LocalStore } from '../store/store.ts';"],
+  ['src/shared/core/delegate.ts', "const { execa } = await import('execa');"],
+  ['src/shared/model/prefix.ts', "const { default: IPCIDR } = await import('ip-cidr');"],
+  [
+    'cmd/cni-plugin/add.ts',
+    "import { x } from '../../src/shared/core/x.ts';\n// import { y } from '../cnm-shim/y.ts';",
+  ],
+];
+
+describe('layers', () => {
+  it('are kept by every module', () => {
+    const files = globSync('{src,cmd}/**/*.ts', { cwd: ROOT });
+    assert.ok(files.length > 10, `only ${files.length} modules found below ${ROOT}`);
+    const sources = new Map(files.map((file) => [file, readFileSync(join(ROOT, file), 'utf8')]));
+    assert.deepEqual(violations(sources), []);
+  });
+
+  for (const [file, source, why] of PLANTED)
+    it(`refuse ${JSON.stringify(source)} in ${file}`, () => {
+      const found = violations(new Map([[file, source]]));
+      assert.equal(found.length, 1, found.join('\n'));
+      assert.match(found[0] ?? '', why);
+    });
+
+  for (const [file, source] of ALLOWED)
+    it(`allow ${JSON.stringify(source)} in ${file}`, () => {
+      assert.deepEqual(violations(new Map([[file, source]])), []);
+    });
+});
+
+describe('top level', () => {
+  it('holds what it may hold, and nothing else', () => {
+    const others = readdirSync(ROOT).filter((name) => !TOP_LEVEL.has(name) && !IGNORED.test(name));
+    assert.deepEqual(others, []);
+  });
+});

@@ -1,0 +1,69 @@
+import { posix } from 'node:path';
+import { type Import, importsOf } from './imports.ts';
+
+/** Folders of src/shared from the bottom up; a folder may import from its own row and from those below. */
+const ROWS: readonly (readonly string[])[] = [
+  ['model', 'errors', 'log'],
+  ['netlink'],
+  ['host'],
+  ['firewall', 'ipam', 'store', 'config'],
+  ['drivers'],
+  ['core', 'ops', 'ui'],
+];
+
+/** Node's modules that belong to one place only. */
+const OWNERS: Readonly<Record<string, string>> = {
+  'node:ffi': 'src/shared/netlink/sys.ts',
+  'node:sqlite': 'src/shared/store/',
+  'ip-cidr': 'src/shared/model/prefix.ts',
+};
+
+/** What each of `files` (path from the top of the tree → source) imports against the layers, as readable lines. */
+export function violations(files: ReadonlyMap<string, string>): string[] {
+  const found: string[] = [];
+  for (const [file, source] of files) {
+    for (const imported of importsOf(source)) {
+      const why = imported.specifier.startsWith('.') ? againstLayers(file, imported) : againstOwners(file, imported);
+      if (why !== undefined) found.push(`${file} imports ${imported.specifier}: ${why}`);
+    }
+  }
+  return found;
+}
+
+function againstLayers(file: string, { specifier, kind }: Import): string | undefined {
+  const target = posix.join(posix.dirname(file), specifier);
+  const from = layerOf(file);
+  const to = layerOf(target);
+  if (to === undefined) return 'it is not part of any layer';
+  if (from === to) return undefined;
+  if (to.startsWith('cmd/')) return `wire formats live in ${to} only`;
+  if (from === undefined || from.startsWith('cmd/')) return undefined;
+  if (from === 'model') return 'the model imports nothing';
+  if (rowOf(to) > rowOf(from)) return `${to} is above ${from}`;
+  if (from === 'drivers' && to === 'netlink') return 'drivers only plan';
+  if (from === 'drivers' && to === 'host' && !(kind === 'types' && target === 'src/shared/host/host.ts'))
+    return 'drivers only plan: of the host they know the types of host/host.ts';
+  return undefined;
+}
+
+function againstOwners(file: string, { specifier, kind }: Import): string | undefined {
+  const owner = OWNERS[specifier];
+  if (owner !== undefined && !file.startsWith(owner)) return `only ${owner} does`;
+  if (specifier === 'execa' && kind === 'static') return 'execa is loaded when it is needed: await import()';
+  if (specifier === 'ip-cidr' && kind === 'static') return 'ip-cidr is loaded when it is needed: await import()';
+  const layer = layerOf(file);
+  if (layer === 'drivers' && specifier.startsWith('node:')) return 'drivers only plan';
+  if (layer === 'model' && !['node:crypto', 'ip-cidr'].includes(specifier)) return 'the model imports nothing';
+  return undefined;
+}
+
+/** `model`, …, `ui` or `cmd/<program>`; undefined for what is in none. */
+function layerOf(path: string): string | undefined {
+  const [, top, name = ''] = /^(src\/shared|cmd)\/([^/]+)\//.exec(path) ?? [];
+  if (top === 'cmd') return `cmd/${name}`;
+  return rowOf(name) >= 0 ? name : undefined;
+}
+
+function rowOf(layer: string): number {
+  return ROWS.findIndex((row) => row.includes(layer));
+}
