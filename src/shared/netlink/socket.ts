@@ -186,7 +186,8 @@ function* chunks(requests: readonly Request[]): Generator<readonly Request[]> {
   if (chunk.length > 0) yield chunk;
 }
 
-function socketError(errno: number, what: string, text = ''): NetError {
+/** NetError `kernel` of a request that has no Op to blame; `text` is the extended ack's. */
+export function socketError(errno: number, what: string, text = ''): NetError {
   const reason = text === '' ? strerror(errno) : `${strerror(errno)}: ${text}`;
   return new NetError({ kind: 'kernel', op: 'netlink', subject: 'socket', what, errno, reason });
 }

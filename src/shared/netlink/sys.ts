@@ -1,5 +1,4 @@
 import type { ArgumentType, FunctionDefinitions, ReturnType, WrappedFunctionsFromDefinitions } from 'node:ffi';
-import { getSystemErrorMessage, getSystemErrorName } from 'node:util';
 import { NetError } from '../errors/net-error.ts';
 import { EACCES, EAGAIN, EINTR } from './constants.ts';
 
@@ -26,6 +25,7 @@ type Libc = WrappedFunctionsFromDefinitions<typeof LIBC>;
 
 let libc: Libc | undefined;
 let errnoAddress: bigint | undefined;
+let messages: { readonly strerror: (error: number) => bigint } | undefined;
 
 /**
  * The functions of a shared library, resolved and with the arity of their signatures.
@@ -141,9 +141,10 @@ function setLock(fd: number, start: bigint, type: number): boolean {
   }
 }
 
-/** What an errno means, as `no such device (ENODEV)`. */
+/** The C library's words for an error number: `No such device`. */
 export function strerror(error: number): string {
-  return `${getSystemErrorMessage(-error)} (${getSystemErrorName(-error)})`;
+  messages ??= loadLibrary(null, { strerror: { return: 'pointer', arguments: ['i32'] } });
+  return textAt(messages.strerror(error));
 }
 
 /** NetError `kernel` of a system call that failed. */

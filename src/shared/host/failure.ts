@@ -1,0 +1,114 @@
+import type { ErrorKind } from '../errors/catalog.ts';
+import { NetError } from '../errors/net-error.ts';
+import type { Op } from '../model/op.ts';
+import { EADDRNOTAVAIL, EEXIST, ENETUNREACH, ENODEV, ENOENT, EOPNOTSUPP, EPERM, ESRCH } from '../netlink/constants.ts';
+import { strerror } from '../netlink/sys.ts';
+
+/** What an Op is about and what did not happen, for a message. */
+interface Words {
+  readonly subject: string;
+  readonly what: string;
+}
+
+/**
+ * The NetError of an Op that the kernel refused with `errno`; `text` is the extended ack's.
+ * Kind: `exists` for EEXIST, `unsupported` for EOPNOTSUPP, else `kernel`.
+ */
+export function opError(op: Op, errno: number, text = '', cause?: unknown): NetError {
+  const { subject, what } = wordsOf(op);
+  const hint = hintOf(op, errno);
+  return new NetError({
+    kind: kindOf(errno),
+    op: op.op,
+    subject,
+    what: errno === EEXIST ? `${what}; it exists already` : what,
+    errno,
+    reason: text === '' ? strerror(errno) : `${strerror(errno)}: ${text}`,
+    ...(hint === undefined ? {} : { hint }),
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+/** The NetError `kernel` ENODEV of an Op that needs a link which is not there. */
+export function missingLink(op: Op, name: string): NetError {
+  return new NetError({
+    kind: 'kernel',
+    op: op.op,
+    subject: `link ${name}`,
+    what: 'there is no such link in the namespace of this step',
+    errno: ENODEV,
+    reason: strerror(ENODEV),
+  });
+}
+
+/** The NetError of an Op that cannot be carried out as it is written; it changes nothing. */
+export function badOp(op: Op, what: string): NetError {
+  return new NetError({ kind: 'internal', op: op.op, subject: wordsOf(op).subject, what });
+}
+
+/** True where the failure says that what was to be deleted is not there. */
+export function isAbsence(error: NetError): boolean {
+  return ABSENCE.includes(error.errno ?? 0);
+}
+
+const ABSENCE: readonly number[] = [ENODEV, ENOENT, ESRCH, EADDRNOTAVAIL];
+
+function kindOf(errno: number): ErrorKind {
+  if (errno === EEXIST) return 'exists';
+  return errno === EOPNOTSUPP ? 'unsupported' : 'kernel';
+}
+
+function hintOf(op: Op, errno: number): string | undefined {
+  if (errno === EPERM) return 'CAP_NET_ADMIN in the namespace is needed';
+  if (errno === ENETUNREACH && op.op === 'route.add') {
+    return 'The gateway has to be inside a subnet of the interface, or the route onlink';
+  }
+  if (errno !== EOPNOTSUPP) return undefined;
+  return op.op === 'link.create' ? `This kernel lacks links of kind ${op.link.kind} with these options` : undefined;
+}
+
+function wordsOf(op: Op): Words {
+  switch (op.op) {
+    case 'link.create':
+      return { subject: `link ${op.name}`, what: `${createdLink(op)} was not created` };
+    case 'link.set':
+      return { subject: `link ${op.name}`, what: `${JSON.stringify(op.set)} was not set` };
+    case 'link.delete':
+      return { subject: `link ${op.name}`, what: 'it was not deleted' };
+    case 'port.set':
+      return { subject: `bridge port ${op.name}`, what: `${JSON.stringify(op.set)} was not set` };
+    case 'vlan.add':
+    case 'vlan.delete':
+      return { subject: `link ${op.name}`, what: `VLAN ${op.vlan.vid} was not ${done(op.op)}` };
+    case 'addr.add':
+    case 'addr.delete':
+      return { subject: `link ${op.dev}`, what: `address ${op.address} was not ${done(op.op)}` };
+    case 'route.add':
+    case 'route.delete': {
+      const { dst, gateway, dev } = op.route;
+      return {
+        subject: `route ${dst}${gateway ? ` via ${gateway}` : ''}${dev ? ` dev ${dev}` : ''}`,
+        what: `it was not ${done(op.op)}`,
+      };
+    }
+    case 'neigh.add':
+    case 'neigh.delete':
+      return { subject: `link ${op.dev}`, what: `neighbour ${op.address} ${op.mac} was not ${done(op.op)}` };
+    case 'fdb.add':
+    case 'fdb.delete':
+      return { subject: `link ${op.dev}`, what: `forwarding entry ${op.mac} was not ${done(op.op)}` };
+    case 'sysctl.set':
+      return { subject: `sysctl ${op.key}`, what: `it was not set to ${JSON.stringify(op.value)}` };
+    case 'nft.element.add':
+    case 'nft.element.delete':
+      return { subject: `nft set ${op.table} ${op.set}`, what: `element ${op.element} was not ${done(op.op)}` };
+  }
+}
+
+function createdLink({ name, link }: Extract<Op, { op: 'link.create' }>): string {
+  return link.kind === 'veth' ? `veth ${name} with peer ${link.peer.name}` : `${link.kind} ${name}`;
+}
+
+function done(op: string): string {
+  return op.endsWith('.add') ? 'added' : 'deleted';
+}

@@ -1,0 +1,50 @@
+import { readFileSync, statSync } from 'node:fs';
+import { uptime } from 'node:os';
+import type { HostIdentity, Namespace } from './host.ts';
+
+/**
+ * The identity of the host, each part read when it is asked for.
+ * `bootedAt` is to the second: it comes from the uptime, and the clock may be set meanwhile.
+ */
+export class LinuxIdentity implements HostIdentity {
+  readonly #env: NodeJS.ProcessEnv;
+  readonly #own: Namespace;
+  #hostId: string | undefined;
+
+  constructor(env: NodeJS.ProcessEnv, own: Namespace) {
+    this.#env = env;
+    this.#own = own;
+  }
+
+  get hostId(): string {
+    this.#hostId ??= this.#env.ISTHMUS_HOST_ID || (isInitNetns() ? 'root' : this.#own.id);
+    return this.#hostId;
+  }
+
+  get bootId(): string {
+    return readBootId();
+  }
+
+  get bootedAt(): number {
+    return Math.floor(Date.now() / 1000 - uptime()) * 1000;
+  }
+}
+
+let bootId: string | undefined;
+
+/** /proc/sys/kernel/random/boot_id, which does not change while a process lives. */
+export function readBootId(): string {
+  bootId ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  return bootId;
+}
+
+/** True in the network namespace of PID 1. A process that may not look at PID 1 is taken to be elsewhere. */
+function isInitNetns(): boolean {
+  try {
+    const own = statSync('/proc/self/ns/net');
+    const init = statSync('/proc/1/ns/net');
+    return own.dev === init.dev && own.ino === init.ino;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,137 @@
+import type { LinkKind } from '../model/link.ts';
+import type { LinkChanges, Op, VlanRange } from '../model/op.ts';
+import {
+  AF_BRIDGE,
+  BRIDGE_FLAGS_MASTER,
+  BRIDGE_FLAGS_SELF,
+  BRIDGE_VLAN_INFO_PVID,
+  BRIDGE_VLAN_INFO_RANGE_BEGIN,
+  BRIDGE_VLAN_INFO_RANGE_END,
+  BRIDGE_VLAN_INFO_UNTAGGED,
+  IFF_PROMISC,
+  IFF_UP,
+  NLM_F_CREATE,
+  NLM_F_EXCL,
+  RTM_DELLINK,
+  RTM_NEWLINK,
+  RTM_SETLINK,
+} from '../netlink/constants.ts';
+import { bridgeLink, type LinkInfo, link, MACVLAN_MODE } from '../netlink/link.ts';
+import type { Request } from '../netlink/socket.ts';
+
+type OpOf<N extends Op['op']> = Extract<Op, { op: N }>;
+
+/** How names become numbers while an Op is turned into messages. */
+export interface Resolver {
+  /** The ifindex of a link in the Op's namespace. Throws NetError where there is none. */
+  index(name: string): number;
+  /** The descriptor of a veth peer's namespace. */
+  netnsFd(ns: 'host' | 'sandbox'): number;
+}
+
+/** IANA's port; the kernel's own default is an older one. */
+const VXLAN_PORT = 4789;
+
+/**
+ * The message that creates a link with everything that RTM_NEWLINK takes on creation; the alias is not among it
+ * (rtnl_newlink_create in net/core/rtnetlink.c never looks at IFLA_IFALIAS).
+ */
+export function createLink(op: OpOf<'link.create'>, resolver: Resolver): Request {
+  const { name, mac, mtu, master, group, up } = op;
+  const flags = up ? IFF_UP : 0;
+  const payload = link.encode({
+    header: { flags, change: flags },
+    attrs: {
+      name,
+      address: mac,
+      mtu,
+      group,
+      link: 'dev' in op.link && op.link.kind === 'macvlan' ? resolver.index(op.link.dev) : undefined,
+      master: master === undefined ? undefined : resolver.index(master),
+      info: linkInfo(op.link, resolver),
+    },
+  });
+  return { type: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL, payload };
+}
+
+export function setLink(name: string, set: LinkChanges, resolver: Resolver): Request {
+  const { up, promisc, mtu, mac, master, alias, group } = set;
+  const bit = (on: boolean | undefined, flag: number): number => (on ? flag : 0);
+  const mask = (on: boolean | undefined, flag: number): number => (on === undefined ? 0 : flag);
+  const payload = link.encode({
+    header: {
+      flags: bit(up, IFF_UP) | bit(promisc, IFF_PROMISC),
+      change: mask(up, IFF_UP) | mask(promisc, IFF_PROMISC),
+    },
+    attrs: {
+      name,
+      address: mac,
+      mtu,
+      group,
+      alias,
+      master: master === undefined ? undefined : master === null ? 0 : resolver.index(master),
+    },
+  });
+  return { type: RTM_SETLINK, payload };
+}
+
+export function deleteLink(index: number): Request {
+  return { type: RTM_DELLINK, payload: link.encode({ header: { index }, attrs: {} }) };
+}
+
+export function setPort(op: OpOf<'port.set'>): Request {
+  const info = { slaveKind: 'bridge', bridgePort: { ...op.set } };
+  return { type: RTM_NEWLINK, payload: link.encode({ header: {}, attrs: { name: op.name, info } }) };
+}
+
+export function changeVlan(op: OpOf<'vlan.add' | 'vlan.delete'>, resolver: Resolver): Request {
+  const flags = op.vlan.self ? BRIDGE_FLAGS_SELF : BRIDGE_FLAGS_MASTER;
+  const payload = bridgeLink.encode({
+    header: { family: AF_BRIDGE, index: resolver.index(op.name) },
+    attrs: { vlans: { flags, info: vlanInfo(op.vlan) } },
+  });
+  return { type: op.op === 'vlan.add' ? RTM_SETLINK : RTM_DELLINK, payload };
+}
+
+function vlanInfo({ vid, vidEnd = vid, pvid, untagged }: VlanRange): ReturnType<typeof vlanEntry>[] {
+  const flags = (pvid ? BRIDGE_VLAN_INFO_PVID : 0) | (untagged ? BRIDGE_VLAN_INFO_UNTAGGED : 0);
+  if (vidEnd === vid) return [vlanEntry(flags, vid)];
+  return [vlanEntry(flags | BRIDGE_VLAN_INFO_RANGE_BEGIN, vid), vlanEntry(flags | BRIDGE_VLAN_INFO_RANGE_END, vidEnd)];
+}
+
+function vlanEntry(flags: number, vid: number) {
+  return { header: { flags, vid }, attrs: {} };
+}
+
+function linkInfo(spec: LinkKind, resolver: Resolver): LinkInfo {
+  const { kind } = spec;
+  switch (spec.kind) {
+    case 'bridge':
+      return { kind, bridge: { vlanFiltering: spec.vlanFiltering, defaultPvid: spec.defaultPvid } };
+    case 'veth': {
+      const { ns, name, mac, mtu } = spec.peer;
+      const attrs = { name, address: mac, mtu, netnsFd: resolver.netnsFd(ns) };
+      const header = { family: 0, type: 0, index: 0, flags: 0, change: 0 };
+      return { kind, veth: { peer: { header, attrs } } };
+    }
+    case 'vxlan':
+      return { kind, vxlan: vxlanData(spec, resolver) };
+    case 'macvlan':
+      return { kind, macvlan: { mode: MACVLAN_MODE[spec.mode] } };
+    case 'ifb':
+      return { kind };
+  }
+}
+
+function vxlanData(spec: Extract<LinkKind, { kind: 'vxlan' }>, resolver: Resolver): NonNullable<LinkInfo['vxlan']> {
+  const { id, port = VXLAN_PORT, local, group, dev, learning, proxy } = spec;
+  return {
+    id,
+    port,
+    learning,
+    proxy,
+    link: dev === undefined ? undefined : resolver.index(dev),
+    ...(local?.includes(':') ? { local6: local } : { local }),
+    ...(group?.includes(':') ? { group6: group } : { group }),
+  };
+}

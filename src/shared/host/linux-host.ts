@@ -1,0 +1,94 @@
+import { NetError } from '../errors/net-error.ts';
+import type { Op } from '../model/op.ts';
+import { isAbsence } from './failure.ts';
+import type { Host, HostIdentity, Namespace, Namespaces, View, ViewQuery } from './host.ts';
+import { LinuxIdentity } from './identity.ts';
+import { LinuxNamespace, openNamespace, openOwnNamespace } from './linux-namespace.ts';
+import { listElements } from './nft.ts';
+import { readAddresses, readRoutes } from './read-addresses.ts';
+import { LinkReader } from './read-links.ts';
+import { type LinuxNamespaces, Run } from './run.ts';
+import { readSysctl, sysctlPath } from './sysctl.ts';
+
+/** The kernel of this machine, as the calling thread's network namespace shows it. Close it with `using`. */
+export class LinuxHost implements Host, Disposable {
+  readonly own: LinuxNamespace;
+  readonly identity: HostIdentity;
+
+  constructor(env: NodeJS.ProcessEnv) {
+    this.own = openOwnNamespace();
+    this.identity = new LinuxIdentity(env, this.own);
+  }
+
+  open(path: string): LinuxNamespace {
+    return openNamespace(path, this.own);
+  }
+
+  observe(ns: Namespace, query: ViewQuery): View {
+    const linux = linuxNamespace(ns);
+    const links = new LinkReader(linux);
+    return {
+      links: query.links === 'all' ? links.all() : links.named(query.links ?? []),
+      addresses: query.addresses === undefined ? [] : readAddresses(linux, links, query.addresses),
+      routes: query.routes ? readRoutes(linux, links) : [],
+      sysctls: readSysctls(linux, query.sysctls ?? []),
+      nftSets: readSets(linux, query.nftSets ?? []),
+    };
+  }
+
+  apply(ops: readonly Op[], namespaces: Namespaces): void {
+    new Run(linuxNamespaces(namespaces), (error) => {
+      throw error;
+    }).all(ops);
+  }
+
+  revert(ops: readonly Op[], namespaces: Namespaces): NetError[] {
+    const errors: NetError[] = [];
+    const run = new Run(linuxNamespaces(namespaces), (error) => {
+      if (!isAbsence(error)) errors.push(error);
+    });
+    run.all(namespaces.sandbox === undefined ? ops.filter(({ ns }) => ns === 'host') : ops);
+    return errors;
+  }
+
+  [Symbol.dispose](): void {
+    this.own.close();
+  }
+}
+
+/** The host that the caller runs on; `env` names it where ISTHMUS_HOST_ID is set. */
+export function openLinuxHost(env: NodeJS.ProcessEnv = process.env): LinuxHost {
+  return new LinuxHost(env);
+}
+
+function readSysctls(ns: LinuxNamespace, keys: readonly string[]): ReadonlyMap<string, string> {
+  if (keys.length === 0) return new Map();
+  return ns.within(() => {
+    const found = new Map<string, string>();
+    for (const key of keys) {
+      const path = sysctlPath(key);
+      const value = path === undefined ? undefined : readSysctl(path);
+      if (value !== undefined) found.set(key, value);
+    }
+    return found;
+  });
+}
+
+function readSets(ns: LinuxNamespace, sets: NonNullable<ViewQuery['nftSets']>): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, readonly string[]>();
+  for (const { table, set } of sets) {
+    const elements = listElements(ns, table, set);
+    if (elements !== undefined) found.set(`${table} ${set}`, elements);
+  }
+  return found;
+}
+
+function linuxNamespaces({ host, sandbox }: Namespaces): LinuxNamespaces {
+  return { host: linuxNamespace(host), ...(sandbox === undefined ? {} : { sandbox: linuxNamespace(sandbox) }) };
+}
+
+function linuxNamespace(ns: Namespace): LinuxNamespace {
+  if (ns instanceof LinuxNamespace) return ns;
+  const what = 'it was opened by another host';
+  throw new NetError({ kind: 'internal', op: 'host', subject: `namespace ${ns.path}`, what });
+}

@@ -1,0 +1,106 @@
+import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
+import { NetError } from '../errors/net-error.ts';
+import { NETLINK_ROUTE } from '../netlink/constants.ts';
+import { isNetns, netnsCookie, withinNetns } from '../netlink/netns.ts';
+import { NetlinkSocket } from '../netlink/socket.ts';
+import type { Namespace } from './host.ts';
+import { readBootId } from './identity.ts';
+
+/** The calling thread's; /proc/self is the main thread's. */
+const OWN_PATH = '/proc/thread-self/ns/net';
+
+/** A network namespace held open by a descriptor. Its sockets are opened when they are first needed. */
+export class LinuxNamespace implements Namespace {
+  readonly path: string;
+  readonly fd: number;
+  readonly #home: LinuxNamespace | undefined;
+  #id: string | undefined;
+  #route: NetlinkSocket | undefined;
+  #open = true;
+
+  /** `home` is the calling thread's own namespace; absent for that one itself. */
+  constructor(path: string, fd: number, home?: LinuxNamespace) {
+    this.path = path;
+    this.fd = fd;
+    this.#home = home;
+  }
+
+  get id(): string {
+    this.#id ??= `${readBootId()}:${netnsCookie(this.route.fd)}`;
+    return this.#id;
+  }
+
+  /** The rtnetlink socket of this namespace. */
+  get route(): NetlinkSocket {
+    this.#route ??= this.within(() => new NetlinkSocket(NETLINK_ROUTE));
+    return this.#route;
+  }
+
+  /** The result of `work`, which must be synchronous, done by this thread inside the namespace. */
+  within<T>(work: () => T): T {
+    if (!this.#open) {
+      const what = 'it was used after it had been closed';
+      throw new NetError({ kind: 'internal', op: 'namespace', subject: this.path, what });
+    }
+    return this.#home === undefined ? work() : withinNetns(this.fd, this.#home.fd, work);
+  }
+
+  /** The caller's own namespace stays open until its host is closed. */
+  [Symbol.dispose](): void {
+    if (this.#home !== undefined) this.close();
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#route?.[Symbol.dispose]();
+    closeSync(this.fd);
+  }
+}
+
+/** The namespace that the calling thread is in. */
+export function openOwnNamespace(): LinuxNamespace {
+  return new LinuxNamespace('', openSync(OWN_PATH, constants.O_RDONLY));
+}
+
+/** The network namespace at `path`. Throws NetError `invalid-namespace` saying what is there instead. */
+export function openNamespace(path: string, home: LinuxNamespace): LinuxNamespace {
+  let fd: number;
+  try {
+    // O_NONBLOCK: a FIFO would wait for its writer. Node adds O_CLOEXEC.
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (cause) {
+    throw unopened(path, cause);
+  }
+  try {
+    // Every file of nsfs has the device number of the own namespace's; an ioctl is for such files only.
+    if (fstatSync(fd).dev !== statSync(OWN_PATH).dev) {
+      const hint = 'The namespace was unmounted, or the path is another file';
+      throw invalid(path, 'it is not a namespace', hint);
+    }
+    if (!isNetns(fd)) throw invalid(path, 'it is a namespace of another kind, not of the network kind');
+    return new LinuxNamespace(path, fd, home);
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+function unopened(path: string, cause: unknown): NetError {
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  if (code === 'ENOENT' || code === 'ENOTDIR')
+    return invalid(path, 'there is no such file', 'The sandbox is gone', cause);
+  if (code === 'EACCES' || code === 'EPERM') return invalid(path, 'opening it is not permitted', 'Run as root', cause);
+  return invalid(path, `opening it failed: ${String(code ?? cause)}`, undefined, cause);
+}
+
+function invalid(path: string, what: string, hint?: string, cause?: unknown): NetError {
+  return new NetError({
+    kind: 'invalid-namespace',
+    op: 'open',
+    subject: `namespace ${path}`,
+    what,
+    ...(hint === undefined ? {} : { hint }),
+    ...(cause === undefined ? {} : { cause }),
+  });
+}

@@ -1,0 +1,110 @@
+import type { LinkState } from '../model/link.ts';
+import {
+  ENODEV,
+  IFF_LOOPBACK,
+  IFF_LOWER_UP,
+  IFF_UP,
+  RTEXT_FILTER_SKIP_STATS,
+  RTM_GETLINK,
+} from '../netlink/constants.ts';
+import { type LinkMessage, link } from '../netlink/link.ts';
+import type { Request } from '../netlink/socket.ts';
+import { socketError } from '../netlink/socket.ts';
+import type { LinuxNamespace } from './linux-namespace.ts';
+
+/** The links of one namespace, each read once while this lives. */
+export class LinkReader {
+  readonly #ns: LinuxNamespace;
+  readonly #byName = new Map<string, LinkMessage>();
+  readonly #byIndex = new Map<number, LinkMessage>();
+  #complete = false;
+
+  constructor(ns: LinuxNamespace) {
+    this.#ns = ns;
+  }
+
+  /** The state of every link. */
+  all(): ReadonlyMap<string, LinkState> {
+    if (!this.#complete) {
+      for (const { payload } of this.#ns.route.dump(getLink({}))) this.#keep(link.decode(payload));
+      this.#complete = true;
+    }
+    return this.#states([...this.#byName.keys()]);
+  }
+
+  /** The state of those links that exist. */
+  named(names: readonly string[]): ReadonlyMap<string, LinkState> {
+    this.#ask(names.filter((name) => !this.#byName.has(name)).map((name) => getLink({ name })));
+    return this.#states(names);
+  }
+
+  /** The name of the link with an ifindex; `if<index>` where it has gone meanwhile. */
+  nameOf(index: number): string {
+    if (!this.#byIndex.has(index)) this.#ask([getLink({}, index)]);
+    return this.#byIndex.get(index)?.attrs.name ?? `if${index}`;
+  }
+
+  #states(names: readonly string[]): ReadonlyMap<string, LinkState> {
+    const found = names.flatMap((name) => this.#byName.get(name) ?? []);
+    const masters = found.flatMap(({ attrs }) => attrs.master ?? []).filter((index) => !this.#byIndex.has(index));
+    this.#ask([...new Set(masters)].map((index) => getLink({}, index)));
+    return new Map(found.map((message) => [message.attrs.name ?? '', this.#state(message)]));
+  }
+
+  #state({ header, attrs }: LinkMessage): LinkState {
+    const { info } = attrs;
+    const bridge = info?.bridge;
+    const port = info?.bridgePort;
+    return {
+      index: header.index,
+      name: attrs.name ?? '',
+      mac: attrs.address ?? '',
+      mtu: attrs.mtu ?? 0,
+      up: (header.flags & IFF_UP) !== 0,
+      lowerUp: (header.flags & IFF_LOWER_UP) !== 0,
+      loopback: (header.flags & IFF_LOOPBACK) !== 0,
+      promisc: (attrs.promiscuity ?? 0) > 0,
+      group: attrs.group ?? 0,
+      altNames: attrs.altNames?.names ?? [],
+      ...(info?.kind === undefined ? {} : { kind: info.kind }),
+      ...(attrs.alias === undefined ? {} : { alias: attrs.alias }),
+      ...(attrs.master === undefined ? {} : { master: this.nameOf(attrs.master) }),
+      ...(attrs.link === undefined ? {} : { linkIndex: attrs.link }),
+      ...(attrs.linkNetnsId === undefined ? {} : { linkNetnsId: attrs.linkNetnsId }),
+      ...(bridge === undefined ? {} : { bridge: bridgeState(bridge) }),
+      ...(port === undefined ? {} : { port: portState(port) }),
+    };
+  }
+
+  #ask(requests: readonly Request[]): void {
+    for (const { errno, text, messages } of this.#ns.route.exchange(requests)) {
+      if (errno !== 0 && errno !== ENODEV) throw socketError(errno, 'a link could not be read', text);
+      for (const { payload } of messages) this.#keep(link.decode(payload));
+    }
+  }
+
+  #keep(message: LinkMessage | undefined): void {
+    const name = message?.attrs.name;
+    if (message === undefined || name === undefined) return;
+    this.#byName.set(name, message);
+    this.#byIndex.set(message.header.index, message);
+  }
+}
+
+function getLink(attrs: { readonly name?: string }, index = 0): Request {
+  const payload = link.encode({ header: { index }, attrs: { ...attrs, extMask: RTEXT_FILTER_SKIP_STATS } });
+  return { type: RTM_GETLINK, payload };
+}
+
+type Info = NonNullable<LinkMessage['attrs']['info']>;
+
+function bridgeState({
+  vlanFiltering = false,
+  defaultPvid,
+}: NonNullable<Info['bridge']>): LinkState['bridge'] & object {
+  return { vlanFiltering, ...(defaultPvid === undefined ? {} : { defaultPvid }) };
+}
+
+function portState(port: NonNullable<Info['bridgePort']>): LinkState['port'] & object {
+  return { hairpin: port.hairpin ?? false, isolated: port.isolated ?? false, learning: port.learning ?? false };
+}

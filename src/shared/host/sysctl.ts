@@ -1,0 +1,46 @@
+import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { constants } from 'node:os';
+
+/** The sysctls of the namespace that the calling thread is in: /proc/sys/net shows each thread its own. */
+const ROOT = '/proc/sys/';
+
+/**
+ * The path below /proc/sys of a key: a key with a slash is one already, in another dots become slashes
+ * (`net.ipv4.ip_forward`). Undefined for keys outside net/ and for ones that would lead out of it.
+ */
+export function sysctlPath(key: string): string | undefined {
+  const path = key.includes('/') ? key : key.replaceAll('.', '/');
+  const parts = path.split('/');
+  const clean = parts.every((part) => part !== '' && part !== '.' && part !== '..' && !/[\0\s]/.test(part));
+  return clean && parts[0] === 'net' && parts.length > 2 ? path : undefined;
+}
+
+/** 0 where the key now has the value, else the error number. */
+export function writeSysctl(path: string, value: string): number {
+  try {
+    const fd = openSync(ROOT + path, 'w');
+    try {
+      writeSync(fd, value);
+    } finally {
+      closeSync(fd);
+    }
+    return 0;
+  } catch (error) {
+    return errnoOf(error);
+  }
+}
+
+/** The trimmed value, or undefined where there is no such key or it cannot be read. */
+export function readSysctl(path: string): string | undefined {
+  try {
+    return readFileSync(ROOT + path, 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}
+
+function errnoOf(error: unknown): number {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const table: Readonly<Record<string, number>> = constants.errno;
+  return table[code] ?? constants.errno.EIO;
+}

@@ -1,0 +1,47 @@
+import { loadLibrary, type Signature, textAt } from './sys.ts';
+
+const LIBRARY = 'libnftables.so.1';
+
+/** nftables/libnftables.h */
+const SIGNATURES = {
+  nft_ctx_new: { return: 'pointer', arguments: ['u32'] },
+  nft_ctx_free: { return: 'void', arguments: ['pointer'] },
+  nft_ctx_buffer_output: { return: 'i32', arguments: ['pointer'] },
+  nft_ctx_buffer_error: { return: 'i32', arguments: ['pointer'] },
+  nft_ctx_get_output_buffer: { return: 'pointer', arguments: ['pointer'] },
+  nft_ctx_get_error_buffer: { return: 'pointer', arguments: ['pointer'] },
+  nft_run_cmd_from_buffer: { return: 'i32', arguments: ['pointer', 'string'] },
+} as const satisfies Record<string, Signature>;
+
+let library: ReturnType<typeof load> | undefined;
+
+export interface NftAnswer {
+  readonly ok: boolean;
+  readonly output: string;
+  readonly error: string;
+}
+
+/**
+ * The answer of nftables to a script, which is one transaction, in the calling thread's network namespace.
+ * Throws NetError `unsupported` where the library is missing; it is loaded by the first call.
+ */
+export function runLibnftables(script: string): NftAnswer {
+  library ??= load();
+  const context = library.nft_ctx_new(0);
+  try {
+    library.nft_ctx_buffer_output(context);
+    library.nft_ctx_buffer_error(context);
+    const ok = library.nft_run_cmd_from_buffer(context, script) === 0;
+    return {
+      ok,
+      output: textAt(library.nft_ctx_get_output_buffer(context)),
+      error: textAt(library.nft_ctx_get_error_buffer(context)),
+    };
+  } finally {
+    library.nft_ctx_free(context);
+  }
+}
+
+function load() {
+  return loadLibrary(LIBRARY, SIGNATURES);
+}

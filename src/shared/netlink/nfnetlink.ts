@@ -1,0 +1,49 @@
+import { attr, body } from './attrs.ts';
+import { be32, string } from './codec.ts';
+import {
+  AF_UNSPEC,
+  ERESTART,
+  NFNL_BATCH_GENID,
+  NFNL_MSG_BATCH_BEGIN,
+  NFNL_MSG_BATCH_END,
+  NFNL_SUBSYS_NFTABLES,
+  NFT_MSG_DELTABLE,
+  NFT_MSG_GETGEN,
+  NFTA_GEN_ID,
+  NFTA_TABLE_NAME,
+} from './constants.ts';
+import type { NetlinkSocket, Reply, Request } from './socket.ts';
+
+/** linux/netfilter/nfnetlink.h, struct nfgenmsg; its last field, in network order, is split in two bytes. */
+const NFGENMSG = { family: 'u8', version: 'u8', subsystemHigh: 'u8', subsystemLow: 'u8' } as const;
+
+const generation = body(NFGENMSG, { id: attr(NFTA_GEN_ID, be32) });
+const batch = body(NFGENMSG, { generation: attr(NFNL_BATCH_GENID, be32) });
+const table = body(NFGENMSG, { name: attr(NFTA_TABLE_NAME, string) });
+
+/** The number of the ruleset's present state; it changes with every transaction of anybody in the namespace. */
+export function rulesetGeneration(socket: NetlinkSocket): number {
+  const request = { type: nftType(NFT_MSG_GETGEN), payload: generation.encode({ header: {}, attrs: {} }) };
+  const [message] = socket.exchange([request])[0]?.messages ?? [];
+  return (message && generation.decode(message.payload)?.attrs.id) ?? 0;
+}
+
+/**
+ * The table is gone if the ruleset is still of generation `at`. Returns `changed` where it is not, and nothing was done.
+ * `family` is NFPROTO_*. The errno is the kernel's otherwise, 0 for success.
+ */
+export function deleteTableAt(socket: NetlinkSocket, family: number, name: string, at: number): number | 'changed' {
+  const header = { family: AF_UNSPEC, subsystemLow: NFNL_SUBSYS_NFTABLES };
+  const requests: Request[] = [
+    { type: NFNL_MSG_BATCH_BEGIN, payload: batch.encode({ header, attrs: { generation: at } }), ack: false },
+    { type: nftType(NFT_MSG_DELTABLE), payload: table.encode({ header: { family }, attrs: { name } }) },
+    { type: NFNL_MSG_BATCH_END, payload: batch.encode({ header, attrs: {} }), ack: false },
+  ];
+  const replies = socket.exchange(requests, { whole: true });
+  const errors = replies.map((reply: Reply) => reply.errno);
+  return errors.includes(ERESTART) ? 'changed' : (errors.find((errno) => errno !== 0) ?? 0);
+}
+
+function nftType(message: number): number {
+  return (NFNL_SUBSYS_NFTABLES << 8) | message;
+}
