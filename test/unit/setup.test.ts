@@ -1,0 +1,51 @@
+import { strict as assert } from 'node:assert';
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { makeTempDir } from '../support/temp.ts';
+
+const SETUP = join(import.meta.dirname, '../../build/setup.mjs');
+
+interface Outcome {
+  readonly status: number | null;
+  readonly stderr: string;
+}
+
+/**
+ * The set-up on a machine that has nothing in its PATH but the programs given, as shell scripts; `wrapper` is a command
+ * to run it by.
+ */
+function setUp(target: string, programs: Readonly<Record<string, string>>, wrapper: readonly string[] = []): Outcome {
+  using temp = makeTempDir();
+  for (const [name, script] of Object.entries(programs))
+    writeFileSync(join(temp.path, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  const [command = '', ...args] = [...wrapper, process.execPath, SETUP, target];
+  return spawnSync(command, args, { env: { PATH: temp.path }, encoding: 'utf8' });
+}
+
+describe('set-up', () => {
+  it('says on another distribution what it needs, and stops', () => {
+    const { status, stderr } = setUp('demo', {});
+    assert.equal(status, 1);
+    assert.match(stderr, /not Debian .*iproute2 .*libnftables1 .*binutils/);
+    assert.doesNotMatch(stderr, /podman/);
+  });
+
+  it('says without root what is missing, and stops', () => {
+    // In a user namespace of its own it is nobody, and still may read the tree wherever that is.
+    // What dpkg-query says of a machine where a single package is installed.
+    const { status, stderr } = setUp('test', { 'dpkg-query': 'echo "iproute2 installed"; exit 1' }, [
+      '/usr/bin/unshare',
+      '-U',
+    ]);
+    assert.equal(status, 1);
+    assert.match(stderr, /not root, and missing: .*podman.*Run: apt-get install/);
+    assert.doesNotMatch(stderr, /iproute2/);
+  });
+
+  it('refuses a target that it does not know', () => {
+    const { status, stderr } = setUp('tset', {});
+    assert.equal(status, 1);
+    assert.match(stderr, /no target tset\. Targets: build, demo, test/);
+  });
+});
