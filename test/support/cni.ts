@@ -151,7 +151,8 @@ export function pluginDir(): PluginDir {
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-function commandLine(call: PluginCall): { file: string; args: string[]; env: NodeJS.ProcessEnv; input: string } {
+/** The whole environment of a call: nothing of the caller's own but PATH. */
+export function environmentOf(call: PluginCall): NodeJS.ProcessEnv {
   const env: NodeJS.ProcessEnv = {
     PATH: process.env.PATH,
     CNI_COMMAND: call.command,
@@ -166,11 +167,15 @@ function commandLine(call: PluginCall): { file: string; args: string[]; env: Nod
     if (value === undefined) delete env[key];
     else env[key] = value;
   }
+  return env;
+}
+
+function commandLine(call: PluginCall): { file: string; args: string[]; env: NodeJS.ProcessEnv; input: string } {
   const words = [...(call.prefix ?? []), join(call.dir, call.name)];
   if (call.host !== undefined) words.unshift('nsenter', `--net=${call.host}`, '--');
   const [file = '', ...args] = words;
   const input = typeof call.config === 'string' ? call.config : JSON.stringify(call.config ?? {});
-  return { file, args, env, input };
+  return { file, args, env: environmentOf(call), input };
 }
 
 function runOf(code: number | null, signal: NodeJS.Signals | null, stdout: string, stderr: string): PluginRun {

@@ -1,0 +1,42 @@
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { bundle } from '../../build/bundle.ts';
+import { packageExecutable } from '../../build/package.ts';
+import { timed } from './stats.ts';
+
+/** Programs that do nothing, to tell what of a call is the start of a process. */
+export interface BareStarts extends Disposable {
+  /** `node -e 0`, with the Node that is inside the executable, stripped as that one is. */
+  readonly node: () => number;
+  /** An empty program, packaged as the executable is. */
+  readonly packaged: () => number;
+}
+
+export async function makeBareStarts(): Promise<BareStarts> {
+  const dir = mkdtempSync(join(tmpdir(), 'isth-bare-'));
+  const dispose = (): void => rmSync(dir, { recursive: true, force: true });
+  try {
+    const node = join(dir, 'node');
+    copyFileSync(process.execPath, node);
+    run('strip', ['--strip-unneeded', node]);
+    const [entry, program, packaged] = [join(dir, 'main.ts'), join(dir, 'main.cjs'), join(dir, 'packaged')];
+    writeFileSync(entry, 'process.exitCode = 0;\n');
+    await bundle(entry, program);
+    await packageExecutable(program, packaged, 'pkg');
+    return {
+      node: () => timed(() => run(node, ['-e', '0'])),
+      packaged: () => timed(() => run(packaged, [])),
+      [Symbol.dispose]: dispose,
+    };
+  } catch (error) {
+    dispose();
+    throw error;
+  }
+}
+
+function run(file: string, args: readonly string[]): void {
+  const { status, error } = spawnSync(file, args, { stdio: 'ignore' });
+  if (error !== undefined || status !== 0) throw error ?? new Error(`${file} ended with ${status}`);
+}

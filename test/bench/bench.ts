@@ -1,0 +1,27 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { referenceDir } from '../support/cni.ts';
+import { makeHost } from '../support/cni-host.ts';
+import type { Site } from './calls.ts';
+
+const PODS = 48;
+
+/**
+ * Runs run.ts inside a new namespace that stands for a host, so that both sides of the comparison are started
+ * directly, without another program between. `--json FILE` is handed on.
+ */
+function main(): void {
+  if (!existsSync(join(referenceDir, 'bridge'))) throw new Error(`${referenceDir}/bridge is missing: npm run setup`);
+  using host = makeHost(PODS);
+  const { stateDir, dataDir } = host;
+  const site: Site = { stateDir, dataDir, pods: host.pods.map(({ path }) => path) };
+  const program = join(import.meta.dirname, 'run.ts');
+  const args = [`--net=${host.ns.path}`, '--', process.execPath, '--disable-warning=ExperimentalWarning', program];
+  const { status } = spawnSync('nsenter', [...args, JSON.stringify(site), ...process.argv.slice(2)], {
+    stdio: 'inherit',
+  });
+  process.exitCode = status ?? 1;
+}
+
+main();

@@ -1,0 +1,50 @@
+import { spawn } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { environmentOf, type PluginCall } from '../support/cni.ts';
+
+/**
+ * The most memory that a call had resident at any time, in MB of 10^6 bytes. Read from VmHWM, the kernel's own high
+ * mark, as often as can be until the process has ended.
+ * Throws where the call fails.
+ */
+export function peakMemory(call: PluginCall): number {
+  const dir = mkdtempSync(join(tmpdir(), 'isth-peak-'));
+  const input = join(dir, 'stdin');
+  // A pipe would need the event loop, which stands still while this looks.
+  writeFileSync(input, JSON.stringify(call.config ?? {}));
+  const stdin = openSync(input, 'r');
+  const output = join(dir, 'stdout');
+  const stdout = openSync(output, 'w');
+  try {
+    const child = spawn(join(call.dir, call.name), [], {
+      env: environmentOf(call),
+      stdio: [stdin, stdout, 'ignore'],
+    });
+    if (child.pid === undefined) throw new Error(`${call.dir}/${call.name} could not be started`);
+    let peak = 0;
+    for (;;) {
+      const kilobytes = highMark(child.pid);
+      if (kilobytes === undefined) break;
+      peak = Math.max(peak, kilobytes);
+    }
+    const said = readFileSync(output, 'utf8');
+    if (said.includes('"code"')) throw new Error(`${call.command} failed: ${said}`);
+    return (peak * 1024) / 1e6;
+  } finally {
+    closeSync(stdin);
+    closeSync(stdout);
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+/** VmHWM in kB; undefined of a process that has ended. */
+function highMark(pid: number): number | undefined {
+  try {
+    const line = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+    return line === null ? undefined : Number(line[1]);
+  } catch {
+    return undefined;
+  }
+}
