@@ -1,0 +1,51 @@
+import { type PluginDir, pluginDir, referenceDir } from '../support/cni.ts';
+import { type CniHost, makeHost } from '../support/cni-host.ts';
+import { BRIDGE_TYPES, type BridgeType, bridgeConf, type NetConf } from '../support/netconf.ts';
+
+/** The directory and name to call, and the host to call on. */
+export interface Caller {
+  readonly dir: string;
+  readonly name: BridgeType;
+  readonly host: CniHost;
+}
+
+export interface Defect {
+  /** Pods of the host; one by default. */
+  readonly pods?: number;
+  readonly forwarding?: boolean;
+  /** What the reference does wrong. */
+  readonly reference: (caller: Caller) => void | Promise<void>;
+  /** What the specification asks for, under the reference's name and under our own. */
+  readonly ours: (caller: Caller) => void | Promise<void>;
+}
+
+/** A defect of Debian's plugins (1.1.1) is shown on them; the same calls then do the right thing here. */
+export function defect(title: string, { pods = 1, forwarding = true, reference, ours }: Defect): void {
+  describe(`a defect of the reference: ${title}`, () => {
+    let bin: PluginDir;
+    before(() => {
+      bin = pluginDir();
+    });
+    after(() => bin?.[Symbol.dispose]());
+    it('the reference fails', async () => {
+      using host = makeHost(pods, { forwarding });
+      await reference({ dir: referenceDir, name: 'bridge', host });
+    });
+    for (const name of BRIDGE_TYPES) {
+      it(`${name} does the right thing`, async () => {
+        using host = makeHost(pods, { forwarding });
+        await ours({ dir: bin.path, name, host });
+      });
+    }
+  });
+}
+
+/** The gateway bridge of bridgeConf with changes to `ipam` and at the top. */
+export function conf(
+  { name }: Pick<Caller, 'name'>,
+  host: CniHost,
+  ipam: Readonly<Record<string, unknown>> = {},
+  top: Readonly<Record<string, unknown>> = {},
+): NetConf {
+  return bridgeConf(name, host, { ipam, conf: top });
+}
