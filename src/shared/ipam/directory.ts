@@ -1,0 +1,153 @@
+import { type BigIntStats, lstatSync, readdirSync, readFileSync, statSync, unlinkSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { NetError } from '../errors/net-error.ts';
+import type { HostIdentity } from '../host/host.ts';
+import { type Addr, formatAddr, parseAddr } from '../model/addr.ts';
+import type { Attachment } from '../model/attachment.ts';
+import type { Lease, LocalStore } from '../store/store.ts';
+
+/** A container id and an interface name are shorter, by far. */
+const LONGEST_FILE = 1024n;
+/** host-local creates a file, then fills it; one that stays empty for longer is what a crash left. */
+const FILLING_MS = 10_000;
+/** Kernels before 6.13 stamp changes by the timer tick; within one, a second change leaves the same time. */
+const TICK_MS = 20;
+
+type Booted = Pick<HostIdentity, 'bootId' | 'bootedAt'>;
+
+/** A file of the directory that is named by an address. Without an owner it is void. */
+interface Entry {
+  readonly name: string;
+  readonly address: Addr;
+  readonly owner: Attachment | undefined;
+  /** Empty, and perhaps about to be filled. */
+  readonly unfinished: boolean;
+}
+
+/**
+ * The addresses that the reference's host-local has recorded in the directory `scope` (`<dataDir>/<network>`) are
+ * leases with source `file`, and those whose file is gone are not. One stat where the directory has not changed since,
+ * or is not there. Files of `<address>` hold `<container id>\r\n<interface>`, old ones the container id alone. Void,
+ * and no lease: what is empty or garbled (a crash, a full disk) and what is older than the boot.
+ * Throws NetError `io` where the directory cannot be read.
+ */
+export function importDirectory(store: LocalStore, scope: string, booted: Booted): void {
+  const stat = statOf(scope);
+  const noted = store.notes.get(noteKey(scope));
+  if (stat === undefined && noted === undefined) return;
+  const now = stat === undefined ? `absent ${booted.bootId}` : noteOf(stat, booted);
+  if (now === noted) return;
+  store.transaction(() => {
+    const entries = stat === undefined ? [] : readEntries(scope, booted.bootedAt);
+    reconcile(store, scope, entries);
+    const settled = stat === undefined || Date.now() - Number(stat.mtimeMs) > TICK_MS;
+    store.notes.put(noteKey(scope), settled && !entries.some((entry) => entry.unfinished) ? now : 'changing');
+  });
+}
+
+/** The file of an address is gone. What else has happened in the directory will still be noticed. */
+export function removeFile(store: LocalStore, scope: string, address: Addr): void {
+  const noted = store.notes.get(noteKey(scope));
+  const [time = '', bootId = ''] = (noted ?? '').split(' ');
+  const before = statOf(scope);
+  unlink(join(scope, formatAddr(address)));
+  const after = statOf(scope);
+  if (after !== undefined && before !== undefined && String(before.mtimeNs) === time)
+    store.notes.put(noteKey(scope), noteOf(after, { bootId }));
+}
+
+/** No void file is left in the directory; returns the names of those there were. Part of a garbage collection. */
+export function removeVoidFiles(scope: string, booted: Booted): string[] {
+  if (statOf(scope) === undefined) return [];
+  const names = readEntries(scope, booted.bootedAt)
+    .filter(({ owner, unfinished }) => owner === undefined && !unfinished)
+    .map(({ name }) => name);
+  for (const name of names) unlink(join(scope, name));
+  return names;
+}
+
+function reconcile(store: LocalStore, scope: string, entries: readonly Entry[]): void {
+  const wanted = new Map(entries.flatMap(({ name, address, owner }) => (owner ? [[name, { address, owner }]] : [])));
+  for (const lease of store.leases.list(scope)) {
+    const name = formatAddr(lease.address);
+    const file = wanted.get(name);
+    // A lease of our own stays, whatever a file says.
+    if (lease.source === 'store' || (file !== undefined && sameOwner(lease, file.owner))) wanted.delete(name);
+    else store.leases.release(scope, lease.address);
+  }
+  for (const { address, owner } of wanted.values()) store.leases.take({ scope, address, owner, source: 'file' });
+}
+
+function readEntries(scope: string, bootedAt: number): Entry[] {
+  return onDisk(scope, () =>
+    readdirSync(scope).flatMap((name) => {
+      const address = parseAddr(name);
+      // Beside addresses, in the form that Go's net.IP prints, there are `lock` and `last_reserved_ip.<n>`.
+      if (address === undefined || formatAddr(address) !== name) return [];
+      const entry = readEntry(scope, name, address, bootedAt);
+      return entry === undefined ? [] : [entry];
+    }),
+  );
+}
+
+/** Undefined where the file has gone since the directory was listed, or is no file. */
+function readEntry(scope: string, name: string, address: Addr, bootedAt: number): Entry | undefined {
+  const path = join(scope, name);
+  const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  if (stat === undefined || !stat.isFile()) return undefined;
+  const unfinished = stat.size === 0n && Date.now() - Number(stat.mtimeMs) < FILLING_MS;
+  const stale = Number(stat.mtimeMs) < bootedAt;
+  if (stale || stat.size === 0n || stat.size > LONGEST_FILE) return { name, address, owner: undefined, unfinished };
+  return { name, address, owner: parseOwner(readFileSync(path, 'latin1'), basename(scope)), unfinished };
+}
+
+function parseOwner(text: string, network: string): Attachment | undefined {
+  const match = /^([a-zA-Z0-9][a-zA-Z0-9_.-]*)(?:\r?\n([^/:\s\0]{0,15}))?$/.exec(text.trim());
+  if (match === null) return undefined;
+  return { camp: 'cni', network, containerId: match[1] ?? '', ifName: match[2] ?? '' };
+}
+
+function sameOwner({ owner }: Lease, other: Attachment): boolean {
+  return owner.containerId === other.containerId && owner.ifName === other.ifName;
+}
+
+function noteKey(scope: string): string {
+  return `directory ${scope}`;
+}
+
+/** With the boot: leases end with it, the note does not. */
+function noteOf(stat: BigIntStats, { bootId }: Pick<Booted, 'bootId'>): string {
+  return `${stat.mtimeNs} ${bootId}`;
+}
+
+function statOf(path: string): BigIntStats | undefined {
+  return onDisk(path, () => statSync(path, { bigint: true, throwIfNoEntry: false }));
+}
+
+function unlink(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw ioError(path, error);
+  }
+}
+
+function onDisk<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw ioError(path, error);
+  }
+}
+
+function ioError(path: string, cause: unknown): NetError {
+  return new NetError({
+    kind: 'io',
+    op: 'ipam',
+    subject: path,
+    what: 'addresses recorded by host-local cannot be read or removed',
+    reason: cause instanceof Error ? cause.message : String(cause),
+    hint: 'ipam.dataDir names the directory above',
+    cause,
+  });
+}

@@ -1,0 +1,68 @@
+import { type Addr, compareAddr, formatAddr, sameAddr } from '../model/addr.ts';
+import { contains, firstOf, formatPrefix, lastOf, type Prefix } from '../model/prefix.ts';
+
+/** Addresses to hand out: from `rangeStart` to `rangeEnd`, both inside `subnet`. */
+export interface RangeSpec {
+  /** Without host bits. */
+  readonly subnet: Prefix;
+  readonly rangeStart: Addr;
+  readonly rangeEnd: Addr;
+  /** Inside the subnet; never handed out. */
+  readonly gateway: Addr;
+}
+
+/** Ranges of one family that do not overlap. An attachment gets one address of each set. */
+export type RangeSet = readonly RangeSpec[];
+
+/** Both ends belong to it. */
+export interface Interval {
+  readonly first: Addr;
+  readonly last: Addr;
+}
+
+/**
+ * What a range can hand out, gateways still included: neither the subnet's first address (the network, or the
+ * subnet-router anycast of RFC 4291 §2.6.1) nor IPv4's last (the broadcast). Empty where `first` is above `last`.
+ */
+export function usable({ subnet, rangeStart, rangeEnd }: RangeSpec): Interval {
+  const low = { family: rangeStart.family, value: firstOf(subnet).value + 1n };
+  const high = { family: rangeEnd.family, value: lastOf(subnet).value - (rangeEnd.family === 4 ? 1n : 0n) };
+  return {
+    first: compareAddr(rangeStart, low) < 0 ? low : rangeStart,
+    last: compareAddr(rangeEnd, high) > 0 ? high : rangeEnd,
+  };
+}
+
+/** The range of the set that has `addr` between its start and its end. */
+export function rangeOf(set: RangeSet, addr: Addr): RangeSpec | undefined {
+  return set.find(({ rangeStart, rangeEnd }) => within({ first: rangeStart, last: rangeEnd }, addr));
+}
+
+export function within({ first, last }: Interval, addr: Addr): boolean {
+  return addr.family === first.family && compareAddr(first, addr) <= 0 && compareAddr(addr, last) <= 0;
+}
+
+/** The gateways of all sets, each once. */
+export function gatewaysOf(sets: readonly RangeSet[]): Addr[] {
+  const all = sets.flat().map(({ gateway }) => gateway);
+  return all.filter((gateway, i) => all.findIndex((other) => sameAddr(gateway, other)) === i);
+}
+
+/** True for the first address of a subnet, and for IPv4's last. */
+export function isNetworkOrBroadcast({ subnet }: RangeSpec, addr: Addr): boolean {
+  return (
+    contains(subnet, addr) && (sameAddr(addr, firstOf(subnet)) || (addr.family === 4 && sameAddr(addr, lastOf(subnet))))
+  );
+}
+
+/** `10.88.0.0/24`, with the ends where they are not the subnet's own: `10.88.0.0/24 (10.88.0.10-10.88.0.20)`. */
+export function formatRange(range: RangeSpec): string {
+  const { subnet, rangeStart, rangeEnd } = range;
+  const { first, last } = usable({ ...range, rangeStart: firstOf(subnet), rangeEnd: lastOf(subnet) });
+  const whole = compareAddr(rangeStart, first) <= 0 && compareAddr(rangeEnd, last) >= 0;
+  return whole ? formatPrefix(subnet) : `${formatPrefix(subnet)} (${formatAddr(rangeStart)}-${formatAddr(rangeEnd)})`;
+}
+
+export function formatSet(set: RangeSet): string {
+  return set.map(formatRange).join(', ');
+}
