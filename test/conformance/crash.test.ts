@@ -126,7 +126,20 @@ describe('the plugin is killed', function () {
     });
   });
 
-  it('during the first call on a machine with its network namespace deleted afterwards', () => {
+  it('during an ADD, and then the network gets another bridge: neither bridge is left', () => {
+    const { before: points } = pointsOf(host.call(how('ADD', 0)));
+    del();
+    const point = points.filter(({ syscall }) => syscall.startsWith('send')).at(-1);
+    assert.ok(point !== undefined);
+    assert.equal(killedAt(host.call(how('ADD', 0)), point).signal, 'SIGKILL');
+    const moved = { ...config, bridge: 'isth9' };
+    host.ok({ ...how('ADD', 1), config: moved });
+    host.ok({ ...how('DEL', 0), config: moved });
+    host.ok({ ...how('DEL', 1), config: moved });
+    assert.equal(host.snapshot(), clean);
+  });
+
+  it('during an ADD whose network namespace is deleted afterwards: DEL leaves nothing', () => {
     const { before: points } = pointsOf(host.call(how('ADD', 0)));
     del();
     const point = points.filter(({ syscall }) => syscall.startsWith('send')).at(-1);

@@ -1,0 +1,69 @@
+import { strict as assert } from 'node:assert';
+import { copyFileSync, linkSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pluginFile, referenceDir } from '../support/cni.ts';
+import { makeHost } from '../support/cni-host.ts';
+import { bridgeConf } from '../support/netconf.ts';
+
+/** How an administrator may have put the executable into a plugin directory, beside symbolic links. */
+const WAYS: readonly [string, (name: string) => void][] = [
+  ['copies of the executable', (path) => copyFileSync(pluginFile, path)],
+  ['hard links to one copy', (path) => linkCopy(path)],
+];
+
+function linkCopy(path: string): void {
+  const first = join(path, '..', '.first');
+  try {
+    linkSync(first, path);
+  } catch {
+    copyFileSync(pluginFile, first);
+    linkSync(first, path);
+  }
+}
+
+describe('the names of the executable need not be symbolic links', () => {
+  let dir: string;
+  beforeEach(() => {
+    dir = mkdtempSync(join(tmpdir(), 'isth-copy-'));
+  });
+  afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+  for (const [title, install] of WAYS) {
+    it(`${title}: bridge calls host-local, and neither waits for the other`, () => {
+      for (const name of ['bridge', 'host-local']) install(join(dir, name));
+      using host = makeHost(1);
+      const before = host.snapshot();
+      const config = bridgeConf('bridge', host);
+      const call = { dir, name: 'bridge', pod: 0, config, timeout: 5000 };
+      const prevResult = host.ok({ ...call, command: 'ADD' });
+      host.ok({ ...call, command: 'CHECK', config: { ...config, prevResult } });
+      host.ok({ ...call, command: 'DEL' });
+      assert.equal(withoutState(host.snapshot()), withoutState(before));
+    });
+  }
+
+  it("the reference's bridge calls our host-local, and ours the reference's", () => {
+    const ours = join(dir, 'ours');
+    mkdirSync(ours);
+    copyFileSync(pluginFile, join(ours, 'host-local'));
+    copyFileSync(pluginFile, join(ours, 'isthmus'));
+    using host = makeHost(2);
+    const config = bridgeConf('bridge', host);
+    for (const call of [
+      { dir: referenceDir, name: 'bridge', pod: 0, config, path: ours },
+      { dir: ours, name: 'isthmus', pod: 1, config: { ...config, type: 'isthmus' }, path: referenceDir },
+    ]) {
+      const prevResult = host.ok({ ...call, command: 'ADD' });
+      assert.equal(prevResult.ips?.length, 1);
+      host.ok({ ...call, command: 'CHECK', config: { ...call.config, prevResult } });
+    }
+    for (const pod of [0, 1]) host.pod(pod).run('ping', '-c1', '-W2', '10.88.0.1');
+    host.ok({ dir: referenceDir, name: 'bridge', command: 'DEL', pod: 0, config, path: ours });
+    host.ok({ dir: ours, name: 'isthmus', command: 'DEL', pod: 1, config, path: referenceDir });
+  });
+});
+
+function withoutState(text: string): string {
+  return text.split('## state')[0] ?? '';
+}
