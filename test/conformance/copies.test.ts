@@ -57,10 +57,9 @@ describe('the names of the executable need not be symbolic links', () => {
       const prevResult = host.ok({ ...call, command: 'ADD' });
       assert.equal(prevResult.ips?.length, 1);
       host.ok({ ...call, command: 'CHECK', config: { ...call.config, prevResult } });
+      host.pod(call.pod).run('ping', '-c1', '-W2', '10.88.0.1');
+      host.ok({ ...call, command: 'DEL' });
     }
-    for (const pod of [0, 1]) host.pod(pod).run('ping', '-c1', '-W2', '10.88.0.1');
-    host.ok({ dir: referenceDir, name: 'bridge', command: 'DEL', pod: 0, config, path: ours });
-    host.ok({ dir: ours, name: 'isthmus', command: 'DEL', pod: 1, config, path: referenceDir });
   });
 });
 
