@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert';
 import { type CniAnswer, type PluginDir, type PluginRun, pluginDir, runPluginAsync } from '../support/cni.ts';
 import { type CniHost, makeHost } from '../support/cni-host.ts';
 import { bridgeConf, type NetConf } from '../support/netconf.ts';
+import { ping } from '../support/ping.ts';
 
 const PODS = 50;
 
@@ -37,7 +38,7 @@ describe('many stand-alone calls at once', function () {
     assert.deepEqual(failuresOf(added), []);
     assert.equal(new Set(added.map(({ json }) => addressOf(json))).size, PODS);
     for (const [pod, { json }] of added.entries()) assertPod(host, pod, json);
-    host.pod(0).run('ping', '-c1', '-W2', addressOf(added.at(-1)?.json).split('/')[0] ?? '');
+    ping(host.pod(0), addressOf(added.at(-1)?.json));
     const ready = performance.now();
     const deleted = await all((pod) => call('DEL', pod, config));
     assert.deepEqual(failuresOf(deleted), []);

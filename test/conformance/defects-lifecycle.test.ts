@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from '
 import { join } from 'node:path';
 import type { CniHost } from '../support/cni-host.ts';
 import { type BridgeType, layer2Conf, type NetConf } from '../support/netconf.ts';
+import { ping } from '../support/ping.ts';
 import { type Caller, conf, defect } from './defect.ts';
 
 const ONE_ADDRESS = [[{ subnet: '10.88.0.0/24', rangeStart: '10.88.0.9', rangeEnd: '10.88.0.9' }]];
@@ -64,7 +65,7 @@ defect('D5: an ADD that fails late', {
     assert.equal(host.snapshot(), before);
     host.ok({ ...how, command: 'DEL', pod: 0, config: conf(how, host) });
     for (const pod of [0, 1]) host.ok({ ...how, command: 'ADD', pod, config: conf(how, host) });
-    host.pod(0).run('ping', '-c1', '-W2', '10.88.0.1');
+    ping(host.pod(0), '10.88.0.1');
   },
 });
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type PluginDir, pluginDir } from '../support/cni.ts';
 import { type CniHost, makeHost } from '../support/cni-host.ts';
 import { bridgeConf, type NetConf } from '../support/netconf.ts';
+import { ping } from '../support/ping.ts';
 import { injected, pointsOf, straceMissing } from '../support/strace.ts';
 
 /** Four addresses, so that one that is in use is handed out at once where it is forgotten: .2 to .5. */
@@ -65,7 +66,7 @@ describe('the disk fails', function () {
       damage(database());
       const next = add(2);
       assert.ok(!inUse.includes(next), `${next} is in use`);
-      host.pod(2).run('ping', '-c1', '-W2', inUse[0]?.split('/')[0] ?? '');
+      ping(host.pod(2), inUse[0] ?? '');
       damage(database());
       for (const pod of [0, 1, 2]) del(pod);
       assert.equal(hostLinks(host), '', 'no interface of a pod is left');

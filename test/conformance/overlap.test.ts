@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert';
 import { type PluginDir, pluginDir, runPluginAsync } from '../support/cni.ts';
 import { type CniHost, makeHost } from '../support/cni-host.ts';
 import { bridgeConf, type NetConf } from '../support/netconf.ts';
+import { ping } from '../support/ping.ts';
 import { heldAt, pointsOf, type SyscallPoint, straceMissing } from '../support/strace.ts';
 
 describe('calls that overlap', function () {
@@ -69,10 +70,10 @@ describe('calls that overlap', function () {
       const failed = await first.done;
       assert.notEqual(failed.code, 0, 'the first fails');
       assert.equal(second.code, 0, `${point.what}: ${second.stdout}`);
-      host.pod(1).run('ping', '-c1', '-W2', '10.88.0.1');
+      ping(host.pod(1), '10.88.0.1');
       host.ok(how('CHECK', 1, { ...config, prevResult: second.json }));
       host.ok(how('DEL', 0, failing));
-      host.pod(1).run('ping', '-c1', '-W2', '10.88.0.1');
+      ping(host.pod(1), '10.88.0.1');
       host.ok(how('DEL', 1));
       assert.equal(host.snapshot(), clean, point.what);
     }
@@ -87,7 +88,7 @@ describe('calls that overlap', function () {
       const added = await runPluginAsync(host.call(how('ADD', 1)));
       const deleted = await deleting.done;
       assert.deepEqual([deleted.code, added.code], [0, 0], `${point.what}: ${deleted.stdout}${added.stdout}`);
-      host.pod(1).run('ping', '-c1', '-W2', '10.88.0.1');
+      ping(host.pod(1), '10.88.0.1');
       host.ok(how('DEL', 1));
       assert.equal(host.snapshot(), clean, point.what);
     }

@@ -8,6 +8,7 @@ import { type PluginDir, pluginDir } from '../support/cni.ts';
 import { type CniHost, makeHost } from '../support/cni-host.ts';
 import { bridgeConf, type NetConf } from '../support/netconf.ts';
 import { makeNetns, removeNetns, type TestNetns } from '../support/netns.ts';
+import { ping } from '../support/ping.ts';
 
 const SMALL = { ranges: [[{ subnet: '10.88.0.0/24', rangeEnd: '10.88.0.4' }]] };
 
@@ -67,7 +68,7 @@ describe('after a reboot', function () {
     host.ok(status);
     const after = [3, 0, 1].map((pod) => host.ok({ ...how('ADD', pod), prefix: second }).ips?.[0]?.address);
     assert.deepEqual(new Set(after), new Set(before), 'all three addresses were free');
-    host.pod(0).run('ping', '-c1', '-W2', '10.88.0.1');
+    ping(host.pod(0), '10.88.0.1');
     assert.equal(host.run(status).json?.code, 50, 'and are leased again');
   });
 
