@@ -58,27 +58,34 @@ function namespaceText(path: string): string {
   const script = `ip -d -o link; ip -o addr; ip -4 route show table all; ip -6 route show table all; ip -4 rule; ip -6 rule
     ip neigh show nud permanent; ip -6 neigh show nud permanent; nft list ruleset
     cd /proc/sys/net && for k in ${SYSCTLS.join(' ')}; do [ -e $k ] && echo $k=$(cat $k); done; true`;
-  return stripVolatile(inside('sh', '-c', script));
+  return stripMomentary(inside('sh', '-c', script));
 }
 
-/** Without indexes, random link-local identity, qdisc and queue numbers, lifetimes and handles; lines in order. */
-function stripVolatile(text: string): string {
-  const lines = text
-    .replaceAll('\\', ' ')
-    .split('\n')
-    .map((line) =>
-      line
-        .replace(/^\d+: /, '')
-        .replace(/@if\d+/g, '@if')
-        .replace(/ (qlen|qdisc|state|link-netnsid|numtxqueues|numrxqueues|gso_\w+|gro_\w+|tso_\w+) \S+/g, '')
-        .replace(/,?(LOWER_UP|NO-CARRIER|M-DOWN)/g, '')
-        .replace(/\b(hello|tcn|topology_change|gc)_timer +[\d.]+/g, '')
-        .replace(/(valid_lft|preferred_lft|expires) \S+/g, '')
-        .replace(/\s+/g, ' ')
-        .trim(),
-    )
-    .filter((line) => line !== '');
-  return lines.sort().join('\n');
+/** What a line says of the moment rather than of the configuration: words with their value, and flags. */
+const MOMENTARY = [
+  /^\d+: /,
+  /(?<=@if)\d+/,
+  / (qlen|qdisc|state|link-netnsid|num[tr]xqueues|[gt]so_\w+|gro_\w+) \S+/g,
+  / (\w+_timer|port_(id|no)|designated_\w+|root_\w+|topology_change\w*|config_pending) +\S+/g,
+  / (valid_lft|preferred_lft|expires) \S+/g,
+  /,?(LOWER_UP|NO-CARRIER|M-DOWN)/g,
+  / (tentative|linkdown)\b/g,
+];
+
+/** Lines that the kernel adds and takes away by itself, once duplicate address detection is over. */
+const ITSELF = /\bfe80:|\bff00::\/8|^anycast /;
+
+/** Lines in order, without what changes from one moment to the next. */
+function stripMomentary(text: string): string {
+  const strip = (line: string): string =>
+    MOMENTARY.reduce((rest, pattern) => rest.replace(pattern, ''), line)
+      .replace(/\s+/g, ' ')
+      .trim();
+  const lines = text.replaceAll('\\', ' ').split('\n').map(strip);
+  return lines
+    .filter((line) => line !== '' && !ITSELF.test(line))
+    .sort()
+    .join('\n');
 }
 
 /** One line a file: its path, mode and the digest of what it holds; `skip` names those whose content is not state. */
