@@ -30,8 +30,10 @@ export const ERANGE = 34;
 export const ERESTART = 85;
 export const EOPNOTSUPP = 95;
 export const EADDRNOTAVAIL = 99;
+export const ENETDOWN = 100;
 export const ENETUNREACH = 101;
 export const ENOBUFS = 105;
+export const EHOSTUNREACH = 113;
 export const ECANCELED = 125;
 
 // linux/netlink.h
