@@ -1,0 +1,64 @@
+import { readFileSync } from 'node:fs';
+import { field, textField } from './fields.ts';
+import { invalid } from './invalid.ts';
+
+/** resolv.conf(5), as a CNI result has it. Lists that are empty are left out. */
+export interface Dns {
+  readonly nameservers?: readonly string[];
+  readonly domain?: string;
+  readonly search?: readonly string[];
+  readonly options?: readonly string[];
+}
+
+/** The `dns` object of a configuration whose shape has been checked. */
+export function readDns(value: unknown): Dns {
+  const texts = (key: string): string[] => {
+    const found = field(value, key);
+    return Array.isArray(found) ? found.filter((item) => typeof item === 'string') : [];
+  };
+  return makeDns(texts('nameservers'), textField(value, 'domain'), texts('search'), texts('options'));
+}
+
+/** What a file in the form of resolv.conf(5) says. Throws NetError `invalid-config` where it cannot be read. */
+export function readResolvConf(file: string, path: string): Dns {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    const what = `it cannot be read: ${error instanceof Error ? error.message : String(error)}`;
+    throw invalid(path, file, what, 'Name a file in the form of resolv.conf(5), or leave it out');
+  }
+  return parseResolvConf(text);
+}
+
+/** `nameserver`, `search` and `options` add up over lines, the last `domain` counts; other lines are passed over. */
+export function parseResolvConf(text: string): Dns {
+  const nameservers: string[] = [];
+  const search: string[] = [];
+  const options: string[] = [];
+  let domain: string | undefined;
+  for (const line of text.split('\n')) {
+    const [keyword = '', ...values] = line.trim().split(/\s+/);
+    const [first] = values;
+    if (first === undefined) continue;
+    if (keyword === 'nameserver') nameservers.push(first);
+    else if (keyword === 'domain') domain = first;
+    else if (keyword === 'search') search.push(...values);
+    else if (keyword === 'options') options.push(...values);
+  }
+  return makeDns(nameservers, domain, search, options);
+}
+
+function makeDns(
+  nameservers: readonly string[],
+  domain: string | undefined,
+  search: readonly string[],
+  options: readonly string[],
+): Dns {
+  return {
+    ...(nameservers.length > 0 ? { nameservers } : {}),
+    ...(domain === undefined ? {} : { domain }),
+    ...(search.length > 0 ? { search } : {}),
+    ...(options.length > 0 ? { options } : {}),
+  };
+}

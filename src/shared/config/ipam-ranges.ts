@@ -1,0 +1,127 @@
+import { formatRange, type RangeSet, type RangeSpec, rangeOf } from '../ipam/ranges.ts';
+import { type Addr, BITS, compareAddr, formatAddr, parseAddr } from '../model/addr.ts';
+import { contains, firstOf, formatPrefix, lastOf, type Prefix } from '../model/prefix.ts';
+import { textField } from './fields.ts';
+import { invalid } from './invalid.ts';
+import { readSubnet } from './ipam-values.ts';
+
+/** A range set and where it was configured. */
+export interface PlacedSet {
+  readonly path: string;
+  readonly set: RangeSet;
+}
+
+/** The sets of a list whose shape has been checked. Throws NetError `invalid-config`, as do the functions below. */
+export function readSets(value: unknown, path: string): PlacedSet[] {
+  if (!Array.isArray(value)) return [];
+  return value.map((item: unknown, i) => readSet(item, `${path}[${i}]`));
+}
+
+function readSet(value: unknown, path: string): PlacedSet {
+  const items: readonly unknown[] = Array.isArray(value) ? value : [];
+  const set = items.map((item, i) => readRange(item, `${path}[${i}]`));
+  const [first] = set;
+  for (const [i, range] of set.entries()) {
+    const where = `${path}[${i}].subnet`;
+    const { subnet } = range;
+    if (first !== undefined && subnet.addr.family !== first.subnet.addr.family)
+      throw invalid(
+        where,
+        formatPrefix(subnet),
+        `it is IPv${subnet.addr.family}, and its range set begins with IPv${first.subnet.addr.family}`,
+        'Give each family a range set of its own: [[{…}], [{…}]]',
+      );
+    const clash = set.slice(0, i).find((other) => overlap(range, other));
+    if (clash !== undefined)
+      throw invalid(
+        where,
+        formatPrefix(subnet),
+        `it overlaps ${formatRange(clash)} of its own set`,
+        'Remove one of them',
+      );
+  }
+  return { path, set };
+}
+
+/**
+ * One range with its defaults: gateway and start .1 (the gateway itself is skipped when addresses are given), end the
+ * last address, for IPv4 the one below the broadcast.
+ */
+export function readRange(value: unknown, path: string): RangeSpec {
+  const at = `${path}.subnet`;
+  const subnet = readSubnet(textField(value, 'subnet') ?? '', at);
+  const { family } = subnet.addr;
+  const longest = BITS[family] - 2;
+  if (subnet.length > longest)
+    throw invalid(
+      at,
+      formatPrefix(subnet),
+      'it has no room for a gateway and an address',
+      `Use a prefix length of ${longest} or less`,
+    );
+  const one: Addr = { family, value: firstOf(subnet).value + 1n };
+  const end: Addr = { family, value: lastOf(subnet).value - (family === 4 ? 1n : 0n) };
+  const inside = (key: string, otherwise: Addr): Addr => readInside(value, key, path, subnet) ?? otherwise;
+  const range = {
+    subnet,
+    rangeStart: inside('rangeStart', one),
+    rangeEnd: inside('rangeEnd', end),
+    gateway: inside('gateway', one),
+  };
+  if (compareAddr(range.rangeStart, range.rangeEnd) > 0)
+    throw invalid(
+      `${path}.rangeStart`,
+      formatAddr(range.rangeStart),
+      `it is above rangeEnd ${formatAddr(range.rangeEnd)}`,
+      'Swap them',
+    );
+  return range;
+}
+
+function readInside(holder: unknown, key: string, path: string, subnet: Prefix): Addr | undefined {
+  const text = textField(holder, key);
+  if (text === undefined) return undefined;
+  const addr = parseAddr(text);
+  const hint = `Give an address of ${formatPrefix(subnet)}, or leave it out`;
+  if (addr === undefined) throw invalid(`${path}.${key}`, text, 'it is not an IP address', hint);
+  if (!contains(subnet, addr))
+    throw invalid(`${path}.${key}`, text, `it is outside subnet ${formatPrefix(subnet)}`, hint);
+  return addr;
+}
+
+/** No two sets share an address, and one family has several only where results can say so (CNI 0.3.0 and later). */
+export function assertDisjoint(sets: readonly PlacedSet[], multiFamily: boolean): void {
+  for (const [i, { path, set }] of sets.entries()) {
+    const earlier = sets.slice(0, i);
+    for (const other of earlier) {
+      const range = set.find((one) => other.set.some((two) => overlap(one, two)));
+      if (range !== undefined)
+        throw invalid(
+          path,
+          formatRange(range),
+          `it overlaps ${other.path}`,
+          'An address belongs to one range set only',
+        );
+    }
+    const family = familyOf(set);
+    if (!multiFamily && earlier.some((other) => familyOf(other.set) === family))
+      throw invalid(
+        path,
+        set.map(formatRange).join(', '),
+        `it is the second range set of IPv${family}, and before CNI 0.3.0 a result has one address of each family`,
+        'Set cniVersion to 0.3.0 or later, or remove it',
+      );
+  }
+}
+
+function familyOf(set: RangeSet): number | undefined {
+  return set[0]?.subnet.addr.family;
+}
+
+/** By the addresses from start to end: two ranges may be parts of one subnet. */
+function overlap(a: RangeSpec, b: RangeSpec): boolean {
+  return (
+    [b.rangeStart, b.rangeEnd].some((addr) => rangeOf([a], addr)) ||
+    [a.rangeStart, a.rangeEnd].some((addr) => rangeOf([b], addr))
+  );
+}

@@ -1,0 +1,39 @@
+import { formatAddr } from '../model/addr.ts';
+import type { RouteSpec } from '../model/link.ts';
+import { formatPrefix, networkOf } from '../model/prefix.ts';
+import { field, textField } from './fields.ts';
+import { invalid } from './invalid.ts';
+import { readAddr, readPrefix } from './ipam-values.ts';
+
+/** The routes of a list whose shape has been checked; host bits of destinations are cleared. */
+export function readRoutes(value: unknown, path: string): RouteSpec[] {
+  if (!Array.isArray(value)) return [];
+  return value.map((item: unknown, i) => readRoute(item, `${path}[${i}]`));
+}
+
+function readRoute(value: unknown, path: string): RouteSpec {
+  const dst = networkOf(readPrefix(textField(value, 'dst') ?? '', `${path}.dst`));
+  const text = textField(value, 'gw');
+  const gateway = text === undefined ? undefined : readAddr(text, `${path}.gw`);
+  if (gateway !== undefined && gateway.family !== dst.addr.family)
+    throw invalid(
+      `${path}.gw`,
+      text,
+      `it is IPv${gateway.family}, and dst ${formatPrefix(dst)} is IPv${dst.addr.family}`,
+      'Give a gateway of the same family, or none',
+    );
+  const [mtu, advmss, priority, table, scope] = ['mtu', 'advmss', 'priority', 'table', 'scope'].map((key) => {
+    const found = field(value, key);
+    return typeof found === 'number' ? found : undefined;
+  });
+  return {
+    dst: formatPrefix(dst),
+    ...(gateway === undefined ? {} : { gateway: formatAddr(gateway) }),
+    // 0 is Go's way of not saying it.
+    ...(mtu ? { mtu } : {}),
+    ...(advmss ? { advmss } : {}),
+    ...(priority ? { priority } : {}),
+    ...(table === undefined ? {} : { table }),
+    ...(scope === undefined ? {} : { scope }),
+  };
+}

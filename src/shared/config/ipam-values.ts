@@ -1,0 +1,61 @@
+import { NetError } from '../errors/net-error.ts';
+import { type Addr, formatAddr, parseAddr } from '../model/addr.ts';
+import { formatPrefix, networkOf, type Prefix, parsePrefix } from '../model/prefix.ts';
+import { invalid, show } from './invalid.ts';
+
+/** A text from outside, and where it was: `.args.cni.ips[0]`, `CNI_ARGS IP`. */
+export interface Given {
+  readonly text: string;
+  readonly path: string;
+}
+
+/** Throws NetError `invalid-config` where the text is no IP address. */
+export function readAddr(text: string, path: string): Addr {
+  const addr = parseAddr(text);
+  if (addr === undefined) throw wrong(path, text, 'it is not an IP address', 'Write it as 10.88.0.2 or fd00::2');
+  return addr;
+}
+
+/** An address with the length of its subnet. */
+export function readPrefix(text: string, path: string): Prefix {
+  const prefix = parsePrefix(text);
+  if (prefix === undefined)
+    throw wrong(path, text, 'it is not an address with a prefix length', 'Write it as 10.88.0.2/16 or fd00::2/64');
+  return prefix;
+}
+
+/** A network: no host bits. */
+export function readSubnet(text: string, path: string): Prefix {
+  const prefix = parsePrefix(text);
+  if (prefix === undefined)
+    throw wrong(path, text, 'it is not a network with a prefix length', 'Write it as 10.88.0.0/16 or fd00::/64');
+  const network = formatPrefix(networkOf(prefix));
+  if (formatPrefix(prefix) !== network)
+    throw wrong(path, text, 'host bits are set', `Write ${network}, the network it is in`);
+  return prefix;
+}
+
+/** The addresses of comma-separated lists, each once; a prefix length is dropped. */
+export function readRequested(given: readonly Given[]): Addr[] {
+  const found = new Map<string, Addr>();
+  for (const { text, path } of splitCommas(given)) {
+    const addr = parsePrefix(text)?.addr ?? readAddr(text, path);
+    found.set(formatAddr(addr), addr);
+  }
+  return [...found.values()];
+}
+
+export function splitCommas(given: readonly Given[]): Given[] {
+  return given.flatMap(({ text, path }) =>
+    text
+      .split(',')
+      .map((part) => ({ text: part.trim(), path }))
+      .filter((part) => part.text !== ''),
+  );
+}
+
+/** CNI gives what stands in the environment a code of its own. */
+function wrong(path: string, value: string, what: string, hint: string): NetError {
+  if (!path.startsWith('CNI_ARGS')) return invalid(path, value, what, hint);
+  return new NetError({ kind: 'bad-environment', op: 'environment', subject: `${path}=${show(value)}`, what, hint });
+}

@@ -1,0 +1,90 @@
+import type { NetError } from '../errors/net-error.ts';
+import { isObject, type Json } from './fields.ts';
+import { invalid } from './invalid.ts';
+import { nearest } from './nearest.ts';
+
+/** What ajv says about one violation; `data` and `parentSchema` come with its option `verbose`. */
+export interface Violation {
+  readonly keyword: string;
+  /** JSON pointer: `/ranges/0/0/subnet`. */
+  readonly instancePath: string;
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly message?: string | undefined;
+  readonly data?: unknown;
+  readonly parentSchema?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** A generated validator: `errors` holds every violation after it has returned false. */
+export interface Validate {
+  (data: unknown): boolean;
+  errors?: readonly Violation[] | null;
+}
+
+/**
+ * `value` has the shape that the validator's schema demands.
+ * `path` is where it stands in the whole configuration: empty, or `.ipam`. With `strict` false, unknown keys pass.
+ * Throws NetError `invalid-config` for the violation that explains most: JSON path, value, rule, and for an unknown key
+ * the right one that is nearest.
+ */
+export function assertShape(validate: Validate, value: unknown, path: string, strict: boolean): void {
+  if (validate(value)) return;
+  const [worst] = (validate.errors ?? [])
+    .filter(({ keyword }) => strict || keyword !== 'additionalProperties')
+    .sort((a, b) => rank(a) - rank(b));
+  if (worst !== undefined) throw describe(worst, path);
+}
+
+/** Unknown keys first: a misspelt key explains a missing one. Combining keywords last: a part explains the whole. */
+function rank({ keyword }: Violation): number {
+  if (keyword === 'additionalProperties') return 0;
+  return ['anyOf', 'oneOf', 'allOf', 'if', 'not'].includes(keyword) ? 2 : 1;
+}
+
+function describe(violation: Violation, root: string): NetError {
+  const { keyword, params, data, parentSchema } = violation;
+  const path = root + jsonPath(violation.instancePath);
+  switch (keyword) {
+    case 'additionalProperties':
+      return unknownKey(path, String(params.additionalProperty), data, parentSchema);
+    case 'required':
+      return invalid(`${path}${member(String(params.missingProperty))}`, undefined, 'it is missing', 'Add it');
+    case 'type':
+      return invalid(path || '.', data, `it is not ${typeName(params.type)}`, 'Write it so');
+    case 'enum':
+      return invalid(path, data, 'it is not known here', `Choose among ${list(params.allowedValues)}`);
+    case 'pattern':
+      return invalid(path, data, `it does not match ${String(params.pattern)}`, 'Write it so that it does');
+    default:
+      return invalid(path || '.', data, `it ${violation.message ?? `breaks the rule ${keyword}`}`, 'Write it so');
+  }
+}
+
+function unknownKey(path: string, key: string, holder: unknown, schema: Violation['parentSchema']): NetError {
+  const properties: Json = isObject(schema?.properties) ? schema.properties : {};
+  const known = Object.keys(properties);
+  const near = nearest(key, known);
+  const hint = near === undefined ? `Known keys: ${known.join(', ')}` : `Did you mean ${near}?`;
+  const value = isObject(holder) ? holder[key] : undefined;
+  return invalid(`${path}${member(key)}`, value, 'there is no such key', hint);
+}
+
+/** `/ranges/0/0/subnet` as `.ranges[0][0].subnet`. */
+function jsonPath(pointer: string): string {
+  const parts = pointer.split('/').slice(1);
+  return parts.map((part) => member(part.replaceAll('~1', '/').replaceAll('~0', '~'))).join('');
+}
+
+function member(key: string): string {
+  if (/^\d+$/.test(key)) return `[${key}]`;
+  return /^[A-Za-z_$][\w$-]*$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
+}
+
+/** ajv gives one type's name, or several; null only says that the key may be left out. */
+function typeName(type: unknown): string {
+  const names = (Array.isArray(type) ? type.map(String) : String(type).split(',')).filter((name) => name !== 'null');
+  return names.map((name) => (/^[aeio]/.test(name) ? `an ${name}` : `a ${name}`)).join(' or ');
+}
+
+function list(values: unknown): string {
+  return Array.isArray(values) ? values.map((value) => JSON.stringify(value)).join(', ') : String(values);
+}
