@@ -1,0 +1,60 @@
+import { strict as assert } from 'node:assert';
+import { importImage, startContainerd } from '../support/containerd.ts';
+import { useTestHost } from '../support/e2e.ts';
+import { hear, IMAGE, say } from '../support/image.ts';
+import { installNetwork, installReference } from '../support/networks.ts';
+import type { Daemon, TestHost } from '../support/test-host.ts';
+
+const RUN = ['run', '--rm', '--cni', '--snapshotter', 'native'];
+
+describe('ctr run --cni', function () {
+  this.timeout(60_000);
+  const running = useTestHost();
+  let host: TestHost;
+  let execs = 0;
+
+  const ctr = (...args: string[]): string => host.run('ctr', '-n', host.name, ...args).trim();
+  const exec = (id: string, ...command: string[]): string =>
+    ctr('task', 'exec', '--exec-id', `exec${++execs}`, id, ...command);
+  const address = (id: string): string => {
+    const shown = exec(id, 'ip', '-o', '-4', 'addr', 'show', 'dev', 'eth0');
+    const found = /inet ([\d.]+)\//.exec(shown)?.[1];
+    assert.ok(found, `${id} has no address: ${shown}`);
+    return found;
+  };
+  // In the foreground: a detached `ctr run` never asks for DEL.
+  const start = (id: string): Promise<Daemon> =>
+    host.start(`ctr-${id}`, ['ctr', '-n', host.name, ...RUN, IMAGE, id], () => {
+      return host.attempt(['ctr', '-n', host.name, 'task', 'exec', '--exec-id', `up${++execs}`, id, 'true']).code === 0;
+    });
+  /** DEL comes with CNI_NETNS empty: the process has gone by then. */
+  const end = (id: string, foreground: Daemon): Promise<unknown> => {
+    ctr('task', 'kill', '-s', 'KILL', id);
+    return foreground.ended;
+  };
+
+  before(async () => {
+    host = running();
+    await startContainerd(host);
+    importImage(host, host.name);
+  });
+
+  for (const [what, install] of [
+    ['an example configuration', installNetwork],
+    ['a configuration of the reference', installReference],
+  ] as const) {
+    it(`connects two containers on ${what}, which reach each other and leave nothing`, async () => {
+      install(host);
+      const runs = [await start('a'), await start('b')] as const;
+      const [a, b] = [address('a'), address('b')];
+      assert.notEqual(a, b);
+      exec('a', 'ping', '-c', '1', '-W', '2', b);
+      exec('b', 'ping', '-c', '1', '-W', '2', a);
+      ctr('task', 'exec', '-d', '--exec-id', `exec${++execs}`, 'b', ...say('from b', 8080));
+      assert.equal(exec('a', ...hear(b, 8080)), 'from b');
+      await end('a', runs[0]);
+      await end('b', runs[1]);
+      assert.deepEqual(JSON.parse(host.run('ip', '-j', 'link', 'show', 'type', 'veth')), []);
+    });
+  }
+});

@@ -1,0 +1,119 @@
+import { strict as assert } from 'node:assert';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { pluginFile, pluginNames, referenceDir } from './cni.ts';
+import { snapshot } from './snapshot.ts';
+import { makeTestHost, type TestHost } from './test-host.ts';
+
+/**
+ * Whose plugins the runtimes call. `ISTHMUS_E2E_PLUGINS=reference` takes the reference's instead of the executable
+ * under test: what fails then too is the harness's fault.
+ */
+export const reference = process.env.ISTHMUS_E2E_PLUGINS === 'reference';
+
+/** Directory of plugins in the test host; runtimes with a fixed search path look here first. */
+export const binDir = '/opt/cni/bin';
+export const confDir = '/etc/cni/net.d';
+
+/**
+ * A test host for the tests of the enclosing block, with the plugins in `binDir`. After them everything that runtimes
+ * and plugins made in it has to be gone again, and the machine has to be as it was.
+ */
+export function useTestHost(env: Readonly<Record<string, string>> = {}): () => TestHost {
+  let host: TestHost | undefined;
+  let machine = '';
+  let fresh = '';
+  const running = (): TestHost => {
+    assert.ok(host, 'the test host did not start');
+    return host;
+  };
+
+  before('start a test host', async function () {
+    this.timeout(30_000);
+    machine = machineState();
+    host = await makeTestHost(env);
+    installPlugins(host);
+    // Routing on is what a first gateway leaves behind; with it on already nothing may stay.
+    host.run('sysctl', '-qw', 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1');
+    fresh = hostState(host);
+  });
+
+  afterEach('logs of the daemons', function () {
+    if (this.currentTest?.state === 'failed' && host !== undefined) console.log(host.logs());
+  });
+
+  after('nothing is left', async function () {
+    this.timeout(30_000);
+    if (host === undefined) return;
+    const { name } = host;
+    let left = '';
+    let zombies = '';
+    try {
+      // The reference never removes a bridge or a pool's files.
+      if (reference) host.attempt(['sh', '-c', 'ip link delete isth0; rm -r /var/lib/cni/networks/*']);
+      left = hostState(host);
+      zombies = host.attempt(['sh', '-c', 'grep -l "^State:.Z" /proc/[0-9]*/status']).stdout;
+    } finally {
+      await host[Symbol.asyncDispose]();
+      host = undefined;
+    }
+    assert.equal(left, fresh, 'the plugin left something on the host');
+    assert.equal(zombies, '', 'processes that nobody waits for');
+    assert.deepEqual(tracesOf(name), [], 'the test host left something on the machine');
+    assert.equal(machineState(), machine, 'the machine is not as it was');
+  });
+  return running;
+}
+
+/** The one place that says which executables the runtimes find. */
+function installPlugins(host: TestHost): void {
+  host.run('mkdir', '-p', binDir, confDir);
+  if (reference) {
+    for (const name of readdirSync(referenceDir)) host.run('ln', '-s', `${referenceDir}/${name}`, `${binDir}/${name}`);
+    return;
+  }
+  assert.ok(existsSync(pluginFile), `${pluginFile} is missing: run "npm run build"`);
+  for (const name of pluginNames) host.run('ln', '-s', pluginFile, `${binDir}/${name}`);
+  // `ctr` looks here too: what this executable lacks must fail, not be the reference's.
+  if (existsSync(referenceDir)) {
+    host.run('mkdir', '-p', '/run/isth/reference');
+    host.run('mount', '--bind', referenceDir, '/run/isth/reference');
+    host.run('mount', '-t', 'tmpfs', '-o', 'mode=755', host.name, referenceDir);
+  }
+}
+
+/** Links, addresses, routes, firewall, state and leases of the host, and the namespaces that are named in it. */
+function hostState(host: TestHost): string {
+  const names = host.attempt(['ls', '/run/netns']).stdout;
+  const text = snapshot({
+    netns: [{ path: host.outside('/run/isth/net') }],
+    stateDir: host.outside('/var/lib/isthmus'),
+    dataDir: host.outside('/var/lib/cni/networks'),
+  });
+  return `${text}## namespaces\n${names}`;
+}
+
+/** What of the machine's own a runtime could have touched by mistake. */
+function machineState(): string {
+  const list = (dir: string): string => (existsSync(dir) ? readdirSync(dir).sort().join(' ') : 'absent');
+  const dirs = ['/opt/cni', '/etc/cni/net.d', '/var/lib/cni', '/var/lib/isthmus', '/var/lib/containers'];
+  const more = ['/var/lib/containerd', '/run/containerd', '/run/isthmus', '/run/libpod', '/run/crun', '/run/runc'];
+  const files = [...dirs, ...more].map((dir) => `${dir}: ${list(dir)}`);
+  const links: { ifname: string }[] = JSON.parse(execFileSync('ip', ['-j', 'link'], { encoding: 'utf8' }));
+  return [...files, `links: ${links.map((link) => link.ifname).join(' ')}`].join('\n');
+}
+
+/** Processes that live in the test host's mounts (its /run carries its name), mounts and control groups. */
+function tracesOf(name: string): string[] {
+  const traces: string[] = [];
+  for (const pid of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
+    try {
+      const mounts = readFileSync(`/proc/${pid}/mountinfo`, 'utf8');
+      if (mounts.includes(name)) traces.push(`process ${pid} ${readFileSync(`/proc/${pid}/comm`, 'utf8').trim()}`);
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  const groups = execFileSync('find', ['/sys/fs/cgroup', '-depth', '-type', 'd', '-path', `*/${name}*`]);
+  return [...traces, ...groups.toString().split('\n').filter(Boolean)];
+}
