@@ -6,8 +6,10 @@ import { join, resolve } from 'node:path';
 /** Where Debian's containernetworking-plugins are. */
 export const referenceDir = '/usr/lib/cni';
 
-/** The executable under test. */
-export const pluginFile = resolve(import.meta.dirname, '../../dist/cni-plugin');
+/** The executable under test: dist/cni-plugin, or what ISTHMUS_TEST_PLUGIN names (another build, an installed one). */
+export const pluginFile = resolve(
+  process.env.ISTHMUS_TEST_PLUGIN ?? resolve(import.meta.dirname, '../../dist/cni-plugin'),
+);
 
 /** The names that the executable answers to. */
 export const pluginNames = ['isthmus', 'bridge', 'host-local', 'loopback', 'static'] as const;
