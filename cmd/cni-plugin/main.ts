@@ -1,1 +1,89 @@
-process.stderr.write('CNI plugin isthmus\n');
+import { fstatSync } from 'node:fs';
+import { field } from '../../src/shared/config/fields.ts';
+import type { Core } from '../../src/shared/core/core.ts';
+import { asNetError, NetError } from '../../src/shared/errors/net-error.ts';
+import { about } from './about.ts';
+import { add } from './add.ts';
+import { check } from './check.ts';
+import { openCore } from './context.ts';
+import { del } from './del.ts';
+import { type CallVariables, type Command, parseEnvironment } from './environment.ts';
+import { gc } from './gc.ts';
+import { pluginName } from './names.ts';
+import { type Call, parseConfig, readInput } from './request.ts';
+import { writeAll, writeError, writeJson } from './respond.ts';
+import { status } from './status.ts';
+import { versionAnswer } from './version.ts';
+import { atLeast, type CniVersion, isSupported, NEWEST, parseVersion } from './versions.ts';
+
+/** One file a command. What one returns is printed; nothing is, where it returns nothing. */
+const HANDLERS: Readonly<Record<Exclude<Command, 'VERSION'>, (call: Call, core: Core) => Promise<unknown>>> = {
+  ADD: add,
+  DEL: del,
+  CHECK: check,
+  STATUS: status,
+  GC: gc,
+};
+
+/** The version that brought a command (SPEC.md, Released versions). */
+const SINCE: Readonly<Partial<Record<Command, CniVersion>>> = { CHECK: '0.4.0', STATUS: '1.1.0', GC: '1.1.0' };
+
+/** One call, from environment and stdin to stdout. Returns the exit code. */
+async function main(): Promise<number> {
+  const plugin = pluginName(process.argv[1] ?? '');
+  if (!process.env.CNI_COMMAND) {
+    writeAll(2, about(plugin));
+    return 0;
+  }
+  let version: CniVersion = NEWEST;
+  try {
+    const variables = attempt(() => parseEnvironment(process.env));
+    if (variables instanceof NetError && fstatSync(0).isCharacterDevice()) throw variables;
+    const text = readInput();
+    if (!(variables instanceof NetError) && variables.command === 'VERSION') {
+      writeJson(versionAnswer(text));
+      return 0;
+    }
+    const config = attempt(() => parseConfig(text));
+    const asked = config instanceof NetError ? undefined : (field(config, 'cniVersion') ?? '0.1.0');
+    if (isSupported(asked)) version = asked;
+    if (variables instanceof NetError) throw variables;
+    if (config instanceof NetError) throw config;
+    version = versionFor(variables, asked);
+    using core = openCore(process.env);
+    const answer = await HANDLERS[variables.command as Exclude<Command, 'VERSION'>](
+      { plugin, variables, text, config, version },
+      core,
+    );
+    if (answer !== undefined) writeJson(answer);
+    return 0;
+  } catch (thrown) {
+    writeError(asNetError(thrown, process.env.CNI_COMMAND), version);
+    return 1;
+  }
+}
+
+/** DEL answers nothing, so no version keeps it from cleaning up. */
+function versionFor({ command }: CallVariables, asked: unknown): CniVersion {
+  if (command === 'DEL') return isSupported(asked) ? asked : NEWEST;
+  const version = parseVersion(asked);
+  const since = SINCE[command];
+  if (since === undefined || atLeast(version, since)) return version;
+  throw new NetError({
+    kind: 'incompatible-version',
+    op: command,
+    subject: `.cniVersion="${version}"`,
+    what: `config version does not allow ${command}, which came with ${since}`,
+    hint: `Set cniVersion to ${since} or newer`,
+  });
+}
+
+function attempt<T>(work: () => T): T | NetError {
+  try {
+    return work();
+  } catch (thrown) {
+    return asNetError(thrown, 'call');
+  }
+}
+
+main().then((code) => process.exit(code));

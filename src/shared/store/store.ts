@@ -40,6 +40,10 @@ export interface EndpointRow {
   readonly hostIf: string;
   /** What was done, and what takes it back. CHECK compares `plan.ops` with the kernel; DEL runs `plan.undo`. */
   readonly plan: Plan;
+  /** Where the built-in IPAM took this endpoint's addresses; absent where it took none. */
+  readonly scope?: string;
+  /** Names under which the endpoint wants to be found on its network (the `aliases` capability). */
+  readonly aliases?: readonly string[];
   /** The configuration to hand to a foreign IPAM plugin at DEL; absent without one. */
   readonly delegate?: { readonly type: string; readonly config: string };
 }

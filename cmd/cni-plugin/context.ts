@@ -1,0 +1,68 @@
+import type { Core } from '../../src/shared/core/core.ts';
+import { rebuildOnce } from '../../src/shared/core/rebuild.ts';
+import { NetError } from '../../src/shared/errors/net-error.ts';
+import { openLinuxHost } from '../../src/shared/host/linux-host.ts';
+import { isLogLevel, makeLogger } from '../../src/shared/log/log.ts';
+import { lock } from '../../src/shared/store/locks.ts';
+import { thisProcess } from '../../src/shared/store/owner.ts';
+import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
+import { ensureStateDir } from '../../src/shared/store/state-dir.ts';
+import type { LocalStore } from '../../src/shared/store/store.ts';
+import { delegateSource } from './delegate.ts';
+import type { Environment } from './environment.ts';
+import { writeAll } from './respond.ts';
+
+const STATE_DIR = '/var/lib/isthmus';
+const STDERR = 2;
+
+/**
+ * The core of one call. The state is opened when it is first used, and rebuilt from the kernel where it is new; what
+ * needs none (loopback, host, VERSION) never touches the disk.
+ */
+export function openCore(env: Environment): Core & Disposable {
+  const stateDir = stateDirOf(env);
+  const host = openLinuxHost(env);
+  const level = env.ISTHMUS_LOG ?? '';
+  let store: LocalStore | undefined;
+  const core: Core & Disposable = {
+    host,
+    log: makeLogger(isLogLevel(level) ? level : 'error', env.TRACEPARENT, (line) => writeAll(STDERR, line)),
+    owner: thisProcess(),
+    lock: (key) => {
+      ensureStateDir(stateDir);
+      return lock(stateDir, key);
+    },
+    get store() {
+      if (store === undefined) {
+        store = openSqliteStore({ stateDir, identity: host.identity });
+        rebuildOnce(core);
+      }
+      return store;
+    },
+    delegate: (type, config, { containerId, ifName }, netns) =>
+      delegateSource({
+        type,
+        config,
+        path: (env.CNI_PATH ?? '').split(':').filter((dir) => dir !== ''),
+        variables: { CNI_CONTAINERID: containerId, CNI_IFNAME: ifName, CNI_NETNS: netns },
+      }),
+    [Symbol.dispose]: () => {
+      store?.[Symbol.dispose]();
+      host[Symbol.dispose]();
+    },
+  };
+  return core;
+}
+
+function stateDirOf(env: Environment): string {
+  const dir = env.ISTHMUS_STATE_DIR;
+  if (dir === undefined || dir === '') return STATE_DIR;
+  if (dir.startsWith('/')) return dir;
+  throw new NetError({
+    kind: 'bad-environment',
+    op: 'environment',
+    subject: `ISTHMUS_STATE_DIR=${dir}`,
+    what: 'is no absolute path',
+    hint: `Give one, or leave it out for ${STATE_DIR}`,
+  });
+}

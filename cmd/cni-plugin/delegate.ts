@@ -1,0 +1,127 @@
+import { accessSync, constants, realpathSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { field } from '../../src/shared/config/fields.ts';
+import type { DelegateSource, IpamResult } from '../../src/shared/core/core.ts';
+import { NetError } from '../../src/shared/errors/net-error.ts';
+import { parsePrefix } from '../../src/shared/model/prefix.ts';
+import { withoutArg } from './cni-args.ts';
+import type { Command } from './environment.ts';
+import { parseResult } from './parse-result.ts';
+import type { CniRoute } from './result.ts';
+
+/** How a delegate is called: its name, where it is looked for, and the call it is part of. */
+export interface DelegateCall {
+  readonly type: string;
+  /** CNI_PATH. */
+  readonly path: readonly string[];
+  readonly config: string;
+  /** CNI_ variables that differ from this process's own. */
+  readonly variables: Readonly<Record<string, string>>;
+}
+
+/** A foreign IPAM plugin, executed with the caller's environment and configuration (SPEC.md §4). */
+export function delegateSource(call: DelegateCall): DelegateSource {
+  return {
+    kind: 'delegate',
+    type: call.type,
+    config: call.config,
+    acquire: async () => ipamResult(await run(call, 'ADD'), call.type),
+    release: async () => void (await run(call, 'DEL')),
+    check: async () => void (await run(call, 'CHECK')),
+    status: () => optional(call, 'STATUS'),
+    collect: () => optional(call, 'GC'),
+  };
+}
+
+/**
+ * The executable of a delegate: the first of this name in CNI_PATH.
+ * Throws NetError `bad-environment` where there is none, `invalid-config` for a name that is a path.
+ */
+export function findPlugin(type: string, path: readonly string[]): string {
+  if (type.includes('/') || type === '.' || type === '..') {
+    throw new NetError({
+      kind: 'invalid-config',
+      op: 'config',
+      subject: `.ipam.type="${type}"`,
+      what: 'is a path',
+      hint: 'Give the bare name of a plugin that is in CNI_PATH',
+    });
+  }
+  const found = path.map((dir) => join(dir, type)).find(isExecutable);
+  if (found !== undefined) return found;
+  throw new NetError({
+    kind: 'bad-environment',
+    op: 'ipam',
+    subject: `CNI_PATH=${path.join(':')}`,
+    what: `has no executable "${type}", which .ipam.type names`,
+    hint: 'Install it there, or leave .ipam.type out for the built-in IPAM',
+  });
+}
+
+/** True where a plugin's file is this very executable, so that it need not be executed. */
+export function isThisExecutable(path: string): boolean {
+  try {
+    return realpathSync(path) === realpathSync(process.execPath);
+  } catch {
+    return false;
+  }
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}
+
+/** Runs the delegate and returns what it printed, parsed. Throws NetError `delegate`, with the delegate's own code. */
+async function run(call: DelegateCall, command: Command): Promise<unknown> {
+  const file = findPlugin(call.type, call.path);
+  const { execa } = await import('execa');
+  const env = { ...call.variables, CNI_COMMAND: command, CNI_ARGS: withoutArg(process.env.CNI_ARGS ?? '', 'MAC') };
+  const done = await execa(file, [], { input: call.config, env, reject: false, stripFinalNewline: false });
+  const output = parseOutput(done.stdout);
+  if (done.exitCode === 0) return output;
+  const said = field(output, 'msg') ?? (done.stderr.trim() || done.shortMessage || 'nothing');
+  const details = field(output, 'details');
+  const code = field(output, 'code');
+  throw new NetError({
+    kind: 'delegate',
+    op: command,
+    subject: `IPAM plugin ${call.type}`,
+    what: `failed: ${String(said)}${details ? `; ${String(details)}` : ''}`,
+    ...(typeof code === 'number' && code > 0 ? { code } : {}),
+  });
+}
+
+/** STATUS and GC are younger than many plugins: one that does not know the command has nothing to say. */
+async function optional(call: DelegateCall, command: 'STATUS' | 'GC'): Promise<void> {
+  try {
+    await run(call, command);
+  } catch (error) {
+    if (!(error instanceof NetError && /unknown CNI_COMMAND|incompatible CNI version/i.test(error.what))) throw error;
+  }
+}
+
+function parseOutput(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function ipamResult(output: unknown, type: string): IpamResult {
+  const { ips, routes, dns } = parseResult(output, `result of ${type}`);
+  const addresses = ips.flatMap(({ address, gateway }) => {
+    const prefix = parsePrefix(address);
+    return prefix === undefined ? [] : [{ address: prefix, ...(gateway === undefined ? {} : { gateway }) }];
+  });
+  return { addresses, routes: routes.map(routeSpec), dns };
+}
+
+function routeSpec({ gw, ...route }: CniRoute) {
+  return { ...route, ...(gw === undefined ? {} : { gateway: gw }) };
+}

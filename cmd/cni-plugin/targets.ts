@@ -1,0 +1,62 @@
+import { type DriverName, parseNetconf } from '../../src/shared/config/netconf.ts';
+import type { AddressSource, Core, Dns, LocalSource } from '../../src/shared/core/core.ts';
+import type { EndpointRequest } from '../../src/shared/core/requests.ts';
+import { bridgeDriver } from '../../src/shared/drivers/bridge/bridge.ts';
+import { parseCniArgs } from './cni-args.ts';
+import type { PluginName } from './names.ts';
+import { parseDns } from './parse-result.ts';
+import { attachmentOf, type Call, networkName } from './request.ts';
+import { unsayable } from './result.ts';
+import { addressSource, builtIn } from './sources.ts';
+import { atLeast } from './versions.ts';
+
+/** What a call is about, once its configuration has been read: one of four things. */
+export type Target =
+  /** An interface in the sandbox, with its network. */
+  | { readonly kind: 'endpoint'; readonly request: EndpointRequest; readonly dns?: Dns }
+  /** The loopback interface of the sandbox. */
+  | { readonly kind: 'null' }
+  /** The interfaces of the host, which is the sandbox. */
+  | { readonly kind: 'host' }
+  /** Addresses for somebody else's interface (an IPAM plugin). */
+  | { readonly kind: 'addresses'; readonly source: LocalSource };
+
+const DRIVER_OF: Readonly<Partial<Record<PluginName, DriverName>>> = { bridge: 'bridge', loopback: 'null' };
+
+/** The target of ADD, CHECK and STATUS. Throws NetError for whatever is wrong with the configuration. */
+export function targetOf(call: Call, core: Core): Target {
+  networkName(call.config);
+  if (call.plugin === 'host-local' || call.plugin === 'static') {
+    return { kind: 'addresses', source: builtIn(call, core, call.plugin) };
+  }
+  const args = parseCniArgs(call.variables.args);
+  const driver = DRIVER_OF[call.plugin];
+  const mac = args.get('MAC');
+  const parsed = parseNetconf({
+    config: call.config,
+    strict: call.plugin === 'isthmus',
+    ...(driver === undefined ? {} : { driver }),
+    ...(mac === undefined ? {} : { mac }),
+  });
+  const { options } = parsed;
+  if (options.driver !== 'bridge') return { kind: options.driver };
+  const source = addressSource(call, core);
+  assertSayable(call, source);
+  const request: EndpointRequest = {
+    attachment: attachmentOf(call),
+    role: 'interface',
+    netns: call.variables.netns,
+    ownNamespace: call.variables.ownNamespace,
+    driver: bridgeDriver(options),
+    driverName: options.driver,
+    aliases: parsed.aliases,
+    ...(source === undefined ? {} : { source }),
+    ...(parsed.mac === undefined ? {} : { mac: parsed.mac }),
+  };
+  return { kind: 'endpoint', request, ...(parsed.dns === undefined ? {} : { dns: parseDns(parsed.dns) }) };
+}
+
+/** Results before 0.3.0 are nothing but addresses: an endpoint without them is refused before it is made. */
+function assertSayable({ variables, version }: Call, source: AddressSource | undefined): void {
+  if (variables.command === 'ADD' && source === undefined && !atLeast(version, '0.3.0')) throw unsayable(version);
+}

@@ -1,0 +1,129 @@
+import { NetError } from '../errors/net-error.ts';
+import { digest } from '../model/attachment.ts';
+import type { VlanRange } from '../model/op.ts';
+import { field, isObject, type Json } from './fields.ts';
+
+/** Options of the bridge driver; names and defaults are the reference bridge plugin's. */
+export interface BridgeOptions {
+  readonly driver: 'bridge';
+  /** Name of the bridge; made where it is missing. */
+  readonly bridge: string;
+  /** The bridge carries the gateway addresses and the host forwards. */
+  readonly isGateway: boolean;
+  /** Implies isGateway; a default route through it is added for each family without one. */
+  readonly isDefaultGateway: boolean;
+  /** A conflicting address on the bridge is replaced instead of refused. */
+  readonly forceAddress: boolean;
+  /** Bytes; absent: that of the default route's interface, or of the bridge where it exists already. */
+  readonly mtu?: number;
+  readonly hairpin: boolean;
+  readonly promisc: boolean;
+  /** Untagged VLAN of the port (PVID). */
+  readonly vlan?: number;
+  /** Tagged VLANs of the port. */
+  readonly trunk: readonly VlanRange[];
+  readonly preserveDefaultVlan: boolean;
+  readonly macspoofchk: boolean;
+  readonly enabledad: boolean;
+  readonly disableContainerInterface: boolean;
+  readonly portIsolation: boolean;
+}
+
+/** Smallest MTU that IPv4 (RFC 791) and IPv6 (RFC 8200 §5) work with. */
+const MIN_MTU = 68;
+
+/**
+ * The bridge options of a configuration whose shape has been checked.
+ * Throws NetError `invalid-config` for keys that contradict each other.
+ */
+export function parseBridge(config: Json, strict: boolean): BridgeOptions {
+  const flag = (key: string): boolean => field(config, key) === true;
+  const isDefaultGateway = flag('isDefaultGateway');
+  const isGateway = isDefaultGateway || flag('isGateway');
+  if (flag('hairpinMode') && flag('promiscMode')) {
+    throw contradiction('.hairpinMode', 'true', 'hairpinMode and promiscMode exclude each other', 'Set one of them.');
+  }
+  const hasIpam = hasIpamType(config, strict);
+  if (flag('disableContainerInterface') && hasIpam) {
+    throw contradiction(
+      '.disableContainerInterface',
+      'true',
+      'an interface that stays down cannot have addresses, but .ipam is given',
+      'Remove .ipam or disableContainerInterface.',
+    );
+  }
+  if (strict && isGateway && !hasIpam) {
+    const key = isDefaultGateway ? '.isDefaultGateway' : '.isGateway';
+    throw contradiction(key, 'true', 'a gateway needs addresses, but .ipam is missing', 'Give .ipam or remove it.');
+  }
+  const mtu = numberField(config, 'mtu');
+  if (mtu !== undefined && mtu > 0 && mtu < MIN_MTU) {
+    throw contradiction('.mtu', String(mtu), `an MTU is at least ${MIN_MTU} bytes`, 'Use 0 for the default.');
+  }
+  const vlan = numberField(config, 'vlan');
+  return {
+    driver: 'bridge',
+    bridge: bridgeName(config, strict),
+    isGateway,
+    isDefaultGateway,
+    forceAddress: flag('forceAddress'),
+    ...(mtu ? { mtu } : {}),
+    hairpin: flag('hairpinMode'),
+    promisc: flag('promiscMode'),
+    ...(vlan ? { vlan } : {}),
+    trunk: parseTrunk(field(config, 'vlanTrunk')),
+    preserveDefaultVlan: flag('preserveDefaultVlan'),
+    macspoofchk: flag('macspoofchk'),
+    enabledad: flag('enabledad'),
+    disableContainerInterface: flag('disableContainerInterface'),
+    portIsolation: flag('portIsolation'),
+  };
+}
+
+/** Name of the bridge a configuration means; never throws, for DEL and GC. */
+export function bridgeName(config: Json, strict: boolean): string {
+  const given = field(config, 'bridge');
+  if (typeof given === 'string' && given !== '') return given;
+  return strict ? defaultBridge(String(field(config, 'name') ?? '')) : 'cni0';
+}
+
+/** `br-<network>` where that is an interface name (15 characters), else `br-` and 12 hex digits of its digest. */
+function defaultBridge(network: string): string {
+  return network.length <= 12 ? `br-${network}` : `br-${digest('bridge', network).slice(0, 12)}`;
+}
+
+function hasIpamType(config: Json, strict: boolean): boolean {
+  const ipam = field(config, 'ipam');
+  if (!isObject(ipam)) return false;
+  const type = field(ipam, 'type');
+  return (typeof type === 'string' && type !== '') || (strict && Object.keys(ipam).length > 0);
+}
+
+function parseTrunk(value: unknown): VlanRange[] {
+  if (!Array.isArray(value)) return [];
+  return value.flatMap((item: unknown, i) => {
+    const path = `.vlanTrunk[${i}]`;
+    const [id, min, max] = ['id', 'minID', 'maxID'].map((key) => numberField(item, key));
+    if ((min === undefined) !== (max === undefined)) {
+      throw contradiction(path, JSON.stringify(item), 'minID and maxID go together', 'Give both or neither.');
+    }
+    if (min === undefined && id === undefined) {
+      throw contradiction(path, JSON.stringify(item), 'neither id nor minID and maxID is given', 'Give one of them.');
+    }
+    if (min !== undefined && max !== undefined && min > max) {
+      throw contradiction(path, JSON.stringify(item), `minID ${min} is above maxID ${max}`, 'Swap them.');
+    }
+    const ranges: VlanRange[] = id === undefined ? [] : [{ vid: id }];
+    if (min !== undefined && max !== undefined) ranges.push({ vid: min, vidEnd: max });
+    return ranges;
+  });
+}
+
+function numberField(value: unknown, key: string): number | undefined {
+  const found = field(value, key);
+  return typeof found === 'number' ? found : undefined;
+}
+
+function contradiction(path: string, value: string, what: string, hint: string): NetError {
+  return new NetError({ kind: 'invalid-config', op: 'config', subject: `${path}=${value}`, what, hint });
+}

@@ -1,0 +1,151 @@
+import { NetError } from '../errors/net-error.ts';
+import { isUnicastMac, parseMac } from '../model/mac.ts';
+import { type BridgeOptions, parseBridge } from './bridge.ts';
+import { field, isObject, type Json, respell, textField } from './fields.ts';
+import { assertShape } from './shape.ts';
+import { netconf } from './validators.generated.js';
+
+export type DriverName = 'bridge' | 'host' | 'null';
+
+/** Options of one driver, by its name. */
+export type DriverOptions = BridgeOptions | { readonly driver: 'host' } | { readonly driver: 'null' };
+
+/** What a configuration says apart from IPAM, typed and checked. */
+export interface NetworkConfig {
+  readonly options: DriverOptions;
+  /** The IPAM plugin that is named: empty for the built-in one, undefined where there is no IPAM. */
+  readonly ipamType: string | undefined;
+  /** From runtimeConfig.mac, args.cni.mac, CNI_ARGS MAC, in this order. */
+  readonly mac?: string;
+  /** Overrides what IPAM says. */
+  readonly dns?: Json;
+  /** Names on this network (runtimeConfig.aliases). */
+  readonly aliases: readonly string[];
+}
+
+export interface NetconfInput {
+  readonly config: Json;
+  /** True under the plugin's own name: unknown keys are refused. Drop-in names take them, as the reference does. */
+  readonly strict: boolean;
+  /** Options that only a driver of this name has are refused for another. */
+  readonly driver?: DriverName;
+  /** MAC of CNI_ARGS. */
+  readonly mac?: string;
+}
+
+const BRIDGE_ONLY = [
+  'bridge',
+  'isGateway',
+  'isDefaultGateway',
+  'forceAddress',
+  'mtu',
+  'hairpinMode',
+  'promiscMode',
+  'vlan',
+  'vlanTrunk',
+  'preserveDefaultVlan',
+  'macspoofchk',
+  'enabledad',
+  'disableContainerInterface',
+  'portIsolation',
+  'ipam',
+];
+
+/**
+ * The network that a configuration describes.
+ * Throws NetError `invalid-config` naming path, value and rule; `unsupported-field` for what is not built in.
+ */
+export function parseNetconf(input: NetconfInput): NetworkConfig {
+  const config = input.strict ? input.config : respell(input.config, [...BRIDGE_ONLY, 'ipMasq', 'dns', 'args']);
+  assertShape(netconf, config, '', input.strict);
+  const options = parseDriver(config, input);
+  refuseMasquerade(config);
+  const mac = requestedMac(config, input.mac);
+  const dns = requestedDns(config);
+  return {
+    options,
+    ipamType: ipamType(config, input.strict),
+    ...(mac === undefined ? {} : { mac }),
+    ...(dns === undefined ? {} : { dns }),
+    aliases: requestedAliases(config),
+  };
+}
+
+/** The IPAM plugin that a configuration names, as in NetworkConfig; never throws. */
+export function ipamType(config: Json, strict: boolean): string | undefined {
+  const ipam = field(config, 'ipam');
+  if (!isObject(ipam)) return undefined;
+  const type = textField(ipam, 'type');
+  if (type !== undefined) return type;
+  return strict && Object.keys(ipam).length > 0 ? '' : undefined;
+}
+
+/** The driver that a configuration names; never throws. */
+export function driverName(config: Json): DriverName {
+  const name = field(config, 'driver');
+  return name === 'host' || name === 'null' ? name : 'bridge';
+}
+
+function parseDriver(config: Json, input: NetconfInput): DriverOptions {
+  const driver = input.driver ?? driverName(config);
+  if (driver === 'bridge') return parseBridge(config, input.strict);
+  const foreign = BRIDGE_ONLY.find((key) => field(config, key) !== undefined);
+  if (foreign !== undefined && input.strict) {
+    throw invalid(`.${foreign}`, field(config, foreign), `means nothing to driver "${driver}"`, 'Remove it');
+  }
+  return { driver };
+}
+
+function refuseMasquerade(config: Json): void {
+  if (field(config, 'ipMasq') !== true) return;
+  throw new NetError({
+    kind: 'unsupported-field',
+    op: 'config',
+    subject: '.ipMasq=true',
+    what: 'masquerading is not built into this version',
+    hint: 'Remove it, and masquerade by a rule of the host: nft add rule ip nat postrouting ip saddr <subnet> masquerade',
+  });
+}
+
+function requestedMac(config: Json, fromArgs: string | undefined): string | undefined {
+  const runtime = field(field(config, 'runtimeConfig'), 'mac');
+  const args = field(field(field(config, 'args'), 'cni'), 'mac');
+  const [path, value] =
+    runtime !== undefined && runtime !== ''
+      ? ['.runtimeConfig.mac', runtime]
+      : args !== undefined && args !== ''
+        ? ['.args.cni.mac', args]
+        : ['CNI_ARGS MAC', fromArgs];
+  if (value === undefined || value === '') return undefined;
+  const mac = typeof value === 'string' ? parseMac(value) : undefined;
+  if (mac === undefined) throw invalid(path, value, 'is no MAC address', 'Write six bytes: 0a:58:0a:16:00:07');
+  if (!isUnicastMac(mac)) {
+    throw invalid(path, value, 'is a group address or zero, which no interface can have', 'Make its first byte even');
+  }
+  return mac;
+}
+
+/** `dns` of the configuration; the `dns` capability of the runtime, where it has servers, comes before it. */
+function requestedDns(config: Json): Json | undefined {
+  const runtime = field(field(config, 'runtimeConfig'), 'dns');
+  const servers = field(runtime, 'servers');
+  if (Array.isArray(servers) && servers.length > 0) {
+    return { nameservers: servers, search: field(runtime, 'searches'), options: field(runtime, 'options') };
+  }
+  const dns = field(config, 'dns');
+  return isObject(dns) && Object.keys(dns).length > 0 ? dns : undefined;
+}
+
+/** `runtimeConfig.aliases` maps networks to names; those of this network count. */
+function requestedAliases(config: Json): string[] {
+  const aliases = field(field(config, 'runtimeConfig'), 'aliases');
+  const names = isObject(aliases) ? aliases[String(config.name)] : undefined;
+  if (names === undefined || names === null) return [];
+  if (Array.isArray(names) && names.every((name) => typeof name === 'string')) return names;
+  throw invalid('.runtimeConfig.aliases', aliases, 'does not map networks to lists of names', 'Write { "net": ["a"] }');
+}
+
+function invalid(path: string, value: unknown, what: string, hint: string): NetError {
+  const subject = `${path}=${JSON.stringify(value)}`;
+  return new NetError({ kind: 'invalid-config', op: 'config', subject, what, hint });
+}

@@ -1,0 +1,56 @@
+import { type Addr, formatAddr, parseAddr } from '../model/addr.ts';
+import type { Attachment } from '../model/attachment.ts';
+
+/** IFALIASZ - 1, linux/if.h. */
+const MAX_ALIAS = 255;
+const MARK = 'isthmus';
+
+/** What the alias of a host-side interface says: enough to rebuild a lost record, readable in `ip link`. */
+export interface AliasRecord {
+  readonly attachment: Attachment;
+  readonly scope?: string;
+  /** Leased by the built-in IPAM. */
+  readonly addresses: readonly Addr[];
+}
+
+/**
+ * `isthmus cni net=<network> if=<name> ip=<address>,… id=<container> [scope=<path>]`, the scope where it is not the
+ * usual one. A text too long for the kernel loses the scope, then the container id.
+ */
+export function formatAlias({ attachment, scope, addresses }: AliasRecord): string {
+  const unusual = scope === undefined || scope === usualScope(attachment.network) ? [] : [`scope=${scope}`];
+  const head = [MARK, attachment.camp, `net=${attachment.network}`, `if=${attachment.ifName}`];
+  if (addresses.length > 0) head.push(`ip=${addresses.map(formatAddr).join(',')}`);
+  const forms = [
+    [...head, `id=${attachment.containerId}`, ...unusual],
+    [...head, `id=${attachment.containerId}`],
+    head,
+    head.slice(0, 4),
+  ].map((words) => words.join(' '));
+  return forms.find((text) => Buffer.byteLength(text) <= MAX_ALIAS) ?? MARK;
+}
+
+/** The inverse of formatAlias; undefined for any other text. An id that was left out is the empty string. */
+export function parseAlias(text: string | undefined): AliasRecord | undefined {
+  const [mark, camp, ...words] = (text ?? '').split(' ');
+  if (mark !== MARK || (camp !== 'cni' && camp !== 'cnm')) return undefined;
+  const values = new Map(words.map((word): [string, string] => [word.split('=', 1)[0] ?? '', after(word)]));
+  const network = values.get('net');
+  const ifName = values.get('if');
+  if (network === undefined || ifName === undefined) return undefined;
+  const scope = values.get('scope') ?? (values.has('ip') ? usualScope(network) : undefined);
+  return {
+    attachment: { camp, network, ifName, containerId: values.get('id') ?? '' },
+    ...(scope === undefined ? {} : { scope }),
+    addresses: (values.get('ip') ?? '').split(',').flatMap((word) => parseAddr(word) ?? []),
+  };
+}
+
+/** The scope of a network whose configuration names no dataDir. */
+function usualScope(network: string): string {
+  return `/var/lib/cni/networks/${network}`;
+}
+
+function after(word: string): string {
+  return word.slice(word.indexOf('=') + 1);
+}

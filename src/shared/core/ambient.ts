@@ -1,0 +1,59 @@
+import type { InterfaceReport } from '../drivers/driver.ts';
+import { assertHostNamespace, HOST_QUERY, reportHost } from '../drivers/host/host.ts';
+import { NULL_QUERY, planNull } from '../drivers/null/null.ts';
+import { NetError } from '../errors/net-error.ts';
+import type { Core } from './core.ts';
+
+/** Drivers that make no interface: what they do needs no record, because the sandbox itself says it. */
+export type AmbientDriver = 'host' | 'null';
+
+export interface AmbientReport {
+  readonly interfaces: readonly InterfaceReport[];
+  /** Device and `address/length`. */
+  readonly addresses: readonly (readonly [string, string])[];
+}
+
+/** null: loopback is up. host: the sandbox is the host's namespace, and nothing changed. Returns what is there then. */
+export function reportAmbient({ host }: Core, driver: AmbientDriver, netns: string): AmbientReport {
+  using sandbox = host.open(netns);
+  if (driver === 'host') {
+    assertHostNamespace(sandbox, host.own);
+    return reportHost(host.observe(sandbox, HOST_QUERY));
+  }
+  host.apply(planNull(host.observe(sandbox, NULL_QUERY)).ops, { host: host.own, sandbox });
+  const { links, addresses } = host.observe(sandbox, NULL_QUERY);
+  const interfaces = [...links.values()].map(({ name, mac, mtu }) => ({ name, mac, mtu, inSandbox: true }));
+  return { interfaces, addresses: addresses.map(({ dev, address }) => [dev, address] as const) };
+}
+
+/** null: loopback is down again where the sandbox still exists. host: there is nothing to do. */
+export function leaveAmbient({ host }: Core, driver: AmbientDriver, netns: string): NetError[] {
+  if (driver === 'host' || netns === '') return [];
+  let sandbox: ReturnType<typeof host.open>;
+  try {
+    sandbox = host.open(netns);
+  } catch {
+    return [];
+  }
+  using opened = sandbox;
+  if (opened.id === host.own.id) return [];
+  const { undo } = planNull(host.observe(opened, NULL_QUERY));
+  return host.revert(undo, { host: host.own, sandbox: opened });
+}
+
+/** Throws NetError `drift` where the sandbox is not as `reportAmbient` left it. */
+export function checkAmbient({ host }: Core, driver: AmbientDriver, netns: string): void {
+  using sandbox = host.open(netns);
+  if (driver === 'host') {
+    assertHostNamespace(sandbox, host.own);
+    return;
+  }
+  if (planNull(host.observe(sandbox, NULL_QUERY)).ops.length === 0) return;
+  throw new NetError({
+    kind: 'drift',
+    op: 'CHECK',
+    subject: 'link lo',
+    what: 'is down',
+    hint: `Set it up: ip -n ${netns.slice(netns.lastIndexOf('/') + 1)} link set lo up`,
+  });
+}

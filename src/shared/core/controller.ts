@@ -1,0 +1,38 @@
+import type { NetError } from '../errors/net-error.ts';
+import { checkEndpoint } from './check-endpoint.ts';
+import { collectGarbage, type GarbageRequest } from './collect-garbage.ts';
+import type { AddressSource, Core } from './core.ts';
+import { createEndpoint } from './create-endpoint.ts';
+import { deleteEndpoint } from './delete-endpoint.ts';
+import type { EndpointReport, EndpointRequest, Expectation, RemovalRequest } from './requests.ts';
+
+/** The entry object: the only place that puts store, IPAM, driver and host in sequence. One file a call. */
+export class NetworkController {
+  readonly #core: Core;
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  createEndpoint(request: EndpointRequest): Promise<EndpointReport> {
+    return createEndpoint(this.#core, request);
+  }
+
+  deleteEndpoint(request: RemovalRequest): Promise<NetError[]> {
+    return deleteEndpoint(this.#core, request);
+  }
+
+  check(request: EndpointRequest, expected: Expectation): Promise<void> {
+    return checkEndpoint(this.#core, request, expected);
+  }
+
+  /** Returns where a new endpoint could be served. Throws NetError `unavailable` where it could not. */
+  async status(source: AddressSource | undefined): Promise<void> {
+    if (source?.kind === 'local') source.status(this.#core.store);
+    if (source?.kind === 'delegate') await source.status();
+  }
+
+  collectGarbage(request: GarbageRequest): Promise<NetError[]> {
+    return collectGarbage(this.#core, request);
+  }
+}

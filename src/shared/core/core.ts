@@ -1,0 +1,64 @@
+import type { Addressing } from '../drivers/driver.ts';
+import type { Host } from '../host/host.ts';
+import type { Logger } from '../log/log.ts';
+import type { Attachment } from '../model/attachment.ts';
+import type { LocalStore, Owner } from '../store/store.ts';
+
+/** What every call works with. */
+export interface Core {
+  readonly host: Host;
+  readonly store: LocalStore;
+  readonly log: Logger;
+  /** This process, as the holder of intents. */
+  readonly owner: Owner;
+  /** Held by one process at a time, until disposed or until the process dies. Throws NetError `busy`. */
+  lock(key: string): Disposable;
+  /** The foreign IPAM plugin an earlier call recorded, for its clean-up. */
+  delegate(type: string, config: string, attachment: Attachment, netns: string): DelegateSource;
+}
+
+/** resolv.conf(5) as a CNI result has it. */
+export interface Dns {
+  readonly nameservers?: readonly string[];
+  readonly domain?: string;
+  readonly search?: readonly string[];
+  readonly options?: readonly string[];
+}
+
+/** What IPAM decided. */
+export interface IpamResult extends Addressing {
+  readonly dns: Dns;
+}
+
+export const NO_ADDRESSES: IpamResult = { addresses: [], routes: [], dns: {} };
+
+/** IPAM in this process: allocation joins the caller's transaction. */
+export interface LocalSource {
+  readonly kind: 'local';
+  /** Where the addresses are leased; absent where none are kept (static). */
+  readonly scope?: string;
+  acquire(store: LocalStore): IpamResult;
+  release(store: LocalStore): void;
+  /** Throws NetError `drift` where an address of `held` is no lease of this attachment. */
+  check(store: LocalStore, held: readonly string[]): void;
+  /** Throws NetError `unavailable` where no address is left. */
+  status(store: LocalStore): void;
+  /** Frees what is held for attachments that are not in `keep`. */
+  collect(store: LocalStore, keep: readonly Attachment[]): void;
+}
+
+/** A foreign IPAM plugin, executed. It may need the link to exist (dhcp). */
+export interface DelegateSource {
+  readonly kind: 'delegate';
+  readonly type: string;
+  /** The configuration it is called with, as JSON. */
+  readonly config: string;
+  acquire(): Promise<IpamResult>;
+  release(): Promise<void>;
+  check(): Promise<void>;
+  status(): Promise<void>;
+  collect(): Promise<void>;
+}
+
+/** Where an endpoint's addresses come from; absent for L2 only. */
+export type AddressSource = LocalSource | DelegateSource;

@@ -1,0 +1,163 @@
+import { type Addressing, type EndpointFacts, sandboxQuery } from '../drivers/driver.ts';
+import { asNetError, NetError } from '../errors/net-error.ts';
+import type { Namespace, Namespaces, View } from '../host/host.ts';
+import { attachmentDigest, digest, hostIfName } from '../model/attachment.ts';
+import { macOfAddr, macOfDigest } from '../model/mac.ts';
+import { EMPTY_PLAN, joinPlans, type Plan } from '../model/op.ts';
+import type { EndpointRow } from '../store/store.ts';
+import { formatAlias } from './alias.ts';
+import { type Core, type IpamResult, NO_ADDRESSES } from './core.ts';
+import { attachmentKey, removeEndpoint } from './delete-endpoint.ts';
+import { ensureNetwork } from './network.ts';
+import { reportEndpoint } from './report.ts';
+import type { EndpointReport, EndpointRequest, RemovalRequest } from './requests.ts';
+import { settleAddresses } from './settle.ts';
+
+/**
+ * The endpoint is there, with its network, its addresses and its routes, and on record. Either all of it, or after an
+ * error none: what was done is reversed before the error is thrown.
+ */
+export async function createEndpoint(core: Core, request: EndpointRequest): Promise<EndpointReport> {
+  const { host } = core;
+  using sandbox = host.open(request.netns);
+  if (sandbox.id === host.own.id && !request.ownNamespace) throw ownNamespace(request.netns);
+  using _lock = core.lock(attachmentKey(request.attachment));
+  const view = await clearWay(core, request, sandbox);
+  if (view.links.has(request.attachment.ifName)) throw interfaceExists(request);
+  const { row, acquired } = begin(core, request, sandbox);
+  try {
+    return await build(core, request, { host: host.own, sandbox }, view, row, acquired);
+  } catch (thrown) {
+    const error = asNetError(thrown, 'ADD');
+    const failures = await removeEndpoint(core, asRemoval(request), sandbox).catch((also) => [asNetError(also, 'ADD')]);
+    for (const failure of failures) core.log.warn('reverse.failed', { error: failure.message });
+    throw error;
+  }
+}
+
+/** The intent is on record, with the addresses that the built-in IPAM gave it, before the kernel is touched. */
+function begin(core: Core, request: EndpointRequest, sandbox: Namespace): { row: EndpointRow; acquired?: IpamResult } {
+  const { attachment, role, source } = request;
+  const row: EndpointRow = {
+    attachment,
+    role,
+    progress: 'intent',
+    owner: core.owner,
+    sandbox: { path: request.netns, id: sandbox.id },
+    hostIf: hostIfName(attachment),
+    plan: EMPTY_PLAN,
+    aliases: request.aliases,
+    ...(source?.kind === 'local' && source.scope !== undefined ? { scope: source.scope } : {}),
+    ...(source?.kind === 'delegate' ? { delegate: { type: source.type, config: source.config } } : {}),
+  };
+  return core.store.transaction(() => {
+    const acquired = source?.kind === 'local' ? source.acquire(core.store) : undefined;
+    core.store.endpoints.put(row);
+    return acquired === undefined ? { row } : { row, acquired };
+  });
+}
+
+/** Link plan → addresses → address plan; the two plans are one where the addresses are known before the link. */
+async function build(
+  core: Core,
+  request: EndpointRequest,
+  namespaces: Required<Namespaces>,
+  sandboxView: View,
+  row: EndpointRow,
+  acquired: IpamResult | undefined,
+): Promise<EndpointReport> {
+  const { driver, source } = request;
+  const identity = { network: request.attachment.network, driver, driverName: request.driverName };
+  let result = acquired ?? NO_ADDRESSES;
+  let addressing = driver.complete(result);
+  const view = ensureNetwork(core, identity, addressing);
+  const facts = factsOf(request, row, addressing);
+  let plan = driver.planLink(view, facts);
+  if (source?.kind === 'delegate') {
+    perform(core, { ...row, plan }, plan, namespaces);
+    result = await source.acquire();
+    addressing = driver.complete(result);
+    ensureNetwork(core, identity, addressing);
+  }
+  const addresses = driver.planAddresses(sandboxView, facts, addressing);
+  const whole = joinPlans(plan, addresses);
+  plan = source?.kind === 'delegate' ? addresses : whole;
+  perform(core, { ...row, plan: whole }, plan, namespaces);
+  settleAddresses(core.host, namespaces.sandbox, addresses);
+  core.store.transaction(() => core.store.endpoints.put({ ...row, plan: whole, progress: 'ready' }));
+  return reportEndpoint(core.host, request, facts, addressing, result.dns);
+}
+
+/** The plan is on record with what takes it back, then in the kernel. */
+function perform(core: Core, row: EndpointRow, plan: Plan, namespaces: Namespaces): void {
+  core.store.transaction(() => core.store.endpoints.put(row));
+  core.host.apply(plan.ops, namespaces);
+}
+
+/**
+ * Leftovers of an ADD or DEL that died, and of a sandbox that is gone, are removed; a live endpoint is in the way.
+ * Returns the view of the sandbox after that.
+ */
+async function clearWay(core: Core, request: EndpointRequest, sandbox: Namespace): Promise<View> {
+  const observe = (): View => core.host.observe(sandbox, sandboxQuery(request.attachment.ifName));
+  const view = observe();
+  const row = core.store.endpoints.get(request.attachment, request.role);
+  if (row === undefined) return view;
+  const same = row.sandbox.id === sandbox.id || (row.sandbox.id === '' && view.links.has(request.attachment.ifName));
+  if (row.progress === 'ready' && same) throw alreadyAttached(request);
+  const failures = await removeEndpoint(core, asRemoval(request), same ? sandbox : undefined);
+  if (failures[0] !== undefined) throw failures[0];
+  return observe();
+}
+
+/** The same attachment, to be taken away; its record says what there is. */
+function asRemoval(request: EndpointRequest): RemovalRequest {
+  return { ...request, orphans: 'own', guarded: false };
+}
+
+function factsOf(request: EndpointRequest, row: EndpointRow, addressing: Addressing): EndpointFacts {
+  const { attachment, source } = request;
+  const first = addressing.addresses[0]?.address.addr;
+  const derived = first === undefined ? macOfDigest(digest('mac', attachmentDigest(attachment))) : macOfAddr(first);
+  const leased = source?.kind === 'local' && source.scope !== undefined;
+  return {
+    hostIf: row.hostIf,
+    ifName: attachment.ifName,
+    mac: request.mac ?? derived,
+    alias: formatAlias({
+      attachment,
+      ...(row.scope === undefined ? {} : { scope: row.scope }),
+      addresses: leased ? addressing.addresses.map(({ address }) => address.addr) : [],
+    }),
+  };
+}
+
+function ownNamespace(path: string): NetError {
+  return new NetError({
+    kind: 'invalid-namespace',
+    op: 'ADD',
+    subject: `CNI_NETNS=${path}`,
+    what: "is the network namespace of the host itself, not a container's",
+    hint: 'Give the namespace of the container, or use driver "host"; CNI_NETNS_OVERRIDE=1 overrides',
+  });
+}
+
+function interfaceExists({ attachment, netns }: EndpointRequest): NetError {
+  return new NetError({
+    kind: 'bad-environment',
+    op: 'ADD',
+    subject: `CNI_IFNAME=${attachment.ifName}`,
+    what: `an interface of this name already exists in ${netns}`,
+    hint: 'Choose another name, or remove it (DEL for an attachment, ip link delete for anything else)',
+  });
+}
+
+function alreadyAttached({ attachment }: EndpointRequest): NetError {
+  return new NetError({
+    kind: 'bad-environment',
+    op: 'ADD',
+    subject: `CNI_CONTAINERID=${attachment.containerId}, CNI_IFNAME=${attachment.ifName}`,
+    what: `is already attached to network ${attachment.network}`,
+    hint: 'Call DEL first, or choose another CNI_IFNAME',
+  });
+}

@@ -1,0 +1,96 @@
+import { asNetError, type NetError } from '../errors/net-error.ts';
+import type { Namespace } from '../host/host.ts';
+import { release } from '../ipam/leases.ts';
+import { type Attachment, attachmentDigest } from '../model/attachment.ts';
+import type { EndpointRow } from '../store/store.ts';
+import type { Core, DelegateSource } from './core.ts';
+import { removeUnusedNetwork } from './network.ts';
+import { orphanUndo } from './orphans.ts';
+import type { RemovalRequest } from './requests.ts';
+
+/** The lock that every call on one attachment takes first. */
+export function attachmentKey(attachment: Attachment): string {
+  return `attachment:${attachmentDigest(attachment)}`;
+}
+
+/**
+ * Nothing of the endpoint is left, nor of its network if it was the last. Absence is success; all that fails is
+ * returned, and what failed stays on record, so that the next call tries again. Waits for an ADD that still runs.
+ */
+export async function deleteEndpoint(core: Core, request: RemovalRequest): Promise<NetError[]> {
+  using _lock = core.lock(attachmentKey(request.attachment));
+  using sandbox = openIfThere(core, request.netns);
+  return await removeEndpoint(core, request, sandbox);
+}
+
+/** As deleteEndpoint, for a caller that holds the lock and has the sandbox, if there still is one. */
+export async function removeEndpoint(
+  core: Core,
+  request: RemovalRequest,
+  sandbox: Namespace | undefined,
+): Promise<NetError[]> {
+  const { host, store } = core;
+  const { attachment, role } = request;
+  const row = store.endpoints.get(attachment, role);
+  // The path may lead to a successor by now; the identity of a namespace is never used again.
+  const same = row === undefined || row.sandbox.id === sandbox?.id ? sandbox : undefined;
+  // From here on the record says that the endpoint may be half gone. A full disk does not stop the clean-up.
+  const errors = row?.progress === 'ready' ? attempted(() => markIntent(core, row)) : [];
+  const delegate = delegateOf(core, request, row);
+  // A DHCP client says goodbye over the link, so it goes first; any other frees the address of a link that is gone.
+  if (delegate?.type === 'dhcp') errors.push(...(await released(delegate)));
+  const undo = row?.plan.undo ?? orphanUndo(core, request, same);
+  errors.push(...host.revert(undo, same === undefined ? { host: host.own } : { host: host.own, sandbox: same }));
+  if (delegate !== undefined && delegate.type !== 'dhcp') errors.push(...(await released(delegate)));
+  if (errors.length === 0) errors.push(...attempted(() => forget(core, request, row)));
+  errors.push(...removeUnusedNetwork(core, attachment.network));
+  return errors;
+}
+
+function markIntent({ store, owner }: Core, row: EndpointRow): void {
+  store.transaction(() => store.endpoints.put({ ...row, progress: 'intent', owner }));
+}
+
+function forget({ store }: Core, { source, attachment, role }: RemovalRequest, row: EndpointRow | undefined): void {
+  store.transaction(() => {
+    if (source?.kind === 'local') source.release(store);
+    if (row?.scope !== undefined) release(store, row.scope, attachment);
+    if (row !== undefined) store.endpoints.delete(attachment, role);
+  });
+}
+
+function attempted(work: () => void): NetError[] {
+  try {
+    work();
+    return [];
+  } catch (thrown) {
+    return [asNetError(thrown, 'DEL')];
+  }
+}
+
+/** The foreign IPAM plugin that ADD used, by the record; without one, that of the configuration. */
+function delegateOf(core: Core, request: RemovalRequest, row: EndpointRow | undefined): DelegateSource | undefined {
+  const given = request.source?.kind === 'delegate' ? request.source : undefined;
+  if (row === undefined) return given;
+  if (row.delegate === undefined || row.delegate.type === given?.type) return row.delegate && given;
+  return core.delegate(row.delegate.type, row.delegate.config, request.attachment, request.netns);
+}
+
+async function released(delegate: DelegateSource): Promise<NetError[]> {
+  try {
+    await delegate.release();
+    return [];
+  } catch (thrown) {
+    return [asNetError(thrown, 'DEL')];
+  }
+}
+
+/** The sandbox, where its path still leads to a network namespace other than the host's own. */
+export function openIfThere(core: Core, path: string): Namespace | undefined {
+  if (path === '') return undefined;
+  try {
+    return core.host.open(path);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,93 @@
+import { NetError } from '../errors/net-error.ts';
+import type { HostIdentity } from '../host/host.ts';
+import { allocate } from '../ipam/allocate.ts';
+import { importDirectory, removeVoidFiles } from '../ipam/directory.ts';
+import { free } from '../ipam/free.ts';
+import { held, release, retain } from '../ipam/leases.ts';
+import { formatSet, type RangeSet } from '../ipam/ranges.ts';
+import { type Addr, formatAddr } from '../model/addr.ts';
+import type { Attachment } from '../model/attachment.ts';
+import type { RouteSpec } from '../model/link.ts';
+import type { LocalStore } from '../store/store.ts';
+import type { Dns, IpamResult, LocalSource } from './core.ts';
+
+/** The pools of one network, and what one attachment wants of them. */
+export interface PoolSpec {
+  readonly sets: readonly RangeSet[];
+  readonly requested: readonly Addr[];
+  readonly routes: readonly RouteSpec[];
+  readonly dns: Dns;
+  /** `<dataDir>/<network>`. */
+  readonly scope: string;
+}
+
+/** The built-in IPAM: one address of each range set. */
+export function poolSource(spec: PoolSpec, owner: Attachment, identity: HostIdentity): LocalSource {
+  const { scope, sets } = spec;
+  return {
+    ...leaseKeeper(scope, owner, identity),
+    acquire: (store) => {
+      importDirectory(store, scope, identity);
+      const given = allocate(store, { scope, sets, requested: spec.requested, owner });
+      const addresses = given.map(({ address, gateway }) => ({ address, gateway: formatAddr(gateway) }));
+      return { addresses, routes: spec.routes, dns: spec.dns } satisfies IpamResult;
+    },
+    status: (store) => {
+      importDirectory(store, scope, identity);
+      assertRoom(store, spec);
+    },
+  };
+}
+
+/** What can be done with a pool of which only the place is known (DEL and GC of a configuration that no longer parses). */
+export function leaseKeeper(scope: string, owner: Attachment, identity: HostIdentity): LocalSource {
+  return {
+    kind: 'local',
+    scope,
+    acquire: () => {
+      throw new Error(`${scope} is opened for release only`);
+    },
+    release: (store) => {
+      importDirectory(store, scope, identity);
+      release(store, scope, owner);
+    },
+    check: (store, expected) => {
+      importDirectory(store, scope, identity);
+      assertHeld(store, scope, owner, expected);
+    },
+    status: () => {},
+    collect: (store, keep) => {
+      importDirectory(store, scope, identity);
+      retain(store, scope, owner.camp, keep);
+      removeVoidFiles(scope, identity);
+    },
+  };
+}
+
+function assertHeld(store: LocalStore, scope: string, owner: Attachment, expected: readonly string[]): void {
+  const leased = held(store, scope, owner).map(({ address }) => formatAddr(address));
+  const wanted = expected.map((text) => text.slice(0, text.lastIndexOf('/')));
+  const missing =
+    leased.length === 0 && wanted.length === 0 ? 'any address' : wanted.find((text) => !leased.includes(text));
+  if (missing === undefined) return;
+  throw new NetError({
+    kind: 'drift',
+    op: 'CHECK',
+    subject: `container ${owner.containerId} interface ${owner.ifName}`,
+    what: `has no lease of ${missing} in network ${owner.network}`,
+    hint: 'Run DEL, then ADD',
+  });
+}
+
+function assertRoom(store: LocalStore, { scope, sets }: PoolSpec): void {
+  for (const [i, { total, leased }] of free(store, scope, sets).entries()) {
+    if (BigInt(leased) < total) continue;
+    throw new NetError({
+      kind: 'unavailable',
+      op: 'STATUS',
+      subject: formatSet(sets[i] ?? []),
+      what: `${leased} of ${total} addresses are leased`,
+      hint: 'Delete what is no longer used (CNI GC finds it), or give the network a larger range',
+    });
+  }
+}

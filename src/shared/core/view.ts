@@ -1,0 +1,23 @@
+import type { Addressing, Driver } from '../drivers/driver.ts';
+import type { Host, Namespace, View } from '../host/host.ts';
+
+/** Everything that `driver` asks to see of the host. */
+export function observeNetwork(host: Host, ns: Namespace, driver: Driver, addressing: Addressing): View {
+  let seen: View | undefined;
+  for (;;) {
+    const query = driver.query(seen, addressing);
+    if (query === undefined) return seen ?? host.observe(ns, {});
+    const more = host.observe(ns, query);
+    seen = seen === undefined ? more : mergeViews(seen, more);
+  }
+}
+
+function mergeViews(a: View, b: View): View {
+  return {
+    links: new Map([...a.links, ...b.links]),
+    addresses: [...a.addresses, ...b.addresses],
+    routes: [...a.routes, ...b.routes],
+    sysctls: new Map([...a.sysctls, ...b.sysctls]),
+    nftSets: new Map([...a.nftSets, ...b.nftSets]),
+  };
+}

@@ -1,0 +1,24 @@
+import type { BridgeOptions } from '../../config/bridge.ts';
+import type { View } from '../../host/host.ts';
+import type { Addressing, Driver, EndpointFacts } from '../driver.ts';
+import { planAddresses } from '../sandbox-addresses.ts';
+import { completeAddressing } from './gateways.ts';
+import { networkQuery, planNetwork } from './network.ts';
+import { planPort } from './port.ts';
+import { gatewayDevice } from './vlan.ts';
+
+/** A veth pair an endpoint, its host side a port of a bridge. Options are the reference bridge plugin's. */
+export function bridgeDriver(options: BridgeOptions): Driver {
+  return {
+    devices: options.vlan === undefined ? [options.bridge] : [options.bridge, gatewayDevice(options)],
+    complete: (addressing) => completeAddressing(options, addressing),
+    query: (seen, addressing) => networkQuery(options, seen, addressing),
+    planNetwork: (view: View, addressing: Addressing) => planNetwork(options, view, addressing),
+    planLink: (view: View, facts: EndpointFacts) => planPort(options, view, facts),
+    planAddresses: (sandbox, facts, addressing) =>
+      planAddresses(sandbox, facts.ifName, addressing, {
+        up: !options.disableContainerInterface,
+        detectDuplicates: options.enabledad,
+      }),
+  };
+}

@@ -1,0 +1,31 @@
+import type { BridgeOptions } from '../../config/bridge.ts';
+import { type Family, formatAddr } from '../../model/addr.ts';
+import type { RouteSpec } from '../../model/link.ts';
+import { defaultRoute, firstOf, type Prefix } from '../../model/prefix.ts';
+import type { Addressing, Assigned } from '../driver.ts';
+
+/** Gateways that IPAM left out (`isGateway`) and default routes that it gave none of (`isDefaultGateway`). */
+export function completeAddressing(options: BridgeOptions, addressing: Addressing): Addressing {
+  if (!options.isGateway) return addressing;
+  const addresses = addressing.addresses.map(
+    (assigned): Assigned => ({ ...assigned, gateway: assigned.gateway ?? firstHost(assigned.address) }),
+  );
+  return options.isDefaultGateway
+    ? { addresses, routes: [...addressing.routes, ...defaultRoutes({ addresses, routes: addressing.routes })] }
+    : { addresses, routes: addressing.routes };
+}
+
+/** One default route a family that has a gateway and no default route yet. */
+function defaultRoutes({ addresses, routes }: Addressing): RouteSpec[] {
+  return ([4, 6] as const).flatMap((family: Family) => {
+    const gateway = addresses.find(({ address }) => address.addr.family === family)?.gateway;
+    const dst = defaultRoute(family);
+    return gateway === undefined || routes.some((route) => route.dst === dst) ? [] : [{ dst, gateway }];
+  });
+}
+
+/** The first host address of a subnet: the reference's choice of a gateway. */
+function firstHost(address: Prefix): string {
+  const first = firstOf(address);
+  return formatAddr({ ...first, value: first.value + 1n });
+}

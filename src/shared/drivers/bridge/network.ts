@@ -1,0 +1,215 @@
+import type { BridgeOptions } from '../../config/bridge.ts';
+import { NetError } from '../../errors/net-error.ts';
+import type { View, ViewQuery } from '../../host/host.ts';
+import { parseAddr } from '../../model/addr.ts';
+import { digest } from '../../model/attachment.ts';
+import type { LinkState } from '../../model/link.ts';
+import { macOfDigest } from '../../model/mac.ts';
+import type { Op, Plan } from '../../model/op.ts';
+import { formatPrefix, overlaps, type Prefix, parsePrefix } from '../../model/prefix.ts';
+import type { Addressing } from '../driver.ts';
+import { gatewayDevice, planGatewayDevice, usesVlans } from './vlan.ts';
+
+const FORWARD = { 4: 'net/ipv4/ip_forward', 6: 'net/ipv6/conf/all/forwarding' } as const;
+/** Route protocol of routes learnt from router advertisements: RTPROT_RA, linux/rtnetlink.h. */
+const RTPROT_RA = 9;
+
+/** What must be seen of the host: first the bridge, then, where something has to be made, what it depends on. */
+export function networkQuery(
+  options: BridgeOptions,
+  seen: View | undefined,
+  addressing: Addressing,
+): ViewQuery | undefined {
+  const device = gatewayDevice(options);
+  if (seen === undefined) {
+    const families = gatewaysOf(options, addressing).map(({ addr }) => addr.family);
+    return {
+      links: [...new Set([options.bridge, device])],
+      addresses: families.length > 0 ? [device] : [],
+      sysctls: [...new Set(families)].map((family) => FORWARD[family]),
+    };
+  }
+  const needsMtu = options.mtu === undefined && !seen.links.has(options.bridge);
+  const needsUplinks = opensForwarding6(options, seen, addressing);
+  if (!needsMtu && !needsUplinks) return undefined;
+  if (seen.routes.length === 0 && !seen.links.has('lo')) return { links: ['lo'], routes: true };
+  const missingLink = needsMtu ? defaultRouteDevice(seen) : undefined;
+  const links = missingLink !== undefined && !seen.links.has(missingLink) ? [missingLink] : [];
+  const sysctls = needsUplinks
+    ? raDevices(seen)
+        .map(acceptRa)
+        .filter((key) => !seen.sysctls.has(key))
+    : [];
+  return links.length + sysctls.length > 0 ? { links, sysctls } : undefined;
+}
+
+/** The bridge, its gateway addresses and forwarding, as far as they are missing. */
+export function planNetwork(options: BridgeOptions, view: View, addressing: Addressing): Plan {
+  const ops: Op[] = [];
+  const undo: Op[] = [];
+  const found = view.links.get(options.bridge);
+  if (found === undefined) {
+    ops.push(...createBridge(options, view));
+    undo.unshift({ op: 'link.delete', ns: 'host', name: options.bridge, kind: 'bridge' });
+  } else {
+    checkBridge(options, found);
+    if (!found.up) ops.push(setLink(options.bridge, { up: true }));
+    if (options.promisc && !found.promisc) {
+      ops.push(setLink(options.bridge, { promisc: true }));
+      undo.unshift(setLink(options.bridge, { promisc: false }));
+    }
+  }
+  const gateways = gatewaysOf(options, addressing);
+  if (gateways.length > 0) {
+    const device = planGatewayDevice(options, view);
+    ops.push(...device.ops);
+    undo.unshift(...device.undo);
+    const addresses = planGatewayAddresses(options, view, gateways);
+    ops.push(...addresses.ops);
+    if (found !== undefined) undo.unshift(...addresses.undo);
+    ops.push(...planForwarding(options, view, addressing, gateways));
+  }
+  return { ops, undo };
+}
+
+/** MTU that the network's interfaces get: as given, else the bridge's own, else the default route's. */
+export function networkMtu(options: BridgeOptions, view: View): number {
+  if (options.mtu !== undefined) return options.mtu;
+  const bridge = view.links.get(options.bridge);
+  if (bridge !== undefined) return bridge.mtu;
+  const uplink = view.links.get(defaultRouteDevice(view) ?? '');
+  return uplink?.mtu ?? 1500;
+}
+
+function createBridge(options: BridgeOptions, view: View): Op[] {
+  const name = options.bridge;
+  const link = usesVlans(options) ? ({ kind: 'bridge', vlanFiltering: true } as const) : ({ kind: 'bridge' } as const);
+  return [
+    // A given MAC stays as ports come and go; a bridge without one takes the lowest of its ports'.
+    {
+      op: 'link.create',
+      ns: 'host',
+      name,
+      link,
+      mac: macOfDigest(digest('bridge', name)),
+      mtu: networkMtu(options, view),
+    },
+    { op: 'sysctl.set', ns: 'host', key: `net/ipv6/conf/${name}/accept_ra`, value: '0', optional: true },
+    setLink(name, { up: true, alias: 'isthmus', ...(options.promisc ? { promisc: true } : {}) }),
+  ];
+}
+
+function checkBridge(options: BridgeOptions, found: LinkState): void {
+  if (found.kind !== 'bridge') {
+    throw new NetError({
+      kind: 'conflict',
+      op: 'bridge',
+      subject: `link ${found.name}`,
+      what: `exists and is ${found.kind === undefined ? 'no bridge' : `of kind ${found.kind}`}`,
+      hint: 'Name another interface in .bridge, or remove this one',
+    });
+  }
+  if (usesVlans(options) && found.bridge?.vlanFiltering === false) {
+    throw new NetError({
+      kind: 'conflict',
+      op: 'bridge',
+      subject: `link ${found.name}`,
+      what: 'exists without VLAN filtering, which .vlan and .vlanTrunk need',
+      hint: `Switch it on: ip link set dev ${found.name} type bridge vlan_filtering 1`,
+    });
+  }
+}
+
+/** The gateways that the bridge is to carry, each with the prefix length of its subnet. */
+function gatewaysOf(options: BridgeOptions, addressing: Addressing): Prefix[] {
+  if (!options.isGateway) return [];
+  return addressing.addresses.flatMap(({ address, gateway }) => {
+    const addr = parseAddr(gateway ?? '');
+    return addr === undefined ? [] : [{ addr, length: address.length }];
+  });
+}
+
+function planGatewayAddresses(options: BridgeOptions, view: View, gateways: readonly Prefix[]): Plan {
+  const dev = gatewayDevice(options);
+  const ops: Op[] = [];
+  const undo: Op[] = [];
+  const present = view.addresses.filter((state) => state.dev === dev).map((state) => state.address);
+  const wanted = new Set(gateways.map(formatPrefix));
+  for (const gateway of gateways) {
+    const address = formatPrefix(gateway);
+    if (present.includes(address) || ops.some((op) => op.op === 'addr.add' && op.address === address)) continue;
+    for (const other of present.filter((text) => !wanted.has(text) && conflicts(text, gateway))) {
+      if (!options.forceAddress) throw addressConflict(dev, other, address);
+      ops.push({ op: 'addr.delete', ns: 'host', dev, address: other });
+      undo.unshift({ op: 'addr.add', ns: 'host', dev, address: other });
+    }
+    const noDad = gateway.addr.family === 6;
+    if (noDad) {
+      ops.push({ op: 'sysctl.set', ns: 'host', key: `net/ipv6/conf/${dev}/disable_ipv6`, value: '0', optional: true });
+    }
+    ops.push({ op: 'addr.add', ns: 'host', dev, address, ...(noDad ? { noDad } : {}) });
+    undo.unshift({ op: 'addr.delete', ns: 'host', dev, address });
+  }
+  return { ops, undo };
+}
+
+/** As the reference: any other IPv4 address is in the way, an IPv6 one only where the subnets overlap. */
+function conflicts(present: string, gateway: Prefix): boolean {
+  const other = parsePrefix(present);
+  if (other === undefined || other.addr.family !== gateway.addr.family) return false;
+  return gateway.addr.family === 4 || overlaps(other, gateway);
+}
+
+function addressConflict(dev: string, present: string, wanted: string): NetError {
+  return new NetError({
+    kind: 'conflict',
+    op: 'bridge',
+    subject: `link ${dev}`,
+    what: `already has an IP address different from ${wanted}: ${present}`,
+    hint: 'Give the network a bridge of its own (.bridge), use the subnet that is there, or set .forceAddress',
+  });
+}
+
+function planForwarding(options: BridgeOptions, view: View, addressing: Addressing, gateways: readonly Prefix[]): Op[] {
+  const ops: Op[] = [];
+  if (opensForwarding6(options, view, addressing)) {
+    // A forwarding host ignores router advertisements and drops the routes it learnt, unless accept_ra is 2.
+    const learning = raDevices(view)
+      .map(acceptRa)
+      .filter((key) => view.sysctls.get(key) === '1');
+    ops.push(...learning.map((key) => hostSysctl(key, '2')));
+  }
+  for (const family of [4, 6] as const) {
+    const needed = gateways.some(({ addr }) => addr.family === family);
+    if (needed && view.sysctls.get(FORWARD[family]) !== '1') ops.push(hostSysctl(FORWARD[family], '1'));
+  }
+  return ops;
+}
+
+function opensForwarding6(options: BridgeOptions, view: View, addressing: Addressing): boolean {
+  return gatewaysOf(options, addressing).some(({ addr }) => addr.family === 6) && view.sysctls.get(FORWARD[6]) !== '1';
+}
+
+function raDevices(view: View): string[] {
+  const devices = view.routes.filter((route) => route.protocol === RTPROT_RA).flatMap((route) => route.dev ?? []);
+  return [...new Set(devices)];
+}
+
+function acceptRa(device: string): string {
+  return `net/ipv6/conf/${device}/accept_ra`;
+}
+
+function defaultRouteDevice(view: View): string | undefined {
+  const main = view.routes.filter((route) => route.dev !== undefined && (route.table ?? 254) === 254);
+  const byMetric = (dst: string) =>
+    main.filter((route) => route.dst === dst).sort((a, b) => (a.priority ?? 0) - (b.priority ?? 0))[0]?.dev;
+  return byMetric('0.0.0.0/0') ?? byMetric('::/0');
+}
+
+function setLink(name: string, set: Extract<Op, { op: 'link.set' }>['set']): Op {
+  return { op: 'link.set', ns: 'host', name, set };
+}
+
+function hostSysctl(key: string, value: string): Op {
+  return { op: 'sysctl.set', ns: 'host', key, value };
+}

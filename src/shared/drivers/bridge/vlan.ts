@@ -1,0 +1,55 @@
+import type { BridgeOptions } from '../../config/bridge.ts';
+import type { View } from '../../host/host.ts';
+import { digest } from '../../model/attachment.ts';
+import type { Op, Plan } from '../../model/op.ts';
+import { EMPTY_PLAN } from '../../model/op.ts';
+
+/** The VLAN that a new port of a filtering bridge is in by itself. */
+const DEFAULT_VLAN = 1;
+
+/** True where the network's ports are told apart by VLAN, so that the bridge must filter. */
+export function usesVlans(options: BridgeOptions): boolean {
+  return options.vlan !== undefined || options.trunk.length > 0;
+}
+
+/** The device that carries gateway addresses: the bridge, or `<bridge>.<vlan>`, a veth into that VLAN. */
+export function gatewayDevice(options: BridgeOptions): string {
+  return options.vlan === undefined ? options.bridge : `${options.bridge}.${options.vlan}`;
+}
+
+/** The veth pair between the bridge's VLAN and the host, where the gateway needs one and it is missing. */
+export function planGatewayDevice(options: BridgeOptions, view: View): Plan {
+  const name = gatewayDevice(options);
+  if (options.vlan === undefined || view.links.has(name)) return EMPTY_PLAN;
+  const port = `vlan${digest('gateway', name).slice(0, 11)}`;
+  return {
+    ops: [
+      {
+        op: 'link.create',
+        ns: 'host',
+        name: port,
+        link: { kind: 'veth', peer: { ns: 'host', name } },
+        master: options.bridge,
+      },
+      { op: 'link.set', ns: 'host', name: port, set: { up: true } },
+      ...portVlans(port, { ...options, trunk: [] }),
+      { op: 'link.set', ns: 'host', name, set: { up: true } },
+    ],
+    undo: [{ op: 'link.delete', ns: 'host', name: port, kind: 'veth' }],
+  };
+}
+
+/** VLAN membership of one port; the bridge itself joins the untagged one, as the reference has it. */
+export function portVlans(port: string, options: BridgeOptions): Op[] {
+  if (!usesVlans(options)) return [];
+  const ops: Op[] = [];
+  if (!options.preserveDefaultVlan && options.vlan !== DEFAULT_VLAN) {
+    ops.push({ op: 'vlan.delete', ns: 'host', name: port, vlan: { vid: DEFAULT_VLAN } });
+  }
+  if (options.vlan !== undefined) {
+    ops.push({ op: 'vlan.add', ns: 'host', name: options.bridge, vlan: { vid: options.vlan, self: true } });
+    ops.push({ op: 'vlan.add', ns: 'host', name: port, vlan: { vid: options.vlan, pvid: true, untagged: true } });
+  }
+  for (const vlan of options.trunk) ops.push({ op: 'vlan.add', ns: 'host', name: port, vlan });
+  return ops;
+}

@@ -1,0 +1,29 @@
+import { NetError } from '../../errors/net-error.ts';
+import type { Namespace, View, ViewQuery } from '../../host/host.ts';
+import type { InterfaceReport } from '../driver.ts';
+
+/** What the host driver reports from: everything, because the sandbox is the host. */
+export const HOST_QUERY: ViewQuery = { links: 'all', addresses: 'all' };
+
+/** Throws NetError `invalid-namespace` unless the sandbox is the host's own namespace. */
+export function assertHostNamespace(sandbox: Namespace, own: Namespace): void {
+  if (sandbox.id === own.id) return;
+  throw new NetError({
+    kind: 'invalid-namespace',
+    op: 'host',
+    subject: `CNI_NETNS=${sandbox.path}`,
+    what: "the host driver shares the host's network, but this is a namespace of its own",
+    hint: 'Start the container in the host network namespace, or choose driver "bridge"',
+  });
+}
+
+/** The interfaces that have addresses, in the kernel's order, without loopback. */
+export function reportHost(view: View): { interfaces: InterfaceReport[]; addresses: [string, string][] } {
+  const links = [...view.links.values()].filter((link) => !link.loopback).sort((a, b) => a.index - b.index);
+  const interfaces = links.map(({ name, mac, mtu }) => ({ name, mac, mtu, inSandbox: true }));
+  const names = new Set(links.map(({ name }) => name));
+  const addresses = view.addresses
+    .filter((state) => names.has(state.dev) && state.scope === 'global')
+    .map((state): [string, string] => [state.dev, state.address]);
+  return { interfaces, addresses };
+}
