@@ -55,6 +55,7 @@ export function setFakeLink(op: OpOf<'link.set'>, ns: FakeNetns): void {
     checkBridge(op, ns, set.master);
   }
   changeState(link, set);
+  if (set.promisc !== undefined) link.promisc = set.promisc;
   if (set.up === false) ns.routes = ns.routes.filter(({ dev }) => dev !== op.name);
   if (typeof set.master === 'string') enslave(ns, link, set.master);
   else if (set.master === null) release(link);

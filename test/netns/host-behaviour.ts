@@ -1,0 +1,13 @@
+import { describeAddresses } from './host-addresses.ts';
+import type { MakeFixture } from './host-fixture.ts';
+import { describeLinks } from './host-links.ts';
+import { describeRest } from './host-rest.ts';
+
+/** What every Host does. `make` gives a host with two new namespaces for each test. */
+export function describeHost(name: string, make: MakeFixture): void {
+  describe(name, () => {
+    describeLinks(make);
+    describeAddresses(make);
+    describeRest(make);
+  });
+}
