@@ -14,8 +14,8 @@ export interface SnapshotQuery {
   readonly volatile?: readonly string[];
 }
 
-/** Round-robin cursors move on with every address; file times are only a cache. */
-const VOLATILE = ['notes', 'meta'];
+/** Round-robin cursors move on with every address, file times are only a cache; a boot is numbered by its first write. */
+const VOLATILE = ['notes', 'boots'];
 
 /** Keys below /proc/sys/net that a plugin may change without a device of its own being there. */
 const SYSCTLS = [
