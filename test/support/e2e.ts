@@ -15,6 +15,9 @@ export const reference = process.env.ISTHMUS_E2E_PLUGINS === 'reference';
 export const binDir = '/opt/cni/bin';
 export const confDir = '/etc/cni/net.d';
 
+/** Where the reference's plugins are in the test host, out of every runtime's way. */
+export const referencePath = '/run/isth/reference';
+
 /**
  * A test host for the tests of the enclosing block, with the plugins in `binDir`. After them everything that runtimes
  * and plugins made in it has to be gone again, and the machine has to be as it was.
@@ -67,19 +70,16 @@ export function useTestHost(env: Readonly<Record<string, string>> = {}): () => T
 
 /** The one place that says which executables the runtimes find. */
 function installPlugins(host: TestHost): void {
-  host.run('mkdir', '-p', binDir, confDir);
+  host.run('mkdir', '-p', binDir, confDir, referencePath);
+  host.run('mount', '--bind', referenceDir, referencePath);
   if (reference) {
-    for (const name of readdirSync(referenceDir)) host.run('ln', '-s', `${referenceDir}/${name}`, `${binDir}/${name}`);
+    for (const name of readdirSync(referenceDir)) host.run('ln', '-s', `${referencePath}/${name}`, `${binDir}/${name}`);
     return;
   }
   assert.ok(existsSync(pluginFile), `${pluginFile} is missing: run "npm run build"`);
   for (const name of pluginNames) host.run('ln', '-s', pluginFile, `${binDir}/${name}`);
   // `ctr` looks here too: what this executable lacks must fail, not be the reference's.
-  if (existsSync(referenceDir)) {
-    host.run('mkdir', '-p', '/run/isth/reference');
-    host.run('mount', '--bind', referenceDir, '/run/isth/reference');
-    host.run('mount', '-t', 'tmpfs', '-o', 'mode=755', host.name, referenceDir);
-  }
+  host.run('mount', '-t', 'tmpfs', '-o', 'mode=755', host.name, referenceDir);
 }
 
 /** Links, addresses, routes, firewall, state and leases of the host, and the namespaces that are named in it. */
