@@ -1,0 +1,75 @@
+import { closeSync, openSync, writeFileSync } from 'node:fs';
+import { address } from '../../src/shared/netlink/address.ts';
+import {
+  AF_BRIDGE,
+  NETLINK_ROUTE,
+  RTM_GETADDR,
+  RTM_GETLINK,
+  RTM_GETNEIGH,
+  RTM_GETROUTE,
+} from '../../src/shared/netlink/constants.ts';
+import { bridgeLink, link } from '../../src/shared/netlink/link.ts';
+import { neighbour } from '../../src/shared/netlink/neighbour.ts';
+import { withinNetns } from '../../src/shared/netlink/netns.ts';
+import { route } from '../../src/shared/netlink/route.ts';
+import { NetlinkSocket, type Request } from '../../src/shared/netlink/socket.ts';
+import { withNetns } from './netns.ts';
+
+/*
+ * Writes what this machine's kernel answers to dumps of a namespace with every kind of link that we use to
+ * test/fixtures/netlink: `node test/support/capture-netlink.ts`. The payloads of the messages, as hex.
+ */
+
+const SETUP = [
+  'link set lo up',
+  'link add br0 address 02:00:00:00:00:01 type bridge',
+  'link add v0 address 02:00:00:00:00:02 type veth peer name v1 address 02:00:00:00:00:03',
+  'link set v0 master br0 alias pod',
+  'link property add dev v0 altname pod-1 altname pod-2',
+  'link add vx0 type vxlan id 42 dstport 4789 local 10.9.0.1 nolearning proxy',
+  'link add vx6 type vxlan id 43 dstport 4789 local fd00::1 group ff02::7 dev v1',
+  'link add mv0 link v1 type macvlan mode bridge',
+  'link add ifb0 type ifb',
+  'link set br0 up',
+  'link set v0 up',
+  'link set v1 up group 7 mtu 1400',
+  'addr add 10.9.0.1/16 brd + dev br0',
+  'addr add 192.0.2.1 peer 192.0.2.2/32 dev br0',
+  'addr add fd00:9::1/64 dev br0 nodad',
+  'route add 10.20.0.0/16 via 10.9.0.2 mtu 1300 advmss 1200 metric 7 table 1000',
+  'route add 10.21.0.0/16 nexthop via 10.9.0.2 dev br0 nexthop via 10.9.0.3 dev br0 weight 2',
+  'route add 10.22.0.0/16 via 198.51.100.1 dev br0 onlink src 10.9.0.1',
+  'route add blackhole 10.23.0.0/16',
+  '-6 route add default via fd00:9::2 dev br0 metric 100',
+  'neigh add 10.9.0.7 lladdr 0a:58:0a:09:00:07 dev br0 nud permanent',
+  'neigh add fd00:9::7 lladdr 0a:58:0a:09:00:07 dev br0 nud permanent',
+];
+const FDB = [
+  'fdb add 0a:58:0a:09:00:07 dev vx0 dst 10.0.0.2 self permanent',
+  'fdb add 0a:58:0a:09:00:08 dev v0 master static',
+];
+
+const DUMPS: Readonly<Record<string, Request>> = {
+  link: { type: RTM_GETLINK, payload: link.encode({ header: {}, attrs: {} }) },
+  'bridge-link': { type: RTM_GETLINK, payload: bridgeLink.encode({ header: { family: AF_BRIDGE }, attrs: {} }) },
+  address: { type: RTM_GETADDR, payload: address.encode({ header: {}, attrs: {} }) },
+  route: { type: RTM_GETROUTE, payload: route.encode({ header: {}, attrs: {} }) },
+  neighbour: { type: RTM_GETNEIGH, payload: neighbour.encode({ header: {}, attrs: {} }) },
+  forwarding: { type: RTM_GETNEIGH, payload: neighbour.encode({ header: { family: AF_BRIDGE }, attrs: {} }) },
+};
+
+withNetns(1, (ns) => {
+  for (const line of SETUP) ns.ip(...line.split(' '));
+  for (const line of FDB) ns.run('bridge', ...line.split(' '));
+  const home = openSync('/proc/thread-self/ns/net', 'r');
+  const fd = openSync(ns.path, 'r');
+  using socket = withinNetns(fd, home, () => new NetlinkSocket(NETLINK_ROUTE));
+  for (const [name, request] of Object.entries(DUMPS)) {
+    const messages = socket.dump(request).map(({ payload }) => Buffer.from(payload).toString('hex'));
+    const file = new URL(`../fixtures/netlink/${name}.json`, import.meta.url);
+    writeFileSync(file, `${JSON.stringify(messages, null, 1)}\n`);
+    console.log(`${name}: ${messages.length} messages`);
+  }
+  closeSync(fd);
+  closeSync(home);
+});
