@@ -102,7 +102,7 @@ function readEntry(scope: string, name: string, address: Addr, bootedAt: number)
 }
 
 function parseOwner(text: string, network: string): Attachment | undefined {
-  const match = /^([a-zA-Z0-9][a-zA-Z0-9_.-]*)(?:\r?\n([^/:\s\0]{0,15}))?$/.exec(text.trim());
+  const match = /^[ \t]*([a-zA-Z0-9][a-zA-Z0-9_.-]*)(?:\r?\n([^/:\s\0]{0,15}))?$/.exec(text.trimEnd());
   if (match === null) return undefined;
   return { camp: 'cni', network, containerId: match[1] ?? '', ifName: match[2] ?? '' };
 }

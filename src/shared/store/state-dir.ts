@@ -7,7 +7,7 @@ import { NetError } from '../errors/net-error.ts';
  * would be at somebody else's mercy. Parents that are missing are made.
  */
 export function ensureStateDir(path: string): void {
-  const found = lstatSync(path, { throwIfNoEntry: false }) ?? make(path);
+  const found = findOrMake(path);
   if (found.isSymbolicLink()) throw refused(path, 'is a symbolic link', 'Replace it by a directory');
   if (!found.isDirectory()) throw refused(path, 'is not a directory', 'Move it away or choose another directory');
   const uid = process.getuid?.();
@@ -16,8 +16,10 @@ export function ensureStateDir(path: string): void {
   if ((found.mode & 0o077) !== 0) chmodSync(path, 0o700);
 }
 
-function make(path: string): Stats {
+function findOrMake(path: string): Stats {
   try {
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    if (found !== undefined) return found;
     mkdirSync(path, { recursive: true, mode: 0o700 });
     return lstatSync(path);
   } catch (cause) {

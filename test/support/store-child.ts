@@ -1,0 +1,78 @@
+/**
+ * A process of its own that uses a store: `<what> <stateDir> [<argument>]`. It prints `go` when it begins, then one line
+ * for each thing done.
+ */
+import { existsSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
+import { NetError } from '../../src/shared/errors/net-error.ts';
+import { allocate } from '../../src/shared/ipam/allocate.ts';
+import { release } from '../../src/shared/ipam/leases.ts';
+import { formatAddr } from '../../src/shared/model/addr.ts';
+import { lock } from '../../src/shared/store/locks.ts';
+import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
+import { range } from '../unit/ipam-support.ts';
+import { attachment, endpoint, FIRST_BOOT } from '../unit/store-behaviour.ts';
+
+const [what = '', stateDir = '', argument = ''] = process.argv.slice(2);
+const SCOPE = 'pool';
+const say = (line: string): void => void writeSync(1, `${line}\n`);
+const sets = [[range('10.0.0.0/14')]];
+
+/** One address taken, and an endpoint stored with it, in one transaction. */
+function add(store: ReturnType<typeof openSqliteStore>, id: string): string {
+  return store.transaction(() => {
+    const [given] = allocate(store, { scope: SCOPE, sets, requested: [], owner: attachment(id) });
+    store.endpoints.put(endpoint(id));
+    return given === undefined ? '' : formatAddr(given.address.addr);
+  });
+}
+
+say('go');
+switch (what) {
+  case 'add': {
+    // All begin when the file is there, so that they meet.
+    while (!existsSync(argument)) await setTimeout(1);
+    using store = openSqliteStore({ stateDir, identity: FIRST_BOOT });
+    say(add(store, `p${process.pid}`));
+    break;
+  }
+  case 'churn': {
+    using store = openSqliteStore({ stateDir, identity: FIRST_BOOT });
+    for (let i = 0; ; i++) {
+      const id = `p${process.pid}-${i}`;
+      say(`has ${id} ${add(store, id)}`);
+      if (i % 3 !== 0) continue;
+      say(`frees ${id}`);
+      store.transaction(() => {
+        release(store, SCOPE, attachment(id));
+        store.endpoints.delete(attachment(id), 'interface');
+      });
+    }
+  }
+  case 'hold': {
+    const held = lock(stateDir, argument);
+    say('held');
+    await setTimeout(60_000);
+    held[Symbol.dispose]();
+    break;
+  }
+  case 'fill': {
+    // Rows until the disk is full; then what is there can still be read, and removed.
+    using store = openSqliteStore({ stateDir, identity: FIRST_BOOT });
+    let stored = 0;
+    try {
+      for (; ; stored++) store.endpoints.put(endpoint(`c${stored}`, { sandbox: { path: 'x'.repeat(2000), id: '' } }));
+    } catch (error) {
+      say(`error ${error instanceof NetError ? `${error.kind} ${error.message}` : String(error)}`);
+    }
+    say(`stored ${stored} listed ${store.endpoints.list().length}`);
+    break;
+  }
+  case 'count': {
+    for (let i = 0; i < 50; i++) {
+      using _ = lock(stateDir, 'counter');
+      writeFileSync(argument, String(Number(readFileSync(argument, 'utf8')) + 1));
+    }
+    break;
+  }
+}

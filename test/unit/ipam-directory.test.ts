@@ -1,0 +1,217 @@
+import { strict as assert } from 'node:assert';
+import { mkdirSync, readdirSync, rmSync, statSync, symlinkSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { allocate } from '../../src/shared/ipam/allocate.ts';
+import { importDirectory, removeVoidFiles } from '../../src/shared/ipam/directory.ts';
+import { held, release, retain } from '../../src/shared/ipam/leases.ts';
+import { formatAddr } from '../../src/shared/model/addr.ts';
+import { MemoryDisk, MemoryStore } from '../../src/shared/store/memory.ts';
+import { makeTempDir, type TempDir } from '../support/temp.ts';
+import { range } from './ipam-support.ts';
+import { addr, attachment, FIRST_BOOT, lease, ofKind, SECOND_BOOT } from './store-behaviour.ts';
+
+const BOOTED = { bootId: 'boot-1', bootedAt: Date.parse('2026-01-02') };
+const BEFORE_BOOT = new Date('2026-01-01');
+/** Long ago, yet after the boot: nothing is about to happen to such a file. */
+const SETTLED = new Date('2026-01-03');
+
+describe('ipam: directories of host-local', () => {
+  let directory: TempDir;
+  let scope: string;
+  let store: MemoryStore;
+  let changes = 0;
+  beforeEach(() => {
+    directory = makeTempDir();
+    scope = join(directory.path, 'web');
+    mkdirSync(scope);
+    store = new MemoryStore(FIRST_BOOT);
+  });
+  afterEach(() => directory[Symbol.dispose]());
+
+  const write = (name: string, text: string, time = SETTLED): void => {
+    writeFileSync(join(scope, name), text);
+    utimesSync(join(scope, name), time, time);
+    utimesSync(scope, SETTLED, new Date(SETTLED.getTime() + ++changes * 1000));
+  };
+  const read = (): string[] => {
+    importDirectory(store, scope, BOOTED);
+    return store.leases
+      .list(scope)
+      .map(({ address, owner, source }) => `${formatAddr(address)} ${owner.containerId} ${owner.ifName} ${source}`);
+  };
+  const add = (id: string): string => {
+    const request = { scope, sets: [[range('10.0.0.0/29')]], requested: [], owner: attachment(id) };
+    return formatAddr(allocate(store, request)[0]?.address.addr ?? addr('::'));
+  };
+
+  it('are leases of their owners, also in the old form and for IPv6', () => {
+    write('10.0.0.2', 'c1\r\neth0');
+    write('10.0.0.3', 'c2');
+    write('10.0.0.4', ' c3\neth1\n');
+    write('fd00::2', 'c1\r\neth0');
+    write('last_reserved_ip.0', '10.0.0.3');
+    write('lock', '');
+    assert.deepEqual(read(), [
+      '10.0.0.2 c1 eth0 file',
+      '10.0.0.3 c2  file',
+      '10.0.0.4 c3 eth1 file',
+      'fd00::2 c1 eth0 file',
+    ]);
+    assert.deepEqual(
+      store.leases.list(scope).map(({ owner }) => `${owner.camp} ${owner.network}`),
+      Array(4).fill('cni web'),
+    );
+    assert.equal(add('c4'), '10.0.0.5');
+  });
+
+  it('refuse an ADD of an owner that is recorded, in either form', () => {
+    write('10.0.0.2', 'c1\r\neth0');
+    write('10.0.0.3', 'c2');
+    read();
+    assert.throws(() => add('c1'), ofKind('conflict', /10\.0\.0\.2/));
+    assert.throws(() => add('c2'), ofKind('conflict', /10\.0\.0\.3/));
+  });
+
+  it('that are not there are no leases, and cost no writing', () => {
+    rmSync(scope, { recursive: true });
+    store.transaction = () => assert.fail('a transaction');
+    assert.deepEqual(read(), []);
+  });
+
+  it('are read once while they do not change', () => {
+    write('10.0.0.2', 'c1\r\neth0');
+    read();
+    const { transaction } = store;
+    store.transaction = () => assert.fail('read again');
+    assert.equal(read().length, 1);
+    store.transaction = transaction;
+    write('10.0.0.3', 'c2\r\neth0');
+    assert.equal(read().length, 2);
+  });
+
+  it('are read again when they have changed within a tick of the clock', async () => {
+    writeFileSync(join(scope, '10.0.0.2'), 'c1\r\neth0');
+    read();
+    const { mtime } = statSync(scope);
+    writeFileSync(join(scope, '10.0.0.3'), 'c2\r\neth0');
+    utimesSync(scope, mtime, mtime);
+    await setTimeout(25);
+    assert.equal(read().length, 2);
+  });
+
+  const voids: readonly [what: string, text: string, time?: Date][] = [
+    ['empty', ''],
+    ['full of zero bytes', '\0'.repeat(16)],
+    ['of two lines too many', 'c1\r\neth0\r\nx\r\ny'],
+    ['too long', `c1\r\n${' '.repeat(2000)}`],
+    ['without a container id', '\r\neth0'],
+    ['with an impossible interface', 'c1\r\nan/interface'],
+    ['older than the boot', 'c1\r\neth0', BEFORE_BOOT],
+  ];
+  for (const [what, text, time] of voids)
+    it(`have void files, ${what}: no leases, and collected as garbage`, () => {
+      write('10.0.0.2', text, time);
+      write('10.0.0.3', 'c2\r\neth0');
+      assert.deepEqual(read(), ['10.0.0.3 c2 eth0 file']);
+      assert.equal(add('c9'), '10.0.0.2');
+      assert.deepEqual(removeVoidFiles(scope, BOOTED), ['10.0.0.2']);
+      assert.deepEqual(readdirSync(scope), ['10.0.0.3']);
+    });
+
+  it('do not exhaust a pool with empty files', () => {
+    for (let i = 2; i < 7; i++) write(`10.0.0.${i}`, '');
+    read();
+    assert.deepEqual(['a', 'b', 'c', 'd', 'e'].map(add).length, 5);
+  });
+
+  it('wait for a file that has just been made and is still empty', () => {
+    writeFileSync(join(scope, '10.0.0.2'), '');
+    utimesSync(scope, SETTLED, SETTLED);
+    assert.deepEqual(read(), []);
+    assert.deepEqual(removeVoidFiles(scope, BOOTED), []);
+    writeFileSync(join(scope, '10.0.0.2'), 'c1\r\neth0');
+    utimesSync(scope, SETTLED, SETTLED);
+    assert.deepEqual(read(), ['10.0.0.2 c1 eth0 file']);
+  });
+
+  it('free the leases of files that are gone, and follow those that were rewritten', () => {
+    write('10.0.0.2', 'c1\r\neth0');
+    write('10.0.0.3', 'c2\r\neth0');
+    read();
+    unlinkSync(join(scope, '10.0.0.2'));
+    write('10.0.0.3', 'c3\r\neth0');
+    assert.deepEqual(read(), ['10.0.0.3 c3 eth0 file']);
+    rmSync(scope, { recursive: true });
+    assert.deepEqual(read(), []);
+  });
+
+  it('do not touch leases of the store', () => {
+    store.leases.take({ ...lease('10.0.0.2', 'c1'), scope });
+    write('10.0.0.2', 'c2\r\neth0');
+    assert.deepEqual(read(), ['10.0.0.2 c1 eth0 store']);
+    rmSync(scope, { recursive: true });
+    assert.deepEqual(read(), ['10.0.0.2 c1 eth0 store']);
+  });
+
+  it('lose the file with its lease, and are not read again for that', () => {
+    write('10.0.0.2', 'c1\r\neth0');
+    write('10.0.0.3', 'c2');
+    read();
+    assert.equal(held(store, scope, attachment('c2')).length, 1);
+    assert.equal(release(store, scope, attachment('c1')).length, 1);
+    assert.equal(release(store, scope, attachment('c2')).length, 1);
+    assert.deepEqual(readdirSync(scope), []);
+    store.transaction = () => assert.fail('read again');
+    assert.deepEqual(read(), []);
+  });
+
+  it('lose the file even where it is gone already, and notice what else happened', () => {
+    write('10.0.0.2', 'c1\r\neth0');
+    read();
+    unlinkSync(join(scope, '10.0.0.2'));
+    write('10.0.0.3', 'c2\r\neth0');
+    assert.equal(release(store, scope, attachment('c1')).length, 1);
+    assert.deepEqual(read(), ['10.0.0.3 c2 eth0 file']);
+  });
+
+  it('lose the files that garbage collection does not keep; old ones go by their container', () => {
+    write('10.0.0.2', 'c1\r\neth0');
+    write('10.0.0.3', 'c2');
+    write('10.0.0.4', 'c3');
+    read();
+    const lost = retain(store, scope, 'cni', [attachment('c2')]);
+    assert.deepEqual(
+      lost.map(({ owner }) => owner.containerId),
+      ['c1', 'c3'],
+    );
+    assert.deepEqual(readdirSync(scope), ['10.0.0.3']);
+  });
+
+  it('are read again after a reboot, in which older files are void', () => {
+    const disk = new MemoryDisk();
+    store = new MemoryStore(FIRST_BOOT, disk);
+    write('10.0.0.2', 'c1\r\neth0');
+    write('10.0.0.3', 'c2\r\neth0', new Date('2026-03-01'));
+    assert.equal(read().length, 2);
+    const later = new MemoryStore(SECOND_BOOT, disk);
+    importDirectory(later, scope, { bootId: 'boot-2', bootedAt: Date.parse('2026-02-01') });
+    assert.deepEqual(
+      later.leases.list(scope).map(({ owner }) => owner.containerId),
+      ['c2'],
+    );
+  });
+
+  it('may hold other things by the name of an address', () => {
+    mkdirSync(join(scope, '10.0.0.2'));
+    symlinkSync('/etc/hostname', join(scope, '10.0.0.3'));
+    assert.deepEqual(read(), []);
+    assert.deepEqual(removeVoidFiles(scope, BOOTED), []);
+  });
+
+  it('are named where they cannot be read', () => {
+    rmSync(scope, { recursive: true });
+    writeFileSync(scope, '');
+    assert.throws(() => importDirectory(store, scope, BOOTED), ofKind('io', /web: addresses .*ENOTDIR/));
+  });
+});

@@ -1,0 +1,320 @@
+import { strict as assert } from 'node:assert';
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { MIGRATIONS, SCHEMA_VERSION } from '../../src/shared/store/migrations.ts';
+import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
+import { migrate } from '../../src/shared/store/sqlite-repair.ts';
+import type { LocalStore } from '../../src/shared/store/store.ts';
+import { startChild } from '../support/children.ts';
+import { makeTempDir, type TempDir } from '../support/temp.ts';
+import { endpoint, FIRST_BOOT, lease, network, ofKind, SECOND_BOOT } from './store-behaviour.ts';
+
+describe('store: its directory and file', () => {
+  let directory: TempDir;
+  let stateDir: string;
+  let file: string;
+  const open = (identity = FIRST_BOOT): LocalStore => openSqliteStore({ stateDir, identity });
+  const names = (): string[] => readdirSync(stateDir).sort();
+  const corrupt = (): string[] => names().filter((name) => /corrupt-\d+$/.test(name));
+  beforeEach(() => {
+    directory = makeTempDir();
+    stateDir = join(directory.path, 'a', 'state');
+    file = join(stateDir, 'state.db');
+  });
+  afterEach(() => directory[Symbol.dispose]());
+
+  /** A store with something of everything in it, closed, and its log folded into the file. */
+  function fill(): void {
+    using store = open();
+    store.networks.put(network('web'));
+    store.transaction(() => {
+      for (let i = 0; i < 200; i++) {
+        store.endpoints.put(endpoint(`c${i}`));
+        store.leases.take(lease(`10.0.${i}.2`, `c${i}`));
+      }
+    });
+    store[Symbol.dispose]();
+    const db = new DatabaseSync(file);
+    db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    db.close();
+  }
+
+  describe('directory', () => {
+    it('is made, for its owner only, as is the file', () => {
+      open()[Symbol.dispose]();
+      assert.equal(statSync(stateDir).mode & 0o777, 0o700);
+      for (const name of names()) assert.equal(statSync(join(stateDir, name)).mode & 0o077, 0, name);
+    });
+
+    it('is closed to others where it was open to them', () => {
+      mkdirSync(stateDir, { recursive: true });
+      chmodSync(stateDir, 0o755);
+      open()[Symbol.dispose]();
+      assert.equal(statSync(stateDir).mode & 0o777, 0o700);
+    });
+
+    it('may have any name', () => {
+      stateDir = join(directory.path, 'a?b#c%41 d');
+      using store = open();
+      store.notes.put('a', 'b');
+      assert.ok(names().includes('state.db'));
+    });
+
+    const refusals: readonly [what: string, make: () => void, message: RegExp][] = [
+      ['a symbolic link', () => symlinkSync(directory.path, stateDir), /is a symbolic link/],
+      ['a file', () => writeFileSync(stateDir, ''), /is not a directory/],
+      [
+        "somebody else's",
+        () => {
+          mkdirSync(stateDir);
+          chownSync(stateDir, 12345, 0);
+        },
+        /belongs to user 12345/,
+      ],
+    ];
+    for (const [what, make, message] of refusals)
+      it(`is refused where it is ${what}`, () => {
+        mkdirSync(join(directory.path, 'a'));
+        make();
+        assert.throws(() => open(), ofKind('state', message));
+      });
+
+    it('is named where it cannot be made', () => {
+      writeFileSync(join(directory.path, 'a'), '');
+      assert.throws(() => open(), ofKind('state', /directory .*\/a\/state: it cannot be made/));
+    });
+  });
+
+  describe('broken file', () => {
+    const damages: readonly [what: string, damage: () => void][] = [
+      ['empty', () => truncateSync(file, 0)],
+      ['cut off', () => truncateSync(file, 4096 * 3)],
+      ['cut off within a page', () => truncateSync(file, 5000)],
+      ['no database', () => writeFileSync(file, 'x'.repeat(20_000))],
+      [
+        'of another program',
+        () => {
+          rmSync(file);
+          const db = new DatabaseSync(file);
+          db.exec('CREATE TABLE t (a)');
+          db.close();
+        },
+      ],
+    ];
+    for (const [what, damage] of damages)
+      it(`is set aside at opening where it is ${what}`, () => {
+        fill();
+        damage();
+        using store = open();
+        assert.deepEqual(store.networks.list(), []);
+        store.leases.take(lease('10.0.0.2'));
+        assert.equal(corrupt().length, 1);
+      });
+
+    it('is set aside when the damage is found later, and the next call has a fresh one', () => {
+      fill();
+      const bytes = readFileSync(file);
+      // Page 1 stays: the header and the schema are sound.
+      bytes.fill(0xa5, 4096);
+      writeFileSync(file, bytes);
+      using store = open();
+      assert.throws(() => store.endpoints.list(), ofKind('state', /was broken and is now .*state\.db\.corrupt-\d+/));
+      assert.deepEqual(store.endpoints.list(), []);
+      store.leases.take(lease('10.0.0.2'));
+      assert.equal(corrupt().length, 1);
+      using again = open();
+      assert.equal(again.leases.list('pool').length, 1);
+    });
+
+    it('is set aside when a transaction meets the damage', () => {
+      fill();
+      const bytes = readFileSync(file);
+      bytes.fill(0xa5, 4096);
+      writeFileSync(file, bytes);
+      using store = open();
+      const work = (): void =>
+        store.transaction(() => {
+          store.transaction(() => store.leases.take(lease('10.9.0.2')));
+        });
+      assert.throws(work, ofKind('state', /was broken/));
+      work();
+      assert.equal(store.leases.list('pool').length, 1);
+    });
+
+    it('is set aside once, whoever finds out', () => {
+      fill();
+      const bytes = readFileSync(file);
+      bytes.fill(0xa5, 4096);
+      writeFileSync(file, bytes);
+      using one = open();
+      using two = open();
+      assert.throws(() => one.endpoints.list(), ofKind('state'));
+      one.networks.put(network('fresh'));
+      assert.throws(() => two.endpoints.list(), ofKind('state', /has been replaced/));
+      assert.equal(corrupt().length, 1);
+      assert.equal(two.networks.list().length, 1);
+    });
+
+    it('is kept three times over, the newest, with its log', () => {
+      for (let i = 0; i < 5; i++) {
+        open()[Symbol.dispose]();
+        writeFileSync(file, `broken ${i} ${'x'.repeat(10_000)}`);
+      }
+      open()[Symbol.dispose]();
+      const kept = corrupt();
+      assert.equal(kept.length, 3);
+      assert.match(readFileSync(join(stateDir, kept.at(-1) ?? ''), 'utf8'), /^broken 4/);
+      const parts = names().filter((name) => name.includes('corrupt'));
+      assert.ok(
+        parts.every((name) => kept.some((base) => name.startsWith(base))),
+        parts.join(' '),
+      );
+    });
+  });
+
+  describe('missing file', () => {
+    it('is made anew, and an old log beside it is not replayed into it', () => {
+      using store = open();
+      store.networks.put(network('old'));
+      copyFileSync(`${file}-wal`, join(directory.path, 'wal'));
+      rmSync(file);
+      using later = open();
+      assert.deepEqual(later.networks.list(), []);
+    });
+
+    it('is noticed by a store that is open when another file has taken its place', () => {
+      using store = open();
+      store.networks.put(network('old'));
+      for (const name of names()) rmSync(join(stateDir, name));
+      using other = open();
+      other.leases.take(lease('10.0.0.2', 'c1'));
+      assert.throws(() => store.leases.take(lease('10.0.0.2', 'c2')), ofKind('conflict'));
+      store.networks.put(network('new'));
+      assert.deepEqual(
+        other.networks.list().map(({ name }) => name),
+        ['new'],
+      );
+    });
+  });
+
+  describe('schema', () => {
+    it('of a later version is refused and left alone', () => {
+      fill();
+      const db = new DatabaseSync(file);
+      db.exec(`PRAGMA user_version = ${SCHEMA_VERSION + 1}`);
+      db.close();
+      assert.throws(() => open(), ofKind('newer-schema', new RegExp(`schema ${SCHEMA_VERSION + 1}`)));
+      assert.deepEqual(corrupt(), []);
+    });
+
+    /** What a file of each version holds, from the version that brought it: rows that migrations must keep. */
+    const rows: Readonly<Record<number, string>> = {
+      1: `INSERT INTO boots (id, host, boot) VALUES (5, 'root', 'boot-1');
+          INSERT INTO networks VALUES ('root', 'web', '${JSON.stringify(network('web'))}');
+          INSERT INTO endpoints VALUES (5, 'web', 'cni', 'c1', 'eth0', 'interface', 'vethc1', '${JSON.stringify(endpoint('c1'))}');
+          INSERT INTO leases VALUES (5, 'pool', '40a000002', 'cni', 'web', 'c1', 'eth0', 'store');
+          INSERT INTO runs VALUES (5, 'pool', '40a000002', '40a000002', 1);
+          INSERT INTO notes VALUES ('root', 'cursor', '10.0.0.2');`,
+    };
+    for (let version = 1; version <= SCHEMA_VERSION; version++)
+      it(`of version ${version} becomes the current one and keeps its rows`, () => {
+        mkdirSync(stateDir, { recursive: true });
+        const db = new DatabaseSync(file);
+        db.exec('PRAGMA journal_mode = WAL');
+        for (let step = 1; step <= version; step++) {
+          migrate(db, step);
+          db.exec(rows[step] ?? '');
+        }
+        db.close();
+        using store = open();
+        assert.deepEqual(store.networks.list(), [network('web')]);
+        assert.deepEqual(store.endpoints.list(), [endpoint('c1')]);
+        assert.deepEqual(store.leases.list('pool'), [lease('10.0.0.2')]);
+        assert.equal(store.notes.get('cursor'), '10.0.0.2');
+        assert.throws(() => store.leases.take(lease('10.0.0.2', 'c2')), ofKind('conflict'));
+        assert.equal(schemaOf(file), freshSchema());
+      });
+
+    it('of a step that fails stays as it was', () => {
+      const db = new DatabaseSync(':memory:');
+      migrate(db, 0);
+      db.exec('CREATE TABLE notes (a)');
+      assert.throws(() => migrate(db), /notes already exists/);
+      assert.equal(db.prepare('PRAGMA user_version').get()?.user_version, 0);
+      assert.equal(db.prepare('SELECT count(*) AS n FROM sqlite_schema').get()?.n, 1);
+    });
+  });
+
+  it('loses the rows of an earlier boot with the first write of the next, and only that host its', () => {
+    fill();
+    using nested = open({ ...FIRST_BOOT, hostId: 'nested' });
+    nested.leases.take(lease('10.0.0.2'));
+    const count = (): unknown[] => {
+      const db = new DatabaseSync(file);
+      const tables = ['boots', 'endpoints', 'leases', 'runs', 'networks'];
+      const found = tables.map((table) => db.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.n);
+      db.close();
+      return found;
+    };
+    assert.deepEqual(count(), [2, 200, 201, 201, 1]);
+    using later = open(SECOND_BOOT);
+    assert.deepEqual(later.endpoints.list(), []);
+    assert.deepEqual(count(), [2, 200, 201, 201, 1]);
+    later.endpoints.put(endpoint('c1'));
+    assert.deepEqual(count(), [2, 1, 1, 1, 1]);
+    assert.equal(nested.leases.list('pool').length, 1);
+  });
+
+  it('says that the disk is full, naming the directory, and can still be read', async () => {
+    mkdirSync(stateDir, { recursive: true });
+    const script = join(import.meta.dirname, '../support/store-child.ts');
+    // A mount namespace of its own: nobody else sees the small disk.
+    const shell = `mount -t tmpfs -o size=400k none '${stateDir}' && exec '${process.execPath}' --no-warnings '${script}' fill '${stateDir}'`;
+    const text = execFileSync('unshare', ['-m', 'sh', '-c', shell], { encoding: 'utf8' });
+    assert.match(text, new RegExp(`^error state .*directory ${stateDir}: the disk is full.*Free some space`, 'm'));
+    const [, stored, listed] = /stored (\d+) listed (\d+)/.exec(text) ?? [];
+    assert.equal(stored, listed);
+    assert.ok(Number(stored) > 10, text);
+  });
+
+  it('survives a process that is killed while it makes the file', async () => {
+    for (let i = 0; i < 5; i++) {
+      const child = startChild('store-child.ts', 'churn', stateDir);
+      await child.line(/^go/);
+      await new Promise((resolve) => setTimeout(resolve, i * 3));
+      child.process.kill('SIGKILL');
+      await child.end;
+      using store = open();
+      store.notes.put('a', 'b');
+    }
+    assert.deepEqual(corrupt(), []);
+  });
+});
+
+function schemaOf(file: string): string {
+  const db = new DatabaseSync(file);
+  const rows = db.prepare('SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name').all();
+  db.close();
+  return rows.map(({ sql }) => String(sql).replace(/\s+/g, ' ')).join('\n');
+}
+
+function freshSchema(): string {
+  using directory = makeTempDir();
+  openSqliteStore({ stateDir: directory.path, identity: FIRST_BOOT })[Symbol.dispose]();
+  assert.equal(MIGRATIONS.length, SCHEMA_VERSION);
+  return schemaOf(join(directory.path, 'state.db'));
+}
