@@ -3,6 +3,7 @@ import { rebuildOnce } from '../../src/shared/core/rebuild.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import { openLinuxHost } from '../../src/shared/host/linux-host.ts';
 import { isLogLevel, makeLogger } from '../../src/shared/log/log.ts';
+import { changeCount } from '../../src/shared/store/changes.ts';
 import { lock } from '../../src/shared/store/locks.ts';
 import { thisProcess } from '../../src/shared/store/owner.ts';
 import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
@@ -28,6 +29,7 @@ export function openCore(env: Environment): Core & Disposable {
     host,
     log: makeLogger(isLogLevel(level) ? level : 'error', env.TRACEPARENT, (line) => writeAll(STDERR, line)),
     owner: thisProcess(),
+    changes: changeCount(stateDir),
     lock: (key) => {
       ensureStateDir(stateDir);
       return lock(stateDir, key);

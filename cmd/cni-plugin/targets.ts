@@ -47,7 +47,7 @@ export function targetOf(call: Call, core: Core): Target {
     role: 'interface',
     netns: call.variables.netns,
     ownNamespace: call.variables.ownNamespace,
-    driver: bridgeDriver(options),
+    driver: bridgeDriver(options, networkName(call.config)),
     driverName: options.driver,
     aliases: parsed.aliases,
     ...(source === undefined ? {} : { source }),

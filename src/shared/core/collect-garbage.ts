@@ -1,7 +1,7 @@
 import { asNetError, type NetError } from '../errors/net-error.ts';
+import { parseAlias } from '../model/alias.ts';
 import { type Attachment, attachmentDigest, hostIfName } from '../model/attachment.ts';
 import type { Op } from '../model/op.ts';
-import { parseAlias } from './alias.ts';
 import type { AddressSource, Core } from './core.ts';
 import { attachmentKey, openIfThere, removeEndpoint } from './delete-endpoint.ts';
 import { removeUnusedNetwork } from './network.ts';

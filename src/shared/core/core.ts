@@ -2,12 +2,15 @@ import type { Addressing } from '../drivers/driver.ts';
 import type { Host } from '../host/host.ts';
 import type { Logger } from '../log/log.ts';
 import type { Attachment } from '../model/attachment.ts';
+import type { ChangeCount } from '../store/changes.ts';
 import type { LocalStore, Owner } from '../store/store.ts';
 
 /** What every call works with. */
 export interface Core {
   readonly host: Host;
   readonly store: LocalStore;
+  /** Kept beside the state, to tell a state that lags behind. */
+  readonly changes: ChangeCount;
   readonly log: Logger;
   /** This process, as the holder of intents. */
   readonly owner: Owner;

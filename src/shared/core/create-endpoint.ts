@@ -1,14 +1,15 @@
 import { type Addressing, type EndpointFacts, sandboxQuery } from '../drivers/driver.ts';
 import { asNetError, NetError } from '../errors/net-error.ts';
 import type { Namespace, Namespaces, View } from '../host/host.ts';
+import { formatAlias } from '../model/alias.ts';
 import { attachmentDigest, digest, hostIfName } from '../model/attachment.ts';
 import { macOfAddr, macOfDigest } from '../model/mac.ts';
 import { EMPTY_PLAN, joinPlans, type Plan } from '../model/op.ts';
 import type { EndpointRow } from '../store/store.ts';
-import { formatAlias } from './alias.ts';
 import { type Core, type IpamResult, NO_ADDRESSES } from './core.ts';
 import { attachmentKey, removeEndpoint } from './delete-endpoint.ts';
 import { ensureNetwork } from './network.ts';
+import { countChange } from './rebuild.ts';
 import { reportEndpoint } from './report.ts';
 import type { EndpointReport, EndpointRequest, RemovalRequest } from './requests.ts';
 import { settleAddresses } from './settle.ts';
@@ -53,6 +54,7 @@ function begin(core: Core, request: EndpointRequest, sandbox: Namespace): { row:
   return core.store.transaction(() => {
     const acquired = source?.kind === 'local' ? source.acquire(core.store) : undefined;
     core.store.endpoints.put(row);
+    countChange(core);
     return acquired === undefined ? { row } : { row, acquired };
   });
 }
@@ -67,7 +69,7 @@ async function build(
   acquired: IpamResult | undefined,
 ): Promise<EndpointReport> {
   const { driver, source } = request;
-  const identity = { network: request.attachment.network, driver, driverName: request.driverName };
+  const identity = { attachment: request.attachment, driver, driverName: request.driverName };
   let result = acquired ?? NO_ADDRESSES;
   let addressing = driver.complete(result);
   const view = ensureNetwork(core, identity, addressing);

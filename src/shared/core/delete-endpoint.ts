@@ -6,6 +6,7 @@ import type { EndpointRow } from '../store/store.ts';
 import type { Core, DelegateSource } from './core.ts';
 import { removeUnusedNetwork } from './network.ts';
 import { orphanUndo } from './orphans.ts';
+import { countChange } from './rebuild.ts';
 import type { RemovalRequest } from './requests.ts';
 
 /** The lock that every call on one attachment takes first. */
@@ -51,11 +52,13 @@ function markIntent({ store, owner }: Core, row: EndpointRow): void {
   store.transaction(() => store.endpoints.put({ ...row, progress: 'intent', owner }));
 }
 
-function forget({ store }: Core, { source, attachment, role }: RemovalRequest, row: EndpointRow | undefined): void {
+function forget(core: Core, { source, attachment, role }: RemovalRequest, row: EndpointRow | undefined): void {
+  const { store } = core;
   store.transaction(() => {
     if (source?.kind === 'local') source.release(store);
     if (row?.scope !== undefined) release(store, row.scope, attachment);
     if (row !== undefined) store.endpoints.delete(attachment, role);
+    countChange(core);
   });
 }
 

@@ -1,28 +1,31 @@
 import type { Addressing, Driver } from '../drivers/driver.ts';
 import { NetError } from '../errors/net-error.ts';
 import type { View } from '../host/host.ts';
+import { type Attachment, attachmentDigest } from '../model/attachment.ts';
 import type { Op } from '../model/op.ts';
 import type { NetworkRow } from '../store/store.ts';
 import type { Core } from './core.ts';
 import { observeNetwork } from './view.ts';
 
 export interface NetworkIdentity {
-  readonly network: string;
+  readonly attachment: Attachment;
   readonly driverName: string;
   readonly driver: Driver;
 }
 
 /**
  * The network is there with all that `addressing` needs of it; what was made is on record before it is made.
- * Returns the view that was planned from. Throws `conflict` where the network's device changed while it is in use.
+ * Returns the view that was planned from. Throws `conflict` where the network's device changed while another endpoint
+ * uses it.
  */
 export function ensureNetwork(core: Core, identity: NetworkIdentity, addressing: Addressing): View {
   const { host, store } = core;
-  const { network, driver, driverName } = identity;
+  const { attachment, driver, driverName } = identity;
+  const { network } = attachment;
   const device = driver.devices[0];
+  leaveOldDevice(core, identity);
   using _lock = core.lock(deviceKey(device));
   const known = store.networks.get(network);
-  assertUnchanged(core, known, identity);
   const view = observeNetwork(host, host.own, driver, addressing);
   const plan = driver.planNetwork(view, addressing);
   const bootId = host.identity.bootId;
@@ -40,44 +43,59 @@ export function ensureNetwork(core: Core, identity: NetworkIdentity, addressing:
  * is on its device. Another network on the same device inherits the duty.
  */
 export function removeUnusedNetwork(core: Core, network: string): NetError[] {
+  const known = core.store.networks.get(network);
+  if (known === undefined) return [];
+  using _lock = core.lock(deviceKey(known.device));
+  const row = core.store.networks.get(network);
+  if (row === undefined || row.device !== known.device || core.store.endpoints.list(network).length > 0) return [];
+  return removeNetwork(core, row);
+}
+
+/** A network that moves to another device or driver leaves nothing on the old one. */
+function leaveOldDevice(core: Core, { attachment, driver, driverName }: NetworkIdentity): void {
+  const known = core.store.networks.get(attachment.network);
+  const device = driver.devices[0];
+  if (known === undefined || (known.device === device && known.driver === driverName)) return;
+  using _lock = core.lock(deviceKey(known.device));
+  const row = core.store.networks.get(attachment.network);
+  if (row?.device !== known.device || row.driver !== known.driver) return;
+  const own = attachmentDigest(attachment);
+  const others = core.store.endpoints.list(row.name).filter((other) => attachmentDigest(other.attachment) !== own);
+  if (others.length > 0) {
+    throw new NetError({
+      kind: 'conflict',
+      op: 'network',
+      subject: `network ${row.name}`,
+      what: `is on ${row.driver} ${row.device} with ${others.length} endpoints, but ${driverName} ${device} is asked for`,
+      hint: 'Remove its endpoints first, or give the changed network another name',
+    });
+  }
+  const [failure] = removeNetwork(core, row);
+  if (failure !== undefined) throw failure;
+}
+
+/** For a caller that holds the lock of the row's device. */
+function removeNetwork(core: Core, row: NetworkRow): NetError[] {
   const { host, store } = core;
-  const device = store.networks.get(network)?.device;
-  if (device === undefined) return [];
-  using _lock = core.lock(deviceKey(device));
-  const row = store.networks.get(network);
-  if (row === undefined || row.device !== device || store.endpoints.list(network).length > 0) return [];
+  const { name, device } = row;
   const undo = row.bootId === host.identity.bootId ? row.undo : [];
-  const heir = store.networks.list().find((other) => other.name !== network && other.device === device);
+  const heir = store.networks.list().find((other) => other.name !== name && other.device === device);
   if (heir !== undefined) {
     store.transaction(() => {
       const inherited = heir.bootId === row.bootId ? heir.undo : [];
       store.networks.put({ ...heir, bootId: row.bootId, undo: mergeUndo(inherited, undo) });
-      store.networks.delete(network);
+      store.networks.delete(name);
     });
     return [];
   }
   const guests = foreignPorts(core, device, undo);
   if (guests.length > 0) {
-    core.log.info('network.kept', { network, device, ports: guests.join(',') });
+    core.log.info('network.kept', { network: name, device, ports: guests.join(',') });
     return [];
   }
   const errors = host.revert(undo, { host: host.own });
-  if (errors.length === 0) store.transaction(() => store.networks.delete(network));
+  if (errors.length === 0) store.transaction(() => store.networks.delete(name));
   return errors;
-}
-
-function assertUnchanged(core: Core, known: NetworkRow | undefined, identity: NetworkIdentity): void {
-  const device = identity.driver.devices[0];
-  if (known === undefined || (known.device === device && known.driver === identity.driverName)) return;
-  const others = core.store.endpoints.list(identity.network).filter((row) => row.progress === 'ready');
-  if (others.length === 0) return;
-  throw new NetError({
-    kind: 'conflict',
-    op: 'network',
-    subject: `network ${identity.network}`,
-    what: `is on ${known.driver} ${known.device} with ${others.length} endpoints, but ${identity.driverName} ${device} is asked for`,
-    hint: 'Remove its endpoints first, or give the changed network another name',
-  });
 }
 
 /** Ports of `device` that are not ours to remove with it. */

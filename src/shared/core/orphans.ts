@@ -1,8 +1,8 @@
 import type { Namespace } from '../host/host.ts';
+import { parseAlias } from '../model/alias.ts';
 import { hostIfName } from '../model/attachment.ts';
 import type { LinkState } from '../model/link.ts';
 import type { Op } from '../model/op.ts';
-import { parseAlias } from './alias.ts';
 import type { Core } from './core.ts';
 import type { RemovalRequest } from './requests.ts';
 

@@ -1,43 +1,79 @@
+import { parseAlias, parseDeviceAlias } from '../model/alias.ts';
 import { hostIfName } from '../model/attachment.ts';
-import { EMPTY_PLAN } from '../model/op.ts';
-import type { EndpointRow } from '../store/store.ts';
-import { parseAlias } from './alias.ts';
+import type { LinkState } from '../model/link.ts';
+import { EMPTY_PLAN, type Op } from '../model/op.ts';
 import type { Core } from './core.ts';
 
+/** How many changes of leases and endpoints the state has seen; the same number is kept beside the database. */
+const COUNT = 'changes';
+
 /**
- * A state that does not know of this boot yet (new, lost or set aside as corrupt) gets the endpoints and leases that
- * the kernel's interfaces tell of, before anything is allocated. One read of one row where that has been done.
+ * A state that does not know of this boot (new, lost, set aside as corrupt) or lags behind (its write-ahead log was
+ * lost) agrees with the kernel before anything is allocated: what the interfaces tell of is on record, what has no
+ * interface any more is not. One read of one row and one of eight bytes where all is well.
  */
 export function rebuildOnce(core: Core): void {
   const { host, store } = core;
   const note = `rebuilt:${host.identity.bootId}`;
-  if (store.notes.get(note) !== undefined) return;
-  const { links } = host.observe(host.own, { links: 'all' });
+  const isBehind = (): boolean => Number(store.notes.get(COUNT) ?? 0) < core.changes.read();
+  if (store.notes.get(note) !== undefined && !isBehind()) return;
   store.transaction(() => {
-    if (store.notes.get(note) !== undefined) return;
+    if (store.notes.get(note) !== undefined && !isBehind()) return;
+    const { links } = host.observe(host.own, { links: 'all' });
+    forgetMissing(core, links);
     for (const link of links.values()) {
-      const record = parseAlias(link.alias);
-      if (record === undefined || link.kind !== 'veth') continue;
-      const { attachment, scope, addresses } = record;
-      const known = hostIfName(attachment) === link.name;
-      const row: EndpointRow = {
-        attachment,
-        role: 'interface',
-        progress: 'ready',
-        owner: core.owner,
-        sandbox: { path: '', id: '' },
-        hostIf: link.name,
-        plan: { ...EMPTY_PLAN, undo: [{ op: 'link.delete', ns: 'host', name: link.name, kind: 'veth' }] },
-        ...(scope === undefined ? {} : { scope }),
-      };
-      if (known && store.endpoints.get(attachment, 'interface') === undefined) store.endpoints.put(row);
-      if (scope === undefined) continue;
-      for (const address of addresses) {
-        if (store.leases.runAt(scope, address) === undefined) {
-          store.leases.take({ scope, address, owner: attachment, source: 'store' });
-        }
-      }
+      recallNetwork(core, link);
+      recallEndpoint(core, link);
     }
     store.notes.put(note, String(Date.now()));
+    store.notes.put(COUNT, String(core.changes.read()));
   });
+}
+
+/** Part of each transaction after which an older state would be wrong about addresses in use. */
+export function countChange({ store, changes }: Core): void {
+  const next = Math.max(Number(store.notes.get(COUNT) ?? 0), changes.read()) + 1;
+  // Before the commit: a count that is ahead costs one needless rebuild, one that is behind an address given twice.
+  changes.write(next);
+  store.notes.put(COUNT, String(next));
+}
+
+function forgetMissing({ store }: Core, links: ReadonlyMap<string, LinkState>): void {
+  for (const row of store.endpoints.list()) {
+    if (row.hostIf === '' || row.progress !== 'ready' || links.has(row.hostIf)) continue;
+    store.endpoints.delete(row.attachment, row.role);
+    if (row.scope === undefined) continue;
+    for (const lease of store.leases.list(row.scope, row.attachment)) store.leases.release(row.scope, lease.address);
+  }
+}
+
+function recallNetwork({ host, store }: Core, link: LinkState): void {
+  const made = parseDeviceAlias(link.alias);
+  if (made === undefined || link.kind !== 'bridge' || store.networks.get(made.network) !== undefined) return;
+  const undo: Op[] = [{ op: 'link.delete', ns: 'host', name: link.name, kind: 'bridge' }];
+  const { bootId } = host.identity;
+  store.networks.put({ name: made.network, driver: made.driver, device: link.name, bootId, undo });
+}
+
+function recallEndpoint({ store, owner }: Core, link: LinkState): void {
+  const record = parseAlias(link.alias);
+  if (record === undefined || link.kind !== 'veth') return;
+  const { attachment, scope, addresses } = record;
+  if (hostIfName(attachment) === link.name && store.endpoints.get(attachment, 'interface') === undefined) {
+    store.endpoints.put({
+      attachment,
+      role: 'interface',
+      progress: 'ready',
+      owner,
+      sandbox: { path: '', id: '' },
+      hostIf: link.name,
+      plan: { ...EMPTY_PLAN, undo: [{ op: 'link.delete', ns: 'host', name: link.name, kind: 'veth' }] },
+      ...(scope === undefined ? {} : { scope }),
+    });
+  }
+  if (scope === undefined) return;
+  for (const address of addresses) {
+    if (store.leases.runAt(scope, address) !== undefined) continue;
+    store.leases.take({ scope, address, owner: attachment, source: 'store' });
+  }
 }

@@ -8,12 +8,12 @@ import { planPort } from './port.ts';
 import { gatewayDevice } from './vlan.ts';
 
 /** A veth pair an endpoint, its host side a port of a bridge. Options are the reference bridge plugin's. */
-export function bridgeDriver(options: BridgeOptions): Driver {
+export function bridgeDriver(options: BridgeOptions, network: string): Driver {
   return {
     devices: options.vlan === undefined ? [options.bridge] : [options.bridge, gatewayDevice(options)],
     complete: (addressing) => completeAddressing(options, addressing),
     query: (seen, addressing) => networkQuery(options, seen, addressing),
-    planNetwork: (view: View, addressing: Addressing) => planNetwork(options, view, addressing),
+    planNetwork: (view: View, addressing: Addressing) => planNetwork(options, network, view, addressing),
     planLink: (view: View, facts: EndpointFacts) => planPort(options, view, facts),
     planAddresses: (sandbox, facts, addressing) =>
       planAddresses(sandbox, facts.ifName, addressing, {

@@ -2,6 +2,7 @@ import type { BridgeOptions } from '../../config/bridge.ts';
 import { NetError } from '../../errors/net-error.ts';
 import type { View, ViewQuery } from '../../host/host.ts';
 import { parseAddr } from '../../model/addr.ts';
+import { formatDeviceAlias } from '../../model/alias.ts';
 import { digest } from '../../model/attachment.ts';
 import type { LinkState } from '../../model/link.ts';
 import { macOfDigest } from '../../model/mac.ts';
@@ -44,12 +45,12 @@ export function networkQuery(
 }
 
 /** The bridge, its gateway addresses and forwarding, as far as they are missing. */
-export function planNetwork(options: BridgeOptions, view: View, addressing: Addressing): Plan {
+export function planNetwork(options: BridgeOptions, network: string, view: View, addressing: Addressing): Plan {
   const ops: Op[] = [];
   const undo: Op[] = [];
   const found = view.links.get(options.bridge);
   if (found === undefined) {
-    ops.push(...createBridge(options, view));
+    ops.push(...createBridge(options, network, view));
     undo.unshift({ op: 'link.delete', ns: 'host', name: options.bridge, kind: 'bridge' });
   } else {
     checkBridge(options, found);
@@ -81,7 +82,7 @@ export function networkMtu(options: BridgeOptions, view: View): number {
   return uplink?.mtu ?? 1500;
 }
 
-function createBridge(options: BridgeOptions, view: View): Op[] {
+function createBridge(options: BridgeOptions, network: string, view: View): Op[] {
   const name = options.bridge;
   const link = usesVlans(options) ? ({ kind: 'bridge', vlanFiltering: true } as const) : ({ kind: 'bridge' } as const);
   return [
@@ -95,7 +96,11 @@ function createBridge(options: BridgeOptions, view: View): Op[] {
       mtu: networkMtu(options, view),
     },
     { op: 'sysctl.set', ns: 'host', key: `net/ipv6/conf/${name}/accept_ra`, value: '0', optional: true },
-    setLink(name, { up: true, alias: 'isthmus', ...(options.promisc ? { promisc: true } : {}) }),
+    setLink(name, {
+      up: true,
+      alias: formatDeviceAlias('bridge', network),
+      ...(options.promisc ? { promisc: true } : {}),
+    }),
   ];
 }
 

@@ -1,5 +1,5 @@
-import { type Addr, formatAddr, parseAddr } from '../model/addr.ts';
-import type { Attachment } from '../model/attachment.ts';
+import { type Addr, formatAddr, parseAddr } from './addr.ts';
+import type { Attachment } from './attachment.ts';
 
 /** IFALIASZ - 1, linux/if.h. */
 const MAX_ALIAS = 255;
@@ -28,6 +28,17 @@ export function formatAlias({ attachment, scope, addresses }: AliasRecord): stri
     head.slice(0, 4),
   ].map((words) => words.join(' '));
   return forms.find((text) => Buffer.byteLength(text) <= MAX_ALIAS) ?? MARK;
+}
+
+/** `isthmus <driver> net=<network>`: the alias of a device that was made for a network. */
+export function formatDeviceAlias(driver: string, network: string): string {
+  return `${MARK} ${driver} net=${network}`;
+}
+
+/** The inverse of formatDeviceAlias; undefined for any other text. */
+export function parseDeviceAlias(text: string | undefined): { driver: string; network: string } | undefined {
+  const [, driver, network] = /^isthmus (bridge) net=(\S+)$/.exec(text ?? '') ?? [];
+  return driver === undefined || network === undefined ? undefined : { driver, network };
 }
 
 /** The inverse of formatAlias; undefined for any other text. An id that was left out is the empty string. */
