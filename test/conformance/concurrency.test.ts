@@ -3,6 +3,7 @@ import { type CniAnswer, type PluginDir, type PluginRun, pluginDir, runPluginAsy
 import { type CniHost, makeHost } from '../support/cni-host.ts';
 import { bridgeConf, type NetConf } from '../support/netconf.ts';
 import { ping } from '../support/ping.ts';
+import { assertSame } from '../support/snapshot.ts';
 
 const PODS = 50;
 
@@ -42,11 +43,11 @@ describe('many stand-alone calls at once', function () {
     const ready = performance.now();
     const deleted = await all((pod) => call('DEL', pod, config));
     assert.deepEqual(failuresOf(deleted), []);
-    assert.equal(withoutState(host), before, 'the bridge is gone too');
+    assertSame(withoutState(host), before, 'the bridge is gone too');
     const empty = host.snapshot();
     console.log(`      ADD ${rate(between - started)}, DEL ${rate(performance.now() - ready)}`);
     assert.deepEqual(failuresOf([await call('ADD', 0, config), await call('DEL', 0, config)]), []);
-    assert.equal(host.snapshot(), empty, 'no row is left either');
+    assertSame(host.snapshot(), empty, 'no row is left either');
   });
 
   it('a storm of ADDs and DELs on two networks: what survives is whole, what is gone is gone', async () => {
@@ -75,7 +76,7 @@ describe('many stand-alone calls at once', function () {
     const checks = [...alive].map(([pod, prevResult]) => call('CHECK', pod, { ...configOf(pod), prevResult }));
     assert.deepEqual(failuresOf(await Promise.all(checks)), []);
     assert.deepEqual(failuresOf(await all((pod) => call('DEL', pod, configOf(pod)))), []);
-    assert.equal(withoutState(host), before);
+    assertSame(withoutState(host), before);
   });
 });
 

@@ -6,6 +6,7 @@ import { pluginFile, referenceDir } from '../support/cni.ts';
 import { makeHost } from '../support/cni-host.ts';
 import { bridgeConf } from '../support/netconf.ts';
 import { ping } from '../support/ping.ts';
+import { assertSame } from '../support/snapshot.ts';
 
 /** How an administrator may have put the executable into a plugin directory, beside symbolic links. */
 const WAYS: readonly [string, (name: string) => void][] = [
@@ -40,7 +41,7 @@ describe('the names of the executable need not be symbolic links', () => {
       const prevResult = host.ok({ ...call, command: 'ADD' });
       host.ok({ ...call, command: 'CHECK', config: { ...config, prevResult } });
       host.ok({ ...call, command: 'DEL' });
-      assert.equal(withoutState(host.snapshot()), withoutState(before));
+      assertSame(withoutState(host.snapshot()), withoutState(before));
     });
   }
 

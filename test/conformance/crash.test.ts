@@ -4,6 +4,7 @@ import { type PluginDir, pluginDir } from '../support/cni.ts';
 import { type CniHost, makeHost } from '../support/cni-host.ts';
 import { bridgeConf, type NetConf } from '../support/netconf.ts';
 import { makeNetns } from '../support/netns.ts';
+import { assertSame } from '../support/snapshot.ts';
 import { killedAt, pointsOf, type SyscallPoint, straceMissing } from '../support/strace.ts';
 
 /** ISTHMUS_CRASH=all tries every point; by default runs of writes to one file are thinned out. */
@@ -41,7 +42,7 @@ describe('the plugin is killed', function () {
   const how = (command: 'ADD' | 'DEL', pod: number) => ({ dir: bin.path, name: 'isthmus', command, pod, config });
   const add = (pod = 0) => host.ok(how('ADD', pod));
   const del = (pod = 0) => host.ok(how('DEL', pod));
-  const unchanged = (asItWas: string, point: SyscallPoint) => assert.equal(host.snapshot(), asItWas, point.what);
+  const unchanged = (asItWas: string, point: SyscallPoint) => assertSame(host.snapshot(), asItWas, point.what);
 
   it('during the first ADD of a network: DEL leaves nothing, and ADD works', () => {
     matrix(pointsOf(host.call(how('ADD', 0))), (point) => {
@@ -88,7 +89,7 @@ describe('the plugin is killed', function () {
     });
     host.ok({ ...how('ADD', 1), command: 'CHECK', config: { ...config, prevResult: kept } });
     del(1);
-    assert.equal(host.snapshot(), clean);
+    assertSame(host.snapshot(), clean);
   });
 
   it('during a DEL beside another pod, which is not disturbed', () => {
@@ -105,7 +106,7 @@ describe('the plugin is killed', function () {
     });
     host.ok({ ...how('ADD', 1), command: 'CHECK', config: { ...config, prevResult: kept } });
     del(1);
-    assert.equal(host.snapshot(), clean);
+    assertSame(host.snapshot(), clean);
   });
 
   it('during the first call on a machine: whatever there is of the state, DEL and ADD work', () => {
@@ -136,7 +137,7 @@ describe('the plugin is killed', function () {
     host.ok({ ...how('ADD', 1), config: moved });
     host.ok({ ...how('DEL', 0), config: moved });
     host.ok({ ...how('DEL', 1), config: moved });
-    assert.equal(host.snapshot(), clean);
+    assertSame(host.snapshot(), clean);
   });
 
   it('during an ADD whose network namespace is deleted afterwards: DEL leaves nothing', () => {
@@ -149,7 +150,7 @@ describe('the plugin is killed', function () {
     assert.equal(killedAt(host.call({ ...call, command: 'ADD' }), point).signal, 'SIGKILL');
     lost[Symbol.dispose]();
     host.ok({ ...call, command: 'DEL' });
-    assert.equal(host.snapshot(), clean);
+    assertSame(host.snapshot(), clean);
   });
 });
 

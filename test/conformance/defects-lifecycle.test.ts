@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { CniHost } from '../support/cni-host.ts';
 import { type BridgeType, layer2Conf, type NetConf } from '../support/netconf.ts';
 import { ping } from '../support/ping.ts';
+import { assertSame } from '../support/snapshot.ts';
 import { type Caller, conf, defect } from './defect.ts';
 
 const ONE_ADDRESS = [[{ subnet: '10.88.0.0/24', rangeStart: '10.88.0.9', rangeEnd: '10.88.0.9' }]];
@@ -34,7 +35,7 @@ defect('D2: DEL when CNI_NETNS is a plain file (a bind mount that is gone)', {
     const before = caller.host.snapshot();
     const run = delWithPlainFile(caller);
     assert.equal(run.code, 0, run.stdout);
-    assert.equal(caller.host.snapshot(), before);
+    assertSame(caller.host.snapshot(), before);
   },
 });
 
@@ -62,7 +63,7 @@ defect('D5: an ADD that fails late', {
     const failed = failLate(caller);
     assert.notEqual(failed.code, 0);
     assert.match(failed.json?.msg ?? '', /203\.0\.113\.1/);
-    assert.equal(host.snapshot(), before);
+    assertSame(host.snapshot(), before);
     host.ok({ ...how, command: 'DEL', pod: 0, config: conf(how, host) });
     for (const pod of [0, 1]) host.ok({ ...how, command: 'ADD', pod, config: conf(how, host) });
     ping(host.pod(0), '10.88.0.1');
@@ -83,13 +84,13 @@ defect('D8: GC', {
     host.ok({ ...how, command: 'ADD', pod: 1, config });
     for (const key of ['cni.dev/valid-attachments', 'cni.dev/attachments']) {
       host.ok({ ...how, command: 'GC', config: { ...config, [key]: [{ containerID: 'pod0', ifname: 'eth0' }] } });
-      assert.equal(host.snapshot(), withOne);
+      assertSame(host.snapshot(), withOne);
       host.ok({ ...how, command: 'ADD', pod: 1, config });
     }
     host.ok({ ...how, command: 'CHECK', pod: 0, config: { ...config, prevResult: kept } });
     // libcni writes a Go slice without elements as null.
     host.ok({ ...how, command: 'GC', config: { ...config, 'cni.dev/valid-attachments': null } });
-    assert.equal(host.snapshot(), before);
+    assertSame(host.snapshot(), before);
   },
 });
 
@@ -144,10 +145,10 @@ defect('D16: two interfaces of one container on one network', {
     const withOne = host.snapshot();
     host.ok({ ...how, command: 'ADD', pod: 0, ifName: 'eth1', config });
     host.ok({ ...how, command: 'DEL', pod: 0, ifName: 'eth1', config });
-    assert.equal(host.snapshot(), withOne);
+    assertSame(host.snapshot(), withOne);
     host.ok({ ...how, command: 'CHECK', pod: 0, ifName: 'eth0', config: { ...config, prevResult: kept } });
     host.ok({ ...how, command: 'DEL', pod: 0, ifName: 'eth0', config });
-    assert.equal(host.snapshot(), before);
+    assertSame(host.snapshot(), before);
   },
 });
 
@@ -174,7 +175,7 @@ defect('D16: identities that run into the same text when concatenated', {
       host.ok({ ...how, command: 'DEL', pod: 1, ...other });
       host.ok({ ...how, command: 'CHECK', pod: 0, ...first, config: { ...first.config, prevResult: kept } });
       host.ok({ ...how, command: 'DEL', pod: 0, ...first });
-      assert.equal(host.snapshot(), before);
+      assertSame(host.snapshot(), before);
     }
   },
 });

@@ -1,10 +1,12 @@
 import { strict as assert } from 'node:assert';
-import { copyFileSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { type PluginDir, pluginDir } from '../support/cni.ts';
 import { type CniHost, makeHost } from '../support/cni-host.ts';
 import { bridgeConf, type NetConf } from '../support/netconf.ts';
 import { ping } from '../support/ping.ts';
+import { assertSame } from '../support/snapshot.ts';
 import { injected, pointsOf, straceMissing } from '../support/strace.ts';
 
 /** Four addresses, so that one that is in use is handed out at once where it is forgotten: .2 to .5. */
@@ -27,7 +29,7 @@ describe('the disk fails', function () {
     add(0);
     del(0);
     clean = kernelOf(host);
-    copyFileSync(database(), `${database()}.saved`);
+    foldLog(database());
   });
   afterEach(() => host?.[Symbol.dispose]());
 
@@ -56,7 +58,6 @@ describe('the disk fails', function () {
           .slice(1)
           .forEach((file) => void rmSync(file)),
     ],
-    ['as it was before the first ADD', (path) => restoreAll(path)],
     ['beside a -wal of garbage', (path) => writeFileSync(`${path}-wal`, Buffer.alloc(9000, 0x5a))],
     ['in a directory that is gone', () => rmSync(host.stateDir, { recursive: true })],
   ];
@@ -73,9 +74,17 @@ describe('the disk fails', function () {
       const again = [add(0), add(1), add(2), add(3)];
       assert.equal(new Set(again).size, 4, 'all four addresses are free');
       for (const pod of [0, 1, 2, 3]) del(pod);
-      assert.equal(kernelOf(host), clean);
+      assert.equal(hostLinks(host), '');
     });
   }
+
+  it('state.db deleted while a pod runs: the bridge goes with its last pod all the same', () => {
+    add(0);
+    rmSync(host.stateDir, { recursive: true });
+    add(1);
+    for (const pod of [0, 1]) del(pod);
+    assertSame(kernelOf(host), clean);
+  });
 
   it('state.db deleted and the namespace gone: DEL exits 0', () => {
     add(0);
@@ -104,12 +113,12 @@ describe('the disk fails', function () {
       for (const point of writes.filter((_, i) => i < 6 || i % 4 === 0)) {
         const run = host.run({ ...how('ADD', 0), ...fullDisk(host, how('ADD', 0), point.nth) });
         if (run.code !== 0) {
-          assert.equal(run.json?.code, 5, `${point.what}: ${run.stdout}${run.stderr}`);
+          assert.ok([5, 106].includes(run.json?.code ?? 0), `${point.what}: ${run.stdout}${run.stderr}`);
           assert.doesNotMatch(host.pod(0).ip('-br', 'link'), /eth0/, point.what);
           failures.push(point.what);
         }
         del(0);
-        assert.equal(host.snapshot(), asItWas, point.what);
+        assertSame(host.snapshot(), asItWas, point.what);
       }
       assert.ok(failures.length > 0, 'a full disk was noticed');
     });
@@ -122,7 +131,7 @@ describe('the disk fails', function () {
         assert.doesNotMatch(host.pod(0).ip('-br', 'link'), /eth0/, `${run.stdout}${run.stderr}`);
         assert.ok(run.code === 0 || run.json?.code !== 999, run.stdout);
         del(0);
-        assert.equal(host.snapshot(), asItWas);
+        assertSame(host.snapshot(), asItWas);
       }
     });
   });
@@ -157,8 +166,9 @@ function overwriteAll(path: string): void {
   for (const file of files(path)) writeFileSync(file, Buffer.alloc(Math.max(statSync(file).size, 512), 0xa5));
 }
 
-/** What saveAll kept is in the place of what is there. */
-function restoreAll(path: string): void {
-  for (const file of files(path)) rmSync(file);
-  copyFileSync(`${path}.saved`, path);
+/** All that is in -wal is in the database, so that what comes later is in -wal alone. */
+function foldLog(path: string): void {
+  const db = new DatabaseSync(path);
+  db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  db.close();
 }

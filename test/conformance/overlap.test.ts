@@ -3,6 +3,7 @@ import { type PluginDir, pluginDir, runPluginAsync } from '../support/cni.ts';
 import { type CniHost, makeHost } from '../support/cni-host.ts';
 import { bridgeConf, type NetConf } from '../support/netconf.ts';
 import { ping } from '../support/ping.ts';
+import { assertSame } from '../support/snapshot.ts';
 import { heldAt, pointsOf, type SyscallPoint, straceMissing } from '../support/strace.ts';
 
 describe('calls that overlap', function () {
@@ -33,7 +34,7 @@ describe('calls that overlap', function () {
     host?.[Symbol.dispose]();
     bin?.[Symbol.dispose]();
   });
-  afterEach(() => assert.equal(host.snapshot(), clean));
+  afterEach(() => assertSame(host.snapshot(), clean));
 
   const how = (command: 'ADD' | 'DEL' | 'CHECK', pod: number, conf: unknown = config) => ({
     dir: bin.path,
@@ -50,7 +51,7 @@ describe('calls that overlap', function () {
       const added = await adding.done;
       assert.equal(deleted.code, 0, `${point.what}: ${deleted.stdout}`);
       assert.ok(added.code === 0 || added.json?.code !== 999, `${point.what}: ${added.stdout}`);
-      assert.equal(host.snapshot(), clean, `${point.what}: ADD said ${added.stdout}`);
+      assertSame(host.snapshot(), clean, `${point.what}: ADD said ${added.stdout}`);
     }
   });
 
@@ -75,7 +76,7 @@ describe('calls that overlap', function () {
       host.ok(how('DEL', 0, failing));
       ping(host.pod(1), '10.88.0.1');
       host.ok(how('DEL', 1));
-      assert.equal(host.snapshot(), clean, point.what);
+      assertSame(host.snapshot(), clean, point.what);
     }
   });
 
@@ -90,7 +91,7 @@ describe('calls that overlap', function () {
       assert.deepEqual([deleted.code, added.code], [0, 0], `${point.what}: ${deleted.stdout}${added.stdout}`);
       ping(host.pod(1), '10.88.0.1');
       host.ok(how('DEL', 1));
-      assert.equal(host.snapshot(), clean, point.what);
+      assertSame(host.snapshot(), clean, point.what);
     }
   });
 
@@ -100,7 +101,7 @@ describe('calls that overlap', function () {
       adding.child.kill('SIGTERM');
       await adding.done;
       host.ok(how('DEL', 0));
-      assert.equal(host.snapshot(), clean, point.what);
+      assertSame(host.snapshot(), clean, point.what);
     }
   });
 });

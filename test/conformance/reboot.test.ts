@@ -9,6 +9,7 @@ import { type CniHost, makeHost } from '../support/cni-host.ts';
 import { bridgeConf, type NetConf } from '../support/netconf.ts';
 import { makeNetns, removeNetns, type TestNetns } from '../support/netns.ts';
 import { ping } from '../support/ping.ts';
+import { assertSame } from '../support/snapshot.ts';
 
 const SMALL = { ranges: [[{ subnet: '10.88.0.0/24', rangeEnd: '10.88.0.4' }]] };
 
@@ -80,7 +81,7 @@ describe('after a reboot', function () {
     const kept = host.ok({ ...how('ADD', 1), prefix: second });
     const state = host.snapshot();
     host.ok({ ...how('DEL', 0), prefix: second });
-    assert.equal(host.snapshot(), state);
+    assertSame(host.snapshot(), state);
     host.ok({ ...how('CHECK', 1), config: { ...config, prevResult: kept }, prefix: second });
   });
 

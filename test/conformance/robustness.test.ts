@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { type CniCommand, type PluginDir, type PluginRun, pluginDir, pluginNames } from '../support/cni.ts';
 import { type CniHost, makeHost } from '../support/cni-host.ts';
 import { bridgeConf, layer2Conf } from '../support/netconf.ts';
+import { assertSame } from '../support/snapshot.ts';
 
 type PluginName = (typeof pluginNames)[number];
 
@@ -28,7 +29,7 @@ describe('no configuration brings a plugin down (D18 and its kind)', function ()
   beforeEach(() => {
     asItWas = host.snapshot();
   });
-  afterEach(() => assert.equal(host.snapshot(), asItWas, 'the host is as it was'));
+  afterEach(() => assertSame(host.snapshot(), asItWas, 'the host is as it was'));
 
   for (const name of pluginNames) {
     it(`${name}: any JSON and any text on stdin`, () => {

@@ -1,3 +1,4 @@
+import { strict as assert } from 'node:assert';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
@@ -47,6 +48,15 @@ export function snapshot(query: SnapshotQuery): string {
   }
   if (query.dataDir !== undefined) parts.push('## data', filesText(query.dataDir, /^(lock|last_reserved_ip\.\d+)$/));
   return `${parts.filter((part) => part !== '').join('\n')}\n`;
+}
+
+/** Two snapshots are the same; throws with the lines that differ, and `what` was done between them. */
+export function assertSame(actual: string, expected: string, what = ''): void {
+  if (actual === expected) return;
+  const [is, was] = [actual.split('\n'), expected.split('\n')];
+  const lost = was.filter((line) => !is.includes(line)).map((line) => `- ${line.slice(0, 200)}`);
+  const found = is.filter((line) => !was.includes(line)).map((line) => `+ ${line.slice(0, 200)}`);
+  assert.fail([`the host is not as it was${what === '' ? '' : ` (${what})`}:`, ...lost, ...found].join('\n'));
 }
 
 function namespaceText(path: string): string {
