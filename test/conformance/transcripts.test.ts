@@ -4,11 +4,14 @@ import { join } from 'node:path';
 import { type CniAnswer, type CniCommand, expectOk, pluginDir, referenceDir } from '../support/cni.ts';
 import { makeHost } from '../support/cni-host.ts';
 import { reference } from '../support/e2e.ts';
+import { assertSame } from '../support/snapshot.ts';
 
 /** One call as a runtime made it, environment and standard input unchanged, and what the plugin of then answered. */
 interface Recorded {
   readonly env: Readonly<Record<string, string>> & { readonly CNI_COMMAND: CniCommand; readonly CNI_NETNS: string };
-  readonly stdin: Readonly<Record<string, unknown>>;
+  readonly stdin: Readonly<Record<string, unknown>> & {
+    readonly runtimeConfig?: { readonly dns?: { readonly Servers: string[]; readonly Searches: string[] } };
+  };
   /** Absent where the recorded plugin failed; "" where it printed nothing. */
   readonly result?: CniAnswer | '';
 }
@@ -82,24 +85,28 @@ function replay(calls: readonly Recorded[], name: string, keys: Readonly<Record<
       continue;
     }
     if (call.result) assert.deepEqual(shapeOf(answer), shapeOf(placed(call.result)), what);
-    compareRequested(what, call.env.CNI_ARGS ?? '', answer);
+    compareRequested(what, call, answer);
     const pod = host.pods.find((one) => one.path === env.CNI_NETNS);
     for (const { address } of answer.ips ?? []) assert.ok(pod?.ip('-o', 'addr').includes(` ${address} `), what);
   }
   // The reference never removes a bridge, nor its files' directory.
-  if (!reference) assert.equal(host.snapshot(), fresh);
+  if (!reference) assertSame(host.snapshot(), fresh);
 }
 
 function supported(result: Recorded['result']): readonly string[] {
   return result ? (result.supportedVersions ?? []) : [];
 }
 
-/** What `IP=` and `MAC=` ask for has been given. */
-function compareRequested(what: string, args: string, answer: CniAnswer): void {
+/** What `IP=`, `MAC=` and the runtime's name servers (in Go's spelling of keys) ask for has been given. */
+function compareRequested(what: string, { env, stdin }: Recorded, answer: CniAnswer): void {
+  const args = env.CNI_ARGS ?? '';
   const [, ip] = /(?:^|;)IP=([^;]+)/.exec(args) ?? [];
   const [, mac] = /(?:^|;)MAC=([^;]+)/.exec(args) ?? [];
   if (ip !== undefined) assert.equal(answer.ips?.[0]?.address.replace(/\/.*/, ''), ip, what);
   if (mac !== undefined) assert.equal(answer.interfaces?.at(-1)?.mac, mac, what);
+  const dns = stdin.runtimeConfig?.dns;
+  if (dns === undefined || reference) return;
+  assert.deepEqual(answer.dns, { nameservers: dns.Servers, search: dns.Searches }, what);
 }
 
 /** The /24 of the first address that was given out. */
@@ -111,10 +118,10 @@ function subnetOf(calls: readonly Recorded[]): string {
   throw new Error('nothing recorded has an address');
 }
 
-/** Types in place of values, keys in order; an empty `dns`, which versions from 1.0.0 on leave out, is left out. */
+/** Types in place of values, keys in order; without `dns`, which was always empty then. */
 function shapeOf(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(shapeOf);
   if (typeof value !== 'object' || value === null) return typeof value;
-  const entries = Object.entries(value).filter(([key, one]) => key !== 'dns' || Object.keys(one).length > 0);
+  const entries = Object.entries(value).filter(([key]) => key !== 'dns');
   return Object.fromEntries(entries.map(([key, one]) => [key, shapeOf(one)]).sort());
 }

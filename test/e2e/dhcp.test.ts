@@ -67,6 +67,7 @@ describe('addresses from an IPAM plugin of somebody else', function () {
       const fixed = { type: 'static', addresses: [{ address: '10.99.0.1/24' }] };
       call({ command: 'ADD', pod: 'server', type, ipam: fixed });
       const dnsmasq = await serve(host);
+      host.run('rm', '-f', SOCKET);
       const daemon = await host.start('dhcp', [`${referencePath}/dhcp`, 'daemon', '-socketpath', SOCKET], () =>
         existsSync(host.outside(SOCKET)),
       );

@@ -1,8 +1,10 @@
 import { strict as assert } from 'node:assert';
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { pluginFile, pluginNames, referenceDir } from './cni.ts';
-import { snapshot } from './snapshot.ts';
+import { assertSame, snapshot } from './snapshot.ts';
+import { makeTempDir } from './temp.ts';
 import { makeTestHost, type TestHost } from './test-host.ts';
 
 /**
@@ -60,7 +62,7 @@ export function useTestHost(env: Readonly<Record<string, string>> = {}): () => T
       await host[Symbol.asyncDispose]();
       host = undefined;
     }
-    assert.equal(left, fresh, 'the plugin left something on the host');
+    assertSame(left, fresh, 'a runtime with its plugin');
     assert.equal(zombies, '', 'processes that nobody waits for');
     assert.deepEqual(tracesOf(name), [], 'the test host left something on the machine');
     assert.equal(machineState(), machine, 'the machine is not as it was');
@@ -85,10 +87,16 @@ function installPlugins(host: TestHost): void {
 /** Links, addresses, routes, firewall, state and leases of the host, and the namespaces that are named in it. */
 function hostState(host: TestHost): string {
   const names = host.attempt(['ls', '/run/netns']).stdout;
+  // SQLite resolves links in a path, and /proc/<pid>/root is one: it would open the machine's own file.
+  using copy = makeTempDir();
+  for (const dir of ['isthmus', 'cni/networks']) {
+    const from = host.outside(`/var/lib/${dir}`);
+    if (existsSync(from)) cpSync(from, join(copy.path, dir), { recursive: true, preserveTimestamps: true });
+  }
   const text = snapshot({
     netns: [{ path: host.outside('/run/isth/net') }],
-    stateDir: host.outside('/var/lib/isthmus'),
-    dataDir: host.outside('/var/lib/cni/networks'),
+    stateDir: join(copy.path, 'isthmus'),
+    dataDir: join(copy.path, 'cni/networks'),
   });
   return `${text}## namespaces\n${names}`;
 }

@@ -12,6 +12,14 @@ export interface InstalledNetwork {
 
 const EXAMPLES = join(import.meta.dirname, '../../netconf-examples');
 
+/** What is read here of a configuration list. */
+interface List {
+  readonly name: string;
+  readonly plugins: readonly {
+    readonly ipam: { readonly ranges: readonly (readonly { readonly subnet: string }[])[] };
+  }[];
+}
+
 const REFERENCE = {
   cniVersion: '1.0.0',
   name: 'web',
@@ -27,6 +35,16 @@ const REFERENCE = {
   ],
 };
 
+const ISTHMUS = {
+  ...REFERENCE,
+  plugins: REFERENCE.plugins.map(({ type, ipam: { type: _, ...ipam }, ...rest }) => ({
+    type: 'isthmus',
+    driver: type,
+    ...rest,
+    ipam,
+  })),
+};
+
 /** What a test changes of a configuration. */
 export interface NetworkChanges {
   readonly subnet?: string;
@@ -35,8 +53,8 @@ export interface NetworkChanges {
 /** The host's only network is the example `bridge.conflist`, unchanged; of the reference, the same by its keys. */
 export function installNetwork(host: TestHost, changes: NetworkChanges = {}): InstalledNetwork {
   const example = join(EXAMPLES, 'bridge.conflist');
-  if (!reference && existsSync(example)) return install(host, JSON.parse(readFileSync(example, 'utf8')), changes);
-  return install(host, REFERENCE, changes);
+  if (reference) return install(host, REFERENCE, changes);
+  return install(host, existsSync(example) ? JSON.parse(readFileSync(example, 'utf8')) : ISTHMUS, changes);
 }
 
 /** The host's only network is a configuration of the reference, which the executable has to take as it is. */
@@ -49,7 +67,7 @@ export function removeNetworks(host: TestHost): void {
   host.run('sh', '-c', `rm -f ${confDir}/*`);
 }
 
-function install(host: TestHost, list: typeof REFERENCE, changes: NetworkChanges): InstalledNetwork {
+function install(host: TestHost, list: List, changes: NetworkChanges): InstalledNetwork {
   removeNetworks(host);
   const subnet = list.plugins[0]?.ipam.ranges[0]?.[0]?.subnet ?? '';
   const text = JSON.stringify(list, undefined, 2).replaceAll(subnet, changes.subnet ?? subnet);
