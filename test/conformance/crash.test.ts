@@ -7,7 +7,7 @@ import { makeNetns } from '../support/netns.ts';
 import { assertSame } from '../support/snapshot.ts';
 import { killedAt, pointsOf, type SyscallPoint, straceMissing } from '../support/strace.ts';
 
-/** ISTHMUS_CRASH=all tries every point; by default runs of writes to one file are thinned out. */
+/** ISTHMUS_CRASH=all tries every point; by default those of the store are thinned out. */
 const ALL = process.env.ISTHMUS_CRASH === 'all';
 
 /**
@@ -38,6 +38,9 @@ describe('the plugin is killed', function () {
     host?.[Symbol.dispose]();
     bin?.[Symbol.dispose]();
   });
+
+  // A test that has failed does not take the others with it.
+  afterEach(() => [0, 1].forEach((pod) => void host.run(how('DEL', pod))));
 
   const how = (command: 'ADD' | 'DEL', pod: number) => ({ dir: bin.path, name: 'isthmus', command, pod, config });
   const add = (pod = 0) => host.ok(how('ADD', pod));
@@ -79,7 +82,7 @@ describe('the plugin is killed', function () {
       const { signal } = killedAt(host.call(how('ADD', 0)), point);
       const again = host.run(how('ADD', 0));
       if (again.code !== 0) {
-        assert.match(again.json?.msg ?? '', /DEL/, `${point.what}: ${again.stdout}`);
+        assert.match(again.stdout, /already attached[^]*DEL/, point.what);
         del();
         add();
       }
@@ -134,8 +137,11 @@ describe('the plugin is killed', function () {
     assert.ok(point !== undefined);
     assert.equal(killedAt(host.call(how('ADD', 0)), point).signal, 'SIGKILL');
     const moved = { ...config, bridge: 'isth9' };
-    host.ok({ ...how('ADD', 1), config: moved });
+    const early = host.run({ ...how('ADD', 1), config: moved });
+    if (early.code !== 0) assert.match(early.json?.msg ?? '', /isth0 with 1 endpoint/);
     host.ok({ ...how('DEL', 0), config: moved });
+    if (early.code !== 0) host.ok({ ...how('ADD', 1), config: moved });
+    assert.match(host.ns.ip('-o', 'link', 'show', 'type', 'veth'), / master isth9 /);
     host.ok({ ...how('DEL', 1), config: moved });
     assertSame(host.snapshot(), clean);
   });
@@ -171,7 +177,7 @@ function matrix(points: Points, tryPoint: (point: SyscallPoint) => NodeJS.Signal
   let hit = 0;
   for (const point of tried) if (tryPoint(point) !== null) hit++;
   console.log(`      ${points.before.length} changes, killed at ${hit} of ${tried.length} points`);
-  assert.ok(hit >= tried.length * 0.9 && hit > 5, `only ${hit} of ${tried.length} points were hit`);
+  assert.ok(hit > 0 && hit >= tried.length * 0.9, `only ${hit} of ${tried.length} points were hit`);
 }
 
 function isTelling(point: SyscallPoint | undefined): boolean {
@@ -183,14 +189,7 @@ function kernelOnly({ before, after }: Points): Points {
   return { before: before.filter((_, i) => telling[i]), after: after.filter((_, i) => telling[i]) };
 }
 
-/** Of consecutive writes to one file the first and the last. */
+/** What tells the kernel something, and a third of the rest, which is the store's own business and tested with it. */
 function thinned(points: readonly SyscallPoint[]): SyscallPoint[] {
-  return points.filter((point, i) => {
-    const same = (other: SyscallPoint | undefined) => other !== undefined && target(other) === target(point);
-    return point.syscall !== 'pwrite64' || !same(points[i - 1]) || !same(points[i + 1]);
-  });
-}
-
-function target({ what }: SyscallPoint): string | undefined {
-  return /\w+\(\d+<[^>]*>/.exec(what)?.[0];
+  return points.filter((point, i) => isTelling(point) || i % 3 === 0);
 }

@@ -43,7 +43,7 @@ const SYSCTLS = [
 export function snapshot(query: SnapshotQuery): string {
   const parts = query.netns.flatMap((ns, i) => [`## namespace ${i}`, namespaceText(ns.path)]);
   if (query.stateDir !== undefined) {
-    parts.push('## state', filesText(query.stateDir, /^(state\.db(-wal|-shm)?|locks)$/));
+    parts.push('## state', filesText(query.stateDir, /^(state\.db(-wal|-shm)?|locks|changes)$/));
     parts.push(storeText(join(query.stateDir, 'state.db'), query.volatile ?? VOLATILE));
   }
   if (query.dataDir !== undefined) parts.push('## data', filesText(query.dataDir, /^(lock|last_reserved_ip\.\d+)$/));
