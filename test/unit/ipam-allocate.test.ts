@@ -100,6 +100,34 @@ describe('ipam: allocate', () => {
     assert.equal(add('a').length, 1);
   });
 
+  it('looks at few runs, however many leases there are and however they lie', () => {
+    sets = [[range('10.64.0.0/20')]];
+    const fill = (step: number): void => {
+      for (let i = 2; i < 4000; i += step) {
+        const address = { family: 4 as const, value: addr('10.64.0.0').value + BigInt(i) };
+        if (store.leases.runAt(SCOPE, address) === undefined)
+          store.leases.take({ scope: SCOPE, address, owner: attachment(`x${i}`), source: 'store' });
+      }
+    };
+    let looks = 0;
+    const { runAt } = store.leases;
+    const looksFor = (id: string): number => {
+      looks = 0;
+      add(id);
+      return looks;
+    };
+    fill(2);
+    Object.assign(store.leases, {
+      runAt: (...args: Parameters<typeof runAt>) => {
+        looks++;
+        return runAt(...args);
+      },
+    });
+    assert.ok(looksFor('a') <= 3, `${looks} looks at every other address`);
+    fill(1);
+    assert.ok(looksFor('b') <= 3, `${looks} looks at one long run`);
+  });
+
   it('tells what an owner holds and what is free', () => {
     sets = [[range('10.88.0.0/29')], [range('fd00::/64')]];
     add('a');

@@ -291,6 +291,28 @@ describe('store: its directory and file', () => {
     assert.ok(Number(stored) > 10, text);
   });
 
+  it('says that somebody else is at it when a transaction does not begin in time', () => {
+    fill();
+    const db = new DatabaseSync(file);
+    db.exec('BEGIN IMMEDIATE');
+    using store = openSqliteStore({ stateDir, identity: FIRST_BOOT, waitMs: 20 });
+    assert.throws(() => store.notes.put('a', 'b'), ofKind('busy', /another process holds the store/));
+    assert.equal(store.networks.list().length, 1);
+    db.exec('ROLLBACK');
+    store.notes.put('a', 'b');
+    db.close();
+  });
+
+  it('leaves its log for the next process, which saves syncing it into the file each time', () => {
+    for (let i = 0; i < 3; i++) {
+      using store = open();
+      store.notes.put(`n${i}`, 'x');
+    }
+    assert.ok(statSync(`${file}-wal`).size > 0);
+    using store = open();
+    assert.deepEqual([store.notes.get('n0'), store.notes.get('n2')], ['x', 'x']);
+  });
+
   it('survives a process that is killed while it makes the file', async () => {
     for (let i = 0; i < 5; i++) {
       const child = startChild('store-child.ts', 'churn', stateDir);

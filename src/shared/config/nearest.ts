@@ -1,4 +1,4 @@
-/** The candidate that `word` most probably is a misspelling of, or undefined where none is near. */
+/** The candidate that `word` most probably is a misspelling or the beginning of, or undefined where none is near. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   const lower = word.toLowerCase();
   let best: string | undefined;
@@ -8,7 +8,7 @@ export function nearest(word: string, candidates: readonly string[]): string | u
     const edits = distance(lower, candidate.toLowerCase());
     if (edits < least) [best, least] = [candidate, edits];
   }
-  return best;
+  return best ?? candidates.find((candidate) => word.length > 2 && candidate.toLowerCase().startsWith(lower));
 }
 
 /** Optimal string alignment: insertions, deletions, replacements and swaps of neighbours. */

@@ -15,7 +15,7 @@ export function leasesFor(store: LocalStore, scope: string, owner: Attachment): 
 
 /** None of the owner's leases is left in the scope, nor the files they came from. Returns those there were. */
 export function release(store: LocalStore, scope: string, owner: Attachment): Lease[] {
-  return store.transaction(() => free(store, held(store, scope, owner)));
+  return store.transaction(() => drop(store, held(store, scope, owner)));
 }
 
 /**
@@ -26,12 +26,12 @@ export function retain(store: LocalStore, scope: string, camp: Camp, keep: reado
   const kept = new Set(keep.flatMap((owner) => [keyOf(owner), keyOf(nameless(owner))]));
   return store.transaction(() => {
     const lost = store.leases.list(scope).filter(({ owner }) => owner.camp === camp && !kept.has(keyOf(owner)));
-    return free(store, lost);
+    return drop(store, lost);
   });
 }
 
 /** Files go first: a lease without its file is freed by the next reading of the directory, not the reverse. */
-function free(store: LocalStore, leases: readonly Lease[]): Lease[] {
+function drop(store: LocalStore, leases: readonly Lease[]): Lease[] {
   for (const { scope, address, source } of leases) {
     if (source === 'file') removeFile(store, scope, address);
     store.leases.release(scope, address);

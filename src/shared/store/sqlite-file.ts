@@ -9,8 +9,6 @@ import { createFile, migrate, setAside } from './sqlite-repair.ts';
 
 export type SqlRow = Readonly<Record<string, SQLOutputValue>>;
 
-/** How long a statement waits for another process's transaction; transactions last less than a millisecond. */
-const BUSY_TIMEOUT_MS = 30_000;
 /** Pages of the write-ahead log before it is folded into the database: what the next process has to read at most. */
 const CHECKPOINT_PAGES = 256;
 /** First byte of the range that SQLite's SHARED lock covers (os.h: PENDING_BYTE + 2). */
@@ -23,15 +21,18 @@ const SHARED_FIRST = 0x40000002n;
 export class SqliteFile {
   readonly #stateDir: string;
   readonly #path: string;
+  readonly #waitMs: number;
   readonly #statements = new Map<string, StatementSync>();
   #db: DatabaseSync;
   #inode: bigint;
   #keeper: number;
 
-  constructor(stateDir: string) {
+  /** `waitMs`: how long to wait for another process's transaction. */
+  constructor(stateDir: string, waitMs: number) {
+    this.#waitMs = waitMs;
     this.#stateDir = stateDir;
     this.#path = join(stateDir, 'state.db');
-    ({ db: this.#db, inode: this.#inode } = openCurrent(stateDir, this.#path));
+    ({ db: this.#db, inode: this.#inode } = openCurrent(stateDir, this.#path, waitMs));
     this.#keeper = keepLog(this.#path);
   }
 
@@ -91,7 +92,7 @@ export class SqliteFile {
 
   reopen(): void {
     this.close();
-    ({ db: this.#db, inode: this.#inode } = openCurrent(this.#stateDir, this.#path));
+    ({ db: this.#db, inode: this.#inode } = openCurrent(this.#stateDir, this.#path, this.#waitMs));
     this.#keeper = keepLog(this.#path);
   }
 
@@ -118,26 +119,25 @@ interface Opened {
   readonly inode: bigint;
 }
 
-/** Twice round is enough for one broken file; the bound is for a disk that breaks every file. */
-function openCurrent(stateDir: string, path: string): Opened {
-  for (let attempt = 0; ; attempt++) {
+/** A broken file takes two rounds; others may come between. The bound is for a disk that breaks every file. */
+function openCurrent(stateDir: string, path: string, waitMs: number): Opened {
+  for (let attempt = 1; ; attempt++) {
+    if (inodeOf(path) === undefined) createFile(stateDir);
     const inode = inodeOf(path);
-    if (inode === undefined) {
-      createFile(stateDir);
-      continue;
-    }
     try {
-      return { db: openExisting(stateDir, path), inode };
+      const db = openExisting(stateDir, path, waitMs);
+      if (inode !== undefined) return { db, inode };
+      db.close();
     } catch (error) {
-      if (attempt === 4) throw error;
-      if (isBroken(error)) setAside(stateDir, inode);
+      if (attempt === 5) throw error;
+      if (isBroken(error) && inode !== undefined) setAside(stateDir, inode);
       else if (!isCantOpen(error) || inodeOf(path) !== undefined) throw error;
     }
   }
 }
 
-function openExisting(stateDir: string, path: string): DatabaseSync {
-  const db = openDatabase(path);
+function openExisting(stateDir: string, path: string, waitMs: number): DatabaseSync {
+  const db = openDatabase(path, waitMs);
   try {
     const version = Number(db.prepare('PRAGMA user_version').get()?.user_version);
     if (version > SCHEMA_VERSION) throw newerSchema(stateDir, version);
@@ -152,10 +152,10 @@ function openExisting(stateDir: string, path: string): DatabaseSync {
 }
 
 /** A connection to a file that exists; with SQLite's own default a missing one would be made, empty. */
-function openDatabase(path: string): DatabaseSync {
+function openDatabase(path: string, waitMs: number): DatabaseSync {
   const sqlite = process.getBuiltinModule('node:sqlite');
   const uri = `file:${path.replace(/[%?#]/g, encodeURIComponent)}?mode=rw`;
-  const db = new sqlite.DatabaseSync(uri, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: false });
+  const db = new sqlite.DatabaseSync(uri, { timeout: waitMs, enableForeignKeyConstraints: false });
   db.exec(`PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
   return db;
 }

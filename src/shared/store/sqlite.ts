@@ -15,17 +15,19 @@ export interface SqliteStoreOptions {
   /** Made with mode 0700 where it is missing. */
   readonly stateDir: string;
   readonly identity: HostIdentity;
+  /** How long to wait for another process's transaction, in milliseconds; 30,000 unless given. They take one or less. */
+  readonly waitMs?: number;
 }
 
 /**
  * The store in `<stateDir>/state.db`, made, migrated or, where it is broken, set aside and made anew.
  * Throws NetError `state` for the directory, the disk or the file, `newer-schema` for a file of a later version,
- * `busy` where another process holds the file for half a minute.
+ * `busy` where another process holds the file for longer than `waitMs`.
  */
-export function openSqliteStore({ stateDir, identity }: SqliteStoreOptions): LocalStore {
+export function openSqliteStore({ stateDir, identity, waitMs = 30_000 }: SqliteStoreOptions): LocalStore {
   ensureStateDir(stateDir);
   try {
-    return new SqliteStore(stateDir, identity, new SqliteFile(stateDir));
+    return new SqliteStore(stateDir, identity, new SqliteFile(stateDir, waitMs));
   } catch (error) {
     throw diskError(error, 'store.open', stateDir);
   }
