@@ -82,7 +82,7 @@ describe('the plugin is killed', function () {
       const { signal } = killedAt(host.call(how('ADD', 0)), point);
       const again = host.run(how('ADD', 0));
       if (again.code !== 0) {
-        assert.match(again.stdout, /already attached[^]*DEL/, point.what);
+        assert.match(again.stdout, /already attached.*\n.*DEL/, point.what);
         del();
         add();
       }
@@ -118,7 +118,7 @@ describe('the plugin is killed', function () {
     const points = pointsOf(host.call(how('ADD', 0)));
     del();
     unchanged(clean, { syscall: '', nth: 0, what: 'the first ADD and DEL' });
-    matrix({ before: points.before, after: [] }, (point) => {
+    matrix({ before: ALL ? points.before : points.before.filter((_, i) => i % 2 === 0), after: [] }, (point) => {
       forget();
       const { signal } = killedAt(host.call(how('ADD', 0)), point);
       del();
