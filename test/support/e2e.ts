@@ -55,7 +55,7 @@ export function useTestHost(env: Readonly<Record<string, string>> = {}): () => T
     let zombies = '';
     try {
       // The reference never removes a bridge or a pool's files.
-      if (reference) host.attempt(['sh', '-c', 'ip link delete isth0; rm -r /var/lib/cni/networks/*']);
+      if (reference) host.attempt(['sh', '-c', 'ip link delete cni0; rm -r /var/lib/cni/networks/*']);
       left = hostState(host);
       zombies = host.attempt(['sh', '-c', 'grep -l "^State:.Z" /proc/[0-9]*/status']).stdout;
     } finally {
@@ -85,7 +85,7 @@ function installPlugins(host: TestHost): void {
 }
 
 /** Links, addresses, routes, firewall, state and leases of the host, and the namespaces that are named in it. */
-function hostState(host: TestHost): string {
+export function hostState(host: TestHost): string {
   const names = host.attempt(['ls', '/run/netns']).stdout;
   // SQLite resolves links in a path, and /proc/<pid>/root is one: it would open the machine's own file.
   using copy = makeTempDir();
@@ -112,7 +112,7 @@ function machineState(): string {
 }
 
 /** Processes that live in the test host's mounts (its /run carries its name), mounts and control groups. */
-function tracesOf(name: string): string[] {
+export function tracesOf(name: string): string[] {
   const traces: string[] = [];
   for (const pid of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
     try {
