@@ -3,7 +3,7 @@ import { importImage, SOCKET, startContainerd } from '../support/containerd.ts';
 import { type Kubelet, openCri, type PodRequest } from '../support/cri.ts';
 import { reference, useTestHost } from '../support/e2e.ts';
 import { hear, say } from '../support/image.ts';
-import { installNetwork, installReference, removeNetworks } from '../support/networks.ts';
+import { EXAMPLES, installNetwork, removeNetworks } from '../support/networks.ts';
 import type { Daemon, TestHost } from '../support/test-host.ts';
 
 const READY = 0;
@@ -53,12 +53,9 @@ describe('the container runtime interface of containerd, as the kubelet calls it
 
   after(() => kubelet[Symbol.dispose]());
 
-  for (const [what, install] of [
-    ['an example configuration', installNetwork],
-    ['a configuration of the reference', installReference],
-  ] as const) {
-    it(`runs two pods on ${what}, which reach each other and leave nothing`, async () => {
-      await configure(() => install(host));
+  for (const example of EXAMPLES) {
+    it(`runs two pods on the example ${example}, which reach each other and leave nothing`, async () => {
+      await configure(() => installNetwork(host, example));
       const ids = await Promise.all([kubelet.runPod(pod('p1')), kubelet.runPod(pod('p2'))]);
       const [one, two] = ids;
       const [{ ip: ip1 }, { ip: ip2, state }] = await Promise.all([kubelet.podStatus(one), kubelet.podStatus(two)]);
@@ -118,10 +115,22 @@ describe('the container runtime interface of containerd, as the kubelet calls it
     assert.deepEqual(veths(), []);
   });
 
+  it('runs eight pods at once, each with an address of its own, and stops them at once', async () => {
+    await configure(() => installNetwork(host));
+    const names = Array.from({ length: 8 }, (_, i) => `n${i}`);
+    const ids = await Promise.all(names.map((name) => kubelet.runPod(pod(name))));
+    const addresses = await Promise.all(ids.map(async (id) => (await kubelet.podStatus(id)).ip));
+    assert.equal(new Set(addresses).size, names.length, addresses.join(' '));
+    for (const address of addresses) host.run('busybox', 'ping', '-c', '1', '-W', '2', address);
+    await Promise.all(ids.map((id) => kubelet.stopPod(id)));
+    await Promise.all(ids.map((id) => kubelet.removePod(id)));
+    assert.deepEqual(veths(), []);
+  });
+
   it('says why a pod cannot have its network, and runs it once it can', async function () {
     // The reference refuses DEL for the same reason, and containerd then keeps the pod's name for ever.
     if (reference) this.skip();
-    await configure(() => installNetwork(host, { subnet: '10.88.0.0/33' }));
+    await configure(() => installNetwork(host, 'bridge', { subnet: '10.88.0.0/33' }));
     await assert.rejects(kubelet.runPod(pod('p')), /10\.88\.0\.0\/33/);
     assert.deepEqual(veths(), []);
     await configure(() => installNetwork(host));

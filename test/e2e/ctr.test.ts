@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { importImage, startContainerd } from '../support/containerd.ts';
 import { useTestHost } from '../support/e2e.ts';
 import { hear, IMAGE, say } from '../support/image.ts';
-import { installNetwork, installReference } from '../support/networks.ts';
+import { EXAMPLES, installNetwork } from '../support/networks.ts';
 import type { Daemon, TestHost } from '../support/test-host.ts';
 
 const RUN = ['run', '--rm', '--cni', '--snapshotter', 'native'];
@@ -39,12 +39,9 @@ describe('ctr run --cni', function () {
     importImage(host, host.name);
   });
 
-  for (const [what, install] of [
-    ['an example configuration', installNetwork],
-    ['a configuration of the reference', installReference],
-  ] as const) {
-    it(`connects two containers on ${what}, which reach each other and leave nothing`, async () => {
-      install(host);
+  for (const example of EXAMPLES) {
+    it(`connects two containers on the example ${example}, which reach each other and leave nothing`, async () => {
+      installNetwork(host, example);
       const runs = [await start('a'), await start('b')] as const;
       const [a, b] = [address('a'), address('b')];
       assert.notEqual(a, b);

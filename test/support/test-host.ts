@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 
@@ -105,14 +105,16 @@ export async function makeTestHost(env: Readonly<Record<string, string>> = {}): 
       // The shell says which pid the daemon has on the inside before it becomes the daemon.
       const pidFile = `/run/isth/${daemon}.pid`;
       const words = [...enter, 'sh', '-c', `echo $$ >${pidFile}; exec "$@"`, daemon, ...command];
+      rmSync(outside(pidFile), { force: true });
       const child = spawn(words[0] ?? '', words.slice(1), { stdio: ['ignore', log, log], env: { ...ENV, ...env } });
       closeSync(log);
       const ended = once(child, 'exit');
+      let inner = '';
       await waitFor(`${daemon} is ready`, () => {
         if (child.exitCode !== null) throw new Error(`${daemon} ended with ${child.exitCode}\n${logs()}`);
-        return until();
+        inner = existsSync(outside(pidFile)) ? readFileSync(outside(pidFile), 'utf8').trim() : '';
+        return inner !== '' && until();
       });
-      const inner = readFileSync(outside(pidFile), 'utf8').trim();
       return { name: daemon, ended, stop: () => stop(ended, (signal) => void attempt(['kill', `-${signal}`, inner])) };
     },
     logs,
