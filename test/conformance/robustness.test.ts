@@ -21,6 +21,8 @@ describe('no configuration brings a plugin down (D18 and its kind)', function ()
   before(() => {
     bin = pluginDir();
     host = makeHost(1);
+    // The kernel gives lo its address when it first comes up, and leaves it there.
+    for (const state of ['up', 'down']) host.pod(0).ip('link', 'set', 'lo', state);
   });
   after(() => {
     host?.[Symbol.dispose]();

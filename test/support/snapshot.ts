@@ -41,7 +41,7 @@ const SYSCTLS = [
  * indexes, counters and lifetimes are not in it.
  */
 export function snapshot(query: SnapshotQuery): string {
-  const parts = query.netns.flatMap((ns, i) => [`## namespace ${i}`, namespaceText(ns.path)]);
+  const parts = query.netns.map((ns, i) => namespaceText(ns.path).replace(/^/gm, `${i}| `));
   if (query.stateDir !== undefined) {
     parts.push('## state', filesText(query.stateDir, /^(state\.db(-wal|-shm)?|locks|changes)$/));
     parts.push(storeText(join(query.stateDir, 'state.db'), query.volatile ?? VOLATILE));
