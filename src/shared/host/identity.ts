@@ -38,13 +38,19 @@ export function readBootId(): string {
   return bootId;
 }
 
-/** True in the network namespace of PID 1. A process that may not look at PID 1 is taken to be elsewhere. */
+/** linux/nsfs.h since 6.18: the inode number of the network namespace that the kernel started with, and only of that. */
+const NET_NS_INIT_INO = 0xeffffff9;
+
+/**
+ * True in the network namespace of PID 1. Who may not look at PID 1 (it can have capabilities that root lacks) is told
+ * by the inode number, and without one that is fixed taken to be elsewhere.
+ */
 function isInitNetns(): boolean {
+  const own = statSync('/proc/self/ns/net');
   try {
-    const own = statSync('/proc/self/ns/net');
     const init = statSync('/proc/1/ns/net');
     return own.dev === init.dev && own.ino === init.ino;
   } catch {
-    return false;
+    return own.ino === NET_NS_INIT_INO;
   }
 }

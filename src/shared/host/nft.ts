@@ -106,11 +106,12 @@ function runScript(ns: LinuxNamespace, script: string): NftAnswer {
     return ns.within(() => runLibnftables(script));
   } catch (error) {
     if (!(error instanceof NetError && error.kind === 'unsupported')) throw error;
-    return runCommand(ns, script);
+    return runNftCommand(ns, script);
   }
 }
 
-function runCommand(ns: LinuxNamespace, script: string): NftAnswer {
+/** The answer of the `nft` command, for machines without the library. */
+export function runNftCommand(ns: LinuxNamespace, script: string): NftAnswer {
   const { spawnSync } = process.getBuiltinModule('node:child_process');
   const { status, stdout, stderr, error } = ns.within(() =>
     spawnSync('nft', ['-f', '-'], { input: script, encoding: 'utf8' }),

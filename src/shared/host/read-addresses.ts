@@ -39,7 +39,7 @@ export function readRoutes(ns: LinuxNamespace, links: LinkReader): RouteState[] 
     ns.route
       .dump({ type: RTM_GETROUTE, payload: route.encode({ header: { family }, attrs: {} }) })
       .flatMap(({ payload }) => {
-        const message = route.decode(payload);
+        const message = route.decode(payload, true);
         return message?.header.family === family && isWanted(message) ? routesOf(message, links) : [];
       }),
   );
@@ -53,7 +53,7 @@ export function scopeWord(scope: number): RouteScope {
 
 function addressesOf(ns: LinuxNamespace, links: LinkReader, family: number, index: number): AddressState[] {
   return dumpAddresses(ns, family, index).flatMap(({ payload }) => {
-    const message = address.decode(payload);
+    const message = address.decode(payload, true);
     // A family that the kernel lacks is answered with every other one.
     if (message?.header.family !== family) return [];
     const { header, attrs } = message;

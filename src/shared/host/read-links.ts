@@ -26,7 +26,7 @@ export class LinkReader {
   /** The state of every link. */
   all(): ReadonlyMap<string, LinkState> {
     if (!this.#complete) {
-      for (const { payload } of this.#ns.route.dump(getLink({}))) this.#keep(link.decode(payload));
+      for (const { payload } of this.#ns.route.dump(getLink({}))) this.#keep(link.decode(payload, true));
       this.#complete = true;
     }
     return this.#states([...this.#byName.keys()]);
@@ -79,7 +79,7 @@ export class LinkReader {
   #ask(requests: readonly Request[]): void {
     for (const { errno, text, messages } of this.#ns.route.exchange(requests)) {
       if (errno !== 0 && errno !== ENODEV) throw socketError(errno, 'a link could not be read', text);
-      for (const { payload } of messages) this.#keep(link.decode(payload));
+      for (const { payload } of messages) this.#keep(link.decode(payload, true));
     }
   }
 
@@ -93,7 +93,7 @@ export class LinkReader {
 
 function getLink(attrs: { readonly name?: string }, index = 0): Request {
   const payload = link.encode({ header: { index }, attrs: { ...attrs, extMask: RTEXT_FILTER_SKIP_STATS } });
-  return { type: RTM_GETLINK, payload };
+  return { type: RTM_GETLINK, payload, reply: true };
 }
 
 type Info = NonNullable<LinkMessage['attrs']['info']>;

@@ -150,7 +150,7 @@ export function readLink(ns: LinuxNamespace, name: string): LinkMessage | undefi
   const payload = link.encode({ header: {}, attrs: { name, extMask: RTEXT_FILTER_SKIP_STATS } });
   const [reply] = ns.route.exchange([{ type: RTM_GETLINK, payload }]);
   const [message] = reply?.messages ?? [];
-  return message && link.decode(message.payload);
+  return message && link.decode(message.payload, true);
 }
 
 function requestOf(

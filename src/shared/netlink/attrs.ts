@@ -1,4 +1,13 @@
-import { type Codec, decodeStruct, encodeStruct, type Fields, type Struct, sizeOf, unencodable } from './codec.ts';
+import {
+  type Codec,
+  decodeStruct,
+  encodeStruct,
+  type Fields,
+  type Struct,
+  sizeOf,
+  u16At,
+  unencodable,
+} from './codec.ts';
 import { NLA_F_NESTED, NLA_TYPE_MASK } from './constants.ts';
 
 /** One row of a schema: the attribute of number `type` is a word of the API. */
@@ -37,7 +46,10 @@ export function repeated<T>(type: number, codec: Codec<T>): Attr<readonly T[]> {
 
 /** Attributes inside an attribute. */
 export function nested<S extends Attrs>(schema: S): Codec<Values<S>> {
-  return { decode: (bytes) => decodeAttrs(schema, bytes), encode: (values) => encodeAttrs(schema, values) };
+  return {
+    decode: (bytes, brief) => decodeAttrs(schema, bytes, brief),
+    encode: (values) => encodeAttrs(schema, values),
+  };
 }
 
 /** A structure followed by attributes: what most messages, and VETH_INFO_PEER, consist of. */
@@ -46,32 +58,42 @@ export interface Body<F extends Fields, S extends Attrs> {
   readonly attrs: Values<S>;
 }
 
-/** `encode` takes the header's fields that are not zero. */
+/** `brief` as for decodeAttrs. `encode` takes the header's fields that are not zero. */
 export interface BodyCodec<F extends Fields, S extends Attrs> {
-  decode(bytes: Uint8Array): Body<F, S> | undefined;
+  decode(bytes: Uint8Array, brief?: boolean): Body<F, S> | undefined;
   encode(body: { readonly header: Partial<Struct<F>>; readonly attrs: Values<S> }): Uint8Array;
 }
 
 export function body<const F extends Fields, S extends Attrs>(fields: F, schema: S): BodyCodec<F, S> {
+  const size = sizeOf(fields);
   return {
-    decode: (bytes) => {
+    decode: (bytes, brief) => {
       const header = decodeStruct(fields, bytes);
-      return header && { header, attrs: decodeAttrs(schema, bytes.subarray(sizeOf(fields))) };
+      return header && { header, attrs: decodeAttrs(schema, bytes.subarray(size), brief) };
     },
     encode: ({ header, attrs }) => Buffer.concat([encodeStruct(fields, header), encodeAttrs(schema, attrs)]),
   };
 }
 
 /**
- * The attributes in `bytes`. What no row describes, or does not fit its row, is kept as it is; bytes after the last
- * whole attribute are dropped. Byte values are views of `bytes`. Source: linux/netlink.h, struct nlattr.
+ * The attributes in `bytes`. What no row describes, or does not fit its row, is kept as it is, unless `brief`; bytes
+ * after the last whole attribute are dropped. Byte values are views of `bytes`. Source: linux/netlink.h, struct nlattr.
  */
-export function decodeAttrs<S extends Attrs>(schema: S, bytes: Uint8Array): Values<S> {
+export function decodeAttrs<S extends Attrs>(schema: S, bytes: Uint8Array, brief = false): Values<S> {
   const rows = rowsByType(schema);
   const out: Record<string, unknown> = {};
-  for (const { type, data } of splitAttrs(bytes)) {
-    const known = decodeKnown(rows.get(type & NLA_TYPE_MASK), data, out);
-    if (known === undefined) out[freeKey(out, `#${type}`)] = data;
+  let offset = 0;
+  while (offset + 4 <= bytes.length) {
+    const length = u16At(bytes, offset);
+    if (length < 4 || offset + length > bytes.length) break;
+    const type = u16At(bytes, offset + 2);
+    const candidates = rows.get(type & NLA_TYPE_MASK);
+    if (candidates !== undefined || !brief) {
+      const data = bytes.subarray(offset + 4, offset + length);
+      const known = candidates !== undefined && decodeKnown(candidates, data, out, brief);
+      if (!known && !brief) out[freeKey(out, `#${type}`)] = data;
+    }
+    offset += (length + 3) & ~3;
   }
   return out as Values<S>;
 }
@@ -95,34 +117,20 @@ export function encodeAttrs<S extends Attrs>(schema: S, values: Values<S>): Uint
   return Buffer.concat(parts);
 }
 
-function decodeKnown(
-  rows: readonly Row[] | undefined,
-  data: Uint8Array,
-  out: Record<string, unknown>,
-): true | undefined {
-  for (const [key, row] of rows ?? []) {
+/** True where one of the rows took the attribute. */
+function decodeKnown(rows: readonly Row[], data: Uint8Array, out: Record<string, unknown>, brief: boolean): boolean {
+  for (const [key, row] of rows) {
     if (row.when !== undefined && out[row.when[0]] !== row.when[1]) continue;
-    if (!row.repeated && Object.hasOwn(out, key)) return undefined;
-    const value = row.codec.decode(data);
-    if (value === undefined) return undefined;
+    if (!row.repeated && Object.hasOwn(out, key)) return false;
+    const value = row.codec.decode(data, brief);
+    if (value === undefined) return false;
     const list = out[key];
     if (!row.repeated) out[key] = value;
     else if (Array.isArray(list)) list.push(value);
     else out[key] = [value];
     return true;
   }
-  return undefined;
-}
-
-function* splitAttrs(bytes: Uint8Array): Generator<{ readonly type: number; readonly data: Uint8Array }> {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let offset = 0;
-  while (offset + 4 <= bytes.length) {
-    const length = view.getUint16(offset, true);
-    if (length < 4 || offset + length > bytes.length) return;
-    yield { type: view.getUint16(offset + 2, true), data: bytes.subarray(offset + 4, offset + length) };
-    offset += (length + 3) & ~3;
-  }
+  return false;
 }
 
 function pushAttr(parts: Uint8Array[], type: number, data: Uint8Array): void {

@@ -3,11 +3,11 @@ import { addrFromBytes, addrToBytes, formatAddr, parseAddr } from '../model/addr
 
 /**
  * One kind of payload. `decode` gives undefined for bytes that are not of this kind, and never throws; `encode` is its
- * inverse and throws NetError `internal` for a value that has no such bytes. Integers are in host order, which is
- * little-endian on every machine that has node:ffi.
+ * inverse and throws NetError `internal` for a value that has no such bytes. `brief` leaves out what is not understood
+ * inside. Integers are in host order, which is little-endian on every machine that has node:ffi.
  */
 export interface Codec<T> {
-  decode(bytes: Uint8Array): T | undefined;
+  decode(bytes: Uint8Array, brief?: boolean): T | undefined;
   encode(value: T): Uint8Array;
 }
 
@@ -17,7 +17,7 @@ export const u8: Codec<number> = {
 };
 
 export const u16: Codec<number> = {
-  decode: (bytes) => (bytes.length === 2 ? view(bytes).getUint16(0, true) : undefined),
+  decode: (bytes) => (bytes.length === 2 ? u16At(bytes, 0) : undefined),
   encode: (value) => filled(2, (data) => data.setUint16(0, inRange(value, 0, 0xffff), true)),
 };
 
@@ -28,7 +28,7 @@ export const be16: Codec<number> = {
 };
 
 export const u32: Codec<number> = {
-  decode: (bytes) => (bytes.length === 4 ? view(bytes).getUint32(0, true) : undefined),
+  decode: (bytes) => (bytes.length === 4 ? s32At(bytes, 0) >>> 0 : undefined),
   encode: (value) => filled(4, (data) => data.setUint32(0, inRange(value, 0, 0xffffffff), true)),
 };
 
@@ -39,7 +39,7 @@ export const be32: Codec<number> = {
 };
 
 export const s32: Codec<number> = {
-  decode: (bytes) => (bytes.length === 4 ? view(bytes).getInt32(0, true) : undefined),
+  decode: (bytes) => (bytes.length === 4 ? s32At(bytes, 0) : undefined),
   encode: (value) => filled(4, (data) => data.setInt32(0, inRange(value, -0x80000000, 0x7fffffff), true)),
 };
 
@@ -79,6 +79,7 @@ export const mac: Codec<string> = {
 /** An IPv4 or IPv6 address, told apart by its length. */
 export const ip: Codec<string> = {
   decode: (bytes) => {
+    if (bytes.length === 4) return bytes.join('.');
     const addr = addrFromBytes(bytes);
     return addr === undefined ? undefined : formatAddr(addr);
   },
@@ -103,15 +104,14 @@ export function sizeOf(fields: Fields): number {
 
 /** The structure at the start of `bytes`, or undefined where they are too short. */
 export function decodeStruct<F extends Fields>(fields: F, bytes: Uint8Array): Struct<F> | undefined {
-  if (bytes.length < sizeOf(fields)) return undefined;
   const out: Record<string, number> = {};
   let offset = 0;
-  for (const [name, type] of Object.entries(fields)) {
-    const end = offset + SIZE[type];
-    if (!name.startsWith('_')) out[name] = INTEGER[type].decode(bytes.subarray(offset, end)) ?? 0;
-    offset = end;
+  for (const name in fields) {
+    const type = fields[name] ?? 'u8';
+    if (!name.startsWith('_')) out[name] = integerAt(type, bytes, offset);
+    offset += SIZE[type];
   }
-  return out as Struct<F>;
+  return offset > bytes.length ? undefined : (out as Struct<F>);
 }
 
 /** The bytes of a structure; fields that are not given are zero. */
@@ -124,6 +124,21 @@ export function encodeStruct<F extends Fields>(fields: F, values: Partial<Struct
     offset += SIZE[type];
   }
   return out;
+}
+
+/** Bytes beyond the end count as zero. */
+export function u16At(bytes: Uint8Array, offset: number): number {
+  return (bytes[offset] ?? 0) | ((bytes[offset + 1] ?? 0) << 8);
+}
+
+function s32At(bytes: Uint8Array, offset: number): number {
+  return u16At(bytes, offset) | (u16At(bytes, offset + 2) << 16);
+}
+
+function integerAt(type: FieldType, bytes: Uint8Array, offset: number): number {
+  if (type === 'u8') return bytes[offset] ?? 0;
+  if (type === 'u16') return u16At(bytes, offset);
+  return type === 'u32' ? s32At(bytes, offset) >>> 0 : s32At(bytes, offset);
 }
 
 export function unencodable(value: string, rule: string): NetError {

@@ -1,5 +1,5 @@
 import { attr, body, nested } from './attrs.ts';
-import { type Codec, ip, u32 } from './codec.ts';
+import { type Codec, ip, u16At, u32 } from './codec.ts';
 
 /** linux/rtnetlink.h, struct rtmsg. */
 const RTMSG = {
@@ -22,11 +22,11 @@ const NEXT_HOP = body({ flags: 'u8', hops: 'u8', index: 's32' }, { gateway: attr
 
 /** RTA_MULTIPATH: structures of their own length, one after the other, each with attributes. */
 const nextHops: Codec<readonly NonNullable<ReturnType<typeof NEXT_HOP.decode>>[]> = {
-  decode: (bytes) => {
+  decode: (bytes, brief) => {
     const hops = [];
     for (let offset = 0; offset < bytes.length; ) {
-      const length = (bytes[offset] ?? 0) | ((bytes[offset + 1] ?? 0) << 8);
-      const hop = NEXT_HOP.decode(bytes.subarray(offset + 2, offset + length));
+      const length = u16At(bytes, offset);
+      const hop = NEXT_HOP.decode(bytes.subarray(offset + 2, offset + length), brief);
       if (length < 8 || length % 4 !== 0 || offset + length > bytes.length || hop === undefined) return undefined;
       hops.push(hop);
       offset += length;

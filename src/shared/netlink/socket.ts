@@ -30,6 +30,8 @@ export interface Request {
   readonly payload: Uint8Array;
   /** False where no answer is asked for (the frame of a nfnetlink batch); an error is answered all the same. */
   readonly ack?: boolean;
+  /** True for a request whose answer is a message (RTM_GET*), which takes far more room than an ack. */
+  readonly reply?: boolean;
 }
 
 /** An answer with the messages that came for its request. */
@@ -37,8 +39,12 @@ export interface Reply extends Answer {
   readonly messages: readonly Message[];
 }
 
-/** More acks than this in one send can overflow the receive queue; their requests are carried out all the same. */
+/**
+ * More acks than this in one send can overflow the receive queue (212,992 bytes by default, each buffer counted whole);
+ * their requests are carried out all the same. The buffer of a link's message counts like those of twenty acks.
+ */
 const MAX_ACKS = 200;
+const ACKS_A_REPLY = 20;
 /** A send of more has to wait for the send buffer (212,992 bytes by default), or is refused. */
 const MAX_BYTES = 128 * 1024;
 const MAX_DUMP_ATTEMPTS = 32;
@@ -173,15 +179,17 @@ const CANCELED: Answer = { errno: ECANCELED, text: '' };
 function* chunks(requests: readonly Request[]): Generator<readonly Request[]> {
   let chunk: Request[] = [];
   let bytes = 0;
+  let acks = 0;
   for (const request of requests) {
     const size = request.payload.length + 32;
-    if (chunk.length === MAX_ACKS || (chunk.length > 0 && bytes + size > MAX_BYTES)) {
+    const cost = request.reply ? ACKS_A_REPLY : 1;
+    if (chunk.length > 0 && (acks + cost > MAX_ACKS || bytes + size > MAX_BYTES)) {
       yield chunk;
-      chunk = [];
-      bytes = 0;
+      [chunk, bytes, acks] = [[], 0, 0];
     }
     chunk.push(request);
     bytes += size;
+    acks += cost;
   }
   if (chunk.length > 0) yield chunk;
 }

@@ -1,0 +1,171 @@
+import { strict as assert } from 'node:assert';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type LinuxHost, openLinuxHost } from '../../src/shared/host/linux-host.ts';
+import { runNftCommand, TABLE } from '../../src/shared/host/nft.ts';
+import { makeNetns, netnsMissing, withNetns } from '../support/netns.ts';
+import { attachOps, failure } from './host-fixture.ts';
+
+describe('LinuxHost on this machine', () => {
+  let host: LinuxHost;
+  let dir: string;
+
+  before(function () {
+    const missing = netnsMissing();
+    if (missing !== undefined) {
+      console.log(`skipped: ${missing}`);
+      this.skip();
+    }
+    host = openLinuxHost({});
+    dir = mkdtempSync(join(tmpdir(), 'isth-host-'));
+  });
+  after(() => {
+    host?.[Symbol.dispose]();
+    if (dir !== undefined) rmSync(dir, { recursive: true });
+  });
+
+  it('says in different words what is not a network namespace', () => {
+    const fifo = join(dir, 'fifo');
+    execFileSync('mkfifo', [fifo]);
+    writeFileSync(join(dir, 'file'), '');
+    const words = [
+      ['/run/netns/isth-nothing', /no such file/],
+      [join(dir, 'file', 'below'), /no such file/],
+      [join(dir, 'file'), /not a namespace.*unmounted/],
+      [fifo, /not a namespace/],
+      [dir, /not a namespace/],
+      ['/dev/null', /not a namespace/],
+      ['/proc/self/ns/mnt', /another kind/],
+      ['/proc/self/ns/user', /another kind/],
+    ] as const;
+    for (const [path, text] of words) {
+      const error = failure(() => host.open(path), 'invalid-namespace');
+      assert.match(error.message, text);
+      assert.ok(error.message.includes(path), error.message);
+    }
+  });
+
+  it('opens its own namespace by path and knows it again', () => {
+    using own = host.open('/proc/self/ns/net');
+    assert.equal(own.id, host.own.id);
+  });
+
+  it('names itself by the environment, else by where it runs', () => {
+    using named = openLinuxHost({ ISTHMUS_HOST_ID: 'h7' });
+    assert.equal(named.identity.hostId, 'h7');
+    const { hostId, bootId, bootedAt } = host.identity;
+    // The tests run where the machine's first process runs, or in a namespace of their own; a kernel thread tells.
+    const first = /^kthreadd$/m.test(readFileSync('/proc/2/comm', 'utf8')) ? '/proc/2/ns/net' : '/proc/1/ns/net';
+    assert.equal(hostId, statSync('/proc/self/ns/net').ino === statSync(first).ino ? 'root' : host.own.id);
+    assert.equal(bootId, readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim());
+    const btime = Number(/^btime (\d+)$/m.exec(readFileSync('/proc/stat', 'utf8'))?.[1]);
+    assert.ok(Math.abs(bootedAt / 1000 - btime) <= 2, `${bootedAt} and ${btime}`);
+  });
+
+  it('is another host in another namespace', () => {
+    withNetns(1, (inside) => {
+      const script = `
+        const { openLinuxHost } = await import(${JSON.stringify(new URL('../../src/shared/host/linux-host.ts', import.meta.url).href)});
+        console.log(openLinuxHost({}).identity.hostId);`;
+      const args = ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', script];
+      const hostId = inside.run(process.execPath, ...args).trim();
+      using opened = host.open(inside.path);
+      assert.equal(hostId, opened.id);
+    });
+  });
+
+  it('gives namespaces one after the other, whose inode numbers recur, different ids', () => {
+    const ids = Array.from({ length: 12 }, () => {
+      using ns = makeNetns();
+      using opened = host.open(ns.path);
+      return opened.id;
+    });
+    assert.equal(new Set(ids).size, ids.length);
+  });
+
+  it('leaves the thread in its own namespace, also after failures', () => {
+    const where = (): number => statSync('/proc/thread-self/ns/net').ino;
+    const before = where();
+    withNetns(2, (outside, inside) => {
+      using hostNs = host.open(outside.path);
+      using sandbox = host.open(inside.path);
+      host.apply(attachOps(), { host: hostNs, sandbox });
+      assert.equal(where(), before);
+      failure(
+        () =>
+          host.apply([{ op: 'sysctl.set', ns: 'sandbox', key: 'net/ipv4/x/y', value: '1' }], { host: hostNs, sandbox }),
+        'kernel',
+      );
+      host.observe(sandbox, { links: 'all', addresses: 'all', routes: true, sysctls: ['net/ipv4/ip_forward'] });
+      assert.equal(where(), before);
+    });
+  });
+
+  it('refuses a closed namespace and one of another host', () => {
+    withNetns(1, (inside) => {
+      const ns = host.open(inside.path);
+      ns[Symbol.dispose]();
+      failure(() => host.observe(ns, { links: 'all' }), 'internal');
+      failure(() => host.observe({ id: '1', path: '/x', [Symbol.dispose]: () => {} }, {}), 'internal');
+    });
+  });
+
+  it('lets only frames with the right address pass a guarded port', () => {
+    withNetns(2, (outside, inside) => {
+      using hostNs = host.open(outside.path);
+      using sandbox = host.open(inside.path);
+      const namespaces = { host: hostNs, sandbox };
+      const ping = (): string => inside.run('sh', '-c', 'busybox ping -c 1 -W 1 10.9.0.1 || true');
+      host.apply(attachOps(), namespaces);
+      assert.match(ping(), / 0% packet loss/);
+      const element = '"veth0" . 0a:58:0a:09:00:02';
+      const add = { op: 'nft.element.add', ns: 'host', table: 'bridge isthmus' } as const;
+      host.apply(
+        [
+          { ...add, set: 'macspoof', element },
+          { ...add, set: 'guarded', element: '"veth0"' },
+        ],
+        namespaces,
+      );
+      assert.match(ping(), / 0% packet loss/);
+      inside.ip('link', 'set', 'eth0', 'address', '0a:58:0a:09:00:99');
+      assert.match(ping(), /100% packet loss/);
+      inside.ip('link', 'set', 'eth0', 'address', '0a:58:0a:09:00:02');
+      assert.match(ping(), / 0% packet loss/);
+    });
+  });
+
+  it('leaves a table alone that somebody else still uses, and the tables of others', () => {
+    withNetns(1, (outside) => {
+      using hostNs = host.open(outside.path);
+      outside.run('nft', 'add table bridge other');
+      const guarded = (op: 'add' | 'delete', name: string) =>
+        ({
+          op: `nft.element.${op}`,
+          ns: 'host',
+          table: 'bridge isthmus',
+          set: 'guarded',
+          element: `"${name}"`,
+        }) as const;
+      host.apply([guarded('add', 'a'), guarded('add', 'b'), guarded('delete', 'a')], { host: hostNs });
+      assert.match(outside.run('nft', 'list', 'tables'), /bridge isthmus/);
+      assert.equal(outside.run('nft', 'list', 'chain', 'bridge', 'isthmus', 'spoof').match(/drop/g)?.length, 1);
+      host.apply([guarded('delete', 'b')], { host: hostNs });
+      assert.equal(outside.run('nft', 'list', 'tables').trim(), 'table bridge other');
+    });
+  });
+
+  it('gets the same answers from the nft command as from the library', () => {
+    withNetns(1, (outside) => {
+      using hostNs = host.open(outside.path);
+      assert.ok(runNftCommand(hostNs, `${TABLE}add element bridge isthmus guarded { "a" }\n`).ok);
+      const nftSets = [{ table: 'bridge isthmus', set: 'guarded' }] as const;
+      assert.deepEqual(host.observe(hostNs, { nftSets }).nftSets.get('bridge isthmus guarded'), ['"a"']);
+      const missing = runNftCommand(hostNs, 'delete element bridge isthmus guarded { "b" }\n');
+      assert.equal(missing.ok, false);
+      assert.match(missing.error, /No such file or directory/);
+    });
+  });
+});
