@@ -16,8 +16,10 @@ import { status } from './status.ts';
 import { versionAnswer } from './version.ts';
 import { atLeast, type CniVersion, isSupported, NEWEST, parseVersion } from './versions.ts';
 
+type Handler = (call: Call, core: Core) => Promise<unknown>;
+
 /** One file a command. What one returns is printed; nothing is, where it returns nothing. */
-const HANDLERS: Readonly<Record<Exclude<Command, 'VERSION'>, (call: Call, core: Core) => Promise<unknown>>> = {
+const HANDLERS: Readonly<Record<Exclude<Command, 'VERSION'>, Handler>> = {
   ADD: add,
   DEL: del,
   CHECK: check,
@@ -40,27 +42,36 @@ async function main(): Promise<number> {
     const variables = attempt(() => parseEnvironment(process.env));
     if (variables instanceof NetError && fstatSync(0).isCharacterDevice()) throw variables;
     const text = readInput();
-    if (!(variables instanceof NetError) && variables.command === 'VERSION') {
+    const command = variables instanceof NetError ? undefined : variables.command;
+    if (command === 'VERSION') {
       writeJson(versionAnswer(text));
       return 0;
     }
     const config = attempt(() => parseConfig(text));
     const asked = config instanceof NetError ? undefined : (field(config, 'cniVersion') ?? '0.1.0');
     if (isSupported(asked)) version = asked;
-    if (variables instanceof NetError) throw variables;
+    if (variables instanceof NetError || command === undefined) throw variables;
     if (config instanceof NetError) throw config;
     version = versionFor(variables, asked);
-    using core = openCore(process.env);
-    const answer = await HANDLERS[variables.command as Exclude<Command, 'VERSION'>](
-      { plugin, variables, text, config, version },
-      core,
-    );
+    const answer = await handle(HANDLERS[command], { plugin, variables, text, config, version });
     if (answer !== undefined) writeJson(answer);
     return 0;
   } catch (thrown) {
     writeError(asNetError(thrown, process.env.CNI_COMMAND), version);
     return 1;
   }
+}
+
+/** A state that turned out to be broken has been set aside by then: the call is made once more, with a new one. */
+async function handle(handler: Handler, call: Call): Promise<unknown> {
+  try {
+    using core = openCore(process.env);
+    return await handler(call, core);
+  } catch (thrown) {
+    if (!(thrown instanceof NetError && thrown.kind === 'state-reset')) throw thrown;
+  }
+  using core = openCore(process.env);
+  return await handler(call, core);
 }
 
 /** DEL answers nothing, so no version keeps it from cleaning up. */

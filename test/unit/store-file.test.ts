@@ -132,7 +132,7 @@ describe('store: its directory and file', () => {
       bytes.fill(0xa5, 4096);
       writeFileSync(file, bytes);
       using store = open();
-      assert.throws(() => store.endpoints.list(), ofKind('state', /was broken and is now .*state\.db\.corrupt-\d+/));
+      assert.throws(() => store.endpoints.list(), ofKind('state-reset', /was broken and is now .*state\.db\.corrupt-\d+/));
       assert.deepEqual(store.endpoints.list(), []);
       store.leases.take(lease('10.0.0.2'));
       assert.equal(corrupt().length, 1);
@@ -150,7 +150,7 @@ describe('store: its directory and file', () => {
         store.transaction(() => {
           store.transaction(() => store.leases.take(lease('10.9.0.2')));
         });
-      assert.throws(work, ofKind('state', /was broken/));
+      assert.throws(work, ofKind('state-reset', /was broken/));
       work();
       assert.equal(store.leases.list('pool').length, 1);
     });
@@ -162,9 +162,9 @@ describe('store: its directory and file', () => {
       writeFileSync(file, bytes);
       using one = open();
       using two = open();
-      assert.throws(() => one.endpoints.list(), ofKind('state'));
+      assert.throws(() => one.endpoints.list(), ofKind('state-reset'));
       one.networks.put(network('fresh'));
-      assert.throws(() => two.endpoints.list(), ofKind('state', /has been replaced/));
+      assert.throws(() => two.endpoints.list(), ofKind('state-reset', /has been replaced/));
       assert.equal(corrupt().length, 1);
       assert.equal(two.networks.list().length, 1);
     });

@@ -76,6 +76,10 @@ async function build(
   const facts = factsOf(request, row, addressing);
   let plan = driver.planLink(view, facts);
   if (source?.kind === 'delegate') {
+    plan = joinPlans(plan, {
+      ops: [{ op: 'link.set', ns: 'sandbox', name: facts.ifName, set: { up: true } }],
+      undo: [],
+    });
     perform(core, { ...row, plan }, plan, namespaces);
     result = await source.acquire();
     addressing = driver.complete(result);

@@ -21,7 +21,14 @@ export function attachmentKey(attachment: Attachment): string {
 export async function deleteEndpoint(core: Core, request: RemovalRequest): Promise<NetError[]> {
   using _lock = core.lock(attachmentKey(request.attachment));
   using sandbox = openIfThere(core, request.netns);
-  return await removeEndpoint(core, request, sandbox);
+  try {
+    return await removeEndpoint(core, request, sandbox);
+  } catch (thrown) {
+    const error = asNetError(thrown, 'DEL');
+    // Without a state (a full disk) the interface still goes, by its name; the lease waits for the next DEL.
+    const failures = error.kind === 'state' ? revertOrphan(core, request, sandbox) : [];
+    return [error, ...failures];
+  }
 }
 
 /** As deleteEndpoint, for a caller that holds the lock and has the sandbox, if there still is one. */
@@ -46,6 +53,12 @@ export async function removeEndpoint(
   if (errors.length === 0) errors.push(...attempted(() => forget(core, request, row)));
   errors.push(...removeUnusedNetwork(core, attachment.network));
   return errors;
+}
+
+function revertOrphan(core: Core, request: RemovalRequest, sandbox: Namespace | undefined): NetError[] {
+  const { host } = core;
+  const namespaces = sandbox === undefined ? { host: host.own } : { host: host.own, sandbox };
+  return host.revert(orphanUndo(core, request, sandbox), namespaces);
 }
 
 function markIntent({ store, owner }: Core, row: EndpointRow): void {

@@ -31,6 +31,7 @@ export const CATALOG = {
   unsupported: { cni: 104, http: 501, exit: 1, retry: false, meaning: 'this kernel or host lacks what is needed' },
   delegate: { cni: 105, http: 500, exit: 1, retry: false, meaning: 'a delegated plugin failed' },
   state: { cni: 106, http: 500, exit: 1, retry: true, meaning: 'the state store failed' },
+  'state-reset': { cni: 106, http: 500, exit: 1, retry: true, meaning: 'the state was broken and has been set aside' },
   internal: { cni: 999, http: 500, exit: 1, retry: false, meaning: 'a defect of this program' },
 } as const satisfies Record<string, CatalogRow>;
 

@@ -109,7 +109,7 @@ class SqliteStore implements LocalStore {
     this.#boots.forget();
     const moved = this.#onDisk(op, () => this.#file.replace());
     return new NetError({
-      kind: 'state',
+      kind: 'state-reset',
       op,
       subject: `directory ${this.#stateDir}`,
       what:
