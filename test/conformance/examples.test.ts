@@ -1,0 +1,51 @@
+import { strict as assert } from 'node:assert';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { useTestHost } from '../support/e2e.ts';
+import { EXAMPLES, readList } from '../support/runtime.ts';
+import { EXPECTATIONS } from './example-expectations.ts';
+import { makeLab } from './example-lab.ts';
+
+const NAMES = readdirSync(EXAMPLES)
+  .filter((file) => file.endsWith('.conflist'))
+  .map((file) => file.replace('.conflist', ''));
+
+describe('netconf-examples', function () {
+  this.timeout(60_000);
+  const running = useTestHost();
+
+  it('have names and bridges of their own, so that one host can have all of them', () => {
+    const lists = NAMES.map((name) => readList(join(EXAMPLES, `${name}.conflist`)));
+    const names = lists.map(({ name }) => name);
+    const bridges = lists.flatMap(({ plugins }) => plugins.flatMap(({ bridge }) => bridge ?? []));
+    assert.deepEqual(names, [...new Set(names)]);
+    assert.deepEqual(bridges, [...new Set(bridges)]);
+  });
+
+  it('are all expected to do something', () => {
+    assert.deepEqual(NAMES.toSorted(), Object.keys(EXPECTATIONS).toSorted());
+  });
+
+  for (const name of NAMES) {
+    it(`${name}: three lines say what one gets`, () => {
+      const file = join(EXAMPLES, `${name}.md`);
+      assert.ok(existsSync(file), `${name}.md is missing`);
+      assert.match(readFileSync(file, 'utf8'), /^(\S.*\.\n){3}$/);
+    });
+
+    const expectation = EXPECTATIONS[name];
+    if (expectation === undefined) continue;
+    it(`${name}: ${expectation.what}`, async function () {
+      const host = running();
+      const missing = expectation.missing?.(host);
+      if (missing !== undefined) {
+        console.log(`skipped: ${missing}`);
+        this.skip();
+      }
+      await using lab = makeLab(host, readList(join(EXAMPLES, `${name}.conflist`)), expectation.path);
+      lab.runtime.status();
+      await expectation.run(lab);
+      lab.deleteAll();
+    });
+  }
+});
