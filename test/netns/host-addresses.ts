@@ -114,9 +114,27 @@ export function describeAddresses(make: MakeFixture): void {
     failure(() => apply(route({ dst: '1.0.0.0/8', dev: 'eth9' })), 'kernel', ENODEV);
     failure(() => apply(route({ dst: '1.0.0.1/8', dev: 'eth0' })), 'kernel', EINVAL);
     failure(() => apply(route({ dst: '1.0.0.0/8', dev: 'eth0', source: '10.9.0.77' })), 'kernel', EINVAL);
-    failure(() => apply(route({ dst: '0.0.0.0/0', gateway: '10.9.0.9', dev: 'eth0' })), 'exists');
+    failure(() => apply(route({ dst: '0.0.0.0/0', gateway: '10.9.0.1', dev: 'eth0' })), 'exists');
     apply({ op: 'link.set', ns: 'sandbox', name: 'eth0', set: { up: false } });
     failure(() => apply(route({ dst: '1.0.0.0/8', dev: 'eth0' })), 'kernel', ENETDOWN);
+  });
+
+  it('takes a default route of a second network beside that of the first', () => {
+    apply(...attachOps());
+    apply(
+      {
+        op: 'link.create',
+        ns: 'sandbox',
+        name: 'net1',
+        link: { kind: 'veth', peer: { ns: 'sandbox', name: 'net1p' } },
+      },
+      { op: 'link.set', ns: 'sandbox', name: 'net1p', set: { up: true } },
+      { op: 'addr.add', ns: 'sandbox', dev: 'net1', address: '10.77.0.2/16' },
+      { op: 'link.set', ns: 'sandbox', name: 'net1', set: { up: true } },
+      route({ dst: '0.0.0.0/0', gateway: '10.77.0.1', dev: 'net1' }),
+    );
+    const defaults = routes().filter(({ dst }) => dst === '0.0.0.0/0');
+    assert.deepEqual(defaults.map(({ dev }) => dev).sort(), ['eth0', 'net1']);
   });
 
   it('stops at the first failure and names it', () => {

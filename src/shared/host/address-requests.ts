@@ -102,7 +102,8 @@ export function changeRoute(op: OpOf<'route.add' | 'route.delete'>, resolver: Re
       table,
     },
   });
-  return add ? { type: RTM_NEWROUTE, flags: CREATE, payload } : { type: RTM_DELROUTE, payload };
+  // Not NLM_F_EXCL: a second network may bring a default route of its own. The same way twice is refused all the same.
+  return add ? { type: RTM_NEWROUTE, flags: NLM_F_CREATE, payload } : { type: RTM_DELROUTE, payload };
 }
 
 export function changeNeighbour(op: OpOf<'neigh.add' | 'neigh.delete'>, resolver: Resolver): Request {

@@ -82,7 +82,7 @@ function addRoute(op: RouteOp, ns: FakeNetns): void {
     protocol: BOOT,
     ...(addr.family === 6 ? { priority: route.priority ?? METRIC_V6 } : {}),
   };
-  if (allRoutes(ns).some((other) => sameKey(other, made))) throw opError(op, EEXIST);
+  if (allRoutes(ns).some((other) => sameWay(other, made))) throw opError(op, EEXIST);
   ns.routes.push(made);
 }
 
@@ -151,8 +151,9 @@ function wayTo(ns: FakeNetns, gateway: string, dev?: string): string | undefined
   return ways.sort((a, b) => length(b) - length(a))[0]?.dev;
 }
 
-function sameKey(a: RouteState, b: RouteState): boolean {
-  return a.dst === b.dst && a.table === b.table && (a.priority ?? 0) === (b.priority ?? 0);
+function sameWay(a: RouteState, b: RouteState): boolean {
+  const sameKey = a.dst === b.dst && a.table === b.table && (a.priority ?? 0) === (b.priority ?? 0);
+  return sameKey && a.dev === b.dev && a.gateway === b.gateway;
 }
 
 function prefixOf(op: Op, text: string): Prefix {
