@@ -1,6 +1,6 @@
 import { accessSync, constants, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { field } from '../../src/shared/config/fields.ts';
+import { field, textField } from '../../src/shared/config/fields.ts';
 import type { DelegateSource, IpamResult } from '../../src/shared/core/core.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import { parsePrefix } from '../../src/shared/model/prefix.ts';
@@ -28,8 +28,8 @@ export function delegateSource(call: DelegateCall): DelegateSource {
     acquire: async () => ipamResult(await run(call, 'ADD'), call.type),
     release: async () => void (await run(call, 'DEL')),
     check: async () => void (await run(call, 'CHECK')),
-    status: () => optional(call, 'STATUS'),
-    collect: () => optional(call, 'GC'),
+    status: () => status(call),
+    collect: () => collect(call),
   };
 }
 
@@ -96,13 +96,30 @@ async function run(call: DelegateCall, command: Command): Promise<unknown> {
   });
 }
 
-/** STATUS and GC are younger than many plugins: one that does not know the command has nothing to say. */
-async function optional(call: DelegateCall, command: 'STATUS' | 'GC'): Promise<void> {
-  try {
-    await run(call, command);
-  } catch (error) {
-    if (!(error instanceof NetError && /unknown CNI_COMMAND|incompatible CNI version/i.test(error.what))) throw error;
-  }
+/** STATUS. A plugin that does not speak the configuration's version cannot serve an ADD of it. */
+async function status(call: DelegateCall): Promise<void> {
+  if (await speaks(call)) return void (await run(call, 'STATUS'));
+  throw new NetError({
+    kind: 'unavailable',
+    op: 'STATUS',
+    subject: `IPAM plugin ${call.type}`,
+    what: `does not know CNI ${versionOf(call)}, which the configuration is written in`,
+    hint: 'Set cniVersion to one that it knows, or install a newer one',
+  });
+}
+
+/** GC. A plugin that does not speak the configuration's version has never held anything for it. */
+async function collect(call: DelegateCall): Promise<void> {
+  if (await speaks(call)) await run(call, 'GC');
+}
+
+async function speaks(call: DelegateCall): Promise<boolean> {
+  const known = field(await run(call, 'VERSION'), 'supportedVersions');
+  return Array.isArray(known) && known.includes(versionOf(call));
+}
+
+function versionOf({ config }: DelegateCall): string {
+  return textField(parseOutput(config), 'cniVersion') ?? '0.1.0';
 }
 
 function parseOutput(text: string): unknown {

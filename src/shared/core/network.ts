@@ -64,7 +64,7 @@ function leaveOldDevice(core: Core, { attachment, driver, driverName }: NetworkI
   if (others.length > 0) {
     throw new NetError({
       kind: 'conflict',
-      op: 'network',
+      op: 'ADD',
       subject: `network ${row.name}`,
       what: `is on ${row.driver} ${row.device} with ${others.length} endpoints, but ${driverName} ${device} is asked for`,
       hint: 'Remove its endpoints first, or give the changed network another name',
