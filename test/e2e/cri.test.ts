@@ -15,13 +15,13 @@ describe('the container runtime interface of containerd, as the kubelet calls it
   let host: TestHost;
   let containerd: Daemon;
   let kubelet: Kubelet;
+  const clients = new DisposableStack();
 
   const connect = async (): Promise<void> => {
     containerd = await startContainerd(host);
-    kubelet = openCri(host.outside(SOCKET));
+    kubelet = clients.use(openCri(host.outside(SOCKET)));
   };
   const restart = async (): Promise<void> => {
-    kubelet[Symbol.dispose]();
     await containerd.stop();
     await connect();
   };
@@ -51,7 +51,7 @@ describe('the container runtime interface of containerd, as the kubelet calls it
     importImage(host, 'k8s.io');
   });
 
-  after(() => kubelet[Symbol.dispose]());
+  after(() => clients.dispose());
 
   for (const example of EXAMPLES) {
     it(`runs two pods on the example ${example}, which reach each other and leave nothing`, async () => {
