@@ -116,13 +116,14 @@ export function describeRest(make: MakeFixture): void {
 
   it('goes on after a failure in reverting and reports every one', () => {
     apply(BRIDGE, vethOp());
-    const again: Op = { op: 'link.create', ns: 'host', name: 'br0', link: { kind: 'bridge' } };
+    const again: Op = { op: 'link.create', ns: 'host', name: 'br0', link: { kind: 'bridge' }, alias: 'not mine' };
     const gone: Op = { op: 'link.delete', ns: 'host', name: 'veth0' };
     const errors = fixture.host.revert([again, again, gone], fixture.namespaces);
     assert.deepEqual(
       errors.map(({ errno }) => errno),
       [EEXIST, EEXIST],
     );
+    assert.equal(observe({ links: ['br0'] }).links.get('br0')?.alias, undefined);
     assert.deepEqual([...observe({ links: 'all' }).links.keys()].sort(), ['br0', 'lo']);
   });
 

@@ -152,6 +152,12 @@ describe('LinuxHost on this machine', () => {
       host.apply([guarded('add', 'a'), guarded('add', 'b'), guarded('delete', 'a')], { host: hostNs });
       assert.match(outside.run('nft', 'list', 'tables'), /bridge isthmus/);
       assert.equal(outside.run('nft', 'list', 'chain', 'bridge', 'isthmus', 'spoof').match(/drop/g)?.length, 1);
+      outside.run('nft', 'flush', 'chain', 'bridge', 'isthmus', 'spoof');
+      const nftSets = [{ table: 'bridge isthmus', set: 'guarded' }] as const;
+      assert.equal(host.observe(hostNs, { nftSets }).nftSets.size, 0, 'a set that no rule looks at guards nothing');
+      host.apply([guarded('add', 'c')], { host: hostNs });
+      assert.equal(host.observe(hostNs, { nftSets }).nftSets.get('bridge isthmus guarded')?.length, 2);
+      assert.deepEqual(host.revert([guarded('delete', 'gone'), guarded('delete', 'c')], { host: hostNs }), []);
       host.apply([guarded('delete', 'b')], { host: hostNs });
       assert.equal(outside.run('nft', 'list', 'tables').trim(), 'table bridge other');
     });

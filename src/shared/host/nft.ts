@@ -7,7 +7,7 @@ import { NetlinkSocket } from '../netlink/socket.ts';
 import { badOp, opError } from './failure.ts';
 import type { LinuxNamespace } from './linux-namespace.ts';
 
-type ElementOp = Extract<Op, { op: 'nft.element.add' | 'nft.element.delete' }>;
+export type ElementOp = Extract<Op, { op: 'nft.element.add' | 'nft.element.delete' }>;
 
 /** Sets of `bridge isthmus`, each with what an element has to look like. Names of links are ours: no quote, no blank. */
 const ELEMENTS: Readonly<Record<string, RegExp>> = {
@@ -15,30 +15,56 @@ const ELEMENTS: Readonly<Record<string, RegExp>> = {
   guarded: /^"[A-Za-z0-9_.@-]{1,15}"$/,
 };
 
+const RULE = 'iifname @guarded iifname . ether saddr != @macspoof drop';
+
 /**
  * MAC spoof guard: a frame from a guarded port has to carry a source address allowed on that port. Everything in it
- * can be added again without effect, and the chain is filled anew, all in the transaction of the element.
+ * can be added again without effect, and the chain is filled anew, all in the transaction of the elements.
  */
 export const TABLE = `add table bridge isthmus
 add set bridge isthmus macspoof { typeof iifname . ether saddr; }
 add set bridge isthmus guarded { type ifname; }
 add chain bridge isthmus spoof { type filter hook prerouting priority -300; policy accept; }
 flush chain bridge isthmus spoof
-add rule bridge isthmus spoof iifname @guarded iifname . ether saddr != @macspoof drop
+add rule bridge isthmus spoof ${RULE}
 `;
 
 const MAX_ATTEMPTS = 32;
 
 /**
- * The element is in the set, its table made where it was missing; or it is out of it, and the table gone when no set
- * has an element any more. Throws NetError; `errno` is ENOENT for the deletion of what is not there.
+ * The elements are in their sets, the table made or mended where it was not whole; or they are out of them, and the
+ * table gone when no set has an element any more. All Ops add, or all delete. Returns a NetError for each Op that
+ * failed; `errno` is ENOENT for the deletion of what is not there.
  */
-export function changeElement(op: ElementOp, ns: LinuxNamespace): void {
-  const line = elementLine(op);
-  const add = op.op === 'nft.element.add';
-  const answer = runScript(ns, add ? `${TABLE}${line}\n` : `${line}\n`);
-  if (!answer.ok) throw refused(op, answer.error);
-  if (!add) deleteUnusedTable(op, ns);
+export function changeElements(ops: readonly ElementOp[], ns: LinuxNamespace): NetError[] {
+  const [first] = ops;
+  if (first === undefined) return [];
+  return first.op === 'nft.element.add' ? addElements(ops, first, ns) : deleteElements(ops, first, ns);
+}
+
+function addElements(ops: readonly ElementOp[], first: ElementOp, ns: LinuxNamespace): NetError[] {
+  const lines = script(ops);
+  // Closing nft's socket waits for RCU where a rule was replaced: about 10 ms that a whole table need not cost.
+  const whole = readTable(ns, first.table)?.includes(RULE) ?? false;
+  const answer = whole ? runScript(ns, lines) : undefined;
+  const { ok, error } = answer?.ok || (answer && !isMissing(answer.error)) ? answer : runScript(ns, TABLE + lines);
+  return ok ? [] : [refused(first, error)];
+}
+
+function deleteElements(ops: readonly ElementOp[], first: ElementOp, ns: LinuxNamespace): NetError[] {
+  const errors: NetError[] = [];
+  // One absent element refuses the whole transaction; then each goes by itself.
+  if (!runScript(ns, script(ops)).ok) {
+    for (const op of ops) {
+      const { ok, error } = runScript(ns, script([op]));
+      if (!ok) errors.push(refused(op, error));
+    }
+  }
+  return [...errors, ...deleteUnusedTable(first, ns)];
+}
+
+function script(ops: readonly ElementOp[]): string {
+  return ops.map((op) => `${elementLine(op)}\n`).join('');
 }
 
 /** `add element bridge isthmus guarded { "veth1" }`. Throws NetError for an element that the set cannot have. */
@@ -48,35 +74,43 @@ export function elementLine(op: ElementOp): string {
   return `${verb} element ${op.table} ${op.set} { ${op.element} }`;
 }
 
-/** The elements of a set in nft's syntax, or undefined where there is no such set. */
+/**
+ * The elements of a set in nft's syntax. Undefined where there is no such set, and where the rule that looks at the
+ * sets is gone: then they guard nothing.
+ */
 export function listElements(ns: LinuxNamespace, table: NftTable, set: string): string[] | undefined {
-  if (ELEMENTS[set] === undefined) return undefined;
-  const answer = runScript(ns, `list set ${table} ${set}\n`);
-  if (answer.ok) return parseElements(answer.output);
-  if (isMissing(answer.error)) return undefined;
-  const what = `set ${set} could not be read`;
-  throw new NetError({ kind: 'kernel', op: 'nft', subject: table, what, reason: firstLine(answer.error) });
+  const listing = readTable(ns, table);
+  return ELEMENTS[set] !== undefined && listing?.includes(RULE) ? parseElements(listing, set) : undefined;
 }
 
-/** What stands between the braces of `elements = { … }`, split at the commas outside quotes. */
-export function parseElements(listing: string): string[] {
-  const start = listing.indexOf('elements = {');
-  if (start < 0) return [];
-  const inside = listing.slice(start + 'elements = {'.length, listing.indexOf('}', start));
+/** What stands between the braces of `set <name> { … elements = { … }`, split at the commas outside quotes. */
+export function parseElements(listing: string, set: string): string[] {
+  const body = listing.split(`\tset ${set} {\n`)[1]?.split('\n\t}')[0] ?? '';
+  const inside = /elements = \{([^}]*)\}/.exec(body)?.[1] ?? '';
   return (inside.match(/(?:"[^"]*"|[^",])+/g) ?? []).map((element) => element.replace(/\s+/g, ' ').trim());
 }
 
+/** nft's listing of a table, or undefined where there is none. */
+function readTable(ns: LinuxNamespace, table: NftTable): string | undefined {
+  const answer = runScript(ns, `list table ${table}\n`);
+  if (answer.ok) return answer.output;
+  if (isMissing(answer.error)) return undefined;
+  const what = 'the table could not be read';
+  throw new NetError({ kind: 'kernel', op: 'nft', subject: table, what, reason: firstLine(answer.error) });
+}
+
 /** Nothing else tells the kernel "only while the sets are empty", so the deletion names the state that was looked at. */
-function deleteUnusedTable(op: ElementOp, ns: LinuxNamespace): void {
+function deleteUnusedTable(op: ElementOp, ns: LinuxNamespace): NetError[] {
   using socket = ns.within(() => new NetlinkSocket(NETLINK_NETFILTER));
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const generation = rulesetGeneration(socket);
-    const used = Object.keys(ELEMENTS).some((set) => (listElements(ns, op.table, set) ?? []).length > 0);
-    if (used) return;
+    const listing = readTable(ns, op.table);
+    if (listing === undefined || Object.keys(ELEMENTS).some((set) => parseElements(listing, set).length > 0)) return [];
     const result = deleteTableAt(socket, NFPROTO_BRIDGE, 'isthmus', generation);
-    if (result === 0 || result === ENOENT) return;
-    if (result !== 'changed') throw opError(op, result, 'the empty table was not deleted');
+    if (result === 0 || result === ENOENT) return [];
+    if (result !== 'changed') return [opError(op, result, 'the empty table was not deleted')];
   }
+  return [];
 }
 
 function refused(op: ElementOp, error: string): NetError {

@@ -2,12 +2,12 @@ import { NetError } from '../errors/net-error.ts';
 import type { Op } from '../model/op.ts';
 import { ENODEV, ENOENT, RTEXT_FILTER_SKIP_STATS, RTM_GETLINK } from '../netlink/constants.ts';
 import { type LinkMessage, link } from '../netlink/link.ts';
-import type { Request } from '../netlink/socket.ts';
+import { type Request, socketError } from '../netlink/socket.ts';
 import { changeAddress, changeForwarding, changeNeighbour, changeRoute } from './address-requests.ts';
 import { badOp, missingLink, opError } from './failure.ts';
 import { changeVlan, createLink, deleteLink, type Resolver, setLink, setPort } from './link-requests.ts';
 import type { LinuxNamespace } from './linux-namespace.ts';
-import { changeElement } from './nft.ts';
+import { changeElements, type ElementOp, elementLine } from './nft.ts';
 import { sysctlPath, writeSysctl } from './sysctl.ts';
 
 export interface LinuxNamespaces {
@@ -15,17 +15,23 @@ export interface LinuxNamespaces {
   readonly sandbox?: LinuxNamespace;
 }
 
-type Pending =
-  | {
-      readonly kind: 'requests';
-      readonly ns: LinuxNamespace;
-      readonly items: { readonly op: Op; readonly request: Request }[];
-    }
-  | {
-      readonly kind: 'sysctls';
-      readonly ns: LinuxNamespace;
-      readonly items: { readonly op: Op; readonly path: string }[];
-    };
+interface Queue<K extends string, T> {
+  readonly kind: K;
+  readonly ns: LinuxNamespace;
+  readonly items: T[];
+}
+
+type SysctlOp = Extract<Op, { op: 'sysctl.set' }>;
+
+/** What can be held back, by the way in which it goes to the kernel. */
+interface Queues {
+  readonly requests: Queue<'requests', { readonly op: Op; readonly request: Request }>;
+  readonly sysctls: Queue<'sysctls', { readonly op: SysctlOp; readonly path: string }>;
+  readonly added: Queue<'added', ElementOp>;
+  readonly deleted: Queue<'deleted', ElementOp>;
+}
+
+type Pending = Queues[keyof Queues];
 
 /**
  * One run through a list of Ops. What goes to the kernel in the same way is held back and goes together; everything
@@ -60,16 +66,16 @@ export class Run {
       }
       case 'nft.element.add':
       case 'nft.element.delete':
-        this.#flush();
-        changeElement(op, ns);
+        elementLine(op);
+        this.#queue(op.op === 'nft.element.add' ? 'added' : 'deleted', ns).items.push(op);
         return;
       case 'link.create':
         this.#request(op, ns, createLink(op, this.#resolver(op, ns)));
         // A name that exists belongs to somebody else: nothing may be sent to it before the kernel has answered.
-        this.#flush();
-        this.#indexes.clear();
-        if (op.alias !== undefined)
+        if (this.#flush() && op.alias !== undefined) {
           this.#request(op, ns, setLink(op.name, { alias: op.alias }, this.#resolver(op, ns)));
+        }
+        this.#indexes.clear();
         return;
       case 'link.delete':
         this.#request(op, ns, deleteLink(this.#ownLink(op, ns)));
@@ -95,20 +101,27 @@ export class Run {
   }
 
   /** The steps held back of this kind and namespace; others have been sent. */
-  #queue<K extends Pending['kind']>(kind: K, ns: LinuxNamespace): Extract<Pending, { kind: K }> {
+  #queue<K extends keyof Queues>(kind: K, ns: LinuxNamespace): Queues[K] {
     if (this.#pending?.kind !== kind || this.#pending.ns !== ns) {
       this.#flush();
       this.#pending = { kind, ns, items: [] };
     }
-    return this.#pending as Extract<Pending, { kind: K }>;
+    return this.#pending as Queues[K];
   }
 
-  #flush(): void {
+  /** True where nothing that was held back failed. A failure does not keep the next step from being run. */
+  #flush(): boolean {
     const pending = this.#pending;
     this.#pending = undefined;
-    if (pending === undefined) return;
-    const failures = pending.kind === 'requests' ? sendRequests(pending) : writeSysctls(pending);
-    for (const failure of failures) this.#fail(failure);
+    let sound = true;
+    if (pending === undefined) return sound;
+    this.#guarded(() => {
+      sound = false;
+      const failures = carryOut(pending);
+      for (const failure of failures) this.#fail(failure);
+      sound = failures.length === 0;
+    });
+    return sound;
   }
 
   #resolver(op: Op, ns: LinuxNamespace): Resolver {
@@ -148,8 +161,9 @@ export class Run {
 /** The link of a name, or undefined. */
 export function readLink(ns: LinuxNamespace, name: string): LinkMessage | undefined {
   const payload = link.encode({ header: {}, attrs: { name, extMask: RTEXT_FILTER_SKIP_STATS } });
-  const [reply] = ns.route.exchange([{ type: RTM_GETLINK, payload }]);
-  const [message] = reply?.messages ?? [];
+  const [reply] = ns.route.exchange([{ type: RTM_GETLINK, payload, reply: true }]);
+  const { errno = 0, text = '', messages: [message] = [] } = reply ?? {};
+  if (errno !== 0 && errno !== ENODEV) throw socketError(errno, `link ${name} could not be read`, text);
   return message && link.decode(message.payload, true);
 }
 
@@ -180,7 +194,12 @@ function requestOf(
   }
 }
 
-function sendRequests({ ns, items }: Extract<Pending, { kind: 'requests' }>): NetError[] {
+function carryOut(pending: Pending): NetError[] {
+  if (pending.kind === 'requests') return sendRequests(pending);
+  return pending.kind === 'sysctls' ? writeSysctls(pending) : changeElements(pending.items, pending.ns);
+}
+
+function sendRequests({ ns, items }: Queues['requests']): NetError[] {
   const replies = ns.route.exchange(items.map(({ request }) => request));
   return items.flatMap(({ op }, i) => {
     const { errno = 0, text = '' } = replies[i] ?? {};
@@ -188,10 +207,9 @@ function sendRequests({ ns, items }: Extract<Pending, { kind: 'requests' }>): Ne
   });
 }
 
-function writeSysctls({ ns, items }: Extract<Pending, { kind: 'sysctls' }>): NetError[] {
+function writeSysctls({ ns, items }: Queues['sysctls']): NetError[] {
   return ns.within(() =>
     items.flatMap(({ op, path }) => {
-      if (op.op !== 'sysctl.set') return [];
       const errno = writeSysctl(path, op.value);
       return errno === 0 || (errno === ENOENT && op.optional) ? [] : [opError(op, errno)];
     }),
