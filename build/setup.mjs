@@ -9,11 +9,11 @@ const POLICY = '/usr/sbin/policy-rc.d';
 /** Tells our policy from another's, so that one left behind by an interrupted run is taken away by the next. */
 const POLICY_TEXT = '#!/bin/sh\n# isthmus: services are not started while their packages are installed\nexit 101\n';
 
-const DEMO = ['iproute2', 'libatomic1', 'libstdc++6', 'libnftables1', 'binutils'];
+const DEMO = ['iproute2', 'libatomic1', 'libstdc++6', 'libnftables1', 'binutils', 'busybox-static'];
 const TEST = [
   ...DEMO,
   ...['iptables', 'nftables', 'procps', 'kmod', 'strace', 'tcpdump', 'conntrack'],
-  ...['containernetworking-plugins', 'podman', 'containerd', 'runc', 'busybox-static', 'dnsmasq-base'],
+  ...['containernetworking-plugins', 'podman', 'containerd', 'runc', 'dnsmasq-base'],
 ];
 
 /** What each target needs from the distribution. Without a target: what building needs. */

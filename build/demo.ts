@@ -1,0 +1,39 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { constants, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PLUGIN, TOUR } from './demo/paths.ts';
+
+/**
+ * Shows one network with two pods. The tour runs in namespaces of its own (network, mounts, and users where this is
+ * not root), which the kernel takes away with its last process, whichever way that ends; the state directory is
+ * removed here. The exit code is the tour's, or 128 and the signal's number.
+ */
+async function main(): Promise<number> {
+  if (!existsSync(PLUGIN)) throw new Error('dist/cni-plugin is missing: run "npm run demo", which builds it');
+  const stateDir = mkdtempSync(join(tmpdir(), 'isthmus-demo-'));
+  try {
+    return await runTour(stateDir);
+  } finally {
+    rmSync(stateDir, { recursive: true, force: true });
+  }
+}
+
+function runTour(stateDir: string): Promise<number> {
+  const users = process.getuid?.() === 0 ? [] : ['--map-root-user'];
+  const separate = ['--net', '--mount', '--propagation', 'private', ...users, '--'];
+  const node = [process.execPath, '--disable-warning=ExperimentalWarning', TOUR, stateDir];
+  const tour = spawn('unshare', [...separate, ...node], { stdio: 'inherit' });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => tour.kill('SIGTERM'));
+  return new Promise((settle, fail) => {
+    tour.on('error', fail);
+    tour.on('exit', (code, signal) => settle(code ?? 128 + constants.signals[signal ?? 'SIGTERM']));
+  });
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  console.error(`demo: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,111 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { CONFLIST, PLUGIN } from './paths.ts';
+
+/** A result of ADD, as far as the demo looks into it. */
+export interface Result {
+  readonly interfaces: readonly { readonly name: string; readonly mac: string; readonly sandbox?: string }[];
+  readonly ips: readonly { readonly address: string; readonly gateway: string }[];
+}
+
+export interface Pod {
+  /** For people: `pod a`. */
+  readonly label: string;
+  /** Name of its network namespace. */
+  readonly netns: string;
+}
+
+export interface Timed<T> {
+  readonly value: T;
+  /** From start to end of the process. */
+  readonly ms: number;
+}
+
+/** Times of echo requests that all were answered. */
+export interface RoundTrip {
+  readonly min: number;
+  readonly avg: number;
+  readonly max: number;
+}
+
+/** The one network of the demo, as its list has it. */
+export interface Network {
+  readonly name: string;
+  readonly cniVersion: string;
+  readonly plugin: { readonly type: string; readonly bridge: string };
+}
+
+export function readNetwork(): Network {
+  const { name, cniVersion, plugins } = JSON.parse(readFileSync(CONFLIST, 'utf8'));
+  return { name, cniVersion, plugin: plugins[0] };
+}
+
+/** Calls the executable as a runtime does: environment and stdin in, stdout out. Throws with what it answers. */
+export function callPlugin(
+  command: 'ADD' | 'CHECK' | 'DEL',
+  { name, cniVersion, plugin }: Network,
+  pod: Pod,
+  stateDir: string,
+  prevResult?: Result,
+): Timed<Result | undefined> {
+  const env = {
+    CNI_COMMAND: command,
+    CNI_CONTAINERID: pod.netns,
+    CNI_NETNS: `/run/netns/${pod.netns}`,
+    CNI_IFNAME: 'eth0',
+    CNI_PATH: '/opt/cni/bin',
+    ISTHMUS_STATE_DIR: stateDir,
+  };
+  const input = JSON.stringify({ ...plugin, name, cniVersion, prevResult });
+  const { value, ms } = timed(() => spawnSync(PLUGIN, { env, input, encoding: 'utf8' }));
+  if (value.status !== 0) {
+    const { code, msg, details = '' } = parse(value.stdout) ?? { msg: `${value.stdout}${value.stderr}` };
+    throw new Error(`${command} for ${pod.label} failed with code ${code ?? value.signal}: ${msg}. ${details}`);
+  }
+  return { value: parse(value.stdout), ms };
+}
+
+/** Time of a process that starts and ends; the first start, which reads the file from disk, is not in it. */
+export function startTime(file: string, args: readonly string[]): number {
+  const once = (): number => timed(() => spawnSync(file, args, { env: {}, input: '' })).ms;
+  once();
+  return Math.min(once(), once(), once());
+}
+
+/** Four echo requests from a pod. Throws where one of them is not answered. */
+export function ping({ netns }: Pod, address: string): RoundTrip {
+  const said = run('ip', 'netns', 'exec', netns, 'busybox', 'ping', '-q', '-c4', '-i0.1', '-W2', address);
+  const times = /= ([\d.]+)\/([\d.]+)\/([\d.]+) ms/.exec(said)?.slice(1).map(Number);
+  const [min, avg, max] = times ?? [];
+  if (!said.includes(' 0% packet loss') || min === undefined || avg === undefined || max === undefined)
+    throw new Error(`no answer from ${address} in ${netns}: ${said}`);
+  return { min, avg, max };
+}
+
+/** Names of the links of a namespace; of the host's without one. */
+export function links(netns?: string): string[] {
+  const where = netns === undefined ? [] : ['-n', netns];
+  const found: { ifname: string }[] = JSON.parse(run('ip', ...where, '-j', 'link'));
+  return found.map(({ ifname }) => ifname);
+}
+
+/** Output of a command. Throws with all that it says where it fails. */
+export function run(file: string, ...args: readonly string[]): string {
+  const { status, stdout, stderr, error } = spawnSync(file, args, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${file} ${args.join(' ')}: ${error?.message ?? `${stdout}${stderr}`}`);
+  return stdout;
+}
+
+function timed<T>(work: () => T): Timed<T> {
+  const started = performance.now();
+  const value = work();
+  return { value, ms: performance.now() - started };
+}
+
+function parse(text: string) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,92 @@
+import { EXAMPLE, PLUGIN } from './paths.ts';
+import { compactJson, heading, milliseconds, show, table } from './print.ts';
+import { callPlugin, links, type Network, type Pod, ping, type Result, readNetwork, run, startTime } from './site.ts';
+
+const PODS: readonly Pod[] = [
+  { label: 'pod a', netns: 'isthmus-demo-a' },
+  { label: 'pod b', netns: 'isthmus-demo-b' },
+];
+
+/** A pod on the network, with what its calls took. */
+interface Attached {
+  readonly pod: Pod;
+  readonly result: Result;
+  readonly address: string;
+  readonly gateway: string;
+  readonly times: number[];
+}
+
+/** Runs inside the namespaces that demo.ts has made: this network namespace is the host. */
+function tour(stateDir: string): void {
+  run('mount', '-t', 'tmpfs', '-o', 'mode=755', 'isthmus-demo', '/run');
+  run('ip', 'link', 'set', 'lo', 'up');
+  const network = readNetwork();
+  const bare = startTime(process.execPath, ['--eval', '0']);
+  startTime(PLUGIN, []);
+
+  console.log('Isthmus: a network and two pods, made by dist/cni-plugin alone, without a daemon.');
+  console.log('Private namespaces stand for the host; nothing outside of them changes.');
+
+  heading('Network', `The configuration is ${EXAMPLE}, handed to the plugin as a runtime would:`);
+  show(...compactJson(network.plugin));
+
+  const attached = PODS.map((pod) => attach(network, pod, stateDir));
+  pingAll(attached);
+  checkAll(network, attached, stateDir);
+  detachAll(network, attached, stateDir);
+
+  heading('Timings', 'Each call is one process, from its start to its end.');
+  table([
+    ['', '>ADD', '>CHECK', '>DEL'],
+    ...attached.map(({ pod, times }) => [pod.label, ...times.map((ms) => milliseconds(ms))]),
+  ]);
+  console.log();
+  show(`For comparison, the same Node started to do nothing: ${milliseconds(bare)}.`);
+}
+
+function attach(network: Network, pod: Pod, stateDir: string): Attached {
+  heading(`ADD ${pod.label}`, `A new namespace, ${pod.netns}, gets an interface, an address and a route:`);
+  run('ip', 'netns', 'add', pod.netns);
+  const { value: result, ms } = callPlugin('ADD', network, pod, stateDir);
+  const [ip] = result?.ips ?? [];
+  if (result === undefined || ip === undefined) throw new Error(`ADD for ${pod.label} gave no address`);
+  show(...compactJson(result));
+  return { pod, result, address: ip.address.replace(/\/.*/, ''), gateway: ip.gateway, times: [ms] };
+}
+
+function pingAll(attached: readonly Attached[]): void {
+  heading('Ping', 'Pods reach each other through the bridge, and the host through its gateway address.');
+  const rows = attached.flatMap(({ pod, gateway }) => {
+    const others = attached.filter((other) => other.pod !== pod).map((other) => [other.pod.label, other.address]);
+    return [...others, ['gateway', gateway]].map(([name = '', address = '']) => {
+      const { min, avg, max } = ping(pod, address);
+      return [pod.label, name, address, ...[min, avg, max].map((ms) => milliseconds(ms, 3))];
+    });
+  });
+  table([['from', 'to', 'address', '>rtt min', '>avg', '>max'], ...rows]);
+}
+
+function checkAll(network: Network, attached: readonly Attached[], stateDir: string): void {
+  heading('CHECK', 'The plugin compares the kernel with what ADD has left.');
+  for (const { pod, result, times } of attached) {
+    times.push(callPlugin('CHECK', network, pod, stateDir, result).ms);
+    show(`${pod.label}: as it should be`);
+  }
+}
+
+function detachAll(network: Network, attached: readonly Attached[], stateDir: string): void {
+  heading('DEL', 'Interface, address and route go; with the last pod the bridge goes too.');
+  for (const { pod, result, times } of attached) {
+    times.push(callPlugin('DEL', network, pod, stateDir, result).ms);
+    show(`${pod.label}: links ${links(pod.netns).join(', ')}; on the host ${links().join(', ')}`);
+  }
+  const left = links().filter((name) => name !== 'lo');
+  if (left.length > 0) throw new Error(`DEL has left on the host: ${left.join(', ')}`);
+}
+
+try {
+  tour(process.argv[2] ?? '');
+} catch (error) {
+  console.error(`demo: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,134 @@
+import { strict as assert } from 'node:assert';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { on, once } from 'node:events';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const DEMO = join(import.meta.dirname, '../../build/demo.ts');
+/** Runs what follows as nobody, without any capability, wherever the tree is and whoever may read it. */
+const AS_NOBODY = ['unshare', '--user'];
+
+interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+}
+
+describe('npm run demo', function () {
+  this.timeout(60_000);
+  let before = '';
+
+  beforeEach(() => {
+    before = machine();
+  });
+
+  afterEach(() => {
+    assert.equal(machine(), before, 'the machine is not as it was');
+  });
+
+  it('shows two results, pings and timings, and leaves nothing', async () => {
+    const { code, out } = await end(start());
+    assert.equal(code, 0, out);
+    for (const address of ['10.88.0.2/16', '10.88.0.3/16']) assert.match(out, new RegExp(`"address": "${address}"`));
+    for (const [from, to] of ['a b', 'b a'].map((pair) => pair.split(' ')))
+      assert.match(out, new RegExp(`^ +pod ${from} +pod ${to} +10\\.88\\.0\\.[23] +[\\d.]+ ms`, 'm'));
+    assert.equal(out.match(/gateway +10\.88\.0\.1 +[\d.]+ ms/g)?.length, 2);
+    assert.match(out, /^ +ADD +CHECK +DEL\n( +pod [ab]( +\d+\.\d ms){3}\n){2}/m);
+    assert.match(out, /^ +pod b: links lo; on the host lo$/m);
+  });
+
+  it('is readable: at most 120 columns and 80 lines, no colours and no space at the end of a line in a pipe', async () => {
+    const { out } = await end(start());
+    const lines = out.trimEnd().split('\n');
+    assert.ok(lines.length <= 80, `${lines.length} lines`);
+    assert.deepEqual(
+      lines.filter((line) => line.length > 120 || /\s$|[^ -~]/.test(line)),
+      [],
+    );
+  });
+
+  it('needs no root', async () => {
+    const { code, out } = await end(start({ wrapper: AS_NOBODY }));
+    assert.equal(code, 0, out);
+    assert.match(out, /pod b: links lo; on the host lo/);
+  });
+
+  for (const [signal, expected] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    it(`leaves nothing when it is ended by ${signal} in the middle`, async () => {
+      const demo = start({ detached: true });
+      const ended = end(demo);
+      await said(demo, 'ADD pod b');
+      assert.notEqual(machine(), before, 'it had not begun');
+      // As the terminal does it: to the whole process group.
+      process.kill(-(demo.pid ?? assert.fail('not started')), signal);
+      const { code, out } = await ended;
+      assert.equal(code, expected, out);
+      assert.doesNotMatch(out, /Timings/);
+    });
+  }
+
+  it('fails with one line where the plugin fails, and leaves nothing', async () => {
+    // A relative path is no ISTHMUS_STATE_DIR: the plugin refuses it.
+    const { code, out } = await end(start({ env: { TMPDIR: '.' } }));
+    assert.equal(code, 1, out);
+    assert.match(out, /^demo: ADD for pod a failed with code 4: .*ISTHMUS_STATE_DIR.*$/m);
+    assert.deepEqual(
+      readdirSync('.').filter((name) => name.startsWith('isthmus-demo')),
+      [],
+    );
+  });
+});
+
+interface Start {
+  readonly wrapper?: readonly string[];
+  readonly detached?: boolean;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+function start({ wrapper = [], detached = false, env = {} }: Start = {}): ChildProcess {
+  const [file = '', ...args] = [...wrapper, process.execPath, DEMO];
+  return spawn(file, args, {
+    detached,
+    env: { PATH: process.env.PATH, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}
+
+/** The exit code of the demo, with everything that it said. */
+async function end(demo: ChildProcess): Promise<Ended> {
+  const chunks: string[] = [];
+  for (const stream of [demo.stdout, demo.stderr]) stream?.on('data', (chunk: Buffer) => chunks.push(chunk.toString()));
+  const [code] = await once(demo, 'close');
+  return { code, out: chunks.join('') };
+}
+
+/** The demo has printed `text`. */
+async function said(demo: ChildProcess, text: string): Promise<void> {
+  assert.ok(demo.stdout);
+  for await (const [chunk] of on(demo.stdout, 'data')) if (String(chunk).includes(text)) return;
+}
+
+/** What the demo could leave: names of links, of namespaces (those of other tests left out), directories, processes. */
+function machine(): string {
+  const list = (path: string, keep: (name: string) => boolean): string =>
+    existsSync(path) ? readdirSync(path).filter(keep).sort().join(' ') : 'absent';
+  const links: { ifname: string }[] = JSON.parse(execFileSync('ip', ['-j', 'link'], { encoding: 'utf8' }));
+  return [
+    `links ${links.map(({ ifname }) => ifname).join(' ')}`,
+    `namespaces ${list('/run/netns', (name) => !name.startsWith('isth-'))}`,
+    `state ${list('/var/lib/isthmus', () => true)}`,
+    `temporary ${list(tmpdir(), (name) => name.startsWith('isthmus-demo'))}`,
+    `processes ${list('/proc', isDemo)}`,
+  ].join('\n');
+}
+
+function isDemo(pid: string): boolean {
+  try {
+    return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('isthmus-demo');
+  } catch {
+    return false;
+  }
+}
