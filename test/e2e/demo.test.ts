@@ -7,7 +7,7 @@ import { join } from 'node:path';
 
 const DEMO = join(import.meta.dirname, '../../build/demo.ts');
 /** Runs what follows as nobody, without any capability, wherever the tree is and whoever may read it. */
-const AS_NOBODY = ['unshare', '--user'];
+const AS_NOBODY = ['unshare', '--user', '--map-user=65534', '--map-group=65534'];
 
 interface Ended {
   readonly code: number | null;
