@@ -1,4 +1,5 @@
-import { field, isObject, textField } from '../../src/shared/config/fields.ts';
+import { field, isObject, type Json, textField } from '../../src/shared/config/fields.ts';
+import { show } from '../../src/shared/config/invalid.ts';
 import type { Dns } from '../../src/shared/core/core.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import { parseAddr } from '../../src/shared/model/addr.ts';
@@ -12,22 +13,29 @@ import type { CniInterface, CniIp, CniResult, CniRoute } from './result.ts';
 export function parseResult(value: unknown, where: string): CniResult {
   if (!isObject(value)) throw invalid(where, value, 'is no result object');
   const dns = parseDns(field(value, 'dns'));
-  const ip4 = field(value, 'ip4');
-  const ip6 = field(value, 'ip6');
-  if (ip4 !== undefined || ip6 !== undefined) return { interfaces: [], ...parse02([ip4, ip6], where), dns };
+  if (field(value, 'ip4') !== undefined || field(value, 'ip6') !== undefined) {
+    return { interfaces: [], ...parse02(value, where), dns };
+  }
   return {
     interfaces: list(value, 'interfaces', where).map((item, i) => parseInterface(item, `${where}.interfaces[${i}]`)),
     ips: list(value, 'ips', where).map((item, i) => parseIp(item, `${where}.ips[${i}]`)),
-    routes: list(value, 'routes', where).map((item, i) => parseRoute(item, `${where}.routes[${i}]`)),
+    routes: parseRoutes(value, where),
     dns,
   };
 }
 
-function parse02(families: readonly unknown[], where: string): Pick<CniResult, 'ips' | 'routes'> {
-  const given = families.filter((item) => item !== undefined);
+/** 0.1.0 and 0.2.0: one address a family, with its routes. */
+function parse02(value: Json, where: string): Pick<CniResult, 'ips' | 'routes'> {
+  const given = ['ip4', 'ip6'].flatMap((key) => {
+    const item = field(value, key);
+    return item === undefined ? [] : [{ item, path: `${where}.${key}` }];
+  });
   return {
-    ips: given.map((item) => parseIp({ address: field(item, 'ip'), gateway: field(item, 'gateway') }, where)),
-    routes: given.flatMap((item) => list(item, 'routes', where).map((route) => parseRoute(route, where))),
+    ips: given.map(({ item, path }) => ({
+      address: prefixText(item, 'ip', path, 'is no address with a prefix length'),
+      ...gatewayOf(item, 'gateway', path),
+    })),
+    routes: given.flatMap(({ item, path }) => parseRoutes(item, path)),
   };
 }
 
@@ -49,34 +57,41 @@ function parseInterface(item: unknown, where: string): CniInterface {
 }
 
 function parseIp(item: unknown, where: string): CniIp {
-  const address = textField(item, 'address');
-  if (address === undefined || parsePrefix(address) === undefined) {
-    throw invalid(`${where}.address`, field(item, 'address'), 'is no address with a prefix length');
-  }
-  const gateway = textField(item, 'gateway');
-  if (gateway !== undefined && parseAddr(gateway) === undefined) {
-    throw invalid(`${where}.gateway`, gateway, 'is no IP address');
-  }
   const index = number(item, 'interface');
   return {
-    address,
-    ...(gateway === undefined ? {} : { gateway }),
+    address: prefixText(item, 'address', where, 'is no address with a prefix length'),
+    ...gatewayOf(item, 'gateway', where),
     ...(index === undefined || index < 0 ? {} : { interface: index }),
   };
 }
 
+function parseRoutes(holder: unknown, where: string): CniRoute[] {
+  return list(holder, 'routes', where).map((item, i) => parseRoute(item, `${where}.routes[${i}]`));
+}
+
 function parseRoute(item: unknown, where: string): CniRoute {
-  const dst = textField(item, 'dst');
-  if (dst === undefined || parsePrefix(dst) === undefined) {
-    throw invalid(`${where}.dst`, field(item, 'dst'), 'is no prefix');
-  }
-  const gw = textField(item, 'gw');
-  if (gw !== undefined && parseAddr(gw) === undefined) throw invalid(`${where}.gw`, gw, 'is no IP address');
+  const dst = prefixText(item, 'dst', where, 'is no prefix');
   const numbers = ['mtu', 'advmss', 'priority', 'table', 'scope'].flatMap((key) => {
     const found = number(item, key);
     return found === undefined ? [] : [[key, found]];
   });
-  return { dst, ...(gw === undefined ? {} : { gw }), ...Object.fromEntries(numbers) };
+  return { dst, ...gatewayOf(item, 'gw', where), ...Object.fromEntries(numbers) };
+}
+
+/** The text of an address with a prefix length. */
+function prefixText(item: unknown, key: string, where: string, otherwise: string): string {
+  const text = textField(item, key);
+  if (text !== undefined && parsePrefix(text) !== undefined) return text;
+  const value = field(item, key);
+  throw invalid(`${where}.${key}`, value, value === undefined ? 'is missing' : otherwise);
+}
+
+/** `{ [key]: address }`, or nothing where the key is absent. */
+function gatewayOf<K extends 'gateway' | 'gw'>(item: unknown, key: K, where: string): { [P in K]?: string } {
+  const text = textField(item, key);
+  if (text === undefined) return {};
+  if (parseAddr(text) === undefined) throw invalid(`${where}.${key}`, text, 'is no IP address');
+  return { [key]: text } as { [P in K]?: string };
 }
 
 export function parseDns(value: unknown): Dns {
@@ -105,11 +120,10 @@ function number(value: unknown, key: string): number | undefined {
 }
 
 function invalid(path: string, value: unknown, what: string): NetError {
-  const shown = JSON.stringify(value) ?? 'nothing';
   return new NetError({
     kind: 'invalid-config',
     op: 'result',
-    subject: `${path}=${shown.length > 100 ? `${shown.slice(0, 100)}…` : shown}`,
+    subject: value === undefined ? path : `${path}=${show(value)}`,
     what,
     hint: 'It has to be a CNI result (SPEC.md section 5)',
   });

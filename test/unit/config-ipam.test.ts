@@ -151,7 +151,7 @@ describe('config: host-local', () => {
     ['ranges that are no list', { ranges: S }, /\.ipam\.ranges=.*it is not an array/],
     ['a range set that is no list', { ranges: [S] }, /\.ipam\.ranges\[0\]=.*it is not an array/],
     ['an empty range set', { ranges: [[]] }, /\.ipam\.ranges\[0\]=\[\]/],
-    ['a range without subnet', { ranges: [[{}]] }, /\.ipam\.ranges\[0\]\[0\]\.subnet=nothing: it is missing/],
+    ['a range without subnet', { ranges: [[{}]] }, /\.ipam\.ranges\[0\]\[0\]\.subnet: it is missing/],
     ['a bad subnet in a set', { ranges: [[S, { subnet: 'x' }]] }, /\.ipam\.ranges\[0\]\[1\]\.subnet="x"/],
     [
       'both families in a set',
@@ -195,7 +195,7 @@ describe('config: host-local', () => {
       /ranges\[0\]\[0\]\.gatewy.*Did you mean gateway\?/,
     ],
     ['routes that are no list', { ...S, routes: {} }, /\.ipam\.routes=\{\}: it is not an array/],
-    ['a route without dst', { ...S, routes: [{ gw: '10.88.0.1' }] }, /\.ipam\.routes\[0\]\.dst=nothing: it is missing/],
+    ['a route without dst', { ...S, routes: [{ gw: '10.88.0.1' }] }, /\.ipam\.routes\[0\]\.dst: it is missing/],
     [
       'a route to nowhere',
       { ...S, routes: [{ dst: 'default' }] },
@@ -272,7 +272,7 @@ describe('config: static', () => {
 
   const bad: readonly [what: string, ipam: unknown, message: RegExp][] = [
     ['an address without length', { addresses: [{ address: '10.0.0.1' }] }, /addresses\[0\]\.address="10\.0\.0\.1"/],
-    ['no address', { addresses: [{}] }, /\.ipam\.addresses\[0\]\.address=nothing: it is missing/],
+    ['no address', { addresses: [{}] }, /\.ipam\.addresses\[0\]\.address: it is missing/],
     ['a gateway that is none', { addresses: [{ address: '10.0.0.1/8', gateway: 'x' }] }, /addresses\[0\]\.gateway="x"/],
     [
       'a foreign gateway',

@@ -41,7 +41,7 @@ export function parseBridge(config: Json, strict: boolean): BridgeOptions {
   const isDefaultGateway = flag('isDefaultGateway');
   const isGateway = isDefaultGateway || flag('isGateway');
   if (flag('hairpinMode') && flag('promiscMode')) {
-    throw contradiction('.hairpinMode', 'true', 'hairpinMode and promiscMode exclude each other', 'Set one of them.');
+    throw contradiction('.hairpinMode', 'true', 'hairpinMode and promiscMode exclude each other', 'Set one of them');
   }
   const hasIpam = hasIpamType(config, strict);
   if (flag('disableContainerInterface') && hasIpam) {
@@ -49,16 +49,16 @@ export function parseBridge(config: Json, strict: boolean): BridgeOptions {
       '.disableContainerInterface',
       'true',
       'an interface that stays down cannot have addresses, but .ipam is given',
-      'Remove .ipam or disableContainerInterface.',
+      'Remove .ipam or disableContainerInterface',
     );
   }
   if (strict && isGateway && !hasIpam) {
     const key = isDefaultGateway ? '.isDefaultGateway' : '.isGateway';
-    throw contradiction(key, 'true', 'a gateway needs addresses, but .ipam is missing', 'Give .ipam or remove it.');
+    throw contradiction(key, 'true', 'a gateway needs addresses, but .ipam is missing', `Give .ipam or remove ${key}`);
   }
   const mtu = numberField(config, 'mtu');
   if (mtu !== undefined && mtu > 0 && mtu < MIN_MTU) {
-    throw contradiction('.mtu', String(mtu), `an MTU is at least ${MIN_MTU} bytes`, 'Use 0 for the default.');
+    throw contradiction('.mtu', String(mtu), `an MTU is at least ${MIN_MTU} bytes`, 'Use 0 for the default');
   }
   const vlan = numberField(config, 'vlan');
   return {
@@ -105,13 +105,13 @@ function parseTrunk(value: unknown): VlanRange[] {
     const path = `.vlanTrunk[${i}]`;
     const [id, min, max] = ['id', 'minID', 'maxID'].map((key) => numberField(item, key));
     if ((min === undefined) !== (max === undefined)) {
-      throw contradiction(path, JSON.stringify(item), 'minID and maxID go together', 'Give both or neither.');
+      throw contradiction(path, JSON.stringify(item), 'minID and maxID go together', 'Give both or neither');
     }
     if (min === undefined && id === undefined) {
-      throw contradiction(path, JSON.stringify(item), 'neither id nor minID and maxID is given', 'Give one of them.');
+      throw contradiction(path, JSON.stringify(item), 'neither id nor minID and maxID is given', 'Give one of them');
     }
     if (min !== undefined && max !== undefined && min > max) {
-      throw contradiction(path, JSON.stringify(item), `minID ${min} is above maxID ${max}`, 'Swap them.');
+      throw contradiction(path, JSON.stringify(item), `minID ${min} is above maxID ${max}`, 'Swap them');
     }
     const ranges: VlanRange[] = id === undefined ? [] : [{ vid: id }];
     if (min !== undefined && max !== undefined) ranges.push({ vid: min, vidEnd: max });

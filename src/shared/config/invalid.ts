@@ -2,13 +2,17 @@ import { NetError } from '../errors/net-error.ts';
 
 const LONGEST = 100;
 
-/** NetError `invalid-config` about the value at a JSON path: `.ipam.subnet="10.0.0.1/24": <what>. <hint>`. */
+/**
+ * NetError `invalid-config` about the value at a JSON path: `.ipam.subnet="10.0.0.1/24": <what>. <hint>`; the path alone
+ * where there is no value.
+ */
 export function invalid(path: string, value: unknown, what: string, hint: string): NetError {
-  return new NetError({ kind: 'invalid-config', op: 'config', subject: `${path}=${show(value)}`, what, hint });
+  const subject = value === undefined ? path : `${path}=${show(value)}`;
+  return new NetError({ kind: 'invalid-config', op: 'config', subject, what, hint });
 }
 
-/** JSON of a value, cut off where it is long; `nothing` for an absent one. */
+/** JSON of a value, cut off where it is long. */
 export function show(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'nothing';
+  const text = JSON.stringify(value) ?? String(value);
   return text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text;
 }

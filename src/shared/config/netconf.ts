@@ -2,6 +2,7 @@ import { NetError } from '../errors/net-error.ts';
 import { isUnicastMac, parseMac } from '../model/mac.ts';
 import { type BridgeOptions, parseBridge } from './bridge.ts';
 import { field, isObject, type Json, respell, textField } from './fields.ts';
+import { invalid, show } from './invalid.ts';
 import { assertShape } from './shape.ts';
 import { netconf } from './validators.generated.js';
 
@@ -60,6 +61,7 @@ export function parseNetconf(input: NetconfInput): NetworkConfig {
   assertShape(netconf, config, '', input.strict);
   const options = parseDriver(config, input);
   refuseMasquerade(config);
+  if (input.strict) refuseUnserved(config);
   const mac = requestedMac(config, input.mac);
   const dns = requestedDns(config);
   return {
@@ -107,6 +109,21 @@ function refuseMasquerade(config: Json): void {
   });
 }
 
+/** What a runtime hands only to a plugin that declares the capability: to pass over it would look like success. */
+function refuseUnserved(config: Json): void {
+  for (const key of ['portMappings', 'bandwidth']) {
+    const value = field(field(config, 'runtimeConfig'), key);
+    if (value === undefined || (Array.isArray(value) && value.length === 0)) continue;
+    throw new NetError({
+      kind: 'unsupported-field',
+      op: 'config',
+      subject: `.runtimeConfig.${key}=${show(value)}`,
+      what: 'is not built into this version',
+      hint: `Take ${key} out of .capabilities, and chain a plugin that has it after this one`,
+    });
+  }
+}
+
 function requestedMac(config: Json, fromArgs: string | undefined): string | undefined {
   const runtime = field(field(config, 'runtimeConfig'), 'mac');
   const args = field(field(field(config, 'args'), 'cni'), 'mac');
@@ -118,11 +135,15 @@ function requestedMac(config: Json, fromArgs: string | undefined): string | unde
         : ['CNI_ARGS MAC', fromArgs];
   if (value === undefined || value === '') return undefined;
   const mac = typeof value === 'string' ? parseMac(value) : undefined;
-  if (mac === undefined) throw invalid(path, value, 'is no MAC address', 'Write six bytes: 0a:58:0a:16:00:07');
-  if (!isUnicastMac(mac)) {
-    throw invalid(path, value, 'is a group address or zero, which no interface can have', 'Make its first byte even');
-  }
-  return mac;
+  if (mac === undefined) throw wrongMac(path, value, 'is no MAC address', 'Write six bytes: 0a:58:0a:16:00:07');
+  if (isUnicastMac(mac)) return mac;
+  throw wrongMac(path, value, 'is a group address or zero, which no interface can have', 'Make its first byte even');
+}
+
+/** CNI gives what stands in the environment a code of its own. */
+function wrongMac(path: string, value: unknown, what: string, hint: string): NetError {
+  if (!path.startsWith('CNI_ARGS')) return invalid(path, value, what, hint);
+  return new NetError({ kind: 'bad-environment', op: 'environment', subject: `${path}=${show(value)}`, what, hint });
 }
 
 /** `dns` of the configuration; the `dns` capability of the runtime, where it has servers, comes before it. */
@@ -139,13 +160,8 @@ function requestedDns(config: Json): Json | undefined {
 /** `runtimeConfig.aliases` maps networks to names; those of this network count. */
 function requestedAliases(config: Json): string[] {
   const aliases = field(field(config, 'runtimeConfig'), 'aliases');
-  const names = isObject(aliases) ? aliases[String(config.name)] : undefined;
-  if (names === undefined || names === null) return [];
+  if (aliases === undefined) return [];
+  const names = isObject(aliases) ? (aliases[String(config.name)] ?? []) : undefined;
   if (Array.isArray(names) && names.every((name) => typeof name === 'string')) return names;
   throw invalid('.runtimeConfig.aliases', aliases, 'does not map networks to lists of names', 'Write { "net": ["a"] }');
-}
-
-function invalid(path: string, value: unknown, what: string, hint: string): NetError {
-  const subject = `${path}=${JSON.stringify(value)}`;
-  return new NetError({ kind: 'invalid-config', op: 'config', subject, what, hint });
 }

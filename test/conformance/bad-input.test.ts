@@ -1,0 +1,100 @@
+import { strict as assert } from 'node:assert';
+import { type CniAnswer, type PluginDir, pluginDir } from '../support/cni.ts';
+import { type CniHost, type HostCall, makeHost } from '../support/cni-host.ts';
+import { bridgeConf } from '../support/netconf.ts';
+import { ADDRESSES } from './bad-input/addresses.ts';
+import type { BadInput } from './bad-input/case.ts';
+import { ENVIRONMENT } from './bad-input/environment.ts';
+import { OTHERS } from './bad-input/others.ts';
+import { SHAPE } from './bad-input/shape.ts';
+import { STDIN } from './bad-input/stdin.ts';
+
+/** Words that a program says of itself instead of the input. */
+const FAULT =
+  /\b(Type|Reference|Range|Syntax|Assertion)Error\b|Cannot read|is not a function|\bundefined\b|\[object|NaN/;
+/** Longer messages are not read. */
+const LONGEST = 400;
+
+/**
+ * Each call is made on a host that has something to lose: pod 0 on network `web` and on `full`, whose pool it has
+ * exhausted, a veth, a foreign bridge with an address, and an interface in pod 1, which all calls are about.
+ */
+describe('bad input changes nothing and says what is wrong', function () {
+  this.timeout(60_000);
+  let bin: PluginDir;
+  let host: CniHost;
+  let asItWas: string;
+
+  before(() => {
+    bin = pluginDir();
+    host = makeHost(2);
+    host.ns.ip('link', 'add', 'plain0', 'type', 'veth', 'peer', 'name', 'plain1');
+    host.ns.ip('link', 'add', 'foreign0', 'up', 'type', 'bridge');
+    host.ns.ip('addr', 'add', '10.70.0.1/24', 'dev', 'foreign0');
+    host.pod(1).ip('link', 'add', 'taken0', 'type', 'bridge');
+    host.ok({ ...how('ADD'), pod: 0, config: configOf({}, host) });
+    const ipam = { ranges: [[{ subnet: '10.89.0.0/30' }]], routes: [] };
+    const full = configOf({ top: { name: 'full', bridge: 'isth1' }, ipam }, host);
+    host.ok({ ...how('ADD'), pod: 0, ifName: 'eth1', config: full });
+    asItWas = host.snapshot();
+  });
+  after(() => {
+    host?.[Symbol.dispose]();
+    bin?.[Symbol.dispose]();
+  });
+
+  /** A call that was taken is taken back, so that it fails one test and no other. */
+  const takeBack = (bad: BadInput) => {
+    host.run({ ...callOf(bad, host, bin), command: 'DEL' });
+    asItWas = host.snapshot();
+  };
+
+  const how = (command: HostCall['command']) => ({ dir: bin.path, name: 'isthmus', command });
+
+  const tables = { environment: ENVIRONMENT, stdin: STDIN, shape: SHAPE, addresses: ADDRESSES, others: OTHERS };
+  for (const [title, table] of Object.entries(tables)) {
+    describe(title, () => {
+      for (const bad of table) {
+        it(bad.title, () => {
+          const run = host.run(callOf(bad, host, bin));
+          const said = `exit ${run.code ?? run.signal}: ${run.stdout}${run.stderr}`;
+          assert.equal(run.stderr, '', said);
+          if (run.code === 0) takeBack(bad);
+          assert.ok(run.json !== undefined && run.code === 1, said);
+          assertAnswer(run.json, bad, said);
+          assert.equal(host.snapshot(), asItWas, 'the host is as it was');
+        });
+      }
+    });
+  }
+});
+
+function callOf(bad: BadInput, host: CniHost, bin: PluginDir): HostCall {
+  return {
+    dir: bin.path,
+    name: bad.name ?? 'isthmus',
+    command: bad.command ?? 'ADD',
+    pod: 1,
+    config: bad.stdin ?? configOf(bad, host),
+    ...(bad.args === undefined ? {} : { args: bad.args }),
+    ...(bad.env === undefined ? {} : { env: bad.env(host) }),
+    ...(bad.prefix === undefined ? {} : { prefix: bad.prefix }),
+  };
+}
+
+/** Network `web` under the plugin's own name (the reference's for a drop-in), with the case's changes. */
+function configOf({ name = 'isthmus', top = {}, ipam }: Partial<BadInput>, host: CniHost): object {
+  const base = bridgeConf(name === 'isthmus' ? 'isthmus' : 'bridge', host, ipam === undefined ? {} : { ipam });
+  return { ...base, cniVersion: '1.1.0', ...top };
+}
+
+function assertAnswer({ cniVersion, code, msg = '', details = '' }: CniAnswer, bad: BadInput, said: string): void {
+  assert.equal(code, bad.code, said);
+  const expected = bad.cniVersion ?? '1.1.0';
+  assert.equal(cniVersion, expected, said);
+  assert.ok(msg !== '' && !/[\r\n]/.test(msg + details) && msg.length <= LONGEST, said);
+  assert.doesNotMatch(msg + details, FAULT, said);
+  for (const part of bad.says) assert.ok(msg.includes(part), `msg lacks ${JSON.stringify(part)}: ${said}`);
+  if (bad.hint !== undefined)
+    assert.ok(details.includes(bad.hint), `details lack ${JSON.stringify(bad.hint)}: ${said}`);
+}
