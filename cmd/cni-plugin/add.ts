@@ -26,7 +26,7 @@ export async function add(call: Call, core: Core): Promise<unknown> {
       return formatResult({ interfaces: [], ips: addresses.map(ip), routes: routes.map(route), dns }, call.version);
     }
     default: {
-      const { interfaces, addresses } = reportAmbient(core, target.kind, call.variables.netns);
+      const { interfaces, addresses } = reportAmbient(core, target.kind, call.variables);
       const own = fromReport({ interfaces, addresses: [], routes: [], dns: {} }, call.variables.netns);
       const ips = addresses.map(([dev, address]) => ({
         address,

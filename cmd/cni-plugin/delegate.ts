@@ -2,12 +2,12 @@ import { accessSync, constants, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { field, textField } from '../../src/shared/config/fields.ts';
 import type { DelegateSource, IpamResult } from '../../src/shared/core/core.ts';
-import { NetError } from '../../src/shared/errors/net-error.ts';
+import { asNetError, NetError } from '../../src/shared/errors/net-error.ts';
 import { parsePrefix } from '../../src/shared/model/prefix.ts';
 import { withoutArg } from './cni-args.ts';
 import type { Command } from './environment.ts';
 import { parseResult } from './parse-result.ts';
-import type { CniRoute } from './result.ts';
+import type { CniResult, CniRoute } from './result.ts';
 
 /** How a delegate is called: its name, where it is looked for, and the call it is part of. */
 export interface DelegateCall {
@@ -131,12 +131,27 @@ function parseOutput(text: string): unknown {
 }
 
 function ipamResult(output: unknown, type: string): IpamResult {
-  const { ips, routes, dns } = parseResult(output, `result of ${type}`);
+  const { ips, routes, dns } = understood(output, type);
   const addresses = ips.flatMap(({ address, gateway }) => {
     const prefix = parsePrefix(address);
     return prefix === undefined ? [] : [{ address: prefix, ...(gateway === undefined ? {} : { gateway }) }];
   });
+  if (addresses.length === 0) throw failed(type, 'gave no address');
   return { addresses, routes: routes.map(routeSpec), dns };
+}
+
+function understood(output: unknown, type: string): CniResult {
+  if (output === undefined) throw failed(type, 'answered with something that is not JSON');
+  try {
+    return parseResult(output, 'its result ');
+  } catch (error) {
+    throw failed(type, asNetError(error, 'ADD').message);
+  }
+}
+
+function failed(type: string, what: string): NetError {
+  const hint = `Mend or replace the plugin ${type}`;
+  return new NetError({ kind: 'delegate', op: 'ADD', subject: `IPAM plugin ${type}`, what, hint });
 }
 
 function routeSpec({ gw, ...route }: CniRoute) {

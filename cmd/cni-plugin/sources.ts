@@ -1,4 +1,5 @@
 import { field, textField } from '../../src/shared/config/fields.ts';
+import { invalid } from '../../src/shared/config/invalid.ts';
 import { dataDirOf, parseHostLocal, parseStatic } from '../../src/shared/config/ipam.ts';
 import { ipamType } from '../../src/shared/config/netconf.ts';
 import type { AddressSource, Core, LocalSource } from '../../src/shared/core/core.ts';
@@ -36,6 +37,14 @@ export function builtIn(call: Call, core: Core, kind: 'host-local' | 'static'): 
     const overriding = fromRuntime.length > 0 ? fromRuntime : fromConfig;
     const gateways = given('CNI_ARGS GATEWAY', args.get('GATEWAY')?.split(','));
     const spec = parseStatic({ ...input, added: fromArgs, overriding, gateways });
+    if (spec.addresses.length === 0) {
+      throw invalid(
+        '.ipam.addresses',
+        undefined,
+        'there is no address to give',
+        'Add one: [{ "address": "10.0.0.2/24" }]',
+      );
+    }
     const addresses = spec.addresses.map(({ address, gateway }) => ({
       address,
       ...(gateway === undefined ? {} : { gateway: formatAddr(gateway) }),
@@ -81,7 +90,8 @@ function delegate({ text, variables }: Call, type: string): AddressSource {
 
 /** Texts of one list, each with where it was; what is no text shows as JSON, to be refused as an address. */
 function given(path: string, value: unknown): { text: string; path: string }[] {
-  if (!Array.isArray(value)) return [];
+  if (value === undefined) return [];
+  if (!Array.isArray(value)) throw invalid(path, value, 'it is not a list', 'Write ["10.88.0.9"]');
   return value.map((item, i) => ({
     text: typeof item === 'string' ? item : JSON.stringify(item),
     path: path.startsWith('.') ? `${path}[${i}]` : path,

@@ -2,6 +2,7 @@ import type { InterfaceReport } from '../drivers/driver.ts';
 import { assertHostNamespace, HOST_QUERY, reportHost } from '../drivers/host/host.ts';
 import { NULL_QUERY, planNull } from '../drivers/null/null.ts';
 import { NetError } from '../errors/net-error.ts';
+import type { Host, Namespace } from '../host/host.ts';
 import type { Core } from './core.ts';
 
 /** Drivers that make no interface: what they do needs no record, because the sandbox itself says it. */
@@ -13,13 +14,20 @@ export interface AmbientReport {
   readonly addresses: readonly (readonly [string, string])[];
 }
 
+/** The sandbox; `ownNamespace` lets it be the host's own (CNI_NETNS_OVERRIDE). */
+export interface Place {
+  readonly netns: string;
+  readonly ownNamespace: boolean;
+}
+
 /** null: loopback is up. host: the sandbox is the host's namespace, and nothing changed. Returns what is there then. */
-export function reportAmbient({ host }: Core, driver: AmbientDriver, netns: string): AmbientReport {
-  using sandbox = host.open(netns);
+export function reportAmbient({ host }: Core, driver: AmbientDriver, place: Place): AmbientReport {
+  using sandbox = host.open(place.netns);
   if (driver === 'host') {
     assertHostNamespace(sandbox, host.own);
     return reportHost(host.observe(sandbox, HOST_QUERY));
   }
+  assertOther(host, sandbox, place);
   host.apply(planNull(host.observe(sandbox, NULL_QUERY)).ops, { host: host.own, sandbox });
   const { links, addresses } = host.observe(sandbox, NULL_QUERY);
   const interfaces = [...links.values()].map(({ name, mac, mtu }) => ({ name, mac, mtu, inSandbox: true }));
@@ -55,5 +63,17 @@ export function checkAmbient({ host }: Core, driver: AmbientDriver, netns: strin
     subject: 'link lo',
     what: 'is down',
     hint: `Set it up: ip -n ${netns.slice(netns.lastIndexOf('/') + 1)} link set lo up`,
+  });
+}
+
+/** Throws NetError `invalid-namespace` where the sandbox is the host's own namespace and may not be. */
+export function assertOther(host: Host, sandbox: Namespace, { netns, ownNamespace }: Place): void {
+  if (sandbox.id !== host.own.id || ownNamespace) return;
+  throw new NetError({
+    kind: 'invalid-namespace',
+    op: 'ADD',
+    subject: `CNI_NETNS=${netns}`,
+    what: "is the network namespace of the host itself, not a container's",
+    hint: 'Give the namespace of the container, or use driver "host"; CNI_NETNS_OVERRIDE=1 overrides',
   });
 }

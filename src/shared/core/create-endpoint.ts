@@ -6,6 +6,7 @@ import { attachmentDigest, digest, hostIfName } from '../model/attachment.ts';
 import { macOfAddr, macOfDigest } from '../model/mac.ts';
 import { EMPTY_PLAN, joinPlans, type Plan } from '../model/op.ts';
 import type { EndpointRow } from '../store/store.ts';
+import { assertOther } from './ambient.ts';
 import { type Core, type IpamResult, NO_ADDRESSES } from './core.ts';
 import { attachmentKey, removeEndpoint } from './delete-endpoint.ts';
 import { ensureNetwork } from './network.ts';
@@ -21,7 +22,7 @@ import { settleAddresses } from './settle.ts';
 export async function createEndpoint(core: Core, request: EndpointRequest): Promise<EndpointReport> {
   const { host } = core;
   using sandbox = host.open(request.netns);
-  if (sandbox.id === host.own.id && !request.ownNamespace) throw ownNamespace(request.netns);
+  assertOther(host, sandbox, request);
   using _lock = core.lock(attachmentKey(request.attachment));
   const view = await clearWay(core, request, sandbox);
   if (view.links.has(request.attachment.ifName)) throw interfaceExists(request);
@@ -136,16 +137,6 @@ function factsOf(request: EndpointRequest, row: EndpointRow, addressing: Address
       addresses: leased ? addressing.addresses.map(({ address }) => address.addr) : [],
     }),
   };
-}
-
-function ownNamespace(path: string): NetError {
-  return new NetError({
-    kind: 'invalid-namespace',
-    op: 'ADD',
-    subject: `CNI_NETNS=${path}`,
-    what: "is the network namespace of the host itself, not a container's",
-    hint: 'Give the namespace of the container, or use driver "host"; CNI_NETNS_OVERRIDE=1 overrides',
-  });
 }
 
 function interfaceExists({ attachment, netns }: EndpointRequest): NetError {
