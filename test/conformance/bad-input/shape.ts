@@ -135,7 +135,7 @@ const CONTRADICTIONS: readonly BadInput[] = [
     top: { ipMasq: true },
     code: 2,
     says: ['.ipMasq=true', 'not built in'],
-    hint: 'nft',
+    hint: 'masquerade',
   },
   {
     title: 'port mappings, which are not built in',
