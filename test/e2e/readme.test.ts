@@ -83,6 +83,13 @@ describe("the README's examples", function () {
     assert.equal(stdout, shown('Errors', 'json'));
   });
 
+  it('write a log line with the trace id', () => {
+    const section = 'State and environment';
+    const said = succeed(section, 'exec 2>&1');
+    const withoutTime = (text: string): string => text.replace(/ms=\d+/, 'ms=…');
+    assert.equal(withoutTime(said), withoutTime(shown(section, 'text')));
+  });
+
   it('connect containers of podman', () => {
     host.write(PODMAN_CONF, `${shown('podman', 'toml')}${CONFINED}`);
     host.run('podman', 'load', '-q', '-i', makeImage(host));
