@@ -68,6 +68,10 @@ export function parseBridge(config: Json, strict: boolean): BridgeOptions {
     throw contradiction('.bridge', JSON.stringify(bridge), what, 'Shorten it');
   }
   const vlan = numberField(config, 'vlan');
+  if (isGateway && vlan && Buffer.byteLength(`${bridge}.${vlan}`) > MAX_IFNAME) {
+    const what = `the gateway's interface ${bridge}.${vlan} has a name of more than ${MAX_IFNAME} bytes`;
+    throw contradiction('.vlan', String(vlan), what, 'Shorten .bridge');
+  }
   return {
     driver: 'bridge',
     bridge,

@@ -37,6 +37,7 @@ const TYPES: readonly BadInput[] = [
   wrongTop('bridge', 'a/b', 'interface'),
   wrongTop('bridge', 'sixteencharacter', 'interface'),
   wrongTop('bridge', '..', 'interface'),
+  wrongTop('bridge', 'ääääääää', '15 bytes'),
   wrongTop('isGateway', 'true', 'boolean'),
   wrongTop('hairpinMode', 1, 'boolean'),
   wrongTop('forceAddress', 'no', 'boolean'),
@@ -117,6 +118,13 @@ const CONTRADICTIONS: readonly BadInput[] = [
     top: { ipam: undefined, isGateway: undefined, isDefaultGateway: true },
     code: 7,
     says: ['.isDefaultGateway=true', '.ipam'],
+  },
+  {
+    title: 'a VLAN whose gateway would have too long a name',
+    top: { bridge: 'isth0123456789', vlan: 10 },
+    code: 7,
+    says: ['.vlan=10', 'isth0123456789.10', '15 bytes'],
+    hint: '.bridge',
   },
   {
     title: 'driver null with a bridge',
