@@ -216,8 +216,15 @@ const NAMESPACES: readonly BadInput[] = [
   },
 ];
 
-/** Where the state cannot be kept. */
-const STATE: readonly BadInput[] = [
+/** Where the state cannot be kept, and what else this plugin's own variables can get wrong. */
+const OWN: readonly BadInput[] = [
+  {
+    title: 'ISTHMUS_LOG of no level',
+    env: env({ ISTHMUS_LOG: 'loud' }),
+    code: 4,
+    says: ['ISTHMUS_LOG=loud'],
+    hint: 'debug',
+  },
   {
     title: 'ISTHMUS_STATE_DIR that is relative',
     env: env({ ISTHMUS_STATE_DIR: 'state' }),
@@ -255,4 +262,4 @@ const STATE: readonly BadInput[] = [
   },
 ];
 
-export const ENVIRONMENT: readonly BadInput[] = [...VARIABLES, ...NAMESPACES, ...STATE];
+export const ENVIRONMENT: readonly BadInput[] = [...VARIABLES, ...NAMESPACES, ...OWN];
