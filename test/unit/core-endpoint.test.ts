@@ -7,6 +7,7 @@ import {
   addRequest,
   attachmentOf,
   del,
+  fixed,
   HOST_PATH,
   makeCore,
   makeFakeHost,
@@ -112,6 +113,17 @@ describe('core: an endpoint', () => {
     assert.deepEqual(await del(core, { id: 'old' }), []);
     assert.deepEqual(inNew(), before);
     assert.deepEqual(recordsOf(core), { networks: ['web'], endpoints: ['cni web new eth0'], leases: 2 });
+  });
+
+  it('that goes leaves IPv6 on the loopback interface to the other endpoint of its sandbox', async () => {
+    const host = makeFakeHost();
+    const core = makeCore(host);
+    host.addNamespace(POD, { sysctls: { 'net/ipv6/conf/lo/disable_ipv6': '1' } });
+    await add(core);
+    const second: Which = { network: 'other', ifName: 'eth1', conf: { bridge: 'isth9' } };
+    await createEndpoint(core, addRequest(second, host.identity, fixed('fd00:99::2/64')));
+    assert.deepEqual(await del(core), []);
+    assert.match(host.toString(), /lo\/disable_ipv6=0/);
   });
 
   for (const netns of ['', '/run/netns/gone', '/dev/null']) {
