@@ -15,6 +15,7 @@ import {
   POD,
   recordsOf,
   refusedWith,
+  type Which,
 } from '../support/core.ts';
 
 describe('core: an endpoint', () => {
