@@ -132,7 +132,10 @@ describe('store: its directory and file', () => {
       bytes.fill(0xa5, 4096);
       writeFileSync(file, bytes);
       using store = open();
-      assert.throws(() => store.endpoints.list(), ofKind('state-reset', /was broken and is now .*state\.db\.corrupt-\d+/));
+      assert.throws(
+        () => store.endpoints.list(),
+        ofKind('state-reset', /was broken and is now .*state\.db\.corrupt-\d+/),
+      );
       assert.deepEqual(store.endpoints.list(), []);
       store.leases.take(lease('10.0.0.2'));
       assert.equal(corrupt().length, 1);
