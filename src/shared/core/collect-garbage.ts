@@ -4,6 +4,7 @@ import { type Attachment, attachmentDigest, hostIfName } from '../model/attachme
 import type { Op } from '../model/op.ts';
 import type { AddressSource, Core } from './core.ts';
 import { attachmentKey, openIfThere, removeEndpoint } from './delete-endpoint.ts';
+import { reverse } from './execute.ts';
 import { removeUnusedNetwork } from './network.ts';
 
 /** One network of one camp, and the attachments of it that are alive. */
@@ -38,7 +39,7 @@ export async function collectGarbage(core: Core, request: GarbageRequest): Promi
       using sandbox = openIfThere(core, row.sandbox.path);
       errors.push(...(await removeEndpoint(core, removal, sandbox)));
     }
-    errors.push(...core.host.revert(strayLinks(core, request), { host: core.host.own }));
+    errors.push(...reverse(core, strayLinks(core, request), { host: core.host.own }));
     errors.push(...removeUnusedNetwork(core, network));
   }
   if (source?.kind === 'local') core.store.transaction(() => source.collect(core.store, keep));

@@ -9,6 +9,7 @@ import type { EndpointRow } from '../store/store.ts';
 import { assertOther } from './ambient.ts';
 import { type Core, type IpamResult, NO_ADDRESSES } from './core.ts';
 import { attachmentKey, removeEndpoint } from './delete-endpoint.ts';
+import { execute } from './execute.ts';
 import { ensureNetwork } from './network.ts';
 import { countChange } from './rebuild.ts';
 import { reportEndpoint } from './report.ts';
@@ -98,7 +99,7 @@ async function build(
 /** The plan is on record with what takes it back, then in the kernel. */
 function perform(core: Core, row: EndpointRow, plan: Plan, namespaces: Namespaces): void {
   core.store.transaction(() => core.store.endpoints.put(row));
-  core.host.apply(plan.ops, namespaces);
+  execute(core, plan.ops, namespaces);
 }
 
 /**

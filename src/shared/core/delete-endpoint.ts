@@ -4,6 +4,7 @@ import { release } from '../ipam/leases.ts';
 import { type Attachment, attachmentDigest } from '../model/attachment.ts';
 import type { EndpointRow } from '../store/store.ts';
 import type { Core, DelegateSource } from './core.ts';
+import { reverse } from './execute.ts';
 import { removeUnusedNetwork } from './network.ts';
 import { orphanUndo } from './orphans.ts';
 import { countChange } from './rebuild.ts';
@@ -48,7 +49,7 @@ export async function removeEndpoint(
   // A DHCP client says goodbye over the link, so it goes first; any other frees the address of a link that is gone.
   if (delegate?.type === 'dhcp') errors.push(...(await released(delegate)));
   const undo = row?.plan.undo ?? orphanUndo(core, request, same);
-  errors.push(...host.revert(undo, same === undefined ? { host: host.own } : { host: host.own, sandbox: same }));
+  errors.push(...reverse(core, undo, same === undefined ? { host: host.own } : { host: host.own, sandbox: same }));
   if (delegate !== undefined && delegate.type !== 'dhcp') errors.push(...(await released(delegate)));
   if (errors.length === 0) errors.push(...attempted(() => forget(core, request, row)));
   errors.push(...removeUnusedNetwork(core, attachment.network));
@@ -58,7 +59,7 @@ export async function removeEndpoint(
 function revertOrphan(core: Core, request: RemovalRequest, sandbox: Namespace | undefined): NetError[] {
   const { host } = core;
   const namespaces = sandbox === undefined ? { host: host.own } : { host: host.own, sandbox };
-  return host.revert(orphanUndo(core, request, sandbox), namespaces);
+  return reverse(core, orphanUndo(core, request, sandbox), namespaces);
 }
 
 function markIntent({ store, owner }: Core, row: EndpointRow): void {

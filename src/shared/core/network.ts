@@ -5,6 +5,7 @@ import { type Attachment, attachmentDigest } from '../model/attachment.ts';
 import type { Op } from '../model/op.ts';
 import type { NetworkRow } from '../store/store.ts';
 import type { Core } from './core.ts';
+import { execute, reverse } from './execute.ts';
 import { observeNetwork } from './view.ts';
 
 export interface NetworkIdentity {
@@ -33,7 +34,7 @@ export function ensureNetwork(core: Core, identity: NetworkIdentity, addressing:
     const undo = known?.bootId === bootId && known.device === device ? known.undo : [];
     const row = { name: network, driver: driverName, device, bootId, undo: mergeUndo(plan.undo, undo) };
     store.transaction(() => store.networks.put(row), { durable: true });
-    host.apply(plan.ops, { host: host.own });
+    execute(core, plan.ops, { host: host.own });
   }
   return view;
 }
@@ -93,7 +94,7 @@ function removeNetwork(core: Core, row: NetworkRow): NetError[] {
     core.log.info('network.kept', { network: name, device, ports: guests.join(',') });
     return [];
   }
-  const errors = host.revert(undo, { host: host.own });
+  const errors = reverse(core, undo, { host: host.own });
   if (errors.length === 0) store.transaction(() => store.networks.delete(name));
   return errors;
 }
