@@ -1,5 +1,5 @@
 import { statSync, utimesSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { bundle } from './bundle.ts';
 import { type Packager, packageExecutable } from './package.ts';
 import { writeValidators } from './schemas.ts';
@@ -13,10 +13,11 @@ async function main(): Promise<void> {
   writeValidators();
   for (const name of PROGRAMS) {
     const started = new Date();
-    const program = join(ROOT, 'dist', `${name}.cjs`);
+    const program = await bundle(join(ROOT, 'cmd', name, 'main.ts'), join(ROOT, 'dist', `${name}.cjs`));
     const executable = join(ROOT, 'dist', name);
-    await bundle(join(ROOT, 'cmd', name, 'main.ts'), program);
-    console.log(`bundle: dist/${name}.cjs, ${Math.ceil(statSync(program).size / 1000)} kB`);
+    for (const file of [program.program, ...Object.values(program.packages)]) {
+      console.log(`bundle: ${relative(ROOT, file)}, ${Math.ceil(statSync(file).size / 1000)} kB`);
+    }
     await packageExecutable(program, executable, packager);
     console.log(`package (${packager}): dist/${name}, ${Math.round(statSync(executable).size / 1e6)} MB`);
     // A source that changed while this ran is newer than the executable, so the next set-up builds again.

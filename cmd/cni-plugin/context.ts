@@ -2,7 +2,7 @@ import type { Core } from '../../src/shared/core/core.ts';
 import { rebuildOnce } from '../../src/shared/core/rebuild.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import { openLinuxHost } from '../../src/shared/host/linux-host.ts';
-import { isLogLevel, makeLogger } from '../../src/shared/log/log.ts';
+import { isLogLevel, type LogLevel, makeLogger } from '../../src/shared/log/log.ts';
 import { changeCount } from '../../src/shared/store/changes.ts';
 import { lock } from '../../src/shared/store/locks.ts';
 import { thisProcess } from '../../src/shared/store/owner.ts';
@@ -23,11 +23,10 @@ const STDERR = 2;
 export function openCore(env: Environment): Core & Disposable {
   const stateDir = stateDirOf(env);
   const host = openLinuxHost(env);
-  const level = env.ISTHMUS_LOG ?? '';
   let store: LocalStore | undefined;
   const core: Core & Disposable = {
     host,
-    log: makeLogger(isLogLevel(level) ? level : 'error', env.TRACEPARENT, (line) => writeAll(STDERR, line)),
+    log: makeLogger(logLevel(env), env.TRACEPARENT, (line) => writeAll(STDERR, line)),
     owner: thisProcess(),
     changes: changeCount(stateDir),
     lock: (key) => {
@@ -54,6 +53,18 @@ export function openCore(env: Environment): Core & Disposable {
     },
   };
   return core;
+}
+
+function logLevel({ ISTHMUS_LOG: level }: Environment): LogLevel {
+  if (level === undefined || level === '') return 'error';
+  if (isLogLevel(level)) return level;
+  throw new NetError({
+    kind: 'bad-environment',
+    op: 'environment',
+    subject: `ISTHMUS_LOG=${level}`,
+    what: 'is no level',
+    hint: 'Give error, warn, info or debug, or leave it out for error',
+  });
 }
 
 function stateDirOf(env: Environment): string {

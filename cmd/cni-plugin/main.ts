@@ -1,7 +1,8 @@
 import { fstatSync } from 'node:fs';
-import { field } from '../../src/shared/config/fields.ts';
+import { field, textField } from '../../src/shared/config/fields.ts';
 import type { Core } from '../../src/shared/core/core.ts';
 import { asNetError, NetError } from '../../src/shared/errors/net-error.ts';
+import type { Logger } from '../../src/shared/log/log.ts';
 import { about } from './about.ts';
 import { add } from './add.ts';
 import { check } from './check.ts';
@@ -66,12 +67,28 @@ async function main(): Promise<number> {
 async function handle(handler: Handler, call: Call): Promise<unknown> {
   try {
     using core = openCore(process.env);
-    return await handler(call, core);
+    return await told(core.log, call, () => handler(call, core));
   } catch (thrown) {
     if (!(thrown instanceof NetError && thrown.kind === 'state-reset')) throw thrown;
   }
   using core = openCore(process.env);
-  return await handler(call, core);
+  return await told(core.log, call, () => handler(call, core));
+}
+
+/** One line a call in the log: what, for whom, how long since the process started, and how it ended. */
+async function told(log: Logger, { variables, config, plugin }: Call, work: () => Promise<unknown>): Promise<unknown> {
+  const { containerId, ifName, netns } = variables;
+  const network = textField(config, 'name');
+  const fields = { plugin, network, container: containerId || undefined, ifname: ifName || undefined, netns };
+  try {
+    const answer = await work();
+    log.info(variables.command, { ...fields, ms: Math.round(performance.now()) });
+    return answer;
+  } catch (thrown) {
+    const { message, cniCode } = asNetError(thrown, variables.command);
+    log.warn(variables.command, { ...fields, ms: Math.round(performance.now()), code: cniCode, error: message });
+    throw thrown;
+  }
 }
 
 /** DEL answers nothing, so no version keeps it from cleaning up. */

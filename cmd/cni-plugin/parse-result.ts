@@ -88,9 +88,11 @@ function prefixText(item: unknown, key: string, where: string, otherwise: string
 
 /** `{ [key]: address }`, or nothing where the key is absent. */
 function gatewayOf<K extends 'gateway' | 'gw'>(item: unknown, key: K, where: string): { [P in K]?: string } {
-  const text = textField(item, key);
-  if (text === undefined) return {};
-  if (parseAddr(text) === undefined) throw invalid(`${where}.${key}`, text, 'is no IP address');
+  const text = field(item, key);
+  if (text === undefined || text === '') return {};
+  if (typeof text !== 'string' || parseAddr(text) === undefined) {
+    throw invalid(`${where}.${key}`, text, 'is no IP address');
+  }
   return { [key]: text } as { [P in K]?: string };
 }
 

@@ -41,8 +41,11 @@ export function coolDown(site: Site, side: Side): void {
   expectOk(runPlugin(callOf(site, side, 'DEL', 0)));
 }
 
-/** Every command on every pod but the first, one call at a time, the sides in turn. */
-export function sequential(site: Site, sides: readonly Side[]): Readonly<Record<string, Times>> {
+/**
+ * Every command on every pod but the first, one call at a time, the sides in turn. `between` runs after each round of
+ * ADDs, so that what it measures has the same neighbours on the machine.
+ */
+export function sequential(site: Site, sides: readonly Side[], between: () => void): Readonly<Record<string, Times>> {
   const times = sides.map(() => ({ ADD: [] as number[], CHECK: [] as number[], DEL: [] as number[] }));
   const results = new Map<string, unknown>();
   for (const command of COMMANDS) {
@@ -54,6 +57,7 @@ export function sequential(site: Site, sides: readonly Side[]): Readonly<Record<
         times[i]?.[command].push(timed(() => void results.set(key, expectOk(runPlugin(call)))));
         if (command !== 'ADD') results.set(key, prevResult);
       }
+      if (command === 'ADD') between();
     }
   }
   return Object.fromEntries(

@@ -5,9 +5,8 @@ import { join } from 'node:path';
 import { environmentOf, type PluginCall } from '../support/cni.ts';
 
 /**
- * The most memory that a call had resident at any time, in MB of 10^6 bytes. Read from VmHWM, the kernel's own high
- * mark, as often as can be until the process has ended.
- * Throws where the call fails.
+ * The most memory that a call had resident at any time, in MB of 10^6 bytes: VmHWM, the kernel's own high mark, read
+ * while strace holds the process at its exit. Throws where the call fails, or strace is missing.
  */
 export function peakMemory(call: PluginCall): number {
   const dir = mkdtempSync(join(tmpdir(), 'isth-peak-'));
@@ -18,7 +17,7 @@ export function peakMemory(call: PluginCall): number {
   const output = join(dir, 'stdout');
   const stdout = openSync(output, 'w');
   try {
-    const child = spawn(join(call.dir, call.name), [], {
+    const child = spawn('strace', [...HOLD_AT_EXIT, join(call.dir, call.name)], {
       env: environmentOf(call),
       stdio: [stdin, stdout, 'ignore'],
     });
@@ -38,6 +37,9 @@ export function peakMemory(call: PluginCall): number {
     rmSync(dir, { recursive: true, force: true });
   }
 }
+
+/** -D: the tracer is the child of a child, so that the process started is the plugin itself. */
+const HOLD_AT_EXIT = ['-D', '-f', '-qq', '-o', '/dev/null', '-e', 'inject=exit_group:delay_enter=100000'];
 
 /** VmHWM in kB; undefined of a process that has ended. */
 function highMark(pid: number): number | undefined {

@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { cpus, release, totalmem } from 'node:os';
+import { cpus, loadavg, release, totalmem } from 'node:os';
 import { pluginDir, referenceDir, runPlugin } from '../support/cni.ts';
 import { makeBareStarts } from './bare-start.ts';
 import {
@@ -18,13 +18,13 @@ import { type LeaseTimes, measureLeases } from './leases.ts';
 import { formatTable, milliseconds, type Summary, summarize, timed } from './stats.ts';
 
 const AT_ONCE = 8;
-const STARTS = 30;
+const STARTS = ['node', 'packaged', 'reference'] as const;
 
 interface Report {
   readonly machine: Readonly<Record<string, string | number>>;
   readonly sequential: Readonly<Record<string, Times>>;
   readonly perSecond: Readonly<Record<string, Rates>>;
-  readonly start: Readonly<Record<'node' | 'packaged' | 'reference', Summary>>;
+  readonly start: Readonly<Record<(typeof STARTS)[number], Summary>>;
   readonly peakMemoryMB: Readonly<Record<string, Rates>>;
   readonly lease: LeaseTimes;
 }
@@ -38,27 +38,31 @@ async function main([site = '', ...options]: readonly string[]): Promise<void> {
 }
 
 async function measure(site: Site): Promise<Report> {
+  const about = machine();
   using bin = pluginDir();
   using bare = await makeBareStarts();
   const theirs = makeSide('reference', referenceDir, 'bridge', 0, site);
   const ours = makeSide('isthmus', bin.path, 'isthmus', 1, site);
   const sides = [theirs, ours];
   for (const side of sides) warmUp(site, side);
-  const times = sequential(site, sides);
+  const starts = {
+    node: bare.node,
+    packaged: bare.packaged,
+    reference: () => timed(() => void runPlugin({ dir: referenceDir, name: 'bridge', command: 'VERSION' })),
+  };
+  const samples = { node: [] as number[], packaged: [] as number[], reference: [] as number[] };
+  const times = sequential(site, sides, () => {
+    for (const which of STARTS) samples[which].push(starts[which]());
+  });
   const perSecond = { reference: await rates(site, theirs, AT_ONCE), isthmus: await rates(site, ours, AT_ONCE) };
   const start = {
-    node: repeated(bare.node),
-    packaged: repeated(bare.packaged),
-    reference: repeated(() => timed(() => void runPlugin({ dir: referenceDir, name: 'bridge', command: 'VERSION' }))),
+    node: summarize(samples.node),
+    packaged: summarize(samples.packaged),
+    reference: summarize(samples.reference),
   };
   const peakMemoryMB = { reference: peaks(site, theirs), isthmus: peaks(site, ours) };
   for (const side of sides) coolDown(site, side);
-  return { machine: machine(), sequential: times, perSecond, start, peakMemoryMB, lease: measureLeases() };
-}
-
-function repeated(once: () => number): Summary {
-  once();
-  return summarize(Array.from({ length: STARTS }, once));
+  return { machine: about, sequential: times, perSecond, start, peakMemoryMB, lease: measureLeases() };
 }
 
 function machine(): Readonly<Record<string, string | number>> {
@@ -67,6 +71,7 @@ function machine(): Readonly<Record<string, string | number>> {
     cpu: cpu?.model ?? 'unknown',
     cores: cpus().length,
     memoryGB: Math.round(totalmem() / 1e9),
+    load: Number((loadavg()[0] ?? 0).toFixed(2)),
     kernel: release(),
     node: process.version,
     system: /^PRETTY_NAME="(.*)"$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'unknown',
@@ -78,7 +83,7 @@ function print({ machine, sequential, perSecond, start, peakMemoryMB, lease }: R
   const { reference: theirRate, isthmus: ourRate } = perSecond;
   if (theirs === undefined || ours === undefined || theirRate === undefined || ourRate === undefined) return;
   console.log(
-    `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGB} GB, Linux ${machine.kernel}, ${machine.system}, Node ${machine.node}\n`,
+    `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGB} GB, load ${machine.load}, Linux ${machine.kernel}, ${machine.system}, Node ${machine.node}\n`,
   );
   console.log(`One call at a time (ms, ${ours.ADD.count} of each, in turn); the reference is bridge + host-local`);
   console.log(

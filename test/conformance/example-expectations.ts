@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { binDir, referencePath } from '../support/e2e.ts';
 import type { TestHost } from '../support/test-host.ts';
 import { leaseByDhcp } from './example-dhcp.ts';
-import { type Lab, meet, type Pod } from './example-lab.ts';
+import { hearFrom, type Lab, meet, type Pod, serve } from './example-lab.ts';
 
 /** What one gets of an example: the sentences of its .md, tried. */
 export interface Expectation {
@@ -138,6 +138,20 @@ export const EXPECTATIONS: Readonly<Record<string, Expectation>> = {
         pod.pings('::1');
         pod.cannotPing('10.88.0.1');
       }
+    },
+  },
+  'published-ports': {
+    what: 'a port of the host leads to a pod, by way of the plugin that is chained behind',
+    path: [binDir, referencePath],
+    run(lab) {
+      const a = lab.add({ portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }] });
+      const b = lab.add();
+      serve(a, 80);
+      assert.equal(hearFrom(b, '10.98.0.1', 8080), 'hello\n');
+      for (const pod of [a, b]) lab.delete(pod);
+      const rules = lab.host.run('nft', 'list', 'ruleset');
+      assert.doesNotMatch(rules, /10\.98\.0\.2/);
+      lab.host.run('nft', 'flush', 'ruleset');
     },
   },
   'route-options': {

@@ -124,9 +124,19 @@ function podOf(host: TestHost, container: Container, result: CniAnswer): Pod {
 /** Ping and a TCP connection from `a` to `b`. */
 export function meet(a: Pod, b: Pod, address = b.addresses[0] ?? ''): void {
   a.pings(address);
-  b.run('sh', '-c', `busybox ${say('hello', 8080).join(' ')} >/dev/null 2>&1 &`);
-  const [, , script = ''] = hear(address, 8080);
-  assert.equal(a.run('busybox', 'sh', '-c', script.replaceAll('nc ', 'busybox nc ')), 'hello\n');
+  serve(b, 8080);
+  assert.equal(hearFrom(a, address, 8080), 'hello\n');
+}
+
+/** Whoever connects to `port` of the pod next is told "hello". */
+export function serve(pod: Pod, port: number): void {
+  pod.run('sh', '-c', `busybox ${say('hello', port).join(' ')} >/dev/null 2>&1 &`);
+}
+
+/** What is said to the pod that connects. */
+export function hearFrom(pod: Pod, address: string, port: number): string {
+  const [, , script = ''] = hear(address, port);
+  return pod.run('busybox', 'sh', '-c', script.replaceAll('nc ', 'busybox nc '));
 }
 
 function attempt(work: () => void): void {

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { bundle } from '../../build/bundle.ts';
+import { type Bundle, bundle } from '../../build/bundle.ts';
 import { type Packager, packageExecutable } from '../../build/package.ts';
 import { makeTempDir, type TempDir } from '../support/temp.ts';
 
@@ -14,16 +14,29 @@ import { readFileSync, writeSync } from 'node:fs';
 import * as ffi from 'node:ffi';
 const input = readFileSync(0, 'utf8');
 async function late() { return (await import('./late.ts')).answer; }
+async function packages() {
+  const [{ default: Cidr }, { execa }] = await Promise.all([import('ip-cidr'), import('execa')]);
+  return [new Cidr('10.1.0.0/30').toArray().length, typeof execa];
+}
 async function main() {
   const early = globalThis.lateWasRun === true;
   writeSync(1, JSON.stringify({
     input, name: process.argv0, args: process.argv.slice(2), early, late: await late(), ffi: typeof ffi.dlopen,
+    packages: await packages(),
   }));
 }
 main();
 `;
+const NODE_MODULES = join(import.meta.dirname, '../../node_modules');
 const LATE = 'globalThis.lateWasRun = true; export const answer = 42;';
-const ANSWER = { input: 'config\n', args: ['a b', 'c'], early: false, late: 42, ffi: 'function' };
+const ANSWER = {
+  input: 'config\n',
+  args: ['a b', 'c'],
+  early: false,
+  late: 42,
+  ffi: 'function',
+  packages: [4, 'function'],
+};
 
 interface Run {
   readonly status: number | null;
@@ -36,6 +49,7 @@ for (const packager of ['pkg', 'node-sea'] satisfies Packager[]) {
     this.timeout(120_000);
     let temp: TempDir;
     let executable: string;
+    let program: Bundle;
 
     const run = (env: NodeJS.ProcessEnv = {}, name = executable): Run => {
       const base = { PATH: process.env.PATH };
@@ -47,8 +61,9 @@ for (const packager of ['pkg', 'node-sea'] satisfies Packager[]) {
       writeFileSync(join(temp.path, 'main.ts'), PROGRAM);
       writeFileSync(join(temp.path, 'late.ts'), LATE);
       executable = join(temp.path, 'program');
-      await bundle(join(temp.path, 'main.ts'), join(temp.path, 'program.cjs'));
-      await packageExecutable(join(temp.path, 'program.cjs'), executable, packager);
+      symlinkSync(NODE_MODULES, join(temp.path, 'node_modules'));
+      program = await bundle(join(temp.path, 'main.ts'), join(temp.path, 'program.cjs'));
+      await packageExecutable(program, executable, packager);
     });
 
     after(() => temp?.[Symbol.dispose]());
@@ -62,7 +77,8 @@ for (const packager of ['pkg', 'node-sea'] satisfies Packager[]) {
     });
 
     it('leaves nothing of the packaging behind', () => {
-      assert.deepEqual(readdirSync(temp.path).sort(), ['late.ts', 'main.ts', 'program', 'program.cjs']);
+      const bundled = ['program.cjs', 'program.execa.cjs', 'program.ip-cidr.cjs'];
+      assert.deepEqual(readdirSync(temp.path).sort(), ['late.ts', 'main.ts', 'node_modules', 'program', ...bundled]);
     });
 
     for (const [variable, value] of [
@@ -114,7 +130,7 @@ for (const packager of ['pkg', 'node-sea'] satisfies Packager[]) {
       const running = spawn(executable, [], { stdio: ['pipe', 'pipe', 'inherit'] });
       const output = text(running.stdout);
       await once(running, 'spawn');
-      await packageExecutable(join(temp.path, 'program.cjs'), executable, packager);
+      await packageExecutable(program, executable, packager);
       assert.equal(run().status, 0);
       running.stdin.end('still here');
       assert.equal(JSON.parse(await output).input, 'still here');

@@ -106,7 +106,8 @@ export function runPlugin(call: PluginCall): PluginRun {
     killSignal: 'SIGKILL',
     maxBuffer: 64 << 20,
   });
-  if (ran.error !== undefined && ran.signal === null) throw ran.error;
+  // EPIPE: the plugin has ended without reading its stdin, which its status tells all about.
+  if (ran.error !== undefined && ran.status === null && ran.signal === null) throw ran.error;
   return runOf(ran.status, ran.signal, ran.stdout, ran.stderr);
 }
 

@@ -105,7 +105,7 @@ function refuseMasquerade(config: Json): void {
     op: 'config',
     subject: '.ipMasq=true',
     what: 'masquerading is not built into this version',
-    hint: 'Remove it, and masquerade by a rule of the host: nft add rule ip nat postrouting ip saddr <subnet> masquerade',
+    hint: 'Remove it, and let a rule of the host masquerade the subnet',
   });
 }
 

@@ -47,10 +47,10 @@ export async function removeEndpoint(
   const errors = row?.progress === 'ready' ? attempted(() => markIntent(core, row)) : [];
   const delegate = delegateOf(core, request, row);
   // A DHCP client says goodbye over the link, so it goes first; any other frees the address of a link that is gone.
-  if (delegate?.type === 'dhcp') errors.push(...(await released(delegate)));
+  if (delegate?.type === 'dhcp') errors.push(...(await released(delegate, row)));
   const undo = row?.plan.undo ?? orphanUndo(core, request, same);
   errors.push(...reverse(core, undo, same === undefined ? { host: host.own } : { host: host.own, sandbox: same }));
-  if (delegate !== undefined && delegate.type !== 'dhcp') errors.push(...(await released(delegate)));
+  if (delegate !== undefined && delegate.type !== 'dhcp') errors.push(...(await released(delegate, row)));
   if (errors.length === 0) errors.push(...attempted(() => forget(core, request, row)));
   errors.push(...removeUnusedNetwork(core, attachment.network));
   return errors;
@@ -93,12 +93,14 @@ function delegateOf(core: Core, request: RemovalRequest, row: EndpointRow | unde
   return core.delegate(row.delegate.type, row.delegate.config, request.attachment, request.netns);
 }
 
-async function released(delegate: DelegateSource): Promise<NetError[]> {
+/** Without a record, a delegate that is not installed is nobody to ask: there is nothing to give back that we know of. */
+async function released(delegate: DelegateSource, row: EndpointRow | undefined): Promise<NetError[]> {
   try {
     await delegate.release();
     return [];
   } catch (thrown) {
-    return [asNetError(thrown, 'DEL')];
+    const error = asNetError(thrown, 'DEL');
+    return row === undefined && error.kind === 'bad-environment' ? [] : [error];
   }
 }
 

@@ -20,23 +20,50 @@ export interface NetworkIdentity {
  * uses it.
  */
 export function ensureNetwork(core: Core, identity: NetworkIdentity, addressing: Addressing): View {
-  const { host, store } = core;
-  const { attachment, driver, driverName } = identity;
-  const { network } = attachment;
-  const device = driver.devices[0];
+  const device = identity.driver.devices[0];
   leaveOldDevice(core, identity);
   using _lock = core.lock(deviceKey(device));
-  const known = store.networks.get(network);
+  try {
+    return completeNetwork(core, identity, addressing);
+  } catch (error) {
+    // Somebody else, another plugin, made it between our look and our step: then it is found, not ours.
+    if (!(error instanceof NetError && error.kind === 'exists')) throw error;
+    return completeNetwork(core, identity, addressing);
+  }
+}
+
+/** For a caller that holds the lock of the device. What is on record after a failure is what there was before. */
+function completeNetwork(
+  core: Core,
+  { attachment, driver, driverName }: NetworkIdentity,
+  addressing: Addressing,
+): View {
+  const { host, store } = core;
+  const name = attachment.network;
+  const device = driver.devices[0];
+  const known = store.networks.get(name);
   const view = observeNetwork(host, host.own, driver, addressing);
   const plan = driver.planNetwork(view, addressing);
   const bootId = host.identity.bootId;
   if (plan.ops.length > 0 || known?.bootId !== bootId || known.device !== device) {
     const undo = known?.bootId === bootId && known.device === device ? known.undo : [];
-    const row = { name: network, driver: driverName, device, bootId, undo: mergeUndo(plan.undo, undo) };
+    const row = { name, driver: driverName, device, bootId, undo: mergeUndo(plan.undo, undo) };
     store.transaction(() => store.networks.put(row), { durable: true });
-    execute(core, plan.ops, { host: host.own });
+    applyOrForget(core, plan.ops, { ...row, undo });
   }
   return view;
+}
+
+/** A device that turned out to exist is not in the record as one that we made. */
+function applyOrForget(core: Core, ops: readonly Op[], before: NetworkRow): void {
+  try {
+    execute(core, ops, { host: core.host.own });
+  } catch (error) {
+    const first = ops[0];
+    const foreign = error instanceof NetError && error.kind === 'exists' && error.op === first?.op;
+    if (foreign && first.op === 'link.create') core.store.transaction(() => core.store.networks.put(before));
+    throw error;
+  }
 }
 
 /**

@@ -27,9 +27,13 @@ export function makeLogger(level: LogLevel, traceparent: string | undefined, wri
   };
 }
 
-/** The trace id of a W3C traceparent (`00-<32 hex>-<16 hex>-<2 hex>`), or undefined. */
+/** Version 00 ends after its flags, a later one may go on after a hyphen; ff and ids of zeros only are invalid. */
+const TRACEPARENT =
+  /^(?:00(?=.{53}$)|(?!00|ff)[0-9a-f]{2}(?=.{53}(?:-|$)))-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}/;
+
+/** The trace id of a W3C traceparent (`00-<32 hex>-<16 hex>-<2 hex>`; Trace Context §3.2.2), or undefined. */
 export function traceId(traceparent: string | undefined): string | undefined {
-  return /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/.exec(traceparent ?? '')?.[1];
+  return TRACEPARENT.exec(traceparent ?? '')?.[1];
 }
 
 export function isLogLevel(text: string): text is LogLevel {

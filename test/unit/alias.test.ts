@@ -1,0 +1,114 @@
+import { strict as assert } from 'node:assert';
+import fc from 'fast-check';
+import { type Addr, parseAddr } from '../../src/shared/model/addr.ts';
+import {
+  type AliasRecord,
+  formatAlias,
+  formatDeviceAlias,
+  parseAlias,
+  parseDeviceAlias,
+} from '../../src/shared/model/alias.ts';
+
+const USUAL = '/var/lib/cni/networks';
+
+function addresses(...texts: readonly string[]): Addr[] {
+  return texts.flatMap((text) => parseAddr(text) ?? []);
+}
+
+const POD: AliasRecord = {
+  attachment: { camp: 'cni', network: 'web', containerId: 'c1', ifName: 'eth0' },
+  scope: `${USUAL}/web`,
+  addresses: addresses('10.88.0.2', 'fd00:88::2'),
+};
+
+describe('the alias of an interface', () => {
+  it('is readable', () => {
+    assert.equal(formatAlias(POD), 'isthmus cni net=web if=eth0 ip=10.88.0.2,fd00:88::2 id=c1');
+  });
+
+  it('names the scope where it is not the usual one', () => {
+    const elsewhere = { ...POD, scope: '/srv/nets/web' };
+    assert.equal(formatAlias(elsewhere), `${formatAlias(POD)} scope=/srv/nets/web`);
+    assert.deepEqual(parseAlias(formatAlias(elsewhere)), elsewhere);
+  });
+
+  it('of an endpoint without leases has neither addresses nor scope', () => {
+    const bare: AliasRecord = { attachment: POD.attachment, addresses: [] };
+    assert.equal(formatAlias(bare), 'isthmus cni net=web if=eth0 id=c1');
+    assert.deepEqual(parseAlias(formatAlias(bare)), bare);
+  });
+
+  it('comes back, whatever it says, as long as the kernel takes it whole', () => {
+    fc.assert(
+      fc.property(arbitraryRecord(30), (record) => {
+        const text = formatAlias(record);
+        assert.ok(Buffer.byteLength(text) <= 255);
+        assert.deepEqual(parseAlias(text), record);
+      }),
+    );
+  });
+
+  it('that would be too long gives up the scope, then the container, and never the leases before these', () => {
+    fc.assert(
+      fc.property(arbitraryRecord(250), (record) => {
+        const text = formatAlias(record);
+        assert.ok(Buffer.byteLength(text) <= 255, text);
+        const found = parseAlias(text);
+        if (found === undefined) return assert.equal(text, 'isthmus');
+        const { network, ifName, containerId } = found.attachment;
+        assert.deepEqual({ network, ifName }, { network: record.attachment.network, ifName: record.attachment.ifName });
+        assert.ok(containerId === record.attachment.containerId || containerId === '');
+        if (containerId === '' && found.addresses.length > 0) assert.ok(!text.includes('scope='));
+        assert.ok(found.addresses.length === 0 || found.addresses.length === record.addresses.length);
+      }),
+    );
+  });
+
+  it('of somebody else says nothing', () => {
+    const others = [
+      undefined,
+      '',
+      'isthmus',
+      'uplink to rack 4',
+      'isthmus-net cni net=a if=b',
+      'isthmus cnx net=a if=b',
+    ];
+    for (const text of [...others, 'isthmus cni net=a', 'isthmus cni if=b id=c']) {
+      assert.equal(parseAlias(text), undefined, String(text));
+    }
+  });
+
+  it('that somebody has changed is read without fault', () => {
+    fc.assert(
+      fc.property(fc.string(), fc.integer({ min: 0, max: 60 }), (inserted, at) => {
+        const text = formatAlias(POD);
+        const found = parseAlias(`${text.slice(0, at)}${inserted}${text.slice(at)}`);
+        for (const { family, value } of found?.addresses ?? []) assert.ok(value < 2n ** (family === 4 ? 32n : 128n));
+      }),
+    );
+  });
+
+  it('of a device says for which network it was made', () => {
+    assert.equal(formatDeviceAlias('bridge', 'web'), 'isthmus bridge net=web');
+    assert.deepEqual(parseDeviceAlias('isthmus bridge net=web'), { driver: 'bridge', network: 'web' });
+    for (const text of [undefined, '', formatAlias(POD), 'isthmus bridge net=', 'isthmus bridge net=web by hand']) {
+      assert.equal(parseDeviceAlias(text), undefined, String(text));
+    }
+    assert.equal(parseAlias(formatDeviceAlias('bridge', 'web')), undefined);
+  });
+});
+
+/** Texts as the wire format lets them through: names without white space, ids with letters, digits and `_.-`. */
+function arbitraryRecord(longestId: number): fc.Arbitrary<AliasRecord> {
+  const name = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,29}$/);
+  const id = fc.string({ unit: fc.constantFrom('a', '0', '_', '.', '-'), minLength: 1, maxLength: longestId });
+  const leased = fc.array(fc.oneof(fc.ipV4(), fc.ipV6()), { minLength: 1, maxLength: 3 });
+  const ifName = fc.stringMatching(/^[^/:\s]{1,15}$/);
+  return fc
+    .record({ camp: fc.constantFrom('cni' as const, 'cnm' as const), network: name, containerId: id, ifName, leased })
+    .map(({ leased: texts, ...attachment }) => ({
+      attachment,
+      scope: `${USUAL}/${attachment.network}`,
+      addresses: addresses(...texts),
+    }));
+}

@@ -1,0 +1,46 @@
+import { strict as assert } from 'node:assert';
+import { pluginName } from '../../cmd/cni-plugin/names.ts';
+import { atLeast, parseVersion, SUPPORTED } from '../../cmd/cni-plugin/versions.ts';
+import { NetError } from '../../src/shared/errors/net-error.ts';
+
+describe('the name that the executable is called by', () => {
+  for (const name of ['bridge', 'host-local', 'loopback', 'static'] as const) {
+    it(`${name} selects that drop-in, wherever it is`, () => {
+      assert.equal(pluginName(name), name);
+      assert.equal(pluginName(`/opt/cni/bin/${name}`), name);
+    });
+  }
+
+  for (const path of [
+    'isthmus',
+    '/opt/cni/bin/isthmus',
+    '/srv/dist/cni-plugin',
+    'bridge2',
+    'Bridge',
+    '/bridge/x',
+    '',
+  ]) {
+    it(`${JSON.stringify(path)} is Isthmus itself`, () => assert.equal(pluginName(path), 'isthmus'));
+  }
+});
+
+describe('versions of the specification', () => {
+  it('are in the order in which they were released', () => {
+    for (const [i, version] of SUPPORTED.entries()) {
+      for (const [j, least] of SUPPORTED.entries()) assert.equal(atLeast(version, least), i >= j);
+    }
+  });
+
+  for (const unsaid of [undefined, null, '']) {
+    it(`${JSON.stringify(unsaid)} is 0.1.0`, () => assert.equal(parseVersion(unsaid), '0.1.0'));
+  }
+
+  for (const wrong of ['1.2.0', '0.3', 'v1.0.0', ' 1.0.0', 1, true, {}]) {
+    it(`${JSON.stringify(wrong)} is refused with code 1`, () => {
+      assert.throws(
+        () => parseVersion(wrong),
+        (error) => error instanceof NetError && error.cniCode === 1 && error.message.includes(JSON.stringify(wrong)),
+      );
+    });
+  }
+});
