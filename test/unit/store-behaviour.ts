@@ -201,6 +201,24 @@ export function describeStore(name: string, make: () => Place): void {
       );
     });
 
+    it('gives a host port once, on one address or on all, and names its holder', () => {
+      const owner = endpoint('c1').attachment;
+      const other = endpoint('c2').attachment;
+      const claim = { protocol: 'tcp', hostIp: '10.0.0.1', hostPort: 8080, owner } as const;
+      store.ports.take(claim);
+      store.ports.take(claim);
+      assert.throws(() => store.ports.take({ ...claim, owner: other }), ofKind('conflict', /8080\/tcp.*container c1/));
+      assert.throws(() => store.ports.take({ ...claim, hostIp: '', owner: other }), ofKind('conflict', /10\.0\.0\.1/));
+      store.ports.take({ ...claim, hostIp: '10.0.0.2', owner: other });
+      store.ports.take({ ...claim, protocol: 'udp', owner: other });
+      store.ports.take({ ...claim, hostIp: '', hostPort: 80, owner: other });
+      assert.throws(() => store.ports.take({ ...claim, hostPort: 80 }), ofKind('conflict', /every address/));
+      assert.equal(store.ports.list().length, 4);
+      store.ports.release(other);
+      assert.deepEqual(store.ports.list(), [claim]);
+      assert.deepEqual(store.ports.list(other), []);
+    });
+
     it('keeps notes across reboots, for their host alone', () => {
       store.notes.put('cursor', '1');
       store.notes.put('cursor', '2');

@@ -1,5 +1,6 @@
 import type { Addr } from '../model/addr.ts';
 import type { Attachment, Role } from '../model/attachment.ts';
+import type { Protocol } from '../model/firewall.ts';
 import type { Op, Plan } from '../model/op.ts';
 
 /** A process that holds an intent: a pid alone recurs, with its start time (clock ticks since boot) it does not. */
@@ -94,6 +95,27 @@ export interface LeaseTable {
   count(scope: string, first: Addr, last: Addr): number;
 }
 
+/** A host port that an endpoint has; the empty address stands for every address of the host. */
+export interface PortClaim {
+  readonly protocol: Protocol;
+  readonly hostIp: string;
+  readonly hostPort: number;
+  readonly owner: Attachment;
+}
+
+/** Host ports in use on this host; those of an earlier boot do not count. */
+export interface PortTable {
+  /**
+   * Throws NetError `conflict`, naming the holder, where the port is taken: on the same address, or on every address
+   * by one side. A claim that its owner has already changes nothing.
+   */
+  take(claim: PortClaim): void;
+  /** Frees all ports of an owner. */
+  release(owner: Attachment): void;
+  /** All of them, or an owner's, by protocol, port and address. */
+  list(owner?: Attachment): PortClaim[];
+}
+
 /** Small facts: round-robin cursors, times of imported directories. Values are text; belongs to the host, durable. */
 export interface NoteTable {
   get(key: string): string | undefined;
@@ -105,6 +127,7 @@ export interface LocalStore extends Disposable {
   readonly networks: NetworkTable;
   readonly endpoints: EndpointTable;
   readonly leases: LeaseTable;
+  readonly ports: PortTable;
   readonly notes: NoteTable;
   /**
    * Runs `work` in one BEGIN IMMEDIATE transaction: all of it is stored or none. Nested calls join the outer one.
