@@ -18,7 +18,7 @@ async function main(): Promise<void> {
     for (const file of [program.program, ...Object.values(program.packages)]) {
       console.log(`bundle: ${relative(ROOT, file)}, ${Math.ceil(statSync(file).size / 1000)} kB`);
     }
-    await packageExecutable(program, executable, packager);
+    await packageExecutable(program, executable, packager, { isPlugin: name === 'cni-plugin' });
     console.log(`package (${packager}): dist/${name}, ${Math.round(statSync(executable).size / 1e6)} MB`);
     // A source that changed while this ran is newer than the executable, so the next set-up builds again.
     utimesSync(executable, started, started);

@@ -3,7 +3,7 @@ import { copyFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'no
 import { dirname, join, resolve } from 'node:path';
 import { default as pkg } from '@yao-pkg/pkg/lib-es5/sea.js';
 import type { Bundle } from './bundle.ts';
-import { compile } from './code-cache.ts';
+import { type Compiler, compile, compileUsed } from './code-cache.ts';
 
 /** Which tool joins program and Node: `pkg`, or Node's own `--build-sea`. */
 export type Packager = 'pkg' | 'node-sea';
@@ -40,10 +40,16 @@ const LOADER = join(import.meta.dirname, 'loader.cjs');
 /**
  * Writes `output`, one executable: the program, compiled, in a stripped copy of the Node that runs this. `program` is
  * a bundle, or the file of one without packages. A running older executable goes on undisturbed, for the new one takes
- * its place by rename (writing into it would be ETXTBSY).
+ * its place by rename (writing into it would be ETXTBSY). With `isPlugin` its usual calls are tried, to see what code
+ * they need.
  * Throws where binutils' strip is missing.
  */
-export async function packageExecutable(program: Bundle | string, output: string, packager: Packager): Promise<void> {
+export async function packageExecutable(
+  program: Bundle | string,
+  output: string,
+  packager: Packager,
+  { isPlugin = false }: { readonly isPlugin?: boolean } = {},
+): Promise<void> {
   const bundle = typeof program === 'string' ? { program, packages: {} } : program;
   const directory = mkdtempSync(join(dirname(resolve(output)), '.package-'));
   try {
@@ -56,7 +62,7 @@ export async function packageExecutable(program: Bundle | string, output: string
       useCodeCache: true,
       execArgv: START_OPTIONS,
       execArgvExtension: 'none',
-      assets: makeAssets(bundle, directory, node),
+      assets: makeAssets(bundle, directory, { path: node, options: START_OPTIONS }, isPlugin),
     };
     const made = join(directory, 'made');
     if (packager === 'pkg') await withPkg(config, node, made);
@@ -68,11 +74,18 @@ export async function packageExecutable(program: Bundle | string, output: string
 }
 
 /** What loader.cjs looks for. */
-function makeAssets({ program, packages }: Bundle, directory: string, node: string): Record<string, string> {
+function makeAssets(
+  { program, packages }: Bundle,
+  directory: string,
+  compiler: Compiler,
+  isPlugin: boolean,
+): Record<string, string> {
   const assets: Record<string, string> = { manifest: join(directory, 'manifest') };
   writeFileSync(join(directory, 'manifest'), JSON.stringify({ packages: Object.keys(packages) }));
   for (const [i, [name, file]] of Object.entries({ program, ...packages }).entries()) {
-    const { source, code } = compile(resolve(file), join(directory, `asset${i}`), node, START_OPTIONS);
+    const [path, prefix] = [resolve(file), join(directory, `asset${i}`)];
+    const used = isPlugin && name === 'program' ? compileUsed(path, prefix, compiler) : undefined;
+    const { source, code } = used ?? compile(path, prefix, compiler);
     assets[name] = source;
     assets[`${name}.code`] = code;
   }

@@ -37,7 +37,7 @@ export function builtIn(call: Call, core: Core, kind: 'host-local' | 'static'): 
     const overriding = fromRuntime.length > 0 ? fromRuntime : fromConfig;
     const gateways = given('CNI_ARGS GATEWAY', args.get('GATEWAY')?.split(','));
     const spec = parseStatic({ ...input, added: fromArgs, overriding, gateways });
-    if (spec.addresses.length === 0) {
+    if (spec.addresses.length === 0 && call.variables.command === 'ADD') {
       throw invalid(
         '.ipam.addresses',
         undefined,

@@ -218,6 +218,7 @@ function installRecorder(host: CniHost): {
     `#!/bin/sh
 echo "$CNI_COMMAND" >>${log}
 [ "$CNI_COMMAND" = ADD ] && echo '{"cniVersion":"1.1.0","ips":[{"address":"10.99.0.7/24","gateway":"10.99.0.1"}]}'
+[ "$CNI_COMMAND" = VERSION ] && echo '{"cniVersion":"1.1.0","supportedVersions":["1.0.0","1.1.0"]}'
 exit 0
 `,
   );

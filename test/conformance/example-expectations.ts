@@ -19,14 +19,14 @@ export const EXPECTATIONS: Readonly<Record<string, Expectation>> = {
     what: 'pods and host reach each other, with the address and the MAC that were asked for',
     run(lab) {
       const a = lab.add();
-      const b = lab.add({ ips: ['10.88.7.7'], mac: '02:00:5e:10:00:07', dns: { servers: ['10.88.0.1'] } });
-      assert.deepEqual([...a.addresses, ...b.addresses], ['10.88.0.2', '10.88.7.7']);
+      const b = lab.add({ ips: ['10.77.7.7'], mac: '02:00:5e:10:00:07', dns: { servers: ['10.77.0.1'] } });
+      assert.deepEqual([...a.addresses, ...b.addresses], ['10.77.0.2', '10.77.7.7']);
       assert.match(b.run('ip', 'link', 'show', 'eth0'), /link\/ether 02:00:5e:10:00:07 /);
-      assert.deepEqual(b.result.dns, { nameservers: ['10.88.0.1'] });
-      assert.match(a.run('ip', 'route'), /^default via 10\.88\.0\.1 dev eth0/m);
+      assert.deepEqual(b.result.dns, { nameservers: ['10.77.0.1'] });
+      assert.match(a.run('ip', 'route'), /^default via 10\.77\.0\.1 dev eth0/m);
       meet(a, b);
-      a.pings('10.88.0.1');
-      lab.host.run('busybox', 'ping', '-c1', '-W2', '10.88.7.7');
+      a.pings('10.77.0.1');
+      lab.host.run('busybox', 'ping', '-c1', '-W2', '10.77.7.7');
     },
   },
   'bridge-l2': {
@@ -136,7 +136,7 @@ export const EXPECTATIONS: Readonly<Record<string, Expectation>> = {
         assert.deepEqual(pod.addresses, ['127.0.0.1', '::1']);
         pod.pings('127.0.0.1');
         pod.pings('::1');
-        pod.cannotPing('10.88.0.1');
+        pod.cannotPing('10.77.0.1');
       }
     },
   },

@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type CniAnswer, type CniCommand, expectOk, pluginDir, referenceDir } from '../support/cni.ts';
+import { type CniAnswer, type CniCommand, expectOk, type PluginRun, pluginDir, referenceDir } from '../support/cni.ts';
 import { makeHost } from '../support/cni-host.ts';
 import { reference } from '../support/e2e.ts';
 import { assertSame } from '../support/snapshot.ts';
@@ -9,11 +9,17 @@ import { assertSame } from '../support/snapshot.ts';
 /** One call as a runtime made it, environment and standard input unchanged, and what the plugin of then answered. */
 interface Recorded {
   readonly env: Readonly<Record<string, string>> & { readonly CNI_COMMAND: CniCommand; readonly CNI_NETNS: string };
-  readonly stdin: Readonly<Record<string, unknown>> & {
-    readonly runtimeConfig?: { readonly dns?: { readonly Servers: string[]; readonly Searches: string[] } };
-  };
+  readonly stdin: Request;
   /** Absent where the recorded plugin failed; "" where it printed nothing. */
   readonly result?: CniAnswer | '';
+}
+
+type Request = Readonly<Record<string, unknown>> & { readonly runtimeConfig?: RuntimeConfig };
+
+interface RuntimeConfig {
+  readonly dns?: { readonly Servers: string[]; readonly Searches: string[] };
+  readonly portMappings?: unknown;
+  readonly bandwidth?: unknown;
 }
 
 const FIXTURES = join(import.meta.dirname, '../fixtures/transcripts');
@@ -71,7 +77,11 @@ function replay(calls: readonly Recorded[], name: string, keys: Readonly<Record<
     const command = call.env.CNI_COMMAND;
     const what = `${index} ${command} ${call.env.CNI_CONTAINERID}`;
     const env = { ...placed(call.env), ...(call.env.CNI_PATH === 'dummy' ? {} : { CNI_PATH: dir }) };
-    const config = command === 'VERSION' ? call.stdin : { ...placed(call.stdin), ...keys, ipam };
+    const recorded = command === 'VERSION' ? call.stdin : { ...placed(call.stdin), ...keys, ipam };
+    const config =
+      command === 'ADD' && name === 'isthmus'
+        ? refused(recorded, what, (config) => host.run({ dir, name, command, env, config }))
+        : recorded;
     const run = host.run({ dir, name, command, env, config });
     assert.equal(run.code, 0, `${what}: ${run.stdout}${run.stderr}`);
     if (command === 'DEL') {
@@ -91,6 +101,20 @@ function replay(calls: readonly Recorded[], name: string, keys: Readonly<Record<
   }
   // The reference never removes a bridge, nor its files' directory.
   if (!reference) assertSame(host.snapshot(), fresh);
+}
+
+/**
+ * What a runtime configures only because the plugin says that it can, and Isthmus cannot yet: an ADD with it is refused
+ * by name rather than answered as if it had been done. Returns the request without it.
+ */
+function refused(request: Request, what: string, run: (request: Request) => PluginRun): Request {
+  const { portMappings, bandwidth, ...runtimeConfig } = request.runtimeConfig ?? {};
+  if (portMappings === undefined && bandwidth === undefined) return request;
+  const { code, json } = run(request);
+  assert.equal(code, 1, what);
+  assert.equal(json?.code, 2, what);
+  assert.match(json?.msg ?? '', /portMappings|bandwidth/, what);
+  return { ...request, runtimeConfig };
 }
 
 function supported(result: Recorded['result']): readonly string[] {

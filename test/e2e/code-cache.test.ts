@@ -1,10 +1,15 @@
 import { strict as assert } from 'node:assert';
-import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Compiled, compile } from '../../build/code-cache.ts';
+import { bundle } from '../../build/bundle.ts';
+import { type Compiled, type Compiler, compile, compileUsed } from '../../build/code-cache.ts';
 import { START_OPTIONS } from '../../build/package.ts';
 import { makeTempDir, type TempDir } from '../support/temp.ts';
+
+const COMPILER: Compiler = { path: process.execPath, options: START_OPTIONS };
+
+const PLUGIN = join(import.meta.dirname, '../../cmd/cni-plugin/main.ts');
 
 const PROGRAM = `
 function early() { return late(); }
@@ -34,13 +39,15 @@ describe('code cache', () => {
   let compiled: Compiled;
   const file = (name: string): string => join(temp.path, name);
   const run = ({ source, code }: Compiled, ...options: readonly string[]): unknown =>
-    JSON.parse(execFileSync(process.execPath, [...options, file('run.cjs'), source, code], { encoding: 'utf8' }));
+    JSON.parse(
+      execFileSync(process.execPath, [...options, file('run.cjs'), source, code], { encoding: 'utf8', stdio: 'pipe' }),
+    );
 
   before(() => {
     temp = makeTempDir();
     writeFileSync(file('run.cjs'), RUNNER);
     writeFileSync(file('program.cjs'), PROGRAM);
-    compiled = compile(file('program.cjs'), file('out'), process.execPath, START_OPTIONS);
+    compiled = compile(file('program.cjs'), file('out'), COMPILER);
   });
 
   after(() => temp?.[Symbol.dispose]());
@@ -62,9 +69,32 @@ describe('code cache', () => {
 
   it('refuses a program that is not ASCII', () => {
     writeFileSync(file('other.cjs'), 'module.exports = "→";');
-    assert.throws(
-      () => compile(file('other.cjs'), file('other'), process.execPath, []),
-      /character "→" at 18 is not ASCII/,
-    );
+    assert.throws(() => compile(file('other.cjs'), file('other'), COMPILER), /character "→" at 18 is not ASCII/);
+  });
+
+  describe('of the functions that calls use', () => {
+    const links = (): string => execFileSync('ip', ['-o', 'link'], { encoding: 'utf8' });
+
+    before(function () {
+      if (spawnSync('unshare', ['--user', '--map-root-user', '--net', 'true']).status === 0) return;
+      console.log('skipped: this kernel allows no user namespaces here');
+      this.skip();
+    });
+
+    it('is taken, is smaller than that of all, and costs the machine nothing', async () => {
+      const { program } = await bundle(PLUGIN, file('plugin.cjs'));
+      const all = compile(program, file('all'), COMPILER);
+      const before = links();
+      const used = compileUsed(program, file('used'), COMPILER);
+      assert.equal(links(), before);
+      assert.ok(used !== undefined);
+      assert.ok(statSync(used.code).size < 0.8 * statSync(all.code).size);
+      assert.partialDeepStrictEqual(run(used, ...START_OPTIONS), { refused: false });
+    });
+
+    it('is not there for a plugin whose calls fail', () => {
+      writeFileSync(file('failing.cjs'), 'process.exit(3);');
+      assert.equal(compileUsed(file('failing.cjs'), file('failing'), COMPILER), undefined);
+    });
   });
 });

@@ -29,10 +29,10 @@ describe('npm run demo', function () {
   it('shows two results, pings and timings, and leaves nothing', async () => {
     const { code, out } = await end(start());
     assert.equal(code, 0, out);
-    for (const address of ['10.88.0.2/16', '10.88.0.3/16']) assert.match(out, new RegExp(`"address": "${address}"`));
+    for (const address of ['10.77.0.2/16', '10.77.0.3/16']) assert.match(out, new RegExp(`"address": "${address}"`));
     for (const [from, to] of ['a b', 'b a'].map((pair) => pair.split(' ')))
-      assert.match(out, new RegExp(`^ +pod ${from} +pod ${to} +10\\.88\\.0\\.[23] +[\\d.]+ ms`, 'm'));
-    assert.equal(out.match(/gateway +10\.88\.0\.1 +[\d.]+ ms/g)?.length, 2);
+      assert.match(out, new RegExp(`^ +pod ${from} +pod ${to} +10\\.77\\.0\\.[23] +[\\d.]+ ms`, 'm'));
+    assert.equal(out.match(/gateway +10\.77\.0\.1 +[\d.]+ ms/g)?.length, 2);
     assert.match(out, /^ +ADD +CHECK +DEL\n( +pod [ab]( +\d+\.\d ms){3}\n){2}/m);
     assert.match(out, /^ +pod b: links lo; on the host lo$/m);
   });

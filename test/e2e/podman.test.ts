@@ -150,7 +150,7 @@ describe('podman with the CNI backend', function () {
     start('two', '--network', dual);
     // Which of the two is eth0 is left to chance by podman.
     const shown = podman('exec', 'one', 'ip', '-o', 'addr');
-    assert.match(shown, /eth[01] +inet 10\.88\./);
+    assert.match(shown, /eth[01] +inet 10\.77\./);
     const dualIf = /(eth[01]) +inet 10\.89\./.exec(shown)?.[1] ?? '';
     const other = podman('exec', 'two', 'ip', '-o', 'addr', 'show', 'dev', 'eth0');
     const v4 = /inet (10\.89\.[\d.]+)\//.exec(other)?.[1] ?? '';
@@ -159,7 +159,7 @@ describe('podman with the CNI backend', function () {
     podman('exec', 'one', 'ping', '-6', '-c', '1', '-W', '2', v6);
     podman('network', 'disconnect', dual, 'one');
     assert.doesNotMatch(podman('exec', 'one', 'ip', '-o', 'link'), new RegExp(dualIf));
-    assert.match(podman('exec', 'one', 'ip', 'route'), /^default via 10\.88\.0\.1 /m);
+    assert.match(podman('exec', 'one', 'ip', 'route'), /^default via 10\.77\.0\.1 /m);
     podman('exec', 'one', 'ping', '-c', '1', '-W', '2', attached('one').Gateway);
   });
 

@@ -81,11 +81,21 @@ describe('config: host-local', () => {
 
   it('collects requested addresses of all sources, each once, without lengths', () => {
     const requested = [
-      { text: '10.88.0.5, 10.88.0.6/24', path: 'CNI_ARGS IP' },
+      { text: '10.88.0.5, 10.89.0.6/24', path: 'CNI_ARGS IP' },
       { text: 'fd00:0::9/64', path: '.args.cni.ips[0]' },
       { text: '10.88.0.5', path: '.runtimeConfig.ips[0]' },
     ];
-    assert.deepEqual(parse(S, { requested }).requested.map(formatAddr), ['10.88.0.5', '10.88.0.6', 'fd00::9']);
+    const ranges = [[{ subnet: '10.89.0.0/24' }], [{ subnet: 'fd00::/64' }]];
+    assert.deepEqual(parse({ ...S, ranges }, { requested }).requested.map(formatAddr), [
+      '10.88.0.5',
+      '10.89.0.6',
+      'fd00::9',
+    ]);
+  });
+
+  it('names the source of a requested address that no range can give', () => {
+    const requested = [{ text: '10.88.0.5, 10.99.0.6/24', path: 'CNI_ARGS IP' }];
+    assert.throws(() => parse(S, { requested }), /CNI_ARGS IP="10\.99\.0\.6\/24": it is outside 10\.88\.0\.0\/16/);
   });
 
   it('reads the file of resolvConf', () => {

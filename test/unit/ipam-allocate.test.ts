@@ -62,7 +62,7 @@ describe('ipam: allocate', () => {
     sets = [[range('10.0.0.0/30', { start: '10.0.0.0', end: '10.0.0.3', gateway: '10.0.0.2' })]];
     assert.deepEqual(add('a'), ['10.0.0.1/30 via 10.0.0.2']);
     assert.throws(() => add('b'), ofKind('exhausted', /1 of 1/));
-    assert.throws(() => add('b', '10.0.0.3'), ofKind('invalid-config', /10\.0\.0\.3: it is the network or broadcast/));
+    assert.throws(() => add('b', '10.0.0.3'), ofKind('invalid-config', /10\.0\.0\.3: it is the broadcast address/));
   });
 
   it('says so where a range has nothing but its gateway', () => {
@@ -80,7 +80,7 @@ describe('ipam: allocate', () => {
 
   const refusals: readonly [name: string, request: readonly string[], kind: string, message: RegExp][] = [
     ['the gateway', ['10.88.0.1'], 'invalid-config', /requested address 10\.88\.0\.1: it is the gateway/],
-    ['the broadcast', ['10.88.0.7'], 'invalid-config', /10\.88\.0\.7: it is outside 10\.88\.0\.0\/29/],
+    ['the broadcast', ['10.88.0.7'], 'invalid-config', /10\.88\.0\.7: it is the broadcast address of 10\.88\.0\.0\/29/],
     ['another subnet', ['10.99.0.2'], 'invalid-config', /10\.99\.0\.2: it is outside 10\.88\.0\.0\/29/],
     ['another family', ['fd00::2'], 'invalid-config', /fd00::2: it is outside/],
     ['two of one set', ['10.88.0.3', '10.88.0.4'], 'invalid-config', /10\.88\.0\.4: range set 0.*10\.88\.0\.3/],

@@ -29,6 +29,8 @@ export interface BridgeOptions {
   readonly portIsolation: boolean;
 }
 
+/** IFNAMSIZ - 1, linux/if.h. */
+const MAX_IFNAME = 15;
 /** Smallest MTU that IPv4 (RFC 791) and IPv6 (RFC 8200 §5) work with. */
 const MIN_MTU = 68;
 
@@ -60,10 +62,19 @@ export function parseBridge(config: Json, strict: boolean): BridgeOptions {
   if (mtu !== undefined && mtu > 0 && mtu < MIN_MTU) {
     throw contradiction('.mtu', String(mtu), `an MTU is at least ${MIN_MTU} bytes`, 'Use 0 for the default');
   }
+  const bridge = bridgeName(config, strict);
+  if (Buffer.byteLength(bridge) > MAX_IFNAME) {
+    const what = `it is longer than ${MAX_IFNAME} bytes, the kernel's limit`;
+    throw contradiction('.bridge', JSON.stringify(bridge), what, 'Shorten it');
+  }
   const vlan = numberField(config, 'vlan');
+  if (isGateway && vlan && Buffer.byteLength(`${bridge}.${vlan}`) > MAX_IFNAME) {
+    const what = `the gateway's interface ${bridge}.${vlan} has a name of more than ${MAX_IFNAME} bytes`;
+    throw contradiction('.vlan', String(vlan), what, 'Shorten .bridge');
+  }
   return {
     driver: 'bridge',
-    bridge: bridgeName(config, strict),
+    bridge,
     isGateway,
     isDefaultGateway,
     forceAddress: flag('forceAddress'),

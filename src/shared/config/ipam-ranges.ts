@@ -1,4 +1,4 @@
-import { formatRange, type RangeSet, type RangeSpec, rangeOf } from '../ipam/ranges.ts';
+import { capacity, formatRange, gatewaysOf, type RangeSet, type RangeSpec, rangeOf } from '../ipam/ranges.ts';
 import { type Addr, BITS, compareAddr, formatAddr, parseAddr } from '../model/addr.ts';
 import { contains, firstOf, formatPrefix, lastOf, type Prefix } from '../model/prefix.ts';
 import { textField } from './fields.ts';
@@ -111,6 +111,16 @@ export function assertDisjoint(sets: readonly PlacedSet[], multiFamily: boolean)
         `it is the second range set of IPv${family}, and before CNI 0.3.0 a result has one address of each family`,
         'Set cniVersion to 0.3.0 or later, or remove it',
       );
+  }
+}
+
+/** Each set has an address to give: one without would be exhausted for ever. */
+export function assertUsable(sets: readonly PlacedSet[]): void {
+  const gateways = gatewaysOf(sets.map(({ set }) => set));
+  for (const { path, set } of sets) {
+    if (capacity(set, gateways) > 0n) continue;
+    const hint = 'Widen rangeStart and rangeEnd, or choose another gateway';
+    throw invalid(path, set.map(formatRange).join(', '), 'it has no address to give beside the gateway', hint);
   }
 }
 

@@ -35,14 +35,14 @@ export function readSubnet(text: string, path: string): Prefix {
   return prefix;
 }
 
-/** The addresses of comma-separated lists, each once; a prefix length is dropped. */
-export function readRequested(given: readonly Given[]): Addr[] {
-  const found = new Map<string, Addr>();
+/** The addresses of comma-separated lists by their canonical text, each with where it was; prefix lengths are dropped. */
+export function readRequested(given: readonly Given[]): ReadonlyMap<string, { addr: Addr; subject: string }> {
+  const found = new Map<string, { addr: Addr; subject: string }>();
   for (const { text, path } of splitCommas(given)) {
     const addr = parsePrefix(text)?.addr ?? readAddr(text, path);
-    found.set(formatAddr(addr), addr);
+    found.set(formatAddr(addr), { addr, subject: `${path}=${show(text)}` });
   }
-  return [...found.values()];
+  return found;
 }
 
 export function splitCommas(given: readonly Given[]): Given[] {

@@ -1,11 +1,12 @@
 import type { RangeSet } from '../ipam/ranges.ts';
+import { assignRequests } from '../ipam/requests.ts';
 import { type Addr, formatAddr } from '../model/addr.ts';
 import type { RouteSpec } from '../model/link.ts';
 import { contains, type Prefix } from '../model/prefix.ts';
 import { type Dns, readDns, readResolvConf } from './dns.ts';
 import { field, isObject, respell, textField } from './fields.ts';
 import { invalid } from './invalid.ts';
-import { assertDisjoint, type PlacedSet, readRange, readSets } from './ipam-ranges.ts';
+import { assertDisjoint, assertUsable, type PlacedSet, readRange, readSets } from './ipam-ranges.ts';
 import { readRoutes } from './ipam-routes.ts';
 import { type Given, readAddr, readPrefix, readRequested, splitCommas } from './ipam-values.ts';
 import { assertShape } from './shape.ts';
@@ -63,13 +64,18 @@ export function parseHostLocal(input: HostLocalInput): HostLocalSpec {
   if (placed.length === 0)
     throw invalid(path, ipam, 'there is no range to take addresses from', `Add ${path}.subnet or ${path}.ranges`);
   assertDisjoint(placed, multiFamily);
+  assertUsable(placed);
+  const sets = placed.map(({ set }) => set);
+  const requested = readRequested(input.requested);
+  const addresses = [...requested.values()].map(({ addr }) => addr);
+  assignRequests(sets, addresses, (addr) => requested.get(formatAddr(addr))?.subject ?? formatAddr(addr));
   const resolvConf = textField(ipam, 'resolvConf');
   return {
-    sets: placed.map(({ set }) => set),
+    sets,
     routes: readRoutes(field(ipam, 'routes'), `${path}.routes`),
     dataDir: dataDirOf(ipam),
     ...(resolvConf === undefined ? {} : { dns: readResolvConf(resolvConf, `${path}.resolvConf`) }),
-    requested: readRequested(input.requested),
+    requested: addresses,
   };
 }
 

@@ -49,14 +49,26 @@ function describe(violation: Violation, root: string): NetError {
     case 'required':
       return invalid(`${path}${member(String(params.missingProperty))}`, undefined, 'it is missing', 'Add it');
     case 'type':
+      if (data === undefined) return invalid(path, undefined, 'it is missing', 'Add it');
       return invalid(path || '.', data, `it is not ${typeName(params.type)}`, 'Write it so');
     case 'enum':
       return invalid(path, data, 'it is not known here', `Choose among ${list(params.allowedValues)}`);
     case 'pattern':
-      return invalid(path, data, `it does not match ${String(params.pattern)}`, 'Write it so that it does');
+    case 'not':
+      return invalid(path, data, `it is not ${wordsOf(violation)}`, 'Write it so');
     default:
-      return invalid(path || '.', data, `it ${violation.message ?? `breaks the rule ${keyword}`}`, 'Write it so');
+      return invalid(path || '.', data, `it ${rule(violation)}`, 'Write it so');
   }
+}
+
+/** What a schema with a pattern wants, in the words of its `description`. */
+function wordsOf({ params, parentSchema }: Violation): string {
+  const { description } = parentSchema ?? {};
+  return typeof description === 'string' ? description : `of the form ${String(params.pattern)}`;
+}
+
+function rule({ keyword, message }: Violation): string {
+  return message?.replace('must NOT have', 'has') ?? `breaks the rule ${keyword}`;
 }
 
 function unknownKey(path: string, key: string, holder: unknown, schema: Violation['parentSchema']): NetError {

@@ -1,6 +1,6 @@
 import type { Addr } from '../model/addr.ts';
 import type { LeaseTable, LocalStore } from '../store/store.ts';
-import { gatewaysOf, type RangeSet, usable, within } from './ranges.ts';
+import { capacity, gatewaysOf, type RangeSet, usable, within } from './ranges.ts';
 
 /** How full a range set is. A /64 has more addresses than a double counts, so `total` is a bigint. */
 export interface Usage {
@@ -16,15 +16,13 @@ export function free(store: LocalStore, scope: string, sets: readonly RangeSet[]
 
 /** The same of one set. Gateways count on neither side. */
 export function usage(leases: LeaseTable, scope: string, set: RangeSet, gateways: readonly Addr[]): Usage {
-  let total = 0n;
   let leased = 0;
   for (const interval of set.map(usable)) {
     const { first, last } = interval;
     if (last.value < first.value) continue;
     const inside = gateways.filter((gateway) => within(interval, gateway));
-    total += last.value - first.value + 1n - BigInt(inside.length);
     leased += leases.count(scope, first, last);
     leased -= inside.filter((gateway) => leases.runAt(scope, gateway) !== undefined).length;
   }
-  return { total, leased };
+  return { total: capacity(set, gateways), leased };
 }

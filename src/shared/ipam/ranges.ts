@@ -48,6 +48,15 @@ export function gatewaysOf(sets: readonly RangeSet[]): Addr[] {
   return all.filter((gateway, i) => all.findIndex((other) => sameAddr(gateway, other)) === i);
 }
 
+/** How many addresses a set can hand out: without gateways, network and broadcast addresses. */
+export function capacity(set: RangeSet, gateways: readonly Addr[]): bigint {
+  return set.map(usable).reduce((sum, interval) => {
+    const { first, last } = interval;
+    const inside = gateways.filter((gateway) => within(interval, gateway)).length;
+    return last.value < first.value ? sum : sum + last.value - first.value + 1n - BigInt(inside);
+  }, 0n);
+}
+
 /** True for the first address of a subnet, and for IPv4's last. */
 export function isNetworkOrBroadcast({ subnet }: RangeSpec, addr: Addr): boolean {
   return (

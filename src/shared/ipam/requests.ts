@@ -1,25 +1,34 @@
 import { NetError } from '../errors/net-error.ts';
 import { type Addr, formatAddr, sameAddr } from '../model/addr.ts';
-import { contains } from '../model/prefix.ts';
-import { formatRange, formatSet, gatewaysOf, isNetworkOrBroadcast, type RangeSet, rangeOf } from './ranges.ts';
+import { contains, firstOf, formatPrefix } from '../model/prefix.ts';
+import { formatSet, gatewaysOf, isNetworkOrBroadcast, type RangeSet, type RangeSpec, rangeOf } from './ranges.ts';
 
 /**
  * For each set the requested address that it has to give, or undefined.
  * Throws NetError `invalid-config` for an address that no set can give: outside every range, a gateway, the network
- * or broadcast address, or one too many of its set.
+ * or broadcast address, or one too many of its set. `subjectOf` says how the error names an address.
  */
-export function assignRequests(sets: readonly RangeSet[], requested: readonly Addr[]): (Addr | undefined)[] {
+export function assignRequests(
+  sets: readonly RangeSet[],
+  requested: readonly Addr[],
+  subjectOf = (address: Addr): string => `requested address ${formatAddr(address)}`,
+): (Addr | undefined)[] {
+  const refused = (address: Addr, what: string, hint: string): NetError =>
+    new NetError({ kind: 'invalid-config', op: 'ipam', subject: subjectOf(address), what, hint });
   const gateways = gatewaysOf(sets);
   const assigned: (Addr | undefined)[] = sets.map(() => undefined);
   for (const address of unique(requested)) {
     if (gateways.some((gateway) => sameAddr(gateway, address)))
       throw refused(address, 'it is the gateway of its subnet', 'Ask for another address of the range');
-    const holders = sets.flatMap((set, index) => (rangeOf(set, address) === undefined ? [] : [index]));
-    const [index] = holders;
-    const range = index === undefined ? undefined : rangeOf(sets[index] ?? [], address);
-    if (index === undefined || range === undefined) throw outside(sets, address);
-    if (isNetworkOrBroadcast(range, address))
-      throw refused(address, 'it is the network or broadcast address of its subnet', 'Ask for another one');
+    const index = sets.findIndex((set) => rangeOf(set, address) !== undefined);
+    const special = (sets[index] ?? sets.flat()).find((range) => isNetworkOrBroadcast(range, address));
+    if (special !== undefined) throw refused(address, `it is ${specialOf(special, address)}`, 'Ask for another one');
+    if (index < 0)
+      throw refused(
+        address,
+        `it is outside ${nearRanges(sets, address)}`,
+        'Ask for one inside, or add a range with it',
+      );
     const earlier = assigned[index];
     if (earlier !== undefined)
       throw refused(
@@ -36,18 +45,13 @@ function unique(addresses: readonly Addr[]): Addr[] {
   return addresses.filter((address, i) => addresses.findIndex((other) => sameAddr(address, other)) === i);
 }
 
-function outside(sets: readonly RangeSet[], address: Addr): NetError {
-  const near = sets.flat().filter(({ subnet }) => contains(subnet, address));
-  const ranges = (near.length > 0 ? near : sets.flat()).map(formatRange).join(', ');
-  return refused(address, `it is outside ${ranges}`, 'Ask for an address inside, or add a range that has it');
+function specialOf({ subnet }: RangeSpec, address: Addr): string {
+  const which = sameAddr(address, firstOf(subnet)) ? 'network' : 'broadcast';
+  return `the ${which} address of ${formatPrefix(subnet)}`;
 }
 
-function refused(address: Addr, what: string, hint: string): NetError {
-  return new NetError({
-    kind: 'invalid-config',
-    op: 'ipam',
-    subject: `requested address ${formatAddr(address)}`,
-    what,
-    hint,
-  });
+/** The ranges of the address's own subnet, or all. */
+function nearRanges(sets: readonly RangeSet[], address: Addr): string {
+  const near = sets.flat().filter(({ subnet }) => contains(subnet, address));
+  return formatSet(near.length > 0 ? near : sets.flat());
 }

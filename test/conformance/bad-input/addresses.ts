@@ -154,7 +154,7 @@ const REQUESTED: readonly BadInput[] = [
     title: 'an address that is a number',
     top: { runtimeConfig: { ips: [10] } },
     code: 7,
-    says: ['.runtimeConfig.ips[0]=10', 'IP address'],
+    says: ['.runtimeConfig.ips[0]=', '10', 'IP address'],
   },
   {
     title: 'an address that somebody has',

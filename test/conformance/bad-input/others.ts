@@ -126,7 +126,7 @@ const DELEGATES: readonly BadInput[] = [
     ...of('odd'),
     env: delegate('odd', 'echo 10.88.0.9'),
     code: 105,
-    says: ['IPAM plugin odd', '10.88.0.9'],
+    says: ['IPAM plugin odd', 'not JSON'],
   },
   {
     title: 'an IPAM plugin that answers an address without length',

@@ -37,6 +37,7 @@ const TYPES: readonly BadInput[] = [
   wrongTop('bridge', 'a/b', 'interface'),
   wrongTop('bridge', 'sixteencharacter', 'interface'),
   wrongTop('bridge', '..', 'interface'),
+  wrongTop('bridge', 'ääääääää', '15 bytes'),
   wrongTop('isGateway', 'true', 'boolean'),
   wrongTop('hairpinMode', 1, 'boolean'),
   wrongTop('forceAddress', 'no', 'boolean'),
@@ -119,6 +120,13 @@ const CONTRADICTIONS: readonly BadInput[] = [
     says: ['.isDefaultGateway=true', '.ipam'],
   },
   {
+    title: 'a VLAN whose gateway would have too long a name',
+    top: { bridge: 'isth0123456789', vlan: 10 },
+    code: 7,
+    says: ['.vlan=10', 'isth0123456789.10', '15 bytes'],
+    hint: '.bridge',
+  },
+  {
     title: 'driver null with a bridge',
     top: { driver: 'null', isGateway: undefined, ipam: undefined },
     code: 7,
@@ -135,7 +143,7 @@ const CONTRADICTIONS: readonly BadInput[] = [
     top: { ipMasq: true },
     code: 2,
     says: ['.ipMasq=true', 'not built in'],
-    hint: 'nft',
+    hint: 'masquerade',
   },
   {
     title: 'port mappings, which are not built in',

@@ -1,0 +1,73 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const POD = 'warm-up';
+
+/**
+ * The CNI plugin that `start` starts, in this process, has done what it does most: the first ADD on a host, a second
+ * one, CHECK and DEL. This process has to be in network and user namespaces of its own; what the calls make ends with
+ * those. Standard input and output are other files afterwards.
+ * Throws where a call fails, with the plugin's answer.
+ */
+export async function warmUp(start: () => void): Promise<void> {
+  const dir = mkdtempSync(join(tmpdir(), 'isth-warm-'));
+  const pod = spawn('unshare', ['--net', 'sh', '-c', 'echo && exec cat'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  try {
+    await once(pod.stdout, 'data');
+    const call = (command: string, ifName: string, more: object = {}): Promise<object> => {
+      Object.assign(process.env, {
+        CNI_COMMAND: command,
+        CNI_CONTAINERID: POD,
+        CNI_NETNS: `/proc/${pod.pid}/ns/net`,
+        CNI_IFNAME: ifName,
+        CNI_PATH: dir,
+        ISTHMUS_STATE_DIR: join(dir, 'state'),
+      });
+      return answerOf(start, dir, { ...configIn(dir), ...more });
+    };
+    const prevResult = await call('ADD', 'eth0');
+    await call('ADD', 'eth1');
+    await call('CHECK', 'eth0', { prevResult });
+    await call('DEL', 'eth1');
+    await call('DEL', 'eth0');
+  } finally {
+    pod.stdin.end();
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+function configIn(dir: string): object {
+  const ranges = [[{ subnet: '10.88.0.0/16' }]];
+  return {
+    cniVersion: '1.0.0',
+    name: POD,
+    type: 'isthmus',
+    driver: 'bridge',
+    bridge: 'isth0',
+    isGateway: true,
+    ipam: { dataDir: join(dir, 'networks'), ranges, routes: [{ dst: '0.0.0.0/0' }] },
+  };
+}
+
+/** What one start prints, for a configuration on its stdin. The plugin ends by process.exit, which must not end us. */
+async function answerOf(start: () => void, dir: string, config: object): Promise<object> {
+  const [input, output] = [join(dir, 'stdin'), join(dir, 'stdout')];
+  writeFileSync(input, JSON.stringify(config));
+  // A file that is opened takes the lowest descriptor that is free.
+  closeSync(0);
+  openSync(input, 'r');
+  closeSync(1);
+  openSync(output, 'w');
+  const { exit } = process;
+  const code = await new Promise((resolve) => {
+    Object.assign(process, { exit: resolve });
+    start();
+  });
+  process.exit = exit;
+  const answer = readFileSync(output, 'utf8');
+  if (code !== 0) throw new Error(`${process.env.CNI_COMMAND} answered ${code}: ${answer}`);
+  return answer === '' ? {} : JSON.parse(answer);
+}

@@ -1,0 +1,125 @@
+import { strict as assert } from 'node:assert';
+import { importImage, startContainerd } from '../support/containerd.ts';
+import { useTestHost } from '../support/e2e.ts';
+import { IMAGE, makeImage } from '../support/image.ts';
+import { removeNetworks } from '../support/networks.ts';
+import { type Block, blocksOf, ROOT, readReadme } from '../support/readme.ts';
+import type { Attempt, TestHost } from '../support/test-host.ts';
+
+/** The image that the examples name, which here is one that was made on the spot. */
+const NAMED_IMAGE = 'docker.io/library/busybox:latest';
+const PODMAN_CONF = '/run/isth/containers.conf';
+
+describe("the README's examples", function () {
+  this.timeout(60_000);
+  const running = useTestHost({
+    CONTAINERS_CONF: PODMAN_CONF,
+    STORAGE_DRIVER: 'vfs',
+    CONTAINERD_SNAPSHOTTER: 'native',
+  });
+  const blocks = blocksOf(readReadme());
+  const ran = new Set<Block>();
+  let host: TestHost;
+
+  /** Types the runnable blocks of a section into a shell, line by line, as a reader would. */
+  const type = (section: string, preamble = ''): Attempt => {
+    const own = blocks.filter((block) => block.section === section && block.language === 'sh' && block.run);
+    assert.ok(own.length > 0, `no block below "${section}"`);
+    for (const block of own) ran.add(block);
+    const input = [`cd '${ROOT}'`, preamble, ...own.map(({ text }) => text)].join('\n');
+    return host.attempt(['bash'], { input, timeout: 60_000 });
+  };
+  const succeed = (section: string, preamble = ''): string => {
+    const { code, stdout, stderr } = type(section, preamble);
+    assert.equal(stderr, '', section);
+    assert.equal(code, 0, stdout);
+    return stdout;
+  };
+  const shown = (section: string, language: string): string => {
+    const found = blocks.find((block) => block.section === section && block.language === language);
+    assert.ok(found, `no ${language} block below "${section}"`);
+    return found.text;
+  };
+
+  before(() => {
+    host = running();
+    removeNetworks(host);
+  });
+
+  it('install the executable, its names and a network, and upgrade it', () => {
+    const said = succeed('Install it', 'exec 2>&1');
+    assert.equal(said, shown('Install it', 'text'));
+    const installed = host.run('ls', '-l', '/opt/cni/bin');
+    assert.match(installed, /^-rwxr-xr-x .* isthmus$/m);
+    for (const name of ['bridge', 'host-local', 'loopback', 'static'])
+      assert.match(installed, new RegExp(` ${name} -> isthmus$`, 'm'));
+    assert.doesNotMatch(installed, /\.new/);
+    assert.equal(host.run('ls', '/etc/cni/net.d'), '10-web.conflist\n');
+  });
+
+  it('call it by hand: every command, and ADD, CHECK and DEL of every version', () => {
+    const said = succeed('Call it by hand');
+    assert.ok(said.includes(shown('Call it by hand', 'json')), said);
+    assert.match(said, /"supportedVersions": \[/);
+    const versions = ['0.1.0', '0.2.0', '0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0'];
+    const lines = said.split('\n').filter((line) => /^\d\.\d\.\d: /.test(line));
+    const expected = versions.flatMap((version) => [
+      `${version}: ADD`,
+      ...(version < '0.4.0' ? [] : [`${version}: CHECK`]),
+      `${version}: DEL`,
+    ]);
+    assert.deepEqual(
+      lines.map((line) => line.split(' ').slice(0, 2).join(' ')),
+      expected,
+    );
+    for (const line of lines.filter((text) => text.includes(': ADD')))
+      assert.match(line, /^(\d\.\d\.\d): ADD \{ "cniVersion": "\1",.*"10\.99\.0\.\d+\/24"/);
+  });
+
+  it('show an error as it is', () => {
+    const { code, stdout, stderr } = type('Errors');
+    assert.equal(stderr, '');
+    assert.equal(code, 1);
+    assert.equal(stdout, shown('Errors', 'json'));
+  });
+
+  it('write a log line with the trace id', () => {
+    const section = 'State and environment';
+    const said = succeed(section, 'exec 2>&1');
+    const withoutTime = (text: string): string => text.replace(/ms=\d+/, 'ms=…');
+    assert.equal(withoutTime(said), withoutTime(shown(section, 'text')));
+  });
+
+  it('connect containers of podman', () => {
+    host.write(PODMAN_CONF, `${shown('podman', 'toml')}${CONFINED}`);
+    host.run('podman', 'load', '-q', '-i', makeImage(host));
+    host.run('podman', 'tag', IMAGE, NAMED_IMAGE);
+    const inside = `podman() { if [ $1 = run ]; then shift; set -- run --cgroup-parent /${host.name} "$@"; fi; command podman "$@"; }`;
+    const said = succeed('podman', inside);
+    assert.match(said, /^\S+ +web +isthmus$/m);
+    assert.match(said, /inet 10\.77\.0\.\d+\/16 /);
+    assert.match(said, /inet 10\.77\.9\.9\/16 /);
+  });
+
+  it('connect a container of containerd', async () => {
+    await startContainerd(host);
+    importImage(host, host.name);
+    host.run('ctr', '-n', host.name, 'image', 'tag', IMAGE, NAMED_IMAGE);
+    const said = succeed('ctr', `export CONTAINERD_NAMESPACE=${host.name}`);
+    assert.match(said, /inet 10\.77\.0\.\d+\/16 /);
+  });
+
+  it('were all run', () => {
+    const left = blocks.filter((block) => block.run && !ran.has(block));
+    assert.deepEqual(left, []);
+  });
+});
+
+/** Without systemd, and within the limits on processes that a confined machine has. */
+const CONFINED = `[engine]
+cgroup_manager = "cgroupfs"
+runtime = "runc"
+events_logger = "file"
+[containers]
+default_ulimits = ["nofile=1024:2048", "nproc=1024:2048"]
+`;

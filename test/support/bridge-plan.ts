@@ -1,0 +1,97 @@
+import { strict as assert } from 'node:assert';
+import { parseNetconf } from '../../src/shared/config/netconf.ts';
+import { observeNetwork } from '../../src/shared/core/view.ts';
+import { bridgeDriver } from '../../src/shared/drivers/bridge/bridge.ts';
+import { type Addressing, type Driver, type EndpointFacts, sandboxQuery } from '../../src/shared/drivers/driver.ts';
+import { FakeHost } from '../../src/shared/host/fake-host.ts';
+import type { FakeSeed } from '../../src/shared/host/fake-netns.ts';
+import { renderOp } from '../../src/shared/host/render.ts';
+import type { RouteSpec } from '../../src/shared/model/link.ts';
+import type { Op } from '../../src/shared/model/op.ts';
+import { parsePrefix } from '../../src/shared/model/prefix.ts';
+
+/** One endpoint of one network, and the host it comes to. */
+export interface Scenario {
+  /** Keys of the configuration beside the name; `ipam` is added where there are addresses. */
+  readonly conf?: Readonly<Record<string, unknown>>;
+  /** `address gateway`, as IPAM gives them; the gateway may be missing. */
+  readonly addresses?: readonly string[];
+  readonly routes?: readonly RouteSpec[];
+  /** What the host has already. */
+  readonly own?: FakeSeed;
+  readonly sandbox?: FakeSeed;
+}
+
+const SANDBOX = '/run/netns/pod';
+const FACTS: EndpointFacts = {
+  hostIf: 'veth0123456789a',
+  ifName: 'eth0',
+  mac: '0a:58:0a:58:00:02',
+  alias: 'isthmus cni net=web if=eth0 id=pod',
+};
+/** What a network turns on and, because others may rely on it by then, leaves on: also on a bridge that it has found. */
+const STAYS = [
+  /^sysctl -w net\/ipv4\/ip_forward=/,
+  /^sysctl -w net\/ipv6\/conf\/(all\/forwarding|\w+\/accept_ra|isth0\/disable_ipv6)=/,
+  /^ip link set dev isth0 up$/,
+  /^bridge vlan add dev isth0 vid \d+ self$/,
+];
+
+/**
+ * The commands that make network and endpoint, and those that take them back. On the way the steps are carried out on
+ * a FakeHost, which refuses what the kernel would; taken back, it is as it was.
+ */
+export function planText(scenario: Scenario): string {
+  const host = new FakeHost({ own: scenario.own ?? {}, namespaces: { [SANDBOX]: scenario.sandbox ?? {} } });
+  const before = host.toString();
+  const namespaces = { host: host.own, sandbox: host.open(SANDBOX) };
+  const driver = driverOf(scenario);
+  const addressing = driver.complete(addressingOf(scenario));
+  const view = observeNetwork(host, host.own, driver, addressing);
+  const network = driver.planNetwork(view, addressing);
+  const link = driver.planLink(view, FACTS);
+  const addresses = driver.planAddresses(host.observe(namespaces.sandbox, sandboxQuery('eth0')), FACTS, addressing);
+  for (const { ops } of [network, link, addresses]) host.apply(ops, namespaces);
+  assertNothingLacks(host, driver, addressing);
+  for (const { undo } of [addresses, link, network]) assert.deepEqual(host.revert(undo, namespaces), []);
+  assert.equal(withoutWhatStays(host.toString()), withoutWhatStays(before));
+  return [
+    section('network', network.ops),
+    section('endpoint: link', link.ops),
+    section('endpoint: addresses', addresses.ops),
+    section('endpoint, taken back', [...addresses.undo, ...link.undo]),
+    section('network, taken back', network.undo),
+  ].join('');
+}
+
+/** The driver of the scenario's configuration, as the plugin reads it. */
+export function driverOf({ conf = {}, addresses = [] }: Scenario): Driver {
+  const ipam = addresses.length > 0 ? { ipam: { type: 'host-local' } } : {};
+  const config = { name: 'web', bridge: 'isth0', ...ipam, ...conf };
+  const { options } = parseNetconf({ config, strict: true });
+  assert.ok(options.driver === 'bridge');
+  return bridgeDriver(options, 'web');
+}
+
+export function addressingOf({ addresses = [], routes = [] }: Scenario): Addressing {
+  const assigned = addresses.map((text) => {
+    const [address = '', gateway] = text.split(' ');
+    return { address: parsePrefix(address) ?? assert.fail(text), ...(gateway === undefined ? {} : { gateway }) };
+  });
+  return { addresses: assigned, routes };
+}
+
+function withoutWhatStays(text: string): string {
+  const lines = text.split('\n').filter((line) => !STAYS.some((pattern) => pattern.test(line)));
+  return lines.join('\n');
+}
+
+/** Once a plan has been carried out, planning again plans nothing: what CHECK and the next ADD rely on. */
+function assertNothingLacks(host: FakeHost, driver: Driver, addressing: Addressing): void {
+  const again = driver.planNetwork(observeNetwork(host, host.own, driver, addressing), addressing);
+  assert.deepEqual(again.ops, []);
+}
+
+function section(title: string, ops: readonly Op[]): string {
+  return [`# ${title}`, ...ops.map((op) => renderOp(op, { sandbox: 'pod' })), ''].join('\n');
+}
