@@ -1,6 +1,9 @@
 import type { NetError } from '../errors/net-error.ts';
 import type { AddressState, LinkState, RouteState } from '../model/link.ts';
+import type { Family } from '../model/addr.ts';
+import type { Protocol } from '../model/firewall.ts';
 import type { NftTable, Op } from '../model/op.ts';
+import type { ShapingState } from '../model/shaping.ts';
 
 /** Who this machine (or nested host) is, and since when. */
 export interface HostIdentity {
@@ -35,6 +38,8 @@ export interface ViewQuery {
   /** Keys below /proc/sys, slashes or dots: `net/ipv4/ip_forward`. */
   readonly sysctls?: readonly string[];
   readonly nftSets?: readonly { readonly table: NftTable; readonly set: string }[];
+  /** Names of the devices whose token buckets and redirections are wanted. */
+  readonly shaping?: readonly string[];
 }
 
 /** What was read, as plain values: the view that planners plan from and that CHECK compares with. */
@@ -46,6 +51,8 @@ export interface View {
   readonly sysctls: ReadonlyMap<string, string>;
   /** Elements in nft's syntax by `<table> <set>`; absent where there is no such set. */
   readonly nftSets: ReadonlyMap<string, readonly string[]>;
+  /** By device; absent where there is no such device. */
+  readonly shaping: ReadonlyMap<string, ShapingState>;
 }
 
 /** The kernel as a port: LinuxHost is the real one, FakeHost keeps the same state in memory. */

@@ -7,6 +7,7 @@ import { LinuxNamespace, openNamespace, openOwnNamespace } from './linux-namespa
 import { listElements } from './nft.ts';
 import { readAddresses, readRoutes } from './read-addresses.ts';
 import { LinkReader } from './read-links.ts';
+import { readShaping } from './read-shaping.ts';
 import { type LinuxNamespaces, Run } from './run.ts';
 import { readSysctl, sysctlPath } from './sysctl.ts';
 
@@ -33,6 +34,7 @@ export class LinuxHost implements Host, Disposable {
       routes: query.routes ? readRoutes(linux, links) : [],
       sysctls: readSysctls(linux, query.sysctls ?? []),
       nftSets: readSets(linux, query.nftSets ?? []),
+      shaping: readShaping(linux, links, query.shaping ?? []),
     };
   }
 

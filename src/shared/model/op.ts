@@ -11,6 +11,9 @@ export interface LinkChanges {
   readonly alias?: string;
   readonly group?: number;
   readonly promisc?: boolean;
+  readonly allMulticast?: boolean;
+  /** Packets. */
+  readonly txQueueLength?: number;
 }
 
 export interface PortChanges {
