@@ -11,6 +11,7 @@ import { type Core, type IpamResult, NO_ADDRESSES } from './core.ts';
 import { attachmentKey, removeEndpoint } from './delete-endpoint.ts';
 import { execute } from './execute.ts';
 import { ensureNetwork } from './network.ts';
+import { assertPortsFree, claimPorts, planPublishing } from './publish.ts';
 import { countChange } from './rebuild.ts';
 import { reportEndpoint } from './report.ts';
 import type { EndpointReport, EndpointRequest, RemovalRequest } from './requests.ts';
@@ -27,6 +28,7 @@ export async function createEndpoint(core: Core, request: EndpointRequest): Prom
   using _lock = core.lock(attachmentKey(request.attachment));
   const view = await clearWay(core, request, sandbox);
   if (view.links.has(request.attachment.ifName)) throw interfaceExists(request);
+  if (request.rules !== undefined) assertPortsFree(core, request.rules, request.attachment);
   const { row, acquired } = begin(core, request, sandbox);
   try {
     return await build(core, request, { host: host.own, sandbox }, view, row, acquired);
@@ -40,7 +42,7 @@ export async function createEndpoint(core: Core, request: EndpointRequest): Prom
 
 /** The intent is on record, with the addresses that the built-in IPAM gave it, before the kernel is touched. */
 function begin(core: Core, request: EndpointRequest, sandbox: Namespace): { row: EndpointRow; acquired?: IpamResult } {
-  const { attachment, role, source } = request;
+  const { attachment, role, source, rules } = request;
   const row: EndpointRow = {
     attachment,
     role,
@@ -51,10 +53,12 @@ function begin(core: Core, request: EndpointRequest, sandbox: Namespace): { row:
     plan: EMPTY_PLAN,
     aliases: request.aliases,
     ...(source?.kind === 'local' && source.scope !== undefined ? { scope: source.scope } : {}),
+    ...((rules?.mappings.length ?? 0) > 0 ? { claimsPorts: true } : {}),
     ...(source?.kind === 'delegate' ? { delegate: { type: source.type, config: source.config } } : {}),
   };
   return core.store.transaction(() => {
     const acquired = source?.kind === 'local' ? source.acquire(core.store) : undefined;
+    if (rules !== undefined) claimPorts(core.store, rules, attachment);
     core.store.endpoints.put(row);
     countChange(core);
     return acquired === undefined ? { row } : { row, acquired };
@@ -71,10 +75,9 @@ async function build(
   acquired: IpamResult | undefined,
 ): Promise<EndpointReport> {
   const { driver, source } = request;
-  const identity = { attachment: request.attachment, driver, driverName: request.driverName };
   let result = acquired ?? NO_ADDRESSES;
   let addressing = driver.complete(result);
-  const view = ensureNetwork(core, identity, addressing);
+  const view = ensureNetwork(core, request, addressing);
   const facts = factsOf(request, row, addressing);
   let plan = driver.planLink(view, facts);
   if (source?.kind === 'delegate') {
@@ -85,9 +88,12 @@ async function build(
     perform(core, { ...row, plan }, plan, namespaces);
     result = await source.acquire();
     addressing = driver.complete(result);
-    ensureNetwork(core, identity, addressing);
+    ensureNetwork(core, request, addressing);
   }
-  const addresses = driver.planAddresses(sandboxView, facts, addressing);
+  const addresses = joinPlans(
+    driver.planAddresses(sandboxView, facts, addressing),
+    planPublishing(request, facts.hostIf, addressing),
+  );
   const whole = joinPlans(plan, addresses);
   plan = source?.kind === 'delegate' ? addresses : whole;
   perform(core, { ...row, plan: whole }, plan, namespaces);

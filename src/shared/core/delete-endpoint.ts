@@ -71,6 +71,7 @@ function forget(core: Core, { source, attachment, role }: RemovalRequest, row: E
   store.transaction(() => {
     if (source?.kind === 'local') source.release(store);
     if (row?.scope !== undefined) release(store, row.scope, attachment);
+    if (row?.claimsPorts === true) store.ports.release(attachment);
     if (row !== undefined) store.endpoints.delete(attachment, role);
     countChange(core);
   });

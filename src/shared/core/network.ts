@@ -1,8 +1,9 @@
 import type { Addressing, Driver } from '../drivers/driver.ts';
+import { networkEntries, planNetworkRules, type Rules } from '../drivers/rules.ts';
 import { NetError } from '../errors/net-error.ts';
 import type { View } from '../host/host.ts';
 import { type Attachment, attachmentDigest } from '../model/attachment.ts';
-import type { Op } from '../model/op.ts';
+import { joinPlans, type Op, type Plan } from '../model/op.ts';
 import type { NetworkRow } from '../store/store.ts';
 import type { Core } from './core.ts';
 import { execute, reverse } from './execute.ts';
@@ -12,6 +13,7 @@ export interface NetworkIdentity {
   readonly attachment: Attachment;
   readonly driverName: string;
   readonly driver: Driver;
+  readonly rules?: Rules;
 }
 
 /**
@@ -33,17 +35,15 @@ export function ensureNetwork(core: Core, identity: NetworkIdentity, addressing:
 }
 
 /** For a caller that holds the lock of the device. What is on record after a failure is what there was before. */
-function completeNetwork(
-  core: Core,
-  { attachment, driver, driverName }: NetworkIdentity,
-  addressing: Addressing,
-): View {
+function completeNetwork(core: Core, identity: NetworkIdentity, addressing: Addressing): View {
   const { host, store } = core;
+  const { attachment, driver, driverName, rules } = identity;
   const name = attachment.network;
   const device = driver.devices[0];
   const known = store.networks.get(name);
   const view = observeNetwork(host, host.own, driver, addressing);
-  const plan = driver.planNetwork(view, addressing);
+  const devicePlan = driver.planNetwork(view, addressing);
+  const plan = rules === undefined ? devicePlan : joinPlans(devicePlan, missingRules(core, rules, device, addressing));
   const bootId = host.identity.bootId;
   if (plan.ops.length > 0 || known?.bootId !== bootId || known.device !== device) {
     const undo = known?.bootId === bootId && known.device === device ? known.undo : [];
@@ -52,6 +52,13 @@ function completeNetwork(
     applyOrForget(core, plan.ops, { ...row, undo });
   }
   return view;
+}
+
+/** What of the network's entries in the packet filter is not in force. */
+export function missingRules(core: Core, rules: Rules, device: string, addressing: Addressing): Plan {
+  const wanted = networkEntries(rules, device, addressing);
+  const missing = wanted.length === 0 ? [] : core.firewall(rules.backend).missing(wanted);
+  return planNetworkRules(rules.backend, missing);
 }
 
 /** A device that turned out to exist is not in the record as one that we made. */

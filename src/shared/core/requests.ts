@@ -1,4 +1,5 @@
 import type { Assigned, Driver, InterfaceReport } from '../drivers/driver.ts';
+import type { Rules } from '../drivers/rules.ts';
 import type { Attachment, Role } from '../model/attachment.ts';
 import type { RouteSpec } from '../model/link.ts';
 import type { AddressSource, Dns } from './core.ts';
@@ -17,6 +18,8 @@ export interface EndpointRequest {
   /** Asked for by the caller; absent: derived from the first address. */
   readonly mac?: string;
   readonly aliases: readonly string[];
+  /** What the packet filter does for it; absent: nothing. */
+  readonly rules?: Rules;
 }
 
 /** One attachment to take away: identity, and what helps where no record is left. */

@@ -14,7 +14,7 @@ import { FakeNetns, type FakeSeed } from './fake-netns.ts';
 import { printNamespaces } from './fake-print.ts';
 import { changeFakeShaping, fakeShaping } from './fake-shaping.ts';
 import { fakeSysctl } from './fake-sysctls.ts';
-import type { Host, HostIdentity, Namespace, Namespaces, View, ViewQuery } from './host.ts';
+import type { Host, HostIdentity, Listener, Namespace, Namespaces, View, ViewQuery } from './host.ts';
 import { elementLine } from './nft.ts';
 import { sysctlPath } from './sysctl.ts';
 
@@ -30,6 +30,8 @@ export interface FakeOptions {
   readonly files?: readonly string[];
   /** False: the kernel has no IPv6 keys. Default true. */
   readonly ipv6?: boolean;
+  /** Ports of the host that processes listen on. */
+  readonly listeners?: readonly Listener[];
   /** The error number with which an Op is refused before anything is done, or undefined. */
   readonly refuse?: (op: Op) => number | undefined;
 }
@@ -94,6 +96,10 @@ export class FakeHost implements Host {
           const elements = fake.nftSets.get(`${table} ${set}`);
           return elements === undefined ? [] : [[`${table} ${set}`, [...elements]] as const];
         }),
+      ),
+      listeners: (query.listeners ?? []).flatMap(
+        ({ protocol, port }) =>
+          this.#options.listeners?.find((taken) => taken.protocol === protocol && taken.port === port) ?? [],
       ),
       shaping: new Map(
         shaping.filter((dev) => fake.links.has(dev)).map((dev) => [dev, fakeShaping(fake, dev)] as const),

@@ -38,7 +38,17 @@ export const ECANCELED = 125;
 
 // linux/netlink.h
 export const NETLINK_ROUTE = 0;
+export const NETLINK_SOCK_DIAG = 4;
 export const NETLINK_NETFILTER = 12;
+/** linux/in.h. */
+export const IPPROTO_TCP = 6;
+export const IPPROTO_UDP = 17;
+export const IPPROTO_SCTP = 132;
+/** linux/sock_diag.h. */
+export const SOCK_DIAG_BY_FAMILY = 20;
+/** net/tcp_states.h; an unconnected UDP socket is in state 7, too. */
+export const TCP_CLOSE = 7;
+export const TCP_LISTEN = 10;
 export const NETLINK_CAP_ACK = 10;
 export const NETLINK_EXT_ACK = 11;
 export const NETLINK_GET_STRICT_CHK = 12;

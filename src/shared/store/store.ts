@@ -43,6 +43,8 @@ export interface EndpointRow {
   readonly plan: Plan;
   /** Where the built-in IPAM took this endpoint's addresses; absent where it took none. */
   readonly scope?: string;
+  /** True where host ports are claimed for it, to be freed with it. */
+  readonly claimsPorts?: boolean;
   /** Names under which the endpoint wants to be found on its network (the `aliases` capability). */
   readonly aliases?: readonly string[];
   /** The configuration to hand to a foreign IPAM plugin at DEL; absent without one. */
