@@ -16,6 +16,8 @@ export function findOpsDrift(
   const outside = core.host.observe(host, queryOf(ops, 'host'));
   const inside = core.host.observe(sandbox, queryOf(ops, 'sandbox'));
   for (const op of ops) {
+    const links = op.ns === 'host' ? outside.links : inside.links;
+    if ('name' in op && op.op !== 'link.delete' && !links.has(op.name)) return gone(op.name);
     const found = op.op === 'firewall.add' ? firewallDrift(core, op) : opDrift(op, outside, inside, NOTHING);
     if (found !== undefined) return found;
   }
@@ -32,6 +34,16 @@ function queryOf(ops: readonly Op[], ns: NsRef): ViewQuery {
     nftSets: own.flatMap((op) => (op.op === 'nft.element.add' ? [{ table: op.table, set: op.set }] : [])),
     shaping: unique(own.flatMap((op) => (op.op === 'tbf.add' || op.op === 'redirect.add' ? [op.dev] : []))),
   };
+}
+
+function gone(name: string): NetError {
+  return new NetError({
+    kind: 'drift',
+    op: 'CHECK',
+    subject: `link ${name}`,
+    what: 'is gone',
+    hint: 'Run DEL, then ADD',
+  });
 }
 
 function firewallDrift(core: Core, op: Extract<Op, { op: 'firewall.add' | 'firewall.delete' }>): NetError | undefined {

@@ -6,7 +6,7 @@ import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 export type Camp = 'cni' | 'cnm';
 
 /** What part of an attachment a call owns; a chained DEL removes its own role only. */
-export type Role = 'interface' | 'ipam' | 'loopback';
+export type Role = 'interface' | 'ipam' | 'loopback' | 'portmap' | 'firewall' | 'bandwidth' | 'tuning';
 
 /** The identity of one attachment point. */
 export interface Attachment {
