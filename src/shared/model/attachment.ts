@@ -30,6 +30,11 @@ export function hostIfName(attachment: Attachment): string {
   return `veth${attachmentDigest(attachment).slice(0, 11)}`;
 }
 
+/** Name of the ifb through which an attachment's egress is limited: `ifb` and 12 hex digits. */
+export function ifbName(attachment: Attachment): string {
+  return `ifb${digest('ifb', attachmentDigest(attachment)).slice(0, 12)}`;
+}
+
 /** Hex SHA-256 of NUL-separated parts. */
 export function digest(...parts: readonly string[]): string {
   return bytesToHex(sha256(utf8ToBytes(parts.join('\0'))));
