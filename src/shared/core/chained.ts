@@ -22,6 +22,8 @@ export interface ChainedRequest extends ChainedPart {
   readonly ownNamespace?: boolean;
   /** What this part consists of, from what is seen once the attachment is locked and leftovers are gone. */
   plan(sandbox: Namespace): Plan;
+  /** Makes what the network needs for it, once the record keeps the network from being taken away. */
+  readonly ensure?: () => void;
   /** What has to be stored together with the record; it throws where the request cannot be granted. */
   readonly claim?: (store: LocalStore) => void;
   /** True where `claim` takes host ports, which go with the record. */
@@ -45,6 +47,7 @@ export async function addChained(core: Core, request: ChainedRequest): Promise<v
     store.endpoints.put(row);
   });
   try {
+    request.ensure?.();
     execute(core, row.plan.ops, { host: host.own, sandbox });
     store.transaction(() => store.endpoints.put({ ...row, progress: 'ready' }));
   } catch (thrown) {

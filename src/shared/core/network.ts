@@ -1,5 +1,5 @@
 import type { Addressing, Driver } from '../drivers/driver.ts';
-import { networkEntries, planNetworkRules, type Rules } from '../drivers/rules.ts';
+import type { Rules } from '../drivers/rules.ts';
 import { NetError } from '../errors/net-error.ts';
 import type { View } from '../host/host.ts';
 import { type Attachment, attachmentDigest } from '../model/attachment.ts';
@@ -7,6 +7,8 @@ import { joinPlans, type Op, type Plan } from '../model/op.ts';
 import type { NetworkRow } from '../store/store.ts';
 import type { Core } from './core.ts';
 import { execute, reverse } from './execute.ts';
+import { deviceKey, mergeUndo } from './network-record.ts';
+import { missingRules } from './network-rules.ts';
 import { observeNetwork } from './view.ts';
 
 export interface NetworkIdentity {
@@ -54,13 +56,6 @@ function completeNetwork(core: Core, identity: NetworkIdentity, addressing: Addr
   return view;
 }
 
-/** What of the network's entries in the packet filter is not in force. */
-export function missingRules(core: Core, rules: Rules, device: string, addressing: Addressing): Plan {
-  const wanted = networkEntries(rules, device, addressing);
-  const missing = wanted.length === 0 ? [] : core.firewall(rules.backend).missing(wanted);
-  return planNetworkRules(rules.backend, missing);
-}
-
 /** A device that turned out to exist is not in the record as one that we made. */
 function applyOrForget(core: Core, ops: readonly Op[], before: NetworkRow): void {
   try {
@@ -91,6 +86,8 @@ function leaveOldDevice(core: Core, { attachment, driver, driverName }: NetworkI
   const known = core.store.networks.get(attachment.network);
   const device = driver.devices[0];
   if (known === undefined || (known.device === device && known.driver === driverName)) return;
+  // A plugin chained behind another one kept the network; it stays where it is.
+  if (known.driver === 'chained' && known.device === device) return;
   using _lock = core.lock(deviceKey(known.device));
   const row = core.store.networks.get(attachment.network);
   if (row?.device !== known.device || row.driver !== known.driver) return;
@@ -139,15 +136,4 @@ function foreignPorts({ host }: Core, device: string, undo: readonly Op[]): stri
   const ours = new Set(undo.flatMap((op) => (op.op === 'link.delete' ? [op.name] : [])));
   const { links } = host.observe(host.own, { links: 'all' });
   return [...links.values()].filter((link) => link.master === device && !ours.has(link.name)).map(({ name }) => name);
-}
-
-/** `first`, then what `then` has beyond it; a step that both have is kept where it comes last. */
-function mergeUndo(first: readonly Op[], then: readonly Op[]): Op[] {
-  const later = new Set(then.map((op) => JSON.stringify(op)));
-  return [...first.filter((op) => !later.has(JSON.stringify(op))), ...then];
-}
-
-/** One lock a device, not a network: two networks may share a bridge. */
-function deviceKey(device: string): string {
-  return `device:${device}`;
 }

@@ -46,7 +46,11 @@ function gone(name: string): NetError {
   });
 }
 
-function firewallDrift(core: Core, op: Extract<Op, { op: 'firewall.add' | 'firewall.delete' }>): NetError | undefined {
+/** NetError `drift` for the first of the entries that is not in force. */
+export function firewallDrift(
+  core: Core,
+  op: Extract<Op, { op: 'firewall.add' | 'firewall.delete' }>,
+): NetError | undefined {
   const [missing] = core.firewall(op.backend).missing(op.entries);
   if (missing === undefined) return undefined;
   return new NetError({
