@@ -3,7 +3,7 @@ import type { Rules } from '../drivers/rules.ts';
 import { NetError } from '../errors/net-error.ts';
 import type { View } from '../host/host.ts';
 import { type Attachment, attachmentDigest } from '../model/attachment.ts';
-import { joinPlans, type Op, type Plan } from '../model/op.ts';
+import { joinPlans, type Op } from '../model/op.ts';
 import type { NetworkRow } from '../store/store.ts';
 import type { Core } from './core.ts';
 import { execute, reverse } from './execute.ts';
