@@ -28,6 +28,9 @@ export interface Element {
   readonly data?: readonly Field[] | Verdict;
 }
 
+/** What a match of nft is written with. */
+const CONDITION = /^[\w .:,/!=<>&|^(){}"@*+%-]+$/;
+
 /** The chain of a port with conditions of its own, with its one rule. */
 export interface PortChain {
   readonly name: string;
@@ -155,13 +158,14 @@ function chainName(entry: PortEntry): string {
 
 function chainRule({ protocol, address, port: to, conditions }: PortEntry): string {
   for (const condition of conditions) {
-    // What ends a statement would let the rest be another one.
-    if (/[;\n{}#\\]|^\s*$/.test(condition.replace(/\{[^{}]*\}/g, '')))
-      throw wrong('conditions', condition, 'a match of nft');
+    const bare = condition.replace(/\{[^{}]*\}/g, '').replace(/"[^"]*"/g, '');
+    // What ends a statement would make the rest another one.
+    if (condition.trim() === '' || !CONDITION.test(condition) || /[{}"]/.test(bare))
+      throw wrong('conditions', condition, 'a match in the syntax of nft');
   }
   const v6 = address.includes(':');
   const target = v6 ? `dnat ip6 to [${address}]:${to}` : `dnat ip to ${address}:${to}`;
-  return `meta nfproto ${v6 ? 'ipv6' : 'ipv4'} meta l4proto ${protocol} ${conditions.join(' ')} ${target}`;
+  return `meta nfproto ${v6 ? 'ipv6' : 'ipv4'} meta l4proto ${protocol} ${conditions.join(' ')} ${target} comment "${address}"`;
 }
 
 /** The same text for the same element of the same set, whatever a map leads to. */

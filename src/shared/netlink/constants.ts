@@ -223,3 +223,18 @@ export const CTA_STATS_GLOBAL_ENTRIES = 1;
 export const CTA_FILTER_F_IP_DST = 1 << 1;
 export const CTA_FILTER_F_PROTO_NUM = 1 << 3;
 export const CTA_FILTER_F_PROTO_DST_PORT = 1 << 5;
+
+// linux/netfilter/nf_tables.h: elements of sets
+export const NFPROTO_INET = 1;
+export const NFT_MSG_NEWSETELEM = 12;
+export const NFT_MSG_GETSETELEM = 13;
+export const NFT_MSG_DELSETELEM = 14;
+export const NFT_MSG_DELCHAIN = 5;
+export const NFTA_SET_ELEM_LIST_TABLE = 1;
+export const NFTA_SET_ELEM_LIST_SET = 2;
+export const NFTA_SET_ELEM_LIST_ELEMENTS = 3;
+export const NFTA_SET_ELEM_KEY = 1;
+export const NFTA_SET_ELEM_DATA = 2;
+export const NFTA_SET_ELEM_FLAGS = 3;
+export const NFTA_SET_ELEM_KEY_END = 10;
+export const NFT_SET_ELEM_INTERVAL_END = 1;

@@ -28,6 +28,12 @@ export function rulesetGeneration(socket: NetlinkSocket): number {
   return (message && generation.decode(message.payload)?.attrs.id) ?? 0;
 }
 
+/** True where the kernel has nf_tables and lets the caller ask. */
+export function answersNftables(socket: NetlinkSocket): boolean {
+  const request = { type: nftType(NFT_MSG_GETGEN), payload: generation.encode({ header: {}, attrs: {} }) };
+  return socket.exchange([request])[0]?.errno === 0;
+}
+
 /**
  * The table is gone if the ruleset is still of generation `at`. Returns `changed` where it is not, and nothing was done.
  * `family` is NFPROTO_*. The errno is the kernel's otherwise, 0 for success.

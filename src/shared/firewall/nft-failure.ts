@@ -1,0 +1,57 @@
+import { NetError } from '../errors/net-error.ts';
+import { type Element, FIREWALL_TABLE } from '../host/firewall-elements.ts';
+import { getElements } from '../netlink/nft-sets.ts';
+import type { NetlinkSocket } from '../netlink/socket.ts';
+import { encodeElement, setId } from './nft-elements.ts';
+import { targetText } from './nft-ports.ts';
+import { lineOfError, wordsOfError } from './nft-script.ts';
+
+/** NetError `conflict` of an element whose place is taken, saying what leads there now. */
+export function clash(socket: NetlinkSocket, element: Element | undefined): NetError {
+  const [raw] = element === undefined ? [] : encodeElement(element);
+  if (element === undefined || raw === undefined) return conflict('nft table', 'an element is held by somebody else');
+  const [found] = getElements(socket, [{ id: setId(element), element: raw }]);
+  const key = element.key.map(({ value }) => value);
+  if (/^(port|condition|answer)/.test(element.set)) {
+    const holder = targetText(socket, element.set, found);
+    return conflict(
+      `host port ${key.join(' ')}`,
+      holder === undefined ? 'it leads elsewhere already' : `it leads to ${holder} already`,
+      'Give this endpoint another host port, or remove the one that holds it',
+    );
+  }
+  const what = 'it overlaps another one of this host, or has other options there';
+  return conflict(`subnet ${key[0]}`, what, 'Networks of one host need subnets that share no address');
+}
+
+/**
+ * NetError of a script that nft refused: `invalid-config` where the line is the rule of a port's conditions, else
+ * `kernel`.
+ */
+export function refusedScript(lines: readonly string[], error: string): NetError {
+  const line = lines[lineOfError(error) ?? -1];
+  const rule = /^add rule \S+ \S+ port-[0-9a-f]+ (?:meta \S+ \S+ ){2}(.*) dnat /.exec(line ?? '')?.[1];
+  if (rule === undefined) {
+    const what = line === undefined ? 'a script was refused' : `a script was refused at: ${line.slice(0, 200)}`;
+    return new NetError({
+      kind: 'kernel',
+      op: 'nft',
+      subject: `table ${FIREWALL_TABLE}`,
+      what,
+      reason: wordsOfError(error),
+    });
+  }
+  return new NetError({
+    kind: 'invalid-config',
+    op: 'firewall.add',
+    subject: 'conditions',
+    what: `${JSON.stringify(rule)} is no match in the syntax of nft`,
+    reason: wordsOfError(error),
+    hint: 'Conditions of the nftables backend are written as in an nft rule, like "ip saddr 192.0.2.0/24"',
+  });
+}
+
+function conflict(subject: string, what: string, hint?: string): NetError {
+  const more = hint === undefined ? {} : { hint };
+  return new NetError({ kind: 'conflict', op: 'firewall.add', subject, what, ...more });
+}

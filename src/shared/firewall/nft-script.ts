@@ -1,0 +1,31 @@
+import { NetError } from '../errors/net-error.ts';
+import type { LinuxNamespace } from '../host/linux-namespace.ts';
+import { runNftCommand } from '../host/nft.ts';
+import { type NftAnswer, runLibnftables } from '../netlink/libnftables.ts';
+
+/** By which program scripts go to the kernel; without, by the library where there is one, else by the command. */
+export type ScriptRunner = 'libnftables' | 'nft';
+
+/** The answer of nftables to the lines, which are one transaction. Throws NetError `unsupported` where neither is there. */
+export function runScript(ns: LinuxNamespace, lines: readonly string[], via?: ScriptRunner): NftAnswer {
+  const script = lines.map((line) => `${line}\n`).join('');
+  if (via === 'nft') return runNftCommand(ns, script);
+  try {
+    return ns.within(() => runLibnftables(script));
+  } catch (error) {
+    if (via === 'libnftables' || !(error instanceof NetError && error.kind === 'unsupported')) throw error;
+    return runNftCommand(ns, script);
+  }
+}
+
+/** The line of the script, from 0, that nft's message is about; undefined where it says none. */
+export function lineOfError(error: string): number | undefined {
+  const number = /^[^\n:]*:(\d+):/.exec(error)?.[1];
+  return number === undefined ? undefined : Number(number) - 1;
+}
+
+/** nft's message without the place in the script and without the script repeated below. */
+export function wordsOfError(error: string): string {
+  const [first = ''] = error.split('\n', 1);
+  return first.replace(/^[^:]*:\d+:\d+-\d+: /, '').replace(/^Error: /, '');
+}

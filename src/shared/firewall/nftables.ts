@@ -1,0 +1,220 @@
+import { asNetError, NetError } from '../errors/net-error.ts';
+import { type Element, FIREWALL_TABLE, footprint, type PortChain } from '../host/firewall-elements.ts';
+import { elementLines, firewallLines } from '../host/firewall-text.ts';
+import type { LinuxNamespace } from '../host/linux-namespace.ts';
+import type { FirewallEntry } from '../model/firewall.ts';
+import { EEXIST, ENOENT, NETLINK_NETFILTER } from '../netlink/constants.ts';
+import { deleteTableAt, rulesetGeneration } from '../netlink/nfnetlink.ts';
+import { addElementsRequest, deleteChainRequests, deleteElementsRequest, transact } from '../netlink/nft-sets.ts';
+import { NetlinkSocket, type Request } from '../netlink/socket.ts';
+import { strerror } from '../netlink/sys.ts';
+import { type Admitter, openAdmitter } from './admit.ts';
+import type { Firewaller } from './firewaller.ts';
+import { encodeElement, setId, TABLE_ID } from './nft-elements.ts';
+import { clash, refusedScript } from './nft-failure.ts';
+import { leadingTo } from './nft-ports.ts';
+import { runScript, type ScriptRunner } from './nft-script.ts';
+import { hasRule, isEmpty, presenceOf, TableWatch } from './nft-state.ts';
+import { tableLines } from './nft-table.ts';
+
+/** Somebody else changes the ruleset meanwhile: so often it is tried again. */
+const MAX_ATTEMPTS = 32;
+
+/** What a device's policy is kept in: one that has another already gets the new one instead. */
+const POLICIES: readonly string[] = ['own', 'leaving', 'entering'];
+
+/**
+ * The entries as elements of one table of our own, `inet isthmus`, whose rules are always the same; only a port with
+ * conditions has a chain besides. Elements go to the kernel as they are; a script is run only to make or mend the table,
+ * and for conditions.
+ */
+export class NftablesFirewaller implements Firewaller {
+  readonly backend = 'nftables';
+  readonly #ns: LinuxNamespace;
+  readonly #via: ScriptRunner | undefined;
+  readonly #admitter: Admitter;
+  #opened: { readonly socket: NetlinkSocket; readonly watch: TableWatch } | undefined;
+
+  constructor(ns: LinuxNamespace, via?: ScriptRunner) {
+    this.#ns = ns;
+    this.#via = via;
+    this.#admitter = openAdmitter(ns);
+  }
+
+  add(entries: readonly FirewallEntry[]): void {
+    const { elements, chains } = footprint(entries);
+    if (elements.length > 0) this.#addElements(elements, chains, entries);
+    this.#admitter.add(admitted(entries));
+  }
+
+  remove(entries: readonly FirewallEntry[]): NetError[] {
+    const errors = this.#admitter.remove(admitted(entries));
+    try {
+      const { elements, chains } = footprint(entries);
+      if (elements.length > 0) this.#removeElements(elements, chains);
+    } catch (thrown) {
+      errors.push(asNetError(thrown, 'firewall.delete'));
+    }
+    return errors;
+  }
+
+  missing(entries: readonly FirewallEntry[]): FirewallEntry[] {
+    const unadmitted = new Set(this.#admitter.missing(admitted(entries)));
+    const { socket, watch } = this.#kernel;
+    const whole = watch.isWhole();
+    const parts = entries.map((entry) => footprint([entry]));
+    const states = whole
+      ? presenceOf(
+          socket,
+          parts.flatMap(({ elements }) => elements),
+        )
+      : [];
+    let at = 0;
+    return entries.filter((entry, i) => {
+      if (entry.kind === 'admit') return unadmitted.has(entry.device);
+      const { elements = [], chains = [] } = parts[i] ?? {};
+      const own = states.slice(at, at + elements.length);
+      at += elements.length;
+      return !whole || own.some((state) => state !== 'present') || !chains.every(({ name }) => hasRule(socket, name));
+    });
+  }
+
+  forget(addresses: readonly string[]): NetError[] {
+    try {
+      const { elements, chains } = leadingTo(this.#kernel.socket, addresses);
+      if (elements.length > 0 || chains.length > 0) this.#removeElements(elements, chains);
+      return [];
+    } catch (thrown) {
+      return [asNetError(thrown, 'firewall.delete')];
+    }
+  }
+
+  reset(entries: readonly FirewallEntry[]): void {
+    const inTable = entries.filter(({ kind }) => kind !== 'admit');
+    const fresh = [`add table ${FIREWALL_TABLE}`, `delete table ${FIREWALL_TABLE}`];
+    if (inTable.length > 0) fresh.push(...tableLines(), ...firewallLines('add', inTable));
+    const { ok, error } = runScript(this.#ns, fresh, this.#via);
+    if (!ok) throw refusedScript(fresh, error);
+    this.#admitter.reset(admitted(entries));
+  }
+
+  [Symbol.dispose](): void {
+    this.#opened?.socket[Symbol.dispose]();
+    this.#opened = undefined;
+    this.#admitter[Symbol.dispose]();
+  }
+
+  get #kernel(): { readonly socket: NetlinkSocket; readonly watch: TableWatch } {
+    if (this.#opened === undefined) {
+      const socket = this.#ns.within(() => new NetlinkSocket(NETLINK_NETFILTER));
+      this.#opened = { socket, watch: new TableWatch(socket) };
+    }
+    return this.#opened;
+  }
+
+  #addElements(elements: readonly Element[], chains: readonly PortChain[], entries: readonly FirewallEntry[]): void {
+    const { socket, watch } = this.#kernel;
+    let replaced: readonly Element[] = [];
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const whole = watch.isWhole();
+      const errno =
+        whole && chains.length === 0 ? this.#change(replaced, elements) : this.#addByScript(whole, replaced, entries);
+      if (errno === 0) return;
+      if (errno === ENOENT) {
+        // The table went meanwhile, or what was to be replaced.
+        replaced = [];
+        continue;
+      }
+      if (errno !== EEXIST) throw refused('firewall.add', elements, errno);
+      const states = presenceOf(socket, elements);
+      const foreign = elements.filter((_, i) => states[i] === 'foreign');
+      const clashing = foreign.find(({ set }) => !POLICIES.includes(set));
+      if (clashing !== undefined || foreign.length === 0) throw clash(socket, clashing ?? elements[0]);
+      replaced = foreign;
+    }
+    throw unsettled('firewall.add');
+  }
+
+  /** The errno that matters to a caller that tries again, 0 for success. */
+  #addByScript(whole: boolean, replaced: readonly Element[], entries: readonly FirewallEntry[]): number {
+    const lines = [
+      ...(whole ? [] : tableLines()),
+      ...elementLines('delete', replaced),
+      ...firewallLines('add', entries),
+    ];
+    const { ok, error } = runScript(this.#ns, lines, this.#via);
+    if (ok) return 0;
+    if (/\bFile exists\b|conflict|overlap/i.test(error)) return EEXIST;
+    throw refusedScript(lines, error);
+  }
+
+  /** One transaction of raw messages. Returns the first errno, 0 for success. */
+  #change(removed: readonly Element[], added: readonly Element[], chains: readonly string[] = []): number {
+    const requests: Request[] = [
+      ...bySet(removed).map((list) => deleteElementsRequest(setId(list[0]), list.flatMap(encodeElement))),
+      ...chains.flatMap((chain) => deleteChainRequests(TABLE_ID, chain)),
+      ...bySet(added).map((list) => addElementsRequest(setId(list[0]), list.flatMap(encodeElement))),
+    ];
+    return transact(this.#kernel.socket, requests).find(({ errno }) => errno !== 0)?.errno ?? 0;
+  }
+
+  /** Only what leads where it should: a port that another endpoint holds is not ours to take. */
+  #removeElements(elements: readonly Element[], chains: readonly PortChain[]): void {
+    const { socket } = this.#kernel;
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const states = presenceOf(socket, elements);
+      const present = elements.filter((_, i) => states[i] === 'present');
+      const filled = chains.filter(({ name }) => hasRule(socket, name)).map(({ name }) => name);
+      const errno = present.length + filled.length === 0 ? 0 : this.#change(present, [], filled);
+      if (errno === 0) {
+        this.#deleteEmptyTable();
+        return;
+      }
+      if (errno !== ENOENT) throw refused('firewall.delete', elements, errno);
+    }
+    throw unsettled('firewall.delete');
+  }
+
+  /** Nothing else tells the kernel "only while it is empty", so the deletion names the state that was looked at. */
+  #deleteEmptyTable(): void {
+    const { socket } = this.#kernel;
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const generation = rulesetGeneration(socket);
+      if (!isEmpty(socket)) return;
+      const result = deleteTableAt(socket, TABLE_ID.family, TABLE_ID.table, generation);
+      if (result === 0 || result === ENOENT) return;
+      if (result !== 'changed') throw refused('firewall.delete', [], result);
+    }
+  }
+}
+
+function admitted(entries: readonly FirewallEntry[]): string[] {
+  return [...new Set(entries.flatMap((entry) => (entry.kind === 'admit' ? [entry.device] : [])))];
+}
+
+function bySet(elements: readonly Element[]): (readonly [Element, ...Element[]])[] {
+  const sets = new Map<string, [Element, ...Element[]]>();
+  for (const element of elements) {
+    const list = sets.get(element.set);
+    if (list === undefined) sets.set(element.set, [element]);
+    else list.push(element);
+  }
+  return [...sets.values()];
+}
+
+function refused(op: string, elements: readonly Element[], errno: number): NetError {
+  const sets = [...new Set(elements.map(({ set }) => set))].join(', ');
+  return new NetError({
+    kind: 'kernel',
+    op,
+    subject: `nft table ${FIREWALL_TABLE}`,
+    what: sets === '' ? 'it was not deleted' : `elements of ${sets} were refused`,
+    errno,
+    reason: strerror(errno),
+  });
+}
+
+function unsettled(op: string): NetError {
+  const what = `the ruleset changed during each of ${MAX_ATTEMPTS} attempts`;
+  return new NetError({ kind: 'busy', op, subject: `nft table ${FIREWALL_TABLE}`, what, hint: 'Try again' });
+}
