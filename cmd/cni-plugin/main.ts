@@ -10,7 +10,7 @@ import { openCore } from './context.ts';
 import { del } from './del.ts';
 import { type CallVariables, type Command, parseEnvironment } from './environment.ts';
 import { gc } from './gc.ts';
-import { pluginName } from './names.ts';
+import { isChained, type PluginName, pluginName } from './names.ts';
 import { type Call, parseConfig, readInput } from './request.ts';
 import { writeAll, writeError, writeJson } from './respond.ts';
 import { status } from './status.ts';
@@ -54,13 +54,20 @@ async function main(): Promise<number> {
     if (variables instanceof NetError || command === undefined) throw variables;
     if (config instanceof NetError) throw config;
     version = versionFor(variables, asked);
-    const answer = await handle(HANDLERS[command], { plugin, variables, text, config, version });
+    const answer = await handle(await handlerOf(plugin, command), { plugin, variables, text, config, version });
     if (answer !== undefined) writeJson(answer);
     return 0;
   } catch (thrown) {
     writeError(asNetError(thrown, process.env.CNI_COMMAND), version);
     return 1;
   }
+}
+
+/** Plugins of a chain are loaded when they are called. */
+async function handlerOf(plugin: PluginName, command: Exclude<Command, 'VERSION'>): Promise<Handler> {
+  if (!isChained(plugin)) return HANDLERS[command];
+  const { chainedHandlers } = await import('./chained.ts');
+  return (await chainedHandlers(plugin))[command];
 }
 
 /** A state that turned out to be broken has been set aside by then: the call is made once more, with a new one. */

@@ -131,7 +131,21 @@ function baseConf(name: PluginName, host: CniHost): object {
       const ipam = { type: 'static', addresses, routes: [{ dst: '0.0.0.0/0' }], dns: { nameservers: ['10.88.0.1'] } };
       return { ...layer2Conf('bridge'), type: 'static', ipam };
     }
+    case 'bandwidth': {
+      const limits = { ingressRate: 8e6, ingressBurst: 8e5, egressRate: 8e6, egressBurst: 8e5 };
+      return { ...chainedConf('bandwidth', host), ...RICH, runtimeConfig: { bandwidth: limits } };
+    }
+    case 'tuning': {
+      const sysctl = { 'net.ipv4.conf.IFNAME.arp_filter': '1', 'net/ipv4/ip_forward': '0' };
+      return { ...chainedConf('tuning', host), ...RICH, sysctl, promisc: true, allmulti: true, txQLen: 100 };
+    }
   }
+}
+
+function chainedConf(type: PluginName, { ns }: CniHost): object {
+  const interfaces = [{ name: 'veth0' }, { name: 'eth0', mac: '0a:58:0a:58:00:02', sandbox: ns.path }];
+  const prevResult = { cniVersion: '1.0.0', interfaces, ips: [{ address: '10.88.0.2/24', interface: 1 }], dns: {} };
+  return { cniVersion: '1.0.0', name: 'web', type, prevResult };
 }
 
 /** Keys of every shape a runtime sends, for the mutation to hit. */

@@ -1,6 +1,6 @@
 import { asNetError, NetError } from '../errors/net-error.ts';
 import type { Namespace } from '../host/host.ts';
-import type { Attachment, Role } from '../model/attachment.ts';
+import { type Attachment, attachmentDigest, type Role } from '../model/attachment.ts';
 import type { Plan } from '../model/op.ts';
 import type { EndpointRow, LocalStore } from '../store/store.ts';
 import { assertOther } from './ambient.ts';
@@ -73,6 +73,26 @@ export function checkChained(core: Core, { attachment, role }: ChainedPart, netn
   if (row.sandbox.id !== sandbox.id) throw drift(attachment, `was attached in another namespace than ${netns}`);
   const found = findOpsDrift(core, row.plan.ops, { host: host.own, sandbox });
   if (found !== undefined) throw found;
+}
+
+export interface ChainedGarbage {
+  readonly camp: Attachment['camp'];
+  readonly network: string;
+  readonly role: Role;
+  /** Attachments that are alive. */
+  readonly keep: readonly Attachment[];
+}
+
+/** Of this role only parts of attachments in `keep` are left on the network. Returns all that failed. */
+export async function collectChained(core: Core, garbage: ChainedGarbage): Promise<NetError[]> {
+  const { camp, network, role, keep } = garbage;
+  const alive = new Set(keep.map(attachmentDigest));
+  const errors: NetError[] = [];
+  for (const row of core.store.endpoints.list(network)) {
+    if (row.role !== role || row.attachment.camp !== camp || alive.has(attachmentDigest(row.attachment))) continue;
+    errors.push(...(await deleteChained(core, row, row.sandbox.path)));
+  }
+  return errors;
 }
 
 function rowOf(core: Core, request: ChainedRequest, sandbox: Namespace): EndpointRow {

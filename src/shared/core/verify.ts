@@ -65,7 +65,7 @@ export function opDrift(op: Op, outside: View, inside: View, expected: Expectati
       return portDrift(op, view);
     case 'sysctl.set': {
       const value = view.sysctls.get(op.key);
-      return value === undefined || value === op.value
+      return value === undefined || sameWords(value, op.value)
         ? undefined
         : drift(`sysctl ${op.key}`, `is ${value}, expected ${op.value}`);
     }
@@ -83,6 +83,11 @@ export function opDrift(op: Op, outside: View, inside: View, expected: Expectati
     default:
       return undefined;
   }
+}
+
+/** The kernel puts tabs between numbers. */
+function sameWords(a: string, b: string): boolean {
+  return a.trim().replace(/\s+/g, ' ') === b.trim().replace(/\s+/g, ' ');
 }
 
 function linkDrift({ name, set }: Extract<Op, { op: 'link.set' }>, view: View): NetError | undefined {
