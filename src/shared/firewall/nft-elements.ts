@@ -41,13 +41,18 @@ export function encodeElement({ key, data }: Element): RawElement[] {
   const low = join(key.map((field) => fieldBytes(field, 'low')));
   const led = data === undefined ? {} : { data: dataOf(data) };
   const [only] = key;
-  if (key.length === 1 && only?.type === 'prefix') {
+  if (isInterval({ key }) && only?.type === 'prefix') {
     const end = endOf(only.value);
     const start: RawElement = { key: { value: low }, ...led };
     return end === undefined ? [start] : [start, { flags: NFT_SET_ELEM_INTERVAL_END, key: { value: end } }];
   }
   if (!key.some(({ type }) => type === 'prefix')) return [{ key: { value: low }, ...led }];
   return [{ key: { value: low }, keyEnd: { value: join(key.map((field) => fieldBytes(field, 'high'))) }, ...led }];
+}
+
+/** True where the element is a prefix alone: two elements to the kernel. */
+export function isInterval({ key }: Pick<Element, 'key'>): boolean {
+  return key.length === 1 && key[0]?.type === 'prefix';
 }
 
 /** True where the kernel's element is this one: the same keys, and it leads to the same. */

@@ -1,30 +1,72 @@
 import type { Element } from '../host/firewall-elements.ts';
+import { NFT_SET_ELEM_INTERVAL_END } from '../netlink/constants.ts';
 import { rulesetGeneration } from '../netlink/nfnetlink.ts';
 import { readRules } from '../netlink/nft-rules.ts';
-import { countRules, getElements, listElements } from '../netlink/nft-sets.ts';
+import { countRules, getElements, listElements, type RawElement } from '../netlink/nft-sets.ts';
 import type { NetlinkSocket } from '../netlink/socket.ts';
-import { encodeElement, sameElement, setId, TABLE_ID } from './nft-elements.ts';
+import { encodeElement, isInterval, sameElement, setId, TABLE_ID } from './nft-elements.ts';
 import { RULES, SET_NAMES } from './nft-table.ts';
 
-/** `foreign`: there is one of the same key that leads elsewhere, or that covers it. */
+/** `foreign`: there is one of the same key that leads elsewhere, or one that overlaps. */
 export type Presence = 'present' | 'absent' | 'foreign';
 
 /** What is there of each of the elements. */
 export function presenceOf(socket: NetlinkSocket, elements: readonly Element[]): Presence[] {
-  const wanted = elements.flatMap((element) =>
-    encodeElement(element).map((raw) => ({ element, id: setId(element), raw })),
+  const keyed = elements.filter((element) => !isInterval(element));
+  const wanted = keyed.map((element) => ({ id: setId(element), element: encodeElement(element)[0] ?? {} }));
+  const found = getElements(socket, wanted);
+  const states = new Map(
+    keyed.map((element, i): [Element, Presence] => [element, stateOf(wanted[i]?.element ?? {}, found[i])]),
   );
-  const found = getElements(
-    socket,
-    wanted.map(({ id, raw }) => ({ id, element: raw })),
-  );
-  const states = new Map<Element, Presence>(elements.map((element) => [element, 'present']));
-  for (const [i, { element, raw }] of wanted.entries()) {
-    if (sameElement(raw, found[i])) continue;
-    // Half an interval is none.
-    states.set(element, found[i] === undefined ? 'absent' : 'foreign');
+  // The kernel finds the end of an interval for certain only where no other one begins there: they are listed.
+  const lists = new Map<string, readonly Interval[]>();
+  for (const element of elements.filter(isInterval)) {
+    const list = lists.get(element.set) ?? intervalsOf(listElements(socket, setId(element)));
+    lists.set(element.set, list);
+    states.set(element, intervalState(element, list));
   }
   return elements.map((element) => states.get(element) ?? 'absent');
+}
+
+function stateOf(wanted: RawElement, found: RawElement | undefined): Presence {
+  if (found === undefined) return 'absent';
+  return sameElement(wanted, found) ? 'present' : 'foreign';
+}
+
+/** From `start` to before `end`, which is absent at the end of the addresses. */
+interface Interval {
+  readonly start: RawElement;
+  readonly end?: Uint8Array;
+}
+
+/** The intervals of a set of single prefixes, whose starts and ends are elements of their own. */
+function intervalsOf(list: readonly RawElement[]): Interval[] {
+  const edges = list.toSorted((a, b) => Buffer.compare(keyOf(a), keyOf(b)) || (b.flags ?? 0) - (a.flags ?? 0));
+  const intervals: Interval[] = [];
+  let start: RawElement | undefined;
+  for (const edge of edges) {
+    if (start !== undefined) intervals.push({ start, end: keyOf(edge) });
+    start = (edge.flags ?? 0) & NFT_SET_ELEM_INTERVAL_END ? undefined : edge;
+  }
+  return start === undefined ? intervals : [...intervals, { start }];
+}
+
+function intervalState(element: Element, list: readonly Interval[]): Presence {
+  const [start = {}, last] = encodeElement(element);
+  const end = last === undefined ? undefined : keyOf(last);
+  const touching = list.find(
+    (one) =>
+      (end === undefined || Buffer.compare(keyOf(one.start), end) < 0) &&
+      (one.end === undefined || Buffer.compare(keyOf(start), one.end) < 0),
+  );
+  if (touching === undefined) return 'absent';
+  const sameEnd =
+    end === undefined || touching.end === undefined ? end === touching.end : !Buffer.compare(end, touching.end);
+  return sameEnd && sameElement(start, touching.start) ? 'present' : 'foreign';
+}
+
+function keyOf({ key }: RawElement): Uint8Array {
+  return key?.value ?? new Uint8Array();
 }
 
 /** Tells whether the table has all its chains and rules; looks again only after the ruleset has changed. */
@@ -46,8 +88,11 @@ export class TableWatch {
   }
 }
 
+/** True where no set has an element; the end of an interval, which nft puts before the first one too, is none. */
 export function isEmpty(socket: NetlinkSocket): boolean {
-  return SET_NAMES.every((set) => listElements(socket, { ...TABLE_ID, set }).length === 0);
+  return SET_NAMES.every((set) =>
+    listElements(socket, { ...TABLE_ID, set }).every(({ flags = 0 }) => flags & NFT_SET_ELEM_INTERVAL_END),
+  );
 }
 
 /** True where the chain of a port with conditions has its rule. */

@@ -129,7 +129,8 @@ export class NftablesFirewaller implements Firewaller {
       const states = presenceOf(socket, elements);
       const foreign = elements.filter((_, i) => states[i] === 'foreign');
       const clashing = foreign.find(({ set }) => !POLICIES.includes(set));
-      if (clashing !== undefined || foreign.length === 0) throw clash(socket, clashing ?? elements[0]);
+      if (clashing !== undefined || foreign.length === 0)
+        throw clash(socket, clashing ?? elements.find((element, i) => states[i] === 'absent' && hasPrefix(element)));
       replaced = foreign;
     }
     throw unsettled('firewall.add');
@@ -186,6 +187,10 @@ export class NftablesFirewaller implements Firewaller {
       if (result !== 'changed') throw refused('firewall.delete', [], result);
     }
   }
+}
+
+function hasPrefix({ key }: Element): boolean {
+  return key.some(({ type }) => type === 'prefix');
 }
 
 function admitted(entries: readonly FirewallEntry[]): string[] {
