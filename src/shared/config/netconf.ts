@@ -1,5 +1,6 @@
 import { NetError } from '../errors/net-error.ts';
 import { isUnicastMac, parseMac } from '../model/mac.ts';
+import { BANDWIDTH_KEYS, type Bandwidth, parseBandwidth } from './bandwidth.ts';
 import { type BridgeOptions, parseBridge } from './bridge.ts';
 import { field, isObject, type Json, respell, textField } from './fields.ts';
 import { type FirewallOptions, parseFirewall } from './firewall.ts';
@@ -25,6 +26,8 @@ export interface NetworkConfig {
   readonly firewall: FirewallOptions;
   /** Host ports to publish (runtimeConfig.portMappings); the drop-in bridge leaves them to portmap. */
   readonly mappings: readonly PortMapping[];
+  /** Limits of the pod's traffic; the drop-in bridge leaves them to bandwidth. */
+  readonly bandwidth: Bandwidth;
   /** Names on this network (runtimeConfig.aliases). */
   readonly aliases: readonly string[];
 }
@@ -71,6 +74,7 @@ const BRIDGE_ONLY = [
   'conditionsV4',
   'conditionsV6',
   'backend',
+  ...BANDWIDTH_KEYS,
 ];
 
 /**
@@ -90,6 +94,7 @@ export function parseNetconf(input: NetconfInput): NetworkConfig {
     options,
     firewall,
     mappings,
+    bandwidth: input.strict ? parseBandwidth(config) : {},
     ipamType: ipamType(config, input.strict),
     ...(mac === undefined ? {} : { mac }),
     ...(dns === undefined ? {} : { dns }),

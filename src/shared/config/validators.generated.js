@@ -1447,7 +1447,7 @@ return errors === 0;
 }
 
 export const netconf = validate14;
-const schema18 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"Isthmus network configuration, as one element of a CNI list hands it to the plugin","type":"object","required":["name"],"additionalProperties":false,"patternProperties":{"^cni\\.dev/":true},"properties":{"$schema":{"type":"string"},"cniVersion":{"type":"string"},"cniVersions":{"type":"array","items":{"type":"string"}},"name":{"type":"string","description":"a name of letters, digits, _, . and -, that begins with a letter or digit","pattern":"^[A-Za-z0-9][A-Za-z0-9_.-]*$","maxLength":128},"type":{"type":"string"},"driver":{"enum":["bridge","host","null"]},"bridge":{"type":"string","description":"an interface name: 1 to 15 bytes without /, : and white space","pattern":"^[^/:\\s]{1,15}$","not":{"enum":[".",".."]}},"isGateway":{"type":"boolean"},"isDefaultGateway":{"type":"boolean"},"forceAddress":{"type":"boolean"},"ipMasq":{"type":"boolean"},"ipMasqBackend":{"type":["string","null"]},"firewall":{"type":["object","null"],"additionalProperties":false,"properties":{"backend":{"enum":["auto","nftables","iptables","none"]}}},"nonMasqueradeCIDRs":{"type":["array","null"],"items":{"type":"string"}},"outboundAddr4":{"type":"string"},"outboundAddr6":{"type":"string"},"ingressPolicy":{"enum":["","open","same-bridge","isolated"]},"internal":{"type":"boolean"},"icc":{"type":"boolean"},"snat":{"type":["boolean","null"]},"masqAll":{"type":"boolean"},"markMasqBit":{"type":["integer","null"],"minimum":0,"maximum":31},"externalSetMarkChain":{"type":["string","null"],"pattern":"^[A-Za-z0-9_.-]{0,28}$","description":"a chain's name: letters, digits, \"_\", \".\" and \"-\", at most 28"},"conditionsV4":{"type":["array","null"],"items":{"type":"string"}},"conditionsV6":{"type":["array","null"],"items":{"type":"string"}},"backend":{"type":["string","null"]},"mtu":{"type":"integer","minimum":0,"maximum":65535},"hairpinMode":{"type":"boolean"},"promiscMode":{"type":"boolean"},"vlan":{"type":"integer","minimum":0,"maximum":4094},"vlanTrunk":{"type":"array","items":{"type":"object","additionalProperties":false,"properties":{"id":{"type":"integer","minimum":1,"maximum":4094},"minID":{"type":"integer","minimum":1,"maximum":4094},"maxID":{"type":"integer","minimum":1,"maximum":4094}}}},"preserveDefaultVlan":{"type":"boolean"},"macspoofchk":{"type":"boolean"},"enabledad":{"type":"boolean"},"disableContainerInterface":{"type":"boolean"},"portIsolation":{"type":"boolean"},"dns":{"type":"object","additionalProperties":false,"properties":{"nameservers":{"type":["array","null"],"items":{"type":"string"}},"domain":{"type":"string"},"search":{"type":["array","null"],"items":{"type":"string"}},"options":{"type":["array","null"],"items":{"type":"string"}}}},"ipam":{"type":["object","null"],"properties":{"type":{"type":"string","description":"the bare name of a plugin","pattern":"^[^/\\s]*$"}}},"capabilities":{"type":["object","null"],"additionalProperties":{"type":"boolean"}},"args":{"type":["object","null"]},"runtimeConfig":{"type":["object","null"]},"prevResult":{"type":["object","null"]},"disableCheck":{"type":["boolean","string"]},"disableGC":{"type":["boolean","string"]},"loadOnlyInlinedPlugins":{"type":["boolean","string"]}}};
+const schema18 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"Isthmus network configuration, as one element of a CNI list hands it to the plugin","type":"object","required":["name"],"additionalProperties":false,"patternProperties":{"^cni\\.dev/":true},"properties":{"$schema":{"type":"string"},"cniVersion":{"type":"string"},"cniVersions":{"type":"array","items":{"type":"string"}},"name":{"type":"string","description":"a name of letters, digits, _, . and -, that begins with a letter or digit","pattern":"^[A-Za-z0-9][A-Za-z0-9_.-]*$","maxLength":128},"type":{"type":"string"},"driver":{"enum":["bridge","host","null"]},"bridge":{"type":"string","description":"an interface name: 1 to 15 bytes without /, : and white space","pattern":"^[^/:\\s]{1,15}$","not":{"enum":[".",".."]}},"isGateway":{"type":"boolean"},"isDefaultGateway":{"type":"boolean"},"forceAddress":{"type":"boolean"},"ipMasq":{"type":"boolean"},"ipMasqBackend":{"type":["string","null"]},"firewall":{"type":["object","null"],"additionalProperties":false,"properties":{"backend":{"enum":["auto","nftables","iptables","none"]}}},"nonMasqueradeCIDRs":{"type":["array","null"],"items":{"type":"string"}},"outboundAddr4":{"type":"string"},"outboundAddr6":{"type":"string"},"ingressPolicy":{"enum":["","open","same-bridge","isolated"]},"internal":{"type":"boolean"},"icc":{"type":"boolean"},"snat":{"type":["boolean","null"]},"masqAll":{"type":"boolean"},"markMasqBit":{"type":["integer","null"],"minimum":0,"maximum":31},"externalSetMarkChain":{"type":["string","null"],"pattern":"^[A-Za-z0-9_.-]{0,28}$","description":"a chain's name: letters, digits, \"_\", \".\" and \"-\", at most 28"},"conditionsV4":{"type":["array","null"],"items":{"type":"string"}},"conditionsV6":{"type":["array","null"],"items":{"type":"string"}},"backend":{"type":["string","null"]},"ingressRate":{"type":["integer","null"],"minimum":0},"ingressBurst":{"type":["integer","null"],"minimum":0},"egressRate":{"type":["integer","null"],"minimum":0},"egressBurst":{"type":["integer","null"],"minimum":0},"mtu":{"type":"integer","minimum":0,"maximum":65535},"hairpinMode":{"type":"boolean"},"promiscMode":{"type":"boolean"},"vlan":{"type":"integer","minimum":0,"maximum":4094},"vlanTrunk":{"type":"array","items":{"type":"object","additionalProperties":false,"properties":{"id":{"type":"integer","minimum":1,"maximum":4094},"minID":{"type":"integer","minimum":1,"maximum":4094},"maxID":{"type":"integer","minimum":1,"maximum":4094}}}},"preserveDefaultVlan":{"type":"boolean"},"macspoofchk":{"type":"boolean"},"enabledad":{"type":"boolean"},"disableContainerInterface":{"type":"boolean"},"portIsolation":{"type":"boolean"},"dns":{"type":"object","additionalProperties":false,"properties":{"nameservers":{"type":["array","null"],"items":{"type":"string"}},"domain":{"type":"string"},"search":{"type":["array","null"],"items":{"type":"string"}},"options":{"type":["array","null"],"items":{"type":"string"}}}},"ipam":{"type":["object","null"],"properties":{"type":{"type":"string","description":"the bare name of a plugin","pattern":"^[^/\\s]*$"}}},"capabilities":{"type":["object","null"],"additionalProperties":{"type":"boolean"}},"args":{"type":["object","null"]},"runtimeConfig":{"type":["object","null"]},"prevResult":{"type":["object","null"]},"disableCheck":{"type":["boolean","string"]},"disableGC":{"type":["boolean","string"]},"loadOnlyInlinedPlugins":{"type":["boolean","string"]}}};
 const func4 = func4Module.default;
 const pattern0 = new RegExp("^cni\\.dev/", "u");
 const pattern1 = new RegExp("^[A-Za-z0-9][A-Za-z0-9_.-]*$", "u");
@@ -2012,10 +2012,10 @@ vErrors.push(err41);
 errors++;
 }
 }
-if(data.mtu !== undefined){
-let data31 = data.mtu;
-if(!(((typeof data31 == "number") && (!(data31 % 1) && !isNaN(data31))) && (isFinite(data31)))){
-const err42 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.mtu.type,parentSchema:schema18.properties.mtu,data:data31};
+if(data.ingressRate !== undefined){
+let data31 = data.ingressRate;
+if((!(((typeof data31 == "number") && (!(data31 % 1) && !isNaN(data31))) && (isFinite(data31)))) && (data31 !== null)){
+const err42 = {instancePath:instancePath+"/ingressRate",schemaPath:"#/properties/ingressRate/type",keyword:"type",params:{type: schema18.properties.ingressRate.type},message:"must be integer,null",schema:schema18.properties.ingressRate.type,parentSchema:schema18.properties.ingressRate,data:data31};
 if(vErrors === null){
 vErrors = [err42];
 }
@@ -2025,8 +2025,8 @@ vErrors.push(err42);
 errors++;
 }
 if((typeof data31 == "number") && (isFinite(data31))){
-if(data31 > 65535 || isNaN(data31)){
-const err43 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535",schema:65535,parentSchema:schema18.properties.mtu,data:data31};
+if(data31 < 0 || isNaN(data31)){
+const err43 = {instancePath:instancePath+"/ingressRate",schemaPath:"#/properties/ingressRate/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.ingressRate,data:data31};
 if(vErrors === null){
 vErrors = [err43];
 }
@@ -2035,8 +2035,12 @@ vErrors.push(err43);
 }
 errors++;
 }
-if(data31 < 0 || isNaN(data31)){
-const err44 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.mtu,data:data31};
+}
+}
+if(data.ingressBurst !== undefined){
+let data32 = data.ingressBurst;
+if((!(((typeof data32 == "number") && (!(data32 % 1) && !isNaN(data32))) && (isFinite(data32)))) && (data32 !== null)){
+const err44 = {instancePath:instancePath+"/ingressBurst",schemaPath:"#/properties/ingressBurst/type",keyword:"type",params:{type: schema18.properties.ingressBurst.type},message:"must be integer,null",schema:schema18.properties.ingressBurst.type,parentSchema:schema18.properties.ingressBurst,data:data32};
 if(vErrors === null){
 vErrors = [err44];
 }
@@ -2045,12 +2049,9 @@ vErrors.push(err44);
 }
 errors++;
 }
-}
-}
-if(data.hairpinMode !== undefined){
-let data32 = data.hairpinMode;
-if(typeof data32 !== "boolean"){
-const err45 = {instancePath:instancePath+"/hairpinMode",schemaPath:"#/properties/hairpinMode/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.hairpinMode.type,parentSchema:schema18.properties.hairpinMode,data:data32};
+if((typeof data32 == "number") && (isFinite(data32))){
+if(data32 < 0 || isNaN(data32)){
+const err45 = {instancePath:instancePath+"/ingressBurst",schemaPath:"#/properties/ingressBurst/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.ingressBurst,data:data32};
 if(vErrors === null){
 vErrors = [err45];
 }
@@ -2060,10 +2061,11 @@ vErrors.push(err45);
 errors++;
 }
 }
-if(data.promiscMode !== undefined){
-let data33 = data.promiscMode;
-if(typeof data33 !== "boolean"){
-const err46 = {instancePath:instancePath+"/promiscMode",schemaPath:"#/properties/promiscMode/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.promiscMode.type,parentSchema:schema18.properties.promiscMode,data:data33};
+}
+if(data.egressRate !== undefined){
+let data33 = data.egressRate;
+if((!(((typeof data33 == "number") && (!(data33 % 1) && !isNaN(data33))) && (isFinite(data33)))) && (data33 !== null)){
+const err46 = {instancePath:instancePath+"/egressRate",schemaPath:"#/properties/egressRate/type",keyword:"type",params:{type: schema18.properties.egressRate.type},message:"must be integer,null",schema:schema18.properties.egressRate.type,parentSchema:schema18.properties.egressRate,data:data33};
 if(vErrors === null){
 vErrors = [err46];
 }
@@ -2072,11 +2074,9 @@ vErrors.push(err46);
 }
 errors++;
 }
-}
-if(data.vlan !== undefined){
-let data34 = data.vlan;
-if(!(((typeof data34 == "number") && (!(data34 % 1) && !isNaN(data34))) && (isFinite(data34)))){
-const err47 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.vlan.type,parentSchema:schema18.properties.vlan,data:data34};
+if((typeof data33 == "number") && (isFinite(data33))){
+if(data33 < 0 || isNaN(data33)){
+const err47 = {instancePath:instancePath+"/egressRate",schemaPath:"#/properties/egressRate/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.egressRate,data:data33};
 if(vErrors === null){
 vErrors = [err47];
 }
@@ -2085,9 +2085,12 @@ vErrors.push(err47);
 }
 errors++;
 }
-if((typeof data34 == "number") && (isFinite(data34))){
-if(data34 > 4094 || isNaN(data34)){
-const err48 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema18.properties.vlan,data:data34};
+}
+}
+if(data.egressBurst !== undefined){
+let data34 = data.egressBurst;
+if((!(((typeof data34 == "number") && (!(data34 % 1) && !isNaN(data34))) && (isFinite(data34)))) && (data34 !== null)){
+const err48 = {instancePath:instancePath+"/egressBurst",schemaPath:"#/properties/egressBurst/type",keyword:"type",params:{type: schema18.properties.egressBurst.type},message:"must be integer,null",schema:schema18.properties.egressBurst.type,parentSchema:schema18.properties.egressBurst,data:data34};
 if(vErrors === null){
 vErrors = [err48];
 }
@@ -2096,8 +2099,9 @@ vErrors.push(err48);
 }
 errors++;
 }
+if((typeof data34 == "number") && (isFinite(data34))){
 if(data34 < 0 || isNaN(data34)){
-const err49 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.vlan,data:data34};
+const err49 = {instancePath:instancePath+"/egressBurst",schemaPath:"#/properties/egressBurst/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.egressBurst,data:data34};
 if(vErrors === null){
 vErrors = [err49];
 }
@@ -2108,16 +2112,10 @@ errors++;
 }
 }
 }
-if(data.vlanTrunk !== undefined){
-let data35 = data.vlanTrunk;
-if(Array.isArray(data35)){
-const len4 = data35.length;
-for(let i4=0; i4<len4; i4++){
-let data36 = data35[i4];
-if(data36 && typeof data36 == "object" && !Array.isArray(data36)){
-for(const key2 in data36){
-if(!(((key2 === "id") || (key2 === "minID")) || (key2 === "maxID"))){
-const err50 = {instancePath:instancePath+"/vlanTrunk/" + i4,schemaPath:"#/properties/vlanTrunk/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2},message:"must NOT have additional properties",schema:false,parentSchema:schema18.properties.vlanTrunk.items,data:data36};
+if(data.mtu !== undefined){
+let data35 = data.mtu;
+if(!(((typeof data35 == "number") && (!(data35 % 1) && !isNaN(data35))) && (isFinite(data35)))){
+const err50 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.mtu.type,parentSchema:schema18.properties.mtu,data:data35};
 if(vErrors === null){
 vErrors = [err50];
 }
@@ -2126,11 +2124,9 @@ vErrors.push(err50);
 }
 errors++;
 }
-}
-if(data36.id !== undefined){
-let data37 = data36.id;
-if(!(((typeof data37 == "number") && (!(data37 % 1) && !isNaN(data37))) && (isFinite(data37)))){
-const err51 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.vlanTrunk.items.properties.id.type,parentSchema:schema18.properties.vlanTrunk.items.properties.id,data:data37};
+if((typeof data35 == "number") && (isFinite(data35))){
+if(data35 > 65535 || isNaN(data35)){
+const err51 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535",schema:65535,parentSchema:schema18.properties.mtu,data:data35};
 if(vErrors === null){
 vErrors = [err51];
 }
@@ -2139,9 +2135,8 @@ vErrors.push(err51);
 }
 errors++;
 }
-if((typeof data37 == "number") && (isFinite(data37))){
-if(data37 > 4094 || isNaN(data37)){
-const err52 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema18.properties.vlanTrunk.items.properties.id,data:data37};
+if(data35 < 0 || isNaN(data35)){
+const err52 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.mtu,data:data35};
 if(vErrors === null){
 vErrors = [err52];
 }
@@ -2150,8 +2145,12 @@ vErrors.push(err52);
 }
 errors++;
 }
-if(data37 < 1 || isNaN(data37)){
-const err53 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema18.properties.vlanTrunk.items.properties.id,data:data37};
+}
+}
+if(data.hairpinMode !== undefined){
+let data36 = data.hairpinMode;
+if(typeof data36 !== "boolean"){
+const err53 = {instancePath:instancePath+"/hairpinMode",schemaPath:"#/properties/hairpinMode/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.hairpinMode.type,parentSchema:schema18.properties.hairpinMode,data:data36};
 if(vErrors === null){
 vErrors = [err53];
 }
@@ -2161,11 +2160,10 @@ vErrors.push(err53);
 errors++;
 }
 }
-}
-if(data36.minID !== undefined){
-let data38 = data36.minID;
-if(!(((typeof data38 == "number") && (!(data38 % 1) && !isNaN(data38))) && (isFinite(data38)))){
-const err54 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.vlanTrunk.items.properties.minID.type,parentSchema:schema18.properties.vlanTrunk.items.properties.minID,data:data38};
+if(data.promiscMode !== undefined){
+let data37 = data.promiscMode;
+if(typeof data37 !== "boolean"){
+const err54 = {instancePath:instancePath+"/promiscMode",schemaPath:"#/properties/promiscMode/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.promiscMode.type,parentSchema:schema18.properties.promiscMode,data:data37};
 if(vErrors === null){
 vErrors = [err54];
 }
@@ -2174,9 +2172,11 @@ vErrors.push(err54);
 }
 errors++;
 }
-if((typeof data38 == "number") && (isFinite(data38))){
-if(data38 > 4094 || isNaN(data38)){
-const err55 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema18.properties.vlanTrunk.items.properties.minID,data:data38};
+}
+if(data.vlan !== undefined){
+let data38 = data.vlan;
+if(!(((typeof data38 == "number") && (!(data38 % 1) && !isNaN(data38))) && (isFinite(data38)))){
+const err55 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.vlan.type,parentSchema:schema18.properties.vlan,data:data38};
 if(vErrors === null){
 vErrors = [err55];
 }
@@ -2185,8 +2185,9 @@ vErrors.push(err55);
 }
 errors++;
 }
-if(data38 < 1 || isNaN(data38)){
-const err56 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema18.properties.vlanTrunk.items.properties.minID,data:data38};
+if((typeof data38 == "number") && (isFinite(data38))){
+if(data38 > 4094 || isNaN(data38)){
+const err56 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema18.properties.vlan,data:data38};
 if(vErrors === null){
 vErrors = [err56];
 }
@@ -2195,12 +2196,8 @@ vErrors.push(err56);
 }
 errors++;
 }
-}
-}
-if(data36.maxID !== undefined){
-let data39 = data36.maxID;
-if(!(((typeof data39 == "number") && (!(data39 % 1) && !isNaN(data39))) && (isFinite(data39)))){
-const err57 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.vlanTrunk.items.properties.maxID.type,parentSchema:schema18.properties.vlanTrunk.items.properties.maxID,data:data39};
+if(data38 < 0 || isNaN(data38)){
+const err57 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.vlan,data:data38};
 if(vErrors === null){
 vErrors = [err57];
 }
@@ -2209,9 +2206,18 @@ vErrors.push(err57);
 }
 errors++;
 }
-if((typeof data39 == "number") && (isFinite(data39))){
-if(data39 > 4094 || isNaN(data39)){
-const err58 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema18.properties.vlanTrunk.items.properties.maxID,data:data39};
+}
+}
+if(data.vlanTrunk !== undefined){
+let data39 = data.vlanTrunk;
+if(Array.isArray(data39)){
+const len4 = data39.length;
+for(let i4=0; i4<len4; i4++){
+let data40 = data39[i4];
+if(data40 && typeof data40 == "object" && !Array.isArray(data40)){
+for(const key2 in data40){
+if(!(((key2 === "id") || (key2 === "minID")) || (key2 === "maxID"))){
+const err58 = {instancePath:instancePath+"/vlanTrunk/" + i4,schemaPath:"#/properties/vlanTrunk/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2},message:"must NOT have additional properties",schema:false,parentSchema:schema18.properties.vlanTrunk.items,data:data40};
 if(vErrors === null){
 vErrors = [err58];
 }
@@ -2220,8 +2226,11 @@ vErrors.push(err58);
 }
 errors++;
 }
-if(data39 < 1 || isNaN(data39)){
-const err59 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema18.properties.vlanTrunk.items.properties.maxID,data:data39};
+}
+if(data40.id !== undefined){
+let data41 = data40.id;
+if(!(((typeof data41 == "number") && (!(data41 % 1) && !isNaN(data41))) && (isFinite(data41)))){
+const err59 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.vlanTrunk.items.properties.id.type,parentSchema:schema18.properties.vlanTrunk.items.properties.id,data:data41};
 if(vErrors === null){
 vErrors = [err59];
 }
@@ -2230,11 +2239,9 @@ vErrors.push(err59);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err60 = {instancePath:instancePath+"/vlanTrunk/" + i4,schemaPath:"#/properties/vlanTrunk/items/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema18.properties.vlanTrunk.items.type,parentSchema:schema18.properties.vlanTrunk.items,data:data36};
+if((typeof data41 == "number") && (isFinite(data41))){
+if(data41 > 4094 || isNaN(data41)){
+const err60 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema18.properties.vlanTrunk.items.properties.id,data:data41};
 if(vErrors === null){
 vErrors = [err60];
 }
@@ -2243,10 +2250,8 @@ vErrors.push(err60);
 }
 errors++;
 }
-}
-}
-else {
-const err61 = {instancePath:instancePath+"/vlanTrunk",schemaPath:"#/properties/vlanTrunk/type",keyword:"type",params:{type: "array"},message:"must be array",schema:schema18.properties.vlanTrunk.type,parentSchema:schema18.properties.vlanTrunk,data:data35};
+if(data41 < 1 || isNaN(data41)){
+const err61 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema18.properties.vlanTrunk.items.properties.id,data:data41};
 if(vErrors === null){
 vErrors = [err61];
 }
@@ -2256,10 +2261,11 @@ vErrors.push(err61);
 errors++;
 }
 }
-if(data.preserveDefaultVlan !== undefined){
-let data40 = data.preserveDefaultVlan;
-if(typeof data40 !== "boolean"){
-const err62 = {instancePath:instancePath+"/preserveDefaultVlan",schemaPath:"#/properties/preserveDefaultVlan/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.preserveDefaultVlan.type,parentSchema:schema18.properties.preserveDefaultVlan,data:data40};
+}
+if(data40.minID !== undefined){
+let data42 = data40.minID;
+if(!(((typeof data42 == "number") && (!(data42 % 1) && !isNaN(data42))) && (isFinite(data42)))){
+const err62 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.vlanTrunk.items.properties.minID.type,parentSchema:schema18.properties.vlanTrunk.items.properties.minID,data:data42};
 if(vErrors === null){
 vErrors = [err62];
 }
@@ -2268,11 +2274,9 @@ vErrors.push(err62);
 }
 errors++;
 }
-}
-if(data.macspoofchk !== undefined){
-let data41 = data.macspoofchk;
-if(typeof data41 !== "boolean"){
-const err63 = {instancePath:instancePath+"/macspoofchk",schemaPath:"#/properties/macspoofchk/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.macspoofchk.type,parentSchema:schema18.properties.macspoofchk,data:data41};
+if((typeof data42 == "number") && (isFinite(data42))){
+if(data42 > 4094 || isNaN(data42)){
+const err63 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema18.properties.vlanTrunk.items.properties.minID,data:data42};
 if(vErrors === null){
 vErrors = [err63];
 }
@@ -2281,11 +2285,8 @@ vErrors.push(err63);
 }
 errors++;
 }
-}
-if(data.enabledad !== undefined){
-let data42 = data.enabledad;
-if(typeof data42 !== "boolean"){
-const err64 = {instancePath:instancePath+"/enabledad",schemaPath:"#/properties/enabledad/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.enabledad.type,parentSchema:schema18.properties.enabledad,data:data42};
+if(data42 < 1 || isNaN(data42)){
+const err64 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema18.properties.vlanTrunk.items.properties.minID,data:data42};
 if(vErrors === null){
 vErrors = [err64];
 }
@@ -2295,10 +2296,11 @@ vErrors.push(err64);
 errors++;
 }
 }
-if(data.disableContainerInterface !== undefined){
-let data43 = data.disableContainerInterface;
-if(typeof data43 !== "boolean"){
-const err65 = {instancePath:instancePath+"/disableContainerInterface",schemaPath:"#/properties/disableContainerInterface/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.disableContainerInterface.type,parentSchema:schema18.properties.disableContainerInterface,data:data43};
+}
+if(data40.maxID !== undefined){
+let data43 = data40.maxID;
+if(!(((typeof data43 == "number") && (!(data43 % 1) && !isNaN(data43))) && (isFinite(data43)))){
+const err65 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.vlanTrunk.items.properties.maxID.type,parentSchema:schema18.properties.vlanTrunk.items.properties.maxID,data:data43};
 if(vErrors === null){
 vErrors = [err65];
 }
@@ -2307,11 +2309,9 @@ vErrors.push(err65);
 }
 errors++;
 }
-}
-if(data.portIsolation !== undefined){
-let data44 = data.portIsolation;
-if(typeof data44 !== "boolean"){
-const err66 = {instancePath:instancePath+"/portIsolation",schemaPath:"#/properties/portIsolation/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.portIsolation.type,parentSchema:schema18.properties.portIsolation,data:data44};
+if((typeof data43 == "number") && (isFinite(data43))){
+if(data43 > 4094 || isNaN(data43)){
+const err66 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema18.properties.vlanTrunk.items.properties.maxID,data:data43};
 if(vErrors === null){
 vErrors = [err66];
 }
@@ -2320,13 +2320,8 @@ vErrors.push(err66);
 }
 errors++;
 }
-}
-if(data.dns !== undefined){
-let data45 = data.dns;
-if(data45 && typeof data45 == "object" && !Array.isArray(data45)){
-for(const key3 in data45){
-if(!((((key3 === "nameservers") || (key3 === "domain")) || (key3 === "search")) || (key3 === "options"))){
-const err67 = {instancePath:instancePath+"/dns",schemaPath:"#/properties/dns/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3},message:"must NOT have additional properties",schema:false,parentSchema:schema18.properties.dns,data:data45};
+if(data43 < 1 || isNaN(data43)){
+const err67 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema18.properties.vlanTrunk.items.properties.maxID,data:data43};
 if(vErrors === null){
 vErrors = [err67];
 }
@@ -2336,10 +2331,10 @@ vErrors.push(err67);
 errors++;
 }
 }
-if(data45.nameservers !== undefined){
-let data46 = data45.nameservers;
-if((!(Array.isArray(data46))) && (data46 !== null)){
-const err68 = {instancePath:instancePath+"/dns/nameservers",schemaPath:"#/properties/dns/properties/nameservers/type",keyword:"type",params:{type: schema18.properties.dns.properties.nameservers.type},message:"must be array,null",schema:schema18.properties.dns.properties.nameservers.type,parentSchema:schema18.properties.dns.properties.nameservers,data:data46};
+}
+}
+else {
+const err68 = {instancePath:instancePath+"/vlanTrunk/" + i4,schemaPath:"#/properties/vlanTrunk/items/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema18.properties.vlanTrunk.items.type,parentSchema:schema18.properties.vlanTrunk.items,data:data40};
 if(vErrors === null){
 vErrors = [err68];
 }
@@ -2348,12 +2343,10 @@ vErrors.push(err68);
 }
 errors++;
 }
-if(Array.isArray(data46)){
-const len5 = data46.length;
-for(let i5=0; i5<len5; i5++){
-let data47 = data46[i5];
-if(typeof data47 !== "string"){
-const err69 = {instancePath:instancePath+"/dns/nameservers/" + i5,schemaPath:"#/properties/dns/properties/nameservers/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.dns.properties.nameservers.items.type,parentSchema:schema18.properties.dns.properties.nameservers.items,data:data47};
+}
+}
+else {
+const err69 = {instancePath:instancePath+"/vlanTrunk",schemaPath:"#/properties/vlanTrunk/type",keyword:"type",params:{type: "array"},message:"must be array",schema:schema18.properties.vlanTrunk.type,parentSchema:schema18.properties.vlanTrunk,data:data39};
 if(vErrors === null){
 vErrors = [err69];
 }
@@ -2363,12 +2356,10 @@ vErrors.push(err69);
 errors++;
 }
 }
-}
-}
-if(data45.domain !== undefined){
-let data48 = data45.domain;
-if(typeof data48 !== "string"){
-const err70 = {instancePath:instancePath+"/dns/domain",schemaPath:"#/properties/dns/properties/domain/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.dns.properties.domain.type,parentSchema:schema18.properties.dns.properties.domain,data:data48};
+if(data.preserveDefaultVlan !== undefined){
+let data44 = data.preserveDefaultVlan;
+if(typeof data44 !== "boolean"){
+const err70 = {instancePath:instancePath+"/preserveDefaultVlan",schemaPath:"#/properties/preserveDefaultVlan/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.preserveDefaultVlan.type,parentSchema:schema18.properties.preserveDefaultVlan,data:data44};
 if(vErrors === null){
 vErrors = [err70];
 }
@@ -2378,10 +2369,10 @@ vErrors.push(err70);
 errors++;
 }
 }
-if(data45.search !== undefined){
-let data49 = data45.search;
-if((!(Array.isArray(data49))) && (data49 !== null)){
-const err71 = {instancePath:instancePath+"/dns/search",schemaPath:"#/properties/dns/properties/search/type",keyword:"type",params:{type: schema18.properties.dns.properties.search.type},message:"must be array,null",schema:schema18.properties.dns.properties.search.type,parentSchema:schema18.properties.dns.properties.search,data:data49};
+if(data.macspoofchk !== undefined){
+let data45 = data.macspoofchk;
+if(typeof data45 !== "boolean"){
+const err71 = {instancePath:instancePath+"/macspoofchk",schemaPath:"#/properties/macspoofchk/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.macspoofchk.type,parentSchema:schema18.properties.macspoofchk,data:data45};
 if(vErrors === null){
 vErrors = [err71];
 }
@@ -2390,12 +2381,11 @@ vErrors.push(err71);
 }
 errors++;
 }
-if(Array.isArray(data49)){
-const len6 = data49.length;
-for(let i6=0; i6<len6; i6++){
-let data50 = data49[i6];
-if(typeof data50 !== "string"){
-const err72 = {instancePath:instancePath+"/dns/search/" + i6,schemaPath:"#/properties/dns/properties/search/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.dns.properties.search.items.type,parentSchema:schema18.properties.dns.properties.search.items,data:data50};
+}
+if(data.enabledad !== undefined){
+let data46 = data.enabledad;
+if(typeof data46 !== "boolean"){
+const err72 = {instancePath:instancePath+"/enabledad",schemaPath:"#/properties/enabledad/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.enabledad.type,parentSchema:schema18.properties.enabledad,data:data46};
 if(vErrors === null){
 vErrors = [err72];
 }
@@ -2405,12 +2395,10 @@ vErrors.push(err72);
 errors++;
 }
 }
-}
-}
-if(data45.options !== undefined){
-let data51 = data45.options;
-if((!(Array.isArray(data51))) && (data51 !== null)){
-const err73 = {instancePath:instancePath+"/dns/options",schemaPath:"#/properties/dns/properties/options/type",keyword:"type",params:{type: schema18.properties.dns.properties.options.type},message:"must be array,null",schema:schema18.properties.dns.properties.options.type,parentSchema:schema18.properties.dns.properties.options,data:data51};
+if(data.disableContainerInterface !== undefined){
+let data47 = data.disableContainerInterface;
+if(typeof data47 !== "boolean"){
+const err73 = {instancePath:instancePath+"/disableContainerInterface",schemaPath:"#/properties/disableContainerInterface/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.disableContainerInterface.type,parentSchema:schema18.properties.disableContainerInterface,data:data47};
 if(vErrors === null){
 vErrors = [err73];
 }
@@ -2419,12 +2407,11 @@ vErrors.push(err73);
 }
 errors++;
 }
-if(Array.isArray(data51)){
-const len7 = data51.length;
-for(let i7=0; i7<len7; i7++){
-let data52 = data51[i7];
-if(typeof data52 !== "string"){
-const err74 = {instancePath:instancePath+"/dns/options/" + i7,schemaPath:"#/properties/dns/properties/options/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.dns.properties.options.items.type,parentSchema:schema18.properties.dns.properties.options.items,data:data52};
+}
+if(data.portIsolation !== undefined){
+let data48 = data.portIsolation;
+if(typeof data48 !== "boolean"){
+const err74 = {instancePath:instancePath+"/portIsolation",schemaPath:"#/properties/portIsolation/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.portIsolation.type,parentSchema:schema18.properties.portIsolation,data:data48};
 if(vErrors === null){
 vErrors = [err74];
 }
@@ -2434,11 +2421,12 @@ vErrors.push(err74);
 errors++;
 }
 }
-}
-}
-}
-else {
-const err75 = {instancePath:instancePath+"/dns",schemaPath:"#/properties/dns/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema18.properties.dns.type,parentSchema:schema18.properties.dns,data:data45};
+if(data.dns !== undefined){
+let data49 = data.dns;
+if(data49 && typeof data49 == "object" && !Array.isArray(data49)){
+for(const key3 in data49){
+if(!((((key3 === "nameservers") || (key3 === "domain")) || (key3 === "search")) || (key3 === "options"))){
+const err75 = {instancePath:instancePath+"/dns",schemaPath:"#/properties/dns/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3},message:"must NOT have additional properties",schema:false,parentSchema:schema18.properties.dns,data:data49};
 if(vErrors === null){
 vErrors = [err75];
 }
@@ -2448,10 +2436,10 @@ vErrors.push(err75);
 errors++;
 }
 }
-if(data.ipam !== undefined){
-let data53 = data.ipam;
-if((!(data53 && typeof data53 == "object" && !Array.isArray(data53))) && (data53 !== null)){
-const err76 = {instancePath:instancePath+"/ipam",schemaPath:"#/properties/ipam/type",keyword:"type",params:{type: schema18.properties.ipam.type},message:"must be object,null",schema:schema18.properties.ipam.type,parentSchema:schema18.properties.ipam,data:data53};
+if(data49.nameservers !== undefined){
+let data50 = data49.nameservers;
+if((!(Array.isArray(data50))) && (data50 !== null)){
+const err76 = {instancePath:instancePath+"/dns/nameservers",schemaPath:"#/properties/dns/properties/nameservers/type",keyword:"type",params:{type: schema18.properties.dns.properties.nameservers.type},message:"must be array,null",schema:schema18.properties.dns.properties.nameservers.type,parentSchema:schema18.properties.dns.properties.nameservers,data:data50};
 if(vErrors === null){
 vErrors = [err76];
 }
@@ -2460,12 +2448,12 @@ vErrors.push(err76);
 }
 errors++;
 }
-if(data53 && typeof data53 == "object" && !Array.isArray(data53)){
-if(data53.type !== undefined){
-let data54 = data53.type;
-if(typeof data54 === "string"){
-if(!pattern4.test(data54)){
-const err77 = {instancePath:instancePath+"/ipam/type",schemaPath:"#/properties/ipam/properties/type/pattern",keyword:"pattern",params:{pattern: "^[^/\\s]*$"},message:"must match pattern \""+"^[^/\\s]*$"+"\"",schema:"^[^/\\s]*$",parentSchema:schema18.properties.ipam.properties.type,data:data54};
+if(Array.isArray(data50)){
+const len5 = data50.length;
+for(let i5=0; i5<len5; i5++){
+let data51 = data50[i5];
+if(typeof data51 !== "string"){
+const err77 = {instancePath:instancePath+"/dns/nameservers/" + i5,schemaPath:"#/properties/dns/properties/nameservers/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.dns.properties.nameservers.items.type,parentSchema:schema18.properties.dns.properties.nameservers.items,data:data51};
 if(vErrors === null){
 vErrors = [err77];
 }
@@ -2475,8 +2463,12 @@ vErrors.push(err77);
 errors++;
 }
 }
-else {
-const err78 = {instancePath:instancePath+"/ipam/type",schemaPath:"#/properties/ipam/properties/type/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.ipam.properties.type.type,parentSchema:schema18.properties.ipam.properties.type,data:data54};
+}
+}
+if(data49.domain !== undefined){
+let data52 = data49.domain;
+if(typeof data52 !== "string"){
+const err78 = {instancePath:instancePath+"/dns/domain",schemaPath:"#/properties/dns/properties/domain/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.dns.properties.domain.type,parentSchema:schema18.properties.dns.properties.domain,data:data52};
 if(vErrors === null){
 vErrors = [err78];
 }
@@ -2486,12 +2478,10 @@ vErrors.push(err78);
 errors++;
 }
 }
-}
-}
-if(data.capabilities !== undefined){
-let data55 = data.capabilities;
-if((!(data55 && typeof data55 == "object" && !Array.isArray(data55))) && (data55 !== null)){
-const err79 = {instancePath:instancePath+"/capabilities",schemaPath:"#/properties/capabilities/type",keyword:"type",params:{type: schema18.properties.capabilities.type},message:"must be object,null",schema:schema18.properties.capabilities.type,parentSchema:schema18.properties.capabilities,data:data55};
+if(data49.search !== undefined){
+let data53 = data49.search;
+if((!(Array.isArray(data53))) && (data53 !== null)){
+const err79 = {instancePath:instancePath+"/dns/search",schemaPath:"#/properties/dns/properties/search/type",keyword:"type",params:{type: schema18.properties.dns.properties.search.type},message:"must be array,null",schema:schema18.properties.dns.properties.search.type,parentSchema:schema18.properties.dns.properties.search,data:data53};
 if(vErrors === null){
 vErrors = [err79];
 }
@@ -2500,11 +2490,12 @@ vErrors.push(err79);
 }
 errors++;
 }
-if(data55 && typeof data55 == "object" && !Array.isArray(data55)){
-for(const key4 in data55){
-let data56 = data55[key4];
-if(typeof data56 !== "boolean"){
-const err80 = {instancePath:instancePath+"/capabilities/" + key4.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/capabilities/additionalProperties/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.capabilities.additionalProperties.type,parentSchema:schema18.properties.capabilities.additionalProperties,data:data56};
+if(Array.isArray(data53)){
+const len6 = data53.length;
+for(let i6=0; i6<len6; i6++){
+let data54 = data53[i6];
+if(typeof data54 !== "string"){
+const err80 = {instancePath:instancePath+"/dns/search/" + i6,schemaPath:"#/properties/dns/properties/search/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.dns.properties.search.items.type,parentSchema:schema18.properties.dns.properties.search.items,data:data54};
 if(vErrors === null){
 vErrors = [err80];
 }
@@ -2516,10 +2507,10 @@ errors++;
 }
 }
 }
-if(data.args !== undefined){
-let data57 = data.args;
-if((!(data57 && typeof data57 == "object" && !Array.isArray(data57))) && (data57 !== null)){
-const err81 = {instancePath:instancePath+"/args",schemaPath:"#/properties/args/type",keyword:"type",params:{type: schema18.properties.args.type},message:"must be object,null",schema:schema18.properties.args.type,parentSchema:schema18.properties.args,data:data57};
+if(data49.options !== undefined){
+let data55 = data49.options;
+if((!(Array.isArray(data55))) && (data55 !== null)){
+const err81 = {instancePath:instancePath+"/dns/options",schemaPath:"#/properties/dns/properties/options/type",keyword:"type",params:{type: schema18.properties.dns.properties.options.type},message:"must be array,null",schema:schema18.properties.dns.properties.options.type,parentSchema:schema18.properties.dns.properties.options,data:data55};
 if(vErrors === null){
 vErrors = [err81];
 }
@@ -2528,11 +2519,12 @@ vErrors.push(err81);
 }
 errors++;
 }
-}
-if(data.runtimeConfig !== undefined){
-let data58 = data.runtimeConfig;
-if((!(data58 && typeof data58 == "object" && !Array.isArray(data58))) && (data58 !== null)){
-const err82 = {instancePath:instancePath+"/runtimeConfig",schemaPath:"#/properties/runtimeConfig/type",keyword:"type",params:{type: schema18.properties.runtimeConfig.type},message:"must be object,null",schema:schema18.properties.runtimeConfig.type,parentSchema:schema18.properties.runtimeConfig,data:data58};
+if(Array.isArray(data55)){
+const len7 = data55.length;
+for(let i7=0; i7<len7; i7++){
+let data56 = data55[i7];
+if(typeof data56 !== "string"){
+const err82 = {instancePath:instancePath+"/dns/options/" + i7,schemaPath:"#/properties/dns/properties/options/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.dns.properties.options.items.type,parentSchema:schema18.properties.dns.properties.options.items,data:data56};
 if(vErrors === null){
 vErrors = [err82];
 }
@@ -2542,10 +2534,11 @@ vErrors.push(err82);
 errors++;
 }
 }
-if(data.prevResult !== undefined){
-let data59 = data.prevResult;
-if((!(data59 && typeof data59 == "object" && !Array.isArray(data59))) && (data59 !== null)){
-const err83 = {instancePath:instancePath+"/prevResult",schemaPath:"#/properties/prevResult/type",keyword:"type",params:{type: schema18.properties.prevResult.type},message:"must be object,null",schema:schema18.properties.prevResult.type,parentSchema:schema18.properties.prevResult,data:data59};
+}
+}
+}
+else {
+const err83 = {instancePath:instancePath+"/dns",schemaPath:"#/properties/dns/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema18.properties.dns.type,parentSchema:schema18.properties.dns,data:data49};
 if(vErrors === null){
 vErrors = [err83];
 }
@@ -2555,10 +2548,10 @@ vErrors.push(err83);
 errors++;
 }
 }
-if(data.disableCheck !== undefined){
-let data60 = data.disableCheck;
-if((typeof data60 !== "boolean") && (typeof data60 !== "string")){
-const err84 = {instancePath:instancePath+"/disableCheck",schemaPath:"#/properties/disableCheck/type",keyword:"type",params:{type: schema18.properties.disableCheck.type},message:"must be boolean,string",schema:schema18.properties.disableCheck.type,parentSchema:schema18.properties.disableCheck,data:data60};
+if(data.ipam !== undefined){
+let data57 = data.ipam;
+if((!(data57 && typeof data57 == "object" && !Array.isArray(data57))) && (data57 !== null)){
+const err84 = {instancePath:instancePath+"/ipam",schemaPath:"#/properties/ipam/type",keyword:"type",params:{type: schema18.properties.ipam.type},message:"must be object,null",schema:schema18.properties.ipam.type,parentSchema:schema18.properties.ipam,data:data57};
 if(vErrors === null){
 vErrors = [err84];
 }
@@ -2567,11 +2560,12 @@ vErrors.push(err84);
 }
 errors++;
 }
-}
-if(data.disableGC !== undefined){
-let data61 = data.disableGC;
-if((typeof data61 !== "boolean") && (typeof data61 !== "string")){
-const err85 = {instancePath:instancePath+"/disableGC",schemaPath:"#/properties/disableGC/type",keyword:"type",params:{type: schema18.properties.disableGC.type},message:"must be boolean,string",schema:schema18.properties.disableGC.type,parentSchema:schema18.properties.disableGC,data:data61};
+if(data57 && typeof data57 == "object" && !Array.isArray(data57)){
+if(data57.type !== undefined){
+let data58 = data57.type;
+if(typeof data58 === "string"){
+if(!pattern4.test(data58)){
+const err85 = {instancePath:instancePath+"/ipam/type",schemaPath:"#/properties/ipam/properties/type/pattern",keyword:"pattern",params:{pattern: "^[^/\\s]*$"},message:"must match pattern \""+"^[^/\\s]*$"+"\"",schema:"^[^/\\s]*$",parentSchema:schema18.properties.ipam.properties.type,data:data58};
 if(vErrors === null){
 vErrors = [err85];
 }
@@ -2581,10 +2575,8 @@ vErrors.push(err85);
 errors++;
 }
 }
-if(data.loadOnlyInlinedPlugins !== undefined){
-let data62 = data.loadOnlyInlinedPlugins;
-if((typeof data62 !== "boolean") && (typeof data62 !== "string")){
-const err86 = {instancePath:instancePath+"/loadOnlyInlinedPlugins",schemaPath:"#/properties/loadOnlyInlinedPlugins/type",keyword:"type",params:{type: schema18.properties.loadOnlyInlinedPlugins.type},message:"must be boolean,string",schema:schema18.properties.loadOnlyInlinedPlugins.type,parentSchema:schema18.properties.loadOnlyInlinedPlugins,data:data62};
+else {
+const err86 = {instancePath:instancePath+"/ipam/type",schemaPath:"#/properties/ipam/properties/type/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.ipam.properties.type.type,parentSchema:schema18.properties.ipam.properties.type,data:data58};
 if(vErrors === null){
 vErrors = [err86];
 }
@@ -2595,13 +2587,121 @@ errors++;
 }
 }
 }
-else {
-const err87 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema18.type,parentSchema:schema18,data};
+}
+if(data.capabilities !== undefined){
+let data59 = data.capabilities;
+if((!(data59 && typeof data59 == "object" && !Array.isArray(data59))) && (data59 !== null)){
+const err87 = {instancePath:instancePath+"/capabilities",schemaPath:"#/properties/capabilities/type",keyword:"type",params:{type: schema18.properties.capabilities.type},message:"must be object,null",schema:schema18.properties.capabilities.type,parentSchema:schema18.properties.capabilities,data:data59};
 if(vErrors === null){
 vErrors = [err87];
 }
 else {
 vErrors.push(err87);
+}
+errors++;
+}
+if(data59 && typeof data59 == "object" && !Array.isArray(data59)){
+for(const key4 in data59){
+let data60 = data59[key4];
+if(typeof data60 !== "boolean"){
+const err88 = {instancePath:instancePath+"/capabilities/" + key4.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/capabilities/additionalProperties/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.capabilities.additionalProperties.type,parentSchema:schema18.properties.capabilities.additionalProperties,data:data60};
+if(vErrors === null){
+vErrors = [err88];
+}
+else {
+vErrors.push(err88);
+}
+errors++;
+}
+}
+}
+}
+if(data.args !== undefined){
+let data61 = data.args;
+if((!(data61 && typeof data61 == "object" && !Array.isArray(data61))) && (data61 !== null)){
+const err89 = {instancePath:instancePath+"/args",schemaPath:"#/properties/args/type",keyword:"type",params:{type: schema18.properties.args.type},message:"must be object,null",schema:schema18.properties.args.type,parentSchema:schema18.properties.args,data:data61};
+if(vErrors === null){
+vErrors = [err89];
+}
+else {
+vErrors.push(err89);
+}
+errors++;
+}
+}
+if(data.runtimeConfig !== undefined){
+let data62 = data.runtimeConfig;
+if((!(data62 && typeof data62 == "object" && !Array.isArray(data62))) && (data62 !== null)){
+const err90 = {instancePath:instancePath+"/runtimeConfig",schemaPath:"#/properties/runtimeConfig/type",keyword:"type",params:{type: schema18.properties.runtimeConfig.type},message:"must be object,null",schema:schema18.properties.runtimeConfig.type,parentSchema:schema18.properties.runtimeConfig,data:data62};
+if(vErrors === null){
+vErrors = [err90];
+}
+else {
+vErrors.push(err90);
+}
+errors++;
+}
+}
+if(data.prevResult !== undefined){
+let data63 = data.prevResult;
+if((!(data63 && typeof data63 == "object" && !Array.isArray(data63))) && (data63 !== null)){
+const err91 = {instancePath:instancePath+"/prevResult",schemaPath:"#/properties/prevResult/type",keyword:"type",params:{type: schema18.properties.prevResult.type},message:"must be object,null",schema:schema18.properties.prevResult.type,parentSchema:schema18.properties.prevResult,data:data63};
+if(vErrors === null){
+vErrors = [err91];
+}
+else {
+vErrors.push(err91);
+}
+errors++;
+}
+}
+if(data.disableCheck !== undefined){
+let data64 = data.disableCheck;
+if((typeof data64 !== "boolean") && (typeof data64 !== "string")){
+const err92 = {instancePath:instancePath+"/disableCheck",schemaPath:"#/properties/disableCheck/type",keyword:"type",params:{type: schema18.properties.disableCheck.type},message:"must be boolean,string",schema:schema18.properties.disableCheck.type,parentSchema:schema18.properties.disableCheck,data:data64};
+if(vErrors === null){
+vErrors = [err92];
+}
+else {
+vErrors.push(err92);
+}
+errors++;
+}
+}
+if(data.disableGC !== undefined){
+let data65 = data.disableGC;
+if((typeof data65 !== "boolean") && (typeof data65 !== "string")){
+const err93 = {instancePath:instancePath+"/disableGC",schemaPath:"#/properties/disableGC/type",keyword:"type",params:{type: schema18.properties.disableGC.type},message:"must be boolean,string",schema:schema18.properties.disableGC.type,parentSchema:schema18.properties.disableGC,data:data65};
+if(vErrors === null){
+vErrors = [err93];
+}
+else {
+vErrors.push(err93);
+}
+errors++;
+}
+}
+if(data.loadOnlyInlinedPlugins !== undefined){
+let data66 = data.loadOnlyInlinedPlugins;
+if((typeof data66 !== "boolean") && (typeof data66 !== "string")){
+const err94 = {instancePath:instancePath+"/loadOnlyInlinedPlugins",schemaPath:"#/properties/loadOnlyInlinedPlugins/type",keyword:"type",params:{type: schema18.properties.loadOnlyInlinedPlugins.type},message:"must be boolean,string",schema:schema18.properties.loadOnlyInlinedPlugins.type,parentSchema:schema18.properties.loadOnlyInlinedPlugins,data:data66};
+if(vErrors === null){
+vErrors = [err94];
+}
+else {
+vErrors.push(err94);
+}
+errors++;
+}
+}
+}
+else {
+const err95 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema18.type,parentSchema:schema18,data};
+if(vErrors === null){
+vErrors = [err95];
+}
+else {
+vErrors.push(err95);
 }
 errors++;
 }
