@@ -28,6 +28,12 @@ export function legacyTables(ns: LinuxNamespace, family: Family): string[] {
   }
 }
 
+/** IPv4, and IPv6 where the kernel has it. */
+export function familiesOf(ns: LinuxNamespace): Family[] {
+  const { existsSync } = process.getBuiltinModule('node:fs');
+  return ns.within(() => existsSync('/proc/thread-self/net/if_inet6')) ? [4, 6] : [4];
+}
+
 /** What `iptables-save` says of one table, or of all. */
 export function save(ns: LinuxNamespace, variant: Variant, family: Family, table?: string): string {
   const args = table === undefined ? [] : ['-t', table];

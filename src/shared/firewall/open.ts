@@ -5,6 +5,7 @@ import { NETLINK_NETFILTER } from '../netlink/constants.ts';
 import { answersNftables } from '../netlink/nfnetlink.ts';
 import { NetlinkSocket } from '../netlink/socket.ts';
 import type { Firewaller } from './firewaller.ts';
+import { openIptables } from './iptables.ts';
 import type { Variant } from './iptables-tools.ts';
 import type { ScriptRunner } from './nft-script.ts';
 import { NftablesFirewaller } from './nftables.ts';
@@ -27,7 +28,7 @@ export function openFirewaller(
     case 'nftables':
       return new NftablesFirewaller(ns, options.via);
     case 'iptables':
-      throw new NetError({ kind: 'unsupported', op: 'firewall', subject: 'iptables', what: 'it cannot be used yet' });
+      return openIptables(ns, options);
     case 'none':
       return NO_FIREWALLER;
   }

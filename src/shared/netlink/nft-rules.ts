@@ -4,11 +4,14 @@ import {
   AF_UNSPEC,
   ENOENT,
   ERESTART,
+  NF_DROP,
   NFNL_BATCH_GENID,
   NFNL_MSG_BATCH_BEGIN,
   NFNL_MSG_BATCH_END,
   NFNL_SUBSYS_NFTABLES,
+  NFT_MSG_DELCHAIN,
   NFT_MSG_DELRULE,
+  NFT_MSG_DELTABLE,
   NFT_MSG_GETCHAIN,
   NFT_MSG_GETRULE,
   NFT_MSG_NEWRULE,
@@ -33,6 +36,7 @@ import {
   NFTA_RULE_POSITION,
   NFTA_RULE_TABLE,
   NFTA_RULE_USERDATA,
+  NFTA_TABLE_NAME,
   NFTA_VERDICT_CHAIN,
   NFTA_VERDICT_CODE,
   NFTA_XT_INFO,
@@ -40,6 +44,7 @@ import {
   NLM_F_APPEND,
   NLM_F_CREATE,
 } from './constants.ts';
+import { rulesetGeneration } from './nfnetlink.ts';
 import { type NetlinkSocket, type Request, socketError } from './socket.ts';
 
 /** linux/netfilter/nfnetlink.h, struct nfgenmsg; its last field, in network order, is split in two bytes. */
@@ -96,7 +101,10 @@ const chainMessage = body(NFGENMSG, {
   name: attr(NFTA_CHAIN_NAME, string),
   policy: attr(NFTA_CHAIN_POLICY, be32),
 });
+const tableMessage = body(NFGENMSG, { name: attr(NFTA_TABLE_NAME, string) });
 const batch = body(NFGENMSG, { generation: attr(NFNL_BATCH_GENID, be32) });
+
+const MAX_ATTEMPTS = 32;
 
 /** `family` is NFPROTO_*. */
 export interface ChainId {
@@ -160,13 +168,64 @@ export function changeRulesAt(
   { remove, insert }: RuleChange,
   at: number,
 ): 'changed' | { readonly errno: number; readonly text: string } {
+  return commit(
+    socket,
+    // First what is new: its place may be before a rule that goes.
+    [...insert.map(insertRequest), ...remove.map(({ chain, handle }) => removeRequest(chain, handle))],
+    at,
+  );
+}
+
+/**
+ * Those of the table's chains that have no rule and accept what comes to their end are gone, and the table too where it
+ * has no other chain. One that is referred to stays.
+ */
+export function deleteUnused(socket: NetlinkSocket, family: number, table: string, chains: readonly string[]): void {
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    const at = rulesetGeneration(socket);
+    const present = chainsOf(socket, family, table);
+    const unused = present.filter(({ name, policy }) => {
+      return (
+        chains.includes(name) && policy !== NF_DROP && readRules(socket, { family, table, chain: name }).length === 0
+      );
+    });
+    if (unused.length === 0) return;
+    const requests = unused.map(({ name }): Request => {
+      const payload = chainMessage.encode({ header: { family }, attrs: { table, name } });
+      return { type: nftType(NFT_MSG_DELCHAIN), payload };
+    });
+    const last = unused.length === present.length;
+    if (last)
+      requests.push({
+        type: nftType(NFT_MSG_DELTABLE),
+        payload: tableMessage.encode({ header: { family }, attrs: { name: table } }),
+      });
+    if (commit(socket, requests, at) !== 'changed') return;
+  }
+}
+
+function chainsOf(
+  socket: NetlinkSocket,
+  family: number,
+  table: string,
+): { readonly name: string; readonly policy: number | undefined }[] {
+  const payload = chainMessage.encode({ header: { family }, attrs: {} });
+  return socket.dump({ type: nftType(NFT_MSG_GETCHAIN), payload }).flatMap((message) => {
+    const { table: of, name, policy } = chainMessage.decode(message.payload, true)?.attrs ?? {};
+    return of === table && name !== undefined ? [{ name, policy }] : [];
+  });
+}
+
+function commit(
+  socket: NetlinkSocket,
+  requests: readonly Request[],
+  at: number,
+): 'changed' | { readonly errno: number; readonly text: string } {
   const header = { family: AF_UNSPEC, subsystemLow: NFNL_SUBSYS_NFTABLES };
   const replies = socket.exchange(
     [
       { type: NFNL_MSG_BATCH_BEGIN, payload: batch.encode({ header, attrs: { generation: at } }), ack: false },
-      // First what is new: its place may be before a rule that goes.
-      ...insert.map(insertRequest),
-      ...remove.map(({ chain, handle }) => removeRequest(chain, handle)),
+      ...requests,
       { type: NFNL_MSG_BATCH_END, payload: batch.encode({ header, attrs: {} }), ack: false },
     ],
     { whole: true },
