@@ -44,13 +44,18 @@ export interface Footprint {
 
 /**
  * What the entries are in the firewall's table, in an order in which a kernel takes them, each element once. Entries
- * of kind `admit` are not there. Throws NetError `invalid-config` for an entry that cannot be one.
+ * of kind `admit` are not there. Of two policies of one device the first holds. Throws NetError `invalid-config` for an
+ * entry that cannot be one, `conflict` for a host port that is to lead to two pods.
  */
 export function footprint(entries: readonly FirewallEntry[]): Footprint {
   const elements = new Map<string, Element>();
   const chains = new Map<string, PortChain>();
   for (const entry of entries) {
-    for (const element of elementsOf(entry)) elements.set(keyOf(element), elements.get(keyOf(element)) ?? element);
+    for (const element of elementsOf(entry)) {
+      const there = elements.get(keyOf(element));
+      if (there === undefined) elements.set(keyOf(element), element);
+      else if (entry.kind === 'port' && JSON.stringify(there) !== JSON.stringify(element)) throw twice(entry);
+    }
     if (entry.kind !== 'port' || entry.conditions.length === 0) continue;
     const chain = { name: chainName(entry), rule: chainRule(entry) };
     chains.set(chain.name, chain);
@@ -199,6 +204,16 @@ function familyOf(word: string, text: string): Family {
 function portOf(word: string, value: number): Field {
   if (!Number.isInteger(value) || value < 1 || value > 65535) throw wrong(word, String(value), 'a port, 1 to 65535');
   return { type: 'port', value };
+}
+
+function twice({ hostIp = '*', hostPort, protocol, address }: PortEntry): NetError {
+  return new NetError({
+    kind: 'conflict',
+    op: 'firewall',
+    subject: `host port ${hostIp} ${protocol} ${hostPort}`,
+    what: `it is to lead to ${address} and elsewhere, or there in two ways`,
+    hint: 'Publish each host port once',
+  });
 }
 
 function wrong(word: string, value: string, rule: string): NetError {

@@ -42,22 +42,22 @@ const raw: Codec<Uint8Array> = { decode: (bytes) => bytes, encode: (value) => va
 const VERDICT = { code: attr(NFTA_VERDICT_CODE, be32), chain: attr(NFTA_VERDICT_CHAIN, string) };
 const DATA = {
   value: attr(NFTA_DATA_VALUE, raw),
-  verdict: { ...attr(NFTA_DATA_VERDICT, nested(VERDICT)), flagged: true },
-} as const;
+  verdict: attr(NFTA_DATA_VERDICT, nested(VERDICT)),
+};
 /** In the order in which libnftnl writes them. */
-const ELEMENT = {
+export const ELEMENT = {
   flags: attr(NFTA_SET_ELEM_FLAGS, be32),
-  key: { ...attr(NFTA_SET_ELEM_KEY, nested(DATA)), flagged: true },
-  keyEnd: { ...attr(NFTA_SET_ELEM_KEY_END, nested(DATA)), flagged: true },
-  data: { ...attr(NFTA_SET_ELEM_DATA, nested(DATA)), flagged: true },
-} as const;
-const LIST = { elements: { ...repeated(NFTA_LIST_ELEM, nested(ELEMENT)), flagged: true } } as const;
+  key: attr(NFTA_SET_ELEM_KEY, nested(DATA)),
+  keyEnd: attr(NFTA_SET_ELEM_KEY_END, nested(DATA)),
+  data: attr(NFTA_SET_ELEM_DATA, nested(DATA)),
+};
+const LIST = { elements: repeated(NFTA_LIST_ELEM, nested(ELEMENT)) };
 
 /** NFT_MSG_NEWSETELEM, GETSETELEM, DELSETELEM. Source: linux/netfilter/nf_tables.h. */
 export const setElements = body(NFGENMSG, {
   table: attr(NFTA_SET_ELEM_LIST_TABLE, string),
   set: attr(NFTA_SET_ELEM_LIST_SET, string),
-  list: { ...attr(NFTA_SET_ELEM_LIST_ELEMENTS, nested(LIST)), flagged: true },
+  list: attr(NFTA_SET_ELEM_LIST_ELEMENTS, nested(LIST)),
 });
 
 /**
