@@ -3,6 +3,9 @@ import type { NftTable, Op } from '../model/op.ts';
 import type { FakeLink, FakeNetns } from './fake-netns.ts';
 import { renderOp } from './render.ts';
 
+/** Packets that a new device may queue. */
+const USUAL_QUEUE = 1000;
+
 /** What is kept of a namespace: steps that may be of a sandbox. */
 type SandboxOp = Exclude<Op, { ns: 'host' }>;
 
@@ -48,6 +51,9 @@ function stateOps(ns: FakeNetns): SandboxOp[] {
       ops.push({ ...at, op: 'port.set', name, set: port });
     if (promisc) ops.push({ ...at, op: 'link.set', name, set: { promisc } });
     if (state.allMulticast) ops.push({ ...at, op: 'link.set', name, set: { allMulticast: true } });
+    if (state.txQueueLength !== USUAL_QUEUE) {
+      ops.push({ ...at, op: 'link.set', name, set: { txQueueLength: state.txQueueLength } });
+    }
     if (up) ops.push({ ...at, op: 'link.set', name, set: { up } });
   }
   for (const { name, vlan } of ns.vlans) ops.push({ ...at, op: 'vlan.add', name, vlan });

@@ -218,7 +218,7 @@ function shapingLine(
       return tc('qdisc', 'add', 'dev', op.dev, 'root', 'handle', '4953:', 'tbf', ...bucket);
     }
     case 'tbf.delete':
-      return tc('qdisc', 'del', 'dev', op.dev, 'root', 'handle', '4953:', 'tbf');
+      return tc('qdisc', 'del', 'dev', op.dev, 'root', 'handle', '4953:');
     case 'redirect.add': {
       const match = ['parent', 'ffff:', 'protocol', 'all', 'pref', 1, 'u32', 'match', 'u32', 0, 0];
       const filter = ['filter', 'add', 'dev', op.dev, ...match, 'action', 'mirred', 'egress', 'redirect', 'dev', op.to];

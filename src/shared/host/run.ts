@@ -79,11 +79,13 @@ export class Run {
         this.#flush();
         flushConnections(op, ns);
         return;
-      case 'redirect.add':
+      case 'redirect.add': {
+        const redirect = addRedirect(op, this.#resolver(op, ns));
         this.#request(op, ns, addIngress(op, this.#resolver(op, ns)));
         // An ingress qdisc that exists belongs to somebody else and gets no filter of ours.
-        if (this.#flush()) this.#request(op, ns, addRedirect(op, this.#resolver(op, ns)));
+        if (this.#flush()) this.#request(op, ns, redirect);
         return;
+      }
       case 'redirect.delete':
         this.#request(op, ns, deleteIngress(this.#ownIngress(op, ns)));
         return;
