@@ -1,0 +1,156 @@
+import dgram from 'node:dgram';
+import net from 'node:net';
+import { createInterface } from 'node:readline';
+import type { Answer, Command, ProbeCommand, ServeCommand } from './traffic-words.ts';
+
+/**
+ * The child that traffic.ts runs inside a namespace: takes commands as lines of JSON, answers each with one. Its
+ * servers say `<name> saw <address of the peer>` to who connects, and again for each line or datagram they get.
+ */
+const [name = ''] = process.argv.slice(2);
+const connections = new Map<number, net.Socket>();
+
+function serve({ protocol, port, address, group }: ServeCommand): Promise<string> {
+  return new Promise((resolve, reject) => {
+    if (protocol === 'tcp') {
+      const server = net.createServer((socket) => {
+        const say = (): boolean => socket.write(`${saw(socket.remoteAddress)}\n`);
+        // A peer that leaves early is not this server's business.
+        socket.on('error', () => {}).on('data', say);
+        say();
+      });
+      server.on('error', reject).listen({ port, host: address ?? '::' }, () => resolve('serving'));
+      return;
+    }
+    const family = address?.includes(':') || group?.address.includes(':') ? 'udp6' : 'udp4';
+    const socket = dgram.createSocket({ type: family, ipv6Only: family === 'udp6', reuseAddr: true });
+    socket.on('message', (_, peer) => socket.send(saw(peer.address), peer.port, peer.address));
+    socket.on('error', reject).bind(port, address, () => {
+      if (group !== undefined) socket.addMembership(group.address, group.interface);
+      resolve('serving');
+    });
+  });
+}
+
+function probe(command: ProbeCommand): Promise<string> {
+  return command.protocol === 'tcp' ? probeTcp(command) : probeUdp(command);
+}
+
+function probeTcp({ address, port, patience }: ProbeCommand): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = net.connect({ host: address, port });
+    const end = (outcome: string): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(outcome);
+    };
+    const timer = setTimeout(end, patience, 'silent');
+    socket.on('error', (error) => end(failure(error)));
+    socket.on('data', (data) => end(data.toString().trim()));
+    socket.on('end', () => end('closed'));
+  });
+}
+
+function probeUdp({ address, port, patience, interface: device }: ProbeCommand): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = dgram.createSocket(address.includes(':') ? 'udp6' : 'udp4');
+    const end = (outcome: string): void => {
+      clearTimeout(timer);
+      socket.close();
+      resolve(outcome);
+    };
+    const timer = setTimeout(end, patience, 'silent');
+    socket.on('error', (error) => end(failure(error)));
+    socket.on('message', (data) => end(data.toString().trim()));
+    if (device === undefined) {
+      // Connected: an answer from any other address than the one asked does not count.
+      socket.connect(port, address, () => socket.send('?'));
+      return;
+    }
+    socket.bind(0, () => {
+      socket.setBroadcast(true);
+      socket.setMulticastInterface(device);
+      socket.send('?', port, address);
+    });
+  });
+}
+
+function failure(error: Error): string {
+  const code = 'code' in error ? error.code : undefined;
+  if (code === 'ECONNREFUSED') return 'refused';
+  if (code === 'ECONNRESET') return 'reset';
+  return code === 'EHOSTUNREACH' || code === 'ENETUNREACH' || code === 'EACCES' ? 'unreachable' : error.message;
+}
+
+function saw(address = ''): string {
+  return `${name} saw ${address.replace(/^::ffff:/, '')}`;
+}
+
+/** The connection stays until this process ends; it is asked again by `exchange`. */
+function open(id: number, address: string, port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect({ host: address, port });
+    connections.set(id, socket);
+    socket.once('error', reject).once('data', (data) => {
+      socket.removeAllListeners('error').on('error', () => {});
+      resolve(data.toString().trim());
+    });
+  });
+}
+
+function exchange(id: number, patience: number): Promise<string> {
+  const socket = connections.get(id);
+  if (socket === undefined) throw new Error(`no connection ${id}`);
+  return new Promise((resolve) => {
+    const take = (data: Buffer): void => {
+      clearTimeout(timer);
+      resolve(data.toString().trim());
+    };
+    const timer = setTimeout(() => {
+      socket.off('data', take);
+      resolve('silent');
+    }, patience);
+    socket.once('data', take).write('?\n');
+  });
+}
+
+/** Probes one after the other for so many milliseconds: `{"a1 saw 192.0.2.9":412}`. */
+async function storm(command: ProbeCommand, duration: number): Promise<string> {
+  const seen: Record<string, number> = {};
+  const end = Date.now() + duration;
+  while (Date.now() < end) {
+    const outcome = await probe(command);
+    seen[outcome] = (seen[outcome] ?? 0) + 1;
+  }
+  return JSON.stringify(seen);
+}
+
+function obey(command: Command): Promise<string> {
+  switch (command.does) {
+    case 'serve':
+      return serve(command);
+    case 'probe':
+      return probe(command);
+    case 'storm':
+      return storm(command.probe, command.duration);
+    case 'open':
+      return open(command.id, command.address, command.port);
+    case 'exchange':
+      return exchange(command.connection, command.patience);
+  }
+}
+
+function answer(answered: Answer): void {
+  process.stdout.write(`${JSON.stringify(answered)}\n`);
+}
+
+const lines = createInterface({ input: process.stdin });
+lines.on('line', (line) => {
+  const command: Command = JSON.parse(line);
+  obey(command).then(
+    (result) => answer({ id: command.id, result }),
+    (error: unknown) => answer({ id: command.id, error: String(error) }),
+  );
+});
+// The parent has gone: so do the servers.
+lines.on('close', () => process.exit());
