@@ -88,6 +88,24 @@ export class TableWatch {
   }
 }
 
+/**
+ * The elements without the devices of `hairpin` that subnets other than those among the elements need too: a bridge may
+ * have several.
+ */
+export function withoutNeeded(socket: NetlinkSocket, elements: readonly Element[]): readonly Element[] {
+  const devices = elements.filter(({ set }) => set === 'hairpin');
+  if (devices.length === 0) return elements;
+  const going = elements.filter(({ set }) => set === 'hairpin4').flatMap(encodeElement);
+  const staying = listElements(socket, { ...TABLE_ID, set: 'hairpin4' }).filter(
+    (there) => !going.some((one) => sameElement(one, there)),
+  );
+  const needed = new Set(staying.map((one) => Buffer.from(keyOf(one).subarray(4)).toString()));
+  return elements.filter((element) => {
+    const [raw = {}] = element.set === 'hairpin' ? encodeElement(element) : [];
+    return element.set !== 'hairpin' || !needed.has(Buffer.from(keyOf(raw)).toString());
+  });
+}
+
 /** True where no set has an element; the end of an interval, which nft puts before the first one too, is none. */
 export function isEmpty(socket: NetlinkSocket): boolean {
   return SET_NAMES.every((set) =>

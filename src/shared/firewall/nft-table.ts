@@ -75,9 +75,10 @@ const CHAINS: Readonly<Record<string, Chain>> = {
     hook: 'type filter hook prerouting priority raw; policy accept;',
     rules: ['iifname @hairpin ip daddr 127.0.0.0/8 drop', 'iifname @hairpin ip saddr 127.0.0.0/8 drop'],
   },
+  /** What comes from elsewhere for 127.0.0.0/8 is left to be dropped by routing, which a new destination would escape. */
   incoming: {
     hook: 'type nat hook prerouting priority dstnat; policy accept;',
-    rules: ['fib daddr type local jump ports'],
+    rules: ['ip daddr 127.0.0.0/8 return', 'fib daddr type local jump ports'],
   },
   /** Nothing makes [::1] routable: it is left to be refused at once. */
   local: {

@@ -14,7 +14,7 @@ import { encodeElement, setId, TABLE_ID } from './nft-elements.ts';
 import { clash, refusedScript } from './nft-failure.ts';
 import { leadingTo } from './nft-ports.ts';
 import { runScript, type ScriptRunner } from './nft-script.ts';
-import { hasRule, isEmpty, presenceOf, TableWatch } from './nft-state.ts';
+import { hasRule, isEmpty, presenceOf, TableWatch, withoutNeeded } from './nft-state.ts';
 import { tableLines } from './nft-table.ts';
 
 /** Somebody else changes the ruleset meanwhile: so often it is tried again. */
@@ -163,8 +163,9 @@ export class NftablesFirewaller implements Firewaller {
   #removeElements(elements: readonly Element[], chains: readonly PortChain[]): void {
     const { socket } = this.#kernel;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      const states = presenceOf(socket, elements);
-      const present = elements.filter((_, i) => states[i] === 'present');
+      const going = withoutNeeded(socket, elements);
+      const states = presenceOf(socket, going);
+      const present = going.filter((_, i) => states[i] === 'present');
       const filled = chains.filter(({ name }) => hasRule(socket, name)).map(({ name }) => name);
       const errno = present.length + filled.length === 0 ? 0 : this.#change(present, [], filled);
       if (errno === 0) {

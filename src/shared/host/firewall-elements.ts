@@ -72,10 +72,8 @@ function elementsOf(entry: FirewallEntry): Element[] {
     case 'hairpin': {
       const { family, field } = subnetOf(entry.kind, 'subnet', entry.subnet);
       const device = deviceOf(entry);
-      return [
-        { set: 'hairpin', key: [device] },
-        { set: `hairpin${family}`, key: [field, device] },
-      ];
+      const loopback: Element[] = family === 4 ? [{ set: 'hairpin', key: [device] }] : [];
+      return [...loopback, { set: `hairpin${family}`, key: [field, device] }];
     }
     case 'policy':
       return policy(entry);
