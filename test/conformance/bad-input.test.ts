@@ -5,7 +5,9 @@ import { bridgeConf } from '../support/netconf.ts';
 import { ADDRESSES } from './bad-input/addresses.ts';
 import type { BadInput } from './bad-input/case.ts';
 import { ENVIRONMENT } from './bad-input/environment.ts';
-import { OTHERS } from './bad-input/others.ts';
+import { HOST_AND_DELEGATES } from './bad-input/host.ts';
+import { PLACES } from './bad-input/places.ts';
+import { RESULTS_AND_GARBAGE } from './bad-input/results.ts';
 import { SHAPE } from './bad-input/shape.ts';
 import { STDIN } from './bad-input/stdin.ts';
 
@@ -51,7 +53,15 @@ describe('bad input changes nothing and says what is wrong', function () {
 
   const how = (command: HostCall['command']) => ({ dir: bin.path, name: 'isthmus', command });
 
-  const tables = { environment: ENVIRONMENT, stdin: STDIN, shape: SHAPE, addresses: ADDRESSES, others: OTHERS };
+  const tables = {
+    environment: ENVIRONMENT,
+    'namespaces and state': PLACES,
+    stdin: STDIN,
+    shape: SHAPE,
+    addresses: ADDRESSES,
+    'host and delegates': HOST_AND_DELEGATES,
+    'results and garbage': RESULTS_AND_GARBAGE,
+  };
   for (const [title, table] of Object.entries(tables)) {
     describe(title, () => {
       for (const bad of table) {

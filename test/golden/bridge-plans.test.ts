@@ -142,6 +142,11 @@ describe('plans of the bridge driver', () => {
     }
   }
 
+  it("give a VLAN's gateway the MTU of the network at both ends", () => {
+    const text = planText({ conf: { vlan: 100, isGateway: true, mtu: 1400 }, addresses: [V4] });
+    assert.match(text, /^ip link add name vlan\w+ .*mtu 1400 .*peer name isth0\.100 .*mtu 1400/m);
+  });
+
   const conflicts: Readonly<Record<string, readonly [Scenario, RegExp]>> = {
     'a link of another kind': [
       { own: { links: [{ name: 'isth0', kind: 'veth' }] } },

@@ -32,6 +32,18 @@ describe('the alias of an interface', () => {
     assert.deepEqual(parseAlias(formatAlias(elsewhere)), elsewhere);
   });
 
+  it('of a scope with white space comes back', () => {
+    const spaced = { ...POD, scope: '/srv/my nets=1/web' };
+    assert.deepEqual(parseAlias(formatAlias(spaced)), spaced);
+  });
+
+  it('that has no room for its scope claims no leases in another one', () => {
+    const deep = { ...POD, scope: `/srv/${'n'.repeat(250)}/web` };
+    const found = parseAlias(formatAlias(deep));
+    assert.deepEqual(found?.attachment, POD.attachment);
+    assert.ok(found.scope === undefined || found.addresses.length === 0, formatAlias(deep));
+  });
+
   it('of an endpoint without leases has neither addresses nor scope', () => {
     const bare: AliasRecord = { attachment: POD.attachment, addresses: [] };
     assert.equal(formatAlias(bare), 'isthmus cni net=web if=eth0 id=c1');

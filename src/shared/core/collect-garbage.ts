@@ -2,6 +2,7 @@ import { asNetError, type NetError } from '../errors/net-error.ts';
 import { parseAlias } from '../model/alias.ts';
 import { type Attachment, attachmentDigest, hostIfName, ifbName } from '../model/attachment.ts';
 import type { Op } from '../model/op.ts';
+import type { EndpointRow } from '../store/store.ts';
 import type { AddressSource, Core } from './core.ts';
 import { attachmentKey, openIfThere, removeEndpoint } from './delete-endpoint.ts';
 import { reverse } from './execute.ts';
@@ -28,25 +29,36 @@ export async function collectGarbage(core: Core, request: GarbageRequest): Promi
   if (request.interfaces) {
     for (const row of core.store.endpoints.list(network)) {
       if (row.attachment.camp !== camp || alive.has(attachmentDigest(row.attachment))) continue;
-      using _lock = core.lock(attachmentKey(row.attachment));
-      const removal = {
-        attachment: row.attachment,
-        role: row.role,
-        netns: row.sandbox.path,
-        orphans: 'own',
-        guarded: false,
-      } as const;
-      using sandbox = openIfThere(core, row.sandbox.path);
-      errors.push(...(await removeEndpoint(core, removal, sandbox)));
+      errors.push(...(await collected(core, row)));
     }
     errors.push(...reverse(core, strayLinks(core, request), { host: core.host.own }));
     errors.push(...removeUnusedNetwork(core, network));
   }
-  if (source?.kind === 'local') core.store.transaction(() => source.collect(core.store, keep));
-  if (source?.kind === 'delegate') {
-    await source.collect().catch((thrown: unknown) => errors.push(asNetError(thrown, 'GC')));
+  try {
+    if (source?.kind === 'local')
+      core.store.transaction(() => source.collect(core.store, [...keep, ...left(core, network)]));
+    if (source?.kind === 'delegate') await source.collect();
+  } catch (thrown) {
+    errors.push(asNetError(thrown, 'GC'));
   }
   return errors;
+}
+
+/** Attachments that are still on record: an address of theirs is still in use. */
+function left({ store }: Core, network: string): Attachment[] {
+  return store.endpoints.list(network).map((row) => row.attachment);
+}
+
+/** One endpoint is gone; where it cannot be had or a step fails, the others are collected all the same. */
+async function collected(core: Core, { attachment, role, sandbox: { path } }: EndpointRow): Promise<NetError[]> {
+  try {
+    using _lock = core.lock(attachmentKey(attachment));
+    using sandbox = openIfThere(core, path);
+    const removal = { attachment, role, netns: path, orphans: 'own', guarded: false } as const;
+    return await removeEndpoint(core, removal, sandbox);
+  } catch (thrown) {
+    return [asNetError(thrown, 'GC')];
+  }
 }
 
 /** Interfaces that say they belong to this network and camp, but to no attachment alive or on record. */

@@ -98,8 +98,13 @@ async function build(
   plan = source?.kind === 'delegate' ? addresses : whole;
   perform(core, { ...row, plan: whole }, plan, namespaces);
   settleAddresses(core.host, namespaces.sandbox, addresses);
-  core.store.transaction(() => core.store.endpoints.put({ ...row, plan: whole, progress: 'ready' }));
+  core.store.transaction(() => core.store.endpoints.put({ ...row, plan: lasting(whole), progress: 'ready' }));
   return reportEndpoint(core.host, request, facts, addressing, result.dns);
+}
+
+/** A sandbox keeps the sysctls that an attachment changed in it: another one may live by them, or it goes anyway. */
+function lasting({ ops, undo }: Plan): Plan {
+  return { ops, undo: undo.filter((op) => op.op !== 'sysctl.set' || op.ns !== 'sandbox') };
 }
 
 /** The plan is on record with what takes it back, then in the kernel. */

@@ -1,7 +1,8 @@
 import { asNetError, type NetError } from '../errors/net-error.ts';
 import type { Namespace } from '../host/host.ts';
 import { release } from '../ipam/leases.ts';
-import { type Attachment, attachmentDigest } from '../model/attachment.ts';
+import { standIn } from '../model/alias.ts';
+import { type Attachment, attachmentDigest, hostIfName } from '../model/attachment.ts';
 import type { EndpointRow } from '../store/store.ts';
 import type { Core, DelegateSource } from './core.ts';
 import { reverse } from './execute.ts';
@@ -9,6 +10,9 @@ import { removeUnusedNetwork } from './network.ts';
 import { orphanUndo } from './orphans.ts';
 import { countChange } from './rebuild.ts';
 import type { RemovalRequest } from './requests.ts';
+
+/** Container ids of runtimes have 64 characters; these always have room in an alias. */
+const LONGEST_USUAL_ID = 64;
 
 /** The lock that every call on one attachment takes first. */
 export function attachmentKey(attachment: Attachment): string {
@@ -38,9 +42,9 @@ export async function removeEndpoint(
   request: RemovalRequest,
   sandbox: Namespace | undefined,
 ): Promise<NetError[]> {
-  const { host, store } = core;
-  const { attachment, role } = request;
-  const row = store.endpoints.get(attachment, role);
+  const { host } = core;
+  const { attachment } = request;
+  const row = recordOf(core, request);
   // The path may lead to a successor by now; the identity of a namespace is never used again.
   const same = row === undefined || row.sandbox.id === sandbox?.id ? sandbox : undefined;
   // From here on the record says that the endpoint may be half gone. A full disk does not stop the clean-up.
@@ -66,15 +70,23 @@ function markIntent({ store, owner }: Core, row: EndpointRow): void {
   store.transaction(() => store.endpoints.put({ ...row, progress: 'intent', owner }));
 }
 
-function forget(core: Core, { source, attachment, role }: RemovalRequest, row: EndpointRow | undefined): void {
+function forget(core: Core, request: RemovalRequest, row: EndpointRow | undefined): void {
   const { store } = core;
+  const { source, role } = request;
   store.transaction(() => {
     if (source?.kind === 'local') source.release(store);
-    if (row?.scope !== undefined) release(store, row.scope, attachment);
-    if (row?.claimsPorts === true) store.ports.release(attachment);
-    if (row !== undefined) store.endpoints.delete(attachment, role);
+    if (row?.scope !== undefined) release(store, row.scope, row.attachment);
+    if (row?.claimsPorts === true) store.ports.release(row.attachment);
+    if (row !== undefined) store.endpoints.delete(row.attachment, role);
     countChange(core);
   });
+}
+
+/** The record of an attachment, also one that was rebuilt from an interface whose alias had no room for the id. */
+function recordOf({ store }: Core, { attachment, role }: RemovalRequest): EndpointRow | undefined {
+  const row = store.endpoints.get(attachment, role);
+  if (row !== undefined || attachment.containerId.length <= LONGEST_USUAL_ID) return row;
+  return store.endpoints.get(standIn(attachment, hostIfName(attachment)), role);
 }
 
 function attempted(work: () => void): NetError[] {

@@ -1,4 +1,4 @@
-import { parseAlias, parseDeviceAlias } from '../model/alias.ts';
+import { parseAlias, parseDeviceAlias, standIn } from '../model/alias.ts';
 import { hostIfName } from '../model/attachment.ts';
 import type { LinkState } from '../model/link.ts';
 import { EMPTY_PLAN, type Op } from '../model/op.ts';
@@ -58,8 +58,11 @@ function recallNetwork({ host, store }: Core, link: LinkState): void {
 function recallEndpoint({ store, owner }: Core, link: LinkState): void {
   const record = parseAlias(link.alias);
   if (record === undefined || link.kind !== 'veth') return;
-  const { attachment, scope, addresses } = record;
-  if (hostIfName(attachment) === link.name && store.endpoints.get(attachment, 'interface') === undefined) {
+  const { scope, addresses } = record;
+  const cut = record.attachment.containerId === '';
+  if (!cut && hostIfName(record.attachment) !== link.name) return;
+  const attachment = cut ? standIn(record.attachment, link.name) : record.attachment;
+  if (store.endpoints.get(attachment, 'interface') === undefined) {
     store.endpoints.put({
       attachment,
       role: 'interface',

@@ -41,10 +41,15 @@ export function planAddresses(sandbox: View, ifName: string, addressing: Address
   return { ops, undo };
 }
 
+/** RT_SCOPE_LINK, linux/rtnetlink.h: from here on a route has no gateway. */
+const LINK_SCOPE = 253;
+
 /** A route without a gateway goes through that of the first address of its family, else straight to the link. */
 function routeOp(ifName: string, route: RouteSpec, { addresses }: Addressing): Op {
   const family = route.dst.includes(':') ? 6 : 4;
-  const gateway = route.gateway ?? addresses.find(({ address }) => address.addr.family === family)?.gateway;
+  const onLink = typeof route.scope === 'number' && route.scope >= LINK_SCOPE;
+  const usual = onLink ? undefined : addresses.find(({ address }) => address.addr.family === family)?.gateway;
+  const gateway = route.gateway ?? usual;
   return {
     op: 'route.add',
     ns: 'sandbox',

@@ -41,7 +41,8 @@ export function baseLines(table: Table, family: Family): Line[] {
   }
   const local = ['-m', 'addrtype', '--dst-type', 'LOCAL'];
   return [
-    line('PREROUTING', local, 'ISTHMUS-DNAT'),
+    // What the host sends itself is in OUTPUT; what others send to 127.0.0.1 is to stay what the kernel throws away.
+    line('PREROUTING', family === 4 ? ['!', '-d', LOOPBACK, ...local] : local, 'ISTHMUS-DNAT'),
     // Nothing makes [::1] routable: it is left to be refused at once.
     line('OUTPUT', family === 6 ? ['!', '-d', '::1/128', ...local] : local, 'ISTHMUS-DNAT'),
     // Each goes first, so that they end up in the opposite order.

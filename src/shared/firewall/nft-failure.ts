@@ -1,10 +1,11 @@
 import { NetError } from '../errors/net-error.ts';
 import { type Element, FIREWALL_TABLE } from '../host/firewall-elements.ts';
+import type { FirewallEntry } from '../model/firewall.ts';
 import { getElements } from '../netlink/nft-sets.ts';
 import type { NetlinkSocket } from '../netlink/socket.ts';
 import { encodeElement, setId } from './nft-elements.ts';
 import { targetText } from './nft-ports.ts';
-import { lineOfError, wordsOfError } from './nft-script.ts';
+import { isKernels, wordsOfError } from './nft-script.ts';
 
 /** NetError `conflict` of an element whose place is taken, saying what leads there now. */
 export function clash(socket: NetlinkSocket, element: Element | undefined): NetError {
@@ -25,19 +26,17 @@ export function clash(socket: NetlinkSocket, element: Element | undefined): NetE
 }
 
 /**
- * NetError of a script that nft refused: `invalid-config` where the line is the rule of a port's conditions, else
- * `kernel`.
+ * NetError of a script that nft refused: `invalid-config` where it did not understand the conditions of a port, which
+ * are all in it that is not ours; else `kernel`.
  */
-export function refusedScript(lines: readonly string[], error: string): NetError {
-  const line = lines[lineOfError(error) ?? -1];
-  const rule = /^add rule \S+ \S+ port-[0-9a-f]+ (?:meta \S+ \S+ ){2}(.*) dnat /.exec(line ?? '')?.[1];
-  if (rule === undefined) {
-    const what = line === undefined ? 'a script was refused' : `a script was refused at: ${line.slice(0, 200)}`;
+export function refusedScript(entries: readonly FirewallEntry[], error: string): NetError {
+  const conditions = new Set(entries.flatMap((entry) => (entry.kind === 'port' ? entry.conditions : [])));
+  if (conditions.size === 0 || isKernels(error)) {
     return new NetError({
       kind: 'kernel',
       op: 'nft',
       subject: `table ${FIREWALL_TABLE}`,
-      what,
+      what: 'a script was refused',
       reason: wordsOfError(error),
     });
   }
@@ -45,7 +44,7 @@ export function refusedScript(lines: readonly string[], error: string): NetError
     kind: 'invalid-config',
     op: 'firewall.add',
     subject: 'conditions',
-    what: `${JSON.stringify(rule)} is no match in the syntax of nft`,
+    what: `${[...conditions].map((one) => JSON.stringify(one)).join(', ')} is no match in the syntax of nft`,
     reason: wordsOfError(error),
     hint: 'Conditions of the nftables backend are written as in an nft rule, like "ip saddr 192.0.2.0/24"',
   });

@@ -18,10 +18,9 @@ export function runScript(ns: LinuxNamespace, lines: readonly string[], via?: Sc
   }
 }
 
-/** The line of the script, from 0, that nft's message is about; undefined where it says none. */
-export function lineOfError(error: string): number | undefined {
-  const number = /^[^\n:]*:(\d+):/.exec(error)?.[1];
-  return number === undefined ? undefined : Number(number) - 1;
+/** True where the kernel refused the script, and not nft before it was sent. */
+export function isKernels(error: string): boolean {
+  return error.includes('Could not process rule');
 }
 
 /** nft's message without the place in the script and without the script repeated below. */

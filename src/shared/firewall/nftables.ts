@@ -94,7 +94,7 @@ export class NftablesFirewaller implements Firewaller {
     const fresh = [`add table ${FIREWALL_TABLE}`, `delete table ${FIREWALL_TABLE}`];
     if (inTable.length > 0) fresh.push(...tableLines(), ...firewallLines('add', inTable));
     const { ok, error } = runScript(this.#ns, fresh, this.#via);
-    if (!ok) throw refusedScript(fresh, error);
+    if (!ok) throw refusedScript(entries, error);
     this.#admitter.reset(admitted(entries));
   }
 
@@ -146,7 +146,7 @@ export class NftablesFirewaller implements Firewaller {
     const { ok, error } = runScript(this.#ns, lines, this.#via);
     if (ok) return 0;
     if (/\bFile exists\b|conflict|overlap/i.test(error)) return EEXIST;
-    throw refusedScript(lines, error);
+    throw refusedScript(entries, error);
   }
 
   /** One transaction of raw messages. Returns the first errno, 0 for success. */

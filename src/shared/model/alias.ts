@@ -14,19 +14,18 @@ export interface AliasRecord {
 }
 
 /**
- * `isthmus cni net=<network> if=<name> ip=<address>,… id=<container> [scope=<path>]`, the scope where it is not the
- * usual one. A text too long for the kernel loses the scope, then the container id.
+ * `isthmus cni net=<network> if=<name> ip=<address>,… id=<container> [scope=<path>]`, the scope (as a URI, without
+ * blanks) where it is not the usual one. A text too long for the kernel loses the container id; where there is a
+ * scope, addresses and scope before it, because addresses without their scope would be leased in another one.
  */
 export function formatAlias({ attachment, scope, addresses }: AliasRecord): string {
-  const unusual = scope === undefined || scope === usualScope(attachment.network) ? [] : [`scope=${scope}`];
-  const head = [MARK, attachment.camp, `net=${attachment.network}`, `if=${attachment.ifName}`];
-  if (addresses.length > 0) head.push(`ip=${addresses.map(formatAddr).join(',')}`);
-  const forms = [
-    [...head, `id=${attachment.containerId}`, ...unusual],
-    [...head, `id=${attachment.containerId}`],
-    head,
-    head.slice(0, 4),
-  ].map((words) => words.join(' '));
+  const { camp, network, ifName, containerId } = attachment;
+  const usual = scope === undefined || scope === usualScope(network);
+  const head = [MARK, camp, `net=${network}`, `if=${ifName}`];
+  const leases = addresses.length > 0 ? [`ip=${addresses.map(formatAddr).join(',')}`] : [];
+  const id = `id=${containerId}`;
+  const whole = usual ? [...head, ...leases, id] : [...head, ...leases, id, `scope=${encodeURI(scope)}`];
+  const forms = [whole, usual ? [...head, ...leases] : [...head, id], head].map((words) => words.join(' '));
   return forms.find((text) => Buffer.byteLength(text) <= MAX_ALIAS) ?? MARK;
 }
 
@@ -41,6 +40,11 @@ export function parseDeviceAlias(text: string | undefined): { driver: string; ne
   return driver === undefined || network === undefined ? undefined : { driver, network };
 }
 
+/** The attachment that stands for one whose id had no room in the alias: its interface's name tells whose it is. */
+export function standIn(attachment: Attachment, hostIf: string): Attachment {
+  return { ...attachment, containerId: `#${hostIf}` };
+}
+
 /** The inverse of formatAlias; undefined for any other text. An id that was left out is the empty string. */
 export function parseAlias(text: string | undefined): AliasRecord | undefined {
   const [mark, camp, ...words] = (text ?? '').split(' ');
@@ -49,7 +53,7 @@ export function parseAlias(text: string | undefined): AliasRecord | undefined {
   const network = values.get('net');
   const ifName = values.get('if');
   if (network === undefined || ifName === undefined) return undefined;
-  const scope = values.get('scope') ?? (values.has('ip') ? usualScope(network) : undefined);
+  const scope = decoded(values.get('scope')) ?? (values.has('ip') ? usualScope(network) : undefined);
   return {
     attachment: { camp, network, ifName, containerId: values.get('id') ?? '' },
     ...(scope === undefined ? {} : { scope }),
@@ -60,6 +64,14 @@ export function parseAlias(text: string | undefined): AliasRecord | undefined {
 /** The scope of a network whose configuration names no dataDir. */
 function usualScope(network: string): string {
   return `/var/lib/cni/networks/${network}`;
+}
+
+function decoded(text: string | undefined): string | undefined {
+  try {
+    return text === undefined ? undefined : decodeURI(text);
+  } catch {
+    return text;
+  }
 }
 
 function after(word: string): string {

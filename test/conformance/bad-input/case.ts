@@ -4,7 +4,7 @@ import type { CniHost } from '../../support/cni-host.ts';
 /** One call that has to be refused, and how. */
 export interface BadInput {
   readonly title: string;
-  /** `code` of the answer: facts of CNI SPEC.md §5, 100 and above of errors/catalog.ts. */
+  /** `code` of the answer: SPEC.md §5; from 100 on this plugin's own, errors/catalog.ts. */
   readonly code: number;
   /** Parts of `msg`: key, value, rule. */
   readonly says: readonly string[];

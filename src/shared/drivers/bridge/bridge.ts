@@ -10,7 +10,8 @@ import { gatewayDevice } from './vlan.ts';
 /** A veth pair an endpoint, its host side a port of a bridge. Options are the reference bridge plugin's. */
 export function bridgeDriver(options: BridgeOptions, network: string): Driver {
   return {
-    devices: options.vlan === undefined ? [options.bridge] : [options.bridge, gatewayDevice(options)],
+    devices:
+      options.vlan === undefined || !options.isGateway ? [options.bridge] : [options.bridge, gatewayDevice(options)],
     complete: (addressing) => completeAddressing(options, addressing),
     query: (seen, addressing) => networkQuery(options, seen, addressing),
     planNetwork: (view: View, addressing: Addressing) => planNetwork(options, network, view, addressing),

@@ -9,7 +9,8 @@ import { macOfDigest } from '../../model/mac.ts';
 import type { Op, Plan } from '../../model/op.ts';
 import { formatPrefix, overlaps, type Prefix, parsePrefix } from '../../model/prefix.ts';
 import type { Addressing } from '../driver.ts';
-import { gatewayDevice, planGatewayDevice, usesVlans } from './vlan.ts';
+import { defaultRouteDevice, networkMtu } from './mtu.ts';
+import { gatewayDevice, joinBridge, planGatewayDevice, usesVlans } from './vlan.ts';
 
 const FORWARD = { 4: 'net/ipv4/ip_forward', 6: 'net/ipv6/conf/all/forwarding' } as const;
 /** Route protocol of routes learnt from router advertisements: RTPROT_RA, linux/rtnetlink.h. */
@@ -73,15 +74,6 @@ export function planNetwork(options: BridgeOptions, network: string, view: View,
   return { ops, undo };
 }
 
-/** MTU that the network's interfaces get: as given, else the bridge's own, else the default route's. */
-export function networkMtu(options: BridgeOptions, view: View): number {
-  if (options.mtu !== undefined) return options.mtu;
-  const bridge = view.links.get(options.bridge);
-  if (bridge !== undefined) return bridge.mtu;
-  const uplink = view.links.get(defaultRouteDevice(view) ?? '');
-  return uplink?.mtu ?? 1500;
-}
-
 function createBridge(options: BridgeOptions, network: string, view: View): Op[] {
   const name = options.bridge;
   const link = usesVlans(options) ? ({ kind: 'bridge', vlanFiltering: true } as const) : ({ kind: 'bridge' } as const);
@@ -96,6 +88,7 @@ function createBridge(options: BridgeOptions, network: string, view: View): Op[]
       mtu: networkMtu(options, view),
     },
     { op: 'sysctl.set', ns: 'host', key: `net/ipv6/conf/${name}/accept_ra`, value: '0', optional: true },
+    ...joinBridge(options),
     setLink(name, {
       up: true,
       alias: formatDeviceAlias('bridge', network),
@@ -202,13 +195,6 @@ function raDevices(view: View): string[] {
 
 function acceptRa(device: string): string {
   return `net/ipv6/conf/${device}/accept_ra`;
-}
-
-function defaultRouteDevice(view: View): string | undefined {
-  const main = view.routes.filter((route) => route.dev !== undefined && (route.table ?? 254) === 254);
-  const byMetric = (dst: string) =>
-    main.filter((route) => route.dst === dst).sort((a, b) => (a.priority ?? 0) - (b.priority ?? 0))[0]?.dev;
-  return byMetric('0.0.0.0/0') ?? byMetric('::/0');
 }
 
 function setLink(name: string, set: Extract<Op, { op: 'link.set' }>['set']): Op {

@@ -1,9 +1,9 @@
 import type { BridgeOptions } from '../../config/bridge.ts';
 import type { View } from '../../host/host.ts';
-import { digest } from '../../model/attachment.ts';
 import type { Op, Plan } from '../../model/op.ts';
 import type { EndpointFacts } from '../driver.ts';
-import { networkMtu } from './network.ts';
+import { hostMac } from './host-mac.ts';
+import { networkMtu } from './mtu.ts';
 import { portVlans } from './vlan.ts';
 
 /** The veth pair of one endpoint with its host side as a port of the bridge. */
@@ -36,15 +36,6 @@ export function planPort(options: BridgeOptions, view: View, facts: EndpointFact
     }
   }
   return { ops, undo };
-}
-
-/**
- * MAC of the host side: `fe` and 40 bits of its name's digest. The highest first byte, because a bridge without a MAC
- * of its own takes the lowest of its ports'.
- */
-export function hostMac(hostIf: string): string {
-  const tail = digest('host-mac', hostIf).slice(0, 10).match(/../g) ?? [];
-  return ['fe', ...tail].join(':');
 }
 
 /** Elements that let only `mac` send from `hostIf`; the permission comes before the guard. */

@@ -1,8 +1,11 @@
 import type { BridgeOptions } from '../../config/bridge.ts';
 import type { View } from '../../host/host.ts';
 import { digest } from '../../model/attachment.ts';
+import { macOfDigest } from '../../model/mac.ts';
 import type { Op, Plan } from '../../model/op.ts';
 import { EMPTY_PLAN } from '../../model/op.ts';
+import { hostMac } from './host-mac.ts';
+import { networkMtu } from './mtu.ts';
 
 /** The VLAN that a new port of a filtering bridge is in by itself. */
 const DEFAULT_VLAN = 1;
@@ -21,6 +24,7 @@ export function gatewayDevice(options: BridgeOptions): string {
 export function planGatewayDevice(options: BridgeOptions, view: View): Plan {
   const name = gatewayDevice(options);
   if (options.vlan === undefined || view.links.has(name)) return EMPTY_PLAN;
+  const mtu = networkMtu(options, view);
   const port = `vlan${digest('gateway', name).slice(0, 11)}`;
   return {
     ops: [
@@ -28,7 +32,9 @@ export function planGatewayDevice(options: BridgeOptions, view: View): Plan {
         op: 'link.create',
         ns: 'host',
         name: port,
-        link: { kind: 'veth', peer: { ns: 'host', name } },
+        link: { kind: 'veth', peer: { ns: 'host', name, mac: macOfDigest(digest('gateway-mac', name)), mtu } },
+        mac: hostMac(port),
+        mtu,
         master: options.bridge,
       },
       { op: 'link.set', ns: 'host', name: port, set: { up: true } },
@@ -39,17 +45,23 @@ export function planGatewayDevice(options: BridgeOptions, view: View): Plan {
   };
 }
 
-/** VLAN membership of one port; the bridge itself joins the untagged one, as the reference has it. */
+/**
+ * VLAN membership of one port: the untagged VLAN, and the tagged ones of a trunk. A trunk without an untagged VLAN
+ * keeps VLAN 1 as its native one, as the reference has it.
+ */
 export function portVlans(port: string, options: BridgeOptions): Op[] {
-  if (!usesVlans(options)) return [];
   const ops: Op[] = [];
-  if (!options.preserveDefaultVlan && options.vlan !== DEFAULT_VLAN) {
-    ops.push({ op: 'vlan.delete', ns: 'host', name: port, vlan: { vid: DEFAULT_VLAN } });
-  }
   if (options.vlan !== undefined) {
-    ops.push({ op: 'vlan.add', ns: 'host', name: options.bridge, vlan: { vid: options.vlan, self: true } });
+    if (!options.preserveDefaultVlan && options.vlan !== DEFAULT_VLAN) {
+      ops.push({ op: 'vlan.delete', ns: 'host', name: port, vlan: { vid: DEFAULT_VLAN } });
+    }
     ops.push({ op: 'vlan.add', ns: 'host', name: port, vlan: { vid: options.vlan, pvid: true, untagged: true } });
   }
   for (const vlan of options.trunk) ops.push({ op: 'vlan.add', ns: 'host', name: port, vlan });
   return ops;
+}
+
+/** The bridge that we make joins the untagged VLAN itself, as the reference has it; one that was found stays as it is. */
+export function joinBridge({ bridge, vlan }: BridgeOptions): Op[] {
+  return vlan === undefined ? [] : [{ op: 'vlan.add', ns: 'host', name: bridge, vlan: { vid: vlan, self: true } }];
 }

@@ -1,0 +1,50 @@
+/**
+ * One call of the plugin, with its environment and stdin, that kills itself right after the Op number `argv[2]`,
+ * counted from 0. Every Op goes to the kernel alone. Ends as usual where there are not so many.
+ */
+import { readFileSync } from 'node:fs';
+import { add } from '../../cmd/cni-plugin/add.ts';
+import { openCore } from '../../cmd/cni-plugin/context.ts';
+import { del } from '../../cmd/cni-plugin/del.ts';
+import { parseEnvironment } from '../../cmd/cni-plugin/environment.ts';
+import { type Call, parseConfig } from '../../cmd/cni-plugin/request.ts';
+import { parseVersion } from '../../cmd/cni-plugin/versions.ts';
+import type { NetError } from '../../src/shared/errors/net-error.ts';
+import type { Host, Namespaces } from '../../src/shared/host/host.ts';
+import type { Op } from '../../src/shared/model/op.ts';
+
+let left = Number(process.argv[2]);
+
+function countDown(): void {
+  if (left-- === 0) process.kill(process.pid, 'SIGKILL');
+}
+
+/** The host, with a death in it. */
+function mortal(host: Host): Host {
+  return {
+    identity: host.identity,
+    own: host.own,
+    open: (path) => host.open(path),
+    observe: (ns, query) => host.observe(ns, query),
+    apply: (ops: readonly Op[], namespaces: Namespaces): void => {
+      for (const op of ops) {
+        host.apply([op], namespaces);
+        countDown();
+      }
+    },
+    revert: (ops: readonly Op[], namespaces: Namespaces): NetError[] =>
+      ops.flatMap((op) => {
+        const errors = host.revert([op], namespaces);
+        countDown();
+        return errors;
+      }),
+  };
+}
+
+const text = readFileSync(0, 'utf8');
+const config = parseConfig(text);
+const variables = parseEnvironment(process.env);
+const call: Call = { plugin: 'isthmus', variables, text, config, version: parseVersion(config.cniVersion) };
+using core = openCore(process.env);
+const dying = Object.create(core, { host: { value: mortal(core.host) } });
+await (variables.command === 'ADD' ? add : del)(call, dying);

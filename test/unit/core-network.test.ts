@@ -1,0 +1,111 @@
+import { strict as assert } from 'node:assert';
+import { createEndpoint } from '../../src/shared/core/create-endpoint.ts';
+import { deleteEndpoint } from '../../src/shared/core/delete-endpoint.ts';
+import {
+  add,
+  addRequest,
+  del,
+  delRequest,
+  fixed,
+  makeCore,
+  makeFakeHost,
+  NOTHING,
+  OTHER,
+  POD,
+  recordsOf,
+  refusedWith,
+  type Which,
+} from '../support/core.ts';
+
+describe('core: the network of endpoints', () => {
+  it('stays until the last of them goes', async () => {
+    const host = makeFakeHost();
+    const before = host.toString();
+    const core = makeCore(host);
+    await add(core, { id: 'a' });
+    await add(core, { id: 'b', netns: OTHER });
+    assert.deepEqual(await del(core, { id: 'a' }), []);
+    assert.match(host.toString(), /type bridge/);
+    assert.deepEqual(await del(core, { id: 'b', netns: OTHER }), []);
+    assert.equal(host.toString(), before);
+  });
+
+  it('that shares its bridge leaves it to the other, whoever made it', async () => {
+    for (const order of [
+      ['web', 'other'],
+      ['other', 'web'],
+    ]) {
+      const host = makeFakeHost();
+      const before = host.toString();
+      const core = makeCore(host);
+      await add(core, { network: 'web' });
+      await createEndpoint(
+        core,
+        addRequest({ network: 'other', netns: OTHER }, host.identity, fixed('10.88.0.200/24')),
+      );
+      const [first = '', second = ''] = order;
+      const removal = (network: string) =>
+        delRequest(
+          { network, netns: network === 'web' ? POD : OTHER },
+          host.identity,
+          network === 'web' ? undefined : null,
+        );
+      assert.deepEqual(await deleteEndpoint(core, removal(first)), []);
+      assert.match(host.toString(), /type bridge/);
+      assert.deepEqual(await deleteEndpoint(core, removal(second)), []);
+      assert.equal(host.toString(), before);
+      assert.deepEqual(recordsOf(core), NOTHING);
+    }
+  });
+
+  it('keeps its bridge while a guest is on it, and takes it away when the guest has gone', async () => {
+    const host = makeFakeHost();
+    const core = makeCore(host);
+    const before = host.toString();
+    await add(core);
+    const guest = { op: 'link.create', ns: 'host', name: 'vm0', link: { kind: 'ifb' } } as const;
+    host.apply([guest, { op: 'link.set', ns: 'host', name: 'vm0', set: { master: 'isth0' } }], { host: host.own });
+    assert.deepEqual(await del(core), []);
+    assert.match(host.toString(), /type bridge/);
+    assert.ok(core.logged.some((line) => line.startsWith('network.kept') && line.includes('vm0')));
+    host.revert([{ op: 'link.delete', ns: 'host', name: 'vm0' }], { host: host.own });
+    await add(core);
+    assert.deepEqual(await del(core), []);
+    assert.equal(host.toString(), before);
+  });
+
+  it('that found its bridge leaves it there, without the addresses that it put on it', async () => {
+    const links = [{ name: 'isth0', kind: 'bridge', up: true, bridge: { vlanFiltering: false } }];
+    const host = makeFakeHost({
+      links,
+      addresses: [{ dev: 'isth0', address: 'fd00:99::1/64' }],
+      sysctls: { 'net/ipv6/conf/isth0/disable_ipv6': '0' },
+    });
+    const before = host.toString();
+    const core = makeCore(host);
+    await add(core);
+    assert.notEqual(host.toString(), before);
+    assert.deepEqual(await del(core), []);
+    assert.equal(host.toString(), before);
+  });
+
+  it('does not move to another bridge while others are on it; alone it may, and leaves nothing', async () => {
+    const host = makeFakeHost();
+    const before = host.toString();
+    const core = makeCore(host);
+    const moved: Which = { conf: { bridge: 'isth9' } };
+    await add(core, { id: 'a' });
+    const asItWas = host.toString();
+    await assert.rejects(
+      add(core, { ...moved, id: 'b', netns: OTHER }),
+      refusedWith('conflict', /network web: is on bridge isth0 with 1 endpoints, but bridge isth9/),
+    );
+    assert.equal(host.toString(), asItWas);
+    assert.deepEqual(recordsOf(core), { networks: ['web'], endpoints: ['cni web a eth0'], leases: 2 });
+    await del(core, { id: 'a' });
+    await add(core, { ...moved, id: 'b', netns: OTHER });
+    assert.ok(!host.toString().includes('isth0'));
+    assert.deepEqual(await del(core, { ...moved, id: 'b', netns: OTHER }), []);
+    assert.equal(host.toString(), before);
+  });
+});
