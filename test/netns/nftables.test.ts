@@ -1,8 +1,10 @@
 import { strict as assert } from 'node:assert';
 import type { Firewaller } from '../../src/shared/firewall/firewaller.ts';
+import { tableLines } from '../../src/shared/firewall/nft-table.ts';
 import { detectBackend, openFirewaller } from '../../src/shared/firewall/open.ts';
 import { type LinuxHost, openLinuxHost } from '../../src/shared/host/linux-host.ts';
 import type { LinuxNamespace } from '../../src/shared/host/linux-namespace.ts';
+import { renderOp } from '../../src/shared/host/render.ts';
 import type { FirewallEntry } from '../../src/shared/model/firewall.ts';
 import { EVERY_ENTRY, networkEntries, portEntry } from '../support/firewall-entries.ts';
 import { assertGolden } from '../support/golden.ts';
@@ -68,6 +70,17 @@ describe('the table of nftables', () => {
         assertGolden(`firewall/${name}`, table(), 'nft');
       });
     }
+
+    it('is what the printed commands make and unmake of an empty table', () => {
+      const run = (op: 'firewall.add' | 'firewall.delete'): string =>
+        netns.run('sh', '-c', renderOp({ op, ns: 'host', backend: 'nftables', entries: EVERY_ENTRY }, { sandbox: '' }));
+      listing(tableLines().join('\n'));
+      const empty = table();
+      run('firewall.add');
+      assertGolden('firewall/every-entry', table(), 'nft');
+      run('firewall.delete');
+      assert.equal(table(), empty);
+    });
 
     it('is the same for a mark, which is for iptables, and for an admission, which is in the tables of others', () => {
       firewaller.add([...NETWORK, { kind: 'admit', device: 'br-a' }, portEntry({ mark: { bit: 13 } })]);

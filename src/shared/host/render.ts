@@ -67,11 +67,11 @@ export function renderOp(op: Op, options: RenderOptions): string {
   }
 }
 
-/** Of the other backends, what the entries say: their commands depend on what is there already. */
+/** What depends on what is there already (other backends, admission) is said by a command that does nothing. */
 function firewallWords(op: Extract<Op, { op: 'firewall.add' | 'firewall.delete' }>): string[] {
   const add = op.op === 'firewall.add';
   const others = op.backend === 'nftables' ? op.entries.filter(({ kind }) => kind === 'admit') : op.entries;
-  const said = others.map((entry) => `# ${op.backend} ${add ? 'add' : 'delete'} ${entryKey(entry)}`);
+  const said = others.map((entry) => line(':', op.backend, add ? 'add' : 'delete', entryKey(entry)));
   if (op.backend !== 'nftables') return said;
   return [...firewallLines(add ? 'add' : 'delete', op.entries).map((text) => line('nft', text)), ...said];
 }
