@@ -1,4 +1,4 @@
-import { type Bandwidth, parseBandwidth } from '../../src/shared/config/bandwidth.ts';
+import { limits, parseBandwidth } from '../../src/shared/config/bandwidth.ts';
 import { addChained, checkChained, deleteChained } from '../../src/shared/core/chained.ts';
 import { findHostSide } from '../../src/shared/core/host-side.ts';
 import { planShaping } from '../../src/shared/drivers/bandwidth/shaping.ts';
@@ -51,7 +51,3 @@ export const bandwidth: ChainedPlugin = {
 
   validate: ({ config }) => void parseBandwidth(config),
 };
-
-function limits({ ingress, egress }: Bandwidth): boolean {
-  return ingress !== undefined || egress !== undefined;
-}

@@ -1,24 +1,8 @@
-import { field } from '../../src/shared/config/fields.ts';
 import type { Core } from '../../src/shared/core/core.ts';
 import type { Addressing } from '../../src/shared/drivers/driver.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import { contains, parsePrefix } from '../../src/shared/model/prefix.ts';
-import { parseResult } from './parse-result.ts';
-import type { Call } from './request.ts';
 import type { CniResult } from './result.ts';
-
-/** The result of the plugins before this one. Throws NetError `invalid-config` where there is none. */
-export function requirePrevious({ config, plugin }: Call): CniResult {
-  const given = field(config, 'prevResult');
-  if (given !== undefined) return parseResult(given, '.prevResult');
-  throw new NetError({
-    kind: 'invalid-config',
-    op: 'config',
-    subject: '.prevResult',
-    what: `is missing: ${plugin} works on the interface of a plugin before it`,
-    hint: 'Put it behind one that makes an interface, in the list of plugins',
-  });
-}
 
 /** The addresses that prevResult has for the interface of this call, with their gateways. */
 export function ownAddressing({ interfaces, ips }: CniResult, ifName: string): Addressing {

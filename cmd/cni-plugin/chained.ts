@@ -26,6 +26,8 @@ export interface ChainedPlugin {
 /** Loaded when called: no other name pays for them. */
 const PLUGINS: Readonly<Partial<Record<PluginName, () => Promise<ChainedPlugin>>>> = {
   bandwidth: async () => (await import('./bandwidth.ts')).bandwidth,
+  firewall: async () => (await import('./firewall.ts')).firewall,
+  portmap: async () => (await import('./portmap.ts')).portmap,
   tuning: async () => (await import('./tuning.ts')).tuning,
 };
 

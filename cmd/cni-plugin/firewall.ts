@@ -1,52 +1,52 @@
 import { parseFirewall } from '../../src/shared/config/firewall.ts';
-import { addChained, type ChainedPart, checkChained } from '../../src/shared/core/chained.ts';
-import type { Core } from '../../src/shared/core/core.ts';
+import { addChained, checkChained, deleteChained } from '../../src/shared/core/chained.ts';
 import { assertRules, ensureChainedRules } from '../../src/shared/core/network-rules.ts';
 import type { Rules } from '../../src/shared/drivers/rules.ts';
 import { chosenBackend } from '../../src/shared/firewall/open.ts';
 import { EMPTY_PLAN } from '../../src/shared/model/op.ts';
-import { deviceTowards, ownAddressing, requirePrevious } from './chain.ts';
+import { deviceTowards, ownAddressing } from './chain.ts';
+import type { ChainedPlugin } from './chained.ts';
 import { attachmentOf, type Call } from './request.ts';
-import { formatResult } from './result.ts';
 
-/** firewall: the pod's traffic passes where others drop what they do not know, and `ingressPolicy` holds. */
-export async function addFirewall(call: Call, core: Core): Promise<unknown> {
-  const previous = requirePrevious(call);
-  const rules = rulesOf(call);
-  const attachment = attachmentOf(call);
-  const { netns, ifName, ownNamespace } = call.variables;
-  const addressing = ownAddressing(previous, ifName);
-  if (addressing.addresses.length === 0) return formatResult(previous, call.version);
-  const device = deviceTowards(core, addressing);
-  await addChained(core, {
-    attachment,
-    role: 'firewall',
-    netns,
-    ownNamespace,
-    plan: () => EMPTY_PLAN,
-    ensure: () => ensureChainedRules(core, attachment.network, device, rules, addressing),
-  });
-  return formatResult(previous, call.version);
-}
+const role = 'firewall';
 
-/** CHECK of firewall: what it let through still passes. */
-export function checkFirewall(call: Call, core: Core): void {
-  const addressing = ownAddressing(requirePrevious(call), call.variables.ifName);
-  if (addressing.addresses.length === 0) return;
-  checkChained(core, firewallPart(call), call.variables.netns);
-  assertRules(core, rulesOf(call), deviceTowards(core, addressing), addressing);
-}
+/** The reference firewall plugin: the pod's traffic passes where others drop it, and `ingressPolicy` holds. */
+export const firewall: ChainedPlugin = {
+  role,
 
-export function firewallPart(call: Call): ChainedPart {
-  return { attachment: attachmentOf(call), role: 'firewall' };
-}
+  async add(call, core, previous) {
+    const rules = rulesOf(call);
+    const attachment = attachmentOf(call);
+    const { netns, ifName, ownNamespace } = call.variables;
+    const addressing = ownAddressing(previous, ifName);
+    if (addressing.addresses.length === 0) return previous;
+    const device = deviceTowards(core, addressing);
+    await addChained(core, {
+      attachment,
+      role,
+      netns,
+      ownNamespace,
+      plan: () => EMPTY_PLAN,
+      ensure: () => ensureChainedRules(core, attachment.network, device, rules, addressing),
+    });
+    return previous;
+  },
 
-/** The reference has iptables and firewalld; ours is what the host has, unless iptables is asked for. */
+  del: ({ variables }, core, part) => deleteChained(core, part, variables.netns),
+
+  check(call, core, previous) {
+    const addressing = ownAddressing(previous, call.variables.ifName);
+    if (addressing.addresses.length === 0) return;
+    checkChained(core, { attachment: attachmentOf(call), role }, call.variables.netns);
+    assertRules(core, rulesOf(call), deviceTowards(core, addressing), addressing);
+  },
+
+  validate: (call) => void rulesOf(call),
+};
+
+/** The reference's backends are iptables and firewalld; ours is what the host has, unless iptables is asked for. */
 function rulesOf({ config }: Call): Rules {
-  const parsed = parseFirewall({
-    ...config,
-    ipMasq: false,
-    backend: config.backend === 'firewalld' ? '' : config.backend,
-  });
-  return { backend: chosenBackend(parsed.backend), options: parsed, mappings: [], admit: true };
+  const backend = config.backend === 'firewalld' ? 'auto' : config.backend;
+  const options = parseFirewall({ ...config, ipMasq: false, backend });
+  return { backend: chosenBackend(options.backend), options, mappings: [], admit: true };
 }

@@ -34,10 +34,7 @@ const SINCE: Readonly<Partial<Record<Command, CniVersion>>> = { CHECK: '0.4.0', 
 /** One call, from environment and stdin to stdout. Returns the exit code. */
 async function main(): Promise<number> {
   const plugin = pluginName(process.argv[1] ?? '');
-  if (!process.env.CNI_COMMAND) {
-    writeAll(2, about(plugin));
-    return 0;
-  }
+  if (!process.env.CNI_COMMAND) return await verb(plugin, process.argv.slice(2));
   let version: CniVersion = NEWEST;
   try {
     const variables = attempt(() => parseEnvironment(process.env));
@@ -59,6 +56,22 @@ async function main(): Promise<number> {
     return 0;
   } catch (thrown) {
     writeError(asNetError(thrown, process.env.CNI_COMMAND), version);
+    return 1;
+  }
+}
+
+/** Without CNI_COMMAND: `reload`, or a word about what this is. */
+async function verb(plugin: PluginName, words: readonly string[]): Promise<number> {
+  if (words[0] !== 'reload') {
+    writeAll(2, about(plugin));
+    return 0;
+  }
+  try {
+    const { reloadVerb } = await import('./reload.ts');
+    writeAll(1, reloadVerb(process.env));
+    return 0;
+  } catch (thrown) {
+    writeAll(2, `${asNetError(thrown, 'reload').message}\n`);
     return 1;
   }
 }

@@ -1,10 +1,19 @@
 import { basename } from 'node:path';
 
 /** What the executable is called as; argv[0] selects. */
-export type PluginName = 'isthmus' | 'bridge' | 'host-local' | 'loopback' | 'static' | 'bandwidth' | 'tuning';
+export type PluginName =
+  | 'isthmus'
+  | 'bridge'
+  | 'host-local'
+  | 'loopback'
+  | 'static'
+  | 'bandwidth'
+  | 'firewall'
+  | 'portmap'
+  | 'tuning';
 
 /** Those that add to what the plugins before them in a list have made. */
-const CHAINED: readonly PluginName[] = ['bandwidth', 'tuning'];
+const CHAINED: readonly PluginName[] = ['bandwidth', 'firewall', 'portmap', 'tuning'];
 
 const DROP_INS: readonly PluginName[] = ['bridge', 'host-local', 'loopback', 'static', ...CHAINED];
 

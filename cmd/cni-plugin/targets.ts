@@ -1,3 +1,4 @@
+import { limits } from '../../src/shared/config/bandwidth.ts';
 import { field } from '../../src/shared/config/fields.ts';
 import { invalid } from '../../src/shared/config/invalid.ts';
 import { type DriverName, type NetworkConfig, parseNetconf } from '../../src/shared/config/netconf.ts';
@@ -56,6 +57,7 @@ export function targetOf(call: Call, core: Core): Target {
     driverName: options.driver,
     aliases: parsed.aliases,
     ...(rules === undefined ? {} : { rules }),
+    ...(limits(parsed.bandwidth) ? { rates: parsed.bandwidth } : {}),
     ...(source === undefined ? {} : { source }),
     ...(parsed.mac === undefined ? {} : { mac: parsed.mac }),
   };

@@ -71,3 +71,8 @@ function bits(holder: Json, path: string, key: string): number {
   }
   throw invalid(`${path}.${key}`, value, 'it is not a whole number of bits, 0 or more', 'Write it as 1000000');
 }
+
+/** True where something is limited. */
+export function limits({ ingress, egress }: Bandwidth): boolean {
+  return ingress !== undefined || egress !== undefined;
+}

@@ -1,8 +1,9 @@
+import { planShaping } from '../drivers/bandwidth/shaping.ts';
 import { type Addressing, type EndpointFacts, sandboxQuery } from '../drivers/driver.ts';
 import { asNetError, NetError } from '../errors/net-error.ts';
 import type { Namespace, Namespaces, View } from '../host/host.ts';
 import { formatAlias } from '../model/alias.ts';
-import { attachmentDigest, digest, hostIfName } from '../model/attachment.ts';
+import { attachmentDigest, digest, hostIfName, ifbName } from '../model/attachment.ts';
 import { macOfAddr, macOfDigest } from '../model/mac.ts';
 import { EMPTY_PLAN, joinPlans, type Plan } from '../model/op.ts';
 import type { EndpointRow } from '../store/store.ts';
@@ -92,7 +93,7 @@ async function build(
   }
   const addresses = joinPlans(
     driver.planAddresses(sandboxView, facts, addressing),
-    planPublishing(request, facts.hostIf, addressing),
+    joinPlans(planPublishing(request, facts.hostIf, addressing), planLimits(request, facts, plan)),
   );
   const whole = joinPlans(plan, addresses);
   plan = source?.kind === 'delegate' ? addresses : whole;
@@ -105,6 +106,15 @@ async function build(
 /** A sandbox keeps the sysctls that an attachment changed in it: another one may live by them, or it goes anyway. */
 function lasting({ ops, undo }: Plan): Plan {
   return { ops, undo: undo.filter((op) => op.op !== 'sysctl.set' || op.ns !== 'sandbox') };
+}
+
+/** The limits that the runtime asks for, on the host side of what `link` makes. */
+function planLimits({ rates, attachment }: EndpointRequest, { hostIf }: EndpointFacts, link: Plan): Plan {
+  if (rates === undefined) return EMPTY_PLAN;
+  const mtu =
+    link.ops.flatMap((op) => (op.op === 'link.create' && op.name === hostIf ? (op.mtu ?? []) : []))[0] ?? 1500;
+  const alias = formatAlias({ attachment, addresses: [] });
+  return planShaping({ hostIf, ifbName: ifbName(attachment), rates, mtu, alias });
 }
 
 /** The plan is on record with what takes it back, then in the kernel. */
