@@ -9,6 +9,7 @@ import { HOST_AND_DELEGATES } from './bad-input/host.ts';
 import { PLACES } from './bad-input/places.ts';
 import { RESULTS_AND_GARBAGE } from './bad-input/results.ts';
 import { SHAPE } from './bad-input/shape.ts';
+import { SHAPING } from './bad-input/shaping.ts';
 import { STDIN } from './bad-input/stdin.ts';
 
 /** Words that a program says of itself instead of the input. */
@@ -61,6 +62,7 @@ describe('bad input changes nothing and says what is wrong', function () {
     addresses: ADDRESSES,
     'host and delegates': HOST_AND_DELEGATES,
     'results and garbage': RESULTS_AND_GARBAGE,
+    'bandwidth and tuning': SHAPING,
   };
   for (const [title, table] of Object.entries(tables)) {
     describe(title, () => {

@@ -151,12 +151,6 @@ const CONTRADICTIONS: readonly BadInput[] = [
     code: 2,
     says: ['.runtimeConfig.portMappings=[{"hostPort":8080', 'not built in'],
   },
-  {
-    title: 'a bandwidth limit, which is not built in',
-    top: { runtimeConfig: { bandwidth: { ingressRate: 1000, ingressBurst: 2000 } } },
-    code: 2,
-    says: ['.runtimeConfig.bandwidth=', 'not built in'],
-  },
 ];
 
 /** cniVersion: code 1. */

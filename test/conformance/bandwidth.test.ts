@@ -1,0 +1,273 @@
+import { strict as assert } from 'node:assert';
+import { rmSync } from 'node:fs';
+import { type Chain, makeChain } from '../support/chain.ts';
+import { type PluginDir, pluginDir, referenceDir } from '../support/cni.ts';
+import { type CniHost, makeHost } from '../support/cni-host.ts';
+import { bridgeConf } from '../support/netconf.ts';
+import { removeNetns } from '../support/netns.ts';
+import { assertSame } from '../support/snapshot.ts';
+
+const LIMITS = { ingressRate: 8e6, ingressBurst: 8e5, egressRate: 16e6, egressBurst: 16e5 };
+const LIST = { cniVersion: '1.0.0', name: 'web' };
+
+describe('bandwidth, chained', () => {
+  let bin: PluginDir;
+  let host: CniHost;
+  let untouched: string;
+
+  const chainOf = (name: 'bridge' | 'isthmus', dir: string, limits: object, bandwidthDir = bin.path): Chain =>
+    makeChain(
+      host,
+      [
+        { dir, conf: bridgeConf(name, host) },
+        { dir: bandwidthDir, conf: { type: 'bandwidth', ...limits } },
+      ],
+      LIST,
+    );
+  const ours = (limits: object = LIMITS): Chain => chainOf('isthmus', bin.path, limits);
+  const tc = (...words: string[]): string => host.ns.run('tc', ...words);
+  const ifbs = (): string[] => [...host.ns.ip('-br', 'link', 'show', 'type', 'ifb').matchAll(/^\S+/gm)].map(String);
+
+  before(() => {
+    bin = pluginDir();
+  });
+  after(() => bin?.[Symbol.dispose]());
+  beforeEach(() => {
+    host = makeHost(2);
+    untouched = host.snapshot();
+  });
+  afterEach(() => host?.[Symbol.dispose]());
+
+  it('limits a pod of any plugin that makes a veth pair, tells of the ifb, and leaves nothing', () => {
+    for (const chain of [
+      chainOf('bridge', referenceDir, LIMITS),
+      chainOf('bridge', bin.path, LIMITS),
+      ours(),
+      ours({
+        runtimeConfig: { bandwidth: { IngressRate: 8e6, IngressBurst: 8e5, EgressRate: 16e6, EgressBurst: 16e5 } },
+      }),
+    ]) {
+      const result = chain.add({ pod: 0 });
+      const [ifb = ''] = ifbs();
+      const last = result.interfaces?.at(-1);
+      assert.equal(last?.name, ifb);
+      assert.equal(last?.mac, host.ns.run('cat', `/sys/class/net/${ifb}/address`).trim());
+      const veth = result.interfaces?.find(({ name }) => name.startsWith('veth'))?.name ?? '';
+      assert.match(
+        tc('qdisc', 'show', 'dev', veth, 'root'),
+        /tbf.*rate 8Mbit burst (100000b|97.\S*Kb|100Kb).*lat 25ms/,
+      );
+      assert.match(tc('qdisc', 'show', 'dev', ifb, 'root'), /tbf.*rate 16Mbit burst .*lat 25ms/);
+      assert.match(tc('filter', 'show', 'dev', veth, 'parent', 'ffff:'), new RegExp(`Redirect to device ${ifb}`));
+      assert.equal(host.ns.run('cat', `/sys/class/net/${ifb}/mtu`), host.ns.run('cat', `/sys/class/net/${veth}/mtu`));
+      chain.check({ pod: 0 }, result);
+      chain.del({ pod: 0 }, result);
+      assert.deepEqual(ifbs(), []);
+      // The reference's bridge and its directory of leases stay.
+      host.ns.run('sh', '-c', 'ip link delete isth0 2>/dev/null; true');
+      rmSync(host.dataDir, { recursive: true, force: true });
+    }
+    assertSame(host.snapshot(), untouched);
+  });
+
+  it('limits one direction, or passes on what it got where there is no limit', () => {
+    for (const [limits, count] of [
+      [{ ingressRate: 8e6, ingressBurst: 8e5 }, 0],
+      [{ egressRate: 8e6, egressBurst: 8e5 }, 1],
+      [{ ingressRate: 0, egressBurst: 0 }, 0],
+      [{}, 0],
+    ] as const) {
+      const chain = ours(limits);
+      const result = chain.add({ pod: 0 });
+      assert.equal(result.interfaces?.length, 3 + count);
+      assert.equal(ifbs().length, count);
+      assert.match(result.ips?.[0]?.address ?? '', /^10\.88\.0\.\d+\/24$/);
+      chain.check({ pod: 0 }, result);
+      chain.del({ pod: 0 }, result);
+      assertSame(host.snapshot(), untouched);
+    }
+  });
+
+  it('CHECK notices everything that is taken away or changed', () => {
+    const chain = ours();
+    const part = { pod: 0 };
+    const result = chain.add(part);
+    const veth = result.interfaces?.[1]?.name ?? '';
+    const [ifb = ''] = ifbs();
+    for (const [breaking, says] of [
+      [`tc qdisc del dev ${veth} root`, veth],
+      [`tc qdisc del dev ${ifb} root`, ifb],
+      [`tc qdisc del dev ${veth} ingress`, veth],
+      [`tc filter del dev ${veth} parent ffff: protocol all pref 1`, ifb],
+      [`tc qdisc change dev ${veth} root handle 4953: tbf rate 9mbit burst 100000 latency 25ms`, '1000000'],
+      [`tc qdisc change dev ${ifb} root handle 4953: tbf rate 16mbit burst 300000 latency 25ms`, ifb],
+      [`ip link delete ${ifb}`, ifb],
+    ] as const) {
+      host.ns.run('sh', '-c', breaking);
+      const run = chain.run(1, 'CHECK', part, result);
+      assert.deepEqual([run.code, run.json?.code], [1, 102], `${breaking}: ${run.stdout}`);
+      assert.ok(run.json?.msg?.includes(says), `${breaking}: ${run.stdout}`);
+      chain.del(part);
+      assertSame(host.snapshot(), untouched, breaking);
+      chain.check(part, chain.add(part));
+    }
+    chain.del(part);
+  });
+
+  it('DEL needs no namespace, no prevResult and no sound configuration, and may come twice', () => {
+    const wrecked = { ingressRate: 'much', egressBurst: -1, prevResult: 7 };
+    for (const part of [{}, { netns: '' }, { netns: '/nowhere' }, { netns: '/proc/self/status' }]) {
+      const chain = ours();
+      chain.add({ pod: 0 });
+      for (let round = 0; round < 2; round++) {
+        assert.equal(chain.run(1, 'DEL', { pod: 0, ...part }).code, 0);
+        assert.deepEqual(ifbs(), []);
+      }
+      assert.doesNotMatch(tc('qdisc', 'show'), /tbf|ingress/);
+      chain.del({ pod: 0 });
+      chain.add({ pod: 0 });
+      ours(wrecked).del({ pod: 0, ...part });
+      assertSame(host.snapshot(), untouched);
+    }
+  });
+
+  it('DEL leaves no ifb once the namespace is gone', () => {
+    const chain = ours();
+    chain.add({ pod: 0 });
+    removeNetns(host.pod(0).name);
+    assert.equal(ifbs().length, 1);
+    for (let round = 0; round < 2; round++) chain.del({ pod: 0 });
+    assert.deepEqual(ifbs(), []);
+  });
+
+  it('DEL leaves no ifb once the state is lost', () => {
+    const chain = ours();
+    chain.add({ pod: 0 });
+    rmSync(host.stateDir, { recursive: true });
+    chain.del({ pod: 0 });
+    assert.deepEqual(ifbs(), []);
+  });
+
+  it('ADD again, for one that is there, is refused and changes nothing', () => {
+    const chain = ours();
+    const result = chain.add({ pod: 0 });
+    const asItWas = host.snapshot();
+    const again = chain.run(1, 'ADD', { pod: 0 }, result);
+    assert.deepEqual([again.code, again.json?.code], [1, 100], again.stdout);
+    assertSame(host.snapshot(), asItWas);
+    chain.check({ pod: 0 }, result);
+  });
+
+  it('ADD of a new sandbox of the same name takes the place of the old one', () => {
+    const chain = ours();
+    chain.add({ pod: 0 });
+    removeNetns(host.pod(0).name);
+    const part = { pod: 1, containerId: 'pod0' };
+    const result = chain.add(part);
+    assert.equal(ifbs().length, 1);
+    chain.check(part, result);
+    chain.del(part);
+    assert.deepEqual(ifbs(), []);
+  });
+
+  it('ADD leaves the traffic control of others alone', () => {
+    for (const [foreign, kept] of [
+      ['root tbf rate 1mbit burst 10kb latency 1ms', /tbf.*1Mbit/],
+      ['clsact', /clsact/],
+      ['ingress', /ingress/],
+    ] as const) {
+      const chain = ours();
+      const made = chain.run(0, 'ADD', { pod: 0 }).json ?? {};
+      const veth = made.interfaces?.[1]?.name ?? '';
+      tc('qdisc', 'add', 'dev', veth, ...foreign.split(' '));
+      if (foreign === 'ingress') {
+        const filter = 'parent ffff: protocol all pref 9 u32 match u32 0 0 action mirred egress mirror dev lo';
+        tc('filter', 'add', 'dev', veth, ...filter.split(' '));
+      }
+      const run = chain.run(1, 'ADD', { pod: 0 }, made);
+      assert.deepEqual([run.code, run.json?.code], [1, 100], run.stdout);
+      assert.ok(run.json?.msg?.includes(veth), run.stdout);
+      assert.match(tc('qdisc', 'show', 'dev', veth), kept);
+      assert.deepEqual(ifbs(), []);
+      if (foreign === 'ingress')
+        assert.match(tc('filter', 'show', 'dev', veth, 'parent', 'ffff:'), /Mirror to device lo/);
+      chain.del({ pod: 0 });
+      assertSame(host.snapshot(), untouched);
+    }
+  });
+
+  it('ADD needs prevResult and a veth pair', () => {
+    const chain = ours();
+    const alone = chain.run(1, 'ADD', { pod: 0 });
+    assert.deepEqual([alone.code, alone.json?.code], [1, 7], alone.stdout);
+    assert.match(alone.json?.msg ?? '', /\.prevResult: .*chained/);
+    host.pod(0).ip('link', 'add', 'eth0', 'type', 'bridge');
+    const asItWas = host.snapshot();
+    const prevResult = { cniVersion: '1.0.0', interfaces: [{ name: 'eth0', sandbox: host.pod(0).path }] };
+    for (const [ifName, code] of [
+      ['eth0', 104],
+      ['eth7', 4],
+    ] as const) {
+      const run = chain.run(1, 'ADD', { pod: 0, ifName }, prevResult);
+      assert.deepEqual([run.code, run.json?.code], [1, code], run.stdout);
+      assert.ok(run.json?.msg?.includes(ifName));
+    }
+    assertSame(host.snapshot(), asItWas);
+  });
+
+  it('GC takes away the limits of attachments that are not listed, its own and with the whole', () => {
+    for (const index of [1, 0]) {
+      const chain = ours();
+      const kept = chain.add({ pod: 0 });
+      chain.add({ pod: 1 });
+      const attachments = [{ containerID: 'pod0', ifname: 'eth0' }];
+      const config = { ...chain.config(index), cniVersion: '1.1.0', 'cni.dev/valid-attachments': attachments };
+      host.ok({ dir: bin.path, name: index === 1 ? 'bandwidth' : 'isthmus', command: 'GC', config });
+      assert.equal(ifbs().length, 1);
+      chain.check({ pod: 0 }, kept);
+      for (const pod of [0, 1]) chain.del({ pod });
+      assertSame(host.snapshot(), untouched);
+    }
+  });
+
+  it('STATUS and VERSION answer without an attachment', () => {
+    const how = { dir: bin.path, name: 'bandwidth' };
+    const config = { ...LIST, cniVersion: '1.1.0', type: 'bandwidth', ...LIMITS };
+    assert.equal(host.run({ ...how, command: 'STATUS', config }).code, 0);
+    const bad = host.run({ ...how, command: 'STATUS', config: { ...config, egressBurst: 0 } });
+    assert.deepEqual([bad.code, bad.json?.code], [1, 7]);
+    assert.ok(host.ok({ ...how, command: 'VERSION', config }).supportedVersions?.includes('1.1.0'));
+    assertSame(host.snapshot(), untouched);
+  });
+
+  describe('a defect of the reference: D16, two interfaces of one container on one network', () => {
+    const twice = (chain: Chain): void => {
+      const kept = chain.add({ pod: 0, ifName: 'eth0' });
+      const asItWas = host.snapshot();
+      const filters = tc('filter', 'show', 'dev', kept.interfaces?.[1]?.name ?? '', 'parent', 'ffff:');
+      chain.add({ pod: 0, ifName: 'eth1' });
+      assert.equal(ifbs().length, 2);
+      chain.del({ pod: 0, ifName: 'eth1' });
+      assertSame(host.snapshot(), asItWas);
+      assert.equal(tc('filter', 'show', 'dev', kept.interfaces?.[1]?.name ?? '', 'parent', 'ffff:'), filters);
+      chain.check({ pod: 0, ifName: 'eth0' }, kept);
+      chain.del({ pod: 0, ifName: 'eth0' });
+      assertSame(host.snapshot(), untouched);
+    };
+    const limits = { egressRate: 8e6, egressBurst: 8e5 };
+
+    it('the reference fails', () => {
+      assert.throws(() => twice(chainOf('bridge', referenceDir, limits, referenceDir)), /ADD bandwidth: exit 1/);
+    });
+    for (const name of ['bridge', 'isthmus'] as const) {
+      it(`${name} and bandwidth do the right thing`, () => twice(chainOf(name, bin.path, limits)));
+    }
+    it('identities that are the same text when written one after the other stay apart', () => {
+      const result = ours(limits).add({ pod: 0, containerId: 'ab', ifName: 'eth0' });
+      const other = { pod: 1, containerId: 'a', ifName: 'beth0' };
+      ours(limits).add(other);
+      ours(limits).del(other);
+      ours(limits).check({ pod: 0, containerId: 'ab', ifName: 'eth0' }, result);
+    });
+  });
+});
