@@ -1,6 +1,6 @@
 import { NetError } from '../errors/net-error.ts';
 import { attr, body, nested, repeated, type Values } from './attrs.ts';
-import { be32, type Codec, string } from './codec.ts';
+import { be32, type Codec, string, u16At } from './codec.ts';
 import {
   AF_UNSPEC,
   ENOENT,
@@ -29,6 +29,7 @@ import {
   NFTA_SET_ELEM_LIST_TABLE,
   NFTA_VERDICT_CHAIN,
   NFTA_VERDICT_CODE,
+  NLA_TYPE_MASK,
   NLM_F_CREATE,
 } from './constants.ts';
 import type { Message } from './message.ts';
@@ -36,6 +37,7 @@ import type { NetlinkSocket, Reply, Request } from './socket.ts';
 
 /** linux/netfilter/nfnetlink.h, struct nfgenmsg; its last field, in network order, is split in two bytes. */
 const NFGENMSG = { family: 'u8', version: 'u8', subsystemHigh: 'u8', subsystemLow: 'u8' } as const;
+const GENMSG_BYTES = 4;
 
 const raw: Codec<Uint8Array> = { decode: (bytes) => bytes, encode: (value) => value };
 
@@ -150,11 +152,21 @@ export function countRules(socket: NetlinkSocket, { family, table }: Omit<SetId,
   const payload = ruleMessage.encode({ header: { family }, attrs: { table } });
   const counts = new Map<string, number>();
   for (const message of socket.dump({ type: nftType(NFT_MSG_GETRULE), payload })) {
-    const attrs = ruleMessage.decode(message.payload, true)?.attrs;
-    if (attrs?.table === table && attrs.chain !== undefined)
-      counts.set(attrs.chain, (counts.get(attrs.chain) ?? 0) + 1);
+    const chain = chainOf(message.payload);
+    if (chain !== undefined) counts.set(chain, (counts.get(chain) ?? 0) + 1);
   }
   return counts;
+}
+
+/** Of a rule's many attributes only the one that is wanted: decoding all of them is what a short call notices. */
+function chainOf(payload: Uint8Array): string | undefined {
+  for (let at = GENMSG_BYTES; at + 4 <= payload.length; ) {
+    const length = u16At(payload, at);
+    if ((u16At(payload, at + 2) & NLA_TYPE_MASK) === NFTA_RULE_CHAIN)
+      return Buffer.from(payload.buffer, payload.byteOffset + at + 4, length - 5).toString('latin1');
+    at += Math.max(4, (length + 3) & ~3);
+  }
+  return undefined;
 }
 
 function encodeElements({ family, table, set }: SetId, elements: readonly RawElement[]): Uint8Array {
