@@ -6,6 +6,7 @@ import { type Attachment, attachmentDigest, hostIfName } from '../model/attachme
 import type { EndpointRow } from '../store/store.ts';
 import type { Core, DelegateSource } from './core.ts';
 import { reverse } from './execute.ts';
+import { forgetLostPorts } from './lost-rules.ts';
 import { removeUnusedNetwork } from './network.ts';
 import { orphanUndo } from './orphans.ts';
 import { countChange } from './rebuild.ts';
@@ -55,6 +56,7 @@ export async function removeEndpoint(
   const undo = row?.plan.undo ?? orphanUndo(core, request, same);
   errors.push(...reverse(core, undo, same === undefined ? { host: host.own } : { host: host.own, sandbox: same }));
   if (delegate !== undefined && delegate.type !== 'dhcp') errors.push(...(await released(delegate, row)));
+  errors.push(...forgetLostPorts(core, row));
   if (errors.length === 0) errors.push(...attempted(() => forget(core, request, row)));
   errors.push(...removeUnusedNetwork(core, attachment.network));
   return errors;

@@ -7,6 +7,7 @@ import { joinPlans, type Op } from '../model/op.ts';
 import type { NetworkRow } from '../store/store.ts';
 import type { Core } from './core.ts';
 import { execute, reverse } from './execute.ts';
+import { sweepLostRules } from './lost-rules.ts';
 import { deviceKey, mergeUndo } from './network-record.ts';
 import { missingRules } from './network-rules.ts';
 import { observeNetwork } from './view.ts';
@@ -127,7 +128,7 @@ function removeNetwork(core: Core, row: NetworkRow): NetError[] {
   }
   const errors = reverse(core, undo, { host: host.own });
   if (errors.length === 0) store.transaction(() => store.networks.delete(name));
-  return errors;
+  return [...errors, ...sweepLostRules(core)];
 }
 
 /** Ports of `device` that are not ours to remove with it. */
