@@ -97,6 +97,21 @@ describe('the table of nftables', () => {
     assert.deepEqual(firewaller.missing(manyPorts(1000)), []);
   });
 
+  it('holds 5,000 ports of one endpoint, in one transaction each way', () => {
+    const ports = Array.from({ length: 5000 }, (_, i) => portEntry({ hostPort: 2000 + i, address: 'fd81::2' }));
+    firewaller.add(ports);
+    assert.deepEqual(firewaller.missing(ports), []);
+    assert.throws(() => firewaller.add([...ports, portEntry({ hostPort: 6999, address: 'fd81::3' })]), {
+      kind: 'conflict',
+    });
+    const moved = ports.map((entry) => ({ ...entry, address: 'fd81::9' }));
+    firewaller.reset(moved);
+    assert.deepEqual(firewaller.missing(moved), []);
+    assert.deepEqual(firewaller.missing(ports), ports);
+    assert.deepEqual(firewaller.remove(moved), []);
+    assert.equal(ruleset(), '');
+  });
+
   it('is made and goes in each of several namespaces by itself', () => {
     using otherNetns = makeNetns('nft-');
     using otherNs = host.open(otherNetns.path);

@@ -3,6 +3,7 @@ import { type Element, FIREWALL_TABLE } from '../host/firewall-elements.ts';
 import type { FirewallEntry } from '../model/firewall.ts';
 import { getElements } from '../netlink/nft-sets.ts';
 import type { NetlinkSocket } from '../netlink/socket.ts';
+import { strerror } from '../netlink/sys.ts';
 import { encodeElement, setId } from './nft-elements.ts';
 import { targetText } from './nft-ports.ts';
 import { isKernels, wordsOfError } from './nft-script.ts';
@@ -48,6 +49,25 @@ export function refusedScript(entries: readonly FirewallEntry[], error: string):
     reason: wordsOfError(error),
     hint: 'Conditions of the nftables backend are written as in an nft rule, like "ip saddr 192.0.2.0/24"',
   });
+}
+
+/** NetError `kernel` of a transaction that the kernel refused. */
+export function refused(op: string, elements: readonly Element[], errno: number): NetError {
+  const sets = [...new Set(elements.map(({ set }) => set))].join(', ');
+  return new NetError({
+    kind: 'kernel',
+    op,
+    subject: `nft table ${FIREWALL_TABLE}`,
+    what: sets === '' ? 'it was not deleted' : `elements of ${sets} were refused`,
+    errno,
+    reason: strerror(errno),
+  });
+}
+
+/** NetError `busy`: somebody else changed the ruleset all the time. */
+export function unsettled(op: string): NetError {
+  const what = 'the ruleset changed during every attempt';
+  return new NetError({ kind: 'busy', op, subject: `nft table ${FIREWALL_TABLE}`, what, hint: 'Try again' });
 }
 
 function conflict(subject: string, what: string, hint?: string): NetError {

@@ -1,17 +1,23 @@
-import { asNetError, NetError } from '../errors/net-error.ts';
+import { asNetError, type NetError } from '../errors/net-error.ts';
 import { type Element, FIREWALL_TABLE, footprint, type PortChain } from '../host/firewall-elements.ts';
 import { elementLines, firewallLines } from '../host/firewall-text.ts';
 import type { LinuxNamespace } from '../host/linux-namespace.ts';
 import type { FirewallEntry } from '../model/firewall.ts';
 import { EEXIST, ENOENT, NETLINK_NETFILTER } from '../netlink/constants.ts';
 import { deleteTableAt, rulesetGeneration } from '../netlink/nfnetlink.ts';
-import { addElementsRequest, deleteChainRequests, deleteElementsRequest, transact } from '../netlink/nft-sets.ts';
-import { NetlinkSocket, type Request } from '../netlink/socket.ts';
-import { strerror } from '../netlink/sys.ts';
+import {
+  addElementsRequests,
+  countRules,
+  deleteChainRequests,
+  deleteElementsRequests,
+  transact,
+} from '../netlink/nft-sets.ts';
+import { NetlinkSocket, type Reply, type Request } from '../netlink/socket.ts';
 import { type Admitter, openAdmitter } from './admit.ts';
 import type { Firewaller } from './firewaller.ts';
+import { diffRequests } from './nft-diff.ts';
 import { encodeElement, setId, TABLE_ID } from './nft-elements.ts';
-import { clash, refusedScript } from './nft-failure.ts';
+import { clash, refused, refusedScript, unsettled } from './nft-failure.ts';
 import { leadingTo } from './nft-ports.ts';
 import { runScript, type ScriptRunner } from './nft-script.ts';
 import { hasRule, isEmpty, presenceOf, TableWatch, withoutNeeded } from './nft-state.ts';
@@ -91,10 +97,8 @@ export class NftablesFirewaller implements Firewaller {
 
   reset(entries: readonly FirewallEntry[]): void {
     const inTable = entries.filter(({ kind }) => kind !== 'admit');
-    const fresh = [`add table ${FIREWALL_TABLE}`, `delete table ${FIREWALL_TABLE}`];
-    if (inTable.length > 0) fresh.push(...tableLines(), ...firewallLines('add', inTable));
-    const { ok, error } = runScript(this.#ns, fresh, this.#via);
-    if (!ok) throw refusedScript(entries, error);
+    const { elements, chains } = footprint(inTable);
+    if (inTable.length === 0 || !this.#resetElements(elements, chains)) this.#remake(inTable);
     this.#admitter.reset(admitted(entries));
   }
 
@@ -110,6 +114,29 @@ export class NftablesFirewaller implements Firewaller {
       this.#opened = { socket, watch: new TableWatch(socket) };
     }
     return this.#opened;
+  }
+
+  /** False where the table is not whole, or lacks the chain of a port: then it has to be made anew. */
+  #resetElements(elements: readonly Element[], chains: readonly PortChain[]): boolean {
+    const { socket, watch } = this.#kernel;
+    const names = chains.map(({ name }) => name);
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      if (!watch.isWhole()) return false;
+      const counted = countRules(socket, TABLE_ID);
+      if (!names.every((name) => counted.has(name))) return false;
+      const requests = diffRequests(socket, elements, names, counted);
+      const errno = requests.length === 0 ? 0 : errnoOf(transact(socket, requests));
+      if (errno === 0) return true;
+      if (errno !== ENOENT && errno !== EEXIST) throw refused('firewall.reset', elements, errno);
+    }
+    throw unsettled('firewall.reset');
+  }
+
+  #remake(entries: readonly FirewallEntry[]): void {
+    const lines = [`add table ${FIREWALL_TABLE}`, `delete table ${FIREWALL_TABLE}`];
+    if (entries.length > 0) lines.push(...tableLines(), ...firewallLines('add', entries));
+    const { ok, error } = runScript(this.#ns, lines, this.#via);
+    if (!ok) throw refusedScript(entries, error);
   }
 
   #addElements(elements: readonly Element[], chains: readonly PortChain[], entries: readonly FirewallEntry[]): void {
@@ -152,11 +179,11 @@ export class NftablesFirewaller implements Firewaller {
   /** One transaction of raw messages. Returns the first errno, 0 for success. */
   #change(removed: readonly Element[], added: readonly Element[], chains: readonly string[] = []): number {
     const requests: Request[] = [
-      ...bySet(removed).map((list) => deleteElementsRequest(setId(list[0]), list.flatMap(encodeElement))),
+      ...bySet(removed).flatMap((list) => deleteElementsRequests(setId(list[0]), list.flatMap(encodeElement))),
       ...chains.flatMap((chain) => deleteChainRequests(TABLE_ID, chain)),
-      ...bySet(added).map((list) => addElementsRequest(setId(list[0]), list.flatMap(encodeElement))),
+      ...bySet(added).flatMap((list) => addElementsRequests(setId(list[0]), list.flatMap(encodeElement))),
     ];
-    return transact(this.#kernel.socket, requests).find(({ errno }) => errno !== 0)?.errno ?? 0;
+    return errnoOf(transact(this.#kernel.socket, requests));
   }
 
   /** Only what leads where it should: a port that another endpoint holds is not ours to take. */
@@ -190,6 +217,11 @@ export class NftablesFirewaller implements Firewaller {
   }
 }
 
+/** The first that is not 0. */
+function errnoOf(replies: readonly Reply[]): number {
+  return replies.find(({ errno }) => errno !== 0)?.errno ?? 0;
+}
+
 function hasPrefix({ key }: Element): boolean {
   return key.some(({ type }) => type === 'prefix');
 }
@@ -206,21 +238,4 @@ function bySet(elements: readonly Element[]): (readonly [Element, ...Element[]])
     else list.push(element);
   }
   return [...sets.values()];
-}
-
-function refused(op: string, elements: readonly Element[], errno: number): NetError {
-  const sets = [...new Set(elements.map(({ set }) => set))].join(', ');
-  return new NetError({
-    kind: 'kernel',
-    op,
-    subject: `nft table ${FIREWALL_TABLE}`,
-    what: sets === '' ? 'it was not deleted' : `elements of ${sets} were refused`,
-    errno,
-    reason: strerror(errno),
-  });
-}
-
-function unsettled(op: string): NetError {
-  const what = `the ruleset changed during each of ${MAX_ATTEMPTS} attempts`;
-  return new NetError({ kind: 'busy', op, subject: `nft table ${FIREWALL_TABLE}`, what, hint: 'Try again' });
 }

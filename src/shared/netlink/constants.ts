@@ -9,6 +9,7 @@ export const AF_NETLINK = 16;
 export const SOCK_RAW = 3;
 export const SOCK_CLOEXEC = 0o2000000;
 export const SOL_SOCKET = 1;
+export const SO_SNDBUFFORCE = 32;
 export const SO_NETNS_COOKIE = 71;
 export const SOL_NETLINK = 270;
 export const MSG_TRUNC = 0x20;

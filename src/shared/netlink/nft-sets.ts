@@ -38,6 +38,8 @@ import type { NetlinkSocket, Reply, Request } from './socket.ts';
 /** linux/netfilter/nfnetlink.h, struct nfgenmsg; its last field, in network order, is split in two bytes. */
 const NFGENMSG = { family: 'u8', version: 'u8', subsystemHigh: 'u8', subsystemLow: 'u8' } as const;
 const GENMSG_BYTES = 4;
+/** An attribute, which a list of elements is, has at most 65,531 bytes; an element here has at most 120. */
+const MAX_ELEMENTS = 500;
 
 const raw: Codec<Uint8Array> = { decode: (bytes) => bytes, encode: (value) => value };
 
@@ -82,14 +84,23 @@ const ruleMessage = body(NFGENMSG, {
 const chainMessage = body(NFGENMSG, { table: attr(NFTA_CHAIN_TABLE, string), name: attr(NFTA_CHAIN_NAME, string) });
 const batch = body(NFGENMSG, {});
 
-/** Elements that exist already are no failure, unless they lead elsewhere or overlap (EEXIST). */
-export function addElementsRequest(id: SetId, elements: readonly RawElement[]): Request {
-  return { type: nftType(NFT_MSG_NEWSETELEM), flags: NLM_F_CREATE, payload: encodeElements(id, elements) };
+/** Elements that exist already are no failure, unless they lead elsewhere or overlap (EEXIST). None for no elements. */
+export function addElementsRequests(id: SetId, elements: readonly RawElement[]): Request[] {
+  return chunks(elements).map((chunk) => ({
+    type: nftType(NFT_MSG_NEWSETELEM),
+    flags: NLM_F_CREATE,
+    payload: encodeElements(id, chunk),
+  }));
 }
 
-/** An element that does not exist is a failure (ENOENT). */
-export function deleteElementsRequest(id: SetId, elements: readonly RawElement[]): Request {
-  return { type: nftType(NFT_MSG_DELSETELEM), payload: encodeElements(id, elements) };
+/** An element that does not exist is a failure (ENOENT). None for no elements. */
+export function deleteElementsRequests(id: SetId, elements: readonly RawElement[]): Request[] {
+  return chunks(elements).map((chunk) => ({ type: nftType(NFT_MSG_DELSETELEM), payload: encodeElements(id, chunk) }));
+}
+
+function chunks(elements: readonly RawElement[]): (readonly RawElement[])[] {
+  const count = Math.ceil(elements.length / MAX_ELEMENTS);
+  return Array.from({ length: count }, (_, i) => elements.slice(i * MAX_ELEMENTS, (i + 1) * MAX_ELEMENTS));
 }
 
 /** The chain without its rules, and then no chain: both have to be in one batch. */

@@ -16,9 +16,11 @@ import {
   NLMSG_DONE,
   NLMSG_ERROR,
   NLMSG_NOOP,
+  SO_SNDBUFFORCE,
   SOCK_CLOEXEC,
   SOCK_RAW,
   SOL_NETLINK,
+  SOL_SOCKET,
 } from './constants.ts';
 import { type Answer, decodeAnswer, decodeMessages, encodeMessages, type Message } from './message.ts';
 import { connect, recv, send, setsockopt, socket, strerror } from './sys.ts';
@@ -85,7 +87,10 @@ export class NetlinkSocket implements Disposable {
    * Throws NetError `kernel` only where the socket itself fails.
    */
   exchange(requests: readonly Request[], options: { readonly whole?: boolean } = {}): Reply[] {
-    if (options.whole) return this.#exchangeOnce(requests);
+    if (options.whole) {
+      this.#makeRoom(requests);
+      return this.#exchangeOnce(requests);
+    }
     const replies: Reply[] = [];
     for (const chunk of chunks(requests)) replies.push(...this.#exchangeOnce(chunk));
     return replies;
@@ -112,6 +117,13 @@ export class NetlinkSocket implements Disposable {
   [Symbol.dispose](): void {
     if (this.#open) closeSync(this.fd);
     this.#open = false;
+  }
+
+  /** The send buffer holds all of it; what does not fit the system's limit needs CAP_NET_ADMIN, as a batch does. */
+  #makeRoom(requests: readonly Request[]): void {
+    const bytes = requests.reduce((sum, { payload }) => sum + payload.length + 32, 0);
+    if (bytes <= MAX_BYTES) return;
+    setsockopt(this.fd, SOL_SOCKET, SO_SNDBUFFORCE, new Uint8Array(Uint32Array.of(bytes).buffer));
   }
 
   #exchangeOnce(requests: readonly Request[]): Reply[] {
