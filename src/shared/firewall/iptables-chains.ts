@@ -1,7 +1,8 @@
 import type { LinuxNamespace } from '../host/linux-namespace.ts';
 import type { Family } from '../model/addr.ts';
 import { NETLINK_NETFILTER, NFPROTO_IPV4, NFPROTO_IPV6 } from '../netlink/constants.ts';
-import { type ChainId, deleteUnused, readChains } from '../netlink/nft-rules.ts';
+import { deleteUnused } from '../netlink/nft-change.ts';
+import { type ChainId, readChains } from '../netlink/nft-rules.ts';
 import { NetlinkSocket } from '../netlink/socket.ts';
 import { baseLines, CHAINS, TABLES } from './iptables-rules.ts';
 import type { Absent } from './iptables-script.ts';

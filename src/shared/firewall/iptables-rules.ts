@@ -144,12 +144,17 @@ function portLines(entry: PortEntry, family: Family, subnet: string): Line[] {
     const matches = [...source, ...addressed, ...asked];
     return { table: 'nat', chain: 'ISTHMUS-DNAT', matches, target, note: portNote(entry), ...(head ? { head } : {}) };
   };
-  const hidden = entry.masqAll ? [[]] : [['-s', subnet], ...(family === 4 ? [['-s', LOOPBACK]] : [])];
+  const sources = entry.masqAll ? [[]] : [subnet, ...(family === 4 ? [LOOPBACK] : [])].map(connectionFrom);
   const marks =
-    mark === undefined || !(entry.snat || entry.masqAll) ? [] : hidden.map((s) => dnat(s, markTarget(mark)));
+    mark === undefined || !(entry.snat || entry.masqAll) ? [] : sources.map((s) => dnat(s, markTarget(mark)));
   const lines = [...marks, dnat([], ['-j', 'DNAT', '--to-destination', socketText(address, port)])];
   // A port of one address goes before a port of every address, and its own rules keep their order.
   return [...(head ? lines.reverse() : lines), ...answerLines(entry)];
+}
+
+/** As `-s` says it, which may come once in a rule only: conditions may have it. */
+function connectionFrom(source: string): string[] {
+  return ['-m', 'conntrack', '--ctorigsrc', source];
 }
 
 /** Exceptions to what the hairpin entries do with connections to this port. */

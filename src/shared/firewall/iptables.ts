@@ -6,10 +6,11 @@ import { contains, formatPrefix, networkOf, parsePrefix } from '../model/prefix.
 import { type Admitter, openAdmitter } from './admit.ts';
 import type { Firewaller } from './firewaller.ts';
 import { absentChains, dropOrphans, hasChains } from './iptables-chains.ts';
-import { entryLines, familyOf, policyNote, portNote } from './iptables-rules.ts';
+import { refusal, refuseConflicts } from './iptables-refusals.ts';
+import { entryLines, familyOf, policyNote } from './iptables-rules.ts';
 import { addScript, removeScript, resetScript, type Script } from './iptables-script.ts';
 import { baseGroup, entryId, type Group, isWhole, parseState, type State, tablesOf } from './iptables-state.ts';
-import { familiesOf, legacyTables, nativeVariant, restore, save, toolError, type Variant } from './iptables-tools.ts';
+import { familiesOf, legacyTables, nativeVariant, restore, save, type Variant } from './iptables-tools.ts';
 
 export interface IptablesOptions {
   /** Absent: what the command `iptables` is. */
@@ -196,58 +197,4 @@ function groupsOf(entries: readonly FirewallEntry[], family: Family, state: Stat
     if (lines.length === 0) return [];
     return [{ id: entryId(entry), lines, ...(entry.kind === 'policy' ? { replaces: policyNote(entry) } : {}) }];
   });
-}
-
-/** Throws NetError `conflict` for a port that leads elsewhere already. */
-function refuseConflicts(entries: readonly FirewallEntry[], family: Family, state: State): void {
-  const leads = new Map<string, string>();
-  for (const { chain, note } of state.lines) if (chain === 'ISTHMUS-DNAT') learn(leads, note);
-  for (const entry of entries) {
-    if (entry.kind !== 'port' || familyOf(entry.address) !== family) continue;
-    const note = portNote(entry);
-    const other = learn(leads, note);
-    if (other === undefined) continue;
-    const subject = `port ${note.slice(0, note.lastIndexOf(' '))}`;
-    const what = `it leads to ${other} already, not to ${note.slice(note.lastIndexOf(' ') + 1)}`;
-    throw new NetError({ kind: 'conflict', op: 'firewall.add', subject, what, hint: 'Publish another host port' });
-  }
-}
-
-/** Remembers where a port leads; returns where it led before, if elsewhere. */
-function learn(leads: Map<string, string>, note: string): string | undefined {
-  const space = note.lastIndexOf(' ');
-  const [key, target] = [note.slice(0, space), note.slice(space + 1)];
-  const before = leads.get(key);
-  if (space > 0 && before === undefined) leads.set(key, target);
-  return before === target ? undefined : before;
-}
-
-/** The error of a script that iptables did not take; it names the line where iptables says which. */
-function refusal(
-  variant: Variant,
-  family: Family,
-  script: string,
-  error: string,
-  entries: readonly FirewallEntry[],
-): NetError {
-  const number = Number(/line:? ?(\d+)/.exec(error)?.[1] ?? 0);
-  const line = script.split('\n')[number - 1] ?? '';
-  const entry = entries.find((one) => line.includes(`"isthmus ${entryId(one)}.`));
-  if (entry?.kind === 'port' && entry.conditions.length > 0) {
-    const what = `${JSON.stringify(entry.conditions)} is not taken by iptables`;
-    const hint = 'Give matches that iptables knows, each word by itself';
-    const subject = `key conditionsV${family}`;
-    return new NetError({ kind: 'invalid-config', op: 'firewall.add', subject, what, reason: reasonOf(error), hint });
-  }
-  if (entry?.kind === 'port' && entry.mark !== undefined && 'chain' in entry.mark) {
-    const what = `${JSON.stringify(entry.mark.chain)} cannot be jumped to`;
-    const hint = 'Make this chain in table nat first';
-    const subject = 'key externalSetMarkChain';
-    return new NetError({ kind: 'invalid-config', op: 'firewall.add', subject, what, reason: reasonOf(error), hint });
-  }
-  return toolError(variant, family, line === '' ? 'the rules were not changed' : `this was refused: ${line}`, error);
-}
-
-function reasonOf(error: string): string {
-  return error.split('\n').find((line) => line !== '' && !line.startsWith('#')) ?? '';
 }
