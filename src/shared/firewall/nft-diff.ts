@@ -9,7 +9,7 @@ import {
 } from '../netlink/nft-sets.ts';
 import type { NetlinkSocket, Request } from '../netlink/socket.ts';
 import { encodeElement, sameElement, TABLE_ID } from './nft-elements.ts';
-import { RULES, SET_NAMES } from './nft-table.ts';
+import { ruleCounts, SET_NAMES } from './nft-table.ts';
 
 /**
  * The messages after which the sets of a whole table hold these elements and no others, and no chain of a port is there
@@ -31,7 +31,7 @@ export function diffRequests(
     removed.push(...deleteElementsRequests(id, without(there, stays)));
     added.push(...addElementsRequests(id, without(wanted, stays)));
   }
-  const left = [...counted.keys()].filter((chain) => !RULES.has(chain) && !chains.includes(chain));
+  const left = [...counted.keys()].filter((chain) => !ruleCounts().has(chain) && !chains.includes(chain));
   return [...removed, ...left.flatMap((chain) => deleteChainRequests(TABLE_ID, chain)), ...added];
 }
 

@@ -1,7 +1,7 @@
 import { NetError } from '../errors/net-error.ts';
 import type { LinuxNamespace } from '../host/linux-namespace.ts';
 import { runNftCommand } from '../host/nft.ts';
-import { type NftAnswer, runLibnftables } from '../netlink/libnftables.ts';
+import { hasLibnftables, type NftAnswer, runLibnftables } from '../netlink/libnftables.ts';
 
 /** By which program scripts go to the kernel; without, by the library where there is one, else by the command. */
 export type ScriptRunner = 'libnftables' | 'nft';
@@ -16,6 +16,12 @@ export function runScript(ns: LinuxNamespace, lines: readonly string[], via?: Sc
     if (via === 'libnftables' || !(error instanceof NetError && error.kind === 'unsupported')) throw error;
     return runNftCommand(ns, script);
   }
+}
+
+/** True where scripts can be run: minimal hosts have iptables only, although their kernel has nf_tables. */
+export function canRunScripts(env: NodeJS.ProcessEnv = process.env): boolean {
+  const { existsSync } = process.getBuiltinModule('node:fs');
+  return hasLibnftables() || (env.PATH ?? '').split(':').some((dir) => dir !== '' && existsSync(`${dir}/nft`));
 }
 
 /** True where the kernel refused the script, and not nft before it was sent. */

@@ -5,7 +5,7 @@ import { readRules } from '../netlink/nft-rules.ts';
 import { countRules, getElements, listElements, type RawElement } from '../netlink/nft-sets.ts';
 import type { NetlinkSocket } from '../netlink/socket.ts';
 import { encodeElement, isInterval, sameElement, setId, TABLE_ID } from './nft-elements.ts';
-import { RULES, SET_NAMES } from './nft-table.ts';
+import { ruleCounts, SET_NAMES } from './nft-table.ts';
 
 /** `foreign`: there is one of the same key that leads elsewhere, or one that overlaps. */
 export type Presence = 'present' | 'absent' | 'foreign';
@@ -82,7 +82,7 @@ export class TableWatch {
     const generation = rulesetGeneration(this.#socket);
     if (this.#wholeAt === generation) return true;
     const counts = countRules(this.#socket, TABLE_ID);
-    const whole = [...RULES].every(([chain, rules]) => counts.get(chain) === rules);
+    const whole = [...ruleCounts()].every(([chain, rules]) => counts.get(chain) === rules);
     this.#wholeAt = whole ? generation : undefined;
     return whole;
   }

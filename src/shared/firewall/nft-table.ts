@@ -42,7 +42,7 @@ interface Chain {
 }
 
 /** Every chain but those of ports with conditions. Chains that others lead to come first. */
-const CHAINS: Readonly<Record<string, Chain>> = {
+const chains = (): Readonly<Record<string, Chain>> => ({
   /** Only what was addressed to a published port gets through. */
   published: { rules: ['ct status dnat accept', 'drop'] },
   /** What comes from a network that keeps apart. */
@@ -114,7 +114,7 @@ const CHAINS: Readonly<Record<string, Chain>> = {
       'oifname vmap @entering',
     ],
   },
-};
+});
 
 /** nft knows the type of a connection's port only where the rule names one protocol. */
 function answerRules(protocol: Protocol): string[] {
@@ -127,14 +127,16 @@ function answerRules(protocol: Protocol): string[] {
   ];
 }
 
+let counts: ReadonlyMap<string, number> | undefined;
+
 /** How many rules each chain has. */
-export const RULES: ReadonlyMap<string, number> = new Map(
-  Object.entries(CHAINS).map(([name, { rules }]) => [name, rules.length]),
-);
+export function ruleCounts(): ReadonlyMap<string, number> {
+  counts ??= new Map(Object.entries(chains()).map(([name, { rules }]) => [name, rules.length]));
+  return counts;
+}
 
 /**
- * The nft lines after which the table is whole, whatever was there of it; elements stay. Equivalent to what they say:
- * `nft -f`.
+ * The nft lines after which the table is whole, whatever was there of it; elements stay. Equivalent: `nft -f` of them.
  */
 export function tableLines(): string[] {
   const lines = [`add table ${FIREWALL_TABLE}`];
@@ -142,11 +144,11 @@ export function tableLines(): string[] {
     const space = definition.indexOf(' ');
     lines.push(`add ${definition.slice(0, space)} ${FIREWALL_TABLE} ${name}${definition.slice(space)}`);
   }
-  const chains = Object.entries(CHAINS);
-  for (const [name, { hook }] of chains)
+  const all = Object.entries(chains());
+  for (const [name, { hook }] of all)
     lines.push(`add chain ${FIREWALL_TABLE} ${name}${hook === undefined ? '' : ` { ${hook} }`}`);
-  for (const [name] of chains) lines.push(`flush chain ${FIREWALL_TABLE} ${name}`);
-  for (const [name, { rules }] of chains)
+  for (const [name] of all) lines.push(`flush chain ${FIREWALL_TABLE} ${name}`);
+  for (const [name, { rules }] of all)
     for (const rule of rules) lines.push(`add rule ${FIREWALL_TABLE} ${name} ${rule}`);
   return lines;
 }

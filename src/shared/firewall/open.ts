@@ -2,12 +2,13 @@ import { NetError } from '../errors/net-error.ts';
 import type { LinuxNamespace } from '../host/linux-namespace.ts';
 import type { FirewallBackend } from '../model/firewall.ts';
 import { NETLINK_NETFILTER } from '../netlink/constants.ts';
-import { answersNftables } from '../netlink/nfnetlink.ts';
+import { answersNftables, hasTable } from '../netlink/nfnetlink.ts';
 import { NetlinkSocket } from '../netlink/socket.ts';
 import type { Firewaller } from './firewaller.ts';
 import { openIptables } from './iptables.ts';
 import type { Variant } from './iptables-tools.ts';
-import type { ScriptRunner } from './nft-script.ts';
+import { TABLE_ID } from './nft-elements.ts';
+import { canRunScripts, type ScriptRunner } from './nft-script.ts';
 import { NftablesFirewaller } from './nftables.ts';
 import { NO_FIREWALLER } from './none.ts';
 
@@ -34,11 +35,15 @@ export function openFirewaller(
   }
 }
 
-/** The backend of a host that names none: nftables where the kernel of the calling thread's namespace has it. */
+/**
+ * The backend of a host whose configuration names none: nftables where the kernel of the calling thread's namespace has
+ * it and the table is there or can be made, else iptables.
+ */
 export function detectBackend(): 'nftables' | 'iptables' {
   try {
     using socket = new NetlinkSocket(NETLINK_NETFILTER);
-    return answersNftables(socket) ? 'nftables' : 'iptables';
+    if (hasTable(socket, TABLE_ID.family, TABLE_ID.table)) return 'nftables';
+    return answersNftables(socket) && canRunScripts() ? 'nftables' : 'iptables';
   } catch (error) {
     if (error instanceof NetError) return 'iptables';
     throw error;

@@ -148,6 +148,7 @@ export const NFNL_MSG_BATCH_END = 17;
 export const NFNL_SUBSYS_NFTABLES = 10;
 export const NFNL_BATCH_GENID = 1;
 export const NFPROTO_BRIDGE = 7;
+export const NFT_MSG_GETTABLE = 1;
 export const NFT_MSG_DELTABLE = 2;
 export const NFT_MSG_NEWGEN = 15;
 export const NFT_MSG_GETGEN = 16;
