@@ -240,6 +240,69 @@ describe('bandwidth, chained', () => {
     assertSame(host.snapshot(), untouched);
   });
 
+  describe('of the one element of a list that does everything', () => {
+    const whole = (): Chain =>
+      makeChain(
+        host,
+        [{ dir: bin.path, conf: { ...bridgeConf('isthmus', host), runtimeConfig: { bandwidth: LIMITS } } }],
+        LIST,
+      );
+
+    it('comes with the interface and goes with it, twice', () => {
+      const chain = whole();
+      const result = chain.add({ pod: 0 });
+      assert.equal(tc('qdisc', 'show').match(/tbf/g)?.length, 2);
+      chain.check({ pod: 0 }, result);
+      for (let round = 0; round < 2; round++) chain.del({ pod: 0 });
+      assertSame(host.snapshot(), untouched);
+    });
+
+    it('CHECK notices everything that is taken away', () => {
+      const chain = whole();
+      const result = chain.add({ pod: 0 });
+      const veth = result.interfaces?.[1]?.name ?? '';
+      const [ifb = ''] = ifbs();
+      for (const breaking of [
+        `tc qdisc del dev ${veth} root`,
+        `tc qdisc del dev ${veth} ingress`,
+        `ip link del ${ifb}`,
+      ]) {
+        host.ns.run('sh', '-c', breaking);
+        const run = chain.run(0, 'CHECK', { pod: 0 }, result);
+        assert.deepEqual([run.code, run.json?.code], [1, 102], `${breaking}: ${run.stdout}`);
+        chain.del({ pod: 0 });
+        chain.add({ pod: 0 });
+      }
+    });
+
+    it('leaves no ifb once the namespace is gone, or the state, or both', () => {
+      for (const lost of ['namespace', 'state', 'both']) {
+        const pod = host.pods.length;
+        host.addPod();
+        const part = { pod };
+        whole().add(part);
+        if (lost !== 'state') removeNetns(host.pod(pod).name);
+        if (lost !== 'namespace') rmSync(host.stateDir, { recursive: true });
+        whole().del(part);
+        assert.deepEqual(ifbs(), [], lost);
+      }
+    });
+
+    it('GC takes an ifb of which nothing is known', () => {
+      const chain = whole();
+      chain.add({ pod: 0 });
+      const [gone] = ifbs();
+      chain.add({ pod: 1 });
+      rmSync(host.stateDir, { recursive: true });
+      const attachments = [{ containerID: 'pod1', ifname: 'eth0' }];
+      const config = { ...chain.config(0), cniVersion: '1.1.0', 'cni.dev/valid-attachments': attachments };
+      host.ok({ dir: bin.path, name: 'isthmus', command: 'GC', config });
+      assert.equal(ifbs().length, 1);
+      assert.ok(ifbs()[0] !== gone);
+      assert.equal(host.ns.run('tc', 'qdisc', 'show').match(/tbf/g)?.length, 2);
+    });
+  });
+
   describe('a defect of the reference: D16, two interfaces of one container on one network', () => {
     const twice = (chain: Chain): void => {
       const kept = chain.add({ pod: 0, ifName: 'eth0' });

@@ -70,7 +70,10 @@ function missingOps(core: Core, { driver, rules }: EndpointRequest, addressing: 
 
 function hostQuery(hostIf: string, { driver }: EndpointRequest, ops: readonly Op[]): ViewQuery {
   const nftSets = ops.flatMap((op) => (op.op === 'nft.element.add' ? [{ table: op.table, set: op.set }] : []));
-  return { links: [hostIf, ...driver.devices], nftSets };
+  const made = ops.flatMap((op) => (op.op === 'link.create' && op.ns === 'host' ? [op.name] : []));
+  const shaping = ops.flatMap((op) => (op.op === 'tbf.add' || op.op === 'redirect.add' ? [op.dev] : []));
+  const links = [...new Set([hostIf, ...driver.devices, ...made])];
+  return { links, nftSets, shaping: [...new Set(shaping)] };
 }
 
 function sandboxQueryOf(ifName: string, ops: readonly Op[]): ViewQuery {

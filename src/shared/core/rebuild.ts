@@ -4,6 +4,7 @@ import type { LinkState } from '../model/link.ts';
 import { EMPTY_PLAN, type Op } from '../model/op.ts';
 import type { Core } from './core.ts';
 import { noteLostRules } from './lost-rules.ts';
+import { namedUndo } from './orphans.ts';
 
 /** How many changes of leases and endpoints the state has seen; the same number is kept beside the database. */
 const COUNT = 'changes';
@@ -73,7 +74,7 @@ function recallEndpoint({ store, owner }: Core, link: LinkState): boolean {
       owner,
       sandbox: { path: '', id: '' },
       hostIf: link.name,
-      plan: { ...EMPTY_PLAN, undo: [{ op: 'link.delete', ns: 'host', name: link.name, kind: 'veth' }] },
+      plan: { ...EMPTY_PLAN, undo: namedUndo(attachment, link.name) },
       ...(scope === undefined ? {} : { scope }),
     });
   }
