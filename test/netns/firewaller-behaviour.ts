@@ -5,17 +5,23 @@ import type { LinuxNamespace } from '../../src/shared/host/linux-namespace.ts';
 import { type FilterTools, ruleset } from '../support/filter-tools.ts';
 import { makePodSite, type PodSite } from '../support/pod-site.ts';
 import { describeAdmission } from './firewaller-admission.ts';
-import type { FirewallerFixture, MakeFirewaller } from './firewaller-fixture.ts';
+import type { FirewallerFixture, Fixture, MakeFirewaller } from './firewaller-fixture.ts';
 import { describeMasquerade } from './firewaller-masquerade.ts';
 import { describePolicies } from './firewaller-policies.ts';
 import { describePorts } from './firewaller-ports.ts';
+import { describeSctp } from './firewaller-sctp.ts';
 import { describeUpkeep } from './firewaller-upkeep.ts';
 
 /**
  * What every firewaller does, seen by the traffic that passes or does not. One site serves all tests; each begins with
- * none of our rules there.
+ * none of our rules there. `more` adds what only this one does.
  */
-export function describeFirewaller(name: string, make: MakeFirewaller, tools: FilterTools): void {
+export function describeFirewaller(
+  name: string,
+  make: MakeFirewaller,
+  tools: FilterTools,
+  more?: (fixture: Fixture) => void,
+): void {
   describe(name, () => {
     let host: LinuxHost;
     let site: PodSite;
@@ -41,9 +47,11 @@ export function describeFirewaller(name: string, make: MakeFirewaller, tools: Fi
 
     describeMasquerade(fixture);
     describePorts(fixture);
+    describeSctp(fixture);
     describePolicies(fixture);
     describeAdmission(fixture);
     describeUpkeep(fixture);
+    more?.(fixture);
 
     it('leaves the host without a rule', () => {
       firewaller.reset([]);

@@ -10,7 +10,8 @@ import type {
 } from '../../src/shared/model/firewall.ts';
 import type { FilterTools } from '../support/filter-tools.ts';
 import { ADDRESSES, HOST, type Peer, type PodSite, SERVICE, SUBNET_A } from '../support/pod-site.ts';
-import type { Target, TrafficProtocol } from '../support/traffic.ts';
+import type { Target } from '../support/traffic.ts';
+import type { TrafficProtocol } from '../support/traffic-words.ts';
 
 /** The firewaller under test, of the site's host. */
 export interface FirewallerFixture {

@@ -67,6 +67,7 @@ export function describeUpkeep(fixture: Fixture): void {
         [agents.outside, published(family, 'outside', { protocol: 'udp' }), `a1 saw ${outside}`],
         [agents.outside, published(family, 'outside', { port: 9004 }), `a1 saw ${outside}`],
         [agents.a2, published(family, 'stranger'), `a1 saw ${HOST[family].a1}`],
+        [agents.a1, published(family, 'stranger'), `a1 saw ${HOST[family].a1}`],
         [agents.a1, service(family, 'outside'), `outside saw ${SECOND[family]}`],
         [agents.outside, service(family, 'a1'), 'blocked'],
         [agents.outside, service(family, 'b1'), `b1 saw ${outside}`],
@@ -167,6 +168,33 @@ export function describeUpkeep(fixture: Fixture): void {
       });
     }
 
+    it('refuses conditions that are none of its own, and all that came with them', () => {
+      const { firewaller, site, tools } = fixture();
+      firewaller.add([masquerade(6)]);
+      const before = ruleset(site.host);
+      for (const condition of [
+        tools.foreign,
+        'nonsense',
+        '-j ACCEPT; drop',
+        `${tools.from('192.0.2.9')}\nflush ruleset`,
+      ]) {
+        const bad = port(4, { conditions: [condition] });
+        assert.throws(
+          () => firewaller.add([masquerade(4), port(4, { hostPort: 9000 }), bad]),
+          (error) => {
+            assert.ok(error instanceof NetError, String(error));
+            assert.equal(error.kind, 'invalid-config');
+            const said = [condition, ...condition.split(/\s/)].some((text) =>
+              error.message.includes(JSON.stringify(text)),
+            );
+            assert.ok(said, error.message);
+            return true;
+          },
+        );
+        assert.equal(ruleset(site.host), before);
+      }
+    });
+
     it("does not take away a port that is another endpoint's", () => {
       const { firewaller } = fixture();
       firewaller.add([port(4)]);
@@ -214,14 +242,11 @@ export function describeUpkeep(fixture: Fixture): void {
       const entries = everything();
       firewaller.reset(entries);
       const whole = ruleset(site.host).split('\n').sort();
-      const titles = tools.cuts(site.host).map(({ title }) => title);
-      assert.ok(titles.length > 20, `${titles.length} rules and elements`);
+      const cuts = tools.cuts(site.host);
+      assert.ok(cuts.length > 20, `${cuts.length} rules and elements`);
       const unnoticed: string[] = [];
-      for (const title of titles) {
-        // Handles change when the table is mended.
-        const cut = tools.cuts(site.host).find((one) => one.title === title);
-        assert.ok(cut !== undefined, `${title} did not come back`);
-        cut.run();
+      for (const { title, run } of cuts) {
+        run();
         if (firewaller.missing(entries).length === 0) unnoticed.push(title);
         firewaller.add(entries);
         assert.deepEqual(firewaller.missing(entries), [], title);

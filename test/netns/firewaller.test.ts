@@ -2,6 +2,7 @@ import { openFirewaller } from '../../src/shared/firewall/open.ts';
 import { iptablesTools, NFT_TOOLS } from '../support/filter-tools.ts';
 import { netnsMissing } from '../support/netns.ts';
 import { describeFirewaller } from './firewaller-behaviour.ts';
+import { describeMarks } from './firewaller-marks.ts';
 
 describe('firewallers', () => {
   before(function () {
@@ -19,6 +20,7 @@ describe('firewallers', () => {
       `iptables-${variant}`,
       (ns) => openFirewaller('iptables', ns, { variant }),
       iptablesTools(variant),
+      (fixture) => describeMarks(fixture, variant),
     );
   }
 });

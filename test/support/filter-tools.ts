@@ -5,10 +5,12 @@ import type { TestNetns } from './netns.ts';
 export interface FilterTools {
   /** Another program flushes everything, in each of the usual ways. */
   readonly flushes: readonly { readonly title: string; readonly run: (host: TestNetns) => void }[];
-  /** For each single thing of ours that is there now, rule or element: how somebody takes just it away. */
+  /** For each single thing of ours that is there now, rule or element: how somebody takes just it away, once or more. */
   cuts(host: TestNetns): readonly Cut[];
   /** Conditions in the backend's syntax that hold for packets from this address only. */
   from(address: string): string;
+  /** A condition in the syntax of the other backend. */
+  readonly foreign: string;
 }
 
 export interface Cut {
@@ -22,11 +24,9 @@ const TABLE = ['inet', 'isthmus'] as const;
 
 export const NFT_TOOLS: FilterTools = {
   flushes: [{ title: 'nft flush ruleset', run: (host) => void host.run('nft', 'flush', 'ruleset') }],
-  cuts: (host) => {
-    const table = host.run('nft', '-a', 'list', 'table', ...TABLE);
-    return [...ruleCuts(host, table), ...elementCuts(host, table)];
-  },
+  cuts: (host) => [...ruleCuts(host), ...elementCuts(host)],
   from: (address) => `${address.includes(':') ? 'ip6' : 'ip'} saddr ${address}`,
+  foreign: '-s 192.0.2.0/24',
 };
 
 export function iptablesTools(variant: IptablesVariant): FilterTools {
@@ -40,6 +40,7 @@ export function iptablesTools(variant: IptablesVariant): FilterTools {
     flushes: [{ title: `iptables-${variant} -F in every table`, run: flush }, ...nft],
     cuts: (host) => commands(variant).flatMap((command) => savedCuts(host, command)),
     from: (address) => `-s ${address}`,
+    foreign: 'ip saddr 192.0.2.0/24',
   };
 }
 
@@ -68,21 +69,38 @@ function commands(variant: IptablesVariant): string[] {
   return [`iptables-${variant}`, `ip6tables-${variant}`];
 }
 
-function ruleCuts(host: TestNetns, table: string): Cut[] {
-  const cuts: Cut[] = [];
-  let chain = '';
-  for (const line of table.split('\n')) {
-    chain = /^\tchain (\S+) \{/.exec(line)?.[1] ?? chain;
-    const [, rule, handle] = /^\t\t(?!type )(.*) # handle (\d+)$/.exec(line) ?? [];
-    if (handle === undefined || chain === '') continue;
-    const args = ['delete', 'rule', ...TABLE, chain, 'handle', handle];
-    cuts.push({ title: `${chain}: ${rule}`, run: () => void host.run('nft', ...args) });
-  }
-  return cuts;
+interface Rule {
+  readonly chain: string;
+  readonly text: string;
+  readonly handle: string;
 }
 
-function elementCuts(host: TestNetns, table: string): Cut[] {
+function ourRules(host: TestNetns): Rule[] {
+  const rules: Rule[] = [];
+  let chain = '';
+  for (const line of host.run('nft', '-a', 'list', 'table', ...TABLE).split('\n')) {
+    chain = /^\tchain (\S+) \{/.exec(line)?.[1] ?? chain;
+    const [, text = '', handle] = /^\t\t(?!type )(.*) # handle (\d+)$/.exec(line) ?? [];
+    if (handle !== undefined && chain !== '') rules.push({ chain, text, handle });
+  }
+  return rules;
+}
+
+function ruleCuts(host: TestNetns): Cut[] {
+  return ourRules(host).map(({ chain, text }) => {
+    const run = (): void => {
+      // Its handle is another one whenever the table has been mended.
+      const rule = ourRules(host).find((one) => one.chain === chain && one.text === text);
+      if (rule === undefined) throw new Error(`no rule ${text} in ${chain}`);
+      host.run('nft', 'delete', 'rule', ...TABLE, chain, 'handle', rule.handle);
+    };
+    return { title: `${chain}: ${text}`, run };
+  });
+}
+
+function elementCuts(host: TestNetns): Cut[] {
   const cuts: Cut[] = [];
+  const table = host.run('nft', 'list', 'table', ...TABLE);
   for (const [, set = '', elements = ''] of table.matchAll(/\t(?:set|map) (\S+) \{[^{}]*elements = \{([^}]*)\}/g)) {
     for (const element of elements.split(',').map((text) => text.trim())) {
       const [key = ''] = element.split(' : ');

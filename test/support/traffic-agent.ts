@@ -1,6 +1,9 @@
+import { randomInt } from 'node:crypto';
 import dgram from 'node:dgram';
 import net from 'node:net';
 import { createInterface } from 'node:readline';
+import type { Family } from '../../src/shared/model/addr.ts';
+import type { RawSctp } from './raw-sctp.ts';
 import type { Answer, Command, ProbeCommand, ServeCommand } from './traffic-words.ts';
 
 /**
@@ -9,8 +12,11 @@ import type { Answer, Command, ProbeCommand, ServeCommand } from './traffic-word
  */
 const [name = ''] = process.argv.slice(2);
 const connections = new Map<number, net.Socket>();
+const raws = new Map<Family, RawSctp>();
 
-function serve({ protocol, port, address, group }: ServeCommand): Promise<string> {
+function serve(command: ServeCommand): Promise<string> {
+  const { protocol, port, address, group } = command;
+  if (protocol === 'sctp') return serveSctp(command);
   return new Promise((resolve, reject) => {
     if (protocol === 'tcp') {
       const server = net.createServer((socket) => {
@@ -33,6 +39,7 @@ function serve({ protocol, port, address, group }: ServeCommand): Promise<string
 }
 
 function probe(command: ProbeCommand): Promise<string> {
+  if (command.protocol === 'sctp') return probeSctp(command);
   return command.protocol === 'tcp' ? probeTcp(command) : probeUdp(command);
 }
 
@@ -72,6 +79,44 @@ function probeUdp({ address, port, patience, interface: device }: ProbeCommand):
       socket.setMulticastInterface(device);
       socket.send('?', port, address);
     });
+  });
+}
+
+/** Loaded where it is needed: on kernels without raw sockets the rest still works. */
+async function sctp(family: Family): Promise<RawSctp> {
+  const { RawSctp } = await import('./raw-sctp.ts');
+  const raw = raws.get(family) ?? new RawSctp(family);
+  raws.set(family, raw);
+  return raw;
+}
+
+async function serveSctp({ port }: ServeCommand): Promise<string> {
+  for (const family of [4, 6] as const) {
+    const raw = await sctp(family);
+    raw.listen(({ kind, from, to, tag }, peer) => {
+      if (kind !== 'INIT' || to !== port) return;
+      raw.send({ kind: 'INIT ACK', from: port, to: from, tag: 1, verification: tag, cookie: saw(peer) }, peer);
+    });
+  }
+  return 'serving';
+}
+
+async function probeSctp({ address, port, patience }: ProbeCommand): Promise<string> {
+  const raw = await sctp(address.includes(':') ? 6 : 4);
+  const from = randomInt(20_000, 60_000);
+  const tag = randomInt(1, 2 ** 31);
+  return new Promise((resolve) => {
+    const end = (outcome: string): void => {
+      clearTimeout(timer);
+      deaf();
+      resolve(outcome);
+    };
+    const timer = setTimeout(end, patience, 'silent');
+    const deaf = raw.listen((packet, peer) => {
+      const mine = packet.kind === 'INIT ACK' && packet.to === from && packet.verification === tag;
+      if (mine && packet.from === port && peer === address) end(packet.cookie);
+    });
+    raw.send({ kind: 'INIT', from, to: port, tag, verification: 0, cookie: '' }, address);
   });
 }
 

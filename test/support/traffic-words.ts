@@ -1,12 +1,14 @@
+export type TrafficProtocol = 'tcp' | 'udp' | 'sctp';
+
 /** What traffic.ts and the child that it runs in a namespace say to each other, a line of JSON each. */
 export type Command = ServeCommand | (ProbeCommand & { readonly does: 'probe' }) | StormCommand | Talk;
 
 export interface ServeCommand {
   readonly id: number;
   readonly does: 'serve';
-  readonly protocol: 'tcp' | 'udp';
+  readonly protocol: TrafficProtocol;
   readonly port: number;
-  /** Every address of both families for tcp, every IPv4 address for udp, unless given. */
+  /** Every address of both families for tcp and sctp, every IPv4 address for udp, unless given. */
   readonly address?: string;
   /** Multicast (udp only): also what is sent to this group and comes in by this interface. */
   readonly group?: { readonly address: string; readonly interface: string };
@@ -14,7 +16,7 @@ export interface ServeCommand {
 
 export interface ProbeCommand {
   readonly id: number;
-  readonly protocol: 'tcp' | 'udp';
+  readonly protocol: TrafficProtocol;
   readonly address: string;
   readonly port: number;
   /** Milliseconds until no answer is the answer. */

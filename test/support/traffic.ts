@@ -3,15 +3,13 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { TestNetns } from './netns.ts';
-import type { Answer, Command, ProbeCommand } from './traffic-words.ts';
+import type { Answer, Command, ProbeCommand, TrafficProtocol } from './traffic-words.ts';
 
 /**
  * What comes of a probe: `<name> saw <address>` from the server that answered, `refused`, `reset`, `unreachable`, or
  * `silent` where nothing came.
  */
 export type Outcome = string;
-
-export type TrafficProtocol = 'tcp' | 'udp';
 
 /** Where a probe goes. */
 export interface Target {
@@ -27,7 +25,7 @@ export interface Agent extends Disposable {
   readonly name: string;
   /**
    * Whoever connects, or sends a datagram, hears `<name> saw <its address>`. Without an address: all of both families
-   * for tcp, all of IPv4 for udp.
+   * for tcp and sctp, all of IPv4 for udp. Of sctp the first packet of an association is answered, by a raw socket.
    */
   serve(protocol: TrafficProtocol, port: number, address?: string): Promise<void>;
   /** The same for datagrams to a multicast group. */
