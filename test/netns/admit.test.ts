@@ -146,6 +146,29 @@ for (const variant of ['nft', 'legacy'] as const) {
         assert.deepEqual(chain('DOCKER-USER').slice(1), RULES('DOCKER-USER'));
       });
 
+      it('is alone in an empty DOCKER-USER, beside other empty chains', () => {
+        for (const name of ['BEFORE', 'DOCKER-USER', 'ZLAST']) iptables('-N', name);
+        for (const name of ['ZLAST', 'BEFORE', 'DOCKER-USER']) iptables('-A', 'FORWARD', '-j', name);
+        iptables('-A', 'FORWARD', '-m', 'comment', '--comment', 'does nothing');
+        const before = everything();
+        admitter.add([DEV]);
+        assert.deepEqual(chain('DOCKER-USER'), RULES('DOCKER-USER'));
+        assert.deepEqual(admitter.remove([DEV]), []);
+        assert.equal(everything(), before);
+      });
+
+      it('is not where an accept for all comes before the policy, or a condition before the drop', () => {
+        iptables('-P', 'FORWARD', 'DROP');
+        iptables('-N', 'SOME');
+        iptables('-A', 'SOME', '-i', 'eth0', '-j', 'RETURN');
+        iptables('-A', 'SOME', '-j', 'ACCEPT');
+        iptables('-A', 'FORWARD', '-p', 'udp', '-j', 'DROP');
+        iptables('-A', 'FORWARD', '-g', 'SOME');
+        assert.deepEqual(admitter.missing([DEV]), []);
+        iptables('-F', 'SOME');
+        assert.deepEqual(admitter.missing([DEV]), [DEV]);
+      });
+
       it('is whole again after half of it was deleted', () => {
         iptables('-P', 'FORWARD', 'DROP');
         admitter.add([DEV]);

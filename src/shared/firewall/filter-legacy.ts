@@ -1,5 +1,7 @@
 import type { LinuxNamespace } from '../host/linux-namespace.ts';
 import type { Family } from '../model/addr.ts';
+import { NF_ACCEPT, NF_DROP, NF_INET_FORWARD, XT_RETURN } from '../netlink/constants.ts';
+import { readXtTable, type XtRule } from '../netlink/xtables.ts';
 import {
   type Accept,
   COMMENT,
@@ -8,7 +10,7 @@ import {
   type FilterTable,
   type TableChange,
 } from './filter-table.ts';
-import { legacyTables, save } from './iptables-tools.ts';
+import { legacyTables } from './iptables-tools.ts';
 
 /** Table `filter` as iptables-legacy has it. */
 export interface LegacyFilterTable extends FilterTable {
@@ -16,24 +18,39 @@ export interface LegacyFilterTable extends FilterTable {
 }
 
 const TABLE = 'filter';
+const VERDICT_DROP = -1 - NF_DROP;
+const VERDICT_ACCEPT = -1 - NF_ACCEPT;
 
 /** The table as it is now; undefined where nobody uses it. */
 export function readLegacyTable(ns: LinuxNamespace, family: Family): LegacyFilterTable | undefined {
-  return legacyTables(ns, family).includes(TABLE) ? parseTable(family, save(ns, 'legacy', family, TABLE)) : undefined;
+  if (!legacyTables(ns, family).includes(TABLE)) return undefined;
+  const { rules, first, last } = ns.within(() => readXtTable(family, TABLE));
+  const start = first[NF_INET_FORWARD] ?? 0;
+  const end = last[NF_INET_FORWARD] ?? 0;
+  const policy = rules.find(({ offset }) => offset === end)?.verdict === VERDICT_DROP ? 'drop' : 'accept';
+  const chains = new Map<string, FilterRule[]>();
+  const names = namesOf(rules);
+  for (const [i, rule] of rules.entries()) {
+    const chain = rule.offset >= start && rule.offset < end ? 'FORWARD' : names.get(rule.offset);
+    // The last of a chain is the kernel's own: it returns.
+    if (chain === undefined || rules[i + 1]?.target === 'ERROR') continue;
+    const list = chains.get(chain);
+    const one = understand(rule, rules[i + 1]?.offset, names);
+    if (list === undefined) chains.set(chain, [one]);
+    else list.push(one);
+  }
+  return { family, policy, rules: (chain) => chains.get(chain) ?? [] };
 }
 
-/** The table that `iptables-save -t filter` prints. */
-export function parseTable(family: Family, text: string): LegacyFilterTable {
-  const chains = new Map<string, FilterRule[]>();
-  for (const line of text.split('\n')) {
-    const [, chain, rule] = /^-A (\S+) ?(.*)$/.exec(line) ?? [];
-    if (chain === undefined || rule === undefined) continue;
-    const rules = chains.get(chain);
-    if (rules === undefined) chains.set(chain, [understand(rule)]);
-    else rules.push(understand(rule));
+/** For each rule of a chain that is not one of the kernel's hooks, the chain; a jump leads to its first rule. */
+function namesOf(rules: readonly XtRule[]): ReadonlyMap<number, string> {
+  const names = new Map<number, string>();
+  let chain = '';
+  for (const { offset, target, label } of rules) {
+    if (target === 'ERROR') chain = label;
+    else if (chain !== '') names.set(offset, chain);
   }
-  const policy = /^:FORWARD DROP /m.test(text) ? 'drop' : 'accept';
-  return { family, policy, rules: (chain) => chains.get(chain) ?? [] };
+  return names;
 }
 
 /** The change in iptables-restore's language; what was there is named by what it says, so it has to be there still. */
@@ -53,28 +70,32 @@ function ruleText({ way, device }: Accept): string {
   return `-${way === 'in' ? 'i' : 'o'} ${device} -m comment --comment ${COMMENT} -j ACCEPT`;
 }
 
-const TARGETS: Readonly<Record<string, Does>> = {
-  ACCEPT: 'accept',
-  DROP: 'drop',
-  REJECT: 'drop',
-  RETURN: 'return',
-};
-
-/** Targets of the kernel's own after which a packet goes on; any other name is a chain's. */
-const EXTENSIONS =
-  /^(LOG|NFLOG|MARK|CONNMARK|SECMARK|CONNSECMARK|TRACE|CT|AUDIT|SET|NFQUEUE|TEE|TCPMSS|CLASSIFY|RATEEST)$/;
-
-function understand(rule: string): FilterRule {
-  const [, conditions = '', target] = /^(.*?)(?:-[jg] (\S+).*)?$/.exec(rule) ?? [];
-  const [, way, device] = /^-([io]) (\S+) -m comment --comment "?isthmus"? $/.exec(conditions) ?? [];
-  const always = conditions.replace(/-m comment --comment ("(\\.|[^"\\])*"|\S+)/, '').trim() === '';
-  const does = target === undefined || EXTENSIONS.test(target) ? 'other' : (TARGETS[target] ?? 'jump');
+/** `next` is where the rule after it stands: to go there is to do nothing. */
+function understand(rule: XtRule, next: number | undefined, names: ReadonlyMap<number, string>): FilterRule {
+  const { input, output, conditional, matches } = rule;
+  const others = matches.filter(({ name }) => name !== 'comment');
+  const plain = !conditional && others.length === 0;
+  const target = rule.target === '' && rule.verdict >= 0 ? names.get(rule.verdict) : undefined;
+  const does = doesOf(rule, next);
+  const ours = plain && does === 'accept' && matches.some(({ data }) => isOurComment(data));
+  const admits = ours && (input === undefined) !== (output === undefined);
   return {
     does,
-    always,
-    ...(does === 'jump' && target !== undefined ? { target } : {}),
-    ...(does === 'accept' && device !== undefined && !device.endsWith('+')
-      ? { admits: { way: way === 'i' ? 'in' : 'out', device } as const }
-      : {}),
+    always: plain && input === undefined && output === undefined,
+    ...(target === undefined ? {} : { target }),
+    ...(admits ? { admits: { way: input === undefined ? 'out' : 'in', device: input ?? output ?? '' } } : {}),
   };
+}
+
+function doesOf({ target, verdict }: XtRule, next: number | undefined): Does {
+  if (target !== '') return target === 'REJECT' ? 'drop' : 'other';
+  if (verdict >= 0) return verdict === next ? 'other' : 'jump';
+  if (verdict === VERDICT_DROP) return 'drop';
+  if (verdict === VERDICT_ACCEPT) return 'accept';
+  return verdict === XT_RETURN ? 'return' : 'other';
+}
+
+/** linux/netfilter/xt_comment.h, struct xt_comment_info: 256 bytes of text that a NUL ends. */
+function isOurComment(data: Uint8Array): boolean {
+  return Buffer.from(data.subarray(0, COMMENT.length + 1)).equals(Buffer.from(`${COMMENT}\0`));
 }

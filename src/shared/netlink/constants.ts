@@ -240,3 +240,14 @@ export const NFTA_SET_ELEM_DATA = 2;
 export const NFTA_SET_ELEM_FLAGS = 3;
 export const NFTA_SET_ELEM_KEY_END = 10;
 export const NFT_SET_ELEM_INTERVAL_END = 1;
+
+// linux/netfilter/x_tables.h, linux/netfilter_ipv4/ip_tables.h: iptables-legacy
+export const SOL_IP = 0;
+export const SOL_IPV6 = 41;
+export const IPPROTO_RAW = 255;
+export const IPT_SO_GET_INFO = 64;
+export const IPT_SO_GET_ENTRIES = 65;
+export const IPT_F_GOTO = 2;
+export const IP6T_F_GOTO = 4;
+export const NF_INET_FORWARD = 2;
+export const XT_RETURN = -5;
