@@ -180,6 +180,25 @@ describe('the table of nftables', () => {
     assert.equal(ruleset(), '');
   });
 
+  it('is not made again by a reset that needs no new chain', () => {
+    const handles = (): string[] => listing('-a', 'list', 'table', 'inet', 'isthmus').match(/ # handle \d+$/gm) ?? [];
+    const chains = EVERY_ENTRY.filter((entry) => entry.kind === 'port' && entry.conditions.length > 0);
+    firewaller.add(EVERY_ENTRY);
+    const before = handles();
+    const others: FirewallEntry[] = [
+      { kind: 'masquerade', subnet: '10.82.0.0/24', except: ['192.0.2.0/24'], to: '192.0.2.8' },
+      { kind: 'masquerade', subnet: '10.80.0.0/23', except: [] },
+      { kind: 'policy', device: 'br-a', policy: 'internal' },
+      portEntry({ address: '10.81.0.9' }),
+    ];
+    for (const entries of [[...others, ...chains], [...EVERY_ENTRY]]) {
+      firewaller.reset(entries);
+      assert.deepEqual(firewaller.missing(entries), []);
+      assert.deepEqual(handles(), before);
+    }
+    assertGolden('firewall/every-entry', table(), 'nft');
+  });
+
   it('leaves a port to its holder when one who did not get it lets it go', () => {
     firewaller.add([...NETWORK, portEntry()]);
     const other = portEntry({ address: '10.81.0.9' });

@@ -8,8 +8,9 @@ import {
   type RawElement,
 } from '../netlink/nft-sets.ts';
 import type { NetlinkSocket, Request } from '../netlink/socket.ts';
-import { encodeElement, sameElement, TABLE_ID } from './nft-elements.ts';
-import { ruleCounts, SET_NAMES } from './nft-table.ts';
+import { encodeElement, TABLE_ID } from './nft-elements.ts';
+import { intervalsOf } from './nft-state.ts';
+import { isIntervalSet, ruleCounts, SET_NAMES } from './nft-table.ts';
 
 /**
  * The messages after which the sets of a whole table hold these elements and no others, and no chain of a port is there
@@ -25,26 +26,35 @@ export function diffRequests(
   const added: Request[] = [];
   for (const set of SET_NAMES) {
     const id = { ...TABLE_ID, set };
-    const wanted = byKey(elements.filter((element) => element.set === set).flatMap(encodeElement));
-    const there = byKey(listElements(socket, id).filter((element) => !isFiller(element)));
-    const stays = (key: string): boolean => sameElement(wanted.get(key) ?? {}, there.get(key));
-    removed.push(...deleteElementsRequests(id, without(there, stays)));
-    added.push(...addElementsRequests(id, without(wanted, stays)));
+    const wanted = byText(elements.filter((element) => element.set === set).map(encodeElement));
+    const there = byText(unitsOf(set, listElements(socket, id)));
+    removed.push(...deleteElementsRequests(id, without(there, wanted)));
+    added.push(...addElementsRequests(id, without(wanted, there)));
   }
   const left = [...counted.keys()].filter((chain) => !ruleCounts().has(chain) && !chains.includes(chain));
   return [...removed, ...left.flatMap((chain) => deleteChainRequests(TABLE_ID, chain)), ...added];
 }
 
-function byKey(elements: readonly RawElement[]): ReadonlyMap<string, RawElement> {
-  const text = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).toString('hex');
-  return new Map(elements.map((one) => [`${one.flags ?? 0} ${text(one.key?.value)} ${text(one.keyEnd?.value)}`, one]));
+/** What goes and comes together: an interval's start and, right behind it, its end; else one element. */
+function unitsOf(set: string, list: readonly RawElement[]): RawElement[][] {
+  if (!isIntervalSet(set)) return list.map((element) => [element]);
+  return intervalsOf(list).map(({ start, end }) =>
+    end === undefined ? [start] : [start, { flags: NFT_SET_ELEM_INTERVAL_END, key: { value: end } }],
+  );
 }
 
-function without(elements: ReadonlyMap<string, RawElement>, stays: (key: string) => boolean): RawElement[] {
-  return [...elements].filter(([key]) => !stays(key)).map(([, element]) => element);
+function byText(units: readonly (readonly RawElement[])[]): ReadonlyMap<string, readonly RawElement[]> {
+  return new Map(units.map((unit) => [unit.map(textOf).join(), unit]));
 }
 
-/** nft puts the end of an interval before the first one, at address 0; it belongs to nobody. */
-function isFiller({ flags = 0, key }: RawElement): boolean {
-  return (flags & NFT_SET_ELEM_INTERVAL_END) !== 0 && key?.value?.every((byte) => byte === 0) === true;
+function textOf({ flags = 0, key, keyEnd, data }: RawElement): string {
+  const hex = [key, keyEnd, data].map((part) => Buffer.from(part?.value ?? []).toString('hex'));
+  return [flags, ...hex, data?.verdict?.code, data?.verdict?.chain].join(' ');
+}
+
+function without(
+  units: ReadonlyMap<string, readonly RawElement[]>,
+  others: ReadonlyMap<string, unknown>,
+): readonly RawElement[] {
+  return [...units].flatMap(([text, unit]) => (others.has(text) ? [] : unit));
 }

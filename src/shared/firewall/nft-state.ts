@@ -34,13 +34,13 @@ function stateOf(wanted: RawElement, found: RawElement | undefined): Presence {
 }
 
 /** From `start` to before `end`, which is absent at the end of the addresses. */
-interface Interval {
+export interface Interval {
   readonly start: RawElement;
   readonly end?: Uint8Array;
 }
 
 /** The intervals of a set of single prefixes, whose starts and ends are elements of their own. */
-function intervalsOf(list: readonly RawElement[]): Interval[] {
+export function intervalsOf(list: readonly RawElement[]): Interval[] {
   const edges = list.toSorted((a, b) => Buffer.compare(keyOf(a), keyOf(b)) || (b.flags ?? 0) - (a.flags ?? 0));
   const intervals: Interval[] = [];
   let start: RawElement | undefined;

@@ -33,6 +33,12 @@ const SETS = {
 
 export const SET_NAMES: readonly string[] = Object.keys(SETS);
 
+/** True for sets of single prefixes: their intervals are two elements each. */
+export function isIntervalSet(set: string): boolean {
+  const definition = Object.hasOwn(SETS, set) ? SETS[set as keyof typeof SETS] : '';
+  return definition.includes('interval') && !definition.includes(' . ');
+}
+
 const KEY = 'meta l4proto . th dport';
 const PROTOCOLS = ['tcp', 'udp', 'sctp'] as const satisfies readonly Protocol[];
 

@@ -26,6 +26,9 @@ import { tableLines } from './nft-table.ts';
 /** Somebody else changes the ruleset meanwhile: so often it is tried again. */
 const MAX_ATTEMPTS = 32;
 
+/** So often a reset looks anew at a ruleset that changed, before it makes the whole table anew. */
+const MAX_RESETS = 4;
+
 /** What a device's policy is kept in: one that has another already gets the new one instead. */
 const POLICIES: readonly string[] = ['own', 'leaving', 'entering'];
 
@@ -120,7 +123,7 @@ export class NftablesFirewaller implements Firewaller {
   #resetElements(elements: readonly Element[], chains: readonly PortChain[]): boolean {
     const { socket, watch } = this.#kernel;
     const names = chains.map(({ name }) => name);
-    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    for (let attempt = 0; attempt < MAX_RESETS; attempt++) {
       if (!watch.isWhole()) return false;
       const counted = countRules(socket, TABLE_ID);
       if (!names.every((name) => counted.has(name))) return false;
@@ -129,7 +132,7 @@ export class NftablesFirewaller implements Firewaller {
       if (errno === 0) return true;
       if (errno !== ENOENT && errno !== EEXIST) throw refused('firewall.reset', elements, errno);
     }
-    throw unsettled('firewall.reset');
+    return false;
   }
 
   #remake(entries: readonly FirewallEntry[]): void {
