@@ -25,6 +25,11 @@ describe('the plan of limits', () => {
     it(name, () => assertGolden(`shaping-${name}`, text(planShaping({ ...HOST_SIDE, rates: parseBandwidth(config) }))));
   }
 
+  it('is shorter to take back where the host side goes with it', () => {
+    const rates = parseBandwidth(cases.both);
+    assertGolden('shaping-host-side-goes', text(planShaping({ ...HOST_SIDE, rates, hostIfGoes: true })));
+  });
+
   it('has the alias on the ifb', () => {
     const rates = parseBandwidth({ egressRate: 8e6, egressBurst: 8e5 });
     assertGolden('shaping-alias', text(planShaping({ ...HOST_SIDE, mtu: 9000, rates, alias: "web's pod" })));
