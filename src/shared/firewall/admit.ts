@@ -1,11 +1,10 @@
 import { asNetError, NetError } from '../errors/net-error.ts';
 import type { LinuxNamespace } from '../host/linux-namespace.ts';
 import type { Family } from '../model/addr.ts';
-import { NETLINK_NETFILTER } from '../netlink/constants.ts';
 import { rulesetGeneration } from '../netlink/nfnetlink.ts';
 import { changeRulesAt } from '../netlink/nft-change.ts';
-import type { RuleChange } from '../netlink/nft-rules.ts';
-import { NetlinkSocket } from '../netlink/socket.ts';
+import { openNetfilter, type RuleChange } from '../netlink/nft-rules.ts';
+import type { NetlinkSocket } from '../netlink/socket.ts';
 import { strerror } from '../netlink/sys.ts';
 import { legacyScript, readLegacyTable } from './filter-legacy.ts';
 import { nftChange, readNftTables } from './filter-nft.ts';
@@ -48,7 +47,8 @@ export function openAdmitter(ns: LinuxNamespace): Admitter {
 
 class LinuxAdmitter implements Admitter {
   readonly #ns: LinuxNamespace;
-  #opened: NetlinkSocket | undefined;
+  /** Null where the kernel has no such thing. */
+  #opened: NetlinkSocket | null | undefined;
 
   constructor(ns: LinuxNamespace) {
     this.#ns = ns;
@@ -75,7 +75,8 @@ class LinuxAdmitter implements Admitter {
   missing(devices: readonly string[]): string[] {
     if (devices.length === 0) return [];
     const legacy = [readLegacyTable(this.#ns, 4), readLegacyTable(this.#ns, 6)];
-    const tables = [...readNftTables(this.#socket), ...legacy.filter((table) => table !== undefined)];
+    const nft = this.#socket === null ? [] : readNftTables(this.#socket);
+    const tables = [...nft, ...legacy.filter((table) => table !== undefined)];
     const found = new Set(tables.flatMap((table) => unadmitted(table, devices)));
     return devices.filter((device) => found.has(device));
   }
@@ -92,8 +93,8 @@ class LinuxAdmitter implements Admitter {
     this.#opened = undefined;
   }
 
-  get #socket(): NetlinkSocket {
-    this.#opened ??= this.#ns.within(() => new NetlinkSocket(NETLINK_NETFILTER));
+  get #socket(): NetlinkSocket | null {
+    if (this.#opened === undefined) this.#opened = this.#ns.within(openNetfilter) ?? null;
     return this.#opened;
   }
 
@@ -104,15 +105,17 @@ class LinuxAdmitter implements Admitter {
 
   /** All tables in one transaction, which holds only while the ruleset is as it was read. */
   #changeNft(plan: Planner): void {
+    const socket = this.#socket;
+    if (socket === null) return;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      const generation = rulesetGeneration(this.#socket);
-      const changes = readNftTables(this.#socket).map((table) => nftChange(table, plan(table)));
+      const generation = rulesetGeneration(socket);
+      const changes = readNftTables(socket).map((table) => nftChange(table, plan(table)));
       const change: RuleChange = {
         remove: changes.flatMap(({ remove }) => remove),
         insert: changes.flatMap(({ insert }) => insert),
       };
       if (change.remove.length + change.insert.length === 0) return;
-      const result = changeRulesAt(this.#socket, change, generation);
+      const result = changeRulesAt(socket, change, generation);
       if (result === 'changed') continue;
       if (result.errno === 0) return;
       throw new NetError({

@@ -1,9 +1,8 @@
 import type { LinuxNamespace } from '../host/linux-namespace.ts';
 import type { Family } from '../model/addr.ts';
-import { NETLINK_NETFILTER, NFPROTO_IPV4, NFPROTO_IPV6 } from '../netlink/constants.ts';
+import { NFPROTO_IPV4, NFPROTO_IPV6 } from '../netlink/constants.ts';
 import { deleteUnused } from '../netlink/nft-change.ts';
-import { type ChainId, readChains } from '../netlink/nft-rules.ts';
-import { NetlinkSocket } from '../netlink/socket.ts';
+import { type ChainId, openNetfilter, readChains } from '../netlink/nft-rules.ts';
 import { baseLines, CHAINS, TABLES } from './iptables-rules.ts';
 import type { Absent } from './iptables-script.ts';
 import type { Variant } from './iptables-tools.ts';
@@ -12,7 +11,8 @@ const NFPROTO: Readonly<Record<Family, number>> = { 4: NFPROTO_IPV4, 6: NFPROTO_
 
 /** True where iptables-nft has a chain of ours, in either family. */
 export function hasChains(ns: LinuxNamespace): boolean {
-  using socket = ns.within(() => new NetlinkSocket(NETLINK_NETFILTER));
+  using socket = ns.within(openNetfilter);
+  if (socket === undefined) return false;
   const ids = TABLES.flatMap((table) =>
     CHAINS[table].flatMap((chain) => [NFPROTO_IPV4, NFPROTO_IPV6].map((family): ChainId => ({ family, table, chain }))),
   );
@@ -28,7 +28,8 @@ export function absentChains(ns: LinuxNamespace, variant: Variant, family: Famil
   const ids = TABLES.flatMap((table) =>
     baseLines(table, family).map(({ chain }): ChainId => ({ family: NFPROTO[family], table, chain })),
   );
-  using socket = ns.within(() => new NetlinkSocket(NETLINK_NETFILTER));
+  using socket = ns.within(openNetfilter);
+  if (socket === undefined) return () => false;
   const policies = readChains(socket, ids);
   const absent = new Set(
     ids.filter((_, i) => policies[i] === undefined).map(({ table, chain }) => `${table} ${chain}`),
@@ -39,7 +40,8 @@ export function absentChains(ns: LinuxNamespace, variant: Variant, family: Famil
 /** Chains of iptables-nft that were made for our jumps are gone, as far as nobody uses them, and so are their tables. */
 export function dropOrphans(ns: LinuxNamespace, family: Family, orphans: readonly string[]): void {
   if (orphans.length === 0) return;
-  using socket = ns.within(() => new NetlinkSocket(NETLINK_NETFILTER));
+  using socket = ns.within(openNetfilter);
+  if (socket === undefined) return;
   for (const name of TABLES) {
     const chains = orphans
       .filter((orphan) => orphan.startsWith(`${name} `))

@@ -29,6 +29,7 @@ export const ENODEV = 19;
 export const EINVAL = 22;
 export const ERANGE = 34;
 export const ERESTART = 85;
+export const EPROTONOSUPPORT = 93;
 export const EOPNOTSUPP = 95;
 export const EADDRNOTAVAIL = 99;
 export const ENETDOWN = 100;

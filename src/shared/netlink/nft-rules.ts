@@ -1,7 +1,12 @@
+import { NetError } from '../errors/net-error.ts';
 import { attr, body, nested, repeated, type Values } from './attrs.ts';
 import { be32, type Codec, string } from './codec.ts';
 import {
+  EINVAL,
   ENOENT,
+  EOPNOTSUPP,
+  EPROTONOSUPPORT,
+  NETLINK_NETFILTER,
   NFNL_SUBSYS_NFTABLES,
   NFT_MSG_GETCHAIN,
   NFT_MSG_GETRULE,
@@ -31,7 +36,7 @@ import {
   NFTA_XT_INFO,
   NFTA_XT_NAME,
 } from './constants.ts';
-import { type NetlinkSocket, type Request, socketError } from './socket.ts';
+import { NetlinkSocket, type Request, socketError } from './socket.ts';
 
 /** linux/netfilter/nfnetlink.h, struct nfgenmsg; its last field, in network order, is split in two bytes. */
 export const NFGENMSG = { family: 'u8', version: 'u8', subsystemHigh: 'u8', subsystemLow: 'u8' } as const;
@@ -117,6 +122,19 @@ export interface RuleChange {
   readonly insert: readonly NewRule[];
 }
 
+/** A socket for netfilter in the calling thread's namespace; undefined where the kernel has none. */
+export function openNetfilter(): NetlinkSocket | undefined {
+  try {
+    return new NetlinkSocket(NETLINK_NETFILTER);
+  } catch (error) {
+    if (error instanceof NetError && error.errno === EPROTONOSUPPORT) return undefined;
+    throw error;
+  }
+}
+
+/** No such chain or table; no nftables in this kernel. */
+const ABSENT: readonly number[] = [ENOENT, EINVAL, EOPNOTSUPP];
+
 /** For each chain its policy (NF_DROP, NF_ACCEPT; null for one without hook), or undefined where there is no such chain. */
 export function readChains(socket: NetlinkSocket, ids: readonly ChainId[]): (number | null | undefined)[] {
   const requests = ids.map(({ family, table, chain }): Request => {
@@ -125,7 +143,7 @@ export function readChains(socket: NetlinkSocket, ids: readonly ChainId[]): (num
   });
   return socket.exchange(requests, { whole: true }).map(({ errno, text, messages: [message] }) => {
     if (message !== undefined) return chainMessage.decode(message.payload, true)?.attrs.policy ?? null;
-    if (errno !== 0 && errno !== ENOENT) throw socketError(errno, 'a chain could not be read', text);
+    if (errno !== 0 && !ABSENT.includes(errno)) throw socketError(errno, 'a chain could not be read', text);
     return undefined;
   });
 }
