@@ -22,6 +22,8 @@ describe('firewallers of several processes on one host', () => {
     it(`${kind}: each has what it adds, although others take the last of theirs away at that moment`, async function () {
       this.timeout(60_000);
       using ns = makeNetns('many-');
+      const variant = kind === 'iptables-legacy' ? 'legacy' : 'nft';
+      for (const command of ['iptables', 'ip6tables']) ns.run(`${command}-${variant}`, '-P', 'FORWARD', 'DROP');
       const before = ruleset(ns);
       const children = Array.from({ length: PROCESSES }, (_, i) =>
         startChild('firewaller-child.ts', ns.path, kind, String(i + 1), String(rounds)),

@@ -16,7 +16,7 @@ using firewaller =
     ? openFirewaller('nftables', ns, { via: kind })
     : openFirewaller('iptables', ns, { variant: kind === 'iptables-legacy' ? 'legacy' : 'nft' });
 
-const entries: FirewallEntry[] = [4, 6].flatMap((family): FirewallEntry[] => {
+const perFamily: FirewallEntry[] = [4, 6].flatMap((family): FirewallEntry[] => {
   const base = family === 4 ? `10.90.${number}` : `fd90:${number}:`;
   return [
     { kind: 'masquerade', subnet: family === 4 ? `${base}.0/24` : `${base}:/64`, except: [] },
@@ -32,6 +32,8 @@ const entries: FirewallEntry[] = [4, 6].flatMap((family): FirewallEntry[] => {
     },
   ];
 });
+
+const entries: FirewallEntry[] = [{ kind: 'admit', device: `br-${number}` }, ...perFamily];
 
 for (let round = 0; round < Number(rounds); round++) {
   try {
