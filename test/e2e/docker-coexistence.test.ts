@@ -1,16 +1,17 @@
 import { strict as assert } from 'node:assert';
-import { docker, dockerMissing, loadImage, startDocker } from '../support/docker.ts';
+import { docker, dockerMissing, flushRules, loadImage, rules, startDocker } from '../support/docker.ts';
 import { binDir, useTestHost } from '../support/e2e.ts';
 import { type Container, makeRuntime, type NetworkList, type Runtime } from '../support/runtime.ts';
 import { assertSame } from '../support/snapshot.ts';
 import { type Daemon, type TestHost, waitFor } from '../support/test-host.ts';
 
-const LIST: NetworkList = {
+const list = (backend: string): NetworkList => ({
   name: 'beside-docker',
   cniVersion: '1.1.0',
   disableCheck: false,
   plugins: [
     {
+      firewall: { backend },
       ...{ type: 'isthmus', driver: 'bridge', bridge: 'isth-dock', isGateway: true, ipMasq: true, hairpinMode: true },
       capabilities: { portMappings: true },
       ipam: {
@@ -19,7 +20,7 @@ const LIST: NetworkList = {
       },
     },
   ],
-};
+});
 
 /** The neighbour of the host, which knows no way to pods and containers. */
 const OUTSIDE = { 4: '192.0.2.9', 6: '2001:db8::9' } as const;
@@ -57,6 +58,10 @@ function describePods(variant: 'nft' | 'legacy', running: () => TestHost): void 
       offers: { portMappings: [{ hostPort, containerPort: 80, protocol: 'tcp' }] },
     });
     const pods = { pod1: container('pod1', 8081), pod2: container('pod2', 8082) };
+
+    const use = (backend: string): void => {
+      runtime = makeRuntime(host, list(backend), [binDir]);
+    };
 
     const addresses = new Map<string, string>();
     const addPod = async (name: keyof typeof pods): Promise<void> => {
@@ -122,7 +127,7 @@ function describePods(variant: 'nft' | 'legacy', running: () => TestHost): void 
         this.skip();
       }
       host = running();
-      runtime = makeRuntime(host, LIST, [binDir]);
+      use('auto');
       for (const tool of ['iptables', 'ip6tables'])
         host.run('update-alternatives', '--set', tool, `/usr/sbin/${tool}-${variant}`);
       host.run('sysctl', '-qw', 'net.bridge.bridge-nf-call-iptables=1', 'net.bridge.bridge-nf-call-ip6tables=1');
@@ -137,6 +142,7 @@ function describePods(variant: 'nft' | 'legacy', running: () => TestHost): void 
     after('dockerd and the outside', async () => {
       if (host === undefined) return;
       if (dockerd !== undefined) await takeDownDocker();
+      flushRules(host);
       host.run('sh', '-c', AWAY_SCRIPT);
     });
 
@@ -154,25 +160,29 @@ function describePods(variant: 'nft' | 'legacy', running: () => TestHost): void 
       await dockerWorks();
     });
 
-    it('works where dockerd was first, and leaves its rules as they were', async () => {
-      const before = rules(host);
-      await addPod('pod1');
-      await addPod('pod2');
-      await podWorks('pod1', 8081);
-      await podWorks('pod2', 8082);
-      await podsMeet();
-      await dockerWorks();
-      deletePod('pod1');
-      await podWorks('pod2', 8082);
-      deletePod('pod2');
-      assertSame(rules(host), before, 'two pods that came and went');
-      await dockerWorks();
-    });
+    for (const backend of ['auto', 'iptables']) {
+      it(`works where dockerd was first, by ${backend}, and leaves its rules as they were`, async () => {
+        use(backend);
+        const before = rules(host);
+        await addPod('pod1');
+        await addPod('pod2');
+        await podWorks('pod1', 8081);
+        await podWorks('pod2', 8082);
+        await podsMeet();
+        await dockerWorks();
+        deletePod('pod1');
+        await podWorks('pod2', 8082);
+        deletePod('pod2');
+        assertSame(rules(host), before, 'two pods that came and went');
+        await dockerWorks();
+      });
+    }
 
     it('works where dockerd comes later, and leaves its rules as dockerd alone makes them', async () => {
+      use('auto');
       const alone = rules(host);
       await takeDownDocker();
-      host.run('sh', '-c', FLUSH_SCRIPT);
+      flushRules(host);
       await addPod('pod1');
       await hears('outside', HOST[4], 8081, 'pod1');
       await bringUpDocker();
@@ -217,17 +227,6 @@ function server(text: string): string[] {
   return ['busybox', 'nc', '-ll', '-p', '80', '-e', 'echo', text];
 }
 
-/** All rules of all kinds, without counts and dates; iptables-legacy's where it has tables. */
-function rules(host: TestHost): string {
-  const script = `nft list ruleset; iptables-nft-save; ip6tables-nft-save
-    for t in ip ip6; do [ -s /proc/net/\${t}_tables_names ] && \${t}tables-legacy-save; sort /proc/net/\${t}_tables_names; done; true`;
-  return host
-    .run('sh', '-c', script)
-    .replace(/^#.*\n/gm, '')
-    .replace(/ ?\[\d+:\d+\]/g, '')
-    .replace(/counter packets \d+ bytes \d+/g, 'counter');
-}
-
 const OUTSIDE_SCRIPT = `set -e
   ip netns add outside
   ip link add up0 type veth peer name eth0 netns outside
@@ -254,15 +253,4 @@ const FOREIGN_SCRIPT = `set -e
   ip -n foreign route add default via 10.99.0.1
   ip -n outside route add 10.99.0.0/24 via ${HOST[4]}`;
 
-/** Nothing of anybody is left; iptables-legacy's tables stay, as they do for ever. */
-const FLUSH_SCRIPT = `nft flush ruleset
-  for t in ip ip6; do
-    for table in $(cat /proc/net/\${t}_tables_names); do
-      \${t}tables-legacy -t $table -F
-      \${t}tables-legacy -t $table -X
-      [ $table != filter ] || \${t}tables-legacy -P FORWARD ACCEPT
-    done
-  done`;
-
-const AWAY_SCRIPT = `${FLUSH_SCRIPT}
-  ip netns delete outside; ip link delete up0; ip link delete docker0; rm -rf /run/isth/docker`;
+const AWAY_SCRIPT = 'ip netns delete outside; ip link delete up0; ip link delete docker0; rm -rf /run/isth/docker';

@@ -36,3 +36,31 @@ export function loadImage(host: TestHost): string {
   docker(host, 'load', '-q', '-i', makeImage(host));
   return IMAGE;
 }
+
+/** All rules of nftables and both kinds of iptables, without counts, dates, and tables of iptables-legacy in which nothing is. */
+export function rules(host: TestHost): string {
+  return host
+    .run('sh', '-c', RULES_SCRIPT)
+    .replace(/^#.*\n/gm, '')
+    .replace(/ ?\[\d+:\d+\]/g, '')
+    .replace(/counter packets \d+ bytes \d+/g, 'counter')
+    .replace(/^\*\w+\n(:\w+ ACCEPT\n)*COMMIT\n/gm, '');
+}
+
+/** Nobody has a rule any more. The tables of iptables-legacy stay: the kernel has no way to take one away. */
+export function flushRules(host: TestHost): void {
+  host.run('sh', '-c', FLUSH_SCRIPT);
+}
+
+/** Looking at a table of iptables-legacy would make it. */
+const RULES_SCRIPT = `nft list ruleset; iptables-nft-save; ip6tables-nft-save
+  for t in ip ip6; do [ -z "$(cat /proc/net/\${t}_tables_names)" ] || \${t}tables-legacy-save; done`;
+
+const FLUSH_SCRIPT = `nft flush ruleset
+  for t in ip ip6; do
+    for table in $(cat /proc/net/\${t}_tables_names); do
+      \${t}tables-legacy -t $table -F
+      \${t}tables-legacy -t $table -X
+      [ $table != filter ] || \${t}tables-legacy -P FORWARD ACCEPT
+    done
+  done`;
