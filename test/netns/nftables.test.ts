@@ -77,6 +77,11 @@ describe('the table of nftables', () => {
       });
       assert.equal(site.ruleset(), '');
     });
+    it('conditions that contradict each other', () => {
+      const bad = portEntry({ conditions: ['ip saddr 192.0.2.1', 'ip6 saddr 2001:db8::1'] });
+      assert.throws(() => site.firewaller.add([bad]), { kind: 'invalid-config', subject: 'conditions' });
+      assert.equal(site.ruleset(), '');
+    });
     it('a condition that the kernel does not take, beside others', () => {
       const state = stateWith(NETWORK);
       // Sets of others are unknown in this table.
@@ -133,6 +138,20 @@ describe('the table of nftables', () => {
     assert.throws(() => site.firewaller.add([other]), { kind: 'conflict' });
     assert.deepEqual(site.firewaller.remove([other]), []);
     assert.deepEqual(site.firewaller.missing([portEntry()]), []);
+  });
+
+  it('gives a subnet its new source and exceptions in place of the old ones', () => {
+    const before = { kind: 'masquerade', subnet: '10.81.0.0/16', except: ['10.0.0.0/8'], to: '192.0.2.7' } as const;
+    const after = [{ ...before, except: ['10.5.0.0/16', '10.6.0.0/16'], to: '192.0.2.8' }];
+    site.firewaller.add([before, ...networkEntries('br-b', '10.82.0.0/16')]);
+    site.firewaller.add(after);
+    assert.deepEqual(site.firewaller.missing(after), []);
+    assert.match(site.table(), /10\.81\.0\.0\/16 : 192\.0\.2\.8/);
+    assert.doesNotMatch(site.table(), /10\.0\.0\.0\/8/);
+    const conditional = portEntry({ conditions: ['ip saddr 192.0.2.0/24'] });
+    site.firewaller.add([before, conditional]);
+    assert.deepEqual(site.firewaller.missing([before, conditional]), []);
+    assert.throws(() => site.firewaller.add([{ ...before, subnet: '10.81.2.0/24' }]), { kind: 'conflict' });
   });
 
   it('gives a device its new policy in place of the old one', () => {

@@ -8,7 +8,7 @@ import {
   type RawElement,
 } from '../netlink/nft-sets.ts';
 import type { NetlinkSocket, Request } from '../netlink/socket.ts';
-import { encodeElement, TABLE_ID } from './nft-elements.ts';
+import { encodeElement, TABLE_ID, textOf } from './nft-elements.ts';
 import { intervalsOf } from './nft-state.ts';
 import { isIntervalSet, ruleCounts, SET_NAMES } from './nft-table.ts';
 
@@ -44,12 +44,7 @@ function unitsOf(set: string, list: readonly RawElement[]): RawElement[][] {
 }
 
 function byText(units: readonly (readonly RawElement[])[]): ReadonlyMap<string, readonly RawElement[]> {
-  return new Map(units.map((unit) => [unit.map(textOf).join(), unit]));
-}
-
-function textOf({ flags = 0, key, keyEnd, data }: RawElement): string {
-  const hex = [key, keyEnd, data].map((part) => Buffer.from(part?.value ?? []).toString('hex'));
-  return [flags, ...hex, data?.verdict?.code, data?.verdict?.chain].join(' ');
+  return new Map(units.map((unit) => [textOf(unit), unit]));
 }
 
 function without(

@@ -67,6 +67,15 @@ export function sameElement(wanted: RawElement, found: RawElement | undefined): 
   );
 }
 
+/** The same text for the same elements. */
+export function textOf(elements: readonly RawElement[]): string {
+  const one = ({ flags = 0, key, keyEnd, data }: RawElement): string => {
+    const hex = [key, keyEnd, data].map((part) => Buffer.from(part?.value ?? []).toString('hex'));
+    return [flags, ...hex, data?.verdict?.code, data?.verdict?.chain].join(' ');
+  };
+  return elements.map(one).join();
+}
+
 function dataOf(data: readonly Field[] | Verdict): NonNullable<RawElement['data']> {
   if (!('verdict' in data)) return { value: join(data.map((field) => fieldBytes(field, 'low'))) };
   const code = VERDICTS[data.verdict];

@@ -88,6 +88,37 @@ export class TableWatch {
   }
 }
 
+/** What a device or a subnet has one of: its new policy, its new source and its new exceptions come in place of the old. */
+const SINGLE = /^(own|leaving|entering|(source|direct)[46])$/;
+
+/** What is in the place of the element, where the element may take it; undefined where it is another's. */
+export function replaceable(socket: NetlinkSocket, element: Element): RawElement[] | undefined {
+  if (!SINGLE.test(element.set)) return undefined;
+  const [start = {}, end] = encodeElement(element);
+  if (isInterval(element)) {
+    const there = intervalsOf(listElements(socket, setId(element))).find((one) => same(keyOf(one.start), keyOf(start)));
+    const whole = there !== undefined && same(there.end ?? NOTHING, end === undefined ? NOTHING : keyOf(end));
+    return whole ? [there.start, ...(end === undefined ? [] : [end])] : undefined;
+  }
+  const [found] = getElements(socket, [{ id: setId(element), element: start }]);
+  const subnet = { direct4: 4, direct6: 16 }[element.set];
+  if (found === undefined || (subnet !== undefined && !sameSubnet(start, found, subnet))) return undefined;
+  const { data, ...place } = found;
+  return [place];
+}
+
+/** True where the first field, of `size` bytes, is the same of both: from the lowest to the highest address. */
+function sameSubnet(a: RawElement, b: RawElement, size: number): boolean {
+  const first = (bytes: Uint8Array | undefined): Uint8Array => (bytes ?? NOTHING).subarray(0, size);
+  return same(first(a.key?.value), first(b.key?.value)) && same(first(a.keyEnd?.value), first(b.keyEnd?.value));
+}
+
+const NOTHING = new Uint8Array();
+
+function same(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
+}
+
 /**
  * The elements without the devices of `hairpin` that subnets other than those among the elements need too: a bridge may
  * have several.

@@ -1,6 +1,6 @@
 import { asNetError, type NetError } from '../errors/net-error.ts';
 import { type Element, FIREWALL_TABLE, footprint, type PortChain } from '../host/firewall-elements.ts';
-import { elementLines, firewallLines } from '../host/firewall-text.ts';
+import { firewallLines } from '../host/firewall-text.ts';
 import type { LinuxNamespace } from '../host/linux-namespace.ts';
 import type { FirewallEntry } from '../model/firewall.ts';
 import { EEXIST, ENOENT, NETLINK_NETFILTER } from '../netlink/constants.ts';
@@ -16,11 +16,11 @@ import { NetlinkSocket, type Reply, type Request } from '../netlink/socket.ts';
 import { type Admitter, openAdmitter } from './admit.ts';
 import type { Firewaller } from './firewaller.ts';
 import { diffRequests } from './nft-diff.ts';
-import { encodeElement, setId, TABLE_ID } from './nft-elements.ts';
+import { encodeElement, setId, TABLE_ID, textOf } from './nft-elements.ts';
 import { clash, refused, refusedScript, unsettled } from './nft-failure.ts';
 import { leadingTo } from './nft-ports.ts';
 import { runScript, type ScriptRunner } from './nft-script.ts';
-import { hasRule, isEmpty, presenceOf, TableWatch, withoutNeeded } from './nft-state.ts';
+import { hasRule, isEmpty, presenceOf, replaceable, TableWatch, withoutNeeded } from './nft-state.ts';
 import { tableLines } from './nft-table.ts';
 
 /** Somebody else changes the ruleset meanwhile: so often it is tried again. */
@@ -28,9 +28,6 @@ const MAX_ATTEMPTS = 32;
 
 /** So often a reset looks anew at a ruleset that changed, before it makes the whole table anew. */
 const MAX_RESETS = 4;
-
-/** What a device's policy is kept in: one that has another already gets the new one instead. */
-const POLICIES: readonly string[] = ['own', 'leaving', 'entering'];
 
 /**
  * The entries as elements of one table of our own, `inet isthmus`, whose rules are always the same; only a port with
@@ -144,11 +141,13 @@ export class NftablesFirewaller implements Firewaller {
 
   #addElements(elements: readonly Element[], chains: readonly PortChain[], entries: readonly FirewallEntry[]): void {
     const { socket, watch } = this.#kernel;
-    let replaced: readonly Element[] = [];
+    let replaced: readonly Request[] = [];
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const whole = watch.isWhole();
       const errno =
-        whole && chains.length === 0 ? this.#change(replaced, elements) : this.#addByScript(whole, replaced, entries);
+        whole && chains.length === 0
+          ? errnoOf(transact(socket, [...replaced, ...addRequests(elements)]))
+          : this.#addByScript(whole, replaced, entries);
       if (errno === 0) return;
       if (errno === ENOENT) {
         // The table went meanwhile, or what was to be replaced.
@@ -158,35 +157,28 @@ export class NftablesFirewaller implements Firewaller {
       if (errno !== EEXIST) throw refused('firewall.add', elements, errno);
       const states = presenceOf(socket, elements);
       const foreign = elements.filter((_, i) => states[i] === 'foreign');
-      const clashing = foreign.find(({ set }) => !POLICIES.includes(set));
+      const olds = foreign.map((element) => ({ element, old: replaceable(socket, element) }));
+      const clashing = olds.find(({ old }) => old === undefined)?.element;
       if (clashing !== undefined || foreign.length === 0)
         throw clash(socket, clashing ?? elements.find((element, i) => states[i] === 'absent' && hasPrefix(element)));
-      replaced = foreign;
+      // Several new exceptions may be in the place of one old.
+      const all = olds.map(({ element, old = [] }) => [`${element.set} ${textOf(old)}`, element, old] as const);
+      const once = new Map(all.map(([text, element, old]) => [text, deleteElementsRequests(setId(element), old)]));
+      replaced = [...once.values()].flat();
     }
     throw unsettled('firewall.add');
   }
 
   /** The errno that matters to a caller that tries again, 0 for success. */
-  #addByScript(whole: boolean, replaced: readonly Element[], entries: readonly FirewallEntry[]): number {
-    const lines = [
-      ...(whole ? [] : tableLines()),
-      ...elementLines('delete', replaced),
-      ...firewallLines('add', entries),
-    ];
+  #addByScript(whole: boolean, replaced: readonly Request[], entries: readonly FirewallEntry[]): number {
+    // A script cannot take messages along: what it replaces goes just before.
+    const errno = replaced.length === 0 ? 0 : errnoOf(transact(this.#kernel.socket, replaced));
+    if (errno !== 0) return errno;
+    const lines = [...(whole ? [] : tableLines()), ...firewallLines('add', entries)];
     const { ok, error } = runScript(this.#ns, lines, this.#via);
     if (ok) return 0;
-    if (/\bFile exists\b|conflict|overlap/i.test(error)) return EEXIST;
+    if (/\bFile exists\b|interval overlaps|conflicting intervals/.test(error)) return EEXIST;
     throw refusedScript(entries, error);
-  }
-
-  /** One transaction of raw messages. Returns the first errno, 0 for success. */
-  #change(removed: readonly Element[], added: readonly Element[], chains: readonly string[] = []): number {
-    const requests: Request[] = [
-      ...bySet(removed).flatMap((list) => deleteElementsRequests(setId(list[0]), list.flatMap(encodeElement))),
-      ...chains.flatMap((chain) => deleteChainRequests(TABLE_ID, chain)),
-      ...bySet(added).flatMap((list) => addElementsRequests(setId(list[0]), list.flatMap(encodeElement))),
-    ];
-    return errnoOf(transact(this.#kernel.socket, requests));
   }
 
   /** Only what leads where it should: a port that another endpoint holds is not ours to take. */
@@ -197,7 +189,8 @@ export class NftablesFirewaller implements Firewaller {
       const states = presenceOf(socket, going);
       const present = going.filter((_, i) => states[i] === 'present');
       const filled = chains.filter(({ name }) => hasRule(socket, name)).map(({ name }) => name);
-      const errno = present.length + filled.length === 0 ? 0 : this.#change(present, [], filled);
+      const errno =
+        present.length + filled.length === 0 ? 0 : errnoOf(transact(socket, removeRequests(present, filled)));
       if (errno === 0) {
         this.#deleteEmptyTable();
         return;
@@ -231,6 +224,17 @@ function hasPrefix({ key }: Element): boolean {
 
 function admitted(entries: readonly FirewallEntry[]): string[] {
   return [...new Set(entries.flatMap((entry) => (entry.kind === 'admit' ? [entry.device] : [])))];
+}
+
+function addRequests(elements: readonly Element[]): Request[] {
+  return bySet(elements).flatMap((list) => addElementsRequests(setId(list[0]), list.flatMap(encodeElement)));
+}
+
+function removeRequests(elements: readonly Element[], chains: readonly string[]): Request[] {
+  return [
+    ...bySet(elements).flatMap((list) => deleteElementsRequests(setId(list[0]), list.flatMap(encodeElement))),
+    ...chains.flatMap((chain) => deleteChainRequests(TABLE_ID, chain)),
+  ];
 }
 
 function bySet(elements: readonly Element[]): (readonly [Element, ...Element[]])[] {
