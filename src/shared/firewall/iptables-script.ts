@@ -25,16 +25,17 @@ export type Absent = (table: Table, chain: string) => boolean;
 /** The groups are in force; what is whole already stays as it is. */
 export function addScript(family: Family, groups: readonly Group[], state: State, absent: Absent): Script {
   const wanted = tablesOf(groups);
-  const replaced = state.lines.filter(({ note }) => groups.some(({ replaces }) => replaces === note));
+  const replaces = new Set(groups.flatMap((group) => group.replaces ?? []));
+  const replaced = state.lines.filter(({ note }) => replaces.has(note));
   const tables = TABLES.filter((table) => wanted.includes(table) || replaced.some((line) => line.table === table));
   const blocks = tables.map((table) => {
     const chains = CHAINS[table].filter((chain) => !state.chains[table].includes(chain));
     // A rule that comes back by itself would come back in another place.
     const broken = [baseGroup(table, family), ...groups].filter((group) => !isWhole(group, state));
     const there = state.lines.filter((line) => line.table === table);
-    const old = there.filter(({ id, note }) =>
-      broken.some((group) => group.id === id || (group.replaces !== undefined && group.replaces === note)),
-    );
+    const ids = new Set(broken.map(({ id }) => id));
+    const makeWay = new Set(broken.flatMap((group) => group.replaces ?? []));
+    const old = there.filter(({ id, note }) => ids.has(id) || makeWay.has(note));
     const wasMade = new Set(old.filter(({ note }) => note === MADE).map(({ chain }) => chain));
     const made: Absent = (inTable, chain) => wasMade.has(chain) || absent(inTable, chain);
     return block(table, [...chains.map(declaration), ...old.map(deletionText), ...groupLines(broken, table, made)]);

@@ -19,6 +19,7 @@ export interface SavedLine {
 /** What one family has of ours. */
 export interface State {
   readonly lines: readonly SavedLine[];
+  readonly byId: ReadonlyMap<string, readonly SavedLine[]>;
   readonly chains: Readonly<Record<Table, readonly string[]>>;
 }
 
@@ -49,7 +50,7 @@ export function parseState(saved: string): State {
     if (chain === undefined || text === undefined || id === undefined) continue;
     lines.push({ table, chain, text: text.trim(), id, index: Number(index), note });
   }
-  return { lines, chains };
+  return { lines, byId: Map.groupBy(lines, ({ id }) => id), chains };
 }
 
 /** The entry's name in comments: the same for the same entry. */
@@ -64,7 +65,7 @@ export function baseGroup(table: Table, family: Family): Group {
 
 /** True where every line of the group is there, and its chain. */
 export function isWhole({ id, lines }: Group, state: State): boolean {
-  const there = new Set(state.lines.filter((line) => line.id === id).map(({ index }) => index));
+  const there = new Set(state.byId.get(id)?.map(({ index }) => index));
   return lines.every((_, index) => there.has(index));
 }
 

@@ -46,9 +46,9 @@ class IptablesFirewaller implements Firewaller {
       refuseConflicts(entries, family, state);
       return { family, state, groups };
     });
-    const fresh = entries.filter((entry) =>
-      works.some(({ groups, state }) => groups.some((group) => group.id === entryId(entry) && !isWhole(group, state))),
-    );
+    const broken = works.flatMap(({ groups, state }) => groups.filter((group) => !isWhole(group, state)));
+    const ids = new Set(broken.map(({ id }) => id));
+    const fresh = entries.filter((entry) => ids.has(entryId(entry)));
     try {
       for (const { family, groups, state } of works)
         this.#apply(
