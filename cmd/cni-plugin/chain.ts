@@ -1,6 +1,5 @@
 import type { Core } from '../../src/shared/core/core.ts';
 import type { Addressing } from '../../src/shared/drivers/driver.ts';
-import { NetError } from '../../src/shared/errors/net-error.ts';
 import { contains, parsePrefix } from '../../src/shared/model/prefix.ts';
 import type { CniResult } from './result.ts';
 
@@ -19,25 +18,23 @@ export function ownAddressing({ interfaces, ips }: CniResult, ifName: string): A
 }
 
 /**
- * The interface of the host by which the pod is reached: a bridge, or the pod's own veth.
- * Throws NetError `kernel` where no route leads to any of its addresses.
+ * The interface of the host by which the pod is reached: where a route leads, a bridge or the pod's own veth; without a
+ * route, the bridge that a plugin before made (podman's internal networks). Undefined where there is neither.
  */
-export function deviceTowards({ host }: Core, { addresses }: Addressing): string {
-  const { routes } = host.observe(host.own, { routes: true });
+export function deviceTowards(
+  { host }: Core,
+  { interfaces }: CniResult,
+  { addresses }: Addressing,
+): string | undefined {
+  const { routes, links } = host.observe(host.own, { routes: true, links: interfaces.map(({ name }) => name) });
   const ways = routes.flatMap((route) => {
     const dst = parsePrefix(route.dst);
     const leads = addresses.some(({ address }) => dst !== undefined && contains(dst, address.addr));
-    return dst !== undefined && leads && route.dev !== undefined && (route.table ?? 254) === 254
+    return dst !== undefined && dst.length > 0 && leads && route.dev !== undefined && (route.table ?? 254) === 254
       ? [{ length: dst.length, dev: route.dev }]
       : [];
   });
   const [best] = ways.sort((a, b) => b.length - a.length);
   if (best !== undefined) return best.dev;
-  throw new NetError({
-    kind: 'kernel',
-    op: 'ADD',
-    subject: 'prevResult',
-    what: "no route of the host leads to the pod's addresses",
-    hint: 'Give the network a gateway on this host (isGateway)',
-  });
+  return interfaces.find(({ name, sandbox }) => sandbox === undefined && links.get(name)?.kind === 'bridge')?.name;
 }

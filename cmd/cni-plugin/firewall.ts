@@ -19,8 +19,8 @@ export const firewall: ChainedPlugin = {
     const attachment = attachmentOf(call);
     const { netns, ifName, ownNamespace } = call.variables;
     const addressing = ownAddressing(previous, ifName);
-    if (addressing.addresses.length === 0) return previous;
-    const device = deviceTowards(core, addressing);
+    const device = deviceTowards(core, previous, addressing);
+    if (addressing.addresses.length === 0 || device === undefined) return previous;
     await addChained(core, {
       attachment,
       role,
@@ -36,9 +36,10 @@ export const firewall: ChainedPlugin = {
 
   check(call, core, previous) {
     const addressing = ownAddressing(previous, call.variables.ifName);
-    if (addressing.addresses.length === 0) return;
+    const device = deviceTowards(core, previous, addressing);
+    if (addressing.addresses.length === 0 || device === undefined) return;
     checkChained(core, { attachment: attachmentOf(call), role }, call.variables.netns);
-    assertRules(core, rulesOf(call), deviceTowards(core, addressing), addressing);
+    assertRules(core, rulesOf(call), device, addressing);
   },
 
   validate: (call) => void rulesOf(call),

@@ -1,11 +1,13 @@
 import { field } from '../../src/shared/config/fields.ts';
 import { parseFirewall } from '../../src/shared/config/firewall.ts';
+import { invalid } from '../../src/shared/config/invalid.ts';
 import { parsePortMappings } from '../../src/shared/config/port-mappings.ts';
 import { addChained, checkChained, deleteChained } from '../../src/shared/core/chained.ts';
 import { assertRules, ensureChainedRules } from '../../src/shared/core/network-rules.ts';
-import { assertPortsFree, claimPorts } from '../../src/shared/core/publish.ts';
-import { planPorts, portEntries, type Rules } from '../../src/shared/drivers/rules.ts';
+import { assertPortsFree, claimPorts, type Publishing, planOwnPorts } from '../../src/shared/core/publish.ts';
+import { portEntries, type Rules } from '../../src/shared/drivers/rules.ts';
 import { chosenBackend } from '../../src/shared/firewall/open.ts';
+import { EMPTY_PLAN } from '../../src/shared/model/op.ts';
 import { deviceTowards, ownAddressing } from './chain.ts';
 import type { ChainedPlugin } from './chained.ts';
 import { attachmentOf, type Call } from './request.ts';
@@ -23,15 +25,28 @@ export const portmap: ChainedPlugin = {
     const { netns, ifName, ownNamespace } = call.variables;
     const addressing = ownAddressing(previous, ifName);
     const entries = portEntries(rules, addressing);
-    assertPortsFree(core, rules, attachment);
+    const device = deviceTowards(core, previous, addressing);
+    const ensure =
+      device === undefined
+        ? {}
+        : { ensure: () => ensureChainedRules(core, attachment.network, device, rules, addressing) };
+    let publishing: Publishing = { plan: EMPTY_PLAN, standby: {} };
     await addChained(core, {
       attachment,
       role,
       netns,
       ownNamespace,
-      plan: () => planPorts(rules.backend, entries),
-      ensure: () => ensureChainedRules(core, attachment.network, deviceTowards(core, addressing), rules, addressing),
-      claim: (store) => claimPorts(store, rules, attachment),
+      plan: () => {
+        publishing = planOwnPorts(core.store, rules, attachment, entries);
+        return publishing.plan;
+      },
+      standby: () => publishing.standby,
+      ...ensure,
+      // Another endpoint's name says more than that of the process which holds the port for it.
+      claim: (store) => {
+        claimPorts(store, rules, attachment);
+        assertPortsFree(core, rules, attachment);
+      },
       claimsPorts: true,
     });
     return previous;
@@ -44,7 +59,8 @@ export const portmap: ChainedPlugin = {
     if (rules.mappings.length === 0) return;
     checkChained(core, { attachment: attachmentOf(call), role }, call.variables.netns);
     const addressing = ownAddressing(previous, call.variables.ifName);
-    assertRules(core, rules, deviceTowards(core, addressing), addressing);
+    const device = deviceTowards(core, previous, addressing);
+    if (device !== undefined) assertRules(core, rules, device, addressing);
   },
 
   validate: (call) => void rulesOf(call),
@@ -53,5 +69,7 @@ export const portmap: ChainedPlugin = {
 function rulesOf({ config }: Call): Rules {
   const options = { ...parseFirewall({ ...config, ipMasq: false }), policy: 'open' as const };
   const mappings = parsePortMappings(field(field(config, 'runtimeConfig'), 'portMappings'));
-  return { backend: chosenBackend(options.backend), options, mappings, admit: false };
+  const backend = chosenBackend(options.backend);
+  if (backend !== 'none' || mappings.length === 0) return { backend, options, mappings, admit: false };
+  throw invalid('.backend', backend, 'host ports need a packet filter', 'Choose auto, nftables or iptables');
 }

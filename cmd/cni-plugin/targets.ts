@@ -1,5 +1,5 @@
 import { limits } from '../../src/shared/config/bandwidth.ts';
-import { field } from '../../src/shared/config/fields.ts';
+import { backendKey } from '../../src/shared/config/firewall.ts';
 import { invalid } from '../../src/shared/config/invalid.ts';
 import { type DriverName, type NetworkConfig, parseNetconf } from '../../src/shared/config/netconf.ts';
 import type { AddressSource, Core, Dns, LocalSource } from '../../src/shared/core/core.ts';
@@ -73,7 +73,7 @@ function rulesOf({ plugin, config }: Call, { firewall, mappings }: NetworkConfig
   if (backend !== 'none') return { backend, options, mappings, admit: plugin === 'isthmus' };
   if (!wanted) return undefined;
   const what = 'ipMasq, portMappings, ingressPolicy and internal need a packet filter';
-  throw invalid('.firewall.backend', field(field(config, 'firewall'), 'backend'), what, 'Choose auto, or remove them');
+  throw invalid(...backendKey(config), what, 'Choose auto, or remove them');
 }
 
 /** Results before 0.3.0 are nothing but addresses: an endpoint without them is refused before it is made. */

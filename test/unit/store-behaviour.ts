@@ -215,6 +215,11 @@ export function describeStore(name: string, make: () => Place): void {
       assert.throws(() => store.ports.take({ ...claim, hostPort: 80 }), ofKind('conflict', /every address/));
       assert.equal(store.ports.list().length, 4);
       store.ports.release(other);
+      const second = { ...owner, network: 'second', ifName: 'eth1' };
+      store.ports.take({ ...claim, owner: second });
+      assert.deepEqual(store.ports.partners(owner), [second]);
+      assert.deepEqual(store.ports.partners(second), [owner]);
+      store.ports.release(second);
       assert.deepEqual(store.ports.list(), [claim]);
       assert.deepEqual(store.ports.list(other), []);
     });

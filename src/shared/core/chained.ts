@@ -22,6 +22,8 @@ export interface ChainedRequest extends ChainedPart {
   readonly ownNamespace?: boolean;
   /** What this part consists of, from what is seen once the attachment is locked and leftovers are gone. */
   plan(sandbox: Namespace): Plan;
+  /** What of it waits for another attachment of the container; asked for after `plan`. */
+  readonly standby?: () => Pick<EndpointRow, 'standby'>;
   /** Makes what the network needs for it, once the record keeps the network from being taken away. */
   readonly ensure?: () => void;
   /** What has to be stored together with the record; it throws where the request cannot be granted. */
@@ -105,6 +107,7 @@ function rowOf(core: Core, request: ChainedRequest, sandbox: Namespace): Endpoin
     sandbox: { path: netns, id: sandbox.id },
     hostIf: '',
     plan: request.plan(sandbox),
+    ...request.standby?.(),
     ...(claimsPorts === true ? { claimsPorts } : {}),
   };
 }

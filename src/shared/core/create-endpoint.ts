@@ -29,7 +29,6 @@ export async function createEndpoint(core: Core, request: EndpointRequest): Prom
   using _lock = core.lock(attachmentKey(request.attachment));
   const view = await clearWay(core, request, sandbox);
   if (view.links.has(request.attachment.ifName)) throw interfaceExists(request);
-  if (request.rules !== undefined) assertPortsFree(core, request.rules, request.attachment);
   const { row, acquired } = begin(core, request, sandbox);
   try {
     return await build(core, request, { host: host.own, sandbox }, view, row, acquired);
@@ -59,7 +58,11 @@ function begin(core: Core, request: EndpointRequest, sandbox: Namespace): { row:
   };
   return core.store.transaction(() => {
     const acquired = source?.kind === 'local' ? source.acquire(core.store) : undefined;
-    if (rules !== undefined) claimPorts(core.store, rules, attachment);
+    if (rules !== undefined) {
+      // Another endpoint's name says more than that of a process which holds the port for it.
+      claimPorts(core.store, rules, attachment);
+      assertPortsFree(core, rules, attachment);
+    }
     core.store.endpoints.put(row);
     countChange(core);
     return acquired === undefined ? { row } : { row, acquired };
@@ -91,15 +94,17 @@ async function build(
     addressing = driver.complete(result);
     ensureNetwork(core, request, addressing);
   }
+  const publishing = planPublishing(core, request, facts.hostIf, addressing);
   const addresses = joinPlans(
     driver.planAddresses(sandboxView, facts, addressing),
-    joinPlans(planPublishing(request, facts.hostIf, addressing), planLimits(request, facts, plan)),
+    joinPlans(publishing.plan, planLimits(request, facts, plan)),
   );
+  const record = { ...row, ...publishing.standby };
   const whole = joinPlans(plan, addresses);
   plan = source?.kind === 'delegate' ? addresses : whole;
-  perform(core, { ...row, plan: whole }, plan, namespaces);
+  perform(core, { ...record, plan: whole }, plan, namespaces);
   settleAddresses(core.host, namespaces.sandbox, addresses);
-  core.store.transaction(() => core.store.endpoints.put({ ...row, plan: lasting(whole), progress: 'ready' }));
+  core.store.transaction(() => core.store.endpoints.put({ ...record, plan: lasting(whole), progress: 'ready' }));
   return reportEndpoint(core.host, request, facts, addressing, result.dns);
 }
 

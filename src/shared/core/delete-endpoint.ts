@@ -9,6 +9,7 @@ import { reverse } from './execute.ts';
 import { forgetLostPorts } from './lost-rules.ts';
 import { removeUnusedNetwork } from './network.ts';
 import { orphanUndo } from './orphans.ts';
+import { promotePorts } from './publish.ts';
 import { countChange } from './rebuild.ts';
 import type { RemovalRequest } from './requests.ts';
 
@@ -58,6 +59,7 @@ export async function removeEndpoint(
   if (delegate !== undefined && delegate.type !== 'dhcp') errors.push(...(await released(delegate, row)));
   errors.push(...forgetLostPorts(core, row));
   if (errors.length === 0) errors.push(...attempted(() => forget(core, request, row)));
+  if (row?.claimsPorts === true) errors.push(...promotePorts(core, row.attachment));
   errors.push(...removeUnusedNetwork(core, attachment.network));
   return errors;
 }

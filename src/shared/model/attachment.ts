@@ -16,6 +16,14 @@ export interface Attachment {
   readonly ifName: string;
 }
 
+export function sameAttachment(a: Attachment, b: Attachment): boolean {
+  return sameContainer(a, b) && a.network === b.network && a.ifName === b.ifName;
+}
+
+export function sameContainer(a: Attachment, b: Attachment): boolean {
+  return a.camp === b.camp && a.containerId === b.containerId;
+}
+
 /**
  * Hex digest of an attachment. Parts are separated by NUL, which none can contain, so that no two attachments share
  * one by concatenation.

@@ -1,6 +1,6 @@
 import type { HostIdentity } from '../host/host.ts';
 import { type Addr, compareAddr } from '../model/addr.ts';
-import type { Attachment, Role } from '../model/attachment.ts';
+import { type Attachment, attachmentDigest, type Role, sameContainer } from '../model/attachment.ts';
 import { addressKey, neighbour } from './address-key.ts';
 import type {
   EndpointRow,
@@ -128,8 +128,8 @@ function leaseTable(disk: MemoryDisk, prefix: string): LeaseTable {
 }
 
 function portTable(disk: MemoryDisk, prefix: string): PortTable {
-  const key = ({ protocol, hostPort, hostIp }: PortClaim): string =>
-    `${prefix}${protocol}\0${String(hostPort).padStart(5, '0')}\0${hostIp}`;
+  const key = ({ protocol, hostPort, hostIp, owner }: PortClaim): string =>
+    [`${prefix}${protocol}`, String(hostPort).padStart(5, '0'), hostIp, attachmentDigest(owner)].join('\0');
   const meet = (a: PortClaim, b: PortClaim): boolean =>
     a.protocol === b.protocol &&
     a.hostPort === b.hostPort &&
@@ -137,7 +137,7 @@ function portTable(disk: MemoryDisk, prefix: string): PortTable {
   const list = (): PortClaim[] => under(disk.ports, prefix);
   return {
     take: (claim) => {
-      const holder = list().find((other) => meet(other, claim) && !same(other.owner, claim.owner));
+      const holder = list().find((other) => meet(other, claim) && !sameContainer(other.owner, claim.owner));
       if (holder !== undefined) throw portTaken(claim, holder);
       disk.ports.set(key(claim), frozen(claim));
     },
@@ -145,6 +145,10 @@ function portTable(disk: MemoryDisk, prefix: string): PortTable {
       for (const claim of list()) if (same(claim.owner, owner)) disk.ports.delete(key(claim));
     },
     list: (owner) => (owner === undefined ? list() : list().filter((claim) => same(claim.owner, owner))),
+    partners: (owner) => {
+      const others = list().filter((claim) => sameContainer(claim.owner, owner) && !same(claim.owner, owner));
+      return [...new Map(others.map((claim) => [attachmentDigest(claim.owner), claim.owner])).values()];
+    },
   };
 }
 

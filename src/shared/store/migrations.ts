@@ -75,7 +75,7 @@ export const MIGRATIONS: readonly string[] = [
     network TEXT NOT NULL,
     container TEXT NOT NULL,
     interface TEXT NOT NULL,
-    PRIMARY KEY (boot, protocol, port, address)
+    PRIMARY KEY (boot, protocol, port, address, camp, container, network, interface)
   ) STRICT, WITHOUT ROWID;
 
   CREATE INDEX ports_by_owner ON ports (boot, container, interface, network, camp);

@@ -1,4 +1,4 @@
-import type { Attachment, Camp } from '../model/attachment.ts';
+import { type Attachment, type Camp, sameAttachment, sameContainer } from '../model/attachment.ts';
 import type { Protocol } from '../model/firewall.ts';
 import { type Context, textOf } from './sqlite-context.ts';
 import type { SqlRow } from './sqlite-file.ts';
@@ -23,7 +23,7 @@ export class SqlitePorts implements PortTable {
       const clash = `SELECT ${COLUMNS} FROM ports WHERE boot = ? AND protocol = ? AND port = ?
         AND (address = ? OR address = '' OR ? = '')`;
       const holders = file.all(clash, number, protocol, hostPort, hostIp, hostIp).map(claimOf);
-      const holder = holders.find((other) => !sameOwner(other.owner, owner));
+      const holder = holders.find((other) => !sameContainer(other.owner, owner));
       if (holder !== undefined) throw portTaken(claim, holder);
       const sql = `INSERT INTO ports (boot, ${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`;
       file.run(sql, number, protocol, hostPort, hostIp, camp, network, containerId, ifName);
@@ -47,6 +47,15 @@ export class SqlitePorts implements PortTable {
       return file.all(mine, boot(), containerId, ifName, network, camp).map(claimOf);
     });
   }
+
+  partners(owner: Attachment): Attachment[] {
+    const sql = `SELECT DISTINCT camp, network, container, interface FROM ports
+      WHERE boot = ? AND container = ? AND camp = ? ORDER BY network, interface`;
+    return this.#context.read((file, boot) => {
+      const all = file.all(sql, boot(), owner.containerId, owner.camp).map(ownerOf);
+      return all.filter((other) => !sameAttachment(other, owner));
+    });
+  }
 }
 
 function claimOf(row: SqlRow): PortClaim {
@@ -54,15 +63,15 @@ function claimOf(row: SqlRow): PortClaim {
     protocol: textOf(row.protocol) as Protocol,
     hostIp: textOf(row.address),
     hostPort: Number(row.port),
-    owner: {
-      camp: textOf(row.camp) as Camp,
-      network: textOf(row.network),
-      containerId: textOf(row.container),
-      ifName: textOf(row.interface),
-    },
+    owner: ownerOf(row),
   };
 }
 
-export function sameOwner(a: Attachment, b: Attachment): boolean {
-  return a.camp === b.camp && a.network === b.network && a.containerId === b.containerId && a.ifName === b.ifName;
+function ownerOf(row: SqlRow): Attachment {
+  return {
+    camp: textOf(row.camp) as Camp,
+    network: textOf(row.network),
+    containerId: textOf(row.container),
+    ifName: textOf(row.interface),
+  };
 }

@@ -1,6 +1,6 @@
 import type { Addr } from '../model/addr.ts';
 import type { Attachment, Role } from '../model/attachment.ts';
-import type { Protocol } from '../model/firewall.ts';
+import type { FirewallBackend, PortEntry, Protocol } from '../model/firewall.ts';
 import type { Op, Plan } from '../model/op.ts';
 
 /** A process that holds an intent: a pid alone recurs, with its start time (clock ticks since boot) it does not. */
@@ -45,6 +45,8 @@ export interface EndpointRow {
   readonly scope?: string;
   /** True where host ports are claimed for it, to be freed with it. */
   readonly claimsPorts?: boolean;
+  /** Published ports that another attachment of the container has in force; they come into force when it goes. */
+  readonly standby?: { readonly backend: FirewallBackend; readonly entries: readonly PortEntry[] };
   /** Names under which the endpoint wants to be found on its network (the `aliases` capability). */
   readonly aliases?: readonly string[];
   /** The configuration to hand to a foreign IPAM plugin at DEL; absent without one. */
@@ -108,14 +110,17 @@ export interface PortClaim {
 /** Host ports in use on this host; those of an earlier boot do not count. */
 export interface PortTable {
   /**
-   * Throws NetError `conflict`, naming the holder, where the port is taken: on the same address, or on every address
-   * by one side. A claim that its owner has already changes nothing.
+   * Throws NetError `conflict`, naming the holder, where another container has the port: on the same address, or on
+   * every address by one side. Attachments of one container may claim a port together: a runtime hands the same
+   * mappings to each of its networks. A claim that its owner has already changes nothing.
    */
   take(claim: PortClaim): void;
   /** Frees all ports of an owner. */
   release(owner: Attachment): void;
   /** All of them, or an owner's, by protocol, port and address. */
   list(owner?: Attachment): PortClaim[];
+  /** The other attachments of the owner's container that have claims. */
+  partners(owner: Attachment): Attachment[];
 }
 
 /** Small facts: round-robin cursors, times of imported directories. Values are text; belongs to the host, durable. */
