@@ -1,47 +1,18 @@
 import { strict as assert } from 'node:assert';
 import { rmSync } from 'node:fs';
-import { type Chain, makeChain } from '../support/chain.ts';
-import { type PluginDir, pluginDir, referenceDir } from '../support/cni.ts';
-import { type CniHost, makeHost } from '../support/cni-host.ts';
-import { bridgeConf } from '../support/netconf.ts';
+import { referenceDir } from '../support/cni.ts';
 import { removeNetns } from '../support/netns.ts';
 import { assertSame } from '../support/snapshot.ts';
-
-const LIMITS = { ingressRate: 8e6, ingressBurst: 8e5, egressRate: 16e6, egressBurst: 16e5 };
-const LIST = { cniVersion: '1.0.0', name: 'web' };
+import { bandwidthLab, LIMITS, LIST } from './bandwidth-lab.ts';
 
 describe('bandwidth, chained', () => {
-  let bin: PluginDir;
-  let host: CniHost;
-  let untouched: string;
-
-  const chainOf = (name: 'bridge' | 'isthmus', dir: string, limits: object, bandwidthDir = bin.path): Chain =>
-    makeChain(
-      host,
-      [
-        { dir, conf: bridgeConf(name, host) },
-        { dir: bandwidthDir, conf: { type: 'bandwidth', ...limits } },
-      ],
-      LIST,
-    );
-  const ours = (limits: object = LIMITS): Chain => chainOf('isthmus', bin.path, limits);
-  const tc = (...words: string[]): string => host.ns.run('tc', ...words);
-  const ifbs = (): string[] => [...host.ns.ip('-br', 'link', 'show', 'type', 'ifb').matchAll(/^\S+/gm)].map(String);
-
-  before(() => {
-    bin = pluginDir();
-  });
-  after(() => bin?.[Symbol.dispose]());
-  beforeEach(() => {
-    host = makeHost(2);
-    untouched = host.snapshot();
-  });
-  afterEach(() => host?.[Symbol.dispose]());
+  const lab = bandwidthLab();
+  const { chainOf, ours, tc, ifbs } = lab;
 
   it('limits a pod of any plugin that makes a veth pair, tells of the ifb, and leaves nothing', () => {
     for (const chain of [
       chainOf('bridge', referenceDir, LIMITS),
-      chainOf('bridge', bin.path, LIMITS),
+      chainOf('bridge', lab.dir, LIMITS),
       ours(),
       ours({
         runtimeConfig: { bandwidth: { IngressRate: 8e6, IngressBurst: 8e5, EgressRate: 16e6, EgressBurst: 16e5 } },
@@ -51,7 +22,7 @@ describe('bandwidth, chained', () => {
       const [ifb = ''] = ifbs();
       const last = result.interfaces?.at(-1);
       assert.equal(last?.name, ifb);
-      assert.equal(last?.mac, host.ns.run('cat', `/sys/class/net/${ifb}/address`).trim());
+      assert.equal(last?.mac, lab.host.ns.run('cat', `/sys/class/net/${ifb}/address`).trim());
       const veth = result.interfaces?.find(({ name }) => name.startsWith('veth'))?.name ?? '';
       assert.match(
         tc('qdisc', 'show', 'dev', veth, 'root'),
@@ -59,15 +30,18 @@ describe('bandwidth, chained', () => {
       );
       assert.match(tc('qdisc', 'show', 'dev', ifb, 'root'), /tbf.*rate 16Mbit burst .*lat 25ms/);
       assert.match(tc('filter', 'show', 'dev', veth, 'parent', 'ffff:'), new RegExp(`Redirect to device ${ifb}`));
-      assert.equal(host.ns.run('cat', `/sys/class/net/${ifb}/mtu`), host.ns.run('cat', `/sys/class/net/${veth}/mtu`));
+      assert.equal(
+        lab.host.ns.run('cat', `/sys/class/net/${ifb}/mtu`),
+        lab.host.ns.run('cat', `/sys/class/net/${veth}/mtu`),
+      );
       chain.check({ pod: 0 }, result);
       chain.del({ pod: 0 }, result);
       assert.deepEqual(ifbs(), []);
       // The reference's bridge and its directory of leases stay.
-      host.ns.run('sh', '-c', 'ip link delete isth0 2>/dev/null; true');
-      rmSync(host.dataDir, { recursive: true, force: true });
+      lab.host.ns.run('sh', '-c', 'ip link delete isth0 2>/dev/null; true');
+      rmSync(lab.host.dataDir, { recursive: true, force: true });
     }
-    assertSame(host.snapshot(), untouched);
+    assertSame(lab.host.snapshot(), lab.untouched);
   });
 
   it('limits one direction, or passes on what it got where there is no limit', () => {
@@ -84,7 +58,7 @@ describe('bandwidth, chained', () => {
       assert.match(result.ips?.[0]?.address ?? '', /^10\.88\.0\.\d+\/24$/);
       chain.check({ pod: 0 }, result);
       chain.del({ pod: 0 }, result);
-      assertSame(host.snapshot(), untouched);
+      assertSame(lab.host.snapshot(), lab.untouched);
     }
   });
 
@@ -103,12 +77,12 @@ describe('bandwidth, chained', () => {
       [`tc qdisc change dev ${ifb} root handle 4953: tbf rate 16mbit burst 300000 latency 25ms`, ifb],
       [`ip link delete ${ifb}`, ifb],
     ] as const) {
-      host.ns.run('sh', '-c', breaking);
+      lab.host.ns.run('sh', '-c', breaking);
       const run = chain.run(1, 'CHECK', part, result);
       assert.deepEqual([run.code, run.json?.code], [1, 102], `${breaking}: ${run.stdout}`);
       assert.ok(run.json?.msg?.includes(says), `${breaking}: ${run.stdout}`);
       chain.del(part);
-      assertSame(host.snapshot(), untouched, breaking);
+      assertSame(lab.host.snapshot(), lab.untouched, breaking);
       chain.check(part, chain.add(part));
     }
     chain.del(part);
@@ -127,14 +101,14 @@ describe('bandwidth, chained', () => {
       chain.del({ pod: 0 });
       chain.add({ pod: 0 });
       ours(wrecked).del({ pod: 0, ...part });
-      assertSame(host.snapshot(), untouched);
+      assertSame(lab.host.snapshot(), lab.untouched);
     }
   });
 
   it('DEL leaves no ifb once the namespace is gone', () => {
     const chain = ours();
     chain.add({ pod: 0 });
-    removeNetns(host.pod(0).name);
+    removeNetns(lab.host.pod(0).name);
     assert.equal(ifbs().length, 1);
     for (let round = 0; round < 2; round++) chain.del({ pod: 0 });
     assert.deepEqual(ifbs(), []);
@@ -143,7 +117,7 @@ describe('bandwidth, chained', () => {
   it('DEL leaves no ifb once the state is lost', () => {
     const chain = ours();
     chain.add({ pod: 0 });
-    rmSync(host.stateDir, { recursive: true });
+    rmSync(lab.host.stateDir, { recursive: true });
     chain.del({ pod: 0 });
     assert.deepEqual(ifbs(), []);
   });
@@ -151,17 +125,17 @@ describe('bandwidth, chained', () => {
   it('ADD again, for one that is there, is refused and changes nothing', () => {
     const chain = ours();
     const result = chain.add({ pod: 0 });
-    const asItWas = host.snapshot();
+    const asItWas = lab.host.snapshot();
     const again = chain.run(1, 'ADD', { pod: 0 }, result);
     assert.deepEqual([again.code, again.json?.code], [1, 100], again.stdout);
-    assertSame(host.snapshot(), asItWas);
+    assertSame(lab.host.snapshot(), asItWas);
     chain.check({ pod: 0 }, result);
   });
 
   it('ADD of a new sandbox of the same name takes the place of the old one', () => {
     const chain = ours();
     chain.add({ pod: 0 });
-    removeNetns(host.pod(0).name);
+    removeNetns(lab.host.pod(0).name);
     const part = { pod: 1, containerId: 'pod0' };
     const result = chain.add(part);
     assert.equal(ifbs().length, 1);
@@ -192,7 +166,7 @@ describe('bandwidth, chained', () => {
       if (foreign === 'ingress')
         assert.match(tc('filter', 'show', 'dev', veth, 'parent', 'ffff:'), /Mirror to device lo/);
       chain.del({ pod: 0 });
-      assertSame(host.snapshot(), untouched);
+      assertSame(lab.host.snapshot(), lab.untouched);
     }
   });
 
@@ -201,9 +175,9 @@ describe('bandwidth, chained', () => {
     const alone = chain.run(1, 'ADD', { pod: 0 });
     assert.deepEqual([alone.code, alone.json?.code], [1, 7], alone.stdout);
     assert.match(alone.json?.msg ?? '', /\.prevResult: .*chained/);
-    host.pod(0).ip('link', 'add', 'eth0', 'type', 'bridge');
-    const asItWas = host.snapshot();
-    const prevResult = { cniVersion: '1.0.0', interfaces: [{ name: 'eth0', sandbox: host.pod(0).path }] };
+    lab.host.pod(0).ip('link', 'add', 'eth0', 'type', 'bridge');
+    const asItWas = lab.host.snapshot();
+    const prevResult = { cniVersion: '1.0.0', interfaces: [{ name: 'eth0', sandbox: lab.host.pod(0).path }] };
     for (const [ifName, code] of [
       ['eth0', 104],
       ['eth7', 4],
@@ -212,7 +186,7 @@ describe('bandwidth, chained', () => {
       assert.deepEqual([run.code, run.json?.code], [1, code], run.stdout);
       assert.ok(run.json?.msg?.includes(ifName));
     }
-    assertSame(host.snapshot(), asItWas);
+    assertSame(lab.host.snapshot(), asItWas);
   });
 
   it('GC takes away the limits of attachments that are not listed, its own and with the whole', () => {
@@ -222,115 +196,21 @@ describe('bandwidth, chained', () => {
       chain.add({ pod: 1 });
       const attachments = [{ containerID: 'pod0', ifname: 'eth0' }];
       const config = { ...chain.config(index), cniVersion: '1.1.0', 'cni.dev/valid-attachments': attachments };
-      host.ok({ dir: bin.path, name: index === 1 ? 'bandwidth' : 'isthmus', command: 'GC', config });
+      lab.host.ok({ dir: lab.dir, name: index === 1 ? 'bandwidth' : 'isthmus', command: 'GC', config });
       assert.equal(ifbs().length, 1);
       chain.check({ pod: 0 }, kept);
       for (const pod of [0, 1]) chain.del({ pod });
-      assertSame(host.snapshot(), untouched);
+      assertSame(lab.host.snapshot(), lab.untouched);
     }
   });
 
   it('STATUS and VERSION answer without an attachment', () => {
-    const how = { dir: bin.path, name: 'bandwidth' };
+    const how = { dir: lab.dir, name: 'bandwidth' };
     const config = { ...LIST, cniVersion: '1.1.0', type: 'bandwidth', ...LIMITS };
-    assert.equal(host.run({ ...how, command: 'STATUS', config }).code, 0);
-    const bad = host.run({ ...how, command: 'STATUS', config: { ...config, egressBurst: 0 } });
+    assert.equal(lab.host.run({ ...how, command: 'STATUS', config }).code, 0);
+    const bad = lab.host.run({ ...how, command: 'STATUS', config: { ...config, egressBurst: 0 } });
     assert.deepEqual([bad.code, bad.json?.code], [1, 7]);
-    assert.ok(host.ok({ ...how, command: 'VERSION', config }).supportedVersions?.includes('1.1.0'));
-    assertSame(host.snapshot(), untouched);
-  });
-
-  describe('of the one element of a list that does everything', () => {
-    const whole = (): Chain =>
-      makeChain(
-        host,
-        [{ dir: bin.path, conf: { ...bridgeConf('isthmus', host), runtimeConfig: { bandwidth: LIMITS } } }],
-        LIST,
-      );
-
-    it('comes with the interface and goes with it, twice', () => {
-      const chain = whole();
-      const result = chain.add({ pod: 0 });
-      assert.equal(tc('qdisc', 'show').match(/tbf/g)?.length, 2);
-      chain.check({ pod: 0 }, result);
-      for (let round = 0; round < 2; round++) chain.del({ pod: 0 });
-      assertSame(host.snapshot(), untouched);
-    });
-
-    it('CHECK notices everything that is taken away', () => {
-      const chain = whole();
-      const result = chain.add({ pod: 0 });
-      const veth = result.interfaces?.[1]?.name ?? '';
-      const [ifb = ''] = ifbs();
-      for (const breaking of [
-        `tc qdisc del dev ${veth} root`,
-        `tc qdisc del dev ${veth} ingress`,
-        `ip link del ${ifb}`,
-      ]) {
-        host.ns.run('sh', '-c', breaking);
-        const run = chain.run(0, 'CHECK', { pod: 0 }, result);
-        assert.deepEqual([run.code, run.json?.code], [1, 102], `${breaking}: ${run.stdout}`);
-        chain.del({ pod: 0 });
-        chain.add({ pod: 0 });
-      }
-    });
-
-    it('leaves no ifb once the namespace is gone, or the state, or both', () => {
-      for (const lost of ['namespace', 'state', 'both']) {
-        const pod = host.pods.length;
-        host.addPod();
-        const part = { pod };
-        whole().add(part);
-        if (lost !== 'state') removeNetns(host.pod(pod).name);
-        if (lost !== 'namespace') rmSync(host.stateDir, { recursive: true });
-        whole().del(part);
-        assert.deepEqual(ifbs(), [], lost);
-      }
-    });
-
-    it('GC takes an ifb of which nothing is known', () => {
-      const chain = whole();
-      chain.add({ pod: 0 });
-      const [gone] = ifbs();
-      chain.add({ pod: 1 });
-      rmSync(host.stateDir, { recursive: true });
-      const attachments = [{ containerID: 'pod1', ifname: 'eth0' }];
-      const config = { ...chain.config(0), cniVersion: '1.1.0', 'cni.dev/valid-attachments': attachments };
-      host.ok({ dir: bin.path, name: 'isthmus', command: 'GC', config });
-      assert.equal(ifbs().length, 1);
-      assert.ok(ifbs()[0] !== gone);
-      assert.equal(host.ns.run('tc', 'qdisc', 'show').match(/tbf/g)?.length, 2);
-    });
-  });
-
-  describe('a defect of the reference: D16, two interfaces of one container on one network', () => {
-    const twice = (chain: Chain): void => {
-      const kept = chain.add({ pod: 0, ifName: 'eth0' });
-      const asItWas = host.snapshot();
-      const filters = tc('filter', 'show', 'dev', kept.interfaces?.[1]?.name ?? '', 'parent', 'ffff:');
-      chain.add({ pod: 0, ifName: 'eth1' });
-      assert.equal(ifbs().length, 2);
-      chain.del({ pod: 0, ifName: 'eth1' });
-      assertSame(host.snapshot(), asItWas);
-      assert.equal(tc('filter', 'show', 'dev', kept.interfaces?.[1]?.name ?? '', 'parent', 'ffff:'), filters);
-      chain.check({ pod: 0, ifName: 'eth0' }, kept);
-      chain.del({ pod: 0, ifName: 'eth0' });
-      assertSame(host.snapshot(), untouched);
-    };
-    const limits = { egressRate: 8e6, egressBurst: 8e5 };
-
-    it('the reference fails', () => {
-      assert.throws(() => twice(chainOf('bridge', referenceDir, limits, referenceDir)), /ADD bandwidth: exit 1/);
-    });
-    for (const name of ['bridge', 'isthmus'] as const) {
-      it(`${name} and bandwidth do the right thing`, () => twice(chainOf(name, bin.path, limits)));
-    }
-    it('identities that are the same text when written one after the other stay apart', () => {
-      const result = ours(limits).add({ pod: 0, containerId: 'ab', ifName: 'eth0' });
-      const other = { pod: 1, containerId: 'a', ifName: 'beth0' };
-      ours(limits).add(other);
-      ours(limits).del(other);
-      ours(limits).check({ pod: 0, containerId: 'ab', ifName: 'eth0' }, result);
-    });
+    assert.ok(lab.host.ok({ ...how, command: 'VERSION', config }).supportedVersions?.includes('1.1.0'));
+    assertSame(lab.host.snapshot(), lab.untouched);
   });
 });
