@@ -61,7 +61,10 @@ function begin(core: Core, request: EndpointRequest, sandbox: Namespace): { row:
     if (rules !== undefined) {
       // Another endpoint's name says more than that of a process which holds the port for it.
       claimPorts(core.store, rules, attachment);
-      assertPortsFree(core, rules, attachment);
+      const gateways = request.driver
+        .complete(acquired ?? NO_ADDRESSES)
+        .addresses.flatMap(({ gateway }) => gateway ?? []);
+      assertPortsFree(core, rules, attachment, gateways);
     }
     core.store.endpoints.put(row);
     countChange(core);

@@ -20,7 +20,12 @@ export function claimPorts(store: LocalStore, { mappings }: Rules, owner: Attach
  * address to publish on is not the host's. A process that holds the port for this very container (podman's conmon) is
  * not in the way.
  */
-export function assertPortsFree({ host }: Core, { mappings }: Rules, { containerId }: Attachment): void {
+export function assertPortsFree(
+  { host }: Core,
+  { mappings }: Rules,
+  { containerId }: Attachment,
+  coming: readonly string[] = [],
+): void {
   if (mappings.length === 0) return;
   const wanted = [...new Set(mappings.flatMap(({ hostIp }) => hostIp ?? []))];
   const ports = mappings.map(({ protocol, hostIp, hostPort: port, family }) => ({
@@ -30,7 +35,8 @@ export function assertPortsFree({ host }: Core, { mappings }: Rules, { container
     ...(family === undefined ? {} : { family }),
   }));
   const view = host.observe(host.own, { listeners: ports, ...(wanted.length > 0 ? { addresses: 'all' } : {}) });
-  const own = new Set(view.addresses.map(({ address }) => address.slice(0, address.lastIndexOf('/'))));
+  const present = view.addresses.map(({ address }) => address.slice(0, address.lastIndexOf('/')));
+  const own = new Set([...present, ...coming]);
   const foreign = wanted.find((address) => !own.has(address) && !address.startsWith('127.'));
   if (foreign !== undefined) throw notOurs(foreign);
   const holder = view.listeners.find(({ command }) => !command.includes(containerId));
