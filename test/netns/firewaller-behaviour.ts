@@ -27,7 +27,12 @@ export function describeFirewaller(
     let site: PodSite;
     let ns: LinuxNamespace;
     let firewaller: Firewaller;
-    const fixture = (): FirewallerFixture => ({ site, firewaller, tools });
+    const fixture = (): FirewallerFixture => ({
+      site,
+      firewaller,
+      tools,
+      apply: (...ops) => host.apply(ops, { host: ns }),
+    });
 
     before(async () => {
       site = await makePodSite();

@@ -8,6 +8,7 @@ import type {
   PolicyEntry,
   PortEntry,
 } from '../../src/shared/model/firewall.ts';
+import type { Op } from '../../src/shared/model/op.ts';
 import type { FilterTools } from '../support/filter-tools.ts';
 import { ADDRESSES, HOST, type Peer, type PodSite, SERVICE, SUBNET_A } from '../support/pod-site.ts';
 import type { Target } from '../support/traffic.ts';
@@ -18,6 +19,8 @@ export interface FirewallerFixture {
   readonly site: PodSite;
   readonly firewaller: Firewaller;
   readonly tools: FilterTools;
+  /** Ops of the host, as core runs them beside the firewaller. */
+  apply(...ops: readonly Op[]): void;
 }
 
 /** Only inside a test or a hook. */

@@ -205,6 +205,29 @@ export function describePorts(fixture: Fixture): void {
         ]);
       });
 
+      it('of UDP lead datagrams of one client to their new holder once its connections are forgotten, no others', async () => {
+        const { firewaller, site, apply } = fixture();
+        const { outside: client, stranger: other } = site.agents;
+        const entries = [PUBLISHED, PUBLISHED + 1].map((hostPort) => port(family, { protocol: 'udp', hostPort }));
+        firewaller.add(entries);
+        const open = await Promise.all([
+          client.open(host.outside, PUBLISHED, 'udp'),
+          client.open(host.outside, PUBLISHED + 1, 'udp'),
+          other.open(host.stranger, PUBLISHED, 'udp'),
+        ]);
+        const answers = (): Promise<string[]> => Promise.all(open.map((connection) => connection.exchange()));
+        const [first, second, third] = [`a1 saw ${outside}`, `a1 saw ${outside}`, `a1 saw ${stranger}`];
+        assert.deepEqual(await answers(), [first, second, third]);
+        firewaller.remove(entries);
+        firewaller.add(entries.map((entry) => ({ ...entry, address: a2 })));
+        assert.deepEqual(await answers(), [first, second, third]);
+        const flush = { op: 'conntrack.flush', ns: 'host', protocol: 'udp', family, port: PUBLISHED } as const;
+        apply({ ...flush, address: host.outside });
+        assert.deepEqual(await answers(), [`a2 saw ${outside}`, second, third]);
+        apply(flush);
+        assert.deepEqual(await answers(), [`a2 saw ${outside}`, second, `a2 saw ${stranger}`]);
+      });
+
       it('with conditions lead where all of them hold, and others of the same host are free of them', async () => {
         const { firewaller, site, tools } = fixture();
         const { agents } = site;

@@ -11,7 +11,12 @@ import type { Answer, Command, ProbeCommand, ServeCommand } from './traffic-word
  * servers say `<name> saw <address of the peer>` to who connects, and again for each line or datagram they get.
  */
 const [name = ''] = process.argv.slice(2);
-const connections = new Map<number, net.Socket>();
+/** Asks a question and calls back with the answer, until the returned function is called. */
+type Ask = (hear: (outcome: Buffer | string) => void) => () => void;
+
+/** Milliseconds for the first answer to a datagram. */
+const PATIENCE = 3_000;
+const connections = new Map<number, Ask>();
 const raws = new Map<Family, RawSctp>();
 
 function serve(command: ServeCommand): Promise<string> {
@@ -132,10 +137,17 @@ function saw(address = ''): string {
 }
 
 /** The connection stays until this process ends; it is asked again by `exchange`. */
-function open(id: number, address: string, port: number): Promise<string> {
+function open(id: number, protocol: 'tcp' | 'udp', address: string, port: number): Promise<string> {
+  return protocol === 'tcp' ? openTcp(id, address, port) : openUdp(id, address, port);
+}
+
+function openTcp(id: number, address: string, port: number): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = net.connect({ host: address, port });
-    connections.set(id, socket);
+    connections.set(id, (hear) => {
+      socket.once('data', hear).write('?\n');
+      return () => socket.off('data', hear);
+    });
     socket.once('error', reject).once('data', (data) => {
       socket.removeAllListeners('error').on('error', () => {});
       resolve(data.toString().trim());
@@ -143,19 +155,29 @@ function open(id: number, address: string, port: number): Promise<string> {
   });
 }
 
+async function openUdp(id: number, address: string, port: number): Promise<string> {
+  const socket = dgram.createSocket(address.includes(':') ? 'udp6' : 'udp4');
+  connections.set(id, (hear) => {
+    const fail = (error: Error): void => hear(failure(error));
+    socket.once('message', hear).once('error', fail).send('?');
+    return () => socket.off('message', hear).off('error', fail);
+  });
+  await new Promise<void>((resolve) => socket.connect(port, address, resolve));
+  return exchange(id, PATIENCE);
+}
+
+/** What is answered to one more question. */
 function exchange(id: number, patience: number): Promise<string> {
-  const socket = connections.get(id);
-  if (socket === undefined) throw new Error(`no connection ${id}`);
+  const ask = connections.get(id);
+  if (ask === undefined) throw new Error(`no connection ${id}`);
   return new Promise((resolve) => {
-    const take = (data: Buffer): void => {
+    const end = (outcome: Buffer | string): void => {
       clearTimeout(timer);
-      resolve(data.toString().trim());
+      deaf();
+      resolve(outcome.toString().trim());
     };
-    const timer = setTimeout(() => {
-      socket.off('data', take);
-      resolve('silent');
-    }, patience);
-    socket.once('data', take).write('?\n');
+    const timer = setTimeout(end, patience, 'silent');
+    const deaf = ask(end);
   });
 }
 
@@ -179,7 +201,7 @@ function obey(command: Command): Promise<string> {
     case 'storm':
       return storm(command.probe, command.duration);
     case 'open':
-      return open(command.id, command.address, command.port);
+      return open(command.id, command.protocol, command.address, command.port);
     case 'exchange':
       return exchange(command.connection, command.patience);
   }

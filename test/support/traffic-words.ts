@@ -34,7 +34,13 @@ export interface StormCommand {
 }
 
 export type Talk =
-  | { readonly id: number; readonly does: 'open'; readonly address: string; readonly port: number }
+  | {
+      readonly id: number;
+      readonly does: 'open';
+      readonly protocol: 'tcp' | 'udp';
+      readonly address: string;
+      readonly port: number;
+    }
   | { readonly id: number; readonly does: 'exchange'; readonly connection: number; readonly patience: number };
 
 export type Answer = { readonly id: number; readonly result: string } | { readonly id: number; readonly error: string };

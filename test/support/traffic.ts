@@ -34,12 +34,12 @@ export interface Agent extends Disposable {
   probe(target: Target, patience?: number): Promise<Outcome>;
   /** Probes one after the other for so many milliseconds; how often each outcome came. */
   storm(target: Target, duration: number): Promise<Readonly<Record<Outcome, number>>>;
-  /** A TCP connection that stays; throws where there is no answer. */
-  open(address: string, port: number): Promise<Connection>;
+  /** A connection that stays, or datagrams from one port to one (tcp unless given); throws where tcp gets no answer. */
+  open(address: string, port: number, protocol?: 'tcp' | 'udp'): Promise<Connection>;
 }
 
 export interface Connection {
-  /** What the server said at first. */
+  /** What came of it at first. */
   readonly greeting: Outcome;
   /** What it answers now; three seconds of patience unless given. */
   exchange(patience?: number): Promise<Outcome>;
@@ -99,11 +99,11 @@ export function startAgent(name: string, ns: Pick<TestNetns, 'path'>): Agent {
     async storm(target, duration) {
       return JSON.parse(await tell((id) => ({ id, does: 'storm', probe: probeOf(id, target, SILENCE), duration })));
     },
-    async open(address, port) {
+    async open(address, port, protocol = 'tcp') {
       let connection = 0;
       const greeting = await tell((id) => {
         connection = id;
-        return { id, does: 'open', address, port };
+        return { id, does: 'open', protocol, address, port };
       });
       const exchange = (patience = PATIENCE): Promise<Outcome> =>
         tell((id) => ({ id, does: 'exchange', connection, patience }));
