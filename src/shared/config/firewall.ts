@@ -1,9 +1,11 @@
+import { NetError } from '../errors/net-error.ts';
+import { isNftMatch } from '../host/firewall-elements.ts';
 import type { Family } from '../model/addr.ts';
 import { formatAddr } from '../model/addr.ts';
 import type { FirewallBackend, IngressPolicy } from '../model/firewall.ts';
 import { formatPrefix } from '../model/prefix.ts';
 import { field, type Json, textField } from './fields.ts';
-import { invalid } from './invalid.ts';
+import { invalid, show } from './invalid.ts';
 import { readAddr, readSubnet } from './ipam-values.ts';
 
 export type ChosenBackend = FirewallBackend | 'auto';
@@ -36,7 +38,8 @@ const BACKENDS: readonly ChosenBackend[] = ['auto', 'nftables', 'iptables', 'non
 
 /**
  * The firewall options of a configuration whose shape has been checked: those of Isthmus, and the reference's of
- * bridge (ipMasq, ipMasqBackend), portmap and firewall. Throws NetError `invalid-config` for contradictions.
+ * bridge (ipMasq, ipMasqBackend), portmap and firewall. Throws NetError `invalid-config` for contradictions,
+ * `unsupported-field` for what the chosen backend cannot do.
  */
 export function parseFirewall(config: Json): FirewallOptions {
   const masquerade = parseMasquerade(config);
@@ -85,9 +88,13 @@ function parsePortOptions(config: Json): PortOptions {
   if (bit !== undefined && !(typeof bit === 'number' && Number.isInteger(bit) && bit >= 0 && bit <= 31)) {
     throw invalid('.markMasqBit', bit, 'it is not a bit of a mark', 'Give a whole number from 0 to 31');
   }
+  if (chain !== undefined && !/^[^\s!-][^\s]{0,27}$/.test(chain)) {
+    const what = 'it is not the name of a chain';
+    throw invalid('.externalSetMarkChain', chain, what, 'Give one of iptables, 28 characters at most');
+  }
   return {
-    snat: field(config, 'snat') !== false,
-    masqAll: field(config, 'masqAll') === true,
+    snat: flag(config, 'snat') !== false,
+    masqAll: flag(config, 'masqAll') === true,
     ...(typeof bit === 'number' ? { mark: { bit } } : {}),
     ...(chain === undefined ? {} : { mark: { chain } }),
     conditions: { 4: texts(config, 'conditionsV4'), 6: texts(config, 'conditionsV6') },
@@ -99,16 +106,21 @@ function parsePortOptions(config: Json): PortOptions {
  * conditions does: the reference's way to tell is a leading `-` or `!`, which only iptables has.
  */
 function parseBackend(config: Json, ports: PortOptions): ChosenBackend {
-  const places: [string, unknown][] = [
-    ['.firewall.backend', field(field(config, 'firewall'), 'backend')],
-    ['.backend', field(config, 'backend')],
-    ['.ipMasqBackend', field(config, 'ipMasqBackend')],
-  ];
-  const [path, value] = places.find(([, given]) => given !== undefined && given !== '') ?? ['', 'auto'];
+  const [path, value] = backendKey(config);
   const chosen = BACKENDS.find((name) => name === value);
   if (chosen === undefined) throw invalid(path, value, 'it is not a backend here', `Use ${BACKENDS.join(', ')}`);
   const written = syntaxOf(ports);
-  if (chosen === 'auto') return ports.mark !== undefined && 'chain' in ports.mark ? 'iptables' : (written ?? 'auto');
+  const chain = ports.mark !== undefined && 'chain' in ports.mark ? ports.mark.chain : undefined;
+  if (chain !== undefined && (chosen === 'nftables' || (chosen === 'auto' && written === 'nftables'))) {
+    throw new NetError({
+      kind: 'unsupported-field',
+      op: 'config',
+      subject: `.externalSetMarkChain=${show(chain)}`,
+      what: 'a chain of iptables cannot mark for nftables',
+      hint: 'Choose backend iptables and write conditions for it, or use markMasqBit',
+    });
+  }
+  if (chosen === 'auto') return chain === undefined ? (written ?? 'auto') : 'iptables';
   if (written !== undefined && chosen !== 'none' && written !== chosen) {
     const key = ports.conditions[4].length > 0 ? 'conditionsV4' : 'conditionsV6';
     const what = `they are written for ${written}, but ${path} is ${chosen}`;
@@ -121,13 +133,33 @@ function syntaxOf({ conditions }: PortOptions): 'iptables' | 'nftables' | undefi
   const syntaxes = ([4, 6] as const).flatMap((family): ('iptables' | 'nftables')[] => {
     const [first] = conditions[family];
     if (first === undefined) return [];
-    return [first.startsWith('-') || first.startsWith('!') ? 'iptables' : 'nftables'];
+    if (isOption(first)) return ['iptables'];
+    const other = conditions[family].find((word) => isOption(word) || !isNftMatch(word));
+    if (other === undefined) return ['nftables'];
+    const [what, hint] = isOption(other)
+      ? [`${show(first)} is written for nftables, ${show(other)} for iptables`, 'Write all of them in one syntax']
+      : [`${show(other)} is no match in the syntax of nft`, 'Write them as in a rule of nft: "ip saddr 192.0.2.0/24"'];
+    throw invalid(`.conditionsV${family}`, conditions[family], what, hint);
   });
   if (syntaxes.length === 2 && syntaxes[0] !== syntaxes[1]) {
     const what = 'conditionsV4 is written for the other backend';
     throw invalid('.conditionsV6', conditions[6], what, 'Write both in one syntax');
   }
   return syntaxes[0];
+}
+
+/** Where a configuration says the backend, and what; `auto` where it does not. */
+export function backendKey(config: Json): readonly [path: string, value: unknown] {
+  const places = [
+    ['.firewall.backend', field(field(config, 'firewall'), 'backend')],
+    ['.backend', field(config, 'backend')],
+    ['.ipMasqBackend', field(config, 'ipMasqBackend')],
+  ] as const;
+  return places.find(([, given]) => given !== undefined && given !== '') ?? ['.firewall.backend', 'auto'];
+}
+
+function isOption(word: string): boolean {
+  return word.startsWith('-') || word.startsWith('!');
 }
 
 function parsePolicy(config: Json, masquerades: boolean): IngressPolicy {
@@ -143,6 +175,13 @@ function parsePolicy(config: Json, masquerades: boolean): IngressPolicy {
   const known = (['open', 'same-bridge', 'isolated'] as const).find((name) => name === (policy ?? 'open'));
   if (known !== undefined) return known;
   throw invalid('.ingressPolicy', policy, 'it is not known here', 'Use open, same-bridge or isolated');
+}
+
+/** Drop-in names have no schema, so types are looked at here too. */
+function flag(config: Json, key: string): boolean | undefined {
+  const value = field(config, key);
+  if (value === undefined || typeof value === 'boolean') return value;
+  throw invalid(`.${key}`, value, 'it is not a boolean', 'Write true or false');
 }
 
 function texts(config: Json, key: string): string[] {

@@ -79,7 +79,7 @@ const BRIDGE_ONLY = [
 
 /**
  * The network that a configuration describes.
- * Throws NetError `invalid-config` naming path, value and rule; `unsupported-field` for what is not built in.
+ * Throws NetError `invalid-config` naming path, value and rule; `unsupported-field` for what the backend cannot do.
  */
 export function parseNetconf(input: NetconfInput): NetworkConfig {
   const config = input.strict ? input.config : respell(input.config, [...BRIDGE_ONLY, 'dns', 'args']);

@@ -35,7 +35,7 @@ export function parsePortMappings(value: unknown): PortMapping[] {
 }
 
 function parseMapping(item: unknown, path: string): PortMapping {
-  const protocol = String(textField(item, 'protocol') ?? 'tcp').toLowerCase();
+  const protocol = (text(item, 'protocol', path) ?? 'tcp').toLowerCase();
   const known = PROTOCOLS.find((name) => name === protocol);
   if (known === undefined) {
     throw invalid(
@@ -46,13 +46,19 @@ function parseMapping(item: unknown, path: string): PortMapping {
     );
   }
   const [hostPort, containerPort] = ['hostPort', 'containerPort'].map((key) => parsePort(item, key, path));
-  const address = textField(item, 'hostIP');
+  const address = text(item, 'hostIP', path);
   const base = { protocol: known, hostPort: hostPort ?? 0, containerPort: containerPort ?? 0 };
   if (address === undefined) return base;
   const addr = readAddr(address, `${path}.hostIP`);
   return addr.value === 0n
     ? { ...base, family: addr.family }
     : { ...base, family: addr.family, hostIp: formatAddr(addr) };
+}
+
+function text(item: unknown, key: string, path: string): string | undefined {
+  const value = field(item, key);
+  if (value === undefined || typeof value === 'string') return textField(item, key);
+  throw invalid(`${path}.${key}`, value, 'it is not a string', 'Put it in quotation marks, or remove it');
 }
 
 function parsePort(item: unknown, key: string, path: string): number {

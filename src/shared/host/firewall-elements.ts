@@ -159,12 +159,16 @@ function chainName(entry: PortEntry): string {
   return `port-${digest('firewall chain', entryKey(entry)).slice(0, 16)}`;
 }
 
+/** False for a condition that cannot be a match of nft, whatever nft would make of it. */
+export function isNftMatch(condition: string): boolean {
+  const bare = condition.replace(/\{[^{}]*\}/g, '').replace(/"[^"]*"/g, '');
+  // What ends a statement would make the rest another one.
+  return condition.trim() !== '' && CONDITION.test(condition) && !/[{}"]/.test(bare);
+}
+
 function chainRule({ protocol, address, port: to, conditions }: PortEntry): string {
   for (const condition of conditions) {
-    const bare = condition.replace(/\{[^{}]*\}/g, '').replace(/"[^"]*"/g, '');
-    // What ends a statement would make the rest another one.
-    if (condition.trim() === '' || !CONDITION.test(condition) || /[{}"]/.test(bare))
-      throw wrong('conditions', condition, 'a match in the syntax of nft');
+    if (!isNftMatch(condition)) throw wrong('conditions', condition, 'a match in the syntax of nft');
   }
   const v6 = address.includes(':');
   const target = v6 ? `dnat ip6 to [${address}]:${to}` : `dnat ip to ${address}:${to}`;

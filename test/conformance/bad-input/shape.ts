@@ -138,19 +138,6 @@ const CONTRADICTIONS: readonly BadInput[] = [
     code: 7,
     says: ['.ipam=', 'driver "host"'],
   },
-  {
-    title: 'ipMasq, which is not built in',
-    top: { ipMasq: true },
-    code: 2,
-    says: ['.ipMasq=true', 'not built in'],
-    hint: 'masquerade',
-  },
-  {
-    title: 'port mappings, which are not built in',
-    top: { runtimeConfig: { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }] } },
-    code: 2,
-    says: ['.runtimeConfig.portMappings=[{"hostPort":8080', 'not built in'],
-  },
 ];
 
 /** cniVersion: code 1. */
