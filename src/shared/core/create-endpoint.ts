@@ -122,7 +122,7 @@ function planLimits({ rates, attachment }: EndpointRequest, { hostIf }: Endpoint
   const mtu =
     link.ops.flatMap((op) => (op.op === 'link.create' && op.name === hostIf ? (op.mtu ?? []) : []))[0] ?? 1500;
   const alias = formatAlias({ attachment, addresses: [] });
-  return planShaping({ hostIf, ifbName: ifbName(attachment), rates, mtu, alias });
+  return planShaping({ hostIf, ifbName: ifbName(attachment), rates, mtu, alias, hostIfGoes: true });
 }
 
 /** The plan is on record with what takes it back, then in the kernel. */
