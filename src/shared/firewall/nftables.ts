@@ -66,6 +66,8 @@ export class NftablesFirewaller implements Firewaller {
 
   missing(entries: readonly FirewallEntry[]): FirewallEntry[] {
     const unadmitted = new Set(this.#admitter.missing(admitted(entries)));
+    const isOutside = (entry: FirewallEntry): boolean => entry.kind === 'admit' && unadmitted.has(entry.device);
+    if (entries.every(({ kind }) => kind === 'admit')) return entries.filter(isOutside);
     const { socket, watch } = this.#kernel;
     const whole = watch.isWhole();
     const parts = entries.map((entry) => footprint([entry]));
@@ -77,7 +79,7 @@ export class NftablesFirewaller implements Firewaller {
       : [];
     let at = 0;
     return entries.filter((entry, i) => {
-      if (entry.kind === 'admit') return unadmitted.has(entry.device);
+      if (entry.kind === 'admit') return isOutside(entry);
       const { elements = [], chains = [] } = parts[i] ?? {};
       const own = states.slice(at, at + elements.length);
       at += elements.length;
