@@ -43,7 +43,7 @@ export function makePodman(host: TestHost): Podman {
     tryStart: (name, ...options) => host.attempt(words(name, options)),
     inspect: (name, template) => run('inspect', '-f', template, name),
     remove: (...names) => {
-      for (const name of names) run('rm', '-f', '-t', '0', '--ignore', name);
+      run('rm', '-f', '-t', '0', '--ignore', ...names);
     },
   };
 }

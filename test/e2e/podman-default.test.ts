@@ -1,0 +1,268 @@
+import { strict as assert } from 'node:assert';
+import { readFileSync } from 'node:fs';
+import { binDir, confDir, useTestHost } from '../support/e2e.ts';
+import { makePodman, PODMAN_ENV, type Podman } from '../support/podman.ts';
+import { rules } from '../support/rules.ts';
+import { assertSame } from '../support/snapshot.ts';
+import type { TestHost } from '../support/test-host.ts';
+import { type Agent, assertTraffic, type Outcome, startAgent } from '../support/traffic.ts';
+import { addUplink, type Uplink } from '../support/uplink.ts';
+
+/** The list that podman's package brings for its default network. */
+const DEFAULT_LIST = `${confDir}/87-podman-bridge.conflist`;
+
+describe("podman's own lists: bridge, portmap, firewall, tuning", function () {
+  this.timeout(60_000);
+  describeLists(useTestHost(PODMAN_ENV));
+});
+
+/** In a block of its own: what it makes has to be gone before the test host is looked at. */
+function describeLists(running: () => TestHost): void {
+  describe('unchanged, with these executables', () => {
+    let host: TestHost;
+    let podman: Podman;
+    let uplink: Uplink;
+    let hostAgent: Agent;
+    let without = '';
+    const agents: Agent[] = [];
+
+    /** Serves and probes inside a running container. */
+    const agentIn = async (name: string, tcp: readonly number[] = [80]): Promise<Agent> => {
+      const path = host.outside(podman.inspect(name, '{{.NetworkSettings.SandboxKey}}'));
+      const agent = startAgent(name, { path });
+      agents.push(agent);
+      await Promise.all(tcp.map((port) => agent.serve('tcp', port)));
+      return agent;
+    };
+    const addressOf = (name: string, network = 'podman'): string =>
+      podman.inspect(name, `{{(index .NetworkSettings.Networks "${network}").IPAddress}}`);
+    const address6Of = (name: string, network: string): string =>
+      podman.inspect(name, `{{(index .NetworkSettings.Networks "${network}").GlobalIPv6Address}}`);
+
+    before('podman and a neighbour of the host', async () => {
+      host = running();
+      podman = makePodman(host);
+      uplink = addUplink(host);
+      hostAgent = startAgent('host', { path: host.outside('/run/isth/net') });
+      await uplink.agent.serve('tcp', 80);
+      without = rules(host);
+    });
+
+    afterEach('no container, no rule', function () {
+      for (const agent of agents.splice(0)) agent[Symbol.dispose]();
+      podman.remove('three', 'two', 'one');
+      if (this.currentTest?.state === 'passed') assertSame(rules(host), without, 'containers that came and went');
+    });
+
+    after(() => {
+      hostAgent?.[Symbol.dispose]();
+      uplink?.[Symbol.dispose]();
+    });
+
+    it('are what the package of podman brings', () => {
+      const list: { plugins: { type: string }[] } = JSON.parse(readFileSync(host.outside(DEFAULT_LIST), 'utf8'));
+      assert.deepEqual(
+        list.plugins.map(({ type }) => type),
+        ['bridge', 'portmap', 'firewall', 'tuning'],
+      );
+      assert.equal(readFileSync(DEFAULT_LIST, 'utf8'), readFileSync(host.outside(DEFAULT_LIST), 'utf8'));
+      assert.match(podman.run('network', 'ls', '--format', '{{.Name}} {{.Driver}}'), /^podman bridge$/m);
+    });
+
+    it('publish a port to the outside, the host, its 127.0.0.1, other containers and the container itself', async () => {
+      podman.start('one', '-p', '8080:80');
+      podman.start('two');
+      const [one, two] = [await agentIn('one'), await agentIn('two')];
+      const published = { address: uplink.host[4], port: 8080 };
+      const bridge = '10.88.0.1';
+      await assertTraffic([
+        [uplink.agent, published, `one saw ${uplink.address[4]}`],
+        [uplink.agent, { ...published, port: 8081 }, 'refused'],
+        [uplink.agent, { address: addressOf('one'), port: 80 }, 'blocked'],
+        [hostAgent, published, 'one'],
+        [hostAgent, { address: '127.0.0.1', port: 8080 }, `one saw ${bridge}`],
+        [two, published, 'one'],
+        [two, { address: bridge, port: 8080 }, 'one'],
+        [two, { address: addressOf('one'), port: 80 }, `one saw ${addressOf('two')}`],
+        [one, published, 'one'],
+        [one, { address: uplink.address[4], port: 80 }, `outside saw ${uplink.host[4]}`],
+        [two, { address: uplink.address[4], port: 80 }, `outside saw ${uplink.host[4]}`],
+      ]);
+    });
+
+    it('publish a port on one address only, 127.0.0.1 too', async () => {
+      podman.start('one', '-p', '127.0.0.1:8080:80', '-p', `${uplink.host[4]}:8081:80`);
+      podman.start('two');
+      await agentIn('one');
+      const two = await agentIn('two');
+      await assertTraffic([
+        [hostAgent, { address: '127.0.0.1', port: 8080 }, 'one'],
+        [hostAgent, { address: uplink.host[4], port: 8080 }, 'refused'],
+        [hostAgent, { address: uplink.host[4], port: 8081 }, 'one'],
+        [hostAgent, { address: '127.0.0.1', port: 8081 }, 'refused'],
+        [uplink.agent, { address: uplink.host[4], port: 8080 }, 'refused'],
+        [uplink.agent, { address: uplink.host[4], port: 8081 }, 'one'],
+        [two, { address: '10.88.0.1', port: 8080 }, 'refused'],
+        [two, { address: uplink.host[4], port: 8081 }, 'one'],
+      ]);
+    });
+
+    it('publish datagrams and ranges', async () => {
+      podman.start('one', '-p', '5353:53/udp', '-p', '7000-7003:8000-8003');
+      const one = await agentIn('one', [8000, 8001, 8002, 8003]);
+      await one.serve('udp', 53, addressOf('one'));
+      const datagram = { protocol: 'udp', port: 5353 } as const;
+      const port = (number: number): { address: string; port: number } => ({ address: uplink.host[4], port: number });
+      await assertTraffic([
+        [uplink.agent, { ...datagram, address: uplink.host[4] }, `one saw ${uplink.address[4]}`],
+        [hostAgent, { ...datagram, address: uplink.host[4] }, 'one'],
+        [hostAgent, { ...datagram, address: '127.0.0.1' }, 'one'],
+        [uplink.agent, { ...port(5353) }, 'refused'],
+        ...[7000, 7001, 7002, 7003].map((number): [Agent, ReturnType<typeof port>, Outcome] => [
+          uplink.agent,
+          port(number),
+          'one',
+        ]),
+        [uplink.agent, port(7004), 'refused'],
+      ]);
+    });
+
+    it('refuse a host port that another container has, by its name, and change nothing', async () => {
+      podman.start('one', '-p', '8080:80');
+      await agentIn('one');
+      const id = podman.inspect('one', '{{.Id}}');
+      const before = rules(host);
+      const second = podman.tryStart('two', '-p', '8080:80');
+      assert.notEqual(second.code, 0);
+      assert.match(second.stderr, /8080\/tcp/);
+      assert.match(second.stderr, new RegExp(id.slice(0, 12)));
+      podman.remove('two');
+      assertSame(rules(host), before, 'a container that was refused');
+      await assertTraffic([[uplink.agent, { address: uplink.host[4], port: 8080 }, 'one']]);
+      // Other protocols and addresses are other ports.
+      podman.start('two', '-p', '8080:80/udp');
+    });
+
+    it('refuse a host port that a process listens on, by its name', async () => {
+      const listener = await host.start('listener', ['busybox', 'nc', '-l', '-p', '8080'], () => true);
+      const refused = podman.tryStart('one', '-p', '8080:80');
+      await listener.stop();
+      assert.notEqual(refused.code, 0);
+      assert.match(refused.stderr, /8080\/tcp.*busybox|busybox.*8080\/tcp/);
+    });
+
+    it('keep the port over `podman network reload`, although podman itself listens on it', async () => {
+      podman.start('one', '-p', '8080:80', '-p', '5353:53/udp');
+      const one = await agentIn('one');
+      await one.serve('udp', 53, addressOf('one'));
+      assert.match(host.run('ss', '-Hlntp', 'sport = :8080'), /conmon/, 'the test means something');
+      const before = rules(host);
+      const works = (): Promise<void> =>
+        assertTraffic([
+          [uplink.agent, { address: uplink.host[4], port: 8080 }, 'one'],
+          [hostAgent, { address: '127.0.0.1', port: 8080 }, 'one'],
+          [uplink.agent, { protocol: 'udp', address: uplink.host[4], port: 5353 }, 'one'],
+        ]);
+      await works();
+      podman.run('network', 'reload', 'one');
+      assertSame(rules(host), before, 'podman network reload');
+      await works();
+      host.run('nft', 'flush', 'ruleset');
+      await assertTraffic([[uplink.agent, { address: uplink.host[4], port: 8080 }, 'blocked']]);
+      podman.run('network', 'reload', '--all');
+      assertSame(rules(host), before, 'podman network reload after a flush');
+      await works();
+    });
+
+    it('leave no rule when a container stops, and put them back when it starts', async () => {
+      podman.start('one', '-p', '8080:80');
+      podman.run('stop', '-t', '0', 'one');
+      assertSame(rules(host), without, 'podman stop');
+      podman.run('start', 'one');
+      await agentIn('one');
+      await assertTraffic([[uplink.agent, { address: uplink.host[4], port: 8080 }, 'one']]);
+      podman.run('kill', 'one');
+      podman.run('wait', 'one');
+      podman.run('restart', '-t', '0', 'one');
+      await agentIn('one');
+      await assertTraffic([[uplink.agent, { address: uplink.host[4], port: 8080 }, 'one']]);
+    });
+
+    describe('of `podman network create`', () => {
+      afterEach(() => {
+        for (const name of ['first', 'second']) podman.attempt('network', 'rm', '-f', name);
+        host.run('sh', '-c', `rm -f ${confDir}/cni.lock`);
+      });
+
+      it('dual stack: publish and masquerade both families', async () => {
+        const subnets = ['--subnet', '10.77.0.0/24', '--subnet', 'fd10:77::/64'];
+        podman.run('network', 'create', '--ipv6', ...subnets, 'first');
+        podman.start('one', '--network', 'first', '-p', '8080:80', '-p', `[${uplink.host[6]}]:8081:80`);
+        podman.start('two', '--network', 'first');
+        const [one, two] = [await agentIn('one'), await agentIn('two')];
+        await assertTraffic([
+          [uplink.agent, { address: uplink.host[4], port: 8080 }, `one saw ${uplink.address[4]}`],
+          [uplink.agent, { address: uplink.host[6], port: 8080 }, `one saw ${uplink.address[6]}`],
+          [uplink.agent, { address: uplink.host[4], port: 8081 }, 'refused'],
+          [uplink.agent, { address: uplink.host[6], port: 8081 }, `one saw ${uplink.address[6]}`],
+          [hostAgent, { address: '127.0.0.1', port: 8080 }, 'one'],
+          [hostAgent, { address: uplink.host[6], port: 8080 }, 'one'],
+          [two, { address: uplink.host[6], port: 8080 }, 'one'],
+          [one, { address: uplink.host[6], port: 8080 }, 'one'],
+          [two, { address: address6Of('one', 'first'), port: 80 }, `one saw ${address6Of('two', 'first')}`],
+          [one, { address: uplink.address[4], port: 80 }, `outside saw ${uplink.host[4]}`],
+          [one, { address: uplink.address[6], port: 80 }, `outside saw ${uplink.host[6]}`],
+        ]);
+      });
+
+      it('isolated: keep two networks apart, and let published ports through', async () => {
+        for (const name of ['first', 'second']) podman.run('network', 'create', '--opt', 'isolate=true', name);
+        podman.start('one', '--network', 'first', '-p', '8080:80');
+        podman.start('two', '--network', 'second');
+        podman.start('three', '--network', 'first');
+        await agentIn('one');
+        const [two, three] = [await agentIn('two'), await agentIn('three')];
+        await assertTraffic([
+          [two, { address: addressOf('one', 'first'), port: 80 }, 'blocked'],
+          [three, { address: addressOf('one', 'first'), port: 80 }, `one saw ${addressOf('three', 'first')}`],
+          [three, { address: addressOf('two', 'second'), port: 80 }, 'blocked'],
+          [uplink.agent, { address: uplink.host[4], port: 8080 }, 'one'],
+          [two, { address: uplink.address[4], port: 80 }, `outside saw ${uplink.host[4]}`],
+        ]);
+      });
+
+      it('internal: connect containers with each other and with nobody else', async () => {
+        podman.run('network', 'create', '--internal', 'first');
+        podman.start('one', '--network', 'first');
+        podman.start('two', '--network', 'first');
+        await agentIn('one');
+        const two = await agentIn('two');
+        await assertTraffic([
+          [two, { address: addressOf('one', 'first'), port: 80 }, `one saw ${addressOf('two', 'first')}`],
+          [two, { address: uplink.address[4], port: 80 }, 'blocked'],
+        ]);
+      });
+
+      it('attach a container that publishes a port to a second network, and detach it', async () => {
+        podman.run('network', 'create', 'first');
+        podman.run('network', 'create', 'second');
+        podman.start('one', '--network', 'first', '-p', '8080:80');
+        await agentIn('one');
+        const works = (): Promise<void> =>
+          assertTraffic([[uplink.agent, { address: uplink.host[4], port: 8080 }, 'one']]);
+        await works();
+        podman.run('network', 'connect', 'second', 'one');
+        await works();
+        podman.run('network', 'disconnect', 'second', 'one');
+        await works();
+      });
+    });
+
+    it('find a firewall plugin that says its version as the reference does', () => {
+      const { code, stdout, stderr } = host.attempt([`${binDir}/firewall`]);
+      assert.deepEqual({ code, stdout }, { code: 0, stdout: '' });
+      // What nerdctl looks for: a line of stderr with this beginning, then a semantic version.
+      assert.match(stderr, /^CNI firewall plugin v\d+\.\d+\.\d+(-[\w.-]+)?(\+[\w.-]+)?$/m);
+    });
+  });
+}
