@@ -6,9 +6,12 @@ import { type FilterTools, ruleset } from '../support/filter-tools.ts';
 import { makePodSite, type PodSite } from '../support/pod-site.ts';
 import { describeAdmission } from './firewaller-admission.ts';
 import type { FirewallerFixture, Fixture, MakeFirewaller } from './firewaller-fixture.ts';
+import { describeLoopback } from './firewaller-loopback.ts';
 import { describeMasquerade } from './firewaller-masquerade.ts';
 import { describePolicies } from './firewaller-policies.ts';
+import { describePortOptions } from './firewaller-port-options.ts';
 import { describePorts } from './firewaller-ports.ts';
+import { describeRecovery } from './firewaller-recovery.ts';
 import { describeSctp } from './firewaller-sctp.ts';
 import { describeUpkeep } from './firewaller-upkeep.ts';
 
@@ -52,10 +55,13 @@ export function describeFirewaller(
 
     describeMasquerade(fixture);
     describePorts(fixture);
+    describePortOptions(fixture);
+    describeLoopback(fixture);
     describeSctp(fixture);
     describePolicies(fixture);
     describeAdmission(fixture);
     describeUpkeep(fixture);
+    describeRecovery(fixture);
     more?.(fixture);
 
     it('leaves the host without a rule', () => {

@@ -30,6 +30,7 @@ export type MakeFirewaller = (ns: LinuxNamespace) => Firewaller;
 
 export const FAMILIES = [4, 6] as const satisfies readonly Family[];
 export const PROTOCOLS = ['tcp', 'udp'] as const satisfies readonly TrafficProtocol[];
+export const LOOPBACK = '127.0.0.1';
 /** The published port of the host, unless a test says otherwise. */
 export const PUBLISHED = 8080;
 

@@ -1,4 +1,3 @@
-import { strict as assert } from 'node:assert';
 import type { Family } from '../../src/shared/model/addr.ts';
 import { ADDRESSES, HOST, OTHER, type Peer, SERVICE } from '../support/pod-site.ts';
 import { type Agent, assertTraffic, type Expectation } from '../support/traffic.ts';
@@ -6,14 +5,13 @@ import {
   FAMILIES,
   type Fixture,
   hairpin,
+  LOOPBACK,
   PROTOCOLS,
   PUBLISHED,
   port,
   published,
   service,
 } from './firewaller-fixture.ts';
-
-const LOOPBACK = '127.0.0.1';
 
 /** Everywhere that a port published on every address can be asked from. */
 function everywhere(fixture: Fixture, family: Family): (readonly [Agent, string])[] {
@@ -162,141 +160,6 @@ export function describePorts(fixture: Fixture): void {
           [site.agents.outside, published(family, 'outside', { port: 9101 }), 'refused'],
         ]);
       });
-
-      it('without snat leave the sources of the own subnet and of loopback as they are', async () => {
-        const { firewaller, site } = fixture();
-        const { agents, hostAgent } = site;
-        firewaller.add([hairpin(family), port(family, { snat: false })]);
-        firewaller.add([port(family, { hostPort: PUBLISHED + 1 })]);
-        const local: Expectation[] =
-          family === 4
-            ? [
-                [hostAgent, { address: LOOPBACK, port: PUBLISHED }, 'silent'],
-                [hostAgent, { address: LOOPBACK, port: PUBLISHED + 1 }, `a1 saw ${host.a1}`],
-              ]
-            : [];
-        await assertTraffic([
-          [agents.outside, published(family, 'outside'), `a1 saw ${outside}`],
-          // The answer goes past the host's routing, but with bridge frames filtered not past its translation.
-          [agents.a2, published(family, 'outside'), `a1 saw ${a2}`],
-          [agents.a2, published(family, 'outside', { port: PUBLISHED + 1 }), `a1 saw ${host.a1}`],
-          ...local,
-        ]);
-        site.bridgeFilter(false);
-        await assertTraffic([
-          [agents.a2, published(family, 'outside'), 'blocked'],
-          [agents.a2, published(family, 'outside', { port: PUBLISHED + 1 }), `a1 saw ${host.a1}`],
-        ]);
-      });
-
-      it('with masqAll show the pod an address of the host, whoever asks', async () => {
-        const { firewaller, site } = fixture();
-        const { agents } = site;
-        firewaller.add([hairpin(family), port(family, { masqAll: true })]);
-        firewaller.add([port(family, { hostPort: PUBLISHED + 1 })]);
-        firewaller.add([port(family, { masqAll: true, protocol: 'udp', hostIp: host.outside })]);
-        await assertTraffic([
-          [agents.outside, published(family, 'outside'), `a1 saw ${host.a1}`],
-          [agents.b1, published(family, 'outside'), `a1 saw ${host.a1}`],
-          [agents.a2, published(family, 'outside'), `a1 saw ${host.a1}`],
-          [agents.outside, published(family, 'outside', { protocol: 'udp' }), `a1 saw ${host.a1}`],
-          [agents.outside, published(family, 'outside', { port: PUBLISHED + 1 }), `a1 saw ${outside}`],
-          [agents.outside, service(family, 'a1'), `a1 saw ${outside}`],
-        ]);
-      });
-
-      it('of UDP lead datagrams of one client to their new holder once its connections are forgotten, no others', async () => {
-        const { firewaller, site, apply } = fixture();
-        const { outside: client, stranger: other } = site.agents;
-        const entries = [PUBLISHED, PUBLISHED + 1].map((hostPort) => port(family, { protocol: 'udp', hostPort }));
-        firewaller.add(entries);
-        const open = await Promise.all([
-          client.open(host.outside, PUBLISHED, 'udp'),
-          client.open(host.outside, PUBLISHED + 1, 'udp'),
-          other.open(host.stranger, PUBLISHED, 'udp'),
-        ]);
-        const answers = (): Promise<string[]> => Promise.all(open.map((connection) => connection.exchange()));
-        const [first, second, third] = [`a1 saw ${outside}`, `a1 saw ${outside}`, `a1 saw ${stranger}`];
-        assert.deepEqual(await answers(), [first, second, third]);
-        firewaller.remove(entries);
-        firewaller.add(entries.map((entry) => ({ ...entry, address: a2 })));
-        assert.deepEqual(await answers(), [first, second, third]);
-        const flush = { op: 'conntrack.flush', ns: 'host', protocol: 'udp', family, port: PUBLISHED } as const;
-        apply({ ...flush, address: host.outside });
-        assert.deepEqual(await answers(), [`a2 saw ${outside}`, second, third]);
-        apply(flush);
-        assert.deepEqual(await answers(), [`a2 saw ${outside}`, second, `a2 saw ${stranger}`]);
-      });
-
-      it('with conditions lead where all of them hold, and others of the same host are free of them', async () => {
-        const { firewaller, site, tools } = fixture();
-        const { agents } = site;
-        const conditional = port(family, { conditions: [tools.from(outside)] });
-        firewaller.add([hairpin(family), conditional, port(family, { hostPort: PUBLISHED + 1, address: a2 })]);
-        await assertTraffic([
-          [agents.outside, published(family, 'outside'), `a1 saw ${outside}`],
-          [agents.stranger, published(family, 'stranger'), 'refused'],
-          [agents.b1, published(family, 'b1'), 'refused'],
-          [agents.stranger, published(family, 'stranger', { port: PUBLISHED + 1 }), `a2 saw ${stranger}`],
-        ]);
-        firewaller.add([port(family, { hostPort: 9000, address: a2, conditions: [tools.from(stranger)] })]);
-        await assertTraffic([
-          [agents.outside, published(family, 'outside'), `a1 saw ${outside}`],
-          [agents.stranger, published(family, 'stranger'), 'refused'],
-          [agents.stranger, published(family, 'stranger', { port: 9000 }), `a2 saw ${stranger}`],
-          [agents.outside, published(family, 'outside', { port: 9000 }), 'refused'],
-        ]);
-        firewaller.remove([conditional]);
-        await assertTraffic([
-          [agents.outside, published(family, 'outside'), 'refused'],
-          [agents.stranger, published(family, 'stranger', { port: 9000 }), `a2 saw ${stranger}`],
-        ]);
-      });
     });
   }
-
-  it('refuses [::1] at once instead of letting it wait', async () => {
-    const { firewaller, site } = fixture();
-    firewaller.add([...FAMILIES.map(hairpin), ...FAMILIES.map((family) => port(family))]);
-    const start = performance.now();
-    await assertTraffic([[site.hostAgent, { address: '::1', port: PUBLISHED }, 'refused']]);
-    assert.ok(performance.now() - start < 1000);
-  });
-
-  describe('loopback guard', () => {
-    const intruders = (): Agent[] => {
-      const { outside, a1, a2, b1 } = fixture().site.agents;
-      return [outside, a1, a2, b1];
-    };
-
-    for (const protocol of PROTOCOLS) {
-      it(`keeps a ${protocol} port of 127.0.0.1 and one of every address from being asked by that address`, async () => {
-        const { firewaller, site } = fixture();
-        const target = { protocol, address: LOOPBACK, port: PUBLISHED };
-        firewaller.add([hairpin(4), port(4, { protocol, hostIp: LOOPBACK })]);
-        firewaller.add([port(4, { protocol, hostPort: 9000 })]);
-        await assertTraffic([
-          [site.hostAgent, target, `a1 saw ${HOST[4].a1}`],
-          [site.hostAgent, published(4, 'outside', { protocol }), 'refused'],
-          [site.agents.outside, published(4, 'outside', { protocol }), 'refused'],
-          ...intruders().map((from): Expectation => [from, target, 'blocked']),
-          ...intruders().map((from): Expectation => [from, { ...target, port: 9000 }, 'blocked']),
-        ]);
-      });
-    }
-
-    it("keeps pods from the host's own services on 127.0.0.1 that route_localnet opens to them", async () => {
-      const { firewaller, site } = fixture();
-      await site.hostAgent.serve('tcp', 9990, LOOPBACK);
-      const target = { address: LOOPBACK, port: 9990 };
-      await assertTraffic([[site.agents.a1, target, `host saw ${ADDRESSES[4].a1}`]]);
-      firewaller.add([hairpin(4)]);
-      await assertTraffic([
-        [site.hostAgent, target, `host saw ${LOOPBACK}`],
-        [site.agents.a1, target, 'blocked'],
-        [site.agents.a2, target, 'blocked'],
-        [site.agents.outside, target, 'blocked'],
-      ]);
-    });
-  });
 }
