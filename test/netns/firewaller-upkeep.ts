@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import type { FirewallEntry } from '../../src/shared/model/firewall.ts';
 import { ruleset } from '../support/filter-tools.ts';
-import { ADDRESSES, HOST } from '../support/pod-site.ts';
+import { ADDRESSES, HOST, NODE_POD, NODE_RANGE, SECOND, SERVICE } from '../support/pod-site.ts';
 import { assertTraffic, type Expectation } from '../support/traffic.ts';
 import { oneOfEach, whatPasses } from './firewaller-entries.ts';
 import {
@@ -82,6 +82,30 @@ export function describeUpkeep(fixture: Fixture): void {
         [site.agents.outside, service(4, 'a1'), `a1 saw ${ADDRESSES[4].outside}`],
         [site.agents.outside, service(4, 'b1'), 'blocked'],
       ]);
+    });
+
+    it("takes a network's new policy, source and exceptions in place of the old ones", async () => {
+      const { firewaller, site } = fixture();
+      const before = ruleset(site.host);
+      const { a1, outside } = site.agents;
+      const nodePod = { address: NODE_POD[4], port: SERVICE };
+      const changed = [masquerade(4, { except: [NODE_RANGE[4]], to: SECOND[4] }), policy('br-a', 'closed')];
+      firewaller.add([masquerade(4), policy('br-a', 'internal')]);
+      await assertTraffic([[a1, service(4, 'outside'), 'blocked']]);
+      firewaller.add(changed);
+      assert.deepEqual(firewaller.missing(changed), []);
+      await assertTraffic([
+        [a1, service(4, 'outside'), `outside saw ${SECOND[4]}`],
+        [a1, nodePod, `node saw ${ADDRESSES[4].a1}`],
+        [outside, service(4, 'a1'), 'blocked'],
+      ]);
+      firewaller.add([masquerade(4)]);
+      await assertTraffic([
+        [a1, service(4, 'outside'), `outside saw ${HOST[4].outside}`],
+        [a1, nodePod, `node saw ${HOST[4].node}`],
+      ]);
+      firewaller.remove([masquerade(4), policy('br-a', 'closed')]);
+      assert.equal(ruleset(site.host), before);
     });
 
     for (const family of FAMILIES) {
