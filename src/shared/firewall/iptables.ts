@@ -3,6 +3,7 @@ import type { LinuxNamespace } from '../host/linux-namespace.ts';
 import { type Family, parseAddr } from '../model/addr.ts';
 import type { FirewallEntry } from '../model/firewall.ts';
 import { contains, formatPrefix, networkOf, parsePrefix } from '../model/prefix.ts';
+import { tryLockFile, unlockFile } from '../netlink/flock.ts';
 import { type Admitter, openAdmitter } from './admit.ts';
 import type { Firewaller } from './firewaller.ts';
 import { absentChains, dropOrphans, hasChains } from './iptables-chains.ts';
@@ -16,6 +17,9 @@ export interface IptablesOptions {
   /** Absent: what the command `iptables` is. */
   readonly variant?: Variant;
 }
+
+const MAX_WAIT_MS = 20_000;
+const POLL_MS = 4;
 
 /** Somebody else's iptables may take away a rule between our look and our change. */
 const MAX_ATTEMPTS = 3;
@@ -39,6 +43,10 @@ class IptablesFirewaller implements Firewaller {
   }
 
   add(entries: readonly FirewallEntry[]): void {
+    this.#alone(() => this.#add(entries));
+  }
+
+  #add(entries: readonly FirewallEntry[]): void {
     const variant = this.#variant;
     const works = this.#families(entries).map((family) => {
       const state = this.#read(variant, family);
@@ -59,12 +67,16 @@ class IptablesFirewaller implements Firewaller {
         );
       this.#admitter.add(devicesOf(entries));
     } catch (thrown) {
-      this.remove(fresh);
+      this.#remove(fresh);
       throw thrown;
     }
   }
 
   remove(entries: readonly FirewallEntry[]): NetError[] {
+    return collecting(() => this.#alone(() => this.#remove(entries)));
+  }
+
+  #remove(entries: readonly FirewallEntry[]): NetError[] {
     if (entries.length === 0) return [];
     const ids = new Set(entries.map(entryId));
     const errors = this.#admitter.remove(devicesOf(entries));
@@ -87,6 +99,10 @@ class IptablesFirewaller implements Firewaller {
   }
 
   forget(addresses: readonly string[]): NetError[] {
+    return collecting(() => this.#alone(() => this.#forget(addresses)));
+  }
+
+  #forget(addresses: readonly string[]): NetError[] {
     const targets = addresses.map((address) => (address.includes(':') ? ` [${address}]:` : ` ${address}:`));
     return this.#removeWhere(familiesOf(this.#ns), [], (state) => {
       const leading = state.lines.filter(({ note }) => targets.some((target) => note.includes(target)));
@@ -95,6 +111,10 @@ class IptablesFirewaller implements Firewaller {
   }
 
   reset(entries: readonly FirewallEntry[]): void {
+    this.#alone(() => this.#reset(entries));
+  }
+
+  #reset(entries: readonly FirewallEntry[]): void {
     const variant = this.#variant;
     for (const family of familiesOf(this.#ns)) {
       this.#retry(variant, family, entries, (state) => {
@@ -107,6 +127,25 @@ class IptablesFirewaller implements Firewaller {
 
   [Symbol.dispose](): void {
     this.#admitter[Symbol.dispose]();
+  }
+
+  /**
+   * The result of `work`, while no other process changes the namespace's rules by this class: xtables.lock covers one
+   * program, not the pair of iptables-save and iptables-restore. The lock is on the namespace itself, flock(2).
+   * Throws NetError `busy` where it is not had in 20 s.
+   */
+  #alone<T>(work: () => T): T {
+    const { fd } = this.#ns;
+    const until = Date.now() + MAX_WAIT_MS;
+    while (!tryLockFile(fd)) {
+      if (Date.now() > until) throw busy();
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, POLL_MS * (0.5 + Math.random()));
+    }
+    try {
+      return work();
+    } finally {
+      unlockFile(fd);
+    }
   }
 
   get #variant(): Variant {
@@ -197,4 +236,17 @@ function groupsOf(entries: readonly FirewallEntry[], family: Family, state: Stat
     if (lines.length === 0) return [];
     return [{ id: entryId(entry), lines, ...(entry.kind === 'policy' ? { replaces: policyNote(entry) } : {}) }];
   });
+}
+
+function collecting(work: () => NetError[]): NetError[] {
+  try {
+    return work();
+  } catch (thrown) {
+    return [asNetError(thrown, 'firewall.delete')];
+  }
+}
+
+function busy(): NetError {
+  const what = `another call changed its rules for more than ${MAX_WAIT_MS / 1000} s`;
+  return new NetError({ kind: 'busy', op: 'firewall', subject: 'iptables', what, hint: 'Try again' });
 }

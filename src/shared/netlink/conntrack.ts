@@ -89,10 +89,10 @@ export function countConnections(socket: NetlinkSocket): number {
 /** The connections whose first packet was addressed to `wanted`, whatever it was translated to. */
 export function findConnections(socket: NetlinkSocket, wanted: Destination): Connection[] {
   const { family, protocol, port, address } = wanted;
-  const flags =
-    CTA_FILTER_F_PROTO_NUM | CTA_FILTER_F_PROTO_DST_PORT | (address === undefined ? 0 : CTA_FILTER_F_IP_DST);
-  const where =
-    address === undefined ? {} : { ip: family === 4 ? { destination4: address } : { destination6: address } };
+  // Kernels compare IPv6 addresses the wrong way round here (ctnetlink_filter_match_tuple, seen on 6.18).
+  const byAddress = address !== undefined && family === 4;
+  const flags = CTA_FILTER_F_PROTO_NUM | CTA_FILTER_F_PROTO_DST_PORT | (byAddress ? CTA_FILTER_F_IP_DST : 0);
+  const where = byAddress ? { ip: { destination4: address } } : {};
   const payload = conntrack.encode({
     header: { family: family === 4 ? AF_INET : AF_INET6 },
     attrs: {
