@@ -39,15 +39,6 @@ function defect(title: string, { pods = 1, reference, ours }: Defect): void {
 }
 
 const nat = ({ host }: Lab): string => host.ns.run('iptables', '-t', 'nat', '-S');
-const verb = ({ host }: Lab, dir: string): string =>
-  host.ns.run(
-    'env',
-    '-i',
-    `PATH=${process.env.PATH}`,
-    `ISTHMUS_STATE_DIR=${host.stateDir}`,
-    `${dir}/isthmus`,
-    'reload',
-  );
 
 defect('D1: DEL with the namespace gone leaves masquerading rules', {
   reference: (lab, dir) => {
@@ -86,7 +77,7 @@ defect('D4: CHECK passes once the rules are flushed', {
     lab.host.ns.run('nft', 'flush', 'ruleset');
     const { code, json } = chain.run(0, 'CHECK', { pod: 0 }, result);
     assert.deepEqual([code, json?.code], [1, 102]);
-    verb(lab, dir);
+    lab.reload(dir);
     chain.check({ pod: 0 }, result);
     lab.host.ns.run('nft', 'delete', 'table', 'bridge', 'isthmus');
     assert.equal(chain.run(0, 'CHECK', { pod: 0 }, result).json?.code, 102);

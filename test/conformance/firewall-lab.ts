@@ -9,6 +9,15 @@ import { type Agent, startAgent } from '../support/traffic.ts';
 export type Form = 'isthmus' | 'bridge, portmap, firewall';
 export const FORMS: readonly Form[] = ['isthmus', 'bridge, portmap, firewall'];
 
+/** What rules are made with, as each form says it. */
+export type Backend = 'nftables' | 'iptables';
+
+/** The keys that choose a backend, for an element that makes the interface and for portmap and firewall. */
+export function choose(form: Form, backend: Backend): Pick<Wanted, 'bridge' | 'portmap'> {
+  if (form === 'isthmus') return { bridge: { firewall: { backend } } };
+  return { bridge: { ipMasqBackend: backend }, portmap: { backend } };
+}
+
 export interface Port {
   readonly hostPort: number;
   readonly protocol?: 'tcp' | 'udp';
@@ -20,6 +29,8 @@ export interface Wanted {
   readonly network?: 'web' | 'db';
   /** Host ports that lead to port 80 of the pod. */
   readonly ports?: readonly Port[];
+  /** Added to the range of addresses. */
+  readonly range?: Readonly<Record<string, unknown>>;
   /** A pod has one, whatever the number of its interfaces; true unless given. */
   readonly defaultRoute?: boolean;
   /** Added to the element that publishes ports, or to the only one. */
@@ -41,6 +52,8 @@ export interface Lab extends Disposable {
   serve(index: number): Promise<Agent>;
   /** All rules of everybody. */
   rules(): string;
+  /** Puts the packet filter back: the verb `reload` of the executable in `dir`. */
+  reload(dir: string): string;
 }
 
 /** Addresses of `outside`, and of the host towards each of them. */
@@ -79,6 +92,10 @@ export async function makeLab(pods: number): Promise<Lab> {
         return agent;
       },
       rules: () => ruleset(host.ns),
+      reload: (dir) => {
+        const variables = [`PATH=${process.env.PATH}`, `ISTHMUS_STATE_DIR=${host.stateDir}`];
+        return host.ns.run('env', '-i', ...variables, `${dir}/isthmus`, 'reload');
+      },
       [Symbol.dispose]: dispose,
     };
   } catch (error) {
@@ -101,10 +118,10 @@ function listOf({ network = 'web' }: Wanted): Readonly<Record<string, unknown>> 
 }
 
 function elementsOf(form: Form, host: CniHost, wanted: Wanted): Element[] {
-  const { network = 'web', ports = [], portmap = {}, bridge = {}, defaultRoute = true, dir } = wanted;
+  const { network = 'web', ports = [], portmap = {}, bridge = {}, range = {}, defaultRoute = true, dir } = wanted;
   const number = network === 'web' ? 0 : 1;
   const conf = { name: network, ipMasq: true, bridge: `isth${number}`, ...bridge };
-  const ranges = [[{ subnet: `10.${88 + number}.0.0/24` }]];
+  const ranges = [[{ subnet: `10.${88 + number}.0.0/24`, ...range }]];
   const ipam = { ranges, ...(defaultRoute ? {} : { routes: [] }) };
   const portMappings = ports.map((port) => ({ containerPort: SERVICE, protocol: 'tcp', ...port }));
   const runtimeConfig = ports.length > 0 ? { runtimeConfig: { portMappings } } : {};
