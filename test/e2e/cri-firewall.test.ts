@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { importImage, SOCKET, startContainerd } from '../support/containerd.ts';
 import { type Kubelet, openCri, type PodRequest } from '../support/cri.ts';
-import { confDir, useTestHost } from '../support/e2e.ts';
+import { confDir, reference, useTestHost } from '../support/e2e.ts';
 import { removeNetworks } from '../support/networks.ts';
 import { rules } from '../support/rules.ts';
 import { assertSame } from '../support/snapshot.ts';
@@ -27,7 +27,7 @@ const LISTS = {
   ],
 };
 
-for (const [title, plugins] of Object.entries(LISTS)) {
+for (const [title, plugins] of Object.entries(LISTS).slice(reference ? 1 : 0)) {
   describe('host ports, limits and masquerading of pods, as the kubelet asks for them', function () {
     this.timeout(60_000);
     describePods(title, plugins, useTestHost());
@@ -89,7 +89,9 @@ function describePods(title: string, plugins: readonly object[], running: () => 
         await kubelet.stopPod(id);
         await kubelet.removePod(id);
       }
-      if (this.currentTest?.state === 'passed') assertSame(rules(host) + qdiscs(), without, 'pods that came and went');
+      // The reference leaves its chains.
+      if (this.currentTest?.state === 'passed' && !reference)
+        assertSame(rules(host) + qdiscs(), without, 'pods that came and went');
     });
 
     after(() => stack.dispose());
@@ -149,13 +151,14 @@ function describePods(title: string, plugins: readonly object[], running: () => 
         .filter((line) => / tbf .* rate 10Mbit /.test(line));
       assert.match(ingress, / dev veth/);
       assert.deepEqual(more, []);
-      assert.match(qdiscs(), / tbf .* dev ifb\S+ .* rate 20Mbit /, 'egress by a device of its own');
+      assert.match(qdiscs(), / tbf .* dev (ifb|bwp)\S+ .* rate 20Mbit /, 'egress by a device of its own');
       await run(pod('two'));
       assert.equal(qdiscs().match(/ tbf /g)?.length, 2, 'of the other pod nothing is limited');
       await assertTraffic([[uplink.agent, { address: uplink.host[4], port: 8080 }, 'refused']]);
     });
 
-    it('refuses a pod whose host port another pod has, by its name, and runs it once that has gone', async () => {
+    it('refuses a pod whose host port another pod has, by its name, and runs it once that has gone', async function () {
+      if (reference) this.skip();
       const ports = [{ hostPort: 8080, containerPort: 80 }];
       const one = await run(pod('one', { ports }));
       const before = rules(host) + qdiscs();
@@ -171,7 +174,8 @@ function describePods(title: string, plugins: readonly object[], running: () => 
       await assertTraffic([[uplink.agent, { address: uplink.host[4], port: 8080 }, 'two']]);
     });
 
-    it('takes everything away by a DEL without a namespace and without prevResult', async () => {
+    it('takes everything away by a DEL without a namespace and without prevResult', async function () {
+      if (reference) this.skip();
       const ports = [{ hostPort: 8080, containerPort: 80 }];
       const annotations = { 'kubernetes.io/egress-bandwidth': '20M' };
       const { id } = await run(pod('one', { ports, annotations }));

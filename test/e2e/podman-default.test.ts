@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { readFileSync } from 'node:fs';
-import { binDir, confDir, useTestHost } from '../support/e2e.ts';
+import { binDir, confDir, reference, useTestHost } from '../support/e2e.ts';
 import { makePodman, PODMAN_ENV, type Podman } from '../support/podman.ts';
 import { rules } from '../support/rules.ts';
 import { assertSame } from '../support/snapshot.ts';
@@ -51,7 +51,9 @@ function describeLists(running: () => TestHost): void {
     afterEach('no container, no rule', function () {
       for (const agent of agents.splice(0)) agent[Symbol.dispose]();
       podman.remove('three', 'two', 'one');
-      if (this.currentTest?.state === 'passed') assertSame(rules(host), without, 'containers that came and went');
+      // The reference leaves its chains.
+      if (this.currentTest?.state === 'passed' && !reference)
+        assertSame(rules(host), without, 'containers that came and went');
     });
 
     after(() => {
@@ -127,7 +129,8 @@ function describeLists(running: () => TestHost): void {
       ]);
     });
 
-    it('refuse a host port that another container has, by its name, and change nothing', async () => {
+    it('refuse a host port that another container has, by its name, and change nothing', async function () {
+      if (reference) this.skip();
       podman.start('one', '-p', '8080:80');
       await agentIn('one');
       const id = podman.inspect('one', '{{.Id}}');
@@ -143,7 +146,8 @@ function describeLists(running: () => TestHost): void {
       podman.start('two', '-p', '8080:80/udp');
     });
 
-    it('refuse a host port that a process listens on, by its name', async () => {
+    it('refuse a host port that a process listens on, by its name', async function () {
+      if (reference) this.skip();
       const listener = await host.start('listener', ['busybox', 'nc', '-l', '-p', '8080'], () => true);
       const refused = podman.tryStart('one', '-p', '8080:80');
       await listener.stop();
@@ -151,7 +155,8 @@ function describeLists(running: () => TestHost): void {
       assert.match(refused.stderr, /8080\/tcp.*busybox|busybox.*8080\/tcp/);
     });
 
-    it('keep the port over `podman network reload`, although podman itself listens on it', async () => {
+    it('keep the port over `podman network reload`, although podman itself listens on it', async function () {
+      if (reference) this.skip();
       podman.start('one', '-p', '8080:80', '-p', '5353:53/udp');
       const one = await agentIn('one');
       await one.serve('udp', 53, addressOf('one'));
@@ -174,7 +179,8 @@ function describeLists(running: () => TestHost): void {
       await works();
     });
 
-    it('leave no rule when a container stops, and put them back when it starts', async () => {
+    it('leave no rule when a container stops, and put them back when it starts', async function () {
+      if (reference) this.skip();
       podman.start('one', '-p', '8080:80');
       podman.run('stop', '-t', '0', 'one');
       assertSame(rules(host), without, 'podman stop');
@@ -190,6 +196,8 @@ function describeLists(running: () => TestHost): void {
 
     describe('of `podman network create`', () => {
       afterEach(() => {
+        // podman would give containers of the network ten seconds to stop.
+        podman.remove('three', 'two', 'one');
         for (const name of ['first', 'second']) podman.attempt('network', 'rm', '-f', name);
         host.run('sh', '-c', `rm -f ${confDir}/cni.lock`);
       });
@@ -243,26 +251,37 @@ function describeLists(running: () => TestHost): void {
         ]);
       });
 
-      it('attach a container that publishes a port to a second network, and detach it', async () => {
-        podman.run('network', 'create', 'first');
-        podman.run('network', 'create', 'second');
-        podman.start('one', '--network', 'first', '-p', '8080:80');
+      it('both with the published port of one container: it stays while one of them does', async function () {
+        if (reference) this.skip();
+        for (const name of ['first', 'second']) podman.run('network', 'create', name);
+        podman.start('one', '--network', 'first,second', '-p', '8080:80');
         await agentIn('one');
         const works = (): Promise<void> =>
-          assertTraffic([[uplink.agent, { address: uplink.host[4], port: 8080 }, 'one']]);
+          assertTraffic([
+            [uplink.agent, { address: uplink.host[4], port: 8080 }, `one saw ${uplink.address[4]}`],
+            [hostAgent, { address: '127.0.0.1', port: 8080 }, 'one'],
+          ]);
         await works();
-        podman.run('network', 'connect', 'second', 'one');
-        await works();
-        podman.run('network', 'disconnect', 'second', 'one');
-        await works();
+        for (const name of ['first', 'second']) {
+          podman.run('network', 'disconnect', name, 'one');
+          await works();
+          podman.run('network', 'connect', name, 'one');
+          await works();
+        }
+        const refused = podman.tryStart('two', '--network', 'second', '-p', '8080:80');
+        assert.match(refused.stderr, new RegExp(podman.inspect('one', '{{.Id}}').slice(0, 12)));
+        for (const name of ['first', 'second']) podman.run('network', 'disconnect', name, 'one');
+        assertSame(rules(host), without, 'a container that is on no network any more');
       });
     });
 
-    it('find a firewall plugin that says its version as the reference does', () => {
+    it('find a firewall plugin that nerdctl takes for one that can keep bridges apart', () => {
       const { code, stdout, stderr } = host.attempt([`${binDir}/firewall`]);
       assert.deepEqual({ code, stdout }, { code: 0, stdout: '' });
-      // What nerdctl looks for: a line of stderr with this beginning, then a semantic version.
-      assert.match(stderr, /^CNI firewall plugin v\d+\.\d+\.\d+(-[\w.-]+)?(\+[\w.-]+)?$/m);
+      // It looks for a line of stderr with this beginning, then for a semantic version that is 1.1.0 or newer.
+      const version = /^CNI firewall plugin v(\d+)\.(\d+)\.\d+(\+[\w.-]+)?$/m.exec(stderr);
+      assert.ok(version, stderr);
+      assert.ok(Number(version[1]) * 1000 + Number(version[2]) >= 1001, stderr);
     });
   });
 }
