@@ -3,7 +3,7 @@ import type { Element } from '../support/chain.ts';
 import { type CniAnswer, referenceDir } from '../support/cni.ts';
 import { type CniHost, makeHost } from '../support/cni-host.ts';
 import { addPod, BRIDGE, type ChainSide, delPod } from './chain-side.ts';
-import { type Crowd, countRules, ownCrowd, referenceCrowd } from './crowd.ts';
+import { type Crowd, countRules, ownCrowd, quieten, referenceCrowd } from './crowd.ts';
 import { type Summary, summarize, timed } from './stats.ts';
 
 /** One side of the comparison, with the endpoints that are there besides. */
@@ -79,6 +79,7 @@ export function measureChains(
 
 function makeSide(label: string, elements: (host: CniHost) => readonly Element[], crowd: Crowd): Contender {
   const host = makeHost(2);
+  quieten(host);
   const machine = openLinuxHost({});
   const ns = machine.open(host.ns.path);
   return {
