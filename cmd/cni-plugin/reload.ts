@@ -9,6 +9,8 @@ export function reloadVerb(env: Environment): string {
   const { reloaded, errors } = reload(core);
   const failure = combineErrors(errors, 'reload');
   if (failure !== undefined) throw failure;
-  const parts = reloaded.map(({ backend, entries }) => `${entries} entries in ${backend}`);
+  const parts = reloaded.map(
+    ({ backend, entries }) => `${entries} ${entries === 1 ? 'entry' : 'entries'} in ${backend}`,
+  );
   return `${parts.length === 0 ? 'nothing to put back' : parts.join(', ')}\n`;
 }

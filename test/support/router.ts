@@ -21,6 +21,9 @@ export async function acceptRouterAdvertisements(host: TestNetns, meanwhile?: ()
     router.ip('addr', 'add', '2001:db8:9::1/64', 'dev', 'r0', 'nodad');
     router.ip('link', 'set', 'r0', 'up');
     host.ip('link', 'set', 'up0', 'up');
+    // An uplink is known by a default route of either family, before the router has spoken.
+    host.ip('addr', 'add', '198.51.100.9/24', 'dev', 'up0');
+    host.ip('route', 'add', 'default', 'via', '198.51.100.1');
     meanwhile?.();
     daemon = spawn('nsenter', [`--net=${router.path}`, '--', 'dnsmasq', ...DNSMASQ], { stdio: 'ignore' });
     for (let i = 0; i < 200; i++) {

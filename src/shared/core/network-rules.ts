@@ -24,8 +24,9 @@ export function ensureChainedRules(
   const plan = missingRules(core, rules, device, addressing);
   const { bootId } = host.identity;
   const current = known?.bootId === bootId ? known : { name: network, driver: 'chained', device, bootId, undo: [] };
-  if (plan.ops.length === 0 && current === known) return;
-  const row = { ...current, undo: mergeUndo(plan.undo, current.undo) };
+  const undo = mergeUndo(plan.undo, current.undo);
+  if (plan.ops.length === 0 && current === known && undo.length === current.undo.length) return;
+  const row = { ...current, undo };
   store.transaction(() => store.networks.put(row), { durable: true });
   execute(core, plan.ops, { host: host.own });
 }
@@ -43,9 +44,14 @@ export function assertRules(core: Core, rules: Rules, device: string, addressing
   });
 }
 
-/** What of the network's entries in the packet filter is not in force. */
+/**
+ * What of the network's entries in the packet filter is not in force. An admission is on record even where nobody drops
+ * anything yet: a reload admits the device once somebody does.
+ */
 export function missingRules(core: Core, rules: Rules, device: string, addressing: Addressing): Plan {
   const wanted = networkEntries(rules, device, addressing);
   const missing = wanted.length === 0 ? [] : core.firewall(rules.backend).missing(wanted);
-  return planNetworkRules(rules.backend, missing);
+  const plan = planNetworkRules(rules.backend, missing);
+  const admissions = wanted.filter((entry) => entry.kind === 'admit' && !missing.includes(entry));
+  return { ops: plan.ops, undo: [...plan.undo, ...planNetworkRules(rules.backend, admissions).undo] };
 }
