@@ -63,26 +63,35 @@ function probeTcp({ address, port, patience }: ProbeCommand): Promise<string> {
   });
 }
 
+/** Milliseconds until a packet without an answer is sent again: one may get lost on a busy machine, TCP's are not. */
+const AGAIN = 500;
+
 function probeUdp({ address, port, patience, interface: device }: ProbeCommand): Promise<string> {
   return new Promise((resolve) => {
     const socket = dgram.createSocket(address.includes(':') ? 'udp6' : 'udp4');
+    let again: NodeJS.Timeout | undefined;
     const end = (outcome: string): void => {
       clearTimeout(timer);
+      clearInterval(again);
       socket.close();
       resolve(outcome);
     };
     const timer = setTimeout(end, patience, 'silent');
+    const keep = (send: () => void): void => {
+      again = setInterval(send, AGAIN);
+      send();
+    };
     socket.on('error', (error) => end(failure(error)));
     socket.on('message', (data) => end(data.toString().trim()));
     if (device === undefined) {
       // Connected: an answer from any other address than the one asked does not count.
-      socket.connect(port, address, () => socket.send('?'));
+      socket.connect(port, address, () => keep(() => socket.send('?')));
       return;
     }
     socket.bind(0, () => {
       socket.setBroadcast(true);
       socket.setMulticastInterface(device);
-      socket.send('?', port, address);
+      keep(() => socket.send('?', port, address));
     });
   });
 }
@@ -111,8 +120,11 @@ async function probeSctp({ address, port, patience }: ProbeCommand): Promise<str
   const from = randomInt(20_000, 60_000);
   const tag = randomInt(1, 2 ** 31);
   return new Promise((resolve) => {
+    const send = (): void => raw.send({ kind: 'INIT', from, to: port, tag, verification: 0, cookie: '' }, address);
+    const again = setInterval(send, AGAIN);
     const end = (outcome: string): void => {
       clearTimeout(timer);
+      clearInterval(again);
       deaf();
       resolve(outcome);
     };
@@ -121,7 +133,7 @@ async function probeSctp({ address, port, patience }: ProbeCommand): Promise<str
       const mine = packet.kind === 'INIT ACK' && packet.to === from && packet.verification === tag;
       if (mine && packet.from === port && peer === address) end(packet.cookie);
     });
-    raw.send({ kind: 'INIT', from, to: port, tag, verification: 0, cookie: '' }, address);
+    send();
   });
 }
 
