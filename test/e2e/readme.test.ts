@@ -102,7 +102,7 @@ describe("the README's examples", function () {
     try {
       runtime.add(container);
       const table = host.run('nft', 'list', 'ruleset');
-      assert.equal(uncounted(succeed('Reload')), uncounted(shown('Reload', 'text')));
+      assert.equal(succeed('Reload'), shown('Reload', 'text'));
       assert.equal(host.run('nft', 'list', 'ruleset'), table);
       runtime.check(container);
     } finally {
@@ -135,11 +135,6 @@ describe("the README's examples", function () {
     assert.deepEqual(left, []);
   });
 });
-
-/** With any number but 0 for the first one. */
-function uncounted(text: string): string {
-  return text.replace(/[1-9]\d*/, 'n');
-}
 
 /** Without systemd, and within the limits on processes that a confined machine has. */
 const CONFINED = `[engine]
