@@ -9,7 +9,8 @@ export interface Firewaller extends Disposable {
   readonly backend: FirewallBackend;
   /**
    * The entries are in force, those that were so already included: in one transaction, all or none, together with what
-   * they need (table, chains). Throws NetError `conflict` for a port that leads elsewhere already, `invalid-config` for
+   * they need (table, chains). A device has one policy and a subnet one masquerading: a new one takes the place of the
+   * old. Throws NetError `conflict` for a port that leads elsewhere already, `invalid-config` for
    * a condition that the backend does not take, `unsupported` where the host has no such filter.
    */
   add(entries: readonly FirewallEntry[]): void;

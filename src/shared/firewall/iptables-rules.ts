@@ -57,11 +57,13 @@ export function baseLines(table: Table, family: Family): Line[] {
 export function entryLines(entry: FirewallEntry, family: Family, subnetOf: (address: string) => string): Line[] {
   switch (entry.kind) {
     case 'masquerade':
-      return familyOf(entry.subnet) === family ? masqueradeLines(entry) : [];
+      return familyOf(entry.subnet) === family
+        ? masqueradeLines(entry).map((line) => ({ ...line, note: placeOf(entry) }))
+        : [];
     case 'hairpin':
       return familyOf(entry.subnet) === family ? hairpinLines(entry, family) : [];
     case 'policy':
-      return [ownDevice(entry.device), ...policyLines(entry)].map((line) => ({ ...line, note: policyNote(entry) }));
+      return [ownDevice(entry.device), ...policyLines(entry)].map((line) => ({ ...line, note: placeOf(entry) }));
     case 'admit':
       return [];
     case 'port':
@@ -73,9 +75,9 @@ export function familyOf(text: string): Family {
   return text.includes(':') ? 6 : 4;
 }
 
-/** A device has one policy: the rules of another carry the same note. */
-export function policyNote({ device }: PolicyEntry): string {
-  return `policy ${device}`;
+/** A device has one policy, a subnet one masquerading: the rules of another carry the same note, and make way. */
+export function placeOf(entry: PolicyEntry | MasqueradeEntry): string {
+  return entry.kind === 'policy' ? `policy ${entry.device}` : `masquerade ${entry.subnet}`;
 }
 
 /** Traffic from one of our networks to another does not leave the host. */

@@ -8,7 +8,7 @@ import { type Admitter, openAdmitter } from './admit.ts';
 import type { Firewaller } from './firewaller.ts';
 import { absentChains, dropOrphans, hasChains } from './iptables-chains.ts';
 import { refusal, refuseConflicts } from './iptables-refusals.ts';
-import { entryLines, familyOf, policyNote } from './iptables-rules.ts';
+import { entryLines, familyOf, placeOf } from './iptables-rules.ts';
 import { addScript, removeScript, resetScript, type Script } from './iptables-script.ts';
 import { baseGroup, entryId, type Group, isWhole, parseState, type State, tablesOf } from './iptables-state.ts';
 import { familiesOf, legacyTables, nativeVariant, restore, save, type Variant } from './iptables-tools.ts';
@@ -234,7 +234,8 @@ function groupsOf(entries: readonly FirewallEntry[], family: Family, state: Stat
   return entries.flatMap((entry) => {
     const lines = entryLines(entry, family, subnetOf);
     if (lines.length === 0) return [];
-    return [{ id: entryId(entry), lines, ...(entry.kind === 'policy' ? { replaces: policyNote(entry) } : {}) }];
+    const replaces = entry.kind === 'policy' || entry.kind === 'masquerade' ? { replaces: placeOf(entry) } : {};
+    return [{ id: entryId(entry), lines, ...replaces }];
   });
 }
 

@@ -18,6 +18,7 @@ import type { Firewaller } from './firewaller.ts';
 import { diffRequests } from './nft-diff.ts';
 import { encodeElement, setId, TABLE_ID, textOf } from './nft-elements.ts';
 import { clash, refused, refusedScript, unsettled } from './nft-failure.ts';
+import { obsoleteRequests } from './nft-obsolete.ts';
 import { leadingTo } from './nft-ports.ts';
 import { runScript, type ScriptRunner } from './nft-script.ts';
 import { hasRule, isEmpty, presenceOf, replaceable, TableWatch, withoutNeeded } from './nft-state.ts';
@@ -50,6 +51,7 @@ export class NftablesFirewaller implements Firewaller {
   add(entries: readonly FirewallEntry[]): void {
     const { elements, chains } = footprint(entries);
     if (elements.length > 0) this.#addElements(elements, chains, entries);
+    if (elements.length > 0) this.#removeObsolete(entries);
     this.#admitter.add(admitted(entries));
   }
 
@@ -77,14 +79,27 @@ export class NftablesFirewaller implements Firewaller {
           parts.flatMap(({ elements }) => elements),
         )
       : [];
+    const left = new Set(whole ? entries.filter((entry) => obsoleteRequests(socket, [entry]).length > 0) : []);
     let at = 0;
     return entries.filter((entry, i) => {
       if (entry.kind === 'admit') return isOutside(entry);
       const { elements = [], chains = [] } = parts[i] ?? {};
       const own = states.slice(at, at + elements.length);
       at += elements.length;
-      return !whole || own.some((state) => state !== 'present') || !chains.every(({ name }) => hasRule(socket, name));
+      return (
+        !whole ||
+        left.has(entry) ||
+        own.some((state) => state !== 'present') ||
+        !chains.every(({ name }) => hasRule(socket, name))
+      );
     });
+  }
+
+  #removeObsolete(entries: readonly FirewallEntry[]): void {
+    const { socket } = this.#kernel;
+    const requests = obsoleteRequests(socket, entries);
+    const errno = requests.length === 0 ? 0 : errnoOf(transact(socket, requests));
+    if (errno !== 0 && errno !== ENOENT) throw refused('firewall.add', footprint(entries).elements, errno);
   }
 
   forget(addresses: readonly string[]): NetError[] {

@@ -1,7 +1,7 @@
 import { NetError } from '../errors/net-error.ts';
 import { type Family, parseAddr } from '../model/addr.ts';
 import { digest } from '../model/attachment.ts';
-import { entryKey, type FirewallEntry, type PortEntry } from '../model/firewall.ts';
+import { entryKey, type FirewallEntry, type IngressPolicy, type PortEntry } from '../model/firewall.ts';
 import { contains, type Prefix, parsePrefix } from '../model/prefix.ts';
 
 /** The table that holds all entries of the nftables firewall. */
@@ -125,6 +125,21 @@ function policy(entry: Extract<FirewallEntry, { kind: 'policy' }>): Element[] {
         { set: 'entering', key: [device], data: { verdict: 'drop' } },
       ];
   }
+}
+
+const POLICIES: readonly IngressPolicy[] = ['open', 'same-bridge', 'isolated', 'closed', 'internal'];
+
+/** Elements that another policy of the same device may have left, and that the entries do not have. */
+export function obsoleteElements(entries: readonly FirewallEntry[]): Element[] {
+  const kept = new Set(footprint(entries).elements.map(keyOf));
+  const found = new Map<string, Element>();
+  for (const entry of entries) {
+    if (entry.kind !== 'policy') continue;
+    for (const element of POLICIES.flatMap((other) => policy({ ...entry, policy: other }))) {
+      if (!kept.has(keyOf(element))) found.set(JSON.stringify(element), element);
+    }
+  }
+  return [...found.values()];
 }
 
 /** Names of sets: `any` for every address of the host, `with conditions` for ports that lead through a chain. */
