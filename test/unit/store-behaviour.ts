@@ -106,6 +106,10 @@ export function describeStore(name: string, make: () => Place): void {
         store.endpoints.list().map((row) => row.attachment.network),
         ['a', 'web', 'webb'],
       );
+      assert.deepEqual(
+        ['a', 'web', 'we'].map((name) => store.endpoints.any(name)),
+        [true, true, false],
+      );
     });
 
     it('tells attachments apart whose parts run together to the same text', () => {

@@ -78,7 +78,7 @@ export function removeUnusedNetwork(core: Core, network: string): NetError[] {
   if (known === undefined) return [];
   using _lock = core.lock(deviceKey(known.device));
   const row = core.store.networks.get(network);
-  if (row === undefined || row.device !== known.device || core.store.endpoints.list(network).length > 0) return [];
+  if (row === undefined || row.device !== known.device || core.store.endpoints.any(network)) return [];
   return removeNetwork(core, row);
 }
 

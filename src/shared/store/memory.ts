@@ -95,6 +95,7 @@ function endpointTable(disk: MemoryDisk, prefix: string): EndpointTable {
     },
     delete: (attachment, role) => void disk.endpoints.delete(key(attachment, role)),
     list: (network) => under(disk.endpoints, network === undefined ? prefix : `${prefix}${network}\0`),
+    any: (network) => under(disk.endpoints, `${prefix}${network}\0`).length > 0,
   };
 }
 
