@@ -1,6 +1,7 @@
 import type { Family } from '../../src/shared/model/addr.ts';
 import { type CniHost, makeHost } from './cni-host.ts';
 import { makeNetns, type TestNetns } from './netns.ts';
+import { waitFor } from './test-host.ts';
 import { type Agent, startAgent } from './traffic.ts';
 
 /** One of the two nodes of a cluster: a host with private state, its pods' ranges, and its address on the underlay. */
@@ -63,10 +64,18 @@ export async function makeCluster(pods: number): Promise<Cluster> {
     nodes[0].host.ns.ip(`-${family}`, 'route', 'add', NODES.b.range[family], 'via', NODES.b.address[family]);
     nodes[1].host.ns.ip(`-${family}`, 'route', 'add', NODES.a.range[family], 'via', NODES.a.address[family]);
   }
+  for (const { host, address } of nodes) await inUse(host.ns, address[6]);
+  await inUse(underlay, OUTSIDE[6]);
   const outside = made.use(startAgent('outside', underlay));
   await Promise.all([outside, nodes[0].agent, nodes[1].agent].map((agent) => agent.serve('tcp', 80)));
   const kept = made.move();
   return { nodes, outside, outsideAddress: OUTSIDE, [Symbol.dispose]: () => kept.dispose() };
+}
+
+/** The kernel leaves an IPv6 address to a queue that all namespaces share, and that may be seconds behind. */
+function inUse(ns: TestNetns, address: string): Promise<void> {
+  const local = (): boolean => ns.ip('-6', 'route', 'show', 'table', 'local').includes(`local ${address} `);
+  return waitFor(`${address} is in use`, local, 30_000);
 }
 
 /** No duplicate address detection: every address can be used at once. */

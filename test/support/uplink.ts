@@ -12,7 +12,10 @@ export interface Uplink extends Disposable {
 const HOST = { 4: '192.0.2.1', 6: '2001:db8::1' } as const;
 const OUTSIDE = { 4: '192.0.2.9', 6: '2001:db8::9' } as const;
 
-/** The host has an uplink `up0` to the namespace `outside`, in which an agent can serve and probe. */
+/**
+ * The host has an uplink `up0` to the namespace `outside`, in which an agent can serve and probe. Its addresses are in
+ * use by then: the kernel leaves that to a queue which all namespaces share, and which may be seconds behind.
+ */
 export function addUplink(host: TestHost): Uplink {
   host.run('sh', '-c', SCRIPT);
   const agent = startAgent('outside', { path: host.outside('/run/netns/outside') });
@@ -38,4 +41,6 @@ const SCRIPT = `set -e
   ip -n outside addr add ${OUTSIDE[4]}/24 dev eth0
   ip -n outside addr add ${OUTSIDE[6]}/64 dev eth0 nodad
   ip -n outside link set lo up
-  ip -n outside link set eth0 up`;
+  ip -n outside link set eth0 up
+  until ip -6 route show table local | grep -q '^local ${HOST[6]} '; do sleep 0.02; done
+  until ip -n outside -6 route show table local | grep -q '^local ${OUTSIDE[6]} '; do sleep 0.02; done`;
