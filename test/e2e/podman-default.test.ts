@@ -1,17 +1,18 @@
 import { strict as assert } from 'node:assert';
 import { readFileSync } from 'node:fs';
 import { binDir, confDir, reference, useTestHost } from '../support/e2e.ts';
-import { makePodman, PODMAN_ENV, type Podman } from '../support/podman.ts';
+import { PODMAN_ENV, type Podman } from '../support/podman.ts';
+import { type PodmanSite, usePodmanSite } from '../support/podman-site.ts';
 import { rules } from '../support/rules.ts';
 import { assertSame } from '../support/snapshot.ts';
 import type { TestHost } from '../support/test-host.ts';
-import { type Agent, assertTraffic, type Outcome, startAgent } from '../support/traffic.ts';
-import { addUplink, type Uplink } from '../support/uplink.ts';
+import { type Agent, assertTraffic, type Outcome } from '../support/traffic.ts';
+import type { Uplink } from '../support/uplink.ts';
 
 /** The list that podman's package brings for its default network. */
 const DEFAULT_LIST = `${confDir}/87-podman-bridge.conflist`;
 
-describe("podman's own lists: bridge, portmap, firewall, tuning", function () {
+describe("podman's default list: bridge, portmap, firewall, tuning", function () {
   this.timeout(60_000);
   describeLists(useTestHost(PODMAN_ENV));
 });
@@ -19,46 +20,15 @@ describe("podman's own lists: bridge, portmap, firewall, tuning", function () {
 /** In a block of its own: what it makes has to be gone before the test host is looked at. */
 function describeLists(running: () => TestHost): void {
   describe('unchanged, with these executables', () => {
+    const made = usePodmanSite(running);
+    let site: PodmanSite;
     let host: TestHost;
     let podman: Podman;
     let uplink: Uplink;
     let hostAgent: Agent;
-    let without = '';
-    const agents: Agent[] = [];
-
-    /** Serves and probes inside a running container. */
-    const agentIn = async (name: string, tcp: readonly number[] = [80]): Promise<Agent> => {
-      const path = host.outside(podman.inspect(name, '{{.NetworkSettings.SandboxKey}}'));
-      const agent = startAgent(name, { path });
-      agents.push(agent);
-      await Promise.all(tcp.map((port) => agent.serve('tcp', port)));
-      return agent;
-    };
-    const addressOf = (name: string, network = 'podman'): string =>
-      podman.inspect(name, `{{(index .NetworkSettings.Networks "${network}").IPAddress}}`);
-    const address6Of = (name: string, network: string): string =>
-      podman.inspect(name, `{{(index .NetworkSettings.Networks "${network}").GlobalIPv6Address}}`);
-
-    before('podman and a neighbour of the host', async () => {
-      host = running();
-      podman = makePodman(host);
-      uplink = addUplink(host);
-      hostAgent = startAgent('host', { path: host.outside('/run/isth/net') });
-      await uplink.agent.serve('tcp', 80);
-      without = rules(host);
-    });
-
-    afterEach('no container, no rule', function () {
-      for (const agent of agents.splice(0)) agent[Symbol.dispose]();
-      podman.remove('three', 'two', 'one');
-      // The reference leaves its chains.
-      if (this.currentTest?.state === 'passed' && !reference)
-        assertSame(rules(host), without, 'containers that came and went');
-    });
-
-    after(() => {
-      hostAgent?.[Symbol.dispose]();
-      uplink?.[Symbol.dispose]();
+    before(() => {
+      site = made();
+      ({ host, podman, uplink, hostAgent } = site);
     });
 
     it('are what the package of podman brings', () => {
@@ -74,18 +44,18 @@ function describeLists(running: () => TestHost): void {
     it('publish a port to the outside, the host, its 127.0.0.1, other containers and the container itself', async () => {
       podman.start('one', '-p', '8080:80');
       podman.start('two');
-      const [one, two] = [await agentIn('one'), await agentIn('two')];
+      const [one, two] = [await site.agentIn('one'), await site.agentIn('two')];
       const published = { address: uplink.host[4], port: 8080 };
       const bridge = '10.88.0.1';
       await assertTraffic([
         [uplink.agent, published, `one saw ${uplink.address[4]}`],
         [uplink.agent, { ...published, port: 8081 }, 'refused'],
-        [uplink.agent, { address: addressOf('one'), port: 80 }, 'blocked'],
+        [uplink.agent, { address: site.addressOf('one'), port: 80 }, 'blocked'],
         [hostAgent, published, 'one'],
         [hostAgent, { address: '127.0.0.1', port: 8080 }, `one saw ${bridge}`],
         [two, published, 'one'],
         [two, { address: bridge, port: 8080 }, 'one'],
-        [two, { address: addressOf('one'), port: 80 }, `one saw ${addressOf('two')}`],
+        [two, { address: site.addressOf('one'), port: 80 }, `one saw ${site.addressOf('two')}`],
         [one, published, 'one'],
         [one, { address: uplink.address[4], port: 80 }, `outside saw ${uplink.host[4]}`],
         [two, { address: uplink.address[4], port: 80 }, `outside saw ${uplink.host[4]}`],
@@ -95,8 +65,8 @@ function describeLists(running: () => TestHost): void {
     it('publish a port on one address only, 127.0.0.1 too', async () => {
       podman.start('one', '-p', '127.0.0.1:8080:80', '-p', `${uplink.host[4]}:8081:80`);
       podman.start('two');
-      await agentIn('one');
-      const two = await agentIn('two');
+      await site.agentIn('one');
+      const two = await site.agentIn('two');
       await assertTraffic([
         [hostAgent, { address: '127.0.0.1', port: 8080 }, 'one'],
         [hostAgent, { address: uplink.host[4], port: 8080 }, 'refused'],
@@ -111,8 +81,8 @@ function describeLists(running: () => TestHost): void {
 
     it('publish datagrams and ranges', async () => {
       podman.start('one', '-p', '5353:53/udp', '-p', '7000-7003:8000-8003');
-      const one = await agentIn('one', [8000, 8001, 8002, 8003]);
-      await one.serve('udp', 53, addressOf('one'));
+      const one = await site.agentIn('one', [8000, 8001, 8002, 8003]);
+      await one.serve('udp', 53, site.addressOf('one'));
       const datagram = { protocol: 'udp', port: 5353 } as const;
       const port = (number: number): { address: string; port: number } => ({ address: uplink.host[4], port: number });
       await assertTraffic([
@@ -132,7 +102,7 @@ function describeLists(running: () => TestHost): void {
     it('refuse a host port that another container has, by its name, and change nothing', async function () {
       if (reference) this.skip();
       podman.start('one', '-p', '8080:80');
-      await agentIn('one');
+      await site.agentIn('one');
       const id = podman.inspect('one', '{{.Id}}');
       const before = rules(host);
       const second = podman.tryStart('two', '-p', '8080:80');
@@ -158,8 +128,8 @@ function describeLists(running: () => TestHost): void {
     it('keep the port over `podman network reload`, although podman itself listens on it', async function () {
       if (reference) this.skip();
       podman.start('one', '-p', '8080:80', '-p', '5353:53/udp');
-      const one = await agentIn('one');
-      await one.serve('udp', 53, addressOf('one'));
+      const one = await site.agentIn('one');
+      await one.serve('udp', 53, site.addressOf('one'));
       assert.match(host.run('ss', '-Hlntp', 'sport = :8080'), /conmon/, 'the test means something');
       const before = rules(host);
       const works = (): Promise<void> =>
@@ -183,96 +153,15 @@ function describeLists(running: () => TestHost): void {
       if (reference) this.skip();
       podman.start('one', '-p', '8080:80');
       podman.run('stop', '-t', '0', 'one');
-      assertSame(rules(host), without, 'podman stop');
+      assertSame(rules(host), site.without, 'podman stop');
       podman.run('start', 'one');
-      await agentIn('one');
+      await site.agentIn('one');
       await assertTraffic([[uplink.agent, { address: uplink.host[4], port: 8080 }, 'one']]);
       podman.run('kill', 'one');
       podman.run('wait', 'one');
       podman.run('restart', '-t', '0', 'one');
-      await agentIn('one');
+      await site.agentIn('one');
       await assertTraffic([[uplink.agent, { address: uplink.host[4], port: 8080 }, 'one']]);
-    });
-
-    describe('of `podman network create`', () => {
-      afterEach(() => {
-        // podman would give containers of the network ten seconds to stop.
-        podman.remove('three', 'two', 'one');
-        for (const name of ['first', 'second']) podman.attempt('network', 'rm', '-f', name);
-        host.run('sh', '-c', `rm -f ${confDir}/cni.lock`);
-      });
-
-      it('dual stack: publish and masquerade both families', async () => {
-        const subnets = ['--subnet', '10.77.0.0/24', '--subnet', 'fd10:77::/64'];
-        podman.run('network', 'create', '--ipv6', ...subnets, 'first');
-        podman.start('one', '--network', 'first', '-p', '8080:80', '-p', `[${uplink.host[6]}]:8081:80`);
-        podman.start('two', '--network', 'first');
-        const [one, two] = [await agentIn('one'), await agentIn('two')];
-        await assertTraffic([
-          [uplink.agent, { address: uplink.host[4], port: 8080 }, `one saw ${uplink.address[4]}`],
-          [uplink.agent, { address: uplink.host[6], port: 8080 }, `one saw ${uplink.address[6]}`],
-          [uplink.agent, { address: uplink.host[4], port: 8081 }, 'refused'],
-          [uplink.agent, { address: uplink.host[6], port: 8081 }, `one saw ${uplink.address[6]}`],
-          [hostAgent, { address: '127.0.0.1', port: 8080 }, 'one'],
-          [hostAgent, { address: uplink.host[6], port: 8080 }, 'one'],
-          [two, { address: uplink.host[6], port: 8080 }, 'one'],
-          [one, { address: uplink.host[6], port: 8080 }, 'one'],
-          [two, { address: address6Of('one', 'first'), port: 80 }, `one saw ${address6Of('two', 'first')}`],
-          [one, { address: uplink.address[4], port: 80 }, `outside saw ${uplink.host[4]}`],
-          [one, { address: uplink.address[6], port: 80 }, `outside saw ${uplink.host[6]}`],
-        ]);
-      });
-
-      it('isolated: keep two networks apart, and let published ports through', async () => {
-        for (const name of ['first', 'second']) podman.run('network', 'create', '--opt', 'isolate=true', name);
-        podman.start('one', '--network', 'first', '-p', '8080:80');
-        podman.start('two', '--network', 'second');
-        podman.start('three', '--network', 'first');
-        await agentIn('one');
-        const [two, three] = [await agentIn('two'), await agentIn('three')];
-        await assertTraffic([
-          [two, { address: addressOf('one', 'first'), port: 80 }, 'blocked'],
-          [three, { address: addressOf('one', 'first'), port: 80 }, `one saw ${addressOf('three', 'first')}`],
-          [three, { address: addressOf('two', 'second'), port: 80 }, 'blocked'],
-          [uplink.agent, { address: uplink.host[4], port: 8080 }, 'one'],
-          [two, { address: uplink.address[4], port: 80 }, `outside saw ${uplink.host[4]}`],
-        ]);
-      });
-
-      it('internal: connect containers with each other and with nobody else', async () => {
-        podman.run('network', 'create', '--internal', 'first');
-        podman.start('one', '--network', 'first');
-        podman.start('two', '--network', 'first');
-        await agentIn('one');
-        const two = await agentIn('two');
-        await assertTraffic([
-          [two, { address: addressOf('one', 'first'), port: 80 }, `one saw ${addressOf('two', 'first')}`],
-          [two, { address: uplink.address[4], port: 80 }, 'blocked'],
-        ]);
-      });
-
-      it('both with the published port of one container: it stays while one of them does', async function () {
-        if (reference) this.skip();
-        for (const name of ['first', 'second']) podman.run('network', 'create', name);
-        podman.start('one', '--network', 'first,second', '-p', '8080:80');
-        await agentIn('one');
-        const works = (): Promise<void> =>
-          assertTraffic([
-            [uplink.agent, { address: uplink.host[4], port: 8080 }, `one saw ${uplink.address[4]}`],
-            [hostAgent, { address: '127.0.0.1', port: 8080 }, 'one'],
-          ]);
-        await works();
-        for (const name of ['first', 'second']) {
-          podman.run('network', 'disconnect', name, 'one');
-          await works();
-          podman.run('network', 'connect', name, 'one');
-          await works();
-        }
-        const refused = podman.tryStart('two', '--network', 'second', '-p', '8080:80');
-        assert.match(refused.stderr, new RegExp(podman.inspect('one', '{{.Id}}').slice(0, 12)));
-        for (const name of ['first', 'second']) podman.run('network', 'disconnect', name, 'one');
-        assertSame(rules(host), without, 'a container that is on no network any more');
-      });
     });
 
     it('find a firewall plugin that nerdctl takes for one that can keep bridges apart', () => {
