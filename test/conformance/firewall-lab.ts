@@ -13,9 +13,9 @@ export const FORMS: readonly Form[] = ['isthmus', 'bridge, portmap, firewall'];
 export type Backend = 'nftables' | 'iptables';
 
 /** The keys that choose a backend, for an element that makes the interface and for portmap and firewall. */
-export function choose(form: Form, backend: Backend): Pick<Wanted, 'bridge' | 'portmap'> {
+export function choose(form: Form, backend: Backend): Pick<Wanted, 'bridge' | 'portmap' | 'firewall'> {
   if (form === 'isthmus') return { bridge: { firewall: { backend } } };
-  return { bridge: { ipMasqBackend: backend }, portmap: { backend } };
+  return { bridge: { ipMasqBackend: backend }, portmap: { backend }, firewall: { backend } };
 }
 
 export interface Port {
@@ -35,6 +35,8 @@ export interface Wanted {
   readonly defaultRoute?: boolean;
   /** Added to the element that publishes ports, or to the only one. */
   readonly portmap?: Readonly<Record<string, unknown>>;
+  /** Added to the element that lets traffic through, where it is one of its own. */
+  readonly firewall?: Readonly<Record<string, unknown>>;
   /** Added to the element that makes the interface, or to the only one. */
   readonly bridge?: Readonly<Record<string, unknown>>;
   readonly dir: string;
@@ -131,6 +133,6 @@ function elementsOf(form: Form, host: CniHost, wanted: Wanted): Element[] {
   return [
     { dir, conf: bridgeConf('bridge', host, { conf, ipam }) },
     { dir, conf: { type: 'portmap', ...runtimeConfig, ...portmap } },
-    { dir, conf: { type: 'firewall' } },
+    { dir, conf: { type: 'firewall', ...wanted.firewall } },
   ];
 }
