@@ -155,7 +155,7 @@ const PORTMAP: readonly BadInput[] = [
   ]),
   ...refusedByIptables('a chain that is not there', { externalSetMarkChain: 'NOWHERE' }, [
     'NOWHERE',
-    '.externalSetMarkChain',
+    'externalSetMarkChain',
   ]),
   ...options('a chain that is no name', { externalSetMarkChain: 'A B; C' }, ['.externalSetMarkChain="A B; C"']),
   ...options('no backend', { backend: 'none' }, ['.backend="none"']),
