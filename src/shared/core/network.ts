@@ -93,13 +93,14 @@ function leaveOldDevice(core: Core, { attachment, driver, driverName }: NetworkI
   const row = core.store.networks.get(attachment.network);
   if (row?.device !== known.device || row.driver !== known.driver) return;
   const own = attachmentDigest(attachment);
-  const others = core.store.endpoints.list(row.name).filter((other) => attachmentDigest(other.attachment) !== own);
-  if (others.length > 0) {
+  const digests = core.store.endpoints.list(row.name).map((other) => attachmentDigest(other.attachment));
+  const others = new Set(digests.filter((digest) => digest !== own)).size;
+  if (others > 0) {
     throw new NetError({
       kind: 'conflict',
       op: 'ADD',
       subject: `network ${row.name}`,
-      what: `is on ${row.driver} ${row.device} with ${others.length} endpoints, but ${driverName} ${device} is asked for`,
+      what: `is on ${row.driver} ${row.device} with ${others} endpoint${others === 1 ? '' : 's'}, but ${driverName} ${device} is asked for`,
       hint: 'Remove its endpoints first, or give the changed network another name',
     });
   }

@@ -4,6 +4,7 @@ import {
   AF_NETLINK,
   ECANCELED,
   ENOBUFS,
+  ENOENT,
   MSG_DONTWAIT,
   MSG_TRUNC,
   NETLINK_CAP_ACK,
@@ -152,7 +153,8 @@ export class NetlinkSocket implements Disposable {
     const messages: Message[] = [];
     let interrupted = false;
     for (;;) {
-      const batch = this.#receive();
+      const batch = this.#receiveOfDump();
+      if (batch === 'gone') return undefined;
       if (batch === undefined) throw socketError(ENOBUFS, 'a dump ended early');
       for (const message of batch) {
         if (message.sequence !== sequence) continue;
@@ -174,6 +176,16 @@ export class NetlinkSocket implements Disposable {
       return { type, flags: all, sequence: this.#sequence, payload };
     });
     send(this.fd, encodeMessages(messages), 0);
+  }
+
+  /** As `#receive`; `gone` where what is listed (a set, a chain) went between two parts: the socket's error says so. */
+  #receiveOfDump(): Message[] | 'gone' | undefined {
+    try {
+      return this.#receive();
+    } catch (error) {
+      if (error instanceof NetError && error.errno === ENOENT) return 'gone';
+      throw error;
+    }
   }
 
   /** The messages of the next datagram, or undefined where none waits. */
