@@ -13,7 +13,7 @@ const DEMO = ['iproute2', 'libatomic1', 'libstdc++6', 'libnftables1', 'binutils'
 const TEST = [
   ...DEMO,
   ...['iptables', 'nftables', 'procps', 'kmod', 'strace', 'tcpdump', 'conntrack'],
-  ...['containernetworking-plugins', 'podman', 'containerd', 'runc', 'dnsmasq-base'],
+  ...['containernetworking-plugins', 'podman', 'containerd', 'runc', 'docker.io', 'dnsmasq-base'],
 ];
 
 /** What each target needs from the distribution. Without a target: what building needs. */

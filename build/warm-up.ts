@@ -26,7 +26,7 @@ export async function warmUp(start: () => void): Promise<void> {
         CNI_PATH: dir,
         ISTHMUS_STATE_DIR: join(dir, 'state'),
       });
-      return answerOf(start, dir, { ...configIn(dir), ...more });
+      return answerOf(start, dir, { ...configIn(dir, ifName), ...more });
     };
     const prevResult = await call('ADD', 'eth0');
     await call('ADD', 'eth1');
@@ -39,7 +39,8 @@ export async function warmUp(start: () => void): Promise<void> {
   }
 }
 
-function configIn(dir: string): object {
+function configIn(dir: string, ifName: string): object {
+  const hostPort = ifName === 'eth0' ? 8080 : 8081;
   const ranges = [[{ subnet: '10.88.0.0/16' }]];
   return {
     cniVersion: '1.0.0',
@@ -48,6 +49,8 @@ function configIn(dir: string): object {
     driver: 'bridge',
     bridge: 'isth0',
     isGateway: true,
+    ipMasq: true,
+    runtimeConfig: { portMappings: [{ hostPort, containerPort: 80, protocol: 'tcp' }] },
     ipam: { dataDir: join(dir, 'networks'), ranges, routes: [{ dst: '0.0.0.0/0' }] },
   };
 }

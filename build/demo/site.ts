@@ -13,7 +13,14 @@ export interface Pod {
   readonly label: string;
   /** Name of its network namespace. */
   readonly netns: string;
+  /** A port of the host that leads to its port 80. */
+  readonly hostPort?: number;
 }
+
+/** Somebody at the other end of the host's uplink who knows no way to pods. */
+export const OUTSIDE = { label: 'outside', netns: 'isthmus-demo-out', address: '192.0.2.2' } as const;
+/** The host's address on the uplink. */
+export const HOST_ADDRESS = '192.0.2.1';
 
 export interface Timed<T> {
   readonly value: T;
@@ -56,7 +63,9 @@ export function callPlugin(
     CNI_PATH: '/opt/cni/bin',
     ISTHMUS_STATE_DIR: stateDir,
   };
-  const input = JSON.stringify({ ...plugin, name, cniVersion, prevResult });
+  const { hostPort } = pod;
+  const ports = hostPort === undefined ? [] : [{ hostPort, containerPort: 80, protocol: 'tcp' }];
+  const input = JSON.stringify({ ...plugin, name, cniVersion, prevResult, runtimeConfig: { portMappings: ports } });
   const { value, ms } = timed(() => spawnSync(PLUGIN, { env, input, encoding: 'utf8' }));
   if (value.status !== 0) {
     const { code, msg, details = '' } = parse(value.stdout) ?? { msg: `${value.stdout}${value.stderr}` };
@@ -73,13 +82,38 @@ export function startTime(file: string, args: readonly string[]): number {
 }
 
 /** Four echo requests from a pod. Throws where one of them is not answered. */
-export function ping({ netns }: Pod, address: string): RoundTrip {
+export function ping({ netns }: Pick<Pod, 'netns'>, address: string): RoundTrip {
   const said = run('ip', 'netns', 'exec', netns, 'busybox', 'ping', '-q', '-c4', '-i0.1', '-W2', address);
   const times = /= ([\d.]+)\/([\d.]+)\/([\d.]+) ms/.exec(said)?.slice(1).map(Number);
   const [min, avg, max] = times ?? [];
   if (!said.includes(' 0% packet loss') || min === undefined || avg === undefined || max === undefined)
     throw new Error(`no answer from ${address} in ${netns}: ${said}`);
   return { min, avg, max };
+}
+
+/** The host has an uplink, with the outside at its other end. */
+export function makeOutside(): void {
+  const { netns, address } = OUTSIDE;
+  run('ip', 'netns', 'add', netns);
+  run('ip', 'link', 'add', 'uplink0', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', netns);
+  run('ip', 'addr', 'add', `${HOST_ADDRESS}/24`, 'dev', 'uplink0');
+  run('ip', 'link', 'set', 'uplink0', 'up');
+  run('ip', '-n', netns, 'addr', 'add', `${address}/24`, 'dev', 'eth0');
+  run('ip', '-n', netns, 'link', 'set', 'eth0', 'up');
+}
+
+/** Whoever connects to port 80 of the pod next is told `text`. */
+export function serve({ netns }: Pod, text: string): void {
+  const server = `busybox nc -l -p 80 -e echo '${text}' >/dev/null 2>&1 &`;
+  run('ip', 'netns', 'exec', netns, 'sh', '-c', server);
+}
+
+/** What somebody in the namespace is told at `address`; on the host itself without one. Throws where nobody answers. */
+export function askFrom(netns: string | undefined, address: string, port: number): string {
+  const where = netns === undefined ? [] : ['ip', 'netns', 'exec', netns];
+  const attempts = `for i in $(seq 30); do busybox nc -w2 ${address} ${port} && exit; sleep 0.05; done; exit 1`;
+  const [file = '', ...args] = [...where, 'sh', '-c', attempts];
+  return run(file, ...args).trim();
 }
 
 /** Names of the links of a namespace; of the host's without one. */

@@ -1,9 +1,25 @@
+import { runLibnftables } from '../../src/shared/netlink/libnftables.ts';
 import { EXAMPLE, PLUGIN } from './paths.ts';
 import { compactJson, heading, milliseconds, show, table } from './print.ts';
-import { callPlugin, links, type Network, type Pod, ping, type Result, readNetwork, run, startTime } from './site.ts';
+import {
+  askFrom,
+  callPlugin,
+  HOST_ADDRESS,
+  links,
+  makeOutside,
+  type Network,
+  OUTSIDE,
+  type Pod,
+  ping,
+  type Result,
+  readNetwork,
+  run,
+  serve,
+  startTime,
+} from './site.ts';
 
 const PODS: readonly Pod[] = [
-  { label: 'pod a', netns: 'isthmus-demo-a' },
+  { label: 'pod a', netns: 'isthmus-demo-a', hostPort: 8080 },
   { label: 'pod b', netns: 'isthmus-demo-b' },
 ];
 
@@ -20,6 +36,7 @@ interface Attached {
 function tour(stateDir: string): void {
   run('mount', '-t', 'tmpfs', '-o', 'mode=755', 'isthmus-demo', '/run');
   run('ip', 'link', 'set', 'lo', 'up');
+  makeOutside();
   const network = readNetwork();
   const bare = startTime(process.execPath, ['--eval', '0']);
   startTime(PLUGIN, []);
@@ -32,6 +49,7 @@ function tour(stateDir: string): void {
 
   const attached = PODS.map((pod) => attach(network, pod, stateDir));
   pingAll(attached);
+  for (const { pod, address } of attached) askAll(pod, address);
   checkAll(network, attached, stateDir);
   detachAll(network, attached, stateDir);
 
@@ -55,15 +73,33 @@ function attach(network: Network, pod: Pod, stateDir: string): Attached {
 }
 
 function pingAll(attached: readonly Attached[]): void {
-  heading('Ping', 'Pods reach each other through the bridge, and the host through its gateway address.');
+  const why = "Pods reach each other, the host, and an outside that has no route to them: it sees the host's address.";
+  heading('Ping', why);
   const rows = attached.flatMap(({ pod, gateway }) => {
     const others = attached.filter((other) => other.pod !== pod).map((other) => [other.pod.label, other.address]);
-    return [...others, ['gateway', gateway]].map(([name = '', address = '']) => {
+    return [...others, ['gateway', gateway], [OUTSIDE.label, OUTSIDE.address]].map(([name = '', address = '']) => {
       const { min, avg, max } = ping(pod, address);
       return [pod.label, name, address, ...[min, avg, max].map((ms) => milliseconds(ms, 3))];
     });
   });
   table([['from', 'to', 'address', '>rtt min', '>avg', '>max'], ...rows]);
+}
+
+/** Each place from which a published port is reachable tries it. */
+function askAll(pod: Pod, address: string): void {
+  const { hostPort } = pod;
+  if (hostPort === undefined) return;
+  heading('Host port', `The runtime has asked for port ${hostPort} of the host to lead to port 80 of ${pod.label}.`);
+  const places = [
+    [OUTSIDE.label, OUTSIDE.netns, HOST_ADDRESS],
+    ['the host itself', undefined, '127.0.0.1'],
+    [pod.label, pod.netns, HOST_ADDRESS],
+  ] as const;
+  const rows = places.map(([from, netns, target]) => {
+    serve(pod, `hello from ${address}`);
+    return [from, `${target}:${hostPort}`, askFrom(netns, target, hostPort)];
+  });
+  table([['from', 'to', 'answer'], ...rows]);
 }
 
 function checkAll(network: Network, attached: readonly Attached[], stateDir: string): void {
@@ -75,13 +111,15 @@ function checkAll(network: Network, attached: readonly Attached[], stateDir: str
 }
 
 function detachAll(network: Network, attached: readonly Attached[], stateDir: string): void {
-  heading('DEL', 'Interface, address and route go; with the last pod the bridge goes too.');
+  heading('DEL', 'Interface, address and host port go; with the last pod the bridge and the rules go too.');
   for (const { pod, result, times } of attached) {
     times.push(callPlugin('DEL', network, pod, stateDir, result).ms);
     show(`${pod.label}: links ${links(pod.netns).join(', ')}; on the host ${links().join(', ')}`);
   }
-  const left = links().filter((name) => name !== 'lo');
+  const left = links().filter((name) => name !== 'lo' && name !== 'uplink0');
   if (left.length > 0) throw new Error(`DEL has left on the host: ${left.join(', ')}`);
+  const { output: rules } = runLibnftables('list ruleset');
+  if (rules !== '') throw new Error(`DEL has left in the packet filter: ${rules}`);
 }
 
 try {

@@ -1,8 +1,11 @@
 import type { Core } from '../../src/shared/core/core.ts';
 import { rebuildOnce } from '../../src/shared/core/rebuild.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
+import type { Firewaller } from '../../src/shared/firewall/firewaller.ts';
+import { openFirewaller } from '../../src/shared/firewall/open.ts';
 import { openLinuxHost } from '../../src/shared/host/linux-host.ts';
 import { isLogLevel, type LogLevel, makeLogger } from '../../src/shared/log/log.ts';
+import type { FirewallBackend } from '../../src/shared/model/firewall.ts';
 import { changeCount } from '../../src/shared/store/changes.ts';
 import { lock } from '../../src/shared/store/locks.ts';
 import { thisProcess } from '../../src/shared/store/owner.ts';
@@ -23,6 +26,7 @@ const STDERR = 2;
 export function openCore(env: Environment): Core & Disposable {
   const stateDir = stateDirOf(env);
   const host = openLinuxHost(env);
+  const firewallers = new Map<FirewallBackend, Firewaller>();
   let store: LocalStore | undefined;
   const core: Core & Disposable = {
     host,
@@ -40,6 +44,13 @@ export function openCore(env: Environment): Core & Disposable {
       }
       return store;
     },
+    firewall: (backend) => {
+      const found = firewallers.get(backend);
+      if (found !== undefined) return found;
+      const made = openFirewaller(backend, host.own);
+      firewallers.set(backend, made);
+      return made;
+    },
     delegate: (type, config, { containerId, ifName }, netns) =>
       delegateSource({
         type,
@@ -48,6 +59,7 @@ export function openCore(env: Environment): Core & Disposable {
         variables: { CNI_CONTAINERID: containerId, CNI_IFNAME: ifName, CNI_NETNS: netns },
       }),
     [Symbol.dispose]: () => {
+      for (const firewaller of firewallers.values()) firewaller[Symbol.dispose]();
       store?.[Symbol.dispose]();
       host[Symbol.dispose]();
     },

@@ -26,7 +26,7 @@ export async function gc(call: Call, core: Core): Promise<void> {
 }
 
 /** Throws NetError `invalid-config` where the list is missing or malformed: then everything would be garbage. */
-function validAttachments({ config }: Call, network: string): Attachment[] {
+export function validAttachments({ config }: Call, network: string): Attachment[] {
   const key = KEYS.find((name) => Object.hasOwn(config, name));
   if (key === undefined) {
     throw invalid(KEYS[0] ?? '', 'is missing', 'List the attachments that are alive; [] removes all of them');

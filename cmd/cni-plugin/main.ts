@@ -10,7 +10,7 @@ import { openCore } from './context.ts';
 import { del } from './del.ts';
 import { type CallVariables, type Command, parseEnvironment } from './environment.ts';
 import { gc } from './gc.ts';
-import { pluginName } from './names.ts';
+import { isChained, type PluginName, pluginName } from './names.ts';
 import { type Call, parseConfig, readInput } from './request.ts';
 import { writeAll, writeError, writeJson } from './respond.ts';
 import { status } from './status.ts';
@@ -34,10 +34,7 @@ const SINCE: Readonly<Partial<Record<Command, CniVersion>>> = { CHECK: '0.4.0', 
 /** One call, from environment and stdin to stdout. Returns the exit code. */
 async function main(): Promise<number> {
   const plugin = pluginName(process.argv[1] ?? '');
-  if (!process.env.CNI_COMMAND) {
-    writeAll(2, about(plugin));
-    return 0;
-  }
+  if (!process.env.CNI_COMMAND) return await verb(plugin, process.argv.slice(2));
   let version: CniVersion = NEWEST;
   try {
     const variables = attempt(() => parseEnvironment(process.env));
@@ -54,13 +51,36 @@ async function main(): Promise<number> {
     if (variables instanceof NetError || command === undefined) throw variables;
     if (config instanceof NetError) throw config;
     version = versionFor(variables, asked);
-    const answer = await handle(HANDLERS[command], { plugin, variables, text, config, version });
+    const answer = await handle(await handlerOf(plugin, command), { plugin, variables, text, config, version });
     if (answer !== undefined) writeJson(answer);
     return 0;
   } catch (thrown) {
     writeError(asNetError(thrown, process.env.CNI_COMMAND), version);
     return 1;
   }
+}
+
+/** Without CNI_COMMAND: `reload`, or a word about what this is. */
+async function verb(plugin: PluginName, words: readonly string[]): Promise<number> {
+  if (words[0] !== 'reload') {
+    writeAll(2, about(plugin));
+    return 0;
+  }
+  try {
+    const { reloadVerb } = await import('./reload.ts');
+    writeAll(1, reloadVerb(process.env));
+    return 0;
+  } catch (thrown) {
+    writeAll(2, `${asNetError(thrown, 'reload').message}\n`);
+    return 1;
+  }
+}
+
+/** Plugins of a chain are loaded when they are called. */
+async function handlerOf(plugin: PluginName, command: Exclude<Command, 'VERSION'>): Promise<Handler> {
+  if (!isChained(plugin)) return HANDLERS[command];
+  const { chainedHandlers } = await import('./chained.ts');
+  return (await chainedHandlers(plugin))[command];
 }
 
 /** A state that turned out to be broken has been set aside by then: the call is made once more, with a new one. */

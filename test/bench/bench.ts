@@ -4,16 +4,15 @@ import { join } from 'node:path';
 import { referenceDir } from '../support/cni.ts';
 import { makeHost } from '../support/cni-host.ts';
 import type { Site } from './calls.ts';
-
-const PODS = 48;
+import { sizesOf } from './sizes.ts';
 
 /**
  * Runs run.ts inside a new namespace that stands for a host, so that both sides of the comparison are started
- * directly, without another program between. `--json FILE` is handed on.
+ * directly, without another program between. `--quick` takes few of everything; `--json FILE` is handed on.
  */
 function main(): void {
   if (!existsSync(join(referenceDir, 'bridge'))) throw new Error(`${referenceDir}/bridge is missing: npm run setup`);
-  using host = makeHost(PODS);
+  using host = makeHost(sizesOf(process.argv).pods);
   const { stateDir, dataDir } = host;
   const site: Site = { stateDir, dataDir, pods: host.pods.map(({ path }) => path) };
   const program = join(import.meta.dirname, 'run.ts');

@@ -2,13 +2,17 @@ import { strict as assert } from 'node:assert';
 import { type PluginDir, type PluginRun, pluginDir } from '../support/cni.ts';
 import { type CniHost, type HostCall, makeHost } from '../support/cni-host.ts';
 import { bridgeConf } from '../support/netconf.ts';
+import { type Agent, startAgent } from '../support/traffic.ts';
 import { ADDRESSES } from './bad-input/addresses.ts';
 import type { BadInput } from './bad-input/case.ts';
 import { ENVIRONMENT } from './bad-input/environment.ts';
+import { FIREWALL } from './bad-input/firewall.ts';
 import { HOST_AND_DELEGATES } from './bad-input/host.ts';
 import { PLACES } from './bad-input/places.ts';
+import { HELD, HELD_ON_ONE, LISTENED, PORTS } from './bad-input/ports.ts';
 import { RESULTS_AND_GARBAGE } from './bad-input/results.ts';
 import { SHAPE } from './bad-input/shape.ts';
+import { SHAPING } from './bad-input/shaping.ts';
 import { STDIN } from './bad-input/stdin.ts';
 
 /** Words that a program says of itself instead of the input. */
@@ -19,28 +23,33 @@ const LONGEST = 400;
 
 /**
  * Each call is made on a host that has something to lose: pod 0 on network `web` and on `full`, whose pool it has
- * exhausted, a veth, a foreign bridge with an address, and an interface in pod 1, which all calls are about.
+ * exhausted, a process that listens, a veth, a foreign bridge with an address, and an interface in pod 1, which all calls are about.
  */
 describe('bad input changes nothing and says what is wrong', function () {
   this.timeout(60_000);
   let bin: PluginDir;
   let host: CniHost;
   let asItWas: string;
+  let listener: Agent;
 
-  before(() => {
+  before(async () => {
     bin = pluginDir();
     host = makeHost(2);
+    listener = startAgent('listener', host.ns);
+    await listener.serve('tcp', LISTENED);
     host.ns.ip('link', 'add', 'plain0', 'type', 'veth', 'peer', 'name', 'plain1');
     host.ns.ip('link', 'add', 'foreign0', 'up', 'type', 'bridge');
     host.ns.ip('addr', 'add', '10.70.0.1/24', 'dev', 'foreign0');
     host.pod(1).ip('link', 'add', 'taken0', 'type', 'bridge');
-    host.ok({ ...how('ADD'), pod: 0, config: configOf({}, host) });
+    const runtimeConfig = { portMappings: [HELD, HELD_ON_ONE] };
+    host.ok({ ...how('ADD'), pod: 0, config: configOf({ top: { runtimeConfig } }, host) });
     const ipam = { ranges: [[{ subnet: '10.89.0.0/30' }]], routes: [] };
     const full = configOf({ top: { name: 'full', bridge: 'isth1' }, ipam }, host);
     host.ok({ ...how('ADD'), pod: 0, ifName: 'eth1', config: full });
     asItWas = host.snapshot();
   });
   after(() => {
+    listener?.[Symbol.dispose]();
     host?.[Symbol.dispose]();
     bin?.[Symbol.dispose]();
   });
@@ -61,6 +70,9 @@ describe('bad input changes nothing and says what is wrong', function () {
     addresses: ADDRESSES,
     'host and delegates': HOST_AND_DELEGATES,
     'results and garbage': RESULTS_AND_GARBAGE,
+    'bandwidth and tuning': SHAPING,
+    'host ports': PORTS,
+    'masquerading and isolation': FIREWALL,
   };
   for (const [title, table] of Object.entries(tables)) {
     describe(title, () => {

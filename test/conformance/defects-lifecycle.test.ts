@@ -139,7 +139,7 @@ defect('D16: two interfaces of one container on one network', {
     assert.doesNotMatch(host.ns.run('iptables', '-t', 'nat', '-S'), /MASQUERADE/, "eth0's chain was emptied");
   },
   ours: ({ host, ...how }) => {
-    const config = conf(how, host, { routes: [] });
+    const config = conf(how, host, { routes: [] }, { ipMasq: true });
     const before = host.snapshot();
     const kept = host.ok({ ...how, command: 'ADD', pod: 0, ifName: 'eth0', config });
     const withOne = host.snapshot();
@@ -168,8 +168,16 @@ defect('D16: identities that run into the same text when concatenated', {
   ours: ({ host, ...how }) => {
     const before = host.snapshot();
     for (const [[networkA, idA, ifA], [networkB, idB, ifB]] of COLLISIONS) {
-      const first = { containerId: idA, ifName: ifA, config: { ...conf(how, host), name: networkA } };
-      const other = { containerId: idB, ifName: ifB, config: { ...conf(how, host), name: networkB } };
+      const first = {
+        containerId: idA,
+        ifName: ifA,
+        config: { ...conf(how, host, {}, { ipMasq: true }), name: networkA },
+      };
+      const other = {
+        containerId: idB,
+        ifName: ifB,
+        config: { ...conf(how, host, {}, { ipMasq: true }), name: networkB },
+      };
       const kept = host.ok({ ...how, command: 'ADD', pod: 0, ...first });
       host.ok({ ...how, command: 'ADD', pod: 1, ...other });
       host.ok({ ...how, command: 'DEL', pod: 1, ...other });

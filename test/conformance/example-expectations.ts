@@ -2,19 +2,12 @@ import { strict as assert } from 'node:assert';
 import { binDir, referencePath } from '../support/e2e.ts';
 import type { TestHost } from '../support/test-host.ts';
 import { leaseByDhcp } from './example-dhcp.ts';
-import { hearFrom, type Lab, meet, type Pod, serve } from './example-lab.ts';
-
-/** What one gets of an example: the sentences of its .md, tried. */
-export interface Expectation {
-  readonly what: string;
-  /** Why this machine cannot run it, or undefined where it can. */
-  readonly missing?: (host: TestHost) => string | undefined;
-  /** CNI_PATH, where it is not only the directory of this executable. */
-  readonly path?: readonly string[];
-  readonly run: (lab: Lab) => void | Promise<void>;
-}
+import type { Expectation } from './example-expectation.ts';
+import { FIREWALL_EXPECTATIONS } from './example-firewall.ts';
+import { meet, type Pod } from './example-lab.ts';
 
 export const EXPECTATIONS: Readonly<Record<string, Expectation>> = {
+  ...FIREWALL_EXPECTATIONS,
   bridge: {
     what: 'pods and host reach each other, with the address and the MAC that were asked for',
     run(lab) {
@@ -138,20 +131,6 @@ export const EXPECTATIONS: Readonly<Record<string, Expectation>> = {
         pod.pings('::1');
         pod.cannotPing('10.77.0.1');
       }
-    },
-  },
-  'published-ports': {
-    what: 'a port of the host leads to a pod, by way of the plugin that is chained behind',
-    path: [binDir, referencePath],
-    run(lab) {
-      const a = lab.add({ portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }] });
-      const b = lab.add();
-      serve(a, 80);
-      assert.equal(hearFrom(b, '10.98.0.1', 8080), 'hello\n');
-      for (const pod of [a, b]) lab.delete(pod);
-      const rules = lab.host.run('nft', 'list', 'ruleset');
-      assert.doesNotMatch(rules, /10\.98\.0\.2/);
-      lab.host.run('nft', 'flush', 'ruleset');
     },
   },
   'route-options': {

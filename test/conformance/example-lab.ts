@@ -139,6 +139,16 @@ export function hearFrom(pod: Pod, address: string, port: number): string {
   return pod.run('busybox', 'sh', '-c', script.replaceAll('nc ', 'busybox nc '));
 }
 
+/** Nobody answers on the port. */
+export function cannotHear(pod: Pod, address: string, port: number): void {
+  const said = pod.run(
+    'sh',
+    '-c',
+    `busybox nc -w 1 ${address} ${port} </dev/null 2>&1 && echo answered || echo silent`,
+  );
+  assert.match(said, /silent\n$/);
+}
+
 function attempt(work: () => void): void {
   try {
     work();

@@ -119,7 +119,7 @@ function hasIdentity(config: unknown): boolean {
 function baseConf(name: PluginName, host: CniHost): object {
   switch (name) {
     case 'isthmus':
-      return { ...bridgeConf('isthmus', host), ...RICH };
+      return { ...bridgeConf('isthmus', host), ...RICH, ...FILTERED };
     case 'bridge':
       return { ...bridgeConf('bridge', host), ...RICH };
     case 'host-local':
@@ -131,7 +131,27 @@ function baseConf(name: PluginName, host: CniHost): object {
       const ipam = { type: 'static', addresses, routes: [{ dst: '0.0.0.0/0' }], dns: { nameservers: ['10.88.0.1'] } };
       return { ...layer2Conf('bridge'), type: 'static', ipam };
     }
+    case 'bandwidth': {
+      const limits = { ingressRate: 8e6, ingressBurst: 8e5, egressRate: 8e6, egressBurst: 8e5 };
+      return { ...chainedConf('bandwidth', host), ...RICH, runtimeConfig: { bandwidth: limits } };
+    }
+    case 'firewall':
+      return { ...chainedConf('firewall', host), ...RICH, backend: 'iptables', ingressPolicy: 'same-bridge' };
+    case 'portmap': {
+      const options = { snat: true, masqAll: false, markMasqBit: 13, conditionsV4: ['ip saddr 10.0.0.0/8'] };
+      return { ...chainedConf('portmap', host), ...RICH, ...options, runtimeConfig: { portMappings: PORTS } };
+    }
+    case 'tuning': {
+      const sysctl = { 'net.ipv4.conf.IFNAME.arp_filter': '1', 'net/ipv4/ip_forward': '0' };
+      return { ...chainedConf('tuning', host), ...RICH, sysctl, promisc: true, allmulti: true, txQLen: 100 };
+    }
   }
+}
+
+function chainedConf(type: PluginName, { ns }: CniHost): object {
+  const interfaces = [{ name: 'veth0' }, { name: 'eth0', mac: '0a:58:0a:58:00:02', sandbox: ns.path }];
+  const prevResult = { cniVersion: '1.0.0', interfaces, ips: [{ address: '10.88.0.2/24', interface: 1 }], dns: {} };
+  return { cniVersion: '1.0.0', name: 'web', type, prevResult };
 }
 
 /** Keys of every shape a runtime sends, for the mutation to hit. */
@@ -142,6 +162,22 @@ const RICH = {
   args: { cni: { ips: ['10.88.0.20'], labels: [{ key: 'a', value: 'b' }] } },
   runtimeConfig: { mac: '0a:00:00:00:00:07', aliases: { web: ['a'] } },
   'cni.dev/valid-attachments': [{ containerID: 'x', ifname: 'eth0' }],
+};
+
+const PORTS = [
+  { hostPort: 8080, containerPort: 80, protocol: 'tcp' },
+  { hostPort: 5353, containerPort: 53, protocol: 'udp', hostIP: '127.0.0.1' },
+];
+
+/** What Isthmus alone has in one configuration. */
+const FILTERED = {
+  ipMasq: true,
+  nonMasqueradeCIDRs: ['10.89.0.0/16'],
+  outboundAddr4: '10.88.0.1',
+  ingressPolicy: 'same-bridge',
+  icc: true,
+  firewall: { backend: 'auto' },
+  runtimeConfig: { ...RICH.runtimeConfig, portMappings: PORTS },
 };
 
 /** `base` with one or two of its values, at any depth, replaced, removed or joined by another key. */

@@ -53,7 +53,10 @@ const DELETED: Readonly<Record<string, object>> = {
   'ranges that overlap': { ipam: { ranges: [[{ subnet: '10.88.0.0/24' }], [{ subnet: '10.88.0.0/25' }]] } },
   'another bridge': { bridge: 'isth9' },
   'a prevResult that is none': { prevResult: { ips: [{ address: 'ten' }] } },
-  'masquerading, which is not built in': { ipMasq: true },
+  'masquerading, which it had not before': { ipMasq: true },
+  'another backend than that of ADD': { firewall: { backend: 'iptables' } },
+  'conditions of both backends': { conditionsV4: ['-s', '10.0.0.0/8'], conditionsV6: ['ip6 saddr fd00::/8'] },
+  'host ports that are none': { runtimeConfig: { portMappings: [{ hostPort: 'x' }] } },
 };
 
 describe('input that is not as it should be, but does no harm', function () {

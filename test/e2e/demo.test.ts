@@ -29,12 +29,15 @@ describe('npm run demo', function () {
   it('shows two results, pings and timings, and leaves nothing', async () => {
     const { code, out } = await end(start());
     assert.equal(code, 0, out);
-    for (const address of ['10.77.0.2/16', '10.77.0.3/16']) assert.match(out, new RegExp(`"address": "${address}"`));
+    for (const address of ['10.84.0.2/24', '10.84.0.3/24']) assert.match(out, new RegExp(`"address": "${address}"`));
     for (const [from, to] of ['a b', 'b a'].map((pair) => pair.split(' ')))
-      assert.match(out, new RegExp(`^ +pod ${from} +pod ${to} +10\\.77\\.0\\.[23] +[\\d.]+ ms`, 'm'));
-    assert.equal(out.match(/gateway +10\.77\.0\.1 +[\d.]+ ms/g)?.length, 2);
+      assert.match(out, new RegExp(`^ +pod ${from} +pod ${to} +10\\.84\\.0\\.[23] +[\\d.]+ ms`, 'm'));
+    assert.equal(out.match(/gateway +10\.84\.0\.1 +[\d.]+ ms/g)?.length, 2);
+    assert.equal(out.match(/^ +pod [ab] +outside +192\.0\.2\.2 +[\d.]+ ms/gm)?.length, 2);
+    for (const from of ['outside', 'the host itself', 'pod a'])
+      assert.match(out, new RegExp(`^ +${from} +[\\d.]+:8080 +hello from 10\\.84\\.0\\.2$`, 'm'));
     assert.match(out, /^ +ADD +CHECK +DEL\n( +pod [ab]( +\d+\.\d ms){3}\n){2}/m);
-    assert.match(out, /^ +pod b: links lo; on the host lo$/m);
+    assert.match(out, /^ +pod b: links lo; on the host lo, uplink0$/m);
   });
 
   it('is readable: at most 120 columns and 80 lines, no colours and no space at the end of a line in a pipe', async () => {
@@ -50,7 +53,7 @@ describe('npm run demo', function () {
   it('needs no root', async () => {
     const { code, out } = await end(start({ wrapper: AS_NOBODY }));
     assert.equal(code, 0, out);
-    assert.match(out, /pod b: links lo; on the host lo/);
+    assert.match(out, /pod b: links lo; on the host lo, uplink0/);
   });
 
   for (const [signal, expected] of [

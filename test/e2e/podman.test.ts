@@ -1,11 +1,9 @@
 import { strict as assert } from 'node:assert';
-import { binDir, confDir, reference, useTestHost } from '../support/e2e.ts';
-import { hear, IMAGE, makeImage, makeRootfs, say } from '../support/image.ts';
+import { reference, useTestHost } from '../support/e2e.ts';
+import { hear, IMAGE, makeImage, say } from '../support/image.ts';
 import { installNetwork } from '../support/networks.ts';
+import { makePodman, PODMAN_ENV, type Podman } from '../support/podman.ts';
 import type { TestHost } from '../support/test-host.ts';
-
-const CONF = '/run/isth/containers.conf';
-const ROOTFS = '/run/isth/rootfs';
 
 /** `podman inspect`'s NetworkSettings.Networks.<name>. */
 interface Attached {
@@ -16,40 +14,27 @@ interface Attached {
 
 describe('podman with the CNI backend', function () {
   this.timeout(60_000);
-  const running = useTestHost({ CONTAINERS_CONF: CONF, STORAGE_DRIVER: 'vfs' });
+  const running = useTestHost(PODMAN_ENV);
   let host: TestHost;
+  let engine: Podman;
   let network = '';
   let address: (last: number) => string;
 
-  const podman = (...args: string[]): string => host.run('podman', ...args).trim();
-  const start = (name: string, ...options: string[]): string =>
-    podman(
-      'run',
-      '-d',
-      '--name',
-      name,
-      '--cgroup-parent',
-      `/${host.name}`,
-      ...options,
-      '--rootfs',
-      ROOTFS,
-      'sleep',
-      '1000',
-    );
+  const podman = (...args: string[]): string => engine.run(...args);
+  const start = (name: string, ...options: string[]): void => engine.start(name, ...options);
   const attached = (name: string): Attached =>
     JSON.parse(podman('inspect', '-f', `{{json (index .NetworkSettings.Networks "${network}")}}`, name));
   const addresses = (name: string): string => podman('exec', name, 'ip', '-o', '-4', 'addr', 'show', 'dev', 'eth0');
 
   before(() => {
     host = running();
-    host.write(CONF, config());
-    makeRootfs(host, ROOTFS);
+    engine = makePodman(host);
     ({ name: network, address } = installNetwork(host));
   });
 
   afterEach(() => {
     // In this order: two may live in one's namespace. (No name is the beginning of an id, which podman takes too.)
-    for (const name of ['three', 'two', 'one']) podman('rm', '-f', '-t', '0', '--ignore', name);
+    engine.remove('three', 'two', 'one');
   });
 
   it('lists the network', () => {
@@ -84,18 +69,7 @@ describe('podman with the CNI backend', function () {
     assert.match(addresses('one'), new RegExp(`inet ${address(77).replaceAll('.', '\\.')}/`));
     assert.match(podman('exec', 'one', 'ip', 'link', 'show', 'eth0'), /link\/ether 02:42:c0:ff:ee:01 /);
     assert.equal(attached('one').IPAddress, address(77));
-    const second = host.attempt([
-      'podman',
-      'run',
-      '--rm',
-      '--network',
-      network,
-      '--ip',
-      address(77),
-      '--rootfs',
-      ROOTFS,
-      'true',
-    ]);
+    const second = engine.tryStart('two', '--network', network, '--ip', address(77));
     assert.notEqual(second.code, 0);
     assert.match(second.stderr, new RegExp(address(77).replaceAll('.', '\\.')), 'the error names the address');
   });
@@ -171,18 +145,3 @@ describe('podman with the CNI backend', function () {
     podman('exec', 'one', 'ping', '-c', '1', '-W', '2', attached('one').Gateway);
   });
 });
-
-/** Without systemd, and within the limits on processes that a confined machine has. */
-function config(): string {
-  return `[network]
-network_backend = "cni"
-cni_plugin_dirs = ["${binDir}"]
-network_config_dir = "${confDir}"
-[engine]
-cgroup_manager = "cgroupfs"
-runtime = "runc"
-events_logger = "file"
-[containers]
-default_ulimits = ["nofile=1024:2048", "nproc=1024:2048"]
-`;
-}

@@ -1,9 +1,12 @@
 import { strict as assert } from 'node:assert';
+import { join } from 'node:path';
+import { pluginNames } from '../support/cni.ts';
 import { importImage, startContainerd } from '../support/containerd.ts';
-import { useTestHost } from '../support/e2e.ts';
+import { binDir, useTestHost } from '../support/e2e.ts';
 import { IMAGE, makeImage } from '../support/image.ts';
 import { removeNetworks } from '../support/networks.ts';
 import { type Block, blocksOf, ROOT, readReadme } from '../support/readme.ts';
+import { EXAMPLES, makeRuntime, readList } from '../support/runtime.ts';
 import type { Attempt, TestHost } from '../support/test-host.ts';
 
 /** The image that the examples name, which here is one that was made on the spot. */
@@ -51,7 +54,7 @@ describe("the README's examples", function () {
     assert.equal(said, shown('Install it', 'text'));
     const installed = host.run('ls', '-l', '/opt/cni/bin');
     assert.match(installed, /^-rwxr-xr-x .* isthmus$/m);
-    for (const name of ['bridge', 'host-local', 'loopback', 'static'])
+    for (const name of pluginNames.filter((known) => known !== 'isthmus'))
       assert.match(installed, new RegExp(` ${name} -> isthmus$`, 'm'));
     assert.doesNotMatch(installed, /\.new/);
     assert.equal(host.run('ls', '/etc/cni/net.d'), '10-web.conflist\n');
@@ -88,6 +91,24 @@ describe("the README's examples", function () {
     const said = succeed(section, 'exec 2>&1');
     const withoutTime = (text: string): string => text.replace(/ms=\d+/, 'ms=…');
     assert.equal(withoutTime(said), withoutTime(shown(section, 'text')));
+  });
+
+  it('put the packet filter back', () => {
+    const list = readList(join(EXAMPLES, 'masquerade-and-ports.conflist'));
+    const runtime = makeRuntime(host, list, [binDir]);
+    host.run('ip', 'netns', 'add', 'reloaded');
+    const offers = { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }] };
+    const container = { id: 'reloaded', netns: '/run/netns/reloaded', offers };
+    try {
+      runtime.add(container);
+      const table = host.run('nft', 'list', 'ruleset');
+      assert.equal(succeed('Reload'), shown('Reload', 'text'));
+      assert.equal(host.run('nft', 'list', 'ruleset'), table);
+      runtime.check(container);
+    } finally {
+      runtime.del(container);
+      host.run('ip', 'netns', 'delete', 'reloaded');
+    }
   });
 
   it('connect containers of podman', () => {

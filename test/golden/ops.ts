@@ -68,6 +68,10 @@ export const EVERY_OP: readonly Op[] = [
   { op: 'fdb.add', ns: 'host', dev: 'vx0', mac, dst: '10.0.0.2', flags: 'self' },
   { op: 'fdb.add', ns: 'host', dev: 'vx0', mac: '00:00:00:00:00:00', dst: '10.0.0.3', flags: 'self' },
   { op: 'fdb.add', ns: 'host', dev: 'veth0', mac: '0a:58:0a:09:00:08', flags: 'master' },
+  { op: 'link.set', ns: 'sandbox', name: 'tap0', set: { allMulticast: true, txQueueLength: 7 } },
+  { op: 'tbf.add', ns: 'host', dev: 'veth0', rate: 125_000, burst: 20_000, latency: 25 },
+  { op: 'tbf.add', ns: 'sandbox', dev: 'ifb0', rate: 6_000_000_000, burst: 60_000_000, latency: 25 },
+  { op: 'redirect.add', ns: 'sandbox', dev: 'eth0', to: 'ifb0' },
   { op: 'nft.element.add', ns: 'host', table, set: 'macspoof', element: `"veth0" . ${mac}` },
   { op: 'nft.element.add', ns: 'host', table, set: 'guarded', element: '"veth0"' },
 ];
@@ -83,6 +87,8 @@ export const VLAN_OPS: readonly Op[] = [
 
 /** Takes back a part of EVERY_OP. */
 export const DELETIONS: readonly Op[] = [
+  { op: 'redirect.delete', ns: 'sandbox', dev: 'eth0', to: 'ifb0' },
+  { op: 'tbf.delete', ns: 'host', dev: 'veth0', rate: 125_000, burst: 20_000, latency: 25 },
   { op: 'nft.element.delete', ns: 'host', table, set: 'guarded', element: '"veth0"' },
   { op: 'fdb.delete', ns: 'host', dev: 'vx0', mac: '00:00:00:00:00:00', dst: '10.0.0.3', flags: 'self' },
   { op: 'fdb.delete', ns: 'host', dev: 'veth0', mac: '0a:58:0a:09:00:08', flags: 'master' },

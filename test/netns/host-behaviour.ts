@@ -2,6 +2,7 @@ import { describeAddresses } from './host-addresses.ts';
 import type { MakeFixture } from './host-fixture.ts';
 import { describeLinks } from './host-links.ts';
 import { describeRest } from './host-rest.ts';
+import { describeShaping } from './host-shaping.ts';
 
 /** What every Host does. `make` gives a host with two new namespaces for each test. */
 export function describeHost(name: string, make: MakeFixture): void {
@@ -9,5 +10,6 @@ export function describeHost(name: string, make: MakeFixture): void {
     describeLinks(make);
     describeAddresses(make);
     describeRest(make);
+    describeShaping(make);
   });
 }

@@ -86,7 +86,7 @@ describe('addresses', () => {
     fc.assert(
       fc.property(arbitraryAddr(), arbitraryAddr(), (a, b) => {
         const order = Math.sign(compareAddr(a, b));
-        assert.equal(order, -Math.sign(compareAddr(b, a)));
+        assert.equal(order, 0 - Math.sign(compareAddr(b, a)));
         assert.equal(order === 0, sameAddr(a, b));
         if (a.family === b.family) assert.equal(order, Buffer.compare(addrToBytes(a), addrToBytes(b)));
       }),

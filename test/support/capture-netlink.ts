@@ -6,18 +6,23 @@ import {
   RTM_GETADDR,
   RTM_GETLINK,
   RTM_GETNEIGH,
+  RTM_GETQDISC,
   RTM_GETROUTE,
+  RTM_GETTFILTER,
+  TC_INGRESS_HANDLE,
 } from '../../src/shared/netlink/constants.ts';
 import { bridgeLink, link } from '../../src/shared/netlink/link.ts';
 import { neighbour } from '../../src/shared/netlink/neighbour.ts';
 import { withinNetns } from '../../src/shared/netlink/netns.ts';
 import { route } from '../../src/shared/netlink/route.ts';
 import { NetlinkSocket, type Request } from '../../src/shared/netlink/socket.ts';
+import { filter, qdisc } from '../../src/shared/netlink/tc.ts';
 import { withNetns } from './netns.ts';
 
 /*
  * Writes what this machine's kernel answers to dumps of a namespace with every kind of link that we use to
- * test/fixtures/netlink: `node test/support/capture-netlink.ts`. The payloads of the messages, as hex.
+ * test/fixtures/netlink: `node test/support/capture-netlink.ts`, or only those that are named behind it. The payloads of
+ * the messages, as hex.
  */
 
 const SETUP = [
@@ -49,22 +54,42 @@ const FDB = [
   'fdb add 0a:58:0a:09:00:08 dev v0 master static',
 ];
 
+const TC = [
+  'qdisc add dev v0 root handle 4953: tbf rate 8mbit burst 20000 latency 25ms',
+  'qdisc add dev ifb0 root handle 1: tbf rate 48gbit burst 60000 latency 25ms',
+  'qdisc add dev v1 root handle 2: htb',
+  'qdisc add dev v0 ingress',
+  'filter add dev v0 parent ffff: protocol all pref 1 u32 match u32 0 0 action mirred egress redirect dev ifb0',
+  'filter add dev v0 parent ffff: protocol ip pref 2 u32 match ip dport 80 0xffff action mirred egress mirror dev ifb0',
+];
+
+/** What `tc` asks about filters is about one device. */
+const filters = (index: number): Request => ({
+  type: RTM_GETTFILTER,
+  payload: filter.encode({ header: { index, parent: TC_INGRESS_HANDLE }, attrs: {} }),
+});
+
 const DUMPS: Readonly<Record<string, Request>> = {
   link: { type: RTM_GETLINK, payload: link.encode({ header: {}, attrs: {} }) },
   'bridge-link': { type: RTM_GETLINK, payload: bridgeLink.encode({ header: { family: AF_BRIDGE }, attrs: {} }) },
   address: { type: RTM_GETADDR, payload: address.encode({ header: {}, attrs: {} }) },
   route: { type: RTM_GETROUTE, payload: route.encode({ header: {}, attrs: {} }) },
   neighbour: { type: RTM_GETNEIGH, payload: neighbour.encode({ header: {}, attrs: {} }) },
+  qdisc: { type: RTM_GETQDISC, payload: qdisc.encode({ header: {}, attrs: {} }) },
   forwarding: { type: RTM_GETNEIGH, payload: neighbour.encode({ header: { family: AF_BRIDGE }, attrs: {} }) },
 };
 
 withNetns(1, (ns) => {
   for (const line of SETUP) ns.ip(...line.split(' '));
   for (const line of FDB) ns.run('bridge', ...line.split(' '));
+  for (const line of TC) ns.run('tc', ...line.split(' '));
+  const v0 = Number(ns.run('cat', '/sys/class/net/v0/ifindex'));
+  const wanted = process.argv.slice(2);
   const home = openSync('/proc/thread-self/ns/net', 'r');
   const fd = openSync(ns.path, 'r');
   using socket = withinNetns(fd, home, () => new NetlinkSocket(NETLINK_ROUTE));
-  for (const [name, request] of Object.entries(DUMPS)) {
+  for (const [name, request] of Object.entries({ ...DUMPS, filter: filters(v0) })) {
+    if (wanted.length > 0 && !wanted.includes(name)) continue;
     const messages = socket.dump(request).map(({ payload }) => Buffer.from(payload).toString('hex'));
     const file = new URL(`../fixtures/netlink/${name}.json`, import.meta.url);
     writeFileSync(file, `${JSON.stringify(messages, null, 1)}\n`);

@@ -12,7 +12,17 @@ export const pluginFile = resolve(
 );
 
 /** The names that the executable answers to. */
-export const pluginNames = ['isthmus', 'bridge', 'host-local', 'loopback', 'static'] as const;
+export const pluginNames = [
+  'isthmus',
+  'bridge',
+  'host-local',
+  'loopback',
+  'static',
+  'bandwidth',
+  'firewall',
+  'portmap',
+  'tuning',
+] as const;
 
 export type CniCommand = 'ADD' | 'DEL' | 'CHECK' | 'STATUS' | 'GC' | 'VERSION';
 

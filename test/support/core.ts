@@ -7,6 +7,7 @@ import type { EndpointReport, EndpointRequest, RemovalRequest } from '../../src/
 import { staticSource } from '../../src/shared/core/static-source.ts';
 import { bridgeDriver } from '../../src/shared/drivers/bridge/bridge.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
+import { NO_FIREWALLER } from '../../src/shared/firewall/none.ts';
 import { FakeHost } from '../../src/shared/host/fake-host.ts';
 import type { FakeSeed } from '../../src/shared/host/fake-netns.ts';
 import type { Host, HostIdentity } from '../../src/shared/host/host.ts';
@@ -38,6 +39,7 @@ export function makeCore(host: Host, disk = new MemoryDisk(), count = { value: 0
     store: new MemoryStore(host.identity, disk),
     changes: { read: () => count.value, write: (value) => void Object.assign(count, { value }) },
     log: { debug: log, info: log, warn: log },
+    firewall: () => NO_FIREWALLER,
     owner: { pid: 1, startTime: '1' },
     logged,
     taken,

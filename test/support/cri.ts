@@ -8,7 +8,17 @@ export interface PodRequest {
   readonly name: string;
   /** Below which control group its containers live. */
   readonly cgroupParent: string;
-  readonly ports?: readonly { readonly containerPort: number; readonly hostPort: number }[];
+  readonly ports?: readonly PodPort[];
+  /** Those of the pod that the kubelet passes on. */
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+export interface PodPort {
+  readonly containerPort: number;
+  readonly hostPort: number;
+  /** TCP by default. */
+  readonly protocol?: 'TCP' | 'UDP' | 'SCTP';
+  readonly hostIp?: string;
 }
 
 /** `state`: 0 ready, 1 not ready. `ip` is empty where there is none. */
@@ -98,12 +108,12 @@ interface ExecResponse {
   readonly exitCode: number;
 }
 
-function podConfig({ name, cgroupParent, ports = [] }: PodRequest): object {
+function podConfig({ name, cgroupParent, ports = [], annotations = {} }: PodRequest): object {
   return {
     metadata: { name, uid: `uid-${name}`, namespace: 'default' },
     hostname: name,
     portMappings: ports,
-    annotations: { 'example.org/note': 'kept out of the network' },
+    annotations: { 'example.org/note': 'kept out of the network', ...annotations },
     linux: { cgroupParent },
   };
 }

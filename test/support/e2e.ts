@@ -53,8 +53,8 @@ export function useTestHost(env: Readonly<Record<string, string>> = {}): () => T
     const { name } = host;
     let left = '';
     try {
-      // The reference never removes a bridge or a pool's files.
-      if (reference) host.attempt(['sh', '-c', 'ip link delete cni0; rm -r /var/lib/cni/networks/*']);
+      // The reference never removes a bridge, a chain or a pool's files.
+      if (reference) host.attempt(['sh', '-c', LEFTOVERS]);
       left = hostState(host);
     } finally {
       await host[Symbol.asyncDispose]();
@@ -66,6 +66,9 @@ export function useTestHost(env: Readonly<Record<string, string>> = {}): () => T
   });
   return running;
 }
+
+const LEFTOVERS = `nft flush ruleset; rm -r /var/lib/cni/networks/*
+  ip -br link show type bridge | while read name rest; do ip link delete $name; done`;
 
 /** The one place that says which executables the runtimes find. */
 function installPlugins(host: TestHost): void {

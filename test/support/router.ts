@@ -4,9 +4,10 @@ import { makeNetns, type TestNetns } from './netns.ts';
 
 /**
  * The namespace has an uplink `up0` to a router that announces 2001:db8:9::/64, and has learned its IPv6 default
- * route from it. The router and its dnsmasq are gone on dispose; throws where no route was learned in ten seconds.
+ * route from it. `meanwhile` is done once the uplink is up, before the router says anything. The router and its
+ * dnsmasq are gone on dispose; throws where no route was learned in ten seconds.
  */
-export async function acceptRouterAdvertisements(host: TestNetns): Promise<Disposable> {
+export async function acceptRouterAdvertisements(host: TestNetns, meanwhile?: () => void): Promise<Disposable> {
   const router = makeNetns('r');
   let daemon: ChildProcess | undefined;
   const dispose = (): void => {
@@ -19,8 +20,12 @@ export async function acceptRouterAdvertisements(host: TestNetns): Promise<Dispo
     host.run('sysctl', '-qw', 'net.ipv6.conf.up0.accept_dad=0', 'net.ipv6.conf.up0.accept_ra=1');
     router.ip('addr', 'add', '2001:db8:9::1/64', 'dev', 'r0', 'nodad');
     router.ip('link', 'set', 'r0', 'up');
-    daemon = spawn('nsenter', [`--net=${router.path}`, '--', 'dnsmasq', ...DNSMASQ], { stdio: 'ignore' });
     host.ip('link', 'set', 'up0', 'up');
+    // An uplink is known by a default route of either family, before the router has spoken.
+    host.ip('addr', 'add', '198.51.100.9/24', 'dev', 'up0');
+    host.ip('route', 'add', 'default', 'via', '198.51.100.1');
+    meanwhile?.();
+    daemon = spawn('nsenter', [`--net=${router.path}`, '--', 'dnsmasq', ...DNSMASQ], { stdio: 'ignore' });
     for (let i = 0; i < 200; i++) {
       if (defaultRoutes(host).includes('proto ra')) return { [Symbol.dispose]: dispose };
       await sleep(50);

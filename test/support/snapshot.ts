@@ -67,6 +67,7 @@ function namespaceText(path: string): string {
     });
   const script = `ip -d -o link; ip -o addr; ip -4 route show table all; ip -6 route show table all; ip -4 rule; ip -6 rule
     ip neigh show nud permanent; ip -6 neigh show nud permanent; nft list ruleset
+    tc qdisc show | grep -E '^qdisc (tbf|ingress|clsact)'
     cd /proc/sys/net && for k in ${SYSCTLS.join(' ')}; do [ -e $k ] && echo $k=$(cat $k); done; true`;
   return stripMomentary(inside('sh', '-c', script));
 }

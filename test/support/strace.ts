@@ -105,7 +105,7 @@ function changesSomething(syscall: string, line: string): boolean {
   switch (syscall) {
     case 'sendmsg':
     case 'sendto':
-      return /RTM_(NEW|DEL|SET)|NFNL|NFT_|0xa\d\d/.test(line);
+      return /RTM_(NEW|DEL|SET)|NFNL_MSG_BATCH|NFT_MSG_(NEW|DEL)|CT_DELETE/.test(line);
     case 'write':
       return /^write\((1<|\d+<(\/proc\/sys|.*isth-))/.test(line);
     case 'openat':

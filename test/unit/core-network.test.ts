@@ -98,7 +98,7 @@ describe('core: the network of endpoints', () => {
     const asItWas = host.toString();
     await assert.rejects(
       add(core, { ...moved, id: 'b', netns: OTHER }),
-      refusedWith('conflict', /network web: is on bridge isth0 with 1 endpoints, but bridge isth9/),
+      refusedWith('conflict', /network web: is on bridge isth0 with 1 endpoint, but bridge isth9/),
     );
     assert.equal(host.toString(), asItWas);
     assert.deepEqual(recordsOf(core), { networks: ['web'], endpoints: ['cni web a eth0'], leases: 2 });

@@ -8,6 +8,7 @@ import { bridgeLink, link } from '../../src/shared/netlink/link.ts';
 import { decodeAnswer, decodeMessages, encodeMessages } from '../../src/shared/netlink/message.ts';
 import { neighbour } from '../../src/shared/netlink/neighbour.ts';
 import { route } from '../../src/shared/netlink/route.ts';
+import { filter, qdisc } from '../../src/shared/netlink/tc.ts';
 
 /** Payloads of messages that a kernel sent; test/support/capture-netlink.ts says about what. */
 function captured(name: string): Uint8Array[] {
@@ -19,7 +20,7 @@ function captured(name: string): Uint8Array[] {
 type Codecs = Pick<BodyCodec<Record<string, never>, Record<string, never>>, 'decode' | 'encode'>;
 
 describe('netlink messages that a kernel sent', () => {
-  const codecs = { link, 'bridge-link': bridgeLink, address, route, neighbour, forwarding: neighbour };
+  const codecs = { link, 'bridge-link': bridgeLink, address, route, neighbour, forwarding: neighbour, qdisc, filter };
   for (const [name, codec] of Object.entries(codecs)) {
     it(`${name}: the bytes come back from the values`, () => {
       const { decode, encode } = codec as unknown as Codecs;
@@ -80,6 +81,40 @@ describe('netlink messages that a kernel sent', () => {
       ],
     );
     assert.equal(of('10.22.0.0')?.prefsrc, '10.9.0.1');
+  });
+});
+
+describe('what a kernel says of traffic control', () => {
+  const qdiscs = captured('qdisc').map((payload) => qdisc.decode(payload));
+  const filters = captured('filter').map((payload) => filter.decode(payload));
+
+  it('has the numbers of a token bucket that `tc` was told', () => {
+    const { header, attrs } = qdiscs.find((message) => message?.header.handle === 0x4953_0000) ?? {};
+    const { rate, buffer, limit, linkLayer } = attrs?.tbf?.parms?.header ?? {};
+    assert.deepEqual([header?.parent, attrs?.kind, rate, linkLayer], [0xffff_ffff, 'tbf', 1e6, 1]);
+    // 20,000 bytes at a million a second are 20 ms, in ticks of 64 ns; 25 ms more of them may wait.
+    assert.deepEqual([buffer, limit], [312_500, 45_000]);
+  });
+
+  it('has a rate that 32 bits do not hold beside the structure', () => {
+    const tbf = qdiscs.find((message) => message?.attrs.tbf?.rate64 !== undefined)?.attrs.tbf;
+    assert.deepEqual([tbf?.parms?.header.rate, tbf?.rate64], [0xffff_ffff, 6e9]);
+  });
+
+  it('keeps what it knows no table for', () => {
+    const htb = qdiscs.find((message) => message?.attrs.kind === 'htb');
+    assert.ok(htb?.attrs['#2'] instanceof Uint8Array);
+  });
+
+  it('has the selector and the device of a redirection', () => {
+    const all = filters.find(
+      (message) => message?.header.handle !== 0 && message?.attrs.u32?.selector?.keys[0]?.mask === 0,
+    );
+    assert.deepEqual(all?.attrs.u32?.selector, { flags: 1, keys: [{ mask: 0, value: 0, offset: 0 }] });
+    assert.equal(all?.attrs.u32?.actions?.first?.mirred?.parms?.header.direction, 1);
+    const web = filters.find((message) => message?.attrs.u32?.selector?.keys[0]?.mask === 0xffff);
+    assert.deepEqual(web?.attrs.u32?.selector?.keys, [{ mask: 0xffff, value: 80, offset: 20 }]);
+    assert.equal(web?.attrs.u32?.actions?.first?.mirred?.parms?.header.direction, 2);
   });
 });
 

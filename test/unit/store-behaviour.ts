@@ -106,6 +106,10 @@ export function describeStore(name: string, make: () => Place): void {
         store.endpoints.list().map((row) => row.attachment.network),
         ['a', 'web', 'webb'],
       );
+      assert.deepEqual(
+        ['a', 'web', 'we'].map((name) => store.endpoints.any(name)),
+        [true, true, false],
+      );
     });
 
     it('tells attachments apart whose parts run together to the same text', () => {
@@ -199,6 +203,29 @@ export function describeStore(name: string, make: () => Place): void {
         [count(0, 255), count(3, 3), count(3, 7), count(4, 8), count(5, 6), count(9, 2), count(1, 2)],
         [5, 1, 3, 2, 0, 0, 1],
       );
+    });
+
+    it('gives a host port once, on one address or on all, and names its holder', () => {
+      const owner = endpoint('c1').attachment;
+      const other = endpoint('c2').attachment;
+      const claim = { protocol: 'tcp', hostIp: '10.0.0.1', hostPort: 8080, owner } as const;
+      store.ports.take(claim);
+      store.ports.take(claim);
+      assert.throws(() => store.ports.take({ ...claim, owner: other }), ofKind('conflict', /8080\/tcp.*container c1/));
+      assert.throws(() => store.ports.take({ ...claim, hostIp: '', owner: other }), ofKind('conflict', /10\.0\.0\.1/));
+      store.ports.take({ ...claim, hostIp: '10.0.0.2', owner: other });
+      store.ports.take({ ...claim, protocol: 'udp', owner: other });
+      store.ports.take({ ...claim, hostIp: '', hostPort: 80, owner: other });
+      assert.throws(() => store.ports.take({ ...claim, hostPort: 80 }), ofKind('conflict', /every address/));
+      assert.equal(store.ports.list().length, 4);
+      store.ports.release(other);
+      const second = { ...owner, network: 'second', ifName: 'eth1' };
+      store.ports.take({ ...claim, owner: second });
+      assert.deepEqual(store.ports.partners(owner), [second]);
+      assert.deepEqual(store.ports.partners(second), [owner]);
+      store.ports.release(second);
+      assert.deepEqual(store.ports.list(), [claim]);
+      assert.deepEqual(store.ports.list(other), []);
     });
 
     it('keeps notes across reboots, for their host alone', () => {

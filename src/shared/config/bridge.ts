@@ -87,7 +87,7 @@ export function parseBridge(config: Json, strict: boolean): BridgeOptions {
     macspoofchk: flag('macspoofchk'),
     enabledad: flag('enabledad'),
     disableContainerInterface: flag('disableContainerInterface'),
-    portIsolation: flag('portIsolation'),
+    portIsolation: flag('portIsolation') || field(config, 'icc') === false,
   };
 }
 

@@ -1,8 +1,11 @@
 import { NetError } from '../errors/net-error.ts';
 import { isUnicastMac, parseMac } from '../model/mac.ts';
+import { BANDWIDTH_KEYS, type Bandwidth, parseBandwidth } from './bandwidth.ts';
 import { type BridgeOptions, parseBridge } from './bridge.ts';
 import { field, isObject, type Json, respell, textField } from './fields.ts';
+import { type FirewallOptions, parseFirewall } from './firewall.ts';
 import { invalid, show } from './invalid.ts';
+import { type PortMapping, parsePortMappings } from './port-mappings.ts';
 import { assertShape } from './shape.ts';
 import { netconf } from './validators.generated.js';
 
@@ -20,6 +23,11 @@ export interface NetworkConfig {
   readonly mac?: string;
   /** Overrides what IPAM says. */
   readonly dns?: Json;
+  readonly firewall: FirewallOptions;
+  /** Host ports to publish (runtimeConfig.portMappings); the drop-in bridge leaves them to portmap. */
+  readonly mappings: readonly PortMapping[];
+  /** Limits of the pod's traffic; the drop-in bridge leaves them to bandwidth. */
+  readonly bandwidth: Bandwidth;
   /** Names on this network (runtimeConfig.aliases). */
   readonly aliases: readonly string[];
 }
@@ -50,22 +58,43 @@ const BRIDGE_ONLY = [
   'disableContainerInterface',
   'portIsolation',
   'ipam',
+  'ipMasq',
+  'ipMasqBackend',
+  'nonMasqueradeCIDRs',
+  'outboundAddr4',
+  'outboundAddr6',
+  'ingressPolicy',
+  'internal',
+  'icc',
+  'firewall',
+  'snat',
+  'masqAll',
+  'markMasqBit',
+  'externalSetMarkChain',
+  'conditionsV4',
+  'conditionsV6',
+  'backend',
+  ...BANDWIDTH_KEYS,
 ];
 
 /**
  * The network that a configuration describes.
- * Throws NetError `invalid-config` naming path, value and rule; `unsupported-field` for what is not built in.
+ * Throws NetError `invalid-config` naming path, value and rule; `unsupported-field` for what the backend cannot do.
  */
 export function parseNetconf(input: NetconfInput): NetworkConfig {
-  const config = input.strict ? input.config : respell(input.config, [...BRIDGE_ONLY, 'ipMasq', 'dns', 'args']);
+  const config = input.strict ? input.config : respell(input.config, [...BRIDGE_ONLY, 'dns', 'args']);
   assertShape(netconf, config, '', input.strict);
   const options = parseDriver(config, input);
-  refuseMasquerade(config);
-  if (input.strict) refuseUnserved(config);
+  const firewall = parseFirewall(config);
+  const mappings = input.strict ? parsePortMappings(field(field(config, 'runtimeConfig'), 'portMappings')) : [];
+  assertPublishable(config, options, mappings);
   const mac = requestedMac(config, input.mac);
   const dns = requestedDns(config);
   return {
     options,
+    firewall,
+    mappings,
+    bandwidth: input.strict ? parseBandwidth(config) : {},
     ipamType: ipamType(config, input.strict),
     ...(mac === undefined ? {} : { mac }),
     ...(dns === undefined ? {} : { dns }),
@@ -98,30 +127,11 @@ function parseDriver(config: Json, input: NetconfInput): DriverOptions {
   return { driver };
 }
 
-function refuseMasquerade(config: Json): void {
-  if (field(config, 'ipMasq') !== true) return;
-  throw new NetError({
-    kind: 'unsupported-field',
-    op: 'config',
-    subject: '.ipMasq=true',
-    what: 'masquerading is not built into this version',
-    hint: 'Remove it, and let a rule of the host masquerade the subnet',
-  });
-}
-
-/** What a runtime hands only to a plugin that declares the capability: to pass over it would look like success. */
-function refuseUnserved(config: Json): void {
-  for (const key of ['portMappings', 'bandwidth']) {
-    const value = field(field(config, 'runtimeConfig'), key);
-    if (value === undefined || (Array.isArray(value) && value.length === 0)) continue;
-    throw new NetError({
-      kind: 'unsupported-field',
-      op: 'config',
-      subject: `.runtimeConfig.${key}=${show(value)}`,
-      what: 'is not built into this version',
-      hint: `Take ${key} out of .capabilities, and chain a plugin that has it after this one`,
-    });
-  }
+/** A published port leads to an address: without IPAM there is none. */
+function assertPublishable(config: Json, options: DriverOptions, mappings: readonly PortMapping[]): void {
+  if (mappings.length === 0 || (options.driver === 'bridge' && field(config, 'ipam') !== undefined)) return;
+  const given = field(field(config, 'runtimeConfig'), 'portMappings');
+  throw invalid('.runtimeConfig.portMappings', given, 'the network gives no address to lead to', 'Give .ipam');
 }
 
 function requestedMac(config: Json, fromArgs: string | undefined): string | undefined {

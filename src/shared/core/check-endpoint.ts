@@ -1,12 +1,14 @@
-import type { Addressing, Driver } from '../drivers/driver.ts';
+import type { Addressing } from '../drivers/driver.ts';
 import { asNetError, NetError } from '../errors/net-error.ts';
 import type { ViewQuery } from '../host/host.ts';
 import { renderOp } from '../host/render.ts';
 import type { Op } from '../model/op.ts';
 import { formatPrefix } from '../model/prefix.ts';
 import type { Core } from './core.ts';
+import { missingRules } from './network-rules.ts';
 import type { EndpointRequest, Expectation } from './requests.ts';
 import { findDrift } from './verify.ts';
+import { firewallDrift } from './verify-ops.ts';
 import { observeNetwork } from './view.ts';
 
 /**
@@ -27,6 +29,10 @@ export async function checkEndpoint(core: Core, request: EndpointRequest, expect
   const inside = host.observe(sandbox, sandboxQueryOf(request.attachment.ifName, row.plan.ops));
   const drift = findDrift(row, outside, inside, expected);
   if (drift !== undefined) throw drift;
+  for (const op of row.plan.ops) {
+    const missing = op.op === 'firewall.add' ? firewallDrift(core, op) : undefined;
+    if (missing !== undefined) throw missing;
+  }
 }
 
 async function checkSource(core: Core, { source }: EndpointRequest, { addresses }: Expectation): Promise<void> {
@@ -39,21 +45,23 @@ async function checkSource(core: Core, { source }: EndpointRequest, { addresses 
 }
 
 /** The network lacks nothing: planning it again plans no step. */
-function checkNetwork(core: Core, { driver, attachment }: EndpointRequest, addressing: Addressing): void {
-  const [first] = missingOps(core, driver, addressing);
+function checkNetwork(core: Core, request: EndpointRequest, addressing: Addressing): void {
+  const [first] = missingOps(core, request, addressing);
   if (first === undefined) return;
   throw new NetError({
     kind: 'drift',
     op: 'CHECK',
-    subject: `network ${attachment.network}`,
-    what: `the host lacks what the network needs: ${renderOp(first, { sandbox: attachment.containerId })}`,
+    subject: `network ${request.attachment.network}`,
+    what: `the host lacks what the network needs: ${renderOp(first, { sandbox: request.attachment.containerId })}`,
     hint: 'Run ADD for a new endpoint, or that command, to put it back',
   });
 }
 
-function missingOps({ host }: Core, driver: Driver, addressing: Addressing): readonly Op[] {
+function missingOps(core: Core, { driver, rules }: EndpointRequest, addressing: Addressing): readonly Op[] {
+  const { host } = core;
   try {
-    return driver.planNetwork(observeNetwork(host, host.own, driver, addressing), addressing).ops;
+    const { ops } = driver.planNetwork(observeNetwork(host, host.own, driver, addressing), addressing);
+    return rules === undefined ? ops : [...ops, ...missingRules(core, rules, driver.devices[0], addressing).ops];
   } catch (thrown) {
     const { subject, what, hint } = asNetError(thrown, 'CHECK');
     throw new NetError({ kind: 'drift', op: 'CHECK', subject, what, hint, cause: thrown });
@@ -62,7 +70,10 @@ function missingOps({ host }: Core, driver: Driver, addressing: Addressing): rea
 
 function hostQuery(hostIf: string, { driver }: EndpointRequest, ops: readonly Op[]): ViewQuery {
   const nftSets = ops.flatMap((op) => (op.op === 'nft.element.add' ? [{ table: op.table, set: op.set }] : []));
-  return { links: [hostIf, ...driver.devices], nftSets };
+  const made = ops.flatMap((op) => (op.op === 'link.create' && op.ns === 'host' ? [op.name] : []));
+  const shaping = ops.flatMap((op) => (op.op === 'tbf.add' || op.op === 'redirect.add' ? [op.dev] : []));
+  const links = [...new Set([hostIf, ...driver.devices, ...made])];
+  return { links, nftSets, shaping: [...new Set(shaping)] };
 }
 
 function sandboxQueryOf(ifName: string, ops: readonly Op[]): ViewQuery {

@@ -1,10 +1,11 @@
 import { asNetError, type NetError } from '../errors/net-error.ts';
 import { parseAlias } from '../model/alias.ts';
-import { type Attachment, attachmentDigest, hostIfName } from '../model/attachment.ts';
+import { type Attachment, attachmentDigest, hostIfName, ifbName } from '../model/attachment.ts';
 import type { Op } from '../model/op.ts';
 import type { EndpointRow } from '../store/store.ts';
 import type { AddressSource, Core } from './core.ts';
 import { attachmentKey, openIfThere, removeEndpoint } from './delete-endpoint.ts';
+import { reverse } from './execute.ts';
 import { removeUnusedNetwork } from './network.ts';
 
 /** One network of one camp, and the attachments of it that are alive. */
@@ -30,7 +31,7 @@ export async function collectGarbage(core: Core, request: GarbageRequest): Promi
       if (row.attachment.camp !== camp || alive.has(attachmentDigest(row.attachment))) continue;
       errors.push(...(await collected(core, row)));
     }
-    errors.push(...core.host.revert(strayLinks(core, request), { host: core.host.own }));
+    errors.push(...reverse(core, strayLinks(core, request), { host: core.host.own }));
     errors.push(...removeUnusedNetwork(core, network));
   }
   try {
@@ -62,11 +63,13 @@ async function collected(core: Core, { attachment, role, sandbox: { path } }: En
 
 /** Interfaces that say they belong to this network and camp, but to no attachment alive or on record. */
 function strayLinks({ host, store }: Core, { camp, network, keep }: GarbageRequest): Op[] {
-  const kept = new Set([...keep, ...store.endpoints.list(network).map((row) => row.attachment)].map(hostIfName));
+  const attachments = [...keep, ...store.endpoints.list(network).map((row) => row.attachment)];
+  const kept = new Set(attachments.flatMap((attachment) => [hostIfName(attachment), ifbName(attachment)]));
   const { links } = host.observe(host.own, { links: 'all' });
   return [...links.values()].flatMap((link): Op[] => {
     const owner = parseAlias(link.alias)?.attachment;
     const stray = owner?.camp === camp && owner.network === network && !kept.has(link.name);
-    return stray ? [{ op: 'link.delete', ns: 'host', name: link.name, kind: 'veth' }] : [];
+    const kind = link.kind === 'ifb' ? 'ifb' : 'veth';
+    return stray ? [{ op: 'link.delete', ns: 'host', name: link.name, kind }] : [];
   });
 }

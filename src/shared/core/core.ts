@@ -1,7 +1,9 @@
 import type { Addressing } from '../drivers/driver.ts';
+import type { Firewaller } from '../firewall/firewaller.ts';
 import type { Host } from '../host/host.ts';
 import type { Logger } from '../log/log.ts';
 import type { Attachment } from '../model/attachment.ts';
+import type { FirewallBackend } from '../model/firewall.ts';
 import type { ChangeCount } from '../store/changes.ts';
 import type { LocalStore, Owner } from '../store/store.ts';
 
@@ -12,6 +14,8 @@ export interface Core {
   /** Kept beside the state, to tell a state that lags behind. */
   readonly changes: ChangeCount;
   readonly log: Logger;
+  /** The packet filter of the host's namespace, opened when it is first used. */
+  firewall(backend: FirewallBackend): Firewaller;
   /** This process, as the holder of intents. */
   readonly owner: Owner;
   /** Held by one process at a time, until disposed or until the process dies. Throws NetError `busy`. */

@@ -1,15 +1,18 @@
+import { planShaping } from '../drivers/bandwidth/shaping.ts';
 import { type Addressing, type EndpointFacts, sandboxQuery } from '../drivers/driver.ts';
 import { asNetError, NetError } from '../errors/net-error.ts';
 import type { Namespace, Namespaces, View } from '../host/host.ts';
 import { formatAlias } from '../model/alias.ts';
-import { attachmentDigest, digest, hostIfName } from '../model/attachment.ts';
+import { attachmentDigest, digest, hostIfName, ifbName } from '../model/attachment.ts';
 import { macOfAddr, macOfDigest } from '../model/mac.ts';
 import { EMPTY_PLAN, joinPlans, type Plan } from '../model/op.ts';
 import type { EndpointRow } from '../store/store.ts';
 import { assertOther } from './ambient.ts';
 import { type Core, type IpamResult, NO_ADDRESSES } from './core.ts';
 import { attachmentKey, removeEndpoint } from './delete-endpoint.ts';
+import { execute } from './execute.ts';
 import { ensureNetwork } from './network.ts';
+import { assertPortsFree, claimPorts, planPublishing } from './publish.ts';
 import { countChange } from './rebuild.ts';
 import { reportEndpoint } from './report.ts';
 import type { EndpointReport, EndpointRequest, RemovalRequest } from './requests.ts';
@@ -39,7 +42,7 @@ export async function createEndpoint(core: Core, request: EndpointRequest): Prom
 
 /** The intent is on record, with the addresses that the built-in IPAM gave it, before the kernel is touched. */
 function begin(core: Core, request: EndpointRequest, sandbox: Namespace): { row: EndpointRow; acquired?: IpamResult } {
-  const { attachment, role, source } = request;
+  const { attachment, role, source, rules } = request;
   const row: EndpointRow = {
     attachment,
     role,
@@ -50,10 +53,19 @@ function begin(core: Core, request: EndpointRequest, sandbox: Namespace): { row:
     plan: EMPTY_PLAN,
     aliases: request.aliases,
     ...(source?.kind === 'local' && source.scope !== undefined ? { scope: source.scope } : {}),
+    ...((rules?.mappings.length ?? 0) > 0 ? { claimsPorts: true } : {}),
     ...(source?.kind === 'delegate' ? { delegate: { type: source.type, config: source.config } } : {}),
   };
   return core.store.transaction(() => {
     const acquired = source?.kind === 'local' ? source.acquire(core.store) : undefined;
+    if (rules !== undefined) {
+      // Another endpoint's name says more than that of a process which holds the port for it.
+      claimPorts(core.store, rules, attachment);
+      const gateways = request.driver
+        .complete(acquired ?? NO_ADDRESSES)
+        .addresses.flatMap(({ gateway }) => gateway ?? []);
+      assertPortsFree(core, rules, attachment, gateways);
+    }
     core.store.endpoints.put(row);
     countChange(core);
     return acquired === undefined ? { row } : { row, acquired };
@@ -70,10 +82,9 @@ async function build(
   acquired: IpamResult | undefined,
 ): Promise<EndpointReport> {
   const { driver, source } = request;
-  const identity = { attachment: request.attachment, driver, driverName: request.driverName };
   let result = acquired ?? NO_ADDRESSES;
   let addressing = driver.complete(result);
-  const view = ensureNetwork(core, identity, addressing);
+  const view = ensureNetwork(core, request, addressing);
   const facts = factsOf(request, row, addressing);
   let plan = driver.planLink(view, facts);
   if (source?.kind === 'delegate') {
@@ -84,14 +95,19 @@ async function build(
     perform(core, { ...row, plan }, plan, namespaces);
     result = await source.acquire();
     addressing = driver.complete(result);
-    ensureNetwork(core, identity, addressing);
+    ensureNetwork(core, request, addressing);
   }
-  const addresses = driver.planAddresses(sandboxView, facts, addressing);
+  const publishing = planPublishing(core, request, facts.hostIf, addressing);
+  const addresses = joinPlans(
+    driver.planAddresses(sandboxView, facts, addressing),
+    joinPlans(publishing.plan, planLimits(request, facts, plan)),
+  );
+  const record = { ...row, ...publishing.standby };
   const whole = joinPlans(plan, addresses);
   plan = source?.kind === 'delegate' ? addresses : whole;
-  perform(core, { ...row, plan: whole }, plan, namespaces);
+  perform(core, { ...record, plan: whole }, plan, namespaces);
   settleAddresses(core.host, namespaces.sandbox, addresses);
-  core.store.transaction(() => core.store.endpoints.put({ ...row, plan: lasting(whole), progress: 'ready' }));
+  core.store.transaction(() => core.store.endpoints.put({ ...record, plan: lasting(whole), progress: 'ready' }));
   return reportEndpoint(core.host, request, facts, addressing, result.dns);
 }
 
@@ -100,10 +116,19 @@ function lasting({ ops, undo }: Plan): Plan {
   return { ops, undo: undo.filter((op) => op.op !== 'sysctl.set' || op.ns !== 'sandbox') };
 }
 
+/** The limits that the runtime asks for, on the host side of what `link` makes. */
+function planLimits({ rates, attachment }: EndpointRequest, { hostIf }: EndpointFacts, link: Plan): Plan {
+  if (rates === undefined) return EMPTY_PLAN;
+  const mtu =
+    link.ops.flatMap((op) => (op.op === 'link.create' && op.name === hostIf ? (op.mtu ?? []) : []))[0] ?? 1500;
+  const alias = formatAlias({ attachment, addresses: [] });
+  return planShaping({ hostIf, ifbName: ifbName(attachment), rates, mtu, alias, hostIfGoes: true });
+}
+
 /** The plan is on record with what takes it back, then in the kernel. */
 function perform(core: Core, row: EndpointRow, plan: Plan, namespaces: Namespaces): void {
   core.store.transaction(() => core.store.endpoints.put(row));
-  core.host.apply(plan.ops, namespaces);
+  execute(core, plan.ops, namespaces);
 }
 
 /**

@@ -5,8 +5,11 @@ import { standIn } from '../model/alias.ts';
 import { type Attachment, attachmentDigest, hostIfName } from '../model/attachment.ts';
 import type { EndpointRow } from '../store/store.ts';
 import type { Core, DelegateSource } from './core.ts';
+import { reverse } from './execute.ts';
+import { forgetLostPorts } from './lost-rules.ts';
 import { removeUnusedNetwork } from './network.ts';
 import { orphanUndo } from './orphans.ts';
+import { promotePorts } from './publish.ts';
 import { countChange } from './rebuild.ts';
 import type { RemovalRequest } from './requests.ts';
 
@@ -52,9 +55,11 @@ export async function removeEndpoint(
   // A DHCP client says goodbye over the link, so it goes first; any other frees the address of a link that is gone.
   if (delegate?.type === 'dhcp') errors.push(...(await released(delegate, row)));
   const undo = row?.plan.undo ?? orphanUndo(core, request, same);
-  errors.push(...host.revert(undo, same === undefined ? { host: host.own } : { host: host.own, sandbox: same }));
+  errors.push(...reverse(core, undo, same === undefined ? { host: host.own } : { host: host.own, sandbox: same }));
   if (delegate !== undefined && delegate.type !== 'dhcp') errors.push(...(await released(delegate, row)));
+  errors.push(...forgetLostPorts(core, row));
   if (errors.length === 0) errors.push(...attempted(() => forget(core, request, row)));
+  if (row?.claimsPorts === true) errors.push(...promotePorts(core, row.attachment));
   errors.push(...removeUnusedNetwork(core, attachment.network));
   return errors;
 }
@@ -62,7 +67,7 @@ export async function removeEndpoint(
 function revertOrphan(core: Core, request: RemovalRequest, sandbox: Namespace | undefined): NetError[] {
   const { host } = core;
   const namespaces = sandbox === undefined ? { host: host.own } : { host: host.own, sandbox };
-  return host.revert(orphanUndo(core, request, sandbox), namespaces);
+  return reverse(core, orphanUndo(core, request, sandbox), namespaces);
 }
 
 function markIntent({ store, owner }: Core, row: EndpointRow): void {
@@ -75,6 +80,7 @@ function forget(core: Core, request: RemovalRequest, row: EndpointRow | undefine
   store.transaction(() => {
     if (source?.kind === 'local') source.release(store);
     if (row?.scope !== undefined) release(store, row.scope, row.attachment);
+    if (row?.claimsPorts === true) store.ports.release(row.attachment);
     if (row !== undefined) store.endpoints.delete(row.attachment, role);
     countChange(core);
   });

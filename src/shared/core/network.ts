@@ -1,16 +1,22 @@
 import type { Addressing, Driver } from '../drivers/driver.ts';
+import type { Rules } from '../drivers/rules.ts';
 import { NetError } from '../errors/net-error.ts';
 import type { View } from '../host/host.ts';
 import { type Attachment, attachmentDigest } from '../model/attachment.ts';
-import type { Op } from '../model/op.ts';
+import { joinPlans, type Op } from '../model/op.ts';
 import type { NetworkRow } from '../store/store.ts';
 import type { Core } from './core.ts';
+import { execute, reverse } from './execute.ts';
+import { sweepLostRules } from './lost-rules.ts';
+import { deviceKey, mergeUndo } from './network-record.ts';
+import { missingRules } from './network-rules.ts';
 import { observeNetwork } from './view.ts';
 
 export interface NetworkIdentity {
   readonly attachment: Attachment;
   readonly driverName: string;
   readonly driver: Driver;
+  readonly rules?: Rules;
 }
 
 /**
@@ -32,17 +38,15 @@ export function ensureNetwork(core: Core, identity: NetworkIdentity, addressing:
 }
 
 /** For a caller that holds the lock of the device. What is on record after a failure is what there was before. */
-function completeNetwork(
-  core: Core,
-  { attachment, driver, driverName }: NetworkIdentity,
-  addressing: Addressing,
-): View {
+function completeNetwork(core: Core, identity: NetworkIdentity, addressing: Addressing): View {
   const { host, store } = core;
+  const { attachment, driver, driverName, rules } = identity;
   const name = attachment.network;
   const device = driver.devices[0];
   const known = store.networks.get(name);
   const view = observeNetwork(host, host.own, driver, addressing);
-  const plan = driver.planNetwork(view, addressing);
+  const devicePlan = driver.planNetwork(view, addressing);
+  const plan = rules === undefined ? devicePlan : joinPlans(devicePlan, missingRules(core, rules, device, addressing));
   const bootId = host.identity.bootId;
   if (plan.ops.length > 0 || known?.bootId !== bootId || known.device !== device) {
     const undo = known?.bootId === bootId && known.device === device ? known.undo : [];
@@ -54,13 +58,13 @@ function completeNetwork(
 }
 
 /** A device that turned out to exist is not in the record as one that we made. */
-function applyOrForget({ host, store }: Core, ops: readonly Op[], before: NetworkRow): void {
+function applyOrForget(core: Core, ops: readonly Op[], before: NetworkRow): void {
   try {
-    host.apply(ops, { host: host.own });
+    execute(core, ops, { host: core.host.own });
   } catch (error) {
     const first = ops[0];
     const foreign = error instanceof NetError && error.kind === 'exists' && error.op === first?.op;
-    if (foreign && first.op === 'link.create') store.transaction(() => store.networks.put(before));
+    if (foreign && first.op === 'link.create') core.store.transaction(() => core.store.networks.put(before));
     throw error;
   }
 }
@@ -74,7 +78,7 @@ export function removeUnusedNetwork(core: Core, network: string): NetError[] {
   if (known === undefined) return [];
   using _lock = core.lock(deviceKey(known.device));
   const row = core.store.networks.get(network);
-  if (row === undefined || row.device !== known.device || core.store.endpoints.list(network).length > 0) return [];
+  if (row === undefined || row.device !== known.device || core.store.endpoints.any(network)) return [];
   return removeNetwork(core, row);
 }
 
@@ -83,17 +87,20 @@ function leaveOldDevice(core: Core, { attachment, driver, driverName }: NetworkI
   const known = core.store.networks.get(attachment.network);
   const device = driver.devices[0];
   if (known === undefined || (known.device === device && known.driver === driverName)) return;
+  // A plugin chained behind another one kept the network; it stays where it is.
+  if (known.driver === 'chained' && known.device === device) return;
   using _lock = core.lock(deviceKey(known.device));
   const row = core.store.networks.get(attachment.network);
   if (row?.device !== known.device || row.driver !== known.driver) return;
   const own = attachmentDigest(attachment);
-  const others = core.store.endpoints.list(row.name).filter((other) => attachmentDigest(other.attachment) !== own);
-  if (others.length > 0) {
+  const digests = core.store.endpoints.list(row.name).map((other) => attachmentDigest(other.attachment));
+  const others = new Set(digests.filter((digest) => digest !== own)).size;
+  if (others > 0) {
     throw new NetError({
       kind: 'conflict',
       op: 'ADD',
       subject: `network ${row.name}`,
-      what: `is on ${row.driver} ${row.device} with ${others.length} endpoints, but ${driverName} ${device} is asked for`,
+      what: `is on ${row.driver} ${row.device} with ${others} endpoint${others === 1 ? '' : 's'}, but ${driverName} ${device} is asked for`,
       hint: 'Remove its endpoints first, or give the changed network another name',
     });
   }
@@ -120,9 +127,9 @@ function removeNetwork(core: Core, row: NetworkRow): NetError[] {
     core.log.info('network.kept', { network: name, device, ports: guests.join(',') });
     return [];
   }
-  const errors = host.revert(undo, { host: host.own });
+  const errors = reverse(core, undo, { host: host.own });
   if (errors.length === 0) store.transaction(() => store.networks.delete(name));
-  return errors;
+  return [...errors, ...sweepLostRules(core)];
 }
 
 /** Ports of `device` that are not ours to remove with it. */
@@ -131,15 +138,4 @@ function foreignPorts({ host }: Core, device: string, undo: readonly Op[]): stri
   const ours = new Set(undo.flatMap((op) => (op.op === 'link.delete' ? [op.name] : [])));
   const { links } = host.observe(host.own, { links: 'all' });
   return [...links.values()].filter((link) => link.master === device && !ours.has(link.name)).map(({ name }) => name);
-}
-
-/** `first`, then what `then` has beyond it; a step that both have is kept where it comes last. */
-function mergeUndo(first: readonly Op[], then: readonly Op[]): Op[] {
-  const later = new Set(then.map((op) => JSON.stringify(op)));
-  return [...first.filter((op) => !later.has(JSON.stringify(op))), ...then];
-}
-
-/** One lock a device, not a network: two networks may share a bridge. */
-function deviceKey(device: string): string {
-  return `device:${device}`;
 }

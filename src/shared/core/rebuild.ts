@@ -3,6 +3,8 @@ import { hostIfName } from '../model/attachment.ts';
 import type { LinkState } from '../model/link.ts';
 import { EMPTY_PLAN, type Op } from '../model/op.ts';
 import type { Core } from './core.ts';
+import { noteLostRules } from './lost-rules.ts';
+import { namedUndo } from './orphans.ts';
 
 /** How many changes of leases and endpoints the state has seen; the same number is kept beside the database. */
 const COUNT = 'changes';
@@ -21,10 +23,8 @@ export function rebuildOnce(core: Core): void {
     if (store.notes.get(note) !== undefined && !isBehind()) return;
     const { links } = host.observe(host.own, { links: 'all' });
     forgetMissing(core, links);
-    for (const link of links.values()) {
-      recallNetwork(core, link);
-      recallEndpoint(core, link);
-    }
+    const recalled = [...links.values()].flatMap((link) => [recallNetwork(core, link), recallEndpoint(core, link)]);
+    if (recalled.includes(true)) noteLostRules(core);
     store.notes.put(note, String(Date.now()));
     store.notes.put(COUNT, String(core.changes.read()));
   });
@@ -47,22 +47,26 @@ function forgetMissing({ store }: Core, links: ReadonlyMap<string, LinkState>): 
   }
 }
 
-function recallNetwork({ host, store }: Core, link: LinkState): void {
+/** True where the link tells of a network that was not on record. */
+function recallNetwork({ host, store }: Core, link: LinkState): boolean {
   const made = parseDeviceAlias(link.alias);
-  if (made === undefined || link.kind !== 'bridge' || store.networks.get(made.network) !== undefined) return;
+  if (made === undefined || link.kind !== 'bridge' || store.networks.get(made.network) !== undefined) return false;
   const undo: Op[] = [{ op: 'link.delete', ns: 'host', name: link.name, kind: 'bridge' }];
   const { bootId } = host.identity;
   store.networks.put({ name: made.network, driver: made.driver, device: link.name, bootId, undo });
+  return true;
 }
 
-function recallEndpoint({ store, owner }: Core, link: LinkState): void {
+/** True where the link tells of an endpoint that was not on record. */
+function recallEndpoint({ store, owner }: Core, link: LinkState): boolean {
   const record = parseAlias(link.alias);
-  if (record === undefined || link.kind !== 'veth') return;
+  if (record === undefined || link.kind !== 'veth') return false;
   const { scope, addresses } = record;
   const cut = record.attachment.containerId === '';
-  if (!cut && hostIfName(record.attachment) !== link.name) return;
+  if (!cut && hostIfName(record.attachment) !== link.name) return false;
   const attachment = cut ? standIn(record.attachment, link.name) : record.attachment;
-  if (store.endpoints.get(attachment, 'interface') === undefined) {
+  const lost = store.endpoints.get(attachment, 'interface') === undefined;
+  if (lost) {
     store.endpoints.put({
       attachment,
       role: 'interface',
@@ -70,13 +74,14 @@ function recallEndpoint({ store, owner }: Core, link: LinkState): void {
       owner,
       sandbox: { path: '', id: '' },
       hostIf: link.name,
-      plan: { ...EMPTY_PLAN, undo: [{ op: 'link.delete', ns: 'host', name: link.name, kind: 'veth' }] },
+      plan: { ...EMPTY_PLAN, undo: namedUndo(attachment, link.name) },
       ...(scope === undefined ? {} : { scope }),
     });
   }
-  if (scope === undefined) return;
+  if (scope === undefined) return lost;
   for (const address of addresses) {
     if (store.leases.runAt(scope, address) !== undefined) continue;
     store.leases.take({ scope, address, owner: attachment, source: 'store' });
   }
+  return lost;
 }

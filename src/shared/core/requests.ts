@@ -1,4 +1,6 @@
+import type { Bandwidth } from '../config/bandwidth.ts';
 import type { Assigned, Driver, InterfaceReport } from '../drivers/driver.ts';
+import type { Rules } from '../drivers/rules.ts';
 import type { Attachment, Role } from '../model/attachment.ts';
 import type { RouteSpec } from '../model/link.ts';
 import type { AddressSource, Dns } from './core.ts';
@@ -17,6 +19,10 @@ export interface EndpointRequest {
   /** Asked for by the caller; absent: derived from the first address. */
   readonly mac?: string;
   readonly aliases: readonly string[];
+  /** Limits of what goes in and out; absent: none. */
+  readonly rates?: Bandwidth;
+  /** What the packet filter does for it; absent: nothing. */
+  readonly rules?: Rules;
 }
 
 /** One attachment to take away: identity, and what helps where no record is left. */

@@ -4,6 +4,7 @@ import type { View } from '../host/host.ts';
 import type { RouteSpec, RouteState } from '../model/link.ts';
 import type { Op } from '../model/op.ts';
 import { formatPrefix } from '../model/prefix.ts';
+import { isTbf } from '../model/shaping.ts';
 import type { EndpointRow } from '../store/store.ts';
 import { isPeer } from './orphans.ts';
 import type { Expectation } from './requests.ts';
@@ -43,7 +44,8 @@ function missingAddress(row: EndpointRow, inside: View, expected: Expectation): 
   return missing === undefined ? undefined : drift(`link ${row.attachment.ifName}`, `lacks the address ${missing}`);
 }
 
-function opDrift(op: Op, outside: View, inside: View, expected: Expectation): NetError | undefined {
+/** The difference between what one step left and what the kernel has, or undefined; steps that leave no trace pass. */
+export function opDrift(op: Op, outside: View, inside: View, expected: Expectation): NetError | undefined {
   const view = op.ns === 'host' ? outside : inside;
   switch (op.op) {
     case 'link.create': {
@@ -58,14 +60,12 @@ function opDrift(op: Op, outside: View, inside: View, expected: Expectation): Ne
       return op.up === true && !link.up ? drift(`link ${op.name}`, 'is down') : undefined;
     }
     case 'link.set':
-      return op.set.up === true && view.links.get(op.name)?.up === false
-        ? drift(`link ${op.name}`, 'is down')
-        : undefined;
+      return linkDrift(op, view);
     case 'port.set':
       return portDrift(op, view);
     case 'sysctl.set': {
       const value = view.sysctls.get(op.key);
-      return value === undefined || value === op.value
+      return value === undefined || sameWords(value, op.value)
         ? undefined
         : drift(`sysctl ${op.key}`, `is ${value}, expected ${op.value}`);
     }
@@ -75,11 +75,51 @@ function opDrift(op: Op, outside: View, inside: View, expected: Expectation): Ne
         ? undefined
         : drift(`nft set ${op.table} ${op.set}`, `lacks the element ${op.element}`);
     }
+    case 'tbf.add':
+    case 'redirect.add':
+      return shapingDrift(op, view);
     case 'route.add':
       return expected.routes.some((route) => route.dst === op.route.dst) ? routeDrift(op.route, view) : undefined;
     default:
       return undefined;
   }
+}
+
+/** The kernel puts tabs between numbers. */
+function sameWords(a: string, b: string): boolean {
+  return a.trim().replace(/\s+/g, ' ') === b.trim().replace(/\s+/g, ' ');
+}
+
+function linkDrift({ name, set }: Extract<Op, { op: 'link.set' }>, view: View): NetError | undefined {
+  const link = view.links.get(name);
+  if (link === undefined) return undefined;
+  if (set.up === true && !link.up) return drift(`link ${name}`, 'is down');
+  for (const key of ['mac', 'mtu', 'promisc', 'allMulticast', 'txQueueLength'] as const) {
+    const wanted = set[key];
+    if (wanted !== undefined && link[key] !== wanted) {
+      return drift(`link ${name}`, `has ${key} ${link[key]}, expected ${wanted}`);
+    }
+  }
+  return undefined;
+}
+
+function shapingDrift(
+  op: Extract<Op, { op: 'tbf.add' | 'tbf.delete' | 'redirect.add' | 'redirect.delete' }>,
+  view: View,
+): NetError | undefined {
+  const found = view.shaping.get(op.dev);
+  if (found === undefined) return drift(`link ${op.dev}`, 'is gone');
+  if (op.op === 'redirect.add') {
+    return found.redirect === op.to ? undefined : drift(`link ${op.dev}`, `no longer sends what comes in to ${op.to}`);
+  }
+  if (op.op !== 'tbf.add') return undefined;
+  if (found.tbf === undefined) return drift(`link ${op.dev}`, `has lost its limit of ${op.rate} bytes a second`);
+  return isTbf(found.tbf, op)
+    ? undefined
+    : drift(
+        `link ${op.dev}`,
+        `has a limit of ${found.tbf.rate} bytes a second, expected ${op.rate} with bursts of ${op.burst} bytes`,
+      );
 }
 
 function portDrift(op: Extract<Op, { op: 'port.set' }>, view: View): NetError | undefined {

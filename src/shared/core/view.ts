@@ -19,5 +19,7 @@ function mergeViews(a: View, b: View): View {
     routes: [...a.routes, ...b.routes],
     sysctls: new Map([...a.sysctls, ...b.sysctls]),
     nftSets: new Map([...a.nftSets, ...b.nftSets]),
+    listeners: [...a.listeners, ...b.listeners],
+    shaping: new Map([...a.shaping, ...b.shaping]),
   };
 }

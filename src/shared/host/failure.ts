@@ -18,7 +18,7 @@ export function opError(op: Op, errno: number, text = '', cause?: unknown): NetE
   const { subject, what } = wordsOf(op);
   const hint = hintOf(op, errno);
   return new NetError({
-    kind: kindOf(errno),
+    kind: kindOf(op, errno),
     op: op.op,
     subject,
     what: errno === EEXIST ? `${what}; it exists already` : what,
@@ -46,6 +46,9 @@ export function badOp(op: Op, what: string): NetError {
   return new NetError({ kind: 'internal', op: op.op, subject: wordsOf(op).subject, what });
 }
 
+/** Why a host refuses the Ops that the core sends to a firewaller. */
+export const NO_FIREWALL = 'the packet filter is no part of the host';
+
 /** True where the failure says that what was to be deleted is not there. */
 export function isAbsence(error: NetError): boolean {
   return ABSENCE.includes(error.errno ?? 0);
@@ -53,9 +56,9 @@ export function isAbsence(error: NetError): boolean {
 
 const ABSENCE: readonly number[] = [ENODEV, ENOENT, ESRCH, EADDRNOTAVAIL];
 
-function kindOf(errno: number): ErrorKind {
+function kindOf(op: Op, errno: number): ErrorKind {
   if (errno === EEXIST) return 'exists';
-  return errno === EOPNOTSUPP ? 'unsupported' : 'kernel';
+  return errno === EOPNOTSUPP || lacksModule(op, errno) ? 'unsupported' : 'kernel';
 }
 
 function hintOf(op: Op, errno: number): string | undefined {
@@ -63,8 +66,17 @@ function hintOf(op: Op, errno: number): string | undefined {
   if (errno === ENETUNREACH && op.op === 'route.add') {
     return 'The gateway has to be inside a subnet of the interface, or the route onlink';
   }
+  if (lacksModule(op, errno)) {
+    const modules = op.op === 'tbf.add' ? 'sch_tbf' : 'sch_ingress, cls_u32 and act_mirred';
+    return `This kernel has to have ${modules}: load them, or ask for no bandwidth limit`;
+  }
   if (errno !== EOPNOTSUPP) return undefined;
   return op.op === 'link.create' ? `This kernel lacks links of kind ${op.link.kind} with these options` : undefined;
+}
+
+/** Traffic control of a kind that the kernel has not is ENOENT (qdisc_create in net/sched/sch_api.c). */
+function lacksModule(op: Op, errno: number): boolean {
+  return errno === ENOENT && (op.op === 'tbf.add' || op.op === 'redirect.add');
 }
 
 function wordsOf(op: Op): Words {
@@ -99,6 +111,19 @@ function wordsOf(op: Op): Words {
       return { subject: `link ${op.dev}`, what: `forwarding entry ${op.mac} was not ${done(op.op)}` };
     case 'sysctl.set':
       return { subject: `sysctl ${op.key}`, what: `it was not set to ${JSON.stringify(op.value)}` };
+    case 'firewall.add':
+    case 'firewall.delete':
+      return { subject: `${op.backend} firewall`, what: `${op.entries.length} entries were not ${done(op.op)}` };
+    case 'conntrack.flush': {
+      const where = `${op.address ?? `any IPv${op.family} address`} port ${op.port}`;
+      return { subject: `connections to ${op.protocol} ${where}`, what: 'they were not forgotten' };
+    }
+    case 'tbf.add':
+    case 'tbf.delete':
+      return { subject: `link ${op.dev}`, what: `limit of ${op.rate} bytes a second was not ${done(op.op)}` };
+    case 'redirect.add':
+    case 'redirect.delete':
+      return { subject: `link ${op.dev}`, what: `redirection to ${op.to} was not ${done(op.op)}` };
     case 'nft.element.add':
     case 'nft.element.delete':
       return { subject: `nft set ${op.table} ${op.set}`, what: `element ${op.element} was not ${done(op.op)}` };

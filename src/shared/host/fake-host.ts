@@ -1,7 +1,7 @@
 import { NetError } from '../errors/net-error.ts';
 import type { Op } from '../model/op.ts';
 import { ENOENT } from '../netlink/constants.ts';
-import { badOp, isAbsence, opError } from './failure.ts';
+import { badOp, isAbsence, NO_FIREWALL, opError } from './failure.ts';
 import {
   allRoutes,
   changeFakeAddress,
@@ -12,8 +12,9 @@ import {
 import { createFakeLink, deleteFakeLink, linkOf, removeLink, setFakeLink, setFakePort } from './fake-links.ts';
 import { FakeNetns, type FakeSeed } from './fake-netns.ts';
 import { printNamespaces } from './fake-print.ts';
+import { changeFakeShaping, fakeShaping } from './fake-shaping.ts';
 import { fakeSysctl } from './fake-sysctls.ts';
-import type { Host, HostIdentity, Namespace, Namespaces, View, ViewQuery } from './host.ts';
+import type { Host, HostIdentity, Listener, Namespace, Namespaces, View, ViewQuery } from './host.ts';
 import { elementLine } from './nft.ts';
 import { sysctlPath } from './sysctl.ts';
 
@@ -29,6 +30,8 @@ export interface FakeOptions {
   readonly files?: readonly string[];
   /** False: the kernel has no IPv6 keys. Default true. */
   readonly ipv6?: boolean;
+  /** Ports of the host that processes listen on. */
+  readonly listeners?: readonly Listener[];
   /** The error number with which an Op is refused before anything is done, or undefined. */
   readonly refuse?: (op: Op) => number | undefined;
 }
@@ -77,7 +80,7 @@ export class FakeHost implements Host {
 
   observe(ns: Namespace, query: ViewQuery): View {
     const fake = fakeNetns(ns);
-    const { links = [], addresses = [], routes = false, sysctls = [], nftSets = [] } = query;
+    const { links = [], addresses = [], routes = false, sysctls = [], nftSets = [], shaping = [] } = query;
     const names = links === 'all' ? [...fake.links.keys()] : links;
     const wanted = fake.addresses.filter(({ dev }) => addresses === 'all' || addresses.includes(dev));
     const values = sysctls.map((key) => [key, fakeSysctl(fake, key, this.#options.ipv6 ?? true)] as const);
@@ -93,6 +96,13 @@ export class FakeHost implements Host {
           const elements = fake.nftSets.get(`${table} ${set}`);
           return elements === undefined ? [] : [[`${table} ${set}`, [...elements]] as const];
         }),
+      ),
+      listeners: (query.listeners ?? []).flatMap(
+        ({ protocol, port }) =>
+          this.#options.listeners?.find((taken) => taken.protocol === protocol && taken.port === port) ?? [],
+      ),
+      shaping: new Map(
+        shaping.filter((dev) => fake.links.has(dev)).map((dev) => [dev, fakeShaping(fake, dev)] as const),
       ),
     };
   }
@@ -167,6 +177,18 @@ export class FakeHost implements Host {
       case 'nft.element.add':
       case 'nft.element.delete':
         changeElements(op, ns);
+        break;
+      case 'tbf.add':
+      case 'tbf.delete':
+      case 'redirect.add':
+      case 'redirect.delete':
+        changeFakeShaping(op, ns);
+        break;
+      case 'firewall.add':
+      case 'firewall.delete':
+        throw badOp(op, NO_FIREWALL);
+      case 'conntrack.flush':
+        // There are no connections here.
         break;
     }
   }

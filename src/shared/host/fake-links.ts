@@ -88,6 +88,7 @@ export function removeLink(ns: FakeNetns, name: string): void {
   ns.neighbours = ns.neighbours.filter(({ dev }) => dev !== name);
   ns.forwarding = ns.forwarding.filter(({ dev }) => dev !== name);
   ns.vlans = ns.vlans.filter((entry) => entry.name !== name);
+  ns.shaping.delete(name);
   for (const key of ns.sysctls.keys()) if (key.split('/')[3] === name) ns.sysctls.delete(key);
   for (const other of [...ns.links.values()]) {
     if (other.state.master === name) release(other);
@@ -96,11 +97,16 @@ export function removeLink(ns: FakeNetns, name: string): void {
   if (link.peer !== undefined) removeLink(link.peer.ns, link.peer.name);
 }
 
-function changeState({ state }: FakeLink, { up, mtu, mac, alias, group }: LinkChanges): void {
+function changeState(
+  { state }: FakeLink,
+  { up, mtu, mac, alias, group, allMulticast, txQueueLength }: LinkChanges,
+): void {
   if (up !== undefined) state.up = up;
   if (mtu !== undefined) state.mtu = mtu;
   if (mac !== undefined) state.mac = mac;
   if (group !== undefined) state.group = group;
+  if (allMulticast !== undefined) state.allMulticast = allMulticast;
+  if (txQueueLength !== undefined) state.txQueueLength = txQueueLength;
   if (alias === '') delete state.alias;
   else if (alias !== undefined) state.alias = alias;
 }

@@ -2,6 +2,7 @@ import { digest } from '../model/attachment.ts';
 import type { AddressState, LinkKind, LinkState, RouteState } from '../model/link.ts';
 import { macOfDigest } from '../model/mac.ts';
 import type { VlanRange } from '../model/op.ts';
+import type { FakeShaping } from './fake-shaping.ts';
 import type { Namespace } from './host.ts';
 
 /** What a namespace holds at the start. Links get an index, a MAC and the other fields they are not given. */
@@ -51,6 +52,8 @@ export class FakeNetns implements Namespace {
   readonly sysctls = new Map<string, string>();
   /** Elements by `<table> <set>`. */
   readonly nftSets = new Map<string, string[]>();
+  /** By device. */
+  readonly shaping = new Map<string, FakeShaping>();
   #nextIndex = 1;
 
   constructor(id: string, path: string, seed: FakeSeed = {}) {
@@ -76,6 +79,8 @@ export class FakeNetns implements Namespace {
       lowerUp: false,
       loopback: false,
       promisc: false,
+      allMulticast: false,
+      txQueueLength: 1000,
       group: 0,
       altNames: [],
       ...given,

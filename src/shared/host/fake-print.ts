@@ -3,6 +3,12 @@ import type { NftTable, Op } from '../model/op.ts';
 import type { FakeLink, FakeNetns } from './fake-netns.ts';
 import { renderOp } from './render.ts';
 
+/** Packets that a new device may queue. */
+const USUAL_QUEUE = 1000;
+
+/** What is kept of a namespace: steps that may be of a sandbox. */
+type SandboxOp = Exclude<Op, { ns: 'host' }>;
+
 /** The commands that give the state of the namespaces, the host's first. Links that no Op makes are left out. */
 export function printNamespaces(host: FakeNetns, others: readonly FakeNetns[]): string {
   const lines: string[] = others.map((ns) => `ip netns add ${nameOf(ns)}`);
@@ -17,11 +23,11 @@ export function printNamespaces(host: FakeNetns, others: readonly FakeNetns[]): 
 function linkLines(ns: FakeNetns, link: FakeLink, host: FakeNetns, printed: Set<FakeLink>): string[] {
   if (printed.has(link)) return [];
   const { state, made } = link;
-  const ops: Op[] = [];
+  const ops: SandboxOp[] = [];
   const peer = link.peer?.ns.links.get(link.peer.name);
   if (made !== undefined) {
     const { name, mac, mtu, group, alias } = state;
-    const create: Op = { op: 'link.create', ns: 'sandbox', name, link: withPeer(made, peer), mac, mtu };
+    const create: SandboxOp = { op: 'link.create', ns: 'sandbox', name, link: withPeer(made, peer), mac, mtu };
     ops.push({ ...create, ...(group === 0 ? {} : { group }), ...(alias === undefined ? {} : { alias }) });
     if (peer !== undefined) printed.add(peer);
   }
@@ -35,15 +41,19 @@ function withPeer(made: LinkKind, peer: FakeLink | undefined): LinkKind {
 }
 
 /** What is done to links once all of them are there. */
-function stateOps(ns: FakeNetns): Op[] {
+function stateOps(ns: FakeNetns): SandboxOp[] {
   const at = { ns: 'sandbox' } as const;
-  const ops: Op[] = [];
+  const ops: SandboxOp[] = [];
   for (const { state, promisc } of ns.links.values()) {
     const { name, master, up, port } = state;
     if (master !== undefined) ops.push({ ...at, op: 'link.set', name, set: { master } });
     if (port?.hairpin || port?.isolated || port?.learning === false)
       ops.push({ ...at, op: 'port.set', name, set: port });
     if (promisc) ops.push({ ...at, op: 'link.set', name, set: { promisc } });
+    if (state.allMulticast) ops.push({ ...at, op: 'link.set', name, set: { allMulticast: true } });
+    if (state.txQueueLength !== USUAL_QUEUE) {
+      ops.push({ ...at, op: 'link.set', name, set: { txQueueLength: state.txQueueLength } });
+    }
     if (up) ops.push({ ...at, op: 'link.set', name, set: { up } });
   }
   for (const { name, vlan } of ns.vlans) ops.push({ ...at, op: 'vlan.add', name, vlan });
@@ -52,6 +62,10 @@ function stateOps(ns: FakeNetns): Op[] {
   for (const { protocol, ...route } of ns.routes) ops.push({ ...at, op: 'route.add', route: plain(route) });
   for (const neighbour of ns.neighbours) ops.push({ ...at, op: 'neigh.add', ...neighbour });
   for (const entry of ns.forwarding) ops.push({ ...at, op: 'fdb.add', ...entry });
+  for (const [dev, { tbf, redirect }] of ns.shaping) {
+    if (tbf !== undefined) ops.push({ ...at, op: 'tbf.add', dev, ...tbf });
+    if (redirect !== undefined) ops.push({ ...at, op: 'redirect.add', dev, to: redirect });
+  }
   for (const [key, elements] of ns.nftSets) {
     const set = key.slice(key.lastIndexOf(' ') + 1);
     const table = 'bridge isthmus' satisfies NftTable;
@@ -74,7 +88,7 @@ function plain(route: RouteSpec): RouteSpec {
 }
 
 /** Ops of this file are all written for a sandbox; those of the host's namespace are printed for the host. */
-function render(op: Op, ns: FakeNetns, host: FakeNetns, peer?: FakeNetns): string {
+function render(op: SandboxOp, ns: FakeNetns, host: FakeNetns, peer?: FakeNetns): string {
   const here = ns === host ? 'host' : 'sandbox';
   const own: Op = { ...op, ns: here };
   if (own.op !== 'link.create' || own.link.kind !== 'veth' || peer === undefined) {

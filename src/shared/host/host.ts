@@ -1,6 +1,9 @@
 import type { NetError } from '../errors/net-error.ts';
+import type { Family } from '../model/addr.ts';
+import type { Protocol } from '../model/firewall.ts';
 import type { AddressState, LinkState, RouteState } from '../model/link.ts';
 import type { NftTable, Op } from '../model/op.ts';
+import type { ShapingState } from '../model/shaping.ts';
 
 /** Who this machine (or nested host) is, and since when. */
 export interface HostIdentity {
@@ -35,6 +38,26 @@ export interface ViewQuery {
   /** Keys below /proc/sys, slashes or dots: `net/ipv4/ip_forward`. */
   readonly sysctls?: readonly string[];
   readonly nftSets?: readonly { readonly table: NftTable; readonly set: string }[];
+  /** Names of the devices whose token buckets and redirections are wanted. */
+  readonly shaping?: readonly string[];
+  /** Ports that somebody may be listening on; without an address, on any. Of the caller's own namespace only. */
+  readonly listeners?: readonly PortQuery[];
+}
+
+export interface PortQuery {
+  readonly protocol: Protocol;
+  readonly port: number;
+  readonly address?: string;
+  /** Both, unless given. */
+  readonly family?: Family;
+}
+
+/** A port that a socket of the host is bound to. */
+export interface Listener extends PortQuery {
+  /** `nginx (pid 812)`, or `a process` where it cannot be told. */
+  readonly process: string;
+  /** Its command line, words separated by blanks. */
+  readonly command: string;
 }
 
 /** What was read, as plain values: the view that planners plan from and that CHECK compares with. */
@@ -46,6 +69,10 @@ export interface View {
   readonly sysctls: ReadonlyMap<string, string>;
   /** Elements in nft's syntax by `<table> <set>`; absent where there is no such set. */
   readonly nftSets: ReadonlyMap<string, readonly string[]>;
+  /** By device; absent where there is no such device. */
+  readonly shaping: ReadonlyMap<string, ShapingState>;
+  /** Those of the ports asked for that are taken. */
+  readonly listeners: readonly Listener[];
 }
 
 /** The kernel as a port: LinuxHost is the real one, FakeHost keeps the same state in memory. */

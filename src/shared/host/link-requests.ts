@@ -8,6 +8,7 @@ import {
   BRIDGE_VLAN_INFO_RANGE_BEGIN,
   BRIDGE_VLAN_INFO_RANGE_END,
   BRIDGE_VLAN_INFO_UNTAGGED,
+  IFF_ALLMULTI,
   IFF_PROMISC,
   IFF_UP,
   NLM_F_CREATE,
@@ -55,13 +56,13 @@ export function createLink(op: OpOf<'link.create'>, resolver: Resolver): Request
 }
 
 export function setLink(name: string, set: LinkChanges, resolver: Resolver): Request {
-  const { up, promisc, mtu, mac, master, alias, group } = set;
+  const { up, promisc, allMulticast, txQueueLength, mtu, mac, master, alias, group } = set;
   const bit = (on: boolean | undefined, flag: number): number => (on ? flag : 0);
   const mask = (on: boolean | undefined, flag: number): number => (on === undefined ? 0 : flag);
   const payload = link.encode({
     header: {
-      flags: bit(up, IFF_UP) | bit(promisc, IFF_PROMISC),
-      change: mask(up, IFF_UP) | mask(promisc, IFF_PROMISC),
+      flags: bit(up, IFF_UP) | bit(promisc, IFF_PROMISC) | bit(allMulticast, IFF_ALLMULTI),
+      change: mask(up, IFF_UP) | mask(promisc, IFF_PROMISC) | mask(allMulticast, IFF_ALLMULTI),
     },
     attrs: {
       name,
@@ -69,6 +70,7 @@ export function setLink(name: string, set: LinkChanges, resolver: Resolver): Req
       mtu,
       group,
       alias,
+      txQueueLength,
       master: master === undefined ? undefined : master === null ? 0 : resolver.index(master),
     },
   });

@@ -4,9 +4,11 @@ import { isAbsence } from './failure.ts';
 import type { Host, HostIdentity, Namespace, Namespaces, View, ViewQuery } from './host.ts';
 import { LinuxIdentity } from './identity.ts';
 import { LinuxNamespace, openNamespace, openOwnNamespace } from './linux-namespace.ts';
+import { readListeners } from './listeners.ts';
 import { listElements } from './nft.ts';
 import { readAddresses, readRoutes } from './read-addresses.ts';
 import { LinkReader } from './read-links.ts';
+import { readShaping } from './read-shaping.ts';
 import { type LinuxNamespaces, Run } from './run.ts';
 import { readSysctl, sysctlPath } from './sysctl.ts';
 
@@ -33,6 +35,8 @@ export class LinuxHost implements Host, Disposable {
       routes: query.routes ? readRoutes(linux, links) : [],
       sysctls: readSysctls(linux, query.sysctls ?? []),
       nftSets: readSets(linux, query.nftSets ?? []),
+      listeners: readListeners(linux, query.listeners ?? []),
+      shaping: readShaping(linux, links, query.shaping ?? []),
     };
   }
 

@@ -1,6 +1,7 @@
 import type { LinkState } from '../model/link.ts';
 import {
   ENODEV,
+  IFF_ALLMULTI,
   IFF_LOOPBACK,
   IFF_LOWER_UP,
   IFF_UP,
@@ -64,6 +65,8 @@ export class LinkReader {
       lowerUp: (header.flags & IFF_LOWER_UP) !== 0,
       loopback: (header.flags & IFF_LOOPBACK) !== 0,
       promisc: (attrs.promiscuity ?? 0) > 0,
+      allMulticast: (header.flags & IFF_ALLMULTI) !== 0,
+      txQueueLength: attrs.txQueueLength ?? 0,
       group: attrs.group ?? 0,
       altNames: attrs.altNames?.names ?? [],
       ...(info?.kind === undefined ? {} : { kind: info.kind }),

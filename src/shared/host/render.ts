@@ -1,5 +1,7 @@
+import { entryKey } from '../model/firewall.ts';
 import type { LinkKind, NsRef, RouteSpec } from '../model/link.ts';
 import type { LinkChanges, Op, PortChanges, VlanRange } from '../model/op.ts';
+import { firewallLines } from './firewall-text.ts';
 
 /** Names for `ip -n` and `ip netns exec`. */
 export interface RenderOptions {
@@ -10,7 +12,7 @@ export interface RenderOptions {
 
 /** The shell command that does what the Op does: `ip`, `bridge`, `sysctl` or `nft`, inside the sandbox where it says so. */
 export function renderOp(op: Op, options: RenderOptions): string {
-  const tool = (name: 'ip' | 'bridge', ...words: readonly Word[]): string =>
+  const tool = (name: 'ip' | 'bridge' | 'tc', ...words: readonly Word[]): string =>
     line(name, ...(op.ns === 'sandbox' ? ['-n', options.sandbox] : []), ...words);
   const command = (...words: readonly Word[]): string =>
     line(...(op.ns === 'sandbox' ? ['ip', 'netns', 'exec', options.sandbox] : []), ...words);
@@ -45,12 +47,33 @@ export function renderOp(op: Op, options: RenderOptions): string {
       return tool('bridge', 'fdb', ...forwardingWords(op));
     case 'sysctl.set':
       return command('sysctl', op.optional && '-e', '-w', `${op.key}=${op.value}`);
+    case 'firewall.add':
+    case 'firewall.delete':
+      return firewallWords(op).join(' && ');
+    case 'conntrack.flush': {
+      const { protocol, address, family, port: to } = op;
+      return command('conntrack', '-D', '-f', `ipv${family}`, '-p', protocol, ...pair('-d', address), '--dport', to);
+    }
+    case 'tbf.add':
+    case 'tbf.delete':
+    case 'redirect.add':
+    case 'redirect.delete':
+      return shapingLine(op, (...words) => tool('tc', ...words));
     case 'nft.element.add':
     case 'nft.element.delete': {
       const what = op.op === 'nft.element.add' ? 'add' : 'delete';
       return command('nft', `${what} element ${op.table} ${op.set} { ${op.element} }`);
     }
   }
+}
+
+/** What depends on what is there already (other backends, admission) is said by a command that does nothing. */
+function firewallWords(op: Extract<Op, { op: 'firewall.add' | 'firewall.delete' }>): string[] {
+  const add = op.op === 'firewall.add';
+  const others = op.backend === 'nftables' ? op.entries.filter(({ kind }) => kind === 'admit') : op.entries;
+  const said = others.map((entry) => line(':', op.backend, add ? 'add' : 'delete', entryKey(entry)));
+  if (op.backend !== 'nftables') return said;
+  return [...firewallLines(add ? 'add' : 'delete', op.entries).map((text) => line('nft', text)), ...said];
 }
 
 type Word = string | number | false | undefined;
@@ -123,13 +146,25 @@ function kindWords(link: LinkKind, ns: NsRef, { sandbox, host = '1' }: RenderOpt
   }
 }
 
-function changeWords({ up, promisc, mtu, mac, master, alias, group }: LinkChanges): Word[] {
+function changeWords({
+  up,
+  promisc,
+  allMulticast,
+  txQueueLength,
+  mtu,
+  mac,
+  master,
+  alias,
+  group,
+}: LinkChanges): Word[] {
   return [
     ...pair('address', mac),
     ...pair('mtu', mtu),
     ...pair('group', group),
     ...(master === undefined ? [] : master === null ? ['nomaster'] : ['master', master]),
     ...onOff('promisc', promisc),
+    ...onOff('allmulticast', allMulticast),
+    ...pair('txqueuelen', txQueueLength),
     ...pair('alias', alias),
     up !== undefined && (up ? 'up' : 'down'),
   ];
@@ -171,6 +206,27 @@ function forwardingWords(op: Extract<Op, { op: 'fdb.add' | 'fdb.delete' }>): Wor
   const flood = op.mac === '00:00:00:00:00:00';
   const state = add && (op.flags === 'self' ? 'permanent' : 'static');
   return [add ? (flood ? 'append' : 'add') : 'del', op.mac, 'dev', op.dev, ...pair('dst', op.dst), op.flags, state];
+}
+
+function shapingLine(
+  op: Extract<Op, { op: 'tbf.add' | 'tbf.delete' | 'redirect.add' | 'redirect.delete' }>,
+  tc: (...words: readonly Word[]) => string,
+): string {
+  switch (op.op) {
+    case 'tbf.add': {
+      const bucket = ['rate', `${op.rate * 8}bit`, 'burst', `${op.burst}b`, 'latency', `${op.latency}ms`];
+      return tc('qdisc', 'add', 'dev', op.dev, 'root', 'handle', '4953:', 'tbf', ...bucket);
+    }
+    case 'tbf.delete':
+      return tc('qdisc', 'del', 'dev', op.dev, 'root', 'handle', '4953:');
+    case 'redirect.add': {
+      const match = ['parent', 'ffff:', 'protocol', 'all', 'pref', 1, 'u32', 'match', 'u32', 0, 0];
+      const filter = ['filter', 'add', 'dev', op.dev, ...match, 'action', 'mirred', 'egress', 'redirect', 'dev', op.to];
+      return `${tc('qdisc', 'add', 'dev', op.dev, 'ingress')} && ${tc(...filter)}`;
+    }
+    case 'redirect.delete':
+      return tc('qdisc', 'del', 'dev', op.dev, 'ingress');
+  }
 }
 
 function verb(op: string): string {

@@ -3,11 +3,14 @@ import type { Op } from '../model/op.ts';
 import { ENODEV, ENOENT, RTEXT_FILTER_SKIP_STATS, RTM_GETLINK } from '../netlink/constants.ts';
 import { type LinkMessage, link } from '../netlink/link.ts';
 import { type Request, socketError } from '../netlink/socket.ts';
-import { changeAddress, changeForwarding, changeNeighbour, changeRoute } from './address-requests.ts';
-import { badOp, missingLink, opError } from './failure.ts';
-import { changeVlan, createLink, deleteLink, type Resolver, setLink, setPort } from './link-requests.ts';
+import { flushConnections } from './conntrack.ts';
+import { badOp, missingLink, NO_FIREWALL, opError } from './failure.ts';
+import { createLink, deleteLink, type Resolver, setLink } from './link-requests.ts';
 import type { LinuxNamespace } from './linux-namespace.ts';
 import { changeElements, type ElementOp, elementLine } from './nft.ts';
+import { redirects } from './read-shaping.ts';
+import { requestOf } from './requests.ts';
+import { addIngress, addRedirect, deleteIngress, shapingErrno } from './shaping-requests.ts';
 import { sysctlPath, writeSysctl } from './sysctl.ts';
 
 export interface LinuxNamespaces {
@@ -69,6 +72,23 @@ export class Run {
         elementLine(op);
         this.#queue(op.op === 'nft.element.add' ? 'added' : 'deleted', ns).items.push(op);
         return;
+      case 'firewall.add':
+      case 'firewall.delete':
+        throw badOp(op, NO_FIREWALL);
+      case 'conntrack.flush':
+        this.#flush();
+        flushConnections(op, ns);
+        return;
+      case 'redirect.add': {
+        const redirect = addRedirect(op, this.#resolver(op, ns));
+        this.#request(op, ns, addIngress(op, this.#resolver(op, ns)));
+        // An ingress qdisc that exists belongs to somebody else and gets no filter of ours.
+        if (this.#flush()) this.#request(op, ns, redirect);
+        return;
+      }
+      case 'redirect.delete':
+        this.#request(op, ns, deleteIngress(this.#ownIngress(op, ns)));
+        return;
       case 'link.create':
         this.#request(op, ns, createLink(op, this.#resolver(op, ns)));
         // A name that exists belongs to somebody else: nothing may be sent to it before the kernel has answered.
@@ -94,6 +114,15 @@ export class Run {
     if (op.kind === undefined || op.kind === kind) return found.header.index;
     const what = `it is of kind ${kind ?? 'none'} and not ${op.kind}, so it is left alone`;
     throw new NetError({ kind: 'conflict', op: op.op, subject: `link ${op.name}`, what, errno: ENODEV });
+  }
+
+  /** The device of a redirection that leads to `op.to`, or nowhere any more; with another it is somebody else's. */
+  #ownIngress(op: Extract<Op, { op: 'redirect.add' | 'redirect.delete' }>, ns: LinuxNamespace): number {
+    const index = this.#index(op, ns, op.dev);
+    this.#flush();
+    const to = readLink(ns, op.to)?.header.index;
+    if (redirects(ns, index)?.every((target) => target === 0 || target === to) !== true) throw opError(op, ENOENT);
+    return index;
   }
 
   #request(op: Op, ns: LinuxNamespace, request: Request): void {
@@ -167,33 +196,6 @@ export function readLink(ns: LinuxNamespace, name: string): LinkMessage | undefi
   return message && link.decode(message.payload, true);
 }
 
-function requestOf(
-  op: Exclude<Op, { op: 'link.create' | 'link.delete' | 'sysctl.set' | 'nft.element.add' | 'nft.element.delete' }>,
-  resolver: Resolver,
-): Request {
-  switch (op.op) {
-    case 'link.set':
-      return setLink(op.name, op.set, resolver);
-    case 'port.set':
-      return setPort(op);
-    case 'vlan.add':
-    case 'vlan.delete':
-      return changeVlan(op, resolver);
-    case 'addr.add':
-    case 'addr.delete':
-      return changeAddress(op, resolver);
-    case 'route.add':
-    case 'route.delete':
-      return changeRoute(op, resolver);
-    case 'neigh.add':
-    case 'neigh.delete':
-      return changeNeighbour(op, resolver);
-    case 'fdb.add':
-    case 'fdb.delete':
-      return changeForwarding(op, resolver);
-  }
-}
-
 function carryOut(pending: Pending): NetError[] {
   if (pending.kind === 'requests') return sendRequests(pending);
   return pending.kind === 'sysctls' ? writeSysctls(pending) : changeElements(pending.items, pending.ns);
@@ -203,7 +205,7 @@ function sendRequests({ ns, items }: Queues['requests']): NetError[] {
   const replies = ns.route.exchange(items.map(({ request }) => request));
   return items.flatMap(({ op }, i) => {
     const { errno = 0, text = '' } = replies[i] ?? {};
-    return errno === 0 ? [] : [opError(op, errno, text)];
+    return errno === 0 ? [] : [opError(op, shapingErrno(op, errno), text)];
   });
 }
 

@@ -6,7 +6,7 @@ import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 export type Camp = 'cni' | 'cnm';
 
 /** What part of an attachment a call owns; a chained DEL removes its own role only. */
-export type Role = 'interface' | 'ipam' | 'loopback';
+export type Role = 'interface' | 'ipam' | 'loopback' | 'portmap' | 'firewall' | 'bandwidth' | 'tuning';
 
 /** The identity of one attachment point. */
 export interface Attachment {
@@ -14,6 +14,14 @@ export interface Attachment {
   readonly network: string;
   readonly containerId: string;
   readonly ifName: string;
+}
+
+export function sameAttachment(a: Attachment, b: Attachment): boolean {
+  return sameContainer(a, b) && a.network === b.network && a.ifName === b.ifName;
+}
+
+export function sameContainer(a: Attachment, b: Attachment): boolean {
+  return a.camp === b.camp && a.containerId === b.containerId;
 }
 
 /**
@@ -28,6 +36,11 @@ export function attachmentDigest(attachment: Attachment): string {
 /** Name of the host-side interface of an attachment: `veth` and 11 hex digits, 15 characters (IFNAMSIZ - 1). */
 export function hostIfName(attachment: Attachment): string {
   return `veth${attachmentDigest(attachment).slice(0, 11)}`;
+}
+
+/** Name of the ifb through which an attachment's egress is limited: `ifb` and 12 hex digits. */
+export function ifbName(attachment: Attachment): string {
+  return `ifb${digest('ifb', attachmentDigest(attachment)).slice(0, 12)}`;
 }
 
 /** Hex SHA-256 of NUL-separated parts. */

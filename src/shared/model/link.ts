@@ -13,6 +13,10 @@ export interface LinkState {
   readonly loopback: boolean;
   /** Total promiscuity asked for by anybody is above zero. */
   readonly promisc: boolean;
+  /** IFF_ALLMULTI: asked for by somebody with `ip link set … allmulticast on`. */
+  readonly allMulticast: boolean;
+  /** Packets; 0 for devices without a queue of their own. */
+  readonly txQueueLength: number;
   readonly group: number;
   readonly alias?: string;
   readonly altNames: readonly string[];

@@ -1,3 +1,4 @@
+import type { FirewallBackend, FirewallEntry, Protocol } from './firewall.ts';
 import type { LinkKind, NsRef, RouteSpec } from './link.ts';
 
 /** Attributes of a link that can be changed. Only what is present is changed. */
@@ -10,6 +11,9 @@ export interface LinkChanges {
   readonly alias?: string;
   readonly group?: number;
   readonly promisc?: boolean;
+  readonly allMulticast?: boolean;
+  /** Packets. */
+  readonly txQueueLength?: number;
 }
 
 export interface PortChanges {
@@ -87,6 +91,40 @@ export type Op =
       readonly value: string;
       /** True where a kernel without this key (IPv6 switched off) is no failure. */
       readonly optional?: boolean;
+    }
+  | {
+      readonly op: 'firewall.add' | 'firewall.delete';
+      readonly ns: 'host';
+      readonly backend: FirewallBackend;
+      readonly entries: readonly FirewallEntry[];
+    }
+  | {
+      readonly op: 'conntrack.flush';
+      readonly ns: 'host';
+      readonly protocol: Protocol;
+      /** Original destination of the connections to forget; absent: any address. */
+      readonly address?: string;
+      readonly family: 4 | 6;
+      readonly port: number;
+    }
+  | {
+      /** A token bucket on what leaves by `dev`: `tc qdisc add dev <dev> root tbf rate … burst … latency …`. */
+      readonly op: 'tbf.add' | 'tbf.delete';
+      readonly ns: NsRef;
+      readonly dev: string;
+      /** Bytes a second. */
+      readonly rate: number;
+      /** Bytes. */
+      readonly burst: number;
+      /** Milliseconds a packet may wait: 25 in the reference. */
+      readonly latency: number;
+    }
+  | {
+      /** What comes in by `dev` goes out by `to` (an ifb): ingress qdisc, matchall filter, mirred redirect. */
+      readonly op: 'redirect.add' | 'redirect.delete';
+      readonly ns: NsRef;
+      readonly dev: string;
+      readonly to: string;
     }
   | {
       readonly op: 'nft.element.add' | 'nft.element.delete';

@@ -131,6 +131,11 @@ export function u16At(bytes: Uint8Array, offset: number): number {
   return (bytes[offset] ?? 0) | ((bytes[offset + 1] ?? 0) << 8);
 }
 
+/** Bytes beyond the end count as zero. */
+export function u32At(bytes: Uint8Array, offset: number): number {
+  return s32At(bytes, offset) >>> 0;
+}
+
 function s32At(bytes: Uint8Array, offset: number): number {
   return u16At(bytes, offset) | (u16At(bytes, offset + 2) << 16);
 }

@@ -9,6 +9,7 @@ export const AF_NETLINK = 16;
 export const SOCK_RAW = 3;
 export const SOCK_CLOEXEC = 0o2000000;
 export const SOL_SOCKET = 1;
+export const SO_SNDBUFFORCE = 32;
 export const SO_NETNS_COOKIE = 71;
 export const SOL_NETLINK = 270;
 export const MSG_TRUNC = 0x20;
@@ -28,6 +29,7 @@ export const ENODEV = 19;
 export const EINVAL = 22;
 export const ERANGE = 34;
 export const ERESTART = 85;
+export const EPROTONOSUPPORT = 93;
 export const EOPNOTSUPP = 95;
 export const EADDRNOTAVAIL = 99;
 export const ENETDOWN = 100;
@@ -38,12 +40,23 @@ export const ECANCELED = 125;
 
 // linux/netlink.h
 export const NETLINK_ROUTE = 0;
+export const NETLINK_SOCK_DIAG = 4;
 export const NETLINK_NETFILTER = 12;
+/** linux/in.h. */
+export const IPPROTO_TCP = 6;
+export const IPPROTO_UDP = 17;
+export const IPPROTO_SCTP = 132;
+/** linux/sock_diag.h. */
+export const SOCK_DIAG_BY_FAMILY = 20;
+/** net/tcp_states.h; an unconnected UDP socket is in state 7, too. */
+export const TCP_CLOSE = 7;
+export const TCP_LISTEN = 10;
 export const NETLINK_CAP_ACK = 10;
 export const NETLINK_EXT_ACK = 11;
 export const NETLINK_GET_STRICT_CHK = 12;
 export const NLM_F_REQUEST = 0x1;
 export const NLM_F_ACK = 0x4;
+export const NLM_F_ECHO = 0x8;
 export const NLM_F_DUMP_INTR = 0x10;
 export const NLM_F_REPLACE = 0x100;
 export const NLM_F_DUMP = 0x300;
@@ -73,6 +86,11 @@ export const RTM_GETROUTE = 26;
 export const RTM_NEWNEIGH = 28;
 export const RTM_DELNEIGH = 29;
 export const RTM_GETNEIGH = 30;
+export const RTM_NEWQDISC = 36;
+export const RTM_DELQDISC = 37;
+export const RTM_GETQDISC = 38;
+export const RTM_NEWTFILTER = 44;
+export const RTM_GETTFILTER = 46;
 export const RTEXT_FILTER_SKIP_STATS = 8;
 export const RTN_UNICAST = 1;
 export const RTPROT_BOOT = 3;
@@ -87,11 +105,22 @@ export const RT_SCOPE_NOWHERE = 255;
 export const RTNH_F_ONLINK = 4;
 export const RTM_F_CLONED = 0x200;
 
+// linux/pkt_sched.h, pkt_cls.h, if_ether.h, tc_act/tc_mirred.h
+export const TC_H_ROOT = 0xffffffff;
+export const TC_H_INGRESS = 0xfffffff1;
+export const TC_INGRESS_HANDLE = 0xffff0000;
+export const TC_LINKLAYER_ETHERNET = 1;
+export const TC_U32_TERMINAL = 1;
+export const TC_ACT_STOLEN = 4;
+export const TCA_EGRESS_REDIR = 1;
+export const ETH_P_ALL = 3;
+
 // linux/if.h
 export const IFNAMSIZ = 16;
 export const IFF_UP = 0x1;
 export const IFF_LOOPBACK = 0x8;
 export const IFF_PROMISC = 0x100;
+export const IFF_ALLMULTI = 0x200;
 export const IFF_LOWER_UP = 0x10000;
 
 // linux/if_addr.h
@@ -120,8 +149,106 @@ export const NFNL_MSG_BATCH_END = 17;
 export const NFNL_SUBSYS_NFTABLES = 10;
 export const NFNL_BATCH_GENID = 1;
 export const NFPROTO_BRIDGE = 7;
+export const NFT_MSG_GETTABLE = 1;
 export const NFT_MSG_DELTABLE = 2;
 export const NFT_MSG_NEWGEN = 15;
 export const NFT_MSG_GETGEN = 16;
 export const NFTA_TABLE_NAME = 1;
 export const NFTA_GEN_ID = 1;
+
+// linux/netfilter/nf_tables.h, linux/netfilter.h: rules and chains
+export const NFPROTO_IPV4 = 2;
+export const NFPROTO_IPV6 = 10;
+export const NFT_MSG_GETCHAIN = 4;
+export const NFT_MSG_DELCHAIN = 5;
+export const NFT_MSG_NEWRULE = 6;
+export const NFT_MSG_GETRULE = 7;
+export const NFT_MSG_DELRULE = 8;
+export const NFTA_CHAIN_TABLE = 1;
+export const NFTA_CHAIN_NAME = 3;
+export const NFTA_CHAIN_POLICY = 5;
+export const NFTA_RULE_TABLE = 1;
+export const NFTA_RULE_CHAIN = 2;
+export const NFTA_RULE_HANDLE = 3;
+export const NFTA_RULE_EXPRESSIONS = 4;
+export const NFTA_RULE_POSITION = 6;
+export const NFTA_RULE_USERDATA = 7;
+export const NFTA_LIST_ELEM = 1;
+export const NFTA_EXPR_NAME = 1;
+export const NFTA_EXPR_DATA = 2;
+export const NFTA_META_DREG = 1;
+export const NFTA_META_KEY = 2;
+export const NFT_META_IIFNAME = 6;
+export const NFT_META_OIFNAME = 7;
+export const NFTA_CMP_SREG = 1;
+export const NFTA_CMP_OP = 2;
+export const NFTA_CMP_DATA = 3;
+export const NFT_CMP_EQ = 0;
+export const NFTA_DATA_VALUE = 1;
+export const NFTA_DATA_VERDICT = 2;
+export const NFTA_VERDICT_CODE = 1;
+export const NFTA_VERDICT_CHAIN = 2;
+export const NFTA_IMMEDIATE_DREG = 1;
+export const NFTA_IMMEDIATE_DATA = 2;
+/** NFTA_MATCH_NAME and NFTA_TARGET_NAME; the INFO of both is 3. */
+export const NFTA_XT_NAME = 1;
+export const NFTA_XT_INFO = 3;
+export const NFT_REG_VERDICT = 0;
+export const NFT_REG_1 = 1;
+export const NFTNL_UDATA_RULE_COMMENT = 0;
+export const NF_DROP = 0;
+export const NF_ACCEPT = 1;
+export const NFT_JUMP = 0xfffffffd;
+export const NFT_GOTO = 0xfffffffc;
+export const NFT_RETURN = 0xfffffffb;
+
+// linux/netfilter/nfnetlink_conntrack.h
+export const NFNL_SUBSYS_CTNETLINK = 1;
+export const IPCTNL_MSG_CT_GET = 1;
+export const IPCTNL_MSG_CT_DELETE = 2;
+export const IPCTNL_MSG_CT_GET_STATS = 5;
+export const CTA_TUPLE_ORIG = 1;
+export const CTA_ID = 12;
+export const CTA_ZONE = 18;
+export const CTA_FILTER = 25;
+export const CTA_TUPLE_IP = 1;
+export const CTA_TUPLE_PROTO = 2;
+export const CTA_IP_V4_SRC = 1;
+export const CTA_IP_V4_DST = 2;
+export const CTA_IP_V6_SRC = 3;
+export const CTA_IP_V6_DST = 4;
+export const CTA_PROTO_NUM = 1;
+export const CTA_PROTO_SRC_PORT = 2;
+export const CTA_PROTO_DST_PORT = 3;
+export const CTA_FILTER_ORIG_FLAGS = 1;
+export const CTA_FILTER_REPLY_FLAGS = 2;
+export const CTA_STATS_GLOBAL_ENTRIES = 1;
+/** net/netfilter/nf_conntrack_netlink.c: bits of CTA_FILTER_ORIG_FLAGS. */
+export const CTA_FILTER_F_IP_DST = 1 << 1;
+export const CTA_FILTER_F_PROTO_NUM = 1 << 3;
+export const CTA_FILTER_F_PROTO_DST_PORT = 1 << 5;
+
+// linux/netfilter/nf_tables.h: elements of sets
+export const NFPROTO_INET = 1;
+export const NFT_MSG_NEWSETELEM = 12;
+export const NFT_MSG_GETSETELEM = 13;
+export const NFT_MSG_DELSETELEM = 14;
+export const NFTA_SET_ELEM_LIST_TABLE = 1;
+export const NFTA_SET_ELEM_LIST_SET = 2;
+export const NFTA_SET_ELEM_LIST_ELEMENTS = 3;
+export const NFTA_SET_ELEM_KEY = 1;
+export const NFTA_SET_ELEM_DATA = 2;
+export const NFTA_SET_ELEM_FLAGS = 3;
+export const NFTA_SET_ELEM_KEY_END = 10;
+export const NFT_SET_ELEM_INTERVAL_END = 1;
+
+// linux/netfilter/x_tables.h, linux/netfilter_ipv4/ip_tables.h: iptables-legacy
+export const SOL_IP = 0;
+export const SOL_IPV6 = 41;
+export const IPPROTO_RAW = 255;
+export const IPT_SO_GET_INFO = 64;
+export const IPT_SO_GET_ENTRIES = 65;
+export const IPT_F_GOTO = 2;
+export const IP6T_F_GOTO = 4;
+export const NF_INET_FORWARD = 2;
+export const XT_RETURN = -5;

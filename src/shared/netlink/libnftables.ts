@@ -42,6 +42,16 @@ export function runLibnftables(script: string): NftAnswer {
   }
 }
 
+/** True where the library is there; it is loaded then. */
+export function hasLibnftables(): boolean {
+  try {
+    library ??= load();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function load() {
   return loadLibrary(LIBRARY, SIGNATURES);
 }

@@ -1,5 +1,5 @@
 import { attr, decodeAttrs } from './attrs.ts';
-import { decodeStruct, encodeStruct, string } from './codec.ts';
+import { decodeStruct, encodeStruct, string, u16At, u32At } from './codec.ts';
 import { NLM_F_ACK_TLVS, NLM_F_CAPPED, NLMSGERR_ATTR_MSG } from './constants.ts';
 
 /** One netlink message without its length. */
@@ -41,13 +41,17 @@ export function encodeMessages(messages: readonly Message[]): Uint8Array {
 export function decodeMessages(bytes: Uint8Array): Message[] {
   const messages: Message[] = [];
   let offset = 0;
-  for (;;) {
-    const header = decodeStruct(NLMSGHDR, bytes.subarray(offset));
-    if (header === undefined || header.length < HEADER || offset + header.length > bytes.length) return messages;
-    const { type, flags, sequence } = header;
-    messages.push({ type, flags, sequence, payload: bytes.subarray(offset + HEADER, offset + header.length) });
-    offset += (header.length + 3) & ~3;
+  while (offset + HEADER <= bytes.length) {
+    // NLMSGHDR, read field by field: a dump is hundreds of them.
+    const length = u32At(bytes, offset);
+    if (length < HEADER || offset + length > bytes.length) break;
+    const type = u16At(bytes, offset + 4);
+    const flags = u16At(bytes, offset + 6);
+    const sequence = u32At(bytes, offset + 8);
+    messages.push({ type, flags, sequence, payload: bytes.subarray(offset + HEADER, offset + length) });
+    offset += (length + 3) & ~3;
   }
+  return messages;
 }
 
 /**

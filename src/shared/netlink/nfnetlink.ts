@@ -9,6 +9,7 @@ import {
   NFNL_SUBSYS_NFTABLES,
   NFT_MSG_DELTABLE,
   NFT_MSG_GETGEN,
+  NFT_MSG_GETTABLE,
   NFTA_GEN_ID,
   NFTA_TABLE_NAME,
 } from './constants.ts';
@@ -26,6 +27,18 @@ export function rulesetGeneration(socket: NetlinkSocket): number {
   const request = { type: nftType(NFT_MSG_GETGEN), payload: generation.encode({ header: {}, attrs: {} }) };
   const [message] = socket.exchange([request])[0]?.messages ?? [];
   return (message && generation.decode(message.payload)?.attrs.id) ?? 0;
+}
+
+/** True where the kernel has nf_tables and lets the caller ask. */
+export function answersNftables(socket: NetlinkSocket): boolean {
+  const request = { type: nftType(NFT_MSG_GETGEN), payload: generation.encode({ header: {}, attrs: {} }) };
+  return socket.exchange([request])[0]?.errno === 0;
+}
+
+/** True where there is such a table; `family` is NFPROTO_*. */
+export function hasTable(socket: NetlinkSocket, family: number, name: string): boolean {
+  const request = { type: nftType(NFT_MSG_GETTABLE), payload: table.encode({ header: { family }, attrs: { name } }) };
+  return socket.exchange([request])[0]?.errno === 0;
 }
 
 /**

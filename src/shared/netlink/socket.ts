@@ -4,6 +4,7 @@ import {
   AF_NETLINK,
   ECANCELED,
   ENOBUFS,
+  ENOENT,
   MSG_DONTWAIT,
   MSG_TRUNC,
   NETLINK_CAP_ACK,
@@ -16,9 +17,11 @@ import {
   NLMSG_DONE,
   NLMSG_ERROR,
   NLMSG_NOOP,
+  SO_SNDBUFFORCE,
   SOCK_CLOEXEC,
   SOCK_RAW,
   SOL_NETLINK,
+  SOL_SOCKET,
 } from './constants.ts';
 import { type Answer, decodeAnswer, decodeMessages, encodeMessages, type Message } from './message.ts';
 import { connect, recv, send, setsockopt, socket, strerror } from './sys.ts';
@@ -85,7 +88,10 @@ export class NetlinkSocket implements Disposable {
    * Throws NetError `kernel` only where the socket itself fails.
    */
   exchange(requests: readonly Request[], options: { readonly whole?: boolean } = {}): Reply[] {
-    if (options.whole) return this.#exchangeOnce(requests);
+    if (options.whole) {
+      this.#makeRoom(requests);
+      return this.#exchangeOnce(requests);
+    }
     const replies: Reply[] = [];
     for (const chunk of chunks(requests)) replies.push(...this.#exchangeOnce(chunk));
     return replies;
@@ -114,6 +120,13 @@ export class NetlinkSocket implements Disposable {
     this.#open = false;
   }
 
+  /** The send buffer holds all of it; what does not fit the system's limit needs CAP_NET_ADMIN, as a batch does. */
+  #makeRoom(requests: readonly Request[]): void {
+    const bytes = requests.reduce((sum, { payload }) => sum + payload.length + 32, 0);
+    if (bytes <= MAX_BYTES) return;
+    setsockopt(this.fd, SOL_SOCKET, SO_SNDBUFFORCE, new Uint8Array(Uint32Array.of(bytes).buffer));
+  }
+
   #exchangeOnce(requests: readonly Request[]): Reply[] {
     const first = this.#sequence + 1;
     this.#send(requests);
@@ -140,7 +153,8 @@ export class NetlinkSocket implements Disposable {
     const messages: Message[] = [];
     let interrupted = false;
     for (;;) {
-      const batch = this.#receive();
+      const batch = this.#receiveOfDump();
+      if (batch === 'gone') return undefined;
       if (batch === undefined) throw socketError(ENOBUFS, 'a dump ended early');
       for (const message of batch) {
         if (message.sequence !== sequence) continue;
@@ -162,6 +176,16 @@ export class NetlinkSocket implements Disposable {
       return { type, flags: all, sequence: this.#sequence, payload };
     });
     send(this.fd, encodeMessages(messages), 0);
+  }
+
+  /** As `#receive`; `gone` where what is listed (a set, a chain) went between two parts: the socket's error says so. */
+  #receiveOfDump(): Message[] | 'gone' | undefined {
+    try {
+      return this.#receive();
+    } catch (error) {
+      if (error instanceof NetError && error.errno === ENOENT) return 'gone';
+      throw error;
+    }
   }
 
   /** The messages of the next datagram, or undefined where none waits. */

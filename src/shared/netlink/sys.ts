@@ -89,9 +89,16 @@ export function setsockopt(fd: number, level: number, option: number, value: Uin
   checked('setsockopt', libcFunctions().setsockopt(fd, level, option, value, value.length));
 }
 
-/** The option's value, `size` bytes of it. */
-export function getsockopt(fd: number, level: number, option: number, size: number): Uint8Array {
+/** The option's value, `size` bytes of it; `question` stands at its beginning where the option asks for one. */
+export function getsockopt(
+  fd: number,
+  level: number,
+  option: number,
+  size: number,
+  question: Uint8Array = new Uint8Array(0),
+): Uint8Array {
   const value = new Uint8Array(size);
+  value.set(question);
   checked('getsockopt', libcFunctions().getsockopt(fd, level, option, value, new Uint32Array([size])));
   return value;
 }

@@ -2,7 +2,7 @@ import type { HostIdentity } from '../host/host.ts';
 import type { SqliteFile } from './sqlite-file.ts';
 
 /** Tables whose rows belong to a boot. */
-const OF_A_BOOT = ['endpoints', 'leases', 'runs'] as const;
+const OF_A_BOOT = ['endpoints', 'leases', 'runs', 'ports'] as const;
 
 /** The number under which rows of this host and this boot are stored. */
 export class Boots {

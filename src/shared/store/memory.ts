@@ -1,6 +1,6 @@
 import type { HostIdentity } from '../host/host.ts';
 import { type Addr, compareAddr } from '../model/addr.ts';
-import type { Attachment, Role } from '../model/attachment.ts';
+import { type Attachment, attachmentDigest, type Role, sameContainer } from '../model/attachment.ts';
 import { addressKey, neighbour } from './address-key.ts';
 import type {
   EndpointRow,
@@ -11,9 +11,11 @@ import type {
   NetworkRow,
   NetworkTable,
   NoteTable,
+  PortClaim,
+  PortTable,
   Run,
 } from './store.ts';
-import { interfaceTaken, leaseTaken } from './taken.ts';
+import { interfaceTaken, leaseTaken, portTaken } from './taken.ts';
 
 /** What several MemoryStores share, as processes share a file. Keys are NUL-separated. */
 export class MemoryDisk {
@@ -21,6 +23,7 @@ export class MemoryDisk {
   endpoints = new Map<string, EndpointRow>();
   leases = new Map<string, Lease>();
   notes = new Map<string, string>();
+  ports = new Map<string, PortClaim>();
 }
 
 /**
@@ -32,6 +35,7 @@ export class MemoryStore implements LocalStore {
   readonly endpoints: EndpointTable;
   readonly leases: LeaseTable;
   readonly notes: NoteTable;
+  readonly ports: PortTable;
   readonly #disk: MemoryDisk;
   #depth = 0;
 
@@ -41,16 +45,18 @@ export class MemoryStore implements LocalStore {
     this.endpoints = endpointTable(disk, `${hostId}\0${bootId}\0`);
     this.leases = leaseTable(disk, `${hostId}\0${bootId}\0`);
     this.notes = noteTable(disk, `${hostId}\0`);
+    this.ports = portTable(disk, `${hostId}\0${bootId}\0`);
   }
 
   transaction<T>(work: () => T): T {
     if (this.#depth > 0) return work();
-    const { networks, endpoints, leases, notes } = this.#disk;
+    const { networks, endpoints, leases, notes, ports } = this.#disk;
     const before = {
       networks: new Map(networks),
       endpoints: new Map(endpoints),
       leases: new Map(leases),
       notes: new Map(notes),
+      ports: new Map(ports),
     };
     this.#depth++;
     try {
@@ -89,6 +95,7 @@ function endpointTable(disk: MemoryDisk, prefix: string): EndpointTable {
     },
     delete: (attachment, role) => void disk.endpoints.delete(key(attachment, role)),
     list: (network) => under(disk.endpoints, network === undefined ? prefix : `${prefix}${network}\0`),
+    any: (network) => under(disk.endpoints, `${prefix}${network}\0`).length > 0,
   };
 }
 
@@ -118,6 +125,31 @@ function leaseTable(disk: MemoryDisk, prefix: string): LeaseTable {
     release: (scope, address) => void disk.leases.delete(key(scope, address)),
     count: (scope, first, last) =>
       list(scope).filter(({ address }) => compareAddr(first, address) <= 0 && compareAddr(address, last) <= 0).length,
+  };
+}
+
+function portTable(disk: MemoryDisk, prefix: string): PortTable {
+  const key = ({ protocol, hostPort, hostIp, owner }: PortClaim): string =>
+    [`${prefix}${protocol}`, String(hostPort).padStart(5, '0'), hostIp, attachmentDigest(owner)].join('\0');
+  const meet = (a: PortClaim, b: PortClaim): boolean =>
+    a.protocol === b.protocol &&
+    a.hostPort === b.hostPort &&
+    (a.hostIp === b.hostIp || a.hostIp === '' || b.hostIp === '');
+  const list = (): PortClaim[] => under(disk.ports, prefix);
+  return {
+    take: (claim) => {
+      const holder = list().find((other) => meet(other, claim) && !sameContainer(other.owner, claim.owner));
+      if (holder !== undefined) throw portTaken(claim, holder);
+      disk.ports.set(key(claim), frozen(claim));
+    },
+    release: (owner) => {
+      for (const claim of list()) if (same(claim.owner, owner)) disk.ports.delete(key(claim));
+    },
+    list: (owner) => (owner === undefined ? list() : list().filter((claim) => same(claim.owner, owner))),
+    partners: (owner) => {
+      const others = list().filter((claim) => sameContainer(claim.owner, owner) && !same(claim.owner, owner));
+      return [...new Map(others.map((claim) => [attachmentDigest(claim.owner), claim.owner])).values()];
+    },
   };
 }
 

@@ -65,6 +65,21 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (host, key)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  CREATE TABLE ports (
+    boot INTEGER NOT NULL,
+    protocol TEXT NOT NULL,
+    port INTEGER NOT NULL,
+    address TEXT NOT NULL,
+    camp TEXT NOT NULL,
+    network TEXT NOT NULL,
+    container TEXT NOT NULL,
+    interface TEXT NOT NULL,
+    PRIMARY KEY (boot, protocol, port, address, camp, container, network, interface)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE INDEX ports_by_owner ON ports (boot, container, interface, network, camp);
+  `,
 ];
 
 /** The version that this program reads and writes. */

@@ -51,6 +51,11 @@ export class SqliteEndpoints implements EndpointTable {
       return rows.map((row) => parse(textOf(row.body)));
     });
   }
+
+  any(network: string): boolean {
+    const sql = 'SELECT 1 FROM endpoints WHERE boot = ? AND network = ? LIMIT 1';
+    return this.#context.read((file, boot) => file.get(sql, boot(), network) !== undefined);
+  }
 }
 
 function key({ network, camp, containerId, ifName }: Attachment): [string, string, string, string] {

@@ -8,8 +8,9 @@ import { SqliteFile } from './sqlite-file.ts';
 import { SqliteLeases } from './sqlite-leases.ts';
 import { SqliteNetworks } from './sqlite-networks.ts';
 import { SqliteNotes } from './sqlite-notes.ts';
+import { SqlitePorts } from './sqlite-ports.ts';
 import { ensureStateDir } from './state-dir.ts';
-import type { EndpointTable, LeaseTable, LocalStore, NetworkTable, NoteTable } from './store.ts';
+import type { EndpointTable, LeaseTable, LocalStore, NetworkTable, NoteTable, PortTable } from './store.ts';
 
 export interface SqliteStoreOptions {
   /** Made with mode 0700 where it is missing. */
@@ -38,6 +39,7 @@ class SqliteStore implements LocalStore {
   readonly endpoints: EndpointTable;
   readonly leases: LeaseTable;
   readonly notes: NoteTable;
+  readonly ports: PortTable;
   readonly #stateDir: string;
   readonly #file: SqliteFile;
   readonly #boots: Boots;
@@ -59,6 +61,7 @@ class SqliteStore implements LocalStore {
     this.endpoints = new SqliteEndpoints(context);
     this.leases = new SqliteLeases(context);
     this.notes = new SqliteNotes(context);
+    this.ports = new SqlitePorts(context);
   }
 
   transaction<T>(work: () => T, { durable = false }: { readonly durable?: boolean } = {}): T {

@@ -1,5 +1,6 @@
 import type { Addr } from '../model/addr.ts';
 import type { Attachment, Role } from '../model/attachment.ts';
+import type { FirewallBackend, PortEntry, Protocol } from '../model/firewall.ts';
 import type { Op, Plan } from '../model/op.ts';
 
 /** A process that holds an intent: a pid alone recurs, with its start time (clock ticks since boot) it does not. */
@@ -42,6 +43,10 @@ export interface EndpointRow {
   readonly plan: Plan;
   /** Where the built-in IPAM took this endpoint's addresses; absent where it took none. */
   readonly scope?: string;
+  /** True where host ports are claimed for it, to be freed with it. */
+  readonly claimsPorts?: boolean;
+  /** Published ports that another attachment of the container has in force; they come into force when it goes. */
+  readonly standby?: { readonly backend: FirewallBackend; readonly entries: readonly PortEntry[] };
   /** Names under which the endpoint wants to be found on its network (the `aliases` capability). */
   readonly aliases?: readonly string[];
   /** The configuration to hand to a foreign IPAM plugin at DEL; absent without one. */
@@ -63,6 +68,8 @@ export interface EndpointTable {
   delete(attachment: Attachment, role: Role): void;
   /** All of them, or those of one network, whatever their camp. */
   list(network?: string): EndpointRow[];
+  /** True where the network has one, whatever its camp; as fast with a thousand as with one. */
+  any(network: string): boolean;
 }
 
 export interface Lease {
@@ -94,6 +101,30 @@ export interface LeaseTable {
   count(scope: string, first: Addr, last: Addr): number;
 }
 
+/** A host port that an endpoint has; the empty address stands for every address of the host. */
+export interface PortClaim {
+  readonly protocol: Protocol;
+  readonly hostIp: string;
+  readonly hostPort: number;
+  readonly owner: Attachment;
+}
+
+/** Host ports in use on this host; those of an earlier boot do not count. */
+export interface PortTable {
+  /**
+   * Throws NetError `conflict`, naming the holder, where another container has the port: on the same address, or on
+   * every address by one side. Attachments of one container may claim a port together: a runtime hands the same
+   * mappings to each of its networks. A claim that its owner has already changes nothing.
+   */
+  take(claim: PortClaim): void;
+  /** Frees all ports of an owner. */
+  release(owner: Attachment): void;
+  /** All of them, or an owner's, by protocol, port and address. */
+  list(owner?: Attachment): PortClaim[];
+  /** The other attachments of the owner's container that have claims. */
+  partners(owner: Attachment): Attachment[];
+}
+
 /** Small facts: round-robin cursors, times of imported directories. Values are text; belongs to the host, durable. */
 export interface NoteTable {
   get(key: string): string | undefined;
@@ -105,6 +136,7 @@ export interface LocalStore extends Disposable {
   readonly networks: NetworkTable;
   readonly endpoints: EndpointTable;
   readonly leases: LeaseTable;
+  readonly ports: PortTable;
   readonly notes: NoteTable;
   /**
    * Runs `work` in one BEGIN IMMEDIATE transaction: all of it is stored or none. Nested calls join the outer one.

@@ -1,6 +1,6 @@
 import { NetError } from '../errors/net-error.ts';
 import { formatAddr } from '../model/addr.ts';
-import type { EndpointRow, Lease } from './store.ts';
+import type { EndpointRow, Lease, PortClaim } from './store.ts';
 
 /** The refusal of an address that `holder` has. */
 export function leaseTaken(wanted: Pick<Lease, 'address'>, holder: Lease): NetError {
@@ -24,5 +24,18 @@ export function interfaceTaken(row: EndpointRow, cause?: unknown): NetError {
     what: 'another endpoint has it',
     hint: 'Delete that endpoint first',
     cause,
+  });
+}
+
+/** The refusal of a host port that `holder` has. */
+export function portTaken(wanted: Pick<PortClaim, 'protocol' | 'hostIp' | 'hostPort'>, holder: PortClaim): NetError {
+  const { camp, network, containerId, ifName } = holder.owner;
+  const where = holder.hostIp === '' ? 'every address' : holder.hostIp;
+  return new NetError({
+    kind: 'conflict',
+    op: 'ports',
+    subject: `host port ${wanted.hostIp && `${wanted.hostIp} `}${wanted.hostPort}/${wanted.protocol}`,
+    what: `container ${containerId} interface ${ifName} of ${camp} network ${network} has it on ${where}`,
+    hint: 'Choose another host port, or delete that attachment first',
   });
 }

@@ -138,25 +138,6 @@ const CONTRADICTIONS: readonly BadInput[] = [
     code: 7,
     says: ['.ipam=', 'driver "host"'],
   },
-  {
-    title: 'ipMasq, which is not built in',
-    top: { ipMasq: true },
-    code: 2,
-    says: ['.ipMasq=true', 'not built in'],
-    hint: 'masquerade',
-  },
-  {
-    title: 'port mappings, which are not built in',
-    top: { runtimeConfig: { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }] } },
-    code: 2,
-    says: ['.runtimeConfig.portMappings=[{"hostPort":8080', 'not built in'],
-  },
-  {
-    title: 'a bandwidth limit, which is not built in',
-    top: { runtimeConfig: { bandwidth: { ingressRate: 1000, ingressBurst: 2000 } } },
-    code: 2,
-    says: ['.runtimeConfig.bandwidth=', 'not built in'],
-  },
 ];
 
 /** cniVersion: code 1. */

@@ -10,11 +10,12 @@ import type { Op, Plan } from '../../model/op.ts';
 import { formatPrefix, overlaps, type Prefix, parsePrefix } from '../../model/prefix.ts';
 import type { Addressing } from '../driver.ts';
 import { defaultRouteDevice, networkMtu } from './mtu.ts';
+import { acceptRaKeys } from './uplinks.ts';
 import { gatewayDevice, joinBridge, planGatewayDevice, usesVlans } from './vlan.ts';
 
 const FORWARD = { 4: 'net/ipv4/ip_forward', 6: 'net/ipv6/conf/all/forwarding' } as const;
-/** Route protocol of routes learnt from router advertisements: RTPROT_RA, linux/rtnetlink.h. */
-const RTPROT_RA = 9;
+/** A key that every kernel has, read with those that a device without IPv6 lacks: they are asked for once. */
+const ASKED = 'net/ipv4/conf/all/forwarding';
 
 /** What must be seen of the host: first the bridge, then, where something has to be made, what it depends on. */
 export function networkQuery(
@@ -34,14 +35,10 @@ export function networkQuery(
   const needsMtu = options.mtu === undefined && !seen.links.has(options.bridge);
   const needsUplinks = opensForwarding6(options, seen, addressing);
   if (!needsMtu && !needsUplinks) return undefined;
-  if (seen.routes.length === 0 && !seen.links.has('lo')) return { links: ['lo'], routes: true };
+  if (!seen.links.has('lo')) return { links: needsUplinks ? 'all' : ['lo'], routes: true };
   const missingLink = needsMtu ? defaultRouteDevice(seen) : undefined;
   const links = missingLink !== undefined && !seen.links.has(missingLink) ? [missingLink] : [];
-  const sysctls = needsUplinks
-    ? raDevices(seen)
-        .map(acceptRa)
-        .filter((key) => !seen.sysctls.has(key))
-    : [];
+  const sysctls = needsUplinks && !seen.sysctls.has(ASKED) ? [ASKED, ...acceptRaKeys(seen)] : [];
   return links.length + sysctls.length > 0 ? { links, sysctls } : undefined;
 }
 
@@ -172,9 +169,7 @@ function planForwarding(options: BridgeOptions, view: View, addressing: Addressi
   const ops: Op[] = [];
   if (opensForwarding6(options, view, addressing)) {
     // A forwarding host ignores router advertisements and drops the routes it learnt, unless accept_ra is 2.
-    const learning = raDevices(view)
-      .map(acceptRa)
-      .filter((key) => view.sysctls.get(key) === '1');
+    const learning = acceptRaKeys(view).filter((key) => view.sysctls.get(key) === '1');
     ops.push(...learning.map((key) => hostSysctl(key, '2')));
   }
   for (const family of [4, 6] as const) {
@@ -186,15 +181,6 @@ function planForwarding(options: BridgeOptions, view: View, addressing: Addressi
 
 function opensForwarding6(options: BridgeOptions, view: View, addressing: Addressing): boolean {
   return gatewaysOf(options, addressing).some(({ addr }) => addr.family === 6) && view.sysctls.get(FORWARD[6]) !== '1';
-}
-
-function raDevices(view: View): string[] {
-  const devices = view.routes.filter((route) => route.protocol === RTPROT_RA).flatMap((route) => route.dev ?? []);
-  return [...new Set(devices)];
-}
-
-function acceptRa(device: string): string {
-  return `net/ipv6/conf/${device}/accept_ra`;
 }
 
 function setLink(name: string, set: Extract<Op, { op: 'link.set' }>['set']): Op {

@@ -1,0 +1,83 @@
+import { type Family, formatAddr } from '../model/addr.ts';
+import type { Protocol } from '../model/firewall.ts';
+import { field, textField } from './fields.ts';
+import { invalid } from './invalid.ts';
+import { readAddr } from './ipam-values.ts';
+
+/** One port of the host that is to lead to a port of the pod. */
+export interface PortMapping {
+  readonly protocol: Protocol;
+  readonly hostPort: number;
+  readonly containerPort: number;
+  /** One address of the host; absent: every one. */
+  readonly hostIp?: string;
+  /** Only this family, because the address given (`0.0.0.0`, `::`, or a specific one) is of it. */
+  readonly family?: Family;
+}
+
+const PROTOCOLS: readonly Protocol[] = ['tcp', 'udp', 'sctp'];
+const MAX_MAPPINGS = 1024;
+const PATH = '.runtimeConfig.portMappings';
+
+/**
+ * The `portMappings` capability, keys matched without regard to case. Protocol defaults to tcp.
+ * Throws NetError `invalid-config`, naming path, value and rule, also for two mappings of one host port.
+ */
+export function parsePortMappings(value: unknown): PortMapping[] {
+  if (value === undefined || value === null) return [];
+  if (!Array.isArray(value)) throw invalid(PATH, value, 'it is not a list', 'Write [{ "hostPort": 8080, … }]');
+  if (value.length > MAX_MAPPINGS) {
+    throw invalid(PATH, value.length, `there are more than ${MAX_MAPPINGS} mappings`, 'Publish fewer ports');
+  }
+  const found = value.map((item: unknown, i) => parseMapping(item, `${PATH}[${i}]`));
+  assertDistinct(found, value);
+  return found;
+}
+
+function parseMapping(item: unknown, path: string): PortMapping {
+  const protocol = (text(item, 'protocol', path) ?? 'tcp').toLowerCase();
+  const known = PROTOCOLS.find((name) => name === protocol);
+  if (known === undefined) {
+    throw invalid(
+      `${path}.protocol`,
+      field(item, 'protocol'),
+      'it is not a protocol with ports',
+      'Use tcp, udp or sctp',
+    );
+  }
+  const [hostPort, containerPort] = ['hostPort', 'containerPort'].map((key) => parsePort(item, key, path));
+  const address = text(item, 'hostIP', path);
+  const base = { protocol: known, hostPort: hostPort ?? 0, containerPort: containerPort ?? 0 };
+  if (address === undefined) return base;
+  const addr = readAddr(address, `${path}.hostIP`);
+  return addr.value === 0n
+    ? { ...base, family: addr.family }
+    : { ...base, family: addr.family, hostIp: formatAddr(addr) };
+}
+
+function text(item: unknown, key: string, path: string): string | undefined {
+  const value = field(item, key);
+  if (value === undefined || typeof value === 'string') return textField(item, key);
+  throw invalid(`${path}.${key}`, value, 'it is not a string', 'Put it in quotation marks, or remove it');
+}
+
+function parsePort(item: unknown, key: string, path: string): number {
+  const port = field(item, key);
+  if (typeof port === 'number' && Number.isInteger(port) && port >= 1 && port <= 65535) return port;
+  const what = port === undefined ? 'it is missing' : 'it is not a port';
+  throw invalid(`${path}.${key}`, port, what, 'Give a whole number from 1 to 65535');
+}
+
+function assertDistinct(mappings: readonly PortMapping[], given: readonly unknown[]): void {
+  for (const [i, one] of mappings.entries()) {
+    const j = mappings.findIndex((other, at) => at < i && meet(one, other));
+    if (j < 0) continue;
+    throw invalid(`${PATH}[${i}]`, given[i], `it takes the same host port as [${j}]`, 'Publish each host port once');
+  }
+}
+
+function meet(a: PortMapping, b: PortMapping): boolean {
+  if (a.protocol !== b.protocol || a.hostPort !== b.hostPort) return false;
+  if (a.family !== undefined && b.family !== undefined && a.family !== b.family) return false;
+  return a.hostIp === undefined || b.hostIp === undefined || a.hostIp === b.hostIp;
+}

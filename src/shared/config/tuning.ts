@@ -1,0 +1,140 @@
+import { NetError } from '../errors/net-error.ts';
+import { sysctlPath } from '../host/sysctl.ts';
+import { isUnicastMac, parseMac } from '../model/mac.ts';
+import { field, isObject, type Json } from './fields.ts';
+import { invalid, show } from './invalid.ts';
+
+/** What is to be changed of an interface and its namespace; what is absent stays as it is. */
+export interface Tuning {
+  /** Path below /proc/sys, the interface's name in it, and value. */
+  readonly sysctls: ReadonlyMap<string, string>;
+  readonly mac?: string;
+  readonly mtu?: number;
+  /** Only ever switched on. */
+  readonly promisc?: true;
+  readonly allMulticast?: boolean;
+  readonly txQueueLength?: number;
+}
+
+export interface TuningInput {
+  readonly config: Json;
+  readonly ifName: string;
+  /** MAC of CNI_ARGS. */
+  readonly mac?: string;
+  /** Lines of the allowlist, each a regular expression; absent: there is no list and every key may be set. */
+  readonly allowlist?: readonly string[];
+}
+
+/** One value with its place in the configuration. */
+interface Given {
+  readonly path: string;
+  readonly value: unknown;
+}
+
+const MIN_MTU = 68;
+const MAX_INT = 0x7fff_ffff;
+
+/**
+ * The tuning of a configuration: its own keys, then CNI_ARGS MAC, runtimeConfig.mac and args.cni, each before the ones
+ * named earlier. Throws NetError `invalid-config` (`bad-environment` for CNI_ARGS) naming path, value and rule.
+ */
+export function parseTuning(input: TuningInput): Tuning {
+  const { config } = input;
+  const args = field(field(config, 'args'), 'cni');
+  const of = (key: string): Given | undefined =>
+    present(args, key, `.args.cni.${key}`) ?? present(config, key, `.${key}`);
+  const mac = givenMac(input, args);
+  const mtu = integer(of('mtu'), MIN_MTU, 'an MTU in bytes');
+  const promisc = flag(of('promisc'));
+  const allMulticast = flag(of('allmulti'));
+  const txQueueLength = integer(of('txQLen'), 0, 'a number of packets');
+  return {
+    sysctls: sysctlsOf(input, args),
+    ...(mac === undefined ? {} : { mac }),
+    ...(mtu === undefined || mtu === 0 ? {} : { mtu }),
+    ...(promisc === true ? { promisc } : {}),
+    ...(allMulticast === undefined ? {} : { allMulticast }),
+    ...(txQueueLength === undefined ? {} : { txQueueLength }),
+  };
+}
+
+function sysctlsOf(input: TuningInput, args: unknown): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  for (const [holder, path] of [
+    [input.config, '.sysctl'],
+    [args, '.args.cni.sysctl'],
+  ] as const) {
+    const given = field(holder, 'sysctl');
+    if (given === undefined) continue;
+    if (!isObject(given)) throw invalid(path, given, 'it is not an object', 'Write { "net.core.somaxconn": "500" }');
+    for (const [key, value] of Object.entries(given)) {
+      const where = `${path}[${JSON.stringify(key)}]`;
+      if (typeof value !== 'string') throw invalid(where, value, 'it is not a string', 'Put it in quotes');
+      assertAllowed(key, where, value, input.allowlist);
+      found.set(pathOf(key, where, value, input.ifName), value);
+    }
+  }
+  return found;
+}
+
+/** `IFNAME` stands for the interface, whose name may have dots, so those of the key are dealt with first. */
+function pathOf(key: string, where: string, value: string, ifName: string): string {
+  const slashes = key.includes('/') ? key : key.replaceAll('.', '/');
+  const path = sysctlPath(slashes.replace('IFNAME', () => ifName));
+  if (path !== undefined) return path;
+  throw invalid(where, value, 'it is no sysctl of the network', 'Give one that begins with net.');
+}
+
+function assertAllowed(key: string, where: string, value: string, allowlist: readonly string[] | undefined): void {
+  if (allowlist === undefined || allowlist.some((line) => expression(line).test(key))) return;
+  const what = `the allowlist has ${allowlist.length} lines and none takes ${key}`;
+  throw invalid(where, value, what, 'Remove it, or add it to /etc/cni/tuning/allowlist.conf');
+}
+
+function expression(line: string): RegExp {
+  try {
+    return new RegExp(line);
+  } catch (cause) {
+    const what = `its line ${show(line)} is no regular expression`;
+    const subject = '/etc/cni/tuning/allowlist.conf';
+    throw new NetError({ kind: 'invalid-config', op: 'config', subject, what, hint: 'Mend that line', cause });
+  }
+}
+
+function givenMac({ config, mac }: TuningInput, args: unknown): string | undefined {
+  const runtime = present(field(config, 'runtimeConfig'), 'mac', '.runtimeConfig.mac');
+  const given = [
+    present(args, 'mac', '.args.cni.mac'),
+    runtime,
+    mac === undefined ? undefined : { path: 'CNI_ARGS MAC', value: mac },
+    present(config, 'mac', '.mac'),
+  ].find((one) => one !== undefined && one.value !== '');
+  if (given === undefined) return undefined;
+  const { path, value } = given;
+  const parsed = typeof value === 'string' ? parseMac(value) : undefined;
+  if (parsed !== undefined && isUnicastMac(parsed)) return parsed;
+  const what = parsed === undefined ? 'it is no MAC address' : 'it is a group address or zero';
+  const hint = 'Write six bytes, the first of them even: 0a:58:0a:16:00:07';
+  if (!path.startsWith('CNI_ARGS')) throw invalid(path, value, what, hint);
+  throw new NetError({ kind: 'bad-environment', op: 'environment', subject: `${path}=${show(value)}`, what, hint });
+}
+
+function present(holder: unknown, key: string, path: string): Given | undefined {
+  const value = field(holder, key);
+  return value === undefined ? undefined : { path, value };
+}
+
+function flag(given: Given | undefined): boolean | undefined {
+  if (given === undefined || typeof given.value === 'boolean') return given?.value as boolean | undefined;
+  throw invalid(given.path, given.value, 'it is not a boolean', 'Write true or false, without quotes');
+}
+
+/** 0 is always taken: it is what a key that is not there is to the reference. */
+function integer(given: Given | undefined, least: number, what: string): number | undefined {
+  if (given === undefined) return undefined;
+  const { path, value } = given;
+  if (typeof value === 'number' && Number.isInteger(value) && value <= MAX_INT && (value === 0 || value >= least)) {
+    return value;
+  }
+  throw invalid(path, value, `it is not ${what}, ${least} or more`, 'Write a whole number, without quotes');
+}

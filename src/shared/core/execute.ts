@@ -1,0 +1,61 @@
+import { asNetError, type NetError } from '../errors/net-error.ts';
+import type { Namespaces } from '../host/host.ts';
+import type { Op } from '../model/op.ts';
+import type { Core } from './core.ts';
+
+type FirewallOp = Extract<Op, { op: 'firewall.add' | 'firewall.delete' }>;
+
+/**
+ * Runs the Ops in order: those of links, addresses, routes and sysctls by the host, as many together as stand together,
+ * those of the packet filter by the firewaller of their backend. Throws NetError for the first that fails; the caller
+ * reverses the whole plan.
+ */
+export function execute(core: Core, ops: readonly Op[], namespaces: Namespaces): void {
+  for (const group of groups(ops)) {
+    if (!isFirewall(group[0])) core.host.apply(group, namespaces);
+    else for (const op of group) applyFirewall(core, op as FirewallOp);
+  }
+}
+
+/** Runs the Ops in order, taking absence for success; goes on after a failure and returns all failures. */
+export function reverse(core: Core, ops: readonly Op[], namespaces: Namespaces): NetError[] {
+  return groups(ops).flatMap((group) =>
+    isFirewall(group[0])
+      ? group.flatMap((op) => revertFirewall(core, op as FirewallOp))
+      : core.host.revert(group, namespaces),
+  );
+}
+
+function applyFirewall(core: Core, op: FirewallOp): void {
+  const firewaller = core.firewall(op.backend);
+  if (op.op === 'firewall.add') firewaller.add(op.entries);
+  else {
+    const [failure] = firewaller.remove(op.entries);
+    if (failure !== undefined) throw failure;
+  }
+}
+
+function revertFirewall(core: Core, op: FirewallOp): NetError[] {
+  try {
+    if (op.op === 'firewall.delete') return core.firewall(op.backend).remove(op.entries);
+    core.firewall(op.backend).add(op.entries);
+    return [];
+  } catch (thrown) {
+    return [asNetError(thrown, op.op)];
+  }
+}
+
+function isFirewall(op: Op | undefined): op is FirewallOp {
+  return op?.op === 'firewall.add' || op?.op === 'firewall.delete';
+}
+
+/** Neighbours of one sort together. */
+function groups(ops: readonly Op[]): Op[][] {
+  const found: Op[][] = [];
+  for (const op of ops) {
+    const last = found.at(-1);
+    if (last !== undefined && isFirewall(last[0]) === isFirewall(op)) last.push(op);
+    else found.push([op]);
+  }
+  return found;
+}

@@ -1,0 +1,33 @@
+import { NetError } from '../errors/net-error.ts';
+import type { Namespace } from '../host/host.ts';
+import type { LinkState } from '../model/link.ts';
+import type { Core } from './core.ts';
+import { isPeer } from './orphans.ts';
+
+/**
+ * The veth on the host whose other end is `ifName` in the sandbox. It is looked for among `known` names, else among all.
+ * Throws NetError `bad-environment` where there is no such interface, `unsupported` where it has no such end.
+ */
+export function findHostSide({ host }: Core, sandbox: Namespace, ifName: string, known: readonly string[]): LinkState {
+  const inside = host.observe(sandbox, { links: [ifName] }).links.get(ifName);
+  if (inside === undefined) {
+    throw new NetError({
+      kind: 'bad-environment',
+      op: 'ADD',
+      subject: `CNI_IFNAME=${ifName}`,
+      what: 'there is no such interface in the container',
+      hint: 'Put the plugin that makes it before this one in the list',
+    });
+  }
+  for (const links of [known, 'all'] as const) {
+    const found = [...host.observe(host.own, { links }).links.values()].find((link) => isPeer(link, inside));
+    if (found !== undefined) return found;
+  }
+  throw new NetError({
+    kind: 'unsupported',
+    op: 'ADD',
+    subject: `link ${ifName}`,
+    what: `is of kind ${inside.kind ?? 'none'} and has no veth on this host as its other end`,
+    hint: 'Put this plugin behind one that makes veth pairs, as bridge does',
+  });
+}

@@ -1,0 +1,43 @@
+import { asNetError, type NetError } from '../errors/net-error.ts';
+import type { Firewaller } from '../firewall/firewaller.ts';
+import { formatAddr } from '../model/addr.ts';
+import type { EndpointRow } from '../store/store.ts';
+import type { Core } from './core.ts';
+
+/** The boot in which a state was lost while networks were up: the packet filter may hold what no record tells of. */
+const NOTE = 'rules without a record';
+
+export function noteLostRules({ host, store }: Core): void {
+  store.notes.put(NOTE, host.identity.bootId);
+}
+
+/** An endpoint that was rebuilt from its interface has no record of its published ports: they are known by address. */
+export function forgetLostPorts(core: Core, row: EndpointRow | undefined): NetError[] {
+  if (row?.scope === undefined || row.sandbox.id !== '') return [];
+  const addresses = core.store.leases.list(row.scope, row.attachment).map(({ address }) => formatAddr(address));
+  return addresses.length === 0 ? [] : eachBackend(core, (firewaller) => firewaller.forget(addresses));
+}
+
+/** With the last network of a host whose state was lost, everything of ours in the packet filter goes. */
+export function sweepLostRules(core: Core): NetError[] {
+  const { host, store } = core;
+  if (store.networks.list().length > 0 || store.notes.get(NOTE) !== host.identity.bootId) return [];
+  const errors = eachBackend(core, (firewaller) => {
+    firewaller.reset([]);
+    return [];
+  });
+  if (errors.length === 0) store.notes.put(NOTE, '');
+  return errors;
+}
+
+/** A filter that the host does not have holds nothing. */
+function eachBackend(core: Core, work: (firewaller: Firewaller) => NetError[]): NetError[] {
+  return (['nftables', 'iptables'] as const).flatMap((backend) => {
+    try {
+      return work(core.firewall(backend));
+    } catch (thrown) {
+      const error = asNetError(thrown, 'firewall');
+      return error.kind === 'unsupported' ? [] : [error];
+    }
+  });
+}

@@ -1,0 +1,60 @@
+import type { Bandwidth, RateLimit } from '../../config/bandwidth.ts';
+import type { Op, Plan } from '../../model/op.ts';
+
+export interface ShapingRequest {
+  /** Host side of the pod's veth. */
+  readonly hostIf: string;
+  /** Name of the ifb that is made where the pod's egress is limited: `ifbName` of its attachment. */
+  readonly ifbName: string;
+  readonly rates: Bandwidth;
+  /** MTU of `hostIf`, bytes. */
+  readonly mtu: number;
+  /** Alias of the ifb: says whose it is. */
+  readonly alias?: string;
+  /** True where the plan that this one is joined to takes `hostIf` away: what is on it then needs no step. */
+  readonly hostIfGoes?: boolean;
+}
+
+/** Milliseconds that a packet may wait, as in the reference. */
+const LATENCY = 25;
+
+/** Ethernet header with a VLAN tag. */
+const HEADER = 18;
+
+/**
+ * What the pod receives leaves the host by `hostIf`, through a token bucket. What it sends comes in by `hostIf`, where
+ * nothing can queue, so it is sent on to an ifb, through a token bucket there. Plans nothing where nothing is limited.
+ */
+export function planShaping({ hostIf, ifbName, rates, mtu, alias, hostIfGoes = false }: ShapingRequest): Plan {
+  const ops: Op[] = [];
+  const undo: Op[] = [];
+  if (rates.ingress !== undefined) {
+    const bucket = { ns: 'host', dev: hostIf, ...bucketOf(rates.ingress, mtu) } as const;
+    ops.push({ op: 'tbf.add', ...bucket });
+    if (!hostIfGoes) undo.unshift({ op: 'tbf.delete', ...bucket });
+  }
+  if (rates.egress !== undefined) {
+    const link = { kind: 'ifb' } as const;
+    const redirect = { ns: 'host', dev: hostIf, to: ifbName } as const;
+    // A qdisc on a device that is up waits for RCU, milliseconds (qdisc_graft in net/sched/sch_api.c).
+    ops.push(
+      { op: 'link.create', ns: 'host', name: ifbName, link, mtu, ...(alias === undefined ? {} : { alias }) },
+      { op: 'tbf.add', ns: 'host', dev: ifbName, ...bucketOf(rates.egress, mtu) },
+      { op: 'link.set', ns: 'host', name: ifbName, set: { up: true } },
+      { op: 'redirect.add', ...redirect },
+    );
+    // Sent to a device that is gone, packets are lost: the redirection goes first.
+    undo.unshift({ op: 'link.delete', ns: 'host', name: ifbName, kind: 'ifb' });
+    if (!hostIfGoes) undo.unshift({ op: 'redirect.delete', ...redirect });
+  }
+  return { ops, undo };
+}
+
+/** A bucket that no packet of the device fits in would let none pass (tbf_enqueue drops it), so it holds one at least. */
+function bucketOf({ rate, burst }: RateLimit, mtu: number) {
+  return {
+    rate: Math.max(1, Math.floor(rate / 8)),
+    burst: Math.max(mtu + HEADER, Math.floor(burst / 8)),
+    latency: LATENCY,
+  };
+}

@@ -1,0 +1,107 @@
+import type { FirewallOptions } from '../config/firewall.ts';
+import { invalid } from '../config/invalid.ts';
+import type { PortMapping } from '../config/port-mappings.ts';
+import { formatAddr } from '../model/addr.ts';
+import type { FirewallBackend, FirewallEntry, PortEntry } from '../model/firewall.ts';
+import type { Op, Plan } from '../model/op.ts';
+import { formatPrefix, networkOf } from '../model/prefix.ts';
+import type { Addressing, Assigned } from './driver.ts';
+
+/** What a network and one endpoint of it want of the packet filter, decided before anything is made. */
+export interface Rules {
+  readonly backend: FirewallBackend;
+  readonly options: FirewallOptions;
+  readonly mappings: readonly PortMapping[];
+  /** The network's traffic is let through where others drop what they do not know. */
+  readonly admit: boolean;
+}
+
+/** Entries that the network's endpoints share. */
+export function networkEntries(rules: Rules, device: string, addressing: Addressing): FirewallEntry[] {
+  const { options, mappings } = rules;
+  const subnets = [...new Set(addressing.addresses.map(({ address }) => formatPrefix(networkOf(address))))];
+  const entries: FirewallEntry[] = rules.admit ? [{ kind: 'admit', device }] : [];
+  if (options.policy !== 'open') entries.push({ kind: 'policy', device, policy: options.policy });
+  for (const subnet of subnets) {
+    const family = subnet.includes(':') ? 6 : 4;
+    const same = (text: string): boolean => text.includes(':') === (family === 6);
+    if (options.masquerade !== undefined) {
+      const { except, to } = options.masquerade;
+      const source = to[family];
+      const fixed = source === undefined ? {} : { to: source };
+      entries.push({ kind: 'masquerade', subnet, except: except.filter(same), ...fixed });
+    }
+    if (mappings.length > 0 && options.ports.snat) entries.push({ kind: 'hairpin', device, subnet });
+  }
+  return entries;
+}
+
+/** Makes what of the network's entries is missing. Each goes by itself, since each may have come with another ADD. */
+export function planNetworkRules(backend: FirewallBackend, missing: readonly FirewallEntry[]): Plan {
+  if (missing.length === 0) return { ops: [], undo: [] };
+  const devices = missing.flatMap((entry) => (entry.kind === 'hairpin' && !entry.subnet.includes(':') ? [entry] : []));
+  const localnet = (value: string) => (entry: { device: string }) => routeLocalnet(entry.device, value);
+  return {
+    ops: [{ op: 'firewall.add', ns: 'host', backend, entries: missing }, ...devices.map(localnet('1'))],
+    undo: [
+      ...devices.map(localnet('0')),
+      ...missing.map((entry): Op => ({ op: 'firewall.delete', ns: 'host', backend, entries: [entry] })),
+    ],
+  };
+}
+
+/**
+ * The published ports of one endpoint: each mapping for each family that the pod has and the mapping means.
+ * Throws NetError `invalid-config` for a host address of a family that the pod has not.
+ */
+export function portEntries({ options, mappings }: Rules, addressing: Addressing): PortEntry[] {
+  const { snat, masqAll, mark, conditions } = options.ports;
+  return mappings.flatMap((mapping, i) => {
+    const { protocol, hostPort, containerPort: port, hostIp, family: wanted } = mapping;
+    const targets = ([4, 6] as const).flatMap((family) => {
+      const first = addressing.addresses.find(({ address }) => address.addr.family === family);
+      return first === undefined || (wanted !== undefined && wanted !== family) ? [] : [first];
+    });
+    if (targets.length === 0 && addressing.addresses.length > 0) {
+      const path = `.runtimeConfig.portMappings[${i}].hostIP`;
+      const what = `the pod has no IPv${wanted} address to lead to`;
+      throw invalid(path, hostIp ?? (wanted === 6 ? '::' : '0.0.0.0'), what, 'Use an address of the other family');
+    }
+    return targets.map(
+      ({ address: { addr } }: Assigned): PortEntry => ({
+        kind: 'port',
+        protocol,
+        ...(hostIp === undefined ? {} : { hostIp }),
+        hostPort,
+        address: formatAddr(addr),
+        port,
+        snat,
+        masqAll,
+        conditions: conditions[addr.family],
+        ...(mark === undefined ? {} : { mark }),
+      }),
+    );
+  });
+}
+
+/** Publishes ports, and forgets what the host remembers of UDP traffic to them: it would go to their last holder. */
+export function planPorts(backend: FirewallBackend, entries: readonly PortEntry[]): Plan {
+  if (entries.length === 0) return { ops: [], undo: [] };
+  const flush = entries.filter(({ protocol }) => protocol === 'udp').map(flushOf);
+  return {
+    ops: [{ op: 'firewall.add', ns: 'host', backend, entries }, ...flush],
+    undo: [{ op: 'firewall.delete', ns: 'host', backend, entries }, ...flush],
+  };
+}
+
+function flushOf({ protocol, hostIp, hostPort, address }: PortEntry): Op {
+  const family = address.includes(':') ? 6 : 4;
+  const target = hostIp === undefined ? {} : { address: hostIp };
+  return { op: 'conntrack.flush', ns: 'host', protocol, family, port: hostPort, ...target };
+}
+
+/** Packets of 127.0.0.0/8 may be routed to the device; the hairpin entry guards them against outsiders. */
+function routeLocalnet(device: string, value: string): Op {
+  const key = `net/ipv4/conf/${device}/route_localnet`;
+  return { op: 'sysctl.set', ns: 'host', key, value, optional: true };
+}

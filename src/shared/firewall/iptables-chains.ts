@@ -1,0 +1,51 @@
+import type { LinuxNamespace } from '../host/linux-namespace.ts';
+import type { Family } from '../model/addr.ts';
+import { NFPROTO_IPV4, NFPROTO_IPV6 } from '../netlink/constants.ts';
+import { deleteUnused } from '../netlink/nft-change.ts';
+import { type ChainId, openNetfilter, readChains } from '../netlink/nft-rules.ts';
+import { baseLines, CHAINS, TABLES } from './iptables-rules.ts';
+import type { Absent } from './iptables-script.ts';
+import type { Variant } from './iptables-tools.ts';
+
+const NFPROTO: Readonly<Record<Family, number>> = { 4: NFPROTO_IPV4, 6: NFPROTO_IPV6 };
+
+/** True where iptables-nft has a chain of ours, in either family. */
+export function hasChains(ns: LinuxNamespace): boolean {
+  using socket = ns.within(openNetfilter);
+  if (socket === undefined) return false;
+  const ids = TABLES.flatMap((table) =>
+    CHAINS[table].flatMap((chain) => [NFPROTO_IPV4, NFPROTO_IPV6].map((family): ChainId => ({ family, table, chain }))),
+  );
+  return readChains(socket, ids).some((policy) => policy !== undefined);
+}
+
+/**
+ * Which of the chains that our jumps start from are not there. iptables-nft makes them when they are first used, and
+ * `iptables-save` prints them in any case. Those of iptables-legacy come with their table, and stay.
+ */
+export function absentChains(ns: LinuxNamespace, variant: Variant, family: Family): Absent {
+  if (variant === 'legacy') return () => false;
+  const ids = TABLES.flatMap((table) =>
+    baseLines(table, family).map(({ chain }): ChainId => ({ family: NFPROTO[family], table, chain })),
+  );
+  using socket = ns.within(openNetfilter);
+  if (socket === undefined) return () => false;
+  const policies = readChains(socket, ids);
+  const absent = new Set(
+    ids.filter((_, i) => policies[i] === undefined).map(({ table, chain }) => `${table} ${chain}`),
+  );
+  return (table, chain) => absent.has(`${table} ${chain}`);
+}
+
+/** Chains of iptables-nft that were made for our jumps are gone, as far as nobody uses them, and so are their tables. */
+export function dropOrphans(ns: LinuxNamespace, family: Family, orphans: readonly string[]): void {
+  if (orphans.length === 0) return;
+  using socket = ns.within(openNetfilter);
+  if (socket === undefined) return;
+  for (const name of TABLES) {
+    const chains = orphans
+      .filter((orphan) => orphan.startsWith(`${name} `))
+      .map((orphan) => orphan.slice(name.length + 1));
+    if (chains.length > 0) deleteUnused(socket, NFPROTO[family], name, chains);
+  }
+}

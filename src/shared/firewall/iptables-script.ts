@@ -1,0 +1,105 @@
+import type { Family } from '../model/addr.ts';
+import { CHAINS, TABLES, type Table } from './iptables-rules.ts';
+import {
+  baseGroup,
+  deletionText,
+  type Group,
+  isWhole,
+  lineText,
+  MADE,
+  type SavedLine,
+  type State,
+  tablesOf,
+} from './iptables-state.ts';
+
+/** Input of `iptables-restore --noflush`; empty where nothing has to change. */
+export interface Script {
+  readonly text: string;
+  /** Chains of others that our jumps leave and that were made for them: `nat POSTROUTING`. */
+  readonly orphans: readonly string[];
+}
+
+/** Chains of others that are not there yet: `nat POSTROUTING`. */
+export type Absent = (table: Table, chain: string) => boolean;
+
+/** The groups are in force; what is whole already stays as it is. */
+export function addScript(family: Family, groups: readonly Group[], state: State, absent: Absent): Script {
+  const wanted = tablesOf(groups);
+  const replaces = new Set(groups.flatMap((group) => group.replaces ?? []));
+  const replaced = state.lines.filter(({ note }) => replaces.has(note));
+  const tables = TABLES.filter((table) => wanted.includes(table) || replaced.some((line) => line.table === table));
+  const blocks = tables.map((table) => {
+    const chains = CHAINS[table].filter((chain) => !state.chains[table].includes(chain));
+    // A rule that comes back by itself would come back in another place.
+    const broken = [baseGroup(table, family), ...groups].filter((group) => !isWhole(group, state));
+    const there = state.lines.filter((line) => line.table === table);
+    const ids = new Set(broken.map(({ id }) => id));
+    const makeWay = new Set(broken.flatMap((group) => group.replaces ?? []));
+    const old = there.filter(({ id, note }) => ids.has(id) || makeWay.has(note));
+    const wasMade = new Set(old.filter(({ note }) => note === MADE).map(({ chain }) => chain));
+    const made: Absent = (inTable, chain) => wasMade.has(chain) || absent(inTable, chain);
+    return block(table, [...chains.map(declaration), ...old.map(deletionText), ...groupLines(broken, table, made)]);
+  });
+  return { text: blocks.join(''), orphans: [] };
+}
+
+/** No line has one of the ids; where a table has no other left, our chains and jumps are gone from it. */
+export function removeScript(ids: ReadonlySet<string>, state: State): Script {
+  const orphans: string[] = [];
+  const blocks = TABLES.map((table) => {
+    const lines = state.lines.filter((line) => line.table === table);
+    const used = lines.some(({ id }) => id !== table && !ids.has(id));
+    if (!used) orphans.push(...orphansOf(lines));
+    if (used) return block(table, lines.filter(({ id }) => ids.has(id)).map(deletionText));
+    return block(table, clearing(table, lines, state));
+  });
+  return { text: blocks.join(''), orphans };
+}
+
+/** Exactly the groups are in force. */
+export function resetScript(family: Family, groups: readonly Group[], state: State, absent: Absent): Script {
+  const wanted = tablesOf(groups);
+  const orphans: string[] = [];
+  const blocks = TABLES.map((table) => {
+    const lines = state.lines.filter((line) => line.table === table);
+    if (!wanted.includes(table)) {
+      orphans.push(...orphansOf(lines));
+      return block(table, clearing(table, lines, state));
+    }
+    const jumps = lines.filter(({ chain }) => !CHAINS[table].includes(chain));
+    const wasMade = new Set(orphansOf(lines));
+    const made: Absent = (inTable, chain) => wasMade.has(`${inTable} ${chain}`) || absent(inTable, chain);
+    // The declaration of a chain that is there empties it.
+    const fresh = groupLines([baseGroup(table, family), ...groups], table, made);
+    return block(table, [...CHAINS[table].map(declaration), ...jumps.map(deletionText), ...fresh]);
+  });
+  return { text: blocks.join(''), orphans };
+}
+
+function groupLines(groups: readonly Group[], table: Table, made: Absent): string[] {
+  return groups.flatMap(({ id, lines }) =>
+    lines.flatMap((line, index) => {
+      if (line.table !== table) return [];
+      return [lineText(line, id, index, !CHAINS[table].includes(line.chain) && made(table, line.chain))];
+    }),
+  );
+}
+
+/** Jumps, rules and chains of ours go. */
+function clearing(table: Table, lines: readonly SavedLine[], state: State): string[] {
+  const jumps = lines.filter(({ chain }) => !CHAINS[table].includes(chain));
+  const chains = CHAINS[table].filter((chain) => state.chains[table].includes(chain));
+  return [...jumps.map(deletionText), ...chains.map((chain) => `-F ${chain}`), ...chains.map((chain) => `-X ${chain}`)];
+}
+
+function orphansOf(lines: readonly SavedLine[]): string[] {
+  return lines.filter(({ note }) => note === MADE).map(({ table, chain }) => `${table} ${chain}`);
+}
+
+function declaration(chain: string): string {
+  return `:${chain} - [0:0]`;
+}
+
+function block(table: Table, lines: readonly string[]): string {
+  return lines.length === 0 ? '' : `*${table}\n${lines.join('\n')}\nCOMMIT\n`;
+}

@@ -1,0 +1,91 @@
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
+import type { Family } from '../model/addr.ts';
+import { entryKey, type FirewallEntry } from '../model/firewall.ts';
+import { baseLines, CHAINS, type Line, TABLES, type Table } from './iptables-rules.ts';
+
+/** A rule of ours as `iptables-save` prints it. */
+export interface SavedLine {
+  readonly table: Table;
+  readonly chain: string;
+  /** Everything after the chain. */
+  readonly text: string;
+  /** Of its entry, or the name of the table for what all entries share. */
+  readonly id: string;
+  readonly index: number;
+  readonly note: string;
+}
+
+/** What one family has of ours. */
+export interface State {
+  readonly lines: readonly SavedLine[];
+  readonly byId: ReadonlyMap<string, readonly SavedLine[]>;
+  readonly chains: Readonly<Record<Table, readonly string[]>>;
+}
+
+/** Lines that belong together, under one id. */
+export interface Group {
+  readonly id: string;
+  readonly lines: readonly Line[];
+  /** Rules with this note, of another id, make way. */
+  readonly replaces?: string;
+}
+
+/** Of a jump whose chain was not there before us. */
+export const MADE = 'made';
+
+const OURS = / -m comment --comment "isthmus ([0-9a-z]+)\.(\d+)(?: ([^"]*))?"/;
+
+export function parseState(saved: string): State {
+  const lines: SavedLine[] = [];
+  const chains: Record<Table, string[]> = { raw: [], mangle: [], nat: [] };
+  let table: Table | undefined;
+  for (const line of saved.split('\n')) {
+    if (line.startsWith('*')) table = TABLES.find((name) => line === `*${name}`);
+    if (table === undefined) continue;
+    const declared = /^:(\S+)/.exec(line)?.[1];
+    if (declared !== undefined && CHAINS[table].includes(declared)) chains[table].push(declared);
+    const [, chain, text] = /^-A (\S+)( .*)$/.exec(line) ?? [];
+    const [, id, index, note = ''] = OURS.exec(text ?? '') ?? [];
+    if (chain === undefined || text === undefined || id === undefined) continue;
+    lines.push({ table, chain, text: text.trim(), id, index: Number(index), note });
+  }
+  return { lines, byId: Map.groupBy(lines, ({ id }) => id), chains };
+}
+
+/** The entry's name in comments: the same for the same entry. */
+export function entryId(entry: FirewallEntry): string {
+  return bytesToHex(sha256(utf8ToBytes(entryKey(entry)))).slice(0, 12);
+}
+
+/** What all entries share in a table. */
+export function baseGroup(table: Table, family: Family): Group {
+  return { id: table, lines: baseLines(table, family) };
+}
+
+/** True where every line of the group is there, and its chain. */
+export function isWhole({ id, lines }: Group, state: State): boolean {
+  const there = new Set(state.byId.get(id)?.map(({ index }) => index));
+  return lines.every((_, index) => there.has(index));
+}
+
+export function tablesOf(groups: readonly Group[]): Table[] {
+  return TABLES.filter((table) => groups.some(({ lines }) => lines.some((line) => line.table === table)));
+}
+
+/** The rule in iptables-restore's language. `made` notes that its chain was made for it. */
+export function lineText(line: Line, id: string, index: number, made: boolean): string {
+  const note = made ? MADE : line.note;
+  const comment = `isthmus ${id}.${index}${note === undefined ? '' : ` ${note}`}`;
+  const words = [...line.matches, '-m', 'comment', '--comment', comment, ...line.target].map(quoted);
+  return `${line.head ? `-I ${line.chain} 1` : `-A ${line.chain}`} ${words.join(' ')}`;
+}
+
+export function deletionText({ chain, text }: SavedLine): string {
+  return `-D ${chain} ${text}`;
+}
+
+/** A word as iptables-restore reads it: in double quotes, in which a backslash takes the next character as it is. */
+function quoted(word: string): string {
+  return /^[\w.:/,*=+@[\]!-]+$/.test(word) ? word : `"${word.replace(/["\\]/g, '\\$&')}"`;
+}

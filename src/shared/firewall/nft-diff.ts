@@ -1,0 +1,55 @@
+import type { Element } from '../host/firewall-elements.ts';
+import { NFT_SET_ELEM_INTERVAL_END } from '../netlink/constants.ts';
+import {
+  addElementsRequests,
+  deleteChainRequests,
+  deleteElementsRequests,
+  listElements,
+  type RawElement,
+} from '../netlink/nft-sets.ts';
+import type { NetlinkSocket, Request } from '../netlink/socket.ts';
+import { encodeElement, TABLE_ID, textOf } from './nft-elements.ts';
+import { intervalsOf } from './nft-state.ts';
+import { isIntervalSet, ruleCounts, SET_NAMES } from './nft-table.ts';
+
+/**
+ * The messages after which the sets of a whole table hold these elements and no others, and no chain of a port is there
+ * but those named. What is there already is not touched: traffic notices nothing.
+ */
+export function diffRequests(
+  socket: NetlinkSocket,
+  elements: readonly Element[],
+  chains: readonly string[],
+  counted: ReadonlyMap<string, number>,
+): Request[] {
+  const removed: Request[] = [];
+  const added: Request[] = [];
+  for (const set of SET_NAMES) {
+    const id = { ...TABLE_ID, set };
+    const wanted = byText(elements.filter((element) => element.set === set).map(encodeElement));
+    const there = byText(unitsOf(set, listElements(socket, id)));
+    removed.push(...deleteElementsRequests(id, without(there, wanted)));
+    added.push(...addElementsRequests(id, without(wanted, there)));
+  }
+  const left = [...counted.keys()].filter((chain) => !ruleCounts().has(chain) && !chains.includes(chain));
+  return [...removed, ...left.flatMap((chain) => deleteChainRequests(TABLE_ID, chain)), ...added];
+}
+
+/** What goes and comes together: an interval's start and, right behind it, its end; else one element. */
+function unitsOf(set: string, list: readonly RawElement[]): RawElement[][] {
+  if (!isIntervalSet(set)) return list.map((element) => [element]);
+  return intervalsOf(list).map(({ start, end }) =>
+    end === undefined ? [start] : [start, { flags: NFT_SET_ELEM_INTERVAL_END, key: { value: end } }],
+  );
+}
+
+function byText(units: readonly (readonly RawElement[])[]): ReadonlyMap<string, readonly RawElement[]> {
+  return new Map(units.map((unit) => [textOf(unit), unit]));
+}
+
+function without(
+  units: ReadonlyMap<string, readonly RawElement[]>,
+  others: ReadonlyMap<string, unknown>,
+): readonly RawElement[] {
+  return [...units].flatMap(([text, unit]) => (others.has(text) ? [] : unit));
+}

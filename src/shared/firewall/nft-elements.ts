@@ -1,0 +1,129 @@
+import { PROTOCOL_NUMBERS } from '../host/conntrack.ts';
+import type { Element, Field, Verdict } from '../host/firewall-elements.ts';
+import { type Addr, addrToBytes, BITS, parseAddr } from '../model/addr.ts';
+import { firstOf, lastOf, parsePrefix } from '../model/prefix.ts';
+import {
+  NF_ACCEPT,
+  NF_DROP,
+  NFPROTO_INET,
+  NFT_GOTO,
+  NFT_JUMP,
+  NFT_RETURN,
+  NFT_SET_ELEM_INTERVAL_END,
+} from '../netlink/constants.ts';
+import type { RawElement, SetId } from '../netlink/nft-sets.ts';
+
+export const TABLE_ID = { family: NFPROTO_INET, table: 'isthmus' } as const;
+
+const IFNAME_BYTES = 16;
+
+const VERDICTS: Readonly<Record<Verdict['verdict'], number>> = {
+  accept: NF_ACCEPT,
+  drop: NF_DROP,
+  return: NFT_RETURN,
+  jump: NFT_JUMP,
+  goto: NFT_GOTO,
+};
+
+export const VERDICT_WORDS: ReadonlyMap<number, Verdict['verdict']> = new Map(
+  (Object.keys(VERDICTS) as Verdict['verdict'][]).map((word) => [VERDICTS[word], word]),
+);
+
+export function setId({ set }: Element): SetId {
+  return { ...TABLE_ID, set };
+}
+
+/**
+ * What an element is to the kernel. A prefix alone is an interval's start and its end, the first address after it;
+ * one of several fields makes an element with two keys, the lowest and the highest.
+ */
+export function encodeElement({ key, data }: Element): RawElement[] {
+  const low = join(key.map((field) => fieldBytes(field, 'low')));
+  const led = data === undefined ? {} : { data: dataOf(data) };
+  const [only] = key;
+  if (isInterval({ key }) && only?.type === 'prefix') {
+    const end = endOf(only.value);
+    const start: RawElement = { key: { value: low }, ...led };
+    return end === undefined ? [start] : [start, { flags: NFT_SET_ELEM_INTERVAL_END, key: { value: end } }];
+  }
+  if (!key.some(({ type }) => type === 'prefix')) return [{ key: { value: low }, ...led }];
+  return [{ key: { value: low }, keyEnd: { value: join(key.map((field) => fieldBytes(field, 'high'))) }, ...led }];
+}
+
+/** True where the element is a prefix alone: two elements to the kernel. */
+export function isInterval({ key }: Pick<Element, 'key'>): boolean {
+  return key.length === 1 && key[0]?.type === 'prefix';
+}
+
+/** True where the kernel's element is this one: the same keys, and it leads to the same. */
+export function sameElement(wanted: RawElement, found: RawElement | undefined): boolean {
+  return (
+    found !== undefined &&
+    same(wanted.key?.value, found.key?.value) &&
+    same(wanted.keyEnd?.value, found.keyEnd?.value) &&
+    same(wanted.data?.value, found.data?.value) &&
+    wanted.data?.verdict?.code === found.data?.verdict?.code &&
+    wanted.data?.verdict?.chain === found.data?.verdict?.chain
+  );
+}
+
+/** The same text for the same elements. */
+export function textOf(elements: readonly RawElement[]): string {
+  const one = ({ flags = 0, key, keyEnd, data }: RawElement): string => {
+    const hex = [key, keyEnd, data].map((part) => Buffer.from(part?.value ?? []).toString('hex'));
+    return [flags, ...hex, data?.verdict?.code, data?.verdict?.chain].join(' ');
+  };
+  return elements.map(one).join();
+}
+
+function dataOf(data: readonly Field[] | Verdict): NonNullable<RawElement['data']> {
+  if (!('verdict' in data)) return { value: join(data.map((field) => fieldBytes(field, 'low'))) };
+  const code = VERDICTS[data.verdict];
+  return { verdict: 'chain' in data ? { code, chain: data.chain } : { code } };
+}
+
+/** The bytes of a field, padded to four. */
+function fieldBytes(field: Field, edge: 'low' | 'high'): Uint8Array {
+  switch (field.type) {
+    case 'addr':
+      return addrBytes(parseAddr(field.value));
+    case 'prefix': {
+      const prefix = parsePrefix(field.value);
+      return addrBytes(prefix && (edge === 'low' ? firstOf(prefix) : lastOf(prefix)));
+    }
+    case 'ifname':
+      return padded(Buffer.from(field.value), IFNAME_BYTES);
+    case 'proto':
+      return padded(Uint8Array.of(PROTOCOL_NUMBERS[field.value]), 4);
+    case 'port':
+      return padded(Uint8Array.of(field.value >> 8, field.value & 0xff), 4);
+  }
+}
+
+/** The first address after the prefix; undefined for one that reaches to the end. */
+function endOf(text: string): Uint8Array | undefined {
+  const prefix = parsePrefix(text);
+  if (prefix === undefined) return undefined;
+  const { family, value } = lastOf(prefix);
+  const next = value + 1n;
+  return next >> BigInt(BITS[family]) === 0n ? addrBytes({ family, value: next }) : undefined;
+}
+
+/** The model has looked at every address before. */
+function addrBytes(addr: Addr | undefined): Uint8Array {
+  return addr === undefined ? new Uint8Array() : addrToBytes(addr);
+}
+
+function padded(bytes: Uint8Array, size: number): Uint8Array {
+  const out = new Uint8Array(size);
+  out.set(bytes);
+  return out;
+}
+
+function join(parts: readonly Uint8Array[]): Uint8Array {
+  return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
+}
+
+function same(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : Buffer.compare(a, b) === 0;
+}

@@ -1,0 +1,160 @@
+import { FIREWALL_TABLE } from '../host/firewall-elements.ts';
+import type { Protocol } from '../model/firewall.ts';
+
+/** Every set and map of the table with its definition; those that tell soonest that the table is in use come first. */
+const SETS = {
+  networks: 'set { type ifname; }',
+  hairpin: 'set { type ifname; }',
+  masquerade4: 'set { type ipv4_addr; flags interval; }',
+  masquerade6: 'set { type ipv6_addr; flags interval; }',
+  hairpin4: 'set { type ipv4_addr . ifname; flags interval; }',
+  hairpin6: 'set { type ipv6_addr . ifname; flags interval; }',
+  direct4: 'set { type ipv4_addr . ipv4_addr; flags interval; }',
+  direct6: 'set { type ipv6_addr . ipv6_addr; flags interval; }',
+  source4: 'map { type ipv4_addr : ipv4_addr; flags interval; }',
+  source6: 'map { type ipv6_addr : ipv6_addr; flags interval; }',
+  own: 'map { type ifname . ifname : verdict; }',
+  apart: 'set { type ifname; }',
+  leaving: 'map { type ifname : verdict; }',
+  entering: 'map { type ifname : verdict; }',
+  port4: 'map { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; }',
+  port6: 'map { type ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service; }',
+  port_any4: 'map { type inet_proto . inet_service : ipv4_addr . inet_service; }',
+  port_any6: 'map { type inet_proto . inet_service : ipv6_addr . inet_service; }',
+  condition4: 'map { type ipv4_addr . inet_proto . inet_service : verdict; }',
+  condition6: 'map { type ipv6_addr . inet_proto . inet_service : verdict; }',
+  condition_any4: 'map { type inet_proto . inet_service : verdict; }',
+  condition_any6: 'map { type inet_proto . inet_service : verdict; }',
+  answer4: 'map { type ipv4_addr . inet_proto . inet_service : verdict; }',
+  answer6: 'map { type ipv6_addr . inet_proto . inet_service : verdict; }',
+  answer_any4: 'map { type inet_proto . inet_service : verdict; }',
+  answer_any6: 'map { type inet_proto . inet_service : verdict; }',
+} as const;
+
+export const SET_NAMES: readonly string[] = Object.keys(SETS);
+
+/** True for sets of single prefixes: their intervals are two elements each. */
+export function isIntervalSet(set: string): boolean {
+  const definition = Object.hasOwn(SETS, set) ? SETS[set as keyof typeof SETS] : '';
+  return definition.includes('interval') && !definition.includes(' . ');
+}
+
+const KEY = 'meta l4proto . th dport';
+const PROTOCOLS = ['tcp', 'udp', 'sctp'] as const satisfies readonly Protocol[];
+
+interface Chain {
+  readonly hook?: string;
+  readonly rules: readonly string[];
+}
+
+/** Every chain but those of ports with conditions. Chains that others lead to come first. */
+const chains = (): Readonly<Record<string, Chain>> => ({
+  /** Only what was addressed to a published port gets through. */
+  published: { rules: ['ct status dnat accept', 'drop'] },
+  /** What comes from a network that keeps apart. */
+  isolation: { rules: ['oifname @apart goto published'] },
+  hide: { rules: ['masquerade'] },
+  /** A published port of one address goes before one of every address, one with conditions before one without. */
+  ports: {
+    rules: [
+      `meta nfproto ipv4 ip daddr . ${KEY} vmap @condition4`,
+      `meta nfproto ipv6 ip6 daddr . ${KEY} vmap @condition6`,
+      `dnat ip to ip daddr . ${KEY} map @port4`,
+      `dnat ip6 to ip6 daddr . ${KEY} map @port6`,
+      `meta nfproto ipv4 ${KEY} vmap @condition_any4`,
+      `meta nfproto ipv6 ${KEY} vmap @condition_any6`,
+      `meta nfproto ipv4 dnat ip to ${KEY} map @port_any4`,
+      `meta nfproto ipv6 dnat ip6 to ${KEY} map @port_any6`,
+    ],
+  },
+  /** Where the pod would answer past this host, the connection gets an address of the host. */
+  answers: {
+    rules: [
+      ...PROTOCOLS.flatMap(answerRules),
+      'oifname @hairpin ip saddr 127.0.0.0/8 masquerade',
+      'ip saddr . oifname @hairpin4 masquerade',
+      'ip6 saddr . oifname @hairpin6 masquerade',
+    ],
+  },
+  /** route_localnet, which lets the host's 127.0.0.1 reach pods, would let pods reach the host's. */
+  guard: {
+    hook: 'type filter hook prerouting priority raw; policy accept;',
+    rules: ['iifname @hairpin ip daddr 127.0.0.0/8 drop', 'iifname @hairpin ip saddr 127.0.0.0/8 drop'],
+  },
+  /** What comes from elsewhere for 127.0.0.0/8 is left to be dropped by routing, which a new destination would escape. */
+  incoming: {
+    hook: 'type nat hook prerouting priority dstnat; policy accept;',
+    rules: ['ip daddr 127.0.0.0/8 return', 'fib daddr type local jump ports'],
+  },
+  /** Nothing makes [::1] routable: it is left to be refused at once. */
+  local: {
+    hook: 'type nat hook output priority -100; policy accept;',
+    rules: ['ip6 daddr ::1 return', 'fib daddr type local jump ports'],
+  },
+  outgoing: {
+    hook: 'type nat hook postrouting priority srcnat; policy accept;',
+    rules: [
+      'ct status dnat jump answers',
+      'oifname @networks return',
+      'oifname @hairpin return',
+      'oifname "lo" return',
+      'ip saddr != @masquerade4 return',
+      'ip6 saddr != @masquerade6 return',
+      'ip daddr @masquerade4 return',
+      'ip6 daddr @masquerade6 return',
+      'ip daddr 224.0.0.0/4 return',
+      'ip6 daddr ff00::/8 return',
+      'ip saddr . ip daddr @direct4 return',
+      'ip6 saddr . ip6 daddr @direct6 return',
+      'snat ip to ip saddr map @source4',
+      'snat ip6 to ip6 saddr map @source6',
+      'masquerade',
+    ],
+  },
+  forward: {
+    hook: 'type filter hook forward priority filter; policy accept;',
+    rules: [
+      'ct state established,related accept',
+      'iifname . oifname vmap @own',
+      'iifname vmap @leaving',
+      'oifname vmap @entering',
+    ],
+  },
+});
+
+/** nft knows the type of a connection's port only where the rule names one protocol. */
+function answerRules(protocol: Protocol): string[] {
+  const port = `meta l4proto . ct original proto-dst`;
+  return [
+    `meta nfproto ipv4 meta l4proto ${protocol} ct original ip daddr . ${port} vmap @answer4`,
+    `meta nfproto ipv6 meta l4proto ${protocol} ct original ip6 daddr . ${port} vmap @answer6`,
+    `meta nfproto ipv4 meta l4proto ${protocol} ${port} vmap @answer_any4`,
+    `meta nfproto ipv6 meta l4proto ${protocol} ${port} vmap @answer_any6`,
+  ];
+}
+
+let counts: ReadonlyMap<string, number> | undefined;
+
+/** How many rules each chain has. */
+export function ruleCounts(): ReadonlyMap<string, number> {
+  counts ??= new Map(Object.entries(chains()).map(([name, { rules }]) => [name, rules.length]));
+  return counts;
+}
+
+/**
+ * The nft lines after which the table is whole, whatever was there of it; elements stay. Equivalent: `nft -f` of them.
+ */
+export function tableLines(): string[] {
+  const lines = [`add table ${FIREWALL_TABLE}`];
+  for (const [name, definition] of Object.entries(SETS)) {
+    const space = definition.indexOf(' ');
+    lines.push(`add ${definition.slice(0, space)} ${FIREWALL_TABLE} ${name}${definition.slice(space)}`);
+  }
+  const all = Object.entries(chains());
+  for (const [name, { hook }] of all)
+    lines.push(`add chain ${FIREWALL_TABLE} ${name}${hook === undefined ? '' : ` { ${hook} }`}`);
+  for (const [name] of all) lines.push(`flush chain ${FIREWALL_TABLE} ${name}`);
+  for (const [name, { rules }] of all)
+    for (const rule of rules) lines.push(`add rule ${FIREWALL_TABLE} ${name} ${rule}`);
+  return lines;
+}

@@ -1,0 +1,265 @@
+import { asNetError, type NetError } from '../errors/net-error.ts';
+import { type Element, FIREWALL_TABLE, footprint, type PortChain } from '../host/firewall-elements.ts';
+import { firewallLines } from '../host/firewall-text.ts';
+import type { LinuxNamespace } from '../host/linux-namespace.ts';
+import type { FirewallEntry } from '../model/firewall.ts';
+import { EEXIST, ENOENT, NETLINK_NETFILTER } from '../netlink/constants.ts';
+import { deleteTableAt, rulesetGeneration } from '../netlink/nfnetlink.ts';
+import {
+  addElementsRequests,
+  countRules,
+  deleteChainRequests,
+  deleteElementsRequests,
+  transact,
+} from '../netlink/nft-sets.ts';
+import { NetlinkSocket, type Reply, type Request } from '../netlink/socket.ts';
+import { type Admitter, openAdmitter } from './admit.ts';
+import type { Firewaller } from './firewaller.ts';
+import { diffRequests } from './nft-diff.ts';
+import { encodeElement, setId, TABLE_ID, textOf } from './nft-elements.ts';
+import { clash, refused, refusedScript, unsettled } from './nft-failure.ts';
+import { obsoleteRequests } from './nft-obsolete.ts';
+import { leadingTo } from './nft-ports.ts';
+import { runScript, type ScriptRunner } from './nft-script.ts';
+import { hasRule, isEmpty, presenceOf, replaceable, TableWatch, withoutNeeded } from './nft-state.ts';
+import { tableLines } from './nft-table.ts';
+
+/** Somebody else changes the ruleset meanwhile: so often it is tried again. */
+const MAX_ATTEMPTS = 32;
+
+/** So often a reset looks anew at a ruleset that changed, before it makes the whole table anew. */
+const MAX_RESETS = 4;
+
+/**
+ * The entries as elements of one table of our own, `inet isthmus`, whose rules are always the same; only a port with
+ * conditions has a chain besides. Elements go to the kernel as they are; a script is run only to make or mend the table,
+ * and for conditions.
+ */
+export class NftablesFirewaller implements Firewaller {
+  readonly backend = 'nftables';
+  readonly #ns: LinuxNamespace;
+  readonly #via: ScriptRunner | undefined;
+  readonly #admitter: Admitter;
+  #opened: { readonly socket: NetlinkSocket; readonly watch: TableWatch } | undefined;
+
+  constructor(ns: LinuxNamespace, via?: ScriptRunner) {
+    this.#ns = ns;
+    this.#via = via;
+    this.#admitter = openAdmitter(ns);
+  }
+
+  add(entries: readonly FirewallEntry[]): void {
+    const { elements, chains } = footprint(entries);
+    if (elements.length > 0) this.#addElements(elements, chains, entries);
+    if (elements.length > 0) this.#removeObsolete(entries);
+    this.#admitter.add(admitted(entries));
+  }
+
+  remove(entries: readonly FirewallEntry[]): NetError[] {
+    const errors = this.#admitter.remove(admitted(entries));
+    try {
+      const { elements, chains } = footprint(entries);
+      if (elements.length > 0) this.#removeElements(elements, chains);
+    } catch (thrown) {
+      errors.push(asNetError(thrown, 'firewall.delete'));
+    }
+    return errors;
+  }
+
+  missing(entries: readonly FirewallEntry[]): FirewallEntry[] {
+    const unadmitted = new Set(this.#admitter.missing(admitted(entries)));
+    const isOutside = (entry: FirewallEntry): boolean => entry.kind === 'admit' && unadmitted.has(entry.device);
+    if (entries.every(({ kind }) => kind === 'admit')) return entries.filter(isOutside);
+    const { socket, watch } = this.#kernel;
+    const whole = watch.isWhole();
+    const parts = entries.map((entry) => footprint([entry]));
+    const states = whole
+      ? presenceOf(
+          socket,
+          parts.flatMap(({ elements }) => elements),
+        )
+      : [];
+    const left = new Set(whole ? entries.filter((entry) => obsoleteRequests(socket, [entry]).length > 0) : []);
+    let at = 0;
+    return entries.filter((entry, i) => {
+      if (entry.kind === 'admit') return isOutside(entry);
+      const { elements = [], chains = [] } = parts[i] ?? {};
+      const own = states.slice(at, at + elements.length);
+      at += elements.length;
+      return (
+        !whole ||
+        left.has(entry) ||
+        own.some((state) => state !== 'present') ||
+        !chains.every(({ name }) => hasRule(socket, name))
+      );
+    });
+  }
+
+  #removeObsolete(entries: readonly FirewallEntry[]): void {
+    const { socket } = this.#kernel;
+    const requests = obsoleteRequests(socket, entries);
+    const errno = requests.length === 0 ? 0 : errnoOf(transact(socket, requests));
+    if (errno !== 0 && errno !== ENOENT) throw refused('firewall.add', footprint(entries).elements, errno);
+  }
+
+  forget(addresses: readonly string[]): NetError[] {
+    try {
+      const { elements, chains } = leadingTo(this.#kernel.socket, addresses);
+      if (elements.length > 0 || chains.length > 0) this.#removeElements(elements, chains);
+      return [];
+    } catch (thrown) {
+      return [asNetError(thrown, 'firewall.delete')];
+    }
+  }
+
+  reset(entries: readonly FirewallEntry[]): void {
+    const inTable = entries.filter(({ kind }) => kind !== 'admit');
+    const { elements, chains } = footprint(inTable);
+    if (inTable.length === 0 || !this.#resetElements(elements, chains)) this.#remake(inTable);
+    this.#admitter.reset(admitted(entries));
+  }
+
+  [Symbol.dispose](): void {
+    this.#opened?.socket[Symbol.dispose]();
+    this.#opened = undefined;
+    this.#admitter[Symbol.dispose]();
+  }
+
+  get #kernel(): { readonly socket: NetlinkSocket; readonly watch: TableWatch } {
+    if (this.#opened === undefined) {
+      const socket = this.#ns.within(() => new NetlinkSocket(NETLINK_NETFILTER));
+      this.#opened = { socket, watch: new TableWatch(socket) };
+    }
+    return this.#opened;
+  }
+
+  /** False where the table is not whole, or lacks the chain of a port: then it has to be made anew. */
+  #resetElements(elements: readonly Element[], chains: readonly PortChain[]): boolean {
+    const { socket, watch } = this.#kernel;
+    const names = chains.map(({ name }) => name);
+    for (let attempt = 0; attempt < MAX_RESETS; attempt++) {
+      if (!watch.isWhole()) return false;
+      const counted = countRules(socket, TABLE_ID);
+      if (!names.every((name) => counted.has(name))) return false;
+      const requests = diffRequests(socket, elements, names, counted);
+      const errno = requests.length === 0 ? 0 : errnoOf(transact(socket, requests));
+      if (errno === 0) return true;
+      if (errno !== ENOENT && errno !== EEXIST) throw refused('firewall.reset', elements, errno);
+    }
+    return false;
+  }
+
+  #remake(entries: readonly FirewallEntry[]): void {
+    const lines = [`add table ${FIREWALL_TABLE}`, `delete table ${FIREWALL_TABLE}`];
+    if (entries.length > 0) lines.push(...tableLines(), ...firewallLines('add', entries));
+    const { ok, error } = runScript(this.#ns, lines, this.#via);
+    if (!ok) throw refusedScript(entries, error);
+  }
+
+  #addElements(elements: readonly Element[], chains: readonly PortChain[], entries: readonly FirewallEntry[]): void {
+    const { socket, watch } = this.#kernel;
+    let replaced: readonly Request[] = [];
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const whole = watch.isWhole();
+      const errno =
+        whole && chains.length === 0
+          ? errnoOf(transact(socket, [...replaced, ...addRequests(elements)]))
+          : this.#addByScript(whole, replaced, entries);
+      if (errno === 0) return;
+      if (errno === ENOENT) {
+        // The table went meanwhile, or what was to be replaced.
+        replaced = [];
+        continue;
+      }
+      if (errno !== EEXIST) throw refused('firewall.add', elements, errno);
+      const states = presenceOf(socket, elements);
+      const foreign = elements.filter((_, i) => states[i] === 'foreign');
+      const olds = foreign.map((element) => ({ element, old: replaceable(socket, element) }));
+      const clashing = olds.find(({ old }) => old === undefined)?.element;
+      if (clashing !== undefined || foreign.length === 0)
+        throw clash(socket, clashing ?? elements.find((element, i) => states[i] === 'absent' && hasPrefix(element)));
+      // Several new exceptions may be in the place of one old.
+      const all = olds.map(({ element, old = [] }) => [`${element.set} ${textOf(old)}`, element, old] as const);
+      const once = new Map(all.map(([text, element, old]) => [text, deleteElementsRequests(setId(element), old)]));
+      replaced = [...once.values()].flat();
+    }
+    throw unsettled('firewall.add');
+  }
+
+  /** The errno that matters to a caller that tries again, 0 for success. */
+  #addByScript(whole: boolean, replaced: readonly Request[], entries: readonly FirewallEntry[]): number {
+    // A script cannot take messages along: what it replaces goes just before.
+    const errno = replaced.length === 0 ? 0 : errnoOf(transact(this.#kernel.socket, replaced));
+    if (errno !== 0) return errno;
+    const lines = [...(whole ? [] : tableLines()), ...firewallLines('add', entries)];
+    const { ok, error } = runScript(this.#ns, lines, this.#via);
+    if (ok) return 0;
+    if (/\bFile exists\b|interval overlaps|conflicting intervals/.test(error)) return EEXIST;
+    throw refusedScript(entries, error);
+  }
+
+  /** Only what leads where it should: a port that another endpoint holds is not ours to take. */
+  #removeElements(elements: readonly Element[], chains: readonly PortChain[]): void {
+    const { socket } = this.#kernel;
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const going = withoutNeeded(socket, elements);
+      const states = presenceOf(socket, going);
+      const present = going.filter((_, i) => states[i] === 'present');
+      const filled = chains.filter(({ name }) => hasRule(socket, name)).map(({ name }) => name);
+      const errno =
+        present.length + filled.length === 0 ? 0 : errnoOf(transact(socket, removeRequests(present, filled)));
+      if (errno === 0) {
+        this.#deleteEmptyTable();
+        return;
+      }
+      if (errno !== ENOENT) throw refused('firewall.delete', elements, errno);
+    }
+    throw unsettled('firewall.delete');
+  }
+
+  /** Nothing else tells the kernel "only while it is empty", so the deletion names the state that was looked at. */
+  #deleteEmptyTable(): void {
+    const { socket } = this.#kernel;
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const generation = rulesetGeneration(socket);
+      if (!isEmpty(socket)) return;
+      const result = deleteTableAt(socket, TABLE_ID.family, TABLE_ID.table, generation);
+      if (result === 0 || result === ENOENT) return;
+      if (result !== 'changed') throw refused('firewall.delete', [], result);
+    }
+  }
+}
+
+/** The first that is not 0. */
+function errnoOf(replies: readonly Reply[]): number {
+  return replies.find(({ errno }) => errno !== 0)?.errno ?? 0;
+}
+
+function hasPrefix({ key }: Element): boolean {
+  return key.some(({ type }) => type === 'prefix');
+}
+
+function admitted(entries: readonly FirewallEntry[]): string[] {
+  return [...new Set(entries.flatMap((entry) => (entry.kind === 'admit' ? [entry.device] : [])))];
+}
+
+function addRequests(elements: readonly Element[]): Request[] {
+  return bySet(elements).flatMap((list) => addElementsRequests(setId(list[0]), list.flatMap(encodeElement)));
+}
+
+function removeRequests(elements: readonly Element[], chains: readonly string[]): Request[] {
+  return [
+    ...bySet(elements).flatMap((list) => deleteElementsRequests(setId(list[0]), list.flatMap(encodeElement))),
+    ...chains.flatMap((chain) => deleteChainRequests(TABLE_ID, chain)),
+  ];
+}
+
+function bySet(elements: readonly Element[]): (readonly [Element, ...Element[]])[] {
+  const sets = new Map<string, [Element, ...Element[]]>();
+  for (const element of elements) {
+    const list = sets.get(element.set);
+    if (list === undefined) sets.set(element.set, [element]);
+    else list.push(element);
+  }
+  return [...sets.values()];
+}

@@ -1,0 +1,243 @@
+import { NetError } from '../errors/net-error.ts';
+import { type Family, parseAddr } from '../model/addr.ts';
+import { digest } from '../model/attachment.ts';
+import { entryKey, type FirewallEntry, type IngressPolicy, type PortEntry } from '../model/firewall.ts';
+import { contains, type Prefix, parsePrefix } from '../model/prefix.ts';
+
+/** The table that holds all entries of the nftables firewall. */
+export const FIREWALL_TABLE = 'inet isthmus';
+
+/** One field of an element's key, or of a map's address and port. */
+export type Field =
+  | { readonly type: 'addr'; readonly value: string }
+  /** Without host bits, in a set with intervals. */
+  | { readonly type: 'prefix'; readonly value: string }
+  | { readonly type: 'ifname'; readonly value: string }
+  | { readonly type: 'proto'; readonly value: 'tcp' | 'udp' | 'sctp' }
+  | { readonly type: 'port'; readonly value: number };
+
+export type Verdict =
+  | { readonly verdict: 'accept' | 'drop' | 'return' }
+  | { readonly verdict: 'jump' | 'goto'; readonly chain: string };
+
+/** One element of a set or map of the firewall's table. */
+export interface Element {
+  readonly set: string;
+  readonly key: readonly Field[];
+  /** What a map leads to; absent for a set. */
+  readonly data?: readonly Field[] | Verdict;
+}
+
+/** What a match of nft is written with. */
+const CONDITION = /^[\w .:,/!=<>&|^(){}"@*+%-]+$/;
+
+/** The chain of a port with conditions of its own, with its one rule. */
+export interface PortChain {
+  readonly name: string;
+  readonly rule: string;
+}
+
+export interface Footprint {
+  readonly elements: readonly Element[];
+  readonly chains: readonly PortChain[];
+}
+
+/**
+ * What the entries are in the firewall's table, in an order in which a kernel takes them, each element once. Entries
+ * of kind `admit` are not there. Of two policies of one device the first holds. Throws NetError `invalid-config` for an
+ * entry that cannot be one, `conflict` for a host port that is to lead to two pods.
+ */
+export function footprint(entries: readonly FirewallEntry[]): Footprint {
+  const elements = new Map<string, Element>();
+  const chains = new Map<string, PortChain>();
+  for (const entry of entries) {
+    for (const element of elementsOf(entry)) {
+      const there = elements.get(keyOf(element));
+      if (there === undefined) elements.set(keyOf(element), element);
+      else if (entry.kind === 'port' && JSON.stringify(there) !== JSON.stringify(element)) throw twice(entry);
+    }
+    if (entry.kind !== 'port' || entry.conditions.length === 0) continue;
+    const chain = { name: chainName(entry), rule: chainRule(entry) };
+    chains.set(chain.name, chain);
+  }
+  return { elements: [...elements.values()], chains: [...chains.values()] };
+}
+
+function elementsOf(entry: FirewallEntry): Element[] {
+  switch (entry.kind) {
+    case 'admit':
+      return [];
+    case 'masquerade':
+      return masquerade(entry);
+    case 'hairpin': {
+      const { family, field } = subnetOf(entry.kind, 'subnet', entry.subnet);
+      const device = deviceOf(entry);
+      const loopback: Element[] = family === 4 ? [{ set: 'hairpin', key: [device] }] : [];
+      return [...loopback, { set: `hairpin${family}`, key: [field, device] }];
+    }
+    case 'policy':
+      return policy(entry);
+    case 'port':
+      return port(entry);
+  }
+}
+
+/** Exceptions that hold others come alone: elements of an interval set may not overlap. */
+function masquerade({ subnet, except, to }: Extract<FirewallEntry, { kind: 'masquerade' }>): Element[] {
+  const { family, field } = subnetOf('masquerade', 'subnet', subnet);
+  const exceptions = except.map((text) => subnetOf('masquerade', 'except', text));
+  const outer = exceptions.filter(
+    (one) =>
+      one.family === family &&
+      !exceptions.some((other) => other.prefix.length < one.prefix.length && contains(other.prefix, one.prefix.addr)),
+  );
+  return [
+    { set: `masquerade${family}`, key: [field] },
+    ...outer.map((one): Element => ({ set: `direct${family}`, key: [field, one.field] })),
+    ...(to === undefined ? [] : [{ set: `source${family}`, key: [field], data: [addrOf('to', to, family)] }]),
+  ];
+}
+
+/** `own` rules what a network sends itself, `leaving` what it sends, `entering` what it gets; in this order. */
+function policy(entry: Extract<FirewallEntry, { kind: 'policy' }>): Element[] {
+  const device = deviceOf(entry);
+  const known: Element = { set: 'networks', key: [device] };
+  const own = (data: Verdict): Element => ({ set: 'own', key: [device, device], data });
+  const apart: Element[] = [
+    { set: 'apart', key: [device] },
+    { set: 'leaving', key: [device], data: { verdict: 'jump', chain: 'isolation' } },
+  ];
+  const published: Verdict = { verdict: 'goto', chain: 'published' };
+  switch (entry.policy) {
+    case 'open':
+      return [known];
+    case 'same-bridge':
+      return [known, own({ verdict: 'accept' }), ...apart];
+    case 'isolated':
+      return [known, own(published), ...apart];
+    case 'closed':
+      return [known, own({ verdict: 'accept' }), { set: 'entering', key: [device], data: published }];
+    case 'internal':
+      return [
+        known,
+        own({ verdict: 'accept' }),
+        { set: 'leaving', key: [device], data: { verdict: 'drop' } },
+        { set: 'entering', key: [device], data: { verdict: 'drop' } },
+      ];
+  }
+}
+
+const POLICIES: readonly IngressPolicy[] = ['open', 'same-bridge', 'isolated', 'closed', 'internal'];
+
+/** Elements that another policy of the same device may have left, and that the entries do not have. */
+export function obsoleteElements(entries: readonly FirewallEntry[]): Element[] {
+  const kept = new Set(footprint(entries).elements.map(keyOf));
+  const found = new Map<string, Element>();
+  for (const entry of entries) {
+    if (entry.kind !== 'policy') continue;
+    for (const element of POLICIES.flatMap((other) => policy({ ...entry, policy: other }))) {
+      if (!kept.has(keyOf(element))) found.set(JSON.stringify(element), element);
+    }
+  }
+  return [...found.values()];
+}
+
+/** Names of sets: `any` for every address of the host, `with conditions` for ports that lead through a chain. */
+function port(entry: PortEntry): Element[] {
+  const family = familyOf('address', entry.address);
+  const wild = isWild(entry.hostIp);
+  const suffix = `${wild ? '_any' : ''}${family}`;
+  const key: Field[] = [
+    ...(wild || entry.hostIp === undefined ? [] : [addrOf('hostIp', entry.hostIp, family)]),
+    { type: 'proto', value: entry.protocol },
+    portOf('hostPort', entry.hostPort),
+  ];
+  const target = [addrOf('address', entry.address, family), portOf('port', entry.port)];
+  const way: Verdict | undefined = entry.masqAll
+    ? { verdict: 'goto', chain: 'hide' }
+    : entry.snat
+      ? undefined
+      : { verdict: 'return' };
+  const leads: Element =
+    entry.conditions.length === 0
+      ? { set: `port${suffix}`, key, data: target }
+      : { set: `condition${suffix}`, key, data: { verdict: 'jump', chain: chainName(entry) } };
+  return [leads, ...(way === undefined ? [] : [{ set: `answer${suffix}`, key, data: way }])];
+}
+
+/** True where the port is one of every address of the host. */
+function isWild(hostIp: string | undefined): boolean {
+  return hostIp === undefined || parseAddr(hostIp)?.value === 0n;
+}
+
+function chainName(entry: PortEntry): string {
+  return `port-${digest('firewall chain', entryKey(entry)).slice(0, 16)}`;
+}
+
+/** False for a condition that cannot be a match of nft, whatever nft would make of it. */
+export function isNftMatch(condition: string): boolean {
+  const bare = condition.replace(/\{[^{}]*\}/g, '').replace(/"[^"]*"/g, '');
+  // What ends a statement would make the rest another one.
+  return condition.trim() !== '' && CONDITION.test(condition) && !/[{}"]/.test(bare);
+}
+
+function chainRule({ protocol, address, port: to, conditions }: PortEntry): string {
+  for (const condition of conditions) {
+    if (!isNftMatch(condition)) throw wrong('conditions', condition, 'a match in the syntax of nft');
+  }
+  const v6 = address.includes(':');
+  const target = v6 ? `dnat ip6 to [${address}]:${to}` : `dnat ip to ${address}:${to}`;
+  return `meta nfproto ${v6 ? 'ipv6' : 'ipv4'} meta l4proto ${protocol} ${conditions.join(' ')} ${target} comment "${address}"`;
+}
+
+/** The same text for the same element of the same set, whatever a map leads to. */
+export function keyOf({ set, key }: Element): string {
+  return `${set} ${key.map(({ value }) => value).join(' ')}`;
+}
+
+function subnetOf(kind: string, word: string, text: string): { prefix: Prefix; family: Family; field: Field } {
+  const prefix = parsePrefix(text);
+  if (prefix === undefined) throw wrong(`${kind} ${word}`, text, 'a prefix like 10.88.0.0/16');
+  return { prefix, family: prefix.addr.family, field: { type: 'prefix', value: text } };
+}
+
+/** Names that the kernel takes and that need no quoting in nft's syntax beyond the quotes. */
+function deviceOf({ kind, device }: { readonly kind: string; readonly device: string }): Field {
+  if (!/^[^\s"/:*\\\0]{1,15}$/.test(device)) throw wrong(`${kind} device`, device, 'the name of an interface');
+  return { type: 'ifname', value: device };
+}
+
+function addrOf(word: string, text: string, family: Family): Field {
+  if (familyOf(word, text) !== family) throw wrong(word, text, `an IPv${family} address`);
+  return { type: 'addr', value: text };
+}
+
+function familyOf(word: string, text: string): Family {
+  const addr = parseAddr(text);
+  if (addr === undefined) throw wrong(word, text, 'an IP address');
+  return addr.family;
+}
+
+function portOf(word: string, value: number): Field {
+  if (!Number.isInteger(value) || value < 1 || value > 65535) throw wrong(word, String(value), 'a port, 1 to 65535');
+  return { type: 'port', value };
+}
+
+function twice({ hostIp = '*', hostPort, protocol, address }: PortEntry): NetError {
+  return new NetError({
+    kind: 'conflict',
+    op: 'firewall',
+    subject: `host port ${hostIp} ${protocol} ${hostPort}`,
+    what: `it is to lead to ${address} and elsewhere, or there in two ways`,
+    hint: 'Publish each host port once',
+  });
+}
+
+function wrong(word: string, value: string, rule: string): NetError {
+  return new NetError({
+    kind: 'invalid-config',
+    op: 'firewall',
+    subject: word,
+    what: `${JSON.stringify(value)} is not ${rule}`,
+  });
+}

@@ -1,0 +1,43 @@
+import type { FirewallEntry } from '../model/firewall.ts';
+import { type Element, FIREWALL_TABLE, type Field, footprint, type Verdict } from './firewall-elements.ts';
+
+/** The elements as lines of an nft script, one a set in the order in which sets first come. */
+export function elementLines(verb: 'add' | 'delete', elements: readonly Element[]): string[] {
+  const sets = new Map<string, string[]>();
+  for (const element of elements) {
+    const list = sets.get(element.set) ?? [];
+    list.push(elementText(element, verb === 'add'));
+    sets.set(element.set, list);
+  }
+  return [...sets].map(([set, list]) => `${verb} element ${FIREWALL_TABLE} ${set} { ${list.join(', ')} }`);
+}
+
+/** The nft lines that put the entries into the table, or take them out of it, without those that admit devices. */
+export function firewallLines(verb: 'add' | 'delete', entries: readonly FirewallEntry[]): string[] {
+  const { elements, chains } = footprint(entries);
+  const lines = elementLines(verb, elements);
+  const name = (chain: string): string => `chain ${FIREWALL_TABLE} ${chain}`;
+  if (verb === 'delete') {
+    return [...lines, ...chains.flatMap((chain) => [`flush ${name(chain.name)}`, `delete ${name(chain.name)}`])];
+  }
+  const made = chains.flatMap((chain) => [
+    `add ${name(chain.name)}`,
+    `flush ${name(chain.name)}`,
+    `add rule ${FIREWALL_TABLE} ${chain.name} ${chain.rule}`,
+  ]);
+  return [...made, ...lines];
+}
+
+function elementText({ key, data }: Element, withData: boolean): string {
+  const left = key.map(fieldText).join(' . ');
+  if (data === undefined || !withData) return left;
+  return `${left} : ${'verdict' in data ? verdictText(data) : data.map(fieldText).join(' . ')}`;
+}
+
+function fieldText(field: Field): string {
+  return field.type === 'ifname' ? `"${field.value}"` : String(field.value);
+}
+
+function verdictText(verdict: Verdict): string {
+  return 'chain' in verdict ? `${verdict.verdict} ${verdict.chain}` : verdict.verdict;
+}

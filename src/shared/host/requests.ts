@@ -1,0 +1,51 @@
+import type { Op } from '../model/op.ts';
+import type { Request } from '../netlink/socket.ts';
+import { changeAddress, changeForwarding, changeNeighbour, changeRoute } from './address-requests.ts';
+import { changeVlan, type Resolver, setLink, setPort } from './link-requests.ts';
+import { changeTbf } from './shaping-requests.ts';
+
+/** Ops that are not one message to rtnetlink. */
+type OtherOp = Extract<
+  Op,
+  {
+    op:
+      | 'link.create'
+      | 'link.delete'
+      | 'sysctl.set'
+      | 'firewall.add'
+      | 'firewall.delete'
+      | 'conntrack.flush'
+      | 'redirect.add'
+      | 'redirect.delete'
+      | 'nft.element.add'
+      | 'nft.element.delete';
+  }
+>;
+
+/** The message that carries out an Op that needs no other. */
+export function requestOf(op: Exclude<Op, OtherOp>, resolver: Resolver): Request {
+  switch (op.op) {
+    case 'link.set':
+      return setLink(op.name, op.set, resolver);
+    case 'port.set':
+      return setPort(op);
+    case 'vlan.add':
+    case 'vlan.delete':
+      return changeVlan(op, resolver);
+    case 'addr.add':
+    case 'addr.delete':
+      return changeAddress(op, resolver);
+    case 'route.add':
+    case 'route.delete':
+      return changeRoute(op, resolver);
+    case 'neigh.add':
+    case 'neigh.delete':
+      return changeNeighbour(op, resolver);
+    case 'fdb.add':
+    case 'fdb.delete':
+      return changeForwarding(op, resolver);
+    case 'tbf.add':
+    case 'tbf.delete':
+      return changeTbf(op, resolver);
+  }
+}

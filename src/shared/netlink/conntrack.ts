@@ -1,0 +1,124 @@
+import { attr, body, nested, type Values } from './attrs.ts';
+import { be16, be32, ip, u8, u16, u32 } from './codec.ts';
+import {
+  AF_INET,
+  AF_INET6,
+  AF_UNSPEC,
+  CTA_FILTER,
+  CTA_FILTER_F_IP_DST,
+  CTA_FILTER_F_PROTO_DST_PORT,
+  CTA_FILTER_F_PROTO_NUM,
+  CTA_FILTER_ORIG_FLAGS,
+  CTA_FILTER_REPLY_FLAGS,
+  CTA_ID,
+  CTA_IP_V4_DST,
+  CTA_IP_V4_SRC,
+  CTA_IP_V6_DST,
+  CTA_IP_V6_SRC,
+  CTA_PROTO_DST_PORT,
+  CTA_PROTO_NUM,
+  CTA_PROTO_SRC_PORT,
+  CTA_STATS_GLOBAL_ENTRIES,
+  CTA_TUPLE_IP,
+  CTA_TUPLE_ORIG,
+  CTA_TUPLE_PROTO,
+  CTA_ZONE,
+  IPCTNL_MSG_CT_DELETE,
+  IPCTNL_MSG_CT_GET,
+  IPCTNL_MSG_CT_GET_STATS,
+  NFNL_SUBSYS_CTNETLINK,
+} from './constants.ts';
+import type { NetlinkSocket, Request } from './socket.ts';
+
+/** linux/netfilter/nfnetlink.h, struct nfgenmsg. */
+const NFGENMSG = { family: 'u8', version: 'u8', subsystemHigh: 'u8', subsystemLow: 'u8' } as const;
+
+const IP = {
+  source4: attr(CTA_IP_V4_SRC, ip),
+  destination4: attr(CTA_IP_V4_DST, ip),
+  source6: attr(CTA_IP_V6_SRC, ip),
+  destination6: attr(CTA_IP_V6_DST, ip),
+};
+const PROTO = {
+  number: attr(CTA_PROTO_NUM, u8),
+  sourcePort: attr(CTA_PROTO_SRC_PORT, be16),
+  destinationPort: attr(CTA_PROTO_DST_PORT, be16),
+};
+const TUPLE = {
+  ip: { ...attr(CTA_TUPLE_IP, nested(IP)), flagged: true },
+  proto: { ...attr(CTA_TUPLE_PROTO, nested(PROTO)), flagged: true },
+} as const;
+/** The kernel reads the flags in host order. */
+const FILTER = { original: attr(CTA_FILTER_ORIG_FLAGS, u32), reply: attr(CTA_FILTER_REPLY_FLAGS, u32) };
+
+const ATTRS = {
+  original: { ...attr(CTA_TUPLE_ORIG, nested(TUPLE)), flagged: true },
+  id: attr(CTA_ID, be32),
+  zone: attr(CTA_ZONE, u16),
+  filter: { ...attr(CTA_FILTER, nested(FILTER)), flagged: true },
+} as const;
+
+/** A connection that the kernel tracks. Source: linux/netfilter/nfnetlink_conntrack.h. */
+export const conntrack = body(NFGENMSG, ATTRS);
+const stats = body(NFGENMSG, { entries: attr(CTA_STATS_GLOBAL_ENTRIES, be32) });
+
+/** What the first packet of a connection was addressed to. */
+export interface Destination {
+  readonly family: 4 | 6;
+  /** IPPROTO_*. */
+  readonly protocol: number;
+  readonly port: number;
+  /** Absent: any. */
+  readonly address?: string;
+}
+
+export interface Connection {
+  readonly destination: string;
+  readonly family: number;
+  readonly attrs: Values<typeof ATTRS>;
+}
+
+/** How many connections the namespace of the socket tracks; 0 where the kernel tracks none at all. */
+export function countConnections(socket: NetlinkSocket): number {
+  const payload = stats.encode({ header: { family: AF_UNSPEC }, attrs: {} });
+  const [reply] = socket.exchange([{ type: ctType(IPCTNL_MSG_CT_GET_STATS), payload }]);
+  const [message] = reply?.messages ?? [];
+  return (message && stats.decode(message.payload, true)?.attrs.entries) ?? 0;
+}
+
+/** The connections whose first packet was addressed to `wanted`, whatever it was translated to. */
+export function findConnections(socket: NetlinkSocket, wanted: Destination): Connection[] {
+  const { family, protocol, port, address } = wanted;
+  // Kernels compare IPv6 addresses the wrong way round here (ctnetlink_filter_match_tuple, seen on 6.18).
+  const byAddress = address !== undefined && family === 4;
+  const flags = CTA_FILTER_F_PROTO_NUM | CTA_FILTER_F_PROTO_DST_PORT | (byAddress ? CTA_FILTER_F_IP_DST : 0);
+  const where = byAddress ? { ip: { destination4: address } } : {};
+  const payload = conntrack.encode({
+    header: { family: family === 4 ? AF_INET : AF_INET6 },
+    attrs: {
+      original: { ...where, proto: { number: protocol, destinationPort: port } },
+      filter: { original: flags, reply: 0 },
+    },
+  });
+  const found: Connection[] = [];
+  // A kernel before 5.8 knows no filter and lists all.
+  for (const message of socket.dump({ type: ctType(IPCTNL_MSG_CT_GET), payload })) {
+    const { header, attrs } = conntrack.decode(message.payload, true) ?? {};
+    const { ip: addresses, proto } = attrs?.original ?? {};
+    const destination = family === 4 ? addresses?.destination4 : addresses?.destination6;
+    if (header === undefined || attrs === undefined || destination === undefined) continue;
+    if (proto?.number !== protocol || proto.destinationPort !== port) continue;
+    if (address === undefined || address === destination) found.push({ destination, family: header.family, attrs });
+  }
+  return found;
+}
+
+/** The message that forgets this very connection, and not one that came after it. */
+export function forgetConnection({ family, attrs: { original, id, zone } }: Connection): Request {
+  const attrs = { original, id, ...(zone === undefined ? {} : { zone }) };
+  return { type: ctType(IPCTNL_MSG_CT_DELETE), payload: conntrack.encode({ header: { family }, attrs }) };
+}
+
+function ctType(message: number): number {
+  return (NFNL_SUBSYS_CTNETLINK << 8) | message;
+}

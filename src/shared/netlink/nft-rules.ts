@@ -1,0 +1,164 @@
+import { NetError } from '../errors/net-error.ts';
+import { attr, body, nested, repeated, type Values } from './attrs.ts';
+import { be32, type Codec, string } from './codec.ts';
+import {
+  EINVAL,
+  ENOENT,
+  EOPNOTSUPP,
+  EPROTONOSUPPORT,
+  NETLINK_NETFILTER,
+  NFNL_SUBSYS_NFTABLES,
+  NFT_MSG_GETCHAIN,
+  NFT_MSG_GETRULE,
+  NFTA_CHAIN_NAME,
+  NFTA_CHAIN_POLICY,
+  NFTA_CHAIN_TABLE,
+  NFTA_CMP_DATA,
+  NFTA_CMP_OP,
+  NFTA_CMP_SREG,
+  NFTA_DATA_VALUE,
+  NFTA_DATA_VERDICT,
+  NFTA_EXPR_DATA,
+  NFTA_EXPR_NAME,
+  NFTA_IMMEDIATE_DATA,
+  NFTA_IMMEDIATE_DREG,
+  NFTA_LIST_ELEM,
+  NFTA_META_DREG,
+  NFTA_META_KEY,
+  NFTA_RULE_CHAIN,
+  NFTA_RULE_EXPRESSIONS,
+  NFTA_RULE_HANDLE,
+  NFTA_RULE_POSITION,
+  NFTA_RULE_TABLE,
+  NFTA_RULE_USERDATA,
+  NFTA_VERDICT_CHAIN,
+  NFTA_VERDICT_CODE,
+  NFTA_XT_INFO,
+  NFTA_XT_NAME,
+} from './constants.ts';
+import { NetlinkSocket, type Request, socketError } from './socket.ts';
+
+/** linux/netfilter/nfnetlink.h, struct nfgenmsg; its last field, in network order, is split in two bytes. */
+export const NFGENMSG = { family: 'u8', version: 'u8', subsystemHigh: 'u8', subsystemLow: 'u8' } as const;
+
+const raw: Codec<Uint8Array> = { decode: (bytes) => bytes, encode: (value) => value };
+
+const be64: Codec<bigint> = {
+  decode: (bytes) => (bytes.length === 8 ? new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0) : undefined),
+  encode: (value) => {
+    const bytes = new Uint8Array(8);
+    new DataView(bytes.buffer).setBigUint64(0, value);
+    return bytes;
+  },
+};
+
+const VERDICT = { code: attr(NFTA_VERDICT_CODE, be32), chain: attr(NFTA_VERDICT_CHAIN, string) };
+const DATA = { value: attr(NFTA_DATA_VALUE, raw), verdict: attr(NFTA_DATA_VERDICT, nested(VERDICT)) };
+const META = { dreg: attr(NFTA_META_DREG, be32), key: attr(NFTA_META_KEY, be32) };
+const CMP = {
+  sreg: attr(NFTA_CMP_SREG, be32),
+  op: attr(NFTA_CMP_OP, be32),
+  data: attr(NFTA_CMP_DATA, nested(DATA)),
+};
+const IMMEDIATE = { dreg: attr(NFTA_IMMEDIATE_DREG, be32), data: attr(NFTA_IMMEDIATE_DATA, nested(DATA)) };
+/** An extension of iptables: match and target look the same. */
+const XT = { name: attr(NFTA_XT_NAME, string), info: attr(NFTA_XT_INFO, raw) };
+
+/** What the data of an expression means, its name says. */
+const EXPRESSION = {
+  name: attr(NFTA_EXPR_NAME, string),
+  meta: { ...attr(NFTA_EXPR_DATA, nested(META)), when: ['name', 'meta'] },
+  cmp: { ...attr(NFTA_EXPR_DATA, nested(CMP)), when: ['name', 'cmp'] },
+  immediate: { ...attr(NFTA_EXPR_DATA, nested(IMMEDIATE)), when: ['name', 'immediate'] },
+  match: { ...attr(NFTA_EXPR_DATA, nested(XT)), when: ['name', 'match'] },
+  target: { ...attr(NFTA_EXPR_DATA, nested(XT)), when: ['name', 'target'] },
+  counter: { ...attr(NFTA_EXPR_DATA, raw), when: ['name', 'counter'] },
+} as const;
+
+export type Expression = Values<typeof EXPRESSION>;
+
+const RULE = {
+  table: attr(NFTA_RULE_TABLE, string),
+  chain: attr(NFTA_RULE_CHAIN, string),
+  handle: attr(NFTA_RULE_HANDLE, be64),
+  position: attr(NFTA_RULE_POSITION, be64),
+  userdata: attr(NFTA_RULE_USERDATA, raw),
+  expressions: attr(NFTA_RULE_EXPRESSIONS, nested({ list: repeated(NFTA_LIST_ELEM, nested(EXPRESSION)) })),
+};
+
+export const ruleMessage = body(NFGENMSG, RULE);
+export const chainMessage = body(NFGENMSG, {
+  table: attr(NFTA_CHAIN_TABLE, string),
+  name: attr(NFTA_CHAIN_NAME, string),
+  policy: attr(NFTA_CHAIN_POLICY, be32),
+});
+
+/** `family` is NFPROTO_*. */
+export interface ChainId {
+  readonly family: number;
+  readonly table: string;
+  readonly chain: string;
+}
+
+export interface NftRule {
+  /** Names the rule in its table for as long as it exists. */
+  readonly handle: bigint;
+  readonly expressions: readonly Expression[];
+  /** What user space noted on it, as type, length, value; empty without. */
+  readonly userdata: Uint8Array;
+}
+
+export interface NewRule {
+  readonly chain: ChainId;
+  /** Handle of the rule that it stands before; absent: it is the first, or with `append` the last. */
+  readonly before?: bigint;
+  readonly append?: boolean;
+  readonly expressions: readonly Expression[];
+  readonly userdata: Uint8Array;
+}
+
+export interface RuleChange {
+  readonly remove: readonly { readonly chain: ChainId; readonly handle: bigint }[];
+  readonly insert: readonly NewRule[];
+}
+
+/** A socket for netfilter in the calling thread's namespace; undefined where the kernel has none. */
+export function openNetfilter(): NetlinkSocket | undefined {
+  try {
+    return new NetlinkSocket(NETLINK_NETFILTER);
+  } catch (error) {
+    if (error instanceof NetError && error.errno === EPROTONOSUPPORT) return undefined;
+    throw error;
+  }
+}
+
+/** No such chain or table; no nftables in this kernel. */
+const ABSENT: readonly number[] = [ENOENT, EINVAL, EOPNOTSUPP];
+
+/** For each chain its policy (NF_DROP, NF_ACCEPT; null for one without hook), or undefined where there is no such chain. */
+export function readChains(socket: NetlinkSocket, ids: readonly ChainId[]): (number | null | undefined)[] {
+  const requests = ids.map(({ family, table, chain }): Request => {
+    const payload = chainMessage.encode({ header: { family }, attrs: { table, name: chain } });
+    return { type: nftType(NFT_MSG_GETCHAIN), payload, ack: false, reply: true };
+  });
+  return socket.exchange(requests, { whole: true }).map(({ errno, text, messages: [message] }) => {
+    if (message !== undefined) return chainMessage.decode(message.payload, true)?.attrs.policy ?? null;
+    if (errno !== 0 && !ABSENT.includes(errno)) throw socketError(errno, 'a chain could not be read', text);
+    return undefined;
+  });
+}
+
+/** The rules of one chain, in order; none where there is no such chain. */
+export function readRules(socket: NetlinkSocket, { family, table, chain }: ChainId): NftRule[] {
+  const payload = ruleMessage.encode({ header: { family }, attrs: { table, chain } });
+  return socket.dump({ type: nftType(NFT_MSG_GETRULE), payload }).flatMap((message) => {
+    const attrs = ruleMessage.decode(message.payload, true)?.attrs;
+    if (attrs?.handle === undefined) return [];
+    const { handle, userdata = new Uint8Array(), expressions } = attrs;
+    return [{ handle, userdata, expressions: expressions?.list ?? [] }];
+  });
+}
+
+export function nftType(message: number): number {
+  return (NFNL_SUBSYS_NFTABLES << 8) | message;
+}

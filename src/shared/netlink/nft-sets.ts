@@ -1,0 +1,189 @@
+import { NetError } from '../errors/net-error.ts';
+import { attr, body, nested, repeated, type Values } from './attrs.ts';
+import { be32, type Codec, string, u16At } from './codec.ts';
+import {
+  AF_UNSPEC,
+  ENOENT,
+  NFNL_MSG_BATCH_BEGIN,
+  NFNL_MSG_BATCH_END,
+  NFNL_SUBSYS_NFTABLES,
+  NFT_MSG_DELCHAIN,
+  NFT_MSG_DELRULE,
+  NFT_MSG_DELSETELEM,
+  NFT_MSG_GETRULE,
+  NFT_MSG_GETSETELEM,
+  NFT_MSG_NEWSETELEM,
+  NFTA_CHAIN_NAME,
+  NFTA_CHAIN_TABLE,
+  NFTA_DATA_VALUE,
+  NFTA_DATA_VERDICT,
+  NFTA_LIST_ELEM,
+  NFTA_RULE_CHAIN,
+  NFTA_RULE_TABLE,
+  NFTA_SET_ELEM_DATA,
+  NFTA_SET_ELEM_FLAGS,
+  NFTA_SET_ELEM_KEY,
+  NFTA_SET_ELEM_KEY_END,
+  NFTA_SET_ELEM_LIST_ELEMENTS,
+  NFTA_SET_ELEM_LIST_SET,
+  NFTA_SET_ELEM_LIST_TABLE,
+  NFTA_VERDICT_CHAIN,
+  NFTA_VERDICT_CODE,
+  NLA_TYPE_MASK,
+  NLM_F_CREATE,
+} from './constants.ts';
+import type { Message } from './message.ts';
+import type { NetlinkSocket, Reply, Request } from './socket.ts';
+
+/** linux/netfilter/nfnetlink.h, struct nfgenmsg; its last field, in network order, is split in two bytes. */
+const NFGENMSG = { family: 'u8', version: 'u8', subsystemHigh: 'u8', subsystemLow: 'u8' } as const;
+const GENMSG_BYTES = 4;
+/** An attribute, which a list of elements is, has at most 65,531 bytes; an element here has at most 120. */
+const MAX_ELEMENTS = 500;
+
+const raw: Codec<Uint8Array> = { decode: (bytes) => bytes, encode: (value) => value };
+
+const VERDICT = { code: attr(NFTA_VERDICT_CODE, be32), chain: attr(NFTA_VERDICT_CHAIN, string) };
+const DATA = {
+  value: attr(NFTA_DATA_VALUE, raw),
+  verdict: attr(NFTA_DATA_VERDICT, nested(VERDICT)),
+};
+/** In the order in which libnftnl writes them. */
+export const ELEMENT = {
+  flags: attr(NFTA_SET_ELEM_FLAGS, be32),
+  key: attr(NFTA_SET_ELEM_KEY, nested(DATA)),
+  keyEnd: attr(NFTA_SET_ELEM_KEY_END, nested(DATA)),
+  data: attr(NFTA_SET_ELEM_DATA, nested(DATA)),
+};
+const LIST = { elements: repeated(NFTA_LIST_ELEM, nested(ELEMENT)) };
+
+/** NFT_MSG_NEWSETELEM, GETSETELEM, DELSETELEM. Source: linux/netfilter/nf_tables.h. */
+export const setElements = body(NFGENMSG, {
+  table: attr(NFTA_SET_ELEM_LIST_TABLE, string),
+  set: attr(NFTA_SET_ELEM_LIST_SET, string),
+  list: attr(NFTA_SET_ELEM_LIST_ELEMENTS, nested(LIST)),
+});
+
+/**
+ * An element as the kernel has it. Keys are the fields one after the other, each padded to four bytes; `flags` are
+ * NFT_SET_ELEM_*.
+ */
+export type RawElement = Values<typeof ELEMENT>;
+
+export interface SetId {
+  /** NFPROTO_*. */
+  readonly family: number;
+  readonly table: string;
+  readonly set: string;
+}
+
+const ruleMessage = body(NFGENMSG, {
+  table: attr(NFTA_RULE_TABLE, string),
+  chain: attr(NFTA_RULE_CHAIN, string),
+});
+const chainMessage = body(NFGENMSG, { table: attr(NFTA_CHAIN_TABLE, string), name: attr(NFTA_CHAIN_NAME, string) });
+const batch = body(NFGENMSG, {});
+
+/** Elements that exist already are no failure, unless they lead elsewhere or overlap (EEXIST). None for no elements. */
+export function addElementsRequests(id: SetId, elements: readonly RawElement[]): Request[] {
+  return chunks(elements).map((chunk) => ({
+    type: nftType(NFT_MSG_NEWSETELEM),
+    flags: NLM_F_CREATE,
+    payload: encodeElements(id, chunk),
+  }));
+}
+
+/** An element that does not exist is a failure (ENOENT). None for no elements. */
+export function deleteElementsRequests(id: SetId, elements: readonly RawElement[]): Request[] {
+  return chunks(elements).map((chunk) => ({ type: nftType(NFT_MSG_DELSETELEM), payload: encodeElements(id, chunk) }));
+}
+
+function chunks(elements: readonly RawElement[]): (readonly RawElement[])[] {
+  const count = Math.ceil(elements.length / MAX_ELEMENTS);
+  return Array.from({ length: count }, (_, i) => elements.slice(i * MAX_ELEMENTS, (i + 1) * MAX_ELEMENTS));
+}
+
+/** The chain without its rules, and then no chain: both have to be in one batch. */
+export function deleteChainRequests({ family, table }: Omit<SetId, 'set'>, chain: string): Request[] {
+  const header = { family };
+  return [
+    { type: nftType(NFT_MSG_DELRULE), payload: ruleMessage.encode({ header, attrs: { table, chain } }) },
+    { type: nftType(NFT_MSG_DELCHAIN), payload: chainMessage.encode({ header, attrs: { table, name: chain } }) },
+  ];
+}
+
+/** All of the requests are carried out, or none: one transaction. The replies are those of the requests, in order. */
+export function transact(socket: NetlinkSocket, requests: readonly Request[]): Reply[] {
+  const payload = batch.encode({
+    header: { family: AF_UNSPEC, subsystemLow: NFNL_SUBSYS_NFTABLES },
+    attrs: {},
+  });
+  const framed: Request[] = [
+    { type: NFNL_MSG_BATCH_BEGIN, payload, ack: false },
+    ...requests,
+    { type: NFNL_MSG_BATCH_END, payload, ack: false },
+  ];
+  const replies = socket.exchange(framed, { whole: true });
+  const [frame] = replies;
+  // The frame itself is refused where somebody may not change the ruleset.
+  if (frame !== undefined && frame.errno !== 0) return requests.map(() => frame);
+  return replies.slice(1, -1);
+}
+
+/** What the kernel has for each key asked for: undefined where there is no such element, or no such set. */
+export function getElements(
+  socket: NetlinkSocket,
+  wanted: readonly { readonly id: SetId; readonly element: RawElement }[],
+): (RawElement | undefined)[] {
+  const requests = wanted.map(({ id, element: { flags, key, keyEnd } }): Request => {
+    const asked = { ...(flags === undefined ? {} : { flags }), key, ...(keyEnd === undefined ? {} : { keyEnd }) };
+    return { type: nftType(NFT_MSG_GETSETELEM), payload: encodeElements(id, [asked]), reply: true };
+  });
+  return socket.exchange(requests).map(({ errno, messages: [message] }) => {
+    if (errno !== 0 || message === undefined) return undefined;
+    return setElements.decode(message.payload, true)?.attrs.list?.elements?.[0];
+  });
+}
+
+/** All elements of a set; none where there is no such set. */
+export function listElements(socket: NetlinkSocket, id: SetId): RawElement[] {
+  const payload = setElements.encode({ header: { family: id.family }, attrs: { table: id.table, set: id.set } });
+  let messages: Message[];
+  try {
+    messages = socket.dump({ type: nftType(NFT_MSG_GETSETELEM), payload });
+  } catch (error) {
+    if (error instanceof NetError && error.errno === ENOENT) return [];
+    throw error;
+  }
+  return messages.flatMap((message) => setElements.decode(message.payload, true)?.attrs.list?.elements ?? []);
+}
+
+/** How many rules each chain of the table has; none at all where there is no such table. */
+export function countRules(socket: NetlinkSocket, { family, table }: Omit<SetId, 'set'>): ReadonlyMap<string, number> {
+  const payload = ruleMessage.encode({ header: { family }, attrs: { table } });
+  const counts = new Map<string, number>();
+  for (const message of socket.dump({ type: nftType(NFT_MSG_GETRULE), payload })) {
+    const chain = chainOf(message.payload);
+    if (chain !== undefined) counts.set(chain, (counts.get(chain) ?? 0) + 1);
+  }
+  return counts;
+}
+
+/** Of a rule's many attributes only the one that is wanted: decoding all of them is what a short call notices. */
+function chainOf(payload: Uint8Array): string | undefined {
+  for (let at = GENMSG_BYTES; at + 4 <= payload.length; ) {
+    const length = u16At(payload, at);
+    if ((u16At(payload, at + 2) & NLA_TYPE_MASK) === NFTA_RULE_CHAIN)
+      return Buffer.from(payload.buffer, payload.byteOffset + at + 4, length - 5).toString('latin1');
+    at += Math.max(4, (length + 3) & ~3);
+  }
+  return undefined;
+}
+
+function encodeElements({ family, table, set }: SetId, elements: readonly RawElement[]): Uint8Array {
+  return setElements.encode({ header: { family }, attrs: { table, set, list: { elements } } });
+}
+
+function nftType(message: number): number {
+  return (NFNL_SUBSYS_NFTABLES << 8) | message;
+}

@@ -1,0 +1,77 @@
+import { type Attachment, type Camp, sameAttachment, sameContainer } from '../model/attachment.ts';
+import type { Protocol } from '../model/firewall.ts';
+import { type Context, textOf } from './sqlite-context.ts';
+import type { SqlRow } from './sqlite-file.ts';
+import type { PortClaim, PortTable } from './store.ts';
+import { portTaken } from './taken.ts';
+
+const COLUMNS = 'protocol, port, address, camp, network, container, interface';
+
+/** `ports`: one row a host port and address. */
+export class SqlitePorts implements PortTable {
+  readonly #context: Context;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  take(claim: PortClaim): void {
+    const { protocol, hostIp, hostPort, owner } = claim;
+    const { camp, network, containerId, ifName } = owner;
+    this.#context.write((file, boot) => {
+      const number = boot();
+      const clash = `SELECT ${COLUMNS} FROM ports WHERE boot = ? AND protocol = ? AND port = ?
+        AND (address = ? OR address = '' OR ? = '')`;
+      const holders = file.all(clash, number, protocol, hostPort, hostIp, hostIp).map(claimOf);
+      const holder = holders.find((other) => !sameContainer(other.owner, owner));
+      if (holder !== undefined) throw portTaken(claim, holder);
+      const sql = `INSERT INTO ports (boot, ${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`;
+      file.run(sql, number, protocol, hostPort, hostIp, camp, network, containerId, ifName);
+    });
+  }
+
+  release({ camp, network, containerId, ifName }: Attachment): void {
+    this.#context.write((file, boot) => {
+      const sql = 'DELETE FROM ports WHERE boot = ? AND container = ? AND interface = ? AND network = ? AND camp = ?';
+      file.run(sql, boot(), containerId, ifName, network, camp);
+    });
+  }
+
+  list(owner?: Attachment): PortClaim[] {
+    const select = `SELECT ${COLUMNS} FROM ports WHERE boot = ?`;
+    const order = 'ORDER BY protocol, port, address';
+    return this.#context.read((file, boot) => {
+      if (owner === undefined) return file.all(`${select} ${order}`, boot()).map(claimOf);
+      const { camp, network, containerId, ifName } = owner;
+      const mine = `${select} AND container = ? AND interface = ? AND network = ? AND camp = ? ${order}`;
+      return file.all(mine, boot(), containerId, ifName, network, camp).map(claimOf);
+    });
+  }
+
+  partners(owner: Attachment): Attachment[] {
+    const sql = `SELECT DISTINCT camp, network, container, interface FROM ports
+      WHERE boot = ? AND container = ? AND camp = ? ORDER BY network, interface`;
+    return this.#context.read((file, boot) => {
+      const all = file.all(sql, boot(), owner.containerId, owner.camp).map(ownerOf);
+      return all.filter((other) => !sameAttachment(other, owner));
+    });
+  }
+}
+
+function claimOf(row: SqlRow): PortClaim {
+  return {
+    protocol: textOf(row.protocol) as Protocol,
+    hostIp: textOf(row.address),
+    hostPort: Number(row.port),
+    owner: ownerOf(row),
+  };
+}
+
+function ownerOf(row: SqlRow): Attachment {
+  return {
+    camp: textOf(row.camp) as Camp,
+    network: textOf(row.network),
+    containerId: textOf(row.container),
+    ifName: textOf(row.interface),
+  };
+}

@@ -1,0 +1,144 @@
+import { execFileSync } from 'node:child_process';
+import type { Firewaller } from '../../src/shared/firewall/firewaller.ts';
+import { runScript } from '../../src/shared/firewall/nft-script.ts';
+import { openFirewaller } from '../../src/shared/firewall/open.ts';
+import { FIREWALL_TABLE } from '../../src/shared/host/firewall-elements.ts';
+import { openLinuxHost } from '../../src/shared/host/linux-host.ts';
+import type { LinuxNamespace } from '../../src/shared/host/linux-namespace.ts';
+import type { FirewallEntry } from '../../src/shared/model/firewall.ts';
+import { networkEntries, portEntry } from '../support/firewall-entries.ts';
+import { withNetns } from '../support/netns.ts';
+import { type Summary, summarize, timed } from './stats.ts';
+
+/** The firewall's part of an ADD or DEL, by what is there already. */
+export interface FirewallTimes {
+  /** Label of what is done → its time in this process. */
+  readonly work: Readonly<Record<string, Summary>>;
+  /** One element beside the rules of others: sent as it is, and by way of libnftables. */
+  readonly element: Readonly<Record<'raw' | 'libnftables', Summary>>;
+  readonly foreign: Foreign;
+}
+
+/** How much there is of other people's. */
+export interface Foreign {
+  readonly chains: number;
+  readonly elements: number;
+}
+
+const SAMPLES = 200;
+/** Reading everybody's rules takes its time. */
+const SLOW_SAMPLES = 20;
+const NETWORK: readonly FirewallEntry[] = networkEntries('br-a', '10.81.0.0/16');
+
+/** The nftables firewaller in a namespace of its own: at several numbers of endpoints, then beside others' rules. */
+export function measureFirewaller(endpoints: readonly number[], foreign: Foreign): FirewallTimes {
+  return withNetns(1, (netns) => {
+    using host = openLinuxHost({});
+    using ns = host.open(netns.path);
+    const work: Record<string, Summary> = {};
+    work['ADD and DEL, the first and the last of the host'] = alone(ns);
+    using firewaller = openFirewaller('nftables', ns);
+    firewaller.add(NETWORK);
+    oneEndpoint(ns);
+    let there = 0;
+    for (const count of endpoints) {
+      firewaller.add(ports(10_000 + there, count - there));
+      there = count;
+      const { add, remove } = oneEndpoint(ns);
+      work[`ADD at ${count} endpoints`] = add;
+      work[`DEL at ${count} endpoints`] = remove;
+    }
+    work[`ADD of 100 ports at ${there} endpoints`] = hundredPorts(firewaller);
+    execFileSync('ip', ['netns', 'exec', netns.name, 'nft', '-f', '-'], { input: foreignRules(foreign) });
+    return { work, element: oneElement(ns, firewaller), foreign };
+  });
+}
+
+/** What an ADD asks and does: is the network's part whole, then the port of the endpoint; and a DEL. */
+function oneEndpoint(ns: LinuxNamespace): Readonly<Record<'add' | 'remove', Summary>> {
+  const own = [portEntry({ hostPort: 9 })];
+  const add: number[] = [];
+  const remove: number[] = [];
+  for (let i = 0; i < SAMPLES; i++) {
+    add.push(
+      called(ns, (firewaller) => {
+        if (firewaller.missing(NETWORK).length > 0) throw new Error('the network is not whole');
+        firewaller.add(own);
+      }),
+    );
+    remove.push(called(ns, (firewaller) => succeed(firewaller.remove(own))));
+  }
+  return { add: summarize(add), remove: summarize(remove) };
+}
+
+/** The table is made for the endpoint and goes with it. */
+function alone(ns: LinuxNamespace): Summary {
+  const own = [...NETWORK, portEntry({ hostPort: 9 })];
+  const times = Array.from({ length: SLOW_SAMPLES }, () =>
+    called(ns, (firewaller) => {
+      firewaller.add(own);
+      succeed(firewaller.remove(own));
+    }),
+  );
+  return summarize(times);
+}
+
+/** As every call of the plugin does, which is a process of its own: the socket is opened for this work and closed. */
+function called(ns: LinuxNamespace, work: (firewaller: Firewaller) => void): number {
+  return timed(() => {
+    using firewaller = openFirewaller('nftables', ns);
+    work(firewaller);
+  });
+}
+
+function hundredPorts(firewaller: Firewaller): Summary {
+  const own = ports(2000, 100);
+  const times: number[] = [];
+  for (let i = 0; i < SLOW_SAMPLES; i++) {
+    times.push(timed(() => firewaller.add(own)));
+    succeed(firewaller.remove(own));
+  }
+  return summarize(times);
+}
+
+function oneElement(ns: LinuxNamespace, firewaller: Firewaller): Readonly<Record<'raw' | 'libnftables', Summary>> {
+  const own = [portEntry({ hostPort: 9 })];
+  const raw: number[] = [];
+  const libnftables: number[] = [];
+  firewaller.add(own);
+  for (let i = 0; i < SAMPLES; i++) {
+    succeed(firewaller.remove(own));
+    raw.push(timed(() => firewaller.add(own)));
+  }
+  const line = `${FIREWALL_TABLE} port_any4 { tcp . 9 : 10.81.0.2 . 80 }`;
+  for (let i = 0; i < SLOW_SAMPLES; i++) {
+    succeed(firewaller.remove(own));
+    libnftables.push(
+      timed(() => {
+        const { ok, error } = runScript(ns, [`add element ${line}`], 'libnftables');
+        if (!ok) throw new Error(error);
+      }),
+    );
+  }
+  return { raw: summarize(raw), libnftables: summarize(libnftables) };
+}
+
+function succeed([failure]: readonly Error[]): void {
+  if (failure !== undefined) throw failure;
+}
+
+function ports(first: number, count: number): FirewallEntry[] {
+  return Array.from({ length: count }, (_, i) =>
+    portEntry({ hostPort: first + i, address: `10.81.${(first + i) >> 8}.${(first + i) & 255}` }),
+  );
+}
+
+/** As kube-proxy's: many chains of one rule, and a large set. */
+function foreignRules({ chains, elements }: Foreign): string {
+  const lines = ['add table ip others', 'add set ip others big { type ipv4_addr . inet_service; }'];
+  for (let i = 0; i < chains; i++)
+    lines.push(`add chain ip others c${i}`, `add rule ip others c${i} ip saddr 192.0.2.1 counter accept`);
+  const list = Array.from({ length: elements }, (_, i) => `10.0.${i >> 8}.${i & 255} . 80`);
+  lines.push(`add element ip others big { ${list.join(', ')} }`);
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,195 @@
+import { strict as assert } from 'node:assert';
+import { type Chain, makeChain } from '../support/chain.ts';
+import { type PluginDir, pluginDir, referenceDir } from '../support/cni.ts';
+import { type CniHost, makeHost } from '../support/cni-host.ts';
+import { bridgeConf } from '../support/netconf.ts';
+import { removeNetns } from '../support/netns.ts';
+import { assertSame } from '../support/snapshot.ts';
+
+const LIST = { cniVersion: '1.1.0', name: 'web' };
+const OLD_LIST = { cniVersion: '1.0.0', name: 'web' };
+const EVERYTHING = {
+  sysctl: { 'net.ipv4.conf.IFNAME.arp_filter': '1', 'net/ipv4/tcp_rmem': '4096  16384 4194304' },
+  mac: '0A:00:00:00:00:77',
+  mtu: 1300,
+  promisc: true,
+  allmulti: true,
+  txQLen: 77,
+};
+const PART = { pod: 0 };
+
+describe('tuning, chained', () => {
+  let bin: PluginDir;
+  let host: CniHost;
+  let untouched: string;
+
+  const ours = (conf: object): Chain =>
+    makeChain(
+      host,
+      [
+        { dir: bin.path, conf: bridgeConf('isthmus', host) },
+        { dir: bin.path, conf: { type: 'tuning', ...conf } },
+      ],
+      LIST,
+    );
+  const reference = (conf: object): Chain =>
+    makeChain(
+      host,
+      [
+        { dir: referenceDir, conf: bridgeConf('bridge', host) },
+        { dir: referenceDir, conf: { type: 'tuning', dataDir: `${host.dataDir}/tuning`, ...conf } },
+      ],
+      OLD_LIST,
+    );
+  const link = (): string => host.pod(0).ip('-d', 'link', 'show', 'eth0');
+  const sysctl = (key: string): string => host.pod(0).run('cat', `/proc/sys/${key}`).trim();
+
+  before(() => {
+    bin = pluginDir();
+  });
+  after(() => bin?.[Symbol.dispose]());
+  beforeEach(() => {
+    host = makeHost(1);
+    untouched = host.snapshot();
+  });
+  afterEach(() => host?.[Symbol.dispose]());
+
+  it('changes what it is told to, says so, and DEL puts every value back', () => {
+    const chain = ours(EVERYTHING);
+    const made = host.ok({ ...PART, dir: bin.path, name: 'isthmus', command: 'ADD', config: chain.config(0) });
+    const [asItWas, rmem] = [link(), sysctl('net/ipv4/tcp_rmem')];
+    const result = host.ok({ ...PART, dir: bin.path, name: 'tuning', command: 'ADD', config: chain.config(1, made) });
+    assert.match(link(), /ALLMULTI,PROMISC.* mtu 1300 .*qlen 77\b/);
+    assert.match(link(), /link\/ether 0a:00:00:00:00:77/);
+    assert.equal(sysctl('net/ipv4/conf/eth0/arp_filter'), '1');
+    assert.equal(sysctl('net/ipv4/tcp_rmem').replace(/\s+/g, ' '), '4096 16384 4194304');
+    const own = result.interfaces?.find(({ name }) => name === 'eth0');
+    assert.deepEqual([own?.mac, own?.mtu], ['0a:00:00:00:00:77', 1300]);
+    assert.deepEqual(result.ips, made.ips);
+    chain.check(PART, result);
+    host.ok({ ...PART, dir: bin.path, name: 'tuning', command: 'DEL', config: chain.config(1) });
+    assert.equal(link(), asItWas);
+    assert.equal(sysctl('net/ipv4/conf/eth0/arp_filter'), '0');
+    assert.equal(sysctl('net/ipv4/tcp_rmem'), rmem);
+    chain.del(PART);
+    assertSame(host.snapshot(), untouched);
+  });
+
+  it('CHECK notices every value that is not as it was set', () => {
+    const chain = ours(EVERYTHING);
+    const result = chain.add(PART);
+    for (const [breaking, says] of [
+      ['ip link set eth0 address 0a:00:00:00:00:78', '0a:00:00:00:00:78'],
+      ['ip link set eth0 mtu 1301', '1301'],
+      ['ip link set eth0 promisc off', 'promisc'],
+      ['ip link set eth0 allmulticast off', 'allMulticast'],
+      ['ip link set eth0 txqueuelen 78', '78'],
+      ['echo 0 >/proc/sys/net/ipv4/conf/eth0/arp_filter', 'arp_filter'],
+      ['ip link delete eth0', 'eth0'],
+    ] as const) {
+      host.pod(0).run('sh', '-c', breaking);
+      const run = chain.run(1, 'CHECK', PART, result);
+      assert.deepEqual([run.code, run.json?.code], [1, 102], `${breaking}: ${run.stdout}`);
+      assert.ok(run.json?.msg?.includes(says), `${breaking}: ${run.stdout}`);
+      chain.del(PART);
+      chain.check(PART, chain.add(PART));
+    }
+  });
+
+  it('DEL needs no namespace and no sound configuration, and may come twice', () => {
+    for (const part of [{}, { netns: '' }, { netns: '/nowhere' }]) {
+      ours(EVERYTHING).add(PART);
+      const wrecked = ours({ sysctl: 7, mtu: 'x', mac: [] });
+      for (let round = 0; round < 2; round++) wrecked.del({ ...PART, ...part });
+      // Sysctls of the whole namespace stay where it could not be entered.
+      if (part.netns === undefined) assertSame(host.snapshot(), untouched);
+    }
+    ours(EVERYTHING).add(PART);
+    removeNetns(host.pod(0).name);
+    for (let round = 0; round < 2; round++) ours(EVERYTHING).del(PART);
+  });
+
+  it('ADD that fails half way leaves every value as it was', () => {
+    const chain = ours({ ...EVERYTHING, mtu: 100_000 });
+    const made = chain.run(0, 'ADD', PART).json ?? {};
+    const [asItWas, rmem] = [host.snapshot(), sysctl('net/ipv4/tcp_rmem')];
+    const run = chain.run(1, 'ADD', PART, made);
+    assert.deepEqual([run.code, run.json?.code], [1, 103], run.stdout);
+    assert.match(run.json?.msg ?? '', /100000.*(mtu|Invalid argument)/i);
+    assertSame(host.snapshot(), asItWas);
+    assert.equal(sysctl('net/ipv4/tcp_rmem'), rmem);
+    const missing = ours({ sysctl: { 'net.ipv4.nothing.here': '1' } }).run(1, 'ADD', PART, made);
+    assert.match(missing.json?.msg ?? '', /net\/ipv4\/nothing\/here.*No such file/);
+    assertSame(host.snapshot(), asItWas);
+  });
+
+  it('MAC of CNI_ARGS is set, and an unknown argument refused as everywhere', () => {
+    const chain = ours({});
+    const made = chain.run(0, 'ADD', PART).json ?? {};
+    const run = chain.run(1, 'ADD', { ...PART, args: 'IgnoreUnknown=1;K8S_POD_NAME=x;MAC=0a:00:00:00:00:79' }, made);
+    assert.equal(run.code, 0, run.stdout);
+    assert.match(link(), /0a:00:00:00:00:79/);
+    const unknown = chain.run(1, 'CHECK', { ...PART, args: 'K8S_POD_NAME=x' }, made);
+    assert.deepEqual([unknown.code, unknown.json?.code], [1, 4], unknown.stdout);
+  });
+
+  it('sets only what the allowlist takes, where there is one', () => {
+    const conf = { sysctl: { 'net.ipv4.conf.IFNAME.arp_filter': '1' } };
+    const chain = ours(conf);
+    const made = chain.run(0, 'ADD', PART).json ?? {};
+    const call = (list: string) => {
+      const script = `mount -t tmpfs none /etc && mkdir -p /etc/cni/tuning && printf '%s\\n' '${list}' >/etc/cni/tuning/allowlist.conf && exec "$0"`;
+      return chain.run(1, 'ADD', { ...PART, prefix: ['unshare', '-m', 'sh', '-c', script] }, made);
+    };
+    const refused = call('^net\\.core\\.');
+    assert.deepEqual([refused.code, refused.json?.code], [1, 7], refused.stdout);
+    assert.match(refused.json?.msg ?? '', /net\.ipv4\.conf\.IFNAME\.arp_filter.*allowlist/);
+    assert.equal(sysctl('net/ipv4/conf/eth0/arp_filter'), '0');
+    assert.equal(call('  ^net\\.ipv4\\.conf\\.  ').code, 0);
+    assert.equal(sysctl('net/ipv4/conf/eth0/arp_filter'), '1');
+  });
+
+  describe('a defect of the reference: D18, args.cni.sysctl without sysctl', () => {
+    const conf = { args: { cni: { sysctl: { 'net.ipv4.conf.IFNAME.arp_filter': '1' } } } };
+
+    it('the reference fails', () => {
+      const chain = reference(conf);
+      const run = chain.run(1, 'ADD', PART, chain.run(0, 'ADD', PART).json);
+      assert.notEqual(run.code, 0);
+      assert.match(run.stdout + run.stderr, /assignment to entry in nil map/);
+    });
+    it('tuning does the right thing', () => {
+      const chain = ours(conf);
+      chain.check(PART, chain.add(PART));
+      assert.equal(sysctl('net/ipv4/conf/eth0/arp_filter'), '1');
+      chain.del(PART);
+      assertSame(host.snapshot(), untouched);
+    });
+  });
+
+  describe('a defect of the reference: CHECK of an interface that somebody else made promiscuous', () => {
+    const check = (chain: Chain) => {
+      const result = chain.add(PART);
+      host.pod(0).ip('link', 'set', 'eth0', 'promisc', 'on');
+      return chain.run(1, 'CHECK', PART, result);
+    };
+
+    it('the reference fails', () => assert.match(check(reference({ mtu: 1400 })).stdout, /promisc is false/));
+    it('tuning does the right thing', () => assert.equal(check(ours({ mtu: 1400 })).code, 0));
+  });
+
+  describe('a defect of the reference: CHECK of a sysctl with IFNAME, or of several numbers', () => {
+    const check = (chain: Chain) => chain.run(1, 'CHECK', PART, chain.add(PART));
+    for (const [key, value, says] of [
+      ['net.ipv4.conf.IFNAME.arp_filter', '1', /IFNAME\/arp_filter: no such file/],
+      ['net.ipv4.tcp_rmem', '4096 16384 4194304', /configured value of .*tcp_rmem/],
+    ] as const) {
+      it(`the reference fails: ${key}`, () => {
+        assert.match(check(reference({ sysctl: { [key]: value } })).stdout, says);
+      });
+      it(`tuning does the right thing: ${key}`, () => {
+        assert.equal(check(ours({ sysctl: { [key]: value } })).code, 0);
+      });
+    }
+  });
+});

@@ -1,0 +1,56 @@
+import { strict as assert } from 'node:assert';
+import { tableLines } from '../../src/shared/firewall/nft-table.ts';
+import { openFirewaller } from '../../src/shared/firewall/open.ts';
+import { renderOp } from '../../src/shared/host/render.ts';
+import type { FirewallEntry } from '../../src/shared/model/firewall.ts';
+import { EVERY_ENTRY, networkEntries, portEntry } from '../support/firewall-entries.ts';
+import { assertGolden } from '../support/golden.ts';
+import { nftSite } from '../support/nft-site.ts';
+
+const NETWORK = networkEntries('br-a', '10.81.0.0/16');
+
+describe('the table of nftables as nft lists it', () => {
+  const site = nftSite();
+  const goldens: Readonly<Record<string, readonly FirewallEntry[]>> = {
+    'every-entry': EVERY_ENTRY,
+    'one-network-with-a-port': [...NETWORK, portEntry()],
+  };
+  for (const [name, entries] of Object.entries(goldens)) {
+    for (const via of ['libnftables', 'nft'] as const) {
+      it(`${name}, made by ${via}`, () => {
+        using made = openFirewaller('nftables', site.ns, { via });
+        made.add(entries);
+        assertGolden(`firewall/${name}`, site.table(), 'nft');
+      });
+    }
+    it(`${name}, entry by entry`, () => {
+      for (const entry of entries) site.firewaller.add([entry]);
+      assertGolden(`firewall/${name}`, site.table(), 'nft');
+    });
+    it(`${name}, reset over something else`, () => {
+      site.firewaller.add([...networkEntries('br-z', '10.99.0.0/16'), portEntry({ hostPort: 9 })]);
+      site.firewaller.reset(entries);
+      assertGolden(`firewall/${name}`, site.table(), 'nft');
+    });
+  }
+
+  it('is what the printed commands make and unmake of an empty table', () => {
+    const run = (op: 'firewall.add' | 'firewall.delete'): string =>
+      site.netns.run(
+        'sh',
+        '-c',
+        renderOp({ op, ns: 'host', backend: 'nftables', entries: EVERY_ENTRY }, { sandbox: '' }),
+      );
+    site.nft(tableLines().join('\n'));
+    const empty = site.table();
+    run('firewall.add');
+    assertGolden('firewall/every-entry', site.table(), 'nft');
+    run('firewall.delete');
+    assert.equal(site.table(), empty);
+  });
+
+  it('is the same for a mark, which is for iptables, and for an admission, which is in the tables of others', () => {
+    site.firewaller.add([...NETWORK, { kind: 'admit', device: 'br-a' }, portEntry({ mark: { bit: 13 } })]);
+    assertGolden('firewall/one-network-with-a-port', site.table(), 'nft');
+  });
+});

@@ -1,0 +1,200 @@
+import { strict as assert } from 'node:assert';
+import { type Admitter, openAdmitter } from '../../src/shared/firewall/admit.ts';
+import { openLinuxHost } from '../../src/shared/host/linux-host.ts';
+import { makeNetns, netnsMissing, type TestNetns } from '../support/netns.ts';
+
+const DEV = 'isth0';
+const OTHER = 'isth1';
+const RULES = (chain: string, device = DEV): string[] => [
+  `-A ${chain} -i ${device} -m comment --comment isthmus -j ACCEPT`,
+  `-A ${chain} -o ${device} -m comment --comment isthmus -j ACCEPT`,
+];
+
+for (const variant of ['nft', 'legacy'] as const) {
+  for (const family of [4, 6] as const) {
+    const tool = `${family === 4 ? 'iptables' : 'ip6tables'}-${variant}`;
+
+    describe(`admission to ${tool}`, () => {
+      let ns: TestNetns;
+      let admitter: Admitter;
+      let close: () => void = () => {};
+      const iptables = (...args: string[]): string => ns.run(tool, ...args);
+      const chain = (name: string): string[] => iptables('-S', name).trim().split('\n').slice(1);
+      /** All rulesets; the legacy ones only where they are, because looking at them makes them. */
+      const everything = (): string =>
+        ns
+          .run(
+            'sh',
+            '-c',
+            `nft list ruleset; iptables-nft-save; ip6tables-nft-save; cat /proc/net/ip_tables_names /proc/net/ip6_tables_names
+           [ ${variant} = nft ] || ${tool}-save`,
+          )
+          .replace(/^# (Generated|Completed).*$/gm, '');
+
+      before(function () {
+        const missing = netnsMissing();
+        if (missing === undefined) return;
+        console.log(`skipped: ${missing}`);
+        this.skip();
+      });
+
+      beforeEach(() => {
+        ns = makeNetns('adm');
+        const host = openLinuxHost({ ISTHMUS_HOST_ID: 'test' });
+        const inside = host.open(ns.path);
+        admitter = openAdmitter(inside);
+        close = () => {
+          admitter[Symbol.dispose]();
+          inside[Symbol.dispose]();
+          host[Symbol.dispose]();
+        };
+      });
+
+      afterEach(() => {
+        close();
+        ns[Symbol.dispose]();
+      });
+
+      it('makes nothing where there is no table', () => {
+        const before = ns.run('sh', '-c', 'nft list ruleset; cat /proc/net/ip_tables_names /proc/net/ip6_tables_names');
+        assert.deepEqual(admitter.missing([DEV]), []);
+        admitter.add([DEV]);
+        assert.deepEqual(admitter.remove([DEV]), []);
+        const after = ns.run('sh', '-c', 'nft list ruleset; cat /proc/net/ip_tables_names /proc/net/ip6_tables_names');
+        assert.equal(after, before);
+      });
+
+      it('makes nothing where nothing is dropped', () => {
+        iptables('-P', 'FORWARD', 'ACCEPT');
+        iptables('-A', 'FORWARD', '-i', 'eth0', '-j', 'DROP');
+        const before = everything();
+        admitter.add([DEV]);
+        assert.deepEqual(admitter.missing([DEV]), []);
+        assert.equal(everything(), before);
+      });
+
+      it('is at the head of a FORWARD with policy DROP, once, until removed', () => {
+        iptables('-P', 'FORWARD', 'DROP');
+        iptables('-A', 'FORWARD', '-i', 'eth0', '-j', 'ACCEPT');
+        const before = everything();
+        assert.deepEqual(admitter.missing([DEV, OTHER]), [DEV, OTHER]);
+        admitter.add([DEV]);
+        assert.deepEqual(admitter.missing([DEV, OTHER]), [OTHER]);
+        assert.deepEqual(chain('FORWARD'), [...RULES('FORWARD'), '-A FORWARD -i eth0 -j ACCEPT']);
+        const once = everything();
+        admitter.add([DEV]);
+        assert.equal(everything(), once);
+        admitter.add([OTHER]);
+        assert.deepEqual(admitter.remove([DEV]), []);
+        assert.deepEqual(chain('FORWARD').slice(0, 2), RULES('FORWARD', OTHER));
+        assert.deepEqual(admitter.remove([OTHER, DEV]), []);
+        assert.equal(everything(), before);
+      });
+
+      for (const [what, rule] of [
+        ['a final DROP', ['-j', 'DROP']],
+        ['a final REJECT', ['-m', 'comment', '--comment', 'the end of it', '-j', 'REJECT']],
+        ['a chain that ends in DROP', ['-j', 'MINE']],
+      ] as const) {
+        it(`comes before ${what}, also when that is put before it`, () => {
+          iptables('-N', 'MINE');
+          iptables('-A', 'MINE', '-j', 'LOG');
+          iptables('-A', 'MINE', '-j', 'DROP');
+          iptables('-A', 'FORWARD', ...rule);
+          admitter.add([DEV]);
+          assert.deepEqual(chain('FORWARD').slice(0, 2), RULES('FORWARD'));
+          iptables('-I', 'FORWARD', ...rule);
+          assert.deepEqual(admitter.missing([DEV]), [DEV]);
+          admitter.add([DEV]);
+          assert.deepEqual(admitter.missing([DEV]), []);
+          assert.deepEqual(chain('FORWARD').slice(0, 2), RULES('FORWARD'));
+          assert.equal(chain('FORWARD').length, 4);
+        });
+      }
+
+      it('moves to DOCKER-USER when that has come, after the restrictions in it', () => {
+        iptables('-P', 'FORWARD', 'DROP');
+        admitter.add([DEV]);
+        iptables('-N', 'DOCKER-USER');
+        iptables(
+          '-A',
+          'DOCKER-USER',
+          '-s',
+          '192.0.2.1'.replace(/.*/, family === 4 ? '$&' : '2001:db8::1'),
+          '-j',
+          'DROP',
+        );
+        iptables('-A', 'DOCKER-USER', '-j', 'RETURN');
+        assert.deepEqual(admitter.missing([DEV]), []);
+        iptables('-I', 'FORWARD', '-j', 'DOCKER-USER');
+        assert.deepEqual(admitter.missing([DEV]), [DEV]);
+        admitter.add([DEV, OTHER]);
+        assert.deepEqual(admitter.missing([DEV, OTHER]), []);
+        assert.deepEqual(chain('FORWARD'), ['-A FORWARD -j DOCKER-USER']);
+        const docker = chain('DOCKER-USER');
+        assert.equal(docker.length, 6);
+        assert.match(docker[0] ?? '', /-j DROP$/);
+        assert.match(docker[5] ?? '', /-j RETURN$/);
+        assert.deepEqual(docker.slice(1, 5), [...RULES('DOCKER-USER'), ...RULES('DOCKER-USER', OTHER)]);
+      });
+
+      it('is appended to a DOCKER-USER without RETURN', () => {
+        iptables('-N', 'DOCKER-USER');
+        iptables('-A', 'DOCKER-USER', '-i', 'eth0', '-p', 'tcp', '-j', 'DROP');
+        iptables('-A', 'FORWARD', '-j', 'DOCKER-USER');
+        admitter.add([DEV]);
+        assert.deepEqual(chain('DOCKER-USER').slice(1), RULES('DOCKER-USER'));
+      });
+
+      it('is alone in an empty DOCKER-USER, beside other empty chains', () => {
+        for (const name of ['BEFORE', 'DOCKER-USER', 'ZLAST']) iptables('-N', name);
+        for (const name of ['ZLAST', 'BEFORE', 'DOCKER-USER']) iptables('-A', 'FORWARD', '-j', name);
+        iptables('-A', 'FORWARD', '-m', 'comment', '--comment', 'does nothing');
+        const before = everything();
+        admitter.add([DEV]);
+        assert.deepEqual(chain('DOCKER-USER'), RULES('DOCKER-USER'));
+        assert.deepEqual(admitter.remove([DEV]), []);
+        assert.equal(everything(), before);
+      });
+
+      it('is not where an accept for all comes before the policy, or a condition before the drop', () => {
+        iptables('-P', 'FORWARD', 'DROP');
+        iptables('-N', 'SOME');
+        iptables('-A', 'SOME', '-i', 'eth0', '-j', 'RETURN');
+        iptables('-A', 'SOME', '-j', 'ACCEPT');
+        iptables('-A', 'FORWARD', '-p', 'udp', '-j', 'DROP');
+        iptables('-A', 'FORWARD', '-g', 'SOME');
+        assert.deepEqual(admitter.missing([DEV]), []);
+        iptables('-F', 'SOME');
+        assert.deepEqual(admitter.missing([DEV]), [DEV]);
+      });
+
+      it('is whole again after half of it was deleted', () => {
+        iptables('-P', 'FORWARD', 'DROP');
+        admitter.add([DEV]);
+        iptables('-D', 'FORWARD', '-o', DEV, '-m', 'comment', '--comment', 'isthmus', '-j', 'ACCEPT');
+        assert.deepEqual(admitter.missing([DEV]), [DEV]);
+        admitter.add([DEV]);
+        assert.deepEqual(chain('FORWARD'), RULES('FORWARD'));
+      });
+
+      it('is recognised after a save and restore, and reset leaves what it names only', () => {
+        iptables('-P', 'FORWARD', 'DROP');
+        iptables('-A', 'FORWARD', '-i', 'isth+', '-j', 'ACCEPT', '-m', 'comment', '--comment', 'isthmus');
+        iptables('-A', 'FORWARD', '-i', DEV, '-j', 'ACCEPT');
+        const before = chain('FORWARD');
+        admitter.add([DEV, OTHER]);
+        ns.run(
+          'sh',
+          '-c',
+          `${tool}-save >/dev/shm/${ns.name}; ${tool}-restore </dev/shm/${ns.name}; rm /dev/shm/${ns.name}`,
+        );
+        assert.deepEqual(admitter.missing([DEV, OTHER]), []);
+        admitter.reset([OTHER]);
+        assert.deepEqual(admitter.missing([DEV, OTHER]), [DEV]);
+        admitter.reset([]);
+        assert.deepEqual(chain('FORWARD'), before);
+      });
+    });
+  }
+}

@@ -1,0 +1,73 @@
+import { strict as assert } from 'node:assert';
+import { ruleset } from '../support/filter-tools.ts';
+import { ADDRESSES, type Peer } from '../support/pod-site.ts';
+import { assertTraffic, type Expectation } from '../support/traffic.ts';
+import { FAMILIES, type Fixture, hairpin, port, published, service } from './firewaller-fixture.ts';
+
+const ADMIT = { kind: 'admit', device: 'br-a' } as const;
+
+export function describeAdmission(fixture: Fixture): void {
+  const probes = (from: Peer, to: Peer, outcome: 'yes' | 'blocked'): Expectation[] =>
+    FAMILIES.map((family): Expectation => {
+      const expected = outcome === 'yes' ? `${to} saw ${ADDRESSES[family][from]}` : outcome;
+      return [fixture().site.agents[from], service(family, to), expected];
+    });
+
+  for (const variant of ['nft', 'legacy'] as const) {
+    describe(`admission where iptables-${variant} drops what it forwards`, () => {
+      const drops = (target: 'DROP' | 'ACCEPT'): void => {
+        const { host } = fixture().site;
+        for (const command of [`iptables-${variant}`, `ip6tables-${variant}`])
+          host.run(command, '-P', 'FORWARD', target);
+      };
+
+      afterEach(() => {
+        const { site } = fixture();
+        drops('ACCEPT');
+        // Empty base chains of iptables-nft can go, and were not there.
+        if (variant === 'nft') {
+          for (const family of ['ip', 'ip6']) site.host.run('nft', 'delete', 'table', family, 'filter');
+        }
+      });
+
+      it('lets the traffic of the device through, both ways, and no other', async () => {
+        const { firewaller, site } = fixture();
+        drops('DROP');
+        const before = ruleset(site.host);
+        await assertTraffic([...probes('a1', 'outside', 'blocked'), ...probes('a1', 'a2', 'blocked')]);
+        assert.deepEqual(firewaller.missing([ADMIT]), [ADMIT]);
+        firewaller.add([ADMIT, ...FAMILIES.flatMap((family) => [hairpin(family), port(family)])]);
+        assert.deepEqual(firewaller.missing([ADMIT]), []);
+        await assertTraffic([
+          ...probes('a1', 'outside', 'yes'),
+          ...probes('outside', 'a1', 'yes'),
+          ...probes('a1', 'a2', 'yes'),
+          ...probes('b1', 'outside', 'blocked'),
+          ...FAMILIES.map((family): Expectation => {
+            const { outside } = ADDRESSES[family];
+            return [site.agents.outside, published(family, 'outside'), `a1 saw ${outside}`];
+          }),
+        ]);
+        firewaller.remove([ADMIT, ...FAMILIES.flatMap((family) => [hairpin(family), port(family)])]);
+        assert.equal(ruleset(site.host), before);
+        await assertTraffic(probes('a1', 'outside', 'blocked'));
+      });
+
+      it('comes back by reset and by add after somebody has flushed FORWARD', async () => {
+        const { firewaller, site } = fixture();
+        drops('DROP');
+        for (const again of ['reset', 'add'] as const) {
+          firewaller.add([ADMIT]);
+          for (const command of [`iptables-${variant}`, `ip6tables-${variant}`])
+            site.host.run(command, '-F', 'FORWARD');
+          assert.deepEqual(firewaller.missing([ADMIT]), [ADMIT]);
+          firewaller[again]([ADMIT]);
+          assert.deepEqual(firewaller.missing([ADMIT]), []);
+          await assertTraffic(probes('a1', 'outside', 'yes'));
+          firewaller.reset([]);
+          await assertTraffic(probes('a1', 'outside', 'blocked'));
+        }
+      });
+    });
+  }
+}

@@ -1,0 +1,97 @@
+import { ADDRESSES, HOST, NODE_POD, NODE_RANGE, SECOND, SERVICE } from '../support/pod-site.ts';
+import { assertTraffic } from '../support/traffic.ts';
+import { FAMILIES, type Fixture, masquerade, PROTOCOLS, service } from './firewaller-fixture.ts';
+
+const GROUP = { 4: '239.81.1.1', 6: 'ff15::81:1' } as const;
+
+export function describeMasquerade(fixture: Fixture): void {
+  for (const family of FAMILIES) {
+    const pods = ADDRESSES[family];
+    const nodePod = { address: NODE_POD[family], port: SERVICE };
+
+    describe(`masquerade, IPv${family}`, () => {
+      for (const protocol of PROTOCOLS) {
+        it(`gives ${protocol} that leaves the host its address, and only while the entry is there`, async () => {
+          const { firewaller, site } = fixture();
+          const { a1, b1, outside } = site.agents;
+          await assertTraffic([
+            [a1, service(family, 'outside', protocol), `outside saw ${pods.a1}`],
+            [a1, service(family, 'stranger', protocol), 'silent'],
+          ]);
+          firewaller.add([masquerade(family)]);
+          await assertTraffic([
+            [a1, service(family, 'outside', protocol), `outside saw ${HOST[family].outside}`],
+            [a1, service(family, 'stranger', protocol), `stranger saw ${HOST[family].stranger}`],
+            [b1, service(family, 'outside', protocol), `outside saw ${pods.b1}`],
+            [outside, service(family, 'stranger', protocol), `stranger saw ${pods.outside}`],
+            [outside, service(family, 'a1', protocol), `a1 saw ${pods.outside}`],
+          ]);
+          firewaller.remove([masquerade(family)]);
+          await assertTraffic([
+            [a1, service(family, 'outside', protocol), `outside saw ${pods.a1}`],
+            [a1, service(family, 'stranger', protocol), 'silent'],
+          ]);
+        });
+      }
+
+      for (const filtered of [true, false]) {
+        it(`leaves what stays inside the network, bridge frames ${filtered ? '' : 'not '}filtered`, async () => {
+          const { firewaller, site } = fixture();
+          const { a1, a2 } = site.agents;
+          site.bridgeFilter(filtered);
+          firewaller.add([masquerade(family)]);
+          const groupPort = 5000 + (filtered ? 10 : 0) + family;
+          await a2.join(groupPort, GROUP[family], family === 4 ? pods.a2 : '::%eth0');
+          const device = family === 4 ? pods.a1 : '::%eth0';
+          const group = { protocol: 'udp', address: GROUP[family], port: groupPort, interface: device } as const;
+          await site.hostAgent.serve('tcp', groupPort);
+          await assertTraffic([
+            [a1, service(family, 'a2'), `a2 saw ${pods.a1}`],
+            [a1, service(family, 'a2', 'udp'), `a2 saw ${pods.a1}`],
+            [a1, { address: HOST[family].a1, port: groupPort }, `host saw ${pods.a1}`],
+            [a1, { address: HOST[family].outside, port: groupPort }, `host saw ${pods.a1}`],
+            [a1, group, `a2 saw ${pods.a1}`],
+          ]);
+        });
+      }
+
+      it('shows the true source to the destinations that are excepted', async () => {
+        const { firewaller, site } = fixture();
+        firewaller.add([masquerade(family, { except: [NODE_RANGE[family]] })]);
+        await assertTraffic([
+          [site.agents.a1, nodePod, `node saw ${pods.a1}`],
+          [site.agents.a1, service(family, 'node'), `node saw ${HOST[family].node}`],
+        ]);
+      });
+
+      it('hides the pod from another node where nothing is excepted', async () => {
+        const { firewaller, site } = fixture();
+        firewaller.add([masquerade(family)]);
+        await assertTraffic([[site.agents.a1, nodePod, `node saw ${HOST[family].node}`]]);
+      });
+
+      it('gives the fixed source where there is one', async () => {
+        const { firewaller, site } = fixture();
+        const entry = masquerade(family, { to: SECOND[family], except: [NODE_RANGE[family]] });
+        firewaller.add([entry]);
+        await assertTraffic([
+          [site.agents.a1, service(family, 'outside'), `outside saw ${SECOND[family]}`],
+          [site.agents.a1, service(family, 'outside', 'udp'), `outside saw ${SECOND[family]}`],
+          [site.agents.a1, service(family, 'a2'), `a2 saw ${pods.a1}`],
+          [site.agents.a1, nodePod, `node saw ${pods.a1}`],
+        ]);
+        firewaller.remove([entry]);
+        await assertTraffic([[site.agents.a1, service(family, 'outside'), `outside saw ${pods.a1}`]]);
+      });
+    });
+  }
+
+  it('masquerades one family without the other', async () => {
+    const { firewaller, site } = fixture();
+    firewaller.add([masquerade(4)]);
+    await assertTraffic([
+      [site.agents.a1, service(4, 'outside'), `outside saw ${HOST[4].outside}`],
+      [site.agents.a1, service(6, 'outside'), `outside saw ${ADDRESSES[6].a1}`],
+    ]);
+  });
+}

@@ -1,0 +1,234 @@
+import { strict as assert } from 'node:assert';
+import type { Family } from '../../src/shared/model/addr.ts';
+import type { IngressPolicy } from '../../src/shared/model/firewall.ts';
+import { ADDRESSES, type Peer } from '../support/pod-site.ts';
+import { assertTraffic, type Expectation } from '../support/traffic.ts';
+import {
+  FAMILIES,
+  type Fixture,
+  hairpin,
+  masquerade,
+  PROTOCOLS,
+  policy,
+  port,
+  published,
+  service,
+} from './firewaller-fixture.ts';
+
+/** `a1 → b1 blocked`: who opens a connection to whom, and what comes of it; `yes` where the true source is seen. */
+type Row = readonly [from: Peer | 'host', to: Peer, outcome: 'yes' | 'blocked'];
+
+interface Case {
+  readonly a: IngressPolicy;
+  readonly b?: IngressPolicy;
+  readonly rows: readonly Row[];
+}
+
+const OUTWARDS: readonly Row[] = [
+  ['a1', 'outside', 'yes'],
+  ['a1', 'node', 'yes'],
+];
+
+const INWARDS: readonly Row[] = [
+  ['outside', 'a1', 'yes'],
+  ['node', 'a1', 'yes'],
+  ['host', 'a1', 'yes'],
+];
+
+const CASES: readonly Case[] = [
+  {
+    a: 'open',
+    rows: [...OUTWARDS, ...INWARDS, ['a1', 'a2', 'yes'], ['a1', 'b1', 'yes'], ['b1', 'a1', 'yes']],
+  },
+  {
+    a: 'same-bridge',
+    b: 'same-bridge',
+    rows: [...OUTWARDS, ...INWARDS, ['a1', 'a2', 'yes'], ['a1', 'b1', 'blocked'], ['b1', 'a1', 'blocked']],
+  },
+  {
+    a: 'same-bridge',
+    b: 'isolated',
+    rows: [...OUTWARDS, ...INWARDS, ['a1', 'a2', 'yes'], ['a1', 'b1', 'blocked'], ['b1', 'a1', 'blocked']],
+  },
+  {
+    a: 'same-bridge',
+    rows: [...OUTWARDS, ...INWARDS, ['a1', 'a2', 'yes'], ['a1', 'b1', 'yes'], ['b1', 'a1', 'yes']],
+  },
+  {
+    a: 'same-bridge',
+    b: 'closed',
+    rows: [...OUTWARDS, ['a1', 'b1', 'blocked'], ['outside', 'b1', 'blocked'], ['a1', 'a2', 'yes']],
+  },
+  {
+    a: 'isolated',
+    rows: [...OUTWARDS, ...INWARDS, ['a1', 'a2', 'blocked'], ['a1', 'b1', 'yes'], ['b1', 'a1', 'yes']],
+  },
+  {
+    a: 'isolated',
+    b: 'same-bridge',
+    rows: [...OUTWARDS, ...INWARDS, ['a2', 'a1', 'blocked'], ['a1', 'b1', 'blocked'], ['b1', 'a1', 'blocked']],
+  },
+  {
+    a: 'closed',
+    rows: [
+      ...OUTWARDS,
+      ['a1', 'a2', 'yes'],
+      ['a1', 'b1', 'yes'],
+      ['b1', 'a1', 'blocked'],
+      ['outside', 'a1', 'blocked'],
+      ['node', 'a1', 'blocked'],
+      ['host', 'a1', 'yes'],
+      ['outside', 'b1', 'yes'],
+    ],
+  },
+  {
+    a: 'closed',
+    b: 'closed',
+    rows: [
+      ...OUTWARDS,
+      ['a1', 'a2', 'yes'],
+      ['a1', 'b1', 'blocked'],
+      ['b1', 'a1', 'blocked'],
+      ['b1', 'outside', 'yes'],
+    ],
+  },
+  {
+    a: 'internal',
+    rows: [
+      ['a1', 'a2', 'yes'],
+      ['a1', 'b1', 'blocked'],
+      ['a1', 'outside', 'blocked'],
+      ['a1', 'node', 'blocked'],
+      ['b1', 'a1', 'blocked'],
+      ['outside', 'a1', 'blocked'],
+      ['node', 'a1', 'blocked'],
+      ['b1', 'outside', 'yes'],
+      ['outside', 'b1', 'yes'],
+    ],
+  },
+  {
+    a: 'internal',
+    b: 'closed',
+    rows: [
+      ['a1', 'a2', 'yes'],
+      ['a1', 'b1', 'blocked'],
+      ['b1', 'a1', 'blocked'],
+      ['b1', 'outside', 'yes'],
+    ],
+  },
+];
+
+export function describePolicies(fixture: Fixture): void {
+  const probes = (rows: readonly Row[], family: Family): Expectation[] =>
+    rows.flatMap(([from, to, outcome]) =>
+      PROTOCOLS.map((protocol): Expectation => {
+        const { agents, hostAgent } = fixture().site;
+        if (from === 'host') return [hostAgent, service(family, to, protocol), to];
+        const expected = outcome === 'yes' ? `${to} saw ${ADDRESSES[family][from]}` : outcome;
+        return [agents[from], service(family, to, protocol), expected];
+      }),
+    );
+  const both = (rows: readonly Row[]): Expectation[] => FAMILIES.flatMap((family) => probes(rows, family));
+
+  describe('policies', () => {
+    for (const { a, b, rows } of CASES) {
+      it(`${a}${b === undefined ? '' : ` beside ${b}`}`, async () => {
+        const { firewaller } = fixture();
+        const entries = [policy('br-a', a), ...(b === undefined ? [] : [policy('br-b', b)])];
+        firewaller.add(entries);
+        await assertTraffic(both(rows));
+        assert.deepEqual(firewaller.remove(entries), []);
+        await assertTraffic(both(rows.map(([from, to]): Row => [from, to, 'yes'])));
+      });
+    }
+
+    for (const rule of ['same-bridge', 'closed', 'internal'] as const) {
+      it(`${rule} holds between networks where bridge frames are not filtered`, async () => {
+        const { firewaller, site } = fixture();
+        site.bridgeFilter(false);
+        firewaller.add([policy('br-a', rule), policy('br-b', rule)]);
+        await assertTraffic(
+          both([
+            ['a1', 'a2', 'yes'],
+            ['a1', 'b1', 'blocked'],
+            ['b1', 'a1', 'blocked'],
+          ]),
+        );
+      });
+    }
+
+    it('closed lets published ports in, from everywhere, and nothing else', async () => {
+      const { firewaller, site } = fixture();
+      const { agents } = site;
+      firewaller.add([policy('br-a', 'closed'), policy('br-b', 'closed')]);
+      firewaller.add(FAMILIES.flatMap((family) => [hairpin(family), port(family), port(family, { protocol: 'udp' })]));
+      for (const family of FAMILIES) {
+        const { outside, stranger, b1 } = ADDRESSES[family];
+        await assertTraffic([
+          ...PROTOCOLS.flatMap((protocol): Expectation[] => [
+            [agents.outside, published(family, 'outside', { protocol }), `a1 saw ${outside}`],
+            [agents.stranger, published(family, 'stranger', { protocol }), `a1 saw ${stranger}`],
+            [agents.b1, published(family, 'outside', { protocol }), `a1 saw ${b1}`],
+            [agents.a1, published(family, 'outside', { protocol }), 'a1'],
+            [agents.a2, published(family, 'outside', { protocol }), 'a1'],
+            [agents.outside, service(family, 'a1', protocol), 'blocked'],
+            [agents.b1, service(family, 'a1', protocol), 'blocked'],
+          ]),
+          [site.hostAgent, published(family, 'outside'), 'a1'],
+        ]);
+      }
+      await assertTraffic([[site.hostAgent, published(4, 'outside', { address: '127.0.0.1' }), 'a1']]);
+    });
+
+    it('closed and masqueraded reach the outside and hear its answers', async () => {
+      const { firewaller, site } = fixture();
+      firewaller.add([policy('br-a', 'closed'), ...FAMILIES.map((family) => masquerade(family))]);
+      await assertTraffic(
+        FAMILIES.flatMap((family): Expectation[] => [
+          [site.agents.a1, service(family, 'stranger'), 'stranger'],
+          [site.agents.a1, service(family, 'stranger', 'udp'), 'stranger'],
+          [site.agents.outside, service(family, 'a1'), 'blocked'],
+        ]),
+      );
+    });
+
+    it('internal lets nothing in, not even by a published port', async () => {
+      const { firewaller, site } = fixture();
+      const { agents } = site;
+      firewaller.add([policy('br-a', 'internal')]);
+      firewaller.add(FAMILIES.flatMap((family) => [hairpin(family), masquerade(family), port(family)]));
+      await assertTraffic(
+        FAMILIES.flatMap((family): Expectation[] => [
+          [agents.outside, published(family, 'outside'), 'blocked'],
+          [agents.b1, published(family, 'b1'), 'blocked'],
+          [agents.a1, service(family, 'outside'), 'blocked'],
+          [agents.a1, service(family, 'a2'), `a2 saw ${ADDRESSES[family].a1}`],
+        ]),
+      );
+    });
+
+    it('closed that comes later leaves the connections of the pods alone', async () => {
+      const { firewaller, site } = fixture();
+      // So that connections are followed already when it is opened.
+      firewaller.add(FAMILIES.map((family) => masquerade(family)));
+      const open = await Promise.all(
+        FAMILIES.map((family) => site.agents.a1.open(ADDRESSES[family].outside, service(family, 'outside').port)),
+      );
+      firewaller.add([policy('br-a', 'closed')]);
+      for (const connection of open) assert.equal(await connection.exchange(), connection.greeting);
+    });
+
+    it('another policy for a device takes the place of the one it had', async () => {
+      const { firewaller } = fixture();
+      firewaller.add([policy('br-a', 'internal')]);
+      firewaller.remove([policy('br-a', 'internal')]);
+      firewaller.add([policy('br-a', 'closed')]);
+      await assertTraffic(
+        both([
+          ['a1', 'outside', 'yes'],
+          ['outside', 'a1', 'blocked'],
+        ]),
+      );
+    });
+  });
+}

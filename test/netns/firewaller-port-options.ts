@@ -1,0 +1,113 @@
+import { strict as assert } from 'node:assert';
+import { ADDRESSES, HOST } from '../support/pod-site.ts';
+import { assertTraffic, type Expectation } from '../support/traffic.ts';
+import {
+  FAMILIES,
+  type Fixture,
+  hairpin,
+  LOOPBACK,
+  PUBLISHED,
+  port,
+  published,
+  service,
+} from './firewaller-fixture.ts';
+
+/** What can be said of a host port besides where it leads. */
+export function describePortOptions(fixture: Fixture): void {
+  for (const family of FAMILIES) {
+    const { a2, outside, stranger } = ADDRESSES[family];
+    const host = HOST[family];
+
+    describe(`host ports, IPv${family}, their options`, () => {
+      it('without snat leave the sources of the own subnet and of loopback as they are', async () => {
+        const { firewaller, site } = fixture();
+        const { agents, hostAgent } = site;
+        firewaller.add([hairpin(family), port(family, { snat: false })]);
+        firewaller.add([port(family, { hostPort: PUBLISHED + 1 })]);
+        const local: Expectation[] =
+          family === 4
+            ? [
+                [hostAgent, { address: LOOPBACK, port: PUBLISHED }, 'silent'],
+                [hostAgent, { address: LOOPBACK, port: PUBLISHED + 1 }, `a1 saw ${host.a1}`],
+              ]
+            : [];
+        await assertTraffic([
+          [agents.outside, published(family, 'outside'), `a1 saw ${outside}`],
+          // The answer goes past the host's routing, but with bridge frames filtered not past its translation.
+          [agents.a2, published(family, 'outside'), `a1 saw ${a2}`],
+          [agents.a2, published(family, 'outside', { port: PUBLISHED + 1 }), `a1 saw ${host.a1}`],
+          ...local,
+        ]);
+        site.bridgeFilter(false);
+        await assertTraffic([
+          [agents.a2, published(family, 'outside'), 'blocked'],
+          [agents.a2, published(family, 'outside', { port: PUBLISHED + 1 }), `a1 saw ${host.a1}`],
+        ]);
+      });
+
+      it('with masqAll show the pod an address of the host, whoever asks', async () => {
+        const { firewaller, site } = fixture();
+        const { agents } = site;
+        firewaller.add([hairpin(family), port(family, { masqAll: true })]);
+        firewaller.add([port(family, { hostPort: PUBLISHED + 1 })]);
+        firewaller.add([port(family, { masqAll: true, protocol: 'udp', hostIp: host.outside })]);
+        await assertTraffic([
+          [agents.outside, published(family, 'outside'), `a1 saw ${host.a1}`],
+          [agents.b1, published(family, 'outside'), `a1 saw ${host.a1}`],
+          [agents.a2, published(family, 'outside'), `a1 saw ${host.a1}`],
+          [agents.outside, published(family, 'outside', { protocol: 'udp' }), `a1 saw ${host.a1}`],
+          [agents.outside, published(family, 'outside', { port: PUBLISHED + 1 }), `a1 saw ${outside}`],
+          [agents.outside, service(family, 'a1'), `a1 saw ${outside}`],
+        ]);
+      });
+
+      it('of UDP lead datagrams of one client to their new holder once its connections are forgotten, no others', async () => {
+        const { firewaller, site, apply } = fixture();
+        const { outside: client, stranger: other } = site.agents;
+        const entries = [PUBLISHED, PUBLISHED + 1].map((hostPort) => port(family, { protocol: 'udp', hostPort }));
+        firewaller.add(entries);
+        const open = await Promise.all([
+          client.open(host.outside, PUBLISHED, 'udp'),
+          client.open(host.outside, PUBLISHED + 1, 'udp'),
+          other.open(host.stranger, PUBLISHED, 'udp'),
+        ]);
+        const answers = (): Promise<string[]> => Promise.all(open.map((connection) => connection.exchange()));
+        const [first, second, third] = [`a1 saw ${outside}`, `a1 saw ${outside}`, `a1 saw ${stranger}`];
+        assert.deepEqual(await answers(), [first, second, third]);
+        firewaller.remove(entries);
+        firewaller.add(entries.map((entry) => ({ ...entry, address: a2 })));
+        assert.deepEqual(await answers(), [first, second, third]);
+        const flush = { op: 'conntrack.flush', ns: 'host', protocol: 'udp', family, port: PUBLISHED } as const;
+        apply({ ...flush, address: host.outside });
+        assert.deepEqual(await answers(), [`a2 saw ${outside}`, second, third]);
+        apply(flush);
+        assert.deepEqual(await answers(), [`a2 saw ${outside}`, second, `a2 saw ${stranger}`]);
+      });
+
+      it('with conditions lead where all of them hold, and others of the same host are free of them', async () => {
+        const { firewaller, site, tools } = fixture();
+        const { agents } = site;
+        const conditional = port(family, { conditions: [tools.from(outside)] });
+        firewaller.add([hairpin(family), conditional, port(family, { hostPort: PUBLISHED + 1, address: a2 })]);
+        await assertTraffic([
+          [agents.outside, published(family, 'outside'), `a1 saw ${outside}`],
+          [agents.stranger, published(family, 'stranger'), 'refused'],
+          [agents.b1, published(family, 'b1'), 'refused'],
+          [agents.stranger, published(family, 'stranger', { port: PUBLISHED + 1 }), `a2 saw ${stranger}`],
+        ]);
+        firewaller.add([port(family, { hostPort: 9000, address: a2, conditions: [tools.from(stranger)] })]);
+        await assertTraffic([
+          [agents.outside, published(family, 'outside'), `a1 saw ${outside}`],
+          [agents.stranger, published(family, 'stranger'), 'refused'],
+          [agents.stranger, published(family, 'stranger', { port: 9000 }), `a2 saw ${stranger}`],
+          [agents.outside, published(family, 'outside', { port: 9000 }), 'refused'],
+        ]);
+        firewaller.remove([conditional]);
+        await assertTraffic([
+          [agents.outside, published(family, 'outside'), 'refused'],
+          [agents.stranger, published(family, 'stranger', { port: 9000 }), `a2 saw ${stranger}`],
+        ]);
+      });
+    });
+  }
+}

@@ -1,0 +1,165 @@
+import type { Family } from '../../src/shared/model/addr.ts';
+import { ADDRESSES, HOST, OTHER, type Peer, SERVICE } from '../support/pod-site.ts';
+import { type Agent, assertTraffic, type Expectation } from '../support/traffic.ts';
+import {
+  FAMILIES,
+  type Fixture,
+  hairpin,
+  LOOPBACK,
+  PROTOCOLS,
+  PUBLISHED,
+  port,
+  published,
+  service,
+} from './firewaller-fixture.ts';
+
+/** Everywhere that a port published on every address can be asked from. */
+function everywhere(fixture: Fixture, family: Family): (readonly [Agent, string])[] {
+  const { agents, hostAgent } = fixture().site;
+  const host = HOST[family];
+  const local: (readonly [Agent, string])[] = family === 4 ? [[hostAgent, LOOPBACK]] : [];
+  return [
+    [agents.outside, host.outside],
+    [agents.stranger, host.stranger],
+    [agents.outside, host.a1],
+    [hostAgent, host.outside],
+    [hostAgent, host.a1],
+    [agents.a1, host.outside],
+    [agents.a1, host.a1],
+    [agents.a2, host.outside],
+    [agents.a2, host.a1],
+    [agents.b1, host.outside],
+    [agents.b1, host.b1],
+    ...local,
+  ];
+}
+
+export function describePorts(fixture: Fixture): void {
+  for (const family of FAMILIES) {
+    const { a1, a2, b1, outside, stranger } = ADDRESSES[family];
+    const host = HOST[family];
+
+    describe(`host ports, IPv${family}`, () => {
+      for (const protocol of PROTOCOLS) {
+        for (const filtered of [true, false]) {
+          it(`${protocol} reach the pod from everywhere, bridge frames ${filtered ? '' : 'not '}filtered`, async () => {
+            const { firewaller, site } = fixture();
+            site.bridgeFilter(filtered);
+            const entries = [hairpin(family), port(family, { protocol })];
+            const probes = (expected: string): Expectation[] =>
+              everywhere(fixture, family).map(([from, address]) => [
+                from,
+                { protocol, address, port: PUBLISHED },
+                expected,
+              ]);
+            await assertTraffic(probes('refused'));
+            firewaller.add(entries);
+            await assertTraffic(probes('a1'));
+            firewaller.remove(entries);
+            await assertTraffic(probes('refused'));
+          });
+        }
+
+        it(`${protocol} show the pod who asks, save the pods that would answer past the host`, async () => {
+          const { firewaller, site } = fixture();
+          const { agents, hostAgent } = site;
+          firewaller.add([hairpin(family), port(family, { protocol })]);
+          const local: Expectation[] =
+            family === 4 ? [[hostAgent, { protocol, address: LOOPBACK, port: PUBLISHED }, `a1 saw ${host.a1}`]] : [];
+          await assertTraffic([
+            [agents.outside, published(family, 'outside', { protocol }), `a1 saw ${outside}`],
+            [agents.stranger, published(family, 'stranger', { protocol }), `a1 saw ${stranger}`],
+            [agents.b1, published(family, 'outside', { protocol }), `a1 saw ${b1}`],
+            [agents.a2, published(family, 'outside', { protocol }), `a1 saw ${host.a1}`],
+            [agents.a1, published(family, 'outside', { protocol }), `a1 saw ${host.a1}`],
+            ...local,
+          ]);
+        });
+
+        it(`${protocol} of other protocols, ports and addresses are nobody's`, async () => {
+          const { firewaller, site } = fixture();
+          const { agents, hostAgent } = site;
+          const other = protocol === 'tcp' ? 'udp' : 'tcp';
+          firewaller.add([hairpin(family), port(family, { protocol })]);
+          await assertTraffic([
+            [agents.outside, published(family, 'outside', { protocol: other }), 'refused'],
+            [agents.outside, published(family, 'outside', { protocol, port: PUBLISHED + 1 }), 'refused'],
+            [agents.outside, published(family, 'outside', { protocol, port: SERVICE }), 'refused'],
+            [hostAgent, published(family, 'outside', { protocol, port: PUBLISHED + 1 }), 'refused'],
+          ]);
+        });
+      }
+
+      it('leave traffic in transit to the same port of another host alone', async () => {
+        const { firewaller, site } = fixture();
+        const { agents, hostAgent } = site;
+        const transit = (peer: Peer, protocol: 'tcp' | 'udp' = 'tcp') => service(family, peer, protocol);
+        firewaller.add([hairpin(family), port(family, { hostPort: SERVICE, address: a2 })]);
+        firewaller.add([port(family, { hostPort: SERVICE, address: a2, protocol: 'udp' })]);
+        await assertTraffic([
+          [agents.outside, transit('stranger'), `stranger saw ${outside}`],
+          [agents.outside, transit('stranger', 'udp'), `stranger saw ${outside}`],
+          [agents.outside, transit('a1'), `a1 saw ${outside}`],
+          [agents.a1, transit('outside'), `outside saw ${a1}`],
+          [agents.a1, transit('b1'), `b1 saw ${a1}`],
+          [agents.a2, transit('a1'), `a1 saw ${a2}`],
+          [hostAgent, transit('outside'), 'outside'],
+          [hostAgent, transit('a1'), 'a1'],
+          [agents.outside, published(family, 'outside', { port: SERVICE }), `a2 saw ${outside}`],
+        ]);
+      });
+
+      it('of one address go before those of every address, and lead nowhere from others', async () => {
+        const { firewaller, site } = fixture();
+        const { agents, hostAgent } = site;
+        const hostIp = host.outside;
+        const one = port(family, { hostIp, address: a2 });
+        firewaller.add([hairpin(family), one]);
+        await assertTraffic([
+          [agents.outside, published(family, 'outside'), `a2 saw ${outside}`],
+          [agents.stranger, published(family, 'outside'), 'blocked'],
+          [agents.stranger, published(family, 'stranger'), 'refused'],
+          [hostAgent, published(family, 'outside'), 'a2'],
+          [hostAgent, published(family, 'stranger'), 'refused'],
+          [agents.b1, published(family, 'outside'), 'a2'],
+          [agents.b1, published(family, 'b1'), 'refused'],
+        ]);
+        firewaller.add([port(family)]);
+        await assertTraffic([
+          [agents.outside, published(family, 'outside'), `a2 saw ${outside}`],
+          [agents.stranger, published(family, 'stranger'), `a1 saw ${stranger}`],
+          [hostAgent, published(family, 'outside'), 'a2'],
+          [hostAgent, published(family, 'stranger'), 'a1'],
+        ]);
+        firewaller.remove([one]);
+        await assertTraffic([
+          [agents.outside, published(family, 'outside'), `a1 saw ${outside}`],
+          [agents.stranger, published(family, 'stranger'), `a1 saw ${stranger}`],
+        ]);
+      });
+
+      it('of one address and of every address are found whichever came first', async () => {
+        const { firewaller, site } = fixture();
+        firewaller.add([port(family)]);
+        firewaller.add([port(family, { hostIp: host.outside, address: a2 })]);
+        await assertTraffic([
+          [site.agents.outside, published(family, 'outside'), `a2 saw ${outside}`],
+          [site.agents.stranger, published(family, 'stranger'), `a1 saw ${stranger}`],
+        ]);
+      });
+
+      it('come by the hundred, and two may lead to one port of the pod', async () => {
+        const { firewaller, site } = fixture();
+        const many = Array.from({ length: 100 }, (_, i) => port(family, { hostPort: 9000 + i }));
+        firewaller.add([...many, port(family, { hostPort: 9100, port: OTHER, address: a2 })]);
+        await assertTraffic([
+          [site.agents.outside, published(family, 'outside', { port: 9000 }), `a1 saw ${outside}`],
+          [site.agents.outside, published(family, 'outside', { port: 9057 }), `a1 saw ${outside}`],
+          [site.agents.outside, published(family, 'outside', { port: 9099 }), `a1 saw ${outside}`],
+          [site.agents.outside, published(family, 'outside', { port: 9100 }), `a2 saw ${outside}`],
+          [site.agents.outside, published(family, 'outside', { port: 9101 }), 'refused'],
+        ]);
+      });
+    });
+  }
+}

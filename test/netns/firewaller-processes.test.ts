@@ -1,0 +1,40 @@
+import { strict as assert } from 'node:assert';
+import { startChild } from '../support/children.ts';
+import { ruleset } from '../support/filter-tools.ts';
+import { makeNetns, netnsMissing } from '../support/netns.ts';
+
+const PROCESSES = 4;
+
+describe('firewallers of several processes on one host', () => {
+  before(function () {
+    const missing = netnsMissing();
+    if (missing === undefined) return;
+    console.log(`skipped: ${missing}`);
+    this.skip();
+  });
+
+  for (const [kind, rounds] of [
+    ['libnftables', 60],
+    ['nft', 20],
+    ['iptables-nft', 8],
+    ['iptables-legacy', 8],
+  ] as const) {
+    it(`${kind}: each has what it adds, although others take the last of theirs away at that moment`, async function () {
+      this.timeout(60_000);
+      using ns = makeNetns('many-');
+      const variant = kind === 'iptables-legacy' ? 'legacy' : 'nft';
+      for (const command of ['iptables', 'ip6tables']) ns.run(`${command}-${variant}`, '-P', 'FORWARD', 'DROP');
+      const before = ruleset(ns);
+      const children = Array.from({ length: PROCESSES }, (_, i) =>
+        startChild('firewaller-child.ts', ns.path, kind, String(i + 1), String(rounds)),
+      );
+      const ends = await Promise.all(children.map(({ end }) => end));
+      assert.deepEqual(
+        children.flatMap(({ lines }) => lines),
+        [],
+      );
+      assert.deepEqual(ends, Array(PROCESSES).fill(0));
+      assert.equal(ruleset(ns), before);
+    });
+  }
+});

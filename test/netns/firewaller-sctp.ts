@@ -1,0 +1,69 @@
+import { existsSync } from 'node:fs';
+import { ADDRESSES, HOST, SERVICE } from '../support/pod-site.ts';
+import { assertTraffic, type Expectation } from '../support/traffic.ts';
+import { FAMILIES, type Fixture, hairpin, masquerade, policy, port, published, service } from './firewaller-fixture.ts';
+
+export function describeSctp(fixture: Fixture): void {
+  describe('SCTP', () => {
+    const protocol = 'sctp';
+
+    before(async function () {
+      // It would abort associations that it knows nothing of, before the test's own answer.
+      if (existsSync('/proc/net/sctp')) {
+        console.log('skipped: this kernel has SCTP itself, which answers before the raw sockets of the test');
+        this.skip();
+      }
+      const { a1, a2, outside, stranger } = fixture().site.agents;
+      await Promise.all([a1, a2, outside, stranger].map((agent) => agent.serve(protocol, SERVICE)));
+    });
+
+    for (const family of FAMILIES) {
+      const { a1, b1, outside, stranger } = ADDRESSES[family];
+      const host = HOST[family];
+
+      it(`comes by host ports over IPv${family}, from everywhere, and only where they are of SCTP`, async () => {
+        const { firewaller, site } = fixture();
+        const { agents, hostAgent } = site;
+        const target = published(family, 'outside', { protocol });
+        firewaller.add([hairpin(family), port(family), port(family, { protocol: 'udp' })]);
+        await assertTraffic([
+          [agents.outside, target, 'silent'],
+          [agents.a2, target, 'silent'],
+        ]);
+        firewaller.add([port(family, { protocol })]);
+        const local: Expectation[] =
+          family === 4 ? [[hostAgent, { ...target, address: '127.0.0.1' }, `a1 saw ${host.a1}`]] : [];
+        await assertTraffic([
+          [agents.outside, target, `a1 saw ${outside}`],
+          [agents.stranger, published(family, 'stranger', { protocol }), `a1 saw ${stranger}`],
+          [agents.b1, target, `a1 saw ${b1}`],
+          [agents.a2, target, `a1 saw ${host.a1}`],
+          [agents.a1, target, `a1 saw ${host.a1}`],
+          [hostAgent, target, 'a1'],
+          ...local,
+          [agents.outside, service(family, 'stranger', protocol), `stranger saw ${outside}`],
+        ]);
+        firewaller.remove([port(family, { protocol })]);
+        await assertTraffic([
+          [agents.outside, target, 'silent'],
+          [agents.outside, published(family, 'outside'), `a1 saw ${outside}`],
+        ]);
+      });
+
+      it(`leaves masqueraded over IPv${family}, and closed networks let only its answers in`, async () => {
+        const { firewaller, site } = fixture();
+        const { agents } = site;
+        await assertTraffic([
+          [agents.a1, service(family, 'outside', protocol), `outside saw ${a1}`],
+          [agents.outside, service(family, 'a1', protocol), `a1 saw ${outside}`],
+        ]);
+        firewaller.add([masquerade(family), policy('br-a', 'closed')]);
+        await assertTraffic([
+          [agents.a1, service(family, 'outside', protocol), `outside saw ${host.outside}`],
+          [agents.a1, service(family, 'a2', protocol), `a2 saw ${a1}`],
+          [agents.outside, service(family, 'a1', protocol), 'silent'],
+        ]);
+      });
+    }
+  });
+}

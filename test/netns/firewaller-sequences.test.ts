@@ -1,0 +1,133 @@
+import { strict as assert } from 'node:assert';
+import fc from 'fast-check';
+import { openFirewaller } from '../../src/shared/firewall/open.ts';
+import { openLinuxHost } from '../../src/shared/host/linux-host.ts';
+import { entryKey, type FirewallEntry } from '../../src/shared/model/firewall.ts';
+import { ruleset } from '../support/filter-tools.ts';
+import { makeNetns, netnsMissing } from '../support/netns.ts';
+import { ADDRESSES, HOST, NODE_RANGE, SECOND, SUBNET_B } from '../support/pod-site.ts';
+import { FAMILIES, hairpin, masquerade, policy, port } from './firewaller-fixture.ts';
+
+/** Entries of two networks that can be there together; some share what they are made of. */
+const POOL: readonly FirewallEntry[] = [
+  ...FAMILIES.flatMap((family): FirewallEntry[] => [
+    masquerade(family),
+    masquerade(family, { subnet: SUBNET_B[family], except: [NODE_RANGE[family]], to: SECOND[family] }),
+    hairpin(family),
+    { kind: 'hairpin', device: 'br-b', subnet: SUBNET_B[family] },
+    port(family),
+    port(family, { hostIp: HOST[family].outside, address: ADDRESSES[family].a2 }),
+    port(family, { protocol: 'sctp', snat: false, address: ADDRESSES[family].b1 }),
+    port(family, { protocol: 'udp', masqAll: true }),
+  ]),
+  policy('br-a', 'closed'),
+  policy('br-b', 'isolated'),
+];
+
+type Step =
+  | { readonly does: 'add' | 'remove' | 'reset'; readonly entries: readonly FirewallEntry[] }
+  | { readonly does: 'forget'; readonly addresses: readonly string[] }
+  | { readonly does: 'flush' };
+
+const steps = fc.array(
+  fc.oneof(
+    { weight: 8, arbitrary: some('add') },
+    { weight: 8, arbitrary: some('remove') },
+    { weight: 2, arbitrary: some('reset') },
+    {
+      weight: 2,
+      arbitrary: fc
+        .subarray(FAMILIES.flatMap((family) => [ADDRESSES[family].a1, ADDRESSES[family].b1]))
+        .map((addresses): Step => ({ does: 'forget', addresses })),
+    },
+    { weight: 1, arbitrary: fc.constant<Step>({ does: 'flush' }) },
+  ),
+  { minLength: 3, maxLength: 9 },
+);
+
+function some(does: 'add' | 'remove' | 'reset'): fc.Arbitrary<Step> {
+  return fc.shuffledSubarray([...POOL]).map((entries): Step => ({ does, entries }));
+}
+
+/** What has to be in force after the step. */
+function after(before: readonly FirewallEntry[], step: Step): readonly FirewallEntry[] {
+  switch (step.does) {
+    case 'add':
+      return [...new Set([...before, ...step.entries])];
+    case 'remove':
+      return before.filter((entry) => !step.entries.includes(entry));
+    case 'reset':
+      return step.entries;
+    case 'forget':
+      return before.filter((entry) => entry.kind !== 'port' || !step.addresses.includes(entry.address));
+    case 'flush':
+      return [];
+  }
+}
+
+describe('firewallers, after any sequence of calls', () => {
+  before(function () {
+    const missing = netnsMissing();
+    if (missing === undefined) return;
+    console.log(`skipped: ${missing}`);
+    this.skip();
+  });
+
+  for (const [name, backend, options, numRuns] of [
+    ['nftables', 'nftables', {}, 25],
+    ['iptables-nft', 'iptables', { variant: 'nft' }, 4],
+    ['iptables-legacy', 'iptables', { variant: 'legacy' }, 4],
+  ] as const) {
+    it(`${name}: what was added last is in force, nothing else, and the rules are those of a fresh start`, function () {
+      this.timeout(120_000);
+      using ns = makeNetns('any-');
+      using host = openLinuxHost();
+      using opened = host.open(ns.path);
+      using firewaller = openFirewaller(backend, opened, options);
+      const flush = (): void => {
+        ns.run('nft', 'flush', 'ruleset');
+        if (name !== 'iptables-legacy') return;
+        for (const command of ['iptables-legacy', 'ip6tables-legacy']) {
+          for (const table of ['filter', 'nat', 'mangle', 'raw']) ns.run(command, '-t', table, '-F');
+        }
+      };
+      const empty = ruleset(ns);
+      fc.assert(
+        fc.property(steps, (sequence) => {
+          firewaller.reset([]);
+          assert.equal(ruleset(ns), empty);
+          let wanted: readonly FirewallEntry[] = [];
+          for (const step of sequence) {
+            wanted = after(wanted, step);
+            if (step.does === 'flush') flush();
+            else if (step.does === 'forget') assert.deepEqual(firewaller.forget(step.addresses), []);
+            else if (step.does === 'remove') assert.deepEqual(firewaller.remove(step.entries), []);
+            else firewaller[step.does](step.entries);
+            const missing = firewaller.missing(POOL);
+            const there = POOL.filter((entry) => !missing.includes(entry));
+            assert.deepEqual(keys(there), keys(wanted), step.does);
+          }
+          const grown = ruleset(ns);
+          firewaller.reset([]);
+          firewaller.add(wanted);
+          if (backend === 'nftables') assert.deepEqual(sorted(grown), sorted(ruleset(ns)));
+          assert.deepEqual(firewaller.remove(wanted), []);
+          assert.equal(ruleset(ns), empty);
+        }),
+        { numRuns },
+      );
+    });
+  }
+});
+
+function keys(entries: readonly FirewallEntry[]): string[] {
+  return entries.map(entryKey).sort();
+}
+
+/** Elements of a set come in any order. */
+function sorted(rules: string): string[] {
+  return rules
+    .split(/[\n,]/)
+    .map((line) => line.replace(/elements = \{|\}/g, '').trim())
+    .sort();
+}

@@ -1,0 +1,200 @@
+import { strict as assert } from 'node:assert';
+import { NetError } from '../../src/shared/errors/net-error.ts';
+import type { FirewallEntry } from '../../src/shared/model/firewall.ts';
+import { ruleset } from '../support/filter-tools.ts';
+import { ADDRESSES, HOST, NODE_POD, NODE_RANGE, SECOND, SERVICE } from '../support/pod-site.ts';
+import { assertTraffic, type Expectation } from '../support/traffic.ts';
+import { oneOfEach, whatPasses } from './firewaller-entries.ts';
+import {
+  FAMILIES,
+  type Fixture,
+  hairpin,
+  masquerade,
+  PUBLISHED,
+  policy,
+  port,
+  published,
+  service,
+} from './firewaller-fixture.ts';
+
+export function describeUpkeep(fixture: Fixture): void {
+  const everything = (): FirewallEntry[] => oneOfEach(fixture());
+  const reached = (): Expectation[] => whatPasses(fixture());
+
+  describe('upkeep', () => {
+    it('adds twice what is there once', async () => {
+      const { firewaller, site } = fixture();
+      const entries = everything();
+      firewaller.add(entries);
+      const once = ruleset(site.host);
+      firewaller.add(entries);
+      for (const entry of entries) firewaller.add([entry]);
+      assert.equal(ruleset(site.host), once);
+      await assertTraffic(reached());
+    });
+
+    it('adds one by one what it adds together', async () => {
+      const { firewaller } = fixture();
+      const entries = everything();
+      for (const entry of entries) firewaller.add([entry]);
+      assert.deepEqual(firewaller.missing(entries), []);
+      await assertTraffic(reached());
+    });
+
+    it('leaves nothing after the last removal, whatever the order, and removes twice', () => {
+      const { firewaller, site } = fixture();
+      const before = ruleset(site.host);
+      const entries = everything();
+      assert.deepEqual(firewaller.remove(entries), []);
+      assert.equal(ruleset(site.host), before);
+      firewaller.add(entries);
+      assert.notEqual(ruleset(site.host), before);
+      for (const entry of entries.toReversed()) assert.deepEqual(firewaller.remove([entry]), []);
+      assert.equal(ruleset(site.host), before);
+      firewaller.add(entries);
+      assert.deepEqual(firewaller.remove(entries), []);
+      assert.equal(ruleset(site.host), before);
+      assert.deepEqual(firewaller.remove(entries), []);
+      assert.equal(ruleset(site.host), before);
+    });
+
+    it('takes away what it is told and leaves the rest', () => {
+      const { firewaller } = fixture();
+      const entries = everything();
+      for (const [i, entry] of entries.entries()) {
+        firewaller.reset(entries);
+        firewaller.remove([entry]);
+        const rest = entries.filter((_, j) => j !== i);
+        assert.deepEqual(firewaller.missing(rest), [], `without ${JSON.stringify(entry)}`);
+        assert.deepEqual(firewaller.missing([entry]), [entry]);
+      }
+    });
+
+    it('keeps, of two networks, the one that stays', async () => {
+      const { firewaller, site } = fixture();
+      const other: FirewallEntry = { kind: 'masquerade', subnet: '10.82.0.0/24', except: [] };
+      firewaller.add([masquerade(4), policy('br-a', 'closed')]);
+      firewaller.add([other, policy('br-b', 'closed')]);
+      firewaller.remove([masquerade(4), policy('br-a', 'closed')]);
+      await assertTraffic([
+        [site.agents.a1, service(4, 'outside'), `outside saw ${ADDRESSES[4].a1}`],
+        [site.agents.b1, service(4, 'outside'), `outside saw ${HOST[4].outside}`],
+        [site.agents.outside, service(4, 'a1'), `a1 saw ${ADDRESSES[4].outside}`],
+        [site.agents.outside, service(4, 'b1'), 'blocked'],
+      ]);
+    });
+
+    it("takes a network's new policy, source and exceptions in place of the old ones", async () => {
+      const { firewaller, site } = fixture();
+      const before = ruleset(site.host);
+      const { a1, outside } = site.agents;
+      const nodePod = { address: NODE_POD[4], port: SERVICE };
+      const changed = [masquerade(4, { except: [NODE_RANGE[4]], to: SECOND[4] }), policy('br-a', 'closed')];
+      firewaller.add([masquerade(4), policy('br-a', 'internal')]);
+      await assertTraffic([[a1, service(4, 'outside'), 'blocked']]);
+      firewaller.add(changed);
+      assert.deepEqual(firewaller.missing(changed), []);
+      await assertTraffic([
+        [a1, service(4, 'outside'), `outside saw ${SECOND[4]}`],
+        [a1, nodePod, `node saw ${ADDRESSES[4].a1}`],
+        [outside, service(4, 'a1'), 'blocked'],
+      ]);
+      firewaller.add([masquerade(4)]);
+      await assertTraffic([
+        [a1, service(4, 'outside'), `outside saw ${HOST[4].outside}`],
+        [a1, nodePod, `node saw ${HOST[4].node}`],
+      ]);
+      firewaller.remove([masquerade(4), policy('br-a', 'closed')]);
+      assert.equal(ruleset(site.host), before);
+    });
+
+    for (const family of FAMILIES) {
+      it(`refuses an IPv${family} port that leads elsewhere already, and all that came with it`, async () => {
+        const { firewaller, site } = fixture();
+        const { a2, outside } = ADDRESSES[family];
+        firewaller.add([hairpin(family), port(family)]);
+        const before = ruleset(site.host);
+        const change = [
+          port(family, { hostPort: 9000, address: a2 }),
+          masquerade(family),
+          port(family, { address: a2 }),
+          port(family, { hostPort: 9001, address: a2 }),
+        ];
+        assert.throws(
+          () => firewaller.add(change),
+          (error) => {
+            assert.ok(error instanceof NetError);
+            assert.equal(error.kind, 'conflict');
+            assert.match(error.message, new RegExp(`\\b${PUBLISHED}\\b`));
+            return true;
+          },
+        );
+        assert.equal(ruleset(site.host), before);
+        firewaller.add([port(family, { hostIp: HOST[family].outside, address: a2 })]);
+        firewaller.add([port(family, { protocol: 'udp', address: a2 })]);
+        await assertTraffic([
+          [site.agents.outside, published(family, 'stranger'), `a1 saw ${outside}`],
+          [site.agents.outside, published(family, 'outside', { port: 9000 }), 'refused'],
+        ]);
+      });
+    }
+
+    it('refuses conditions that are none of its own, and all that came with them', () => {
+      const { firewaller, site, tools } = fixture();
+      firewaller.add([masquerade(6)]);
+      const before = ruleset(site.host);
+      for (const condition of [
+        tools.foreign,
+        'nonsense',
+        '-j ACCEPT; drop',
+        `${tools.from('192.0.2.9')}\nflush ruleset`,
+      ]) {
+        const bad = port(4, { conditions: [condition] });
+        assert.throws(
+          () => firewaller.add([masquerade(4), port(4, { hostPort: 9000 }), bad]),
+          (error) => {
+            assert.ok(error instanceof NetError, String(error));
+            assert.equal(error.kind, 'invalid-config');
+            const said = [condition, ...condition.split(/\s/)].some((text) =>
+              error.message.includes(JSON.stringify(text)),
+            );
+            assert.ok(said, error.message);
+            return true;
+          },
+        );
+        assert.equal(ruleset(site.host), before);
+      }
+    });
+
+    it("does not take away a port that is another endpoint's", () => {
+      const { firewaller } = fixture();
+      firewaller.add([port(4)]);
+      firewaller.remove([port(4, { address: ADDRESSES[4].a2 })]);
+      assert.deepEqual(firewaller.missing([port(4)]), []);
+      const elsewhere = port(4, { address: ADDRESSES[4].a2 });
+      assert.deepEqual(firewaller.missing([elsewhere]), [elsewhere]);
+    });
+
+    it('forgets the ports of an address, those with conditions too, and no others', () => {
+      const { firewaller } = fixture();
+      const entries = everything();
+      firewaller.add(entries);
+      const [lost, kept] = [ADDRESSES[4].a1, ADDRESSES[6].a1];
+      assert.deepEqual(firewaller.forget([lost]), []);
+      const gone = (entry: FirewallEntry): boolean => entry.kind === 'port' && entry.address === lost;
+      assert.deepEqual(firewaller.missing(entries), entries.filter(gone));
+      assert.deepEqual(firewaller.forget([lost, kept]), []);
+      const both = (entry: FirewallEntry): boolean =>
+        entry.kind === 'port' && (entry.address === lost || entry.address === kept);
+      assert.deepEqual(firewaller.missing(entries), entries.filter(both));
+      firewaller.remove(entries.filter((entry) => !both(entry)));
+    });
+
+    it('forgets where nothing is', () => {
+      const { firewaller, site } = fixture();
+      const before = ruleset(site.host);
+      assert.deepEqual(firewaller.forget([ADDRESSES[4].a1, ADDRESSES[6].a1]), []);
+      assert.equal(ruleset(site.host), before);
+    });
+  });
+}

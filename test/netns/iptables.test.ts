@@ -1,0 +1,153 @@
+import { strict as assert } from 'node:assert';
+import { NetError } from '../../src/shared/errors/net-error.ts';
+import type { Firewaller } from '../../src/shared/firewall/firewaller.ts';
+import { openIptables } from '../../src/shared/firewall/iptables.ts';
+import { openLinuxHost } from '../../src/shared/host/linux-host.ts';
+import type { FirewallEntry, PortEntry } from '../../src/shared/model/firewall.ts';
+import { makeNetns, netnsMissing, type TestNetns } from '../support/netns.ts';
+
+const HAIRPIN: FirewallEntry = { kind: 'hairpin', device: 'isth0', subnet: '10.88.0.0/16' };
+const WEB: PortEntry = {
+  ...{ kind: 'port', protocol: 'tcp', hostPort: 8080, address: '10.88.0.2', port: 80 },
+  ...{ snat: true, masqAll: false, conditions: [] },
+};
+
+describe('iptables firewaller', () => {
+  before(function () {
+    const missing = netnsMissing();
+    if (missing === undefined) return;
+    console.log(`skipped: ${missing}`);
+    this.skip();
+  });
+
+  for (const variant of ['nft', 'legacy'] as const) {
+    describe(`of iptables-${variant}`, () => {
+      const nat = (ns: TestNetns): string => ns.run(`iptables-${variant}`, '-t', 'nat', '-S');
+
+      for (const [title, conditions] of [
+        ['an unknown match', ['-m', 'no-such-match']],
+        ['a value that is none', ['-s', 'not-an-address']],
+        ['the syntax of nft', ['ip saddr 192.0.2.1']],
+        ['a target', ['-j', 'ACCEPT']],
+        ['a target in one word', ['-s 192.0.2.1 -j ACCEPT']],
+        ['a table', ['--table=filter']],
+        ['a second line', ['-s', '192.0.2.1\n-A FORWARD -j ACCEPT']],
+        ['the start of a quoted word', ['-s', '"192.0.2.1']],
+      ] as const) {
+        it(`refuses ${title} as a condition, naming it, and changes nothing`, () =>
+          withNamespace((ns, open) => {
+            using firewaller = open(variant);
+            firewaller.add([HAIRPIN]);
+            const before = nat(ns);
+            assert.throws(
+              () => firewaller.add([WEB, { ...WEB, hostPort: 8081, conditions }]),
+              (error) => {
+                assert.ok(error instanceof NetError);
+                assert.equal(error.kind, 'invalid-config', error.message);
+                assert.match(error.message, /conditionsV4/);
+                return true;
+              },
+            );
+            assert.equal(nat(ns), before);
+          }));
+      }
+
+      it('takes conditions that say where a connection comes from, with a mark too', () =>
+        withNamespace((ns, open) => {
+          using firewaller = open(variant);
+          const marked: PortEntry = { ...WEB, conditions: ['-s', '192.0.2.0/24'], mark: { bit: 13 } };
+          firewaller.add([HAIRPIN, marked]);
+          assert.deepEqual(firewaller.missing([HAIRPIN, marked]), []);
+          assert.match(nat(ns), /-s 192\.0\.2\.0\/24 .*-j DNAT/);
+        }));
+
+      it('leaves marking to a chain of others, which has to be there', () =>
+        withNamespace((ns, open) => {
+          using firewaller = open(variant);
+          const marked: PortEntry = { ...WEB, mark: { chain: 'KUBE-MARK-MASQ' } };
+          assert.throws(() => firewaller.add([HAIRPIN, marked]), /externalSetMarkChain.*KUBE-MARK-MASQ/);
+          ns.run(`iptables-${variant}`, '-t', 'nat', '-N', 'KUBE-MARK-MASQ');
+          firewaller.add([HAIRPIN, marked]);
+          assert.match(nat(ns), /--ctorigsrc 10\.88\.0\.0\/16 .*-j KUBE-MARK-MASQ/);
+          assert.deepEqual(firewaller.missing([HAIRPIN, marked]), []);
+          assert.deepEqual(firewaller.remove([marked, HAIRPIN]), []);
+          assert.match(nat(ns), /-N KUBE-MARK-MASQ/);
+          assert.doesNotMatch(nat(ns), /isthmus/i);
+        }));
+
+      it('knows what another firewaller of the same namespace made', () =>
+        withNamespace((_, open) => {
+          using first = open(variant);
+          using second = open(variant);
+          first.add([HAIRPIN, WEB]);
+          assert.deepEqual(second.missing([HAIRPIN, WEB]), []);
+          assert.throws(() => second.add([{ ...WEB, address: '10.88.0.3' }]), /tcp \*:8080.*10\.88\.0\.2:80/);
+          assert.deepEqual(second.remove([WEB]), []);
+          assert.deepEqual(first.missing([HAIRPIN, WEB]), [WEB]);
+        }));
+    });
+  }
+
+  it('of iptables-nft leaves chains that were there, with a policy of theirs', () =>
+    withNamespace((ns, open) => {
+      ns.run('iptables-nft', '-t', 'nat', '-A', 'POSTROUTING', '-o', 'eth0', '-j', 'MASQUERADE');
+      ns.run('iptables-nft', '-t', 'nat', '-D', 'POSTROUTING', '1');
+      ns.run('iptables-nft', '-t', 'mangle', '-P', 'FORWARD', 'ACCEPT');
+      const before = ns.run('nft', 'list', 'ruleset');
+      assert.match(before, /chain POSTROUTING/);
+      using firewaller = open('nft');
+      const entries: FirewallEntry[] = [HAIRPIN, WEB, { kind: 'policy', device: 'isth0', policy: 'closed' }];
+      firewaller.add(entries);
+      assert.deepEqual(firewaller.remove(entries), []);
+      assert.equal(ns.run('nft', 'list', 'ruleset'), before);
+    }));
+
+  it('of iptables-nft leaves a chain that somebody uses meanwhile', () =>
+    withNamespace((ns, open) => {
+      using firewaller = open('nft');
+      firewaller.add([HAIRPIN, WEB]);
+      ns.run('iptables-nft', '-t', 'nat', '-A', 'POSTROUTING', '-o', 'eth0', '-j', 'MASQUERADE');
+      firewaller.reset([HAIRPIN]);
+      assert.deepEqual(firewaller.remove([HAIRPIN]), []);
+      const left = ns.run('nft', 'list', 'ruleset');
+      assert.match(left, /chain POSTROUTING \{[^}]*masquerade/);
+      assert.doesNotMatch(left, /PREROUTING|OUTPUT|table ip raw|ISTHMUS/);
+    }));
+
+  it('takes the kind that the command iptables is, and cleans up the other', () =>
+    withNamespace((ns, open) => {
+      {
+        using legacy = open('legacy');
+        legacy.add([HAIRPIN, WEB]);
+      }
+      using firewaller = open();
+      assert.deepEqual(firewaller.missing([HAIRPIN, WEB]), [HAIRPIN, WEB]);
+      firewaller.add([HAIRPIN, WEB]);
+      assert.match(ns.run('iptables', '-t', 'nat', '-S'), /ISTHMUS-DNAT/);
+      assert.deepEqual(firewaller.remove([WEB, HAIRPIN]), []);
+      assert.doesNotMatch(ns.run('iptables-nft', '-t', 'nat', '-S'), /isthmus/i);
+      assert.doesNotMatch(ns.run('iptables-legacy', '-t', 'nat', '-S'), /isthmus/i);
+    }));
+
+  it('takes away nothing where nothing is, and makes no table by looking', () =>
+    withNamespace((ns, open) => {
+      using firewaller = open();
+      assert.deepEqual(firewaller.remove([WEB, HAIRPIN]), []);
+      assert.deepEqual(firewaller.forget(['10.88.0.2']), []);
+      assert.deepEqual(firewaller.missing([WEB]), [WEB]);
+      firewaller.reset([]);
+      assert.equal(
+        ns.run('sh', '-c', 'nft list ruleset; cat /proc/net/ip_tables_names /proc/net/ip6_tables_names'),
+        '',
+      );
+    }));
+});
+
+type Open = (variant?: 'nft' | 'legacy') => Firewaller;
+
+function withNamespace(work: (ns: TestNetns, open: Open) => void): void {
+  using ns = makeNetns('ipt');
+  using host = openLinuxHost({ ISTHMUS_HOST_ID: 'test' });
+  using inside = host.open(ns.path);
+  work(ns, (variant) => openIptables(inside, variant === undefined ? {} : { variant }));
+}

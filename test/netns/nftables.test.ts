@@ -1,0 +1,202 @@
+import { strict as assert } from 'node:assert';
+import { detectBackend, openFirewaller } from '../../src/shared/firewall/open.ts';
+import type { FirewallEntry } from '../../src/shared/model/firewall.ts';
+import { EVERY_ENTRY, networkEntries, portEntry } from '../support/firewall-entries.ts';
+import { assertGolden } from '../support/golden.ts';
+import { makeNetns } from '../support/netns.ts';
+import { nftSite } from '../support/nft-site.ts';
+
+const NETWORK = networkEntries('br-a', '10.81.0.0/16');
+
+describe('the table of nftables', () => {
+  const site = nftSite();
+  const rules = (): number => site.ruleset().match(/^\t\t(?!type |flags |elements |\t)./gm)?.length ?? 0;
+  const manyPorts = (count: number): FirewallEntry[] =>
+    Array.from({ length: count }, (_, i) =>
+      portEntry({ hostPort: 2000 + i, address: `10.81.${i >> 8}.${i & 255}`, protocol: i % 2 ? 'udp' : 'tcp' }),
+    );
+
+  it('has as many rules for 1,000 endpoints as for one', () => {
+    site.firewaller.add([...NETWORK, portEntry()]);
+    const one = rules();
+    assert.ok(one > 30, String(one));
+    site.firewaller.add(manyPorts(1000));
+    assert.equal(rules(), one);
+    assert.deepEqual(site.firewaller.missing(manyPorts(1000)), []);
+  });
+
+  it('holds 5,000 ports of one endpoint, in one transaction each way', () => {
+    const ports = Array.from({ length: 5000 }, (_, i) => portEntry({ hostPort: 2000 + i, address: 'fd81::2' }));
+    site.firewaller.add(ports);
+    assert.deepEqual(site.firewaller.missing(ports), []);
+    assert.throws(() => site.firewaller.add([...ports, portEntry({ hostPort: 6999, address: 'fd81::3' })]), {
+      kind: 'conflict',
+    });
+    const moved = ports.map((entry) => ({ ...entry, address: 'fd81::9' }));
+    site.firewaller.reset(moved);
+    assert.deepEqual(site.firewaller.missing(moved), []);
+    assert.deepEqual(site.firewaller.missing(ports), ports);
+    assert.deepEqual(site.firewaller.remove(moved), []);
+    assert.equal(site.ruleset(), '');
+  });
+
+  it('is made and goes in each of several namespaces by itself', () => {
+    using otherNetns = makeNetns('nft-');
+    using otherNs = site.host.open(otherNetns.path);
+    using other = openFirewaller('nftables', otherNs);
+    site.firewaller.add(NETWORK);
+    other.add([portEntry()]);
+    assert.deepEqual(site.firewaller.missing([portEntry()]), [portEntry()]);
+    assert.deepEqual(other.missing(NETWORK), NETWORK);
+    assert.deepEqual(site.firewaller.remove(NETWORK), []);
+    assert.equal(site.ruleset(), '');
+    assert.match(otherNetns.run('nft', 'list', 'ruleset'), /port_any4/);
+  });
+
+  describe('all or nothing', () => {
+    const stateWith = (entries: readonly FirewallEntry[]): string => {
+      if (entries.length > 0) site.firewaller.add(entries);
+      return site.ruleset();
+    };
+    const taken = portEntry({ hostPort: 2005, protocol: 'udp', address: '10.81.9.9' });
+    it('an element that clashes in the midst of many', () => {
+      const state = stateWith([...NETWORK, taken]);
+      assert.throws(() => site.firewaller.add(manyPorts(20)), {
+        kind: 'conflict',
+        subject: 'host port udp 2005',
+        what: /leads to 10\.81\.9\.9:80 already/,
+      });
+      assert.equal(site.ruleset(), state);
+    });
+    it('a condition that nft does not take, without a table before', () => {
+      const bad = portEntry({ conditions: ['meta nonsense 3'] });
+      assert.throws(() => site.firewaller.add([...NETWORK, bad, portEntry({ hostPort: 81 })]), {
+        kind: 'invalid-config',
+        subject: 'conditions',
+        what: /meta nonsense 3/,
+      });
+      assert.equal(site.ruleset(), '');
+    });
+    it('conditions that contradict each other', () => {
+      const bad = portEntry({ conditions: ['ip saddr 192.0.2.1', 'ip6 saddr 2001:db8::1'] });
+      assert.throws(() => site.firewaller.add([bad]), { kind: 'invalid-config', subject: 'conditions' });
+      assert.equal(site.ruleset(), '');
+    });
+    it('a condition that the kernel does not take, beside others', () => {
+      const state = stateWith(NETWORK);
+      // Sets of others are unknown in this table.
+      const bad = portEntry({ conditions: ['ip saddr @elsewhere'] });
+      assert.throws(() => site.firewaller.add([portEntry({ hostPort: 81 }), bad]), { kind: 'invalid-config' });
+      assert.equal(site.ruleset(), state);
+    });
+    it('a subnet that overlaps another network', () => {
+      const state = stateWith(NETWORK);
+      for (const subnet of ['10.81.3.0/24', '10.80.0.0/12'])
+        assert.throws(() => site.firewaller.add(networkEntries('br-b', subnet)), {
+          kind: 'conflict',
+          subject: `subnet ${subnet}`,
+        });
+      assert.equal(site.ruleset(), state);
+    });
+  });
+
+  it('takes networks side by side', () => {
+    const all = ['10.81.0.0/16', '10.82.0.0/16', '10.83.0.0/16', '10.80.0.0/16', '255.255.0.0/16', '0.0.0.0/8'].flatMap(
+      (subnet, i) => networkEntries(`br-${i}`, subnet),
+    );
+    for (const entry of all) site.firewaller.add([entry]);
+    assert.deepEqual(site.firewaller.missing(all), []);
+    for (const [i, entry] of all.entries()) {
+      assert.deepEqual(site.firewaller.remove([entry]), []);
+      assert.deepEqual(site.firewaller.missing(all), all.slice(0, i + 1));
+    }
+    assert.equal(site.ruleset(), '');
+  });
+
+  it('is not made again by a reset that needs no new chain', () => {
+    const handles = (): string[] => site.nft('-a', 'list', 'table', 'inet', 'isthmus').match(/ # handle \d+$/gm) ?? [];
+    const chains = EVERY_ENTRY.filter((entry) => entry.kind === 'port' && entry.conditions.length > 0);
+    site.firewaller.add(EVERY_ENTRY);
+    const before = handles();
+    const others: FirewallEntry[] = [
+      { kind: 'masquerade', subnet: '10.82.0.0/24', except: ['192.0.2.0/24'], to: '192.0.2.8' },
+      { kind: 'masquerade', subnet: '10.80.0.0/23', except: [] },
+      { kind: 'policy', device: 'br-a', policy: 'internal' },
+      portEntry({ address: '10.81.0.9' }),
+    ];
+    for (const entries of [[...others, ...chains], [...EVERY_ENTRY]]) {
+      site.firewaller.reset(entries);
+      assert.deepEqual(site.firewaller.missing(entries), []);
+      assert.deepEqual(handles(), before);
+    }
+    assertGolden('firewall/every-entry', site.table(), 'nft');
+  });
+
+  it('leaves a port to its holder when one who did not get it lets it go', () => {
+    site.firewaller.add([...NETWORK, portEntry()]);
+    const other = portEntry({ address: '10.81.0.9' });
+    assert.throws(() => site.firewaller.add([other]), { kind: 'conflict' });
+    assert.deepEqual(site.firewaller.remove([other]), []);
+    assert.deepEqual(site.firewaller.missing([portEntry()]), []);
+  });
+
+  it('gives a subnet its new source and exceptions in place of the old ones', () => {
+    const before = { kind: 'masquerade', subnet: '10.81.0.0/16', except: ['10.0.0.0/8'], to: '192.0.2.7' } as const;
+    const after = [{ ...before, except: ['10.5.0.0/16', '10.6.0.0/16'], to: '192.0.2.8' }];
+    site.firewaller.add([before, ...networkEntries('br-b', '10.82.0.0/16')]);
+    site.firewaller.add(after);
+    assert.deepEqual(site.firewaller.missing(after), []);
+    assert.match(site.table(), /10\.81\.0\.0\/16 : 192\.0\.2\.8/);
+    assert.doesNotMatch(site.table(), /10\.0\.0\.0\/8/);
+    const conditional = portEntry({ conditions: ['ip saddr 192.0.2.0/24'] });
+    site.firewaller.add([before, conditional]);
+    assert.deepEqual(site.firewaller.missing([before, conditional]), []);
+    assert.throws(() => site.firewaller.add([{ ...before, subnet: '10.81.2.0/24' }]), { kind: 'conflict' });
+  });
+
+  it('gives a device its new policy in place of the old one', () => {
+    site.firewaller.add([{ kind: 'policy', device: 'br-a', policy: 'internal' }]);
+    const closed = [{ kind: 'policy', device: 'br-a', policy: 'closed' }] as const;
+    site.firewaller.add(closed);
+    assert.deepEqual(site.firewaller.missing(closed), []);
+    assert.match(site.table(), /"br-a" : goto published/);
+  });
+
+  it('forgets what leads to an address, and nothing else', () => {
+    const lost = [
+      portEntry(),
+      portEntry({ hostPort: 81, hostIp: '192.0.2.1', snat: false }),
+      portEntry({ hostPort: 82, conditions: ['ip saddr 10.81.0.3'], masqAll: true }),
+      portEntry({ hostPort: 83, address: 'fd81::2', protocol: 'sctp' }),
+      portEntry({ hostPort: 84, address: 'fd81::2', conditions: ['meta mark 7'] }),
+    ];
+    const kept = [
+      ...NETWORK,
+      portEntry({ hostPort: 91, address: '10.81.0.22' }),
+      portEntry({ hostPort: 92, address: '10.81.0.3', conditions: ['ip saddr 10.81.0.2'] }),
+      portEntry({ hostPort: 93, address: 'fd81::22', snat: false }),
+    ];
+    site.firewaller.add(kept);
+    const before = site.table();
+    site.firewaller.add(lost);
+    assert.deepEqual(site.firewaller.forget(['10.81.0.2', 'fd81::2']), []);
+    assert.equal(site.table(), before);
+    assert.deepEqual(site.firewaller.forget(['10.81.0.2']), []);
+    site.firewaller.reset([]);
+    assert.deepEqual(site.firewaller.forget(['10.81.0.2']), []);
+    assert.equal(site.ruleset(), '');
+  });
+
+  it('never touches the tables of others', () => {
+    site.nft('add', 'table', 'inet', 'other');
+    site.nft('add', 'chain', 'inet', 'other', 'ports', '{ type nat hook prerouting priority -100; }');
+    site.nft('add', 'rule', 'inet', 'other', 'ports', 'tcp dport 8080 dnat ip to 192.0.2.1');
+    const theirs = site.ruleset();
+    site.firewaller.add(EVERY_ENTRY);
+    site.firewaller.reset(EVERY_ENTRY);
+    assert.deepEqual(site.firewaller.remove(EVERY_ENTRY), []);
+    assert.equal(site.ruleset(), theirs);
+  });
+
+  it('is what a host uses whose kernel has nf_tables', () => assert.equal(detectBackend(), 'nftables'));
+});

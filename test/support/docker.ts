@@ -1,0 +1,66 @@
+import { existsSync } from 'node:fs';
+import { IMAGE, makeImage } from './image.ts';
+import type { Daemon, TestHost } from './test-host.ts';
+
+/** The client that belongs to the daemon, whatever else is called docker. */
+const CLIENT = '/usr/bin/docker';
+const SOCKET = '/run/docker.sock';
+const DATA = '/run/isth/docker';
+
+/** Why there can be no dockerd here, or undefined where there can. */
+export function dockerMissing(): string | undefined {
+  const missing = ['/usr/sbin/dockerd', CLIENT].filter((file) => !existsSync(file));
+  return missing.length === 0 ? undefined : `${missing.join(', ')} is missing: install docker.io`;
+}
+
+/** dockerd runs in the host and answers; `docker0` has 10.201.0.1/24. */
+export async function startDocker(host: TestHost): Promise<Daemon> {
+  // What a killed one leaves counts as alive for a while.
+  host.run('sh', '-c', `rm -rf ${SOCKET} /run/docker.pid /run/docker/containerd`);
+  const command = [
+    'dockerd',
+    ...['--host', `unix://${SOCKET}`, '--pidfile', '/run/docker.pid', '--data-root', DATA, '--storage-driver', 'vfs'],
+    ...['--cgroup-parent', `/${host.name}`, '--exec-opt', 'native.cgroupdriver=cgroupfs'],
+    ...['--bip', '10.201.0.1/24', '--default-address-pool', 'base=10.202.0.0/16,size=24'],
+  ];
+  return host.start('dockerd', command, () => host.attempt([CLIENT, '-H', `unix://${SOCKET}`, 'version']).code === 0);
+}
+
+/** Output of a command of the client that has to succeed. */
+export function docker(host: TestHost, ...args: readonly string[]): string {
+  return host.run(CLIENT, '-H', `unix://${SOCKET}`, ...args).trim();
+}
+
+/** The image is in dockerd's store. */
+export function loadImage(host: TestHost): string {
+  docker(host, 'load', '-q', '-i', makeImage(host));
+  return IMAGE;
+}
+
+/** All rules of nftables and both kinds of iptables, without counts, dates, and tables of iptables-legacy in which nothing is. */
+export function rules(host: TestHost): string {
+  return host
+    .run('sh', '-c', RULES_SCRIPT)
+    .replace(/^#.*\n/gm, '')
+    .replace(/ ?\[\d+:\d+\]/g, '')
+    .replace(/counter packets \d+ bytes \d+/g, 'counter')
+    .replace(/^\*\w+\n(:\w+ ACCEPT\n)*COMMIT\n/gm, '');
+}
+
+/** Nobody has a rule any more. The tables of iptables-legacy stay: the kernel has no way to take one away. */
+export function flushRules(host: TestHost): void {
+  host.run('sh', '-c', FLUSH_SCRIPT);
+}
+
+/** Looking at a table of iptables-legacy would make it. */
+const RULES_SCRIPT = `nft list ruleset; iptables-nft-save; ip6tables-nft-save
+  for t in ip ip6; do [ -z "$(cat /proc/net/\${t}_tables_names)" ] || \${t}tables-legacy-save; done`;
+
+const FLUSH_SCRIPT = `nft flush ruleset
+  for t in ip ip6; do
+    for table in $(cat /proc/net/\${t}_tables_names); do
+      \${t}tables-legacy -t $table -F
+      \${t}tables-legacy -t $table -X
+      [ $table != filter ] || \${t}tables-legacy -P FORWARD ACCEPT
+    done
+  done`;

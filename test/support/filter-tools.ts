@@ -1,0 +1,127 @@
+import { execFileSync } from 'node:child_process';
+import type { TestNetns } from './netns.ts';
+
+/** What a test needs to know of the backend it tests: where its rules are, and how somebody else takes them away. */
+export interface FilterTools {
+  /** Another program flushes everything, in each of the usual ways. */
+  readonly flushes: readonly { readonly title: string; readonly run: (host: TestNetns) => void }[];
+  /** For each single thing of ours that is there now, rule or element: how somebody takes just it away, once or more. */
+  cuts(host: TestNetns): readonly Cut[];
+  /** Conditions in the backend's syntax that hold for packets from this address only. */
+  from(address: string): string;
+  /** A condition in the syntax of the other backend. */
+  readonly foreign: string;
+}
+
+export interface Cut {
+  readonly title: string;
+  readonly run: () => void;
+}
+
+export type IptablesVariant = 'nft' | 'legacy';
+
+const TABLE = ['inet', 'isthmus'] as const;
+
+export const NFT_TOOLS: FilterTools = {
+  flushes: [{ title: 'nft flush ruleset', run: (host) => void host.run('nft', 'flush', 'ruleset') }],
+  cuts: (host) => [...ruleCuts(host), ...elementCuts(host)],
+  from: (address) => `${address.includes(':') ? 'ip6' : 'ip'} saddr ${address}`,
+  foreign: '-s 192.0.2.0/24',
+};
+
+export function iptablesTools(variant: IptablesVariant): FilterTools {
+  const flush = (host: TestNetns): void => {
+    for (const command of commands(variant)) {
+      for (const table of ['filter', 'nat', 'mangle', 'raw']) host.run(command, '-w', '-t', table, '-F');
+    }
+  };
+  const nft = variant === 'nft' ? NFT_TOOLS.flushes : [];
+  return {
+    flushes: [{ title: `iptables-${variant} -F in every table`, run: flush }, ...nft],
+    cuts: (host) => commands(variant).flatMap((command) => savedCuts(host, command)),
+    from: (address) => `-s ${address}`,
+    foreign: 'ip saddr 192.0.2.0/24',
+  };
+}
+
+/**
+ * Every rule of everybody, nftables and both kinds of iptables, without packet counts; of iptables-legacy without
+ * tables in which nothing is: the kernel has no way to take one away.
+ */
+export function ruleset(host: TestNetns): string {
+  const nft = host.run('nft', 'list', 'ruleset').replace(/counter packets \d+ bytes \d+/g, 'counter');
+  const legacy = commands('legacy').map((command) => `${command}\n${saved(host, command).replace(EMPTY_TABLE, '')}`);
+  return [nft, ...legacy].join('\n');
+}
+
+const EMPTY_TABLE = /^\*\w+\n(:\w+ ACCEPT\n)*COMMIT\n/gm;
+
+/** What `iptables-save` says, without dates and counts. */
+function saved(host: TestNetns, command: string): string {
+  const lines = host
+    .run(`${command}-save`)
+    .replace(/ ?\[\d+:\d+\]/g, '')
+    .split('\n');
+  return lines.filter((line) => !line.startsWith('#')).join('\n');
+}
+
+function commands(variant: IptablesVariant): string[] {
+  return [`iptables-${variant}`, `ip6tables-${variant}`];
+}
+
+interface Rule {
+  readonly chain: string;
+  readonly text: string;
+  readonly handle: string;
+}
+
+function ourRules(host: TestNetns): Rule[] {
+  const rules: Rule[] = [];
+  let chain = '';
+  for (const line of host.run('nft', '-a', 'list', 'table', ...TABLE).split('\n')) {
+    chain = /^\tchain (\S+) \{/.exec(line)?.[1] ?? chain;
+    const [, text = '', handle] = /^\t\t(?!type )(.*) # handle (\d+)$/.exec(line) ?? [];
+    if (handle !== undefined && chain !== '') rules.push({ chain, text, handle });
+  }
+  return rules;
+}
+
+function ruleCuts(host: TestNetns): Cut[] {
+  return ourRules(host).map(({ chain, text }) => {
+    const run = (): void => {
+      // Its handle is another one whenever the table has been mended.
+      const rule = ourRules(host).find((one) => one.chain === chain && one.text === text);
+      if (rule === undefined) throw new Error(`no rule ${text} in ${chain}`);
+      host.run('nft', 'delete', 'rule', ...TABLE, chain, 'handle', rule.handle);
+    };
+    return { title: `${chain}: ${text}`, run };
+  });
+}
+
+function elementCuts(host: TestNetns): Cut[] {
+  const cuts: Cut[] = [];
+  const table = host.run('nft', 'list', 'table', ...TABLE);
+  for (const [, set = '', elements = ''] of table.matchAll(/\t(?:set|map) (\S+) \{[^{}]*elements = \{([^}]*)\}/g)) {
+    for (const element of elements.split(',').map((text) => text.trim())) {
+      const [key = ''] = element.split(' : ');
+      const args = ['delete', 'element', ...TABLE, set, `{ ${key} }`];
+      cuts.push({ title: `${set}: ${element}`, run: () => void host.run('nft', ...args) });
+    }
+  }
+  return cuts;
+}
+
+/** Rules of chains of ours, and the jumps to them. */
+function savedCuts(host: TestNetns, command: string): Cut[] {
+  const cuts: Cut[] = [];
+  let table = '';
+  for (const line of saved(host, command).split('\n')) {
+    table = /^\*(\w+)$/.exec(line)?.[1] ?? table;
+    if (!line.startsWith('-A') || !/isthmus/i.test(line)) continue;
+    const input = `*${table}\n${line.replace('-A', '-D')}\nCOMMIT\n`;
+    const args = [`--net=${host.path}`, '--', `${command}-restore`, '--noflush', '--wait'];
+    const run = (): void => void execFileSync('nsenter', args, { input, stdio: ['pipe', 'pipe', 'pipe'] });
+    cuts.push({ title: `${command} -t ${table} ${line}`, run });
+  }
+  return cuts;
+}

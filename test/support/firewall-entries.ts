@@ -1,0 +1,38 @@
+import type { FirewallEntry, PortEntry } from '../../src/shared/model/firewall.ts';
+
+/** A published port of a pod, with what a test says of it. */
+export function portEntry(given: Partial<PortEntry> = {}): PortEntry {
+  const usual = { kind: 'port', protocol: 'tcp', hostPort: 8080, address: '10.81.0.2', port: 80 } as const;
+  return { ...usual, snat: true, masqAll: false, conditions: [], ...given };
+}
+
+/** The entries of a network of one family, as a bridge with masquerade and host ports has them. */
+export function networkEntries(device: string, subnet: string): FirewallEntry[] {
+  return [
+    { kind: 'masquerade', subnet, except: [] },
+    { kind: 'hairpin', device, subnet },
+    { kind: 'policy', device, policy: 'open' },
+  ];
+}
+
+/** Every kind of entry with every option that the table of nftables can show. */
+export const EVERY_ENTRY: readonly FirewallEntry[] = [
+  { kind: 'masquerade', subnet: '10.81.0.0/24', except: ['10.0.0.0/8', '10.5.0.0/16', '192.0.2.0/24'] },
+  { kind: 'masquerade', subnet: '10.82.0.0/24', except: [], to: '192.0.2.7' },
+  { kind: 'masquerade', subnet: 'fd81::/64', except: ['fd00::/8'] },
+  { kind: 'masquerade', subnet: 'fd82::/64', except: [], to: '2001:db8::7' },
+  { kind: 'hairpin', device: 'br-a', subnet: '10.81.0.0/24' },
+  { kind: 'hairpin', device: 'br-a', subnet: 'fd81::/64' },
+  { kind: 'policy', device: 'br-a', policy: 'open' },
+  { kind: 'policy', device: 'br-b', policy: 'same-bridge' },
+  { kind: 'policy', device: 'br-c', policy: 'isolated' },
+  { kind: 'policy', device: 'br-d', policy: 'closed' },
+  { kind: 'policy', device: 'br-e', policy: 'internal' },
+  portEntry(),
+  portEntry({ hostIp: '192.0.2.1', protocol: 'udp', snat: false }),
+  portEntry({ hostPort: 8081, protocol: 'sctp', masqAll: true }),
+  portEntry({ hostPort: 8082, conditions: ['ip saddr 192.0.2.0/24', 'tcp flags & (syn | ack) == syn'] }),
+  portEntry({ hostPort: 8082, hostIp: '192.0.2.1', conditions: ['iifname != { "up0", "up1" }'] }),
+  portEntry({ address: 'fd81::2' }),
+  portEntry({ address: 'fd81::2', hostIp: '2001:db8::1', snat: false }),
+];

@@ -1,0 +1,63 @@
+import type { Firewaller } from '../../src/shared/firewall/firewaller.ts';
+import { openFirewaller } from '../../src/shared/firewall/open.ts';
+import { type LinuxHost, openLinuxHost } from '../../src/shared/host/linux-host.ts';
+import type { LinuxNamespace } from '../../src/shared/host/linux-namespace.ts';
+import { makeNetns, netnsMissing, type TestNetns } from './netns.ts';
+
+/** The nftables firewaller in a new namespace for each test. */
+export interface NftSite {
+  readonly host: LinuxHost;
+  readonly netns: TestNetns;
+  readonly ns: LinuxNamespace;
+  readonly firewaller: Firewaller;
+  /** What `nft` prints inside the namespace. */
+  nft(...args: readonly string[]): string;
+  /** Our table as nft lists it. */
+  table(): string;
+  ruleset(): string;
+}
+
+/** Registers the hooks of a suite; what it gives is there inside its tests. */
+export function nftSite(): NftSite {
+  let host: LinuxHost;
+  let netns: TestNetns;
+  let ns: LinuxNamespace;
+  let firewaller: Firewaller;
+  before(function () {
+    const missing = netnsMissing();
+    if (missing !== undefined) {
+      console.log(`skipped: ${missing}`);
+      this.skip();
+    }
+    host = openLinuxHost({});
+  });
+  beforeEach(() => {
+    netns = makeNetns('nft-');
+    ns = host.open(netns.path);
+    firewaller = openFirewaller('nftables', ns);
+  });
+  afterEach(() => {
+    firewaller?.[Symbol.dispose]();
+    ns?.[Symbol.dispose]();
+    netns?.[Symbol.dispose]();
+  });
+  after(() => host?.[Symbol.dispose]());
+  const nft = (...args: readonly string[]): string => netns.run('nft', ...args);
+  return {
+    get host() {
+      return host;
+    },
+    get netns() {
+      return netns;
+    },
+    get ns() {
+      return ns;
+    },
+    get firewaller() {
+      return firewaller;
+    },
+    nft,
+    table: () => nft('list', 'table', 'inet', 'isthmus'),
+    ruleset: () => nft('list', 'ruleset'),
+  };
+}

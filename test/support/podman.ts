@@ -1,0 +1,64 @@
+import { binDir, confDir } from './e2e.ts';
+import { makeRootfs } from './image.ts';
+import type { Attempt, TestHost } from './test-host.ts';
+
+const CONF = '/run/isth/containers.conf';
+const ROOTFS = '/run/isth/rootfs';
+
+/** What a test host's commands need in their environment for podman to find its configuration. */
+export const PODMAN_ENV = { CONTAINERS_CONF: CONF, STORAGE_DRIVER: 'vfs' } as const;
+
+/** podman, version 4, of one test host. */
+export interface Podman {
+  /** Output of a command that has to succeed. */
+  run(...args: readonly string[]): string;
+  attempt(...args: readonly string[]): Attempt;
+  /** A container that sleeps is running. */
+  start(name: string, ...options: readonly string[]): void;
+  /** How `start` ends. */
+  tryStart(name: string, ...options: readonly string[]): Attempt;
+  /** A part of `podman inspect`, as a Go template names it. */
+  inspect(name: string, template: string): string;
+  /** The containers are gone; those that never were, too. In this order: one may live in another's namespace. */
+  remove(...names: readonly string[]): void;
+}
+
+/** podman is configured in the host, with a root file system for its containers. Starts nothing. */
+export function makePodman(host: TestHost): Podman {
+  host.write(CONF, config());
+  makeRootfs(host, ROOTFS);
+  const words = (name: string, options: readonly string[]): string[] => [
+    ...['podman', 'run', '-d', '--name', name, '--cgroup-parent', `/${host.name}`],
+    ...options,
+    ...['--rootfs', ROOTFS, 'sleep', '1000'],
+  ];
+  const run = (...args: readonly string[]): string => host.run('podman', ...args).trim();
+  return {
+    run,
+    attempt: (...args) => host.attempt(['podman', ...args]),
+    start: (name, ...options) => {
+      const [file = '', ...args] = words(name, options);
+      host.run(file, ...args);
+    },
+    tryStart: (name, ...options) => host.attempt(words(name, options)),
+    inspect: (name, template) => run('inspect', '-f', template, name),
+    remove: (...names) => {
+      run('rm', '-f', '-t', '0', '--ignore', ...names);
+    },
+  };
+}
+
+/** Without systemd, and within the limits on processes that a confined machine has. */
+function config(): string {
+  return `[network]
+network_backend = "cni"
+cni_plugin_dirs = ["${binDir}"]
+network_config_dir = "${confDir}"
+[engine]
+cgroup_manager = "cgroupfs"
+runtime = "runc"
+events_logger = "file"
+[containers]
+default_ulimits = ["nofile=1024:2048", "nproc=1024:2048"]
+`;
+}
