@@ -58,7 +58,7 @@ export class NftablesFirewaller implements Firewaller {
   remove(entries: readonly FirewallEntry[]): NetError[] {
     const errors = this.#admitter.remove(admitted(entries));
     try {
-      const { elements, chains } = footprint(entries);
+      const { elements, chains } = footprint(entries.filter(canBeThere));
       if (elements.length > 0) this.#removeElements(elements, chains);
     } catch (thrown) {
       errors.push(asNetError(thrown, 'firewall.delete'));
@@ -262,4 +262,14 @@ function bySet(elements: readonly Element[]): (readonly [Element, ...Element[]])
     else list.push(element);
   }
   return [...sets.values()];
+}
+
+/** False for an entry that `add` refuses: what a record of a refused ADD names is nowhere to be taken away. */
+function canBeThere(entry: FirewallEntry): boolean {
+  try {
+    footprint([entry]);
+    return true;
+  } catch {
+    return false;
+  }
 }
