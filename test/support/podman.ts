@@ -43,7 +43,8 @@ export function makePodman(host: TestHost): Podman {
     tryStart: (name, ...options) => host.attempt(words(name, options)),
     inspect: (name, template) => run('inspect', '-f', template, name),
     remove: (...names) => {
-      run('rm', '-f', '-t', '0', '--ignore', ...names);
+      // One by one: podman removes several at once, also a container with the one whose namespace it shares.
+      for (const name of names) run('rm', '-f', '-t', '0', '--ignore', name);
     },
   };
 }
