@@ -21,11 +21,6 @@ export function formatPrefix(prefix: Prefix): string {
   return `${formatAddr(prefix.addr)}/${prefix.length}`;
 }
 
-/** The prefix of one address: /32 or /128. */
-export function hostPrefix(addr: Addr): Prefix {
-  return { addr, length: BITS[addr.family] };
-}
-
 /** The same prefix without host bits. */
 export function networkOf(prefix: Prefix): Prefix {
   return { addr: firstOf(prefix), length: prefix.length };
