@@ -1,0 +1,77 @@
+import { closeSync } from 'node:fs';
+import { NetError } from '../errors/net-error.ts';
+import {
+  AF_UNIX,
+  ENOPROTOOPT,
+  MSG_NOSIGNAL,
+  SO_PEERCRED,
+  SO_PEERPIDFD,
+  SOCK_CLOEXEC,
+  SOCK_DGRAM,
+  SOL_SOCKET,
+} from './constants.ts';
+import { connect, getsockopt, pidfdGetfd, pidfdOpen, send, socket } from './sys.ts';
+
+/** Who is at the other end of a connection: struct ucred, as it was when that end connected. */
+export interface Peer {
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** sun_path has room for so many bytes (linux/un.h), one of them NUL. */
+const SUN_PATH = 108;
+
+/** The process that connected. Source: unix(7), SO_PEERCRED. */
+export function peerOf(fd: number): Peer {
+  const [pid = 0, uid = -1, gid = -1] = new Int32Array(getsockopt(fd, SOL_SOCKET, SO_PEERCRED, 12).buffer);
+  return { pid, uid: uid >>> 0, gid: gid >>> 0 };
+}
+
+/**
+ * A copy of descriptor `theirs` of the process at the other end of `fd`, which must still be connected: that keeps its
+ * pid from being another process's. Throws NetError `kernel`, with EPERM where tracing it is not permitted.
+ */
+export function takeDescriptor(fd: number, theirs: number): number {
+  const pidfd = peerPidfd(fd);
+  try {
+    return pidfdGetfd(pidfd, theirs);
+  } finally {
+    closeSync(pidfd);
+  }
+}
+
+/** One datagram has been sent to the socket at `path`, or with a leading `@` of that abstract name. */
+export function sendDatagram(path: string, text: string): void {
+  const fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  try {
+    connect(fd, unixAddress(path));
+    send(fd, Buffer.from(text), MSG_NOSIGNAL);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** SO_PEERPIDFD came with Linux 6.5. */
+function peerPidfd(fd: number): number {
+  try {
+    const [pidfd = -1] = new Int32Array(getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, 4).buffer);
+    return pidfd;
+  } catch (error) {
+    if (error instanceof NetError && error.errno === ENOPROTOOPT) return pidfdOpen(peerOf(fd).pid);
+    throw error;
+  }
+}
+
+/** struct sockaddr_un. */
+function unixAddress(path: string): Uint8Array {
+  const name = Buffer.from(path.startsWith('@') ? `\0${path.slice(1)}` : `${path}\0`);
+  if (name.length > SUN_PATH) {
+    const what = `it has ${name.length} bytes, ${SUN_PATH} are the limit`;
+    throw new NetError({ kind: 'io', op: 'socket', subject: `path ${path}`, what });
+  }
+  const address = Buffer.alloc(2 + name.length);
+  address.writeUInt16LE(AF_UNIX);
+  name.copy(address, 2);
+  return address;
+}
