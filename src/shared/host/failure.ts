@@ -41,6 +41,12 @@ export function missingLink(op: Op, name: string): NetError {
   });
 }
 
+/** The NetError `conflict` of a deletion that is meant for a link of another kind than the one of that name. */
+export function otherKind(op: Extract<Op, { op: 'link.delete' }>, kind: string | undefined): NetError {
+  const what = `it is of kind ${kind ?? 'none'} and not ${op.kind}, so it is left alone`;
+  return new NetError({ kind: 'conflict', op: op.op, subject: `link ${op.name}`, what, errno: ENODEV });
+}
+
 /** The NetError of an Op that cannot be carried out as it is written; it changes nothing. */
 export function badOp(op: Op, what: string): NetError {
   return new NetError({ kind: 'internal', op: op.op, subject: wordsOf(op).subject, what });

@@ -94,7 +94,8 @@ export class LinkReader {
   }
 }
 
-function getLink(attrs: { readonly name?: string }, index = 0): Request {
+/** The request for a link by name, or by index; without either, of a dump. */
+export function getLink(attrs: { readonly name?: string }, index = 0): Request {
   const payload = link.encode({ header: { index }, attrs: { ...attrs, extMask: RTEXT_FILTER_SKIP_STATS } });
   return { type: RTM_GETLINK, payload, reply: true };
 }

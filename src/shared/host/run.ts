@@ -4,7 +4,7 @@ import { ENODEV, ENOENT, RTEXT_FILTER_SKIP_STATS, RTM_GETLINK } from '../netlink
 import { type LinkMessage, link } from '../netlink/link.ts';
 import { type Request, socketError } from '../netlink/socket.ts';
 import { flushConnections } from './conntrack.ts';
-import { badOp, missingLink, NO_FIREWALL, opError } from './failure.ts';
+import { badOp, missingLink, NO_FIREWALL, opError, otherKind } from './failure.ts';
 import { createLink, deleteLink, type Resolver, setLink } from './link-requests.ts';
 import type { LinuxNamespace } from './linux-namespace.ts';
 import { changeElements, type ElementOp, elementLine } from './nft.ts';
@@ -112,8 +112,7 @@ export class Run {
     if (found === undefined) throw missingLink(op, op.name);
     const kind = found.attrs.info?.kind;
     if (op.kind === undefined || op.kind === kind) return found.header.index;
-    const what = `it is of kind ${kind ?? 'none'} and not ${op.kind}, so it is left alone`;
-    throw new NetError({ kind: 'conflict', op: op.op, subject: `link ${op.name}`, what, errno: ENODEV });
+    throw otherKind(op, kind);
   }
 
   /** The device of a redirection that leads to `op.to`, or nowhere any more; with another it is somebody else's. */

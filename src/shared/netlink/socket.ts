@@ -1,5 +1,6 @@
-import { closeSync } from 'node:fs';
+import { closeSync, write } from 'node:fs';
 import { NetError } from '../errors/net-error.ts';
+import { chunks, MAX_BYTES, type Request } from './chunks.ts';
 import {
   AF_NETLINK,
   ECANCELED,
@@ -24,45 +25,32 @@ import {
   SOL_SOCKET,
 } from './constants.ts';
 import { type Answer, decodeAnswer, decodeMessages, encodeMessages, type Message } from './message.ts';
-import { connect, recv, send, setsockopt, socket, strerror } from './sys.ts';
+import { connect, recv, send, setsockopt, socket, strerror, systemError } from './sys.ts';
 
-/** A message to the kernel. `flags` are those beyond NLM_F_REQUEST and NLM_F_ACK. */
-export interface Request {
-  readonly type: number;
-  readonly flags?: number;
-  readonly payload: Uint8Array;
-  /** False where no answer is asked for (the frame of a nfnetlink batch); an error is answered all the same. */
-  readonly ack?: boolean;
-  /** True for a request whose answer is a message (RTM_GET*), which takes far more room than an ack. */
-  readonly reply?: boolean;
-}
+export type { Request };
 
 /** An answer with the messages that came for its request. */
 export interface Reply extends Answer {
   readonly messages: readonly Message[];
 }
 
-/**
- * More acks than this in one send can overflow the receive queue (212,992 bytes by default, each buffer counted whole);
- * their requests are carried out all the same. The buffer of a link's message counts like those of twenty acks.
- */
-const MAX_ACKS = 200;
-const ACKS_A_REPLY = 20;
-/** A send of more has to wait for the send buffer (212,992 bytes by default), or is refused. */
-const MAX_BYTES = 128 * 1024;
 const MAX_DUMP_ATTEMPTS = 32;
 /** The kernel fills a dump's datagram up to 32 KiB where the reader has shown room for it. */
 const BUFFER_BYTES = 64 * 1024;
 
 /**
  * A netlink socket, in the network namespace that the thread is in when it is made.
- * The kernel works through a request while it is being sent, and answers before `send` returns. So nothing here waits.
+ * The kernel works through a request while it is being sent, and answers before `send` returns. So receiving never
+ * waits; sending does as long as the kernel works.
  */
 export class NetlinkSocket implements Disposable {
   readonly fd: number;
   readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   #sequence = 0;
   #open = true;
+  /** Exchanges under way or waiting, and the end of the last of them. */
+  #pending = 0;
+  #last = Promise.resolve();
 
   /** `protocol` is NETLINK_ROUTE, NETLINK_NETFILTER, … Throws NetError with the errno. */
   constructor(protocol: number) {
@@ -88,6 +76,7 @@ export class NetlinkSocket implements Disposable {
    * Throws NetError `kernel` only where the socket itself fails.
    */
   exchange(requests: readonly Request[], options: { readonly whole?: boolean } = {}): Reply[] {
+    this.#checkFree();
     if (options.whole) {
       this.#makeRoom(requests);
       return this.#exchangeOnce(requests);
@@ -98,10 +87,38 @@ export class NetlinkSocket implements Disposable {
   }
 
   /**
+   * As `exchange`, but a thread of libuv's pool does the sending: this thread goes on while the kernel works.
+   * Exchanges go one after the other; `exchange` and `dump` throw NetError `internal` until the last has been answered.
+   * The pool's threads start with the first use: never inside `withinNetns`.
+   */
+  async exchangeAsync(requests: readonly Request[]): Promise<Reply[]> {
+    this.#checkOpen();
+    const before = this.#last;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#last = promise;
+    this.#pending += 1;
+    await before;
+    try {
+      const replies: Reply[] = [];
+      for (const chunk of chunks(requests)) {
+        const { first, bytes } = this.#encode(chunk);
+        await writeInPool(this.fd, bytes);
+        replies.push(...this.#replies(chunk, first));
+      }
+      return replies;
+    } finally {
+      this.#pending -= 1;
+      this.#closeUnused();
+      resolve();
+    }
+  }
+
+  /**
    * The messages of a dump, taken again from the start where the kernel says that it changed meanwhile.
    * Throws NetError `kernel` with the kernel's answer, `busy` where it kept changing.
    */
   dump(request: Request): Message[] {
+    this.#checkFree();
     for (let attempt = 0; attempt < MAX_DUMP_ATTEMPTS; attempt++) {
       const messages = this.#dumpOnce(request);
       if (messages !== undefined) return messages;
@@ -115,9 +132,25 @@ export class NetlinkSocket implements Disposable {
     });
   }
 
+  /** Nothing new is taken; the descriptor is closed when what `exchangeAsync` has taken is answered. */
   [Symbol.dispose](): void {
-    if (this.#open) closeSync(this.fd);
+    if (!this.#open) return;
     this.#open = false;
+    this.#closeUnused();
+  }
+
+  /** Closing it before a thread has written to it could let the write go to another file of that number. */
+  #closeUnused(): void {
+    if (!this.#open && this.#pending === 0) closeSync(this.fd);
+  }
+
+  #checkOpen(): void {
+    if (!this.#open) throw misuse('it was used after it had been closed');
+  }
+
+  #checkFree(): void {
+    this.#checkOpen();
+    if (this.#pending > 0) throw misuse('it was used while another exchange was under way');
   }
 
   /** The send buffer holds all of it; what does not fit the system's limit needs CAP_NET_ADMIN, as a batch does. */
@@ -128,8 +161,13 @@ export class NetlinkSocket implements Disposable {
   }
 
   #exchangeOnce(requests: readonly Request[]): Reply[] {
-    const first = this.#sequence + 1;
-    this.#send(requests);
+    const { first, bytes } = this.#encode(requests);
+    send(this.fd, bytes, 0);
+    return this.#replies(requests, first);
+  }
+
+  /** The replies that wait for requests that have been sent, the first with sequence number `first`. */
+  #replies(requests: readonly Request[], first: number): Reply[] {
     const answers: (Answer | undefined)[] = requests.map((request) => (request.ack === false ? DONE : undefined));
     const messages: Message[][] = requests.map(() => []);
     for (let batch = this.#receive(); batch !== undefined; batch = this.#receive()) {
@@ -148,8 +186,9 @@ export class NetlinkSocket implements Disposable {
   }
 
   #dumpOnce(request: Request): Message[] | undefined {
-    this.#send([{ ...request, flags: (request.flags ?? 0) | NLM_F_DUMP, ack: false }]);
-    const sequence = this.#sequence;
+    const dump = { ...request, flags: (request.flags ?? 0) | NLM_F_DUMP, ack: false };
+    const { first: sequence, bytes } = this.#encode([dump]);
+    send(this.fd, bytes, 0);
     const messages: Message[] = [];
     let interrupted = false;
     for (;;) {
@@ -169,13 +208,15 @@ export class NetlinkSocket implements Disposable {
     }
   }
 
-  #send(requests: readonly Request[]): void {
+  /** Requests as one datagram, with the sequence number of the first. */
+  #encode(requests: readonly Request[]): { readonly first: number; readonly bytes: Uint8Array } {
+    const first = (this.#sequence + 1) >>> 0;
     const messages = requests.map(({ type, flags, payload, ack }) => {
       this.#sequence = (this.#sequence + 1) >>> 0;
       const all = (flags ?? 0) | NLM_F_REQUEST | (ack === false ? 0 : NLM_F_ACK);
       return { type, flags: all, sequence: this.#sequence, payload };
     });
-    send(this.fd, encodeMessages(messages), 0);
+    return { first, bytes: encodeMessages(messages) };
   }
 
   /** As `#receive`; `gone` where what is listed (a set, a chain) went between two parts: the socket's error says so. */
@@ -200,22 +241,21 @@ export class NetlinkSocket implements Disposable {
 const DONE: Answer = { errno: 0, text: '' };
 const CANCELED: Answer = { errno: ECANCELED, text: '' };
 
-function* chunks(requests: readonly Request[]): Generator<readonly Request[]> {
-  let chunk: Request[] = [];
-  let bytes = 0;
-  let acks = 0;
-  for (const request of requests) {
-    const size = request.payload.length + 32;
-    const cost = request.reply ? ACKS_A_REPLY : 1;
-    if (chunk.length > 0 && (acks + cost > MAX_ACKS || bytes + size > MAX_BYTES)) {
-      yield chunk;
-      [chunk, bytes, acks] = [[], 0, 0];
-    }
-    chunk.push(request);
-    bytes += size;
-    acks += cost;
-  }
-  if (chunk.length > 0) yield chunk;
+/** The bytes have been sent by a thread of libuv's pool: write(2) on a connected socket is send(2) without flags. */
+function writeInPool(fd: number, bytes: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const attempt = (): void =>
+      write(fd, bytes, 0, bytes.length, null, (error) => {
+        if (error === null) resolve();
+        else if (error.code === 'EAGAIN' || error.code === 'EINTR') setImmediate(attempt);
+        else reject(systemError('write', Math.abs(error.errno ?? 0)));
+      });
+    attempt();
+  });
+}
+
+function misuse(what: string): NetError {
+  return new NetError({ kind: 'internal', op: 'netlink', subject: 'socket', what });
 }
 
 /** NetError `kernel` of a request that has no Op to blame; `text` is the extended ack's. */

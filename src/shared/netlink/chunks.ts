@@ -1,0 +1,38 @@
+/** A message to the kernel. `flags` are those beyond NLM_F_REQUEST and NLM_F_ACK. */
+export interface Request {
+  readonly type: number;
+  readonly flags?: number;
+  readonly payload: Uint8Array;
+  /** False where no answer is asked for (the frame of a nfnetlink batch); an error is answered all the same. */
+  readonly ack?: boolean;
+  /** True for a request whose answer is a message (RTM_GET*), which takes far more room than an ack. */
+  readonly reply?: boolean;
+}
+
+/**
+ * More acks than this in one send can overflow the receive queue (212,992 bytes by default, each buffer counted whole);
+ * their requests are carried out all the same. The buffer of a link's message counts like those of twenty acks.
+ */
+const MAX_ACKS = 200;
+const ACKS_A_REPLY = 20;
+/** A send of more has to wait for the send buffer (212,992 bytes by default), or is refused. */
+export const MAX_BYTES = 128 * 1024;
+
+/** The requests in the same order, in as many parts as can be sent one after the other. */
+export function* chunks(requests: readonly Request[]): Generator<readonly Request[]> {
+  let chunk: Request[] = [];
+  let bytes = 0;
+  let acks = 0;
+  for (const request of requests) {
+    const size = request.payload.length + 32;
+    const cost = request.reply ? ACKS_A_REPLY : 1;
+    if (chunk.length > 0 && (acks + cost > MAX_ACKS || bytes + size > MAX_BYTES)) {
+      yield chunk;
+      [chunk, bytes, acks] = [[], 0, 0];
+    }
+    chunk.push(request);
+    bytes += size;
+    acks += cost;
+  }
+  if (chunk.length > 0) yield chunk;
+}
