@@ -1,5 +1,6 @@
 import { limits, parseBandwidth } from '../../src/shared/config/bandwidth.ts';
 import { addChained, checkChained, deleteChained } from '../../src/shared/core/chained.ts';
+import { reverse } from '../../src/shared/core/execute.ts';
 import { findHostSide } from '../../src/shared/core/host-side.ts';
 import { planShaping } from '../../src/shared/drivers/bandwidth/shaping.ts';
 import { formatAlias } from '../../src/shared/model/alias.ts';
@@ -39,9 +40,8 @@ export const bandwidth: ChainedPlugin = {
   async del({ variables }, core, part) {
     const errors = await deleteChained(core, part, variables.netns);
     // Where the record is lost, the name still says whose the device is.
-    const { host } = core;
     const left = { op: 'link.delete', ns: 'host', name: ifbName(part.attachment), kind: 'ifb' } as const;
-    return [...errors, ...host.revert([left], { host: host.own })];
+    return [...errors, ...(await reverse(core, [left], { host: core.host.own }))];
   },
 
   check(call, core) {

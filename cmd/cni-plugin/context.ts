@@ -12,8 +12,10 @@ import { thisProcess } from '../../src/shared/store/owner.ts';
 import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
 import { ensureStateDir } from '../../src/shared/store/state-dir.ts';
 import type { LocalStore } from '../../src/shared/store/store.ts';
+import type { CallCore } from './answer.ts';
 import { delegateSource } from './delegate.ts';
 import type { Environment } from './environment.ts';
+import type { Phases } from './phases.ts';
 import { writeAll } from './respond.ts';
 
 const STATE_DIR = '/var/lib/isthmus';
@@ -23,17 +25,18 @@ const STDERR = 2;
  * The core of one call. The state is opened when it is first used, and rebuilt from the kernel where it is new; what
  * needs none (loopback, host, VERSION) never touches the disk.
  */
-export function openCore(env: Environment): Core & Disposable {
+export function openCore(env: Environment, phases?: Phases): CallCore {
   const stateDir = stateDirOf(env);
   const host = openLinuxHost(env);
   const firewallers = new Map<FirewallBackend, Firewaller>();
   let store: LocalStore | undefined;
-  const core: Core & Disposable = {
+  const core: CallCore = {
     host,
     log: makeLogger(logLevel(env), env.TRACEPARENT, (line) => writeAll(STDERR, line)),
     owner: thisProcess(),
+    ...(phases === undefined ? {} : { mark: phases.mark }),
     changes: changeCount(stateDir),
-    lock: (key) => {
+    lock: async (key) => {
       ensureStateDir(stateDir);
       return lock(stateDir, key);
     },
@@ -51,13 +54,7 @@ export function openCore(env: Environment): Core & Disposable {
       firewallers.set(backend, made);
       return made;
     },
-    delegate: (type, config, { containerId, ifName }, netns) =>
-      delegateSource({
-        type,
-        config,
-        path: (env.CNI_PATH ?? '').split(':').filter((dir) => dir !== ''),
-        variables: { CNI_CONTAINERID: containerId, CNI_IFNAME: ifName, CNI_NETNS: netns },
-      }),
+    delegate: delegatesOf(env),
     [Symbol.dispose]: () => {
       for (const firewaller of firewallers.values()) firewaller[Symbol.dispose]();
       store?.[Symbol.dispose]();
@@ -65,6 +62,17 @@ export function openCore(env: Environment): Core & Disposable {
     },
   };
   return core;
+}
+
+/** Foreign IPAM plugins as a call with this environment finds them. */
+export function delegatesOf(env: Environment): Core['delegate'] {
+  return (type, config, { containerId, ifName }, netns) =>
+    delegateSource({
+      type,
+      config,
+      path: (env.CNI_PATH ?? '').split(':').filter((dir) => dir !== ''),
+      env: { ...env, CNI_CONTAINERID: containerId, CNI_IFNAME: ifName, CNI_NETNS: netns },
+    });
 }
 
 function logLevel({ ISTHMUS_LOG: level }: Environment): LogLevel {
@@ -79,7 +87,8 @@ function logLevel({ ISTHMUS_LOG: level }: Environment): LogLevel {
   });
 }
 
-function stateDirOf(env: Environment): string {
+/** Where the state is. Throws NetError `bad-environment` for a path that is not absolute. */
+export function stateDirOf(env: Environment): string {
   const dir = env.ISTHMUS_STATE_DIR;
   if (dir === undefined || dir === '') return STATE_DIR;
   if (dir.startsWith('/')) return dir;

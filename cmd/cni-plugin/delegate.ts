@@ -1,13 +1,19 @@
-import { accessSync, constants, realpathSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { accessSync, constants, readFileSync, realpathSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { field, textField } from '../../src/shared/config/fields.ts';
 import type { DelegateSource, IpamResult } from '../../src/shared/core/core.ts';
 import { asNetError, NetError } from '../../src/shared/errors/net-error.ts';
 import { parsePrefix } from '../../src/shared/model/prefix.ts';
 import { withoutArg } from './cni-args.ts';
-import type { Command } from './environment.ts';
+import type { Command, Environment } from './environment.ts';
 import { parseResult } from './parse-result.ts';
+import { LAUNCHER_MARK } from './protocol.ts';
 import type { CniResult, CniRoute } from './result.ts';
+
+const INSTALLED = '/usr/lib/isthmus';
+const PLUGIN = 'cni-plugin';
+/** One that is linked with glibc has 700 kB. The reference's plugins have 2 MB and more. */
+const LARGEST_LAUNCHER = 1 << 20;
 
 /** How a delegate is called: its name, where it is looked for, and the call it is part of. */
 export interface DelegateCall {
@@ -15,8 +21,8 @@ export interface DelegateCall {
   /** CNI_PATH. */
   readonly path: readonly string[];
   readonly config: string;
-  /** CNI_ variables that differ from this process's own. */
-  readonly variables: Readonly<Record<string, string>>;
+  /** The whole environment of the call that it is part of, but for CNI_COMMAND. */
+  readonly env: Environment;
 }
 
 /** A foreign IPAM plugin, executed with the caller's environment and configuration (SPEC.md §4). */
@@ -58,13 +64,22 @@ export function findPlugin(type: string, path: readonly string[]): string {
   });
 }
 
-/** True where a plugin's file is this very executable, so that it need not be executed. */
+/**
+ * True where a plugin's file is Isthmus itself, so that it need not be executed: this very executable, the stand-alone
+ * plugin beside it or where it is installed, or the launcher, wherever it has been copied to.
+ */
 export function isThisExecutable(path: string): boolean {
   try {
-    return realpathSync(path) === realpathSync(process.execPath);
+    const file = realpathSync(path);
+    const own = realpathSync(process.execPath);
+    return file === own || file === join(dirname(own), PLUGIN) || file === join(INSTALLED, PLUGIN) || isLauncher(file);
   } catch {
     return false;
   }
+}
+
+function isLauncher(file: string): boolean {
+  return statSync(file).size < LARGEST_LAUNCHER && readFileSync(file).includes(LAUNCHER_MARK);
 }
 
 function isExecutable(path: string): boolean {
@@ -80,8 +95,14 @@ function isExecutable(path: string): boolean {
 async function run(call: DelegateCall, command: Command): Promise<unknown> {
   const file = findPlugin(call.type, call.path);
   const { execa } = await import('execa');
-  const env = { ...call.variables, CNI_COMMAND: command, CNI_ARGS: withoutArg(process.env.CNI_ARGS ?? '', 'MAC') };
-  const done = await execa(file, [], { input: call.config, env, reject: false, stripFinalNewline: false });
+  const env = { ...call.env, CNI_COMMAND: command, CNI_ARGS: withoutArg(call.env.CNI_ARGS ?? '', 'MAC') };
+  const done = await execa(file, [], {
+    input: call.config,
+    env,
+    extendEnv: false,
+    reject: false,
+    stripFinalNewline: false,
+  });
   const output = parseOutput(done.stdout);
   if (done.exitCode === 0) return output;
   const said = field(output, 'msg') ?? (done.stderr.trim() || done.shortMessage || 'nothing');

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { field, isObject, type Json } from '../../src/shared/config/fields.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import type { Attachment } from '../../src/shared/model/attachment.ts';
-import type { CallVariables } from './environment.ts';
+import type { CallVariables, Environment } from './environment.ts';
 import type { PluginName } from './names.ts';
 import type { CniVersion } from './versions.ts';
 
@@ -10,6 +10,8 @@ import type { CniVersion } from './versions.ts';
 export interface Call {
   readonly plugin: PluginName;
   readonly variables: CallVariables;
+  /** The caller's, for delegates. */
+  readonly env: Environment;
   /** The configuration as it came, for delegates. */
   readonly text: string;
   readonly config: Json;

@@ -2,19 +2,17 @@ import { writeSync } from 'node:fs';
 import type { NetError } from '../../src/shared/errors/net-error.ts';
 import type { CniVersion } from './versions.ts';
 
-const STDOUT = 1;
-
-/** The JSON is on stdout, whole, indented by four spaces as the reference does. */
-export function writeJson(value: unknown): void {
-  writeAll(STDOUT, `${JSON.stringify(value, null, 4)}\n`);
+/** Indented by four spaces, as the reference does. */
+export function formatJson(value: unknown): string {
+  return `${JSON.stringify(value, null, 4)}\n`;
 }
 
-/** A CNI error (SPEC.md §5) is on stdout, where libcni reads it. */
-export function writeError(error: NetError, version: CniVersion): void {
+/** A CNI error (SPEC.md §5), for stdout, where libcni reads it. */
+export function formatError(error: NetError, version: CniVersion): string {
   const { hint } = error;
   const full = error.message;
   const msg = hint !== '' && full.endsWith(`. ${hint}`) ? full.slice(0, -hint.length - 2) : full;
-  writeJson({ cniVersion: version, code: error.cniCode, msg, ...(hint === '' ? {} : { details: hint }) });
+  return formatJson({ cniVersion: version, code: error.cniCode, msg, ...(hint === '' ? {} : { details: hint }) });
 }
 
 /** Everything is written before this returns, also to a pipe that somebody made non-blocking. */

@@ -43,6 +43,7 @@ const ALLOWED: readonly (readonly [file: string, source: string])[] = [
   ['src/shared/ipam/allocate.ts', "import type { LocalStore } from '../store/store.ts';"],
   ['src/shared/core/delegate.ts', "const { execa } = await import('execa');"],
   ['src/shared/model/prefix.ts', "const { default: IPCIDR } = await import('ip-cidr');"],
+  ['cmd/cnm-shim/cni/service.ts', "import { answer } from '../../cni-plugin/answer.ts';"],
   [
     'cmd/cni-plugin/add.ts',
     "import { x } from '../../src/shared/core/x.ts';\n// import { y } from '../cnm-shim/y.ts';",

@@ -10,7 +10,10 @@ async function main({ stateDir, netns, from, to, config }: CrowdOrder): Promise<
     const own = { ...config, runtimeConfig: { portMappings } };
     const place = { netns, containerId: `crowd${i}`, ifName: `eth${i}`, args: '', path: [], ownNamespace: false };
     const variables = { command: 'ADD', ...place } as const;
-    await add({ plugin: 'isthmus', variables, text: JSON.stringify(own), config: own, version: '1.0.0' }, core);
+    await add(
+      { plugin: 'isthmus', variables, env: {}, text: JSON.stringify(own), config: own, version: '1.0.0' },
+      core,
+    );
   }
 }
 

@@ -45,7 +45,7 @@ export function makeCore(host: Host, disk = new MemoryDisk(), count = { value: 0
     taken,
     locked,
     delegates,
-    lock: (key) => {
+    lock: async (key) => {
       if (taken.has(key)) throw new NetError({ kind: 'busy', op: 'lock', subject: key, what: 'is held' });
       taken.add(key);
       locked.push(key);

@@ -44,7 +44,14 @@ function mortal(host: Host): Host {
 const text = readFileSync(0, 'utf8');
 const config = parseConfig(text);
 const variables = parseEnvironment(process.env);
-const call: Call = { plugin: 'isthmus', variables, text, config, version: parseVersion(config.cniVersion) };
+const call: Call = {
+  plugin: 'isthmus',
+  variables,
+  env: process.env,
+  text,
+  config,
+  version: parseVersion(config.cniVersion),
+};
 using core = openCore(process.env);
 const dying = Object.create(core, { host: { value: mortal(core.host) } });
 await (variables.command === 'ADD' ? add : del)(call, dying);

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { field, textField } from './fields.ts';
 import { invalid } from './invalid.ts';
 
@@ -23,12 +23,23 @@ export function readDns(value: unknown): Dns {
 export function readResolvConf(file: string, path: string): Dns {
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    text = readFile(file);
   } catch (error) {
     const what = `it cannot be read: ${error instanceof Error ? error.message : String(error)}`;
     throw invalid(path, file, what, 'Name a file in the form of resolv.conf(5), or leave it out');
   }
   return parseResolvConf(text);
+}
+
+/** A pipe or a device at this path is not waited for. */
+function readFile(file: string): string {
+  const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    if (!fstatSync(fd).isFile()) throw new Error('it is no regular file');
+    return readFileSync(fd, 'utf8');
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** `nameserver`, `search` and `options` add up over lines, the last `domain` counts; other lines are passed over. */

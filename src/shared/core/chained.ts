@@ -25,7 +25,7 @@ export interface ChainedRequest extends ChainedPart {
   /** What of it waits for another attachment of the container; asked for after `plan`. */
   readonly standby?: () => Pick<EndpointRow, 'standby'>;
   /** Makes what the network needs for it, once the record keeps the network from being taken away. */
-  readonly ensure?: () => void;
+  readonly ensure?: () => Promise<void>;
   /** What has to be stored together with the record; it throws where the request cannot be granted. */
   readonly claim?: (store: LocalStore) => void;
   /** True where `claim` takes host ports, which go with the record. */
@@ -41,7 +41,8 @@ export async function addChained(core: Core, request: ChainedRequest): Promise<v
   const { netns, ownNamespace = false } = request;
   using sandbox = host.open(netns);
   assertOther(host, sandbox, { netns, ownNamespace });
-  using _lock = core.lock(attachmentKey(request.attachment));
+  using _lock = await core.lock(attachmentKey(request.attachment));
+  core.mark?.('lock');
   await clearWay(core, request, sandbox);
   const row = rowOf(core, request, sandbox);
   store.transaction(() => {
@@ -49,8 +50,10 @@ export async function addChained(core: Core, request: ChainedRequest): Promise<v
     store.endpoints.put(row);
   });
   try {
-    request.ensure?.();
+    await request.ensure?.();
+    core.mark?.('network');
     execute(core, row.plan.ops, { host: host.own, sandbox });
+    core.mark?.('kernel');
     store.transaction(() => store.endpoints.put({ ...row, progress: 'ready' }));
   } catch (thrown) {
     const error = asNetError(thrown, 'ADD');

@@ -31,8 +31,8 @@ export async function collectGarbage(core: Core, request: GarbageRequest): Promi
       if (row.attachment.camp !== camp || alive.has(attachmentDigest(row.attachment))) continue;
       errors.push(...(await collected(core, row)));
     }
-    errors.push(...reverse(core, strayLinks(core, request), { host: core.host.own }));
-    errors.push(...removeUnusedNetwork(core, network));
+    errors.push(...(await reverse(core, strayLinks(core, request), { host: core.host.own })));
+    errors.push(...(await removeUnusedNetwork(core, network)));
   }
   try {
     if (source?.kind === 'local')
@@ -52,7 +52,7 @@ function left({ store }: Core, network: string): Attachment[] {
 /** One endpoint is gone; where it cannot be had or a step fails, the others are collected all the same. */
 async function collected(core: Core, { attachment, role, sandbox: { path } }: EndpointRow): Promise<NetError[]> {
   try {
-    using _lock = core.lock(attachmentKey(attachment));
+    using _lock = await core.lock(attachmentKey(attachment));
     using sandbox = openIfThere(core, path);
     const removal = { attachment, role, netns: path, orphans: 'own', guarded: false } as const;
     return await removeEndpoint(core, removal, sandbox);

@@ -1,4 +1,5 @@
 import type { Addressing } from '../drivers/driver.ts';
+import type { NetError } from '../errors/net-error.ts';
 import type { Firewaller } from '../firewall/firewaller.ts';
 import type { Host } from '../host/host.ts';
 import type { Logger } from '../log/log.ts';
@@ -18,10 +19,23 @@ export interface Core {
   firewall(backend: FirewallBackend): Firewaller;
   /** This process, as the holder of intents. */
   readonly owner: Owner;
-  /** Held by one process at a time, until disposed or until the process dies. Throws NetError `busy`. */
-  lock(key: string): Disposable;
+  /** Held by one call at a time, until disposed or until the process dies. Rejects with NetError `busy`. */
+  lock(key: string): Promise<Disposable>;
+  /**
+   * Deletes a link of the host's namespace while other calls go on; absence is success. Where there is none, links are
+   * deleted as everything else.
+   */
+  readonly removeLink?: (link: LinkName) => Promise<NetError | undefined>;
+  /** The time since the last mark, or since the call began, went into this phase. */
+  readonly mark?: (phase: string) => void;
   /** The foreign IPAM plugin an earlier call recorded, for its clean-up. */
   delegate(type: string, config: string, attachment: Attachment, netns: string): DelegateSource;
+}
+
+/** A link by name; with a kind, no other of this name. */
+export interface LinkName {
+  readonly name: string;
+  readonly kind?: string;
 }
 
 /** resolv.conf(5) as a CNI result has it. */

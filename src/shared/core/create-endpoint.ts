@@ -26,10 +26,12 @@ export async function createEndpoint(core: Core, request: EndpointRequest): Prom
   const { host } = core;
   using sandbox = host.open(request.netns);
   assertOther(host, sandbox, request);
-  using _lock = core.lock(attachmentKey(request.attachment));
+  using _lock = await core.lock(attachmentKey(request.attachment));
+  core.mark?.('lock');
   const view = await clearWay(core, request, sandbox);
   if (view.links.has(request.attachment.ifName)) throw interfaceExists(request);
   const { row, acquired } = begin(core, request, sandbox);
+  core.mark?.('lease');
   try {
     return await build(core, request, { host: host.own, sandbox }, view, row, acquired);
   } catch (thrown) {
@@ -84,7 +86,8 @@ async function build(
   const { driver, source } = request;
   let result = acquired ?? NO_ADDRESSES;
   let addressing = driver.complete(result);
-  const view = ensureNetwork(core, request, addressing);
+  const view = await ensureNetwork(core, request, addressing);
+  core.mark?.('network');
   const facts = factsOf(request, row, addressing);
   let plan = driver.planLink(view, facts);
   if (source?.kind === 'delegate') {
@@ -93,9 +96,12 @@ async function build(
       undo: [],
     });
     perform(core, { ...row, plan }, plan, namespaces);
+    core.mark?.('kernel');
     result = await source.acquire();
+    core.mark?.('delegate');
     addressing = driver.complete(result);
-    ensureNetwork(core, request, addressing);
+    await ensureNetwork(core, request, addressing);
+    core.mark?.('network');
   }
   const publishing = planPublishing(core, request, facts.hostIf, addressing);
   const addresses = joinPlans(
@@ -106,8 +112,10 @@ async function build(
   const whole = joinPlans(plan, addresses);
   plan = source?.kind === 'delegate' ? addresses : whole;
   perform(core, { ...record, plan: whole }, plan, namespaces);
-  settleAddresses(core.host, namespaces.sandbox, addresses);
+  core.mark?.('kernel');
+  await settleAddresses(core.host, namespaces.sandbox, addresses);
   core.store.transaction(() => core.store.endpoints.put({ ...record, plan: lasting(whole), progress: 'ready' }));
+  core.mark?.('commit');
   return reportEndpoint(core.host, request, facts, addressing, result.dns);
 }
 

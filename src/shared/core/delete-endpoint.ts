@@ -26,14 +26,15 @@ export function attachmentKey(attachment: Attachment): string {
  * returned, and what failed stays on record, so that the next call tries again. Waits for an ADD that still runs.
  */
 export async function deleteEndpoint(core: Core, request: RemovalRequest): Promise<NetError[]> {
-  using _lock = core.lock(attachmentKey(request.attachment));
+  using _lock = await core.lock(attachmentKey(request.attachment));
+  core.mark?.('lock');
   using sandbox = openIfThere(core, request.netns);
   try {
     return await removeEndpoint(core, request, sandbox);
   } catch (thrown) {
     const error = asNetError(thrown, 'DEL');
     // Without a state (a full disk) the interface still goes, by its name; the lease waits for the next DEL.
-    const failures = error.kind === 'state' ? revertOrphan(core, request, sandbox) : [];
+    const failures = error.kind === 'state' ? await revertOrphan(core, request, sandbox) : [];
     return [error, ...failures];
   }
 }
@@ -55,16 +56,20 @@ export async function removeEndpoint(
   // A DHCP client says goodbye over the link, so it goes first; any other frees the address of a link that is gone.
   if (delegate?.type === 'dhcp') errors.push(...(await released(delegate, row)));
   const undo = row?.plan.undo ?? orphanUndo(core, request, same);
-  errors.push(...reverse(core, undo, same === undefined ? { host: host.own } : { host: host.own, sandbox: same }));
+  const namespaces = same === undefined ? { host: host.own } : { host: host.own, sandbox: same };
+  errors.push(...(await reverse(core, undo, namespaces)));
+  core.mark?.('kernel');
   if (delegate !== undefined && delegate.type !== 'dhcp') errors.push(...(await released(delegate, row)));
   errors.push(...forgetLostPorts(core, row));
   if (errors.length === 0) errors.push(...attempted(() => forget(core, request, row)));
   if (row?.claimsPorts === true) errors.push(...promotePorts(core, row.attachment));
-  errors.push(...removeUnusedNetwork(core, attachment.network));
+  core.mark?.('commit');
+  errors.push(...(await removeUnusedNetwork(core, attachment.network)));
+  core.mark?.('network');
   return errors;
 }
 
-function revertOrphan(core: Core, request: RemovalRequest, sandbox: Namespace | undefined): NetError[] {
+function revertOrphan(core: Core, request: RemovalRequest, sandbox: Namespace | undefined): Promise<NetError[]> {
   const { host } = core;
   const namespaces = sandbox === undefined ? { host: host.own } : { host: host.own, sandbox };
   return reverse(core, orphanUndo(core, request, sandbox), namespaces);

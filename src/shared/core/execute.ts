@@ -18,12 +18,22 @@ export function execute(core: Core, ops: readonly Op[], namespaces: Namespaces):
 }
 
 /** Runs the Ops in order, taking absence for success; goes on after a failure and returns all failures. */
-export function reverse(core: Core, ops: readonly Op[], namespaces: Namespaces): NetError[] {
-  return groups(ops).flatMap((group) =>
-    isFirewall(group[0])
-      ? group.flatMap((op) => revertFirewall(core, op as FirewallOp))
-      : core.host.revert(group, namespaces),
-  );
+export async function reverse(core: Core, ops: readonly Op[], namespaces: Namespaces): Promise<NetError[]> {
+  const errors: NetError[] = [];
+  for (const group of groups(ops, core.removeLink !== undefined)) {
+    const [first] = group;
+    if (isFirewall(first)) errors.push(...group.flatMap((op) => revertFirewall(core, op as FirewallOp)));
+    else if (core.removeLink !== undefined && isRemoval(first))
+      errors.push(...(await removeLinks(core.removeLink, group)));
+    else errors.push(...core.host.revert(group, namespaces));
+  }
+  return errors;
+}
+
+/** All at once, for the kernel takes as long for many as for one. */
+async function removeLinks(remove: NonNullable<Core['removeLink']>, ops: readonly Op[]): Promise<NetError[]> {
+  const failures = await Promise.all(ops.map((op) => (isRemoval(op) ? remove(op) : undefined)));
+  return failures.flatMap((failure) => failure ?? []);
 }
 
 function applyFirewall(core: Core, op: FirewallOp): void {
@@ -49,12 +59,18 @@ function isFirewall(op: Op | undefined): op is FirewallOp {
   return op?.op === 'firewall.add' || op?.op === 'firewall.delete';
 }
 
-/** Neighbours of one sort together. */
-function groups(ops: readonly Op[]): Op[][] {
+function isRemoval(op: Op | undefined): op is Extract<Op, { op: 'link.delete' }> {
+  return op?.op === 'link.delete' && op.ns === 'host';
+}
+
+/** Neighbours of one sort together; removals of links of the host are one where they go a way of their own. */
+function groups(ops: readonly Op[], apart = false): Op[][] {
+  const sortOf = (op: Op | undefined): string =>
+    isFirewall(op) ? 'firewall' : apart && isRemoval(op) ? 'removal' : 'other';
   const found: Op[][] = [];
   for (const op of ops) {
     const last = found.at(-1);
-    if (last !== undefined && isFirewall(last[0]) === isFirewall(op)) last.push(op);
+    if (last !== undefined && sortOf(last[0]) === sortOf(op)) last.push(op);
     else found.push([op]);
   }
   return found;

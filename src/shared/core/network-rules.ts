@@ -11,15 +11,15 @@ import { deviceKey, mergeUndo } from './network-record.ts';
  * The entries, which the network's endpoints share, are in force, and on record with the network: that of the driver
  * that made it, or where another plugin did, one of our own.
  */
-export function ensureChainedRules(
+export async function ensureChainedRules(
   core: Core,
   network: string,
   device: string,
   rules: Rules,
   addressing: Addressing,
-): void {
+): Promise<void> {
   const { host, store } = core;
-  using _lock = core.lock(deviceKey(store.networks.get(network)?.device ?? device));
+  using _lock = await core.lock(deviceKey(store.networks.get(network)?.device ?? device));
   const known = store.networks.get(network);
   const plan = missingRules(core, rules, device, addressing);
   const { bootId } = host.identity;

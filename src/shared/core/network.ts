@@ -24,10 +24,10 @@ export interface NetworkIdentity {
  * Returns the view that was planned from. Throws `conflict` where the network's device changed while another endpoint
  * uses it.
  */
-export function ensureNetwork(core: Core, identity: NetworkIdentity, addressing: Addressing): View {
+export async function ensureNetwork(core: Core, identity: NetworkIdentity, addressing: Addressing): Promise<View> {
   const device = identity.driver.devices[0];
-  leaveOldDevice(core, identity);
-  using _lock = core.lock(deviceKey(device));
+  await leaveOldDevice(core, identity);
+  using _lock = await core.lock(deviceKey(device));
   try {
     return completeNetwork(core, identity, addressing);
   } catch (error) {
@@ -73,23 +73,24 @@ function applyOrForget(core: Core, ops: readonly Op[], before: NetworkRow): void
  * What was made for the network is gone, unless it still has an endpoint of either camp, or somebody else's interface
  * is on its device. Another network on the same device inherits the duty.
  */
-export function removeUnusedNetwork(core: Core, network: string): NetError[] {
+export async function removeUnusedNetwork(core: Core, network: string): Promise<NetError[]> {
   const known = core.store.networks.get(network);
-  if (known === undefined) return [];
-  using _lock = core.lock(deviceKey(known.device));
+  // Another endpoint that is there now does not need the lock to be seen.
+  if (known === undefined || core.store.endpoints.any(network)) return [];
+  using _lock = await core.lock(deviceKey(known.device));
   const row = core.store.networks.get(network);
   if (row === undefined || row.device !== known.device || core.store.endpoints.any(network)) return [];
   return removeNetwork(core, row);
 }
 
 /** A network that moves to another device or driver leaves nothing on the old one. */
-function leaveOldDevice(core: Core, { attachment, driver, driverName }: NetworkIdentity): void {
+async function leaveOldDevice(core: Core, { attachment, driver, driverName }: NetworkIdentity): Promise<void> {
   const known = core.store.networks.get(attachment.network);
   const device = driver.devices[0];
   if (known === undefined || (known.device === device && known.driver === driverName)) return;
   // A plugin chained behind another one kept the network; it stays where it is.
   if (known.driver === 'chained' && known.device === device) return;
-  using _lock = core.lock(deviceKey(known.device));
+  using _lock = await core.lock(deviceKey(known.device));
   const row = core.store.networks.get(attachment.network);
   if (row?.device !== known.device || row.driver !== known.driver) return;
   const own = attachmentDigest(attachment);
@@ -104,12 +105,12 @@ function leaveOldDevice(core: Core, { attachment, driver, driverName }: NetworkI
       hint: 'Remove its endpoints first, or give the changed network another name',
     });
   }
-  const [failure] = removeNetwork(core, row);
+  const [failure] = await removeNetwork(core, row);
   if (failure !== undefined) throw failure;
 }
 
 /** For a caller that holds the lock of the row's device. */
-function removeNetwork(core: Core, row: NetworkRow): NetError[] {
+async function removeNetwork(core: Core, row: NetworkRow): Promise<NetError[]> {
   const { host, store } = core;
   const { name, device } = row;
   const undo = row.bootId === host.identity.bootId ? row.undo : [];
@@ -127,7 +128,7 @@ function removeNetwork(core: Core, row: NetworkRow): NetError[] {
     core.log.info('network.kept', { network: name, device, ports: guests.join(',') });
     return [];
   }
-  const errors = reverse(core, undo, { host: host.own });
+  const errors = await reverse(core, undo, { host: host.own });
   if (errors.length === 0) store.transaction(() => store.networks.delete(name));
   return [...errors, ...sweepLostRules(core)];
 }

@@ -9,7 +9,7 @@ const LIMIT_MS = 10_000;
  * Every IPv6 address that the plan adds with duplicate address detection has passed it.
  * Throws NetError `conflict` for a duplicate, `kernel` after 10 s. Returns at once where no address needs it.
  */
-export function settleAddresses(host: Host, sandbox: Namespace, plan: Plan): void {
+export async function settleAddresses(host: Host, sandbox: Namespace, plan: Plan): Promise<void> {
   const waiting = plan.ops.flatMap((op) =>
     op.op === 'addr.add' && op.ns === 'sandbox' && op.address.includes(':') && op.noDad !== true ? [op] : [],
   );
@@ -25,7 +25,7 @@ export function settleAddresses(host: Host, sandbox: Namespace, plan: Plan): voi
     const tentative = ours.find((state) => state.tentative);
     if (tentative === undefined) return;
     if (Date.now() > deadline) throw unsettled('kernel', first.dev, tentative.address, 'still tentative after 10 s');
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, POLL_MS);
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }
 

@@ -22,8 +22,9 @@ export class LinuxHost implements Host, Disposable {
     this.identity = new LinuxIdentity(env, this.own);
   }
 
-  open(path: string): LinuxNamespace {
-    return openNamespace(path, this.own);
+  /** `file` is another way to what is at `path`. */
+  open(path: string, file?: string): LinuxNamespace {
+    return openNamespace(path, this.own, file);
   }
 
   observe(ns: Namespace, query: ViewQuery): View {

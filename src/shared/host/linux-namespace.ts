@@ -63,12 +63,15 @@ export function openOwnNamespace(): LinuxNamespace {
   return new LinuxNamespace('', openSync(OWN_PATH, constants.O_RDONLY));
 }
 
-/** The network namespace at `path`. Throws NetError `invalid-namespace` saying what is there instead. */
-export function openNamespace(path: string, home: LinuxNamespace): LinuxNamespace {
+/**
+ * The network namespace at `path`, opened there or through another file that is the same one (`/proc/self/fd/7`).
+ * Throws NetError `invalid-namespace` saying what is there instead.
+ */
+export function openNamespace(path: string, home: LinuxNamespace, file = path): LinuxNamespace {
   let fd: number;
   try {
     // O_NONBLOCK: a FIFO would wait for its writer. Node adds O_CLOEXEC.
-    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (cause) {
     throw unopened(path, cause);
   }

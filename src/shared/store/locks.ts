@@ -21,14 +21,69 @@ export interface LockOptions {
  * (F_OFD_SETLK), on a description of its own, since a description never conflicts with itself.
  * Throws NetError `busy`, naming the key, where `waitMs` pass without it; `state` where the file cannot be opened.
  */
-export function lock(stateDir: string, key: string, options: LockOptions = {}): Disposable {
+export function lock(stateDir: string, key: string, { waitMs = DEFAULT_WAIT_MS }: LockOptions = {}): Disposable {
   const fd = openLocks(stateDir);
+  const place = placeOf(key);
+  const nobody = new Int32Array(new SharedArrayBuffer(4));
   try {
-    wait(fd, key, options.waitMs ?? DEFAULT_WAIT_MS);
+    for (const sleep of attempts(fd, key, place, waitMs)) Atomics.wait(nobody, 0, 0, sleep);
   } catch (error) {
     closeSync(fd);
     throw error;
   }
+  return heldBy(fd);
+}
+
+/** As `lock`, for a process that does other work meanwhile. Callers of one process get it in the order they came in. */
+export class LockQueue {
+  readonly #stateDir: string;
+  readonly #waitMs: number;
+  /** By key, when the last who asked has done with it. */
+  readonly #last = new Map<string, Promise<void>>();
+
+  constructor(stateDir: string, { waitMs = DEFAULT_WAIT_MS }: LockOptions = {}) {
+    this.#stateDir = stateDir;
+    this.#waitMs = waitMs;
+  }
+
+  async lock(key: string): Promise<Disposable> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const before = this.#last.get(key);
+    const turn = before === undefined ? promise : before.then(() => promise);
+    this.#last.set(key, turn);
+    const done = (): void => {
+      resolve();
+      if (this.#last.get(key) === turn) this.#last.delete(key);
+    };
+    const until = performance.now() + this.#waitMs;
+    try {
+      if (before !== undefined) await inTime(before, key, this.#waitMs);
+      const held = await this.#lockFile(key, until - performance.now());
+      return {
+        [Symbol.dispose](): void {
+          held[Symbol.dispose]();
+          done();
+        },
+      };
+    } catch (error) {
+      done();
+      throw error;
+    }
+  }
+
+  async #lockFile(key: string, waitMs: number): Promise<Disposable> {
+    const fd = openLocks(this.#stateDir);
+    try {
+      for (const sleep of attempts(fd, key, placeOf(key), waitMs)) await new Promise((wake) => setTimeout(wake, sleep));
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+    return heldBy(fd);
+  }
+}
+
+function heldBy(fd: number): Disposable {
   let held = true;
   return {
     [Symbol.dispose](): void {
@@ -36,6 +91,18 @@ export function lock(stateDir: string, key: string, options: LockOptions = {}): 
       held = false;
     },
   };
+}
+
+async function inTime(before: Promise<void>, key: string, waitMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(busy(key, waitMs)), waitMs);
+  });
+  try {
+    await Promise.race([before, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function openLocks(stateDir: string): number {
@@ -55,22 +122,31 @@ function openLocks(stateDir: string): number {
   }
 }
 
-/** Polls: a blocking F_OFD_SETLKW could not be given up in time. */
-function wait(fd: number, key: string, waitMs: number): void {
-  const place = BigInt(`0x${digest(key).slice(0, 16)}`) >> 2n;
+function placeOf(key: string): bigint {
+  return BigInt(`0x${digest(key).slice(0, 16)}`) >> 2n;
+}
+
+/**
+ * Tries until the lock is had, and in between yields how many milliseconds to sleep. Polls: a blocking F_OFD_SETLKW
+ * could not be given up in time. Throws `busy` where the time is over.
+ */
+function* attempts(fd: number, key: string, place: bigint, waitMs: number): Generator<number> {
   if (lockRange(fd, place, true)) return;
-  const nobody = new Int32Array(new SharedArrayBuffer(4));
   const until = performance.now() + waitMs;
   for (let sleep = FIRST_SLEEP_MS; performance.now() < until; sleep = Math.min(sleep * 1.5, LONGEST_SLEEP_MS)) {
     // Jitter: callers that started together must not meet again and again.
-    Atomics.wait(nobody, 0, 0, sleep * (0.5 + Math.random()));
+    yield sleep * (0.5 + Math.random());
     if (lockRange(fd, place, true)) return;
   }
-  throw new NetError({
+  throw busy(key, waitMs);
+}
+
+function busy(key: string, waitMs: number): NetError {
+  return new NetError({
     kind: 'busy',
     op: 'lock',
     subject: key,
-    what: `another call held it for more than ${waitMs} ms`,
+    what: `another call held it for more than ${Math.round(waitMs)} ms`,
     hint: 'Try again; where it lasts, look for a call that hangs',
   });
 }

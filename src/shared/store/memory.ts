@@ -69,6 +69,8 @@ export class MemoryStore implements LocalStore {
     }
   }
 
+  refresh(): void {}
+
   [Symbol.dispose](): void {}
 }
 

@@ -60,6 +60,13 @@ export class SqliteFile {
     }
   }
 
+  /** True where another file is `state.db` now; it has been opened. */
+  renew(): boolean {
+    if (inodeOf(this.#path) === this.#inode) return false;
+    this.reopen();
+    return true;
+  }
+
   /** Throws where SQLite has already taken the transaction back (disk full, I/O error). */
   commit(): void {
     this.#prepare('COMMIT').run();

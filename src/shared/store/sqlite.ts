@@ -75,6 +75,11 @@ class SqliteStore implements LocalStore {
     }
   }
 
+  refresh(): void {
+    const renewed = this.#guard('store.read', () => this.#onDisk('store.open', () => this.#file.renew()));
+    if (renewed) this.#boots.forget();
+  }
+
   [Symbol.dispose](): void {
     this.#file.close();
   }

@@ -133,6 +133,8 @@ export interface NoteTable {
 
 /** Everything that must be known again after a crash. */
 export interface LocalStore extends Disposable {
+  /** What is read next is what the state is now, for whoever keeps a store open: its file may have been replaced. */
+  refresh(): void;
   readonly networks: NetworkTable;
   readonly endpoints: EndpointTable;
   readonly leases: LeaseTable;

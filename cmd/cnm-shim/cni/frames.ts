@@ -1,0 +1,88 @@
+import {
+  ANSWER,
+  ANSWER_BYTES,
+  DECLINE,
+  type LauncherRequest,
+  MAGIC,
+  MAX_BODY,
+  PROTOCOL_VERSION,
+  REQUEST_BYTES,
+} from '../../cni-plugin/protocol.ts';
+
+/** What a launcher has sent so far: nothing whole yet, a request, or something that no launcher of ours says. */
+export type Received =
+  | { readonly kind: 'partial' }
+  | { readonly kind: 'request'; readonly request: LauncherRequest }
+  | { readonly kind: 'refused'; readonly why: string };
+
+const PARTIAL: Received = { kind: 'partial' };
+
+/** Puts a request together from the pieces in which it arrives. Never holds more than the largest request. */
+export class RequestReader {
+  #pieces: Buffer[] = [];
+  #length = 0;
+
+  push(piece: Buffer): Received {
+    this.#pieces.push(piece);
+    this.#length += piece.length;
+    if (this.#length < REQUEST_BYTES) return PARTIAL;
+    const bytes = this.#pieces.length === 1 ? piece : Buffer.concat(this.#pieces, this.#length);
+    const fault = headerFault(bytes);
+    if (fault !== undefined) return { kind: 'refused', why: fault };
+    const end = REQUEST_BYTES + bytes.readUInt32LE(8);
+    if (bytes.length > end) return { kind: 'refused', why: `${bytes.length - end} bytes too many` };
+    if (bytes.length === end) return decodeRequest(bytes);
+    // Joined once in a while only: a megabyte comes in some twenty pieces.
+    if (this.#pieces.length > 8) this.#pieces = [bytes];
+    return PARTIAL;
+  }
+}
+
+/** The frame of an answer. */
+export function encodeAnswer(code: number, stdout: string, stderr: string): Buffer {
+  const [out, err] = [Buffer.from(stdout), Buffer.from(stderr)];
+  const frame = Buffer.alloc(ANSWER_BYTES + out.length + err.length);
+  frame[0] = ANSWER;
+  frame[1] = code;
+  frame.writeUInt32LE(out.length, 4);
+  frame.writeUInt32LE(err.length, 8);
+  out.copy(frame, ANSWER_BYTES);
+  err.copy(frame, ANSWER_BYTES + out.length);
+  return frame;
+}
+
+/** The frame of a call that is left to the stand-alone plugin. */
+export function encodeDecline(why: string): Buffer {
+  return Buffer.concat([Buffer.of(DECLINE), Buffer.from(why)]);
+}
+
+function headerFault(bytes: Buffer): string | undefined {
+  if (bytes.readUInt32LE(0) !== MAGIC) return 'this is no request';
+  const version = bytes.readUInt16LE(4);
+  if (version !== PROTOCOL_VERSION) return `the launcher speaks version ${version}, the daemon ${PROTOCOL_VERSION}`;
+  const length = bytes.readUInt32LE(8);
+  return length > MAX_BODY ? `a request of ${length} bytes; ${MAX_BODY} are the limit` : undefined;
+}
+
+function decodeRequest(bytes: Buffer): Received {
+  const end = bytes.indexOf('\0\0', REQUEST_BYTES);
+  if (end < 0) return { kind: 'refused', why: 'the environment does not end' };
+  const [argv0 = '', ...entries] = bytes.toString('utf8', REQUEST_BYTES, end).split('\0');
+  const env: Record<string, string> = {};
+  for (const entry of entries) {
+    const at = entry.indexOf('=');
+    // The first of two of one name, as getenv(3) finds it.
+    if (at > 0) env[entry.slice(0, at)] ??= entry.slice(at + 1);
+  }
+  const [dev, ino] = [bytes.readBigUInt64LE(32), bytes.readBigUInt64LE(40)];
+  const request: LauncherRequest = {
+    argv0,
+    env,
+    stdin: bytes.toString('utf8', end + 2),
+    netnsFd: bytes.readInt32LE(12),
+    netnsCookie: bytes.readBigUInt64LE(16),
+    mountNs: bytes.readBigUInt64LE(24),
+    stateDir: ino === 0n ? undefined : `${dev}:${ino}`,
+  };
+  return { kind: 'request', request };
+}

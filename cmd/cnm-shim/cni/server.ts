@@ -1,0 +1,195 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import { asNetError, NetError } from '../../../src/shared/errors/net-error.ts';
+import type { Logger } from '../../../src/shared/log/log.ts';
+import { MSG_DONTWAIT, MSG_NOSIGNAL } from '../../../src/shared/netlink/constants.ts';
+import { send } from '../../../src/shared/netlink/sys.ts';
+import { peerOf, takeDescriptor } from '../../../src/shared/netlink/unix.ts';
+import { CLAIM, type LauncherRequest } from '../../cni-plugin/protocol.ts';
+import { encodeAnswer, encodeDecline, RequestReader } from './frames.ts';
+import { type AcceptedCall, type CniService, release } from './service.ts';
+
+/** Where to listen: a path, or a descriptor that systemd has opened. */
+export type Listening = { readonly path: string } | { readonly fd: number };
+
+/** Connections that may wait to be accepted. */
+const BACKLOG = 4096;
+/** A peer that neither sends the rest of its request nor reads its answer is cut off after so long, in milliseconds. */
+const IDLE_MS = 10_000;
+
+interface Waiting {
+  readonly call: AcceptedCall;
+  readonly connection: Socket;
+}
+
+/** The socket by which launchers hand their calls over: one call a connection, each carried out exactly once. */
+export class CniServer {
+  readonly #service: CniService;
+  readonly #log: Logger;
+  readonly #server: Server;
+  readonly #waiting: Waiting[] = [];
+  readonly #connections = new Set<Socket>();
+  #running = 0;
+  #scheduled = false;
+  #draining: (() => void) | undefined;
+
+  constructor(service: CniService, log: Logger) {
+    this.#service = service;
+    this.#log = log;
+    this.#server = createServer((connection) => this.#accept(connection));
+  }
+
+  /** Launchers can connect. Rejects with the error of the socket. */
+  listen(where: Listening): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen({ ...where, backlog: BACKLOG }, () => {
+        this.#server.off('error', reject);
+        this.#server.on('error', (error) => this.#log.warn('cni.socket', { error: error.message }));
+        resolve();
+      });
+    });
+  }
+
+  /** No new call is taken; those that were taken have been answered, or `limitMs` have passed. */
+  async drain(limitMs: number): Promise<void> {
+    this.#server.close();
+    const ended = new Promise<void>((resolve) => {
+      this.#draining = resolve;
+    });
+    this.#endIfDrained();
+    let timer: NodeJS.Timeout | undefined;
+    const limit = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, limitMs);
+    });
+    await Promise.race([ended, limit]);
+    clearTimeout(timer);
+    for (const connection of this.#connections) connection.destroy();
+  }
+
+  #accept(connection: Socket): void {
+    this.#connections.add(connection);
+    connection.on('close', () => this.#connections.delete(connection));
+    connection.on('error', () => connection.destroy());
+    connection.setTimeout(IDLE_MS, () => connection.destroy());
+    if (!isTrusted(connection)) {
+      connection.destroy();
+      return;
+    }
+    const reader = new RequestReader();
+    connection.on('data', (piece: Buffer) => {
+      const received = reader.push(piece);
+      if (received.kind === 'partial') return;
+      connection.removeAllListeners('data');
+      if (received.kind === 'refused') this.#decline(connection, received.why);
+      else this.#receive(connection, received.request);
+    });
+  }
+
+  #receive(connection: Socket, request: LauncherRequest): void {
+    const since = performance.now();
+    try {
+      const refusal = this.#draining === undefined ? this.#service.refusal(request) : 'the daemon is ending';
+      if (refusal !== undefined) {
+        this.#decline(connection, refusal);
+        return;
+      }
+      const sandbox = request.netnsFd < 0 ? undefined : takeDescriptor(fdOf(connection), request.netnsFd);
+      const call: AcceptedCall = { request, since, ...(sandbox === undefined ? {} : { sandbox }) };
+      if (!deliver(connection, Buffer.of(CLAIM))) {
+        release(call);
+        connection.destroy();
+        return;
+      }
+      // From here on the launcher waits for an answer, however long it takes, and only closes when it gives up.
+      connection.setTimeout(0);
+      connection.resume();
+      this.#waiting.push({ call, connection });
+      this.#schedule();
+    } catch (thrown) {
+      this.#decline(connection, asNetError(thrown, 'call').message);
+    }
+  }
+
+  #decline(connection: Socket, why: string): void {
+    this.#log.debug('declined', { why });
+    connection.end(encodeDecline(why));
+    connection.resume();
+  }
+
+  /** One call a turn of the event loop: what arrives meanwhile is claimed between two calls. */
+  #schedule(): void {
+    if (this.#scheduled || this.#waiting.length === 0) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      const next = this.#waiting.shift();
+      this.#schedule();
+      if (next !== undefined) void this.#serve(next);
+    });
+  }
+
+  async #serve({ call, connection }: Waiting): Promise<void> {
+    this.#running++;
+    try {
+      // The launcher has gone while its call waited: nothing has been done.
+      if (connection.destroyed) return;
+      const { code, stdout } = await this.#service.answer(call);
+      const delivered = !connection.destroyed && deliver(connection, encodeAnswer(code, stdout, ''));
+      if (delivered) this.#finish(connection);
+      else {
+        connection.destroy();
+        if (code === 0) await this.#service.takeBack(call);
+      }
+    } catch (thrown) {
+      this.#log.warn('call.failed', { error: asNetError(thrown, 'call').message });
+      connection.destroy();
+    } finally {
+      release(call);
+      this.#running--;
+      this.#endIfDrained();
+    }
+  }
+
+  /** What did not fit the peer's buffer is on its way; the connection is closed after it. */
+  #finish(connection: Socket): void {
+    if (connection.writableLength === 0) connection.destroy();
+    else {
+      connection.setTimeout(IDLE_MS);
+      connection.end();
+    }
+  }
+
+  #endIfDrained(): void {
+    if (this.#running === 0 && this.#waiting.length === 0) this.#draining?.();
+  }
+}
+
+/** False where the peer has gone. What it has no room for now is sent later. */
+function deliver(connection: Socket, bytes: Buffer): boolean {
+  try {
+    const sent = send(fdOf(connection), bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent < bytes.length) connection.write(bytes.subarray(sent));
+    return true;
+  } catch (error) {
+    if (!(error instanceof NetError) || error.errno === undefined) throw error;
+    return false;
+  }
+}
+
+/** Root's calls are served, and those of the user that the daemon runs as. */
+function isTrusted(connection: Socket): boolean {
+  try {
+    const { uid } = peerOf(fdOf(connection));
+    return uid === 0 || uid === process.getuid?.();
+  } catch {
+    return false;
+  }
+}
+
+/** Node tells it by this property only. */
+function fdOf(connection: Socket): number {
+  const handle: unknown = Reflect.get(connection, '_handle');
+  const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined;
+  if (typeof fd === 'number' && fd >= 0) return fd;
+  throw new NetError({ kind: 'io', op: 'socket', subject: 'connection', what: 'it is closed' });
+}
