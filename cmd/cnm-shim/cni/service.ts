@@ -16,6 +16,7 @@ import { type ChangeCount, changeCount } from '../../../src/shared/store/changes
 import { LockQueue, lock } from '../../../src/shared/store/locks.ts';
 import { thisProcess } from '../../../src/shared/store/owner.ts';
 import { openSqliteStore } from '../../../src/shared/store/sqlite.ts';
+import { ensureStateDir } from '../../../src/shared/store/state-dir.ts';
 import type { LocalStore, Owner } from '../../../src/shared/store/store.ts';
 import { type Answer, answer, type CallCore } from '../../cni-plugin/answer.ts';
 import { delegatesOf, stateDirOf } from '../../cni-plugin/context.ts';
@@ -55,6 +56,7 @@ export class CniService implements Disposable {
   #store: LocalStore | undefined;
 
   constructor({ stateDir, env, log }: ServiceOptions) {
+    ensureStateDir(stateDir);
     this.#stateDir = stateDir;
     this.#env = env;
     this.#log = log;
@@ -155,7 +157,12 @@ export class CniService implements Disposable {
   /** Kept open; whether its file is still the one that is there is looked at for each call. */
   #openStore(): LocalStore {
     if (this.#store === undefined) {
-      this.#store = openSqliteStore({ stateDir: this.#stateDir, identity: this.#host.identity });
+      this.#store = openSqliteStore({
+        stateDir: this.#stateDir,
+        identity: this.#host.identity,
+        waitMs: STORE_WAIT_MS,
+        logPages: LOG_PAGES,
+      });
     } else this.#store.refresh();
     return this.#store;
   }
@@ -181,6 +188,11 @@ interface CoreParts {
   readonly log: Logger;
   readonly phases?: Phases;
 }
+
+/** All calls wait while one waits for a plugin's transaction, which takes less than a millisecond. */
+const STORE_WAIT_MS = 5000;
+/** 8 MB. */
+const LOG_PAGES = 2048;
 
 /** VERSION is answered by the launcher. */
 const SERVED: ReadonlySet<string> = new Set(['ADD', 'DEL', 'CHECK', 'STATUS', 'GC']);

@@ -7,10 +7,15 @@ import { SCHEMA_VERSION } from './migrations.ts';
 import { isBroken, isCantOpen } from './sqlite-errors.ts';
 import { createFile, migrate, setAside } from './sqlite-repair.ts';
 
+export interface FileOptions {
+  /** How long to wait for another process's transaction, in milliseconds. */
+  readonly waitMs: number;
+  /** Pages of the write-ahead log before it is folded into the database, which syncs twice. */
+  readonly logPages: number;
+}
+
 export type SqlRow = Readonly<Record<string, SQLOutputValue>>;
 
-/** Pages of the write-ahead log before it is folded into the database: what the next process has to read at most. */
-const CHECKPOINT_PAGES = 256;
 /** First byte of the range that SQLite's SHARED lock covers (os.h: PENDING_BYTE + 2). */
 const SHARED_FIRST = 0x40000002n;
 
@@ -21,18 +26,17 @@ const SHARED_FIRST = 0x40000002n;
 export class SqliteFile {
   readonly #stateDir: string;
   readonly #path: string;
-  readonly #waitMs: number;
+  readonly #options: FileOptions;
   readonly #statements = new Map<string, StatementSync>();
   #db: DatabaseSync;
   #inode: bigint;
   #keeper: number;
 
-  /** `waitMs`: how long to wait for another process's transaction. */
-  constructor(stateDir: string, waitMs: number) {
-    this.#waitMs = waitMs;
+  constructor(stateDir: string, options: FileOptions) {
+    this.#options = options;
     this.#stateDir = stateDir;
     this.#path = join(stateDir, 'state.db');
-    ({ db: this.#db, inode: this.#inode } = openCurrent(stateDir, this.#path, waitMs));
+    ({ db: this.#db, inode: this.#inode } = openCurrent(stateDir, this.#path, options));
     this.#keeper = keepLog(this.#path);
   }
 
@@ -99,7 +103,7 @@ export class SqliteFile {
 
   reopen(): void {
     this.close();
-    ({ db: this.#db, inode: this.#inode } = openCurrent(this.#stateDir, this.#path, this.#waitMs));
+    ({ db: this.#db, inode: this.#inode } = openCurrent(this.#stateDir, this.#path, this.#options));
     this.#keeper = keepLog(this.#path);
   }
 
@@ -127,12 +131,12 @@ interface Opened {
 }
 
 /** A broken file takes two rounds; others may come between. The bound is for a disk that breaks every file. */
-function openCurrent(stateDir: string, path: string, waitMs: number): Opened {
+function openCurrent(stateDir: string, path: string, options: FileOptions): Opened {
   for (let attempt = 1; ; attempt++) {
     if (inodeOf(path) === undefined) createFile(stateDir);
     const inode = inodeOf(path);
     try {
-      const db = openExisting(stateDir, path, waitMs);
+      const db = openExisting(stateDir, path, options);
       if (inode !== undefined) return { db, inode };
       db.close();
     } catch (error) {
@@ -143,8 +147,8 @@ function openCurrent(stateDir: string, path: string, waitMs: number): Opened {
   }
 }
 
-function openExisting(stateDir: string, path: string, waitMs: number): DatabaseSync {
-  const db = openDatabase(path, waitMs);
+function openExisting(stateDir: string, path: string, options: FileOptions): DatabaseSync {
+  const db = openDatabase(path, options);
   try {
     const version = Number(db.prepare('PRAGMA user_version').get()?.user_version);
     if (version > SCHEMA_VERSION) throw newerSchema(stateDir, version);
@@ -159,11 +163,11 @@ function openExisting(stateDir: string, path: string, waitMs: number): DatabaseS
 }
 
 /** A connection to a file that exists; with SQLite's own default a missing one would be made, empty. */
-function openDatabase(path: string, waitMs: number): DatabaseSync {
+function openDatabase(path: string, { waitMs, logPages }: FileOptions): DatabaseSync {
   const sqlite = process.getBuiltinModule('node:sqlite');
   const uri = `file:${path.replace(/[%?#]/g, encodeURIComponent)}?mode=rw`;
   const db = new sqlite.DatabaseSync(uri, { timeout: waitMs, enableForeignKeyConstraints: false });
-  db.exec(`PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+  db.exec(`PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = ${logPages}`);
   return db;
 }
 

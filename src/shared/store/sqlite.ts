@@ -18,6 +18,11 @@ export interface SqliteStoreOptions {
   readonly identity: HostIdentity;
   /** How long to wait for another process's transaction, in milliseconds; 30,000 unless given. They take one or less. */
   readonly waitMs?: number;
+  /**
+   * Pages of the write-ahead log before it is folded into the database. 256 unless given: what the next process has to
+   * read at most. A process that stays folds more of them together, each time with two syncs.
+   */
+  readonly logPages?: number;
 }
 
 /**
@@ -25,10 +30,15 @@ export interface SqliteStoreOptions {
  * Throws NetError `state` for the directory, the disk or the file, `newer-schema` for a file of a later version,
  * `busy` where another process holds the file for longer than `waitMs`.
  */
-export function openSqliteStore({ stateDir, identity, waitMs = 30_000 }: SqliteStoreOptions): LocalStore {
+export function openSqliteStore({
+  stateDir,
+  identity,
+  waitMs = 30_000,
+  logPages = 256,
+}: SqliteStoreOptions): LocalStore {
   ensureStateDir(stateDir);
   try {
-    return new SqliteStore(stateDir, identity, new SqliteFile(stateDir, waitMs));
+    return new SqliteStore(stateDir, identity, new SqliteFile(stateDir, { waitMs, logPages }));
   } catch (error) {
     throw diskError(error, 'store.open', stateDir);
   }
