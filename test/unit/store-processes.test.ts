@@ -1,11 +1,13 @@
 import { strict as assert } from 'node:assert';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { uptime } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
 import { formatAddr } from '../../src/shared/model/addr.ts';
-import { lock } from '../../src/shared/store/locks.ts';
-import { isAlive, thisProcess } from '../../src/shared/store/owner.ts';
+import { LockQueue, lock } from '../../src/shared/store/locks.ts';
+import { thisProcess } from '../../src/shared/store/owner.ts';
 import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
 import { type Child, startChild } from '../support/children.ts';
 import { makeTempDir, type TempDir } from '../support/temp.ts';
@@ -97,12 +99,9 @@ describe('store: many processes', () => {
     await child.line(/^held/);
     assert.throws(() => lock(stateDir, 'network web', { waitMs: 30 }), ofKind('busy', /network web: .* 30 ms/));
     lock(stateDir, 'network db', { waitMs: 0 })[Symbol.dispose]();
-    const owner = { pid: child.process.pid ?? 0, startTime: startTimeOf(child) };
-    assert.equal(isAlive(owner), true);
     child.process.kill('SIGKILL');
     lock(stateDir, 'network web', { waitMs: 10_000 })[Symbol.dispose]();
     await child.end;
-    assert.equal(isAlive(owner), false);
   });
 
   it('locks out other callers of the same process', () => {
@@ -116,19 +115,67 @@ describe('store: many processes', () => {
     assert.throws(() => lock(stateDir, 'a'), ofKind('state', /locks/));
   });
 
-  it('knows an owner by its start time, too', () => {
-    const owner = thisProcess();
-    assert.equal(owner.pid, process.pid);
-    assert.equal(isAlive(owner), true);
-    assert.equal(isAlive({ ...owner, startTime: '1' }), false);
-    assert.equal(isAlive({ pid: 2 ** 22 + 1, startTime: owner.startTime }), false);
+  it('is had without blocking, by callers of one process in the order they came', async () => {
+    mkdirSync(stateDir);
+    const queue = new LockQueue(stateDir, { waitMs: 5000 });
+    const order: number[] = [];
+    const first = await queue.lock('a');
+    const others = [1, 2, 3].map(async (i) => {
+      using _held = await queue.lock('a');
+      order.push(i);
+      assert.throws(() => lock(stateDir, 'a', { waitMs: 0 }), ofKind('busy'));
+      await setTimeout(1);
+    });
+    (await queue.lock('b'))[Symbol.dispose]();
+    assert.deepEqual(order, []);
+    first[Symbol.dispose]();
+    await Promise.all(others);
+    assert.deepEqual(order, [1, 2, 3]);
+    lock(stateDir, 'a', { waitMs: 0 })[Symbol.dispose]();
+  });
+
+  it('keeps no place for a caller that has waited too long', async () => {
+    mkdirSync(stateDir);
+    const queue = new LockQueue(stateDir, { waitMs: 50 });
+    const held = lock(stateDir, 'a');
+    await assert.rejects(queue.lock('a'), ofKind('busy', /lock a: /));
+    held[Symbol.dispose]();
+    const mine = await queue.lock('a');
+    const late = queue.lock('a');
+    await assert.rejects(late, ofKind('busy'));
+    const next = queue.lock('a');
+    mine[Symbol.dispose]();
+    (await next)[Symbol.dispose]();
+  });
+
+  it('is had once another process has let it go, while this one does other things', async function () {
+    this.timeout(30_000);
+    mkdirSync(stateDir);
+    const child = start('hold', stateDir, 'network web');
+    await child.line(/^held/);
+    let turns = 0;
+    const timer = setInterval(() => turns++, 1);
+    try {
+      const waiting = new LockQueue(stateDir).lock('network web');
+      await setTimeout(50);
+      child.process.kill('SIGKILL');
+      (await waiting)[Symbol.dispose]();
+      assert.ok(turns > 0);
+    } finally {
+      clearInterval(timer);
+    }
+    await child.end;
+  });
+
+  it('knows this process by its start time, too', () => {
+    const { pid, startTime } = thisProcess();
+    assert.equal(pid, process.pid);
+    // In clock ticks; ps tells the seconds since.
+    const age = Number(execFileSync('ps', ['-o', 'etimes=', '-p', String(pid)], { encoding: 'utf8' }));
+    const ticks = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
+    assert.ok(Math.abs(uptime() - Number(startTime) / ticks - age) < 3);
   });
 });
-
-function startTimeOf(child: Child): string {
-  const text = readFileSync(`/proc/${child.process.pid}/stat`, 'utf8');
-  return text.slice(text.lastIndexOf(')') + 2).split(' ')[19] ?? '';
-}
 
 /** SQLite finds the file sound, and `runs` says what `leases` does. */
 function assertConsistent(stateDir: string): void {

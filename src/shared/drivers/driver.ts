@@ -38,7 +38,7 @@ export interface InterfaceReport {
 
 /**
  * A driver that makes an interface for each endpoint. All methods are pure: they plan from the view that they asked
- * for. To add a driver, implement this in a folder of its own and list it in `drivers/registry.ts`.
+ * for. To add a driver, implement this in a folder of its own; src/shared/README.md says what else.
  */
 export interface Driver {
   /** Host devices of the network; the first carries it: endpoints and lifetimes are locked by it. */

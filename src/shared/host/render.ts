@@ -35,8 +35,11 @@ export function renderOp(op: Op, options: RenderOptions): string {
     case 'addr.delete':
       return tool('ip', 'addr', verb(op.op), op.address, ...addressWords(op), 'dev', op.dev, op.noDad && 'nodad');
     case 'route.add':
-    case 'route.delete':
-      return tool('ip', isV6(op.route.dst) && '-6', 'route', verb(op.op), ...routeWords(op.route));
+    case 'route.delete': {
+      // NLM_F_CREATE without NLM_F_EXCL: `add` would refuse the second default route of a pod with two networks.
+      const change = op.op === 'route.add' ? 'prepend' : 'delete';
+      return tool('ip', isV6(op.route.dst) && '-6', 'route', change, ...routeWords(op.route));
+    }
     case 'neigh.add':
     case 'neigh.delete': {
       const permanent = op.op === 'neigh.add' ? ['nud', 'permanent'] : [];

@@ -140,27 +140,17 @@ function syscall(name: string, number: number, a: number, b: number): number {
 const F_OFD_SETLK = 37;
 const F_RDLCK = 0;
 const F_WRLCK = 1;
-const F_UNLCK = 2;
 
 /**
  * True where the byte at offset `start` of the file is now locked by this open file description, false where another
  * one holds it; never waits. Shared locks go together, an exclusive one alone. Asking again changes the kind.
- * The lock ends with `unlockRange` or when the last descriptor of the description is closed (also by death).
+ * The lock ends when the last descriptor of the description is closed (also by death).
  * Source: fcntl(2), "Open file description locks".
  */
 export function lockRange(fd: number, start: bigint, exclusive: boolean): boolean {
-  return setLock(fd, start, exclusive ? F_WRLCK : F_RDLCK);
-}
-
-/** The byte at offset `start` is not locked by this open file description. */
-export function unlockRange(fd: number, start: bigint): void {
-  setLock(fd, start, F_UNLCK);
-}
-
-function setLock(fd: number, start: bigint, type: number): boolean {
   // struct flock64: short l_type, l_whence (0 = SEEK_SET); off64_t l_start, l_len; pid_t l_pid (0).
   const lock = new DataView(new ArrayBuffer(32));
-  lock.setInt16(0, type, true);
+  lock.setInt16(0, exclusive ? F_WRLCK : F_RDLCK, true);
   lock.setBigInt64(8, start, true);
   lock.setBigInt64(16, 1n, true);
   const { fcntl } = libcFunctions();
