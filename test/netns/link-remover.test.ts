@@ -115,6 +115,7 @@ describe('links that are removed in batches', () => {
 
   it("reports what cannot be removed, with the kernel's words, and removes the rest", async () => {
     apply(...names(3).map(veth));
+    using watch = watchExchanges();
     const errors = await Promise.all(
       ['v0', 'lo', 'a-name-of-more-than-15-letters', 'v1'].map((name) => remover.remove({ name })),
     );
@@ -123,6 +124,7 @@ describe('links that are removed in batches', () => {
     assert.equal(errors[1]?.kind, 'unsupported');
     assert.match(errors[2]?.message ?? '', /a-name-of-more-than-15-letters could not be read .*policy validation/);
     assert.deepEqual(left(), ['br0', 'lo', 'v2']);
+    assert.equal(deletions(watch.sent).length, 2, 'one for the group and one for what cannot be in it');
   });
 
   it('answers everybody who asks for the same link, each by his kind', async () => {
@@ -153,6 +155,16 @@ describe('links that are removed in batches', () => {
     await remove(names(20));
     assert.deepEqual(others(), before);
     assert.deepEqual(left(), ['br0', ...names(groups.length, 'g'), 'lo']);
+  });
+
+  it('lets what several callers ask for in one turn of the event loop go together', async () => {
+    apply(...names(8).map(veth));
+    using watch = watchExchanges();
+    const callers = names(8).map(
+      (name) => new Promise<unknown>((resolve) => setImmediate(() => resolve(remove([name])))),
+    );
+    assert.deepEqual(new Set((await Promise.all(callers)).flat()), new Set([undefined]));
+    assert.equal(deletions(watch.sent).length, 1);
   });
 
   it('lets what comes while a batch is under way go together in the next', async () => {
