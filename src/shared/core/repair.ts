@@ -30,7 +30,7 @@ export async function repair(core: Core, tryLock: (key: string) => Disposable): 
   }
   const before = core.store.networks.list().map(({ name }) => name);
   for (const name of before) {
-    if (!core.store.endpoints.any(name)) errors.push(...(await removeUnusedNetwork(core, name)));
+    if (!core.store.endpoints.any(name)) errors.push(...(await collected(() => removeUnusedNetwork(core, name))));
   }
   const { reloaded, errors: failures } = reload(core);
   return {
@@ -58,12 +58,17 @@ async function takeBack(
   } catch {
     return undefined;
   }
-  try {
+  using _held = held;
+  return await collected(async () => {
     using sandbox = openIfThere(core, path);
     return await removeEndpoint(core, { attachment, role, netns: path, orphans: 'none', guarded: false }, sandbox);
+  });
+}
+
+async function collected(work: () => Promise<NetError[]>): Promise<NetError[]> {
+  try {
+    return await work();
   } catch (thrown) {
     return [asNetError(thrown, 'repair')];
-  } finally {
-    held[Symbol.dispose]();
   }
 }
