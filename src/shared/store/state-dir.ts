@@ -1,40 +1,47 @@
 import { chmodSync, lstatSync, mkdirSync, type Stats } from 'node:fs';
+import type { ErrorKind } from '../errors/catalog.ts';
 import { NetError } from '../errors/net-error.ts';
 
-/**
- * The directory is there, ours, and nobody else can look into it (0700).
- * Throws NetError `state` where it is a symbolic link, no directory, or another user's: all of the program's knowledge
- * would be at somebody else's mercy. Parents that are missing are made.
- */
+/** What an error about a directory says besides what is wrong with it. */
+export interface DirPurpose {
+  readonly kind: ErrorKind;
+  readonly op: string;
+  /** How to choose another directory. */
+  readonly hint: string;
+}
+
+const STATE: DirPurpose = { kind: 'state', op: 'store.open', hint: 'ISTHMUS_STATE_DIR names another one' };
+
+/** `ensurePrivateDir` for the directory of the state: all of the program's knowledge is in there. */
 export function ensureStateDir(path: string): void {
-  const found = findOrMake(path);
-  if (found.isSymbolicLink()) throw refused(path, 'is a symbolic link', 'Replace it by a directory');
-  if (!found.isDirectory()) throw refused(path, 'is not a directory', 'Move it away or choose another directory');
+  ensurePrivateDir(path, STATE);
+}
+
+/**
+ * The directory is there, ours, and nobody else can look into it (0700). Parents that are missing are made.
+ * Throws NetError of `purpose` where it is a symbolic link, no directory, or another user's: what is in it would be at
+ * somebody else's mercy.
+ */
+export function ensurePrivateDir(path: string, purpose: DirPurpose): void {
+  const found = findOrMake(path, purpose);
+  const refuse = (what: string, hint: string): NetError =>
+    new NetError({ ...purpose, subject: `directory ${path}`, what, hint });
+  if (found.isSymbolicLink()) throw refuse('is a symbolic link', 'Replace it by a directory');
+  if (!found.isDirectory()) throw refuse('is not a directory', 'Move it away or choose another directory');
   const uid = process.getuid?.();
   if (uid !== undefined && found.uid !== uid)
-    throw refused(path, `belongs to user ${found.uid}, not to ${uid}`, `Run chown ${uid} on it or choose another one`);
+    throw refuse(`belongs to user ${found.uid}, not to ${uid}`, `Run chown ${uid} on it or choose another one`);
   if ((found.mode & 0o077) !== 0) chmodSync(path, 0o700);
 }
 
-function findOrMake(path: string): Stats {
+function findOrMake(path: string, purpose: DirPurpose): Stats {
   try {
     const found = lstatSync(path, { throwIfNoEntry: false });
     if (found !== undefined) return found;
     mkdirSync(path, { recursive: true, mode: 0o700 });
     return lstatSync(path);
   } catch (cause) {
-    throw new NetError({
-      kind: 'state',
-      op: 'store.open',
-      subject: `directory ${path}`,
-      what: 'it cannot be made',
-      reason: cause instanceof Error ? cause.message : String(cause),
-      hint: 'ISTHMUS_STATE_DIR names another one',
-      cause,
-    });
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new NetError({ ...purpose, subject: `directory ${path}`, what: 'it cannot be made', reason, cause });
   }
-}
-
-function refused(path: string, what: string, hint: string): NetError {
-  return new NetError({ kind: 'state', op: 'store.open', subject: `directory ${path}`, what, hint });
 }

@@ -1,0 +1,139 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import manifest from '../../package.json' with { type: 'json' };
+import { CATALOG } from '../../src/shared/errors/catalog.ts';
+import { asNetError, NetError } from '../../src/shared/errors/net-error.ts';
+import { CniServer } from './cni/server.ts';
+import { CniService } from './cni/service.ts';
+import { LineSink } from './line-sink.ts';
+import { type DaemonLogger, droppedLine, type LogOptions, openLogger } from './logger.ts';
+import { claimRunDir, clearSocket, guardSocket } from './run-dir.ts';
+import { type ServiceManager, takeListeners, takeServiceManager } from './systemd.ts';
+
+export interface DaemonOptions {
+  readonly runDir: string;
+  readonly stateDir: string;
+  readonly log: LogOptions;
+}
+
+/** Calls that are under way at the end have so long. */
+const DRAIN_MS = 30_000;
+/** So long the end waits for a reader of the log. */
+const FLUSH_MS = 1000;
+const STDERR = 2;
+
+/** The daemon, from its start to its end. Resolves with the exit code; never rejects. */
+export async function runDaemon({ runDir, stateDir, log: logOptions }: DaemonOptions): Promise<number> {
+  const sink = new LineSink(STDERR, droppedLine(logOptions.format));
+  process.on('exit', () => sink.flush(FLUSH_MS));
+  const log = await openLogger(logOptions, sink);
+  for (const event of ['uncaughtException', 'unhandledRejection'] as const)
+    process.on(event, (thrown: unknown) => {
+      log.error('daemon.failed', { error: asNetError(thrown, 'serve').message, stack: stackOf(thrown) });
+      process.exit(1);
+    });
+  try {
+    await serve({ runDir, stateDir, log });
+    return 0;
+  } catch (thrown) {
+    const error = asNetError(thrown, 'serve');
+    log.error('daemon.failed', { error: error.message });
+    return CATALOG[error.kind].exit;
+  }
+}
+
+interface Parts {
+  readonly runDir: string;
+  readonly stateDir: string;
+  readonly log: DaemonLogger;
+}
+
+/** Resolves when a signal has ended the daemon and the calls under way have been answered. */
+async function serve({ runDir, stateDir, log }: Parts): Promise<void> {
+  await startThreads();
+  const manager = takeServiceManager(process.env, (error) =>
+    log.warn('systemd.notify', { error: asNetError(error, 'notify').message }),
+  );
+  const listeners = takeListeners(process.env);
+  const stop = onStopSignal();
+  using run = claimRunDir(runDir);
+  using service = new CniService({ stateDir, env: process.env, log });
+  manager.status('Repairing what earlier calls left half-done');
+  const { errors, ...repaired } = await service.start();
+  for (const error of errors) log.warn('repair.failed', { error: error.message });
+
+  const server = new CniServer(service, log);
+  const socket = await listen(server, join(run.path, 'cni.sock'), listeners.get('cni'));
+  const status = `Serving CNI calls on ${socket}`;
+  process.on('SIGHUP', () => reload(service, manager, log, status));
+  manager.ready(status);
+  log.info('daemon.start', {
+    version: manifest.version,
+    cni: socket,
+    stateDir,
+    ...repaired,
+    ms: Math.round(performance.now()),
+  });
+
+  const signal = await stop;
+  manager.stopping('Finishing the calls under way');
+  const since = performance.now();
+  await server.drain(DRAIN_MS);
+  log.info('daemon.stop', { signal, ms: Math.round(performance.now() - since) });
+}
+
+/**
+ * All threads of libuv's pool are there. A thread lives in the network namespace of the one that started it, so none
+ * may be started while a sandbox is entered.
+ */
+async function startThreads(): Promise<void> {
+  await Promise.all([1, 2, 3, 4].map(() => stat('/')));
+}
+
+/** Resolves with the first SIGTERM or SIGINT; the second one ends the process at once. */
+function onStopSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    let asked = false;
+    for (const signal of ['SIGTERM', 'SIGINT'] as const)
+      process.on(signal, () => {
+        if (asked) process.exit(1);
+        asked = true;
+        resolve(signal);
+      });
+  });
+}
+
+/** Launchers can connect: to the socket at `path`, or to the one that systemd has opened. Returns which it is. */
+async function listen(server: CniServer, path: string, fd: number | undefined): Promise<string> {
+  if (fd !== undefined) {
+    await server.listen({ fd });
+    return `descriptor ${fd}`;
+  }
+  await clearSocket(path);
+  try {
+    await server.listen({ path });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const what = 'nothing can listen there';
+    throw new NetError({ kind: 'io', op: 'serve', subject: `socket ${path}`, what, reason, cause });
+  }
+  const socket = guardSocket(path);
+  process.on('exit', socket.remove);
+  return path;
+}
+
+function reload(service: CniService, manager: ServiceManager, log: DaemonLogger, status: string): void {
+  manager.reloading();
+  try {
+    const { reloaded, errors } = service.reload();
+    for (const { backend, entries } of reloaded) log.info('reload', { backend, entries });
+    for (const error of errors) log.warn('reload.failed', { error: error.message });
+  } catch (thrown) {
+    log.warn('reload.failed', { error: asNetError(thrown, 'reload').message });
+  }
+  manager.ready(status);
+}
+
+function stackOf(thrown: unknown): string | undefined {
+  return thrown instanceof Error ? thrown.stack : undefined;
+}

@@ -1,0 +1,61 @@
+import { type LogFields, type Logger, type LogLevel, makeLogger } from '../../src/shared/log/log.ts';
+import type { LineSink } from './line-sink.ts';
+
+export const LOG_FORMATS = ['logfmt', 'json'] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
+
+export interface LogOptions {
+  readonly level: LogLevel;
+  readonly format: LogFormat;
+}
+
+/** The daemon's log: one line an event, each with its time. */
+export interface DaemonLogger extends Logger {
+  /** The daemon cannot go on. */
+  error(event: string, fields?: LogFields): void;
+}
+
+/** The line that tells of dropped ones, in either format. */
+export function droppedLine(format: LogFormat): (count: number) => string {
+  return (lines) => {
+    const parts = { time: now(), level: 'warn', lines };
+    return format === 'json'
+      ? `${JSON.stringify({ ...parts, msg: 'log.dropped' })}\n`
+      : `time=${parts.time} level=warn event=log.dropped lines=${lines}\n`;
+  };
+}
+
+/** A logger that writes what the level lets through to `sink`. */
+export async function openLogger({ level, format }: LogOptions, sink: LineSink): Promise<DaemonLogger> {
+  return format === 'json' ? await jsonLogger(level, sink) : logfmtLogger(level, sink);
+}
+
+function logfmtLogger(level: LogLevel, sink: LineSink): DaemonLogger {
+  const write = (line: string): void => sink.write(`time=${now()} ${line}`);
+  const errors = makeLogger('warn', undefined, (line) => write(line.replace(/^level=warn/, 'level=error')));
+  return { ...makeLogger(level, undefined, write), error: (event, fields) => errors.warn(event, fields) };
+}
+
+/** `{"level":"info","time":"…","network":"web","msg":"ADD"}`: the level as a word, fields flat, the event as `msg`. */
+async function jsonLogger(level: LogLevel, sink: LineSink): Promise<DaemonLogger> {
+  const { pino } = await import('pino');
+  const logger = pino(
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    sink,
+  );
+  return {
+    error: (event, fields = {}) => logger.error(fields, event),
+    warn: (event, fields = {}) => logger.warn(fields, event),
+    info: (event, fields = {}) => logger.info(fields, event),
+    debug: (event, fields = {}) => logger.debug(fields, event),
+  };
+}
+
+function now(): string {
+  return new Date().toISOString();
+}

@@ -1,0 +1,36 @@
+import { Command, CommanderError } from 'commander';
+import manifest from '../../package.json' with { type: 'json' };
+import { addServe } from './cli/serve.ts';
+
+/** Wrong usage. */
+const USAGE = 2;
+
+/** One verb. Returns the exit code. */
+async function main(): Promise<number> {
+  unsetEmpty(['ISTHMUS_LOG', 'ISTHMUS_RUN_DIR', 'ISTHMUS_STATE_DIR']);
+  const program = new Command('isthmus')
+    .description('One container-networking core for Kubernetes, podman and Docker.')
+    .version(manifest.version, '--version', 'print the version')
+    .exitOverride()
+    .configureHelp({ helpWidth: 120 })
+    .showHelpAfterError('Try --help.');
+  addServe(program);
+  program
+    .command('version')
+    .summary('print the version')
+    .action(() => console.log(manifest.version));
+  try {
+    await program.parseAsync();
+    return Number(process.exitCode ?? 0);
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
+    throw error;
+  }
+}
+
+/** A variable without a value is as good as none. */
+function unsetEmpty(names: readonly string[]): void {
+  for (const name of names) if (process.env[name] === '') delete process.env[name];
+}
+
+main().then((code) => process.exit(code));

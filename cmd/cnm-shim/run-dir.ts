@@ -1,0 +1,98 @@
+import { chmodSync, closeSync, constants, lstatSync, openSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { NetError } from '../../src/shared/errors/net-error.ts';
+import { lockRange } from '../../src/shared/netlink/sys.ts';
+import { type DirPurpose, ensurePrivateDir } from '../../src/shared/store/state-dir.ts';
+
+const PURPOSE: DirPurpose = { kind: 'io', op: 'run-dir', hint: '--run-dir or ISTHMUS_RUN_DIR names another one' };
+const LOCK = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
+
+/** A directory for sockets, of which this process is the only daemon. Disposed of: another one may be it. */
+export interface RunDir extends Disposable {
+  readonly path: string;
+}
+
+/**
+ * The run directory is there, ours alone, and this process is its daemon until it ends: a lock on `lock` in it decides,
+ * so of two that start at the same time one fails.
+ * Throws NetError `busy` where another daemon lives, `io` where the directory is not to be trusted.
+ */
+export function claimRunDir(path: string): RunDir {
+  ensurePrivateDir(path, PURPOSE);
+  const fd = openLock(join(path, 'lock'));
+  if (!lockRange(fd, 0n, true)) {
+    closeSync(fd);
+    throw taken(path, 'another daemon serves here');
+  }
+  let held = true;
+  return {
+    path,
+    [Symbol.dispose]: () => {
+      if (held) closeSync(fd);
+      held = false;
+    },
+  };
+}
+
+/**
+ * Nothing is at the path any more: a socket that a dead daemon left is gone.
+ * Throws NetError `busy` where somebody listens on it, `exists` where it is something else than a socket.
+ */
+export async function clearSocket(path: string): Promise<void> {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return;
+  if (!found.isSocket()) {
+    const hint = 'Move it away';
+    throw new NetError({ kind: 'exists', op: 'listen', subject: `path ${path}`, what: 'is not a socket', hint });
+  }
+  if (await isAnswered(path)) throw taken(path, 'somebody listens on it already');
+  rmSync(path, { force: true });
+}
+
+/** A socket file that this process has made. */
+export interface SocketFile {
+  /** It is gone, unless another one has taken its place. */
+  remove(): void;
+}
+
+/** The socket at the path is for its owner only (0600). */
+export function guardSocket(path: string): SocketFile {
+  chmodSync(path, 0o600);
+  const { dev, ino } = lstatSync(path);
+  return {
+    remove: () => {
+      const found = lstatSync(path, { throwIfNoEntry: false });
+      if (found !== undefined && found.dev === dev && found.ino === ino) rmSync(path, { force: true });
+    },
+  };
+}
+
+/** False where the kernel says that nobody listens; any other failure (a full backlog, say) tells of a listener. */
+function isAnswered(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const connection = connect(path);
+    const finish = (answered: boolean): void => {
+      connection.destroy();
+      resolve(answered);
+    };
+    connection.once('connect', () => finish(true));
+    connection.once('error', (error: NodeJS.ErrnoException) => {
+      finish(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT');
+    });
+  });
+}
+
+function openLock(path: string): number {
+  try {
+    return openSync(path, LOCK, 0o600);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new NetError({ ...PURPOSE, subject: `file ${path}`, what: 'it cannot be opened', reason, cause });
+  }
+}
+
+function taken(path: string, what: string): NetError {
+  const hint = 'Stop it (systemctl stop isthmus.socket isthmus.service), or give --run-dir another directory';
+  return new NetError({ kind: 'busy', op: 'serve', subject: path, what, hint });
+}

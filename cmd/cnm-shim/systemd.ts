@@ -1,0 +1,78 @@
+import { fstatSync } from 'node:fs';
+import { NetError } from '../../src/shared/errors/net-error.ts';
+import { sendDatagram } from '../../src/shared/netlink/unix.ts';
+
+/** The first descriptor that is handed over; sd-daemon.h. */
+const SD_LISTEN_FDS_START = 3;
+
+/**
+ * The sockets that the service manager has opened for this process, by name (FileDescriptorName=); a single one without
+ * a name is `cni`. The variables are gone from `env`: no child takes them for its own.
+ * Throws NetError `bad-environment` where they name what is no socket. Source: sd_listen_fds_with_names(3).
+ */
+export function takeListeners(env: NodeJS.ProcessEnv): ReadonlyMap<string, number> {
+  const { LISTEN_PID: pid, LISTEN_FDS: count = '', LISTEN_FDNAMES: names = '' } = env;
+  for (const name of ['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES', 'LISTEN_PIDFDID']) delete env[name];
+  const listeners = new Map<string, number>();
+  if (pid !== String(process.pid) || !/^\d{1,4}$/.test(count)) return listeners;
+  const given = names === '' ? [] : names.split(':');
+  const unnamed = given.length === 0 && count === '1' ? 'cni' : 'unknown';
+  for (let i = 0; i < Number(count); i++) {
+    const fd = SD_LISTEN_FDS_START + i;
+    assertSocket(fd);
+    listeners.set(given[i] ?? unnamed, fd);
+  }
+  return listeners;
+}
+
+function assertSocket(fd: number): void {
+  let what = 'it is no socket';
+  try {
+    if (fstatSync(fd).isSocket()) return;
+  } catch {
+    what = 'it is not open';
+  }
+  const hint = 'Start the daemon by its systemd unit, or unset LISTEN_PID';
+  throw new NetError({ kind: 'bad-environment', op: 'serve', subject: `LISTEN_FDS descriptor ${fd}`, what, hint });
+}
+
+/** Node takes a longer time for 1 ms. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** Tells the service manager how this process is. Without one nothing is told. Source: sd_notify(3). */
+export interface ServiceManager {
+  /** Calls are served, also after a reload. */
+  ready(status: string): void;
+  reloading(): void;
+  stopping(status: string): void;
+  /** One line for `systemctl status`. */
+  status(text: string): void;
+}
+
+/**
+ * The service manager that the variables name; they are gone from `env`. With a watchdog it is told that this process
+ * lives twice in each of its periods, for as long as the event loop turns.
+ * `failed` is called where a message could not be sent: the process is not worse for it.
+ */
+export function takeServiceManager(env: NodeJS.ProcessEnv, failed: (error: unknown) => void): ServiceManager {
+  const { NOTIFY_SOCKET: socket = '', WATCHDOG_USEC: period = '', WATCHDOG_PID: pid = '' } = env;
+  for (const name of ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID']) delete env[name];
+  const send = (...lines: readonly string[]): void => {
+    if (socket === '') return;
+    try {
+      sendDatagram(socket, lines.join('\n'));
+    } catch (error) {
+      failed(error);
+    }
+  };
+  const periodMs = Number(period) / 1000;
+  if (socket !== '' && periodMs > 0 && (pid === '' || pid === String(process.pid)))
+    setInterval(() => send('WATCHDOG=1'), Math.min(periodMs / 2, MAX_TIMER_MS)).unref();
+  return {
+    ready: (status) => send('READY=1', `STATUS=${status}`),
+    // The time is what systemd 253 tells one reload from another by.
+    reloading: () => send('RELOADING=1', `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`),
+    stopping: (status) => send('STOPPING=1', `STATUS=${status}`),
+    status: (text) => send(`STATUS=${text}`),
+  };
+}
