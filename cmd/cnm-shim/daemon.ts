@@ -22,7 +22,7 @@ const DRAIN_MS = 30_000;
 const FLUSH_MS = 1000;
 const STDERR = 2;
 
-/** The daemon, from its start to its end. Resolves with the exit code; never rejects. */
+/** The daemon, from its start to its end. Resolves with the exit code; what went wrong is in the log. */
 export async function runDaemon({ runDir, stateDir, log: logOptions }: DaemonOptions): Promise<number> {
   const sink = new LineSink(STDERR, droppedLine(logOptions.format));
   process.on('exit', () => sink.flush(FLUSH_MS));
@@ -56,6 +56,8 @@ async function serve({ runDir, stateDir, log }: Parts): Promise<void> {
   );
   const listeners = takeListeners(process.env);
   const stop = onStopSignal();
+  // Until there is something to reload.
+  process.on('SIGHUP', () => {});
   using run = claimRunDir(runDir);
   using service = new CniService({ stateDir, env: process.env, log });
   manager.status('Repairing what earlier calls left half-done');
