@@ -38,6 +38,9 @@ const MAX_DUMP_ATTEMPTS = 32;
 /** The kernel fills a dump's datagram up to 32 KiB where the reader has shown room for it. */
 const BUFFER_BYTES = 64 * 1024;
 
+/** One for all sockets: what it holds is copied before anything else is received. */
+let received: Buffer | undefined;
+
 /**
  * A netlink socket, in the network namespace that the thread is in when it is made.
  * The kernel works through a request while it is being sent, and answers before `send` returns. So receiving never
@@ -45,7 +48,6 @@ const BUFFER_BYTES = 64 * 1024;
  */
 export class NetlinkSocket implements Disposable {
   readonly fd: number;
-  readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   #sequence = 0;
   #open = true;
   /** Exchanges under way or waiting, and the end of the last of them. */
@@ -231,10 +233,11 @@ export class NetlinkSocket implements Disposable {
 
   /** The messages of the next datagram, or undefined where none waits. */
   #receive(): Message[] | undefined {
-    const length = recv(this.fd, this.#buffer, MSG_DONTWAIT | MSG_TRUNC);
+    received ??= Buffer.allocUnsafeSlow(BUFFER_BYTES);
+    const length = recv(this.fd, received, MSG_DONTWAIT | MSG_TRUNC);
     if (length === undefined) return undefined;
     if (length > BUFFER_BYTES) throw socketError(ENOBUFS, `a datagram of ${length} bytes does not fit`);
-    return decodeMessages(Uint8Array.prototype.slice.call(this.#buffer, 0, length));
+    return decodeMessages(Uint8Array.prototype.slice.call(received, 0, length));
   }
 }
 
