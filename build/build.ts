@@ -1,28 +1,33 @@
 import { statSync, utimesSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { bundle } from './bundle.ts';
-import { type Packager, packageExecutable } from './package.ts';
+import { buildLauncher } from './launcher.ts';
+import { DAEMON_OPTIONS, type Packager, packageExecutable, START_OPTIONS } from './package.ts';
 import { writeValidators } from './schemas.ts';
 
 const ROOT = join(import.meta.dirname, '..');
-const PROGRAMS = ['cni-plugin'] as const;
+const PROGRAMS = [
+  { name: 'cni-plugin', isPlugin: true, options: START_OPTIONS },
+  { name: 'cnm-shim', isPlugin: false, options: DAEMON_OPTIONS },
+] as const;
 
 /** Builds everything below dist/. `--node-sea` packages with Node's own `--build-sea` in place of pkg. */
 async function main(): Promise<void> {
+  const started = new Date();
   const packager: Packager = process.argv.includes('--node-sea') ? 'node-sea' : 'pkg';
   writeValidators();
-  for (const name of PROGRAMS) {
-    const started = new Date();
+  buildLauncher(join(ROOT, 'dist', 'launcher'));
+  for (const { name, ...options } of PROGRAMS) {
     const program = await bundle(join(ROOT, 'cmd', name, 'main.ts'), join(ROOT, 'dist', `${name}.cjs`));
     const executable = join(ROOT, 'dist', name);
     for (const file of [program.program, ...Object.values(program.packages)]) {
       console.log(`bundle: ${relative(ROOT, file)}, ${Math.ceil(statSync(file).size / 1000)} kB`);
     }
-    await packageExecutable(program, executable, packager, { isPlugin: name === 'cni-plugin' });
+    await packageExecutable(program, executable, packager, options);
     console.log(`package (${packager}): dist/${name}, ${Math.round(statSync(executable).size / 1e6)} MB`);
-    // A source that changed while this ran is newer than the executable, so the next set-up builds again.
-    utimesSync(executable, started, started);
   }
+  // A source that changed while this ran is newer than the executables, so the next set-up builds again.
+  for (const { name } of PROGRAMS) utimesSync(join(ROOT, 'dist', name), started, started);
 }
 
 await main();

@@ -9,7 +9,10 @@ const POLICY = '/usr/sbin/policy-rc.d';
 /** Tells our policy from another's, so that one left behind by an interrupted run is taken away by the next. */
 const POLICY_TEXT = '#!/bin/sh\n# isthmus: services are not started while their packages are installed\nexit 101\n';
 
-const DEMO = ['iproute2', 'libatomic1', 'libstdc++6', 'libnftables1', 'binutils', 'busybox-static'];
+/** What the build makes below dist/. */
+const PROGRAMS = ['cni-plugin', 'cnm-shim'];
+
+const DEMO = ['iproute2', 'musl-tools', 'libatomic1', 'libstdc++6', 'libnftables1', 'binutils', 'busybox-static'];
 const TEST = [
   ...DEMO,
   ...['iptables', 'nftables', 'procps', 'kmod', 'strace', 'tcpdump', 'conntrack'],
@@ -76,7 +79,8 @@ function modulesMatch() {
 
 /** `npm run build`, where something that goes into dist/ is newer than dist/. */
 function build() {
-  const built = statSync(join(ROOT, 'dist/cni-plugin'), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const times = PROGRAMS.map((name) => statSync(join(ROOT, 'dist', name), { throwIfNoEntry: false })?.mtimeMs ?? 0);
+  const built = Math.min(...times);
   const inputs = ['src', 'cmd', 'build', 'package-lock.json'].map((name) => join(ROOT, name));
   if (inputs.every((path) => newest(path) < built)) return;
   console.log('set-up: npm run build');
