@@ -6,6 +6,7 @@ import { send } from '../../src/shared/netlink/sys.ts';
 /** Bytes that may wait for a reader who does not read. */
 const MAX_WAITING = 1 << 20;
 const RETRY_MS = 50;
+const NEWLINE = 0x0a;
 const REOPEN = constants.O_WRONLY | constants.O_NONBLOCK | constants.O_APPEND | constants.O_NOCTTY;
 
 /** Writes as much as goes without waiting, and says how many bytes that was. */
@@ -32,7 +33,8 @@ export class LineSink {
   /** `line` ends with a newline. */
   write(line: string): void {
     this.#push(Buffer.from(line));
-    this.#drain();
+    // With a timer running there was no room a moment ago.
+    if (this.#timer === undefined) this.#drain();
   }
 
   /** Everything is written, or `limitMs` have passed; the caller waits for that. */
@@ -52,30 +54,26 @@ export class LineSink {
     this.#waitingBytes += bytes.length;
   }
 
+  /** In one piece: a socket takes few of many small ones. */
   #drain(): void {
-    let written = 0;
-    for (const bytes of this.#waiting) {
-      const sent = this.#write(bytes);
-      this.#waitingBytes -= sent;
-      if (sent < bytes.length) {
-        // The rest of a line goes first, whatever becomes of later ones.
-        this.#waiting[written] = bytes.subarray(sent);
-        break;
-      }
-      written++;
-    }
-    this.#waiting = this.#waiting.slice(written);
-    if (this.#waiting.length > 0) this.#retryLater();
-    else if (this.#lost > 0 && written > 0) this.#tellLost();
+    const [first, ...more] = this.#waiting;
+    if (first === undefined) return;
+    const bytes = more.length === 0 ? first : Buffer.concat(this.#waiting);
+    const sent = this.#write(bytes);
+    const rest = bytes.subarray(sent ?? bytes.length);
+    this.#waiting = rest.length === 0 ? [] : [rest];
+    this.#waitingBytes = rest.length;
+    if (sent === undefined) this.#lost += bytes.filter((byte) => byte === NEWLINE).length;
+    else if (rest.length > 0) this.#retryLater();
+    else if (this.#lost > 0) this.#tellLost();
   }
 
-  /** Bytes done with. A line that cannot be written at all (EPIPE, ENOSPC) is dropped. */
-  #write(bytes: Uint8Array): number {
+  /** Bytes written; undefined where nothing can be written any more (EPIPE, ENOSPC). */
+  #write(bytes: Uint8Array): number | undefined {
     try {
       return this.#tryWrite(bytes);
     } catch {
-      this.#lost++;
-      return bytes.length;
+      return undefined;
     }
   }
 
