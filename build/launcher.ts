@@ -1,0 +1,92 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, globSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { COMMANDS } from '../cmd/cni-plugin/environment.ts';
+import {
+  ANSWER,
+  ANSWER_BYTES,
+  CLAIM,
+  CLAIM_MS,
+  LAUNCHER_MARK,
+  MAGIC,
+  MAX_BODY,
+  PROTOCOL_VERSION,
+  REQUEST_BYTES,
+} from '../cmd/cni-plugin/protocol.ts';
+import { versionAnswer } from '../cmd/cni-plugin/version.ts';
+import { NEWEST, SUPPORTED } from '../cmd/cni-plugin/versions.ts';
+import { CATALOG } from '../src/shared/errors/catalog.ts';
+
+const PLUGIN = join(import.meta.dirname, '../cmd/cni-plugin');
+
+/** Makes executables of 20 kB. */
+const MUSL = '/usr/bin/musl-gcc';
+
+const FLAGS = [
+  ...[
+    '-std=c11',
+    '-D_GNU_SOURCE',
+    '-Os',
+    '-static',
+    '-s',
+    '-fstack-protector-strong',
+    '-fno-asynchronous-unwind-tables',
+  ],
+  ...['-ffunction-sections', '-fdata-sections', '-Wl,--gc-sections', '-Wl,-z,noseparate-code'],
+  ...['-Wall', '-Wextra', '-Werror', '-Wconversion', '-Wshadow', '-Wstrict-prototypes', '-Wmissing-prototypes'],
+  ...['-Wpointer-arith', '-Wcast-qual', '-Wformat=2', '-Wundef', '-Wvla', '-Wwrite-strings'],
+];
+
+/** Value of a macro: text as a literal of C, texts as an initializer. */
+type Macro = number | string | readonly string[];
+
+/** Writes `output`, the launcher. A running older one goes on undisturbed. Throws with what the compiler said. */
+export function buildLauncher(output: string): void {
+  const parts = globSync('launcher/*.c', { cwd: PLUGIN }).sort();
+  compileStatic(
+    ['launcher.c', ...parts].map((file) => join(PLUGIN, file)),
+    output,
+    macros(),
+  );
+}
+
+/** Writes `output`, the C files `sources` as one static executable, by musl's compiler where it is installed. */
+export function compileStatic(
+  sources: readonly string[],
+  output: string,
+  defined: Readonly<Record<string, Macro>> = {},
+): void {
+  const compiler = existsSync(MUSL) ? MUSL : 'gcc';
+  const directory = dirname(resolve(output));
+  mkdirSync(directory, { recursive: true });
+  const temporary = mkdtempSync(join(directory, '.compile-'));
+  try {
+    const made = join(temporary, 'made');
+    const macros = Object.entries(defined).map(([name, value]) => `-D${name}=${literal(value)}`);
+    execFileSync(compiler, [...FLAGS, ...macros, '-o', made, ...sources], { stdio: ['ignore', 'inherit', 'pipe'] });
+    renameSync(made, output);
+  } finally {
+    rmSync(temporary, { recursive: true, force: true });
+  }
+}
+
+/** What launcher, plugin and daemon have in common. */
+function macros(): Readonly<Record<string, Macro>> {
+  const [head, tail, more] = `${JSON.stringify(versionAnswer('{"cniVersion":"?"}'), null, 4)}\n`.split('?');
+  if (head === undefined || tail === undefined || more !== undefined)
+    throw new Error('the answer to VERSION has changed');
+  return {
+    ...{ MAGIC, PROTOCOL_VERSION, REQUEST_BYTES, ANSWER_BYTES, CLAIM, ANSWER, MAX_BODY, CLAIM_MS, LAUNCHER_MARK },
+    ...{ COMMANDS, SUPPORTED, OLDEST: SUPPORTED[0], NEWEST },
+    ...{ VERSION_HEAD: head, VERSION_TAIL: tail },
+    CODE_BUSY: CATALOG.busy.cni,
+    CODE_ENVIRONMENT: CATALOG['bad-environment'].cni,
+    CODE_IO: CATALOG.io.cni,
+  };
+}
+
+/** JSON's literals of ASCII text are C's. */
+function literal(value: Macro): string {
+  if (typeof value === 'object') return `{${value.map(literal).join(',')}}`;
+  return JSON.stringify(value);
+}

@@ -1,0 +1,251 @@
+/*
+ * The launcher: what runtimes call. It hands the call to the daemon where one serves it, and prints the answer; else it
+ * becomes the stand-alone plugin, with the same name, environment and stdin. Both carry a call out, so what matters is
+ * that never both do: once the daemon has claimed a call, the launcher does not run the plugin.
+ *
+ * protocol.ts is what the two say to each other. build/launcher.ts passes its numbers, and whatever else launcher and
+ * plugin have to say in the same words, as macros.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "launcher/call.h"
+#include "launcher/config.h"
+#include "launcher/plugin.h"
+#include "launcher/print.h"
+
+/* Of linux/nsfs.h, linux/magic.h and asm-generic/socket.h, which musl does not bring. */
+#ifndef NS_GET_NSTYPE
+#define NS_GET_NSTYPE 0xb703
+#endif
+#ifndef NSFS_MAGIC
+#define NSFS_MAGIC 0x6e736673
+#endif
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
+#define RUN_DIR "/run/isthmus"
+#define STATE_DIR "/var/lib/isthmus"
+#define SOCKET_NAME "/cni.sock"
+#define LONGEST_TIMEOUT "86400"
+/* No answer is larger; a peer that announces more is no daemon of ours. */
+#define MAX_ANSWER ((size_t)64 << 20)
+
+/* `value` is at `at` of the header, in `size` bytes, the lowest first. */
+static void put(size_t at, uint64_t value, size_t size) {
+  for (size_t i = 0; i < size; i++) call.bytes[at + i] = (unsigned char)(value >> (8 * i));
+}
+
+static uint32_t get32(size_t at) {
+  const unsigned char *bytes = call.bytes + at;
+  return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
+}
+
+/* True for a variable that the daemon is told. */
+static bool is_passed(const char *entry) {
+  static const char *const prefixes[] = {"CNI_", "ISTHMUS_", "PATH=", "TRACEPARENT=", "TRACESTATE=", "BAGGAGE="};
+  for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
+    if (strncmp(entry, prefixes[i], strlen(prefixes[i])) == 0) return strchr(entry, '=') != NULL;
+  return false;
+}
+
+/* Room for the header is used, and the name and the environment come after it. False: no memory. */
+static bool begin_request(const char *name) {
+  if (!reserve(REQUEST_BYTES)) return false;
+  call.used = REQUEST_BYTES;
+  if (!append(name, strlen(name) + 1)) return false;
+  for (char **entry = environ; *entry != NULL; entry++)
+    if (is_passed(*entry) && !append(*entry, strlen(*entry) + 1)) return false;
+  return append("", 1);
+}
+
+/* A descriptor of the network namespace that CNI_NETNS leads to; -1 where it leads to none. Opening never waits. */
+static int open_netns(void) {
+  struct statfs found;
+  int fd = open(setting("CNI_NETNS", ""), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  if (fd < 0) return -1;
+  if (fstatfs(fd, &found) == 0 && found.f_type == NSFS_MAGIC && ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET) return fd;
+  close(fd);
+  return -1;
+}
+
+/* The header is what it has to be. False: the kernel does not tell in which network namespace this runs. */
+static bool finish_request(int connection) {
+  struct stat found;
+  uint64_t cookie;
+  socklen_t size = sizeof cookie;
+  if (getsockopt(connection, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) != 0) return false;
+  memset(call.bytes, 0, REQUEST_BYTES);
+  put(0, MAGIC, 4);
+  put(4, PROTOCOL_VERSION, 2);
+  put(8, call.used - REQUEST_BYTES, 4);
+  put(12, (uint32_t)open_netns(), 4);
+  put(16, cookie, 8);
+  if (stat("/proc/self/ns/mnt", &found) == 0) put(24, found.st_ino, 8);
+  /* The plugin refuses a symbolic link, so the directory behind one does not count. */
+  if (lstat(setting("ISTHMUS_STATE_DIR", STATE_DIR), &found) == 0) {
+    put(32, found.st_dev, 8);
+    put(40, found.st_ino, 8);
+  }
+  return true;
+}
+
+/* The same file by a descriptor that is none of stdin, stdout and stderr, any of which the caller may have closed. */
+static int above_stdio(int fd) {
+  if (fd < 0 || fd > STDERR_FILENO) return fd;
+  int higher = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  close(fd);
+  return higher;
+}
+
+/* A socket that is connected to root's daemon, or to one of this process's own user; -1 where there is none at once. */
+static int connect_daemon(void) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  const char *dir = setting("ISTHMUS_RUN_DIR", RUN_DIR);
+  size_t length = strlen(dir);
+  if (*dir != '/' || *setting("ISTHMUS_STATE_DIR", STATE_DIR) != '/') return -1;
+  if (length + sizeof SOCKET_NAME > sizeof address.sun_path) return -1;
+  memcpy(address.sun_path, dir, length);
+  memcpy(address.sun_path + length, SOCKET_NAME, sizeof SOCKET_NAME);
+  int fd = above_stdio(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof address) != 0) return -1;
+  struct ucred peer;
+  socklen_t size = sizeof peer;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return -1;
+  return peer.uid == 0 || peer.uid == geteuid() ? fd : -1;
+}
+
+/* As recv(2), of what is there now; -1 with EAGAIN where nothing is. */
+static ssize_t receive(int fd, void *bytes, size_t size) {
+  ssize_t length;
+  do length = recv(fd, bytes, size, 0);
+  while (length < 0 && errno == EINTR);
+  return length;
+}
+
+/*
+ * The daemon's first byte, or -1 where it says none before `limit`. Then the connection is shut: the kernel refuses a
+ * claim from that moment on, so one that came before is the last that can come, and it counts. `shut` tells of it.
+ */
+static int exchange(int fd, int64_t limit, bool *shut) {
+  size_t sent = 0;
+  unsigned char first;
+  for (;;) {
+    if (sent < call.used) {
+      ssize_t length = send(fd, call.bytes + sent, call.used - sent, MSG_NOSIGNAL);
+      if (length >= 0) sent += (size_t)length;
+      else if (errno != EAGAIN && errno != EINTR) break;
+    }
+    if (!wait_for(fd, sent < call.used ? POLLIN | POLLOUT : POLLIN, limit)) break;
+    ssize_t length = receive(fd, &first, 1);
+    if (length == 1) return first;
+    if (length == 0 || errno != EAGAIN) break;
+  }
+  *shut = true;
+  shutdown(fd, SHUT_RDWR);
+  return receive(fd, &first, 1) == 1 ? first : -1;
+}
+
+/* Ends the process: the daemon has claimed the call, and nobody knows what became of it. */
+static _Noreturn void fail_claimed(const char *version, const char *what, const char *amount, const char *unit) {
+  bool add = strcmp(call.command, "ADD") == 0;
+  fail(NUMBER(CODE_BUSY), version, WORDS(call.command, " daemon: ", what, amount, unit),
+       add ? "Call DEL, then try again; the daemon's log tells more" : "Try again; the daemon's log tells more");
+}
+
+/* The sizes of stdout and stderr in the answer that begins in the bytes used. False: it is none. */
+static bool read_sizes(size_t *out, size_t *err) {
+  *out = get32(4);
+  *err = get32(8);
+  if (call.bytes[0] != ANSWER || call.bytes[2] != 0 || call.bytes[3] != 0) return false;
+  return *out <= MAX_ANSWER && *err <= MAX_ANSWER - *out;
+}
+
+/* Ends with the answer of the daemon, which has claimed the call. */
+static _Noreturn void print_answer(int fd, bool shut) {
+  const char *version = answer_version();
+  const char *ended = shut ? "took the call when nobody waited for it any more" : "ended before it answered";
+  size_t out = 0, err = 0, wanted = ANSWER_BYTES;
+  call.used = 0;
+  while (call.used < wanted) {
+    if (!reserve(wanted)) fail_claimed(version, "gave an answer that there is no memory for", "", "");
+    ssize_t length = receive(fd, call.bytes + call.used, call.capacity - call.used);
+    if (length > 0) call.used += (size_t)length;
+    else if (length == 0 || errno != EAGAIN) fail_claimed(version, ended, "", "");
+    else if (!wait_for(fd, POLLIN, call.deadline)) fail_claimed(version, "did not answer within ", call.seconds, " s");
+    if (call.used < ANSWER_BYTES || wanted > ANSWER_BYTES) continue;
+    if (!read_sizes(&out, &err)) fail_claimed(version, "gave an answer that is none", "", "");
+    wanted += out + err;
+  }
+  signal(SIGPIPE, SIG_IGN);
+  int code = call.bytes[1];
+  if (!write_all(STDOUT_FILENO, call.bytes + ANSWER_BYTES, out) && code == 0) code = 1;
+  write_all(STDERR_FILENO, call.bytes + ANSWER_BYTES + out, err);
+  _exit(code);
+}
+
+static bool is_command(const char *name) {
+  static const char *const commands[] = COMMANDS;
+  for (size_t i = 0; name != NULL && i < sizeof commands / sizeof *commands; i++)
+    if (strcmp(commands[i], name) == 0) return true;
+  return false;
+}
+
+/* True for a whole number from 1 to LONGEST_TIMEOUT, without leading zeros. */
+static bool is_timeout(const char *text) {
+  size_t length = strlen(text), longest = strlen(LONGEST_TIMEOUT);
+  if (length == 0 || *text == '0' || strspn(text, "0123456789") < length || length > longest) return false;
+  return length < longest || strcmp(text, LONGEST_TIMEOUT) <= 0;
+}
+
+/* Ends with the answer to VERSION, or returns where only the plugin's parser can tell what the question says. */
+static void answer_version_command(void) {
+  struct words version = {NEWEST, strlen(NEWEST)};
+  if (call.used - call.stdin_at > MAX_STDIN || asked_version(&version) == UNCLEAR) return;
+  signal(SIGPIPE, SIG_IGN);
+  print(VERSION_HEAD);
+  print_bytes(version.at, version.length);
+  print(VERSION_TAIL);
+  _exit(flush() ? 0 : 1);
+}
+
+int main(int argc, char **argv) {
+  int64_t start = now();
+  struct stat input;
+  const char *name = argc > 0 && *argv[0] != '\0' ? argv[0] : "isthmus";
+  const char *command = getenv("CNI_COMMAND");
+  const char *timeout = setting("ISTHMUS_TIMEOUT", DEFAULT_TIMEOUT);
+  call.arguments = argv;
+  if (argc > 1 || !is_command(command) || fstat(STDIN_FILENO, &input) != 0 || S_ISCHR(input.st_mode)) run_plugin();
+  call.command = command;
+  if (is_timeout(timeout)) call.seconds = timeout;
+  call.deadline = start + atoi(call.seconds) * (int64_t)1000;
+  if (!begin_request(name)) run_plugin();
+  bool whole = read_stdin();
+  if (strcmp(command, "VERSION") == 0) {
+    if (whole) answer_version_command();
+    run_plugin();
+  }
+  if (call.seconds != timeout)
+    fail(NUMBER(CODE_ENVIRONMENT), answer_version(),
+         WORDS("environment ISTHMUS_TIMEOUT=", timeout, ": is no whole number of seconds from 1 to " LONGEST_TIMEOUT),
+         "Give one, or leave it out for " DEFAULT_TIMEOUT);
+  if (!whole || call.used - REQUEST_BYTES > MAX_BODY) run_plugin();
+  int64_t limit = now() + CLAIM_MS;
+  bool shut = false;
+  int fd = connect_daemon();
+  if (fd < 0 || !finish_request(fd) || exchange(fd, limit, &shut) != CLAIM) run_plugin();
+  print_answer(fd, shut);
+}
