@@ -1,0 +1,165 @@
+import { strict as assert } from 'node:assert';
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, closeSync, constants, existsSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { expectOk, type PluginCall, runPlugin, startPlugin } from '../support/cni.ts';
+import { makeNetns, netnsMissing, type TestNetns } from '../support/netns.ts';
+import { makeServeSite, type ServeSite } from '../support/serve.ts';
+
+const DIST = join(import.meta.dirname, '../../dist');
+const NETWORK = { cniVersion: '1.1.0', name: 'web', type: 'isthmus', driver: 'bridge', bridge: 'isth0' };
+const MASQUERADE = { ...NETWORK, isGateway: true, ipMasq: true, ipam: { ranges: [[{ subnet: '10.88.0.0/16' }]] } };
+
+/** An IPAM plugin that answers ADD when there is a file `go` beside it. */
+const SLOW = `#!/bin/sh
+cd "$(dirname "$0")"
+[ "$CNI_COMMAND" = ADD ] || exit 0
+touch asked
+while ! [ -e go ]; do sleep 0.02; done
+echo '{"cniVersion":"1.1.0","ips":[{"address":"10.88.0.9/16"}]}'
+`;
+
+describe('daemon', () => {
+  let site: ServeSite;
+  let pod: TestNetns;
+  before(function () {
+    const missing = netnsMissing();
+    if (missing === undefined) return;
+    console.log(`skipped: ${missing}`);
+    this.skip();
+  });
+  beforeEach(() => {
+    site = makeServeSite();
+    pod = makeNetns('p');
+  });
+  afterEach(() => {
+    pod?.[Symbol.dispose]();
+    site?.[Symbol.dispose]();
+  });
+
+  const call = (command: PluginCall['command'], config: object, path = DIST): PluginCall => ({
+    ...{ dir: DIST, name: 'launcher', command, path, config, host: site.ns.path, stateDir: site.stateDir },
+    ...{ containerId: 'c1', ifName: 'eth0', netns: pod.path, env: { ISTHMUS_RUN_DIR: site.runDir } },
+  });
+
+  /** A network whose ADD takes until `go` is called. */
+  function slowNetwork(): { config: object; path: string; asked: () => Promise<void>; go: () => void } {
+    const path = join(site.root, 'plugins');
+    mkdirSync(path);
+    writeFileSync(join(path, 'slow'), SLOW);
+    chmodSync(join(path, 'slow'), 0o755);
+    return {
+      config: { ...NETWORK, ipam: { type: 'slow' } },
+      path,
+      asked: async () => {
+        while (!existsSync(join(path, 'asked'))) await new Promise((wake) => setTimeout(wake, 10));
+      },
+      go: () => writeFileSync(join(path, 'go'), ''),
+    };
+  }
+
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+    it(`ends at ${signal}, and its socket with it`, async () => {
+      using daemon = site.start();
+      await daemon.line(
+        /event=daemon\.start version=\S+ cni=\S+\/cni\.sock .*endpoints=0 networks=0 entries=0 ms=\d+$/,
+      );
+      daemon.process.kill(signal);
+      assert.equal(await daemon.end, 0);
+      assert.match(daemon.lines.at(-1) ?? '', new RegExp(`level=info event=daemon\\.stop signal=${signal} ms=\\d+$`));
+      assert.equal(existsSync(site.socket), false);
+    });
+
+  it('answers the calls under way before it ends, and takes no new one', async () => {
+    const { config, path, asked, go } = slowNetwork();
+    using daemon = site.start();
+    await daemon.line(/event=daemon\.start/);
+    const { done } = startPlugin(call('ADD', config, path));
+    await asked();
+    daemon.process.kill('SIGTERM');
+    while (existsSync(site.socket)) await new Promise((wake) => setTimeout(wake, 10));
+    const other = expectOk(runPlugin({ ...call('STATUS', MASQUERADE), containerId: 'other' }));
+    assert.deepEqual(other, {});
+    go();
+    const { ips } = expectOk(await done);
+    assert.equal(ips?.[0]?.address, '10.88.0.9/16');
+    assert.equal(await daemon.end, 0);
+    assert.ok(daemon.lines.some((line) => /event=ADD .*result=ok/.test(line)));
+    assert.ok(!daemon.lines.some((line) => line.includes('event=STATUS')));
+  });
+
+  it('ends at once at a second signal', async () => {
+    const { config, path, asked, go } = slowNetwork();
+    using daemon = site.start();
+    await daemon.line(/event=daemon\.start/);
+    const { done } = startPlugin(call('ADD', config, path));
+    await asked();
+    daemon.process.kill('SIGTERM');
+    while (existsSync(site.socket)) await new Promise((wake) => setTimeout(wake, 10));
+    daemon.process.kill('SIGTERM');
+    assert.equal(await daemon.end, 1);
+    const { code, json } = await done;
+    assert.deepEqual([code, json?.code], [1, 11]);
+    go();
+  });
+
+  it('puts the packet filter back at SIGHUP, and is still there', async () => {
+    using daemon = site.start();
+    await daemon.line(/event=daemon\.start/);
+    expectOk(runPlugin(call('ADD', MASQUERADE)));
+    await daemon.line(/event=ADD .*result=ok/);
+    const rules = (): string => site.ns.run('nft', '--stateless', 'list', 'ruleset');
+    const before = rules();
+    assert.match(before, /masquerade/);
+    site.ns.run('nft', 'flush', 'ruleset');
+    assert.equal(rules(), '');
+    daemon.process.kill('SIGHUP');
+    await daemon.line(/event=reload backend=nftables entries=\d+/);
+    assert.equal(rules(), before);
+    expectOk(runPlugin(call('DEL', MASQUERADE)));
+    await daemon.line(/event=DEL .*result=ok/);
+  });
+
+  for (const [what, signal, text] of [
+    ['an exception', 'SIGUSR2', 'thrown by a test'],
+    ['a rejection', 'SIGURG', 'rejected by a test'],
+  ] as const)
+    it(`ends at ${what} that nobody has caught, says so, and leaves no socket`, async () => {
+      using daemon = site.start({ preload: join(import.meta.dirname, '../support/throw-on-signal.ts') });
+      await daemon.line(/event=daemon\.start/);
+      daemon.process.kill(signal);
+      assert.equal(await daemon.end, 1);
+      assert.match(
+        daemon.lines.at(-1) ?? '',
+        /level=error event=daemon\.failed error=.* stack="Error: .*throw-on-signal/,
+      );
+      assert.ok(daemon.lines.at(-1)?.includes(text));
+      assert.equal(existsSync(site.socket), false);
+    });
+
+  it('goes on where nobody reads its log', async () => {
+    const fifo = join(site.root, 'log');
+    execFileSync('mkfifo', [fifo]);
+    const reader = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK);
+    const writer = openSync(fifo, constants.O_WRONLY);
+    try {
+      using daemon = site.start({ args: ['--log-level', 'debug'], stderr: writer });
+      while (!existsSync(site.socket)) await new Promise((wake) => setTimeout(wake, 10));
+      // Each is a line of about 100 bytes; a pipe holds 64 KiB.
+      for (let i = 0; i < 1500; i++) {
+        const connection = connect(site.socket);
+        connection.end('no request at all, but as long as the header of one is');
+        await once(connection, 'data');
+        connection.destroy();
+      }
+      expectOk(runPlugin(call('STATUS', MASQUERADE)));
+      daemon.process.kill('SIGTERM');
+      assert.equal(await daemon.end, 0);
+    } finally {
+      closeSync(writer);
+      closeSync(reader);
+    }
+  });
+});

@@ -1,0 +1,84 @@
+import { strict as assert } from 'node:assert';
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { netnsMissing } from '../support/netns.ts';
+import { type NotifySocket, openNotifySocket } from '../support/notify-socket.ts';
+import { makeServeSite, type ServeSite } from '../support/serve.ts';
+
+describe('what the daemon tells systemd', () => {
+  let site: ServeSite;
+  let socket: NotifySocket;
+  before(function () {
+    const missing = netnsMissing();
+    if (missing === undefined) return;
+    console.log(`skipped: ${missing}`);
+    this.skip();
+  });
+  beforeEach(() => {
+    site = makeServeSite();
+    socket = openNotifySocket(join(site.root, 'notify'));
+  });
+  afterEach(() => {
+    socket?.[Symbol.dispose]();
+    site?.[Symbol.dispose]();
+  });
+
+  const kinds = (): string[] => socket.messages.map((text) => text.split('=')[0] ?? '');
+
+  for (const [what, abstract] of [
+    ['at a path', undefined],
+    ['of an abstract name', `@isth-${randomBytes(6).toString('hex')}`],
+  ] as const)
+    it(`over a socket ${what}: that it is ready once calls can come in, that it reloads, that it ends`, async () => {
+      if (abstract !== undefined) {
+        socket[Symbol.dispose]();
+        socket = openNotifySocket(abstract, site.ns.path);
+      }
+      using daemon = site.start({ env: { NOTIFY_SOCKET: socket.name } });
+      await socket.message(/^READY=1$/m);
+      assert.ok(existsSync(site.socket));
+      daemon.process.kill('SIGHUP');
+      await socket.message(/^READY=1$/m, 2);
+      daemon.process.kill('SIGTERM');
+      assert.equal(await daemon.end, 0);
+      assert.deepEqual(kinds(), ['STATUS', 'READY', 'RELOADING', 'READY', 'STOPPING']);
+      const [, ready, reloading] = socket.messages;
+      assert.equal(ready, `READY=1\nSTATUS=Serving CNI calls on ${site.socket}`);
+      const [, usec] = /^RELOADING=1\nMONOTONIC_USEC=(\d+)$/.exec(reloading ?? '') ?? [];
+      const now = process.hrtime.bigint() / 1000n;
+      assert.ok(BigInt(usec ?? 0) <= now && BigInt(usec ?? 0) > now - 60_000_000n, `${usec} is not near ${now}`);
+    });
+
+  it('is that it lives, as long as it does', async () => {
+    using daemon = site.start({ env: { NOTIFY_SOCKET: socket.name, WATCHDOG_USEC: '100000' } });
+    await socket.message(/^WATCHDOG=1$/, 5);
+    daemon.process.kill('SIGTERM');
+    assert.equal(await daemon.end, 0);
+  });
+
+  it('is nothing of a watchdog that is for another process', async () => {
+    const env = { NOTIFY_SOCKET: socket.name, WATCHDOG_USEC: '1000', WATCHDOG_PID: '1' };
+    using daemon = site.start({ env });
+    await socket.message(/^READY=1$/m);
+    daemon.process.kill('SIGTERM');
+    assert.equal(await daemon.end, 0);
+    assert.ok(!kinds().includes('WATCHDOG'), socket.messages.join('\n'));
+  });
+
+  it('is not that it is ready where it cannot start', async () => {
+    using first = site.start();
+    await first.line(/event=daemon\.start/);
+    using second = site.start({ env: { NOTIFY_SOCKET: socket.name } });
+    assert.equal(await second.end, 1);
+    assert.deepEqual(socket.messages, []);
+  });
+
+  it('fails without harm where nobody listens', async () => {
+    using daemon = site.start({ env: { NOTIFY_SOCKET: join(site.root, 'nobody') } });
+    await daemon.line(/level=warn event=systemd\.notify error=/);
+    await daemon.line(/event=daemon\.start/);
+    daemon.process.kill('SIGTERM');
+    assert.equal(await daemon.end, 0);
+  });
+});

@@ -1,0 +1,51 @@
+import { strict as assert } from 'node:assert';
+import { takeListeners, takeServiceManager } from '../../cmd/cnm-shim/systemd.ts';
+import { NetError } from '../../src/shared/errors/net-error.ts';
+
+const OWN = String(process.pid);
+
+/** What a test process has open as descriptor 3 is no socket. */
+describe('sockets from systemd', () => {
+  for (const [what, env] of [
+    ['no variables', {}],
+    ['variables for another process', { LISTEN_PID: '1', LISTEN_FDS: '1' }],
+    ['a number of sockets that is none', { LISTEN_PID: OWN, LISTEN_FDS: '-1' }],
+    ['no sockets', { LISTEN_PID: OWN, LISTEN_FDS: '0' }],
+  ] as const)
+    it(`are none with ${what}, which are gone from the environment`, () => {
+      const given: NodeJS.ProcessEnv = { ...env, LISTEN_FDNAMES: 'cni', OTHER: 'stays' };
+      assert.deepEqual([...takeListeners(given)], []);
+      assert.deepEqual(given, { OTHER: 'stays' });
+    });
+
+  it('are refused where the descriptor is something else', () => {
+    assert.throws(
+      () => takeListeners({ LISTEN_PID: OWN, LISTEN_FDS: '1' }),
+      (error) => {
+        assert.ok(error instanceof NetError);
+        assert.match(error.message, /LISTEN_FDS descriptor 3: it is (no socket|not open)/);
+        return error.kind === 'bad-environment';
+      },
+    );
+  });
+});
+
+describe('service manager', () => {
+  it('is told nothing where there is none', () => {
+    const failures: unknown[] = [];
+    const manager = takeServiceManager({ WATCHDOG_USEC: '1000' }, (error) => failures.push(error));
+    manager.ready('here');
+    manager.stopping('gone');
+    assert.deepEqual(failures, []);
+  });
+
+  it('that cannot be reached is no failure of the daemon', () => {
+    const failures: unknown[] = [];
+    const env: NodeJS.ProcessEnv = { NOTIFY_SOCKET: '/nowhere/at/all', WATCHDOG_USEC: '0', WATCHDOG_PID: OWN };
+    const manager = takeServiceManager(env, (error) => failures.push(error));
+    assert.deepEqual(env, {});
+    manager.ready('here');
+    assert.equal(failures.length, 1);
+    assert.ok(failures[0] instanceof NetError);
+  });
+});
