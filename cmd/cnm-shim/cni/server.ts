@@ -21,10 +21,14 @@ interface Waiting {
   readonly connection: Socket;
 }
 
-/** The socket by which launchers hand their calls over: one call a connection, each carried out exactly once. */
+/**
+ * The socket by which launchers hand their calls over: one call a connection, each carried out exactly once.
+ * `called` is told of each that has been answered.
+ */
 export class CniServer {
   readonly #service: CniService;
   readonly #log: Logger;
+  readonly #called: () => void;
   readonly #server: Server;
   readonly #waiting: Waiting[] = [];
   readonly #connections = new Set<Socket>();
@@ -32,9 +36,10 @@ export class CniServer {
   #scheduled = false;
   #draining: (() => void) | undefined;
 
-  constructor(service: CniService, log: Logger) {
+  constructor(service: CniService, log: Logger, called: () => void = () => {}) {
     this.#service = service;
     this.#log = log;
+    this.#called = called;
     this.#server = createServer((connection) => this.#accept(connection));
   }
 
@@ -145,6 +150,7 @@ export class CniServer {
       connection.destroy();
     } finally {
       release(call);
+      this.#called();
       this.#running--;
       this.#endIfDrained();
     }
