@@ -1,0 +1,95 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { SyscallPoint } from './strace.ts';
+import { makeTempDir } from './temp.ts';
+
+/** A running process under strace, until `detach`. */
+interface Attached {
+  detach(): Promise<void>;
+}
+
+/**
+ * The points of the main thread at which `work` lets the process change something: each of the system calls that do,
+ * counted since strace attached. What a thread of the pool tells the kernel is led up to by a question of the main one.
+ */
+export async function tracedPoints(pid: number, netns: string, work: () => void): Promise<SyscallPoint[]> {
+  using dir = makeTempDir();
+  const log = join(dir.path, 'log');
+  const attached = await attach(pid, netns, ['-f', '-y', '-s', '24', '-o', log]);
+  try {
+    work();
+  } finally {
+    await attached.detach();
+  }
+  return pointsOfLog(readFileSync(log, 'utf8'), pid);
+}
+
+/** `work` runs while the process is to be killed when its main thread reaches `point`, before the system call has run. */
+export async function killedAtPoint<T>(pid: number, netns: string, point: SyscallPoint, work: () => T): Promise<T> {
+  const inject = `inject=${point.syscall}:signal=SIGKILL:when=${point.nth}`;
+  const attached = await attach(pid, netns, ['-o', '/dev/null', '-e', inject]);
+  try {
+    return work();
+  } finally {
+    await attached.detach();
+  }
+}
+
+/** strace knows the netlink sockets of the namespace that it runs in. */
+async function attach(pid: number, netns: string, args: readonly string[]): Promise<Attached> {
+  const words = [`--net=${netns}`, '--', 'strace', ...args, '-p', String(pid)];
+  const strace = spawn('nsenter', words, { stdio: ['ignore', 'ignore', 'pipe'] });
+  const ended = once(strace, 'close');
+  await attachment(strace, pid);
+  return {
+    detach: async () => {
+      strace.kill('SIGTERM');
+      await ended;
+    },
+  };
+}
+
+function attachment({ stderr }: ChildProcess, pid: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let said = '';
+    stderr?.setEncoding('utf8').on('data', (text: string) => {
+      said += text;
+      if (said.includes(`Process ${pid} attached`)) resolve();
+    });
+    stderr?.on('close', () => reject(new Error(`strace: ${said}`)));
+  });
+}
+
+function pointsOfLog(text: string, pid: number): SyscallPoint[] {
+  const seen = new Map<string, number>();
+  const points: SyscallPoint[] = [];
+  let question: SyscallPoint | undefined;
+  for (const line of text.split('\n')) {
+    const [, thread, rest = '', syscall = ''] = /^(\d+) +((\w+)\(.*)/.exec(line) ?? [];
+    if (thread === undefined) continue;
+    if (Number(thread) !== pid) {
+      if (question !== undefined && /^write\(\d+<socket:/.test(rest)) points.push(question);
+      question = undefined;
+      continue;
+    }
+    const nth = (seen.get(syscall) ?? 0) + 1;
+    seen.set(syscall, nth);
+    const point = { syscall, nth, what: `${syscall}#${nth} ${rest.slice(0, 160)}` };
+    if (changesSomething(syscall, rest)) points.push(point);
+    else if (syscall === 'sendto') question = point;
+  }
+  return points;
+}
+
+/** Whether it changes the state of the kernel or of a file, or tells the launcher something. */
+function changesSomething(syscall: string, line: string): boolean {
+  if (syscall === 'pwrite64') return true;
+  if (syscall === 'write') return /^write\(\d+<(\/proc\/sys|.*\/state\/)/.test(line);
+  if (syscall !== 'sendto' && syscall !== 'sendmsg') return false;
+  const raw = /nlmsg_type=0x([0-9a-f]+)/.exec(line)?.[1];
+  // Of four messages about one sort of thing the third one asks (rtnetlink.h).
+  if (raw !== undefined) return Number.parseInt(raw, 16) % 4 !== 2;
+  return /RTM_(NEW|DEL|SET)|NFNL_MSG_BATCH|CT_DELETE|^sendto\(\d+<socket:\S+, "[AC]/.test(line);
+}
