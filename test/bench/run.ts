@@ -4,6 +4,8 @@ import { pluginDir, referenceDir, runPlugin } from '../support/cni.ts';
 import { makeBareStarts } from './bare-start.ts';
 import { coolDown, makeSide, peaks, rates, type Site, sequential, warmUp } from './calls.ts';
 import { measureChains, ownSide, referenceSide } from './chains.ts';
+import { measureDaemon } from './daemon.ts';
+import { printDaemon } from './daemon-report.ts';
 import { measureFirewaller } from './firewaller.ts';
 import { measureLeases } from './leases.ts';
 import { AT_ONCE, type CrowdStep, printReport, type Report, STARTS } from './report.ts';
@@ -12,8 +14,12 @@ import { summarize, timed } from './stats.ts';
 
 /** Measures everything in one run, prints it and writes it where `--json FILE` says. */
 async function main([site = '', ...options]: readonly string[]): Promise<void> {
-  const report = await measure(JSON.parse(site), sizesOf(options));
-  printReport(report);
+  const sizes = sizesOf(options);
+  const before = options.includes('--daemon') ? undefined : await measure(JSON.parse(site), sizes);
+  if (before !== undefined) printReport(before);
+  const daemon = await measureDaemon(sizes);
+  printDaemon(daemon);
+  const report = { ...(before ?? { machine: machine() }), daemon };
   const file = options[options.indexOf('--json') + 1];
   if (options.includes('--json') && file !== undefined) writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`);
 }

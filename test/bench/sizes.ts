@@ -10,6 +10,18 @@ export interface Sizes {
   readonly leases: number;
   /** Other people's chains and elements in nftables. */
   readonly foreign: { readonly chains: number; readonly elements: number };
+  readonly daemon: DaemonSizes;
+}
+
+/** What is measured of launcher and daemon. */
+export interface DaemonSizes {
+  /** Namespaces that are there to be connected. */
+  readonly pods: number;
+  /** Calls one at a time, of each side. */
+  readonly serial: number;
+  /** The same with chained plugins. */
+  readonly chained: number;
+  readonly status: number;
 }
 
 const FULL: Sizes = {
@@ -18,6 +30,7 @@ const FULL: Sizes = {
   rounds: 20,
   leases: 60_000,
   foreign: { chains: 5000, elements: 20_000 },
+  daemon: { pods: 400, serial: 200, chained: 60, status: 500 },
 };
 
 /** Enough to see that all of it works. */
@@ -27,6 +40,7 @@ const QUICK: Sizes = {
   rounds: 3,
   leases: 2000,
   foreign: { chains: 500, elements: 2000 },
+  daemon: { pods: 20, serial: 20, chained: 10, status: 50 },
 };
 
 /** Those that the words of the command line ask for: `--quick` or not. */

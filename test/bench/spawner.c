@@ -1,0 +1,272 @@
+/*
+ * Starts programs as a container runtime does, and tells how long each call took. One thread, vfork, pipes: what it
+ * costs itself is the same for all programs, and small beside them, also where many calls are under way.
+ *
+ * stdin, strings that each end with NUL:
+ *   lanes; each: width, "all" or "meanwhile"
+ *   calls; each: lane, steps; each step: namespace, file, head, splice, tail, variables; each variable
+ * The calls of a lane start in their order, `width` at a time. Those of a lane "meanwhile" start only as long as a call
+ * of another kind of lane is to be made or under way. A step's stdin is head, splice and tail; splice is "-" for
+ * nothing, "^" for what the step before has printed, or a number for what that call has printed in the end. Without a
+ * file, head is the name of a link, which is deleted by this process.
+ *
+ * stdout: for each call that was made a line "index start end status length", times in nanoseconds, and behind it so
+ * many bytes that the call has printed, and a newline. The status of a call is its first that is not 0.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/rtnetlink.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* A pipe takes so much without a reader. */
+#define MAX_TEXT 65536
+
+struct step {
+  char *netns, *file, *head, *splice, *tail;
+  char **variables;
+};
+
+struct call {
+  size_t lane, steps, at;
+  struct step *step;
+  pid_t pid;
+  int from, status;
+  bool made, ended;
+  int64_t start, end;
+  char *output;
+  size_t length;
+};
+
+struct lane {
+  size_t width, running, next;
+  bool meanwhile;
+};
+
+static char *input, *input_end;
+static struct lane *lanes;
+static struct call *calls;
+static size_t lane_count, call_count;
+/* Calls of lanes that are to be finished, which are not yet. */
+static size_t left;
+
+static _Noreturn void fail(const char *what) {
+  fprintf(stderr, "spawner: %s: %s\n", what, strerror(errno));
+  exit(1);
+}
+
+static int64_t now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+static void *room(size_t count, size_t size) {
+  void *made = calloc(count + 1, size);
+  if (made == NULL) fail("memory");
+  return made;
+}
+
+static char *next_string(void) {
+  char *found = input;
+  char *end = memchr(input, '\0', (size_t)(input_end - input));
+  if (end == NULL) {
+    errno = EINVAL;
+    fail("input ends early");
+  }
+  input = end + 1;
+  return found;
+}
+
+static size_t next_number(void) { return (size_t)strtoul(next_string(), NULL, 10); }
+
+static void read_input(void) {
+  size_t size = 1 << 20, used = 0;
+  char *bytes = NULL;
+  for (;;) {
+    bytes = realloc(bytes, size);
+    if (bytes == NULL) fail("memory");
+    ssize_t length = read(STDIN_FILENO, bytes + used, size - used);
+    if (length < 0) fail("stdin");
+    if (length == 0) break;
+    used += (size_t)length;
+    if (used == size) size *= 2;
+  }
+  input = bytes;
+  input_end = bytes + used;
+}
+
+static void parse(void) {
+  lane_count = next_number();
+  lanes = room(lane_count, sizeof *lanes);
+  for (size_t i = 0; i < lane_count; i++) {
+    lanes[i].width = next_number();
+    lanes[i].meanwhile = strcmp(next_string(), "meanwhile") == 0;
+  }
+  call_count = next_number();
+  calls = room(call_count, sizeof *calls);
+  for (size_t i = 0; i < call_count; i++) {
+    struct call *call = &calls[i];
+    call->lane = next_number();
+    if (!lanes[call->lane].meanwhile) left++;
+    call->steps = next_number();
+    call->step = room(call->steps, sizeof *call->step);
+    for (size_t j = 0; j < call->steps; j++) {
+      struct step *step = &call->step[j];
+      step->netns = next_string();
+      step->file = next_string();
+      step->head = next_string();
+      step->splice = next_string();
+      step->tail = next_string();
+      size_t variables = next_number();
+      step->variables = room(variables, sizeof *step->variables);
+      for (size_t k = 0; k < variables; k++) step->variables[k] = next_string();
+    }
+  }
+}
+
+/* This process is in the namespace, and so is what it starts. */
+static void enter(const char *path) {
+  static const char *current = "";
+  if (strcmp(path, current) == 0) return;
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0 || setns(fd, CLONE_NEWNET) != 0) fail(path);
+  close(fd);
+  current = path;
+}
+
+/* What the kernel says to the deletion of the link: 0 or an errno. The socket is there when the time begins. */
+static int delete_link(struct call *call, const char *name) {
+  struct {
+    struct nlmsghdr header;
+    struct ifinfomsg info;
+    struct rtattr attribute;
+    char name[16];
+  } request = {
+      .header = {.nlmsg_len = sizeof request, .nlmsg_type = RTM_DELLINK, .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK},
+      .attribute = {.rta_len = RTA_LENGTH(16), .rta_type = IFLA_IFNAME},
+  };
+  struct {
+    struct nlmsghdr header;
+    struct nlmsgerr error;
+    char rest[1024];
+  } reply;
+  int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+  if (fd < 0) fail("netlink");
+  strncpy(request.name, name, sizeof request.name - 1);
+  call->start = now();
+  if (send(fd, &request, sizeof request, 0) < 0 || recv(fd, &reply, sizeof reply, 0) < 0) fail("netlink");
+  call->end = now();
+  close(fd);
+  return reply.header.nlmsg_type == NLMSG_ERROR ? -reply.error.error : EPROTO;
+}
+
+static void put(int fd, const char *text, size_t length) {
+  if (length > 0 && write(fd, text, length) != (ssize_t)length) fail("pipe");
+}
+
+static void start_step(struct call *call) {
+  static char *no_arguments[2];
+  struct step *step = &call->step[call->at];
+  int to_child[2], from_child[2];
+  const struct call *source = NULL;
+  if (strcmp(step->splice, "^") == 0) source = call;
+  else if (strcmp(step->splice, "-") != 0) source = &calls[strtoul(step->splice, NULL, 10)];
+  if (pipe2(to_child, O_CLOEXEC) != 0 || pipe2(from_child, O_CLOEXEC) != 0) fail("pipe");
+  put(to_child[1], step->head, strlen(step->head));
+  if (source != NULL) put(to_child[1], source->output, source->length);
+  put(to_child[1], step->tail, strlen(step->tail));
+  close(to_child[1]);
+  no_arguments[0] = step->file;
+  call->pid = vfork();
+  if (call->pid < 0) fail("vfork");
+  if (call->pid == 0) {
+    dup2(to_child[0], STDIN_FILENO);
+    dup2(from_child[1], STDOUT_FILENO);
+    execve(step->file, no_arguments, step->variables);
+    _exit(127);
+  }
+  close(to_child[0]);
+  close(from_child[1]);
+  call->from = from_child[0];
+}
+
+/* The call has ended, or its next step is under way. */
+static void finish_step(struct call *call, int status) {
+  static char text[MAX_TEXT];
+  ssize_t length = read(call->from, text, sizeof text);
+  if (length < 0) fail("output");
+  close(call->from);
+  free(call->output);
+  call->output = room((size_t)length, 1);
+  memcpy(call->output, text, (size_t)length);
+  call->length = (size_t)length;
+  if (call->status == 0) call->status = status;
+  if (status == 0 && ++call->at < call->steps) {
+    start_step(call);
+    return;
+  }
+  call->end = now();
+  call->ended = true;
+  lanes[call->lane].running--;
+  if (!lanes[call->lane].meanwhile) left--;
+}
+
+static void start_call(struct call *call) {
+  call->made = true;
+  enter(call->step->netns);
+  if (*call->step->file == '\0') {
+    call->status = delete_link(call, call->step->head);
+    call->ended = true;
+    left--;
+    return;
+  }
+  lanes[call->lane].running++;
+  call->start = now();
+  start_step(call);
+}
+
+/* All calls that may be under way are. */
+static void start_calls(void) {
+  for (size_t i = 0; i < lane_count; i++) {
+    struct lane *lane = &lanes[i];
+    while (lane->running < lane->width && (!lane->meanwhile || left > 0)) {
+      while (lane->next < call_count && calls[lane->next].lane != i) lane->next++;
+      if (lane->next == call_count) break;
+      start_call(&calls[lane->next++]);
+    }
+  }
+}
+
+int main(void) {
+  read_input();
+  parse();
+  for (;;) {
+    start_calls();
+    int status;
+    pid_t pid = waitpid(-1, &status, 0);
+    if (pid < 0 && errno == ECHILD) break;
+    if (pid < 0) fail("waitpid");
+    for (size_t i = 0; i < call_count; i++)
+      if (calls[i].made && !calls[i].ended && calls[i].pid == pid) {
+        finish_step(&calls[i], WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+        break;
+      }
+  }
+  for (size_t i = 0; i < call_count; i++) {
+    if (!calls[i].made) continue;
+    printf("%zu %lld %lld %d %zu\n", i, (long long)calls[i].start, (long long)calls[i].end, calls[i].status,
+           calls[i].length);
+    fwrite(calls[i].output, 1, calls[i].length, stdout);
+    putchar('\n');
+  }
+  return fflush(stdout) == 0 ? 0 : 1;
+}

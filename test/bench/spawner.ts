@@ -1,0 +1,117 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** One start of a program. */
+export interface Step {
+  /** Path of the network namespace that it runs in. */
+  readonly netns: string;
+  /** Empty: no program is started; `input` is the name of a link, which the spawner itself deletes. */
+  readonly file: string;
+  readonly env: NodeJS.ProcessEnv;
+  /** Its stdin; `<` stands for what `from` has printed. */
+  readonly input: string;
+  /** The step before this one, or the call of that number, which has to be over by then. */
+  readonly from?: 'previous' | number;
+}
+
+/** Programs that run one after the other. */
+export interface SpawnCall {
+  /** Number of its lane; 0 by default. */
+  readonly lane?: number;
+  readonly steps: readonly Step[];
+}
+
+/** Calls of a lane start in their order, `width` at a time; of one `meanwhile` as long as there is other work. */
+export interface Lane {
+  readonly width: number;
+  readonly meanwhile?: boolean;
+}
+
+/** What became of a call, in milliseconds of one clock. */
+export interface Outcome {
+  readonly start: number;
+  readonly end: number;
+  readonly ms: number;
+  /** What the last step printed. */
+  readonly output: string;
+}
+
+/** Starts programs at little cost: spawner.c, compiled for the occasion. */
+export interface Spawner extends Disposable {
+  /** Outcomes by the numbers of the calls; undefined of those that a lane `meanwhile` had no time for. */
+  run(calls: readonly SpawnCall[], lanes?: readonly Lane[]): readonly (Outcome | undefined)[];
+}
+
+const LINE = /^(\d+) (\d+) (\d+) (\d+) (\d+)$/;
+const MUSL = '/usr/bin/musl-gcc';
+
+export function makeSpawner(): Spawner {
+  const dir = mkdtempSync(join(tmpdir(), 'isth-spawner-'));
+  const program = join(dir, 'spawner');
+  const source = join(import.meta.dirname, 'spawner.c');
+  const dispose = (): void => rmSync(dir, { recursive: true, force: true });
+  try {
+    execFileSync('gcc', ['-std=c11', '-D_GNU_SOURCE', '-O2', '-Wall', '-Wextra', '-o', program, source]);
+  } catch (error) {
+    dispose();
+    throw error;
+  }
+  return { run: (calls, lanes = [{ width: 1 }]) => run(program, calls, lanes), [Symbol.dispose]: dispose };
+}
+
+/** Writes `file`: a static program that reads its stdin, prints `{}` and ends with `code`. */
+export function compileNoOp(file: string, code: number): void {
+  const source = `#include <unistd.h>
+int main(void) { char text[4096]; while (read(0, text, sizeof text) > 0); return write(1, "{}", 2) == 2 ? ${code} : 1; }`;
+  const compiler = existsSync(MUSL) ? MUSL : 'gcc';
+  execFileSync(compiler, ['-Os', '-static', '-s', '-x', 'c', '-o', file, '-'], { input: source });
+}
+
+function run(program: string, calls: readonly SpawnCall[], lanes: readonly Lane[]): readonly (Outcome | undefined)[] {
+  const { status, stdout, stderr, error } = spawnSync(program, {
+    input: `${encode(calls, lanes).join('\0')}\0`,
+    maxBuffer: 256 << 20,
+  });
+  if (error !== undefined || status !== 0) throw error ?? new Error(`the spawner ended with ${status}: ${stderr}`);
+  return decode(stdout, calls);
+}
+
+function encode(calls: readonly SpawnCall[], lanes: readonly Lane[]): string[] {
+  const words = [String(lanes.length)];
+  for (const { width, meanwhile = false } of lanes) words.push(String(width), meanwhile ? 'meanwhile' : 'all');
+  words.push(String(calls.length));
+  for (const { lane = 0, steps } of calls) {
+    words.push(String(lane), String(steps.length));
+    for (const { netns, file, env, input, from } of steps) {
+      const [head = '', tail = ''] = from === undefined ? [input] : input.split('<');
+      const splice = from === undefined ? '-' : from === 'previous' ? '^' : String(from);
+      const variables = Object.entries(env).flatMap(([name, value]) =>
+        value === undefined ? [] : [`${name}=${value}`],
+      );
+      words.push(netns, file, head, splice, tail, String(variables.length), ...variables);
+    }
+  }
+  return words;
+}
+
+function decode(text: Buffer, calls: readonly SpawnCall[]): readonly (Outcome | undefined)[] {
+  const outcomes: (Outcome | undefined)[] = calls.map(() => undefined);
+  for (let at = 0; at < text.length; ) {
+    const eol = text.indexOf('\n', at);
+    const [, index, start, end, status, length] = LINE.exec(text.toString('utf8', at, eol)) ?? [];
+    const output = text.toString('utf8', eol + 1, eol + 1 + Number(length));
+    at = eol + 2 + Number(length);
+    const call = calls[Number(index)];
+    if (status !== '0') throw new Error(`${describe(call)} ended with ${status}: ${output}`);
+    const [from, to] = [Number(start) / 1e6, Number(end) / 1e6];
+    outcomes[Number(index)] = { start: from, end: to, ms: to - from, output };
+  }
+  return outcomes;
+}
+
+function describe(call: SpawnCall | undefined): string {
+  const { file = '', env = {}, input = '' } = call?.steps.at(-1) ?? {};
+  return file === '' ? `deletion of ${input}` : `${env.CNI_COMMAND} of ${env.CNI_CONTAINERID} by ${file}`;
+}
