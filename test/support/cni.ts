@@ -1,15 +1,13 @@
 import { type ChildProcess, type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
+import { installedFile, VIA, type Via } from './via.ts';
+
+export { pluginFile } from './via.ts';
 
 /** Where Debian's containernetworking-plugins are. */
 export const referenceDir = '/usr/lib/cni';
-
-/** The executable under test: dist/cni-plugin, or what ISTHMUS_TEST_PLUGIN names (another build, an installed one). */
-export const pluginFile = resolve(
-  process.env.ISTHMUS_TEST_PLUGIN ?? resolve(import.meta.dirname, '../../dist/cni-plugin'),
-);
 
 /** The names that the executable answers to. */
 export const pluginNames = [
@@ -42,9 +40,11 @@ export interface PluginCall {
   readonly path?: string;
   /** stdin: text as it is, anything else as JSON. */
   readonly config?: unknown;
-  /** Added to the environment, which otherwise holds CNI_*, ISTHMUS_STATE_DIR and PATH only; undefined removes. */
+  /** Added to the environment, which otherwise holds CNI_*, ISTHMUS_STATE_DIR, ISTHMUS_RUN_DIR and PATH only; undefined removes. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly stateDir?: string;
+  /** Where a launcher finds its daemon. */
+  readonly runDir?: string;
   /** Path of the network namespace to run in; the caller's own by default. */
   readonly host?: string;
   /** Command in front of the executable: `['strace', '-f']`. Runs inside `host`. */
@@ -151,16 +151,16 @@ export function expectOk(run: PluginRun): CniAnswer {
   return run.json ?? {};
 }
 
-/** A directory in which the executable under test is installed under every name it answers to. */
+/** A directory in which the executable under test, or the launcher, is installed under every name it answers to. */
 export interface PluginDir extends Disposable {
   readonly path: string;
 }
 
-/** Throws where the executable has not been built: a test that needs it fails rather than being skipped. */
-export function pluginDir(): PluginDir {
-  if (!existsSync(pluginFile)) throw new Error(`${pluginFile} is missing: run "npm run build"`);
+/** Throws where it has not been built. */
+export function pluginDir(via: Via = VIA): PluginDir {
+  const file = installedFile(via);
   const path = mkdtempSync(join(tmpdir(), 'isth-bin-'));
-  for (const name of pluginNames) symlinkSync(pluginFile, join(path, name));
+  for (const name of pluginNames) symlinkSync(file, join(path, name));
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }
 
@@ -176,6 +176,7 @@ export function environmentOf(call: PluginCall): NodeJS.ProcessEnv {
   if (call.ifName !== undefined) env.CNI_IFNAME = call.ifName;
   if (call.args !== undefined) env.CNI_ARGS = call.args;
   if (call.stateDir !== undefined) env.ISTHMUS_STATE_DIR = call.stateDir;
+  if (call.runDir !== undefined) env.ISTHMUS_RUN_DIR = call.runDir;
   for (const [key, value] of Object.entries(call.env ?? {})) {
     if (value === undefined) delete env[key];
     else env[key] = value;
@@ -183,12 +184,16 @@ export function environmentOf(call: PluginCall): NodeJS.ProcessEnv {
   return env;
 }
 
+/** All that a call writes to stdin. */
+export function inputOf({ config }: Pick<PluginCall, 'config'>): string {
+  return typeof config === 'string' ? config : JSON.stringify(config ?? {});
+}
+
 function commandLine(call: PluginCall): { file: string; args: string[]; env: NodeJS.ProcessEnv; input: string } {
   const words = [...(call.prefix ?? []), join(call.dir, call.name)];
   if (call.host !== undefined) words.unshift('nsenter', `--net=${call.host}`, '--');
   const [file = '', ...args] = words;
-  const input = typeof call.config === 'string' ? call.config : JSON.stringify(call.config ?? {});
-  return { file, args, env: environmentOf(call), input };
+  return { file, args, env: environmentOf(call), input: inputOf(call) };
 }
 
 function runOf(code: number | null, signal: NodeJS.Signals | null, stdout: string, stderr: string): PluginRun {
