@@ -1,0 +1,132 @@
+import { strict as assert } from 'node:assert';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type SlowDelegate, slowDelegate } from '../support/daemon-delegate.ts';
+import {
+  assertAbandoned,
+  type DaemonBin,
+  type DaemonSite,
+  daemonBin,
+  isAlive,
+  makeSite,
+  type SiteCall,
+  until,
+} from '../support/daemon-site.ts';
+import { assertSame } from '../support/snapshot.ts';
+
+/** Pod 0 gets its address from a foreign IPAM plugin that takes its time; pod 1 is on a network without one. */
+describe('the daemon and a delegate that does not answer', function () {
+  this.timeout(120_000);
+  let bin: DaemonBin;
+  let site: DaemonSite;
+  let delegate: SlowDelegate;
+  let slow: SiteCall;
+  let clean: string;
+
+  before(() => {
+    bin = daemonBin();
+  });
+  after(() => bin?.[Symbol.dispose]());
+
+  beforeEach(async () => {
+    site = makeSite(bin);
+    delegate = slowDelegate(bin.path, 'sluggard', '10.99.0.2/24');
+    const { ipam: _, ...layer2 } = site.config;
+    slow = { config: { ...layer2, name: 'slow', bridge: 'isth1', ipam: { type: 'sluggard' } } };
+    await site.start();
+    site.ok('ADD', slow);
+    site.ok('DEL', slow);
+    clean = site.host.snapshot();
+    delegate.hold();
+  });
+  afterEach(() => {
+    delegate?.release();
+    site?.[Symbol.dispose]();
+  });
+
+  const added = () => delegate.begun().filter((command) => command === 'ADD').length;
+  const asked = (times: number) => until(() => added() === times, `${times} calls of the delegate`);
+  const short: SiteCall = { env: { ISTHMUS_TIMEOUT: '1' } };
+  const nothingLeft = async () => {
+    await until(() => delegate.ended().at(-1) === 'DEL', 'DEL of the delegate');
+    await until(() => site.daemon.log().includes('event=taken.back'), 'taking back');
+    await until(() => site.daemon.served('DEL') === 2, 'the DEL that takes back');
+    assertSame(site.host.snapshot(), clean);
+  };
+
+  it('others are served meanwhile, and the slow one in the end', async () => {
+    const running = site.begin('ADD', slow);
+    await asked(2);
+    for (let i = 0; i < 3; i++) {
+      site.ok('ADD', { pod: 1 });
+      site.ok('DEL', { pod: 1 });
+    }
+    assert.ok(isAlive(running.child));
+    delegate.release();
+    const { code, json, stdout } = await running.done;
+    assert.equal(code, 0, stdout);
+    assert.equal(json?.ips?.[0]?.address, '10.99.0.2/24');
+    assert.equal(site.daemon.served('ADD'), 5);
+    site.ok('DEL', slow);
+    assertSame(site.host.snapshot(), clean);
+  });
+
+  it('ISTHMUS_TIMEOUT ends the call with code 11; the ADD is taken back, though the delegate answers late', async () => {
+    const run = site.run('ADD', { ...slow, ...short });
+    assertAbandoned(run);
+    assert.match(run.json?.msg ?? '', /within 1 s/);
+    delegate.release();
+    await nothingLeft();
+    site.ok('ADD', slow);
+    site.ok('DEL', slow);
+    assertSame(site.host.snapshot(), clean);
+  });
+
+  it('a launcher that is killed in the middle of its ADD: it is taken back', async () => {
+    const running = site.begin('ADD', slow);
+    await asked(2);
+    running.child.kill('SIGKILL');
+    assert.equal((await running.done).signal, 'SIGKILL');
+    delegate.release();
+    await nothingLeft();
+  });
+
+  it('DEL that comes while the ADD still runs waits for it', async () => {
+    const adding = site.begin('ADD', slow);
+    await asked(2);
+    const deleting = site.begin('DEL', slow);
+    await sleep(300);
+    assert.ok(isAlive(deleting.child) && isAlive(adding.child));
+    delegate.release();
+    assert.equal((await adding.done).code, 0);
+    assert.equal((await deleting.done).code, 0);
+    assert.deepEqual(delegate.ended(), ['ADD', 'DEL', 'ADD', 'DEL']);
+    assertSame(site.host.snapshot(), clean);
+  });
+
+  it.skip('a delegate that never answers a launcher that has gone: DEL and ADD work', async () => {
+    assertAbandoned(site.run('ADD', { ...slow, ...short }));
+    site.ok('DEL', slow);
+    await until(() => site.daemon.log().includes('event=taken.back'), 'taking back');
+    assertSame(site.host.snapshot(), clean);
+    delegate.release();
+    site.ok('ADD', slow);
+    site.ok('DEL', slow);
+    assertSame(site.host.snapshot(), clean);
+  });
+
+  it('stopped by SIGTERM, the daemon finishes the ADD that waits and takes no other; a call meanwhile is served', async () => {
+    const running = site.begin('ADD', slow);
+    await asked(2);
+    const { daemon } = site;
+    const ended = daemon.end('SIGTERM');
+    await until(() => site.run('ADD', { pod: 1 }).code === 0);
+    assert.equal(daemon.served('ADD'), 1);
+    assert.ok(isAlive(daemon.child));
+    delegate.release();
+    assert.equal((await running.done).code, 0);
+    assert.equal(await ended, 0);
+    site.ok('DEL', { pod: 1 });
+    site.ok('DEL', slow);
+    assertSame(site.host.snapshot(), clean);
+  });
+});
