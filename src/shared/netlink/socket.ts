@@ -172,11 +172,17 @@ export class NetlinkSocket implements Disposable {
   #replies(requests: readonly Request[], first: number): Reply[] {
     const answers: (Answer | undefined)[] = requests.map((request) => (request.ack === false ? DONE : undefined));
     const messages: Message[][] = requests.map(() => []);
-    for (let batch = this.#receive(); batch !== undefined; batch = this.#receive()) {
+    // Where each request has its answer, the last one's is the last message. A refused batch has errors in any order.
+    let unanswered = requests.some(({ ack }) => ack === false) ? Number.POSITIVE_INFINITY : requests.length;
+    while (unanswered > 0) {
+      const batch = this.#receive();
+      if (batch === undefined) break;
       for (const message of batch) {
         const index = (message.sequence - first) >>> 0;
-        if (message.type === NLMSG_ERROR && index < requests.length) answers[index] = decodeAnswer(message);
-        else messages[index]?.push(message);
+        if (message.type === NLMSG_ERROR && index < requests.length) {
+          answers[index] = decodeAnswer(message);
+          unanswered--;
+        } else messages[index]?.push(message);
       }
     }
     const failed = answers.some((answer) => answer !== undefined && answer.errno !== 0);
