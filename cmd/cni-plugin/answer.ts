@@ -26,6 +26,8 @@ export interface Caller {
   readonly open: () => CallCore;
   /** Of the call so far. */
   readonly phases: Phases;
+  /** Aborted when the caller has gone. Absent where we would have gone with him. */
+  readonly gone?: () => AbortSignal;
 }
 
 /** The core of one call, to be closed after it. */
@@ -54,7 +56,7 @@ const SINCE: Readonly<Partial<Record<Command, CniVersion>>> = { CHECK: '0.4.0', 
 
 /** One call from environment and stdin to stdout, whatever goes wrong. */
 export async function answer(caller: Caller): Promise<Answer> {
-  const { plugin, env } = caller;
+  const { plugin, env, gone } = caller;
   let version: CniVersion = NEWEST;
   try {
     const variables = attempt(() => parseEnvironment(env));
@@ -69,7 +71,14 @@ export async function answer(caller: Caller): Promise<Answer> {
     if (config instanceof NetError) throw config;
     version = versionFor(variables, asked);
     const handler = await handlerOf(plugin, command);
-    const result = await handle(handler, { plugin, variables, env, text, config, version }, caller);
+    const result = await handle(
+      handler,
+      {
+        ...{ plugin, variables, env, text, config, version },
+        ...(gone === undefined ? {} : { gone }),
+      },
+      caller,
+    );
     return { code: 0, stdout: result === undefined ? '' : formatJson(result) };
   } catch (thrown) {
     return { code: 1, stdout: formatError(asNetError(thrown, env.CNI_COMMAND ?? 'call'), version) };

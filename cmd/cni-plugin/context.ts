@@ -65,13 +65,14 @@ export function openCore(env: Environment, phases?: Phases): CallCore {
 }
 
 /** Foreign IPAM plugins as a call with this environment finds them. */
-export function delegatesOf(env: Environment): Core['delegate'] {
+export function delegatesOf(env: Environment, gone?: () => AbortSignal): Core['delegate'] {
   return (type, config, { containerId, ifName }, netns) =>
     delegateSource({
       type,
       config,
       path: (env.CNI_PATH ?? '').split(':').filter((dir) => dir !== ''),
       env: { ...env, CNI_CONTAINERID: containerId, CNI_IFNAME: ifName, CNI_NETNS: netns },
+      ...(gone === undefined ? {} : { gone }),
     });
 }
 

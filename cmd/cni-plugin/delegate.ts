@@ -12,6 +12,10 @@ import type { CniResult, CniRoute } from './result.ts';
 
 const INSTALLED = '/usr/lib/isthmus';
 const PLUGIN = 'cni-plugin';
+/** From SIGTERM to SIGKILL for a delegate that is to end, in milliseconds. */
+const KILL_MS = 1000;
+/** How long a delegate may take for a call that nobody waits for. */
+const ORPHAN_MS = 30_000;
 /** One that is linked with glibc has 700 kB. The reference's plugins have 2 MB and more. */
 const LARGEST_LAUNCHER = 1 << 20;
 
@@ -23,6 +27,8 @@ export interface DelegateCall {
   readonly config: string;
   /** The whole environment of the call that it is part of, but for CNI_COMMAND. */
   readonly env: Environment;
+  /** Aborted when nobody waits for the call any more; asked for when a plugin is started. Absent: somebody does. */
+  readonly gone?: () => AbortSignal;
 }
 
 /** A foreign IPAM plugin, executed with the caller's environment and configuration (SPEC.md §4). */
@@ -100,6 +106,7 @@ async function run(call: DelegateCall, command: Command): Promise<unknown> {
     input: call.config,
     env,
     extendEnv: false,
+    ...limitsOf(call),
     reject: false,
     stripFinalNewline: false,
   });
@@ -115,6 +122,19 @@ async function run(call: DelegateCall, command: Command): Promise<unknown> {
     what: `failed: ${String(said)}${details ? `; ${String(details)}` : ''}`,
     ...(typeof code === 'number' && code > 0 ? { code } : {}),
   });
+}
+
+/** What is begun for nobody is the clean-up of what nobody waited for; that has to end, too. */
+function limitsOf({ gone }: DelegateCall): {
+  cancelSignal?: AbortSignal;
+  timeout?: number;
+  forceKillAfterDelay: number;
+} {
+  const signal = gone?.();
+  if (signal === undefined) return { forceKillAfterDelay: KILL_MS };
+  return signal.aborted
+    ? { timeout: ORPHAN_MS, forceKillAfterDelay: KILL_MS }
+    : { cancelSignal: signal, forceKillAfterDelay: KILL_MS };
 }
 
 /** STATUS. A plugin that does not speak the configuration's version cannot serve an ADD of it. */

@@ -12,6 +12,8 @@ export interface Call {
   readonly variables: CallVariables;
   /** The caller's, for delegates. */
   readonly env: Environment;
+  /** Aborted when the caller has gone. Absent where we would have gone with him. */
+  readonly gone?: () => AbortSignal;
   /** The configuration as it came, for delegates. */
   readonly text: string;
   readonly config: Json;

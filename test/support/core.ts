@@ -38,7 +38,7 @@ export function makeCore(host: Host, disk = new MemoryDisk(), count = { value: 0
     host,
     store: new MemoryStore(host.identity, disk),
     changes: { read: () => count.value, write: (value) => void Object.assign(count, { value }) },
-    log: { debug: log, info: log, warn: log },
+    log: { debug: log, info: log, warn: log, error: log },
     firewall: () => NO_FIREWALLER,
     owner: { pid: 1, startTime: '1' },
     logged,

@@ -99,7 +99,8 @@ export class CniServer {
         return;
       }
       const sandbox = request.netnsFd < 0 ? undefined : takeDescriptor(fdOf(connection), request.netnsFd);
-      const call: AcceptedCall = { request, since, ...(sandbox === undefined ? {} : { sandbox }) };
+      const gone = (): AbortSignal => whenClosed(connection);
+      const call: AcceptedCall = { request, since, gone, ...(sandbox === undefined ? {} : { sandbox }) };
       if (!deliver(connection, Buffer.of(CLAIM))) {
         release(call);
         connection.destroy();
@@ -180,6 +181,14 @@ function deliver(connection: Socket, bytes: Buffer): boolean {
     if (!(error instanceof NetError) || error.errno === undefined) throw error;
     return false;
   }
+}
+
+/** Made for the few calls that wait for somebody else. */
+function whenClosed(connection: Socket): AbortSignal {
+  const controller = new AbortController();
+  if (connection.destroyed) controller.abort();
+  else connection.once('close', () => controller.abort());
+  return controller.signal;
 }
 
 /** Root's calls are served, and those of the user that the daemon runs as. */

@@ -38,6 +38,8 @@ export interface AcceptedCall {
   readonly sandbox?: number;
   /** When it came in, as performance.now() tells. */
   readonly since: number;
+  /** Aborted when the launcher has gone. */
+  readonly gone: () => AbortSignal;
 }
 
 /** The core, kept in memory, for the calls that launchers hand over. */
@@ -111,7 +113,7 @@ export class CniService implements Disposable {
     this.#host[Symbol.dispose]();
   }
 
-  #answer({ request, sandbox, since }: AcceptedCall, env: Environment): Promise<Answer> {
+  #answer({ request, sandbox, since, gone }: AcceptedCall, env: Environment): Promise<Answer> {
     const phases = makePhases(() => performance.now(), since);
     phases.mark('queue');
     const trace = traceId(env.TRACEPARENT);
@@ -121,12 +123,13 @@ export class CniService implements Disposable {
       env,
       isMute: () => false,
       read: () => request.stdin,
-      open: () => this.#core({ env, host: hostOf(this.#host, env.CNI_NETNS, sandbox), log, phases }),
+      open: () => this.#core({ env, host: hostOf(this.#host, env.CNI_NETNS, sandbox), log, phases, gone }),
       phases,
+      gone,
     });
   }
 
-  #core({ env, host, log, phases }: CoreParts): CallCore {
+  #core({ env, host, log, phases, gone }: CoreParts): CallCore {
     let store: LocalStore | undefined;
     const service = this;
     const core: CallCore = {
@@ -148,7 +151,7 @@ export class CniService implements Disposable {
         return store;
       },
       firewall: (backend) => this.#firewall(backend),
-      delegate: delegatesOf(env),
+      delegate: delegatesOf(env, gone),
       [Symbol.dispose]: () => {},
     };
     return core;
@@ -187,6 +190,7 @@ interface CoreParts {
   readonly host: Host;
   readonly log: Logger;
   readonly phases?: Phases;
+  readonly gone?: () => AbortSignal;
 }
 
 /** All calls wait while one waits for a plugin's transaction, which takes less than a millisecond. */
@@ -226,6 +230,7 @@ function namesFiles(text: string): boolean {
 
 function withFields(log: Logger, more: Readonly<Record<string, string>>): Logger {
   return {
+    error: (event, fields) => log.error(event, { ...fields, ...more }),
     info: (event, fields) => log.info(event, { ...fields, ...more }),
     warn: (event, fields) => log.warn(event, { ...fields, ...more }),
     debug: (event, fields) => log.debug(event, { ...fields, ...more }),

@@ -2,6 +2,7 @@
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
 export interface Logger {
+  error(event: string, fields?: LogFields): void;
   info(event: string, fields?: LogFields): void;
   warn(event: string, fields?: LogFields): void;
   debug(event: string, fields?: LogFields): void;
@@ -21,6 +22,7 @@ export function makeLogger(level: LogLevel, traceparent: string | undefined, wri
     write(formatLine({ level: severity, event, trace, ...fields }));
   };
   return {
+    error: (event, fields) => emit('error', event, fields),
     info: (event, fields) => emit('info', event, fields),
     warn: (event, fields) => emit('warn', event, fields),
     debug: (event, fields) => emit('debug', event, fields),

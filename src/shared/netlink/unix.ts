@@ -3,6 +3,7 @@ import { NetError } from '../errors/net-error.ts';
 import {
   AF_UNIX,
   ENOPROTOOPT,
+  MSG_DONTWAIT,
   MSG_NOSIGNAL,
   SO_PEERCRED,
   SO_PEERPIDFD,
@@ -41,12 +42,15 @@ export function takeDescriptor(fd: number, theirs: number): number {
   }
 }
 
-/** One datagram has been sent to the socket at `path`, or with a leading `@` of that abstract name. */
+/**
+ * One datagram has been sent to the socket at `path`, or with a leading `@` of that abstract name.
+ * Throws NetError `kernel` where it cannot be had at once: EAGAIN where the reader does not read.
+ */
 export function sendDatagram(path: string, text: string): void {
   const fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   try {
     connect(fd, unixAddress(path));
-    send(fd, Buffer.from(text), MSG_NOSIGNAL);
+    send(fd, Buffer.from(text), MSG_NOSIGNAL | MSG_DONTWAIT);
   } finally {
     closeSync(fd);
   }
