@@ -1,60 +1,125 @@
 import type { DaemonTimes } from './daemon.ts';
-import { formatTable, milliseconds } from './stats.ts';
+import { formatTable, milliseconds, type Summary } from './stats.ts';
 
-/** One row of the table: what was measured, and what it may be at most (or at least). */
+/** One row of the table: what was measured, in words that tell its unit, and what is asked for. */
 export interface Row {
   readonly work: string;
   readonly measured: string;
+  /** What the measured is of what it is compared with; empty where the limit is no ratio. */
+  readonly ratio: string;
   readonly limit: string;
   readonly met: boolean;
 }
 
 /** Every row of the daemon's table. */
-export function daemonRows({ plain, ports, status }: DaemonTimes): Row[] {
+export function daemonRows(times: DaemonTimes): Row[] {
+  const { plain, ports, growth, load, stream, status, fallback, churn } = times;
+  const [first, last] = [churn.after[0], churn.after.at(-1)];
+  const rows = [
+    compared('ADD, bridge and addresses', plain.isthmus.ADD.p50, plain.reference.ADD.p50, 1 / 4),
+    compared('the same with ipMasq and a host port', ports.isthmus.ADD.p50, ports.reference.ADD.p50, 1 / 20),
+    compared(`that ADD beside ${growth.endpoints} endpoints, to beside none`, growth.beside.p50, growth.alone.p50, 1.1),
+    atLeast(`${load.few.count} ADDs, ${load.few.width} at once`, load.few.isthmus.ADD, 200),
+    atLeast(`${load.few.count} DELs, ${load.few.width} at once`, load.few.isthmus.DEL, 250),
+    atLeast(`${load.many.count} DELs, ${load.many.width} at once`, load.many.isthmus.DEL, 500),
+    compared("DEL, to the kernel's deletion of a veth", plain.isthmus.DEL.p50, plain.kernel.p50, 1.3),
+    compared(`ADD p99 while ${load.few.count} DELs run, to idle`, stream.busy.p99, stream.idle.p99, 3),
+    atMost('STATUS', status.p50, 3, 'ms'),
+    atMost('no daemon: extra before exec', fallback.absent.p50 - fallback.plugin.p50, 2, 'ms'),
+    atMost('nobody at the socket: extra before exec', fallback.refused.p50 - fallback.plugin.p50, 2, 'ms'),
+    atMost(`daemon's memory at ${growth.endpoints} endpoints`, growth.rss, 90, 'MB'),
+  ];
+  if (first === undefined || last === undefined) return rows;
   return [
-    atMost('ADD, bridge and addresses', plain.isthmus.ADD.p50, plain.reference.ADD.p50, 1 / 4, 'the reference'),
-    atMost('ADD, with ipMasq and a host port', ports.isthmus.ADD.p50, ports.reference.ADD.p50, 1 / 20, 'the reference'),
-    atMost('DEL', plain.isthmus.DEL.p50, plain.kernel.p50, 1.3, "the kernel's deletion"),
-    { work: 'STATUS', measured: `${milliseconds(status.p50)} ms`, limit: '3 ms', met: status.p50 <= 3 },
+    ...rows,
+    atMost(`after ${last.pairs} ADD/DEL pairs`, last.rss, 90, 'MB'),
+    atMost(`its growth since pair ${first.pairs}`, last.rss - first.rss, 5, 'MB'),
   ];
 }
 
+/** Prints the table, and what its rows were taken from. */
 export function printDaemon(times: DaemonTimes): void {
-  const { plain, ports } = times;
-  console.log('\nThrough launcher and daemon, medians; the reference is bridge + host-local, and portmap + firewall');
-  console.log(
-    '(calls are started by vfork from one C program for both sides, which takes the time around start and end)',
-  );
+  const { plain, ports, load, stream, growth } = times;
+  const rows = daemonRows(times).map(({ work, measured, ratio, limit, met }) => {
+    return [work, measured, ratio, limit, met ? 'yes' : 'NO'];
+  });
+  console.log('\nThrough launcher and daemon (medians); the reference is bridge + host-local, and portmap + firewall');
+  console.log(HOW);
+  console.log(formatTable([HEAD, ...rows]));
+  console.log('\nWhat that was taken from (ms)');
+  const line = (label: string, { count, p50, p90, p99 }: Summary): string[] => [
+    label,
+    String(count),
+    ...[p50, p90, p99].map(milliseconds),
+  ];
+  const pairs = [
+    ['bridge and addresses', plain],
+    ['with ipMasq and a host port', ports],
+  ] as const;
   console.log(
     formatTable([
-      ['', 'measured', 'at most', 'met'],
-      ...daemonRows(times).map(({ work, measured, limit, met }) => [work, measured, limit, met ? 'yes' : 'NO']),
+      ['', 'calls', 'p50', 'p90', 'p99'],
+      ...(['ADD', 'DEL'] as const).flatMap((command) =>
+        pairs.flatMap(([label, sides]) =>
+          (['reference', 'isthmus'] as const).map((side) => line(`${command} ${label}, ${side}`, sides[side][command])),
+        ),
+      ),
+      line("kernel's deletion of a veth", plain.kernel),
+      line('ADD beside none', growth.alone),
+      line(`ADD beside ${growth.endpoints}`, growth.beside),
+      line('ADD, idle', stream.idle),
+      line('ADD while DELs run', stream.busy),
     ]),
   );
-  const line = (label: string, side: 'reference' | 'isthmus'): string[][] =>
-    (['ADD', 'DEL'] as const).map((command) => [
-      `${label} ${command}`,
-      ...[plain, ports].flatMap((pairs) => [pairs[side][command].p50, pairs[side][command].p90].map(milliseconds)),
-    ]);
-  console.log('');
+  console.log('\nCalls at once (a second)');
   console.log(
     formatTable([
-      ['ms', 'plain p50', 'p90', 'ipMasq and port p50', 'p90'],
-      ...line('reference', 'reference'),
-      ...line('isthmus', 'isthmus'),
-      ["kernel's deletion of a veth", milliseconds(plain.kernel.p50), milliseconds(plain.kernel.p90), '', ''],
+      ['', 'reference', 'isthmus'],
+      ...[load.few, load.many].flatMap(({ count, width, reference, isthmus }) =>
+        (['ADD', 'DEL'] as const).map((command) => [
+          `${count} ${command}s, ${width} at once`,
+          reference[command].toFixed(0),
+          isthmus[command].toFixed(0),
+        ]),
+      ),
     ]),
   );
 }
 
-function atMost(work: string, own: number, other: number, share: number, of: string): Row {
-  const limit = share < 1 ? `1/${Math.round(1 / share)}` : `${share}×`;
-  const ratio = own / other;
-  const shown = ratio < 1 ? `1/${(1 / ratio).toFixed(1)}` : `${ratio.toFixed(2)}×`;
+/** The table as Markdown. */
+export function markdownOf(times: DaemonTimes): string {
+  const rows = daemonRows(times).map(({ work, measured, ratio, limit, met }) => {
+    return [work, measured, ratio, limit, met ? 'yes' : '**no**'];
+  });
+  const cells = [HEAD.map((head, i) => (i === 0 ? 'work' : head)), HEAD.map(() => '---'), ...rows];
+  return cells.map((row) => `| ${row.join(' | ')} |`).join('\n');
+}
+
+const HEAD = ['', 'measured', 'ratio', 'limit', 'met'];
+const HOW =
+  '(one C program starts the calls of all sides by vfork, stdin and stdout are pipes; a call is timed from before the\n' +
+  'start of its first process to the end of its last. The sides take turns, each on a host of its own.)';
+
+function compared(work: string, own: number, other: number, limit: number): Row {
   return {
     work,
-    measured: `${milliseconds(own)} ms, ${shown} of ${of}'s ${milliseconds(other)}`.replace("n's ", 'n, '),
-    limit,
-    met: ratio <= share,
+    measured: `${milliseconds(own)} : ${milliseconds(other)} ms`,
+    ratio: share(own / other),
+    limit: share(limit),
+    met: own / other <= limit,
   };
+}
+
+function atMost(work: string, value: number, limit: number, unit: 'ms' | 'MB'): Row {
+  const measured = unit === 'ms' ? milliseconds(value) : value.toFixed(1);
+  return { work, measured: `${measured} ${unit}`, ratio: '', limit: `${limit} ${unit}`, met: value <= limit };
+}
+
+function atLeast(work: string, rate: number, limit: number): Row {
+  return { work, measured: `${rate.toFixed(0)}/s`, ratio: '', limit: `${limit}/s`, met: rate >= limit };
+}
+
+function share(ratio: number): string {
+  if (ratio >= 0.5) return `${ratio.toFixed(2)}×`;
+  return Number.isInteger(1 / ratio) ? `1/${1 / ratio}` : `1/${(1 / ratio).toFixed(1)}`;
 }

@@ -1,9 +1,20 @@
-import { makeHost } from '../support/cni-host.ts';
+import { type CniHost, makeHost } from '../support/cni-host.ts';
 import { addCall, daemonRoute, type Endpoint, makeReferenceHost, referenceRoute } from './daemon-calls.ts';
-import { comparePlain, comparePorts, measureStatus, type Pairs, type PlainPairs } from './daemon-serial.ts';
-import { copyPrograms, startDaemon } from './daemon-site.ts';
-import type { Sizes } from './sizes.ts';
-import { makeSpawner } from './spawner.ts';
+import { type Fallback, measureFallback } from './daemon-fallback.ts';
+import { type LoadRates, measureLoad, measureStream, type Stream } from './daemon-load.ts';
+import { type Churn, makeCrowd, measureChurn, settledRss } from './daemon-memory.ts';
+import {
+  comparePlain,
+  comparePorts,
+  inTurn,
+  measureStatus,
+  type Pairs,
+  type PlainPairs,
+  type Routes,
+} from './daemon-serial.ts';
+import { copyPrograms, type Daemon, type Programs, startDaemon } from './daemon-site.ts';
+import type { DaemonSizes } from './sizes.ts';
+import { makeSpawner, type Spawner } from './spawner.ts';
 import type { Summary } from './stats.ts';
 
 /** What one run has measured of launcher and daemon. */
@@ -13,19 +24,67 @@ export interface DaemonTimes {
   /** Masquerade and a host port besides. */
   readonly ports: Pairs;
   readonly status: Summary;
+  readonly growth: Growth;
+  readonly load: Load;
+  readonly stream: Stream;
+  readonly fallback: Fallback;
+  readonly churn: Churn;
 }
 
+/** ADD with masquerade and a host port, on a host without other endpoints and on one with many, in turn. */
+export interface Growth {
+  readonly endpoints: number;
+  readonly alone: Summary;
+  readonly beside: Summary;
+  /** Resident memory of the daemon with so many endpoints, in MB. */
+  readonly rss: number;
+}
+
+/** Calls a second. */
+export interface Load {
+  readonly few: LoadOf;
+  readonly many: LoadOf;
+}
+
+interface LoadOf {
+  readonly count: number;
+  readonly width: number;
+  readonly reference: LoadRates;
+  readonly isthmus: LoadRates;
+}
+
+/** What all parts of the bench share. */
+interface Bench {
+  readonly spawner: Spawner;
+  readonly programs: Programs;
+  readonly sizes: DaemonSizes;
+  /** Namespaces to connect; every route has interfaces of its own in them. */
+  readonly pods: readonly Endpoint[];
+  /** One that stays connected, so that networks are not made and removed with each call. */
+  readonly staying: Endpoint;
+  readonly spare: CniHost;
+}
+
+const WIDTHS = { few: 16, many: 64 } as const;
+
 /** Measures every row of the daemon's table, on hosts and pods of its own. */
-export async function measureDaemon({ daemon: sizes }: Sizes): Promise<DaemonTimes> {
+export async function measureDaemon(sizes: DaemonSizes): Promise<DaemonTimes> {
   using spawner = makeSpawner();
   using programs = copyPrograms();
-  using reference = makeReferenceHost();
-  using others = makeHost(sizes.pods + 1);
-  await using daemon = await startDaemon(programs);
-  const [staying, ...pods] = others.pods.map(
-    ({ path }, i): Endpoint => ({ id: `pod${i}`, netns: path, hostPort: 10_000 + i }),
-  );
+  using spare = makeHost(sizes.pods + 2);
+  const [staying, ...pods] = spare.pods
+    .slice(0, -1)
+    .map(({ path }, i): Endpoint => ({ id: `pod${i}`, netns: path, hostPort: 10_000 + i }));
   if (staying === undefined) throw new Error('there are no pods');
+  const bench: Bench = { spawner, programs, sizes, pods, staying, spare };
+  return { ...(await compare(bench)), ...(await churned(bench)) };
+}
+
+/** A daemon's figures beside the reference's. */
+async function compare(bench: Bench): Promise<Omit<DaemonTimes, 'churn'>> {
+  const { spawner, programs, sizes, pods, staying } = bench;
+  using reference = makeReferenceHost();
+  await using daemon = await startDaemon(programs);
   const plain = [referenceRoute(reference, 0, false), daemonRoute(daemon, programs, 2, false)] as const;
   const ports = [referenceRoute(reference, 1, true), daemonRoute(daemon, programs, 3, true)] as const;
   // Networks are there, and files have been read once.
@@ -34,5 +93,43 @@ export async function measureDaemon({ daemon: sizes }: Sizes): Promise<DaemonTim
     plain: comparePlain(spawner, plain, pods.slice(0, sizes.serial)),
     ports: comparePorts(spawner, ports, pods.slice(0, sizes.chained)),
     status: measureStatus(spawner, plain[1], sizes.status),
+    growth: await grown(bench, daemon),
+    load: { few: loaded(bench, plain, 'few'), many: loaded(bench, plain, 'many') },
+    stream: measureStream(spawner, plain[1], pods, {
+      deletions: sizes.load.few,
+      width: WIDTHS.few,
+      samples: sizes.stream,
+    }),
+    fallback: await measureFallback(spawner, programs, sizes.fallback),
   };
+}
+
+async function grown({ spawner, programs, sizes, pods, staying, spare }: Bench, small: Daemon): Promise<Growth> {
+  await using large = await startDaemon(programs);
+  const routes = [daemonRoute(small, programs, 3, true), daemonRoute(large, programs, 4, true)] as const;
+  spawner.run([addCall(routes[1], staying)]);
+  makeCrowd(spawner, routes[1], spare.pod(sizes.pods + 1), sizes.crowd);
+  const rss = await settledRss(large);
+  const [alone, beside] = inTurn(spawner, routes, pods.slice(0, sizes.growth));
+  if (alone === undefined || beside === undefined) throw new Error('nothing was measured');
+  return { endpoints: sizes.crowd, alone: alone.ADD, beside: beside.ADD, rss };
+}
+
+function loaded({ spawner, sizes, pods }: Bench, [theirs, ours]: Routes, which: 'few' | 'many'): LoadOf {
+  const { [which]: count, rounds } = sizes.load;
+  const width = WIDTHS[which];
+  const some = pods.slice(0, count);
+  return {
+    count,
+    width,
+    reference: measureLoad(spawner, theirs, some, width, 1),
+    isthmus: measureLoad(spawner, ours, some, width, rounds),
+  };
+}
+
+async function churned({ spawner, programs, sizes, pods, staying }: Bench): Promise<Pick<DaemonTimes, 'churn'>> {
+  await using daemon = await startDaemon(programs);
+  const route = daemonRoute(daemon, programs, 5, false);
+  spawner.run([addCall(route, staying)]);
+  return { churn: await measureChurn(spawner, daemon, route, pods, sizes.churn) };
 }

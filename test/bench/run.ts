@@ -5,7 +5,7 @@ import { makeBareStarts } from './bare-start.ts';
 import { coolDown, makeSide, peaks, rates, type Site, sequential, warmUp } from './calls.ts';
 import { measureChains, ownSide, referenceSide } from './chains.ts';
 import { measureDaemon } from './daemon.ts';
-import { printDaemon } from './daemon-report.ts';
+import { daemonRows, markdownOf, printDaemon } from './daemon-report.ts';
 import { measureFirewaller } from './firewaller.ts';
 import { measureLeases } from './leases.ts';
 import { AT_ONCE, type CrowdStep, printReport, type Report, STARTS } from './report.ts';
@@ -17,9 +17,10 @@ async function main([site = '', ...options]: readonly string[]): Promise<void> {
   const sizes = sizesOf(options);
   const before = options.includes('--daemon') ? undefined : await measure(JSON.parse(site), sizes);
   if (before !== undefined) printReport(before);
-  const daemon = await measureDaemon(sizes);
+  const daemon = await measureDaemon(sizes.daemon);
   printDaemon(daemon);
-  const report = { ...(before ?? { machine: machine() }), daemon };
+  if (options.includes('--markdown')) console.log(`\n${markdownOf(daemon)}`);
+  const report = { ...(before ?? { machine: machine() }), daemon, daemonTable: daemonRows(daemon) };
   const file = options[options.indexOf('--json') + 1];
   if (options.includes('--json') && file !== undefined) writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`);
 }

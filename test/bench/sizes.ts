@@ -22,6 +22,16 @@ export interface DaemonSizes {
   /** The same with chained plugins. */
   readonly chained: number;
   readonly status: number;
+  /** ADDs beside none and beside so many other endpoints. */
+  readonly growth: number;
+  readonly crowd: number;
+  /** Calls at once: `few` of them 16 at once, `many` 64 at once. */
+  readonly load: { readonly few: number; readonly many: number; readonly rounds: number };
+  /** ADDs alone and while others are deleted. */
+  readonly stream: number;
+  readonly fallback: number;
+  /** Memory is looked at after so many pairs of ADD and DEL. */
+  readonly churn: readonly number[];
 }
 
 const FULL: Sizes = {
@@ -30,7 +40,10 @@ const FULL: Sizes = {
   rounds: 20,
   leases: 60_000,
   foreign: { chains: 5000, elements: 20_000 },
-  daemon: { pods: 400, serial: 200, chained: 60, status: 500 },
+  daemon: {
+    ...{ pods: 400, serial: 200, chained: 60, status: 500, growth: 200, crowd: 1000 },
+    ...{ load: { few: 100, many: 400, rounds: 3 }, stream: 400, fallback: 500, churn: [2000, 10_000] },
+  },
 };
 
 /** Enough to see that all of it works. */
@@ -40,7 +53,10 @@ const QUICK: Sizes = {
   rounds: 3,
   leases: 2000,
   foreign: { chains: 500, elements: 2000 },
-  daemon: { pods: 20, serial: 20, chained: 10, status: 50 },
+  daemon: {
+    ...{ pods: 40, serial: 20, chained: 10, status: 50, growth: 20, crowd: 50 },
+    ...{ load: { few: 20, many: 40, rounds: 1 }, stream: 40, fallback: 50, churn: [40, 120] },
+  },
 };
 
 /** Those that the words of the command line ask for: `--quick` or not. */

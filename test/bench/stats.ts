@@ -5,13 +5,18 @@ export interface Summary {
   readonly count: number;
   readonly p50: number;
   readonly p90: number;
+  readonly p99: number;
 }
 
-/** Median and 90th percentile, by nearest rank. */
+/** Median, 90th and 99th percentile, by nearest rank. */
 export function summarize(samples: Samples): Summary {
   const sorted = [...samples].sort((a, b) => a - b);
   const rank = (share: number): number => sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
-  return { count: sorted.length, p50: rank(0.5), p90: rank(0.9) };
+  return { count: sorted.length, p50: rank(0.5), p90: rank(0.9), p99: rank(0.99) };
+}
+
+export function median(samples: Samples): number {
+  return summarize(samples).p50;
 }
 
 /** How long `work` took, in milliseconds. */
