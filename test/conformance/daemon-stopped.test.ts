@@ -1,0 +1,137 @@
+import { strict as assert } from 'node:assert';
+import { readFileSync } from 'node:fs';
+import { type SlowDelegate, slowDelegate } from '../support/daemon-delegate.ts';
+import {
+  assertAbandoned,
+  type DaemonBin,
+  type DaemonSite,
+  daemonBin,
+  makeSite,
+  type SiteCall,
+  until,
+} from '../support/daemon-site.ts';
+import { assertSame } from '../support/snapshot.ts';
+
+/** SIGSTOP: the daemon's socket takes connections, but nobody is there. What it wakes up to has been done without it. */
+describe('the daemon stands still', function () {
+  this.timeout(120_000);
+  let bin: DaemonBin;
+  let site: DaemonSite;
+  let delegate: SlowDelegate;
+  let slow: SiteCall;
+  let clean: string;
+
+  before(async () => {
+    bin = daemonBin();
+    site = makeSite(bin, { pods: 4 });
+    delegate = slowDelegate(bin.path, 'sluggard', '10.99.0.2/24');
+    const { ipam: _, ...layer2 } = site.config;
+    slow = { pod: 3, config: { ...layer2, name: 'slow', bridge: 'isth1', ipam: { type: 'sluggard' } } };
+    await site.start();
+    for (const call of [{}, slow]) site.ok('ADD', call);
+    for (const call of [{}, slow]) site.ok('DEL', call);
+    clean = site.host.snapshot();
+  });
+  afterEach(() => void site.daemon.child.kill('SIGCONT'));
+  after(() => {
+    site?.[Symbol.dispose]();
+    bin?.[Symbol.dispose]();
+  });
+
+  const stop = async () => {
+    site.daemon.child.kill('SIGSTOP');
+    await until(() => /^State:\s+T/m.test(readFileSync(`/proc/${site.daemon.pid}/status`, 'utf8')), 'standing still');
+  };
+  /** It has looked at everything that had come in when it was woken up: what comes later is answered. */
+  const wake = () => {
+    site.daemon.child.kill('SIGCONT');
+    site.ok('STATUS', { config: { ...site.config, cniVersion: '1.1.0' } });
+  };
+
+  it('calls succeed stand-alone; awake again, it does not carry them out a second time', async () => {
+    await stop();
+    const served = { add: site.daemon.served('ADD'), del: site.daemon.served('DEL') };
+    const runs = await Promise.all([0, 1, 2].map((pod) => site.begin('ADD', { pod }).done));
+    assert.deepEqual(
+      runs.map(({ code }) => code),
+      [0, 0, 0],
+      runs.map(({ stdout }) => stdout).join(),
+    );
+    site.ok('DEL', { pod: 2 });
+    const asItWas = site.host.snapshot();
+    wake();
+    assertSame(site.host.snapshot(), asItWas, 'woken up');
+    assert.deepEqual({ add: site.daemon.served('ADD'), del: site.daemon.served('DEL') }, served);
+    site.ok('ADD', { pod: 2 });
+    for (const pod of [0, 1, 2]) site.ok('DEL', { pod });
+    assert.equal(site.daemon.served('DEL'), served.del + 3);
+    assertSame(site.host.snapshot(), clean);
+  });
+
+  it('a DEL that it has slept through does not take away what was added after it', async () => {
+    site.ok('ADD');
+    await stop();
+    site.ok('DEL');
+    const { json } = await site.begin('ADD').done;
+    const asItWas = site.host.snapshot();
+    wake();
+    assertSame(site.host.snapshot(), asItWas);
+    site.ok('CHECK', { config: { ...site.config, prevResult: json } });
+    site.ok('DEL');
+    assertSame(site.host.snapshot(), clean);
+  });
+
+  it('stopped in the middle of an ADD that it has claimed: code 11 in time, and awake again it takes it back', async () => {
+    const [adds, dels] = [site.daemon.served('ADD'), site.daemon.served('DEL')];
+    delegate.hold();
+    const calls = delegate.begun().length;
+    const running = site.begin('ADD', { ...slow, env: { ISTHMUS_TIMEOUT: '2' } });
+    await until(() => delegate.begun().length > calls, 'the delegate');
+    await stop();
+    assertAbandoned(await running.done);
+    delegate.release();
+    wake();
+    await until(() => site.daemon.served('DEL') === dels + 1, 'taking back');
+    assert.equal(site.daemon.served('ADD'), adds + 1);
+    assert.match(site.daemon.log(), /event=taken\.back container=pod3/);
+    assertSame(site.host.snapshot(), clean);
+  });
+
+  it('stopped in the middle of an ADD and woken up in time: the launcher gets its answer', async () => {
+    delegate.hold();
+    const calls = delegate.begun().length;
+    const running = site.begin('ADD', slow);
+    await until(() => delegate.begun().length > calls, 'the delegate');
+    await stop();
+    delegate.release();
+    site.ok('ADD');
+    site.daemon.child.kill('SIGCONT');
+    const { code, stdout } = await running.done;
+    assert.equal(code, 0, stdout);
+    for (const call of [{}, slow]) site.ok('DEL', call);
+    assertSame(site.host.snapshot(), clean);
+  });
+
+  it('stopped and woken up all the time: each call is carried out once', async () => {
+    let going = true;
+    const shaking = (async () => {
+      for (let i = 0; going; i++) {
+        site.daemon.child.kill(i % 2 === 0 ? 'SIGSTOP' : 'SIGCONT');
+        await new Promise((resolve) => setTimeout(resolve, i % 2 === 0 ? 700 + 97 * (i % 8) : 60));
+      }
+    })();
+    const lives = [0, 1, 2].map(async (pod) => {
+      for (let i = 0; i < 2; i++)
+        for (const command of ['ADD', 'DEL'] as const) {
+          const { code, stdout } = await site.begin(command, { pod }).done;
+          assert.equal(code, 0, `${command} ${pod}: ${stdout}`);
+        }
+    });
+    await Promise.all(lives).finally(() => {
+      going = false;
+    });
+    await shaking;
+    wake();
+    assertSame(site.host.snapshot(), clean);
+  });
+});
