@@ -82,14 +82,16 @@ export class CniService implements Disposable {
   }
 
   /** Why the call is the stand-alone plugin's to answer; undefined where the daemon can. */
-  refusal({ env, netnsCookie: cookie, netnsFd, mountNs, stateDir, stdin }: LauncherRequest): string | undefined {
+  refusal(request: LauncherRequest): string | undefined {
+    const { env, netnsCookie: cookie, netnsFd, mountNs, stateDir } = request;
     if (cookie !== this.#cookie) return 'the caller is in another network namespace';
     if (!SERVED.has(env.CNI_COMMAND ?? '')) return 'the command is none of the daemon';
     if (!this.#isSameState(env, stateDir)) return 'the caller has another state directory';
     if ((env.ISTHMUS_HOST_ID ?? '') !== (this.#env.ISTHMUS_HOST_ID ?? '')) return 'the caller is another host';
     // It finds the words for what is there instead.
     if (netnsFd < 0 && NEEDS_SANDBOX.has(env.CNI_COMMAND ?? '')) return 'CNI_NETNS is no network namespace';
-    if (mountNs !== this.#mountNs && namesFiles(stdin)) return 'files of another mount namespace are needed';
+    if (!['', 'error'].includes(env.ISTHMUS_LOG ?? '')) return 'the caller has a log of its own';
+    if (mountNs !== this.#mountNs && namesFiles(request)) return 'files of another mount namespace are needed';
     return undefined;
   }
 
@@ -137,7 +139,11 @@ export class CniService implements Disposable {
       log,
       owner: this.#owner,
       changes: this.#changes,
-      lock: (key) => this.#locks.lock(key),
+      lock: async (key) => {
+        // Somebody may have removed it since the last call.
+        ensureStateDir(this.#stateDir);
+        return this.#locks.lock(key);
+      },
       removeLink: async (link) => {
         const failure = await this.#remover.remove(link);
         return failure !== undefined && isAbsence(failure) ? undefined : failure;
@@ -215,11 +221,15 @@ function hostOf(host: LinuxHost, netns: string | undefined, sandbox: number | un
   };
 }
 
-/** True where the configuration may lead to other files than CNI_NETNS: delegates, resolv.conf, host-local's directory. */
-function namesFiles(text: string): boolean {
+/**
+ * True where the call may lead to other files than CNI_NETNS: tuning's allowlist, delegates, resolv.conf, host-local's
+ * directory.
+ */
+function namesFiles({ argv0, stdin }: LauncherRequest): boolean {
+  if (pluginName(argv0) === 'tuning') return true;
   let ipam: unknown;
   try {
-    ipam = field(JSON.parse(text), 'ipam');
+    ipam = field(JSON.parse(stdin), 'ipam');
   } catch {
     return true;
   }
