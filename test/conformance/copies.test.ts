@@ -2,15 +2,16 @@ import { strict as assert } from 'node:assert';
 import { copyFileSync, linkSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pluginFile, referenceDir } from '../support/cni.ts';
+import { referenceDir } from '../support/cni.ts';
 import { makeHost } from '../support/cni-host.ts';
 import { bridgeConf } from '../support/netconf.ts';
 import { ping } from '../support/ping.ts';
 import { assertSame } from '../support/snapshot.ts';
+import { installedFile, VIA } from '../support/via.ts';
 
 /** How an administrator may have put the executable into a plugin directory, beside symbolic links. */
 const WAYS: readonly [string, (name: string) => void][] = [
-  ['copies of the executable', (path) => copyFileSync(pluginFile, path)],
+  ['copies of the executable', (path) => copyFileSync(installedFile(VIA), path)],
   ['hard links to one copy', (path) => linkCopy(path)],
 ];
 
@@ -19,7 +20,7 @@ function linkCopy(path: string): void {
   try {
     linkSync(first, path);
   } catch {
-    copyFileSync(pluginFile, first);
+    copyFileSync(installedFile(VIA), first);
     linkSync(first, path);
   }
 }
@@ -48,8 +49,8 @@ describe('the names of the executable need not be symbolic links', () => {
   it("the reference's bridge calls our host-local, and ours the reference's", () => {
     const ours = join(dir, 'ours');
     mkdirSync(ours);
-    copyFileSync(pluginFile, join(ours, 'host-local'));
-    copyFileSync(pluginFile, join(ours, 'isthmus'));
+    copyFileSync(installedFile(VIA), join(ours, 'host-local'));
+    copyFileSync(installedFile(VIA), join(ours, 'isthmus'));
     using host = makeHost(2);
     const config = bridgeConf('bridge', host);
     for (const call of [

@@ -10,6 +10,7 @@ const SERVED = ['ADD', 'DEL', 'CHECK', 'STATUS', 'GC'];
 const GOOD_REASONS = [
   'the caller has another state directory',
   'the caller is another host',
+  'the caller has a log of its own',
   'CNI_NETNS is no network namespace',
   'files of another mount namespace are needed',
 ];

@@ -2,10 +2,12 @@ import { strict as assert } from 'node:assert';
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pluginFile, pluginNames, referenceDir } from './cni.ts';
+import { pluginNames, referenceDir } from './cni.ts';
+import { type Account, accountOf, assertServed, DAEMON_ARGS, prepareRunDir } from './daemon.ts';
 import { assertSame, snapshot } from './snapshot.ts';
 import { makeTempDir } from './temp.ts';
-import { makeTestHost, type TestHost } from './test-host.ts';
+import { type Daemon, makeTestHost, type TestHost } from './test-host.ts';
+import { built, daemonFile, installedFile, VIA } from './via.ts';
 
 /**
  * Whose plugins the runtimes call. `ISTHMUS_E2E_PLUGINS=reference` takes the reference's instead of the executable
@@ -20,12 +22,17 @@ export const confDir = '/etc/cni/net.d';
 /** Where the reference's plugins are in the test host, out of every runtime's way. */
 export const referencePath = '/run/isth/reference';
 
+/** Where launchers look for a daemon that nothing is said of. */
+const RUN_DIR = '/run/isthmus';
+
 /**
  * A test host for the tests of the enclosing block, with the plugins in `binDir`. After them everything that runtimes
- * and plugins made in it has to be gone again, and the machine has to be as it was.
+ * and plugins made in it has to be gone again, and the machine has to be as it was. Where calls go to a daemon, one
+ * runs in it in the default directories, and has answered all calls.
  */
 export function useTestHost(env: Readonly<Record<string, string>> = {}): () => TestHost {
   let host: TestHost | undefined;
+  let daemon: Daemon | undefined;
   let machine = '';
   let fresh = '';
   const running = (): TestHost => {
@@ -41,6 +48,7 @@ export function useTestHost(env: Readonly<Record<string, string>> = {}): () => T
     // Routing on is what a first gateway leaves behind; with it on already nothing may stay.
     host.run('sysctl', '-qw', 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1');
     fresh = hostState(host);
+    if (VIA === 'daemon' && !reference) daemon = await serve(host);
   });
 
   afterEach('logs of the daemons', function () {
@@ -52,7 +60,9 @@ export function useTestHost(env: Readonly<Record<string, string>> = {}): () => T
     if (host === undefined || fresh === '') return host?.[Symbol.asyncDispose]();
     const { name } = host;
     let left = '';
+    let account: Account | undefined;
     try {
+      if (daemon !== undefined) account = await accountAtEnd(host, daemon);
       // The reference never removes a bridge, a chain or a pool's files.
       if (reference) host.attempt(['sh', '-c', LEFTOVERS]);
       left = hostState(host);
@@ -60,6 +70,7 @@ export function useTestHost(env: Readonly<Record<string, string>> = {}): () => T
       await host[Symbol.asyncDispose]();
       host = undefined;
     }
+    if (account !== undefined) assertServed(account, 1);
     assertSame(left, fresh, 'a runtime with its plugin');
     assert.deepEqual(tracesOf(name), [], 'the test host left something on the machine');
     assert.equal(machineState(), machine, 'the machine is not as it was');
@@ -78,10 +89,30 @@ function installPlugins(host: TestHost): void {
     for (const name of readdirSync(referenceDir)) host.run('ln', '-s', `${referencePath}/${name}`, `${binDir}/${name}`);
     return;
   }
-  assert.ok(existsSync(pluginFile), `${pluginFile} is missing: run "npm run build"`);
-  for (const name of pluginNames) host.run('ln', '-s', pluginFile, `${binDir}/${name}`);
+  const file = installedFile(VIA);
+  for (const name of pluginNames) host.run('ln', '-s', file, `${binDir}/${name}`);
   // `ctr` looks here too: what this executable lacks must fail, not be the reference's.
   host.run('mount', '-t', 'tmpfs', '-o', 'mode=755', host.name, referenceDir);
+}
+
+/** The daemon serves the test host. */
+function serve(host: TestHost): Promise<Daemon> {
+  prepareRunDir(host.outside(RUN_DIR));
+  const log = host.outside(logOf(DAEMON));
+  return host.start(DAEMON, [built(daemonFile), ...DAEMON_ARGS], () =>
+    readFileSync(log, 'utf8').includes('daemon.start'),
+  );
+}
+
+const DAEMON = 'isthmus';
+const logOf = (daemon: string): string => `/run/isth/log/${daemon}`;
+
+/** What became of the calls; the daemon has ended, as it should. */
+async function accountAtEnd(host: TestHost, daemon: Daemon): Promise<Account> {
+  await daemon.stop();
+  const log = host.outside(logOf(DAEMON));
+  assert.match(readFileSync(log, 'utf8'), /event=daemon\.stop signal=SIGTERM/, 'the end of the daemon');
+  return accountOf(log, host.outside(RUN_DIR));
 }
 
 /** Links, addresses, routes, firewall, state and leases of the host, and the namespaces that are named in it. */
