@@ -26,6 +26,7 @@ export interface Podman {
 /** podman is configured in the host, with a root file system for its containers. Starts nothing. */
 export function makePodman(host: TestHost): Podman {
   host.write(CONF, config());
+  host.write('/etc/containers/storage.conf', STORAGE);
   makeRootfs(host, ROOTFS);
   const words = (name: string, options: readonly string[]): string[] => [
     ...['podman', 'run', '-d', '--name', name, '--cgroup-parent', `/${host.name}`],
@@ -48,6 +49,13 @@ export function makePodman(host: TestHost): Podman {
     },
   };
 }
+
+/** podman listens to STORAGE_DRIVER only where some file of this kind is there, which not every machine has. */
+const STORAGE = `[storage]
+driver = "vfs"
+runroot = "/run/containers/storage"
+graphroot = "/var/lib/containers/storage"
+`;
 
 /** Without systemd, and within the limits on processes that a confined machine has. */
 function config(): string {
