@@ -23,16 +23,9 @@ const PLUGIN = join(import.meta.dirname, '../cmd/cni-plugin');
 const MUSL = '/usr/bin/musl-gcc';
 
 const FLAGS = [
-  ...[
-    '-std=c11',
-    '-D_GNU_SOURCE',
-    '-Os',
-    '-static',
-    '-s',
-    '-fstack-protector-strong',
-    '-fno-asynchronous-unwind-tables',
-  ],
-  ...['-ffunction-sections', '-fdata-sections', '-Wl,--gc-sections', '-Wl,-z,noseparate-code'],
+  ...['-std=c11', '-D_GNU_SOURCE', '-Os', '-static', '-s', '-fstack-protector-strong'],
+  ...['-fno-asynchronous-unwind-tables', '-ffunction-sections', '-fdata-sections'],
+  ...['-Wl,--gc-sections', '-Wl,-z,noseparate-code'],
   ...['-Wall', '-Wextra', '-Werror', '-Wconversion', '-Wshadow', '-Wstrict-prototypes', '-Wmissing-prototypes'],
   ...['-Wpointer-arith', '-Wcast-qual', '-Wformat=2', '-Wundef', '-Wvla', '-Wwrite-strings'],
 ];
@@ -42,12 +35,9 @@ type Macro = number | string | readonly string[];
 
 /** Writes `output`, the launcher. A running older one goes on undisturbed. Throws with what the compiler said. */
 export function buildLauncher(output: string): void {
-  const parts = globSync('launcher/*.c', { cwd: PLUGIN }).sort();
-  compileStatic(
-    ['launcher.c', ...parts].map((file) => join(PLUGIN, file)),
-    output,
-    macros(),
-  );
+  const sources = globSync(['launcher.c', 'launcher/*.c'], { cwd: PLUGIN }).sort();
+  const paths = sources.map((file) => join(PLUGIN, file));
+  compileStatic(paths, output, macros());
 }
 
 /** Writes `output`, the C files `sources` as one static executable, by musl's compiler where it is installed. */
