@@ -5,6 +5,7 @@ import { importImage, startContainerd } from '../support/containerd.ts';
 import { binDir, useTestHost } from '../support/e2e.ts';
 import { IMAGE, makeImage } from '../support/image.ts';
 import { removeNetworks } from '../support/networks.ts';
+import { STORAGE } from '../support/podman.ts';
 import { type Block, blocksOf, ROOT, readReadme } from '../support/readme.ts';
 import { EXAMPLES, makeRuntime, readList } from '../support/runtime.ts';
 import type { Attempt, TestHost } from '../support/test-host.ts';
@@ -57,7 +58,14 @@ describe("the README's examples", function () {
     for (const name of pluginNames.filter((known) => known !== 'isthmus'))
       assert.match(installed, new RegExp(` ${name} -> isthmus$`, 'm'));
     assert.doesNotMatch(installed, /\.new/);
+    assert.equal(host.run('ls', '-A', '/usr/lib/isthmus'), 'cni-plugin\ncnm-shim\n');
     assert.equal(host.run('ls', '/etc/cni/net.d'), '10-web.conflist\n');
+  });
+
+  it('run the daemon, which answers the launcher', () => {
+    const said = succeed('The daemon', 'exec 2>&1');
+    assert.equal(withoutTimes(said), withoutTimes(shown('The daemon', 'text')));
+    assert.match(host.run('ls', '/etc/systemd/system'), /^isthmus\.service\nisthmus\.socket$/m);
   });
 
   it('call it by hand: every command, and ADD, CHECK and DEL of every version', () => {
@@ -89,8 +97,7 @@ describe("the README's examples", function () {
   it('write a log line with the trace id', () => {
     const section = 'State and environment';
     const said = succeed(section, 'exec 2>&1');
-    const withoutTime = (text: string): string => text.replace(/ms=\d+/, 'ms=…');
-    assert.equal(withoutTime(said), withoutTime(shown(section, 'text')));
+    assert.equal(withoutTimes(said), withoutTimes(shown(section, 'text')));
   });
 
   it('put the packet filter back', () => {
@@ -112,6 +119,7 @@ describe("the README's examples", function () {
   });
 
   it('connect containers of podman', () => {
+    host.write('/etc/containers/storage.conf', STORAGE);
     host.write(PODMAN_CONF, `${shown('podman', 'toml')}${CONFINED}`);
     host.run('podman', 'load', '-q', '-i', makeImage(host));
     host.run('podman', 'tag', IMAGE, NAMED_IMAGE);
@@ -135,6 +143,11 @@ describe("the README's examples", function () {
     assert.deepEqual(left, []);
   });
 });
+
+/** Times, and how long something took, are others in each run. */
+function withoutTimes(text: string): string {
+  return text.replaceAll(/\b(time|(?:\w+_)?ms)=\S+/g, '$1=…');
+}
 
 /** Without systemd, and within the limits on processes that a confined machine has. */
 const CONFINED = `[engine]

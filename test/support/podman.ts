@@ -51,7 +51,7 @@ export function makePodman(host: TestHost): Podman {
 }
 
 /** podman listens to STORAGE_DRIVER only where some file of this kind is there, which not every machine has. */
-const STORAGE = `[storage]
+export const STORAGE = `[storage]
 driver = "vfs"
 runroot = "/run/containers/storage"
 graphroot = "/var/lib/containers/storage"

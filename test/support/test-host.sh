@@ -24,8 +24,8 @@ init)
   pid=$(cut -d' ' -f4 /proc/self/stat)
   mount -t tmpfs -o mode=755 "$name" /run
   mkdir -p /run/lock /run/isth/log
-  # /etc/cni, /opt/cni, /var/lib/...: whatever a daemon writes there is its own.
-  for dir in etc opt var; do
+  # /etc/cni, /opt/cni, /var/lib/..., /usr/lib/isthmus: whatever is written there is the host's own.
+  for dir in etc opt usr var; do
     mkdir -p "/run/isth/$dir.upper" "/run/isth/$dir.work"
     mount -t overlay -o "lowerdir=/$dir,upperdir=/run/isth/$dir.upper,workdir=/run/isth/$dir.work" "$name" "/$dir"
   done

@@ -56,7 +56,7 @@ describe('README.md', () => {
   });
 
   it('explains every variable of the environment that the program reads', () => {
-    const sources = globSync(join(ROOT, '{src,cmd}/**/*.ts')).map((file) => readFileSync(file, 'utf8'));
+    const sources = globSync(join(ROOT, '{src,cmd}/**/*.{ts,c}')).map((file) => readFileSync(file, 'utf8'));
     const read = new Set(sources.flatMap((text) => text.match(/\b(ISTHMUS_[A-Z_]+|TRACEPARENT)\b/g) ?? []));
     const explained = keyRows(markdown, 'variable').filter((name) => !name.startsWith('CNI_'));
     assert.deepEqual(explained.toSorted(), [...read].toSorted());
