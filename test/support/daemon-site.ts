@@ -160,13 +160,13 @@ export function isAlive({ exitCode, signalCode }: ChildProcess): boolean {
   return exitCode === null && signalCode === null;
 }
 
-/** Resolves when `condition` holds, which must be so within ten seconds. */
-export async function until(condition: () => boolean, what = 'the condition'): Promise<void> {
-  for (let i = 0; i < 1000; i++) {
+/** Resolves when `condition` holds, which must be so within some seconds. */
+export async function until(condition: () => boolean, what = 'the condition', seconds = 10): Promise<void> {
+  for (let i = 0; i < seconds * 100; i++) {
     if (condition()) return;
     await sleep(10);
   }
-  assert.fail(`${what} was not met within 10 s`);
+  assert.fail(`${what}: not within ${seconds} s`);
 }
 
 /** The launcher has said that the daemon left it alone: a CNI error to try again, and an exit code that is not 0. */

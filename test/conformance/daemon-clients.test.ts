@@ -1,0 +1,278 @@
+import { strict as assert } from 'node:assert';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MAGIC, MAX_BODY, PROTOCOL_VERSION, REQUEST_BYTES } from '../../cmd/cni-plugin/protocol.ts';
+import type { CniCommand } from '../support/cni.ts';
+import { type DaemonBin, type DaemonSite, daemonBin, makeSite, until } from '../support/daemon-site.ts';
+import { assertSame } from '../support/snapshot.ts';
+import { makeTempDir } from '../support/temp.ts';
+
+/** Whoever else is on the socket, the daemon serves launchers; what clients cost it comes back. */
+describe('the daemon and clients that are no launchers', function () {
+  this.timeout(120_000);
+  let bin: DaemonBin;
+  let site: DaemonSite;
+  let clean: string;
+  let open: number;
+
+  before(async () => {
+    bin = daemonBin();
+    site = makeSite(bin, { pods: 1 });
+    site.host.pod(0).ip('link', 'set', 'lo', 'up');
+    await site.start();
+    site.ok('ADD');
+    site.ok('DEL');
+    clean = site.host.snapshot();
+    open = descriptors();
+  });
+  after(() => {
+    site?.[Symbol.dispose]();
+    bin?.[Symbol.dispose]();
+  });
+
+  const path = () => join(site.runDir, 'cni.sock');
+  const descriptors = () => readdirSync(`/proc/${site.daemon.pid}/fd`).length;
+  const memory = () => Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${site.daemon.pid}/status`, 'utf8'))?.[1]);
+  const client = async (): Promise<Socket> => {
+    const socket = connect(path());
+    socket.on('error', () => {}); // EPIPE and ECONNRESET of one that the daemon has shut
+    await once(socket, 'connect');
+    return socket;
+  };
+  /** A call is served, by the daemon and not beside it. */
+  const works = () => {
+    const served = site.daemon.served('DEL');
+    site.ok('ADD');
+    site.ok('DEL');
+    assert.equal(site.daemon.served('DEL'), served + 1);
+    assertSame(site.host.snapshot(), clean);
+  };
+  const nothingLeaks = async () => {
+    works();
+    await until(() => descriptors() <= open, `${open} descriptors again`);
+  };
+
+  it('half a request and then silence, or an answer that is never read: cut off after a while', async () => {
+    // The answer repeats what an earlier plugin has done, and is larger than what a socket holds.
+    const routes = Array.from({ length: 10_000 }, (_, i) => ({ dst: `fd00:${i.toString(16)}::/32` }));
+    const prevResult = { cniVersion: '1.0.0', interfaces: [], ips: [], routes, dns: {} };
+    const answered = await recorded('ADD', {
+      cniVersion: '1.0.0',
+      name: 'lo',
+      type: 'isthmus',
+      driver: 'null',
+      prevResult,
+    });
+    const sandbox = openSync(site.host.pod(0).path, 'r');
+    answered.writeInt32LE(sandbox, 12);
+    const sockets = await Promise.all(Array.from({ length: 60 }, client));
+    const sent = [request('half').subarray(0, REQUEST_BYTES + 2), request('').subarray(0, 20), answered];
+    for (const [i, socket] of sockets.entries()) {
+      socket.pause();
+      socket.write(sent[i % 3] ?? '');
+    }
+    await until(() => site.daemon.served('ADD') >= 20, 'ADDs');
+    assert.ok(descriptors() >= open + 60, 'each keeps its connection for a while');
+    works();
+    closeSync(sandbox);
+    await until(() => descriptors() <= open, 'cutting off', 40);
+    for (const socket of sockets) socket.destroy();
+    await nothingLeaks();
+  });
+
+  it('100 MB: declined at its header, and what comes after is not kept', async () => {
+    const before = memory();
+    for (let i = 0; i < 3; i++) {
+      const socket = await client();
+      const [first] = await Promise.all([firstByte(socket), flood(socket, header(100 << 20), 100)]);
+      assert.ok(first === 'D' || first === '', `said ${first}`);
+      works();
+    }
+    for (let i = 0; i < 3; i++) {
+      const socket = await client();
+      await Promise.all([firstByte(socket), flood(socket, header(MAX_BODY), 100)]);
+    }
+    await nothingLeaks();
+    assert.ok(memory() - before < 60_000, `${before} kB before, ${memory()} kB after 600 MB`);
+  });
+
+  it('a request as large as one may be is read, and one that is a byte larger is not', async () => {
+    const largest = await client();
+    largest.write(Buffer.concat([header(MAX_BODY), Buffer.alloc(MAX_BODY, 'x')]));
+    assert.equal(await firstByte(largest), 'D');
+    const larger = await client();
+    larger.write(header(MAX_BODY + 1));
+    assert.equal(await firstByte(larger), 'D');
+    await nothingLeaks();
+  });
+
+  it('garbage: declined', async () => {
+    const everyByte = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
+    const fields = [
+      [4, 0xffff],
+      [4, 0],
+      [6, 1],
+    ] as const;
+    const headers = fields.map(([at, value]) => {
+      const bytes = request('\0');
+      bytes.writeUInt16LE(value, at);
+      return bytes;
+    });
+    const garbage = [
+      everyByte,
+      Buffer.alloc(REQUEST_BYTES),
+      Buffer.from(`GET / HTTP/1.1\r\n${'x: y\r\n'.repeat(20)}\r\n`),
+    ];
+    const bodies = [
+      '',
+      '\0',
+      '\0\0',
+      'isthmus',
+      'isthmus\0',
+      'isthmus\0CNI_COMMAND=ADD',
+      'isthmus\0=\0==\0\0',
+      '\xff\xfe\0\0{',
+    ];
+    for (const bytes of [
+      ...garbage,
+      ...headers,
+      ...bodies.map(request),
+      Buffer.concat([request('a\0\0'), everyByte]),
+    ]) {
+      const socket = await client();
+      socket.write(bytes);
+      assert.equal(await firstByte(socket), 'D', JSON.stringify(bytes.toString('latin1')));
+    }
+    await nothingLeaks();
+  });
+
+  it('connect and close, and close in the middle of everything', async () => {
+    for (let i = 0; i < 200; i++) {
+      const socket = await client();
+      if (i % 2 === 0) socket.write(request('isthmus\0CNI_COMMAND=DEL\0\0{}').subarray(0, (i * 7) % 70));
+      socket.destroy();
+    }
+    await nothingLeaks();
+  });
+
+  it("another user's: refused without a word, whatever it asks", async () => {
+    execFileSync('chmod', ['711', join(site.runDir, '..'), site.runDir]);
+    execFileSync('chmod', ['666', path()]);
+    try {
+      const words = [
+        '--reuid=65534',
+        '--regid=65534',
+        '--clear-groups',
+        '--',
+        process.execPath,
+        '-e',
+        STRANGER,
+        path(),
+      ];
+      const { stdout, stderr, status } = spawnSync('setpriv', words, { encoding: 'utf8', timeout: 20_000 });
+      assert.equal(status, 0, stderr);
+      assert.equal(stdout, 'connected; closed after 0 bytes\n', stderr);
+    } finally {
+      execFileSync('chmod', ['600', path()]);
+      execFileSync('chmod', ['700', site.runDir, join(site.runDir, '..')]);
+    }
+    await nothingLeaks();
+  });
+
+  it('a hundred connections that stay open do not keep launchers out', async () => {
+    const sockets = await Promise.all(Array.from({ length: 100 }, client));
+    works();
+    for (const socket of sockets) socket.destroy();
+    await nothingLeaks();
+  });
+
+  it('one that stands still while it sends, byte by byte, is served in the end', async () => {
+    const bytes = await recorded('STATUS', { ...site.config, cniVersion: '1.1.0', bridge: 'x'.repeat(2000) });
+    const socket = await client();
+    for (const byte of bytes.subarray(0, 60)) {
+      socket.write(Buffer.of(byte));
+      await sleep(2);
+    }
+    socket.write(bytes.subarray(60));
+    assert.equal(await firstByte(socket), 'C');
+    await nothingLeaks();
+  });
+
+  /** What a launcher sends for this, without a namespace: there is no launcher to take it from. */
+  async function recorded(command: CniCommand, config: unknown): Promise<Buffer> {
+    using dir = makeTempDir();
+    const server = createServer();
+    server.listen(join(dir.path, 'cni.sock'));
+    await once(server, 'listening');
+    const connected: Promise<Socket[]> = once(server, 'connection');
+    const running = site.begin(command, { config, env: { ISTHMUS_RUN_DIR: dir.path } });
+    const [socket] = await connected;
+    assert.ok(socket !== undefined);
+    const bytes = await wholeRequest(socket);
+    socket.destroy();
+    server.close();
+    await running.done;
+    return bytes;
+  }
+});
+
+function header(length: number): Buffer {
+  const bytes = Buffer.alloc(REQUEST_BYTES);
+  bytes.writeUInt32LE(MAGIC, 0);
+  bytes.writeUInt16LE(PROTOCOL_VERSION, 4);
+  bytes.writeUInt32LE(length, 8);
+  bytes.writeInt32LE(-1, 12);
+  return bytes;
+}
+
+/** A request with this body, from no network namespace that there is. */
+function request(body: string): Buffer {
+  const bytes = Buffer.from(body, 'latin1');
+  return Buffer.concat([header(bytes.length), bytes]);
+}
+
+async function wholeRequest(socket: Socket): Promise<Buffer> {
+  let bytes = Buffer.alloc(0);
+  for await (const piece of socket.iterator({ destroyOnReturn: false })) {
+    bytes = Buffer.concat([bytes, piece]);
+    if (bytes.length >= REQUEST_BYTES && bytes.length === REQUEST_BYTES + bytes.readUInt32LE(8)) break;
+  }
+  bytes.writeInt32LE(-1, 12);
+  return bytes;
+}
+
+/** What the daemon says first; nothing where it closes the connection. */
+async function firstByte(socket: Socket): Promise<string> {
+  let said = '';
+  socket.on('data', (piece: Buffer) => {
+    said += piece.toString('latin1');
+  });
+  if (!socket.closed) await once(socket, 'close');
+  return said.slice(0, 1);
+}
+
+/** `count` MB after `first`, or as much as the daemon lets in. */
+async function flood(socket: Socket, first: Buffer, count: number): Promise<void> {
+  const piece = Buffer.alloc(1 << 20, 'x');
+  socket.write(first);
+  for (let i = 0; i < count && !socket.destroyed; i++) {
+    if (!socket.write(piece)) await Promise.race([once(socket, 'drain'), once(socket, 'close')]).catch(() => {});
+  }
+  socket.end();
+}
+
+/** Somebody who can reach the socket: asks for an ADD, and prints what he gets to see. */
+const STRANGER = `
+let bytes = 0;
+const socket = require('node:net').connect(process.argv[1], () => {
+  process.stdout.write('connected; ');
+  socket.write(Buffer.from('${request('isthmus\0CNI_COMMAND=STATUS\0\0{}').toString('hex')}', 'hex'));
+});
+socket.on('error', () => {});
+socket.on('data', (piece) => { bytes += piece.length; });
+socket.on('close', () => console.log('closed after ' + bytes + ' bytes'));
+`;
