@@ -20,7 +20,7 @@ export async function measureFallback(spawner: Spawner, { dir }: Programs, count
   try {
     const [launcher, plugin] = [join(own, 'isthmus'), join(own, 'cni-plugin')];
     copyFileSync(join(dir, 'isthmus'), launcher);
-    compileNoOp(plugin, 0);
+    compileNoOp(plugin, '{}', 0);
     const [absent, refused] = [join(own, 'absent'), join(own, 'refused')];
     mkdirSync(refused);
     await abandonSocket(refused);

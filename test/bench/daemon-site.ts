@@ -21,7 +21,7 @@ export function copyPrograms(): Programs {
   try {
     copyFileSync(join(dist, 'launcher'), join(dir, 'isthmus'));
     copyFileSync(join(dist, 'cnm-shim'), join(dir, 'cnm-shim'));
-    compileNoOp(join(dir, 'cni-plugin'), 1);
+    compileNoOp(join(dir, 'cni-plugin'), 'the daemon did not take the call', 1);
   } catch (error) {
     dispose();
     throw error;

@@ -61,10 +61,15 @@ export function makeSpawner(): Spawner {
   return { run: (calls, lanes = [{ width: 1 }]) => run(program, calls, lanes), [Symbol.dispose]: dispose };
 }
 
-/** Writes `file`: a static program that reads its stdin, prints `{}` and ends with `code`. */
-export function compileNoOp(file: string, code: number): void {
+/** Writes `file`: a static program that reads its stdin, prints `text` and ends with `code`. */
+export function compileNoOp(file: string, text: string, code: number): void {
   const source = `#include <unistd.h>
-int main(void) { char text[4096]; while (read(0, text, sizeof text) > 0); return write(1, "{}", 2) == 2 ? ${code} : 1; }`;
+static const char text[] = ${JSON.stringify(text)};
+int main(void) {
+  char input[4096];
+  while (read(0, input, sizeof input) > 0);
+  return write(1, text, sizeof text - 1) > 0 ? ${code} : 1;
+}`;
   const compiler = existsSync(MUSL) ? MUSL : 'gcc';
   execFileSync(compiler, ['-Os', '-static', '-s', '-x', 'c', '-o', file, '-'], { input: source });
 }
