@@ -4,13 +4,14 @@ import { setFlagsFromString } from 'node:v8';
 import manifest from '../../package.json' with { type: 'json' };
 import { CATALOG } from '../../src/shared/errors/catalog.ts';
 import { asNetError, NetError } from '../../src/shared/errors/net-error.ts';
+import type { Logger } from '../../src/shared/log/log.ts';
 import { releaseExecutable } from '../../src/shared/netlink/memory.ts';
 import { CniServer } from './cni/server.ts';
 import { CniService } from './cni/service.ts';
 import { LineSink } from './line-sink.ts';
-import { type DaemonLogger, droppedLine, type LogOptions, openLogger } from './logger.ts';
+import { droppedLine, type LogOptions, openLogger } from './logger.ts';
 import { claimRunDir, clearSocket, guardSocket } from './run-dir.ts';
-import { type ServiceManager, takeListeners, takeServiceManager } from './systemd.ts';
+import { nameOfListener, type ServiceManager, takeListeners, takeServiceManager } from './systemd.ts';
 import { makeTrimmer } from './trimmer.ts';
 
 export interface DaemonOptions {
@@ -48,7 +49,7 @@ export async function runDaemon({ runDir, stateDir, log: logOptions }: DaemonOpt
 interface Parts {
   readonly runDir: string;
   readonly stateDir: string;
-  readonly log: DaemonLogger;
+  readonly log: Logger;
 }
 
 /** Resolves when a signal has ended the daemon and the calls under way have been answered. */
@@ -115,7 +116,7 @@ function onStopSignal(): Promise<NodeJS.Signals> {
 async function listen(server: CniServer, path: string, fd: number | undefined): Promise<string> {
   if (fd !== undefined) {
     await server.listen({ fd });
-    return `descriptor ${fd}`;
+    return nameOfListener(fd);
   }
   await clearSocket(path);
   try {
@@ -130,7 +131,7 @@ async function listen(server: CniServer, path: string, fd: number | undefined): 
   return path;
 }
 
-function reload(service: CniService, manager: ServiceManager, log: DaemonLogger, status: string): void {
+function reload(service: CniService, manager: ServiceManager, log: Logger, status: string): void {
   manager.reloading();
   try {
     const { reloaded, errors } = service.reload();

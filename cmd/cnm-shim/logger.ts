@@ -1,4 +1,4 @@
-import { type LogFields, type Logger, type LogLevel, makeLogger } from '../../src/shared/log/log.ts';
+import { type Logger, type LogLevel, makeLogger } from '../../src/shared/log/log.ts';
 import type { LineSink } from './line-sink.ts';
 
 export const LOG_FORMATS = ['logfmt', 'json'] as const;
@@ -7,12 +7,6 @@ export type LogFormat = (typeof LOG_FORMATS)[number];
 export interface LogOptions {
   readonly level: LogLevel;
   readonly format: LogFormat;
-}
-
-/** The daemon's log: one line an event, each with its time. */
-export interface DaemonLogger extends Logger {
-  /** The daemon cannot go on. */
-  error(event: string, fields?: LogFields): void;
 }
 
 /** The line that tells of dropped ones, in either format. */
@@ -25,19 +19,14 @@ export function droppedLine(format: LogFormat): (count: number) => string {
   };
 }
 
-/** A logger that writes what the level lets through to `sink`. */
-export async function openLogger({ level, format }: LogOptions, sink: LineSink): Promise<DaemonLogger> {
-  return format === 'json' ? await jsonLogger(level, sink) : logfmtLogger(level, sink);
-}
-
-function logfmtLogger(level: LogLevel, sink: LineSink): DaemonLogger {
-  const write = (line: string): void => sink.write(`time=${now()} ${line}`);
-  const errors = makeLogger('warn', undefined, (line) => write(line.replace(/^level=warn/, 'level=error')));
-  return { ...makeLogger(level, undefined, write), error: (event, fields) => errors.warn(event, fields) };
+/** A logger that writes what the level lets through to `sink`: one line an event, each with its time. */
+export async function openLogger({ level, format }: LogOptions, sink: LineSink): Promise<Logger> {
+  if (format === 'json') return await jsonLogger(level, sink);
+  return makeLogger(level, undefined, (line) => sink.write(`time=${now()} ${line}`));
 }
 
 /** `{"level":"info","time":"…","network":"web","msg":"ADD"}`: the level as a word, fields flat, the event as `msg`. */
-async function jsonLogger(level: LogLevel, sink: LineSink): Promise<DaemonLogger> {
+async function jsonLogger(level: LogLevel, sink: LineSink): Promise<Logger> {
   const { pino } = await import('pino');
   const logger = pino(
     {

@@ -1,4 +1,4 @@
-import { fstatSync } from 'node:fs';
+import { fstatSync, readFileSync } from 'node:fs';
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import { sendDatagram } from '../../src/shared/netlink/unix.ts';
 
@@ -34,6 +34,16 @@ function assertSocket(fd: number): void {
   }
   const hint = 'Start the daemon by its systemd unit, or unset LISTEN_PID';
   throw new NetError({ kind: 'bad-environment', op: 'serve', subject: `LISTEN_FDS descriptor ${fd}`, what, hint });
+}
+
+/** Where a socket is that the service manager has opened, for people to read. Source: proc_pid_net(5), `unix`. */
+export function nameOfListener(fd: number): string {
+  const inode = String(fstatSync(fd).ino);
+  for (const line of readFileSync('/proc/self/net/unix', 'utf8').split('\n')) {
+    const [, , , , , , number, path] = line.split(/\s+/);
+    if (number === inode && path !== undefined) return path;
+  }
+  return `descriptor ${fd}`;
 }
 
 /** Node takes a longer time for 1 ms. */

@@ -1,0 +1,242 @@
+import { strict as assert } from 'node:assert';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { makeSystemdHost, type SystemdHost, systemdMissing, UNITS } from '../support/systemd-host.ts';
+import { type Attempt, waitFor } from '../support/test-host.ts';
+
+const SERVICE = 'isthmus.service';
+
+/** linux/capability.h */
+const CAPABILITIES: Readonly<Record<string, number>> = {
+  CAP_DAC_READ_SEARCH: 2,
+  CAP_NET_ADMIN: 12,
+  CAP_NET_RAW: 13,
+  CAP_SYS_PTRACE: 19,
+  CAP_SYS_ADMIN: 21,
+};
+
+describe('units under a systemd of their own', function () {
+  this.timeout(120_000);
+  let host: SystemdHost;
+  let pods = 0;
+
+  before(async function () {
+    const missing = systemdMissing();
+    if (missing === undefined) {
+      host = await makeSystemdHost();
+      return;
+    }
+    console.log(`skipped: ${missing}`);
+    this.skip();
+  });
+  after(async () => {
+    await host?.[Symbol.asyncDispose]();
+  });
+
+  /** A pod's namespace and calls for it, through the launcher. */
+  function makePod(): { id: string; call: (command: string, config: object, path?: string) => Attempt } {
+    const id = `pod${pods++}`;
+    host.run('ip', 'netns', 'add', id);
+    const env = [`CNI_CONTAINERID=${id}`, `CNI_NETNS=/run/netns/${id}`, 'CNI_IFNAME=eth0'];
+    return {
+      id,
+      call: (command, config, path = '/usr/lib/isthmus') =>
+        host.attempt(['env', `CNI_COMMAND=${command}`, `CNI_PATH=${path}`, ...env, '/usr/lib/isthmus/launcher'], {
+          input: JSON.stringify({ cniVersion: '1.1.0', name: 'web', type: 'isthmus', driver: 'bridge', ...config }),
+        }),
+    };
+  }
+
+  const ok = ({ code, stdout, stderr }: Attempt): Record<string, unknown> => {
+    assert.equal(code, 0, stdout + stderr);
+    return stdout === '' ? {} : JSON.parse(stdout);
+  };
+
+  /** The calls of a pod that the daemons have answered: `ADD ok`. */
+  const served = (id: string): string[] =>
+    host.log().flatMap((line) => {
+      const [, event, result] = new RegExp(`event=(\\w+) .*container=${id} .*result=(\\w+)`).exec(line) ?? [];
+      return event === undefined ? [] : [`${event} ${result}`];
+    });
+
+  /** What `iptables` and its like are on this machine. */
+  function useIptables(tool: string): void {
+    for (const suffix of ['', '-save', '-restore'])
+      for (const family of ['iptables', 'ip6tables'])
+        host.run(
+          'ln',
+          '-sf',
+          `/usr/sbin/${tool.replace('iptables', family)}${suffix}`,
+          `/etc/alternatives/${family}${suffix}`,
+        );
+  }
+
+  const RICH = {
+    ...{ bridge: 'isth0', isGateway: true, ipMasq: true, hairpinMode: true, macspoofchk: true },
+    ipam: { ranges: [[{ subnet: '10.88.0.0/16' }]], routes: [{ dst: '0.0.0.0/0' }] },
+  };
+
+  it('are enabled together, for boot and for sockets', () => {
+    host.run('systemctl', 'enable', SERVICE);
+    assert.match(host.run('ls', '/etc/systemd/system/multi-user.target.wants'), /^isthmus\.service$/m);
+    assert.match(host.run('ls', '/etc/systemd/system/sockets.target.wants'), /^isthmus\.socket$/m);
+  });
+
+  it('run the daemon with its status, private directories and no more capabilities than they name', () => {
+    assert.equal(host.property(SERVICE, 'StatusText'), 'Serving CNI calls on /run/isthmus/cni.sock');
+    const modes = host.run('stat', '-c', '%a %U', '/run/isthmus', '/var/lib/isthmus', '/run/isthmus/cni.sock');
+    assert.equal(modes, '700 root\n700 root\n600 root\n');
+    const status = host.run('cat', `/proc/${host.daemon()}/status`);
+    const [, names = ''] = /^CapabilityBoundingSet=(.*)$/m.exec(readFileSync(join(UNITS, SERVICE), 'utf8')) ?? [];
+    const named = names.split(' ').reduce((mask, name) => mask | (1n << BigInt(CAPABILITIES[name] ?? 63)), 0n);
+    const [, bounding = ''] = /^CapBnd:\t(\w+)$/m.exec(status) ?? [];
+    assert.equal(BigInt(`0x${bounding}`), named);
+    assert.match(status, /^NoNewPrivs:\t1$/m);
+  });
+
+  it('leave the daemon in the mount namespace of the machine', () => {
+    assert.equal(host.run('readlink', `/proc/${host.daemon()}/ns/mnt`), host.run('readlink', '/proc/1/ns/mnt'));
+  });
+
+  for (const [tool, backend] of [
+    ['nftables', 'nftables'],
+    ['iptables-nft', 'iptables'],
+    ['iptables-legacy', 'iptables'],
+  ] as const)
+    it(`let the daemon do all that it has to, with ${tool}`, () => {
+      if (backend === 'iptables') useIptables(tool);
+      const config = {
+        ...RICH,
+        firewall: { backend },
+        runtimeConfig: {
+          portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }],
+          bandwidth: { ingressRate: 1_000_000, ingressBurst: 1_000_000 },
+        },
+      };
+      const { id, call } = makePod();
+      const prevResult = ok(call('ADD', config));
+      ok(call('CHECK', { ...config, prevResult }));
+      ok(call('STATUS', config));
+      ok(call('DEL', config));
+      assert.deepEqual(served(id), ['ADD ok', 'CHECK ok', 'STATUS ok', 'DEL ok']);
+    });
+
+  it('let it say which process of another user has a host port', async () => {
+    const listen = 'setpriv --reuid=65534 --regid=65534 --clear-groups busybox nc -l -p 8081 >/dev/null 2>&1 &';
+    host.run('sh', '-c', listen);
+    await waitFor('somebody listens', () => host.run('ss', '-Hltn').includes(':8081'));
+    const { call } = makePod();
+    const portMappings = [{ hostPort: 8081, containerPort: 80, protocol: 'tcp' }];
+    const { code, stdout } = call('ADD', { ...RICH, runtimeConfig: { portMappings } });
+    assert.equal(code, 1);
+    assert.match(stdout, /busybox \(pid \d+\)/);
+  });
+
+  it('let IPAM plugins of others do their work', () => {
+    const { id, call } = makePod();
+    const ipam = { type: 'host-local', ranges: [[{ subnet: '10.99.0.0/24' }]], dataDir: '/var/lib/cni/networks' };
+    // What Debian's reference plugins know.
+    const config = { cniVersion: '1.0.0', name: 'other', bridge: 'isth1', ipam };
+    ok(call('ADD', config, '/usr/lib/cni'));
+    ok(call('DEL', config, '/usr/lib/cni'));
+    assert.deepEqual(served(id), ['ADD ok', 'DEL ok']);
+  });
+
+  it('put the packet filter back at a reload', () => {
+    const { call } = makePod();
+    ok(call('ADD', RICH));
+    const rules = (): string => host.run('nft', '--stateless', 'list', 'ruleset');
+    const before = rules();
+    host.run('nft', 'flush', 'ruleset');
+    host.run('systemctl', 'reload', SERVICE);
+    return waitFor('the rules are back', () => rules() === before).then(() => ok(call('DEL', RICH)));
+  });
+
+  /** True when another daemon than that one is ready. */
+  const isReplaced = (before: number | undefined): boolean =>
+    ![before, undefined].includes(host.daemon()) && host.property(SERVICE, 'ActiveState') === 'active';
+
+  it('start another daemon where one was killed; calls are answered all the time', async () => {
+    const before = host.daemon();
+    host.run('kill', '-KILL', String(before));
+    const { id, call } = makePod();
+    await waitFor('there is another', () => {
+      ok(call('STATUS', RICH));
+      return isReplaced(before);
+    });
+    const earlier = served(id).length;
+    ok(call('STATUS', RICH));
+    assert.equal(served(id).length, earlier + 1);
+  });
+
+  it('lose no call while the daemon is replaced', async () => {
+    const before = host.daemon();
+    host.run('systemctl', 'restart', '--no-block', SERVICE);
+    const { id, call } = makePod();
+    let pairs = 0;
+    await waitFor('there is another', () => {
+      ok(call('ADD', RICH));
+      ok(call('DEL', RICH));
+      pairs++;
+      return isReplaced(before);
+    });
+    const earlier = served(id).length;
+    // Those that waited for the new daemon for more than a second have been answered without.
+    assert.ok(earlier > 0 && earlier <= 2 * pairs, `${earlier} of ${2 * pairs}`);
+    ok(call('ADD', RICH));
+    ok(call('DEL', RICH));
+    assert.deepEqual(served(id).slice(earlier), ['ADD ok', 'DEL ok']);
+  });
+
+  it('wait at a stop for calls and their IPAM plugins, and start a daemon again for the next call', async () => {
+    const slow = `#!/bin/sh
+[ "$CNI_COMMAND" = ADD ] || exit 0
+touch /run/isth/asked
+while ! [ -e /run/isth/go ]; do sleep 0.05; done
+echo '{"cniVersion":"1.1.0","ips":[{"address":"10.98.0.9/16"}]}'
+`;
+    host.write('/run/isth/plugins/slow', slow);
+    host.run('chmod', '755', '/run/isth/plugins/slow');
+    const { id, call } = makePod();
+    const config = { name: 'slow', bridge: 'isth2', ipam: { type: 'slow' } };
+    // What lets the plugin go on begins only when the daemon is being stopped.
+    const script = `while ! [ -e /run/isth/asked ]; do sleep 0.05; done
+systemctl stop --no-block isthmus.service
+while [ "$(systemctl show --value --property=StatusText isthmus.service)" != 'Finishing the calls under way' ]; do sleep 0.05; done
+touch /run/isth/go`;
+    const stopping = host.attempt(['sh', '-c', `(${script}) >/dev/null 2>&1 &`]);
+    assert.equal(stopping.code, 0);
+    ok(call('ADD', config, '/run/isth/plugins'));
+    await waitFor('the daemon has ended', () => host.property(SERVICE, 'ActiveState') === 'inactive');
+    assert.equal(host.property(SERVICE, 'Result'), 'success');
+    assert.equal(host.property('isthmus.socket', 'ActiveState'), 'active');
+    assert.deepEqual(served(id), ['ADD ok']);
+    ok(call('DEL', config, '/run/isth/plugins'));
+    await waitFor('there is a daemon again', () => host.property(SERVICE, 'ActiveState') === 'active');
+  });
+
+  it('replace a daemon that is alive no more than in name', async () => {
+    host.override(SERVICE, '[Service]\nWatchdogSec=1\nTimeoutAbortSec=1\nLimitCORE=0');
+    host.run('systemctl', 'restart', SERVICE);
+    const before = host.daemon();
+    host.run('kill', '-STOP', String(before));
+    await waitFor('there is another', () => isReplaced(before), 30_000);
+  });
+
+  it('give up a daemon that cannot start, and the socket, so that calls are answered without at once', async () => {
+    host.override(SERVICE, '[Service]\nExecStart=\nExecStart=/bin/false');
+    host.attempt(['systemctl', 'restart', SERVICE]);
+    const { id, call } = makePod();
+    await waitFor(
+      'the socket is given up',
+      () => {
+        ok(call('STATUS', RICH));
+        return host.property('isthmus.socket', 'ActiveState') === 'failed';
+      },
+      60_000,
+    );
+    ok(call('ADD', RICH));
+    ok(call('DEL', RICH));
+    assert.deepEqual(served(id), []);
+  });
+});

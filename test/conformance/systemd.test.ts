@@ -1,0 +1,88 @@
+import { strict as assert } from 'node:assert';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, lstatSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { DECLINE } from '../../cmd/cni-plugin/protocol.ts';
+import manifest from '../../package.json' with { type: 'json' };
+import { makeNetns, netnsMissing } from '../support/netns.ts';
+import { UNITS } from '../support/systemd-host.ts';
+import { makeTempDir } from '../support/temp.ts';
+import { waitFor } from '../support/test-host.ts';
+
+const DAEMON = join(import.meta.dirname, '../../dist/cnm-shim');
+const SERVICE = 'isthmus.service';
+
+/** What would give the daemon a mount namespace of its own; see the unit. */
+const MOUNTS =
+  /^(Private(Mounts|Tmp|Devices|Network|Users)|Protect\w+|(ReadOnly|ReadWrite|Inaccessible|Exec|NoExec)Paths|Bind\w*Paths|TemporaryFileSystem|RootDirectory|RootImage|MountFlags|MountAPIVFS|DynamicUser|JoinsNamespaceOf)=/m;
+
+describe('systemd units', () => {
+  it('are sound, as systemd-analyze finds', () => {
+    using directory = makeTempDir();
+    const files = readdirSync(UNITS).map((name) => {
+      const file = join(directory.path, name);
+      writeFileSync(file, readFileSync(join(UNITS, name), 'utf8').replaceAll('/usr/lib/isthmus/cnm-shim', DAEMON));
+      return file;
+    });
+    const { status, stdout, stderr } = spawnSync('systemd-analyze', ['verify', ...files], { encoding: 'utf8' });
+    // It also tells of units of this machine that are none of ours.
+    const ours = (stdout + stderr).split('\n').filter((line) => line.includes('isthmus'));
+    assert.deepEqual([status, ours], [0, []]);
+  });
+
+  it('have nothing that makes a mount namespace', () => {
+    assert.doesNotMatch(readFileSync(join(UNITS, SERVICE), 'utf8'), MOUNTS);
+  });
+
+  describe('socket activation', () => {
+    before(function () {
+      const missing = netnsMissing();
+      if (missing === undefined) return;
+      console.log(`skipped: ${missing}`);
+      this.skip();
+    });
+
+    it('by systemd-socket-activate: the first call starts the daemon, whose end leaves the socket', async () => {
+      using ns = makeNetns('s');
+      using directory = makeTempDir();
+      const path = join(directory.path, 'cni.sock');
+      const options = ['serve', '--run-dir', join(directory.path, 'run'), '--state-dir', join(directory.path, 'state')];
+      const activate = ['systemd-socket-activate', '--fdname=cni', '-l', path, DAEMON, ...options];
+      const child = spawn('nsenter', [`--net=${ns.path}`, ...activate], { stdio: ['ignore', 'ignore', 'pipe'] });
+      let log = '';
+      child.stderr.setEncoding('utf8').on('data', (text: string) => {
+        log += text;
+      });
+      try {
+        await waitFor('the socket is there', () => existsSync(path));
+        assert.doesNotMatch(log, /daemon\.start/);
+        assert.equal(await answerOf(path), DECLINE);
+        await waitFor('the daemon logs', () =>
+          log.includes(`event=daemon.start version=${manifest.version} cni=${path} `),
+        );
+        assert.equal(await answerOf(path), DECLINE);
+        assert.deepEqual(readdirSync(join(directory.path, 'run')), ['lock']);
+        child.kill('SIGTERM');
+        assert.deepEqual(await once(child, 'exit'), [0, null]);
+        assert.ok(lstatSync(path).isSocket());
+      } finally {
+        kill(child);
+      }
+    });
+  });
+});
+
+/** The first byte of the answer to what is no request. */
+async function answerOf(path: string): Promise<number | undefined> {
+  const connection = connect(path);
+  connection.end('no request at all, but as long as the header of one is');
+  const [bytes]: Buffer[] = await once(connection, 'data');
+  connection.destroy();
+  return bytes?.[0];
+}
+
+function kill(child: ChildProcess): void {
+  if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
+}
