@@ -16,7 +16,7 @@ const DEMO = ['iproute2', 'musl-tools', 'libatomic1', 'libstdc++6', 'libnftables
 const TEST = [
   ...DEMO,
   ...['iptables', 'nftables', 'procps', 'kmod', 'strace', 'tcpdump', 'conntrack'],
-  ...['containernetworking-plugins', 'podman', 'containerd', 'runc', 'docker.io', 'dnsmasq-base'],
+  ...['containernetworking-plugins', 'podman', 'containerd', 'runc', 'docker.io', 'dnsmasq-base', 'systemd'],
 ];
 
 /** What each target needs from the distribution. Without a target: what building needs. */
