@@ -6,6 +6,7 @@ import { lockRange } from '../netlink/sys.ts';
 import { SCHEMA_VERSION } from './migrations.ts';
 import { isBroken, isCantOpen } from './sqlite-errors.ts';
 import { createFile, migrate, setAside } from './sqlite-repair.ts';
+import { ensureStateDir } from './state-dir.ts';
 
 export interface FileOptions {
   /** How long to wait for another process's transaction, in milliseconds. */
@@ -30,6 +31,8 @@ export class SqliteFile {
   readonly #statements = new Map<string, StatementSync>();
   #db: DatabaseSync;
   #inode: bigint;
+  /** Of its write-ahead log. */
+  #log: bigint | undefined;
   #keeper: number;
 
   constructor(stateDir: string, options: FileOptions) {
@@ -37,7 +40,12 @@ export class SqliteFile {
     this.#stateDir = stateDir;
     this.#path = join(stateDir, 'state.db');
     ({ db: this.#db, inode: this.#inode } = openCurrent(stateDir, this.#path, options));
+    this.#log = inodeOf(this.#logPath);
     this.#keeper = keepLog(this.#path);
+  }
+
+  get #logPath(): string {
+    return `${this.#path}-wal`;
   }
 
   /** The first row of the answer. */
@@ -64,9 +72,9 @@ export class SqliteFile {
     }
   }
 
-  /** True where another file is `state.db` now; it has been opened. */
+  /** True where another file is `state.db`, or its log, now; it has been opened. */
   renew(): boolean {
-    if (inodeOf(this.#path) === this.#inode) return false;
+    if (inodeOf(this.#path) === this.#inode && inodeOf(this.#logPath) === this.#log) return false;
     this.reopen();
     return true;
   }
@@ -85,7 +93,7 @@ export class SqliteFile {
    * would do the same after each commit: sync the log, which nobody deletes while this connection is open.
    */
   syncLog(): void {
-    const fd = openSync(`${this.#path}-wal`, 'r+');
+    const fd = openSync(this.#logPath, 'r+');
     try {
       fdatasyncSync(fd);
     } finally {
@@ -103,7 +111,9 @@ export class SqliteFile {
 
   reopen(): void {
     this.close();
+    ensureStateDir(this.#stateDir);
     ({ db: this.#db, inode: this.#inode } = openCurrent(this.#stateDir, this.#path, this.#options));
+    this.#log = inodeOf(this.#logPath);
     this.#keeper = keepLog(this.#path);
   }
 
