@@ -18,7 +18,8 @@ import { type CniHost, makeHost } from './cni-host.ts';
 import { bridgeConf, type NetConf } from './netconf.ts';
 import { makeTempDir } from './temp.ts';
 
-const DIST = resolve(import.meta.dirname, '../../dist');
+/** Where the executables are; ISTHMUS_TEST_DIST names another build. */
+const DIST = resolve(process.env.ISTHMUS_TEST_DIST ?? resolve(import.meta.dirname, '../../dist'));
 
 /** Copies of the three executables, so that a build meanwhile does not matter. `isthmus` is the launcher. */
 export interface DaemonBin extends Disposable {
@@ -32,7 +33,7 @@ export function daemonBin(): DaemonBin {
     ['cni-plugin', 'cni-plugin'],
     ['cnm-shim', 'cnm-shim'],
   ] as const) {
-    if (!existsSync(join(DIST, file))) throw new Error(`dist/${file} is missing: run "npm run build"`);
+    if (!existsSync(join(DIST, file))) throw new Error(`${join(DIST, file)} is missing: run "npm run build"`);
     copyFileSync(join(DIST, file), join(dir.path, name), constants.COPYFILE_FICLONE);
   }
   return dir;

@@ -15,6 +15,8 @@ export type Listening = { readonly path: string } | { readonly fd: number };
 const BACKLOG = 4096;
 /** A peer that neither sends the rest of its request nor reads its answer is cut off after so long, in milliseconds. */
 const IDLE_MS = 10_000;
+/** Calls that have been taken wait for so long, in milliseconds, while more and more launchers arrive. */
+const GATHERING_MS = 100;
 
 interface Waiting {
   readonly call: AcceptedCall;
@@ -34,6 +36,9 @@ export class CniServer {
   readonly #connections = new Set<Socket>();
   #running = 0;
   #scheduled = false;
+  /** A launcher has come in this turn of the event loop, so that another one may be waiting behind it. */
+  #arrived = false;
+  #served = 0;
   #draining: (() => void) | undefined;
 
   constructor(service: CniService, log: Logger, called: () => void = () => {}) {
@@ -72,6 +77,7 @@ export class CniServer {
   }
 
   #accept(connection: Socket): void {
+    this.#arrived = true;
     this.#connections.add(connection);
     connection.on('close', () => this.#connections.delete(connection));
     connection.on('error', () => connection.destroy());
@@ -122,19 +128,26 @@ export class CniServer {
     connection.resume();
   }
 
-  /** One call a turn of the event loop: what arrives meanwhile is claimed between two calls. */
+  /**
+   * One call a turn of the event loop, so that what arrives meanwhile is claimed between two calls. Of launchers that
+   * wait to be let in, a turn lets in one only (libuv 1.45), and each of them waits no longer than a second for its
+   * claim: they all come first.
+   */
   #schedule(): void {
     if (this.#scheduled || this.#waiting.length === 0) return;
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
-      const next = this.#waiting.shift();
+      const first = this.#arrived && performance.now() - this.#served < GATHERING_MS;
+      this.#arrived = false;
+      const next = first ? undefined : this.#waiting.shift();
       this.#schedule();
       if (next !== undefined) void this.#serve(next);
     });
   }
 
   async #serve({ call, connection }: Waiting): Promise<void> {
+    this.#served = performance.now();
     this.#running++;
     try {
       // The launcher has gone while its call waited: nothing has been done.
