@@ -5,7 +5,7 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { ANSWER, CLAIM, DECLINE } from '../../cmd/cni-plugin/protocol.ts';
 import { type Child, startChild } from '../support/children.ts';
-import { CONFIG, type LauncherLab, makeLauncherLab, STAND_IN } from '../support/launcher-lab.ts';
+import { CONFIG, type LauncherCall, type LauncherLab, makeLauncherLab, STAND_IN } from '../support/launcher-lab.ts';
 import {
   answerFrame,
   answering,
@@ -33,11 +33,13 @@ const NO_CLAIMS: Readonly<Record<string, Serve>> = {
   'says nothing': () => {},
 };
 
+const declineUnread = (socket: Socket): void => void socket.pause().write(Buffer.of(DECLINE));
+
 /** Peers that do not even read the request. */
 const NO_READERS: Readonly<Record<string, (socket: Socket) => void>> = {
   'reads nothing': (socket) => void socket.pause(),
   'hangs up at once': (socket) => void socket.destroy(),
-  'declines before it reads': (socket) => void socket.pause().write(Buffer.of(DECLINE)),
+  'declines before it reads': declineUnread,
 };
 
 describe('launcher before the claim', function () {
@@ -63,12 +65,19 @@ describe('launcher before the claim', function () {
       },
     });
 
-  const leftToPlugin = async (call: Parameters<LauncherLab['run']>[0] = {}): Promise<void> => {
+  const leftToPlugin = async (call: LauncherCall = {}): Promise<void> => {
     const { code, stdout, stderr, standIn } = await lab.run(call);
     assert.deepEqual([code, stdout, stderr], [STAND_IN, 'stand-in\n', '']);
     assert.deepEqual(standIn?.argv, [call.argv0 ?? lab.launcher]);
     assert.ok(standIn?.stdin.equals(Buffer.isBuffer(call.stdin) ? call.stdin : Buffer.from(CONFIG)));
     assert.deepEqual([...(standIn?.fds.keys() ?? [])], lab.inherited);
+  };
+
+  /** A call of which strace writes down the `syscalls`. */
+  const traced = (syscalls: string): { call: LauncherCall; trace: () => string } => {
+    const log = join(lab.path, 'log');
+    const prefix = ['strace', '-qq', '-o', log, '-e', `trace=${syscalls}`];
+    return { call: { prefix }, trace: () => readFileSync(log, 'utf8') };
   };
 
   for (const [title, serve] of Object.entries(NO_CLAIMS))
@@ -85,6 +94,13 @@ describe('launcher before the claim', function () {
       await leftToPlugin({ stdin: LARGE });
       assert.equal(peer.connections, 1);
     });
+
+  it('does not wait when the daemon declines before it has read all', async () => {
+    using _peer = await start(() => assert.fail('the request was read'), { connected: declineUnread });
+    const { call, trace } = traced('sendto,shutdown');
+    await leftToPlugin({ ...call, stdin: LARGE });
+    assert.match(trace(), /^sendto\(.* = \d+\n$/);
+  });
 
   it('leaves a call to the plugin where no daemon can listen', async () => {
     const at = (name: string): string => join(lab.path, name);
@@ -124,7 +140,9 @@ describe('launcher before the claim', function () {
       using _peer = await startPeer(dir, answering(0, 'served'));
       assert.equal((await lab.run({ env: { ISTHMUS_RUN_DIR: dir } })).stdout, 'served');
     }
-    await leftToPlugin({ env: { ISTHMUS_RUN_DIR: dirOf(108) } });
+    const { call, trace } = traced('connect');
+    await leftToPlugin({ ...call, env: { ISTHMUS_RUN_DIR: dirOf(108) } });
+    assert.equal(trace(), '');
   });
 
   it('goes by no relative path', async () => {
@@ -178,11 +196,9 @@ describe('launcher before the claim', function () {
     it('leaves its call to the plugin at once where the queue is full', async () => {
       const sockets = await fill(join(lab.runDir, 'cni.sock'));
       try {
-        const log = join(lab.path, 'log');
-        await leftToPlugin({ prefix: ['strace', '-qq', '-o', log, '-e', 'trace=connect,shutdown'] });
-        const trace = readFileSync(log, 'utf8');
-        assert.match(trace, /^connect\(.*EAGAIN/);
-        assert.doesNotMatch(trace, /shutdown/);
+        const { call, trace } = traced('connect,shutdown');
+        await leftToPlugin(call);
+        assert.match(trace(), /^connect\(.*EAGAIN.*\n$/);
       } finally {
         for (const socket of sockets) socket.destroy();
       }

@@ -74,6 +74,7 @@ describe('launcher without a daemon', function () {
     });
 
   it('leaves a call to the plugin whose stdin is a device, closed, or a directory', async () => {
+    using peer = await startPeer(lab.runDir, decline);
     for (const [redirect, fd0] of [
       ['< /dev/null', '/dev/null'],
       ['< /', '/'],
@@ -83,6 +84,7 @@ describe('launcher without a daemon', function () {
       assert.equal(code, STAND_IN, redirect);
       assert.equal(standIn?.fds.get(0), fd0);
     }
+    assert.equal(peer.connections, 0);
   });
 
   for (const size of [0, 1, 65_536, MIB, MIB + 1, MIB + 2, 3 * MIB])
