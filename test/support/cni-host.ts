@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -15,7 +15,7 @@ import {
 import { type HostDaemon, makeHostDaemon } from './host-daemon.ts';
 import { makeNetns, type TestNetns } from './netns.ts';
 import { type SnapshotQuery, snapshot } from './snapshot.ts';
-import { VIA, type Via } from './via.ts';
+import { pluginFile, VIA, type Via } from './via.ts';
 
 /** A network namespace that stands for a host, with pods and private directories. Disposed, nothing is left. */
 export interface CniHost extends Disposable {
@@ -127,7 +127,7 @@ function hostOf(
     ok: (one) => {
       const made = call(one);
       const answer = expectOk(runPlugin(made));
-      if (made.dir !== referenceDir && one.command !== 'VERSION') daemon?.succeeded();
+      if (isLaunched(made) && one.command !== 'VERSION') daemon?.succeeded();
       if (one.command === 'ADD' && one.pod !== undefined) pod(one.pod).ip('link', 'show', made.ifName ?? '');
       return answer;
     },
@@ -139,6 +139,11 @@ function hostOf(
 /** True where nothing of the reference's alone is called. */
 function isOurs({ dir, path = dir }: PluginCall): boolean {
   return dir !== referenceDir || path !== referenceDir;
+}
+
+/** True where it is neither the reference's nor the stand-alone plugin that is called. */
+function isLaunched({ dir, name }: PluginCall): boolean {
+  return dir !== referenceDir && realpathSync(join(dir, name)) !== realpathSync(pluginFile);
 }
 
 /** A request may be so long. */

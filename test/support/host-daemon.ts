@@ -5,15 +5,17 @@ import { accountOf, assertServed, prepareRunDir, startDaemon, type TestDaemon } 
 /** The daemon of a test's host. Disposed of, it has ended, and no call that should have been its has gone past it. */
 export interface HostDaemon extends Disposable {
   readonly runDir: string;
-  /** It runs, and has been ready. */
-  serve(): TestDaemon;
-  /** It has been killed; the next `serve` starts another one. Until then calls may go past it. */
+  /** It serves, unless it has been killed. */
+  serve(): void;
+  /** It has been killed, and calls may go past it. */
   kill(): void;
+  /** Another one serves. */
+  restart(): void;
   /** One call more that may go past it. */
   excuse(): void;
   /** One call more that has succeeded. */
   succeeded(): void;
-  /** Calls that it has carried out so far. */
+  /** Calls so far that it has carried out, or was too busy for. */
   served(): number;
 }
 
@@ -25,25 +27,31 @@ export function makeHostDaemon(netns: string, root: string): HostDaemon {
   let killed = false;
   let excused = 0;
   let succeeded = 0;
+  const start = (): void => {
+    running ??= startDaemon({ netns, runDir, stateDir: join(root, 'state'), log });
+  };
   prepareRunDir(runDir);
   return {
     runDir,
     serve: () => {
-      running ??= startDaemon({ netns, runDir, stateDir: join(root, 'state'), log });
-      return running;
+      if (!killed) start();
     },
     kill: () => {
       killed = true;
       running?.kill();
       running = undefined;
     },
+    restart: start,
     excuse: () => {
       excused++;
     },
     succeeded: () => {
       succeeded++;
     },
-    served: () => accountOf(log, runDir).served,
+    served: () => {
+      const { served, late } = accountOf(log, runDir);
+      return served + late;
+    },
     [Symbol.dispose]: () => {
       try {
         running?.end();
