@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { addCall, delCall, type Endpoint, type Route } from './daemon-calls.ts';
 import { all, at } from './daemon-serial.ts';
 import type { Outcome, SpawnCall, Spawner } from './spawner.ts';
@@ -6,18 +7,23 @@ import { median, type Summary, summarize } from './stats.ts';
 /** Calls a second; the median of some rounds. */
 export type LoadRates = Readonly<Record<'ADD' | 'DEL', number>>;
 
-/** ADD of every pod, then DEL, so many at once, `rounds` times. */
-export function measureLoad(
+/**
+ * ADD of every pod, then DEL, so many at once, `rounds` times. In between the pods are left alone for some seconds, as
+ * their kernels tell each other of their IPv6 addresses first.
+ */
+export async function measureLoad(
   spawner: Spawner,
   route: Route,
   pods: readonly Endpoint[],
   width: number,
   rounds: number,
-): LoadRates {
-  const rates = Array.from({ length: rounds }, () => {
+): Promise<LoadRates> {
+  const rates: LoadRates[] = [];
+  for (let round = 0; round < rounds; round++) {
     const added = addAll(spawner, route, pods, width);
-    return { ADD: perSecond(added), DEL: perSecond(delAll(spawner, route, pods, added, width)) };
-  });
+    await sleep(SETTLE_MS);
+    rates.push({ ADD: perSecond(added), DEL: perSecond(delAll(spawner, route, pods, added, width)) });
+  }
   return { ADD: median(rates.map(({ ADD }) => ADD)), DEL: median(rates.map(({ DEL }) => DEL)) };
 }
 
@@ -57,6 +63,8 @@ export function measureStream(spawner: Spawner, route: Route, pods: readonly End
   }
   return { idle: summarize(idle), busy: summarize(busy) };
 }
+
+const SETTLE_MS = 4000;
 
 /** So many ADDs without company, for about as many as have time while others are deleted. */
 const IDLE_ROUND = 50;

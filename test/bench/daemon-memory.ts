@@ -6,7 +6,7 @@ import type { Daemon } from './daemon-site.ts';
 import type { Spawner } from './spawner.ts';
 
 /** So many calls at once, where their time is not what counts. */
-const WIDTH = 32;
+const WIDTH = 16;
 const SETTLE_MS = 2000;
 
 /** Resident memory in MB of 10^6 bytes. */
@@ -16,12 +16,14 @@ export interface Churn {
   readonly after: readonly { readonly pairs: number; readonly rss: number }[];
 }
 
-/**
- * So many endpoints with a port each are there, all of them in one namespace, without IPv6: a thousand interfaces that
- * come up at once tell each other of their addresses for the better part of a minute.
- */
-export function makeCrowd(spawner: Spawner, route: Route, netns: TestNetns, count: number): void {
+/** Interfaces will have no IPv6: a thousand that come up at once tell each other of their addresses for a minute. */
+export function quieten(netns: TestNetns): void {
   netns.run('sysctl', '-qw', 'net.ipv6.conf.all.disable_ipv6=1', 'net.ipv6.conf.default.disable_ipv6=1');
+}
+
+/** So many endpoints with a port each are there, all of them in one namespace. */
+export function makeCrowd(spawner: Spawner, route: Route, netns: TestNetns, count: number): void {
+  quieten(netns);
   const crowd = Array.from(
     { length: count },
     (_, i): Endpoint => ({ id: `crowd${i}`, netns: netns.path, ifName: `crowd${i}`, hostPort: 20_000 + i }),

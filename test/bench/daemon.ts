@@ -1,8 +1,8 @@
 import { type CniHost, makeHost } from '../support/cni-host.ts';
-import { addCall, daemonRoute, type Endpoint, makeReferenceHost, referenceRoute } from './daemon-calls.ts';
+import { addCall, daemonRoute, type Endpoint, makeReferenceHost, type Route, referenceRoute } from './daemon-calls.ts';
 import { type Fallback, measureFallback } from './daemon-fallback.ts';
-import { type LoadRates, measureLoad, measureStream, type Stream } from './daemon-load.ts';
-import { type Churn, makeCrowd, measureChurn, settledRss } from './daemon-memory.ts';
+import { addAll, delAll, type LoadRates, measureLoad, measureStream, type Stream } from './daemon-load.ts';
+import { type Churn, makeCrowd, measureChurn, quieten, settledRss } from './daemon-memory.ts';
 import {
   comparePlain,
   comparePorts,
@@ -80,6 +80,11 @@ export async function measureDaemon(sizes: DaemonSizes): Promise<DaemonTimes> {
   return { ...(await compare(bench)), ...(await churned(bench)) };
 }
 
+function warmUp({ spawner, sizes, pods }: Bench, route: Route): void {
+  const some = pods.slice(0, sizes.warm);
+  delAll(spawner, route, some, addAll(spawner, route, some, WIDTHS.few), WIDTHS.few);
+}
+
 /** A daemon's figures beside the reference's. */
 async function compare(bench: Bench): Promise<Omit<DaemonTimes, 'churn'>> {
   const { spawner, programs, sizes, pods, staying } = bench;
@@ -89,12 +94,13 @@ async function compare(bench: Bench): Promise<Omit<DaemonTimes, 'churn'>> {
   const ports = [referenceRoute(reference, 1, true), daemonRoute(daemon, programs, 3, true)] as const;
   // Networks are there, and files have been read once.
   spawner.run([...plain, ...ports].map((route) => addCall(route, staying)));
+  for (const route of [plain[1], ports[1]]) warmUp(bench, route);
   return {
     plain: comparePlain(spawner, plain, pods.slice(0, sizes.serial)),
     ports: comparePorts(spawner, ports, pods.slice(0, sizes.chained)),
     status: measureStatus(spawner, plain[1], sizes.status),
     growth: await grown(bench, daemon),
-    load: { few: loaded(bench, plain, 'few'), many: loaded(bench, plain, 'many') },
+    load: { few: await loaded(bench, plain, 'few'), many: await loaded(bench, plain, 'many') },
     stream: measureStream(spawner, plain[1], pods, {
       deletions: sizes.load.few,
       width: WIDTHS.few,
@@ -104,10 +110,12 @@ async function compare(bench: Bench): Promise<Omit<DaemonTimes, 'churn'>> {
   };
 }
 
-async function grown({ spawner, programs, sizes, pods, staying, spare }: Bench, small: Daemon): Promise<Growth> {
+async function grown(bench: Bench, small: Daemon): Promise<Growth> {
+  const { spawner, programs, sizes, pods, staying, spare } = bench;
   await using large = await startDaemon(programs);
   const routes = [daemonRoute(small, programs, 3, true), daemonRoute(large, programs, 4, true)] as const;
   spawner.run([addCall(routes[1], staying)]);
+  warmUp(bench, routes[1]);
   makeCrowd(spawner, routes[1], spare.pod(sizes.pods + 1), sizes.crowd);
   const rss = await settledRss(large);
   const [alone, beside] = inTurn(spawner, routes, pods.slice(0, sizes.growth));
@@ -115,21 +123,22 @@ async function grown({ spawner, programs, sizes, pods, staying, spare }: Bench, 
   return { endpoints: sizes.crowd, alone: alone.ADD, beside: beside.ADD, rss };
 }
 
-function loaded({ spawner, sizes, pods }: Bench, [theirs, ours]: Routes, which: 'few' | 'many'): LoadOf {
+async function loaded({ spawner, sizes, pods }: Bench, [theirs, ours]: Routes, which: keyof Load): Promise<LoadOf> {
   const { [which]: count, rounds } = sizes.load;
   const width = WIDTHS[which];
   const some = pods.slice(0, count);
   return {
     count,
     width,
-    reference: measureLoad(spawner, theirs, some, width, 1),
-    isthmus: measureLoad(spawner, ours, some, width, rounds),
+    reference: await measureLoad(spawner, theirs, some, width, 1),
+    isthmus: await measureLoad(spawner, ours, some, width, rounds),
   };
 }
 
-async function churned({ spawner, programs, sizes, pods, staying }: Bench): Promise<Pick<DaemonTimes, 'churn'>> {
+async function churned({ spawner, programs, sizes, pods, staying, spare }: Bench): Promise<Pick<DaemonTimes, 'churn'>> {
   await using daemon = await startDaemon(programs);
   const route = daemonRoute(daemon, programs, 5, false);
   spawner.run([addCall(route, staying)]);
+  for (const pod of spare.pods) quieten(pod);
   return { churn: await measureChurn(spawner, daemon, route, pods, sizes.churn) };
 }

@@ -17,6 +17,8 @@ export interface Sizes {
 export interface DaemonSizes {
   /** Namespaces that are there to be connected. */
   readonly pods: number;
+  /** Pairs of ADD and DEL that a daemon has behind it when its time counts: it is there for months. */
+  readonly warm: number;
   /** Calls one at a time, of each side. */
   readonly serial: number;
   /** The same with chained plugins. */
@@ -41,7 +43,7 @@ const FULL: Sizes = {
   leases: 60_000,
   foreign: { chains: 5000, elements: 20_000 },
   daemon: {
-    ...{ pods: 400, serial: 200, chained: 60, status: 500, growth: 200, crowd: 1000 },
+    ...{ pods: 400, warm: 400, serial: 200, chained: 60, status: 500, growth: 200, crowd: 1000 },
     ...{ load: { few: 100, many: 400, rounds: 3 }, stream: 400, fallback: 500, churn: [2000, 10_000] },
   },
 };
@@ -54,7 +56,7 @@ const QUICK: Sizes = {
   leases: 2000,
   foreign: { chains: 500, elements: 2000 },
   daemon: {
-    ...{ pods: 40, serial: 20, chained: 10, status: 50, growth: 20, crowd: 50 },
+    ...{ pods: 40, warm: 40, serial: 20, chained: 10, status: 50, growth: 20, crowd: 50 },
     ...{ load: { few: 20, many: 40, rounds: 1 }, stream: 40, fallback: 50, churn: [40, 120] },
   },
 };
