@@ -1,9 +1,9 @@
-import { globSync, readFileSync, statSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import Mocha from 'mocha';
+import { testFiles } from './test-files.ts';
 
 const ROOT = join(import.meta.dirname, '..');
-const SUITES = ['unit', 'property', 'golden', 'arch', 'netns', 'conformance', 'e2e'] as const;
 
 /** What this process tells its parent about each test, as it happens: a crash loses no count. */
 export type TestEvent =
@@ -11,25 +11,6 @@ export type TestEvent =
   | { readonly event: 'failed'; readonly title: string }
   | { readonly event: 'skipped'; readonly title: string; readonly reason?: string }
   | { readonly event: 'done' };
-
-/**
- * The test files that `names` stand for, in the order given: a directory means those in it, no name means all suites.
- * Throws where a name stands for no test, so that a misspelt one does not pass.
- */
-export function testFiles(names: readonly string[]): string[] {
-  if (names.length === 0) return SUITES.flatMap((suite) => inDirectory(join('test', suite)));
-  return names.flatMap((name) => {
-    const path = relative(ROOT, name);
-    const stat = statSync(join(ROOT, path), { throwIfNoEntry: false });
-    const files = stat?.isDirectory() ? inDirectory(path) : stat === undefined ? [] : [path];
-    if (files.length === 0) throw new Error(`${name}: no such test file, and no directory with *.test.ts in it`);
-    return files;
-  });
-}
-
-function inDirectory(path: string): string[] {
-  return globSync(`${path}/**/*.test.ts`, { cwd: ROOT }).sort();
-}
 
 /** Runs the files one after the other in this process, with the options of package.json. */
 async function run(files: readonly string[]): Promise<void> {
@@ -75,4 +56,4 @@ function tell(event: TestEvent): void {
   process.send?.(event);
 }
 
-if (import.meta.main) await run(testFiles(process.argv.slice(2)));
+await run(testFiles(process.argv.slice(2)));
