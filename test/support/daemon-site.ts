@@ -55,10 +55,10 @@ export interface DaemonOptions {
   /** Commands in front of it, each of which execs the next one. */
   readonly prefix?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** What to run instead of the executable, without the verb. */
+  readonly program?: readonly string[];
   /** Network namespace other than the host's. */
   readonly netns?: string;
-  /** Descriptor of a listening socket, handed over as systemd does it. */
-  readonly socket?: number;
 }
 
 export type SiteCall = Partial<Omit<PluginCall, 'command'>> & { readonly pod?: number };
@@ -108,7 +108,8 @@ export function makeSite(bin: DaemonBin, { pods = 2, ...options }: SiteOptions =
     start: async (given = {}) => {
       const log = join(dir.path, `log${daemons.length}`);
       const where = { ISTHMUS_RUN_DIR: runDir, ISTHMUS_STATE_DIR: host.stateDir };
-      const daemon = launch(join(bin.path, 'cnm-shim'), log, {
+      const daemon = launch(log, {
+        program: [join(bin.path, 'cnm-shim')],
         netns: host.ns.path,
         ...given,
         env: { ...where, ...given.env },
@@ -130,15 +131,10 @@ export function makeSite(bin: DaemonBin, { pods = 2, ...options }: SiteOptions =
   };
 }
 
-/** `LISTEN_PID` has to be the daemon's, which exec does not change. */
-const ACTIVATED = 'LISTEN_FDS=1 LISTEN_FDNAMES=cni LISTEN_PID=$$ exec "$@"';
-
-function launch(file: string, log: string, { netns, prefix = [], env, socket }: DaemonOptions): Daemon {
+function launch(log: string, { program = [], netns, prefix = [], env }: DaemonOptions): Daemon {
   const err = openSync(log, 'a');
-  const activation = socket === undefined ? [] : ['sh', '-c', ACTIVATED, 'sh'];
-  const words = [`--net=${netns}`, '--', ...prefix, ...activation, file, 'serve'];
-  const stdio = ['ignore', 'ignore', err, ...(socket === undefined ? [] : [socket])] as const;
-  const child = spawn('nsenter', words, { env: { PATH: process.env.PATH, ...env }, stdio: [...stdio] });
+  const words = [`--net=${netns}`, '--', ...prefix, ...program, 'serve'];
+  const child = spawn('nsenter', words, { env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'ignore', err] });
   closeSync(err);
   const ended = once(child, 'exit').then(([code, signal]) => code ?? signal);
   const text = (): string => readFileSync(log, 'utf8');
