@@ -27,7 +27,8 @@ async function main(): Promise<void> {
     console.log(`package (${packager}): dist/${name}, ${Math.round(statSync(executable).size / 1e6)} MB`);
   }
   // A source that changed while this ran is newer than the executables, so the next set-up builds again.
-  for (const { name } of PROGRAMS) utimesSync(join(ROOT, 'dist', name), started, started);
+  for (const name of [...PROGRAMS.map((program) => program.name), 'launcher'])
+    utimesSync(join(ROOT, 'dist', name), started, started);
 }
 
 await main();

@@ -9,7 +9,9 @@ import {
   CLAIM_MS,
   LAUNCHER_MARK,
   MAGIC,
+  MAX_ANSWER,
   MAX_BODY,
+  MAX_STDIN,
   PROTOCOL_VERSION,
   REQUEST_BYTES,
 } from '../cmd/cni-plugin/protocol.ts';
@@ -66,7 +68,19 @@ function macros(): Readonly<Record<string, Macro>> {
   if (head === undefined || tail === undefined || more !== undefined)
     throw new Error('the answer to VERSION has changed');
   return {
-    ...{ MAGIC, PROTOCOL_VERSION, REQUEST_BYTES, ANSWER_BYTES, CLAIM, ANSWER, MAX_BODY, CLAIM_MS, LAUNCHER_MARK },
+    ...{
+      MAGIC,
+      PROTOCOL_VERSION,
+      REQUEST_BYTES,
+      ANSWER_BYTES,
+      CLAIM,
+      ANSWER,
+      MAX_ANSWER,
+      MAX_BODY,
+      MAX_STDIN,
+      CLAIM_MS,
+      LAUNCHER_MARK,
+    },
     ...{ COMMANDS, SUPPORTED, OLDEST: SUPPORTED[0], NEWEST },
     ...{ VERSION_HEAD: head, VERSION_TAIL: tail },
     CODE_BUSY: CATALOG.busy.cni,

@@ -10,7 +10,7 @@ const POLICY = '/usr/sbin/policy-rc.d';
 const POLICY_TEXT = '#!/bin/sh\n# isthmus: services are not started while their packages are installed\nexit 101\n';
 
 /** What the build makes below dist/. */
-const PROGRAMS = ['cni-plugin', 'cnm-shim'];
+const PROGRAMS = ['cni-plugin', 'cnm-shim', 'launcher'];
 
 const DEMO = ['iproute2', 'musl-tools', 'libatomic1', 'libstdc++6', 'libnftables1', 'binutils', 'busybox-static'];
 const TEST = [

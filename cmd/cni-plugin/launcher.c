@@ -40,8 +40,6 @@
 #define STATE_DIR "/var/lib/isthmus"
 #define SOCKET_NAME "/cni.sock"
 #define LONGEST_TIMEOUT "86400"
-/* No answer is larger; a peer that announces more is no daemon of ours. */
-#define MAX_ANSWER ((size_t)64 << 20)
 
 /* `value` is at `at` of the header, in `size` bytes, the lowest first. */
 static void put(size_t at, uint64_t value, size_t size) {
@@ -165,7 +163,7 @@ static _Noreturn void fail_claimed(const char *version, const char *what, const 
        add ? "Call DEL, then try again; the daemon's log tells more" : "Try again; the daemon's log tells more");
 }
 
-/* The sizes of stdout and stderr in the answer that begins in the bytes used. False: it is none. */
+/* The sizes of stdout and stderr in the answer that begins in the bytes used. False: it is no daemon's of ours. */
 static bool read_sizes(size_t *out, size_t *err) {
   *out = get32(4);
   *err = get32(8);

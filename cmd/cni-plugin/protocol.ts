@@ -1,5 +1,6 @@
 /**
- * What launcher and daemon say to each other over `cni.sock`: one call a connection. launcher.c has the same numbers.
+ * What launcher and daemon say to each other over `cni.sock`: one call a connection. build/launcher.ts gives the numbers
+ * to launcher.c.
  *
  * Request, little-endian: REQUEST_BYTES of header, then the body: the name the launcher was called by and `NAME=value`
  * entries, each ended by NUL, an empty entry, and stdin up to the end.
@@ -18,7 +19,7 @@
  *
  * Answer: first one byte. DECLINE: nothing has been done and will be, call the stand-alone plugin; words for a log may
  * follow, up to the end. CLAIM: the daemon does it, once; then either ANSWER (ANSWER_BYTES: the byte, exit code as one
- * byte, two zero bytes, bytes of stdout, bytes of stderr; then both), or an early end, which means that the daemon died.
+ * byte, two zero bytes, bytes of stdout, bytes of stderr; then both, MAX_ANSWER at most), or an early end, which means that the daemon died.
  * The first byte means the same in every version of the protocol.
  */
 export const MAGIC = 0x4d485349;
@@ -30,8 +31,14 @@ export const CLAIM = 0x43;
 export const DECLINE = 0x44;
 export const ANSWER = 0x41;
 
-/** A body may have the whole of stdin (1 MiB and one byte, to be refused by the handler) and an environment. */
-export const MAX_BODY = (1 << 20) + (256 << 10);
+/** Of a configuration, in bytes. */
+export const MAX_STDIN = 1 << 20;
+
+/** A body may have the whole of stdin (and one byte too many, to be refused by the handler) and an environment. */
+export const MAX_BODY = MAX_STDIN + (256 << 10);
+
+/** stdout and stderr of an answer together. */
+export const MAX_ANSWER = 64 << 20;
 
 /** How long a launcher waits for the claim, in milliseconds, before it calls the stand-alone plugin. */
 export const CLAIM_MS = 1000;

@@ -4,6 +4,7 @@ import { NetError } from '../../src/shared/errors/net-error.ts';
 import type { Attachment } from '../../src/shared/model/attachment.ts';
 import type { CallVariables, Environment } from './environment.ts';
 import type { PluginName } from './names.ts';
+import { MAX_STDIN } from './protocol.ts';
 import type { CniVersion } from './versions.ts';
 
 /** One call as it came in: who is called, with what. */
@@ -22,7 +23,6 @@ export interface Call {
 }
 
 const STDIN = 0;
-const MAX_INPUT = 1 << 20;
 
 /** All of stdin. Throws NetError `io` where it cannot be read, `decode` where it is larger than 1 MiB. */
 export function readInput(): string {
@@ -33,12 +33,12 @@ export function readInput(): string {
     const what = `cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`;
     throw new NetError({ kind: 'io', op: 'config', subject: 'stdin', what, cause });
   }
-  if (bytes.length <= MAX_INPUT) return bytes.toString();
+  if (bytes.length <= MAX_STDIN) return bytes.toString();
   throw new NetError({
     kind: 'decode',
     op: 'config',
     subject: 'stdin',
-    what: `has ${bytes.length} bytes, ${MAX_INPUT} are the limit`,
+    what: `has ${bytes.length} bytes, ${MAX_STDIN} are the limit`,
   });
 }
 

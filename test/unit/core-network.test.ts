@@ -1,4 +1,6 @@
 import { strict as assert } from 'node:assert';
+import { setImmediate } from 'node:timers/promises';
+import type { Core } from '../../src/shared/core/core.ts';
 import { createEndpoint } from '../../src/shared/core/create-endpoint.ts';
 import { deleteEndpoint } from '../../src/shared/core/delete-endpoint.ts';
 import {
@@ -86,6 +88,36 @@ describe('core: the network of endpoints', () => {
     await add(core);
     assert.notEqual(host.toString(), before);
     assert.deepEqual(await del(core), []);
+    assert.equal(host.toString(), before);
+  });
+
+  it('is locked until all of it is gone, however long its links take', async () => {
+    const host = makeFakeHost();
+    const plain = makeCore(host);
+    const before = host.toString();
+    let resume = (): void => {};
+    const waiting = new Promise<void>((resolve) => {
+      resume = resolve;
+    });
+    const removed: string[] = [];
+    const core: Core = {
+      ...plain,
+      removeLink: async ({ name }) => {
+        if (name === 'isth0') await waiting;
+        host.revert([{ op: 'link.delete', ns: 'host', name }], { host: host.own });
+        removed.push(name);
+        return undefined;
+      },
+    };
+    await add(core);
+    const gone = del(core);
+    while (removed.length === 0) await setImmediate();
+    await setImmediate();
+    assert.deepEqual([...plain.taken].includes('device:isth0'), true);
+    resume();
+    assert.deepEqual(await gone, []);
+    assert.deepEqual([...plain.taken], []);
+    assert.deepEqual(removed.at(-1), 'isth0');
     assert.equal(host.toString(), before);
   });
 

@@ -9,8 +9,6 @@
 #define NUMBER(macro) TEXT(macro)
 #define TEXT(word) #word
 
-/* The plugin refuses a larger configuration, and so does the daemon: it is handed one byte more, to see that. */
-#define MAX_STDIN ((size_t)1 << 20)
 #define CHUNK ((size_t)64 << 10)
 #define DEFAULT_TIMEOUT "60"
 

@@ -80,7 +80,8 @@ export async function removeUnusedNetwork(core: Core, network: string): Promise<
   using _lock = await core.lock(deviceKey(known.device));
   const row = core.store.networks.get(network);
   if (row === undefined || row.device !== known.device || core.store.endpoints.any(network)) return [];
-  return removeNetwork(core, row);
+  // Awaited here: the lock is held until all of it is gone.
+  return await removeNetwork(core, row);
 }
 
 /** A network that moves to another device or driver leaves nothing on the old one. */
