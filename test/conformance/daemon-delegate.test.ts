@@ -47,9 +47,9 @@ describe('the daemon and a delegate that does not answer', function () {
   const asked = (times: number) => until(() => added() === times, `${times} calls of the delegate`);
   const short: SiteCall = { env: { ISTHMUS_TIMEOUT: '1' } };
   const nothingLeft = async () => {
-    await until(() => delegate.ended().at(-1) === 'DEL', 'DEL of the delegate');
-    await until(() => site.daemon.log().includes('event=taken.back'), 'taking back');
-    await until(() => site.daemon.served('DEL') === 2, 'the DEL that takes back');
+    await until(() => site.daemon.served('ADD') === 2, 'the end of the ADD');
+    await until(() => delegate.ended().at(-1) === 'DEL' && delegate.ended().length > 2, 'DEL of the delegate');
+    await until(() => !site.host.snapshot().includes('pod0'), 'the end of the record');
     assertSame(site.host.snapshot(), clean);
   };
 
@@ -71,6 +71,7 @@ describe('the daemon and a delegate that does not answer', function () {
   });
 
   it('ISTHMUS_TIMEOUT ends the call with code 11; the ADD is taken back, though the delegate answers late', async () => {
+    delegate.hold('stubborn');
     const run = site.run('ADD', { ...slow, ...short });
     assertAbandoned(run);
     assert.match(run.json?.msg ?? '', /within 1 s/);
@@ -86,8 +87,8 @@ describe('the daemon and a delegate that does not answer', function () {
     await asked(2);
     running.child.kill('SIGKILL');
     assert.equal((await running.done).signal, 'SIGKILL');
-    delegate.release();
     await nothingLeft();
+    assert.deepEqual(delegate.ended(), ['ADD', 'DEL', 'DEL'], 'its ADD was ended by a signal');
   });
 
   it('DEL that comes while the ADD still runs waits for it', async () => {
@@ -103,15 +104,17 @@ describe('the daemon and a delegate that does not answer', function () {
     assertSame(site.host.snapshot(), clean);
   });
 
-  it.skip('a delegate that never answers a launcher that has gone: DEL and ADD work', async () => {
-    assertAbandoned(site.run('ADD', { ...slow, ...short }));
-    site.ok('DEL', slow);
-    await until(() => site.daemon.log().includes('event=taken.back'), 'taking back');
-    assertSame(site.host.snapshot(), clean);
-    delegate.release();
-    site.ok('ADD', slow);
-    site.ok('DEL', slow);
-    assertSame(site.host.snapshot(), clean);
+  it('a delegate that never answers a launcher that has gone: DEL and ADD work', async () => {
+    for (const kind of [undefined, 'stubborn'] as const) {
+      delegate.hold(kind);
+      assertAbandoned(site.run('ADD', { ...slow, ...short }));
+      site.ok('DEL', slow);
+      assertSame(site.host.snapshot(), clean);
+      delegate.release();
+      site.ok('ADD', slow);
+      site.ok('DEL', slow);
+      assertSame(site.host.snapshot(), clean);
+    }
   });
 
   it('stopped by SIGTERM, the daemon finishes the ADD that waits and takes no other; a call meanwhile is served', async () => {

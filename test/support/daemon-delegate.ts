@@ -9,8 +9,8 @@ export interface SlowDelegate {
   begun(): readonly string[];
   /** The commands that it has answered, in order. */
   ended(): readonly string[];
-  /** ADD waits until `release`. */
-  hold(): void;
+  /** ADD waits until `release`, or a signal; one that is stubborn ignores SIGTERM. */
+  hold(kind?: 'stubborn'): void;
   release(): void;
 }
 
@@ -20,12 +20,13 @@ export function slowDelegate(dir: string, type: string, address: string): SlowDe
   const answer = { cniVersion: '1.0.0', ips: [{ address }], routes: [], dns: {} };
   const script = `#!/bin/sh
 cat >/dev/null
+[ ! -e '${file('stubborn')}' ] || trap '' TERM
 echo "$CNI_COMMAND" >>'${file('begun')}'
 while [ "$CNI_COMMAND" = ADD ] && [ -e '${file('held')}' ]; do sleep 0.02; done
 echo "$CNI_COMMAND" >>'${file('ended')}'
 [ "$CNI_COMMAND" != ADD ] || echo '${JSON.stringify(answer)}'
 `;
-  for (const suffix of ['begun', 'ended', 'held']) rmSync(file(suffix), { force: true });
+  for (const suffix of ['begun', 'ended', 'held', 'stubborn']) rmSync(file(suffix), { force: true });
   writeFileSync(join(dir, type), script);
   chmodSync(join(dir, type), 0o755);
   const lines = (suffix: string): readonly string[] =>
@@ -34,7 +35,10 @@ echo "$CNI_COMMAND" >>'${file('ended')}'
     type,
     begun: () => lines('begun'),
     ended: () => lines('ended'),
-    hold: () => writeFileSync(file('held'), ''),
+    hold: (kind) => {
+      if (kind === 'stubborn') writeFileSync(file('stubborn'), '');
+      writeFileSync(file('held'), '');
+    },
     release: () => rmSync(file('held'), { force: true }),
   };
 }
