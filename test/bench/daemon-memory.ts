@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { TestNetns } from '../support/netns.ts';
 import type { Endpoint, Route } from './daemon-calls.ts';
 import { addAll, delAll } from './daemon-load.ts';
+import { at } from './daemon-serial.ts';
 import type { Daemon } from './daemon-site.ts';
 import type { Spawner } from './spawner.ts';
 
@@ -21,13 +22,16 @@ export function quieten(netns: TestNetns): void {
   netns.run('sysctl', '-qw', 'net.ipv6.conf.all.disable_ipv6=1', 'net.ipv6.conf.default.disable_ipv6=1');
 }
 
-/** So many endpoints with a port each are there, all of them in one namespace. */
-export function makeCrowd(spawner: Spawner, route: Route, netns: TestNetns, count: number): void {
-  quieten(netns);
-  const crowd = Array.from(
-    { length: count },
-    (_, i): Endpoint => ({ id: `crowd${i}`, netns: netns.path, ifName: `crowd${i}`, hostPort: 20_000 + i }),
-  );
+/**
+ * So many endpoints with a port each are there, a few in each of the namespaces. A thousand in one would be no model:
+ * each of them gets the broadcasts of the bridge, and looks through the routes of all.
+ */
+export function makeCrowd(spawner: Spawner, route: Route, namespaces: readonly TestNetns[], count: number): void {
+  for (const netns of namespaces) quieten(netns);
+  const crowd = Array.from({ length: count }, (_, i): Endpoint => {
+    const netns = at(namespaces, i % namespaces.length).path;
+    return { id: `crowd${i}`, netns, ifName: `crowd${i}`, hostPort: 20_000 + i };
+  });
   addAll(spawner, route, crowd, WIDTH);
 }
 

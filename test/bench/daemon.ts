@@ -71,9 +71,9 @@ const WIDTHS = { few: 16, many: 64 } as const;
 export async function measureDaemon(sizes: DaemonSizes): Promise<DaemonTimes> {
   using spawner = makeSpawner();
   using programs = copyPrograms();
-  using spare = makeHost(sizes.pods + 2);
+  using spare = makeHost(sizes.pods + 1 + sizes.homes);
   const [staying, ...pods] = spare.pods
-    .slice(0, -1)
+    .slice(0, sizes.pods + 1)
     .map(({ path }, i): Endpoint => ({ id: `pod${i}`, netns: path, hostPort: 10_000 + i }));
   if (staying === undefined) throw new Error('there are no pods');
   const bench: Bench = { spawner, programs, sizes, pods, staying, spare };
@@ -116,7 +116,7 @@ async function grown(bench: Bench, small: Daemon): Promise<Growth> {
   const routes = [daemonRoute(small, programs, 3, true), daemonRoute(large, programs, 4, true)] as const;
   spawner.run([addCall(routes[1], staying)]);
   warmUp(bench, routes[1]);
-  makeCrowd(spawner, routes[1], spare.pod(sizes.pods + 1), sizes.crowd);
+  makeCrowd(spawner, routes[1], spare.pods.slice(sizes.pods + 1), sizes.crowd);
   const rss = await settledRss(large);
   const [alone, beside] = inTurn(spawner, routes, pods.slice(0, sizes.growth));
   if (alone === undefined || beside === undefined) throw new Error('nothing was measured');

@@ -27,6 +27,8 @@ export interface DaemonSizes {
   /** ADDs beside none and beside so many other endpoints. */
   readonly growth: number;
   readonly crowd: number;
+  /** Namespaces that the others are in. */
+  readonly homes: number;
   /** Calls at once: `few` of them 16 at once, `many` 64 at once. */
   readonly load: { readonly few: number; readonly many: number; readonly rounds: number };
   /** ADDs alone and while others are deleted. */
@@ -43,7 +45,7 @@ const FULL: Sizes = {
   leases: 60_000,
   foreign: { chains: 5000, elements: 20_000 },
   daemon: {
-    ...{ pods: 400, warm: 400, serial: 200, chained: 60, status: 500, growth: 200, crowd: 1000 },
+    ...{ pods: 400, warm: 400, serial: 200, chained: 60, status: 500, growth: 200, crowd: 1000, homes: 200 },
     ...{ load: { few: 100, many: 400, rounds: 3 }, stream: 400, fallback: 500, churn: [2000, 10_000] },
   },
 };
@@ -56,7 +58,7 @@ const QUICK: Sizes = {
   leases: 2000,
   foreign: { chains: 500, elements: 2000 },
   daemon: {
-    ...{ pods: 40, warm: 40, serial: 20, chained: 10, status: 50, growth: 20, crowd: 50 },
+    ...{ pods: 40, warm: 40, serial: 20, chained: 10, status: 50, growth: 20, crowd: 50, homes: 10 },
     ...{ load: { few: 20, many: 40, rounds: 1 }, stream: 40, fallback: 50, churn: [40, 120] },
   },
 };
