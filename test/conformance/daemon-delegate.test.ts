@@ -117,6 +117,25 @@ describe('the daemon and a delegate that does not answer', function () {
     }
   });
 
+  it('the daemon is killed meanwhile: code 11; DEL works without a daemon and with another one', async () => {
+    for (const another of [false, true]) {
+      delegate.hold();
+      const calls = added();
+      const running = site.begin('ADD', slow);
+      await asked(calls + 1);
+      await site.daemon.end('SIGKILL');
+      assertAbandoned(await running.done);
+      if (another) await site.start();
+      delegate.release();
+      site.ok('DEL', slow);
+      assertSame(site.host.snapshot(), clean);
+      if (!another) await site.start();
+      site.ok('ADD', slow);
+      site.ok('DEL', slow);
+      assertSame(site.host.snapshot(), clean);
+    }
+  });
+
   it('stopped by SIGTERM, the daemon finishes the ADD that waits and takes no other; a call meanwhile is served', async () => {
     const running = site.begin('ADD', slow);
     await asked(2);
