@@ -5,8 +5,9 @@ import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MAGIC, MAX_BODY, PROTOCOL_VERSION, REQUEST_BYTES } from '../../cmd/cni-plugin/protocol.ts';
+import { MAX_BODY, REQUEST_BYTES } from '../../cmd/cni-plugin/protocol.ts';
 import type { CniCommand } from '../support/cni.ts';
+import { firstByte, flood, header, request, STRANGER, wholeRequest } from '../support/daemon-client.ts';
 import { type DaemonBin, type DaemonSite, daemonBin, makeSite, until } from '../support/daemon-site.ts';
 import { assertSame } from '../support/snapshot.ts';
 import { makeTempDir } from '../support/temp.ts';
@@ -219,60 +220,3 @@ describe('the daemon and clients that are no launchers', function () {
     return bytes;
   }
 });
-
-function header(length: number): Buffer {
-  const bytes = Buffer.alloc(REQUEST_BYTES);
-  bytes.writeUInt32LE(MAGIC, 0);
-  bytes.writeUInt16LE(PROTOCOL_VERSION, 4);
-  bytes.writeUInt32LE(length, 8);
-  bytes.writeInt32LE(-1, 12);
-  return bytes;
-}
-
-/** A request with this body, from no network namespace that there is. */
-function request(body: string): Buffer {
-  const bytes = Buffer.from(body, 'latin1');
-  return Buffer.concat([header(bytes.length), bytes]);
-}
-
-async function wholeRequest(socket: Socket): Promise<Buffer> {
-  let bytes = Buffer.alloc(0);
-  for await (const piece of socket.iterator({ destroyOnReturn: false })) {
-    bytes = Buffer.concat([bytes, piece]);
-    if (bytes.length >= REQUEST_BYTES && bytes.length === REQUEST_BYTES + bytes.readUInt32LE(8)) break;
-  }
-  bytes.writeInt32LE(-1, 12);
-  return bytes;
-}
-
-/** What the daemon says first; nothing where it closes the connection. */
-async function firstByte(socket: Socket): Promise<string> {
-  let said = '';
-  socket.on('data', (piece: Buffer) => {
-    said += piece.toString('latin1');
-  });
-  if (!socket.closed) await once(socket, 'close');
-  return said.slice(0, 1);
-}
-
-/** `count` MB after `first`, or as much as the daemon lets in. */
-async function flood(socket: Socket, first: Buffer, count: number): Promise<void> {
-  const piece = Buffer.alloc(1 << 20, 'x');
-  socket.write(first);
-  for (let i = 0; i < count && !socket.destroyed; i++) {
-    if (!socket.write(piece)) await Promise.race([once(socket, 'drain'), once(socket, 'close')]).catch(() => {});
-  }
-  socket.end();
-}
-
-/** Somebody who can reach the socket: asks for an ADD, and prints what he gets to see. */
-const STRANGER = `
-let bytes = 0;
-const socket = require('node:net').connect(process.argv[1], () => {
-  process.stdout.write('connected; ');
-  socket.write(Buffer.from('${request('isthmus\0CNI_COMMAND=STATUS\0\0{}').toString('hex')}', 'hex'));
-});
-socket.on('error', () => {});
-socket.on('data', (piece) => { bytes += piece.length; });
-socket.on('close', () => console.log('closed after ' + bytes + ' bytes'));
-`;

@@ -1,0 +1,62 @@
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { MAGIC, PROTOCOL_VERSION, REQUEST_BYTES } from '../../cmd/cni-plugin/protocol.ts';
+
+/** The header of a request with a body of so many bytes, without a namespace. */
+export function header(length: number): Buffer {
+  const bytes = Buffer.alloc(REQUEST_BYTES);
+  bytes.writeUInt32LE(MAGIC, 0);
+  bytes.writeUInt16LE(PROTOCOL_VERSION, 4);
+  bytes.writeUInt32LE(length, 8);
+  bytes.writeInt32LE(-1, 12);
+  return bytes;
+}
+
+/** A request with this body, from no network namespace that there is. */
+export function request(body: string): Buffer {
+  const bytes = Buffer.from(body, 'latin1');
+  return Buffer.concat([header(bytes.length), bytes]);
+}
+
+/** What a launcher sends, to the last byte, as one without a namespace. */
+export async function wholeRequest(socket: Socket): Promise<Buffer> {
+  let bytes = Buffer.alloc(0);
+  for await (const piece of socket.iterator({ destroyOnReturn: false })) {
+    bytes = Buffer.concat([bytes, piece]);
+    if (bytes.length >= REQUEST_BYTES && bytes.length === REQUEST_BYTES + bytes.readUInt32LE(8)) break;
+  }
+  bytes.writeInt32LE(-1, 12);
+  return bytes;
+}
+
+/** What the daemon says first; nothing where it closes the connection. */
+export async function firstByte(socket: Socket): Promise<string> {
+  let said = '';
+  socket.on('data', (piece: Buffer) => {
+    said += piece.toString('latin1');
+  });
+  if (!socket.closed) await once(socket, 'close');
+  return said.slice(0, 1);
+}
+
+/** `count` MB after `first`, or as much as the daemon lets in. */
+export async function flood(socket: Socket, first: Buffer, count: number): Promise<void> {
+  const piece = Buffer.alloc(1 << 20, 'x');
+  socket.write(first);
+  for (let i = 0; i < count && !socket.destroyed; i++) {
+    if (!socket.write(piece)) await Promise.race([once(socket, 'drain'), once(socket, 'close')]).catch(() => {});
+  }
+  socket.end();
+}
+
+/** Somebody who can reach the socket: asks for an ADD, and prints what he gets to see. */
+export const STRANGER = `
+let bytes = 0;
+const socket = require('node:net').connect(process.argv[1], () => {
+  process.stdout.write('connected; ');
+  socket.write(Buffer.from('${request('isthmus\0CNI_COMMAND=STATUS\0\0{}').toString('hex')}', 'hex'));
+});
+socket.on('error', () => {});
+socket.on('data', (piece) => { bytes += piece.length; });
+socket.on('close', () => console.log('closed after ' + bytes + ' bytes'));
+`;
