@@ -17,7 +17,9 @@ describe('ctr run --cni', function () {
   const exec = (id: string, ...command: string[]): string =>
     ctr('task', 'exec', '--exec-id', `exec${++execs}`, id, ...command);
   const address = (id: string): string => {
-    const shown = exec(id, 'ip', '-o', '-4', 'addr', 'show', 'dev', 'eth0');
+    let shown = '';
+    // On a busy machine ctr may end before it has passed on what the command printed.
+    for (let i = 0; i < 5 && shown === ''; i++) shown = exec(id, 'ip', '-o', '-4', 'addr', 'show', 'dev', 'eth0');
     const found = /inet ([\d.]+)\//.exec(shown)?.[1];
     assert.ok(found, `${id} has no address: ${shown}`);
     return found;

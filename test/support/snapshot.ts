@@ -59,18 +59,35 @@ export function assertSame(actual: string, expected: string, what = ''): void {
   assert.fail([`the host is not as it was${what === '' ? '' : ` (${what})`}:`, ...lost, ...found].join('\n'));
 }
 
+/** As few programs as will do, for what they cost is what a snapshot costs. */
+const SCRIPT = `ip -d -o link
+  ip -o addr
+  ip -4 -batch - <<END
+route show table all
+rule
+neigh show nud permanent
+END
+  ip -6 -batch - <<END
+route show table all
+rule
+neigh show nud permanent
+END
+  nft list ruleset
+  tc qdisc show
+  cd /proc/sys/net
+  grep -sH '' ${SYSCTLS.join(' ')}
+  true`;
+
 function namespaceText(path: string): string {
-  const inside = (file: string, ...args: string[]): string =>
-    execFileSync('nsenter', [`--net=${path}`, '--', file, ...args], {
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-  const script = `ip -d -o link; ip -o addr; ip -4 route show table all; ip -6 route show table all; ip -4 rule; ip -6 rule
-    ip neigh show nud permanent; ip -6 neigh show nud permanent; nft list ruleset
-    tc qdisc show | grep -E '^qdisc (tbf|ingress|clsact)'
-    cd /proc/sys/net && for k in ${SYSCTLS.join(' ')}; do [ -e $k ] && echo $k=$(cat $k); done; true`;
-  return stripMomentary(inside('sh', '-c', script));
+  const text = execFileSync('nsenter', [`--net=${path}`, '--', 'sh', '-c', SCRIPT], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  return stripMomentary(text);
 }
+
+/** Queues that the kernel gives a device by itself. */
+const OWN_QUEUE = /^qdisc (?!tbf|ingress|clsact)/;
 
 /** What a line says of the moment rather than of the configuration: words with their value, and flags. */
 const MOMENTARY = [
@@ -94,7 +111,7 @@ function stripMomentary(text: string): string {
       .trim();
   const lines = text.replaceAll('\\', ' ').split('\n').map(strip);
   return lines
-    .filter((line) => line !== '' && !ITSELF.test(line))
+    .filter((line) => line !== '' && !ITSELF.test(line) && !OWN_QUEUE.test(line))
     .sort()
     .join('\n');
 }
