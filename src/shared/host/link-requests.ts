@@ -17,7 +17,7 @@ import {
   RTM_NEWLINK,
   RTM_SETLINK,
 } from '../netlink/constants.ts';
-import { bridgeLink, type LinkInfo, link, MACVLAN_MODE } from '../netlink/link.ts';
+import { bridgeLink, IN6_ADDR_GEN_MODE, type LinkInfo, link, linkSpec, MACVLAN_MODE } from '../netlink/link.ts';
 import type { Request } from '../netlink/socket.ts';
 
 type OpOf<N extends Op['op']> = Extract<Op, { op: N }>;
@@ -53,6 +53,12 @@ export function createLink(op: OpOf<'link.create'>, resolver: Resolver): Request
     },
   });
   return { type: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL, payload };
+}
+
+/** The kernel takes it in a message of its own only: with others it would come after IFF_UP has had its effect. */
+export function setLinkSpec(name: string, mode: keyof typeof IN6_ADDR_GEN_MODE): Request {
+  const inet6 = { addrGenMode: IN6_ADDR_GEN_MODE[mode] };
+  return { type: RTM_SETLINK, payload: linkSpec.encode({ header: {}, attrs: { name, spec: { inet6 } } }) };
 }
 
 export function setLink(name: string, set: LinkChanges, resolver: Resolver): Request {

@@ -159,6 +159,7 @@ function changeWords({
   master,
   alias,
   group,
+  addrGenMode,
 }: LinkChanges): Word[] {
   return [
     ...pair('address', mac),
@@ -169,6 +170,7 @@ function changeWords({
     ...onOff('allmulticast', allMulticast),
     ...pair('txqueuelen', txQueueLength),
     ...pair('alias', alias),
+    ...pair('addrgenmode', addrGenMode),
     up !== undefined && (up ? 'up' : 'down'),
   ];
 }

@@ -1,7 +1,7 @@
 import type { Op } from '../model/op.ts';
 import type { Request } from '../netlink/socket.ts';
 import { changeAddress, changeForwarding, changeNeighbour, changeRoute } from './address-requests.ts';
-import { changeVlan, type Resolver, setLink, setPort } from './link-requests.ts';
+import { changeVlan, type Resolver, setPort } from './link-requests.ts';
 import { changeTbf } from './shaping-requests.ts';
 
 /** Ops that are not one message to rtnetlink. */
@@ -10,6 +10,7 @@ type OtherOp = Extract<
   {
     op:
       | 'link.create'
+      | 'link.set'
       | 'link.delete'
       | 'sysctl.set'
       | 'firewall.add'
@@ -25,8 +26,6 @@ type OtherOp = Extract<
 /** The message that carries out an Op that needs no other. */
 export function requestOf(op: Exclude<Op, OtherOp>, resolver: Resolver): Request {
   switch (op.op) {
-    case 'link.set':
-      return setLink(op.name, op.set, resolver);
     case 'port.set':
       return setPort(op);
     case 'vlan.add':

@@ -1,11 +1,11 @@
 import { NetError } from '../errors/net-error.ts';
 import type { Op } from '../model/op.ts';
-import { ENODEV, ENOENT, RTEXT_FILTER_SKIP_STATS, RTM_GETLINK } from '../netlink/constants.ts';
+import { EAFNOSUPPORT, ENODEV, ENOENT, RTEXT_FILTER_SKIP_STATS, RTM_GETLINK } from '../netlink/constants.ts';
 import { type LinkMessage, link } from '../netlink/link.ts';
 import { type Request, socketError } from '../netlink/socket.ts';
 import { flushConnections } from './conntrack.ts';
 import { badOp, missingLink, NO_FIREWALL, opError, otherKind } from './failure.ts';
-import { createLink, deleteLink, type Resolver, setLink } from './link-requests.ts';
+import { createLink, deleteLink, type Resolver, setLink, setLinkSpec } from './link-requests.ts';
 import type { LinuxNamespace } from './linux-namespace.ts';
 import { changeElements, type ElementOp, elementLine } from './nft.ts';
 import { redirects } from './read-shaping.ts';
@@ -28,7 +28,8 @@ type SysctlOp = Extract<Op, { op: 'sysctl.set' }>;
 
 /** What can be held back, by the way in which it goes to the kernel. */
 interface Queues {
-  readonly requests: Queue<'requests', { readonly op: Op; readonly request: Request }>;
+  /** `unless`: the error that means there is nothing to do. */
+  readonly requests: Queue<'requests', { readonly op: Op; readonly request: Request; readonly unless: number }>;
   readonly sysctls: Queue<'sysctls', { readonly op: SysctlOp; readonly path: string }>;
   readonly added: Queue<'added', ElementOp>;
   readonly deleted: Queue<'deleted', ElementOp>;
@@ -97,6 +98,12 @@ export class Run {
         }
         this.#indexes.clear();
         return;
+      case 'link.set': {
+        const { addrGenMode, ...set } = op.set;
+        if (addrGenMode !== undefined) this.#request(op, ns, setLinkSpec(op.name, addrGenMode), EAFNOSUPPORT);
+        if (Object.keys(set).length > 0) this.#request(op, ns, setLink(op.name, set, this.#resolver(op, ns)));
+        return;
+      }
       case 'link.delete':
         this.#request(op, ns, deleteLink(this.#ownLink(op, ns)));
         this.#indexes.clear();
@@ -124,8 +131,8 @@ export class Run {
     return index;
   }
 
-  #request(op: Op, ns: LinuxNamespace, request: Request): void {
-    this.#queue('requests', ns).items.push({ op, request });
+  #request(op: Op, ns: LinuxNamespace, request: Request, unless = 0): void {
+    this.#queue('requests', ns).items.push({ op, request, unless });
   }
 
   /** The steps held back of this kind and namespace; others have been sent. */
@@ -202,9 +209,9 @@ function carryOut(pending: Pending): NetError[] {
 
 function sendRequests({ ns, items }: Queues['requests']): NetError[] {
   const replies = ns.route.exchange(items.map(({ request }) => request));
-  return items.flatMap(({ op }, i) => {
+  return items.flatMap(({ op, unless }, i) => {
     const { errno = 0, text = '' } = replies[i] ?? {};
-    return errno === 0 ? [] : [opError(op, shapingErrno(op, errno), text)];
+    return errno === 0 || errno === unless ? [] : [opError(op, shapingErrno(op, errno), text)];
   });
 }
 

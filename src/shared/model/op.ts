@@ -14,6 +14,11 @@ export interface LinkChanges {
   readonly allMulticast?: boolean;
   /** Packets. */
   readonly txQueueLength?: number;
+  /**
+   * `none`: the link gets no IPv6 link-local address when it goes up. Nothing to do where the kernel has no IPv6.
+   * Equivalent: `ip link set dev X addrgenmode none`.
+   */
+  readonly addrGenMode?: 'none';
 }
 
 export interface PortChanges {

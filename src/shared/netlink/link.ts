@@ -78,6 +78,18 @@ const BRIDGE_LINK_ATTRS = {
 /** RTM_NEWLINK, RTM_GETLINK, RTM_SETLINK, RTM_DELLINK. */
 export const link = body(IFINFOMSG, LINK_ATTRS);
 
+/** linux/if_link.h, IFLA_INET6_*: what a link's IFLA_AF_SPEC has for AF_INET6. */
+const INET6_SPEC = { addrGenMode: attr(8, u8) };
+
+/** RTM_SETLINK of what answers show among much else, which nobody wants to have decoded. */
+export const linkSpec = body(IFINFOMSG, {
+  name: attr(3, string),
+  spec: attr(26, nested({ inet6: attr(10, nested(INET6_SPEC)) })),
+});
+
+/** linux/if_link.h, enum in6_addr_gen_mode. */
+export const IN6_ADDR_GEN_MODE = { none: 1 } as const;
+
 /** The same messages with family AF_BRIDGE: port flags and VLANs. */
 export const bridgeLink = body(IFINFOMSG, BRIDGE_LINK_ATTRS);
 

@@ -20,8 +20,10 @@ export function planPort(options: BridgeOptions, view: View, facts: EndpointFact
       mtu,
       master: options.bridge,
       alias: facts.alias,
-      up: true,
     },
+    // A port has no use for an address. With a thousand of them, each event of any link would walk all their routes.
+    { op: 'link.set', ns: 'host', name: hostIf, set: { addrGenMode: 'none' } },
+    { op: 'link.set', ns: 'host', name: hostIf, set: { up: true } },
   ];
   if (options.hairpin || options.portIsolation) {
     const set = { ...(options.hairpin ? { hairpin: true } : {}), ...(options.portIsolation ? { isolated: true } : {}) };
