@@ -1,12 +1,15 @@
 import { strict as assert } from 'node:assert';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { on } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { type LinuxHost, openLinuxHost } from '../../src/shared/host/linux-host.ts';
 import { runNftCommand, TABLE } from '../../src/shared/host/nft.ts';
-import { makeNetns, netnsMissing, withNetns } from '../support/netns.ts';
-import { attachOps, failure } from './host-fixture.ts';
+import type { Op } from '../../src/shared/model/op.ts';
+import { makeNetns, netnsMissing, type TestNetns, withNetns } from '../support/netns.ts';
+import { attachOps, BRIDGE, failure } from './host-fixture.ts';
 
 describe('LinuxHost on this machine', () => {
   let host: LinuxHost;
@@ -174,4 +177,62 @@ describe('LinuxHost on this machine', () => {
       assert.match(missing.error, /No such file or directory/);
     });
   });
+
+  it('tells neighbours of an address at once, or where it stays, once all is done', async function () {
+    this.timeout(20_000);
+    using outside = makeNetns('host-');
+    for (const stays of [false, true]) {
+      using staying = openLinuxHost({}, { stays });
+      using ns = staying.open(outside.path);
+      using first = makeNetns('sandbox-');
+      using second = makeNetns('sandbox-');
+      const pods = [first, second].map(({ path }) => staying.open(path));
+      const [one = assert.fail(), two = assert.fail()] = pods;
+      const name = (pod: number): string => `${stays ? 'later' : 'now'}${pod}`;
+      if (!stays) staying.apply([BRIDGE], { host: ns });
+      staying.apply([portOp(name(1)), up('host', name(1)), up('sandbox', 'eth0')], { host: ns, sandbox: one });
+      using heard = await listen(first);
+      const mac = '0a:58:0a:09:00:02';
+      const announces = { dev: 'eth0', mac, addresses: ['10.9.0.2'] };
+      const key = 'net/ipv4/conf/eth0/arp_notify';
+      const ops: Op[] = [
+        portOp(name(2), mac),
+        up('host', name(2)),
+        { op: 'sysctl.set', ns: 'sandbox', key, value: '1', announces },
+        { op: 'addr.add', ns: 'sandbox', dev: 'eth0', address: '10.9.0.2/16' },
+        up('sandbox', 'eth0'),
+      ];
+      staying.apply(ops, { host: ns, sandbox: two });
+      assert.equal(staying.observe(two, { sysctls: [key] }).sysctls.get(key), '1');
+      const line = await heard.line();
+      assert.match(
+        line,
+        /^0a:58:0a:09:00:02 > ff:ff:ff:ff:ff:ff, .*Request who-has 10\.9\.0\.2 tell 10\.9\.0\.2, length 28$/,
+      );
+      for (const pod of pods) pod[Symbol.dispose]();
+    }
+  });
 });
+
+function portOp(name: string, mac?: string): Op {
+  const peer = { ns: 'sandbox', name: 'eth0', ...(mac === undefined ? {} : { mac }) } as const;
+  return { op: 'link.create', ns: 'host', name, link: { kind: 'veth', peer }, master: 'br0' };
+}
+
+function up(ns: 'host' | 'sandbox', name: string): Op {
+  return { op: 'link.set', ns, name, set: { up: true } };
+}
+
+/** What is heard of ARP on the link of a pod. */
+async function listen(pod: TestNetns): Promise<Disposable & { line(): Promise<string> }> {
+  const dump = spawn('nsenter', [`--net=${pod.path}`, 'tcpdump', '-e', '-t', '-nn', '-l', '-i', 'eth0', 'arp'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const lines = createInterface({ input: dump.stdout });
+  const heard = on(lines, 'line');
+  for await (const chunk of dump.stderr) if (/listening on/.test(String(chunk))) break;
+  return {
+    line: async () => String((await heard.next()).value),
+    [Symbol.dispose]: () => void dump.kill(),
+  };
+}

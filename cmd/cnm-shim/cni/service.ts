@@ -62,7 +62,7 @@ export class CniService implements Disposable {
     this.#stateDir = stateDir;
     this.#env = env;
     this.#log = log;
-    this.#host = openLinuxHost(env);
+    this.#host = openLinuxHost(env, { stays: true });
     this.#cookie = netnsCookie(this.#host.own.route.fd);
     this.#remover = new LinkRemover(this.#host.own);
     this.#locks = new LockQueue(stateDir);

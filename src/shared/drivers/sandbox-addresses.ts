@@ -1,4 +1,5 @@
 import type { View } from '../host/host.ts';
+import { formatAddr } from '../model/addr.ts';
 import type { RouteSpec } from '../model/link.ts';
 import type { Op, Plan } from '../model/op.ts';
 import { formatPrefix } from '../model/prefix.ts';
@@ -9,6 +10,8 @@ export interface AddressOptions {
   readonly up: boolean;
   /** True keeps IPv6 duplicate address detection, which takes one to two seconds. */
   readonly detectDuplicates: boolean;
+  /** MAC of the interface. */
+  readonly mac: string;
 }
 
 /** Puts addresses and routes on `ifName` in the sandbox and sets it up, whatever driver made it. */
@@ -16,7 +19,12 @@ export function planAddresses(sandbox: View, ifName: string, addressing: Address
   const ops: Op[] = [];
   const undo: Op[] = [];
   const families = new Set(addressing.addresses.map(({ address }) => address.addr.family));
-  if (families.has(4)) ops.push(sysctl(`net/ipv4/conf/${ifName}/arp_notify`, '1'));
+  if (families.has(4)) {
+    const own = addressing.addresses.filter(({ address }) => address.addr.family === 4);
+    const announces = { dev: ifName, mac: options.mac, addresses: own.map(({ address }) => formatAddr(address.addr)) };
+    const notify = sysctl(`net/ipv4/conf/${ifName}/arp_notify`, '1');
+    ops.push(options.up ? { ...notify, announces } : notify);
+  }
   if (families.has(6)) {
     if (sandbox.sysctls.get('net/ipv6/conf/lo/disable_ipv6') === '1') {
       ops.push(sysctl('net/ipv6/conf/lo/disable_ipv6', '0'));
@@ -57,6 +65,6 @@ function routeOp(ifName: string, route: RouteSpec, { addresses }: Addressing): O
   };
 }
 
-function sysctl(key: string, value: string): Op {
+function sysctl(key: string, value: string): Extract<Op, { op: 'sysctl.set' }> {
   return { op: 'sysctl.set', ns: 'sandbox', key, value, optional: true };
 }

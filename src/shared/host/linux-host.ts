@@ -1,5 +1,6 @@
 import { NetError } from '../errors/net-error.ts';
 import type { Op } from '../model/op.ts';
+import { announceLater } from './announce.ts';
 import { isAbsence } from './failure.ts';
 import type { Host, HostIdentity, Namespace, Namespaces, View, ViewQuery } from './host.ts';
 import { LinuxIdentity } from './identity.ts';
@@ -12,12 +13,19 @@ import { readShaping } from './read-shaping.ts';
 import { type LinuxNamespaces, Run } from './run.ts';
 import { readSysctl, sysctlPath } from './sysctl.ts';
 
+export interface LinuxHostOptions {
+  /** True in a process that goes on after a call: what can wait until it has been answered does. Default false. */
+  readonly stays?: boolean;
+}
+
 /** The kernel of this machine, as the calling thread's network namespace shows it. Close it with `using`. */
 export class LinuxHost implements Host, Disposable {
   readonly own: LinuxNamespace;
+  readonly #announce: typeof announceLater | undefined;
   readonly identity: HostIdentity;
 
-  constructor(env: NodeJS.ProcessEnv) {
+  constructor(env: NodeJS.ProcessEnv, { stays = false }: LinuxHostOptions = {}) {
+    this.#announce = stays ? announceLater : undefined;
     this.own = openOwnNamespace();
     this.identity = new LinuxIdentity(env, this.own);
   }
@@ -42,9 +50,10 @@ export class LinuxHost implements Host, Disposable {
   }
 
   apply(ops: readonly Op[], namespaces: Namespaces): void {
-    new Run(linuxNamespaces(namespaces), (error) => {
+    const fail = (error: NetError): never => {
       throw error;
-    }).all(ops);
+    };
+    new Run(linuxNamespaces(namespaces), fail, this.#announce).all(ops);
   }
 
   revert(ops: readonly Op[], namespaces: Namespaces): NetError[] {
@@ -62,8 +71,8 @@ export class LinuxHost implements Host, Disposable {
 }
 
 /** The host that the caller runs on; `env` names it where ISTHMUS_HOST_ID is set. */
-export function openLinuxHost(env: NodeJS.ProcessEnv = process.env): LinuxHost {
-  return new LinuxHost(env);
+export function openLinuxHost(env: NodeJS.ProcessEnv = process.env, options: LinuxHostOptions = {}): LinuxHost {
+  return new LinuxHost(env, options);
 }
 
 function readSysctls(ns: LinuxNamespace, keys: readonly string[]): ReadonlyMap<string, string> {

@@ -3,6 +3,7 @@ import type { Op } from '../model/op.ts';
 import { EAFNOSUPPORT, ENODEV, ENOENT, RTEXT_FILTER_SKIP_STATS, RTM_GETLINK } from '../netlink/constants.ts';
 import { type LinkMessage, link } from '../netlink/link.ts';
 import { type Request, socketError } from '../netlink/socket.ts';
+import type { Announced } from './announce.ts';
 import { flushConnections } from './conntrack.ts';
 import { badOp, missingLink, NO_FIREWALL, opError, otherKind } from './failure.ts';
 import { createLink, deleteLink, type Resolver, setLink, setLinkSpec } from './link-requests.ts';
@@ -24,6 +25,7 @@ interface Queue<K extends string, T> {
   readonly items: T[];
 }
 
+type Announce = (ns: LinuxNamespace, announced: Announced) => void;
 type SysctlOp = Extract<Op, { op: 'sysctl.set' }>;
 
 /** What can be held back, by the way in which it goes to the kernel. */
@@ -46,17 +48,29 @@ export class Run {
   readonly #namespaces: LinuxNamespaces;
   readonly #fail: (error: NetError) => void;
   readonly #indexes = new Map<LinuxNamespace, Map<string, number>>();
+  readonly #announce: Announce | undefined;
+  readonly #unannounced: SysctlOp[] = [];
   #pending: Pending | undefined;
 
-  constructor(namespaces: LinuxNamespaces, fail: (error: NetError) => void) {
+  /** With `announce`, what the kernel would announce on the way is announced by it in the end. */
+  constructor(namespaces: LinuxNamespaces, fail: (error: NetError) => void, announce?: Announce) {
     this.#namespaces = namespaces;
     this.#fail = fail;
+    this.#announce = announce;
   }
 
   /** All Ops have been carried out, or have failed and been reported. */
   all(ops: readonly Op[]): void {
     for (const op of ops) this.#guarded(() => this.#step(op));
     this.#flush();
+    for (const op of this.#unannounced.splice(0)) this.#guarded(() => this.#announceNow(op));
+  }
+
+  #announceNow({ announces, ...op }: SysctlOp): void {
+    this.#step(op);
+    if (announces === undefined || !this.#flush()) return;
+    const ns = this.#namespace(op, op.ns);
+    this.#announce?.(ns, { ...announces, index: this.#index(op, ns, announces.dev) });
   }
 
   #step(op: Op): void {
@@ -65,6 +79,10 @@ export class Run {
       case 'sysctl.set': {
         const path = sysctlPath(op.key);
         if (path === undefined) throw badOp(op, 'a key has to be a path below /proc/sys/net');
+        if (op.announces !== undefined && this.#announce !== undefined) {
+          this.#unannounced.push(op);
+          return;
+        }
         this.#queue('sysctls', ns).items.push({ op, path });
         return;
       }

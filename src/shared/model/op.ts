@@ -90,6 +90,11 @@ export type Op =
     }
   | {
       readonly op: 'sysctl.set';
+      /**
+       * What the kernel does for this key when the link goes up after it: `arp_notify`, the neighbours hear of these IPv4
+       * addresses. A host that stays may send that itself once all is done, and set the key for the times to come.
+       */
+      readonly announces?: { readonly dev: string; readonly mac: string; readonly addresses: readonly string[] };
       readonly ns: NsRef;
       /** Path below /proc/sys, with dots or slashes as the kernel has them: `net/ipv4/conf/eth0/arp_notify`. */
       readonly key: string;

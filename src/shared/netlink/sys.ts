@@ -180,6 +180,11 @@ export function systemError(call: string, error: number): NetError {
   });
 }
 
+/** NetError `kernel` of the call that has just failed, of a library that `loadLibrary` gave. */
+export function systemErrorOfCall(call: string): NetError {
+  return systemError(call, errno());
+}
+
 function restarted(call: string, work: () => bigint): number {
   for (;;) {
     const result = Number(work());

@@ -20,6 +20,7 @@ export function bridgeDriver(options: BridgeOptions, network: string): Driver {
       planAddresses(sandbox, facts.ifName, addressing, {
         up: !options.disableContainerInterface,
         detectDuplicates: options.enabledad,
+        mac: facts.mac,
       }),
   };
 }
