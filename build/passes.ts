@@ -12,6 +12,7 @@ export interface Pass {
 
 /** Longest first, so that no processor is idle at the end. */
 const ORDER = [
+  'alone test/conformance, once',
   'alone test/conformance',
   'alone test/netns',
   'daemon test/conformance',
@@ -55,7 +56,7 @@ export function passesOf(names: readonly string[], via?: string): Pass[] {
   if (files === undefined) return [{ via: 'alone', title: 'alone', names }];
   const passes = new Map<string, string[]>();
   const add = (pass: Pass['via'], file: string): void => {
-    const title = `${pass} ${isSuite(dirname(file)) ? dirname(file) : 'the rest'}`;
+    const title = `${pass} ${groupOf(file)}`;
     passes.set(title, [...(passes.get(title) ?? []), file]);
   };
   for (const file of files) {
@@ -68,8 +69,11 @@ export function passesOf(names: readonly string[], via?: string): Pass[] {
     .sort((a, b) => rank(a.title) - rank(b.title));
 }
 
-function isSuite(dir: string): boolean {
-  return ORDER.includes(`alone ${dir}`);
+/** The longest suite is two groups, so that both processors have their share of it. */
+function groupOf(file: string): string {
+  const suite = dirname(file);
+  if (!ORDER.includes(`alone ${suite}`)) return 'the rest';
+  return suite === 'test/conformance' && !goesBothWays(file) ? `${suite}, once` : suite;
 }
 
 function filesOf(names: readonly string[]): string[] | undefined {
