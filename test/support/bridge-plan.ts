@@ -50,7 +50,7 @@ export function planText(scenario: Scenario): string {
   const view = observeNetwork(host, host.own, driver, addressing);
   const network = driver.planNetwork(view, addressing);
   const link = driver.planLink(view, FACTS);
-  const addresses = driver.planAddresses(host.observe(namespaces.sandbox, sandboxQuery('eth0')), FACTS, addressing);
+  const addresses = driver.planAddresses(host.observe(namespaces.sandbox, sandboxQuery(addressing)), FACTS, addressing);
   for (const { ops } of [network, link, addresses]) host.apply(ops, namespaces);
   assertNothingLacks(host, driver, addressing);
   for (const { undo } of [addresses, link, network]) assert.deepEqual(host.revert(undo, namespaces), []);

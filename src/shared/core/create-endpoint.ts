@@ -1,7 +1,7 @@
 import { planShaping } from '../drivers/bandwidth/shaping.ts';
 import { type Addressing, type EndpointFacts, sandboxQuery } from '../drivers/driver.ts';
 import { asNetError, NetError } from '../errors/net-error.ts';
-import type { Namespace, Namespaces, View } from '../host/host.ts';
+import type { Namespace, Namespaces } from '../host/host.ts';
 import { formatAlias } from '../model/alias.ts';
 import { attachmentDigest, digest, hostIfName, ifbName } from '../model/attachment.ts';
 import { macOfAddr, macOfDigest } from '../model/mac.ts';
@@ -28,12 +28,11 @@ export async function createEndpoint(core: Core, request: EndpointRequest): Prom
   assertOther(host, sandbox, request);
   using _lock = await core.lock(attachmentKey(request.attachment));
   core.mark?.('lock');
-  const view = await clearWay(core, request, sandbox);
-  if (view.links.has(request.attachment.ifName)) throw interfaceExists(request);
+  await clearWay(core, request, sandbox);
   const { row, acquired } = begin(core, request, sandbox);
   core.mark?.('lease');
   try {
-    return await build(core, request, { host: host.own, sandbox }, view, row, acquired);
+    return await build(core, request, { host: host.own, sandbox }, row, acquired);
   } catch (thrown) {
     const error = asNetError(thrown, 'ADD');
     const failures = await removeEndpoint(core, asRemoval(request), sandbox).catch((also) => [asNetError(also, 'ADD')]);
@@ -79,7 +78,6 @@ async function build(
   core: Core,
   request: EndpointRequest,
   namespaces: Required<Namespaces>,
-  sandboxView: View,
   row: EndpointRow,
   acquired: IpamResult | undefined,
 ): Promise<EndpointReport> {
@@ -104,8 +102,9 @@ async function build(
     core.mark?.('network');
   }
   const publishing = planPublishing(core, request, facts.hostIf, addressing);
+  const inside = core.host.observe(namespaces.sandbox, sandboxQuery(addressing));
   const addresses = joinPlans(
-    driver.planAddresses(sandboxView, facts, addressing),
+    driver.planAddresses(inside, facts, addressing),
     joinPlans(publishing.plan, planLimits(request, facts, plan)),
   );
   const record = { ...row, ...publishing.standby };
@@ -140,19 +139,20 @@ function perform(core: Core, row: EndpointRow, plan: Plan, namespaces: Namespace
 }
 
 /**
- * Leftovers of an ADD or DEL that died, and of a sandbox that is gone, are removed; a live endpoint is in the way.
- * Returns the view of the sandbox after that.
+ * Leftovers of an ADD or DEL that died, and of a sandbox that is gone, are removed; a live endpoint is in the way, and
+ * so is somebody else's interface of this name.
  */
-async function clearWay(core: Core, request: EndpointRequest, sandbox: Namespace): Promise<View> {
-  const observe = (): View => core.host.observe(sandbox, sandboxQuery(request.attachment.ifName));
-  const view = observe();
+async function clearWay(core: Core, request: EndpointRequest, sandbox: Namespace): Promise<void> {
+  const { ifName } = request.attachment;
+  const isTaken = (): boolean => core.host.observe(sandbox, { links: [ifName] }).links.has(ifName);
   const row = core.store.endpoints.get(request.attachment, request.role);
-  if (row === undefined) return view;
-  const same = row.sandbox.id === sandbox.id || (row.sandbox.id === '' && view.links.has(request.attachment.ifName));
-  if (row.progress === 'ready' && same) throw alreadyAttached(request);
-  const failures = await removeEndpoint(core, asRemoval(request), same ? sandbox : undefined);
-  if (failures[0] !== undefined) throw failures[0];
-  return observe();
+  if (row !== undefined) {
+    const same = row.sandbox.id === sandbox.id || (row.sandbox.id === '' && isTaken());
+    if (row.progress === 'ready' && same) throw alreadyAttached(request);
+    const failures = await removeEndpoint(core, asRemoval(request), same ? sandbox : undefined);
+    if (failures[0] !== undefined) throw failures[0];
+  }
+  if (isTaken()) throw interfaceExists(request);
 }
 
 /** The same attachment, to be taken away; its record says what there is. */

@@ -51,11 +51,12 @@ export interface Driver {
   planNetwork(view: View, addressing: Addressing): Plan;
   /** The interface itself, both ends. */
   planLink(view: View, facts: EndpointFacts): Plan;
-  /** Addresses and routes of the interface in the sandbox, and its going up. `sandbox` is the view of `SANDBOX_QUERY`. */
+  /** Addresses and routes of the interface in the sandbox, and its going up. `sandbox` is the view of `sandboxQuery`. */
   planAddresses(sandbox: View, facts: EndpointFacts, addressing: Addressing): Plan;
 }
 
 /** What `planAddresses` plans from. */
-export function sandboxQuery(ifName: string): ViewQuery {
-  return { links: [ifName], sysctls: ['net/ipv6/conf/lo/disable_ipv6'] };
+export function sandboxQuery({ addresses }: Addressing): ViewQuery {
+  const hasV6 = addresses.some(({ address }) => address.addr.family === 6);
+  return hasV6 ? { sysctls: ['net/ipv6/conf/lo/disable_ipv6'] } : {};
 }

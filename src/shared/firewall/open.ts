@@ -40,6 +40,16 @@ export function openFirewaller(
  * it and the table is there or can be made, else iptables.
  */
 export function detectBackend(): 'nftables' | 'iptables' {
+  if (hasNftables) return 'nftables';
+  const found = lookForBackend();
+  hasNftables = found === 'nftables';
+  return found;
+}
+
+/** What the kernel and the host's programs can do once, they can as long as this process lives. */
+let hasNftables = false;
+
+function lookForBackend(): 'nftables' | 'iptables' {
   try {
     using socket = new NetlinkSocket(NETLINK_NETFILTER);
     if (hasTable(socket, TABLE_ID.family, TABLE_ID.table)) return 'nftables';

@@ -77,7 +77,7 @@ export function openNamespace(path: string, home: LinuxNamespace, file = path): 
   }
   try {
     // Every file of nsfs has the device number of the own namespace's; an ioctl is for such files only.
-    if (fstatSync(fd).dev !== statSync(OWN_PATH).dev) {
+    if (fstatSync(fd).dev !== nsfsDevice()) {
       const hint = 'The namespace was unmounted, or the path is another file';
       throw invalid(path, 'it is not a namespace', hint);
     }
@@ -87,6 +87,14 @@ export function openNamespace(path: string, home: LinuxNamespace, file = path): 
     closeSync(fd);
     throw error;
   }
+}
+
+let nsfs: number | undefined;
+
+/** The same for all namespaces, as long as the kernel runs. */
+function nsfsDevice(): number {
+  nsfs ??= statSync(OWN_PATH).dev;
+  return nsfs;
 }
 
 function unopened(path: string, cause: unknown): NetError {

@@ -3,6 +3,7 @@ import type { Op } from '../model/op.ts';
 import { EAFNOSUPPORT, ENODEV, ENOENT, RTEXT_FILTER_SKIP_STATS, RTM_GETLINK } from '../netlink/constants.ts';
 import { type LinkMessage, link } from '../netlink/link.ts';
 import { type Request, socketError } from '../netlink/socket.ts';
+import { linkIndex } from '../netlink/sys.ts';
 import type { Announced } from './announce.ts';
 import { flushConnections } from './conntrack.ts';
 import { badOp, missingLink, NO_FIREWALL, opError, otherKind } from './failure.ts';
@@ -188,7 +189,7 @@ export class Run {
     const known = this.#indexes.get(ns)?.get(name);
     if (known !== undefined) return known;
     this.#flush();
-    const index = readLink(ns, name)?.header.index;
+    const index = linkIndex(ns.route.fd, name);
     if (index === undefined) throw missingLink(op, name);
     const names = this.#indexes.get(ns) ?? new Map<string, number>();
     this.#indexes.set(ns, names.set(name, index));

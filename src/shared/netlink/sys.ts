@@ -1,6 +1,6 @@
 import type { ArgumentType, FunctionDefinitions, ReturnType, WrappedFunctionsFromDefinitions } from 'node:ffi';
 import { NetError } from '../errors/net-error.ts';
-import { EACCES, EAGAIN, EINTR } from './constants.ts';
+import { EACCES, EAGAIN, EINTR, ENODEV } from './constants.ts';
 
 /** Both keys are required: node:ffi ignores a misspelt one without a word and then takes the function for `void f()`. */
 export interface Signature {
@@ -111,6 +111,27 @@ export function setns(fd: number, type: number): void {
 /** The result of an ioctl with an integer argument. */
 export function ioctl(fd: number, request: number, argument = 0): number {
   return checked('ioctl', libcFunctions().ioctl(fd, BigInt(request), BigInt(argument)));
+}
+
+const SIOCGIFINDEX = 0x8933;
+/** struct ifreq: the name (IFNAMSIZ), then a union. linux/if.h */
+const IFREQ_BYTES = 40;
+const IFNAMSIZ = 16;
+
+let requests: { readonly ioctl: (fd: number, request: bigint, argument: Uint8Array) => number } | undefined;
+
+/**
+ * The index of the link in the network namespace of a socket, or undefined where there is none of this name. Unlike a
+ * question to rtnetlink it never waits for somebody who changes links. Source: netdevice(7).
+ */
+export function linkIndex(socketFd: number, name: string): number | undefined {
+  requests ??= loadLibrary(null, { ioctl: { return: 'i32', arguments: ['i32', 'u64', 'pointer'] } });
+  const request = Buffer.alloc(IFREQ_BYTES);
+  if (request.write(name, 0, IFNAMSIZ) >= IFNAMSIZ) return undefined;
+  if (requests.ioctl(socketFd, BigInt(SIOCGIFINDEX), request) === 0) return request.readInt32LE(IFNAMSIZ);
+  const error = errno();
+  if (error === ENODEV) return undefined;
+  throw systemError('ioctl', error);
 }
 
 const SYS_PIDFD_GETFD = 438;
