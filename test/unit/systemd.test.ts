@@ -4,7 +4,6 @@ import { NetError } from '../../src/shared/errors/net-error.ts';
 
 const OWN = String(process.pid);
 
-/** What a test process has open as descriptor 3 is no socket. */
 describe('sockets from systemd', () => {
   for (const [what, env] of [
     ['no variables', {}],
@@ -20,10 +19,11 @@ describe('sockets from systemd', () => {
 
   it('are refused where the descriptor is something else', () => {
     assert.throws(
-      () => takeListeners({ LISTEN_PID: OWN, LISTEN_FDS: '1' }),
+      // Whatever the first of them is here: not all of them are sockets.
+      () => takeListeners({ LISTEN_PID: OWN, LISTEN_FDS: '9999' }),
       (error) => {
         assert.ok(error instanceof NetError);
-        assert.match(error.message, /LISTEN_FDS descriptor 3: it is (no socket|not open)/);
+        assert.match(error.message, /LISTEN_FDS descriptor \d+: it is (no socket|not open)/);
         return error.kind === 'bad-environment';
       },
     );
