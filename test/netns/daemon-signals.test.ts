@@ -1,7 +1,18 @@
 import { strict as assert } from 'node:assert';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, closeSync, constants, existsSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { expectOk, type PluginCall, runPlugin, startPlugin } from '../support/cni.ts';
@@ -71,6 +82,21 @@ describe('daemon', () => {
       assert.match(daemon.lines.at(-1) ?? '', new RegExp(`level=info event=daemon\\.stop signal=${signal} ms=\\d+$`));
       assert.equal(existsSync(site.socket), false);
     });
+
+  it('sets a broken state aside when it starts, and serves', async () => {
+    expectOk(runPlugin({ ...call('ADD', MASQUERADE), name: 'cni-plugin' }));
+    const file = join(site.stateDir, 'state.db');
+    // The header says that it is a database; the pages behind it are none.
+    const fd = openSync(file, 'r+');
+    writeSync(fd, Buffer.alloc(statSync(file).size - 100, 0xa5), 0, undefined, 100);
+    closeSync(fd);
+    for (const more of ['-wal', '-shm']) rmSync(`${file}${more}`, { force: true });
+    using daemon = site.start();
+    await daemon.line(/event=daemon\.start/);
+    expectOk(runPlugin(call('DEL', MASQUERADE)));
+    await daemon.line(/event=DEL .*result=ok/);
+    assert.doesNotMatch(site.ns.ip('link', 'show'), /isth0|veth/);
+  });
 
   it('answers the calls under way before it ends, and takes no new one', async () => {
     const { config, path, asked, go } = slowNetwork();

@@ -191,8 +191,9 @@ function deliver(connection: Socket, bytes: Buffer): boolean {
     if (sent < bytes.length) connection.write(bytes.subarray(sent));
     return true;
   } catch (error) {
-    if (!(error instanceof NetError) || error.errno === undefined) throw error;
-    return false;
+    // Also where the connection is closed on our side already, and has no descriptor.
+    if (error instanceof NetError) return false;
+    throw error;
   }
 }
 

@@ -3,6 +3,7 @@ import { field } from '../../../src/shared/config/fields.ts';
 import { rebuildOnce } from '../../../src/shared/core/rebuild.ts';
 import { reload } from '../../../src/shared/core/reload.ts';
 import { type Repaired, repair } from '../../../src/shared/core/repair.ts';
+import { NetError } from '../../../src/shared/errors/net-error.ts';
 import type { Firewaller } from '../../../src/shared/firewall/firewaller.ts';
 import { openFirewaller } from '../../../src/shared/firewall/open.ts';
 import { isAbsence } from '../../../src/shared/host/failure.ts';
@@ -71,6 +72,16 @@ export class CniService implements Disposable {
 
   /** What a daemon or a plugin that died has left half-done is finished or taken back; the packet filter is whole. */
   async start(): Promise<Repaired> {
+    try {
+      return await this.#repair();
+    } catch (thrown) {
+      // A state that proved to be broken has been set aside by then.
+      if (!(thrown instanceof NetError && thrown.kind === 'state-reset')) throw thrown;
+      return await this.#repair();
+    }
+  }
+
+  async #repair(): Promise<Repaired> {
     using core = this.#core({ env: this.#env, host: this.#host, log: this.#log });
     return await repair(core, (key) => lock(this.#stateDir, key, { waitMs: 0 }));
   }
