@@ -23,6 +23,9 @@ const DIST = join(import.meta.dirname, '../../dist');
 const NETWORK = { cniVersion: '1.1.0', name: 'web', type: 'isthmus', driver: 'bridge', bridge: 'isth0' };
 const MASQUERADE = { ...NETWORK, isGateway: true, ipMasq: true, ipam: { ranges: [[{ subnet: '10.88.0.0/16' }]] } };
 
+/** Of an SQLite database, in bytes. */
+const PAGE = 4096;
+
 /** An IPAM plugin that answers ADD when there is a file `go` beside it. */
 const SLOW = `#!/bin/sh
 cd "$(dirname "$0")"
@@ -86,9 +89,9 @@ describe('daemon', () => {
   it('sets a broken state aside when it starts, and serves', async () => {
     expectOk(runPlugin({ ...call('ADD', MASQUERADE), name: 'cni-plugin' }));
     const file = join(site.stateDir, 'state.db');
-    // The header says that it is a database; the pages behind it are none.
+    // Opening it reads the first page only, which is as it was.
     const fd = openSync(file, 'r+');
-    writeSync(fd, Buffer.alloc(statSync(file).size - 100, 0xa5), 0, undefined, 100);
+    writeSync(fd, Buffer.alloc(statSync(file).size - PAGE, 0xa5), 0, undefined, PAGE);
     closeSync(fd);
     for (const more of ['-wal', '-shm']) rmSync(`${file}${more}`, { force: true });
     using daemon = site.start();
