@@ -230,7 +230,12 @@ async function listen(pod: TestNetns): Promise<Disposable & { line(): Promise<st
   });
   const lines = createInterface({ input: dump.stdout });
   const heard = on(lines, 'line');
-  for await (const chunk of dump.stderr) if (/listening on/.test(String(chunk))) break;
+  // Read to its end: without a reader, what tcpdump says besides would end it.
+  await new Promise<void>((resolve) => {
+    dump.stderr.on('data', (chunk: Buffer) => {
+      if (/listening on/.test(String(chunk))) resolve();
+    });
+  });
   return {
     line: async () => String((await heard.next()).value),
     [Symbol.dispose]: () => void dump.kill(),
