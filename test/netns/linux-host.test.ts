@@ -204,9 +204,7 @@ describe('LinuxHost on this machine', () => {
       ];
       staying.apply(ops, { host: ns, sandbox: two });
       assert.equal(staying.observe(two, { sysctls: [key] }).sysctls.get(key), '1');
-      const line = await heard.line();
-      assert.match(
-        line,
+      await heard.line(
         /^0a:58:0a:09:00:02 > ff:ff:ff:ff:ff:ff, .*Request who-has 10\.9\.0\.2 tell 10\.9\.0\.2, length 28$/,
       );
       for (const pod of pods) pod[Symbol.dispose]();
@@ -223,8 +221,8 @@ function up(ns: 'host' | 'sandbox', name: string): Op {
   return { op: 'link.set', ns, name, set: { up: true } };
 }
 
-/** What is heard of ARP on the link of a pod. */
-async function listen(pod: TestNetns): Promise<Disposable & { line(): Promise<string> }> {
+/** What is heard of ARP on the link of a pod; `line` waits for one like this. */
+async function listen(pod: TestNetns): Promise<Disposable & { line(pattern: RegExp): Promise<void> }> {
   const dump = spawn('nsenter', [`--net=${pod.path}`, 'tcpdump', '-e', '-t', '-nn', '-l', '-i', 'eth0', 'arp'], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -237,7 +235,9 @@ async function listen(pod: TestNetns): Promise<Disposable & { line(): Promise<st
     });
   });
   return {
-    line: async () => String((await heard.next()).value),
+    line: async (pattern) => {
+      for await (const [line] of heard) if (pattern.test(String(line))) return;
+    },
     [Symbol.dispose]: () => void dump.kill(),
   };
 }
