@@ -227,7 +227,8 @@ async function listen(pod: TestNetns): Promise<Disposable & { line(pattern: RegE
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const lines = createInterface({ input: dump.stdout });
-  const heard = on(lines, 'line');
+  // A frame that does not come fails the test, and tcpdump ends with it.
+  const heard = on(lines, 'line', { signal: AbortSignal.timeout(10_000) });
   // Read to its end: without a reader, what tcpdump says besides would end it.
   await new Promise<void>((resolve) => {
     dump.stderr.on('data', (chunk: Buffer) => {
