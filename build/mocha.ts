@@ -8,7 +8,7 @@ const ROOT = join(import.meta.dirname, '..');
 /** What this process tells its parent about each test, as it happens: a crash loses no count. */
 export type TestEvent =
   | { readonly event: 'passed' }
-  | { readonly event: 'failed'; readonly title: string }
+  | { readonly event: 'failed'; readonly title: string; readonly why: string }
   | { readonly event: 'skipped'; readonly title: string; readonly reason?: string }
   | { readonly event: 'done' };
 
@@ -29,7 +29,7 @@ async function run(files: readonly string[]): Promise<void> {
     if (hook.title.includes('"before all"')) reasons.clear();
   });
   runner.on('pass', () => tell({ event: 'passed' }));
-  runner.on('fail', (test) => tell({ event: 'failed', title: test.fullTitle() }));
+  runner.on('fail', (test, error) => tell({ event: 'failed', title: test.fullTitle(), why: String(error?.stack) }));
   runner.on('pending', (test) => {
     const reason = reasons.last();
     tell({ event: 'skipped', title: test.fullTitle(), ...(reason === undefined ? {} : { reason }) });

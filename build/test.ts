@@ -103,12 +103,20 @@ function runMocha(tally: Tally, { via, title, names }: Pass, live: boolean): Pro
 
 function count(tally: Tally, event: TestEvent): void {
   if (event.event === 'passed') tally.passed++;
-  else if (event.event === 'failed') tally.failures.push(event.title);
+  else if (event.event === 'failed') tally.failures.push([event.title, ...excerpt(event.why)].join('\n'));
   else if (event.event === 'skipped') {
     tally.skipped++;
     const kernel = /\bkernel\b/.test(event.reason ?? '');
     if (process.env.CI && !kernel) tally.failures.push(`${event.title}: skipped (${event.reason ?? 'no reason'})`);
   }
+}
+
+/** The beginning of what went wrong, for whoever sees the end of the output only. */
+function excerpt(why: string): string[] {
+  return why
+    .split('\n')
+    .slice(0, 15)
+    .map((line) => `    ${line.slice(0, 300)}`);
 }
 
 await main(process.argv.slice(2));
