@@ -3,6 +3,8 @@ import { type Addr, compareAddr } from '../model/addr.ts';
 import { type Attachment, attachmentDigest, type Role, sameContainer } from '../model/attachment.ts';
 import { addressKey, neighbour } from './address-key.ts';
 import type {
+  DockerNetworkRow,
+  DockerNetworkTable,
   EndpointRow,
   EndpointTable,
   Lease,
@@ -11,15 +13,19 @@ import type {
   NetworkRow,
   NetworkTable,
   NoteTable,
+  PoolRow,
+  PoolTable,
   PortClaim,
   PortTable,
   Run,
 } from './store.ts';
-import { interfaceTaken, leaseTaken, portTaken } from './taken.ts';
+import { interfaceTaken, leaseLost, leaseTaken, portTaken } from './taken.ts';
 
 /** What several MemoryStores share, as processes share a file. Keys are NUL-separated. */
 export class MemoryDisk {
   networks = new Map<string, NetworkRow>();
+  dockerNetworks = new Map<string, DockerNetworkRow>();
+  pools = new Map<string, PoolRow>();
   endpoints = new Map<string, EndpointRow>();
   leases = new Map<string, Lease>();
   notes = new Map<string, string>();
@@ -32,6 +38,8 @@ export class MemoryDisk {
  */
 export class MemoryStore implements LocalStore {
   readonly networks: NetworkTable;
+  readonly dockerNetworks: DockerNetworkTable;
+  readonly pools: PoolTable;
   readonly endpoints: EndpointTable;
   readonly leases: LeaseTable;
   readonly notes: NoteTable;
@@ -42,6 +50,8 @@ export class MemoryStore implements LocalStore {
   constructor({ hostId, bootId }: HostIdentity, disk: MemoryDisk = new MemoryDisk()) {
     this.#disk = disk;
     this.networks = networkTable(disk, `${hostId}\0`);
+    this.dockerNetworks = rowTable(() => disk.dockerNetworks, `${hostId}\0`);
+    this.pools = poolTable(disk, `${hostId}\0`);
     this.endpoints = endpointTable(disk, `${hostId}\0${bootId}\0`);
     this.leases = leaseTable(disk, `${hostId}\0${bootId}\0`);
     this.notes = noteTable(disk, `${hostId}\0`);
@@ -50,9 +60,11 @@ export class MemoryStore implements LocalStore {
 
   transaction<T>(work: () => T): T {
     if (this.#depth > 0) return work();
-    const { networks, endpoints, leases, notes, ports } = this.#disk;
+    const { networks, dockerNetworks, pools, endpoints, leases, notes, ports } = this.#disk;
     const before = {
       networks: new Map(networks),
+      dockerNetworks: new Map(dockerNetworks),
+      pools: new Map(pools),
       endpoints: new Map(endpoints),
       leases: new Map(leases),
       notes: new Map(notes),
@@ -81,6 +93,21 @@ function networkTable(disk: MemoryDisk, prefix: string): NetworkTable {
     delete: (name) => void disk.networks.delete(prefix + name),
     list: () => under(disk.networks, prefix),
   };
+}
+
+/** `rows` is asked for each time: a transaction that fails puts another map in its place. */
+function rowTable<T extends { readonly id: string }>(rows: () => Map<string, T>, prefix: string) {
+  return {
+    get: (id: string): T | undefined => rows().get(prefix + id),
+    put: (row: T): void => void rows().set(prefix + row.id, frozen(row)),
+    delete: (id: string): void => void rows().delete(prefix + id),
+    list: (): T[] => under(rows(), prefix),
+  };
+}
+
+function poolTable(disk: MemoryDisk, prefix: string): PoolTable {
+  const table = rowTable(() => disk.pools, prefix);
+  return { ...table, list: (scope) => table.list().filter((row) => scope === undefined || row.scope === scope) };
 }
 
 function endpointTable(disk: MemoryDisk, prefix: string): EndpointTable {
@@ -125,6 +152,11 @@ function leaseTable(disk: MemoryDisk, prefix: string): LeaseTable {
     list: (scope, owner) =>
       owner === undefined ? list(scope) : list(scope).filter((lease) => same(lease.owner, owner)),
     release: (scope, address) => void disk.leases.delete(key(scope, address)),
+    reassign: (scope, address, from, to) => {
+      const lease = disk.leases.get(key(scope, address));
+      if (lease === undefined || !same(lease.owner, from)) throw leaseLost(scope, address, lease);
+      disk.leases.set(key(scope, address), frozenLease({ ...lease, owner: to }));
+    },
     count: (scope, first, last) =>
       list(scope).filter(({ address }) => compareAddr(first, address) <= 0 && compareAddr(address, last) <= 0).length,
   };

@@ -80,6 +80,24 @@ export const MIGRATIONS: readonly string[] = [
 
   CREATE INDEX ports_by_owner ON ports (boot, container, interface, network, camp);
   `,
+  `
+  CREATE TABLE docker_networks (
+    host TEXT NOT NULL,
+    id TEXT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (host, id)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE pools (
+    host TEXT NOT NULL,
+    id TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (host, id)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE INDEX pools_by_scope ON pools (host, scope);
+  `,
 ];
 
 /** The version that this program reads and writes. */

@@ -4,7 +4,7 @@ import { addressKey, addressOfKey, neighbour } from './address-key.ts';
 import { type Context, textOf } from './sqlite-context.ts';
 import type { SqliteFile, SqlRow } from './sqlite-file.ts';
 import type { Lease, LeaseTable, Run } from './store.ts';
-import { leaseTaken } from './taken.ts';
+import { leaseLost, leaseTaken } from './taken.ts';
 
 const COLUMNS = 'scope, address, camp, network, container, interface, source';
 
@@ -50,6 +50,29 @@ export class SqliteLeases implements LeaseTable {
       const { camp, network, containerId, ifName } = owner;
       const mine = `${select} AND container = ? AND interface = ? AND network = ? AND camp = ? ORDER BY address`;
       return file.all(mine, boot(), scope, containerId, ifName, network, camp).map(leaseOf);
+    });
+  }
+
+  reassign(scope: string, address: Addr, from: Attachment, to: Attachment): void {
+    const sql = `UPDATE leases SET camp = ?, network = ?, container = ?, interface = ?
+      WHERE boot = ? AND scope = ? AND address = ? AND camp = ? AND network = ? AND container = ? AND interface = ?`;
+    const words = ({ camp, network, containerId, ifName }: Attachment): string[] => [
+      camp,
+      network,
+      containerId,
+      ifName,
+    ];
+    this.#context.write((file, boot) => {
+      const number = boot();
+      const key = addressKey(address);
+      if (file.run(sql, ...words(to), number, scope, key, ...words(from)) > 0) return;
+      const row = file.get(
+        `SELECT ${COLUMNS} FROM leases WHERE boot = ? AND scope = ? AND address = ?`,
+        number,
+        scope,
+        key,
+      );
+      throw leaseLost(scope, address, row === undefined ? undefined : leaseOf(row));
     });
   }
 

@@ -2,6 +2,7 @@ import { NetError } from '../errors/net-error.ts';
 import type { HostIdentity } from '../host/host.ts';
 import { Boots } from './boots.ts';
 import type { Context } from './sqlite-context.ts';
+import { SqliteDockerNetworks, SqlitePools } from './sqlite-docker.ts';
 import { SqliteEndpoints } from './sqlite-endpoints.ts';
 import { diskError, isBroken, storeError } from './sqlite-errors.ts';
 import { SqliteFile } from './sqlite-file.ts';
@@ -10,7 +11,16 @@ import { SqliteNetworks } from './sqlite-networks.ts';
 import { SqliteNotes } from './sqlite-notes.ts';
 import { SqlitePorts } from './sqlite-ports.ts';
 import { ensureStateDir } from './state-dir.ts';
-import type { EndpointTable, LeaseTable, LocalStore, NetworkTable, NoteTable, PortTable } from './store.ts';
+import type {
+  DockerNetworkTable,
+  EndpointTable,
+  LeaseTable,
+  LocalStore,
+  NetworkTable,
+  NoteTable,
+  PoolTable,
+  PortTable,
+} from './store.ts';
 
 export interface SqliteStoreOptions {
   /** Made with mode 0700 where it is missing. */
@@ -46,6 +56,8 @@ export function openSqliteStore({
 
 class SqliteStore implements LocalStore {
   readonly networks: NetworkTable;
+  readonly dockerNetworks: DockerNetworkTable;
+  readonly pools: PoolTable;
   readonly endpoints: EndpointTable;
   readonly leases: LeaseTable;
   readonly notes: NoteTable;
@@ -68,6 +80,8 @@ class SqliteStore implements LocalStore {
       write: (work) => this.transaction(() => work(file, ensure)),
     };
     this.networks = new SqliteNetworks(context);
+    this.dockerNetworks = new SqliteDockerNetworks(context);
+    this.pools = new SqlitePools(context);
     this.endpoints = new SqliteEndpoints(context);
     this.leases = new SqliteLeases(context);
     this.notes = new SqliteNotes(context);

@@ -1,3 +1,4 @@
+import type { NetworkSpec } from '../config/network-spec.ts';
 import type { Addr } from '../model/addr.ts';
 import type { Attachment, Role } from '../model/attachment.ts';
 import type { FirewallBackend, PortEntry, Protocol } from '../model/firewall.ts';
@@ -22,6 +23,59 @@ export interface NetworkRow {
   readonly undo: readonly Op[];
   /** Boot in which `undo` was made: a later boot has none of it. */
   readonly bootId: string;
+  /** What it is made by; absent where only plugins chained behind another one are on it. */
+  readonly spec?: NetworkSpec;
+  /** Who keeps it while it has no endpoint: `docker:<NetworkID>` for each of dockerd's, `operator`. Default: nobody. */
+  readonly holders?: readonly string[];
+}
+
+/** How a family of a Docker network is reached from outside (com.docker.network.bridge.gateway_mode_ipv4, _ipv6). */
+export type GatewayMode = 'nat' | 'nat-unprotected' | 'routed' | 'isolated';
+
+/** A network of dockerd's, by its id: what later calls need to know, since dockerd never says it again. Durable. */
+export interface DockerNetworkRow {
+  /** NetworkID. */
+  readonly id: string;
+  /** The Network that it is: `docker-<12 hex digits of the id>`, or the one that it shares. */
+  readonly network: string;
+  readonly driver: 'bridge' | 'null';
+  /** What CreateNetwork was called with, as JSON with sorted keys: the same call again is success. */
+  readonly request: string;
+  readonly internal: boolean;
+  /** Addresses that containers are told to route by; absent where they get no default route by this network. */
+  readonly gateway4?: string;
+  readonly gateway6?: string;
+  readonly mode4: GatewayMode;
+  readonly mode6: GatewayMode;
+  /** Where the built-in IPAM leases its addresses; absent where dockerd's own does. */
+  readonly scope?: string;
+  /** Host address of published ports that name none; absent: all. */
+  readonly hostBinding?: string;
+  /** Interfaces in containers are called this and a number. */
+  readonly ifPrefix: string;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+}
+
+/** One RequestPool of dockerd's that has not been released. Durable. */
+export interface PoolRow {
+  /** PoolID. */
+  readonly id: string;
+  /** Where its addresses are leased. */
+  readonly scope: string;
+  /** The Network whose pool was asked for (--ipam-opt network=); absent: one of its own. */
+  readonly network?: string;
+  /** `10.88.0.0/16`. */
+  readonly subnet: string;
+  /** Part of the subnet that addresses are chosen from (--ip-range); absent: all of it. */
+  readonly range?: string;
+  readonly gateway?: string;
+  /** Addresses that endpoints cannot have: gateway and auxiliary addresses. Without prefix length. */
+  readonly reserved: readonly string[];
+  /** NetworkID of the Docker network that uses it; absent: nobody yet, so that it expires. */
+  readonly usedBy?: string;
+  /** Milliseconds since the epoch, of the last request that concerned it. */
+  readonly requestedAt: number;
 }
 
 export interface SandboxRef {
@@ -61,6 +115,23 @@ export interface NetworkTable {
   list(): NetworkRow[];
 }
 
+/** Docker networks of this host. */
+export interface DockerNetworkTable {
+  get(id: string): DockerNetworkRow | undefined;
+  put(row: DockerNetworkRow): void;
+  delete(id: string): void;
+  list(): DockerNetworkRow[];
+}
+
+/** Pools that dockerd holds on this host. */
+export interface PoolTable {
+  get(id: string): PoolRow | undefined;
+  put(row: PoolRow): void;
+  delete(id: string): void;
+  /** All of them, or those that lease in one scope. */
+  list(scope?: string): PoolRow[];
+}
+
 /** Endpoints of this host and this boot; rows of an earlier boot do not show. */
 export interface EndpointTable {
   get(attachment: Attachment, role: Role): EndpointRow | undefined;
@@ -97,6 +168,8 @@ export interface LeaseTable {
   list(scope: string, owner?: Attachment): Lease[];
   /** Frees one address; absence is fine. */
   release(scope: string, address: Addr): void;
+  /** The lease is another owner's from now on. Throws NetError `conflict` where the address is not `from`'s. */
+  reassign(scope: string, address: Addr, from: Attachment, to: Attachment): void;
   /** How many addresses from `first` to `last` are leased. */
   count(scope: string, first: Addr, last: Addr): number;
 }
@@ -136,6 +209,8 @@ export interface LocalStore extends Disposable {
   /** What is read next is what the state is now, for whoever keeps a store open: its file may have been replaced. */
   refresh(): void;
   readonly networks: NetworkTable;
+  readonly dockerNetworks: DockerNetworkTable;
+  readonly pools: PoolTable;
   readonly endpoints: EndpointTable;
   readonly leases: LeaseTable;
   readonly ports: PortTable;

@@ -1,5 +1,5 @@
 import { NetError } from '../errors/net-error.ts';
-import { formatAddr } from '../model/addr.ts';
+import { type Addr, formatAddr } from '../model/addr.ts';
 import type { EndpointRow, Lease, PortClaim } from './store.ts';
 
 /** The refusal of an address that `holder` has. */
@@ -12,6 +12,18 @@ export function leaseTaken(wanted: Pick<Lease, 'address'>, holder: Lease): NetEr
     subject: `address ${formatAddr(wanted.address)}`,
     what: `container ${containerId}${ifName && ` interface ${ifName}`} of ${camp} network ${network} has it${where}`,
     hint: 'Ask for another address, or delete that attachment first',
+  });
+}
+
+/** The refusal to hand on an address that somebody else has by now, or nobody. */
+export function leaseLost(scope: string, address: Addr, holder: Lease | undefined): NetError {
+  if (holder !== undefined) return leaseTaken({ address }, holder);
+  return new NetError({
+    kind: 'conflict',
+    op: 'ipam',
+    subject: `address ${formatAddr(address)}`,
+    what: `nobody has it in ${scope} any more`,
+    hint: 'Ask for it again',
   });
 }
 
