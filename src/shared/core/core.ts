@@ -1,3 +1,4 @@
+import type { NetworkSpec } from '../config/network-spec.ts';
 import type { Addressing } from '../drivers/driver.ts';
 import type { NetError } from '../errors/net-error.ts';
 import type { Firewaller } from '../firewall/firewaller.ts';
@@ -26,6 +27,8 @@ export interface Core {
    * deleted as everything else.
    */
   readonly removeLink?: (link: LinkName) => Promise<NetError | undefined>;
+  /** The network that a CNI configuration file of this name describes, whether anybody uses it yet or not. */
+  readonly configured?: (network: string) => NetworkSpec | undefined;
   /** The time since the last mark, or since the call began, went into this phase. */
   readonly mark?: (phase: string) => void;
   /** The foreign IPAM plugin an earlier call recorded, for its clean-up. */
