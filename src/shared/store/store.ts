@@ -101,6 +101,12 @@ export interface EndpointRow {
   readonly claimsPorts?: boolean;
   /** Published ports that another attachment of the container has in force; they come into force when it goes. */
   readonly standby?: { readonly backend: FirewallBackend; readonly entries: readonly PortEntry[] };
+  /** Addresses with their prefix lengths where dockerd sets them itself; otherwise the plan has them. */
+  readonly addresses?: readonly string[];
+  /** NetworkID of the Docker network whose endpoint it is; several may share one Network. */
+  readonly dockerNetwork?: string;
+  /** Milliseconds since the epoch; of Docker's endpoints. */
+  readonly createdAt?: number;
   /** Names under which the endpoint wants to be found on its network (the `aliases` capability). */
   readonly aliases?: readonly string[];
   /** The configuration to hand to a foreign IPAM plugin at DEL; absent without one. */
