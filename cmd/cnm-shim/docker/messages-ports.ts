@@ -1,0 +1,77 @@
+import { formatAddr } from '../../../src/shared/model/addr.ts';
+import type { Protocol } from '../../../src/shared/model/firewall.ts';
+import { asAddr, asInteger, asList, optionPart, type Part, part, refusal } from './messages-fields.ts';
+
+/** A port of the container that its image or its user exposes. */
+export interface ExposedPort {
+  readonly protocol: Protocol;
+  readonly port: number;
+}
+
+/** A port of the container that is to be published. */
+export interface PortMapRequest {
+  readonly protocol: Protocol;
+  readonly containerPort: number;
+  /** `0.0.0.0` and `::` are every address of their family; absent: every address of both. */
+  readonly hostIp?: string;
+  /** 0: any that is free. */
+  readonly hostPort: number;
+  /** The first free one from `hostPort` to this is meant. */
+  readonly hostPortEnd: number;
+}
+
+export interface EndpointPorts {
+  readonly exposedPorts: readonly ExposedPort[];
+  readonly portMap: readonly PortMapRequest[];
+}
+
+export const EXPOSED_PORTS = 'com.docker.network.endpoint.exposedports';
+export const PORT_MAP = 'com.docker.network.portmap';
+
+const MAX_PORTS = 1024;
+const MAX_PORT = 65_535;
+
+/** By IANA's numbers. */
+const PROTOCOLS: ReadonlyMap<unknown, Protocol> = new Map([
+  [6, 'tcp'],
+  [17, 'udp'],
+  [132, 'sctp'],
+]);
+
+/** The ports in the options of an endpoint. Docker sends both lists in any order. */
+export function portsOf(options: Part): EndpointPorts {
+  const exposed = asList(optionPart(options, EXPOSED_PORTS));
+  const published = optionPart(options, PORT_MAP);
+  const list = asList(published);
+  if (list.length > MAX_PORTS) {
+    const counted = { path: `${published.path}.length`, value: list.length };
+    throw refusal(counted, 'these are too many ports', `Publish ${MAX_PORTS} at most`);
+  }
+  return { exposedPorts: exposed.map(exposedPort), portMap: list.map(portMapRequest) };
+}
+
+function exposedPort(given: Part): ExposedPort {
+  return { protocol: protocolOf(given), port: asInteger(part(given, 'Port'), 1, MAX_PORT) };
+}
+
+function portMapRequest(given: Part): PortMapRequest {
+  const hostIp = asAddr(part(given, 'HostIP'));
+  const hostPort = asInteger(part(given, 'HostPort'), 0, MAX_PORT, 0);
+  const end = asInteger(part(given, 'HostPortEnd'), 0, MAX_PORT, 0);
+  const hostPortEnd = end === 0 ? hostPort : end;
+  if (hostPortEnd < hostPort)
+    throw refusal(part(given, 'HostPortEnd'), `it is less than HostPort, ${hostPort}`, 'Ranges go upwards');
+  return {
+    protocol: protocolOf(given),
+    containerPort: asInteger(part(given, 'Port'), 1, MAX_PORT),
+    ...(hostIp === undefined ? {} : { hostIp: formatAddr(hostIp) }),
+    ...{ hostPort, hostPortEnd },
+  };
+}
+
+function protocolOf(given: Part): Protocol {
+  const proto = part(given, 'Proto');
+  const found = PROTOCOLS.get(proto.value);
+  if (found !== undefined) return found;
+  throw refusal(proto, 'it is not a protocol with ports', 'Give 6 (TCP), 17 (UDP) or 132 (SCTP)');
+}

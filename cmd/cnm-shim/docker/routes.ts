@@ -1,0 +1,22 @@
+import type { Phases } from '../../cni-plugin/phases.ts';
+
+/** What a handler is told besides the body. */
+export interface CallContext {
+  /** `NetworkDriver.CreateNetwork`. */
+  readonly method: string;
+  readonly phases: Phases;
+  /** Aborted at the deadline: nobody waits for the answer any more. */
+  readonly signal: AbortSignal;
+}
+
+/** Answers one request. Throws NetError; the value returned is what the caller gets to see as JSON. */
+export type Handler = (body: unknown, call: CallContext) => Promise<object> | object;
+
+export interface Route {
+  readonly handle: Handler;
+  /** The protocol has no body here: an empty one is as good as `{}`. */
+  readonly emptyBody: boolean;
+}
+
+/** All that can be asked, by method: `NetworkDriver.CreateNetwork`. */
+export type Routes = Readonly<Record<string, Route>>;

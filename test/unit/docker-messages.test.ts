@@ -1,0 +1,294 @@
+import { strict as assert } from 'node:assert';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import * as messages from '../../cmd/cnm-shim/docker/messages.ts';
+import { NetError } from '../../src/shared/errors/net-error.ts';
+import { formatAddr } from '../../src/shared/model/addr.ts';
+import { formatPrefix } from '../../src/shared/model/prefix.ts';
+
+interface Recorded {
+  readonly requests: readonly { readonly method: string; readonly body: unknown }[];
+}
+
+const FIXTURES = join(import.meta.dirname, '../fixtures/transcripts/docker');
+const NETWORK = 'd527509059b9f2f85c6351db7c8f4945bd1e96769e16f1c686edc6a408c761a5';
+const ENDPOINT = '1305c8fba9b3bc8e64ea61b7431022090df15d47753cbcd98ee1584e4f0c666d';
+const IDS = { NetworkID: NETWORK, EndpointID: ENDPOINT };
+const OWN_IDS = { networkId: NETWORK, endpointId: ENDPOINT };
+
+const DECODERS: Readonly<Record<string, (body: unknown) => object>> = {
+  'NetworkDriver.CreateNetwork': messages.decodeCreateNetwork,
+  'NetworkDriver.GwAllocCheck': messages.decodeGwAllocCheck,
+  'NetworkDriver.AllocateNetwork': messages.decodeAllocateNetwork,
+  'NetworkDriver.FreeNetwork': messages.decodeNetworkIdentity,
+  'NetworkDriver.DeleteNetwork': messages.decodeNetworkIdentity,
+  'NetworkDriver.CreateEndpoint': messages.decodeCreateEndpoint,
+  'NetworkDriver.EndpointOperInfo': messages.decodeEndpointIdentity,
+  'NetworkDriver.DeleteEndpoint': messages.decodeEndpointIdentity,
+  'NetworkDriver.Join': messages.decodeJoin,
+  'NetworkDriver.Leave': messages.decodeEndpointIdentity,
+  'NetworkDriver.ProgramExternalConnectivity': messages.decodeProgram,
+  'NetworkDriver.RevokeExternalConnectivity': messages.decodeEndpointIdentity,
+  'NetworkDriver.DiscoverNew': messages.decodeDiscover,
+  'NetworkDriver.DiscoverDelete': messages.decodeDiscover,
+  'IpamDriver.RequestPool': messages.decodeRequestPool,
+  'IpamDriver.ReleasePool': messages.decodePoolIdentity,
+  'IpamDriver.RequestAddress': messages.decodeRequestAddress,
+  'IpamDriver.ReleaseAddress': messages.decodeReleaseAddress,
+};
+
+function decode(method: string, body: unknown): object {
+  const decoder = DECODERS[method];
+  assert.ok(decoder !== undefined, method);
+  return decoder(body);
+}
+
+/** Addresses and prefixes as text, as a reader of a test wants them. */
+function readable(value: unknown): unknown {
+  return JSON.parse(
+    JSON.stringify(value, (_, inner) => {
+      if (typeof inner !== 'object' || inner === null) return inner;
+      if ('addr' in inner && 'length' in inner) return formatPrefix(inner);
+      return 'family' in inner && 'value' in inner ? formatAddr(inner) : inner;
+    }),
+  );
+}
+
+function assertDecodes(method: string, body: unknown, expected: unknown): void {
+  assert.deepEqual(readable(decode(method, body)), expected);
+}
+
+function assertRefused(method: string, body: unknown, message: RegExp): void {
+  assert.throws(
+    () => decode(method, body),
+    (error) => {
+      assert.ok(error instanceof NetError, String(error));
+      assert.match(error.message, message);
+      return error.kind === 'invalid-config';
+    },
+  );
+}
+
+const NO_PORTS = { exposedPorts: [], portMap: [] };
+
+describe('requests of dockerd', () => {
+  it('that were recorded are all understood', () => {
+    let understood = 0;
+    for (const file of readdirSync(FIXTURES)) {
+      const { requests }: Recorded = JSON.parse(readFileSync(join(FIXTURES, file), 'utf8'));
+      for (const { method, body } of requests) {
+        if (body === null) continue;
+        decode(method, body);
+        understood++;
+      }
+    }
+    assert.ok(understood > 300, `${understood}`);
+  });
+
+  it('CreateNetwork has its options and pools', () => {
+    const body = {
+      NetworkID: NETWORK,
+      Options: {
+        'com.docker.network.enable_ipv4': true,
+        'com.docker.network.enable_ipv6': true,
+        'com.docker.network.internal': true,
+        'com.docker.network.generic': { driver: 'bridge', 'com.docker.network.driver.mtu': '1400' },
+        'com.docker.network.of.later': [1],
+      },
+      IPv4Data: [
+        {
+          AddressSpace: 'isthmus',
+          Pool: '10.55.0.0/24',
+          Gateway: '10.55.0.1/24',
+          AuxAddresses: { router: '10.55.0.5/24' },
+        },
+      ],
+      IPv6Data: [{ AddressSpace: 'LocalDefault', Pool: 'fd00:55::/64', AuxAddresses: null }],
+    };
+    assertDecodes('NetworkDriver.CreateNetwork', body, {
+      networkId: NETWORK,
+      generic: { driver: 'bridge', 'com.docker.network.driver.mtu': '1400' },
+      ...{ internal: true, enableIPv4: true, enableIPv6: true },
+      ipv4: [
+        {
+          addressSpace: 'isthmus',
+          pool: '10.55.0.0/24',
+          gateway: '10.55.0.1/24',
+          auxAddresses: { router: '10.55.0.5/24' },
+        },
+      ],
+      ipv6: [{ addressSpace: 'LocalDefault', pool: 'fd00:55::/64', auxAddresses: {} }],
+    });
+  });
+
+  it('CreateNetwork without options is of IPv4, and not internal', () => {
+    const body = { NetworkID: NETWORK, Options: null, IPv4Data: null };
+    const plain = { generic: {}, internal: false, enableIPv4: true, enableIPv6: false, ipv4: [], ipv6: [] };
+    assertDecodes('NetworkDriver.CreateNetwork', body, { networkId: NETWORK, ...plain });
+  });
+
+  it("CreateEndpoint has addresses, ports and a user's options", () => {
+    const Options = {
+      'com.docker.network.endpoint.exposedports': [{ Proto: 132, Port: 90 }],
+      'com.docker.network.portmap': [
+        { Proto: 17, IP: '', Port: 90, HostIP: '127.0.0.1', HostPort: 9090, HostPortEnd: 9095 },
+        { Proto: 6, IP: '', Port: 80, HostIP: '', HostPort: 0, HostPortEnd: 0 },
+        { Proto: 6, Port: 81, HostIP: '0:0::0', HostPort: 81 },
+      ],
+      'com.docker.network.endpoint.macaddress': 'AkKqu8zd',
+      'com.docker.network.endpoint.dnsservers': ['10.1.1.1'],
+      k: 'v',
+    };
+    const Interface = { Address: '10.55.0.77/24', AddressIPv6: '', MacAddress: '02-42-AA-bb-cc-dd' };
+    assertDecodes(
+      'NetworkDriver.CreateEndpoint',
+      { ...IDS, Interface, Options },
+      {
+        ...OWN_IDS,
+        ...{ address: '10.55.0.77/24', mac: '02:42:aa:bb:cc:dd' },
+        exposedPorts: [{ protocol: 'sctp', port: 90 }],
+        portMap: [
+          { protocol: 'udp', containerPort: 90, hostIp: '127.0.0.1', hostPort: 9090, hostPortEnd: 9095 },
+          { protocol: 'tcp', containerPort: 80, hostPort: 0, hostPortEnd: 0 },
+          { protocol: 'tcp', containerPort: 81, hostIp: '::', hostPort: 81, hostPortEnd: 81 },
+        ],
+        driverOptions: { 'com.docker.network.endpoint.macaddress': 'AkKqu8zd', k: 'v' },
+      },
+    );
+  });
+
+  it('Join and ProgramExternalConnectivity have ports', () => {
+    const Options = { 'com.docker.network.portmap': [{ Proto: 6, Port: 1, HostPort: 2, HostPortEnd: 2 }] };
+    const ports = {
+      exposedPorts: [],
+      portMap: [{ protocol: 'tcp', containerPort: 1, hostPort: 2, hostPortEnd: 2 }],
+    };
+    const SandboxKey = '/run/docker/netns/b31ef407e8d3';
+    assertDecodes(
+      'NetworkDriver.Join',
+      { ...IDS, SandboxKey, Options },
+      { ...OWN_IDS, sandboxKey: SandboxKey, ...ports },
+    );
+    assertDecodes('NetworkDriver.Join', { ...IDS, SandboxKey: '', Options: null }, { ...OWN_IDS, ...NO_PORTS });
+    assertDecodes('NetworkDriver.ProgramExternalConnectivity', { ...IDS, Options }, { ...OWN_IDS, ...ports });
+  });
+
+  it('of IPAM have pools and addresses', () => {
+    assertDecodes(
+      'IpamDriver.RequestPool',
+      { AddressSpace: 'isthmus', Pool: '', SubPool: '', Options: null, V6: false },
+      { addressSpace: 'isthmus', options: {}, v6: false },
+    );
+    assertDecodes(
+      'IpamDriver.RequestPool',
+      { AddressSpace: 'isthmus', Pool: 'fd00::/64', SubPool: 'fd00::/80', Options: { network: 'web' }, V6: true },
+      { addressSpace: 'isthmus', pool: 'fd00::/64', subPool: 'fd00::/80', options: { network: 'web' }, v6: true },
+    );
+    assertDecodes(
+      'IpamDriver.RequestAddress',
+      { PoolID: 'a', Address: '', Options: null },
+      { poolId: 'a', gateway: false, options: {} },
+    );
+    const Options = { RequestAddressType: 'com.docker.network.gateway' };
+    assertDecodes(
+      'IpamDriver.RequestAddress',
+      { PoolID: 'a', Address: '10.1.0.1', Options },
+      { poolId: 'a', address: '10.1.0.1', gateway: true, options: Options },
+    );
+    assertDecodes(
+      'IpamDriver.ReleaseAddress',
+      { PoolID: 'a', Address: '10.1.0.1' },
+      { poolId: 'a', address: '10.1.0.1' },
+    );
+  });
+
+  const pool = (more: object) => ({ NetworkID: NETWORK, IPv4Data: [{ Pool: '10.1.0.0/16', ...more }] });
+  const mapping = (more: object) => ({
+    ...IDS,
+    Options: { 'com.docker.network.portmap': [{ Proto: 6, Port: 80, HostPort: 80, HostPortEnd: 80, ...more }] },
+  });
+  for (const [method, body, message] of [
+    ['NetworkDriver.CreateNetwork', undefined, /^request body: it is not an object\. A request is a JSON object$/],
+    ['NetworkDriver.CreateNetwork', [], /^request body=\[\]: it is not an object/],
+    ['NetworkDriver.CreateNetwork', {}, /^request \.NetworkID: it is missing/],
+    ['NetworkDriver.CreateNetwork', { NetworkID: 7 }, /^request \.NetworkID=7: it is not a string/],
+    ['NetworkDriver.DeleteNetwork', { NetworkID: '../../etc/x' }, /NetworkID="\.\.\/\.\.\/etc\/x": it is not an id/],
+    ['NetworkDriver.DeleteNetwork', { NetworkID: 'abc' }, /"abc": it is not an id\. Ids are 12 to 128/],
+    ['NetworkDriver.Leave', { NetworkID: NETWORK }, /^request \.EndpointID: it is missing/],
+    ['NetworkDriver.CreateNetwork', { NetworkID: NETWORK, Options: 'x' }, /\.Options="x": it is not an object/],
+    [
+      'NetworkDriver.CreateNetwork',
+      { NetworkID: NETWORK, Options: { 'com.docker.network.generic': { mtu: 1500 } } },
+      /\.Options\["com\.docker\.network\.generic"\]\["mtu"\]=1500: it is not a string/,
+    ],
+    [
+      'NetworkDriver.CreateNetwork',
+      { NetworkID: NETWORK, Options: { 'com.docker.network.internal': 'true' } },
+      /\["com\.docker\.network\.internal"\]="true": it is neither true nor false/,
+    ],
+    ['NetworkDriver.CreateNetwork', { NetworkID: NETWORK, IPv4Data: {} }, /\.IPv4Data={}: it is not a list/],
+    ['NetworkDriver.CreateNetwork', { NetworkID: NETWORK, IPv4Data: [{}] }, /\.IPv4Data\[0\]\.Pool: it is missing/],
+    ['NetworkDriver.CreateNetwork', pool({ Pool: 'fd00::/64' }), /\.IPv4Data\[0\]\.Pool="fd00::\/64": it is no IPv4/],
+    ['NetworkDriver.CreateNetwork', pool({ Gateway: '10.1.0.1' }), /Gateway="10\.1\.0\.1": it is no IPv4 address with/],
+    [
+      'NetworkDriver.CreateNetwork',
+      pool({ AuxAddresses: { a: '10.1.0.300/16' } }),
+      /AuxAddresses\["a"\]="10\.1\.0\.300/,
+    ],
+    ['NetworkDriver.CreateEndpoint', { ...IDS, Interface: [] }, /\.Interface=\[\]: it is not an object/],
+    [
+      'NetworkDriver.CreateEndpoint',
+      { ...IDS, Interface: { Address: 1 } },
+      /\.Interface\.Address=1: it is not a string/,
+    ],
+    [
+      'NetworkDriver.CreateEndpoint',
+      { ...IDS, Interface: { MacAddress: '01:00:5e:00:00:01' } },
+      /no interface can have/,
+    ],
+    [
+      'NetworkDriver.CreateEndpoint',
+      { ...IDS, Options: { k: { a: 1 } } },
+      /\.Options\["k"\]={"a":1}: it is not a string/,
+    ],
+    ['NetworkDriver.Join', mapping({ Proto: 1 }), /\["com\.docker\.network\.portmap"\]\[0\]\.Proto=1: .*6 \(TCP\)/],
+    ['NetworkDriver.Join', mapping({ Proto: '6' }), /\[0\]\.Proto="6"/],
+    ['NetworkDriver.Join', mapping({ Port: 0 }), /\[0\]\.Port=0: .*whole number from 1 to 65535/],
+    ['NetworkDriver.Join', mapping({ HostPort: 65_536 }), /\[0\]\.HostPort=65536: .*from 0 to 65535/],
+    ['NetworkDriver.Join', mapping({ HostPort: 81 }), /\[0\]\.HostPortEnd=80: it is less than HostPort, 81/],
+    ['NetworkDriver.Join', mapping({ HostIP: 'here' }), /\[0\]\.HostIP="here": it is no IP address/],
+    [
+      'NetworkDriver.Join',
+      { ...IDS, Options: { 'com.docker.network.portmap': Array(1025).fill({}) } },
+      /\.length=1025: these are too many ports\. Publish 1024 at most/,
+    ],
+    ['IpamDriver.RequestPool', { V6: true, Pool: '10.1.0.0/16' }, /\.Pool="10\.1\.0\.0\/16": it is no IPv6 address/],
+    ['IpamDriver.RequestPool', { V6: 1 }, /\.V6=1: it is neither true nor false/],
+    ['IpamDriver.RequestAddress', {}, /\.PoolID: it is missing/],
+    ['IpamDriver.RequestAddress', { PoolID: 'a', Address: '10.1.0.1/16' }, /\.Address="10\.1\.0\.1\/16": it is no IP/],
+    ['IpamDriver.ReleaseAddress', { PoolID: 'a', Address: '' }, /\.Address="": it is missing/],
+    ['NetworkDriver.DiscoverNew', { DiscoveryType: 'node' }, /\.DiscoveryType="node"/],
+  ] as const)
+    it(`${method} refuses ${JSON.stringify(body)?.slice(0, 160)}`, () => assertRefused(method, body, message));
+
+  it('of any other kind are decoded or refused, and nothing else happens', () => {
+    const methods = Object.keys(DECODERS);
+    fc.assert(
+      fc.property(fc.constantFrom(...methods), fc.jsonValue(), fc.jsonValue(), (method, body, inner) => {
+        for (const given of [body, { ...IDS, Options: inner, Interface: inner, IPv4Data: inner, PoolID: 'a' }])
+          try {
+            decode(method, given);
+          } catch (error) {
+            assert.ok(error instanceof NetError && error.kind === 'invalid-config', String(error));
+          }
+      }),
+    );
+  });
+
+  it('have nothing of an object that all objects have', () => {
+    const body = JSON.parse(`{"NetworkID":"${NETWORK}","Options":{"com.docker.network.generic":{"__proto__":"x"}}}`);
+    const { generic } = messages.decodeCreateNetwork(body);
+    assert.deepEqual(Object.entries(generic), [['__proto__', 'x']]);
+  });
+});
