@@ -1,30 +1,20 @@
 import { closeSync, statSync } from 'node:fs';
 import { field } from '../../../src/shared/config/fields.ts';
-import { rebuildOnce } from '../../../src/shared/core/rebuild.ts';
 import { reload } from '../../../src/shared/core/reload.ts';
 import { type Repaired, repair } from '../../../src/shared/core/repair.ts';
 import { NetError } from '../../../src/shared/errors/net-error.ts';
-import type { Firewaller } from '../../../src/shared/firewall/firewaller.ts';
-import { openFirewaller } from '../../../src/shared/firewall/open.ts';
-import { isAbsence } from '../../../src/shared/host/failure.ts';
 import type { Host } from '../../../src/shared/host/host.ts';
-import { LinkRemover } from '../../../src/shared/host/link-remover.ts';
-import { type LinuxHost, openLinuxHost } from '../../../src/shared/host/linux-host.ts';
+import type { LinuxHost } from '../../../src/shared/host/linux-host.ts';
 import { type Logger, traceId } from '../../../src/shared/log/log.ts';
-import type { FirewallBackend } from '../../../src/shared/model/firewall.ts';
 import { netnsCookie } from '../../../src/shared/netlink/netns.ts';
-import { type ChangeCount, changeCount } from '../../../src/shared/store/changes.ts';
-import { LockQueue, lock } from '../../../src/shared/store/locks.ts';
-import { thisProcess } from '../../../src/shared/store/owner.ts';
-import { openSqliteStore } from '../../../src/shared/store/sqlite.ts';
-import { ensureStateDir } from '../../../src/shared/store/state-dir.ts';
-import type { LocalStore, Owner } from '../../../src/shared/store/store.ts';
-import { type Answer, answer, type CallCore } from '../../cni-plugin/answer.ts';
-import { delegatesOf, stateDirOf } from '../../cni-plugin/context.ts';
+import { lock } from '../../../src/shared/store/locks.ts';
+import { type Answer, answer } from '../../cni-plugin/answer.ts';
+import { stateDirOf } from '../../cni-plugin/context.ts';
 import type { Environment } from '../../cni-plugin/environment.ts';
 import { pluginName } from '../../cni-plugin/names.ts';
-import { makePhases, type Phases } from '../../cni-plugin/phases.ts';
+import { makePhases } from '../../cni-plugin/phases.ts';
 import type { LauncherRequest } from '../../cni-plugin/protocol.ts';
+import { ResidentCore } from '../resident-core.ts';
 
 export interface ServiceOptions {
   readonly stateDir: string;
@@ -45,29 +35,20 @@ export interface AcceptedCall {
 
 /** The core, kept in memory, for the calls that launchers hand over. */
 export class CniService implements Disposable {
+  /** For everybody else in the daemon who needs a core. */
+  readonly resident: ResidentCore;
   readonly #log: Logger;
   readonly #stateDir: string;
   readonly #env: Environment;
-  readonly #host: LinuxHost;
-  readonly #remover: LinkRemover;
-  readonly #locks: LockQueue;
-  readonly #changes: ChangeCount;
-  readonly #owner: Owner = thisProcess();
   readonly #mountNs = statSync('/proc/self/ns/mnt', { bigint: true }).ino;
   readonly #cookie: bigint;
-  readonly #firewallers = new Map<FirewallBackend, Firewaller>();
-  #store: LocalStore | undefined;
 
   constructor({ stateDir, env, log }: ServiceOptions) {
-    ensureStateDir(stateDir);
+    this.resident = new ResidentCore({ stateDir, env });
     this.#stateDir = stateDir;
     this.#env = env;
     this.#log = log;
-    this.#host = openLinuxHost(env, { stays: true });
-    this.#cookie = netnsCookie(this.#host.own.route.fd);
-    this.#remover = new LinkRemover(this.#host.own);
-    this.#locks = new LockQueue(stateDir);
-    this.#changes = changeCount(stateDir);
+    this.#cookie = netnsCookie(this.resident.host.own.route.fd);
   }
 
   /** What a daemon or a plugin that died has left half-done is finished or taken back; the packet filter is whole. */
@@ -82,13 +63,13 @@ export class CniService implements Disposable {
   }
 
   async #repair(): Promise<Repaired> {
-    using core = this.#core({ env: this.#env, host: this.#host, log: this.#log });
+    using core = this.resident.open({ log: this.#log });
     return await repair(core, (key) => lock(this.#stateDir, key, { waitMs: 0 }));
   }
 
   /** The packet filter has what the records want of it. Returns how many entries, and what failed. */
   reload(): ReturnType<typeof reload> {
-    using core = this.#core({ env: this.#env, host: this.#host, log: this.#log });
+    using core = this.resident.open({ log: this.#log });
     return reload(core);
   }
 
@@ -120,10 +101,7 @@ export class CniService implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const firewaller of this.#firewallers.values()) firewaller[Symbol.dispose]();
-    this.#remover[Symbol.dispose]();
-    this.#store?.[Symbol.dispose]();
-    this.#host[Symbol.dispose]();
+    this.resident[Symbol.dispose]();
   }
 
   #answer({ request, sandbox, since, gone }: AcceptedCall, env: Environment): Promise<Answer> {
@@ -136,63 +114,11 @@ export class CniService implements Disposable {
       env,
       isMute: () => false,
       read: () => request.stdin,
-      open: () => this.#core({ env, host: hostOf(this.#host, env.CNI_NETNS, sandbox), log, phases, gone }),
+      open: () =>
+        this.resident.open({ env, host: hostOf(this.resident.host, env.CNI_NETNS, sandbox), log, phases, gone }),
       phases,
       gone,
     });
-  }
-
-  #core({ env, host, log, phases, gone }: CoreParts): CallCore {
-    let store: LocalStore | undefined;
-    const service = this;
-    const core: CallCore = {
-      host,
-      log,
-      owner: this.#owner,
-      changes: this.#changes,
-      lock: async (key) => {
-        // Somebody may have removed it since the last call.
-        ensureStateDir(this.#stateDir);
-        return this.#locks.lock(key);
-      },
-      removeLink: async (link) => {
-        const failure = await this.#remover.remove(link);
-        return failure !== undefined && isAbsence(failure) ? undefined : failure;
-      },
-      ...(phases === undefined ? {} : { mark: phases.mark }),
-      get store() {
-        if (store === undefined) {
-          store = service.#openStore();
-          rebuildOnce(core);
-        }
-        return store;
-      },
-      firewall: (backend) => this.#firewall(backend),
-      delegate: delegatesOf(env, gone),
-      [Symbol.dispose]: () => {},
-    };
-    return core;
-  }
-
-  /** Kept open; whether its file is still the one that is there is looked at for each call. */
-  #openStore(): LocalStore {
-    if (this.#store === undefined) {
-      this.#store = openSqliteStore({
-        stateDir: this.#stateDir,
-        identity: this.#host.identity,
-        waitMs: STORE_WAIT_MS,
-        logPages: LOG_PAGES,
-      });
-    } else this.#store.refresh();
-    return this.#store;
-  }
-
-  #firewall(backend: FirewallBackend): Firewaller {
-    const found = this.#firewallers.get(backend);
-    if (found !== undefined) return found;
-    const made = openFirewaller(backend, this.#host.own);
-    this.#firewallers.set(backend, made);
-    return made;
   }
 
   #isSameState(env: Environment, seen: string | undefined): boolean {
@@ -201,19 +127,6 @@ export class CniService implements Disposable {
     return own !== undefined && seen === `${own.dev}:${own.ino}`;
   }
 }
-
-interface CoreParts {
-  readonly env: Environment;
-  readonly host: Host;
-  readonly log: Logger;
-  readonly phases?: Phases;
-  readonly gone?: () => AbortSignal;
-}
-
-/** All calls wait while one waits for a plugin's transaction, which takes less than a millisecond. */
-const STORE_WAIT_MS = 5000;
-/** 8 MB. */
-const LOG_PAGES = 2048;
 
 /** VERSION is answered by the launcher. */
 const SERVED: ReadonlySet<string> = new Set(['ADD', 'DEL', 'CHECK', 'STATUS', 'GC']);
