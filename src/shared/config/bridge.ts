@@ -1,9 +1,10 @@
 import { NetError } from '../errors/net-error.ts';
+import type { Family } from '../model/addr.ts';
 import { digest } from '../model/attachment.ts';
 import type { VlanRange } from '../model/op.ts';
 import { field, isObject, type Json } from './fields.ts';
 
-/** Options of the bridge driver; names and defaults are the reference bridge plugin's. */
+/** Options of the bridge driver; names and defaults are the reference bridge plugin's, but of the last two. */
 export interface BridgeOptions {
   readonly driver: 'bridge';
   /** Name of the bridge; made where it is missing. */
@@ -27,6 +28,10 @@ export interface BridgeOptions {
   readonly enabledad: boolean;
   readonly disableContainerInterface: boolean;
   readonly portIsolation: boolean;
+  /** The IPv4 gateway is told to endpoints, but not put on the bridge: somebody else sees to it. Docker's inhibit_ipv4. */
+  readonly inhibit4?: true;
+  /** Families with a gateway; the host has no address of another on the bridge. Default: both. */
+  readonly gatewayFamilies?: readonly Family[];
 }
 
 /** IFNAMSIZ - 1, linux/if.h. */

@@ -5,11 +5,11 @@ import { renderOp } from '../host/render.ts';
 import type { Op } from '../model/op.ts';
 import { formatPrefix } from '../model/prefix.ts';
 import type { Core } from './core.ts';
-import { missingRules } from './network-rules.ts';
+import { planFor } from './network.ts';
+import { rulesFor } from './network-record.ts';
 import type { EndpointRequest, Expectation } from './requests.ts';
 import { findDrift } from './verify.ts';
 import { firewallDrift } from './verify-ops.ts';
-import { observeNetwork } from './view.ts';
 
 /**
  * Returns where the endpoint is as ADD left it and as `expected` (prevResult) has it: record, leases, network, links,
@@ -57,11 +57,10 @@ function checkNetwork(core: Core, request: EndpointRequest, addressing: Addressi
   });
 }
 
-function missingOps(core: Core, { driver, rules }: EndpointRequest, addressing: Addressing): readonly Op[] {
-  const { host } = core;
+function missingOps(core: Core, { attachment, driver, rules }: EndpointRequest, addressing: Addressing): readonly Op[] {
   try {
-    const { ops } = driver.planNetwork(observeNetwork(host, host.own, driver, addressing), addressing);
-    return rules === undefined ? ops : [...ops, ...missingRules(core, rules, driver.devices[0], addressing).ops];
+    const known = core.store.networks.get(attachment.network);
+    return planFor(core, driver, rulesFor(known, rules), addressing).plan.ops;
   } catch (thrown) {
     const { subject, what, hint } = asNetError(thrown, 'CHECK');
     throw new NetError({ kind: 'drift', op: 'CHECK', subject, what, hint, cause: thrown });

@@ -3,9 +3,10 @@ import { networkEntries, planNetworkRules, type Rules } from '../drivers/rules.t
 import { NetError } from '../errors/net-error.ts';
 import { renderOp } from '../host/render.ts';
 import type { Plan } from '../model/op.ts';
+import type { NetworkRow } from '../store/store.ts';
 import type { Core } from './core.ts';
 import { execute } from './execute.ts';
-import { deviceKey, mergeUndo } from './network-record.ts';
+import { deviceKey, isHeld, mergeUndo } from './network-record.ts';
 
 /**
  * The entries, which the network's endpoints share, are in force, and on record with the network: that of the driver
@@ -23,12 +24,20 @@ export async function ensureChainedRules(
   const known = store.networks.get(network);
   const plan = missingRules(core, rules, device, addressing);
   const { bootId } = host.identity;
-  const current = known?.bootId === bootId ? known : { name: network, driver: 'chained', device, bootId, undo: [] };
+  const current =
+    known?.bootId === bootId
+      ? known
+      : ofThisBoot(known, { name: network, driver: 'chained', device, bootId, undo: [] });
   const undo = mergeUndo(plan.undo, current.undo);
   if (plan.ops.length === 0 && current === known && undo.length === current.undo.length) return;
   const row = { ...current, undo };
   store.transaction(() => store.networks.put(row), { durable: true });
   execute(core, plan.ops, { host: host.own });
+}
+
+/** A Network that somebody keeps outlives a boot, but nothing that was made for it does; any other begins anew. */
+function ofThisBoot(known: NetworkRow | undefined, anew: NetworkRow): NetworkRow {
+  return known !== undefined && isHeld(known) ? { ...known, bootId: anew.bootId, undo: [] } : anew;
 }
 
 /** Throws NetError `drift` where an entry of the network is not in force. */

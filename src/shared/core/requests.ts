@@ -1,4 +1,5 @@
 import type { Bandwidth } from '../config/bandwidth.ts';
+import type { NetworkSpec } from '../config/network-spec.ts';
 import type { Assigned, Driver, InterfaceReport } from '../drivers/driver.ts';
 import type { Rules } from '../drivers/rules.ts';
 import type { Attachment, Role } from '../model/attachment.ts';
@@ -23,6 +24,8 @@ export interface EndpointRequest {
   readonly rates?: Bandwidth;
   /** What the packet filter does for it; absent: nothing. */
   readonly rules?: Rules;
+  /** What its Network is made by; absent: what is on record stays. */
+  readonly spec?: NetworkSpec;
 }
 
 /** One attachment to take away: identity, and what helps where no record is left. */

@@ -4,12 +4,18 @@ import type { RouteSpec } from '../../model/link.ts';
 import { defaultRoute, firstOf, type Prefix } from '../../model/prefix.ts';
 import type { Addressing, Assigned } from '../driver.ts';
 
+/** True where the network is a way out for this family. */
+export function hasGateway({ isGateway, gatewayFamilies }: BridgeOptions, family: Family): boolean {
+  return isGateway && gatewayFamilies?.includes(family) !== false;
+}
+
 /** Gateways that IPAM left out (`isGateway`) and default routes that it gave none of (`isDefaultGateway`). */
 export function completeAddressing(options: BridgeOptions, addressing: Addressing): Addressing {
   if (!options.isGateway) return addressing;
-  const addresses = addressing.addresses.map(
-    (assigned): Assigned => ({ ...assigned, gateway: assigned.gateway ?? firstHost(assigned.address) }),
-  );
+  const addresses = addressing.addresses.map((assigned): Assigned => {
+    if (!hasGateway(options, assigned.address.addr.family)) return assigned;
+    return { ...assigned, gateway: assigned.gateway ?? firstHost(assigned.address) };
+  });
   return options.isDefaultGateway
     ? { addresses, routes: [...addressing.routes, ...defaultRoutes({ addresses, routes: addressing.routes })] }
     : { addresses, routes: addressing.routes };

@@ -9,6 +9,7 @@ import { macOfDigest } from '../../model/mac.ts';
 import type { Op, Plan } from '../../model/op.ts';
 import { formatPrefix, overlaps, type Prefix, parsePrefix } from '../../model/prefix.ts';
 import type { Addressing } from '../driver.ts';
+import { hasGateway } from './gateways.ts';
 import { defaultRouteDevice, networkMtu } from './mtu.ts';
 import { acceptRaKeys } from './uplinks.ts';
 import { gatewayDevice, joinBridge, planGatewayDevice, usesVlans } from './vlan.ts';
@@ -28,7 +29,7 @@ export function networkQuery(
     const families = gatewaysOf(options, addressing).map(({ addr }) => addr.family);
     return {
       links: [...new Set([options.bridge, device])],
-      addresses: families.length > 0 ? [device] : [],
+      addresses: carriedBy(options, addressing).length > 0 ? [device] : [],
       sysctls: [...new Set(families)].map((family) => FORWARD[family]),
     };
   }
@@ -58,7 +59,7 @@ export function planNetwork(options: BridgeOptions, network: string, view: View,
       undo.unshift(setLink(options.bridge, { promisc: false }));
     }
   }
-  const gateways = gatewaysOf(options, addressing);
+  const gateways = carriedBy(options, addressing);
   if (gateways.length > 0) {
     const device = planGatewayDevice(options, view);
     ops.push(...device.ops);
@@ -66,8 +67,8 @@ export function planNetwork(options: BridgeOptions, network: string, view: View,
     const addresses = planGatewayAddresses(options, view, gateways);
     ops.push(...addresses.ops);
     if (found !== undefined) undo.unshift(...addresses.undo);
-    ops.push(...planForwarding(options, view, addressing, gateways));
   }
+  ops.push(...planForwarding(options, view, addressing));
   return { ops, undo };
 }
 
@@ -115,13 +116,17 @@ function checkBridge(options: BridgeOptions, found: LinkState): void {
   }
 }
 
-/** The gateways that the bridge is to carry, each with the prefix length of its subnet. */
+/** The gateways by which endpoints leave the network, each with the prefix length of its subnet. */
 function gatewaysOf(options: BridgeOptions, addressing: Addressing): Prefix[] {
-  if (!options.isGateway) return [];
   return addressing.addresses.flatMap(({ address, gateway }) => {
     const addr = parseAddr(gateway ?? '');
-    return addr === undefined ? [] : [{ addr, length: address.length }];
+    return addr === undefined || !hasGateway(options, addr.family) ? [] : [{ addr, length: address.length }];
   });
+}
+
+/** Those of them that are to be addresses of the host. */
+function carriedBy(options: BridgeOptions, addressing: Addressing): Prefix[] {
+  return gatewaysOf(options, addressing).filter(({ addr }) => options.inhibit4 !== true || addr.family === 6);
 }
 
 function planGatewayAddresses(options: BridgeOptions, view: View, gateways: readonly Prefix[]): Plan {
@@ -165,13 +170,14 @@ function addressConflict(dev: string, present: string, wanted: string): NetError
   });
 }
 
-function planForwarding(options: BridgeOptions, view: View, addressing: Addressing, gateways: readonly Prefix[]): Op[] {
+function planForwarding(options: BridgeOptions, view: View, addressing: Addressing): Op[] {
   const ops: Op[] = [];
   if (opensForwarding6(options, view, addressing)) {
     // A forwarding host ignores router advertisements and drops the routes it learnt, unless accept_ra is 2.
     const learning = acceptRaKeys(view).filter((key) => view.sysctls.get(key) === '1');
     ops.push(...learning.map((key) => hostSysctl(key, '2')));
   }
+  const gateways = gatewaysOf(options, addressing);
   for (const family of [4, 6] as const) {
     const needed = gateways.some(({ addr }) => addr.family === family);
     if (needed && view.sysctls.get(FORWARD[family]) !== '1') ops.push(hostSysctl(FORWARD[family], '1'));
