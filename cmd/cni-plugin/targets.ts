@@ -1,18 +1,15 @@
 import { limits } from '../../src/shared/config/bandwidth.ts';
-import { backendKey } from '../../src/shared/config/firewall.ts';
-import { invalid } from '../../src/shared/config/invalid.ts';
-import { type DriverName, type NetworkConfig, parseNetconf } from '../../src/shared/config/netconf.ts';
+import { type DriverName, parseNetconf } from '../../src/shared/config/netconf.ts';
 import type { AddressSource, Core, Dns, LocalSource } from '../../src/shared/core/core.ts';
 import type { EndpointRequest } from '../../src/shared/core/requests.ts';
 import { bridgeDriver } from '../../src/shared/drivers/bridge/bridge.ts';
-import type { Rules } from '../../src/shared/drivers/rules.ts';
-import { chosenBackend } from '../../src/shared/firewall/open.ts';
 import { parseCniArgs } from './cni-args.ts';
 import type { PluginName } from './names.ts';
 import { parseDns } from './parse-result.ts';
 import { attachmentOf, type Call, networkName } from './request.ts';
 import { unsayable } from './result.ts';
 import { addressSource, builtIn } from './sources.ts';
+import { rulesOf, type SpecInput, specOf } from './spec-of.ts';
 import { atLeast } from './versions.ts';
 
 /** What a call is about, once its configuration has been read: one of four things. */
@@ -47,7 +44,8 @@ export function targetOf(call: Call, core: Core): Target {
   if (options.driver !== 'bridge') return { kind: options.driver };
   const source = addressSource(call, core);
   assertSayable(call, source);
-  const rules = rulesOf(call, parsed);
+  const rules = rulesOf(call.plugin, call.config, parsed);
+  const spec = specOf({ config: call.config, options, ipam: ipamOf(source), rules });
   const request: EndpointRequest = {
     attachment: attachmentOf(call),
     role: 'interface',
@@ -55,6 +53,7 @@ export function targetOf(call: Call, core: Core): Target {
     ownNamespace: call.variables.ownNamespace,
     driver: bridgeDriver(options, networkName(call.config)),
     driverName: options.driver,
+    spec,
     aliases: parsed.aliases,
     ...(rules === undefined ? {} : { rules }),
     ...(limits(parsed.bandwidth) ? { rates: parsed.bandwidth } : {}),
@@ -64,16 +63,11 @@ export function targetOf(call: Call, core: Core): Target {
   return { kind: 'endpoint', request, ...(parsed.dns === undefined ? {} : { dns: parseDns(parsed.dns) }) };
 }
 
-/** Under the reference's name, bridge masquerades and nothing else; portmap and firewall are chained behind it. */
-function rulesOf({ plugin, config }: Call, { firewall, mappings }: NetworkConfig): Rules | undefined {
-  const options = plugin === 'isthmus' ? firewall : { ...firewall, policy: 'open' as const };
-  const wanted = options.masquerade !== undefined || options.policy !== 'open' || mappings.length > 0;
-  if (plugin !== 'isthmus' && !wanted) return undefined;
-  const backend = chosenBackend(options.backend);
-  if (backend !== 'none') return { backend, options, mappings, admit: plugin === 'isthmus' };
-  if (!wanted) return undefined;
-  const what = 'ipMasq, portMappings, ingressPolicy and internal need a packet filter';
-  throw invalid(...backendKey(config), what, 'Choose auto, or remove them');
+/** Who gives the addresses, as a NetworkSpec has it. */
+function ipamOf(source: AddressSource | undefined): SpecInput['ipam'] {
+  if (source === undefined) return undefined;
+  if (source.kind === 'delegate') return { type: source.type };
+  return source.scope === undefined ? { type: 'static' } : 'pool';
 }
 
 /** Results before 0.3.0 are nothing but addresses: an endpoint without them is refused before it is made. */

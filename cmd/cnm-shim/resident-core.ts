@@ -14,6 +14,7 @@ import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
 import { ensureStateDir } from '../../src/shared/store/state-dir.ts';
 import type { LocalStore, Owner } from '../../src/shared/store/store.ts';
 import type { CallCore } from '../cni-plugin/answer.ts';
+import { configuredNetworks } from '../cni-plugin/configured-network.ts';
 import { delegatesOf } from '../cni-plugin/context.ts';
 import type { Environment } from '../cni-plugin/environment.ts';
 import type { Phases } from '../cni-plugin/phases.ts';
@@ -49,6 +50,7 @@ export class ResidentCore implements CoreOpener, Disposable {
   readonly #locks: LockQueue;
   readonly #changes: ChangeCount;
   readonly #owner: Owner = thisProcess();
+  readonly #configured: ReturnType<typeof configuredNetworks>;
   readonly #firewallers = new Map<FirewallBackend, Firewaller>();
   #store: LocalStore | undefined;
 
@@ -60,6 +62,7 @@ export class ResidentCore implements CoreOpener, Disposable {
     this.#remover = new LinkRemover(this.host.own);
     this.#locks = new LockQueue(stateDir);
     this.#changes = changeCount(stateDir);
+    this.#configured = configuredNetworks(env);
   }
 
   open({ log, env = this.#env, host = this.host, phases, gone }: CoreParts): CallCore {
@@ -88,6 +91,7 @@ export class ResidentCore implements CoreOpener, Disposable {
         return store;
       },
       firewall: (backend) => this.#firewall(backend),
+      configured: this.#configured,
       delegate: delegatesOf(env, gone),
       [Symbol.dispose]: () => {},
     };
