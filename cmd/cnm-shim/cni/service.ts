@@ -2,6 +2,7 @@ import { closeSync, statSync } from 'node:fs';
 import { field } from '../../../src/shared/config/fields.ts';
 import { reload } from '../../../src/shared/core/reload.ts';
 import { type Repaired, repair } from '../../../src/shared/core/repair.ts';
+import { restoreNetworks } from '../../../src/shared/core/restore-networks.ts';
 import { NetError } from '../../../src/shared/errors/net-error.ts';
 import type { Host } from '../../../src/shared/host/host.ts';
 import type { LinuxHost } from '../../../src/shared/host/linux-host.ts';
@@ -51,7 +52,10 @@ export class CniService implements Disposable {
     this.#cookie = netnsCookie(this.resident.host.own.route.fd);
   }
 
-  /** What a daemon or a plugin that died has left half-done is finished or taken back; the packet filter is whole. */
+  /**
+   * What a daemon or a plugin that died has left half-done is finished or taken back; the packet filter is whole, and
+   * Networks that somebody keeps are there.
+   */
   async start(): Promise<Repaired> {
     try {
       return await this.#repair();
@@ -64,7 +68,8 @@ export class CniService implements Disposable {
 
   async #repair(): Promise<Repaired> {
     using core = this.resident.open({ log: this.#log });
-    return await repair(core, (key) => lock(this.#stateDir, key, { waitMs: 0 }));
+    const repaired = await repair(core, (key) => lock(this.#stateDir, key, { waitMs: 0 }));
+    return { ...repaired, errors: [...repaired.errors, ...(await restoreNetworks(core))] };
   }
 
   /** The packet filter has what the records want of it. Returns how many entries, and what failed. */
