@@ -50,6 +50,15 @@ const CASES: Readonly<Record<string, readonly FirewallEntry[]>> = {
   policies: (['open', 'same-bridge', 'isolated', 'closed', 'internal'] as const).map((policy, i) => {
     return { kind: 'policy', device: `isth${i}`, policy };
   }),
+  closed: [
+    { kind: 'policy', device: 'isth0', policy: 'closed' },
+    { kind: 'direct', device: 'isth0', protocol: 'tcp', address: '10.88.0.2', port: 80 },
+    { kind: 'direct', device: 'isth0', protocol: 'sctp', address: '10.88.0.2', port: 3868 },
+    { kind: 'direct', device: 'isth0', protocol: 'udp', address: 'fd00:88::2', port: 53 },
+    { kind: 'exposure', device: 'isth0', family: 4, what: 'icmp' },
+    { kind: 'exposure', device: 'isth0', family: 6, what: 'icmp' },
+    { kind: 'exposure', device: 'isth1', family: 6, what: 'all' },
+  ],
 };
 
 describe('rules of iptables', () => {

@@ -1,7 +1,8 @@
 import type { FirewallEntry } from '../../src/shared/model/firewall.ts';
-import { ADDRESSES, HOST, NODE_RANGE, SECOND } from '../support/pod-site.ts';
+import { ADDRESSES, HOST, NODE_RANGE, OTHER, SECOND } from '../support/pod-site.ts';
 import type { Expectation } from '../support/traffic.ts';
 import {
+  direct,
   FAMILIES,
   type FirewallerFixture,
   hairpin,
@@ -27,6 +28,10 @@ export function oneOfEach({ tools }: FirewallerFixture): FirewallEntry[] {
       port(family, { hostPort: 9002, masqAll: true }),
       port(family, { hostPort: 9003, hostIp: HOST[family].outside, masqAll: true, snat: false }),
       port(family, { hostPort: 9004, conditions: [tools.from(outside)] }),
+      direct(family, { address: a2, port: OTHER }),
+      direct(family, { address: a2, protocol: 'sctp' }),
+      { kind: 'exposure', device: 'br-a', family, what: 'icmp' },
+      { kind: 'exposure', device: 'br-b', family, what: 'all' },
     ];
   });
   return [...perFamily, policy('br-a', 'closed'), policy('br-b', 'isolated')];
@@ -46,6 +51,8 @@ export function whatPasses({ site }: FirewallerFixture): Expectation[] {
       [agents.a1, published(family, 'stranger'), `a1 saw ${HOST[family].a1}`],
       [agents.a1, service(family, 'outside'), `outside saw ${SECOND[family]}`],
       [agents.outside, service(family, 'a1'), 'blocked'],
+      [agents.outside, { address: ADDRESSES[family].a2, port: OTHER }, `a2 saw ${outside}`],
+      [agents.outside, service(family, 'a2'), 'blocked'],
       [agents.outside, service(family, 'b1'), `b1 saw ${outside}`],
     ];
   });

@@ -2,6 +2,7 @@ import type { Firewaller } from '../../src/shared/firewall/firewaller.ts';
 import type { LinuxNamespace } from '../../src/shared/host/linux-namespace.ts';
 import type { Family } from '../../src/shared/model/addr.ts';
 import type {
+  DirectEntry,
   HairpinEntry,
   IngressPolicy,
   MasqueradeEntry,
@@ -65,6 +66,12 @@ export function port(family: Family, rest: Partial<PortEntry> = {}): PortEntry {
     conditions: [],
     ...rest,
   };
+}
+
+/** Lets others in to SERVICE of a1. */
+export function direct(family: Family, rest: Partial<DirectEntry> = {}): DirectEntry {
+  const usual = { kind: 'direct', device: 'br-a', protocol: 'tcp' } as const;
+  return { ...usual, address: ADDRESSES[family].a1, port: SERVICE, ...rest };
 }
 
 export function policy(device: 'br-a' | 'br-b', rule: IngressPolicy): PolicyEntry {

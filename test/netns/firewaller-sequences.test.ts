@@ -6,7 +6,7 @@ import { entryKey, type FirewallEntry } from '../../src/shared/model/firewall.ts
 import { ruleset } from '../support/filter-tools.ts';
 import { makeNetns, netnsMissing } from '../support/netns.ts';
 import { ADDRESSES, HOST, NODE_RANGE, SECOND, SUBNET_B } from '../support/pod-site.ts';
-import { FAMILIES, hairpin, masquerade, policy, port } from './firewaller-fixture.ts';
+import { direct, FAMILIES, hairpin, masquerade, policy, port } from './firewaller-fixture.ts';
 
 /** Entries of two networks that can be there together; some share what they are made of. */
 const POOL: readonly FirewallEntry[] = [
@@ -19,6 +19,9 @@ const POOL: readonly FirewallEntry[] = [
     port(family, { hostIp: HOST[family].outside, address: ADDRESSES[family].a2 }),
     port(family, { protocol: 'sctp', snat: false, address: ADDRESSES[family].b1 }),
     port(family, { protocol: 'udp', masqAll: true }),
+    direct(family),
+    direct(family, { address: ADDRESSES[family].b1, device: 'br-b', protocol: 'udp' }),
+    { kind: 'exposure', device: 'br-a', family, what: 'icmp' },
   ]),
   policy('br-a', 'closed'),
   policy('br-b', 'isolated'),
@@ -59,7 +62,7 @@ function after(before: readonly FirewallEntry[], step: Step): readonly FirewallE
     case 'reset':
       return step.entries;
     case 'forget':
-      return before.filter((entry) => entry.kind !== 'port' || !step.addresses.includes(entry.address));
+      return before.filter((entry) => !('address' in entry) || !step.addresses.includes(entry.address));
     case 'flush':
       return [];
   }

@@ -181,11 +181,11 @@ export function describeUpkeep(fixture: Fixture): void {
       firewaller.add(entries);
       const [lost, kept] = [ADDRESSES[4].a1, ADDRESSES[6].a1];
       assert.deepEqual(firewaller.forget([lost]), []);
-      const gone = (entry: FirewallEntry): boolean => entry.kind === 'port' && entry.address === lost;
+      const gone = (entry: FirewallEntry): boolean => 'address' in entry && entry.address === lost;
       assert.deepEqual(firewaller.missing(entries), entries.filter(gone));
       assert.deepEqual(firewaller.forget([lost, kept]), []);
       const both = (entry: FirewallEntry): boolean =>
-        entry.kind === 'port' && (entry.address === lost || entry.address === kept);
+        'address' in entry && (entry.address === lost || entry.address === kept);
       assert.deepEqual(firewaller.missing(entries), entries.filter(both));
       firewaller.remove(entries.filter((entry) => !both(entry)));
     });

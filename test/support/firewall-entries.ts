@@ -35,4 +35,10 @@ export const EVERY_ENTRY: readonly FirewallEntry[] = [
   portEntry({ hostPort: 8082, hostIp: '192.0.2.1', conditions: ['iifname != { "up0", "up1" }'] }),
   portEntry({ address: 'fd81::2' }),
   portEntry({ address: 'fd81::2', hostIp: '2001:db8::1', snat: false }),
+  { kind: 'direct', device: 'br-d', protocol: 'tcp', address: '10.84.0.2', port: 80 },
+  { kind: 'direct', device: 'br-d', protocol: 'sctp', address: 'fd84::2', port: 3868 },
+  { kind: 'exposure', device: 'br-d', family: 4, what: 'icmp' },
+  { kind: 'exposure', device: 'br-d', family: 6, what: 'icmp' },
+  { kind: 'exposure', device: 'br-h', family: 4, what: 'all' },
+  { kind: 'exposure', device: 'br-h', family: 6, what: 'all' },
 ];

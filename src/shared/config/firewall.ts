@@ -14,12 +14,16 @@ export type ChosenBackend = FirewallBackend | 'auto';
 export interface FirewallOptions {
   readonly backend: ChosenBackend;
   readonly policy: IngressPolicy;
+  /** Families of a `closed` network that are open to everybody all the same. */
+  readonly unprotected?: readonly Family[];
   /** Absent: the pods' own addresses are seen outside. */
   readonly masquerade?: MasqueradeOptions;
   readonly ports: PortOptions;
 }
 
 export interface MasqueradeOptions {
+  /** Families that are masqueraded; absent: both. */
+  readonly families?: readonly Family[];
   /** Destinations that see the pods' own addresses. */
   readonly except: readonly string[];
   /** Fixed source addresses, by family. */
@@ -32,6 +36,8 @@ export interface PortOptions {
   readonly masqAll: boolean;
   readonly mark?: { readonly bit: number } | { readonly chain: string };
   readonly conditions: Readonly<Record<Family, readonly string[]>>;
+  /** Families that others route to: their ports are let in at the endpoint's own address, and take none of the host. */
+  readonly routed?: readonly Family[];
 }
 
 const BACKENDS: readonly ChosenBackend[] = ['auto', 'nftables', 'iptables', 'none'];

@@ -3,7 +3,7 @@ import { planPorts, portEntries, type Rules } from '../drivers/rules.ts';
 import { asNetError, NetError } from '../errors/net-error.ts';
 import type { Listener } from '../host/host.ts';
 import type { Attachment } from '../model/attachment.ts';
-import type { PortEntry } from '../model/firewall.ts';
+import type { PublishedEntry } from '../model/firewall.ts';
 import { EMPTY_PLAN, joinPlans, type Op, type Plan } from '../model/op.ts';
 import type { EndpointRow, LocalStore } from '../store/store.ts';
 import type { Core } from './core.ts';
@@ -71,7 +71,7 @@ export function planOwnPorts(
   store: LocalStore,
   { backend }: Pick<Rules, 'backend'>,
   owner: Attachment,
-  entries: readonly PortEntry[],
+  entries: readonly PublishedEntry[],
 ): Publishing {
   const rows = store.ports.partners(owner).flatMap((partner) => publishersOf(store, partner));
   const taken = new Set(rows.flatMap(({ plan }) => plan.ops.flatMap(portsOf)));
@@ -111,7 +111,10 @@ function portsOf(op: Op): string[] {
   return op.entries.flatMap((entry) => (entry.kind === 'port' ? [portOf(entry)] : []));
 }
 
-function portOf({ protocol, hostIp = '', hostPort, address }: PortEntry): string {
+/** What only one endpoint of a container can have: a port of the host, or one at an address of its own. */
+function portOf(entry: PublishedEntry): string {
+  if (entry.kind === 'direct') return `direct ${entry.protocol} ${entry.address} ${entry.port}`;
+  const { protocol, hostIp = '', hostPort, address } = entry;
   return `${protocol} ${hostIp} ${hostPort} ${address.includes(':') ? 6 : 4}`;
 }
 

@@ -1,8 +1,15 @@
 import type { FirewallOptions } from '../config/firewall.ts';
 import { invalid } from '../config/invalid.ts';
 import type { PortMapping } from '../config/port-mappings.ts';
-import { formatAddr } from '../model/addr.ts';
-import type { FirewallBackend, FirewallEntry, PortEntry } from '../model/firewall.ts';
+import { NetError } from '../errors/net-error.ts';
+import { type Family, formatAddr } from '../model/addr.ts';
+import {
+  entryKey,
+  type FirewallBackend,
+  type FirewallEntry,
+  type PortEntry,
+  type PublishedEntry,
+} from '../model/firewall.ts';
 import type { Op, Plan } from '../model/op.ts';
 import { formatPrefix, networkOf } from '../model/prefix.ts';
 import type { Addressing, Assigned } from './driver.ts';
@@ -22,18 +29,33 @@ export function networkEntries(rules: Rules, device: string, addressing: Address
   const subnets = [...new Set(addressing.addresses.map(({ address }) => formatPrefix(networkOf(address))))];
   const entries: FirewallEntry[] = rules.admit ? [{ kind: 'admit', device }] : [];
   if (options.policy !== 'open') entries.push({ kind: 'policy', device, policy: options.policy });
+  entries.push(...exposures(options, device, new Set(subnets.map(familyOf))));
   for (const subnet of subnets) {
-    const family = subnet.includes(':') ? 6 : 4;
+    const family = familyOf(subnet);
     const same = (text: string): boolean => text.includes(':') === (family === 6);
-    if (options.masquerade !== undefined) {
+    if (options.masquerade?.families?.includes(family) !== false && options.masquerade !== undefined) {
       const { except, to } = options.masquerade;
       const source = to[family];
       const fixed = source === undefined ? {} : { to: source };
       entries.push({ kind: 'masquerade', subnet, except: except.filter(same), ...fixed });
     }
-    if (mappings.length > 0 && options.ports.snat) entries.push({ kind: 'hairpin', device, subnet });
+    const translated = options.ports.routed?.includes(family) !== true;
+    if (mappings.length > 0 && options.ports.snat && translated) entries.push({ kind: 'hairpin', device, subnet });
   }
   return entries;
+}
+
+/** What a closed network lets in besides ports: where it is routed, who may open its ports may ping it too. */
+function exposures(
+  { policy, unprotected = [], ports: { routed = [] } }: FirewallOptions,
+  device: string,
+  families: ReadonlySet<Family>,
+): FirewallEntry[] {
+  if (policy !== 'closed') return [];
+  return [...families].flatMap((family): FirewallEntry[] => {
+    if (unprotected.includes(family)) return [{ kind: 'exposure', device, family, what: 'all' }];
+    return routed.includes(family) ? [{ kind: 'exposure', device, family, what: 'icmp' }] : [];
+  });
 }
 
 /** Makes what of the network's entries is missing. Each goes by itself, since each may have come with another ADD. */
@@ -51,12 +73,13 @@ export function planNetworkRules(backend: FirewallBackend, missing: readonly Fir
 }
 
 /**
- * The published ports of one endpoint: each mapping for each family that the pod has and the mapping means.
+ * The published ports of one endpoint: each mapping for each family that the pod has and the mapping means. In families
+ * that are routed they are open on `device` at the endpoint's own address, each once, whatever host port they name.
  * Throws NetError `invalid-config` for a host address of a family that the pod has not.
  */
-export function portEntries({ options, mappings }: Rules, addressing: Addressing): PortEntry[] {
-  const { snat, masqAll, mark, conditions } = options.ports;
-  return mappings.flatMap((mapping, i) => {
+export function portEntries({ options, mappings }: Rules, addressing: Addressing, device?: string): PublishedEntry[] {
+  const { snat, masqAll, mark, conditions, routed } = options.ports;
+  const entries = mappings.flatMap((mapping, i) => {
     const { protocol, hostPort, containerPort: port, hostIp, family: wanted } = mapping;
     const targets = ([4, 6] as const).flatMap((family) => {
       const first = addressing.addresses.find(({ address }) => address.addr.family === family);
@@ -67,27 +90,38 @@ export function portEntries({ options, mappings }: Rules, addressing: Addressing
       const what = `the pod has no IPv${wanted} address to lead to`;
       throw invalid(path, hostIp ?? (wanted === 6 ? '::' : '0.0.0.0'), what, 'Use an address of the other family');
     }
-    return targets.map(
-      ({ address: { addr } }: Assigned): PortEntry => ({
+    return targets.map(({ address: { addr } }: Assigned): PublishedEntry => {
+      const address = formatAddr(addr);
+      if (routed?.includes(addr.family)) {
+        if (device === undefined) throw withoutDevice(address);
+        return { kind: 'direct', device, protocol, address, port };
+      }
+      return {
         kind: 'port',
         protocol,
         ...(hostIp === undefined ? {} : { hostIp }),
         hostPort,
-        address: formatAddr(addr),
+        address,
         port,
         snat,
         masqAll,
         conditions: conditions[addr.family],
         ...(mark === undefined ? {} : { mark }),
-      }),
-    );
+      };
+    });
   });
+  return routed === undefined ? entries : [...new Map(entries.map((entry) => [entryKey(entry), entry])).values()];
+}
+
+function withoutDevice(subject: string): NetError {
+  const what = 'its ports are routed, and the device of its network is not known';
+  return new NetError({ kind: 'internal', op: 'ports', subject, what });
 }
 
 /** Publishes ports, and forgets what the host remembers of UDP traffic to them: it would go to their last holder. */
-export function planPorts(backend: FirewallBackend, entries: readonly PortEntry[]): Plan {
+export function planPorts(backend: FirewallBackend, entries: readonly PublishedEntry[]): Plan {
   if (entries.length === 0) return { ops: [], undo: [] };
-  const flush = entries.filter(({ protocol }) => protocol === 'udp').map(flushOf);
+  const flush = entries.flatMap((entry) => (entry.kind === 'port' && entry.protocol === 'udp' ? [flushOf(entry)] : []));
   return {
     ops: [{ op: 'firewall.add', ns: 'host', backend, entries }, ...flush],
     undo: [{ op: 'firewall.delete', ns: 'host', backend, entries }, ...flush],
@@ -95,9 +129,13 @@ export function planPorts(backend: FirewallBackend, entries: readonly PortEntry[
 }
 
 function flushOf({ protocol, hostIp, hostPort, address }: PortEntry): Op {
-  const family = address.includes(':') ? 6 : 4;
+  const family = familyOf(address);
   const target = hostIp === undefined ? {} : { address: hostIp };
   return { op: 'conntrack.flush', ns: 'host', protocol, family, port: hostPort, ...target };
+}
+
+function familyOf(text: string): Family {
+  return text.includes(':') ? 6 : 4;
 }
 
 /** Packets of 127.0.0.0/8 may be routed to the device; the hairpin entry guards them against outsiders. */

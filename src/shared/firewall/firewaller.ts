@@ -18,7 +18,7 @@ export interface Firewaller extends Disposable {
   remove(entries: readonly FirewallEntry[]): NetError[];
   /** Those of the entries that are not wholly in force: an element, rule, chain or jump of them is missing. */
   missing(entries: readonly FirewallEntry[]): FirewallEntry[];
-  /** No `port` entry leads to one of these addresses: what is left of an endpoint whose record was lost. */
+  /** No `port` or `direct` entry leads to one of these addresses: what is left of an endpoint whose record was lost. */
   forget(addresses: readonly string[]): NetError[];
   /** Exactly these entries are in force, in one transaction, whatever was there of ours. */
   reset(entries: readonly FirewallEntry[]): void;

@@ -1,6 +1,14 @@
 import { NetError } from '../errors/net-error.ts';
 import { type Family, parseAddr } from '../model/addr.ts';
-import type { FirewallEntry, HairpinEntry, MasqueradeEntry, PolicyEntry, PortEntry } from '../model/firewall.ts';
+import type {
+  DirectEntry,
+  ExposureEntry,
+  FirewallEntry,
+  HairpinEntry,
+  MasqueradeEntry,
+  PolicyEntry,
+  PortEntry,
+} from '../model/firewall.ts';
 
 export type Table = 'raw' | 'mangle' | 'nat';
 
@@ -21,7 +29,7 @@ export interface Line {
 /** Chains of ours, by their table. */
 export const CHAINS: Readonly<Record<Table, readonly string[]>> = {
   raw: ['ISTHMUS-GUARD'],
-  mangle: ['ISTHMUS-FORWARD', 'ISTHMUS-APART'],
+  mangle: ['ISTHMUS-FORWARD', 'ISTHMUS-APART', 'ISTHMUS-CLOSED'],
   nat: ['ISTHMUS-DNAT', 'ISTHMUS-ANSWERS', 'ISTHMUS-MASQ'],
 };
 
@@ -37,7 +45,11 @@ export function baseLines(table: Table, family: Family): Line[] {
   if (table === 'mangle') {
     // Before table filter, in whose chains others accept.
     const known = ['-m', 'conntrack', '--ctstate', 'RELATED,ESTABLISHED'];
-    return [line('FORWARD', [], 'ISTHMUS-FORWARD', true), line('ISTHMUS-FORWARD', known, 'RETURN', true)];
+    return [
+      line('FORWARD', [], 'ISTHMUS-FORWARD', true),
+      line('ISTHMUS-FORWARD', known, 'RETURN', true),
+      line('ISTHMUS-CLOSED', [], 'DROP'),
+    ];
   }
   const local = ['-m', 'addrtype', '--dst-type', 'LOCAL'];
   return [
@@ -68,6 +80,10 @@ export function entryLines(entry: FirewallEntry, family: Family, subnetOf: (addr
       return [];
     case 'port':
       return familyOf(entry.address) === family ? portLines(entry, family, subnetOf(entry.address)) : [];
+    case 'direct':
+      return familyOf(entry.address) === family ? [directLine(entry)] : [];
+    case 'exposure':
+      return entry.family === family ? [exposureLine(entry)] : [];
   }
 }
 
@@ -129,10 +145,26 @@ function policyLines({ device, policy }: PolicyEntry): Line[] {
     case 'isolated':
       return [...apart, line('ISTHMUS-FORWARD', ['-i', device, '-o', device, ...unpublished], 'DROP')];
     case 'closed':
-      return [line('ISTHMUS-FORWARD', [...entering, ...unpublished], 'DROP')];
+      return [line('ISTHMUS-FORWARD', [...entering, ...unpublished], 'ISTHMUS-CLOSED')];
     case 'internal':
       return [line('ISTHMUS-FORWARD', entering, 'DROP'), line('ISTHMUS-FORWARD', leaving, 'DROP')];
   }
+}
+
+/** What a closed network lets in goes back to where other networks' policies are asked too. */
+function letIn(matches: readonly string[], note?: string): Line {
+  const target = ['-j', 'RETURN'];
+  return { table: 'mangle', chain: 'ISTHMUS-CLOSED', head: true, matches, target, ...(note && { note }) };
+}
+
+function directLine({ device, protocol, address, port }: DirectEntry): Line {
+  const matches = ['-d', address, '-o', device, '-p', protocol, '-m', protocol, '--dport', String(port)];
+  return letIn(matches, `direct ${protocol} ${socketText(address, port)}`);
+}
+
+function exposureLine({ device, family, what }: ExposureEntry): Line {
+  const icmp = ['-p', family === 4 ? 'icmp' : 'ipv6-icmp'];
+  return letIn(['-o', device, ...(what === 'all' ? [] : icmp)]);
 }
 
 /** `subnet` is what the pod's answers would reach without this host. */

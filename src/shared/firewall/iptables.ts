@@ -214,7 +214,8 @@ class IptablesFirewaller implements Firewaller {
 function concerns(entry: FirewallEntry, family: Family): boolean {
   if (entry.kind === 'policy') return true;
   if (entry.kind === 'admit') return false;
-  return familyOf(entry.kind === 'port' ? entry.address : entry.subnet) === family;
+  if (entry.kind === 'exposure') return entry.family === family;
+  return familyOf('address' in entry ? entry.address : entry.subnet) === family;
 }
 
 function devicesOf(entries: readonly FirewallEntry[]): string[] {

@@ -15,7 +15,8 @@ import type { RawElement, SetId } from '../netlink/nft-sets.ts';
 
 export const TABLE_ID = { family: NFPROTO_INET, table: 'isthmus' } as const;
 
-const IFNAME_BYTES = 16;
+/** linux/if.h, IFNAMSIZ. */
+export const IFNAME_BYTES = 16;
 
 const VERDICTS: Readonly<Record<Verdict['verdict'], number>> = {
   accept: NF_ACCEPT,

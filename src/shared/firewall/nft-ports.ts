@@ -6,11 +6,11 @@ import { NFTNL_UDATA_RULE_COMMENT } from '../netlink/constants.ts';
 import { readRules } from '../netlink/nft-rules.ts';
 import { listElements, type RawElement } from '../netlink/nft-sets.ts';
 import type { NetlinkSocket } from '../netlink/socket.ts';
-import { TABLE_ID, VERDICT_WORDS } from './nft-elements.ts';
+import { IFNAME_BYTES, TABLE_ID, VERDICT_WORDS } from './nft-elements.ts';
 
 const SUFFIXES = ['4', '6', '_any4', '_any6'] as const;
 
-/** Everything of the ports that lead to one of the addresses. */
+/** Everything of the ports that lead to one of the addresses, or are open at it. */
 export function leadingTo(
   socket: NetlinkSocket,
   addresses: readonly string[],
@@ -36,7 +36,29 @@ export function leadingTo(
       if (element !== undefined && keys.has(keyText(element))) elements.push(element);
     }
   }
-  return { elements, chains };
+  return { elements: [...elements, ...openAt(socket, addresses)], chains };
+}
+
+/** The ports of routed networks that are open at one of the addresses. */
+function openAt(socket: NetlinkSocket, addresses: readonly string[]): Element[] {
+  return ([4, 6] as const).flatMap((family) => {
+    const set = `routed${family}`;
+    return listElements(socket, { ...TABLE_ID, set }).flatMap(({ key }) => {
+      const bytes = key?.value ?? new Uint8Array();
+      const size = family === 4 ? 4 : 16;
+      const address = addrFromBytes(bytes.subarray(IFNAME_BYTES, IFNAME_BYTES + size));
+      const protocol = protocolOf(bytes[IFNAME_BYTES + size]);
+      if (address === undefined || protocol === undefined || !addresses.includes(formatAddr(address))) return [];
+      const name = Buffer.from(bytes.subarray(0, IFNAME_BYTES)).toString().replace(/\0+$/, '');
+      const fields: Field[] = [
+        { type: 'ifname', value: name },
+        { type: 'addr', value: formatAddr(address) },
+        { type: 'proto', value: protocol },
+        { type: 'port', value: portAt(bytes, IFNAME_BYTES + size + 4) },
+      ];
+      return [{ set, key: fields }];
+    });
+  });
 }
 
 /** Where a port leads: `10.1.0.2:80`; for one with conditions the address that its rule notes. */

@@ -17,6 +17,12 @@ const SETS = {
   apart: 'set { type ifname; }',
   leaving: 'map { type ifname : verdict; }',
   entering: 'map { type ifname : verdict; }',
+  exposed4: 'set { type ifname; }',
+  exposed6: 'set { type ifname; }',
+  pingable4: 'set { type ifname; }',
+  pingable6: 'set { type ifname; }',
+  routed4: 'set { type ifname . ipv4_addr . inet_proto . inet_service; }',
+  routed6: 'set { type ifname . ipv6_addr . inet_proto . inet_service; }',
   port4: 'map { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; }',
   port6: 'map { type ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service; }',
   port_any4: 'map { type inet_proto . inet_service : ipv4_addr . inet_service; }',
@@ -51,6 +57,19 @@ interface Chain {
 const chains = (): Readonly<Record<string, Chain>> => ({
   /** Only what was addressed to a published port gets through. */
   published: { rules: ['ct status dnat accept', 'drop'] },
+  /** What comes from elsewhere to a closed network. */
+  closed: {
+    rules: [
+      'ct status dnat accept',
+      `meta nfproto ipv4 oifname . ip daddr . ${KEY} @routed4 accept`,
+      `meta nfproto ipv6 oifname . ip6 daddr . ${KEY} @routed6 accept`,
+      'meta nfproto ipv4 oifname @exposed4 accept',
+      'meta nfproto ipv6 oifname @exposed6 accept',
+      'meta l4proto icmp oifname @pingable4 accept',
+      'meta l4proto ipv6-icmp oifname @pingable6 accept',
+      'drop',
+    ],
+  },
   /** What comes from a network that keeps apart. */
   isolation: { rules: ['oifname @apart goto published'] },
   hide: { rules: ['masquerade'] },

@@ -1,7 +1,14 @@
 import { NetError } from '../errors/net-error.ts';
 import { type Family, parseAddr } from '../model/addr.ts';
 import { digest } from '../model/attachment.ts';
-import { entryKey, type FirewallEntry, type IngressPolicy, type PortEntry } from '../model/firewall.ts';
+import {
+  type DirectEntry,
+  type ExposureEntry,
+  entryKey,
+  type FirewallEntry,
+  type IngressPolicy,
+  type PortEntry,
+} from '../model/firewall.ts';
 import { contains, type Prefix, parsePrefix } from '../model/prefix.ts';
 
 /** The table that holds all entries of the nftables firewall. */
@@ -79,6 +86,10 @@ function elementsOf(entry: FirewallEntry): Element[] {
       return policy(entry);
     case 'port':
       return port(entry);
+    case 'direct':
+      return direct(entry);
+    case 'exposure':
+      return [exposure(entry)];
   }
 }
 
@@ -108,6 +119,7 @@ function policy(entry: Extract<FirewallEntry, { kind: 'policy' }>): Element[] {
     { set: 'leaving', key: [device], data: { verdict: 'jump', chain: 'isolation' } },
   ];
   const published: Verdict = { verdict: 'goto', chain: 'published' };
+  const closed: Verdict = { verdict: 'goto', chain: 'closed' };
   switch (entry.policy) {
     case 'open':
       return [known];
@@ -116,7 +128,7 @@ function policy(entry: Extract<FirewallEntry, { kind: 'policy' }>): Element[] {
     case 'isolated':
       return [known, own(published), ...apart];
     case 'closed':
-      return [known, own({ verdict: 'accept' }), { set: 'entering', key: [device], data: published }];
+      return [known, own({ verdict: 'accept' }), { set: 'entering', key: [device], data: closed }];
     case 'internal':
       return [
         known,
@@ -163,6 +175,18 @@ function port(entry: PortEntry): Element[] {
       ? { set: `port${suffix}`, key, data: target }
       : { set: `condition${suffix}`, key, data: { verdict: 'jump', chain: chainName(entry) } };
   return [leads, ...(way === undefined ? [] : [{ set: `answer${suffix}`, key, data: way }])];
+}
+
+function direct(entry: DirectEntry): Element[] {
+  const family = familyOf('address', entry.address);
+  const address = addrOf('address', entry.address, family);
+  const { protocol } = entry;
+  const key = [deviceOf(entry), address, { type: 'proto', value: protocol } as const, portOf('port', entry.port)];
+  return [{ set: `routed${family}`, key }];
+}
+
+function exposure(entry: ExposureEntry): Element {
+  return { set: `${entry.what === 'all' ? 'exposed' : 'pingable'}${entry.family}`, key: [deviceOf(entry)] };
 }
 
 /** True where the port is one of every address of the host. */

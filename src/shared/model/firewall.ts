@@ -1,3 +1,5 @@
+import type { Family } from './addr.ts';
+
 /** What packet filters a host has. `none` changes nothing. */
 export type FirewallBackend = 'nftables' | 'iptables' | 'none';
 
@@ -8,7 +10,8 @@ export type Protocol = 'tcp' | 'udp' | 'sctp';
  * - `open`: from everywhere, by routing. The default of CNI networks.
  * - `same-bridge`: not from other networks that are `same-bridge` or `isolated` (the reference's ingressPolicy).
  * - `isolated`: as `same-bridge`, and not from its own network either.
- * - `closed`: from its own network and by published ports only. Docker's networks.
+ * - `closed`: from its own network and by published ports only, besides what `direct` and `exposure` entries let in.
+ *   Docker's networks.
  * - `internal`: from its own network only, and none of its own leave it.
  */
 export type IngressPolicy = 'open' | 'same-bridge' | 'isolated' | 'closed' | 'internal';
@@ -69,7 +72,31 @@ export interface PortEntry {
   readonly mark?: { readonly bit: number } | { readonly chain: string };
 }
 
-export type FirewallEntry = MasqueradeEntry | HairpinEntry | PolicyEntry | AdmitEntry | PortEntry;
+/**
+ * Connections from anywhere to this address and port behind `device` are let in, although its network is `closed`: a
+ * published port of a network that is routed, not translated.
+ */
+export interface DirectEntry {
+  readonly kind: 'direct';
+  readonly device: string;
+  readonly protocol: Protocol;
+  /** The endpoint. */
+  readonly address: string;
+  readonly port: number;
+}
+
+/** One family of a `closed` network is open to others: to their ICMP (pings), or to all they send. */
+export interface ExposureEntry {
+  readonly kind: 'exposure';
+  readonly device: string;
+  readonly family: Family;
+  readonly what: 'icmp' | 'all';
+}
+
+/** What publishes one port of one endpoint, in one family. */
+export type PublishedEntry = PortEntry | DirectEntry;
+
+export type FirewallEntry = MasqueradeEntry | HairpinEntry | PolicyEntry | AdmitEntry | ExposureEntry | PublishedEntry;
 
 /** The same text for the same entry, whatever the order of its keys. */
 export function entryKey(entry: FirewallEntry): string {

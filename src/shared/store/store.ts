@@ -1,7 +1,7 @@
 import type { NetworkSpec } from '../config/network-spec.ts';
 import type { Addr } from '../model/addr.ts';
 import type { Attachment, Role } from '../model/attachment.ts';
-import type { FirewallBackend, PortEntry, Protocol } from '../model/firewall.ts';
+import type { FirewallBackend, Protocol, PublishedEntry } from '../model/firewall.ts';
 import type { Op, Plan } from '../model/op.ts';
 
 /** A process that holds an intent: a pid alone recurs, with its start time (clock ticks since boot) it does not. */
@@ -100,7 +100,7 @@ export interface EndpointRow {
   /** True where host ports are claimed for it, to be freed with it. */
   readonly claimsPorts?: boolean;
   /** Published ports that another attachment of the container has in force; they come into force when it goes. */
-  readonly standby?: { readonly backend: FirewallBackend; readonly entries: readonly PortEntry[] };
+  readonly standby?: { readonly backend: FirewallBackend; readonly entries: readonly PublishedEntry[] };
   /** Addresses with their prefix lengths where dockerd sets them itself; otherwise the plan has them. */
   readonly addresses?: readonly string[];
   /** NetworkID of the Docker network whose endpoint it is; several may share one Network. */
