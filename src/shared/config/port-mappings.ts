@@ -76,7 +76,8 @@ function assertDistinct(mappings: readonly PortMapping[], given: readonly unknow
   }
 }
 
-function meet(a: PortMapping, b: PortMapping): boolean {
+/** True where both would take one port of one address of the host. */
+export function meet(a: PortMapping, b: PortMapping): boolean {
   if (a.protocol !== b.protocol || a.hostPort !== b.hostPort) return false;
   if (a.family !== undefined && b.family !== undefined && a.family !== b.family) return false;
   return a.hostIp === undefined || b.hostIp === undefined || a.hostIp === b.hostIp;

@@ -29,6 +29,15 @@ export async function deleteEndpoint(core: Core, request: RemovalRequest): Promi
   using _lock = await core.lock(attachmentKey(request.attachment));
   core.mark?.('lock');
   using sandbox = openIfThere(core, request.netns);
+  return await removeAnyway(core, request, sandbox);
+}
+
+/** As removeEndpoint; what keeps all of it from being done is returned too. */
+export async function removeAnyway(
+  core: Core,
+  request: RemovalRequest,
+  sandbox: Namespace | undefined,
+): Promise<NetError[]> {
   try {
     return await removeEndpoint(core, request, sandbox);
   } catch (thrown) {

@@ -1,0 +1,79 @@
+import { NetError } from '../../src/shared/errors/net-error.ts';
+import type { Firewaller } from '../../src/shared/firewall/firewaller.ts';
+import { entryKey, type FirewallBackend, type FirewallEntry, type PortEntry } from '../../src/shared/model/firewall.ts';
+
+/** A packet filter in memory: a set of entries, in which a host port leads to one place only. */
+export class FakeFirewaller implements Firewaller {
+  readonly backend: FirewallBackend = 'nftables';
+  /** What was changed, in order: `add 3`, `remove 1`. */
+  readonly changes: string[] = [];
+  /** Entries that are refused, by `add` or by `remove`. */
+  refuse: (entry: FirewallEntry, how: 'add' | 'remove') => boolean = () => false;
+  #entries = new Map<string, FirewallEntry>();
+
+  /** Everything in force, or what is of one kind. */
+  list(kind?: FirewallEntry['kind']): FirewallEntry[] {
+    return [...this.#entries.values()].filter((entry) => kind === undefined || entry.kind === kind);
+  }
+
+  /** `tcp 8080 -> 10.88.0.2:80`, sorted. */
+  ports(): string[] {
+    return this.list()
+      .flatMap((entry) => {
+        if (entry.kind === 'direct') return [`${entry.protocol} direct ${entry.address}:${entry.port}`];
+        return entry.kind === 'port' ? [`${placeOf(entry)} -> ${entry.address}:${entry.port}`] : [];
+      })
+      .sort();
+  }
+
+  add(entries: readonly FirewallEntry[]): void {
+    this.changes.push(`add ${entries.length}`);
+    const next = new Map(this.#entries);
+    for (const entry of entries) {
+      if (this.refuse(entry, 'add')) throw refusal('firewall.add', 'was chosen to fail');
+      if (entry.kind === 'port' && this.#leadsElsewhere(entry)) throw refusal('firewall.add', 'leads elsewhere');
+      next.set(entryKey(entry), entry);
+    }
+    this.#entries = next;
+  }
+
+  remove(entries: readonly FirewallEntry[]): NetError[] {
+    this.changes.push(`remove ${entries.length}`);
+    if (entries.some((entry) => this.refuse(entry, 'remove')))
+      return [refusal('firewall.delete', 'was chosen to fail')];
+    for (const entry of entries) this.#entries.delete(entryKey(entry));
+    return [];
+  }
+
+  missing(entries: readonly FirewallEntry[]): FirewallEntry[] {
+    return entries.filter((entry) => !this.#entries.has(entryKey(entry)));
+  }
+
+  forget(addresses: readonly string[]): NetError[] {
+    for (const [key, entry] of this.#entries) {
+      if ('address' in entry && addresses.includes(entry.address)) this.#entries.delete(key);
+    }
+    return [];
+  }
+
+  reset(entries: readonly FirewallEntry[]): void {
+    this.#entries = new Map(entries.map((entry) => [entryKey(entry), entry]));
+  }
+
+  [Symbol.dispose](): void {}
+
+  #leadsElsewhere(entry: PortEntry): boolean {
+    return this.list().some(
+      (other) => other.kind === 'port' && placeOf(other) === placeOf(entry) && entryKey(other) !== entryKey(entry),
+    );
+  }
+}
+
+function placeOf({ protocol, hostIp, hostPort, address }: PortEntry): string {
+  const ip = hostIp ?? (address.includes(':') ? '*6' : '*4');
+  return `${protocol} ${ip} ${hostPort}`;
+}
+
+function refusal(op: string, what: string): NetError {
+  return new NetError({ kind: 'kernel', op, subject: 'this step', what, errno: 12 });
+}
