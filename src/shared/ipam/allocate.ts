@@ -5,8 +5,9 @@ import type { Prefix } from '../model/prefix.ts';
 import type { LeaseTable, LocalStore } from '../store/store.ts';
 import { usage } from './free.ts';
 import { leasesFor } from './leases.ts';
-import { formatSet, gatewaysOf, type Interval, type RangeSet, rangeOf, usable, within } from './ranges.ts';
+import { formatSet, type Interval, type RangeSet, rangeOf, usable, within } from './ranges.ts';
 import { assignRequests } from './requests.ts';
+import { neverGiven } from './reserved.ts';
 
 export interface AllocationRequest {
   /** The pool: `<dataDir>/<network>`. */
@@ -25,21 +26,34 @@ export interface Allocation {
   readonly set: number;
 }
 
+/** Where to look for the next address of a set. */
+export interface Search {
+  readonly scope: string;
+  readonly set: RangeSet;
+  /** The note of the last address that was given. */
+  readonly cursor: string;
+  /** Addresses that are passed over. */
+  readonly never: readonly Addr[];
+}
+
 /**
  * The owner has one lease more in each set, all of them or none. Addresses go round: the one after the last that was
  * given, the lowest again after the highest; so that a released one rests as long as possible. Never a gateway, the
- * network address or IPv4's broadcast. O(log n) in the number of leases.
- * Throws NetError `exhausted` with counts; `conflict` where a requested address is leased or the owner has an address
- * of the set already; `invalid-config` where a requested address is none that can be given.
+ * network address, IPv4's broadcast or what dockerd has reserved. O(log n) in the number of leases.
+ * Throws NetError `exhausted` with counts; `conflict` where a requested address is leased or reserved, or the owner has
+ * an address of the set already; `invalid-config` where a requested address is none that can be given.
  */
 export function allocate(store: LocalStore, request: AllocationRequest): Allocation[] {
   const { scope, sets, requested, owner } = request;
   const wanted = assignRequests(sets, requested);
-  const gateways = gatewaysOf(sets);
   return store.transaction(() => {
     refuseSecond(store, request);
+    const never = neverGiven(store, scope, sets);
+    for (const address of wanted) if (address !== undefined) refuseReserved(address, never);
     return sets.map((set, index) => {
-      const address = wanted[index] ?? next(store, scope, set, index, gateways);
+      const search = { scope, set, cursor: cursorOf(scope, index), never };
+      const address = wanted[index] ?? nextFree(store, search);
+      if (address === undefined) throw exhausted(store, search);
       const range = rangeOf(set, address);
       if (range === undefined) throw new Error(`${formatAddr(address)} is in no range of ${formatSet(set)}`);
       store.leases.take({ scope, address, owner, source: 'store' });
@@ -61,16 +75,36 @@ function refuseSecond(store: LocalStore, { scope, sets, owner }: AllocationReque
   });
 }
 
-function next(store: LocalStore, scope: string, set: RangeSet, index: number, gateways: readonly Addr[]): Addr {
-  const key = `cursor ${scope} ${index}`;
-  const cursor = parseAddr(store.notes.get(key) ?? '');
-  for (const interval of round(set, cursor)) {
-    const address = firstFree(store.leases, scope, interval, gateways);
+/** Its gateways have been refused before: what is left is what a pool of dockerd's keeps for itself. */
+function refuseReserved(address: Addr, never: readonly Addr[]): void {
+  if (never.some((other) => sameAddr(other, address))) throw reservedTaken(address);
+}
+
+/** The refusal of an address that a Docker network has for something else than an endpoint. */
+export function reservedTaken(address: Addr): NetError {
+  return new NetError({
+    kind: 'conflict',
+    op: 'ipam',
+    subject: `address ${formatAddr(address)}`,
+    what: 'a Docker network has it as gateway or auxiliary address',
+    hint: 'Ask for another address',
+  });
+}
+
+/** The note of the last address that a range set of a scope gave. */
+export function cursorOf(scope: string, set: number): string {
+  return `cursor ${scope} ${set}`;
+}
+
+/** The address that a set gives next, which the cursor then stands at; undefined where none is left. Leases nothing. */
+export function nextFree(store: LocalStore, { scope, set, cursor, never }: Search): Addr | undefined {
+  for (const interval of round(set, parseAddr(store.notes.get(cursor) ?? ''))) {
+    const address = firstFree(store.leases, scope, interval, never);
     if (address === undefined) continue;
-    store.notes.put(key, formatAddr(address));
+    store.notes.put(cursor, formatAddr(address));
     return address;
   }
-  throw exhausted(store, scope, set, gateways);
+  return undefined;
 }
 
 /** The set's intervals in the order of a round that begins after `cursor`: its range's upper part first, lower last. */
@@ -84,26 +118,26 @@ function round(set: RangeSet, cursor: Addr | undefined): Interval[] {
   return [upper, ...intervals.slice(at + 1), ...intervals.slice(0, at), lower];
 }
 
-/** Runs are maximal: what follows one is free or a gateway, so this ends after as many steps as there are gateways. */
+/** Runs are maximal: what follows one is free or never given, so there are few steps more than addresses of that kind. */
 function firstFree(
   leases: LeaseTable,
   scope: string,
   { first, last }: Interval,
-  gateways: readonly Addr[],
+  never: readonly Addr[],
 ): Addr | undefined {
   let { value } = first;
   while (value <= last.value) {
     const address: Addr = { family: first.family, value };
     const run = leases.runAt(scope, address);
     if (run !== undefined) value = run.last.value + 1n;
-    else if (gateways.some((gateway) => sameAddr(gateway, address))) value += 1n;
+    else if (never.some((other) => sameAddr(other, address))) value += 1n;
     else return address;
   }
   return undefined;
 }
 
-function exhausted(store: LocalStore, scope: string, set: RangeSet, gateways: readonly Addr[]): NetError {
-  const { total, leased } = usage(store.leases, scope, set, gateways);
+function exhausted(store: LocalStore, { scope, set, never }: Search): NetError {
+  const { total, leased } = usage(store.leases, scope, set, never);
   return new NetError({
     kind: 'exhausted',
     op: 'ipam',

@@ -1,6 +1,7 @@
 import type { Addr } from '../model/addr.ts';
 import type { LeaseTable, LocalStore } from '../store/store.ts';
-import { capacity, gatewaysOf, type RangeSet, usable, within } from './ranges.ts';
+import { capacity, type RangeSet, usable, within } from './ranges.ts';
+import { neverGiven } from './reserved.ts';
 
 /** How full a range set is. A /64 has more addresses than a double counts, so `total` is a bigint. */
 export interface Usage {
@@ -10,19 +11,19 @@ export interface Usage {
 
 /** How many addresses each set can give, and how many of them are leased. */
 export function free(store: LocalStore, scope: string, sets: readonly RangeSet[]): Usage[] {
-  const gateways = gatewaysOf(sets);
-  return sets.map((set) => usage(store.leases, scope, set, gateways));
+  const never = neverGiven(store, scope, sets);
+  return sets.map((set) => usage(store.leases, scope, set, never));
 }
 
-/** The same of one set. Gateways count on neither side. */
-export function usage(leases: LeaseTable, scope: string, set: RangeSet, gateways: readonly Addr[]): Usage {
+/** The same of one set. What is never given counts on neither side. */
+export function usage(leases: LeaseTable, scope: string, set: RangeSet, never: readonly Addr[]): Usage {
   let leased = 0;
   for (const interval of set.map(usable)) {
     const { first, last } = interval;
     if (last.value < first.value) continue;
-    const inside = gateways.filter((gateway) => within(interval, gateway));
+    const inside = never.filter((address) => within(interval, address));
     leased += leases.count(scope, first, last);
-    leased -= inside.filter((gateway) => leases.runAt(scope, gateway) !== undefined).length;
+    leased -= inside.filter((address) => leases.runAt(scope, address) !== undefined).length;
   }
-  return { total: capacity(set, gateways), leased };
+  return { total: capacity(set, never), leased };
 }
