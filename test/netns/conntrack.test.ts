@@ -3,7 +3,7 @@ import { type LinuxHost, openLinuxHost } from '../../src/shared/host/linux-host.
 import type { LinuxNamespace } from '../../src/shared/host/linux-namespace.ts';
 import type { Op } from '../../src/shared/model/op.ts';
 import { countConnections, findConnections, forgetConnection } from '../../src/shared/netlink/conntrack.ts';
-import { NETLINK_NETFILTER } from '../../src/shared/netlink/constants.ts';
+import { NETLINK_NETFILTER, NFNL_SUBSYS_CTNETLINK } from '../../src/shared/netlink/constants.ts';
 import { NetlinkSocket } from '../../src/shared/netlink/socket.ts';
 import { makeNetns, netnsMissing, type TestNetns } from '../support/netns.ts';
 
@@ -15,6 +15,22 @@ const OWN = '10.9.0.1';
 const SECOND = '10.9.0.2';
 const BEYOND = '10.9.0.9';
 const OWN6 = 'fd09::1';
+
+/** How many times the kernel is asked for the connections that it tracks. */
+function countDumps(work: () => void): number {
+  const real = NetlinkSocket.prototype.dump;
+  let count = 0;
+  NetlinkSocket.prototype.dump = function (request) {
+    if (request.type >> 8 === NFNL_SUBSYS_CTNETLINK) count += 1;
+    return real.call(this, request);
+  };
+  try {
+    work();
+    return count;
+  } finally {
+    NetlinkSocket.prototype.dump = real;
+  }
+}
 
 describe('connections that are forgotten', () => {
   let host: LinuxHost;
@@ -105,5 +121,29 @@ describe('connections that are forgotten', () => {
         );
       });
     }
+
+    it('those to a hundred ports, of both families, by one look at the table for each', () => {
+      const op = { op: 'conntrack.flush', ns: 'host', protocol: 'udp' } as const;
+      const ops = ([4, 6] as const).flatMap((family) =>
+        Array.from({ length: 100 }, (_, i): Flush => ({ ...op, family, port: 5300 + i })),
+      );
+      const dumps = countDumps(() =>
+        host.apply([...ops, { ...op, family: 4, port: 5354, address: SECOND }], { host: ns }),
+      );
+      assert.deepEqual(tracked(), [`${BEYOND} 5353`]);
+      assert.equal(dumps, 2);
+    });
+
+    it('those to two ports of one address, and no others', () => {
+      const op = { op: 'conntrack.flush', ns: 'host', protocol: 'udp', family: 4, address: OWN } as const;
+      host.apply(
+        [5353, 5354].map((port): Flush => ({ ...op, port })),
+        { host: ns },
+      );
+      assert.deepEqual(
+        tracked(),
+        ALL.filter((one) => !one.startsWith(`${OWN} `)),
+      );
+    });
   });
 });

@@ -1,44 +1,68 @@
+import type { NetError } from '../errors/net-error.ts';
+import type { Family } from '../model/addr.ts';
 import type { Protocol } from '../model/firewall.ts';
 import type { Op } from '../model/op.ts';
 import { address } from '../netlink/address.ts';
-import { type Connection, countConnections, findConnections, forgetConnection } from '../netlink/conntrack.ts';
+import { countConnections, type Destination, findConnections, forgetConnection } from '../netlink/conntrack.ts';
 import { AF_INET, AF_INET6, ENOENT, NETLINK_NETFILTER, RTM_GETADDR } from '../netlink/constants.ts';
 import { NetlinkSocket } from '../netlink/socket.ts';
 import { opError } from './failure.ts';
 import type { LinuxNamespace } from './linux-namespace.ts';
 
-type FlushOp = Extract<Op, { op: 'conntrack.flush' }>;
+export type FlushOp = Extract<Op, { op: 'conntrack.flush' }>;
 
 /** linux/in.h, IPPROTO_*. */
 export const PROTOCOL_NUMBERS: Readonly<Record<Protocol, number>> = { tcp: 6, udp: 17, sctp: 132 };
 
 /**
- * No connection is tracked any more whose first packet was addressed to that port of that address; without an address,
- * of any address of the host itself. Connections in transit to the same port of others stay.
- * Throws NetError `kernel`.
+ * No connection is tracked any more whose first packet was addressed to one of those ports of those addresses; without
+ * an address, of any address of the host itself. Connections in transit to the same port of others stay. The kernel's
+ * table is walked through once for each family and protocol, however many ports there are. Returns what failed.
  */
-export function flushConnections(op: FlushOp, ns: LinuxNamespace): void {
+export function flushConnections(ops: readonly FlushOp[], ns: LinuxNamespace): NetError[] {
   using socket = ns.within(() => new NetlinkSocket(NETLINK_NETFILTER));
   // Looking for one walks through the tables of all namespaces.
-  if (countConnections(socket) === 0) return;
-  const found = findConnections(socket, {
-    family: op.family,
-    protocol: PROTOCOL_NUMBERS[op.protocol],
-    port: op.port,
-    ...(op.address === undefined ? {} : { address: op.address }),
-  });
-  const doomed = op.address === undefined ? toThisHost(found, op.family, ns) : found;
-  for (const { errno, text } of socket.exchange(doomed.map(forgetConnection)))
-    if (errno !== 0 && errno !== ENOENT) throw opError(op, errno, text);
+  if (countConnections(socket) === 0) return [];
+  return Map.groupBy(ops, ({ family, protocol }) => `${family} ${protocol}`)
+    .values()
+    .flatMap((group) => flushGroup(socket, group, ns))
+    .toArray();
 }
 
-function toThisHost(found: readonly Connection[], family: 4 | 6, ns: LinuxNamespace): readonly Connection[] {
-  if (found.length === 0) return found;
+/** The ops are of one family and one protocol. */
+function flushGroup(socket: NetlinkSocket, ops: readonly FlushOp[], ns: LinuxNamespace): NetError[] {
+  const [first] = ops;
+  if (first === undefined) return [];
+  const { family } = first;
+  const protocol = PROTOCOL_NUMBERS[first.protocol];
+  const found = findConnections(socket, { family, protocol, ...(ops.length === 1 ? whereOf(first) : {}) });
+  const byPort = Map.groupBy(ops, ({ port }) => port);
+  const candidates = found.filter(({ port }) => byPort.has(port));
+  const anywhere = candidates.length > 0 && ops.some(({ address }) => address === undefined);
+  const own = anywhere ? ownAddresses(family, ns) : new Set();
+  const doomed = candidates.flatMap((connection) => {
+    const { destination, port } = connection;
+    const isOwn = own.has(destination) || destination.startsWith('127.');
+    const op = byPort.get(port)?.find(({ address }) => (address === undefined ? isOwn : address === destination));
+    return op === undefined ? [] : [{ op, connection }];
+  });
+  const replies = socket.exchange(doomed.map(({ connection }) => forgetConnection(connection)));
+  return doomed.flatMap(({ op }, i) => {
+    const { errno = 0, text = '' } = replies[i] ?? {};
+    return errno === 0 || errno === ENOENT ? [] : [opError(op, errno, text)];
+  });
+}
+
+function whereOf({ port, address }: FlushOp): Pick<Destination, 'port' | 'address'> {
+  return { port, ...(address === undefined ? {} : { address }) };
+}
+
+function ownAddresses(family: Family, ns: LinuxNamespace): ReadonlySet<unknown> {
   const payload = address.encode({ header: { family: family === 4 ? AF_INET : AF_INET6 }, attrs: {} });
-  const own = new Set<string | undefined>();
-  for (const message of ns.route.dump({ type: RTM_GETADDR, payload })) {
-    const attrs = address.decode(message.payload, true)?.attrs;
-    own.add(attrs?.local ?? attrs?.address);
-  }
-  return found.filter(({ destination }) => own.has(destination) || destination.startsWith('127.'));
+  return new Set(
+    ns.route.dump({ type: RTM_GETADDR, payload }).map((message) => {
+      const attrs = address.decode(message.payload, true)?.attrs;
+      return attrs?.local ?? attrs?.address;
+    }),
+  );
 }

@@ -5,7 +5,7 @@ import { type LinkMessage, link } from '../netlink/link.ts';
 import { type Request, socketError } from '../netlink/socket.ts';
 import { linkIndex } from '../netlink/sys.ts';
 import type { Announced } from './announce.ts';
-import { flushConnections } from './conntrack.ts';
+import { type FlushOp, flushConnections } from './conntrack.ts';
 import { badOp, missingLink, NO_FIREWALL, opError, otherKind } from './failure.ts';
 import { createLink, deleteLink, type Resolver, setLink, setLinkSpec } from './link-requests.ts';
 import type { LinuxNamespace } from './linux-namespace.ts';
@@ -36,6 +36,7 @@ interface Queues {
   readonly sysctls: Queue<'sysctls', { readonly op: SysctlOp; readonly path: string }>;
   readonly added: Queue<'added', ElementOp>;
   readonly deleted: Queue<'deleted', ElementOp>;
+  readonly flushes: Queue<'flushes', FlushOp>;
 }
 
 type Pending = Queues[keyof Queues];
@@ -96,8 +97,7 @@ export class Run {
       case 'firewall.delete':
         throw badOp(op, NO_FIREWALL);
       case 'conntrack.flush':
-        this.#flush();
-        flushConnections(op, ns);
+        this.#queue('flushes', ns).items.push(op);
         return;
       case 'redirect.add': {
         const redirect = addRedirect(op, this.#resolver(op, ns));
@@ -223,6 +223,7 @@ export function readLink(ns: LinuxNamespace, name: string): LinkMessage | undefi
 
 function carryOut(pending: Pending): NetError[] {
   if (pending.kind === 'requests') return sendRequests(pending);
+  if (pending.kind === 'flushes') return flushConnections(pending.items, pending.ns);
   return pending.kind === 'sysctls' ? writeSysctls(pending) : changeElements(pending.items, pending.ns);
 }
 

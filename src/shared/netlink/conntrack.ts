@@ -67,13 +67,15 @@ export interface Destination {
   readonly family: 4 | 6;
   /** IPPROTO_*. */
   readonly protocol: number;
-  readonly port: number;
+  /** Absent: any. */
+  readonly port?: number;
   /** Absent: any. */
   readonly address?: string;
 }
 
 export interface Connection {
   readonly destination: string;
+  readonly port: number;
   readonly family: number;
   readonly attrs: Values<typeof ATTRS>;
 }
@@ -91,12 +93,16 @@ export function findConnections(socket: NetlinkSocket, wanted: Destination): Con
   const { family, protocol, port, address } = wanted;
   // Kernels compare IPv6 addresses the wrong way round here (ctnetlink_filter_match_tuple, seen on 6.18).
   const byAddress = address !== undefined && family === 4;
-  const flags = CTA_FILTER_F_PROTO_NUM | CTA_FILTER_F_PROTO_DST_PORT | (byAddress ? CTA_FILTER_F_IP_DST : 0);
+  const flags =
+    CTA_FILTER_F_PROTO_NUM |
+    (port === undefined ? 0 : CTA_FILTER_F_PROTO_DST_PORT) |
+    (byAddress ? CTA_FILTER_F_IP_DST : 0);
   const where = byAddress ? { ip: { destination4: address } } : {};
+  const to = port === undefined ? {} : { destinationPort: port };
   const payload = conntrack.encode({
     header: { family: family === 4 ? AF_INET : AF_INET6 },
     attrs: {
-      original: { ...where, proto: { number: protocol, destinationPort: port } },
+      original: { ...where, proto: { number: protocol, ...to } },
       filter: { original: flags, reply: 0 },
     },
   });
@@ -106,9 +112,11 @@ export function findConnections(socket: NetlinkSocket, wanted: Destination): Con
     const { header, attrs } = conntrack.decode(message.payload, true) ?? {};
     const { ip: addresses, proto } = attrs?.original ?? {};
     const destination = family === 4 ? addresses?.destination4 : addresses?.destination6;
-    if (header === undefined || attrs === undefined || destination === undefined) continue;
-    if (proto?.number !== protocol || proto.destinationPort !== port) continue;
-    if (address === undefined || address === destination) found.push({ destination, family: header.family, attrs });
+    const toPort = proto?.destinationPort;
+    if (header === undefined || attrs === undefined || destination === undefined || toPort === undefined) continue;
+    if (proto?.number !== protocol || (port !== undefined && toPort !== port)) continue;
+    if (address === undefined || address === destination)
+      found.push({ destination, port: toPort, family: header.family, attrs });
   }
   return found;
 }
