@@ -1,0 +1,207 @@
+import type { NetworkSpec } from '../../../src/shared/config/network-spec.ts';
+import type { Core } from '../../../src/shared/core/core.ts';
+import { attachmentKey } from '../../../src/shared/core/delete-endpoint.ts';
+import { driverOf } from '../../../src/shared/core/driver-of.ts';
+import { offerEndpoint, withdrawEndpoint } from '../../../src/shared/core/offer-endpoint.ts';
+import { claimAddress } from '../../../src/shared/core/pools.ts';
+import { publishPorts, unpublishPorts } from '../../../src/shared/core/publish-ports.ts';
+import type { Addressing, Assigned } from '../../../src/shared/drivers/driver.ts';
+import type { Rules } from '../../../src/shared/drivers/rules.ts';
+import { NetError } from '../../../src/shared/errors/net-error.ts';
+import type { Attachment } from '../../../src/shared/model/attachment.ts';
+import { EMPTY_PLAN } from '../../../src/shared/model/op.ts';
+import { contains, formatPrefix, type Prefix, parsePrefix } from '../../../src/shared/model/prefix.ts';
+import type { DockerNetworkRow, EndpointRow, LocalStore } from '../../../src/shared/store/store.ts';
+import { withdrawGone } from './gone-endpoints.ts';
+import type { CreateEndpointRequest, EndpointIdentity, ProgramRequest } from './messages.ts';
+import { shortId } from './network-options.ts';
+import { ownName } from './network-plan.ts';
+import { portRequests } from './port-options.ts';
+import { firstGateway } from './shared-network.ts';
+
+const role = 'interface';
+/** `peer` and this much of the EndpointID are the 15 characters of an interface's name. */
+const ID_IN_NAME = 11;
+
+/** What a call on an endpoint is about. */
+export interface Place {
+  readonly network: DockerNetworkRow;
+  readonly spec: NetworkSpec;
+  readonly attachment: Attachment;
+}
+
+/** Throws NetError `unknown-container` where there is no such network. */
+export function placeOf({ store }: Core, { networkId, endpointId }: EndpointIdentity): Place {
+  const network = store.dockerNetworks.get(networkId);
+  const spec = network === undefined ? undefined : store.networks.get(network.network)?.spec;
+  if (network !== undefined && spec !== undefined) {
+    return { network, spec, attachment: attachmentOf(network.network, endpointId) };
+  }
+  throw new NetError({
+    kind: 'unknown-container',
+    op: 'endpoint',
+    subject: `network ${shortId(networkId)}`,
+    what: 'is not known here: there is no record of it',
+    hint: 'Remove it and create it again: docker network rm, docker network create -d isthmus',
+  });
+}
+
+/**
+ * The endpoint is there: its interface in the host's namespace, for dockerd to move it into the container. Returns its
+ * MAC address. Of a network without interfaces only the record is there.
+ */
+export async function createDockerEndpoint(
+  core: Core,
+  request: CreateEndpointRequest,
+  now: number,
+): Promise<string | undefined> {
+  const { network, spec, attachment } = placeOf(core, request);
+  const addressing = addressingOf(spec, addressesOf(request), attachment);
+  const driver = driverOf(spec.options, network.network);
+  if (driver === undefined) {
+    await recordOnly(core, { network, spec, attachment }, addressing, now);
+    return undefined;
+  }
+  const rules = rulesOf(spec);
+  const offer = await retried(core, () =>
+    offerEndpoint(core, {
+      ...{ attachment, driver, addressing, now },
+      driverName: spec.options.driver,
+      dockerNetwork: network.id,
+      ...(network.scope === undefined ? {} : { scope: network.scope }),
+      ...(request.mac === undefined ? {} : { mac: request.mac }),
+      ...(rules === undefined ? {} : { rules }),
+    }),
+  );
+  return offer.mac;
+}
+
+/** Exactly the ports of the request are published. */
+export async function programPorts(core: Core, request: ProgramRequest): Promise<void> {
+  const { network, spec, attachment } = placeOf(core, request);
+  const { addresses = [] } = endpointRow(core.store, attachment);
+  const rules = rulesOf(spec);
+  if (spec.options.driver === 'null' || rules === undefined) return;
+  const prefixes = addresses.flatMap((text) => parsePrefix(text) ?? []);
+  const addressing = addressingOf(spec, prefixes, attachment);
+  const ports = portRequests(network, request.portMap);
+  await retried(core, () => publishPorts(core, attachment, rules, addressing, ports));
+}
+
+/** No port of the endpoint is published. Absence of anything is success. */
+export function revokePorts(core: Core, identity: EndpointIdentity): Promise<NetError[]> {
+  return forEach(core, identity, (attachment) => unpublishPorts(core, attachment));
+}
+
+/** Nothing of the endpoint is left. Absence of anything is success. */
+export function deleteDockerEndpoint(core: Core, identity: EndpointIdentity): Promise<NetError[]> {
+  return forEach(core, identity, (attachment) => withdrawEndpoint(core, attachment));
+}
+
+/** The record of an endpoint. Throws NetError `unknown-container` where CreateEndpoint has not been answered. */
+export function endpointRow(store: LocalStore, attachment: Attachment): EndpointRow {
+  const row = store.endpoints.get(attachment, role);
+  if (row?.progress === 'ready') return row;
+  throw new NetError({
+    kind: 'unknown-container',
+    op: 'endpoint',
+    subject: `endpoint ${shortId(attachment.containerId)}`,
+    what: `is not on network ${attachment.network}: there is no record of it`,
+    hint: 'Disconnect the container from the network and connect it again',
+  });
+}
+
+function attachmentOf(network: string, endpointId: string): Attachment {
+  return { camp: 'cnm', network, containerId: endpointId, ifName: `peer${endpointId.slice(0, ID_IN_NAME)}` };
+}
+
+/** The attachments that an id may mean: where the network is not known, those on record, else by its usual name. */
+async function forEach(
+  { store }: Core,
+  { networkId, endpointId }: EndpointIdentity,
+  work: (attachment: Attachment) => Promise<NetError[]>,
+): Promise<NetError[]> {
+  const network = store.dockerNetworks.get(networkId);
+  const usual = attachmentOf(network?.network ?? ownName(networkId), endpointId);
+  const known = network === undefined ? store.endpoints.list().map(({ attachment }) => attachment) : [];
+  const meant = known.filter(({ camp, containerId }) => camp === 'cnm' && containerId === endpointId);
+  const errors: NetError[] = [];
+  for (const attachment of meant.length > 0 ? meant : [usual]) errors.push(...(await work(attachment)));
+  return errors;
+}
+
+/** dockerd forgets endpoints without a word when it is killed: what has lost its interface makes room. */
+async function retried<T>(core: Core, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (thrown) {
+    if (!(thrown instanceof NetError && thrown.kind === 'conflict')) throw thrown;
+    for (const failure of await withdrawGone(core)) core.log.warn('withdraw.failed', { error: failure.message });
+  }
+  return await work();
+}
+
+/** The endpoint of a network without interfaces has its addresses, and a record. */
+async function recordOnly(
+  core: Core,
+  { network, attachment }: Place,
+  addressing: Addressing,
+  now: number,
+): Promise<void> {
+  const { store, host, owner } = core;
+  using _lock = await core.lock(attachmentKey(attachment));
+  const { scope, id } = network;
+  store.transaction(() => {
+    for (const { address } of scope === undefined ? [] : addressing.addresses) {
+      claimAddress(store, scope ?? '', address.addr, attachment);
+    }
+    store.endpoints.put({
+      ...{ attachment, role, owner, hostIf: '', plan: EMPTY_PLAN },
+      progress: 'ready',
+      sandbox: { path: '', id: host.own.id },
+      addresses: addressing.addresses.map(({ address }) => formatPrefix(address)),
+      dockerNetwork: id,
+      createdAt: now,
+      ...(scope === undefined ? {} : { scope }),
+    });
+  });
+}
+
+function addressesOf({ address, addressIPv6 }: CreateEndpointRequest): Prefix[] {
+  return [address, addressIPv6].flatMap((one) => one ?? []);
+}
+
+/** The addresses that dockerd gives the endpoint, with the gateways of their subnets. */
+function addressingOf(spec: NetworkSpec, addresses: readonly Prefix[], { containerId }: Attachment): Addressing {
+  const subnets = spec.ranges.flatMap((set) => set.flatMap(({ subnet }) => parsePrefix(subnet) ?? []));
+  if (subnets.length > 0 && addresses.length === 0) {
+    throw refused(
+      containerId,
+      '.Interface.Address',
+      'it is missing',
+      'The network has addresses, so its endpoints have',
+    );
+  }
+  const assigned = addresses.map((address): Assigned => {
+    if (subnets.length > 0 && !subnets.some((subnet) => contains(subnet, address.addr))) {
+      const key = `.Interface.Address${address.addr.family === 6 ? 'IPv6' : ''}=${formatPrefix(address)}`;
+      throw refused(
+        containerId,
+        key,
+        'it is in no subnet of the network',
+        `Give one of ${subnets.map(formatPrefix).join(', ')}`,
+      );
+    }
+    const gateway = firstGateway(spec, address.addr.family);
+    return { address, ...(gateway === undefined ? {} : { gateway }) };
+  });
+  return { addresses: assigned, routes: [] };
+}
+
+function rulesOf({ rules }: NetworkSpec): Rules | undefined {
+  return rules === undefined ? undefined : { ...rules, mappings: [] };
+}
+
+function refused(endpointId: string, key: string, what: string, hint: string): NetError {
+  return new NetError({ kind: 'invalid-config', op: 'endpoint', subject: `${shortId(endpointId)} ${key}`, what, hint });
+}

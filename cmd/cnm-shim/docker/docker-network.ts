@@ -1,0 +1,96 @@
+import type { Core } from '../../../src/shared/core/core.ts';
+import { createNetwork } from '../../../src/shared/core/create-network.ts';
+import { deleteNetwork } from '../../../src/shared/core/delete-network.ts';
+import { withdrawEndpoint } from '../../../src/shared/core/offer-endpoint.ts';
+import { dropPool } from '../../../src/shared/core/pool-expiry.ts';
+import { NetError } from '../../../src/shared/errors/net-error.ts';
+import { formatPrefix } from '../../../src/shared/model/prefix.ts';
+import type { DockerNetworkRow, EndpointRow, LocalStore } from '../../../src/shared/store/store.ts';
+import type { CreateNetworkRequest, IpamData } from './messages.ts';
+import { shortId } from './network-options.ts';
+import { ownName, planNetwork, takePool } from './network-plan.ts';
+
+/**
+ * The Docker network is on record, and the Network that it is in the kernel, durably. The same call again is success;
+ * after an error nothing is left of it.
+ */
+export async function createDockerNetwork(core: Core, request: CreateNetworkRequest, now: number): Promise<void> {
+  const text = requestText(request);
+  if (isThere(core.store, request, text)) return;
+  const { name, spec, row, pools } = planNetwork(core, request, now);
+  core.mark?.('plan');
+  await createNetwork(core, {
+    name,
+    holder: holderOf(request.networkId),
+    spec,
+    inTransaction: (store) => {
+      // The same call may have come twice at once.
+      if (isThere(store, request, text)) return;
+      for (const pool of pools) takePool(store, pool, request.networkId);
+      store.dockerNetworks.put({ ...row, request: text });
+    },
+  });
+}
+
+/** Nothing of the Docker network is left but what others share. Absence is success; all that fails is returned. */
+export async function deleteDockerNetwork(core: Core, id: string): Promise<NetError[]> {
+  const { store } = core;
+  const row = store.dockerNetworks.get(id);
+  if (row === undefined) return [];
+  const errors: NetError[] = [];
+  // dockerd asks for this when it has no endpoint on the network: those that are left have been forgotten by it.
+  for (const { attachment } of endpointsOf(store, row)) errors.push(...(await withdrawEndpoint(core, attachment)));
+  core.mark?.('endpoints');
+  // An endpoint that is left keeps its network, so that the next call finds both.
+  if (errors.length > 0) return errors;
+  return await deleteNetwork(core, row.network, holderOf(id), (records) => {
+    records.dockerNetworks.delete(id);
+    // dockerd has released its pools before; where it could not, nobody would.
+    for (const pool of records.pools.list()) if (pool.usedBy === id) dropPool(records, pool);
+  });
+}
+
+/** The endpoints of one Docker network; others may share its Network. */
+export function endpointsOf(store: LocalStore, { id, network }: DockerNetworkRow): EndpointRow[] {
+  // A record that was rebuilt from the kernel does not say which of them it is of; only one has this name.
+  const isAlone = network === ownName(id);
+  return store.endpoints.list(network).filter(({ attachment, role, dockerNetwork = isAlone ? id : '' }) => {
+    return attachment.camp === 'cnm' && role === 'interface' && dockerNetwork === id;
+  });
+}
+
+export function holderOf(networkId: string): string {
+  return `docker:${networkId}`;
+}
+
+function isThere(store: LocalStore, { networkId }: CreateNetworkRequest, text: string): boolean {
+  const known = store.dockerNetworks.get(networkId);
+  if (known === undefined) return false;
+  if (known.request === text) return true;
+  throw new NetError({
+    kind: 'conflict',
+    op: 'network',
+    subject: `network ${shortId(networkId)}`,
+    what: 'it exists already, made by other options',
+    hint: 'Remove it first: docker network rm',
+  });
+}
+
+/** The request in one spelling: the same request is the same text. */
+function requestText({ networkId: _id, ...request }: CreateNetworkRequest): string {
+  const data = ({ addressSpace, pool, gateway, auxAddresses }: IpamData) => ({
+    addressSpace,
+    pool: formatPrefix(pool),
+    gateway: gateway === undefined ? '' : formatPrefix(gateway),
+    aux: Object.fromEntries(Object.entries(auxAddresses).map(([key, value]) => [key, formatPrefix(value)])),
+  });
+  return sortedJson({ ...request, ipv4: request.ipv4.map(data), ipv6: request.ipv6.map(data) });
+}
+
+function sortedJson(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) =>
+    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );
+}

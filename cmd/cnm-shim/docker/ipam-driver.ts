@@ -1,0 +1,121 @@
+import { nearest } from '../../../src/shared/config/nearest.ts';
+import type { Core } from '../../../src/shared/core/core.ts';
+import {
+  isUsed,
+  type PoolContext,
+  poolGateway,
+  releaseAddress,
+  releasePool,
+  requestAddress,
+  requestPool,
+} from '../../../src/shared/core/pools.ts';
+import { NetError } from '../../../src/shared/errors/net-error.ts';
+import { formatAddr } from '../../../src/shared/model/addr.ts';
+import { formatPrefix } from '../../../src/shared/model/prefix.ts';
+import {
+  decodePoolIdentity,
+  decodeReleaseAddress,
+  decodeRequestAddress,
+  decodeRequestPool,
+  type TextMap,
+} from './messages.ts';
+import { ADDRESS_SPACES } from './network-plan.ts';
+import { networkNamed } from './options.ts';
+
+/** What pools are chosen from, and what has to be left alone. */
+export type PoolChoice = Omit<PoolContext, 'now'>;
+
+/** Answers one request; the core is open for the call. */
+export type IpamHandler = (body: unknown, core: Core, choice: () => PoolChoice) => object;
+
+/** Data of a RequestPool's answer: the gateway is fixed, and dockerd asks for this one. */
+const GATEWAY = 'com.docker.network.gateway';
+const DOCKER_PREFIX = 'com.docker.network.';
+const OPTIONS = ['network'];
+
+export const ipamDriver: Readonly<Record<string, IpamHandler>> = {
+  RequestPool: (body, core, choice) => {
+    const { addressSpace, pool, subPool, options, v6 } = decodeRequestPool(body);
+    assertSpace(addressSpace);
+    const network = networkOption(options);
+    const row = requestPool(
+      core,
+      {
+        v6,
+        ...(pool === undefined ? {} : { subnet: formatPrefix(pool) }),
+        ...(subPool === undefined ? {} : { range: formatPrefix(subPool) }),
+        ...(network === undefined ? {} : { network }),
+      },
+      { ...choice(), now: Date.now() },
+    );
+    const gateway = poolGateway(row);
+    return {
+      PoolID: row.id,
+      Pool: row.subnet,
+      Data: gateway === undefined ? {} : { [GATEWAY]: formatPrefix(gateway) },
+    };
+  },
+
+  ReleasePool: (body, core) => {
+    releasePool(core, decodePoolIdentity(body).poolId);
+    return {};
+  },
+
+  RequestAddress: (body, core) => {
+    const { poolId, address, gateway } = decodeRequestAddress(body);
+    // dockerd does not say which addresses are auxiliary; all of them are asked for before there is a network.
+    const other = isUsed(core, poolId) ? 'endpoint' : 'auxiliary';
+    const given = requestAddress(core, {
+      pool: poolId,
+      use: gateway ? 'gateway' : other,
+      now: Date.now(),
+      ...(address === undefined ? {} : { address: formatAddr(address) }),
+    });
+    return { Address: formatPrefix(given), Data: {} };
+  },
+
+  ReleaseAddress: (body, core) => {
+    const { poolId, address } = decodeReleaseAddress(body);
+    releaseAddress(core, poolId, formatAddr(address));
+    return {};
+  },
+};
+
+/** Methods that need no state. */
+export const ipamDriverFacts: Readonly<Record<string, () => object>> = {
+  GetCapabilities: () => ({ RequiresMACAddress: false, RequiresRequestReplay: false }),
+  GetDefaultAddressSpaces: () => ({
+    LocalDefaultAddressSpace: ADDRESS_SPACES.local,
+    GlobalDefaultAddressSpace: ADDRESS_SPACES.global,
+  }),
+};
+
+function assertSpace(space: string): void {
+  const known = Object.values<string>(ADDRESS_SPACES);
+  if (known.includes(space)) return;
+  throw new NetError({
+    kind: 'invalid-config',
+    op: 'ipam',
+    subject: `.AddressSpace="${space}"`,
+    what: 'it is none of ours',
+    hint: `Address spaces are ${known.join(' and ')}`,
+  });
+}
+
+/** `--ipam-opt network=NAME`: the pool of that Network. */
+function networkOption(options: TextMap): string | undefined {
+  for (const [key, value] of Object.entries(options)) {
+    if (OPTIONS.includes(key) || key.startsWith(DOCKER_PREFIX)) continue;
+    const meant = nearest(key, OPTIONS);
+    throw new NetError({
+      kind: 'invalid-config',
+      op: 'ipam',
+      subject: `--ipam-opt ${key}=${value}`,
+      what: 'it is no option of this IPAM driver',
+      hint: `${meant === undefined ? '' : `Did you mean ${meant}? `}Known is ${OPTIONS.join(', ')}`,
+    });
+  }
+  const { network } = options;
+  if (network === undefined || network === '') return undefined;
+  return networkNamed({ key: 'network', value: network }, '--ipam-opt');
+}

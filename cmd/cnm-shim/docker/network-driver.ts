@@ -1,0 +1,153 @@
+import type { NetworkSpec } from '../../../src/shared/config/network-spec.ts';
+import type { Core } from '../../../src/shared/core/core.ts';
+import { combineErrors, NetError } from '../../../src/shared/errors/net-error.ts';
+import type { Family } from '../../../src/shared/model/addr.ts';
+import { defaultRoute } from '../../../src/shared/model/prefix.ts';
+import {
+  createDockerEndpoint,
+  deleteDockerEndpoint,
+  endpointRow,
+  placeOf,
+  programPorts,
+  revokePorts,
+} from './docker-endpoint.ts';
+import { createDockerNetwork, deleteDockerNetwork } from './docker-network.ts';
+import {
+  decodeAllocateNetwork,
+  decodeCreateEndpoint,
+  decodeCreateNetwork,
+  decodeDiscover,
+  decodeEndpointIdentity,
+  decodeGwAllocCheck,
+  decodeJoin,
+  decodeNetworkIdentity,
+  decodeProgram,
+} from './messages.ts';
+import { modeOf } from './network-options.ts';
+import { parseOptions } from './options.ts';
+import { firstGateway } from './shared-network.ts';
+
+/** Answers one request of one method; the core is open for the call. */
+export type CoreHandler = (body: unknown, core: Core) => Promise<object> | object;
+
+/** libnetwork's RouteType: by a gateway, and on the link. */
+const [NEXT_HOP, CONNECTED] = [0, 1];
+
+export const networkDriver: Readonly<Record<string, CoreHandler>> = {
+  CreateNetwork: async (body, core) => {
+    await createDockerNetwork(core, decodeCreateNetwork(body), Date.now());
+    return {};
+  },
+
+  DeleteNetwork: async (body, core) => {
+    const { networkId } = decodeNetworkIdentity(body);
+    return done(await deleteDockerNetwork(core, networkId));
+  },
+
+  CreateEndpoint: async (body, core) => {
+    const request = decodeCreateEndpoint(body);
+    const mac = await createDockerEndpoint(core, request, Date.now());
+    // A value that dockerd gave itself is refused when it comes back.
+    return { Interface: mac === undefined || request.mac !== undefined ? {} : { MacAddress: mac } };
+  },
+
+  DeleteEndpoint: async (body, core) => done(await deleteDockerEndpoint(core, decodeEndpointIdentity(body))),
+
+  EndpointOperInfo: (body, core) => {
+    const { endpointId } = decodeEndpointIdentity(body);
+    const ports = core.store.ports
+      .list()
+      .filter(({ owner }) => owner.camp === 'cnm' && owner.containerId === endpointId)
+      .map(({ protocol, hostIp, hostPort }) => `${hostIp === '' ? '*' : hostIp}:${hostPort}/${protocol}`);
+    return { Value: ports.length === 0 ? {} : { 'isthmus.ports': ports.join(' ') } };
+  },
+
+  Join: (body, core) => join(core, decodeJoin(body)),
+
+  // Of dockerd's calls at the end of an endpoint Revoke may be missing.
+  Leave: async (body, core) => done(await revokePorts(core, decodeEndpointIdentity(body))),
+
+  ProgramExternalConnectivity: async (body, core) => {
+    await programPorts(core, decodeProgram(body));
+    return {};
+  },
+
+  RevokeExternalConnectivity: async (body, core) => done(await revokePorts(core, decodeEndpointIdentity(body))),
+};
+
+/** Methods that need no state. */
+export const networkDriverFacts: Readonly<Record<string, (body: unknown) => object>> = {
+  GetCapabilities: () => ({ Scope: 'local', ConnectivityScope: 'local', GwAllocChecker: true }),
+
+  /** Whether a network will do without a gateway, so that no address is spent on one. As in Docker's bridge. */
+  GwAllocCheck: (body) => {
+    const { generic, internal } = decodeGwAllocCheck(body);
+    const options = parseOptions(generic);
+    const without = (family: Family): boolean => options.driver === 'null' || modeOf(options, family) === 'isolated';
+    return { SkipIPv4: without(4) || (options.inhibit4 === true && internal), SkipIPv6: without(6) };
+  },
+
+  AllocateNetwork: (body) => {
+    decodeAllocateNetwork(body);
+    throw new NetError({
+      kind: 'unsupported',
+      op: 'network',
+      subject: 'AllocateNetwork',
+      what: 'networks of this driver are of one host, and a swarm allocates none for it',
+      hint: 'Make it on each node: docker network create --config-only, then --scope swarm --config-from',
+    });
+  },
+
+  FreeNetwork: (body) => {
+    decodeNetworkIdentity(body);
+    return {};
+  },
+
+  DiscoverNew: (body) => {
+    decodeDiscover(body);
+    return {};
+  },
+
+  DiscoverDelete: (body) => {
+    decodeDiscover(body);
+    return {};
+  },
+};
+
+/** What dockerd is to do with the interface, in the container. Changes nothing, so that it can be asked again. */
+function join(core: Core, request: ReturnType<typeof decodeJoin>): object {
+  const { network, spec, attachment } = placeOf(core, request);
+  const { addresses = [] } = endpointRow(core.store, attachment);
+  // Otherwise dockerd adds an interface on a bridge of its own (docker_gwbridge), to have a way out.
+  if (network.driver === 'null') return { DisableGatewayService: true };
+  const families = new Set(addresses.map((text): Family => (text.includes(':') ? 6 : 4)));
+  const gateway4 = families.has(4) ? network.gateway4 : undefined;
+  const gateway6 = families.has(6) ? network.gateway6 : undefined;
+  return {
+    InterfaceName: { SrcName: attachment.ifName, DstPrefix: network.ifPrefix },
+    ...(gateway4 === undefined ? {} : { Gateway: gateway4 }),
+    ...(gateway6 === undefined ? {} : { GatewayIPv6: gateway6 }),
+    StaticRoutes: network.internal ? [] : staticRoutes(spec, families),
+    // An IPv6 gateway alone is none to it either.
+    ...(gateway4 === undefined ? { DisableGatewayService: true } : {}),
+  };
+}
+
+/** The routes that a CNI configuration of the Network has besides default ones, for the families of the endpoint. */
+function staticRoutes(spec: NetworkSpec, families: ReadonlySet<Family>): object[] {
+  return spec.routes.flatMap(({ dst, gateway, scope }) => {
+    const family = dst.includes(':') ? 6 : 4;
+    if (!families.has(family) || dst === defaultRoute(family)) return [];
+    const via = gateway ?? (scope === 'link' ? undefined : firstGateway(spec, family));
+    return via === undefined
+      ? [{ Destination: dst, RouteType: CONNECTED }]
+      : [{ Destination: dst, RouteType: NEXT_HOP, NextHop: via }];
+  });
+}
+
+/** Everything has been tried; the first failure says the rest. */
+function done(errors: readonly NetError[]): object {
+  const error = combineErrors(errors, 'remove');
+  if (error !== undefined) throw error;
+  return {};
+}

@@ -1,0 +1,189 @@
+import { type BridgeOptions, bridgeName } from '../../../src/shared/config/bridge.ts';
+import type { FirewallOptions, MasqueradeOptions } from '../../../src/shared/config/firewall.ts';
+import type { NetworkRules, NetworkSpec, RangeText } from '../../../src/shared/config/network-spec.ts';
+import { NetError } from '../../../src/shared/errors/net-error.ts';
+import { type Family, formatAddr } from '../../../src/shared/model/addr.ts';
+import type { FirewallBackend } from '../../../src/shared/model/firewall.ts';
+import { contains, firstOf, formatPrefix, lastOf, networkOf, parsePrefix } from '../../../src/shared/model/prefix.ts';
+import type { GatewayMode } from '../../../src/shared/store/store.ts';
+import type { CreateNetworkRequest, IpamData } from './messages.ts';
+import { DOCKER_KEYS, type DockerOptions, refusedOption } from './options.ts';
+
+/** What Docker's IPAM drivers gave a network: at most one subnet of each family. */
+export type Subnets = Readonly<Partial<Record<Family, IpamData>>>;
+
+export interface SpecInput {
+  readonly request: CreateNetworkRequest;
+  readonly options: DockerOptions;
+  readonly subnets: Subnets;
+  /** The packet filter of the host. */
+  readonly backend: FirewallBackend;
+  /** Where our own IPAM leases the addresses; absent where Docker's hands them out. */
+  readonly scope?: string;
+  /** The part of a subnet that addresses are chosen from. */
+  readonly range?: (family: Family) => string | undefined;
+  /** The Network that it is to be, where others may share it. */
+  readonly shared?: string;
+}
+
+const FAMILIES: readonly Family[] = [4, 6];
+/** Networks and interfaces are called by as much of an id as Docker shows. */
+const ID_SHOWN = 12;
+
+/** How many characters of an id people see. */
+export function shortId(id: string): string {
+  return id.slice(0, ID_SHOWN);
+}
+
+/**
+ * The subnets of a network. One of every address (of Docker's `null` IPAM) is none.
+ * Throws NetError `unsupported-field` for a second one of a family, as Docker's bridge does.
+ */
+export function subnetsOf({ ipv4, ipv6 }: CreateNetworkRequest): Subnets {
+  const [four, six] = [ipv4, ipv6].map((list) => list.filter(({ pool }) => pool.length > 0)) as [
+    IpamData[],
+    IpamData[],
+  ];
+  for (const [family, [first, second]] of [[4, four] as const, [6, six] as const]) {
+    if (second !== undefined) {
+      throw new NetError({
+        kind: 'unsupported-field',
+        op: 'network',
+        subject: `--subnet ${formatPrefix(second.pool)}`,
+        what: `the network has an IPv${family} subnet already, ${formatPrefix(first?.pool ?? second.pool)}`,
+        hint: 'Give one subnet of each family',
+      });
+    }
+    if (first !== undefined) assertInside(first);
+  }
+  return { ...(four[0] === undefined ? {} : { 4: four[0] }), ...(six[0] === undefined ? {} : { 6: six[0] }) };
+}
+
+/** What Docker's options, with Docker's defaults, make of a network. Throws NetError for what contradicts itself. */
+export function specOfDocker(input: SpecInput): NetworkSpec {
+  const { request, options, subnets, backend, scope, shared } = input;
+  assertModes(options, request.internal);
+  if (options.driver === 'null') return { options: { driver: 'null' }, ranges: [], routes: [] };
+  const families = FAMILIES.filter((family) => subnets[family] !== undefined);
+  assertFilter(backend);
+  const rules: NetworkRules = { backend, options: firewallOf(input), admit: true };
+  return {
+    options: bridgeOf(
+      options,
+      families.filter((family) => hasGateway(input, family)),
+      families,
+      bridgeNameOf(request, shared),
+    ),
+    ranges: families.map((family) => [rangeOf(input, family)]),
+    ...(scope === undefined ? {} : { scope }),
+    ...(scope === undefined && families.length > 0 ? { allocator: 'docker' } : {}),
+    routes: [],
+    rules,
+  };
+}
+
+/** How a family is reached from outside. */
+export function modeOf({ mode }: DockerOptions, family: Family): GatewayMode {
+  return mode[family] ?? 'nat';
+}
+
+function bridgeNameOf({ networkId }: CreateNetworkRequest, shared: string | undefined): string {
+  return shared === undefined ? `br-${shortId(networkId)}` : bridgeName({ name: shared }, true);
+}
+
+function bridgeOf(
+  options: DockerOptions,
+  gateways: readonly Family[],
+  families: readonly Family[],
+  name: string,
+): BridgeOptions {
+  return {
+    driver: 'bridge',
+    bridge: options.bridge ?? name,
+    isGateway: gateways.length > 0,
+    isDefaultGateway: false,
+    forceAddress: false,
+    ...(options.mtu === undefined ? {} : { mtu: options.mtu }),
+    // A container reaches its own published ports by the host's address also where br_netfilter translates on the bridge.
+    hairpin: true,
+    promisc: false,
+    trunk: [],
+    preserveDefaultVlan: false,
+    macspoofchk: options.macspoofchk === true,
+    enabledad: false,
+    disableContainerInterface: false,
+    portIsolation: options.icc === false,
+    ...(options.inhibit4 === true ? { inhibit4: true } : {}),
+    ...(gateways.length > 0 && gateways.length < families.length ? { gatewayFamilies: gateways } : {}),
+  };
+}
+
+/** The bridge has a gateway address of this family. */
+function hasGateway({ options, subnets }: SpecInput, family: Family): boolean {
+  return subnets[family]?.gateway !== undefined && modeOf(options, family) !== 'isolated';
+}
+
+function rangeOf(input: SpecInput, family: Family): RangeText {
+  const { subnets, range } = input;
+  const data = subnets[family];
+  const part = parsePrefix(range?.(family) ?? '');
+  const gateway = hasGateway(input, family) ? data?.gateway : undefined;
+  return {
+    subnet: data === undefined ? '' : formatPrefix(networkOf(data.pool)),
+    ...(part === undefined ? {} : { rangeStart: formatAddr(firstOf(part)), rangeEnd: formatAddr(lastOf(part)) }),
+    ...(gateway === undefined ? {} : { gateway: formatAddr(gateway.addr) }),
+  };
+}
+
+/** A network that is made to be shared is open to others, as one of CNI's, unless a mode says how closed it is to be. */
+function firewallOf({ request, options, shared }: SpecInput): FirewallOptions {
+  const isOpen = shared !== undefined && Object.keys(options.mode).length === 0;
+  const inMode = (...modes: readonly GatewayMode[]) =>
+    FAMILIES.filter((family) => modes.includes(modeOf(options, family)));
+  const [routed, unprotected] = [inMode('routed'), inMode('nat-unprotected')];
+  const ports = { snat: true, masqAll: false, conditions: { 4: [], 6: [] } };
+  if (request.internal) return { backend: 'auto', policy: 'internal', ports };
+  const translated = options.masquerade === false ? [] : inMode('nat', 'nat-unprotected');
+  const masquerade: MasqueradeOptions = {
+    ...(translated.length < FAMILIES.length ? { families: translated } : {}),
+    except: [],
+    to: options.source,
+  };
+  return {
+    backend: 'auto',
+    policy: isOpen ? 'open' : 'closed',
+    ...(unprotected.length > 0 ? { unprotected } : {}),
+    ...(translated.length > 0 ? { masquerade } : {}),
+    ports: { ...ports, ...(routed.length > 0 ? { routed } : {}) },
+  };
+}
+
+function assertModes(options: DockerOptions, internal: boolean): void {
+  if (internal) return;
+  const family = FAMILIES.find((one) => options.mode[one] === 'isolated');
+  if (family === undefined) return;
+  const given = { key: family === 4 ? DOCKER_KEYS.mode4 : DOCKER_KEYS.mode6, value: 'isolated' };
+  throw refusedOption(given, 'only an internal network can be isolated', 'Add --internal, or choose another mode');
+}
+
+function assertInside({ pool, gateway }: IpamData): void {
+  if (gateway === undefined || contains(pool, gateway.addr)) return;
+  throw new NetError({
+    kind: 'invalid-config',
+    op: 'network',
+    subject: `--gateway ${formatAddr(gateway.addr)}`,
+    what: `it is not in the subnet ${formatPrefix(pool)}`,
+    hint: 'Give an address of the subnet',
+  });
+}
+
+function assertFilter(backend: FirewallBackend): void {
+  if (backend !== 'none') return;
+  throw new NetError({
+    kind: 'unsupported',
+    op: 'network',
+    subject: 'packet filter',
+    what: 'this host has neither nftables nor iptables, which keep networks apart and publish ports',
+    hint: 'Install nftables or iptables',
+  });
+}

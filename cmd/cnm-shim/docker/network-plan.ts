@@ -1,0 +1,183 @@
+import type { NetworkSpec } from '../../../src/shared/config/network-spec.ts';
+import type { Core } from '../../../src/shared/core/core.ts';
+import { knownNetwork } from '../../../src/shared/core/known-network.ts';
+import { NetError } from '../../../src/shared/errors/net-error.ts';
+import { chosenBackend } from '../../../src/shared/firewall/open.ts';
+import { type Family, formatAddr, parseAddr } from '../../../src/shared/model/addr.ts';
+import { formatPrefix, networkOf } from '../../../src/shared/model/prefix.ts';
+import type { DockerNetworkRow, LocalStore, PoolRow } from '../../../src/shared/store/store.ts';
+import type { CreateNetworkRequest, IpamData } from './messages.ts';
+import { modeOf, type Subnets, shortId, specOfDocker, subnetsOf } from './network-options.ts';
+import { type DockerOptions, parseOptions } from './options.ts';
+import { assertAgrees, assertSamePool, foreignAllocator, gatewayOf, traitsOf, unshared } from './shared-network.ts';
+
+/** Address spaces of our own IPAM: of networks on this host, and of Docker's global ones. */
+export const ADDRESS_SPACES = { local: 'isthmus', global: 'isthmus-global' } as const;
+
+const FAMILIES: readonly Family[] = [4, 6];
+
+/** What CreateNetwork is going to make. */
+export interface NetworkPlan {
+  readonly name: string;
+  readonly spec: NetworkSpec;
+  readonly row: Omit<DockerNetworkRow, 'request'>;
+  /** Those of ours that it is made of. */
+  readonly pools: readonly PoolRow[];
+}
+
+/** What the request means, with what the Network that it joins already is. Throws NetError for what cannot be. */
+export function planNetwork(core: Core, request: CreateNetworkRequest, now: number): NetworkPlan {
+  const options = parseOptions(request.generic);
+  const subnets = subnetsOf(request);
+  const pools = poolsOf(core.store, request, options, subnets);
+  const joined = joinedNetwork(options, pools);
+  const name = joined ?? ownName(request.networkId);
+  const scope = [...pools.values()][0]?.scope;
+  const known = joined === undefined ? undefined : knownNetwork(core, joined);
+  if (joined !== undefined) assertShareable(joined, known, { request, options, subnets, pools });
+  const spec =
+    known ??
+    specOfDocker({
+      ...{ request, options, subnets },
+      backend: options.driver === 'null' ? 'none' : chosenBackend('auto'),
+      range: (family) => pools.get(family)?.range,
+      ...(scope === undefined ? {} : { scope }),
+      ...(joined === undefined ? {} : { shared: joined }),
+    });
+  const traits =
+    known === undefined
+      ? { internal: request.internal, mode4: modeOf(options, 4), mode6: modeOf(options, 6) }
+      : traitsOf(known);
+  const gateway = (family: Family): string | undefined => {
+    const data = subnets[family];
+    if (data === undefined) return undefined;
+    if (known !== undefined) return gatewayOf(known, family);
+    const leads = !request.internal && options.driver !== 'null' && data.gateway !== undefined;
+    return leads ? formatAddr(data.gateway.addr) : undefined;
+  };
+  const [gateway4, gateway6] = [gateway(4), gateway(6)];
+  const binding = parseAddr(options.hostBinding ?? '');
+  return {
+    name,
+    spec,
+    pools: [...pools.values()],
+    row: {
+      id: request.networkId,
+      network: name,
+      driver: options.driver,
+      ...traits,
+      ...(gateway4 === undefined ? {} : { gateway4 }),
+      ...(gateway6 === undefined ? {} : { gateway6 }),
+      ...(scope === undefined ? {} : { scope }),
+      ...(binding === undefined || binding.value === 0n ? {} : { hostBinding: formatAddr(binding) }),
+      ifPrefix: options.ifPrefix ?? 'eth',
+      createdAt: now,
+    },
+  };
+}
+
+type Pools = ReadonlyMap<Family, PoolRow>;
+
+/** The pools of ours that dockerd has asked for to make this network of: CreateNetwork says their subnets only. */
+function poolsOf(
+  store: LocalStore,
+  { networkId }: CreateNetworkRequest,
+  options: DockerOptions,
+  subnets: Subnets,
+): Pools {
+  const pools = new Map<Family, PoolRow>();
+  for (const family of FAMILIES) {
+    const data = subnets[family];
+    if (data === undefined || !isOurs(data)) continue;
+    const subnet = formatPrefix(networkOf(data.pool));
+    const fitting = store.pools.list().filter((pool) => pool.subnet === subnet && isFree(store, pool, networkId));
+    const meant =
+      options.network === undefined ? fitting : fitting.filter(({ network }) => network === options.network);
+    const found = (meant.length > 0 ? meant : fitting).toSorted((a, b) => b.requestedAt - a.requestedAt)[0];
+    if (found === undefined) throw withoutPool(subnet);
+    pools.set(family, found);
+  }
+  return pools;
+}
+
+/** True for a pool that no other network uses. */
+function isFree(store: LocalStore, { usedBy }: PoolRow, networkId: string): boolean {
+  return usedBy === undefined || usedBy === networkId || store.dockerNetworks.get(usedBy) === undefined;
+}
+
+/** Part of the caller's transaction: the pool is the network's from now on. Throws NetError `conflict` where it is another's. */
+export function takePool(store: LocalStore, { id, subnet }: PoolRow, networkId: string): void {
+  const pool = store.pools.get(id);
+  if (pool === undefined || !isFree(store, pool, networkId)) throw withoutPool(subnet);
+  store.pools.put({ ...pool, usedBy: networkId });
+}
+
+function isOurs({ addressSpace }: IpamData): boolean {
+  return Object.values<string>(ADDRESS_SPACES).includes(addressSpace);
+}
+
+/** The Network that is to be shared, by either of the options that name it. */
+function joinedNetwork({ network, driver }: DockerOptions, pools: Pools): string | undefined {
+  const named = [...pools.values()].flatMap((pool) => pool.network ?? []);
+  const other = named.find((name) => name !== (network ?? named[0]));
+  if (other !== undefined) {
+    const what = `its pool was asked for with --ipam-opt network=${other}`;
+    throw new NetError({
+      kind: 'conflict',
+      op: 'network',
+      subject: `-o network=${network ?? named[0]}`,
+      what,
+      hint: 'Name one network in both options',
+    });
+  }
+  const joined = network ?? named[0];
+  if (joined === undefined || driver === 'bridge') return joined;
+  const what = 'a network without interfaces has nothing to share';
+  const hint = 'Leave -o driver=null out, or the network';
+  throw new NetError({ kind: 'invalid-config', op: 'network', subject: `-o network=${joined}`, what, hint });
+}
+
+interface Joining {
+  readonly request: CreateNetworkRequest;
+  readonly options: DockerOptions;
+  readonly subnets: Subnets;
+  readonly pools: Pools;
+}
+
+function assertShareable(
+  name: string,
+  known: NetworkSpec | undefined,
+  { request, options, subnets, pools }: Joining,
+): void {
+  if (known?.allocator !== undefined) throw foreignAllocator(name, known.allocator);
+  for (const family of FAMILIES) {
+    const data = subnets[family];
+    if (data === undefined) continue;
+    const pool = pools.get(family);
+    const subnet = formatPrefix(networkOf(data.pool));
+    if (pool === undefined) {
+      const by = data.addressSpace === '' ? 'another IPAM' : `the IPAM of "${data.addressSpace}"`;
+      throw unshared(name, known, `${by} would hand out its addresses from ${subnet} too, unaware of the other side`);
+    }
+    if (pool.network === undefined) {
+      throw unshared(name, known, `the pool ${subnet} was asked for without --ipam-opt network=${name}`);
+    }
+    if (known !== undefined) assertSamePool(name, known, family, data);
+  }
+  if (known !== undefined) assertAgrees(name, known, options, request.internal);
+}
+
+function withoutPool(subnet: string): NetError {
+  return new NetError({
+    kind: 'conflict',
+    op: 'network',
+    subject: `subnet ${subnet}`,
+    what: 'no pool with it has been asked for that is not in use',
+    hint: 'Create the network again: pools that nobody uses are given up after some minutes',
+  });
+}
+
+/** The Network that a Docker network is by itself. */
+export function ownName(networkId: string): string {
+  return `docker-${shortId(networkId)}`;
+}

@@ -1,0 +1,187 @@
+import { nearest } from '../../../src/shared/config/nearest.ts';
+import { NetError } from '../../../src/shared/errors/net-error.ts';
+import { type Family, formatAddr, parseAddr } from '../../../src/shared/model/addr.ts';
+import type { GatewayMode } from '../../../src/shared/store/store.ts';
+import type { TextMap } from './messages.ts';
+
+/** What the user gave by `-o`, typed; what is absent was not given. */
+export interface DockerOptions {
+  readonly driver: 'bridge' | 'null';
+  /** The Network to share with others. */
+  readonly network?: string;
+  readonly bridge?: string;
+  readonly mtu?: number;
+  readonly macspoofchk?: boolean;
+  readonly masquerade?: boolean;
+  readonly icc?: boolean;
+  readonly inhibit4?: boolean;
+  readonly mode: Readonly<Partial<Record<Family, GatewayMode>>>;
+  /** Source addresses of what leaves the host. */
+  readonly source: Readonly<Partial<Record<Family, string>>>;
+  /** `0.0.0.0` where all addresses are meant. */
+  readonly hostBinding?: string;
+  readonly ifPrefix?: string;
+}
+
+/** Docker's own names of the options. */
+export const DOCKER_KEYS = {
+  bridge: 'com.docker.network.bridge.name',
+  masquerade: 'com.docker.network.bridge.enable_ip_masquerade',
+  icc: 'com.docker.network.bridge.enable_icc',
+  inhibit4: 'com.docker.network.bridge.inhibit_ipv4',
+  hostBinding: 'com.docker.network.bridge.host_binding_ipv4',
+  mode4: 'com.docker.network.bridge.gateway_mode_ipv4',
+  mode6: 'com.docker.network.bridge.gateway_mode_ipv6',
+  mtu: 'com.docker.network.driver.mtu',
+  source4: 'com.docker.network.host_ipv4',
+  source6: 'com.docker.network.host_ipv6',
+  ifPrefix: 'com.docker.network.container_iface_prefix',
+} as const;
+
+/** Options of ours. Those of a CNI configuration that Docker has another name for may have either. */
+const OWN_KEYS = ['driver', 'network', 'bridge', 'mtu', 'icc', 'ipMasq', 'macspoofchk'] as const;
+/** Every version of Docker may bring more of them: those that are not known here mean nothing. */
+const DOCKER_PREFIX = 'com.docker.network.';
+const DRIVERS = ['bridge', 'null'] as const;
+const MODES: readonly GatewayMode[] = ['nat', 'nat-unprotected', 'routed', 'isolated'];
+/** Smallest MTU that IPv4 works with (RFC 791), and the largest that a veth has. */
+const [MIN_MTU, MAX_MTU] = [68, 65_535];
+/** IFNAMSIZ - 1, and with room for a number of three digits. */
+const [MAX_IFNAME, MAX_PREFIX] = [15, 12];
+
+/**
+ * The options of CreateNetwork. Throws NetError `invalid-config` that names key, value and rule, `unsupported-field` for
+ * a driver that Docker itself has to be asked for.
+ */
+export function parseOptions(generic: TextMap): DockerOptions {
+  for (const key of Object.keys(generic)) assertKnown(key, generic);
+  const bridge = pick(generic, DOCKER_KEYS.bridge, 'bridge');
+  const mtu = pick(generic, DOCKER_KEYS.mtu, 'mtu');
+  const network = pick(generic, 'network');
+  const ifPrefix = pick(generic, DOCKER_KEYS.ifPrefix);
+  const hostBinding = pick(generic, DOCKER_KEYS.hostBinding);
+  const size = mtu && mtuOf(mtu);
+  return {
+    driver: driverNamed(pick(generic, 'driver')),
+    ...(network === undefined ? {} : { network: networkNamed(network) }),
+    ...(bridge === undefined ? {} : { bridge: interfaceName(bridge, MAX_IFNAME) }),
+    ...(size ? { mtu: size } : {}),
+    ...flag(generic, 'macspoofchk', 'macspoofchk'),
+    ...flag(generic, 'masquerade', DOCKER_KEYS.masquerade, 'ipMasq'),
+    ...flag(generic, 'icc', DOCKER_KEYS.icc, 'icc'),
+    ...flag(generic, 'inhibit4', DOCKER_KEYS.inhibit4),
+    mode: { ...mode(generic, 4, DOCKER_KEYS.mode4), ...mode(generic, 6, DOCKER_KEYS.mode6) },
+    source: { ...source(generic, 4, DOCKER_KEYS.source4), ...source(generic, 6, DOCKER_KEYS.source6) },
+    ...(hostBinding === undefined ? {} : { hostBinding: address(hostBinding, 4) }),
+    ...(ifPrefix === undefined ? {} : { ifPrefix: interfaceName(ifPrefix, MAX_PREFIX) }),
+  };
+}
+
+/** An option as it was given. */
+interface Given {
+  readonly key: string;
+  readonly value: string;
+}
+
+/** NetError `invalid-config`: `network -o mtu=x: <what>. <hint>`. */
+export function refusedOption({ key, value }: Given, what: string, hint: string): NetError {
+  return new NetError({ kind: 'invalid-config', op: 'network', subject: `-o ${key}=${value}`, what, hint });
+}
+
+/** A name that a Network can have, as in CNI. Throws NetError `invalid-config` otherwise. */
+export function networkNamed(given: Given, flagName = '-o'): string {
+  const { key, value } = given;
+  if (value.length <= 128 && /^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(value)) return value;
+  const hint = 'Start with a letter or digit; then letters, digits, "_", "." and "-"; 128 characters at most';
+  const subject = `${flagName} ${key}=${value}`;
+  throw new NetError({ kind: 'invalid-config', op: 'network', subject, what: 'it is no network name', hint });
+}
+
+function assertKnown(key: string, generic: TextMap): void {
+  if (key.startsWith(DOCKER_PREFIX) || OWN_KEYS.some((known) => known === key)) return;
+  const meant = nearest(key, OWN_KEYS) ?? nearest(key.split('.').at(-1) ?? '', OWN_KEYS);
+  const known = `Known are ${OWN_KEYS.join(', ')}, and Docker's own (${DOCKER_KEYS.bridge} and the like)`;
+  const hint = meant === undefined ? known : `Did you mean ${meant}? ${known}`;
+  throw refusedOption({ key, value: generic[key] ?? '' }, 'it is no option of this driver', hint);
+}
+
+/** What is given under one of several names. An empty value is none. */
+function pick(generic: TextMap, ...keys: readonly string[]): Given | undefined {
+  const [first, second] = keys.flatMap((key): Given[] => {
+    const value = generic[key];
+    return value === undefined || value === '' ? [] : [{ key, value }];
+  });
+  if (first !== undefined && second !== undefined && first.value !== second.value) {
+    throw refusedOption(first, `${second.key}=${second.value} says something else of the same`, 'Give one of them');
+  }
+  return first;
+}
+
+function driverNamed(given: Given | undefined): DockerOptions['driver'] {
+  const found = DRIVERS.find((name) => name === (given?.value ?? 'bridge'));
+  if (found !== undefined) return found;
+  const { key, value } = given ?? { key: 'driver', value: '' };
+  if (value === 'host') {
+    const what = "a container in the host's network has no network of its own to make";
+    const hint = 'Use "docker run --network host" instead';
+    throw new NetError({ kind: 'unsupported-field', op: 'network', subject: `-o ${key}=${value}`, what, hint });
+  }
+  const meant = nearest(value, DRIVERS);
+  const hint = `${meant === undefined ? '' : `Did you mean ${meant}? `}Drivers are ${DRIVERS.join(' and ')}`;
+  throw refusedOption({ key, value }, 'it is no driver', hint);
+}
+
+function mtuOf(given: Given): number {
+  const mtu = /^\d{1,5}$/.test(given.value) ? Number(given.value) : -1;
+  if (mtu === 0 || (mtu >= MIN_MTU && mtu <= MAX_MTU)) return mtu;
+  throw refusedOption(given, 'it is no MTU', `Give ${MIN_MTU} to ${MAX_MTU} bytes, or 0 for the default`);
+}
+
+/** The kernel's rules for names, with room left up to 15 bytes where fewer are allowed. */
+function interfaceName(given: Given, longest: number): string {
+  const { value } = given;
+  const fits = Buffer.byteLength(value) <= longest;
+  if (fits && /^[^/:\s%"\p{Cc}]+$/u.test(value) && value !== '.' && value !== '..') return value;
+  const what = fits ? 'no interface can be called this' : `it is longer than ${longest} bytes`;
+  throw refusedOption(given, what, `Give 1 to ${longest} bytes without "/", ":", "%", quotes and white space`);
+}
+
+/** Go's strconv.ParseBool, with which Docker reads its options. */
+function flag<Name extends string>(
+  generic: TextMap,
+  name: Name,
+  ...keys: readonly string[]
+): { [key in Name]?: boolean } {
+  const given = pick(generic, ...keys);
+  if (given === undefined) return {};
+  const isTrue = /^(1|t|T|true|TRUE|True)$/.test(given.value);
+  if (!isTrue && !/^(0|f|F|false|FALSE|False)$/.test(given.value)) {
+    throw refusedOption(given, 'it is neither true nor false', 'Give true or false');
+  }
+  return { [name]: isTrue } as { [key in Name]: boolean };
+}
+
+function mode(generic: TextMap, family: Family, key: string): DockerOptions['mode'] {
+  const given = pick(generic, key);
+  if (given === undefined) return {};
+  const found = MODES.find((name) => name === given.value);
+  if (found !== undefined) return { [family]: found };
+  const meant = nearest(given.value, MODES);
+  const hint = `${meant === undefined ? '' : `Did you mean ${meant}? `}Modes are ${MODES.join(', ')}`;
+  throw refusedOption(given, 'it is no gateway mode', hint);
+}
+
+function source(generic: TextMap, family: Family, key: string): DockerOptions['source'] {
+  const given = pick(generic, key);
+  return given === undefined ? {} : { [family]: address(given, family) };
+}
+
+function address(given: Given, family: Family): string {
+  const addr = parseAddr(given.value);
+  if (addr?.family === family) return formatAddr(addr);
+  throw refusedOption(
+    given,
+    `it is no IPv${family} address`,
+    `Give one as in ${family === 4 ? '192.0.2.7' : '2001:db8::7'}`,
+  );
+}

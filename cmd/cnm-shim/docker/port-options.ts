@@ -1,0 +1,14 @@
+import type { PortRequest } from '../../../src/shared/core/pick-ports.ts';
+import type { DockerNetworkRow } from '../../../src/shared/store/store.ts';
+import type { PortMapRequest } from './messages.ts';
+
+/** The ports to publish, on the host address that the network has for those that name none. */
+export function portRequests(
+  { internal, hostBinding }: Pick<DockerNetworkRow, 'internal' | 'hostBinding'>,
+  portMap: readonly PortMapRequest[],
+): PortRequest[] {
+  if (internal) return [];
+  return portMap.map((port) =>
+    port.hostIp !== undefined || hostBinding === undefined ? port : { ...port, hostIp: hostBinding },
+  );
+}

@@ -1,0 +1,108 @@
+import type { NetworkSpec } from '../../../src/shared/config/network-spec.ts';
+import { NetError } from '../../../src/shared/errors/net-error.ts';
+import { type Family, formatAddr, parseAddr } from '../../../src/shared/model/addr.ts';
+import { defaultRoute, firstOf, formatPrefix, parsePrefix } from '../../../src/shared/model/prefix.ts';
+import type { GatewayMode } from '../../../src/shared/store/store.ts';
+import type { IpamData } from './messages.ts';
+import { DOCKER_KEYS, type DockerOptions } from './options.ts';
+
+/** What Docker has to know of a Network that is there, whoever made it. */
+export interface SharedTraits {
+  readonly internal: boolean;
+  readonly mode4: GatewayMode;
+  readonly mode6: GatewayMode;
+}
+
+export function traitsOf({ options, rules }: NetworkSpec): SharedTraits {
+  const mode = (family: Family): GatewayMode => {
+    if (options.driver === 'bridge' && options.gatewayFamilies?.includes(family) === false) return 'isolated';
+    if (rules?.options.ports.routed?.includes(family) === true) return 'routed';
+    const isOpen = rules?.options.policy === 'open' || rules?.options.unprotected?.includes(family) === true;
+    return isOpen ? 'nat-unprotected' : 'nat';
+  };
+  return { internal: rules?.options.policy === 'internal', mode4: mode(4), mode6: mode(6) };
+}
+
+/**
+ * The address that endpoints of a Network are told to route by; undefined where it leads nowhere: it is internal, or
+ * neither the host nor a default route of its own is a way out.
+ */
+export function gatewayOf(spec: NetworkSpec, family: Family): string | undefined {
+  const { options, routes } = spec;
+  if (traitsOf(spec).internal || options.driver !== 'bridge') return undefined;
+  const route = routes.find(({ dst }) => dst === defaultRoute(family));
+  if (route?.gateway !== undefined) return route.gateway;
+  const carried = options.isGateway && options.gatewayFamilies?.includes(family) !== false;
+  return carried || route !== undefined ? firstGateway(spec, family) : undefined;
+}
+
+/** The gateway of the first subnet of a family: as given, else its first host. */
+export function firstGateway({ ranges }: NetworkSpec, family: Family): string | undefined {
+  const range = ranges.map(([first]) => first).find((one) => parsePrefix(one?.subnet ?? '')?.addr.family === family);
+  const subnet = parsePrefix(range?.subnet ?? '');
+  if (range?.gateway !== undefined || subnet === undefined) return range?.gateway;
+  const first = firstOf(subnet);
+  return formatAddr({ ...first, value: first.value + 1n });
+}
+
+/** Throws NetError `conflict` for the first option that asks for something else than the Network is. */
+export function assertAgrees(name: string, spec: NetworkSpec, options: DockerOptions, internal: boolean): void {
+  const { rules } = spec;
+  const bridge = spec.options.driver === 'bridge' ? spec.options : undefined;
+  const traits = traitsOf(spec);
+  const masquerade = rules?.options.masquerade;
+  const wanted: readonly (readonly [key: string, asked: unknown, has: unknown])[] = [
+    ['-o driver', options.driver, spec.options.driver],
+    [`-o ${DOCKER_KEYS.bridge}`, options.bridge, bridge?.bridge],
+    [`-o ${DOCKER_KEYS.mtu}`, options.mtu, bridge?.mtu ?? 'the default'],
+    ['-o macspoofchk', options.macspoofchk, bridge?.macspoofchk],
+    [`-o ${DOCKER_KEYS.masquerade}`, options.masquerade, masquerade !== undefined],
+    [`-o ${DOCKER_KEYS.icc}`, options.icc, bridge?.portIsolation !== true],
+    [`-o ${DOCKER_KEYS.inhibit4}`, options.inhibit4, bridge?.inhibit4 === true],
+    [`-o ${DOCKER_KEYS.mode4}`, options.mode[4], traits.mode4],
+    [`-o ${DOCKER_KEYS.mode6}`, options.mode[6], traits.mode6],
+    [`-o ${DOCKER_KEYS.source4}`, options.source[4], masquerade?.to[4] ?? 'the default'],
+    [`-o ${DOCKER_KEYS.source6}`, options.source[6], masquerade?.to[6] ?? 'the default'],
+    ['--internal', internal || undefined, traits.internal],
+  ];
+  for (const [key, asked, has] of wanted) {
+    if (asked === undefined || asked === has) continue;
+    throw disagreement(name, `${key}=${asked}`, `it has ${has} there`, `Leave ${key.replace('-o ', '')} out`);
+  }
+}
+
+/** Throws NetError `conflict` unless Docker's pool is the Network's, with the Network's gateway. */
+export function assertSamePool(name: string, spec: NetworkSpec, family: Family, { pool, gateway }: IpamData): void {
+  const subnet = formatPrefix({ addr: firstOf(pool), length: pool.length });
+  const known = spec.ranges.flatMap((set) => set.map((range) => range.subnet));
+  if (!known.includes(subnet)) {
+    const has = known.length === 0 ? 'it has no subnet' : `it has ${known.join(', ')}`;
+    throw disagreement(name, `--subnet ${subnet}`, has, 'Give the subnet of the network');
+  }
+  const own = parseAddr(firstGateway(spec, family) ?? '');
+  if (gateway === undefined || own === undefined || own.value === gateway.addr.value) return;
+  const what = `its gateway is ${formatAddr(own)}`;
+  throw disagreement(name, `--gateway ${formatAddr(gateway.addr)}`, what, 'Leave --gateway out');
+}
+
+/** NetError: the pool of a shared Network is handed out by its own IPAM only. With the command that works. */
+export function unshared(name: string, spec: NetworkSpec | undefined, what: string): NetError {
+  const subnets = (spec?.ranges ?? []).flatMap(([first]) => first?.subnet ?? []);
+  const given = subnets.map((subnet) => ` --subnet ${subnet}`).join('');
+  const six = subnets.some((subnet) => subnet.includes(':')) ? ' --ipv6' : '';
+  const command = `docker network create -d isthmus --ipam-driver isthmus --ipam-opt network=${name} -o network=${name}${six}${given} NAME`;
+  return new NetError({ kind: 'conflict', op: 'network', subject: `network ${name}`, what, hint: `Use: ${command}` });
+}
+
+/** NetError: somebody else hands out the addresses of the Network. */
+export function foreignAllocator(name: string, allocator: string): NetError {
+  const what = `its addresses are handed out by ${allocator}, so that ours would collide with them`;
+  const hint =
+    'Let the built-in IPAM serve both sides: leave ipam.type out of the CNI configuration, and use --ipam-driver isthmus';
+  return new NetError({ kind: 'conflict', op: 'network', subject: `network ${name}`, what, hint });
+}
+
+function disagreement(name: string, asked: string, has: string, hint: string): NetError {
+  const what = `${asked} is asked for, but ${has}`;
+  return new NetError({ kind: 'conflict', op: 'network', subject: `network ${name}`, what, hint });
+}
