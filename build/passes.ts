@@ -38,8 +38,11 @@ export const ONCE: Readonly<Record<string, string>> = {
   'test-host': 'is about the tests themselves',
 };
 
-/** Beginnings of names of files that bring their own launcher or daemon. */
-const OWN = /^(daemon|launcher|systemd)(-|$)/;
+/**
+ * Beginnings of names of files that bring their own launcher or daemon. What docker-coexistence calls for its pods is
+ * what is under test.
+ */
+const OWN = /^(daemon|docker(?!-coexistence)|launcher|systemd)(-|$)/;
 
 /** True where the tests of the file, a path from the root, are worth a second run. */
 export function goesBothWays(file: string): boolean {

@@ -16,7 +16,8 @@ const DEMO = ['iproute2', 'musl-tools', 'libatomic1', 'libstdc++6', 'libnftables
 const TEST = [
   ...DEMO,
   ...['iptables', 'nftables', 'procps', 'kmod', 'strace', 'tcpdump', 'conntrack'],
-  ...['containernetworking-plugins', 'podman', 'containerd', 'runc', 'docker.io', 'dnsmasq-base', 'systemd'],
+  ...['containernetworking-plugins', 'podman', 'containerd', 'runc', 'docker.io', 'docker-compose'],
+  ...['dnsmasq-base', 'systemd'],
 ];
 
 /** What each target needs from the distribution. Without a target: what building needs. */

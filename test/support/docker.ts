@@ -1,11 +1,13 @@
 import { existsSync } from 'node:fs';
 import { IMAGE, makeImage } from './image.ts';
-import type { Daemon, TestHost } from './test-host.ts';
+import type { Attempt, Daemon, TestHost } from './test-host.ts';
 
 /** The client that belongs to the daemon, whatever else is called docker. */
 const CLIENT = '/usr/bin/docker';
 const SOCKET = '/run/docker.sock';
 const DATA = '/run/isth/docker';
+/** A daemon that asks a plugin in vain gives up after 15 seconds, several times. */
+const CLIENT_MS = 90_000;
 
 /** Why there can be no dockerd here, or undefined where there can. */
 export function dockerMissing(): string | undefined {
@@ -29,6 +31,11 @@ export async function startDocker(host: TestHost): Promise<Daemon> {
 /** Output of a command of the client that has to succeed. */
 export function docker(host: TestHost, ...args: readonly string[]): string {
   return host.run(CLIENT, '-H', `unix://${SOCKET}`, ...args).trim();
+}
+
+/** The end of a command of the client, however it ends. */
+export function tryDocker(host: TestHost, ...args: readonly string[]): Attempt {
+  return host.attempt([CLIENT, '-H', `unix://${SOCKET}`, ...args], { timeout: CLIENT_MS });
 }
 
 /** The image is in dockerd's store. */

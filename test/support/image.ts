@@ -3,7 +3,21 @@ import { readFileSync } from 'node:fs';
 import type { TestHost } from './test-host.ts';
 
 /** Applets of busybox that the images have as commands. */
-const APPLETS = ['sh', 'sleep', 'ping', 'ping6', 'ip', 'nc', 'cat', 'echo', 'ls', 'hostname', 'true', 'seq'];
+const APPLETS = [
+  'sh',
+  'sleep',
+  'ping',
+  'ping6',
+  'ip',
+  'nc',
+  'nslookup',
+  'cat',
+  'echo',
+  'ls',
+  'hostname',
+  'true',
+  'seq',
+];
 
 /** What the image is called in a runtime. */
 export const IMAGE = 'localhost/isth-busybox:1';

@@ -1,0 +1,109 @@
+import { strict as assert } from 'node:assert';
+import { existsSync } from 'node:fs';
+import { ADDRESS_MANAGERS, type DockerSite, DRIVER, OURS, useDockerSite } from '../support/docker-site.ts';
+import { useTestHost } from '../support/e2e.ts';
+import { IMAGE } from '../support/image.ts';
+import type { Attempt, TestHost } from '../support/test-host.ts';
+import { assertTraffic } from '../support/traffic.ts';
+
+describe('docker-compose, and containers that share or name each other', function () {
+  this.timeout(60_000);
+  describeCompositions(useTestHost());
+});
+
+const COMPOSE = '/usr/bin/docker-compose';
+const PROJECT = '/run/isth/project';
+
+/** In a block of its own: what it makes has to be gone before the test host is looked at. */
+function describeCompositions(running: () => TestHost): void {
+  describe(`on networks of the driver ${DRIVER}`, () => {
+    const made = useDockerSite(running);
+    let site: DockerSite;
+    before(() => {
+      site = made();
+    });
+
+    const compose = (...words: readonly string[]): Attempt => {
+      const env = { DOCKER_HOST: 'unix:///run/docker.sock', COMPOSE_PROJECT_NAME: 'shop' };
+      const ran = site.host.attempt([COMPOSE, '-f', `${PROJECT}/docker-compose.yml`, ...words], { env });
+      assert.equal(ran.code, 0, `docker-compose ${words.join(' ')}: ${ran.stdout}${ran.stderr}`);
+      return ran;
+    };
+
+    describe('docker-compose', () => {
+      before(function () {
+        if (existsSync(COMPOSE)) return;
+        console.log('skipped: docker-compose is missing: install docker-compose');
+        this.skip();
+      });
+
+      for (const whose of Object.keys(ADDRESS_MANAGERS)) {
+        it(`services of the default network reach each other by name (addresses: ${whose})`, async () => {
+          const ipam = whose === 'ours' ? { ipam: { driver: DRIVER } } : {};
+          const file = {
+            version: '3.7',
+            services: {
+              web: { image: IMAGE, ports: ['8080:80'], depends_on: ['db'] },
+              db: { image: IMAGE, networks: { default: { aliases: ['database'] }, back: null } },
+              worker: { image: IMAGE, networks: ['back'] },
+            },
+            // YAML is a superset of JSON.
+            networks: { default: { driver: DRIVER, ...ipam }, back: { driver: DRIVER, internal: true, ...ipam } },
+          };
+          site.host.write(`${PROJECT}/docker-compose.yml`, JSON.stringify(file));
+          compose('up', '-d');
+          for (const name of ['db', 'database', 'shop_db_1']) site.assertPings('shop_web_1', name);
+          site.assertPings('shop_db_1', 'web');
+          site.assertPings('shop_db_1', 'worker');
+          site.assertPings('shop_worker_1', 'db');
+          site.assertSilent('shop_worker_1', site.addressOf('shop_web_1', 'shop_default'));
+          const web = await site.agentIn('shop_web_1', 80);
+          await assertTraffic([
+            [site.uplink.agent, { address: site.uplink.host[4], port: 8080 }, 'shop_web_1'],
+            [web, { address: site.uplink.address[4], port: 80 }, 'outside'],
+          ]);
+          compose('up', '-d', '-t', '0', '--scale', 'worker=2', '--force-recreate');
+          site.assertPings('shop_worker_2', 'db');
+          compose('down', '-t', '0');
+          site.assertClean('docker-compose down');
+        });
+      }
+    });
+
+    it('--network container:x: the same interfaces, by which both serve', async () => {
+      site.create('first', ...OURS);
+      site.run('one', '--network', 'first', '-p', '8080:80');
+      site.run('guest', '--network', 'container:one');
+      site.run('two', '--network', 'first');
+      const address = site.addressOf('one', 'first');
+      assert.ok(site.exec('guest', 'ip', 'addr').includes(address));
+      site.docker('exec', '-d', 'guest', 'nc', '-ll', '-p', '80', '-e', 'echo', 'guest here');
+      site.assertPings('guest', 'two');
+      const heard = (): string => site.exec('two', 'nc', '-w', '2', address, '80');
+      assert.equal(heard(), 'guest here');
+      site.docker('rm', '-f', 'guest');
+      site.assertPings('one', 'two');
+    });
+
+    it('--link: the other by its alias, which no other container knows', () => {
+      site.create('first', ...OURS);
+      site.run('one', '--network', 'first');
+      site.run('two', '--network', 'first', '--link', 'one:uno');
+      // Nobody answers for names that dockerd does not know.
+      site.run('three', '--network', 'first', '--dns-opt', 'timeout:1', '--dns-opt', 'attempts:1');
+      site.assertPings('two', 'uno');
+      assert.notEqual(site.tryDocker('exec', 'three', 'ping', '-c', '1', '-W', '1', 'uno').code, 0);
+    });
+
+    it('--network-alias: several containers by one name, of each network its own', () => {
+      for (const name of ['first', 'second']) site.create(name, ...OURS);
+      for (const name of ['one', 'two']) site.run(name, '--network', 'first', '--network-alias', 'web');
+      site.run('other', '--network', 'second', '--network-alias', 'web');
+      site.run('asker', '--network', 'first');
+      const answers = site.exec('asker', 'nslookup', 'web', '127.0.0.11');
+      const expected = ['one', 'two'].map((name) => site.addressOf(name, 'first'));
+      for (const address of expected) assert.ok(answers.includes(address), `${answers}\nhas ${address}`);
+      assert.ok(!answers.includes(site.addressOf('other', 'second')), answers);
+    });
+  });
+}

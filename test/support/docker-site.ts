@@ -1,0 +1,264 @@
+import { strict as assert } from 'node:assert';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { docker, dockerMissing, flushRules, loadImage, startDocker, tryDocker } from './docker.ts';
+import { hostState } from './e2e.ts';
+import { IMAGE } from './image.ts';
+import { assertSame } from './snapshot.ts';
+import type { Attempt, Daemon, TestHost } from './test-host.ts';
+import { type Agent, startAgent } from './traffic.ts';
+import { addUplink, type Uplink } from './uplink.ts';
+import { built, daemonFile } from './via.ts';
+
+/** Driver of the networks. `ISTHMUS_E2E_DRIVER=bridge` takes Docker's own: what fails then too is the harness's fault. */
+export const DRIVER = process.env.ISTHMUS_E2E_DRIVER ?? 'isthmus';
+export const builtIn = DRIVER === 'bridge';
+
+/** Options of `docker network create`: our own IPAM hands out the addresses. */
+export const OURS: readonly string[] = builtIn ? [] : ['--ipam-driver', DRIVER];
+
+/** Who hands out the addresses: options of `docker network create`. */
+export const ADDRESS_MANAGERS: Readonly<Record<string, readonly string[]>> = {
+  "Docker's": [],
+  ...(builtIn ? {} : { ours: OURS }),
+};
+
+/** A container's part in a network, as `docker inspect` says it. */
+export interface DockerEndpoint {
+  readonly NetworkID: string;
+  readonly EndpointID: string;
+  readonly Gateway: string;
+  readonly IPAddress: string;
+  readonly IPPrefixLen: number;
+  readonly IPv6Gateway: string;
+  readonly GlobalIPv6Address: string;
+  readonly MacAddress: string;
+}
+
+export interface DockerContainer {
+  readonly Id: string;
+  readonly State: { readonly Status: string; readonly Pid: number };
+  readonly NetworkSettings: {
+    readonly SandboxKey: string;
+    readonly Networks: Readonly<Record<string, DockerEndpoint>>;
+  };
+}
+
+/** A network as `docker network inspect` says it. */
+export interface DockerNetwork {
+  readonly Id: string;
+  readonly Driver: string;
+  readonly Internal: boolean;
+  readonly IPAM: {
+    readonly Driver: string;
+    readonly Config: readonly { readonly Subnet: string; readonly Gateway?: string }[];
+  };
+  readonly Containers: Readonly<Record<string, DockerNetworkMember>>;
+}
+
+export interface DockerNetworkMember {
+  readonly Name: string;
+  readonly EndpointID: string;
+  readonly MacAddress: string;
+  readonly IPv4Address: string;
+  readonly IPv6Address: string;
+}
+
+/** A test host with dockerd, our daemon and a neighbour, and agents that serve and probe wherever a test wants them. */
+export interface DockerSite {
+  readonly host: TestHost;
+  readonly uplink: Uplink;
+  readonly hostAgent: Agent;
+  /** Output of a command of docker's client that has to succeed. */
+  docker(...args: readonly string[]): string;
+  /** The end of one, however it ends. */
+  tryDocker(...args: readonly string[]): Attempt;
+  /** A network with the driver under test has been created; what `docker network inspect` says of it. */
+  create(name: string, ...options: readonly string[]): DockerNetwork;
+  /** A container runs that sleeps. */
+  run(name: string, ...options: readonly string[]): void;
+  /** Output of a command in a container that has to succeed. */
+  exec(container: string, ...command: readonly string[]): string;
+  /** An answer comes to one of two echo requests; an address that has just been in vain may take a second to get. */
+  assertPings(container: string, target: string): void;
+  /** No answer comes within a second. */
+  assertSilent(container: string, target: string): void;
+  inspect(container: string): DockerContainer;
+  inspectNetwork(name: string): DockerNetwork;
+  endpoint(container: string, network: string): DockerEndpoint;
+  addressOf(container: string, network: string): string;
+  address6Of(container: string, network: string): string;
+  /** Host ports of a running container. */
+  publishedPorts(container: string): number[];
+  /** An agent in a running container, named as it, which serves these TCP ports. Ends with the test. */
+  agentIn(container: string, ...tcp: readonly number[]): Promise<Agent>;
+  /** Links, addresses, routes, firewall and our state as they were before any network of the test. */
+  assertClean(what: string): void;
+}
+
+const CONTAINER_MS = 60_000;
+
+/**
+ * The site of the tests of the enclosing block; they are skipped where there is no dockerd. After each test all
+ * containers and networks are removed, and nothing of them may be left; the neighbour serves TCP on 80.
+ */
+export function useDockerSite(running: () => TestHost): () => DockerSite {
+  const stack = new DisposableStack();
+  const agents: Agent[] = [];
+  let site: DockerSite | undefined;
+  let daemon: Daemon | undefined;
+  let dockerd: Daemon | undefined;
+
+  before('dockerd, our daemon and a neighbour of the host', async function () {
+    this.timeout(60_000);
+    const missing = dockerMissing();
+    if (missing !== undefined) {
+      console.log(`skipped: ${missing}`);
+      this.skip();
+    }
+    const host = running();
+    if (!builtIn) daemon = await startDockerPlugin(host);
+    dockerd = await startDocker(host);
+    loadImage(host);
+    const uplink = stack.use(addUplink(host));
+    const hostAgent = stack.use(startAgent('host', { path: host.outside('/run/isth/net') }));
+    await uplink.agent.serve('tcp', 80);
+    site = makeSite({ host, uplink, hostAgent, agents });
+  });
+
+  afterEach('no container, no network, no rule', function () {
+    this.timeout(CONTAINER_MS);
+    for (const agent of agents.splice(0)) agent[Symbol.dispose]();
+    if (site === undefined) return;
+    removeAll(site.host);
+    // What a test that failed leaves is no second failure, but it may well be those of the tests after it.
+    if (this.currentTest?.state === 'passed') site.assertClean('the networks and containers of the test');
+  });
+
+  after('dockerd and our daemon', async function () {
+    this.timeout(30_000);
+    stack.dispose();
+    await dockerd?.stop();
+    await daemon?.stop();
+    if (dockerd === undefined) return;
+    flushRules(running());
+    running().run('sh', '-c', 'ip link delete docker0; rm -rf /run/isth/docker');
+  });
+
+  return () => {
+    if (site === undefined) throw new Error('the site was not made');
+    return site;
+  };
+}
+
+const SOURCES = join(import.meta.dirname, '../../cmd/cnm-shim/main.ts');
+const PLUGIN_LOG = '/run/isth/log/isthmus';
+
+/** The program under test. `ISTHMUS_E2E_SOURCES=1`: from its sources rather than from dist. */
+function pluginCommand(): [string, ...string[]] {
+  const sources = process.env.ISTHMUS_E2E_SOURCES === '1';
+  return sources ? [process.execPath, '--no-warnings', SOURCES] : [built(daemonFile)];
+}
+
+/** Our daemon serves in its default directories. */
+export function startDockerPlugin(host: TestHost, ...options: readonly string[]): Promise<Daemon> {
+  return host.start('isthmus', [...pluginCommand(), 'serve', '--log-level', 'debug', ...options], () =>
+    readFileSync(host.outside(PLUGIN_LOG), 'utf8').includes('daemon.start'),
+  );
+}
+
+interface Parts {
+  readonly host: TestHost;
+  readonly uplink: Uplink;
+  readonly hostAgent: Agent;
+  readonly agents: Agent[];
+}
+
+function makeSite({ host, uplink, hostAgent, agents }: Parts): DockerSite {
+  const clean = stateOf(host);
+  const inspect = (container: string): DockerContainer => one(docker(host, 'container', 'inspect', container));
+  const inspectNetwork = (name: string): DockerNetwork => one(docker(host, 'network', 'inspect', name));
+  const endpoint = (container: string, network: string): DockerEndpoint => {
+    const found = inspect(container).NetworkSettings.Networks[network];
+    assert.ok(found, `${container} is not on ${network}`);
+    return found;
+  };
+  return {
+    ...{ host, uplink, hostAgent, inspect, inspectNetwork, endpoint },
+    docker: (...args) => docker(host, ...args),
+    tryDocker: (...args) => tryDocker(host, ...args),
+    create(name, ...options) {
+      docker(host, 'network', 'create', '-d', DRIVER, ...options, name);
+      return inspectNetwork(name);
+    },
+    run: (name, ...options) => void docker(host, 'run', '-d', '--name', name, ...options, IMAGE),
+    exec: (container, ...command) => docker(host, 'exec', container, ...command),
+    assertPings(container, target) {
+      const { code, stdout } = tryDocker(
+        host,
+        'exec',
+        container,
+        'sh',
+        '-c',
+        `${ping(target, 2)} || ${ping(target, 2)}`,
+      );
+      assert.equal(code, 0, `${container} pings ${target}: ${stdout}`);
+    },
+    assertSilent(container, target) {
+      const { code } = tryDocker(host, 'exec', container, 'sh', '-c', ping(target, 1));
+      assert.equal(code, 1, `${container} pings ${target}, which it should not reach`);
+    },
+    addressOf: (container, network) => endpoint(container, network).IPAddress,
+    address6Of: (container, network) => endpoint(container, network).GlobalIPv6Address,
+    publishedPorts: (container) => (builtIn ? portsOfDocker(host, container) : portsOf(host, container)),
+    async agentIn(container, ...tcp) {
+      const agent = startAgent(container, { path: host.outside(namespaceOf(inspect(container))) });
+      agents.push(agent);
+      await Promise.all(tcp.map((port) => agent.serve('tcp', port)));
+      return agent;
+    },
+    assertClean: (what) => assertSame(stateOf(host), clean, what),
+  };
+}
+
+const ping = (target: string, seconds: number): string => `ping -c 1 -W ${seconds} ${target}`;
+
+/** The host's state without the counts of dockerd's rules, by which they are in order there. */
+function stateOf(host: TestHost): string {
+  const text = hostState(host).replace(/counter packets \d+ bytes \d+/g, 'counter');
+  return text.split('\n').sort().join('\n');
+}
+
+/** Path of a running container's network namespace; /var/run is a link, which would lead out of the test host. */
+function namespaceOf({ NetworkSettings }: DockerContainer): string {
+  return NetworkSettings.SandboxKey.replace(/^\/var\/run\//, '/run/');
+}
+
+/** `docker port` knows nothing of other drivers' ports. */
+function portsOfDocker(host: TestHost, container: string): number[] {
+  const ports = docker(host, 'port', container).matchAll(/:(\d+)$/gm);
+  return [...new Set([...ports].map(([, port]) => Number(port)))];
+}
+
+function portsOf(host: TestHost, container: string): number[] {
+  const ports: readonly { readonly hostPort: number }[] = JSON.parse(
+    host.run(...pluginCommand(), 'ports', '-o', 'json', container),
+  );
+  return ports.map(({ hostPort }) => hostPort);
+}
+
+/** No container is there, and no network but Docker's own three. */
+function removeAll(host: TestHost): void {
+  const containers = docker(host, 'ps', '-aq').split('\n').filter(Boolean);
+  if (containers.length > 0) docker(host, 'rm', '-f', ...containers);
+  const networks = docker(host, 'network', 'ls', '-q', '--filter', 'type=custom').split('\n').filter(Boolean);
+  if (networks.length > 0) docker(host, 'network', 'rm', ...networks);
+}
+
+/** The one thing that an answer of `inspect` is about. */
+function one<T>(text: string): T {
+  const found: readonly T[] = JSON.parse(text);
+  assert.equal(found.length, 1);
+  // biome-ignore lint/style/noNonNullAssertion: it has just been counted
+  return found[0]!;
+}
