@@ -60,7 +60,10 @@ async function make(core: Core, request: NetworkRequest): Promise<void> {
   const { host, store } = core;
   const { name, holder, inTransaction } = request;
   const before = store.networks.get(name);
-  const spec = agreed(core, before, request);
+  const isJoined = before !== undefined && isUsed(core, before);
+  const spec = isJoined ? agreed(before, request) : request.spec;
+  // Said with names, before the kernel's addresses are in the way.
+  if (!isJoined) assertAlone(core, name, spec);
   const plan = planOf(core, name, spec);
   const { bootId } = host.identity;
   const undo = before?.bootId === bootId ? before.undo : [];
@@ -77,7 +80,7 @@ async function make(core: Core, request: NetworkRequest): Promise<void> {
   );
   store.transaction(() => {
     assertUnchanged(before, store.networks.get(name));
-    assertAlone(core, name, spec);
+    if (!isJoined) assertAlone(core, name, spec);
     store.networks.put(row);
   });
   try {
@@ -95,10 +98,9 @@ async function make(core: Core, request: NetworkRequest): Promise<void> {
   }
 }
 
-/** What the Network is made by: as it is on record where it is in use, else as the request says. */
-function agreed(core: Core, row: NetworkRow | undefined, request: NetworkRequest): NetworkSpec {
+/** What a Network that is in use is made by: it stays what it is. */
+function agreed(row: NetworkRow, request: NetworkRequest): NetworkSpec {
   const { name, spec } = request;
-  if (row === undefined || !isUsed(core, row)) return spec;
   assertSameNetwork('network', row, spec);
   const device = deviceOf(request);
   if (row.device === device) return row.spec ?? spec;
