@@ -3,7 +3,14 @@ import { NetError } from '../../src/shared/errors/net-error.ts';
 import type { HostIdentity } from '../../src/shared/host/host.ts';
 import { type Addr, parseAddr } from '../../src/shared/model/addr.ts';
 import type { Attachment } from '../../src/shared/model/attachment.ts';
-import type { EndpointRow, Lease, LocalStore, NetworkRow } from '../../src/shared/store/store.ts';
+import type {
+  DockerNetworkRow,
+  EndpointRow,
+  Lease,
+  LocalStore,
+  NetworkRow,
+  PoolRow,
+} from '../../src/shared/store/store.ts';
 
 export const FIRST_BOOT: HostIdentity = { hostId: 'root', bootId: 'boot-1', bootedAt: 1_000 };
 export const SECOND_BOOT: HostIdentity = { ...FIRST_BOOT, bootId: 'boot-2', bootedAt: 2_000 };
@@ -43,6 +50,26 @@ export function endpoint(containerId: string, changes: Partial<EndpointRow> = {}
 
 export function network(name: string, changes: Partial<NetworkRow> = {}): NetworkRow {
   return { name, driver: 'bridge', device: 'isth0', undo: [], bootId: 'boot-1', ...changes };
+}
+
+export function dockerNetwork(id: string, changes: Partial<DockerNetworkRow> = {}): DockerNetworkRow {
+  const network = `docker-${id.slice(0, 12)}`;
+  const modes = { mode4: 'nat', mode6: 'routed' } as const;
+  return {
+    id,
+    network,
+    driver: 'bridge',
+    request: '{}',
+    internal: false,
+    ...modes,
+    ifPrefix: 'eth',
+    createdAt: 5,
+    ...changes,
+  };
+}
+
+export function pool(id: string, changes: Partial<PoolRow> = {}): PoolRow {
+  return { id, scope: 'pool', subnet: '10.0.0.0/24', reserved: [], requestedAt: 7, ...changes };
 }
 
 /** True for a NetError of that kind; fails with the error's text otherwise. */
@@ -237,8 +264,67 @@ export function describeStore(name: string, make: () => Place): void {
       assert.equal(elsewhere.notes.get('cursor'), undefined);
     });
 
+    it("keeps Docker's networks across reboots, for their host alone", () => {
+      const [a, b] = [dockerNetwork('aa', { gateway4: '10.0.0.1', scope: 'pool' }), dockerNetwork('bb')];
+      store.dockerNetworks.put(b);
+      store.dockerNetworks.put(dockerNetwork('aa'));
+      store.dockerNetworks.put(a);
+      using later = place.open(SECOND_BOOT);
+      assert.deepEqual(later.dockerNetworks.list(), [a, b]);
+      assert.deepEqual(later.dockerNetworks.get('aa'), a);
+      using elsewhere = place.open(OTHER_HOST);
+      assert.deepEqual([elsewhere.dockerNetworks.list(), elsewhere.dockerNetworks.get('aa')], [[], undefined]);
+      elsewhere.dockerNetworks.delete('aa');
+      store.dockerNetworks.delete('bb');
+      store.dockerNetworks.delete('bb');
+      assert.deepEqual(later.dockerNetworks.list(), [a]);
+    });
+
+    it('keeps pools across reboots, for their host alone, and lists those of a scope', () => {
+      const rows = [
+        pool('p1', { reserved: ['10.0.0.1', '10.0.0.9'], gateway: '10.0.0.1', usedBy: 'aa', range: '10.0.0.0/25' }),
+        pool('p2'),
+        pool('p3', { scope: 'pool 2', network: 'web' }),
+      ];
+      for (const row of [...rows].reverse()) store.pools.put(row);
+      using later = place.open(SECOND_BOOT);
+      assert.deepEqual(later.pools.list(), rows);
+      assert.deepEqual(later.pools.list('pool'), rows.slice(0, 2));
+      assert.deepEqual(later.pools.list('po'), []);
+      using elsewhere = place.open(OTHER_HOST);
+      assert.deepEqual([elsewhere.pools.list('pool'), elsewhere.pools.get('p1')], [[], undefined]);
+      store.pools.put(pool('p2', { scope: 'pool 2' }));
+      assert.deepEqual(
+        later.pools.list('pool 2').map(({ id }) => id),
+        ['p2', 'p3'],
+      );
+      store.pools.delete('p1');
+      store.pools.delete('p1');
+      assert.deepEqual([later.pools.get('p1'), later.pools.list('pool')], [undefined, []]);
+    });
+
+    it('hands a lease on from one owner to another, and from nobody else', () => {
+      const [one, two, other] = ['c1', 'c2', 'c3'].map((id) => attachment(id));
+      assert.ok(one && two && other);
+      for (const text of ['10.0.0.2', '10.0.0.3']) store.leases.take(lease(text, 'c1'));
+      store.leases.reassign('pool', addr('10.0.0.2'), one, two);
+      assert.deepEqual(store.leases.list('pool', two), [lease('10.0.0.2', 'c2')]);
+      assert.deepEqual(store.leases.list('pool', one), [lease('10.0.0.3', 'c1')]);
+      assert.equal(store.leases.count('pool', addr('10.0.0.0'), addr('10.0.0.9')), 2);
+      const move =
+        (text: string, from = one, scope = 'pool') =>
+        () =>
+          store.leases.reassign(scope, addr(text), from, other);
+      assert.throws(move('10.0.0.2'), ofKind('conflict', /10\.0\.0\.2: container c2/));
+      assert.throws(move('10.0.0.2', { ...two, ifName: 'eth1' }), ofKind('conflict', /container c2/));
+      assert.throws(move('10.0.0.4'), ofKind('conflict', /nobody has it/));
+      assert.throws(move('10.0.0.3', one, 'another pool'), ofKind('conflict', /nobody has it/));
+      assert.deepEqual(store.leases.list('pool', other), []);
+    });
+
     it('takes back a whole transaction that fails, nested calls included', () => {
       store.leases.take(lease('10.0.0.1'));
+      store.pools.put(pool('p1'));
       const failure = new Error('no');
       assert.throws(
         () =>
@@ -248,6 +334,10 @@ export function describeStore(name: string, make: () => Place): void {
             store.leases.release('pool', addr('10.0.0.1'));
             store.notes.put('a', 'b');
             store.endpoints.put(endpoint('c1'));
+            store.leases.reassign('pool', addr('10.0.0.2'), attachment('c1'), attachment('c2'));
+            store.pools.put(pool('p1', { usedBy: 'aa' }));
+            store.pools.put(pool('p2'));
+            store.dockerNetworks.put(dockerNetwork('aa'));
             throw failure;
           }),
         failure,
@@ -258,6 +348,7 @@ export function describeStore(name: string, make: () => Place): void {
         last: addr('10.0.0.1'),
       });
       assert.deepEqual([store.networks.list(), store.endpoints.list(), store.notes.get('a')], [[], [], undefined]);
+      assert.deepEqual([store.pools.list(), store.dockerNetworks.list()], [[pool('p1')], []]);
     });
 
     it('goes on in a transaction after a refusal that was caught', () => {

@@ -21,7 +21,17 @@ import { migrate } from '../../src/shared/store/sqlite-repair.ts';
 import type { LocalStore } from '../../src/shared/store/store.ts';
 import { startChild } from '../support/children.ts';
 import { makeTempDir, type TempDir } from '../support/temp.ts';
-import { endpoint, FIRST_BOOT, lease, network, ofKind, SECOND_BOOT } from './store-behaviour.ts';
+import {
+  attachment,
+  dockerNetwork,
+  endpoint,
+  FIRST_BOOT,
+  lease,
+  network,
+  ofKind,
+  pool,
+  SECOND_BOOT,
+} from './store-behaviour.ts';
 
 describe('store: its directory and file', () => {
   let directory: TempDir;
@@ -232,7 +242,17 @@ describe('store: its directory and file', () => {
           INSERT INTO leases VALUES (5, 'pool', '40a000002', 'cni', 'web', 'c1', 'eth0', 'store');
           INSERT INTO runs VALUES (5, 'pool', '40a000002', '40a000002', 1);
           INSERT INTO notes VALUES ('root', 'cursor', '10.0.0.2');`,
+      2: "INSERT INTO ports VALUES (5, 'tcp', 8080, '', 'cni', 'web', 'c1', 'eth0');",
+      3: `INSERT INTO docker_networks VALUES ('root', 'aa', '${JSON.stringify(dockerNetwork('aa'))}');
+          INSERT INTO pools VALUES ('root', 'p1', 'pool', '${JSON.stringify(pool('p1'))}');`,
     };
+    it('has rows of every version here', () => {
+      assert.deepEqual(
+        Object.keys(rows).map(Number),
+        MIGRATIONS.map((_, i) => i + 1),
+      );
+    });
+
     for (let version = 1; version <= SCHEMA_VERSION; version++)
       it(`of version ${version} becomes the current one and keeps its rows`, () => {
         mkdirSync(stateDir, { recursive: true });
@@ -249,6 +269,12 @@ describe('store: its directory and file', () => {
         assert.deepEqual(store.leases.list('pool'), [lease('10.0.0.2')]);
         assert.equal(store.notes.get('cursor'), '10.0.0.2');
         assert.throws(() => store.leases.take(lease('10.0.0.2', 'c2')), ofKind('conflict'));
+        const claim = { protocol: 'tcp', hostIp: '', hostPort: 8080, owner: attachment('c1') };
+        assert.deepEqual(store.ports.list(), version < 2 ? [] : [claim]);
+        assert.deepEqual(store.dockerNetworks.list(), version < 3 ? [] : [dockerNetwork('aa')]);
+        assert.deepEqual(store.pools.list('pool'), version < 3 ? [] : [pool('p1')]);
+        store.pools.put(pool('p2'));
+        assert.equal(store.pools.list('pool').length, version < 3 ? 1 : 2);
         assert.equal(schemaOf(file), freshSchema());
       });
 
