@@ -1,0 +1,158 @@
+import { field, isObject, textField } from '../../../src/shared/config/fields.ts';
+import { NetError } from '../../../src/shared/errors/net-error.ts';
+import type { TextMap } from './messages.ts';
+
+// Answers of the Docker Engine API, API versions 1.24 and later. What is needed to tell what there is must be there, so
+// that nobody takes an answer that he does not understand for an empty one; everything else may be missing.
+
+/** One pool of a network, as the user gave it, or as the IPAM driver chose it. */
+export interface IpamConfig {
+  /** `10.61.0.0/16`. */
+  readonly subnet: string;
+  /** `--ip-range`. */
+  readonly range?: string;
+  /** With or without a prefix length. Absent where the user gave a subnet only: Docker does not tell what was chosen. */
+  readonly gateway?: string;
+  /** Addresses without prefix length, by name. */
+  readonly aux: TextMap;
+}
+
+/** A network of dockerd's, whatever its driver. */
+export interface DockerNetwork {
+  readonly id: string;
+  readonly name: string;
+  readonly driver: string;
+  /** `local`, `swarm` or `global`. */
+  readonly scope: string;
+  readonly internal: boolean;
+  readonly enableIPv4: boolean;
+  readonly enableIPv6: boolean;
+  /** It only lends its configuration to others. */
+  readonly configOnly: boolean;
+  readonly options: TextMap;
+  readonly ipamDriver: string;
+  readonly ipamOptions: TextMap;
+  readonly pools: readonly IpamConfig[];
+}
+
+/** An endpoint of a network. */
+export interface DockerEndpoint {
+  readonly id: string;
+  /** Container's name; the endpoint's own where no container has it yet. */
+  readonly name: string;
+  /** With prefix lengths. */
+  readonly addresses: readonly string[];
+}
+
+/** A network and a running container on it. */
+export interface ContainerEndpoint {
+  readonly id: string;
+  readonly networkId: string;
+  readonly containerId: string;
+  readonly containerName: string;
+  readonly gateways: readonly string[];
+}
+
+export interface Engine {
+  readonly version: string;
+  readonly api: string;
+  readonly minApi: string;
+}
+
+/** GET /version. Throws NetError `decode` where it is not Docker's engine that answers. */
+export function decodeEngine(answer: unknown): Engine {
+  const components = field(answer, 'Components');
+  const names = Array.isArray(components) ? components.map((component) => textField(component, 'Name')) : [];
+  if (names.length > 0 && !names.includes('Engine'))
+    throw unreadable('/version', `it is no Docker engine: ${names.join(', ')}`);
+  const version = textField(answer, 'Version');
+  const api = textField(answer, 'ApiVersion');
+  if (version === undefined || api === undefined) throw unreadable('/version', 'it tells no version');
+  return { version, api, minApi: textField(answer, 'MinAPIVersion') ?? api };
+}
+
+/** GET /networks. Throws NetError `decode`. */
+export function decodeNetworks(answer: unknown): DockerNetwork[] {
+  if (!Array.isArray(answer)) throw unreadable('/networks', 'it is no list');
+  if (answer.length === 0) throw unreadable('/networks', 'it has no network, not even those that Docker always has');
+  return answer.map(decodeNetwork);
+}
+
+/** GET /networks/<id>, its endpoints; undefined where the answer does not tell of them. */
+export function decodeEndpoints(answer: unknown): DockerEndpoint[] | undefined {
+  const containers = field(answer, 'Containers');
+  if (!isObject(containers)) return undefined;
+  const found = Object.values(containers).flatMap((endpoint): DockerEndpoint[] => {
+    const id = textField(endpoint, 'EndpointID');
+    if (id === undefined) return [];
+    const addresses = ['IPv4Address', 'IPv6Address'].flatMap((key) => textField(endpoint, key) ?? []);
+    return [{ id, name: textField(endpoint, 'Name') ?? '', addresses }];
+  });
+  return found.length === Object.keys(containers).length ? found : undefined;
+}
+
+/** GET /containers/json. Throws NetError `decode`. */
+export function decodeContainers(answer: unknown): ContainerEndpoint[] {
+  if (!Array.isArray(answer)) throw unreadable('/containers/json', 'it is no list');
+  return answer.flatMap((container): ContainerEndpoint[] => {
+    const containerId = textField(container, 'Id') ?? '';
+    const containerName = nameOf(field(container, 'Names')) ?? containerId.slice(0, 12);
+    const networks = field(field(container, 'NetworkSettings'), 'Networks');
+    return Object.values(isObject(networks) ? networks : {}).flatMap((endpoint): ContainerEndpoint[] => {
+      const id = textField(endpoint, 'EndpointID');
+      if (id === undefined) return [];
+      const gateways = ['Gateway', 'IPv6Gateway'].flatMap((key) => textField(endpoint, key) ?? []);
+      return [{ id, networkId: textField(endpoint, 'NetworkID') ?? '', containerId, containerName, gateways }];
+    });
+  });
+}
+
+function decodeNetwork(network: unknown): DockerNetwork {
+  const id = textField(network, 'Id');
+  const driver = textField(network, 'Driver');
+  if (id === undefined || driver === undefined) throw unreadable('/networks', 'a network has no id or no driver');
+  const ipam = field(network, 'IPAM');
+  const pools = field(ipam, 'Config');
+  return {
+    id,
+    driver,
+    name: textField(network, 'Name') ?? id.slice(0, 12),
+    scope: textField(network, 'Scope') ?? 'local',
+    internal: field(network, 'Internal') === true,
+    // Docker before version 28 has no network without.
+    enableIPv4: field(network, 'EnableIPv4') !== false,
+    enableIPv6: field(network, 'EnableIPv6') === true,
+    configOnly: field(network, 'ConfigOnly') === true,
+    options: texts(field(network, 'Options')),
+    ipamDriver: textField(ipam, 'Driver') ?? 'default',
+    ipamOptions: texts(field(ipam, 'Options')),
+    pools: (Array.isArray(pools) ? pools : []).flatMap(ipamConfig),
+  };
+}
+
+function ipamConfig(config: unknown): IpamConfig[] {
+  const subnet = textField(config, 'Subnet');
+  if (subnet === undefined) return [];
+  const range = textField(config, 'IPRange');
+  const gateway = textField(config, 'Gateway');
+  const aux = texts(field(config, 'AuxiliaryAddresses'));
+  return [{ subnet, aux, ...(range === undefined ? {} : { range }), ...(gateway === undefined ? {} : { gateway }) }];
+}
+
+/** A container has one name of its own, `/web`; `/other/web` is what a link of another one calls it. */
+function nameOf(names: unknown): string | undefined {
+  const own = (Array.isArray(names) ? names : []).find((name) => /^\/[^/]+$/.test(String(name)));
+  return own === undefined ? undefined : String(own).slice(1);
+}
+
+function texts(value: unknown): TextMap {
+  return Object.fromEntries(
+    Object.entries(isObject(value) ? value : {}).flatMap(([key, text]) =>
+      typeof text === 'string' ? [[key, text] as const] : [],
+    ),
+  );
+}
+
+function unreadable(path: string, what: string): NetError {
+  return new NetError({ kind: 'decode', op: 'docker', subject: `answer to GET ${path}`, what });
+}

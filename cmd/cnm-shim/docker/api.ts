@@ -1,0 +1,203 @@
+import { type IncomingMessage, request } from 'node:http';
+import { field } from '../../../src/shared/config/fields.ts';
+import { asNetError, NetError } from '../../../src/shared/errors/net-error.ts';
+import {
+  type ContainerEndpoint,
+  type DockerEndpoint,
+  type DockerNetwork,
+  decodeContainers,
+  decodeEndpoints,
+  decodeEngine,
+  decodeNetworks,
+  type Engine,
+} from './api-answers.ts';
+import { isProcessRunning } from './engine-process.ts';
+
+export interface DockerApiOptions {
+  /** Where dockerd listens. */
+  readonly socket: string;
+  /** A process of this name has to live before anybody connects unasked: a connection may start one. */
+  readonly process?: string;
+  /** Milliseconds that an answer may take. */
+  readonly timeout?: number;
+}
+
+const SOCKET = '/run/docker.sock';
+const TIMEOUT_MS = 10_000;
+const MAX_BYTES = 64 << 20;
+/** Answers are read as of this version (Docker 20.10), or as of the oldest one that the engine still speaks. */
+const API = '1.41';
+
+/**
+ * dockerd, to be asked what it knows. Every question resolves to undefined where no dockerd listens, and rejects with
+ * NetError `io` or `decode` where it does not answer as it should. dockerd may hold a lock while it waits for an answer
+ * of ours: nobody may ask it while he holds one that a handler needs, nor in a handler.
+ */
+export class DockerApi {
+  readonly socket: string;
+  readonly #process: string | undefined;
+  readonly #timeout: number;
+  #prefix: string | undefined;
+
+  constructor({ socket, process, timeout = TIMEOUT_MS }: DockerApiOptions) {
+    this.socket = socket;
+    this.#process = process;
+    this.#timeout = timeout;
+  }
+
+  /** False where to connect could start a dockerd that is not running: systemd listens for it. */
+  async isRunning(): Promise<boolean> {
+    return this.#process === undefined || (await isProcessRunning(this.#process));
+  }
+
+  async engine(signal?: AbortSignal): Promise<Engine | undefined> {
+    const answer = await this.#ask('/version', signal);
+    return answer === undefined ? undefined : decodeEngine(present(answer, '/version'));
+  }
+
+  /** All networks, without their endpoints. */
+  async networks(signal?: AbortSignal): Promise<DockerNetwork[] | undefined> {
+    const answer = await this.#get('/networks', signal);
+    return answer === undefined ? undefined : decodeNetworks(present(answer, '/networks'));
+  }
+
+  /** Endpoints of a network; `unknown` where it is not there, or where the answer does not tell. */
+  async endpoints(networkId: string, signal?: AbortSignal): Promise<DockerEndpoint[] | 'unknown' | undefined> {
+    const answer = await this.#get(`/networks/${encodeURIComponent(networkId)}`, signal);
+    if (answer === undefined) return undefined;
+    return (answer.status === 404 ? undefined : decodeEndpoints(answer.body)) ?? 'unknown';
+  }
+
+  /** True where dockerd has the network now. */
+  async has(networkId: string, signal?: AbortSignal): Promise<boolean | undefined> {
+    const answer = await this.#get(`/networks/${encodeURIComponent(networkId)}`, signal);
+    return answer && answer.status !== 404;
+  }
+
+  /** Running containers, once for each of their networks. */
+  async containers(signal?: AbortSignal): Promise<ContainerEndpoint[] | undefined> {
+    const answer = await this.#get('/containers/json', signal);
+    return answer === undefined ? undefined : decodeContainers(present(answer, '/containers/json'));
+  }
+
+  async #get(path: string, signal?: AbortSignal): Promise<Answer | undefined> {
+    if (this.#prefix === undefined) {
+      const engine = await this.engine(signal);
+      if (engine === undefined) return undefined;
+      this.#prefix = `/v${apiVersion(engine)}`;
+    }
+    const prefix = this.#prefix;
+    // The next one that answers here may be another one.
+    this.#prefix = undefined;
+    const answer = await this.#ask(`${prefix}${path}`, signal);
+    if (answer !== undefined) this.#prefix = prefix;
+    return answer;
+  }
+
+  async #ask(path: string, signal?: AbortSignal): Promise<Answer | undefined> {
+    const limit = AbortSignal.timeout(this.#timeout);
+    try {
+      const answer = await get(this.socket, path, signal === undefined ? limit : AbortSignal.any([signal, limit]));
+      if (answer.status === 200 || answer.status === 404) return answer;
+      throw failure(path, `it answers ${answer.status}: ${messageOf(answer.body)}`);
+    } catch (thrown) {
+      if (isErrno(thrown) && ABSENT.has(thrown.code ?? '')) return undefined;
+      if (thrown instanceof NetError) throw thrown;
+      const late = limit.aborted ? `no answer within ${this.#timeout / 1000} s` : undefined;
+      throw failure(path, late ?? asNetError(thrown, 'docker').what, thrown);
+    }
+  }
+}
+
+/**
+ * The dockerd of this host: ISTHMUS_DOCKER_HOST, `unix://` and a path, or /run/docker.sock. Undefined where `none` is to be
+ * asked. Throws NetError `bad-environment` for anything else.
+ */
+export function dockerApiOf(
+  env: Readonly<Record<string, string | undefined>>,
+  timeout = TIMEOUT_MS,
+): DockerApi | undefined {
+  const { ISTHMUS_DOCKER_HOST: host = '' } = env;
+  if (host === '') return new DockerApi({ socket: SOCKET, process: 'dockerd', timeout });
+  if (host === 'none') return undefined;
+  const socket = /^unix:\/\/(\/.+)$/.exec(host)?.[1];
+  if (socket !== undefined) return new DockerApi({ socket, timeout });
+  throw new NetError({
+    kind: 'bad-environment',
+    op: 'docker',
+    subject: `ISTHMUS_DOCKER_HOST=${host}`,
+    what: 'it is no socket of this host',
+    hint: `Give "unix://" and a path, as in unix://${SOCKET}, or "none"`,
+  });
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+/** Nobody listens: there is no socket, or a dead one. */
+const ABSENT: ReadonlySet<string> = new Set(['ENOENT', 'ECONNREFUSED']);
+
+/** A connection for each question: they are rare, and one that is kept would hang on a dockerd that has ended. */
+function get(socketPath: string, path: string, signal: AbortSignal): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const asked = request({ socketPath, path, signal, agent: false, headers: { Host: 'docker' } }, (response) => {
+      readAnswer(response).then(resolve, reject);
+    });
+    asked.on('error', reject);
+    asked.end();
+  });
+}
+
+async function readAnswer(response: IncomingMessage): Promise<Answer> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response as AsyncIterable<Uint8Array>) {
+    bytes += chunk.length;
+    if (bytes > MAX_BYTES) throw new Error(`the answer is longer than ${MAX_BYTES >> 20} MiB`);
+    chunks.push(chunk);
+  }
+  const status = response.statusCode ?? 0;
+  const text = Buffer.concat(chunks).toString();
+  if (status !== 200) return { status, body: parsed(text) ?? text };
+  return { status, body: JSON.parse(text) };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What is always there cannot be 404. */
+function present({ status, body }: Answer, path: string): unknown {
+  if (status !== 404) return body;
+  throw failure(path, `it answers 404: ${messageOf(body)}`);
+}
+
+function messageOf(body: unknown): string {
+  return String(field(body, 'message') ?? body).slice(0, 200);
+}
+
+/** The engine's own version where it is older than ours, its oldest where that is newer. */
+function apiVersion({ api, minApi }: Engine): string {
+  if (isOlder(api, API)) return api;
+  return isOlder(API, minApi) ? minApi : API;
+}
+
+function isOlder(one: string, other: string): boolean {
+  const [major = 0, minor = 0] = one.split('.').map(Number);
+  const [otherMajor = 0, otherMinor = 0] = other.split('.').map(Number);
+  return major < otherMajor || (major === otherMajor && minor < otherMinor);
+}
+
+function failure(path: string, what: string, cause?: unknown): NetError {
+  return new NetError({ kind: 'io', op: 'docker', subject: `GET ${path}`, what, cause });
+}
+
+function isErrno(thrown: unknown): thrown is NodeJS.ErrnoException {
+  return thrown instanceof Error && 'code' in thrown;
+}

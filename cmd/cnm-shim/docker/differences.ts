@@ -1,0 +1,115 @@
+import { type Attachment, sameAttachment } from '../../../src/shared/model/attachment.ts';
+import type { DockerNetworkRow, EndpointRow } from '../../../src/shared/store/store.ts';
+import type { DockerEndpoint, DockerNetwork } from './api-answers.ts';
+
+/** What dockerd has told. */
+export interface Look {
+  /** When it was first asked, in milliseconds since the epoch. */
+  readonly at: number;
+  readonly networks: readonly DockerNetwork[];
+  /** Endpoints by NetworkID, of the networks that were asked for; `unknown` where no answer was had. */
+  readonly endpoints: ReadonlyMap<string, readonly DockerEndpoint[] | 'unknown'>;
+}
+
+/** What is on record here, and which interfaces the host has. */
+export interface Records {
+  readonly networks: readonly DockerNetworkRow[];
+  /** Of Docker's endpoints, whatever their role. */
+  readonly endpoints: readonly EndpointRow[];
+  readonly links: ReadonlySet<string>;
+}
+
+export interface Differences {
+  /** Networks on record that dockerd does not know. */
+  readonly networks: readonly DockerNetworkRow[];
+  /** Endpoints on record that dockerd does not know. */
+  readonly endpoints: readonly Attachment[];
+  /** Networks of dockerd's that are not on record. */
+  readonly lost: readonly DockerNetwork[];
+  /** When something that is too young to be removed is old enough; absent where nothing is. */
+  readonly again?: number;
+}
+
+export interface Rules {
+  /** Names under which dockerd knows this plugin. */
+  readonly drivers: ReadonlySet<string>;
+  /** Something younger may be unknown to dockerd because it is being made; in milliseconds. */
+  readonly grace: number;
+  /** When it was made, as far as is known. */
+  readonly since: (id: string, createdAt: number | undefined, at: number) => number;
+}
+
+/** True for a network that this plugin is to have on record. */
+export function isOurs({ driver, scope, configOnly }: DockerNetwork, { drivers }: Pick<Rules, 'drivers'>): boolean {
+  return drivers.has(driver) && scope === 'local' && !configOnly;
+}
+
+/** How the records differ from what dockerd has told. What nobody can know is no difference. */
+export function differences(look: Look, records: Records, rules: Rules): Differences {
+  const listed = new Set(look.networks.map(({ id }) => id));
+  const known = new Set(records.networks.map(({ id }) => id));
+  let again = Number.POSITIVE_INFINITY;
+  const isOld = (id: string, createdAt: number | undefined): boolean => {
+    const end = rules.since(id, createdAt, look.at) + rules.grace;
+    if (end > look.at) again = Math.min(again, end);
+    return end <= look.at;
+  };
+  const networks = records.networks.filter(({ id, createdAt }) => !listed.has(id) && isOld(id, createdAt));
+  const endpoints = attachmentsOf(records.endpoints).filter((attachment) => {
+    const rows = records.endpoints.filter((row) => sameAttachment(row.attachment, attachment));
+    if (!isUnknown(look, known, attachment, rows, rules)) return false;
+    const isGone = rows.some((row) => isLinkGone(row, records.links));
+    return isGone || isOld(attachment.containerId, rows.find((row) => row.createdAt !== undefined)?.createdAt);
+  });
+  const lost = look.networks.filter((network) => isOurs(network, rules) && !known.has(network.id));
+  return { networks, endpoints, lost, ...(Number.isFinite(again) ? { again } : {}) };
+}
+
+/** What two looks have in common, as the later one has it. */
+export function commonTo(first: Differences, second: Differences): Differences {
+  return {
+    ...second,
+    networks: second.networks.filter(({ id }) => first.networks.some((other) => other.id === id)),
+    endpoints: second.endpoints.filter((one) => first.endpoints.some((other) => sameAttachment(one, other))),
+    lost: second.lost.filter(({ id }) => first.lost.some((other) => other.id === id)),
+  };
+}
+
+export function isEmpty({ networks, endpoints, lost }: Differences): boolean {
+  return networks.length + endpoints.length + lost.length === 0;
+}
+
+/** True where the interface of a complete endpoint has gone from the host. */
+export function isLinkGone({ progress, hostIf }: EndpointRow, links: ReadonlySet<string>): boolean {
+  return progress === 'ready' && hostIf !== '' && !links.has(hostIf);
+}
+
+function attachmentsOf(rows: readonly EndpointRow[]): Attachment[] {
+  const found: Attachment[] = [];
+  for (const { attachment } of rows) if (!found.some((one) => sameAttachment(one, attachment))) found.push(attachment);
+  return found;
+}
+
+/** True where dockerd has been asked for the network's endpoints, and this one is none of them. */
+function isUnknown(
+  { networks, endpoints }: Look,
+  known: ReadonlySet<string>,
+  { containerId }: Attachment,
+  rows: readonly EndpointRow[],
+  rules: Rules,
+): boolean {
+  // A stand-in for an id that was cut off cannot be compared.
+  if (containerId.startsWith('#')) return false;
+  const isIn = (id: string): boolean | undefined => {
+    const told = endpoints.get(id);
+    return told === undefined || told === 'unknown' ? undefined : told.some((one) => one.id === containerId);
+  };
+  const of = rows.find((row) => row.dockerNetwork !== undefined)?.dockerNetwork;
+  if (of !== undefined) {
+    if (networks.some(({ id }) => id === of)) return isIn(of) === false;
+    // With its network it goes by its network's rule.
+    return !known.has(of);
+  }
+  // Rebuilt from an interface, which does not tell of its Docker network: it may be on any.
+  return networks.filter((network) => isOurs(network, rules)).every(({ id }) => isIn(id) === false);
+}

@@ -1,0 +1,182 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Core } from '../../../src/shared/core/core.ts';
+import { attachmentKey } from '../../../src/shared/core/delete-endpoint.ts';
+import { withdrawEndpoint } from '../../../src/shared/core/offer-endpoint.ts';
+import { releasePool } from '../../../src/shared/core/pools.ts';
+import { asNetError, type NetError } from '../../../src/shared/errors/net-error.ts';
+import type { Logger } from '../../../src/shared/log/log.ts';
+import type { Attachment } from '../../../src/shared/model/attachment.ts';
+import type { DockerNetworkRow } from '../../../src/shared/store/store.ts';
+import { makePhases } from '../../cni-plugin/phases.ts';
+import type { DockerApi } from './api.ts';
+import type { DockerNetwork } from './api-answers.ts';
+import { commonTo, type Differences, differences, isEmpty, isOurs, type Look, type Rules } from './differences.ts';
+import { isUnclaimed, lookAtDocker, networksToAsk, readRecords } from './look.ts';
+import { replayNetwork } from './replay.ts';
+import type { Routes } from './routes.ts';
+
+export interface PassParts {
+  readonly api: DockerApi;
+  /** A core for a few steps. */
+  readonly open: () => Core & Disposable;
+  /** The handlers: networks are made and removed by them. */
+  readonly routes: Routes;
+  readonly log: Logger;
+  readonly rules: Rules;
+  /** Milliseconds between two looks: nothing is done that not both call for. */
+  readonly between: number;
+  /** Is told of dockerd's networks at each look. */
+  readonly told: (networks: readonly DockerNetwork[]) => void;
+  /** Aborted at the end of the daemon. */
+  readonly signal: AbortSignal;
+}
+
+/** What a pass has done. */
+export interface Outcome {
+  /** NetworkIDs whose records are gone. */
+  readonly networks: readonly string[];
+  /** EndpointIDs whose records are gone. */
+  readonly endpoints: readonly string[];
+  /** NetworkIDs that are on record again. */
+  readonly restored: readonly string[];
+  readonly errors: readonly NetError[];
+  /** When there is more to do, in milliseconds since the epoch. */
+  readonly again?: number;
+}
+
+/** One comparison of the records with what dockerd knows, and what follows from it. */
+export class Pass {
+  readonly #parts: PassParts;
+  readonly #errors: NetError[] = [];
+
+  constructor(parts: PassParts) {
+    this.#parts = parts;
+  }
+
+  /** Undefined where no dockerd listens. Rejects with NetError where it does not answer as it should. */
+  async run(): Promise<Outcome | undefined> {
+    const { between, signal } = this.#parts;
+    const first = await this.#compare();
+    if (first === undefined || isEmpty(first.found)) return first && (await this.#settle(first));
+    await sleep(between, undefined, { signal });
+    const second = await this.#compare();
+    return second && (await this.#settle({ ...second, found: commonTo(first.found, second.found) }));
+  }
+
+  async #compare(): Promise<Compared | undefined> {
+    const { api, rules, told, signal } = this.#parts;
+    const asked = networksToAsk(this.#read(readRecords));
+    const look = await lookAtDocker(api, (network) => asked?.has(network.id) ?? isOurs(network, rules), signal);
+    if (look === undefined) return undefined;
+    told(look.networks);
+    return { look, found: differences(look, this.#read(readRecords), rules) };
+  }
+
+  async #settle({ look, found }: Compared): Promise<Outcome> {
+    const { api, signal } = this.#parts;
+    const endpoints = await this.#each(found.endpoints, (attachment) => this.#withdraw(attachment));
+    const networks = await this.#each(found.networks, (network) => this.#remove(network));
+    const containers = found.lost.length === 0 ? [] : ((await api.containers(signal)) ?? []);
+    const restored = await this.#each(found.lost, (network) => {
+      const gateways = containers.filter((of) => of.networkId === network.id).flatMap((of) => of.gateways);
+      return this.#restore(network, gateways);
+    });
+    await this.#adopt(look);
+    this.#releasePools(look);
+    return {
+      networks: networks.map(({ id }) => id),
+      endpoints: endpoints.map(({ containerId }) => containerId),
+      restored: restored.map(({ id }) => id),
+      errors: this.#errors,
+      ...(found.again === undefined ? {} : { again: found.again }),
+    };
+  }
+
+  /** Those for which `work` has come to `true`. What it throws is kept, and the next one has its turn. */
+  async #each<T>(all: readonly T[], work: (one: T) => Promise<boolean>): Promise<T[]> {
+    const done: T[] = [];
+    for (const one of all) {
+      if (this.#parts.signal.aborted) break;
+      try {
+        if (await work(one)) done.push(one);
+      } catch (thrown) {
+        this.#errors.push(asNetError(thrown, 'docker'));
+      }
+    }
+    return done;
+  }
+
+  async #withdraw(attachment: Attachment): Promise<boolean> {
+    const { network, containerId: endpoint } = attachment;
+    using core = this.#parts.open();
+    const errors = await withdrawEndpoint(core, attachment);
+    this.#errors.push(...errors);
+    if (errors.length === 0) this.#parts.log.info('docker.removed', { network, endpoint, reason: UNKNOWN });
+    return errors.length === 0;
+  }
+
+  async #remove({ id, network }: DockerNetworkRow): Promise<boolean> {
+    await this.#call('NetworkDriver.DeleteNetwork', { NetworkID: id });
+    this.#parts.log.info('docker.removed', { network, id, reason: UNKNOWN });
+    return true;
+  }
+
+  /** The network is on record again, unless dockerd has deleted it meanwhile. */
+  async #restore(network: DockerNetwork, gateways: readonly string[]): Promise<boolean> {
+    const { api, log, rules, signal } = this.#parts;
+    const { id } = network;
+    await replayNetwork(network, rules.drivers, gateways, (method, body) => this.#call(method, body));
+    const isThere = (await api.has(id, signal)) !== false;
+    if (isThere) log.info('docker.restored', { network: network.name, id });
+    else await this.#call('NetworkDriver.DeleteNetwork', { NetworkID: id });
+    return isThere;
+  }
+
+  /** Endpoints that were rebuilt from their interfaces belong to their Docker networks again. */
+  async #adopt({ endpoints, at }: Look): Promise<void> {
+    const told = [...endpoints].flatMap(([id, list]) =>
+      list === 'unknown' ? [] : list.map((endpoint) => ({ id, endpoint })),
+    );
+    using core = this.#parts.open();
+    const { store } = core;
+    for (const { attachment, role } of store.endpoints.list().filter(isUnclaimed)) {
+      const found = told.find(({ endpoint }) => endpoint.id === attachment.containerId);
+      if (found === undefined || store.dockerNetworks.get(found.id)?.network !== attachment.network) continue;
+      using _lock = await core.lock(attachmentKey(attachment));
+      store.transaction(() => {
+        const row = store.endpoints.get(attachment, role);
+        if (row?.progress !== 'ready') return;
+        store.endpoints.put({ ...row, dockerNetwork: found.id, addresses: found.endpoint.addresses, createdAt: at });
+      });
+    }
+  }
+
+  /** Pools of networks that neither dockerd nor anybody here knows are free. */
+  #releasePools({ networks }: Look): void {
+    using core = this.#parts.open();
+    const { store } = core;
+    const listed = new Set(networks.map(({ id }) => id));
+    for (const { id, usedBy } of store.pools.list()) {
+      if (usedBy === undefined || listed.has(usedBy) || store.dockerNetworks.get(usedBy) !== undefined) continue;
+      releasePool(core, id);
+    }
+  }
+
+  async #call(method: string, body: object): Promise<unknown> {
+    const { routes, signal } = this.#parts;
+    const now = (): number => performance.now();
+    return await routes[method]?.handle(body, { method, phases: makePhases(now, now()), signal });
+  }
+
+  #read<T>(work: (core: Core) => T): T {
+    using core = this.#parts.open();
+    return work(core);
+  }
+}
+
+interface Compared {
+  readonly look: Look;
+  readonly found: Differences;
+}
+
+const UNKNOWN = 'dockerd does not know it';

@@ -1,0 +1,161 @@
+import type { Core } from '../../../src/shared/core/core.ts';
+import type { Avoided } from '../../../src/shared/core/pools.ts';
+import { asNetError } from '../../../src/shared/errors/net-error.ts';
+import type { Logger } from '../../../src/shared/log/log.ts';
+import { parsePrefix } from '../../../src/shared/model/prefix.ts';
+import type { DockerApi } from './api.ts';
+import type { DockerNetwork } from './api-answers.ts';
+import { type Outcome, Pass } from './reconcile-pass.ts';
+import type { Routes } from './routes.ts';
+
+export interface ReconcilerParts {
+  readonly api: DockerApi;
+  /** A core for a few steps. */
+  readonly open: () => Core & Disposable;
+  /** The handlers: networks are made and removed by them. */
+  readonly routes: Routes;
+  readonly log: Logger;
+  /** Names under which dockerd knows this plugin; `isthmus` unless told otherwise. */
+  readonly drivers?: readonly string[];
+  readonly timing?: Partial<Timing>;
+}
+
+/** In milliseconds. */
+export interface Timing {
+  /** Something younger may be unknown to dockerd because it is being made. */
+  readonly grace: number;
+  /** Nothing is done that two looks, so far apart, do not both call for. */
+  readonly between: number;
+  /** Between two passes. */
+  readonly every: number;
+  /** After a first failure; twice as long after each further one, up to `every`. */
+  readonly retry: number;
+  /** After the word that something has changed; at least so long it is between any two passes. */
+  readonly settle: number;
+}
+
+const TIMING: Timing = { grace: 60_000, between: 2000, every: 600_000, retry: 15_000, settle: 1000 };
+
+/**
+ * Keeps the records as dockerd knows things: it may have forgotten networks and endpoints without a word, or know
+ * networks whose records were lost. Works beside the handlers, never in one: dockerd may not answer while it waits for
+ * them. Nothing is removed while dockerd cannot be asked.
+ */
+export class Reconciler {
+  readonly #parts: ReconcilerParts;
+  readonly #timing: Timing;
+  readonly #drivers: ReadonlySet<string>;
+  readonly #end = new AbortController();
+  /** When ids were first seen, of what has no time of its own that can be believed. */
+  #seen: ReadonlyMap<string, number> = new Map();
+  #avoid: readonly Avoided[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #refresh: NodeJS.Timeout | undefined;
+  #pass: Promise<void> | undefined;
+  #isWanted = false;
+  #failures = 0;
+
+  constructor(parts: ReconcilerParts) {
+    this.#parts = parts;
+    this.#timing = { ...TIMING, ...parts.timing };
+    this.#drivers = new Set((parts.drivers ?? ['isthmus']).flatMap((name) => [name, `${name}:latest`]));
+  }
+
+  /** Subnets of Docker's networks, as far as is known: what pools that are chosen have to stay away from. */
+  get avoid(): readonly Avoided[] {
+    return this.#avoid;
+  }
+
+  /** Passes begin. */
+  start(): void {
+    this.#schedule(0);
+  }
+
+  /** dockerd has come up, or uses the plugin for the first time. */
+  activated(): void {
+    this.#failures = 0;
+    this.#schedule(this.#timing.settle);
+  }
+
+  /** dockerd's networks have changed. */
+  changed(): void {
+    if (this.#end.signal.aborted) return;
+    this.#refresh ??= setTimeout(() => {
+      this.#refresh = undefined;
+      this.#parts.api.networks(this.#end.signal).then(
+        (networks) => this.#keepAway(networks),
+        // The next pass says what is wrong.
+        () => {},
+      );
+    }, this.#timing.settle).unref();
+  }
+
+  /** No pass begins any more, and the one under way has ended. */
+  async stop(): Promise<void> {
+    this.#end.abort();
+    clearTimeout(this.#timer);
+    clearTimeout(this.#refresh);
+    await this.#pass;
+  }
+
+  /** One pass. Undefined where no dockerd listens. Rejects with NetError where it does not answer as it should. */
+  async pass(): Promise<Outcome | undefined> {
+    const { api, open, routes, log } = this.#parts;
+    const { between, grace } = this.#timing;
+    const seen = new Map<string, number>();
+    const since = (id: string, createdAt: number | undefined, at: number): number => {
+      // A time to come is what a clock that was put back leaves.
+      if (createdAt !== undefined && createdAt <= at) return createdAt;
+      const first = seen.get(id) ?? this.#seen.get(id) ?? at;
+      seen.set(id, first);
+      return first;
+    };
+    const told = (networks: readonly DockerNetwork[]): void => this.#keepAway(networks);
+    const rules = { drivers: this.#drivers, grace, since };
+    const outcome = await new Pass({ api, open, routes, log, rules, between, told, signal: this.#end.signal }).run();
+    this.#seen = seen;
+    return outcome;
+  }
+
+  #keepAway(networks: readonly DockerNetwork[] | undefined): void {
+    if (networks === undefined) return;
+    this.#avoid = networks.flatMap(({ name, pools }) =>
+      pools.flatMap((pool): Avoided[] => {
+        const subnet = parsePrefix(pool.subnet);
+        // All addresses: no pool of its own.
+        return subnet === undefined || subnet.length === 0 ? [] : [{ subnet, holder: `Docker network "${name}"` }];
+      }),
+    );
+  }
+
+  #schedule(ms: number): void {
+    if (this.#end.signal.aborted) return;
+    if (this.#pass !== undefined) {
+      this.#isWanted = true;
+      return;
+    }
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#pass = this.#turn().then((next) => {
+        this.#pass = undefined;
+        this.#schedule(this.#isWanted ? this.#timing.settle : next);
+        this.#isWanted = false;
+      });
+    }, ms).unref();
+  }
+
+  /** Returns in how many milliseconds the next one is due. Never rejects. */
+  async #turn(): Promise<number> {
+    const { api, log } = this.#parts;
+    const { every, retry, settle } = this.#timing;
+    try {
+      const outcome = (await api.isRunning()) ? await this.pass() : undefined;
+      this.#failures = 0;
+      for (const error of outcome?.errors ?? []) log.warn('docker.reconcile', { error: error.message });
+      return Math.min(every, Math.max(settle, (outcome?.again ?? Number.POSITIVE_INFINITY) - Date.now()));
+    } catch (thrown) {
+      if (!this.#end.signal.aborted) log.warn('docker.unanswered', { error: asNetError(thrown, 'docker').message });
+      return Math.min(every, retry * 2 ** this.#failures++);
+    }
+  }
+}

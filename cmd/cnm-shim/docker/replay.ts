@@ -1,0 +1,157 @@
+import { field, textField } from '../../../src/shared/config/fields.ts';
+import { asNetError, NetError } from '../../../src/shared/errors/net-error.ts';
+import { type Addr, type Family, formatAddr, parseAddr, sameAddr } from '../../../src/shared/model/addr.ts';
+import {
+  contains,
+  firstOf,
+  formatPrefix,
+  networkOf,
+  type Prefix,
+  parsePrefix,
+} from '../../../src/shared/model/prefix.ts';
+import type { DockerNetwork, IpamConfig } from './api-answers.ts';
+import { ADDRESS_SPACES } from './network-plan.ts';
+
+/** One call of a method of the plugin. Rejects with NetError. */
+export type Call = (method: string, body: object) => Promise<unknown>;
+
+/** What IPAMData says in CreateNetwork, in dockerd's spelling. */
+interface IpamData {
+  readonly AddressSpace: string;
+  readonly Pool: string;
+  readonly Gateway?: string;
+  readonly AuxAddresses?: Readonly<Record<string, string>>;
+}
+
+/**
+ * The network is there again: dockerd's own calls, in dockerd's order, from what dockerd tells of the network. Where an
+ * IPAM driver of `drivers` gave it its pools, they are asked for first, and after a failure given back. `gateways` are those that
+ * containers route by, for pools whose gateway dockerd does not tell.
+ */
+export async function replayNetwork(
+  network: DockerNetwork,
+  drivers: ReadonlySet<string>,
+  gateways: readonly string[],
+  call: Call,
+): Promise<void> {
+  const ours = drivers.has(network.ipamDriver);
+  const taken: { readonly method: string; readonly body: object }[] = [];
+  const data: Record<Family, IpamData[]> = { 4: [], 6: [] };
+  try {
+    for (const config of network.pools) {
+      const subnet = subnetOf(config, network);
+      const known = gatewayOf(config, subnet, gateways);
+      const pool = { subnet, config, aux: auxOf(config, subnet) };
+      const given = ours ? await requestPool(network, pool, known, call, taken) : dockersPool(network, pool, known);
+      data[subnet.addr.family].push(given);
+    }
+    await call('NetworkDriver.CreateNetwork', {
+      NetworkID: network.id,
+      Options: {
+        'com.docker.network.enable_ipv4': network.enableIPv4,
+        'com.docker.network.enable_ipv6': network.enableIPv6,
+        ...(network.internal ? { 'com.docker.network.internal': true } : {}),
+        'com.docker.network.generic': network.options,
+      },
+      IPv4Data: data[4],
+      IPv6Data: data[6],
+    });
+  } catch (thrown) {
+    for (const { method, body } of taken.reverse()) await call(method, body).catch(() => undefined);
+    throw asNetError(thrown, 'docker');
+  }
+}
+
+interface Pool {
+  readonly subnet: Prefix;
+  readonly config: IpamConfig;
+  /** With prefix lengths. */
+  readonly aux: Readonly<Record<string, string>>;
+}
+
+/** Pool, gateway and auxiliary addresses are ours to hand out; what was taken is noted, to be given back. */
+async function requestPool(
+  network: DockerNetwork,
+  { subnet, config, aux }: Pool,
+  known: Addr | undefined,
+  call: Call,
+  taken: { readonly method: string; readonly body: object }[],
+): Promise<IpamData> {
+  const pool = await call('IpamDriver.RequestPool', {
+    AddressSpace: ADDRESS_SPACES.local,
+    // All addresses: those of the Network that is shared.
+    Pool: subnet.length === 0 ? '' : config.subnet,
+    SubPool: config.range ?? '',
+    Options: network.ipamOptions,
+    V6: subnet.addr.family === 6,
+  });
+  const PoolID = textField(pool, 'PoolID') ?? '';
+  taken.push({ method: 'IpamDriver.ReleasePool', body: { PoolID } });
+  const reserve = async (address: string, options: object | null): Promise<string | undefined> => {
+    const answer = await call('IpamDriver.RequestAddress', { PoolID, Address: address, Options: options });
+    const given = textField(answer, 'Address');
+    const Address = given?.split('/')[0] ?? address;
+    taken.push({ method: 'IpamDriver.ReleaseAddress', body: { PoolID, Address } });
+    return given;
+  };
+  const own = textField(field(pool, 'Data'), 'com.docker.network.gateway');
+  const Gateway =
+    known === undefined && own !== undefined
+      ? own
+      : await reserve(known === undefined ? '' : formatAddr(known), {
+          RequestAddressType: 'com.docker.network.gateway',
+        });
+  for (const address of Object.values(aux)) await reserve(address.split('/')[0] ?? '', null);
+  return {
+    AddressSpace: ADDRESS_SPACES.local,
+    Pool: textField(pool, 'Pool') ?? config.subnet,
+    ...(Gateway === undefined ? {} : { Gateway }),
+    ...auxData(aux),
+  };
+}
+
+/** Docker's own IPAM has the pool still: where nobody tells its gateway, it is the first address that it gives out. */
+function dockersPool(network: DockerNetwork, { subnet, config, aux }: Pool, known: Addr | undefined): IpamData {
+  const AddressSpace = network.ipamDriver === 'default' ? 'LocalDefault' : network.ipamDriver;
+  const gateway = known ?? (network.ipamDriver === 'default' ? firstGiven(subnet, config, aux) : undefined);
+  return {
+    AddressSpace,
+    Pool: formatPrefix(subnet),
+    ...(gateway === undefined ? {} : { Gateway: formatPrefix({ addr: gateway, length: subnet.length }) }),
+    ...auxData(aux),
+  };
+}
+
+/** The first address of the range, the network's own address left out, that the user has no other use for. */
+function firstGiven(subnet: Prefix, config: IpamConfig, aux: Readonly<Record<string, string>>): Addr | undefined {
+  const range = parsePrefix(config.range ?? '') ?? subnet;
+  const used = [firstOf(subnet), ...Object.values(aux).flatMap((text) => parsePrefix(text)?.addr ?? [])];
+  let addr = firstOf(range);
+  while (used.some((one) => sameAddr(one, addr))) addr = { ...addr, value: addr.value + 1n };
+  return contains(range, addr) ? addr : undefined;
+}
+
+/** As the network says, else as its containers do. */
+function gatewayOf({ gateway }: IpamConfig, subnet: Prefix, gateways: readonly string[]): Addr | undefined {
+  const told = [...(gateway === undefined ? [] : [gateway]), ...gateways];
+  return told.flatMap((text) => parseAddr(text.split('/')[0] ?? '') ?? []).find((addr) => contains(subnet, addr));
+}
+
+function subnetOf({ subnet }: IpamConfig, network: DockerNetwork): Prefix {
+  const prefix = parsePrefix(subnet);
+  if (prefix !== undefined) return networkOf(prefix);
+  throw new NetError({
+    kind: 'decode',
+    op: 'docker',
+    subject: `network ${network.name}, subnet ${subnet}`,
+    what: 'it is no prefix',
+  });
+}
+
+function auxOf({ aux }: IpamConfig, { length }: Prefix): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(aux).map(([name, address]) => [name, `${address}/${length}`]));
+}
+
+function auxData(aux: Readonly<Record<string, string>>): Pick<IpamData, 'AuxAddresses'> {
+  return Object.keys(aux).length === 0 ? {} : { AuxAddresses: aux };
+}
