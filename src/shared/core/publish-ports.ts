@@ -13,6 +13,8 @@ import { execute, reverse } from './execute.ts';
 import { ensureChainedRules } from './network-rules.ts';
 import type { PortRequest } from './pick-ports.ts';
 
+export type { PortRequest } from './pick-ports.ts';
+
 const role = 'portmap';
 
 /** What is in force of an endpoint's ports, and what is claimed for them. */

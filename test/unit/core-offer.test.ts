@@ -1,0 +1,256 @@
+import { strict as assert } from 'node:assert';
+import { offerEndpoint, offered, withdrawEndpoint } from '../../src/shared/core/offer-endpoint.ts';
+import { claimAddress, OWN_SCOPE } from '../../src/shared/core/pools.ts';
+import { rebuildOnce } from '../../src/shared/core/rebuild.ts';
+import { repair } from '../../src/shared/core/repair.ts';
+import type { FakeHost } from '../../src/shared/host/fake-host.ts';
+import { formatAddr, parseAddr } from '../../src/shared/model/addr.ts';
+import type { Attachment } from '../../src/shared/model/attachment.ts';
+import { hostIfName } from '../../src/shared/model/attachment.ts';
+import { MemoryDisk } from '../../src/shared/store/memory.ts';
+import { makeCore, makeFakeHost, POD, refusedWith, type TestCore } from '../support/core.ts';
+import { FailingHost } from '../support/failing-host.ts';
+import { BRIDGE, endpointOf, holdNetwork, NETWORK, NETWORK_ID, offerRequest } from '../support/offers.ts';
+
+/** More than an offer has. */
+const MOST_STEPS = 40;
+
+describe('an endpoint that is offered', () => {
+  let host: FakeHost;
+  let disk: MemoryDisk;
+  let core: TestCore;
+
+  const offer = (n: number, ...given: Parameters<typeof offerRequest> extends [number, ...infer R] ? R : never) =>
+    offerEndpoint(core, offerRequest(n, ...given));
+  const leases = (owner?: Attachment): string[] =>
+    core.store.leases.list(OWN_SCOPE, owner).map(({ address }) => formatAddr(address));
+  const linksOf = () => host.observe(host.own, { links: 'all' }).links;
+
+  beforeEach(() => {
+    host = makeFakeHost();
+    disk = new MemoryDisk();
+    core = makeCore(host, disk);
+  });
+
+  it('has its interface in the host, down and without addresses, its other end on the bridge', async () => {
+    const { ifName } = endpointOf(2);
+    assert.deepEqual(await offer(2), { srcName: ifName, mac: '0a:58:0a:58:00:02' });
+    const links = linksOf();
+    const peer = links.get(ifName);
+    assert.equal(peer?.up, false);
+    assert.equal(peer?.mac, '0a:58:0a:58:00:02');
+    assert.equal(peer?.master, undefined);
+    assert.equal(links.get(hostIfName(endpointOf(2)))?.master, BRIDGE);
+    const { addresses } = host.observe(host.own, { addresses: 'all' });
+    assert.deepEqual(
+      addresses.filter(({ dev }) => dev !== 'lo').map(({ dev, address }) => `${dev} ${address}`),
+      [`${BRIDGE} 10.88.0.1/24`, `${BRIDGE} fd00:88::1/64`],
+    );
+    assert.equal(core.taken.size, 0);
+  });
+
+  it('is on record with its addresses, leases, network and time', async () => {
+    await offer(2);
+    const row = core.store.endpoints.get(endpointOf(2), 'interface');
+    assert.equal(row?.progress, 'ready');
+    assert.deepEqual(row.addresses, ['10.88.0.2/24', 'fd00:88::2/64']);
+    assert.equal(row.dockerNetwork, NETWORK_ID);
+    assert.equal(row.createdAt, 1_700_000_000_000);
+    assert.deepEqual(leases(endpointOf(2)), ['10.88.0.2', 'fd00:88::2']);
+    assert.equal(core.store.networks.get(NETWORK)?.device, BRIDGE);
+  });
+
+  it('has the MAC that is asked for', async () => {
+    const mac = '02:42:ac:11:00:05';
+    assert.equal((await offer(2, { mac })).mac, mac);
+    assert.deepEqual(offered(core, endpointOf(2)), { srcName: endpointOf(2).ifName, mac });
+    assert.equal(linksOf().get(endpointOf(2).ifName)?.mac, mac);
+  });
+
+  it('of a network whose addresses somebody else hands out leases none', async () => {
+    await offer(2, { scope: null });
+    assert.deepEqual(leases(), []);
+    assert.deepEqual(core.store.endpoints.get(endpointOf(2), 'interface')?.addresses, [
+      '10.88.0.2/24',
+      'fd00:88::2/64',
+    ]);
+    assert.deepEqual(await withdrawEndpoint(core, endpointOf(2)), []);
+  });
+
+  it('is the same when it is asked for again', async () => {
+    const first = await offer(2);
+    const before = host.toString();
+    assert.deepEqual(await offer(2), first);
+    assert.deepEqual(await offer(2, { mac: first.mac, now: 5 }), first);
+    assert.equal(host.toString(), before);
+  });
+
+  it('is refused where the same endpoint is there with something else', async () => {
+    await offer(2);
+    const before = host.toString();
+    const twice = refusedWith(
+      'conflict',
+      /is on network docker-\w+ already, with 10.88.0.2\/24, fd00:88::2\/64 and MAC/,
+    );
+    await assert.rejects(offer(2, { families: [4] }), twice);
+    await assert.rejects(offer(2, { mac: '02:42:ac:11:00:05' }), twice);
+    await assert.rejects(offer(2, { scope: null }), twice);
+    assert.equal(host.toString(), before);
+    assert.deepEqual(leases(endpointOf(2)), ['10.88.0.2', 'fd00:88::2']);
+  });
+
+  it('is refused an address that another endpoint has, and nothing is left of it', async () => {
+    await offer(2);
+    holdNetwork(core);
+    const before = host.toString();
+    const request = { ...offerRequest(3), addressing: offerRequest(2).addressing };
+    await assert.rejects(offerEndpoint(core, request), refusedWith('conflict', /10.88.0.2/));
+    assert.equal(host.toString(), before);
+    assert.equal(core.store.endpoints.get(endpointOf(3), 'interface'), undefined);
+    assert.deepEqual(leases(endpointOf(3)), []);
+  });
+
+  it('takes the address that was requested for it', async () => {
+    const address = parseAddr('10.88.0.2');
+    assert.ok(address);
+    const owner: Attachment = { camp: 'cnm', network: OWN_SCOPE, containerId: 'requested-0a', ifName: '1' };
+    core.store.leases.take({ scope: OWN_SCOPE, address, owner, source: 'store' });
+    await offer(2);
+    assert.deepEqual(leases(endpointOf(2)), ['10.88.0.2', 'fd00:88::2']);
+    assert.deepEqual(leases(owner), []);
+    assert.throws(
+      () => claimAddress(core.store, OWN_SCOPE, address, endpointOf(3)),
+      refusedWith('conflict', /10.88.0.2/),
+    );
+  });
+
+  it('goes with all it made, the network too where nobody holds it', async () => {
+    const before = host.toString();
+    await offer(2);
+    for (let round = 0; round < 2; round++) assert.deepEqual(await withdrawEndpoint(core, endpointOf(2)), []);
+    assert.equal(host.toString(), before);
+    assert.deepEqual(core.store.endpoints.list(), []);
+    assert.deepEqual(core.store.networks.list(), []);
+    assert.deepEqual(leases(), []);
+    assert.equal(offered(core, endpointOf(2)), undefined);
+    assert.equal(core.taken.size, 0);
+  });
+
+  it('leaves a network that somebody holds', async () => {
+    await offer(2);
+    holdNetwork(core);
+    assert.deepEqual(await withdrawEndpoint(core, endpointOf(2)), []);
+    assert.ok(linksOf().has(BRIDGE));
+    assert.ok(core.store.networks.get(NETWORK)?.holders);
+    await offer(3);
+    assert.equal(core.store.networks.get(NETWORK)?.holders?.length, 1);
+  });
+
+  it('goes from inside a container, and from the host where its record is lost', async () => {
+    await offer(2);
+    const { ifName } = endpointOf(2);
+    moveInto(POD, ifName);
+    assert.deepEqual(await withdrawEndpoint(core, endpointOf(2)), []);
+    assert.equal(host.observe(host.open(POD), { links: 'all' }).links.size, 1);
+    await offer(3);
+    core.store.endpoints.delete(endpointOf(3), 'interface');
+    assert.deepEqual(await withdrawEndpoint(core, endpointOf(3)), []);
+    assert.ok(!linksOf().has(endpointOf(3).ifName));
+  });
+
+  it('is made anew where its interface has gone', async () => {
+    await offer(2);
+    const name = hostIfName(endpointOf(2));
+    host.apply([{ op: 'link.delete', ns: 'host', name }], { host: host.own });
+    await offer(2);
+    assert.ok(linksOf().has(endpointOf(2).ifName));
+    assert.deepEqual(leases(endpointOf(2)), ['10.88.0.2', 'fd00:88::2']);
+  });
+
+  it('has its bridge put back where somebody has deleted that', async () => {
+    await offer(2);
+    holdNetwork(core);
+    host.apply([{ op: 'link.delete', ns: 'host', name: BRIDGE }], { host: host.own });
+    await offer(3);
+    assert.equal(linksOf().get(hostIfName(endpointOf(3)))?.master, BRIDGE);
+  });
+
+  it('leaves nothing where a step fails, whichever', async () => {
+    const before = host.toString();
+    let fails = true;
+    for (let at = 0; fails && at < MOST_STEPS; at++) {
+      for (const when of ['before', 'after'] as const) {
+        const failing = new FailingHost(host, { at, when });
+        core = makeCore(failing, disk);
+        fails = await offer(2).then(
+          () => false,
+          () => true,
+        );
+        if (fails) {
+          assert.equal(host.toString(), before, `step ${at}, ${when}`);
+          assert.deepEqual([core.store.endpoints.list(), core.store.networks.list(), leases()], [[], [], []]);
+        } else {
+          assert.ok(at > 5, `${at} steps`);
+          assert.deepEqual(await withdrawEndpoint(core, endpointOf(2)), []);
+        }
+      }
+    }
+    assert.equal(fails, false);
+  });
+
+  it('that died half made is taken back by a start, or made by the next call', async () => {
+    const before = host.toString();
+    for (const next of ['start', 'call'] as const) {
+      await offer(2);
+      const row = core.store.endpoints.get(endpointOf(2), 'interface');
+      assert.ok(row);
+      core.store.endpoints.put({ ...row, progress: 'intent' });
+      assert.equal(offered(core, endpointOf(2)), undefined);
+      if (next === 'start') {
+        const { endpoints, errors } = await repair(core, () => ({ [Symbol.dispose]: () => {} }));
+        assert.deepEqual([endpoints, errors], [1, []]);
+      } else {
+        await offer(2);
+        assert.deepEqual(leases(endpointOf(2)), ['10.88.0.2', 'fd00:88::2']);
+        assert.deepEqual(await withdrawEndpoint(core, endpointOf(2)), []);
+      }
+      assert.equal(host.toString(), before, next);
+    }
+  });
+
+  it('is known again from the kernel after the state was lost, with its addresses', async () => {
+    await offer(2);
+    core = makeCore(host, new MemoryDisk());
+    rebuildOnce(core);
+    const row = core.store.endpoints.get(endpointOf(2), 'interface');
+    assert.equal(row?.scope, OWN_SCOPE);
+    assert.equal(row.attachment.containerId.length, 64);
+    assert.deepEqual(leases(endpointOf(2)), ['10.88.0.2', 'fd00:88::2']);
+    assert.deepEqual(await withdrawEndpoint(core, endpointOf(2)), []);
+    assert.ok(!linksOf().has(endpointOf(2).ifName));
+    assert.deepEqual(leases(), []);
+  });
+
+  it('is not known any more where a state that lags behind has one whose interface has gone', async () => {
+    const count = { value: 0 };
+    core = makeCore(host, disk, count);
+    await offer(2);
+    host.apply([{ op: 'link.delete', ns: 'host', name: hostIfName(endpointOf(2)) }], { host: host.own });
+    count.value += 1;
+    rebuildOnce(core);
+    assert.equal(offered(core, endpointOf(2)), undefined);
+    assert.deepEqual(leases(), []);
+  });
+
+  /** As dockerd does it: the same link, in another namespace. */
+  function moveInto(path: string, name: string): void {
+    const link = host.own.links.get(name);
+    assert.ok(link?.peer);
+    const pod = host.open(path);
+    host.own.links.delete(name);
+    pod.links.set(name, link);
+    const other = link.peer.ns.links.get(link.peer.name);
+    assert.ok(other?.peer);
+    other.peer = { ns: pod, name };
+  }
+});

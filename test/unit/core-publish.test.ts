@@ -1,0 +1,253 @@
+import { strict as assert } from 'node:assert';
+import type { PortMapping } from '../../src/shared/config/port-mappings.ts';
+import { offerEndpoint, withdrawEndpoint } from '../../src/shared/core/offer-endpoint.ts';
+import { type PortRequest, publishPorts, unpublishPorts } from '../../src/shared/core/publish-ports.ts';
+import { repair } from '../../src/shared/core/repair.ts';
+import type { Rules } from '../../src/shared/drivers/rules.ts';
+import { FakeHost, type FakeOptions } from '../../src/shared/host/fake-host.ts';
+import type { Listener } from '../../src/shared/host/host.ts';
+import { hostIfName } from '../../src/shared/model/attachment.ts';
+import { makeCore, refusedWith, type TestCore } from '../support/core.ts';
+import { FakeFirewaller } from '../support/fake-firewaller.ts';
+import { addressesOf, BRIDGE, dockerRules, endpointOf, holdNetwork, NETWORK, offerRequest } from '../support/offers.ts';
+
+const SYSCTLS = {
+  'net/ipv4/ip_forward': '1',
+  'net/ipv6/conf/all/forwarding': '1',
+  'net/ipv4/ip_local_port_range': '40000\t40099',
+  'net/ipv4/ip_local_reserved_ports': '',
+};
+const NGINX: Listener = { protocol: 'tcp', port: 8081, process: 'nginx (pid 812)', command: 'nginx' };
+
+/** `-p hostPort:containerPort`. */
+function port(hostPort: number, containerPort: number, more: Partial<PortRequest> = {}): PortRequest {
+  return { protocol: 'tcp', hostPort, hostPortEnd: hostPort, containerPort, ...more };
+}
+
+describe('the published ports of an endpoint', () => {
+  let host: FakeHost;
+  let core: TestCore;
+  let filter: FakeFirewaller;
+
+  const publish = (n: number, requests: readonly PortRequest[], rules: Rules = dockerRules()) =>
+    publishPorts(core, endpointOf(n), rules, addressesOf(n, [4]), requests);
+  const hostPorts = (mappings: readonly PortMapping[]): number[] => mappings.map(({ hostPort }) => hostPort);
+  const claims = (n: number): string[] =>
+    core.store.ports.list(endpointOf(n)).map(({ protocol, hostIp, hostPort }) => `${protocol} ${hostIp} ${hostPort}`);
+  const rowOf = (n: number) => core.store.endpoints.get(endpointOf(n), 'portmap');
+  /** Everything that a call could change. */
+  const everything = () => ({
+    entries: filter.list(),
+    rows: core.store.endpoints.list(),
+    claims: core.store.ports.list(),
+    host: host.toString(),
+  });
+  const start = async (given: FakeOptions = {}): Promise<void> => {
+    host = new FakeHost({ own: { sysctls: SYSCTLS }, listeners: [NGINX], ...given });
+    filter = new FakeFirewaller();
+    core = { ...makeCore(host), firewall: () => filter };
+    for (const n of [2, 3]) await offerEndpoint(core, offerRequest(n, { families: [4], rules: dockerRules() }));
+    holdNetwork(core);
+    filter.changes.splice(0);
+  };
+
+  beforeEach(() => start());
+
+  it('lead to it, are claimed and on record, and the network has what they need', async () => {
+    const mappings = await publish(2, [port(8080, 80), port(53, 53, { protocol: 'udp', hostIp: '127.0.0.1' })]);
+    assert.deepEqual(mappings, [
+      { protocol: 'udp', hostPort: 53, containerPort: 53, hostIp: '127.0.0.1', family: 4 },
+      { protocol: 'tcp', hostPort: 8080, containerPort: 80 },
+    ]);
+    const ports = ['tcp *4 8080 -> 10.88.0.2:80', 'udp 127.0.0.1 53 -> 10.88.0.2:53'];
+    assert.deepEqual(filter.ports(), ports);
+    assert.deepEqual(claims(2), ['tcp  8080', 'udp 127.0.0.1 53']);
+    assert.equal(rowOf(2)?.progress, 'ready');
+    const [hairpin] = filter.list('hairpin');
+    assert.deepEqual(hairpin, { kind: 'hairpin', device: BRIDGE, subnet: '10.88.0.0/24' });
+    const view = host.observe(host.own, {
+      links: [hostIfName(endpointOf(2)), hostIfName(endpointOf(3))],
+      sysctls: [`net/ipv4/conf/${BRIDGE}/route_localnet`],
+    });
+    assert.deepEqual([...view.links.values()].map(({ port: { hairpin: on } = {} }) => on).sort(), [false, true]);
+    assert.equal(core.taken.size, 0);
+  });
+
+  it('lead to it in both families by one host port', async () => {
+    const [mapping] = await publishPorts(core, endpointOf(2), dockerRules(), addressesOf(2), [port(0, 80)]);
+    assert.ok(mapping && mapping.hostPort >= 40_000 && mapping.hostPort <= 40_099);
+    const { hostPort } = mapping;
+    assert.deepEqual(filter.ports(), [`tcp *4 ${hostPort} -> 10.88.0.2:80`, `tcp *6 ${hostPort} -> fd00:88::2:80`]);
+    assert.deepEqual(claims(2), [`tcp  ${hostPort}`]);
+  });
+
+  it('are the same when they are asked for again, and nothing is touched', async () => {
+    const requests = [port(8080, 80), port(0, 81), port(9000, 82, { hostPortEnd: 9009 })];
+    const first = await publish(2, requests);
+    const before = everything();
+    filter.changes.splice(0);
+    assert.deepEqual(await publish(2, requests.toReversed()), first);
+    assert.deepEqual(everything(), before);
+    assert.deepEqual(filter.changes, []);
+  });
+
+  it('are replaced: only what differs goes and comes, and a port that was chosen stays', async () => {
+    const [kept] = hostPorts(await publish(2, [port(0, 81)]));
+    await publish(2, [port(0, 81), port(8080, 80), port(8082, 82)]);
+    filter.changes.splice(0);
+    assert.deepEqual(hostPorts(await publish(2, [port(8080, 80), port(0, 81), port(8083, 83)])), [8080, 8083, kept]);
+    assert.deepEqual(filter.changes, ['remove 1', 'add 1']);
+    assert.deepEqual(claims(2), ['tcp  8080', 'tcp  8083', `tcp  ${kept}`]);
+    assert.deepEqual(filter.ports().length, 3);
+    await publish(3, [port(8082, 82)]);
+  });
+
+  it('may lead to another port of the container from now on', async () => {
+    await publish(2, [port(8080, 80)]);
+    await publish(2, [port(8080, 81)]);
+    assert.deepEqual(filter.ports(), ['tcp *4 8080 -> 10.88.0.2:81']);
+    assert.deepEqual(claims(2), ['tcp  8080']);
+  });
+
+  it('go with one call, as often as it comes, and others may have them', async () => {
+    const before = everything();
+    await publish(2, [port(8080, 80), port(0, 81)]);
+    for (let round = 0; round < 2; round++) assert.deepEqual(await unpublishPorts(core, endpointOf(2)), []);
+    assert.deepEqual(filter.ports(), []);
+    assert.deepEqual(everything().claims, before.claims);
+    assert.deepEqual(everything().rows, before.rows);
+    await publish(3, [port(8080, 80)]);
+    assert.deepEqual(await publish(3, []), []);
+    assert.deepEqual([filter.ports(), claims(3), rowOf(3)], [[], [], undefined]);
+  });
+
+  it('go with their endpoint', async () => {
+    await publish(2, [port(8080, 80)]);
+    assert.deepEqual(await withdrawEndpoint(core, endpointOf(2)), []);
+    assert.deepEqual([filter.ports(), claims(2), rowOf(2)], [[], [], undefined]);
+    assert.equal(core.store.endpoints.list(NETWORK).length, 1);
+  });
+
+  it('are refused where another endpoint has one, and what there was stays', async () => {
+    await publish(2, [port(8080, 80)]);
+    await publish(3, [port(8090, 90)]);
+    const before = everything();
+    const taken = refusedWith('conflict', /host port 8080\/tcp: container \w{64}.*has it on every address/);
+    await assert.rejects(publish(3, [port(8091, 91), port(8080, 80)]), taken);
+    await assert.rejects(publish(3, [port(8080, 80, { hostIp: '127.0.0.1' })]), refusedWith('conflict', /8080\/tcp/));
+    assert.deepEqual(everything(), before);
+    assert.equal(core.taken.size, 0);
+  });
+
+  it('are refused where a process listens on one; a range goes past it', async () => {
+    const listening = refusedWith('conflict', /host port 8081\/tcp: nginx \(pid 812\) listens on it/);
+    await assert.rejects(publish(2, [port(8081, 80)]), listening);
+    assert.deepEqual(hostPorts(await publish(2, [port(8081, 80, { hostPortEnd: 8089 })])), [8082]);
+    const range = port(8081, 81, { hostPortEnd: 8082 });
+    const holders = /8081-8082\/tcp.*8081: nginx \(pid 812\) listens on it; 8082: container/;
+    await assert.rejects(publish(3, [range]), refusedWith('conflict', holders));
+  });
+
+  it('pass over what the host reserves', async () => {
+    const sysctls = { ...SYSCTLS, 'net/ipv4/ip_local_reserved_ports': '40000-40050,40052-40099' };
+    await start({ own: { sysctls } });
+    assert.deepEqual(hostPorts(await publish(2, [port(0, 80)])), [40_051]);
+  });
+
+  it('are refused on an address that the host has not, and for a family that the endpoint has not', async () => {
+    const before = everything();
+    const foreign = refusedWith('invalid-config', /192.0.2.9.*not an address of this host/);
+    await assert.rejects(publish(2, [port(8080, 80, { hostIp: '192.0.2.9' })]), foreign);
+    const family = refusedWith('invalid-config', /host address ::1, container port 80\/tcp.*no IPv6 address/);
+    await assert.rejects(publish(2, [port(8080, 80, { hostIp: '::1' })]), family);
+    assert.deepEqual(everything(), before);
+    await publish(2, [port(8080, 80, { hostIp: '10.88.0.1' })]);
+  });
+
+  it('are refused for an endpoint that is not there, and without a packet filter', async () => {
+    await assert.rejects(publish(9, [port(8080, 80)]), refusedWith('unknown-container', /no record of it/));
+    await assert.rejects(publish(2, [port(8080, 80)], dockerRules('none')), refusedWith('invalid-config', /backend/));
+    assert.deepEqual(await unpublishPorts(core, endpointOf(9)), []);
+    assert.deepEqual(await publish(2, [], dockerRules('none')), []);
+  });
+
+  it('of an internal network are none', async () => {
+    assert.deepEqual(await publish(2, [port(8080, 80)], dockerRules('nftables', 'internal')), []);
+    assert.deepEqual([filter.ports(), claims(2)], [[], []]);
+  });
+
+  it('of a routed family are open at the endpoint itself, and take no host port', async () => {
+    const both = addressesOf(2);
+    const program = (routed: readonly (4 | 6)[], requests: readonly PortRequest[]) =>
+      publishPorts(core, endpointOf(2), dockerRules('nftables', 'closed', routed), both, requests);
+    assert.deepEqual(await program([4, 6], [port(8081, 80), port(0, 80)]), [
+      { protocol: 'tcp', hostPort: 0, containerPort: 80 },
+      { protocol: 'tcp', hostPort: 0, containerPort: 80 },
+    ]);
+    assert.deepEqual(filter.ports(), ['tcp direct 10.88.0.2:80', 'tcp direct fd00:88::2:80']);
+    assert.deepEqual(claims(2), []);
+    assert.deepEqual(hostPorts(await program([6], [port(8080, 80)])), [8080]);
+    assert.deepEqual(filter.ports(), ['tcp *4 8080 -> 10.88.0.2:80', 'tcp direct fd00:88::2:80']);
+    assert.deepEqual(claims(2), ['tcp  8080']);
+  });
+
+  it('are as they were where the packet filter refuses, before or after the old ones have gone', async () => {
+    await publish(2, [port(8080, 80), port(8082, 82)]);
+    const before = everything();
+    const cases = [
+      ['the new one', 'add', 8083],
+      ['the old one', 'remove', 8082],
+    ] as const;
+    for (const [which, how, hostPort] of cases) {
+      filter.refuse = (entry, by) => by === how && entry.kind === 'port' && entry.hostPort === hostPort;
+      const refused = refusedWith('kernel', /chosen to fail/);
+      await assert.rejects(publish(2, [port(8080, 80), port(8083, 83)]), refused, which);
+      filter.refuse = () => false;
+      assert.deepEqual(everything(), before, which);
+    }
+    assert.deepEqual(await publish(2, [port(8083, 83)]).then(hostPorts), [8083]);
+  });
+
+  it('are none where the first of them are refused', async () => {
+    const before = everything();
+    filter.refuse = ({ kind }, by) => by === 'add' && kind === 'port';
+    await assert.rejects(publish(2, [port(8080, 80)]), refusedWith('kernel', /chosen to fail/));
+    assert.deepEqual([filter.ports(), claims(2), everything().rows], [[], [], before.rows]);
+  });
+
+  it('that could not be taken back are on record until they are', async () => {
+    await publish(2, [port(8080, 80)]);
+    filter.refuse = (entry) => entry.kind === 'port' && entry.hostPort === 8080;
+    await assert.rejects(publish(2, [port(8083, 83)]), refusedWith('kernel', /chosen to fail/));
+    filter.refuse = () => false;
+    assert.equal(rowOf(2)?.progress, 'intent');
+    assert.deepEqual(claims(2), ['tcp  8080', 'tcp  8083']);
+    assert.deepEqual(await unpublishPorts(core, endpointOf(2)), []);
+    assert.deepEqual([filter.ports(), claims(2), rowOf(2)], [[], [], undefined]);
+  });
+
+  it('of a call that died are taken back by a start, or by the next call', async () => {
+    for (const next of ['start', 'call'] as const) {
+      await publish(2, [port(8080, 80)]);
+      const row = rowOf(2);
+      assert.ok(row);
+      core.store.endpoints.put({ ...row, progress: 'intent' });
+      if (next === 'call') assert.deepEqual(await publish(2, [port(8085, 85)]).then(hostPorts), [8085]);
+      else assert.deepEqual((await repair(core, () => ({ [Symbol.dispose]: () => {} }))).errors, []);
+      assert.deepEqual(filter.ports(), next === 'call' ? ['tcp *4 8085 -> 10.88.0.2:85'] : []);
+      assert.deepEqual(claims(2), next === 'call' ? ['tcp  8085'] : []);
+    }
+  });
+
+  it('come and go a hundred at once, in one step each', async () => {
+    const requests = Array.from({ length: 100 }, (_, i) => port(i % 2 === 0 ? 0 : 20_000 + i, 1000 + i));
+    await publish(3, [port(8080, 80)]);
+    filter.changes.splice(0);
+    const mappings = await publish(2, requests);
+    assert.equal(new Set(hostPorts(mappings)).size, 100);
+    assert.deepEqual(filter.changes, ['add 100']);
+    assert.deepEqual(await unpublishPorts(core, endpointOf(2)), []);
+    assert.deepEqual(filter.changes, ['add 100', 'remove 100']);
+    assert.deepEqual(filter.ports(), ['tcp *4 8080 -> 10.88.0.3:80']);
+  });
+});
