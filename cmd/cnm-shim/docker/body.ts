@@ -1,0 +1,52 @@
+import type { IncomingMessage } from 'node:http';
+import { NetError } from '../../../src/shared/errors/net-error.ts';
+
+/** Bytes. Docker's longest, with a thousand ports, has a tenth of it. */
+const MAX_BODY = 1 << 20;
+
+/**
+ * The bytes of a request's body, whatever its headers say. What is beyond 1 MiB is read and let go, so that the peer has
+ * ears for the answer.
+ * Rejects with NetError `decode` where there were more bytes, `io` where the peer goes before it has sent all of them.
+ */
+export function readBody(request: IncomingMessage, op: string): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const refuse = (kind: 'decode' | 'io', what: string, hint: string): void =>
+      reject(new NetError({ kind, op, subject: 'body', what, hint }));
+    let pieces: Buffer[] = [];
+    let length = 0;
+    request.on('data', (piece: Buffer) => {
+      length += piece.length;
+      if (length > MAX_BODY) pieces = [];
+      else pieces.push(piece);
+    });
+    request.on('end', () => {
+      if (length <= MAX_BODY) resolve(Buffer.concat(pieces, length));
+      else refuse('decode', `it has ${length} bytes`, `${MAX_BODY} are the limit`);
+    });
+    request.on('error', () => {});
+    request.on('close', () => {
+      if (!request.complete) refuse('io', 'the connection has ended in the middle of it', 'Send the whole request');
+    });
+  });
+}
+
+/**
+ * The JSON that the bytes write; an empty object where there are none and the method has no body.
+ * Throws NetError `decode`.
+ */
+export function parseBody(bytes: Buffer, op: string, emptyBody: boolean): unknown {
+  const text = bytes.toString('utf8');
+  if (text.trim() === '') {
+    if (emptyBody) return {};
+    const hint = 'Docker repeats a call without its body when the first try has failed: do again what led to it';
+    throw new NetError({ kind: 'decode', op, subject: 'body', what: 'it is empty', hint });
+  }
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const hint = 'Send one JSON object';
+    throw new NetError({ kind: 'decode', op, subject: 'body', what: 'it is not JSON', reason, hint, cause });
+  }
+}

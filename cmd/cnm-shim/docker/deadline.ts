@@ -1,0 +1,41 @@
+import { NetError } from '../../../src/shared/errors/net-error.ts';
+
+export interface DeadlineOptions {
+  /** Who has to be ready by then, for the error. */
+  readonly op: string;
+  readonly ms: number;
+  /** Called where the work ends when nobody waits for it any more, with what it threw. */
+  readonly late: (thrown?: unknown) => void;
+}
+
+/**
+ * What `work` resolves with. Rejects with NetError `busy` where it has not ended in time: its signal is aborted, and it
+ * goes on to its own end.
+ */
+export async function withDeadline<T>(
+  { op, ms, late }: DeadlineOptions,
+  work: (signal: AbortSignal) => Promise<T> | T,
+): Promise<T> {
+  const controller = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const deadline = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const what = `it has not ended within its deadline of ${ms / 1000} s`;
+      const hint = 'It goes on; the log tells how it ends';
+      const error = new NetError({ kind: 'busy', op, subject: 'call', what, hint });
+      controller.abort(error);
+      reject(error);
+    }, ms);
+  });
+  // In a function of its own, so that one that throws at once rejects.
+  const result = (async () => await work(controller.signal))();
+  result.then(
+    () => controller.signal.aborted && late(),
+    (thrown: unknown) => controller.signal.aborted && late(thrown),
+  );
+  try {
+    return await Promise.race([result, deadline]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

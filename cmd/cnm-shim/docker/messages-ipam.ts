@@ -1,0 +1,84 @@
+import type { Addr } from '../../../src/shared/model/addr.ts';
+import type { Prefix } from '../../../src/shared/model/prefix.ts';
+import {
+  asAddr,
+  asFlag,
+  asPrefix,
+  asTextMap,
+  bodyPart,
+  part,
+  refusal,
+  requiredAt,
+  type TextMap,
+  textAt,
+} from './messages-fields.ts';
+
+export interface RequestPoolRequest {
+  readonly addressSpace: string;
+  /** As `--subnet` gives it. */
+  readonly pool?: Prefix;
+  /** As `--ip-range` gives it. */
+  readonly subPool?: Prefix;
+  /** Everything that the user gave by `--ipam-opt`. */
+  readonly options: TextMap;
+  readonly v6: boolean;
+}
+
+export interface PoolIdentity {
+  readonly poolId: string;
+}
+
+export interface RequestAddressRequest extends PoolIdentity {
+  /** Absent: any that is free. */
+  readonly address?: Addr;
+  /** It is to be the network's gateway. */
+  readonly gateway: boolean;
+  /** All options. */
+  readonly options: TextMap;
+}
+
+export interface ReleaseAddressRequest extends PoolIdentity {
+  readonly address: Addr;
+}
+
+export function decodeRequestPool(body: unknown): RequestPoolRequest {
+  const whole = bodyPart(body);
+  const v6 = asFlag(part(whole, 'V6'));
+  const family = v6 ? 6 : 4;
+  const pool = asPrefix(part(whole, 'Pool'), family);
+  const subPool = asPrefix(part(whole, 'SubPool'), family);
+  return {
+    addressSpace: textAt(whole, 'AddressSpace') ?? '',
+    ...(pool === undefined ? {} : { pool }),
+    ...(subPool === undefined ? {} : { subPool }),
+    options: asTextMap(part(whole, 'Options')),
+    v6,
+  };
+}
+
+/** ReleasePool. */
+export function decodePoolIdentity(body: unknown): PoolIdentity {
+  return { poolId: requiredAt(bodyPart(body), 'PoolID') };
+}
+
+const ADDRESS_TYPE = 'RequestAddressType';
+const GATEWAY_TYPE = 'com.docker.network.gateway';
+
+export function decodeRequestAddress(body: unknown): RequestAddressRequest {
+  const whole = bodyPart(body);
+  const address = asAddr(part(whole, 'Address'));
+  const options = asTextMap(part(whole, 'Options'));
+  return {
+    poolId: requiredAt(whole, 'PoolID'),
+    ...(address === undefined ? {} : { address }),
+    gateway: options[ADDRESS_TYPE] === GATEWAY_TYPE,
+    options,
+  };
+}
+
+export function decodeReleaseAddress(body: unknown): ReleaseAddressRequest {
+  const whole = bodyPart(body);
+  const address = asAddr(part(whole, 'Address'));
+  if (address === undefined) throw refusal(part(whole, 'Address'), 'it is missing', 'Name the address to release');
+  return { poolId: requiredAt(whole, 'PoolID'), address };
+}

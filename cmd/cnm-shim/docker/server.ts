@@ -1,0 +1,212 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { nearest } from '../../../src/shared/config/nearest.ts';
+import { asNetError, NetError } from '../../../src/shared/errors/net-error.ts';
+import type { LogFields, Logger } from '../../../src/shared/log/log.ts';
+import { makePhases } from '../../cni-plugin/phases.ts';
+import type { Listening } from '../cni/server.ts';
+import { parseBody, readBody } from './body.ts';
+import { withDeadline } from './deadline.ts';
+import { subjectOf } from './lines.ts';
+import type { Route, Routes } from './routes.ts';
+
+export interface DockerServerOptions {
+  readonly routes: Routes;
+  readonly log: Logger;
+  /** Told of each call that has been answered. */
+  readonly called?: () => void;
+  /** A call that is not answered by then is answered with an error, in milliseconds. Docker itself has no limit. */
+  readonly deadlineMs?: number;
+  /** A request has to be complete by then, in milliseconds. */
+  readonly requestMs?: number;
+}
+
+/** Docker's own, and what it expects of a plugin. */
+const MEDIA_TYPE = 'application/vnd.docker.plugins.v1.2+json';
+const DEADLINE_MS = 60_000;
+const REQUEST_MS = 30_000;
+const BACKLOG = 4096;
+/** So long, in milliseconds, connections and their requests may be on their way at the end. */
+const ARRIVING_MS = 25;
+
+interface Reply {
+  readonly status: number;
+  /** JSON. */
+  readonly text: string;
+}
+
+/** What Docker's remote drivers look at is `Err`, or `Error` where they are of IPAM. */
+function failure(status: number, { message }: NetError): Reply {
+  return { status, text: JSON.stringify({ Err: message, Error: message }) };
+}
+
+/**
+ * The socket by which dockerd asks: `POST /<Interface>.<Method>`, JSON both ways. Whatever a request is, and whatever
+ * its handler does, it is answered, and the next one is served.
+ */
+export class DockerServer {
+  readonly #routes: Routes;
+  readonly #log: Logger;
+  readonly #called: () => void;
+  readonly #deadlineMs: number;
+  readonly #server: Server;
+  readonly #connections = new Set<Socket>();
+  #running = 0;
+  #isEnding = false;
+  #drained: (() => void) | undefined;
+
+  constructor({ routes, log, called, deadlineMs, requestMs = REQUEST_MS }: DockerServerOptions) {
+    this.#routes = routes;
+    this.#log = log;
+    this.#called = called ?? (() => {});
+    this.#deadlineMs = deadlineMs ?? DEADLINE_MS;
+    // dockerd keeps its connections: one that it has not used for hours must be good for the next call.
+    const limits = { keepAliveTimeout: 0, headersTimeout: requestMs, requestTimeout: requestMs };
+    const often = Math.min(requestMs / 2, 5000);
+    this.#server = createServer({ ...limits, connectionsCheckingInterval: often }, (request, response) => {
+      void this.#serve(request, response);
+    });
+    this.#server.on('connection', (connection: Socket) => this.#accept(connection));
+    this.#server.on('clientError', refuseConnection);
+  }
+
+  /** dockerd can connect. Rejects with the error of the socket. */
+  listen(where: Listening): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen({ ...where, backlog: BACKLOG }, () => {
+        this.#server.off('error', reject);
+        this.#server.on('error', (error) => this.#log.warn('docker.socket', { error: error.message }));
+        resolve();
+      });
+    });
+  }
+
+  /**
+   * No new call is taken; those that were taken have been answered, or `limitMs` have passed. A socket that has a path
+   * is best removed before, so that nobody connects any more.
+   */
+  async drain(limitMs: number): Promise<void> {
+    this.#isEnding = true;
+    // Who has connected by now is let in, and what he has sent is taken: dockerd would say it again, but without its body.
+    await sleep(ARRIVING_MS);
+    this.#server.close();
+    await sleep(ARRIVING_MS);
+    const ended = new Promise<void>((resolve) => {
+      this.#drained = resolve;
+    });
+    this.#endIfDrained();
+    let timer: NodeJS.Timeout | undefined;
+    const limit = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, limitMs);
+    });
+    await Promise.race([ended, limit]);
+    clearTimeout(timer);
+    for (const connection of this.#connections) connection.destroy();
+  }
+
+  #accept(connection: Socket): void {
+    this.#connections.add(connection);
+    connection.on('close', () => this.#connections.delete(connection));
+  }
+
+  /** Never rejects. */
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.#running++;
+    response.on('error', () => {});
+    const { status, text } = await this.#reply(request);
+    if (response.closed) this.#end();
+    else {
+      response.once('close', () => this.#end());
+      const last = this.#isEnding ? { Connection: 'close' } : {};
+      const length = Buffer.byteLength(text);
+      response.writeHead(status, { 'Content-Type': MEDIA_TYPE, 'Content-Length': length, ...last }).end(text);
+    }
+  }
+
+  #end(): void {
+    this.#called();
+    this.#running--;
+    this.#endIfDrained();
+  }
+
+  async #reply(request: IncomingMessage): Promise<Reply> {
+    const method = (request.url ?? '').slice(1);
+    const route = request.method === 'POST' ? routeOf(this.#routes, method) : undefined;
+    try {
+      if (route !== undefined) return { status: 200, text: await this.#call(method, route, request) };
+      await readBody(request, 'call');
+      return failure(404, this.#unknown(request.method, method));
+    } catch (thrown) {
+      return failure(500, asNetError(thrown, method));
+    }
+  }
+
+  /** One line a call in the log: what, for whom, how it ended, how long it took and where the time went. */
+  async #call(method: string, { handle, emptyBody }: Route, request: IncomingMessage): Promise<string> {
+    const phases = makePhases(() => performance.now(), performance.now());
+    let subject: LogFields = {};
+    const tell = (more: LogFields, thrown?: unknown): void => {
+      const fields = { ...subject, ...more };
+      if (thrown === undefined) this.#log.info(method, { ...fields, result: 'ok', ...phases.fields() });
+      else {
+        const { kind, message } = asNetError(thrown, method);
+        this.#log.warn(method, { ...fields, result: 'error', kind, error: message, ...phases.fields() });
+      }
+    };
+    try {
+      const body = parseBody(await readBody(request, method), method, emptyBody);
+      phases.mark('receive');
+      subject = subjectOf(body);
+      const late = (thrown?: unknown): void => tell({ late: true }, thrown);
+      const options = { op: method, ms: this.#deadlineMs, late };
+      const text = formatAnswer(await withDeadline(options, (signal) => handle(body, { method, phases, signal })));
+      tell({});
+      return text;
+    } catch (thrown) {
+      tell({}, thrown);
+      throw thrown;
+    }
+  }
+
+  #unknown(verb: string | undefined, method: string): NetError {
+    const near = nearest(method, Object.keys(this.#routes));
+    const hint = near === undefined ? 'It may be newer than this plugin' : `The nearest that is known is ${near}`;
+    const what = verb === 'POST' ? 'nobody here knows this method' : `it is asked for by ${verb}, not by POST`;
+    const error = new NetError({ kind: 'unsupported', op: 'call', subject: `/${method.slice(0, 100)}`, what, hint });
+    this.#log.debug('unknown', { error: error.message });
+    return error;
+  }
+
+  #endIfDrained(): void {
+    if (this.#running === 0) this.#drained?.();
+  }
+}
+
+/** Throws TypeError where a handler has returned what JSON cannot write. */
+function formatAnswer(answer: object): string {
+  const text: string | undefined = JSON.stringify(answer);
+  if (text === undefined) throw new TypeError('the answer is nothing');
+  return text;
+}
+
+function routeOf(routes: Routes, method: string): Route | undefined {
+  return Object.hasOwn(routes, method) ? routes[method] : undefined;
+}
+
+/** The peer has sent what is no HTTP, or has not sent all of it in time. */
+function refuseConnection(error: NodeJS.ErrnoException, connection: Socket): void {
+  const isLate = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+  // One that has been opened in advance: nothing has been asked yet.
+  if (isLate && connection.bytesRead === 0) return;
+  if (!connection.writable || error.code === 'ECONNRESET') {
+    connection.destroy();
+    return;
+  }
+  const what = isLate ? 'the request has not come to its end in time' : `this is no request (${error.message})`;
+  const body = JSON.stringify({ Err: what, Error: what });
+  const status = isLate ? '408 Request Timeout' : '400 Bad Request';
+  const head = `Content-Type: ${MEDIA_TYPE}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close`;
+  connection.end(`HTTP/1.1 ${status}\r\n${head}\r\n\r\n${body}`, () => connection.destroy());
+}
