@@ -51,8 +51,11 @@ function elementsOf(file: string, network: string): Json[] {
   return list.filter(isObject).map((element) => ({ ...element, ...common }));
 }
 
-/** Throws NetError for one that is wrong; undefined for other plugins and drivers. */
-function specOfElement(config: Json, path: readonly string[]): NetworkSpec | undefined {
+/**
+ * What one plugin's configuration makes of its Network; undefined for other plugins, and for drivers without one.
+ * `path`: where IPAM plugins are looked for. Throws NetError for a configuration that is wrong.
+ */
+export function specOfElement(config: Json, path: readonly string[] = PLUGIN_DIRS): NetworkSpec | undefined {
   const plugin = (['isthmus', 'bridge'] as const).find((name) => name === textField(config, 'type'));
   if (plugin === undefined) return undefined;
   const strict = plugin === 'isthmus';

@@ -1,6 +1,12 @@
 import { Command, CommanderError } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
+import { CATALOG } from '../../src/shared/errors/catalog.ts';
+import { NetError } from '../../src/shared/errors/net-error.ts';
+import { addEndpoint } from './cli/endpoint.ts';
+import { addNetwork } from './cli/network.ts';
+import { addPorts } from './cli/ports.ts';
 import { addServe } from './cli/serve.ts';
+import { addVersion } from './cli/version.ts';
 
 /** Wrong usage. */
 const USAGE = 2;
@@ -15,16 +21,18 @@ async function main(): Promise<number> {
     .configureHelp({ helpWidth: 120 })
     .showHelpAfterError('Try --help.');
   addServe(program);
-  program
-    .command('version')
-    .summary('print the version')
-    .action(() => console.log(manifest.version));
+  addNetwork(program);
+  addEndpoint(program);
+  addPorts(program);
+  addVersion(program);
   try {
     await program.parseAsync();
     return Number(process.exitCode ?? 0);
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
-    throw error;
+    if (!(error instanceof NetError)) throw error;
+    console.error(`isthmus: ${error.message}`);
+    return CATALOG[error.kind].exit;
   }
 }
 

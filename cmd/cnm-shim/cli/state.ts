@@ -1,0 +1,19 @@
+import { type Command, Option } from 'commander';
+import type { CallCore } from '../../cni-plugin/answer.ts';
+import { openCore } from '../../cni-plugin/context.ts';
+import { absolutePath } from './arguments.ts';
+
+export interface StateOptions {
+  readonly stateDir: string;
+}
+
+/** The verb takes `--state-dir`, as the daemon does. */
+export function addStateDir(command: Command): Command {
+  const option = new Option('--state-dir <dir>', 'directory of the state, shared with the daemon and the plugin');
+  return command.addOption(option.default('/var/lib/isthmus').env('ISTHMUS_STATE_DIR').argParser(absolutePath));
+}
+
+/** The core as a call of the plugin has it; a daemon may work beside it. */
+export function openState({ stateDir }: StateOptions): CallCore {
+  return openCore({ ...process.env, ISTHMUS_STATE_DIR: stateDir });
+}

@@ -1,0 +1,144 @@
+import type { NetworkSpec, RangeText } from '../config/network-spec.ts';
+import type { Core } from '../core/core.ts';
+import { NetError } from '../errors/net-error.ts';
+import { formatAddr } from '../model/addr.ts';
+import { contains, describePrefix, parsePrefix } from '../model/prefix.ts';
+import type { DockerNetworkRow, NetworkRow } from '../store/store.ts';
+import { type EndpointInfo, listEndpoints } from './endpoints.ts';
+
+/** Networks that operators find in every list, as in Docker's; a CNI configuration may be called the same. */
+export const PREDEFINED: readonly { readonly name: string; readonly driver: string }[] = [
+  { name: 'bridge', driver: 'bridge' },
+  { name: 'host', driver: 'host' },
+  { name: 'none', driver: 'null' },
+];
+
+/** One subnet of a network. */
+export interface SubnetInfo extends RangeText {
+  /** The subnet's first address unless it was given. */
+  readonly gateway: string;
+  /** First and last address, and how many there are. */
+  readonly first: string;
+  readonly last: string;
+  readonly size: string;
+  /** Addresses in use; absent where somebody else hands them out. */
+  readonly leased?: number;
+}
+
+/** One network as operators see it. */
+export interface NetworkInfo {
+  readonly name: string;
+  readonly driver: string;
+  /** Device of the host that carries it; absent where there is none. */
+  readonly device?: string;
+  /** False where the device is missing in the kernel. */
+  readonly present: boolean;
+  readonly predefined: boolean;
+  readonly internal: boolean;
+  readonly masquerade: boolean;
+  /** Who hands out the addresses: `isthmus`, `docker`, a CNI IPAM plugin; absent where nobody does. */
+  readonly allocator?: string;
+  readonly subnets: readonly SubnetInfo[];
+  /** Who keeps it without endpoints: `docker:<NetworkID>`, `operator`. */
+  readonly holders: readonly string[];
+  readonly endpoints: readonly EndpointInfo[];
+}
+
+/** The predefined networks and those on record, by name. */
+export async function listNetworks(core: Core): Promise<NetworkInfo[]> {
+  const rows = core.store.networks.list();
+  const found = await Promise.all(rows.map((row) => describe(core, row)));
+  const others = PREDEFINED.filter(({ name }) => !rows.some((row) => row.name === name));
+  return [...found, ...others.map(predefined)].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/**
+ * The network that `text` names: by its name, or by the id of a Docker network (12 digits or more).
+ * Throws NetError `unknown-container` where there is none, and `conflict` where an id begins several.
+ */
+export async function inspectNetwork(core: Core, text: string): Promise<NetworkInfo> {
+  const row = core.store.networks.get(text) ?? rowOfDocker(core, text);
+  if (row !== undefined) return await describe(core, row);
+  const known = PREDEFINED.find(({ name }) => name === text);
+  if (known !== undefined) return predefined(known);
+  throw unknownNetwork(text);
+}
+
+/** Docker networks that a network is. */
+export function dockerNetworksOf({ store }: Core, network: string): DockerNetworkRow[] {
+  return store.dockerNetworks.list().filter((row) => row.network === network);
+}
+
+export function unknownNetwork(name: string): NetError {
+  return new NetError({
+    kind: 'unknown-container',
+    op: 'network',
+    subject: name,
+    what: 'there is no network of this name or id',
+    hint: 'isthmus network ls shows those that there are',
+  });
+}
+
+function rowOfDocker(core: Core, text: string): NetworkRow | undefined {
+  if (!/^[0-9a-f]{6,64}$/.test(text)) return undefined;
+  const names = new Set(
+    core.store.dockerNetworks.list().flatMap(({ id, network }) => (id.startsWith(text) ? [network] : [])),
+  );
+  if (names.size > 1) {
+    const what = `is the beginning of ${names.size} networks: ${[...names].join(', ')}`;
+    throw new NetError({ kind: 'conflict', op: 'network', subject: text, what, hint: 'Give more of the id' });
+  }
+  const [name] = names;
+  return name === undefined ? undefined : core.store.networks.get(name);
+}
+
+async function describe(core: Core, row: NetworkRow): Promise<NetworkInfo> {
+  const { name, driver, device, spec, holders = [] } = row;
+  const links = device === '' ? undefined : core.host.observe(core.host.own, { links: [device] }).links;
+  const policy = spec?.rules?.options.policy;
+  return {
+    name,
+    driver,
+    ...(device === '' ? {} : { device }),
+    present: links === undefined || links.has(device),
+    predefined: false,
+    internal: policy === 'internal',
+    masquerade: spec?.rules?.options.masquerade !== undefined,
+    ...allocatorOf(spec),
+    subnets: await Promise.all((spec?.ranges.flat() ?? []).map((range) => subnetOf(core, range, spec?.scope))),
+    holders,
+    endpoints: listEndpoints(core, name),
+  };
+}
+
+function allocatorOf(spec: NetworkSpec | undefined): { allocator?: string } {
+  if (spec === undefined) return {};
+  if (spec.allocator !== undefined) return { allocator: spec.allocator };
+  return spec.scope === undefined ? {} : { allocator: 'isthmus' };
+}
+
+async function subnetOf({ store }: Core, range: RangeText, scope: string | undefined): Promise<SubnetInfo> {
+  const prefix = parsePrefix(range.subnet);
+  if (prefix === undefined) throw new Error(`${range.subnet} is on record and is no subnet`);
+  const { first, last, size } = await describePrefix(prefix);
+  const leased =
+    scope === undefined
+      ? {}
+      : { leased: store.leases.list(scope).filter(({ address }) => contains(prefix, address)).length };
+  const gateway = range.gateway ?? formatAddr({ ...first, value: first.value + 1n });
+  return { ...range, gateway, first: formatAddr(first), last: formatAddr(last), size: String(size), ...leased };
+}
+
+function predefined({ name, driver }: (typeof PREDEFINED)[number]): NetworkInfo {
+  return {
+    name,
+    driver,
+    present: true,
+    predefined: true,
+    internal: false,
+    masquerade: false,
+    subnets: [],
+    holders: [],
+    endpoints: [],
+  };
+}

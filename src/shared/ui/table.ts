@@ -1,0 +1,31 @@
+import Table from 'cli-table3';
+
+/** Space between columns is all there is between them, as in the tables of docker and kubectl. */
+const BARE = {
+  ...{ top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '', 'bottom-left': '' },
+  ...{
+    'bottom-right': '',
+    left: '',
+    'left-mid': '',
+    mid: '',
+    'mid-mid': '',
+    right: '',
+    'right-mid': '',
+    middle: '   ',
+  },
+};
+
+/** One line a row below a line of headings, columns aligned; ends with a line break. An empty cell shows as `-`. */
+export function formatTable(headings: readonly string[], rows: readonly (readonly string[])[]): string {
+  const table = new Table({
+    head: [...headings],
+    chars: BARE,
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
+  });
+  for (const row of rows) table.push(row.map((cell) => (cell === '' ? '-' : cell)));
+  return `${table
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n')}\n`;
+}
