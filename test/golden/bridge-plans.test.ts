@@ -81,6 +81,18 @@ const PLANS: Readonly<Record<string, readonly Scenario[]>> = {
     { conf: { isGateway: true }, addresses: [V6], own: UPLINK_RA('0') },
   ],
   'bridge-gateway-v4-router-advertisements': [{ conf: { isGateway: true }, addresses: [V4], own: UPLINK_RA('1') }],
+  'bridge-gateway-inhibited': [
+    { conf: { isGateway: true }, options: { inhibit4: true }, addresses: [V4, V6] },
+    { conf: { isGateway: true }, options: { inhibit4: true, gatewayFamilies: [4, 6] }, addresses: [V4, V6] },
+  ],
+  'bridge-gateway-isolated': [
+    { conf: { isDefaultGateway: true }, options: { gatewayFamilies: [6] }, addresses: ['10.88.0.2/16', V6] },
+    {
+      conf: { isDefaultGateway: true },
+      options: { gatewayFamilies: [6], inhibit4: true },
+      addresses: ['10.88.0.2/16', V6],
+    },
+  ],
   'bridge-existing': [{ own: existing() }, { own: existing({ address: '10.99.0.1/24' }) }],
   'bridge-existing-down': [{ own: existing({ up: false }) }],
   'bridge-existing-gateway': [{ conf: { isGateway: true }, addresses: [V4], own: existing() }],
@@ -137,7 +149,7 @@ const PLANS: Readonly<Record<string, readonly Scenario[]>> = {
 describe('plans of the bridge driver', () => {
   for (const [name, scenarios] of Object.entries(PLANS)) {
     for (const scenario of scenarios) {
-      it(`${name}: ${JSON.stringify({ ...scenario.conf, addresses: scenario.addresses })}`, () =>
+      it(`${name}: ${JSON.stringify({ ...scenario.conf, ...scenario.options, addresses: scenario.addresses })}`, () =>
         assertGolden(name, planText(scenario)));
     }
   }

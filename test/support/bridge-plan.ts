@@ -1,4 +1,5 @@
 import { strict as assert } from 'node:assert';
+import type { BridgeOptions } from '../../src/shared/config/bridge.ts';
 import { parseNetconf } from '../../src/shared/config/netconf.ts';
 import { observeNetwork } from '../../src/shared/core/view.ts';
 import { bridgeDriver } from '../../src/shared/drivers/bridge/bridge.ts';
@@ -14,6 +15,8 @@ import { parsePrefix } from '../../src/shared/model/prefix.ts';
 export interface Scenario {
   /** Keys of the configuration beside the name; `ipam` is added where there are addresses. */
   readonly conf?: Readonly<Record<string, unknown>>;
+  /** What no configuration of CNI says. */
+  readonly options?: Partial<BridgeOptions>;
   /** `address gateway`, as IPAM gives them; the gateway may be missing. */
   readonly addresses?: readonly string[];
   readonly routes?: readonly RouteSpec[];
@@ -65,12 +68,12 @@ export function planText(scenario: Scenario): string {
 }
 
 /** The driver of the scenario's configuration, as the plugin reads it. */
-export function driverOf({ conf = {}, addresses = [] }: Scenario): Driver {
+export function driverOf({ conf = {}, addresses = [], options: more }: Scenario): Driver {
   const ipam = addresses.length > 0 ? { ipam: { type: 'host-local' } } : {};
   const config = { name: 'web', bridge: 'isth0', ...ipam, ...conf };
   const { options } = parseNetconf({ config, strict: true });
   assert.ok(options.driver === 'bridge');
-  return bridgeDriver(options, 'web');
+  return bridgeDriver({ ...options, ...more }, 'web');
 }
 
 export function addressingOf({ addresses = [], routes = [] }: Scenario): Addressing {

@@ -1,0 +1,183 @@
+import { strict as assert } from 'node:assert';
+import type { Core } from '../../src/shared/core/core.ts';
+import { createNetwork } from '../../src/shared/core/create-network.ts';
+import { deleteNetwork } from '../../src/shared/core/delete-network.ts';
+import { ensureChainedRules } from '../../src/shared/core/network-rules.ts';
+import { restoreNetworks } from '../../src/shared/core/restore-networks.ts';
+import { FakeHost } from '../../src/shared/host/fake-host.ts';
+import { hostIfName } from '../../src/shared/model/attachment.ts';
+import type { Op } from '../../src/shared/model/op.ts';
+import { EMPTY_PLAN } from '../../src/shared/model/op.ts';
+import { MemoryDisk } from '../../src/shared/store/memory.ts';
+import { attachmentOf, del, makeCore, makeFakeHost, OTHER, POD, type Which } from '../support/core.ts';
+import { addWithSpec, DOCKER, keepRequest, type SpecParts, specFor } from '../support/kept-network.ts';
+
+const SYSCTLS = { 'net/ipv4/ip_forward': '1', 'net/ipv6/conf/all/forwarding': '1' };
+/** What an endpoint's own row does not say again: VLANs and flags of ports. */
+const VARIANTS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  'a plain bridge': {},
+  'a bridge with hairpin and isolated ports': { hairpinMode: true, portIsolation: true },
+  'a bridge with VLANs and a gateway in one of them': { vlan: 100, vlanTrunk: [{ minID: 10, maxID: 20 }] },
+};
+
+function deleteBridge({ host }: Core): void {
+  assert.deepEqual(host.revert([{ op: 'link.delete', ns: 'host', name: 'isth0' }], { host: host.own }), []);
+}
+
+/** Lines of what there is: a bridge that is made anew comes last. */
+function linesOf({ host }: Core): string[] {
+  return host.toString().split('\n').toSorted();
+}
+
+/** The same host with its state after the machine has been switched off and on. */
+function rebooted(disk: MemoryDisk): ReturnType<typeof makeCore> {
+  const host = new FakeHost({
+    own: { sysctls: SYSCTLS },
+    namespaces: { [POD]: {}, [OTHER]: {} },
+    identity: { bootId: 'next' },
+  });
+  return makeCore(host, disk);
+}
+
+describe('core: what the start of a daemon puts back', () => {
+  it('is a Network that somebody keeps, after a reboot', async () => {
+    const disk = new MemoryDisk();
+    const core = makeCore(makeFakeHost(), disk);
+    await createNetwork(core, keepRequest());
+    const whole = linesOf(core);
+    await addWithSpec(core);
+    const next = rebooted(disk);
+    const bare = linesOf(next);
+    assert.deepEqual(await restoreNetworks(next), []);
+    assert.deepEqual(linesOf(next), whole);
+    assert.equal(next.store.networks.get('web')?.bootId, 'next');
+    await addWithSpec(next);
+    assert.deepEqual(await del(next), []);
+    assert.deepEqual(linesOf(next), whole);
+    assert.deepEqual(await deleteNetwork(next, 'web', DOCKER), []);
+    assert.deepEqual(linesOf(next), bare);
+  });
+
+  it('is none that only pods were on', async () => {
+    const disk = new MemoryDisk();
+    await addWithSpec(makeCore(makeFakeHost(), disk));
+    const next = rebooted(disk);
+    const bare = linesOf(next);
+    assert.deepEqual(await restoreNetworks(next), []);
+    assert.deepEqual(linesOf(next), bare);
+  });
+
+  it('is nothing where nothing is missing', async () => {
+    const core = makeCore(makeFakeHost());
+    await createNetwork(core, keepRequest());
+    await createNetwork(
+      core,
+      keepRequest({ name: 'none', spec: { options: { driver: 'null' }, ranges: [], routes: [] } }),
+    );
+    await addWithSpec(core);
+    const before = [core.host.toString(), core.store.networks.list()];
+    assert.deepEqual(await restoreNetworks(core), []);
+    assert.deepEqual([core.host.toString(), core.store.networks.list()], before);
+    assert.deepEqual(core.logged, []);
+  });
+
+  for (const [title, conf] of Object.entries(VARIANTS)) {
+    it(`is ${title} that somebody deleted, with its ports`, async () => {
+      const core = makeCore(makeFakeHost());
+      const empty = linesOf(core);
+      const parts: SpecParts = { conf };
+      await createNetwork(core, keepRequest({ spec: specFor('web', parts) }));
+      const pods: Which[] = [
+        { id: 'a', conf },
+        { id: 'b', netns: OTHER, conf },
+      ];
+      for (const pod of pods) await addWithSpec(core, pod);
+      const whole = linesOf(core);
+      deleteBridge(core);
+      assert.notDeepEqual(linesOf(core), whole);
+      assert.deepEqual(await restoreNetworks(core), []);
+      assert.deepEqual(linesOf(core), whole);
+      for (const pod of pods) assert.deepEqual(await del(core, pod), []);
+      assert.deepEqual(await deleteNetwork(core, 'web', DOCKER), []);
+      assert.deepEqual(linesOf(core), empty);
+    });
+  }
+
+  it('is the port of an endpoint whose record was rebuilt from its interface', async () => {
+    const core = makeCore(makeFakeHost());
+    const conf = { hairpinMode: true };
+    await createNetwork(core, keepRequest({ spec: specFor('web', { conf }) }));
+    await addWithSpec(core, { conf });
+    const whole = linesOf(core);
+    const row = core.store.endpoints.get(attachmentOf(), 'interface') ?? assert.fail();
+    core.store.endpoints.put({ ...row, plan: { ...EMPTY_PLAN, undo: row.plan.undo } });
+    deleteBridge(core);
+    assert.deepEqual(await restoreNetworks(core), []);
+    assert.deepEqual(linesOf(core), whole);
+  });
+
+  it('are the ports of every network on the bridge, but none that is a port of another', async () => {
+    const core = makeCore(makeFakeHost());
+    await createNetwork(core, keepRequest());
+    await addWithSpec(core, { id: 'a' });
+    await addWithSpec(core, { network: 'other', netns: OTHER });
+    const whole = linesOf(core);
+    deleteBridge(core);
+    assert.deepEqual(await restoreNetworks(core), []);
+    assert.deepEqual(linesOf(core), whole);
+    deleteBridge(core);
+    const moved = hostIfName(attachmentOf({ id: 'a' }));
+    const elsewhere: Op[] = [
+      { op: 'link.create', ns: 'host', name: 'br9', link: { kind: 'bridge' } },
+      { op: 'link.set', ns: 'host', name: moved, set: { master: 'br9' } },
+    ];
+    core.host.apply(elsewhere, { host: core.host.own });
+    assert.deepEqual(await restoreNetworks(core), []);
+    const { links } = core.host.observe(core.host.own, { links: 'all' });
+    assert.deepEqual(
+      [moved, hostIfName(attachmentOf({ network: 'other' }))].map((name) => links.get(name)?.master),
+      ['br9', 'isth0'],
+    );
+  });
+
+  it('includes that published ports are reachable over 127.0.0.1', async () => {
+    const core = makeCore(makeFakeHost());
+    await createNetwork(core, keepRequest());
+    const row = core.store.networks.get('web') ?? assert.fail();
+    const key = 'net/ipv4/conf/isth0/route_localnet';
+    const localnet: Op = { op: 'sysctl.set', ns: 'host', key, value: '0', optional: true };
+    core.store.networks.put({ ...row, undo: [localnet, ...row.undo] });
+    deleteBridge(core);
+    assert.deepEqual(await restoreNetworks(core), []);
+    assert.equal(core.host.observe(core.host.own, { sysctls: [key] }).sysctls.get(key), '1');
+  });
+
+  it('goes on after one that cannot be put back', async () => {
+    const core = makeCore(makeFakeHost());
+    await createNetwork(core, keepRequest());
+    const second = { conf: { bridge: 'isth1' }, subnets: ['10.99.0.0/24'] };
+    await createNetwork(core, keepRequest({ name: 'web2', spec: specFor('web2', second) }));
+    for (const name of ['isth0', 'isth1'])
+      core.host.revert([{ op: 'link.delete', ns: 'host', name }], { host: core.host.own });
+    const dummy: Op = { op: 'link.create', ns: 'host', name: 'isth0', link: { kind: 'ifb' } };
+    core.host.apply([dummy], { host: core.host.own });
+    const [error, ...more] = await restoreNetworks(core);
+    assert.match(error?.message ?? '', /link isth0: exists and is of kind ifb/);
+    assert.deepEqual(more, []);
+    assert.match(core.host.toString(), /10\.99\.0\.1\/24 brd \+ dev isth1/);
+  });
+
+  it('is still to be put back where a chained plugin came to the Network first after a reboot', async () => {
+    const disk = new MemoryDisk();
+    await createNetwork(makeCore(makeFakeHost(), disk), keepRequest());
+    const next = rebooted(disk);
+    const ports = { snat: true, masqAll: false, conditions: { 4: [], 6: [] } };
+    const options = { backend: 'none', policy: 'open', ports } as const;
+    const rules = { backend: 'none', options, mappings: [], admit: true } as const;
+    await ensureChainedRules(next, 'web', 'isth0', rules, { addresses: [], routes: [] });
+    const { holders, spec, driver, bootId } = next.store.networks.get('web') ?? assert.fail();
+    assert.deepEqual([holders, spec, driver, bootId], [[DOCKER], specFor(), 'bridge', 'next']);
+    assert.deepEqual(await restoreNetworks(next), []);
+    assert.match(next.host.toString(), /isth0/);
+  });
+});
