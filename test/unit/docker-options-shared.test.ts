@@ -1,0 +1,342 @@
+import { strict as assert } from 'node:assert';
+import { makePhases } from '../../cmd/cni-plugin/phases.ts';
+import { DockerService } from '../../cmd/cnm-shim/docker/docker-service.ts';
+import type { NetworkSpec } from '../../src/shared/config/network-spec.ts';
+import { defaultCandidates } from '../../src/shared/core/pool-candidates.ts';
+import { NetError } from '../../src/shared/errors/net-error.ts';
+import { makeCore, makeFakeHost, type TestCore } from '../support/core.ts';
+
+const ID = 'd527509059b9f2f85c6351db7c8f4945bd1e96769e16f1c686edc6a408c761a5';
+const OTHER_ID = 'e'.repeat(64);
+const ENDPOINT = '1305c8fba9b3bc8e64ea61b7431022090df15d47753cbcd98ee1584e4f0c666d';
+
+/** What a CNI configuration named `web` makes. */
+const WEB: NetworkSpec = {
+  options: {
+    ...{ driver: 'bridge', bridge: 'isth0', isGateway: true, isDefaultGateway: false, forceAddress: false },
+    ...{ mtu: 1400, hairpin: false, promisc: false, trunk: [], preserveDefaultVlan: false, macspoofchk: false },
+    ...{ enabledad: false, disableContainerInterface: false, portIsolation: false },
+  },
+  ranges: [[{ subnet: '10.88.0.0/24' }]],
+  scope: '/var/lib/cni/networks/web',
+  routes: [{ dst: '0.0.0.0/0' }, { dst: '10.77.0.0/16' }, { dst: '10.66.0.0/16', gateway: '10.88.0.9' }],
+  rules: {
+    backend: 'nftables',
+    options: {
+      ...{ backend: 'auto', policy: 'open', masquerade: { except: [], to: {} } },
+      ports: { snat: true, masqAll: false, conditions: { 4: [], 6: [] } },
+    },
+    admit: true,
+  },
+};
+
+interface Lab {
+  readonly core: TestCore;
+  call(method: string, body?: object): Promise<Record<string, unknown>>;
+  /** As dockerd does for `network create`: pool, gateway, network. */
+  create(network: Creation): Promise<object>;
+  /** What the host's namespace has. */
+  text(): string;
+}
+
+interface Creation {
+  readonly id?: string;
+  readonly o?: Readonly<Record<string, string>>;
+  readonly ipamOpt?: Readonly<Record<string, string>>;
+  readonly subnet?: string;
+  readonly internal?: boolean;
+  /** Docker's own IPAM. */
+  readonly theirs?: boolean;
+}
+
+function makeLab(specs: Readonly<Record<string, NetworkSpec>> = { web: WEB }): Lab {
+  const host = makeFakeHost();
+  const core: TestCore = { ...makeCore(host), configured: (name) => specs[name] };
+  const service = new DockerService({
+    cores: { open: () => ({ ...core, store: core.store, [Symbol.dispose]: () => {} }) },
+    log: core.log,
+    candidates: defaultCandidates('root', 'm'),
+  });
+  const routes = service.routes();
+  const call: Lab['call'] = async (method, body = {}) => {
+    const route = routes[method];
+    assert.ok(route !== undefined, method);
+    const phases = makePhases(() => 0, 0);
+    return { ...(await route.handle(body, { method, phases, signal: new AbortController().signal })) };
+  };
+  return {
+    core,
+    call,
+    create: async ({ id = ID, o = {}, ipamOpt = {}, subnet = '', internal, theirs = false }) => {
+      const space = theirs ? 'LocalDefault' : 'isthmus';
+      const asked = { AddressSpace: space, Pool: subnet, SubPool: '', Options: ipamOpt, V6: false };
+      const pool = theirs ? { Pool: subnet } : await call('IpamDriver.RequestPool', asked);
+      const type = { RequestAddressType: 'com.docker.network.gateway' };
+      const gateway = theirs
+        ? { Address: subnet.replace(/0\/(\d+)$/, '1/$1') }
+        : await call('IpamDriver.RequestAddress', { PoolID: pool.PoolID, Address: '', Options: type });
+      return await call('NetworkDriver.CreateNetwork', {
+        NetworkID: id,
+        Options: {
+          'com.docker.network.enable_ipv6': false,
+          'com.docker.network.generic': o,
+          ...(internal === undefined ? {} : { 'com.docker.network.internal': internal }),
+        },
+        IPv4Data: [{ AddressSpace: space, Pool: pool.Pool, Gateway: gateway.Address }],
+        IPv6Data: [],
+      });
+    },
+    text: () => host.toString(),
+  };
+}
+
+function refused(kind: NetError['kind'], ...words: readonly RegExp[]): (error: unknown) => boolean {
+  return (error) => {
+    assert.ok(error instanceof NetError, String(error));
+    for (const word of words) assert.match(error.message, word);
+    assert.equal(error.kind, kind, error.message);
+    return true;
+  };
+}
+
+const SHARE = { o: { network: 'web' }, ipamOpt: { network: 'web' }, subnet: '10.88.0.0/24' };
+const COMMAND = /docker network create -d isthmus --ipam-driver isthmus --ipam-opt network=web -o network=web.* NAME/;
+
+describe('a Docker network that shares the Network of a CNI configuration', () => {
+  it('takes its bridge, its pool and its gateway, and tells containers its routes', async () => {
+    const { core, call, create, text } = makeLab();
+    await create(SHARE);
+    assert.match(text(), /isth0/);
+    const row = core.store.dockerNetworks.get(ID);
+    assert.deepEqual(
+      [row?.network, row?.scope, row?.gateway4, row?.mode4, row?.internal],
+      ['web', '/var/lib/cni/networks/web', '10.88.0.1', 'nat-unprotected', false],
+    );
+    assert.deepEqual(core.store.networks.get('web')?.holders, [`docker:${ID}`]);
+    const ids = { NetworkID: ID, EndpointID: ENDPOINT };
+    await call('NetworkDriver.CreateEndpoint', { ...ids, Interface: { Address: '10.88.0.7/24' }, Options: {} });
+    assert.deepEqual(await call('NetworkDriver.Join', { ...ids, SandboxKey: '/run/docker/netns/x', Options: {} }), {
+      InterfaceName: { SrcName: 'peer1305c8fba9b', DstPrefix: 'eth' },
+      Gateway: '10.88.0.1',
+      StaticRoutes: [
+        { Destination: '10.77.0.0/16', RouteType: 0, NextHop: '10.88.0.1' },
+        { Destination: '10.66.0.0/16', RouteType: 0, NextHop: '10.88.0.9' },
+      ],
+    });
+  });
+
+  it('may be named by the IPAM option alone', async () => {
+    const { core, create } = makeLab();
+    await create({ ...SHARE, o: {} });
+    assert.equal(core.store.dockerNetworks.get(ID)?.network, 'web');
+  });
+
+  it('may say what the Network is anyway', async () => {
+    const { create } = makeLab();
+    await create({ ...SHARE, o: { network: 'web', bridge: 'isth0', mtu: '1400', icc: 'true' } });
+  });
+
+  it('makes the Network for others where nobody has, open as those of CNI', async () => {
+    const { core, create } = makeLab({});
+    await create({ ...SHARE, subnet: '10.44.0.0/24' });
+    const { spec } = core.store.networks.get('web') ?? {};
+    assert.ok(spec?.options.driver === 'bridge');
+    assert.deepEqual(
+      [spec.options.bridge, spec.scope, spec.rules?.options.policy, spec.allocator],
+      ['br-web', '/var/lib/cni/networks/web', 'open', undefined],
+    );
+  });
+
+  it('may be the second one on it, and leaves it to the first', async () => {
+    const { core, call, create } = makeLab();
+    await create(SHARE);
+    await create({ ...SHARE, id: OTHER_ID });
+    await call('NetworkDriver.DeleteNetwork', { NetworkID: OTHER_ID });
+    assert.deepEqual(core.store.networks.get('web')?.holders, [`docker:${ID}`]);
+    await call('NetworkDriver.DeleteNetwork', { NetworkID: ID });
+    assert.equal(core.store.networks.get('web'), undefined);
+  });
+
+  it('is told of no gateway where neither the host nor a route is one', async () => {
+    const { options, ...rest } = WEB;
+    assert.ok(options.driver === 'bridge');
+    const web = { ...rest, options: { ...options, isGateway: false }, routes: [] };
+    const { core, create } = makeLab({ web });
+    await create(SHARE);
+    assert.equal(core.store.dockerNetworks.get(ID)?.gateway4, undefined);
+  });
+
+  it('is internal where the Network is', async () => {
+    const { rules } = WEB;
+    assert.ok(rules !== undefined);
+    const { masquerade: _, ...options } = rules.options;
+    const web: NetworkSpec = { ...WEB, rules: { ...rules, options: { ...options, policy: 'internal' } } };
+    const { core, create } = makeLab({ web });
+    await create(SHARE);
+    const row = core.store.dockerNetworks.get(ID);
+    assert.deepEqual([row?.internal, row?.gateway4], [true, undefined]);
+  });
+
+  const wrong: readonly (readonly [string, Creation, ...RegExp[]])[] = [
+    ["with Docker's IPAM", { o: SHARE.o, subnet: '10.88.0.0/24', theirs: true }, /LocalDefault/, COMMAND],
+    ['with a pool of its own', { o: SHARE.o, subnet: '10.88.0.0/24' }, /without --ipam-opt network=web/, COMMAND],
+    ['with another subnet', { ...SHARE, subnet: '10.87.0.0/24' }, /10\.88\.0\.0\/24/],
+    ['by two names', { ...SHARE, o: { network: 'other' } }, /--ipam-opt network=web/],
+    ['with another bridge', { ...SHARE, o: { network: 'web', bridge: 'br7' } }, /br7/, /isth0/],
+    ['with another MTU', { ...SHARE, o: { network: 'web', mtu: '1500' } }, /mtu=1500/, /1400/],
+    ['without ICC', { ...SHARE, o: { network: 'web', icc: 'false' } }, /enable_icc=false/, /it has true/],
+    ['without masquerading', { ...SHARE, o: { network: 'web', ipMasq: 'false' } }, /enable_ip_masquerade=false/],
+    ['as an internal one', { ...SHARE, internal: true }, /--internal=true/, /it has false/],
+  ];
+  for (const [what, creation, ...words] of wrong) {
+    it(`${what} is refused, and nothing is made`, async () => {
+      const { core, create, text } = makeLab();
+      await assert.rejects(create(creation), refused('conflict', ...words));
+      assert.deepEqual([core.store.dockerNetworks.list(), core.store.networks.list()], [[], []]);
+      assert.doesNotMatch(text(), /type bridge/);
+    });
+  }
+
+  it('whose addresses somebody else hands out is refused', async () => {
+    const { scope: _, ...rest } = WEB;
+    for (const allocator of ['dhcp', 'docker']) {
+      const { create } = makeLab({ web: { ...rest, allocator } });
+      await assert.rejects(create(SHARE), refused('conflict', /network web/, /hands out|handed out/));
+    }
+  });
+
+  it('without interfaces is refused', async () => {
+    const { create } = makeLab();
+    await assert.rejects(
+      create({ ...SHARE, o: { network: 'web', driver: 'null' } }),
+      refused('invalid-config', /nothing to share/),
+    );
+  });
+});
+
+describe('a call of dockerd', () => {
+  const ids = { NetworkID: ID, EndpointID: ENDPOINT };
+
+  it('for a network that is there already is success, with other options a conflict', async () => {
+    const { call, core } = makeLab();
+    const body = (o: object) => ({
+      NetworkID: ID,
+      Options: { 'com.docker.network.generic': o },
+      IPv4Data: [{ AddressSpace: 'LocalDefault', Pool: '10.99.0.0/24', Gateway: '10.99.0.1/24' }],
+      IPv6Data: null,
+    });
+    await call('NetworkDriver.CreateNetwork', body({ mtu: '1400' }));
+    const before = core.store.dockerNetworks.list();
+    await call('NetworkDriver.CreateNetwork', body({ mtu: '1400' }));
+    await assert.rejects(
+      call('NetworkDriver.CreateNetwork', body({ mtu: '1500' })),
+      refused('conflict', /exists already/),
+    );
+    assert.deepEqual(core.store.dockerNetworks.list(), before);
+  });
+
+  it('for a network whose pool is released already is refused', async () => {
+    const { call } = makeLab();
+    const IPv4Data = [{ AddressSpace: 'isthmus', Pool: '10.99.0.0/24', Gateway: '10.99.0.1/24' }];
+    const body = { NetworkID: ID, Options: {}, IPv4Data, IPv6Data: [] };
+    await assert.rejects(call('NetworkDriver.CreateNetwork', body), refused('conflict', /10\.99\.0\.0\/24/));
+  });
+
+  it('on what is not known is success where it removes, and else an error that says what to do', async () => {
+    const { call } = makeLab();
+    for (const method of ['Leave', 'RevokeExternalConnectivity', 'DeleteEndpoint', 'DeleteNetwork']) {
+      assert.deepEqual(await call(`NetworkDriver.${method}`, ids), {}, method);
+    }
+    assert.deepEqual(await call('NetworkDriver.EndpointOperInfo', ids), { Value: {} });
+    for (const method of ['CreateEndpoint', 'Join', 'ProgramExternalConnectivity']) {
+      const body = { ...ids, Interface: { Address: '10.99.0.2/24' }, Options: {} };
+      await assert.rejects(
+        call(`NetworkDriver.${method}`, body),
+        refused('unknown-container', /d527509059b9/, /docker network rm/),
+      );
+    }
+  });
+
+  it('to join before there is an endpoint is refused', async () => {
+    const { call, create } = makeLab();
+    await create({ subnet: '10.99.0.0/24' });
+    for (const method of ['Join', 'ProgramExternalConnectivity']) {
+      await assert.rejects(
+        call(`NetworkDriver.${method}`, { ...ids, Options: {} }),
+        refused('unknown-container', /1305c8fba9b3/),
+      );
+    }
+  });
+
+  it('for an endpoint without an address, or with one of another subnet, is refused', async () => {
+    const { call, create } = makeLab();
+    await create({ subnet: '10.99.0.0/24' });
+    const at = (Address: string) =>
+      call('NetworkDriver.CreateEndpoint', { ...ids, Interface: { Address }, Options: {} });
+    await assert.rejects(at(''), refused('invalid-config', /Interface\.Address/));
+    await assert.rejects(at('10.98.0.2/24'), refused('invalid-config', /10\.98\.0\.2\/24/, /10\.99\.0\.0\/24/));
+  });
+
+  it('says a MAC address only where none was given', async () => {
+    const { call, create } = makeLab();
+    await create({ subnet: '10.99.0.0/24' });
+    const wanted = { ...ids, Interface: { Address: '10.99.0.2/24', MacAddress: '02:42:ac:11:00:02' }, Options: {} };
+    assert.deepEqual(await call('NetworkDriver.CreateEndpoint', wanted), { Interface: {} });
+    const other = { ...wanted, EndpointID: 'f'.repeat(64), Interface: { Address: '10.99.0.3/24' } };
+    assert.deepEqual(await call('NetworkDriver.CreateEndpoint', other), {
+      Interface: { MacAddress: '0a:58:0a:63:00:03' },
+    });
+  });
+
+  it('on a network without interfaces keeps addresses and makes nothing', async () => {
+    const { core, call, create, text } = makeLab();
+    await create({ o: { driver: 'null' }, subnet: '10.99.0.0/24' });
+    const body = { ...ids, Interface: { Address: '10.99.0.2/24' }, Options: {} };
+    assert.deepEqual(await call('NetworkDriver.CreateEndpoint', body), { Interface: {} });
+    assert.deepEqual(await call('NetworkDriver.Join', { ...ids, Options: {} }), { DisableGatewayService: true });
+    assert.deepEqual(await call('NetworkDriver.ProgramExternalConnectivity', { ...ids, Options: {} }), {});
+    assert.equal(core.store.leases.list('docker').length, 1);
+    assert.doesNotMatch(text(), /bridge|veth/);
+    for (const method of ['Leave', 'DeleteEndpoint', 'DeleteNetwork']) await call(`NetworkDriver.${method}`, ids);
+    assert.deepEqual(core.store.leases.list('docker'), []);
+    assert.deepEqual(
+      [core.store.endpoints.list(), core.store.dockerNetworks.list(), core.store.networks.list()],
+      [[], [], []],
+    );
+  });
+
+  it('to delete a network takes the endpoints with it that dockerd forgot', async () => {
+    const { core, call, create } = makeLab();
+    const before = core.host.toString();
+    await create({ subnet: '10.99.0.0/24' });
+    await call('NetworkDriver.CreateEndpoint', { ...ids, Interface: { Address: '10.99.0.2/24' }, Options: {} });
+    await call('NetworkDriver.DeleteNetwork', { NetworkID: ID });
+    assert.equal(core.host.toString(), before);
+    assert.deepEqual(
+      [core.store.endpoints.list(), core.store.pools.list(), core.store.leases.list('docker')],
+      [[], [], []],
+    );
+  });
+
+  it('asks for no gateway where the network will have none', async () => {
+    const { call } = makeLab();
+    const check = (generic: object, internal = false) =>
+      call('NetworkDriver.GwAllocCheck', {
+        Options: { 'com.docker.network.generic': generic, 'com.docker.network.internal': internal },
+      });
+    assert.deepEqual(await check({}), { SkipIPv4: false, SkipIPv6: false });
+    assert.deepEqual(await check({ driver: 'null' }), { SkipIPv4: true, SkipIPv6: true });
+    const mode = 'com.docker.network.bridge.gateway_mode_ipv6';
+    assert.deepEqual(await check({ [mode]: 'isolated' }, true), { SkipIPv4: false, SkipIPv6: true });
+  });
+
+  it('for a pool of another IPAM, or with an option that is none, is refused', async () => {
+    const { call } = makeLab();
+    const ask = (AddressSpace: string, Options: object) =>
+      call('IpamDriver.RequestPool', { AddressSpace, Options, V6: false });
+    await assert.rejects(ask('LocalDefault', {}), refused('invalid-config', /LocalDefault/, /isthmus/));
+    await assert.rejects(ask('isthmus', { netwrok: 'web' }), refused('invalid-config', /Did you mean network\?/));
+    await assert.rejects(ask('isthmus', { network: 'a/b' }), refused('invalid-config', /--ipam-opt network=a\/b/));
+    await ask('isthmus', { 'com.docker.network.ipam.serial': 'true' });
+  });
+});
