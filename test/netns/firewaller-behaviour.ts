@@ -5,6 +5,7 @@ import type { LinuxNamespace } from '../../src/shared/host/linux-namespace.ts';
 import { type FilterTools, ruleset } from '../support/filter-tools.ts';
 import { makePodSite, type PodSite } from '../support/pod-site.ts';
 import { describeAdmission } from './firewaller-admission.ts';
+import { describeDocker } from './firewaller-docker.ts';
 import type { FirewallerFixture, Fixture, MakeFirewaller } from './firewaller-fixture.ts';
 import { describeLoopback } from './firewaller-loopback.ts';
 import { describeMasquerade } from './firewaller-masquerade.ts';
@@ -60,6 +61,7 @@ export function describeFirewaller(
     describeSctp(fixture);
     describePolicies(fixture);
     describeAdmission(fixture);
+    describeDocker(fixture);
     describeUpkeep(fixture);
     describeRecovery(fixture);
     more?.(fixture);

@@ -1,7 +1,17 @@
 import { existsSync } from 'node:fs';
 import { ADDRESSES, HOST, SERVICE } from '../support/pod-site.ts';
 import { assertTraffic, type Expectation } from '../support/traffic.ts';
-import { FAMILIES, type Fixture, hairpin, masquerade, policy, port, published, service } from './firewaller-fixture.ts';
+import {
+  direct,
+  FAMILIES,
+  type Fixture,
+  hairpin,
+  masquerade,
+  policy,
+  port,
+  published,
+  service,
+} from './firewaller-fixture.ts';
 
 export function describeSctp(fixture: Fixture): void {
   describe('SCTP', () => {
@@ -62,6 +72,12 @@ export function describeSctp(fixture: Fixture): void {
           [agents.a1, service(family, 'outside', protocol), `outside saw ${host.outside}`],
           [agents.a1, service(family, 'a2', protocol), `a2 saw ${a1}`],
           [agents.outside, service(family, 'a1', protocol), 'silent'],
+        ]);
+        firewaller.add([direct(family, { protocol })]);
+        await assertTraffic([
+          [agents.outside, service(family, 'a1', protocol), `a1 saw ${outside}`],
+          [agents.outside, service(family, 'a2', protocol), 'silent'],
+          [agents.outside, service(family, 'a1'), 'blocked'],
         ]);
       });
     }

@@ -1,0 +1,247 @@
+import { strict as assert } from 'node:assert';
+import { networkEntries, portEntries, type Rules } from '../../src/shared/drivers/rules.ts';
+import type { Family } from '../../src/shared/model/addr.ts';
+import type { FirewallEntry, IngressPolicy } from '../../src/shared/model/firewall.ts';
+import { parsePrefix } from '../../src/shared/model/prefix.ts';
+import { ruleset } from '../support/filter-tools.ts';
+import { canPing } from '../support/ping.ts';
+import { ADDRESSES, HOST, OTHER, type Peer, SERVICE } from '../support/pod-site.ts';
+import { assertTraffic, type Expectation } from '../support/traffic.ts';
+import { FAMILIES, type Fixture, LOOPBACK, PROTOCOLS, PUBLISHED, published, service } from './firewaller-fixture.ts';
+
+/** A port of every address and one of 127.0.0.1, of TCP and of UDP. */
+const PORTS: Rules['mappings'] = PROTOCOLS.flatMap((protocol): Rules['mappings'] => [
+  { protocol, hostPort: PUBLISHED, containerPort: SERVICE },
+  { protocol, hostPort: PUBLISHED + 1, containerPort: SERVICE, hostIp: LOOPBACK, family: 4 },
+]);
+
+/** Of the host itself. */
+const HOST_SERVICE = 7000;
+
+interface Wishes {
+  readonly policy?: IngressPolicy;
+  readonly masquerade?: readonly Family[];
+  readonly routed?: readonly Family[];
+  readonly unprotected?: readonly Family[];
+  readonly mappings?: Rules['mappings'];
+}
+
+/** The entries of a network as Docker has them made, and of the ports of one container on it. */
+function docker(device: 'br-a' | 'br-b', peer: Peer, wishes: Wishes = {}): FirewallEntry[] {
+  const { policy = 'closed', masquerade = FAMILIES, routed, unprotected, mappings = [] } = wishes;
+  const rules: Rules = {
+    backend: 'nftables',
+    admit: true,
+    mappings,
+    options: {
+      backend: 'auto',
+      policy,
+      ...(unprotected === undefined ? {} : { unprotected }),
+      ...(policy === 'internal' ? {} : { masquerade: { except: [], to: {}, families: masquerade } }),
+      ports: {
+        snat: true,
+        masqAll: false,
+        conditions: { 4: [], 6: [] },
+        ...(routed === undefined ? {} : { routed }),
+      },
+    },
+  };
+  const addresses = [`${ADDRESSES[4][peer]}/24`, `${ADDRESSES[6][peer]}/64`].flatMap((text) => {
+    const address = parsePrefix(text);
+    return address === undefined ? [] : [{ address }];
+  });
+  const addressing = { addresses, routes: [] };
+  return [...networkEntries(rules, device, addressing), ...portEntries(rules, addressing, device)];
+}
+
+/** FORWARD and DOCKER-USER as dockerd leaves them where it has turned forwarding on. */
+const DOCKERD = [
+  ['-N', 'DOCKER-USER'],
+  ['-A', 'DOCKER-USER', '-j', 'RETURN'],
+  ['-N', 'DOCKER-ISOLATION-STAGE-1'],
+  ['-A', 'DOCKER-ISOLATION-STAGE-1', '-j', 'RETURN'],
+  ['-A', 'FORWARD', '-j', 'DOCKER-USER'],
+  ['-A', 'FORWARD', '-j', 'DOCKER-ISOLATION-STAGE-1'],
+  ['-P', 'FORWARD', 'DROP'],
+];
+
+/** What Docker promises of its networks, on this host alone and beside a dockerd that drops what it does not know. */
+export function describeDocker(fixture: Fixture): void {
+  describe("Docker's networks", () => {
+    before(() => fixture().site.hostAgent.serve('tcp', HOST_SERVICE));
+
+    describe('alone', () => describePromises(fixture));
+
+    for (const variant of ['nft', 'legacy'] as const) {
+      describe(`beside a dockerd of iptables-${variant} that drops what it forwards`, () => {
+        let before = '';
+        beforeEach(() => {
+          const { host } = fixture().site;
+          for (const tool of [`iptables-${variant}`, `ip6tables-${variant}`])
+            for (const rule of DOCKERD) host.run(tool, ...rule);
+          before = ruleset(host);
+        });
+        afterEach(() => {
+          const { firewaller, site } = fixture();
+          firewaller.reset([]);
+          assert.equal(ruleset(site.host), before);
+          for (const tool of [`iptables-${variant}`, `ip6tables-${variant}`]) {
+            for (const rule of [['-P', 'FORWARD', 'ACCEPT'], ['-F'], ['-X']]) site.host.run(tool, ...rule);
+          }
+          if (variant === 'nft')
+            for (const family of ['ip', 'ip6']) site.host.run('nft', 'delete', 'table', family, 'filter');
+        });
+
+        describePromises(fixture);
+      });
+    }
+  });
+}
+
+function describePromises(fixture: Fixture): void {
+  const everywhere = (probes: (family: Family, protocol: (typeof PROTOCOLS)[number]) => Expectation[]): Expectation[] =>
+    FAMILIES.flatMap((family) => PROTOCOLS.flatMap((protocol) => probes(family, protocol)));
+
+  it('are reached by published ports, and by nothing else', async () => {
+    const { firewaller, site } = fixture();
+    const { agents, hostAgent } = site;
+    firewaller.add([...docker('br-a', 'a1', { mappings: PORTS }), ...docker('br-b', 'b1')]);
+    await assertTraffic(
+      everywhere((family, protocol) => {
+        const { a1, b1, outside, stranger } = ADDRESSES[family];
+        const host = HOST[family];
+        return [
+          [agents.outside, published(family, 'outside', { protocol }), `a1 saw ${outside}`],
+          [agents.stranger, published(family, 'stranger', { protocol }), `a1 saw ${stranger}`],
+          // From another of Docker's networks, from the container itself and from the host.
+          [agents.b1, published(family, 'outside', { protocol }), `a1 saw ${b1}`],
+          [agents.b1, published(family, 'b1', { protocol }), `a1 saw ${b1}`],
+          [agents.a1, published(family, 'outside', { protocol }), `a1 saw ${host.a1}`],
+          [agents.a2, published(family, 'a1', { protocol }), `a1 saw ${host.a1}`],
+          [hostAgent, published(family, 'outside', { protocol }), 'a1'],
+          [agents.outside, service(family, 'a1', protocol), 'blocked'],
+          [agents.outside, service(family, 'a2', protocol), 'blocked'],
+          [agents.node, service(family, 'a1', protocol), 'blocked'],
+          [agents.b1, service(family, 'a1', protocol), 'blocked'],
+          [agents.a1, service(family, 'b1', protocol), 'blocked'],
+          [hostAgent, service(family, 'a1', protocol), 'a1'],
+          [agents.a1, service(family, 'a2', protocol), `a2 saw ${a1}`],
+          [agents.a1, service(family, 'outside', protocol), `outside saw ${host.outside}`],
+          [agents.b1, service(family, 'stranger', protocol), `stranger saw ${host.stranger}`],
+        ];
+      }),
+    );
+  });
+
+  it('are not reached by ports of 127.0.0.1, but from the host', async () => {
+    const { firewaller, site } = fixture();
+    const { agents, hostAgent } = site;
+    firewaller.add([...docker('br-a', 'a1', { mappings: PORTS }), ...docker('br-b', 'b1')]);
+    await assertTraffic(
+      PROTOCOLS.flatMap((protocol): Expectation[] => {
+        const bound = { protocol, port: PUBLISHED + 1 };
+        const target = { ...bound, address: LOOPBACK };
+        return [
+          [hostAgent, target, `a1 saw ${HOST[4].a1}`],
+          [agents.outside, target, 'blocked'],
+          [agents.a2, target, 'blocked'],
+          [agents.b1, target, 'blocked'],
+          [agents.outside, published(4, 'outside', bound), 'refused'],
+          [agents.b1, published(4, 'b1', bound), 'refused'],
+        ];
+      }),
+    );
+  });
+
+  it('are not reached from an open network, which they do reach', async () => {
+    const { firewaller, site } = fixture();
+    firewaller.add([...docker('br-a', 'a1', { mappings: PORTS }), ...docker('br-b', 'b1', { policy: 'open' })]);
+    await assertTraffic(
+      everywhere((family, protocol) => [
+        [site.agents.b1, service(family, 'a1', protocol), 'blocked'],
+        [site.agents.b1, published(family, 'b1', { protocol }), 'a1'],
+        [site.agents.a1, service(family, 'b1', protocol), 'b1'],
+        [site.agents.outside, service(family, 'b1', protocol), `b1 saw ${ADDRESSES[family].outside}`],
+      ]),
+    );
+  });
+
+  it('that are internal have nothing but themselves and the host', async () => {
+    const { firewaller, site } = fixture();
+    const { agents, hostAgent } = site;
+    firewaller.add([...docker('br-a', 'a1', { policy: 'internal' }), ...docker('br-b', 'b1', { mappings: PORTS })]);
+    await assertTraffic([
+      ...everywhere((family, protocol) => [
+        [agents.a1, service(family, 'a2', protocol), `a2 saw ${ADDRESSES[family].a1}`],
+        [hostAgent, service(family, 'a1', protocol), 'a1'],
+        [agents.a1, service(family, 'outside', protocol), 'blocked'],
+        [agents.a1, service(family, 'b1', protocol), 'blocked'],
+        [agents.a1, published(family, 'a1', { protocol }), 'blocked'],
+        [agents.outside, service(family, 'a1', protocol), 'blocked'],
+        [agents.b1, service(family, 'a1', protocol), 'blocked'],
+        [agents.outside, published(family, 'outside', { protocol }), 'b1'],
+      ]),
+      ...FAMILIES.map((family): Expectation => {
+        const target = { address: HOST[family].a1, port: HOST_SERVICE };
+        return [agents.a1, target, `host saw ${ADDRESSES[family].a1}`];
+      }),
+    ]);
+  });
+
+  it('that are translated in IPv4 and routed in IPv6 publish in each as it is', async () => {
+    const { firewaller, site } = fixture();
+    const { agents, peers } = site;
+    const wishes = { masquerade: [4], routed: [6], mappings: PORTS } as const;
+    const entries = [...docker('br-a', 'a1', wishes), ...docker('br-b', 'b1')];
+    firewaller.add(entries);
+    assert.deepEqual(firewaller.missing(entries), []);
+    await assertTraffic(
+      PROTOCOLS.flatMap((protocol): Expectation[] => [
+        [agents.outside, published(4, 'outside', { protocol }), `a1 saw ${ADDRESSES[4].outside}`],
+        [agents.outside, service(4, 'a1', protocol), 'blocked'],
+        [agents.a1, service(4, 'outside', protocol), `outside saw ${HOST[4].outside}`],
+        [agents.outside, published(6, 'outside', { protocol }), 'refused'],
+        [agents.outside, service(6, 'a1', protocol), `a1 saw ${ADDRESSES[6].outside}`],
+        [agents.b1, service(6, 'a1', protocol), `a1 saw ${ADDRESSES[6].b1}`],
+        [agents.outside, service(6, 'a2', protocol), 'blocked'],
+        [agents.a1, service(6, 'outside', protocol), `outside saw ${ADDRESSES[6].a1}`],
+        [agents.a1, service(6, 'b1', protocol), 'blocked'],
+      ]),
+    );
+    await assertTraffic([[agents.outside, { address: ADDRESSES[6].a1, port: OTHER }, 'blocked']]);
+    assert.deepEqual(
+      FAMILIES.map((family) => canPing(peers.outside, ADDRESSES[family].a1)),
+      [false, true],
+    );
+    firewaller.remove(docker('br-a', 'a1', wishes).filter(({ kind }) => kind === 'direct'));
+    await assertTraffic([[agents.outside, service(6, 'a1'), 'blocked']]);
+  });
+
+  it('that are internal do not come to the ports of one that is routed', async () => {
+    const { firewaller, site } = fixture();
+    firewaller.add(docker('br-b', 'b1', { policy: 'internal' }));
+    firewaller.add(docker('br-a', 'a1', { masquerade: [], routed: FAMILIES, mappings: PORTS }));
+    await assertTraffic(
+      everywhere((family, protocol) => [
+        [site.agents.b1, service(family, 'a1', protocol), 'blocked'],
+        [site.agents.node, service(family, 'a1', protocol), `a1 saw ${ADDRESSES[family].node}`],
+      ]),
+    );
+  });
+
+  it('that are unprotected in one family are open in that one only', async () => {
+    const { firewaller, site } = fixture();
+    const { agents } = site;
+    firewaller.add([...docker('br-a', 'a1', { unprotected: [6] }), ...docker('br-b', 'b1')]);
+    await assertTraffic(
+      PROTOCOLS.flatMap((protocol): Expectation[] => [
+        [agents.outside, service(4, 'a1', protocol), 'blocked'],
+        [agents.outside, service(6, 'a1', protocol), `a1 saw ${ADDRESSES[6].outside}`],
+        [agents.b1, service(4, 'a2', protocol), 'blocked'],
+        [agents.b1, service(6, 'a2', protocol), `a2 saw ${ADDRESSES[6].b1}`],
+        [agents.a1, service(6, 'b1', protocol), 'blocked'],
+        [agents.a1, service(6, 'outside', protocol), `outside saw ${HOST[6].outside}`],
+      ]),
+    );
+  });
+}

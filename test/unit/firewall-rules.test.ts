@@ -1,0 +1,129 @@
+import { strict as assert } from 'node:assert';
+import type { FirewallOptions, PortOptions } from '../../src/shared/config/firewall.ts';
+import { networkEntries, planPorts, portEntries, type Rules } from '../../src/shared/drivers/rules.ts';
+import type { FirewallEntry } from '../../src/shared/model/firewall.ts';
+import { type Prefix, parsePrefix } from '../../src/shared/model/prefix.ts';
+
+const DEVICE = 'br-a';
+const ADDRESSING = { addresses: ['10.81.0.2/24', 'fd81::2/64'].map((text) => ({ address: prefix(text) })), routes: [] };
+const HTTP = { protocol: 'tcp', hostPort: 8080, containerPort: 80 } as const;
+const DNS = { protocol: 'udp', hostPort: 53, containerPort: 53 } as const;
+
+function prefix(text: string): Prefix {
+  const found = parsePrefix(text);
+  assert.ok(found, text);
+  return found;
+}
+
+function rules(
+  options: Partial<FirewallOptions> = {},
+  mappings: Rules['mappings'] = [],
+  ports: Partial<PortOptions> = {},
+): Rules {
+  const usual: PortOptions = { snat: true, masqAll: false, conditions: { 4: [], 6: [] }, ...ports };
+  const all: FirewallOptions = { backend: 'auto', policy: 'closed', ports: usual, ...options };
+  return { backend: 'nftables', options: all, mappings, admit: false };
+}
+
+/** `masquerade 10.81.0.0/24`: the kind, and what tells entries of it apart. */
+function words(entries: readonly FirewallEntry[]): string[] {
+  return entries.map((entry) => {
+    switch (entry.kind) {
+      case 'masquerade':
+        return [entry.kind, entry.subnet, entry.to].filter(Boolean).join(' ');
+      case 'hairpin':
+        return `${entry.kind} ${entry.subnet}`;
+      case 'policy':
+        return `${entry.kind} ${entry.policy}`;
+      case 'exposure':
+        return `${entry.kind} ${entry.family} ${entry.what}`;
+      case 'port':
+        return `${entry.kind} ${entry.protocol} ${entry.hostPort} ${entry.address} ${entry.port}`;
+      case 'direct':
+        return `${entry.kind} ${entry.device} ${entry.protocol} ${entry.address} ${entry.port}`;
+      case 'admit':
+        return entry.kind;
+    }
+  });
+}
+
+describe('entries of a network', () => {
+  const masquerade = { except: [], to: { 6: '2001:db8::7' } };
+  const of = (...given: Parameters<typeof rules>): string[] =>
+    words(networkEntries(rules(...given), DEVICE, ADDRESSING));
+
+  it('masquerade both families where none is named, and only those that are named', () => {
+    const both = ['policy closed', 'masquerade 10.81.0.0/24', 'masquerade fd81::/64 2001:db8::7'];
+    assert.deepEqual(of({ masquerade }), both);
+    assert.deepEqual(of({ masquerade: { ...masquerade, families: [4, 6] } }), both);
+    assert.deepEqual(of({ masquerade: { ...masquerade, families: [4] } }), both.slice(0, 2));
+    assert.deepEqual(of({ masquerade: { ...masquerade, families: [] } }), ['policy closed']);
+    assert.deepEqual(of(), ['policy closed']);
+  });
+
+  it('have a hairpin for ports that are translated, and pings for families that are routed', () => {
+    const translated = ['hairpin 10.81.0.0/24', 'hairpin fd81::/64'];
+    assert.deepEqual(of({}, [HTTP]), ['policy closed', ...translated]);
+    assert.deepEqual(of({}, [HTTP], { routed: [6] }), ['policy closed', 'exposure 6 icmp', translated[0]]);
+    assert.deepEqual(of({}, [HTTP], { routed: [4, 6] }), ['policy closed', 'exposure 4 icmp', 'exposure 6 icmp']);
+    assert.deepEqual(of({}, [], { routed: [6] }), ['policy closed', 'exposure 6 icmp']);
+  });
+
+  it('are open in families that are unprotected, of closed networks', () => {
+    assert.deepEqual(of({ unprotected: [6] }), ['policy closed', 'exposure 6 all']);
+    assert.deepEqual(of({ unprotected: [6], policy: 'open' }), []);
+    assert.deepEqual(of({ policy: 'internal' }, [], { routed: [4, 6] }), ['policy internal']);
+  });
+
+  it('name no family that the network has not', () => {
+    const [first] = ADDRESSING.addresses;
+    assert.ok(first);
+    const entries = networkEntries(rules({ unprotected: [4, 6] }), DEVICE, { addresses: [first], routes: [] });
+    assert.deepEqual(words(entries), ['policy closed', 'exposure 4 all']);
+  });
+});
+
+describe('entries of published ports', () => {
+  const of = (...given: Parameters<typeof rules>): string[] => words(portEntries(rules(...given), ADDRESSING, DEVICE));
+
+  it('lead from the host in both families', () => {
+    assert.deepEqual(of({}, [HTTP]), ['port tcp 8080 10.81.0.2 80', 'port tcp 8080 fd81::2 80']);
+  });
+
+  it('are open at the own address in families that are routed', () => {
+    assert.deepEqual(of({}, [HTTP, DNS], { routed: [6] }), [
+      'port tcp 8080 10.81.0.2 80',
+      'direct br-a tcp fd81::2 80',
+      'port udp 53 10.81.0.2 53',
+      'direct br-a udp fd81::2 53',
+    ]);
+  });
+
+  it('are open once, however many ports of the host were asked for', () => {
+    const again = { ...HTTP, hostPort: 8081, hostIp: '192.0.2.1', family: 4 } as const;
+    assert.deepEqual(of({}, [HTTP, again], { routed: [4, 6] }), [
+      'direct br-a tcp 10.81.0.2 80',
+      'direct br-a tcp fd81::2 80',
+    ]);
+  });
+
+  it('that are routed need to know the device', () => {
+    assert.throws(() => portEntries(rules({}, [HTTP], { routed: [6] }), ADDRESSING), { kind: 'internal' });
+    assert.equal(portEntries(rules({}, [HTTP]), ADDRESSING).length, 2);
+  });
+
+  it('are planned together, and connections are forgotten for ports of the host only', () => {
+    const entries = portEntries(rules({}, [HTTP, DNS], { routed: [6] }), ADDRESSING, DEVICE);
+    const { ops, undo } = planPorts('nftables', entries);
+    assert.deepEqual(
+      ops.map(({ op }) => op),
+      ['firewall.add', 'conntrack.flush'],
+    );
+    assert.deepEqual(
+      undo.map(({ op }) => op),
+      ['firewall.delete', 'conntrack.flush'],
+    );
+    assert.deepEqual(ops[0], { op: 'firewall.add', ns: 'host', backend: 'nftables', entries });
+    assert.deepEqual(ops[1], { op: 'conntrack.flush', ns: 'host', protocol: 'udp', family: 4, port: 53 });
+  });
+});
