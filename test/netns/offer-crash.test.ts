@@ -1,0 +1,109 @@
+import { strict as assert } from 'node:assert';
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { offerEndpoint, withdrawEndpoint } from '../../src/shared/core/offer-endpoint.ts';
+import { publishPorts } from '../../src/shared/core/publish-ports.ts';
+import { repair } from '../../src/shared/core/repair.ts';
+import { lock } from '../../src/shared/store/locks.ts';
+import { netnsMissing } from '../support/netns.ts';
+import { makeOfferLab, type OfferLab } from '../support/offer-lab.ts';
+import { addressesOf, dockerRules, endpointOf, holdNetwork, offerRequest } from '../support/offers.ts';
+import { assertSame } from '../support/snapshot.ts';
+
+const CHILD = join(import.meta.dirname, '../support/offer-crash-child.ts');
+const MOST_STEPS = 40;
+const RULES = dockerRules();
+
+type Call = 'offer' | 'publish' | 'replace' | 'withdraw';
+
+describe('a call on an offered endpoint whose process dies right after each step', function () {
+  this.timeout(300_000);
+  let lab: OfferLab;
+  let clean: string;
+
+  const withdraw = async (): Promise<void> => assert.deepEqual(await withdrawEndpoint(lab.core, endpointOf(2)), []);
+  /** True where the child died at step `n`; false where its call had fewer and has succeeded. */
+  const dies = (call: Call, n: number): boolean => {
+    const words = ['--disable-warning=ExperimentalWarning', CHILD, lab.host.path, lab.stateDir, call, String(n)];
+    const { stderr, status, signal } = spawnSync(process.execPath, words, { encoding: 'utf8' });
+    assert.ok(signal === 'SIGKILL' || status === 0, `${call}, step ${n}: ${status} ${stderr}`);
+    return signal === 'SIGKILL';
+  };
+  /** What comes before the call that dies. */
+  const prepare = async (call: Call): Promise<void> => {
+    if (call === 'offer') return;
+    await offerEndpoint(lab.core, offerRequest(2, { rules: RULES }));
+    if (call === 'publish') return;
+    const ports = [8080, 8082].map((hostPort) => ({
+      protocol: 'tcp' as const,
+      hostPort,
+      hostPortEnd: 0,
+      containerPort: 80,
+    }));
+    await publishPorts(lab.core, endpointOf(2), RULES, addressesOf(2), ports);
+  };
+
+  before(async function () {
+    const missing = netnsMissing();
+    if (missing !== undefined) {
+      console.log(`skipped: ${missing}`);
+      this.skip();
+    }
+    lab = makeOfferLab(0);
+    await offerEndpoint(lab.core, offerRequest(3, { rules: RULES }));
+    holdNetwork(lab.core);
+    await publishPorts(lab.core, endpointOf(3), RULES, addressesOf(3), [
+      { protocol: 'tcp', hostPort: 9000, hostPortEnd: 0, containerPort: 80 },
+    ]);
+    clean = lab.snapshot();
+  });
+  after(() => lab?.[Symbol.dispose]());
+
+  for (const [call, least] of [
+    ['offer', 3],
+    ['publish', 2],
+    ['replace', 2],
+    ['withdraw', 2],
+  ] as const) {
+    it(`${call}: DeleteEndpoint leaves nothing of it`, async () => {
+      let n = 0;
+      for (; n < MOST_STEPS; n++) {
+        await prepare(call);
+        const died = dies(call, n);
+        await withdraw();
+        assertSame(lab.snapshot(), clean, `step ${n}`);
+        if (!died) break;
+      }
+      console.log(`      ${n} steps`);
+      assert.ok(n >= least && n < MOST_STEPS, `${n} steps`);
+    });
+
+    it(`${call}: the next start takes back what was half done, and leaves the rest`, async () => {
+      let n = 0;
+      for (; n < MOST_STEPS; n++) {
+        await prepare(call);
+        const died = dies(call, n);
+        const { errors } = await repair(lab.core, (key) => lock(lab.stateDir, key, { waitMs: 0 }));
+        assert.deepEqual(errors, []);
+        const left = lab.core.store.endpoints.list().filter(({ progress }) => progress !== 'ready');
+        assert.deepEqual(left, [], `step ${n}`);
+        await withdraw();
+        assertSame(lab.snapshot(), clean, `step ${n}`);
+        if (!died) break;
+      }
+      assert.ok(n >= least && n < MOST_STEPS, `${n} steps`);
+    });
+  }
+
+  it('offer: the same call again makes it', async () => {
+    for (let n = 0; n < MOST_STEPS; n++) {
+      const died = dies('offer', n);
+      await offerEndpoint(lab.core, offerRequest(2, { rules: RULES }));
+      assert.ok(lab.host.ip('link', 'show', endpointOf(2).ifName));
+      await withdraw();
+      assertSame(lab.snapshot(), clean, `step ${n}`);
+      if (!died) return;
+    }
+    assert.fail('it never came to its end');
+  });
+});
