@@ -1,0 +1,25 @@
+/**
+ * Makes, deletes or puts back Networks that are kept, in the network namespace that it runs in: `argv[2]` says which,
+ * stdin has the request as JSON. Prints one line for each failure.
+ */
+import { readFileSync } from 'node:fs';
+import { openCore } from '../../cmd/cni-plugin/context.ts';
+import { createNetwork } from '../../src/shared/core/create-network.ts';
+import { deleteNetwork } from '../../src/shared/core/delete-network.ts';
+import { repair } from '../../src/shared/core/repair.ts';
+import { restoreNetworks } from '../../src/shared/core/restore-networks.ts';
+import type { NetError } from '../../src/shared/errors/net-error.ts';
+
+using core = openCore(process.env);
+for (const error of await errorsOf(process.argv[2] ?? '')) console.log(error.message);
+
+async function errorsOf(verb: string): Promise<readonly NetError[]> {
+  if (verb === 'start') {
+    const { errors } = await repair(core, () => ({ [Symbol.dispose]: () => {} }));
+    return [...errors, ...(await restoreNetworks(core))];
+  }
+  const request = JSON.parse(readFileSync(0, 'utf8'));
+  if (verb === 'delete') return deleteNetwork(core, request.name, request.holder);
+  await createNetwork(core, request);
+  return [];
+}
