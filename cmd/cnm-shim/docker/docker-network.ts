@@ -8,7 +8,7 @@ import { formatPrefix } from '../../../src/shared/model/prefix.ts';
 import type { DockerNetworkRow, EndpointRow, LocalStore } from '../../../src/shared/store/store.ts';
 import type { CreateNetworkRequest, IpamData } from './messages.ts';
 import { shortId } from './network-options.ts';
-import { ownName, planNetwork, takePool } from './network-plan.ts';
+import { ownName, planNetwork } from './network-plan.ts';
 
 /**
  * The Docker network is on record, and the Network that it is in the kernel, durably. The same call again is success;
@@ -17,7 +17,7 @@ import { ownName, planNetwork, takePool } from './network-plan.ts';
 export async function createDockerNetwork(core: Core, request: CreateNetworkRequest, now: number): Promise<void> {
   const text = requestText(request);
   if (isThere(core.store, request, text)) return;
-  const { name, spec, row, pools } = planNetwork(core, request, now);
+  const { name, spec, row, takePools } = planNetwork(core, request, now);
   core.mark?.('plan');
   await createNetwork(core, {
     name,
@@ -26,7 +26,7 @@ export async function createDockerNetwork(core: Core, request: CreateNetworkRequ
     inTransaction: (store) => {
       // The same call may have come twice at once.
       if (isThere(store, request, text)) return;
-      for (const pool of pools) takePool(store, pool, request.networkId);
+      takePools(store);
       store.dockerNetworks.put({ ...row, request: text });
     },
   });

@@ -4,7 +4,7 @@ import { knownNetwork } from '../../../src/shared/core/known-network.ts';
 import { NetError } from '../../../src/shared/errors/net-error.ts';
 import { chosenBackend } from '../../../src/shared/firewall/open.ts';
 import { type Family, formatAddr, parseAddr } from '../../../src/shared/model/addr.ts';
-import { formatPrefix, networkOf } from '../../../src/shared/model/prefix.ts';
+import { formatPrefix, networkOf, parsePrefix } from '../../../src/shared/model/prefix.ts';
 import type { DockerNetworkRow, LocalStore, PoolRow } from '../../../src/shared/store/store.ts';
 import type { CreateNetworkRequest, IpamData } from './messages.ts';
 import { modeOf, type Subnets, shortId, specOfDocker, subnetsOf } from './network-options.ts';
@@ -21,15 +21,16 @@ export interface NetworkPlan {
   readonly name: string;
   readonly spec: NetworkSpec;
   readonly row: Omit<DockerNetworkRow, 'request'>;
-  /** Those of ours that it is made of. */
-  readonly pools: readonly PoolRow[];
+  /** Part of the transaction that makes it: its pools are its own. Throws NetError `conflict` where they are gone. */
+  readonly takePools: (store: LocalStore) => void;
 }
 
 /** What the request means, with what the Network that it joins already is. Throws NetError for what cannot be. */
 export function planNetwork(core: Core, request: CreateNetworkRequest, now: number): NetworkPlan {
   const options = parseOptions(request.generic);
-  const subnets = subnetsOf(request);
-  const pools = poolsOf(core.store, request, options, subnets);
+  const ours = ownPools(core.store, request.networkId, options);
+  const subnets = subnetsOf(withSubnets(request, ours));
+  const pools = poolsOf(subnets, ours);
   const joined = joinedNetwork(options, pools);
   const name = joined ?? ownName(request.networkId);
   const scope = [...pools.values()][0]?.scope;
@@ -60,7 +61,11 @@ export function planNetwork(core: Core, request: CreateNetworkRequest, now: numb
   return {
     name,
     spec,
-    pools: [...pools.values()],
+    takePools: (store) => {
+      // Another call may have taken one meanwhile, where several are alike.
+      const now = poolsOf(subnets, ownPools(store, request.networkId, options));
+      for (const pool of now.values()) store.pools.put({ ...pool, usedBy: request.networkId });
+    },
     row: {
       id: request.networkId,
       network: name,
@@ -78,38 +83,41 @@ export function planNetwork(core: Core, request: CreateNetworkRequest, now: numb
 
 type Pools = ReadonlyMap<Family, PoolRow>;
 
+/** Pools of ours that this network may be made of, those that are most probably meant first. */
+function ownPools(store: LocalStore, networkId: string, { network }: DockerOptions): readonly PoolRow[] {
+  const isFree = ({ usedBy }: PoolRow): boolean =>
+    usedBy === undefined || usedBy === networkId || store.dockerNetworks.get(usedBy) === undefined;
+  const rank = (pool: PoolRow): number =>
+    (pool.usedBy === networkId ? 2 : 0) + (network !== undefined && pool.network === network ? 1 : 0);
+  const free = store.pools.list().filter(isFree);
+  return free.toSorted((a, b) => rank(b) - rank(a) || b.requestedAt - a.requestedAt);
+}
+
+/** The request with the true subnets of pools that dockerd has been told are 0.0.0.0/0. */
+function withSubnets(request: CreateNetworkRequest, pools: readonly PoolRow[]): CreateNetworkRequest {
+  const named = (data: IpamData): IpamData => {
+    if (!isOurs(data) || data.pool.length > 0) return data;
+    const family = data.pool.addr.family;
+    const row = pools.find(({ anyPool, subnet }) => anyPool === true && parsePrefix(subnet)?.addr.family === family);
+    const pool = parsePrefix(row?.subnet ?? '');
+    if (pool === undefined) throw withoutPool(formatPrefix(data.pool));
+    return { ...data, pool };
+  };
+  return { ...request, ipv4: request.ipv4.map(named), ipv6: request.ipv6.map(named) };
+}
+
 /** The pools of ours that dockerd has asked for to make this network of: CreateNetwork says their subnets only. */
-function poolsOf(
-  store: LocalStore,
-  { networkId }: CreateNetworkRequest,
-  options: DockerOptions,
-  subnets: Subnets,
-): Pools {
-  const pools = new Map<Family, PoolRow>();
+function poolsOf(subnets: Subnets, pools: readonly PoolRow[]): Pools {
+  const found = new Map<Family, PoolRow>();
   for (const family of FAMILIES) {
     const data = subnets[family];
     if (data === undefined || !isOurs(data)) continue;
     const subnet = formatPrefix(networkOf(data.pool));
-    const fitting = store.pools.list().filter((pool) => pool.subnet === subnet && isFree(store, pool, networkId));
-    const meant =
-      options.network === undefined ? fitting : fitting.filter(({ network }) => network === options.network);
-    const found = (meant.length > 0 ? meant : fitting).toSorted((a, b) => b.requestedAt - a.requestedAt)[0];
-    if (found === undefined) throw withoutPool(subnet);
-    pools.set(family, found);
+    const pool = pools.find((one) => one.subnet === subnet);
+    if (pool === undefined) throw withoutPool(subnet);
+    found.set(family, pool);
   }
-  return pools;
-}
-
-/** True for a pool that no other network uses. */
-function isFree(store: LocalStore, { usedBy }: PoolRow, networkId: string): boolean {
-  return usedBy === undefined || usedBy === networkId || store.dockerNetworks.get(usedBy) === undefined;
-}
-
-/** Part of the caller's transaction: the pool is the network's from now on. Throws NetError `conflict` where it is another's. */
-export function takePool(store: LocalStore, { id, subnet }: PoolRow, networkId: string): void {
-  const pool = store.pools.get(id);
-  if (pool === undefined || !isFree(store, pool, networkId)) throw withoutPool(subnet);
-  store.pools.put({ ...pool, usedBy: networkId });
+  return found;
 }
 
 function isOurs({ addressSpace }: IpamData): boolean {

@@ -67,6 +67,8 @@ export interface PoolRow {
   readonly network?: string;
   /** `10.88.0.0/16`. */
   readonly subnet: string;
+  /** dockerd has been told that it is 0.0.0.0/0: it takes a subnet that the host has a route to only where it named it. */
+  readonly anyPool?: true;
   /** Part of the subnet that addresses are chosen from (--ip-range); absent: all of it. */
   readonly range?: string;
   readonly gateway?: string;
