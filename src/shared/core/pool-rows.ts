@@ -11,6 +11,9 @@ import type { Lease, LocalStore, PoolRow } from '../store/store.ts';
  */
 export const OWN_SCOPE = 'docker';
 
+/** What dockerd takes for a pool that it need not compare with the host's routes (types.IsIPNetValid of libnetwork). */
+export const ANY_POOL = '0.0.0.0/0';
+
 const REQUESTED = 'requested-';
 
 /** Ids say what they are a pool of, so that a pool can be told by the id that dockerd has kept when the state is lost. */
@@ -38,6 +41,15 @@ export function knownPool(store: LocalStore, id: string): PoolRow {
     what: 'it is not known: it was released, or nobody made a network of it in time',
     hint: 'Remove the Docker network that uses it, and create it again',
   });
+}
+
+/** What dockerd is told that the pool is. */
+export function poolAnswer({ subnet, anyPool }: PoolRow): string {
+  return anyPool ? ANY_POOL : subnet;
+}
+
+export function isAnyPool(pool: Prefix): boolean {
+  return pool.length === 0;
 }
 
 /** The gateway with the length of its subnet; undefined where the pool has none yet. */

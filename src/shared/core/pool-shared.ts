@@ -1,10 +1,9 @@
 import { readRange } from '../config/ipam-ranges.ts';
 import type { NetworkSpec } from '../config/network-spec.ts';
 import { NetError } from '../errors/net-error.ts';
-import type { Taken } from '../ipam/choose-pool.ts';
 import type { RangeSet } from '../ipam/ranges.ts';
 import { type Addr, type Family, formatAddr, sameAddr } from '../model/addr.ts';
-import { formatPrefix, overlaps, type Prefix } from '../model/prefix.ts';
+import { formatPrefix, type Prefix } from '../model/prefix.ts';
 import type { PoolRow } from '../store/store.ts';
 import type { Core } from './core.ts';
 import { knownNetwork } from './known-network.ts';
@@ -21,15 +20,9 @@ export type SharedPool = Pick<PoolRow, 'network' | 'scope' | 'gateway'> & { read
  * The pool of the Network of this name, which nobody needs to have made yet: then it is the subnet that is asked for, or
  * the one that another pool of it has, or what `choose` gives.
  * Throws NetError `conflict` where the Network has another subnet, addresses that somebody else hands out, none of this
- * family, or several; and where dockerd would ask again for ever: it takes a pool that it did not name for none that
- * `seen` of the host overlaps.
+ * family, or several.
  */
-export function sharedPool(
-  core: Core,
-  asked: Asked & { readonly network: string },
-  seen: readonly Taken[],
-  choose: () => Prefix,
-): SharedPool {
+export function sharedPool(core: Core, asked: Asked & { readonly network: string }, choose: () => Prefix): SharedPool {
   const { network, subnet: given, family } = asked;
   const spec = knownNetwork(core, network);
   if (spec === undefined) {
@@ -42,11 +35,6 @@ export function sharedPool(
   if (given !== undefined && !samePrefix(given, subnet)) {
     const what = `it has ${text}, and --subnet ${formatPrefix(given)} is asked for`;
     throw refuse(network, what, `Give its own: ${join(network, `--subnet ${text}`)}`);
-  }
-  const use = given === undefined ? seen.find((taken) => overlaps(taken.subnet, subnet)) : undefined;
-  if (use !== undefined) {
-    const what = `its ${text} is in use on this host (${use.holder}), and dockerd takes such a pool only where it is named`;
-    throw refuse(network, what, `Name it: ${join(network, `--subnet ${text}`)}`);
   }
   return { network, scope: spec.scope ?? `${DATA_DIR}/${network}`, subnet, gateway: formatAddr(gateway) };
 }

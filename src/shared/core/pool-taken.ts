@@ -18,8 +18,13 @@ export function seenOn(host: Host, resolvers: readonly string[] = RESOLVERS): Ta
     ...resolvers.flatMap(nameserversOf),
     ...routes
       .flatMap(({ dst, gateway, dev }) => taken(dst, `route ${dst}${words('via', gateway)}${words('dev', dev)}`))
-      .filter(({ subnet }) => subnet.length > LONGEST_DEFAULT),
+      .filter(({ subnet }) => subnet.length > 0),
   ];
+}
+
+/** False for a route that is a default route in halves: everything would be taken. */
+export function isBoundary({ subnet }: Taken): boolean {
+  return subnet.length > LONGEST_DEFAULT;
 }
 
 /** What networks and pools on record have. */

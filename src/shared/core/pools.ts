@@ -1,20 +1,21 @@
 import { NetError } from '../errors/net-error.ts';
 import { choosePool, type PoolCandidate, type Taken } from '../ipam/choose-pool.ts';
 import type { Family } from '../model/addr.ts';
-import { formatPrefix, networkOf, type Prefix, parsePrefix } from '../model/prefix.ts';
+import { formatPrefix, networkOf, overlaps, type Prefix } from '../model/prefix.ts';
 import type { LocalStore, PoolRow } from '../store/store.ts';
 import type { Core } from './core.ts';
 import { dropPool } from './pool-expiry.ts';
 import { type Asked, type PoolRequest, readPoolRequest } from './pool-request.ts';
 import { knownPool, OWN_SCOPE, poolId } from './pool-rows.ts';
 import { type SharedPool, sharedPool } from './pool-shared.ts';
-import { distinct, recordedIn, seenOn } from './pool-taken.ts';
+import { distinct, isBoundary, recordedIn, seenOn } from './pool-taken.ts';
 
 export type { PoolCandidate } from '../ipam/choose-pool.ts';
 export { type AddressRequest, claimAddress, releaseAddress, requestAddress } from './pool-addresses.ts';
 export { expireRequests } from './pool-expiry.ts';
 export type { PoolRequest } from './pool-request.ts';
-export { OWN_SCOPE, poolGateway } from './pool-rows.ts';
+export { OWN_SCOPE, poolAnswer, poolGateway } from './pool-rows.ts';
+export { letGoPools, type PoolWanted, poolFor, usePools } from './pool-use.ts';
 
 /** Addresses to leave alone, and whose they are: `Docker network "a"`. */
 export interface Avoided {
@@ -35,7 +36,8 @@ const NAMED = 5;
 
 /**
  * A pool with an id of its own is on record, synced to disk: the one that is asked for, whoever has it besides, or one
- * that overlaps nothing on this host. `gateway` is set where it is another Network's pool that has one.
+ * that overlaps nothing on this host. `gateway` is set where it is a Network's pool that has one, `anyPool` where
+ * dockerd would not take the subnet.
  * Throws NetError `exhausted` where nothing is left to choose, naming who has it; `invalid-config` for what cannot be a
  * pool; `conflict` where the Network's pool cannot be had.
  */
@@ -47,10 +49,13 @@ export function requestPool(core: Core, request: PoolRequest, context: PoolConte
     () => {
       const { subnet, ...pool } = findPool(core, asked, seen, context);
       const text = formatPrefix(subnet);
+      // dockerd would ask again and again; it does not compare what it has named itself. IPv6 it compares with nothing.
+      const isRefused = asked.family === 4 && seen.some((taken) => overlaps(taken.subnet, subnet));
       const row: PoolRow = {
         id: poolId(text, pool.network),
         ...pool,
         subnet: text,
+        ...(isRefused ? { anyPool: true } : {}),
         ...(asked.range === undefined ? {} : { range: formatPrefix(asked.range) }),
         reserved: [],
         requestedAt: context.now,
@@ -78,47 +83,17 @@ export function isUsed({ store }: Core, pool: string): boolean {
   return knownPool(store, pool).usedBy !== undefined;
 }
 
-/**
- * Part of the transaction of a CreateNetwork: for each subnet one pool is the Docker network's, the one that it has
- * already or the one that was asked for last. Throws NetError `conflict` where there is none.
- */
-export function usePools(store: LocalStore, networkId: string, subnets: readonly string[]): PoolRow[] {
-  return subnets.map((text) => {
-    const subnet = parsePrefix(text);
-    const wanted = subnet === undefined ? text : formatPrefix(networkOf(subnet));
-    const rows = store.pools.list().filter((row) => row.subnet === wanted);
-    const own = rows.find(({ usedBy }) => usedBy === networkId);
-    if (own !== undefined) return own;
-    const free = rows.filter(({ usedBy }) => usedBy === undefined || store.dockerNetworks.get(usedBy) === undefined);
-    const [latest] = free.sort((a, b) => b.requestedAt - a.requestedAt);
-    if (latest === undefined) throw noPool(text);
-    const used = { ...latest, usedBy: networkId };
-    store.pools.put(used);
-    return used;
-  });
-}
-
-function noPool(subnet: string): NetError {
-  return new NetError({
-    kind: 'conflict',
-    op: 'CreateNetwork',
-    subject: `subnet ${subnet}`,
-    what: 'nobody has asked for it as a pool, or another network has that pool',
-    hint: 'Create the network again',
-  });
-}
-
 function findPool(core: Core, asked: Asked, seen: readonly Taken[], context: PoolContext): SharedPool {
   const { family, subnet, network } = asked;
   const choose = (): Prefix => chooseSubnet(core.store, family, seen, context);
-  if (network !== undefined) return sharedPool(core, { ...asked, network }, seen, choose);
+  if (network !== undefined) return sharedPool(core, { ...asked, network }, choose);
   return { scope: OWN_SCOPE, subnet: subnet ?? choose() };
 }
 
 function chooseSubnet(store: LocalStore, family: Family, seen: readonly Taken[], context: PoolContext): Prefix {
   const candidates = context.candidates.filter(({ base }) => base.addr.family === family);
   // What has a name comes first: a network's own route says less.
-  const taken = distinct([...context.avoid, ...recordedIn(store), ...seen]);
+  const taken = distinct([...context.avoid, ...recordedIn(store), ...seen.filter(isBoundary)]);
   const choice = choosePool(candidates, taken);
   if (choice.subnet !== undefined) return choice.subnet;
   throw nothingLeft(family, candidates, choice.holders);

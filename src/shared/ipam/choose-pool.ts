@@ -15,7 +15,9 @@ export interface Taken {
 }
 
 /** A subnet, or who holds all that there are, each once. */
-export type PoolChoice = { readonly subnet: Prefix } | { readonly subnet?: never; readonly holders: readonly string[] };
+export type PoolChoice =
+  | { readonly subnet: Prefix; readonly holders?: never }
+  | { readonly subnet?: never; readonly holders: readonly string[] };
 
 interface Span {
   readonly first: bigint;
