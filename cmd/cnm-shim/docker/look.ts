@@ -6,7 +6,7 @@ import type { Look, Records } from './differences.ts';
 
 /**
  * What dockerd tells now: its networks, and the endpoints of those that are `wanted`. Undefined where no dockerd listens.
- * Rejects with NetError where it does not answer as it should. The caller holds no lock.
+ * Rejects with NetError where it does not tell of its networks. The caller holds no lock.
  */
 export async function lookAtDocker(
   api: DockerApi,
@@ -17,8 +17,11 @@ export async function lookAtDocker(
   const networks = await api.networks(signal);
   if (networks === undefined) return undefined;
   const endpoints = new Map<string, readonly DockerEndpoint[] | 'unknown'>();
-  for (const network of networks.filter(wanted)) {
-    endpoints.set(network.id, (await api.endpoints(network.id, signal)) ?? 'unknown');
+  for (const { id } of networks.filter(wanted)) {
+    // One that cannot be looked at is left alone; the others are not.
+    const told = await api.endpoints(id, signal).catch(() => undefined);
+    signal.throwIfAborted();
+    endpoints.set(id, told ?? 'unknown');
   }
   return { at, networks, endpoints };
 }

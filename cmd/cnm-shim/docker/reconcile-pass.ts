@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Core } from '../../../src/shared/core/core.ts';
 import { attachmentKey } from '../../../src/shared/core/delete-endpoint.ts';
 import { withdrawEndpoint } from '../../../src/shared/core/offer-endpoint.ts';
-import { releasePool } from '../../../src/shared/core/pools.ts';
 import { asNetError, type NetError } from '../../../src/shared/errors/net-error.ts';
 import type { Logger } from '../../../src/shared/log/log.ts';
 import type { Attachment } from '../../../src/shared/model/attachment.ts';
@@ -82,7 +81,6 @@ export class Pass {
       return this.#restore(network, gateways);
     });
     await this.#adopt(look);
-    this.#releasePools(look);
     return {
       networks: networks.map(({ id }) => id),
       endpoints: endpoints.map(({ containerId }) => containerId),
@@ -148,17 +146,6 @@ export class Pass {
         if (row?.progress !== 'ready') return;
         store.endpoints.put({ ...row, dockerNetwork: found.id, addresses: found.endpoint.addresses, createdAt: at });
       });
-    }
-  }
-
-  /** Pools of networks that neither dockerd nor anybody here knows are free. */
-  #releasePools({ networks }: Look): void {
-    using core = this.#parts.open();
-    const { store } = core;
-    const listed = new Set(networks.map(({ id }) => id));
-    for (const { id, usedBy } of store.pools.list()) {
-      if (usedBy === undefined || listed.has(usedBy) || store.dockerNetworks.get(usedBy) !== undefined) continue;
-      releasePool(core, id);
     }
   }
 

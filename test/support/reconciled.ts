@@ -1,0 +1,40 @@
+import { makePhases } from '../../cmd/cni-plugin/phases.ts';
+import { DockerApi } from '../../cmd/cnm-shim/docker/api.ts';
+import { DockerService } from '../../cmd/cnm-shim/docker/docker-service.ts';
+import { Reconciler, type Timing } from '../../cmd/cnm-shim/docker/reconcile.ts';
+import type { Routes } from '../../cmd/cnm-shim/docker/routes.ts';
+import type { FakeHost } from '../../src/shared/host/fake-host.ts';
+import { MemoryDisk } from '../../src/shared/store/memory.ts';
+import { makeCore, type TestCore } from './core.ts';
+import type { RecordedDocker } from './docker-api.ts';
+
+/** The handlers on a host and a state in memory, and what keeps the state as a dockerd knows things. */
+export interface Reconciled {
+  readonly core: TestCore;
+  readonly routes: Routes;
+  /** Calls a method as dockerd would. */
+  call(method: string, body: object): Promise<object>;
+  reconciler(timing?: Partial<Timing>): Reconciler;
+}
+
+export function makeReconciled(host: FakeHost, docker: RecordedDocker, disk = new MemoryDisk()): Reconciled {
+  const core = makeCore(host, disk);
+  const { log } = core;
+  const open = (): TestCore & Disposable => ({ ...core, [Symbol.dispose]: () => {} });
+  const routes = new DockerService({ cores: { open }, log, candidates: [] }).routes();
+  return {
+    ...{ core, routes },
+    call: async (method, body) => {
+      const phases = makePhases(() => 0, 0);
+      const route = routes[method];
+      if (route === undefined) throw new Error(`there is no ${method}`);
+      return await route.handle(body, { method, phases, signal: new AbortController().signal });
+    },
+    reconciler: (timing) =>
+      new Reconciler({
+        ...{ open, routes, log },
+        api: new DockerApi({ socket: docker.socket }),
+        timing: { between: 1, settle: 1, ...timing },
+      }),
+  };
+}

@@ -1,0 +1,221 @@
+import { strict as assert } from 'node:assert';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DockerApi, dockerApiOf } from '../../cmd/cnm-shim/docker/api.ts';
+import { isProcessRunning } from '../../cmd/cnm-shim/docker/engine-process.ts';
+import { containerNames, networkNames } from '../../cmd/cnm-shim/docker/names.ts';
+import { refusedWith } from '../support/core.ts';
+import { answer, type RecordedDocker, recorded, recordedNetwork, startRecordedDocker } from '../support/docker-api.ts';
+import { makeTempDir } from '../support/temp.ts';
+
+describe('asking dockerd', () => {
+  let docker: RecordedDocker;
+  let api: DockerApi;
+
+  beforeEach(async () => {
+    docker = await startRecordedDocker();
+    api = new DockerApi({ socket: docker.socket });
+  });
+
+  afterEach(() => docker[Symbol.asyncDispose]());
+
+  const says = (path: string, status: number, body: string): void => {
+    docker.instead = (asked, response) => (asked === path ? answer(response, status, body) : undefined);
+  };
+
+  it('tells of its networks', async () => {
+    const networks = (await api.networks()) ?? assert.fail('nobody answers');
+    const { id, ...full } = networks.find(({ name }) => name === 'full') ?? assert.fail('no network full');
+    assert.match(id, /^[0-9a-f]{64}$/);
+    assert.deepEqual(full, {
+      ...{ name: 'full', driver: 'isthmus', scope: 'local' },
+      ...{ internal: false, enableIPv4: true, enableIPv6: true, configOnly: false },
+      options: { 'com.docker.network.driver.mtu': '1400' },
+      ...{ ipamDriver: 'default', ipamOptions: {} },
+      pools: [
+        {
+          ...{ subnet: '10.61.0.0/16', range: '10.61.5.0/24', gateway: '10.61.0.254' },
+          aux: { printer: '10.61.0.9' },
+        },
+        { subnet: 'fd61::/64', gateway: 'fd61::fe', aux: {} },
+      ],
+    });
+    const inner = networks.find(({ name }) => name === 'inner');
+    assert.deepEqual([inner?.internal, inner?.enableIPv6], [true, false]);
+    const own = networks.find(({ name }) => name === 'own');
+    assert.deepEqual([own?.ipamDriver, own?.ipamOptions], ['isthmus', { network: 'web' }]);
+    // Docker's own three have no pool, or no options: `null`.
+    assert.deepEqual(
+      networks.filter(({ driver }) => driver === 'null').map(({ pools }) => pools),
+      [[]],
+    );
+  });
+
+  it('tells of the endpoints of a network', async () => {
+    const { Id, Containers } = recordedNetwork('full');
+    const [endpoint] = Object.values(Containers);
+    assert.deepEqual(await api.endpoints(Id), [
+      { id: endpoint?.EndpointID, name: 'c2', addresses: ['10.61.5.0/16', 'fd61::1/64'] },
+    ]);
+    assert.deepEqual(await api.endpoints(recordedNetwork('inner').Id), []);
+  });
+
+  it('knows no endpoints of what it does not have, or does not tell of', async () => {
+    assert.equal(await api.endpoints('f'.repeat(64)), 'unknown');
+    const { Id, Containers: _, ...rest } = recordedNetwork('full');
+    for (const body of [rest, { ...rest, Containers: null }, { ...rest, Containers: { c: { Name: 'c' } } }]) {
+      says(`/networks/${Id}`, 200, JSON.stringify(body));
+      assert.equal(await api.endpoints(Id), 'unknown', JSON.stringify(body));
+    }
+  });
+
+  it('tells whether it has a network', async () => {
+    assert.equal(await api.has(recordedNetwork('full').Id), true);
+    assert.equal(await api.has('f'.repeat(64)), false);
+  });
+
+  it('tells whose endpoints they are, by the own names of containers', async () => {
+    const names = await containerNames(api);
+    const [id, endpoint] = Object.entries(recordedNetwork('full').Containers)[0] ?? assert.fail();
+    assert.deepEqual(names.get(String(endpoint.EndpointID)), { id, name: 'c2' });
+    assert.deepEqual([...names.values()].map(({ name }) => name).sort(), ['c1', 'c1', 'c2', 'c3']);
+    const linked = (recorded('containers') as object[]).map((one) => ({ ...one, Names: ['/other/alias', '/mine'] }));
+    says('/containers/json', 200, JSON.stringify(linked));
+    assert.deepEqual(new Set([...(await containerNames(api)).values()].map(({ name }) => name)), new Set(['mine']));
+  });
+
+  it('tells the names of networks', async () => {
+    const names = await networkNames(api);
+    assert.equal(names.get(recordedNetwork('plain').Id), 'plain');
+    assert.equal(names.size, (recorded('networks') as unknown[]).length);
+  });
+
+  it('is asked in the version that was recorded, or the nearest that the engine speaks', async () => {
+    const version = recorded('version') as object;
+    for (const [told, spoken] of [
+      [{}, 'v1.41'],
+      [{ ApiVersion: '1.52', MinAPIVersion: '1.44' }, 'v1.44'],
+      [{ ApiVersion: '1.52', MinAPIVersion: '1.24' }, 'v1.41'],
+      [{ ApiVersion: '1.30', MinAPIVersion: '1.12' }, 'v1.30'],
+      [{ ApiVersion: '2.3', MinAPIVersion: '2.1' }, 'v2.1'],
+    ] as const) {
+      docker.asked.length = 0;
+      says('/version', 200, JSON.stringify({ ...version, ...told }));
+      await new DockerApi({ socket: docker.socket }).networks();
+      assert.deepEqual(docker.asked, ['/version', `/${spoken}/networks`]);
+    }
+  });
+
+  it('is asked for its version once, and again after it has failed', async () => {
+    await api.networks();
+    await api.containers();
+    says('/networks', 500, '{"message":"no"}');
+    await assert.rejects(api.networks());
+    docker.instead = () => undefined;
+    await api.networks();
+    const plain = docker.asked.map((path) => path.replace(/^\/v[\d.]+/, ''));
+    assert.deepEqual(plain, ['/version', '/networks', '/containers/json', '/networks', '/version', '/networks']);
+  });
+
+  it('is nobody where there is no socket, or a dead one', async () => {
+    const nowhere = new DockerApi({ socket: `${docker.socket}.none` });
+    assert.equal(await nowhere.networks(), undefined);
+    assert.deepEqual(await containerNames(nowhere), new Map());
+    // The server takes the path that it made away with it.
+    const dead = `${docker.socket}.dead`;
+    renameSync(docker.socket, dead);
+    await docker.close();
+    const left = new DockerApi({ socket: dead });
+    assert.equal(await left.networks(), undefined);
+    assert.equal(await left.endpoints('f'.repeat(64)), undefined);
+    assert.equal(await left.has('f'.repeat(64)), undefined);
+  });
+
+  it('fails where it answers that it cannot, naming the question and its words', async () => {
+    says('/networks', 500, '{"message":"the store is broken"}');
+    await assert.rejects(
+      api.networks(),
+      refusedWith('io', /GET \/v1\.41\/networks: it answers 500: the store is broken/),
+    );
+    says('/networks', 503, 'not JSON');
+    await assert.rejects(api.networks(), refusedWith('io', /it answers 503: not JSON/));
+    says('/networks', 404, '{"message":"page not found"}');
+    await assert.rejects(api.networks(), refusedWith('io', /it answers 404: page not found/));
+    assert.deepEqual(await networkNames(api), new Map());
+  });
+
+  it('fails where the answer cannot be understood', async () => {
+    const cases: readonly (readonly [body: string, kind: 'io' | 'decode', text: RegExp])[] = [
+      ['[{"Id":"a"', 'io', /JSON/],
+      ['', 'io', /JSON/],
+      ['{}', 'decode', /no list/],
+      ['[]', 'decode', /no network/],
+      ['[{"Name":"a","Driver":"bridge"}]', 'decode', /no id/],
+      ['[null]', 'decode', /no id/],
+    ];
+    for (const [body, kind, text] of cases) {
+      says('/networks', 200, body);
+      await assert.rejects(api.networks(), refusedWith(kind, text), body);
+    }
+    says('/version', 200, '{}');
+    await assert.rejects(new DockerApi({ socket: docker.socket }).networks(), refusedWith('decode', /no version/));
+  });
+
+  it('is nobody else', async () => {
+    says('/version', 200, '{"Version":"4.3.1","ApiVersion":"1.41","Components":[{"Name":"Podman Engine"}]}');
+    await assert.rejects(api.networks(), refusedWith('decode', /no Docker engine: Podman Engine/));
+  });
+
+  it('is not waited for without end', async () => {
+    const slow = new DockerApi({ socket: docker.socket, timeout: 100 });
+    docker.instead = (path) => (path === '/networks' ? 'nothing is said' : undefined);
+    await assert.rejects(slow.networks(), refusedWith('io', /no answer within 0\.1 s/));
+    docker.instead = (path, response) => (path === '/networks' ? response.write('[') : undefined);
+    await assert.rejects(slow.networks(), refusedWith('io', /no answer within 0\.1 s/));
+  });
+
+  it('is not waited for when the question is taken back', async () => {
+    const taken = new AbortController();
+    docker.instead = (path) => (path === '/networks' ? setImmediate(() => taken.abort()) : undefined);
+    await assert.rejects(api.networks(taken.signal));
+  });
+
+  it('that has gone in the middle of an answer has given none', async () => {
+    docker.instead = (path, response) =>
+      path === '/networks' ? response.write('[', () => response.destroy()) : undefined;
+    await assert.rejects(api.networks(), refusedWith('io', /GET \/v1\.41\/networks/));
+  });
+});
+
+describe('which dockerd is asked', () => {
+  it('is the one of ISTHMUS_DOCKER_HOST, else that of the host', () => {
+    assert.equal(dockerApiOf({})?.socket, '/run/docker.sock');
+    assert.equal(dockerApiOf({ ISTHMUS_DOCKER_HOST: '' })?.socket, '/run/docker.sock');
+    assert.equal(dockerApiOf({ ISTHMUS_DOCKER_HOST: 'unix:///run/other.sock' })?.socket, '/run/other.sock');
+    assert.equal(dockerApiOf({ ISTHMUS_DOCKER_HOST: 'none' }), undefined);
+  });
+
+  for (const host of ['tcp://127.0.0.1:2375', 'unix://', 'unix://relative', '/run/docker.sock', 'None'])
+    it(`cannot be ${host}`, () => {
+      const named = (): unknown => dockerApiOf({ ISTHMUS_DOCKER_HOST: host });
+      assert.throws(named, refusedWith('bad-environment', /ISTHMUS_DOCKER_HOST=.*unix:\/\/\/run\/docker\.sock/));
+    });
+
+  it('is not started by being asked: its process has to live', async () => {
+    using dir = makeTempDir();
+    const process = (pid: string, comm: string): void => {
+      mkdirSync(join(dir.path, pid));
+      writeFileSync(join(dir.path, pid, 'comm'), `${comm}\n`);
+    };
+    process('7', 'containerd');
+    process('sys', 'dockerd');
+    // A process that ends while it is looked at.
+    mkdirSync(join(dir.path, '8'));
+    assert.equal(await isProcessRunning('dockerd', dir.path), false);
+    process('9', 'dockerd');
+    assert.equal(await isProcessRunning('dockerd', dir.path), true);
+    const unlikely = new DockerApi({ socket: '/nowhere', process: 'isth-none-such' });
+    assert.equal(await unlikely.isRunning(), false);
+    assert.equal(await new DockerApi({ socket: '/nowhere' }).isRunning(), true);
+  });
+});

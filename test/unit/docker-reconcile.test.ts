@@ -1,0 +1,429 @@
+import { strict as assert } from 'node:assert';
+import { rebuildOnce } from '../../src/shared/core/rebuild.ts';
+import type { FakeHost } from '../../src/shared/host/fake-host.ts';
+import { digest, hostIfName } from '../../src/shared/model/attachment.ts';
+import { formatPrefix } from '../../src/shared/model/prefix.ts';
+import type { EndpointRow } from '../../src/shared/store/store.ts';
+import { makeFakeHost } from '../support/core.ts';
+import {
+  answer,
+  PLUGIN_NETWORKS,
+  type RecordedDocker,
+  recordedNetwork,
+  startRecordedDocker,
+} from '../support/docker-api.ts';
+import { makeReconciled, type Reconciled } from '../support/reconciled.ts';
+
+const idOf = (name: string): string => recordedNetwork(name).Id;
+const IDS = PLUGIN_NETWORKS.map(idOf);
+const NOTHING = { networks: [], endpoints: [], restored: [], errors: [] };
+/** Everything is old enough to be removed. */
+const OLD = { grace: 0 };
+
+describe('records and dockerd', () => {
+  let docker: RecordedDocker;
+  let host: FakeHost;
+  let here: Reconciled;
+  let empty: string;
+
+  beforeEach(async () => {
+    docker = await startRecordedDocker();
+    host = makeFakeHost();
+    here = makeReconciled(host, docker);
+    empty = host.toString();
+  });
+
+  afterEach(() => docker[Symbol.asyncDispose]());
+
+  const known = (): string[] => here.core.store.dockerNetworks.list().map(({ id }) => id);
+  const endpoints = (): EndpointRow[] => here.core.store.endpoints.list();
+  const state = (): object => ({
+    host: host.toString(),
+    networks: here.core.store.networks.list(),
+    docker: here.core.store.dockerNetworks.list(),
+    endpoints: endpoints(),
+    pools: here.core.store.pools.list(),
+  });
+
+  /** All networks are on record, as after CreateNetwork. */
+  const createAll = async (): Promise<void> => {
+    const outcome = await here.reconciler().pass();
+    assert.deepEqual(outcome?.errors, []);
+    assert.deepEqual(known().sort(), IDS.toSorted());
+  };
+
+  /** The endpoint that the recorded network has, or one of another id. */
+  const createEndpoint = async (name: string, id?: string): Promise<string> => {
+    const [recorded] = Object.values(recordedNetwork(name).Containers);
+    const EndpointID = id ?? String(recorded?.EndpointID);
+    const Address = id === undefined ? String(recorded?.IPv4Address) : '10.202.0.77/24';
+    const Interface = { Address, AddressIPv6: '', MacAddress: '' };
+    await here.call('NetworkDriver.CreateEndpoint', { NetworkID: idOf(name), EndpointID, Interface, Options: {} });
+    return EndpointID;
+  };
+
+  const linkOf = ({ attachment }: EndpointRow): string => hostIfName(attachment);
+  const hasLink = (name: string): boolean => host.observe(host.own, { links: 'all' }).links.has(name);
+
+  describe('when the records were lost', () => {
+    it('networks of the plugin are made again, and those of others are not', async () => {
+      const outcome = await here.reconciler().pass();
+      assert.deepEqual(outcome, { ...NOTHING, restored: outcome?.restored });
+      assert.deepEqual([...(outcome?.restored ?? [])].sort(), IDS.toSorted());
+      assert.deepEqual(known().sort(), IDS.toSorted());
+      assert.deepEqual(
+        here.core.store.networks
+          .list()
+          .map(({ name }) => name)
+          .sort(),
+        [...IDS.filter((id) => id !== idOf('own')).map((id) => `docker-${id.slice(0, 12)}`), 'web'].sort(),
+      );
+    });
+
+    it('they have the gateways that Docker gave them', async () => {
+      await createAll();
+      const { store } = here.core;
+      const gateways = (name: string): (string | undefined)[] => {
+        const row = store.dockerNetworks.get(idOf(name));
+        return [row?.gateway4, row?.gateway6];
+      };
+      assert.deepEqual(gateways('plain'), ['10.202.0.1', undefined]);
+      assert.deepEqual(gateways('full'), ['10.61.0.254', 'fd61::fe']);
+      // Docker does not tell; this is what it said in CreateNetwork.
+      assert.deepEqual(gateways('range'), ['10.62.5.0', undefined]);
+      assert.deepEqual(gateways('own'), ['10.192.0.2', undefined]);
+      assert.deepEqual(gateways('inner'), [undefined, undefined]);
+      assert.match(host.toString(), /ip addr add 10\.63\.0\.1\/24 brd \+ dev br-/);
+      assert.equal(store.dockerNetworks.get(idOf('inner'))?.internal, true);
+      assert.match(store.dockerNetworks.get(idOf('full'))?.request ?? '', /"printer":"10\.61\.0\.9\/16"/);
+      assert.match(host.toString(), new RegExp(`ip link add name br-${idOf('full').slice(0, 12)} .*mtu 1400`));
+    });
+
+    it('a gateway that its containers tell of is theirs', async () => {
+      docker.instead = (path, response) => {
+        if (path !== '/containers/json') return undefined;
+        const on = { NetworkID: idOf('range'), EndpointID: 'e', Gateway: '10.62.9.9', IPv6Gateway: '' };
+        return answer(response, 200, JSON.stringify([{ Id: 'c', NetworkSettings: { Networks: { range: on } } }]));
+      };
+      await createAll();
+      assert.equal(here.core.store.dockerNetworks.get(idOf('range'))?.gateway4, '10.62.9.9');
+      assert.equal(here.core.store.dockerNetworks.get(idOf('plain'))?.gateway4, '10.202.0.1');
+    });
+
+    it('the pool of one has the id that dockerd goes on with', async () => {
+      await createAll();
+      const [pool] = here.core.store.pools.list();
+      assert.deepEqual([pool?.usedBy, pool?.gateway, pool?.subnet], [idOf('own'), '10.192.0.2', '10.192.0.0/22']);
+      const PoolID = `${pool?.id.split('#')[0]}#before`;
+      const given = await here.call('IpamDriver.RequestAddress', { PoolID, Address: '10.192.0.9', Options: null });
+      assert.deepEqual(given, { Address: '10.192.0.9/22', Data: {} });
+    });
+
+    it('there is nothing to do the second time', async () => {
+      await createAll();
+      const before = state();
+      docker.asked.length = 0;
+      assert.deepEqual(await here.reconciler().pass(), NOTHING);
+      assert.deepEqual(state(), before);
+      // Nobody is asked for endpoints where none are on record.
+      assert.deepEqual(docker.asked, ['/version', '/v1.41/networks']);
+    });
+
+    it('one that cannot be made is reported and the others are made; what it took is given back', async () => {
+      const elsewhere = { NetworkID: 'a'.repeat(64), Options: {}, IPv6Data: [] };
+      const data = { AddressSpace: 'LocalDefault', Pool: '10.192.1.0/24', Gateway: '10.192.1.1/24' };
+      await here.call('NetworkDriver.CreateNetwork', { ...elsewhere, IPv4Data: [data] });
+      const outcome = await here.reconciler().pass();
+      assert.deepEqual([...(outcome?.restored ?? [])].sort(), IDS.filter((id) => id !== idOf('own')).sort());
+      assert.match(outcome?.errors[0]?.message ?? '', /10\.192\./);
+      assert.deepEqual(here.core.store.pools.list(), []);
+      assert.equal(here.core.taken.size, 0);
+    });
+
+    it('a network that Docker deletes meanwhile is not left', async () => {
+      docker.instead = (path) => {
+        // Between the second look and its end.
+        if (path === '/containers/json') docker.forgotten.add(idOf('plain'));
+        return undefined;
+      };
+      const outcome = await here.reconciler().pass();
+      assert.equal(outcome?.restored.length, IDS.length - 1);
+      assert.equal(here.core.store.dockerNetworks.get(idOf('plain')), undefined);
+      assert.equal(hasLink(`br-${idOf('plain').slice(0, 12)}`), false);
+    });
+
+    it('endpoints that the kernel tells of belong to their networks again', async () => {
+      await createAll();
+      await createEndpoint('plain');
+      const [before] = endpoints();
+      here = makeReconciled(host, docker);
+      rebuildOnce(here.core);
+      assert.equal(endpoints()[0]?.dockerNetwork, undefined);
+      const outcome = await here.reconciler(OLD).pass();
+      assert.deepEqual([outcome?.endpoints, outcome?.errors], [[], []]);
+      const [after] = endpoints();
+      assert.deepEqual([after?.dockerNetwork, after?.addresses], [before?.dockerNetwork, before?.addresses]);
+      assert.equal(typeof after?.createdAt, 'number');
+    });
+  });
+
+  describe('when dockerd has forgotten', () => {
+    beforeEach(createAll);
+
+    it('a network, it goes with its endpoints, pools and bridge', async () => {
+      for (const name of ['plain', 'own']) await createEndpoint(name);
+      const links = endpoints().map(linkOf);
+      for (const name of ['plain', 'own']) docker.forgotten.add(idOf(name));
+      const outcome = await here.reconciler(OLD).pass();
+      assert.deepEqual([...(outcome?.networks ?? [])].sort(), [idOf('plain'), idOf('own')].sort());
+      assert.deepEqual(outcome?.errors, []);
+      assert.deepEqual(known().sort(), IDS.filter((id) => ![idOf('plain'), idOf('own')].includes(id)).sort());
+      assert.deepEqual([endpoints(), here.core.store.pools.list()], [[], []]);
+      for (const link of [...links, 'br-web', `br-${idOf('plain').slice(0, 12)}`])
+        assert.equal(hasLink(link), false, link);
+    });
+
+    it('all of them, nothing is left', async () => {
+      for (const id of IDS) docker.forgotten.add(id);
+      await here.reconciler(OLD).pass();
+      assert.deepEqual([known(), here.core.store.networks.list(), host.toString()], [[], [], empty]);
+    });
+
+    it('an endpoint, it goes alone, with its address and interface', async () => {
+      const kept = await createEndpoint('plain');
+      const gone = await createEndpoint('own');
+      docker.forgotten.add(gone);
+      const outcome = await here.reconciler(OLD).pass();
+      assert.deepEqual(outcome, { ...NOTHING, endpoints: [gone] });
+      assert.deepEqual(
+        endpoints().map(({ attachment }) => attachment.containerId),
+        [kept],
+      );
+      assert.ok(hasLink(linkOf(endpoints()[0] ?? assert.fail())));
+      const left = here.core.store.leases.list('/var/lib/cni/networks/web').map(({ owner }) => owner.containerId);
+      assert.ok(!left.includes(gone), left.join());
+      assert.equal(known().length, IDS.length);
+    });
+
+    it('something young, it stays until it is old enough', async () => {
+      const id = await createEndpoint('plain', digest('new'));
+      docker.forgotten.add(idOf('inner'));
+      const before = state();
+      const outcome = await here.reconciler().pass();
+      const times = [here.core.store.dockerNetworks.get(idOf('inner'))?.createdAt, endpoints()[0]?.createdAt];
+      const again = Math.min(...times.map((time) => time ?? assert.fail())) + 60_000;
+      assert.deepEqual([outcome, state()], [{ ...NOTHING, again }, before]);
+      const later = await here.reconciler(OLD).pass();
+      assert.deepEqual([later?.networks, later?.endpoints], [[idOf('inner')], [id]]);
+    });
+
+    it('a young endpoint whose interface is gone, that goes at once', async () => {
+      const id = await createEndpoint('plain', digest('new'));
+      const ns = { host: host.own };
+      host.apply([{ op: 'link.delete', ns: 'host', name: linkOf(endpoints()[0] ?? assert.fail()), kind: 'veth' }], ns);
+      assert.deepEqual(await here.reconciler().pass(), { ...NOTHING, endpoints: [id] });
+    });
+
+    it('something for a moment only, it stays', async () => {
+      const id = await createEndpoint('plain');
+      for (const one of [id, idOf('inner')]) docker.forgotten.add(one);
+      let looks = 0;
+      docker.instead = (path) => {
+        if (path === '/networks' && ++looks === 2) docker.forgotten.clear();
+        return undefined;
+      };
+      const before = state();
+      assert.deepEqual(await here.reconciler(OLD).pass(), NOTHING);
+      assert.deepEqual([looks, state()], [2, before]);
+    });
+
+    it('something at the second look only, it stays for the next pass', async () => {
+      docker.forgotten.add(idOf('inner'));
+      let looks = 0;
+      docker.instead = (path) => {
+        if (path === '/networks' && ++looks === 2) docker.forgotten.add(idOf('plain'));
+        return undefined;
+      };
+      assert.deepEqual(await here.reconciler(OLD).pass(), { ...NOTHING, networks: [idOf('inner')] });
+      assert.deepEqual(await here.reconciler(OLD).pass(), { ...NOTHING, networks: [idOf('plain')] });
+    });
+
+    it('something made at a time to come, it stays until it has been seen for long enough', async () => {
+      const { dockerNetworks } = here.core.store;
+      const row = dockerNetworks.get(idOf('inner')) ?? assert.fail();
+      dockerNetworks.put({ ...row, createdAt: Date.now() + 86_400_000 });
+      docker.forgotten.add(row.id);
+      const reconciler = here.reconciler({ grace: 30 });
+      const { again = 0, ...rest } = (await reconciler.pass()) ?? assert.fail();
+      assert.deepEqual(rest, NOTHING);
+      while (Date.now() < again) await new Promise((resolve) => setTimeout(resolve, 5));
+      assert.deepEqual((await reconciler.pass())?.networks, [row.id]);
+    });
+  });
+
+  describe('nothing is removed', () => {
+    let before: object;
+
+    beforeEach(async () => {
+      await createAll();
+      await createEndpoint('plain', digest('forgotten'));
+      for (const id of IDS) docker.forgotten.add(id);
+      before = state();
+    });
+
+    const inVain = async (): Promise<void> => {
+      await assert.rejects(async () => assert.equal(await here.reconciler(OLD).pass(), 'an error'), {
+        name: 'NetError',
+      });
+      assert.deepEqual(state(), before);
+    };
+
+    for (const [what, status, body] of [
+      ['an error', 500, '{"message":"no"}'],
+      ['a page', 404, 'page not found'],
+      ['half a list', 200, '[{"Id":'],
+      ['no network at all', 200, '[]'],
+      ['an object', 200, '{}'],
+    ] as const)
+      it(`when dockerd answers ${what}`, async () => {
+        docker.instead = (path, response) => (path === '/networks' ? answer(response, status, body) : undefined);
+        await inVain();
+      });
+
+    it('when the second look fails', async () => {
+      let looks = 0;
+      docker.instead = (path, response) =>
+        path === '/networks' && ++looks > 1 ? answer(response, 500, '{}') : undefined;
+      await inVain();
+    });
+
+    it('when nobody listens', async () => {
+      await docker.close();
+      assert.equal(await here.reconciler(OLD).pass(), undefined);
+      assert.deepEqual(state(), before);
+    });
+
+    it('of a network whose endpoints are not told', async () => {
+      docker.forgotten.clear();
+      docker.instead = (path, response) =>
+        path === `/networks/${idOf('plain')}` ? answer(response, 500, '{"message":"no"}') : undefined;
+      assert.deepEqual(await here.reconciler(OLD).pass(), NOTHING);
+      assert.deepEqual(state(), before);
+    });
+
+    it('of an endpoint that may be on any network, while one does not tell', async () => {
+      docker.forgotten.clear();
+      const [row] = endpoints();
+      const { dockerNetwork: _, ...rebuilt } = row ?? assert.fail();
+      here.core.store.endpoints.put(rebuilt);
+      before = state();
+      docker.instead = (path, response) =>
+        path === `/networks/${idOf('inner')}` ? answer(response, 500, '{"message":"no"}') : undefined;
+      assert.deepEqual(await here.reconciler(OLD).pass(), NOTHING);
+      assert.deepEqual(state(), before);
+      docker.instead = () => undefined;
+      assert.deepEqual((await here.reconciler(OLD).pass())?.endpoints, [digest('forgotten')]);
+    });
+  });
+
+  it("subnets of all of Docker's networks are to be stayed away from", async () => {
+    const reconciler = here.reconciler();
+    assert.deepEqual(reconciler.avoid, []);
+    await reconciler.pass();
+    const avoided = reconciler.avoid.map(({ subnet, holder }) => `${formatPrefix(subnet)} ${holder}`);
+    assert.ok(avoided.includes('10.201.0.0/24 Docker network "bridge"'), avoided.join());
+    assert.ok(avoided.includes('fd61::/64 Docker network "full"'), avoided.join());
+    assert.ok(
+      avoided.some((text) => text.endsWith('Docker network "builtin"')),
+      avoided.join(),
+    );
+  });
+
+  describe('passes', () => {
+    const until = async (what: string, condition: () => boolean): Promise<void> => {
+      const end = Date.now() + 10_000;
+      while (!condition()) {
+        assert.ok(Date.now() < end, what);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    };
+    const looks = (): number => docker.asked.filter((path) => path.endsWith('/networks')).length;
+
+    it('begin at the start, come again when dockerd has come up, and end', async () => {
+      const reconciler = here.reconciler(OLD);
+      reconciler.start();
+      await until('restored', () => known().length === IDS.length);
+      docker.forgotten.add(idOf('inner'));
+      reconciler.activated();
+      await until('removed', () => known().length === IDS.length - 1);
+      await reconciler.stop();
+      docker.forgotten.add(idOf('plain'));
+      reconciler.activated();
+      reconciler.changed();
+      const asked = looks();
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      assert.deepEqual([known().length, looks()], [IDS.length - 1, asked]);
+    });
+
+    it('come again when one has failed, and say so', async () => {
+      let fails = 2;
+      docker.instead = (path, response) =>
+        path === '/networks' && fails-- > 0 ? answer(response, 500, '{"message":"not yet"}') : undefined;
+      const reconciler = here.reconciler({ retry: 1 });
+      reconciler.start();
+      await until('restored', () => known().length === IDS.length);
+      await reconciler.stop();
+      const said = here.core.logged.filter((line) => line.startsWith('docker.unanswered'));
+      assert.equal(said.length, 2);
+      assert.match(said[0] ?? '', /it answers 500: not yet/);
+    });
+
+    it('come again when something is old enough', async () => {
+      await createAll();
+      docker.forgotten.add(idOf('inner'));
+      const reconciler = here.reconciler({ grace: 300 });
+      reconciler.start();
+      await until('removed', () => known().length === IDS.length - 1);
+      await reconciler.stop();
+    });
+
+    it('that are called for in one that is under way come after it', async () => {
+      await createAll();
+      const reconciler = here.reconciler(OLD);
+      let first = true;
+      docker.instead = (path) => {
+        if (path !== '/networks' || !first) return undefined;
+        first = false;
+        reconciler.activated();
+        // It has been read for this answer already.
+        setTimeout(() => docker.forgotten.add(idOf('inner')), 0);
+        return undefined;
+      };
+      reconciler.start();
+      await until('removed', () => known().length === IDS.length - 1);
+      await reconciler.stop();
+    });
+
+    it('do not wait for a dockerd that hangs when the daemon ends', async () => {
+      let hangs = false;
+      docker.instead = (path) => {
+        if (path !== '/networks') return undefined;
+        hangs = true;
+        return 'nothing is said';
+      };
+      const reconciler = here.reconciler();
+      reconciler.start();
+      await until('asked', () => hangs);
+      await reconciler.stop();
+    });
+
+    it('tell of new networks after each change', async () => {
+      const reconciler = here.reconciler();
+      reconciler.changed();
+      reconciler.changed();
+      await until('known', () => reconciler.avoid.length > 0);
+      assert.equal(looks(), 1);
+      await reconciler.stop();
+    });
+  });
+});
