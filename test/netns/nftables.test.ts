@@ -159,7 +159,7 @@ describe('the table of nftables', () => {
     const closed = [{ kind: 'policy', device: 'br-a', policy: 'closed' }] as const;
     site.firewaller.add(closed);
     assert.deepEqual(site.firewaller.missing(closed), []);
-    assert.match(site.table(), /"br-a" : goto published/);
+    assert.match(site.table(), /"br-a" : goto closed/);
   });
 
   it('forgets what leads to an address, and nothing else', () => {

@@ -27,24 +27,26 @@ function rules(
 
 /** `masquerade 10.81.0.0/24`: the kind, and what tells entries of it apart. */
 function words(entries: readonly FirewallEntry[]): string[] {
-  return entries.map((entry) => {
-    switch (entry.kind) {
-      case 'masquerade':
-        return [entry.kind, entry.subnet, entry.to].filter(Boolean).join(' ');
-      case 'hairpin':
-        return `${entry.kind} ${entry.subnet}`;
-      case 'policy':
-        return `${entry.kind} ${entry.policy}`;
-      case 'exposure':
-        return `${entry.kind} ${entry.family} ${entry.what}`;
-      case 'port':
-        return `${entry.kind} ${entry.protocol} ${entry.hostPort} ${entry.address} ${entry.port}`;
-      case 'direct':
-        return `${entry.kind} ${entry.device} ${entry.protocol} ${entry.address} ${entry.port}`;
-      case 'admit':
-        return entry.kind;
-    }
-  });
+  return entries.map((entry) => [entry.kind, ...detailsOf(entry)].join(' '));
+}
+
+function detailsOf(entry: FirewallEntry): readonly (string | number)[] {
+  switch (entry.kind) {
+    case 'masquerade':
+      return [entry.subnet, ...(entry.to === undefined ? [] : [entry.to])];
+    case 'hairpin':
+      return [entry.subnet];
+    case 'policy':
+      return [entry.policy];
+    case 'exposure':
+      return [entry.family, entry.what];
+    case 'port':
+      return [entry.protocol, entry.hostPort, entry.address, entry.port];
+    case 'direct':
+      return [entry.device, entry.protocol, entry.address, entry.port];
+    case 'admit':
+      return [];
+  }
 }
 
 describe('entries of a network', () => {

@@ -3,7 +3,8 @@ import type { Family } from '../model/addr.ts';
 import { NFPROTO_IPV4, NFPROTO_IPV6 } from '../netlink/constants.ts';
 import { deleteUnused } from '../netlink/nft-change.ts';
 import { type ChainId, openNetfilter, readChains } from '../netlink/nft-rules.ts';
-import { baseLines, CHAINS, TABLES } from './iptables-rules.ts';
+import { CHAINS, TABLES } from './iptables-lines.ts';
+import { baseLines } from './iptables-rules.ts';
 import type { Absent } from './iptables-script.ts';
 import type { Variant } from './iptables-tools.ts';
 

@@ -1,7 +1,8 @@
 import { NetError } from '../errors/net-error.ts';
 import type { Family } from '../model/addr.ts';
 import type { FirewallEntry } from '../model/firewall.ts';
-import { familyOf, portNote } from './iptables-rules.ts';
+import { familyOf } from './iptables-lines.ts';
+import { portNote } from './iptables-ports.ts';
 import { entryId, type State } from './iptables-state.ts';
 import { toolError, type Variant } from './iptables-tools.ts';
 

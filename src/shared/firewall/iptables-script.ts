@@ -1,5 +1,5 @@
 import type { Family } from '../model/addr.ts';
-import { CHAINS, TABLES, type Table } from './iptables-rules.ts';
+import { CHAINS, TABLES, type Table } from './iptables-lines.ts';
 import {
   baseGroup,
   deletionText,

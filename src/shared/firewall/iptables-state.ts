@@ -2,7 +2,8 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import type { Family } from '../model/addr.ts';
 import { entryKey, type FirewallEntry } from '../model/firewall.ts';
-import { baseLines, CHAINS, type Line, TABLES, type Table } from './iptables-rules.ts';
+import { CHAINS, type Line, TABLES, type Table } from './iptables-lines.ts';
+import { baseLines } from './iptables-rules.ts';
 
 /** A rule of ours as `iptables-save` prints it. */
 export interface SavedLine {

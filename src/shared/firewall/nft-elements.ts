@@ -1,5 +1,6 @@
 import { PROTOCOL_NUMBERS } from '../host/conntrack.ts';
-import type { Element, Field, Verdict } from '../host/firewall-elements.ts';
+import type { Element, Verdict } from '../host/firewall-elements.ts';
+import type { Field } from '../host/firewall-fields.ts';
 import { type Addr, addrToBytes, BITS, parseAddr } from '../model/addr.ts';
 import { firstOf, lastOf, parsePrefix } from '../model/prefix.ts';
 import {

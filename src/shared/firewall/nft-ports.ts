@@ -1,5 +1,6 @@
 import { PROTOCOL_NUMBERS } from '../host/conntrack.ts';
-import type { Element, Field, PortChain } from '../host/firewall-elements.ts';
+import type { Element, PortChain } from '../host/firewall-elements.ts';
+import type { Field } from '../host/firewall-fields.ts';
 import { addrFromBytes, formatAddr } from '../model/addr.ts';
 import type { Protocol } from '../model/firewall.ts';
 import { NFTNL_UDATA_RULE_COMMENT } from '../netlink/constants.ts';

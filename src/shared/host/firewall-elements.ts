@@ -1,5 +1,5 @@
 import { NetError } from '../errors/net-error.ts';
-import { type Family, parseAddr } from '../model/addr.ts';
+import { parseAddr } from '../model/addr.ts';
 import { digest } from '../model/attachment.ts';
 import {
   type DirectEntry,
@@ -9,19 +9,11 @@ import {
   type IngressPolicy,
   type PortEntry,
 } from '../model/firewall.ts';
-import { contains, type Prefix, parsePrefix } from '../model/prefix.ts';
+import { contains } from '../model/prefix.ts';
+import { addrOf, deviceOf, type Field, familyOf, portOf, subnetOf, wrong } from './firewall-fields.ts';
 
 /** The table that holds all entries of the nftables firewall. */
 export const FIREWALL_TABLE = 'inet isthmus';
-
-/** One field of an element's key, or of a map's address and port. */
-export type Field =
-  | { readonly type: 'addr'; readonly value: string }
-  /** Without host bits, in a set with intervals. */
-  | { readonly type: 'prefix'; readonly value: string }
-  | { readonly type: 'ifname'; readonly value: string }
-  | { readonly type: 'proto'; readonly value: 'tcp' | 'udp' | 'sctp' }
-  | { readonly type: 'port'; readonly value: number };
 
 export type Verdict =
   | { readonly verdict: 'accept' | 'drop' | 'return' }
@@ -219,34 +211,6 @@ export function keyOf({ set, key }: Element): string {
   return `${set} ${key.map(({ value }) => value).join(' ')}`;
 }
 
-function subnetOf(kind: string, word: string, text: string): { prefix: Prefix; family: Family; field: Field } {
-  const prefix = parsePrefix(text);
-  if (prefix === undefined) throw wrong(`${kind} ${word}`, text, 'a prefix like 10.88.0.0/16');
-  return { prefix, family: prefix.addr.family, field: { type: 'prefix', value: text } };
-}
-
-/** Names that the kernel takes and that need no quoting in nft's syntax beyond the quotes. */
-function deviceOf({ kind, device }: { readonly kind: string; readonly device: string }): Field {
-  if (!/^[^\s"/:*\\\0]{1,15}$/.test(device)) throw wrong(`${kind} device`, device, 'the name of an interface');
-  return { type: 'ifname', value: device };
-}
-
-function addrOf(word: string, text: string, family: Family): Field {
-  if (familyOf(word, text) !== family) throw wrong(word, text, `an IPv${family} address`);
-  return { type: 'addr', value: text };
-}
-
-function familyOf(word: string, text: string): Family {
-  const addr = parseAddr(text);
-  if (addr === undefined) throw wrong(word, text, 'an IP address');
-  return addr.family;
-}
-
-function portOf(word: string, value: number): Field {
-  if (!Number.isInteger(value) || value < 1 || value > 65535) throw wrong(word, String(value), 'a port, 1 to 65535');
-  return { type: 'port', value };
-}
-
 function twice({ hostIp = '*', hostPort, protocol, address }: PortEntry): NetError {
   return new NetError({
     kind: 'conflict',
@@ -254,14 +218,5 @@ function twice({ hostIp = '*', hostPort, protocol, address }: PortEntry): NetErr
     subject: `host port ${hostIp} ${protocol} ${hostPort}`,
     what: `it is to lead to ${address} and elsewhere, or there in two ways`,
     hint: 'Publish each host port once',
-  });
-}
-
-function wrong(word: string, value: string, rule: string): NetError {
-  return new NetError({
-    kind: 'invalid-config',
-    op: 'firewall',
-    subject: word,
-    what: `${JSON.stringify(value)} is not ${rule}`,
   });
 }

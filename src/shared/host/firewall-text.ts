@@ -1,5 +1,6 @@
 import type { FirewallEntry } from '../model/firewall.ts';
-import { type Element, FIREWALL_TABLE, type Field, footprint, type Verdict } from './firewall-elements.ts';
+import { type Element, FIREWALL_TABLE, footprint, type Verdict } from './firewall-elements.ts';
+import type { Field } from './firewall-fields.ts';
 
 /** The elements as lines of an nft script, one a set in the order in which sets first come. */
 export function elementLines(verb: 'add' | 'delete', elements: readonly Element[]): string[] {

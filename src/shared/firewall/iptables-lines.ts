@@ -1,0 +1,35 @@
+import type { Family } from '../model/addr.ts';
+
+export type Table = 'raw' | 'mangle' | 'nat';
+
+export const TABLES: readonly Table[] = ['raw', 'mangle', 'nat'];
+
+/** One rule, in iptables' words. Where it came from stands between its matches and its target, as a comment. */
+export interface Line {
+  readonly table: Table;
+  readonly chain: string;
+  /** First in its chain; else last. */
+  readonly head?: boolean;
+  readonly matches: readonly string[];
+  readonly target: readonly string[];
+  /** For people, and for telling whether a port leads elsewhere: `tcp *:8080 10.88.0.2:80`. */
+  readonly note?: string;
+}
+
+/** Chains of ours, by their table. */
+export const CHAINS: Readonly<Record<Table, readonly string[]>> = {
+  raw: ['ISTHMUS-GUARD'],
+  mangle: ['ISTHMUS-FORWARD', 'ISTHMUS-APART', 'ISTHMUS-CLOSED'],
+  nat: ['ISTHMUS-DNAT', 'ISTHMUS-ANSWERS', 'ISTHMUS-MASQ'],
+};
+
+export const LOOPBACK = '127.0.0.0/8';
+
+export function familyOf(text: string): Family {
+  return text.includes(':') ? 6 : 4;
+}
+
+/** As iptables writes an address with its port. */
+export function socketText(address: string, port: number): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}

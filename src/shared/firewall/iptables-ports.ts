@@ -1,0 +1,100 @@
+import { NetError } from '../errors/net-error.ts';
+import { type Family, parseAddr } from '../model/addr.ts';
+import type { PortEntry } from '../model/firewall.ts';
+import { familyOf, type Line, LOOPBACK, socketText } from './iptables-lines.ts';
+
+/** The rules of a published port. `subnet` is what the pod's answers would reach without this host. */
+export function portLines(entry: PortEntry, family: Family, subnet: string): Line[] {
+  const { protocol, hostPort, address, port, mark } = entry;
+  const hostIp = hostAddress(entry);
+  const addressed = hostIp === undefined ? [] : ['-d', hostIp];
+  const asked = ['-p', protocol, '-m', protocol, '--dport', String(hostPort), ...wordsOf(entry)];
+  const head = hostIp !== undefined;
+  const dnat = (source: readonly string[], target: readonly string[]): Line => {
+    const matches = [...source, ...addressed, ...asked];
+    return { table: 'nat', chain: 'ISTHMUS-DNAT', matches, target, note: portNote(entry), ...(head ? { head } : {}) };
+  };
+  const sources = entry.masqAll ? [[]] : [subnet, ...(family === 4 ? [LOOPBACK] : [])].map(connectionFrom);
+  const marks =
+    mark === undefined || !(entry.snat || entry.masqAll) ? [] : sources.map((s) => dnat(s, markTarget(mark)));
+  const lines = [...marks, dnat([], ['-j', 'DNAT', '--to-destination', socketText(address, port)])];
+  // A port of one address goes before a port of every address, and its own rules keep their order.
+  return [...(head ? lines.reverse() : lines), ...answerLines(entry)];
+}
+
+/** As `-s` says it, which may come once in a rule only: conditions may have it. */
+function connectionFrom(source: string): string[] {
+  return ['-m', 'conntrack', '--ctorigsrc', source];
+}
+
+/** Exceptions to what the hairpin entries do with connections to this port. */
+function answerLines(entry: PortEntry): Line[] {
+  const { protocol, hostPort, address, port, mark } = entry;
+  const hostIp = hostAddress(entry);
+  const original = ['--ctorigdstport', String(hostPort), ...(hostIp === undefined ? [] : ['--ctorigdst', hostIp])];
+  const matches = [
+    '-d',
+    address,
+    '-p',
+    protocol,
+    '-m',
+    protocol,
+    '--dport',
+    String(port),
+    '-m',
+    'conntrack',
+    ...original,
+  ];
+  const line = (more: readonly string[], target: string): Line => {
+    return {
+      table: 'nat',
+      chain: 'ISTHMUS-ANSWERS',
+      head: true,
+      matches: [...matches, ...more],
+      target: ['-j', target],
+    };
+  };
+  const all = entry.snat || entry.masqAll;
+  // Each goes first: the exception, then what comes before it.
+  if (mark !== undefined && all)
+    return 'bit' in mark
+      ? [line([], 'RETURN'), line(['-m', 'mark', '--mark', maskText(mark.bit)], 'MASQUERADE')]
+      : [line([], 'RETURN')];
+  if (entry.masqAll) return [line([], 'MASQUERADE')];
+  return all ? [] : [line([], 'RETURN')];
+}
+
+/** `tcp *:8080 10.88.0.2:80`: what is asked for, and where it leads. */
+export function portNote(entry: PortEntry): string {
+  const { protocol, hostPort, address, port } = entry;
+  return `${protocol} ${socketText(hostAddress(entry) ?? '*', hostPort)} ${socketText(address, port)}`;
+}
+
+/** 0.0.0.0 and [::] are every address. */
+function hostAddress({ hostIp }: PortEntry): string | undefined {
+  return hostIp === undefined || parseAddr(hostIp)?.value === 0n ? undefined : hostIp;
+}
+
+function markTarget(mark: NonNullable<PortEntry['mark']>): string[] {
+  return 'bit' in mark ? ['-j', 'MARK', '--set-xmark', maskText(mark.bit)] : ['-j', mark.chain];
+}
+
+function maskText(bit: number): string {
+  const value = `0x${(2 ** bit).toString(16)}`;
+  return `${value}/${value}`;
+}
+
+/** Conditions are matches: what says where a rule is or what it does is none. */
+const NO_MATCH =
+  /^(-[jgtADIRCNXFPELSZcw]|--(jump|goto|table|append|delete|insert|replace|check|set-counters|wait)(=.*)?)$/;
+
+/** The words of the conditions: each by itself, as the reference has them, or a match with its values in one text. */
+function wordsOf({ conditions, address }: PortEntry): readonly string[] {
+  const words = conditions.flatMap((text) => (/^[-!]/.test(text) ? text.split(/ +/).filter(Boolean) : [text]));
+  const bad = words.find((word) => NO_MATCH.test(word) || /[\0\r\n]/.test(word));
+  if (bad === undefined) return words;
+  const what = `${JSON.stringify(bad)} is no match of iptables`;
+  const hint = 'Give matches only: ["-s", "192.0.2.0/24"]';
+  const subject = `key conditionsV${familyOf(address)}`;
+  throw new NetError({ kind: 'invalid-config', op: 'firewall.add', subject, what, hint });
+}
