@@ -3,21 +3,25 @@ import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import manifest from '../../package.json' with { type: 'json' };
 import { CATALOG } from '../../src/shared/errors/catalog.ts';
-import { asNetError, NetError } from '../../src/shared/errors/net-error.ts';
+import { asNetError } from '../../src/shared/errors/net-error.ts';
 import type { Logger } from '../../src/shared/log/log.ts';
 import { releaseExecutable } from '../../src/shared/netlink/memory.ts';
 import { CniServer } from './cni/server.ts';
 import { CniService } from './cni/service.ts';
+import { type DockerOptions, openDocker } from './docker-side.ts';
 import { LineSink } from './line-sink.ts';
+import { listen } from './listen.ts';
 import { droppedLine, type LogOptions, openLogger } from './logger.ts';
-import { claimRunDir, clearSocket, guardSocket } from './run-dir.ts';
-import { nameOfListener, type ServiceManager, takeListeners, takeServiceManager } from './systemd.ts';
+import { claimRunDir } from './run-dir.ts';
+import { type ServiceManager, takeListeners, takeServiceManager } from './systemd.ts';
 import { makeTrimmer } from './trimmer.ts';
 
 export interface DaemonOptions {
   readonly runDir: string;
   readonly stateDir: string;
   readonly log: LogOptions;
+  /** Absent: there is no socket for Docker. */
+  readonly docker?: DockerOptions;
 }
 
 /** Calls that are under way at the end have so long. */
@@ -25,9 +29,11 @@ const DRAIN_MS = 30_000;
 /** So long the end waits for a reader of the log. */
 const FLUSH_MS = 1000;
 const STDERR = 2;
+const NOT_SERVED =
+  'systemd listens for Docker, but --docker-socket is none: calls would hang. Disable isthmus-docker.socket';
 
 /** The daemon, from its start to its end. Resolves with the exit code; what went wrong is in the log. */
-export async function runDaemon({ runDir, stateDir, log: logOptions }: DaemonOptions): Promise<number> {
+export async function runDaemon({ log: logOptions, ...options }: DaemonOptions): Promise<number> {
   const sink = new LineSink(STDERR, droppedLine(logOptions.format));
   process.on('exit', () => sink.flush(FLUSH_MS));
   const log = await openLogger(logOptions, sink);
@@ -37,7 +43,7 @@ export async function runDaemon({ runDir, stateDir, log: logOptions }: DaemonOpt
       process.exit(1);
     });
   try {
-    await serve({ runDir, stateDir, log });
+    await serve({ ...options, log });
     return 0;
   } catch (thrown) {
     const error = asNetError(thrown, 'serve');
@@ -46,14 +52,12 @@ export async function runDaemon({ runDir, stateDir, log: logOptions }: DaemonOpt
   }
 }
 
-interface Parts {
-  readonly runDir: string;
-  readonly stateDir: string;
+interface Parts extends Omit<DaemonOptions, 'log'> {
   readonly log: Logger;
 }
 
 /** Resolves when a signal has ended the daemon and the calls under way have been answered. */
-async function serve({ runDir, stateDir, log }: Parts): Promise<void> {
+async function serve({ runDir, stateDir, docker: dockerOptions, log }: Parts): Promise<void> {
   // Its code and its work would take 8 MB and more, for calls that go a tenth faster.
   setFlagsFromString('--no-turbofan');
   await startThreads();
@@ -70,15 +74,21 @@ async function serve({ runDir, stateDir, log }: Parts): Promise<void> {
   const { errors, ...repaired } = await service.start();
   for (const error of errors) log.warn('repair.failed', { error: error.message });
 
-  const server = new CniServer(service, log, makeTrimmer().called);
-  const socket = await listen(server, join(run.path, 'cni.sock'), listeners.get('cni'));
-  const status = `Serving CNI calls on ${socket}`;
+  const { called } = makeTrimmer();
+  const parts = { env: process.env, cores: service.resident, log, called };
+  const dockerFd = listeners.get('docker');
+  const docker = dockerOptions && (await openDocker(dockerOptions, dockerFd, parts));
+  if (docker === undefined && dockerFd !== undefined) log.warn('docker.socket', { error: NOT_SERVED });
+  const server = new CniServer(service, log, called);
+  const { name: socket } = await listen(server, { path: join(run.path, 'cni.sock'), fd: listeners.get('cni') });
+  const status = `Serving CNI calls on ${socket}${docker === undefined ? '' : `, and Docker on ${docker.socket}`}`;
   process.on('SIGHUP', () => reload(service, manager, log, status));
   releaseExecutable();
   manager.ready(status);
   log.info('daemon.start', {
     version: manifest.version,
     cni: socket,
+    docker: docker?.socket,
     stateDir,
     ...repaired,
     ms: Math.round(performance.now()),
@@ -87,7 +97,7 @@ async function serve({ runDir, stateDir, log }: Parts): Promise<void> {
   const signal = await stop;
   manager.stopping('Finishing the calls under way');
   const since = performance.now();
-  await server.drain(DRAIN_MS);
+  await Promise.all([server.drain(DRAIN_MS), docker?.drain(DRAIN_MS)]);
   log.info('daemon.stop', { signal, ms: Math.round(performance.now() - since) });
 }
 
@@ -110,25 +120,6 @@ function onStopSignal(): Promise<NodeJS.Signals> {
         resolve(signal);
       });
   });
-}
-
-/** Launchers can connect: to the socket at `path`, or to the one that systemd has opened. Returns which it is. */
-async function listen(server: CniServer, path: string, fd: number | undefined): Promise<string> {
-  if (fd !== undefined) {
-    await server.listen({ fd });
-    return nameOfListener(fd);
-  }
-  await clearSocket(path);
-  try {
-    await server.listen({ path });
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    const what = 'nothing can listen there';
-    throw new NetError({ kind: 'io', op: 'serve', subject: `socket ${path}`, what, reason, cause });
-  }
-  const socket = guardSocket(path);
-  process.on('exit', socket.remove);
-  return path;
 }
 
 function reload(service: CniService, manager: ServiceManager, log: Logger, status: string): void {

@@ -8,12 +8,16 @@ import { addPorts } from './cli/ports.ts';
 import { addServe } from './cli/serve.ts';
 import { addVersion } from './cli/version.ts';
 
+const SETTINGS = [
+  ...['ISTHMUS_LOG', 'ISTHMUS_RUN_DIR', 'ISTHMUS_STATE_DIR'],
+  ...['ISTHMUS_DOCKER_SOCKET', 'ISTHMUS_DOCKER_NAME', 'ISTHMUS_ADDRESS_POOLS'],
+];
 /** Wrong usage. */
 const USAGE = 2;
 
 /** One verb. Returns the exit code. */
 async function main(): Promise<number> {
-  unsetEmpty(['ISTHMUS_LOG', 'ISTHMUS_RUN_DIR', 'ISTHMUS_STATE_DIR']);
+  unsetEmpty(SETTINGS);
   const program = new Command('isthmus')
     .description('One container-networking core for Kubernetes, podman and Docker.')
     .version(manifest.version, '--version', 'print the version')

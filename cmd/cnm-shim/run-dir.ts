@@ -1,11 +1,12 @@
-import { chmodSync, closeSync, constants, lstatSync, openSync, rmSync } from 'node:fs';
+import { chmodSync, closeSync, constants, lstatSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import { lockRange } from '../../src/shared/netlink/sys.ts';
 import { type DirPurpose, ensurePrivateDir } from '../../src/shared/store/state-dir.ts';
 
 const PURPOSE: DirPurpose = { kind: 'io', op: 'run-dir', hint: '--run-dir or ISTHMUS_RUN_DIR names another one' };
+const OTHER_RUN_DIR = '--run-dir another directory';
 const LOCK = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
 
 /** A directory for sockets, of which this process is the only daemon. Disposed of: another one may be it. */
@@ -23,7 +24,7 @@ export function claimRunDir(path: string): RunDir {
   const fd = openLock(join(path, 'lock'));
   if (!lockRange(fd, 0n, true)) {
     closeSync(fd);
-    throw taken(path, 'another daemon serves here');
+    throw taken(path, 'another daemon serves here', OTHER_RUN_DIR);
   }
   let held = true;
   return {
@@ -36,17 +37,31 @@ export function claimRunDir(path: string): RunDir {
 }
 
 /**
- * Nothing is at the path any more: a socket that a dead daemon left is gone.
+ * The directory of a socket is there: one that everybody may look into where it had to be made, as Docker makes its own.
+ * Throws NetError `io`; `hint` tells how to choose another one.
+ */
+export function ensureSocketDir(path: string, hint: string): void {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const what = 'its directory cannot be made';
+    throw new NetError({ kind: 'io', op: 'serve', subject: `socket ${path}`, what, reason, hint, cause });
+  }
+}
+
+/**
+ * Nothing is at the path any more: a socket that a dead daemon left is gone. `instead` says what to give to have another.
  * Throws NetError `busy` where somebody listens on it, `exists` where it is something else than a socket.
  */
-export async function clearSocket(path: string): Promise<void> {
+export async function clearSocket(path: string, instead = OTHER_RUN_DIR): Promise<void> {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return;
   if (!found.isSocket()) {
     const hint = 'Move it away';
     throw new NetError({ kind: 'exists', op: 'listen', subject: `path ${path}`, what: 'is not a socket', hint });
   }
-  if (await isAnswered(path)) throw taken(path, 'somebody listens on it already');
+  if (await isAnswered(path)) throw taken(path, 'somebody listens on it already', instead);
   rmSync(path, { force: true });
 }
 
@@ -92,7 +107,7 @@ function openLock(path: string): number {
   }
 }
 
-function taken(path: string, what: string): NetError {
-  const hint = 'Stop it (systemctl stop isthmus.socket isthmus.service), or give --run-dir another directory';
+function taken(path: string, what: string, instead: string): NetError {
+  const hint = `Stop it (systemctl stop isthmus.socket isthmus.service), or give ${instead}`;
   return new NetError({ kind: 'busy', op: 'serve', subject: path, what, hint });
 }

@@ -5,6 +5,7 @@ import { makeSystemdHost, type SystemdHost, systemdMissing, UNITS } from '../sup
 import { type Attempt, waitFor } from '../support/test-host.ts';
 
 const SERVICE = 'isthmus.service';
+const DOCKER = '/run/docker/plugins/isthmus.sock';
 
 /** linux/capability.h */
 const CAPABILITIES: Readonly<Record<string, number>> = {
@@ -79,13 +80,20 @@ describe('units under a systemd of their own', function () {
   it('are enabled together, for boot and for sockets', () => {
     host.run('systemctl', 'enable', SERVICE);
     assert.match(host.run('ls', '/etc/systemd/system/multi-user.target.wants'), /^isthmus\.service$/m);
-    assert.match(host.run('ls', '/etc/systemd/system/sockets.target.wants'), /^isthmus\.socket$/m);
+    assert.match(
+      host.run('ls', '/etc/systemd/system/sockets.target.wants'),
+      /^isthmus-docker\.socket\nisthmus\.socket$/m,
+    );
   });
 
   it('run the daemon with its status, private directories and no more capabilities than they name', () => {
-    assert.equal(host.property(SERVICE, 'StatusText'), 'Serving CNI calls on /run/isthmus/cni.sock');
-    const modes = host.run('stat', '-c', '%a %U', '/run/isthmus', '/var/lib/isthmus', '/run/isthmus/cni.sock');
-    assert.equal(modes, '700 root\n700 root\n600 root\n');
+    assert.equal(
+      host.property(SERVICE, 'StatusText'),
+      `Serving CNI calls on /run/isthmus/cni.sock, and Docker on ${DOCKER}`,
+    );
+    const paths = ['/run/isthmus', '/var/lib/isthmus', '/run/isthmus/cni.sock', '/run/docker/plugins', DOCKER];
+    const modes = host.run('stat', '-c', '%a %U', ...paths);
+    assert.equal(modes, '700 root\n700 root\n600 root\n755 root\n600 root\n');
     const status = host.run('cat', `/proc/${host.daemon()}/status`);
     const [, names = ''] = /^CapabilityBoundingSet=(.*)$/m.exec(readFileSync(join(UNITS, SERVICE), 'utf8')) ?? [];
     const named = names.split(' ').reduce((mask, name) => mask | (1n << BigInt(CAPABILITIES[name] ?? 63)), 0n);
@@ -215,6 +223,27 @@ touch /run/isth/go`;
     await waitFor('there is a daemon again', () => host.property(SERVICE, 'ActiveState') === 'active');
   });
 
+  it('let dockerd ask, whose calls wait while the daemon is replaced or not there at all', async () => {
+    const activate = (): void => {
+      const script = `const request = require('node:http').request({ socketPath: '${DOCKER}', method: 'POST', path: '/Plugin.Activate' });
+        request.on('response', (response) => response.pipe(process.stdout)).end()`;
+      const { stdout, stderr } = host.attempt([process.execPath, '-e', script]);
+      assert.equal(stdout, '{"Implements":["NetworkDriver","IpamDriver"]}', stderr);
+    };
+    const before = host.daemon();
+    activate();
+    host.run('systemctl', 'restart', '--no-block', SERVICE);
+    await waitFor('there is another', () => {
+      activate();
+      return isReplaced(before);
+    });
+    host.run('systemctl', 'stop', SERVICE);
+    assert.equal(host.run('stat', '-c', '%a', DOCKER), '600\n');
+    activate();
+    await waitFor('there is a daemon again', () => host.property(SERVICE, 'ActiveState') === 'active');
+    assert.equal(host.run('ls', '/run/docker/plugins'), 'isthmus.sock\n');
+  });
+
   it('replace a daemon that is alive no more than in name', async () => {
     host.override(SERVICE, '[Service]\nWatchdogSec=1\nTimeoutAbortSec=1\nLimitCORE=0');
     host.run('systemctl', 'restart', SERVICE);
@@ -235,6 +264,7 @@ touch /run/isth/go`;
       },
       60_000,
     );
+    assert.notEqual(host.attempt(['ls', DOCKER]).code, 0, 'nobody is there for dockerd, but a socket is');
     ok(call('ADD', RICH));
     ok(call('DEL', RICH));
     assert.deepEqual(served(id), []);

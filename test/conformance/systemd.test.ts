@@ -44,29 +44,29 @@ describe('systemd units', () => {
       this.skip();
     });
 
-    it('by systemd-socket-activate: the first call starts the daemon, whose end leaves the socket', async () => {
+    it('by systemd-socket-activate: the first call starts the daemon, whose end leaves the sockets', async () => {
       using ns = makeNetns('s');
       using directory = makeTempDir();
-      const path = join(directory.path, 'cni.sock');
+      const [path, docker] = [join(directory.path, 'cni.sock'), join(directory.path, 'plugin.sock')];
       const options = ['serve', '--run-dir', join(directory.path, 'run'), '--state-dir', join(directory.path, 'state')];
-      const activate = ['systemd-socket-activate', '--fdname=cni', '-l', path, DAEMON, ...options];
+      const activate = ['systemd-socket-activate', '--fdname=cni:docker', '-l', path, '-l', docker, DAEMON, ...options];
       const child = spawn('nsenter', [`--net=${ns.path}`, ...activate], { stdio: ['ignore', 'ignore', 'pipe'] });
       let log = '';
       child.stderr.setEncoding('utf8').on('data', (text: string) => {
         log += text;
       });
       try {
-        await waitFor('the socket is there', () => existsSync(path));
+        await waitFor('the sockets are there', () => existsSync(path) && existsSync(docker));
         assert.doesNotMatch(log, /daemon\.start/);
         assert.equal(await answerOf(path), DECLINE);
         await waitFor('the daemon logs', () =>
-          log.includes(`event=daemon.start version=${manifest.version} cni=${path} `),
+          log.includes(`event=daemon.start version=${manifest.version} cni=${path} docker=${docker} `),
         );
         assert.equal(await answerOf(path), DECLINE);
         assert.deepEqual(readdirSync(join(directory.path, 'run')), ['lock']);
         child.kill('SIGTERM');
         assert.deepEqual(await once(child, 'exit'), [0, null]);
-        assert.ok(lstatSync(path).isSocket());
+        for (const left of [path, docker]) assert.ok(lstatSync(left).isSocket());
       } finally {
         kill(child);
       }

@@ -44,7 +44,10 @@ describe('what the daemon tells systemd', () => {
       assert.equal(await daemon.end, 0);
       assert.deepEqual(kinds(), ['STATUS', 'READY', 'RELOADING', 'READY', 'STOPPING']);
       const [, ready, reloading] = socket.messages;
-      assert.equal(ready, `READY=1\nSTATUS=Serving CNI calls on ${site.socket}`);
+      assert.equal(
+        ready,
+        `READY=1\nSTATUS=Serving CNI calls on ${site.socket}, and Docker on ${site.runDir}/docker.sock`,
+      );
       const [, usec] = /^RELOADING=1\nMONOTONIC_USEC=(\d+)$/.exec(reloading ?? '') ?? [];
       const now = process.hrtime.bigint() / 1000n;
       assert.ok(BigInt(usec ?? 0) <= now && BigInt(usec ?? 0) > now - 60_000_000n, `${usec} is not near ${now}`);

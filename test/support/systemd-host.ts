@@ -10,6 +10,7 @@ const LOG = '/run/isth/isthmus.log';
 /** No journal runs here, and nothing of what units usually wait for at boot. */
 const DROP_INS: Readonly<Record<string, string>> = {
   'isthmus.socket.d/test.conf': '[Unit]\nDefaultDependencies=no\n',
+  'isthmus-docker.socket.d/test.conf': '[Unit]\nDefaultDependencies=no\n',
   'isthmus.service.d/test.conf': `[Unit]\nDefaultDependencies=no\n[Service]\nStandardError=append:${LOG}\n`,
 };
 

@@ -1,13 +1,26 @@
+import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { PoolCandidate } from '../../../src/shared/core/pools.ts';
 import type { LogLevel } from '../../../src/shared/log/log.ts';
+import type { DockerOptions } from '../docker-side.ts';
 import type { LogFormat } from '../logger.ts';
+import { parseAddressPools } from './address-pool.ts';
 
 interface ServeOptions {
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
   readonly runDir: string;
   readonly stateDir: string;
+  /** A path, or `none`. */
+  readonly dockerSocket?: string;
+  readonly dockerName: string;
+  readonly addressPool?: readonly PoolCandidate[];
 }
+
+const RUN_DIR = '/run/isthmus';
+/** Where dockerd looks for a plugin named isthmus. */
+const DOCKER_SOCKET = '/run/docker/plugins/isthmus.sock';
+const NO_SOCKET = 'none';
 
 const LEVELS: readonly LogLevel[] = ['error', 'warn', 'info', 'debug'];
 const FORMATS: readonly LogFormat[] = ['logfmt', 'json'];
@@ -17,6 +30,9 @@ Examples:
   isthmus serve                               as the systemd unit runs it
   isthmus serve --log-format json             one JSON object a line, for a log collector
   isthmus serve --log-level debug             also why a call was left to the stand-alone plugin
+  isthmus serve --docker-socket none          no Docker, CNI only
+  isthmus serve --address-pool base=10.99.0.0/16,size=24 --address-pool base=fd00:99::/48,size=64
+                                              what "docker network create" without --subnet takes subnets of
   isthmus serve --run-dir /tmp/a --state-dir /tmp/b
                                               beside another daemon; launchers find it by ISTHMUS_RUN_DIR=/tmp/a
 
@@ -30,7 +46,7 @@ export function addServe(program: Command): void {
   program
     .command('serve')
     .summary('run the daemon')
-    .description('Runs the daemon: answers the CNI calls that launchers hand over. Logs to stderr.')
+    .description('Runs the daemon: answers the CNI calls that launchers hand over, and dockerd. Logs to stderr.')
     .addOption(
       new Option('--log-level <level>', 'the least important events to log')
         .choices(LEVELS)
@@ -40,7 +56,7 @@ export function addServe(program: Command): void {
     .addOption(new Option('--log-format <format>', 'how a line looks').choices(FORMATS).default('logfmt'))
     .addOption(
       new Option('--run-dir <dir>', 'directory of the socket cni.sock')
-        .default('/run/isthmus')
+        .default(RUN_DIR)
         .env('ISTHMUS_RUN_DIR')
         .argParser(absolutePath),
     )
@@ -50,11 +66,39 @@ export function addServe(program: Command): void {
         .env('ISTHMUS_STATE_DIR')
         .argParser(absolutePath),
     )
+    .addOption(
+      new Option(
+        '--docker-socket <path>',
+        `socket for dockerd, or "${NO_SOCKET}" (default: "${DOCKER_SOCKET}", or docker.sock in another run directory)`,
+      )
+        .env('ISTHMUS_DOCKER_SOCKET')
+        .argParser((path) => (path === NO_SOCKET ? path : absolutePath(path))),
+    )
+    .addOption(
+      new Option('--docker-name <name>', 'name of the plugin in Docker').default('isthmus').env('ISTHMUS_DOCKER_NAME'),
+    )
+    .addOption(
+      new Option('--address-pool <pool>', 'where subnets of Docker networks are taken from; may be given several times')
+        .env('ISTHMUS_ADDRESS_POOLS')
+        .argParser(parseAddressPools),
+    )
     .addHelpText('after', EXAMPLES)
-    .action(async ({ logLevel, logFormat, runDir, stateDir }: ServeOptions) => {
+    .action(async ({ logLevel, logFormat, addressPool, ...options }: ServeOptions) => {
       const { runDaemon } = await import('../daemon.ts');
-      process.exitCode = await runDaemon({ runDir, stateDir, log: { level: logLevel, format: logFormat } });
+      const log = { level: logLevel, format: logFormat };
+      const docker = dockerOptions(options, addressPool);
+      process.exitCode = await runDaemon({ ...options, log, ...(docker === undefined ? {} : { docker }) });
     });
+}
+
+/** Undefined where Docker is switched off. */
+function dockerOptions(
+  { runDir, dockerSocket, dockerName }: Pick<ServeOptions, 'runDir' | 'dockerSocket' | 'dockerName'>,
+  addressPools: readonly PoolCandidate[] | undefined,
+): DockerOptions | undefined {
+  if (dockerSocket === NO_SOCKET) return undefined;
+  const socket = dockerSocket ?? (runDir === RUN_DIR ? DOCKER_SOCKET : join(runDir, 'docker.sock'));
+  return { socket, name: dockerName, ...(addressPools === undefined ? {} : { addressPools }) };
 }
 
 function absolutePath(path: string): string {
