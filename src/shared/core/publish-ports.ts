@@ -61,7 +61,7 @@ export async function publishPorts(
   const { mappings, gone, fresh } = change;
   if (isNothing(change, before)) return [...mappings];
   try {
-    await ensureChainedRules(core, attachment.network, device, { ...rules, mappings }, addressing);
+    await ensureChainedRules(core, attachment.network, device, forPorts(rules, mappings), addressing);
     core.mark?.('network');
     const ops = [
       ...planPorts(rules.backend, gone).undo,
@@ -141,13 +141,21 @@ function changeOf(
   now: readonly PublishedEntry[],
   mappings: readonly PortMapping[],
 ): Change {
-  const [oldKeys, newKeys] = [old, now].map((entries) => new Set(entries.map(entryKey)));
+  const [there, wanted] = [old, now].map((entries) => new Map(entries.map((entry) => [keyOf(entry), entry])));
   return {
     mappings,
-    whole: planPorts(backend, now),
-    gone: old.filter((entry) => !newKeys?.has(entryKey(entry))),
-    fresh: now.filter((entry) => !oldKeys?.has(entryKey(entry))),
+    // The undo tells what is published; the same once more as Ops would double a record that may be long.
+    whole: { ops: [], undo: planPorts(backend, now).undo },
+    gone: [...(there ?? [])].flatMap(([key, entry]) => (wanted?.has(key) ? [] : [entry])),
+    fresh: [...(wanted ?? [])].flatMap(([key, entry]) => (there?.has(key) ? [] : [entry])),
   };
+}
+
+/** As entryKey, for one kind: a hundred ports are compared in every call. */
+function keyOf(entry: PublishedEntry): string {
+  if (entry.kind !== 'port') return entryKey(entry);
+  const { protocol, hostIp, hostPort, address, port, snat, masqAll, conditions, mark } = entry;
+  return JSON.stringify([protocol, hostIp, hostPort, address, port, snat, masqAll, conditions, mark]);
 }
 
 function rowOf({ host, owner }: Core, attachment: Attachment, plan: Plan): EndpointRow {
@@ -192,6 +200,11 @@ async function restore(
 function reclaim({ store }: Core, attachment: Attachment, claims: readonly PortClaim[]): void {
   store.ports.release(attachment);
   for (const claim of claims) store.ports.take(claim);
+}
+
+/** What the network needs because of published ports; the rest came with the endpoint. */
+function forPorts({ backend, options: { masquerade, ...options } }: Rules, mappings: readonly PortMapping[]): Rules {
+  return { backend, options: { ...options, policy: 'open' }, mappings, admit: false };
 }
 
 /** A container may come back to itself by an address of the host. */
