@@ -109,6 +109,9 @@ function describeNetworks(running: () => TestHost): void {
         site.docker('restart', '-t', '0', 'three');
         assert.match(three(), shown);
         site.assertPings('one', '10.204.3.3');
+        site.run('four');
+        site.docker('network', 'connect', '--ip', '10.204.3.4', 'first', 'four');
+        assert.match(site.exec('four', 'ip', 'addr', 'show', 'dev', 'eth1'), /inet 10\.204\.3\.4\/16 /);
         const again = site.tryDocker('run', '-d', '--network', 'first', '--ip', '10.204.3.3', IMAGE);
         assert.match(again.stderr, /10\.204\.3\.3|already in use/);
         assert.notEqual(again.code, 0);

@@ -187,6 +187,26 @@ function describePorts(running: () => TestHost): void {
       await assertTraffic([[outside, at(host[4], 8080), 'refused']]);
     });
 
+    it("move from Docker's own bridge when the container leaves it, and back", async () => {
+      site.create('first', ...OURS);
+      site.run('one', '-p', '8080:80');
+      site.run('two', '--network', 'first');
+      site.docker('network', 'connect', 'first', 'one');
+      const two = await site.agentIn('two');
+      await site.agentIn('one', 80);
+      const works = (): Promise<void> =>
+        assertTraffic([
+          [outside, at(host[4], 8080), 'one'],
+          [two, at(host[4], 8080), 'one'],
+          [two, at(site.addressOf('one', 'first'), 80), 'one'],
+        ]);
+      await works();
+      site.docker('network', 'disconnect', 'bridge', 'one');
+      await works();
+      site.docker('network', 'connect', 'bridge', 'one');
+      await works();
+    });
+
     it('host_binding_ipv4: the address of ports that name none', async () => {
       site.create('first', ...OURS, '-o', 'com.docker.network.bridge.host_binding_ipv4=127.0.0.1');
       site.run('one', '--network', 'first', '-p', '8080:80', '-p', `${host[4]}:8081:80`);

@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert';
-import { ADDRESS_MANAGERS, type DockerSite, DRIVER, useDockerSite } from '../support/docker-site.ts';
+import { ADDRESS_MANAGERS, type DockerSite, DRIVER, OURS, useDockerSite } from '../support/docker-site.ts';
 import { useTestHost } from '../support/e2e.ts';
 import { IMAGE } from '../support/image.ts';
 import type { TestHost } from '../support/test-host.ts';
@@ -101,7 +101,7 @@ function describeContainers(running: () => TestHost): void {
     }
 
     it('take the network with them only when docker is told so', () => {
-      site.create('first');
+      site.create('first', ...OURS);
       site.run('one', '--network', 'first');
       const refused = site.tryDocker('network', 'rm', 'first');
       assert.match(refused.stderr, /active endpoints/);
@@ -109,13 +109,33 @@ function describeContainers(running: () => TestHost): void {
       site.docker('rm', '-f', 'one');
       site.docker('network', 'rm', 'first');
       site.assertClean('a network that came and went');
-      site.create('first');
+      site.create('first', ...OURS);
       site.run('one', '--network', 'first');
       site.assertPings('one', 'one');
     });
 
-    it('start by and by and all at once, each with an address of its own', async () => {
-      site.create('first', ...(ADDRESS_MANAGERS.ours ?? []), '--subnet', '10.204.0.0/28');
+    it('start on several networks at once', () => {
+      for (const name of ['first', 'second']) site.create(name, ...OURS);
+      site.docker('create', '--name', 'one', '--network', 'first', IMAGE);
+      site.docker('network', 'connect', 'second', 'one');
+      for (const name of ['first', 'second']) site.run(`on-${name}`, '--network', name);
+      site.docker('start', 'one');
+      for (const name of ['first', 'second']) site.assertPings('one', `on-${name}`);
+      site.docker('restart', '-t', '0', 'one');
+      for (const name of ['first', 'second']) site.assertPings(`on-${name}`, 'one');
+    });
+
+    it('that cannot start leave nothing', () => {
+      site.create('first', ...OURS);
+      const failed = site.tryDocker('run', '--name', 'one', '--network', 'first', '-p', '8080:80', IMAGE, '/nowhere');
+      assert.notEqual(failed.code, 0);
+      assert.deepEqual(site.inspectNetwork('first').Containers, {});
+      site.docker('network', 'rm', 'first');
+      site.assertClean('a container that did not start');
+    });
+
+    it('start all at once, each with an address of its own', async () => {
+      site.create('first', ...OURS, '--subnet', '10.204.0.0/28');
       const names = Array.from({ length: 6 }, (_, i) => `c${i}`);
       // In the background of one shell, so that dockerd has them all at the same time.
       const run = (name: string): string => `docker run -d --name ${name} --network first ${IMAGE} >/dev/null &`;
