@@ -1,8 +1,25 @@
 import { strict as assert } from 'node:assert';
 import type { Core } from '../../src/shared/core/core.ts';
-import { type PoolCandidate, type PoolContext, type PoolRequest, requestPool } from '../../src/shared/core/pools.ts';
-import { type Prefix, parsePrefix } from '../../src/shared/model/prefix.ts';
-import type { PoolRow } from '../../src/shared/store/store.ts';
+import { poolSource } from '../../src/shared/core/pool-source.ts';
+import {
+  type AddressRequest,
+  claimAddress,
+  type PoolCandidate,
+  type PoolContext,
+  type PoolRequest,
+  requestAddress,
+  requestPool,
+} from '../../src/shared/core/pools.ts';
+import { FakeHost } from '../../src/shared/host/fake-host.ts';
+import type { RangeSet } from '../../src/shared/ipam/ranges.ts';
+import { formatAddr } from '../../src/shared/model/addr.ts';
+import type { Attachment } from '../../src/shared/model/attachment.ts';
+import { formatPrefix, type Prefix, parsePrefix } from '../../src/shared/model/prefix.ts';
+import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
+import type { LocalStore, PoolRow } from '../../src/shared/store/store.ts';
+import { makeCore, scopeOf } from '../support/core.ts';
+import { makeTempDir } from '../support/temp.ts';
+import { addr } from './store-behaviour.ts';
 
 export function prefixOf(text: string): Prefix {
   const prefix = parsePrefix(text);
@@ -26,4 +43,95 @@ export function poolsOn(core: Core): {
     ask: (request = {}, context = {}) =>
       requestPool(core, { v6: false, ...request }, { candidates: CANDIDATES, avoid: [], now: 1, ...context }),
   };
+}
+
+/** An endpoint of Docker's. */
+export function dockerEndpoint(containerId: string): Attachment {
+  return { camp: 'cnm', network: 'docker-1', containerId, ifName: 'peer' };
+}
+
+export function podOf(containerId: string): Attachment {
+  return { camp: 'cni', network: 'web', containerId, ifName: 'eth0' };
+}
+
+/** A core, and short words for what dockerd and CNI ask of it. Addresses are texts. */
+export class PoolLab {
+  readonly core: Core;
+
+  constructor(core: Core) {
+    this.core = core;
+  }
+
+  get store(): LocalStore {
+    return this.core.store;
+  }
+
+  pool(request: Partial<PoolRequest> = {}): PoolRow {
+    return poolsOn(this.core).ask({ subnet: '10.9.1.0/24', ...request });
+  }
+
+  /** A pool of the Network `web`. */
+  shared(request: Partial<PoolRequest> = {}): PoolRow {
+    return poolsOn(this.core).ask({ network: 'web', ...request });
+  }
+
+  /** RequestAddress; with the length of the subnet. */
+  ask({ id }: Pick<PoolRow, 'id'>, use: AddressRequest['use'] = 'endpoint', address?: string, now = 1): string {
+    const given = address === undefined ? {} : { address };
+    return formatPrefix(requestAddress(this.core, { pool: id, use, now, ...given }));
+  }
+
+  /** What CreateEndpoint does. */
+  claim({ scope }: PoolRow, address: string, id: string): void {
+    this.store.transaction(() => claimAddress(this.store, scope, addr(address), dockerEndpoint(id)));
+  }
+
+  /** An ADD on the Network `web`. */
+  pod(id: string, sets: readonly RangeSet[], requested: readonly string[] = []): string {
+    const spec = { scope: scopeOf(), sets, requested: requested.map(addr), routes: [], dns: {} };
+    const source = poolSource(spec, podOf(id), this.core.host.identity);
+    const { addresses } = this.store.transaction(() => source.acquire(this.store));
+    return addresses.map(({ address }) => formatPrefix(address)).join(' ');
+  }
+
+  /** `<address> <who>`: the container, or `requested`. */
+  leased({ scope }: Pick<PoolRow, 'scope'>): string[] {
+    return this.store.leases
+      .list(scope)
+      .map(({ address, owner }) => `${formatAddr(address)} ${owner.containerId.replace(/^requested-.*/, 'requested')}`);
+  }
+
+  /** The record of the pool as it is now. */
+  row({ id }: PoolRow): PoolRow {
+    const found = this.store.pools.get(id);
+    assert.ok(found, id);
+    return found;
+  }
+}
+
+/** The tests of `body` run on each kind of store; `lab` gives the one of the test that runs. */
+export function describePools(name: string, body: (lab: () => PoolLab) => void): void {
+  describe(`${name} (in memory)`, () => {
+    let lab: PoolLab;
+    beforeEach(() => {
+      lab = new PoolLab(makeCore(new FakeHost()));
+    });
+    body(() => lab);
+  });
+
+  describe(`${name} (SQLite)`, () => {
+    let lab: PoolLab;
+    let open: Disposable[] = [];
+    beforeEach(() => {
+      const directory = makeTempDir();
+      const core = makeCore(new FakeHost());
+      const store = openSqliteStore({ stateDir: directory.path, identity: core.host.identity });
+      open = [store, directory];
+      lab = new PoolLab({ ...core, store });
+    });
+    afterEach(() => {
+      for (const one of open) one[Symbol.dispose]();
+    });
+    body(() => lab);
+  });
 }
