@@ -130,6 +130,46 @@ describe('an endpoint that is moved into a container, as dockerd does it', funct
     await assertTraffic([...closed, [outside, at(own4, 8082), 'blocked'], [host, at('127.0.0.1', 8080), 'blocked']]);
   });
 
+  for (const backend of ['nftables', 'iptables'] as const) {
+    it(`is reached at its own address by what it publishes, where its network is routed (${backend})`, async () => {
+      const rules = dockerRules(backend, 'closed', [4, 6]);
+      const { mac } = await offerEndpoint(lab.core, offerRequest(2, { rules }));
+      enter(lab.host, lab.container(2), endpointOf(2), 2, mac);
+      const container = agent('container', lab.container(2));
+      const outside = agent('outside', lab.outside);
+      for (const one of [80, 81]) await container.serve('tcp', one);
+      const own = { address: '10.88.0.2', port: 80 };
+      await assertTraffic([[outside, own, 'blocked']]);
+      await publishPorts(lab.core, endpointOf(2), rules, addressesOf(2), [port(0, 80)]);
+      await assertTraffic([
+        [outside, own, 'container'],
+        [outside, { address: 'fd00:88::2', port: 80 }, 'container'],
+        [outside, { ...own, port: 81 }, 'blocked'],
+      ]);
+      assert.deepEqual(await withdrawEndpoint(lab.core, endpointOf(2)), []);
+      assertSame(lab.snapshot(), clean);
+    });
+  }
+
+  it('has a hundred ports by iptables, and none of them after that', async () => {
+    const rules = dockerRules('iptables');
+    const { mac } = await offerEndpoint(lab.core, offerRequest(2, { rules }));
+    enter(lab.host, lab.container(2), endpointOf(2), 2, mac);
+    const container = agent('container', lab.container(2));
+    const outside = agent('outside', lab.outside);
+    await container.serve('tcp', 1099);
+    const requests = Array.from({ length: 100 }, (_, i) => port(0, 1000 + i));
+    const mappings = await publishPorts(lab.core, endpointOf(2), rules, addressesOf(2), requests);
+    const last = mappings.find(({ containerPort }) => containerPort === 1099);
+    const target = { address: UPLINK[4][0], port: last?.hostPort ?? 0 };
+    await assertTraffic([
+      [outside, target, 'container'],
+      [outside, { ...target, address: UPLINK[6][0] }, 'container'],
+    ]);
+    assert.deepEqual(await withdrawEndpoint(lab.core, endpointOf(2)), []);
+    assertSame(lab.snapshot(), clean);
+  });
+
   it('cannot have a port that a process listens on, nor another endpoint; and both may have it after that', async () => {
     await join(2);
     await join(3);
