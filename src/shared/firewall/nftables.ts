@@ -1,5 +1,5 @@
 import { asNetError, type NetError } from '../errors/net-error.ts';
-import { type Element, FIREWALL_TABLE, footprint, type PortChain } from '../host/firewall-elements.ts';
+import { type Element, FIREWALL_TABLE, type Footprint, footprint, type PortChain } from '../host/firewall-elements.ts';
 import { firewallLines } from '../host/firewall-text.ts';
 import type { LinuxNamespace } from '../host/linux-namespace.ts';
 import type { FirewallEntry } from '../model/firewall.ts';
@@ -58,7 +58,7 @@ export class NftablesFirewaller implements Firewaller {
   remove(entries: readonly FirewallEntry[]): NetError[] {
     const errors = this.#admitter.remove(admitted(entries));
     try {
-      const { elements, chains } = footprint(entries.filter(canBeThere));
+      const { elements, chains } = footprintThere(entries);
       if (elements.length > 0) this.#removeElements(elements, chains);
     } catch (thrown) {
       errors.push(asNetError(thrown, 'firewall.delete'));
@@ -264,7 +264,15 @@ function bySet(elements: readonly Element[]): (readonly [Element, ...Element[]])
   return [...sets.values()];
 }
 
-/** False for an entry that `add` refuses: what a record of a refused ADD names is nowhere to be taken away. */
+/** Without entries that `add` refuses: what a record of a refused ADD names is nowhere to be taken away. */
+function footprintThere(entries: readonly FirewallEntry[]): Footprint {
+  try {
+    return footprint(entries);
+  } catch {
+    return footprint(entries.filter(canBeThere));
+  }
+}
+
 function canBeThere(entry: FirewallEntry): boolean {
   try {
     footprint([entry]);
