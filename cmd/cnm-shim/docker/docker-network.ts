@@ -2,7 +2,7 @@ import type { Core } from '../../../src/shared/core/core.ts';
 import { createNetwork } from '../../../src/shared/core/create-network.ts';
 import { deleteNetwork } from '../../../src/shared/core/delete-network.ts';
 import { withdrawEndpoint } from '../../../src/shared/core/offer-endpoint.ts';
-import { dropPool } from '../../../src/shared/core/pool-expiry.ts';
+import { letGoPools } from '../../../src/shared/core/pools.ts';
 import { NetError } from '../../../src/shared/errors/net-error.ts';
 import { formatPrefix } from '../../../src/shared/model/prefix.ts';
 import type { DockerNetworkRow, EndpointRow, LocalStore } from '../../../src/shared/store/store.ts';
@@ -46,7 +46,7 @@ export async function deleteDockerNetwork(core: Core, id: string): Promise<NetEr
   return await deleteNetwork(core, row.network, holderOf(id), (records) => {
     records.dockerNetworks.delete(id);
     // dockerd has released its pools before; where it could not, nobody would.
-    for (const pool of records.pools.list()) if (pool.usedBy === id) dropPool(records, pool);
+    letGoPools(records, id);
   });
 }
 

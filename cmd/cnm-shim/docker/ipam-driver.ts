@@ -3,6 +3,7 @@ import type { Core } from '../../../src/shared/core/core.ts';
 import {
   isUsed,
   type PoolContext,
+  poolAnswer,
   poolGateway,
   releaseAddress,
   releasePool,
@@ -51,7 +52,7 @@ export const ipamDriver: Readonly<Record<string, IpamHandler>> = {
     const gateway = poolGateway(row);
     return {
       PoolID: row.id,
-      Pool: row.subnet,
+      Pool: poolAnswer(row),
       Data: gateway === undefined ? {} : { [GATEWAY]: formatPrefix(gateway) },
     };
   },

@@ -1,6 +1,7 @@
 import type { NetworkSpec } from '../../../src/shared/config/network-spec.ts';
 import type { Core } from '../../../src/shared/core/core.ts';
 import { knownNetwork } from '../../../src/shared/core/known-network.ts';
+import { type PoolWanted, poolFor, usePools } from '../../../src/shared/core/pools.ts';
 import { NetError } from '../../../src/shared/errors/net-error.ts';
 import { chosenBackend } from '../../../src/shared/firewall/open.ts';
 import { type Family, formatAddr, parseAddr } from '../../../src/shared/model/addr.ts';
@@ -28,9 +29,8 @@ export interface NetworkPlan {
 /** What the request means, with what the Network that it joins already is. Throws NetError for what cannot be. */
 export function planNetwork(core: Core, request: CreateNetworkRequest, now: number): NetworkPlan {
   const options = parseOptions(request.generic);
-  const ours = ownPools(core.store, request.networkId, options);
-  const subnets = subnetsOf(withSubnets(request, ours));
-  const pools = poolsOf(subnets, ours);
+  const pools = poolsOf(core.store, request, options);
+  const subnets = subnetsOf(withSubnets(request, pools));
   const joined = joinedNetwork(options, pools);
   const name = joined ?? ownName(request.networkId);
   const scope = [...pools.values()][0]?.scope;
@@ -61,11 +61,8 @@ export function planNetwork(core: Core, request: CreateNetworkRequest, now: numb
   return {
     name,
     spec,
-    takePools: (store) => {
-      // Another call may have taken one meanwhile, where several are alike.
-      const now = poolsOf(subnets, ownPools(store, request.networkId, options));
-      for (const pool of now.values()) store.pools.put({ ...pool, usedBy: request.networkId });
-    },
+    // Another call may have taken one meanwhile, where several are alike: then it is another one.
+    takePools: (store) => void usePools(store, request.networkId, wantedPools(request, options)),
     row: {
       id: request.networkId,
       network: name,
@@ -83,41 +80,32 @@ export function planNetwork(core: Core, request: CreateNetworkRequest, now: numb
 
 type Pools = ReadonlyMap<Family, PoolRow>;
 
-/** Pools of ours that this network may be made of, those that are most probably meant first. */
-function ownPools(store: LocalStore, networkId: string, { network }: DockerOptions): readonly PoolRow[] {
-  const isFree = ({ usedBy }: PoolRow): boolean =>
-    usedBy === undefined || usedBy === networkId || store.dockerNetworks.get(usedBy) === undefined;
-  const rank = (pool: PoolRow): number =>
-    (pool.usedBy === networkId ? 2 : 0) + (network !== undefined && pool.network === network ? 1 : 0);
-  const free = store.pools.list().filter(isFree);
-  return free.toSorted((a, b) => rank(b) - rank(a) || b.requestedAt - a.requestedAt);
+/** What tells our own pools: CreateNetwork says no more of them than what dockerd was told. */
+function wantedPools({ ipv4, ipv6 }: CreateNetworkRequest, { network }: DockerOptions): PoolWanted[] {
+  return [...ipv4, ...ipv6].filter(isOurs).map(({ pool, gateway }) => ({
+    pool,
+    ...(gateway === undefined ? {} : { gateway }),
+    ...(network === undefined ? {} : { network }),
+  }));
 }
 
-/** The request with the true subnets of pools that dockerd has been told are 0.0.0.0/0. */
-function withSubnets(request: CreateNetworkRequest, pools: readonly PoolRow[]): CreateNetworkRequest {
+function poolsOf(store: LocalStore, request: CreateNetworkRequest, options: DockerOptions): Pools {
+  return new Map(
+    wantedPools(request, options).map((wanted) => {
+      const pool = poolFor(store, request.networkId, wanted);
+      if (pool === undefined) throw withoutPool(formatPrefix(networkOf(wanted.pool)));
+      return [wanted.pool.addr.family, pool];
+    }),
+  );
+}
+
+/** The request with the true subnets of pools that dockerd has been told are all addresses. */
+function withSubnets(request: CreateNetworkRequest, pools: Pools): CreateNetworkRequest {
   const named = (data: IpamData): IpamData => {
-    if (!isOurs(data) || data.pool.length > 0) return data;
-    const family = data.pool.addr.family;
-    const row = pools.find(({ anyPool, subnet }) => anyPool === true && parsePrefix(subnet)?.addr.family === family);
-    const pool = parsePrefix(row?.subnet ?? '');
-    if (pool === undefined) throw withoutPool(formatPrefix(data.pool));
-    return { ...data, pool };
+    const known = isOurs(data) ? parsePrefix(pools.get(data.pool.addr.family)?.subnet ?? '') : undefined;
+    return known === undefined || data.pool.length > 0 ? data : { ...data, pool: known };
   };
   return { ...request, ipv4: request.ipv4.map(named), ipv6: request.ipv6.map(named) };
-}
-
-/** The pools of ours that dockerd has asked for to make this network of: CreateNetwork says their subnets only. */
-function poolsOf(subnets: Subnets, pools: readonly PoolRow[]): Pools {
-  const found = new Map<Family, PoolRow>();
-  for (const family of FAMILIES) {
-    const data = subnets[family];
-    if (data === undefined || !isOurs(data)) continue;
-    const subnet = formatPrefix(networkOf(data.pool));
-    const pool = pools.find((one) => one.subnet === subnet);
-    if (pool === undefined) throw withoutPool(subnet);
-    found.set(family, pool);
-  }
-  return found;
 }
 
 function isOurs({ addressSpace }: IpamData): boolean {

@@ -1,0 +1,244 @@
+import { strict as assert } from 'node:assert';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { Agent, request as httpRequest } from 'node:http';
+import type { TestNetns } from './netns.ts';
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** A plugin's refusal, as dockerd gets it. */
+export class Refusal extends Error {}
+
+export interface Creation {
+  /** `-o`. */
+  readonly o?: Readonly<Record<string, string>>;
+  readonly internal?: boolean;
+  /** Subnets by family; absent ones of family 4 are chosen by the IPAM driver. */
+  readonly subnet?: string;
+  readonly subnet6?: string;
+  readonly ipamOpt?: Readonly<Record<string, string>>;
+  /** Docker's own IPAM: nobody is asked, and `subnet` has to be given. */
+  readonly ownIpam?: boolean;
+}
+
+/** A network as dockerd remembers it. */
+export interface CalledNetwork {
+  readonly id: string;
+  readonly pools: readonly { readonly id: string; readonly gateway: string; readonly pool: string }[];
+}
+
+export interface Port {
+  readonly container: number;
+  readonly host: number;
+  readonly hostIp?: string;
+  readonly protocol?: 'tcp' | 'udp';
+}
+
+export interface Start {
+  readonly ports?: readonly Port[];
+  readonly ip?: string;
+  readonly mac?: string;
+  /** Of networks of Docker's own IPAM, which nobody can ask here. */
+  readonly addresses?: readonly string[];
+}
+
+/** An endpoint as dockerd remembers it. */
+export interface CalledEndpoint {
+  readonly id: string;
+  readonly network: CalledNetwork;
+  /** With prefix length, IPv4's first. */
+  readonly addresses: readonly string[];
+  readonly srcName: string;
+  readonly mac: string;
+  readonly join: Json;
+  readonly options: Json;
+}
+
+/** dockerd's side of the protocol, call by call and in its order. Throws Refusal where a call fails. */
+export class DockerCaller implements Disposable {
+  readonly #socket: string;
+  readonly #agent = new Agent({ keepAlive: true });
+
+  constructor(socket: string) {
+    this.#socket = socket;
+  }
+
+  async call(method: string, body: Json | null = {}): Promise<Json> {
+    const options = { socketPath: this.#socket, path: `/${method}`, method: 'POST', agent: this.#agent };
+    const request = httpRequest(options);
+    request.end(body === null ? '' : JSON.stringify(body));
+    const [response] = await once(request, 'response');
+    let text = '';
+    for await (const piece of response.setEncoding('utf8')) text += piece;
+    const answer: Json = JSON.parse(text);
+    if (response.statusCode === 200) return answer;
+    throw new Refusal(String(method.startsWith('Ipam') ? answer.Error : answer.Err));
+  }
+
+  /** The body of CreateNetwork, once pools and gateways have been asked for. */
+  async pools({ subnet = '', subnet6, ipamOpt = {}, ownIpam = false }: Creation): Promise<CalledNetwork['pools']> {
+    const wanted = [subnet, ...(subnet6 === undefined ? [] : [subnet6])];
+    const found: CalledNetwork['pools'][number][] = [];
+    for (const [i, Pool] of wanted.entries()) {
+      if (ownIpam) {
+        found.push({ id: '', pool: Pool, gateway: Pool.replace(/::\//, '::1/').replace(/\.0\//, '.1/') });
+        continue;
+      }
+      const asked = { AddressSpace: 'isthmus', Pool, SubPool: '', Options: ipamOpt, V6: i > 0 };
+      const pool = await this.call('IpamDriver.RequestPool', asked);
+      const Options = { RequestAddressType: 'com.docker.network.gateway' };
+      const data = pool.Data as Readonly<Record<string, string>>;
+      const Address = data['com.docker.network.gateway']?.split('/')[0] ?? '';
+      const gateway = await this.call('IpamDriver.RequestAddress', { PoolID: pool.PoolID, Address, Options });
+      found.push({ id: String(pool.PoolID), pool: String(pool.Pool), gateway: String(gateway.Address) });
+    }
+    return found;
+  }
+
+  networkBody(id: string, creation: Creation, pools: CalledNetwork['pools']): Json {
+    const data = pools.map(({ pool, gateway }) => ({
+      AddressSpace: creation.ownIpam === true ? 'LocalDefault' : 'isthmus',
+      Gateway: gateway,
+      Pool: pool,
+    }));
+    return {
+      NetworkID: id,
+      Options: {
+        'com.docker.network.enable_ipv6': creation.subnet6 !== undefined,
+        'com.docker.network.generic': creation.o ?? {},
+        ...(creation.internal === true ? { 'com.docker.network.internal': true } : {}),
+      },
+      IPv4Data: data.slice(0, 1),
+      IPv6Data: data.slice(1),
+    };
+  }
+
+  async createNetwork(creation: Creation = {}): Promise<CalledNetwork> {
+    const id = randomBytes(32).toString('hex');
+    const pools = await this.pools(creation);
+    try {
+      await this.call('NetworkDriver.CreateNetwork', this.networkBody(id, creation, pools));
+    } catch (error) {
+      await this.releasePools({ id, pools });
+      throw error;
+    }
+    return { id, pools };
+  }
+
+  async removeNetwork(network: CalledNetwork): Promise<void> {
+    await this.releasePools(network);
+    await this.call('NetworkDriver.DeleteNetwork', { NetworkID: network.id });
+  }
+
+  async releasePools({ pools }: CalledNetwork): Promise<void> {
+    for (const { id, gateway } of pools.filter((pool) => pool.id !== '')) {
+      await this.call('IpamDriver.ReleaseAddress', { PoolID: id, Address: gateway.split('/')[0] });
+      await this.call('IpamDriver.ReleasePool', { PoolID: id });
+    }
+  }
+
+  async requestAddresses({ pools }: CalledNetwork, ip = ''): Promise<string[]> {
+    const found: string[] = [];
+    for (const [i, { id }] of pools.entries()) {
+      const asked = { PoolID: id, Address: i === 0 ? ip : '', Options: null };
+      found.push(String((await this.call('IpamDriver.RequestAddress', asked)).Address));
+    }
+    return found;
+  }
+
+  /** Up to Join; the interface waits in the host's namespace. */
+  async connect(
+    network: CalledNetwork,
+    { ports = [], ip, mac, addresses: given }: Start = {},
+  ): Promise<CalledEndpoint> {
+    const addresses = given ?? (await this.requestAddresses(network, ip));
+    const id = randomBytes(32).toString('hex');
+    const ids = { NetworkID: network.id, EndpointID: id };
+    const options = portOptions(ports);
+    const of = (family: 4 | 6): string => addresses.find((text) => text.includes(':') === (family === 6)) ?? '';
+    const wanted = { Address: of(4), AddressIPv6: of(6), MacAddress: mac ?? '' };
+    const created = await this.call('NetworkDriver.CreateEndpoint', { ...ids, Interface: wanted, Options: options });
+    const made = created.Interface as Json;
+    if (mac !== undefined) assert.equal(made.MacAddress, undefined, 'dockerd refuses what it gave itself');
+    const join = await this.call('NetworkDriver.Join', {
+      ...ids,
+      SandboxKey: '/run/docker/netns/none',
+      Options: options,
+    });
+    const srcName = String((join.InterfaceName as Json | undefined)?.SrcName ?? '');
+    return { id, network, addresses, srcName, mac: mac ?? String(made.MacAddress ?? ''), join, options };
+  }
+
+  async program({ id, network, options }: CalledEndpoint, ports?: readonly Port[]): Promise<void> {
+    const Options = ports === undefined ? options : portOptions(ports);
+    await this.call('NetworkDriver.ProgramExternalConnectivity', { NetworkID: network.id, EndpointID: id, Options });
+    await this.call('NetworkDriver.EndpointOperInfo', { NetworkID: network.id, EndpointID: id });
+  }
+
+  /** The whole of `docker start`. */
+  async start(
+    network: CalledNetwork,
+    host: TestNetns,
+    container: TestNetns,
+    start: Start = {},
+  ): Promise<CalledEndpoint> {
+    const endpoint = await this.connect(network, start);
+    enter(host, container, endpoint);
+    await this.program(endpoint);
+    return endpoint;
+  }
+
+  /** The whole of `docker stop`. */
+  async stop(endpoint: CalledEndpoint, host: TestNetns, container: TestNetns): Promise<void> {
+    const ids = { NetworkID: endpoint.network.id, EndpointID: endpoint.id };
+    await this.call('NetworkDriver.RevokeExternalConnectivity', ids);
+    await this.call('NetworkDriver.Leave', ids);
+    leave(host, container, endpoint);
+    await this.call('NetworkDriver.DeleteEndpoint', ids);
+    for (const [i, { id }] of endpoint.network.pools.entries()) {
+      if (id === '') continue;
+      await this.call('IpamDriver.ReleaseAddress', { PoolID: id, Address: endpoint.addresses[i]?.split('/')[0] });
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#agent.destroy();
+  }
+}
+
+function portOptions(ports: readonly Port[]): Json {
+  const protos = { tcp: 6, udp: 17 } as const;
+  return {
+    'com.docker.network.endpoint.exposedports': ports.map(({ container, protocol = 'tcp' }) => ({
+      Proto: protos[protocol],
+      Port: container,
+    })),
+    'com.docker.network.portmap': ports.map(({ container, host, hostIp = '', protocol = 'tcp' }) => ({
+      ...{ Proto: protos[protocol], IP: '', Port: container, HostIP: hostIp },
+      ...{ HostPort: host, HostPortEnd: host },
+    })),
+  };
+}
+
+/** What dockerd does after Join: the interface is in the container, with all that the answers said. */
+export function enter(host: TestNetns, container: TestNetns, { srcName, mac, addresses, join }: CalledEndpoint): void {
+  const name = `${(join.InterfaceName as Json).DstPrefix}0`;
+  host.ip('link', 'set', srcName, 'netns', container.name);
+  container.ip('link', 'set', srcName, 'name', name);
+  container.ip('link', 'set', name, 'address', mac);
+  for (const address of addresses) {
+    container.ip('addr', 'add', address, 'dev', name, ...(address.includes(':') ? ['nodad'] : []));
+  }
+  container.ip('link', 'set', name, 'up');
+  for (const gateway of [join.Gateway, join.GatewayIPv6].flatMap((one) => (typeof one === 'string' ? [one] : []))) {
+    container.ip(gateway.includes(':') ? '-6' : '-4', 'route', 'add', 'default', 'via', gateway);
+  }
+}
+
+/** What dockerd does after Leave: the interface is in the host again, under the name that it was offered by. */
+export function leave(host: TestNetns, container: TestNetns, { srcName, join }: CalledEndpoint): void {
+  const name = `${(join.InterfaceName as Json).DstPrefix}0`;
+  container.ip('link', 'set', name, 'down');
+  container.ip('link', 'set', name, 'name', srcName);
+  container.ip('link', 'set', srcName, 'netns', host.name);
+}
