@@ -14,7 +14,7 @@ export interface Reconciled {
   readonly routes: Routes;
   /** Calls a method as dockerd would. */
   call(method: string, body: object): Promise<object>;
-  reconciler(timing?: Partial<Timing>): Reconciler;
+  reconciler(timing?: Partial<Timing>, process?: string): Reconciler;
 }
 
 export function makeReconciled(host: FakeHost, docker: RecordedDocker, disk = new MemoryDisk()): Reconciled {
@@ -30,10 +30,10 @@ export function makeReconciled(host: FakeHost, docker: RecordedDocker, disk = ne
       if (route === undefined) throw new Error(`there is no ${method}`);
       return await route.handle(body, { method, phases, signal: new AbortController().signal });
     },
-    reconciler: (timing) =>
+    reconciler: (timing, process) =>
       new Reconciler({
         ...{ open, routes, log },
-        api: new DockerApi({ socket: docker.socket }),
+        api: new DockerApi({ socket: docker.socket, ...(process === undefined ? {} : { process }) }),
         timing: { between: 1, settle: 1, ...timing },
       }),
   };

@@ -224,6 +224,16 @@ describe('records and dockerd', () => {
       assert.deepEqual(await here.reconciler().pass(), { ...NOTHING, endpoints: [id] });
     });
 
+    it('a young network, whose endpoints without an interface go at once', async () => {
+      const ids = [await createEndpoint('plain'), await createEndpoint('plain', digest('new'))];
+      docker.forgotten.add(idOf('plain'));
+      const ns = { host: host.own };
+      const row = endpoints().find(({ attachment }) => attachment.containerId === ids[0]) ?? assert.fail();
+      host.apply([{ op: 'link.delete', ns: 'host', name: linkOf(row), kind: 'veth' }], ns);
+      assert.deepEqual((await here.reconciler().pass())?.endpoints, [ids[0]]);
+      assert.deepEqual([known().length, endpoints().length], [IDS.length, 1]);
+    });
+
     it('something for a moment only, it stays', async () => {
       const id = await createEndpoint('plain');
       for (const one of [id, idOf('inner')]) docker.forgotten.add(one);
@@ -401,6 +411,16 @@ describe('records and dockerd', () => {
       };
       reconciler.start();
       await until('removed', () => known().length === IDS.length - 1);
+      await reconciler.stop();
+    });
+
+    it('ask nobody where no dockerd runs, until one shows that it does', async () => {
+      const reconciler = here.reconciler({ every: 5 }, 'isth-none-such');
+      reconciler.start();
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      assert.deepEqual(docker.asked, []);
+      reconciler.activated();
+      await until('restored', () => known().length === IDS.length);
       await reconciler.stop();
     });
 

@@ -57,7 +57,7 @@ export function differences(look: Look, records: Records, rules: Rules): Differe
   const networks = records.networks.filter(({ id, createdAt }) => !listed.has(id) && isOld(id, createdAt));
   const endpoints = attachmentsOf(records.endpoints).filter((attachment) => {
     const rows = records.endpoints.filter((row) => sameAttachment(row.attachment, attachment));
-    if (!isUnknown(look, known, attachment, rows, rules)) return false;
+    if (!isUnknown(look, attachment, rows, rules)) return false;
     const isGone = rows.some((row) => isLinkGone(row, records.links));
     return isGone || isOld(attachment.containerId, rows.find((row) => row.createdAt !== undefined)?.createdAt);
   });
@@ -90,10 +90,9 @@ function attachmentsOf(rows: readonly EndpointRow[]): Attachment[] {
   return found;
 }
 
-/** True where dockerd has been asked for the network's endpoints, and this one is none of them. */
+/** True where dockerd does not have the endpoint's network, or has told of its endpoints, and this one is none of them. */
 function isUnknown(
   { networks, endpoints }: Look,
-  known: ReadonlySet<string>,
   { containerId }: Attachment,
   rows: readonly EndpointRow[],
   rules: Rules,
@@ -105,11 +104,8 @@ function isUnknown(
     return told === undefined || told === 'unknown' ? undefined : told.some((one) => one.id === containerId);
   };
   const of = rows.find((row) => row.dockerNetwork !== undefined)?.dockerNetwork;
-  if (of !== undefined) {
-    if (networks.some(({ id }) => id === of)) return isIn(of) === false;
-    // With its network it goes by its network's rule.
-    return !known.has(of);
-  }
+  // dockerd lists a network before it makes endpoints on it.
+  if (of !== undefined) return !networks.some(({ id }) => id === of) || isIn(of) === false;
   // Rebuilt from an interface, which does not tell of its Docker network: it may be on any.
   return networks.filter((network) => isOurs(network, rules)).every(({ id }) => isIn(id) === false);
 }

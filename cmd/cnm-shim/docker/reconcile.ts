@@ -53,6 +53,8 @@ export class Reconciler {
   #refresh: NodeJS.Timeout | undefined;
   #pass: Promise<void> | undefined;
   #isWanted = false;
+  /** dockerd has just shown that it runs. */
+  #isAwake = false;
   #failures = 0;
 
   constructor(parts: ReconcilerParts) {
@@ -74,6 +76,7 @@ export class Reconciler {
   /** dockerd has come up, or uses the plugin for the first time. */
   activated(): void {
     this.#failures = 0;
+    this.#isAwake = true;
     this.#schedule(this.#timing.settle);
   }
 
@@ -149,7 +152,9 @@ export class Reconciler {
     const { api, log } = this.#parts;
     const { every, retry, settle } = this.#timing;
     try {
-      const outcome = (await api.isRunning()) ? await this.pass() : undefined;
+      const isRunning = this.#isAwake || (await api.isRunning());
+      this.#isAwake = false;
+      const outcome = isRunning ? await this.pass() : undefined;
       this.#failures = 0;
       for (const error of outcome?.errors ?? []) log.warn('docker.reconcile', { error: error.message });
       return Math.min(every, Math.max(settle, (outcome?.again ?? Number.POSITIVE_INFINITY) - Date.now()));
