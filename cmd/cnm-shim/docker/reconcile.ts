@@ -151,10 +151,10 @@ export class Reconciler {
   async #turn(): Promise<number> {
     const { api, log } = this.#parts;
     const { every, retry, settle } = this.#timing;
+    const isAwake = this.#isAwake;
+    this.#isAwake = false;
     try {
-      const isRunning = this.#isAwake || (await api.isRunning());
-      this.#isAwake = false;
-      const outcome = isRunning ? await this.pass() : undefined;
+      const outcome = isAwake || (await api.isRunning()) ? await this.pass() : undefined;
       this.#failures = 0;
       for (const error of outcome?.errors ?? []) log.warn('docker.reconcile', { error: error.message });
       return Math.min(every, Math.max(settle, (outcome?.again ?? Number.POSITIVE_INFINITY) - Date.now()));
