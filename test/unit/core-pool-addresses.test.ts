@@ -26,6 +26,13 @@ describePools('core: addresses of pools', (lab) => {
       );
     });
 
+    it('are named where they are auxiliary: what is not is for an endpoint', () => {
+      const own = lab().pool();
+      lab().ask(own, 'gateway');
+      assert.equal(lab().ask(own, 'auxiliary'), '10.9.1.2/24');
+      assert.deepEqual([lab().row(own).reserved, lab().leased(own)], [['10.9.1.1'], ['10.9.1.2 requested']]);
+    });
+
     it('are any of the subnet, also outside --ip-range', () => {
       const own = lab().pool({ range: '10.9.1.128/25' });
       assert.equal(lab().ask(own, 'gateway'), '10.9.1.1/24');

@@ -3,9 +3,10 @@ import type { NetworkSpec, RangeText } from '../../src/shared/config/network-spe
 import { expireRequests, type PoolRequest, usePools } from '../../src/shared/core/pools.ts';
 import { FakeHost } from '../../src/shared/host/fake-host.ts';
 import { free } from '../../src/shared/ipam/free.ts';
+import { release } from '../../src/shared/ipam/leases.ts';
 import { refusedWith, scopeOf } from '../support/core.ts';
 import { range } from './ipam-support.ts';
-import { describePools, PoolLab, prefixOf } from './pools-support.ts';
+import { describePools, PoolLab, podOf, prefixOf } from './pools-support.ts';
 import { dockerNetwork, network } from './store-behaviour.ts';
 
 const WEB = scopeOf();
@@ -62,6 +63,7 @@ describePools('core: pools', (lab) => {
       const sets = [[range(SUBNET)], [range('fd00:88::/64')]];
       assert.equal(lab().pod('a', sets), '10.88.0.2/24 fd00:88::2/64');
       assert.equal(lab().ask(lab().shared({ v6: true })), 'fd00:88::3/64');
+      release(lab().store, WEB, podOf('a'));
       assert.equal(lab().pod('b', sets), '10.88.0.3/24 fd00:88::4/64');
       const part = lab().shared({ subnet: SUBNET, range: '10.88.0.64/30' });
       assert.deepEqual(

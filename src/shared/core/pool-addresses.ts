@@ -22,7 +22,7 @@ export interface AddressRequest {
   readonly pool: string;
   /** Absent: one is chosen. */
   readonly address?: string;
-  /** `auxiliary`: for something outside; dockerd asks for these before it makes the network, and for endpoints after. */
+  /** `auxiliary`: for something outside, and never chosen; dockerd asks for these before it makes the network. */
   readonly use: 'gateway' | 'endpoint' | 'auxiliary';
   /** Milliseconds since the epoch. */
   readonly now: number;
@@ -41,10 +41,15 @@ export function requestAddress(core: Core, request: AddressRequest): Prefix {
   const ask = (): Prefix => {
     const row = knownPool(store, request.pool);
     if (row.network !== undefined) importDirectory(store, row.scope, host.identity);
-    const addr = request.use === 'endpoint' ? lease(core, row, request) : reserve(core, row, request);
+    const addr = isLeased(request) ? lease(core, row, request) : reserve(core, row, request);
     return { addr, length: subnetOf(row).length };
   };
-  return store.transaction(ask, { durable: request.use !== 'endpoint' });
+  return store.transaction(ask, { durable: !isLeased(request) });
+}
+
+/** An auxiliary address is one that somebody has: which one is always said. */
+function isLeased({ use, address }: AddressRequest): boolean {
+  return use === 'endpoint' || (use === 'auxiliary' && address === undefined);
 }
 
 /** The address is free, unless an endpoint has it: then it stays with that. Absence is success. */
