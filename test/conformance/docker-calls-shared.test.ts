@@ -107,14 +107,14 @@ describe('one network of pods and of Docker containers', function () {
     ping(lab.container(1), pod);
   });
 
-  it('keeps to each side what is its own: GC and CHECK of pods, network rm and ports of containers', async () => {
+  it('keeps to each side what is its own: GC of pods, network rm and ports of containers', async () => {
     const { docker, host, outside, site } = lab;
     const pod = addPod(0);
     addPod(2);
     const network = await docker.createNetwork(JOINED);
     const inside = lab.agent('c1', lab.container(1));
     const out = lab.agent('out', outside);
-    const a = await docker.start(network, host, lab.container(1), { ports: [{ host: 8080, container: 80 }] });
+    await docker.start(network, host, lab.container(1), { ports: [{ host: 8080, container: 80 }] });
     await inside.serve('tcp', 80);
     site.ok('GC', {
       config: {
@@ -132,14 +132,13 @@ describe('one network of pods and of Docker containers', function () {
     assert.equal(canPing(lab.container(1), '10.88.0.1'), false);
     ping(lab.container(0), '10.88.0.1');
     await assertTraffic([[out, { address: HOST, port: 8080 }, 'blocked']]);
-    assert.equal(a.network.id, network.id);
   });
 
   it('is of two Docker networks at once, each with endpoints of its own', async () => {
     const { docker, host } = lab;
     const [first, second] = await Promise.all([docker.createNetwork(JOINED), docker.createNetwork(JOINED)]);
     assert.ok(first !== undefined && second !== undefined);
-    const a = await docker.start(first, host, lab.container(0));
+    await docker.start(first, host, lab.container(0));
     const b = await docker.start(second, host, lab.container(1));
     ping(lab.container(0), bare(b.addresses[0]));
     await docker.removeNetwork(first);
@@ -147,7 +146,6 @@ describe('one network of pods and of Docker containers', function () {
     ping(lab.container(1), '10.88.0.1');
     await docker.stop(b, host, lab.container(1));
     await docker.removeNetwork(second);
-    assert.equal(a.network.id, first.id);
     assert.doesNotMatch(host.ip('link'), /isth0|br-web/);
   });
 

@@ -243,6 +243,46 @@ describe('the calls of dockerd, answered by the daemon', function () {
     assert.match(host.ip('link', 'show', 'quiet0'), /quiet0/);
   });
 
+  it('reach containers of a routed network at their own addresses, by published ports only', async () => {
+    const { docker, host, outside } = lab;
+    const o = { 'com.docker.network.bridge.gateway_mode_ipv4': 'routed' };
+    const network = await docker.createNetwork({ subnet: '10.99.0.0/24', o });
+    const [inside, out] = [lab.agent('c0', lab.container(0)), lab.agent('out', outside)];
+    const a = await docker.start(network, host, lab.container(0), { ports: [{ host: 8080, container: 80 }] });
+    const address = bare(a.addresses[0]);
+    for (const port of [80, 81]) await inside.serve('tcp', port);
+    await out.serve('tcp', 90);
+    await assertTraffic([
+      [out, { address, port: 80 }, 'c0'],
+      [out, { address, port: 81 }, 'blocked'],
+      [out, { address: HOST, port: 8080 }, 'blocked'],
+      [inside, { address: OUTSIDE, port: 90 }, `out saw ${address}`],
+    ]);
+    await docker.stop(a, host, lab.container(0));
+    await docker.removeNetwork(network);
+  });
+
+  it('leave the bridge without an address where it is isolated, or inhibited', async () => {
+    const { docker, host } = lab;
+    const isolated = { bridge: 'alone0', 'com.docker.network.bridge.gateway_mode_ipv4': 'isolated' };
+    const check = { 'com.docker.network.generic': isolated, 'com.docker.network.internal': true };
+    assert.deepEqual(await docker.call('NetworkDriver.GwAllocCheck', { Options: check }), {
+      SkipIPv4: true,
+      SkipIPv6: false,
+    });
+    const alone = await docker.createNetwork({ subnet: '10.97.0.0/24', internal: true, o: isolated });
+    const a = await docker.start(alone, host, lab.container(0));
+    await docker.start(alone, host, lab.container(1));
+    ping(lab.container(1), bare(a.addresses[0]));
+    assert.equal(canPing(lab.container(1), '10.97.0.1'), false);
+    assert.equal(host.ip('-4', '-o', 'addr', 'show', 'dev', 'alone0'), '');
+    const o = { bridge: 'bare0', 'com.docker.network.bridge.inhibit_ipv4': 'true' };
+    const inhibited = await docker.createNetwork({ subnet: '10.96.0.0/24', o });
+    const b = await docker.connect(inhibited);
+    assert.equal(b.join.Gateway, '10.96.0.1');
+    assert.equal(host.ip('-4', '-o', 'addr', 'show', 'dev', 'bare0'), '');
+  });
+
   it('refuse what collides with what is there, and leave nothing of it', async () => {
     const { docker, host } = lab;
     const first = await docker.createNetwork({ subnet: '10.99.0.0/24', o: { bridge: 'one0' } });

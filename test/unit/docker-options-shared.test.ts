@@ -318,6 +318,20 @@ describe('a call of dockerd', () => {
     );
   });
 
+  it('for any address of a pool gives one that is not reserved, whether a network uses the pool or not', async () => {
+    const { call } = makeLab();
+    const pool = await call('IpamDriver.RequestPool', { AddressSpace: 'isthmus', Pool: '10.99.0.0/24', V6: false });
+    const ask = (Address: string, gateway = false) => {
+      const Options = gateway ? { RequestAddressType: 'com.docker.network.gateway' } : null;
+      return call('IpamDriver.RequestAddress', { PoolID: pool.PoolID, Address, Options });
+    };
+    const addresses = [await ask('', true), await ask('10.99.0.2'), await ask(''), await ask('')];
+    assert.deepEqual(
+      addresses.map(({ Address }) => Address),
+      ['10.99.0.1/24', '10.99.0.2/24', '10.99.0.3/24', '10.99.0.4/24'],
+    );
+  });
+
   it('asks for no gateway where the network will have none', async () => {
     const { call } = makeLab();
     const check = (generic: object, internal = false) =>

@@ -39,7 +39,7 @@ export function placeOf({ store }: Core, { networkId, endpointId }: EndpointIden
   }
   throw new NetError({
     kind: 'unknown-container',
-    op: 'endpoint',
+    op: 'find',
     subject: `network ${shortId(networkId)}`,
     what: 'is not known here: there is no record of it',
     hint: 'Remove it and create it again: docker network rm, docker network create -d isthmus',
@@ -104,7 +104,7 @@ export function endpointRow(store: LocalStore, attachment: Attachment): Endpoint
   if (row?.progress === 'ready') return row;
   throw new NetError({
     kind: 'unknown-container',
-    op: 'endpoint',
+    op: 'find',
     subject: `endpoint ${shortId(attachment.containerId)}`,
     what: `is not on network ${attachment.network}: there is no record of it`,
     hint: 'Disconnect the container from the network and connect it again',

@@ -69,7 +69,7 @@ function isThere(store: LocalStore, { networkId }: CreateNetworkRequest, text: s
   if (known.request === text) return true;
   throw new NetError({
     kind: 'conflict',
-    op: 'network',
+    op: 'create',
     subject: `network ${shortId(networkId)}`,
     what: 'it exists already, made by other options',
     hint: 'Remove it first: docker network rm',

@@ -64,8 +64,8 @@ export const ipamDriver: Readonly<Record<string, IpamHandler>> = {
 
   RequestAddress: (body, core) => {
     const { poolId, address, gateway } = decodeRequestAddress(body);
-    // dockerd does not say which addresses are auxiliary; all of them are asked for before there is a network.
-    const other = isUsed(core, poolId) ? 'endpoint' : 'auxiliary';
+    // dockerd does not say which addresses are auxiliary: all of them are named, and before there is a network.
+    const other = address === undefined || isUsed(core, poolId) ? 'endpoint' : 'auxiliary';
     const given = requestAddress(core, {
       pool: poolId,
       use: gateway ? 'gateway' : other,

@@ -91,7 +91,7 @@ export function unshared(name: string, spec: NetworkSpec | undefined, what: stri
   const given = subnets.map((subnet) => ` --subnet ${subnet}`).join('');
   const six = subnets.some((subnet) => subnet.includes(':')) ? ' --ipv6' : '';
   const command = `docker network create -d isthmus --ipam-driver isthmus --ipam-opt network=${name} -o network=${name}${six}${given} NAME`;
-  return new NetError({ kind: 'conflict', op: 'network', subject: `network ${name}`, what, hint: `Use: ${command}` });
+  return new NetError({ kind: 'conflict', op: 'join', subject: `network ${name}`, what, hint: `Use: ${command}` });
 }
 
 /** NetError: somebody else hands out the addresses of the Network. */
@@ -99,10 +99,10 @@ export function foreignAllocator(name: string, allocator: string): NetError {
   const what = `its addresses are handed out by ${allocator}, so that ours would collide with them`;
   const hint =
     'Let the built-in IPAM serve both sides: leave ipam.type out of the CNI configuration, and use --ipam-driver isthmus';
-  return new NetError({ kind: 'conflict', op: 'network', subject: `network ${name}`, what, hint });
+  return new NetError({ kind: 'conflict', op: 'join', subject: `network ${name}`, what, hint });
 }
 
 function disagreement(name: string, asked: string, has: string, hint: string): NetError {
   const what = `${asked} is asked for, but ${has}`;
-  return new NetError({ kind: 'conflict', op: 'network', subject: `network ${name}`, what, hint });
+  return new NetError({ kind: 'conflict', op: 'join', subject: `network ${name}`, what, hint });
 }
