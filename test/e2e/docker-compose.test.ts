@@ -1,6 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { existsSync } from 'node:fs';
-import { ADDRESS_MANAGERS, type DockerSite, DRIVER, OURS, useDockerSite } from '../support/docker-site.ts';
+import { ADDRESS_MANAGERS, DRIVER, OURS } from '../support/docker-plugin.ts';
+import { type DockerSite, useDockerSite } from '../support/docker-site.ts';
 import { useTestHost } from '../support/e2e.ts';
 import { IMAGE } from '../support/image.ts';
 import type { Attempt, TestHost } from '../support/test-host.ts';

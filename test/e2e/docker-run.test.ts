@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert';
-import { ADDRESS_MANAGERS, type DockerSite, DRIVER, OURS, useDockerSite } from '../support/docker-site.ts';
+import { ADDRESS_MANAGERS, DRIVER, OURS } from '../support/docker-plugin.ts';
+import { type DockerSite, useDockerSite } from '../support/docker-site.ts';
 import { useTestHost } from '../support/e2e.ts';
 import { IMAGE } from '../support/image.ts';
 import type { TestHost } from '../support/test-host.ts';

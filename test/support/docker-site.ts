@@ -1,68 +1,16 @@
 import { strict as assert } from 'node:assert';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { docker, dockerMissing, flushRules, loadImage, startDocker, tryDocker } from './docker.ts';
+import type { DockerContainer, DockerEndpoint, DockerNetwork } from './docker-inspect.ts';
+import { builtIn, DRIVER, publishedPorts, startDockerPlugin } from './docker-plugin.ts';
 import { hostState } from './e2e.ts';
 import { IMAGE } from './image.ts';
 import { assertSame } from './snapshot.ts';
 import type { Attempt, Daemon, TestHost } from './test-host.ts';
 import { type Agent, startAgent } from './traffic.ts';
 import { addUplink, type Uplink } from './uplink.ts';
-import { built, daemonFile } from './via.ts';
 
-/** Driver of the networks. `ISTHMUS_E2E_DRIVER=bridge` takes Docker's own: what fails then too is the harness's fault. */
-export const DRIVER = process.env.ISTHMUS_E2E_DRIVER ?? 'isthmus';
-export const builtIn = DRIVER === 'bridge';
-
-/** Options of `docker network create`: our own IPAM hands out the addresses. */
-export const OURS: readonly string[] = builtIn ? [] : ['--ipam-driver', DRIVER];
-
-/** Who hands out the addresses: options of `docker network create`. */
-export const ADDRESS_MANAGERS: Readonly<Record<string, readonly string[]>> = {
-  "Docker's": [],
-  ...(builtIn ? {} : { ours: OURS }),
-};
-
-/** A container's part in a network, as `docker inspect` says it. */
-export interface DockerEndpoint {
-  readonly NetworkID: string;
-  readonly EndpointID: string;
-  readonly Gateway: string;
-  readonly IPAddress: string;
-  readonly IPPrefixLen: number;
-  readonly IPv6Gateway: string;
-  readonly GlobalIPv6Address: string;
-  readonly MacAddress: string;
-}
-
-export interface DockerContainer {
-  readonly Id: string;
-  readonly State: { readonly Status: string; readonly Pid: number };
-  readonly NetworkSettings: {
-    readonly SandboxKey: string;
-    readonly Networks: Readonly<Record<string, DockerEndpoint>>;
-  };
-}
-
-/** A network as `docker network inspect` says it. */
-export interface DockerNetwork {
-  readonly Id: string;
-  readonly Driver: string;
-  readonly Internal: boolean;
-  readonly IPAM: {
-    readonly Driver: string;
-    readonly Config: readonly { readonly Subnet: string; readonly Gateway?: string }[];
-  };
-  readonly Containers: Readonly<Record<string, DockerNetworkMember>>;
-}
-
-export interface DockerNetworkMember {
-  readonly Name: string;
-  readonly EndpointID: string;
-  readonly MacAddress: string;
-  readonly IPv4Address: string;
-  readonly IPv6Address: string;
-}
+export type { DockerContainer, DockerNetwork } from './docker-inspect.ts';
+export { startDockerPlugin } from './docker-plugin.ts';
 
 /** A test host with dockerd, our daemon and a neighbour, and agents that serve and probe wherever a test wants them. */
 export interface DockerSite {
@@ -75,6 +23,8 @@ export interface DockerSite {
   tryDocker(...args: readonly string[]): Attempt;
   /** A network with the driver under test has been created; what `docker network inspect` says of it. */
   create(name: string, ...options: readonly string[]): DockerNetwork;
+  /** What docker says to a network that it does not create. */
+  refused(...options: readonly string[]): string;
   /** A container runs that sleeps. */
   run(name: string, ...options: readonly string[]): void;
   /** Output of a command in a container that has to succeed. */
@@ -92,6 +42,10 @@ export interface DockerSite {
   publishedPorts(container: string): number[];
   /** An agent in a running container, named as it, which serves these TCP ports. Ends with the test. */
   agentIn(container: string, ...tcp: readonly number[]): Promise<Agent>;
+  /** The neighbour knows the way to a subnet of containers while `work` is done. */
+  routed(subnet: string, work: () => Promise<void>): Promise<void>;
+  /** A device of the host and its addresses, as `ip` shows them. */
+  linkText(device: string): string;
   /** Links, addresses, routes, firewall and our state as they were before any network of the test. */
   assertClean(what: string): void;
 }
@@ -151,22 +105,6 @@ export function useDockerSite(running: () => TestHost): () => DockerSite {
   };
 }
 
-const SOURCES = join(import.meta.dirname, '../../cmd/cnm-shim/main.ts');
-const PLUGIN_LOG = '/run/isth/log/isthmus';
-
-/** The program under test. `ISTHMUS_E2E_SOURCES=1`: from its sources rather than from dist. */
-function pluginCommand(): [string, ...string[]] {
-  const sources = process.env.ISTHMUS_E2E_SOURCES === '1';
-  return sources ? [process.execPath, '--no-warnings', SOURCES] : [built(daemonFile)];
-}
-
-/** Our daemon serves in its default directories. */
-export function startDockerPlugin(host: TestHost, ...options: readonly string[]): Promise<Daemon> {
-  return host.start('isthmus', [...pluginCommand(), 'serve', '--log-level', 'debug', ...options], () =>
-    readFileSync(host.outside(PLUGIN_LOG), 'utf8').includes('daemon.start'),
-  );
-}
-
 interface Parts {
   readonly host: TestHost;
   readonly uplink: Uplink;
@@ -191,6 +129,11 @@ function makeSite({ host, uplink, hostAgent, agents }: Parts): DockerSite {
       docker(host, 'network', 'create', '-d', DRIVER, ...options, name);
       return inspectNetwork(name);
     },
+    refused(...options) {
+      const { code, stderr } = tryDocker(host, 'network', 'create', '-d', DRIVER, ...options, 'refused');
+      assert.notEqual(code, 0, `docker network create ${options.join(' ')} has succeeded`);
+      return stderr;
+    },
     run: (name, ...options) => void docker(host, 'run', '-d', '--name', name, ...options, IMAGE),
     exec: (container, ...command) => docker(host, 'exec', container, ...command),
     assertPings(container, target) {
@@ -210,13 +153,23 @@ function makeSite({ host, uplink, hostAgent, agents }: Parts): DockerSite {
     },
     addressOf: (container, network) => endpoint(container, network).IPAddress,
     address6Of: (container, network) => endpoint(container, network).GlobalIPv6Address,
-    publishedPorts: (container) => (builtIn ? portsOfDocker(host, container) : portsOf(host, container)),
+    publishedPorts: (container) => publishedPorts(host, container),
     async agentIn(container, ...tcp) {
       const agent = startAgent(container, { path: host.outside(namespaceOf(inspect(container))) });
       agents.push(agent);
       await Promise.all(tcp.map((port) => agent.serve('tcp', port)));
       return agent;
     },
+    async routed(subnet, work) {
+      const way = [subnet, 'via', uplink.host[subnet.includes(':') ? 6 : 4]];
+      host.run('ip', '-n', 'outside', 'route', 'add', ...way);
+      try {
+        await work();
+      } finally {
+        host.run('ip', '-n', 'outside', 'route', 'del', ...way);
+      }
+    },
+    linkText: (device) => host.run('ip', '-d', 'addr', 'show', 'dev', device),
     assertClean: (what) => assertSame(stateOf(host), clean, what),
   };
 }
@@ -232,19 +185,6 @@ function stateOf(host: TestHost): string {
 /** Path of a running container's network namespace; /var/run is a link, which would lead out of the test host. */
 function namespaceOf({ NetworkSettings }: DockerContainer): string {
   return NetworkSettings.SandboxKey.replace(/^\/var\/run\//, '/run/');
-}
-
-/** `docker port` knows nothing of other drivers' ports. */
-function portsOfDocker(host: TestHost, container: string): number[] {
-  const ports = docker(host, 'port', container).matchAll(/:(\d+)$/gm);
-  return [...new Set([...ports].map(([, port]) => Number(port)))];
-}
-
-function portsOf(host: TestHost, container: string): number[] {
-  const ports: readonly { readonly hostPort: number }[] = JSON.parse(
-    host.run(...pluginCommand(), 'ports', '-o', 'json', container),
-  );
-  return ports.map(({ hostPort }) => hostPort);
 }
 
 /** No container is there, and no network but Docker's own three. */
