@@ -47,5 +47,5 @@ function describe(row: NetworkRow): string {
 }
 
 function taken(name: string, what: string, hint: string): NetError {
-  return new NetError({ kind: 'conflict', op: 'network', subject: `network ${name}`, what, hint });
+  return new NetError({ kind: 'conflict', op: 'create', subject: `network ${name}`, what, hint });
 }

@@ -101,12 +101,12 @@ async function make(core: Core, request: NetworkRequest): Promise<void> {
 /** What a Network that is in use is made by: it stays what it is. */
 function agreed(row: NetworkRow, request: NetworkRequest): NetworkSpec {
   const { name, spec } = request;
-  assertSameNetwork('network', row, spec);
+  assertSameNetwork('create', row, spec);
   const device = deviceOf(request);
   if (row.device === device) return row.spec ?? spec;
   throw new NetError({
     kind: 'conflict',
-    op: 'network',
+    op: 'create',
     subject: `network ${name}`,
     what: `is on ${row.device || `driver ${row.driver}`}, but ${device || `driver ${spec.options.driver}`} is asked for`,
     hint: 'Ask for what it is on, or use another name',
@@ -125,7 +125,7 @@ function assertUnchanged(before: NetworkRow | undefined, now: NetworkRow | undef
   if (before?.device === now?.device && sameSpec(before?.spec, now?.spec)) return;
   throw new NetError({
     kind: 'busy',
-    op: 'network',
+    op: 'create',
     subject: `network ${now?.name ?? before?.name ?? ''}`,
     what: 'is being changed by another call',
     hint: 'Try again',

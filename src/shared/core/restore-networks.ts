@@ -29,7 +29,7 @@ export async function restoreNetworks(core: Core): Promise<NetError[]> {
       const row = store.networks.get(name);
       if (row !== undefined && isHeld(row)) errors.push(...(await restore(core, row, links, ports)));
     } catch (thrown) {
-      errors.push(asNetError(thrown, 'network'));
+      errors.push(asNetError(thrown, 'restore'));
     }
   }
   return errors;
@@ -100,7 +100,7 @@ function reconnect(
       host.apply([join, ...asPort], { host: host.own });
       return [];
     } catch (thrown) {
-      return [asNetError(thrown, 'network')];
+      return [asNetError(thrown, 'restore')];
     }
   });
 }

@@ -102,7 +102,7 @@ function checkBridge(options: BridgeOptions, found: LinkState): void {
       op: 'bridge',
       subject: `link ${found.name}`,
       what: `exists and is ${found.kind === undefined ? 'no bridge' : `of kind ${found.kind}`}`,
-      hint: 'Name another interface in .bridge, or remove this one',
+      hint: 'Name another bridge (in CNI: .bridge), or remove this interface',
     });
   }
   if (usesVlans(options) && found.bridge?.vlanFiltering === false) {
@@ -166,7 +166,7 @@ function addressConflict(dev: string, present: string, wanted: string): NetError
     op: 'bridge',
     subject: `link ${dev}`,
     what: `already has an IP address different from ${wanted}: ${present}`,
-    hint: 'Give the network a bridge of its own (.bridge), use the subnet that is there, or set .forceAddress',
+    hint: 'Name another bridge, or use the subnet that is there (in CNI: .bridge, .forceAddress)',
   });
 }
 
