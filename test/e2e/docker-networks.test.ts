@@ -132,5 +132,36 @@ function describeNetworks(running: () => TestHost): void {
       assert.ok(first !== undefined && first !== second);
       assert.match(site.refused(...OURS, '--subnet', first), /overlaps/);
     });
+
+    it('work where nothing is forwarded that no rule accepts', async () => {
+      const { host } = site;
+      const policies = (policy: string): void => {
+        for (const tool of ['iptables', 'ip6tables']) host.run(tool, '-P', 'FORWARD', policy);
+      };
+      const nf = ['iptables', 'ip6tables'].map((tool) => `net.bridge.bridge-nf-call-${tool}`);
+      host.run('sysctl', '-qw', ...nf.map((key) => `${key}=1`));
+      policies('DROP');
+      try {
+        site.create('first', ...OURS, '--ipv6', '--subnet', '10.204.0.0/24', '--subnet', 'fd10:204::/64');
+        site.run('one', '--network', 'first', '-p', '8080:80');
+        site.run('two', '--network', 'first');
+        const [one, two] = [await site.agentIn('one', 80), await site.agentIn('two')];
+        await assertTraffic([
+          [two, at(site.addressOf('one', 'first'), 80), 'one'],
+          [two, at(uplink.host[4], 8080), 'one'],
+          [one, at(uplink.address[4], 80), 'outside'],
+          [uplink.agent, at(uplink.host[4], 8080), 'one'],
+          ...(builtIn
+            ? []
+            : ([
+                [two, at(site.address6Of('one', 'first'), 80), 'one'],
+                [one, at(uplink.address[6], 80), 'outside'],
+                [uplink.agent, at(uplink.host[6], 8080), 'one'],
+              ] as const)),
+        ]);
+      } finally {
+        policies('ACCEPT');
+      }
+    });
   });
 }

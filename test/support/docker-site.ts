@@ -74,6 +74,8 @@ export function useDockerSite(running: () => TestHost): () => DockerSite {
     if (!builtIn) daemon = await startDockerPlugin(host);
     dockerd = await startDocker(host);
     loadImage(host);
+    // Makes the table, which a test would leave that sets a policy.
+    host.run('ip6tables', '-P', 'FORWARD', 'ACCEPT');
     const uplink = stack.use(addUplink(host));
     const hostAgent = stack.use(startAgent('host', { path: host.outside('/run/isth/net') }));
     await uplink.agent.serve('tcp', 80);
