@@ -21,7 +21,7 @@ const SOURCES = join(import.meta.dirname, '../../cmd/cnm-shim/main.ts');
 const LOG = '/run/isth/log/isthmus';
 
 /** The program under test. `ISTHMUS_E2E_SOURCES=1`: from its sources rather than from dist. */
-function pluginCommand(): [string, ...string[]] {
+export function pluginCommand(): [string, ...string[]] {
   const sources = process.env.ISTHMUS_E2E_SOURCES === '1';
   return sources ? [process.execPath, '--no-warnings', SOURCES] : [built(daemonFile)];
 }
