@@ -2,13 +2,14 @@ import { strict as assert } from 'node:assert';
 import { join } from 'node:path';
 import { pluginNames } from '../support/cni.ts';
 import { importImage, startContainerd } from '../support/containerd.ts';
+import { docker, flushRules, loadImage, startDocker } from '../support/docker.ts';
 import { binDir, useTestHost } from '../support/e2e.ts';
 import { IMAGE, makeImage } from '../support/image.ts';
 import { removeNetworks } from '../support/networks.ts';
 import { STORAGE } from '../support/podman.ts';
 import { type Block, blocksOf, ROOT, readReadme } from '../support/readme.ts';
 import { EXAMPLES, makeRuntime, readList } from '../support/runtime.ts';
-import type { Attempt, TestHost } from '../support/test-host.ts';
+import type { Attempt, Daemon, TestHost } from '../support/test-host.ts';
 
 /** The image that the examples name, which here is one that was made on the spot. */
 const NAMED_IMAGE = 'docker.io/library/busybox:latest';
@@ -65,7 +66,7 @@ describe("the README's examples", function () {
   it('run the daemon, which answers the launcher', () => {
     const said = succeed('The daemon', 'exec 2>&1');
     assert.equal(withoutTimes(said), withoutTimes(shown('The daemon', 'text')));
-    assert.match(host.run('ls', '/etc/systemd/system'), /^isthmus\.service\nisthmus\.socket$/m);
+    assert.match(host.run('ls', '/etc/systemd/system'), /^isthmus-docker\.socket\nisthmus\.service\nisthmus\.socket$/m);
   });
 
   it('call it by hand: every command, and ADD, CHECK and DEL of every version', () => {
@@ -138,11 +139,59 @@ describe("the README's examples", function () {
     assert.match(said, /inet 10\.77\.0\.\d+\/16 /);
   });
 
-  it('were all run', () => {
-    const left = blocks.filter((block) => block.run && !ran.has(block));
-    assert.deepEqual(left, []);
+  describe('with dockerd', () => {
+    let dockerd: Daemon;
+    let isthmus: Daemon;
+    before(async () => {
+      const socket = '/run/docker/plugins/isthmus.sock';
+      const ready = (): boolean => host.attempt(['test', '-S', socket]).code === 0;
+      isthmus = await host.start('isthmus', ['isthmus', 'serve'], ready);
+      dockerd = await startDocker(host);
+      loadImage(host);
+      docker(host, 'tag', IMAGE, NAMED_IMAGE);
+    });
+    after(async () => {
+      await dockerd?.stop();
+      await isthmus?.stop();
+      flushRules(host);
+      host.run('ip', 'link', 'delete', 'docker0');
+      removeNetworks(host);
+    });
+
+    it('connect containers of Docker', () => {
+      const said = succeed('Docker', DOCKER);
+      assert.match(said, / 0% packet loss/);
+      const table = said.slice(said.indexOf('CONTAINER'));
+      assert.equal(withoutIds(table.slice(0, table.indexOf('web1\napp'))), withoutIds(shown('Docker', 'text')));
+    });
+
+    it('connect a container of Docker with a pod', () => {
+      const said = succeed('One network for both', DOCKER);
+      assert.match(said, / 0% packet loss/);
+      assert.match(said, /^web +pod1 +eth0 +10\.77\.\d+\.\d+\/16 .* cni +ready$/m);
+      assert.match(said, /^web +db +\S+ +10\.77\.\d+\.\d+\/16 .* cnm +ready$/m);
+    });
+  });
+
+  it('show networks, and make and remove one', () => {
+    assert.equal(succeed('Look at networks'), shown('Look at networks', 'text'));
+  });
+
+  // The tests of a block come before those of the blocks in it.
+  describe('to the last', () => {
+    it('were all run', () => {
+      const left = blocks.filter((block) => block.run && !ran.has(block));
+      assert.deepEqual(left, []);
+    });
   });
 });
+
+const DOCKER = 'export DOCKER_HOST=unix:///run/docker.sock';
+
+/** Ids and addresses are others in each run. */
+function withoutIds(text: string): string {
+  return text.replaceAll(/\b[0-9a-f]{12}\b/g, '…').replaceAll(/\b10\.\d+\.\d+\.\d+/g, '…');
+}
 
 /** Times, and how long something took, are others in each run. */
 function withoutTimes(text: string): string {

@@ -17,6 +17,8 @@ const APPLETS = [
   'hostname',
   'true',
   'seq',
+  'httpd',
+  'wget',
 ];
 
 /** What the image is called in a runtime. */
