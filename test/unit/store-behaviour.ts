@@ -303,6 +303,17 @@ export function describeStore(name: string, make: () => Place): void {
       assert.deepEqual([later.pools.get('p1'), later.pools.list('pool')], [undefined, []]);
     });
 
+    it('tells the lease of one address', () => {
+      store.leases.take(lease('10.0.0.2', 'c1'));
+      store.leases.take({ ...lease('10.0.0.3', 'c2'), source: 'file' });
+      assert.deepEqual(store.leases.at('pool', addr('10.0.0.2')), lease('10.0.0.2', 'c1'));
+      assert.deepEqual(store.leases.at('pool', addr('10.0.0.3'))?.source, 'file');
+      assert.equal(store.leases.at('pool', addr('10.0.0.4')), undefined);
+      assert.equal(store.leases.at('another pool', addr('10.0.0.2')), undefined);
+      store.leases.release('pool', addr('10.0.0.2'));
+      assert.equal(store.leases.at('pool', addr('10.0.0.2')), undefined);
+    });
+
     it('hands a lease on from one owner to another, and from nobody else', () => {
       const [one, two, other] = ['c1', 'c2', 'c3'].map((id) => attachment(id));
       assert.ok(one && two && other);

@@ -3,7 +3,6 @@ import { NetError } from '../errors/net-error.ts';
 import { cursorOf, nextFree, reservedTaken, type Search } from '../ipam/allocate.ts';
 import { importDirectory } from '../ipam/directory.ts';
 import { usage } from '../ipam/free.ts';
-import { holderOf } from '../ipam/holder.ts';
 import { formatSet, isNetworkOrBroadcast, type RangeSet, usable, within } from '../ipam/ranges.ts';
 import { neverGiven, reservedIn } from '../ipam/reserved.ts';
 import { type Addr, formatAddr, parseAddr, sameAddr } from '../model/addr.ts';
@@ -67,7 +66,7 @@ export function releaseAddress({ store }: Core, pool: string, address: string): 
       store.pools.put({ ...rest, ...kept, reserved: row.reserved.filter((other) => other !== text) });
       return;
     }
-    const holder = holderOf(store, row.scope, addr);
+    const holder = store.leases.at(row.scope, addr);
     if (holder !== undefined && requestTime(holder) !== undefined) store.leases.release(row.scope, addr);
   };
   store.transaction(work, { durable: isReserved });
@@ -79,7 +78,7 @@ export function releaseAddress({ store }: Core, pool: string, address: string): 
  * Throws NetError `conflict` where another endpoint has it or it is reserved.
  */
 export function claimAddress(store: LocalStore, scope: string, address: Addr, owner: Attachment): void {
-  const holder = holderOf(store, scope, address);
+  const holder = store.leases.at(scope, address);
   if (holder === undefined) {
     assertNotReserved(store, scope, address);
     store.leases.take({ scope, address, owner, source: 'store' });
@@ -99,7 +98,7 @@ function reserve(core: Core, row: PoolRow, { address, use, now }: AddressRequest
       what: `${row.network === undefined ? `pool ${row.subnet}` : `network ${row.network}`} has gateway ${row.gateway}`,
       hint: 'Leave --gateway out',
     });
-  const holder = holderOf(store, row.scope, addr);
+  const holder = store.leases.at(row.scope, addr);
   if (holder !== undefined && requestTime(holder) === undefined) throw leaseTaken({ address: addr }, holder);
   store.leases.release(row.scope, addr);
   const reserved = row.reserved.includes(text) ? row.reserved : [...row.reserved, text];
@@ -138,7 +137,7 @@ function lease(core: Core, row: PoolRow, { address, now }: AddressRequest): Addr
   }
   const addr = readInside(row, address);
   assertNotReserved(store, scope, addr);
-  const holder = holderOf(store, scope, addr);
+  const holder = store.leases.at(scope, addr);
   if (holder === undefined) store.leases.take({ scope, address: addr, owner, source: 'store' });
   else if (requestTime(holder) === undefined) throw leaseTaken({ address: addr }, holder);
   else store.leases.reassign(scope, addr, holder.owner, owner);

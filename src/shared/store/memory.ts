@@ -144,6 +144,7 @@ function leaseTable(disk: MemoryDisk, prefix: string): LeaseTable {
       disk.leases.has(key(scope, address))
         ? { first: end(scope, address, -1n), last: end(scope, address, 1n) }
         : undefined,
+    at: (scope, address) => disk.leases.get(key(scope, address)),
     take: (lease) => {
       const holder = disk.leases.get(key(lease.scope, lease.address));
       if (holder !== undefined) throw leaseTaken(lease, holder);

@@ -30,6 +30,10 @@ export class SqliteLeases implements LeaseTable {
     });
   }
 
+  at(scope: string, address: Addr): Lease | undefined {
+    return this.#context.read((file, boot) => leaseAt(file, boot(), scope, addressKey(address)));
+  }
+
   take(lease: Lease): void {
     const { scope, address, owner, source } = lease;
     const { camp, network, containerId, ifName } = owner;
@@ -38,7 +42,7 @@ export class SqliteLeases implements LeaseTable {
       const sql = `INSERT INTO leases (boot, ${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`;
       const key = addressKey(address);
       if (file.run(sql, number, scope, key, camp, network, containerId, ifName, source) === 0)
-        throw leaseTaken(lease, leaseAt(file, number, scope, key));
+        throw leaseTaken(lease, holderOf(file, number, scope, key));
       joinRuns(file, number, scope, address);
     });
   }
@@ -66,13 +70,7 @@ export class SqliteLeases implements LeaseTable {
       const number = boot();
       const key = addressKey(address);
       if (file.run(sql, ...words(to), number, scope, key, ...words(from)) > 0) return;
-      const row = file.get(
-        `SELECT ${COLUMNS} FROM leases WHERE boot = ? AND scope = ? AND address = ?`,
-        number,
-        scope,
-        key,
-      );
-      throw leaseLost(scope, address, row === undefined ? undefined : leaseOf(row));
+      throw leaseLost(scope, address, leaseAt(file, number, scope, key));
     });
   }
 
@@ -159,11 +157,17 @@ function distance(from: string, to: string): number {
   return Number(addressOfKey(to).value - addressOfKey(from).value);
 }
 
-function leaseAt(file: SqliteFile, boot: number, scope: string, key: string): Lease {
+function leaseAt(file: SqliteFile, boot: number, scope: string, key: string): Lease | undefined {
   const sql = `SELECT ${COLUMNS} FROM leases WHERE boot = ? AND scope = ? AND address = ?`;
   const row = file.get(sql, boot, scope, key);
-  if (row === undefined) throw new Error(`lease of ${formatAddr(addressOfKey(key))} is there and is not`);
-  return leaseOf(row);
+  return row === undefined ? undefined : leaseOf(row);
+}
+
+/** The lease that is in the way of another one. */
+function holderOf(file: SqliteFile, boot: number, scope: string, key: string): Lease {
+  const lease = leaseAt(file, boot, scope, key);
+  if (lease === undefined) throw new Error(`lease of ${formatAddr(addressOfKey(key))} is there and is not`);
+  return lease;
 }
 
 function leaseOf(row: SqlRow): Lease {

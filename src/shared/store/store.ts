@@ -170,6 +170,8 @@ export interface Run {
 export interface LeaseTable {
   /** The run that holds `address`, or undefined where it is free. O(log n). */
   runAt(scope: string, address: Addr): Run | undefined;
+  /** The lease of one address, or undefined where it is free. */
+  at(scope: string, address: Addr): Lease | undefined;
   /** Throws NetError `conflict`, naming the holder, where the address is leased. */
   take(lease: Lease): void;
   /** Leases of one owner in a scope; all of the scope without one. */
