@@ -56,12 +56,15 @@ export interface Pods extends Disposable {
   collectGarbage(...dead: readonly string[]): void;
 }
 
-/** Pods whose plugin is the one under test, or the launcher that asks the daemon. */
-export function makePods(host: TestHost, via: Via, list: NetworkList = webList()): Pods {
+/**
+ * Pods whose plugin is the one under test, or the launcher that asks the daemon. Other plugins are looked for in `more`
+ * too.
+ */
+export function makePods(host: TestHost, via: Via, list = webList(), more: readonly string[] = []): Pods {
   const dir = DIRS[via];
   host.run('mkdir', '-p', dir);
   if (via === 'daemon') host.run('ln', '-sf', installedFile(via), `${dir}/isthmus`);
-  const runtime = makeRuntime(host, list, [dir]);
+  const runtime = makeRuntime(host, list, [dir, ...more]);
   const there = new Map<string, Container>();
   const agents: Agent[] = [];
   const known = (name: string): Container => {

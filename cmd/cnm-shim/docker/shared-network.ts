@@ -97,8 +97,10 @@ export function unshared(name: string, spec: NetworkSpec | undefined, what: stri
 /** NetError: somebody else hands out the addresses of the Network. */
 export function foreignAllocator(name: string, allocator: string): NetError {
   const what = `its addresses are handed out by ${allocator}, so that ours would collide with them`;
-  const hint =
-    'Let the built-in IPAM serve both sides: leave ipam.type out of the CNI configuration, and use --ipam-driver isthmus';
+  const own = 'Make a network of its own: docker network create -d isthmus NAME';
+  const built =
+    '. To share this one, let the built-in IPAM serve both sides: leave ipam.type out of the CNI configuration';
+  const hint = `${own}${allocator === 'docker' ? '' : built}`;
   return new NetError({ kind: 'conflict', op: 'join', subject: `network ${name}`, what, hint });
 }
 
