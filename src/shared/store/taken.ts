@@ -1,16 +1,16 @@
 import { NetError } from '../errors/net-error.ts';
 import { type Addr, formatAddr } from '../model/addr.ts';
+import type { Attachment } from '../model/attachment.ts';
 import type { EndpointRow, Lease, PortClaim } from './store.ts';
 
 /** The refusal of an address that `holder` has. */
 export function leaseTaken(wanted: Pick<Lease, 'address'>, holder: Lease): NetError {
-  const { camp, network, containerId, ifName } = holder.owner;
   const where = holder.source === 'file' ? ` (file in ${holder.scope})` : '';
   return new NetError({
     kind: 'conflict',
     op: 'ipam',
     subject: `address ${formatAddr(wanted.address)}`,
-    what: `container ${containerId}${ifName && ` interface ${ifName}`} of ${camp} network ${network} has it${where}`,
+    what: `${holderText(holder.owner)} has it${where}`,
     hint: 'Ask for another address, or delete that attachment first',
   });
 }
@@ -41,13 +41,20 @@ export function interfaceTaken(row: EndpointRow, cause?: unknown): NetError {
 
 /** The refusal of a host port that `holder` has. */
 export function portTaken(wanted: Pick<PortClaim, 'protocol' | 'hostIp' | 'hostPort'>, holder: PortClaim): NetError {
-  const { camp, network, containerId, ifName } = holder.owner;
   const where = holder.hostIp === '' ? 'every address' : holder.hostIp;
   return new NetError({
     kind: 'conflict',
     op: 'ports',
     subject: `host port ${wanted.hostIp && `${wanted.hostIp} `}${wanted.hostPort}/${wanted.protocol}`,
-    what: `container ${containerId} interface ${ifName} of ${camp} network ${network} has it on ${where}`,
+    what: `${holderText(holder.owner)} has it on ${where}`,
     hint: 'Choose another host port, or delete that attachment first',
   });
+}
+
+/** Docker's ids are of endpoints, of which people know the first digits; what it has asked for is nobody's yet. */
+function holderText({ camp, network, containerId, ifName }: Attachment): string {
+  if (camp === 'cnm' && containerId.startsWith('requested-')) return `dockerd's request for network ${network}`;
+  if (camp === 'cnm' && /^[0-9a-f]{64}$/.test(containerId))
+    return `Docker endpoint ${containerId.slice(0, 12)} of network ${network}`;
+  return `container ${containerId}${ifName && ` interface ${ifName}`} of ${camp} network ${network}`;
 }
