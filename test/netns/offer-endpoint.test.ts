@@ -181,7 +181,7 @@ describe('an endpoint that is moved into a container, as dockerd does it', funct
     );
     const [mapping] = await publish(2, [port(8080, 80, { hostPortEnd: 8081 })]);
     assert.equal(mapping?.hostPort, 8081);
-    await assert.rejects(publish(3, [port(8081, 80)]), refusedWith('conflict', /container \w{64} .*has it/));
+    await assert.rejects(publish(3, [port(8081, 80)]), refusedWith('conflict', /Docker endpoint \w{12} of network .*has it/));
     assert.deepEqual(await unpublishPorts(lab.core, endpointOf(2)), []);
     await publish(3, [port(8081, 80)]);
   });
