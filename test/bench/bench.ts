@@ -9,7 +9,7 @@ import { sizesOf } from './sizes.ts';
 /**
  * Runs run.ts inside a new namespace that stands for a host, so that both sides of the comparison are started
  * directly, without another program between. `--quick` takes few of everything, `--daemon` launcher and
- * daemon only; `--json FILE` is handed on.
+ * daemon only, `--docker` dockerd with both drivers only; `--markdown` and `--json FILE` are handed on.
  */
 function main(): void {
   if (!existsSync(join(referenceDir, 'bridge'))) throw new Error(`${referenceDir}/bridge is missing: npm run setup`);

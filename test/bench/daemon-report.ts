@@ -1,15 +1,6 @@
 import type { DaemonTimes } from './daemon.ts';
+import { atLeast, atMost, compared, markdownTable, type Row, verdict } from './rows.ts';
 import { formatTable, milliseconds, type Summary } from './stats.ts';
-
-/** One row of the table: what was measured, in words that tell its unit, and what is asked for. */
-export interface Row {
-  readonly work: string;
-  readonly measured: string;
-  /** What the measured is of what it is compared with; empty where the limit is no ratio. */
-  readonly ratio: string;
-  readonly limit: string;
-  readonly met: boolean;
-}
 
 /** Every row of the daemon's table. */
 export function daemonRows(times: DaemonTimes): Row[] {
@@ -40,9 +31,7 @@ export function daemonRows(times: DaemonTimes): Row[] {
 /** Prints the table, and what its rows were taken from. */
 export function printDaemon(times: DaemonTimes): void {
   const { plain, ports, load, stream, growth } = times;
-  const rows = daemonRows(times).map(({ work, measured, ratio, limit, met }) => {
-    return [work, measured, ratio, limit, met ? 'yes' : 'NO'];
-  });
+  const rows = daemonRows(times).map((row) => cellsOf(row, 'NO'));
   console.log('\nThrough launcher and daemon (medians); the reference is bridge + host-local, and portmap + firewall');
   console.log(HOW);
   console.log(formatTable([HEAD, ...rows]));
@@ -88,11 +77,12 @@ export function printDaemon(times: DaemonTimes): void {
 
 /** The table as Markdown. */
 export function markdownOf(times: DaemonTimes): string {
-  const rows = daemonRows(times).map(({ work, measured, ratio, limit, met }) => {
-    return [work, measured, ratio, limit, met ? 'yes' : '**no**'];
-  });
-  const cells = [HEAD.map((head, i) => (i === 0 ? 'work' : head)), HEAD.map(() => '---'), ...rows];
-  return cells.map((row) => `| ${row.join(' | ')} |`).join('\n');
+  const [, ...head] = HEAD;
+  return markdownTable([['work', ...head], ...daemonRows(times).map((row) => cellsOf(row, '**no**'))]);
+}
+
+function cellsOf(row: Row, missed: string): string[] {
+  return [row.work, row.measured, row.ratio, row.limit, verdict(row, missed)];
 }
 
 const HEAD = ['', 'measured', 'ratio', 'limit', 'met'];
@@ -100,27 +90,3 @@ const HOW =
   '(one C program starts the calls of all sides by vfork, stdin and stdout are pipes; a call is timed from before the\n' +
   'start of its first process to the end of its last. The sides take turns, each on a host of its own;\n' +
   'a daemon has served some hundred pods before. DELs at once begin four seconds after the ADDs.)';
-
-function compared(work: string, own: number, other: number, limit: number): Row {
-  return {
-    work,
-    measured: `${milliseconds(own)} : ${milliseconds(other)} ms`,
-    ratio: share(own / other),
-    limit: share(limit),
-    met: own / other <= limit,
-  };
-}
-
-function atMost(work: string, value: number, limit: number, unit: 'ms' | 'MB'): Row {
-  const measured = unit === 'ms' ? milliseconds(value) : value.toFixed(1);
-  return { work, measured: `${measured} ${unit}`, ratio: '', limit: `${limit} ${unit}`, met: value <= limit };
-}
-
-function atLeast(work: string, rate: number, limit: number): Row {
-  return { work, measured: `${rate.toFixed(0)}/s`, ratio: '', limit: `${limit}/s`, met: rate >= limit };
-}
-
-function share(ratio: number): string {
-  if (ratio >= 0.5) return `${ratio.toFixed(2)}×`;
-  return Number.isInteger(1 / ratio) ? `1/${1 / ratio}` : `1/${(1 / ratio).toFixed(1)}`;
-}

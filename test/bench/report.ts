@@ -13,9 +13,17 @@ export interface CrowdStep {
   readonly times: Readonly<Record<string, ChainTimes>>;
 }
 
-/** Everything that one run has measured. */
+/** The machine that a run is on. */
+export type Machine = Readonly<
+  Record<'cpu' | 'cores' | 'memoryGB' | 'load' | 'kernel' | 'system' | 'node', string | number>
+>;
+
+export function machineLine({ cpu, cores, memoryGB, load, kernel, system, node }: Machine): string {
+  return `${cpu}, ${cores} cores, ${memoryGB} GB, load ${load}, Linux ${kernel}, ${system}, Node ${node}`;
+}
+
+/** Everything that one run has measured of single calls and their parts. */
 export interface Report {
-  readonly machine: Readonly<Record<string, string | number>>;
   readonly sequential: Readonly<Record<string, Times>>;
   readonly perSecond: Readonly<Record<string, Rates>>;
   readonly start: Readonly<Record<(typeof STARTS)[number], Summary>>;
@@ -26,23 +34,11 @@ export interface Report {
 }
 
 /** Prints the report as tables, one a question. */
-export function printReport({
-  machine,
-  sequential,
-  perSecond,
-  start,
-  peakMemoryMB,
-  chains,
-  firewall,
-  lease,
-}: Report): void {
+export function printReport({ sequential, perSecond, start, peakMemoryMB, chains, firewall, lease }: Report): void {
   const { reference: theirs, isthmus: ours } = sequential;
   const { reference: theirRate, isthmus: ourRate } = perSecond;
   if (theirs === undefined || ours === undefined || theirRate === undefined || ourRate === undefined) return;
-  console.log(
-    `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGB} GB, load ${machine.load}, Linux ${machine.kernel}, ${machine.system}, Node ${machine.node}\n`,
-  );
-  console.log(`One call at a time (ms, ${ours.ADD.count} of each, in turn); the reference is bridge + host-local`);
+  console.log(`\nOne call at a time (ms, ${ours.ADD.count} of each, in turn); the reference is bridge + host-local`);
   console.log(
     formatTable([
       ['', 'reference p50', 'p90', 'isthmus p50', 'p90', 'ratio of p50'],

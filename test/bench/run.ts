@@ -6,27 +6,41 @@ import { coolDown, makeSide, peaks, rates, type Site, sequential, warmUp } from 
 import { measureChains, ownSide, referenceSide } from './chains.ts';
 import { measureDaemon } from './daemon.ts';
 import { daemonRows, markdownOf, printDaemon } from './daemon-report.ts';
+import { measureDocker } from './docker.ts';
+import { dockerMarkdown, dockerRows, printDocker } from './docker-report.ts';
 import { measureFirewaller } from './firewaller.ts';
 import { measureLeases } from './leases.ts';
-import { AT_ONCE, type CrowdStep, printReport, type Report, STARTS } from './report.ts';
+import { AT_ONCE, type CrowdStep, type Machine, machineLine, printReport, type Report, STARTS } from './report.ts';
 import { type Sizes, sizesOf } from './sizes.ts';
 import { summarize, timed } from './stats.ts';
 
 /** Measures everything in one run, prints it and writes it where `--json FILE` says. */
 async function main([site = '', ...options]: readonly string[]): Promise<void> {
   const sizes = sizesOf(options);
-  const before = options.includes('--daemon') ? undefined : await measure(JSON.parse(site), sizes);
-  if (before !== undefined) printReport(before);
-  const daemon = await measureDaemon(sizes.daemon);
-  printDaemon(daemon);
-  if (options.includes('--markdown')) console.log(`\n${markdownOf(daemon)}`);
-  const report = { ...(before ?? { machine: machine() }), daemon, daemonTable: daemonRows(daemon) };
+  const about = machine();
+  const [onlyDaemon, onlyDocker] = [options.includes('--daemon'), options.includes('--docker')];
+  const all = !onlyDaemon && !onlyDocker;
+  console.log(machineLine(about));
+  const calls = all ? await measure(JSON.parse(site), sizes) : undefined;
+  if (calls !== undefined) printReport(calls);
+  const daemon = all || onlyDaemon ? await measureDaemon(sizes.daemon) : undefined;
+  if (daemon !== undefined) printDaemon(daemon);
+  const docker = all || onlyDocker ? await measureDocker(sizes.docker) : undefined;
+  if (docker !== undefined) printDocker(docker);
+  if (options.includes('--markdown')) {
+    if (daemon !== undefined) console.log(`\n${markdownOf(daemon)}`);
+    if (docker !== undefined) console.log(`\n${dockerMarkdown(docker)}`);
+  }
+  const report = {
+    ...{ machine: about, ...calls },
+    ...(daemon === undefined ? {} : { daemon, daemonTable: daemonRows(daemon) }),
+    ...(docker === undefined ? {} : { docker, dockerTable: dockerRows(docker) }),
+  };
   const file = options[options.indexOf('--json') + 1];
   if (options.includes('--json') && file !== undefined) writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`);
 }
 
 async function measure(site: Site, sizes: Sizes): Promise<Report> {
-  const about = machine();
   using bin = pluginDir();
   using bare = await makeBareStarts();
   const theirs = makeSide('reference', referenceDir, 'bridge', 0, site);
@@ -56,7 +70,7 @@ async function measure(site: Site, sizes: Sizes): Promise<Report> {
     sizes.foreign,
   );
   const lease = measureLeases(sizes.leases);
-  return { machine: about, sequential: times, perSecond, start, peakMemoryMB, chains, firewall, lease };
+  return { sequential: times, perSecond, start, peakMemoryMB, chains, firewall, lease };
 }
 
 function measureCrowds(dir: string, { crowd, rounds }: Sizes): CrowdStep[] {
@@ -65,7 +79,7 @@ function measureCrowds(dir: string, { crowd, rounds }: Sizes): CrowdStep[] {
   return crowd.map((endpoints) => ({ endpoints, times: measureChains([theirs, ours], endpoints, rounds) }));
 }
 
-function machine(): Readonly<Record<string, string | number>> {
+function machine(): Machine {
   const [cpu] = cpus();
   return {
     cpu: cpu?.model ?? 'unknown',

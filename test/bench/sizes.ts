@@ -11,6 +11,18 @@ export interface Sizes {
   /** Other people's chains and elements in nftables. */
   readonly foreign: { readonly chains: number; readonly elements: number };
   readonly daemon: DaemonSizes;
+  readonly docker: DockerSizes;
+}
+
+/** What is measured of dockerd with both drivers. */
+export interface DockerSizes {
+  /** Rounds that a daemon has behind it when its time counts. */
+  readonly warm: number;
+  /** How often each call is made on each side. */
+  readonly rounds: number;
+  /** How many ports the containers publish that publish any, and how often each of these is done. */
+  readonly ports: readonly number[];
+  readonly portRounds: number;
 }
 
 /** What is measured of launcher and daemon. */
@@ -48,6 +60,7 @@ const FULL: Sizes = {
     ...{ pods: 400, warm: 400, serial: 200, chained: 60, status: 500, growth: 200, crowd: 1000, homes: 200 },
     ...{ load: { few: 100, many: 400, rounds: 3 }, stream: 400, fallback: 500, churn: [2000, 10_000] },
   },
+  docker: { warm: 10, rounds: 20, ports: [1, 32, 100], portRounds: 5 },
 };
 
 /** Enough to see that all of it works. */
@@ -61,6 +74,7 @@ const QUICK: Sizes = {
     ...{ pods: 40, warm: 40, serial: 20, chained: 10, status: 50, growth: 20, crowd: 50, homes: 10 },
     ...{ load: { few: 20, many: 40, rounds: 1 }, stream: 40, fallback: 50, churn: [40, 120] },
   },
+  docker: { warm: 1, rounds: 3, ports: [1, 100], portRounds: 1 },
 };
 
 /** Those that the words of the command line ask for: `--quick` or not. */

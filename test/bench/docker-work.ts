@@ -1,0 +1,117 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { IMAGE } from '../support/image.ts';
+import type { DockerClient } from './docker-client.ts';
+import { placeIn } from './docker-log.ts';
+
+/** Who makes the networks, and who hands out their addresses. */
+export const SIDES = {
+  bridge: { driver: 'bridge', ipam: 'default' },
+  isthmus: { driver: 'isthmus', ipam: 'default' },
+  pools: { driver: 'isthmus', ipam: 'isthmus' },
+} as const;
+export type SideName = keyof typeof SIDES;
+
+export const STEPS = [
+  'network create',
+  'network connect',
+  'network disconnect',
+  'container start',
+  'container rm -f',
+  'network rm',
+] as const;
+export type Step = (typeof STEPS)[number];
+
+/** What one call of Docker's API took. */
+export interface Timing {
+  /** `none`: a container without network. */
+  readonly side: SideName | 'none';
+  readonly step: Step;
+  /** How many the container publishes. */
+  readonly ports: number;
+  readonly ms: number;
+  /** How long our daemon's log was when it began. */
+  readonly at: number;
+}
+
+/** Container ports of one container are from 1 on, host ports from here on. */
+export const FIRST_PORT = 20_000;
+/** What the call before has left for the kernel and dockerd to do is done by then. */
+const PAUSE_MS = 60;
+
+/** The work of which each call is timed. */
+export class DockerWork {
+  readonly timings: Timing[] = [];
+  readonly #client: DockerClient;
+  readonly #log: string;
+  #count = 0;
+
+  constructor(client: DockerClient, log: string) {
+    this.#client = client;
+    this.#log = log;
+  }
+
+  /** A network that stays has been made. Containers keep the default gateway of their first network beside it. */
+  async keep(side: SideName): Promise<void> {
+    await this.#create(side, keptNetwork(side));
+  }
+
+  /** A container runs on Docker's default network. */
+  async resident(name: string): Promise<void> {
+    await this.#container(name, 'bridge', 0);
+    await this.#client.call('POST', `/containers/${name}/start`);
+  }
+
+  /** A network is created and removed. */
+  async networks(side: SideName): Promise<void> {
+    const name = `x-${side}`;
+    await this.#timed(side, 'network create', 0, () => this.#create(side, name));
+    await this.#timed(side, 'network rm', 0, () => this.#client.call('DELETE', `/networks/${name}`));
+  }
+
+  /** A running container is connected to the network that stays, and disconnected. */
+  async connection(side: SideName, Container: string): Promise<void> {
+    const path = `/networks/${keptNetwork(side)}`;
+    const call = (verb: string): Promise<object> => this.#client.call('POST', `${path}/${verb}`, { Container });
+    await this.#timed(side, 'network connect', 0, () => call('connect'));
+    await this.#timed(side, 'network disconnect', 0, () => call('disconnect'));
+  }
+
+  /** A container of the network that stays is started and removed; `running` is called in between. */
+  async container(side: SideName | 'none', ports: number, running = (_name: string): void => {}): Promise<void> {
+    const name = `c${this.#count++}`;
+    await this.#container(name, side === 'none' ? side : keptNetwork(side), ports);
+    const path = `/containers/${name}`;
+    await this.#timed(side, 'container start', ports, () => this.#client.call('POST', `${path}/start`));
+    running(name);
+    await this.#timed(side, 'container rm -f', ports, () => this.#client.call('DELETE', `${path}?force=1`));
+  }
+
+  async #timed(side: Timing['side'], step: Step, ports: number, work: () => Promise<object>): Promise<void> {
+    await sleep(PAUSE_MS);
+    const at = placeIn(this.#log);
+    const started = performance.now();
+    await work();
+    this.timings.push({ side, step, ports, ms: performance.now() - started, at });
+  }
+
+  #create(side: SideName, Name: string): Promise<object> {
+    const { driver, ipam } = SIDES[side];
+    return this.#client.call('POST', '/networks/create', { Name, Driver: driver, IPAM: { Driver: ipam } });
+  }
+
+  async #container(name: string, NetworkMode: string, ports: number): Promise<void> {
+    const bindings = Array.from({ length: ports }, (_, i) => {
+      return [`${i + 1}/tcp`, [{ HostIp: '', HostPort: `${FIRST_PORT + i}` }]] as const;
+    });
+    await this.#client.call('POST', `/containers/create?name=${name}`, {
+      Image: IMAGE,
+      ExposedPorts: Object.fromEntries(bindings.map(([port]) => [port, {}])),
+      HostConfig: { NetworkMode, PortBindings: Object.fromEntries(bindings) },
+    });
+  }
+}
+
+/** Comes after `bridge`, by which dockerd chooses the default gateway where all else is equal. */
+function keptNetwork(side: SideName): string {
+  return `kept-${side}`;
+}

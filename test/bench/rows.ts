@@ -1,0 +1,48 @@
+import { milliseconds } from './stats.ts';
+
+/** One row of a table: what was measured, in words that tell its unit, and what is asked for. */
+export interface Row {
+  readonly work: string;
+  readonly measured: string;
+  /** What the measured is of what it is compared with; empty where the limit is no ratio. */
+  readonly ratio: string;
+  /** Empty where nothing is asked for. */
+  readonly limit: string;
+  readonly met: boolean;
+}
+
+/** Ours to the other's; without a limit it is only told. */
+export function compared(work: string, own: number, other: number, limit?: number): Row {
+  return {
+    work,
+    measured: `${milliseconds(own)} : ${milliseconds(other)} ms`,
+    ratio: share(own / other),
+    limit: limit === undefined ? '' : share(limit),
+    met: limit === undefined || own / other <= limit,
+  };
+}
+
+export function atMost(work: string, value: number, limit: number, unit: 'ms' | 'MB'): Row {
+  const measured = unit === 'ms' ? milliseconds(value) : value.toFixed(1);
+  return { work, measured: `${measured} ${unit}`, ratio: '', limit: `${limit} ${unit}`, met: value <= limit };
+}
+
+export function atLeast(work: string, rate: number, limit: number): Row {
+  return { work, measured: `${rate.toFixed(0)}/s`, ratio: '', limit: `${limit}/s`, met: rate >= limit };
+}
+
+/** Whether the limit was met, in the word given for a miss; nothing where there is none. */
+export function verdict({ limit, met }: Row, missed: string): string {
+  if (limit === '') return '';
+  return met ? 'yes' : missed;
+}
+
+/** Cells as a table in Markdown; the first row is its head. */
+export function markdownTable([head = [], ...rows]: readonly (readonly string[])[]): string {
+  return [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
+}
+
+function share(ratio: number): string {
+  if (ratio >= 0.5) return `${ratio.toFixed(2)}×`;
+  return Number.isInteger(1 / ratio) ? `1/${1 / ratio}` : `1/${(1 / ratio).toFixed(1)}`;
+}
