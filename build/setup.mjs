@@ -13,15 +13,16 @@ const POLICY_TEXT = '#!/bin/sh\n# isthmus: services are not started while their 
 const PROGRAMS = ['cni-plugin', 'cnm-shim', 'launcher'];
 
 const DEMO = ['iproute2', 'musl-tools', 'libatomic1', 'libstdc++6', 'libnftables1', 'binutils', 'busybox-static'];
+const DOCKER_PLUGIN = [...DEMO, 'iptables'];
 const TEST = [
-  ...DEMO,
-  ...['iptables', 'nftables', 'procps', 'kmod', 'strace', 'tcpdump', 'conntrack'],
+  ...DOCKER_PLUGIN,
+  ...['nftables', 'procps', 'kmod', 'strace', 'tcpdump', 'conntrack'],
   ...['containernetworking-plugins', 'podman', 'containerd', 'runc', 'docker.io', 'docker-compose'],
   ...['dnsmasq-base', 'systemd'],
 ];
 
 /** What each target needs from the distribution. Without a target: what building needs. */
-const PACKAGES = { build: DEMO, demo: DEMO, test: TEST };
+const PACKAGES = { build: DEMO, demo: DEMO, test: TEST, 'docker-plugin': DOCKER_PLUGIN };
 
 /** Prints what is wrong and what to do, and ends the set-up. */
 function fail(what) {

@@ -1,8 +1,11 @@
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
 
-/** The sysctls of the namespace that the calling thread is in: /proc/sys/net shows each thread its own. */
-const ROOT = '/proc/sys/';
+/**
+ * The sysctls of the namespace that the calling thread is in: /proc/sys/net shows each thread its own. In a container
+ * /proc/sys is often read-only; then ISTHMUS_SYSCTL_DIR names another mount of it.
+ */
+const ROOT = `${process.env.ISTHMUS_SYSCTL_DIR || '/proc/sys'}/`;
 
 /**
  * The path below /proc/sys of a key: a key with a slash is one already, in another dots become slashes

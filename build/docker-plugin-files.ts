@@ -1,0 +1,119 @@
+import { execFileSync } from 'node:child_process';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { hasLibnftables } from '../src/shared/netlink/libnftables.ts';
+
+const PACKAGING = join(import.meta.dirname, 'packaging/docker-plugin');
+
+/** Where config.json starts the program. */
+const PROGRAM = '/usr/lib/isthmus/cnm-shim';
+
+/** As on every distribution of today: one directory of libraries, whichever path names it. */
+const MERGED = ['bin', 'lib', 'lib64', 'sbin'] as const;
+
+/** What config.json mounts goes there, and what the kernel and Docker mount. */
+const MOUNT_POINTS = [
+  'dev',
+  'host/etc',
+  'host/proc/sys/net',
+  'host/run',
+  'proc',
+  'run/docker/plugins',
+  'sys',
+  'var/lib',
+];
+
+/** The host's own files, at the paths where the program looks for them. */
+const OF_THE_HOST = ['/etc/cni', '/etc/machine-id', '/run/docker.sock', '/run/systemd'];
+
+/** For hosts whose packet filter is that of iptables: one program for each kind, by many names. */
+const TOOLS = { nft: '/usr/sbin/xtables-nft-multi', legacy: '/usr/sbin/xtables-legacy-multi' } as const;
+
+/**
+ * `directory` holds what `docker plugin create` takes: config.json, and a root file system with the program, the
+ * libraries and the packet filter's tools that it uses, all of them copies of this machine's, and nothing else.
+ * Throws where one of them is not there.
+ */
+export function makeDockerPlugin(directory: string, program: string): void {
+  const target = resolve(directory);
+  mkdirSync(dirname(target), { recursive: true });
+  const made = mkdtempSync(join(dirname(target), '.docker-plugin-'));
+  try {
+    copyFileSync(join(PACKAGING, 'config.json'), join(made, 'config.json'));
+    makeRootfs(join(made, 'rootfs'), program);
+    rmSync(target, { recursive: true, force: true });
+    renameSync(made, target);
+  } finally {
+    rmSync(made, { recursive: true, force: true });
+  }
+}
+
+function makeRootfs(rootfs: string, program: string): void {
+  const copy = (from: string, to = from): void => {
+    if (!existsSync(from)) throw new Error(`${from} is missing: run "node build/setup.mjs docker-plugin"`);
+    mkdirSync(join(rootfs, dirname(to)), { recursive: true });
+    copyFileSync(from, join(rootfs, to));
+  };
+  const link = (path: string, to: string): void => {
+    mkdirSync(join(rootfs, dirname(path)), { recursive: true });
+    symlinkSync(to, join(rootfs, path));
+  };
+  for (const name of MERGED) {
+    mkdirSync(join(rootfs, 'usr', name), { recursive: true });
+    link(name, `usr/${name}`);
+  }
+  for (const path of MOUNT_POINTS) mkdirSync(join(rootfs, path), { recursive: true });
+  for (const path of OF_THE_HOST) link(path, `/host${path}`);
+  copy(program, PROGRAM);
+  copy(join(PACKAGING, 'protocols'), '/etc/protocols');
+  const nftables = pathOfLibnftables();
+  copy(nftables);
+  for (const file of Object.values(TOOLS)) copy(file);
+  for (const [name, file] of toolNames()) link(join(dirname(file), name), basename(file));
+  const libraries = new Set([program, nftables, ...Object.values(TOOLS)].flatMap(librariesOf));
+  for (const file of libraries) copy(file);
+  for (const file of extensionsOf([...libraries])) copy(file);
+}
+
+/** What the dynamic linker loads for a file, itself among it. */
+function librariesOf(file: string): string[] {
+  const output = execFileSync('ldd', [file], { encoding: 'utf8' });
+  if (output.includes('not found')) throw new Error(`libraries of ${file} are missing:\n${output}`);
+  return [...output.matchAll(/(?:=>|^)\s*(\/\S+) \(/gm)].map(([, path = '']) => path);
+}
+
+/** Its name as programs know it, in the directory of the file that they get. */
+function pathOfLibnftables(): string {
+  if (!hasLibnftables()) throw new Error('libnftables.so.1 is missing: run "node build/setup.mjs docker-plugin"');
+  const file = /(\/\S+)\/libnftables\.so\S*$/m.exec(readFileSync('/proc/self/maps', 'latin1'));
+  return join(file?.[1] ?? '', 'libnftables.so.1');
+}
+
+/** Which program each name of iptables is; the plain ones are as on this machine. */
+function toolNames(): [name: string, file: string][] {
+  const plain = Object.values(TOOLS).find((file) => realpathSync('/usr/sbin/iptables') === realpathSync(file));
+  const kinds = Object.entries(TOOLS).map(([kind, file]) => [`-${kind}`, file] as const);
+  return [['', plain ?? TOOLS.nft] as const, ...kinds].flatMap(([kind, file]) =>
+    ['iptables', 'ip6tables'].flatMap((tool) =>
+      ['', '-save', '-restore'].map((verb): [string, string] => [`${tool}${kind}${verb}`, file]),
+    ),
+  );
+}
+
+/** iptables' matches and targets, which it looks for beside its library. */
+function extensionsOf(libraries: readonly string[]): string[] {
+  const library = libraries.find((file) => basename(file).startsWith('libxtables.')) ?? '';
+  const directory = join(realpathSync(dirname(library)), 'xtables');
+  return readdirSync(directory).map((name) => join(directory, name));
+}

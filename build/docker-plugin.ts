@@ -1,0 +1,8 @@
+import { join } from 'node:path';
+import { makeDockerPlugin } from './docker-plugin-files.ts';
+
+const DIST = join(import.meta.dirname, '../dist');
+
+/** Builds dist/docker-plugin, which `docker plugin create` takes, with dist/cnm-shim in it. */
+makeDockerPlugin(join(DIST, 'docker-plugin'), join(DIST, 'cnm-shim'));
+console.log('docker-plugin: dist/docker-plugin');
