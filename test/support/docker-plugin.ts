@@ -35,6 +35,19 @@ export function startDockerPlugin(host: TestHost, ...options: readonly string[])
   return host.start('isthmus', command, () => starts() > before);
 }
 
+/** Where dockerd finds the plugin, and launchers the daemon. */
+const SOCKETS = ['/run/isthmus/cni.sock', `/run/docker/plugins/${DRIVER}.sock`] as const;
+
+/** Its sockets are there, as systemd has them; it starts when somebody connects. */
+export function startActivated(host: TestHost): Promise<Daemon> {
+  const [cni, docker] = SOCKETS;
+  host.run('sh', '-c', `mkdir -p -m 700 /run/isthmus; mkdir -p /run/docker/plugins; rm -f ${SOCKETS.join(' ')}`);
+  const activate = ['systemd-socket-activate', '--fdname=cni:docker', '-l', cni, '-l', docker];
+  const env = ['ISTHMUS_HOST_ID', 'PATH'].map((name) => `--setenv=${name}`);
+  const command = [...activate, ...env, ...pluginCommand(), 'serve', '--log-level', 'debug'];
+  return host.start('isthmus', command, () => SOCKETS.every((path) => existsSync(host.outside(path))));
+}
+
 /** Host ports of a running container. */
 export function publishedPorts(host: TestHost, container: string): number[] {
   if (builtIn) {

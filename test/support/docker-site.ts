@@ -1,11 +1,12 @@
 import { strict as assert } from 'node:assert';
-import { docker, dockerMissing, flushRules, loadImage, startDocker, tryDocker } from './docker.ts';
+import { docker, dockerMissing, flushRules, loadImage, tryDocker } from './docker.ts';
+import { type DockerDaemons, makeDockerDaemons } from './docker-daemons.ts';
 import type { DockerContainer, DockerEndpoint, DockerNetwork } from './docker-inspect.ts';
-import { builtIn, DRIVER, publishedPorts, startDockerPlugin } from './docker-plugin.ts';
+import { DRIVER, publishedPorts } from './docker-plugin.ts';
 import { hostState } from './e2e.ts';
 import { IMAGE } from './image.ts';
 import { assertSame } from './snapshot.ts';
-import type { Attempt, Daemon, TestHost } from './test-host.ts';
+import type { Attempt, TestHost } from './test-host.ts';
 import { type Agent, startAgent } from './traffic.ts';
 import { addUplink, type Uplink } from './uplink.ts';
 
@@ -15,6 +16,8 @@ export { startDockerPlugin } from './docker-plugin.ts';
 /** A test host with dockerd, our daemon and a neighbour, and agents that serve and probe wherever a test wants them. */
 export interface DockerSite {
   readonly host: TestHost;
+  /** A test that ends one of them starts it again. */
+  readonly daemons: DockerDaemons;
   readonly uplink: Uplink;
   readonly hostAgent: Agent;
   /** Output of a command of docker's client that has to succeed. */
@@ -60,8 +63,7 @@ export function useDockerSite(running: () => TestHost): () => DockerSite {
   const stack = new DisposableStack();
   const agents: Agent[] = [];
   let site: DockerSite | undefined;
-  let daemon: Daemon | undefined;
-  let dockerd: Daemon | undefined;
+  let daemons: DockerDaemons | undefined;
 
   before('dockerd, our daemon and a neighbour of the host', async function () {
     this.timeout(60_000);
@@ -71,15 +73,16 @@ export function useDockerSite(running: () => TestHost): () => DockerSite {
       this.skip();
     }
     const host = running();
-    if (!builtIn) daemon = await startDockerPlugin(host);
-    dockerd = await startDocker(host);
+    daemons = makeDockerDaemons(host);
+    await daemons.startPlugin();
+    await daemons.startDocker();
     loadImage(host);
     // Makes the table, which a test would leave that sets a policy.
     host.run('ip6tables', '-P', 'FORWARD', 'ACCEPT');
     const uplink = stack.use(addUplink(host));
     const hostAgent = stack.use(startAgent('host', { path: host.outside('/run/isth/net') }));
     await uplink.agent.serve('tcp', 80);
-    site = makeSite({ host, uplink, hostAgent, agents });
+    site = makeSite({ host, daemons, uplink, hostAgent, agents });
   });
 
   afterEach('no container, no network, no rule', function () {
@@ -94,11 +97,12 @@ export function useDockerSite(running: () => TestHost): () => DockerSite {
   after('dockerd and our daemon', async function () {
     this.timeout(30_000);
     stack.dispose();
-    await dockerd?.stop();
-    await daemon?.stop();
-    if (dockerd === undefined) return;
+    if (daemons === undefined) return;
+    await daemons.stopDocker();
+    await daemons.stopPlugin();
     flushRules(running());
-    running().run('sh', '-c', 'ip link delete docker0; rm -rf /run/isth/docker');
+    // A dockerd that was killed has left mounts.
+    running().run('sh', '-c', 'ip link delete docker0; umount -qR -l /run/isth/docker; rm -rf /run/isth/docker');
   });
 
   return () => {
@@ -109,12 +113,13 @@ export function useDockerSite(running: () => TestHost): () => DockerSite {
 
 interface Parts {
   readonly host: TestHost;
+  readonly daemons: DockerDaemons;
   readonly uplink: Uplink;
   readonly hostAgent: Agent;
   readonly agents: Agent[];
 }
 
-function makeSite({ host, uplink, hostAgent, agents }: Parts): DockerSite {
+function makeSite({ host, daemons, uplink, hostAgent, agents }: Parts): DockerSite {
   const clean = stateOf(host);
   const inspect = (container: string): DockerContainer => one(docker(host, 'container', 'inspect', container));
   const inspectNetwork = (name: string): DockerNetwork => one(docker(host, 'network', 'inspect', name));
@@ -124,7 +129,7 @@ function makeSite({ host, uplink, hostAgent, agents }: Parts): DockerSite {
     return found;
   };
   return {
-    ...{ host, uplink, hostAgent, inspect, inspectNetwork, endpoint },
+    ...{ host, daemons, uplink, hostAgent, inspect, inspectNetwork, endpoint },
     docker: (...args) => docker(host, ...args),
     tryDocker: (...args) => tryDocker(host, ...args),
     create(name, ...options) {
@@ -178,9 +183,11 @@ function makeSite({ host, uplink, hostAgent, agents }: Parts): DockerSite {
 
 const ping = (target: string, seconds: number): string => `ping -c 1 -W ${seconds} ${target}`;
 
-/** The host's state without the counts of dockerd's rules, by which they are in order there. */
+/** The host's state without the counts of dockerd's rules, by which they are in order there, and what each dockerd chooses. */
 function stateOf(host: TestHost): string {
-  const text = hostState(host).replace(/counter packets \d+ bytes \d+/g, 'counter');
+  const text = hostState(host)
+    .replace(/counter packets \d+ bytes \d+/g, 'counter')
+    .replace(/(docker0: .* link\/ether) .*/g, '$1');
   return text.split('\n').sort().join('\n');
 }
 

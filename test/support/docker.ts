@@ -15,10 +15,14 @@ export function dockerMissing(): string | undefined {
   return missing.length === 0 ? undefined : `${missing.join(', ')} is missing: install docker.io`;
 }
 
-/** dockerd runs in the host and answers; `docker0` has 10.201.0.1/24. */
-export async function startDocker(host: TestHost): Promise<Daemon> {
+/**
+ * dockerd runs in the host and answers; `docker0` has 10.201.0.1/24. Containers of one that was killed are its own where
+ * they are kept, and nobody's else.
+ */
+export async function startDocker(host: TestHost, { kept = false } = {}): Promise<Daemon> {
   // What a killed one leaves counts as alive for a while.
-  host.run('sh', '-c', `rm -rf ${SOCKET} /run/docker.pid /run/docker/containerd`);
+  const left = `${SOCKET} /run/docker.pid /run/docker/containerd${kept ? '/containerd.pid' : ''}`;
+  host.run('sh', '-c', `rm -rf ${left}`);
   const command = [
     'dockerd',
     ...['--host', `unix://${SOCKET}`, '--pidfile', '/run/docker.pid', '--data-root', DATA, '--storage-driver', 'vfs'],
