@@ -7,6 +7,6 @@ export function absolutePath(path: string): string {
 }
 
 /** Argument of an option that may be given several times. */
-export function collected(value: string, before: readonly string[]): readonly string[] {
+export function collected(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, value];
 }

@@ -1,15 +1,17 @@
+import type { Core } from '../../../src/shared/core/core.ts';
+import type { NetworkNames } from '../../../src/shared/ops/networks.ts';
 import { type ContainerNames, containerNames, networkNames } from '../docker/names.ts';
 
 /** What Docker calls things that we know by ids; nothing where there is no dockerd. */
 export interface DockerNames {
   /** By EndpointID. */
   readonly containers: ContainerNames;
-  /** By NetworkID. */
-  readonly networks: ReadonlyMap<string, string>;
+  readonly networks: NetworkNames;
 }
 
-/** What dockerd says now. */
-export async function dockerNames(): Promise<DockerNames> {
+/** What dockerd says now; it is not asked where none of its networks is ours. */
+export async function dockerNames({ store }: Core): Promise<DockerNames> {
+  if (store.dockerNetworks.list().length === 0) return { containers: new Map(), networks: new Map() };
   const [containers, networks] = await Promise.all([containerNames(), networkNames()]);
   return { containers, networks };
 }

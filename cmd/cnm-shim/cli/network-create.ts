@@ -1,68 +1,67 @@
-import type { Command } from 'commander';
-import type { Json } from '../../../src/shared/config/fields.ts';
+import { type Command, Option } from 'commander';
 import { invalid } from '../../../src/shared/config/invalid.ts';
 import { nearest } from '../../../src/shared/config/nearest.ts';
-import type { RangeText } from '../../../src/shared/config/network-spec.ts';
+import type { NetworkSpec } from '../../../src/shared/config/network-spec.ts';
 import { createNetwork } from '../../../src/shared/core/create-network.ts';
+import { isUsed } from '../../../src/shared/core/network.ts';
 import { defaultCandidates } from '../../../src/shared/core/pool-candidates.ts';
-import { releasePool, requestPool } from '../../../src/shared/core/pools.ts';
+import { type PoolCandidate, releasePool, requestPool } from '../../../src/shared/core/pools.ts';
 import { NetError } from '../../../src/shared/errors/net-error.ts';
-import { type Addr, formatAddr, parseAddr } from '../../../src/shared/model/addr.ts';
-import {
-  contains,
-  firstOf,
-  formatPrefix,
-  lastOf,
-  networkOf,
-  overlaps,
-  type Prefix,
-  parsePrefix,
-} from '../../../src/shared/model/prefix.ts';
+import type { Family } from '../../../src/shared/model/addr.ts';
 import { PREDEFINED } from '../../../src/shared/ops/networks.ts';
 import type { CallCore } from '../../cni-plugin/answer.ts';
-import { specOfElement } from '../../cni-plugin/configured-network.ts';
+import { configuredNetworks, specOfElement } from '../../cni-plugin/configured-network.ts';
 import { networkName } from '../../cni-plugin/request.ts';
+import { parseAddressPools } from './address-pool.ts';
 import { collected } from './arguments.ts';
+import { readOptions } from './network-options.ts';
+import { readSubnets, type SubnetOptions, type SubnetText } from './network-subnets.ts';
 import { addStateDir, openState, type StateOptions } from './state.ts';
 
 /** Who keeps the networks that this verb makes. */
 export const OPERATOR = 'operator';
 
 const DRIVERS = ['bridge', 'null'];
-/** Keys of a configuration that arguments and other options say. */
-const SAID = ['cniVersion', 'name', 'type', 'driver', 'ipam', 'internal'];
 
 const EXAMPLES = `
 The network stays until isthmus network rm. Pods join it by a CNI configuration of its name, containers of Docker by
 docker network create -d isthmus --ipam-driver isthmus --ipam-opt network=web -o network=web NAME.
+A network that a CNI configuration file describes, or that pods or Docker have made, needs no more than its name here:
+it stays as it is, and stays when they have gone.
 
 Examples:
   isthmus network create web                       a free subnet, masqueraded
+  isthmus network create web --ipv6                one of each family
   isthmus network create web --subnet 10.88.0.0/16 --gateway 10.88.0.1 --subnet fd00:88::/64
   isthmus network create db --internal             nothing in or out
   isthmus network create lab --opt bridge=lab0 --opt mtu=1400 --opt icc=false
                                                    keys of a CNI configuration
 `;
 
-interface CreateOptions extends StateOptions {
-  readonly driver: string;
-  readonly subnet: readonly string[];
-  readonly gateway: readonly string[];
-  readonly ipRange: readonly string[];
-  readonly internal: boolean;
-  readonly opt: readonly string[];
+interface CreateOptions extends StateOptions, SubnetOptions {
+  readonly driver?: string;
+  readonly ipv6?: boolean;
+  readonly internal?: boolean;
+  readonly opt?: readonly string[];
+  readonly addressPool?: readonly PoolCandidate[];
 }
 
 /** `network` knows the verb `create`. */
 export function addCreate(network: Command): void {
   const create = network.command('create').argument('<name>').summary('make a network that stays');
   addStateDir(create)
-    .option('-d, --driver <driver>', `${DRIVERS.join(' or ')}`, 'bridge')
-    .option('--subnet <cidr>', 'one of each family; without any, a free one is chosen', collected, [])
-    .option('--gateway <address>', "a subnet's gateway; its first address unless given", collected, [])
-    .option('--ip-range <cidr>', 'part of a subnet that addresses are taken from', collected, [])
-    .option('--internal', 'nothing is forwarded in or out', false)
-    .option('--opt <key=value>', 'a key of a CNI configuration', collected, [])
+    .option('-d, --driver <driver>', 'bridge or null (default: "bridge")')
+    .option('--subnet <cidr>', 'at most one of each family; without any, a free one is chosen', collected)
+    .option('--gateway <address>', "a subnet's gateway; its first address unless given", collected)
+    .option('--ip-range <cidr>', 'part of a subnet that addresses are taken from', collected)
+    .option('--ipv6', 'an IPv6 subnet too; a free one is chosen unless given')
+    .option('--internal', 'nothing is forwarded in or out')
+    .option('--opt <key=value>', 'a key of a CNI configuration', collected)
+    .addOption(
+      new Option('--address-pool <pool>', 'where free subnets are taken from, as of isthmus serve')
+        .env('ISTHMUS_ADDRESS_POOLS')
+        .argParser(parseAddressPools),
+    )
     .addHelpText('after', EXAMPLES)
     .action(async (name: string, options: CreateOptions) => {
       using core = openState(options);
@@ -82,128 +81,90 @@ function assertNew({ store }: CallCore, name: string): void {
 }
 
 async function make(core: CallCore, name: string, options: CreateOptions): Promise<void> {
-  const { driver } = options;
+  const { driver = 'bridge', ...others } = options;
   if (!DRIVERS.includes(driver)) throw unknownDriver(driver);
+  const known = knownSpec(core, name);
+  if (known !== undefined) {
+    assertNothing(options, `${name} is described by a CNI configuration file or by those who use it`);
+    return await createNetwork(core, { name, holder: OPERATOR, spec: known });
+  }
   if (driver === 'null') {
-    assertNothingElse(options);
+    assertNothing(others, 'it means nothing to driver null');
     const spec = { options: { driver: 'null' as const }, ranges: [], routes: [] };
     return await createNetwork(core, { name, holder: OPERATOR, spec });
   }
-  const given = options.subnet.map(readSubnet);
-  // It is nobody else's while the network is made.
-  const pool =
-    given.length > 0
-      ? undefined
-      : requestPool(
-          core,
-          { network: name, v6: false },
-          {
-            candidates: defaultCandidates(core.host.identity.hostId),
-            avoid: [],
-            now: Date.now(),
-          },
-        );
+  const subnets = readSubnets(options);
+  // What is wrong with the rest is said before anything is asked for.
+  specFor(name, options, subnets);
+  const wanted: Family[] = subnets.length === 0 ? [4] : [];
+  if (options.ipv6 === true && !subnets.some(({ subnet }) => subnet.includes(':'))) wanted.push(6);
+  await withFreeSubnets(core, { wanted, options }, (free) =>
+    createNetwork(core, { name, holder: OPERATOR, spec: specFor(name, options, [...subnets, ...free]) }),
+  );
+}
+
+/** What those who use a network of this name have made it by, else what a CNI configuration file says. */
+function knownSpec(core: CallCore, name: string): NetworkSpec | undefined {
+  const row = core.store.networks.get(name);
+  if (row?.spec !== undefined && isUsed(core, row)) return row.spec;
+  return configuredNetworks(process.env)(name);
+}
+
+interface Wanted {
+  readonly wanted: readonly Family[];
+  readonly options: CreateOptions;
+}
+
+/** Runs `work` with a free subnet of each family, which nobody else is given while it runs. */
+async function withFreeSubnets(
+  core: CallCore,
+  { wanted, options }: Wanted,
+  work: (subnets: readonly SubnetText[]) => Promise<void>,
+): Promise<void> {
+  const candidates = options.addressPool ?? defaultCandidates(core.host.identity.hostId);
+  const ids: string[] = [];
   try {
-    const subnets = pool === undefined ? given : [readSubnet(pool.subnet)];
-    const spec = specOfElement(configuration(name, options, subnets));
-    if (spec === undefined) throw unknownDriver(driver);
-    await createNetwork(core, { name, holder: OPERATOR, spec });
+    const subnets = wanted.map((family) => {
+      const context = { candidates, avoid: [], now: Date.now() };
+      const { id, subnet } = requestPool(core, { v6: family === 6 }, context);
+      ids.push(id);
+      return { subnet };
+    });
+    await work(subnets);
   } finally {
-    if (pool !== undefined) releasePool(core, pool.id);
+    for (const id of ids) releasePool(core, id);
   }
 }
 
-/** The CNI configuration that makes the same network. */
-function configuration(name: string, options: CreateOptions, subnets: readonly Prefix[]): Json {
-  const { internal } = options;
-  return {
-    cniVersion: '1.1.0',
-    name,
-    type: 'isthmus',
-    driver: 'bridge',
-    isGateway: true,
-    ...(internal ? { internal } : { isDefaultGateway: true, ipMasq: true }),
-    ...Object.fromEntries(options.opt.map(readOption)),
-    ipam: { ranges: rangesOf(subnets, options) },
-  };
-}
-
-/** One range set a subnet, with the gateway and the part of it that are inside of it. */
-function rangesOf(subnets: readonly Prefix[], options: CreateOptions): RangeText[][] {
-  const gateways = options.gateway.map(readAddress);
-  const parts = options.ipRange.map((text) => readPrefix('--ip-range', text));
-  const [strayGateway] = gateways.filter((gateway) => !subnets.some((subnet) => contains(subnet, gateway)));
-  if (strayGateway !== undefined) throw stray('--gateway', formatAddr(strayGateway));
-  const [strayPart] = parts.filter((part) => !subnets.some((subnet) => isInside(part, subnet)));
-  if (strayPart !== undefined) throw stray('--ip-range', formatPrefix(strayPart));
-  return subnets.map((subnet) => {
-    const gateway = gateways.find((addr) => contains(subnet, addr));
-    const part = parts.find((prefix) => isInside(prefix, subnet));
-    return [
-      {
-        subnet: formatPrefix(subnet),
-        ...(part === undefined ? {} : { rangeStart: formatAddr(firstOf(part)), rangeEnd: formatAddr(lastOf(part)) }),
-        ...(gateway === undefined ? {} : { gateway: formatAddr(gateway) }),
-      },
-    ];
+/** What the CNI configuration of the same network makes of it. */
+function specFor(name: string, { internal, opt }: CreateOptions, subnets: readonly SubnetText[]): NetworkSpec {
+  const given = readOptions(opt ?? []);
+  const spec = specOfElement({
+    ...{ cniVersion: '1.1.0', name, type: 'isthmus', driver: 'bridge', isGateway: true },
+    ...(internal === true ? { internal } : { ipMasq: true }),
+    // A container reaches its own published ports by the host's address.
+    ...(given.promiscMode === true ? {} : { hairpinMode: true }),
+    ...given,
+    ipam: { ranges: (subnets.length === 0 ? EXAMPLE : subnets).map((subnet) => [subnet]) },
   });
+  if (spec === undefined) throw new Error('a configuration of driver bridge makes a network');
+  return spec;
 }
 
-function isInside(part: Prefix, subnet: Prefix): boolean {
-  return overlaps(part, subnet) && part.length >= subnet.length;
-}
+/** Stands for a subnet that has not been chosen yet. */
+const EXAMPLE: readonly SubnetText[] = [{ subnet: '10.0.0.0/8' }];
 
-function readOption(text: string): [string, unknown] {
-  const equals = text.indexOf('=');
-  const key = text.slice(0, equals);
-  const value = text.slice(equals + 1);
-  if (equals < 1) throw invalid('--opt', text, 'it is no key=value', 'Write --opt mtu=1400');
-  if (SAID.includes(key)) throw invalid('--opt', text, 'an argument or an option of its own says that', 'See --help');
-  return [key, readValue(value)];
-}
-
-/** Booleans, numbers and lists as JSON has them; all else is text. */
-function readValue(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
+/** Throws NetError `invalid-config` for the first option that is there. */
+function assertNothing(options: CreateOptions, what: string): void {
+  const { driver, subnet, gateway, ipRange, opt, internal, ipv6 } = options;
+  if (driver !== undefined) throw invalid('--driver', driver, what, 'Leave it out');
+  const lists = { '--subnet': subnet, '--gateway': gateway, '--ip-range': ipRange, '--opt': opt };
+  for (const [option, values] of Object.entries(lists)) {
+    const value = values?.[0];
+    if (value !== undefined) throw invalid(option, value, what, 'Leave it out');
   }
-}
-
-function readSubnet(text: string): Prefix {
-  const subnet = readPrefix('--subnet', text);
-  const whole = networkOf(subnet);
-  if (formatPrefix(whole) === formatPrefix(subnet)) return subnet;
-  throw invalid('--subnet', text, 'it has host bits', `Write ${formatPrefix(whole)}`);
-}
-
-function readPrefix(option: string, text: string): Prefix {
-  const prefix = parsePrefix(text);
-  if (prefix !== undefined) return prefix;
-  throw invalid(option, text, 'it is no subnet', 'Write one like 10.88.0.0/16 or fd00:88::/64');
-}
-
-function readAddress(text: string): Addr {
-  const addr = parseAddr(text);
-  if (addr !== undefined) return addr;
-  throw invalid('--gateway', text, 'it is no address', 'Write one like 10.88.0.1 or fd00:88::1');
-}
-
-function stray(option: string, text: string): NetError {
-  return invalid(option, text, 'it is in none of the subnets', 'Give --subnet, too, or change it');
-}
-
-function assertNothingElse({ subnet, gateway, ipRange, opt, internal }: CreateOptions): void {
-  const given = [
-    ...subnet.map((text) => ['--subnet', text] as const),
-    ...gateway.map((text) => ['--gateway', text] as const),
-    ...ipRange.map((text) => ['--ip-range', text] as const),
-    ...opt.map((text) => ['--opt', text] as const),
-    ...(internal ? [['--internal', 'true'] as const] : []),
-  ];
-  const [first] = given;
-  if (first !== undefined) throw invalid(first[0], first[1], 'it means nothing to driver null', 'Remove it');
+  if (internal === true) throw invalid('--internal', undefined, what, 'Leave it out');
+  if (ipv6 === true) throw invalid('--ipv6', undefined, what, 'Leave it out');
 }
 
 function unknownDriver(driver: string): NetError {

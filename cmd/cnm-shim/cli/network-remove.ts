@@ -1,13 +1,15 @@
 import type { Command } from 'commander';
 import { deleteNetwork } from '../../../src/shared/core/delete-network.ts';
 import { asNetError, NetError } from '../../../src/shared/errors/net-error.ts';
-import { inspectNetwork, type NetworkInfo } from '../../../src/shared/ops/networks.ts';
+import { inspectNetwork, type NetworkInfo, PREDEFINED } from '../../../src/shared/ops/networks.ts';
+import type { CallCore } from '../../cni-plugin/answer.ts';
+import { type DockerNames, dockerNames } from './docker-names.ts';
 import { OPERATOR } from './network-create.ts';
 import { raise } from './output.ts';
 import { addStateDir, openState, type StateOptions } from './state.ts';
 
 const EXAMPLES = `
-A network that Docker or pods use stays until the last of them lets go of it.
+A network that Docker or pods use stays until the last of them lets go of it; that is said on stderr.
 
 Examples:
   isthmus network rm web
@@ -17,18 +19,20 @@ Examples:
 export function addRemove(network: Command): void {
   const remove = network
     .command('rm')
+    .alias('remove')
     .argument('<network...>', 'names')
     .summary('remove networks that create has made');
   addStateDir(remove)
     .addHelpText('after', EXAMPLES)
-    .action(async (names: readonly string[], options: StateOptions) => {
+    .action(async (wanted: readonly string[], options: StateOptions) => {
       using core = openState(options);
+      const names = await dockerNames(core);
       const errors: NetError[] = [];
-      for (const name of names) {
+      for (const text of new Set(wanted)) {
         try {
-          assertRemovable(await inspectNetwork(core, name));
-          errors.push(...(await deleteNetwork(core, name, OPERATOR)));
-          console.log(name);
+          const failures = await letGo(core, text, names);
+          if (failures.length === 0) console.log(text);
+          errors.push(...failures);
         } catch (thrown) {
           errors.push(asNetError(thrown, 'network'));
         }
@@ -37,12 +41,30 @@ export function addRemove(network: Command): void {
     });
 }
 
+/** The operator keeps the network no longer. What could not be taken away is returned. */
+async function letGo(core: CallCore, text: string, names: DockerNames): Promise<NetError[]> {
+  const info = await inspectNetwork(core, text, names.networks);
+  assertRemovable(info);
+  const failures = await deleteNetwork(core, info.name, OPERATOR);
+  const left = core.store.networks.get(info.name);
+  if (failures.length > 0 || left === undefined) return failures;
+  const { holders, endpoints } = await inspectNetwork(core, info.name);
+  console.error(`isthmus: network ${info.name}: ${usersOf(holders, endpoints.length)}. It goes when they do`);
+  return [];
+}
+
+function usersOf(holders: readonly string[], endpoints: number): string {
+  const count = endpoints === 1 ? '1 endpoint is on it' : `${endpoints} endpoints are on it`;
+  if (holders.length === 0) return count;
+  return endpoints === 0 ? 'Docker uses it' : `Docker uses it, and ${count}`;
+}
+
 /** Throws NetError `conflict` for what is not the operator's to remove. */
-function assertRemovable({ name, predefined, holders, endpoints }: NetworkInfo): void {
-  if (predefined) throw refusal(name, 'it is predefined', 'It cannot be removed');
+function assertRemovable({ name, holders, endpoints }: NetworkInfo): void {
+  if (PREDEFINED.some((known) => known.name === name)) throw refusal(name, 'it is predefined', 'It cannot be removed');
   if (holders.includes(OPERATOR)) return;
-  if (holders.length > 0) throw refusal(name, 'Docker uses it', 'Remove it there: docker network rm');
-  const what = `it is a network of a CNI configuration with ${endpoints.length} endpoints`;
+  if (holders.length > 0) throw refusal(name, 'Docker keeps it', 'Remove it there: docker network rm');
+  const what = `pods made it, and ${usersOf([], endpoints.length)}`;
   throw refusal(name, what, 'It goes with the last of them');
 }
 

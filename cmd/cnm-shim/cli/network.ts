@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
-import type { NetworkInfo } from '../../../src/shared/ops/networks.ts';
-import { inspectNetwork, listNetworks } from '../../../src/shared/ops/networks.ts';
-import { dockerNames } from './docker-names.ts';
-import { withName } from './endpoint.ts';
+import { inspectNetwork, listNetworks, type NetworkInfo } from '../../../src/shared/ops/networks.ts';
+import { withName } from './containers.ts';
+import { type DockerNames, dockerNames } from './docker-names.ts';
+import { ENDPOINTS, type NamedEndpoint } from './endpoint.ts';
 import { shortId } from './ids.ts';
 import { addCreate } from './network-create.ts';
 import { addRemove } from './network-remove.ts';
-import { addOutput, type OutputOptions, print, toJson } from './output.ts';
+import { addOutput, type OutputOptions, print, printJson, printTable, type TableShape } from './output.ts';
 import { addStateDir, openState, type StateOptions } from './state.ts';
 
 const LS_EXAMPLES = `
@@ -21,60 +21,78 @@ those of isthmus network create. A network of a CNI configuration lives as long 
 const INSPECT_EXAMPLES = `
 Examples:
   isthmus network inspect web           subnets, addresses in use, endpoints of both camps
-  isthmus network inspect 1f5d9ab0c2e4  by the id of a Docker network
+  isthmus network inspect 1f5d9ab0c2e4  by the id of a Docker network, or by its name there
+  isthmus network inspect -o table web  for people
 `;
+
+type Options = OutputOptions & StateOptions;
+
+/** A network with what Docker calls it and the containers on it. */
+interface NamedNetwork extends NetworkInfo {
+  /** Docker networks that it is. */
+  readonly docker: readonly { readonly id: string; readonly name?: string }[];
+  readonly endpoints: readonly NamedEndpoint[];
+}
+
+const NETWORKS: TableShape<NamedNetwork> = {
+  headings: ['NAME', 'DRIVER', 'DEVICE', 'SUBNETS', 'ENDPOINTS', 'USED BY'],
+  row: ({ name, driver, device = '', present, subnets, endpoints, predefined, docker, holders }) => {
+    const others = holders.filter((holder) => !holder.startsWith(DOCKER));
+    const users = [...docker.map((of) => `docker ${of.name ?? shortId(of.id)}`), ...others];
+    return [
+      name,
+      driver,
+      present ? device : `${device} (missing)`,
+      subnets.map(({ subnet }) => subnet).join(' '),
+      predefined ? '' : String(endpoints.length),
+      predefined ? 'predefined' : users.join(', '),
+    ];
+  },
+};
+
+/** What holders that are networks of Docker begin with. */
+const DOCKER = 'docker:';
 
 /** `program` knows the verbs of networks. */
 export function addNetwork(program: Command): void {
   const network = program.command('network').summary('look at networks, make and remove them');
-  addStateDir(addOutput(network.command('ls').summary('list networks')))
+  addStateDir(addOutput(network.command('ls').alias('list').summary('list networks')))
     .addHelpText('after', LS_EXAMPLES)
-    .action(async (options: OutputOptions & StateOptions) => {
+    .action(async (options: Options) => {
       using core = openState(options);
-      const { networks: docker } = await dockerNames();
-      const headings = ['NAME', 'DRIVER', 'DEVICE', 'SUBNETS', 'ENDPOINTS', 'USED BY'];
-      print(options.output, await listNetworks(core), headings, (info) => rowOf(info, docker));
+      const names = await dockerNames(core);
+      const all = await listNetworks(core);
+      print(
+        options.output,
+        all.map((info) => named(info, names)),
+        NETWORKS,
+      );
     });
   const inspect = network.command('inspect').argument('<network...>', 'names or ids').summary('show all of networks');
-  addStateDir(inspect)
+  addStateDir(addOutput(inspect, 'json'))
     .addHelpText('after', INSPECT_EXAMPLES)
-    .action(async (wanted: readonly string[], options: StateOptions) => {
+    .action(async (wanted: readonly string[], options: Options) => {
       using core = openState(options);
-      const names = await dockerNames();
-      const found = await Promise.all(wanted.map((text) => inspectNetwork(core, text)));
-      process.stdout.write(
-        toJson(
-          found.map((info) => ({
-            ...info,
-            docker: dockerIds(info).map((id) => ({ id, ...nameOf(names.networks, id) })),
-            endpoints: info.endpoints.map((endpoint) => withName(endpoint, names)),
-          })),
-        ),
+      const names = await dockerNames(core);
+      const found = await Promise.all(wanted.map((text) => inspectNetwork(core, text, names.networks)));
+      const networks = found.map((info) => named(info, names));
+      if (options.output === 'json') return printJson(networks);
+      printTable(networks, NETWORKS);
+      console.log();
+      printTable(
+        networks.flatMap(({ endpoints }) => endpoints),
+        ENDPOINTS,
       );
     });
   addCreate(network);
   addRemove(network);
 }
 
-function rowOf(info: NetworkInfo, docker: ReadonlyMap<string, string>): readonly string[] {
-  const { name, driver, device = '', present, subnets, endpoints, predefined } = info;
-  const others = info.holders.filter((holder) => !holder.startsWith('docker:'));
-  const users = [...dockerIds(info).map((id) => `docker ${docker.get(id) ?? shortId(id)}`), ...others];
-  return [
-    name,
-    driver,
-    present ? device : `${device} (missing)`,
-    subnets.map(({ subnet }) => subnet).join(' '),
-    predefined ? '' : String(endpoints.length),
-    predefined ? 'predefined' : users.join(', '),
-  ];
-}
-
-function dockerIds({ holders }: NetworkInfo): string[] {
-  return holders.flatMap((holder) => (holder.startsWith('docker:') ? [holder.slice('docker:'.length)] : []));
-}
-
-function nameOf(names: ReadonlyMap<string, string>, id: string): { name?: string } {
-  const name = names.get(id);
-  return name === undefined ? {} : { name };
+function named(info: NetworkInfo, names: DockerNames): NamedNetwork {
+  const ids = info.holders.flatMap((holder) => (holder.startsWith(DOCKER) ? [holder.slice(DOCKER.length)] : []));
+  const docker = ids.map((id) => {
+    const name = names.networks.get(id);
+    return name === undefined ? { id } : { id, name };
+  });
+  return { ...info, docker, endpoints: info.endpoints.map((endpoint) => withName(endpoint, names)) };
 }

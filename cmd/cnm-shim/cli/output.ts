@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { combineErrors, type NetError } from '../../../src/shared/errors/net-error.ts';
 import { formatTable } from '../../../src/shared/ui/table.ts';
+import { writeAll } from '../../cni-plugin/respond.ts';
 
 export type OutputFormat = 'table' | 'json';
 
@@ -8,25 +9,33 @@ export interface OutputOptions {
   readonly output: OutputFormat;
 }
 
-/** The verb takes `-o table` (default) and `-o json`. */
-export function addOutput(command: Command): Command {
+/** One kind of thing as a table: its headings, and the cells of a row. */
+export interface TableShape<T> {
+  readonly headings: readonly string[];
+  row(item: T): readonly string[];
+}
+
+const STDOUT = 1;
+
+/** The verb takes `-o table` and `-o json`. */
+export function addOutput(command: Command, otherwise: OutputFormat = 'table'): Command {
   const option = new Option('-o, --output <format>', 'a table for people, or JSON').choices(['table', 'json']);
-  return command.addOption(option.default('table'));
+  return command.addOption(option.default(otherwise));
 }
 
 /** The data on stdout, as a table or as JSON. */
-export function print<T>(
-  format: OutputFormat,
-  data: readonly T[],
-  headings: readonly string[],
-  row: (item: T) => readonly string[],
-): void {
-  process.stdout.write(format === 'json' ? toJson(data) : formatTable(headings, data.map(row)));
+export function print<T>(format: OutputFormat, data: readonly T[], table: TableShape<T>): void {
+  if (format === 'json') printJson(data);
+  else printTable(data, table);
 }
 
 /** One line break at the end, as every text file has it. */
-export function toJson(data: unknown): string {
-  return `${JSON.stringify(data, null, 2)}\n`;
+export function printJson(data: unknown): void {
+  writeAll(STDOUT, `${JSON.stringify(data, null, 2)}\n`);
+}
+
+export function printTable<T>(data: readonly T[], table: TableShape<T>): void {
+  writeAll(STDOUT, formatTable(table.headings, data.map(table.row)));
 }
 
 /** Throws one error that tells all of them; returns where there is none. */

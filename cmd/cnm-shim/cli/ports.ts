@@ -1,13 +1,15 @@
 import type { Command } from 'commander';
-import { NetError } from '../../../src/shared/errors/net-error.ts';
+import { listEndpoints } from '../../../src/shared/ops/endpoints.ts';
 import { listPorts, type PublishedPort } from '../../../src/shared/ops/ports.ts';
-import { type DockerNames, dockerNames } from './docker-names.ts';
-import { shortId } from './ids.ts';
-import { addOutput, type OutputOptions, print } from './output.ts';
+import { type Named, ofContainer, titleOf, withName } from './containers.ts';
+import { dockerNames } from './docker-names.ts';
+import { addOutput, type OutputOptions, print, type TableShape } from './output.ts';
 import { addStateDir, openState, type StateOptions } from './state.ts';
 
 const EXAMPLES = `
 Docker shows no published ports of networks that plugins make: docker ps and docker port stay empty for them.
+HOST is where to connect to, * is every address of the host. Ports of routed networks have none: connect to what they
+lead to.
 
 Examples:
   isthmus ports                         every published port, Docker's and CNI's
@@ -15,10 +17,13 @@ Examples:
   isthmus ports -o json web1 | jq '.[0].hostPort'
 `;
 
-/** A published port with what Docker calls its container. */
-interface NamedPort extends PublishedPort {
-  readonly container?: { readonly id: string; readonly name: string };
-}
+const PORTS: TableShape<Named<PublishedPort>> = {
+  headings: ['CONTAINER', 'NETWORK', 'HOST', 'LEADS TO'],
+  row: (port) => {
+    const targets = port.addresses.map((address) => `${bracketed(address)}:${port.port}`);
+    return [titleOf(port), port.network, `${hostOf(port)}/${port.protocol}`, targets.join(' ')];
+  },
+};
 
 /** `program` knows the verb `ports`. */
 export function addPorts(program: Command): void {
@@ -27,48 +32,23 @@ export function addPorts(program: Command): void {
     .addHelpText('after', EXAMPLES)
     .action(async (container: string | undefined, options: OutputOptions & StateOptions) => {
       using core = openState(options);
-      const names = await dockerNames();
-      const all = listPorts(core).map((port) => named(port, names));
-      const found = container === undefined ? all : all.filter((port) => isOf(port, container));
-      if (container !== undefined && found.length === 0) assertKnown(core.store.endpoints.list(), names, container);
-      print(options.output, found, ['CONTAINER', 'NETWORK', 'HOST', 'LEADS TO'], rowOf);
+      const names = await dockerNames(core);
+      const all = listPorts(core).map((port) => withName(port, names));
+      if (container === undefined) return print(options.output, all, PORTS);
+      // A container without published ports has an empty list; one that nobody knows is an error.
+      const endpoints = listEndpoints(core).map((info) => withName(info, names));
+      const ids = new Set(ofContainer(endpoints, container).map(({ id }) => id));
+      print(
+        options.output,
+        all.filter(({ id }) => ids.has(id)),
+        PORTS,
+      );
     });
 }
 
-function named(port: PublishedPort, names: DockerNames): NamedPort {
-  const container = names.containers.get(port.id);
-  return container === undefined ? port : { ...port, container };
-}
-
-function isOf({ container, id }: Pick<NamedPort, 'container' | 'id'>, text: string): boolean {
-  return container?.name === text || id.startsWith(text) || (container?.id.startsWith(text) ?? false);
-}
-
-/** A container without published ports has an empty list; one that nobody knows is an error. */
-function assertKnown(
-  endpoints: readonly { readonly attachment: { readonly containerId: string } }[],
-  names: DockerNames,
-  text: string,
-): void {
-  const known = endpoints.some(({ attachment: { containerId: id } }) => {
-    const container = names.containers.get(id);
-    return isOf(container === undefined ? { id } : { id, container }, text);
-  });
-  if (known) return;
-  throw new NetError({
-    kind: 'unknown-container',
-    op: 'ports',
-    subject: text,
-    what: 'no endpoint belongs to a container of this name or id',
-    hint: 'isthmus endpoint ls shows those that there are',
-  });
-}
-
-function rowOf(port: NamedPort): readonly string[] {
-  const { container, id, network, hostIp, hostPort, protocol, addresses } = port;
-  const host = `${hostIp === '' ? '*' : bracketed(hostIp)}:${hostPort}/${protocol}`;
-  const targets = addresses.map((address) => `${bracketed(address)}:${port.port}`).join(' ');
-  return [container?.name ?? shortId(id), network, host, targets];
+function hostOf({ hostIp, hostPort }: PublishedPort): string {
+  if (hostPort === undefined) return 'routed';
+  return `${hostIp === undefined || hostIp === '' ? '*' : bracketed(hostIp)}:${hostPort}`;
 }
 
 function bracketed(address: string): string {

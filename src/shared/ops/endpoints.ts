@@ -29,25 +29,24 @@ export interface EndpointInfo {
 
 /** Endpoints on record: all of them, or those of a network; by network, camp, id and interface. */
 export function listEndpoints({ store }: Core, network?: string): EndpointInfo[] {
-  const rows = store.endpoints.list(network);
-  const attachments = new Map(rows.map(({ attachment }) => [keyOf(attachment), attachment]));
-  return [...attachments.values()].map((attachment) => {
-    const parts = rows.filter((row) => keyOf(row.attachment) === keyOf(attachment));
-    return describe(store.leases, attachment, parts);
-  });
+  const parts = new Map<string, [EndpointRow, ...EndpointRow[]]>();
+  for (const row of store.endpoints.list(network)) {
+    const key = keyOf(row.attachment);
+    const known = parts.get(key);
+    if (known === undefined) parts.set(key, [row]);
+    else known.push(row);
+  }
+  return [...parts.values()].map((rows) => describe(store.leases, rows));
 }
 
-function describe(leases: Core['store']['leases'], attachment: Attachment, rows: readonly EndpointRow[]): EndpointInfo {
-  const { network, camp, containerId, ifName } = attachment;
+/** `rows` are the parts of one attachment. */
+function describe(leases: Core['store']['leases'], rows: readonly [EndpointRow, ...EndpointRow[]]): EndpointInfo {
   const main = rows.find(({ role }) => role === 'interface') ?? rows[0];
-  const ops = main?.plan.ops ?? [];
-  const mac = ops.flatMap(macOf)[0];
+  const { attachment, aliases = [], dockerNetwork, plan, sandbox } = main;
+  const { network, camp, containerId, ifName } = attachment;
+  const mac = plan.ops.flatMap(macOf)[0];
   const hostIf = rows.find((row) => row.hostIf !== '')?.hostIf;
-  const planned = ops.flatMap((op) => (op.op === 'addr.add' && op.ns === 'sandbox' ? [op.address] : []));
-  const leased = rows.flatMap(({ scope }) =>
-    scope === undefined ? [] : leases.list(scope, attachment).map(({ address }) => formatAddr(address)),
-  );
-  const addresses = main?.addresses ?? (planned.length > 0 ? planned : leased);
+  const planned = plan.ops.flatMap((op) => (op.op === 'addr.add' && op.ns === 'sandbox' ? [op.address] : []));
   return {
     network,
     camp,
@@ -55,13 +54,19 @@ function describe(leases: Core['store']['leases'], attachment: Attachment, rows:
     interface: ifName,
     ...(hostIf === undefined ? {} : { hostInterface: hostIf }),
     ...(mac === undefined ? {} : { mac }),
-    addresses,
-    aliases: main?.aliases ?? [],
+    addresses: main.addresses ?? (planned.length > 0 ? planned : leasedBy(leases, rows)),
+    aliases,
     ports: rows.flatMap(portsOf),
-    ...(main?.sandbox.path ? { sandbox: main.sandbox.path } : {}),
-    ...(main?.dockerNetwork === undefined ? {} : { dockerNetwork: main.dockerNetwork }),
+    ...(sandbox.path === '' ? {} : { sandbox: sandbox.path }),
+    ...(dockerNetwork === undefined ? {} : { dockerNetwork }),
     ready: rows.every(({ progress }) => progress === 'ready'),
   };
+}
+
+function leasedBy(leases: Core['store']['leases'], rows: readonly EndpointRow[]): string[] {
+  return rows.flatMap(({ scope, attachment }) =>
+    scope === undefined ? [] : leases.list(scope, attachment).map(({ address }) => formatAddr(address)),
+  );
 }
 
 /** MAC of the end that is in the container. */

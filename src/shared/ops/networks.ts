@@ -2,8 +2,8 @@ import type { NetworkSpec, RangeText } from '../config/network-spec.ts';
 import type { Core } from '../core/core.ts';
 import { NetError } from '../errors/net-error.ts';
 import { formatAddr } from '../model/addr.ts';
-import { contains, describePrefix, parsePrefix } from '../model/prefix.ts';
-import type { DockerNetworkRow, NetworkRow } from '../store/store.ts';
+import { describePrefix, parsePrefix } from '../model/prefix.ts';
+import type { NetworkRow } from '../store/store.ts';
 import { type EndpointInfo, listEndpoints } from './endpoints.ts';
 
 /** Networks that operators find in every list, as in Docker's; a CNI configuration may be called the same. */
@@ -44,6 +44,9 @@ export interface NetworkInfo {
   readonly endpoints: readonly EndpointInfo[];
 }
 
+/** What a Docker network is called, by its NetworkID. */
+export type NetworkNames = ReadonlyMap<string, string>;
+
 /** The predefined networks and those on record, by name. */
 export async function listNetworks(core: Core): Promise<NetworkInfo[]> {
   const rows = core.store.networks.list();
@@ -53,43 +56,36 @@ export async function listNetworks(core: Core): Promise<NetworkInfo[]> {
 }
 
 /**
- * The network that `text` names: by its name, or by the id of a Docker network (12 digits or more).
- * Throws NetError `unknown-container` where there is none, and `conflict` where an id begins several.
+ * The network that `text` names: by its name, by the name that Docker has for it, or by the beginning of the id of a
+ * Docker network (6 digits or more). Throws NetError `unknown-container` where there is none, and `conflict` where it
+ * means several.
  */
-export async function inspectNetwork(core: Core, text: string): Promise<NetworkInfo> {
-  const row = core.store.networks.get(text) ?? rowOfDocker(core, text);
+export async function inspectNetwork(core: Core, text: string, names: NetworkNames = new Map()): Promise<NetworkInfo> {
+  const row = findRow(core, text, names);
   if (row !== undefined) return await describe(core, row);
   const known = PREDEFINED.find(({ name }) => name === text);
   if (known !== undefined) return predefined(known);
-  throw unknownNetwork(text);
-}
-
-/** Docker networks that a network is. */
-export function dockerNetworksOf({ store }: Core, network: string): DockerNetworkRow[] {
-  return store.dockerNetworks.list().filter((row) => row.network === network);
-}
-
-export function unknownNetwork(name: string): NetError {
-  return new NetError({
+  throw new NetError({
     kind: 'unknown-container',
     op: 'network',
-    subject: name,
+    subject: text,
     what: 'there is no network of this name or id',
     hint: 'isthmus network ls shows those that there are',
   });
 }
 
-function rowOfDocker(core: Core, text: string): NetworkRow | undefined {
-  if (!/^[0-9a-f]{6,64}$/.test(text)) return undefined;
-  const names = new Set(
-    core.store.dockerNetworks.list().flatMap(({ id, network }) => (id.startsWith(text) ? [network] : [])),
-  );
-  if (names.size > 1) {
-    const what = `is the beginning of ${names.size} networks: ${[...names].join(', ')}`;
-    throw new NetError({ kind: 'conflict', op: 'network', subject: text, what, hint: 'Give more of the id' });
-  }
-  const [name] = names;
-  return name === undefined ? undefined : core.store.networks.get(name);
+function findRow({ store }: Core, text: string, names: NetworkNames): NetworkRow | undefined {
+  const own = store.networks.get(text);
+  if (own !== undefined) return own;
+  const all = store.dockerNetworks.list();
+  const called = all.filter(({ id }) => names.get(id) === text);
+  const isId = /^[0-9a-f]{6,64}$/.test(text);
+  const found = called.length > 0 || !isId ? called : all.filter(({ id }) => id.startsWith(text));
+  const [name, ...more] = new Set(found.map(({ network }) => network));
+  if (name === undefined) return undefined;
+  if (more.length === 0) return store.networks.get(name);
+  const what = `it means ${more.length + 1} networks: ${[name, ...more].join(', ')}`;
+  throw new NetError({ kind: 'conflict', op: 'network', subject: text, what, hint: 'Give the name of one of them' });
 }
 
 async function describe(core: Core, row: NetworkRow): Promise<NetworkInfo> {
@@ -121,10 +117,7 @@ async function subnetOf({ store }: Core, range: RangeText, scope: string | undef
   const prefix = parsePrefix(range.subnet);
   if (prefix === undefined) throw new Error(`${range.subnet} is on record and is no subnet`);
   const { first, last, size } = await describePrefix(prefix);
-  const leased =
-    scope === undefined
-      ? {}
-      : { leased: store.leases.list(scope).filter(({ address }) => contains(prefix, address)).length };
+  const leased = scope === undefined ? {} : { leased: store.leases.count(scope, first, last) };
   const gateway = range.gateway ?? formatAddr({ ...first, value: first.value + 1n });
   return { ...range, gateway, first: formatAddr(first), last: formatAddr(last), size: String(size), ...leased };
 }

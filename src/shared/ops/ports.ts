@@ -1,14 +1,15 @@
 import type { Core } from '../core/core.ts';
 import type { Camp } from '../model/attachment.ts';
-import type { PortEntry, Protocol } from '../model/firewall.ts';
+import type { Protocol, PublishedEntry } from '../model/firewall.ts';
 import type { EndpointRow } from '../store/store.ts';
 
-/** One host port that leads to an endpoint; both families are one. */
+/** One published port; both families are one. */
 export interface PortInfo {
   readonly protocol: Protocol;
-  /** Empty: every address of the host. */
-  readonly hostIp: string;
-  readonly hostPort: number;
+  /** Empty: every address of the host. Absent as `hostPort` is. */
+  readonly hostIp?: string;
+  /** Absent where the network is routed: connections go to the endpoint's own address and port. */
+  readonly hostPort?: number;
   /** The endpoint's addresses that it leads to. */
   readonly addresses: readonly string[];
   readonly port: number;
@@ -22,36 +23,45 @@ export interface PublishedPort extends PortInfo {
   readonly id: string;
 }
 
-/** Every published port, by host port, protocol and host address. */
+/** Every published port, by host port, protocol and host address; those without a host port come last. */
 export function listPorts({ store }: Core): PublishedPort[] {
   const all = store.endpoints.list().flatMap((row) => {
     const { network, camp, containerId: id } = row.attachment;
     return portsOf(row).map((port) => ({ ...port, network, camp, id }));
   });
-  return all.sort(
-    (a, b) => a.hostPort - b.hostPort || compareText(a.protocol, b.protocol) || compareText(a.hostIp, b.hostIp),
-  );
+  return all.sort(comparePorts);
 }
 
 /** The ports that one part of an endpoint has in force. */
-export function portsOf({ plan }: EndpointRow): PortInfo[] {
+export function portsOf({ plan }: Pick<EndpointRow, 'plan'>): PortInfo[] {
   const entries = plan.undo.flatMap((op) => (op.op === 'firewall.delete' ? op.entries : []));
   const ports = new Map<string, PortInfo>();
   for (const entry of entries) {
-    if (entry.kind !== 'port') continue;
-    const key = keyOf(entry);
-    const known = ports.get(key);
-    ports.set(key, { ...infoOf(entry), addresses: [...(known?.addresses ?? []), entry.address] });
+    if (entry.kind !== 'port' && entry.kind !== 'direct') continue;
+    const info = infoOf(entry);
+    const { protocol, hostIp, hostPort, port } = info;
+    const key = JSON.stringify([protocol, hostIp, hostPort, port]);
+    ports.set(key, { ...info, addresses: [...(ports.get(key)?.addresses ?? []), ...info.addresses] });
   }
-  return [...ports.values()];
+  return [...ports.values()].sort(comparePorts);
 }
 
-function infoOf({ protocol, hostIp = '', hostPort, port, address }: PortEntry): PortInfo {
-  return { protocol, hostIp, hostPort, addresses: [address], port };
+function infoOf(entry: PublishedEntry): PortInfo {
+  const { protocol, address, port } = entry;
+  const host = entry.kind === 'port' ? { hostIp: entry.hostIp ?? '', hostPort: entry.hostPort } : {};
+  return { protocol, ...host, addresses: [address], port };
 }
 
-function keyOf({ protocol, hostIp = '', hostPort, port }: PortEntry): string {
-  return [protocol, hostIp, hostPort, port].join(' ');
+/** Above every port. */
+const NO_PORT = 1 << 16;
+
+function comparePorts(a: PortInfo, b: PortInfo): number {
+  return (
+    (a.hostPort ?? NO_PORT) - (b.hostPort ?? NO_PORT) ||
+    compareText(a.protocol, b.protocol) ||
+    compareText(a.hostIp ?? '', b.hostIp ?? '') ||
+    a.port - b.port
+  );
 }
 
 function compareText(a: string, b: string): number {
