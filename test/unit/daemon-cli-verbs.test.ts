@@ -1,0 +1,97 @@
+import { strict as assert } from 'node:assert';
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import manifest from '../../package.json' with { type: 'json' };
+import { makeTempDir, type TempDir } from '../support/temp.ts';
+
+const MAIN = join(import.meta.dirname, '../../cmd/cnm-shim/main.ts');
+
+describe('the operator verbs', () => {
+  let directory: TempDir;
+  let stateDir: string;
+  beforeEach(() => {
+    directory = makeTempDir();
+    stateDir = join(directory.path, 'state');
+  });
+  afterEach(() => directory[Symbol.dispose]());
+
+  function run(...args: readonly string[]) {
+    const env = { PATH: process.env.PATH ?? '', ISTHMUS_STATE_DIR: stateDir, ISTHMUS_DOCKER_HOST: 'none' };
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['--no-warnings', MAIN, ...args], {
+      env,
+      encoding: 'utf8',
+    });
+    return { status, stdout, stderr };
+  }
+
+  for (const [verb, usage] of [
+    ['network ls', 'network ls|list [options]'],
+    ['network inspect', 'network inspect [options] <network...>'],
+    ['network create', 'network create [options] <name>'],
+    ['network rm', 'network rm|remove [options] <network...>'],
+    ['endpoint ls', 'endpoint ls|list [options] [network]'],
+    ['endpoint inspect', 'endpoint inspect [options] <container...>'],
+    ['ports', 'ports [options] [container]'],
+    ['version', 'version [options]'],
+  ] as const)
+    it(`${verb} --help has examples, and touches nothing`, () => {
+      const { status, stdout, stderr } = run(...verb.split(' '), '--help');
+      assert.deepEqual([status, stderr], [0, '']);
+      assert.ok(stdout.startsWith(`Usage: isthmus ${usage}\n`), stdout);
+      const [, examples = ''] = stdout.split('\nExamples:\n');
+      assert.match(examples, new RegExp(`^ +isthmus ${verb}( |$)`, 'm'));
+      assert.doesNotMatch(stdout, /default: (\[\]|false)/);
+      assert.equal(existsSync(stateDir), false);
+    });
+
+  it('are all in the help', () => {
+    const { status, stdout } = run('--help');
+    assert.equal(status, 0);
+    for (const verb of ['serve', 'network', 'endpoint', 'ports', 'version'])
+      assert.match(stdout, new RegExp(`^  ${verb} `, 'm'));
+  });
+
+  for (const [args, pattern] of [
+    ['network', /^Usage: isthmus network/],
+    ['endpoint', /^Usage: isthmus endpoint/],
+    ['network lss', /unknown command 'lss'.*Did you mean ls\?/s],
+    ['network prune', /unknown command 'prune'/],
+    ['network ls web', /too many arguments/],
+    ['network ls -o yaml', /'-o, --output <format>' argument 'yaml' is invalid.*table, json/],
+    ['network ls --state-dir state', /argument 'state' is invalid.*no absolute path/],
+    ['network inspect', /missing required argument 'network'/],
+    ['network create', /missing required argument 'name'/],
+    ['network create web --subnet', /'--subnet <cidr>' argument missing/],
+    ['network create web --subnets 10.0.0.0/8', /unknown option '--subnets'.*Did you mean --subnet\?/s],
+    ['network create web --address-pool 10.0.0.0/8', /argument '10\.0\.0\.0\/8' is invalid.*base=/],
+    ['network create web db', /too many arguments/],
+    ['network rm', /missing required argument 'network'/],
+    ['endpoint inspect', /missing required argument 'container'/],
+    ['endpoint ls web db', /too many arguments/],
+    ['ports web1 web2', /too many arguments/],
+    ['version now', /too many arguments/],
+  ] as const)
+    it(`${args} is wrong usage`, () => {
+      const { status, stdout, stderr } = run(...args.split(' '));
+      assert.deepEqual([status, stdout], [2, ''], stderr);
+      assert.match(stderr, pattern);
+      assert.equal(existsSync(stateDir), false);
+    });
+
+  it('version -o json tells what it works with', () => {
+    const { status, stdout } = run('version', '-o', 'json');
+    assert.equal(status, 0);
+    const told: Readonly<Record<string, unknown>> = JSON.parse(stdout);
+    assert.deepEqual(Object.keys(told), ['version', 'cni', 'schema', 'node']);
+    assert.equal(told.version, manifest.version);
+    assert.equal(told.node, process.version);
+    assert.ok((told.cni as string[]).includes('1.1.0'));
+  });
+
+  it('say what is wrong with the state, in one line', () => {
+    const { status, stdout, stderr } = run('network', 'ls', '--state-dir', MAIN);
+    assert.deepEqual([status, stdout], [1, '']);
+    assert.match(stderr, /^isthmus: [^\n]*main\.ts: is not a directory[^\n]*\n$/);
+  });
+});
