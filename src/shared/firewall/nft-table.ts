@@ -66,7 +66,7 @@ const chains = (): Readonly<Record<string, Chain>> => ({
       'meta nfproto ipv4 oifname @exposed4 accept',
       'meta nfproto ipv6 oifname @exposed6 accept',
       'meta l4proto icmp oifname @pingable4 accept',
-      'meta l4proto ipv6-icmp oifname @pingable6 accept',
+      'meta l4proto icmpv6 oifname @pingable6 accept',
       'drop',
     ],
   },
