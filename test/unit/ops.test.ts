@@ -1,0 +1,266 @@
+import { strict as assert } from 'node:assert';
+import { specOfElement } from '../../cmd/cni-plugin/configured-network.ts';
+import type { NetworkSpec } from '../../src/shared/config/network-spec.ts';
+import { createNetwork } from '../../src/shared/core/create-network.ts';
+import { offerEndpoint } from '../../src/shared/core/offer-endpoint.ts';
+import { type PortRequest, publishPorts } from '../../src/shared/core/publish-ports.ts';
+import { FakeHost } from '../../src/shared/host/fake-host.ts';
+import { parseAddr } from '../../src/shared/model/addr.ts';
+import { digest } from '../../src/shared/model/attachment.ts';
+import { listEndpoints } from '../../src/shared/ops/endpoints.ts';
+import { inspectNetwork, listNetworks } from '../../src/shared/ops/networks.ts';
+import { listPorts } from '../../src/shared/ops/ports.ts';
+import type { DockerNetworkRow } from '../../src/shared/store/store.ts';
+import { formatTable } from '../../src/shared/ui/table.ts';
+import {
+  add,
+  attachmentOf,
+  makeCore,
+  makeFakeHost,
+  OTHER,
+  refusedWith,
+  scopeOf,
+  type TestCore,
+} from '../support/core.ts';
+import { FakeFirewaller } from '../support/fake-firewaller.ts';
+import { addressesOf, BRIDGE, dockerRules, endpointOf, NETWORK, NETWORK_ID, offerRequest } from '../support/offers.ts';
+
+const TCP = { protocol: 'tcp', hostPortEnd: 0 } as const;
+
+function port(hostPort: number, containerPort: number, more: Partial<PortRequest> = {}): PortRequest {
+  return { ...TCP, hostPort, hostPortEnd: hostPort, containerPort, ...more };
+}
+
+describe('endpoints as operators see them', () => {
+  it('are those of both camps, one each whatever their parts', async () => {
+    const core = makeCore(makeFakeHost());
+    assert.deepEqual(listEndpoints(core), []);
+    await offerEndpoint(core, offerRequest(2));
+    await add(core, { id: 'pod2', netns: OTHER });
+    await add(core, { id: 'pod1' });
+    const found = listEndpoints(core);
+    assert.deepEqual(
+      found.map(({ network, camp, id }) => `${network} ${camp} ${id}`),
+      [`${NETWORK} cnm ${endpointOf(2).containerId}`, 'web cni pod1', 'web cni pod2'],
+    );
+    const [docker, pod] = found;
+    assert.deepEqual(docker, {
+      ...{ network: NETWORK, camp: 'cnm', id: endpointOf(2).containerId, interface: endpointOf(2).ifName },
+      ...{ hostInterface: docker?.hostInterface, mac: '0a:58:0a:58:00:02', aliases: [], ports: [], ready: true },
+      ...{ addresses: ['10.88.0.2/24', 'fd00:88::2/64'], dockerNetwork: NETWORK_ID },
+    });
+    assert.deepEqual(pod, {
+      ...{ network: 'web', camp: 'cni', id: 'pod1', interface: 'eth0', sandbox: '/run/netns/pod' },
+      ...{ hostInterface: pod?.hostInterface, mac: '0a:58:0a:58:00:03', aliases: [], ports: [], ready: true },
+      addresses: ['10.88.0.3/24', 'fd00:88::3/64'],
+    });
+    assert.match(`${docker?.hostInterface} ${pod?.hostInterface}`, /^veth\S+ veth\S+$/);
+    assert.deepEqual(
+      listEndpoints(core, 'web').map(({ id }) => id),
+      ['pod1', 'pod2'],
+    );
+  });
+
+  it('are half-done where one of their parts is', async () => {
+    const core = makeCore(makeFakeHost());
+    await add(core);
+    const [row] = core.store.endpoints.list();
+    assert.ok(row !== undefined);
+    core.store.endpoints.put({ ...row, role: 'portmap', hostIf: '', progress: 'intent', plan: { ops: [], undo: [] } });
+    const [only, ...more] = listEndpoints(core);
+    assert.deepEqual([only?.ready, only?.addresses, more.length], [false, ['10.88.0.2/24', 'fd00:88::2/64'], 0]);
+  });
+});
+
+describe('published ports as operators see them', () => {
+  let core: TestCore;
+  beforeEach(async () => {
+    const filter = new FakeFirewaller();
+    const sysctls = { 'net/ipv4/ip_forward': '1', 'net/ipv6/conf/all/forwarding': '1' };
+    core = { ...makeCore(new FakeHost({ own: { sysctls } })), firewall: () => filter };
+    for (const n of [2, 3]) await offerEndpoint(core, offerRequest(n, { rules: dockerRules() }));
+  });
+
+  const ports = (): string[] =>
+    listPorts(core).map(
+      ({ id, hostIp, hostPort, protocol, addresses, port: to }) =>
+        `${id === endpointOf(2).containerId ? 'a' : 'b'} ${hostIp}:${hostPort}/${protocol} ${addresses.join(' ')} ${to}`,
+    );
+
+  it('are in order of the host port, both families one line', async () => {
+    assert.deepEqual(ports(), []);
+    await publishPorts(core, endpointOf(3), dockerRules(), addressesOf(3), [port(8080, 80), port(443, 8443)]);
+    const more = [port(53, 53, { protocol: 'udp', hostIp: '127.0.0.1' }), port(8080, 80, { protocol: 'udp' })];
+    await publishPorts(core, endpointOf(2), dockerRules(), addressesOf(2), more);
+    assert.deepEqual(ports(), [
+      'a 127.0.0.1:53/udp 10.88.0.2 53',
+      'b :443/tcp 10.88.0.3 fd00:88::3 8443',
+      'b :8080/tcp 10.88.0.3 fd00:88::3 80',
+      'a :8080/udp 10.88.0.2 fd00:88::2 80',
+    ]);
+    assert.deepEqual(
+      listEndpoints(core).map((info) => info.ports.map(({ hostPort }) => hostPort).sort()),
+      listEndpoints(core).map(({ id }) => (id === endpointOf(2).containerId ? [53, 8080] : [443, 8080])),
+    );
+  });
+
+  it('have no host port where the network is routed', async () => {
+    await publishPorts(core, endpointOf(2), dockerRules('nftables', 'closed', [4]), addressesOf(2), [port(8080, 80)]);
+    await publishPorts(core, endpointOf(3), dockerRules('nftables', 'closed', [4, 6]), addressesOf(3), [port(0, 81)]);
+    assert.deepEqual(ports(), [
+      'a :8080/tcp fd00:88::2 80',
+      'a undefined:undefined/tcp 10.88.0.2 80',
+      'b undefined:undefined/tcp 10.88.0.3 fd00:88::3 81',
+    ]);
+    const routed = listPorts(core).find(({ hostPort }) => hostPort === undefined);
+    assert.deepEqual(Object.keys(routed ?? {}), ['protocol', 'addresses', 'port', 'network', 'camp', 'id']);
+  });
+});
+
+describe('networks as operators see them', () => {
+  let core: TestCore;
+  let host: FakeHost;
+  beforeEach(() => {
+    host = makeFakeHost();
+    core = makeCore(host);
+  });
+
+  /** What a CNI configuration with these keys makes of a network, without a packet filter. */
+  function specOf(name: string, conf: Readonly<Record<string, unknown>> = {}): NetworkSpec {
+    const filter = { firewall: { backend: 'none' } };
+    const spec = specOfElement({ cniVersion: '1.1.0', type: 'isthmus', name, ...filter, ...conf });
+    return spec ?? assert.fail('no network');
+  }
+
+  const dockerRow = (id: string, network: string): DockerNetworkRow => ({
+    ...{ id, network, driver: 'bridge', request: '{}', internal: false, mode4: 'nat', mode6: 'nat' },
+    ...{ ifPrefix: 'eth', createdAt: 0 },
+  });
+  const names = async (): Promise<string[]> => (await listNetworks(core)).map(({ name }) => name);
+
+  it('have the predefined ones among them, by name', async () => {
+    assert.deepEqual(await names(), ['bridge', 'host', 'none']);
+    await createNetwork(core, { name: 'cni', holder: 'operator', spec: specOf('cni') });
+    assert.deepEqual(await names(), ['bridge', 'cni', 'host', 'none']);
+    const [bridge] = await listNetworks(core);
+    assert.deepEqual(bridge, {
+      ...{ name: 'bridge', driver: 'bridge', present: true, predefined: true, internal: false, masquerade: false },
+      ...{ subnets: [], holders: [], endpoints: [] },
+    });
+  });
+
+  it("are a CNI configuration's where it is called as a predefined one", async () => {
+    await add(core, { network: 'bridge', conf: { name: 'bridge', bridge: 'isth9' } });
+    assert.deepEqual(await names(), ['bridge', 'host', 'none']);
+    const found = await inspectNetwork(core, 'bridge');
+    assert.deepEqual([found.predefined, found.device, found.endpoints.length], [false, 'isth9', 1]);
+  });
+
+  it('have subnets, gateways and how many addresses are taken', async () => {
+    const ipam = {
+      ranges: [
+        [{ subnet: '10.88.0.0/24', gateway: '10.88.0.254' }],
+        [{ subnet: 'fd00:88::/64', rangeStart: 'fd00:88::9' }],
+      ],
+    };
+    const spec = specOf('web', { bridge: 'isth0', isGateway: true, ipam });
+    await createNetwork(core, { name: 'web', holder: 'operator', spec });
+    for (const text of ['10.88.0.0', '10.88.0.255', '10.88.1.0', 'fd00:88::9']) {
+      const address = parseAddr(text) ?? assert.fail();
+      core.store.leases.take({ scope: scopeOf(), address, owner: attachmentOf(), source: 'store' });
+    }
+    const { endpoints, ...rest } = await inspectNetwork(core, 'web');
+    assert.deepEqual(rest, {
+      ...{ name: 'web', driver: 'bridge', device: 'isth0', present: true, predefined: false },
+      ...{ internal: false, masquerade: false, allocator: 'isthmus', holders: ['operator'] },
+      subnets: [
+        {
+          ...{ subnet: '10.88.0.0/24', gateway: '10.88.0.254', first: '10.88.0.0', last: '10.88.0.255' },
+          ...{ size: '256', leased: 2 },
+        },
+        {
+          ...{
+            subnet: 'fd00:88::/64',
+            gateway: 'fd00:88::1',
+            first: 'fd00:88::',
+            last: 'fd00:88::ffff:ffff:ffff:ffff',
+          },
+          ...{ rangeStart: 'fd00:88::9', size: '18446744073709551616', leased: 1 },
+        },
+      ],
+    });
+    assert.deepEqual(endpoints, []);
+  });
+
+  it('say who else hands out addresses, and count none there', async () => {
+    const spec = { ...specOf('theirs', { ipam: { ranges: [[{ subnet: '10.5.0.0/24' }]] } }), allocator: 'docker' };
+    const { scope: _, ...foreign } = spec;
+    await createNetwork(core, { name: 'theirs', holder: `docker:${NETWORK_ID}`, spec: foreign });
+    const { allocator, subnets } = await inspectNetwork(core, 'theirs');
+    assert.deepEqual([allocator, subnets[0]?.subnet, subnets[0]?.leased], ['docker', '10.5.0.0/24', undefined]);
+    await createNetwork(core, { name: 'layer2', holder: 'operator', spec: specOf('layer2') });
+    assert.equal('allocator' in (await inspectNetwork(core, 'layer2')), false);
+  });
+
+  it('are missing where their device is', async () => {
+    await createNetwork(core, { name: 'web', holder: 'operator', spec: specOf('web') });
+    await createNetwork(core, {
+      name: 'lo',
+      holder: 'operator',
+      spec: { options: { driver: 'null' }, ranges: [], routes: [] },
+    });
+    const present = async (name: string): Promise<boolean> => (await inspectNetwork(core, name)).present;
+    assert.deepEqual([await present('web'), await present('lo')], [true, true]);
+    host.apply([{ op: 'link.delete', ns: 'host', name: 'br-web' }], { host: host.own });
+    assert.equal(await present('web'), false);
+    assert.equal('device' in (await inspectNetwork(core, 'lo')), false);
+  });
+
+  it('are found by name, by what Docker calls them, and by the beginning of an id', async () => {
+    const other = `${NETWORK_ID.slice(0, 20)}${digest('other').slice(0, 44)}`;
+    const [second] = [`docker-${digest('second').slice(0, 12)}`];
+    await createNetwork(core, {
+      name: NETWORK,
+      holder: `docker:${NETWORK_ID}`,
+      spec: specOf(NETWORK, { bridge: BRIDGE }),
+    });
+    await createNetwork(core, { name: second, holder: `docker:${other}`, spec: specOf(second) });
+    core.store.dockerNetworks.put(dockerRow(NETWORK_ID, NETWORK));
+    const called = new Map([
+      [NETWORK_ID, 'app'],
+      [other, 'app2'],
+    ]);
+    const find = async (text: string): Promise<string> => (await inspectNetwork(core, text, called)).name;
+    for (const text of [NETWORK, 'app', NETWORK_ID, NETWORK_ID.slice(0, 12)]) assert.equal(await find(text), NETWORK);
+    await assert.rejects(find('app2'), refusedWith('unknown-container', /network app2: there is no network/));
+    await assert.rejects(find(NETWORK_ID.slice(0, 5)), refusedWith('unknown-container', /there is no network/));
+    core.store.dockerNetworks.put(dockerRow(other, second));
+    assert.equal(await find('app2'), second);
+    await assert.rejects(find(NETWORK_ID.slice(0, 12)), refusedWith('conflict', /it means 2 networks: docker-/));
+    // Two of Docker's networks that are one here.
+    core.store.dockerNetworks.put(dockerRow(other, NETWORK));
+    assert.equal(await find(NETWORK_ID.slice(0, 12)), NETWORK);
+    await assert.rejects(find(''), refusedWith('unknown-container', /there is no network/));
+  });
+});
+
+describe('a table', () => {
+  it('has columns in line, and a dash for nothing', () => {
+    const rows = [
+      ['web', '', '10.88.0.0/16 fd00:88::/64'],
+      ['a-longer-name', 'br-a', ''],
+    ];
+    assert.equal(
+      formatTable(['NAME', 'DEVICE', 'SUBNETS'], rows),
+      `
+NAME            DEVICE   SUBNETS
+web             -        10.88.0.0/16 fd00:88::/64
+a-longer-name   br-a     -
+`.slice(1),
+    );
+  });
+
+  it('without rows is its headings', () => {
+    assert.equal(formatTable(['NAME', 'DEVICE'], []), 'NAME   DEVICE\n');
+  });
+});
