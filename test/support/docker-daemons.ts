@@ -4,6 +4,8 @@ import type { Daemon, TestHost } from './test-host.ts';
 
 /** dockerd and our daemon in a test host, either of which a test may end and start again. */
 export interface DockerDaemons {
+  /** Both run, whatever a test that failed has ended. */
+  ensure(): Promise<void>;
   startPlugin(): Promise<void>;
   /** By SIGTERM. */
   stopPlugin(): Promise<void>;
@@ -19,7 +21,11 @@ export interface DockerDaemons {
 export function makeDockerDaemons(host: TestHost): DockerDaemons {
   let plugin: Daemon | undefined;
   let docker: Daemon | undefined;
-  return {
+  const daemons: DockerDaemons = {
+    async ensure() {
+      if (plugin === undefined) await daemons.startPlugin();
+      if (docker === undefined) await daemons.startDocker();
+    },
     async startPlugin() {
       if (!builtIn) plugin = await startDockerPlugin(host);
     },
@@ -46,6 +52,7 @@ export function makeDockerDaemons(host: TestHost): DockerDaemons {
       docker = undefined;
     },
   };
+  return daemons;
 }
 
 async function kill(host: TestHost, { name, ended }: Daemon): Promise<void> {

@@ -46,6 +46,8 @@ export interface Pods extends Disposable {
   check(name: string): void;
   /** It is gone, by DEL. */
   del(name: string): void;
+  /** All of them have gone by themselves. */
+  forget(): void;
   /** A command in the pod. */
   attempt(name: string, ...command: readonly string[]): Attempt;
   /** An answer comes to one of two echo requests. */
@@ -89,6 +91,7 @@ export function makePods(host: TestHost, via: Via, list = webList(), more: reado
       there.delete(name);
       host.run('ip', 'netns', 'delete', name);
     },
+    forget: () => there.clear(),
     attempt,
     assertPings(name, target) {
       const ping = ['busybox', 'ping', '-c', '1', '-W', '2', target];

@@ -85,10 +85,11 @@ export function useDockerSite(running: () => TestHost): () => DockerSite {
     site = makeSite({ host, daemons, uplink, hostAgent, agents });
   });
 
-  afterEach('no container, no network, no rule', function () {
+  afterEach('no container, no network, no rule', async function () {
     this.timeout(CONTAINER_MS);
     for (const agent of agents.splice(0)) agent[Symbol.dispose]();
     if (site === undefined) return;
+    await site.daemons.ensure();
     removeAll(site.host);
     // What a test that failed leaves is no second failure, but it may well be those of the tests after it.
     if (this.currentTest?.state === 'passed') site.assertClean('the networks and containers of the test');
