@@ -55,6 +55,9 @@ describe('isthmus', () => {
     [['serve', '--log-format', 'xml'], {}, /argument 'xml' is invalid.*logfmt, json/],
     [['serve', '--run-dir', 'run'], {}, /'--run-dir <dir>' argument 'run' is invalid.*no absolute path/],
     [['serve', '--state-dir', 'a'], {}, /argument 'a' is invalid.*no absolute path/],
+    [['serve', '--docker-socket', 'isthmus'], {}, /argument 'isthmus' is invalid.*no absolute path/],
+    [['serve', '--address-pool', '10.99.0.0/16'], {}, /argument '10\.99\.0\.0\/16' is invalid.*as in base=/],
+    [['serve'], { ISTHMUS_ADDRESS_POOLS: 'all' }, /value 'all' from env 'ISTHMUS_ADDRESS_POOLS' is invalid/],
     [['serve'], { ISTHMUS_LOG: 'loud' }, /value 'loud' from env 'ISTHMUS_LOG' is invalid/],
     [['serve'], { ISTHMUS_RUN_DIR: 'run' }, /value 'run' from env 'ISTHMUS_RUN_DIR' is invalid/],
     [['serve'], { ISTHMUS_STATE_DIR: 'a' }, /value 'a' from env 'ISTHMUS_STATE_DIR' is invalid/],
@@ -73,7 +76,8 @@ describe('isthmus', () => {
   };
 
   it('takes a variable without a value for none, and an option before a variable', () => {
-    const env = { ISTHMUS_LOG: '', ISTHMUS_STATE_DIR: '', ISTHMUS_RUN_DIR: atFile('variable') };
+    const none = { ISTHMUS_DOCKER_SOCKET: '', ISTHMUS_ADDRESS_POOLS: '', ISTHMUS_DOCKER_NAME: '' };
+    const env = { ...none, ISTHMUS_LOG: '', ISTHMUS_STATE_DIR: '', ISTHMUS_RUN_DIR: atFile('variable') };
     const named = run(['serve'], env);
     assert.equal(named.status, 1);
     assert.match(named.stderr, /directory \S+\/variable: is not a directory/);

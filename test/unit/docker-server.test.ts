@@ -68,8 +68,14 @@ async function ask(socketPath: string, method: string, body: unknown = {}, optio
   const request = httpRequest({ socketPath, path: `/${method}`, method: verb, headers, ...(agent ? { agent } : {}) });
   request.end(typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body));
   const [response] = await once(request, 'response');
+  // The server may close a connection whose request it does not want to the end.
+  request.on('error', () => {});
   let text = '';
-  for await (const piece of response.setEncoding('utf8')) text += piece;
+  response.setEncoding('utf8').on('data', (piece: string) => {
+    text += piece;
+  });
+  // Not its close, which may be an error then.
+  await once(response, 'end');
   const { 'content-type': type, connection } = response.headers;
   return { status: response.statusCode, type, connection, body: JSON.parse(text) };
 }
@@ -86,7 +92,7 @@ async function rest(connection: Socket): Promise<string> {
     text += piece;
   });
   connection.on('error', () => {});
-  if (!connection.closed) await once(connection, 'close');
+  if (!connection.closed) await new Promise((resolve) => connection.on('close', resolve));
   return text;
 }
 
@@ -129,20 +135,15 @@ describe('server of the Docker socket', () => {
       assertFailed(await site.call('A.B', body), 500, /^A\.B body: it is not JSON \(.+\)\. Send one JSON object/);
     });
 
-  it('takes 1 MiB and refuses more, without keeping it', async () => {
+  it('takes 1 MiB, and refuses more at once, without waiting for the rest', async () => {
     await using site = await makeServer({ 'A.B': at((body) => ({ length: JSON.stringify(body).length })) });
     const text = (length: number): string => `"${'x'.repeat(length - 2)}"`;
+    const message = /^A\.B body: it is too long\. 1048576 bytes are the limit$/;
     assert.deepEqual((await site.call('A.B', text(1 << 20))).body, { length: 1 << 20 });
-    assertFailed(
-      await site.call('A.B', text((1 << 20) + 1)),
-      500,
-      /body: it has 1048577 bytes\. 1048576 are the limit/,
-    );
-    const before = process.memoryUsage().rss;
-    const huge = Buffer.alloc(100e6, 'x');
-    const [own, answer] = [process.memoryUsage().rss - before, await site.call('A.B', huge)];
-    assertFailed(answer, 500, /body: it has 100000000 bytes/);
-    assert.ok(process.memoryUsage().rss - before - own < 100e6, 'the body was kept');
+    assertFailed(await site.call('A.B', text((1 << 20) + 1)), 500, message);
+    assertFailed(await site.call('A.B', Buffer.alloc(20e6, 'x')), 500, message);
+    const said = await site.raw('POST /A.B HTTP/1.1\r\nHost: \r\nContent-Length: 9000000\r\n\r\n', text(2 << 20));
+    assert.match(said, /^HTTP\/1\.1 500 .*it is too long/s);
     assert.deepEqual((await site.call('A.B')).body, { length: 2 });
   });
 

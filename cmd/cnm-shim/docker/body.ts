@@ -5,9 +5,8 @@ import { NetError } from '../../../src/shared/errors/net-error.ts';
 const MAX_BODY = 1 << 20;
 
 /**
- * The bytes of a request's body, whatever its headers say. What is beyond 1 MiB is read and let go, so that the peer has
- * ears for the answer.
- * Rejects with NetError `decode` where there were more bytes, `io` where the peer goes before it has sent all of them.
+ * The bytes of a request's body, whatever its headers say. Rejects with NetError `decode` as soon as there are too many,
+ * and reads no more of them then; with `io` where the peer goes before it has sent all.
  */
 export function readBody(request: IncomingMessage, op: string): Promise<Buffer> {
   return new Promise((resolve, reject) => {
@@ -17,13 +16,14 @@ export function readBody(request: IncomingMessage, op: string): Promise<Buffer> 
     let length = 0;
     request.on('data', (piece: Buffer) => {
       length += piece.length;
-      if (length > MAX_BODY) pieces = [];
-      else pieces.push(piece);
+      pieces.push(piece);
+      if (length <= MAX_BODY) return;
+      pieces = [];
+      request.removeAllListeners('data');
+      request.pause();
+      refuse('decode', 'it is too long', `${MAX_BODY} bytes are the limit`);
     });
-    request.on('end', () => {
-      if (length <= MAX_BODY) resolve(Buffer.concat(pieces, length));
-      else refuse('decode', `it has ${length} bytes`, `${MAX_BODY} are the limit`);
-    });
+    request.on('end', () => resolve(Buffer.concat(pieces, length)));
     request.on('error', () => {});
     request.on('close', () => {
       if (!request.complete) refuse('io', 'the connection has ended in the middle of it', 'Send the whole request');

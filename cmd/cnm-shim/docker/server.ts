@@ -29,6 +29,8 @@ const REQUEST_MS = 30_000;
 const BACKLOG = 4096;
 /** So long, in milliseconds, connections and their requests may be on their way at the end. */
 const ARRIVING_MS = 25;
+/** So long, in milliseconds, a connection stays whose request is not wanted. */
+const LINGER_MS = 1000;
 
 interface Reply {
   readonly status: number;
@@ -116,8 +118,11 @@ export class DockerServer {
     this.#running++;
     response.on('error', () => {});
     const { status, text } = await this.#reply(request);
-    if (response.closed) this.#end();
-    else {
+    if (response.closed || request.socket.destroyed) this.#end();
+    else if (!request.complete) {
+      refuse(request.socket, '500 Internal Server Error', text);
+      this.#end();
+    } else {
       response.once('close', () => this.#end());
       const last = this.#isEnding ? { Connection: 'close' } : {};
       const length = Buffer.byteLength(text);
@@ -205,8 +210,16 @@ function refuseConnection(error: NodeJS.ErrnoException, connection: Socket): voi
     return;
   }
   const what = isLate ? 'the request has not come to its end in time' : `this is no request (${error.message})`;
-  const body = JSON.stringify({ Err: what, Error: what });
-  const status = isLate ? '408 Request Timeout' : '400 Bad Request';
-  const head = `Content-Type: ${MEDIA_TYPE}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close`;
-  connection.end(`HTTP/1.1 ${status}\r\n${head}\r\n\r\n${body}`, () => connection.destroy());
+  refuse(connection, isLate ? '408 Request Timeout' : '400 Bad Request', JSON.stringify({ Err: what, Error: what }));
+  connection.end(() => connection.destroy());
+}
+
+/**
+ * The last answer of a connection. What the peer goes on sending is not read; it has a while to read its answer, for one
+ * that is closed with something unread is torn down on its side too.
+ */
+function refuse(connection: Socket, status: string, text: string): void {
+  const head = `Content-Type: ${MEDIA_TYPE}\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close`;
+  connection.write(`HTTP/1.1 ${status}\r\n${head}\r\n\r\n${text}`);
+  setTimeout(() => connection.destroy(), LINGER_MS).unref();
 }

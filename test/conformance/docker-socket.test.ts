@@ -1,0 +1,130 @@
+import { strict as assert } from 'node:assert';
+import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { DockerCaller } from '../support/docker-caller.ts';
+import { netnsMissing } from '../support/netns.ts';
+import { makeServeSite, type ServeSite } from '../support/serve.ts';
+
+const ACTIVATED = { Implements: ['NetworkDriver', 'IpamDriver'] };
+
+describe("daemon's socket for dockerd", function () {
+  this.timeout(60_000);
+  let site: ServeSite;
+
+  before(function () {
+    const missing = netnsMissing();
+    if (missing === undefined) return;
+    console.log(`skipped: ${missing}`);
+    this.skip();
+  });
+  beforeEach(() => {
+    site = makeServeSite();
+  });
+  afterEach(() => site?.[Symbol.dispose]());
+
+  const mode = (path: string): string => (statSync(path).mode & 0o777).toString(8);
+  async function activate(path: string): Promise<void> {
+    using docker = new DockerCaller(path);
+    assert.deepEqual(await docker.call('Plugin.Activate', null), ACTIVATED);
+  }
+
+  it('is beside that for CNI where the run directory is not the usual one', async () => {
+    const path = join(site.runDir, 'docker.sock');
+    using daemon = site.start();
+    assert.match(await daemon.line(/event=daemon\.start/), new RegExp(` cni=${site.socket} docker=${path} `));
+    assert.equal(mode(path), '600');
+    await activate(path);
+    daemon.process.kill('SIGTERM');
+    assert.equal(await daemon.end, 0);
+    assert.deepEqual(readdirSync(site.runDir), ['lock']);
+  });
+
+  for (const [how, options] of [
+    ['option', (path: string) => ({ args: ['--docker-socket', path] })],
+    ['variable', (path: string) => ({ env: { ISTHMUS_DOCKER_SOCKET: path } })],
+  ] as const)
+    it(`is where the ${how} says, alone in a directory that others may look into, and gone at the end`, async () => {
+      const directory = join(site.root, 'docker', 'plugins');
+      const path = join(directory, 'isthmus.sock');
+      using daemon = site.start(options(path));
+      await daemon.line(new RegExp(`event=daemon\\.start .* docker=${path} `));
+      assert.deepEqual([mode(directory), mode(path), readdirSync(directory)], ['755', '600', ['isthmus.sock']]);
+      assert.equal(existsSync(join(site.runDir, 'docker.sock')), false);
+      await activate(path);
+      daemon.process.kill('SIGTERM');
+      assert.equal(await daemon.end, 0);
+      assert.deepEqual(readdirSync(directory), []);
+    });
+
+  it('is not there where it is none', async () => {
+    using daemon = site.start({ args: ['--docker-socket', 'none'] });
+    assert.doesNotMatch(await daemon.line(/event=daemon\.start/), / docker=/);
+    assert.deepEqual(readdirSync(site.runDir).sort(), ['cni.sock', 'lock']);
+  });
+
+  it('that a killed daemon has left is replaced', async () => {
+    const path = join(site.root, 'plugin.sock');
+    const args = ['--docker-socket', path];
+    using killed = site.start({ args });
+    await killed.line(/event=daemon\.start/);
+    killed.process.kill('SIGKILL');
+    await killed.end;
+    assert.ok(existsSync(path));
+    using daemon = site.start({ args });
+    await daemon.line(/event=daemon\.start/);
+    await activate(path);
+  });
+
+  it('of another plugin is left alone', async () => {
+    const path = join(site.root, 'plugin.sock');
+    const other = createServer((connection) => connection.destroy());
+    await new Promise<void>((resolve) => other.listen(path, resolve));
+    try {
+      using daemon = site.start({ args: ['--docker-socket', path] });
+      const line = await daemon.line(/event=daemon\.failed/);
+      assert.match(line, /plugin\.sock: somebody listens on it already.* or give --docker-socket another path/);
+      assert.equal(await daemon.end, 1);
+      assert.ok(existsSync(path));
+    } finally {
+      other.close();
+    }
+  });
+
+  const refusals: readonly [what: string, make: (path: string) => void, message: RegExp][] = [
+    [
+      'its directory cannot be made',
+      (path) => writeFileSync(join(path, '..'), ''),
+      /serve socket \S+\/dir\/plugin\.sock: its directory cannot be made \(.+\)\. --docker-socket names another one/,
+    ],
+    [
+      'something else is there',
+      (path) => mkdirSync(path, { recursive: true }),
+      /listen path \S+\/dir\/plugin\.sock: is not a socket/,
+    ],
+  ];
+  for (const [what, make, message] of refusals)
+    it(`is no reason to start without where ${what}: the daemon says so and ends`, async () => {
+      const path = join(site.root, 'dir', 'plugin.sock');
+      make(path);
+      using daemon = site.start({ args: ['--docker-socket', path] });
+      assert.match(await daemon.line(/event=daemon\.failed/), message);
+      assert.equal(await daemon.end, 1);
+      assert.equal(existsSync(site.socket), false);
+    });
+
+  it('gives pools from where it was told to', async () => {
+    const pools = 'base=10.77.0.0/16,size=28 base=fd77::/48,size=64';
+    using daemon = site.start({ env: { ISTHMUS_ADDRESS_POOLS: pools } });
+    await daemon.line(/event=daemon\.start/);
+    using docker = new DockerCaller(join(site.runDir, 'docker.sock'));
+    const wanted = { AddressSpace: 'isthmus', Pool: '', SubPool: '', Options: null };
+    for (const [V6, pool] of [
+      [false, /^10\.77\.\d+\.\d+\/28$/],
+      [true, /^fd77:.*\/64$/],
+    ] as const) {
+      const { Pool } = await docker.call('IpamDriver.RequestPool', { ...wanted, V6 });
+      assert.match(String(Pool), pool);
+    }
+  });
+});
