@@ -1,12 +1,24 @@
 import { strict as assert } from 'node:assert';
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { pluginCommand } from './docker-plugin.ts';
 
 /** One operator verb, run to its end. */
 export interface VerbRun {
-  readonly status: number | null;
+  /** Exit code; the name of the signal where one ended it. */
+  readonly code: number | string;
   readonly stdout: string;
   readonly stderr: string;
+}
+
+/** `isthmus` on one host. */
+export interface Verbs {
+  run(...args: readonly string[]): Promise<VerbRun>;
+  /** What a verb that must succeed prints on stdout, and nothing on stderr. */
+  ok(...args: readonly string[]): Promise<string>;
+  /** The same as JSON, of a verb with `-o json`. */
+  json<T>(...args: readonly string[]): Promise<T>;
+  /** A verb fails with the exit code, says why in one line that matches, and prints nothing else. */
+  refused(args: readonly string[], code: 1 | 2, why: RegExp): Promise<void>;
 }
 
 export interface VerbPlace {
@@ -17,32 +29,36 @@ export interface VerbPlace {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** `isthmus` with these arguments. */
-export function runVerb({ stateDir, netns, env }: VerbPlace, args: readonly string[]): VerbRun {
-  const { status, stdout, stderr } = spawnSync('nsenter', [`--net=${netns}`, '--', ...pluginCommand(), ...args], {
+export function makeVerbs({ stateDir, netns, env }: VerbPlace): Verbs {
+  const options = {
     env: {
       ...{ PATH: process.env.PATH ?? '', ISTHMUS_STATE_DIR: stateDir },
       ...{ ISTHMUS_CNI_CONF_DIR: '/nonexistent', ISTHMUS_DOCKER_HOST: 'none', ...env },
     },
-    encoding: 'utf8',
     timeout: 30_000,
     maxBuffer: 64 << 20,
-  });
-  return { status, stdout, stderr };
-}
-
-/** What a verb that must succeed prints on stdout, and nothing on stderr. */
-export function verbOk(place: VerbPlace, args: readonly string[]): string {
-  const { status, stdout, stderr } = runVerb(place, args);
-  assert.deepEqual([status, stderr], [0, ''], `isthmus ${args.join(' ')}: ${stdout}`);
-  return stdout;
-}
-
-/** A verb fails with the exit code, says why in one line that matches, and prints nothing else. */
-export function assertRefused(place: VerbPlace, args: readonly string[], code: 1 | 2, why: RegExp): void {
-  const { status, stdout, stderr } = runVerb(place, args);
-  const what = `isthmus ${args.join(' ')}`;
-  assert.deepEqual([status, stdout], [code, ''], `${what}: ${stderr}`);
-  assert.match(stderr, why, what);
-  if (stderr.startsWith('isthmus: ')) assert.match(stderr, /^[^\n]*\n$/, what);
+  };
+  const verbs: Verbs = {
+    run: (...args) =>
+      new Promise((resolve) => {
+        const words = [`--net=${netns}`, '--', ...pluginCommand(), ...args];
+        execFile('nsenter', words, options, (error, stdout, stderr) => {
+          resolve({ code: error?.signal ?? error?.code ?? 0, stdout, stderr });
+        });
+      }),
+    ok: async (...args) => {
+      const { code, stdout, stderr } = await verbs.run(...args);
+      assert.deepEqual([code, stderr], [0, ''], `isthmus ${args.join(' ')}: ${stdout}`);
+      return stdout;
+    },
+    json: async (...args) => JSON.parse(await verbs.ok(...args, '-o', 'json')),
+    refused: async (args, expected, why) => {
+      const { code, stdout, stderr } = await verbs.run(...args);
+      const what = `isthmus ${args.join(' ')}`;
+      assert.deepEqual([code, stdout], [expected, ''], `${what}: ${stderr}`);
+      assert.match(stderr, why, what);
+      if (stderr.startsWith('isthmus: ')) assert.match(stderr, /^[^\n]*\n$/, what);
+    },
+  };
+  return verbs;
 }

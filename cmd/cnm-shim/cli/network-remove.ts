@@ -49,7 +49,7 @@ async function letGo(core: CallCore, text: string, names: DockerNames): Promise<
   const left = core.store.networks.get(info.name);
   if (failures.length > 0 || left === undefined) return failures;
   const { holders, endpoints } = await inspectNetwork(core, info.name);
-  console.error(`isthmus: network ${info.name}: ${usersOf(holders, endpoints.length)}. It goes when they do`);
+  console.error(`isthmus: network ${info.name}: ${usersOf(holders, endpoints.length)}. It stays as long as that is so`);
   return [];
 }
 

@@ -1,0 +1,182 @@
+import { strict as assert } from 'node:assert';
+import type { ServerResponse } from 'node:http';
+import { type DaemonBin, daemonBin } from '../support/daemon-site.ts';
+import { answer, type RecordedDocker, startRecordedDocker } from '../support/docker-api.ts';
+import type { CalledEndpoint, CalledNetwork } from '../support/docker-caller.ts';
+import { type DockerLab, HOST, makeDockerLab } from '../support/docker-lab.ts';
+import { netnsMissing } from '../support/netns.ts';
+import { canPing, ping } from '../support/ping.ts';
+import { assertSame } from '../support/snapshot.ts';
+import { assertTraffic } from '../support/traffic.ts';
+import { makeVerbs, type Verbs } from '../support/verbs.ts';
+
+const SUBNET = '10.88.0.0/24';
+/** Options by which dockerd's networks become the Network `web`. */
+const JOINED = { subnet: SUBNET, ipamOpt: { network: 'web' }, o: { network: 'web' } };
+const CONTAINER = '7a'.repeat(32);
+
+describe('the operator verbs beside Docker', function () {
+  this.timeout(120_000);
+  let bin: DaemonBin;
+  let lab: DockerLab;
+  let api: RecordedDocker;
+  let verbs: Verbs;
+  /** What dockerd calls them. */
+  let networks: Map<string, CalledNetwork>;
+  let containers: Map<string, readonly CalledEndpoint[]>;
+
+  before(function () {
+    const missing = netnsMissing();
+    if (missing !== undefined) {
+      console.log(`skipped: ${missing}`);
+      this.skip();
+    }
+    bin = daemonBin();
+  });
+  beforeEach(async () => {
+    [networks, containers] = [new Map(), new Map()];
+    lab = await makeDockerLab(bin);
+    api = await startRecordedDocker();
+    api.instead = say;
+    verbs = verbsOf(`unix://${api.socket}`);
+  });
+  afterEach(async () => {
+    lab?.[Symbol.dispose]();
+    await api?.[Symbol.asyncDispose]();
+  });
+  after(() => bin?.[Symbol.dispose]());
+
+  function say(path: string, response: ServerResponse): unknown {
+    if (path === '/networks') {
+      const all = [...networks].map(([Name, { id: Id }]) => ({ Id, Name, Driver: 'isthmus', Scope: 'local' }));
+      return answer(response, 200, JSON.stringify([{ Id: 'b'.repeat(64), Name: 'bridge', Driver: 'bridge' }, ...all]));
+    }
+    if (path !== '/containers/json') return undefined;
+    const all = [...containers].map(([name, endpoints], i) => {
+      const of = endpoints.map(({ id, network }) => [network.id, { EndpointID: id, NetworkID: network.id }]);
+      const Id = i === 0 ? CONTAINER : String(i).repeat(64);
+      return { Id, Names: [`/${name}`], NetworkSettings: { Networks: Object.fromEntries(of) } };
+    });
+    return answer(response, 200, JSON.stringify(all));
+  }
+
+  const verbsOf = (host: string): Verbs => {
+    const { stateDir, ns } = lab.site.host;
+    return makeVerbs({ stateDir, netns: ns.path, env: { ISTHMUS_DOCKER_HOST: host } });
+  };
+
+  it('call networks and containers as Docker does', async () => {
+    const { docker, host } = lab;
+    const app = await docker.createNetwork({ subnet: '10.99.0.0/24' });
+    networks.set('app', app);
+    const ports = [{ host: 8080, container: 80 }];
+    const endpoint = await docker.start(app, host, lab.container(0), { ports });
+    containers.set('web1', [endpoint]);
+    const name = `docker-${app.id.slice(0, 12)}`;
+    const table = await verbs.ok('network', 'ls');
+    assert.match(
+      table,
+      new RegExp(`^${name} +bridge +br-${app.id.slice(0, 12)} +10\\.99\\.0\\.0/24 +1 +docker app$`, 'm'),
+    );
+    const address = endpoint.addresses[0]?.split('/')[0];
+    assert.equal(
+      await verbs.ok('ports', 'web1'),
+      `
+CONTAINER   NETWORK               HOST         LEADS TO
+web1        ${name}   *:8080/tcp   ${address}:80
+`.slice(1),
+    );
+    const inside = lab.agent('web1', lab.container(0));
+    await inside.serve('tcp', 80);
+    await assertTraffic([[lab.agent('out', lab.outside), { address: HOST, port: 8080 }, 'web1']]);
+
+    const [byName] = await verbs.json<Readonly<Record<string, unknown>>[]>('network', 'inspect', 'app');
+    assert.deepEqual([byName?.name, byName?.docker], [name, [{ id: app.id, name: 'app' }]]);
+    for (const text of [app.id, app.id.slice(0, 12), name])
+      assert.deepEqual(await verbs.json('network', 'inspect', text), [byName]);
+    const [listed] = await verbs.json<Readonly<Record<string, unknown>>[]>('endpoint', 'ls', 'app');
+    assert.deepEqual(listed?.container, { id: CONTAINER, name: 'web1' });
+    assert.deepEqual([listed.camp, listed.mac, listed.interface], ['cnm', endpoint.mac, endpoint.srcName]);
+    for (const text of ['web1', CONTAINER.slice(0, 12), '7a', endpoint.id.slice(0, 12)]) {
+      assert.deepEqual(await verbs.json('endpoint', 'inspect', text), [listed], text);
+      assert.equal((await verbs.json<object[]>('ports', text)).length, 1, text);
+    }
+    await verbs.refused(
+      ['network', 'rm', 'app'],
+      1,
+      new RegExp(`network ${name}: Docker keeps it\\. .*docker network rm`),
+    );
+    assert.equal(canPing(lab.container(0), '10.99.0.1'), true);
+  });
+
+  it('know a container on several networks as one', async () => {
+    const { docker } = lab;
+    const [first, second] = [await docker.createNetwork({ subnet: '10.98.0.0/24' }), await docker.createNetwork()];
+    networks.set('one', first).set('two', second);
+    containers.set('web1', [await docker.connect(first), await docker.connect(second)]);
+    containers.set('web2', [await docker.connect(second)]);
+    assert.equal((await verbs.json<object[]>('endpoint', 'inspect', 'web1')).length, 2);
+    assert.equal((await verbs.json<object[]>('endpoint', 'inspect', CONTAINER.slice(0, 4))).length, 2);
+    assert.equal((await verbs.json<object[]>('endpoint', 'ls', 'two')).length, 2);
+    assert.deepEqual(await verbs.json('ports', 'web1'), []);
+  });
+
+  it('do with ids where dockerd is gone, or does not answer', async () => {
+    const { docker } = lab;
+    const app = await docker.createNetwork({ subnet: '10.99.0.0/24' });
+    const endpoint = await docker.connect(app);
+    networks.set('app', app);
+    containers.set('web1', [endpoint]);
+    for (const silence of ['none', 'gone', 'hangs', 'fails'] as const) {
+      if (silence === 'hangs') api.instead = () => true;
+      if (silence === 'fails') api.instead = (_, response) => answer(response, 500, '{"message":"out of order"}');
+      const socket = silence === 'gone' ? 'unix:///nonexistent/docker.sock' : `unix://${api.socket}`;
+      const alone = verbsOf(silence === 'none' ? 'none' : socket);
+      assert.match(await alone.ok('network', 'ls'), new RegExp(` docker ${app.id.slice(0, 12)}$`, 'm'), silence);
+      assert.match(await alone.ok('endpoint', 'ls'), new RegExp(` ${endpoint.id.slice(0, 12)} +peer`), silence);
+      await alone.refused(['ports', 'web1'], 1, /container web1: there is no container of this name or id/);
+      assert.deepEqual(await alone.json('ports', endpoint.id), [], silence);
+    }
+    await verbsOf('tcp://10.0.0.1:2375').refused(
+      ['network', 'ls'],
+      2,
+      /ISTHMUS_DOCKER_HOST=tcp.*no socket of this host/,
+    );
+  });
+
+  it('make a network that Docker joins, and let go of it before Docker does', async () => {
+    const { docker, host, site } = lab;
+    await verbs.ok('network', 'create', 'first');
+    await verbs.ok('network', 'rm', 'first');
+    const gone = await docker.createNetwork({ subnet: '10.97.0.0/24' });
+    await docker.removeNetwork(gone);
+    const clean = lab.snapshot();
+    await verbs.ok('network', 'create', 'web', '--subnet', SUBNET);
+    const kept = lab.snapshot();
+    const joined = await docker.createNetwork(JOINED);
+    networks.set('shared', joined);
+    const endpoint = await docker.start(joined, host, lab.container(0));
+    const address = endpoint.addresses[0]?.split('/')[0] ?? '';
+    // A pod by the CNI configuration of this name.
+    const { ipam: _, bridge: __, ...config } = site.config;
+    const web = { ...config, ipam: { subnet: SUBNET, routes: [{ dst: '0.0.0.0/0' }] } };
+    const pod = site.ok('ADD', { pod: 1, config: web }).ips?.[0]?.address ?? '';
+    ping(lab.container(0), pod);
+    ping(lab.container(1), address);
+    const [found] = await verbs.json<{ endpoints: { camp: string }[] }[]>('network', 'inspect', 'web');
+    assert.deepEqual(found?.endpoints.map(({ camp }) => camp).sort(), ['cni', 'cnm']);
+    assert.match(await verbs.ok('network', 'ls'), /^web .* 2 +docker shared, operator$/m);
+
+    site.ok('DEL', { pod: 1, config: web });
+    await docker.stop(endpoint, host, lab.container(0));
+    await docker.removeNetwork(joined);
+    assertSame(lab.snapshot(), kept, 'both sides have gone, and the operator has not');
+
+    const again = await docker.createNetwork(JOINED);
+    const { code, stderr } = await verbs.run('network', 'rm', 'web');
+    assert.deepEqual([code, stderr], [0, 'isthmus: network web: Docker uses it. It stays as long as that is so\n']);
+    await verbs.refused(['network', 'rm', 'web'], 1, /network web: Docker keeps it/);
+    await docker.removeNetwork(again);
+    assertSame(lab.snapshot(), clean, 'Docker goes last');
+  });
+});
