@@ -4,6 +4,7 @@ import { type DockerSite, useDockerSite } from '../support/docker-site.ts';
 import { confDir, referencePath, useTestHost } from '../support/e2e.ts';
 import type { NetworkList } from '../support/runtime.ts';
 import type { TestHost } from '../support/test-host.ts';
+import { assertTraffic } from '../support/traffic.ts';
 import type { Via } from '../support/via.ts';
 
 describe('the ways of a real dockerd to a network of CNI', function () {
@@ -38,7 +39,7 @@ function describeWays(running: () => TestHost): void {
       host.write(`${confDir}/10-web.conflist`, JSON.stringify(runtime.list));
     /** A container on Docker's network and a pod reach each other. */
     const assertMeet = (network: string, { assertPings }: Pods, pod: string, address: string): void => {
-      site.run('box', '--network', network);
+      site.run('box', '--network', network, '--stop-timeout', '0');
       assertPings(pod, site.addressOf('box', network));
       site.assertPings('box', address);
     };
@@ -49,7 +50,7 @@ function describeWays(running: () => TestHost): void {
       return [...command.trim().split(' '), name];
     };
 
-    it('needs no subnet while the bridge is there', () => {
+    it('needs no subnet while the bridge is there', async () => {
       const web = use();
       const [first = ''] = web.add('pod1');
       site.create('dweb', ...JOIN);
@@ -61,6 +62,19 @@ function describeWays(running: () => TestHost): void {
       assert.equal(site.inspectNetwork('dweb').IPAM.Config[0]?.Subnet, '0.0.0.0/0');
       site.docker('restart', '-t', '0', 'box');
       site.assertPings('box', first);
+      // Nor is any other network in the way of that, be it Docker's own or ours.
+      for (const driver of ['bridge', 'isthmus']) {
+        site.docker('network', 'create', '-d', driver, `on-${driver}`);
+        site.run(`box-${driver}`, '--network', `on-${driver}`);
+        site.assertPings(`box-${driver}`, site.uplink.address[4]);
+        site.docker('rm', '-f', `box-${driver}`);
+      }
+      site.docker('update', '--restart', 'always', 'box');
+      await site.daemons.killDocker();
+      await site.daemons.startDocker();
+      web.assertPings('pod1', site.addressOf('box', 'dweb'));
+      site.run('late', '--network', 'dweb');
+      site.assertPings('late', 'box');
     });
 
     it('takes --ip and --ip-range of the pool, and an address of both families', () => {
@@ -95,7 +109,46 @@ function describeWays(running: () => TestHost): void {
       site.docker('rm', '-f', 'box');
       site.docker('network', 'rm', 'dweb');
       web.check('pod1');
+      site.create('again', ...JOIN, '--subnet', SUBNET);
+      assertMeet('again', web, 'pod1', first);
     });
+
+    for (const order of ['is in use', 'is configured'])
+      it(`joins a list of plugins under the reference's names, where the network ${order}`, async () => {
+        const list: NetworkList = {
+          ...webList(),
+          cniVersion: '1.0.0',
+          plugins: [
+            {
+              ...{ type: 'bridge', bridge: BRIDGE, isGateway: true, ipMasq: true, hairpinMode: true },
+              ipam: { type: 'host-local', ranges: [[{ subnet: SUBNET }]], routes: [{ dst: '0.0.0.0/0' }] },
+            },
+            { type: 'portmap', capabilities: { portMappings: true } },
+            { type: 'firewall' },
+          ],
+        };
+        const web = use(list, 'alone');
+        configure(web);
+        const offers = { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }] };
+        const [first = ''] = order === 'is in use' ? web.add('pod1', offers) : [];
+        site.create('dweb', ...JOIN, '--subnet', SUBNET);
+        const address = first || (web.add('pod1', offers)[0] ?? '');
+        assertMeet('dweb', web, 'pod1', address);
+        site.run('more', '--network', 'dweb', '-p', '8081:80');
+        await Promise.all([web.agentIn('pod1', 80), site.agentIn('more', 80)]);
+        const { agent, host: own } = site.uplink;
+        const both = (pod: string, container: string) =>
+          assertTraffic([
+            [agent, { address: own[4], port: 8080 }, pod],
+            [agent, { address: own[4], port: 8081 }, container],
+          ]);
+        await both('pod1', 'more');
+        web.check('pod1');
+        site.docker('rm', '-f', 'box', 'more');
+        site.docker('network', 'rm', 'dweb');
+        await both('pod1', 'blocked');
+        web.check('pod1');
+      });
 
     it('may be done twice: each network has endpoints of its own, on the same bridge', () => {
       const web = use();
@@ -153,6 +206,15 @@ function describeWays(running: () => TestHost): void {
         site.docker(...commandOf(refused, name));
         site.run(`on-${name}`, '--network', name);
         site.assertPings(`on-${name}`, site.uplink.address[4]);
+      }
+    });
+
+    it('refuses a network that is configured with addresses of another plugin, with the command that works', () => {
+      configure(use(webList({ ipam: { type: 'dhcp' } })));
+      for (const options of [JOIN, [...JOIN, '--subnet', SUBNET], ['-o', `network=${SHARED}`]]) {
+        const refused = site.refused(...options);
+        assert.match(refused, /dhcp/);
+        site.docker(...commandOf(refused, `own-${options.length}`));
       }
     });
 

@@ -51,7 +51,8 @@ function describeReboots(running: () => TestHost): void {
       const listed: readonly { readonly docker?: unknown }[] = JSON.parse(isthmus('network', 'ls', '-o', 'json'));
       // Without what dockerd calls them.
       const networks = listed.map(({ docker, ...rest }) => JSON.stringify(rest));
-      return [addresses, rules, ...networks].join('\n');
+      // Rules are in the order in which they came, and so are bridges.
+      return [addresses, rules, ...networks].join('\n').split('\n').sort().join('\n');
     };
 
     for (const order of ['daemon', 'dockerd'] as const)
@@ -60,12 +61,14 @@ function describeReboots(running: () => TestHost): void {
         site.create('first', ...OURS, '--subnet', four, '--ipv6', '--subnet', 'fd04::/64');
         site.create('second', '--internal');
         site.create('third', ...JOIN, '--subnet', SUBNET, '-o', `com.docker.network.bridge.name=${BRIDGE}`);
-        const networks = ['first', 'second', 'third'];
+        site.create('fourth', '-o', 'driver=null');
+        const networks = ['first', 'second', 'third', 'fourth'];
         const idle = ownState();
         site.run('one', '--network', 'first', ...KEPT, '-p', '8080:80');
         site.run('two', '--network', 'first', ...KEPT, '--ip', '10.204.0.77', '--ip6', 'fd04::77');
         site.docker('network', 'connect', 'second', 'two');
         site.run('three', '--network', 'third', ...KEPT);
+        site.run('four', '--network', 'fourth', ...KEPT);
         site.run('once', '--network', 'third', '-p', '8081:80');
         pods = makePods(host, 'daemon');
         pods.add('pod1');
@@ -80,7 +83,7 @@ function describeReboots(running: () => TestHost): void {
         } else site.daemons.usePlugin(await startActivated(host));
         await site.daemons.startDocker();
         const now = endpointIds(...networks);
-        assert.equal(now.length, 4);
+        assert.equal(now.length, 5);
         assert.deepEqual(
           endpoints()
             .map(({ id }) => id)

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { compileStatic } from '../../build/launcher.ts';
 
-const DIST = resolve(import.meta.dirname, '../../dist');
+/** Where the executables are; ISTHMUS_TEST_DIST names another build. */
+const DIST = resolve(process.env.ISTHMUS_TEST_DIST ?? join(import.meta.dirname, '../../dist'));
 
 /** How calls reach the core: by the stand-alone plugin, or by the launcher and a daemon. */
 export type Via = 'alone' | 'daemon';
