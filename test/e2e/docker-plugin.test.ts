@@ -1,11 +1,13 @@
 import { strict as assert } from 'node:assert';
-import { join } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { makeDockerPlugin } from '../../build/docker-plugin-files.ts';
 import { docker, dockerMissing, flushRules, tryDocker } from '../support/docker.ts';
 import { makePods, SHARED, SUBNET, webList } from '../support/docker-pods.ts';
 import { confDir, hostState, useTestHost } from '../support/e2e.ts';
 import { IMAGE } from '../support/image.ts';
 import { type ManagedPlugin, PLUGIN, startManagedPlugin } from '../support/managed-plugin.ts';
+import { blocksOf, readReadme } from '../support/readme.ts';
 import { assertSame } from '../support/snapshot.ts';
 import { makeTempDir } from '../support/temp.ts';
 import { type TestHost, waitFor } from '../support/test-host.ts';
@@ -31,12 +33,14 @@ function describePlugin(running: () => TestHost): void {
     let plugin: ManagedPlugin;
     let uplink: Uplink;
     let clean: string;
+    let directory: string;
 
     before('a dockerd that has the plugin, and a neighbour of the host', async () => {
       host = running();
       // Docker does not make the directories that plugins mount.
       host.run('rm', '-rf', '/var/lib/isthmus');
-      const directory = join(stack.use(makeTempDir()).path, 'plugin');
+      directory = join(stack.use(makeTempDir()).path, 'dist/docker-plugin');
+      mkdirSync(dirname(directory));
       makeDockerPlugin(directory, built(daemonFile));
       plugin = stack.use(await startManagedPlugin(host, directory));
       uplink = stack.use(addUplink(host));
@@ -177,6 +181,18 @@ function describePlugin(running: () => TestHost): void {
       ]);
       plugin.clear();
       host.run('iptables-legacy', '-P', 'FORWARD', 'ACCEPT');
+    });
+
+    it('is made, used and set as the README says', () => {
+      docker(host, 'plugin', 'rm', '-f', PLUGIN);
+      const blocks = blocksOf(readReadme()).filter(({ section, run }) => section === 'As a managed plugin' && run);
+      assert.equal(blocks.length, 2);
+      const top = dirname(dirname(directory));
+      const head = `set -e; cd ${top}; export DOCKER_HOST=unix:///run/docker.sock`;
+      const input = [head, ...blocks.map(({ text }) => text)].join('\n');
+      const { code, stdout, stderr } = host.attempt(['bash'], { input, timeout: 60_000 });
+      assert.deepEqual([code, stderr], [0, ''], stdout);
+      assert.match(docker(host, 'plugin', 'inspect', PLUGIN), /"ISTHMUS_ADDRESS_POOLS=base=10\.99\.0\.0\/16,size=24"/);
     });
   });
 }

@@ -179,8 +179,8 @@ describe("the README's examples", function () {
 
   // The tests of a block come before those of the blocks in it.
   describe('to the last', () => {
-    it('were all run', () => {
-      const left = blocks.filter((block) => block.run && !ran.has(block));
+    it('were all run, but for those that docker-plugin.test.ts runs', () => {
+      const left = blocks.filter((block) => block.run && !ran.has(block) && block.section !== 'As a managed plugin');
       assert.deepEqual(left, []);
     });
   });

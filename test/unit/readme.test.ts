@@ -16,11 +16,11 @@ describe('README.md', () => {
   const markdown = readReadme();
   const blocks = blocksOf(markdown);
 
-  it('has no shell example that no test runs, but for those that run the tests', () => {
+  it('has no shell example that no test runs, but for those that run the tests, and a build that a test makes', () => {
     const idle = blocks.filter(({ language, run }) => language === 'sh' && !run);
     assert.deepEqual(
       idle.map(({ text }) => text.replaceAll(/ *#.*/g, '')),
-      ['npm run demo\nnpm test\n'],
+      ['npm run demo\nnpm test\n', 'npm run docker-plugin\n'],
     );
   });
 
@@ -72,7 +72,7 @@ describe('README.md', () => {
 
   it('names scripts that there are', () => {
     const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
-    const named = [...markdown.matchAll(/\bnpm (?:run (\w+)|(test))/g)].map(([, run, test]) => run ?? test ?? '');
+    const named = [...markdown.matchAll(/\bnpm (?:run ([\w-]+)|(test))/g)].map(([, run, test]) => run ?? test ?? '');
     assert.deepEqual(
       named.filter((name) => !Object.hasOwn(scripts, name)),
       [],
