@@ -35,11 +35,22 @@ export function setId({ set }: Element): SetId {
   return { ...TABLE_ID, set };
 }
 
+/** A removal asks for its elements before it takes them away: they are encoded once. */
+const encoded = new WeakMap<Element, readonly RawElement[]>();
+
 /**
  * What an element is to the kernel. A prefix alone is an interval's start and its end, the first address after it;
  * one of several fields makes an element with two keys, the lowest and the highest.
  */
-export function encodeElement({ key, data }: Element): RawElement[] {
+export function encodeElement(element: Element): readonly RawElement[] {
+  const known = encoded.get(element);
+  if (known !== undefined) return known;
+  const raw = rawElements(element);
+  encoded.set(element, raw);
+  return raw;
+}
+
+function rawElements({ key, data }: Element): RawElement[] {
   const low = join(key.map((field) => fieldBytes(field, 'low')));
   const led = data === undefined ? {} : { data: dataOf(data) };
   const [only] = key;

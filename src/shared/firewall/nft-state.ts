@@ -69,10 +69,18 @@ function keyOf({ key }: RawElement): Uint8Array {
   return key?.value ?? new Uint8Array();
 }
 
-/** Tells whether the table has all its chains and rules; looks again only after the ruleset has changed. */
+/** So many lists of entries are remembered. */
+const MAX_COMPLETE = 64;
+
+/**
+ * Tells whether the table has all its chains and rules, and what was found to be in it; looks again only after the
+ * ruleset has changed.
+ */
 export class TableWatch {
   readonly #socket: NetlinkSocket;
   #wholeAt: number | undefined;
+  /** Lists of entries, as text, of which the table lacks nothing, and the generation of which that is true. */
+  #complete: { readonly at: number; readonly lists: Set<string> } | undefined;
 
   constructor(socket: NetlinkSocket) {
     this.#socket = socket;
@@ -85,6 +93,20 @@ export class TableWatch {
     const whole = [...ruleCounts()].every(([chain, rules]) => counts.get(chain) === rules);
     this.#wholeAt = whole ? generation : undefined;
     return whole;
+  }
+
+  /** True where nothing has changed since `keepComplete` was called for the list. Right after `isWhole` was true. */
+  isComplete(list: string): boolean {
+    return this.#complete?.at === this.#wholeAt && this.#complete?.lists.has(list) === true;
+  }
+
+  /** The whole table, as `isWhole` has found it, lacks nothing of the list. */
+  keepComplete(list: string): void {
+    const at = this.#wholeAt;
+    if (at === undefined) return;
+    const isFull = this.#complete === undefined || this.#complete.lists.size >= MAX_COMPLETE;
+    if (isFull || this.#complete?.at !== at) this.#complete = { at, lists: new Set() };
+    this.#complete?.lists.add(list);
   }
 }
 

@@ -72,6 +72,8 @@ export class NftablesFirewaller implements Firewaller {
     if (entries.every(({ kind }) => kind === 'admit')) return entries.filter(isOutside);
     const { socket, watch } = this.#kernel;
     const whole = watch.isWhole();
+    const list = JSON.stringify(entries.filter(({ kind }) => kind !== 'admit'));
+    if (whole && watch.isComplete(list)) return entries.filter(isOutside);
     const parts = entries.map((entry) => footprint([entry]));
     const states = whole
       ? presenceOf(
@@ -81,7 +83,7 @@ export class NftablesFirewaller implements Firewaller {
       : [];
     const left = new Set(whole ? entries.filter((entry) => obsoleteRequests(socket, [entry]).length > 0) : []);
     let at = 0;
-    return entries.filter((entry, i) => {
+    const lacking = entries.filter((entry, i) => {
       if (entry.kind === 'admit') return isOutside(entry);
       const { elements = [], chains = [] } = parts[i] ?? {};
       const own = states.slice(at, at + elements.length);
@@ -93,6 +95,8 @@ export class NftablesFirewaller implements Firewaller {
         !chains.every(({ name }) => hasRule(socket, name))
       );
     });
+    if (whole && lacking.every(({ kind }) => kind === 'admit')) watch.keepComplete(list);
+    return lacking;
   }
 
   #removeObsolete(entries: readonly FirewallEntry[]): void {

@@ -3,6 +3,7 @@ import { attr, body, nested, repeated, type Values } from './attrs.ts';
 import { be32, type Codec, string, u16At } from './codec.ts';
 import {
   AF_UNSPEC,
+  ENOBUFS,
   ENOENT,
   NFNL_MSG_BATCH_BEGIN,
   NFNL_MSG_BATCH_END,
@@ -33,7 +34,7 @@ import {
   NLM_F_CREATE,
 } from './constants.ts';
 import type { Message } from './message.ts';
-import type { NetlinkSocket, Reply, Request } from './socket.ts';
+import { type NetlinkSocket, type Reply, type Request, socketError } from './socket.ts';
 
 /** linux/netfilter/nfnetlink.h, struct nfgenmsg; its last field, in network order, is split in two bytes. */
 const NFGENMSG = { family: 'u8', version: 'u8', subsystemHigh: 'u8', subsystemLow: 'u8' } as const;
@@ -130,17 +131,21 @@ export function transact(socket: NetlinkSocket, requests: readonly Request[]): R
   return replies.slice(1, -1);
 }
 
-/** What the kernel has for each key asked for: undefined where there is no such element, or no such set. */
+/**
+ * What the kernel has for each key asked for: undefined where there is no such element, or no such set. Either is an
+ * answer, so that none is asked to be acknowledged besides.
+ */
 export function getElements(
   socket: NetlinkSocket,
   wanted: readonly { readonly id: SetId; readonly element: RawElement }[],
 ): (RawElement | undefined)[] {
   const requests = wanted.map(({ id, element: { flags, key, keyEnd } }): Request => {
     const asked = { ...(flags === undefined ? {} : { flags }), key, ...(keyEnd === undefined ? {} : { keyEnd }) };
-    return { type: nftType(NFT_MSG_GETSETELEM), payload: encodeElements(id, [asked]), reply: true };
+    return { type: nftType(NFT_MSG_GETSETELEM), payload: encodeElements(id, [asked]), ack: false, reply: true };
   });
   return socket.exchange(requests).map(({ errno, messages: [message] }) => {
-    if (errno !== 0 || message === undefined) return undefined;
+    if (errno !== 0) return undefined;
+    if (message === undefined) throw socketError(ENOBUFS, 'an element that the kernel has found was lost');
     return setElements.decode(message.payload, true)?.attrs.list?.elements?.[0];
   });
 }
