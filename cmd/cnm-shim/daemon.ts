@@ -69,7 +69,8 @@ async function serve({ runDir, stateDir, docker: dockerOptions, log }: Parts): P
   // Until there is something to reload.
   process.on('SIGHUP', () => {});
   using run = claimRunDir(runDir);
-  using service = new CniService({ stateDir, env: process.env, log });
+  const named = dockerOptions === undefined ? {} : { ISTHMUS_DOCKER_NAME: dockerOptions.name };
+  using service = new CniService({ stateDir, env: { ...process.env, ...named }, log });
   manager.status('Repairing what earlier calls left half-done');
   const { errors, ...repaired } = await service.start();
   for (const error of errors) log.warn('repair.failed', { error: error.message });

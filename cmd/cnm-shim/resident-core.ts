@@ -92,6 +92,7 @@ export class ResidentCore implements CoreOpener, Disposable {
       },
       firewall: (backend) => this.#firewall(backend),
       configured: this.#configured,
+      ...(env.ISTHMUS_DOCKER_NAME === undefined ? {} : { dockerName: env.ISTHMUS_DOCKER_NAME }),
       delegate: delegatesOf(env, gone),
       [Symbol.dispose]: () => {},
     };

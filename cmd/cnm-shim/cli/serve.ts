@@ -1,10 +1,11 @@
 import { join } from 'node:path';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import type { PoolCandidate } from '../../../src/shared/core/pools.ts';
 import type { LogLevel } from '../../../src/shared/log/log.ts';
 import type { DockerOptions } from '../docker-side.ts';
 import type { LogFormat } from '../logger.ts';
 import { parseAddressPools } from './address-pool.ts';
+import { absolutePath } from './arguments.ts';
 
 interface ServeOptions {
   readonly logLevel: LogLevel;
@@ -99,9 +100,4 @@ function dockerOptions(
   if (dockerSocket === NO_SOCKET) return undefined;
   const socket = dockerSocket ?? (runDir === RUN_DIR ? DOCKER_SOCKET : join(runDir, 'docker.sock'));
   return { socket, name: dockerName, ...(addressPools === undefined ? {} : { addressPools }) };
-}
-
-function absolutePath(path: string): string {
-  if (path.startsWith('/')) return path;
-  throw new InvalidArgumentError('It is no absolute path.');
 }

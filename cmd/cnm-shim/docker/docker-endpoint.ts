@@ -1,5 +1,5 @@
 import type { NetworkSpec } from '../../../src/shared/config/network-spec.ts';
-import type { Core } from '../../../src/shared/core/core.ts';
+import { type Core, nameInDocker } from '../../../src/shared/core/core.ts';
 import { attachmentKey } from '../../../src/shared/core/delete-endpoint.ts';
 import { driverOf } from '../../../src/shared/core/driver-of.ts';
 import { offerEndpoint, withdrawEndpoint } from '../../../src/shared/core/offer-endpoint.ts';
@@ -31,7 +31,8 @@ export interface Place {
 }
 
 /** Throws NetError `unknown-container` where there is no such network. */
-export function placeOf({ store }: Core, { networkId, endpointId }: EndpointIdentity): Place {
+export function placeOf(core: Core, { networkId, endpointId }: EndpointIdentity): Place {
+  const { store } = core;
   const network = store.dockerNetworks.get(networkId);
   const spec = network === undefined ? undefined : store.networks.get(network.network)?.spec;
   if (network !== undefined && spec !== undefined) {
@@ -42,7 +43,7 @@ export function placeOf({ store }: Core, { networkId, endpointId }: EndpointIden
     op: 'find',
     subject: `network ${shortId(networkId)}`,
     what: 'is not known here: there is no record of it',
-    hint: 'Remove it and create it again: docker network rm, docker network create -d isthmus',
+    hint: `Remove it and create it again: docker network rm, docker network create -d ${nameInDocker(core)}`,
   });
 }
 

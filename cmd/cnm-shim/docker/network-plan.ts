@@ -35,7 +35,7 @@ export function planNetwork(core: Core, request: CreateNetworkRequest, now: numb
   const name = joined ?? ownName(request.networkId);
   const scope = [...pools.values()][0]?.scope;
   const known = joined === undefined ? undefined : knownNetwork(core, joined);
-  if (joined !== undefined) assertShareable(joined, known, { request, options, subnets, pools });
+  if (joined !== undefined) assertShareable(core, joined, known, { request, options, subnets, pools });
   const spec =
     known ??
     specOfDocker({
@@ -141,11 +141,12 @@ interface Joining {
 }
 
 function assertShareable(
+  core: Core,
   name: string,
   known: NetworkSpec | undefined,
   { request, options, subnets, pools }: Joining,
 ): void {
-  if (known?.allocator !== undefined) throw foreignAllocator(name, known.allocator);
+  if (known?.allocator !== undefined) throw foreignAllocator(core, name, known.allocator);
   for (const family of FAMILIES) {
     const data = subnets[family];
     if (data === undefined) continue;
@@ -153,10 +154,15 @@ function assertShareable(
     const subnet = formatPrefix(networkOf(data.pool));
     if (pool === undefined) {
       const by = data.addressSpace === '' ? 'another IPAM' : `the IPAM of "${data.addressSpace}"`;
-      throw unshared(name, known, `${by} would hand out its addresses from ${subnet} too, unaware of the other side`);
+      throw unshared(
+        core,
+        name,
+        known,
+        `${by} would hand out its addresses from ${subnet} too, unaware of the other side`,
+      );
     }
     if (pool.network === undefined) {
-      throw unshared(name, known, `the pool ${subnet} was asked for without --ipam-opt network=${name}`);
+      throw unshared(core, name, known, `the pool ${subnet} was asked for without --ipam-opt network=${name}`);
     }
     if (known !== undefined) assertSamePool(name, known, family, data);
   }

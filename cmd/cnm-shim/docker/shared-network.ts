@@ -1,4 +1,5 @@
 import type { NetworkSpec } from '../../../src/shared/config/network-spec.ts';
+import { type Core, nameInDocker } from '../../../src/shared/core/core.ts';
 import { NetError } from '../../../src/shared/errors/net-error.ts';
 import { type Family, formatAddr, parseAddr } from '../../../src/shared/model/addr.ts';
 import { defaultRoute, firstOf, formatPrefix, parsePrefix } from '../../../src/shared/model/prefix.ts';
@@ -86,18 +87,19 @@ export function assertSamePool(name: string, spec: NetworkSpec, family: Family, 
 }
 
 /** NetError: the pool of a shared Network is handed out by its own IPAM only. With the command that works. */
-export function unshared(name: string, spec: NetworkSpec | undefined, what: string): NetError {
+export function unshared(core: Core, name: string, spec: NetworkSpec | undefined, what: string): NetError {
   const subnets = (spec?.ranges ?? []).flatMap(([first]) => first?.subnet ?? []);
   const given = subnets.map((subnet) => ` --subnet ${subnet}`).join('');
   const six = subnets.some((subnet) => subnet.includes(':')) ? ' --ipv6' : '';
-  const command = `docker network create -d isthmus --ipam-driver isthmus --ipam-opt network=${name} -o network=${name}${six}${given} NAME`;
+  const driver = nameInDocker(core);
+  const command = `docker network create -d ${driver} --ipam-driver ${driver} --ipam-opt network=${name} -o network=${name}${six}${given} NAME`;
   return new NetError({ kind: 'conflict', op: 'join', subject: `network ${name}`, what, hint: `Use: ${command}` });
 }
 
 /** NetError: somebody else hands out the addresses of the Network. */
-export function foreignAllocator(name: string, allocator: string): NetError {
+export function foreignAllocator(core: Core, name: string, allocator: string): NetError {
   const what = `its addresses are handed out by ${allocator}, so that ours would collide with them`;
-  const own = 'Make a network of its own: docker network create -d isthmus NAME';
+  const own = `Make a network of its own: docker network create -d ${nameInDocker(core)} NAME`;
   const built =
     '. To share this one, let the built-in IPAM serve both sides: leave ipam.type out of the CNI configuration';
   const hint = `${own}${allocator === 'docker' ? '' : built}`;

@@ -29,10 +29,17 @@ export interface Core {
   readonly removeLink?: (link: LinkName) => Promise<NetError | undefined>;
   /** The network that a CNI configuration file of this name describes, whether anybody uses it yet or not. */
   readonly configured?: (network: string) => NetworkSpec | undefined;
+  /** What dockerd calls our drivers, for the commands that errors tell. Default: `isthmus`. */
+  readonly dockerName?: string;
   /** The time since the last mark, or since the call began, went into this phase. */
   readonly mark?: (phase: string) => void;
   /** The foreign IPAM plugin an earlier call recorded, for its clean-up. */
   delegate(type: string, config: string, attachment: Attachment, netns: string): DelegateSource;
+}
+
+/** What goes behind `-d` and `--ipam-driver` of `docker network create`. */
+export function nameInDocker({ dockerName = 'isthmus' }: Pick<Core, 'dockerName'>): string {
+  return dockerName;
 }
 
 /** A link by name; with a kind, no other of this name. */

@@ -5,7 +5,7 @@ import type { RangeSet } from '../ipam/ranges.ts';
 import { type Addr, type Family, formatAddr, sameAddr } from '../model/addr.ts';
 import { formatPrefix, type Prefix } from '../model/prefix.ts';
 import type { PoolRow } from '../store/store.ts';
-import type { Core } from './core.ts';
+import { type Core, nameInDocker } from './core.ts';
 import { knownNetwork } from './known-network.ts';
 import type { Asked } from './pool-request.ts';
 import { subnetOf } from './pool-rows.ts';
@@ -30,11 +30,11 @@ export function sharedPool(core: Core, asked: Asked & { readonly network: string
     const same = pending.map(subnetOf).find(({ addr }) => addr.family === family);
     return { network, scope: `${DATA_DIR}/${network}`, subnet: given ?? same ?? choose() };
   }
-  const { subnet, gateway } = onlyRange(network, spec, family);
+  const { subnet, gateway } = onlyRange(core, network, spec, family);
   const text = formatPrefix(subnet);
   if (given !== undefined && !samePrefix(given, subnet)) {
     const what = `it has ${text}, and --subnet ${formatPrefix(given)} is asked for`;
-    throw refuse(network, what, `Give its own: ${join(network, `--subnet ${text}`)}`);
+    throw refuse(network, what, `Give its own: ${join(core, network, `--subnet ${text}`)}`);
   }
   return { network, scope: spec.scope ?? `${DATA_DIR}/${network}`, subnet, gateway: formatAddr(gateway) };
 }
@@ -55,8 +55,8 @@ export function sharedRanges(core: Core, row: PoolRow): SharedRanges | undefined
 }
 
 /** The first range of the family, which says subnet and gateway for all of them. */
-function onlyRange(network: string, spec: NetworkSpec, family: Family): { subnet: Prefix; gateway: Addr } {
-  const alone = 'Make a network of its own: docker network create -d isthmus NAME';
+function onlyRange(core: Core, network: string, spec: NetworkSpec, family: Family): { subnet: Prefix; gateway: Addr } {
+  const alone = `Make a network of its own: docker network create -d ${nameInDocker(core)} NAME`;
   if (spec.allocator === 'docker') throw refuse(network, "Docker's own IPAM hands out its addresses, to Docker", alone);
   if (spec.allocator !== undefined)
     throw refuse(network, `${spec.allocator} hands out its addresses, which Docker cannot ask for any`, alone);
@@ -68,7 +68,7 @@ function onlyRange(network: string, spec: NetworkSpec, family: Family): { subnet
     throw refuse(
       network,
       `it has no IPv${family} addresses to hand out`,
-      withoutFamily(network, family, others) ?? alone,
+      withoutFamily(core, network, family, others) ?? alone,
     );
   }
   if (more !== undefined)
@@ -87,17 +87,18 @@ function onlyRange(network: string, spec: NetworkSpec, family: Family): { subnet
 }
 
 /** What to run where the Network has the other family only. */
-function withoutFamily(network: string, family: Family, [subnet]: readonly Prefix[]): string | undefined {
+function withoutFamily(core: Core, network: string, family: Family, [subnet]: readonly Prefix[]): string | undefined {
   if (subnet === undefined) return undefined;
   const named = `--subnet ${formatPrefix(subnet)}`;
-  if (family === 6) return `Leave --ipv6 out: ${join(network, named)}`;
-  return `Docker 28 and later can do without: ${join(network, `--ipv4=false --ipv6 ${named}`)}`;
+  if (family === 6) return `Leave --ipv6 out: ${join(core, network, named)}`;
+  return `Docker 28 and later can do without: ${join(core, network, `--ipv4=false --ipv6 ${named}`)}`;
 }
 
 /** The command that joins the Network. */
-function join(network: string, options: string): string {
-  const shared = `--ipam-driver isthmus --ipam-opt network=${network} -o network=${network}`;
-  return `docker network create -d isthmus ${shared} ${options} NAME`;
+function join(core: Core, network: string, options: string): string {
+  const name = nameInDocker(core);
+  const shared = `--ipam-driver ${name} --ipam-opt network=${network} -o network=${network}`;
+  return `docker network create -d ${name} ${shared} ${options} NAME`;
 }
 
 function readSets({ ranges }: NetworkSpec): RangeSet[] {
