@@ -171,7 +171,7 @@ function describeNetwork(running: () => TestHost): void {
           assert.equal(code, 0, stdout + stderr);
           const { collisions, kept, seen, given }: CampReport = JSON.parse(stdout);
           assert.deepEqual(collisions, []);
-          assert.equal(given, 16 * 5);
+          assert.ok(given >= 16 * 5, `${given} were given`);
           assert.ok(seen > 16, `${seen} addresses were given`);
           assert.equal(new Set(Object.values(kept)).size, 16, JSON.stringify(kept));
           const owners = Object.entries(kept).map(([name, address]) => {

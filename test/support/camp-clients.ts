@@ -13,7 +13,7 @@ export interface CampOrders {
   readonly containers: readonly string[];
   /** Names of namespaces, which are the pods. */
   readonly pods: readonly string[];
-  /** How often each client gives its address back. */
+  /** How often each client gives its address back, at least; they go on until the slowest has done so. */
   readonly rounds: number;
   readonly plugin: string;
   /** What the plugin reads. */
@@ -40,9 +40,14 @@ interface Client {
 }
 
 async function main(orders: CampOrders): Promise<void> {
+  const clients = [
+    ...orders.containers.map((name) => containerClient(orders, name)),
+    ...orders.pods.map((name) => podClient(orders, name)),
+  ];
   const held = new Map<string, string>();
   const seen = new Set<string>();
   const collisions: string[] = [];
+  const done = new Set<Client>();
   let given = 0;
   const take = async ({ name, take }: Client): Promise<string> => {
     const address = await take();
@@ -54,17 +59,14 @@ async function main(orders: CampOrders): Promise<void> {
     return address;
   };
   const work = async (client: Client): Promise<[string, string]> => {
-    for (let i = 0; i < orders.rounds; i++) {
+    for (let round = 1; round <= orders.rounds || done.size < clients.length; round++) {
       const address = await take(client);
       held.delete(address);
       await client.give();
+      if (round === orders.rounds) done.add(client);
     }
     return [client.name, await take(client)];
   };
-  const clients = [
-    ...orders.containers.map((name) => containerClient(orders, name)),
-    ...orders.pods.map((name) => podClient(orders, name)),
-  ];
   const kept = Object.fromEntries(await Promise.all(clients.map(work)));
   const report: CampReport = { collisions, kept, seen: seen.size, given };
   console.log(JSON.stringify(report));
