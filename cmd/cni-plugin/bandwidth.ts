@@ -1,5 +1,5 @@
 import { limits, parseBandwidth } from '../../src/shared/config/bandwidth.ts';
-import { addChained, checkChained, deleteChained } from '../../src/shared/core/chained.ts';
+import { addChained, checkChained, deleteChained } from '../../src/shared/core/endpoints/chained.ts';
 import { reverse } from '../../src/shared/core/execute.ts';
 import { findHostSide } from '../../src/shared/core/host-side.ts';
 import { planShaping } from '../../src/shared/drivers/bandwidth/shaping.ts';

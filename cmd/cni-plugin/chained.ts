@@ -1,6 +1,6 @@
 import { field } from '../../src/shared/config/fields.ts';
-import { type ChainedPart, collectChained } from '../../src/shared/core/chained.ts';
 import type { Core } from '../../src/shared/core/core.ts';
+import { type ChainedPart, collectChained } from '../../src/shared/core/endpoints/chained.ts';
 import { combineErrors, NetError } from '../../src/shared/errors/net-error.ts';
 import type { Role } from '../../src/shared/model/attachment.ts';
 import type { Command } from './environment.ts';

@@ -1,6 +1,6 @@
 import { parseFirewall } from '../../src/shared/config/firewall.ts';
-import { addChained, checkChained, deleteChained } from '../../src/shared/core/chained.ts';
-import { assertRules, ensureChainedRules } from '../../src/shared/core/network-rules.ts';
+import { addChained, checkChained, deleteChained } from '../../src/shared/core/endpoints/chained.ts';
+import { assertRules, ensureChainedRules } from '../../src/shared/core/networks/rules.ts';
 import type { Rules } from '../../src/shared/drivers/rules.ts';
 import { chosenBackend } from '../../src/shared/firewall/open.ts';
 import { EMPTY_PLAN } from '../../src/shared/model/op.ts';

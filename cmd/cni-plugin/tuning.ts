@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { parseTuning, type Tuning } from '../../src/shared/config/tuning.ts';
-import { addChained, checkChained, deleteChained } from '../../src/shared/core/chained.ts';
+import { addChained, checkChained, deleteChained } from '../../src/shared/core/endpoints/chained.ts';
 import { planTuning, tuningQuery } from '../../src/shared/drivers/tuning/tuning.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import type { ChainedPlugin } from './chained.ts';

@@ -1,5 +1,5 @@
-import { defaultCandidates } from '../../src/shared/core/pool-candidates.ts';
-import type { PoolCandidate } from '../../src/shared/core/pools.ts';
+import { defaultCandidates } from '../../src/shared/core/pools/candidates.ts';
+import type { PoolCandidate } from '../../src/shared/core/pools/pools.ts';
 import type { Logger } from '../../src/shared/log/log.ts';
 import type { Environment } from '../cni-plugin/environment.ts';
 import { dockerApiOf } from './docker/api.ts';

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { specOf } from '../../cmd/cni-plugin/spec-of.ts';
 import { parseNetconf } from '../../src/shared/config/netconf.ts';
 import type { NetworkSpec } from '../../src/shared/config/network-spec.ts';
-import type { NetworkRequest } from '../../src/shared/core/create-network.ts';
+import type { NetworkRequest } from '../../src/shared/core/networks/create-network.ts';
 import { environmentOf } from '../support/cni.ts';
 import { type CniHost, type HostCall, makeHost } from '../support/cni-host.ts';
 import { DOCKER } from '../support/kept-network.ts';

@@ -1,8 +1,8 @@
 import { strict as assert } from 'node:assert';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { offerEndpoint, withdrawEndpoint } from '../../src/shared/core/offer-endpoint.ts';
-import { publishPorts } from '../../src/shared/core/publish-ports.ts';
+import { offerEndpoint, withdrawEndpoint } from '../../src/shared/core/endpoints/offer-endpoint.ts';
+import { publishPorts } from '../../src/shared/core/ports/publish-ports.ts';
 import { repair } from '../../src/shared/core/repair.ts';
 import { lock } from '../../src/shared/store/locks.ts';
 import { netnsMissing } from '../support/netns.ts';

@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
-import { offerEndpoint, withdrawEndpoint } from '../../src/shared/core/offer-endpoint.ts';
-import { type PortRequest, publishPorts, unpublishPorts } from '../../src/shared/core/publish-ports.ts';
+import { offerEndpoint, withdrawEndpoint } from '../../src/shared/core/endpoints/offer-endpoint.ts';
+import { type PortRequest, publishPorts, unpublishPorts } from '../../src/shared/core/ports/publish-ports.ts';
 import { hostIfName } from '../../src/shared/model/attachment.ts';
 import { refusedWith } from '../support/core.ts';
 import { netnsMissing } from '../support/netns.ts';
@@ -181,7 +181,10 @@ describe('an endpoint that is moved into a container, as dockerd does it', funct
     );
     const [mapping] = await publish(2, [port(8080, 80, { hostPortEnd: 8081 })]);
     assert.equal(mapping?.hostPort, 8081);
-    await assert.rejects(publish(3, [port(8081, 80)]), refusedWith('conflict', /Docker endpoint \w{12} of network .*has it/));
+    await assert.rejects(
+      publish(3, [port(8081, 80)]),
+      refusedWith('conflict', /Docker endpoint \w{12} of network .*has it/),
+    );
     assert.deepEqual(await unpublishPorts(lab.core, endpointOf(2)), []);
     await publish(3, [port(8081, 80)]);
   });

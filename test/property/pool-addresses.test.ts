@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
-import { expireRequests, releaseAddress, usePools } from '../../src/shared/core/pools.ts';
+import { expireRequests, releaseAddress, usePools } from '../../src/shared/core/pools/pools.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import { FakeHost } from '../../src/shared/host/fake-host.ts';
 import { free } from '../../src/shared/ipam/free.ts';

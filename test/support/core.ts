@@ -1,7 +1,7 @@
 import { parseNetconf } from '../../src/shared/config/netconf.ts';
 import type { AddressSource, Core, DelegateSource } from '../../src/shared/core/core.ts';
-import { createEndpoint } from '../../src/shared/core/create-endpoint.ts';
-import { deleteEndpoint } from '../../src/shared/core/delete-endpoint.ts';
+import { createEndpoint } from '../../src/shared/core/endpoints/create-endpoint.ts';
+import { deleteEndpoint } from '../../src/shared/core/endpoints/delete-endpoint.ts';
 import { leaseKeeper, poolSource } from '../../src/shared/core/pool-source.ts';
 import type { EndpointReport, EndpointRequest, RemovalRequest } from '../../src/shared/core/requests.ts';
 import { staticSource } from '../../src/shared/core/static-source.ts';

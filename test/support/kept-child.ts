@@ -4,10 +4,10 @@
  */
 import { readFileSync } from 'node:fs';
 import { openCore } from '../../cmd/cni-plugin/context.ts';
-import { createNetwork } from '../../src/shared/core/create-network.ts';
-import { deleteNetwork } from '../../src/shared/core/delete-network.ts';
+import { createNetwork } from '../../src/shared/core/networks/create-network.ts';
+import { deleteNetwork } from '../../src/shared/core/networks/delete-network.ts';
+import { restoreNetworks } from '../../src/shared/core/networks/restore-networks.ts';
 import { repair } from '../../src/shared/core/repair.ts';
-import { restoreNetworks } from '../../src/shared/core/restore-networks.ts';
 import type { NetError } from '../../src/shared/errors/net-error.ts';
 
 using core = openCore(process.env);

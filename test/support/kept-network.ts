@@ -1,8 +1,8 @@
 import { parseNetconf } from '../../src/shared/config/netconf.ts';
 import type { NetworkSpec, RangeText } from '../../src/shared/config/network-spec.ts';
 import type { Core } from '../../src/shared/core/core.ts';
-import { createEndpoint } from '../../src/shared/core/create-endpoint.ts';
-import type { NetworkRequest } from '../../src/shared/core/create-network.ts';
+import { createEndpoint } from '../../src/shared/core/endpoints/create-endpoint.ts';
+import type { NetworkRequest } from '../../src/shared/core/networks/create-network.ts';
 import type { EndpointReport } from '../../src/shared/core/requests.ts';
 import { addRequest, scopeOf, type Which } from './core.ts';
 

@@ -3,8 +3,8 @@
  * withdraw. It kills itself right after step number `argv[5]`, counted from 0: an Op of the kernel, each alone, or a
  * change of the packet filter. Ends as usual where there are not so many.
  */
-import { offerEndpoint, withdrawEndpoint } from '../../src/shared/core/offer-endpoint.ts';
-import { type PortRequest, publishPorts } from '../../src/shared/core/publish-ports.ts';
+import { offerEndpoint, withdrawEndpoint } from '../../src/shared/core/endpoints/offer-endpoint.ts';
+import { type PortRequest, publishPorts } from '../../src/shared/core/ports/publish-ports.ts';
 import type { NetError } from '../../src/shared/errors/net-error.ts';
 import type { Firewaller } from '../../src/shared/firewall/firewaller.ts';
 import type { Host, Namespaces } from '../../src/shared/host/host.ts';

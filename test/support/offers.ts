@@ -1,7 +1,7 @@
 import { parseNetconf } from '../../src/shared/config/netconf.ts';
 import type { Core } from '../../src/shared/core/core.ts';
-import type { OfferRequest } from '../../src/shared/core/offer-endpoint.ts';
-import { OWN_SCOPE } from '../../src/shared/core/pools.ts';
+import type { OfferRequest } from '../../src/shared/core/endpoints/offer-endpoint.ts';
+import { OWN_SCOPE } from '../../src/shared/core/pools/pools.ts';
 import { bridgeDriver } from '../../src/shared/drivers/bridge/bridge.ts';
 import type { Addressing } from '../../src/shared/drivers/driver.ts';
 import type { Rules } from '../../src/shared/drivers/rules.ts';

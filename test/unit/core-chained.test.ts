@@ -5,7 +5,7 @@ import {
   checkChained,
   collectChained,
   deleteChained,
-} from '../../src/shared/core/chained.ts';
+} from '../../src/shared/core/endpoints/chained.ts';
 import { findHostSide } from '../../src/shared/core/host-side.ts';
 import { planShaping } from '../../src/shared/drivers/bandwidth/shaping.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';

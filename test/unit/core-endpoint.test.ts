@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert';
-import { createEndpoint } from '../../src/shared/core/create-endpoint.ts';
+import { createEndpoint } from '../../src/shared/core/endpoints/create-endpoint.ts';
 import { formatAddr } from '../../src/shared/model/addr.ts';
 import { attachmentDigest, hostIfName } from '../../src/shared/model/attachment.ts';
 import {

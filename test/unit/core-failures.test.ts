@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import type { AddressSource, DelegateSource } from '../../src/shared/core/core.ts';
-import { createEndpoint } from '../../src/shared/core/create-endpoint.ts';
-import { deleteEndpoint } from '../../src/shared/core/delete-endpoint.ts';
+import { createEndpoint } from '../../src/shared/core/endpoints/create-endpoint.ts';
+import { deleteEndpoint } from '../../src/shared/core/endpoints/delete-endpoint.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import type { FakeHost } from '../../src/shared/host/fake-host.ts';
 import { parsePrefix } from '../../src/shared/model/prefix.ts';

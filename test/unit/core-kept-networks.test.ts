@@ -1,9 +1,9 @@
 import { strict as assert } from 'node:assert';
 import { collectGarbage } from '../../src/shared/core/collect-garbage.ts';
 import type { Core } from '../../src/shared/core/core.ts';
-import { createNetwork, type NetworkRequest } from '../../src/shared/core/create-network.ts';
-import { deleteNetwork } from '../../src/shared/core/delete-network.ts';
-import { knownNetwork } from '../../src/shared/core/known-network.ts';
+import { createNetwork, type NetworkRequest } from '../../src/shared/core/networks/create-network.ts';
+import { deleteNetwork } from '../../src/shared/core/networks/delete-network.ts';
+import { knownNetwork } from '../../src/shared/core/networks/known-network.ts';
 import { repair } from '../../src/shared/core/repair.ts';
 import type { FakeHost } from '../../src/shared/host/fake-host.ts';
 import { MemoryDisk } from '../../src/shared/store/memory.ts';

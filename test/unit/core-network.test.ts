@@ -1,8 +1,8 @@
 import { strict as assert } from 'node:assert';
 import { setImmediate } from 'node:timers/promises';
 import type { Core } from '../../src/shared/core/core.ts';
-import { createEndpoint } from '../../src/shared/core/create-endpoint.ts';
-import { deleteEndpoint } from '../../src/shared/core/delete-endpoint.ts';
+import { createEndpoint } from '../../src/shared/core/endpoints/create-endpoint.ts';
+import { deleteEndpoint } from '../../src/shared/core/endpoints/delete-endpoint.ts';
 import {
   add,
   addRequest,

@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
-import { offerEndpoint, offered, withdrawEndpoint } from '../../src/shared/core/offer-endpoint.ts';
-import { claimAddress, OWN_SCOPE } from '../../src/shared/core/pools.ts';
+import { offerEndpoint, offered, withdrawEndpoint } from '../../src/shared/core/endpoints/offer-endpoint.ts';
+import { claimAddress, OWN_SCOPE } from '../../src/shared/core/pools/pools.ts';
 import { rebuildOnce } from '../../src/shared/core/rebuild.ts';
 import { repair } from '../../src/shared/core/repair.ts';
 import type { FakeHost } from '../../src/shared/host/fake-host.ts';

@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
 import { meet, type PortMapping } from '../../src/shared/config/port-mappings.ts';
-import { type PortRequest, type PortScene, pickPorts } from '../../src/shared/core/pick-ports.ts';
+import { type PortRequest, type PortScene, pickPorts } from '../../src/shared/core/ports/pick-ports.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import { refusedWith } from '../support/core.ts';
 

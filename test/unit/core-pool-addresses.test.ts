@@ -1,5 +1,11 @@
 import { strict as assert } from 'node:assert';
-import { expireRequests, poolGateway, releaseAddress, releasePool, usePools } from '../../src/shared/core/pools.ts';
+import {
+  expireRequests,
+  poolGateway,
+  releaseAddress,
+  releasePool,
+  usePools,
+} from '../../src/shared/core/pools/pools.ts';
 import { release } from '../../src/shared/ipam/leases.ts';
 import { formatPrefix } from '../../src/shared/model/prefix.ts';
 import { refusedWith } from '../support/core.ts';

@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import type { NetworkSpec, RangeText } from '../../src/shared/config/network-spec.ts';
-import { expireRequests, type PoolRequest, usePools } from '../../src/shared/core/pools.ts';
+import { expireRequests, type PoolRequest, usePools } from '../../src/shared/core/pools/pools.ts';
 import { FakeHost } from '../../src/shared/host/fake-host.ts';
 import { free } from '../../src/shared/ipam/free.ts';
 import { release } from '../../src/shared/ipam/leases.ts';

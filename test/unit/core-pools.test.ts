@@ -1,8 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { defaultCandidates } from '../../src/shared/core/pool-candidates.ts';
-import { seenOn } from '../../src/shared/core/pool-taken.ts';
+import { defaultCandidates } from '../../src/shared/core/pools/candidates.ts';
 import {
   type Avoided,
   letGoPools,
@@ -12,7 +11,8 @@ import {
   requestAddress,
   requestPool,
   usePools,
-} from '../../src/shared/core/pools.ts';
+} from '../../src/shared/core/pools/pools.ts';
+import { seenOn } from '../../src/shared/core/pools/taken.ts';
 import { FakeHost } from '../../src/shared/host/fake-host.ts';
 import type { FakeSeed } from '../../src/shared/host/fake-netns.ts';
 import { formatPrefix } from '../../src/shared/model/prefix.ts';

@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import type { PortMapping } from '../../src/shared/config/port-mappings.ts';
-import { offerEndpoint, withdrawEndpoint } from '../../src/shared/core/offer-endpoint.ts';
-import { type PortRequest, publishPorts, unpublishPorts } from '../../src/shared/core/publish-ports.ts';
+import { offerEndpoint, withdrawEndpoint } from '../../src/shared/core/endpoints/offer-endpoint.ts';
+import { type PortRequest, publishPorts, unpublishPorts } from '../../src/shared/core/ports/publish-ports.ts';
 import { repair } from '../../src/shared/core/repair.ts';
 import type { Rules } from '../../src/shared/drivers/rules.ts';
 import { FakeHost, type FakeOptions } from '../../src/shared/host/fake-host.ts';
@@ -132,7 +132,10 @@ describe('the published ports of an endpoint', () => {
     await publish(2, [port(8080, 80)]);
     await publish(3, [port(8090, 90)]);
     const before = everything();
-    const taken = refusedWith('conflict', /host port 8080\/tcp: Docker endpoint \w{12} of network docker-\w{12} has it on every address/);
+    const taken = refusedWith(
+      'conflict',
+      /host port 8080\/tcp: Docker endpoint \w{12} of network docker-\w{12} has it on every address/,
+    );
     await assert.rejects(publish(3, [port(8091, 91), port(8080, 80)]), taken);
     await assert.rejects(publish(3, [port(8080, 80, { hostIp: '127.0.0.1' })]), refusedWith('conflict', /8080\/tcp/));
     assert.deepEqual(everything(), before);

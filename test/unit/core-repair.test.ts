@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import type { Core } from '../../src/shared/core/core.ts';
-import { createEndpoint } from '../../src/shared/core/create-endpoint.ts';
-import { attachmentKey } from '../../src/shared/core/delete-endpoint.ts';
+import { createEndpoint } from '../../src/shared/core/endpoints/create-endpoint.ts';
+import { attachmentKey } from '../../src/shared/core/endpoints/delete-endpoint.ts';
 import { type Repaired, repair } from '../../src/shared/core/repair.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import type { FakeHost } from '../../src/shared/host/fake-host.ts';

@@ -1,9 +1,9 @@
 import { strict as assert } from 'node:assert';
 import type { Core } from '../../src/shared/core/core.ts';
-import { createNetwork } from '../../src/shared/core/create-network.ts';
-import { deleteNetwork } from '../../src/shared/core/delete-network.ts';
-import { ensureChainedRules } from '../../src/shared/core/network-rules.ts';
-import { restoreNetworks } from '../../src/shared/core/restore-networks.ts';
+import { createNetwork } from '../../src/shared/core/networks/create-network.ts';
+import { deleteNetwork } from '../../src/shared/core/networks/delete-network.ts';
+import { restoreNetworks } from '../../src/shared/core/networks/restore-networks.ts';
+import { ensureChainedRules } from '../../src/shared/core/networks/rules.ts';
 import { FakeHost } from '../../src/shared/host/fake-host.ts';
 import { hostIfName } from '../../src/shared/model/attachment.ts';
 import type { Op } from '../../src/shared/model/op.ts';

@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { makePhases } from '../../cmd/cni-plugin/phases.ts';
 import { DockerService } from '../../cmd/cnm-shim/docker/docker-service.ts';
 import type { NetworkSpec } from '../../src/shared/config/network-spec.ts';
-import { defaultCandidates } from '../../src/shared/core/pool-candidates.ts';
+import { defaultCandidates } from '../../src/shared/core/pools/candidates.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import { makeCore, makeFakeHost, type TestCore } from '../support/core.ts';
 

@@ -1,9 +1,9 @@
 import { strict as assert } from 'node:assert';
 import { specOfElement } from '../../cmd/cni-plugin/configured-network.ts';
 import type { NetworkSpec } from '../../src/shared/config/network-spec.ts';
-import { createNetwork } from '../../src/shared/core/create-network.ts';
-import { offerEndpoint } from '../../src/shared/core/offer-endpoint.ts';
-import { type PortRequest, publishPorts } from '../../src/shared/core/publish-ports.ts';
+import { offerEndpoint } from '../../src/shared/core/endpoints/offer-endpoint.ts';
+import { createNetwork } from '../../src/shared/core/networks/create-network.ts';
+import { type PortRequest, publishPorts } from '../../src/shared/core/ports/publish-ports.ts';
 import { FakeHost } from '../../src/shared/host/fake-host.ts';
 import { parseAddr } from '../../src/shared/model/addr.ts';
 import { digest } from '../../src/shared/model/attachment.ts';

@@ -9,7 +9,7 @@ import {
   type PoolRequest,
   requestAddress,
   requestPool,
-} from '../../src/shared/core/pools.ts';
+} from '../../src/shared/core/pools/pools.ts';
 import { FakeHost } from '../../src/shared/host/fake-host.ts';
 import type { RangeSet } from '../../src/shared/ipam/ranges.ts';
 import { formatAddr } from '../../src/shared/model/addr.ts';

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from 'commander';
-import type { PoolCandidate } from '../../../src/shared/core/pools.ts';
+import type { PoolCandidate } from '../../../src/shared/core/pools/pools.ts';
 import { BITS } from '../../../src/shared/model/addr.ts';
 import { firstOf, parsePrefix } from '../../../src/shared/model/prefix.ts';
 

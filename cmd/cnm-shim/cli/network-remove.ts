@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { deleteNetwork } from '../../../src/shared/core/delete-network.ts';
+import { deleteNetwork } from '../../../src/shared/core/networks/delete-network.ts';
 import { asNetError, NetError } from '../../../src/shared/errors/net-error.ts';
 import { inspectNetwork, type NetworkInfo, PREDEFINED } from '../../../src/shared/ops/networks.ts';
 import type { CallCore } from '../../cni-plugin/answer.ts';

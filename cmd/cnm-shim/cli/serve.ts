@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
-import type { PoolCandidate } from '../../../src/shared/core/pools.ts';
+import type { PoolCandidate } from '../../../src/shared/core/pools/pools.ts';
 import type { LogLevel } from '../../../src/shared/log/log.ts';
 import type { DockerOptions } from '../docker-side.ts';
 import type { LogFormat } from '../logger.ts';

@@ -1,8 +1,8 @@
 import { closeSync, statSync } from 'node:fs';
 import { field } from '../../../src/shared/config/fields.ts';
+import { restoreNetworks } from '../../../src/shared/core/networks/restore-networks.ts';
 import { reload } from '../../../src/shared/core/reload.ts';
 import { type Repaired, repair } from '../../../src/shared/core/repair.ts';
-import { restoreNetworks } from '../../../src/shared/core/restore-networks.ts';
 import { NetError } from '../../../src/shared/errors/net-error.ts';
 import type { Host } from '../../../src/shared/host/host.ts';
 import type { LinuxHost } from '../../../src/shared/host/linux-host.ts';

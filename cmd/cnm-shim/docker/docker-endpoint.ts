@@ -1,10 +1,10 @@
 import type { NetworkSpec } from '../../../src/shared/config/network-spec.ts';
 import { type Core, nameInDocker } from '../../../src/shared/core/core.ts';
-import { attachmentKey } from '../../../src/shared/core/delete-endpoint.ts';
-import { driverOf } from '../../../src/shared/core/driver-of.ts';
-import { offerEndpoint, withdrawEndpoint } from '../../../src/shared/core/offer-endpoint.ts';
-import { claimAddress } from '../../../src/shared/core/pools.ts';
-import { publishPorts, unpublishPorts } from '../../../src/shared/core/publish-ports.ts';
+import { attachmentKey } from '../../../src/shared/core/endpoints/delete-endpoint.ts';
+import { offerEndpoint, withdrawEndpoint } from '../../../src/shared/core/endpoints/offer-endpoint.ts';
+import { driverOf } from '../../../src/shared/core/networks/driver-of.ts';
+import { claimAddress } from '../../../src/shared/core/pools/pools.ts';
+import { publishPorts, unpublishPorts } from '../../../src/shared/core/ports/publish-ports.ts';
 import type { Addressing, Assigned } from '../../../src/shared/drivers/driver.ts';
 import type { Rules } from '../../../src/shared/drivers/rules.ts';
 import { NetError } from '../../../src/shared/errors/net-error.ts';

@@ -1,8 +1,8 @@
 import type { Core } from '../../../src/shared/core/core.ts';
-import { createNetwork } from '../../../src/shared/core/create-network.ts';
-import { deleteNetwork } from '../../../src/shared/core/delete-network.ts';
-import { withdrawEndpoint } from '../../../src/shared/core/offer-endpoint.ts';
-import { letGoPools } from '../../../src/shared/core/pools.ts';
+import { withdrawEndpoint } from '../../../src/shared/core/endpoints/offer-endpoint.ts';
+import { createNetwork } from '../../../src/shared/core/networks/create-network.ts';
+import { deleteNetwork } from '../../../src/shared/core/networks/delete-network.ts';
+import { letGoPools } from '../../../src/shared/core/pools/pools.ts';
 import { NetError } from '../../../src/shared/errors/net-error.ts';
 import { formatPrefix } from '../../../src/shared/model/prefix.ts';
 import type { DockerNetworkRow, EndpointRow, LocalStore } from '../../../src/shared/store/store.ts';

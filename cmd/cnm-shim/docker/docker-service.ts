@@ -1,4 +1,4 @@
-import { expireRequests } from '../../../src/shared/core/pools.ts';
+import { expireRequests } from '../../../src/shared/core/pools/pools.ts';
 import { asNetError, NetError } from '../../../src/shared/errors/net-error.ts';
 import type { Logger } from '../../../src/shared/log/log.ts';
 import type { CallCore } from '../../cni-plugin/answer.ts';

@@ -1,5 +1,5 @@
 import type { Core } from '../../../src/shared/core/core.ts';
-import { withdrawEndpoint } from '../../../src/shared/core/offer-endpoint.ts';
+import { withdrawEndpoint } from '../../../src/shared/core/endpoints/offer-endpoint.ts';
 import type { NetError } from '../../../src/shared/errors/net-error.ts';
 import { isLinkGone } from './differences.ts';
 

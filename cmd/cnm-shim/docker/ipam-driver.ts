@@ -9,7 +9,7 @@ import {
   releasePool,
   requestAddress,
   requestPool,
-} from '../../../src/shared/core/pools.ts';
+} from '../../../src/shared/core/pools/pools.ts';
 import { NetError } from '../../../src/shared/errors/net-error.ts';
 import { formatAddr } from '../../../src/shared/model/addr.ts';
 import { formatPrefix } from '../../../src/shared/model/prefix.ts';

@@ -1,7 +1,7 @@
 import type { NetworkSpec } from '../../../src/shared/config/network-spec.ts';
 import type { Core } from '../../../src/shared/core/core.ts';
-import { knownNetwork } from '../../../src/shared/core/known-network.ts';
-import { type PoolWanted, poolFor, usePools } from '../../../src/shared/core/pools.ts';
+import { knownNetwork } from '../../../src/shared/core/networks/known-network.ts';
+import { type PoolWanted, poolFor, usePools } from '../../../src/shared/core/pools/pools.ts';
 import { NetError } from '../../../src/shared/errors/net-error.ts';
 import { chosenBackend } from '../../../src/shared/firewall/open.ts';
 import { type Family, formatAddr, parseAddr } from '../../../src/shared/model/addr.ts';

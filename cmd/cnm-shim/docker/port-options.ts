@@ -1,4 +1,4 @@
-import type { PortRequest } from '../../../src/shared/core/pick-ports.ts';
+import type { PortRequest } from '../../../src/shared/core/ports/pick-ports.ts';
 import type { DockerNetworkRow } from '../../../src/shared/store/store.ts';
 import type { PortMapRequest } from './messages.ts';
 

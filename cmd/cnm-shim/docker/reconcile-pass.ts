@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Core } from '../../../src/shared/core/core.ts';
-import { attachmentKey } from '../../../src/shared/core/delete-endpoint.ts';
-import { withdrawEndpoint } from '../../../src/shared/core/offer-endpoint.ts';
+import { attachmentKey } from '../../../src/shared/core/endpoints/delete-endpoint.ts';
+import { withdrawEndpoint } from '../../../src/shared/core/endpoints/offer-endpoint.ts';
 import { asNetError, type NetError } from '../../../src/shared/errors/net-error.ts';
 import type { Logger } from '../../../src/shared/log/log.ts';
 import type { Attachment } from '../../../src/shared/model/attachment.ts';

@@ -1,5 +1,5 @@
 import type { Core } from '../../../src/shared/core/core.ts';
-import type { Avoided } from '../../../src/shared/core/pools.ts';
+import type { Avoided } from '../../../src/shared/core/pools/pools.ts';
 import { asNetError } from '../../../src/shared/errors/net-error.ts';
 import type { Logger } from '../../../src/shared/log/log.ts';
 import { parsePrefix } from '../../../src/shared/model/prefix.ts';

@@ -4,9 +4,9 @@ import { type Attachment, attachmentDigest, hostIfName, ifbName } from '../model
 import type { Op } from '../model/op.ts';
 import type { EndpointRow } from '../store/store.ts';
 import type { AddressSource, Core } from './core.ts';
-import { attachmentKey, openIfThere, removeEndpoint } from './delete-endpoint.ts';
+import { attachmentKey, openIfThere, removeEndpoint } from './endpoints/delete-endpoint.ts';
 import { reverse } from './execute.ts';
-import { removeUnusedNetwork } from './network.ts';
+import { removeUnusedNetwork } from './networks/network.ts';
 
 /** One network of one camp, and the attachments of it that are alive. */
 export interface GarbageRequest {

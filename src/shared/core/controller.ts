@@ -1,9 +1,9 @@
 import type { NetError } from '../errors/net-error.ts';
-import { checkEndpoint } from './check-endpoint.ts';
 import { collectGarbage, type GarbageRequest } from './collect-garbage.ts';
 import type { AddressSource, Core } from './core.ts';
-import { createEndpoint } from './create-endpoint.ts';
-import { deleteEndpoint } from './delete-endpoint.ts';
+import { checkEndpoint } from './endpoints/check-endpoint.ts';
+import { createEndpoint } from './endpoints/create-endpoint.ts';
+import { deleteEndpoint } from './endpoints/delete-endpoint.ts';
 import type { EndpointReport, EndpointRequest, Expectation, RemovalRequest } from './requests.ts';
 
 /** The entry object: the only place that puts store, IPAM, driver and host in sequence. One file a call. */

@@ -2,7 +2,7 @@ import { NetError } from '../errors/net-error.ts';
 import type { Namespace } from '../host/host.ts';
 import type { LinkState } from '../model/link.ts';
 import type { Core } from './core.ts';
-import { isPeer } from './orphans.ts';
+import { isPeer } from './endpoints/orphans.ts';
 
 /**
  * The veth on the host whose other end is `ifName` in the sandbox. It is looked for among `known` names, else among all.

@@ -3,8 +3,8 @@ import { hostIfName } from '../model/attachment.ts';
 import type { LinkState } from '../model/link.ts';
 import { EMPTY_PLAN, type Op } from '../model/op.ts';
 import type { Core } from './core.ts';
+import { namedUndo } from './endpoints/orphans.ts';
 import { noteLostRules } from './lost-rules.ts';
-import { namedUndo } from './orphans.ts';
 
 /** How many changes of leases and endpoints the state has seen; the same number is kept beside the database. */
 const COUNT = 'changes';

@@ -1,8 +1,8 @@
 import { asNetError, type NetError } from '../errors/net-error.ts';
 import type { EndpointRow } from '../store/store.ts';
 import type { Core } from './core.ts';
-import { attachmentKey, openIfThere, removeEndpoint } from './delete-endpoint.ts';
-import { removeUnusedNetwork } from './network.ts';
+import { attachmentKey, openIfThere, removeEndpoint } from './endpoints/delete-endpoint.ts';
+import { removeUnusedNetwork } from './networks/network.ts';
 import { reload } from './reload.ts';
 
 /** What a start found to do. */

@@ -6,7 +6,7 @@ import type { Op } from '../model/op.ts';
 import { formatPrefix } from '../model/prefix.ts';
 import { isTbf } from '../model/shaping.ts';
 import type { EndpointRow } from '../store/store.ts';
-import { isPeer } from './orphans.ts';
+import { isPeer } from './endpoints/orphans.ts';
 import type { Expectation } from './requests.ts';
 
 /** The first difference between what an endpoint's plan left and what the kernel has, or undefined. */

@@ -1,0 +1,53 @@
+import type { Namespace } from '../../host/host.ts';
+import { parseAlias } from '../../model/alias.ts';
+import { type Attachment, hostIfName, ifbName } from '../../model/attachment.ts';
+import type { LinkState } from '../../model/link.ts';
+import type { Op } from '../../model/op.ts';
+import type { Core } from '../core.ts';
+import type { RemovalRequest } from '../requests.ts';
+
+const TABLE = 'bridge isthmus';
+
+/** What takes an endpoint away that no record tells of: its interface is known by name, its guards by interface. */
+export function orphanUndo(core: Core, request: RemovalRequest, sandbox: Namespace | undefined): Op[] {
+  if (request.orphans === 'none') return [];
+  const hostIf = hostIfName(request.attachment);
+  const undo = namedUndo(request.attachment, hostIf);
+  const name = request.attachment.ifName;
+  if (request.orphans === 'any' && sandbox !== undefined && isAdoptable(core, sandbox, name)) {
+    undo.push({ op: 'link.delete', ns: 'sandbox', name, kind: 'veth' });
+  }
+  return request.guarded ? [...undo, ...spoofGuards(core, hostIf)] : undo;
+}
+
+/** Takes away the devices of an endpoint that are known by their names: its interface, and the ifb of its limits. */
+export function namedUndo(attachment: Attachment, hostIf: string): Op[] {
+  return [
+    { op: 'link.delete', ns: 'host', name: hostIf, kind: 'veth' },
+    { op: 'link.delete', ns: 'host', name: ifbName(attachment), kind: 'ifb' },
+  ];
+}
+
+/** True for a veth whose other end is on this host and is not on record as another attachment's. */
+function isAdoptable({ host }: Core, sandbox: Namespace, name: string): boolean {
+  if (sandbox.id === host.own.id) return false;
+  const inside = host.observe(sandbox, { links: [name] }).links.get(name);
+  if (inside?.kind !== 'veth') return false;
+  const { links } = host.observe(host.own, { links: 'all' });
+  const peer = [...links.values()].find((link) => isPeer(link, inside));
+  return peer !== undefined && parseAlias(peer.alias) === undefined;
+}
+
+export function isPeer(outside: LinkState, inside: LinkState): boolean {
+  return outside.kind === 'veth' && outside.index === inside.linkIndex && outside.linkIndex === inside.index;
+}
+
+function spoofGuards({ host }: Core, hostIf: string): Op[] {
+  const sets = ['guarded', 'macspoof'];
+  const { nftSets } = host.observe(host.own, { nftSets: sets.map((set) => ({ table: TABLE, set })) });
+  return sets.flatMap((set) =>
+    (nftSets.get(`${TABLE} ${set}`) ?? [])
+      .filter((element) => element.startsWith(`"${hostIf}"`))
+      .map((element): Op => ({ op: 'nft.element.delete', ns: 'host', table: TABLE, set, element })),
+  );
+}

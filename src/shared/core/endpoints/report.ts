@@ -1,0 +1,23 @@
+import type { Addressing, EndpointFacts, InterfaceReport } from '../../drivers/driver.ts';
+import type { Host } from '../../host/host.ts';
+import type { Dns } from '../core.ts';
+import type { EndpointReport, EndpointRequest } from '../requests.ts';
+
+/** The endpoint as the caller is told of it, MACs and MTUs read back: bridge, host side, sandbox side, the rest. */
+export function reportEndpoint(
+  host: Host,
+  { driver }: EndpointRequest,
+  facts: EndpointFacts,
+  { addresses, routes }: Addressing,
+  dns: Dns,
+): EndpointReport {
+  const [device, ...others] = driver.devices;
+  const { links } = host.observe(host.own, { links: [...driver.devices, facts.hostIf] });
+  const ofHost = (name: string): InterfaceReport => {
+    const link = links.get(name);
+    return { name, mac: link?.mac ?? '', mtu: link?.mtu ?? 0, inSandbox: false };
+  };
+  const hostSide = ofHost(facts.hostIf);
+  const inside = { name: facts.ifName, mac: facts.mac, mtu: hostSide.mtu, inSandbox: true };
+  return { interfaces: [ofHost(device), hostSide, inside, ...others.map(ofHost)], addresses, routes, dns };
+}

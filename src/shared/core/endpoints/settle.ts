@@ -1,0 +1,40 @@
+import { NetError } from '../../errors/net-error.ts';
+import type { Host, Namespace } from '../../host/host.ts';
+import type { Plan } from '../../model/op.ts';
+
+const POLL_MS = 20;
+const LIMIT_MS = 10_000;
+
+/**
+ * Every IPv6 address that the plan adds with duplicate address detection has passed it.
+ * Throws NetError `conflict` for a duplicate, `kernel` after 10 s. Returns at once where no address needs it.
+ */
+export async function settleAddresses(host: Host, sandbox: Namespace, plan: Plan): Promise<void> {
+  const waiting = plan.ops.flatMap((op) =>
+    op.op === 'addr.add' && op.ns === 'sandbox' && op.address.includes(':') && op.noDad !== true ? [op] : [],
+  );
+  const [first] = waiting;
+  if (first === undefined) return;
+  const deadline = Date.now() + LIMIT_MS;
+  const wanted = new Set(waiting.map((op) => op.address));
+  for (;;) {
+    const { addresses } = host.observe(sandbox, { addresses: [first.dev] });
+    const ours = addresses.filter((state) => wanted.has(state.address));
+    const duplicate = ours.find((state) => state.dadFailed);
+    if (duplicate !== undefined) throw unsettled('conflict', first.dev, duplicate.address, 'somebody else has it');
+    const tentative = ours.find((state) => state.tentative);
+    if (tentative === undefined) return;
+    if (Date.now() > deadline) throw unsettled('kernel', first.dev, tentative.address, 'still tentative after 10 s');
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
+function unsettled(kind: 'conflict' | 'kernel', dev: string, address: string, why: string): NetError {
+  return new NetError({
+    kind,
+    op: 'addr.add',
+    subject: `${address} dev ${dev}`,
+    what: `duplicate address detection failed: ${why}`,
+    hint: 'Choose another address, or leave enabledad out',
+  });
+}

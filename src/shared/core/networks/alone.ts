@@ -1,0 +1,51 @@
+import type { NetworkSpec } from '../../config/network-spec.ts';
+import { NetError } from '../../errors/net-error.ts';
+import { overlaps, type Prefix, parsePrefix } from '../../model/prefix.ts';
+import type { NetworkRow } from '../../store/store.ts';
+import type { Core } from '../core.ts';
+import { isUsed } from './network.ts';
+import { formatHolders, isHeld } from './record.ts';
+
+/**
+ * Throws NetError `conflict` where the bridge of a Network to be is another's, or where they share an address. Networks
+ * without a device and those that nobody uses are in nobody's way.
+ */
+export function assertAlone(core: Core, name: string, { options, ranges }: NetworkSpec): void {
+  if (options.driver !== 'bridge') return;
+  const { bridge } = options;
+  const others = core.store.networks.list().filter((row) => row.name !== name && row.device !== '');
+  for (const row of others) {
+    if (row.device === bridge && isUsed(core, row)) {
+      const hint = 'Name another bridge, or share that Network by its name';
+      throw taken(name, `bridge ${bridge} is that of ${describe(row)}`, hint);
+    }
+  }
+  for (const subnet of subnetsOf(ranges)) {
+    for (const row of others) {
+      const clash = subnetsOf(row.spec?.ranges ?? []).find((other) => overlaps(subnet.prefix, other.prefix));
+      if (clash === undefined || !isUsed(core, row)) continue;
+      const what = `subnet ${subnet.text} overlaps ${clash.text} of ${describe(row)}`;
+      throw taken(name, what, 'Choose another subnet, or share that Network by its name');
+    }
+  }
+}
+
+interface Subnet {
+  readonly text: string;
+  readonly prefix: Prefix;
+}
+
+function subnetsOf(ranges: NetworkSpec['ranges']): Subnet[] {
+  return ranges.flat().flatMap(({ subnet: text }) => {
+    const prefix = parsePrefix(text);
+    return prefix === undefined ? [] : [{ text, prefix }];
+  });
+}
+
+function describe(row: NetworkRow): string {
+  return isHeld(row) ? `network ${row.name} (${formatHolders(row.holders)})` : `network ${row.name}`;
+}
+
+function taken(name: string, what: string, hint: string): NetError {
+  return new NetError({ kind: 'conflict', op: 'create', subject: `network ${name}`, what, hint });
+}

@@ -1,0 +1,61 @@
+import type { NetworkSpec } from '../../config/network-spec.ts';
+import { NetError } from '../../errors/net-error.ts';
+import { formatAddr } from '../../model/addr.ts';
+import { firstOf, type Prefix } from '../../model/prefix.ts';
+import type { NetworkRow } from '../../store/store.ts';
+import { networkAddressing } from './driver-of.ts';
+import { formatHolders, isHeld } from './record.ts';
+
+/** True for the same text: whoever makes a NetworkSpec of the same input makes the same one. */
+export function sameSpec(a: NetworkSpec | undefined, b: NetworkSpec | undefined): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
+}
+
+/** Throws NetError `conflict` where what is asked for cannot be the Network that `row` is. */
+export function assertSameNetwork(op: string, row: NetworkRow, asked: NetworkSpec): void {
+  const { name, spec } = row;
+  const found = spec === undefined || sameSpec(spec, asked) ? undefined : contradiction(spec, asked);
+  if (found === undefined) return;
+  const [has, wants] = found;
+  const kept = isHeld(row) ? `, and ${formatHolders(row.holders)} keeps it` : '';
+  throw new NetError({
+    kind: 'conflict',
+    op,
+    subject: `network ${name}`,
+    what: `has ${has}, but ${wants} is asked for${kept}`,
+    hint: 'Ask for what it has, or use another name',
+  });
+}
+
+/** The first thing in which two cannot be one Network: what the known one has, and what is asked for. */
+function contradiction(known: NetworkSpec, asked: NetworkSpec): readonly [string, string] | undefined {
+  const [has, wants] = [traits(known), traits(asked)];
+  const index = has.findIndex((trait, i) => trait !== wants[i]);
+  if (index >= 0) return [has[index] ?? '', wants[index] ?? ''];
+  const [one, two] = [known.rules?.backend, asked.rules?.backend];
+  return one === undefined || two === undefined || one === two ? undefined : [`firewall ${one}`, `firewall ${two}`];
+}
+
+/** What makes a Network the one it is, in words. */
+function traits(spec: NetworkSpec): string[] {
+  const { options, ranges, scope, allocator } = spec;
+  const bridge = options.driver === 'bridge' ? `bridge ${options.bridge}` : `driver ${options.driver}`;
+  const subnets = ranges.flat().map(({ subnet }) => subnet);
+  const gateways = networkAddressing(spec).addresses.map(({ address, gateway }) => gateway ?? firstHost(address));
+  return [
+    options.driver === 'bridge' && options.vlan !== undefined ? `${bridge} with VLAN ${options.vlan}` : bridge,
+    listed('subnet', subnets),
+    allocator === undefined ? 'the built-in IPAM' : `addresses of ${allocator}`,
+    scope === undefined ? 'no leases' : `leases in ${scope}`,
+    listed('gateway', gateways),
+  ];
+}
+
+function listed(what: string, items: readonly string[]): string {
+  return items.length === 0 ? `no ${what}` : `${what} ${items.toSorted().join(', ')}`;
+}
+
+function firstHost(subnet: Prefix): string {
+  const first = firstOf(subnet);
+  return formatAddr({ ...first, value: first.value + 1n });
+}

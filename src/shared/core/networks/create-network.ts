@@ -1,0 +1,154 @@
+import type { NetworkSpec } from '../../config/network-spec.ts';
+import { NetError } from '../../errors/net-error.ts';
+import { EMPTY_PLAN, type Op, type Plan } from '../../model/op.ts';
+import type { LocalStore, NetworkRow } from '../../store/store.ts';
+import type { Core } from '../core.ts';
+import { execute, reverse } from '../execute.ts';
+import { assertAlone } from './alone.ts';
+import { assertSameNetwork, sameSpec } from './compare-specs.ts';
+import { driverOf, networkAddressing } from './driver-of.ts';
+import { isForeign, isUsed, planFor, removeNetwork } from './network.ts';
+import { deviceKey, mergeUndo, withHolders } from './record.ts';
+
+/** A Network that is to be there, with or without endpoints, for as long as its holder wants it. */
+export interface NetworkRequest {
+  readonly name: string;
+  /** `docker:<NetworkID>` or `operator`. */
+  readonly holder: string;
+  readonly spec: NetworkSpec;
+  /** What is to be stored together with it; where it throws, nothing has been made. */
+  readonly inTransaction?: (store: LocalStore) => void;
+}
+
+/**
+ * The Network is in the kernel, with gateways, forwarding and its entries in the packet filter, and durably on record
+ * with the holder. One that is there already for somebody else is joined and stays as it is; the same again is success.
+ * Throws NetError `conflict` where it is there as something else, and where its bridge or its addresses are another
+ * Network's. After an error there is what there was before.
+ */
+export async function createNetwork(core: Core, request: NetworkRequest): Promise<void> {
+  const device = deviceOf(request);
+  await leaveUnused(core, request, device);
+  using _lock = await core.lock(deviceKey(device));
+  try {
+    await make(core, request);
+  } catch (error) {
+    // Somebody else made the bridge between our look and our step: then it is found, not ours.
+    if (!(error instanceof NetError && error.kind === 'exists')) throw error;
+    await make(core, request);
+  }
+}
+
+/** The bridge; empty for a Network without a device. */
+function deviceOf({ spec, name }: NetworkRequest): string {
+  return driverOf(spec.options, name)?.devices[0] ?? '';
+}
+
+/** A Network of this name that nobody uses any more, on another device, is gone. */
+async function leaveUnused(core: Core, { name }: NetworkRequest, device: string): Promise<void> {
+  const known = core.store.networks.get(name);
+  if (known === undefined || known.device === device || isUsed(core, known)) return;
+  using _lock = await core.lock(deviceKey(known.device));
+  const row = core.store.networks.get(name);
+  if (row === undefined || row.device !== known.device || isUsed(core, row)) return;
+  const [failure] = await removeNetwork(core, row);
+  if (failure !== undefined) throw failure;
+}
+
+/** For a caller that holds the lock of the device. The holder is on record once all of it is there. */
+async function make(core: Core, request: NetworkRequest): Promise<void> {
+  const { host, store } = core;
+  const { name, holder, inTransaction } = request;
+  const before = store.networks.get(name);
+  const isJoined = before !== undefined && isUsed(core, before);
+  const spec = isJoined ? agreed(before, request) : request.spec;
+  // Said with names, before the kernel's addresses are in the way.
+  if (!isJoined) assertAlone(core, name, spec);
+  const plan = planOf(core, name, spec);
+  const { bootId } = host.identity;
+  const undo = before?.bootId === bootId ? before.undo : [];
+  const row = withHolders(
+    {
+      name,
+      driver: spec.options.driver,
+      device: deviceOf({ ...request, spec }),
+      bootId,
+      undo: mergeUndo(plan.undo, undo),
+      spec,
+    },
+    before?.holders ?? [],
+  );
+  store.transaction(() => {
+    assertUnchanged(before, store.networks.get(name));
+    if (!isJoined) assertAlone(core, name, spec);
+    store.networks.put(row);
+  });
+  try {
+    execute(core, plan.ops, { host: host.own });
+    store.transaction(
+      () => {
+        store.networks.put(withHolders(row, [...new Set([...(row.holders ?? []), holder])]));
+        inTransaction?.(store);
+      },
+      { durable: true },
+    );
+  } catch (thrown) {
+    await takeBack(core, { row, before, made: isForeign(thrown, plan.ops) ? [] : beyond(plan.undo, undo) });
+    throw thrown;
+  }
+}
+
+/** What a Network that is in use is made by: it stays what it is. */
+function agreed(row: NetworkRow, request: NetworkRequest): NetworkSpec {
+  const { name, spec } = request;
+  assertSameNetwork('create', row, spec);
+  const device = deviceOf(request);
+  if (row.device === device) return row.spec ?? spec;
+  throw new NetError({
+    kind: 'conflict',
+    op: 'create',
+    subject: `network ${name}`,
+    what: `is on ${row.device || `driver ${row.driver}`}, but ${device || `driver ${spec.options.driver}`} is asked for`,
+    hint: 'Ask for what it is on, or use another name',
+  });
+}
+
+function planOf(core: Core, name: string, spec: NetworkSpec): Plan {
+  const driver = driverOf(spec.options, name);
+  if (driver === undefined) return EMPTY_PLAN;
+  const rules = spec.rules === undefined ? undefined : { ...spec.rules, mappings: [] };
+  return planFor(core, driver, rules, driver.complete(networkAddressing(spec))).plan;
+}
+
+/** Two calls at once may make one Network on two devices, under two locks: one of them is late. */
+function assertUnchanged(before: NetworkRow | undefined, now: NetworkRow | undefined): void {
+  if (before?.device === now?.device && sameSpec(before?.spec, now?.spec)) return;
+  throw new NetError({
+    kind: 'busy',
+    op: 'create',
+    subject: `network ${now?.name ?? before?.name ?? ''}`,
+    what: 'is being changed by another call',
+    hint: 'Try again',
+  });
+}
+
+function beyond(undo: readonly Op[], known: readonly Op[]): Op[] {
+  const texts = new Set(known.map((op) => JSON.stringify(op)));
+  return undo.filter((op) => !texts.has(JSON.stringify(op)));
+}
+
+interface Attempt {
+  readonly row: NetworkRow;
+  readonly before: NetworkRow | undefined;
+  /** Takes back what was made beyond what there was. */
+  readonly made: readonly Op[];
+}
+
+/** What cannot be taken back stays on record, without the holder: the next start tries again. */
+async function takeBack(core: Core, { row, before, made }: Attempt): Promise<void> {
+  const { host, log, store } = core;
+  const failures = await reverse(core, made, { host: host.own });
+  for (const failure of failures) log.warn('reverse.failed', { error: failure.message });
+  if (failures.length > 0) return;
+  store.transaction(() => (before === undefined ? store.networks.delete(row.name) : store.networks.put(before)));
+}

@@ -1,0 +1,187 @@
+import type { NetworkSpec } from '../../config/network-spec.ts';
+import type { Addressing, Driver } from '../../drivers/driver.ts';
+import type { Rules } from '../../drivers/rules.ts';
+import { NetError } from '../../errors/net-error.ts';
+import type { View } from '../../host/host.ts';
+import { type Attachment, attachmentDigest } from '../../model/attachment.ts';
+import { joinPlans, type Op, type Plan } from '../../model/op.ts';
+import type { NetworkRow } from '../../store/store.ts';
+import type { Core } from '../core.ts';
+import { execute, reverse } from '../execute.ts';
+import { sweepLostRules } from '../lost-rules.ts';
+import { observeNetwork } from '../view.ts';
+import { assertSameNetwork, sameSpec } from './compare-specs.ts';
+import { deviceKey, formatHolders, isHeld, mergeUndo, rulesFor, specFor, withHolders } from './record.ts';
+import { missingRules } from './rules.ts';
+
+export interface NetworkIdentity {
+  readonly attachment: Attachment;
+  readonly driverName: string;
+  readonly driver: Driver;
+  readonly rules?: Rules;
+  /** What the call makes the Network by; absent: what is on record stays. */
+  readonly spec?: NetworkSpec;
+}
+
+/**
+ * The network is there with all that `addressing` needs of it; what was made is on record before it is made.
+ * Returns the view that was planned from. Throws `conflict` where the network's device changed while another endpoint
+ * uses it, and where the call contradicts what somebody keeps.
+ */
+export async function ensureNetwork(core: Core, identity: NetworkIdentity, addressing: Addressing): Promise<View> {
+  const device = identity.driver.devices[0];
+  await leaveOldDevice(core, identity);
+  using _lock = await core.lock(deviceKey(device));
+  try {
+    return completeNetwork(core, identity, addressing);
+  } catch (error) {
+    // Somebody else, another plugin, made it between our look and our step: then it is found, not ours.
+    if (!(error instanceof NetError && error.kind === 'exists')) throw error;
+    return completeNetwork(core, identity, addressing);
+  }
+}
+
+/** For a caller that holds the lock of the device. What is on record after a failure is what there was before. */
+function completeNetwork(core: Core, identity: NetworkIdentity, addressing: Addressing): View {
+  const { host, store } = core;
+  const { attachment, driver, driverName } = identity;
+  const name = attachment.network;
+  const device = driver.devices[0];
+  const known = store.networks.get(name);
+  if (known !== undefined && isHeld(known) && identity.spec !== undefined) {
+    assertSameNetwork('ADD', known, identity.spec);
+  }
+  const rules = rulesFor(known, identity.rules);
+  const { view, plan } = planFor(core, driver, rules, addressing);
+  const bootId = host.identity.bootId;
+  const spec = specFor(known, identity.spec);
+  const isSame = known?.bootId === bootId && known.device === device;
+  if (plan.ops.length > 0 || !isSame || !sameSpec(known.spec, spec)) {
+    const undo = isSame ? known.undo : [];
+    const bare = { name, driver: driverName, device, bootId, undo: mergeUndo(plan.undo, undo) };
+    const row = withHolders({ ...bare, ...(spec === undefined ? {} : { spec }) }, known?.holders ?? []);
+    store.transaction(() => store.networks.put(row), { durable: true });
+    applyOrForget(core, plan.ops, { ...row, undo });
+  }
+  return view;
+}
+
+/** What the Network still lacks on this host, of its device and in the packet filter, with the view it is planned from. */
+export function planFor(
+  core: Core,
+  driver: Driver,
+  rules: Rules | undefined,
+  addressing: Addressing,
+): { readonly view: View; readonly plan: Plan } {
+  const { host } = core;
+  const view = observeNetwork(host, host.own, driver, addressing);
+  const plan = driver.planNetwork(view, addressing);
+  if (rules === undefined) return { view, plan };
+  return { view, plan: joinPlans(plan, missingRules(core, rules, driver.devices[0], addressing)) };
+}
+
+/** A device that turned out to exist is not in the record as one that we made. */
+function applyOrForget(core: Core, ops: readonly Op[], before: NetworkRow): void {
+  try {
+    execute(core, ops, { host: core.host.own });
+  } catch (error) {
+    if (isForeign(error, ops)) core.store.transaction(() => core.store.networks.put(before));
+    throw error;
+  }
+}
+
+/** True for the failure of a plan whose device somebody else has made since it was planned. */
+export function isForeign(error: unknown, [first]: readonly Op[]): boolean {
+  return error instanceof NetError && error.kind === 'exists' && first?.op === 'link.create' && error.op === first.op;
+}
+
+/**
+ * What was made for the network is gone, unless somebody keeps it, it still has an endpoint of either camp, or somebody
+ * else's interface is on its device. Another network on the same device inherits the duty.
+ */
+export async function removeUnusedNetwork(core: Core, network: string): Promise<NetError[]> {
+  const known = core.store.networks.get(network);
+  // A holder, or another endpoint, that is there now does not need the lock to be seen.
+  if (known === undefined || isUsed(core, known)) return [];
+  using _lock = await core.lock(deviceKey(known.device));
+  const row = core.store.networks.get(network);
+  if (row === undefined || row.device !== known.device || isUsed(core, row)) return [];
+  // Awaited here: the lock is held until all of it is gone.
+  return await removeNetwork(core, row);
+}
+
+/** True where somebody keeps the Network or an endpoint of either camp is on it. */
+export function isUsed({ store }: Core, row: NetworkRow): boolean {
+  return isHeld(row) || store.endpoints.any(row.name);
+}
+
+/** A network that moves to another device or driver leaves nothing on the old one. */
+async function leaveOldDevice(core: Core, { attachment, driver, driverName }: NetworkIdentity): Promise<void> {
+  const known = core.store.networks.get(attachment.network);
+  const device = driver.devices[0];
+  if (known === undefined || (known.device === device && known.driver === driverName)) return;
+  // A plugin chained behind another one kept the network; it stays where it is.
+  if (known.driver === 'chained' && known.device === device) return;
+  using _lock = await core.lock(deviceKey(known.device));
+  const row = core.store.networks.get(attachment.network);
+  if (row?.device !== known.device || row.driver !== known.driver) return;
+  const own = attachmentDigest(attachment);
+  const digests = core.store.endpoints.list(row.name).map((other) => attachmentDigest(other.attachment));
+  const others = new Set(digests.filter((digest) => digest !== own)).size;
+  if (others > 0 || isHeld(row)) {
+    const users = [
+      ...(others > 0 ? [`with ${others} endpoint${others === 1 ? '' : 's'}`] : []),
+      ...(isHeld(row) ? [`kept by ${formatHolders(row.holders)}`] : []),
+    ].join(' and ');
+    throw new NetError({
+      kind: 'conflict',
+      op: 'ADD',
+      subject: `network ${row.name}`,
+      what: `is on ${formatDevice(row)} ${users}, but ${driverName} ${device} is asked for`,
+      hint: `Remove ${isHeld(row) ? 'what uses it' : 'its endpoints'} first, or give the changed network another name`,
+    });
+  }
+  const [failure] = await removeNetwork(core, row);
+  if (failure !== undefined) throw failure;
+}
+
+/** `bridge isth0`; for a Network without a device, its driver. */
+function formatDevice({ driver, device }: NetworkRow): string {
+  return device === '' ? `driver ${driver}` : `${driver} ${device}`;
+}
+
+/**
+ * What was made for a Network that nobody uses is gone, and so is its record. For a caller that holds the lock of the
+ * row's device.
+ */
+export async function removeNetwork(core: Core, row: NetworkRow): Promise<NetError[]> {
+  const { host, store } = core;
+  const { name, device } = row;
+  const { bootId } = host.identity;
+  const undo = row.bootId === bootId ? row.undo : [];
+  const heir = store.networks.list().find((other) => other.name !== name && other.device === device);
+  if (heir !== undefined) {
+    store.transaction(() => {
+      const own = heir.bootId === bootId ? heir.undo : [];
+      if (undo.length > 0) store.networks.put({ ...heir, bootId, undo: mergeUndo(own, undo) });
+      store.networks.delete(name);
+    });
+    return [];
+  }
+  const guests = foreignPorts(core, device, undo);
+  if (guests.length > 0) {
+    core.log.info('network.kept', { network: name, device, ports: guests.join(',') });
+    return [];
+  }
+  const errors = await reverse(core, undo, { host: host.own });
+  if (errors.length === 0) store.transaction(() => store.networks.delete(name));
+  return [...errors, ...sweepLostRules(core)];
+}
+
+/** Ports of `device` that are not ours to remove with it. */
+function foreignPorts({ host }: Core, device: string, undo: readonly Op[]): string[] {
+  if (!undo.some((op) => op.op === 'link.delete' && op.name === device)) return [];
+  const ours = new Set(undo.flatMap((op) => (op.op === 'link.delete' ? [op.name] : [])));
+  const { links } = host.observe(host.own, { links: 'all' });
+  return [...links.values()].filter((link) => link.master === device && !ours.has(link.name)).map(({ name }) => name);
+}

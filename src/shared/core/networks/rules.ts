@@ -1,0 +1,66 @@
+import type { Addressing } from '../../drivers/driver.ts';
+import { networkEntries, planNetworkRules, type Rules } from '../../drivers/rules.ts';
+import { NetError } from '../../errors/net-error.ts';
+import { renderOp } from '../../host/render.ts';
+import type { Plan } from '../../model/op.ts';
+import type { NetworkRow } from '../../store/store.ts';
+import type { Core } from '../core.ts';
+import { execute } from '../execute.ts';
+import { deviceKey, isHeld, mergeUndo } from './record.ts';
+
+/**
+ * The entries, which the network's endpoints share, are in force, and on record with the network: that of the driver
+ * that made it, or where another plugin did, one of our own.
+ */
+export async function ensureChainedRules(
+  core: Core,
+  network: string,
+  device: string,
+  rules: Rules,
+  addressing: Addressing,
+): Promise<void> {
+  const { host, store } = core;
+  using _lock = await core.lock(deviceKey(store.networks.get(network)?.device ?? device));
+  const known = store.networks.get(network);
+  const plan = missingRules(core, rules, device, addressing);
+  const { bootId } = host.identity;
+  const current =
+    known?.bootId === bootId
+      ? known
+      : ofThisBoot(known, { name: network, driver: 'chained', device, bootId, undo: [] });
+  const undo = mergeUndo(plan.undo, current.undo);
+  if (plan.ops.length === 0 && current === known && undo.length === current.undo.length) return;
+  const row = { ...current, undo };
+  store.transaction(() => store.networks.put(row), { durable: true });
+  execute(core, plan.ops, { host: host.own });
+}
+
+/** A Network that somebody keeps outlives a boot, but nothing that was made for it does; any other begins anew. */
+function ofThisBoot(known: NetworkRow | undefined, anew: NetworkRow): NetworkRow {
+  return known !== undefined && isHeld(known) ? { ...known, bootId: anew.bootId, undo: [] } : anew;
+}
+
+/** Throws NetError `drift` where an entry of the network is not in force. */
+export function assertRules(core: Core, rules: Rules, device: string, addressing: Addressing): void {
+  const [first] = missingRules(core, rules, device, addressing).ops;
+  if (first === undefined) return;
+  throw new NetError({
+    kind: 'drift',
+    op: 'CHECK',
+    subject: `${rules.backend} firewall`,
+    what: `lacks what the network on ${device} needs: ${renderOp(first, { sandbox: device })}`,
+    hint: 'Put everything back: cni-plugin reload',
+  });
+}
+
+/**
+ * What of the network's entries in the packet filter is not in force. An admission is on record even where nobody drops
+ * anything yet: a reload admits the device once somebody does.
+ */
+export function missingRules(core: Core, rules: Rules, device: string, addressing: Addressing): Plan {
+  const wanted = networkEntries(rules, device, addressing);
+  const missing = wanted.length === 0 ? [] : core.firewall(rules.backend).missing(wanted);
+  const plan = planNetworkRules(rules.backend, missing);
+  const admissions = wanted.filter((entry) => entry.kind === 'admit' && !missing.includes(entry));
+  return { ops: plan.ops, undo: [...plan.undo, ...planNetworkRules(rules.backend, admissions).undo] };
+}

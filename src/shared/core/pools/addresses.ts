@@ -1,0 +1,203 @@
+import { readAddr } from '../../config/ipam-values.ts';
+import { NetError } from '../../errors/net-error.ts';
+import { cursorOf, nextFree, reservedTaken, type Search } from '../../ipam/allocate.ts';
+import { importDirectory } from '../../ipam/directory.ts';
+import { usage } from '../../ipam/free.ts';
+import { formatSet, isNetworkOrBroadcast, type RangeSet, usable, within } from '../../ipam/ranges.ts';
+import { neverGiven, reservedIn } from '../../ipam/reserved.ts';
+import { type Addr, formatAddr, parseAddr, sameAddr } from '../../model/addr.ts';
+import { type Attachment, sameAttachment } from '../../model/attachment.ts';
+import { contains, formatPrefix, type Prefix } from '../../model/prefix.ts';
+import type { LocalStore, PoolRow } from '../../store/store.ts';
+import { leaseTaken } from '../../store/taken.ts';
+import type { Core } from '../core.ts';
+import { rebuildOnce } from '../rebuild.ts';
+import { refused } from './request.ts';
+import { knownPool, poolOf, rangesOf, requestOwner, requestTime, subnetOf } from './rows.ts';
+import { sharedRanges } from './shared.ts';
+
+export interface AddressRequest {
+  /** Id of the pool. */
+  readonly pool: string;
+  /** Absent: one is chosen. */
+  readonly address?: string;
+  /** `auxiliary`: for something outside, and never chosen; dockerd asks for these before it makes the network. */
+  readonly use: 'gateway' | 'endpoint' | 'auxiliary';
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+}
+
+/**
+ * The address, with the length of its subnet, is nobody else's. A gateway or auxiliary address is reserved in its pool,
+ * synced to disk, until it is released or the pool is; one for an endpoint is leased until it is released, claimed by an
+ * endpoint, or expires. What is reserved in the pool, or leased and not claimed, can be asked for again.
+ * Throws NetError `invalid-config` where the pool is not known or cannot have the address, `conflict` where an endpoint
+ * has it or it is reserved, `exhausted` with counts where none is left.
+ */
+export function requestAddress(core: Core, request: AddressRequest): Prefix {
+  const { store, host } = core;
+  rebuildOnce(core);
+  const ask = (): Prefix => {
+    const row = knownPool(store, request.pool);
+    if (row.network !== undefined) importDirectory(store, row.scope, host.identity);
+    const addr = isLeased(request) ? lease(core, row, request) : reserve(core, row, request);
+    return { addr, length: subnetOf(row).length };
+  };
+  return store.transaction(ask, { durable: !isLeased(request) });
+}
+
+/** An auxiliary address is one that somebody has: which one is always said. */
+function isLeased({ use, address }: AddressRequest): boolean {
+  return use === 'endpoint' || (use === 'auxiliary' && address === undefined);
+}
+
+/** The address is free, unless an endpoint has it: then it stays with that. Absence is success. */
+export function releaseAddress({ store }: Core, pool: string, address: string): void {
+  const addr = parseAddr(address);
+  if (addr === undefined) return;
+  const text = formatAddr(addr);
+  const isReserved = poolOf(store, pool)?.reserved.includes(text) ?? false;
+  const work = (): void => {
+    const row = poolOf(store, pool);
+    if (row === undefined) return;
+    const { gateway, ...rest } = row;
+    if (row.reserved.includes(text)) {
+      const kept = gateway === undefined || gateway === text ? {} : { gateway };
+      store.pools.put({ ...rest, ...kept, reserved: row.reserved.filter((other) => other !== text) });
+      return;
+    }
+    const holder = store.leases.at(row.scope, addr);
+    if (holder !== undefined && requestTime(holder) !== undefined) store.leases.release(row.scope, addr);
+  };
+  store.transaction(work, { durable: isReserved });
+}
+
+/**
+ * Part of the transaction of a CreateEndpoint: the endpoint has the address. One that was asked for and not claimed
+ * becomes its own, one that nobody asked for is leased now, one that it has already stays.
+ * Throws NetError `conflict` where another endpoint has it or it is reserved.
+ */
+export function claimAddress(store: LocalStore, scope: string, address: Addr, owner: Attachment): void {
+  const holder = store.leases.at(scope, address);
+  if (holder === undefined) {
+    assertNotReserved(store, scope, address);
+    store.leases.take({ scope, address, owner, source: 'store' });
+  } else if (requestTime(holder) !== undefined) store.leases.reassign(scope, address, holder.owner, owner);
+  else if (!sameAttachment(holder.owner, owner)) throw leaseTaken({ address }, holder);
+}
+
+function reserve(core: Core, row: PoolRow, { address, use, now }: AddressRequest): Addr {
+  const { store } = core;
+  const addr = address === undefined ? defaultGateway(core, row) : readInside(row, address);
+  const text = formatAddr(addr);
+  if (use === 'gateway' && row.gateway !== undefined && row.gateway !== text)
+    throw new NetError({
+      kind: 'conflict',
+      op: 'ipam',
+      subject: `gateway ${text}`,
+      what: `${row.network === undefined ? `pool ${row.subnet}` : `network ${row.network}`} has gateway ${row.gateway}`,
+      hint: 'Leave --gateway out',
+    });
+  const holder = store.leases.at(row.scope, addr);
+  if (holder !== undefined && requestTime(holder) === undefined) throw leaseTaken({ address: addr }, holder);
+  store.leases.release(row.scope, addr);
+  const reserved = row.reserved.includes(text) ? row.reserved : [...row.reserved, text];
+  store.pools.put({ ...row, reserved, requestedAt: now, ...(use === 'gateway' ? { gateway: text } : {}) });
+  return addr;
+}
+
+/** The gateway that the Network has or is to have, else the first address of the subnet that no endpoint has. */
+function defaultGateway({ store }: Core, row: PoolRow): Addr {
+  const pending = row.network === undefined ? [] : store.pools.list(row.scope);
+  const same = [row, ...pending].find(({ subnet: other, gateway }) => other === row.subnet && gateway !== undefined);
+  const agreed = parseAddr(same?.gateway ?? '');
+  if (agreed !== undefined) return agreed;
+  const { range, ...whole } = row;
+  for (const { first, last } of rangesOf(whole).map(usable))
+    for (let { value } = first; value <= last.value; value += 1n) {
+      const addr = { family: first.family, value };
+      const run = store.leases.runAt(row.scope, addr);
+      if (run === undefined) return addr;
+      ({ value } = run.last);
+    }
+  throw exhausted(store, row, rangesOf(whole), []);
+}
+
+function lease(core: Core, row: PoolRow, { address, now }: AddressRequest): Addr {
+  const { store } = core;
+  const { scope } = row;
+  const owner = requestOwner(row, now);
+  if (row.usedBy === undefined) store.pools.put({ ...row, requestedAt: now });
+  if (address === undefined) {
+    const search = searchOf(core, row);
+    const addr = nextFree(store, search);
+    if (addr === undefined) throw exhausted(store, row, search.set, search.never);
+    store.leases.take({ scope, address: addr, owner, source: 'store' });
+    return addr;
+  }
+  const addr = readInside(row, address);
+  assertNotReserved(store, scope, addr);
+  const holder = store.leases.at(scope, addr);
+  if (holder === undefined) store.leases.take({ scope, address: addr, owner, source: 'store' });
+  else if (requestTime(holder) === undefined) throw leaseTaken({ address: addr }, holder);
+  else store.leases.reassign(scope, addr, holder.owner, owner);
+  return addr;
+}
+
+/** A Network's addresses go round as its CNI endpoints' do, whichever side asks. */
+function searchOf(core: Core, row: PoolRow): Search {
+  const { scope } = row;
+  const subnet = subnetOf(row);
+  const shared = sharedRanges(core, row);
+  const set = shared?.sets[shared.index];
+  if (shared === undefined || set === undefined) {
+    const never = reservedIn(core.store, scope).filter((addr) => contains(subnet, addr));
+    return { scope, set: rangesOf(row), cursor: `cursor ${scope} ${row.subnet}`, never };
+  }
+  const never = neverGiven(core.store, scope, shared.sets);
+  return { scope, set: clip(set, row), cursor: cursorOf(scope, shared.index), never };
+}
+
+/** Of each range the part that is inside the pool's. */
+function clip(set: RangeSet, row: PoolRow): RangeSet {
+  const [part] = rangesOf(row);
+  if (part === undefined || row.range === undefined) return set;
+  const inside = { first: part.rangeStart, last: part.rangeEnd };
+  return set.flatMap((range) => {
+    const { rangeStart, rangeEnd } = range;
+    const first = rangeStart.value > inside.first.value ? rangeStart : inside.first;
+    const last = rangeEnd.value < inside.last.value ? rangeEnd : inside.last;
+    return within(inside, first) && first.value <= last.value ? [{ ...range, rangeStart: first, rangeEnd: last }] : [];
+  });
+}
+
+/** --ip, --gateway and --aux-address may be outside --ip-range, as in Docker. */
+function readInside(row: PoolRow, text: string): Addr {
+  const addr = readAddr(text, 'address');
+  const subnet = subnetOf(row);
+  const [range] = rangesOf(row);
+  if (!contains(subnet, addr))
+    throw refused(`address ${text}`, `it is outside ${formatPrefix(subnet)}`, 'Ask for one inside');
+  if (range !== undefined && isNetworkOrBroadcast(range, addr))
+    throw refused(
+      `address ${text}`,
+      `it is the network or broadcast address of ${formatPrefix(subnet)}`,
+      'Ask for another one',
+    );
+  return addr;
+}
+
+function assertNotReserved(store: LocalStore, scope: string, address: Addr): void {
+  if (reservedIn(store, scope).some((other) => sameAddr(other, address))) throw reservedTaken(address);
+}
+
+function exhausted(store: LocalStore, { scope, network }: PoolRow, set: RangeSet, never: readonly Addr[]): NetError {
+  const { total, leased } = usage(store.leases, scope, set, never);
+  return new NetError({
+    kind: 'exhausted',
+    op: 'ipam',
+    subject: network === undefined ? formatSet(set) : `${formatSet(set)} of network ${network}`,
+    what: `${leased} of ${total} addresses are leased`,
+    hint: 'Remove containers that are not needed, or make a network with a larger --subnet or --ip-range',
+  });
+}

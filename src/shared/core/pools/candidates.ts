@@ -1,0 +1,33 @@
+import { readFileSync } from 'node:fs';
+import type { PoolCandidate } from '../../ipam/choose-pool.ts';
+import { digest } from '../../model/attachment.ts';
+import { type Prefix, parsePrefix } from '../../model/prefix.ts';
+
+const MACHINE_ID = '/etc/machine-id';
+
+/**
+ * What pools are chosen from unless the operator says otherwise: 1,024 subnets of 10.192.0.0/12, which Docker's own
+ * defaults leave alone, and the 65,536 of a unique local prefix (RFC 4193) that is this host's, the same at every start.
+ */
+export function defaultCandidates(hostId: string, machineId = readMachineId()): PoolCandidate[] {
+  const [a, b, c, d, e] = digest('unique local prefix', machineId, hostId).match(/../g) ?? [];
+  return [
+    { base: prefix('10.192.0.0/12'), size: 22 },
+    { base: prefix(`fd${a}:${b}${c}:${d}${e}::/48`), size: 64 },
+  ];
+}
+
+/** Most hosts have the same host id, `root`; machines differ by this. */
+function readMachineId(): string {
+  try {
+    return readFileSync(MACHINE_ID, 'utf8').trim();
+  } catch {
+    return '';
+  }
+}
+
+function prefix(text: string): Prefix {
+  const parsed = parsePrefix(text);
+  if (parsed === undefined) throw new Error(`${text} is no prefix`);
+  return parsed;
+}

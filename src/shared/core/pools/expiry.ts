@@ -1,0 +1,55 @@
+import { contains, overlaps } from '../../model/prefix.ts';
+import type { Lease, LocalStore, PoolRow } from '../../store/store.ts';
+import type { Core } from '../core.ts';
+import { requestTime, subnetOf } from './rows.ts';
+
+/** The pool is not on record, and where it was the last one there, addresses asked for in it are free. */
+export function dropPool(store: LocalStore, row: PoolRow): void {
+  store.pools.delete(row.id);
+  const subnet = subnetOf(row);
+  if (store.pools.list(row.scope).some((other) => overlaps(subnetOf(other), subnet))) return;
+  for (const lease of requestsIn(store, row.scope))
+    if (contains(subnet, lease.address)) store.leases.release(row.scope, lease.address);
+}
+
+/**
+ * What was last asked for before that time and never used is gone: pools of no Docker network, addresses of no
+ * endpoint. Returns how many there were.
+ */
+export function expireRequests({ store }: Core, before: number): number {
+  const isStale = (lease: Lease): boolean => (requestTime(lease) ?? before) < before;
+  const stale = (): { pools: PoolRow[]; leases: Lease[] } => ({
+    pools: unusedPools(store).filter(({ requestedAt }) => requestedAt < before),
+    leases: scopesOf(store).flatMap((scope) => requestsIn(store, scope).filter(isStale)),
+  });
+  const first = stale();
+  if (first.pools.length + first.leases.length === 0) return 0;
+  return store.transaction(
+    () => {
+      const { pools, leases } = stale();
+      for (const { scope, address } of leases) store.leases.release(scope, address);
+      for (const row of pools) dropPool(store, row);
+      return pools.length + leases.length;
+    },
+    { durable: true },
+  );
+}
+
+/** Pools of a shared Network count as used while one of its Docker networks is there: which one has which is not told. */
+function unusedPools(store: LocalStore): PoolRow[] {
+  const networks = store.dockerNetworks.list();
+  const ids = new Set(networks.map(({ id }) => id));
+  const shared = new Set(networks.map(({ network }) => network));
+  return store.pools.list().filter(({ usedBy, network }) => {
+    if (usedBy === undefined) return true;
+    return !ids.has(usedBy) && !(network !== undefined && shared.has(network));
+  });
+}
+
+function scopesOf(store: LocalStore): string[] {
+  return [...new Set(store.pools.list().map(({ scope }) => scope))];
+}
+
+function requestsIn(store: LocalStore, scope: string): Lease[] {
+  return store.leases.list(scope).filter((lease) => requestTime(lease) !== undefined);
+}

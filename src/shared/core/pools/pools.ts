@@ -1,0 +1,117 @@
+import { NetError } from '../../errors/net-error.ts';
+import { choosePool, type PoolCandidate, type Taken } from '../../ipam/choose-pool.ts';
+import type { Family } from '../../model/addr.ts';
+import { formatPrefix, networkOf, overlaps, type Prefix } from '../../model/prefix.ts';
+import type { LocalStore, PoolRow } from '../../store/store.ts';
+import type { Core } from '../core.ts';
+import { dropPool } from './expiry.ts';
+import { type Asked, type PoolRequest, readPoolRequest } from './request.ts';
+import { knownPool, OWN_SCOPE, poolId } from './rows.ts';
+import { type SharedPool, sharedPool } from './shared.ts';
+import { distinct, isBoundary, recordedIn, seenOn } from './taken.ts';
+
+export type { PoolCandidate } from '../../ipam/choose-pool.ts';
+export { type AddressRequest, claimAddress, releaseAddress, requestAddress } from './addresses.ts';
+export { expireRequests } from './expiry.ts';
+export type { PoolRequest } from './request.ts';
+export { OWN_SCOPE, poolAnswer, poolGateway } from './rows.ts';
+export { letGoPools, type PoolWanted, poolFor, usePools } from './use.ts';
+
+/** Addresses to leave alone, and whose they are: `Docker network "a"`. */
+export interface Avoided {
+  readonly subnet: Prefix;
+  readonly holder: string;
+}
+
+export interface PoolContext {
+  /** Where a pool is chosen from, first to last. */
+  readonly candidates: readonly PoolCandidate[];
+  readonly avoid: readonly Avoided[];
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+}
+
+/** How many holders an error names. */
+const NAMED = 5;
+
+/**
+ * A pool with an id of its own is on record, synced to disk: the one that is asked for, whoever has it besides, or one
+ * that overlaps nothing on this host. `gateway` is set where it is a Network's pool that has one, `anyPool` where
+ * dockerd would not take the subnet.
+ * Throws NetError `exhausted` where nothing is left to choose, naming who has it; `invalid-config` for what cannot be a
+ * pool; `conflict` where the Network's pool cannot be had.
+ */
+export function requestPool(core: Core, request: PoolRequest, context: PoolContext): PoolRow {
+  const asked = readPoolRequest(request);
+  // Nobody has to wait for the store while the kernel answers.
+  const seen = asked.subnet === undefined ? seenOn(core.host) : [];
+  return core.store.transaction(
+    () => {
+      const { subnet, ...pool } = findPool(core, asked, seen, context);
+      const text = formatPrefix(subnet);
+      // dockerd would ask again and again; it does not compare what it has named itself. IPv6 it compares with nothing.
+      const isRefused = asked.family === 4 && seen.some((taken) => overlaps(taken.subnet, subnet));
+      const row: PoolRow = {
+        id: poolId(text, pool.network),
+        ...pool,
+        subnet: text,
+        ...(isRefused ? { anyPool: true } : {}),
+        ...(asked.range === undefined ? {} : { range: formatPrefix(asked.range) }),
+        reserved: [],
+        requestedAt: context.now,
+      };
+      core.store.pools.put(row);
+      return row;
+    },
+    { durable: true },
+  );
+}
+
+/** The pool is gone with what is reserved in it; addresses of endpoints stay theirs. Absence is success. */
+export function releasePool(core: Core, id: string): void {
+  core.store.transaction(
+    () => {
+      const row = core.store.pools.get(id);
+      if (row !== undefined) dropPool(core.store, row);
+    },
+    { durable: true },
+  );
+}
+
+/** True where a Docker network uses the pool: from now on addresses are asked for endpoints. */
+export function isUsed({ store }: Core, pool: string): boolean {
+  return knownPool(store, pool).usedBy !== undefined;
+}
+
+function findPool(core: Core, asked: Asked, seen: readonly Taken[], context: PoolContext): SharedPool {
+  const { family, subnet, network } = asked;
+  const choose = (): Prefix => chooseSubnet(core.store, family, seen, context);
+  if (network !== undefined) return sharedPool(core, { ...asked, network }, choose);
+  return { scope: OWN_SCOPE, subnet: subnet ?? choose() };
+}
+
+function chooseSubnet(store: LocalStore, family: Family, seen: readonly Taken[], context: PoolContext): Prefix {
+  const candidates = context.candidates.filter(({ base }) => base.addr.family === family);
+  // What has a name comes first: a network's own route says less.
+  const taken = distinct([...context.avoid, ...recordedIn(store), ...seen.filter(isBoundary)]);
+  const choice = choosePool(candidates, taken);
+  if (choice.subnet !== undefined) return choice.subnet;
+  throw nothingLeft(family, candidates, choice.holders);
+}
+
+function nothingLeft(family: Family, candidates: readonly PoolCandidate[], holders: readonly string[]): NetError {
+  const named = holders.slice(0, NAMED).join(', ');
+  const more = holders.length > NAMED ? ` and ${holders.length - NAMED} more` : '';
+  const example = family === 4 ? 'base=10.99.0.0/16,size=24' : 'base=fd00:99::/48,size=64';
+  return new NetError({
+    kind: 'exhausted',
+    op: 'ipam',
+    subject: `pools of IPv${family} (${candidates.map(formatCandidate).join(', ') || 'none'})`,
+    what: holders.length === 0 ? 'there are none to choose from' : `all of them are held: ${named}${more}`,
+    hint: `Give --subnet, remove networks that are not needed, or start the daemon with other pools: isthmus serve --address-pool ${example}`,
+  });
+}
+
+function formatCandidate({ base, size }: PoolCandidate): string {
+  return `${formatPrefix(networkOf(base))} in /${size}`;
+}

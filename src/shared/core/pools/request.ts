@@ -1,0 +1,72 @@
+import { readSubnet } from '../../config/ipam-values.ts';
+import { NetError } from '../../errors/net-error.ts';
+import { BITS, type Family } from '../../model/addr.ts';
+import { contains, formatPrefix, networkOf, type Prefix, parsePrefix } from '../../model/prefix.ts';
+
+export interface PoolRequest {
+  /** `10.1.0.0/16` (--subnet); absent: one is chosen. */
+  readonly subnet?: string;
+  /** The part of the subnet that addresses are chosen from (--ip-range). */
+  readonly range?: string;
+  /** The Network whose pool is wanted (--ipam-opt network=). */
+  readonly network?: string;
+  readonly v6: boolean;
+}
+
+/** The request with its values read. */
+export interface Asked {
+  readonly family: Family;
+  readonly subnet?: Prefix;
+  readonly range?: Prefix;
+  readonly network?: string;
+}
+
+/** Throws NetError `invalid-config` that names option, value and rule. Host bits of a subnet do not count, as in Docker. */
+export function readPoolRequest({ subnet, range, network, v6 }: PoolRequest): Asked {
+  const family: Family = v6 ? 6 : 4;
+  if (network !== undefined && !/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(network))
+    throw refused(
+      `--ipam-opt network=${network}`,
+      'it is not a name of a network',
+      'Use letters, digits, "_", "." and "-", and begin with a letter or digit',
+    );
+  const whole = subnet === undefined ? undefined : readPool('--subnet', subnet, family);
+  const part = range === undefined ? undefined : readPool('--ip-range', range, family);
+  if (whole !== undefined) assertRoom(whole);
+  if (part !== undefined && whole === undefined)
+    throw refused(`--ip-range ${range}`, 'it is part of no subnet', 'Give --subnet too');
+  if (part !== undefined && whole !== undefined && !(part.length >= whole.length && contains(whole, part.addr)))
+    throw refused(
+      `--ip-range ${range}`,
+      `it is not inside --subnet ${formatPrefix(whole)}`,
+      'Give a part of the subnet, or leave it out',
+    );
+  return {
+    family,
+    ...(whole === undefined ? {} : { subnet: whole }),
+    ...(part === undefined ? {} : { range: part }),
+    ...(network === undefined ? {} : { network }),
+  };
+}
+
+function readPool(option: string, text: string, family: Family): Prefix {
+  const prefix = parsePrefix(text) ?? readSubnet(text, option);
+  if (prefix.addr.family === family) return networkOf(prefix);
+  throw refused(`${option} ${text}`, `it is IPv${prefix.addr.family}, and IPv${family} is asked for`, 'Give the other');
+}
+
+function assertRoom(subnet: Prefix): void {
+  const longest = BITS[subnet.addr.family] - 2;
+  if (subnet.length > longest)
+    throw refused(
+      `--subnet ${formatPrefix(subnet)}`,
+      'it has no room for a gateway and a container',
+      `Use a prefix length of ${longest} or less`,
+    );
+  if (subnet.length === 0)
+    throw refused(`--subnet ${formatPrefix(subnet)}`, 'it is every address there is', 'Give a part of it');
+}
+
+export function refused(subject: string, what: string, hint: string): NetError {
+  return new NetError({ kind: 'invalid-config', op: 'ipam', subject, what, hint });
+}

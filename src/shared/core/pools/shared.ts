@@ -1,0 +1,114 @@
+import { readRange } from '../../config/ipam-ranges.ts';
+import type { NetworkSpec } from '../../config/network-spec.ts';
+import { NetError } from '../../errors/net-error.ts';
+import type { RangeSet } from '../../ipam/ranges.ts';
+import { type Addr, type Family, formatAddr, sameAddr } from '../../model/addr.ts';
+import { formatPrefix, type Prefix } from '../../model/prefix.ts';
+import type { PoolRow } from '../../store/store.ts';
+import { type Core, nameInDocker } from '../core.ts';
+import { knownNetwork } from '../networks/known-network.ts';
+import type { Asked } from './request.ts';
+import { subnetOf } from './rows.ts';
+
+/** Where a CNI configuration without `ipam.dataDir` leases. */
+const DATA_DIR = '/var/lib/cni/networks';
+
+/** What a pool takes from the Network that it belongs to. */
+export type SharedPool = Pick<PoolRow, 'network' | 'scope' | 'gateway'> & { readonly subnet: Prefix };
+
+/**
+ * The pool of the Network of this name, which nobody needs to have made yet: then it is the subnet that is asked for, or
+ * the one that another pool of it has, or what `choose` gives.
+ * Throws NetError `conflict` where the Network has another subnet, addresses that somebody else hands out, none of this
+ * family, or several.
+ */
+export function sharedPool(core: Core, asked: Asked & { readonly network: string }, choose: () => Prefix): SharedPool {
+  const { network, subnet: given, family } = asked;
+  const spec = knownNetwork(core, network);
+  if (spec === undefined) {
+    const pending = core.store.pools.list().filter((row) => row.network === network);
+    const same = pending.map(subnetOf).find(({ addr }) => addr.family === family);
+    return { network, scope: `${DATA_DIR}/${network}`, subnet: given ?? same ?? choose() };
+  }
+  const { subnet, gateway } = onlyRange(core, network, spec, family);
+  const text = formatPrefix(subnet);
+  if (given !== undefined && !samePrefix(given, subnet)) {
+    const what = `it has ${text}, and --subnet ${formatPrefix(given)} is asked for`;
+    throw refuse(network, what, `Give its own: ${join(core, network, `--subnet ${text}`)}`);
+  }
+  return { network, scope: spec.scope ?? `${DATA_DIR}/${network}`, subnet, gateway: formatAddr(gateway) };
+}
+
+/** The ranges that a pool of a Network gives addresses of: all of them, for what they never give; and which set it is. */
+export interface SharedRanges {
+  readonly sets: readonly RangeSet[];
+  readonly index: number;
+}
+
+/** Undefined where the Network is still nobody's, or has no such subnet any more. */
+export function sharedRanges(core: Core, row: PoolRow): SharedRanges | undefined {
+  const spec = row.network === undefined ? undefined : knownNetwork(core, row.network);
+  if (spec === undefined) return undefined;
+  const sets = readSets(spec);
+  const index = sets.findIndex((set) => set.every((range) => samePrefix(range.subnet, subnetOf(row))));
+  return index < 0 ? undefined : { sets, index };
+}
+
+/** The first range of the family, which says subnet and gateway for all of them. */
+function onlyRange(core: Core, network: string, spec: NetworkSpec, family: Family): { subnet: Prefix; gateway: Addr } {
+  const alone = `Make a network of its own: docker network create -d ${nameInDocker(core)} NAME`;
+  if (spec.allocator === 'docker') throw refuse(network, "Docker's own IPAM hands out its addresses, to Docker", alone);
+  if (spec.allocator !== undefined)
+    throw refuse(network, `${spec.allocator} hands out its addresses, which Docker cannot ask for any`, alone);
+  const all = readSets(spec);
+  const [set, more] = all.filter((one) => one[0]?.subnet.addr.family === family);
+  const first = set?.[0];
+  if (set === undefined || first === undefined || spec.scope === undefined) {
+    const others = spec.scope === undefined ? [] : all.flatMap((one) => one[0]?.subnet ?? []);
+    throw refuse(
+      network,
+      `it has no IPv${family} addresses to hand out`,
+      withoutFamily(core, network, family, others) ?? alone,
+    );
+  }
+  if (more !== undefined)
+    throw refuse(
+      network,
+      `it has several range sets of IPv${family}, and Docker takes one address of each family`,
+      alone,
+    );
+  if (set.some(({ subnet }) => !samePrefix(subnet, first.subnet)))
+    throw refuse(
+      network,
+      `its addresses of IPv${family} are of several subnets, and a pool of Docker's has one`,
+      alone,
+    );
+  return first;
+}
+
+/** What to run where the Network has the other family only. */
+function withoutFamily(core: Core, network: string, family: Family, [subnet]: readonly Prefix[]): string | undefined {
+  if (subnet === undefined) return undefined;
+  const named = `--subnet ${formatPrefix(subnet)}`;
+  if (family === 6) return `Leave --ipv6 out: ${join(core, network, named)}`;
+  return `Docker 28 and later can do without: ${join(core, network, `--ipv4=false --ipv6 ${named}`)}`;
+}
+
+/** The command that joins the Network. */
+function join(core: Core, network: string, options: string): string {
+  const name = nameInDocker(core);
+  const shared = `--ipam-driver ${name} --ipam-opt network=${network} -o network=${network}`;
+  return `docker network create -d ${name} ${shared} ${options} NAME`;
+}
+
+function readSets({ ranges }: NetworkSpec): RangeSet[] {
+  return ranges.map((set, i) => set.map((range, j) => readRange(range, `ranges[${i}][${j}]`)));
+}
+
+function samePrefix(a: Prefix, b: Prefix): boolean {
+  return a.length === b.length && sameAddr(a.addr, b.addr);
+}
+
+function refuse(network: string, what: string, hint: string): NetError {
+  return new NetError({ kind: 'conflict', op: 'ipam', subject: `network ${network}`, what, hint });
+}

@@ -1,0 +1,81 @@
+import { readFileSync } from 'node:fs';
+import type { Host } from '../../host/host.ts';
+import type { Taken } from '../../ipam/choose-pool.ts';
+import { BITS, parseAddr } from '../../model/addr.ts';
+import { networkOf, parsePrefix } from '../../model/prefix.ts';
+import type { LocalStore, PoolRow } from '../../store/store.ts';
+
+/** systemd-resolved writes itself into the first one, and those that it asks into the second. */
+const RESOLVERS = ['/etc/resolv.conf', '/run/systemd/resolve/resolv.conf'];
+/** A VPN that takes the default route writes it as two halves, which come before the one that is there. */
+const LONGEST_DEFAULT = 1;
+
+/** What the host reaches by itself: the subnets of its addresses, its routes but for default ones, its nameservers. */
+export function seenOn(host: Host, resolvers: readonly string[] = RESOLVERS): Taken[] {
+  const { addresses, routes } = host.observe(host.own, { addresses: 'all', routes: true });
+  return [
+    ...addresses.flatMap(({ address, dev }) => taken(address, `address ${address} of ${dev}`)),
+    ...resolvers.flatMap(nameserversOf),
+    ...routes
+      .flatMap(({ dst, gateway, dev }) => taken(dst, `route ${dst}${words('via', gateway)}${words('dev', dev)}`))
+      .filter(({ subnet }) => subnet.length > 0),
+  ];
+}
+
+/** False for a route that is a default route in halves: everything would be taken. */
+export function isBoundary({ subnet }: Taken): boolean {
+  return subnet.length > LONGEST_DEFAULT;
+}
+
+/** What networks and pools on record have. */
+export function recordedIn(store: LocalStore): Taken[] {
+  return [
+    ...store.networks.list().flatMap(({ name, spec }) => {
+      const subnets = new Set((spec?.ranges ?? []).flat().map(({ subnet }) => subnet));
+      return [...subnets].flatMap((subnet) => taken(subnet, `network ${name}`));
+    }),
+    ...store.pools.list().flatMap((row) => taken(row.subnet, poolHolder(row))),
+  ];
+}
+
+/** Each subnet once, with the first of its holders. */
+export function distinct(all: readonly Taken[]): Taken[] {
+  const found = new Map<string, Taken>();
+  for (const one of all) {
+    const { addr, length } = one.subnet;
+    const key = `${addr.family} ${addr.value} ${length}`;
+    if (!found.has(key)) found.set(key, one);
+  }
+  return [...found.values()];
+}
+
+function poolHolder({ usedBy, network }: PoolRow): string {
+  if (network !== undefined) return `network ${network}`;
+  return usedBy === undefined ? 'a pool that dockerd has just asked for' : `Docker network ${usedBy.slice(0, 12)}`;
+}
+
+function nameserversOf(file: string): Taken[] {
+  return lines(file).flatMap((line) => {
+    const [, text = ''] = /^\s*nameserver\s+([^\s%]+)/.exec(line) ?? [];
+    const addr = parseAddr(text);
+    return addr === undefined ? [] : taken(`${text}/${BITS[addr.family]}`, `nameserver ${text}`);
+  });
+}
+
+/** None where the file cannot be read: many hosts have only one of the two. */
+function lines(file: string): string[] {
+  try {
+    return readFileSync(file, 'utf8').split('\n');
+  } catch {
+    return [];
+  }
+}
+
+function taken(text: string, holder: string): Taken[] {
+  const prefix = parsePrefix(text);
+  return prefix === undefined ? [] : [{ subnet: networkOf(prefix), holder }];
+}
+
+function words(word: string, value: string | undefined): string {
+  return value === undefined ? '' : ` ${word} ${value}`;
+}

@@ -1,0 +1,77 @@
+import { NetError } from '../../errors/net-error.ts';
+import { formatPrefix, networkOf, type Prefix } from '../../model/prefix.ts';
+import type { LocalStore, PoolRow } from '../../store/store.ts';
+import { dropPool } from './expiry.ts';
+import { ANY_POOL, isAnyPool } from './rows.ts';
+
+/** What a CreateNetwork says of a pool; its id is not among it. */
+export interface PoolWanted {
+  /** As the RequestPool was answered. */
+  readonly pool: Prefix;
+  /** With the length of the subnet. */
+  readonly gateway?: Prefix;
+  /** The Network whose pool it has to be, where the caller knows. */
+  readonly network?: string;
+}
+
+/**
+ * The pool that a Docker network is to have, or has already: of those that no other one uses, and that fit, the one that
+ * was asked for last. Where the answer was "all addresses", the gateway tells the subnet.
+ */
+export function poolFor(
+  store: LocalStore,
+  networkId: string,
+  { pool, gateway, network }: PoolWanted,
+): PoolRow | undefined {
+  const told = isAnyPool(pool) ? gateway : pool;
+  const subnet = told === undefined ? undefined : formatPrefix(networkOf(told));
+  const fitting = store.pools
+    .list()
+    .filter((row) => (subnet === undefined || row.subnet === subnet) && (!isAnyPool(pool) || row.anyPool === true));
+  const own = fitting.find(({ usedBy }) => usedBy === networkId);
+  if (own !== undefined) return own;
+  const free = fitting.filter(({ usedBy }) => usedBy === undefined || store.dockerNetworks.get(usedBy) === undefined);
+  const named = free.filter((row) => network !== undefined && row.network === network);
+  return (named.length > 0 ? named : free).toSorted((a, b) => b.requestedAt - a.requestedAt)[0];
+}
+
+/**
+ * Part of the transaction of a CreateNetwork: all these pools are the Docker network's. Throws NetError `conflict` where
+ * there is none for one of them.
+ */
+export function usePools(store: LocalStore, networkId: string, wanted: readonly PoolWanted[]): PoolRow[] {
+  return wanted.map((one) => {
+    const row = poolFor(store, networkId, one);
+    if (row === undefined) throw noPool(one.pool);
+    const used = { ...row, usedBy: networkId };
+    store.pools.put(used);
+    return used;
+  });
+}
+
+/**
+ * Part of the transaction of a DeleteNetwork: none is the Docker network's any more. dockerd has released its pools by
+ * then. One that is left on a Network with several of dockerd's has another one's id: those were told apart by nothing
+ * but the order in which they came.
+ */
+export function letGoPools(store: LocalStore, networkId: string): void {
+  const others = store.dockerNetworks.list().filter(({ id }) => id !== networkId);
+  for (const row of store.pools.list().filter(({ usedBy }) => usedBy === networkId)) {
+    const left = store.pools.list();
+    const has = (id: string): boolean => left.some(({ usedBy, subnet }) => usedBy === id && subnet === row.subnet);
+    const heir = others.find(({ id, network }) => network === row.network && !has(id));
+    if (heir === undefined) dropPool(store, row);
+    else store.pools.put({ ...row, usedBy: heir.id });
+  }
+}
+
+function noPool(pool: Prefix): NetError {
+  const subnet = isAnyPool(pool) ? ANY_POOL : formatPrefix(networkOf(pool));
+  return new NetError({
+    kind: 'conflict',
+    op: 'network',
+    subject: `subnet ${subnet}`,
+    what: 'nobody has asked for it as a pool, or another network has that pool',
+    hint: 'Create the network again: pools that nobody uses are given up after some minutes',
+  });
+}

@@ -1,0 +1,92 @@
+import type { PortMapping } from '../../config/port-mappings.ts';
+import type { Addressing } from '../../drivers/driver.ts';
+import type { Rules } from '../../drivers/rules.ts';
+import { NetError } from '../../errors/net-error.ts';
+import type { Family } from '../../model/addr.ts';
+import type { Attachment } from '../../model/attachment.ts';
+import type { PublishedEntry } from '../../model/firewall.ts';
+import type { PortClaim } from '../../store/store.ts';
+import type { Core } from '../core.ts';
+import { baseOf, type PortRequest, pickPorts } from './pick-ports.ts';
+import { assertPortsFree } from './publish.ts';
+import { portScene } from './scene.ts';
+
+/** An endpoint whose ports are to be published, and what of them is already. */
+export interface Publisher {
+  readonly attachment: Attachment;
+  readonly rules: Rules;
+  readonly addressing: Addressing;
+  readonly entries: readonly PublishedEntry[];
+  readonly claims: readonly PortClaim[];
+}
+
+/**
+ * A mapping for each request, with its host port chosen and claimed; part of a transaction. A request of which no family
+ * is translated has the host port 0 and claims none. Throws NetError `conflict` for a host port that somebody else has,
+ * `invalid-config` for an address that is not the host's or of a family that the endpoint has not.
+ */
+export function chooseMappings(core: Core, publisher: Publisher, requests: readonly PortRequest[]): PortMapping[] {
+  const { attachment, rules, addressing, entries, claims } = publisher;
+  assertFamilies(requests, addressing);
+  const routed = requests.filter((request) => isRouted(request, rules, addressing));
+  const translated = requests.filter((request) => !routed.includes(request));
+  const direct = routed.map(directMapping);
+  if (translated.length === 0) return direct;
+  const claimed = new Set(claims.map(claimText));
+  const isClaimed = (mapping: PortMapping): boolean => claimed.has(claimText(claimOf(mapping, attachment)));
+  const current = entries.flatMap(mappingOf);
+  const picked = pickPorts(translated, portScene(core.host, core.store, attachment, current, isClaimed));
+  assertPortsFree(core, { ...rules, mappings: picked.filter((mapping) => !isClaimed(mapping)) }, attachment);
+  return [...picked, ...direct];
+}
+
+/** What the mappings take of the host. */
+export function claimsOf(mappings: readonly PortMapping[], owner: Attachment): PortClaim[] {
+  return mappings.filter(({ hostPort }) => hostPort > 0).map((mapping) => claimOf(mapping, owner));
+}
+
+/** True where no family of the endpoint that the request means is translated, so that no host port leads to it. */
+function isRouted(request: PortRequest, { options }: Rules, { addresses }: Addressing): boolean {
+  const { routed = [] } = options.ports;
+  const { family } = baseOf(request);
+  const meant: readonly Family[] = family === undefined ? familiesOf(addresses) : [family];
+  return routed.length > 0 && meant.every((one) => routed.includes(one));
+}
+
+function directMapping(request: PortRequest): PortMapping {
+  const { hostIp, ...base } = baseOf(request);
+  return { ...base, hostPort: 0 };
+}
+
+function mappingOf(entry: PublishedEntry): PortMapping[] {
+  if (entry.kind !== 'port') return [];
+  const { protocol, hostPort, hostIp, port: containerPort } = entry;
+  return [{ protocol, hostPort, containerPort, ...(hostIp === undefined ? {} : { hostIp }) }];
+}
+
+function claimOf({ protocol, hostIp = '', hostPort }: PortMapping, owner: Attachment): PortClaim {
+  return { protocol, hostIp, hostPort, owner };
+}
+
+function claimText({ protocol, hostIp, hostPort }: PortClaim): string {
+  return `${protocol} ${hostIp} ${hostPort}`;
+}
+
+function familiesOf(addresses: Addressing['addresses']): Family[] {
+  return [...new Set(addresses.map(({ address }) => address.addr.family))];
+}
+
+function assertFamilies(requests: readonly PortRequest[], { addresses }: Addressing): void {
+  const own = familiesOf(addresses);
+  for (const request of requests) {
+    const { family, protocol, containerPort } = baseOf(request);
+    if (family === undefined || own.includes(family)) continue;
+    throw new NetError({
+      kind: 'invalid-config',
+      op: 'ports',
+      subject: `host address ${request.hostIp}, container port ${containerPort}/${protocol}`,
+      what: `the container has no IPv${family} address on this network`,
+      hint: 'Publish it on an address of the other family, or give the network addresses of this one',
+    });
+  }
+}

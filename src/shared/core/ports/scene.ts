@@ -1,0 +1,80 @@
+import type { PortMapping } from '../../config/port-mappings.ts';
+import { asNetError } from '../../errors/net-error.ts';
+import type { Host } from '../../host/host.ts';
+import { type Attachment, attachmentDigest } from '../../model/attachment.ts';
+import type { LocalStore } from '../../store/store.ts';
+import type { PortRange, PortScene } from './pick-ports.ts';
+
+const RANGE = 'net/ipv4/ip_local_port_range';
+const RESERVED = 'net/ipv4/ip_local_reserved_ports';
+
+/** The kernel's own default of the range. */
+const USUAL: PortRange = { first: 32_768, last: 60_999 };
+
+/** So many ports are asked about together: every question reads all sockets of the host. */
+const LOT = 64;
+
+const LAST_PORT = 65_535;
+
+/** What a choice of host ports depends on, for an attachment that has `current` in force. Part of a transaction. */
+export function portScene(
+  host: Host,
+  store: LocalStore,
+  owner: Attachment,
+  current: readonly PortMapping[],
+  hasClaim: (mapping: PortMapping) => boolean,
+): PortScene {
+  const { sysctls } = host.observe(host.own, { sysctls: [RANGE, RESERVED] });
+  const [ephemeral = USUAL] = parseRanges((sysctls.get(RANGE) ?? '').replace(/\s+/, '-'));
+  return {
+    current,
+    ephemeral,
+    reserved: parseRanges(sysctls.get(RESERVED) ?? ''),
+    // A container's ports are next to each other, and another one's are elsewhere.
+    start: Number.parseInt(attachmentDigest(owner).slice(0, 8), 16),
+    listener: listenersOf(host),
+    claim: (mapping) => {
+      if (hasClaim(mapping)) return undefined;
+      const { protocol, hostIp = '', hostPort } = mapping;
+      try {
+        store.ports.take({ protocol, hostIp, hostPort, owner });
+        return undefined;
+      } catch (thrown) {
+        const error = asNetError(thrown, 'ports');
+        if (error.kind !== 'conflict') throw error;
+        return error;
+      }
+    },
+  };
+}
+
+/** `8080,9148-9150`; what is no port is left out. */
+function parseRanges(text: string): PortRange[] {
+  return text.split(',').flatMap((word) => {
+    const [, first, last = first] = /^(\d+)(?:-(\d+))?$/.exec(word.trim()) ?? [];
+    return first === undefined ? [] : [{ first: Number(first), last: Number(last) }];
+  });
+}
+
+/** Tells who listens on the port of a mapping. */
+function listenersOf(host: Host): PortScene['listener'] {
+  const known = new Map<string, Map<number, string | undefined>>();
+  return ({ protocol, hostIp, family, hostPort }) => {
+    const place = [protocol, hostIp, family].join();
+    const ports = known.get(place) ?? new Map<number, string | undefined>();
+    known.set(place, ports);
+    if (!ports.has(hostPort)) {
+      const end = Math.min(hostPort + LOT - 1, LAST_PORT);
+      const queries = Array.from({ length: end - hostPort + 1 }, (_, i) => ({
+        protocol,
+        port: hostPort + i,
+        ...(hostIp === undefined ? {} : { address: hostIp }),
+        ...(family === undefined ? {} : { family }),
+      }));
+      for (const { port } of queries) ports.set(port, undefined);
+      const { listeners } = host.observe(host.own, { listeners: queries });
+      for (const { port, process } of listeners) ports.set(port, `${process} listens on it`);
+    }
+    return ports.get(hostPort);
+  };
+}
