@@ -1,8 +1,8 @@
 import { makePhases } from '../../cmd/cni-plugin/phases.ts';
-import { DockerApi } from '../../cmd/cnm-shim/docker/api.ts';
 import { DockerService } from '../../cmd/cnm-shim/docker/docker-service.ts';
-import { Reconciler, type Timing } from '../../cmd/cnm-shim/docker/reconcile.ts';
-import type { Routes } from '../../cmd/cnm-shim/docker/routes.ts';
+import { DockerApi } from '../../cmd/cnm-shim/docker/engine/api.ts';
+import { Reconciler, type Timing } from '../../cmd/cnm-shim/docker/engine/reconcile.ts';
+import type { Routes } from '../../cmd/cnm-shim/docker/wire/routes.ts';
 import type { FakeHost } from '../../src/shared/host/fake-host.ts';
 import { MemoryDisk } from '../../src/shared/store/memory.ts';
 import { makeCore, type TestCore } from './core.ts';

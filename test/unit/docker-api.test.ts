@@ -1,9 +1,9 @@
 import { strict as assert } from 'node:assert';
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DockerApi, dockerApiOf } from '../../cmd/cnm-shim/docker/api.ts';
-import { isProcessRunning } from '../../cmd/cnm-shim/docker/engine-process.ts';
-import { containerNames, networkNames } from '../../cmd/cnm-shim/docker/names.ts';
+import { DockerApi, dockerApiOf } from '../../cmd/cnm-shim/docker/engine/api.ts';
+import { isProcessRunning } from '../../cmd/cnm-shim/docker/engine/engine-process.ts';
+import { containerNames, networkNames } from '../../cmd/cnm-shim/docker/engine/names.ts';
 import { refusedWith } from '../support/core.ts';
 import { answer, type RecordedDocker, recorded, recordedNetwork, startRecordedDocker } from '../support/docker-api.ts';
 import { makeTempDir } from '../support/temp.ts';

@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import * as messages from '../../cmd/cnm-shim/docker/messages.ts';
+import * as messages from '../../cmd/cnm-shim/docker/wire/messages.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import { formatAddr } from '../../src/shared/model/addr.ts';
 import { formatPrefix } from '../../src/shared/model/prefix.ts';

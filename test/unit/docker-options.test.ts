@@ -1,8 +1,8 @@
 import { strict as assert } from 'node:assert';
-import { decodeCreateNetwork } from '../../cmd/cnm-shim/docker/messages.ts';
 import { specOfDocker, subnetsOf } from '../../cmd/cnm-shim/docker/network-options.ts';
 import { parseOptions } from '../../cmd/cnm-shim/docker/options.ts';
 import { portRequests } from '../../cmd/cnm-shim/docker/port-options.ts';
+import { decodeCreateNetwork } from '../../cmd/cnm-shim/docker/wire/messages.ts';
 import type { BridgeOptions } from '../../src/shared/config/bridge.ts';
 import type { FirewallOptions } from '../../src/shared/config/firewall.ts';
 import type { NetworkSpec } from '../../src/shared/config/network-spec.ts';

@@ -1,6 +1,6 @@
 import type { Core } from '../../../src/shared/core/core.ts';
 import type { NetworkNames } from '../../../src/shared/ops/networks.ts';
-import { type ContainerNames, containerNames, networkNames } from '../docker/names.ts';
+import { type ContainerNames, containerNames, networkNames } from '../docker/engine/names.ts';
 
 /** What Docker calls things that we know by ids; nothing where there is no dockerd. */
 export interface DockerNames {

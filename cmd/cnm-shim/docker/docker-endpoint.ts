@@ -13,11 +13,11 @@ import { EMPTY_PLAN } from '../../../src/shared/model/op.ts';
 import { contains, formatPrefix, type Prefix, parsePrefix } from '../../../src/shared/model/prefix.ts';
 import type { DockerNetworkRow, EndpointRow, LocalStore } from '../../../src/shared/store/store.ts';
 import { withdrawGone } from './gone-endpoints.ts';
-import type { CreateEndpointRequest, EndpointIdentity, ProgramRequest } from './messages.ts';
 import { shortId } from './network-options.ts';
 import { ownName } from './network-plan.ts';
 import { portRequests } from './port-options.ts';
 import { firstGateway } from './shared-network.ts';
+import type { CreateEndpointRequest, EndpointIdentity, ProgramRequest } from './wire/messages.ts';
 
 const role = 'interface';
 /** `peer` and this much of the EndpointID are the 15 characters of an interface's name. */

@@ -6,9 +6,9 @@ import { letGoPools } from '../../../src/shared/core/pools/pools.ts';
 import { NetError } from '../../../src/shared/errors/net-error.ts';
 import { formatPrefix } from '../../../src/shared/model/prefix.ts';
 import type { DockerNetworkRow, EndpointRow, LocalStore } from '../../../src/shared/store/store.ts';
-import type { CreateNetworkRequest, IpamData } from './messages.ts';
 import { shortId } from './network-options.ts';
 import { ownName, planNetwork } from './network-plan.ts';
+import type { CreateNetworkRequest, IpamData } from './wire/messages.ts';
 
 /**
  * The Docker network is on record, and the Network that it is in the kernel, durably. The same call again is success;

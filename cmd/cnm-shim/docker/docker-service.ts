@@ -5,7 +5,7 @@ import type { CallCore } from '../../cni-plugin/answer.ts';
 import type { CoreOpener } from '../resident-core.ts';
 import { ipamDriver, ipamDriverFacts, type PoolChoice } from './ipam-driver.ts';
 import { networkDriver, networkDriverFacts } from './network-driver.ts';
-import type { CallContext, Handler, Route, Routes } from './routes.ts';
+import type { CallContext, Handler, Route, Routes } from './wire/routes.ts';
 
 export interface DockerServiceOptions {
   readonly cores: CoreOpener;

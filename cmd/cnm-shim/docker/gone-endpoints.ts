@@ -1,7 +1,7 @@
 import type { Core } from '../../../src/shared/core/core.ts';
 import { withdrawEndpoint } from '../../../src/shared/core/endpoints/offer-endpoint.ts';
 import type { NetError } from '../../../src/shared/errors/net-error.ts';
-import { isLinkGone } from './differences.ts';
+import { isLinkGone } from './engine/differences.ts';
 
 /**
  * Docker's endpoints whose interface has gone from the host are no more: their addresses and host ports are free. dockerd

@@ -13,15 +13,15 @@ import {
 import { NetError } from '../../../src/shared/errors/net-error.ts';
 import { formatAddr } from '../../../src/shared/model/addr.ts';
 import { formatPrefix } from '../../../src/shared/model/prefix.ts';
+import { ADDRESS_SPACES } from './network-plan.ts';
+import { networkNamed } from './options.ts';
 import {
   decodePoolIdentity,
   decodeReleaseAddress,
   decodeRequestAddress,
   decodeRequestPool,
   type TextMap,
-} from './messages.ts';
-import { ADDRESS_SPACES } from './network-plan.ts';
-import { networkNamed } from './options.ts';
+} from './wire/messages.ts';
 
 /** What pools are chosen from, and what has to be left alone. */
 export type PoolChoice = Omit<PoolContext, 'now'>;

@@ -12,6 +12,9 @@ import {
   revokePorts,
 } from './docker-endpoint.ts';
 import { createDockerNetwork, deleteDockerNetwork } from './docker-network.ts';
+import { modeOf } from './network-options.ts';
+import { parseOptions } from './options.ts';
+import { firstGateway } from './shared-network.ts';
 import {
   decodeAllocateNetwork,
   decodeCreateEndpoint,
@@ -22,10 +25,7 @@ import {
   decodeJoin,
   decodeNetworkIdentity,
   decodeProgram,
-} from './messages.ts';
-import { modeOf } from './network-options.ts';
-import { parseOptions } from './options.ts';
-import { firstGateway } from './shared-network.ts';
+} from './wire/messages.ts';
 
 /** Answers one request of one method; the core is open for the call. */
 export type CoreHandler = (body: unknown, core: Core) => Promise<object> | object;

@@ -6,8 +6,8 @@ import { type Family, formatAddr } from '../../../src/shared/model/addr.ts';
 import type { FirewallBackend } from '../../../src/shared/model/firewall.ts';
 import { contains, firstOf, formatPrefix, lastOf, networkOf, parsePrefix } from '../../../src/shared/model/prefix.ts';
 import type { GatewayMode } from '../../../src/shared/store/store.ts';
-import type { CreateNetworkRequest, IpamData } from './messages.ts';
 import { DOCKER_KEYS, type DockerOptions, refusedOption } from './options.ts';
+import type { CreateNetworkRequest, IpamData } from './wire/messages.ts';
 
 /** What Docker's IPAM drivers gave a network: at most one subnet of each family. */
 export type Subnets = Readonly<Partial<Record<Family, IpamData>>>;

@@ -7,10 +7,10 @@ import { chosenBackend } from '../../../src/shared/firewall/open.ts';
 import { type Family, formatAddr, parseAddr } from '../../../src/shared/model/addr.ts';
 import { formatPrefix, networkOf, parsePrefix } from '../../../src/shared/model/prefix.ts';
 import type { DockerNetworkRow, LocalStore, PoolRow } from '../../../src/shared/store/store.ts';
-import type { CreateNetworkRequest, IpamData } from './messages.ts';
 import { modeOf, type Subnets, shortId, specOfDocker, subnetsOf } from './network-options.ts';
 import { type DockerOptions, parseOptions } from './options.ts';
 import { assertAgrees, assertSamePool, foreignAllocator, gatewayOf, traitsOf, unshared } from './shared-network.ts';
+import type { CreateNetworkRequest, IpamData } from './wire/messages.ts';
 
 /** Address spaces of our own IPAM: of networks on this host, and of Docker's global ones. */
 export const ADDRESS_SPACES = { local: 'isthmus', global: 'isthmus-global' } as const;

@@ -2,7 +2,7 @@ import { nearest } from '../../../src/shared/config/nearest.ts';
 import { NetError } from '../../../src/shared/errors/net-error.ts';
 import { type Family, formatAddr, parseAddr } from '../../../src/shared/model/addr.ts';
 import type { GatewayMode } from '../../../src/shared/store/store.ts';
-import type { TextMap } from './messages.ts';
+import type { TextMap } from './wire/messages.ts';
 
 /** What the user gave by `-o`, typed; what is absent was not given. */
 export interface DockerOptions {

@@ -1,6 +1,6 @@
 import type { PortRequest } from '../../../src/shared/core/ports/pick-ports.ts';
 import type { DockerNetworkRow } from '../../../src/shared/store/store.ts';
-import type { PortMapRequest } from './messages.ts';
+import type { PortMapRequest } from './wire/messages.ts';
 
 /** The ports to publish, on the host address that the network has for those that name none. */
 export function portRequests(

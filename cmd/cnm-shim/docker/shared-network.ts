@@ -4,8 +4,8 @@ import { NetError } from '../../../src/shared/errors/net-error.ts';
 import { type Family, formatAddr, parseAddr } from '../../../src/shared/model/addr.ts';
 import { defaultRoute, firstOf, formatPrefix, parsePrefix } from '../../../src/shared/model/prefix.ts';
 import type { GatewayMode } from '../../../src/shared/store/store.ts';
-import type { IpamData } from './messages.ts';
 import { DOCKER_KEYS, type DockerOptions } from './options.ts';
+import type { IpamData } from './wire/messages.ts';
 
 /** What Docker has to know of a Network that is there, whoever made it. */
 export interface SharedTraits {

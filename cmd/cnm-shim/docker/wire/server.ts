@@ -1,11 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { nearest } from '../../../src/shared/config/nearest.ts';
-import { asNetError, NetError } from '../../../src/shared/errors/net-error.ts';
-import type { LogFields, Logger } from '../../../src/shared/log/log.ts';
-import { makePhases } from '../../cni-plugin/phases.ts';
-import type { Listening } from '../cni/server.ts';
+import { nearest } from '../../../../src/shared/config/nearest.ts';
+import { asNetError, NetError } from '../../../../src/shared/errors/net-error.ts';
+import type { LogFields, Logger } from '../../../../src/shared/log/log.ts';
+import { makePhases } from '../../../cni-plugin/phases.ts';
+import type { Listening } from '../../cni/server.ts';
 import { parseBody, readBody } from './body.ts';
 import { withDeadline } from './deadline.ts';
 import { subjectOf } from './lines.ts';

@@ -1,6 +1,6 @@
-import { field, textField } from '../../../src/shared/config/fields.ts';
-import { asNetError, NetError } from '../../../src/shared/errors/net-error.ts';
-import { type Addr, type Family, formatAddr, parseAddr, sameAddr } from '../../../src/shared/model/addr.ts';
+import { field, textField } from '../../../../src/shared/config/fields.ts';
+import { asNetError, NetError } from '../../../../src/shared/errors/net-error.ts';
+import { type Addr, type Family, formatAddr, parseAddr, sameAddr } from '../../../../src/shared/model/addr.ts';
 import {
   contains,
   firstOf,
@@ -8,9 +8,9 @@ import {
   networkOf,
   type Prefix,
   parsePrefix,
-} from '../../../src/shared/model/prefix.ts';
+} from '../../../../src/shared/model/prefix.ts';
+import { ADDRESS_SPACES } from '../network-plan.ts';
 import type { DockerNetwork, IpamConfig } from './api-answers.ts';
-import { ADDRESS_SPACES } from './network-plan.ts';
 
 /** One call of a method of the plugin. Rejects with NetError. */
 export type Call = (method: string, body: object) => Promise<unknown>;

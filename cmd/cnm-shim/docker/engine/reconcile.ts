@@ -1,12 +1,12 @@
-import type { Core } from '../../../src/shared/core/core.ts';
-import type { Avoided } from '../../../src/shared/core/pools/pools.ts';
-import { asNetError } from '../../../src/shared/errors/net-error.ts';
-import type { Logger } from '../../../src/shared/log/log.ts';
-import { parsePrefix } from '../../../src/shared/model/prefix.ts';
+import type { Core } from '../../../../src/shared/core/core.ts';
+import type { Avoided } from '../../../../src/shared/core/pools/pools.ts';
+import { asNetError } from '../../../../src/shared/errors/net-error.ts';
+import type { Logger } from '../../../../src/shared/log/log.ts';
+import { parsePrefix } from '../../../../src/shared/model/prefix.ts';
+import type { Routes } from '../wire/routes.ts';
 import type { DockerApi } from './api.ts';
 import type { DockerNetwork } from './api-answers.ts';
 import { type Outcome, Pass } from './reconcile-pass.ts';
-import type { Routes } from './routes.ts';
 
 export interface ReconcilerParts {
   readonly api: DockerApi;

@@ -1,5 +1,5 @@
-import { type Attachment, sameAttachment } from '../../../src/shared/model/attachment.ts';
-import type { DockerNetworkRow, EndpointRow } from '../../../src/shared/store/store.ts';
+import { type Attachment, sameAttachment } from '../../../../src/shared/model/attachment.ts';
+import type { DockerNetworkRow, EndpointRow } from '../../../../src/shared/store/store.ts';
 import type { DockerEndpoint, DockerNetwork } from './api-answers.ts';
 
 /** What dockerd has told. */

@@ -1,5 +1,5 @@
-import { formatAddr } from '../../../src/shared/model/addr.ts';
-import type { Protocol } from '../../../src/shared/model/firewall.ts';
+import { formatAddr } from '../../../../src/shared/model/addr.ts';
+import type { Protocol } from '../../../../src/shared/model/firewall.ts';
 import { asAddr, asInteger, asList, optionPart, type Part, part, refusal } from './messages-fields.ts';
 
 /** A port of the container that its image or its user exposes. */

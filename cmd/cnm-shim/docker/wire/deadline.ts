@@ -1,4 +1,4 @@
-import { NetError } from '../../../src/shared/errors/net-error.ts';
+import { NetError } from '../../../../src/shared/errors/net-error.ts';
 
 export interface DeadlineOptions {
   /** Who has to be ready by then, for the error. */

@@ -1,9 +1,9 @@
-import { field, isObject, type Json } from '../../../src/shared/config/fields.ts';
-import { show } from '../../../src/shared/config/invalid.ts';
-import { NetError } from '../../../src/shared/errors/net-error.ts';
-import { type Addr, type Family, parseAddr } from '../../../src/shared/model/addr.ts';
-import { isUnicastMac, parseMac } from '../../../src/shared/model/mac.ts';
-import { type Prefix, parsePrefix } from '../../../src/shared/model/prefix.ts';
+import { field, isObject, type Json } from '../../../../src/shared/config/fields.ts';
+import { show } from '../../../../src/shared/config/invalid.ts';
+import { NetError } from '../../../../src/shared/errors/net-error.ts';
+import { type Addr, type Family, parseAddr } from '../../../../src/shared/model/addr.ts';
+import { isUnicastMac, parseMac } from '../../../../src/shared/model/mac.ts';
+import { type Prefix, parsePrefix } from '../../../../src/shared/model/prefix.ts';
 
 /**
  * One value of a request and where it stands in it: `.IPv4Data[0].Pool`. Readers of keys take null and a missing key

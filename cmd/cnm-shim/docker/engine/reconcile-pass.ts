@@ -1,18 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Core } from '../../../src/shared/core/core.ts';
-import { attachmentKey } from '../../../src/shared/core/endpoints/delete-endpoint.ts';
-import { withdrawEndpoint } from '../../../src/shared/core/endpoints/offer-endpoint.ts';
-import { asNetError, type NetError } from '../../../src/shared/errors/net-error.ts';
-import type { Logger } from '../../../src/shared/log/log.ts';
-import type { Attachment } from '../../../src/shared/model/attachment.ts';
-import type { DockerNetworkRow } from '../../../src/shared/store/store.ts';
-import { makePhases } from '../../cni-plugin/phases.ts';
+import type { Core } from '../../../../src/shared/core/core.ts';
+import { attachmentKey } from '../../../../src/shared/core/endpoints/delete-endpoint.ts';
+import { withdrawEndpoint } from '../../../../src/shared/core/endpoints/offer-endpoint.ts';
+import { asNetError, type NetError } from '../../../../src/shared/errors/net-error.ts';
+import type { Logger } from '../../../../src/shared/log/log.ts';
+import type { Attachment } from '../../../../src/shared/model/attachment.ts';
+import type { DockerNetworkRow } from '../../../../src/shared/store/store.ts';
+import { makePhases } from '../../../cni-plugin/phases.ts';
+import type { Routes } from '../wire/routes.ts';
 import type { DockerApi } from './api.ts';
 import type { DockerNetwork } from './api-answers.ts';
 import { commonTo, type Differences, differences, isEmpty, isOurs, type Look, type Rules } from './differences.ts';
 import { isUnclaimed, lookAtDocker, networksToAsk, readRecords } from './look.ts';
 import { replayNetwork } from './replay.ts';
-import type { Routes } from './routes.ts';
 
 export interface PassParts {
   readonly api: DockerApi;

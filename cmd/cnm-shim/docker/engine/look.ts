@@ -1,5 +1,5 @@
-import type { Core } from '../../../src/shared/core/core.ts';
-import type { EndpointRow } from '../../../src/shared/store/store.ts';
+import type { Core } from '../../../../src/shared/core/core.ts';
+import type { EndpointRow } from '../../../../src/shared/store/store.ts';
 import type { DockerApi } from './api.ts';
 import type { DockerEndpoint, DockerNetwork } from './api-answers.ts';
 import type { Look, Records } from './differences.ts';

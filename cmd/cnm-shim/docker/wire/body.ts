@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { NetError } from '../../../src/shared/errors/net-error.ts';
+import { NetError } from '../../../../src/shared/errors/net-error.ts';
 
 /** Bytes. Docker's longest, with a thousand ports, has a tenth of it. */
 const MAX_BODY = 1 << 20;

@@ -1,6 +1,6 @@
-import { field, isObject, textField } from '../../../src/shared/config/fields.ts';
-import { NetError } from '../../../src/shared/errors/net-error.ts';
-import type { TextMap } from './messages.ts';
+import { field, isObject, textField } from '../../../../src/shared/config/fields.ts';
+import { NetError } from '../../../../src/shared/errors/net-error.ts';
+import type { TextMap } from '../wire/messages.ts';
 
 // Answers of the Docker Engine API, API versions 1.24 and later. What is needed to tell what there is must be there, so
 // that nobody takes an answer that he does not understand for an empty one; everything else may be missing.

@@ -1,5 +1,5 @@
-import type { Family } from '../../../src/shared/model/addr.ts';
-import type { Prefix } from '../../../src/shared/model/prefix.ts';
+import type { Family } from '../../../../src/shared/model/addr.ts';
+import type { Prefix } from '../../../../src/shared/model/prefix.ts';
 import {
   asFlag,
   asInteger,

@@ -1,5 +1,5 @@
-import type { Addr } from '../../../src/shared/model/addr.ts';
-import type { Prefix } from '../../../src/shared/model/prefix.ts';
+import type { Addr } from '../../../../src/shared/model/addr.ts';
+import type { Prefix } from '../../../../src/shared/model/prefix.ts';
 import {
   asAddr,
   asFlag,

@@ -1,6 +1,6 @@
 import { type IncomingMessage, request } from 'node:http';
-import { field } from '../../../src/shared/config/fields.ts';
-import { asNetError, NetError } from '../../../src/shared/errors/net-error.ts';
+import { field } from '../../../../src/shared/config/fields.ts';
+import { asNetError, NetError } from '../../../../src/shared/errors/net-error.ts';
 import {
   type ContainerEndpoint,
   type DockerEndpoint,
