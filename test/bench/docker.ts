@@ -29,6 +29,8 @@ export interface HandlerTimes {
   readonly method: string;
   readonly ports: number;
   readonly time: Summary;
+  /** Without what the kernel takes to delete a link. */
+  readonly own: Summary;
   /** Median milliseconds by phase. */
   readonly phases: Readonly<Record<string, number>>;
 }
@@ -126,6 +128,8 @@ function handlersOf(calls: readonly TimedCall[]): HandlerTimes[] {
     const names = new Set(group.flatMap(({ phases }) => Object.keys(phases)));
     const medianOf = (name: string): number => summarize(group.map(({ phases }) => phases[name] ?? 0)).p50;
     const phases = Object.fromEntries([...names].map((name) => [name, medianOf(name)]));
-    return [{ method: first.method, ports: first.ports, time: summarize(group.map(({ ms }) => ms)), phases }];
+    const time = summarize(group.map(({ ms }) => ms));
+    const own = summarize(group.map(({ ms, phases: { unlink = 0 } }) => ms - unlink));
+    return [{ method: first.method, ports: first.ports, time, own, phases }];
   });
 }

@@ -23,9 +23,11 @@ export async function reverse(core: Core, ops: readonly Op[], namespaces: Namesp
   for (const group of groups(ops, core.removeLink !== undefined)) {
     const [first] = group;
     if (isFirewall(first)) errors.push(...group.flatMap((op) => revertFirewall(core, op as FirewallOp)));
-    else if (core.removeLink !== undefined && isRemoval(first))
+    else if (core.removeLink !== undefined && isRemoval(first)) {
+      core.mark?.('kernel');
       errors.push(...(await removeLinks(core.removeLink, group)));
-    else errors.push(...core.host.revert(group, namespaces));
+      core.mark?.('unlink');
+    } else errors.push(...core.host.revert(group, namespaces));
   }
   return errors;
 }

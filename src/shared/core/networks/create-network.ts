@@ -30,6 +30,7 @@ export async function createNetwork(core: Core, request: NetworkRequest): Promis
   const device = deviceOf(request);
   await leaveUnused(core, request, device);
   using _lock = await core.lock(deviceKey(device));
+  core.mark?.('lock');
   try {
     await make(core, request);
   } catch (error) {
@@ -65,6 +66,7 @@ async function make(core: Core, request: NetworkRequest): Promise<void> {
   // Said with names, before the kernel's addresses are in the way.
   if (!isJoined) assertAlone(core, name, spec);
   const plan = planOf(core, name, spec);
+  core.mark?.('network');
   const { bootId } = host.identity;
   const undo = before?.bootId === bootId ? before.undo : [];
   const row = withHolders(
@@ -83,8 +85,10 @@ async function make(core: Core, request: NetworkRequest): Promise<void> {
     if (!isJoined) assertAlone(core, name, spec);
     store.networks.put(row);
   });
+  core.mark?.('commit');
   try {
     execute(core, plan.ops, { host: host.own });
+    core.mark?.('kernel');
     store.transaction(
       () => {
         store.networks.put(withHolders(row, [...new Set([...(row.holders ?? []), holder])]));
@@ -92,6 +96,7 @@ async function make(core: Core, request: NetworkRequest): Promise<void> {
       },
       { durable: true },
     );
+    core.mark?.('commit');
   } catch (thrown) {
     await takeBack(core, { row, before, made: isForeign(thrown, plan.ops) ? [] : beyond(plan.undo, undo) });
     throw thrown;

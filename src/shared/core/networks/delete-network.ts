@@ -23,6 +23,7 @@ export async function deleteNetwork(
       return [];
     }
     using _lock = await core.lock(deviceKey(device));
+    core.mark?.('lock');
     const row = store.networks.get(name);
     // It has moved to another device while we waited.
     if (row?.device !== device) continue;
@@ -37,6 +38,7 @@ export async function deleteNetwork(
       },
       { durable: true },
     );
+    core.mark?.('commit');
     // Awaited here: the lock is held until all of it is gone.
     return isUsed(core, left) ? [] : await removeNetwork(core, left);
   }

@@ -173,7 +173,9 @@ export async function removeNetwork(core: Core, row: NetworkRow): Promise<NetErr
     core.log.info('network.kept', { network: name, device, ports: guests.join(',') });
     return [];
   }
+  core.mark?.('network');
   const errors = await reverse(core, undo, { host: host.own });
+  core.mark?.('kernel');
   if (errors.length === 0) store.transaction(() => store.networks.delete(name));
   return [...errors, ...sweepLostRules(core)];
 }
