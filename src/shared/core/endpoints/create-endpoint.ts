@@ -10,7 +10,7 @@ import type { EndpointRow } from '../../store/store.ts';
 import { assertOther } from '../ambient.ts';
 import { type Core, type IpamResult, NO_ADDRESSES } from '../core.ts';
 import { execute } from '../execute.ts';
-import { ensureNetwork } from '../networks/network.ts';
+import { ensureNetwork, recordSpec } from '../networks/network.ts';
 import { assertPortsFree, claimPorts, planPublishing } from '../ports/publish.ts';
 import { countChange } from '../rebuild.ts';
 import type { EndpointReport, EndpointRequest, RemovalRequest } from '../requests.ts';
@@ -84,7 +84,7 @@ async function build(
   const { driver, source } = request;
   let result = acquired ?? NO_ADDRESSES;
   let addressing = driver.complete(result);
-  const view = await ensureNetwork(core, request, addressing);
+  const { view, isRenewed } = await ensureNetwork(core, request, addressing);
   core.mark?.('network');
   const facts = factsOf(request, row, addressing);
   let plan = driver.planLink(view, facts);
@@ -113,7 +113,10 @@ async function build(
   perform(core, { ...record, plan: whole }, plan, namespaces);
   core.mark?.('kernel');
   await settleAddresses(core.host, namespaces.sandbox, addresses);
-  core.store.transaction(() => core.store.endpoints.put({ ...record, plan: lasting(whole), progress: 'ready' }));
+  core.store.transaction(() => {
+    core.store.endpoints.put({ ...record, plan: lasting(whole), progress: 'ready' });
+    if (isRenewed) recordSpec(core, request);
+  });
   core.mark?.('commit');
   return reportEndpoint(core.host, request, facts, addressing, result.dns);
 }

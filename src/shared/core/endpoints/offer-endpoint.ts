@@ -152,7 +152,7 @@ function begin(core: Core, request: OfferRequest): EndpointRow {
 async function build(core: Core, request: OfferRequest, row: EndpointRow): Promise<Offer> {
   const { host, store } = core;
   const { attachment, driver } = request;
-  const view = await ensureNetwork(core, request, driver.complete(request.addressing));
+  const { view } = await ensureNetwork(core, request, driver.complete(request.addressing));
   core.mark?.('network');
   const facts = factsOf(request, row);
   const plan = driver.planLink(view, facts);

@@ -23,12 +23,23 @@ export interface NetworkIdentity {
   readonly spec?: NetworkSpec;
 }
 
+/** A network that is there. */
+export interface EnsuredNetwork {
+  /** What was seen of the host before. */
+  readonly view: View;
+  /** True where the call makes the Network by something else than is on record: `recordSpec` once it has succeeded. */
+  readonly isRenewed: boolean;
+}
+
 /**
- * The network is there with all that `addressing` needs of it; what was made is on record before it is made.
- * Returns the view that was planned from. Throws `conflict` where the network's device changed while another endpoint
+ * The network is there with all that `addressing` needs of it; what was made is on record before it is made. Throws `conflict` where the network's device changed while another endpoint
  * uses it, and where the call contradicts what somebody keeps.
  */
-export async function ensureNetwork(core: Core, identity: NetworkIdentity, addressing: Addressing): Promise<View> {
+export async function ensureNetwork(
+  core: Core,
+  identity: NetworkIdentity,
+  addressing: Addressing,
+): Promise<EnsuredNetwork> {
   const device = identity.driver.devices[0];
   await leaveOldDevice(core, identity);
   using _lock = await core.lock(deviceKey(device));
@@ -42,7 +53,7 @@ export async function ensureNetwork(core: Core, identity: NetworkIdentity, addre
 }
 
 /** For a caller that holds the lock of the device. What is on record after a failure is what there was before. */
-function completeNetwork(core: Core, identity: NetworkIdentity, addressing: Addressing): View {
+function completeNetwork(core: Core, identity: NetworkIdentity, addressing: Addressing): EnsuredNetwork {
   const { host, store } = core;
   const { attachment, driver, driverName } = identity;
   const name = attachment.network;
@@ -56,14 +67,21 @@ function completeNetwork(core: Core, identity: NetworkIdentity, addressing: Addr
   const bootId = host.identity.bootId;
   const spec = specFor(known, identity.spec);
   const isSame = known?.bootId === bootId && known.device === device;
-  if (plan.ops.length > 0 || !isSame || !sameSpec(known.spec, spec)) {
+  if (plan.ops.length > 0 || !isSame) {
     const undo = isSame ? known.undo : [];
     const bare = { name, driver: driverName, device, bootId, undo: mergeUndo(plan.undo, undo) };
-    const row = withHolders({ ...bare, ...(spec === undefined ? {} : { spec }) }, known?.holders ?? []);
+    const made = isSame ? known.spec : spec;
+    const row = withHolders({ ...bare, ...(made === undefined ? {} : { spec: made }) }, known?.holders ?? []);
     store.transaction(() => store.networks.put(row), { durable: true });
     applyOrForget(core, plan.ops, { ...row, undo });
   }
-  return view;
+  return { view, isRenewed: isSame && !sameSpec(known.spec, spec) };
+}
+
+/** Part of the transaction with which a call ends that has succeeded: the Network is made by what it said. */
+export function recordSpec({ store }: Core, { attachment, spec }: NetworkIdentity): void {
+  const row = store.networks.get(attachment.network);
+  if (row !== undefined && !isHeld(row) && spec !== undefined) store.networks.put({ ...row, spec });
 }
 
 /** What the Network still lacks on this host, of its device and in the packet filter, with the view it is planned from. */
