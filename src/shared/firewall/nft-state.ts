@@ -69,6 +69,8 @@ function keyOf({ key }: RawElement): Uint8Array {
   return key?.value ?? new Uint8Array();
 }
 
+/** So often a ruleset that changes is looked at again. */
+const MAX_LOOKS = 32;
 /** So many lists of entries are remembered. */
 const MAX_COMPLETE = 64;
 
@@ -86,13 +88,20 @@ export class TableWatch {
     this.#socket = socket;
   }
 
+  /**
+   * What lacks rules is looked at again where the ruleset has changed meanwhile: while somebody puts them in anew, a
+   * list may have neither the old ones nor the new (nf_tables_dump_rules, which tells of a change between two parts of
+   * a list only).
+   */
   isWhole(): boolean {
-    const generation = rulesetGeneration(this.#socket);
-    if (this.#wholeAt === generation) return true;
-    const counts = countRules(this.#socket, TABLE_ID);
-    const whole = [...ruleCounts()].every(([chain, rules]) => counts.get(chain) === rules);
-    this.#wholeAt = whole ? generation : undefined;
-    return whole;
+    for (let attempt = 0; ; attempt++) {
+      const generation = rulesetGeneration(this.#socket);
+      if (this.#wholeAt === generation) return true;
+      const counts = countRules(this.#socket, TABLE_ID);
+      const whole = [...ruleCounts()].every(([chain, rules]) => counts.get(chain) === rules);
+      this.#wholeAt = whole ? generation : undefined;
+      if (whole || attempt === MAX_LOOKS || rulesetGeneration(this.#socket) === generation) return whole;
+    }
   }
 
   /** True where nothing has changed since `keepComplete` was called for the list. Right after `isWhole` was true. */
