@@ -1,6 +1,6 @@
 import { NetError } from '../../src/shared/errors/net-error.ts';
-import type { Listening } from './cni/server.ts';
 import { clearSocket, guardSocket } from './run-dir.ts';
+import type { Listening } from './serving.ts';
 import { nameOfListener } from './systemd.ts';
 
 export interface Listener {

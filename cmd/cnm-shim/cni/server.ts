@@ -5,14 +5,10 @@ import { MSG_DONTWAIT, MSG_NOSIGNAL } from '../../../src/shared/netlink/constant
 import { send } from '../../../src/shared/netlink/sys.ts';
 import { peerOf, takeDescriptor } from '../../../src/shared/netlink/unix.ts';
 import { CLAIM, type LauncherRequest } from '../../cni-plugin/protocol.ts';
+import { atMost, type Listening, startListening } from '../serving.ts';
 import { encodeAnswer, encodeDecline, RequestReader } from './frames.ts';
 import { type AcceptedCall, type CniService, release } from './service.ts';
 
-/** Where to listen: a path, or a descriptor that systemd has opened. */
-export type Listening = { readonly path: string } | { readonly fd: number };
-
-/** Connections that may wait to be accepted. */
-const BACKLOG = 4096;
 /** A peer that neither sends the rest of its request nor reads its answer is cut off after so long, in milliseconds. */
 const IDLE_MS = 10_000;
 /** Calls that have been taken wait for so long, in milliseconds, while more and more launchers arrive. */
@@ -50,14 +46,7 @@ export class CniServer {
 
   /** Launchers can connect. Rejects with the error of the socket. */
   listen(where: Listening): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen({ ...where, backlog: BACKLOG }, () => {
-        this.#server.off('error', reject);
-        this.#server.on('error', (error) => this.#log.warn('cni.socket', { error: error.message }));
-        resolve();
-      });
-    });
+    return startListening(this.#server, where, ({ message }) => this.#log.warn('cni.socket', { error: message }));
   }
 
   /** No new call is taken; those that were taken have been answered, or `limitMs` have passed. */
@@ -67,12 +56,7 @@ export class CniServer {
       this.#draining = resolve;
     });
     this.#endIfDrained();
-    let timer: NodeJS.Timeout | undefined;
-    const limit = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, limitMs);
-    });
-    await Promise.race([ended, limit]);
-    clearTimeout(timer);
+    await atMost(limitMs, ended);
     for (const connection of this.#connections) connection.destroy();
   }
 

@@ -5,7 +5,7 @@ import { nearest } from '../../../../src/shared/config/nearest.ts';
 import { asNetError, NetError } from '../../../../src/shared/errors/net-error.ts';
 import type { LogFields, Logger } from '../../../../src/shared/log/log.ts';
 import { makePhases } from '../../../cni-plugin/phases.ts';
-import type { Listening } from '../../cni/server.ts';
+import { atMost, type Listening, startListening } from '../../serving.ts';
 import { parseBody, readBody } from './body.ts';
 import { withDeadline } from './deadline.ts';
 import { subjectOf } from './lines.ts';
@@ -26,7 +26,6 @@ export interface DockerServerOptions {
 const MEDIA_TYPE = 'application/vnd.docker.plugins.v1.2+json';
 const DEADLINE_MS = 60_000;
 const REQUEST_MS = 30_000;
-const BACKLOG = 4096;
 /** So long, in milliseconds, connections and their requests may be on their way at the end. */
 const ARRIVING_MS = 25;
 /** So long, in milliseconds, a connection stays whose request is not wanted. */
@@ -75,14 +74,7 @@ export class DockerServer {
 
   /** dockerd can connect. Rejects with the error of the socket. */
   listen(where: Listening): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen({ ...where, backlog: BACKLOG }, () => {
-        this.#server.off('error', reject);
-        this.#server.on('error', (error) => this.#log.warn('docker.socket', { error: error.message }));
-        resolve();
-      });
-    });
+    return startListening(this.#server, where, ({ message }) => this.#log.warn('docker.socket', { error: message }));
   }
 
   /**
@@ -99,12 +91,7 @@ export class DockerServer {
       this.#drained = resolve;
     });
     this.#endIfDrained();
-    let timer: NodeJS.Timeout | undefined;
-    const limit = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, limitMs);
-    });
-    await Promise.race([ended, limit]);
-    clearTimeout(timer);
+    await atMost(limitMs, ended);
     for (const connection of this.#connections) connection.destroy();
   }
 
