@@ -13,10 +13,10 @@ export interface Pass {
 /** Longest first, so that no processor is idle at the end. */
 const ORDER = [
   'alone test/conformance, once',
+  'alone test/e2e',
   'alone test/conformance',
   'alone test/netns',
   'daemon test/conformance',
-  'alone test/e2e',
   'daemon test/e2e',
 ];
 
