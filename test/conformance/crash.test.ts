@@ -177,7 +177,14 @@ function matrix(points: Points, tryPoint: (point: SyscallPoint) => NodeJS.Signal
   let hit = 0;
   for (const point of tried) if (tryPoint(point) !== null) hit++;
   console.log(`      ${points.before.length} changes, killed at ${hit} of ${tried.length} points`);
-  assert.ok(hit > 0 && hit >= tried.length * 0.9, `only ${hit} of ${tried.length} points were hit`);
+  assert.ok(hit > 0 && hit >= tried.length * 0.9, `only ${hit} of ${tried.length} points were hit: ${summary(tried)}`);
+}
+
+/** How many points there are of each system call, and the last one. */
+function summary(points: readonly SyscallPoint[]): string {
+  const names = Map.groupBy(points, ({ syscall }) => syscall);
+  const counts = [...names].map(([name, { length }]) => `${length} ${name}`);
+  return `${counts.join(', ')}; last ${points.at(-1)?.what ?? ''}`;
 }
 
 function isTelling(point: SyscallPoint | undefined): boolean {

@@ -54,9 +54,20 @@ export function snapshot(query: SnapshotQuery): string {
 export function assertSame(actual: string, expected: string, what = ''): void {
   if (actual === expected) return;
   const [is, was] = [actual.split('\n'), expected.split('\n')];
-  const lost = was.filter((line) => !is.includes(line)).map((line) => `- ${line.slice(0, 200)}`);
-  const found = is.filter((line) => !was.includes(line)).map((line) => `+ ${line.slice(0, 200)}`);
+  const lost = beyond(was, is).map((line) => `- ${line.slice(0, 200)}`);
+  const found = beyond(is, was).map((line) => `+ ${line.slice(0, 200)}`);
   assert.fail([`the host is not as it was${what === '' ? '' : ` (${what})`}:`, ...lost, ...found].join('\n'));
+}
+
+/** Lines of `a` that `b` has not, or not as often. */
+function beyond(a: readonly string[], b: readonly string[]): string[] {
+  const left = new Map<string, number>();
+  for (const line of b) left.set(line, (left.get(line) ?? 0) + 1);
+  return a.filter((line) => {
+    const count = left.get(line) ?? 0;
+    left.set(line, count - 1);
+    return count <= 0;
+  });
 }
 
 /** As few programs as will do, for what they cost is what a snapshot costs. */

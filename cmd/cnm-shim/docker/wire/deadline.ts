@@ -26,6 +26,8 @@ export async function withDeadline<T>(
       controller.abort(error);
       reject(error);
     }, ms);
+    // Whoever waits for the answer has a connection; the deadline alone keeps no process alive.
+    timer.unref();
   });
   // In a function of its own, so that one that throws at once rejects.
   const result = (async () => await work(controller.signal))();
