@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { invalid } from '../../../src/shared/config/invalid.ts';
 import { nearest } from '../../../src/shared/config/nearest.ts';
-import type { NetworkSpec } from '../../../src/shared/config/network-spec.ts';
+import type { NetworkSpec, RangeText } from '../../../src/shared/config/network-spec.ts';
 import { createNetwork } from '../../../src/shared/core/networks/create-network.ts';
 import { isUsed } from '../../../src/shared/core/networks/network.ts';
 import { defaultCandidates } from '../../../src/shared/core/pools/candidates.ts';
@@ -15,7 +15,7 @@ import { networkName } from '../../cni-plugin/request.ts';
 import { parseAddressPools } from './address-pool.ts';
 import { collected } from './arguments.ts';
 import { readOptions } from './network-options.ts';
-import { readSubnets, type SubnetOptions, type SubnetText } from './network-subnets.ts';
+import { readSubnets, type SubnetOptions } from './network-subnets.ts';
 import { addStateDir, openState, type StateOptions } from './state.ts';
 
 /** Who keeps the networks that this verb makes. */
@@ -119,7 +119,7 @@ interface Wanted {
 async function withFreeSubnets(
   core: CallCore,
   { wanted, options }: Wanted,
-  work: (subnets: readonly SubnetText[]) => Promise<void>,
+  work: (subnets: readonly RangeText[]) => Promise<void>,
 ): Promise<void> {
   const candidates = options.addressPool ?? defaultCandidates(core.host.identity.hostId);
   const ids: string[] = [];
@@ -137,7 +137,7 @@ async function withFreeSubnets(
 }
 
 /** What the CNI configuration of the same network makes of it. */
-function specFor(name: string, { internal, opt }: CreateOptions, subnets: readonly SubnetText[]): NetworkSpec {
+function specFor(name: string, { internal, opt }: CreateOptions, subnets: readonly RangeText[]): NetworkSpec {
   const given = readOptions(opt ?? []);
   const spec = specOfElement({
     ...{ cniVersion: '1.1.0', name, type: 'isthmus', driver: 'bridge', isGateway: true },
@@ -152,7 +152,7 @@ function specFor(name: string, { internal, opt }: CreateOptions, subnets: readon
 }
 
 /** Stands for a subnet that has not been chosen yet. */
-const EXAMPLE: readonly SubnetText[] = [{ subnet: '10.0.0.0/8' }];
+const EXAMPLE: readonly RangeText[] = [{ subnet: '10.0.0.0/8' }];
 
 /** Throws NetError `invalid-config` for the first option that is there. */
 function assertNothing(options: CreateOptions, what: string): void {

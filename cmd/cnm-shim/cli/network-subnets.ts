@@ -13,9 +13,6 @@ import {
   parsePrefix,
 } from '../../../src/shared/model/prefix.ts';
 
-/** One subnet with its gateway and the part of it that addresses are taken from, as a configuration has them. */
-export type SubnetText = RangeText;
-
 export interface SubnetOptions {
   readonly subnet?: readonly string[];
   readonly gateway?: readonly string[];
@@ -26,7 +23,7 @@ export interface SubnetOptions {
  * What --subnet, --gateway and --ip-range say together: gateways and parts belong to the subnet that they are inside of.
  * Throws NetError `invalid-config` that names option, value and rule.
  */
-export function readSubnets({ subnet: given = [], gateway = [], ipRange = [] }: SubnetOptions): SubnetText[] {
+export function readSubnets({ subnet: given = [], gateway = [], ipRange = [] }: SubnetOptions): RangeText[] {
   const subnets = given.map(readSubnet);
   for (const [i, subnet] of subnets.entries()) {
     const { family } = subnet.addr;

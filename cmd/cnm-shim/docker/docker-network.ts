@@ -51,7 +51,7 @@ export async function deleteDockerNetwork(core: Core, id: string): Promise<NetEr
 }
 
 /** The endpoints of one Docker network; others may share its Network. */
-export function endpointsOf(store: LocalStore, { id, network }: DockerNetworkRow): EndpointRow[] {
+function endpointsOf(store: LocalStore, { id, network }: DockerNetworkRow): EndpointRow[] {
   // A record that was rebuilt from the kernel does not say which of them it is of; only one has this name.
   const isAlone = network === ownName(id);
   return store.endpoints.list(network).filter(({ attachment, role, dockerNetwork = isAlone ? id : '' }) => {

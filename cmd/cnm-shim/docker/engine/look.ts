@@ -39,7 +39,7 @@ export function networksToAsk({ endpoints }: Records): ReadonlySet<string> | und
   return new Set(endpoints.flatMap(({ dockerNetwork }) => dockerNetwork ?? []));
 }
 
-export function isDockers({ attachment }: EndpointRow): boolean {
+function isDockers({ attachment }: EndpointRow): boolean {
   return attachment.camp === 'cnm';
 }
 

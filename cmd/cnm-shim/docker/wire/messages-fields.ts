@@ -42,7 +42,7 @@ export function objectAt(of: Part, key: string): Part & { readonly value: Json }
   return asObject(part(of, key));
 }
 
-export function asObject({ path, value }: Part): Part & { readonly value: Json } {
+function asObject({ path, value }: Part): Part & { readonly value: Json } {
   if (value === undefined) return { path, value: {} };
   if (isObject(value)) return { path, value };
   throw refusal({ path, value }, 'it is not an object', 'Give an object, or null');
@@ -55,7 +55,7 @@ export function asList({ path, value }: Part): Part[] {
 }
 
 /** Undefined where the string is empty too. */
-export function asText(given: Part): string | undefined {
+function asText(given: Part): string | undefined {
   const { value } = given;
   if (value === undefined || value === '') return undefined;
   if (typeof value === 'string') return value;

@@ -83,12 +83,6 @@ export async function withdrawEndpoint(core: Core, attachment: Attachment): Prom
   return await withdraw(core, attachment);
 }
 
-/** What offerEndpoint returned for the attachment; undefined where there is no such endpoint. */
-export function offered({ store }: Core, attachment: Attachment): Offer | undefined {
-  const row = store.endpoints.get(attachment, role);
-  return row?.progress === 'ready' ? { srcName: attachment.ifName, mac: macOf(row) } : undefined;
-}
-
 /** For a caller that holds the lock. */
 async function withdraw(core: Core, attachment: Attachment): Promise<NetError[]> {
   const errors = await withdrawPorts(core, attachment);
