@@ -2,7 +2,6 @@ import { limits, parseBandwidth } from '../../src/shared/config/bandwidth.ts';
 import { addChained, checkChained, deleteChained } from '../../src/shared/core/endpoints/chained.ts';
 import { reverse } from '../../src/shared/core/execute.ts';
 import { findHostSide } from '../../src/shared/core/host-side.ts';
-import { planShaping } from '../../src/shared/drivers/bandwidth/shaping.ts';
 import { formatAlias } from '../../src/shared/model/alias.ts';
 import { ifbName } from '../../src/shared/model/attachment.ts';
 import type { ChainedPlugin } from './chained.ts';
@@ -25,11 +24,11 @@ export const bandwidth: ChainedPlugin = {
       role,
       netns,
       ownNamespace,
-      plan: (sandbox) => {
+      describe: (sandbox) => {
         const known = previous.interfaces.flatMap(({ name, sandbox: inside }) => (inside === undefined ? [name] : []));
         const { name: hostIf, mtu } = findHostSide(core, sandbox, ifName, known);
         const alias = formatAlias({ attachment, addresses: [] });
-        return planShaping({ hostIf, ifbName: ifb, rates, mtu, alias });
+        return { kind: 'bandwidth', shaping: { hostIf, ifb, mtu, alias, ...rates } };
       },
     });
     const made = core.host.observe(core.host.own, { links: [ifb] }).links.get(ifb);
@@ -44,9 +43,9 @@ export const bandwidth: ChainedPlugin = {
     return [...errors, ...(await reverse(core, [left], { host: core.host.own }))];
   },
 
-  check(call, core) {
+  async check(call, core) {
     if (!limits(parseBandwidth(call.config))) return;
-    checkChained(core, { attachment: attachmentOf(call), role }, call.variables.netns);
+    await checkChained(core, { attachment: attachmentOf(call), role }, call.variables.netns);
   },
 
   validate: ({ config }) => void parseBandwidth(config),

@@ -1,6 +1,6 @@
 import { field } from '../../src/shared/config/fields.ts';
 import type { Core } from '../../src/shared/core/core.ts';
-import { type ChainedPart, collectChained } from '../../src/shared/core/endpoints/chained.ts';
+import { type ChainedIdentity, collectChained } from '../../src/shared/core/endpoints/chained.ts';
 import { combineErrors, NetError } from '../../src/shared/errors/net-error.ts';
 import type { Role } from '../../src/shared/model/attachment.ts';
 import type { Command } from './environment.ts';
@@ -16,9 +16,9 @@ export interface ChainedPlugin {
   /** Its part is there; returns the result to pass on. */
   add(call: Call, core: Core, previous: CniResult): Promise<CniResult>;
   /** Nothing of its part is left; identity is all it may need of the call. */
-  del(call: Call, core: Core, part: ChainedPart): Promise<NetError[]>;
+  del(call: Call, core: Core, part: ChainedIdentity): Promise<NetError[]>;
   /** Returns where its part is as `add` left it. */
-  check(call: Call, core: Core, previous: CniResult): void;
+  check(call: Call, core: Core, previous: CniResult): Promise<void>;
   /** Throws NetError for whatever is wrong with the configuration. */
   validate(call: Call): void;
 }

@@ -3,7 +3,6 @@ import { addChained, checkChained, deleteChained } from '../../src/shared/core/e
 import { assertRules, ensureChainedRules } from '../../src/shared/core/networks/rules.ts';
 import type { Rules } from '../../src/shared/drivers/rules.ts';
 import { chosenBackend } from '../../src/shared/firewall/open.ts';
-import { EMPTY_PLAN } from '../../src/shared/model/op.ts';
 import { deviceTowards, ownAddressing } from './chain.ts';
 import type { ChainedPlugin } from './chained.ts';
 import { attachmentOf, type Call } from './request.ts';
@@ -26,7 +25,7 @@ export const firewall: ChainedPlugin = {
       role,
       netns,
       ownNamespace,
-      plan: () => EMPTY_PLAN,
+      describe: () => ({ kind: 'firewall' }),
       ensure: () => ensureChainedRules(core, attachment.network, device, rules, addressing),
     });
     return previous;
@@ -34,12 +33,12 @@ export const firewall: ChainedPlugin = {
 
   del: ({ variables }, core, part) => deleteChained(core, part, variables.netns),
 
-  check(call, core, previous) {
+  async check(call, core, previous) {
     const addressing = ownAddressing(previous, call.variables.ifName);
     const device = deviceTowards(core, previous, addressing);
     if (addressing.addresses.length === 0 || device === undefined) return;
-    checkChained(core, { attachment: attachmentOf(call), role }, call.variables.netns);
-    assertRules(core, rulesOf(call), device, addressing);
+    await checkChained(core, { attachment: attachmentOf(call), role }, call.variables.netns);
+    await assertRules(core, rulesOf(call), device, addressing);
   },
 
   validate: (call) => void rulesOf(call),

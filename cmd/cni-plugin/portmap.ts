@@ -4,10 +4,9 @@ import { invalid } from '../../src/shared/config/invalid.ts';
 import { parsePortMappings } from '../../src/shared/config/port-mappings.ts';
 import { addChained, checkChained, deleteChained } from '../../src/shared/core/endpoints/chained.ts';
 import { assertRules, ensureChainedRules } from '../../src/shared/core/networks/rules.ts';
-import { assertPortsFree, claimPorts, type Publishing, planOwnPorts } from '../../src/shared/core/ports/publish.ts';
+import { assertPortsFree, claimPorts, describePorts } from '../../src/shared/core/ports/publish.ts';
 import { portEntries, type Rules } from '../../src/shared/drivers/rules.ts';
 import { chosenBackend } from '../../src/shared/firewall/open.ts';
-import { EMPTY_PLAN } from '../../src/shared/model/op.ts';
 import { deviceTowards, ownAddressing } from './chain.ts';
 import type { ChainedPlugin } from './chained.ts';
 import { attachmentOf, type Call } from './request.ts';
@@ -30,37 +29,31 @@ export const portmap: ChainedPlugin = {
       device === undefined
         ? {}
         : { ensure: () => ensureChainedRules(core, attachment.network, device, rules, addressing) };
-    let publishing: Publishing = { plan: EMPTY_PLAN, standby: {} };
     await addChained(core, {
       attachment,
       role,
       netns,
       ownNamespace,
-      plan: () => {
-        publishing = planOwnPorts(core.store, rules, attachment, entries);
-        return publishing.plan;
-      },
-      standby: () => publishing.standby,
+      describe: () => ({ kind: 'ports', ...describePorts(core.store, rules, attachment, entries) }),
       ...ensure,
       // Another endpoint's name says more than that of the process which holds the port for it.
       claim: (store) => {
         claimPorts(store, rules, attachment);
         assertPortsFree(core, rules, attachment);
       },
-      claimsPorts: true,
     });
     return previous;
   },
 
   del: ({ variables }, core, part) => deleteChained(core, part, variables.netns),
 
-  check(call, core, previous) {
+  async check(call, core, previous) {
     const rules = rulesOf(call);
     if (rules.mappings.length === 0) return;
-    checkChained(core, { attachment: attachmentOf(call), role }, call.variables.netns);
+    await checkChained(core, { attachment: attachmentOf(call), role }, call.variables.netns);
     const addressing = ownAddressing(previous, call.variables.ifName);
     const device = deviceTowards(core, previous, addressing);
-    if (device !== undefined) assertRules(core, rules, device, addressing);
+    if (device !== undefined) await assertRules(core, rules, device, addressing);
   },
 
   validate: (call) => void rulesOf(call),

@@ -1,16 +1,19 @@
-import { reload } from '../../src/shared/core/reload.ts';
+import { reconcile } from '../../src/shared/core/reconcile.ts';
 import { combineErrors } from '../../src/shared/errors/net-error.ts';
-import { openCore } from './context.ts';
+import { lock } from '../../src/shared/store/locks.ts';
+import { openCore, stateDirOf } from './context.ts';
 import type { Environment } from './environment.ts';
 
-/** The verb `reload`: puts the packet filter back as it belongs. Returns the line to print. */
-export function reloadVerb(env: Environment): string {
+/** The verb `reload`: puts back what the host lacks of what is on record. Returns the lines to print. */
+export async function reloadVerb(env: Environment): Promise<string> {
   using core = openCore(env);
-  const { reloaded, errors } = reload(core);
+  const tryLock = (key: string): Disposable => lock(stateDirOf(env), key, { waitMs: 0 });
+  const { entries, mended, errors } = await reconcile(core, { tryLock, sweep: true });
   const failure = combineErrors(errors, 'reload');
   if (failure !== undefined) throw failure;
-  const parts = reloaded.map(
-    ({ backend, entries }) => `${entries} ${entries === 1 ? 'entry' : 'entries'} in ${backend}`,
-  );
-  return `${parts.length === 0 ? 'nothing to put back' : parts.join(', ')}\n`;
+  const lines = [
+    ...(entries === 0 ? [] : [`put back ${entries} ${entries === 1 ? 'entry' : 'entries'} of the packet filter`]),
+    ...mended,
+  ];
+  return `${lines.length === 0 ? 'nothing to put back' : lines.join('\n')}\n`;
 }

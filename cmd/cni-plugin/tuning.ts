@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parseTuning, type Tuning } from '../../src/shared/config/tuning.ts';
 import { addChained, checkChained, deleteChained } from '../../src/shared/core/endpoints/chained.ts';
-import { planTuning, tuningQuery } from '../../src/shared/drivers/tuning/tuning.ts';
+import { describeTuning, tuningQuery } from '../../src/shared/drivers/tuning/tuning.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import type { ChainedPlugin } from './chained.ts';
 import { parseCniArgs } from './cni-args.ts';
@@ -26,16 +26,19 @@ export const tuning: ChainedPlugin = {
       role,
       netns,
       ownNamespace,
-      plan: (sandbox) => planTuning(wanted, ifName, core.host.observe(sandbox, tuningQuery(wanted, ifName))),
+      describe: (sandbox) => ({
+        kind: 'tuning',
+        ...describeTuning(wanted, ifName, core.host.observe(sandbox, tuningQuery(wanted, ifName))),
+      }),
     });
     return tuned(previous, wanted, ifName);
   },
 
   del: ({ variables }, core, part) => deleteChained(core, part, variables.netns),
 
-  check(call, core) {
+  async check(call, core) {
     if (isNothing(tuningOf(call))) return;
-    checkChained(core, { attachment: attachmentOf(call), role }, call.variables.netns);
+    await checkChained(core, { attachment: attachmentOf(call), role }, call.variables.netns);
   },
 
   validate: (call) => void tuningOf(call),

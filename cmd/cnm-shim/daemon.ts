@@ -71,10 +71,6 @@ async function serve({ runDir, stateDir, docker: dockerOptions, log }: Parts): P
   using run = claimRunDir(runDir);
   const named = dockerOptions === undefined ? {} : { ISTHMUS_DOCKER_NAME: dockerOptions.name };
   using service = new CniService({ stateDir, env: { ...process.env, ...named }, log });
-  manager.status('Repairing what earlier calls left half-done');
-  const { errors, ...repaired } = await service.start();
-  for (const error of errors) log.warn('repair.failed', { error: error.message });
-
   const { called } = makeTrimmer();
   const parts = { env: process.env, cores: service.resident, log, called };
   const dockerFd = listeners.get('docker');
@@ -83,7 +79,8 @@ async function serve({ runDir, stateDir, docker: dockerOptions, log }: Parts): P
   const server = new CniServer(service, log, called);
   const { name: socket } = await listen(server, { path: join(run.path, 'cni.sock'), fd: listeners.get('cni') });
   const status = `Serving CNI calls on ${socket}${docker === undefined ? '' : `, and Docker on ${docker.socket}`}`;
-  process.on('SIGHUP', () => reload(service, manager, log, status));
+  const upkeep = makeUpkeep(service, log);
+  process.on('SIGHUP', () => void reload(upkeep, manager, status));
   releaseExecutable();
   manager.ready(status);
   log.info('daemon.start', {
@@ -91,9 +88,11 @@ async function serve({ runDir, stateDir, docker: dockerOptions, log }: Parts): P
     cni: socket,
     docker: docker?.socket,
     stateDir,
-    ...repaired,
     ms: Math.round(performance.now()),
   });
+
+  // Beside the calls: it takes no part that a call has locked.
+  void upkeep('start');
 
   const signal = await stop;
   manager.stopping('Finishing the calls under way');
@@ -123,15 +122,31 @@ function onStopSignal(): Promise<NodeJS.Signals> {
   });
 }
 
-function reload(service: CniService, manager: ServiceManager, log: Logger, status: string): void {
+type Upkeep = (reason: string) => Promise<void>;
+
+/** Reconciles, one pass at a time, and logs what a pass has done. Never rejects. */
+function makeUpkeep(service: CniService, log: Logger): Upkeep {
+  let last: Promise<void> = Promise.resolve();
+  const pass = async (reason: string): Promise<void> => {
+    const since = performance.now();
+    try {
+      const { errors, mended, ...counts } = await service.reconcile({ sweep: true });
+      for (const error of errors) log.warn('reconcile.failed', { error: error.message });
+      for (const command of mended) log.info('mended', { command });
+      log.info('reconciled', { reason, ...counts, mended: mended.length, ms: Math.round(performance.now() - since) });
+    } catch (thrown) {
+      log.warn('reconcile.failed', { error: asNetError(thrown, 'reconcile').message });
+    }
+  };
+  return (reason) => {
+    last = last.then(() => pass(reason));
+    return last;
+  };
+}
+
+async function reload(upkeep: Upkeep, manager: ServiceManager, status: string): Promise<void> {
   manager.reloading();
-  try {
-    const { reloaded, errors } = service.reload();
-    for (const { backend, entries } of reloaded) log.info('reload', { backend, entries });
-    for (const error of errors) log.warn('reload.failed', { error: error.message });
-  } catch (thrown) {
-    log.warn('reload.failed', { error: asNetError(thrown, 'reload').message });
-  }
+  await upkeep('SIGHUP');
   manager.ready(status);
 }
 

@@ -4,7 +4,8 @@ import { renderOp } from '../../src/shared/host/render.ts';
 import type { Op, Plan } from '../../src/shared/model/op.ts';
 import { assertGolden } from '../support/golden.ts';
 
-const HOST_SIDE = { hostIf: 'veth0', ifbName: 'ifb0', mtu: 1500 };
+const HOST_SIDE = { hostIf: 'veth0', ifb: 'ifb0', mtu: 1500 };
+const STAYS = { hostIfGoes: false };
 
 function text({ ops, undo }: Plan): string {
   const lines = (list: readonly Op[]): string => list.map((op) => `${renderOp(op, { sandbox: 'pod' })}\n`).join('');
@@ -22,16 +23,18 @@ describe('the plan of limits', () => {
     most: { ingressRate: 2 ** 60, ingressBurst: 2 ** 35 - 9, egressRate: 2 ** 53 - 1, egressBurst: 2 ** 35 - 9 },
   };
   for (const [name, config] of Object.entries(cases)) {
-    it(name, () => assertGolden(`shaping-${name}`, text(planShaping({ ...HOST_SIDE, rates: parseBandwidth(config) }))));
+    it(name, () =>
+      assertGolden(`shaping-${name}`, text(planShaping({ ...HOST_SIDE, ...parseBandwidth(config) }, STAYS))),
+    );
   }
 
   it('is shorter to take back where the host side goes with it', () => {
     const rates = parseBandwidth(cases.both);
-    assertGolden('shaping-host-side-goes', text(planShaping({ ...HOST_SIDE, rates, hostIfGoes: true })));
+    assertGolden('shaping-host-side-goes', text(planShaping({ ...HOST_SIDE, ...rates }, { hostIfGoes: true })));
   });
 
   it('has the alias on the ifb', () => {
     const rates = parseBandwidth({ egressRate: 8e6, egressBurst: 8e5 });
-    assertGolden('shaping-alias', text(planShaping({ ...HOST_SIDE, mtu: 9000, rates, alias: "web's pod" })));
+    assertGolden('shaping-alias', text(planShaping({ ...HOST_SIDE, mtu: 9000, ...rates, alias: "web's pod" }, STAYS)));
   });
 });

@@ -1,9 +1,9 @@
 import { strict as assert } from 'node:assert';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { offerEndpoint, withdrawEndpoint } from '../../src/shared/core/endpoints/offer-endpoint.ts';
+import { deleteOffered, offerEndpoint } from '../../src/shared/core/endpoints/offer-endpoint.ts';
 import { publishPorts } from '../../src/shared/core/ports/publish-ports.ts';
-import { repair } from '../../src/shared/core/repair.ts';
+import { reconcile } from '../../src/shared/core/reconcile.ts';
 import { lock } from '../../src/shared/store/locks.ts';
 import { netnsMissing } from '../support/netns.ts';
 import { makeOfferLab, type OfferLab } from '../support/offer-lab.ts';
@@ -21,7 +21,7 @@ describe('a call on an offered endpoint whose process dies right after each step
   let lab: OfferLab;
   let clean: string;
 
-  const withdraw = async (): Promise<void> => assert.deepEqual(await withdrawEndpoint(lab.core, endpointOf(2)), []);
+  const withdraw = async (): Promise<void> => assert.deepEqual(await deleteOffered(lab.core, endpointOf(2)), []);
   /** True where the child died at step `n`; false where its call had fewer and has succeeded. */
   const dies = (call: Call, n: number): boolean => {
     const words = ['--disable-warning=ExperimentalWarning', CHILD, lab.host.path, lab.stateDir, call, String(n)];
@@ -83,7 +83,7 @@ describe('a call on an offered endpoint whose process dies right after each step
       for (; n < MOST_STEPS; n++) {
         await prepare(call);
         const died = dies(call, n);
-        const { errors } = await repair(lab.core, (key) => lock(lab.stateDir, key, { waitMs: 0 }));
+        const { errors } = await reconcile(lab.core, { tryLock: (key) => lock(lab.stateDir, key, { waitMs: 0 }) });
         assert.deepEqual(errors, []);
         const left = lab.core.store.endpoints.list().filter(({ progress }) => progress !== 'ready');
         assert.deepEqual(left, [], `step ${n}`);

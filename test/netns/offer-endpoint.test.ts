@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert';
-import { offerEndpoint, withdrawEndpoint } from '../../src/shared/core/endpoints/offer-endpoint.ts';
+import { deleteOffered, offerEndpoint } from '../../src/shared/core/endpoints/offer-endpoint.ts';
 import { type PortRequest, publishPorts, unpublishPorts } from '../../src/shared/core/ports/publish-ports.ts';
 import { hostIfName } from '../../src/shared/model/attachment.ts';
 import { refusedWith } from '../support/core.ts';
@@ -46,7 +46,7 @@ describe('an endpoint that is moved into a container, as dockerd does it', funct
     lab = makeOfferLab(2);
     // The state and what forwarding leaves are there before the first snapshot.
     await offer(2);
-    assert.deepEqual(await withdrawEndpoint(lab.core, endpointOf(2)), []);
+    assert.deepEqual(await deleteOffered(lab.core, endpointOf(2)), []);
     clean = lab.snapshot();
   });
   afterEach(() => {
@@ -75,9 +75,9 @@ describe('an endpoint that is moved into a container, as dockerd does it', funct
     await join(3);
     await publish(2, [port(8080, 80)]);
     leave(lab.host, lab.container(2), endpointOf(2));
-    assert.deepEqual(await withdrawEndpoint(lab.core, endpointOf(2)), []);
+    assert.deepEqual(await deleteOffered(lab.core, endpointOf(2)), []);
     ping(lab.container(3), '10.88.0.1');
-    assert.deepEqual(await withdrawEndpoint(lab.core, endpointOf(3)), []);
+    assert.deepEqual(await deleteOffered(lab.core, endpointOf(3)), []);
     assertSame(lab.snapshot(), clean);
   });
 
@@ -146,7 +146,7 @@ describe('an endpoint that is moved into a container, as dockerd does it', funct
         [outside, { address: 'fd00:88::2', port: 80 }, 'container'],
         [outside, { ...own, port: 81 }, 'blocked'],
       ]);
-      assert.deepEqual(await withdrawEndpoint(lab.core, endpointOf(2)), []);
+      assert.deepEqual(await deleteOffered(lab.core, endpointOf(2)), []);
       assertSame(lab.snapshot(), clean);
     });
   }
@@ -166,7 +166,7 @@ describe('an endpoint that is moved into a container, as dockerd does it', funct
       [outside, target, 'container'],
       [outside, { ...target, address: UPLINK[6][0] }, 'container'],
     ]);
-    assert.deepEqual(await withdrawEndpoint(lab.core, endpointOf(2)), []);
+    assert.deepEqual(await deleteOffered(lab.core, endpointOf(2)), []);
     assertSame(lab.snapshot(), clean);
   });
 

@@ -3,7 +3,9 @@ import type { BridgeOptions } from '../../src/shared/config/bridge.ts';
 import { parseNetconf } from '../../src/shared/config/netconf.ts';
 import { observeNetwork } from '../../src/shared/core/view.ts';
 import { bridgeDriver } from '../../src/shared/drivers/bridge/bridge.ts';
-import { type Addressing, type Driver, type EndpointFacts, sandboxQuery } from '../../src/shared/drivers/driver.ts';
+import type { Addressing, Driver, EndpointNames } from '../../src/shared/drivers/driver.ts';
+import { insideQuery, planInside } from '../../src/shared/drivers/inside.ts';
+import { planLink } from '../../src/shared/drivers/link.ts';
 import { FakeHost } from '../../src/shared/host/fake-host.ts';
 import type { FakeSeed } from '../../src/shared/host/fake-netns.ts';
 import { renderOp } from '../../src/shared/host/render.ts';
@@ -26,7 +28,7 @@ export interface Scenario {
 }
 
 const SANDBOX = '/run/netns/pod';
-const FACTS: EndpointFacts = {
+const FACTS: EndpointNames = {
   hostIf: 'veth0123456789a',
   ifName: 'eth0',
   mac: '0a:58:0a:58:00:02',
@@ -52,8 +54,10 @@ export function planText(scenario: Scenario): string {
   const addressing = driver.complete(addressingOf(scenario));
   const view = observeNetwork(host, host.own, driver, addressing);
   const network = driver.planNetwork(view, addressing);
-  const link = driver.planLink(view, FACTS);
-  const addresses = driver.planAddresses(host.observe(namespaces.sandbox, sandboxQuery(addressing)), FACTS, addressing);
+  const facts = driver.describeLink(view, FACTS);
+  const link = planLink(facts);
+  const inside = driver.describeInside(addressing);
+  const addresses = planInside(host.observe(namespaces.sandbox, insideQuery(inside)), facts, inside);
   for (const { ops } of [network, link, addresses]) host.apply(ops, namespaces);
   assertNothingLacks(host, driver, addressing);
   for (const { undo } of [addresses, link, network]) assert.deepEqual(host.revert(undo, namespaces), []);

@@ -6,8 +6,7 @@ import { readFileSync } from 'node:fs';
 import { openCore } from '../../cmd/cni-plugin/context.ts';
 import { createNetwork } from '../../src/shared/core/networks/create-network.ts';
 import { deleteNetwork } from '../../src/shared/core/networks/delete-network.ts';
-import { restoreNetworks } from '../../src/shared/core/networks/restore-networks.ts';
-import { repair } from '../../src/shared/core/repair.ts';
+import { reconcile } from '../../src/shared/core/reconcile.ts';
 import type { NetError } from '../../src/shared/errors/net-error.ts';
 
 using core = openCore(process.env);
@@ -15,8 +14,8 @@ for (const error of await errorsOf(process.argv[2] ?? '')) console.log(error.mes
 
 async function errorsOf(verb: string): Promise<readonly NetError[]> {
   if (verb === 'start') {
-    const { errors } = await repair(core, () => ({ [Symbol.dispose]: () => {} }));
-    return [...errors, ...(await restoreNetworks(core))];
+    const { errors } = await reconcile(core, { sweep: true, tryLock: () => ({ [Symbol.dispose]: () => {} }) });
+    return errors;
   }
   const request = JSON.parse(readFileSync(0, 'utf8'));
   if (verb === 'delete') return deleteNetwork(core, request.name, request.holder);

@@ -3,7 +3,7 @@
  * withdraw. It kills itself right after step number `argv[5]`, counted from 0: an Op of the kernel, each alone, or a
  * change of the packet filter. Ends as usual where there are not so many.
  */
-import { offerEndpoint, withdrawEndpoint } from '../../src/shared/core/endpoints/offer-endpoint.ts';
+import { deleteOffered, offerEndpoint } from '../../src/shared/core/endpoints/offer-endpoint.ts';
 import { type PortRequest, publishPorts } from '../../src/shared/core/ports/publish-ports.ts';
 import type { NetError } from '../../src/shared/errors/net-error.ts';
 import type { Firewaller } from '../../src/shared/firewall/firewaller.ts';
@@ -72,6 +72,6 @@ const CALLS: Readonly<Record<string, () => Promise<unknown>>> = {
   offer: () => offerEndpoint(core, offerRequest(2, { rules })),
   publish: () => publishPorts(core, endpoint, rules, addressesOf(2), [tcp(8080, 80), tcp(0, 81)]),
   replace: () => publishPorts(core, endpoint, rules, addressesOf(2), [tcp(8080, 80), tcp(8083, 83)]),
-  withdraw: () => withdrawEndpoint(core, endpoint),
+  withdraw: () => deleteOffered(core, endpoint),
 };
 await CALLS[call]?.();

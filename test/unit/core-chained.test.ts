@@ -1,18 +1,19 @@
 import { strict as assert } from 'node:assert';
 import {
   addChained,
-  type ChainedPart,
+  type ChainedIdentity,
   checkChained,
   collectChained,
   deleteChained,
+  type PartFacts,
 } from '../../src/shared/core/endpoints/chained.ts';
 import { findHostSide } from '../../src/shared/core/host-side.ts';
-import { planShaping } from '../../src/shared/drivers/bandwidth/shaping.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import type { FakeHost } from '../../src/shared/host/fake-host.ts';
 import type { Host } from '../../src/shared/host/host.ts';
 import { ifbName } from '../../src/shared/model/attachment.ts';
-import type { Op, Plan } from '../../src/shared/model/op.ts';
+import { hostIfOf } from '../../src/shared/model/endpoint.ts';
+import type { Op } from '../../src/shared/model/op.ts';
 import { MemoryDisk } from '../../src/shared/store/memory.ts';
 import {
   add,
@@ -35,16 +36,16 @@ describe('a part of a chain', () => {
   let disk: MemoryDisk;
   let core: TestCore;
 
-  const part = (which: Which = {}): ChainedPart => ({ attachment: attachmentOf(which), role: 'bandwidth' });
+  const part = (which: Which = {}): ChainedIdentity => ({ attachment: attachmentOf(which), role: 'bandwidth' });
   const limit = (which: Which = {}): Promise<void> => {
     const { netns = POD } = which;
     const { attachment } = part(which);
     return addChained(core, {
       ...part(which),
       netns,
-      plan: (sandbox) => {
+      describe: (sandbox) => {
         const { name: hostIf, mtu } = findHostSide(core, sandbox, attachment.ifName, []);
-        return planShaping({ hostIf, ifbName: ifbName(attachment), rates: RATES, mtu });
+        return { kind: 'bandwidth', shaping: { hostIf, ifb: ifbName(attachment), ...RATES, mtu } };
       },
     });
   };
@@ -61,7 +62,7 @@ describe('a part of a chain', () => {
     const before = host.toString();
     await limit();
     assert.match(host.toString(), /tbf rate 8000000bit/);
-    checkChained(core, part(), POD);
+    await checkChained(core, part(), POD);
     assert.equal(core.store.endpoints.get(attachmentOf(), 'bandwidth')?.progress, 'ready');
     for (let round = 0; round < 2; round++) assert.deepEqual(await unlimit(), []);
     assert.equal(host.toString(), before);
@@ -75,7 +76,7 @@ describe('a part of a chain', () => {
     const before = host.toString();
     await assert.rejects(limit(), refusedWith('exists', /already has bandwidth on network web.*DEL first/));
     assert.equal(host.toString(), before);
-    checkChained(core, part(), POD);
+    await checkChained(core, part(), POD);
   });
 
   it('leaves nothing where a step of it fails, whichever', async () => {
@@ -100,7 +101,7 @@ describe('a part of a chain', () => {
     assert.ok(row);
     core.store.endpoints.put({ ...row, progress: 'intent' });
     await limit();
-    checkChained(core, part(), POD);
+    await checkChained(core, part(), POD);
     assert.deepEqual(await unlimit(), []);
     assert.doesNotMatch(host.toString(), /tbf|ifb/);
   });
@@ -112,16 +113,17 @@ describe('a part of a chain', () => {
     await del(core);
     await add(core);
     await limit();
-    checkChained(core, part(), POD);
+    await checkChained(core, part(), POD);
     assert.equal(host.toString().match(/type ifb/g)?.length, 1);
   });
 
   it('does not put back in a sandbox what was changed in another', async () => {
-    const plan = (): Plan => ({
-      ops: [{ op: 'sysctl.set', ns: 'sandbox', key: 'net/ipv4/conf/eth0/arp_notify', value: '1' }],
-      undo: [{ op: 'sysctl.set', ns: 'sandbox', key: 'net/ipv4/ip_forward', value: '7' }],
+    const describe = (): PartFacts => ({
+      kind: 'tuning',
+      wanted: { sysctls: [['net/ipv4/conf/eth0/arp_notify', '1']], link: {} },
+      before: { sysctls: [['net/ipv4/ip_forward', '7']], link: {} },
     });
-    await addChained(core, { attachment: attachmentOf(), role: 'tuning', netns: POD, plan });
+    await addChained(core, { attachment: attachmentOf(), role: 'tuning', netns: POD, describe });
     assert.deepEqual(await deleteChained(core, { attachment: attachmentOf(), role: 'tuning' }, OTHER), []);
     for (const path of [POD, OTHER]) {
       const { sysctls } = host.observe(host.open(path), { sysctls: ['net/ipv4/ip_forward'] });
@@ -148,15 +150,16 @@ describe('a part of a chain', () => {
 
   it('is missed by CHECK: without a record, half done, in another sandbox, or changed', async () => {
     const check = () => checkChained(core, part(), POD);
-    assert.throws(check, refusedWith('drift', /no record of bandwidth/));
+    await assert.rejects(check, refusedWith('drift', /no record of bandwidth/));
     await limit();
-    assert.throws(() => checkChained(core, part(), OTHER), refusedWith('drift', /another namespace/));
-    const hostIf = core.store.endpoints.get(attachmentOf(), 'interface')?.hostIf ?? '';
+    await assert.rejects(() => checkChained(core, part(), OTHER), refusedWith('drift', /another namespace/));
+    const row = core.store.endpoints.get(attachmentOf(), 'interface') ?? assert.fail();
+    const hostIf = hostIfOf(row) ?? assert.fail();
     const bucket = { rate: 1e6, burst: 1e5, latency: 25 };
     host.apply([{ op: 'tbf.delete', ns: 'host', dev: hostIf, ...bucket }], { host: host.own });
-    assert.throws(check, refusedWith('drift', new RegExp(`link ${hostIf}.*lost its limit`)));
+    await assert.rejects(check, refusedWith('drift', new RegExp(`link ${hostIf}.*lost its limit`)));
     host.apply([{ op: 'tbf.add', ns: 'host', dev: hostIf, ...bucket, rate: 2e6 }], { host: host.own });
-    assert.throws(check, refusedWith('drift', /limit of 2000000 bytes a second, expected 1000000/));
+    await assert.rejects(check, refusedWith('drift', /limit of 2000000 bytes a second, expected 1000000/));
   });
 
   it('is collected where its attachment is not listed, and no other role with it', async () => {
@@ -167,11 +170,12 @@ describe('a part of a chain', () => {
     assert.deepEqual(await collectChained(core, garbage), []);
     const roles = core.store.endpoints.list('web').map(({ attachment, role }) => `${attachment.containerId} ${role}`);
     assert.deepEqual(roles, ['a bandwidth', 'a interface', 'b interface']);
-    checkChained(core, part(), POD);
+    await checkChained(core, part(), POD);
   });
 
   it('is found from the host by the other end of the interface only', async () => {
-    const hostIf = core.store.endpoints.get(attachmentOf(), 'interface')?.hostIf ?? '';
+    const row = core.store.endpoints.get(attachmentOf(), 'interface') ?? assert.fail();
+    const hostIf = hostIfOf(row) ?? assert.fail();
     const sandbox = host.open(POD);
     for (const known of [[], [hostIf], ['nothing']]) {
       assert.equal(findHostSide(core, sandbox, 'eth0', known).name, hostIf);

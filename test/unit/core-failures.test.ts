@@ -159,7 +159,7 @@ describe('a foreign IPAM plugin', () => {
       release: () => Promise.reject(new NetError({ kind: 'delegate', op: 'DEL', subject: 's', what: 'second' })),
     };
     await assert.rejects(createEndpoint(core, addRequest({}, host.identity, broken)), { what: 'first' });
-    assert.ok(core.logged.some((line) => line.startsWith('reverse.failed') && line.includes('second')));
+    assert.ok(core.logged.some((line) => line.startsWith('revert.failed') && line.includes('second')));
     assert.deepEqual(recordsOf(core), { ...NOTHING, networks: ['web'], endpoints: ['cni web a eth0'] });
     assert.deepEqual(await deleteEndpoint(core, delRequest({}, host.identity, source)), []);
     assert.deepEqual(source.calls, ['DEL']);

@@ -4,7 +4,7 @@ import type { Core } from '../../src/shared/core/core.ts';
 import { createNetwork, type NetworkRequest } from '../../src/shared/core/networks/create-network.ts';
 import { deleteNetwork } from '../../src/shared/core/networks/delete-network.ts';
 import { knownNetwork } from '../../src/shared/core/networks/known-network.ts';
-import { repair } from '../../src/shared/core/repair.ts';
+import { reconcile } from '../../src/shared/core/reconcile.ts';
 import type { FakeHost } from '../../src/shared/host/fake-host.ts';
 import { MemoryDisk } from '../../src/shared/store/memory.ts';
 import type { NetworkRow } from '../../src/shared/store/store.ts';
@@ -89,7 +89,7 @@ describe('core: a Network that somebody keeps', () => {
     const garbage = { camp: 'cni', network: 'web', keep: [], interfaces: true } as const;
     assert.deepEqual(await collectGarbage(core, garbage), []);
     assert.deepEqual(stateOf(core), kept);
-    const { networks, errors } = await repair(core, () => FREE);
+    const { networks, errors } = await reconcile(core, { tryLock: () => FREE });
     assert.deepEqual([networks, errors], [0, []]);
     assert.deepEqual(stateOf(core), kept);
   });
@@ -152,7 +152,7 @@ describe('core: a Network that somebody keeps', () => {
       const [failing, disk] = [makeFakeHost(), new MemoryDisk()];
       await createDying(failing, disk, { at, when });
       const after = makeCore(failing, disk);
-      const { errors } = await repair(after, () => FREE);
+      const { errors } = await reconcile(after, { tryLock: () => FREE });
       assert.deepEqual(errors, []);
       assert.deepEqual([failing.toString(), after.store.networks.list()], [empty, []], `${when} ${at}`);
     }

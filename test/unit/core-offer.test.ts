@@ -1,8 +1,8 @@
 import { strict as assert } from 'node:assert';
-import { offerEndpoint, withdrawEndpoint } from '../../src/shared/core/endpoints/offer-endpoint.ts';
+import { deleteOffered, offerEndpoint } from '../../src/shared/core/endpoints/offer-endpoint.ts';
 import { claimAddress, OWN_SCOPE } from '../../src/shared/core/pools/pools.ts';
 import { rebuildOnce } from '../../src/shared/core/rebuild.ts';
-import { repair } from '../../src/shared/core/repair.ts';
+import { reconcile } from '../../src/shared/core/reconcile.ts';
 import type { FakeHost } from '../../src/shared/host/fake-host.ts';
 import { formatAddr, parseAddr } from '../../src/shared/model/addr.ts';
 import type { Attachment } from '../../src/shared/model/attachment.ts';
@@ -54,6 +54,7 @@ describe('an endpoint that is offered', () => {
     await offer(2);
     const row = core.store.endpoints.get(endpointOf(2), 'interface');
     assert.equal(row?.progress, 'ready');
+    assert.ok(row.kind === 'docker');
     assert.deepEqual(row.addresses, ['10.88.0.2/24', 'fd00:88::2/64']);
     assert.equal(row.dockerNetwork, NETWORK_ID);
     assert.equal(row.createdAt, 1_700_000_000_000);
@@ -71,11 +72,9 @@ describe('an endpoint that is offered', () => {
   it('of a network whose addresses somebody else hands out leases none', async () => {
     await offer(2, { scope: null });
     assert.deepEqual(leases(), []);
-    assert.deepEqual(core.store.endpoints.get(endpointOf(2), 'interface')?.addresses, [
-      '10.88.0.2/24',
-      'fd00:88::2/64',
-    ]);
-    assert.deepEqual(await withdrawEndpoint(core, endpointOf(2)), []);
+    const row = core.store.endpoints.get(endpointOf(2), 'interface');
+    assert.deepEqual(row?.kind === 'docker' && row.addresses, ['10.88.0.2/24', 'fd00:88::2/64']);
+    assert.deepEqual(await deleteOffered(core, endpointOf(2)), []);
   });
 
   it('is the same when it is asked for again', async () => {
@@ -128,7 +127,7 @@ describe('an endpoint that is offered', () => {
   it('goes with all it made, the network too where nobody holds it', async () => {
     const before = host.toString();
     await offer(2);
-    for (let round = 0; round < 2; round++) assert.deepEqual(await withdrawEndpoint(core, endpointOf(2)), []);
+    for (let round = 0; round < 2; round++) assert.deepEqual(await deleteOffered(core, endpointOf(2)), []);
     assert.equal(host.toString(), before);
     assert.deepEqual(core.store.endpoints.list(), []);
     assert.deepEqual(core.store.networks.list(), []);
@@ -140,7 +139,7 @@ describe('an endpoint that is offered', () => {
   it('leaves a network that somebody holds', async () => {
     await offer(2);
     holdNetwork(core);
-    assert.deepEqual(await withdrawEndpoint(core, endpointOf(2)), []);
+    assert.deepEqual(await deleteOffered(core, endpointOf(2)), []);
     assert.ok(linksOf().has(BRIDGE));
     assert.ok(core.store.networks.get(NETWORK)?.holders);
     await offer(3);
@@ -151,11 +150,11 @@ describe('an endpoint that is offered', () => {
     await offer(2);
     const { ifName } = endpointOf(2);
     moveInto(POD, ifName);
-    assert.deepEqual(await withdrawEndpoint(core, endpointOf(2)), []);
+    assert.deepEqual(await deleteOffered(core, endpointOf(2)), []);
     assert.equal(host.observe(host.open(POD), { links: 'all' }).links.size, 1);
     await offer(3);
     core.store.endpoints.delete(endpointOf(3), 'interface');
-    assert.deepEqual(await withdrawEndpoint(core, endpointOf(3)), []);
+    assert.deepEqual(await deleteOffered(core, endpointOf(3)), []);
     assert.ok(!linksOf().has(endpointOf(3).ifName));
   });
 
@@ -192,7 +191,7 @@ describe('an endpoint that is offered', () => {
           assert.deepEqual([core.store.endpoints.list(), core.store.networks.list(), leases()], [[], [], []]);
         } else {
           assert.ok(at > 5, `${at} steps`);
-          assert.deepEqual(await withdrawEndpoint(core, endpointOf(2)), []);
+          assert.deepEqual(await deleteOffered(core, endpointOf(2)), []);
         }
       }
     }
@@ -208,12 +207,12 @@ describe('an endpoint that is offered', () => {
       core.store.endpoints.put({ ...row, progress: 'intent' });
       assert.notEqual(progressOf(2), 'ready');
       if (next === 'start') {
-        const { endpoints, errors } = await repair(core, () => ({ [Symbol.dispose]: () => {} }));
+        const { endpoints, errors } = await reconcile(core, { tryLock: () => ({ [Symbol.dispose]: () => {} }) });
         assert.deepEqual([endpoints, errors], [1, []]);
       } else {
         await offer(2);
         assert.deepEqual(leases(endpointOf(2)), ['10.88.0.2', 'fd00:88::2']);
-        assert.deepEqual(await withdrawEndpoint(core, endpointOf(2)), []);
+        assert.deepEqual(await deleteOffered(core, endpointOf(2)), []);
       }
       assert.equal(host.toString(), before, next);
     }
@@ -224,10 +223,11 @@ describe('an endpoint that is offered', () => {
     core = makeCore(host, new MemoryDisk());
     rebuildOnce(core);
     const row = core.store.endpoints.get(endpointOf(2), 'interface');
-    assert.equal(row?.scope, OWN_SCOPE);
+    assert.ok(row?.kind === 'recalled');
+    assert.equal(row.scope, OWN_SCOPE);
     assert.equal(row.attachment.containerId.length, 64);
     assert.deepEqual(leases(endpointOf(2)), ['10.88.0.2', 'fd00:88::2']);
-    assert.deepEqual(await withdrawEndpoint(core, endpointOf(2)), []);
+    assert.deepEqual(await deleteOffered(core, endpointOf(2)), []);
     assert.ok(!linksOf().has(endpointOf(2).ifName));
     assert.deepEqual(leases(), []);
   });

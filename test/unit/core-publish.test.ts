@@ -1,8 +1,8 @@
 import { strict as assert } from 'node:assert';
 import type { PortMapping } from '../../src/shared/config/port-mappings.ts';
-import { offerEndpoint, withdrawEndpoint } from '../../src/shared/core/endpoints/offer-endpoint.ts';
+import { deleteOffered, offerEndpoint } from '../../src/shared/core/endpoints/offer-endpoint.ts';
 import { type PortRequest, publishPorts, unpublishPorts } from '../../src/shared/core/ports/publish-ports.ts';
-import { repair } from '../../src/shared/core/repair.ts';
+import { reconcile } from '../../src/shared/core/reconcile.ts';
 import type { Rules } from '../../src/shared/drivers/rules.ts';
 import { FakeHost, type FakeOptions } from '../../src/shared/host/fake-host.ts';
 import type { Listener } from '../../src/shared/host/host.ts';
@@ -123,7 +123,7 @@ describe('the published ports of an endpoint', () => {
 
   it('go with their endpoint', async () => {
     await publish(2, [port(8080, 80)]);
-    assert.deepEqual(await withdrawEndpoint(core, endpointOf(2)), []);
+    assert.deepEqual(await deleteOffered(core, endpointOf(2)), []);
     assert.deepEqual([filter.ports(), claims(2), rowOf(2)], [[], [], undefined]);
     assert.equal(core.store.endpoints.list(NETWORK).length, 1);
   });
@@ -236,7 +236,7 @@ describe('the published ports of an endpoint', () => {
       assert.ok(row);
       core.store.endpoints.put({ ...row, progress: 'intent' });
       if (next === 'call') assert.deepEqual(await publish(2, [port(8085, 85)]).then(hostPorts), [8085]);
-      else assert.deepEqual((await repair(core, () => ({ [Symbol.dispose]: () => {} }))).errors, []);
+      else assert.deepEqual((await reconcile(core, { tryLock: () => ({ [Symbol.dispose]: () => {} }) })).errors, []);
       assert.deepEqual(filter.ports(), next === 'call' ? ['tcp *4 8085 -> 10.88.0.2:85'] : []);
       assert.deepEqual(claims(2), next === 'call' ? ['tcp  8085'] : []);
     }

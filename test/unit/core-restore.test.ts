@@ -2,12 +2,12 @@ import { strict as assert } from 'node:assert';
 import type { Core } from '../../src/shared/core/core.ts';
 import { createNetwork } from '../../src/shared/core/networks/create-network.ts';
 import { deleteNetwork } from '../../src/shared/core/networks/delete-network.ts';
-import { restoreNetworks } from '../../src/shared/core/networks/restore-networks.ts';
 import { ensureChainedRules } from '../../src/shared/core/networks/rules.ts';
+import { reconcile } from '../../src/shared/core/reconcile.ts';
+import type { NetError } from '../../src/shared/errors/net-error.ts';
 import { FakeHost } from '../../src/shared/host/fake-host.ts';
 import { hostIfName } from '../../src/shared/model/attachment.ts';
 import type { Op } from '../../src/shared/model/op.ts';
-import { EMPTY_PLAN } from '../../src/shared/model/op.ts';
 import { MemoryDisk } from '../../src/shared/store/memory.ts';
 import { attachmentOf, del, makeCore, makeFakeHost, OTHER, POD, type Which } from '../support/core.ts';
 import { addWithSpec, DOCKER, keepRequest, type SpecParts, specFor } from '../support/kept-network.ts';
@@ -22,6 +22,11 @@ const VARIANTS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
 
 function deleteBridge({ host }: Core): void {
   assert.deepEqual(host.revert([{ op: 'link.delete', ns: 'host', name: 'isth0' }], { host: host.own }), []);
+}
+
+async function errorsOf(core: Core): Promise<readonly NetError[]> {
+  const { errors } = await reconcile(core, { tryLock: () => ({ [Symbol.dispose]: () => {} }), sweep: true });
+  return errors;
 }
 
 /** Lines of what there is: a bridge that is made anew comes last. */
@@ -48,7 +53,7 @@ describe('core: what the start of a daemon puts back', () => {
     await addWithSpec(core);
     const next = rebooted(disk);
     const bare = linesOf(next);
-    assert.deepEqual(await restoreNetworks(next), []);
+    assert.deepEqual(await errorsOf(next), []);
     assert.deepEqual(linesOf(next), whole);
     assert.equal(next.store.networks.get('web')?.bootId, 'next');
     await addWithSpec(next);
@@ -63,7 +68,7 @@ describe('core: what the start of a daemon puts back', () => {
     await addWithSpec(makeCore(makeFakeHost(), disk));
     const next = rebooted(disk);
     const bare = linesOf(next);
-    assert.deepEqual(await restoreNetworks(next), []);
+    assert.deepEqual(await errorsOf(next), []);
     assert.deepEqual(linesOf(next), bare);
   });
 
@@ -76,7 +81,7 @@ describe('core: what the start of a daemon puts back', () => {
     );
     await addWithSpec(core);
     const before = [core.host.toString(), core.store.networks.list()];
-    assert.deepEqual(await restoreNetworks(core), []);
+    assert.deepEqual(await errorsOf(core), []);
     assert.deepEqual([core.host.toString(), core.store.networks.list()], before);
     assert.deepEqual(core.logged, []);
   });
@@ -95,7 +100,7 @@ describe('core: what the start of a daemon puts back', () => {
       const whole = linesOf(core);
       deleteBridge(core);
       assert.notDeepEqual(linesOf(core), whole);
-      assert.deepEqual(await restoreNetworks(core), []);
+      assert.deepEqual(await errorsOf(core), []);
       assert.deepEqual(linesOf(core), whole);
       for (const pod of pods) assert.deepEqual(await del(core, pod), []);
       assert.deepEqual(await deleteNetwork(core, 'web', DOCKER), []);
@@ -110,9 +115,11 @@ describe('core: what the start of a daemon puts back', () => {
     await addWithSpec(core, { conf });
     const whole = linesOf(core);
     const row = core.store.endpoints.get(attachmentOf(), 'interface') ?? assert.fail();
-    core.store.endpoints.put({ ...row, plan: { ...EMPTY_PLAN, undo: row.plan.undo } });
+    const { attachment, sandbox } = row;
+    const hostIf = hostIfName(attachment);
+    core.store.endpoints.put({ kind: 'recalled', role: 'interface', attachment, sandbox, hostIf, progress: 'ready' });
     deleteBridge(core);
-    assert.deepEqual(await restoreNetworks(core), []);
+    assert.deepEqual(await errorsOf(core), []);
     assert.deepEqual(linesOf(core), whole);
   });
 
@@ -123,7 +130,7 @@ describe('core: what the start of a daemon puts back', () => {
     await addWithSpec(core, { network: 'other', netns: OTHER });
     const whole = linesOf(core);
     deleteBridge(core);
-    assert.deepEqual(await restoreNetworks(core), []);
+    assert.deepEqual(await errorsOf(core), []);
     assert.deepEqual(linesOf(core), whole);
     deleteBridge(core);
     const moved = hostIfName(attachmentOf({ id: 'a' }));
@@ -132,7 +139,7 @@ describe('core: what the start of a daemon puts back', () => {
       { op: 'link.set', ns: 'host', name: moved, set: { master: 'br9' } },
     ];
     core.host.apply(elsewhere, { host: core.host.own });
-    assert.deepEqual(await restoreNetworks(core), []);
+    assert.deepEqual(await errorsOf(core), []);
     const { links } = core.host.observe(core.host.own, { links: 'all' });
     assert.deepEqual(
       [moved, hostIfName(attachmentOf({ network: 'other' }))].map((name) => links.get(name)?.master),
@@ -145,10 +152,9 @@ describe('core: what the start of a daemon puts back', () => {
     await createNetwork(core, keepRequest());
     const row = core.store.networks.get('web') ?? assert.fail();
     const key = 'net/ipv4/conf/isth0/route_localnet';
-    const localnet: Op = { op: 'sysctl.set', ns: 'host', key, value: '0', optional: true };
-    core.store.networks.put({ ...row, undo: [localnet, ...row.undo] });
+    core.store.networks.put({ ...row, owned: [{ kind: 'localnet', dev: 'isth0' }, ...row.owned] });
     deleteBridge(core);
-    assert.deepEqual(await restoreNetworks(core), []);
+    assert.deepEqual(await errorsOf(core), []);
     assert.equal(core.host.observe(core.host.own, { sysctls: [key] }).sysctls.get(key), '1');
   });
 
@@ -161,7 +167,7 @@ describe('core: what the start of a daemon puts back', () => {
       core.host.revert([{ op: 'link.delete', ns: 'host', name }], { host: core.host.own });
     const dummy: Op = { op: 'link.create', ns: 'host', name: 'isth0', link: { kind: 'ifb' } };
     core.host.apply([dummy], { host: core.host.own });
-    const [error, ...more] = await restoreNetworks(core);
+    const [error, ...more] = await errorsOf(core);
     assert.match(error?.message ?? '', /link isth0: exists and is of kind ifb/);
     assert.deepEqual(more, []);
     assert.match(core.host.toString(), /10\.99\.0\.1\/24 brd \+ dev isth1/);
@@ -177,7 +183,7 @@ describe('core: what the start of a daemon puts back', () => {
     await ensureChainedRules(next, 'web', 'isth0', rules, { addresses: [], routes: [] });
     const { holders, spec, driver, bootId } = next.store.networks.get('web') ?? assert.fail();
     assert.deepEqual([holders, spec, driver, bootId], [[DOCKER], specFor(), 'bridge', 'next']);
-    assert.deepEqual(await restoreNetworks(next), []);
+    assert.deepEqual(await errorsOf(next), []);
     assert.match(next.host.toString(), /isth0/);
   });
 });

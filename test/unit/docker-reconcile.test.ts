@@ -2,8 +2,8 @@ import { strict as assert } from 'node:assert';
 import { rebuildOnce } from '../../src/shared/core/rebuild.ts';
 import type { FakeHost } from '../../src/shared/host/fake-host.ts';
 import { digest, hostIfName } from '../../src/shared/model/attachment.ts';
+import { dockerFactsOf, type Endpoint } from '../../src/shared/model/endpoint.ts';
 import { formatPrefix } from '../../src/shared/model/prefix.ts';
-import type { EndpointRow } from '../../src/shared/store/store.ts';
 import { makeFakeHost } from '../support/core.ts';
 import {
   answer,
@@ -36,7 +36,8 @@ describe('records and dockerd', () => {
   afterEach(() => docker[Symbol.asyncDispose]());
 
   const known = (): string[] => here.core.store.dockerNetworks.list().map(({ id }) => id);
-  const endpoints = (): EndpointRow[] => here.core.store.endpoints.list();
+  const endpoints = (): Endpoint[] => here.core.store.endpoints.list();
+  const dockerFacts = () => endpoints().map(dockerFactsOf)[0];
   const state = (): object => ({
     host: host.toString(),
     networks: here.core.store.networks.list(),
@@ -62,7 +63,7 @@ describe('records and dockerd', () => {
     return EndpointID;
   };
 
-  const linkOf = ({ attachment }: EndpointRow): string => hostIfName(attachment);
+  const linkOf = ({ attachment }: Endpoint): string => hostIfName(attachment);
   const hasLink = (name: string): boolean => host.observe(host.own, { links: 'all' }).links.has(name);
 
   describe('when the records were lost', () => {
@@ -155,13 +156,13 @@ describe('records and dockerd', () => {
     it('endpoints that the kernel tells of belong to their networks again', async () => {
       await createAll();
       await createEndpoint('plain');
-      const [before] = endpoints();
+      const before = dockerFacts();
       here = makeReconciled(host, docker);
       rebuildOnce(here.core);
-      assert.equal(endpoints()[0]?.dockerNetwork, undefined);
+      assert.equal(dockerFacts()?.dockerNetwork, undefined);
       const outcome = await here.reconciler(OLD).pass();
       assert.deepEqual([outcome?.endpoints, outcome?.errors], [[], []]);
-      const [after] = endpoints();
+      const after = dockerFacts();
       assert.deepEqual([after?.dockerNetwork, after?.addresses], [before?.dockerNetwork, before?.addresses]);
       assert.equal(typeof after?.createdAt, 'number');
     });
@@ -210,7 +211,7 @@ describe('records and dockerd', () => {
       docker.forgotten.add(idOf('inner'));
       const before = state();
       const outcome = await here.reconciler().pass();
-      const times = [here.core.store.dockerNetworks.get(idOf('inner'))?.createdAt, endpoints()[0]?.createdAt];
+      const times = [here.core.store.dockerNetworks.get(idOf('inner'))?.createdAt, dockerFacts()?.createdAt];
       const again = Math.min(...times.map((time) => time ?? assert.fail())) + 60_000;
       assert.deepEqual([outcome, state()], [{ ...NOTHING, again }, before]);
       const later = await here.reconciler(OLD).pass();
@@ -324,7 +325,8 @@ describe('records and dockerd', () => {
     it('of an endpoint that may be on any network, while one does not tell', async () => {
       docker.forgotten.clear();
       const [row] = endpoints();
-      const { dockerNetwork: _, ...rebuilt } = row ?? assert.fail();
+      assert.ok(row?.kind === 'docker');
+      const { dockerNetwork: _, ...rebuilt } = row;
       here.core.store.endpoints.put(rebuilt);
       before = state();
       docker.instead = (path, response) =>

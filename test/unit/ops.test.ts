@@ -66,7 +66,8 @@ describe('endpoints as operators see them', () => {
     await add(core);
     const [row] = core.store.endpoints.list();
     assert.ok(row !== undefined);
-    core.store.endpoints.put({ ...row, role: 'portmap', hostIf: '', progress: 'intent', plan: { ops: [], undo: [] } });
+    const { attachment, sandbox } = row;
+    core.store.endpoints.put({ kind: 'ports', role: 'portmap', attachment, sandbox, progress: 'intent' });
     const [only, ...more] = listEndpoints(core);
     assert.deepEqual([only?.ready, only?.addresses, more.length], [false, ['10.88.0.2/24', 'fd00:88::2/64'], 0]);
   });

@@ -3,14 +3,8 @@ import { NetError } from '../../src/shared/errors/net-error.ts';
 import type { HostIdentity } from '../../src/shared/host/host.ts';
 import { type Addr, parseAddr } from '../../src/shared/model/addr.ts';
 import type { Attachment } from '../../src/shared/model/attachment.ts';
-import type {
-  DockerNetworkRow,
-  EndpointRow,
-  Lease,
-  LocalStore,
-  NetworkRow,
-  PoolRow,
-} from '../../src/shared/store/store.ts';
+import type { FirewallPart, RecalledEndpoint } from '../../src/shared/model/endpoint.ts';
+import type { DockerNetworkRow, Lease, LocalStore, NetworkRow, PoolRow } from '../../src/shared/store/store.ts';
 
 export const FIRST_BOOT: HostIdentity = { hostId: 'root', bootId: 'boot-1', bootedAt: 1_000 };
 export const SECOND_BOOT: HostIdentity = { ...FIRST_BOOT, bootId: 'boot-2', bootedAt: 2_000 };
@@ -35,21 +29,27 @@ export function lease(address: string, containerId = 'c1', scope = 'pool'): Leas
   return { scope, address: addr(address), owner: attachment(containerId), source: 'store' };
 }
 
-export function endpoint(containerId: string, changes: Partial<EndpointRow> = {}): EndpointRow {
+export function endpoint(containerId: string, changes: Partial<RecalledEndpoint> = {}): RecalledEndpoint {
   return {
+    kind: 'recalled',
     attachment: attachment(containerId),
     role: 'interface',
     progress: 'intent',
-    owner: { pid: 7, startTime: '70' },
     sandbox: { path: '/run/netns/a', id: 'boot-1:12' },
     hostIf: `veth${containerId}`,
-    plan: { ops: [{ op: 'link.delete', ns: 'host', name: 'a' }], undo: [] },
+    journal: [{ op: 'link.delete', ns: 'host', name: 'a' }],
     ...changes,
   };
 }
 
+/** A part without an interface. */
+export function firewallPart(containerId: string): FirewallPart {
+  const { sandbox } = endpoint(containerId);
+  return { kind: 'firewall', role: 'firewall', attachment: attachment(containerId), sandbox, progress: 'ready' };
+}
+
 export function network(name: string, changes: Partial<NetworkRow> = {}): NetworkRow {
-  return { name, driver: 'bridge', device: 'isth0', undo: [], bootId: 'boot-1', ...changes };
+  return { name, driver: 'bridge', device: 'isth0', owned: [], bootId: 'boot-1', ...changes };
 }
 
 export function dockerNetwork(id: string, changes: Partial<DockerNetworkRow> = {}): DockerNetworkRow {
@@ -110,13 +110,13 @@ export function describeStore(name: string, make: () => Place): void {
     });
 
     it('keeps each role of an attachment as a row of its own, as it was put', () => {
-      const first = endpoint('c1', { scope: '/var/lib/cni/networks/web', delegate: { type: 'dhcp', config: '{}' } });
-      const second = endpoint('c1', { role: 'ipam', hostIf: '' });
+      const first = endpoint('c1', { scope: '/var/lib/cni/networks/web', addresses: ['10.0.0.2/24'] });
+      const second = firewallPart('c1');
       store.endpoints.put(first);
       store.endpoints.put(second);
       store.endpoints.put({ ...first, progress: 'ready' });
       assert.deepEqual(store.endpoints.get(first.attachment, 'interface'), { ...first, progress: 'ready' });
-      assert.deepEqual(store.endpoints.get(first.attachment, 'ipam'), second);
+      assert.deepEqual(store.endpoints.get(first.attachment, 'firewall'), second);
       store.endpoints.delete(first.attachment, 'interface');
       store.endpoints.delete(first.attachment, 'interface');
       assert.deepEqual(store.endpoints.list(), [second]);
@@ -144,8 +144,8 @@ export function describeStore(name: string, make: () => Place): void {
         { camp: 'cni', network: 'n', containerId: 'ab', ifName: 'c' } as const,
         { camp: 'cni', network: 'n', containerId: 'a', ifName: 'bc' } as const,
       ];
-      store.endpoints.put(endpoint('x', { attachment: a, hostIf: '' }));
-      store.endpoints.put(endpoint('x', { attachment: b, hostIf: '' }));
+      store.endpoints.put(endpoint('x', { attachment: a, hostIf: 'vetha' }));
+      store.endpoints.put(endpoint('x', { attachment: b, hostIf: 'vethb' }));
       assert.equal(store.endpoints.list().length, 2);
     });
 
@@ -153,7 +153,7 @@ export function describeStore(name: string, make: () => Place): void {
       store.endpoints.put(endpoint('c1', { hostIf: 'vethx' }));
       assert.throws(() => store.endpoints.put(endpoint('c2', { hostIf: 'vethx' })), ofKind('conflict', /vethx/));
       store.endpoints.put(endpoint('c1', { hostIf: 'vethx', progress: 'ready' }));
-      for (const id of ['c3', 'c4']) store.endpoints.put(endpoint(id, { hostIf: '' }));
+      for (const id of ['c3', 'c4']) store.endpoints.put(firewallPart(id));
       assert.equal(store.endpoints.list().length, 3);
     });
 

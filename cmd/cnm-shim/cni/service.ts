@@ -1,8 +1,6 @@
 import { closeSync, statSync } from 'node:fs';
 import { field } from '../../../src/shared/config/fields.ts';
-import { restoreNetworks } from '../../../src/shared/core/networks/restore-networks.ts';
-import { reload } from '../../../src/shared/core/reload.ts';
-import { type Repaired, repair } from '../../../src/shared/core/repair.ts';
+import { type Reconciled, reconcile } from '../../../src/shared/core/reconcile.ts';
 import { NetError } from '../../../src/shared/errors/net-error.ts';
 import type { Host } from '../../../src/shared/host/host.ts';
 import type { LinuxHost } from '../../../src/shared/host/linux-host.ts';
@@ -53,29 +51,22 @@ export class CniService implements Disposable {
   }
 
   /**
-   * What a daemon or a plugin that died has left half-done is finished or taken back; the packet filter is whole, and
-   * Networks that somebody keeps are there.
+   * The host has what the records want, and nothing half-done of a daemon or a plugin that died. With `sweep`, the packet
+   * filter has nothing of ours that no record wants.
    */
-  async start(): Promise<Repaired> {
+  async reconcile(options: { readonly sweep: boolean }): Promise<Reconciled> {
     try {
-      return await this.#repair();
+      return await this.#reconcile(options);
     } catch (thrown) {
       // A state that proved to be broken has been set aside by then.
       if (!(thrown instanceof NetError && thrown.kind === 'state-reset')) throw thrown;
-      return await this.#repair();
+      return await this.#reconcile(options);
     }
   }
 
-  async #repair(): Promise<Repaired> {
+  async #reconcile({ sweep }: { readonly sweep: boolean }): Promise<Reconciled> {
     using core = this.resident.open({ log: this.#log });
-    const repaired = await repair(core, (key) => lock(this.#stateDir, key, { waitMs: 0 }));
-    return { ...repaired, errors: [...repaired.errors, ...(await restoreNetworks(core))] };
-  }
-
-  /** The packet filter has what the records want of it. Returns how many entries, and what failed. */
-  reload(): ReturnType<typeof reload> {
-    using core = this.resident.open({ log: this.#log });
-    return reload(core);
+    return await reconcile(core, { sweep, tryLock: (key) => lock(this.#stateDir, key, { waitMs: 0 }) });
   }
 
   /** Why the call is the stand-alone plugin's to answer; undefined where the daemon can. */

@@ -1,7 +1,7 @@
 import type { NetworkSpec } from '../../../src/shared/config/network-spec.ts';
+import { attachmentKey } from '../../../src/shared/core/apply.ts';
 import { type Core, nameInDocker } from '../../../src/shared/core/core.ts';
-import { attachmentKey } from '../../../src/shared/core/endpoints/delete-endpoint.ts';
-import { offerEndpoint, withdrawEndpoint } from '../../../src/shared/core/endpoints/offer-endpoint.ts';
+import { deleteOffered, offerEndpoint } from '../../../src/shared/core/endpoints/offer-endpoint.ts';
 import { driverOf } from '../../../src/shared/core/networks/driver-of.ts';
 import { claimAddress } from '../../../src/shared/core/pools/pools.ts';
 import { publishPorts, unpublishPorts } from '../../../src/shared/core/ports/publish-ports.ts';
@@ -9,10 +9,10 @@ import type { Addressing, Assigned } from '../../../src/shared/drivers/driver.ts
 import type { Rules } from '../../../src/shared/drivers/rules.ts';
 import { NetError } from '../../../src/shared/errors/net-error.ts';
 import type { Attachment } from '../../../src/shared/model/attachment.ts';
-import { EMPTY_PLAN } from '../../../src/shared/model/op.ts';
+import { dockerFactsOf, type Endpoint } from '../../../src/shared/model/endpoint.ts';
 import { contains, formatPrefix, type Prefix, parsePrefix } from '../../../src/shared/model/prefix.ts';
-import type { DockerNetworkRow, EndpointRow, LocalStore } from '../../../src/shared/store/store.ts';
-import { withdrawGone } from './gone-endpoints.ts';
+import type { DockerNetworkRow, LocalStore } from '../../../src/shared/store/store.ts';
+import { deleteGone } from './gone-endpoints.ts';
 import { shortId } from './network-options.ts';
 import { ownName } from './network-plan.ts';
 import { portRequests } from './port-options.ts';
@@ -80,7 +80,7 @@ export async function createDockerEndpoint(
 /** Exactly the ports of the request are published. */
 export async function programPorts(core: Core, request: ProgramRequest): Promise<void> {
   const { network, spec, attachment } = placeOf(core, request);
-  const { addresses = [] } = endpointRow(core.store, attachment);
+  const { addresses = [] } = dockerFactsOf(endpointRow(core.store, attachment));
   const rules = rulesOf(spec);
   if (spec.options.driver === 'null' || rules === undefined) return;
   const prefixes = addresses.flatMap((text) => parsePrefix(text) ?? []);
@@ -96,11 +96,11 @@ export function revokePorts(core: Core, identity: EndpointIdentity): Promise<Net
 
 /** Nothing of the endpoint is left. Absence of anything is success. */
 export function deleteDockerEndpoint(core: Core, identity: EndpointIdentity): Promise<NetError[]> {
-  return forEach(core, identity, (attachment) => withdrawEndpoint(core, attachment));
+  return forEach(core, identity, (attachment) => deleteOffered(core, attachment));
 }
 
 /** The record of an endpoint. Throws NetError `unknown-container` where CreateEndpoint has not been answered. */
-export function endpointRow(store: LocalStore, attachment: Attachment): EndpointRow {
+export function endpointRow(store: LocalStore, attachment: Attachment): Endpoint {
   const row = store.endpoints.get(attachment, role);
   if (row?.progress === 'ready') return row;
   throw new NetError({
@@ -137,7 +137,7 @@ async function retried<T>(core: Core, work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (thrown) {
     if (!(thrown instanceof NetError && thrown.kind === 'conflict')) throw thrown;
-    for (const failure of await withdrawGone(core)) core.log.warn('withdraw.failed', { error: failure.message });
+    for (const failure of await deleteGone(core)) core.log.warn('delete.failed', { error: failure.message });
   }
   return await work();
 }
@@ -149,7 +149,7 @@ async function recordOnly(
   addressing: Addressing,
   now: number,
 ): Promise<void> {
-  const { store, host, owner } = core;
+  const { store, host } = core;
   using _lock = await core.lock(attachmentKey(attachment));
   const { scope, id } = network;
   store.transaction(() => {
@@ -157,8 +157,7 @@ async function recordOnly(
       claimAddress(store, scope ?? '', address.addr, attachment);
     }
     store.endpoints.put({
-      ...{ attachment, role, owner, hostIf: '', plan: EMPTY_PLAN },
-      progress: 'ready',
+      ...{ kind: 'docker', role, attachment, progress: 'ready' },
       sandbox: { path: '', id: host.own.id },
       addresses: addressing.addresses.map(({ address }) => formatPrefix(address)),
       dockerNetwork: id,

@@ -1,11 +1,12 @@
 import type { Core } from '../../../src/shared/core/core.ts';
-import { withdrawEndpoint } from '../../../src/shared/core/endpoints/offer-endpoint.ts';
+import { deleteOffered } from '../../../src/shared/core/endpoints/offer-endpoint.ts';
 import { createNetwork } from '../../../src/shared/core/networks/create-network.ts';
 import { deleteNetwork } from '../../../src/shared/core/networks/delete-network.ts';
 import { letGoPools } from '../../../src/shared/core/pools/pools.ts';
 import { NetError } from '../../../src/shared/errors/net-error.ts';
+import { dockerFactsOf, type Endpoint } from '../../../src/shared/model/endpoint.ts';
 import { formatPrefix } from '../../../src/shared/model/prefix.ts';
-import type { DockerNetworkRow, EndpointRow, LocalStore } from '../../../src/shared/store/store.ts';
+import type { DockerNetworkRow, LocalStore } from '../../../src/shared/store/store.ts';
 import { shortId } from './network-options.ts';
 import { ownName, planNetwork } from './network-plan.ts';
 import type { CreateNetworkRequest, IpamData } from './wire/messages.ts';
@@ -39,7 +40,7 @@ export async function deleteDockerNetwork(core: Core, id: string): Promise<NetEr
   if (row === undefined) return [];
   const errors: NetError[] = [];
   // dockerd asks for this when it has no endpoint on the network: those that are left have been forgotten by it.
-  for (const { attachment } of endpointsOf(store, row)) errors.push(...(await withdrawEndpoint(core, attachment)));
+  for (const { attachment } of endpointsOf(store, row)) errors.push(...(await deleteOffered(core, attachment)));
   core.mark?.('endpoints');
   // An endpoint that is left keeps its network, so that the next call finds both.
   if (errors.length > 0) return errors;
@@ -51,11 +52,12 @@ export async function deleteDockerNetwork(core: Core, id: string): Promise<NetEr
 }
 
 /** The endpoints of one Docker network; others may share its Network. */
-function endpointsOf(store: LocalStore, { id, network }: DockerNetworkRow): EndpointRow[] {
+function endpointsOf(store: LocalStore, { id, network }: DockerNetworkRow): Endpoint[] {
   // A record that was rebuilt from the kernel does not say which of them it is of; only one has this name.
   const isAlone = network === ownName(id);
-  return store.endpoints.list(network).filter(({ attachment, role, dockerNetwork = isAlone ? id : '' }) => {
-    return attachment.camp === 'cnm' && role === 'interface' && dockerNetwork === id;
+  return store.endpoints.list(network).filter((endpoint) => {
+    const { dockerNetwork = isAlone ? id : '' } = dockerFactsOf(endpoint);
+    return endpoint.attachment.camp === 'cnm' && endpoint.role === 'interface' && dockerNetwork === id;
   });
 }
 

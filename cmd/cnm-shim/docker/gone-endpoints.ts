@@ -1,6 +1,7 @@
 import type { Core } from '../../../src/shared/core/core.ts';
-import { withdrawEndpoint } from '../../../src/shared/core/endpoints/offer-endpoint.ts';
+import { deleteOffered } from '../../../src/shared/core/endpoints/offer-endpoint.ts';
 import type { NetError } from '../../../src/shared/errors/net-error.ts';
+import type { Endpoint } from '../../../src/shared/model/endpoint.ts';
 import { isLinkGone } from './engine/differences.ts';
 
 /**
@@ -8,16 +9,22 @@ import { isLinkGone } from './engine/differences.ts';
  * that was killed forgets the endpoints of its containers without a word, and so does a kernel that has ended their
  * namespaces. Asks nobody but the kernel, so a handler may call it. Returns what failed.
  */
-export async function withdrawGone(core: Core): Promise<NetError[]> {
-  const { host, store } = core;
+export async function deleteGone(core: Core): Promise<NetError[]> {
+  const { store } = core;
   const rows = store.endpoints.list().filter(({ attachment }) => attachment.camp === 'cnm');
   if (rows.length === 0) return [];
-  const links = new Set(host.observe(host.own, { links: 'all' }).links.keys());
+  const links = linksNow(core);
   const errors: NetError[] = [];
   for (const row of rows.filter((one) => isLinkGone(one, links))) {
     const { network, containerId } = row.attachment;
     core.log.info('docker.removed', { network, endpoint: containerId, reason: 'its interface is gone' });
-    errors.push(...(await withdrawEndpoint(core, row.attachment)));
+    // Looked at again under the lock: dockerd may have made it anew.
+    const when = (now: Endpoint | undefined): boolean => now !== undefined && isLinkGone(now, linksNow(core));
+    errors.push(...(await deleteOffered(core, row.attachment, when)));
   }
   return errors;
+}
+
+function linksNow({ host }: Core): ReadonlySet<string> {
+  return new Set(host.observe(host.own, { links: 'all' }).links.keys());
 }

@@ -2,6 +2,7 @@ import type { NetworkSpec } from '../../../src/shared/config/network-spec.ts';
 import type { Core } from '../../../src/shared/core/core.ts';
 import { combineErrors, NetError } from '../../../src/shared/errors/net-error.ts';
 import type { Family } from '../../../src/shared/model/addr.ts';
+import { dockerFactsOf } from '../../../src/shared/model/endpoint.ts';
 import { defaultRoute } from '../../../src/shared/model/prefix.ts';
 import {
   createDockerEndpoint,
@@ -117,7 +118,7 @@ export const networkDriverFacts: Readonly<Record<string, (body: unknown) => obje
 /** What dockerd is to do with the interface, in the container. Changes nothing, so that it can be asked again. */
 function join(core: Core, request: ReturnType<typeof decodeJoin>): object {
   const { network, spec, attachment } = placeOf(core, request);
-  const { addresses = [] } = endpointRow(core.store, attachment);
+  const { addresses = [] } = dockerFactsOf(endpointRow(core.store, attachment));
   // Otherwise dockerd adds an interface on a bridge of its own (docker_gwbridge), to have a way out.
   if (network.driver === 'null') return { DisableGatewayService: true };
   const families = new Set(addresses.map((text): Family => (text.includes(':') ? 6 : 4)));

@@ -1,13 +1,6 @@
+import type { RateLimit } from '../model/shaping.ts';
 import { field, isObject, type Json } from './fields.ts';
 import { invalid } from './invalid.ts';
-
-/** A limit of one direction. */
-export interface RateLimit {
-  /** Bits a second, above 0. */
-  readonly rate: number;
-  /** Bits that may go at once, above 0. */
-  readonly burst: number;
-}
 
 /** Limits as the pod sees them: `ingress` is what it receives. A direction that is absent has none. */
 export interface Bandwidth {

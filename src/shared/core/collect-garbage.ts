@@ -1,10 +1,10 @@
 import { asNetError, type NetError } from '../errors/net-error.ts';
 import { parseAlias } from '../model/alias.ts';
 import { type Attachment, attachmentDigest, hostIfName, ifbName } from '../model/attachment.ts';
+import type { Endpoint } from '../model/endpoint.ts';
 import type { Op } from '../model/op.ts';
-import type { EndpointRow } from '../store/store.ts';
 import type { AddressSource, Core } from './core.ts';
-import { attachmentKey, openIfThere, removeEndpoint } from './endpoints/delete-endpoint.ts';
+import { deleteEndpoint } from './endpoints/delete-endpoint.ts';
 import { reverse } from './execute.ts';
 import { removeUnusedNetwork } from './networks/network.ts';
 
@@ -50,12 +50,9 @@ function left({ store }: Core, network: string): Attachment[] {
 }
 
 /** One endpoint is gone; where it cannot be had or a step fails, the others are collected all the same. */
-async function collected(core: Core, { attachment, role, sandbox: { path } }: EndpointRow): Promise<NetError[]> {
+async function collected(core: Core, { attachment, role, sandbox: { path } }: Endpoint): Promise<NetError[]> {
   try {
-    using _lock = await core.lock(attachmentKey(attachment));
-    using sandbox = openIfThere(core, path);
-    const removal = { attachment, role, netns: path, orphans: 'own', guarded: false } as const;
-    return await removeEndpoint(core, removal, sandbox);
+    return await deleteEndpoint(core, { attachment, role, netns: path, orphans: 'own', guarded: false });
   } catch (thrown) {
     return [asNetError(thrown, 'GC')];
   }

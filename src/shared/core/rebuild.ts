@@ -1,9 +1,11 @@
+import { planPorts } from '../drivers/rules.ts';
 import { parseAlias, parseDeviceAlias, standIn } from '../model/alias.ts';
-import { hostIfName } from '../model/attachment.ts';
+import { attachmentDigest, hostIfName } from '../model/attachment.ts';
+import { type Endpoint, hostIfOf, type PublishedFacts, publishedOf } from '../model/endpoint.ts';
 import type { LinkState } from '../model/link.ts';
-import { EMPTY_PLAN, type Op } from '../model/op.ts';
 import type { Core } from './core.ts';
-import { namedUndo } from './endpoints/orphans.ts';
+import { deleteRecord } from './endpoints/record.ts';
+import { reverse } from './execute.ts';
 import { noteLostRules } from './lost-rules.ts';
 
 /** How many changes of leases and endpoints the state has seen; the same number is kept beside the database. */
@@ -19,15 +21,24 @@ export function rebuildOnce(core: Core): void {
   const note = `rebuilt:${host.identity.bootId}`;
   const isBehind = (): boolean => Number(store.notes.get(COUNT) ?? 0) < core.changes.read();
   if (store.notes.get(note) !== undefined && !isBehind()) return;
-  store.transaction(() => {
-    if (store.notes.get(note) !== undefined && !isBehind()) return;
+  const dropped = store.transaction(() => {
+    if (store.notes.get(note) !== undefined && !isBehind()) return [];
     const { links } = host.observe(host.own, { links: 'all' });
-    forgetMissing(core, links);
+    const dropped = dropMissing(core, links);
     const recalled = [...links.values()].flatMap((link) => [recallNetwork(core, link), recallEndpoint(core, link)]);
     if (recalled.includes(true)) noteLostRules(core);
     store.notes.put(note, String(Date.now()));
     store.notes.put(COUNT, String(core.changes.read()));
+    return dropped;
   });
+  for (const published of dropped) void unpublish(core, published);
+}
+
+/** What led to an endpoint that is gone leads nowhere. */
+async function unpublish(core: Core, { backend, entries }: PublishedFacts): Promise<void> {
+  for (const failure of await reverse(core, planPorts(backend, entries).undo, { host: core.host.own })) {
+    core.log.warn('rebuild.failed', { error: failure.message });
+  }
 }
 
 /** Part of each transaction after which an older state would be wrong about addresses in use. */
@@ -38,27 +49,36 @@ export function countChange({ store, changes }: Core): void {
   store.notes.put(COUNT, String(next));
 }
 
-function forgetMissing({ store }: Core, links: ReadonlyMap<string, LinkState>): void {
-  for (const row of store.endpoints.list()) {
-    if (row.hostIf === '' || row.progress !== 'ready' || links.has(row.hostIf)) continue;
-    store.endpoints.delete(row.attachment, row.role);
-    if (row.scope === undefined) continue;
-    for (const lease of store.leases.list(row.scope, row.attachment)) store.leases.release(row.scope, lease.address);
-  }
+/** Deletes the records of attachments whose interface is gone, every part of them. Returns what they had published. */
+function dropMissing({ store }: Core, links: ReadonlyMap<string, LinkState>): PublishedFacts[] {
+  const rows = store.endpoints.list();
+  const isGone = (row: Endpoint): boolean => {
+    const hostIf = hostIfOf(row);
+    return hostIf !== undefined && row.progress === 'ready' && !links.has(hostIf);
+  };
+  const gone = new Set(rows.filter(isGone).map(({ attachment }) => attachmentDigest(attachment)));
+  const dropped = rows.filter(({ attachment }) => gone.has(attachmentDigest(attachment)));
+  for (const row of dropped) deleteRecord(store, row);
+  return dropped.flatMap((row) => publishedOf(row) ?? []);
 }
 
 /** True where the link tells of a network that was not on record. */
 function recallNetwork({ host, store }: Core, link: LinkState): boolean {
   const made = parseDeviceAlias(link.alias);
   if (made === undefined || link.kind !== 'bridge' || store.networks.get(made.network) !== undefined) return false;
-  const undo: Op[] = [{ op: 'link.delete', ns: 'host', name: link.name, kind: 'bridge' }];
   const { bootId } = host.identity;
-  store.networks.put({ name: made.network, driver: made.driver, device: link.name, bootId, undo });
+  store.networks.put({
+    name: made.network,
+    driver: made.driver,
+    device: link.name,
+    bootId,
+    owned: [{ kind: 'link', name: link.name, link: 'bridge' }],
+  });
   return true;
 }
 
 /** True where the link tells of an endpoint that was not on record. */
-function recallEndpoint({ store, owner }: Core, link: LinkState): boolean {
+function recallEndpoint({ store }: Core, link: LinkState): boolean {
   const record = parseAlias(link.alias);
   if (record === undefined || link.kind !== 'veth') return false;
   const { scope, addresses } = record;
@@ -68,13 +88,12 @@ function recallEndpoint({ store, owner }: Core, link: LinkState): boolean {
   const lost = store.endpoints.get(attachment, 'interface') === undefined;
   if (lost) {
     store.endpoints.put({
+      kind: 'recalled',
       attachment,
       role: 'interface',
       progress: 'ready',
-      owner,
       sandbox: { path: '', id: '' },
       hostIf: link.name,
-      plan: { ...EMPTY_PLAN, undo: namedUndo(attachment, link.name) },
       ...(scope === undefined ? {} : { scope }),
     });
   }

@@ -3,6 +3,7 @@ import type { NetworkSpec } from '../config/network-spec.ts';
 import type { Assigned, Driver, InterfaceReport } from '../drivers/driver.ts';
 import type { Rules } from '../drivers/rules.ts';
 import type { Attachment, Role } from '../model/attachment.ts';
+import type { Endpoint } from '../model/endpoint.ts';
 import type { RouteSpec } from '../model/link.ts';
 import type { AddressSource, Dns } from './core.ts';
 
@@ -42,6 +43,8 @@ export interface RemovalRequest {
   readonly orphans: 'none' | 'own' | 'any';
   /** True where MAC spoof guards may be among what is left. */
   readonly guarded: boolean;
+  /** Asked under the lock, with the record that is there then; where it says false, nothing is removed. */
+  readonly when?: (row: Endpoint | undefined) => boolean;
 }
 
 /** What an endpoint turned out to be. */

@@ -1,6 +1,17 @@
 import type { Addressing, Driver } from '../drivers/driver.ts';
 import type { Host, Namespace, View } from '../host/host.ts';
 
+/** A host of which nothing has been seen. */
+export const EMPTY_VIEW: View = {
+  links: new Map(),
+  addresses: [],
+  routes: [],
+  sysctls: new Map(),
+  nftSets: new Map(),
+  listeners: [],
+  shaping: new Map(),
+};
+
 /** Everything that `driver` asks to see of the host. */
 export function observeNetwork(host: Host, ns: Namespace, driver: Driver, addressing: Addressing): View {
   let seen: View | undefined;

@@ -1,10 +1,11 @@
 import type { View, ViewQuery } from '../host/host.ts';
+import type { InsideFacts, LinkFacts } from '../model/endpoint.ts';
 import type { RouteSpec } from '../model/link.ts';
 import type { Plan } from '../model/op.ts';
 import type { Prefix } from '../model/prefix.ts';
 
 /** What an endpoint is called and looks like, decided before anything is made. */
-export interface EndpointFacts {
+export interface EndpointNames {
   /** Host-side interface. */
   readonly hostIf: string;
   /** Interface in the sandbox (CNI_IFNAME). */
@@ -50,13 +51,7 @@ export interface Driver {
   /** What the network still lacks on this host. Empty where all is there. Throws `conflict` where it cannot be. */
   planNetwork(view: View, addressing: Addressing): Plan;
   /** The interface itself, both ends. */
-  planLink(view: View, facts: EndpointFacts): Plan;
-  /** Addresses and routes of the interface in the sandbox, and its going up. `sandbox` is the view of `sandboxQuery`. */
-  planAddresses(sandbox: View, facts: EndpointFacts, addressing: Addressing): Plan;
-}
-
-/** What `planAddresses` plans from. */
-export function sandboxQuery({ addresses }: Addressing): ViewQuery {
-  const hasV6 = addresses.some(({ address }) => address.addr.family === 6);
-  return hasV6 ? { sysctls: ['net/ipv6/conf/lo/disable_ipv6'] } : {};
+  describeLink(view: View, names: EndpointNames): LinkFacts;
+  /** What the interface has in the sandbox. */
+  describeInside(addressing: Addressing): InsideFacts;
 }

@@ -1,3 +1,11 @@
+/** A limit as runtimes write it. */
+export interface RateLimit {
+  /** Bits a second, above 0. */
+  readonly rate: number;
+  /** Bits that may go at once, above 0. */
+  readonly burst: number;
+}
+
 /** What of a device's traffic control is ours: `tc qdisc show`, `tc filter show`. Empty where nothing is. */
 export interface ShapingState {
   /** The token bucket on what leaves by the device. */

@@ -1,8 +1,7 @@
 import type { Core } from '../core/core.ts';
 import { formatAddr } from '../model/addr.ts';
 import type { Attachment, Camp } from '../model/attachment.ts';
-import type { Op } from '../model/op.ts';
-import type { EndpointRow } from '../store/store.ts';
+import { dockerFactsOf, type Endpoint, hostIfOf, scopeOf } from '../model/endpoint.ts';
 import { type PortInfo, portsOf } from './ports.ts';
 
 /** One endpoint as operators see it. */
@@ -29,7 +28,7 @@ export interface EndpointInfo {
 
 /** Endpoints on record: all of them, or those of a network; by network, camp, id and interface. */
 export function listEndpoints({ store }: Core, network?: string): EndpointInfo[] {
-  const parts = new Map<string, [EndpointRow, ...EndpointRow[]]>();
+  const parts = new Map<string, [Endpoint, ...Endpoint[]]>();
   for (const row of store.endpoints.list(network)) {
     const key = keyOf(row.attachment);
     const known = parts.get(key);
@@ -40,13 +39,14 @@ export function listEndpoints({ store }: Core, network?: string): EndpointInfo[]
 }
 
 /** `rows` are the parts of one attachment. */
-function describe(leases: Core['store']['leases'], rows: readonly [EndpointRow, ...EndpointRow[]]): EndpointInfo {
+function describe(leases: Core['store']['leases'], rows: readonly [Endpoint, ...Endpoint[]]): EndpointInfo {
   const main = rows.find(({ role }) => role === 'interface') ?? rows[0];
-  const { attachment, aliases = [], dockerNetwork, plan, sandbox } = main;
+  const { attachment, sandbox } = main;
+  const { addresses, dockerNetwork } = dockerFactsOf(main);
   const { network, camp, containerId, ifName } = attachment;
-  const mac = plan.ops.flatMap(macOf)[0];
-  const hostIf = rows.find((row) => row.hostIf !== '')?.hostIf;
-  const planned = plan.ops.flatMap((op) => (op.op === 'addr.add' && op.ns === 'sandbox' ? [op.address] : []));
+  const mac = main.kind === 'cni' || main.kind === 'docker' ? main.link?.mac : undefined;
+  const hostIf = rows.map(hostIfOf).find((name) => name !== undefined);
+  const inside = main.kind === 'cni' ? main.inside.addresses.map(({ address }) => address) : [];
   return {
     network,
     camp,
@@ -54,8 +54,8 @@ function describe(leases: Core['store']['leases'], rows: readonly [EndpointRow, 
     interface: ifName,
     ...(hostIf === undefined ? {} : { hostInterface: hostIf }),
     ...(mac === undefined ? {} : { mac }),
-    addresses: main.addresses ?? (planned.length > 0 ? planned : leasedBy(leases, rows)),
-    aliases,
+    addresses: addresses ?? (inside.length > 0 ? inside : leasedBy(leases, rows)),
+    aliases: main.kind === 'cni' ? main.aliases : [],
     ports: rows.flatMap(portsOf),
     ...(sandbox.path === '' ? {} : { sandbox: sandbox.path }),
     ...(dockerNetwork === undefined ? {} : { dockerNetwork }),
@@ -63,15 +63,11 @@ function describe(leases: Core['store']['leases'], rows: readonly [EndpointRow, 
   };
 }
 
-function leasedBy(leases: Core['store']['leases'], rows: readonly EndpointRow[]): string[] {
-  return rows.flatMap(({ scope, attachment }) =>
-    scope === undefined ? [] : leases.list(scope, attachment).map(({ address }) => formatAddr(address)),
-  );
-}
-
-/** MAC of the end that is in the container. */
-function macOf(op: Op): string[] {
-  return op.op === 'link.create' && op.link.kind === 'veth' && op.link.peer.mac !== undefined ? [op.link.peer.mac] : [];
+function leasedBy(leases: Core['store']['leases'], rows: readonly Endpoint[]): string[] {
+  return rows.flatMap((row) => {
+    const scope = scopeOf(row);
+    return scope === undefined ? [] : leases.list(scope, row.attachment).map(({ address }) => formatAddr(address));
+  });
 }
 
 function keyOf({ network, camp, containerId, ifName }: Attachment): string {

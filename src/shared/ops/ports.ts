@@ -1,7 +1,7 @@
 import type { Core } from '../core/core.ts';
 import type { Camp } from '../model/attachment.ts';
+import { type Endpoint, publishedOf } from '../model/endpoint.ts';
 import type { Protocol, PublishedEntry } from '../model/firewall.ts';
-import type { EndpointRow } from '../store/store.ts';
 
 /** One published port; both families are one. */
 export interface PortInfo {
@@ -33,11 +33,9 @@ export function listPorts({ store }: Core): PublishedPort[] {
 }
 
 /** The ports that one part of an endpoint has in force. */
-export function portsOf({ plan }: Pick<EndpointRow, 'plan'>): PortInfo[] {
-  const entries = plan.undo.flatMap((op) => (op.op === 'firewall.delete' ? op.entries : []));
+export function portsOf(endpoint: Endpoint): PortInfo[] {
   const ports = new Map<string, PortInfo>();
-  for (const entry of entries) {
-    if (entry.kind !== 'port' && entry.kind !== 'direct') continue;
+  for (const entry of publishedOf(endpoint)?.entries ?? []) {
     const info = infoOf(entry);
     const { protocol, hostIp, hostPort, port } = info;
     const key = JSON.stringify([protocol, hostIp, hostPort, port]);

@@ -1,11 +1,11 @@
 import type { HostIdentity } from '../host/host.ts';
 import { type Addr, compareAddr } from '../model/addr.ts';
 import { type Attachment, attachmentDigest, type Role, sameContainer } from '../model/attachment.ts';
+import { type Endpoint, hostIfOf } from '../model/endpoint.ts';
 import { addressKey, neighbour } from './address-key.ts';
 import type {
   DockerNetworkRow,
   DockerNetworkTable,
-  EndpointRow,
   EndpointTable,
   Lease,
   LeaseTable,
@@ -26,7 +26,7 @@ export class MemoryDisk {
   networks = new Map<string, NetworkRow>();
   dockerNetworks = new Map<string, DockerNetworkRow>();
   pools = new Map<string, PoolRow>();
-  endpoints = new Map<string, EndpointRow>();
+  endpoints = new Map<string, Endpoint>();
   leases = new Map<string, Lease>();
   notes = new Map<string, string>();
   ports = new Map<string, PortClaim>();
@@ -117,8 +117,9 @@ function endpointTable(disk: MemoryDisk, prefix: string): EndpointTable {
     get: (attachment, role) => disk.endpoints.get(key(attachment, role)),
     put: (row) => {
       const place = key(row.attachment, row.role);
-      for (const [other, { hostIf }] of disk.endpoints)
-        if (row.hostIf !== '' && hostIf === row.hostIf && other !== place && other.startsWith(prefix))
+      const hostIf = hostIfOf(row);
+      for (const [key, other] of disk.endpoints)
+        if (hostIf !== undefined && hostIfOf(other) === hostIf && key !== place && key.startsWith(prefix))
           throw interfaceTaken(row);
       disk.endpoints.set(place, frozen(row));
     },

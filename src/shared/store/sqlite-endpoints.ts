@@ -1,7 +1,8 @@
 import type { Attachment, Role } from '../model/attachment.ts';
+import { type Endpoint, hostIfOf } from '../model/endpoint.ts';
 import { type Context, textOf } from './sqlite-context.ts';
 import { isConstraint } from './sqlite-errors.ts';
-import type { EndpointRow, EndpointTable } from './store.ts';
+import type { EndpointTable } from './store.ts';
 import { interfaceTaken } from './taken.ts';
 
 const KEY = 'boot = ? AND network = ? AND camp = ? AND container = ? AND interface = ? AND role = ?';
@@ -14,21 +15,21 @@ export class SqliteEndpoints implements EndpointTable {
     this.#context = context;
   }
 
-  get(attachment: Attachment, role: Role): EndpointRow | undefined {
+  get(attachment: Attachment, role: Role): Endpoint | undefined {
     return this.#context.read((file, boot) => {
       const row = file.get(`SELECT body FROM endpoints WHERE ${KEY}`, boot(), ...key(attachment), role);
       return row === undefined ? undefined : parse(textOf(row.body));
     });
   }
 
-  put(row: EndpointRow): void {
+  put(row: Endpoint): void {
     const sql = `INSERT INTO endpoints (boot, network, camp, container, interface, role, host_if, body)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?)
       ON CONFLICT (boot, network, camp, container, interface, role)
       DO UPDATE SET host_if = excluded.host_if, body = excluded.body`;
     this.#context.write((file, boot) => {
       try {
-        file.run(sql, boot(), ...key(row.attachment), row.role, row.hostIf || null, JSON.stringify(row));
+        file.run(sql, boot(), ...key(row.attachment), row.role, hostIfOf(row) ?? null, JSON.stringify(row));
       } catch (error) {
         throw isConstraint(error) ? interfaceTaken(row, error) : error;
       }
@@ -41,7 +42,7 @@ export class SqliteEndpoints implements EndpointTable {
     );
   }
 
-  list(network?: string): EndpointRow[] {
+  list(network?: string): Endpoint[] {
     const order = 'ORDER BY network, camp, container, interface, role';
     return this.#context.read((file, boot) => {
       const rows =
@@ -63,6 +64,6 @@ function key({ network, camp, containerId, ifName }: Attachment): [string, strin
 }
 
 /** Only `put` writes bodies. */
-function parse(body: string): EndpointRow {
+function parse(body: string): Endpoint {
   return JSON.parse(body);
 }

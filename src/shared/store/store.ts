@@ -1,8 +1,8 @@
 import type { NetworkSpec } from '../config/network-spec.ts';
 import type { Addr } from '../model/addr.ts';
 import type { Attachment, Role } from '../model/attachment.ts';
-import type { FirewallBackend, Protocol, PublishedEntry } from '../model/firewall.ts';
-import type { Op, Plan } from '../model/op.ts';
+import type { Endpoint } from '../model/endpoint.ts';
+import type { FirewallBackend, FirewallEntry, Protocol } from '../model/firewall.ts';
 
 /** A process that holds an intent: a pid alone recurs, with its start time (clock ticks since boot) it does not. */
 export interface Owner {
@@ -10,8 +10,16 @@ export interface Owner {
   readonly startTime: string;
 }
 
-/** `intent`: the plan is stored, the kernel may have some of it. `ready`: the kernel has all of it. */
-export type Progress = 'intent' | 'ready';
+/** One thing that we made for a network, or changed on a device that we found. */
+export type Owned =
+  | { readonly kind: 'link'; readonly name: string; readonly link: 'bridge' | 'veth' }
+  | { readonly kind: 'promisc'; readonly dev: string }
+  | { readonly kind: 'address'; readonly dev: string; readonly address: string }
+  /** An address that we took off the device (`forceAddress`). */
+  | { readonly kind: 'replaced'; readonly dev: string; readonly address: string }
+  /** Packets of 127.0.0.0/8 may be routed to the device. */
+  | { readonly kind: 'localnet'; readonly dev: string }
+  | { readonly kind: 'entry'; readonly backend: FirewallBackend; readonly entry: FirewallEntry };
 
 /** What is made once for a network. Durable across reboots. */
 export interface NetworkRow {
@@ -19,9 +27,9 @@ export interface NetworkRow {
   readonly driver: string;
   /** The device that carries the network; a different one is refused while endpoints exist. */
   readonly device: string;
-  /** Takes back what we made for the network; what we found there is not in it. */
-  readonly undo: readonly Op[];
-  /** Boot in which `undo` was made: a later boot has none of it. */
+  /** What we made for it, in the order to delete it; what we found there is not in it. */
+  readonly owned: readonly Owned[];
+  /** Boot in which `owned` was made: a later boot has none of it. */
   readonly bootId: string;
   /** What it is made by; absent where only plugins chained behind another one are on it. */
   readonly spec?: NetworkSpec;
@@ -80,41 +88,6 @@ export interface PoolRow {
   readonly requestedAt: number;
 }
 
-export interface SandboxRef {
-  readonly path: string;
-  /** Namespace.id. */
-  readonly id: string;
-}
-
-/** One role's part of one attachment. Belongs to a boot. */
-export interface EndpointRow {
-  readonly attachment: Attachment;
-  readonly role: Role;
-  readonly progress: Progress;
-  readonly owner: Owner;
-  readonly sandbox: SandboxRef;
-  /** Host-side interface; empty where there is none. */
-  readonly hostIf: string;
-  /** What was done, and what takes it back. CHECK compares `plan.ops` with the kernel; DEL runs `plan.undo`. */
-  readonly plan: Plan;
-  /** Where the built-in IPAM took this endpoint's addresses; absent where it took none. */
-  readonly scope?: string;
-  /** True where host ports are claimed for it, to be freed with it. */
-  readonly claimsPorts?: boolean;
-  /** Published ports that another attachment of the container has in force; they come into force when it goes. */
-  readonly standby?: { readonly backend: FirewallBackend; readonly entries: readonly PublishedEntry[] };
-  /** Addresses with their prefix lengths where dockerd sets them itself; otherwise the plan has them. */
-  readonly addresses?: readonly string[];
-  /** NetworkID of the Docker network whose endpoint it is; several may share one Network. */
-  readonly dockerNetwork?: string;
-  /** Milliseconds since the epoch; of Docker's endpoints. */
-  readonly createdAt?: number;
-  /** Names under which the endpoint wants to be found on its network (the `aliases` capability). */
-  readonly aliases?: readonly string[];
-  /** The configuration to hand to a foreign IPAM plugin at DEL; absent without one. */
-  readonly delegate?: { readonly type: string; readonly config: string };
-}
-
 /** Networks of this host. */
 export interface NetworkTable {
   get(name: string): NetworkRow | undefined;
@@ -142,11 +115,11 @@ export interface PoolTable {
 
 /** Endpoints of this host and this boot; rows of an earlier boot do not show. */
 export interface EndpointTable {
-  get(attachment: Attachment, role: Role): EndpointRow | undefined;
-  put(row: EndpointRow): void;
+  get(attachment: Attachment, role: Role): Endpoint | undefined;
+  put(row: Endpoint): void;
   delete(attachment: Attachment, role: Role): void;
   /** All of them, or those of one network, whatever their camp. */
-  list(network?: string): EndpointRow[];
+  list(network?: string): Endpoint[];
   /** True where the network has one, whatever its camp; as fast with a thousand as with one. */
   any(network: string): boolean;
 }

@@ -1,7 +1,8 @@
 import { NetError } from '../errors/net-error.ts';
 import { type Addr, formatAddr } from '../model/addr.ts';
 import type { Attachment } from '../model/attachment.ts';
-import type { EndpointRow, Lease, PortClaim } from './store.ts';
+import { type Endpoint, hostIfOf } from '../model/endpoint.ts';
+import type { Lease, PortClaim } from './store.ts';
 
 /** The refusal of an address that `holder` has. */
 export function leaseTaken(wanted: Pick<Lease, 'address'>, holder: Lease): NetError {
@@ -28,11 +29,11 @@ export function leaseLost(scope: string, address: Addr, holder: Lease | undefine
 }
 
 /** The refusal of two endpoints with one interface on the host's side. */
-export function interfaceTaken(row: EndpointRow, cause?: unknown): NetError {
+export function interfaceTaken(row: Endpoint, cause?: unknown): NetError {
   return new NetError({
     kind: 'conflict',
     op: 'store.endpoint',
-    subject: `interface ${row.hostIf}`,
+    subject: `interface ${hostIfOf(row)}`,
     what: 'another endpoint has it',
     hint: 'Delete that endpoint first',
     cause,

@@ -1,5 +1,6 @@
 import { type Attachment, sameAttachment } from '../../../../src/shared/model/attachment.ts';
-import type { DockerNetworkRow, EndpointRow } from '../../../../src/shared/store/store.ts';
+import { dockerFactsOf, type Endpoint, hostIfOf } from '../../../../src/shared/model/endpoint.ts';
+import type { DockerNetworkRow } from '../../../../src/shared/store/store.ts';
 import type { DockerEndpoint, DockerNetwork } from './api-answers.ts';
 
 /** What dockerd has told. */
@@ -15,7 +16,7 @@ export interface Look {
 export interface Records {
   readonly networks: readonly DockerNetworkRow[];
   /** Of Docker's endpoints, whatever their role. */
-  readonly endpoints: readonly EndpointRow[];
+  readonly endpoints: readonly Endpoint[];
   readonly links: ReadonlySet<string>;
 }
 
@@ -59,7 +60,13 @@ export function differences(look: Look, records: Records, rules: Rules): Differe
     const rows = records.endpoints.filter((row) => sameAttachment(row.attachment, attachment));
     if (!isUnknown(look, attachment, rows, rules)) return false;
     const isGone = rows.some((row) => isLinkGone(row, records.links));
-    return isGone || isOld(attachment.containerId, rows.find((row) => row.createdAt !== undefined)?.createdAt);
+    return (
+      isGone ||
+      isOld(
+        attachment.containerId,
+        rows.map((row) => dockerFactsOf(row).createdAt).find((at) => at !== undefined),
+      )
+    );
   });
   const lost = look.networks.filter((network) => isOurs(network, rules) && !known.has(network.id));
   return { networks, endpoints, lost, ...(Number.isFinite(again) ? { again } : {}) };
@@ -80,11 +87,12 @@ export function isEmpty({ networks, endpoints, lost }: Differences): boolean {
 }
 
 /** True where the interface of a complete endpoint has gone from the host. */
-export function isLinkGone({ progress, hostIf }: EndpointRow, links: ReadonlySet<string>): boolean {
-  return progress === 'ready' && hostIf !== '' && !links.has(hostIf);
+export function isLinkGone(endpoint: Endpoint, links: ReadonlySet<string>): boolean {
+  const hostIf = hostIfOf(endpoint);
+  return endpoint.progress === 'ready' && hostIf !== undefined && !links.has(hostIf);
 }
 
-function attachmentsOf(rows: readonly EndpointRow[]): Attachment[] {
+function attachmentsOf(rows: readonly Endpoint[]): Attachment[] {
   const found: Attachment[] = [];
   for (const { attachment } of rows) if (!found.some((one) => sameAttachment(one, attachment))) found.push(attachment);
   return found;
@@ -94,7 +102,7 @@ function attachmentsOf(rows: readonly EndpointRow[]): Attachment[] {
 function isUnknown(
   { networks, endpoints }: Look,
   { containerId }: Attachment,
-  rows: readonly EndpointRow[],
+  rows: readonly Endpoint[],
   rules: Rules,
 ): boolean {
   // A stand-in for an id that was cut off cannot be compared.
@@ -103,7 +111,7 @@ function isUnknown(
     const told = endpoints.get(id);
     return told === undefined || told === 'unknown' ? undefined : told.some((one) => one.id === containerId);
   };
-  const of = rows.find((row) => row.dockerNetwork !== undefined)?.dockerNetwork;
+  const of = rows.map((row) => dockerFactsOf(row).dockerNetwork).find((id) => id !== undefined);
   // dockerd lists a network before it makes endpoints on it.
   if (of !== undefined) return !networks.some(({ id }) => id === of) || isIn(of) === false;
   // Rebuilt from an interface, which does not tell of its Docker network: it may be on any.

@@ -1,5 +1,5 @@
 import type { Core } from '../../../../src/shared/core/core.ts';
-import type { EndpointRow } from '../../../../src/shared/store/store.ts';
+import { dockerFactsOf, type Endpoint } from '../../../../src/shared/model/endpoint.ts';
 import type { DockerApi } from './api.ts';
 import type { DockerEndpoint, DockerNetwork } from './api-answers.ts';
 import type { Look, Records } from './differences.ts';
@@ -36,14 +36,14 @@ export function readRecords({ host, store }: Core): Records {
 /** The Docker networks that have endpoints on record; undefined where an endpoint may be on any. */
 export function networksToAsk({ endpoints }: Records): ReadonlySet<string> | undefined {
   if (endpoints.some(isUnclaimed)) return undefined;
-  return new Set(endpoints.flatMap(({ dockerNetwork }) => dockerNetwork ?? []));
+  return new Set(endpoints.flatMap((endpoint) => dockerFactsOf(endpoint).dockerNetwork ?? []));
 }
 
-function isDockers({ attachment }: EndpointRow): boolean {
+function isDockers({ attachment }: Endpoint): boolean {
   return attachment.camp === 'cnm';
 }
 
 /** True for one of Docker's endpoints that was rebuilt from its interface: its Docker network is not known. */
-export function isUnclaimed(row: EndpointRow): boolean {
-  return isDockers(row) && row.role === 'interface' && row.dockerNetwork === undefined;
+export function isUnclaimed(row: Endpoint): boolean {
+  return isDockers(row) && row.role === 'interface' && dockerFactsOf(row).dockerNetwork === undefined;
 }

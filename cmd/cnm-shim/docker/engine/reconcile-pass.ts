@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { attachmentKey } from '../../../../src/shared/core/apply.ts';
 import type { Core } from '../../../../src/shared/core/core.ts';
-import { attachmentKey } from '../../../../src/shared/core/endpoints/delete-endpoint.ts';
-import { withdrawEndpoint } from '../../../../src/shared/core/endpoints/offer-endpoint.ts';
+import { deleteOffered } from '../../../../src/shared/core/endpoints/offer-endpoint.ts';
 import { asNetError, type NetError } from '../../../../src/shared/errors/net-error.ts';
 import type { Logger } from '../../../../src/shared/log/log.ts';
 import type { Attachment } from '../../../../src/shared/model/attachment.ts';
@@ -73,7 +73,7 @@ export class Pass {
 
   async #settle({ look, found }: Compared): Promise<Outcome> {
     const { api, signal } = this.#parts;
-    const endpoints = await this.#each(found.endpoints, (attachment) => this.#withdraw(attachment));
+    const endpoints = await this.#each(found.endpoints, (attachment) => this.#deleteEndpoint(attachment));
     const networks = await this.#each(found.networks, (network) => this.#remove(network));
     const containers = found.lost.length === 0 ? [] : ((await api.containers(signal)) ?? []);
     const restored = await this.#each(found.lost, (network) => {
@@ -104,10 +104,10 @@ export class Pass {
     return done;
   }
 
-  async #withdraw(attachment: Attachment): Promise<boolean> {
+  async #deleteEndpoint(attachment: Attachment): Promise<boolean> {
     const { network, containerId: endpoint } = attachment;
     using core = this.#parts.open();
-    const errors = await withdrawEndpoint(core, attachment);
+    const errors = await deleteOffered(core, attachment);
     this.#errors.push(...errors);
     if (errors.length === 0) this.#parts.log.info('docker.removed', { network, endpoint, reason: UNKNOWN });
     return errors.length === 0;
@@ -143,7 +143,7 @@ export class Pass {
       using _lock = await core.lock(attachmentKey(attachment));
       store.transaction(() => {
         const row = store.endpoints.get(attachment, role);
-        if (row?.progress !== 'ready') return;
+        if (row?.progress !== 'ready' || (row.kind !== 'docker' && row.kind !== 'recalled')) return;
         store.endpoints.put({ ...row, dockerNetwork: found.id, addresses: found.endpoint.addresses, createdAt: at });
       });
     }

@@ -1,82 +1,87 @@
-import { asNetError, NetError } from '../../errors/net-error.ts';
+import type { TuningFacts } from '../../drivers/tuning/tuning.ts';
+import { NetError } from '../../errors/net-error.ts';
 import type { Namespace } from '../../host/host.ts';
 import { type Attachment, attachmentDigest, type Role } from '../../model/attachment.ts';
-import type { Plan } from '../../model/op.ts';
-import type { EndpointRow, LocalStore } from '../../store/store.ts';
+import type { ChainedPart, ShapingFacts } from '../../model/endpoint.ts';
+import type { LocalStore } from '../../store/store.ts';
 import { assertOther } from '../ambient.ts';
+import { attachmentKey, transition } from '../apply.ts';
 import type { Core } from '../core.ts';
+import { desired } from '../desired.ts';
+import { firstDrift } from '../diff.ts';
 import { execute } from '../execute.ts';
+import type { PublishedPorts } from '../ports/publish.ts';
 import type { RemovalRequest } from '../requests.ts';
-import { findOpsDrift } from '../verify-ops.ts';
-import { attachmentKey, deleteEndpoint, removeEndpoint } from './delete-endpoint.ts';
+import { deleteEndpoint, removeEndpoint } from './delete-endpoint.ts';
 
 /** The part of an attachment that one plugin of a chain owns. */
-export interface ChainedPart {
+export interface ChainedIdentity {
   readonly attachment: Attachment;
   readonly role: Role;
 }
 
-export interface ChainedRequest extends ChainedPart {
+export interface ChainedRequest extends ChainedIdentity {
   readonly netns: string;
   /** True lets the sandbox be the host's own namespace (CNI_NETNS_OVERRIDE). Default false. */
   readonly ownNamespace?: boolean;
-  /** What this part consists of, from what is seen once the attachment is locked and leftovers are gone. */
-  plan(sandbox: Namespace): Plan;
-  /** What of it waits for another attachment of the container; asked for after `plan`. */
-  readonly standby?: () => Pick<EndpointRow, 'standby'>;
-  /** Makes what the network needs for it, once the record keeps the network from being taken away. */
+  /** What this part consists of, once the attachment is locked and leftovers are gone. */
+  describe(sandbox: Namespace): PartFacts;
+  /** Creates what the network needs for it, once the record keeps the network from being deleted. */
   readonly ensure?: () => Promise<void>;
-  /** What has to be stored together with the record; it throws where the request cannot be granted. */
+  /** Stored together with the record; throws where the request cannot be granted. */
   readonly claim?: (store: LocalStore) => void;
-  /** True where `claim` takes host ports, which go with the record. */
-  readonly claimsPorts?: boolean;
 }
+
+/** The facts of a part that its plugin decides. */
+export type PartFacts =
+  | ({ readonly kind: 'ports' } & PublishedPorts)
+  | { readonly kind: 'firewall' }
+  | { readonly kind: 'bandwidth'; readonly shaping: ShapingFacts }
+  | ({ readonly kind: 'tuning' } & TuningFacts);
 
 /**
  * The part is there and on record: either all of it, or after an error none. What an ADD that died has left of it, or
  * an earlier sandbox of the same name, is removed first. Throws NetError `exists` where it is there already.
  */
 export async function addChained(core: Core, request: ChainedRequest): Promise<void> {
-  const { host, store } = core;
-  const { netns, ownNamespace = false } = request;
-  using sandbox = host.open(netns);
-  assertOther(host, sandbox, { netns, ownNamespace });
-  using _lock = await core.lock(attachmentKey(request.attachment));
+  const { netns, ownNamespace = false, attachment } = request;
+  using sandbox = core.host.open(netns);
+  assertOther(core.host, sandbox, { netns, ownNamespace });
+  using _lock = await core.lock(attachmentKey(attachment));
   core.mark?.('lock');
   await clearWay(core, request, sandbox);
-  const row = rowOf(core, request, sandbox);
-  store.transaction(() => {
-    request.claim?.(store);
-    store.endpoints.put(row);
+  let part: ChainedPart | undefined;
+  await transition(core, 'ADD', {
+    begin: (store) => {
+      request.claim?.(store);
+      part = partOf(request, sandbox);
+      return part;
+    },
+    apply: async () => {
+      if (part === undefined) throw new Error('a transition began without facts');
+      await request.ensure?.();
+      core.mark?.('network');
+      await execute(core, desired(part).ops, { host: core.host.own, sandbox });
+      core.mark?.('kernel');
+      return part;
+    },
+    revert: () => removeEndpoint(core, removalOf(request, netns), sandbox),
   });
-  try {
-    await request.ensure?.();
-    core.mark?.('network');
-    execute(core, row.plan.ops, { host: host.own, sandbox });
-    core.mark?.('kernel');
-    store.transaction(() => store.endpoints.put({ ...row, progress: 'ready' }));
-  } catch (thrown) {
-    const error = asNetError(thrown, 'ADD');
-    for (const failure of await removed(core, request, sandbox)) {
-      core.log.warn('reverse.failed', { error: failure.message });
-    }
-    throw error;
-  }
 }
 
 /** Nothing of the part is left: its record is run backwards. Absence is success; all that fails is returned. */
-export function deleteChained(core: Core, part: ChainedPart, netns: string): Promise<NetError[]> {
+export function deleteChained(core: Core, part: ChainedIdentity, netns: string): Promise<NetError[]> {
   return deleteEndpoint(core, removalOf(part, netns));
 }
 
 /** Throws NetError `drift` for the first step of the record that the kernel or the packet filter no longer shows. */
-export function checkChained(core: Core, { attachment, role }: ChainedPart, netns: string): void {
+export async function checkChained(core: Core, { attachment, role }: ChainedIdentity, netns: string): Promise<void> {
   const { host, store } = core;
   using sandbox = host.open(netns);
   const row = store.endpoints.get(attachment, role);
   if (row === undefined || row.progress !== 'ready') throw drift(attachment, `has no record of ${role}`);
   if (row.sandbox.id !== sandbox.id) throw drift(attachment, `was attached in another namespace than ${netns}`);
-  const found = findOpsDrift(core, row.plan.ops, { host: host.own, sandbox });
+  const found = await firstDrift(core, desired(row).ops, { host: host.own, sandbox });
   if (found !== undefined) throw found;
 }
 
@@ -100,19 +105,19 @@ export async function collectChained(core: Core, garbage: ChainedGarbage): Promi
   return errors;
 }
 
-function rowOf(core: Core, request: ChainedRequest, sandbox: Namespace): EndpointRow {
-  const { attachment, role, netns, claimsPorts } = request;
-  return {
-    attachment,
-    role,
-    progress: 'intent',
-    owner: core.owner,
-    sandbox: { path: netns, id: sandbox.id },
-    hostIf: '',
-    plan: request.plan(sandbox),
-    ...request.standby?.(),
-    ...(claimsPorts === true ? { claimsPorts } : {}),
-  };
+function partOf({ attachment, netns, ...request }: ChainedRequest, sandbox: Namespace): ChainedPart {
+  const facts = request.describe(sandbox);
+  const part = { attachment, progress: 'intent', sandbox: { path: netns, id: sandbox.id } } as const;
+  switch (facts.kind) {
+    case 'ports':
+      return { ...part, role: 'portmap', ...facts };
+    case 'firewall':
+      return { ...part, role: 'firewall', ...facts };
+    case 'bandwidth':
+      return { ...part, role: 'bandwidth', ...facts };
+    case 'tuning':
+      return { ...part, role: 'tuning', ...facts };
+  }
 }
 
 async function clearWay(core: Core, request: ChainedRequest, sandbox: Namespace): Promise<void> {
@@ -121,19 +126,11 @@ async function clearWay(core: Core, request: ChainedRequest, sandbox: Namespace)
   if (row === undefined) return;
   const same = row.sandbox.id === sandbox.id;
   if (row.progress === 'ready' && same) throw alreadyThere(request);
-  const [failure] = await removed(core, request, same ? sandbox : undefined);
+  const [failure] = await removeEndpoint(core, removalOf(request, request.netns), same ? sandbox : undefined);
   if (failure !== undefined) throw failure;
 }
 
-async function removed(core: Core, request: ChainedRequest, sandbox: Namespace | undefined): Promise<NetError[]> {
-  try {
-    return await removeEndpoint(core, removalOf(request, request.netns), sandbox);
-  } catch (thrown) {
-    return [asNetError(thrown, 'ADD')];
-  }
-}
-
-function removalOf({ attachment, role }: ChainedPart, netns: string): RemovalRequest {
+function removalOf({ attachment, role }: ChainedIdentity, netns: string): RemovalRequest {
   return { attachment, role, netns, orphans: 'none', guarded: false };
 }
 

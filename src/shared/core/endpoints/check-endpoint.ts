@@ -1,15 +1,18 @@
 import type { Addressing } from '../../drivers/driver.ts';
 import { asNetError, NetError } from '../../errors/net-error.ts';
-import type { ViewQuery } from '../../host/host.ts';
+import type { View, ViewQuery } from '../../host/host.ts';
 import { renderOp } from '../../host/render.ts';
+import { type Endpoint, hostIfOf } from '../../model/endpoint.ts';
+import type { RouteSpec } from '../../model/link.ts';
 import type { Op } from '../../model/op.ts';
 import { formatPrefix } from '../../model/prefix.ts';
 import type { Core } from '../core.ts';
+import { desired } from '../desired.ts';
+import { drift, entriesDrift, opDrift, routeDrift, setsOf } from '../diff.ts';
 import { planFor } from '../networks/network.ts';
 import { rulesFor } from '../networks/record.ts';
 import type { EndpointRequest, Expectation } from '../requests.ts';
-import { findDrift } from '../verify.ts';
-import { firewallDrift } from '../verify-ops.ts';
+import { isPeer } from './orphans.ts';
 
 /**
  * Returns where the endpoint is as ADD left it and as `expected` (prevResult) has it: record, leases, network, links,
@@ -20,19 +23,66 @@ export async function checkEndpoint(core: Core, request: EndpointRequest, expect
   const { host, store } = core;
   using sandbox = host.open(request.netns);
   const row = store.endpoints.get(request.attachment, request.role);
-  if (row === undefined || row.progress !== 'ready') throw unknownAttachment(request);
+  if (row === undefined || row.progress !== 'ready' || row.role !== 'interface') throw unknownAttachment(request);
   if (row.sandbox.id !== '' && row.sandbox.id !== sandbox.id) throw otherNamespace(request);
   await checkSource(core, request, expected);
   const addressing: Addressing = { addresses: expected.addresses, routes: [] };
-  checkNetwork(core, request, addressing);
-  const outside = host.observe(host.own, hostQuery(row.hostIf, request, row.plan.ops));
-  const inside = host.observe(sandbox, sandboxQueryOf(request.attachment.ifName, row.plan.ops));
-  const drift = findDrift(row, outside, inside, expected);
-  if (drift !== undefined) throw drift;
-  for (const op of row.plan.ops) {
-    const missing = op.op === 'firewall.add' ? firewallDrift(core, op) : undefined;
+  await checkNetwork(core, request, addressing);
+  const { ops } = desired(row);
+  const hostIf = hostIfOf(row);
+  const outside = host.observe(host.own, hostQuery(hostIf, request, ops));
+  const inside = host.observe(sandbox, sandboxQueryOf(request.attachment.ifName, ops));
+  const found =
+    missingInterface(row, hostIf, { outside, inside }, expected) ??
+    missingAddress(row, inside, expected) ??
+    firstOf(ops, (op) => opDrift(op, outside, inside, expected.routes)) ??
+    firstOf(expected.routes, (route) => missingRoute(route, ops, inside));
+  if (found !== undefined) throw found;
+  for (const op of ops) {
+    const missing = op.op === 'firewall.add' ? await entriesDrift(core, op) : undefined;
     if (missing !== undefined) throw missing;
   }
+}
+
+function firstOf<T>(all: readonly T[], differs: (one: T) => NetError | undefined): NetError | undefined {
+  for (const one of all) {
+    const found = differs(one);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function missingInterface(
+  { attachment: { ifName } }: Endpoint,
+  hostIf: string | undefined,
+  { outside, inside }: { readonly outside: View; readonly inside: View },
+  expected: Expectation,
+): NetError | undefined {
+  const link = inside.links.get(ifName);
+  if (link === undefined) return drift(`link ${ifName}`, 'is gone from the container');
+  const port = outside.links.get(hostIf ?? '');
+  if (port === undefined) return drift(`link ${hostIf}`, 'the host side of the container interface is gone');
+  if (!isPeer(port, link)) return drift(`link ${ifName}`, `is not the peer of ${hostIf}`);
+  const wanted = expected.interfaces.find(({ name }) => name === ifName);
+  if (wanted?.mac !== undefined && wanted.mac.toLowerCase() !== link.mac) {
+    return drift(`link ${ifName}`, `has MAC ${link.mac}, expected ${wanted.mac}`);
+  }
+  if (wanted?.mtu !== undefined && wanted.mtu !== 0 && wanted.mtu !== link.mtu) {
+    return drift(`link ${ifName}`, `has MTU ${link.mtu}, expected ${wanted.mtu}`);
+  }
+  return undefined;
+}
+
+function missingAddress({ attachment }: Endpoint, inside: View, expected: Expectation): NetError | undefined {
+  const present = new Set(inside.addresses.map(({ address }) => address));
+  const missing = expected.addresses.map(({ address }) => formatPrefix(address)).find((text) => !present.has(text));
+  return missing === undefined ? undefined : drift(`link ${attachment.ifName}`, `lacks the address ${missing}`);
+}
+
+/** A route of prevResult that none of our steps made: a later plugin's, so destination and gateway have to do. */
+function missingRoute(route: RouteSpec, ops: readonly Op[], inside: View): NetError | undefined {
+  if (ops.some((op) => op.op === 'route.add' && op.route.dst === route.dst)) return undefined;
+  return routeDrift(route, inside);
 }
 
 async function checkSource(core: Core, { source }: EndpointRequest, { addresses }: Expectation): Promise<void> {
@@ -45,8 +95,8 @@ async function checkSource(core: Core, { source }: EndpointRequest, { addresses 
 }
 
 /** The network lacks nothing: planning it again plans no step. */
-function checkNetwork(core: Core, request: EndpointRequest, addressing: Addressing): void {
-  const [first] = missingOps(core, request, addressing);
+async function checkNetwork(core: Core, request: EndpointRequest, addressing: Addressing): Promise<void> {
+  const [first] = await missingOps(core, request, addressing);
   if (first === undefined) return;
   throw new NetError({
     kind: 'drift',
@@ -57,22 +107,26 @@ function checkNetwork(core: Core, request: EndpointRequest, addressing: Addressi
   });
 }
 
-function missingOps(core: Core, { attachment, driver, rules }: EndpointRequest, addressing: Addressing): readonly Op[] {
+async function missingOps(
+  core: Core,
+  { attachment, driver, rules }: EndpointRequest,
+  addressing: Addressing,
+): Promise<readonly Op[]> {
   try {
     const known = core.store.networks.get(attachment.network);
-    return planFor(core, driver, rulesFor(known, rules), addressing).plan.ops;
+    return (await planFor(core, driver, rulesFor(known, rules), addressing)).plan.ops;
   } catch (thrown) {
     const { subject, what, hint } = asNetError(thrown, 'CHECK');
     throw new NetError({ kind: 'drift', op: 'CHECK', subject, what, hint, cause: thrown });
   }
 }
 
-function hostQuery(hostIf: string, { driver }: EndpointRequest, ops: readonly Op[]): ViewQuery {
-  const nftSets = ops.flatMap((op) => (op.op === 'nft.element.add' ? [{ table: op.table, set: op.set }] : []));
+function hostQuery(hostIf: string | undefined, { driver }: EndpointRequest, ops: readonly Op[]): ViewQuery {
   const made = ops.flatMap((op) => (op.op === 'link.create' && op.ns === 'host' ? [op.name] : []));
   const shaping = ops.flatMap((op) => (op.op === 'tbf.add' || op.op === 'redirect.add' ? [op.dev] : []));
-  const links = [...new Set([hostIf, ...driver.devices, ...made])];
-  return { links, nftSets, shaping: [...new Set(shaping)] };
+  const own = hostIf === undefined ? [] : [hostIf];
+  const links = [...new Set([...own, ...driver.devices, ...made])];
+  return { links, nftSets: setsOf(ops), shaping: [...new Set(shaping)] };
 }
 
 function sandboxQueryOf(ifName: string, ops: readonly Op[]): ViewQuery {

@@ -1,144 +1,170 @@
+import { limits } from '../../config/bandwidth.ts';
 import { planShaping } from '../../drivers/bandwidth/shaping.ts';
-import { type Addressing, type EndpointFacts, sandboxQuery } from '../../drivers/driver.ts';
-import { asNetError, NetError } from '../../errors/net-error.ts';
-import type { Namespace, Namespaces } from '../../host/host.ts';
+import type { Addressing, EndpointNames } from '../../drivers/driver.ts';
+import { insideQuery, planInside } from '../../drivers/inside.ts';
+import { planLink } from '../../drivers/link.ts';
+import { planPorts, portEntries } from '../../drivers/rules.ts';
+import { NetError } from '../../errors/net-error.ts';
+import type { Namespace, View } from '../../host/host.ts';
 import { formatAlias } from '../../model/alias.ts';
 import { attachmentDigest, digest, hostIfName, ifbName } from '../../model/attachment.ts';
+import type { CniEndpoint, LinkFacts, ShapingFacts } from '../../model/endpoint.ts';
 import { macOfAddr, macOfDigest } from '../../model/mac.ts';
-import { EMPTY_PLAN, joinPlans, type Plan } from '../../model/op.ts';
-import type { EndpointRow } from '../../store/store.ts';
+import type { Op, Plan } from '../../model/op.ts';
+import type { LocalStore } from '../../store/store.ts';
 import { assertOther } from '../ambient.ts';
-import { type Core, type IpamResult, NO_ADDRESSES } from '../core.ts';
+import { attachmentKey, transition } from '../apply.ts';
+import { type Core, type Dns, type IpamResult, NO_ADDRESSES } from '../core.ts';
 import { execute } from '../execute.ts';
 import { ensureNetwork, recordSpec } from '../networks/network.ts';
-import { assertPortsFree, claimPorts, planPublishing } from '../ports/publish.ts';
-import { countChange } from '../rebuild.ts';
+import { assertPortsFree, claimPorts, describePorts, promotePartners } from '../ports/publish.ts';
 import type { EndpointReport, EndpointRequest, RemovalRequest } from '../requests.ts';
-import { attachmentKey, removeEndpoint } from './delete-endpoint.ts';
+import { EMPTY_VIEW } from '../view.ts';
+import { awaitAddresses } from './await-addresses.ts';
+import { removeEndpoint } from './delete-endpoint.ts';
 import { reportEndpoint } from './report.ts';
-import { settleAddresses } from './settle.ts';
 
 /**
  * The endpoint is there, with its network, its addresses and its routes, and on record. Either all of it, or after an
  * error none: what was done is reversed before the error is thrown.
  */
 export async function createEndpoint(core: Core, request: EndpointRequest): Promise<EndpointReport> {
-  const { host } = core;
-  using sandbox = host.open(request.netns);
-  assertOther(host, sandbox, request);
-  using _lock = await core.lock(attachmentKey(request.attachment));
-  core.mark?.('lock');
-  await clearWay(core, request, sandbox);
-  const { row, acquired } = begin(core, request, sandbox);
-  core.mark?.('lease');
+  using sandbox = core.host.open(request.netns);
+  assertOther(core.host, sandbox, request);
   try {
-    return await build(core, request, { host: host.own, sandbox }, row, acquired);
-  } catch (thrown) {
-    const error = asNetError(thrown, 'ADD');
-    const failures = await removeEndpoint(core, asRemoval(request), sandbox).catch((also) => [asNetError(also, 'ADD')]);
-    for (const failure of failures) core.log.warn('reverse.failed', { error: failure.message });
+    using _lock = await core.lock(attachmentKey(request.attachment));
+    core.mark?.('lock');
+    await clearWay(core, request, sandbox);
+    return await attach(core, request, sandbox);
+  } catch (error) {
+    for (const failure of await promotePartners(core, request.attachment)) {
+      core.log.warn('revert.failed', { error: failure.message });
+    }
     throw error;
   }
 }
 
-/** The intent is on record, with the addresses that the built-in IPAM gave it, before the kernel is touched. */
-function begin(core: Core, request: EndpointRequest, sandbox: Namespace): { row: EndpointRow; acquired?: IpamResult } {
-  const { attachment, role, source, rules } = request;
-  const row: EndpointRow = {
-    attachment,
-    role,
-    progress: 'intent',
-    owner: core.owner,
-    sandbox: { path: request.netns, id: sandbox.id },
-    hostIf: hostIfName(attachment),
-    plan: EMPTY_PLAN,
-    aliases: request.aliases,
-    ...(source?.kind === 'local' && source.scope !== undefined ? { scope: source.scope } : {}),
-    ...((rules?.mappings.length ?? 0) > 0 ? { claimsPorts: true } : {}),
-    ...(source?.kind === 'delegate' ? { delegate: { type: source.type, config: source.config } } : {}),
-  };
-  return core.store.transaction(() => {
-    const acquired = source?.kind === 'local' ? source.acquire(core.store) : undefined;
-    if (rules !== undefined) {
-      // Another endpoint's name says more than that of a process which holds the port for it.
-      claimPorts(core.store, rules, attachment);
-      const gateways = request.driver
-        .complete(acquired ?? NO_ADDRESSES)
-        .addresses.flatMap(({ gateway }) => gateway ?? []);
-      assertPortsFree(core, rules, attachment, gateways);
-    }
-    core.store.endpoints.put(row);
-    countChange(core);
-    return acquired === undefined ? { row } : { row, acquired };
+/** For a caller that holds the lock. */
+async function attach(core: Core, request: EndpointRequest, sandbox: Namespace): Promise<EndpointReport> {
+  const { source } = request;
+  let acquired = NO_ADDRESSES;
+  let built: Built | undefined;
+  await transition(core, 'ADD', {
+    begin: (store) => {
+      if (source?.kind === 'local') acquired = source.acquire(store);
+      const addressing = request.driver.complete(acquired);
+      claim(core, store, request, addressing);
+      return withJournal(core, sandbox, factsOf(core, request, sandbox, { addressing, view: EMPTY_VIEW }));
+    },
+    apply: async () => {
+      built = await build(core, request, sandbox, acquired);
+      return built.facts;
+    },
+    commit: () => {
+      if (built?.isRenewed) recordSpec(core, request);
+    },
+    revert: () => removeEndpoint(core, asRemoval(request), sandbox),
   });
+  if (built === undefined) throw new Error('a transition ended without facts');
+  return reportEndpoint(core.host, request, built.facts.link, built.addressing, built.dns);
 }
 
-/** Link plan → addresses → address plan; the two plans are one where the addresses are known before the link. */
-async function build(
-  core: Core,
-  request: EndpointRequest,
-  namespaces: Required<Namespaces>,
-  row: EndpointRow,
-  acquired: IpamResult | undefined,
-): Promise<EndpointReport> {
-  const { driver, source } = request;
-  let result = acquired ?? NO_ADDRESSES;
+interface Built {
+  readonly facts: CniEndpoint;
+  readonly addressing: Addressing;
+  readonly dns: Dns;
+  readonly isRenewed: boolean;
+}
+
+/** Network, link, addresses and ports are in the kernel. A delegate is asked for addresses once the link is up. */
+async function build(core: Core, request: EndpointRequest, sandbox: Namespace, acquired: IpamResult): Promise<Built> {
+  const { driver, source, attachment } = request;
+  const namespaces = { host: core.host.own, sandbox };
+  let result = acquired;
   let addressing = driver.complete(result);
   const { view, isRenewed } = await ensureNetwork(core, request, addressing);
   core.mark?.('network');
-  const facts = factsOf(request, row, addressing);
-  let plan = driver.planLink(view, facts);
+  let facts = factsOf(core, request, sandbox, { addressing, view });
+  let ops = planLink(facts.link).ops;
   if (source?.kind === 'delegate') {
-    plan = joinPlans(plan, {
-      ops: [{ op: 'link.set', ns: 'sandbox', name: facts.ifName, set: { up: true } }],
-      undo: [],
-    });
-    perform(core, { ...row, plan }, plan, namespaces);
+    const up: Op = { op: 'link.set', ns: 'sandbox', name: attachment.ifName, set: { up: true } };
+    await execute(core, [...ops, up], namespaces);
     core.mark?.('kernel');
     result = await source.acquire();
     core.mark?.('delegate');
     addressing = driver.complete(result);
     await ensureNetwork(core, request, addressing);
     core.mark?.('network');
+    facts = factsOf(core, request, sandbox, { addressing, view });
+    core.store.transaction(() => core.store.endpoints.put(withJournal(core, sandbox, facts)));
+    ops = [];
   }
-  const publishing = planPublishing(core, request, facts.hostIf, addressing);
-  const inside = core.host.observe(namespaces.sandbox, sandboxQuery(addressing));
-  const addresses = joinPlans(
-    driver.planAddresses(inside, facts, addressing),
-    joinPlans(publishing.plan, planLimits(request, facts, plan)),
-  );
-  const record = { ...row, ...publishing.standby };
-  const whole = joinPlans(plan, addresses);
-  plan = source?.kind === 'delegate' ? addresses : whole;
-  perform(core, { ...record, plan: whole }, plan, namespaces);
+  ops = [...ops, ...insideOf(core, sandbox, facts).ops, ...planRest(facts)];
+  await execute(core, ops, namespaces);
   core.mark?.('kernel');
-  await settleAddresses(core.host, namespaces.sandbox, addresses);
-  core.store.transaction(() => {
-    core.store.endpoints.put({ ...record, plan: lasting(whole), progress: 'ready' });
-    if (isRenewed) recordSpec(core, request);
-  });
-  core.mark?.('commit');
-  return reportEndpoint(core.host, request, facts, addressing, result.dns);
+  await awaitAddresses(core.host, sandbox, ops);
+  return { facts, addressing, dns: result.dns, isRenewed };
 }
 
-/** A sandbox keeps the sysctls that an attachment changed in it: another one may live by them, or it goes anyway. */
-function lasting({ ops, undo }: Plan): Plan {
-  return { ops, undo: undo.filter((op) => op.op !== 'sysctl.set' || op.ns !== 'sandbox') };
+/** Takes the host ports. Another endpoint's name says more than that of a process which holds the port for it. */
+function claim(core: Core, store: LocalStore, { rules, attachment }: EndpointRequest, addressing: Addressing): void {
+  if (rules === undefined) return;
+  claimPorts(store, rules, attachment);
+  const gateways = addressing.addresses.flatMap(({ gateway }) => gateway ?? []);
+  assertPortsFree(core, rules, attachment, gateways);
 }
 
-/** The limits that the runtime asks for, on the host side of what `link` makes. */
-function planLimits({ rates, attachment }: EndpointRequest, { hostIf }: EndpointFacts, link: Plan): Plan {
-  if (rates === undefined) return EMPTY_PLAN;
-  const mtu =
-    link.ops.flatMap((op) => (op.op === 'link.create' && op.name === hostIf ? (op.mtu ?? []) : []))[0] ?? 1500;
-  const alias = formatAlias({ attachment, addresses: [] });
-  return planShaping({ hostIf, ifbName: ifbName(attachment), rates, mtu, alias, hostIfGoes: true });
+/** What the endpoint will be, as an intent. Before the network is there, its MTU is a guess, which no removal needs. */
+function factsOf(
+  { store }: Core,
+  request: EndpointRequest,
+  sandbox: Namespace,
+  { addressing, view }: { readonly addressing: Addressing; readonly view: View },
+): CniEndpoint {
+  const { attachment, driver, source, rules, netns, aliases } = request;
+  const scope = source?.kind === 'local' ? source.scope : undefined;
+  const link = driver.describeLink(view, namesOf(request, addressing));
+  const ports = rules === undefined ? {} : describePorts(store, rules, attachment, portEntries(rules, addressing));
+  const shaping = shapingOf(request, link);
+  return {
+    kind: 'cni',
+    role: 'interface',
+    attachment,
+    progress: 'intent',
+    sandbox: { path: netns, id: sandbox.id },
+    // A pod may come back to itself by an address of the host.
+    link: (rules?.mappings.length ?? 0) > 0 && rules?.options.ports.snat ? { ...link, hairpin: true } : link,
+    inside: driver.describeInside(addressing),
+    aliases,
+    ...ports,
+    ...(scope === undefined ? {} : { scope }),
+    ...(shaping === undefined ? {} : { shaping }),
+    ...(source?.kind === 'delegate' ? { delegate: { type: source.type, config: source.config } } : {}),
+  };
 }
 
-/** The plan is on record with what takes it back, then in the kernel. */
-function perform(core: Core, row: EndpointRow, plan: Plan, namespaces: Namespaces): void {
-  core.store.transaction(() => core.store.endpoints.put(row));
-  execute(core, plan.ops, namespaces);
+function insideOf({ host }: Core, sandbox: Namespace, { inside, link }: CniEndpoint): Plan {
+  return planInside(host.observe(sandbox, insideQuery(inside)), link, inside);
+}
+
+/** The facts with the prior values that the sandbox has now. It keeps what was changed: another endpoint may need it. */
+function withJournal(core: Core, sandbox: Namespace, facts: CniEndpoint): CniEndpoint {
+  const { undo } = insideOf(core, sandbox, facts);
+  return undo.length === 0 ? facts : { ...facts, journal: undo };
+}
+
+/** Published ports and limits. */
+function planRest({ published, shaping }: CniEndpoint): Op[] {
+  return [
+    ...(published === undefined ? [] : planPorts(published.backend, published.entries).ops),
+    ...(shaping === undefined ? [] : planShaping(shaping, { hostIfGoes: true }).ops),
+  ];
+}
+
+/** The limits that the runtime asks for, on the host side of the pair. */
+function shapingOf({ rates, attachment }: EndpointRequest, { hostIf, mtu }: LinkFacts): ShapingFacts | undefined {
+  if (rates === undefined || !limits(rates)) return undefined;
+  return { hostIf, ifb: ifbName(attachment), mtu, alias: formatAlias({ attachment, addresses: [] }), ...rates };
 }
 
 /**
@@ -163,19 +189,18 @@ function asRemoval(request: EndpointRequest): RemovalRequest {
   return { ...request, orphans: 'own', guarded: false };
 }
 
-function factsOf(request: EndpointRequest, row: EndpointRow, addressing: Addressing): EndpointFacts {
-  const { attachment, source } = request;
-  const first = addressing.addresses[0]?.address.addr;
+function namesOf({ attachment, source, mac }: EndpointRequest, { addresses }: Addressing): EndpointNames {
+  const first = addresses[0]?.address.addr;
   const derived = first === undefined ? macOfDigest(digest('mac', attachmentDigest(attachment))) : macOfAddr(first);
-  const leased = source?.kind === 'local' && source.scope !== undefined;
+  const scope = source?.kind === 'local' ? source.scope : undefined;
   return {
-    hostIf: row.hostIf,
+    hostIf: hostIfName(attachment),
     ifName: attachment.ifName,
-    mac: request.mac ?? derived,
+    mac: mac ?? derived,
     alias: formatAlias({
       attachment,
-      ...(row.scope === undefined ? {} : { scope: row.scope }),
-      addresses: leased ? addressing.addresses.map(({ address }) => address.addr) : [],
+      ...(scope === undefined ? {} : { scope }),
+      addresses: scope === undefined ? [] : addresses.map(({ address }) => address.addr),
     }),
   };
 }

@@ -1,31 +1,33 @@
 import { asNetError, type NetError } from '../../errors/net-error.ts';
 import type { Namespace } from '../../host/host.ts';
-import { release } from '../../ipam/leases.ts';
 import { standIn } from '../../model/alias.ts';
-import { type Attachment, attachmentDigest, hostIfName } from '../../model/attachment.ts';
-import type { EndpointRow } from '../../store/store.ts';
+import { hostIfName } from '../../model/attachment.ts';
+import type { Endpoint } from '../../model/endpoint.ts';
+import { attachmentKey } from '../apply.ts';
 import type { Core, DelegateSource } from '../core.ts';
+import { desired } from '../desired.ts';
 import { reverse } from '../execute.ts';
 import { forgetLostPorts } from '../lost-rules.ts';
 import { removeUnusedNetwork } from '../networks/network.ts';
-import { promotePorts } from '../ports/publish.ts';
+import { promotePartners } from '../ports/publish.ts';
 import { countChange } from '../rebuild.ts';
 import type { RemovalRequest } from '../requests.ts';
 import { orphanUndo } from './orphans.ts';
+import { deleteRecord } from './record.ts';
 
 /** Container ids of runtimes have 64 characters; these always have room in an alias. */
 const LONGEST_USUAL_ID = 64;
-
-/** The lock that every call on one attachment takes first. */
-export function attachmentKey(attachment: Attachment): string {
-  return `attachment:${attachmentDigest(attachment)}`;
-}
 
 /**
  * Nothing of the endpoint is left, nor of its network if it was the last. Absence is success; all that fails is
  * returned, and what failed stays on record, so that the next call tries again. Waits for an ADD that still runs.
  */
 export async function deleteEndpoint(core: Core, request: RemovalRequest): Promise<NetError[]> {
+  const errors = await removeLocked(core, request);
+  return [...errors, ...(await promotePartners(core, request.attachment))];
+}
+
+async function removeLocked(core: Core, request: RemovalRequest): Promise<NetError[]> {
   using _lock = await core.lock(attachmentKey(request.attachment));
   core.mark?.('lock');
   using sandbox = openIfThere(core, request.netns);
@@ -57,6 +59,7 @@ export async function removeEndpoint(
   const { host } = core;
   const { attachment } = request;
   const row = recordOf(core, request);
+  if (request.when?.(row) === false) return [];
   // The path may lead to a successor by now; the identity of a namespace is never used again.
   const same = row === undefined || row.sandbox.id === sandbox?.id ? sandbox : undefined;
   // From here on the record says that the endpoint may be half gone. A full disk does not stop the clean-up.
@@ -64,14 +67,13 @@ export async function removeEndpoint(
   const delegate = delegateOf(core, request, row);
   // A DHCP client says goodbye over the link, so it goes first; any other frees the address of a link that is gone.
   if (delegate?.type === 'dhcp') errors.push(...(await released(delegate, row)));
-  const undo = row?.plan.undo ?? orphanUndo(core, request, same);
+  const undo = row === undefined ? orphanUndo(core, request, same) : desired(row).undo;
   const namespaces = same === undefined ? { host: host.own } : { host: host.own, sandbox: same };
   errors.push(...(await reverse(core, undo, namespaces)));
   core.mark?.('kernel');
   if (delegate !== undefined && delegate.type !== 'dhcp') errors.push(...(await released(delegate, row)));
-  errors.push(...forgetLostPorts(core, row));
+  errors.push(...(await forgetLostPorts(core, row)));
   if (errors.length === 0) errors.push(...attempted(() => forget(core, request, row)));
-  if (row?.claimsPorts === true) errors.push(...promotePorts(core, row.attachment));
   core.mark?.('commit');
   errors.push(...(await removeUnusedNetwork(core, attachment.network)));
   core.mark?.('network');
@@ -84,24 +86,22 @@ function revertOrphan(core: Core, request: RemovalRequest, sandbox: Namespace | 
   return reverse(core, orphanUndo(core, request, sandbox), namespaces);
 }
 
-function markIntent({ store, owner }: Core, row: EndpointRow): void {
-  store.transaction(() => store.endpoints.put({ ...row, progress: 'intent', owner }));
+function markIntent({ store }: Core, row: Endpoint): void {
+  store.transaction(() => store.endpoints.put({ ...row, progress: 'intent' }));
 }
 
-function forget(core: Core, request: RemovalRequest, row: EndpointRow | undefined): void {
+function forget(core: Core, request: RemovalRequest, row: Endpoint | undefined): void {
   const { store } = core;
-  const { source, role } = request;
+  const { source } = request;
   store.transaction(() => {
     if (source?.kind === 'local') source.release(store);
-    if (row?.scope !== undefined) release(store, row.scope, row.attachment);
-    if (row?.claimsPorts === true) store.ports.release(row.attachment);
-    if (row !== undefined) store.endpoints.delete(row.attachment, role);
+    if (row !== undefined) deleteRecord(store, row);
     countChange(core);
   });
 }
 
 /** The record of an attachment, also one that was rebuilt from an interface whose alias had no room for the id. */
-function recordOf({ store }: Core, { attachment, role }: RemovalRequest): EndpointRow | undefined {
+function recordOf({ store }: Core, { attachment, role }: RemovalRequest): Endpoint | undefined {
   const row = store.endpoints.get(attachment, role);
   if (row !== undefined || attachment.containerId.length <= LONGEST_USUAL_ID) return row;
   return store.endpoints.get(standIn(attachment, hostIfName(attachment)), role);
@@ -117,15 +117,16 @@ function attempted(work: () => void): NetError[] {
 }
 
 /** The foreign IPAM plugin that ADD used, by the record; without one, that of the configuration. */
-function delegateOf(core: Core, request: RemovalRequest, row: EndpointRow | undefined): DelegateSource | undefined {
+function delegateOf(core: Core, request: RemovalRequest, row: Endpoint | undefined): DelegateSource | undefined {
   const given = request.source?.kind === 'delegate' ? request.source : undefined;
   if (row === undefined) return given;
-  if (row.delegate === undefined || row.delegate.type === given?.type) return row.delegate && given;
-  return core.delegate(row.delegate.type, row.delegate.config, request.attachment, request.netns);
+  const recorded = row.kind === 'cni' ? row.delegate : undefined;
+  if (recorded === undefined || recorded.type === given?.type) return recorded && given;
+  return core.delegate(recorded.type, recorded.config, request.attachment, request.netns);
 }
 
 /** Without a record, a delegate that is not installed is nobody to ask: there is nothing to give back that we know of. */
-async function released(delegate: DelegateSource, row: EndpointRow | undefined): Promise<NetError[]> {
+async function released(delegate: DelegateSource, row: Endpoint | undefined): Promise<NetError[]> {
   try {
     await delegate.release();
     return [];

@@ -1,19 +1,22 @@
-import type { Addressing, Driver, EndpointFacts } from '../../drivers/driver.ts';
+import type { Addressing, Driver, EndpointNames } from '../../drivers/driver.ts';
 import type { Rules } from '../../drivers/rules.ts';
-import { asNetError, NetError } from '../../errors/net-error.ts';
+import { NetError } from '../../errors/net-error.ts';
+import type { View } from '../../host/host.ts';
 import { formatAlias } from '../../model/alias.ts';
 import { type Attachment, attachmentDigest, digest, hostIfName } from '../../model/attachment.ts';
+import { type DockerEndpoint, type Endpoint, hostIfOf } from '../../model/endpoint.ts';
 import { macOfAddr, macOfDigest } from '../../model/mac.ts';
-import { EMPTY_PLAN } from '../../model/op.ts';
 import { formatPrefix } from '../../model/prefix.ts';
-import type { EndpointRow } from '../../store/store.ts';
+import { attachmentKey, transition } from '../apply.ts';
 import type { Core } from '../core.ts';
+import { desired } from '../desired.ts';
 import { execute, reverse } from '../execute.ts';
 import { ensureNetwork } from '../networks/network.ts';
 import { claimAddress } from '../pools/pools.ts';
-import { withdrawPorts } from '../ports/publish-ports.ts';
-import { countChange } from '../rebuild.ts';
-import { attachmentKey, removeAnyway } from './delete-endpoint.ts';
+import { removePorts } from '../ports/publish-ports.ts';
+import type { RemovalRequest } from '../requests.ts';
+import { EMPTY_VIEW } from '../view.ts';
+import { removeAnyway } from './delete-endpoint.ts';
 
 const role = 'interface';
 
@@ -50,26 +53,35 @@ export interface Offer {
  * same attachment, or an address that somebody else has.
  */
 export async function offerEndpoint(core: Core, request: OfferRequest): Promise<Offer> {
-  const { attachment } = request;
+  const { attachment, addressing, driver, scope } = request;
   using _lock = await core.lock(attachmentKey(attachment));
   core.mark?.('lock');
   const before = core.store.endpoints.get(attachment, role);
   if (before !== undefined && isWhole(core, before)) return sameOffer(request, before);
   if (before !== undefined) {
-    const [failure] = await withdraw(core, attachment);
+    const [failure] = await removeLocked(core, attachment);
     if (failure !== undefined) throw failure;
   }
-  const row = begin(core, request);
-  core.mark?.('lease');
-  try {
-    return await build(core, request, row);
-  } catch (thrown) {
-    const error = asNetError(thrown, 'offer');
-    for (const failure of await withdraw(core, attachment)) {
-      core.log.warn('reverse.failed', { error: failure.message });
-    }
-    throw error;
-  }
+  let endpoint = factsOf(core, request, EMPTY_VIEW);
+  await transition(core, 'offer', {
+    begin: (store) => {
+      for (const { address } of scope === undefined ? [] : addressing.addresses) {
+        claimAddress(store, scope ?? '', address.addr, attachment);
+      }
+      return endpoint;
+    },
+    apply: async () => {
+      const { view } = await ensureNetwork(core, request, driver.complete(addressing));
+      core.mark?.('network');
+      endpoint = factsOf(core, request, view);
+      // Both ends begin in the host's namespace.
+      await execute(core, desired(endpoint).ops, { host: core.host.own, sandbox: core.host.own });
+      core.mark?.('kernel');
+      return endpoint;
+    },
+    revert: () => removeLocked(core, attachment),
+  });
+  return { srcName: attachment.ifName, mac: macOf(endpoint) };
 }
 
 /**
@@ -77,15 +89,20 @@ export async function offerEndpoint(core: Core, request: OfferRequest): Promise<
  * of its network, if it was the last and nobody holds that. Absence is success; all that fails is returned, and stays on
  * record for the next call.
  */
-export async function withdrawEndpoint(core: Core, attachment: Attachment): Promise<NetError[]> {
+export async function deleteOffered(
+  core: Core,
+  attachment: Attachment,
+  when?: RemovalRequest['when'],
+): Promise<NetError[]> {
   using _lock = await core.lock(attachmentKey(attachment));
   core.mark?.('lock');
-  return await withdraw(core, attachment);
+  if (when?.(core.store.endpoints.get(attachment, role)) === false) return [];
+  return await removeLocked(core, attachment);
 }
 
 /** For a caller that holds the lock. */
-async function withdraw(core: Core, attachment: Attachment): Promise<NetError[]> {
-  const errors = await withdrawPorts(core, attachment);
+async function removeLocked(core: Core, attachment: Attachment): Promise<NetError[]> {
+  const errors = await removePorts(core, attachment);
   const known = core.store.endpoints.get(attachment, role) !== undefined;
   errors.push(...(await removeAnyway(core, { attachment, role, netns: '', orphans: 'own', guarded: true }, undefined)));
   if (known) return errors;
@@ -94,77 +111,54 @@ async function withdraw(core: Core, attachment: Attachment): Promise<NetError[]>
 }
 
 /** True for an endpoint that is on record as complete, and has its interface still. */
-function isWhole({ host }: Core, { progress, hostIf }: EndpointRow): boolean {
-  return progress === 'ready' && host.observe(host.own, { links: [hostIf] }).links.has(hostIf);
+function isWhole({ host }: Core, row: Endpoint): boolean {
+  const hostIf = hostIfOf(row);
+  if (row.progress !== 'ready' || hostIf === undefined) return false;
+  return host.observe(host.own, { links: [hostIf] }).links.has(hostIf);
 }
 
-function sameOffer(request: OfferRequest, row: EndpointRow): Offer {
-  const { attachment, mac = macOf(row) } = request;
+function sameOffer(request: OfferRequest, row: Endpoint): Offer {
+  const { attachment, scope, dockerNetwork, mac = macOf(row) } = request;
+  const docker = row.kind === 'docker' || row.kind === 'recalled' ? row : undefined;
   const same =
-    row.addresses?.join() === textsOf(request.addressing).join() &&
-    row.scope === request.scope &&
-    row.dockerNetwork === request.dockerNetwork &&
+    docker?.addresses?.join() === textsOf(request.addressing).join() &&
+    docker.scope === scope &&
+    docker.dockerNetwork === dockerNetwork &&
     macOf(row) === mac;
   if (same) return { srcName: attachment.ifName, mac };
+  const addresses = docker?.addresses?.join(', ') || 'no address';
   throw new NetError({
     kind: 'conflict',
     op: 'offer',
     subject: `endpoint ${attachment.containerId}`,
-    what: `is on network ${attachment.network} already, with ${row.addresses?.join(', ') || 'no address'} and MAC ${macOf(row)}`,
+    what: `is on network ${attachment.network} already, with ${addresses} and MAC ${macOf(row)}`,
     hint: 'Delete it first',
   });
 }
 
-/** The intent is on record, and the addresses are its own, before the kernel is touched. */
-function begin(core: Core, request: OfferRequest): EndpointRow {
-  const { host, owner, store } = core;
-  const { attachment, scope, addressing, dockerNetwork, now } = request;
-  const row: EndpointRow = {
-    attachment,
+/** The endpoint as an intent. Before the network is there, its MTU is a guess, which no removal needs. */
+function factsOf({ host }: Core, request: OfferRequest, view: View): DockerEndpoint {
+  const { attachment, driver, addressing, scope, dockerNetwork, now } = request;
+  return {
+    kind: 'docker',
     role,
+    attachment,
     progress: 'intent',
-    owner,
-    // Both ends begin in the host's namespace.
     sandbox: { path: '', id: host.own.id },
-    hostIf: hostIfName(attachment),
-    plan: EMPTY_PLAN,
+    link: driver.describeLink(view, namesOf(request)),
     addresses: textsOf(addressing),
     createdAt: now,
     ...(scope === undefined ? {} : { scope }),
     ...(dockerNetwork === undefined ? {} : { dockerNetwork }),
   };
-  store.transaction(() => {
-    for (const { address } of scope === undefined ? [] : addressing.addresses) {
-      claimAddress(store, scope ?? '', address.addr, attachment);
-    }
-    store.endpoints.put(row);
-    countChange(core);
-  });
-  return row;
 }
 
-async function build(core: Core, request: OfferRequest, row: EndpointRow): Promise<Offer> {
-  const { host, store } = core;
-  const { attachment, driver } = request;
-  const { view } = await ensureNetwork(core, request, driver.complete(request.addressing));
-  core.mark?.('network');
-  const facts = factsOf(request, row);
-  const plan = driver.planLink(view, facts);
-  const record = { ...row, plan };
-  store.transaction(() => store.endpoints.put(record));
-  execute(core, plan.ops, { host: host.own, sandbox: host.own });
-  core.mark?.('kernel');
-  store.transaction(() => store.endpoints.put({ ...record, progress: 'ready' }));
-  core.mark?.('commit');
-  return { srcName: attachment.ifName, mac: facts.mac };
-}
-
-function factsOf({ attachment, addressing, scope, mac }: OfferRequest, { hostIf }: EndpointRow): EndpointFacts {
+function namesOf({ attachment, addressing, scope, mac }: OfferRequest): EndpointNames {
   const addresses = addressing.addresses.map(({ address }) => address.addr);
   const [first] = addresses;
   const derived = first === undefined ? macOfDigest(digest('mac', attachmentDigest(attachment))) : macOfAddr(first);
   return {
-    hostIf,
+    hostIf: hostIfName(attachment),
     ifName: attachment.ifName,
     mac: mac ?? derived,
     alias: formatAlias({ attachment, ...(scope === undefined ? { addresses: [] } : { scope, addresses }) }),
@@ -172,9 +166,8 @@ function factsOf({ attachment, addressing, scope, mac }: OfferRequest, { hostIf 
 }
 
 /** The MAC of the end that goes into the container; empty where the record was rebuilt from the other end. */
-function macOf({ plan, hostIf }: EndpointRow): string {
-  const made = plan.ops.find((op) => op.op === 'link.create' && op.name === hostIf);
-  return made?.op === 'link.create' && made.link.kind === 'veth' ? (made.link.peer.mac ?? '') : '';
+function macOf(row: Endpoint): string {
+  return (row.kind === 'docker' ? row.link?.mac : undefined) ?? '';
 }
 
 function textsOf({ addresses }: Addressing): string[] {

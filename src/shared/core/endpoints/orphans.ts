@@ -1,9 +1,10 @@
 import type { Namespace } from '../../host/host.ts';
 import { parseAlias } from '../../model/alias.ts';
-import { type Attachment, hostIfName, ifbName } from '../../model/attachment.ts';
+import { hostIfName } from '../../model/attachment.ts';
 import type { LinkState } from '../../model/link.ts';
 import type { Op } from '../../model/op.ts';
 import type { Core } from '../core.ts';
+import { removalByName } from '../desired.ts';
 import type { RemovalRequest } from '../requests.ts';
 
 const TABLE = 'bridge isthmus';
@@ -12,20 +13,12 @@ const TABLE = 'bridge isthmus';
 export function orphanUndo(core: Core, request: RemovalRequest, sandbox: Namespace | undefined): Op[] {
   if (request.orphans === 'none') return [];
   const hostIf = hostIfName(request.attachment);
-  const undo = namedUndo(request.attachment, hostIf);
+  const undo = removalByName(request.attachment, hostIf);
   const name = request.attachment.ifName;
   if (request.orphans === 'any' && sandbox !== undefined && isAdoptable(core, sandbox, name)) {
     undo.push({ op: 'link.delete', ns: 'sandbox', name, kind: 'veth' });
   }
   return request.guarded ? [...undo, ...spoofGuards(core, hostIf)] : undo;
-}
-
-/** Takes away the devices of an endpoint that are known by their names: its interface, and the ifb of its limits. */
-export function namedUndo(attachment: Attachment, hostIf: string): Op[] {
-  return [
-    { op: 'link.delete', ns: 'host', name: hostIf, kind: 'veth' },
-    { op: 'link.delete', ns: 'host', name: ifbName(attachment), kind: 'ifb' },
-  ];
 }
 
 /** True for a veth whose other end is on this host and is not on record as another attachment's. */

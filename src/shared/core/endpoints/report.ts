@@ -1,5 +1,6 @@
-import type { Addressing, EndpointFacts, InterfaceReport } from '../../drivers/driver.ts';
+import type { Addressing, InterfaceReport } from '../../drivers/driver.ts';
 import type { Host } from '../../host/host.ts';
+import type { LinkFacts } from '../../model/endpoint.ts';
 import type { Dns } from '../core.ts';
 import type { EndpointReport, EndpointRequest } from '../requests.ts';
 
@@ -7,7 +8,7 @@ import type { EndpointReport, EndpointRequest } from '../requests.ts';
 export function reportEndpoint(
   host: Host,
   { driver }: EndpointRequest,
-  facts: EndpointFacts,
+  facts: LinkFacts,
   { addresses, routes }: Addressing,
   dns: Dns,
 ): EndpointReport {

@@ -1,14 +1,15 @@
 import type { NetworkSpec } from '../../config/network-spec.ts';
 import { NetError } from '../../errors/net-error.ts';
-import { EMPTY_PLAN, type Op, type Plan } from '../../model/op.ts';
-import type { LocalStore, NetworkRow } from '../../store/store.ts';
+import { EMPTY_PLAN, type Plan } from '../../model/op.ts';
+import type { LocalStore, NetworkRow, Owned } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { execute, reverse } from '../execute.ts';
 import { assertAlone } from './alone.ts';
 import { assertSameNetwork, sameSpec } from './compare-specs.ts';
 import { driverOf, networkAddressing } from './driver-of.ts';
 import { isForeign, isUsed, planFor, removeNetwork } from './network.ts';
-import { deviceKey, mergeUndo, withHolders } from './record.ts';
+import { mergeOwned, ownedOf, planDeletion, without } from './owned.ts';
+import { deviceKey, withHolders } from './record.ts';
 
 /** A Network that is to be there, with or without endpoints, for as long as its holder wants it. */
 export interface NetworkRequest {
@@ -28,7 +29,7 @@ export interface NetworkRequest {
  */
 export async function createNetwork(core: Core, request: NetworkRequest): Promise<void> {
   const device = deviceOf(request);
-  await leaveUnused(core, request, device);
+  await deleteUnused(core, request, device);
   using _lock = await core.lock(deviceKey(device));
   core.mark?.('lock');
   try {
@@ -46,7 +47,7 @@ function deviceOf({ spec, name }: NetworkRequest): string {
 }
 
 /** A Network of this name that nobody uses any more, on another device, is gone. */
-async function leaveUnused(core: Core, { name }: NetworkRequest, device: string): Promise<void> {
+async function deleteUnused(core: Core, { name }: NetworkRequest, device: string): Promise<void> {
   const known = core.store.networks.get(name);
   if (known === undefined || known.device === device || isUsed(core, known)) return;
   using _lock = await core.lock(deviceKey(known.device));
@@ -65,17 +66,18 @@ async function make(core: Core, request: NetworkRequest): Promise<void> {
   const spec = isJoined ? agreed(before, request) : request.spec;
   // Said with names, before the kernel's addresses are in the way.
   if (!isJoined) assertAlone(core, name, spec);
-  const plan = planOf(core, name, spec);
+  const plan = await planOf(core, name, spec);
   core.mark?.('network');
   const { bootId } = host.identity;
-  const undo = before?.bootId === bootId ? before.undo : [];
+  const owned = before?.bootId === bootId ? before.owned : [];
+  const made = ownedOf(plan.undo);
   const row = withHolders(
     {
       name,
       driver: spec.options.driver,
       device: deviceOf({ ...request, spec }),
       bootId,
-      undo: mergeUndo(plan.undo, undo),
+      owned: mergeOwned(made, owned),
       spec,
     },
     before?.holders ?? [],
@@ -87,7 +89,7 @@ async function make(core: Core, request: NetworkRequest): Promise<void> {
   });
   core.mark?.('commit');
   try {
-    execute(core, plan.ops, { host: host.own });
+    await execute(core, plan.ops, { host: host.own });
     core.mark?.('kernel');
     store.transaction(
       () => {
@@ -98,12 +100,12 @@ async function make(core: Core, request: NetworkRequest): Promise<void> {
     );
     core.mark?.('commit');
   } catch (thrown) {
-    await takeBack(core, { row, before, made: isForeign(thrown, plan.ops) ? [] : beyond(plan.undo, undo) });
+    await revert(core, { row, before, made: isForeign(thrown, plan.ops) ? [] : without(made, owned) });
     throw thrown;
   }
 }
 
-/** What a Network that is in use is made by: it stays what it is. */
+/** Returns the existing spec; throws NetError `conflict` where the request differs. */
 function agreed(row: NetworkRow, request: NetworkRequest): NetworkSpec {
   const { name, spec } = request;
   assertSameNetwork('create', row, spec);
@@ -118,14 +120,15 @@ function agreed(row: NetworkRow, request: NetworkRequest): NetworkSpec {
   });
 }
 
-function planOf(core: Core, name: string, spec: NetworkSpec): Plan {
+async function planOf(core: Core, name: string, spec: NetworkSpec): Promise<Plan> {
   const driver = driverOf(spec.options, name);
   if (driver === undefined) return EMPTY_PLAN;
   const rules = spec.rules === undefined ? undefined : { ...spec.rules, mappings: [] };
-  return planFor(core, driver, rules, driver.complete(networkAddressing(spec))).plan;
+  const { plan } = await planFor(core, driver, rules, driver.complete(networkAddressing(spec)));
+  return plan;
 }
 
-/** Two calls at once may make one Network on two devices, under two locks: one of them is late. */
+/** Throws NetError `busy` where another call has moved the network to another device meanwhile. */
 function assertUnchanged(before: NetworkRow | undefined, now: NetworkRow | undefined): void {
   if (before?.device === now?.device && sameSpec(before?.spec, now?.spec)) return;
   throw new NetError({
@@ -137,23 +140,18 @@ function assertUnchanged(before: NetworkRow | undefined, now: NetworkRow | undef
   });
 }
 
-function beyond(undo: readonly Op[], known: readonly Op[]): Op[] {
-  const texts = new Set(known.map((op) => JSON.stringify(op)));
-  return undo.filter((op) => !texts.has(JSON.stringify(op)));
-}
-
 interface Attempt {
   readonly row: NetworkRow;
   readonly before: NetworkRow | undefined;
-  /** Takes back what was made beyond what there was. */
-  readonly made: readonly Op[];
+  /** What was made beyond what there was. */
+  readonly made: readonly Owned[];
 }
 
-/** What cannot be taken back stays on record, without the holder: the next start tries again. */
-async function takeBack(core: Core, { row, before, made }: Attempt): Promise<void> {
+/** What cannot be deleted stays on record, without the holder: the next start tries again. */
+async function revert(core: Core, { row, before, made }: Attempt): Promise<void> {
   const { host, log, store } = core;
-  const failures = await reverse(core, made, { host: host.own });
-  for (const failure of failures) log.warn('reverse.failed', { error: failure.message });
+  const failures = await reverse(core, planDeletion(made), { host: host.own });
+  for (const failure of failures) log.warn('revert.failed', { error: failure.message });
   if (failures.length > 0) return;
   store.transaction(() => (before === undefined ? store.networks.delete(row.name) : store.networks.put(before)));
 }

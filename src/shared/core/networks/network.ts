@@ -5,13 +5,14 @@ import { NetError } from '../../errors/net-error.ts';
 import type { View } from '../../host/host.ts';
 import { type Attachment, attachmentDigest } from '../../model/attachment.ts';
 import { joinPlans, type Op, type Plan } from '../../model/op.ts';
-import type { NetworkRow } from '../../store/store.ts';
+import type { NetworkRow, Owned } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { execute, reverse } from '../execute.ts';
 import { sweepLostRules } from '../lost-rules.ts';
 import { observeNetwork } from '../view.ts';
 import { assertSameNetwork, sameSpec } from './compare-specs.ts';
-import { deviceKey, formatHolders, isHeld, mergeUndo, rulesFor, specFor, withHolders } from './record.ts';
+import { mergeOwned, ownedOf, planDeletion } from './owned.ts';
+import { deviceKey, formatHolders, isHeld, rulesFor, specFor, withHolders } from './record.ts';
 import { missingRules } from './rules.ts';
 
 export interface NetworkIdentity {
@@ -41,19 +42,19 @@ export async function ensureNetwork(
   addressing: Addressing,
 ): Promise<EnsuredNetwork> {
   const device = identity.driver.devices[0];
-  await leaveOldDevice(core, identity);
+  await deleteFromOldDevice(core, identity);
   using _lock = await core.lock(deviceKey(device));
   try {
-    return completeNetwork(core, identity, addressing);
+    return await completeNetwork(core, identity, addressing);
   } catch (error) {
     // Somebody else, another plugin, made it between our look and our step: then it is found, not ours.
     if (!(error instanceof NetError && error.kind === 'exists')) throw error;
-    return completeNetwork(core, identity, addressing);
+    return await completeNetwork(core, identity, addressing);
   }
 }
 
 /** For a caller that holds the lock of the device. What is on record after a failure is what there was before. */
-function completeNetwork(core: Core, identity: NetworkIdentity, addressing: Addressing): EnsuredNetwork {
+async function completeNetwork(core: Core, identity: NetworkIdentity, addressing: Addressing): Promise<EnsuredNetwork> {
   const { host, store } = core;
   const { attachment, driver, driverName } = identity;
   const name = attachment.network;
@@ -63,17 +64,18 @@ function completeNetwork(core: Core, identity: NetworkIdentity, addressing: Addr
     assertSameNetwork('ADD', known, identity.spec);
   }
   const rules = rulesFor(known, identity.rules);
-  const { view, plan } = planFor(core, driver, rules, addressing);
+  const { view, plan } = await planFor(core, driver, rules, addressing);
   const bootId = host.identity.bootId;
   const spec = specFor(known, identity.spec);
   const isSame = known?.bootId === bootId && known.device === device;
   if (plan.ops.length > 0 || !isSame) {
-    const undo = isSame ? known.undo : [];
-    const bare = { name, driver: driverName, device, bootId, undo: mergeUndo(plan.undo, undo) };
+    const before = isSame ? known.owned : [];
+    const owned = mergeOwned(ownedOf(plan.undo), before);
+    const bare = { name, driver: driverName, device, bootId, owned };
     const made = isSame ? known.spec : spec;
     const row = withHolders({ ...bare, ...(made === undefined ? {} : { spec: made }) }, known?.holders ?? []);
     store.transaction(() => store.networks.put(row), { durable: true });
-    applyOrForget(core, plan.ops, { ...row, undo });
+    await executeOwned(core, plan.ops, { ...row, owned: before });
   }
   return { view, isRenewed: isSame && !sameSpec(known.spec, spec) };
 }
@@ -85,23 +87,23 @@ export function recordSpec({ store }: Core, { attachment, spec }: NetworkIdentit
 }
 
 /** What the Network still lacks on this host, of its device and in the packet filter, with the view it is planned from. */
-export function planFor(
+export async function planFor(
   core: Core,
   driver: Driver,
   rules: Rules | undefined,
   addressing: Addressing,
-): { readonly view: View; readonly plan: Plan } {
+): Promise<{ readonly view: View; readonly plan: Plan }> {
   const { host } = core;
   const view = observeNetwork(host, host.own, driver, addressing);
   const plan = driver.planNetwork(view, addressing);
   if (rules === undefined) return { view, plan };
-  return { view, plan: joinPlans(plan, missingRules(core, rules, driver.devices[0], addressing)) };
+  return { view, plan: joinPlans(plan, await missingRules(core, rules, driver.devices[0], addressing)) };
 }
 
 /** A device that turned out to exist is not in the record as one that we made. */
-function applyOrForget(core: Core, ops: readonly Op[], before: NetworkRow): void {
+async function executeOwned(core: Core, ops: readonly Op[], before: NetworkRow): Promise<void> {
   try {
-    execute(core, ops, { host: core.host.own });
+    await execute(core, ops, { host: core.host.own });
   } catch (error) {
     if (isForeign(error, ops)) core.store.transaction(() => core.store.networks.put(before));
     throw error;
@@ -134,7 +136,7 @@ export function isUsed({ store }: Core, row: NetworkRow): boolean {
 }
 
 /** A network that moves to another device or driver leaves nothing on the old one. */
-async function leaveOldDevice(core: Core, { attachment, driver, driverName }: NetworkIdentity): Promise<void> {
+async function deleteFromOldDevice(core: Core, { attachment, driver, driverName }: NetworkIdentity): Promise<void> {
   const known = core.store.networks.get(attachment.network);
   const device = driver.devices[0];
   if (known === undefined || (known.device === device && known.driver === driverName)) return;
@@ -176,32 +178,32 @@ export async function removeNetwork(core: Core, row: NetworkRow): Promise<NetErr
   const { host, store } = core;
   const { name, device } = row;
   const { bootId } = host.identity;
-  const undo = row.bootId === bootId ? row.undo : [];
+  const owned = row.bootId === bootId ? row.owned : [];
   const heir = store.networks.list().find((other) => other.name !== name && other.device === device);
   if (heir !== undefined) {
     store.transaction(() => {
-      const own = heir.bootId === bootId ? heir.undo : [];
-      if (undo.length > 0) store.networks.put({ ...heir, bootId, undo: mergeUndo(own, undo) });
+      const own = heir.bootId === bootId ? heir.owned : [];
+      if (owned.length > 0) store.networks.put({ ...heir, bootId, owned: mergeOwned(own, owned) });
       store.networks.delete(name);
     });
     return [];
   }
-  const guests = foreignPorts(core, device, undo);
+  const guests = foreignPorts(core, device, owned);
   if (guests.length > 0) {
     core.log.info('network.kept', { network: name, device, ports: guests.join(',') });
     return [];
   }
   core.mark?.('network');
-  const errors = await reverse(core, undo, { host: host.own });
+  const errors = await reverse(core, planDeletion(owned), { host: host.own });
   core.mark?.('kernel');
   if (errors.length === 0) store.transaction(() => store.networks.delete(name));
-  return [...errors, ...sweepLostRules(core)];
+  return [...errors, ...(await sweepLostRules(core))];
 }
 
 /** Ports of `device` that are not ours to remove with it. */
-function foreignPorts({ host }: Core, device: string, undo: readonly Op[]): string[] {
-  if (!undo.some((op) => op.op === 'link.delete' && op.name === device)) return [];
-  const ours = new Set(undo.flatMap((op) => (op.op === 'link.delete' ? [op.name] : [])));
+function foreignPorts({ host }: Core, device: string, owned: readonly Owned[]): string[] {
+  const ours = new Set(owned.flatMap((one) => (one.kind === 'link' ? [one.name] : [])));
+  if (!ours.has(device)) return [];
   const { links } = host.observe(host.own, { links: 'all' });
   return [...links.values()].filter((link) => link.master === device && !ours.has(link.name)).map(({ name }) => name);
 }

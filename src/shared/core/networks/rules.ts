@@ -6,7 +6,8 @@ import type { Plan } from '../../model/op.ts';
 import type { NetworkRow } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { execute } from '../execute.ts';
-import { deviceKey, isHeld, mergeUndo } from './record.ts';
+import { mergeOwned, ownedOf } from './owned.ts';
+import { deviceKey, isHeld } from './record.ts';
 
 /**
  * The entries, which the network's endpoints share, are in force, and on record with the network: that of the driver
@@ -22,27 +23,27 @@ export async function ensureChainedRules(
   const { host, store } = core;
   using _lock = await core.lock(deviceKey(store.networks.get(network)?.device ?? device));
   const known = store.networks.get(network);
-  const plan = missingRules(core, rules, device, addressing);
+  const plan = await missingRules(core, rules, device, addressing);
   const { bootId } = host.identity;
   const current =
     known?.bootId === bootId
       ? known
-      : ofThisBoot(known, { name: network, driver: 'chained', device, bootId, undo: [] });
-  const undo = mergeUndo(plan.undo, current.undo);
-  if (plan.ops.length === 0 && current === known && undo.length === current.undo.length) return;
-  const row = { ...current, undo };
+      : ofThisBoot(known, { name: network, driver: 'chained', device, bootId, owned: [] });
+  const owned = mergeOwned(ownedOf(plan.undo), current.owned);
+  if (plan.ops.length === 0 && current === known && owned.length === current.owned.length) return;
+  const row = { ...current, owned };
   store.transaction(() => store.networks.put(row), { durable: true });
-  execute(core, plan.ops, { host: host.own });
+  await execute(core, plan.ops, { host: host.own });
 }
 
 /** A Network that somebody keeps outlives a boot, but nothing that was made for it does; any other begins anew. */
 function ofThisBoot(known: NetworkRow | undefined, anew: NetworkRow): NetworkRow {
-  return known !== undefined && isHeld(known) ? { ...known, bootId: anew.bootId, undo: [] } : anew;
+  return known !== undefined && isHeld(known) ? { ...known, bootId: anew.bootId, owned: [] } : anew;
 }
 
 /** Throws NetError `drift` where an entry of the network is not in force. */
-export function assertRules(core: Core, rules: Rules, device: string, addressing: Addressing): void {
-  const [first] = missingRules(core, rules, device, addressing).ops;
+export async function assertRules(core: Core, rules: Rules, device: string, addressing: Addressing): Promise<void> {
+  const [first] = (await missingRules(core, rules, device, addressing)).ops;
   if (first === undefined) return;
   throw new NetError({
     kind: 'drift',
@@ -57,9 +58,9 @@ export function assertRules(core: Core, rules: Rules, device: string, addressing
  * What of the network's entries in the packet filter is not in force. An admission is on record even where nobody drops
  * anything yet: a reload admits the device once somebody does.
  */
-export function missingRules(core: Core, rules: Rules, device: string, addressing: Addressing): Plan {
+export async function missingRules(core: Core, rules: Rules, device: string, addressing: Addressing): Promise<Plan> {
   const wanted = networkEntries(rules, device, addressing);
-  const missing = wanted.length === 0 ? [] : core.firewall(rules.backend).missing(wanted);
+  const missing = wanted.length === 0 ? [] : await core.firewall(rules.backend).missing(wanted);
   const plan = planNetworkRules(rules.backend, missing);
   const admissions = wanted.filter((entry) => entry.kind === 'admit' && !missing.includes(entry));
   return { ops: plan.ops, undo: [...plan.undo, ...planNetworkRules(rules.backend, admissions).undo] };

@@ -1,14 +1,13 @@
-import type { Addressing } from '../../drivers/driver.ts';
-import { planPorts, portEntries, type Rules } from '../../drivers/rules.ts';
+import { planPorts, type Rules } from '../../drivers/rules.ts';
 import { asNetError, NetError } from '../../errors/net-error.ts';
 import type { Listener } from '../../host/host.ts';
 import type { Attachment } from '../../model/attachment.ts';
-import type { PublishedEntry } from '../../model/firewall.ts';
-import { EMPTY_PLAN, joinPlans, type Op, type Plan } from '../../model/op.ts';
-import type { EndpointRow, LocalStore } from '../../store/store.ts';
+import { type Endpoint, type PublishedFacts, publishedOf, standbyOf } from '../../model/endpoint.ts';
+import type { FirewallBackend, PublishedEntry } from '../../model/firewall.ts';
+import type { LocalStore } from '../../store/store.ts';
+import { attachmentKey } from '../apply.ts';
 import type { Core } from '../core.ts';
 import { execute } from '../execute.ts';
-import type { EndpointRequest } from '../requests.ts';
 
 /** The host ports are the attachment's. Throws NetError `conflict`, naming the holder. Part of a transaction. */
 export function claimPorts(store: LocalStore, { mappings }: Rules, owner: Attachment): void {
@@ -43,72 +42,80 @@ export function assertPortsFree(
   if (holder !== undefined) throw listening(holder);
 }
 
-/** The plan that publishes what can be published now, and what waits for another attachment of the container. */
-export interface Publishing {
-  readonly plan: Plan;
-  readonly standby: Pick<EndpointRow, 'standby'>;
-}
-
-/** The endpoint's published ports, with hairpin mode on its port: a pod may come back to itself by the host's address. */
-export function planPublishing(
-  { store }: Core,
-  { rules, attachment }: EndpointRequest,
-  hostIf: string,
-  addressing: Addressing,
-): Publishing {
-  if (rules === undefined || rules.mappings.length === 0) return { plan: EMPTY_PLAN, standby: {} };
-  const { plan, standby } = planOwnPorts(store, rules, attachment, portEntries(rules, addressing));
-  if (!rules.options.ports.snat) return { plan, standby };
-  const hairpin: Op = { op: 'port.set', ns: 'host', name: hostIf, set: { hairpin: true } };
-  return { plan: joinPlans({ ops: [hairpin], undo: [] }, plan), standby };
+/** The published ports of a part: those in force, and those that wait for another attachment of the container. */
+export interface PublishedPorts {
+  readonly published?: PublishedFacts;
+  readonly standby?: PublishedFacts;
 }
 
 /**
  * A runtime hands the same mappings to each network of a container (podman, nerdctl): the first attachment has them in
  * force, the others stand by. The specification (§3) keeps it from calling for one container in parallel.
  */
-export function planOwnPorts(
+export function describePorts(
   store: LocalStore,
-  { backend }: Pick<Rules, 'backend'>,
+  { backend, mappings }: Pick<Rules, 'backend' | 'mappings'>,
   owner: Attachment,
   entries: readonly PublishedEntry[],
-): Publishing {
-  const rows = store.ports.partners(owner).flatMap((partner) => publishersOf(store, partner));
-  const taken = new Set(rows.flatMap(({ plan }) => plan.ops.flatMap(portsOf)));
-  const waiting = entries.filter((entry) => taken.has(portOf(entry)));
-  const now = entries.filter((entry) => !waiting.includes(entry));
-  const standby = waiting.length === 0 ? {} : { standby: { backend, entries: waiting } };
-  return { plan: planPorts(backend, now), standby };
+): PublishedPorts {
+  return mappings.length === 0 ? {} : divide(store, backend, owner, entries);
 }
 
-/** The ports of an attachment that has gone come into force for those of its container that stood by. */
-export function promotePorts(core: Core, gone: Attachment): NetError[] {
-  const { host, store } = core;
+function divide(
+  store: LocalStore,
+  backend: FirewallBackend,
+  owner: Attachment,
+  entries: readonly PublishedEntry[],
+): PublishedPorts {
+  const partners = store.ports.partners(owner).flatMap((partner) => publishersOf(store, partner));
+  const taken = new Set(partners.flatMap((part) => publishedOf(part)?.entries.map(portOf) ?? []));
+  const waiting = entries.filter((entry) => taken.has(portOf(entry)));
+  return {
+    published: { backend, entries: entries.filter((entry) => !waiting.includes(entry)) },
+    ...(waiting.length === 0 ? {} : { standby: { backend, entries: waiting } }),
+  };
+}
+
+/**
+ * The ports for which parts of the container's other attachments stood by, and that nobody has in force any more, are in
+ * force for them. For a caller that holds none of their locks. Returns what failed.
+ */
+export async function promotePartners(core: Core, gone: Attachment): Promise<NetError[]> {
   const errors: NetError[] = [];
-  for (const partner of store.ports.partners(gone)) {
-    for (const { standby, ...row } of publishersOf(store, partner)) {
-      if (standby === undefined) continue;
-      const { plan, standby: still } = planOwnPorts(store, standby, partner, standby.entries);
-      if (plan.ops.length === 0) continue;
-      try {
-        store.transaction(() => store.endpoints.put({ ...row, ...still, plan: joinPlans(row.plan, plan) }));
-        execute(core, plan.ops, { host: host.own });
-      } catch (thrown) {
-        errors.push(asNetError(thrown, 'DEL'));
-      }
+  for (const partner of core.store.ports.partners(gone)) {
+    if (!publishersOf(core.store, partner).some((part) => standbyOf(part) !== undefined)) continue;
+    try {
+      using _lock = await core.lock(attachmentKey(partner));
+      await promotePorts(core, partner);
+    } catch (thrown) {
+      errors.push(asNetError(thrown, 'DEL'));
     }
   }
   return errors;
 }
 
-/** The parts of an attachment that publish ports: the one element's, or portmap's of a chain. */
-function publishersOf(store: LocalStore, attachment: Attachment): EndpointRow[] {
-  return (['interface', 'portmap'] as const).flatMap((role) => store.endpoints.get(attachment, role) ?? []);
+/** As promotePartners, for one attachment, whose lock the caller holds. */
+export async function promotePorts(core: Core, owner: Attachment): Promise<void> {
+  const { host, store } = core;
+  const parts = store.transaction(() =>
+    publishersOf(store, owner).flatMap((part): PublishedFacts[] => {
+      const standby = standbyOf(part);
+      if (standby === undefined || part.progress !== 'ready' || !('standby' in part)) return [];
+      const { published, standby: still } = divide(store, standby.backend, owner, standby.entries);
+      if (published === undefined || published.entries.length === 0) return [];
+      const { standby: _, ...rest } = part;
+      const entries = [...(part.published?.entries ?? []), ...published.entries];
+      const waiting = still === undefined ? {} : { standby: still };
+      store.endpoints.put({ ...rest, ...waiting, published: { backend: standby.backend, entries } });
+      return [published];
+    }),
+  );
+  for (const { backend, entries } of parts) await execute(core, planPorts(backend, entries).ops, { host: host.own });
 }
 
-function portsOf(op: Op): string[] {
-  if (op.op !== 'firewall.add') return [];
-  return op.entries.flatMap((entry) => (entry.kind === 'port' ? [portOf(entry)] : []));
+/** The parts of an attachment that publish ports: the one element's, or portmap's of a chain. */
+function publishersOf(store: LocalStore, attachment: Attachment): Endpoint[] {
+  return (['interface', 'portmap'] as const).flatMap((role) => store.endpoints.get(attachment, role) ?? []);
 }
 
 /** What only one endpoint of a container can have: a port of the host, or one at an address of its own. */

@@ -1,18 +1,10 @@
-import type { Bandwidth, RateLimit } from '../../config/bandwidth.ts';
+import type { ShapingFacts } from '../../model/endpoint.ts';
 import type { Op, Plan } from '../../model/op.ts';
+import type { RateLimit } from '../../model/shaping.ts';
 
-export interface ShapingRequest {
-  /** Host side of the pod's veth. */
-  readonly hostIf: string;
-  /** Name of the ifb that is made where the pod's egress is limited: `ifbName` of its attachment. */
-  readonly ifbName: string;
-  readonly rates: Bandwidth;
-  /** MTU of `hostIf`, bytes. */
-  readonly mtu: number;
-  /** Alias of the ifb: says whose it is. */
-  readonly alias?: string;
+export interface ShapingOptions {
   /** True where the plan that this one is joined to takes `hostIf` away: what is on it then needs no step. */
-  readonly hostIfGoes?: boolean;
+  readonly hostIfGoes: boolean;
 }
 
 /** Milliseconds that a packet may wait, as in the reference. */
@@ -25,7 +17,8 @@ const HEADER = 18;
  * What the pod receives leaves the host by `hostIf`, through a token bucket. What it sends comes in by `hostIf`, where
  * nothing can queue, so it is sent on to an ifb, through a token bucket there. Plans nothing where nothing is limited.
  */
-export function planShaping({ hostIf, ifbName, rates, mtu, alias, hostIfGoes = false }: ShapingRequest): Plan {
+export function planShaping(facts: ShapingFacts, { hostIfGoes }: ShapingOptions): Plan {
+  const { hostIf, ifb: ifbName, mtu, alias, ...rates } = facts;
   const ops: Op[] = [];
   const undo: Op[] = [];
   if (rates.ingress !== undefined) {

@@ -1,10 +1,10 @@
 import type { BridgeOptions } from '../../config/bridge.ts';
 import type { View } from '../../host/host.ts';
-import type { Addressing, Driver, EndpointFacts } from '../driver.ts';
-import { planAddresses } from '../sandbox-addresses.ts';
+import type { Addressing, Driver, EndpointNames } from '../driver.ts';
+import { describeInside } from '../inside.ts';
 import { completeAddressing } from './gateways.ts';
 import { networkQuery, planNetwork } from './network.ts';
-import { planPort } from './port.ts';
+import { describePort } from './port.ts';
 import { gatewayDevice } from './vlan.ts';
 
 /** A veth pair an endpoint, its host side a port of a bridge. Options are the reference bridge plugin's. */
@@ -15,12 +15,8 @@ export function bridgeDriver(options: BridgeOptions, network: string): Driver {
     complete: (addressing) => completeAddressing(options, addressing),
     query: (seen, addressing) => networkQuery(options, seen, addressing),
     planNetwork: (view: View, addressing: Addressing) => planNetwork(options, network, view, addressing),
-    planLink: (view: View, facts: EndpointFacts) => planPort(options, view, facts),
-    planAddresses: (sandbox, facts, addressing) =>
-      planAddresses(sandbox, facts.ifName, addressing, {
-        up: !options.disableContainerInterface,
-        detectDuplicates: options.enabledad,
-        mac: facts.mac,
-      }),
+    describeLink: (view: View, names: EndpointNames) => describePort(options, view, names),
+    describeInside: (addressing) =>
+      describeInside(addressing, { up: !options.disableContainerInterface, detectDuplicates: options.enabledad }),
   };
 }

@@ -1,14 +1,18 @@
 import type { BridgeOptions } from '../../config/bridge.ts';
 import type { View } from '../../host/host.ts';
 import { digest } from '../../model/attachment.ts';
+import type { LinkFacts } from '../../model/endpoint.ts';
 import { macOfDigest } from '../../model/mac.ts';
 import type { Op, Plan } from '../../model/op.ts';
 import { EMPTY_PLAN } from '../../model/op.ts';
+import { planPort } from '../link.ts';
 import { hostMac } from './host-mac.ts';
 import { networkMtu } from './mtu.ts';
 
 /** The VLAN that a new port of a filtering bridge is in by itself. */
 const DEFAULT_VLAN = 1;
+
+type PortVlans = Pick<LinkFacts, 'vlans' | 'leavesDefaultVlan'>;
 
 /** True where the network's ports are told apart by VLAN, so that the bridge must filter. */
 export function usesVlans(options: BridgeOptions): boolean {
@@ -38,7 +42,7 @@ export function planGatewayDevice(options: BridgeOptions, view: View): Plan {
         master: options.bridge,
       },
       { op: 'link.set', ns: 'host', name: port, set: { up: true } },
-      ...portVlans(port, { ...options, trunk: [] }),
+      ...planPort({ ...portVlans({ ...options, trunk: [] }), hostIf: port }),
       { op: 'link.set', ns: 'host', name, set: { up: true } },
     ],
     undo: [{ op: 'link.delete', ns: 'host', name: port, kind: 'veth' }],
@@ -49,16 +53,11 @@ export function planGatewayDevice(options: BridgeOptions, view: View): Plan {
  * VLAN membership of one port: the untagged VLAN, and the tagged ones of a trunk. A trunk without an untagged VLAN
  * keeps VLAN 1 as its native one, as the reference has it.
  */
-export function portVlans(port: string, options: BridgeOptions): Op[] {
-  const ops: Op[] = [];
-  if (options.vlan !== undefined) {
-    if (!options.preserveDefaultVlan && options.vlan !== DEFAULT_VLAN) {
-      ops.push({ op: 'vlan.delete', ns: 'host', name: port, vlan: { vid: DEFAULT_VLAN } });
-    }
-    ops.push({ op: 'vlan.add', ns: 'host', name: port, vlan: { vid: options.vlan, pvid: true, untagged: true } });
-  }
-  for (const vlan of options.trunk) ops.push({ op: 'vlan.add', ns: 'host', name: port, vlan });
-  return ops;
+export function portVlans({ vlan, trunk, preserveDefaultVlan }: BridgeOptions): PortVlans {
+  const untagged = vlan === undefined ? [] : [{ vid: vlan, pvid: true, untagged: true }];
+  const vlans = [...untagged, ...trunk];
+  const leaves = vlan !== undefined && !preserveDefaultVlan && vlan !== DEFAULT_VLAN;
+  return { ...(vlans.length > 0 ? { vlans } : {}), ...(leaves ? { leavesDefaultVlan: true } : {}) };
 }
 
 /** The bridge that we make joins the untagged VLAN itself, as the reference has it; one that was found stays as it is. */

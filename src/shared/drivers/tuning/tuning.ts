@@ -1,31 +1,53 @@
 import type { Tuning } from '../../config/tuning.ts';
 import { NetError } from '../../errors/net-error.ts';
 import type { View, ViewQuery } from '../../host/host.ts';
+import type { TunedFacts } from '../../model/endpoint.ts';
 import type { LinkChanges, Op, Plan } from '../../model/op.ts';
 
-/** What of the sandbox `planTuning` has to see. */
+/** What a tuning changes, with the values before. */
+export interface TuningFacts {
+  readonly wanted: TunedFacts;
+  readonly before: TunedFacts;
+}
+
+/** What of the sandbox `describeTuning` has to see. */
 export function tuningQuery({ sysctls }: Tuning, ifName: string): ViewQuery {
   return { links: [ifName], sysctls: [...sysctls.keys()] };
 }
 
-/**
- * Sysctls, then the interface. Reversed, every value is as `sandbox` shows it.
- * Throws NetError `bad-environment` where there is no such interface.
- */
-export function planTuning(tuning: Tuning, ifName: string, sandbox: View): Plan {
-  const ops: Op[] = [];
-  const undo: Op[] = [];
-  for (const [key, value] of tuning.sysctls) {
-    ops.push({ op: 'sysctl.set', ns: 'sandbox', key, value });
-    const before = sandbox.sysctls.get(key);
-    if (before !== undefined) undo.unshift({ op: 'sysctl.set', ns: 'sandbox', key, value: before, optional: true });
-  }
-  const set = changesOf(tuning);
-  if (Object.keys(set).length > 0) {
-    ops.push({ op: 'link.set', ns: 'sandbox', name: ifName, set });
-    undo.unshift({ op: 'link.set', ns: 'sandbox', name: ifName, set: valuesBefore(set, ifName, sandbox) });
-  }
-  return { ops, undo };
+/** Throws NetError `bad-environment` where there is no such interface. */
+export function describeTuning(tuning: Tuning, ifName: string, sandbox: View): TuningFacts {
+  const link = changesOf(tuning);
+  const sysctls = [...tuning.sysctls];
+  const known = sysctls.flatMap(([key]): [string, string][] => {
+    const value = sandbox.sysctls.get(key);
+    return value === undefined ? [] : [[key, value]];
+  });
+  return {
+    wanted: { sysctls, link },
+    before: { sysctls: known, link: isEmpty(link) ? {} : valuesBefore(link, ifName, sandbox) },
+  };
+}
+
+/** Sysctls, then the interface. Reversed, every value is as it was before. */
+export function planTuning(ifName: string, { wanted, before }: TuningFacts): Plan {
+  const undo = before.sysctls.map(([key, value]): Op => ({ ...sysctl(key, value), optional: true })).reverse();
+  return {
+    ops: [...wanted.sysctls.map(([key, value]) => sysctl(key, value)), ...setLink(ifName, wanted.link)],
+    undo: [...setLink(ifName, before.link), ...undo],
+  };
+}
+
+function sysctl(key: string, value: string): Extract<Op, { op: 'sysctl.set' }> {
+  return { op: 'sysctl.set', ns: 'sandbox', key, value };
+}
+
+function setLink(name: string, set: LinkChanges): Op[] {
+  return isEmpty(set) ? [] : [{ op: 'link.set', ns: 'sandbox', name, set }];
+}
+
+function isEmpty(set: LinkChanges): boolean {
+  return Object.keys(set).length === 0;
 }
 
 function changesOf({ mac, mtu, promisc, allMulticast, txQueueLength }: Tuning): LinkChanges {

@@ -1,51 +1,71 @@
-import type { ErrorParts } from '../errors/net-error.ts';
 import { NetError } from '../errors/net-error.ts';
-import type { View } from '../host/host.ts';
-import type { RouteSpec, RouteState } from '../model/link.ts';
+import type { Namespaces, View, ViewQuery } from '../host/host.ts';
+import type { FirewallBackend, FirewallEntry } from '../model/firewall.ts';
+import type { NsRef, RouteSpec, RouteState } from '../model/link.ts';
 import type { Op } from '../model/op.ts';
-import { formatPrefix } from '../model/prefix.ts';
 import { isTbf } from '../model/shaping.ts';
-import type { EndpointRow } from '../store/store.ts';
-import { isPeer } from './endpoints/orphans.ts';
-import type { Expectation } from './requests.ts';
+import type { Core } from './core.ts';
 
-/** The first difference between what an endpoint's plan left and what the kernel has, or undefined. */
-export function findDrift(row: EndpointRow, outside: View, inside: View, expected: Expectation): NetError | undefined {
-  const checks = [() => missingInterface(row, outside, inside, expected), () => missingAddress(row, inside, expected)];
-  for (const op of row.plan.ops) checks.push(() => opDrift(op, outside, inside, expected));
-  for (const route of expected.routes) checks.push(() => missingRoute(route, row.plan.ops, inside));
-  for (const check of checks) {
-    const found = check();
+/** What has to be seen of a namespace to compare it with the steps that are in it. */
+export function queryOf(ops: readonly Op[], ns: NsRef): ViewQuery {
+  const own = ops.filter((op) => op.ns === ns);
+  return {
+    links: unique(own.flatMap((op) => ('name' in op ? [op.name] : []))),
+    sysctls: own.flatMap((op) => (op.op === 'sysctl.set' ? [op.key] : [])),
+    nftSets: setsOf(own),
+    shaping: unique(own.flatMap((op) => (op.op === 'tbf.add' || op.op === 'redirect.add' ? [op.dev] : []))),
+  };
+}
+
+/** The sets that elements are in, each once. */
+export function setsOf(ops: readonly Op[]): NonNullable<ViewQuery['nftSets']> {
+  const sets = ops.flatMap((op) => (op.op === 'nft.element.add' ? [{ table: op.table, set: op.set }] : []));
+  return [...new Map(sets.map((one) => [`${one.table} ${one.set}`, one])).values()];
+}
+
+function unique(names: readonly string[]): readonly string[] {
+  return [...new Set(names)];
+}
+
+/** NetError `drift` for the first of the steps whose effect the kernel or the packet filter does not show. */
+export async function firstDrift(
+  core: Core,
+  ops: readonly Op[],
+  { host, sandbox }: Required<Namespaces>,
+): Promise<NetError | undefined> {
+  const outside = core.host.observe(host, queryOf(ops, 'host'));
+  const inside = core.host.observe(sandbox, queryOf(ops, 'sandbox'));
+  for (const op of ops) {
+    const links = op.ns === 'host' ? outside.links : inside.links;
+    if ('name' in op && op.op !== 'link.delete' && !links.has(op.name)) return drift(`link ${op.name}`, 'is gone');
+    const found = op.op === 'firewall.add' ? await entriesDrift(core, op) : opDrift(op, outside, inside, []);
     if (found !== undefined) return found;
   }
   return undefined;
 }
 
-function missingInterface(row: EndpointRow, outside: View, inside: View, expected: Expectation): NetError | undefined {
-  const name = row.attachment.ifName;
-  const link = inside.links.get(name);
-  if (link === undefined) return drift(`link ${name}`, 'is gone from the container');
-  const port = outside.links.get(row.hostIf);
-  if (port === undefined) return drift(`link ${row.hostIf}`, 'the host side of the container interface is gone');
-  if (!isPeer(port, link)) return drift(`link ${name}`, `is not the peer of ${row.hostIf}`);
-  const wanted = expected.interfaces.find((known) => known.name === name);
-  if (wanted?.mac !== undefined && wanted.mac.toLowerCase() !== link.mac) {
-    return drift(`link ${name}`, `has MAC ${link.mac}, expected ${wanted.mac}`);
-  }
-  if (wanted?.mtu !== undefined && wanted.mtu !== 0 && wanted.mtu !== link.mtu) {
-    return drift(`link ${name}`, `has MTU ${link.mtu}, expected ${wanted.mtu}`);
-  }
-  return undefined;
+/** NetError `drift` for the first of the entries that is not in force. */
+export async function entriesDrift(
+  core: Core,
+  { backend, entries }: { readonly backend: FirewallBackend; readonly entries: readonly FirewallEntry[] },
+): Promise<NetError | undefined> {
+  if (entries.length === 0) return undefined;
+  const [missing] = await core.firewall(backend).missing(entries);
+  if (missing === undefined) return undefined;
+  return new NetError({
+    kind: 'drift',
+    op: 'CHECK',
+    subject: `${backend} firewall`,
+    what: `lacks ${JSON.stringify(missing)}`,
+    hint: 'Run DEL, then ADD; or reload, which puts all of it back',
+  });
 }
 
-function missingAddress(row: EndpointRow, inside: View, expected: Expectation): NetError | undefined {
-  const present = new Set(inside.addresses.map(({ address }) => address));
-  const missing = expected.addresses.map(({ address }) => formatPrefix(address)).find((text) => !present.has(text));
-  return missing === undefined ? undefined : drift(`link ${row.attachment.ifName}`, `lacks the address ${missing}`);
-}
-
-/** The difference between what one step left and what the kernel has, or undefined; steps that leave no trace pass. */
-export function opDrift(op: Op, outside: View, inside: View, expected: Expectation): NetError | undefined {
+/**
+ * The difference between what one step left and what the kernel has, or undefined. Steps that leave no trace pass, and
+ * routes that are not among `routes`.
+ */
+export function opDrift(op: Op, outside: View, inside: View, routes: readonly RouteSpec[]): NetError | undefined {
   const view = op.ns === 'host' ? outside : inside;
   switch (op.op) {
     case 'link.create': {
@@ -79,7 +99,7 @@ export function opDrift(op: Op, outside: View, inside: View, expected: Expectati
     case 'redirect.add':
       return shapingDrift(op, view);
     case 'route.add':
-      return expected.routes.some((route) => route.dst === op.route.dst) ? routeDrift(op.route, view) : undefined;
+      return routes.some(({ dst }) => dst === op.route.dst) ? routeDrift(op.route, view) : undefined;
     default:
       return undefined;
   }
@@ -131,13 +151,7 @@ function portDrift(op: Extract<Op, { op: 'port.set' }>, view: View): NetError | 
   return undefined;
 }
 
-/** A route of prevResult that none of our steps made: a later plugin's, so destination and gateway have to do. */
-function missingRoute(route: RouteSpec, ops: readonly Op[], inside: View): NetError | undefined {
-  if (ops.some((op) => op.op === 'route.add' && op.route.dst === route.dst)) return undefined;
-  return routeDrift(route, inside);
-}
-
-function routeDrift(wanted: RouteSpec, view: View): NetError | undefined {
+export function routeDrift(wanted: RouteSpec, view: View): NetError | undefined {
   const found = view.routes.some((route) => matches(wanted, route));
   return found ? undefined : drift(`route ${wanted.dst}`, `is gone${wanted.gateway ? ` (via ${wanted.gateway})` : ''}`);
 }
@@ -152,7 +166,6 @@ function defaultOf(key: string): number | undefined {
   return key === 'table' ? 254 : key === 'priority' ? 0 : undefined;
 }
 
-function drift(subject: string, what: string): NetError {
-  const parts: ErrorParts = { kind: 'drift', op: 'CHECK', subject, what, hint: 'Run DEL, then ADD' };
-  return new NetError(parts);
+export function drift(subject: string, what: string): NetError {
+  return new NetError({ kind: 'drift', op: 'CHECK', subject, what, hint: 'Run DEL, then ADD' });
 }

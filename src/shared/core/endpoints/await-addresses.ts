@@ -1,16 +1,16 @@
 import { NetError } from '../../errors/net-error.ts';
 import type { Host, Namespace } from '../../host/host.ts';
-import type { Plan } from '../../model/op.ts';
+import type { Op } from '../../model/op.ts';
 
 const POLL_MS = 20;
 const LIMIT_MS = 10_000;
 
 /**
- * Every IPv6 address that the plan adds with duplicate address detection has passed it.
+ * Every IPv6 address that the ops add with duplicate address detection has passed it.
  * Throws NetError `conflict` for a duplicate, `kernel` after 10 s. Returns at once where no address needs it.
  */
-export async function settleAddresses(host: Host, sandbox: Namespace, plan: Plan): Promise<void> {
-  const waiting = plan.ops.flatMap((op) =>
+export async function awaitAddresses(host: Host, sandbox: Namespace, ops: readonly Op[]): Promise<void> {
+  const waiting = ops.flatMap((op) =>
     op.op === 'addr.add' && op.ns === 'sandbox' && op.address.includes(':') && op.noDad !== true ? [op] : [],
   );
   const [first] = waiting;

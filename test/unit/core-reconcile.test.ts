@@ -1,8 +1,9 @@
 import { strict as assert } from 'node:assert';
+import { attachmentKey } from '../../src/shared/core/apply.ts';
 import type { Core } from '../../src/shared/core/core.ts';
+import { desired } from '../../src/shared/core/desired.ts';
 import { createEndpoint } from '../../src/shared/core/endpoints/create-endpoint.ts';
-import { attachmentKey } from '../../src/shared/core/endpoints/delete-endpoint.ts';
-import { type Repaired, repair } from '../../src/shared/core/repair.ts';
+import { type Reconciled, reconcile } from '../../src/shared/core/reconcile.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import type { FakeHost } from '../../src/shared/host/fake-host.ts';
 import type { Host } from '../../src/shared/host/host.ts';
@@ -39,8 +40,12 @@ async function addDying(host: FakeHost, disk: MemoryDisk, point?: FailurePoint, 
   return dying.applied;
 }
 
-function repaired(host: Host, disk: MemoryDisk, tryLock: (key: string) => Disposable = () => FREE): Promise<Repaired> {
-  return repair(makeCore(host, disk), tryLock);
+function reconciled(
+  host: Host,
+  disk: MemoryDisk,
+  tryLock: (key: string) => Disposable = () => FREE,
+): Promise<Reconciled> {
+  return reconcile(makeCore(host, disk), { tryLock });
 }
 
 describe('the start of a daemon', () => {
@@ -52,7 +57,7 @@ describe('the start of a daemon', () => {
         const [host, disk] = [makeFakeHost(), new MemoryDisk()];
         const before = host.toString();
         await addDying(host, disk, { at, when });
-        const { endpoints, errors } = await repaired(host, disk);
+        const { endpoints, errors } = await reconciled(host, disk);
         assert.deepEqual([endpoints, errors], [1, []], `${when} ${at}`);
         assert.deepEqual(recordsOf(makeCore(host, disk)), NOTHING, `${when} ${at}`);
         assert.equal(host.toString(), before, `${when} ${at}`);
@@ -65,10 +70,10 @@ describe('the start of a daemon', () => {
     await add(makeCore(host, disk), { id: 'b', netns: OTHER });
     const before = host.toString();
     await addDying(host, disk, { at: 2, when: 'after' });
-    const { endpoints, networks } = await repaired(host, disk);
+    const { endpoints, networks } = await reconciled(host, disk);
     assert.deepEqual([endpoints, networks], [1, 0]);
     assert.equal(host.toString(), before);
-    const { endpoints: nothing } = await repaired(host, disk);
+    const { endpoints: nothing } = await reconciled(host, disk);
     assert.equal(nothing, 0);
     assert.equal(host.toString(), before);
   });
@@ -77,7 +82,7 @@ describe('the start of a daemon', () => {
     const [host, disk] = [makeFakeHost(), new MemoryDisk()];
     await addDying(host, disk, { at: 2, when: 'after' });
     const busy = attachmentKey(attachmentOf());
-    const { endpoints, errors } = await repaired(host, disk, (key) => {
+    const { endpoints, errors } = await reconciled(host, disk, (key) => {
       if (key === busy) throw new NetError({ kind: 'busy', op: 'lock', subject: key, what: 'is held' });
       return FREE;
     });
@@ -90,8 +95,9 @@ describe('the start of a daemon', () => {
     await addDying(host, disk, { at: 2, when: 'after' });
     const { store } = makeCore(host, disk);
     const [row = assert.fail()] = store.endpoints.list();
+    assert.ok(row.kind === 'cni');
     store.endpoints.put({ ...row, delegate: { type: 'dhcp', config: '{}' } });
-    const { endpoints } = await repaired(host, disk);
+    const { endpoints } = await reconciled(host, disk);
     assert.equal(endpoints, 0);
     assert.equal(store.endpoints.list().length, 1);
   });
@@ -102,9 +108,9 @@ describe('the start of a daemon', () => {
     const core = makeCore(host, disk);
     await add(core, {});
     const [row = assert.fail()] = core.store.endpoints.list();
-    host.revert(row.plan.undo, { host: host.own, sandbox: host.open(row.sandbox.path) });
+    host.revert(desired(row).undo, { host: host.own, sandbox: host.open(row.sandbox.path) });
     core.store.endpoints.delete(row.attachment, row.role);
-    const { networks, errors } = await repaired(host, disk);
+    const { networks, errors } = await reconciled(host, disk);
     assert.deepEqual([networks, errors], [1, []]);
     assert.equal(host.toString(), before);
   });
@@ -127,7 +133,7 @@ describe('the start of a daemon', () => {
       revert: (ops, namespaces) =>
         ops.some((op) => op.op === 'link.delete' && op.name === hostIf) ? [refusal] : host.revert(ops, namespaces),
     };
-    const { endpoints, errors } = await repaired(half, disk);
+    const { endpoints, errors } = await reconciled(half, disk);
     assert.equal(endpoints, 1);
     assert.match(errors[0]?.message ?? '', /chosen to fail/);
     assert.deepEqual(

@@ -1,0 +1,75 @@
+import { planShaping } from '../drivers/bandwidth/shaping.ts';
+import { planInside } from '../drivers/inside.ts';
+import { planLink } from '../drivers/link.ts';
+import { planPorts } from '../drivers/rules.ts';
+import { planTuning } from '../drivers/tuning/tuning.ts';
+import { type Attachment, ifbName } from '../model/attachment.ts';
+import { type Endpoint, publishedOf } from '../model/endpoint.ts';
+import { entryKey, type FirewallBackend, type FirewallEntry } from '../model/firewall.ts';
+import { EMPTY_PLAN, joinPlans, type Op, type Plan } from '../model/op.ts';
+import type { NetworkRow } from '../store/store.ts';
+import { EMPTY_VIEW } from './view.ts';
+
+/**
+ * What should be there because of one part of an attachment: `ops` make it in this order, `undo` takes it away. Pure.
+ * The prior values that only a kernel can tell are not in it: those of an interrupted call are in its journal.
+ */
+export function desired(endpoint: Endpoint): Plan {
+  const { attachment } = endpoint;
+  switch (endpoint.kind) {
+    case 'cni': {
+      const inside = { ops: planInside(EMPTY_VIEW, endpoint.link, endpoint.inside).ops, undo: endpoint.journal ?? [] };
+      return [
+        inside,
+        planPublished(endpoint),
+        endpoint.shaping === undefined ? EMPTY_PLAN : planShaping(endpoint.shaping, { hostIfGoes: true }),
+      ].reduce(joinPlans, planLink(endpoint.link));
+    }
+    case 'docker':
+      return endpoint.link === undefined ? EMPTY_PLAN : planLink(endpoint.link);
+    case 'recalled':
+      return { ops: [], undo: removalByName(attachment, endpoint.hostIf) };
+    case 'ports':
+      return planPublished(endpoint);
+    case 'bandwidth':
+      return planShaping(endpoint.shaping, { hostIfGoes: false });
+    case 'tuning':
+      return planTuning(attachment.ifName, endpoint);
+    case 'firewall':
+      return EMPTY_PLAN;
+  }
+}
+
+/** Deletes the devices of an endpoint that are known by their names: its interface, and the ifb of its limits. */
+export function removalByName(attachment: Attachment, hostIf: string): Op[] {
+  return [
+    { op: 'link.delete', ns: 'host', name: hostIf, kind: 'veth' },
+    { op: 'link.delete', ns: 'host', name: ifbName(attachment), kind: 'ifb' },
+  ];
+}
+
+function planPublished(endpoint: Endpoint): Plan {
+  const published = publishedOf(endpoint);
+  return published === undefined ? EMPTY_PLAN : planPorts(published.backend, published.entries);
+}
+
+/** Entries of the packet filter by backend, each once. */
+export type Entries = ReadonlyMap<FirewallBackend, readonly FirewallEntry[]>;
+
+/** What the packet filter should have because of these networks and endpoints. */
+export function desiredEntries(networks: readonly NetworkRow[], endpoints: readonly Endpoint[]): Entries {
+  const found = new Map<FirewallBackend, Map<string, FirewallEntry>>();
+  const want = (backend: FirewallBackend, entries: readonly FirewallEntry[]): void => {
+    const known = found.get(backend) ?? new Map<string, FirewallEntry>();
+    for (const entry of entries) known.set(entryKey(entry), entry);
+    found.set(backend, known);
+  };
+  for (const { owned } of networks) {
+    for (const one of owned) if (one.kind === 'entry') want(one.backend, [one.entry]);
+  }
+  for (const endpoint of endpoints) {
+    const published = publishedOf(endpoint);
+    if (published !== undefined) want(published.backend, published.entries);
+  }
+  return new Map([...found].map(([backend, entries]) => [backend, [...entries.values()]]));
+}

@@ -1,0 +1,150 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { planShaping } from '../../drivers/bandwidth/shaping.ts';
+import { planPort } from '../../drivers/link.ts';
+import { asNetError, type NetError } from '../../errors/net-error.ts';
+import type { View } from '../../host/host.ts';
+import { renderOp } from '../../host/render.ts';
+import type { Attachment, Role } from '../../model/attachment.ts';
+import { type Endpoint, hostIfOf, type LinkFacts, publishedOf, type ShapingFacts } from '../../model/endpoint.ts';
+import { entryKey, type PublishedEntry } from '../../model/firewall.ts';
+import type { Op } from '../../model/op.ts';
+import { attachmentKey } from '../apply.ts';
+import type { Core } from '../core.ts';
+import { desired, desiredEntries } from '../desired.ts';
+import { opDrift, setsOf } from '../diff.ts';
+import { execute } from '../execute.ts';
+import { driverOf } from '../networks/driver-of.ts';
+import { ifFree, type TryLock } from '../try-lock.ts';
+
+/** What was put back of what the host lacked. */
+export interface Mended {
+  readonly entries: number;
+  /** Everything else, as commands. */
+  readonly mended: readonly string[];
+  readonly errors: readonly NetError[];
+}
+
+/** A part that a call has locked is looked at this many times, so many milliseconds apart. */
+const ATTEMPTS = 25;
+const PAUSE_MS = 200;
+
+/**
+ * The host has what the ready parts on record want: host sides are ports as they were made, guards, limits and published
+ * ports are in force. What is in a sandbox is the container's. An interface that is gone stays gone.
+ */
+export async function mendEndpoints(core: Core, tryLock: TryLock): Promise<Mended> {
+  const mended: string[] = [];
+  const errors: NetError[] = [];
+  let entries = 0;
+  let damaged = await findDamaged(core, core.store.endpoints.list());
+  for (let attempt = 0; damaged.length > 0 && attempt < ATTEMPTS; attempt++) {
+    if (attempt > 0) await sleep(PAUSE_MS);
+    const busy: Endpoint[] = [];
+    for (const { attachment, role } of damaged) {
+      try {
+        const done = await ifFree(tryLock, attachmentKey(attachment), () => mend(core, attachment, role));
+        if (done === undefined) busy.push(...[core.store.endpoints.get(attachment, role) ?? []].flat());
+        entries += done?.entries ?? 0;
+        mended.push(...(done?.mended ?? []));
+      } catch (thrown) {
+        errors.push(asNetError(thrown, 'reconcile'));
+      }
+    }
+    damaged = busy;
+  }
+  return { entries, mended, errors };
+}
+
+/** The parts of which the host lacks something: one look at all of them. */
+async function findDamaged(core: Core, all: readonly Endpoint[]): Promise<Endpoint[]> {
+  // Entries of a transition under way count too: one that ends while we look must not have lost them to a sweep.
+  const view = observe(core, all);
+  const lacking = new Set<string>();
+  for (const [backend, entries] of desiredEntries([], all)) {
+    for (const entry of await core.firewall(backend).missing(entries)) lacking.add(`${backend} ${entryKey(entry)}`);
+  }
+  const lacks = ({ backend, entries }: { backend: string; entries: readonly PublishedEntry[] }): boolean =>
+    lacking.size > 0 && entries.some((entry) => lacking.has(`${backend} ${entryKey(entry)}`));
+  return all.filter((one) => {
+    const published = publishedOf(one);
+    if (published !== undefined && lacks(published)) return true;
+    return one.progress === 'ready' && lackingOps(core, one, view).length > 0;
+  });
+}
+
+/** For a caller that holds the attachment's lock. */
+async function mend(core: Core, attachment: Attachment, role: Role): Promise<Omit<Mended, 'errors'>> {
+  const { host, store } = core;
+  const row = store.endpoints.get(attachment, role);
+  if (row?.progress !== 'ready') return { entries: 0, mended: [] };
+  const ops = lackingOps(core, row, observe(core, [row]));
+  if (ops.length > 0) await execute(core, ops, { host: host.own });
+  const published = publishedOf(row);
+  const missing = published === undefined ? [] : await core.firewall(published.backend).missing(published.entries);
+  if (published !== undefined && missing.length > 0) await core.firewall(published.backend).add(missing);
+  return { entries: missing.length, mended: ops.map((op) => renderOp(op, { sandbox: attachment.containerId })) };
+}
+
+/** What `lackingOps` compares with. */
+function observe({ host }: Core, parts: readonly Endpoint[]): View {
+  const [only] = parts;
+  const ops = parts.flatMap((part) => ('link' in part && part.link?.guarded ? desired(part).ops : []));
+  const shaped = parts.flatMap((part) => ('shaping' in part && part.shaping !== undefined ? [part.shaping] : []));
+  const devices = [...new Set(shaped.flatMap(({ hostIf, ifb }) => [hostIf, ifb]))];
+  const names = only === undefined ? [] : [hostIfOf(only) ?? []].flat();
+  return host.observe(host.own, {
+    links: parts.length === 1 ? [...new Set([...names, ...devices])] : 'all',
+    nftSets: setsOf(ops),
+    shaping: devices,
+  });
+}
+
+/** What puts back what the host lacks of a part, besides entries of the packet filter. */
+function lackingOps(core: Core, part: Endpoint, view: View): Op[] {
+  const hostIf = hostIfOf(part);
+  const shaping = 'shaping' in part ? part.shaping : undefined;
+  const ofShaping = shaping === undefined || !view.links.has(shaping.hostIf) ? [] : lackingShaping(shaping, view);
+  if (hostIf === undefined || !view.links.has(hostIf)) return ofShaping;
+  const link = part.kind === 'recalled' ? recalledLink(core, part.attachment.network, hostIf) : linkOf(part);
+  return [...(link === undefined ? [] : lackingPort(link, view)), ...lackingGuards(part, view), ...ofShaping];
+}
+
+function linkOf(part: Endpoint): LinkFacts | undefined {
+  return part.kind === 'cni' || part.kind === 'docker' ? part.link : undefined;
+}
+
+/** A host side that is a port of nothing is a port again, as it was; one that somebody moved elsewhere stays there. */
+function lackingPort(link: LinkFacts, view: View): Op[] {
+  const state = view.links.get(link.hostIf);
+  const name = link.hostIf;
+  if (state === undefined) return [];
+  if (state.master === undefined) {
+    return [{ op: 'link.set', ns: 'host', name, set: { master: link.bridge, up: true } }, ...planPort(link)];
+  }
+  const lacks = planPort(link).filter((op) => op.op === 'port.set' && opDrift(op, view, view, []) !== undefined);
+  return state.up ? lacks : [{ op: 'link.set', ns: 'host', name, set: { up: true } }, ...lacks];
+}
+
+function lackingGuards(part: Endpoint, view: View): Op[] {
+  if (linkOf(part)?.guarded !== true) return [];
+  return desired(part).ops.filter((op) => op.op === 'nft.element.add' && opDrift(op, view, view, []) !== undefined);
+}
+
+function lackingShaping(shaping: ShapingFacts, view: View): Op[] {
+  const { ops } = planShaping(shaping, { hostIfGoes: true });
+  const isMissing = (op: Op): boolean => {
+    if (op.op === 'tbf.add') return view.shaping.get(op.dev)?.tbf === undefined;
+    if (op.op === 'redirect.add') return view.shaping.get(op.dev)?.redirect === undefined;
+    return opDrift(op, view, view, []) !== undefined || ('name' in op && !view.links.has(op.name));
+  };
+  return ops.filter(isMissing);
+}
+
+/** An endpoint that was rebuilt from its interface has the settings of its network. */
+function recalledLink({ host, store }: Core, network: string, hostIf: string): LinkFacts | undefined {
+  const row = store.networks.get(network);
+  const driver = row?.spec === undefined ? undefined : driverOf(row.spec.options, network);
+  if (driver === undefined) return undefined;
+  const view = host.observe(host.own, { links: [...driver.devices] });
+  return driver.describeLink(view, { hostIf, ifName: '', mac: '', alias: '' });
+}

@@ -1,0 +1,129 @@
+import type { Addressing, Assigned } from '../../drivers/driver.ts';
+import { asNetError, type NetError } from '../../errors/net-error.ts';
+import { renderOp } from '../../host/render.ts';
+import type { LinkState } from '../../model/link.ts';
+import type { Op } from '../../model/op.ts';
+import { parsePrefix } from '../../model/prefix.ts';
+import type { NetworkRow, Owned } from '../../store/store.ts';
+import type { Core } from '../core.ts';
+import { desiredEntries } from '../desired.ts';
+import type { Mended } from '../endpoints/mend-endpoints.ts';
+import { execute, reverse } from '../execute.ts';
+import { driverOf, networkAddressing } from './driver-of.ts';
+import { isUsed, planFor } from './network.ts';
+import { mergeOwned, ownedOf, planDeletion, planLocalnet } from './owned.ts';
+import { deviceKey, isHeld } from './record.ts';
+
+/**
+ * Every Network that somebody keeps or that has endpoints is in the kernel, whether the host has been rebooted or
+ * somebody deleted its bridge or flushed its entries. Goes on after a failure and returns all of them.
+ */
+export async function mendNetworks(core: Core): Promise<Mended> {
+  const { host, store } = core;
+  const errors: NetError[] = [];
+  const mended: string[] = [];
+  let entries = 0;
+  const rows = store.networks.list();
+  if (rows.length === 0) return { entries, mended, errors };
+  const { links } = host.observe(host.own, { links: 'all' });
+  // The one that made a shared device makes it again.
+  const makers = rows.filter(ownsDevice);
+  for (const { name, device } of [...makers, ...rows.filter((row) => !ownsDevice(row))]) {
+    try {
+      using _lock = await core.lock(deviceKey(device));
+      const row = store.networks.get(name);
+      if (row?.device !== device || !isUsed(core, row)) continue;
+      const done = await mend(core, row, links);
+      entries += done.entries;
+      mended.push(...done.mended);
+      errors.push(...done.errors);
+    } catch (thrown) {
+      errors.push(asNetError(thrown, 'reconcile'));
+    }
+  }
+  return { entries, mended, errors };
+}
+
+function ownsDevice({ owned, device }: NetworkRow): boolean {
+  return owned.some((one) => one.kind === 'link' && one.name === device);
+}
+
+/** For a caller that holds the lock of the device. */
+async function mend(core: Core, row: NetworkRow, links: ReadonlyMap<string, LinkState>): Promise<Mended> {
+  const { host, store, log } = core;
+  const { name, device } = row;
+  const { bootId } = host.identity;
+  // What an earlier boot made is gone.
+  const owned = row.bootId === bootId ? row.owned : [];
+  const isLost = !links.has(device);
+  const errors = isLost ? await removeRest(core, owned, links) : [];
+  const plan = await planOf(core, row);
+  const again = mergeOwned(ownedOf(plan.undo), owned);
+  const ops = [...plan.ops, ...missingLocalnet(core, again, plan.ops)];
+  if (ops.length > 0 || row.bootId !== bootId) {
+    store.transaction(() => store.networks.put({ ...row, bootId, owned: again }), { durable: isHeld(row) });
+    await execute(core, ops, { host: host.own });
+    log.info('network.restored', { network: name, device });
+  }
+  const entries = await addMissing(core, { ...row, owned: again });
+  const added = ops.reduce((sum, op) => sum + (op.op === 'firewall.add' ? op.entries.length : 0), 0);
+  const commands = ops.filter(({ op }) => op !== 'firewall.add').map((op) => renderOp(op, { sandbox: name }));
+  return { entries: entries + added, mended: commands, errors };
+}
+
+/** What the network lacks of what its spec says; nothing where only plugins chained behind another one are on it. */
+async function planOf(
+  core: Core,
+  row: NetworkRow,
+): Promise<{ readonly ops: readonly Op[]; readonly undo: readonly Op[] }> {
+  const { spec, name } = row;
+  const driver = spec === undefined ? undefined : driverOf(spec.options, name);
+  if (spec === undefined || driver === undefined) return { ops: [], undo: [] };
+  const rules = spec.rules === undefined ? undefined : { ...spec.rules, mappings: [] };
+  const addressing = isHeld(row) ? networkAddressing(spec) : endpointAddressing(core, name);
+  const { plan } = await planFor(core, driver, rules, driver.complete(addressing));
+  return plan;
+}
+
+/** The addresses that the network's endpoints have: what a network of a CNI configuration is made for. */
+function endpointAddressing({ store }: Core, network: string): Addressing {
+  const found = new Map<string, Assigned>();
+  for (const endpoint of store.endpoints.list(network)) {
+    if (endpoint.kind !== 'cni') continue;
+    for (const { address: text, gateway } of endpoint.inside.addresses) {
+      const address = parsePrefix(text);
+      if (address === undefined) continue;
+      const key = `${gateway} ${text.slice(text.lastIndexOf('/'))}`;
+      if (!found.has(key)) found.set(key, { address, ...(gateway === undefined ? {} : { gateway }) });
+    }
+  }
+  return { addresses: [...found.values()], routes: [] };
+}
+
+/** A device beside the bridge (that of a VLAN's gateway) is no use without it, and is made anew. */
+function removeRest(core: Core, owned: readonly Owned[], links: ReadonlyMap<string, LinkState>): Promise<NetError[]> {
+  const rest = owned.filter((one) => one.kind === 'link' && links.has(one.name));
+  return reverse(core, planDeletion(rest), { host: core.host.own });
+}
+
+/** Settings that went with the bridge, or that somebody took back: 127.0.0.1 leads to published ports by them. */
+function missingLocalnet({ host }: Core, owned: readonly Owned[], coming: readonly Op[]): Op[] {
+  const wanted = planLocalnet(owned);
+  const keys = wanted.flatMap((op) => (op.op === 'sysctl.set' ? [op.key] : []));
+  if (keys.length === 0) return [];
+  const { sysctls } = host.observe(host.own, { sysctls: keys });
+  const planned = new Set(coming.flatMap((op) => (op.op === 'sysctl.set' ? [op.key] : [])));
+  return wanted.filter((op) => op.op === 'sysctl.set' && sysctls.get(op.key) !== '1' && !planned.has(op.key));
+}
+
+/** Entries that it owns besides those of its spec, such as what published ports need. */
+async function addMissing(core: Core, row: NetworkRow): Promise<number> {
+  let added = 0;
+  for (const [backend, entries] of desiredEntries([row], [])) {
+    const firewaller = core.firewall(backend);
+    const missing = await firewaller.missing(entries);
+    if (missing.length > 0) await firewaller.add(missing);
+    added += missing.length;
+  }
+  return added;
+}

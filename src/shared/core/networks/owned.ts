@@ -1,0 +1,66 @@
+import type { Op } from '../../model/op.ts';
+import type { Owned } from '../../store/store.ts';
+
+/** What the steps that delete things of a network say that we own, in their order. */
+export function ownedOf(undo: readonly Op[]): Owned[] {
+  return undo.flatMap((op): Owned[] => {
+    switch (op.op) {
+      case 'link.delete':
+        return [{ kind: 'link', name: op.name, link: op.kind === 'bridge' ? 'bridge' : 'veth' }];
+      case 'link.set':
+        return [{ kind: 'promisc', dev: op.name }];
+      case 'addr.delete':
+        return [{ kind: 'address', dev: op.dev, address: op.address }];
+      case 'addr.add':
+        return [{ kind: 'replaced', dev: op.dev, address: op.address }];
+      case 'sysctl.set':
+        return [{ kind: 'localnet', dev: op.key.split('/')[3] ?? '' }];
+      case 'firewall.delete':
+        return op.entries.map((entry) => ({ kind: 'entry', backend: op.backend, entry }));
+      default:
+        throw new Error(`a network owns nothing that ${op.op} deletes`);
+    }
+  });
+}
+
+/** The inverse of ownedOf: deletes what we own, and puts back what was there before. */
+export function planDeletion(owned: readonly Owned[]): Op[] {
+  return owned.map(deletionOf);
+}
+
+function deletionOf(one: Owned): Op {
+  switch (one.kind) {
+    case 'link':
+      return { op: 'link.delete', ns: 'host', name: one.name, kind: one.link };
+    case 'promisc':
+      return { op: 'link.set', ns: 'host', name: one.dev, set: { promisc: false } };
+    case 'address':
+      return { op: 'addr.delete', ns: 'host', dev: one.dev, address: one.address };
+    case 'replaced':
+      return { op: 'addr.add', ns: 'host', dev: one.dev, address: one.address };
+    case 'localnet':
+      return localnet(one.dev, '0');
+    case 'entry':
+      return { op: 'firewall.delete', ns: 'host', backend: one.backend, entries: [one.entry] };
+  }
+}
+
+/** Sets route_localnet of the devices again: it is lost with the bridge. */
+export function planLocalnet(owned: readonly Owned[]): Op[] {
+  return owned.flatMap((one) => (one.kind === 'localnet' ? [localnet(one.dev, '1')] : []));
+}
+
+/** `first`, then what `then` has beyond it; what both have is kept where it comes last. */
+export function mergeOwned(first: readonly Owned[], then: readonly Owned[]): Owned[] {
+  return [...without(first, then), ...then];
+}
+
+/** Those of `owned` that are not in `known`. */
+export function without(owned: readonly Owned[], known: readonly Owned[]): Owned[] {
+  const texts = new Set(known.map((one) => JSON.stringify(one)));
+  return owned.filter((one) => !texts.has(JSON.stringify(one)));
+}
+
+function localnet(dev: string, value: string): Op {
+  return { op: 'sysctl.set', ns: 'host', key: `net/ipv4/conf/${dev}/route_localnet`, value, optional: true };
+}

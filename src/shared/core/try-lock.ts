@@ -1,0 +1,17 @@
+import { asNetError } from '../errors/net-error.ts';
+
+/** Takes a lock that nobody holds. Throws NetError `busy` where a call under way has it. */
+export type TryLock = (key: string) => Disposable;
+
+/** Runs `work` under the lock; undefined where somebody else has it. */
+export async function ifFree<T>(tryLock: TryLock, key: string, work: () => Promise<T>): Promise<T | undefined> {
+  let held: Disposable;
+  try {
+    held = tryLock(key);
+  } catch (thrown) {
+    if (asNetError(thrown, 'lock').kind !== 'busy') throw thrown;
+    return undefined;
+  }
+  using _held = held;
+  return await work();
+}
