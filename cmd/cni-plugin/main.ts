@@ -1,12 +1,12 @@
 import { fstatSync } from 'node:fs';
 import { asNetError } from '../../src/shared/errors/net-error.ts';
+import { answer } from '../../src/shared/runtime/cni/answer.ts';
+import { type PluginName, pluginName } from '../../src/shared/runtime/cni/names.ts';
+import { readInput } from '../../src/shared/runtime/cni/request.ts';
+import { writeAll } from '../../src/shared/runtime/cni/respond.ts';
+import { openCore } from '../../src/shared/runtime/context.ts';
+import { makePhases } from '../../src/shared/runtime/phases.ts';
 import { about } from './about.ts';
-import { answer } from './answer.ts';
-import { openCore } from './context.ts';
-import { type PluginName, pluginName } from './names.ts';
-import { makePhases } from './phases.ts';
-import { readInput } from './request.ts';
-import { writeAll } from './respond.ts';
 
 /** One call, from environment and stdin to stdout. Returns the exit code. */
 async function main(): Promise<number> {

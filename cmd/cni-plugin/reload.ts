@@ -1,7 +1,7 @@
 import { reload } from '../../src/shared/core/reload.ts';
 import { combineErrors } from '../../src/shared/errors/net-error.ts';
-import { openCore } from './context.ts';
-import type { Environment } from './environment.ts';
+import { openCore } from '../../src/shared/runtime/context.ts';
+import type { Environment } from '../../src/shared/runtime/environment.ts';
 
 /** The verb `reload`: puts the packet filter back as it belongs. Returns the line to print. */
 export function reloadVerb(env: Environment): string {

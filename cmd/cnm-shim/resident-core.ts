@@ -7,17 +7,17 @@ import { LinkRemover } from '../../src/shared/host/link-remover.ts';
 import { type LinuxHost, openLinuxHost } from '../../src/shared/host/linux-host.ts';
 import type { Logger } from '../../src/shared/log/log.ts';
 import type { FirewallBackend } from '../../src/shared/model/firewall.ts';
+import type { CallCore } from '../../src/shared/runtime/cni/answer.ts';
+import { configuredNetworks } from '../../src/shared/runtime/configured-network.ts';
+import { delegatesOf } from '../../src/shared/runtime/context.ts';
+import type { Environment } from '../../src/shared/runtime/environment.ts';
+import type { Phases } from '../../src/shared/runtime/phases.ts';
 import { type ChangeCount, changeCount } from '../../src/shared/store/changes.ts';
 import { LockQueue } from '../../src/shared/store/locks.ts';
 import { thisProcess } from '../../src/shared/store/owner.ts';
 import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
 import { ensureStateDir } from '../../src/shared/store/state-dir.ts';
 import type { LocalStore, Owner } from '../../src/shared/store/store.ts';
-import type { CallCore } from '../cni-plugin/answer.ts';
-import { configuredNetworks } from '../cni-plugin/configured-network.ts';
-import { delegatesOf } from '../cni-plugin/context.ts';
-import type { Environment } from '../cni-plugin/environment.ts';
-import type { Phases } from '../cni-plugin/phases.ts';
 
 export interface ResidentOptions {
   readonly stateDir: string;

@@ -1,5 +1,5 @@
-import { add } from '../../cmd/cni-plugin/add.ts';
-import { openCore } from '../../cmd/cni-plugin/context.ts';
+import { add } from '../../src/shared/runtime/cni/add.ts';
+import { openCore } from '../../src/shared/runtime/context.ts';
 import { type CrowdOrder, hostPortOf } from './crowd.ts';
 
 /** Adds endpoints as so many calls of the plugin would, in one process that is in the host's namespace. */

@@ -4,11 +4,11 @@ import { createNetwork } from '../../src/shared/core/networks/create-network.ts'
 import { deleteNetwork } from '../../src/shared/core/networks/delete-network.ts';
 import { restoreNetworks } from '../../src/shared/core/networks/restore-networks.ts';
 import { ensureChainedRules } from '../../src/shared/core/networks/rules.ts';
-import { FakeHost } from '../../src/shared/host/fake-host.ts';
 import { hostIfName } from '../../src/shared/model/attachment.ts';
 import type { Op } from '../../src/shared/model/op.ts';
 import { EMPTY_PLAN } from '../../src/shared/model/op.ts';
-import { MemoryDisk } from '../../src/shared/store/memory.ts';
+import { FakeHost } from '../../src/shared/testing/fake-host.ts';
+import { MemoryDisk } from '../../src/shared/testing/memory-store.ts';
 import { attachmentOf, del, makeCore, makeFakeHost, OTHER, POD, type Which } from '../support/core.ts';
 import { addWithSpec, DOCKER, keepRequest, type SpecParts, specFor } from '../support/kept-network.ts';
 

@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
+import { encodeAnswer, encodeDecline, type Received, RequestReader } from '../../cmd/cnm-shim/cni/frames.ts';
 import {
   ANSWER,
   ANSWER_BYTES,
@@ -8,8 +9,7 @@ import {
   MAX_BODY,
   PROTOCOL_VERSION,
   REQUEST_BYTES,
-} from '../../cmd/cni-plugin/protocol.ts';
-import { encodeAnswer, encodeDecline, type Received, RequestReader } from '../../cmd/cnm-shim/cni/frames.ts';
+} from '../../src/shared/runtime/cni/protocol.ts';
 
 interface Parts {
   readonly argv0: string;

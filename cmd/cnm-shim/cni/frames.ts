@@ -7,7 +7,7 @@ import {
   MAX_BODY,
   PROTOCOL_VERSION,
   REQUEST_BYTES,
-} from '../../cni-plugin/protocol.ts';
+} from '../../../src/shared/runtime/cni/protocol.ts';
 
 /** What a launcher has sent so far: nothing whole yet, a request, or something that no launcher of ours says. */
 export type Received =

@@ -8,13 +8,13 @@ import type { Host } from '../../../src/shared/host/host.ts';
 import type { LinuxHost } from '../../../src/shared/host/linux-host.ts';
 import { type Logger, traceId } from '../../../src/shared/log/log.ts';
 import { netnsCookie } from '../../../src/shared/netlink/netns.ts';
+import { type Answer, answer } from '../../../src/shared/runtime/cni/answer.ts';
+import { pluginName } from '../../../src/shared/runtime/cni/names.ts';
+import type { LauncherRequest } from '../../../src/shared/runtime/cni/protocol.ts';
+import { stateDirOf } from '../../../src/shared/runtime/context.ts';
+import type { Environment } from '../../../src/shared/runtime/environment.ts';
+import { makePhases } from '../../../src/shared/runtime/phases.ts';
 import { lock } from '../../../src/shared/store/locks.ts';
-import { type Answer, answer } from '../../cni-plugin/answer.ts';
-import { stateDirOf } from '../../cni-plugin/context.ts';
-import type { Environment } from '../../cni-plugin/environment.ts';
-import { pluginName } from '../../cni-plugin/names.ts';
-import { makePhases } from '../../cni-plugin/phases.ts';
-import type { LauncherRequest } from '../../cni-plugin/protocol.ts';
 import { ResidentCore } from '../resident-core.ts';
 
 export interface ServiceOptions {

@@ -5,8 +5,8 @@ import { withdrawEndpoint } from '../../../../src/shared/core/endpoints/offer-en
 import { asNetError, type NetError } from '../../../../src/shared/errors/net-error.ts';
 import type { Logger } from '../../../../src/shared/log/log.ts';
 import type { Attachment } from '../../../../src/shared/model/attachment.ts';
+import { makePhases } from '../../../../src/shared/runtime/phases.ts';
 import type { DockerNetworkRow } from '../../../../src/shared/store/store.ts';
-import { makePhases } from '../../../cni-plugin/phases.ts';
 import type { Routes } from '../wire/routes.ts';
 import type { DockerApi } from './api.ts';
 import type { DockerNetwork } from './api-answers.ts';

@@ -1,4 +1,4 @@
-import type { Phases } from '../../../cni-plugin/phases.ts';
+import type { Phases } from '../../../../src/shared/runtime/phases.ts';
 
 /** What a handler is told besides the body. */
 export interface CallContext {

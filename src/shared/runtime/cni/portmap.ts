@@ -1,0 +1,75 @@
+import { field } from '../../config/fields.ts';
+import { parseFirewall } from '../../config/firewall.ts';
+import { invalid } from '../../config/invalid.ts';
+import { parsePortMappings } from '../../config/port-mappings.ts';
+import { addChained, checkChained, deleteChained } from '../../core/endpoints/chained.ts';
+import { assertRules, ensureChainedRules } from '../../core/networks/rules.ts';
+import { assertPortsFree, claimPorts, type Publishing, planOwnPorts } from '../../core/ports/publish.ts';
+import { portEntries, type Rules } from '../../drivers/rules.ts';
+import { chosenBackend } from '../../firewall/open.ts';
+import { EMPTY_PLAN } from '../../model/op.ts';
+import { deviceTowards, ownAddressing } from './chain.ts';
+import type { ChainedPlugin } from './chained.ts';
+import { attachmentOf, type Call } from './request.ts';
+
+const role = 'portmap';
+
+/** The reference portmap plugin: host ports that the runtime names lead to the pod that a plugin before made. */
+export const portmap: ChainedPlugin = {
+  role,
+
+  async add(call, core, previous) {
+    const rules = rulesOf(call);
+    if (rules.mappings.length === 0) return previous;
+    const attachment = attachmentOf(call);
+    const { netns, ifName, ownNamespace } = call.variables;
+    const addressing = ownAddressing(previous, ifName);
+    const entries = portEntries(rules, addressing);
+    const device = deviceTowards(core, previous, addressing);
+    const ensure =
+      device === undefined
+        ? {}
+        : { ensure: () => ensureChainedRules(core, attachment.network, device, rules, addressing) };
+    let publishing: Publishing = { plan: EMPTY_PLAN, standby: {} };
+    await addChained(core, {
+      attachment,
+      role,
+      netns,
+      ownNamespace,
+      plan: () => {
+        publishing = planOwnPorts(core.store, rules, attachment, entries);
+        return publishing.plan;
+      },
+      standby: () => publishing.standby,
+      ...ensure,
+      // Another endpoint's name says more than that of the process which holds the port for it.
+      claim: (store) => {
+        claimPorts(store, rules, attachment);
+        assertPortsFree(core, rules, attachment);
+      },
+      claimsPorts: true,
+    });
+    return previous;
+  },
+
+  del: ({ variables }, core, part) => deleteChained(core, part, variables.netns),
+
+  check(call, core, previous) {
+    const rules = rulesOf(call);
+    if (rules.mappings.length === 0) return;
+    checkChained(core, { attachment: attachmentOf(call), role }, call.variables.netns);
+    const addressing = ownAddressing(previous, call.variables.ifName);
+    const device = deviceTowards(core, previous, addressing);
+    if (device !== undefined) assertRules(core, rules, device, addressing);
+  },
+
+  validate: (call) => void rulesOf(call),
+};
+
+function rulesOf({ config }: Call): Rules {
+  const options = { ...parseFirewall({ ...config, ipMasq: false }), policy: 'open' as const };
+  const mappings = parsePortMappings(field(field(config, 'runtimeConfig'), 'portMappings'));
+  const backend = chosenBackend(options.backend);
+  if (backend !== 'none' || mappings.length === 0) return { backend, options, mappings, admit: false };
+  throw invalid('.backend', backend, 'host ports need a packet filter', 'Choose auto, nftables or iptables');
+}
