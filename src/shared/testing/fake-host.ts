@@ -2,8 +2,8 @@ import { NetError } from '../errors/net-error.ts';
 import { badOp, isAbsence, NO_FIREWALL, opError } from '../host/failure.ts';
 import type { Host, HostIdentity, Listener, Namespace, Namespaces, View, ViewQuery } from '../host/host.ts';
 import { elementLine } from '../host/nft.ts';
-import { sysctlPath } from '../host/sysctl.ts';
 import type { Op } from '../model/op.ts';
+import { sysctlPath } from '../model/sysctl.ts';
 import { ENOENT } from '../netlink/constants.ts';
 import {
   allRoutes,

@@ -3,7 +3,7 @@ import { digest } from '../model/attachment.ts';
 import type { AddressState, LinkKind, LinkState, RouteState } from '../model/link.ts';
 import { macOfDigest } from '../model/mac.ts';
 import type { VlanRange } from '../model/op.ts';
-import type { FakeShaping } from './fake-shaping.ts';
+import type { TbfSpec } from '../model/shaping.ts';
 
 /** What a namespace holds at the start. Links get an index, a MAC and the other fields they are not given. */
 export interface FakeSeed {
@@ -29,6 +29,12 @@ export interface FakeNeighbour {
   readonly dev: string;
   readonly address: string;
   readonly mac: string;
+}
+
+/** What was asked for on one device. */
+export interface FakeShaping {
+  readonly tbf?: TbfSpec;
+  readonly redirect?: string;
 }
 
 export interface FakeForwarding {

@@ -7,12 +7,6 @@ import type { FakeNetns } from './fake-netns.ts';
 
 type ShapingOp = Extract<Op, { op: 'tbf.add' | 'tbf.delete' | 'redirect.add' | 'redirect.delete' }>;
 
-/** What was asked for on one device. */
-export interface FakeShaping {
-  readonly tbf?: TbfSpec;
-  readonly redirect?: string;
-}
-
 /** One token bucket and one redirection a device, each for itself. */
 export function changeFakeShaping(op: ShapingOp, ns: FakeNetns): void {
   linkOf(op, ns, op.dev);

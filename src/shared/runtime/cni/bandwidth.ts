@@ -5,7 +5,7 @@ import { findHostSide } from '../../core/host-side.ts';
 import { planShaping } from '../../drivers/bandwidth/shaping.ts';
 import { formatAlias } from '../../model/alias.ts';
 import { ifbName } from '../../model/attachment.ts';
-import type { ChainedPlugin } from './chained.ts';
+import type { ChainedPlugin } from './chain.ts';
 import { attachmentOf } from './request.ts';
 
 const role = 'bandwidth';

@@ -1,7 +1,24 @@
 import type { Core } from '../../core/core.ts';
+import type { ChainedPart } from '../../core/endpoints/chained.ts';
 import type { Addressing } from '../../drivers/driver.ts';
+import type { NetError } from '../../errors/net-error.ts';
+import type { Role } from '../../model/attachment.ts';
 import { contains, parsePrefix } from '../../model/prefix.ts';
+import type { Call } from './request.ts';
 import type { CniResult } from './result.ts';
+
+/** A plugin that adds something to what the plugins before it in a list have made. */
+export interface ChainedPlugin {
+  readonly role: Role;
+  /** Its part is there; returns the result to pass on. */
+  add(call: Call, core: Core, previous: CniResult): Promise<CniResult>;
+  /** Nothing of its part is left; identity is all it may need of the call. */
+  del(call: Call, core: Core, part: ChainedPart): Promise<NetError[]>;
+  /** Returns where its part is as `add` left it. */
+  check(call: Call, core: Core, previous: CniResult): void;
+  /** Throws NetError for whatever is wrong with the configuration. */
+  validate(call: Call): void;
+}
 
 /** The addresses that prevResult has for the interface of this call, with their gateways. */
 export function ownAddressing({ interfaces, ips }: CniResult, ifName: string): Addressing {

@@ -1,27 +1,14 @@
 import { field } from '../../config/fields.ts';
 import type { Core } from '../../core/core.ts';
-import { type ChainedPart, collectChained } from '../../core/endpoints/chained.ts';
+import { collectChained } from '../../core/endpoints/chained.ts';
 import { combineErrors, NetError } from '../../errors/net-error.ts';
-import type { Role } from '../../model/attachment.ts';
 import type { Command } from '../environment.ts';
+import type { ChainedPlugin } from './chain.ts';
 import { validAttachments } from './gc.ts';
 import type { PluginName } from './names.ts';
 import { parseResult } from './parse-result.ts';
 import { attachmentOf, type Call, networkName } from './request.ts';
 import { type CniResult, formatResult } from './result.ts';
-
-/** A plugin that adds something to what the plugins before it in a list have made. */
-export interface ChainedPlugin {
-  readonly role: Role;
-  /** Its part is there; returns the result to pass on. */
-  add(call: Call, core: Core, previous: CniResult): Promise<CniResult>;
-  /** Nothing of its part is left; identity is all it may need of the call. */
-  del(call: Call, core: Core, part: ChainedPart): Promise<NetError[]>;
-  /** Returns where its part is as `add` left it. */
-  check(call: Call, core: Core, previous: CniResult): void;
-  /** Throws NetError for whatever is wrong with the configuration. */
-  validate(call: Call): void;
-}
 
 /** Loaded when called: no other name pays for them. */
 const PLUGINS: Readonly<Partial<Record<PluginName, () => Promise<ChainedPlugin>>>> = {

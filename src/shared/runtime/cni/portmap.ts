@@ -8,8 +8,8 @@ import { assertPortsFree, claimPorts, type Publishing, planOwnPorts } from '../.
 import { portEntries, type Rules } from '../../drivers/rules.ts';
 import { chosenBackend } from '../../firewall/open.ts';
 import { EMPTY_PLAN } from '../../model/op.ts';
+import type { ChainedPlugin } from './chain.ts';
 import { deviceTowards, ownAddressing } from './chain.ts';
-import type { ChainedPlugin } from './chained.ts';
 import { attachmentOf, type Call } from './request.ts';
 
 const role = 'portmap';

@@ -3,7 +3,7 @@ import { parseTuning, type Tuning } from '../../config/tuning.ts';
 import { addChained, checkChained, deleteChained } from '../../core/endpoints/chained.ts';
 import { planTuning, tuningQuery } from '../../drivers/tuning/tuning.ts';
 import { NetError } from '../../errors/net-error.ts';
-import type { ChainedPlugin } from './chained.ts';
+import type { ChainedPlugin } from './chain.ts';
 import { parseCniArgs } from './cni-args.ts';
 import { attachmentOf, type Call } from './request.ts';
 import type { CniResult } from './result.ts';
