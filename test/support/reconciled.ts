@@ -28,7 +28,7 @@ export function makeReconciled(host: FakeHost, docker: RecordedDocker, disk = ne
       const phases = makePhases(() => 0, 0);
       const route = routes[method];
       if (route === undefined) throw new Error(`there is no ${method}`);
-      return await route.handle(body, { method, phases, signal: new AbortController().signal });
+      return await route.handle(body, { phases });
     },
     reconciler: (timing, process) =>
       new Reconciler({

@@ -62,7 +62,7 @@ function makeLab(specs: Readonly<Record<string, NetworkSpec>> = { web: WEB }): L
     const route = routes[method];
     assert.ok(route !== undefined, method);
     const phases = makePhases(() => 0, 0);
-    return { ...(await route.handle(body, { method, phases, signal: new AbortController().signal })) };
+    return { ...(await route.handle(body, { phases })) };
   };
   return {
     core,

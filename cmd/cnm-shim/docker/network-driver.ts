@@ -16,15 +16,14 @@ import { modeOf } from './network-options.ts';
 import { parseOptions } from './options.ts';
 import { firstGateway } from './shared-network.ts';
 import {
-  decodeAllocateNetwork,
+  assertRequest,
   decodeCreateEndpoint,
   decodeCreateNetwork,
-  decodeDiscover,
   decodeEndpointIdentity,
   decodeGwAllocCheck,
-  decodeJoin,
   decodeNetworkIdentity,
   decodeProgram,
+  type EndpointIdentity,
 } from './wire/messages.ts';
 
 /** Answers one request of one method; the core is open for the call. */
@@ -62,7 +61,7 @@ export const networkDriver: Readonly<Record<string, CoreHandler>> = {
     return { Value: ports.length === 0 ? {} : { 'isthmus.ports': ports.join(' ') } };
   },
 
-  Join: (body, core) => join(core, decodeJoin(body)),
+  Join: (body, core) => join(core, decodeEndpointIdentity(body)),
 
   // Of dockerd's calls at the end of an endpoint Revoke may be missing.
   Leave: async (body, core) => done(await revokePorts(core, decodeEndpointIdentity(body))),
@@ -88,7 +87,7 @@ export const networkDriverFacts: Readonly<Record<string, (body: unknown) => obje
   },
 
   AllocateNetwork: (body) => {
-    decodeAllocateNetwork(body);
+    decodeNetworkIdentity(body);
     throw new NetError({
       kind: 'unsupported',
       op: 'network',
@@ -104,19 +103,19 @@ export const networkDriverFacts: Readonly<Record<string, (body: unknown) => obje
   },
 
   DiscoverNew: (body) => {
-    decodeDiscover(body);
+    assertRequest(body);
     return {};
   },
 
   DiscoverDelete: (body) => {
-    decodeDiscover(body);
+    assertRequest(body);
     return {};
   },
 };
 
 /** What dockerd is to do with the interface, in the container. Changes nothing, so that it can be asked again. */
-function join(core: Core, request: ReturnType<typeof decodeJoin>): object {
-  const { network, spec, attachment } = placeOf(core, request);
+function join(core: Core, endpoint: EndpointIdentity): object {
+  const { network, spec, attachment } = placeOf(core, endpoint);
   const { addresses = [] } = endpointRow(core.store, attachment);
   // Otherwise dockerd adds an interface on a bridge of its own (docker_gwbridge), to have a way out.
   if (network.driver === 'null') return { DisableGatewayService: true };

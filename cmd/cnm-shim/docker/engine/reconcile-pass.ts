@@ -150,9 +150,9 @@ export class Pass {
   }
 
   async #call(method: string, body: object): Promise<unknown> {
-    const { routes, signal } = this.#parts;
+    const { routes } = this.#parts;
     const now = (): number => performance.now();
-    return await routes[method]?.handle(body, { method, phases: makePhases(now, now()), signal });
+    return await routes[method]?.handle(body, { phases: makePhases(now, now()) });
   }
 
   #read<T>(work: (core: Core) => T): T {

@@ -153,7 +153,7 @@ export class DockerServer {
       subject = subjectOf(body);
       const late = (thrown?: unknown): void => tell({ late: true }, thrown);
       const options = { op: method, ms: this.#deadlineMs, late };
-      const text = formatAnswer(await withDeadline(options, (signal) => handle(body, { method, phases, signal })));
+      const text = formatAnswer(await withDeadline(options, () => handle(body, { phases })));
       tell({});
       return text;
     } catch (thrown) {
