@@ -12,6 +12,8 @@ import {
   MAX_ANSWER,
   MAX_BODY,
   MAX_STDIN,
+  NODE_PREFIX,
+  NODE_RENAMED,
   PROTOCOL_VERSION,
   REQUEST_BYTES,
 } from '../src/shared/runtime/cni/protocol.ts';
@@ -80,6 +82,8 @@ function macros(): Readonly<Record<string, Macro>> {
       MAX_STDIN,
       CLAIM_MS,
       LAUNCHER_MARK,
+      NODE_PREFIX,
+      NODE_RENAMED,
     },
     ...{ COMMANDS, SUPPORTED, OLDEST: SUPPORTED[0], NEWEST },
     ...{ VERSION_HEAD: head, VERSION_TAIL: tail },

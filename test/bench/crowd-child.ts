@@ -11,7 +11,15 @@ async function main({ stateDir, netns, from, to, config }: CrowdOrder): Promise<
     const place = { netns, containerId: `crowd${i}`, ifName: `eth${i}`, args: '', path: [], ownNamespace: false };
     const variables = { command: 'ADD', ...place } as const;
     await add(
-      { plugin: 'isthmus', variables, env: {}, text: JSON.stringify(own), config: own, version: '1.0.0' },
+      {
+        plugin: 'isthmus',
+        variables,
+        env: {},
+        stderr: () => {},
+        text: JSON.stringify(own),
+        config: own,
+        version: '1.0.0',
+      },
       core,
     );
   }

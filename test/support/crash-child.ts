@@ -48,6 +48,7 @@ const call: Call = {
   plugin: 'isthmus',
   variables,
   env: process.env,
+  stderr: () => {},
   text,
   config,
   version: parseVersion(config.cniVersion),

@@ -64,6 +64,7 @@ describe('what a CNI configuration makes its Network by', () => {
         plugin: pluginName(String(element.type)),
         variables: parseEnvironment(called),
         env: called,
+        stderr: () => {},
         text: JSON.stringify(config),
         config,
         version: '1.0.0',

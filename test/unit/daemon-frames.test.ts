@@ -53,6 +53,13 @@ function feed(bytes: Buffer, cuts: readonly number[] = []): Received {
 }
 
 describe('requests of launchers', () => {
+  it('have every variable under its own name, also names that every object has', () => {
+    const variables = [['constructor', 'x'] as const, ['__proto__', 'y'] as const, ['toString', ''] as const];
+    const received = feed(encode({ ...CALL, env: Object.fromEntries(variables) }));
+    assert.equal(received.kind, 'request');
+    assert.deepEqual(Object.entries(received.request.env), variables);
+  });
+
   it('are read whole, however they are cut', () => {
     fc.assert(
       fc.property(

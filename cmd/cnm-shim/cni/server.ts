@@ -136,8 +136,8 @@ export class CniServer {
     try {
       // The launcher has gone while its call waited: nothing has been done.
       if (connection.destroyed) return;
-      const { code, stdout } = await this.#service.answer(call);
-      const delivered = !connection.destroyed && deliver(connection, encodeAnswer(code, stdout, ''));
+      const { code, stdout, stderr } = await this.#service.answer(call);
+      const delivered = !connection.destroyed && deliver(connection, encodeAnswer(code, stdout, stderr));
       if (delivered) this.#finish(connection);
       else {
         connection.destroy();

@@ -1,79 +1,50 @@
-import type { Core } from '../core/core.ts';
-import { rebuildOnce } from '../core/rebuild.ts';
 import { NetError } from '../errors/net-error.ts';
-import type { Firewaller } from '../firewall/firewaller.ts';
-import { openFirewaller } from '../firewall/open.ts';
 import { openLinuxHost } from '../host/linux-host.ts';
 import { isLogLevel, type LogLevel, makeLogger } from '../log/log.ts';
-import type { FirewallBackend } from '../model/firewall.ts';
 import { changeCount } from '../store/changes.ts';
 import { lock } from '../store/locks.ts';
 import { thisProcess } from '../store/owner.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
-import { ensureStateDir } from '../store/state-dir.ts';
 import type { LocalStore } from '../store/store.ts';
-import type { CallCore } from './cni/answer.ts';
 import { writeAll } from './cni/respond.ts';
-import { delegateSource } from './delegate.ts';
 import type { Environment } from './environment.ts';
+import { type CallCore, Firewallers, makeCore } from './make-core.ts';
 import type { Phases } from './phases.ts';
 
 const STATE_DIR = '/var/lib/isthmus';
 const STDERR = 2;
 
-/**
- * The core of one call. The state is opened when it is first used, and rebuilt from the kernel where it is new; what
- * needs none (loopback, host, VERSION) never touches the disk.
- */
+/** The core of one call in a process of its own. Its delegates write to the stderr of this process. */
 export function openCore(env: Environment, phases?: Phases): CallCore {
   const stateDir = stateDirOf(env);
   const host = openLinuxHost(env);
-  const firewallers = new Map<FirewallBackend, Firewaller>();
+  const firewallers = new Firewallers(host);
   let store: LocalStore | undefined;
-  const core: CallCore = {
+  return makeCore({
+    stateDir,
     host,
     log: makeLogger(logLevel(env), env.TRACEPARENT, (line) => writeAll(STDERR, line)),
     owner: thisProcess(),
-    ...(phases === undefined ? {} : { mark: phases.mark }),
     changes: changeCount(stateDir),
-    lock: async (key) => {
-      ensureStateDir(stateDir);
-      return lock(stateDir, key);
-    },
-    get store() {
-      if (store === undefined) {
-        store = openSqliteStore({ stateDir, identity: host.identity });
-        rebuildOnce(core);
-      }
+    lock: async (key) => lock(stateDir, key),
+    firewall: (backend) => firewallers.get(backend),
+    delegates: { env, stderr: writeStderr },
+    openStore: () => {
+      store = openSqliteStore({ stateDir, identity: host.identity });
       return store;
     },
-    firewall: (backend) => {
-      const found = firewallers.get(backend);
-      if (found !== undefined) return found;
-      const made = openFirewaller(backend, host.own);
-      firewallers.set(backend, made);
-      return made;
-    },
-    delegate: delegatesOf(env),
-    [Symbol.dispose]: () => {
-      for (const firewaller of firewallers.values()) firewaller[Symbol.dispose]();
+    ...(phases === undefined ? {} : { phases }),
+    close: () => {
+      firewallers[Symbol.dispose]();
       store?.[Symbol.dispose]();
       host[Symbol.dispose]();
     },
-  };
-  return core;
+  });
 }
 
-/** Foreign IPAM plugins as a call with this environment finds them. */
-export function delegatesOf(env: Environment, gone?: () => AbortSignal): Core['delegate'] {
-  return (type, config, { containerId, ifName }, netns) =>
-    delegateSource({
-      type,
-      config,
-      path: (env.CNI_PATH ?? '').split(':').filter((dir) => dir !== ''),
-      env: { ...env, CNI_CONTAINERID: containerId, CNI_IFNAME: ifName, CNI_NETNS: netns },
-      ...(gone === undefined ? {} : { gone }),
-    });
+/** What a delegate has written to its stderr is on ours. */
+export function writeStderr(piece: Uint8Array): void {
+  writeAll(STDERR, piece);
 }
 
 function logLevel({ ISTHMUS_LOG: level }: Environment): LogLevel {

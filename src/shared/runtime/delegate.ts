@@ -19,19 +19,31 @@ const ORPHAN_MS = 30_000;
 /** One that is linked with glibc has 700 kB. The reference's plugins have 2 MB and more. */
 const LARGEST_LAUNCHER = 1 << 20;
 
-/** How a delegate is called: its name, where it is looked for, and the call it is part of. */
-export interface DelegateCall {
-  readonly type: string;
-  /** CNI_PATH. */
-  readonly path: readonly string[];
-  readonly config: string;
-  /** The whole environment of the call that it is part of, but for CNI_COMMAND. */
+/** Up to so many bytes of a delegate's stderr are looked at for the words of an error. */
+const SAID_BYTES = 4096;
+
+/** The call that a delegate is part of. */
+export interface DelegateSurroundings {
+  /** The whole environment of that call. */
   readonly env: Environment;
+  /** Takes what the delegate writes to its stderr, piece by piece: it is for the caller's log. */
+  readonly stderr: (piece: Uint8Array) => void;
   /** Aborted when nobody waits for the call any more; asked for when a plugin is started. Absent: somebody does. */
   readonly gone?: () => AbortSignal;
 }
 
-/** A foreign IPAM plugin, executed with the caller's environment and configuration (SPEC.md §4). */
+/** How a delegate is called: its name, where it is looked for, and the call it is part of. */
+export interface DelegateCall extends DelegateSurroundings {
+  readonly type: string;
+  /** CNI_PATH. */
+  readonly path: readonly string[];
+  readonly config: string;
+}
+
+/**
+ * A foreign IPAM plugin, executed with the caller's environment, configuration and stderr (SPEC.md §2 and §4). All
+ * variables of the caller go to it, also those that no plugin of ours reads; CNI_COMMAND is the delegated command.
+ */
 export function delegateSource(call: DelegateCall): DelegateSource {
   return {
     kind: 'delegate',
@@ -102,24 +114,32 @@ async function run(call: DelegateCall, command: Command): Promise<unknown> {
   const file = findPlugin(call.type, call.path);
   const { execa } = await import('execa');
   const env = { ...call.env, CNI_COMMAND: command, CNI_ARGS: withoutArg(call.env.CNI_ARGS ?? '', 'MAC') };
-  const done = await execa(file, [], {
+  const running = execa(file, [], {
     input: call.config,
     env,
     extendEnv: false,
     ...limitsOf(call),
     reject: false,
     stripFinalNewline: false,
+    // A talkative delegate takes no memory of ours.
+    buffer: { stderr: false },
   });
+  let said = Buffer.alloc(0);
+  running.stderr.on('data', (piece: Buffer) => {
+    call.stderr(piece);
+    if (said.length < SAID_BYTES) said = Buffer.concat([said, piece.subarray(0, SAID_BYTES - said.length)]);
+  });
+  const done = await running;
   const output = parseOutput(done.stdout);
   if (done.exitCode === 0) return output;
-  const said = field(output, 'msg') ?? (done.stderr.trim() || done.shortMessage || 'nothing');
+  const reason = field(output, 'msg') ?? (said.toString().trim() || done.shortMessage || 'nothing');
   const details = field(output, 'details');
   const code = field(output, 'code');
   throw new NetError({
     kind: 'delegate',
     op: command,
     subject: `IPAM plugin ${call.type}`,
-    what: `failed: ${String(said)}${details ? `; ${String(details)}` : ''}`,
+    what: `failed: ${String(reason)}${details ? `; ${String(details)}` : ''}`,
     ...(typeof code === 'number' && code > 0 ? { code } : {}),
   });
 }

@@ -2,6 +2,7 @@ import { field, textField } from '../../config/fields.ts';
 import type { Core } from '../../core/core.ts';
 import { asNetError, NetError } from '../../errors/net-error.ts';
 import { type CallVariables, type Command, type Environment, parseEnvironment } from '../environment.ts';
+import type { CallCore } from '../make-core.ts';
 import type { Phases } from '../phases.ts';
 import { add } from './add.ts';
 import { check } from './check.ts';
@@ -24,14 +25,13 @@ export interface Caller {
   readonly read: () => string;
   /** The core for the call; asked for again where the state proved to be broken. */
   readonly open: () => CallCore;
+  /** Takes what delegates write to their stderr. */
+  readonly stderr: (piece: Uint8Array) => void;
   /** Of the call so far. */
   readonly phases: Phases;
   /** Aborted when the caller has gone. Absent where we would have gone with him. */
   readonly gone?: () => AbortSignal;
 }
-
-/** The core of one call, to be closed after it. */
-export type CallCore = Core & Disposable;
 
 /** What the caller gets to see. */
 export interface Answer {
@@ -56,7 +56,7 @@ const SINCE: Readonly<Partial<Record<Command, CniVersion>>> = { CHECK: '0.4.0', 
 
 /** One call from environment and stdin to stdout, whatever goes wrong. */
 export async function answer(caller: Caller): Promise<Answer> {
-  const { plugin, env, gone } = caller;
+  const { plugin, env, stderr, gone } = caller;
   let version: CniVersion = NEWEST;
   try {
     const variables = attempt(() => parseEnvironment(env));
@@ -74,7 +74,7 @@ export async function answer(caller: Caller): Promise<Answer> {
     const result = await handle(
       handler,
       {
-        ...{ plugin, variables, env, text, config, version },
+        ...{ plugin, variables, env, stderr, text, config, version },
         ...(gone === undefined ? {} : { gone }),
       },
       caller,

@@ -3,7 +3,7 @@
  * to launcher.c.
  *
  * Request, little-endian: REQUEST_BYTES of header, then the body: the name the launcher was called by and `NAME=value`
- * entries, each ended by NUL, an empty entry, and stdin up to the end.
+ * entries (all of the caller's), each ended by NUL, an empty entry, and stdin up to the end.
  *
  * | offset | size | what                                                                                          |
  * |--------|------|-----------------------------------------------------------------------------------------------|
@@ -34,7 +34,10 @@ export const ANSWER = 0x41;
 /** Of a configuration, in bytes. */
 export const MAX_STDIN = 1 << 20;
 
-/** A body may have the whole of stdin (and one byte too many, to be refused by the handler) and an environment. */
+/**
+ * A body may have the whole of stdin (and one byte too many, to be refused by the handler) and an environment. The
+ * stand-alone plugin serves what is larger.
+ */
 export const MAX_BODY = MAX_STDIN + (256 << 10);
 
 /** stdout and stderr of an answer together. */
@@ -45,6 +48,13 @@ export const CLAIM_MS = 1000;
 
 /** In the launcher's file, and in no other: a plugin of CNI_PATH in which it is found is Isthmus itself. */
 export const LAUNCHER_MARK = 'isthmus-launcher:5f1f6f0c';
+
+/**
+ * What the names of the variables begin with that Node listens to, and what the launcher makes of it, in as many bytes,
+ * before it becomes the plugin: they must not act on Node inside the plugin, and delegates get them as they were.
+ */
+export const NODE_PREFIX = 'NODE_';
+export const NODE_RENAMED = 'NODE@';
 
 /** One request, as it came. */
 export interface LauncherRequest {

@@ -13,6 +13,8 @@ export interface Call {
   readonly variables: CallVariables;
   /** The caller's, for delegates. */
   readonly env: Environment;
+  /** Takes what delegates write to their stderr. */
+  readonly stderr: (piece: Uint8Array) => void;
   /** Aborted when the caller has gone. Absent where we would have gone with him. */
   readonly gone?: () => AbortSignal;
   /** The configuration as it came, for delegates. */

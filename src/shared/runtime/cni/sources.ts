@@ -84,8 +84,15 @@ function isOwn({ variables }: Call, type: string): boolean {
   }
 }
 
-function delegate({ text, variables, env, gone }: Call, type: string): AddressSource {
-  return delegateSource({ type, config: text, path: variables.path, env, ...(gone === undefined ? {} : { gone }) });
+function delegate({ text, variables, env, stderr, gone }: Call, type: string): AddressSource {
+  return delegateSource({
+    type,
+    config: text,
+    path: variables.path,
+    env,
+    stderr,
+    ...(gone === undefined ? {} : { gone }),
+  });
 }
 
 /** Texts of one list, each with where it was; what is no text shows as JSON, to be refused as an address. */
