@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, globSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { COMMANDS } from '../cmd/cni-plugin/environment.ts';
+import { CATALOG } from '../src/shared/errors/catalog.ts';
 import {
   ANSWER,
   ANSWER_BYTES,
@@ -12,12 +12,14 @@ import {
   MAX_ANSWER,
   MAX_BODY,
   MAX_STDIN,
+  NODE_PREFIX,
+  NODE_RENAMED,
   PROTOCOL_VERSION,
   REQUEST_BYTES,
-} from '../cmd/cni-plugin/protocol.ts';
-import { versionAnswer } from '../cmd/cni-plugin/version.ts';
-import { NEWEST, SUPPORTED } from '../cmd/cni-plugin/versions.ts';
-import { CATALOG } from '../src/shared/errors/catalog.ts';
+} from '../src/shared/runtime/cni/protocol.ts';
+import { versionAnswer } from '../src/shared/runtime/cni/version.ts';
+import { NEWEST, SUPPORTED } from '../src/shared/runtime/cni/versions.ts';
+import { COMMANDS } from '../src/shared/runtime/environment.ts';
 
 const PLUGIN = join(import.meta.dirname, '../cmd/cni-plugin');
 
@@ -80,6 +82,8 @@ function macros(): Readonly<Record<string, Macro>> {
       MAX_STDIN,
       CLAIM_MS,
       LAUNCHER_MARK,
+      NODE_PREFIX,
+      NODE_RENAMED,
     },
     ...{ COMMANDS, SUPPORTED, OLDEST: SUPPORTED[0], NEWEST },
     ...{ VERSION_HEAD: head, VERSION_TAIL: tail },

@@ -1,6 +1,6 @@
 import manifest from '../../package.json' with { type: 'json' };
-import type { PluginName } from './names.ts';
-import { SUPPORTED } from './versions.ts';
+import type { PluginName } from '../../src/shared/runtime/cni/names.ts';
+import { SUPPORTED } from '../../src/shared/runtime/cni/versions.ts';
 
 /** The release of the reference plugins whose configuration the drop-in names take. */
 const REFERENCE = '1.9.1';

@@ -51,21 +51,16 @@ static uint32_t get32(size_t at) {
   return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
 }
 
-/* True for a variable that the daemon is told. */
-static bool is_passed(const char *entry) {
-  static const char *const prefixes[] = {"CNI_", "ISTHMUS_", "PATH=", "TRACEPARENT=", "TRACESTATE=", "BAGGAGE="};
-  for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
-    if (strncmp(entry, prefixes[i], strlen(prefixes[i])) == 0) return strchr(entry, '=') != NULL;
-  return false;
-}
-
-/* Room for the header is used, and the name and the environment come after it. False: no memory. */
+/*
+ * Room for the header is used, and the name and the environment come after it: all variables, since delegates get those
+ * of the caller. False: no memory.
+ */
 static bool begin_request(const char *name) {
   if (!reserve(REQUEST_BYTES)) return false;
   call.used = REQUEST_BYTES;
   if (!append(name, strlen(name) + 1)) return false;
   for (char **entry = environ; *entry != NULL; entry++)
-    if (is_passed(*entry) && !append(*entry, strlen(*entry) + 1)) return false;
+    if (strchr(*entry, '=') != NULL && !append(*entry, strlen(*entry) + 1)) return false;
   return append("", 1);
 }
 

@@ -1,17 +1,19 @@
 import { fstatSync } from 'node:fs';
 import { asNetError } from '../../src/shared/errors/net-error.ts';
+import { answer } from '../../src/shared/runtime/cni/answer.ts';
+import { type PluginName, pluginName } from '../../src/shared/runtime/cni/names.ts';
+import { NODE_PREFIX, NODE_RENAMED } from '../../src/shared/runtime/cni/protocol.ts';
+import { readInput } from '../../src/shared/runtime/cni/request.ts';
+import { writeAll } from '../../src/shared/runtime/cni/respond.ts';
+import { openCore, writeStderr } from '../../src/shared/runtime/context.ts';
+import type { Environment } from '../../src/shared/runtime/environment.ts';
+import { makePhases } from '../../src/shared/runtime/phases.ts';
 import { about } from './about.ts';
-import { answer } from './answer.ts';
-import { openCore } from './context.ts';
-import { type PluginName, pluginName } from './names.ts';
-import { makePhases } from './phases.ts';
-import { readInput } from './request.ts';
-import { writeAll } from './respond.ts';
 
 /** One call, from environment and stdin to stdout. Returns the exit code. */
 async function main(): Promise<number> {
   const plugin = pluginName(process.argv[1] ?? '');
-  const { env } = process;
+  const env = callerEnvironment(process.env);
   if (!env.CNI_COMMAND) return await verb(plugin, process.argv.slice(2));
   // performance.now() would load all of perf_hooks.
   const phases = makePhases(() => process.uptime() * 1000, 0);
@@ -21,10 +23,19 @@ async function main(): Promise<number> {
     isMute: () => fstatSync(0).isCharacterDevice(),
     read: readInput,
     open: () => openCore(env, phases),
+    stderr: writeStderr,
     phases,
   });
   writeAll(1, stdout);
   return code;
+}
+
+/** The environment as the launcher got it, for delegates. */
+function callerEnvironment(env: Environment): Environment {
+  if (!Object.keys(env).some((name) => name.startsWith(NODE_RENAMED))) return env;
+  const named = ([name, value]: [string, string | undefined]): [string, string | undefined] =>
+    name.startsWith(NODE_RENAMED) ? [NODE_PREFIX + name.slice(NODE_RENAMED.length), value] : [name, value];
+  return Object.fromEntries(Object.entries(env).map(named));
 }
 
 /** Without CNI_COMMAND: `reload`, or a word about what this is. */

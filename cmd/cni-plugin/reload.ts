@@ -1,8 +1,8 @@
 import { reconcile } from '../../src/shared/core/reconcile.ts';
 import { combineErrors } from '../../src/shared/errors/net-error.ts';
+import { openCore, stateDirOf } from '../../src/shared/runtime/context.ts';
+import type { Environment } from '../../src/shared/runtime/environment.ts';
 import { lock } from '../../src/shared/store/locks.ts';
-import { openCore, stateDirOf } from './context.ts';
-import type { Environment } from './environment.ts';
 
 /** The verb `reload`: puts back what the host lacks of what is on record. Returns the lines to print. */
 export async function reloadVerb(env: Environment): Promise<string> {

@@ -1,7 +1,7 @@
 import { defaultCandidates } from '../../src/shared/core/pools/candidates.ts';
 import type { PoolCandidate } from '../../src/shared/core/pools/pools.ts';
 import type { Logger } from '../../src/shared/log/log.ts';
-import type { Environment } from '../cni-plugin/environment.ts';
+import type { Environment } from '../../src/shared/runtime/environment.ts';
 import { DockerService } from './docker/docker-service.ts';
 import { dockerApiOf } from './docker/engine/api.ts';
 import { Reconciler } from './docker/engine/reconcile.ts';

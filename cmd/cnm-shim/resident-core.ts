@@ -1,23 +1,18 @@
-import { rebuildOnce } from '../../src/shared/core/rebuild.ts';
-import type { Firewaller } from '../../src/shared/firewall/firewaller.ts';
-import { openFirewaller } from '../../src/shared/firewall/open.ts';
 import { isAbsence } from '../../src/shared/host/failure.ts';
 import type { Host } from '../../src/shared/host/host.ts';
 import { LinkRemover } from '../../src/shared/host/link-remover.ts';
 import { type LinuxHost, openLinuxHost } from '../../src/shared/host/linux-host.ts';
 import type { Logger } from '../../src/shared/log/log.ts';
-import type { FirewallBackend } from '../../src/shared/model/firewall.ts';
+import { configuredNetworks } from '../../src/shared/runtime/configured-network.ts';
+import type { Environment } from '../../src/shared/runtime/environment.ts';
+import { type CallCore, Firewallers, makeCore } from '../../src/shared/runtime/make-core.ts';
+import type { Phases } from '../../src/shared/runtime/phases.ts';
 import { type ChangeCount, changeCount } from '../../src/shared/store/changes.ts';
 import { LockQueue } from '../../src/shared/store/locks.ts';
 import { thisProcess } from '../../src/shared/store/owner.ts';
 import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
 import { ensureStateDir } from '../../src/shared/store/state-dir.ts';
 import type { LocalStore, Owner } from '../../src/shared/store/store.ts';
-import type { CallCore } from '../cni-plugin/answer.ts';
-import { configuredNetworks } from '../cni-plugin/configured-network.ts';
-import { delegatesOf } from '../cni-plugin/context.ts';
-import type { Environment } from '../cni-plugin/environment.ts';
-import type { Phases } from '../cni-plugin/phases.ts';
 
 export interface ResidentOptions {
   readonly stateDir: string;
@@ -25,12 +20,14 @@ export interface ResidentOptions {
 }
 
 /** What is of one call only. */
-export interface CoreParts {
+export interface CallParts {
   readonly log: Logger;
   /** The daemon's own unless told otherwise. */
   readonly env?: Environment;
   /** The host as the call sees it; as it is unless told otherwise. */
   readonly host?: Host;
+  /** Takes what delegates write to their stderr; the log does unless told otherwise. */
+  readonly stderr?: (piece: Uint8Array) => void;
   readonly phases?: Phases;
   /** Aborted when the caller has gone. */
   readonly gone?: () => AbortSignal;
@@ -38,7 +35,7 @@ export interface CoreParts {
 
 /** Gives a core to each call. */
 export interface CoreOpener {
-  open(parts: CoreParts): CallCore;
+  open(parts: CallParts): CallCore;
 }
 
 /** What of the core stays in memory between calls: the host, the state, the locks and the packet filters. */
@@ -51,7 +48,7 @@ export class ResidentCore implements CoreOpener, Disposable {
   readonly #changes: ChangeCount;
   readonly #owner: Owner = thisProcess();
   readonly #configured: ReturnType<typeof configuredNetworks>;
-  readonly #firewallers = new Map<FirewallBackend, Firewaller>();
+  readonly #firewallers: Firewallers;
   #store: LocalStore | undefined;
 
   constructor({ stateDir, env }: ResidentOptions) {
@@ -59,48 +56,36 @@ export class ResidentCore implements CoreOpener, Disposable {
     this.#stateDir = stateDir;
     this.#env = env;
     this.host = openLinuxHost(env, { stays: true });
+    this.#firewallers = new Firewallers(this.host);
     this.#remover = new LinkRemover(this.host.own);
     this.#locks = new LockQueue(stateDir);
     this.#changes = changeCount(stateDir);
     this.#configured = configuredNetworks(env);
   }
 
-  open({ log, env = this.#env, host = this.host, phases, gone }: CoreParts): CallCore {
-    let store: LocalStore | undefined;
-    const resident = this;
-    const core: CallCore = {
+  open({ log, env = this.#env, host = this.host, stderr, phases, gone }: CallParts): CallCore {
+    return makeCore({
+      stateDir: this.#stateDir,
       host,
       log,
       owner: this.#owner,
       changes: this.#changes,
-      lock: async (key) => {
-        // Somebody may have removed it since the last call.
-        ensureStateDir(this.#stateDir);
-        return this.#locks.lock(key);
-      },
+      lock: (key) => this.#locks.lock(key),
       removeLink: async (link) => {
         const failure = await this.#remover.remove(link);
         return failure !== undefined && isAbsence(failure) ? undefined : failure;
       },
-      ...(phases === undefined ? {} : { mark: phases.mark }),
-      get store() {
-        if (store === undefined) {
-          store = resident.#openStore();
-          rebuildOnce(core);
-        }
-        return store;
-      },
-      firewall: (backend) => this.#firewall(backend),
+      firewall: (backend) => this.#firewallers.get(backend),
       configured: this.#configured,
+      openStore: () => this.#openStore(),
+      delegates: { env, stderr: stderr ?? intoLog(log), ...(gone === undefined ? {} : { gone }) },
       ...(env.ISTHMUS_DOCKER_NAME === undefined ? {} : { dockerName: env.ISTHMUS_DOCKER_NAME }),
-      delegate: delegatesOf(env, gone),
-      [Symbol.dispose]: () => {},
-    };
-    return core;
+      ...(phases === undefined ? {} : { phases }),
+    });
   }
 
   [Symbol.dispose](): void {
-    for (const firewaller of this.#firewallers.values()) firewaller[Symbol.dispose]();
+    this.#firewallers[Symbol.dispose]();
     this.#remover[Symbol.dispose]();
     this.#store?.[Symbol.dispose]();
     this.host[Symbol.dispose]();
@@ -118,14 +103,11 @@ export class ResidentCore implements CoreOpener, Disposable {
     } else this.#store.refresh();
     return this.#store;
   }
+}
 
-  #firewall(backend: FirewallBackend): Firewaller {
-    const found = this.#firewallers.get(backend);
-    if (found !== undefined) return found;
-    const made = openFirewaller(backend, this.host.own);
-    this.#firewallers.set(backend, made);
-    return made;
-  }
+/** What a delegate says in a call that has no caller. */
+function intoLog(log: Logger): (piece: Uint8Array) => void {
+  return (piece) => log.warn('delegate.stderr', { text: Buffer.from(piece).toString().trim() });
 }
 
 /** All calls wait while one waits for a plugin's transaction, which takes less than a millisecond. */

@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { globSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { violations } from './layers.ts';
+import { circles, violations } from './layers.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const TOP_LEVEL = new Set([
@@ -30,8 +30,14 @@ const PLANTED: readonly (readonly [file: string, source: string, why: RegExp])[]
   ['src/shared/core/x.ts', "import { execa } from 'execa';", /await import/],
   ['src/shared/ipam/x.ts', "const { default: C } = await import('ip-cidr');", /only src\/shared\/model\/prefix.ts/],
   ['src/shared/model/prefix.ts', "import IPCIDR from 'ip-cidr';", /await import/],
-  ['src/shared/core/x.ts', "import { result } from '../../../cmd/cni-plugin/result.ts';", /wire formats/],
-  ['cmd/cni-plugin/main.ts', "import { body } from '../cnm-shim/messages.ts';", /wire formats/],
+  ['src/shared/core/x.ts', "import { main } from '../../../cmd/cni-plugin/main.ts';", /nothing else imports/],
+  ['cmd/cni-plugin/main.ts', "import { body } from '../cnm-shim/messages.ts';", /nothing else imports/],
+  ['cmd/cnm-shim/daemon.ts', "import { about } from '../cni-plugin/about.ts';", /nothing else imports/],
+  ['cmd/cnm-shim/daemon.ts', "import { x } from '../../src/shared/testing/fake-host.ts';", /for tests alone/],
+  ['src/shared/runtime/context.ts', "import { x } from '../testing/memory-store.ts';", /for tests alone/],
+  ['src/shared/core/core.ts', "import type { Environment } from '../runtime/environment.ts';", /runtime is above core/],
+  ['src/shared/runtime/context.ts', "import { x } from '../../../cmd/cni-plugin/main.ts';", /nothing else imports/],
+  ['src/shared/config/tuning.ts', "import { sysctlPath } from '../host/sysctl.ts';", /without a host/],
   ['cmd/cni-plugin/main.ts', "import { run } from '../../build/bundle.ts';", /not part of any layer/],
 ];
 
@@ -43,7 +49,9 @@ const ALLOWED: readonly (readonly [file: string, source: string])[] = [
   ['src/shared/ipam/allocate.ts', "import type { LocalStore } from '../store/store.ts';"],
   ['src/shared/core/delegate.ts', "const { execa } = await import('execa');"],
   ['src/shared/model/prefix.ts', "const { default: IPCIDR } = await import('ip-cidr');"],
-  ['cmd/cnm-shim/cni/service.ts', "import { answer } from '../../cni-plugin/answer.ts';"],
+  ['cmd/cnm-shim/cni/service.ts', "import { answer } from '../../../src/shared/runtime/cni/answer.ts';"],
+  ['src/shared/runtime/make-core.ts', "import type { Core } from '../core/core.ts';"],
+  ['src/shared/testing/fake-host.ts', "import type { Host } from '../host/host.ts';"],
   [
     'cmd/cni-plugin/add.ts',
     "import { x } from '../../src/shared/core/x.ts';\n// import { y } from '../cnm-shim/y.ts';",
@@ -51,11 +59,22 @@ const ALLOWED: readonly (readonly [file: string, source: string])[] = [
 ];
 
 describe('layers', () => {
-  it('are kept by every module', () => {
+  it('are kept by every module, without circles', () => {
     const files = globSync('{src,cmd}/**/*.ts', { cwd: ROOT });
     assert.ok(files.length > 10, `only ${files.length} modules found below ${ROOT}`);
     const sources = new Map(files.map((file) => [file, readFileSync(join(ROOT, file), 'utf8')]));
     assert.deepEqual(violations(sources), []);
+    assert.deepEqual(circles(sources), []);
+  });
+
+  it('refuse a circle, also one of types', () => {
+    const files = {
+      'a/a.ts': "import { b } from './b.ts';",
+      'a/b.ts': "import { d } from '../c/d.ts';",
+      'c/d.ts': "import type { B } from '../a/b.ts';",
+      'c/e.ts': "import { a } from '../a/a.ts';",
+    };
+    assert.deepEqual(circles(new Map(Object.entries(files))), ['a/b.ts > c/d.ts > a/b.ts']);
   });
 
   for (const [file, source, why] of PLANTED)

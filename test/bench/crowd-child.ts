@@ -1,5 +1,5 @@
-import { add } from '../../cmd/cni-plugin/add.ts';
-import { openCore } from '../../cmd/cni-plugin/context.ts';
+import { add } from '../../src/shared/runtime/cni/add.ts';
+import { openCore } from '../../src/shared/runtime/context.ts';
 import { type CrowdOrder, hostPortOf } from './crowd.ts';
 
 /** Adds endpoints as so many calls of the plugin would, in one process that is in the host's namespace. */
@@ -11,7 +11,15 @@ async function main({ stateDir, netns, from, to, config }: CrowdOrder): Promise<
     const place = { netns, containerId: `crowd${i}`, ifName: `eth${i}`, args: '', path: [], ownNamespace: false };
     const variables = { command: 'ADD', ...place } as const;
     await add(
-      { plugin: 'isthmus', variables, env: {}, text: JSON.stringify(own), config: own, version: '1.0.0' },
+      {
+        plugin: 'isthmus',
+        variables,
+        env: {},
+        stderr: () => {},
+        text: JSON.stringify(own),
+        config: own,
+        version: '1.0.0',
+      },
       core,
     );
   }

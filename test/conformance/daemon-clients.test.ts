@@ -5,7 +5,7 @@ import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MAX_BODY, REQUEST_BYTES } from '../../cmd/cni-plugin/protocol.ts';
+import { MAX_BODY, REQUEST_BYTES } from '../../src/shared/runtime/cni/protocol.ts';
 import type { CniCommand } from '../support/cni.ts';
 import { firstByte, flood, header, request, STRANGER, wholeRequest } from '../support/daemon-client.ts';
 import { type DaemonBin, type DaemonSite, daemonBin, makeSite, until } from '../support/daemon-site.ts';

@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { PROTOCOL_VERSION } from '../../cmd/cni-plugin/protocol.ts';
+import { PROTOCOL_VERSION } from '../../src/shared/runtime/cni/protocol.ts';
 import { type DaemonBin, type DaemonSite, daemonBin, makeSite } from '../support/daemon-site.ts';
 import { assertSame } from '../support/snapshot.ts';
 import { makeTempDir, type TempDir } from '../support/temp.ts';
@@ -24,7 +24,7 @@ describe('launcher and daemon of different protocol versions', function () {
     for (const part of ['cmd', 'src', 'build', 'package.json'])
       cpSync(join(ROOT, part), join(tree.path, part), { recursive: true });
     symlinkSync(join(ROOT, 'node_modules'), join(tree.path, 'node_modules'));
-    const file = join(tree.path, 'cmd/cni-plugin/protocol.ts');
+    const file = join(tree.path, 'src/shared/runtime/cni/protocol.ts');
     const text = readFileSync(file, 'utf8');
     const changed = text.replace(/(?<=PROTOCOL_VERSION = )\d+/, String(NEXT));
     assert.notEqual(changed, text);

@@ -3,7 +3,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ANSWER_BYTES, CLAIM, CLAIM_MS } from '../../cmd/cni-plugin/protocol.ts';
+import { ANSWER_BYTES, CLAIM, CLAIM_MS } from '../../src/shared/runtime/cni/protocol.ts';
 import { startChild } from '../support/children.ts';
 import {
   type LauncherCall,

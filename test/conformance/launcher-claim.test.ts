@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { chownSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { ANSWER, CLAIM, DECLINE } from '../../cmd/cni-plugin/protocol.ts';
+import { ANSWER, CLAIM, DECLINE } from '../../src/shared/runtime/cni/protocol.ts';
 import { type Child, startChild } from '../support/children.ts';
 import { CONFIG, type LauncherCall, type LauncherLab, makeLauncherLab, STAND_IN } from '../support/launcher-lab.ts';
 import {

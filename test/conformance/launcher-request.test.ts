@@ -58,7 +58,7 @@ describe("launcher's request", function () {
     (await seenOf({ ...more, env: { ...more.env, CNI_NETNS: path } })).netns;
   const inoOf = (path: string): number => statSync(path).ino;
 
-  it('has name, environment and stdin of the call', async () => {
+  it('has the name, the whole environment and stdin of the call', async () => {
     const { request } = await seenOf({
       argv0: '/opt/cni/bin/portmap',
       env: {
@@ -73,6 +73,7 @@ describe("launcher's request", function () {
       ...['CNI_CONTAINERID=c1', 'CNI_IFNAME=eth0'],
       ...[`ISTHMUS_RUN_DIR=${lab.runDir}`, `ISTHMUS_STATE_DIR=${lab.stateDir}`, 'CNI_COMMAND=ADD'],
       ...['CNI_ARGS=A=1;B=2', 'CNI_PATH=', 'TRACEPARENT=00-1', 'TRACESTATE=s', 'BAGGAGE=b', 'ISTHMUS_LOG=ä'],
+      ...['HOME=/root', 'CNICONFIG=x', 'PATHS=x', 'BAGGAGES=x', 'ISTHMUS=x', 'NODE_OPTIONS=x'],
     ]);
   });
 
@@ -106,7 +107,7 @@ describe("launcher's request", function () {
   it('is not made of a larger stdin, nor with an environment of more than 256 KiB', async () => {
     using peer = await startPeer(lab.runDir, decline);
     assert.equal((await lab.run({ stdin: randomBytes(MIB + 2) })).code, STAND_IN);
-    const env = Object.fromEntries([1, 2, 3].map((i) => [`CNI_X${i}`, 'x'.repeat(90_000)]));
+    const env = Object.fromEntries([1, 2, 3].map((i) => [`SITE_X${i}`, 'x'.repeat(90_000)]));
     const stdin = randomBytes(MIB);
     const { code, standIn } = await lab.run({ stdin, env });
     assert.equal(code, STAND_IN);

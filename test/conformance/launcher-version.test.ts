@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { rmSync, symlinkSync } from 'node:fs';
 import fc from 'fast-check';
-import { versionAnswer } from '../../cmd/cni-plugin/version.ts';
+import { versionAnswer } from '../../src/shared/runtime/cni/version.ts';
 import { type PluginDir, pluginDir, pluginFile, runPlugin } from '../support/cni.ts';
 import { type LauncherLab, makeLauncherLab } from '../support/launcher-lab.ts';
 import { decline, startPeer } from '../support/launcher-peer.ts';

@@ -102,7 +102,7 @@ describe('launcher without a daemon', function () {
     assert.ok(length >= 64 * MIB && length < 68 * MIB, `${length} bytes came`);
   });
 
-  it('gives the plugin the same name and environment, but no variable of Node, and no descriptor', async () => {
+  it('gives the plugin the same name and environment, with variables of Node under other names, and no descriptor', async () => {
     const env = {
       B: '2',
       NODE_OPTIONS: '--inspect',
@@ -118,7 +118,7 @@ describe('launcher without a daemon', function () {
       `PATH=${process.env.PATH}`,
       ...['CNI_CONTAINERID=c1', 'CNI_IFNAME=eth0'],
       ...[`ISTHMUS_RUN_DIR=${lab.runDir}`, `ISTHMUS_STATE_DIR=${lab.stateDir}`, 'CNI_COMMAND=ADD'],
-      ...['B=2', 'NODENAME=n', 'EMPTY=', 'A=ä\nb'],
+      ...['B=2', 'NODE@OPTIONS=--inspect', 'NODE@PATH=/x', 'NODENAME=n', 'EMPTY=', 'A=ä\nb'],
     ]);
     assert.deepEqual([...(standIn?.fds.keys() ?? [])], lab.inherited);
   });

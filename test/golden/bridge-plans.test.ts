@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { NetError } from '../../src/shared/errors/net-error.ts';
-import type { FakeSeed } from '../../src/shared/host/fake-netns.ts';
+import type { FakeSeed } from '../../src/shared/testing/fake-netns.ts';
 import { planText, type Scenario } from '../support/bridge-plan.ts';
 import { assertGolden } from '../support/golden.ts';
 

@@ -1,6 +1,6 @@
-import { FakeHost } from '../../src/shared/host/fake-host.ts';
 import { renderOp } from '../../src/shared/host/render.ts';
 import type { Op } from '../../src/shared/model/op.ts';
+import { FakeHost } from '../../src/shared/testing/fake-host.ts';
 import { assertGolden } from '../support/golden.ts';
 import { DELETIONS, EVERY_OP, VLAN_OPS } from './ops.ts';
 

@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
-import { DECLINE } from '../../cmd/cni-plugin/protocol.ts';
+import { DECLINE } from '../../src/shared/runtime/cni/protocol.ts';
 import { netnsMissing } from '../support/netns.ts';
 import { makeServeSite, type ServeSite } from '../support/serve.ts';
 

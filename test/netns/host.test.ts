@@ -1,5 +1,5 @@
-import { FakeHost } from '../../src/shared/host/fake-host.ts';
 import { openLinuxHost } from '../../src/shared/host/linux-host.ts';
+import { FakeHost } from '../../src/shared/testing/fake-host.ts';
 import { makeNetns, netnsMissing } from '../support/netns.ts';
 import { describeHost } from './host-behaviour.ts';
 

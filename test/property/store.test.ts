@@ -1,8 +1,8 @@
 import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
-import { MemoryStore } from '../../src/shared/store/memory.ts';
 import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
 import type { LocalStore } from '../../src/shared/store/store.ts';
+import { MemoryStore } from '../../src/shared/testing/memory-store.ts';
 import { makeTempDir } from '../support/temp.ts';
 import { addr, attachment, FIRST_BOOT, lease } from '../unit/store-behaviour.ts';
 

@@ -6,12 +6,12 @@ import { bridgeDriver } from '../../src/shared/drivers/bridge/bridge.ts';
 import type { Addressing, Driver, EndpointNames } from '../../src/shared/drivers/driver.ts';
 import { insideQuery, planInside } from '../../src/shared/drivers/inside.ts';
 import { planLink } from '../../src/shared/drivers/link.ts';
-import { FakeHost } from '../../src/shared/host/fake-host.ts';
-import type { FakeSeed } from '../../src/shared/host/fake-netns.ts';
 import { renderOp } from '../../src/shared/host/render.ts';
 import type { RouteSpec } from '../../src/shared/model/link.ts';
 import type { Op } from '../../src/shared/model/op.ts';
 import { parsePrefix } from '../../src/shared/model/prefix.ts';
+import { FakeHost } from '../../src/shared/testing/fake-host.ts';
+import type { FakeSeed } from '../../src/shared/testing/fake-netns.ts';
 
 /** One endpoint of one network, and the host it comes to. */
 export interface Scenario {

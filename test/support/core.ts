@@ -8,12 +8,12 @@ import { staticSource } from '../../src/shared/core/static-source.ts';
 import { bridgeDriver } from '../../src/shared/drivers/bridge/bridge.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import { NO_FIREWALLER } from '../../src/shared/firewall/none.ts';
-import { FakeHost } from '../../src/shared/host/fake-host.ts';
-import type { FakeSeed } from '../../src/shared/host/fake-netns.ts';
 import type { Host, HostIdentity } from '../../src/shared/host/host.ts';
 import type { Attachment } from '../../src/shared/model/attachment.ts';
 import { parsePrefix } from '../../src/shared/model/prefix.ts';
-import { MemoryDisk, MemoryStore } from '../../src/shared/store/memory.ts';
+import { FakeHost } from '../../src/shared/testing/fake-host.ts';
+import type { FakeSeed } from '../../src/shared/testing/fake-netns.ts';
+import { MemoryDisk, MemoryStore } from '../../src/shared/testing/memory-store.ts';
 import { range } from '../unit/ipam-support.ts';
 
 export interface TestCore extends Core {

@@ -3,15 +3,15 @@
  * counted from 0. Every Op goes to the kernel alone. Ends as usual where there are not so many.
  */
 import { readFileSync } from 'node:fs';
-import { add } from '../../cmd/cni-plugin/add.ts';
-import { openCore } from '../../cmd/cni-plugin/context.ts';
-import { del } from '../../cmd/cni-plugin/del.ts';
-import { parseEnvironment } from '../../cmd/cni-plugin/environment.ts';
-import { type Call, parseConfig } from '../../cmd/cni-plugin/request.ts';
-import { parseVersion } from '../../cmd/cni-plugin/versions.ts';
 import type { NetError } from '../../src/shared/errors/net-error.ts';
 import type { Host, Namespaces } from '../../src/shared/host/host.ts';
 import type { Op } from '../../src/shared/model/op.ts';
+import { add } from '../../src/shared/runtime/cni/add.ts';
+import { del } from '../../src/shared/runtime/cni/del.ts';
+import { type Call, parseConfig } from '../../src/shared/runtime/cni/request.ts';
+import { parseVersion } from '../../src/shared/runtime/cni/versions.ts';
+import { openCore } from '../../src/shared/runtime/context.ts';
+import { parseEnvironment } from '../../src/shared/runtime/environment.ts';
 
 let left = Number(process.argv[2]);
 
@@ -48,6 +48,7 @@ const call: Call = {
   plugin: 'isthmus',
   variables,
   env: process.env,
+  stderr: () => {},
   text,
   config,
   version: parseVersion(config.cniVersion),

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
-import { MAGIC, PROTOCOL_VERSION, REQUEST_BYTES } from '../../cmd/cni-plugin/protocol.ts';
+import { MAGIC, PROTOCOL_VERSION, REQUEST_BYTES } from '../../src/shared/runtime/cni/protocol.ts';
 
 /** The header of a request with a body of so many bytes, without a namespace. */
 export function header(length: number): Buffer {

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CLAIM_MS } from '../../cmd/cni-plugin/protocol.ts';
+import { CLAIM_MS } from '../../src/shared/runtime/cni/protocol.ts';
 import { built, daemonFile } from './via.ts';
 
 /** Commands that a daemon answers. */

@@ -3,11 +3,11 @@
  * stdin has the request as JSON. Prints one line for each failure.
  */
 import { readFileSync } from 'node:fs';
-import { openCore } from '../../cmd/cni-plugin/context.ts';
 import { createNetwork } from '../../src/shared/core/networks/create-network.ts';
 import { deleteNetwork } from '../../src/shared/core/networks/delete-network.ts';
 import { reconcile } from '../../src/shared/core/reconcile.ts';
 import type { NetError } from '../../src/shared/errors/net-error.ts';
+import { openCore } from '../../src/shared/runtime/context.ts';
 
 using core = openCore(process.env);
 for (const error of await errorsOf(process.argv[2] ?? '')) console.log(error.message);

@@ -1,4 +1,4 @@
-import { CLAIM } from '../../cmd/cni-plugin/protocol.ts';
+import { CLAIM } from '../../src/shared/runtime/cni/protocol.ts';
 import { answerFrame, startPeer } from './launcher-peer.ts';
 
 /**

@@ -9,7 +9,7 @@ import {
   MAGIC,
   PROTOCOL_VERSION,
   REQUEST_BYTES,
-} from '../../cmd/cni-plugin/protocol.ts';
+} from '../../src/shared/runtime/cni/protocol.ts';
 
 /** A request as a launcher has sent it, taken apart by the table in protocol.ts. */
 export interface PeerRequest {

@@ -4,8 +4,8 @@
  */
 import { existsSync, writeSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
-import { FakeHost } from '../../src/shared/host/fake-host.ts';
 import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
+import { FakeHost } from '../../src/shared/testing/fake-host.ts';
 import { range } from '../unit/ipam-support.ts';
 import { PoolLab, poolsOn } from '../unit/pools-support.ts';
 import { makeCore } from './core.ts';

@@ -1,10 +1,10 @@
-import { makePhases } from '../../cmd/cni-plugin/phases.ts';
 import { DockerService } from '../../cmd/cnm-shim/docker/docker-service.ts';
 import { DockerApi } from '../../cmd/cnm-shim/docker/engine/api.ts';
 import { Reconciler, type Timing } from '../../cmd/cnm-shim/docker/engine/reconcile.ts';
 import type { Routes } from '../../cmd/cnm-shim/docker/wire/routes.ts';
-import type { FakeHost } from '../../src/shared/host/fake-host.ts';
-import { MemoryDisk } from '../../src/shared/store/memory.ts';
+import { makePhases } from '../../src/shared/runtime/phases.ts';
+import type { FakeHost } from '../../src/shared/testing/fake-host.ts';
+import { MemoryDisk } from '../../src/shared/testing/memory-store.ts';
 import { makeCore, type TestCore } from './core.ts';
 import type { RecordedDocker } from './docker-api.ts';
 
@@ -28,7 +28,7 @@ export function makeReconciled(host: FakeHost, docker: RecordedDocker, disk = ne
       const phases = makePhases(() => 0, 0);
       const route = routes[method];
       if (route === undefined) throw new Error(`there is no ${method}`);
-      return await route.handle(body, { method, phases, signal: new AbortController().signal });
+      return await route.handle(body, { phases });
     },
     reconciler: (timing, process) =>
       new Reconciler({

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import type { CniInterface, CniIp, CniResult, CniRoute } from '../../cmd/cni-plugin/result.ts';
-import { atLeast, type CniVersion } from '../../cmd/cni-plugin/versions.ts';
+import type { CniInterface, CniIp, CniResult, CniRoute } from '../../src/shared/runtime/cni/result.ts';
+import { atLeast, type CniVersion } from '../../src/shared/runtime/cni/versions.ts';
 
 /** A result, as far as a version of the specification has words for it. */
 export function sayable(result: CniResult, version: CniVersion): CniResult {

@@ -2,13 +2,13 @@ import { strict as assert } from 'node:assert';
 import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { configuredNetworks } from '../../cmd/cni-plugin/configured-network.ts';
-import type { Environment } from '../../cmd/cni-plugin/environment.ts';
-import { parseEnvironment } from '../../cmd/cni-plugin/environment.ts';
-import { pluginName } from '../../cmd/cni-plugin/names.ts';
-import { targetOf } from '../../cmd/cni-plugin/targets.ts';
 import type { Json } from '../../src/shared/config/fields.ts';
 import type { NetworkSpec } from '../../src/shared/config/network-spec.ts';
+import { pluginName } from '../../src/shared/runtime/cni/names.ts';
+import { targetOf } from '../../src/shared/runtime/cni/targets.ts';
+import { configuredNetworks } from '../../src/shared/runtime/configured-network.ts';
+import type { Environment } from '../../src/shared/runtime/environment.ts';
+import { parseEnvironment } from '../../src/shared/runtime/environment.ts';
 import { makeCore, makeFakeHost } from '../support/core.ts';
 
 const ISTHMUS: Json = {
@@ -64,6 +64,7 @@ describe('what a CNI configuration makes its Network by', () => {
         plugin: pluginName(String(element.type)),
         variables: parseEnvironment(called),
         env: called,
+        stderr: () => {},
         text: JSON.stringify(config),
         config,
         version: '1.0.0',

@@ -9,12 +9,12 @@ import {
 } from '../../src/shared/core/endpoints/chained.ts';
 import { findHostSide } from '../../src/shared/core/host-side.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
-import type { FakeHost } from '../../src/shared/host/fake-host.ts';
 import type { Host } from '../../src/shared/host/host.ts';
 import { ifbName } from '../../src/shared/model/attachment.ts';
 import { hostIfOf } from '../../src/shared/model/endpoint.ts';
 import type { Op } from '../../src/shared/model/op.ts';
-import { MemoryDisk } from '../../src/shared/store/memory.ts';
+import type { FakeHost } from '../../src/shared/testing/fake-host.ts';
+import { MemoryDisk } from '../../src/shared/testing/memory-store.ts';
 import {
   add,
   attachmentOf,

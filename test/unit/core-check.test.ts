@@ -2,9 +2,9 @@ import { strict as assert } from 'node:assert';
 import { checkEndpoint } from '../../src/shared/core/endpoints/check-endpoint.ts';
 import { createEndpoint } from '../../src/shared/core/endpoints/create-endpoint.ts';
 import type { EndpointReport, EndpointRequest, Expectation } from '../../src/shared/core/requests.ts';
-import type { FakeHost } from '../../src/shared/host/fake-host.ts';
 import { hostIfName } from '../../src/shared/model/attachment.ts';
 import type { Op } from '../../src/shared/model/op.ts';
+import type { FakeHost } from '../../src/shared/testing/fake-host.ts';
 import {
   addRequest,
   attachmentOf,

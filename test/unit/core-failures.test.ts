@@ -3,8 +3,8 @@ import type { AddressSource, DelegateSource } from '../../src/shared/core/core.t
 import { createEndpoint } from '../../src/shared/core/endpoints/create-endpoint.ts';
 import { deleteEndpoint } from '../../src/shared/core/endpoints/delete-endpoint.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
-import type { FakeHost } from '../../src/shared/host/fake-host.ts';
 import { parsePrefix } from '../../src/shared/model/prefix.ts';
+import type { FakeHost } from '../../src/shared/testing/fake-host.ts';
 import {
   addRequest,
   delRequest,

@@ -5,9 +5,9 @@ import { createNetwork, type NetworkRequest } from '../../src/shared/core/networ
 import { deleteNetwork } from '../../src/shared/core/networks/delete-network.ts';
 import { knownNetwork } from '../../src/shared/core/networks/known-network.ts';
 import { reconcile } from '../../src/shared/core/reconcile.ts';
-import type { FakeHost } from '../../src/shared/host/fake-host.ts';
-import { MemoryDisk } from '../../src/shared/store/memory.ts';
 import type { NetworkRow } from '../../src/shared/store/store.ts';
+import type { FakeHost } from '../../src/shared/testing/fake-host.ts';
+import { MemoryDisk } from '../../src/shared/testing/memory-store.ts';
 import { add, del, makeCore, makeFakeHost, OTHER, POD, recordsOf, refusedWith } from '../support/core.ts';
 import { FailingHost, type FailurePoint } from '../support/failing-host.ts';
 import { addWithSpec, DOCKER, keepRequest, specFor } from '../support/kept-network.ts';

@@ -3,11 +3,11 @@ import { deleteOffered, offerEndpoint } from '../../src/shared/core/endpoints/of
 import { claimAddress, OWN_SCOPE } from '../../src/shared/core/pools/pools.ts';
 import { rebuildOnce } from '../../src/shared/core/rebuild.ts';
 import { reconcile } from '../../src/shared/core/reconcile.ts';
-import type { FakeHost } from '../../src/shared/host/fake-host.ts';
 import { formatAddr, parseAddr } from '../../src/shared/model/addr.ts';
 import type { Attachment } from '../../src/shared/model/attachment.ts';
 import { hostIfName } from '../../src/shared/model/attachment.ts';
-import { MemoryDisk } from '../../src/shared/store/memory.ts';
+import type { FakeHost } from '../../src/shared/testing/fake-host.ts';
+import { MemoryDisk } from '../../src/shared/testing/memory-store.ts';
 import { makeCore, makeFakeHost, POD, refusedWith, type TestCore } from '../support/core.ts';
 import { FailingHost } from '../support/failing-host.ts';
 import { BRIDGE, endpointOf, holdNetwork, NETWORK, NETWORK_ID, offerRequest } from '../support/offers.ts';

@@ -1,8 +1,8 @@
 import { strict as assert } from 'node:assert';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { FakeHost } from '../../src/shared/host/fake-host.ts';
 import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
+import { FakeHost } from '../../src/shared/testing/fake-host.ts';
 import { type Child, startChild } from '../support/children.ts';
 import { makeCore, scopeOf } from '../support/core.ts';
 import { makeTempDir } from '../support/temp.ts';

@@ -1,9 +1,9 @@
 import { strict as assert } from 'node:assert';
 import type { NetworkSpec, RangeText } from '../../src/shared/config/network-spec.ts';
 import { expireRequests, type PoolRequest, usePools } from '../../src/shared/core/pools/pools.ts';
-import { FakeHost } from '../../src/shared/host/fake-host.ts';
 import { free } from '../../src/shared/ipam/free.ts';
 import { release } from '../../src/shared/ipam/leases.ts';
+import { FakeHost } from '../../src/shared/testing/fake-host.ts';
 import { refusedWith, scopeOf } from '../support/core.ts';
 import { range } from './ipam-support.ts';
 import { describePools, PoolLab, podOf, prefixOf } from './pools-support.ts';

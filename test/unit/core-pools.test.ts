@@ -13,10 +13,10 @@ import {
   usePools,
 } from '../../src/shared/core/pools/pools.ts';
 import { seenOn } from '../../src/shared/core/pools/taken.ts';
-import { FakeHost } from '../../src/shared/host/fake-host.ts';
-import type { FakeSeed } from '../../src/shared/host/fake-netns.ts';
 import { formatPrefix } from '../../src/shared/model/prefix.ts';
 import type { PoolRow } from '../../src/shared/store/store.ts';
+import { FakeHost } from '../../src/shared/testing/fake-host.ts';
+import type { FakeSeed } from '../../src/shared/testing/fake-netns.ts';
 import { makeCore, refusedWith, type TestCore } from '../support/core.ts';
 import { makeTempDir } from '../support/temp.ts';
 import { candidate, poolsOn, prefixOf } from './pools-support.ts';

@@ -4,9 +4,9 @@ import { deleteOffered, offerEndpoint } from '../../src/shared/core/endpoints/of
 import { type PortRequest, publishPorts, unpublishPorts } from '../../src/shared/core/ports/publish-ports.ts';
 import { reconcile } from '../../src/shared/core/reconcile.ts';
 import type { Rules } from '../../src/shared/drivers/rules.ts';
-import { FakeHost, type FakeOptions } from '../../src/shared/host/fake-host.ts';
 import type { Listener } from '../../src/shared/host/host.ts';
 import { hostIfName } from '../../src/shared/model/attachment.ts';
+import { FakeHost, type FakeOptions } from '../../src/shared/testing/fake-host.ts';
 import { makeCore, refusedWith, type TestCore } from '../support/core.ts';
 import { FakeFirewaller } from '../support/fake-firewaller.ts';
 import { addressesOf, BRIDGE, dockerRules, endpointOf, holdNetwork, NETWORK, offerRequest } from '../support/offers.ts';

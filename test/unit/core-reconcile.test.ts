@@ -5,10 +5,10 @@ import { desired } from '../../src/shared/core/desired.ts';
 import { createEndpoint } from '../../src/shared/core/endpoints/create-endpoint.ts';
 import { type Reconciled, reconcile } from '../../src/shared/core/reconcile.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
-import type { FakeHost } from '../../src/shared/host/fake-host.ts';
 import type { Host } from '../../src/shared/host/host.ts';
 import { hostIfName } from '../../src/shared/model/attachment.ts';
-import { MemoryDisk } from '../../src/shared/store/memory.ts';
+import type { FakeHost } from '../../src/shared/testing/fake-host.ts';
+import { MemoryDisk } from '../../src/shared/testing/memory-store.ts';
 import {
   add,
   addRequest,

@@ -5,10 +5,10 @@ import { deleteNetwork } from '../../src/shared/core/networks/delete-network.ts'
 import { ensureChainedRules } from '../../src/shared/core/networks/rules.ts';
 import { reconcile } from '../../src/shared/core/reconcile.ts';
 import type { NetError } from '../../src/shared/errors/net-error.ts';
-import { FakeHost } from '../../src/shared/host/fake-host.ts';
 import { hostIfName } from '../../src/shared/model/attachment.ts';
 import type { Op } from '../../src/shared/model/op.ts';
-import { MemoryDisk } from '../../src/shared/store/memory.ts';
+import { FakeHost } from '../../src/shared/testing/fake-host.ts';
+import { MemoryDisk } from '../../src/shared/testing/memory-store.ts';
 import { attachmentOf, del, makeCore, makeFakeHost, OTHER, POD, type Which } from '../support/core.ts';
 import { addWithSpec, DOCKER, keepRequest, type SpecParts, specFor } from '../support/kept-network.ts';
 

@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
+import { encodeAnswer, encodeDecline, type Received, RequestReader } from '../../cmd/cnm-shim/cni/frames.ts';
 import {
   ANSWER,
   ANSWER_BYTES,
@@ -8,8 +9,7 @@ import {
   MAX_BODY,
   PROTOCOL_VERSION,
   REQUEST_BYTES,
-} from '../../cmd/cni-plugin/protocol.ts';
-import { encodeAnswer, encodeDecline, type Received, RequestReader } from '../../cmd/cnm-shim/cni/frames.ts';
+} from '../../src/shared/runtime/cni/protocol.ts';
 
 interface Parts {
   readonly argv0: string;
@@ -53,6 +53,13 @@ function feed(bytes: Buffer, cuts: readonly number[] = []): Received {
 }
 
 describe('requests of launchers', () => {
+  it('have every variable under its own name, also names that every object has', () => {
+    const variables = [['constructor', 'x'] as const, ['__proto__', 'y'] as const, ['toString', ''] as const];
+    const received = feed(encode({ ...CALL, env: Object.fromEntries(variables) }));
+    assert.equal(received.kind, 'request');
+    assert.deepEqual(Object.entries(received.request.env), variables);
+  });
+
   it('are read whole, however they are cut', () => {
     fc.assert(
       fc.property(

@@ -20,18 +20,16 @@ const OWN_IDS = { networkId: NETWORK, endpointId: ENDPOINT };
 const DECODERS: Readonly<Record<string, (body: unknown) => object>> = {
   'NetworkDriver.CreateNetwork': messages.decodeCreateNetwork,
   'NetworkDriver.GwAllocCheck': messages.decodeGwAllocCheck,
-  'NetworkDriver.AllocateNetwork': messages.decodeAllocateNetwork,
+  'NetworkDriver.AllocateNetwork': messages.decodeNetworkIdentity,
   'NetworkDriver.FreeNetwork': messages.decodeNetworkIdentity,
   'NetworkDriver.DeleteNetwork': messages.decodeNetworkIdentity,
   'NetworkDriver.CreateEndpoint': messages.decodeCreateEndpoint,
   'NetworkDriver.EndpointOperInfo': messages.decodeEndpointIdentity,
   'NetworkDriver.DeleteEndpoint': messages.decodeEndpointIdentity,
-  'NetworkDriver.Join': messages.decodeJoin,
+  'NetworkDriver.Join': messages.decodeEndpointIdentity,
   'NetworkDriver.Leave': messages.decodeEndpointIdentity,
   'NetworkDriver.ProgramExternalConnectivity': messages.decodeProgram,
   'NetworkDriver.RevokeExternalConnectivity': messages.decodeEndpointIdentity,
-  'NetworkDriver.DiscoverNew': messages.decodeDiscover,
-  'NetworkDriver.DiscoverDelete': messages.decodeDiscover,
   'IpamDriver.RequestPool': messages.decodeRequestPool,
   'IpamDriver.ReleasePool': messages.decodePoolIdentity,
   'IpamDriver.RequestAddress': messages.decodeRequestAddress,
@@ -70,15 +68,13 @@ function assertRefused(method: string, body: unknown, message: RegExp): void {
   );
 }
 
-const NO_PORTS = { exposedPorts: [], portMap: [] };
-
 describe('requests of dockerd', () => {
   it('that were recorded are all understood', () => {
     let understood = 0;
     for (const file of readdirSync(FIXTURES)) {
       const { requests }: Recorded = JSON.parse(readFileSync(join(FIXTURES, file), 'utf8'));
       for (const { method, body } of requests) {
-        if (body === null) continue;
+        if (body === null || /\.Discover/.test(method)) continue;
         decode(method, body);
         understood++;
       }
@@ -109,7 +105,7 @@ describe('requests of dockerd', () => {
     assertDecodes('NetworkDriver.CreateNetwork', body, {
       networkId: NETWORK,
       generic: { driver: 'bridge', 'com.docker.network.driver.mtu': '1400' },
-      ...{ internal: true, enableIPv4: true, enableIPv6: true },
+      internal: true,
       ipv4: [
         {
           addressSpace: 'isthmus',
@@ -122,13 +118,13 @@ describe('requests of dockerd', () => {
     });
   });
 
-  it('CreateNetwork without options is of IPv4, and not internal', () => {
+  it('CreateNetwork without options is not internal', () => {
     const body = { NetworkID: NETWORK, Options: null, IPv4Data: null };
-    const plain = { generic: {}, internal: false, enableIPv4: true, enableIPv6: false, ipv4: [], ipv6: [] };
+    const plain = { generic: {}, internal: false, ipv4: [], ipv6: [] };
     assertDecodes('NetworkDriver.CreateNetwork', body, { networkId: NETWORK, ...plain });
   });
 
-  it("CreateEndpoint has addresses, ports and a user's options", () => {
+  it('CreateEndpoint has addresses and ports, whatever other options there are', () => {
     const Options = {
       'com.docker.network.endpoint.exposedports': [{ Proto: 132, Port: 90 }],
       'com.docker.network.portmap': [
@@ -147,31 +143,21 @@ describe('requests of dockerd', () => {
       {
         ...OWN_IDS,
         ...{ address: '10.55.0.77/24', mac: '02:42:aa:bb:cc:dd' },
-        exposedPorts: [{ protocol: 'sctp', port: 90 }],
         portMap: [
           { protocol: 'udp', containerPort: 90, hostIp: '127.0.0.1', hostPort: 9090, hostPortEnd: 9095 },
           { protocol: 'tcp', containerPort: 80, hostPort: 0, hostPortEnd: 0 },
           { protocol: 'tcp', containerPort: 81, hostIp: '::', hostPort: 81, hostPortEnd: 81 },
         ],
-        driverOptions: { 'com.docker.network.endpoint.macaddress': 'AkKqu8zd', k: 'v' },
       },
     );
   });
 
-  it('Join and ProgramExternalConnectivity have ports', () => {
+  it('ProgramExternalConnectivity has ports, Join has none', () => {
     const Options = { 'com.docker.network.portmap': [{ Proto: 6, Port: 1, HostPort: 2, HostPortEnd: 2 }] };
-    const ports = {
-      exposedPorts: [],
-      portMap: [{ protocol: 'tcp', containerPort: 1, hostPort: 2, hostPortEnd: 2 }],
-    };
-    const SandboxKey = '/run/docker/netns/b31ef407e8d3';
-    assertDecodes(
-      'NetworkDriver.Join',
-      { ...IDS, SandboxKey, Options },
-      { ...OWN_IDS, sandboxKey: SandboxKey, ...ports },
-    );
-    assertDecodes('NetworkDriver.Join', { ...IDS, SandboxKey: '', Options: null }, { ...OWN_IDS, ...NO_PORTS });
-    assertDecodes('NetworkDriver.ProgramExternalConnectivity', { ...IDS, Options }, { ...OWN_IDS, ...ports });
+    const portMap = [{ protocol: 'tcp', containerPort: 1, hostPort: 2, hostPortEnd: 2 }];
+    assertDecodes('NetworkDriver.ProgramExternalConnectivity', { ...IDS, Options }, { ...OWN_IDS, portMap });
+    assertDecodes('NetworkDriver.ProgramExternalConnectivity', { ...IDS, Options: null }, { ...OWN_IDS, portMap: [] });
+    assertDecodes('NetworkDriver.Join', { ...IDS, SandboxKey: '/run/docker/netns/b31ef407e8d3', Options }, OWN_IDS);
   });
 
   it('of IPAM have pools and addresses', () => {
@@ -188,13 +174,13 @@ describe('requests of dockerd', () => {
     assertDecodes(
       'IpamDriver.RequestAddress',
       { PoolID: 'a', Address: '', Options: null },
-      { poolId: 'a', gateway: false, options: {} },
+      { poolId: 'a', gateway: false },
     );
     const Options = { RequestAddressType: 'com.docker.network.gateway' };
     assertDecodes(
       'IpamDriver.RequestAddress',
       { PoolID: 'a', Address: '10.1.0.1', Options },
-      { poolId: 'a', address: '10.1.0.1', gateway: true, options: Options },
+      { poolId: 'a', address: '10.1.0.1', gateway: true },
     );
     assertDecodes(
       'IpamDriver.ReleaseAddress',
@@ -248,18 +234,33 @@ describe('requests of dockerd', () => {
       /no interface can have/,
     ],
     [
-      'NetworkDriver.CreateEndpoint',
-      { ...IDS, Options: { k: { a: 1 } } },
-      /\.Options\["k"\]={"a":1}: it is not a string/,
+      'NetworkDriver.ProgramExternalConnectivity',
+      mapping({ Proto: 1 }),
+      /\["com\.docker\.network\.portmap"\]\[0\]\.Proto=1: .*6 \(TCP\)/,
     ],
-    ['NetworkDriver.Join', mapping({ Proto: 1 }), /\["com\.docker\.network\.portmap"\]\[0\]\.Proto=1: .*6 \(TCP\)/],
-    ['NetworkDriver.Join', mapping({ Proto: '6' }), /\[0\]\.Proto="6"/],
-    ['NetworkDriver.Join', mapping({ Port: 0 }), /\[0\]\.Port=0: .*whole number from 1 to 65535/],
-    ['NetworkDriver.Join', mapping({ HostPort: 65_536 }), /\[0\]\.HostPort=65536: .*from 0 to 65535/],
-    ['NetworkDriver.Join', mapping({ HostPort: 81 }), /\[0\]\.HostPortEnd=80: it is less than HostPort, 81/],
-    ['NetworkDriver.Join', mapping({ HostIP: 'here' }), /\[0\]\.HostIP="here": it is no IP address/],
+    ['NetworkDriver.ProgramExternalConnectivity', mapping({ Proto: '6' }), /\[0\]\.Proto="6"/],
     [
-      'NetworkDriver.Join',
+      'NetworkDriver.ProgramExternalConnectivity',
+      mapping({ Port: 0 }),
+      /\[0\]\.Port=0: .*whole number from 1 to 65535/,
+    ],
+    [
+      'NetworkDriver.ProgramExternalConnectivity',
+      mapping({ HostPort: 65_536 }),
+      /\[0\]\.HostPort=65536: .*from 0 to 65535/,
+    ],
+    [
+      'NetworkDriver.ProgramExternalConnectivity',
+      mapping({ HostPort: 81 }),
+      /\[0\]\.HostPortEnd=80: it is less than HostPort, 81/,
+    ],
+    [
+      'NetworkDriver.ProgramExternalConnectivity',
+      mapping({ HostIP: 'here' }),
+      /\[0\]\.HostIP="here": it is no IP address/,
+    ],
+    [
+      'NetworkDriver.ProgramExternalConnectivity',
       { ...IDS, Options: { 'com.docker.network.portmap': Array(1025).fill({}) } },
       /\.length=1025: these are too many ports\. Publish 1024 at most/,
     ],
@@ -268,7 +269,6 @@ describe('requests of dockerd', () => {
     ['IpamDriver.RequestAddress', {}, /\.PoolID: it is missing/],
     ['IpamDriver.RequestAddress', { PoolID: 'a', Address: '10.1.0.1/16' }, /\.Address="10\.1\.0\.1\/16": it is no IP/],
     ['IpamDriver.ReleaseAddress', { PoolID: 'a', Address: '' }, /\.Address="": it is missing/],
-    ['NetworkDriver.DiscoverNew', { DiscoveryType: 'node' }, /\.DiscoveryType="node"/],
   ] as const)
     it(`${method} refuses ${JSON.stringify(body)?.slice(0, 160)}`, () => assertRefused(method, body, message));
 

@@ -1,9 +1,9 @@
 import { strict as assert } from 'node:assert';
-import { makePhases } from '../../cmd/cni-plugin/phases.ts';
 import { DockerService } from '../../cmd/cnm-shim/docker/docker-service.ts';
 import type { NetworkSpec } from '../../src/shared/config/network-spec.ts';
 import { defaultCandidates } from '../../src/shared/core/pools/candidates.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
+import { makePhases } from '../../src/shared/runtime/phases.ts';
 import { makeCore, makeFakeHost, type TestCore } from '../support/core.ts';
 
 const ID = 'd527509059b9f2f85c6351db7c8f4945bd1e96769e16f1c686edc6a408c761a5';
@@ -62,7 +62,7 @@ function makeLab(specs: Readonly<Record<string, NetworkSpec>> = { web: WEB }): L
     const route = routes[method];
     assert.ok(route !== undefined, method);
     const phases = makePhases(() => 0, 0);
-    return { ...(await route.handle(body, { method, phases, signal: new AbortController().signal })) };
+    return { ...(await route.handle(body, { phases })) };
   };
   return {
     core,

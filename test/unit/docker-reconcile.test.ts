@@ -1,9 +1,9 @@
 import { strict as assert } from 'node:assert';
 import { rebuildOnce } from '../../src/shared/core/rebuild.ts';
-import type { FakeHost } from '../../src/shared/host/fake-host.ts';
 import { digest, hostIfName } from '../../src/shared/model/attachment.ts';
 import { dockerFactsOf, type Endpoint } from '../../src/shared/model/endpoint.ts';
 import { formatPrefix } from '../../src/shared/model/prefix.ts';
+import type { FakeHost } from '../../src/shared/testing/fake-host.ts';
 import { makeFakeHost } from '../support/core.ts';
 import {
   answer,

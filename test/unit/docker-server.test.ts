@@ -213,11 +213,7 @@ describe('server of the Docker socket', () => {
 
   it('answers at the deadline for a handler that hangs, whose end is told in the log', async () => {
     let release = (): void => {};
-    let aborted = false;
-    const handle: Handler = async (_, { signal }) => {
-      signal.addEventListener('abort', () => {
-        aborted = true;
-      });
+    const handle: Handler = async () => {
       await new Promise<void>((resolve) => {
         release = resolve;
       });
@@ -226,7 +222,6 @@ describe('server of the Docker socket', () => {
     await using site = await makeServer({ 'A.Hangs': at(handle), 'A.Good': at(echo) }, { deadlineMs: 50 });
     const message = /^A\.Hangs call: it has not ended within its deadline of 0\.05 s\. It goes on; the log tells/;
     assertFailed(await site.call('A.Hangs', { NetworkID: NETWORK }), 500, message);
-    assert.equal(aborted, true);
     assert.equal((await site.call('A.Good')).status, 200);
     release();
     await until('its end is told', () => site.lines.some((line) => line.includes('late=true result=ok')));

@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
-import { COMMANDS, type Environment, parseEnvironment } from '../../cmd/cni-plugin/environment.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
+import { COMMANDS, type Environment, parseEnvironment } from '../../src/shared/runtime/environment.ts';
 
 const FULL: Environment = {
   CNI_COMMAND: 'ADD',

@@ -14,16 +14,15 @@ describe('the catalog of errors', () => {
     for (const [kind, { cni }] of Object.entries(CATALOG)) assert.ok(WELL_KNOWN.includes(cni) || cni >= 100, kind);
   });
 
-  it('has statuses and exit codes that mean failure, and one line that says what it is', () => {
-    for (const [kind, { http, exit, meaning }] of Object.entries(CATALOG)) {
-      assert.ok(http >= 400 && http < 600 && exit > 0 && exit < 126, kind);
+  it('has exit codes that mean failure, and one line that says what it is', () => {
+    for (const [kind, { exit, meaning }] of Object.entries(CATALOG)) {
+      assert.ok(exit > 0 && exit < 126, kind);
       assert.match(meaning, /^\S.*\S$/, kind);
     }
   });
 
-  it('calls what the caller can mend by itself no failure of the server', () => {
+  it('does not tell a caller to retry what he has to mend', () => {
     for (const kind of ['incompatible-version', 'bad-environment', 'decode', 'invalid-config'] as const) {
-      assert.equal(CATALOG[kind].http, 400);
       assert.equal(CATALOG[kind].retry, false);
     }
   });

@@ -5,7 +5,7 @@ import { held, release, retain } from '../../src/shared/ipam/leases.ts';
 import type { RangeSet } from '../../src/shared/ipam/ranges.ts';
 import { formatAddr } from '../../src/shared/model/addr.ts';
 import { formatPrefix } from '../../src/shared/model/prefix.ts';
-import { MemoryStore } from '../../src/shared/store/memory.ts';
+import { MemoryStore } from '../../src/shared/testing/memory-store.ts';
 import { range } from './ipam-support.ts';
 import { addr, attachment, FIRST_BOOT, ofKind } from './store-behaviour.ts';
 

@@ -6,7 +6,7 @@ import { allocate } from '../../src/shared/ipam/allocate.ts';
 import { importDirectory, removeVoidFiles } from '../../src/shared/ipam/directory.ts';
 import { held, release, retain } from '../../src/shared/ipam/leases.ts';
 import { formatAddr } from '../../src/shared/model/addr.ts';
-import { MemoryDisk, MemoryStore } from '../../src/shared/store/memory.ts';
+import { MemoryDisk, MemoryStore } from '../../src/shared/testing/memory-store.ts';
 import { makeTempDir, type TempDir } from '../support/temp.ts';
 import { range } from './ipam-support.ts';
 import { addr, attachment, FIRST_BOOT, lease, ofKind, SECOND_BOOT } from './store-behaviour.ts';

@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
-import { pluginName } from '../../cmd/cni-plugin/names.ts';
-import { atLeast, parseVersion, SUPPORTED } from '../../cmd/cni-plugin/versions.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
+import { pluginName } from '../../src/shared/runtime/cni/names.ts';
+import { atLeast, parseVersion, SUPPORTED } from '../../src/shared/runtime/cni/versions.ts';
 
 describe('the name that the executable is called by', () => {
   for (const name of ['bridge', 'host-local', 'loopback', 'static'] as const) {

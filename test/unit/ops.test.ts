@@ -1,16 +1,16 @@
 import { strict as assert } from 'node:assert';
-import { specOfElement } from '../../cmd/cni-plugin/configured-network.ts';
 import type { NetworkSpec } from '../../src/shared/config/network-spec.ts';
 import { offerEndpoint } from '../../src/shared/core/endpoints/offer-endpoint.ts';
 import { createNetwork } from '../../src/shared/core/networks/create-network.ts';
 import { type PortRequest, publishPorts } from '../../src/shared/core/ports/publish-ports.ts';
-import { FakeHost } from '../../src/shared/host/fake-host.ts';
 import { parseAddr } from '../../src/shared/model/addr.ts';
 import { digest } from '../../src/shared/model/attachment.ts';
 import { listEndpoints } from '../../src/shared/ops/endpoints.ts';
 import { inspectNetwork, listNetworks } from '../../src/shared/ops/networks.ts';
 import { listPorts } from '../../src/shared/ops/ports.ts';
+import { specOfElement } from '../../src/shared/runtime/configured-network.ts';
 import type { DockerNetworkRow } from '../../src/shared/store/store.ts';
+import { FakeHost } from '../../src/shared/testing/fake-host.ts';
 import { formatTable } from '../../src/shared/ui/table.ts';
 import {
   add,

@@ -10,13 +10,13 @@ import {
   requestAddress,
   requestPool,
 } from '../../src/shared/core/pools/pools.ts';
-import { FakeHost } from '../../src/shared/host/fake-host.ts';
 import type { RangeSet } from '../../src/shared/ipam/ranges.ts';
 import { formatAddr } from '../../src/shared/model/addr.ts';
 import type { Attachment } from '../../src/shared/model/attachment.ts';
 import { formatPrefix, type Prefix, parsePrefix } from '../../src/shared/model/prefix.ts';
 import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
 import type { LocalStore, PoolRow } from '../../src/shared/store/store.ts';
+import { FakeHost } from '../../src/shared/testing/fake-host.ts';
 import { makeCore, scopeOf } from '../support/core.ts';
 import { makeTempDir } from '../support/temp.ts';
 import { addr } from './store-behaviour.ts';

@@ -1,4 +1,4 @@
-import { MemoryDisk, MemoryStore } from '../../src/shared/store/memory.ts';
+import { MemoryDisk, MemoryStore } from '../../src/shared/testing/memory-store.ts';
 import { describeStore } from './store-behaviour.ts';
 
 describeStore('MemoryStore', () => {

@@ -65,12 +65,13 @@ static bool give_back_stdin(void) {
   return lseek(file, 0, SEEK_SET) == 0 && dup2(file, STDIN_FILENO) == STDIN_FILENO;
 }
 
-/* The variables that Node listens to are not for the plugin. */
-static void drop_node_variables(void) {
-  char **to = environ;
-  for (char **from = environ; *from != NULL; from++)
-    if (strncmp(*from, "NODE_", 5) != 0) *to++ = *from;
-  *to = NULL;
+/*
+ * The variables that Node listens to are not for the plugin, but for its delegates: it finds them under another name,
+ * which is as long.
+ */
+static void rename_node_variables(void) {
+  for (char **entry = environ; *entry != NULL; entry++)
+    if (strncmp(*entry, NODE_PREFIX, strlen(NODE_PREFIX)) == 0) memcpy(*entry, NODE_RENAMED, strlen(NODE_RENAMED));
 }
 
 /* The path of the plugin beside this file, also where this file has been replaced since. False: no room for it. */
@@ -98,7 +99,7 @@ _Noreturn void run_plugin(void) {
   if (!give_back_stdin())
     fail(NUMBER(CODE_BUSY), version, WORDS(call.command, " stdin: cannot be passed on (", strerror(errno), ")"),
          "Try again later");
-  drop_node_variables();
+  rename_node_variables();
   errno = ENOENT;
   if (find_beside(beside, sizeof beside)) try_plugin(beside);
   int reason = errno;

@@ -9,9 +9,9 @@ import { type PoolCandidate, releasePool, requestPool } from '../../../src/share
 import { NetError } from '../../../src/shared/errors/net-error.ts';
 import type { Family } from '../../../src/shared/model/addr.ts';
 import { PREDEFINED } from '../../../src/shared/ops/networks.ts';
-import type { CallCore } from '../../cni-plugin/answer.ts';
-import { configuredNetworks, specOfElement } from '../../cni-plugin/configured-network.ts';
-import { networkName } from '../../cni-plugin/request.ts';
+import { networkName } from '../../../src/shared/runtime/cni/request.ts';
+import { configuredNetworks, specOfElement } from '../../../src/shared/runtime/configured-network.ts';
+import type { CallCore } from '../../../src/shared/runtime/make-core.ts';
 import { parseAddressPools } from './address-pool.ts';
 import { collected } from './arguments.ts';
 import { readOptions } from './network-options.ts';

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { deleteNetwork } from '../../../src/shared/core/networks/delete-network.ts';
 import { asNetError, NetError } from '../../../src/shared/errors/net-error.ts';
 import { inspectNetwork, type NetworkInfo, PREDEFINED } from '../../../src/shared/ops/networks.ts';
-import type { CallCore } from '../../cni-plugin/answer.ts';
+import type { CallCore } from '../../../src/shared/runtime/make-core.ts';
 import { type DockerNames, dockerNames } from './docker-names.ts';
 import { OPERATOR } from './network-create.ts';
 import { raise } from './output.ts';

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { combineErrors, type NetError } from '../../../src/shared/errors/net-error.ts';
+import { writeAll } from '../../../src/shared/runtime/cni/respond.ts';
 import { formatTable } from '../../../src/shared/ui/table.ts';
-import { writeAll } from '../../cni-plugin/respond.ts';
 
 export type OutputFormat = 'table' | 'json';
 

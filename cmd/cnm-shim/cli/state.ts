@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
-import type { CallCore } from '../../cni-plugin/answer.ts';
-import { openCore } from '../../cni-plugin/context.ts';
+import { openCore } from '../../../src/shared/runtime/context.ts';
+import type { CallCore } from '../../../src/shared/runtime/make-core.ts';
 import { absolutePath } from './arguments.ts';
 
 export interface StateOptions {

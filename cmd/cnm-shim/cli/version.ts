@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import manifest from '../../../package.json' with { type: 'json' };
+import { SUPPORTED } from '../../../src/shared/runtime/cni/versions.ts';
 import { SCHEMA_VERSION } from '../../../src/shared/store/migrations.ts';
-import { SUPPORTED } from '../../cni-plugin/versions.ts';
 import { addOutput, type OutputOptions, printJson } from './output.ts';
 
 const EXAMPLES = `

@@ -7,7 +7,7 @@ import {
   MAX_BODY,
   PROTOCOL_VERSION,
   REQUEST_BYTES,
-} from '../../cni-plugin/protocol.ts';
+} from '../../../src/shared/runtime/cni/protocol.ts';
 
 /** What a launcher has sent so far: nothing whole yet, a request, or something that no launcher of ours says. */
 export type Received =
@@ -39,7 +39,7 @@ export class RequestReader {
 }
 
 /** The frame of an answer. */
-export function encodeAnswer(code: number, stdout: string, stderr: string): Buffer {
+export function encodeAnswer(code: number, stdout: string, stderr: string | Uint8Array): Buffer {
   const [out, err] = [Buffer.from(stdout), Buffer.from(stderr)];
   const frame = Buffer.alloc(ANSWER_BYTES + out.length + err.length);
   frame[0] = ANSWER;
@@ -68,16 +68,17 @@ function decodeRequest(bytes: Buffer): Received {
   const end = bytes.indexOf('\0\0', REQUEST_BYTES);
   if (end < 0) return { kind: 'refused', why: 'the environment does not end' };
   const [argv0 = '', ...entries] = bytes.toString('utf8', REQUEST_BYTES, end).split('\0');
-  const env: Record<string, string> = {};
+  const variables = new Map<string, string>();
   for (const entry of entries) {
     const at = entry.indexOf('=');
+    const name = entry.slice(0, at);
     // The first of two of one name, as getenv(3) finds it.
-    if (at > 0) env[entry.slice(0, at)] ??= entry.slice(at + 1);
+    if (at > 0 && !variables.has(name)) variables.set(name, entry.slice(at + 1));
   }
   const [dev, ino] = [bytes.readBigUInt64LE(32), bytes.readBigUInt64LE(40)];
   const request: LauncherRequest = {
     argv0,
-    env,
+    env: Object.fromEntries(variables),
     stdin: bytes.toString('utf8', end + 2),
     netnsFd: bytes.readInt32LE(12),
     netnsCookie: bytes.readBigUInt64LE(16),

@@ -4,7 +4,7 @@ import type { Logger } from '../../../src/shared/log/log.ts';
 import { MSG_DONTWAIT, MSG_NOSIGNAL } from '../../../src/shared/netlink/constants.ts';
 import { send } from '../../../src/shared/netlink/sys.ts';
 import { peerOf, takeDescriptor } from '../../../src/shared/netlink/unix.ts';
-import { CLAIM, type LauncherRequest } from '../../cni-plugin/protocol.ts';
+import { CLAIM, type LauncherRequest } from '../../../src/shared/runtime/cni/protocol.ts';
 import { atMost, type Listening, startListening } from '../serving.ts';
 import { encodeAnswer, encodeDecline, RequestReader } from './frames.ts';
 import { type AcceptedCall, type CniService, release } from './service.ts';
@@ -136,8 +136,8 @@ export class CniServer {
     try {
       // The launcher has gone while its call waited: nothing has been done.
       if (connection.destroyed) return;
-      const { code, stdout } = await this.#service.answer(call);
-      const delivered = !connection.destroyed && deliver(connection, encodeAnswer(code, stdout, ''));
+      const { code, stdout, stderr } = await this.#service.answer(call);
+      const delivered = !connection.destroyed && deliver(connection, encodeAnswer(code, stdout, stderr));
       if (delivered) this.#finish(connection);
       else {
         connection.destroy();

@@ -6,14 +6,15 @@ import type { Host } from '../../../src/shared/host/host.ts';
 import type { LinuxHost } from '../../../src/shared/host/linux-host.ts';
 import { type Logger, traceId } from '../../../src/shared/log/log.ts';
 import { netnsCookie } from '../../../src/shared/netlink/netns.ts';
+import { type Answer, answer } from '../../../src/shared/runtime/cni/answer.ts';
+import { pluginName } from '../../../src/shared/runtime/cni/names.ts';
+import type { LauncherRequest } from '../../../src/shared/runtime/cni/protocol.ts';
+import { stateDirOf } from '../../../src/shared/runtime/context.ts';
+import type { Environment } from '../../../src/shared/runtime/environment.ts';
+import { makePhases } from '../../../src/shared/runtime/phases.ts';
 import { lock } from '../../../src/shared/store/locks.ts';
-import { type Answer, answer } from '../../cni-plugin/answer.ts';
-import { stateDirOf } from '../../cni-plugin/context.ts';
-import type { Environment } from '../../cni-plugin/environment.ts';
-import { pluginName } from '../../cni-plugin/names.ts';
-import { makePhases } from '../../cni-plugin/phases.ts';
-import type { LauncherRequest } from '../../cni-plugin/protocol.ts';
 import { ResidentCore } from '../resident-core.ts';
+import { CollectedStderr } from './collected-stderr.ts';
 
 export interface ServiceOptions {
   readonly stateDir: string;
@@ -30,6 +31,12 @@ export interface AcceptedCall {
   readonly since: number;
   /** Aborted when the launcher has gone. */
   readonly gone: () => AbortSignal;
+}
+
+/** What the launcher prints. */
+export interface ServedAnswer extends Answer {
+  /** From delegates. */
+  readonly stderr: Uint8Array;
 }
 
 /** The core, kept in memory, for the calls that launchers hand over. */
@@ -83,9 +90,11 @@ export class CniService implements Disposable {
     return undefined;
   }
 
-  /** The call has been carried out. Never rejects. */
-  answer(call: AcceptedCall): Promise<Answer> {
-    return this.#answer(call, call.request.env);
+  /** Carries the call out. Never rejects. */
+  async answer(call: AcceptedCall): Promise<ServedAnswer> {
+    const stderr = new CollectedStderr();
+    const given = await this.#answer(call, call.request.env, stderr.take);
+    return { ...given, stderr: stderr.bytes() };
   }
 
   /** What an ADD has made is gone again: nobody is there to be told of it. */
@@ -93,14 +102,21 @@ export class CniService implements Disposable {
     const { env } = call.request;
     if (env.CNI_COMMAND !== 'ADD') return;
     this.#log.warn('taken.back', { container: env.CNI_CONTAINERID, ifname: env.CNI_IFNAME });
-    await this.#answer(call, { ...env, CNI_COMMAND: 'DEL' });
+    const stderr = new CollectedStderr();
+    await this.#answer(call, { ...env, CNI_COMMAND: 'DEL' }, stderr.take);
+    const text = stderr.bytes().toString().trim();
+    if (text !== '') this.#log.warn('delegate.stderr', { container: env.CNI_CONTAINERID, text });
   }
 
   [Symbol.dispose](): void {
     this.resident[Symbol.dispose]();
   }
 
-  #answer({ request, sandbox, since, gone }: AcceptedCall, env: Environment): Promise<Answer> {
+  #answer(
+    { request, sandbox, since, gone }: AcceptedCall,
+    env: Environment,
+    stderr: (piece: Uint8Array) => void,
+  ): Promise<Answer> {
     const phases = makePhases(() => performance.now(), since);
     phases.mark('queue');
     const trace = traceId(env.TRACEPARENT);
@@ -110,8 +126,11 @@ export class CniService implements Disposable {
       env,
       isMute: () => false,
       read: () => request.stdin,
-      open: () =>
-        this.resident.open({ env, host: hostOf(this.resident.host, env.CNI_NETNS, sandbox), log, phases, gone }),
+      open: () => {
+        const host = hostOf(this.resident.host, env.CNI_NETNS, sandbox);
+        return this.resident.open({ env, host, log, stderr, phases, gone });
+      },
+      stderr,
       phases,
       gone,
     });

@@ -1,7 +1,7 @@
 import { expireRequests } from '../../../src/shared/core/pools/pools.ts';
 import { asNetError, NetError } from '../../../src/shared/errors/net-error.ts';
 import type { Logger } from '../../../src/shared/log/log.ts';
-import type { CallCore } from '../../cni-plugin/answer.ts';
+import type { CallCore } from '../../../src/shared/runtime/make-core.ts';
 import type { CoreOpener } from '../resident-core.ts';
 import { ipamDriver, ipamDriverFacts, type PoolChoice } from './ipam-driver.ts';
 import { networkDriver, networkDriverFacts } from './network-driver.ts';

@@ -17,15 +17,14 @@ import { modeOf } from './network-options.ts';
 import { parseOptions } from './options.ts';
 import { firstGateway } from './shared-network.ts';
 import {
-  decodeAllocateNetwork,
+  assertRequest,
   decodeCreateEndpoint,
   decodeCreateNetwork,
-  decodeDiscover,
   decodeEndpointIdentity,
   decodeGwAllocCheck,
-  decodeJoin,
   decodeNetworkIdentity,
   decodeProgram,
+  type EndpointIdentity,
 } from './wire/messages.ts';
 
 /** Answers one request of one method; the core is open for the call. */
@@ -63,7 +62,7 @@ export const networkDriver: Readonly<Record<string, CoreHandler>> = {
     return { Value: ports.length === 0 ? {} : { 'isthmus.ports': ports.join(' ') } };
   },
 
-  Join: (body, core) => join(core, decodeJoin(body)),
+  Join: (body, core) => join(core, decodeEndpointIdentity(body)),
 
   // Of dockerd's calls at the end of an endpoint Revoke may be missing.
   Leave: async (body, core) => done(await revokePorts(core, decodeEndpointIdentity(body))),
@@ -89,7 +88,7 @@ export const networkDriverFacts: Readonly<Record<string, (body: unknown) => obje
   },
 
   AllocateNetwork: (body) => {
-    decodeAllocateNetwork(body);
+    decodeNetworkIdentity(body);
     throw new NetError({
       kind: 'unsupported',
       op: 'network',
@@ -105,18 +104,18 @@ export const networkDriverFacts: Readonly<Record<string, (body: unknown) => obje
   },
 
   DiscoverNew: (body) => {
-    decodeDiscover(body);
+    assertRequest(body);
     return {};
   },
 
   DiscoverDelete: (body) => {
-    decodeDiscover(body);
+    assertRequest(body);
     return {};
   },
 };
 
 /** What dockerd is to do with the interface, in the container. Changes nothing, so that it can be asked again. */
-function join(core: Core, request: ReturnType<typeof decodeJoin>): object {
+function join(core: Core, request: EndpointIdentity): object {
   const { network, spec, attachment } = placeOf(core, request);
   const { addresses = [] } = dockerFactsOf(endpointRow(core.store, attachment));
   // Otherwise dockerd adds an interface on a bridge of its own (docker_gwbridge), to have a way out.

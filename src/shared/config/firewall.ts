@@ -1,8 +1,7 @@
 import { NetError } from '../errors/net-error.ts';
-import { isNftMatch } from '../host/firewall-elements.ts';
 import type { Family } from '../model/addr.ts';
 import { formatAddr } from '../model/addr.ts';
-import type { FirewallBackend, IngressPolicy } from '../model/firewall.ts';
+import { type FirewallBackend, type IngressPolicy, isNftMatch } from '../model/firewall.ts';
 import { formatPrefix } from '../model/prefix.ts';
 import { field, type Json, textField } from './fields.ts';
 import { invalid, show } from './invalid.ts';

@@ -1,6 +1,6 @@
 import { NetError } from '../errors/net-error.ts';
-import { sysctlPath } from '../host/sysctl.ts';
 import { isUnicastMac, parseMac } from '../model/mac.ts';
+import { sysctlPath } from '../model/sysctl.ts';
 import { field, isObject, type Json } from './fields.ts';
 import { invalid, show } from './invalid.ts';
 

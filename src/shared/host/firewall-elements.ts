@@ -7,6 +7,7 @@ import {
   entryKey,
   type FirewallEntry,
   type IngressPolicy,
+  isNftMatch,
   type PortEntry,
 } from '../model/firewall.ts';
 import { contains } from '../model/prefix.ts';
@@ -26,9 +27,6 @@ export interface Element {
   /** What a map leads to; absent for a set. */
   readonly data?: readonly Field[] | Verdict;
 }
-
-/** What a match of nft is written with. */
-const CONDITION = /^[\w .:,/!=<>&|^(){}"@*+%-]+$/;
 
 /** The chain of a port with conditions of its own, with its one rule. */
 export interface PortChain {
@@ -188,13 +186,6 @@ function isWild(hostIp: string | undefined): boolean {
 
 function chainName(entry: PortEntry): string {
   return `port-${digest('firewall chain', entryKey(entry)).slice(0, 16)}`;
-}
-
-/** False for a condition that cannot be a match of nft, whatever nft would make of it. */
-export function isNftMatch(condition: string): boolean {
-  const bare = condition.replace(/\{[^{}]*\}/g, '').replace(/"[^"]*"/g, '');
-  // What ends a statement would make the rest another one.
-  return condition.trim() !== '' && CONDITION.test(condition) && !/[{}"]/.test(bare);
 }
 
 function chainRule({ protocol, address, port: to, conditions }: PortEntry): string {

@@ -1,5 +1,6 @@
 import { NetError } from '../errors/net-error.ts';
 import type { Op } from '../model/op.ts';
+import { sysctlPath } from '../model/sysctl.ts';
 import { announceLater } from './announce.ts';
 import { isAbsence } from './failure.ts';
 import type { Host, HostIdentity, Namespace, Namespaces, View, ViewQuery } from './host.ts';
@@ -11,7 +12,7 @@ import { readAddresses, readRoutes } from './read-addresses.ts';
 import { LinkReader } from './read-links.ts';
 import { readShaping } from './read-shaping.ts';
 import { type LinuxNamespaces, Run } from './run.ts';
-import { readSysctl, sysctlPath } from './sysctl.ts';
+import { readSysctl } from './sysctl.ts';
 
 export interface LinuxHostOptions {
   /** True in a process that goes on after a call: what can wait until it has been answered does. Default false. */

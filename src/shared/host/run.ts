@@ -1,5 +1,6 @@
 import { NetError } from '../errors/net-error.ts';
 import type { Op } from '../model/op.ts';
+import { sysctlPath } from '../model/sysctl.ts';
 import { EAFNOSUPPORT, ENODEV, ENOENT, RTEXT_FILTER_SKIP_STATS, RTM_GETLINK } from '../netlink/constants.ts';
 import { type LinkMessage, link } from '../netlink/link.ts';
 import { type Request, socketError } from '../netlink/socket.ts';
@@ -13,7 +14,7 @@ import { changeElements, type ElementOp, elementLine } from './nft.ts';
 import { redirects } from './read-shaping.ts';
 import { requestOf } from './requests.ts';
 import { addIngress, addRedirect, deleteIngress, shapingErrno } from './shaping-requests.ts';
-import { sysctlPath, writeSysctl } from './sysctl.ts';
+import { writeSysctl } from './sysctl.ts';
 
 export interface LinuxNamespaces {
   readonly host: LinuxNamespace;

@@ -7,17 +7,6 @@ import { constants } from 'node:os';
  */
 const ROOT = `${process.env.ISTHMUS_SYSCTL_DIR || '/proc/sys'}/`;
 
-/**
- * The path below /proc/sys of a key: a key with a slash is one already, in another dots become slashes
- * (`net.ipv4.ip_forward`). Undefined for keys outside net/ and for ones that would lead out of it.
- */
-export function sysctlPath(key: string): string | undefined {
-  const path = key.includes('/') ? key : key.replaceAll('.', '/');
-  const parts = path.split('/');
-  const clean = parts.every((part) => part !== '' && part !== '.' && part !== '..' && !/[\0\s]/.test(part));
-  return clean && parts[0] === 'net' && parts.length > 2 ? path : undefined;
-}
-
 /** 0 where the key now has the value, else the error number. */
 export function writeSysctl(path: string, value: string): number {
   try {

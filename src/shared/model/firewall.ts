@@ -102,3 +102,13 @@ export type FirewallEntry = MasqueradeEntry | HairpinEntry | PolicyEntry | Admit
 export function entryKey(entry: FirewallEntry): string {
   return JSON.stringify(entry, Object.keys(entry).concat('bit', 'chain').sort());
 }
+
+/** What a match of nft is written with. */
+const CONDITION = /^[\w .:,/!=<>&|^(){}"@*+%-]+$/;
+
+/** False for a condition that cannot be a match of nft, whatever nft would make of it. */
+export function isNftMatch(condition: string): boolean {
+  const bare = condition.replace(/\{[^{}]*\}/g, '').replace(/"[^"]*"/g, '');
+  // What ends a statement would make the rest another one.
+  return condition.trim() !== '' && CONDITION.test(condition) && !/[{}"]/.test(bare);
+}

@@ -5,8 +5,8 @@ import { deleteOffered } from '../../../../src/shared/core/endpoints/offer-endpo
 import { asNetError, type NetError } from '../../../../src/shared/errors/net-error.ts';
 import type { Logger } from '../../../../src/shared/log/log.ts';
 import type { Attachment } from '../../../../src/shared/model/attachment.ts';
+import { makePhases } from '../../../../src/shared/runtime/phases.ts';
 import type { DockerNetworkRow } from '../../../../src/shared/store/store.ts';
-import { makePhases } from '../../../cni-plugin/phases.ts';
 import type { Routes } from '../wire/routes.ts';
 import type { DockerApi } from './api.ts';
 import type { DockerNetwork } from './api-answers.ts';
@@ -150,9 +150,9 @@ export class Pass {
   }
 
   async #call(method: string, body: object): Promise<unknown> {
-    const { routes, signal } = this.#parts;
+    const { routes } = this.#parts;
     const now = (): number => performance.now();
-    return await routes[method]?.handle(body, { method, phases: makePhases(now, now()), signal });
+    return await routes[method]?.handle(body, { phases: makePhases(now, now()) });
   }
 
   #read<T>(work: (core: Core) => T): T {

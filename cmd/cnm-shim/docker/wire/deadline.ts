@@ -9,31 +9,28 @@ export interface DeadlineOptions {
 }
 
 /**
- * What `work` resolves with. Rejects with NetError `busy` where it has not ended in time: its signal is aborted, and it
- * goes on to its own end.
+ * What `work` resolves with. Rejects with NetError `busy` where it has not ended in time: it goes on to its
+ * own end.
  */
-export async function withDeadline<T>(
-  { op, ms, late }: DeadlineOptions,
-  work: (signal: AbortSignal) => Promise<T> | T,
-): Promise<T> {
-  const controller = new AbortController();
+export async function withDeadline<T>({ op, ms, late }: DeadlineOptions, work: () => Promise<T> | T): Promise<T> {
+  let isLate = false;
   let timer: NodeJS.Timeout | undefined;
   const deadline = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
       const what = `it has not ended within its deadline of ${ms / 1000} s`;
       const hint = 'It goes on; the log tells how it ends';
       const error = new NetError({ kind: 'busy', op, subject: 'call', what, hint });
-      controller.abort(error);
+      isLate = true;
       reject(error);
     }, ms);
     // Whoever waits for the answer has a connection; the deadline alone keeps no process alive.
     timer.unref();
   });
   // In a function of its own, so that one that throws at once rejects.
-  const result = (async () => await work(controller.signal))();
+  const result = (async () => await work())();
   result.then(
-    () => controller.signal.aborted && late(),
-    (thrown: unknown) => controller.signal.aborted && late(thrown),
+    () => isLate && late(),
+    (thrown: unknown) => isLate && late(thrown),
   );
   try {
     return await Promise.race([result, deadline]);

@@ -33,8 +33,6 @@ export interface RequestAddressRequest extends PoolIdentity {
   readonly address?: Addr;
   /** It is to be the network's gateway. */
   readonly gateway: boolean;
-  /** All options. */
-  readonly options: TextMap;
 }
 
 export interface ReleaseAddressRequest extends PoolIdentity {
@@ -72,7 +70,6 @@ export function decodeRequestAddress(body: unknown): RequestAddressRequest {
     poolId: requiredAt(whole, 'PoolID'),
     ...(address === undefined ? {} : { address }),
     gateway: options[ADDRESS_TYPE] === GATEWAY_TYPE,
-    options,
   };
 }
 

@@ -2,12 +2,6 @@ import { formatAddr } from '../../../../src/shared/model/addr.ts';
 import type { Protocol } from '../../../../src/shared/model/firewall.ts';
 import { asAddr, asInteger, asList, optionPart, type Part, part, refusal } from './messages-fields.ts';
 
-/** A port of the container that its image or its user exposes. */
-export interface ExposedPort {
-  readonly protocol: Protocol;
-  readonly port: number;
-}
-
 /** A port of the container that is to be published. */
 export interface PortMapRequest {
   readonly protocol: Protocol;
@@ -21,12 +15,10 @@ export interface PortMapRequest {
 }
 
 export interface EndpointPorts {
-  readonly exposedPorts: readonly ExposedPort[];
   readonly portMap: readonly PortMapRequest[];
 }
 
-export const EXPOSED_PORTS = 'com.docker.network.endpoint.exposedports';
-export const PORT_MAP = 'com.docker.network.portmap';
+const PORT_MAP = 'com.docker.network.portmap';
 
 const MAX_PORTS = 1024;
 const MAX_PORT = 65_535;
@@ -38,20 +30,15 @@ const PROTOCOLS: ReadonlyMap<unknown, Protocol> = new Map([
   [132, 'sctp'],
 ]);
 
-/** The ports in the options of an endpoint. Docker sends both lists in any order. */
+/** The ports in the options of an endpoint, in any order. */
 export function portsOf(options: Part): EndpointPorts {
-  const exposed = asList(optionPart(options, EXPOSED_PORTS));
   const published = optionPart(options, PORT_MAP);
   const list = asList(published);
   if (list.length > MAX_PORTS) {
     const counted = { path: `${published.path}.length`, value: list.length };
     throw refusal(counted, 'these are too many ports', `Publish ${MAX_PORTS} at most`);
   }
-  return { exposedPorts: exposed.map(exposedPort), portMap: list.map(portMapRequest) };
-}
-
-function exposedPort(given: Part): ExposedPort {
-  return { protocol: protocolOf(given), port: asInteger(part(given, 'Port'), 1, MAX_PORT) };
+  return { portMap: list.map(portMapRequest) };
 }
 
 function portMapRequest(given: Part): PortMapRequest {

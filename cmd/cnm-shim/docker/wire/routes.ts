@@ -1,12 +1,8 @@
-import type { Phases } from '../../../cni-plugin/phases.ts';
+import type { Phases } from '../../../../src/shared/runtime/phases.ts';
 
 /** What a handler is told besides the body. */
 export interface CallContext {
-  /** `NetworkDriver.CreateNetwork`. */
-  readonly method: string;
   readonly phases: Phases;
-  /** Aborted at the deadline: nobody waits for the answer any more. */
-  readonly signal: AbortSignal;
 }
 
 /** Answers one request. Throws NetError; the value returned is what the caller gets to see as JSON. */

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { nearest } from '../../../../src/shared/config/nearest.ts';
 import { asNetError, NetError } from '../../../../src/shared/errors/net-error.ts';
 import type { LogFields, Logger } from '../../../../src/shared/log/log.ts';
-import { makePhases } from '../../../cni-plugin/phases.ts';
+import { makePhases } from '../../../../src/shared/runtime/phases.ts';
 import { atMost, type Listening, startListening } from '../../serving.ts';
 import { parseBody, readBody } from './body.ts';
 import { withDeadline } from './deadline.ts';
@@ -153,7 +153,7 @@ export class DockerServer {
       subject = subjectOf(body);
       const late = (thrown?: unknown): void => tell({ late: true }, thrown);
       const options = { op: method, ms: this.#deadlineMs, late };
-      const text = formatAnswer(await withDeadline(options, (signal) => handle(body, { method, phases, signal })));
+      const text = formatAnswer(await withDeadline(options, () => handle(body, { phases })));
       tell({});
       return text;
     } catch (thrown) {

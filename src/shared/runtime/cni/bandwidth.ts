@@ -1,0 +1,52 @@
+import { limits, parseBandwidth } from '../../config/bandwidth.ts';
+import { addChained, checkChained, deleteChained } from '../../core/endpoints/chained.ts';
+import { reverse } from '../../core/execute.ts';
+import { findHostSide } from '../../core/host-side.ts';
+import { formatAlias } from '../../model/alias.ts';
+import { ifbName } from '../../model/attachment.ts';
+import type { ChainedPlugin } from './chain.ts';
+import { attachmentOf } from './request.ts';
+
+const role = 'bandwidth';
+
+/** The reference bandwidth plugin's keys and result; a part that limits nothing has no record. */
+export const bandwidth: ChainedPlugin = {
+  role,
+
+  async add(call, core, previous) {
+    const rates = parseBandwidth(call.config);
+    if (!limits(rates)) return previous;
+    const attachment = attachmentOf(call);
+    const { ifName, netns, ownNamespace } = call.variables;
+    const ifb = ifbName(attachment);
+    await addChained(core, {
+      attachment,
+      role,
+      netns,
+      ownNamespace,
+      describe: (sandbox) => {
+        const known = previous.interfaces.flatMap(({ name, sandbox: inside }) => (inside === undefined ? [name] : []));
+        const { name: hostIf, mtu } = findHostSide(core, sandbox, ifName, known);
+        const alias = formatAlias({ attachment, addresses: [] });
+        return { kind: 'bandwidth', shaping: { hostIf, ifb, mtu, alias, ...rates } };
+      },
+    });
+    const made = core.host.observe(core.host.own, { links: [ifb] }).links.get(ifb);
+    if (made === undefined) return previous;
+    return { ...previous, interfaces: [...previous.interfaces, { name: ifb, mac: made.mac, mtu: made.mtu }] };
+  },
+
+  async del({ variables }, core, part) {
+    const errors = await deleteChained(core, part, variables.netns);
+    // Where the record is lost, the name still says whose the device is.
+    const left = { op: 'link.delete', ns: 'host', name: ifbName(part.attachment), kind: 'ifb' } as const;
+    return [...errors, ...(await reverse(core, [left], { host: core.host.own }))];
+  },
+
+  async check(call, core) {
+    if (!limits(parseBandwidth(call.config))) return;
+    await checkChained(core, { attachment: attachmentOf(call), role }, call.variables.netns);
+  },
+
+  validate: ({ config }) => void parseBandwidth(config),
+};

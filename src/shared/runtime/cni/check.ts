@@ -1,0 +1,46 @@
+import { field } from '../../config/fields.ts';
+import { checkAmbient } from '../../core/ambient.ts';
+import { NetworkController } from '../../core/controller.ts';
+import type { Core } from '../../core/core.ts';
+import type { Expectation } from '../../core/requests.ts';
+import { NetError } from '../../errors/net-error.ts';
+import { parsePrefix } from '../../model/prefix.ts';
+import { parseResult } from './parse-result.ts';
+import type { Call } from './request.ts';
+import type { CniResult } from './result.ts';
+import { targetOf } from './targets.ts';
+
+/** CHECK (SPEC.md §2): returns where the attachment is as ADD left it, seen with prevResult. */
+export async function check(call: Call, core: Core): Promise<void> {
+  const target = targetOf(call, core);
+  if (target.kind === 'addresses') return target.source.check(core.store, []);
+  const given = field(call.config, 'prevResult');
+  if (given === undefined) throw missingPrevious();
+  const previous = parseResult(given, '.prevResult');
+  if (target.kind !== 'endpoint') return checkAmbient(core, target.kind, call.variables.netns);
+  await new NetworkController(core).check(target.request, expectation(previous, call.variables.ifName));
+}
+
+/** What prevResult says of our interface: other plugins' interfaces and their addresses are theirs to check. */
+function expectation({ interfaces, ips, routes }: CniResult, ifName: string): Expectation {
+  const own = interfaces.findIndex(({ name, sandbox }) => name === ifName && sandbox !== undefined);
+  const addresses = ips.filter((ip) => ip.interface === undefined || ip.interface === own);
+  return {
+    interfaces: own < 0 ? [] : interfaces.slice(own, own + 1),
+    addresses: addresses.flatMap(({ address, gateway }) => {
+      const prefix = parsePrefix(address);
+      return prefix === undefined ? [] : [{ address: prefix, ...(gateway === undefined ? {} : { gateway }) }];
+    }),
+    routes: routes.map(({ gw, ...route }) => ({ ...route, ...(gw === undefined ? {} : { gateway: gw }) })),
+  };
+}
+
+function missingPrevious(): NetError {
+  return new NetError({
+    kind: 'invalid-config',
+    op: 'config',
+    subject: '.prevResult',
+    what: 'is missing, and CHECK compares with it',
+    hint: 'Hand the result of ADD to CHECK as prevResult',
+  });
+}

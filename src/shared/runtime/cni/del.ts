@@ -1,0 +1,36 @@
+import { field } from '../../config/fields.ts';
+import { driverName } from '../../config/netconf.ts';
+import { leaveAmbient } from '../../core/ambient.ts';
+import { NetworkController } from '../../core/controller.ts';
+import type { Core } from '../../core/core.ts';
+import { combineErrors, type NetError } from '../../errors/net-error.ts';
+import { attachmentOf, type Call } from './request.ts';
+import { releaseSource } from './sources.ts';
+
+/** DEL (SPEC.md §2): nothing of the attachment is left. Identity is all it needs; absence is success. */
+export async function del(call: Call, core: Core): Promise<void> {
+  const failure = combineErrors(await remove(call, core), 'DEL');
+  if (failure !== undefined) throw failure;
+}
+
+async function remove(call: Call, core: Core): Promise<NetError[]> {
+  const { plugin, variables, config } = call;
+  const attachment = attachmentOf(call);
+  const source = releaseSource(call, core);
+  if (plugin === 'static') return [];
+  if (plugin === 'host-local') {
+    if (source?.kind === 'local') core.store.transaction(() => source.release(core.store));
+    return [];
+  }
+  if (plugin === 'loopback') return leaveAmbient(core, 'null', variables.netns);
+  const driver = plugin === 'bridge' ? 'bridge' : driverName(config);
+  const errors = await new NetworkController(core).deleteEndpoint({
+    attachment,
+    role: 'interface',
+    netns: variables.netns,
+    orphans: plugin === 'bridge' ? 'any' : 'own',
+    guarded: field(config, 'macspoofchk') === true,
+    ...(source === undefined ? {} : { source }),
+  });
+  return driver === 'bridge' ? errors : [...errors, ...leaveAmbient(core, driver, variables.netns)];
+}

@@ -1,0 +1,49 @@
+import { textField } from '../../config/fields.ts';
+import { NetworkController } from '../../core/controller.ts';
+import type { Core } from '../../core/core.ts';
+import { combineErrors, NetError } from '../../errors/net-error.ts';
+import type { Attachment } from '../../model/attachment.ts';
+import { type Call, networkName } from './request.ts';
+import { releaseSource } from './sources.ts';
+
+/** The key as the specification has it now, and as its tag 1.1.0 had it; libcni sends both. */
+const KEYS = ['cni.dev/valid-attachments', 'cni.dev/attachments'];
+
+/** GC (SPEC.md §2): of CNI's attachments to this network only the listed ones are left. */
+export async function gc(call: Call, core: Core): Promise<void> {
+  const network = networkName(call.config);
+  const keep = validAttachments(call, network);
+  const source = releaseSource(call, core);
+  const errors = await new NetworkController(core).collectGarbage({
+    camp: 'cni',
+    network,
+    keep,
+    interfaces: call.plugin === 'isthmus' || call.plugin === 'bridge',
+    ...(source === undefined ? {} : { source }),
+  });
+  const failure = combineErrors(errors, 'GC');
+  if (failure !== undefined) throw failure;
+}
+
+/** Throws NetError `invalid-config` where the list is missing or malformed: then everything would be garbage. */
+export function validAttachments({ config }: Call, network: string): Attachment[] {
+  const key = KEYS.find((name) => Object.hasOwn(config, name));
+  if (key === undefined) {
+    throw invalid(KEYS[0] ?? '', 'is missing', 'List the attachments that are alive; [] removes all of them');
+  }
+  const list = config[key] ?? [];
+  if (!Array.isArray(list)) throw invalid(key, `is no list: ${JSON.stringify(list)}`, 'Give a list');
+  return list.map((item: unknown, i) => {
+    const containerId = textField(item, 'containerID');
+    const ifName = textField(item, 'ifname');
+    if (containerId === undefined || ifName === undefined) {
+      const fault = `[${i}] lacks ${containerId === undefined ? 'containerID' : 'ifname'}: ${JSON.stringify(item)}`;
+      throw invalid(key, fault, 'Each attachment is { "containerID": …, "ifname": … }');
+    }
+    return { camp: 'cni', network, containerId, ifName };
+  });
+}
+
+function invalid(key: string, what: string, hint: string): NetError {
+  return new NetError({ kind: 'invalid-config', op: 'config', subject: `["${key}"]`, what, hint });
+}

@@ -1,0 +1,132 @@
+import { field, isObject, type Json, textField } from '../../config/fields.ts';
+import { show } from '../../config/invalid.ts';
+import type { Dns } from '../../core/core.ts';
+import { NetError } from '../../errors/net-error.ts';
+import { parseAddr } from '../../model/addr.ts';
+import { parsePrefix } from '../../model/prefix.ts';
+import type { CniInterface, CniIp, CniResult, CniRoute } from './result.ts';
+
+/**
+ * A result of any version in the newest form. `where` names it in errors: `.prevResult`, `result of dhcp`.
+ * Throws NetError `invalid-config` for what is no result.
+ */
+export function parseResult(value: unknown, where: string): CniResult {
+  if (!isObject(value)) throw invalid(where, value, 'is no result object');
+  const dns = parseDns(field(value, 'dns'));
+  if (field(value, 'ip4') !== undefined || field(value, 'ip6') !== undefined) {
+    return { interfaces: [], ...parse02(value, where), dns };
+  }
+  return {
+    interfaces: list(value, 'interfaces', where).map((item, i) => parseInterface(item, `${where}.interfaces[${i}]`)),
+    ips: list(value, 'ips', where).map((item, i) => parseIp(item, `${where}.ips[${i}]`)),
+    routes: parseRoutes(value, where),
+    dns,
+  };
+}
+
+/** 0.1.0 and 0.2.0: one address a family, with its routes. */
+function parse02(value: Json, where: string): Pick<CniResult, 'ips' | 'routes'> {
+  const given = ['ip4', 'ip6'].flatMap((key) => {
+    const item = field(value, key);
+    return item === undefined ? [] : [{ item, path: `${where}.${key}` }];
+  });
+  return {
+    ips: given.map(({ item, path }) => ({
+      address: prefixText(item, 'ip', path, 'is no address with a prefix length'),
+      ...gatewayOf(item, 'gateway', path),
+    })),
+    routes: given.flatMap(({ item, path }) => parseRoutes(item, path)),
+  };
+}
+
+function parseInterface(item: unknown, where: string): CniInterface {
+  const name = textField(item, 'name');
+  if (name === undefined) throw invalid(where, item, 'has no name');
+  const [mac, sandbox, socketPath, pciID] = ['mac', 'sandbox', 'socketPath', 'pciID'].map((key) =>
+    textField(item, key),
+  );
+  const mtu = number(item, 'mtu');
+  return {
+    name,
+    ...(mac === undefined ? {} : { mac }),
+    ...(mtu === undefined ? {} : { mtu }),
+    ...(sandbox === undefined ? {} : { sandbox }),
+    ...(socketPath === undefined ? {} : { socketPath }),
+    ...(pciID === undefined ? {} : { pciID }),
+  };
+}
+
+function parseIp(item: unknown, where: string): CniIp {
+  const index = number(item, 'interface');
+  return {
+    address: prefixText(item, 'address', where, 'is no address with a prefix length'),
+    ...gatewayOf(item, 'gateway', where),
+    ...(index === undefined || index < 0 ? {} : { interface: index }),
+  };
+}
+
+function parseRoutes(holder: unknown, where: string): CniRoute[] {
+  return list(holder, 'routes', where).map((item, i) => parseRoute(item, `${where}.routes[${i}]`));
+}
+
+function parseRoute(item: unknown, where: string): CniRoute {
+  const dst = prefixText(item, 'dst', where, 'is no prefix');
+  const numbers = ['mtu', 'advmss', 'priority', 'table', 'scope'].flatMap((key) => {
+    const found = number(item, key);
+    return found === undefined ? [] : [[key, found]];
+  });
+  return { dst, ...gatewayOf(item, 'gw', where), ...Object.fromEntries(numbers) };
+}
+
+/** The text of an address with a prefix length. */
+function prefixText(item: unknown, key: string, where: string, otherwise: string): string {
+  const text = textField(item, key);
+  if (text !== undefined && parsePrefix(text) !== undefined) return text;
+  const value = field(item, key);
+  throw invalid(`${where}.${key}`, value, value === undefined ? 'is missing' : otherwise);
+}
+
+/** `{ [key]: address }`, or nothing where the key is absent. */
+function gatewayOf<K extends 'gateway' | 'gw'>(item: unknown, key: K, where: string): { [P in K]?: string } {
+  const text = field(item, key);
+  if (text === undefined || text === '') return {};
+  if (typeof text !== 'string' || parseAddr(text) === undefined) {
+    throw invalid(`${where}.${key}`, text, 'is no IP address');
+  }
+  return { [key]: text } as { [P in K]?: string };
+}
+
+export function parseDns(value: unknown): Dns {
+  const strings = (key: string): string[] => {
+    const found = field(value, key);
+    return Array.isArray(found) ? found.filter((item): item is string => typeof item === 'string') : [];
+  };
+  const domain = textField(value, 'domain');
+  const lists = ['nameservers', 'search', 'options'].flatMap((key) => {
+    const found = strings(key);
+    return found.length > 0 ? [[key, found]] : [];
+  });
+  return { ...Object.fromEntries(lists), ...(domain === undefined ? {} : { domain }) };
+}
+
+function list(value: unknown, key: string, where: string): readonly unknown[] {
+  const found = field(value, key);
+  if (found === undefined) return [];
+  if (!Array.isArray(found)) throw invalid(`${where}.${key}`, found, 'is no list');
+  return found;
+}
+
+function number(value: unknown, key: string): number | undefined {
+  const found = field(value, key);
+  return typeof found === 'number' && Number.isInteger(found) ? found : undefined;
+}
+
+function invalid(path: string, value: unknown, what: string): NetError {
+  return new NetError({
+    kind: 'invalid-config',
+    op: 'result',
+    subject: value === undefined ? path : `${path}=${show(value)}`,
+    what,
+    hint: 'It has to be a CNI result (SPEC.md section 5)',
+  });
+}

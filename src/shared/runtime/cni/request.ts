@@ -1,0 +1,83 @@
+import { readFileSync } from 'node:fs';
+import { field, isObject, type Json } from '../../config/fields.ts';
+import { NetError } from '../../errors/net-error.ts';
+import type { Attachment } from '../../model/attachment.ts';
+import type { CallVariables, Environment } from '../environment.ts';
+import type { PluginName } from './names.ts';
+import { MAX_STDIN } from './protocol.ts';
+import type { CniVersion } from './versions.ts';
+
+/** One call as it came in: who is called, with what. */
+export interface Call {
+  readonly plugin: PluginName;
+  readonly variables: CallVariables;
+  /** The caller's, for delegates. */
+  readonly env: Environment;
+  /** Takes what delegates write to their stderr. */
+  readonly stderr: (piece: Uint8Array) => void;
+  /** Aborted when the caller has gone. Absent where we would have gone with him. */
+  readonly gone?: () => AbortSignal;
+  /** The configuration as it came, for delegates. */
+  readonly text: string;
+  readonly config: Json;
+  /** Version of the answer. */
+  readonly version: CniVersion;
+}
+
+const STDIN = 0;
+
+/** All of stdin. Throws NetError `io` where it cannot be read, `decode` where it is larger than 1 MiB. */
+export function readInput(): string {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(STDIN);
+  } catch (cause) {
+    const what = `cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`;
+    throw new NetError({ kind: 'io', op: 'config', subject: 'stdin', what, cause });
+  }
+  if (bytes.length <= MAX_STDIN) return bytes.toString();
+  throw new NetError({
+    kind: 'decode',
+    op: 'config',
+    subject: 'stdin',
+    what: `has ${bytes.length} bytes, ${MAX_STDIN} are the limit`,
+  });
+}
+
+/** The configuration. Throws NetError `decode` for what is not a JSON object. */
+export function parseConfig(text: string): Json {
+  if (text.trim() === '') {
+    throw decodeError('is empty', 'Write the network configuration to it, as JSON');
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw decodeError(`is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`, 'Mend the JSON');
+  }
+  if (!isObject(value)) throw decodeError('is no JSON object', 'A network configuration is an object: { "name": … }');
+  return value;
+}
+
+/** Name of the network. Throws NetError `invalid-config` unless it is one (SPEC.md §1). */
+export function networkName(config: Json): string {
+  const name = field(config, 'name');
+  if (typeof name === 'string' && name.length <= 128 && /^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(name)) return name;
+  throw new NetError({
+    kind: 'invalid-config',
+    op: 'config',
+    subject: name === undefined ? '.name' : `.name=${JSON.stringify(name)}`,
+    what: name === undefined ? 'is missing' : 'is no network name',
+    hint: 'Start with a letter or digit; then letters, digits, "_", "." and "-"; 128 characters at most',
+  });
+}
+
+/** The attachment that the call is about. */
+export function attachmentOf({ config, variables }: Call): Attachment {
+  const { containerId, ifName } = variables;
+  return { camp: 'cni', network: networkName(config), containerId, ifName };
+}
+
+function decodeError(what: string, hint: string): NetError {
+  return new NetError({ kind: 'decode', op: 'config', subject: 'stdin', what, hint });
+}

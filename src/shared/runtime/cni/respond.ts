@@ -1,0 +1,29 @@
+import { writeSync } from 'node:fs';
+import type { NetError } from '../../errors/net-error.ts';
+import type { CniVersion } from './versions.ts';
+
+/** Indented by four spaces, as the reference does. */
+export function formatJson(value: unknown): string {
+  return `${JSON.stringify(value, null, 4)}\n`;
+}
+
+/** A CNI error (SPEC.md §5), for stdout, where libcni reads it. */
+export function formatError(error: NetError, version: CniVersion): string {
+  const { hint } = error;
+  const full = error.message;
+  const msg = hint !== '' && full.endsWith(`. ${hint}`) ? full.slice(0, -hint.length - 2) : full;
+  return formatJson({ cniVersion: version, code: error.cniCode, msg, ...(hint === '' ? {} : { details: hint }) });
+}
+
+/** Everything is written before this returns, also to a pipe that somebody made non-blocking. */
+export function writeAll(fd: number, text: string | Uint8Array): void {
+  let rest = Buffer.from(text);
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(fd, rest));
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) return;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
+  }
+}

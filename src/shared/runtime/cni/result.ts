@@ -1,0 +1,108 @@
+import type { Dns } from '../../core/core.ts';
+import { NetError } from '../../errors/net-error.ts';
+import { atLeast, type CniVersion } from './versions.ts';
+
+/** A CNI result in the newest form (SPEC.md §5, ADD success); older forms are written from it. */
+export interface CniResult {
+  readonly interfaces: readonly CniInterface[];
+  readonly ips: readonly CniIp[];
+  readonly routes: readonly CniRoute[];
+  readonly dns: Dns;
+}
+
+export interface CniInterface {
+  readonly name: string;
+  readonly mac?: string;
+  readonly mtu?: number;
+  readonly sandbox?: string;
+  readonly socketPath?: string;
+  readonly pciID?: string;
+}
+
+export interface CniIp {
+  /** `10.0.0.2/16`. */
+  readonly address: string;
+  readonly gateway?: string;
+  /** Index into `interfaces`. */
+  readonly interface?: number;
+}
+
+export interface CniRoute {
+  readonly dst: string;
+  readonly gw?: string;
+  readonly mtu?: number;
+  readonly advmss?: number;
+  readonly priority?: number;
+  readonly table?: number;
+  readonly scope?: number;
+}
+
+/** The result in the form of `version`. Throws NetError where 0.1.0 and 0.2.0 cannot say it: without an address. */
+export function formatResult(result: CniResult, version: CniVersion): Record<string, unknown> {
+  if (!atLeast(version, '0.3.0')) return format02(result, version);
+  const newest = atLeast(version, '1.1.0');
+  const old = !atLeast(version, '1.0.0');
+  const hasDns = Object.keys(result.dns).length > 0;
+  return dropEmpty({
+    cniVersion: version,
+    interfaces: result.interfaces.map(({ name, mac, mtu, sandbox, socketPath, pciID }) =>
+      dropUndefined({
+        name,
+        mac,
+        ...(newest ? { mtu: mtu || undefined } : {}),
+        sandbox,
+        ...(newest ? { socketPath, pciID } : {}),
+      }),
+    ),
+    ips: result.ips.map((ip) =>
+      dropUndefined({
+        ...(old ? { version: ip.address.includes(':') ? '6' : '4' } : {}),
+        interface: ip.interface,
+        address: ip.address,
+        gateway: ip.gateway,
+      }),
+    ),
+    routes: result.routes.map(({ dst, gw, mtu, advmss, priority, table, scope }) =>
+      dropUndefined({ dst, gw, mtu, advmss, priority, table, scope }),
+    ),
+    ...(hasDns || old ? { dns: result.dns } : {}),
+  });
+}
+
+/** One address a family, with the routes of that family. */
+function format02(result: CniResult, version: CniVersion): Record<string, unknown> {
+  const family = (six: boolean) => {
+    const ip = result.ips.find(({ address }) => address.includes(':') === six);
+    if (ip === undefined) return undefined;
+    const routes = result.routes.filter(({ dst }) => dst.includes(':') === six);
+    return dropEmpty(
+      dropUndefined({
+        ip: ip.address,
+        gateway: ip.gateway,
+        routes: routes.map(({ dst, gw }) => dropUndefined({ dst, gw })),
+      }),
+    );
+  };
+  const [ip4, ip6] = [family(false), family(true)];
+  if (ip4 === undefined && ip6 === undefined) throw unsayable(version);
+  return dropUndefined({ cniVersion: version, ip4, ip6, dns: result.dns });
+}
+
+/** What a result of 0.1.0 and 0.2.0 must have and this one lacks. */
+export function unsayable(version: CniVersion): NetError {
+  return new NetError({
+    kind: 'incompatible-version',
+    op: 'result',
+    subject: `.cniVersion="${version}"`,
+    what: 'cannot convert: no valid IP addresses, and a result of this version is nothing but addresses',
+    hint: 'Set cniVersion to 0.3.0 or newer, or give .ipam',
+  });
+}
+
+function dropUndefined(object: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
+}
+
+function dropEmpty(object: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => !Array.isArray(value) || value.length > 0));
+}

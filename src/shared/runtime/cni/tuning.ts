@@ -1,0 +1,84 @@
+import { readFileSync } from 'node:fs';
+import { parseTuning, type Tuning } from '../../config/tuning.ts';
+import { addChained, checkChained, deleteChained } from '../../core/endpoints/chained.ts';
+import { describeTuning, tuningQuery } from '../../drivers/tuning/tuning.ts';
+import { NetError } from '../../errors/net-error.ts';
+import type { ChainedPlugin } from './chain.ts';
+import { parseCniArgs } from './cni-args.ts';
+import { attachmentOf, type Call } from './request.ts';
+import type { CniResult } from './result.ts';
+
+const role = 'tuning';
+
+/** As the reference has it: one regular expression a line. */
+const ALLOWLIST = '/etc/cni/tuning/allowlist.conf';
+
+/** The reference tuning plugin's keys and result; the values before are in our record, not in its `dataDir`. */
+export const tuning: ChainedPlugin = {
+  role,
+
+  async add(call, core, previous) {
+    const wanted = tuningOf(call);
+    const { ifName, netns, ownNamespace } = call.variables;
+    if (isNothing(wanted)) return previous;
+    await addChained(core, {
+      attachment: attachmentOf(call),
+      role,
+      netns,
+      ownNamespace,
+      describe: (sandbox) => ({
+        kind: 'tuning',
+        ...describeTuning(wanted, ifName, core.host.observe(sandbox, tuningQuery(wanted, ifName))),
+      }),
+    });
+    return tuned(previous, wanted, ifName);
+  },
+
+  del: ({ variables }, core, part) => deleteChained(core, part, variables.netns),
+
+  async check(call, core) {
+    if (isNothing(tuningOf(call))) return;
+    await checkChained(core, { attachment: attachmentOf(call), role }, call.variables.netns);
+  },
+
+  validate: (call) => void tuningOf(call),
+};
+
+function tuningOf({ config, variables }: Call): Tuning {
+  const mac = parseCniArgs(variables.args).get('MAC');
+  const allowlist = readAllowlist();
+  return parseTuning({
+    config,
+    // STATUS is of no interface; any name will do to judge the keys.
+    ifName: variables.ifName || 'lo',
+    ...(mac === undefined ? {} : { mac }),
+    ...(allowlist === undefined ? {} : { allowlist }),
+  });
+}
+
+function isNothing({ sysctls, ...link }: Tuning): boolean {
+  return sysctls.size === 0 && Object.keys(link).length === 0;
+}
+
+/** The container's interface has the MAC and MTU that it has been given. */
+function tuned(previous: CniResult, { mac, mtu }: Tuning, ifName: string): CniResult {
+  const changes = { ...(mac === undefined ? {} : { mac }), ...(mtu === undefined ? {} : { mtu }) };
+  const interfaces = previous.interfaces.map((one) =>
+    one.name === ifName && one.sandbox !== undefined ? { ...one, ...changes } : one,
+  );
+  return { ...previous, interfaces };
+}
+
+/** Undefined where there is no such file. Throws NetError `io` where it cannot be read: then nothing is allowed. */
+function readAllowlist(): string[] | undefined {
+  try {
+    const lines = readFileSync(ALLOWLIST, 'utf8').split('\n');
+    return lines.map((line) => line.trim()).filter((line) => line !== '');
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && (cause.code === 'ENOENT' || cause.code === 'ENOTDIR')) {
+      return undefined;
+    }
+    const what = `cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`;
+    throw new NetError({ kind: 'io', op: 'config', subject: ALLOWLIST, what, cause });
+  }
+}

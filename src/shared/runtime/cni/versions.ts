@@ -1,0 +1,30 @@
+import { NetError } from '../../errors/net-error.ts';
+
+/** Released versions of the CNI specification, oldest first. */
+export const SUPPORTED = ['0.1.0', '0.2.0', '0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0'] as const;
+export type CniVersion = (typeof SUPPORTED)[number];
+export const NEWEST: CniVersion = '1.1.0';
+
+/** A configuration without `cniVersion` is of this one. */
+const UNSAID: CniVersion = '0.1.0';
+
+export function isSupported(version: unknown): version is CniVersion {
+  return SUPPORTED.some((known) => known === version);
+}
+
+export function atLeast(version: CniVersion, least: CniVersion): boolean {
+  return SUPPORTED.indexOf(version) >= SUPPORTED.indexOf(least);
+}
+
+/** The version a configuration asks for. Throws NetError `incompatible-version` for one that is not released. */
+export function parseVersion(value: unknown): CniVersion {
+  if (value === undefined || value === null || value === '') return UNSAID;
+  if (isSupported(value)) return value;
+  throw new NetError({
+    kind: 'incompatible-version',
+    op: 'config',
+    subject: `.cniVersion=${JSON.stringify(value)}`,
+    what: `is not one of ${SUPPORTED.join(', ')}`,
+    hint: 'Set cniVersion to one of these',
+  });
+}

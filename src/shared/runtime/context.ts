@@ -1,0 +1,74 @@
+import { NetError } from '../errors/net-error.ts';
+import { openLinuxHost } from '../host/linux-host.ts';
+import { isLogLevel, type LogLevel, makeLogger } from '../log/log.ts';
+import { changeCount } from '../store/changes.ts';
+import { lock } from '../store/locks.ts';
+import { thisProcess } from '../store/owner.ts';
+import { openSqliteStore } from '../store/sqlite.ts';
+import type { LocalStore } from '../store/store.ts';
+import { writeAll } from './cni/respond.ts';
+import type { Environment } from './environment.ts';
+import { type CallCore, Firewallers, makeCore } from './make-core.ts';
+import type { Phases } from './phases.ts';
+
+const STATE_DIR = '/var/lib/isthmus';
+const STDERR = 2;
+
+/** The core of one call in a process of its own. Its delegates write to the stderr of this process. */
+export function openCore(env: Environment, phases?: Phases): CallCore {
+  const stateDir = stateDirOf(env);
+  const host = openLinuxHost(env);
+  const firewallers = new Firewallers(host);
+  let store: LocalStore | undefined;
+  return makeCore({
+    stateDir,
+    host,
+    log: makeLogger(logLevel(env), env.TRACEPARENT, (line) => writeAll(STDERR, line)),
+    owner: thisProcess(),
+    changes: changeCount(stateDir),
+    lock: async (key) => lock(stateDir, key),
+    firewall: (backend) => firewallers.get(backend),
+    delegates: { env, stderr: writeStderr },
+    openStore: () => {
+      store = openSqliteStore({ stateDir, identity: host.identity });
+      return store;
+    },
+    ...(phases === undefined ? {} : { phases }),
+    close: () => {
+      firewallers[Symbol.dispose]();
+      store?.[Symbol.dispose]();
+      host[Symbol.dispose]();
+    },
+  });
+}
+
+/** What a delegate has written to its stderr is on ours. */
+export function writeStderr(piece: Uint8Array): void {
+  writeAll(STDERR, piece);
+}
+
+function logLevel({ ISTHMUS_LOG: level }: Environment): LogLevel {
+  if (level === undefined || level === '') return 'error';
+  if (isLogLevel(level)) return level;
+  throw new NetError({
+    kind: 'bad-environment',
+    op: 'environment',
+    subject: `ISTHMUS_LOG=${level}`,
+    what: 'is no level',
+    hint: 'Give error, warn, info or debug, or leave it out for error',
+  });
+}
+
+/** Where the state is. Throws NetError `bad-environment` for a path that is not absolute. */
+export function stateDirOf(env: Environment): string {
+  const dir = env.ISTHMUS_STATE_DIR;
+  if (dir === undefined || dir === '') return STATE_DIR;
+  if (dir.startsWith('/')) return dir;
+  throw new NetError({
+    kind: 'bad-environment',
+    op: 'environment',
+    subject: `ISTHMUS_STATE_DIR=${dir}`,
+    what: 'is no absolute path',
+    hint: `Give one, or leave it out for ${STATE_DIR}`,
+  });
+}

@@ -1,0 +1,220 @@
+import { accessSync, constants, readFileSync, realpathSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { field, textField } from '../config/fields.ts';
+import type { DelegateSource, IpamResult } from '../core/core.ts';
+import { asNetError, NetError } from '../errors/net-error.ts';
+import { parsePrefix } from '../model/prefix.ts';
+import { withoutArg } from './cni/cni-args.ts';
+import { parseResult } from './cni/parse-result.ts';
+import { LAUNCHER_MARK } from './cni/protocol.ts';
+import type { CniResult, CniRoute } from './cni/result.ts';
+import type { Command, Environment } from './environment.ts';
+
+const INSTALLED = '/usr/lib/isthmus';
+const PLUGIN = 'cni-plugin';
+/** From SIGTERM to SIGKILL for a delegate that is to end, in milliseconds. */
+const KILL_MS = 1000;
+/** How long a delegate may take for a call that nobody waits for. */
+const ORPHAN_MS = 30_000;
+/** One that is linked with glibc has 700 kB. The reference's plugins have 2 MB and more. */
+const LARGEST_LAUNCHER = 1 << 20;
+
+/** Up to so many bytes of a delegate's stderr are looked at for the words of an error. */
+const SAID_BYTES = 4096;
+
+/** The call that a delegate is part of. */
+export interface DelegateSurroundings {
+  /** The whole environment of that call. */
+  readonly env: Environment;
+  /** Takes what the delegate writes to its stderr, piece by piece: it is for the caller's log. */
+  readonly stderr: (piece: Uint8Array) => void;
+  /** Aborted when nobody waits for the call any more; asked for when a plugin is started. Absent: somebody does. */
+  readonly gone?: () => AbortSignal;
+}
+
+/** How a delegate is called: its name, where it is looked for, and the call it is part of. */
+export interface DelegateCall extends DelegateSurroundings {
+  readonly type: string;
+  /** CNI_PATH. */
+  readonly path: readonly string[];
+  readonly config: string;
+}
+
+/**
+ * A foreign IPAM plugin, executed with the caller's environment, configuration and stderr (SPEC.md §2 and §4). All
+ * variables of the caller go to it, also those that no plugin of ours reads; CNI_COMMAND is the delegated command.
+ */
+export function delegateSource(call: DelegateCall): DelegateSource {
+  return {
+    kind: 'delegate',
+    type: call.type,
+    config: call.config,
+    acquire: async () => ipamResult(await run(call, 'ADD'), call.type),
+    release: async () => void (await run(call, 'DEL')),
+    check: async () => void (await run(call, 'CHECK')),
+    status: () => status(call),
+    collect: () => collect(call),
+  };
+}
+
+/**
+ * The executable of a delegate: the first of this name in CNI_PATH.
+ * Throws NetError `bad-environment` where there is none, `invalid-config` for a name that is a path.
+ */
+export function findPlugin(type: string, path: readonly string[]): string {
+  if (type.includes('/') || type === '.' || type === '..') {
+    throw new NetError({
+      kind: 'invalid-config',
+      op: 'config',
+      subject: `.ipam.type="${type}"`,
+      what: 'is a path',
+      hint: 'Give the bare name of a plugin that is in CNI_PATH',
+    });
+  }
+  const found = path.map((dir) => join(dir, type)).find(isExecutable);
+  if (found !== undefined) return found;
+  throw new NetError({
+    kind: 'bad-environment',
+    op: 'ipam',
+    subject: `CNI_PATH=${path.join(':')}`,
+    what: `has no executable "${type}", which .ipam.type names`,
+    hint: 'Install it there, or leave .ipam.type out for the built-in IPAM',
+  });
+}
+
+/**
+ * True where a plugin's file is Isthmus itself, so that it need not be executed: this very executable, the stand-alone
+ * plugin beside it or where it is installed, or the launcher, wherever it has been copied to.
+ */
+export function isThisExecutable(path: string): boolean {
+  try {
+    const file = realpathSync(path);
+    const own = realpathSync(process.execPath);
+    return file === own || file === join(dirname(own), PLUGIN) || file === join(INSTALLED, PLUGIN) || isLauncher(file);
+  } catch {
+    return false;
+  }
+}
+
+function isLauncher(file: string): boolean {
+  return statSync(file).size < LARGEST_LAUNCHER && readFileSync(file).includes(LAUNCHER_MARK);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}
+
+/** Runs the delegate and returns what it printed, parsed. Throws NetError `delegate`, with the delegate's own code. */
+async function run(call: DelegateCall, command: Command): Promise<unknown> {
+  const file = findPlugin(call.type, call.path);
+  const { execa } = await import('execa');
+  const env = { ...call.env, CNI_COMMAND: command, CNI_ARGS: withoutArg(call.env.CNI_ARGS ?? '', 'MAC') };
+  const running = execa(file, [], {
+    input: call.config,
+    env,
+    extendEnv: false,
+    ...limitsOf(call),
+    reject: false,
+    stripFinalNewline: false,
+    // A talkative delegate takes no memory of ours.
+    buffer: { stderr: false },
+  });
+  let said = Buffer.alloc(0);
+  running.stderr.on('data', (piece: Buffer) => {
+    call.stderr(piece);
+    if (said.length < SAID_BYTES) said = Buffer.concat([said, piece.subarray(0, SAID_BYTES - said.length)]);
+  });
+  const done = await running;
+  const output = parseOutput(done.stdout);
+  if (done.exitCode === 0) return output;
+  const reason = field(output, 'msg') ?? (said.toString().trim() || done.shortMessage || 'nothing');
+  const details = field(output, 'details');
+  const code = field(output, 'code');
+  throw new NetError({
+    kind: 'delegate',
+    op: command,
+    subject: `IPAM plugin ${call.type}`,
+    what: `failed: ${String(reason)}${details ? `; ${String(details)}` : ''}`,
+    ...(typeof code === 'number' && code > 0 ? { code } : {}),
+  });
+}
+
+/** What is begun for nobody is the clean-up of what nobody waited for; that has to end, too. */
+function limitsOf({ gone }: DelegateCall): {
+  cancelSignal?: AbortSignal;
+  timeout?: number;
+  forceKillAfterDelay: number;
+} {
+  const signal = gone?.();
+  if (signal === undefined) return { forceKillAfterDelay: KILL_MS };
+  return signal.aborted
+    ? { timeout: ORPHAN_MS, forceKillAfterDelay: KILL_MS }
+    : { cancelSignal: signal, forceKillAfterDelay: KILL_MS };
+}
+
+/** STATUS. A plugin that does not speak the configuration's version cannot serve an ADD of it. */
+async function status(call: DelegateCall): Promise<void> {
+  if (await speaks(call)) return void (await run(call, 'STATUS'));
+  throw new NetError({
+    kind: 'unavailable',
+    op: 'STATUS',
+    subject: `IPAM plugin ${call.type}`,
+    what: `does not know CNI ${versionOf(call)}, which the configuration is written in`,
+    hint: 'Set cniVersion to one that it knows, or install a newer one',
+  });
+}
+
+/** GC. A plugin that does not speak the configuration's version has never held anything for it. */
+async function collect(call: DelegateCall): Promise<void> {
+  if (await speaks(call)) await run(call, 'GC');
+}
+
+async function speaks(call: DelegateCall): Promise<boolean> {
+  const known = field(await run(call, 'VERSION'), 'supportedVersions');
+  return Array.isArray(known) && known.includes(versionOf(call));
+}
+
+function versionOf({ config }: DelegateCall): string {
+  return textField(parseOutput(config), 'cniVersion') ?? '0.1.0';
+}
+
+function parseOutput(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function ipamResult(output: unknown, type: string): IpamResult {
+  const { ips, routes, dns } = understood(output, type);
+  const addresses = ips.flatMap(({ address, gateway }) => {
+    const prefix = parsePrefix(address);
+    return prefix === undefined ? [] : [{ address: prefix, ...(gateway === undefined ? {} : { gateway }) }];
+  });
+  if (addresses.length === 0) throw failed(type, 'gave no address');
+  return { addresses, routes: routes.map(routeSpec), dns };
+}
+
+function understood(output: unknown, type: string): CniResult {
+  if (output === undefined) throw failed(type, 'answered with something that is not JSON');
+  try {
+    return parseResult(output, 'its result ');
+  } catch (error) {
+    throw failed(type, asNetError(error, 'ADD').message);
+  }
+}
+
+function failed(type: string, what: string): NetError {
+  const hint = `Mend or replace the plugin ${type}`;
+  return new NetError({ kind: 'delegate', op: 'ADD', subject: `IPAM plugin ${type}`, what, hint });
+}
+
+function routeSpec({ gw, ...route }: CniRoute) {
+  return { ...route, ...(gw === undefined ? {} : { gateway: gw }) };
+}

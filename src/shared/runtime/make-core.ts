@@ -1,0 +1,90 @@
+import type { Core } from '../core/core.ts';
+import { rebuildOnce } from '../core/rebuild.ts';
+import type { Firewaller } from '../firewall/firewaller.ts';
+import { openFirewaller } from '../firewall/open.ts';
+import type { LinuxHost } from '../host/linux-host.ts';
+import type { FirewallBackend } from '../model/firewall.ts';
+import { ensureStateDir } from '../store/state-dir.ts';
+import type { LocalStore } from '../store/store.ts';
+import { type DelegateSurroundings, delegateSource } from './delegate.ts';
+import type { Phases } from './phases.ts';
+
+/** The core of one call, to be closed after it. */
+export type CallCore = Core & Disposable;
+
+type Given = Pick<Core, 'host' | 'log' | 'owner' | 'changes' | 'lock' | 'firewall'>;
+type Optional = Pick<Core, 'removeLink' | 'configured' | 'dockerName'>;
+
+/** What a core is made of. The plugin opens the parts for one call, the daemon keeps them. */
+export interface CoreParts extends Given, Optional {
+  readonly stateDir: string;
+  readonly delegates: DelegateSurroundings;
+  /** Called when the call first needs the state. */
+  readonly openStore: () => LocalStore;
+  readonly phases?: Phases;
+  /** Closes what was opened for this call alone. */
+  readonly close?: () => void;
+}
+
+/**
+ * The core of one call. It opens the state when the call first uses it, and rebuilds it from the kernel where it is
+ * new. A call that needs no state (loopback, host, VERSION) never touches the disk.
+ */
+export function makeCore(parts: CoreParts): CallCore {
+  const { stateDir, delegates, openStore, phases, close = () => {}, lock, ...given } = parts;
+  let store: LocalStore | undefined;
+  const core: CallCore = {
+    ...given,
+    ...(phases === undefined ? {} : { mark: phases.mark }),
+    lock: async (key) => {
+      // Somebody may have removed it since the last call.
+      ensureStateDir(stateDir);
+      return lock(key);
+    },
+    get store() {
+      if (store === undefined) {
+        store = openStore();
+        rebuildOnce(core);
+      }
+      return store;
+    },
+    delegate: delegatesOf(delegates),
+    [Symbol.dispose]: close,
+  };
+  return core;
+}
+
+/** The foreign IPAM plugins that earlier calls recorded, as a call with this environment finds them. */
+function delegatesOf(surroundings: DelegateSurroundings): Core['delegate'] {
+  const { env } = surroundings;
+  return (type, config, { containerId, ifName }, netns) =>
+    delegateSource({
+      ...surroundings,
+      type,
+      config,
+      path: (env.CNI_PATH ?? '').split(':').filter((dir) => dir !== ''),
+      env: { ...env, CNI_CONTAINERID: containerId, CNI_IFNAME: ifName, CNI_NETNS: netns },
+    });
+}
+
+/** The packet filters of a host's namespace, each opened when it is first used. */
+export class Firewallers implements Disposable {
+  readonly #host: LinuxHost;
+  readonly #opened = new Map<FirewallBackend, Firewaller>();
+
+  constructor(host: LinuxHost) {
+    this.#host = host;
+  }
+
+  get(backend: FirewallBackend): Firewaller {
+    const found = this.#opened.get(backend);
+    if (found !== undefined) return found;
+    const made = openFirewaller(backend, this.#host.own);
+    this.#opened.set(backend, made);
+    return made;
+  }
+
+  [Symbol.dispose](): void {
+    for (const firewaller of this.#opened.values()) firewaller[Symbol.dispose]();
+  }
+}

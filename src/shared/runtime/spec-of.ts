@@ -1,0 +1,81 @@
+import type { BridgeOptions } from '../config/bridge.ts';
+import { field, type Json, textField } from '../config/fields.ts';
+import { backendKey } from '../config/firewall.ts';
+import { invalid } from '../config/invalid.ts';
+import { dataDirOf } from '../config/ipam.ts';
+import { readRoutes } from '../config/ipam-routes.ts';
+import type { NetworkConfig } from '../config/netconf.ts';
+import type { NetworkSpec, RangeText } from '../config/network-spec.ts';
+import type { Rules } from '../drivers/rules.ts';
+import { chosenBackend } from '../firewall/open.ts';
+import { formatAddr, parseAddr } from '../model/addr.ts';
+import { formatPrefix, parsePrefix } from '../model/prefix.ts';
+import type { PluginName } from './cni/names.ts';
+import { networkName } from './cni/request.ts';
+
+/** A configuration whose IPAM and driver have been parsed. */
+export interface SpecInput {
+  readonly config: Json;
+  readonly options: BridgeOptions;
+  /** `pool`: the built-in IPAM leases the addresses. Else the type of the one that gives them, or undefined. */
+  readonly ipam: 'pool' | { readonly type: string } | undefined;
+  readonly rules: Rules | undefined;
+}
+
+/** What a CNI configuration makes its Network by: the same of a call's and of the file that it came from. */
+export function specOf({ config, options, ipam, rules }: SpecInput): NetworkSpec {
+  const given = field(config, 'ipam');
+  const isPool = ipam === 'pool';
+  const allocator = isPool ? undefined : ipam?.type;
+  return {
+    options,
+    ranges: isPool ? rangesOf(config, given) : [],
+    ...(isPool ? { scope: `${dataDirOf(given)}/${networkName(config)}` } : {}),
+    ...(allocator === undefined ? {} : { allocator }),
+    routes: isPool ? readRoutes(field(given, 'routes'), '.ipam.routes') : [],
+    ...(rules === undefined ? {} : { rules: { backend: rules.backend, options: rules.options, admit: rules.admit } }),
+  };
+}
+
+/** Under the reference's name, bridge masquerades and nothing else; portmap and firewall are chained behind it. */
+export function rulesOf(plugin: PluginName, config: Json, { firewall, mappings }: NetworkConfig): Rules | undefined {
+  const options = plugin === 'isthmus' ? firewall : { ...firewall, policy: 'open' as const };
+  const wanted = options.masquerade !== undefined || options.policy !== 'open' || mappings.length > 0;
+  if (plugin !== 'isthmus' && !wanted) return undefined;
+  const backend = chosenBackend(options.backend);
+  if (backend !== 'none') return { backend, options, mappings, admit: plugin === 'isthmus' };
+  if (!wanted) return undefined;
+  const what = 'ipMasq, portMappings, ingressPolicy and internal need a packet filter';
+  throw invalid(...backendKey(config), what, 'Choose auto, or remove them');
+}
+
+/** In the order in which the pool has them: the runtime's, the single one, those of `ranges`. */
+function rangesOf(config: Json, ipam: unknown): RangeText[][] {
+  const single = textField(ipam, 'subnet') === undefined ? [] : [[ipam]];
+  const sets = [
+    ...listOf(field(field(config, 'runtimeConfig'), 'ipRanges')),
+    ...single,
+    ...listOf(field(ipam, 'ranges')),
+  ];
+  return sets.map((set) => listOf(set).map(rangeText));
+}
+
+function rangeText(range: unknown): RangeText {
+  const [start, end, gateway] = ['rangeStart', 'rangeEnd', 'gateway'].map((key) => addressOf(textField(range, key)));
+  const subnet = parsePrefix(textField(range, 'subnet') ?? '');
+  return {
+    subnet: subnet === undefined ? '' : formatPrefix(subnet),
+    ...(start === undefined ? {} : { rangeStart: start }),
+    ...(end === undefined ? {} : { rangeEnd: end }),
+    ...(gateway === undefined ? {} : { gateway }),
+  };
+}
+
+function addressOf(text: string | undefined): string | undefined {
+  const addr = parseAddr(text ?? '');
+  return addr === undefined ? undefined : formatAddr(addr);
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}

@@ -1,0 +1,163 @@
+import { badOp, opError } from '../host/failure.ts';
+import { BITS, parseAddr } from '../model/addr.ts';
+import type { RouteState } from '../model/link.ts';
+import type { Op } from '../model/op.ts';
+import { contains, formatPrefix, networkOf, type Prefix, parsePrefix } from '../model/prefix.ts';
+import {
+  EADDRNOTAVAIL,
+  EEXIST,
+  EHOSTUNREACH,
+  EINVAL,
+  ENETDOWN,
+  ENETUNREACH,
+  ENOENT,
+  ESRCH,
+  RT_TABLE_MAIN,
+} from '../netlink/constants.ts';
+import { linkOf } from './fake-links.ts';
+import { type FakeNetns, newAddress, scopeOf } from './fake-netns.ts';
+
+type OpOf<N extends Op['op']> = Extract<Op, { op: N }>;
+
+/** RTPROT_KERNEL, RTPROT_BOOT. */
+const KERNEL = 2;
+const BOOT = 3;
+/** IP6_RT_PRIO_ADDRCONF and IP6_RT_PRIO_USER of net/ip6_route.h: IPv6 routes always have a metric. */
+const CONNECTED_METRIC_V6 = 256;
+const METRIC_V6 = 1024;
+
+type AddressOp = OpOf<'addr.add' | 'addr.delete'>;
+type RouteOp = OpOf<'route.add' | 'route.delete'>;
+
+export function changeFakeAddress(op: AddressOp, ns: FakeNetns): void {
+  if (op.op === 'addr.add') addAddress(op, ns);
+  else deleteAddress(op, ns);
+}
+
+/** A route is added where its gateway is reachable, as fib_check_nh of net/ipv4/fib_semantics.c asks. */
+export function changeFakeRoute(op: RouteOp, ns: FakeNetns): void {
+  if (op.op === 'route.add') addRoute(op, ns);
+  else deleteRoute(op, ns);
+}
+
+function addAddress(op: AddressOp, ns: FakeNetns): void {
+  const prefix = prefixOf(op, op.address);
+  linkOf(op, ns, op.dev);
+  const v6 = prefix.addr.family === 6;
+  const same = (text: string): boolean =>
+    text === op.address || (v6 && text.split('/')[0] === op.address.split('/')[0]);
+  if (ns.addresses.some(({ dev, address }) => dev === op.dev && same(address))) throw opError(op, EEXIST);
+  ns.addresses.push(newAddress(op.dev, op.address, op.noDad ?? false));
+}
+
+function deleteAddress(op: AddressOp, ns: FakeNetns): void {
+  linkOf(op, ns, op.dev);
+  const kept = ns.addresses.filter(({ dev, address }) => dev !== op.dev || address !== op.address);
+  if (kept.length === ns.addresses.length) throw opError(op, EADDRNOTAVAIL);
+  ns.addresses = kept;
+  const [own] = op.address.split('/');
+  ns.routes = ns.routes.filter(({ source }) => source !== own);
+}
+
+function addRoute(op: RouteOp, ns: FakeNetns): void {
+  const { route } = op;
+  const { addr } = prefixOf(op, route.dst);
+  const device = route.dev === undefined ? undefined : linkOf(op, ns, route.dev);
+  if (formatPrefix(networkOf(prefixOf(op, route.dst))) !== route.dst) throw opError(op, EINVAL);
+  if (device !== undefined && !device.state.up) throw opError(op, ENETDOWN);
+  const dev = device?.state.name ?? (route.gateway === undefined ? undefined : wayTo(ns, route.gateway));
+  if (route.gateway !== undefined && !route.onlink) {
+    const way = wayTo(ns, route.gateway, device?.state.name);
+    if (way === undefined) throw opError(op, addr.family === 4 ? ENETUNREACH : EHOSTUNREACH);
+  }
+  if (dev === undefined) throw opError(op, addr.family === 4 ? EINVAL : ENETUNREACH);
+  if (route.source !== undefined && !ns.addresses.some(({ address }) => address.split('/')[0] === route.source)) {
+    throw opError(op, EINVAL);
+  }
+  const made: RouteState = {
+    ...route,
+    dev,
+    table: route.table ?? RT_TABLE_MAIN,
+    scope: addr.family === 6 ? 'global' : (route.scope ?? scopeOf(route)),
+    protocol: BOOT,
+    ...(addr.family === 6 ? { priority: route.priority ?? METRIC_V6 } : {}),
+  };
+  if (allRoutes(ns).some((other) => sameWay(other, made))) throw opError(op, EEXIST);
+  ns.routes.push(made);
+}
+
+function deleteRoute(op: RouteOp, ns: FakeNetns): void {
+  const { dst, gateway, dev, priority, table = RT_TABLE_MAIN } = op.route;
+  if (dev !== undefined) linkOf(op, ns, dev);
+  const index = ns.routes.findIndex(
+    (route) =>
+      route.dst === dst &&
+      route.table === table &&
+      (gateway === undefined || route.gateway === gateway) &&
+      (dev === undefined || route.dev === dev) &&
+      (priority === undefined || route.priority === priority),
+  );
+  if (index < 0) throw opError(op, ESRCH);
+  ns.routes.splice(index, 1);
+}
+
+export function changeFakeNeighbour(op: OpOf<'neigh.add' | 'neigh.delete'>, ns: FakeNetns): void {
+  linkOf(op, ns, op.dev);
+  const { dev, address, mac } = op;
+  const kept = ns.neighbours.filter((other) => other.dev !== dev || other.address !== address);
+  const found = kept.length < ns.neighbours.length;
+  if (op.op === 'neigh.add' && found) throw opError(op, EEXIST);
+  if (op.op === 'neigh.delete' && !found) throw opError(op, ENOENT);
+  ns.neighbours = op.op === 'neigh.add' ? [...kept, { dev, address, mac }] : kept;
+}
+
+export function changeFakeForwarding(op: OpOf<'fdb.add' | 'fdb.delete'>, ns: FakeNetns): void {
+  linkOf(op, ns, op.dev);
+  const { dev, mac, dst, flags } = op;
+  const flood = mac === '00:00:00:00:00:00';
+  const kept = ns.forwarding.filter(
+    (other) => other.dev !== dev || other.mac !== mac || other.flags !== flags || (flood && other.dst !== dst),
+  );
+  const found = kept.length < ns.forwarding.length;
+  if (op.op === 'fdb.add' && found) throw opError(op, EEXIST);
+  if (op.op === 'fdb.delete' && !found) throw opError(op, ENOENT);
+  ns.forwarding = op.op === 'fdb.add' ? [...kept, { dev, mac, flags, ...(dst && { dst }) }] : kept;
+}
+
+/** The kernel's routes to the subnets of links that are up, and the others. */
+export function allRoutes(ns: FakeNetns): RouteState[] {
+  const connected = ns.addresses.flatMap(({ dev, address }): RouteState[] => {
+    const prefix = parsePrefix(address);
+    if (prefix === undefined || !ns.links.get(dev)?.state.up || dev === 'lo') return [];
+    if (prefix.length === BITS[prefix.addr.family] && prefix.addr.family === 4) return [];
+    const common = { dst: formatPrefix(networkOf(prefix)), dev, table: RT_TABLE_MAIN, protocol: KERNEL };
+    return prefix.addr.family === 4
+      ? [{ ...common, scope: 'link', source: address.split('/')[0] ?? '' }]
+      : [{ ...common, scope: 'global', priority: CONNECTED_METRIC_V6 }];
+  });
+  return [...connected, ...ns.routes];
+}
+
+/** The device through which an address is reached without a gateway, or undefined. */
+function wayTo(ns: FakeNetns, gateway: string, dev?: string): string | undefined {
+  const addr = parseAddr(gateway);
+  if (addr === undefined) return undefined;
+  const ways = allRoutes(ns).filter((route) => {
+    const prefix = parsePrefix(route.dst);
+    const direct = route.gateway === undefined && (dev === undefined || route.dev === dev);
+    return direct && prefix !== undefined && contains(prefix, addr);
+  });
+  const length = (route: RouteState): number => parsePrefix(route.dst)?.length ?? 0;
+  return ways.sort((a, b) => length(b) - length(a))[0]?.dev;
+}
+
+function sameWay(a: RouteState, b: RouteState): boolean {
+  const sameKey = a.dst === b.dst && a.table === b.table && (a.priority ?? 0) === (b.priority ?? 0);
+  return sameKey && a.dev === b.dev && a.gateway === b.gateway;
+}
+
+function prefixOf(op: Op, text: string): Prefix {
+  const prefix = parsePrefix(text);
+  if (prefix === undefined) throw badOp(op, `${JSON.stringify(text)} is not an address with a prefix length`);
+  return prefix;
+}

@@ -1,0 +1,236 @@
+import { NetError } from '../errors/net-error.ts';
+import { badOp, isAbsence, NO_FIREWALL, opError } from '../host/failure.ts';
+import type { Host, HostIdentity, Listener, Namespace, Namespaces, View, ViewQuery } from '../host/host.ts';
+import { elementLine } from '../host/nft.ts';
+import type { Op } from '../model/op.ts';
+import { sysctlPath } from '../model/sysctl.ts';
+import { ENOENT } from '../netlink/constants.ts';
+import {
+  allRoutes,
+  changeFakeAddress,
+  changeFakeForwarding,
+  changeFakeNeighbour,
+  changeFakeRoute,
+} from './fake-addresses.ts';
+import { createFakeLink, deleteFakeLink, linkOf, removeLink, setFakeLink, setFakePort } from './fake-links.ts';
+import { FakeNetns, type FakeSeed } from './fake-netns.ts';
+import { printNamespaces } from './fake-print.ts';
+import { changeFakeShaping, fakeShaping } from './fake-shaping.ts';
+import { fakeSysctl } from './fake-sysctls.ts';
+
+export interface FakeOptions {
+  readonly identity?: Partial<HostIdentity>;
+  /** The host's own namespace; `lo` is always there. */
+  readonly own?: FakeSeed;
+  /** Namespaces by their paths. */
+  readonly namespaces?: Readonly<Record<string, FakeSeed>>;
+  /** Paths under which the host's own namespace can be opened too. */
+  readonly ownPaths?: readonly string[];
+  /** Paths of plain files. */
+  readonly files?: readonly string[];
+  /** False: the kernel has no IPv6 keys. Default true. */
+  readonly ipv6?: boolean;
+  /** Ports of the host that processes listen on. */
+  readonly listeners?: readonly Listener[];
+  /** The error number with which an Op is refused before anything is done, or undefined. */
+  readonly refuse?: (op: Op) => number | undefined;
+}
+
+/**
+ * A host in memory that keeps the kernel's rules as far as plans depend on them. `toString` prints its state as the
+ * commands that would give it.
+ */
+export class FakeHost implements Host {
+  readonly identity: HostIdentity;
+  readonly own: FakeNetns;
+  readonly #options: FakeOptions;
+  readonly #namespaces = new Map<string, FakeNetns>();
+  #made = 0;
+
+  constructor(options: FakeOptions = {}) {
+    this.#options = options;
+    const bootId = '00000000-0000-4000-8000-000000000001';
+    this.identity = { hostId: 'root', bootId, bootedAt: 1_700_000_000_000, ...options.identity };
+    this.own = this.#make('', options.own);
+    for (const [path, seed] of Object.entries(options.namespaces ?? {})) this.addNamespace(path, seed);
+  }
+
+  open(path: string): FakeNetns {
+    if (this.#options.ownPaths?.includes(path)) return this.own;
+    const found = this.#namespaces.get(path);
+    if (found !== undefined) return found;
+    const what = this.#options.files?.includes(path) ? 'it is not a namespace' : 'there is no such file';
+    throw new NetError({ kind: 'invalid-namespace', op: 'open', subject: `namespace ${path}`, what });
+  }
+
+  /** A new namespace at `path`, in place of one that was there. */
+  addNamespace(path: string, seed: FakeSeed = {}): FakeNetns {
+    this.removeNamespace(path);
+    const made = this.#make(path, seed);
+    this.#namespaces.set(path, made);
+    return made;
+  }
+
+  /** The namespace is gone with its links and the other ends of its veths. */
+  removeNamespace(path: string): void {
+    const gone = this.#namespaces.get(path);
+    for (const name of [...(gone?.links.keys() ?? [])]) if (gone !== undefined) removeLink(gone, name);
+    this.#namespaces.delete(path);
+  }
+
+  observe(ns: Namespace, query: ViewQuery): View {
+    const fake = fakeNetns(ns);
+    const { links = [], addresses = [], routes = false, sysctls = [], nftSets = [], shaping = [] } = query;
+    const names = links === 'all' ? [...fake.links.keys()] : links;
+    const wanted = fake.addresses.filter(({ dev }) => addresses === 'all' || addresses.includes(dev));
+    const values = sysctls.map((key) => [key, fakeSysctl(fake, key, this.#options.ipv6 ?? true)] as const);
+    return {
+      links: new Map(
+        names.flatMap((name) => fake.links.get(name) ?? []).map((link) => [link.state.name, fake.view(link)]),
+      ),
+      addresses: wanted.map(({ noDad, ...address }) => address),
+      routes: routes ? allRoutes(fake) : [],
+      sysctls: new Map(values.filter((entry): entry is readonly [string, string] => entry[1] !== undefined)),
+      nftSets: new Map(
+        nftSets.flatMap(({ table, set }) => {
+          const elements = fake.nftSets.get(`${table} ${set}`);
+          return elements === undefined ? [] : [[`${table} ${set}`, [...elements]] as const];
+        }),
+      ),
+      listeners: (query.listeners ?? []).flatMap(
+        ({ protocol, port }) =>
+          this.#options.listeners?.find((taken) => taken.protocol === protocol && taken.port === port) ?? [],
+      ),
+      shaping: new Map(
+        shaping.filter((dev) => fake.links.has(dev)).map((dev) => [dev, fakeShaping(fake, dev)] as const),
+      ),
+    };
+  }
+
+  apply(ops: readonly Op[], namespaces: Namespaces): void {
+    for (const op of ops) this.#step(op, namespaces);
+  }
+
+  revert(ops: readonly Op[], namespaces: Namespaces): NetError[] {
+    const errors: NetError[] = [];
+    for (const op of ops) {
+      if (op.ns === 'sandbox' && namespaces.sandbox === undefined) continue;
+      try {
+        this.#step(op, namespaces);
+      } catch (error) {
+        if (!(error instanceof NetError)) throw error;
+        if (!isAbsence(error)) errors.push(error);
+      }
+    }
+    return errors;
+  }
+
+  toString(): string {
+    return printNamespaces(this.own, [...this.#namespaces.values()]);
+  }
+
+  #step(op: Op, namespaces: Namespaces): void {
+    const at = (ref: Op['ns']): FakeNetns => {
+      const ns = namespaces[ref];
+      if (ns === undefined) throw badOp(op, 'the step is for a sandbox and there is none');
+      return fakeNetns(ns);
+    };
+    const ns = at(op.ns);
+    const errno = this.#options.refuse?.(op);
+    if (errno !== undefined) throw opError(op, errno);
+    switch (op.op) {
+      case 'link.create':
+        createFakeLink(op, ns, op.link.kind === 'veth' ? at(op.link.peer.ns) : undefined);
+        break;
+      case 'link.set':
+        setFakeLink(op, ns);
+        break;
+      case 'link.delete':
+        deleteFakeLink(op, ns);
+        break;
+      case 'port.set':
+        setFakePort(op, ns);
+        break;
+      case 'vlan.add':
+      case 'vlan.delete':
+        changeVlans(op, ns);
+        break;
+      case 'addr.add':
+      case 'addr.delete':
+        changeFakeAddress(op, ns);
+        break;
+      case 'route.add':
+      case 'route.delete':
+        changeFakeRoute(op, ns);
+        break;
+      case 'neigh.add':
+      case 'neigh.delete':
+        changeFakeNeighbour(op, ns);
+        break;
+      case 'fdb.add':
+      case 'fdb.delete':
+        changeFakeForwarding(op, ns);
+        break;
+      case 'sysctl.set':
+        this.#setSysctl(op, ns);
+        break;
+      case 'nft.element.add':
+      case 'nft.element.delete':
+        changeElements(op, ns);
+        break;
+      case 'tbf.add':
+      case 'tbf.delete':
+      case 'redirect.add':
+      case 'redirect.delete':
+        changeFakeShaping(op, ns);
+        break;
+      case 'firewall.add':
+      case 'firewall.delete':
+        throw badOp(op, NO_FIREWALL);
+      case 'conntrack.flush':
+        // There are no connections here.
+        break;
+    }
+  }
+
+  #setSysctl(op: Extract<Op, { op: 'sysctl.set' }>, ns: FakeNetns): void {
+    const path = sysctlPath(op.key);
+    if (path === undefined) throw badOp(op, 'a key has to be a path below /proc/sys/net');
+    if (fakeSysctl(ns, path, this.#options.ipv6 ?? true) !== undefined) ns.sysctls.set(path, op.value);
+    else if (!op.optional) throw opError(op, ENOENT);
+  }
+
+  #make(path: string, seed?: FakeSeed): FakeNetns {
+    this.#made += 1;
+    return new FakeNetns(`${this.identity.bootId}:${this.#made}`, path, seed);
+  }
+}
+
+function changeVlans(op: Extract<Op, { op: 'vlan.add' | 'vlan.delete' }>, ns: FakeNetns): void {
+  linkOf(op, ns, op.name);
+  const kept = ns.vlans.filter(({ name, vlan }) => name !== op.name || vlan.vid !== op.vlan.vid);
+  if (op.op === 'vlan.delete' && kept.length === ns.vlans.length) throw opError(op, ENOENT);
+  ns.vlans = op.op === 'vlan.add' ? [...kept, { name: op.name, vlan: op.vlan }] : kept;
+}
+
+/** The table comes with its first element and goes with its last. */
+function changeElements(op: Extract<Op, { op: 'nft.element.add' | 'nft.element.delete' }>, ns: FakeNetns): void {
+  elementLine(op);
+  const keyOf = (set: string): string => `${op.table} ${set}`;
+  const elements = ns.nftSets.get(keyOf(op.set)) ?? [];
+  const rest = elements.filter((element) => element !== op.element);
+  if (op.op === 'nft.element.add') {
+    for (const set of ['macspoof', 'guarded']) if (!ns.nftSets.has(keyOf(set))) ns.nftSets.set(keyOf(set), []);
+    ns.nftSets.set(keyOf(op.set), [...rest, op.element]);
+    return;
+  }
+  if (rest.length === elements.length) throw opError(op, ENOENT);
+  ns.nftSets.set(keyOf(op.set), rest);
+  if ([...ns.nftSets.values()].every((list) => list.length === 0)) ns.nftSets.clear();
+}
+
+function fakeNetns(ns: Namespace): FakeNetns {
+  if (ns instanceof FakeNetns) return ns;
+  const what = 'it was opened by another host';
+  throw new NetError({ kind: 'internal', op: 'host', subject: `namespace ${ns.path}`, what });
+}

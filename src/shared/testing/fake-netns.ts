@@ -1,0 +1,124 @@
+import type { Namespace } from '../host/host.ts';
+import { digest } from '../model/attachment.ts';
+import type { AddressState, LinkKind, LinkState, RouteState } from '../model/link.ts';
+import { macOfDigest } from '../model/mac.ts';
+import type { VlanRange } from '../model/op.ts';
+import type { TbfSpec } from '../model/shaping.ts';
+
+/** What a namespace holds at the start. Links get an index, a MAC and the other fields they are not given. */
+export interface FakeSeed {
+  readonly links?: readonly (Partial<LinkState> & { readonly name: string })[];
+  readonly addresses?: readonly { readonly dev: string; readonly address: string }[];
+  readonly routes?: readonly (Partial<RouteState> & { readonly dst: string })[];
+  readonly sysctls?: Readonly<Record<string, string>>;
+}
+
+export type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+export interface FakeLink {
+  readonly state: Mutable<LinkState>;
+  /** How it was made; absent for seeded links of no kind. */
+  readonly made?: LinkKind;
+  /** A veth's other end. */
+  peer?: { readonly ns: FakeNetns; readonly name: string };
+  /** Whether somebody asked for promiscuity; ports of a bridge are promiscuous without. */
+  promisc: boolean;
+}
+
+export interface FakeNeighbour {
+  readonly dev: string;
+  readonly address: string;
+  readonly mac: string;
+}
+
+/** What was asked for on one device. */
+export interface FakeShaping {
+  readonly tbf?: TbfSpec;
+  readonly redirect?: string;
+}
+
+export interface FakeForwarding {
+  readonly dev: string;
+  readonly mac: string;
+  readonly dst?: string;
+  readonly flags: 'self' | 'master';
+}
+
+/** The state of one namespace, in the order in which it came about. */
+export class FakeNetns implements Namespace {
+  readonly id: string;
+  readonly path: string;
+  readonly links = new Map<string, FakeLink>();
+  addresses: (AddressState & { readonly noDad: boolean })[] = [];
+  /** Without the kernel's own routes to connected subnets. */
+  routes: RouteState[] = [];
+  neighbours: FakeNeighbour[] = [];
+  forwarding: FakeForwarding[] = [];
+  vlans: { readonly name: string; readonly vlan: VlanRange }[] = [];
+  readonly sysctls = new Map<string, string>();
+  /** Elements by `<table> <set>`. */
+  readonly nftSets = new Map<string, string[]>();
+  /** By device. */
+  readonly shaping = new Map<string, FakeShaping>();
+  #nextIndex = 1;
+
+  constructor(id: string, path: string, seed: FakeSeed = {}) {
+    this.id = id;
+    this.path = path;
+    const { links = [], addresses = [], routes = [], sysctls = {} } = seed;
+    const lo = { name: 'lo', mac: '00:00:00:00:00:00', mtu: 65536, loopback: true };
+    for (const link of [lo, ...links]) this.addLink(link);
+    for (const { dev, address } of addresses) this.addresses.push(newAddress(dev, address, false));
+    for (const route of routes) this.routes.push({ protocol: 4, table: 254, scope: scopeOf(route), ...route });
+    for (const [key, value] of Object.entries(sysctls))
+      this.sysctls.set(key.includes('/') ? key : key.replaceAll('.', '/'), value);
+  }
+
+  addLink(given: Partial<LinkState> & { readonly name: string }, made?: LinkKind): FakeLink {
+    const index = given.index ?? this.#nextIndex;
+    this.#nextIndex = Math.max(this.#nextIndex, index + 1);
+    const state: LinkState = {
+      index,
+      mac: macOfDigest(digest('mac', this.id, given.name)),
+      mtu: 1500,
+      up: false,
+      lowerUp: false,
+      loopback: false,
+      promisc: false,
+      allMulticast: false,
+      txQueueLength: 1000,
+      group: 0,
+      altNames: [],
+      ...given,
+    };
+    const link: FakeLink = { state, promisc: state.promisc, ...(made === undefined ? {} : { made }) };
+    this.links.set(given.name, link);
+    return link;
+  }
+
+  /** The link with everything that follows from other links: carrier, promiscuity of ports. */
+  view(link: FakeLink): LinkState {
+    const { state, promisc } = link;
+    return { ...state, lowerUp: this.#carrier(link), promisc: promisc || state.port !== undefined };
+  }
+
+  #carrier({ state, peer }: FakeLink): boolean {
+    if (!state.up) return false;
+    if (peer !== undefined) return peer.ns.links.get(peer.name)?.state.up ?? false;
+    if (state.kind !== 'bridge') return true;
+    return [...this.links.values()].some((port) => port.state.master === state.name && this.#carrier(port));
+  }
+
+  /** A namespace of the fake needs no closing. */
+  [Symbol.dispose](): void {}
+}
+
+export function newAddress(dev: string, address: string, noDad: boolean): FakeNetns['addresses'][number] {
+  const scope = address.startsWith('127.') || address === '::1/128' ? 'host' : 'global';
+  return { dev, address, scope, permanent: true, dadFailed: false, tentative: false, noDad };
+}
+
+/** As the kernel reports it: IPv6 routes have no scope of their own. */
+export function scopeOf({ dst, gateway }: { readonly dst: string; readonly gateway?: string }): 'global' | 'link' {
+  return gateway === undefined && !dst.includes(':') ? 'link' : 'global';
+}

@@ -1,0 +1,104 @@
+import { renderOp } from '../host/render.ts';
+import type { LinkKind, RouteSpec } from '../model/link.ts';
+import type { NftTable, Op } from '../model/op.ts';
+import type { FakeLink, FakeNetns } from './fake-netns.ts';
+
+/** Packets that a new device may queue. */
+const USUAL_QUEUE = 1000;
+
+/** What is kept of a namespace: steps that may be of a sandbox. */
+type SandboxOp = Exclude<Op, { ns: 'host' }>;
+
+/** The commands that give the state of the namespaces, the host's first. Links that no Op makes are left out. */
+export function printNamespaces(host: FakeNetns, others: readonly FakeNetns[]): string {
+  const lines: string[] = others.map((ns) => `ip netns add ${nameOf(ns)}`);
+  const printed = new Set<FakeLink>();
+  for (const ns of [host, ...others]) {
+    for (const link of ns.links.values()) lines.push(...linkLines(ns, link, host, printed));
+  }
+  for (const ns of [host, ...others]) lines.push(...stateOps(ns).map((op) => render(op, ns, host)));
+  return lines.map((text) => `${text}\n`).join('');
+}
+
+function linkLines(ns: FakeNetns, link: FakeLink, host: FakeNetns, printed: Set<FakeLink>): string[] {
+  if (printed.has(link)) return [];
+  const { state, made } = link;
+  const ops: SandboxOp[] = [];
+  const peer = link.peer?.ns.links.get(link.peer.name);
+  if (made !== undefined) {
+    const { name, mac, mtu, group, alias } = state;
+    const create: SandboxOp = { op: 'link.create', ns: 'sandbox', name, link: withPeer(made, peer), mac, mtu };
+    ops.push({ ...create, ...(group === 0 ? {} : { group }), ...(alias === undefined ? {} : { alias }) });
+    if (peer !== undefined) printed.add(peer);
+  }
+  return ops.map((op) => render(op, ns, host, link.peer?.ns));
+}
+
+/** The peer as it is now, not as it was made. */
+function withPeer(made: LinkKind, peer: FakeLink | undefined): LinkKind {
+  if (made.kind !== 'veth' || peer === undefined) return made;
+  return { ...made, peer: { ns: 'sandbox', name: peer.state.name, mac: peer.state.mac, mtu: peer.state.mtu } };
+}
+
+/** What is done to links once all of them are there. */
+function stateOps(ns: FakeNetns): SandboxOp[] {
+  const at = { ns: 'sandbox' } as const;
+  const ops: SandboxOp[] = [];
+  for (const { state, promisc } of ns.links.values()) {
+    const { name, master, up, port } = state;
+    if (master !== undefined) ops.push({ ...at, op: 'link.set', name, set: { master } });
+    if (port?.hairpin || port?.isolated || port?.learning === false)
+      ops.push({ ...at, op: 'port.set', name, set: port });
+    if (promisc) ops.push({ ...at, op: 'link.set', name, set: { promisc } });
+    if (state.allMulticast) ops.push({ ...at, op: 'link.set', name, set: { allMulticast: true } });
+    if (state.txQueueLength !== USUAL_QUEUE) {
+      ops.push({ ...at, op: 'link.set', name, set: { txQueueLength: state.txQueueLength } });
+    }
+    if (up) ops.push({ ...at, op: 'link.set', name, set: { up } });
+  }
+  for (const { name, vlan } of ns.vlans) ops.push({ ...at, op: 'vlan.add', name, vlan });
+  for (const [key, value] of ns.sysctls) ops.push({ ...at, op: 'sysctl.set', key, value });
+  for (const { dev, address, noDad } of ns.addresses) ops.push({ ...at, op: 'addr.add', dev, address, noDad });
+  for (const { protocol, ...route } of ns.routes) ops.push({ ...at, op: 'route.add', route: plain(route) });
+  for (const neighbour of ns.neighbours) ops.push({ ...at, op: 'neigh.add', ...neighbour });
+  for (const entry of ns.forwarding) ops.push({ ...at, op: 'fdb.add', ...entry });
+  for (const [dev, { tbf, redirect }] of ns.shaping) {
+    if (tbf !== undefined) ops.push({ ...at, op: 'tbf.add', dev, ...tbf });
+    if (redirect !== undefined) ops.push({ ...at, op: 'redirect.add', dev, to: redirect });
+  }
+  for (const [key, elements] of ns.nftSets) {
+    const set = key.slice(key.lastIndexOf(' ') + 1);
+    const table = 'bridge isthmus' satisfies NftTable;
+    for (const element of elements) ops.push({ ...at, op: 'nft.element.add', table, set, element });
+  }
+  return ops;
+}
+
+/** Without what is so by default. */
+function plain(route: RouteSpec): RouteSpec {
+  const { table, scope, priority, ...rest } = route;
+  const usual = route.gateway === undefined && !route.dst.includes(':') ? 'link' : 'global';
+  const metric = route.dst.includes(':') && priority === 1024 ? undefined : priority;
+  return {
+    ...rest,
+    ...(metric === undefined ? {} : { priority: metric }),
+    ...(table === 254 || table === undefined ? {} : { table }),
+    ...(scope === usual || scope === undefined ? {} : { scope }),
+  };
+}
+
+/** Ops of this file are all written for a sandbox; those of the host's namespace are printed for the host. */
+function render(op: SandboxOp, ns: FakeNetns, host: FakeNetns, peer?: FakeNetns): string {
+  const here = ns === host ? 'host' : 'sandbox';
+  const own: Op = { ...op, ns: here };
+  if (own.op !== 'link.create' || own.link.kind !== 'veth' || peer === undefined) {
+    return renderOp(own, { sandbox: nameOf(ns) });
+  }
+  const there = peer === host ? 'host' : 'sandbox';
+  const link: LinkKind = { ...own.link, peer: { ...own.link.peer, ns: there } };
+  return renderOp({ ...own, link }, { sandbox: nameOf(here === 'sandbox' ? ns : peer) });
+}
+
+function nameOf({ path }: FakeNetns): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
