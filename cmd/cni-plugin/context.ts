@@ -8,7 +8,6 @@ import { isLogLevel, type LogLevel, makeLogger } from '../../src/shared/log/log.
 import type { FirewallBackend } from '../../src/shared/model/firewall.ts';
 import { changeCount } from '../../src/shared/store/changes.ts';
 import { lock } from '../../src/shared/store/locks.ts';
-import { thisProcess } from '../../src/shared/store/owner.ts';
 import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
 import { ensureStateDir } from '../../src/shared/store/state-dir.ts';
 import type { LocalStore } from '../../src/shared/store/store.ts';
@@ -33,7 +32,6 @@ export function openCore(env: Environment, phases?: Phases): CallCore {
   const core: CallCore = {
     host,
     log: makeLogger(logLevel(env), env.TRACEPARENT, (line) => writeAll(STDERR, line)),
-    owner: thisProcess(),
     ...(phases === undefined ? {} : { mark: phases.mark }),
     changes: changeCount(stateDir),
     lock: async (key) => {

@@ -9,10 +9,9 @@ import type { Logger } from '../../src/shared/log/log.ts';
 import type { FirewallBackend } from '../../src/shared/model/firewall.ts';
 import { type ChangeCount, changeCount } from '../../src/shared/store/changes.ts';
 import { LockQueue } from '../../src/shared/store/locks.ts';
-import { thisProcess } from '../../src/shared/store/owner.ts';
 import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
 import { ensureStateDir } from '../../src/shared/store/state-dir.ts';
-import type { LocalStore, Owner } from '../../src/shared/store/store.ts';
+import type { LocalStore } from '../../src/shared/store/store.ts';
 import type { CallCore } from '../cni-plugin/answer.ts';
 import { configuredNetworks } from '../cni-plugin/configured-network.ts';
 import { delegatesOf } from '../cni-plugin/context.ts';
@@ -49,7 +48,6 @@ export class ResidentCore implements CoreOpener, Disposable {
   readonly #remover: LinkRemover;
   readonly #locks: LockQueue;
   readonly #changes: ChangeCount;
-  readonly #owner: Owner = thisProcess();
   readonly #configured: ReturnType<typeof configuredNetworks>;
   readonly #firewallers = new Map<FirewallBackend, Firewaller>();
   #store: LocalStore | undefined;
@@ -71,7 +69,6 @@ export class ResidentCore implements CoreOpener, Disposable {
     const core: CallCore = {
       host,
       log,
-      owner: this.#owner,
       changes: this.#changes,
       lock: async (key) => {
         // Somebody may have removed it since the last call.

@@ -238,13 +238,15 @@ describe('store: its directory and file', () => {
     const rows: Readonly<Record<number, string>> = {
       1: `INSERT INTO boots (id, host, boot) VALUES (5, 'root', 'boot-1');
           INSERT INTO networks VALUES ('root', 'web', '${JSON.stringify(network('web'))}');
-          INSERT INTO endpoints VALUES (5, 'web', 'cni', 'c1', 'eth0', 'interface', 'vethc1', '${JSON.stringify(endpoint('c1'))}');
+          INSERT INTO endpoints VALUES (5, 'web', 'cni', 'c1', 'eth0', 'interface', 'vethc1', '${JSON.stringify({ ...endpoint('c1'), owner: { pid: 7, startTime: '70' } })}');
           INSERT INTO leases VALUES (5, 'pool', '40a000002', 'cni', 'web', 'c1', 'eth0', 'store');
           INSERT INTO runs VALUES (5, 'pool', '40a000002', '40a000002', 1);
           INSERT INTO notes VALUES ('root', 'cursor', '10.0.0.2');`,
-      2: "INSERT INTO ports VALUES (5, 'tcp', 8080, '', 'cni', 'web', 'c1', 'eth0');",
+      2: `INSERT INTO ports VALUES (5, 'tcp', 8080, '', 'cni', 'web', 'c1', 'eth0'),
+          (5, 'tcp', 8081, '10.0.0.1', 'cni', 'web', 'c1', 'eth0'), (5, 'tcp', 8082, 'fd00::1', 'cni', 'web', 'c1', 'eth0');`,
       3: `INSERT INTO docker_networks VALUES ('root', 'aa', '${JSON.stringify(dockerNetwork('aa'))}');
           INSERT INTO pools VALUES ('root', 'p1', 'pool', '${JSON.stringify(pool('p1'))}');`,
+      4: "INSERT INTO ports VALUES (5, 'tcp', 8083, '4', '', 'cni', 'web', 'c1', 'eth0');",
     };
     it('has rows of every version here', () => {
       assert.deepEqual(
@@ -269,8 +271,15 @@ describe('store: its directory and file', () => {
         assert.deepEqual(store.leases.list('pool'), [lease('10.0.0.2')]);
         assert.equal(store.notes.get('cursor'), '10.0.0.2');
         assert.throws(() => store.leases.take(lease('10.0.0.2', 'c2')), ofKind('conflict'));
-        const claim = { protocol: 'tcp', hostIp: '', hostPort: 8080, owner: attachment('c1') };
-        assert.deepEqual(store.ports.list(), version < 2 ? [] : [claim]);
+        const owner = attachment('c1');
+        const tcp = (hostPort: number) => ({ protocol: 'tcp', hostPort, owner }) as const;
+        const old = [
+          { ...tcp(8080) },
+          { ...tcp(8081), family: 4, hostIp: '10.0.0.1' },
+          { ...tcp(8082), family: 6, hostIp: 'fd00::1' },
+        ];
+        const ports = version < 2 ? [] : version < 4 ? old : [...old, { ...tcp(8083), family: 4 }];
+        assert.deepEqual(store.ports.list(), ports);
         assert.deepEqual(store.dockerNetworks.list(), version < 3 ? [] : [dockerNetwork('aa')]);
         assert.deepEqual(store.pools.list('pool'), version < 3 ? [] : [pool('p1')]);
         store.pools.put(pool('p2'));

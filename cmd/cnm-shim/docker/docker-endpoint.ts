@@ -149,7 +149,7 @@ async function recordOnly(
   addressing: Addressing,
   now: number,
 ): Promise<void> {
-  const { store, host, owner } = core;
+  const { store, host } = core;
   using _lock = await core.lock(attachmentKey(attachment));
   const { scope, id } = network;
   store.transaction(() => {
@@ -157,7 +157,7 @@ async function recordOnly(
       claimAddress(store, scope ?? '', address.addr, attachment);
     }
     store.endpoints.put({
-      ...{ attachment, role, owner, hostIf: '', plan: EMPTY_PLAN },
+      ...{ attachment, role, hostIf: '', plan: EMPTY_PLAN },
       progress: 'ready',
       sandbox: { path: '', id: host.own.id },
       addresses: addressing.addresses.map(({ address }) => formatPrefix(address)),

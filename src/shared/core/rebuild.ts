@@ -58,7 +58,7 @@ function recallNetwork({ host, store }: Core, link: LinkState): boolean {
 }
 
 /** True where the link tells of an endpoint that was not on record. */
-function recallEndpoint({ store, owner }: Core, link: LinkState): boolean {
+function recallEndpoint({ store }: Core, link: LinkState): boolean {
   const record = parseAlias(link.alias);
   if (record === undefined || link.kind !== 'veth') return false;
   const { scope, addresses } = record;
@@ -71,7 +71,6 @@ function recallEndpoint({ store, owner }: Core, link: LinkState): boolean {
       attachment,
       role: 'interface',
       progress: 'ready',
-      owner,
       sandbox: { path: '', id: '' },
       hostIf: link.name,
       plan: { ...EMPTY_PLAN, undo: namedUndo(attachment, link.name) },

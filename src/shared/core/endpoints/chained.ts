@@ -44,7 +44,7 @@ export async function addChained(core: Core, request: ChainedRequest): Promise<v
   using _lock = await core.lock(attachmentKey(request.attachment));
   core.mark?.('lock');
   await clearWay(core, request, sandbox);
-  const row = rowOf(core, request, sandbox);
+  const row = rowOf(request, sandbox);
   store.transaction(() => {
     request.claim?.(store);
     store.endpoints.put(row);
@@ -100,13 +100,12 @@ export async function collectChained(core: Core, garbage: ChainedGarbage): Promi
   return errors;
 }
 
-function rowOf(core: Core, request: ChainedRequest, sandbox: Namespace): EndpointRow {
+function rowOf(request: ChainedRequest, sandbox: Namespace): EndpointRow {
   const { attachment, role, netns, claimsPorts } = request;
   return {
     attachment,
     role,
     progress: 'intent',
-    owner: core.owner,
     sandbox: { path: netns, id: sandbox.id },
     hostIf: '',
     plan: request.plan(sandbox),

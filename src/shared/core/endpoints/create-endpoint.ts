@@ -48,7 +48,6 @@ function begin(core: Core, request: EndpointRequest, sandbox: Namespace): { row:
     attachment,
     role,
     progress: 'intent',
-    owner: core.owner,
     sandbox: { path: request.netns, id: sandbox.id },
     hostIf: hostIfName(attachment),
     plan: EMPTY_PLAN,

@@ -84,8 +84,8 @@ function revertOrphan(core: Core, request: RemovalRequest, sandbox: Namespace | 
   return reverse(core, orphanUndo(core, request, sandbox), namespaces);
 }
 
-function markIntent({ store, owner }: Core, row: EndpointRow): void {
-  store.transaction(() => store.endpoints.put({ ...row, progress: 'intent', owner }));
+function markIntent({ store }: Core, row: EndpointRow): void {
+  store.transaction(() => store.endpoints.put({ ...row, progress: 'intent' }));
 }
 
 function forget(core: Core, request: RemovalRequest, row: EndpointRow | undefined): void {

@@ -117,13 +117,12 @@ function sameOffer(request: OfferRequest, row: EndpointRow): Offer {
 
 /** The intent is on record, and the addresses are its own, before the kernel is touched. */
 function begin(core: Core, request: OfferRequest): EndpointRow {
-  const { host, owner, store } = core;
+  const { host, store } = core;
   const { attachment, scope, addressing, dockerNetwork, now } = request;
   const row: EndpointRow = {
     attachment,
     role,
     progress: 'intent',
-    owner,
     // Both ends begin in the host's namespace.
     sandbox: { path: '', id: host.own.id },
     hostIf: hostIfName(attachment),

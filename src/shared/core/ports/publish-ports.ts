@@ -158,9 +158,9 @@ function keyOf(entry: PublishedEntry): string {
   return JSON.stringify([protocol, hostIp, hostPort, address, port, snat, masqAll, conditions, mark]);
 }
 
-function rowOf({ host, owner }: Core, attachment: Attachment, plan: Plan): EndpointRow {
+function rowOf({ host }: Core, attachment: Attachment, plan: Plan): EndpointRow {
   const sandbox = { path: '', id: host.own.id };
-  return { attachment, role, progress: 'ready', owner, sandbox, hostIf: '', plan, claimsPorts: true };
+  return { attachment, role, progress: 'ready', sandbox, hostIf: '', plan, claimsPorts: true };
 }
 
 function commit(core: Core, attachment: Attachment, { whole, mappings, gone }: Change): void {

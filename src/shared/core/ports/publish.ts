@@ -1,3 +1,4 @@
+import type { PortMapping } from '../../config/port-mappings.ts';
 import type { Addressing } from '../../drivers/driver.ts';
 import { planPorts, portEntries, type Rules } from '../../drivers/rules.ts';
 import { asNetError, NetError } from '../../errors/net-error.ts';
@@ -5,14 +6,25 @@ import type { Listener } from '../../host/host.ts';
 import type { Attachment } from '../../model/attachment.ts';
 import type { PublishedEntry } from '../../model/firewall.ts';
 import { EMPTY_PLAN, joinPlans, type Op, type Plan } from '../../model/op.ts';
-import type { EndpointRow, LocalStore } from '../../store/store.ts';
+import type { EndpointRow, LocalStore, PortClaim } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { execute } from '../execute.ts';
 import type { EndpointRequest } from '../requests.ts';
 
 /** The host ports are the attachment's. Throws NetError `conflict`, naming the holder. Part of a transaction. */
 export function claimPorts(store: LocalStore, { mappings }: Rules, owner: Attachment): void {
-  for (const { protocol, hostIp = '', hostPort } of mappings) store.ports.take({ protocol, hostIp, hostPort, owner });
+  for (const mapping of mappings) store.ports.take(claimOf(mapping, owner));
+}
+
+/** What the mapping takes of the host. */
+export function claimOf({ protocol, hostPort, hostIp, family }: PortMapping, owner: Attachment): PortClaim {
+  return {
+    protocol,
+    hostPort,
+    ...(hostIp === undefined ? {} : { hostIp }),
+    ...(family === undefined ? {} : { family }),
+    owner,
+  };
 }
 
 /**
