@@ -7,6 +7,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -221,6 +222,68 @@ describe('store: its directory and file', () => {
         other.networks.list().map(({ name }) => name),
         ['new'],
       );
+    });
+  });
+
+  describe('re-opening that fails', () => {
+    const outages: readonly [what: string, outage: () => void, end: () => void, message: RegExp][] = [
+      [
+        'a link stands in place of the directory',
+        () => symlinkSync(directory.path, stateDir),
+        () => rmSync(stateDir),
+        /is a symbolic link/,
+      ],
+      [
+        'a file stands in place of the directory',
+        () => writeFileSync(stateDir, ''),
+        () => rmSync(stateDir),
+        /is not a directory/,
+      ],
+      [
+        'state.db is a directory',
+        () => mkdirSync(file, { recursive: true }),
+        () => rmSync(stateDir, { recursive: true }),
+        /the store failed/,
+      ],
+    ];
+    const uses: readonly [what: string, use: (store: LocalStore) => void][] = [
+      ['refresh', (store) => store.refresh()],
+      ['a read', (store) => void store.networks.list()],
+      ['a transaction', (store) => store.transaction(() => {})],
+    ];
+    for (const [what, outage, end, message] of outages)
+      for (const [first, use] of uses)
+        it(`costs only the calls made meanwhile: ${what}, then ${first}`, () => {
+          using store = open();
+          store.networks.put(network('web'));
+          renameSync(stateDir, `${stateDir}.away`);
+          outage();
+          for (let i = 0; i < 2; i++) {
+            assert.throws(() => store.refresh(), ofKind('state', message));
+            assert.throws(() => use(store), ofKind('state', message));
+          }
+          end();
+          renameSync(`${stateDir}.away`, stateDir);
+          use(store);
+          assert.deepEqual(store.networks.list(), [network('web')]);
+          store.networks.put(network('db'));
+          using other = open();
+          assert.equal(other.networks.list().length, 2);
+        });
+
+    it('costs only the calls made meanwhile: the process is out of descriptors', () => {
+      const script = join(import.meta.dirname, '../support/store-child.ts');
+      const shell = `ulimit -n 64 && exec '${process.execPath}' --no-warnings '${script}' descriptors '${stateDir}'`;
+      const text = execFileSync('sh', ['-c', shell], { encoding: 'utf8' });
+      assert.doesNotMatch(text, /^error (?!state )/m);
+      assert.match(text, /works after [2-9]\ndescriptors kept\n$/);
+    });
+
+    it('does not bring a store back that has been closed', () => {
+      const store = open();
+      store[Symbol.dispose]();
+      assert.throws(() => store.networks.list(), /has been closed/);
+      assert.throws(() => store.notes.put('a', 'b'), /has been closed/);
     });
   });
 
