@@ -9,10 +9,9 @@ import { type CallCore, Firewallers, makeCore } from '../../src/shared/runtime/m
 import type { Phases } from '../../src/shared/runtime/phases.ts';
 import { type ChangeCount, changeCount } from '../../src/shared/store/changes.ts';
 import { LockQueue } from '../../src/shared/store/locks.ts';
-import { thisProcess } from '../../src/shared/store/owner.ts';
 import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
 import { ensureStateDir } from '../../src/shared/store/state-dir.ts';
-import type { LocalStore, Owner } from '../../src/shared/store/store.ts';
+import type { LocalStore } from '../../src/shared/store/store.ts';
 
 export interface ResidentOptions {
   readonly stateDir: string;
@@ -46,7 +45,6 @@ export class ResidentCore implements CoreOpener, Disposable {
   readonly #remover: LinkRemover;
   readonly #locks: LockQueue;
   readonly #changes: ChangeCount;
-  readonly #owner: Owner = thisProcess();
   readonly #configured: ReturnType<typeof configuredNetworks>;
   readonly #firewallers: Firewallers;
   #store: LocalStore | undefined;
@@ -68,7 +66,6 @@ export class ResidentCore implements CoreOpener, Disposable {
       stateDir: this.#stateDir,
       host,
       log,
-      owner: this.#owner,
       changes: this.#changes,
       lock: (key) => this.#locks.lock(key),
       removeLink: async (link) => {

@@ -40,7 +40,6 @@ export function makeCore(host: Host, disk = new MemoryDisk(), count = { value: 0
     changes: { read: () => count.value, write: (value) => void Object.assign(count, { value }) },
     log: { debug: log, info: log, warn: log, error: log },
     firewall: () => NO_FIREWALLER,
-    owner: { pid: 1, startTime: '1' },
     logged,
     taken,
     locked,

@@ -9,7 +9,6 @@ import type { FirewallBackend } from '../../src/shared/model/firewall.ts';
 import { formatPrefix } from '../../src/shared/model/prefix.ts';
 import { changeCount } from '../../src/shared/store/changes.ts';
 import { lock } from '../../src/shared/store/locks.ts';
-import { thisProcess } from '../../src/shared/store/owner.ts';
 import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
 import { makeNetns, type TestNetns } from './netns.ts';
 import { addressesOf } from './offers.ts';
@@ -55,7 +54,6 @@ export function openCoreAt(path: string, stateDir: string, wrap = (host: Host): 
     store,
     changes: changeCount(stateDir),
     log: { debug: ignore, info: ignore, warn: ignore, error: ignore },
-    owner: thisProcess(),
     lock: async (key) => lock(stateDir, key),
     firewall: (backend) => {
       const found = firewallers.get(backend) ?? openFirewaller(backend, own);

@@ -2,7 +2,17 @@
  * A process of its own that uses a store: `<what> <stateDir> [<argument>]`. It prints `go` when it begins, then one line
  * for each thing done.
  */
-import { existsSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import { allocate } from '../../src/shared/ipam/allocate.ts';
@@ -25,6 +35,17 @@ function add(store: ReturnType<typeof openSqliteStore>, id: string): string {
     store.endpoints.put(endpoint(id));
     return given === undefined ? '' : formatAddr(given.address.addr);
   });
+}
+
+/** True if it succeeds; its NetError is told. */
+function attempt(work: () => unknown): boolean {
+  try {
+    work();
+    return true;
+  } catch (error) {
+    if (error instanceof NetError) say(`error ${error.kind} ${error.message}`);
+    return false;
+  }
 }
 
 say('go');
@@ -66,6 +87,32 @@ switch (what) {
       say(`error ${error instanceof NetError ? `${error.kind} ${error.message}` : String(error)}`);
     }
     say(`stored ${stored} listed ${store.endpoints.list().length}`);
+    break;
+  }
+  case 'descriptors': {
+    // Opening takes several descriptors. It fails at each of them in turn, then works.
+    using store = openSqliteStore({ stateDir, identity: FIRST_BOOT });
+    store.notes.put('a', 'b');
+    const open = (): number => readdirSync('/proc/self/fd').length;
+    const before = open();
+    renameSync(stateDir, `${stateDir}.away`);
+    writeFileSync(stateDir, '');
+    attempt(() => store.refresh());
+    rmSync(stateDir);
+    renameSync(`${stateDir}.away`, stateDir);
+    const taken: number[] = [];
+    attempt(() => {
+      for (;;) taken.push(openSync('/dev/null', 'r'));
+    });
+    let failures = 0;
+    while (!attempt(() => store.notes.get('a'))) {
+      failures++;
+      closeSync(taken.pop() ?? -1);
+    }
+    for (const fd of taken) closeSync(fd);
+    store.notes.put('a', 'c');
+    say(`works after ${failures}`);
+    say(open() === before ? 'descriptors kept' : `${before} descriptors before, ${open()} after`);
     break;
   }
   case 'count': {

@@ -235,14 +235,15 @@ export function describeStore(name: string, make: () => Place): void {
     it('gives a host port once, on one address or on all, and names its holder', () => {
       const owner = endpoint('c1').attachment;
       const other = endpoint('c2').attachment;
-      const claim = { protocol: 'tcp', hostIp: '10.0.0.1', hostPort: 8080, owner } as const;
+      const claim = { protocol: 'tcp', hostIp: '10.0.0.1', family: 4, hostPort: 8080, owner } as const;
+      const { hostIp, family, ...everywhere } = claim;
       store.ports.take(claim);
       store.ports.take(claim);
       assert.throws(() => store.ports.take({ ...claim, owner: other }), ofKind('conflict', /8080\/tcp.*container c1/));
-      assert.throws(() => store.ports.take({ ...claim, hostIp: '', owner: other }), ofKind('conflict', /10\.0\.0\.1/));
+      assert.throws(() => store.ports.take({ ...everywhere, owner: other }), ofKind('conflict', /10\.0\.0\.1/));
       store.ports.take({ ...claim, hostIp: '10.0.0.2', owner: other });
       store.ports.take({ ...claim, protocol: 'udp', owner: other });
-      store.ports.take({ ...claim, hostIp: '', hostPort: 80, owner: other });
+      store.ports.take({ ...everywhere, hostPort: 80, owner: other });
       assert.throws(() => store.ports.take({ ...claim, hostPort: 80 }), ofKind('conflict', /every address/));
       assert.equal(store.ports.list().length, 4);
       store.ports.release(other);
@@ -253,6 +254,44 @@ export function describeStore(name: string, make: () => Place): void {
       store.ports.release(second);
       assert.deepEqual(store.ports.list(), [claim]);
       assert.deepEqual(store.ports.list(other), []);
+    });
+
+    const one = { protocol: 'tcp', hostPort: 80 } as const;
+    for (const [a, b, conflict] of [
+      [{ family: 4 }, { family: 6 }, undefined],
+      [{ family: 4 }, { hostIp: '::1' }, undefined],
+      [{ family: 6 }, { hostIp: '127.0.0.1' }, undefined],
+      [{ family: 4 }, { hostIp: '127.0.0.1' }, /every IPv4 address/],
+      [{ family: 6 }, { hostIp: '::1' }, /every IPv6 address/],
+      [{ family: 4 }, { family: 4 }, /every IPv4 address/],
+      [{}, { family: 4 }, /every address/],
+      [{}, { family: 6 }, /every address/],
+      [{}, { hostIp: '::1' }, /every address/],
+    ] as const)
+      it(`ports: ${JSON.stringify(a)} and ${JSON.stringify(b)} ${conflict ? 'conflict' : 'are two ports'}`, () => {
+        const [mine, yours] = [attachment('c1'), attachment('c2')];
+        store.ports.take({ ...one, ...a, owner: mine });
+        const second = (): void => store.ports.take({ ...one, ...b, owner: yours });
+        if (conflict !== undefined) assert.throws(second, ofKind('conflict', conflict));
+        else second();
+        store.ports.release(mine);
+        store.ports.release(yours);
+        store.ports.take({ ...one, ...b, owner: yours });
+        const first = (): void => store.ports.take({ ...one, ...a, owner: mine });
+        if (conflict === undefined) first();
+        else assert.throws(first, ofKind('conflict'));
+      });
+
+    it('ports: fills in the family of an address, and lists by family', () => {
+      const owner = attachment('c1');
+      for (const place of [{ hostIp: '::1' }, { family: 6 }, { hostIp: '127.0.0.1' }, { family: 4 }] as const)
+        store.ports.take({ ...one, ...place, owner });
+      assert.deepEqual(store.ports.list(owner), [
+        { ...one, family: 4, owner },
+        { ...one, hostIp: '127.0.0.1', family: 4, owner },
+        { ...one, family: 6, owner },
+        { ...one, hostIp: '::1', family: 6, owner },
+      ]);
     });
 
     it('keeps notes across reboots, for their host alone', () => {

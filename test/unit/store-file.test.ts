@@ -7,6 +7,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -224,6 +225,68 @@ describe('store: its directory and file', () => {
     });
   });
 
+  describe('re-opening that fails', () => {
+    const outages: readonly [what: string, outage: () => void, end: () => void, message: RegExp][] = [
+      [
+        'a link stands in place of the directory',
+        () => symlinkSync(directory.path, stateDir),
+        () => rmSync(stateDir),
+        /is a symbolic link/,
+      ],
+      [
+        'a file stands in place of the directory',
+        () => writeFileSync(stateDir, ''),
+        () => rmSync(stateDir),
+        /is not a directory/,
+      ],
+      [
+        'state.db is a directory',
+        () => mkdirSync(file, { recursive: true }),
+        () => rmSync(stateDir, { recursive: true }),
+        /the store failed/,
+      ],
+    ];
+    const uses: readonly [what: string, use: (store: LocalStore) => void][] = [
+      ['refresh', (store) => store.refresh()],
+      ['a read', (store) => void store.networks.list()],
+      ['a transaction', (store) => store.transaction(() => {})],
+    ];
+    for (const [what, outage, end, message] of outages)
+      for (const [first, use] of uses)
+        it(`costs only the calls made meanwhile: ${what}, then ${first}`, () => {
+          using store = open();
+          store.networks.put(network('web'));
+          renameSync(stateDir, `${stateDir}.away`);
+          outage();
+          for (let i = 0; i < 2; i++) {
+            assert.throws(() => store.refresh(), ofKind('state', message));
+            assert.throws(() => use(store), ofKind('state', message));
+          }
+          end();
+          renameSync(`${stateDir}.away`, stateDir);
+          use(store);
+          assert.deepEqual(store.networks.list(), [network('web')]);
+          store.networks.put(network('db'));
+          using other = open();
+          assert.equal(other.networks.list().length, 2);
+        });
+
+    it('costs only the calls made meanwhile: the process is out of descriptors', () => {
+      const script = join(import.meta.dirname, '../support/store-child.ts');
+      const shell = `ulimit -n 64 && exec '${process.execPath}' --no-warnings '${script}' descriptors '${stateDir}'`;
+      const text = execFileSync('sh', ['-c', shell], { encoding: 'utf8' });
+      assert.doesNotMatch(text, /^error (?!state )/m);
+      assert.match(text, /works after [2-9]\ndescriptors kept\n$/);
+    });
+
+    it('does not bring a store back that has been closed', () => {
+      const store = open();
+      store[Symbol.dispose]();
+      assert.throws(() => store.networks.list(), /has been closed/);
+      assert.throws(() => store.notes.put('a', 'b'), /has been closed/);
+    });
+  });
+
   describe('schema', () => {
     it('of a later version is refused and left alone', () => {
       fill();
@@ -238,13 +301,15 @@ describe('store: its directory and file', () => {
     const rows: Readonly<Record<number, string>> = {
       1: `INSERT INTO boots (id, host, boot) VALUES (5, 'root', 'boot-1');
           INSERT INTO networks VALUES ('root', 'web', '${JSON.stringify(network('web'))}');
-          INSERT INTO endpoints VALUES (5, 'web', 'cni', 'c1', 'eth0', 'interface', 'vethc1', '${JSON.stringify(endpoint('c1'))}');
+          INSERT INTO endpoints VALUES (5, 'web', 'cni', 'c1', 'eth0', 'interface', 'vethc1', '${JSON.stringify({ ...endpoint('c1'), owner: { pid: 7, startTime: '70' } })}');
           INSERT INTO leases VALUES (5, 'pool', '40a000002', 'cni', 'web', 'c1', 'eth0', 'store');
           INSERT INTO runs VALUES (5, 'pool', '40a000002', '40a000002', 1);
           INSERT INTO notes VALUES ('root', 'cursor', '10.0.0.2');`,
-      2: "INSERT INTO ports VALUES (5, 'tcp', 8080, '', 'cni', 'web', 'c1', 'eth0');",
+      2: `INSERT INTO ports VALUES (5, 'tcp', 8080, '', 'cni', 'web', 'c1', 'eth0'),
+          (5, 'tcp', 8081, '10.0.0.1', 'cni', 'web', 'c1', 'eth0'), (5, 'tcp', 8082, 'fd00::1', 'cni', 'web', 'c1', 'eth0');`,
       3: `INSERT INTO docker_networks VALUES ('root', 'aa', '${JSON.stringify(dockerNetwork('aa'))}');
           INSERT INTO pools VALUES ('root', 'p1', 'pool', '${JSON.stringify(pool('p1'))}');`,
+      4: "INSERT INTO ports VALUES (5, 'tcp', 8083, '4', '', 'cni', 'web', 'c1', 'eth0');",
     };
     it('has rows of every version here', () => {
       assert.deepEqual(
@@ -269,8 +334,15 @@ describe('store: its directory and file', () => {
         assert.deepEqual(store.leases.list('pool'), [lease('10.0.0.2')]);
         assert.equal(store.notes.get('cursor'), '10.0.0.2');
         assert.throws(() => store.leases.take(lease('10.0.0.2', 'c2')), ofKind('conflict'));
-        const claim = { protocol: 'tcp', hostIp: '', hostPort: 8080, owner: attachment('c1') };
-        assert.deepEqual(store.ports.list(), version < 2 ? [] : [claim]);
+        const owner = attachment('c1');
+        const tcp = (hostPort: number) => ({ protocol: 'tcp', hostPort, owner }) as const;
+        const old = [
+          { ...tcp(8080) },
+          { ...tcp(8081), family: 4, hostIp: '10.0.0.1' },
+          { ...tcp(8082), family: 6, hostIp: 'fd00::1' },
+        ];
+        const ports = version < 2 ? [] : version < 4 ? old : [...old, { ...tcp(8083), family: 4 }];
+        assert.deepEqual(store.ports.list(), ports);
         assert.deepEqual(store.dockerNetworks.list(), version < 3 ? [] : [dockerNetwork('aa')]);
         assert.deepEqual(store.pools.list('pool'), version < 3 ? [] : [pool('p1')]);
         store.pools.put(pool('p2'));

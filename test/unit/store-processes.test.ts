@@ -1,13 +1,10 @@
 import { strict as assert } from 'node:assert';
-import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { uptime } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
 import { formatAddr } from '../../src/shared/model/addr.ts';
 import { LockQueue, lock } from '../../src/shared/store/locks.ts';
-import { thisProcess } from '../../src/shared/store/owner.ts';
 import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
 import { type Child, startChild } from '../support/children.ts';
 import { makeTempDir, type TempDir } from '../support/temp.ts';
@@ -165,15 +162,6 @@ describe('store: many processes', () => {
       clearInterval(timer);
     }
     await child.end;
-  });
-
-  it('knows this process by its start time, too', () => {
-    const { pid, startTime } = thisProcess();
-    assert.equal(pid, process.pid);
-    // In clock ticks; ps tells the seconds since.
-    const age = Number(execFileSync('ps', ['-o', 'etimes=', '-p', String(pid)], { encoding: 'utf8' }));
-    const ticks = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
-    assert.ok(Math.abs(uptime() - Number(startTime) / ticks - age) < 3);
   });
 });
 

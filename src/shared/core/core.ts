@@ -7,7 +7,7 @@ import type { Logger } from '../log/log.ts';
 import type { Attachment } from '../model/attachment.ts';
 import type { FirewallBackend } from '../model/firewall.ts';
 import type { ChangeCount } from '../store/changes.ts';
-import type { LocalStore, Owner } from '../store/store.ts';
+import type { LocalStore } from '../store/store.ts';
 
 /** What every call works with. */
 export interface Core {
@@ -18,8 +18,6 @@ export interface Core {
   readonly log: Logger;
   /** The packet filter of the host's namespace, opened when it is first used. */
   firewall(backend: FirewallBackend): Firewaller;
-  /** This process, as the holder of intents. */
-  readonly owner: Owner;
   /** Held by one call at a time, until disposed or until the process dies. Rejects with NetError `busy`. */
   lock(key: string): Promise<Disposable>;
   /**

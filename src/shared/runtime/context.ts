@@ -3,7 +3,6 @@ import { openLinuxHost } from '../host/linux-host.ts';
 import { isLogLevel, type LogLevel, makeLogger } from '../log/log.ts';
 import { changeCount } from '../store/changes.ts';
 import { lock } from '../store/locks.ts';
-import { thisProcess } from '../store/owner.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import type { LocalStore } from '../store/store.ts';
 import { writeAll } from './cni/respond.ts';
@@ -24,7 +23,6 @@ export function openCore(env: Environment, phases?: Phases): CallCore {
     stateDir,
     host,
     log: makeLogger(logLevel(env), env.TRACEPARENT, (line) => writeAll(STDERR, line)),
-    owner: thisProcess(),
     changes: changeCount(stateDir),
     lock: async (key) => lock(stateDir, key),
     firewall: (backend) => firewallers.get(backend),

@@ -12,7 +12,7 @@ import type { Phases } from './phases.ts';
 /** The core of one call, to be closed after it. */
 export type CallCore = Core & Disposable;
 
-type Given = Pick<Core, 'host' | 'log' | 'owner' | 'changes' | 'lock' | 'firewall'>;
+type Given = Pick<Core, 'host' | 'log' | 'changes' | 'lock' | 'firewall'>;
 type Optional = Pick<Core, 'removeLink' | 'configured' | 'dockerName'>;
 
 /** What a core is made of. The plugin opens the parts for one call, the daemon keeps them. */

@@ -98,6 +98,36 @@ export const MIGRATIONS: readonly string[] = [
 
   CREATE INDEX pools_by_scope ON pools (host, scope);
   `,
+  // `family` is '4', '6' or 'both'. The default serves a process of an earlier version that has the file open.
+  // A wildcard of schema 3 may be of either family, so it counts for both.
+  `
+  ALTER TABLE ports RENAME TO ports_3;
+
+  DROP INDEX ports_by_owner;
+
+  CREATE TABLE ports (
+    boot INTEGER NOT NULL,
+    protocol TEXT NOT NULL,
+    port INTEGER NOT NULL,
+    family TEXT NOT NULL DEFAULT 'both' CHECK (family IN ('4', '6', 'both')),
+    address TEXT NOT NULL,
+    camp TEXT NOT NULL,
+    network TEXT NOT NULL,
+    container TEXT NOT NULL,
+    interface TEXT NOT NULL,
+    PRIMARY KEY (boot, protocol, port, family, address, camp, container, network, interface)
+  ) STRICT, WITHOUT ROWID;
+
+  INSERT INTO ports SELECT boot, protocol, port,
+    CASE WHEN address = '' THEN 'both' WHEN instr(address, ':') > 0 THEN '6' ELSE '4' END,
+    address, camp, network, container, interface FROM ports_3;
+
+  DROP TABLE ports_3;
+
+  CREATE INDEX ports_by_owner ON ports (boot, container, interface, network, camp);
+
+  UPDATE endpoints SET body = json_remove(body, '$.owner') WHERE json_valid(body);
+  `,
 ];
 
 /** The version that this program reads and writes. */

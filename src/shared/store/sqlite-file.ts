@@ -20,32 +20,35 @@ export type SqlRow = Readonly<Record<string, SQLOutputValue>>;
 /** First byte of the range that SQLite's SHARED lock covers (os.h: PENDING_BYTE + 2). */
 const SHARED_FIRST = 0x40000002n;
 
+/** An open database, and which file it is. */
+interface Connection {
+  readonly db: DatabaseSync;
+  readonly inode: bigint;
+  /** Of its write-ahead log. */
+  readonly log: bigint | undefined;
+  /** Descriptor of the lock that `keepLog` describes. */
+  readonly keeper: number;
+  readonly statements: Map<string, StatementSync>;
+}
+
 /**
  * One open `state.db` of the current schema, with its prepared statements. Errors are node:sqlite's own.
  * A file that is missing is made, one of an older schema is migrated, a broken one is set aside.
+ * Closes the old file before it opens the next: SQLite keeps one index of the log for each file and process, so two
+ * connections to a file whose log was replaced would share a wrong one. If opening fails, `ensureOpen` tries again.
  */
 export class SqliteFile {
   readonly #stateDir: string;
   readonly #path: string;
   readonly #options: FileOptions;
-  readonly #statements = new Map<string, StatementSync>();
-  #db: DatabaseSync;
-  #inode: bigint;
-  /** Of its write-ahead log. */
-  #log: bigint | undefined;
-  #keeper: number;
+  #connection: Connection | undefined;
+  #disposed = false;
 
   constructor(stateDir: string, options: FileOptions) {
     this.#options = options;
     this.#stateDir = stateDir;
     this.#path = join(stateDir, 'state.db');
-    ({ db: this.#db, inode: this.#inode } = openCurrent(stateDir, this.#path, options));
-    this.#log = inodeOf(this.#logPath);
-    this.#keeper = keepLog(this.#path);
-  }
-
-  get #logPath(): string {
-    return `${this.#path}-wal`;
+    this.#connection = connect(stateDir, this.#path, options);
   }
 
   /** The first row of the answer. */
@@ -65,17 +68,29 @@ export class SqliteFile {
   /** A write transaction is open, on the file that is `state.db` now: another process may have put a new one there. */
   begin(): void {
     for (;;) {
+      this.ensureOpen();
       this.#prepare('BEGIN IMMEDIATE').run();
-      if (inodeOf(this.#path) === this.#inode) return;
+      if (inodeOf(this.#path) === this.#connection?.inode) return;
       this.rollback();
-      this.reopen();
+      this.#disconnect();
     }
   }
 
-  /** True where another file is `state.db`, or its log, now; it has been opened. */
+  /** True if another file is `state.db`, or its log, now; it has been opened. */
   renew(): boolean {
-    if (inodeOf(this.#path) === this.#inode && inodeOf(this.#logPath) === this.#log) return false;
-    this.reopen();
+    const known = this.#connection;
+    if (known !== undefined && inodeOf(this.#path) === known.inode && inodeOf(logOf(this.#path)) === known.log)
+      return false;
+    this.#disconnect();
+    return this.ensureOpen();
+  }
+
+  /** True if an earlier opening had failed and the file is open now. */
+  ensureOpen(): boolean {
+    if (this.#connection !== undefined) return false;
+    if (this.#disposed) throw new Error(`${this.#path} has been closed`);
+    ensureStateDir(this.#stateDir);
+    this.#connection = connect(this.#stateDir, this.#path, this.#options);
     return true;
   }
 
@@ -85,7 +100,8 @@ export class SqliteFile {
   }
 
   rollback(): void {
-    if (this.#db.isOpen && this.#db.isTransaction) this.#db.exec('ROLLBACK');
+    const db = this.#connection?.db;
+    if (db?.isTransaction) db.exec('ROLLBACK');
   }
 
   /**
@@ -93,7 +109,7 @@ export class SqliteFile {
    * would do the same after each commit: sync the log, which nobody deletes while this connection is open.
    */
   syncLog(): void {
-    const fd = openSync(this.#logPath, 'r+');
+    const fd = openSync(logOf(this.#path), 'r+');
     try {
       fdatasyncSync(fd);
     } finally {
@@ -103,35 +119,53 @@ export class SqliteFile {
 
   /** The file is set aside as broken and a fresh one is open; returns the broken one's new path. */
   replace(): string | undefined {
-    this.close();
-    const moved = setAside(this.#stateDir, this.#inode);
-    this.reopen();
+    const broken = this.#connection?.inode;
+    this.#disconnect();
+    const moved = broken === undefined ? undefined : setAside(this.#stateDir, broken);
+    this.ensureOpen();
     return moved;
   }
 
-  reopen(): void {
-    this.close();
-    ensureStateDir(this.#stateDir);
-    ({ db: this.#db, inode: this.#inode } = openCurrent(this.#stateDir, this.#path, this.#options));
-    this.#log = inodeOf(this.#logPath);
-    this.#keeper = keepLog(this.#path);
+  close(): void {
+    this.#disposed = true;
+    this.#disconnect();
   }
 
-  /** The keeper goes last: see keepLog. */
-  close(): void {
-    this.#statements.clear();
-    if (this.#db.isOpen) this.#db.close();
-    if (this.#keeper >= 0) closeSync(this.#keeper);
-    this.#keeper = -1;
+  #disconnect(): void {
+    const old = this.#connection;
+    this.#connection = undefined;
+    if (old !== undefined) disconnect(old);
   }
 
   #prepare(sql: string): StatementSync {
-    let statement = this.#statements.get(sql);
+    if (this.#connection === undefined) throw new Error(`${this.#path} is not open`);
+    const { db, statements } = this.#connection;
+    let statement = statements.get(sql);
     if (statement === undefined) {
-      statement = this.#db.prepare(sql);
-      this.#statements.set(sql, statement);
+      statement = db.prepare(sql);
+      statements.set(sql, statement);
     }
     return statement;
+  }
+}
+
+function connect(stateDir: string, path: string, options: FileOptions): Connection {
+  const { db, inode } = openCurrent(stateDir, path, options);
+  try {
+    return { db, inode, log: inodeOf(logOf(path)), keeper: keepLog(path), statements: new Map() };
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+/** The keeper goes last: see keepLog. */
+function disconnect({ db, keeper, statements }: Connection): void {
+  statements.clear();
+  try {
+    db.close();
+  } finally {
+    closeSync(keeper);
   }
 }
 
@@ -160,6 +194,7 @@ function openCurrent(stateDir: string, path: string, options: FileOptions): Open
 function openExisting(stateDir: string, path: string, options: FileOptions): DatabaseSync {
   const db = openDatabase(path, options);
   try {
+    db.exec(`PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = ${options.logPages}`);
     const version = Number(db.prepare('PRAGMA user_version').get()?.user_version);
     if (version > SCHEMA_VERSION) throw newerSchema(stateDir, version);
     // Files get their name with the schema in them: without one (an empty file) this is none of ours.
@@ -173,12 +208,10 @@ function openExisting(stateDir: string, path: string, options: FileOptions): Dat
 }
 
 /** A connection to a file that exists; with SQLite's own default a missing one would be made, empty. */
-function openDatabase(path: string, { waitMs, logPages }: FileOptions): DatabaseSync {
+function openDatabase(path: string, { waitMs }: FileOptions): DatabaseSync {
   const sqlite = process.getBuiltinModule('node:sqlite');
   const uri = `file:${path.replace(/[%?#]/g, encodeURIComponent)}?mode=rw`;
-  const db = new sqlite.DatabaseSync(uri, { timeout: waitMs, enableForeignKeyConstraints: false });
-  db.exec(`PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = ${logPages}`);
-  return db;
+  return new sqlite.DatabaseSync(uri, { timeout: waitMs, enableForeignKeyConstraints: false });
 }
 
 /**
@@ -189,8 +222,17 @@ function openDatabase(path: string, { waitMs, logPages }: FileOptions): Database
  */
 function keepLog(path: string): number {
   const fd = openSync(path, 'r');
-  lockRange(fd, SHARED_FIRST, false);
-  return fd;
+  try {
+    lockRange(fd, SHARED_FIRST, false);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+function logOf(path: string): string {
+  return `${path}-wal`;
 }
 
 function inodeOf(path: string): bigint | undefined {

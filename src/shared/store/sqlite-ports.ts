@@ -1,11 +1,12 @@
 import { type Attachment, type Camp, sameAttachment, sameContainer } from '../model/attachment.ts';
 import type { Protocol } from '../model/firewall.ts';
+import { familyOf } from './port-claim.ts';
 import { type Context, textOf } from './sqlite-context.ts';
 import type { SqlRow } from './sqlite-file.ts';
 import type { PortClaim, PortTable } from './store.ts';
 import { portTaken } from './taken.ts';
 
-const COLUMNS = 'protocol, port, address, camp, network, container, interface';
+const COLUMNS = 'protocol, port, family, address, camp, network, container, interface';
 
 /** `ports`: one row a host port and address. */
 export class SqlitePorts implements PortTable {
@@ -16,17 +17,18 @@ export class SqlitePorts implements PortTable {
   }
 
   take(claim: PortClaim): void {
-    const { protocol, hostIp, hostPort, owner } = claim;
+    const { protocol, hostIp = '', hostPort, owner } = claim;
+    const family = familyOf(claim)?.toString() ?? 'both';
     const { camp, network, containerId, ifName } = owner;
     this.#context.write((file, boot) => {
       const number = boot();
       const clash = `SELECT ${COLUMNS} FROM ports WHERE boot = ? AND protocol = ? AND port = ?
-        AND (address = ? OR address = '' OR ? = '')`;
-      const holders = file.all(clash, number, protocol, hostPort, hostIp, hostIp).map(claimOf);
+        AND (family = ? OR family = 'both' OR ? = 'both') AND (address = ? OR address = '' OR ? = '')`;
+      const holders = file.all(clash, number, protocol, hostPort, family, family, hostIp, hostIp).map(claimOf);
       const holder = holders.find((other) => !sameContainer(other.owner, owner));
       if (holder !== undefined) throw portTaken(claim, holder);
-      const sql = `INSERT INTO ports (boot, ${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`;
-      file.run(sql, number, protocol, hostPort, hostIp, camp, network, containerId, ifName);
+      const sql = `INSERT INTO ports (boot, ${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`;
+      file.run(sql, number, protocol, hostPort, family, hostIp, camp, network, containerId, ifName);
     });
   }
 
@@ -39,7 +41,7 @@ export class SqlitePorts implements PortTable {
 
   list(owner?: Attachment): PortClaim[] {
     const select = `SELECT ${COLUMNS} FROM ports WHERE boot = ?`;
-    const order = 'ORDER BY protocol, port, address';
+    const order = 'ORDER BY protocol, port, family, address';
     return this.#context.read((file, boot) => {
       if (owner === undefined) return file.all(`${select} ${order}`, boot()).map(claimOf);
       const { camp, network, containerId, ifName } = owner;
@@ -59,10 +61,13 @@ export class SqlitePorts implements PortTable {
 }
 
 function claimOf(row: SqlRow): PortClaim {
+  const hostIp = textOf(row.address);
+  const family = row.family === 'both' ? undefined : row.family === '4' ? 4 : 6;
   return {
     protocol: textOf(row.protocol) as Protocol,
-    hostIp: textOf(row.address),
     hostPort: Number(row.port),
+    ...(hostIp === '' ? {} : { hostIp }),
+    ...(family === undefined ? {} : { family }),
     owner: ownerOf(row),
   };
 }

@@ -76,7 +76,11 @@ class SqliteStore implements LocalStore {
     const ensure = (): number => this.#boots.ensure();
     const context: Context = {
       host: identity.hostId,
-      read: (work) => this.#guard('store.read', () => work(file, current)),
+      read: (work) =>
+        this.#guard('store.read', () => {
+          this.#ensureOpen();
+          return work(file, current);
+        }),
       write: (work) => this.transaction(() => work(file, ensure)),
     };
     this.networks = new SqliteNetworks(context);
@@ -106,6 +110,11 @@ class SqliteStore implements LocalStore {
 
   [Symbol.dispose](): void {
     this.#file.close();
+  }
+
+  /** A re-opening that failed is tried again by every call. */
+  #ensureOpen(): void {
+    if (this.#onDisk('store.open', () => this.#file.ensureOpen())) this.#boots.forget();
   }
 
   #commit<T>(work: () => T): T {

@@ -1,14 +1,8 @@
 import type { NetworkSpec } from '../config/network-spec.ts';
-import type { Addr } from '../model/addr.ts';
+import type { Addr, Family } from '../model/addr.ts';
 import type { Attachment, Role } from '../model/attachment.ts';
 import type { Endpoint } from '../model/endpoint.ts';
 import type { FirewallBackend, FirewallEntry, Protocol } from '../model/firewall.ts';
-
-/** A process that holds an intent: a pid alone recurs, with its start time (clock ticks since boot) it does not. */
-export interface Owner {
-  readonly pid: number;
-  readonly startTime: string;
-}
 
 /** One thing that we made for a network, or changed on a device that we found. */
 export type Owned =
@@ -157,25 +151,28 @@ export interface LeaseTable {
   count(scope: string, first: Addr, last: Addr): number;
 }
 
-/** A host port that an endpoint has; the empty address stands for every address of the host. */
+/** A host port that an endpoint has. */
 export interface PortClaim {
   readonly protocol: Protocol;
-  readonly hostIp: string;
   readonly hostPort: number;
+  /** One address of the host; absent: every address of `family`. */
+  readonly hostIp?: string;
+  /** `take` fills it in from `hostIp`. Absent without `hostIp`: both families. */
+  readonly family?: Family;
   readonly owner: Attachment;
 }
 
 /** Host ports in use on this host; those of an earlier boot do not count. */
 export interface PortTable {
   /**
-   * Throws NetError `conflict`, naming the holder, where another container has the port: on the same address, or on
-   * every address by one side. Attachments of one container may claim a port together: a runtime hands the same
-   * mappings to each of its networks. A claim that its owner has already changes nothing.
+   * Throws NetError `conflict`, naming the holder, if another container has the port in the same family, on the same
+   * address or where one side takes every address. Attachments of one container may claim a port together: a runtime
+   * hands the same mappings to each of its networks. A claim that its owner has already changes nothing.
    */
   take(claim: PortClaim): void;
   /** Frees all ports of an owner. */
   release(owner: Attachment): void;
-  /** All of them, or an owner's, by protocol, port and address. */
+  /** All of them, or an owner's, by protocol, port, family and address. */
   list(owner?: Attachment): PortClaim[];
   /** The other attachments of the owner's container that have claims. */
   partners(owner: Attachment): Attachment[];

@@ -2,6 +2,7 @@ import { NetError } from '../errors/net-error.ts';
 import { type Addr, formatAddr } from '../model/addr.ts';
 import type { Attachment } from '../model/attachment.ts';
 import { type Endpoint, hostIfOf } from '../model/endpoint.ts';
+import { formatPlace, type HostPort } from './port-claim.ts';
 import type { Lease, PortClaim } from './store.ts';
 
 /** The refusal of an address that `holder` has. */
@@ -41,13 +42,12 @@ export function interfaceTaken(row: Endpoint, cause?: unknown): NetError {
 }
 
 /** The refusal of a host port that `holder` has. */
-export function portTaken(wanted: Pick<PortClaim, 'protocol' | 'hostIp' | 'hostPort'>, holder: PortClaim): NetError {
-  const where = holder.hostIp === '' ? 'every address' : holder.hostIp;
+export function portTaken({ protocol, hostIp, hostPort }: HostPort, holder: PortClaim): NetError {
   return new NetError({
     kind: 'conflict',
     op: 'ports',
-    subject: `host port ${wanted.hostIp && `${wanted.hostIp} `}${wanted.hostPort}/${wanted.protocol}`,
-    what: `${holderText(holder.owner)} has it on ${where}`,
+    subject: `host port ${hostIp === undefined ? '' : `${hostIp} `}${hostPort}/${protocol}`,
+    what: `${holderText(holder.owner)} has it on ${formatPlace(holder)}`,
     hint: 'Choose another host port, or delete that attachment first',
   });
 }

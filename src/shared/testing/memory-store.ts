@@ -3,6 +3,7 @@ import { type Addr, compareAddr } from '../model/addr.ts';
 import { type Attachment, attachmentDigest, type Role, sameContainer } from '../model/attachment.ts';
 import { type Endpoint, hostIfOf } from '../model/endpoint.ts';
 import { addressKey, neighbour } from '../store/address-key.ts';
+import { overlap, withFamily } from '../store/port-claim.ts';
 import type {
   DockerNetworkRow,
   DockerNetworkTable,
@@ -165,16 +166,15 @@ function leaseTable(disk: MemoryDisk, prefix: string): LeaseTable {
 }
 
 function portTable(disk: MemoryDisk, prefix: string): PortTable {
-  const key = ({ protocol, hostPort, hostIp, owner }: PortClaim): string =>
-    [`${prefix}${protocol}`, String(hostPort).padStart(5, '0'), hostIp, attachmentDigest(owner)].join('\0');
-  const meet = (a: PortClaim, b: PortClaim): boolean =>
-    a.protocol === b.protocol &&
-    a.hostPort === b.hostPort &&
-    (a.hostIp === b.hostIp || a.hostIp === '' || b.hostIp === '');
+  const key = ({ protocol, hostPort, family, hostIp = '', owner }: PortClaim): string => {
+    const place = [String(hostPort).padStart(5, '0'), family ?? 'both', hostIp];
+    return [`${prefix}${protocol}`, ...place, attachmentDigest(owner)].join('\0');
+  };
   const list = (): PortClaim[] => under(disk.ports, prefix);
   return {
-    take: (claim) => {
-      const holder = list().find((other) => meet(other, claim) && !sameContainer(other.owner, claim.owner));
+    take: (given) => {
+      const claim = withFamily(given);
+      const holder = list().find((other) => overlap(other, claim) && !sameContainer(other.owner, claim.owner));
       if (holder !== undefined) throw portTaken(claim, holder);
       disk.ports.set(key(claim), frozen(claim));
     },

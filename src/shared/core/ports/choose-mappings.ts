@@ -8,7 +8,7 @@ import type { PublishedEntry } from '../../model/firewall.ts';
 import type { PortClaim } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { baseOf, type PortRequest, pickPorts } from './pick-ports.ts';
-import { assertPortsFree } from './publish.ts';
+import { assertPortsFree, claimOf } from './publish.ts';
 import { portScene } from './scene.ts';
 
 /** An endpoint whose ports are to be published, and what of them is already. */
@@ -64,12 +64,8 @@ function mappingOf(entry: PublishedEntry): PortMapping[] {
   return [{ protocol, hostPort, containerPort, ...(hostIp === undefined ? {} : { hostIp }) }];
 }
 
-function claimOf({ protocol, hostIp = '', hostPort }: PortMapping, owner: Attachment): PortClaim {
-  return { protocol, hostIp, hostPort, owner };
-}
-
-function claimText({ protocol, hostIp, hostPort }: PortClaim): string {
-  return `${protocol} ${hostIp} ${hostPort}`;
+function claimText({ protocol, hostIp, family, hostPort }: PortClaim): string {
+  return `${protocol} ${hostIp} ${family} ${hostPort}`;
 }
 
 function familiesOf(addresses: Addressing['addresses']): Family[] {

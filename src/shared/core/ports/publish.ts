@@ -1,17 +1,29 @@
+import type { PortMapping } from '../../config/port-mappings.ts';
 import { planPorts, type Rules } from '../../drivers/rules.ts';
 import { asNetError, NetError } from '../../errors/net-error.ts';
 import type { Listener } from '../../host/host.ts';
 import type { Attachment } from '../../model/attachment.ts';
 import { type Endpoint, type PublishedFacts, publishedOf, standbyOf } from '../../model/endpoint.ts';
 import type { FirewallBackend, PublishedEntry } from '../../model/firewall.ts';
-import type { LocalStore } from '../../store/store.ts';
+import type { LocalStore, PortClaim } from '../../store/store.ts';
 import { attachmentKey } from '../apply.ts';
 import type { Core } from '../core.ts';
 import { execute } from '../execute.ts';
 
 /** The host ports are the attachment's. Throws NetError `conflict`, naming the holder. Part of a transaction. */
 export function claimPorts(store: LocalStore, { mappings }: Rules, owner: Attachment): void {
-  for (const { protocol, hostIp = '', hostPort } of mappings) store.ports.take({ protocol, hostIp, hostPort, owner });
+  for (const mapping of mappings) store.ports.take(claimOf(mapping, owner));
+}
+
+/** What the mapping takes of the host. */
+export function claimOf({ protocol, hostPort, hostIp, family }: PortMapping, owner: Attachment): PortClaim {
+  return {
+    protocol,
+    hostPort,
+    ...(hostIp === undefined ? {} : { hostIp }),
+    ...(family === undefined ? {} : { family }),
+    owner,
+  };
 }
 
 /**

@@ -4,6 +4,7 @@ import type { Host } from '../../host/host.ts';
 import { type Attachment, attachmentDigest } from '../../model/attachment.ts';
 import type { LocalStore } from '../../store/store.ts';
 import type { PortRange, PortScene } from './pick-ports.ts';
+import { claimOf } from './publish.ts';
 
 const RANGE = 'net/ipv4/ip_local_port_range';
 const RESERVED = 'net/ipv4/ip_local_reserved_ports';
@@ -35,9 +36,8 @@ export function portScene(
     listener: listenersOf(host),
     claim: (mapping) => {
       if (hasClaim(mapping)) return undefined;
-      const { protocol, hostIp = '', hostPort } = mapping;
       try {
-        store.ports.take({ protocol, hostIp, hostPort, owner });
+        store.ports.take(claimOf(mapping, owner));
         return undefined;
       } catch (thrown) {
         const error = asNetError(thrown, 'ports');
