@@ -44,9 +44,9 @@ export const bandwidth: ChainedPlugin = {
     return [...errors, ...(await reverse(core, [left], { host: core.host.own }))];
   },
 
-  check(call, core) {
+  async check(call, core) {
     if (!limits(parseBandwidth(call.config))) return;
-    checkChained(core, { attachment: attachmentOf(call), role }, call.variables.netns);
+    await checkChained(core, { attachment: attachmentOf(call), role }, call.variables.netns);
   },
 
   validate: ({ config }) => void parseBandwidth(config),

@@ -18,7 +18,7 @@ export interface ChainedPlugin {
   /** Nothing of its part is left; identity is all it may need of the call. */
   del(call: Call, core: Core, part: ChainedPart): Promise<NetError[]>;
   /** Returns where its part is as `add` left it. */
-  check(call: Call, core: Core, previous: CniResult): void;
+  check(call: Call, core: Core, previous: CniResult): Promise<void>;
   /** Throws NetError for whatever is wrong with the configuration. */
   validate(call: Call): void;
 }

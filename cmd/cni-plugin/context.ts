@@ -7,7 +7,7 @@ import { openLinuxHost } from '../../src/shared/host/linux-host.ts';
 import { isLogLevel, type LogLevel, makeLogger } from '../../src/shared/log/log.ts';
 import type { FirewallBackend } from '../../src/shared/model/firewall.ts';
 import { changeCount } from '../../src/shared/store/changes.ts';
-import { lock } from '../../src/shared/store/locks.ts';
+import { LockQueue } from '../../src/shared/store/locks.ts';
 import { thisProcess } from '../../src/shared/store/owner.ts';
 import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
 import { ensureStateDir } from '../../src/shared/store/state-dir.ts';
@@ -15,6 +15,7 @@ import type { LocalStore } from '../../src/shared/store/store.ts';
 import type { CallCore } from './answer.ts';
 import { delegateSource } from './delegate.ts';
 import type { Environment } from './environment.ts';
+import { nftCommand } from './nft-command.ts';
 import type { Phases } from './phases.ts';
 import { writeAll } from './respond.ts';
 
@@ -27,8 +28,9 @@ const STDERR = 2;
  */
 export function openCore(env: Environment, phases?: Phases): CallCore {
   const stateDir = stateDirOf(env);
-  const host = openLinuxHost(env);
+  const host = openLinuxHost(env, { nftCommand });
   const firewallers = new Map<FirewallBackend, Firewaller>();
+  const locks = new LockQueue(stateDir);
   let store: LocalStore | undefined;
   const core: CallCore = {
     host,
@@ -38,7 +40,7 @@ export function openCore(env: Environment, phases?: Phases): CallCore {
     changes: changeCount(stateDir),
     lock: async (key) => {
       ensureStateDir(stateDir);
-      return lock(stateDir, key);
+      return locks.lock(key);
     },
     get store() {
       if (store === undefined) {
@@ -50,7 +52,7 @@ export function openCore(env: Environment, phases?: Phases): CallCore {
     firewall: (backend) => {
       const found = firewallers.get(backend);
       if (found !== undefined) return found;
-      const made = openFirewaller(backend, host.own);
+      const made = openFirewaller(backend, host.own, { lock: core.lock });
       firewallers.set(backend, made);
       return made;
     },

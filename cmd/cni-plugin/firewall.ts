@@ -34,12 +34,12 @@ export const firewall: ChainedPlugin = {
 
   del: ({ variables }, core, part) => deleteChained(core, part, variables.netns),
 
-  check(call, core, previous) {
+  async check(call, core, previous) {
     const addressing = ownAddressing(previous, call.variables.ifName);
     const device = deviceTowards(core, previous, addressing);
     if (addressing.addresses.length === 0 || device === undefined) return;
-    checkChained(core, { attachment: attachmentOf(call), role }, call.variables.netns);
-    assertRules(core, rulesOf(call), device, addressing);
+    await checkChained(core, { attachment: attachmentOf(call), role }, call.variables.netns);
+    await assertRules(core, rulesOf(call), device, addressing);
   },
 
   validate: (call) => void rulesOf(call),

@@ -35,7 +35,7 @@ async function verb(plugin: PluginName, words: readonly string[]): Promise<numbe
   }
   try {
     const { reloadVerb } = await import('./reload.ts');
-    writeAll(1, reloadVerb(process.env));
+    writeAll(1, await reloadVerb(process.env));
     return 0;
   } catch (thrown) {
     writeAll(2, `${asNetError(thrown, 'reload').message}\n`);

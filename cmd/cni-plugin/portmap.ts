@@ -54,13 +54,13 @@ export const portmap: ChainedPlugin = {
 
   del: ({ variables }, core, part) => deleteChained(core, part, variables.netns),
 
-  check(call, core, previous) {
+  async check(call, core, previous) {
     const rules = rulesOf(call);
     if (rules.mappings.length === 0) return;
-    checkChained(core, { attachment: attachmentOf(call), role }, call.variables.netns);
+    await checkChained(core, { attachment: attachmentOf(call), role }, call.variables.netns);
     const addressing = ownAddressing(previous, call.variables.ifName);
     const device = deviceTowards(core, previous, addressing);
-    if (device !== undefined) assertRules(core, rules, device, addressing);
+    if (device !== undefined) await assertRules(core, rules, device, addressing);
   },
 
   validate: (call) => void rulesOf(call),

@@ -4,9 +4,9 @@ import { openCore } from './context.ts';
 import type { Environment } from './environment.ts';
 
 /** The verb `reload`: puts the packet filter back as it belongs. Returns the line to print. */
-export function reloadVerb(env: Environment): string {
+export async function reloadVerb(env: Environment): Promise<string> {
   using core = openCore(env);
-  const { reloaded, errors } = reload(core);
+  const { reloaded, errors } = await reload(core);
   const failure = combineErrors(errors, 'reload');
   if (failure !== undefined) throw failure;
   const parts = reloaded.map(

@@ -33,9 +33,9 @@ export const tuning: ChainedPlugin = {
 
   del: ({ variables }, core, part) => deleteChained(core, part, variables.netns),
 
-  check(call, core) {
+  async check(call, core) {
     if (isNothing(tuningOf(call))) return;
-    checkChained(core, { attachment: attachmentOf(call), role }, call.variables.netns);
+    await checkChained(core, { attachment: attachmentOf(call), role }, call.variables.netns);
   },
 
   validate: (call) => void tuningOf(call),

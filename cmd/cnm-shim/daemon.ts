@@ -83,7 +83,7 @@ async function serve({ runDir, stateDir, docker: dockerOptions, log }: Parts): P
   const server = new CniServer(service, log, called);
   const { name: socket } = await listen(server, { path: join(run.path, 'cni.sock'), fd: listeners.get('cni') });
   const status = `Serving CNI calls on ${socket}${docker === undefined ? '' : `, and Docker on ${docker.socket}`}`;
-  process.on('SIGHUP', () => reload(service, manager, log, status));
+  process.on('SIGHUP', () => void reload(service, manager, log, status));
   releaseExecutable();
   manager.ready(status);
   log.info('daemon.start', {
@@ -123,10 +123,10 @@ function onStopSignal(): Promise<NodeJS.Signals> {
   });
 }
 
-function reload(service: CniService, manager: ServiceManager, log: Logger, status: string): void {
+async function reload(service: CniService, manager: ServiceManager, log: Logger, status: string): Promise<void> {
   manager.reloading();
   try {
-    const { reloaded, errors } = service.reload();
+    const { reloaded, errors } = await service.reload();
     for (const { backend, entries } of reloaded) log.info('reload', { backend, entries });
     for (const error of errors) log.warn('reload.failed', { error: error.message });
   } catch (thrown) {

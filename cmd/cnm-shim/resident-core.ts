@@ -73,11 +73,7 @@ export class ResidentCore implements CoreOpener, Disposable {
       log,
       owner: this.#owner,
       changes: this.#changes,
-      lock: async (key) => {
-        // Somebody may have removed it since the last call.
-        ensureStateDir(this.#stateDir);
-        return this.#locks.lock(key);
-      },
+      lock: (key) => this.#lock(key),
       removeLink: async (link) => {
         const failure = await this.#remover.remove(link);
         return failure !== undefined && isAbsence(failure) ? undefined : failure;
@@ -106,6 +102,12 @@ export class ResidentCore implements CoreOpener, Disposable {
     this.host[Symbol.dispose]();
   }
 
+  async #lock(key: string): Promise<Disposable> {
+    // Somebody may have removed it since the last call.
+    ensureStateDir(this.#stateDir);
+    return await this.#locks.lock(key);
+  }
+
   /** Kept open; whether its file is still the one that is there is looked at for each call. */
   #openStore(): LocalStore {
     if (this.#store === undefined) {
@@ -122,7 +124,7 @@ export class ResidentCore implements CoreOpener, Disposable {
   #firewall(backend: FirewallBackend): Firewaller {
     const found = this.#firewallers.get(backend);
     if (found !== undefined) return found;
-    const made = openFirewaller(backend, this.host.own);
+    const made = openFirewaller(backend, this.host.own, { lock: (key) => this.#lock(key) });
     this.#firewallers.set(backend, made);
     return made;
   }

@@ -58,7 +58,8 @@ export function openCoreAt(path: string, stateDir: string, wrap = (host: Host): 
     owner: thisProcess(),
     lock: async (key) => lock(stateDir, key),
     firewall: (backend) => {
-      const found = firewallers.get(backend) ?? openFirewaller(backend, own);
+      const found =
+        firewallers.get(backend) ?? openFirewaller(backend, own, { lock: async (key) => lock(stateDir, key) });
       firewallers.set(backend, found);
       return found;
     },

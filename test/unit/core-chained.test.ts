@@ -61,7 +61,7 @@ describe('a part of a chain', () => {
     const before = host.toString();
     await limit();
     assert.match(host.toString(), /tbf rate 8000000bit/);
-    checkChained(core, part(), POD);
+    await checkChained(core, part(), POD);
     assert.equal(core.store.endpoints.get(attachmentOf(), 'bandwidth')?.progress, 'ready');
     for (let round = 0; round < 2; round++) assert.deepEqual(await unlimit(), []);
     assert.equal(host.toString(), before);
@@ -75,7 +75,7 @@ describe('a part of a chain', () => {
     const before = host.toString();
     await assert.rejects(limit(), refusedWith('exists', /already has bandwidth on network web.*DEL first/));
     assert.equal(host.toString(), before);
-    checkChained(core, part(), POD);
+    await checkChained(core, part(), POD);
   });
 
   it('leaves nothing where a step of it fails, whichever', async () => {
@@ -100,7 +100,7 @@ describe('a part of a chain', () => {
     assert.ok(row);
     core.store.endpoints.put({ ...row, progress: 'intent' });
     await limit();
-    checkChained(core, part(), POD);
+    await checkChained(core, part(), POD);
     assert.deepEqual(await unlimit(), []);
     assert.doesNotMatch(host.toString(), /tbf|ifb/);
   });
@@ -112,7 +112,7 @@ describe('a part of a chain', () => {
     await del(core);
     await add(core);
     await limit();
-    checkChained(core, part(), POD);
+    await checkChained(core, part(), POD);
     assert.equal(host.toString().match(/type ifb/g)?.length, 1);
   });
 
@@ -148,15 +148,15 @@ describe('a part of a chain', () => {
 
   it('is missed by CHECK: without a record, half done, in another sandbox, or changed', async () => {
     const check = () => checkChained(core, part(), POD);
-    assert.throws(check, refusedWith('drift', /no record of bandwidth/));
+    await assert.rejects(check, refusedWith('drift', /no record of bandwidth/));
     await limit();
-    assert.throws(() => checkChained(core, part(), OTHER), refusedWith('drift', /another namespace/));
+    await assert.rejects(() => checkChained(core, part(), OTHER), refusedWith('drift', /another namespace/));
     const hostIf = core.store.endpoints.get(attachmentOf(), 'interface')?.hostIf ?? '';
     const bucket = { rate: 1e6, burst: 1e5, latency: 25 };
     host.apply([{ op: 'tbf.delete', ns: 'host', dev: hostIf, ...bucket }], { host: host.own });
-    assert.throws(check, refusedWith('drift', new RegExp(`link ${hostIf}.*lost its limit`)));
+    await assert.rejects(check, refusedWith('drift', new RegExp(`link ${hostIf}.*lost its limit`)));
     host.apply([{ op: 'tbf.add', ns: 'host', dev: hostIf, ...bucket, rate: 2e6 }], { host: host.own });
-    assert.throws(check, refusedWith('drift', /limit of 2000000 bytes a second, expected 1000000/));
+    await assert.rejects(check, refusedWith('drift', /limit of 2000000 bytes a second, expected 1000000/));
   });
 
   it('is collected where its attachment is not listed, and no other role with it', async () => {
@@ -167,7 +167,7 @@ describe('a part of a chain', () => {
     assert.deepEqual(await collectChained(core, garbage), []);
     const roles = core.store.endpoints.list('web').map(({ attachment, role }) => `${attachment.containerId} ${role}`);
     assert.deepEqual(roles, ['a bandwidth', 'a interface', 'b interface']);
-    checkChained(core, part(), POD);
+    await checkChained(core, part(), POD);
   });
 
   it('is found from the host by the other end of the interface only', async () => {

@@ -73,9 +73,9 @@ export class CniService implements Disposable {
   }
 
   /** The packet filter has what the records want of it. Returns how many entries, and what failed. */
-  reload(): ReturnType<typeof reload> {
+  async reload(): ReturnType<typeof reload> {
     using core = this.resident.open({ log: this.#log });
-    return reload(core);
+    return await reload(core);
   }
 
   /** Why the call is the stand-alone plugin's to answer; undefined where the daemon can. */

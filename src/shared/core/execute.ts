@@ -10,10 +10,10 @@ type FirewallOp = Extract<Op, { op: 'firewall.add' | 'firewall.delete' }>;
  * those of the packet filter by the firewaller of their backend. Throws NetError for the first that fails; the caller
  * reverses the whole plan.
  */
-export function execute(core: Core, ops: readonly Op[], namespaces: Namespaces): void {
+export async function execute(core: Core, ops: readonly Op[], namespaces: Namespaces): Promise<void> {
   for (const group of groups(ops)) {
     if (!isFirewall(group[0])) core.host.apply(group, namespaces);
-    else for (const op of group) applyFirewall(core, op as FirewallOp);
+    else for (const op of group) await applyFirewall(core, op as FirewallOp);
   }
 }
 
@@ -22,7 +22,7 @@ export async function reverse(core: Core, ops: readonly Op[], namespaces: Namesp
   const errors: NetError[] = [];
   for (const group of groups(ops, core.removeLink !== undefined)) {
     const [first] = group;
-    if (isFirewall(first)) errors.push(...group.flatMap((op) => revertFirewall(core, op as FirewallOp)));
+    if (isFirewall(first)) for (const op of group) errors.push(...(await revertFirewall(core, op as FirewallOp)));
     else if (core.removeLink !== undefined && isRemoval(first)) {
       core.mark?.('kernel');
       errors.push(...(await removeLinks(core.removeLink, group)));
@@ -38,19 +38,19 @@ async function removeLinks(remove: NonNullable<Core['removeLink']>, ops: readonl
   return failures.flatMap((failure) => failure ?? []);
 }
 
-function applyFirewall(core: Core, op: FirewallOp): void {
+async function applyFirewall(core: Core, op: FirewallOp): Promise<void> {
   const firewaller = core.firewall(op.backend);
-  if (op.op === 'firewall.add') firewaller.add(op.entries);
+  if (op.op === 'firewall.add') await firewaller.add(op.entries);
   else {
-    const [failure] = firewaller.remove(op.entries);
+    const [failure] = await firewaller.remove(op.entries);
     if (failure !== undefined) throw failure;
   }
 }
 
-function revertFirewall(core: Core, op: FirewallOp): NetError[] {
+async function revertFirewall(core: Core, op: FirewallOp): Promise<NetError[]> {
   try {
-    if (op.op === 'firewall.delete') return core.firewall(op.backend).remove(op.entries);
-    core.firewall(op.backend).add(op.entries);
+    if (op.op === 'firewall.delete') return await core.firewall(op.backend).remove(op.entries);
+    await core.firewall(op.backend).add(op.entries);
     return [];
   } catch (thrown) {
     return [asNetError(thrown, op.op)];

@@ -12,18 +12,18 @@ export function noteLostRules({ host, store }: Core): void {
 }
 
 /** An endpoint that was rebuilt from its interface has no record of its published ports: they are known by address. */
-export function forgetLostPorts(core: Core, row: EndpointRow | undefined): NetError[] {
+export async function forgetLostPorts(core: Core, row: EndpointRow | undefined): Promise<NetError[]> {
   if (row?.scope === undefined || row.sandbox.id !== '') return [];
   const addresses = core.store.leases.list(row.scope, row.attachment).map(({ address }) => formatAddr(address));
-  return addresses.length === 0 ? [] : eachBackend(core, (firewaller) => firewaller.forget(addresses));
+  return addresses.length === 0 ? [] : await eachBackend(core, (firewaller) => firewaller.forget(addresses));
 }
 
 /** With the last network of a host whose state was lost, everything of ours in the packet filter goes. */
-export function sweepLostRules(core: Core): NetError[] {
+export async function sweepLostRules(core: Core): Promise<NetError[]> {
   const { host, store } = core;
   if (store.networks.list().length > 0 || store.notes.get(NOTE) !== host.identity.bootId) return [];
-  const errors = eachBackend(core, (firewaller) => {
-    firewaller.reset([]);
+  const errors = await eachBackend(core, async (firewaller) => {
+    await firewaller.reset([]);
     return [];
   });
   if (errors.length === 0) store.notes.put(NOTE, '');
@@ -31,13 +31,15 @@ export function sweepLostRules(core: Core): NetError[] {
 }
 
 /** A filter that the host does not have holds nothing. */
-function eachBackend(core: Core, work: (firewaller: Firewaller) => NetError[]): NetError[] {
-  return (['nftables', 'iptables'] as const).flatMap((backend) => {
+async function eachBackend(core: Core, work: (firewaller: Firewaller) => Promise<NetError[]>): Promise<NetError[]> {
+  const errors: NetError[] = [];
+  for (const backend of ['nftables', 'iptables'] as const) {
     try {
-      return work(core.firewall(backend));
+      errors.push(...(await work(core.firewall(backend))));
     } catch (thrown) {
       const error = asNetError(thrown, 'firewall');
-      return error.kind === 'unsupported' ? [] : [error];
+      if (error.kind !== 'unsupported') errors.push(error);
     }
-  });
+  }
+  return errors;
 }

@@ -14,7 +14,7 @@ export interface Reloaded {
  * The packet filter has exactly what the networks and endpoints on record want of it: one transaction a backend,
  * whatever somebody flushed. Goes on after a failure and returns all of them.
  */
-export function reload(core: Core): { reloaded: Reloaded[]; errors: NetError[] } {
+export async function reload(core: Core): Promise<{ reloaded: Reloaded[]; errors: NetError[] }> {
   const { host, store } = core;
   const { bootId } = host.identity;
   const networks = store.networks.list().filter((row) => row.bootId === bootId);
@@ -23,7 +23,7 @@ export function reload(core: Core): { reloaded: Reloaded[]; errors: NetError[] }
   const reloaded: Reloaded[] = [];
   for (const [backend, entries] of wanted(undo)) {
     try {
-      core.firewall(backend).reset(entries);
+      await core.firewall(backend).reset(entries);
       reloaded.push({ backend, entries: entries.length });
     } catch (thrown) {
       errors.push(asNetError(thrown, 'reload'));

@@ -32,7 +32,7 @@ export async function repair(core: Core, tryLock: (key: string) => Disposable): 
   for (const name of before) {
     if (!core.store.endpoints.any(name)) errors.push(...(await collected(() => removeUnusedNetwork(core, name))));
   }
-  const { reloaded, errors: failures } = reload(core);
+  const { reloaded, errors: failures } = await reload(core);
   return {
     endpoints,
     networks: before.length - core.store.networks.list().length,

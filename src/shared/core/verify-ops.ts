@@ -8,17 +8,17 @@ import { opDrift } from './verify.ts';
 const NOTHING = { interfaces: [], addresses: [], routes: [] };
 
 /** The first of the steps whose effect the kernel or the packet filter does not show, or undefined. */
-export function findOpsDrift(
+export async function findOpsDrift(
   core: Core,
   ops: readonly Op[],
   { host, sandbox }: Required<Namespaces>,
-): NetError | undefined {
+): Promise<NetError | undefined> {
   const outside = core.host.observe(host, queryOf(ops, 'host'));
   const inside = core.host.observe(sandbox, queryOf(ops, 'sandbox'));
   for (const op of ops) {
     const links = op.ns === 'host' ? outside.links : inside.links;
     if ('name' in op && op.op !== 'link.delete' && !links.has(op.name)) return gone(op.name);
-    const found = op.op === 'firewall.add' ? firewallDrift(core, op) : opDrift(op, outside, inside, NOTHING);
+    const found = op.op === 'firewall.add' ? await firewallDrift(core, op) : opDrift(op, outside, inside, NOTHING);
     if (found !== undefined) return found;
   }
   return undefined;
@@ -47,11 +47,11 @@ function gone(name: string): NetError {
 }
 
 /** NetError `drift` for the first of the entries that is not in force. */
-export function firewallDrift(
+export async function firewallDrift(
   core: Core,
   op: Extract<Op, { op: 'firewall.add' | 'firewall.delete' }>,
-): NetError | undefined {
-  const [missing] = core.firewall(op.backend).missing(op.entries);
+): Promise<NetError | undefined> {
+  const [missing] = await core.firewall(op.backend).missing(op.entries);
   if (missing === undefined) return undefined;
   return new NetError({
     kind: 'drift',

@@ -52,7 +52,7 @@ export async function addChained(core: Core, request: ChainedRequest): Promise<v
   try {
     await request.ensure?.();
     core.mark?.('network');
-    execute(core, row.plan.ops, { host: host.own, sandbox });
+    await execute(core, row.plan.ops, { host: host.own, sandbox });
     core.mark?.('kernel');
     store.transaction(() => store.endpoints.put({ ...row, progress: 'ready' }));
   } catch (thrown) {
@@ -70,13 +70,13 @@ export function deleteChained(core: Core, part: ChainedPart, netns: string): Pro
 }
 
 /** Throws NetError `drift` for the first step of the record that the kernel or the packet filter no longer shows. */
-export function checkChained(core: Core, { attachment, role }: ChainedPart, netns: string): void {
+export async function checkChained(core: Core, { attachment, role }: ChainedPart, netns: string): Promise<void> {
   const { host, store } = core;
   using sandbox = host.open(netns);
   const row = store.endpoints.get(attachment, role);
   if (row === undefined || row.progress !== 'ready') throw drift(attachment, `has no record of ${role}`);
   if (row.sandbox.id !== sandbox.id) throw drift(attachment, `was attached in another namespace than ${netns}`);
-  const found = findOpsDrift(core, row.plan.ops, { host: host.own, sandbox });
+  const found = await findOpsDrift(core, row.plan.ops, { host: host.own, sandbox });
   if (found !== undefined) throw found;
 }
 

@@ -24,13 +24,13 @@ export async function checkEndpoint(core: Core, request: EndpointRequest, expect
   if (row.sandbox.id !== '' && row.sandbox.id !== sandbox.id) throw otherNamespace(request);
   await checkSource(core, request, expected);
   const addressing: Addressing = { addresses: expected.addresses, routes: [] };
-  checkNetwork(core, request, addressing);
+  await checkNetwork(core, request, addressing);
   const outside = host.observe(host.own, hostQuery(row.hostIf, request, row.plan.ops));
   const inside = host.observe(sandbox, sandboxQueryOf(request.attachment.ifName, row.plan.ops));
   const drift = findDrift(row, outside, inside, expected);
   if (drift !== undefined) throw drift;
   for (const op of row.plan.ops) {
-    const missing = op.op === 'firewall.add' ? firewallDrift(core, op) : undefined;
+    const missing = op.op === 'firewall.add' ? await firewallDrift(core, op) : undefined;
     if (missing !== undefined) throw missing;
   }
 }
@@ -45,8 +45,8 @@ async function checkSource(core: Core, { source }: EndpointRequest, { addresses 
 }
 
 /** The network lacks nothing: planning it again plans no step. */
-function checkNetwork(core: Core, request: EndpointRequest, addressing: Addressing): void {
-  const [first] = missingOps(core, request, addressing);
+async function checkNetwork(core: Core, request: EndpointRequest, addressing: Addressing): Promise<void> {
+  const [first] = await missingOps(core, request, addressing);
   if (first === undefined) return;
   throw new NetError({
     kind: 'drift',
@@ -57,10 +57,14 @@ function checkNetwork(core: Core, request: EndpointRequest, addressing: Addressi
   });
 }
 
-function missingOps(core: Core, { attachment, driver, rules }: EndpointRequest, addressing: Addressing): readonly Op[] {
+async function missingOps(
+  core: Core,
+  { attachment, driver, rules }: EndpointRequest,
+  addressing: Addressing,
+): Promise<readonly Op[]> {
   try {
     const known = core.store.networks.get(attachment.network);
-    return planFor(core, driver, rulesFor(known, rules), addressing).plan.ops;
+    return (await planFor(core, driver, rulesFor(known, rules), addressing)).plan.ops;
   } catch (thrown) {
     const { subject, what, hint } = asNetError(thrown, 'CHECK');
     throw new NetError({ kind: 'drift', op: 'CHECK', subject, what, hint, cause: thrown });

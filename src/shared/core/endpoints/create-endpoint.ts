@@ -93,7 +93,7 @@ async function build(
       ops: [{ op: 'link.set', ns: 'sandbox', name: facts.ifName, set: { up: true } }],
       undo: [],
     });
-    perform(core, { ...row, plan }, plan, namespaces);
+    await perform(core, { ...row, plan }, plan, namespaces);
     core.mark?.('kernel');
     result = await source.acquire();
     core.mark?.('delegate');
@@ -110,7 +110,7 @@ async function build(
   const record = { ...row, ...publishing.standby };
   const whole = joinPlans(plan, addresses);
   plan = source?.kind === 'delegate' ? addresses : whole;
-  perform(core, { ...record, plan: whole }, plan, namespaces);
+  await perform(core, { ...record, plan: whole }, plan, namespaces);
   core.mark?.('kernel');
   await settleAddresses(core.host, namespaces.sandbox, addresses);
   core.store.transaction(() => {
@@ -136,9 +136,9 @@ function planLimits({ rates, attachment }: EndpointRequest, { hostIf }: Endpoint
 }
 
 /** The plan is on record with what takes it back, then in the kernel. */
-function perform(core: Core, row: EndpointRow, plan: Plan, namespaces: Namespaces): void {
+async function perform(core: Core, row: EndpointRow, plan: Plan, namespaces: Namespaces): Promise<void> {
   core.store.transaction(() => core.store.endpoints.put(row));
-  execute(core, plan.ops, namespaces);
+  await execute(core, plan.ops, namespaces);
 }
 
 /**

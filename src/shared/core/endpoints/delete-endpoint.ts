@@ -69,9 +69,9 @@ export async function removeEndpoint(
   errors.push(...(await reverse(core, undo, namespaces)));
   core.mark?.('kernel');
   if (delegate !== undefined && delegate.type !== 'dhcp') errors.push(...(await released(delegate, row)));
-  errors.push(...forgetLostPorts(core, row));
+  errors.push(...(await forgetLostPorts(core, row)));
   if (errors.length === 0) errors.push(...attempted(() => forget(core, request, row)));
-  if (row?.claimsPorts === true) errors.push(...promotePorts(core, row.attachment));
+  if (row?.claimsPorts === true) errors.push(...(await promotePorts(core, row.attachment)));
   core.mark?.('commit');
   errors.push(...(await removeUnusedNetwork(core, attachment.network)));
   core.mark?.('network');

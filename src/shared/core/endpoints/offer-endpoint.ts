@@ -152,7 +152,7 @@ async function build(core: Core, request: OfferRequest, row: EndpointRow): Promi
   const plan = driver.planLink(view, facts);
   const record = { ...row, plan };
   store.transaction(() => store.endpoints.put(record));
-  execute(core, plan.ops, { host: host.own, sandbox: host.own });
+  await execute(core, plan.ops, { host: host.own, sandbox: host.own });
   core.mark?.('kernel');
   store.transaction(() => store.endpoints.put({ ...record, progress: 'ready' }));
   core.mark?.('commit');

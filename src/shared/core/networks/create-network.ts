@@ -65,7 +65,7 @@ async function make(core: Core, request: NetworkRequest): Promise<void> {
   const spec = isJoined ? agreed(before, request) : request.spec;
   // Said with names, before the kernel's addresses are in the way.
   if (!isJoined) assertAlone(core, name, spec);
-  const plan = planOf(core, name, spec);
+  const plan = await planOf(core, name, spec);
   core.mark?.('network');
   const { bootId } = host.identity;
   const undo = before?.bootId === bootId ? before.undo : [];
@@ -87,7 +87,7 @@ async function make(core: Core, request: NetworkRequest): Promise<void> {
   });
   core.mark?.('commit');
   try {
-    execute(core, plan.ops, { host: host.own });
+    await execute(core, plan.ops, { host: host.own });
     core.mark?.('kernel');
     store.transaction(
       () => {
@@ -118,11 +118,11 @@ function agreed(row: NetworkRow, request: NetworkRequest): NetworkSpec {
   });
 }
 
-function planOf(core: Core, name: string, spec: NetworkSpec): Plan {
+async function planOf(core: Core, name: string, spec: NetworkSpec): Promise<Plan> {
   const driver = driverOf(spec.options, name);
   if (driver === undefined) return EMPTY_PLAN;
   const rules = spec.rules === undefined ? undefined : { ...spec.rules, mappings: [] };
-  return planFor(core, driver, rules, driver.complete(networkAddressing(spec))).plan;
+  return (await planFor(core, driver, rules, driver.complete(networkAddressing(spec)))).plan;
 }
 
 /** Two calls at once may make one Network on two devices, under two locks: one of them is late. */

@@ -44,16 +44,16 @@ export async function ensureNetwork(
   await leaveOldDevice(core, identity);
   using _lock = await core.lock(deviceKey(device));
   try {
-    return completeNetwork(core, identity, addressing);
+    return await completeNetwork(core, identity, addressing);
   } catch (error) {
     // Somebody else, another plugin, made it between our look and our step: then it is found, not ours.
     if (!(error instanceof NetError && error.kind === 'exists')) throw error;
-    return completeNetwork(core, identity, addressing);
+    return await completeNetwork(core, identity, addressing);
   }
 }
 
 /** For a caller that holds the lock of the device. What is on record after a failure is what there was before. */
-function completeNetwork(core: Core, identity: NetworkIdentity, addressing: Addressing): EnsuredNetwork {
+async function completeNetwork(core: Core, identity: NetworkIdentity, addressing: Addressing): Promise<EnsuredNetwork> {
   const { host, store } = core;
   const { attachment, driver, driverName } = identity;
   const name = attachment.network;
@@ -63,7 +63,7 @@ function completeNetwork(core: Core, identity: NetworkIdentity, addressing: Addr
     assertSameNetwork('ADD', known, identity.spec);
   }
   const rules = rulesFor(known, identity.rules);
-  const { view, plan } = planFor(core, driver, rules, addressing);
+  const { view, plan } = await planFor(core, driver, rules, addressing);
   const bootId = host.identity.bootId;
   const spec = specFor(known, identity.spec);
   const isSame = known?.bootId === bootId && known.device === device;
@@ -73,7 +73,7 @@ function completeNetwork(core: Core, identity: NetworkIdentity, addressing: Addr
     const made = isSame ? known.spec : spec;
     const row = withHolders({ ...bare, ...(made === undefined ? {} : { spec: made }) }, known?.holders ?? []);
     store.transaction(() => store.networks.put(row), { durable: true });
-    applyOrForget(core, plan.ops, { ...row, undo });
+    await applyOrForget(core, plan.ops, { ...row, undo });
   }
   return { view, isRenewed: isSame && !sameSpec(known.spec, spec) };
 }
@@ -85,23 +85,23 @@ export function recordSpec({ store }: Core, { attachment, spec }: NetworkIdentit
 }
 
 /** What the Network still lacks on this host, of its device and in the packet filter, with the view it is planned from. */
-export function planFor(
+export async function planFor(
   core: Core,
   driver: Driver,
   rules: Rules | undefined,
   addressing: Addressing,
-): { readonly view: View; readonly plan: Plan } {
+): Promise<{ readonly view: View; readonly plan: Plan }> {
   const { host } = core;
   const view = observeNetwork(host, host.own, driver, addressing);
   const plan = driver.planNetwork(view, addressing);
   if (rules === undefined) return { view, plan };
-  return { view, plan: joinPlans(plan, missingRules(core, rules, driver.devices[0], addressing)) };
+  return { view, plan: joinPlans(plan, await missingRules(core, rules, driver.devices[0], addressing)) };
 }
 
 /** A device that turned out to exist is not in the record as one that we made. */
-function applyOrForget(core: Core, ops: readonly Op[], before: NetworkRow): void {
+async function applyOrForget(core: Core, ops: readonly Op[], before: NetworkRow): Promise<void> {
   try {
-    execute(core, ops, { host: core.host.own });
+    await execute(core, ops, { host: core.host.own });
   } catch (error) {
     if (isForeign(error, ops)) core.store.transaction(() => core.store.networks.put(before));
     throw error;
@@ -195,7 +195,7 @@ export async function removeNetwork(core: Core, row: NetworkRow): Promise<NetErr
   const errors = await reverse(core, undo, { host: host.own });
   core.mark?.('kernel');
   if (errors.length === 0) store.transaction(() => store.networks.delete(name));
-  return [...errors, ...sweepLostRules(core)];
+  return [...errors, ...(await sweepLostRules(core))];
 }
 
 /** Ports of `device` that are not ours to remove with it. */

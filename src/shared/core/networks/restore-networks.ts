@@ -52,12 +52,12 @@ async function restore(
   const isLost = !links.has(device);
   const errors = isLost ? await removeRest(core, undo, links) : [];
   const rules = spec.rules === undefined ? undefined : { ...spec.rules, mappings: [] };
-  const { plan } = planFor(core, driver, rules, driver.complete(networkAddressing(spec)));
+  const { plan } = await planFor(core, driver, rules, driver.complete(networkAddressing(spec)));
   if (plan.ops.length > 0 || row.bootId !== bootId) {
     store.transaction(() => store.networks.put({ ...row, bootId, undo: mergeUndo(plan.undo, undo) }), {
       durable: true,
     });
-    execute(core, [...plan.ops, ...(isLost ? loopbackRoutes(undo) : [])], { host: host.own });
+    await execute(core, [...plan.ops, ...(isLost ? loopbackRoutes(undo) : [])], { host: host.own });
     core.log.info('network.restored', { network: name, device });
   }
   return [...errors, ...reconnect(core, driver, device, links, ports)];

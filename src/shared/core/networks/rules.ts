@@ -22,7 +22,7 @@ export async function ensureChainedRules(
   const { host, store } = core;
   using _lock = await core.lock(deviceKey(store.networks.get(network)?.device ?? device));
   const known = store.networks.get(network);
-  const plan = missingRules(core, rules, device, addressing);
+  const plan = await missingRules(core, rules, device, addressing);
   const { bootId } = host.identity;
   const current =
     known?.bootId === bootId
@@ -32,7 +32,7 @@ export async function ensureChainedRules(
   if (plan.ops.length === 0 && current === known && undo.length === current.undo.length) return;
   const row = { ...current, undo };
   store.transaction(() => store.networks.put(row), { durable: true });
-  execute(core, plan.ops, { host: host.own });
+  await execute(core, plan.ops, { host: host.own });
 }
 
 /** A Network that somebody keeps outlives a boot, but nothing that was made for it does; any other begins anew. */
@@ -41,8 +41,8 @@ function ofThisBoot(known: NetworkRow | undefined, anew: NetworkRow): NetworkRow
 }
 
 /** Throws NetError `drift` where an entry of the network is not in force. */
-export function assertRules(core: Core, rules: Rules, device: string, addressing: Addressing): void {
-  const [first] = missingRules(core, rules, device, addressing).ops;
+export async function assertRules(core: Core, rules: Rules, device: string, addressing: Addressing): Promise<void> {
+  const [first] = (await missingRules(core, rules, device, addressing)).ops;
   if (first === undefined) return;
   throw new NetError({
     kind: 'drift',
@@ -57,9 +57,9 @@ export function assertRules(core: Core, rules: Rules, device: string, addressing
  * What of the network's entries in the packet filter is not in force. An admission is on record even where nobody drops
  * anything yet: a reload admits the device once somebody does.
  */
-export function missingRules(core: Core, rules: Rules, device: string, addressing: Addressing): Plan {
+export async function missingRules(core: Core, rules: Rules, device: string, addressing: Addressing): Promise<Plan> {
   const wanted = networkEntries(rules, device, addressing);
-  const missing = wanted.length === 0 ? [] : core.firewall(rules.backend).missing(wanted);
+  const missing = wanted.length === 0 ? [] : await core.firewall(rules.backend).missing(wanted);
   const plan = planNetworkRules(rules.backend, missing);
   const admissions = wanted.filter((entry) => entry.kind === 'admit' && !missing.includes(entry));
   return { ops: plan.ops, undo: [...plan.undo, ...planNetworkRules(rules.backend, admissions).undo] };

@@ -68,7 +68,7 @@ export async function publishPorts(
       ...hairpin(endpoint, rules),
       ...planPorts(rules.backend, fresh).ops,
     ];
-    execute(core, ops, { host: core.host.own });
+    await execute(core, ops, { host: core.host.own });
     core.mark?.('kernel');
     commit(core, attachment, change);
     core.mark?.('commit');

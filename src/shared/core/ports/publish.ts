@@ -82,7 +82,7 @@ export function planOwnPorts(
 }
 
 /** The ports of an attachment that has gone come into force for those of its container that stood by. */
-export function promotePorts(core: Core, gone: Attachment): NetError[] {
+export async function promotePorts(core: Core, gone: Attachment): Promise<NetError[]> {
   const { host, store } = core;
   const errors: NetError[] = [];
   for (const partner of store.ports.partners(gone)) {
@@ -92,7 +92,7 @@ export function promotePorts(core: Core, gone: Attachment): NetError[] {
       if (plan.ops.length === 0) continue;
       try {
         store.transaction(() => store.endpoints.put({ ...row, ...still, plan: joinPlans(row.plan, plan) }));
-        execute(core, plan.ops, { host: host.own });
+        await execute(core, plan.ops, { host: host.own });
       } catch (thrown) {
         errors.push(asNetError(thrown, 'DEL'));
       }
