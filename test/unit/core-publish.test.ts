@@ -5,7 +5,7 @@ import { type PortRequest, publishPorts, unpublishPorts } from '../../src/shared
 import { repair } from '../../src/shared/core/repair.ts';
 import type { Rules } from '../../src/shared/drivers/rules.ts';
 import { FakeHost, type FakeOptions } from '../../src/shared/host/fake-host.ts';
-import type { Listener } from '../../src/shared/host/host.ts';
+import type { Holder, PortQuery } from '../../src/shared/host/host.ts';
 import { hostIfName } from '../../src/shared/model/attachment.ts';
 import { makeCore, refusedWith, type TestCore } from '../support/core.ts';
 import { FakeFirewaller } from '../support/fake-firewaller.ts';
@@ -17,7 +17,10 @@ const SYSCTLS = {
   'net/ipv4/ip_local_port_range': '40000\t40099',
   'net/ipv4/ip_local_reserved_ports': '',
 };
-const NGINX: Listener = { protocol: 'tcp', port: 8081, process: 'nginx (pid 812)', command: 'nginx' };
+const NGINX: PortQuery & Holder = {
+  ...{ protocol: 'tcp', port: 8081 },
+  ...{ process: 'nginx (pid 812)', program: 'nginx', words: ['nginx'], isOwnUser: true },
+};
 
 /** `-p hostPort:containerPort`. */
 function port(hostPort: number, containerPort: number, more: Partial<PortRequest> = {}): PortRequest {

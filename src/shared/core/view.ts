@@ -20,6 +20,7 @@ function mergeViews(a: View, b: View): View {
     sysctls: new Map([...a.sysctls, ...b.sysctls]),
     nftSets: new Map([...a.nftSets, ...b.nftSets]),
     listeners: [...a.listeners, ...b.listeners],
+    holders: new Map([...a.holders, ...b.holders]),
     shaping: new Map([...a.shaping, ...b.shaping]),
   };
 }

@@ -2,6 +2,7 @@ import { NetError } from '../errors/net-error.ts';
 import type { Op } from '../model/op.ts';
 import { announceLater } from './announce.ts';
 import { isAbsence } from './failure.ts';
+import { findHolders } from './holders.ts';
 import type { Host, HostIdentity, Namespace, Namespaces, View, ViewQuery } from './host.ts';
 import { LinuxIdentity } from './identity.ts';
 import { LinuxNamespace, type NftCommand, openNamespace, openOwnNamespace } from './linux-namespace.ts';
@@ -47,6 +48,7 @@ export class LinuxHost implements Host, Disposable {
       sysctls: readSysctls(linux, query.sysctls ?? []),
       nftSets: readSets(linux, query.nftSets ?? []),
       listeners: readListeners(linux, query.listeners ?? []),
+      holders: findHolders(query.holders ?? []),
       shaping: readShaping(linux, links, query.shaping ?? []),
     };
   }
