@@ -54,7 +54,7 @@ export class ResidentCore implements CoreOpener, Disposable {
     this.#stateDir = stateDir;
     this.#env = env;
     this.host = openLinuxHost(env, { stays: true });
-    this.#firewallers = new Firewallers(this.host);
+    this.#firewallers = new Firewallers(this.host, (key) => this.#lock(key));
     this.#remover = new LinkRemover(this.host.own);
     this.#locks = new LockQueue(stateDir);
     this.#changes = changeCount(stateDir);
@@ -86,6 +86,12 @@ export class ResidentCore implements CoreOpener, Disposable {
     this.#remover[Symbol.dispose]();
     this.#store?.[Symbol.dispose]();
     this.host[Symbol.dispose]();
+  }
+
+  async #lock(key: string): Promise<Disposable> {
+    // Somebody may have removed it since the last call.
+    ensureStateDir(this.#stateDir);
+    return await this.#locks.lock(key);
   }
 
   /** Kept open; whether its file is still the one that is there is looked at for each call. */

@@ -1,14 +1,14 @@
 import { execFileSync } from 'node:child_process';
 import type { Firewaller } from '../../src/shared/firewall/firewaller.ts';
 import { runScript } from '../../src/shared/firewall/nft-script.ts';
-import { openFirewaller } from '../../src/shared/firewall/open.ts';
+import { NftablesFirewaller } from '../../src/shared/firewall/nftables.ts';
 import { FIREWALL_TABLE } from '../../src/shared/host/firewall-elements.ts';
 import { openLinuxHost } from '../../src/shared/host/linux-host.ts';
 import type { LinuxNamespace } from '../../src/shared/host/linux-namespace.ts';
 import type { FirewallEntry } from '../../src/shared/model/firewall.ts';
 import { networkEntries, portEntry } from '../support/firewall-entries.ts';
 import { withNetns } from '../support/netns.ts';
-import { type Summary, summarize, timed } from './stats.ts';
+import { type Summary, summarize, timedAsync } from './stats.ts';
 
 /** The firewall's part of an ADD or DEL, by what is there already. */
 export interface FirewallTimes {
@@ -31,91 +31,96 @@ const SLOW_SAMPLES = 20;
 const NETWORK: readonly FirewallEntry[] = networkEntries('br-a', '10.81.0.0/16');
 
 /** The nftables firewaller in a namespace of its own: at several numbers of endpoints, then beside others' rules. */
-export function measureFirewaller(endpoints: readonly number[], foreign: Foreign): FirewallTimes {
-  return withNetns(1, (netns) => {
+export function measureFirewaller(endpoints: readonly number[], foreign: Foreign): Promise<FirewallTimes> {
+  return withNetns(1, async (netns) => {
     using host = openLinuxHost({});
     using ns = host.open(netns.path);
     const work: Record<string, Summary> = {};
-    work['ADD and DEL, the first and the last of the host'] = alone(ns);
-    using firewaller = openFirewaller('nftables', ns);
-    firewaller.add(NETWORK);
-    oneEndpoint(ns);
+    work['ADD and DEL, the first and the last of the host'] = await alone(ns);
+    using firewaller = new NftablesFirewaller(ns);
+    await firewaller.add(NETWORK);
+    await oneEndpoint(ns);
     let there = 0;
     for (const count of endpoints) {
-      firewaller.add(ports(10_000 + there, count - there));
+      await firewaller.add(ports(10_000 + there, count - there));
       there = count;
-      const { add, remove } = oneEndpoint(ns);
+      const { add, remove } = await oneEndpoint(ns);
       work[`ADD at ${count} endpoints`] = add;
       work[`DEL at ${count} endpoints`] = remove;
     }
-    work[`ADD of 100 ports at ${there} endpoints`] = hundredPorts(firewaller);
+    work[`ADD of 100 ports at ${there} endpoints`] = await hundredPorts(firewaller);
     execFileSync('ip', ['netns', 'exec', netns.name, 'nft', '-f', '-'], { input: foreignRules(foreign) });
-    return { work, element: oneElement(ns, firewaller), foreign };
+    return { work, element: await oneElement(ns, firewaller), foreign };
   });
 }
 
 /** What an ADD asks and does: is the network's part whole, then the port of the endpoint; and a DEL. */
-function oneEndpoint(ns: LinuxNamespace): Readonly<Record<'add' | 'remove', Summary>> {
+async function oneEndpoint(ns: LinuxNamespace): Promise<Readonly<Record<'add' | 'remove', Summary>>> {
   const own = [portEntry({ hostPort: 9 })];
   const add: number[] = [];
   const remove: number[] = [];
   for (let i = 0; i < SAMPLES; i++) {
     add.push(
-      called(ns, (firewaller) => {
-        if (firewaller.missing(NETWORK).length > 0) throw new Error('the network is not whole');
-        firewaller.add(own);
+      await called(ns, async (firewaller) => {
+        if ((await firewaller.missing(NETWORK)).length > 0) throw new Error('the network is not whole');
+        await firewaller.add(own);
       }),
     );
-    remove.push(called(ns, (firewaller) => succeed(firewaller.remove(own))));
+    remove.push(await called(ns, async (firewaller) => succeed(await firewaller.remove(own))));
   }
   return { add: summarize(add), remove: summarize(remove) };
 }
 
 /** The table is made for the endpoint and goes with it. */
-function alone(ns: LinuxNamespace): Summary {
+async function alone(ns: LinuxNamespace): Promise<Summary> {
   const own = [...NETWORK, portEntry({ hostPort: 9 })];
-  const times = Array.from({ length: SLOW_SAMPLES }, () =>
-    called(ns, (firewaller) => {
-      firewaller.add(own);
-      succeed(firewaller.remove(own));
-    }),
-  );
+  const times: number[] = [];
+  for (let i = 0; i < SLOW_SAMPLES; i++) {
+    const work = async (firewaller: Firewaller): Promise<void> => {
+      await firewaller.add(own);
+      succeed(await firewaller.remove(own));
+    };
+    times.push(await called(ns, work));
+  }
   return summarize(times);
 }
 
 /** As every call of the plugin does, which is a process of its own: the socket is opened for this work and closed. */
-function called(ns: LinuxNamespace, work: (firewaller: Firewaller) => void): number {
-  return timed(() => {
-    using firewaller = openFirewaller('nftables', ns);
-    work(firewaller);
+function called(ns: LinuxNamespace, work: (firewaller: Firewaller) => Promise<void>): Promise<number> {
+  return timedAsync(async () => {
+    using firewaller = new NftablesFirewaller(ns);
+    await work(firewaller);
   });
 }
 
-function hundredPorts(firewaller: Firewaller): Summary {
+async function hundredPorts(firewaller: Firewaller): Promise<Summary> {
   const own = ports(2000, 100);
   const times: number[] = [];
   for (let i = 0; i < SLOW_SAMPLES; i++) {
-    times.push(timed(() => firewaller.add(own)));
-    succeed(firewaller.remove(own));
+    times.push(await timedAsync(() => firewaller.add(own)));
+    succeed(await firewaller.remove(own));
   }
   return summarize(times);
 }
 
-function oneElement(ns: LinuxNamespace, firewaller: Firewaller): Readonly<Record<'raw' | 'libnftables', Summary>> {
+async function oneElement(
+  ns: LinuxNamespace,
+  firewaller: Firewaller,
+): Promise<Readonly<Record<'raw' | 'libnftables', Summary>>> {
   const own = [portEntry({ hostPort: 9 })];
   const raw: number[] = [];
   const libnftables: number[] = [];
-  firewaller.add(own);
+  await firewaller.add(own);
   for (let i = 0; i < SAMPLES; i++) {
-    succeed(firewaller.remove(own));
-    raw.push(timed(() => firewaller.add(own)));
+    succeed(await firewaller.remove(own));
+    raw.push(await timedAsync(() => firewaller.add(own)));
   }
   const line = `${FIREWALL_TABLE} port_any4 { tcp . 9 : 10.81.0.2 . 80 }`;
   for (let i = 0; i < SLOW_SAMPLES; i++) {
-    succeed(firewaller.remove(own));
+    succeed(await firewaller.remove(own));
     libnftables.push(
-      timed(() => {
-        const { ok, error } = runScript(ns, [`add element ${line}`], 'libnftables');
+      await timedAsync(async () => {
+        const { ok, error } = await runScript(ns, [`add element ${line}`], 'libnftables');
         if (!ok) throw new Error(error);
       }),
     );

@@ -65,7 +65,7 @@ async function measure(site: Site, sizes: Sizes): Promise<Report> {
   const peakMemoryMB = { reference: peaks(site, theirs), isthmus: peaks(site, ours) };
   for (const side of sides) coolDown(site, side);
   const chains = measureCrowds(bin.path, sizes);
-  const firewall = measureFirewaller(
+  const firewall = await measureFirewaller(
     sizes.crowd.filter((endpoints) => endpoints !== 1),
     sizes.foreign,
   );

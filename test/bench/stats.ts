@@ -26,6 +26,13 @@ export function timed(work: () => void): number {
   return performance.now() - started;
 }
 
+/** How long `work` took to its end, in milliseconds. */
+export async function timedAsync(work: () => Promise<void>): Promise<number> {
+  const started = performance.now();
+  await work();
+  return performance.now() - started;
+}
+
 /** Calls of `work` a second, `width` at once. */
 export async function ratePerSecond(
   count: number,

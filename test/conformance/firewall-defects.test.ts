@@ -99,7 +99,7 @@ defect('D11: a container on two networks, and DEL of one', {
     const more = { network: 'db', defaultRoute: false } as const;
     const other = lab.chain(form, { dir, ...more, ports, portmap: { backend: 'nftables' } });
     const kept = one.add({ pod: 0 });
-    other.add({ pod: 0, ifName: 'eth1' });
+    await other.add({ pod: 0, ifName: 'eth1' });
     await lab.serve(0);
     const reached = `pod0 saw ${OUTSIDE}`;
     await assertTraffic([[lab.outsideAgent, { address: UPLINK, port: 8080 }, reached]]);
@@ -180,7 +180,7 @@ defect('D16: ports of two interfaces of one container on one network', {
     const apart = ['net.ipv4.conf.all.arp_ignore=1', 'net.ipv4.conf.all.rp_filter=0'];
     lab.host.pod(0).run('sysctl', '-qw', ...apart, 'net.ipv4.conf.default.rp_filter=0');
     const kept = one.add({ pod: 0, ifName: 'eth0' });
-    other.add({ pod: 0, ifName: 'eth1' });
+    await other.add({ pod: 0, ifName: 'eth1' });
     await lab.serve(0);
     const expect = (hostPort: number, outcome: string) =>
       assertTraffic([[lab.outsideAgent, { address: UPLINK, port: hostPort }, outcome]]);

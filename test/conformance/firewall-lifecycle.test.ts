@@ -126,11 +126,11 @@ for (const [form, backend] of SETUPS) {
     }
 
     for (const [title, lose] of Object.entries(LOSSES)) {
-      it(`DEL with the state ${title} leaves nothing, of another pod neither`, () => {
+      it(`DEL with the state ${title} leaves nothing, of another pod neither`, async () => {
         const chain = chainOf();
         const other = chainOf({ ports: [{ hostPort: 8081 }] });
         chain.add(POD);
-        other.add({ pod: 1 });
+        await other.add({ pod: 1 });
         lose(lab.host.stateDir);
         chain.del(POD);
         other.del({ pod: 1 });
@@ -202,7 +202,7 @@ for (const [form, backend] of SETUPS) {
       const kept = chain.add(POD);
       const alone = lab.rules();
       const other = chainOf({ ports: [{ hostPort: 8081 }, { hostPort: 5354, protocol: 'udp' }] });
-      other.add({ pod: 1 });
+      await other.add({ pod: 1 });
       await lab.serve(0);
       const names = form.split(', ');
       for (const i of names.keys()) {
@@ -213,7 +213,7 @@ for (const [form, backend] of SETUPS) {
       assert.equal(lab.rules(), alone);
       chain.check(POD, kept);
       await assertTraffic([[lab.outsideAgent, { address: UPLINK, port: 8080 }, 'pod0']]);
-      other.add({ pod: 1 });
+      await other.add({ pod: 1 });
       other.del({ pod: 1 });
       chain.del(POD);
       assertClean();

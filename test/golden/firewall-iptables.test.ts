@@ -1,8 +1,10 @@
 import { strict as assert } from 'node:assert';
 import type { Firewaller } from '../../src/shared/firewall/firewaller.ts';
-import { type IptablesOptions, openIptables } from '../../src/shared/firewall/iptables.ts';
+import { openIptables } from '../../src/shared/firewall/iptables.ts';
+import type { Variant } from '../../src/shared/firewall/iptables-tools.ts';
 import { openLinuxHost } from '../../src/shared/host/linux-host.ts';
 import type { FirewallEntry, PortEntry } from '../../src/shared/model/firewall.ts';
+import { filterLock } from '../support/filter-lock.ts';
 import { assertGolden } from '../support/golden.ts';
 import { makeNetns, netnsMissing, type TestNetns } from '../support/netns.ts';
 
@@ -72,19 +74,19 @@ describe('rules of iptables', () => {
   for (const variant of ['nft', 'legacy'] as const) {
     for (const [name, entries] of Object.entries(CASES)) {
       it(`${name}, iptables-${variant}`, () =>
-        withIptables({ variant }, (firewaller, ns) => {
+        withIptables(variant, async (firewaller, ns) => {
           const clean = ruleset(ns, variant);
-          assert.deepEqual(firewaller.missing(entries), entries);
-          firewaller.add(entries);
+          assert.deepEqual(await firewaller.missing(entries), entries);
+          await firewaller.add(entries);
           const text = ruleset(ns, variant);
           assertGolden(`firewall/${name}`, text, 'iptables');
-          assert.deepEqual(firewaller.missing(entries), []);
-          firewaller.add(entries);
+          assert.deepEqual(await firewaller.missing(entries), []);
+          await firewaller.add(entries);
           assert.equal(ruleset(ns, variant), text, 'added again');
-          firewaller.reset(entries);
+          await firewaller.reset(entries);
           assert.equal(ruleset(ns, variant), text, 'reset');
-          assert.deepEqual(firewaller.missing(entries), []);
-          for (const entry of entries) assert.deepEqual(firewaller.remove([entry]), []);
+          assert.deepEqual(await firewaller.missing(entries), []);
+          for (const entry of entries) assert.deepEqual(await firewaller.remove([entry]), []);
           assert.equal(ruleset(ns, variant), clean, 'one by one removed');
           if (variant === 'nft') assert.equal(ns.run('nft', 'list', 'ruleset'), '');
         }));
@@ -92,12 +94,15 @@ describe('rules of iptables', () => {
   }
 });
 
-function withIptables(options: IptablesOptions, work: (firewaller: Firewaller, ns: TestNetns) => void): void {
+async function withIptables(
+  variant: Variant,
+  work: (firewaller: Firewaller, ns: TestNetns) => Promise<void>,
+): Promise<void> {
   using ns = makeNetns('ipt');
   using host = openLinuxHost({ ISTHMUS_HOST_ID: 'test' });
   using inside = host.open(ns.path);
-  using firewaller = openIptables(inside, options);
-  work(firewaller, ns);
+  using firewaller = openIptables(inside, { variant, lock: filterLock });
+  await work(firewaller, ns);
 }
 
 /** What both families have, without dates, counters and tables without rules. */

@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { tableLines } from '../../src/shared/firewall/nft-table.ts';
-import { openFirewaller } from '../../src/shared/firewall/open.ts';
+import { NftablesFirewaller } from '../../src/shared/firewall/nftables.ts';
 import { renderOp } from '../../src/shared/host/render.ts';
 import type { FirewallEntry } from '../../src/shared/model/firewall.ts';
 import { EVERY_ENTRY, networkEntries, portEntry } from '../support/firewall-entries.ts';
@@ -17,19 +17,19 @@ describe('the table of nftables as nft lists it', () => {
   };
   for (const [name, entries] of Object.entries(goldens)) {
     for (const via of ['libnftables', 'nft'] as const) {
-      it(`${name}, made by ${via}`, () => {
-        using made = openFirewaller('nftables', site.ns, { via });
-        made.add(entries);
+      it(`${name}, made by ${via}`, async () => {
+        using made = new NftablesFirewaller(site.ns, via);
+        await made.add(entries);
         assertGolden(`firewall/${name}`, site.table(), 'nft');
       });
     }
-    it(`${name}, entry by entry`, () => {
-      for (const entry of entries) site.firewaller.add([entry]);
+    it(`${name}, entry by entry`, async () => {
+      for (const entry of entries) await site.firewaller.add([entry]);
       assertGolden(`firewall/${name}`, site.table(), 'nft');
     });
-    it(`${name}, reset over something else`, () => {
-      site.firewaller.add([...networkEntries('br-z', '10.99.0.0/16'), portEntry({ hostPort: 9 })]);
-      site.firewaller.reset(entries);
+    it(`${name}, reset over something else`, async () => {
+      await site.firewaller.add([...networkEntries('br-z', '10.99.0.0/16'), portEntry({ hostPort: 9 })]);
+      await site.firewaller.reset(entries);
       assertGolden(`firewall/${name}`, site.table(), 'nft');
     });
   }
@@ -49,8 +49,8 @@ describe('the table of nftables as nft lists it', () => {
     assert.equal(site.table(), empty);
   });
 
-  it('is the same for a mark, which is for iptables, and for an admission, which is in the tables of others', () => {
-    site.firewaller.add([...NETWORK, { kind: 'admit', device: 'br-a' }, portEntry({ mark: { bit: 13 } })]);
+  it('is the same for a mark, which is for iptables, and for an admission, which is in the tables of others', async () => {
+    await site.firewaller.add([...NETWORK, { kind: 'admit', device: 'br-a' }, portEntry({ mark: { bit: 13 } })]);
     assertGolden('firewall/one-network-with-a-port', site.table(), 'nft');
   });
 });

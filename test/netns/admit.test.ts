@@ -55,39 +55,39 @@ for (const variant of ['nft', 'legacy'] as const) {
         ns[Symbol.dispose]();
       });
 
-      it('makes nothing where there is no table', () => {
+      it('makes nothing where there is no table', async () => {
         const before = ns.run('sh', '-c', 'nft list ruleset; cat /proc/net/ip_tables_names /proc/net/ip6_tables_names');
         assert.deepEqual(admitter.missing([DEV]), []);
-        admitter.add([DEV]);
-        assert.deepEqual(admitter.remove([DEV]), []);
+        await admitter.add([DEV]);
+        assert.deepEqual(await admitter.remove([DEV]), []);
         const after = ns.run('sh', '-c', 'nft list ruleset; cat /proc/net/ip_tables_names /proc/net/ip6_tables_names');
         assert.equal(after, before);
       });
 
-      it('makes nothing where nothing is dropped', () => {
+      it('makes nothing where nothing is dropped', async () => {
         iptables('-P', 'FORWARD', 'ACCEPT');
         iptables('-A', 'FORWARD', '-i', 'eth0', '-j', 'DROP');
         const before = everything();
-        admitter.add([DEV]);
+        await admitter.add([DEV]);
         assert.deepEqual(admitter.missing([DEV]), []);
         assert.equal(everything(), before);
       });
 
-      it('is at the head of a FORWARD with policy DROP, once, until removed', () => {
+      it('is at the head of a FORWARD with policy DROP, once, until removed', async () => {
         iptables('-P', 'FORWARD', 'DROP');
         iptables('-A', 'FORWARD', '-i', 'eth0', '-j', 'ACCEPT');
         const before = everything();
         assert.deepEqual(admitter.missing([DEV, OTHER]), [DEV, OTHER]);
-        admitter.add([DEV]);
+        await admitter.add([DEV]);
         assert.deepEqual(admitter.missing([DEV, OTHER]), [OTHER]);
         assert.deepEqual(chain('FORWARD'), [...RULES('FORWARD'), '-A FORWARD -i eth0 -j ACCEPT']);
         const once = everything();
-        admitter.add([DEV]);
+        await admitter.add([DEV]);
         assert.equal(everything(), once);
-        admitter.add([OTHER]);
-        assert.deepEqual(admitter.remove([DEV]), []);
+        await admitter.add([OTHER]);
+        assert.deepEqual(await admitter.remove([DEV]), []);
         assert.deepEqual(chain('FORWARD').slice(0, 2), RULES('FORWARD', OTHER));
-        assert.deepEqual(admitter.remove([OTHER, DEV]), []);
+        assert.deepEqual(await admitter.remove([OTHER, DEV]), []);
         assert.equal(everything(), before);
       });
 
@@ -96,25 +96,25 @@ for (const variant of ['nft', 'legacy'] as const) {
         ['a final REJECT', ['-m', 'comment', '--comment', 'the end of it', '-j', 'REJECT']],
         ['a chain that ends in DROP', ['-j', 'MINE']],
       ] as const) {
-        it(`comes before ${what}, also when that is put before it`, () => {
+        it(`comes before ${what}, also when that is put before it`, async () => {
           iptables('-N', 'MINE');
           iptables('-A', 'MINE', '-j', 'LOG');
           iptables('-A', 'MINE', '-j', 'DROP');
           iptables('-A', 'FORWARD', ...rule);
-          admitter.add([DEV]);
+          await admitter.add([DEV]);
           assert.deepEqual(chain('FORWARD').slice(0, 2), RULES('FORWARD'));
           iptables('-I', 'FORWARD', ...rule);
           assert.deepEqual(admitter.missing([DEV]), [DEV]);
-          admitter.add([DEV]);
+          await admitter.add([DEV]);
           assert.deepEqual(admitter.missing([DEV]), []);
           assert.deepEqual(chain('FORWARD').slice(0, 2), RULES('FORWARD'));
           assert.equal(chain('FORWARD').length, 4);
         });
       }
 
-      it('moves to DOCKER-USER when that has come, after the restrictions in it', () => {
+      it('moves to DOCKER-USER when that has come, after the restrictions in it', async () => {
         iptables('-P', 'FORWARD', 'DROP');
-        admitter.add([DEV]);
+        await admitter.add([DEV]);
         iptables('-N', 'DOCKER-USER');
         iptables(
           '-A',
@@ -128,7 +128,7 @@ for (const variant of ['nft', 'legacy'] as const) {
         assert.deepEqual(admitter.missing([DEV]), []);
         iptables('-I', 'FORWARD', '-j', 'DOCKER-USER');
         assert.deepEqual(admitter.missing([DEV]), [DEV]);
-        admitter.add([DEV, OTHER]);
+        await admitter.add([DEV, OTHER]);
         assert.deepEqual(admitter.missing([DEV, OTHER]), []);
         assert.deepEqual(chain('FORWARD'), ['-A FORWARD -j DOCKER-USER']);
         const docker = chain('DOCKER-USER');
@@ -138,26 +138,26 @@ for (const variant of ['nft', 'legacy'] as const) {
         assert.deepEqual(docker.slice(1, 5), [...RULES('DOCKER-USER'), ...RULES('DOCKER-USER', OTHER)]);
       });
 
-      it('is appended to a DOCKER-USER without RETURN', () => {
+      it('is appended to a DOCKER-USER without RETURN', async () => {
         iptables('-N', 'DOCKER-USER');
         iptables('-A', 'DOCKER-USER', '-i', 'eth0', '-p', 'tcp', '-j', 'DROP');
         iptables('-A', 'FORWARD', '-j', 'DOCKER-USER');
-        admitter.add([DEV]);
+        await admitter.add([DEV]);
         assert.deepEqual(chain('DOCKER-USER').slice(1), RULES('DOCKER-USER'));
       });
 
-      it('is alone in an empty DOCKER-USER, beside other empty chains', () => {
+      it('is alone in an empty DOCKER-USER, beside other empty chains', async () => {
         for (const name of ['BEFORE', 'DOCKER-USER', 'ZLAST']) iptables('-N', name);
         for (const name of ['ZLAST', 'BEFORE', 'DOCKER-USER']) iptables('-A', 'FORWARD', '-j', name);
         iptables('-A', 'FORWARD', '-m', 'comment', '--comment', 'does nothing');
         const before = everything();
-        admitter.add([DEV]);
+        await admitter.add([DEV]);
         assert.deepEqual(chain('DOCKER-USER'), RULES('DOCKER-USER'));
-        assert.deepEqual(admitter.remove([DEV]), []);
+        assert.deepEqual(await admitter.remove([DEV]), []);
         assert.equal(everything(), before);
       });
 
-      it('is not where an accept for all comes before the policy, or a condition before the drop', () => {
+      it('is not where an accept for all comes before the policy, or a condition before the drop', async () => {
         iptables('-P', 'FORWARD', 'DROP');
         iptables('-N', 'SOME');
         iptables('-A', 'SOME', '-i', 'eth0', '-j', 'RETURN');
@@ -169,30 +169,30 @@ for (const variant of ['nft', 'legacy'] as const) {
         assert.deepEqual(admitter.missing([DEV]), [DEV]);
       });
 
-      it('is whole again after half of it was deleted', () => {
+      it('is whole again after half of it was deleted', async () => {
         iptables('-P', 'FORWARD', 'DROP');
-        admitter.add([DEV]);
+        await admitter.add([DEV]);
         iptables('-D', 'FORWARD', '-o', DEV, '-m', 'comment', '--comment', 'isthmus', '-j', 'ACCEPT');
         assert.deepEqual(admitter.missing([DEV]), [DEV]);
-        admitter.add([DEV]);
+        await admitter.add([DEV]);
         assert.deepEqual(chain('FORWARD'), RULES('FORWARD'));
       });
 
-      it('is recognised after a save and restore, and reset leaves what it names only', () => {
+      it('is recognised after a save and restore, and reset leaves what it names only', async () => {
         iptables('-P', 'FORWARD', 'DROP');
         iptables('-A', 'FORWARD', '-i', 'isth+', '-j', 'ACCEPT', '-m', 'comment', '--comment', 'isthmus');
         iptables('-A', 'FORWARD', '-i', DEV, '-j', 'ACCEPT');
         const before = chain('FORWARD');
-        admitter.add([DEV, OTHER]);
+        await admitter.add([DEV, OTHER]);
         ns.run(
           'sh',
           '-c',
           `${tool}-save >/dev/shm/${ns.name}; ${tool}-restore </dev/shm/${ns.name}; rm /dev/shm/${ns.name}`,
         );
         assert.deepEqual(admitter.missing([DEV, OTHER]), []);
-        admitter.reset([OTHER]);
+        await admitter.reset([OTHER]);
         assert.deepEqual(admitter.missing([DEV, OTHER]), [DEV]);
-        admitter.reset([]);
+        await admitter.reset([]);
         assert.deepEqual(chain('FORWARD'), before);
       });
     });

@@ -35,9 +35,9 @@ export function describeAdmission(fixture: Fixture): void {
         drops('DROP');
         const before = ruleset(site.host);
         await assertTraffic([...probes('a1', 'outside', 'blocked'), ...probes('a1', 'a2', 'blocked')]);
-        assert.deepEqual(firewaller.missing([ADMIT]), [ADMIT]);
-        firewaller.add([ADMIT, ...FAMILIES.flatMap((family) => [hairpin(family), port(family)])]);
-        assert.deepEqual(firewaller.missing([ADMIT]), []);
+        assert.deepEqual(await firewaller.missing([ADMIT]), [ADMIT]);
+        await firewaller.add([ADMIT, ...FAMILIES.flatMap((family) => [hairpin(family), port(family)])]);
+        assert.deepEqual(await firewaller.missing([ADMIT]), []);
         await assertTraffic([
           ...probes('a1', 'outside', 'yes'),
           ...probes('outside', 'a1', 'yes'),
@@ -48,7 +48,7 @@ export function describeAdmission(fixture: Fixture): void {
             return [site.agents.outside, published(family, 'outside'), `a1 saw ${outside}`];
           }),
         ]);
-        firewaller.remove([ADMIT, ...FAMILIES.flatMap((family) => [hairpin(family), port(family)])]);
+        await firewaller.remove([ADMIT, ...FAMILIES.flatMap((family) => [hairpin(family), port(family)])]);
         assert.equal(ruleset(site.host), before);
         await assertTraffic(probes('a1', 'outside', 'blocked'));
       });
@@ -57,14 +57,14 @@ export function describeAdmission(fixture: Fixture): void {
         const { firewaller, site } = fixture();
         drops('DROP');
         for (const again of ['reset', 'add'] as const) {
-          firewaller.add([ADMIT]);
+          await firewaller.add([ADMIT]);
           for (const command of [`iptables-${variant}`, `ip6tables-${variant}`])
             site.host.run(command, '-F', 'FORWARD');
-          assert.deepEqual(firewaller.missing([ADMIT]), [ADMIT]);
+          assert.deepEqual(await firewaller.missing([ADMIT]), [ADMIT]);
           firewaller[again]([ADMIT]);
-          assert.deepEqual(firewaller.missing([ADMIT]), []);
+          assert.deepEqual(await firewaller.missing([ADMIT]), []);
           await assertTraffic(probes('a1', 'outside', 'yes'));
-          firewaller.reset([]);
+          await firewaller.reset([]);
           await assertTraffic(probes('a1', 'outside', 'blocked'));
         }
       });

@@ -47,8 +47,8 @@ export function describeFirewaller(
     after(() => {
       for (const one of [firewaller, ns, host, site]) one?.[Symbol.dispose]();
     });
-    afterEach(() => {
-      firewaller.reset([]);
+    afterEach(async () => {
+      await firewaller.reset([]);
       site.bridgeFilter(true);
       // A connection that is remembered is led where it was led before.
       site.host.run('conntrack', '-F');
@@ -66,8 +66,8 @@ export function describeFirewaller(
     describeRecovery(fixture);
     more?.(fixture);
 
-    it('leaves the host without a rule', () => {
-      firewaller.reset([]);
+    it('leaves the host without a rule', async () => {
+      await firewaller.reset([]);
       assert.equal(ruleset(site.host), '\niptables-legacy\n\nip6tables-legacy\n');
     });
   });

@@ -81,9 +81,9 @@ export function describeDocker(fixture: Fixture): void {
             for (const rule of DOCKERD) host.run(tool, ...rule);
           before = ruleset(host);
         });
-        afterEach(() => {
+        afterEach(async () => {
           const { firewaller, site } = fixture();
-          firewaller.reset([]);
+          await firewaller.reset([]);
           assert.equal(ruleset(site.host), before);
           for (const tool of [`iptables-${variant}`, `ip6tables-${variant}`]) {
             for (const rule of [['-P', 'FORWARD', 'ACCEPT'], ['-F'], ['-X']]) site.host.run(tool, ...rule);
@@ -105,7 +105,7 @@ function describePromises(fixture: Fixture): void {
   it('are reached by published ports, and by nothing else', async () => {
     const { firewaller, site } = fixture();
     const { agents, hostAgent } = site;
-    firewaller.add([...docker('br-a', 'a1', { mappings: PORTS }), ...docker('br-b', 'b1')]);
+    await firewaller.add([...docker('br-a', 'a1', { mappings: PORTS }), ...docker('br-b', 'b1')]);
     await assertTraffic(
       everywhere((family, protocol) => {
         const { a1, b1, outside, stranger } = ADDRESSES[family];
@@ -136,7 +136,7 @@ function describePromises(fixture: Fixture): void {
   it('are not reached by ports of 127.0.0.1, but from the host', async () => {
     const { firewaller, site } = fixture();
     const { agents, hostAgent } = site;
-    firewaller.add([...docker('br-a', 'a1', { mappings: PORTS }), ...docker('br-b', 'b1')]);
+    await firewaller.add([...docker('br-a', 'a1', { mappings: PORTS }), ...docker('br-b', 'b1')]);
     await assertTraffic(
       PROTOCOLS.flatMap((protocol): Expectation[] => {
         const bound = { protocol, port: PUBLISHED + 1 };
@@ -155,7 +155,7 @@ function describePromises(fixture: Fixture): void {
 
   it('are not reached from an open network, which they do reach', async () => {
     const { firewaller, site } = fixture();
-    firewaller.add([...docker('br-a', 'a1', { mappings: PORTS }), ...docker('br-b', 'b1', { policy: 'open' })]);
+    await firewaller.add([...docker('br-a', 'a1', { mappings: PORTS }), ...docker('br-b', 'b1', { policy: 'open' })]);
     await assertTraffic(
       everywhere((family, protocol) => [
         [site.agents.b1, service(family, 'a1', protocol), 'blocked'],
@@ -169,7 +169,10 @@ function describePromises(fixture: Fixture): void {
   it('that are internal have nothing but themselves and the host', async () => {
     const { firewaller, site } = fixture();
     const { agents, hostAgent } = site;
-    firewaller.add([...docker('br-a', 'a1', { policy: 'internal' }), ...docker('br-b', 'b1', { mappings: PORTS })]);
+    await firewaller.add([
+      ...docker('br-a', 'a1', { policy: 'internal' }),
+      ...docker('br-b', 'b1', { mappings: PORTS }),
+    ]);
     await assertTraffic([
       ...everywhere((family, protocol) => [
         [agents.a1, service(family, 'a2', protocol), `a2 saw ${ADDRESSES[family].a1}`],
@@ -193,8 +196,8 @@ function describePromises(fixture: Fixture): void {
     const { agents, peers } = site;
     const wishes = { masquerade: [4], routed: [6], mappings: PORTS } as const;
     const entries = [...docker('br-a', 'a1', wishes), ...docker('br-b', 'b1')];
-    firewaller.add(entries);
-    assert.deepEqual(firewaller.missing(entries), []);
+    await firewaller.add(entries);
+    assert.deepEqual(await firewaller.missing(entries), []);
     await assertTraffic(
       PROTOCOLS.flatMap((protocol): Expectation[] => [
         [agents.outside, published(4, 'outside', { protocol }), `a1 saw ${ADDRESSES[4].outside}`],
@@ -213,14 +216,14 @@ function describePromises(fixture: Fixture): void {
       FAMILIES.map((family) => canPing(peers.outside, ADDRESSES[family].a1)),
       [false, true],
     );
-    firewaller.remove(docker('br-a', 'a1', wishes).filter(({ kind }) => kind === 'direct'));
+    await firewaller.remove(docker('br-a', 'a1', wishes).filter(({ kind }) => kind === 'direct'));
     await assertTraffic([[agents.outside, service(6, 'a1'), 'blocked']]);
   });
 
   it('that are internal do not come to the ports of one that is routed', async () => {
     const { firewaller, site } = fixture();
-    firewaller.add(docker('br-b', 'b1', { policy: 'internal' }));
-    firewaller.add(docker('br-a', 'a1', { masquerade: [], routed: FAMILIES, mappings: PORTS }));
+    await firewaller.add(docker('br-b', 'b1', { policy: 'internal' }));
+    await firewaller.add(docker('br-a', 'a1', { masquerade: [], routed: FAMILIES, mappings: PORTS }));
     await assertTraffic(
       everywhere((family, protocol) => [
         [site.agents.b1, service(family, 'a1', protocol), 'blocked'],
@@ -232,7 +235,7 @@ function describePromises(fixture: Fixture): void {
   it('that are unprotected in one family are open in that one only', async () => {
     const { firewaller, site } = fixture();
     const { agents } = site;
-    firewaller.add([...docker('br-a', 'a1', { unprotected: [6] }), ...docker('br-b', 'b1')]);
+    await firewaller.add([...docker('br-a', 'a1', { unprotected: [6] }), ...docker('br-b', 'b1')]);
     await assertTraffic(
       PROTOCOLS.flatMap((protocol): Expectation[] => [
         [agents.outside, service(4, 'a1', protocol), 'blocked'],

@@ -15,7 +15,7 @@ import {
 export function describeLoopback(fixture: Fixture): void {
   it('refuses [::1] at once instead of letting it wait', async () => {
     const { firewaller, site } = fixture();
-    firewaller.add([...FAMILIES.map(hairpin), ...FAMILIES.map((family) => port(family))]);
+    await firewaller.add([...FAMILIES.map(hairpin), ...FAMILIES.map((family) => port(family))]);
     const start = performance.now();
     await assertTraffic([[site.hostAgent, { address: '::1', port: PUBLISHED }, 'refused']]);
     assert.ok(performance.now() - start < 1000);
@@ -31,8 +31,8 @@ export function describeLoopback(fixture: Fixture): void {
       it(`keeps a ${protocol} port of 127.0.0.1 and one of every address from being asked by that address`, async () => {
         const { firewaller, site } = fixture();
         const target = { protocol, address: LOOPBACK, port: PUBLISHED };
-        firewaller.add([hairpin(4), port(4, { protocol, hostIp: LOOPBACK })]);
-        firewaller.add([port(4, { protocol, hostPort: 9000 })]);
+        await firewaller.add([hairpin(4), port(4, { protocol, hostIp: LOOPBACK })]);
+        await firewaller.add([port(4, { protocol, hostPort: 9000 })]);
         await assertTraffic([
           [site.hostAgent, target, `a1 saw ${HOST[4].a1}`],
           [site.hostAgent, published(4, 'outside', { protocol }), 'refused'],
@@ -48,7 +48,7 @@ export function describeLoopback(fixture: Fixture): void {
       await site.hostAgent.serve('tcp', 9990, LOOPBACK);
       const target = { address: LOOPBACK, port: 9990 };
       await assertTraffic([[site.agents.a1, target, `host saw ${ADDRESSES[4].a1}`]]);
-      firewaller.add([hairpin(4)]);
+      await firewaller.add([hairpin(4)]);
       await assertTraffic([
         [site.hostAgent, target, `host saw ${LOOPBACK}`],
         [site.agents.a1, target, 'blocked'],

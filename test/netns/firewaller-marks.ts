@@ -20,8 +20,8 @@ export function describeMarks(fixture: Fixture, variant: 'nft' | 'legacy'): void
 
       it(`masquerade what is to be, IPv${family}, by a bit`, async () => {
         const { firewaller, site } = fixture();
-        firewaller.add([hairpin(family), port(family, { mark: { bit: BIT } })]);
-        firewaller.add([port(family, { hostPort: 9000, mark: { bit: BIT }, masqAll: true })]);
+        await firewaller.add([hairpin(family), port(family, { mark: { bit: BIT } })]);
+        await firewaller.add([port(family, { hostPort: 9000, mark: { bit: BIT }, masqAll: true })]);
         await assertTraffic([
           [site.agents.a2, published(family, 'outside'), `a1 saw ${host.a1}`],
           [site.agents.a1, published(family, 'outside'), `a1 saw ${host.a1}`],
@@ -34,7 +34,7 @@ export function describeMarks(fixture: Fixture, variant: 'nft' | 'legacy'): void
         const { firewaller, site } = fixture();
         ours('-N', CHAIN);
         try {
-          firewaller.add([hairpin(family), port(family, { mark: { chain: CHAIN } })]);
+          await firewaller.add([hairpin(family), port(family, { mark: { chain: CHAIN } })]);
           // The chain marks nothing yet: with bridge frames filtered the answer finds its way all the same.
           await assertTraffic([
             [site.agents.a2, published(family, 'outside'), `a1 saw ${a2}`],
@@ -48,7 +48,7 @@ export function describeMarks(fixture: Fixture, variant: 'nft' | 'legacy'): void
             [site.agents.outside, published(family, 'outside', { port: PUBLISHED + 1 }), 'refused'],
           ]);
         } finally {
-          firewaller.reset([]);
+          await firewaller.reset([]);
           if (variant === 'nft') site.host.run('nft', 'flush', 'ruleset');
           else for (const flag of ['-F', '-X']) ours(flag);
         }

@@ -18,7 +18,7 @@ export function describeMasquerade(fixture: Fixture): void {
             [a1, service(family, 'outside', protocol), `outside saw ${pods.a1}`],
             [a1, service(family, 'stranger', protocol), 'silent'],
           ]);
-          firewaller.add([masquerade(family)]);
+          await firewaller.add([masquerade(family)]);
           await assertTraffic([
             [a1, service(family, 'outside', protocol), `outside saw ${HOST[family].outside}`],
             [a1, service(family, 'stranger', protocol), `stranger saw ${HOST[family].stranger}`],
@@ -26,7 +26,7 @@ export function describeMasquerade(fixture: Fixture): void {
             [outside, service(family, 'stranger', protocol), `stranger saw ${pods.outside}`],
             [outside, service(family, 'a1', protocol), `a1 saw ${pods.outside}`],
           ]);
-          firewaller.remove([masquerade(family)]);
+          await firewaller.remove([masquerade(family)]);
           await assertTraffic([
             [a1, service(family, 'outside', protocol), `outside saw ${pods.a1}`],
             [a1, service(family, 'stranger', protocol), 'silent'],
@@ -39,7 +39,7 @@ export function describeMasquerade(fixture: Fixture): void {
           const { firewaller, site } = fixture();
           const { a1, a2 } = site.agents;
           site.bridgeFilter(filtered);
-          firewaller.add([masquerade(family)]);
+          await firewaller.add([masquerade(family)]);
           const groupPort = 5000 + (filtered ? 10 : 0) + family;
           await a2.join(groupPort, GROUP[family], family === 4 ? pods.a2 : '::%eth0');
           const device = family === 4 ? pods.a1 : '::%eth0';
@@ -57,7 +57,7 @@ export function describeMasquerade(fixture: Fixture): void {
 
       it('shows the true source to the destinations that are excepted', async () => {
         const { firewaller, site } = fixture();
-        firewaller.add([masquerade(family, { except: [NODE_RANGE[family]] })]);
+        await firewaller.add([masquerade(family, { except: [NODE_RANGE[family]] })]);
         await assertTraffic([
           [site.agents.a1, nodePod, `node saw ${pods.a1}`],
           [site.agents.a1, service(family, 'node'), `node saw ${HOST[family].node}`],
@@ -66,21 +66,21 @@ export function describeMasquerade(fixture: Fixture): void {
 
       it('hides the pod from another node where nothing is excepted', async () => {
         const { firewaller, site } = fixture();
-        firewaller.add([masquerade(family)]);
+        await firewaller.add([masquerade(family)]);
         await assertTraffic([[site.agents.a1, nodePod, `node saw ${HOST[family].node}`]]);
       });
 
       it('gives the fixed source where there is one', async () => {
         const { firewaller, site } = fixture();
         const entry = masquerade(family, { to: SECOND[family], except: [NODE_RANGE[family]] });
-        firewaller.add([entry]);
+        await firewaller.add([entry]);
         await assertTraffic([
           [site.agents.a1, service(family, 'outside'), `outside saw ${SECOND[family]}`],
           [site.agents.a1, service(family, 'outside', 'udp'), `outside saw ${SECOND[family]}`],
           [site.agents.a1, service(family, 'a2'), `a2 saw ${pods.a1}`],
           [site.agents.a1, nodePod, `node saw ${pods.a1}`],
         ]);
-        firewaller.remove([entry]);
+        await firewaller.remove([entry]);
         await assertTraffic([[site.agents.a1, service(family, 'outside'), `outside saw ${pods.a1}`]]);
       });
     });
@@ -88,7 +88,7 @@ export function describeMasquerade(fixture: Fixture): void {
 
   it('masquerades one family without the other', async () => {
     const { firewaller, site } = fixture();
-    firewaller.add([masquerade(4)]);
+    await firewaller.add([masquerade(4)]);
     await assertTraffic([
       [site.agents.a1, service(4, 'outside'), `outside saw ${HOST[4].outside}`],
       [site.agents.a1, service(6, 'outside'), `outside saw ${ADDRESSES[6].a1}`],

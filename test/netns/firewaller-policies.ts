@@ -135,9 +135,9 @@ export function describePolicies(fixture: Fixture): void {
       it(`${a}${b === undefined ? '' : ` beside ${b}`}`, async () => {
         const { firewaller } = fixture();
         const entries = [policy('br-a', a), ...(b === undefined ? [] : [policy('br-b', b)])];
-        firewaller.add(entries);
+        await firewaller.add(entries);
         await assertTraffic(both(rows));
-        assert.deepEqual(firewaller.remove(entries), []);
+        assert.deepEqual(await firewaller.remove(entries), []);
         await assertTraffic(both(rows.map(([from, to]): Row => [from, to, 'yes'])));
       });
     }
@@ -146,7 +146,7 @@ export function describePolicies(fixture: Fixture): void {
       it(`${rule} holds between networks where bridge frames are not filtered`, async () => {
         const { firewaller, site } = fixture();
         site.bridgeFilter(false);
-        firewaller.add([policy('br-a', rule), policy('br-b', rule)]);
+        await firewaller.add([policy('br-a', rule), policy('br-b', rule)]);
         await assertTraffic(
           both([
             ['a1', 'a2', 'yes'],
@@ -160,8 +160,10 @@ export function describePolicies(fixture: Fixture): void {
     it('closed lets published ports in, from everywhere, and nothing else', async () => {
       const { firewaller, site } = fixture();
       const { agents } = site;
-      firewaller.add([policy('br-a', 'closed'), policy('br-b', 'closed')]);
-      firewaller.add(FAMILIES.flatMap((family) => [hairpin(family), port(family), port(family, { protocol: 'udp' })]));
+      await firewaller.add([policy('br-a', 'closed'), policy('br-b', 'closed')]);
+      await firewaller.add(
+        FAMILIES.flatMap((family) => [hairpin(family), port(family), port(family, { protocol: 'udp' })]),
+      );
       for (const family of FAMILIES) {
         const { outside, stranger, b1 } = ADDRESSES[family];
         await assertTraffic([
@@ -182,7 +184,7 @@ export function describePolicies(fixture: Fixture): void {
 
     it('closed and masqueraded reach the outside and hear its answers', async () => {
       const { firewaller, site } = fixture();
-      firewaller.add([policy('br-a', 'closed'), ...FAMILIES.map((family) => masquerade(family))]);
+      await firewaller.add([policy('br-a', 'closed'), ...FAMILIES.map((family) => masquerade(family))]);
       await assertTraffic(
         FAMILIES.flatMap((family): Expectation[] => [
           [site.agents.a1, service(family, 'stranger'), 'stranger'],
@@ -195,8 +197,8 @@ export function describePolicies(fixture: Fixture): void {
     it('internal lets nothing in, not even by a published port', async () => {
       const { firewaller, site } = fixture();
       const { agents } = site;
-      firewaller.add([policy('br-a', 'internal')]);
-      firewaller.add(FAMILIES.flatMap((family) => [hairpin(family), masquerade(family), port(family)]));
+      await firewaller.add([policy('br-a', 'internal')]);
+      await firewaller.add(FAMILIES.flatMap((family) => [hairpin(family), masquerade(family), port(family)]));
       await assertTraffic(
         FAMILIES.flatMap((family): Expectation[] => [
           [agents.outside, published(family, 'outside'), 'blocked'],
@@ -210,19 +212,19 @@ export function describePolicies(fixture: Fixture): void {
     it('closed that comes later leaves the connections of the pods alone', async () => {
       const { firewaller, site } = fixture();
       // So that connections are followed already when it is opened.
-      firewaller.add(FAMILIES.map((family) => masquerade(family)));
+      await firewaller.add(FAMILIES.map((family) => masquerade(family)));
       const open = await Promise.all(
         FAMILIES.map((family) => site.agents.a1.open(ADDRESSES[family].outside, service(family, 'outside').port)),
       );
-      firewaller.add([policy('br-a', 'closed')]);
+      await firewaller.add([policy('br-a', 'closed')]);
       for (const connection of open) assert.equal(await connection.exchange(), connection.greeting);
     });
 
     it('another policy for a device takes the place of the one it had', async () => {
       const { firewaller } = fixture();
-      firewaller.add([policy('br-a', 'internal')]);
-      firewaller.remove([policy('br-a', 'internal')]);
-      firewaller.add([policy('br-a', 'closed')]);
+      await firewaller.add([policy('br-a', 'internal')]);
+      await firewaller.remove([policy('br-a', 'internal')]);
+      await firewaller.add([policy('br-a', 'closed')]);
       await assertTraffic(
         both([
           ['a1', 'outside', 'yes'],

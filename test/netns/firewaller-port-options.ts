@@ -22,8 +22,8 @@ export function describePortOptions(fixture: Fixture): void {
       it('without snat leave the sources of the own subnet and of loopback as they are', async () => {
         const { firewaller, site } = fixture();
         const { agents, hostAgent } = site;
-        firewaller.add([hairpin(family), port(family, { snat: false })]);
-        firewaller.add([port(family, { hostPort: PUBLISHED + 1 })]);
+        await firewaller.add([hairpin(family), port(family, { snat: false })]);
+        await firewaller.add([port(family, { hostPort: PUBLISHED + 1 })]);
         const local: Expectation[] =
           family === 4
             ? [
@@ -48,9 +48,9 @@ export function describePortOptions(fixture: Fixture): void {
       it('with masqAll show the pod an address of the host, whoever asks', async () => {
         const { firewaller, site } = fixture();
         const { agents } = site;
-        firewaller.add([hairpin(family), port(family, { masqAll: true })]);
-        firewaller.add([port(family, { hostPort: PUBLISHED + 1 })]);
-        firewaller.add([port(family, { masqAll: true, protocol: 'udp', hostIp: host.outside })]);
+        await firewaller.add([hairpin(family), port(family, { masqAll: true })]);
+        await firewaller.add([port(family, { hostPort: PUBLISHED + 1 })]);
+        await firewaller.add([port(family, { masqAll: true, protocol: 'udp', hostIp: host.outside })]);
         await assertTraffic([
           [agents.outside, published(family, 'outside'), `a1 saw ${host.a1}`],
           [agents.b1, published(family, 'outside'), `a1 saw ${host.a1}`],
@@ -65,7 +65,7 @@ export function describePortOptions(fixture: Fixture): void {
         const { firewaller, site, apply } = fixture();
         const { outside: client, stranger: other } = site.agents;
         const entries = [PUBLISHED, PUBLISHED + 1].map((hostPort) => port(family, { protocol: 'udp', hostPort }));
-        firewaller.add(entries);
+        await firewaller.add(entries);
         const open = await Promise.all([
           client.open(host.outside, PUBLISHED, 'udp'),
           client.open(host.outside, PUBLISHED + 1, 'udp'),
@@ -74,8 +74,8 @@ export function describePortOptions(fixture: Fixture): void {
         const answers = (): Promise<string[]> => Promise.all(open.map((connection) => connection.exchange()));
         const [first, second, third] = [`a1 saw ${outside}`, `a1 saw ${outside}`, `a1 saw ${stranger}`];
         assert.deepEqual(await answers(), [first, second, third]);
-        firewaller.remove(entries);
-        firewaller.add(entries.map((entry) => ({ ...entry, address: a2 })));
+        await firewaller.remove(entries);
+        await firewaller.add(entries.map((entry) => ({ ...entry, address: a2 })));
         assert.deepEqual(await answers(), [first, second, third]);
         const flush = { op: 'conntrack.flush', ns: 'host', protocol: 'udp', family, port: PUBLISHED } as const;
         apply({ ...flush, address: host.outside });
@@ -88,21 +88,21 @@ export function describePortOptions(fixture: Fixture): void {
         const { firewaller, site, tools } = fixture();
         const { agents } = site;
         const conditional = port(family, { conditions: [tools.from(outside)] });
-        firewaller.add([hairpin(family), conditional, port(family, { hostPort: PUBLISHED + 1, address: a2 })]);
+        await firewaller.add([hairpin(family), conditional, port(family, { hostPort: PUBLISHED + 1, address: a2 })]);
         await assertTraffic([
           [agents.outside, published(family, 'outside'), `a1 saw ${outside}`],
           [agents.stranger, published(family, 'stranger'), 'refused'],
           [agents.b1, published(family, 'b1'), 'refused'],
           [agents.stranger, published(family, 'stranger', { port: PUBLISHED + 1 }), `a2 saw ${stranger}`],
         ]);
-        firewaller.add([port(family, { hostPort: 9000, address: a2, conditions: [tools.from(stranger)] })]);
+        await firewaller.add([port(family, { hostPort: 9000, address: a2, conditions: [tools.from(stranger)] })]);
         await assertTraffic([
           [agents.outside, published(family, 'outside'), `a1 saw ${outside}`],
           [agents.stranger, published(family, 'stranger'), 'refused'],
           [agents.stranger, published(family, 'stranger', { port: 9000 }), `a2 saw ${stranger}`],
           [agents.outside, published(family, 'outside', { port: 9000 }), 'refused'],
         ]);
-        firewaller.remove([conditional]);
+        await firewaller.remove([conditional]);
         await assertTraffic([
           [agents.outside, published(family, 'outside'), 'refused'],
           [agents.stranger, published(family, 'stranger', { port: 9000 }), `a2 saw ${stranger}`],

@@ -53,9 +53,9 @@ export function describePorts(fixture: Fixture): void {
                 expected,
               ]);
             await assertTraffic(probes('refused'));
-            firewaller.add(entries);
+            await firewaller.add(entries);
             await assertTraffic(probes('a1'));
-            firewaller.remove(entries);
+            await firewaller.remove(entries);
             await assertTraffic(probes('refused'));
           });
         }
@@ -63,7 +63,7 @@ export function describePorts(fixture: Fixture): void {
         it(`${protocol} show the pod who asks, save the pods that would answer past the host`, async () => {
           const { firewaller, site } = fixture();
           const { agents, hostAgent } = site;
-          firewaller.add([hairpin(family), port(family, { protocol })]);
+          await firewaller.add([hairpin(family), port(family, { protocol })]);
           const local: Expectation[] =
             family === 4 ? [[hostAgent, { protocol, address: LOOPBACK, port: PUBLISHED }, `a1 saw ${host.a1}`]] : [];
           await assertTraffic([
@@ -80,7 +80,7 @@ export function describePorts(fixture: Fixture): void {
           const { firewaller, site } = fixture();
           const { agents, hostAgent } = site;
           const other = protocol === 'tcp' ? 'udp' : 'tcp';
-          firewaller.add([hairpin(family), port(family, { protocol })]);
+          await firewaller.add([hairpin(family), port(family, { protocol })]);
           await assertTraffic([
             [agents.outside, published(family, 'outside', { protocol: other }), 'refused'],
             [agents.outside, published(family, 'outside', { protocol, port: PUBLISHED + 1 }), 'refused'],
@@ -94,8 +94,8 @@ export function describePorts(fixture: Fixture): void {
         const { firewaller, site } = fixture();
         const { agents, hostAgent } = site;
         const transit = (peer: Peer, protocol: 'tcp' | 'udp' = 'tcp') => service(family, peer, protocol);
-        firewaller.add([hairpin(family), port(family, { hostPort: SERVICE, address: a2 })]);
-        firewaller.add([port(family, { hostPort: SERVICE, address: a2, protocol: 'udp' })]);
+        await firewaller.add([hairpin(family), port(family, { hostPort: SERVICE, address: a2 })]);
+        await firewaller.add([port(family, { hostPort: SERVICE, address: a2, protocol: 'udp' })]);
         await assertTraffic([
           [agents.outside, transit('stranger'), `stranger saw ${outside}`],
           [agents.outside, transit('stranger', 'udp'), `stranger saw ${outside}`],
@@ -114,7 +114,7 @@ export function describePorts(fixture: Fixture): void {
         const { agents, hostAgent } = site;
         const hostIp = host.outside;
         const one = port(family, { hostIp, address: a2 });
-        firewaller.add([hairpin(family), one]);
+        await firewaller.add([hairpin(family), one]);
         await assertTraffic([
           [agents.outside, published(family, 'outside'), `a2 saw ${outside}`],
           [agents.stranger, published(family, 'outside'), 'blocked'],
@@ -124,14 +124,14 @@ export function describePorts(fixture: Fixture): void {
           [agents.b1, published(family, 'outside'), 'a2'],
           [agents.b1, published(family, 'b1'), 'refused'],
         ]);
-        firewaller.add([port(family)]);
+        await firewaller.add([port(family)]);
         await assertTraffic([
           [agents.outside, published(family, 'outside'), `a2 saw ${outside}`],
           [agents.stranger, published(family, 'stranger'), `a1 saw ${stranger}`],
           [hostAgent, published(family, 'outside'), 'a2'],
           [hostAgent, published(family, 'stranger'), 'a1'],
         ]);
-        firewaller.remove([one]);
+        await firewaller.remove([one]);
         await assertTraffic([
           [agents.outside, published(family, 'outside'), `a1 saw ${outside}`],
           [agents.stranger, published(family, 'stranger'), `a1 saw ${stranger}`],
@@ -140,8 +140,8 @@ export function describePorts(fixture: Fixture): void {
 
       it('of one address and of every address are found whichever came first', async () => {
         const { firewaller, site } = fixture();
-        firewaller.add([port(family)]);
-        firewaller.add([port(family, { hostIp: host.outside, address: a2 })]);
+        await firewaller.add([port(family)]);
+        await firewaller.add([port(family, { hostIp: host.outside, address: a2 })]);
         await assertTraffic([
           [site.agents.outside, published(family, 'outside'), `a2 saw ${outside}`],
           [site.agents.stranger, published(family, 'stranger'), `a1 saw ${stranger}`],
@@ -151,7 +151,7 @@ export function describePorts(fixture: Fixture): void {
       it('come by the hundred, and two may lead to one port of the pod', async () => {
         const { firewaller, site } = fixture();
         const many = Array.from({ length: 100 }, (_, i) => port(family, { hostPort: 9000 + i }));
-        firewaller.add([...many, port(family, { hostPort: 9100, port: OTHER, address: a2 })]);
+        await firewaller.add([...many, port(family, { hostPort: 9100, port: OTHER, address: a2 })]);
         await assertTraffic([
           [site.agents.outside, published(family, 'outside', { port: 9000 }), `a1 saw ${outside}`],
           [site.agents.outside, published(family, 'outside', { port: 9057 }), `a1 saw ${outside}`],

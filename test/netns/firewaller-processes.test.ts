@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert';
 import { startChild } from '../support/children.ts';
 import { ruleset } from '../support/filter-tools.ts';
 import { makeNetns, netnsMissing } from '../support/netns.ts';
+import { makeTempDir } from '../support/temp.ts';
 
 const PROCESSES = 4;
 
@@ -22,11 +23,12 @@ describe('firewallers of several processes on one host', () => {
     it(`${kind}: each has what it adds, although others take the last of theirs away at that moment`, async function () {
       this.timeout(60_000);
       using ns = makeNetns('many-');
+      using temp = makeTempDir();
       const variant = kind === 'iptables-legacy' ? 'legacy' : 'nft';
       for (const command of ['iptables', 'ip6tables']) ns.run(`${command}-${variant}`, '-P', 'FORWARD', 'DROP');
       const before = ruleset(ns);
       const children = Array.from({ length: PROCESSES }, (_, i) =>
-        startChild('firewaller-child.ts', ns.path, kind, String(i + 1), String(rounds)),
+        startChild('firewaller-child.ts', ns.path, kind, String(i + 1), String(rounds), temp.path),
       );
       const ends = await Promise.all(children.map(({ end }) => end));
       assert.deepEqual(

@@ -29,30 +29,30 @@ export function describeRecovery(fixture: Fixture): void {
   const reached = (): Expectation[] => whatPasses(fixture());
 
   describe('recovery', () => {
-    it('misses every entry before it is added, none after, all after they are gone', () => {
+    it('misses every entry before it is added, none after, all after they are gone', async () => {
       const { firewaller } = fixture();
       const entries = everything();
-      assert.deepEqual(firewaller.missing(entries), entries);
-      firewaller.add(entries);
-      assert.deepEqual(firewaller.missing(entries), []);
-      firewaller.remove(entries);
-      assert.deepEqual(firewaller.missing(entries), entries);
+      assert.deepEqual(await firewaller.missing(entries), entries);
+      await firewaller.add(entries);
+      assert.deepEqual(await firewaller.missing(entries), []);
+      await firewaller.remove(entries);
+      assert.deepEqual(await firewaller.missing(entries), entries);
     });
 
-    it('misses any single rule or element that somebody has taken away, and add puts it back', function () {
+    it('misses any single rule or element that somebody has taken away, and add puts it back', async function () {
       this.timeout(60_000);
       const { firewaller, site, tools } = fixture();
       const entries = everything();
-      firewaller.reset(entries);
+      await firewaller.reset(entries);
       const whole = ruleset(site.host).split('\n').sort();
       const cuts = tools.cuts(site.host);
       assert.ok(cuts.length > 20, `${cuts.length} rules and elements`);
       const unnoticed: string[] = [];
       for (const { title, run } of cuts) {
         run();
-        if (firewaller.missing(entries).length === 0) unnoticed.push(title);
-        firewaller.add(entries);
-        assert.deepEqual(firewaller.missing(entries), [], title);
+        if ((await firewaller.missing(entries)).length === 0) unnoticed.push(title);
+        await firewaller.add(entries);
+        assert.deepEqual(await firewaller.missing(entries), [], title);
       }
       assert.deepEqual(unnoticed, []);
       assert.deepEqual(ruleset(site.host).split('\n').sort(), whole);
@@ -62,7 +62,7 @@ export function describeRecovery(fixture: Fixture): void {
       const { firewaller, site, tools } = fixture();
       for (const { title, run } of tools.flushes) {
         const entries = everything();
-        firewaller.reset(entries);
+        await firewaller.reset(entries);
         const held = await Promise.all(
           FAMILIES.flatMap((family) => [
             site.agents.stranger.open(HOST[family].stranger, PUBLISHED),
@@ -70,10 +70,10 @@ export function describeRecovery(fixture: Fixture): void {
           ]),
         );
         run(site.host);
-        assert.deepEqual(firewaller.missing(entries), entries, title);
+        assert.deepEqual(await firewaller.missing(entries), entries, title);
         await assertTraffic([[site.agents.stranger, published(4, 'stranger'), 'blocked']]);
-        firewaller.reset(entries);
-        assert.deepEqual(firewaller.missing(entries), [], title);
+        await firewaller.reset(entries);
+        assert.deepEqual(await firewaller.missing(entries), [], title);
         await assertTraffic(reached());
         for (const connection of held) assert.equal(await connection.exchange(), connection.greeting, title);
       }
@@ -83,9 +83,9 @@ export function describeRecovery(fixture: Fixture): void {
       const { firewaller, site, tools } = fixture();
       for (const { run } of tools.flushes) {
         const entries = everything();
-        firewaller.add(entries);
+        await firewaller.add(entries);
         run(site.host);
-        firewaller.add(entries);
+        await firewaller.add(entries);
         await assertTraffic(reached());
       }
     });
@@ -94,7 +94,7 @@ export function describeRecovery(fixture: Fixture): void {
       const { firewaller, site } = fixture();
       const { outside, stranger, a1 } = site.agents;
       const entries = everything();
-      firewaller.add(entries);
+      await firewaller.add(entries);
       const storms = Promise.all(
         FAMILIES.flatMap((family) => [
           outside.storm(published(family, 'outside'), 600),
@@ -104,7 +104,7 @@ export function describeRecovery(fixture: Fixture): void {
       );
       for (let i = 0; i < 8; i++) {
         await sleep(50);
-        firewaller.reset(entries);
+        await firewaller.reset(entries);
       }
       const expected = FAMILIES.flatMap((family) => [
         [`a2 saw ${ADDRESSES[family].outside}`],
@@ -120,19 +120,19 @@ export function describeRecovery(fixture: Fixture): void {
     it('resets to exactly what it is told, to nothing too', async () => {
       const { firewaller, site } = fixture();
       const before = ruleset(site.host);
-      firewaller.add(everything());
+      await firewaller.add(everything());
       const one = port(4, { hostPort: 9100 });
-      firewaller.reset([one]);
-      assert.deepEqual(firewaller.missing([one]), []);
-      assert.deepEqual(firewaller.missing(everything()), everything());
+      await firewaller.reset([one]);
+      assert.deepEqual(await firewaller.missing([one]), []);
+      assert.deepEqual(await firewaller.missing(everything()), everything());
       await assertTraffic([
         [site.agents.outside, published(4, 'outside', { port: 9100 }), `a1 saw ${ADDRESSES[4].outside}`],
         [site.agents.outside, published(4, 'outside'), 'refused'],
         [site.agents.outside, service(4, 'a1'), `a1 saw ${ADDRESSES[4].outside}`],
       ]);
-      firewaller.reset([]);
+      await firewaller.reset([]);
       assert.equal(ruleset(site.host), before);
-      firewaller.reset([]);
+      await firewaller.reset([]);
       assert.equal(ruleset(site.host), before);
     });
 
@@ -167,15 +167,15 @@ export function describeRecovery(fixture: Fixture): void {
         const before = ruleset(site.host);
         const assertTheirs = (): void => assert.equal(strip(ruleset(site.host)), strip(before));
         const entries = everything();
-        firewaller.add(entries);
+        await firewaller.add(entries);
         assertTheirs();
         await assertTraffic(reached());
-        firewaller.reset(entries);
+        await firewaller.reset(entries);
         assertTheirs();
-        firewaller.remove(entries);
+        await firewaller.remove(entries);
         assert.equal(ruleset(site.host), before);
-        firewaller.reset(entries);
-        firewaller.reset([]);
+        await firewaller.reset(entries);
+        await firewaller.reset([]);
         assert.equal(ruleset(site.host), before);
       });
     });

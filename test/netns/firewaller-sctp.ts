@@ -35,12 +35,12 @@ export function describeSctp(fixture: Fixture): void {
         const { firewaller, site } = fixture();
         const { agents, hostAgent } = site;
         const target = published(family, 'outside', { protocol });
-        firewaller.add([hairpin(family), port(family), port(family, { protocol: 'udp' })]);
+        await firewaller.add([hairpin(family), port(family), port(family, { protocol: 'udp' })]);
         await assertTraffic([
           [agents.outside, target, 'silent'],
           [agents.a2, target, 'silent'],
         ]);
-        firewaller.add([port(family, { protocol })]);
+        await firewaller.add([port(family, { protocol })]);
         const local: Expectation[] =
           family === 4 ? [[hostAgent, { ...target, address: '127.0.0.1' }, `a1 saw ${host.a1}`]] : [];
         await assertTraffic([
@@ -53,7 +53,7 @@ export function describeSctp(fixture: Fixture): void {
           ...local,
           [agents.outside, service(family, 'stranger', protocol), `stranger saw ${outside}`],
         ]);
-        firewaller.remove([port(family, { protocol })]);
+        await firewaller.remove([port(family, { protocol })]);
         await assertTraffic([
           [agents.outside, target, 'silent'],
           [agents.outside, published(family, 'outside'), `a1 saw ${outside}`],
@@ -67,13 +67,13 @@ export function describeSctp(fixture: Fixture): void {
           [agents.a1, service(family, 'outside', protocol), `outside saw ${a1}`],
           [agents.outside, service(family, 'a1', protocol), `a1 saw ${outside}`],
         ]);
-        firewaller.add([masquerade(family), policy('br-a', 'closed')]);
+        await firewaller.add([masquerade(family), policy('br-a', 'closed')]);
         await assertTraffic([
           [agents.a1, service(family, 'outside', protocol), `outside saw ${host.outside}`],
           [agents.a1, service(family, 'a2', protocol), `a2 saw ${a1}`],
           [agents.outside, service(family, 'a1', protocol), 'silent'],
         ]);
-        firewaller.add([direct(family, { protocol })]);
+        await firewaller.add([direct(family, { protocol })]);
         await assertTraffic([
           [agents.outside, service(family, 'a1', protocol), `a1 saw ${outside}`],
           [agents.outside, service(family, 'a2', protocol), 'silent'],

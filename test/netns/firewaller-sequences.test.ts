@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { openFirewaller } from '../../src/shared/firewall/open.ts';
 import { openLinuxHost } from '../../src/shared/host/linux-host.ts';
 import { entryKey, type FirewallEntry } from '../../src/shared/model/firewall.ts';
+import { filterLock } from '../support/filter-lock.ts';
 import { ruleset } from '../support/filter-tools.ts';
 import { makeNetns, netnsMissing } from '../support/netns.ts';
 import { ADDRESSES, HOST, NODE_RANGE, SECOND, SUBNET_B } from '../support/pod-site.ts';
@@ -81,12 +82,12 @@ describe('firewallers, after any sequence of calls', () => {
     ['iptables-nft', 'iptables', { variant: 'nft' }, 4],
     ['iptables-legacy', 'iptables', { variant: 'legacy' }, 4],
   ] as const) {
-    it(`${name}: what was added last is in force, nothing else, and the rules are those of a fresh start`, function () {
+    it(`${name}: what was added last is in force, nothing else, and the rules are those of a fresh start`, async function () {
       this.timeout(120_000);
       using ns = makeNetns('any-');
       using host = openLinuxHost();
       using opened = host.open(ns.path);
-      using firewaller = openFirewaller(backend, opened, options);
+      using firewaller = openFirewaller(backend, opened, { ...options, lock: filterLock });
       const flush = (): void => {
         ns.run('nft', 'flush', 'ruleset');
         if (name !== 'iptables-legacy') return;
@@ -95,26 +96,26 @@ describe('firewallers, after any sequence of calls', () => {
         }
       };
       const empty = ruleset(ns);
-      fc.assert(
-        fc.property(steps, (sequence) => {
-          firewaller.reset([]);
+      await fc.assert(
+        fc.asyncProperty(steps, async (sequence) => {
+          await firewaller.reset([]);
           assert.equal(ruleset(ns), empty);
           let wanted: readonly FirewallEntry[] = [];
           for (const step of sequence) {
             wanted = after(wanted, step);
             if (step.does === 'flush') flush();
-            else if (step.does === 'forget') assert.deepEqual(firewaller.forget(step.addresses), []);
-            else if (step.does === 'remove') assert.deepEqual(firewaller.remove(step.entries), []);
-            else firewaller[step.does](step.entries);
-            const missing = firewaller.missing(POOL);
+            else if (step.does === 'forget') assert.deepEqual(await firewaller.forget(step.addresses), []);
+            else if (step.does === 'remove') assert.deepEqual(await firewaller.remove(step.entries), []);
+            else await firewaller[step.does](step.entries);
+            const missing = await firewaller.missing(POOL);
             const there = POOL.filter((entry) => !missing.includes(entry));
             assert.deepEqual(keys(there), keys(wanted), step.does);
           }
           const grown = ruleset(ns);
-          firewaller.reset([]);
-          firewaller.add(wanted);
+          await firewaller.reset([]);
+          await firewaller.add(wanted);
           if (backend === 'nftables') assert.deepEqual(sorted(grown), sorted(ruleset(ns)));
-          assert.deepEqual(firewaller.remove(wanted), []);
+          assert.deepEqual(await firewaller.remove(wanted), []);
           assert.equal(ruleset(ns), empty);
         }),
         { numRuns },

@@ -25,10 +25,10 @@ export function describeUpkeep(fixture: Fixture): void {
     it('adds twice what is there once', async () => {
       const { firewaller, site } = fixture();
       const entries = everything();
-      firewaller.add(entries);
+      await firewaller.add(entries);
       const once = ruleset(site.host);
-      firewaller.add(entries);
-      for (const entry of entries) firewaller.add([entry]);
+      await firewaller.add(entries);
+      for (const entry of entries) await firewaller.add([entry]);
       assert.equal(ruleset(site.host), once);
       await assertTraffic(reached());
     });
@@ -36,46 +36,46 @@ export function describeUpkeep(fixture: Fixture): void {
     it('adds one by one what it adds together', async () => {
       const { firewaller } = fixture();
       const entries = everything();
-      for (const entry of entries) firewaller.add([entry]);
-      assert.deepEqual(firewaller.missing(entries), []);
+      for (const entry of entries) await firewaller.add([entry]);
+      assert.deepEqual(await firewaller.missing(entries), []);
       await assertTraffic(reached());
     });
 
-    it('leaves nothing after the last removal, whatever the order, and removes twice', () => {
+    it('leaves nothing after the last removal, whatever the order, and removes twice', async () => {
       const { firewaller, site } = fixture();
       const before = ruleset(site.host);
       const entries = everything();
-      assert.deepEqual(firewaller.remove(entries), []);
+      assert.deepEqual(await firewaller.remove(entries), []);
       assert.equal(ruleset(site.host), before);
-      firewaller.add(entries);
+      await firewaller.add(entries);
       assert.notEqual(ruleset(site.host), before);
-      for (const entry of entries.toReversed()) assert.deepEqual(firewaller.remove([entry]), []);
+      for (const entry of entries.toReversed()) assert.deepEqual(await firewaller.remove([entry]), []);
       assert.equal(ruleset(site.host), before);
-      firewaller.add(entries);
-      assert.deepEqual(firewaller.remove(entries), []);
+      await firewaller.add(entries);
+      assert.deepEqual(await firewaller.remove(entries), []);
       assert.equal(ruleset(site.host), before);
-      assert.deepEqual(firewaller.remove(entries), []);
+      assert.deepEqual(await firewaller.remove(entries), []);
       assert.equal(ruleset(site.host), before);
     });
 
-    it('takes away what it is told and leaves the rest', () => {
+    it('takes away what it is told and leaves the rest', async () => {
       const { firewaller } = fixture();
       const entries = everything();
       for (const [i, entry] of entries.entries()) {
-        firewaller.reset(entries);
-        firewaller.remove([entry]);
+        await firewaller.reset(entries);
+        await firewaller.remove([entry]);
         const rest = entries.filter((_, j) => j !== i);
-        assert.deepEqual(firewaller.missing(rest), [], `without ${JSON.stringify(entry)}`);
-        assert.deepEqual(firewaller.missing([entry]), [entry]);
+        assert.deepEqual(await firewaller.missing(rest), [], `without ${JSON.stringify(entry)}`);
+        assert.deepEqual(await firewaller.missing([entry]), [entry]);
       }
     });
 
     it('keeps, of two networks, the one that stays', async () => {
       const { firewaller, site } = fixture();
       const other: FirewallEntry = { kind: 'masquerade', subnet: '10.82.0.0/24', except: [] };
-      firewaller.add([masquerade(4), policy('br-a', 'closed')]);
-      firewaller.add([other, policy('br-b', 'closed')]);
-      firewaller.remove([masquerade(4), policy('br-a', 'closed')]);
+      await firewaller.add([masquerade(4), policy('br-a', 'closed')]);
+      await firewaller.add([other, policy('br-b', 'closed')]);
+      await firewaller.remove([masquerade(4), policy('br-a', 'closed')]);
       await assertTraffic([
         [site.agents.a1, service(4, 'outside'), `outside saw ${ADDRESSES[4].a1}`],
         [site.agents.b1, service(4, 'outside'), `outside saw ${HOST[4].outside}`],
@@ -90,21 +90,21 @@ export function describeUpkeep(fixture: Fixture): void {
       const { a1, outside } = site.agents;
       const nodePod = { address: NODE_POD[4], port: SERVICE };
       const changed = [masquerade(4, { except: [NODE_RANGE[4]], to: SECOND[4] }), policy('br-a', 'closed')];
-      firewaller.add([masquerade(4), policy('br-a', 'internal')]);
+      await firewaller.add([masquerade(4), policy('br-a', 'internal')]);
       await assertTraffic([[a1, service(4, 'outside'), 'blocked']]);
-      firewaller.add(changed);
-      assert.deepEqual(firewaller.missing(changed), []);
+      await firewaller.add(changed);
+      assert.deepEqual(await firewaller.missing(changed), []);
       await assertTraffic([
         [a1, service(4, 'outside'), `outside saw ${SECOND[4]}`],
         [a1, nodePod, `node saw ${ADDRESSES[4].a1}`],
         [outside, service(4, 'a1'), 'blocked'],
       ]);
-      firewaller.add([masquerade(4)]);
+      await firewaller.add([masquerade(4)]);
       await assertTraffic([
         [a1, service(4, 'outside'), `outside saw ${HOST[4].outside}`],
         [a1, nodePod, `node saw ${HOST[4].node}`],
       ]);
-      firewaller.remove([masquerade(4), policy('br-a', 'closed')]);
+      await firewaller.remove([masquerade(4), policy('br-a', 'closed')]);
       assert.equal(ruleset(site.host), before);
     });
 
@@ -112,7 +112,7 @@ export function describeUpkeep(fixture: Fixture): void {
       it(`refuses an IPv${family} port that leads elsewhere already, and all that came with it`, async () => {
         const { firewaller, site } = fixture();
         const { a2, outside } = ADDRESSES[family];
-        firewaller.add([hairpin(family), port(family)]);
+        await firewaller.add([hairpin(family), port(family)]);
         const before = ruleset(site.host);
         const change = [
           port(family, { hostPort: 9000, address: a2 }),
@@ -120,7 +120,7 @@ export function describeUpkeep(fixture: Fixture): void {
           port(family, { address: a2 }),
           port(family, { hostPort: 9001, address: a2 }),
         ];
-        assert.throws(
+        await assert.rejects(
           () => firewaller.add(change),
           (error) => {
             assert.ok(error instanceof NetError);
@@ -130,8 +130,8 @@ export function describeUpkeep(fixture: Fixture): void {
           },
         );
         assert.equal(ruleset(site.host), before);
-        firewaller.add([port(family, { hostIp: HOST[family].outside, address: a2 })]);
-        firewaller.add([port(family, { protocol: 'udp', address: a2 })]);
+        await firewaller.add([port(family, { hostIp: HOST[family].outside, address: a2 })]);
+        await firewaller.add([port(family, { protocol: 'udp', address: a2 })]);
         await assertTraffic([
           [site.agents.outside, published(family, 'stranger'), `a1 saw ${outside}`],
           [site.agents.outside, published(family, 'outside', { port: 9000 }), 'refused'],
@@ -139,9 +139,9 @@ export function describeUpkeep(fixture: Fixture): void {
       });
     }
 
-    it('refuses conditions that are none of its own, and all that came with them', () => {
+    it('refuses conditions that are none of its own, and all that came with them', async () => {
       const { firewaller, site, tools } = fixture();
-      firewaller.add([masquerade(6)]);
+      await firewaller.add([masquerade(6)]);
       const before = ruleset(site.host);
       for (const condition of [
         tools.foreign,
@@ -150,7 +150,7 @@ export function describeUpkeep(fixture: Fixture): void {
         `${tools.from('192.0.2.9')}\nflush ruleset`,
       ]) {
         const bad = port(4, { conditions: [condition] });
-        assert.throws(
+        await assert.rejects(
           () => firewaller.add([masquerade(4), port(4, { hostPort: 9000 }), bad]),
           (error) => {
             assert.ok(error instanceof NetError, String(error));
@@ -166,34 +166,34 @@ export function describeUpkeep(fixture: Fixture): void {
       }
     });
 
-    it("does not take away a port that is another endpoint's", () => {
+    it("does not take away a port that is another endpoint's", async () => {
       const { firewaller } = fixture();
-      firewaller.add([port(4)]);
-      firewaller.remove([port(4, { address: ADDRESSES[4].a2 })]);
-      assert.deepEqual(firewaller.missing([port(4)]), []);
+      await firewaller.add([port(4)]);
+      await firewaller.remove([port(4, { address: ADDRESSES[4].a2 })]);
+      assert.deepEqual(await firewaller.missing([port(4)]), []);
       const elsewhere = port(4, { address: ADDRESSES[4].a2 });
-      assert.deepEqual(firewaller.missing([elsewhere]), [elsewhere]);
+      assert.deepEqual(await firewaller.missing([elsewhere]), [elsewhere]);
     });
 
-    it('forgets the ports of an address, those with conditions too, and no others', () => {
+    it('forgets the ports of an address, those with conditions too, and no others', async () => {
       const { firewaller } = fixture();
       const entries = everything();
-      firewaller.add(entries);
+      await firewaller.add(entries);
       const [lost, kept] = [ADDRESSES[4].a1, ADDRESSES[6].a1];
-      assert.deepEqual(firewaller.forget([lost]), []);
+      assert.deepEqual(await firewaller.forget([lost]), []);
       const gone = (entry: FirewallEntry): boolean => 'address' in entry && entry.address === lost;
-      assert.deepEqual(firewaller.missing(entries), entries.filter(gone));
-      assert.deepEqual(firewaller.forget([lost, kept]), []);
+      assert.deepEqual(await firewaller.missing(entries), entries.filter(gone));
+      assert.deepEqual(await firewaller.forget([lost, kept]), []);
       const both = (entry: FirewallEntry): boolean =>
         'address' in entry && (entry.address === lost || entry.address === kept);
-      assert.deepEqual(firewaller.missing(entries), entries.filter(both));
-      firewaller.remove(entries.filter((entry) => !both(entry)));
+      assert.deepEqual(await firewaller.missing(entries), entries.filter(both));
+      await firewaller.remove(entries.filter((entry) => !both(entry)));
     });
 
-    it('forgets where nothing is', () => {
+    it('forgets where nothing is', async () => {
       const { firewaller, site } = fixture();
       const before = ruleset(site.host);
-      assert.deepEqual(firewaller.forget([ADDRESSES[4].a1, ADDRESSES[6].a1]), []);
+      assert.deepEqual(await firewaller.forget([ADDRESSES[4].a1, ADDRESSES[6].a1]), []);
       assert.equal(ruleset(site.host), before);
     });
   });

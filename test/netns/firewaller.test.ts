@@ -1,4 +1,6 @@
+import { NftablesFirewaller } from '../../src/shared/firewall/nftables.ts';
 import { openFirewaller } from '../../src/shared/firewall/open.ts';
+import { filterLock } from '../support/filter-lock.ts';
 import { iptablesTools, NFT_TOOLS } from '../support/filter-tools.ts';
 import { netnsMissing } from '../support/netns.ts';
 import { describeFirewaller } from './firewaller-behaviour.ts';
@@ -13,12 +15,12 @@ describe('firewallers', () => {
   });
 
   for (const via of ['libnftables', 'nft'] as const) {
-    describeFirewaller(`nftables by ${via}`, (ns) => openFirewaller('nftables', ns, { via }), NFT_TOOLS);
+    describeFirewaller(`nftables by ${via}`, (ns) => new NftablesFirewaller(ns, via), NFT_TOOLS);
   }
   for (const variant of ['nft', 'legacy'] as const) {
     describeFirewaller(
       `iptables-${variant}`,
-      (ns) => openFirewaller('iptables', ns, { variant }),
+      (ns) => openFirewaller('iptables', ns, { variant, lock: filterLock }),
       iptablesTools(variant),
       (fixture) => describeMarks(fixture, variant),
     );

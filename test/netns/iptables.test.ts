@@ -4,6 +4,7 @@ import type { Firewaller } from '../../src/shared/firewall/firewaller.ts';
 import { openIptables } from '../../src/shared/firewall/iptables.ts';
 import { openLinuxHost } from '../../src/shared/host/linux-host.ts';
 import type { FirewallEntry, PortEntry } from '../../src/shared/model/firewall.ts';
+import { filterLock } from '../support/filter-lock.ts';
 import { makeNetns, netnsMissing, type TestNetns } from '../support/netns.ts';
 
 const HAIRPIN: FirewallEntry = { kind: 'hairpin', device: 'isth0', subnet: '10.88.0.0/16' };
@@ -35,11 +36,11 @@ describe('iptables firewaller', () => {
         ['the start of a quoted word', ['-s', '"192.0.2.1']],
       ] as const) {
         it(`refuses ${title} as a condition, naming it, and changes nothing`, () =>
-          withNamespace((ns, open) => {
+          withNamespace(async (ns, open) => {
             using firewaller = open(variant);
-            firewaller.add([HAIRPIN]);
+            await firewaller.add([HAIRPIN]);
             const before = nat(ns);
-            assert.throws(
+            await assert.rejects(
               () => firewaller.add([WEB, { ...WEB, hostPort: 8081, conditions }]),
               (error) => {
                 assert.ok(error instanceof NetError);
@@ -53,43 +54,43 @@ describe('iptables firewaller', () => {
       }
 
       it('takes conditions that say where a connection comes from, with a mark too', () =>
-        withNamespace((ns, open) => {
+        withNamespace(async (ns, open) => {
           using firewaller = open(variant);
           const marked: PortEntry = { ...WEB, conditions: ['-s', '192.0.2.0/24'], mark: { bit: 13 } };
-          firewaller.add([HAIRPIN, marked]);
-          assert.deepEqual(firewaller.missing([HAIRPIN, marked]), []);
+          await firewaller.add([HAIRPIN, marked]);
+          assert.deepEqual(await firewaller.missing([HAIRPIN, marked]), []);
           assert.match(nat(ns), /-s 192\.0\.2\.0\/24 .*-j DNAT/);
         }));
 
       it('leaves marking to a chain of others, which has to be there', () =>
-        withNamespace((ns, open) => {
+        withNamespace(async (ns, open) => {
           using firewaller = open(variant);
           const marked: PortEntry = { ...WEB, mark: { chain: 'KUBE-MARK-MASQ' } };
-          assert.throws(() => firewaller.add([HAIRPIN, marked]), /externalSetMarkChain.*KUBE-MARK-MASQ/);
+          await assert.rejects(() => firewaller.add([HAIRPIN, marked]), /externalSetMarkChain.*KUBE-MARK-MASQ/);
           ns.run(`iptables-${variant}`, '-t', 'nat', '-N', 'KUBE-MARK-MASQ');
-          firewaller.add([HAIRPIN, marked]);
+          await firewaller.add([HAIRPIN, marked]);
           assert.match(nat(ns), /--ctorigsrc 10\.88\.0\.0\/16 .*-j KUBE-MARK-MASQ/);
-          assert.deepEqual(firewaller.missing([HAIRPIN, marked]), []);
-          assert.deepEqual(firewaller.remove([marked, HAIRPIN]), []);
+          assert.deepEqual(await firewaller.missing([HAIRPIN, marked]), []);
+          assert.deepEqual(await firewaller.remove([marked, HAIRPIN]), []);
           assert.match(nat(ns), /-N KUBE-MARK-MASQ/);
           assert.doesNotMatch(nat(ns), /isthmus/i);
         }));
 
       it('knows what another firewaller of the same namespace made', () =>
-        withNamespace((_, open) => {
+        withNamespace(async (_, open) => {
           using first = open(variant);
           using second = open(variant);
-          first.add([HAIRPIN, WEB]);
-          assert.deepEqual(second.missing([HAIRPIN, WEB]), []);
-          assert.throws(() => second.add([{ ...WEB, address: '10.88.0.3' }]), /tcp \*:8080.*10\.88\.0\.2:80/);
-          assert.deepEqual(second.remove([WEB]), []);
-          assert.deepEqual(first.missing([HAIRPIN, WEB]), [WEB]);
+          await first.add([HAIRPIN, WEB]);
+          assert.deepEqual(await second.missing([HAIRPIN, WEB]), []);
+          await assert.rejects(() => second.add([{ ...WEB, address: '10.88.0.3' }]), /tcp \*:8080.*10\.88\.0\.2:80/);
+          assert.deepEqual(await second.remove([WEB]), []);
+          assert.deepEqual(await first.missing([HAIRPIN, WEB]), [WEB]);
         }));
     });
   }
 
   it('of iptables-nft leaves chains that were there, with a policy of theirs', () =>
-    withNamespace((ns, open) => {
+    withNamespace(async (ns, open) => {
       ns.run('iptables-nft', '-t', 'nat', '-A', 'POSTROUTING', '-o', 'eth0', '-j', 'MASQUERADE');
       ns.run('iptables-nft', '-t', 'nat', '-D', 'POSTROUTING', '1');
       ns.run('iptables-nft', '-t', 'mangle', '-P', 'FORWARD', 'ACCEPT');
@@ -97,45 +98,45 @@ describe('iptables firewaller', () => {
       assert.match(before, /chain POSTROUTING/);
       using firewaller = open('nft');
       const entries: FirewallEntry[] = [HAIRPIN, WEB, { kind: 'policy', device: 'isth0', policy: 'closed' }];
-      firewaller.add(entries);
-      assert.deepEqual(firewaller.remove(entries), []);
+      await firewaller.add(entries);
+      assert.deepEqual(await firewaller.remove(entries), []);
       assert.equal(ns.run('nft', 'list', 'ruleset'), before);
     }));
 
   it('of iptables-nft leaves a chain that somebody uses meanwhile', () =>
-    withNamespace((ns, open) => {
+    withNamespace(async (ns, open) => {
       using firewaller = open('nft');
-      firewaller.add([HAIRPIN, WEB]);
+      await firewaller.add([HAIRPIN, WEB]);
       ns.run('iptables-nft', '-t', 'nat', '-A', 'POSTROUTING', '-o', 'eth0', '-j', 'MASQUERADE');
-      firewaller.reset([HAIRPIN]);
-      assert.deepEqual(firewaller.remove([HAIRPIN]), []);
+      await firewaller.reset([HAIRPIN]);
+      assert.deepEqual(await firewaller.remove([HAIRPIN]), []);
       const left = ns.run('nft', 'list', 'ruleset');
       assert.match(left, /chain POSTROUTING \{[^}]*masquerade/);
       assert.doesNotMatch(left, /PREROUTING|OUTPUT|table ip raw|ISTHMUS/);
     }));
 
   it('takes the kind that the command iptables is, and cleans up the other', () =>
-    withNamespace((ns, open) => {
+    withNamespace(async (ns, open) => {
       {
         using legacy = open('legacy');
-        legacy.add([HAIRPIN, WEB]);
+        await legacy.add([HAIRPIN, WEB]);
       }
       using firewaller = open();
-      assert.deepEqual(firewaller.missing([HAIRPIN, WEB]), [HAIRPIN, WEB]);
-      firewaller.add([HAIRPIN, WEB]);
+      assert.deepEqual(await firewaller.missing([HAIRPIN, WEB]), [HAIRPIN, WEB]);
+      await firewaller.add([HAIRPIN, WEB]);
       assert.match(ns.run('iptables', '-t', 'nat', '-S'), /ISTHMUS-DNAT/);
-      assert.deepEqual(firewaller.remove([WEB, HAIRPIN]), []);
+      assert.deepEqual(await firewaller.remove([WEB, HAIRPIN]), []);
       assert.doesNotMatch(ns.run('iptables-nft', '-t', 'nat', '-S'), /isthmus/i);
       assert.doesNotMatch(ns.run('iptables-legacy', '-t', 'nat', '-S'), /isthmus/i);
     }));
 
   it('takes away nothing where nothing is, and makes no table by looking', () =>
-    withNamespace((ns, open) => {
+    withNamespace(async (ns, open) => {
       using firewaller = open();
-      assert.deepEqual(firewaller.remove([WEB, HAIRPIN]), []);
-      assert.deepEqual(firewaller.forget(['10.88.0.2']), []);
-      assert.deepEqual(firewaller.missing([WEB]), [WEB]);
-      firewaller.reset([]);
+      assert.deepEqual(await firewaller.remove([WEB, HAIRPIN]), []);
+      assert.deepEqual(await firewaller.forget(['10.88.0.2']), []);
+      assert.deepEqual(await firewaller.missing([WEB]), [WEB]);
+      await firewaller.reset([]);
       assert.equal(
         ns.run('sh', '-c', 'nft list ruleset; cat /proc/net/ip_tables_names /proc/net/ip6_tables_names'),
         '',
@@ -145,9 +146,11 @@ describe('iptables firewaller', () => {
 
 type Open = (variant?: 'nft' | 'legacy') => Firewaller;
 
-function withNamespace(work: (ns: TestNetns, open: Open) => void): void {
+async function withNamespace(work: (ns: TestNetns, open: Open) => Promise<void>): Promise<void> {
   using ns = makeNetns('ipt');
   using host = openLinuxHost({ ISTHMUS_HOST_ID: 'test' });
   using inside = host.open(ns.path);
-  work(ns, (variant) => openIptables(inside, variant === undefined ? {} : { variant }));
+  await work(ns, (variant) =>
+    openIptables(inside, { lock: filterLock, ...(variant === undefined ? {} : { variant }) }),
+  );
 }

@@ -166,13 +166,13 @@ describe('LinuxHost on this machine', () => {
     });
   });
 
-  it('gets the same answers from the nft command as from the library', () => {
-    withNetns(1, (outside) => {
+  it('gets the same answers from the nft command as from the library', async () => {
+    await withNetns(1, async (outside) => {
       using hostNs = host.open(outside.path);
-      assert.ok(runNftCommand(hostNs, `${TABLE}add element bridge isthmus guarded { "a" }\n`).ok);
+      assert.ok((await runNftCommand(hostNs, `${TABLE}add element bridge isthmus guarded { "a" }\n`)).ok);
       const nftSets = [{ table: 'bridge isthmus', set: 'guarded' }] as const;
       assert.deepEqual(host.observe(hostNs, { nftSets }).nftSets.get('bridge isthmus guarded'), ['"a"']);
-      const missing = runNftCommand(hostNs, 'delete element bridge isthmus guarded { "b" }\n');
+      const missing = await runNftCommand(hostNs, 'delete element bridge isthmus guarded { "b" }\n');
       assert.equal(missing.ok, false);
       assert.match(missing.error, /No such file or directory/);
     });

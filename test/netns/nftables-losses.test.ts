@@ -21,25 +21,25 @@ describe('the table of nftables with something of it gone', () => {
     'all elements of a map': () => ['flush', 'map', 'inet', 'isthmus', 'port_any4'],
   };
   for (const [name, loss] of Object.entries(losses)) {
-    it(`sees that ${name} is missing, and puts it back`, () => {
-      site.firewaller.add(entries);
+    it(`sees that ${name} is missing, and puts it back`, async () => {
+      await site.firewaller.add(entries);
       const whole = site.table();
       site.nft(...loss(site.nft('-a', 'list', 'table', 'inet', 'isthmus')));
-      assert.notEqual(site.firewaller.missing(entries).length, 0);
-      site.firewaller.add(entries);
-      assert.deepEqual(site.firewaller.missing(entries), []);
+      assert.notEqual((await site.firewaller.missing(entries)).length, 0);
+      await site.firewaller.add(entries);
+      assert.deepEqual(await site.firewaller.missing(entries), []);
       assert.equal(byChain(site.table()), byChain(whole));
-      assert.deepEqual(site.firewaller.remove(entries), []);
+      assert.deepEqual(await site.firewaller.remove(entries), []);
       assert.equal(site.ruleset(), '');
     });
   }
-  it('sees that the rule of a condition is missing, and puts it back', () => {
-    site.firewaller.add(entries);
+  it('sees that the rule of a condition is missing, and puts it back', async () => {
+    await site.firewaller.add(entries);
     const whole = site.table();
     const chain = /chain (port-[0-9a-f]+)/.exec(whole)?.[1] ?? '';
     site.nft('flush', 'chain', 'inet', 'isthmus', chain);
-    assert.deepEqual(site.firewaller.missing(entries), [entries[3]]);
-    site.firewaller.add(entries);
+    assert.deepEqual(await site.firewaller.missing(entries), [entries[3]]);
+    await site.firewaller.add(entries);
     assert.equal(site.table(), whole);
   });
 });

@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
-import { openFirewaller } from '../../src/shared/firewall/open.ts';
+import { NftablesFirewaller } from '../../src/shared/firewall/nftables.ts';
 import { type LinuxHost, openLinuxHost } from '../../src/shared/host/linux-host.ts';
 import type { FirewallEntry } from '../../src/shared/model/firewall.ts';
 import { EVERY_ENTRY, networkEntries, portEntry } from '../support/firewall-entries.ts';
@@ -48,11 +48,11 @@ describe('the table of nftables after any sequence of changes', () => {
     host?.[Symbol.dispose]();
   });
 
-  it('has in force what was added and not removed, and is gone with the last of it', () => {
+  it('has in force what was added and not removed, and is gone with the last of it', async () => {
     using ns = host.open(netns.path);
-    using firewaller = openFirewaller('nftables', ns);
-    fc.assert(
-      fc.property(steps, (all) => {
+    using firewaller = new NftablesFirewaller(ns);
+    await fc.assert(
+      fc.asyncProperty(steps, async (all) => {
         netns.run('nft', 'flush', 'ruleset');
         let inForce = new Set<FirewallEntry>();
         for (const one of all) {
@@ -62,21 +62,21 @@ describe('the table of nftables after any sequence of changes', () => {
             continue;
           }
           if (one.step === 'reset') {
-            firewaller.reset(one.entries);
+            await firewaller.reset(one.entries);
             inForce = new Set(one.entries);
           } else if (one.step === 'add') {
-            firewaller.add(one.entries);
+            await firewaller.add(one.entries);
             for (const entry of one.entries) inForce.add(entry);
           } else {
-            assert.deepEqual(firewaller.remove(one.entries), []);
+            assert.deepEqual(await firewaller.remove(one.entries), []);
             for (const entry of one.entries) inForce.delete(entry);
           }
           assert.deepEqual(
-            firewaller.missing(UNIVERSE),
+            await firewaller.missing(UNIVERSE),
             UNIVERSE.filter((entry) => !inForce.has(entry)),
           );
         }
-        assert.deepEqual(firewaller.remove([...inForce]), []);
+        assert.deepEqual(await firewaller.remove([...inForce]), []);
         assert.equal(netns.run('nft', 'list', 'ruleset'), '');
       }),
       { numRuns: 30 },

@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert';
-import { detectBackend, openFirewaller } from '../../src/shared/firewall/open.ts';
+import { NftablesFirewaller } from '../../src/shared/firewall/nftables.ts';
+import { detectBackend } from '../../src/shared/firewall/open.ts';
 import type { FirewallEntry } from '../../src/shared/model/firewall.ts';
 import { EVERY_ENTRY, networkEntries, portEntry } from '../support/firewall-entries.ts';
 import { assertGolden } from '../support/golden.ts';
@@ -16,83 +17,83 @@ describe('the table of nftables', () => {
       portEntry({ hostPort: 2000 + i, address: `10.81.${i >> 8}.${i & 255}`, protocol: i % 2 ? 'udp' : 'tcp' }),
     );
 
-  it('has as many rules for 1,000 endpoints as for one', () => {
-    site.firewaller.add([...NETWORK, portEntry()]);
+  it('has as many rules for 1,000 endpoints as for one', async () => {
+    await site.firewaller.add([...NETWORK, portEntry()]);
     const one = rules();
     assert.ok(one > 30, String(one));
-    site.firewaller.add(manyPorts(1000));
+    await site.firewaller.add(manyPorts(1000));
     assert.equal(rules(), one);
-    assert.deepEqual(site.firewaller.missing(manyPorts(1000)), []);
+    assert.deepEqual(await site.firewaller.missing(manyPorts(1000)), []);
   });
 
-  it('holds 5,000 ports of one endpoint, in one transaction each way', () => {
+  it('holds 5,000 ports of one endpoint, in one transaction each way', async () => {
     const ports = Array.from({ length: 5000 }, (_, i) => portEntry({ hostPort: 2000 + i, address: 'fd81::2' }));
-    site.firewaller.add(ports);
-    assert.deepEqual(site.firewaller.missing(ports), []);
-    assert.throws(() => site.firewaller.add([...ports, portEntry({ hostPort: 6999, address: 'fd81::3' })]), {
+    await site.firewaller.add(ports);
+    assert.deepEqual(await site.firewaller.missing(ports), []);
+    await assert.rejects(() => site.firewaller.add([...ports, portEntry({ hostPort: 6999, address: 'fd81::3' })]), {
       kind: 'conflict',
     });
     const moved = ports.map((entry) => ({ ...entry, address: 'fd81::9' }));
-    site.firewaller.reset(moved);
-    assert.deepEqual(site.firewaller.missing(moved), []);
-    assert.deepEqual(site.firewaller.missing(ports), ports);
-    assert.deepEqual(site.firewaller.remove(moved), []);
+    await site.firewaller.reset(moved);
+    assert.deepEqual(await site.firewaller.missing(moved), []);
+    assert.deepEqual(await site.firewaller.missing(ports), ports);
+    assert.deepEqual(await site.firewaller.remove(moved), []);
     assert.equal(site.ruleset(), '');
   });
 
-  it('is made and goes in each of several namespaces by itself', () => {
+  it('is made and goes in each of several namespaces by itself', async () => {
     using otherNetns = makeNetns('nft-');
     using otherNs = site.host.open(otherNetns.path);
-    using other = openFirewaller('nftables', otherNs);
-    site.firewaller.add(NETWORK);
-    other.add([portEntry()]);
-    assert.deepEqual(site.firewaller.missing([portEntry()]), [portEntry()]);
-    assert.deepEqual(other.missing(NETWORK), NETWORK);
-    assert.deepEqual(site.firewaller.remove(NETWORK), []);
+    using other = new NftablesFirewaller(otherNs);
+    await site.firewaller.add(NETWORK);
+    await other.add([portEntry()]);
+    assert.deepEqual(await site.firewaller.missing([portEntry()]), [portEntry()]);
+    assert.deepEqual(await other.missing(NETWORK), NETWORK);
+    assert.deepEqual(await site.firewaller.remove(NETWORK), []);
     assert.equal(site.ruleset(), '');
     assert.match(otherNetns.run('nft', 'list', 'ruleset'), /port_any4/);
   });
 
   describe('all or nothing', () => {
-    const stateWith = (entries: readonly FirewallEntry[]): string => {
-      if (entries.length > 0) site.firewaller.add(entries);
+    const stateWith = async (entries: readonly FirewallEntry[]): Promise<string> => {
+      if (entries.length > 0) await site.firewaller.add(entries);
       return site.ruleset();
     };
     const taken = portEntry({ hostPort: 2005, protocol: 'udp', address: '10.81.9.9' });
-    it('an element that clashes in the midst of many', () => {
-      const state = stateWith([...NETWORK, taken]);
-      assert.throws(() => site.firewaller.add(manyPorts(20)), {
+    it('an element that clashes in the midst of many', async () => {
+      const state = await stateWith([...NETWORK, taken]);
+      await assert.rejects(() => site.firewaller.add(manyPorts(20)), {
         kind: 'conflict',
         subject: 'host port udp 2005',
         what: /leads to 10\.81\.9\.9:80 already/,
       });
       assert.equal(site.ruleset(), state);
     });
-    it('a condition that nft does not take, without a table before', () => {
+    it('a condition that nft does not take, without a table before', async () => {
       const bad = portEntry({ conditions: ['meta nonsense 3'] });
-      assert.throws(() => site.firewaller.add([...NETWORK, bad, portEntry({ hostPort: 81 })]), {
+      await assert.rejects(() => site.firewaller.add([...NETWORK, bad, portEntry({ hostPort: 81 })]), {
         kind: 'invalid-config',
         subject: 'conditions',
         what: /meta nonsense 3/,
       });
       assert.equal(site.ruleset(), '');
     });
-    it('conditions that contradict each other', () => {
+    it('conditions that contradict each other', async () => {
       const bad = portEntry({ conditions: ['ip saddr 192.0.2.1', 'ip6 saddr 2001:db8::1'] });
-      assert.throws(() => site.firewaller.add([bad]), { kind: 'invalid-config', subject: 'conditions' });
+      await assert.rejects(() => site.firewaller.add([bad]), { kind: 'invalid-config', subject: 'conditions' });
       assert.equal(site.ruleset(), '');
     });
-    it('a condition that the kernel does not take, beside others', () => {
-      const state = stateWith(NETWORK);
+    it('a condition that the kernel does not take, beside others', async () => {
+      const state = await stateWith(NETWORK);
       // Sets of others are unknown in this table.
       const bad = portEntry({ conditions: ['ip saddr @elsewhere'] });
-      assert.throws(() => site.firewaller.add([portEntry({ hostPort: 81 }), bad]), { kind: 'invalid-config' });
+      await assert.rejects(() => site.firewaller.add([portEntry({ hostPort: 81 }), bad]), { kind: 'invalid-config' });
       assert.equal(site.ruleset(), state);
     });
-    it('a subnet that overlaps another network', () => {
-      const state = stateWith(NETWORK);
+    it('a subnet that overlaps another network', async () => {
+      const state = await stateWith(NETWORK);
       for (const subnet of ['10.81.3.0/24', '10.80.0.0/12'])
-        assert.throws(() => site.firewaller.add(networkEntries('br-b', subnet)), {
+        await assert.rejects(() => site.firewaller.add(networkEntries('br-b', subnet)), {
           kind: 'conflict',
           subject: `subnet ${subnet}`,
         });
@@ -100,23 +101,23 @@ describe('the table of nftables', () => {
     });
   });
 
-  it('takes networks side by side', () => {
+  it('takes networks side by side', async () => {
     const all = ['10.81.0.0/16', '10.82.0.0/16', '10.83.0.0/16', '10.80.0.0/16', '255.255.0.0/16', '0.0.0.0/8'].flatMap(
       (subnet, i) => networkEntries(`br-${i}`, subnet),
     );
-    for (const entry of all) site.firewaller.add([entry]);
-    assert.deepEqual(site.firewaller.missing(all), []);
+    for (const entry of all) await site.firewaller.add([entry]);
+    assert.deepEqual(await site.firewaller.missing(all), []);
     for (const [i, entry] of all.entries()) {
-      assert.deepEqual(site.firewaller.remove([entry]), []);
-      assert.deepEqual(site.firewaller.missing(all), all.slice(0, i + 1));
+      assert.deepEqual(await site.firewaller.remove([entry]), []);
+      assert.deepEqual(await site.firewaller.missing(all), all.slice(0, i + 1));
     }
     assert.equal(site.ruleset(), '');
   });
 
-  it('is not made again by a reset that needs no new chain', () => {
+  it('is not made again by a reset that needs no new chain', async () => {
     const handles = (): string[] => site.nft('-a', 'list', 'table', 'inet', 'isthmus').match(/ # handle \d+$/gm) ?? [];
     const chains = EVERY_ENTRY.filter((entry) => entry.kind === 'port' && entry.conditions.length > 0);
-    site.firewaller.add(EVERY_ENTRY);
+    await site.firewaller.add(EVERY_ENTRY);
     const before = handles();
     const others: FirewallEntry[] = [
       { kind: 'masquerade', subnet: '10.82.0.0/24', except: ['192.0.2.0/24'], to: '192.0.2.8' },
@@ -125,44 +126,44 @@ describe('the table of nftables', () => {
       portEntry({ address: '10.81.0.9' }),
     ];
     for (const entries of [[...others, ...chains], [...EVERY_ENTRY]]) {
-      site.firewaller.reset(entries);
-      assert.deepEqual(site.firewaller.missing(entries), []);
+      await site.firewaller.reset(entries);
+      assert.deepEqual(await site.firewaller.missing(entries), []);
       assert.deepEqual(handles(), before);
     }
     assertGolden('firewall/every-entry', site.table(), 'nft');
   });
 
-  it('leaves a port to its holder when one who did not get it lets it go', () => {
-    site.firewaller.add([...NETWORK, portEntry()]);
+  it('leaves a port to its holder when one who did not get it lets it go', async () => {
+    await site.firewaller.add([...NETWORK, portEntry()]);
     const other = portEntry({ address: '10.81.0.9' });
-    assert.throws(() => site.firewaller.add([other]), { kind: 'conflict' });
-    assert.deepEqual(site.firewaller.remove([other]), []);
-    assert.deepEqual(site.firewaller.missing([portEntry()]), []);
+    await assert.rejects(() => site.firewaller.add([other]), { kind: 'conflict' });
+    assert.deepEqual(await site.firewaller.remove([other]), []);
+    assert.deepEqual(await site.firewaller.missing([portEntry()]), []);
   });
 
-  it('gives a subnet its new source and exceptions in place of the old ones', () => {
+  it('gives a subnet its new source and exceptions in place of the old ones', async () => {
     const before = { kind: 'masquerade', subnet: '10.81.0.0/16', except: ['10.0.0.0/8'], to: '192.0.2.7' } as const;
     const after = [{ ...before, except: ['10.5.0.0/16', '10.6.0.0/16'], to: '192.0.2.8' }];
-    site.firewaller.add([before, ...networkEntries('br-b', '10.82.0.0/16')]);
-    site.firewaller.add(after);
-    assert.deepEqual(site.firewaller.missing(after), []);
+    await site.firewaller.add([before, ...networkEntries('br-b', '10.82.0.0/16')]);
+    await site.firewaller.add(after);
+    assert.deepEqual(await site.firewaller.missing(after), []);
     assert.match(site.table(), /10\.81\.0\.0\/16 : 192\.0\.2\.8/);
     assert.doesNotMatch(site.table(), /10\.0\.0\.0\/8/);
     const conditional = portEntry({ conditions: ['ip saddr 192.0.2.0/24'] });
-    site.firewaller.add([before, conditional]);
-    assert.deepEqual(site.firewaller.missing([before, conditional]), []);
-    assert.throws(() => site.firewaller.add([{ ...before, subnet: '10.81.2.0/24' }]), { kind: 'conflict' });
+    await site.firewaller.add([before, conditional]);
+    assert.deepEqual(await site.firewaller.missing([before, conditional]), []);
+    await assert.rejects(() => site.firewaller.add([{ ...before, subnet: '10.81.2.0/24' }]), { kind: 'conflict' });
   });
 
-  it('gives a device its new policy in place of the old one', () => {
-    site.firewaller.add([{ kind: 'policy', device: 'br-a', policy: 'internal' }]);
+  it('gives a device its new policy in place of the old one', async () => {
+    await site.firewaller.add([{ kind: 'policy', device: 'br-a', policy: 'internal' }]);
     const closed = [{ kind: 'policy', device: 'br-a', policy: 'closed' }] as const;
-    site.firewaller.add(closed);
-    assert.deepEqual(site.firewaller.missing(closed), []);
+    await site.firewaller.add(closed);
+    assert.deepEqual(await site.firewaller.missing(closed), []);
     assert.match(site.table(), /"br-a" : goto closed/);
   });
 
-  it('forgets what leads to an address, and nothing else', () => {
+  it('forgets what leads to an address, and nothing else', async () => {
     const lost = [
       portEntry(),
       portEntry({ hostPort: 81, hostIp: '192.0.2.1', snat: false }),
@@ -176,25 +177,25 @@ describe('the table of nftables', () => {
       portEntry({ hostPort: 92, address: '10.81.0.3', conditions: ['ip saddr 10.81.0.2'] }),
       portEntry({ hostPort: 93, address: 'fd81::22', snat: false }),
     ];
-    site.firewaller.add(kept);
+    await site.firewaller.add(kept);
     const before = site.table();
-    site.firewaller.add(lost);
-    assert.deepEqual(site.firewaller.forget(['10.81.0.2', 'fd81::2']), []);
+    await site.firewaller.add(lost);
+    assert.deepEqual(await site.firewaller.forget(['10.81.0.2', 'fd81::2']), []);
     assert.equal(site.table(), before);
-    assert.deepEqual(site.firewaller.forget(['10.81.0.2']), []);
-    site.firewaller.reset([]);
-    assert.deepEqual(site.firewaller.forget(['10.81.0.2']), []);
+    assert.deepEqual(await site.firewaller.forget(['10.81.0.2']), []);
+    await site.firewaller.reset([]);
+    assert.deepEqual(await site.firewaller.forget(['10.81.0.2']), []);
     assert.equal(site.ruleset(), '');
   });
 
-  it('never touches the tables of others', () => {
+  it('never touches the tables of others', async () => {
     site.nft('add', 'table', 'inet', 'other');
     site.nft('add', 'chain', 'inet', 'other', 'ports', '{ type nat hook prerouting priority -100; }');
     site.nft('add', 'rule', 'inet', 'other', 'ports', 'tcp dport 8080 dnat ip to 192.0.2.1');
     const theirs = site.ruleset();
-    site.firewaller.add(EVERY_ENTRY);
-    site.firewaller.reset(EVERY_ENTRY);
-    assert.deepEqual(site.firewaller.remove(EVERY_ENTRY), []);
+    await site.firewaller.add(EVERY_ENTRY);
+    await site.firewaller.reset(EVERY_ENTRY);
+    assert.deepEqual(await site.firewaller.remove(EVERY_ENTRY), []);
     assert.equal(site.ruleset(), theirs);
   });
 

@@ -26,7 +26,7 @@ export class FakeFirewaller implements Firewaller {
       .sort();
   }
 
-  add(entries: readonly FirewallEntry[]): void {
+  async add(entries: readonly FirewallEntry[]): Promise<void> {
     this.changes.push(`add ${entries.length}`);
     const next = new Map(this.#entries);
     for (const entry of entries) {
@@ -37,7 +37,7 @@ export class FakeFirewaller implements Firewaller {
     this.#entries = next;
   }
 
-  remove(entries: readonly FirewallEntry[]): NetError[] {
+  async remove(entries: readonly FirewallEntry[]): Promise<NetError[]> {
     this.changes.push(`remove ${entries.length}`);
     if (entries.some((entry) => this.refuse(entry, 'remove')))
       return [refusal('firewall.delete', 'was chosen to fail')];
@@ -45,18 +45,19 @@ export class FakeFirewaller implements Firewaller {
     return [];
   }
 
-  missing(entries: readonly FirewallEntry[]): FirewallEntry[] {
+  async missing(entries: readonly FirewallEntry[]): Promise<FirewallEntry[]> {
     return entries.filter((entry) => !this.#entries.has(entryKey(entry)));
   }
 
-  forget(addresses: readonly string[]): NetError[] {
+  async forget(addresses: readonly string[]): Promise<NetError[]> {
     for (const [key, entry] of this.#entries) {
       if ('address' in entry && addresses.includes(entry.address)) this.#entries.delete(key);
     }
     return [];
   }
 
-  reset(entries: readonly FirewallEntry[]): void {
+  async reset(wanted: readonly FirewallEntry[], underWay: readonly FirewallEntry[] = []): Promise<void> {
+    const entries = [...wanted, ...underWay.filter((entry) => this.#entries.has(entryKey(entry)))];
     this.#entries = new Map(entries.map((entry) => [entryKey(entry), entry]));
   }
 

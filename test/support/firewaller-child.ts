@@ -1,20 +1,26 @@
+import { NftablesFirewaller } from '../../src/shared/firewall/nftables.ts';
 import { openFirewaller } from '../../src/shared/firewall/open.ts';
 import { openLinuxHost } from '../../src/shared/host/linux-host.ts';
 import type { FirewallEntry } from '../../src/shared/model/firewall.ts';
+import { LockQueue } from '../../src/shared/store/locks.ts';
 
 /**
  * Puts entries of its own into the namespace at a path and takes them out again, so many times. Prints a line for
  * everything that was not as it should be: an error, an entry that is not there after `add`.
  */
-const [path = '', kind = '', index = '', rounds = ''] = process.argv.slice(2);
+const [path = '', kind = '', index = '', rounds = '', stateDir = ''] = process.argv.slice(2);
 const number = Number(index);
+const queue = new LockQueue(stateDir);
 
 using host = openLinuxHost();
 using ns = host.open(path);
 using firewaller =
   kind === 'libnftables' || kind === 'nft'
-    ? openFirewaller('nftables', ns, { via: kind })
-    : openFirewaller('iptables', ns, { variant: kind === 'iptables-legacy' ? 'legacy' : 'nft' });
+    ? new NftablesFirewaller(ns, kind)
+    : openFirewaller('iptables', ns, {
+        variant: kind === 'iptables-legacy' ? 'legacy' : 'nft',
+        lock: (key) => queue.lock(key),
+      });
 
 const perFamily: FirewallEntry[] = [4, 6].flatMap((family): FirewallEntry[] => {
   const base = family === 4 ? `10.90.${number}` : `fd90:${number}:`;
@@ -37,9 +43,9 @@ const entries: FirewallEntry[] = [{ kind: 'admit', device: `br-${number}` }, ...
 
 for (let round = 0; round < Number(rounds); round++) {
   try {
-    firewaller.add(entries);
-    for (const entry of firewaller.missing(entries)) say(round, `not there: ${JSON.stringify(entry)}`);
-    for (const error of firewaller.remove(entries)) say(round, String(error));
+    await firewaller.add(entries);
+    for (const entry of await firewaller.missing(entries)) say(round, `not there: ${JSON.stringify(entry)}`);
+    for (const error of await firewaller.remove(entries)) say(round, String(error));
   } catch (error) {
     say(round, String(error));
   }

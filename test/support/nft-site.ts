@@ -1,5 +1,5 @@
 import type { Firewaller } from '../../src/shared/firewall/firewaller.ts';
-import { openFirewaller } from '../../src/shared/firewall/open.ts';
+import { NftablesFirewaller } from '../../src/shared/firewall/nftables.ts';
 import { type LinuxHost, openLinuxHost } from '../../src/shared/host/linux-host.ts';
 import type { LinuxNamespace } from '../../src/shared/host/linux-namespace.ts';
 import { makeNetns, netnsMissing, type TestNetns } from './netns.ts';
@@ -34,7 +34,7 @@ export function nftSite(): NftSite {
   beforeEach(() => {
     netns = makeNetns('nft-');
     ns = host.open(netns.path);
-    firewaller = openFirewaller('nftables', ns);
+    firewaller = new NftablesFirewaller(ns);
   });
   afterEach(() => {
     firewaller?.[Symbol.dispose]();

@@ -41,12 +41,12 @@ function mortal(host: Host): Host {
 function mortalFilter(filter: Firewaller): Firewaller {
   return {
     backend: filter.backend,
-    add: (entries) => {
-      filter.add(entries);
+    add: async (entries) => {
+      await filter.add(entries);
       countDown();
     },
-    remove: (entries) => {
-      const errors = filter.remove(entries);
+    remove: async (entries) => {
+      const errors = await filter.remove(entries);
       countDown();
       return errors;
     },

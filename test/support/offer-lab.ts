@@ -56,7 +56,8 @@ export function openCoreAt(path: string, stateDir: string, wrap = (host: Host): 
     log: { debug: ignore, info: ignore, warn: ignore, error: ignore },
     lock: async (key) => lock(stateDir, key),
     firewall: (backend) => {
-      const found = firewallers.get(backend) ?? openFirewaller(backend, own);
+      const found =
+        firewallers.get(backend) ?? openFirewaller(backend, own, { lock: async (key) => lock(stateDir, key) });
       firewallers.set(backend, found);
       return found;
     },

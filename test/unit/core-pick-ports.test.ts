@@ -39,7 +39,7 @@ function scene({ claimed = [], listened = [] }: Taken = {}, given: Partial<PortS
     ephemeral: { first: 40_000, last: 40_009 },
     reserved: [],
     start: 0,
-    listener: ({ hostPort }) => (listened.includes(hostPort) ? 'nginx (pid 812) listens on it' : undefined),
+    listener: ({ hostPort }) => (listened.includes(hostPort) ? () => 'nginx (pid 812) listens on it' : undefined),
     claim: ({ hostPort }) =>
       claimed.includes(hostPort)
         ? new NetError({ kind: 'conflict', op: 'ports', subject: `host port ${hostPort}`, what: 'container c1 has it' })

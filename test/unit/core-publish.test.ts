@@ -4,7 +4,7 @@ import { deleteOffered, offerEndpoint } from '../../src/shared/core/endpoints/of
 import { type PortRequest, publishPorts, unpublishPorts } from '../../src/shared/core/ports/publish-ports.ts';
 import { reconcile } from '../../src/shared/core/reconcile.ts';
 import type { Rules } from '../../src/shared/drivers/rules.ts';
-import type { Listener } from '../../src/shared/host/host.ts';
+import type { Holder, PortQuery } from '../../src/shared/host/host.ts';
 import { hostIfName } from '../../src/shared/model/attachment.ts';
 import { FakeHost, type FakeOptions } from '../../src/shared/testing/fake-host.ts';
 import { makeCore, refusedWith, type TestCore } from '../support/core.ts';
@@ -17,7 +17,10 @@ const SYSCTLS = {
   'net/ipv4/ip_local_port_range': '40000\t40099',
   'net/ipv4/ip_local_reserved_ports': '',
 };
-const NGINX: Listener = { protocol: 'tcp', port: 8081, process: 'nginx (pid 812)', command: 'nginx' };
+const NGINX: PortQuery & Holder = {
+  ...{ protocol: 'tcp', port: 8081 },
+  ...{ process: 'nginx (pid 812)', program: 'nginx', words: ['nginx'], isOwnUser: true },
+};
 
 /** `-p hostPort:containerPort`. */
 function port(hostPort: number, containerPort: number, more: Partial<PortRequest> = {}): PortRequest {

@@ -8,12 +8,12 @@ import { mendEndpoints } from './endpoints/mend-endpoints.ts';
 import { mendNetworks } from './networks/mend-networks.ts';
 import { removeUnusedNetwork } from './networks/network.ts';
 import { promotePartners, promotePorts } from './ports/publish.ts';
-import { sweepEntries } from './sweep.ts';
+import { resetEntries } from './reset-entries.ts';
 import { ifFree, type TryLock } from './try-lock.ts';
 
 export interface ReconcileOptions {
   readonly tryLock: TryLock;
-  /** True also removes from the packet filter what is of ours there and on no record. Default false. */
+  /** True also resets the packet filter: what is of ours there and on no record goes. Default false. */
   readonly sweep?: boolean;
 }
 
@@ -41,7 +41,7 @@ export async function reconcile(core: Core, { tryLock, sweep = false }: Reconcil
   const errors: NetError[] = [];
   const endpoints = await removeInterrupted(core, tryLock, errors);
   const networks = await removeUnused(core, errors);
-  if (sweep) errors.push(...(await sweepEntries(core)));
+  if (sweep) errors.push(...(await resetEntries(core)));
   const ofNetworks = await mendNetworks(core);
   await promoteStandbys(core, tryLock, errors);
   const ofEndpoints = await mendEndpoints(core, tryLock);

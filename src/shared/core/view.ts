@@ -9,6 +9,7 @@ export const EMPTY_VIEW: View = {
   sysctls: new Map(),
   nftSets: new Map(),
   listeners: [],
+  holders: new Map(),
   shaping: new Map(),
 };
 
@@ -31,6 +32,7 @@ function mergeViews(a: View, b: View): View {
     sysctls: new Map([...a.sysctls, ...b.sysctls]),
     nftSets: new Map([...a.nftSets, ...b.nftSets]),
     listeners: [...a.listeners, ...b.listeners],
+    holders: new Map([...a.holders, ...b.holders]),
     shaping: new Map([...a.shaping, ...b.shaping]),
   };
 }

@@ -24,13 +24,13 @@ import { restore, toolError } from './iptables-tools.ts';
  */
 export interface Admitter extends Disposable {
   /** Traffic from and to the devices is let through wherever it would be dropped. Rules in a wrong place move. */
-  add(devices: readonly string[]): void;
+  add(devices: readonly string[]): Promise<void>;
   /** No rule of ours names the devices; absence is success. */
-  remove(devices: readonly string[]): NetError[];
+  remove(devices: readonly string[]): Promise<NetError[]>;
   /** Those of the devices whose traffic would be dropped somewhere. */
   missing(devices: readonly string[]): string[];
   /** As `add`, and no rule of ours names any other device. */
-  reset(devices: readonly string[]): void;
+  reset(devices: readonly string[]): Promise<void>;
 }
 
 /** What is to become of one table. */
@@ -54,22 +54,23 @@ class LinuxAdmitter implements Admitter {
     this.#ns = ns;
   }
 
-  add(devices: readonly string[]): void {
-    if (devices.length > 0) this.#change((table) => planAdmission(table, devices));
+  async add(devices: readonly string[]): Promise<void> {
+    if (devices.length > 0) await this.#change((table) => planAdmission(table, devices));
   }
 
-  remove(devices: readonly string[]): NetError[] {
+  async remove(devices: readonly string[]): Promise<NetError[]> {
     if (devices.length === 0) return [];
     const plan: Planner = (table) => ({ remove: ourRules(table, (device) => devices.includes(device)), insert: [] });
     // One kind of iptables that fails must not keep the other's rules.
-    return [() => this.#changeNft(plan), () => this.#changeLegacy(plan)].flatMap((work) => {
+    const errors: NetError[] = [];
+    for (const work of [() => this.#changeNft(plan), () => this.#changeLegacy(plan)]) {
       try {
-        work();
-        return [];
+        await work();
       } catch (thrown) {
-        return [asNetError(thrown, 'admit')];
+        errors.push(asNetError(thrown, 'admit'));
       }
-    });
+    }
+    return errors;
   }
 
   missing(devices: readonly string[]): string[] {
@@ -81,8 +82,8 @@ class LinuxAdmitter implements Admitter {
     return devices.filter((device) => found.has(device));
   }
 
-  reset(devices: readonly string[]): void {
-    this.#change((table) => {
+  async reset(devices: readonly string[]): Promise<void> {
+    await this.#change((table) => {
       const { remove, insert } = planAdmission(table, devices);
       return { remove: [...remove, ...ourRules(table, (device) => !devices.includes(device))], insert };
     });
@@ -98,9 +99,9 @@ class LinuxAdmitter implements Admitter {
     return this.#opened;
   }
 
-  #change(plan: Planner): void {
+  async #change(plan: Planner): Promise<void> {
     this.#changeNft(plan);
-    this.#changeLegacy(plan);
+    await this.#changeLegacy(plan);
   }
 
   /** All tables in one transaction, which holds only while the ruleset is as it was read. */
@@ -131,23 +132,23 @@ class LinuxAdmitter implements Admitter {
   }
 
   /** Each family in one transaction. It fails where a rule has gone since it was read: then it is read again. */
-  #changeLegacy(plan: Planner): void {
+  async #changeLegacy(plan: Planner): Promise<void> {
     for (const family of [4, 6] as const) {
       let failure: string | undefined;
       for (let attempt = 0; attempt < MAX_LEGACY_ATTEMPTS && failure !== ''; attempt++) {
-        failure = this.#changeLegacyTable(family, plan);
+        failure = await this.#changeLegacyTable(family, plan);
       }
       if (failure) throw toolError('legacy', family, 'the rules of table filter were not changed', failure);
     }
   }
 
   /** What iptables-legacy said against the change; empty for success. */
-  #changeLegacyTable(family: Family, plan: Planner): string {
+  async #changeLegacyTable(family: Family, plan: Planner): Promise<string> {
     const table = readLegacyTable(this.#ns, family);
     if (table === undefined) return '';
     const change = plan(table);
     if (change.remove.length + change.insert.length === 0) return '';
-    const { ok, error } = restore(this.#ns, 'legacy', family, legacyScript(table, change));
+    const { ok, error } = await restore(this.#ns, 'legacy', family, legacyScript(table, change));
     return ok ? '' : error || 'iptables-legacy-restore failed';
   }
 }

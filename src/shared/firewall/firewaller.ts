@@ -4,6 +4,7 @@ import type { FirewallBackend, FirewallEntry } from '../model/firewall.ts';
 /**
  * The packet filter of one network namespace, seen as a set of entries. Rules of others are never changed or flushed,
  * save the accepts that `admit` puts into their chains and takes out again.
+ * No method blocks the thread: a backend that runs programs, or waits for another process, lets other work go on.
  */
 export interface Firewaller extends Disposable {
   readonly backend: FirewallBackend;
@@ -13,13 +14,16 @@ export interface Firewaller extends Disposable {
    * old. Throws NetError `conflict` for a port that leads elsewhere already, `invalid-config` for
    * a condition that the backend does not take, `unsupported` where the host has no such filter.
    */
-  add(entries: readonly FirewallEntry[]): void;
+  add(entries: readonly FirewallEntry[]): Promise<void>;
   /** The entries are not in force; absence is success. With the last one goes everything that was made for them. */
-  remove(entries: readonly FirewallEntry[]): NetError[];
+  remove(entries: readonly FirewallEntry[]): Promise<NetError[]>;
   /** Those of the entries that are not wholly in force: an element, rule, chain or jump of them is missing. */
-  missing(entries: readonly FirewallEntry[]): FirewallEntry[];
+  missing(entries: readonly FirewallEntry[]): Promise<FirewallEntry[]>;
   /** No `port` or `direct` entry leads to one of these addresses: what is left of an endpoint whose record was lost. */
-  forget(addresses: readonly string[]): NetError[];
-  /** Exactly these entries are in force, in one transaction, whatever was there of ours. */
-  reset(entries: readonly FirewallEntry[]): void;
+  forget(addresses: readonly string[]): Promise<NetError[]>;
+  /**
+   * Exactly these entries are in force, in one transaction, whatever was there of ours; entries of `underWay`, which a
+   * call is adding or removing, stay as they are.
+   */
+  reset(entries: readonly FirewallEntry[], underWay?: readonly FirewallEntry[]): Promise<void>;
 }

@@ -1,15 +1,10 @@
 import { NetError } from '../errors/net-error.ts';
 import type { LinuxNamespace } from '../host/linux-namespace.ts';
+import { type ToolAnswer, runTool as tryTool } from '../host/tool.ts';
 import type { Family } from '../model/addr.ts';
 
 /** Which of the kernel's two packet filters the tools of iptables speak to. */
 export type Variant = 'nft' | 'legacy';
-
-export interface ToolAnswer {
-  readonly ok: boolean;
-  readonly output: string;
-  readonly error: string;
-}
 
 /** Seconds to wait for another iptables to finish. */
 const WAIT = '10';
@@ -35,16 +30,21 @@ export function familiesOf(ns: LinuxNamespace): Family[] {
 }
 
 /** What `iptables-save` says of one table, or of all. */
-export function save(ns: LinuxNamespace, variant: Variant, family: Family, table?: string): string {
+export async function save(ns: LinuxNamespace, variant: Variant, family: Family, table?: string): Promise<string> {
   const args = table === undefined ? [] : ['-t', table];
-  const { ok, output, error } = runTool(ns, toolName(ns, variant, family, 'save'), args);
+  const { ok, output, error } = await runTool(ns, await toolName(ns, variant, family, 'save'), args);
   if (ok) return output;
   throw toolError(variant, family, 'the rules could not be read', error);
 }
 
 /** The answer of `iptables-restore --noflush` to lines of its language: each table in them is one transaction. */
-export function restore(ns: LinuxNamespace, variant: Variant, family: Family, script: string): ToolAnswer {
-  return runTool(ns, toolName(ns, variant, family, 'restore'), ['--noflush', '--wait', WAIT], script);
+export async function restore(
+  ns: LinuxNamespace,
+  variant: Variant,
+  family: Family,
+  script: string,
+): Promise<ToolAnswer> {
+  return await runTool(ns, await toolName(ns, variant, family, 'restore'), ['--noflush', '--wait', WAIT], script);
 }
 
 export function toolError(variant: Variant, family: Family, what: string, reason: string): NetError {
@@ -53,8 +53,8 @@ export function toolError(variant: Variant, family: Family, what: string, reason
 }
 
 /** What `iptables` itself is; undefined where there is none. */
-export function nativeVariant(ns: LinuxNamespace): Variant | undefined {
-  const answer = tryTool(ns, 'iptables', ['--version']);
+export async function nativeVariant(ns: LinuxNamespace): Promise<Variant | undefined> {
+  const answer = await tryTool(ns, 'iptables', ['--version']);
   if (!answer?.ok) return undefined;
   return answer.output.includes('nf_tables') ? 'nft' : 'legacy';
 }
@@ -62,13 +62,18 @@ export function nativeVariant(ns: LinuxNamespace): Variant | undefined {
 const names = new Map<string, string>();
 
 /** `iptables-nft-restore`, or `iptables-restore` where the plain name is of that variant. */
-function toolName(ns: LinuxNamespace, variant: Variant, family: Family, verb: 'save' | 'restore'): string {
+async function toolName(
+  ns: LinuxNamespace,
+  variant: Variant,
+  family: Family,
+  verb: 'save' | 'restore',
+): Promise<string> {
   const base = family === 4 ? 'iptables' : 'ip6tables';
   const key = `${base}-${variant}-${verb}`;
   const known = names.get(key);
   if (known !== undefined) return known;
-  const exists = tryTool(ns, key, ['--version']) !== undefined;
-  if (!exists && nativeVariant(ns) !== variant) {
+  const exists = (await tryTool(ns, key, ['--version'])) !== undefined;
+  if (!exists && (await nativeVariant(ns)) !== variant) {
     const hint = 'Install iptables';
     throw new NetError({ kind: 'unsupported', op: 'firewall', subject: key, what: 'there is no such command', hint });
   }
@@ -77,21 +82,11 @@ function toolName(ns: LinuxNamespace, variant: Variant, family: Family, verb: 's
   return name;
 }
 
-function runTool(ns: LinuxNamespace, file: string, args: readonly string[], input = ''): ToolAnswer {
-  const answer = tryTool(ns, file, args, input);
+async function runTool(ns: LinuxNamespace, file: string, args: readonly string[], input = ''): Promise<ToolAnswer> {
+  const answer = await tryTool(ns, file, args, input);
   if (answer !== undefined) return answer;
   const hint = 'Install iptables';
   throw new NetError({ kind: 'unsupported', op: 'firewall', subject: file, what: 'there is no such command', hint });
-}
-
-/** Undefined where there is no such command. */
-function tryTool(ns: LinuxNamespace, file: string, args: readonly string[], input = ''): ToolAnswer | undefined {
-  const { spawnSync } = process.getBuiltinModule('node:child_process');
-  const options = { input, encoding: 'utf8', maxBuffer: 1 << 30 } as const;
-  const { status, stdout, stderr, error } = ns.within(() => spawnSync(file, args, options));
-  if (error !== undefined && 'code' in error && error.code === 'ENOENT') return undefined;
-  if (error !== undefined) throw new NetError({ kind: 'kernel', op: 'firewall', subject: file, what: error.message });
-  return { ok: status === 0, output: stdout, error: stderr };
 }
 
 /** What went wrong, without iptables' warnings about the other variant. */

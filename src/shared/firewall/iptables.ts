@@ -3,7 +3,6 @@ import type { LinuxNamespace } from '../host/linux-namespace.ts';
 import { type Family, parseAddr } from '../model/addr.ts';
 import type { FirewallEntry } from '../model/firewall.ts';
 import { contains, formatPrefix, networkOf, parsePrefix } from '../model/prefix.ts';
-import { tryLockFile, unlockFile } from '../netlink/flock.ts';
 import { type Admitter, openAdmitter } from './admit.ts';
 import type { Firewaller } from './firewaller.ts';
 import { absentChains, dropOrphans, hasChains } from './iptables-chains.ts';
@@ -15,19 +14,18 @@ import { baseGroup, entryId, type Group, isWhole, parseState, type State, tables
 import { familiesOf, legacyTables, nativeVariant, restore, save, type Variant } from './iptables-tools.ts';
 
 export interface IptablesOptions {
+  /** Held by one call at a time, among all processes, until disposed. No process of another user can hold it. */
+  readonly lock: (key: string) => Promise<Disposable>;
   /** Absent: what the command `iptables` is. */
   readonly variant?: Variant;
 }
-
-const MAX_WAIT_MS = 20_000;
-const POLL_MS = 4;
 
 /** Somebody else's iptables may take away a rule between our look and our change. */
 const MAX_ATTEMPTS = 3;
 
 /** The packet filter of a namespace, kept by the tools of iptables: rules in chains of our own, ISTHMUS-…. */
-export function openIptables(ns: LinuxNamespace, options: IptablesOptions = {}): Firewaller {
-  return new IptablesFirewaller(ns, options.variant);
+export function openIptables(ns: LinuxNamespace, options: IptablesOptions): Firewaller {
+  return new IptablesFirewaller(ns, options);
 }
 
 class IptablesFirewaller implements Firewaller {
@@ -35,61 +33,64 @@ class IptablesFirewaller implements Firewaller {
   readonly #ns: LinuxNamespace;
   readonly #admitter: Admitter;
   readonly #given: Variant | undefined;
+  readonly #lock: IptablesOptions['lock'];
   #native: Variant | undefined;
 
-  constructor(ns: LinuxNamespace, variant: Variant | undefined) {
+  constructor(ns: LinuxNamespace, { variant, lock }: IptablesOptions) {
     this.#ns = ns;
     this.#given = variant;
+    this.#lock = lock;
     this.#admitter = openAdmitter(ns);
   }
 
-  add(entries: readonly FirewallEntry[]): void {
-    this.#alone(() => this.#add(entries));
+  async add(entries: readonly FirewallEntry[]): Promise<void> {
+    await this.#alone(() => this.#add(entries));
   }
 
-  #add(entries: readonly FirewallEntry[]): void {
-    const variant = this.#variant;
-    const works = this.#families(entries).map((family) => {
-      const state = this.#read(variant, family);
+  async #add(entries: readonly FirewallEntry[]): Promise<void> {
+    const variant = await this.#variant();
+    const works: { family: Family; state: State; groups: Group[] }[] = [];
+    for (const family of this.#families(entries)) {
+      const state = await this.#read(variant, family);
       const groups = groupsOf(entries, family, state);
       refuseConflicts(entries, family, state);
-      return { family, state, groups };
-    });
+      works.push({ family, state, groups });
+    }
     const broken = works.flatMap(({ groups, state }) => groups.filter((group) => !isWhole(group, state)));
     const ids = new Set(broken.map(({ id }) => id));
     const fresh = entries.filter((entry) => ids.has(entryId(entry)));
     try {
       for (const { family, groups, state } of works)
-        this.#apply(
+        await this.#apply(
           variant,
           family,
           addScript(family, groups, state, absentChains(this.#ns, variant, family)),
           entries,
         );
-      this.#admitter.add(devicesOf(entries));
+      await this.#admitter.add(devicesOf(entries));
     } catch (thrown) {
-      this.#remove(fresh);
+      await this.#remove(fresh);
       throw thrown;
     }
   }
 
-  remove(entries: readonly FirewallEntry[]): NetError[] {
-    return collecting(() => this.#alone(() => this.#remove(entries)));
+  async remove(entries: readonly FirewallEntry[]): Promise<NetError[]> {
+    return await collecting(() => this.#alone(() => this.#remove(entries)));
   }
 
-  #remove(entries: readonly FirewallEntry[]): NetError[] {
+  async #remove(entries: readonly FirewallEntry[]): Promise<NetError[]> {
     if (entries.length === 0) return [];
     const ids = new Set(entries.map(entryId));
-    const errors = this.#admitter.remove(devicesOf(entries));
-    return [...errors, ...this.#removeWhere(this.#families(entries), entries, () => ids)];
+    const errors = await this.#admitter.remove(devicesOf(entries));
+    return [...errors, ...(await this.#removeWhere(this.#families(entries), entries, () => ids))];
   }
 
-  missing(entries: readonly FirewallEntry[]): FirewallEntry[] {
-    const variant = this.#variant;
+  async missing(entries: readonly FirewallEntry[]): Promise<FirewallEntry[]> {
+    const variant = await this.#variant();
     const dropped = new Set(this.#admitter.missing(devicesOf(entries)));
     const lost = new Set<string>();
     for (const family of this.#families(entries)) {
-      const state = this.#read(variant, family);
+      const state = await this.#read(variant, family);
       const groups = groupsOf(entries, family, state);
       for (const group of groups) {
         const shared = tablesOf([group]).map((table) => baseGroup(table, family));
@@ -99,31 +100,34 @@ class IptablesFirewaller implements Firewaller {
     return entries.filter((entry) => lost.has(entryId(entry)) || (entry.kind === 'admit' && dropped.has(entry.device)));
   }
 
-  forget(addresses: readonly string[]): NetError[] {
-    return collecting(() => this.#alone(() => this.#forget(addresses)));
+  async forget(addresses: readonly string[]): Promise<NetError[]> {
+    return await collecting(() => this.#alone(() => this.#forget(addresses)));
   }
 
-  #forget(addresses: readonly string[]): NetError[] {
+  async #forget(addresses: readonly string[]): Promise<NetError[]> {
     const targets = addresses.map((address) => (address.includes(':') ? ` [${address}]:` : ` ${address}:`));
-    return this.#removeWhere(familiesOf(this.#ns), [], (state) => {
+    return await this.#removeWhere(familiesOf(this.#ns), [], (state) => {
       const leading = state.lines.filter(({ note }) => targets.some((target) => note.includes(target)));
       return new Set(leading.map(({ id }) => id));
     });
   }
 
-  reset(entries: readonly FirewallEntry[]): void {
-    this.#alone(() => this.#reset(entries));
+  async reset(entries: readonly FirewallEntry[], underWay: readonly FirewallEntry[] = []): Promise<void> {
+    await this.#alone(async () => {
+      const lacking = new Set(underWay.length === 0 ? [] : await this.missing(underWay));
+      await this.#reset([...entries, ...underWay.filter((entry) => !lacking.has(entry))]);
+    });
   }
 
-  #reset(entries: readonly FirewallEntry[]): void {
-    const variant = this.#variant;
+  async #reset(entries: readonly FirewallEntry[]): Promise<void> {
+    const variant = await this.#variant();
     for (const family of familiesOf(this.#ns)) {
-      this.#retry(variant, family, entries, (state) => {
+      await this.#retry(variant, family, entries, (state) => {
         const groups = groupsOf(entries, family, state);
         return resetScript(family, groups, state, absentChains(this.#ns, variant, family));
       });
     }
-    this.#admitter.reset(devicesOf(entries));
+    await this.#admitter.reset(devicesOf(entries));
   }
 
   [Symbol.dispose](): void {
@@ -131,42 +135,33 @@ class IptablesFirewaller implements Firewaller {
   }
 
   /**
-   * The result of `work`, while no other process changes the namespace's rules by this class: xtables.lock covers one
-   * program, not the pair of iptables-save and iptables-restore. The lock is on the namespace itself, flock(2).
-   * Throws NetError `busy` where it is not had in 20 s.
+   * The result of `work`, while no other call and no other process changes the namespace's rules by this class:
+   * xtables.lock covers one program, not the pair of iptables-save and iptables-restore. Nobody but root can hold the
+   * lock, whereas anybody can flock(2) the file of a namespace. Rejects with NetError `busy` where the lock is not had.
    */
-  #alone<T>(work: () => T): T {
-    const { fd } = this.#ns;
-    const until = Date.now() + MAX_WAIT_MS;
-    while (!tryLockFile(fd)) {
-      if (Date.now() > until) throw busy();
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, POLL_MS * (0.5 + Math.random()));
-    }
-    try {
-      return work();
-    } finally {
-      unlockFile(fd);
-    }
+  async #alone<T>(work: () => Promise<T>): Promise<T> {
+    using _held = await this.#lock(`iptables of network namespace ${this.#ns.id}`);
+    return await work();
   }
 
-  get #variant(): Variant {
-    this.#native ??= this.#given ?? nativeVariant(this.#ns);
+  async #variant(): Promise<Variant> {
+    this.#native ??= this.#given ?? (await nativeVariant(this.#ns));
     if (this.#native !== undefined) return this.#native;
     const [what, hint] = ['there is no command iptables', 'Install iptables or nftables'];
     throw new NetError({ kind: 'unsupported', op: 'firewall', subject: 'iptables', what, hint });
   }
 
-  #removeWhere(
+  async #removeWhere(
     families: readonly Family[],
     entries: readonly FirewallEntry[],
     idsOf: (state: State) => ReadonlySet<string>,
-  ): NetError[] {
+  ): Promise<NetError[]> {
     const errors: NetError[] = [];
     const variants = families.length === 0 ? [] : this.#present();
     for (const variant of variants) {
       for (const family of families) {
         try {
-          this.#retry(variant, family, entries, (state) => removeScript(idsOf(state), state));
+          await this.#retry(variant, family, entries, (state) => removeScript(idsOf(state), state));
         } catch (thrown) {
           errors.push(asNetError(thrown, 'firewall.delete'));
         }
@@ -188,15 +183,20 @@ class IptablesFirewaller implements Firewaller {
     return familiesOf(this.#ns).filter((family) => entries.some((entry) => concerns(entry, family)));
   }
 
-  #read(variant: Variant, family: Family): State {
-    return parseState(save(this.#ns, variant, family));
+  async #read(variant: Variant, family: Family): Promise<State> {
+    return parseState(await save(this.#ns, variant, family));
   }
 
-  #retry(variant: Variant, family: Family, entries: readonly FirewallEntry[], script: (state: State) => Script): void {
+  async #retry(
+    variant: Variant,
+    family: Family,
+    entries: readonly FirewallEntry[],
+    script: (state: State) => Script,
+  ): Promise<void> {
     for (let attempt = 1; ; attempt++) {
-      const made = script(this.#read(variant, family));
+      const made = script(await this.#read(variant, family));
       try {
-        this.#apply(variant, family, made, entries);
+        await this.#apply(variant, family, made, entries);
         return;
       } catch (thrown) {
         if (attempt === MAX_ATTEMPTS) throw thrown;
@@ -204,9 +204,9 @@ class IptablesFirewaller implements Firewaller {
     }
   }
 
-  #apply(variant: Variant, family: Family, script: Script, entries: readonly FirewallEntry[]): void {
+  async #apply(variant: Variant, family: Family, script: Script, entries: readonly FirewallEntry[]): Promise<void> {
     if (script.text === '') return;
-    const { ok, error } = restore(this.#ns, variant, family, script.text);
+    const { ok, error } = await restore(this.#ns, variant, family, script.text);
     if (!ok) throw refusal(variant, family, script.text, error, entries);
     if (variant === 'nft') dropOrphans(this.#ns, family, script.orphans);
   }
@@ -241,15 +241,10 @@ function groupsOf(entries: readonly FirewallEntry[], family: Family, state: Stat
   });
 }
 
-function collecting(work: () => NetError[]): NetError[] {
+async function collecting(work: () => Promise<NetError[]>): Promise<NetError[]> {
   try {
-    return work();
+    return await work();
   } catch (thrown) {
     return [asNetError(thrown, 'firewall.delete')];
   }
-}
-
-function busy(): NetError {
-  const what = `another call changed its rules for more than ${MAX_WAIT_MS / 1000} s`;
-  return new NetError({ kind: 'busy', op: 'firewall', subject: 'iptables', what, hint: 'Try again' });
 }

@@ -7,14 +7,14 @@ import { hasLibnftables, type NftAnswer, runLibnftables } from '../netlink/libnf
 export type ScriptRunner = 'libnftables' | 'nft';
 
 /** The answer of nftables to the lines, which are one transaction. Throws NetError `unsupported` where neither is there. */
-export function runScript(ns: LinuxNamespace, lines: readonly string[], via?: ScriptRunner): NftAnswer {
+export async function runScript(ns: LinuxNamespace, lines: readonly string[], via?: ScriptRunner): Promise<NftAnswer> {
   const script = lines.map((line) => `${line}\n`).join('');
-  if (via === 'nft') return runNftCommand(ns, script);
+  if (via === 'nft') return await runNftCommand(ns, script);
   try {
     return ns.within(() => runLibnftables(script));
   } catch (error) {
     if (via === 'libnftables' || !(error instanceof NetError && error.kind === 'unsupported')) throw error;
-    return runNftCommand(ns, script);
+    return await runNftCommand(ns, script);
   }
 }
 

@@ -48,15 +48,15 @@ export class NftablesFirewaller implements Firewaller {
     this.#admitter = openAdmitter(ns);
   }
 
-  add(entries: readonly FirewallEntry[]): void {
+  async add(entries: readonly FirewallEntry[]): Promise<void> {
     const { elements, chains } = footprint(entries);
-    if (elements.length > 0) this.#addElements(elements, chains, entries);
+    if (elements.length > 0) await this.#addElements(elements, chains, entries);
     if (elements.length > 0) this.#removeObsolete(entries);
-    this.#admitter.add(admitted(entries));
+    await this.#admitter.add(admitted(entries));
   }
 
-  remove(entries: readonly FirewallEntry[]): NetError[] {
-    const errors = this.#admitter.remove(admitted(entries));
+  async remove(entries: readonly FirewallEntry[]): Promise<NetError[]> {
+    const errors = await this.#admitter.remove(admitted(entries));
     try {
       const { elements, chains } = footprintThere(entries);
       if (elements.length > 0) this.#removeElements(elements, chains);
@@ -66,7 +66,11 @@ export class NftablesFirewaller implements Firewaller {
     return errors;
   }
 
-  missing(entries: readonly FirewallEntry[]): FirewallEntry[] {
+  async missing(entries: readonly FirewallEntry[]): Promise<FirewallEntry[]> {
+    return this.#missing(entries);
+  }
+
+  #missing(entries: readonly FirewallEntry[]): FirewallEntry[] {
     const unadmitted = new Set(this.#admitter.missing(admitted(entries)));
     const isOutside = (entry: FirewallEntry): boolean => entry.kind === 'admit' && unadmitted.has(entry.device);
     if (entries.every(({ kind }) => kind === 'admit')) return entries.filter(isOutside);
@@ -106,7 +110,7 @@ export class NftablesFirewaller implements Firewaller {
     if (errno !== 0 && errno !== ENOENT) throw refused('firewall.add', footprint(entries).elements, errno);
   }
 
-  forget(addresses: readonly string[]): NetError[] {
+  async forget(addresses: readonly string[]): Promise<NetError[]> {
     try {
       const { elements, chains } = leadingTo(this.#kernel.socket, addresses);
       if (elements.length > 0 || chains.length > 0) this.#removeElements(elements, chains);
@@ -116,11 +120,14 @@ export class NftablesFirewaller implements Firewaller {
     }
   }
 
-  reset(entries: readonly FirewallEntry[]): void {
+  async reset(wanted: readonly FirewallEntry[], underWay: readonly FirewallEntry[] = []): Promise<void> {
+    // Nothing is awaited before the table is reset: a caller may hold a transaction until then.
+    const lacking = new Set(underWay.length === 0 ? [] : this.#missing(underWay));
+    const entries = [...wanted, ...underWay.filter((entry) => !lacking.has(entry))];
     const inTable = entries.filter(({ kind }) => kind !== 'admit');
     const { elements, chains } = footprint(inTable);
-    if (inTable.length === 0 || !this.#resetElements(elements, chains)) this.#remake(inTable);
-    this.#admitter.reset(admitted(entries));
+    if (inTable.length === 0 || !this.#resetElements(elements, chains)) await this.#remake(inTable);
+    await this.#admitter.reset(admitted(entries));
   }
 
   [Symbol.dispose](): void {
@@ -153,14 +160,18 @@ export class NftablesFirewaller implements Firewaller {
     return false;
   }
 
-  #remake(entries: readonly FirewallEntry[]): void {
+  async #remake(entries: readonly FirewallEntry[]): Promise<void> {
     const lines = [`add table ${FIREWALL_TABLE}`, `delete table ${FIREWALL_TABLE}`];
     if (entries.length > 0) lines.push(...tableLines(), ...firewallLines('add', entries));
-    const { ok, error } = runScript(this.#ns, lines, this.#via);
+    const { ok, error } = await runScript(this.#ns, lines, this.#via);
     if (!ok) throw refusedScript(entries, error);
   }
 
-  #addElements(elements: readonly Element[], chains: readonly PortChain[], entries: readonly FirewallEntry[]): void {
+  async #addElements(
+    elements: readonly Element[],
+    chains: readonly PortChain[],
+    entries: readonly FirewallEntry[],
+  ): Promise<void> {
     const { socket, watch } = this.#kernel;
     let replaced: readonly Request[] = [];
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
@@ -168,7 +179,7 @@ export class NftablesFirewaller implements Firewaller {
       const errno =
         whole && chains.length === 0
           ? errnoOf(transact(socket, [...replaced, ...addRequests(elements)]))
-          : this.#addByScript(whole, replaced, entries);
+          : await this.#addByScript(whole, replaced, entries);
       if (errno === 0) return;
       if (errno === ENOENT) {
         // The table went meanwhile, or what was to be replaced.
@@ -191,12 +202,12 @@ export class NftablesFirewaller implements Firewaller {
   }
 
   /** The errno that matters to a caller that tries again, 0 for success. */
-  #addByScript(whole: boolean, replaced: readonly Request[], entries: readonly FirewallEntry[]): number {
+  async #addByScript(whole: boolean, replaced: readonly Request[], entries: readonly FirewallEntry[]): Promise<number> {
     // A script cannot take messages along: what it replaces goes just before.
     const errno = replaced.length === 0 ? 0 : errnoOf(transact(this.#kernel.socket, replaced));
     if (errno !== 0) return errno;
     const lines = [...(whole ? [] : tableLines()), ...firewallLines('add', entries)];
-    const { ok, error } = runScript(this.#ns, lines, this.#via);
+    const { ok, error } = await runScript(this.#ns, lines, this.#via);
     if (ok) return 0;
     if (/\bFile exists\b|interval overlaps|conflicting intervals/.test(error)) return EEXIST;
     throw refusedScript(entries, error);

@@ -5,16 +5,16 @@ import type { Firewaller } from './firewaller.ts';
 /** The packet filter of somebody else: nothing is changed, and nothing is missing. */
 export const NO_FIREWALLER: Firewaller = {
   backend: 'none',
-  add(): void {},
-  remove(): NetError[] {
+  async add(): Promise<void> {},
+  async remove(): Promise<NetError[]> {
     return [];
   },
-  missing(): FirewallEntry[] {
+  async missing(): Promise<FirewallEntry[]> {
     return [];
   },
-  forget(): NetError[] {
+  async forget(): Promise<NetError[]> {
     return [];
   },
-  reset(): void {},
+  async reset(): Promise<void> {},
   [Symbol.dispose](): void {},
 };

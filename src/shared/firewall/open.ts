@@ -5,7 +5,7 @@ import { NETLINK_NETFILTER } from '../netlink/constants.ts';
 import { answersNftables, hasTable } from '../netlink/nfnetlink.ts';
 import { NetlinkSocket } from '../netlink/socket.ts';
 import type { Firewaller } from './firewaller.ts';
-import { openIptables } from './iptables.ts';
+import { type IptablesOptions, openIptables } from './iptables.ts';
 import type { Variant } from './iptables-tools.ts';
 import { TABLE_ID } from './nft-elements.ts';
 import { canRunScripts, type ScriptRunner } from './nft-script.ts';
@@ -13,6 +13,8 @@ import { NftablesFirewaller } from './nftables.ts';
 import { NO_FIREWALLER } from './none.ts';
 
 export interface FirewallerOptions {
+  /** Of iptables: how calls and processes that change the rules of a namespace take turns. */
+  readonly lock: IptablesOptions['lock'];
   /** Of nftables: by which program the table is made. */
   readonly via?: ScriptRunner;
   /** Of iptables: which of the two; by default the one that `iptables` is. */
@@ -20,11 +22,7 @@ export interface FirewallerOptions {
 }
 
 /** The packet filter of a namespace. Nothing is opened or read before it is first used. */
-export function openFirewaller(
-  backend: FirewallBackend,
-  ns: LinuxNamespace,
-  options: FirewallerOptions = {},
-): Firewaller {
+export function openFirewaller(backend: FirewallBackend, ns: LinuxNamespace, options: FirewallerOptions): Firewaller {
   switch (backend) {
     case 'nftables':
       return new NftablesFirewaller(ns, options.via);

@@ -42,6 +42,8 @@ export interface ViewQuery {
   readonly shaping?: readonly string[];
   /** Ports that somebody may be listening on; without an address, on any. Of the caller's own namespace only. */
   readonly listeners?: readonly PortQuery[];
+  /** Inodes of sockets whose processes are wanted. Looks at all processes of the host: for errors only. */
+  readonly holders?: readonly number[];
 }
 
 export interface PortQuery {
@@ -54,10 +56,20 @@ export interface PortQuery {
 
 /** A port that a socket of the host is bound to. */
 export interface Listener extends PortQuery {
-  /** `nginx (pid 812)`, or `a process` where it cannot be told. */
+  /** Of the socket: `holders` tells whose it is. */
+  readonly inode: number;
+}
+
+/** A process that has a socket open. */
+export interface Holder {
+  /** `nginx (pid 812)`. */
   readonly process: string;
-  /** Its command line, words separated by blanks. */
-  readonly command: string;
+  /** The name of its executable, which the process cannot choose as it can its own name. */
+  readonly program: string;
+  /** Its command line. */
+  readonly words: readonly string[];
+  /** True where it runs as the same user as this process. */
+  readonly isOwnUser: boolean;
 }
 
 /** What was read, as plain values: the view that planners plan from and that CHECK compares with. */
@@ -73,6 +85,8 @@ export interface View {
   readonly shaping: ReadonlyMap<string, ShapingState>;
   /** Those of the ports asked for that are taken. */
   readonly listeners: readonly Listener[];
+  /** By the inode of the socket; absent where no process was found. */
+  readonly holders: ReadonlyMap<number, Holder>;
 }
 
 /** The kernel as a port: LinuxHost is the real one, FakeHost keeps the same state in memory. */

@@ -3,9 +3,10 @@ import type { Op } from '../model/op.ts';
 import { sysctlPath } from '../model/sysctl.ts';
 import { announceLater } from './announce.ts';
 import { isAbsence } from './failure.ts';
+import { findHolders } from './holders.ts';
 import type { Host, HostIdentity, Namespace, Namespaces, View, ViewQuery } from './host.ts';
 import { LinuxIdentity } from './identity.ts';
-import { LinuxNamespace, openNamespace, openOwnNamespace } from './linux-namespace.ts';
+import { LinuxNamespace, type NftCommand, openNamespace, openOwnNamespace } from './linux-namespace.ts';
 import { readListeners } from './listeners.ts';
 import { listElements } from './nft.ts';
 import { readAddresses, readRoutes } from './read-addresses.ts';
@@ -17,6 +18,8 @@ import { readSysctl } from './sysctl.ts';
 export interface LinuxHostOptions {
   /** True in a process that goes on after a call: what can wait until it has been answered does. Default false. */
   readonly stays?: boolean;
+  /** How the `nft` command runs on a machine without libnftables; absent where the thread must not wait for it. */
+  readonly nftCommand?: NftCommand;
 }
 
 /** The kernel of this machine, as the calling thread's network namespace shows it. Close it with `using`. */
@@ -25,9 +28,9 @@ export class LinuxHost implements Host, Disposable {
   readonly #announce: typeof announceLater | undefined;
   readonly identity: HostIdentity;
 
-  constructor(env: NodeJS.ProcessEnv, { stays = false }: LinuxHostOptions = {}) {
+  constructor(env: NodeJS.ProcessEnv, { stays = false, nftCommand }: LinuxHostOptions = {}) {
     this.#announce = stays ? announceLater : undefined;
-    this.own = openOwnNamespace();
+    this.own = openOwnNamespace(nftCommand);
     this.identity = new LinuxIdentity(env, this.own);
   }
 
@@ -46,6 +49,7 @@ export class LinuxHost implements Host, Disposable {
       sysctls: readSysctls(linux, query.sysctls ?? []),
       nftSets: readSets(linux, query.nftSets ?? []),
       listeners: readListeners(linux, query.listeners ?? []),
+      holders: findHolders(query.holders ?? []),
       shaping: readShaping(linux, links, query.shaping ?? []),
     };
   }

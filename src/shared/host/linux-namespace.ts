@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
 import { NetError } from '../errors/net-error.ts';
 import { NETLINK_ROUTE } from '../netlink/constants.ts';
+import type { NftAnswer } from '../netlink/libnftables.ts';
 import { isNetns, netnsCookie, withinNetns } from '../netlink/netns.ts';
 import { NetlinkSocket } from '../netlink/socket.ts';
 import type { Namespace } from './host.ts';
@@ -9,19 +10,25 @@ import { readBootId } from './identity.ts';
 /** The calling thread's; /proc/self is the main thread's. */
 const OWN_PATH = '/proc/thread-self/ns/net';
 
+/** Runs the `nft` command and waits for it; undefined where there is none. Blocks the thread. */
+export type NftCommand = (script: string) => NftAnswer | undefined;
+
 /** A network namespace held open by a descriptor. Its sockets are opened when they are first needed. */
 export class LinuxNamespace implements Namespace {
   readonly path: string;
   readonly fd: number;
+  /** For machines without libnftables; absent in a process whose thread must not wait. */
+  readonly nftCommand: NftCommand | undefined;
   readonly #home: LinuxNamespace | undefined;
   #id: string | undefined;
   #route: NetlinkSocket | undefined;
   #open = true;
 
   /** `home` is the calling thread's own namespace; absent for that one itself. */
-  constructor(path: string, fd: number, home?: LinuxNamespace) {
+  constructor(path: string, fd: number, home?: LinuxNamespace, nftCommand = home?.nftCommand) {
     this.path = path;
     this.fd = fd;
+    this.nftCommand = nftCommand;
     this.#home = home;
   }
 
@@ -59,8 +66,8 @@ export class LinuxNamespace implements Namespace {
 }
 
 /** The namespace that the calling thread is in. */
-export function openOwnNamespace(): LinuxNamespace {
-  return new LinuxNamespace('', openSync(OWN_PATH, constants.O_RDONLY));
+export function openOwnNamespace(nftCommand?: NftCommand): LinuxNamespace {
+  return new LinuxNamespace('', openSync(OWN_PATH, constants.O_RDONLY), undefined, nftCommand);
 }
 
 /**

@@ -6,6 +6,7 @@ import { deleteTableAt, rulesetGeneration } from '../netlink/nfnetlink.ts';
 import { NetlinkSocket } from '../netlink/socket.ts';
 import { badOp, opError } from './failure.ts';
 import type { LinuxNamespace } from './linux-namespace.ts';
+import { runTool } from './tool.ts';
 
 export type ElementOp = Extract<Op, { op: 'nft.element.add' | 'nft.element.delete' }>;
 
@@ -134,24 +135,27 @@ function firstLine(error: string): string {
   return error.split('\n', 1)[0] ?? '';
 }
 
-/** libnftables in this process, else the `nft` command. */
+/** libnftables in this process, else the `nft` command in a process that may wait for it. */
 function runScript(ns: LinuxNamespace, script: string): NftAnswer {
   try {
     return ns.within(() => runLibnftables(script));
   } catch (error) {
-    if (!(error instanceof NetError && error.kind === 'unsupported')) throw error;
-    return runNftCommand(ns, script);
+    if (ns.nftCommand === undefined || !(error instanceof NetError && error.kind === 'unsupported')) throw error;
+    const { nftCommand } = ns;
+    const answer = ns.within(() => nftCommand(script));
+    if (answer === undefined) throw withoutNft();
+    return answer;
   }
 }
 
 /** The answer of the `nft` command, for machines without the library. */
-export function runNftCommand(ns: LinuxNamespace, script: string): NftAnswer {
-  const { spawnSync } = process.getBuiltinModule('node:child_process');
-  const { status, stdout, stderr, error } = ns.within(() =>
-    spawnSync('nft', ['-f', '-'], { input: script, encoding: 'utf8' }),
-  );
-  if (error === undefined) return { ok: status === 0, output: stdout, error: stderr };
-  const hint = 'Install nftables';
+export async function runNftCommand(ns: LinuxNamespace, script: string): Promise<NftAnswer> {
+  const answer = await runTool(ns, 'nft', ['-f', '-'], script);
+  if (answer === undefined) throw withoutNft();
+  return answer;
+}
+
+function withoutNft(): NetError {
   const what = 'neither libnftables.so.1 nor the command nft can be run';
-  throw new NetError({ kind: 'unsupported', op: 'nft', subject: 'ruleset', what, hint, cause: error });
+  return new NetError({ kind: 'unsupported', op: 'nft', subject: 'ruleset', what, hint: 'Install nftables' });
 }

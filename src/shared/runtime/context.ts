@@ -2,7 +2,7 @@ import { NetError } from '../errors/net-error.ts';
 import { openLinuxHost } from '../host/linux-host.ts';
 import { isLogLevel, type LogLevel, makeLogger } from '../log/log.ts';
 import { changeCount } from '../store/changes.ts';
-import { lock } from '../store/locks.ts';
+import { LockQueue } from '../store/locks.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import type { LocalStore } from '../store/store.ts';
 import { writeAll } from './cni/respond.ts';
@@ -13,18 +13,25 @@ import type { Phases } from './phases.ts';
 const STATE_DIR = '/var/lib/isthmus';
 const STDERR = 2;
 
+export interface CallOptions {
+  readonly phases?: Phases;
+  /** Runs the `nft` command where there is no libnftables; it may wait for it. */
+  readonly nftCommand?: LinuxHostOptions['nftCommand'];
+}
+
 /** The core of one call in a process of its own. Its delegates write to the stderr of this process. */
-export function openCore(env: Environment, phases?: Phases): CallCore {
+export function openCore(env: Environment, { phases, nftCommand }: CallOptions = {}): CallCore {
   const stateDir = stateDirOf(env);
-  const host = openLinuxHost(env);
-  const firewallers = new Firewallers(host);
+  const host = openLinuxHost(env, nftCommand === undefined ? {} : { nftCommand });
+  const locks = new LockQueue(stateDir);
+  const firewallers = new Firewallers(host, (key) => core.lock(key));
   let store: LocalStore | undefined;
-  return makeCore({
+  const core = makeCore({
     stateDir,
     host,
     log: makeLogger(logLevel(env), env.TRACEPARENT, (line) => writeAll(STDERR, line)),
     changes: changeCount(stateDir),
-    lock: async (key) => lock(stateDir, key),
+    lock: (key) => locks.lock(key),
     firewall: (backend) => firewallers.get(backend),
     delegates: { env, stderr: writeStderr },
     openStore: () => {
@@ -38,6 +45,7 @@ export function openCore(env: Environment, phases?: Phases): CallCore {
       host[Symbol.dispose]();
     },
   });
+  return core;
 }
 
 /** What a delegate has written to its stderr is on ours. */

@@ -70,16 +70,19 @@ function delegatesOf(surroundings: DelegateSurroundings): Core['delegate'] {
 /** The packet filters of a host's namespace, each opened when it is first used. */
 export class Firewallers implements Disposable {
   readonly #host: LinuxHost;
+  readonly #lock: Core['lock'];
   readonly #opened = new Map<FirewallBackend, Firewaller>();
 
-  constructor(host: LinuxHost) {
+  /** `lock` is for backends whose changes take turns. */
+  constructor(host: LinuxHost, lock: Core['lock']) {
     this.#host = host;
+    this.#lock = lock;
   }
 
   get(backend: FirewallBackend): Firewaller {
     const found = this.#opened.get(backend);
     if (found !== undefined) return found;
-    const made = openFirewaller(backend, this.#host.own);
+    const made = openFirewaller(backend, this.#host.own, { lock: this.#lock });
     this.#opened.set(backend, made);
     return made;
   }

@@ -1,6 +1,6 @@
 import { NetError } from '../errors/net-error.ts';
 import { badOp, isAbsence, NO_FIREWALL, opError } from '../host/failure.ts';
-import type { Host, HostIdentity, Listener, Namespace, Namespaces, View, ViewQuery } from '../host/host.ts';
+import type { Holder, Host, HostIdentity, Namespace, Namespaces, PortQuery, View, ViewQuery } from '../host/host.ts';
 import { elementLine } from '../host/nft.ts';
 import type { Op } from '../model/op.ts';
 import { sysctlPath } from '../model/sysctl.ts';
@@ -31,7 +31,7 @@ export interface FakeOptions {
   /** False: the kernel has no IPv6 keys. Default true. */
   readonly ipv6?: boolean;
   /** Ports of the host that processes listen on. */
-  readonly listeners?: readonly Listener[];
+  readonly listeners?: readonly (PortQuery & Holder)[];
   /** The error number with which an Op is refused before anything is done, or undefined. */
   readonly refuse?: (op: Op) => number | undefined;
 }
@@ -97,14 +97,25 @@ export class FakeHost implements Host {
           return elements === undefined ? [] : [[`${table} ${set}`, [...elements]] as const];
         }),
       ),
-      listeners: (query.listeners ?? []).flatMap(
-        ({ protocol, port }) =>
-          this.#options.listeners?.find((taken) => taken.protocol === protocol && taken.port === port) ?? [],
-      ),
+      listeners: (query.listeners ?? []).flatMap((asked) => {
+        const { protocol, port } = asked;
+        const inode = this.#listeners.findIndex((taken) => taken.protocol === protocol && taken.port === port);
+        return inode < 0 ? [] : [{ ...asked, inode }];
+      }),
+      holders: new Map((query.holders ?? []).flatMap((inode) => this.#holder(inode))),
       shaping: new Map(
         shaping.filter((dev) => fake.links.has(dev)).map((dev) => [dev, fakeShaping(fake, dev)] as const),
       ),
     };
+  }
+
+  get #listeners(): readonly (PortQuery & Holder)[] {
+    return this.#options.listeners ?? [];
+  }
+
+  #holder(inode: number): (readonly [number, Holder])[] {
+    const found = this.#listeners[inode];
+    return found === undefined ? [] : [[inode, found]];
   }
 
   apply(ops: readonly Op[], namespaces: Namespaces): void {

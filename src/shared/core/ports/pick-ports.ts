@@ -31,8 +31,8 @@ export interface PortScene {
   readonly reserved: readonly PortRange[];
   /** Where among the ephemeral ports the search begins: any whole number. */
   readonly start: number;
-  /** Who listens on it, or undefined. */
-  readonly listener: (mapping: PortMapping) => string | undefined;
+  /** Says who listens on it when called; undefined where nobody does. */
+  readonly listener: (mapping: PortMapping) => (() => string) | undefined;
   /** Takes it for the caller, or returns why that cannot be. */
   readonly claim: (mapping: PortMapping) => NetError | undefined;
 }
@@ -128,29 +128,37 @@ function takeFree(
   const any = request.hostPort === 0;
   const range = any ? scene.ephemeral : rangeOf(request);
   const size = range.last - range.first + 1;
-  const holders: string[] = [];
+  const holders: (() => string)[] = [];
   for (let i = 0; i < size; i++) {
     const hostPort = any ? range.first + ((scene.start + i) % size) : range.first + i;
     const mapping = { ...base, hostPort };
     const holder = holderOf(mapping, any ? scene.reserved : [], picked, scene);
     if (holder === undefined) return mapping;
-    if (holders.length < NAMED) holders.push(`${hostPort}: ${holder}`);
+    if (holders.length < NAMED) holders.push(() => `${hostPort}: ${holder()}`);
   }
-  throw exhausted(base, range, holders, size);
+  throw exhausted(
+    base,
+    range,
+    holders.map((say) => say()),
+    size,
+  );
 }
 
-/** Who keeps the port from being chosen; undefined where it is the caller's from now on. */
+/** Says who keeps the port from being chosen; undefined where it is the caller's from now on. */
 function holderOf(
   mapping: PortMapping,
   reserved: readonly PortRange[],
   picked: readonly PortMapping[],
   scene: PortScene,
-): string | undefined {
+): (() => string) | undefined {
   const { hostPort } = mapping;
-  if (reserved.some(({ first, last }) => hostPort >= first && hostPort <= last)) return 'reserved on this host';
+  if (reserved.some(({ first, last }) => hostPort >= first && hostPort <= last)) return () => 'reserved on this host';
   const other = picked.find((one) => meet(one, mapping));
-  if (other !== undefined) return `this container's port ${other.containerPort}/${other.protocol} has it`;
-  return scene.listener(mapping) ?? scene.claim(mapping)?.what;
+  if (other !== undefined) return () => `this container's port ${other.containerPort}/${other.protocol} has it`;
+  const listener = scene.listener(mapping);
+  if (listener !== undefined) return listener;
+  const refusal = scene.claim(mapping);
+  return refusal === undefined ? undefined : () => refusal.what;
 }
 
 function twice({ protocol, hostPort, hostIp, containerPort }: PortMapping, other: PortMapping): NetError {

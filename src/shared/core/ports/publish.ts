@@ -1,7 +1,7 @@
 import type { PortMapping } from '../../config/port-mappings.ts';
 import { planPorts, type Rules } from '../../drivers/rules.ts';
 import { asNetError, NetError } from '../../errors/net-error.ts';
-import type { Listener } from '../../host/host.ts';
+import type { Holder, Listener } from '../../host/host.ts';
 import type { Attachment } from '../../model/attachment.ts';
 import { type Endpoint, type PublishedFacts, publishedOf, standbyOf } from '../../model/endpoint.ts';
 import type { FirewallBackend, PublishedEntry } from '../../model/firewall.ts';
@@ -9,6 +9,7 @@ import type { LocalStore, PortClaim } from '../../store/store.ts';
 import { attachmentKey } from '../apply.ts';
 import type { Core } from '../core.ts';
 import { execute } from '../execute.ts';
+import { isConmonOf, listens } from './holder.ts';
 
 /** The host ports are the attachment's. Throws NetError `conflict`, naming the holder. Part of a transaction. */
 export function claimPorts(store: LocalStore, { mappings }: Rules, owner: Attachment): void {
@@ -28,8 +29,8 @@ export function claimOf({ protocol, hostPort, hostIp, family }: PortMapping, own
 
 /**
  * Throws NetError `conflict` where a process of the host listens on one of the ports, and `invalid-config` where an
- * address to publish on is not the host's. A process that holds the port for this very container (podman's conmon) is
- * not in the way.
+ * address to publish on is not the host's. The conmon of this very container, which holds the port for podman, is not
+ * in the way.
  */
 export function assertPortsFree(
   { host }: Core,
@@ -50,8 +51,10 @@ export function assertPortsFree(
   const own = new Set([...present, ...coming]);
   const foreign = wanted.find((address) => !own.has(address) && !address.startsWith('127.'));
   if (foreign !== undefined) throw notOurs(foreign);
-  const holder = view.listeners.find(({ command }) => !command.includes(containerId));
-  if (holder !== undefined) throw listening(holder);
+  if (view.listeners.length === 0) return;
+  const { holders } = host.observe(host.own, { holders: view.listeners.map(({ inode }) => inode) });
+  const other = view.listeners.find(({ inode }) => !isConmonOf(holders.get(inode), containerId));
+  if (other !== undefined) throw listening(other, holders.get(other.inode));
 }
 
 /** The published ports of a part: those in force, and those that wait for another attachment of the container. */
@@ -147,12 +150,12 @@ function notOurs(address: string): NetError {
   });
 }
 
-function listening({ protocol, port, address, process }: Listener): NetError {
+function listening({ protocol, port, address }: Listener, holder: Holder | undefined): NetError {
   return new NetError({
     kind: 'conflict',
     op: 'ports',
     subject: `host port ${address === undefined ? '' : `${address} `}${port}/${protocol}`,
-    what: `${process} listens on it`,
+    what: listens(holder),
     hint: 'Stop it, or choose another host port',
   });
 }

@@ -1,8 +1,9 @@
 import type { PortMapping } from '../../config/port-mappings.ts';
 import { asNetError } from '../../errors/net-error.ts';
-import type { Host } from '../../host/host.ts';
+import type { Holder, Host } from '../../host/host.ts';
 import { type Attachment, attachmentDigest } from '../../model/attachment.ts';
 import type { LocalStore } from '../../store/store.ts';
+import { listens } from './holder.ts';
 import type { PortRange, PortScene } from './pick-ports.ts';
 import { claimOf } from './publish.ts';
 
@@ -56,12 +57,12 @@ function parseRanges(text: string): PortRange[] {
   });
 }
 
-/** Tells who listens on the port of a mapping. */
+/** Tells whether somebody listens on the port of a mapping; who, is looked up when the words are asked for. */
 function listenersOf(host: Host): PortScene['listener'] {
-  const known = new Map<string, Map<number, string | undefined>>();
+  const known = new Map<string, Map<number, (() => string) | undefined>>();
   return ({ protocol, hostIp, family, hostPort }) => {
     const place = [protocol, hostIp, family].join();
-    const ports = known.get(place) ?? new Map<number, string | undefined>();
+    const ports = known.get(place) ?? new Map<number, (() => string) | undefined>();
     known.set(place, ports);
     if (!ports.has(hostPort)) {
       const end = Math.min(hostPort + LOT - 1, LAST_PORT);
@@ -73,7 +74,13 @@ function listenersOf(host: Host): PortScene['listener'] {
       }));
       for (const { port } of queries) ports.set(port, undefined);
       const { listeners } = host.observe(host.own, { listeners: queries });
-      for (const { port, process } of listeners) ports.set(port, `${process} listens on it`);
+      const inodes = listeners.map(({ inode }) => inode);
+      let holders: ReadonlyMap<number, Holder> | undefined;
+      const wordsOf = (inode: number): string => {
+        holders ??= host.observe(host.own, { holders: inodes }).holders;
+        return listens(holders.get(inode));
+      };
+      for (const { port, inode } of listeners) ports.set(port, () => wordsOf(inode));
     }
     return ports.get(hostPort);
   };

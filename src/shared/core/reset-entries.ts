@@ -1,0 +1,74 @@
+import { asNetError, type NetError } from '../errors/net-error.ts';
+import { entryKey, type FirewallBackend, type FirewallEntry } from '../model/firewall.ts';
+import type { Core } from './core.ts';
+import { desiredEntries } from './desired.ts';
+
+/** Records that change while a backend is reset are read again; this often at most. */
+const ATTEMPTS = 5;
+
+/**
+ * The packet filter has exactly what the networks and the ready parts on record want, in one transaction a backend;
+ * entries of transitions under way stay as they are. Goes on after a failure and returns all of them.
+ */
+export async function resetEntries(core: Core): Promise<NetError[]> {
+  const errors: NetError[] = [];
+  for (const backend of [...onRecord(core).keys()]) {
+    try {
+      await resetBackend(core, backend);
+    } catch (thrown) {
+      errors.push(asNetError(thrown, 'reconcile'));
+    }
+  }
+  return errors;
+}
+
+interface Wanted {
+  readonly entries: readonly FirewallEntry[];
+  readonly underWay: readonly FirewallEntry[];
+}
+
+/**
+ * nftables is reset within the transaction that reads the records: a transition journals before it touches the filter,
+ * so that none can begin in between. iptables takes longer than a transaction may: what has been deleted meanwhile is
+ * removed again, and what has been added, `mendEndpoints` looks for.
+ */
+async function resetBackend(core: Core, backend: FirewallBackend): Promise<void> {
+  const firewaller = core.firewall(backend);
+  let put: Wanted = NOTHING;
+  await core.store.transaction(() => {
+    put = onRecord(core).get(backend) ?? NOTHING;
+    return firewaller.reset(put.entries, put.underWay);
+  });
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const now = onRecord(core).get(backend) ?? NOTHING;
+    const wanted = new Set([...now.entries, ...now.underWay].map(entryKey));
+    const stale = put.entries.filter((entry) => !wanted.has(entryKey(entry)));
+    if (stale.length === 0) return;
+    const [failure] = await firewaller.remove(stale);
+    if (failure !== undefined) throw failure;
+    put = now;
+  }
+}
+
+const NOTHING: Wanted = { entries: [], underWay: [] };
+
+function onRecord({ host, store }: Core): ReadonlyMap<FirewallBackend, Wanted> {
+  const { bootId } = host.identity;
+  const networks = store.networks.list().filter((row) => row.bootId === bootId);
+  const endpoints = store.endpoints.list();
+  const ready = desiredEntries(
+    networks,
+    endpoints.filter(({ progress }) => progress === 'ready'),
+  );
+  const underWay = desiredEntries(
+    [],
+    endpoints.filter(({ progress }) => progress === 'intent'),
+  );
+  const backends = new Set([...ready.keys(), ...underWay.keys()]);
+  return new Map(
+    [...backends].map((backend) => [
+      backend,
+      { entries: ready.get(backend) ?? [], underWay: underWay.get(backend) ?? [] },
+    ]),
+  );
+}

@@ -1,0 +1,81 @@
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { basename } from 'node:path';
+import type { Holder } from './host.ts';
+
+/**
+ * The process that has each socket open, by the socket's inode. Reads the descriptors of a process once, whatever the
+ * number of sockets, and ends with the last socket that is found; still, on a host with many processes it takes long
+ * enough to be asked for errors only. A socket that several processes share belongs to the one with the lowest number.
+ */
+export function findHolders(inodes: readonly number[]): ReadonlyMap<number, Holder> {
+  const found = new Map<number, Holder>();
+  const wanted = new Map([...new Set(inodes)].map((inode) => [`socket:[${inode}]`, inode]));
+  if (wanted.size === 0) return found;
+  for (const pid of processes()) {
+    for (const file of openFiles(pid)) {
+      const inode = wanted.get(file);
+      if (inode === undefined) continue;
+      found.set(inode, holderOf(pid));
+      wanted.delete(file);
+    }
+    if (wanted.size === 0) break;
+  }
+  return found;
+}
+
+function processes(): string[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .sort((a, b) => Number(a) - Number(b));
+}
+
+function holderOf(pid: string): Holder {
+  const name = readText(`/proc/${pid}/comm`).trim();
+  return {
+    process: `${name} (pid ${pid})`,
+    program: programOf(pid) ?? name,
+    words: readText(`/proc/${pid}/cmdline`).split('\0').slice(0, -1),
+    isOwnUser: isOwnUser(pid),
+  };
+}
+
+/** The name of the executable; the kernel says so where its file has been replaced since. */
+function programOf(pid: string): string | undefined {
+  try {
+    return basename(readlinkSync(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, ''));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Empty for a process that has ended, and for one that this process may not look into. */
+function* openFiles(pid: string): Generator<string> {
+  const dir = `/proc/${pid}/fd`;
+  for (const fd of listed(dir)) {
+    try {
+      yield readlinkSync(`${dir}/${fd}`);
+    } catch {
+      // Closed meanwhile.
+    }
+  }
+}
+
+function listed(dir: string): string[] {
+  try {
+    return readdirSync(dir);
+  } catch {
+    return [];
+  }
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+function isOwnUser(pid: string): boolean {
+  return statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid === process.geteuid?.();
+}

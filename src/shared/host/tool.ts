@@ -1,0 +1,54 @@
+import { NetError } from '../errors/net-error.ts';
+import type { LinuxNamespace } from './linux-namespace.ts';
+
+export interface ToolAnswer {
+  readonly ok: boolean;
+  readonly output: string;
+  readonly error: string;
+}
+
+/**
+ * The answer of a program that ran in the namespace; undefined where there is no such command. The thread goes on
+ * meanwhile. The program is killed after a minute: iptables itself gives up after 10 s.
+ */
+export async function runTool(
+  ns: LinuxNamespace,
+  file: string,
+  args: readonly string[],
+  input = '',
+): Promise<ToolAnswer | undefined> {
+  const { spawn } = process.getBuiltinModule('node:child_process');
+  // The child is in the namespace that the thread is in when it forks.
+  const child = ns.within(() => spawn(file, args, { stdio: 'pipe', timeout: TIMEOUT_MS, killSignal: 'SIGKILL' }));
+  const [output, error] = [collect(child.stdout), collect(child.stderr)];
+  // A child that ends without reading its input says why on stderr.
+  child.stdin.on('error', () => {});
+  child.stdin.end(input);
+  try {
+    const status = await ended(child);
+    const killed = status === null ? `${file} was killed by ${child.signalCode}` : '';
+    return { ok: status === 0, output: output(), error: error() || killed };
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined;
+    const what = cause instanceof Error ? cause.message : String(cause);
+    throw new NetError({ kind: 'kernel', op: 'run', subject: file, what, cause });
+  }
+}
+
+const TIMEOUT_MS = 60_000;
+
+type Child = ReturnType<typeof import('node:child_process')['spawn']>;
+
+/** The exit status, null for a death by signal, once both outputs are closed. */
+function ended(child: Child): Promise<number | null> {
+  const { promise, resolve, reject } = Promise.withResolvers<number | null>();
+  child.on('error', reject);
+  child.on('close', resolve);
+  return promise;
+}
+
+function collect(stream: NodeJS.ReadableStream): () => string {
+  const chunks: Buffer[] = [];
+  stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+  return () => Buffer.concat(chunks).toString('utf8');
+}
