@@ -1,5 +1,5 @@
 import { NetError } from '../errors/net-error.ts';
-import { openLinuxHost } from '../host/linux-host.ts';
+import { type LinuxHostOptions, openLinuxHost } from '../host/linux-host.ts';
 import { isLogLevel, type LogLevel, makeLogger } from '../log/log.ts';
 import { changeCount } from '../store/changes.ts';
 import { LockQueue } from '../store/locks.ts';
