@@ -16,6 +16,7 @@ import type { CallCore } from './answer.ts';
 import { delegateSource } from './delegate.ts';
 import type { Environment } from './environment.ts';
 import { nftCommand } from './nft-command.ts';
+import { pause } from './pause.ts';
 import type { Phases } from './phases.ts';
 import { writeAll } from './respond.ts';
 
@@ -44,7 +45,7 @@ export function openCore(env: Environment, phases?: Phases): CallCore {
     },
     get store() {
       if (store === undefined) {
-        store = openSqliteStore({ stateDir, identity: host.identity });
+        store = openSqliteStore({ stateDir, identity: host.identity, pause });
         rebuildOnce(core);
       }
       return store;

@@ -4,6 +4,7 @@
  */
 import { existsSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
+import { pause } from '../../cmd/cni-plugin/pause.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import { allocate } from '../../src/shared/ipam/allocate.ts';
 import { release } from '../../src/shared/ipam/leases.ts';
@@ -32,12 +33,12 @@ switch (what) {
   case 'add': {
     // All begin when the file is there, so that they meet.
     while (!existsSync(argument)) await setTimeout(1);
-    using store = openSqliteStore({ stateDir, identity: FIRST_BOOT });
+    using store = openSqliteStore({ stateDir, pause, identity: FIRST_BOOT });
     say(add(store, `p${process.pid}`));
     break;
   }
   case 'churn': {
-    using store = openSqliteStore({ stateDir, identity: FIRST_BOOT });
+    using store = openSqliteStore({ stateDir, pause, identity: FIRST_BOOT });
     for (let i = 0; ; i++) {
       const id = `p${process.pid}-${i}`;
       say(`has ${id} ${add(store, id)}`);
@@ -50,7 +51,7 @@ switch (what) {
     }
   }
   case 'hold': {
-    const held = lock(stateDir, argument);
+    const held = lock(stateDir, argument, { pause });
     say('held');
     await setTimeout(60_000);
     held[Symbol.dispose]();
@@ -58,7 +59,7 @@ switch (what) {
   }
   case 'fill': {
     // Rows until the disk is full; then what is there can still be read, and removed.
-    using store = openSqliteStore({ stateDir, identity: FIRST_BOOT });
+    using store = openSqliteStore({ stateDir, pause, identity: FIRST_BOOT });
     let stored = 0;
     try {
       for (; ; stored++) store.endpoints.put(endpoint(`c${stored}`, { sandbox: { path: 'x'.repeat(2000), id: '' } }));
@@ -70,7 +71,7 @@ switch (what) {
   }
   case 'count': {
     for (let i = 0; i < 50; i++) {
-      using _ = lock(stateDir, 'counter');
+      using _ = lock(stateDir, 'counter', { pause });
       writeFileSync(argument, String(Number(readFileSync(argument, 'utf8')) + 1));
     }
     break;

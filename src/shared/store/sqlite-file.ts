@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite';
 import { NetError } from '../errors/net-error.ts';
 import { lockRange } from '../netlink/sys.ts';
+import type { BlockingOptions, Pause } from './locks.ts';
 import { SCHEMA_VERSION } from './migrations.ts';
 import { isBroken, isCantOpen } from './sqlite-errors.ts';
 import { createFile, migrate, setAside } from './sqlite-repair.ts';
@@ -13,6 +14,8 @@ export interface FileOptions {
   readonly waitMs: number;
   /** Pages of the write-ahead log before it is folded into the database, which syncs twice. */
   readonly logPages: number;
+  /** How to wait for another process that makes or sets aside the file; absent where the thread must not block. */
+  readonly pause?: Pause;
 }
 
 export type SqlRow = Readonly<Record<string, SQLOutputValue>>;
@@ -104,7 +107,7 @@ export class SqliteFile {
   /** The file is set aside as broken and a fresh one is open; returns the broken one's new path. */
   replace(): string | undefined {
     this.close();
-    const moved = setAside(this.#stateDir, this.#inode);
+    const moved = setAside(this.#stateDir, this.#inode, blocking(this.#options));
     this.reopen();
     return moved;
   }
@@ -135,6 +138,10 @@ export class SqliteFile {
   }
 }
 
+function blocking({ pause }: FileOptions): BlockingOptions {
+  return pause === undefined ? {} : { pause };
+}
+
 interface Opened {
   readonly db: DatabaseSync;
   readonly inode: bigint;
@@ -143,7 +150,7 @@ interface Opened {
 /** A broken file takes two rounds; others may come between. The bound is for a disk that breaks every file. */
 function openCurrent(stateDir: string, path: string, options: FileOptions): Opened {
   for (let attempt = 1; ; attempt++) {
-    if (inodeOf(path) === undefined) createFile(stateDir);
+    if (inodeOf(path) === undefined) createFile(stateDir, blocking(options));
     const inode = inodeOf(path);
     try {
       const db = openExisting(stateDir, path, options);
@@ -151,7 +158,7 @@ function openCurrent(stateDir: string, path: string, options: FileOptions): Open
       db.close();
     } catch (error) {
       if (attempt === 5) throw error;
-      if (isBroken(error) && inode !== undefined) setAside(stateDir, inode);
+      if (isBroken(error) && inode !== undefined) setAside(stateDir, inode, blocking(options));
       else if (!isCantOpen(error) || inodeOf(path) !== undefined) throw error;
     }
   }
