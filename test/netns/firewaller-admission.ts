@@ -61,7 +61,7 @@ export function describeAdmission(fixture: Fixture): void {
           for (const command of [`iptables-${variant}`, `ip6tables-${variant}`])
             site.host.run(command, '-F', 'FORWARD');
           assert.deepEqual(await firewaller.missing([ADMIT]), [ADMIT]);
-          firewaller[again]([ADMIT]);
+          await firewaller[again]([ADMIT]);
           assert.deepEqual(await firewaller.missing([ADMIT]), []);
           await assertTraffic(probes('a1', 'outside', 'yes'));
           await firewaller.reset([]);

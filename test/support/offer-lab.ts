@@ -8,7 +8,7 @@ import type { Attachment } from '../../src/shared/model/attachment.ts';
 import type { FirewallBackend } from '../../src/shared/model/firewall.ts';
 import { formatPrefix } from '../../src/shared/model/prefix.ts';
 import { changeCount } from '../../src/shared/store/changes.ts';
-import { lock } from '../../src/shared/store/locks.ts';
+import { LockQueue } from '../../src/shared/store/locks.ts';
 import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
 import { makeNetns, type TestNetns } from './netns.ts';
 import { addressesOf } from './offers.ts';
@@ -47,6 +47,7 @@ export function openCoreAt(path: string, stateDir: string, wrap = (host: Host): 
     revert: (ops, namespaces) => linux.revert(ops, namespaces),
   });
   const store = openSqliteStore({ stateDir, identity: linux.identity });
+  const locks = new LockQueue(stateDir);
   const firewallers = new Map<FirewallBackend, Firewaller>();
   const ignore = (): void => {};
   return {
@@ -54,10 +55,9 @@ export function openCoreAt(path: string, stateDir: string, wrap = (host: Host): 
     store,
     changes: changeCount(stateDir),
     log: { debug: ignore, info: ignore, warn: ignore, error: ignore },
-    lock: async (key) => lock(stateDir, key),
+    lock: (key) => locks.lock(key),
     firewall: (backend) => {
-      const found =
-        firewallers.get(backend) ?? openFirewaller(backend, own, { lock: async (key) => lock(stateDir, key) });
+      const found = firewallers.get(backend) ?? openFirewaller(backend, own, { lock: (key) => locks.lock(key) });
       firewallers.set(backend, found);
       return found;
     },

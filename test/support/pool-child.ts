@@ -4,6 +4,7 @@
  */
 import { existsSync, writeSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
+import { pause } from '../../src/shared/runtime/pause.ts';
 import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
 import { FakeHost } from '../../src/shared/testing/fake-host.ts';
 import { range } from '../unit/ipam-support.ts';
@@ -16,7 +17,7 @@ const POOLS = 5;
 const [what = '', stateDir = '', gate = '', pool = ''] = process.argv.slice(2);
 const say = (line: string): void => void writeSync(1, `${line}\n`);
 const core = makeCore(new FakeHost());
-using store = openSqliteStore({ stateDir, identity: core.host.identity });
+using store = openSqliteStore({ stateDir, pause, identity: core.host.identity });
 const lab = new PoolLab({ ...core, store });
 const row = store.pools.get(pool);
 if (row === undefined) throw new Error(`there is no pool ${pool}`);

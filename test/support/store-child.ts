@@ -18,6 +18,7 @@ import { NetError } from '../../src/shared/errors/net-error.ts';
 import { allocate } from '../../src/shared/ipam/allocate.ts';
 import { release } from '../../src/shared/ipam/leases.ts';
 import { formatAddr } from '../../src/shared/model/addr.ts';
+import { pause } from '../../src/shared/runtime/pause.ts';
 import { lock } from '../../src/shared/store/locks.ts';
 import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
 import { range } from '../unit/ipam-support.ts';
@@ -53,12 +54,12 @@ switch (what) {
   case 'add': {
     // All begin when the file is there, so that they meet.
     while (!existsSync(argument)) await setTimeout(1);
-    using store = openSqliteStore({ stateDir, identity: FIRST_BOOT });
+    using store = openSqliteStore({ stateDir, pause, identity: FIRST_BOOT });
     say(add(store, `p${process.pid}`));
     break;
   }
   case 'churn': {
-    using store = openSqliteStore({ stateDir, identity: FIRST_BOOT });
+    using store = openSqliteStore({ stateDir, pause, identity: FIRST_BOOT });
     for (let i = 0; ; i++) {
       const id = `p${process.pid}-${i}`;
       say(`has ${id} ${add(store, id)}`);
@@ -71,7 +72,7 @@ switch (what) {
     }
   }
   case 'hold': {
-    const held = lock(stateDir, argument);
+    const held = lock(stateDir, argument, { pause });
     say('held');
     await setTimeout(60_000);
     held[Symbol.dispose]();
@@ -79,7 +80,7 @@ switch (what) {
   }
   case 'fill': {
     // Rows until the disk is full; then what is there can still be read, and removed.
-    using store = openSqliteStore({ stateDir, identity: FIRST_BOOT });
+    using store = openSqliteStore({ stateDir, pause, identity: FIRST_BOOT });
     let stored = 0;
     try {
       for (; ; stored++) store.endpoints.put(endpoint(`c${stored}`, { sandbox: { path: 'x'.repeat(2000), id: '' } }));
@@ -117,7 +118,7 @@ switch (what) {
   }
   case 'count': {
     for (let i = 0; i < 50; i++) {
-      using _ = lock(stateDir, 'counter');
+      using _ = lock(stateDir, 'counter', { pause });
       writeFileSync(argument, String(Number(readFileSync(argument, 'utf8')) + 1));
     }
     break;

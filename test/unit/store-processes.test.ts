@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
 import { formatAddr } from '../../src/shared/model/addr.ts';
+import { pause } from '../../src/shared/runtime/pause.ts';
 import { LockQueue, lock } from '../../src/shared/store/locks.ts';
 import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
 import { type Child, startChild } from '../support/children.ts';
@@ -94,11 +95,19 @@ describe('store: many processes', () => {
     mkdirSync(stateDir);
     const child = start('hold', stateDir, 'network web');
     await child.line(/^held/);
-    assert.throws(() => lock(stateDir, 'network web', { waitMs: 30 }), ofKind('busy', /network web: .* 30 ms/));
+    assert.throws(() => lock(stateDir, 'network web', { waitMs: 30, pause }), ofKind('busy', /network web: .* 30 ms/));
     lock(stateDir, 'network db', { waitMs: 0 })[Symbol.dispose]();
     child.process.kill('SIGKILL');
-    lock(stateDir, 'network web', { waitMs: 10_000 })[Symbol.dispose]();
+    lock(stateDir, 'network web', { waitMs: 10_000, pause })[Symbol.dispose]();
     await child.end;
+  });
+
+  it('is busy at once where the thread must not wait for the process that makes the file', () => {
+    mkdirSync(stateDir);
+    const held = lock(stateDir, 'state.db');
+    assert.throws(() => openSqliteStore({ stateDir, identity: FIRST_BOOT }), ofKind('busy', /state\.db/));
+    using store = openSqliteStore({ stateDir, identity: FIRST_BOOT, pause: () => held[Symbol.dispose]() });
+    assert.deepEqual(store.endpoints.list(), []);
   });
 
   it('locks out other callers of the same process', () => {

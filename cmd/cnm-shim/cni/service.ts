@@ -1,4 +1,5 @@
 import { closeSync, statSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { field } from '../../../src/shared/config/fields.ts';
 import { type Reconciled, reconcile } from '../../../src/shared/core/reconcile.ts';
 import { NetError } from '../../../src/shared/errors/net-error.ts';
@@ -39,6 +40,10 @@ export interface ServedAnswer extends Answer {
   readonly stderr: Uint8Array;
 }
 
+/** So long a start waits for another process at the state. */
+const START_MS = 10_000;
+const RETRY_MS = 20;
+
 /** The core, kept in memory, for the calls that launchers hand over. */
 export class CniService implements Disposable {
   /** For everybody else in the daemon who needs a core. */
@@ -62,12 +67,17 @@ export class CniService implements Disposable {
    * filter has nothing of ours that no record wants.
    */
   async reconcile(options: { readonly sweep: boolean }): Promise<Reconciled> {
-    try {
-      return await this.#reconcile(options);
-    } catch (thrown) {
-      // A state that proved to be broken has been set aside by then.
-      if (!(thrown instanceof NetError && thrown.kind === 'state-reset')) throw thrown;
-      return await this.#reconcile(options);
+    const until = performance.now() + START_MS;
+    for (let wasReset = false; ; ) {
+      try {
+        return await this.#reconcile(options);
+      } catch (thrown) {
+        const kind = thrown instanceof NetError ? thrown.kind : undefined;
+        // A state that proved to be broken has been set aside by then. A plugin that makes the file soon has made it.
+        if (kind === 'state-reset' && !wasReset) wasReset = true;
+        else if (kind === 'busy' && performance.now() < until) await sleep(RETRY_MS);
+        else throw thrown;
+      }
     }
   }
 

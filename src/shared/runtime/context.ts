@@ -8,6 +8,7 @@ import type { LocalStore } from '../store/store.ts';
 import { writeAll } from './cni/respond.ts';
 import type { Environment } from './environment.ts';
 import { type CallCore, Firewallers, makeCore } from './make-core.ts';
+import { pause } from './pause.ts';
 import type { Phases } from './phases.ts';
 
 const STATE_DIR = '/var/lib/isthmus';
@@ -35,7 +36,7 @@ export function openCore(env: Environment, { phases, nftCommand }: CallOptions =
     firewall: (backend) => firewallers.get(backend),
     delegates: { env, stderr: writeStderr },
     openStore: () => {
-      store = openSqliteStore({ stateDir, identity: host.identity });
+      store = openSqliteStore({ stateDir, identity: host.identity, pause });
       return store;
     },
     ...(phases === undefined ? {} : { phases }),

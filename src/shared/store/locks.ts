@@ -9,9 +9,17 @@ const FIRST_SLEEP_MS = 0.5;
 const LONGEST_SLEEP_MS = 10;
 const DEFAULT_WAIT_MS = 60_000;
 
+/** Waits so many milliseconds and blocks the thread meanwhile. */
+export type Pause = (ms: number) => void;
+
 export interface LockOptions {
   /** How long to wait for another holder, in milliseconds; 60,000 unless given, 0 tries once. */
   readonly waitMs?: number;
+}
+
+export interface BlockingOptions extends LockOptions {
+  /** How to wait. Absent in a process whose thread must not block: then one attempt has to do. */
+  readonly pause?: Pause;
 }
 
 /**
@@ -21,12 +29,15 @@ export interface LockOptions {
  * (F_OFD_SETLK), on a description of its own, since a description never conflicts with itself.
  * Throws NetError `busy`, naming the key, where `waitMs` pass without it; `state` where the file cannot be opened.
  */
-export function lock(stateDir: string, key: string, { waitMs = DEFAULT_WAIT_MS }: LockOptions = {}): Disposable {
+export function lock(
+  stateDir: string,
+  key: string,
+  { pause, waitMs = DEFAULT_WAIT_MS }: BlockingOptions = {},
+): Disposable {
   const fd = openLocks(stateDir);
   const place = placeOf(key);
-  const nobody = new Int32Array(new SharedArrayBuffer(4));
   try {
-    for (const sleep of attempts(fd, key, place, waitMs)) Atomics.wait(nobody, 0, 0, sleep);
+    for (const sleep of attempts(fd, key, place, pause === undefined ? 0 : waitMs)) pause?.(sleep);
   } catch (error) {
     closeSync(fd);
     throw error;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite';
 import { NetError } from '../errors/net-error.ts';
 import { lockRange } from '../netlink/sys.ts';
+import type { BlockingOptions, Pause } from './locks.ts';
 import { SCHEMA_VERSION } from './migrations.ts';
 import { isBroken, isCantOpen } from './sqlite-errors.ts';
 import { createFile, migrate, setAside } from './sqlite-repair.ts';
@@ -13,6 +14,8 @@ export interface FileOptions {
   readonly waitMs: number;
   /** Pages of the write-ahead log before it is folded into the database, which syncs twice. */
   readonly logPages: number;
+  /** How to wait for another process that makes or sets aside the file; absent where the thread must not block. */
+  readonly pause?: Pause;
 }
 
 export type SqlRow = Readonly<Record<string, SQLOutputValue>>;
@@ -121,7 +124,7 @@ export class SqliteFile {
   replace(): string | undefined {
     const broken = this.#connection?.inode;
     this.#disconnect();
-    const moved = broken === undefined ? undefined : setAside(this.#stateDir, broken);
+    const moved = broken === undefined ? undefined : setAside(this.#stateDir, broken, blocking(this.#options));
     this.ensureOpen();
     return moved;
   }
@@ -169,6 +172,10 @@ function disconnect({ db, keeper, statements }: Connection): void {
   }
 }
 
+function blocking({ pause }: FileOptions): BlockingOptions {
+  return pause === undefined ? {} : { pause };
+}
+
 interface Opened {
   readonly db: DatabaseSync;
   readonly inode: bigint;
@@ -177,7 +184,7 @@ interface Opened {
 /** A broken file takes two rounds; others may come between. The bound is for a disk that breaks every file. */
 function openCurrent(stateDir: string, path: string, options: FileOptions): Opened {
   for (let attempt = 1; ; attempt++) {
-    if (inodeOf(path) === undefined) createFile(stateDir);
+    if (inodeOf(path) === undefined) createFile(stateDir, blocking(options));
     const inode = inodeOf(path);
     try {
       const db = openExisting(stateDir, path, options);
@@ -185,7 +192,7 @@ function openCurrent(stateDir: string, path: string, options: FileOptions): Open
       db.close();
     } catch (error) {
       if (attempt === 5) throw error;
-      if (isBroken(error) && inode !== undefined) setAside(stateDir, inode);
+      if (isBroken(error) && inode !== undefined) setAside(stateDir, inode, blocking(options));
       else if (!isCantOpen(error) || inodeOf(path) !== undefined) throw error;
     }
   }

@@ -1,7 +1,7 @@
 import { closeSync, existsSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
-import { lock } from './locks.ts';
+import { type BlockingOptions, lock } from './locks.ts';
 import { MIGRATIONS } from './migrations.ts';
 
 const LOCK = 'state.db';
@@ -13,8 +13,8 @@ const KEPT = 3;
  * `state.db` exists, with the whole schema and in WAL mode. It gets its name when it is complete, so that no other
  * process meets it half made: switching to WAL fails at once, without waiting, while somebody else has the file open.
  */
-export function createFile(stateDir: string): void {
-  using _ = lock(stateDir, LOCK);
+export function createFile(stateDir: string, options: BlockingOptions): void {
+  using _ = lock(stateDir, LOCK, options);
   const path = join(stateDir, 'state.db');
   if (existsSync(path)) return;
   const draft = `${path}.new`;
@@ -59,8 +59,8 @@ export function migrate(db: DatabaseSync, target: number = MIGRATIONS.length): v
  * The broken `state.db` with that inode is called `state.db.corrupt-<ms>`, as are its log and index; the newest three
  * are kept. Returns its path, or undefined where another process has moved it already.
  */
-export function setAside(stateDir: string, inode: bigint): string | undefined {
-  using _ = lock(stateDir, LOCK);
+export function setAside(stateDir: string, inode: bigint, options: BlockingOptions): string | undefined {
+  using _ = lock(stateDir, LOCK, options);
   const path = join(stateDir, 'state.db');
   if (statSync(path, { bigint: true, throwIfNoEntry: false })?.ino !== inode) return undefined;
   let stamp = Date.now();

@@ -1,6 +1,7 @@
 import { NetError } from '../errors/net-error.ts';
 import type { HostIdentity } from '../host/host.ts';
 import { Boots } from './boots.ts';
+import type { Pause } from './locks.ts';
 import type { Context } from './sqlite-context.ts';
 import { SqliteDockerNetworks, SqlitePools } from './sqlite-docker.ts';
 import { SqliteEndpoints } from './sqlite-endpoints.ts';
@@ -33,6 +34,11 @@ export interface SqliteStoreOptions {
    * read at most. A process that stays folds more of them together, each time with two syncs.
    */
   readonly logPages?: number;
+  /**
+   * How to wait for a process that makes the file or sets it aside. Absent where the thread must not block: then that is
+   * `busy`.
+   */
+  readonly pause?: Pause;
 }
 
 /**
@@ -45,10 +51,15 @@ export function openSqliteStore({
   identity,
   waitMs = 30_000,
   logPages = 256,
+  pause,
 }: SqliteStoreOptions): LocalStore {
   ensureStateDir(stateDir);
   try {
-    return new SqliteStore(stateDir, identity, new SqliteFile(stateDir, { waitMs, logPages }));
+    return new SqliteStore(
+      stateDir,
+      identity,
+      new SqliteFile(stateDir, { waitMs, logPages, ...(pause === undefined ? {} : { pause }) }),
+    );
   } catch (error) {
     throw diskError(error, 'store.open', stateDir);
   }

@@ -1,5 +1,6 @@
 import { writeSync } from 'node:fs';
 import type { NetError } from '../../errors/net-error.ts';
+import { pause } from '../pause.ts';
 import type { CniVersion } from './versions.ts';
 
 /** Indented by four spaces, as the reference does. */
@@ -23,7 +24,7 @@ export function writeAll(fd: number, text: string | Uint8Array): void {
       rest = rest.subarray(writeSync(fd, rest));
     } catch (error) {
       if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) return;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+      pause(1);
     }
   }
 }

@@ -1,0 +1,25 @@
+import { strict as assert } from 'node:assert';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CniService } from '../../cmd/cnm-shim/cni/service.ts';
+import { lock } from '../../src/shared/store/locks.ts';
+import { ensureStateDir } from '../../src/shared/store/state-dir.ts';
+import { netnsMissing } from '../support/netns.ts';
+import { makeTempDir } from '../support/temp.ts';
+
+describe('start of the daemon', () => {
+  it('waits, without blocking the thread, for a process that makes the state file', async function () {
+    if (netnsMissing() !== undefined) return this.skip();
+    using temp = makeTempDir();
+    const stateDir = join(temp.path, 'state');
+    ensureStateDir(stateDir);
+    const held = lock(stateDir, 'state.db');
+    const ignore = (): void => {};
+    const log = { debug: ignore, info: ignore, warn: ignore, error: ignore };
+    using service = new CniService({ stateDir, env: { ISTHMUS_HOST_ID: `start-${process.pid}` }, log });
+    const started = service.reconcile({ sweep: true });
+    await sleep(100);
+    held[Symbol.dispose]();
+    assert.deepEqual((await started).errors, []);
+  });
+});
