@@ -5,6 +5,7 @@ import { isAbsence } from '../../src/shared/host/failure.ts';
 import type { Host } from '../../src/shared/host/host.ts';
 import { LinkRemover } from '../../src/shared/host/link-remover.ts';
 import { type LinuxHost, openLinuxHost } from '../../src/shared/host/linux-host.ts';
+import { sweepScopeNotes } from '../../src/shared/ipam/scope-notes.ts';
 import type { Logger } from '../../src/shared/log/log.ts';
 import type { FirewallBackend } from '../../src/shared/model/firewall.ts';
 import { type ChangeCount, changeCount } from '../../src/shared/store/changes.ts';
@@ -112,6 +113,7 @@ export class ResidentCore implements CoreOpener, Disposable {
         waitMs: STORE_WAIT_MS,
         logPages: LOG_PAGES,
       });
+      sweepScopeNotes(this.#store);
     } else this.#store.refresh();
     return this.#store;
   }

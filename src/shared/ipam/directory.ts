@@ -5,6 +5,7 @@ import type { HostIdentity } from '../host/host.ts';
 import { type Addr, formatAddr, parseAddr } from '../model/addr.ts';
 import type { Attachment } from '../model/attachment.ts';
 import type { Lease, LocalStore } from '../store/store.ts';
+import { directoryKey } from './scope-notes.ts';
 
 /** A container id and an interface name are shorter, by far. */
 const LONGEST_FILE = 1024n;
@@ -33,7 +34,7 @@ interface Entry {
  */
 export function importDirectory(store: LocalStore, scope: string, booted: Booted): void {
   const stat = statOf(scope);
-  const noted = store.notes.get(noteKey(scope));
+  const noted = store.notes.get(directoryKey(scope));
   if (stat === undefined && noted === undefined) return;
   const now = stat === undefined ? `absent ${booted.bootId}` : noteOf(stat, booted);
   if (now === noted) return;
@@ -41,19 +42,19 @@ export function importDirectory(store: LocalStore, scope: string, booted: Booted
     const entries = stat === undefined ? [] : readEntries(scope, booted.bootedAt);
     reconcile(store, scope, entries);
     const settled = stat === undefined || Date.now() - Number(stat.mtimeMs) > TICK_MS;
-    store.notes.put(noteKey(scope), settled && !entries.some((entry) => entry.unfinished) ? now : 'changing');
+    store.notes.put(directoryKey(scope), settled && !entries.some((entry) => entry.unfinished) ? now : 'changing');
   });
 }
 
 /** The file of an address is gone. What else has happened in the directory will still be noticed. */
 export function removeFile(store: LocalStore, scope: string, address: Addr): void {
-  const noted = store.notes.get(noteKey(scope));
+  const noted = store.notes.get(directoryKey(scope));
   const [time = '', bootId = ''] = (noted ?? '').split(' ');
   const before = statOf(scope);
   unlink(join(scope, formatAddr(address)));
   const after = statOf(scope);
   if (after !== undefined && before !== undefined && String(before.mtimeNs) === time)
-    store.notes.put(noteKey(scope), noteOf(after, { bootId }));
+    store.notes.put(directoryKey(scope), noteOf(after, { bootId }));
 }
 
 /** No void file is left in the directory; returns the names of those there were. Part of a garbage collection. */
@@ -109,10 +110,6 @@ function parseOwner(text: string, network: string): Attachment | undefined {
 
 function sameOwner({ owner }: Lease, other: Attachment): boolean {
   return owner.containerId === other.containerId && owner.ifName === other.ifName;
-}
-
-function noteKey(scope: string): string {
-  return `directory ${scope}`;
 }
 
 /** With the boot: leases end with it, the note does not. */

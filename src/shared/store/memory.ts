@@ -146,6 +146,7 @@ function leaseTable(disk: MemoryDisk, prefix: string): LeaseTable {
         ? { first: end(scope, address, -1n), last: end(scope, address, 1n) }
         : undefined,
     at: (scope, address) => disk.leases.get(key(scope, address)),
+    any: (scope) => list(scope).length > 0,
     take: (lease) => {
       const holder = disk.leases.get(key(lease.scope, lease.address));
       if (holder !== undefined) throw leaseTaken(lease, holder);
@@ -192,6 +193,11 @@ function noteTable(disk: MemoryDisk, prefix: string): NoteTable {
   return {
     get: (key) => disk.notes.get(prefix + key),
     put: (key, value) => void disk.notes.set(prefix + key, value),
+    delete: (key) => void disk.notes.delete(prefix + key),
+    keys: (start) => {
+      const found = [...disk.notes.keys()].filter((key) => key.startsWith(prefix + start));
+      return found.map((key) => key.slice(prefix.length)).sort();
+    },
   };
 }
 

@@ -165,6 +165,8 @@ export interface LeaseTable {
   runAt(scope: string, address: Addr): Run | undefined;
   /** The lease of one address, or undefined where it is free. */
   at(scope: string, address: Addr): Lease | undefined;
+  /** True if the scope has a lease; as fast with a thousand as with one. */
+  any(scope: string): boolean;
   /** Throws NetError `conflict`, naming the holder, where the address is leased. */
   take(lease: Lease): void;
   /** Leases of one owner in a scope; all of the scope without one. */
@@ -208,6 +210,10 @@ export interface PortTable {
 export interface NoteTable {
   get(key: string): string | undefined;
   put(key: string, value: string): void;
+  /** Absence is fine. */
+  delete(key: string): void;
+  /** Keys that begin with `prefix`, sorted. Reads all notes of the host. */
+  keys(prefix: string): string[];
 }
 
 /** Everything that must be known again after a crash. */

@@ -3,9 +3,10 @@ import type { Addressing, Driver } from '../../drivers/driver.ts';
 import type { Rules } from '../../drivers/rules.ts';
 import { NetError } from '../../errors/net-error.ts';
 import type { View } from '../../host/host.ts';
+import { forgetUnusedScope } from '../../ipam/scope-notes.ts';
 import { type Attachment, attachmentDigest } from '../../model/attachment.ts';
 import { joinPlans, type Op, type Plan } from '../../model/op.ts';
-import type { NetworkRow } from '../../store/store.ts';
+import type { LocalStore, NetworkRow } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { execute, reverse } from '../execute.ts';
 import { sweepLostRules } from '../lost-rules.ts';
@@ -182,7 +183,7 @@ export async function removeNetwork(core: Core, row: NetworkRow): Promise<NetErr
     store.transaction(() => {
       const own = heir.bootId === bootId ? heir.undo : [];
       if (undo.length > 0) store.networks.put({ ...heir, bootId, undo: mergeUndo(own, undo) });
-      store.networks.delete(name);
+      forget(store, row);
     });
     return [];
   }
@@ -194,8 +195,14 @@ export async function removeNetwork(core: Core, row: NetworkRow): Promise<NetErr
   core.mark?.('network');
   const errors = await reverse(core, undo, { host: host.own });
   core.mark?.('kernel');
-  if (errors.length === 0) store.transaction(() => store.networks.delete(name));
+  if (errors.length === 0) store.transaction(() => forget(store, row));
   return [...errors, ...sweepLostRules(core)];
+}
+
+/** The record of the network is gone, with the notes of its addresses. */
+function forget(store: LocalStore, { name, spec }: NetworkRow): void {
+  store.networks.delete(name);
+  if (spec?.scope !== undefined) forgetUnusedScope(store, spec.scope);
 }
 
 /** Ports of `device` that are not ours to remove with it. */
