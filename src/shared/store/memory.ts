@@ -93,6 +93,7 @@ function networkTable(disk: MemoryDisk, prefix: string): NetworkTable {
     put: (row) => void disk.networks.set(prefix + row.name, frozen(row)),
     delete: (name) => void disk.networks.delete(prefix + name),
     list: () => under(disk.networks, prefix),
+    broken: () => [],
   };
 }
 
@@ -125,6 +126,7 @@ function endpointTable(disk: MemoryDisk, prefix: string): EndpointTable {
     },
     delete: (attachment, role) => void disk.endpoints.delete(key(attachment, role)),
     list: (network) => under(disk.endpoints, network === undefined ? prefix : `${prefix}${network}\0`),
+    broken: () => [],
     any: (network) => under(disk.endpoints, `${prefix}${network}\0`).length > 0,
   };
 }

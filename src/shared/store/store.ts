@@ -108,12 +108,17 @@ export interface EndpointRow {
   readonly delegate?: { readonly type: string; readonly config: string };
 }
 
-/** Networks of this host. */
+/**
+ * Networks of this host. A row whose content is broken costs its own network only, here and in the tables below: `get`
+ * and `list` leave it out, `put` replaces it, `delete` deletes it.
+ */
 export interface NetworkTable {
   get(name: string): NetworkRow | undefined;
   put(row: NetworkRow): void;
   delete(name: string): void;
   list(): NetworkRow[];
+  /** Names of the networks whose row is broken. */
+  broken(): string[];
 }
 
 /** Docker networks of this host. */
@@ -133,6 +138,9 @@ export interface PoolTable {
   list(scope?: string): PoolRow[];
 }
 
+/** What a broken row is known by. */
+export type EndpointKey = Pick<EndpointRow, 'attachment' | 'role'>;
+
 /** Endpoints of this host and this boot; rows of an earlier boot do not show. */
 export interface EndpointTable {
   get(attachment: Attachment, role: Role): EndpointRow | undefined;
@@ -140,7 +148,9 @@ export interface EndpointTable {
   delete(attachment: Attachment, role: Role): void;
   /** All of them, or those of one network, whatever their camp. */
   list(network?: string): EndpointRow[];
-  /** True where the network has one, whatever its camp; as fast with a thousand as with one. */
+  /** Endpoints whose row is broken, of one network or of all. */
+  broken(network?: string): EndpointKey[];
+  /** True where the network has one, broken or not, whatever its camp; as fast with a thousand as with one. */
   any(network: string): boolean;
 }
 

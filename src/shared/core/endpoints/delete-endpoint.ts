@@ -2,8 +2,8 @@ import { asNetError, type NetError } from '../../errors/net-error.ts';
 import type { Namespace } from '../../host/host.ts';
 import { release } from '../../ipam/leases.ts';
 import { standIn } from '../../model/alias.ts';
-import { type Attachment, attachmentDigest, hostIfName } from '../../model/attachment.ts';
-import type { EndpointRow } from '../../store/store.ts';
+import { type Attachment, attachmentDigest, hostIfName, type Role } from '../../model/attachment.ts';
+import type { EndpointRow, LocalStore } from '../../store/store.ts';
 import type { Core, DelegateSource } from '../core.ts';
 import { reverse } from '../execute.ts';
 import { forgetLostPorts } from '../lost-rules.ts';
@@ -15,6 +15,9 @@ import { orphanUndo } from './orphans.ts';
 
 /** Container ids of runtimes have 64 characters; these always have room in an alias. */
 const LONGEST_USUAL_ID = 64;
+
+/** Roles whose rows may have host ports. */
+const CLAIMERS: readonly Role[] = ['interface', 'portmap'];
 
 /** The lock that every call on one attachment takes first. */
 export function attachmentKey(attachment: Attachment): string {
@@ -94,10 +97,18 @@ function forget(core: Core, request: RemovalRequest, row: EndpointRow | undefine
   store.transaction(() => {
     if (source?.kind === 'local') source.release(store);
     if (row?.scope !== undefined) release(store, row.scope, row.attachment);
-    if (row?.claimsPorts === true) store.ports.release(row.attachment);
-    if (row !== undefined) store.endpoints.delete(row.attachment, role);
+    const attachment = row?.attachment ?? request.attachment;
+    const claims = row === undefined ? !hasOtherClaimer(store, attachment, role) : row.claimsPorts === true;
+    if (claims) store.ports.release(attachment);
+    // Also a row that is broken, which `row` cannot be.
+    store.endpoints.delete(attachment, role);
     countChange(core);
   });
+}
+
+/** True if another part of the attachment is on record with claims of its own. */
+function hasOtherClaimer({ endpoints }: LocalStore, attachment: Attachment, role: Role): boolean {
+  return CLAIMERS.some((other) => other !== role && endpoints.get(attachment, other)?.claimsPorts === true);
 }
 
 /** The record of an attachment, also one that was rebuilt from an interface whose alias had no room for the id. */
