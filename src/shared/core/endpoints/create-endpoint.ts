@@ -165,7 +165,10 @@ function asRemoval(request: EndpointRequest): RemovalRequest {
 function factsOf(request: EndpointRequest, row: EndpointRow, addressing: Addressing): EndpointFacts {
   const { attachment, source } = request;
   const first = addressing.addresses[0]?.address.addr;
-  const derived = first === undefined ? macOfDigest(digest('mac', attachmentDigest(attachment))) : macOfAddr(first);
+  const derived =
+    first === undefined
+      ? macOfDigest(digest('mac', attachmentDigest(attachment)))
+      : macOfAddr(first, attachment.network);
   const leased = source?.kind === 'local' && source.scope !== undefined;
   return {
     hostIf: row.hostIf,

@@ -161,7 +161,10 @@ async function build(core: Core, request: OfferRequest, row: EndpointRow): Promi
 function factsOf({ attachment, addressing, scope, mac }: OfferRequest, { hostIf }: EndpointRow): EndpointFacts {
   const addresses = addressing.addresses.map(({ address }) => address.addr);
   const [first] = addresses;
-  const derived = first === undefined ? macOfDigest(digest('mac', attachmentDigest(attachment))) : macOfAddr(first);
+  const derived =
+    first === undefined
+      ? macOfDigest(digest('mac', attachmentDigest(attachment)))
+      : macOfAddr(first, attachment.network);
   return {
     hostIf,
     ifName: attachment.ifName,
