@@ -33,7 +33,7 @@ export function openCore(env: Environment, phases?: Phases): CallCore {
     host,
     log: makeLogger(logLevel(env), env.TRACEPARENT, (line) => writeAll(STDERR, line)),
     ...(phases === undefined ? {} : { mark: phases.mark }),
-    changes: changeCount(stateDir),
+    changes: changeCount(stateDir, host.identity),
     lock: async (key) => {
       ensureStateDir(stateDir);
       return lock(stateDir, key);

@@ -60,7 +60,7 @@ export class ResidentCore implements CoreOpener, Disposable {
     this.host = openLinuxHost(env, { stays: true });
     this.#remover = new LinkRemover(this.host.own);
     this.#locks = new LockQueue(stateDir);
-    this.#changes = changeCount(stateDir);
+    this.#changes = changeCount(stateDir, this.host.identity);
     this.#configured = configuredNetworks(env);
   }
 
