@@ -1,5 +1,6 @@
 import { type BigIntStats, lstatSync, readdirSync, readFileSync, statSync, unlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { hasCode } from '../errors/codes.ts';
 import { NetError } from '../errors/net-error.ts';
 import type { HostIdentity } from '../host/host.ts';
 import { type Addr, formatAddr, parseAddr } from '../model/addr.ts';
@@ -99,7 +100,17 @@ function readEntry(scope: string, name: string, address: Addr, bootedAt: number)
   const unfinished = stat.size === 0n && Date.now() - Number(stat.mtimeMs) < FILLING_MS;
   const stale = Number(stat.mtimeMs) < bootedAt;
   if (stale || stat.size === 0n || stat.size > LONGEST_FILE) return { name, address, owner: undefined, unfinished };
-  return { name, address, owner: parseOwner(readFileSync(path, 'latin1'), basename(scope)), unfinished };
+  const text = readIfThere(path);
+  return text === undefined ? undefined : { name, address, owner: parseOwner(text, basename(scope)), unfinished };
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch (error) {
+    if (hasCode(error, ['ENOENT'])) return undefined;
+    throw error;
+  }
 }
 
 function parseOwner(text: string, network: string): Attachment | undefined {
@@ -125,7 +136,7 @@ function unlink(path: string): void {
   try {
     unlinkSync(path);
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw ioError(path, error);
+    if (!hasCode(error, ['ENOENT'])) throw ioError(path, error);
   }
 }
 

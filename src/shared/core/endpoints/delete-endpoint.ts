@@ -1,4 +1,5 @@
 import { asNetError, type NetError } from '../../errors/net-error.ts';
+import { isNoNamespace } from '../../host/failure.ts';
 import type { Namespace } from '../../host/host.ts';
 import { release } from '../../ipam/leases.ts';
 import { standIn } from '../../model/alias.ts';
@@ -146,12 +147,13 @@ async function released(delegate: DelegateSource, row: EndpointRow | undefined):
   }
 }
 
-/** The sandbox, where its path still leads to a network namespace other than the host's own. */
+/** The sandbox, or undefined if its path leads to no network namespace any more. Throws if that cannot be told. */
 export function openIfThere(core: Core, path: string): Namespace | undefined {
   if (path === '') return undefined;
   try {
     return core.host.open(path);
-  } catch {
-    return undefined;
+  } catch (thrown) {
+    if (isNoNamespace(thrown)) return undefined;
+    throw thrown;
   }
 }
