@@ -23,13 +23,17 @@ export function forgetUnusedScope(store: LocalStore, scope: string): void {
   for (const key of [...cursors, directoryKey(scope)]) store.notes.delete(key);
 }
 
-/** Deletes the notes of every scope that has no lease, no network and no pool. Writes only if there are some. */
-export function sweepScopeNotes(store: LocalStore): void {
+/**
+ * Deletes the notes of every scope, or of a network's, that has no lease, no network and no pool. Writes only if there
+ * are some. Reads all notes.
+ */
+export function sweepScopeNotes(store: LocalStore, network?: string): void {
   const scopes = new Set([
     ...store.notes.keys(CURSOR).map((key) => key.slice(CURSOR.length, key.lastIndexOf(' '))),
     ...store.notes.keys(DIRECTORY).map((key) => key.slice(DIRECTORY.length)),
   ]);
-  const unused = [...scopes].filter((scope) => !isUsed(store, scope));
+  const meant = [...scopes].filter((scope) => network === undefined || basename(scope) === network);
+  const unused = meant.filter((scope) => !isUsed(store, scope));
   if (unused.length === 0) return;
   store.transaction(() => {
     for (const scope of unused) forgetUnusedScope(store, scope);

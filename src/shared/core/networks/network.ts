@@ -3,7 +3,7 @@ import type { Addressing, Driver } from '../../drivers/driver.ts';
 import type { Rules } from '../../drivers/rules.ts';
 import { NetError } from '../../errors/net-error.ts';
 import type { View } from '../../host/host.ts';
-import { forgetUnusedScope } from '../../ipam/scope-notes.ts';
+import { forgetUnusedScope, sweepScopeNotes } from '../../ipam/scope-notes.ts';
 import { type Attachment, attachmentDigest } from '../../model/attachment.ts';
 import { joinPlans, type Op, type Plan } from '../../model/op.ts';
 import type { LocalStore, NetworkRow } from '../../store/store.ts';
@@ -202,7 +202,8 @@ export async function removeNetwork(core: Core, row: NetworkRow): Promise<NetErr
 /** The record of the network is gone, with the notes of its addresses. */
 function forget(store: LocalStore, { name, spec }: NetworkRow): void {
   store.networks.delete(name);
-  if (spec?.scope !== undefined) forgetUnusedScope(store, spec.scope);
+  if (spec?.scope === undefined) sweepScopeNotes(store, name);
+  else forgetUnusedScope(store, spec.scope);
 }
 
 /** Ports of `device` that are not ours to remove with it. */
