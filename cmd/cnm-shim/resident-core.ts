@@ -2,6 +2,7 @@ import { isAbsence } from '../../src/shared/host/failure.ts';
 import type { Host } from '../../src/shared/host/host.ts';
 import { LinkRemover } from '../../src/shared/host/link-remover.ts';
 import { type LinuxHost, openLinuxHost } from '../../src/shared/host/linux-host.ts';
+import { sweepScopeNotes } from '../../src/shared/ipam/scope-notes.ts';
 import type { Logger } from '../../src/shared/log/log.ts';
 import { configuredNetworks } from '../../src/shared/runtime/configured-network.ts';
 import type { Environment } from '../../src/shared/runtime/environment.ts';
@@ -57,7 +58,7 @@ export class ResidentCore implements CoreOpener, Disposable {
     this.#firewallers = new Firewallers(this.host, (key) => this.#lock(key));
     this.#remover = new LinkRemover(this.host.own);
     this.#locks = new LockQueue(stateDir);
-    this.#changes = changeCount(stateDir);
+    this.#changes = changeCount(stateDir, this.host.identity);
     this.#configured = configuredNetworks(env);
   }
 
@@ -103,6 +104,7 @@ export class ResidentCore implements CoreOpener, Disposable {
         waitMs: STORE_WAIT_MS,
         logPages: LOG_PAGES,
       });
+      sweepScopeNotes(this.#store);
     } else this.#store.refresh();
     return this.#store;
   }

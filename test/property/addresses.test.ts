@@ -211,12 +211,20 @@ describe('MAC addresses', () => {
   it('made of addresses and digests are unicast and locally administered', () => {
     const local = (mac: string): boolean =>
       parseMac(mac) === mac && isUnicastMac(mac) && (Number.parseInt(mac.slice(0, 2), 16) & 2) === 2;
-    fc.assert(fc.property(arbitraryAddr(), (addr) => assert.ok(local(macOfAddr(addr)))));
+    fc.assert(fc.property(arbitraryAddr(), (addr) => assert.ok(local(macOfAddr(addr, 'web')))));
     fc.assert(fc.property(fc.stringMatching(/^[0-9a-f]{64}$/), (hex) => assert.ok(local(macOfDigest(hex)))));
   });
 
-  it('of two addresses of one subnet differ', () => {
-    assert.equal(macOfAddr(parseAddr('10.88.0.2') ?? assert.fail()), '0a:58:0a:58:00:02');
-    assert.equal(macOfAddr(parseAddr('fd00::a58:2') ?? assert.fail()), '0a:5a:0a:58:00:02');
+  const mac = (text: string, network = 'web'): string => macOfAddr(parseAddr(text) ?? assert.fail(), network);
+
+  it('made of an IPv4 address has its four bytes', () => {
+    assert.equal(mac('10.88.0.2'), '0a:58:0a:58:00:02');
+    assert.equal(mac('255.0.1.16', 'db'), '0a:58:ff:00:01:10');
+  });
+
+  it('made of IPv6 addresses that end alike differ, and so do those of one address of two networks', () => {
+    const macs = [mac('fd00:1::2'), mac('fd00:2::2'), mac('fd00:1::1:0:0:2'), mac('fd00:1::2', 'db')];
+    assert.equal(new Set(macs).size, macs.length);
+    assert.equal(mac('fd00:1::2'), macs[0]);
   });
 });

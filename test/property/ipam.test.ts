@@ -1,4 +1,5 @@
 import { strict as assert } from 'node:assert';
+import { basename } from 'node:path';
 import fc from 'fast-check';
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import { allocate } from '../../src/shared/ipam/allocate.ts';
@@ -12,7 +13,7 @@ import type { LocalStore } from '../../src/shared/store/store.ts';
 import { MemoryStore } from '../../src/shared/testing/memory-store.ts';
 import { makeTempDir } from '../support/temp.ts';
 import { range } from '../unit/ipam-support.ts';
-import { attachment, FIRST_BOOT } from '../unit/store-behaviour.ts';
+import { attachment, FIRST_BOOT, network } from '../unit/store-behaviour.ts';
 
 const SCOPE = '/pools/web';
 
@@ -75,7 +76,11 @@ class Model {
   readonly #sets: readonly (readonly string[])[];
   readonly #last: (string | undefined)[] = [];
 
-  constructor(sets: readonly (readonly RangeSpec[])[]) {
+  /** False: with its last lease the pool forgets where the round was. */
+  readonly #isKept: boolean;
+
+  constructor(sets: readonly (readonly RangeSpec[])[], isKept: boolean) {
+    this.#isKept = isKept;
     this.#sets = sets.map((set) => candidates(set, sets.flat()));
   }
 
@@ -104,12 +109,20 @@ class Model {
   del(id: string): string[] {
     const found = [...this.leased].filter(([, owner]) => owner === id).map(([address]) => address);
     for (const address of found) this.leased.delete(address);
+    if (!this.#isKept && this.leased.size === 0) this.#last.splice(0);
     return found;
   }
 }
 
-function compare(store: LocalStore, sets: readonly (readonly RangeSpec[])[], work: readonly Step[]): void {
-  const model = new Model(sets);
+/** `isKept`: a network has the scope. */
+function compare(
+  store: LocalStore,
+  sets: readonly (readonly RangeSpec[])[],
+  work: readonly Step[],
+  isKept: boolean,
+): void {
+  const model = new Model(sets, isKept);
+  if (isKept) store.networks.put(network(basename(SCOPE)));
   const asked = sets.flat().flatMap((spec) => [spec.rangeStart, spec.rangeEnd, spec.gateway]);
   for (const { add, del, ask } of work) {
     if (del !== undefined) {
@@ -144,7 +157,9 @@ function compare(store: LocalStore, sets: readonly (readonly RangeSpec[])[], wor
 describe('property: allocation', () => {
   it('is that of a naive pool, for any ranges and any order of calls (in memory)', () => {
     fc.assert(
-      fc.property(smallSets, steps, (sets, work) => compare(new MemoryStore(FIRST_BOOT), sets, work)),
+      fc.property(smallSets, steps, fc.boolean(), (sets, work, isKept) =>
+        compare(new MemoryStore(FIRST_BOOT), sets, work, isKept),
+      ),
       { numRuns: 300 },
     );
   });
@@ -154,12 +169,12 @@ describe('property: allocation', () => {
     let scope = 0;
     using store = openSqliteStore({ stateDir: directory.path, identity: FIRST_BOOT });
     fc.assert(
-      fc.property(smallSets, steps, (sets, work) => {
+      fc.property(smallSets, steps, fc.boolean(), (sets, work, isKept) => {
         using own = openSqliteStore({
           stateDir: directory.path,
           identity: { ...FIRST_BOOT, hostId: `host-${scope++}` },
         });
-        compare(own, sets, work);
+        compare(own, sets, work, isKept);
       }),
       { numRuns: 100 },
     );

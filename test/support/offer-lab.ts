@@ -53,7 +53,7 @@ export function openCoreAt(path: string, stateDir: string, wrap = (host: Host): 
   return {
     host,
     store,
-    changes: changeCount(stateDir),
+    changes: changeCount(stateDir, host.identity),
     log: { debug: ignore, info: ignore, warn: ignore, error: ignore },
     lock: (key) => locks.lock(key),
     firewall: (backend) => {

@@ -36,7 +36,9 @@ describe('the published ports of an endpoint', () => {
     publishPorts(core, endpointOf(n), rules, addressesOf(n, [4]), requests);
   const hostPorts = (mappings: readonly PortMapping[]): number[] => mappings.map(({ hostPort }) => hostPort);
   const claims = (n: number): string[] =>
-    core.store.ports.list(endpointOf(n)).map(({ protocol, hostIp, hostPort }) => `${protocol} ${hostIp} ${hostPort}`);
+    core.store.ports
+      .list(endpointOf(n))
+      .map(({ protocol, hostIp = '', hostPort }) => `${protocol} ${hostIp} ${hostPort}`);
   const rowOf = (n: number) => core.store.endpoints.get(endpointOf(n), 'portmap');
   /** Everything that a call could change. */
   const everything = () => ({

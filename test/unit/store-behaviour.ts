@@ -303,6 +303,31 @@ export function describeStore(name: string, make: () => Place): void {
       assert.equal(elsewhere.notes.get('cursor'), undefined);
     });
 
+    it('deletes notes, and lists their keys by how they begin', () => {
+      for (const key of ['b 2', 'b 10', 'a%', 'a_', 'ab', 'B', 'a🚇']) store.notes.put(key, 'x');
+      using elsewhere = place.open(OTHER_HOST);
+      elsewhere.notes.put('b 3', 'x');
+      assert.deepEqual(store.notes.keys('b '), ['b 10', 'b 2']);
+      assert.deepEqual(store.notes.keys('a%'), ['a%']);
+      assert.deepEqual(store.notes.keys('a🚇'), ['a🚇']);
+      assert.equal(store.notes.keys('').length, 7);
+      store.notes.delete('b 2');
+      store.notes.delete('b 2');
+      assert.deepEqual([store.notes.keys('b '), store.notes.get('b 2')], [['b 10'], undefined]);
+      store.notes.delete('b 3');
+      assert.deepEqual(elsewhere.notes.keys(''), ['b 3']);
+    });
+
+    it('tells whether a scope has a lease', () => {
+      store.leases.take(lease('10.0.0.2'));
+      assert.deepEqual(
+        ['pool', 'poo', 'pool 2'].map((scope) => store.leases.any(scope)),
+        [true, false, false],
+      );
+      store.leases.release('pool', addr('10.0.0.2'));
+      assert.equal(store.leases.any('pool'), false);
+    });
+
     it("keeps Docker's networks across reboots, for their host alone", () => {
       const [a, b] = [dockerNetwork('aa', { gateway4: '10.0.0.1', scope: 'pool' }), dockerNetwork('bb')];
       store.dockerNetworks.put(b);

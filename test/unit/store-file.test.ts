@@ -225,6 +225,66 @@ describe('store: its directory and file', () => {
     });
   });
 
+  describe('broken row', () => {
+    const bodies = ['', '{', 'null', '[]', '{}', '"x"', '{"attachment":{},"plan":{"ops":[],"undo":[]}}'];
+    const breakRow = (table: string, body: string, where: string): void => {
+      const db = new DatabaseSync(file);
+      assert.equal(db.prepare(`UPDATE ${table} SET body = ? WHERE ${where}`).run(body).changes, 1);
+      db.close();
+    };
+
+    for (const body of bodies)
+      it(`costs its own endpoint, network, Docker network or pool only: ${JSON.stringify(body)}`, () => {
+        using store = open();
+        for (const id of ['c1', 'c2']) store.endpoints.put(endpoint(id));
+        for (const name of ['web', 'db']) store.networks.put(network(name));
+        for (const id of ['aa', 'bb']) store.dockerNetworks.put(dockerNetwork(id));
+        for (const id of ['p1', 'p2']) store.pools.put(pool(id));
+        breakRow('endpoints', body, "container = 'c1'");
+        breakRow('networks', body, "name = 'web'");
+        breakRow('docker_networks', body, "id = 'aa'");
+        breakRow('pools', body, "id = 'p1'");
+
+        assert.deepEqual([store.endpoints.list(), store.endpoints.list('web')], [[endpoint('c2')], [endpoint('c2')]]);
+        assert.equal(store.endpoints.get(attachment('c1'), 'interface'), undefined);
+        const key = { attachment: attachment('c1'), role: 'interface' } as const;
+        assert.deepEqual([store.endpoints.broken(), store.endpoints.broken('web')], [[key], [key]]);
+        assert.deepEqual(store.endpoints.broken('other'), []);
+        assert.deepEqual([store.networks.list(), store.networks.get('web')], [[network('db')], undefined]);
+        assert.deepEqual(store.networks.broken(), ['web']);
+        assert.deepEqual(
+          [store.dockerNetworks.list(), store.dockerNetworks.get('aa')],
+          [[dockerNetwork('bb')], undefined],
+        );
+        assert.deepEqual([store.pools.list(), store.pools.get('p1')], [[pool('p2')], undefined]);
+        assert.deepEqual(store.pools.list('pool'), [pool('p2')]);
+
+        store.endpoints.put(endpoint('c1'));
+        store.networks.put(network('web'));
+        assert.deepEqual([store.endpoints.broken(), store.networks.broken()], [[], []]);
+        assert.deepEqual(store.endpoints.get(attachment('c1'), 'interface'), endpoint('c1'));
+        breakRow('endpoints', body, "container = 'c1'");
+        store.endpoints.delete(attachment('c1'), 'interface');
+        store.endpoints.delete(attachment('c2'), 'interface');
+        assert.equal(store.endpoints.any('web'), false);
+      });
+
+    it('does not keep a file of an earlier schema from being migrated', () => {
+      mkdirSync(stateDir, { recursive: true });
+      const db = new DatabaseSync(file);
+      db.exec('PRAGMA journal_mode = WAL');
+      migrate(db, 3);
+      const insert = db.prepare("INSERT INTO endpoints VALUES (5, 'web', 'cni', ?, 'eth0', 'interface', NULL, ?)");
+      db.exec("INSERT INTO boots (id, host, boot) VALUES (5, 'root', 'boot-1')");
+      for (const [i, body] of bodies.entries()) insert.run(`b${i}`, body);
+      insert.run('c1', JSON.stringify({ ...endpoint('c1'), owner: { pid: 7, startTime: '70' } }));
+      db.close();
+      using store = open();
+      assert.deepEqual(store.endpoints.list(), [endpoint('c1')]);
+      assert.equal(store.endpoints.broken().length, bodies.length);
+    });
+  });
+
   describe('re-opening that fails', () => {
     const outages: readonly [what: string, outage: () => void, end: () => void, message: RegExp][] = [
       [
@@ -300,8 +360,8 @@ describe('store: its directory and file', () => {
     /** What a file of each version holds, from the version that brought it: rows that migrations must keep. */
     const rows: Readonly<Record<number, string>> = {
       1: `INSERT INTO boots (id, host, boot) VALUES (5, 'root', 'boot-1');
-          INSERT INTO networks VALUES ('root', 'web', '${JSON.stringify(network('web'))}');
-          INSERT INTO endpoints VALUES (5, 'web', 'cni', 'c1', 'eth0', 'interface', 'vethc1', '${JSON.stringify({ ...endpoint('c1'), owner: { pid: 7, startTime: '70' } })}');
+          INSERT INTO networks VALUES ('root', 'web', '${JSON.stringify(STEPPED_NETWORK)}');
+          INSERT INTO endpoints VALUES (5, 'web', 'cni', 'c1', 'eth0', 'interface', 'vethc1', '${JSON.stringify(STEPPED_ENDPOINT)}');
           INSERT INTO leases VALUES (5, 'pool', '40a000002', 'cni', 'web', 'c1', 'eth0', 'store');
           INSERT INTO runs VALUES (5, 'pool', '40a000002', '40a000002', 1);
           INSERT INTO notes VALUES ('root', 'cursor', '10.0.0.2');`,
@@ -310,6 +370,7 @@ describe('store: its directory and file', () => {
       3: `INSERT INTO docker_networks VALUES ('root', 'aa', '${JSON.stringify(dockerNetwork('aa'))}');
           INSERT INTO pools VALUES ('root', 'p1', 'pool', '${JSON.stringify(pool('p1'))}');`,
       4: "INSERT INTO ports VALUES (5, 'tcp', 8083, '4', '', 'cni', 'web', 'c1', 'eth0');",
+      5: '',
     };
     it('has rows of every version here', () => {
       assert.deepEqual(
@@ -330,7 +391,7 @@ describe('store: its directory and file', () => {
         db.close();
         using store = open();
         assert.deepEqual(store.networks.list(), [network('web')]);
-        assert.deepEqual(store.endpoints.list(), [endpoint('c1')]);
+        assert.deepEqual(store.endpoints.list(), [REBUILT]);
         assert.deepEqual(store.leases.list('pool'), [lease('10.0.0.2')]);
         assert.equal(store.notes.get('cursor'), '10.0.0.2');
         assert.throws(() => store.leases.take(lease('10.0.0.2', 'c2')), ofKind('conflict'));
@@ -427,6 +488,28 @@ describe('store: its directory and file', () => {
     assert.deepEqual(corrupt(), []);
   });
 });
+
+/** A row of schemas 1 to 4 for an endpoint that was rebuilt from its interface. */
+const STEPPED_ENDPOINT = {
+  attachment: attachment('c1'),
+  role: 'interface',
+  progress: 'ready',
+  owner: { pid: 7, startTime: '70' },
+  sandbox: { path: '', id: '' },
+  hostIf: 'vethc1',
+  plan: { ops: [], undo: [{ op: 'link.delete', ns: 'host', name: 'vethc1', kind: 'veth' }] },
+  scope: 'pool',
+};
+const REBUILT = {
+  kind: 'recalled',
+  role: 'interface',
+  attachment: attachment('c1'),
+  progress: 'ready',
+  sandbox: { path: '', id: '' },
+  hostIf: 'vethc1',
+  scope: 'pool',
+};
+const STEPPED_NETWORK = { name: 'web', driver: 'bridge', device: 'isth0', undo: [], bootId: 'boot-1' };
 
 function schemaOf(file: string): string {
   const db = new DatabaseSync(file);

@@ -1,7 +1,8 @@
 import type { InterfaceReport } from '../drivers/driver.ts';
 import { assertHostNamespace, HOST_QUERY, reportHost } from '../drivers/host/host.ts';
 import { NULL_QUERY, planNull } from '../drivers/null/null.ts';
-import { NetError } from '../errors/net-error.ts';
+import { asNetError, NetError } from '../errors/net-error.ts';
+import { isNoNamespace } from '../host/failure.ts';
 import type { Host, Namespace } from '../host/host.ts';
 import type { Core } from './core.ts';
 
@@ -40,8 +41,8 @@ export function leaveAmbient({ host }: Core, driver: AmbientDriver, netns: strin
   let sandbox: ReturnType<typeof host.open>;
   try {
     sandbox = host.open(netns);
-  } catch {
-    return [];
+  } catch (thrown) {
+    return isNoNamespace(thrown) ? [] : [asNetError(thrown, 'DEL')];
   }
   using opened = sandbox;
   if (opened.id === host.own.id) return [];

@@ -3,6 +3,7 @@ import { parseAlias } from '../model/alias.ts';
 import { type Attachment, attachmentDigest, hostIfName, ifbName } from '../model/attachment.ts';
 import type { Endpoint } from '../model/endpoint.ts';
 import type { Op } from '../model/op.ts';
+import type { EndpointKey } from '../store/store.ts';
 import type { AddressSource, Core } from './core.ts';
 import { deleteEndpoint } from './endpoints/delete-endpoint.ts';
 import { reverse } from './execute.ts';
@@ -31,6 +32,16 @@ export async function collectGarbage(core: Core, request: GarbageRequest): Promi
       if (row.attachment.camp !== camp || alive.has(attachmentDigest(row.attachment))) continue;
       errors.push(...(await collected(core, row)));
     }
+    for (const { attachment, role } of core.store.endpoints.broken(network)) {
+      if (attachment.camp !== camp || alive.has(attachmentDigest(attachment))) continue;
+      core.log.warn('record.broken', {
+        network,
+        container: attachment.containerId,
+        interface: attachment.ifName,
+        role,
+      });
+      errors.push(...(await collected(core, { attachment, role, sandbox: { path: '' } })));
+    }
     errors.push(...(await reverse(core, strayLinks(core, request), { host: core.host.own })));
     errors.push(...(await removeUnusedNetwork(core, network)));
   }
@@ -49,8 +60,11 @@ function left({ store }: Core, network: string): Attachment[] {
   return store.endpoints.list(network).map((row) => row.attachment);
 }
 
+/** An endpoint on record, or one whose row is broken: then its sandbox is not known. */
+type Collectable = EndpointKey & { readonly sandbox: Pick<Endpoint['sandbox'], 'path'> };
+
 /** One endpoint is gone; where it cannot be had or a step fails, the others are collected all the same. */
-async function collected(core: Core, { attachment, role, sandbox: { path } }: Endpoint): Promise<NetError[]> {
+async function collected(core: Core, { attachment, role, sandbox: { path } }: Collectable): Promise<NetError[]> {
   try {
     return await deleteEndpoint(core, { attachment, role, netns: path, orphans: 'own', guarded: false });
   } catch (thrown) {

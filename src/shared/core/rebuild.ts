@@ -1,4 +1,5 @@
 import { planPorts } from '../drivers/rules.ts';
+import { sweepScopeNotes } from '../ipam/scope-notes.ts';
 import { parseAlias, parseDeviceAlias, standIn } from '../model/alias.ts';
 import { attachmentDigest, hostIfName } from '../model/attachment.ts';
 import { type Endpoint, hostIfOf, type PublishedFacts, publishedOf } from '../model/endpoint.ts';
@@ -10,6 +11,8 @@ import { noteLostRules } from './lost-rules.ts';
 
 /** How many changes of leases and endpoints the state has seen; the same number is kept beside the database. */
 const COUNT = 'changes';
+/** With the boot's id: the state agrees with the kernel of that boot. Those of earlier boots go. */
+const REBUILT = 'rebuilt:';
 
 /**
  * A state that does not know of this boot (new, lost, set aside as corrupt) or lags behind (its write-ahead log was
@@ -18,7 +21,7 @@ const COUNT = 'changes';
  */
 export function rebuildOnce(core: Core): void {
   const { host, store } = core;
-  const note = `rebuilt:${host.identity.bootId}`;
+  const note = REBUILT + host.identity.bootId;
   const isBehind = (): boolean => Number(store.notes.get(COUNT) ?? 0) < core.changes.read();
   if (store.notes.get(note) !== undefined && !isBehind()) return;
   const dropped = store.transaction(() => {
@@ -27,6 +30,8 @@ export function rebuildOnce(core: Core): void {
     const dropped = dropMissing(core, links);
     const recalled = [...links.values()].flatMap((link) => [recallNetwork(core, link), recallEndpoint(core, link)]);
     if (recalled.includes(true)) noteLostRules(core);
+    for (const old of store.notes.keys(REBUILT)) store.notes.delete(old);
+    sweepScopeNotes(store);
     store.notes.put(note, String(Date.now()));
     store.notes.put(COUNT, String(core.changes.read()));
     return dropped;

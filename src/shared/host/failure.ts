@@ -1,4 +1,5 @@
 import type { ErrorKind } from '../errors/catalog.ts';
+import { hasCode } from '../errors/codes.ts';
 import { NetError } from '../errors/net-error.ts';
 import type { Op } from '../model/op.ts';
 import { EADDRNOTAVAIL, EEXIST, ENETUNREACH, ENODEV, ENOENT, EOPNOTSUPP, EPERM, ESRCH } from '../netlink/constants.ts';
@@ -58,6 +59,12 @@ export const NO_FIREWALL = 'the packet filter is no part of the host';
 /** True where the failure says that what was to be deleted is not there. */
 export function isAbsence(error: NetError): boolean {
   return ABSENCE.includes(error.errno ?? 0);
+}
+
+/** True where opening a namespace failed since nothing of the kind is at the path; not if that could not be told. */
+export function isNoNamespace(thrown: unknown): boolean {
+  if (!(thrown instanceof NetError) || thrown.kind !== 'invalid-namespace') return false;
+  return !hasCode(thrown.cause, ['EACCES', 'EPERM']);
 }
 
 const ABSENCE: readonly number[] = [ENODEV, ENOENT, ESRCH, EADDRNOTAVAIL];

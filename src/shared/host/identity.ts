@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { uptime } from 'node:os';
+import { hasCode } from '../errors/codes.ts';
 import type { HostIdentity, Namespace } from './host.ts';
 
 /**
@@ -50,7 +51,9 @@ function isInitNetns(): boolean {
   try {
     const init = statSync('/proc/1/ns/net');
     return own.dev === init.dev && own.ino === init.ino;
-  } catch {
-    return own.ino === NET_NS_INIT_INO;
+  } catch (error) {
+    // ENOENT: a procfs that hides foreign processes (hidepid=2).
+    if (hasCode(error, ['EACCES', 'EPERM', 'ENOENT'])) return own.ino === NET_NS_INIT_INO;
+    throw error;
   }
 }

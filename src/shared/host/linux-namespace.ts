@@ -1,4 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
+import { hasCode } from '../errors/codes.ts';
 import { NetError } from '../errors/net-error.ts';
 import { NETLINK_ROUTE } from '../netlink/constants.ts';
 import type { NftAnswer } from '../netlink/libnftables.ts';
@@ -109,8 +110,13 @@ function unopened(path: string, cause: unknown): NetError {
   if (code === 'ENOENT' || code === 'ENOTDIR')
     return invalid(path, 'there is no such file', 'The sandbox is gone', cause);
   if (code === 'EACCES' || code === 'EPERM') return invalid(path, 'opening it is not permitted', 'Run as root', cause);
-  return invalid(path, `opening it failed: ${String(code ?? cause)}`, undefined, cause);
+  const what = `opening it failed: ${String(code ?? cause)}`;
+  if (!hasCode(cause, SHORTAGES)) return invalid(path, what, undefined, cause);
+  return new NetError({ kind: 'io', op: 'open', subject: `namespace ${path}`, what, hint: 'Try again', cause });
 }
+
+/** These say nothing about what is at the path. */
+const SHORTAGES = ['EMFILE', 'ENFILE', 'ENOMEM', 'EIO', 'EINTR', 'EAGAIN'];
 
 function invalid(path: string, what: string, hint?: string, cause?: unknown): NetError {
   return new NetError({

@@ -8,6 +8,7 @@ import { leasesFor } from './leases.ts';
 import { formatSet, type Interval, type RangeSet, rangeOf, usable, within } from './ranges.ts';
 import { assignRequests } from './requests.ts';
 import { neverGiven } from './reserved.ts';
+import { cursorKey } from './scope-notes.ts';
 
 export interface AllocationRequest {
   /** The pool: `<dataDir>/<network>`. */
@@ -51,7 +52,7 @@ export function allocate(store: LocalStore, request: AllocationRequest): Allocat
     const never = neverGiven(store, scope, sets);
     for (const address of wanted) if (address !== undefined) refuseReserved(address, never);
     return sets.map((set, index) => {
-      const search = { scope, set, cursor: cursorOf(scope, index), never };
+      const search = { scope, set, cursor: cursorKey(scope, index), never };
       const address = wanted[index] ?? nextFree(store, search);
       if (address === undefined) throw exhausted(store, search);
       const range = rangeOf(set, address);
@@ -89,11 +90,6 @@ export function reservedTaken(address: Addr): NetError {
     what: 'a Docker network has it as gateway or auxiliary address',
     hint: 'Ask for another address',
   });
-}
-
-/** The note of the last address that a range set of a scope gave. */
-export function cursorOf(scope: string, set: number): string {
-  return `cursor ${scope} ${set}`;
 }
 
 /** The address that a set gives next, which the cursor then stands at; undefined where none is left. Leases nothing. */

@@ -1,10 +1,12 @@
 import { type BigIntStats, lstatSync, readdirSync, readFileSync, statSync, unlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { hasCode } from '../errors/codes.ts';
 import { NetError } from '../errors/net-error.ts';
 import type { HostIdentity } from '../host/host.ts';
 import { type Addr, formatAddr, parseAddr } from '../model/addr.ts';
 import type { Attachment } from '../model/attachment.ts';
 import type { Lease, LocalStore } from '../store/store.ts';
+import { directoryKey } from './scope-notes.ts';
 
 /** A container id and an interface name are shorter, by far. */
 const LONGEST_FILE = 1024n;
@@ -33,7 +35,7 @@ interface Entry {
  */
 export function importDirectory(store: LocalStore, scope: string, booted: Booted): void {
   const stat = statOf(scope);
-  const noted = store.notes.get(noteKey(scope));
+  const noted = store.notes.get(directoryKey(scope));
   if (stat === undefined && noted === undefined) return;
   const now = stat === undefined ? `absent ${booted.bootId}` : noteOf(stat, booted);
   if (now === noted) return;
@@ -41,19 +43,19 @@ export function importDirectory(store: LocalStore, scope: string, booted: Booted
     const entries = stat === undefined ? [] : readEntries(scope, booted.bootedAt);
     reconcile(store, scope, entries);
     const settled = stat === undefined || Date.now() - Number(stat.mtimeMs) > TICK_MS;
-    store.notes.put(noteKey(scope), settled && !entries.some((entry) => entry.unfinished) ? now : 'changing');
+    store.notes.put(directoryKey(scope), settled && !entries.some((entry) => entry.unfinished) ? now : 'changing');
   });
 }
 
 /** The file of an address is gone. What else has happened in the directory will still be noticed. */
 export function removeFile(store: LocalStore, scope: string, address: Addr): void {
-  const noted = store.notes.get(noteKey(scope));
+  const noted = store.notes.get(directoryKey(scope));
   const [time = '', bootId = ''] = (noted ?? '').split(' ');
   const before = statOf(scope);
   unlink(join(scope, formatAddr(address)));
   const after = statOf(scope);
   if (after !== undefined && before !== undefined && String(before.mtimeNs) === time)
-    store.notes.put(noteKey(scope), noteOf(after, { bootId }));
+    store.notes.put(directoryKey(scope), noteOf(after, { bootId }));
 }
 
 /** No void file is left in the directory; returns the names of those there were. Part of a garbage collection. */
@@ -98,7 +100,17 @@ function readEntry(scope: string, name: string, address: Addr, bootedAt: number)
   const unfinished = stat.size === 0n && Date.now() - Number(stat.mtimeMs) < FILLING_MS;
   const stale = Number(stat.mtimeMs) < bootedAt;
   if (stale || stat.size === 0n || stat.size > LONGEST_FILE) return { name, address, owner: undefined, unfinished };
-  return { name, address, owner: parseOwner(readFileSync(path, 'latin1'), basename(scope)), unfinished };
+  const text = readIfThere(path);
+  return text === undefined ? undefined : { name, address, owner: parseOwner(text, basename(scope)), unfinished };
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch (error) {
+    if (hasCode(error, ['ENOENT'])) return undefined;
+    throw error;
+  }
 }
 
 function parseOwner(text: string, network: string): Attachment | undefined {
@@ -109,10 +121,6 @@ function parseOwner(text: string, network: string): Attachment | undefined {
 
 function sameOwner({ owner }: Lease, other: Attachment): boolean {
   return owner.containerId === other.containerId && owner.ifName === other.ifName;
-}
-
-function noteKey(scope: string): string {
-  return `directory ${scope}`;
 }
 
 /** With the boot: leases end with it, the note does not. */
@@ -128,7 +136,7 @@ function unlink(path: string): void {
   try {
     unlinkSync(path);
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw ioError(path, error);
+    if (!hasCode(error, ['ENOENT'])) throw ioError(path, error);
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Attachment, Camp } from '../model/attachment.ts';
 import type { Lease, LocalStore } from '../store/store.ts';
 import { removeFile } from './directory.ts';
+import { forgetUnusedScope } from './scope-notes.ts';
 
 /** The owner's leases in a scope: what CHECK expects to find, and DEL releases. */
 export function held(store: LocalStore, scope: string, owner: Attachment): Lease[] {
@@ -13,9 +14,12 @@ export function leasesFor(store: LocalStore, scope: string, owner: Attachment): 
   return [...store.leases.list(scope, owner), ...store.leases.list(scope, nameless(owner))];
 }
 
-/** None of the owner's leases is left in the scope, nor the files they came from. Returns those there were. */
+/**
+ * Frees the owner's leases in the scope, with the files that they came from, and returns them. The notes of the scope go
+ * with its last lease, unless a network or a pool has it.
+ */
 export function release(store: LocalStore, scope: string, owner: Attachment): Lease[] {
-  return store.transaction(() => drop(store, held(store, scope, owner)));
+  return store.transaction(() => drop(store, scope, held(store, scope, owner)));
 }
 
 /**
@@ -26,16 +30,17 @@ export function retain(store: LocalStore, scope: string, camp: Camp, keep: reado
   const kept = new Set(keep.flatMap((owner) => [keyOf(owner), keyOf(nameless(owner))]));
   return store.transaction(() => {
     const lost = store.leases.list(scope).filter(({ owner }) => owner.camp === camp && !kept.has(keyOf(owner)));
-    return drop(store, lost);
+    return drop(store, scope, lost);
   });
 }
 
 /** Files go first: a lease without its file is freed by the next reading of the directory, not the reverse. */
-function drop(store: LocalStore, leases: readonly Lease[]): Lease[] {
-  for (const { scope, address, source } of leases) {
+function drop(store: LocalStore, scope: string, leases: readonly Lease[]): Lease[] {
+  for (const { address, source } of leases) {
     if (source === 'file') removeFile(store, scope, address);
     store.leases.release(scope, address);
   }
+  forgetUnusedScope(store, scope);
   return [...leases];
 }
 

@@ -1,4 +1,5 @@
-import { type Addr, addrToBytes } from './addr.ts';
+import { type Addr, addrToBytes, formatAddr } from './addr.ts';
+import { digest } from './attachment.ts';
 
 /** Lower-case, colon-separated: `0a:58:0a:16:00:07`. */
 export function parseMac(text: string): string | undefined {
@@ -18,12 +19,13 @@ export function isUnicastMac(mac: string): boolean {
 }
 
 /**
- * A locally administered address made of the last four bytes of an IP address, so that an address that moves to
- * another container keeps its neighbours' caches right: `0a:58` for IPv4, `0a:5a` for IPv6.
+ * A locally administered address that depends on the network and an IP address of it only: an address that moves to
+ * another container keeps its neighbours' caches right. IPv4: `0a:58` and the four bytes of the address. IPv6: a digest,
+ * since addresses of two networks on one bridge may end alike, and one MAC for both would be one fe80:: for both.
  */
-export function macOfAddr(addr: Addr): string {
-  const tail = Array.from(addrToBytes(addr).slice(-4), (byte) => byte.toString(16).padStart(2, '0'));
-  return [addr.family === 4 ? '0a:58' : '0a:5a', ...tail].join(':');
+export function macOfAddr(addr: Addr, network: string): string {
+  if (addr.family === 6) return macOfDigest(digest('mac', network, formatAddr(addr)));
+  return ['0a:58', ...Array.from(addrToBytes(addr), (byte) => byte.toString(16).padStart(2, '0'))].join(':');
 }
 
 /** A locally administered address from six bytes of a digest, written as hex. */

@@ -31,7 +31,7 @@ export function openCore(env: Environment, { phases, nftCommand }: CallOptions =
     stateDir,
     host,
     log: makeLogger(logLevel(env), env.TRACEPARENT, (line) => writeAll(STDERR, line)),
-    changes: changeCount(stateDir),
+    changes: changeCount(stateDir, host.identity),
     lock: (key) => locks.lock(key),
     firewall: (backend) => firewallers.get(backend),
     delegates: { env, stderr: writeStderr },

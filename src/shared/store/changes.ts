@@ -1,6 +1,8 @@
 import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { NetError } from '../errors/net-error.ts';
+import type { HostIdentity } from '../host/host.ts';
+import { digest } from '../model/attachment.ts';
 
 /** A number beside the database that tells whether the database is the newest there was. */
 export interface ChangeCount {
@@ -12,17 +14,32 @@ export interface ChangeCount {
 const OPEN = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
 const SIZE = 8;
 
-/** The number in the first eight bytes of `<stateDir>/changes`. Not synced: it matters within one boot only. */
-export function changeCount(stateDir: string): ChangeCount {
+/** Slots of hosts other than `root`; the file is sparse. Hosts that share one cost each other rebuilds, nothing else. */
+const SLOTS = 1 << 16;
+
+/**
+ * The host's number in `<stateDir>/changes`. Each host has a slot of its own, since each counts its own rows: with one
+ * for all, a host would rebuild its state at every change of another. Not synced: it matters within one boot only.
+ */
+export function changeCount(stateDir: string, identity: Pick<HostIdentity, 'hostId'>): ChangeCount {
   const path = join(stateDir, 'changes');
   const bytes = Buffer.alloc(SIZE);
   return {
-    read: () => withFile(path, (fd) => (readSync(fd, bytes, 0, SIZE, 0) === SIZE ? bytes.readDoubleLE() : 0)) || 0,
+    read: () => {
+      const at = placeOf(identity.hostId);
+      return withFile(path, (fd) => (readSync(fd, bytes, 0, SIZE, at) === SIZE ? bytes.readDoubleLE() : 0)) || 0;
+    },
     write: (count) => {
       bytes.writeDoubleLE(count);
-      withFile(path, (fd) => writeSync(fd, bytes, 0, SIZE, 0));
+      withFile(path, (fd) => writeSync(fd, bytes, 0, SIZE, placeOf(identity.hostId)));
     },
   };
+}
+
+/** The first slot is that of `root`, as in versions that had one number for all hosts. */
+function placeOf(hostId: string): number {
+  if (hostId === 'root') return 0;
+  return SIZE * (1 + (Number.parseInt(digest('changes', hostId).slice(0, 8), 16) % SLOTS));
 }
 
 function withFile<T>(path: string, work: (fd: number) => T): T {

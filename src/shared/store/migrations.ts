@@ -1,3 +1,9 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { migrateToFacts } from './migrate-facts.ts';
+
+/** SQL, or a program for what SQL cannot say. */
+export type Migration = string | ((db: DatabaseSync) => void);
+
 /**
  * The schema, as the steps that lead to it: step n turns version n into version n + 1 (`PRAGMA user_version`).
  * A step that has been released is never changed; a new one is added.
@@ -6,7 +12,7 @@
  * which is never used again, so that rows of an earlier boot cannot show. Addresses are written by address-key.ts.
  * `runs` holds the maximal intervals of leased addresses and changes with `leases`, in the same transaction.
  */
-export const MIGRATIONS: readonly string[] = [
+export const MIGRATIONS: readonly Migration[] = [
   `
   CREATE TABLE boots (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -128,6 +134,7 @@ export const MIGRATIONS: readonly string[] = [
 
   UPDATE endpoints SET body = json_remove(body, '$.owner') WHERE json_valid(body);
   `,
+  migrateToFacts,
 ];
 
 /** The version that this program reads and writes. */

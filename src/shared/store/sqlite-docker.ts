@@ -1,3 +1,4 @@
+import { parseDockerNetwork, parsePool } from './bodies.ts';
 import { type Context, textOf } from './sqlite-context.ts';
 import type { DockerNetworkRow, DockerNetworkTable, PoolRow, PoolTable } from './store.ts';
 
@@ -13,7 +14,7 @@ export class SqliteDockerNetworks implements DockerNetworkTable {
     const { host } = this.#context;
     return this.#context.read((file) => {
       const row = file.get('SELECT body FROM docker_networks WHERE host = ? AND id = ?', host, id);
-      return row === undefined ? undefined : parse(textOf(row.body));
+      return row === undefined ? undefined : parseDockerNetwork(textOf(row.body));
     });
   }
 
@@ -32,7 +33,9 @@ export class SqliteDockerNetworks implements DockerNetworkTable {
   list(): DockerNetworkRow[] {
     const { host } = this.#context;
     const sql = 'SELECT body FROM docker_networks WHERE host = ? ORDER BY id';
-    return this.#context.read((file) => file.all(sql, host).map((row) => parse(textOf(row.body))));
+    return this.#context.read((file) =>
+      file.all(sql, host).flatMap((row) => parseDockerNetwork(textOf(row.body)) ?? []),
+    );
   }
 }
 
@@ -71,16 +74,7 @@ export class SqlitePools implements PoolTable {
         scope === undefined
           ? file.all('SELECT body FROM pools WHERE host = ? ORDER BY id', host)
           : file.all('SELECT body FROM pools WHERE host = ? AND scope = ? ORDER BY id', host, scope);
-      return rows.map((row) => parsePool(textOf(row.body)));
+      return rows.flatMap((row) => parsePool(textOf(row.body)) ?? []);
     });
   }
-}
-
-/** Only `put` writes bodies. */
-function parse(body: string): DockerNetworkRow {
-  return JSON.parse(body);
-}
-
-function parsePool(body: string): PoolRow {
-  return JSON.parse(body);
 }

@@ -1,8 +1,10 @@
-import type { Attachment, Role } from '../model/attachment.ts';
+import type { Attachment, Camp, Role } from '../model/attachment.ts';
 import { type Endpoint, hostIfOf } from '../model/endpoint.ts';
+import { parseEndpoint } from './bodies.ts';
 import { type Context, textOf } from './sqlite-context.ts';
 import { isConstraint } from './sqlite-errors.ts';
-import type { EndpointTable } from './store.ts';
+import type { SqlRow } from './sqlite-file.ts';
+import type { EndpointKey, EndpointTable } from './store.ts';
 import { interfaceTaken } from './taken.ts';
 
 const KEY = 'boot = ? AND network = ? AND camp = ? AND container = ? AND interface = ? AND role = ?';
@@ -18,7 +20,7 @@ export class SqliteEndpoints implements EndpointTable {
   get(attachment: Attachment, role: Role): Endpoint | undefined {
     return this.#context.read((file, boot) => {
       const row = file.get(`SELECT body FROM endpoints WHERE ${KEY}`, boot(), ...key(attachment), role);
-      return row === undefined ? undefined : parse(textOf(row.body));
+      return row === undefined ? undefined : parseEndpoint(textOf(row.body));
     });
   }
 
@@ -49,7 +51,16 @@ export class SqliteEndpoints implements EndpointTable {
         network === undefined
           ? file.all(`SELECT body FROM endpoints WHERE boot = ? ${order}`, boot())
           : file.all(`SELECT body FROM endpoints WHERE boot = ? AND network = ? ${order}`, boot(), network);
-      return rows.map((row) => parse(textOf(row.body)));
+      return rows.flatMap((row) => parseEndpoint(textOf(row.body)) ?? []);
+    });
+  }
+
+  broken(network?: string): EndpointKey[] {
+    const sql = `SELECT network, camp, container, interface, role, body FROM endpoints
+      WHERE boot = ? AND network = coalesce(?, network) ORDER BY network, camp, container, interface, role`;
+    return this.#context.read((file, boot) => {
+      const rows = file.all(sql, boot(), network ?? null);
+      return rows.filter(({ body }) => parseEndpoint(textOf(body)) === undefined).map(keyOf);
     });
   }
 
@@ -63,7 +74,8 @@ function key({ network, camp, containerId, ifName }: Attachment): [string, strin
   return [network, camp, containerId, ifName];
 }
 
-/** Only `put` writes bodies. */
-function parse(body: string): Endpoint {
-  return JSON.parse(body);
+function keyOf(row: SqlRow): EndpointKey {
+  const [network, containerId, ifName] = [textOf(row.network), textOf(row.container), textOf(row.interface)];
+  const camp: Camp = row.camp === 'cnm' ? 'cnm' : 'cni';
+  return { attachment: { camp, network, containerId, ifName }, role: textOf(row.role) as Role };
 }

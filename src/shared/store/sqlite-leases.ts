@@ -34,6 +34,11 @@ export class SqliteLeases implements LeaseTable {
     return this.#context.read((file, boot) => leaseAt(file, boot(), scope, addressKey(address)));
   }
 
+  any(scope: string): boolean {
+    const sql = 'SELECT 1 FROM leases WHERE boot = ? AND scope = ? LIMIT 1';
+    return this.#context.read((file, boot) => file.get(sql, boot(), scope) !== undefined);
+  }
+
   take(lease: Lease): void {
     const { scope, address, owner, source } = lease;
     const { camp, network, containerId, ifName } = owner;

@@ -1,3 +1,4 @@
+import { parseNetwork } from './bodies.ts';
 import { type Context, textOf } from './sqlite-context.ts';
 import type { NetworkRow, NetworkTable } from './store.ts';
 
@@ -13,7 +14,7 @@ export class SqliteNetworks implements NetworkTable {
     const { host } = this.#context;
     return this.#context.read((file) => {
       const row = file.get('SELECT body FROM networks WHERE host = ? AND name = ?', host, name);
-      return row === undefined ? undefined : parse(textOf(row.body));
+      return row === undefined ? undefined : parseNetwork(textOf(row.body));
     });
   }
 
@@ -32,12 +33,18 @@ export class SqliteNetworks implements NetworkTable {
   list(): NetworkRow[] {
     const { host } = this.#context;
     return this.#context.read((file) =>
-      file.all('SELECT body FROM networks WHERE host = ? ORDER BY name', host).map((row) => parse(textOf(row.body))),
+      file
+        .all('SELECT body FROM networks WHERE host = ? ORDER BY name', host)
+        .flatMap((row) => parseNetwork(textOf(row.body)) ?? []),
     );
   }
-}
 
-/** Only `put` writes bodies. */
-function parse(body: string): NetworkRow {
-  return JSON.parse(body);
+  broken(): string[] {
+    const { host } = this.#context;
+    const sql = 'SELECT name, body FROM networks WHERE host = ? ORDER BY name';
+    return this.#context.read((file) => {
+      const rows = file.all(sql, host).filter(({ body }) => parseNetwork(textOf(body)) === undefined);
+      return rows.map(({ name }) => textOf(name));
+    });
+  }
 }

@@ -23,4 +23,15 @@ export class SqliteNotes implements NoteTable {
       ON CONFLICT (host, key) DO UPDATE SET value = excluded.value`;
     this.#context.write((file) => file.run(sql, host, key, value));
   }
+
+  delete(key: string): void {
+    const { host } = this.#context;
+    this.#context.write((file) => file.run('DELETE FROM notes WHERE host = ? AND key = ?', host, key));
+  }
+
+  keys(prefix: string): string[] {
+    const { host } = this.#context;
+    const sql = 'SELECT key FROM notes WHERE host = ? AND substr(key, 1, length(?)) = ? ORDER BY key';
+    return this.#context.read((file) => file.all(sql, host, prefix, prefix).map(({ key }) => textOf(key)));
+  }
 }

@@ -45,7 +45,9 @@ export function migrate(db: DatabaseSync, target: number = MIGRATIONS.length): v
       // Read again with the lock held: another process may have taken the step meanwhile.
       const version = Number(db.prepare('PRAGMA user_version').get()?.user_version);
       const step = version < target ? MIGRATIONS[version] : undefined;
-      if (step !== undefined) db.exec(`${step}; PRAGMA user_version = ${version + 1}`);
+      if (typeof step === 'string') db.exec(step);
+      else step?.(db);
+      if (step !== undefined) db.exec(`PRAGMA user_version = ${version + 1}`);
       db.exec('COMMIT');
       if (step === undefined) return;
     } catch (error) {

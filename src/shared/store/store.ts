@@ -2,18 +2,8 @@ import type { NetworkSpec } from '../config/network-spec.ts';
 import type { Addr, Family } from '../model/addr.ts';
 import type { Attachment, Role } from '../model/attachment.ts';
 import type { Endpoint } from '../model/endpoint.ts';
-import type { FirewallBackend, FirewallEntry, Protocol } from '../model/firewall.ts';
-
-/** One thing that we made for a network, or changed on a device that we found. */
-export type Owned =
-  | { readonly kind: 'link'; readonly name: string; readonly link: 'bridge' | 'veth' }
-  | { readonly kind: 'promisc'; readonly dev: string }
-  | { readonly kind: 'address'; readonly dev: string; readonly address: string }
-  /** An address that we took off the device (`forceAddress`). */
-  | { readonly kind: 'replaced'; readonly dev: string; readonly address: string }
-  /** Packets of 127.0.0.0/8 may be routed to the device. */
-  | { readonly kind: 'localnet'; readonly dev: string }
-  | { readonly kind: 'entry'; readonly backend: FirewallBackend; readonly entry: FirewallEntry };
+import type { Protocol } from '../model/firewall.ts';
+import type { Owned } from '../model/owned.ts';
 
 /** What is made once for a network. Durable across reboots. */
 export interface NetworkRow {
@@ -82,12 +72,17 @@ export interface PoolRow {
   readonly requestedAt: number;
 }
 
-/** Networks of this host. */
+/**
+ * Networks of this host. A row whose content is broken costs its own network only, here and in the tables below: `get`
+ * and `list` leave it out, `put` replaces it, `delete` deletes it.
+ */
 export interface NetworkTable {
   get(name: string): NetworkRow | undefined;
   put(row: NetworkRow): void;
   delete(name: string): void;
   list(): NetworkRow[];
+  /** Names of the networks whose row is broken. */
+  broken(): string[];
 }
 
 /** Docker networks of this host. */
@@ -107,6 +102,12 @@ export interface PoolTable {
   list(scope?: string): PoolRow[];
 }
 
+/** What a broken row is known by. */
+export interface EndpointKey {
+  readonly attachment: Attachment;
+  readonly role: Role;
+}
+
 /** Endpoints of this host and this boot; rows of an earlier boot do not show. */
 export interface EndpointTable {
   get(attachment: Attachment, role: Role): Endpoint | undefined;
@@ -114,7 +115,9 @@ export interface EndpointTable {
   delete(attachment: Attachment, role: Role): void;
   /** All of them, or those of one network, whatever their camp. */
   list(network?: string): Endpoint[];
-  /** True where the network has one, whatever its camp; as fast with a thousand as with one. */
+  /** Endpoints whose row is broken, of one network or of all. */
+  broken(network?: string): EndpointKey[];
+  /** True where the network has one, broken or not, whatever its camp; as fast with a thousand as with one. */
   any(network: string): boolean;
 }
 
@@ -139,6 +142,8 @@ export interface LeaseTable {
   runAt(scope: string, address: Addr): Run | undefined;
   /** The lease of one address, or undefined where it is free. */
   at(scope: string, address: Addr): Lease | undefined;
+  /** True if the scope has a lease; as fast with a thousand as with one. */
+  any(scope: string): boolean;
   /** Throws NetError `conflict`, naming the holder, where the address is leased. */
   take(lease: Lease): void;
   /** Leases of one owner in a scope; all of the scope without one. */
@@ -182,6 +187,10 @@ export interface PortTable {
 export interface NoteTable {
   get(key: string): string | undefined;
   put(key: string, value: string): void;
+  /** Absence is fine. */
+  delete(key: string): void;
+  /** Keys that begin with `prefix`, sorted. Reads all notes of the host. */
+  keys(prefix: string): string[];
 }
 
 /** Everything that must be known again after a crash. */

@@ -93,6 +93,7 @@ function networkTable(disk: MemoryDisk, prefix: string): NetworkTable {
     put: (row) => void disk.networks.set(prefix + row.name, frozen(row)),
     delete: (name) => void disk.networks.delete(prefix + name),
     list: () => under(disk.networks, prefix),
+    broken: () => [],
   };
 }
 
@@ -126,6 +127,7 @@ function endpointTable(disk: MemoryDisk, prefix: string): EndpointTable {
     },
     delete: (attachment, role) => void disk.endpoints.delete(key(attachment, role)),
     list: (network) => under(disk.endpoints, network === undefined ? prefix : `${prefix}${network}\0`),
+    broken: () => [],
     any: (network) => under(disk.endpoints, `${prefix}${network}\0`).length > 0,
   };
 }
@@ -147,6 +149,7 @@ function leaseTable(disk: MemoryDisk, prefix: string): LeaseTable {
         ? { first: end(scope, address, -1n), last: end(scope, address, 1n) }
         : undefined,
     at: (scope, address) => disk.leases.get(key(scope, address)),
+    any: (scope) => list(scope).length > 0,
     take: (lease) => {
       const holder = disk.leases.get(key(lease.scope, lease.address));
       if (holder !== undefined) throw leaseTaken(lease, holder);
@@ -193,6 +196,11 @@ function noteTable(disk: MemoryDisk, prefix: string): NoteTable {
   return {
     get: (key) => disk.notes.get(prefix + key),
     put: (key, value) => void disk.notes.set(prefix + key, value),
+    delete: (key) => void disk.notes.delete(prefix + key),
+    keys: (start) => {
+      const found = [...disk.notes.keys()].filter((key) => key.startsWith(prefix + start));
+      return found.map((key) => key.slice(prefix.length)).sort();
+    },
   };
 }
 

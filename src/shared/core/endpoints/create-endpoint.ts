@@ -191,7 +191,10 @@ function asRemoval(request: EndpointRequest): RemovalRequest {
 
 function namesOf({ attachment, source, mac }: EndpointRequest, { addresses }: Addressing): EndpointNames {
   const first = addresses[0]?.address.addr;
-  const derived = first === undefined ? macOfDigest(digest('mac', attachmentDigest(attachment))) : macOfAddr(first);
+  const derived =
+    first === undefined
+      ? macOfDigest(digest('mac', attachmentDigest(attachment)))
+      : macOfAddr(first, attachment.network);
   const scope = source?.kind === 'local' ? source.scope : undefined;
   return {
     hostIf: hostIfName(attachment),

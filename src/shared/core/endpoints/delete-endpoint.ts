@@ -1,8 +1,10 @@
 import { asNetError, type NetError } from '../../errors/net-error.ts';
+import { isNoNamespace } from '../../host/failure.ts';
 import type { Namespace } from '../../host/host.ts';
 import { standIn } from '../../model/alias.ts';
-import { hostIfName } from '../../model/attachment.ts';
-import type { Endpoint } from '../../model/endpoint.ts';
+import { type Attachment, hostIfName, type Role } from '../../model/attachment.ts';
+import { claimsPorts, type Endpoint } from '../../model/endpoint.ts';
+import type { LocalStore } from '../../store/store.ts';
 import { attachmentKey } from '../apply.ts';
 import type { Core, DelegateSource } from '../core.ts';
 import { desired } from '../desired.ts';
@@ -17,6 +19,9 @@ import { deleteRecord } from './record.ts';
 
 /** Container ids of runtimes have 64 characters; these always have room in an alias. */
 const LONGEST_USUAL_ID = 64;
+
+/** Roles whose rows may have host ports. */
+const CLAIMERS: readonly Role[] = ['interface', 'portmap'];
 
 /**
  * Nothing of the endpoint is left, nor of its network if it was the last. Absence is success; all that fails is
@@ -92,11 +97,24 @@ function markIntent({ store }: Core, row: Endpoint): void {
 
 function forget(core: Core, request: RemovalRequest, row: Endpoint | undefined): void {
   const { store } = core;
-  const { source } = request;
+  const { source, role } = request;
   store.transaction(() => {
     if (source?.kind === 'local') source.release(store);
     if (row !== undefined) deleteRecord(store, row);
+    else {
+      if (!hasOtherClaimer(store, request.attachment, role)) store.ports.release(request.attachment);
+      // A row that is broken is none to `row`.
+      store.endpoints.delete(request.attachment, role);
+    }
     countChange(core);
+  });
+}
+
+/** True if another part of the attachment is on record with claims of its own. */
+function hasOtherClaimer({ endpoints }: LocalStore, attachment: Attachment, role: Role): boolean {
+  return CLAIMERS.some((other) => {
+    const part = other === role ? undefined : endpoints.get(attachment, other);
+    return part !== undefined && claimsPorts(part);
   });
 }
 
@@ -136,12 +154,13 @@ async function released(delegate: DelegateSource, row: Endpoint | undefined): Pr
   }
 }
 
-/** The sandbox, where its path still leads to a network namespace other than the host's own. */
+/** The sandbox, or undefined if its path leads to no network namespace any more. Throws if that cannot be told. */
 export function openIfThere(core: Core, path: string): Namespace | undefined {
   if (path === '') return undefined;
   try {
     return core.host.open(path);
-  } catch {
-    return undefined;
+  } catch (thrown) {
+    if (isNoNamespace(thrown)) return undefined;
+    throw thrown;
   }
 }

@@ -156,7 +156,10 @@ function factsOf({ host }: Core, request: OfferRequest, view: View): DockerEndpo
 function namesOf({ attachment, addressing, scope, mac }: OfferRequest): EndpointNames {
   const addresses = addressing.addresses.map(({ address }) => address.addr);
   const [first] = addresses;
-  const derived = first === undefined ? macOfDigest(digest('mac', attachmentDigest(attachment))) : macOfAddr(first);
+  const derived =
+    first === undefined
+      ? macOfDigest(digest('mac', attachmentDigest(attachment)))
+      : macOfAddr(first, attachment.network);
   return {
     hostIf: hostIfName(attachment),
     ifName: attachment.ifName,

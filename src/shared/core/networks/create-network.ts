@@ -1,14 +1,15 @@
 import type { NetworkSpec } from '../../config/network-spec.ts';
 import { NetError } from '../../errors/net-error.ts';
 import { EMPTY_PLAN, type Plan } from '../../model/op.ts';
-import type { LocalStore, NetworkRow, Owned } from '../../store/store.ts';
+import type { Owned } from '../../model/owned.ts';
+import { mergeOwned, ownedOf, planDeletion, without } from '../../model/owned.ts';
+import type { LocalStore, NetworkRow } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { execute, reverse } from '../execute.ts';
 import { assertAlone } from './alone.ts';
 import { assertSameNetwork, sameSpec } from './compare-specs.ts';
 import { driverOf, networkAddressing } from './driver-of.ts';
 import { isForeign, isUsed, planFor, removeNetwork } from './network.ts';
-import { mergeOwned, ownedOf, planDeletion, without } from './owned.ts';
 import { deviceKey, withHolders } from './record.ts';
 
 /** A Network that is to be there, with or without endpoints, for as long as its holder wants it. */

@@ -3,15 +3,16 @@ import { asNetError, type NetError } from '../../errors/net-error.ts';
 import { renderOp } from '../../host/render.ts';
 import type { LinkState } from '../../model/link.ts';
 import type { Op } from '../../model/op.ts';
+import type { Owned } from '../../model/owned.ts';
+import { mergeOwned, ownedOf, planDeletion, planLocalnet } from '../../model/owned.ts';
 import { parsePrefix } from '../../model/prefix.ts';
-import type { NetworkRow, Owned } from '../../store/store.ts';
+import type { NetworkRow } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { desiredEntries } from '../desired.ts';
 import type { Mended } from '../endpoints/mend-endpoints.ts';
 import { execute, reverse } from '../execute.ts';
 import { driverOf, networkAddressing } from './driver-of.ts';
 import { isUsed, planFor } from './network.ts';
-import { mergeOwned, ownedOf, planDeletion, planLocalnet } from './owned.ts';
 import { deviceKey, isHeld } from './record.ts';
 
 /**

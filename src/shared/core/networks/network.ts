@@ -3,15 +3,17 @@ import type { Addressing, Driver } from '../../drivers/driver.ts';
 import type { Rules } from '../../drivers/rules.ts';
 import { NetError } from '../../errors/net-error.ts';
 import type { View } from '../../host/host.ts';
+import { forgetUnusedScope, sweepScopeNotes } from '../../ipam/scope-notes.ts';
 import { type Attachment, attachmentDigest } from '../../model/attachment.ts';
 import { joinPlans, type Op, type Plan } from '../../model/op.ts';
-import type { NetworkRow, Owned } from '../../store/store.ts';
+import type { Owned } from '../../model/owned.ts';
+import { mergeOwned, ownedOf, planDeletion } from '../../model/owned.ts';
+import type { LocalStore, NetworkRow } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { execute, reverse } from '../execute.ts';
 import { sweepLostRules } from '../lost-rules.ts';
 import { observeNetwork } from '../view.ts';
 import { assertSameNetwork, sameSpec } from './compare-specs.ts';
-import { mergeOwned, ownedOf, planDeletion } from './owned.ts';
 import { deviceKey, formatHolders, isHeld, rulesFor, specFor, withHolders } from './record.ts';
 import { missingRules } from './rules.ts';
 
@@ -184,7 +186,7 @@ export async function removeNetwork(core: Core, row: NetworkRow): Promise<NetErr
     store.transaction(() => {
       const own = heir.bootId === bootId ? heir.owned : [];
       if (owned.length > 0) store.networks.put({ ...heir, bootId, owned: mergeOwned(own, owned) });
-      store.networks.delete(name);
+      deleteRecord(store, row);
     });
     return [];
   }
@@ -196,8 +198,15 @@ export async function removeNetwork(core: Core, row: NetworkRow): Promise<NetErr
   core.mark?.('network');
   const errors = await reverse(core, planDeletion(owned), { host: host.own });
   core.mark?.('kernel');
-  if (errors.length === 0) store.transaction(() => store.networks.delete(name));
+  if (errors.length === 0) store.transaction(() => deleteRecord(store, row));
   return [...errors, ...(await sweepLostRules(core))];
+}
+
+/** Deletes the record of the network, with the notes of its addresses. */
+function deleteRecord(store: LocalStore, { name, spec }: NetworkRow): void {
+  store.networks.delete(name);
+  if (spec?.scope === undefined) sweepScopeNotes(store, name);
+  else forgetUnusedScope(store, spec.scope);
 }
 
 /** Ports of `device` that are not ours to remove with it. */

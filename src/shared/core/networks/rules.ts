@@ -3,10 +3,10 @@ import { networkEntries, planNetworkRules, type Rules } from '../../drivers/rule
 import { NetError } from '../../errors/net-error.ts';
 import { renderOp } from '../../host/render.ts';
 import type { Plan } from '../../model/op.ts';
+import { mergeOwned, ownedOf } from '../../model/owned.ts';
 import type { NetworkRow } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { execute } from '../execute.ts';
-import { mergeOwned, ownedOf } from './owned.ts';
 import { deviceKey, isHeld } from './record.ts';
 
 /**

@@ -1,10 +1,11 @@
 import { readAddr } from '../../config/ipam-values.ts';
 import { NetError } from '../../errors/net-error.ts';
-import { cursorOf, nextFree, reservedTaken, type Search } from '../../ipam/allocate.ts';
+import { nextFree, reservedTaken, type Search } from '../../ipam/allocate.ts';
 import { importDirectory } from '../../ipam/directory.ts';
 import { usage } from '../../ipam/free.ts';
 import { formatSet, isNetworkOrBroadcast, type RangeSet, usable, within } from '../../ipam/ranges.ts';
 import { neverGiven, reservedIn } from '../../ipam/reserved.ts';
+import { cursorKey } from '../../ipam/scope-notes.ts';
 import { type Addr, formatAddr, parseAddr, sameAddr } from '../../model/addr.ts';
 import { type Attachment, sameAttachment } from '../../model/attachment.ts';
 import { contains, formatPrefix, type Prefix } from '../../model/prefix.ts';
@@ -152,10 +153,10 @@ function searchOf(core: Core, row: PoolRow): Search {
   const set = shared?.sets[shared.index];
   if (shared === undefined || set === undefined) {
     const never = reservedIn(core.store, scope).filter((addr) => contains(subnet, addr));
-    return { scope, set: rangesOf(row), cursor: `cursor ${scope} ${row.subnet}`, never };
+    return { scope, set: rangesOf(row), cursor: cursorKey(scope, row.subnet), never };
   }
   const never = neverGiven(core.store, scope, shared.sets);
-  return { scope, set: clip(set, row), cursor: cursorOf(scope, shared.index), never };
+  return { scope, set: clip(set, row), cursor: cursorKey(scope, shared.index), never };
 }
 
 /** Of each range the part that is inside the pool's. */

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { hasCode } from '../../errors/codes.ts';
 import type { PoolCandidate } from '../../ipam/choose-pool.ts';
 import { digest } from '../../model/attachment.ts';
 import { type Prefix, parsePrefix } from '../../model/prefix.ts';
@@ -21,8 +22,9 @@ export function defaultCandidates(hostId: string, machineId = readMachineId()): 
 function readMachineId(): string {
   try {
     return readFileSync(MACHINE_ID, 'utf8').trim();
-  } catch {
-    return '';
+  } catch (error) {
+    if (hasCode(error, ['ENOENT', 'ENOTDIR'])) return '';
+    throw error;
   }
 }
 

@@ -1,15 +1,18 @@
+import { cursorKey, forgetUnusedScope } from '../../ipam/scope-notes.ts';
 import { contains, overlaps } from '../../model/prefix.ts';
 import type { Lease, LocalStore, PoolRow } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { requestTime, subnetOf } from './rows.ts';
 
-/** The pool is not on record, and where it was the last one there, addresses asked for in it are free. */
+/** Deletes the pool. If it was the last one there, addresses asked for in it are free, and its cursor goes. */
 export function dropPool(store: LocalStore, row: PoolRow): void {
   store.pools.delete(row.id);
   const subnet = subnetOf(row);
   if (store.pools.list(row.scope).some((other) => overlaps(subnetOf(other), subnet))) return;
   for (const lease of requestsIn(store, row.scope))
     if (contains(subnet, lease.address)) store.leases.release(row.scope, lease.address);
+  store.notes.delete(cursorKey(row.scope, row.subnet));
+  forgetUnusedScope(store, row.scope);
 }
 
 /**

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { hasCode } from '../../errors/codes.ts';
 import type { Host } from '../../host/host.ts';
 import type { Taken } from '../../ipam/choose-pool.ts';
 import { BITS, parseAddr } from '../../model/addr.ts';
@@ -62,12 +63,13 @@ function nameserversOf(file: string): Taken[] {
   });
 }
 
-/** None where the file cannot be read: many hosts have only one of the two. */
+/** None where the file is missing or closed to us: many hosts have only one of the two. */
 function lines(file: string): string[] {
   try {
     return readFileSync(file, 'utf8').split('\n');
-  } catch {
-    return [];
+  } catch (error) {
+    if (hasCode(error, ['ENOENT', 'ENOTDIR', 'EACCES'])) return [];
+    throw error;
   }
 }
 

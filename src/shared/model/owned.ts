@@ -1,5 +1,16 @@
-import type { Op } from '../../model/op.ts';
-import type { Owned } from '../../store/store.ts';
+import type { FirewallBackend, FirewallEntry } from './firewall.ts';
+import type { Op } from './op.ts';
+
+/** One thing that we made for a network, or changed on a device that we found. */
+export type Owned =
+  | { readonly kind: 'link'; readonly name: string; readonly link: 'bridge' | 'veth' }
+  | { readonly kind: 'promisc'; readonly dev: string }
+  | { readonly kind: 'address'; readonly dev: string; readonly address: string }
+  /** An address that we took off the device (`forceAddress`). */
+  | { readonly kind: 'replaced'; readonly dev: string; readonly address: string }
+  /** Packets of 127.0.0.0/8 may be routed to the device. */
+  | { readonly kind: 'localnet'; readonly dev: string }
+  | { readonly kind: 'entry'; readonly backend: FirewallBackend; readonly entry: FirewallEntry };
 
 /** What the steps that delete things of a network say that we own, in their order. */
 export function ownedOf(undo: readonly Op[]): Owned[] {

@@ -1,0 +1,46 @@
+import { basename } from 'node:path';
+import type { LocalStore } from '../store/store.ts';
+
+const CURSOR = 'cursor ';
+const DIRECTORY = 'directory ';
+
+/** Key of the note of the last address that a part of a scope gave: a range set by its index, a pool by its subnet. */
+export function cursorKey(scope: string, part: string | number): string {
+  return `${CURSOR}${scope} ${part}`;
+}
+
+/** Key of the note of when the directory of a scope was last read. */
+export function directoryKey(scope: string): string {
+  return DIRECTORY + scope;
+}
+
+/** Deletes the notes of a scope that has no lease, no network and no pool. Part of a transaction. */
+export function forgetUnusedScope(store: LocalStore, scope: string): void {
+  if (isUsed(store, scope)) return;
+  const own = cursorKey(scope, '');
+  // The scope `/a b` begins as `/a` does: its parts would have a space.
+  const cursors = store.notes.keys(own).filter((key) => !key.slice(own.length).includes(' '));
+  for (const key of [...cursors, directoryKey(scope)]) store.notes.delete(key);
+}
+
+/**
+ * Deletes the notes of every scope, or of a network's, that has no lease, no network and no pool. Writes only if there
+ * are some. Reads all notes.
+ */
+export function sweepScopeNotes(store: LocalStore, network?: string): void {
+  const scopes = new Set([
+    ...store.notes.keys(CURSOR).map((key) => key.slice(CURSOR.length, key.lastIndexOf(' '))),
+    ...store.notes.keys(DIRECTORY).map((key) => key.slice(DIRECTORY.length)),
+  ]);
+  const meant = [...scopes].filter((scope) => network === undefined || basename(scope) === network);
+  const unused = meant.filter((scope) => !isUsed(store, scope));
+  if (unused.length === 0) return;
+  store.transaction(() => {
+    for (const scope of unused) forgetUnusedScope(store, scope);
+  });
+}
+
+/** A scope of CNI is `<dataDir>/<network>`. */
+function isUsed({ leases, networks, pools }: LocalStore, scope: string): boolean {
+  return leases.any(scope) || networks.get(basename(scope)) !== undefined || pools.list(scope).length > 0;
+}

@@ -1,0 +1,93 @@
+import type { Endpoint } from '../model/endpoint.ts';
+import type { DockerNetworkRow, NetworkRow, PoolRow } from './store.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/**
+ * The row that a JSON body holds; undefined for a broken one: no JSON, or without what every reader relies on. A broken
+ * body costs its own row only.
+ */
+export function parseEndpoint(body: string): Endpoint | undefined {
+  return parse<Endpoint>(body, (fields) => {
+    const { attachment, kind, role, progress, sandbox } = fields;
+    const parts = isFields(attachment)
+      ? [attachment.camp, attachment.network, attachment.containerId, attachment.ifName]
+      : [undefined];
+    const place = isFields(sandbox) ? [sandbox.path, sandbox.id] : [undefined];
+    const isWhole = typeof kind === 'string' && FACTS[kind]?.(fields) === true;
+    return isWhole && areTexts([...parts, role, ...place]) && (progress === 'intent' || progress === 'ready');
+  });
+}
+
+/** What readers rely on of each kind of endpoint. */
+const FACTS: Readonly<Record<string, (fields: Fields) => boolean>> = {
+  cni: ({ link, inside, aliases, published, standby }) =>
+    isLink(link) && isInside(inside) && areTexts(aliases) && isPublished(published) && isPublished(standby),
+  docker: ({ link, addresses }) => (link === undefined || isLink(link)) && areTexts(addresses),
+  recalled: ({ hostIf }) => typeof hostIf === 'string',
+  ports: ({ published, standby }) => isPublished(published) && isPublished(standby),
+  firewall: () => true,
+  bandwidth: ({ shaping }) => isFields(shaping) && areTexts([shaping.hostIf, shaping.ifb]),
+  tuning: ({ wanted, before }) => [wanted, before].every(isTuned),
+};
+
+function isLink(link: unknown): boolean {
+  return isFields(link) && areTexts([link.hostIf, link.ifName, link.mac, link.bridge]);
+}
+
+function isInside(inside: unknown): boolean {
+  if (!isFields(inside) || !Array.isArray(inside.addresses) || !Array.isArray(inside.routes)) return false;
+  return inside.addresses.every((one) => isFields(one) && typeof one.address === 'string');
+}
+
+function isPublished(published: unknown): boolean {
+  if (published === undefined) return true;
+  return isFields(published) && Array.isArray(published.entries) && published.entries.every(isFields);
+}
+
+function isTuned(tuned: unknown): boolean {
+  return isFields(tuned) && Array.isArray(tuned.sysctls) && isFields(tuned.link);
+}
+
+/** As parseEndpoint. */
+export function parseNetwork(body: string): NetworkRow | undefined {
+  return parse<NetworkRow>(
+    body,
+    ({ name, driver, device, bootId, owned, holders }) =>
+      areTexts([name, driver, device, bootId]) &&
+      Array.isArray(owned) &&
+      owned.every(isFields) &&
+      (holders === undefined || areTexts(holders)),
+  );
+}
+
+/** As parseEndpoint. */
+export function parseDockerNetwork(body: string): DockerNetworkRow | undefined {
+  return parse<DockerNetworkRow>(body, ({ id, network, driver, request, mode4, mode6, ifPrefix }) =>
+    areTexts([id, network, driver, request, mode4, mode6, ifPrefix]),
+  );
+}
+
+/** As parseEndpoint. */
+export function parsePool(body: string): PoolRow | undefined {
+  return parse<PoolRow>(body, ({ id, scope, subnet, reserved }) => areTexts([id, scope, subnet]) && areTexts(reserved));
+}
+
+/** Only `put` writes bodies, so that the disk or a person is who breaks them: the type follows from few fields. */
+function parse<T>(body: string, holds: (fields: Fields) => boolean): T | undefined {
+  try {
+    const value = JSON.parse(body);
+    return isFields(value) && holds(value) ? (value as T) : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function areTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every((one) => typeof one === 'string');
+}

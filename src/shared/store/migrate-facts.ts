@@ -1,0 +1,183 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { type Attachment, ifbName } from '../model/attachment.ts';
+import type { Endpoint, InsideFacts, LinkFacts, PublishedFacts, ShapingFacts, TunedFacts } from '../model/endpoint.ts';
+import type { FirewallEntry, PublishedEntry } from '../model/firewall.ts';
+import type { LinkChanges, Op } from '../model/op.ts';
+import { ownedOf } from '../model/owned.ts';
+
+/** A row of schemas 1 to 4, which stored the steps that made an endpoint. */
+interface SteppedEndpoint {
+  readonly attachment: Attachment;
+  readonly role: string;
+  readonly progress: 'intent' | 'ready';
+  readonly sandbox: { readonly path: string; readonly id: string };
+  readonly hostIf: string;
+  readonly plan: { readonly ops: readonly Op[]; readonly undo: readonly Op[] };
+  readonly scope?: string;
+  readonly standby?: PublishedFacts;
+  readonly addresses?: readonly string[];
+  readonly dockerNetwork?: string;
+  readonly createdAt?: number;
+  readonly aliases?: readonly string[];
+  readonly delegate?: { readonly type: string; readonly config: string };
+}
+
+/** Rows hold facts in place of steps. A row that cannot be read stays as it is and counts as broken. */
+export function migrateToFacts(db: DatabaseSync): void {
+  rewrite(db, 'networks', (row) => {
+    const { undo, ...rest } = row as { readonly undo: readonly Op[] };
+    return { ...rest, owned: ownedOf(undo) };
+  });
+  rewrite(db, 'endpoints', (row) => factsOf(row as unknown as SteppedEndpoint));
+}
+
+function rewrite(db: DatabaseSync, table: 'networks' | 'endpoints', change: (row: object) => object | undefined): void {
+  // Both tables have a rowid.
+  const update = db.prepare(`UPDATE ${table} SET body = ? WHERE rowid = ?`);
+  for (const { rowid, body } of db.prepare(`SELECT rowid, body FROM ${table}`).all()) {
+    try {
+      const changed = change(JSON.parse(String(body)));
+      if (changed !== undefined && typeof rowid === 'number') update.run(JSON.stringify(changed), rowid);
+    } catch (error) {
+      if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error;
+    }
+  }
+}
+
+/** Undefined for a role that has no rows. */
+export function factsOf(row: SteppedEndpoint): Endpoint | undefined {
+  const { attachment, progress, sandbox, plan } = row;
+  const part = { attachment, progress, sandbox };
+  switch (row.role) {
+    case 'interface':
+      return interfaceOf(row);
+    case 'portmap':
+      return { ...part, kind: 'ports', role: 'portmap', ...portsOf(row) };
+    case 'firewall':
+      return { ...part, kind: 'firewall', role: 'firewall' };
+    case 'bandwidth': {
+      const shaping = shapingOf(row);
+      return shaping && { ...part, kind: 'bandwidth', role: 'bandwidth', shaping };
+    }
+    case 'tuning':
+      return {
+        ...part,
+        kind: 'tuning',
+        role: 'tuning',
+        wanted: tunedOf(plan.ops),
+        before: tunedOf(plan.undo.toReversed()),
+      };
+    default:
+      return undefined;
+  }
+}
+
+function interfaceOf(row: SteppedEndpoint): Endpoint {
+  const { attachment, progress, sandbox, hostIf, plan, scope, addresses = [], dockerNetwork, createdAt } = row;
+  const part = { attachment, progress, sandbox, role: 'interface' as const, ...(scope === undefined ? {} : { scope }) };
+  const told = dockerNetwork === undefined ? {} : { dockerNetwork };
+  if (progress === 'ready' && sandbox.id === '') {
+    const since = createdAt === undefined ? {} : { createdAt, addresses };
+    return { ...part, kind: 'recalled', hostIf, ...told, ...since };
+  }
+  const link = linkOf(row);
+  if (attachment.camp === 'cnm') {
+    return { ...part, kind: 'docker', ...(link && { link }), addresses, ...told, createdAt: createdAt ?? 0 };
+  }
+  const shaping = shapingOf(row, link?.mtu);
+  const journal = plan.undo.filter((op) => op.op === 'sysctl.set' && op.ns === 'sandbox');
+  return {
+    ...part,
+    kind: 'cni',
+    // An intent whose process died before it had planned: its interface is known by name.
+    link: link ?? { hostIf, ifName: attachment.ifName, mac: '', hostMac: '', mtu: 1500, bridge: '', alias: '' },
+    inside: insideOf(plan.ops),
+    aliases: row.aliases ?? [],
+    ...portsOf(row),
+    ...(shaping === undefined ? {} : { shaping }),
+    ...(row.delegate === undefined ? {} : { delegate: row.delegate }),
+    ...(progress === 'intent' && journal.length > 0 ? { journal } : {}),
+  };
+}
+
+function linkOf({ hostIf, plan: { ops } }: SteppedEndpoint): LinkFacts | undefined {
+  const made = ops.find((op) => op.op === 'link.create' && op.name === hostIf);
+  if (made?.op !== 'link.create' || made.link.kind !== 'veth') return undefined;
+  const { peer } = made.link;
+  const set = Object.assign({}, ...ops.map((op) => (op.op === 'port.set' && op.name === hostIf ? op.set : {})));
+  const vlans = ops.flatMap((op) => (op.op === 'vlan.add' && op.name === hostIf ? [op.vlan] : []));
+  return {
+    hostIf,
+    ifName: peer.name,
+    mac: peer.mac ?? '',
+    hostMac: made.mac ?? '',
+    mtu: made.mtu ?? 1500,
+    bridge: made.master ?? '',
+    alias: made.alias ?? '',
+    ...(set.hairpin === true ? { hairpin: true } : {}),
+    ...(set.isolated === true ? { isolated: true } : {}),
+    ...(ops.some(({ op }) => op === 'nft.element.add') ? { guarded: true } : {}),
+    ...(vlans.length > 0 ? { vlans } : {}),
+    ...(ops.some((op) => op.op === 'vlan.delete' && op.name === hostIf) ? { leavesDefaultVlan: true } : {}),
+  };
+}
+
+function insideOf(ops: readonly Op[]): InsideFacts {
+  const routes = ops.flatMap((op) => {
+    if (op.op !== 'route.add' || op.ns !== 'sandbox') return [];
+    const { dev: _, ...route } = op.route;
+    return [route];
+  });
+  const gatewayOf = (address: string): string | undefined =>
+    routes.find(({ dst, gateway }) => gateway !== undefined && dst.includes(':') === address.includes(':'))?.gateway;
+  const addresses = ops.flatMap((op) => (op.op === 'addr.add' && op.ns === 'sandbox' ? [op.address] : []));
+  return {
+    addresses: addresses.map((address) => {
+      const gateway = gatewayOf(address);
+      return { address, ...(gateway === undefined ? {} : { gateway }) };
+    }),
+    routes,
+    up: ops.some((op) => op.op === 'link.set' && op.ns === 'sandbox' && op.set.up === true),
+    detectDuplicates: !ops.some((op) => op.op === 'sysctl.set' && op.key.endsWith('/accept_dad')),
+  };
+}
+
+/** What an undo unpublishes is what is published. */
+function portsOf({ plan, standby }: SteppedEndpoint): { published?: PublishedFacts; standby?: PublishedFacts } {
+  const deletions = plan.undo.flatMap((op) => (op.op === 'firewall.delete' ? [op] : []));
+  const [first] = deletions;
+  const isPort = (entry: FirewallEntry): entry is PublishedEntry => entry.kind === 'port' || entry.kind === 'direct';
+  const entries = deletions.flatMap((op) => op.entries.filter(isPort));
+  const backend = first?.backend ?? standby?.backend;
+  return {
+    ...(backend === undefined ? {} : { published: { backend, entries } }),
+    ...(standby === undefined ? {} : { standby }),
+  };
+}
+
+/** Rates were stored in bytes, with bursts that hold a packet at least. */
+function shapingOf({ attachment, plan: { ops } }: SteppedEndpoint, mtu = 1500): ShapingFacts | undefined {
+  const redirect = ops.find((op) => op.op === 'redirect.add');
+  const ifb = redirect?.op === 'redirect.add' ? redirect.to : ifbName(attachment);
+  const made = ops.find((op) => op.op === 'link.create' && op.name === ifb);
+  const buckets = ops.flatMap((op) => (op.op === 'tbf.add' ? [op] : []));
+  const ingress = buckets.find(({ dev }) => dev !== ifb);
+  const egress = buckets.find(({ dev }) => dev === ifb);
+  const hostIf = redirect?.op === 'redirect.add' ? redirect.dev : ingress?.dev;
+  if (hostIf === undefined) return undefined;
+  return {
+    hostIf,
+    ifb,
+    mtu: made?.op === 'link.create' ? (made.mtu ?? mtu) : mtu,
+    ...(made?.op === 'link.create' && made.alias !== undefined ? { alias: made.alias } : {}),
+    ...(ingress === undefined ? {} : { ingress: { rate: ingress.rate * 8, burst: ingress.burst * 8 } }),
+    ...(egress === undefined ? {} : { egress: { rate: egress.rate * 8, burst: egress.burst * 8 } }),
+  };
+}
+
+function tunedOf(ops: readonly Op[]): TunedFacts {
+  return {
+    sysctls: ops.flatMap((op) => (op.op === 'sysctl.set' ? [[op.key, op.value] as const] : [])),
+    link: Object.assign({}, ...ops.map((op): LinkChanges => (op.op === 'link.set' ? op.set : {}))),
+  };
+}

@@ -1,0 +1,64 @@
+import { strict as assert } from 'node:assert';
+import { truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { countChange, rebuildOnce } from '../../src/shared/core/rebuild.ts';
+import { changeCount } from '../../src/shared/store/changes.ts';
+import { MemoryDisk, MemoryStore } from '../../src/shared/testing/memory-store.ts';
+import { makeCore, makeFakeHost, type TestCore } from '../support/core.ts';
+import { makeTempDir, type TempDir } from '../support/temp.ts';
+import { FIRST_BOOT, OTHER_HOST } from './store-behaviour.ts';
+
+describe('store: the count of changes', () => {
+  let directory: TempDir;
+  beforeEach(() => {
+    directory = makeTempDir();
+  });
+  afterEach(() => directory[Symbol.dispose]());
+
+  it('is 0 at first, and is kept for each host by itself', () => {
+    const hosts = ['root', 'nested', 'boot:4026531840', ''].map((hostId) => changeCount(directory.path, { hostId }));
+    assert.deepEqual(
+      hosts.map((count) => count.read()),
+      [0, 0, 0, 0],
+    );
+    for (const [i, count] of hosts.entries()) count.write(i + 5);
+    assert.deepEqual(
+      hosts.map((count) => count.read()),
+      [5, 6, 7, 8],
+    );
+  });
+
+  it('of a version that kept one for all hosts is that of root', () => {
+    const bytes = Buffer.alloc(8);
+    bytes.writeDoubleLE(41);
+    writeFileSync(join(directory.path, 'changes'), bytes);
+    assert.equal(changeCount(directory.path, FIRST_BOOT).read(), 41);
+    assert.equal(changeCount(directory.path, OTHER_HOST).read(), 0);
+  });
+
+  it('is 0 where the file has been cut off', () => {
+    const count = changeCount(directory.path, FIRST_BOOT);
+    count.write(5);
+    truncateSync(join(directory.path, 'changes'), 4);
+    assert.equal(count.read(), 0);
+  });
+
+  it("lets no host on the directory rebuild its state at another one's changes", () => {
+    const disk = new MemoryDisk();
+    const core = (identity: typeof FIRST_BOOT): TestCore => ({
+      ...makeCore(makeFakeHost()),
+      store: new MemoryStore(identity, disk),
+      changes: changeCount(directory.path, identity),
+    });
+    const [one, other] = [core(FIRST_BOOT), core(OTHER_HOST)];
+    rebuildOnce(one);
+    rebuildOnce(other);
+    for (let i = 0; i < 3; i++) countChange(one);
+    other.store.transaction = () => assert.fail('rebuilt');
+    rebuildOnce(other);
+    one.store.transaction = () => assert.fail('rebuilt');
+    rebuildOnce(one);
+    one.changes.write(one.changes.read() + 1);
+    assert.throws(() => rebuildOnce(one), /rebuilt/);
+  });
+});
