@@ -61,6 +61,7 @@ function effectOn(name: Name, before: State, { call, outcome }: Made): readonly 
       return name === 'd1' || call.keep.includes(name) ? [before] : outcomesOf(outcome, before, ['absent']);
     case 'repair':
     case 'docker':
+    case 'rebuild':
       // What died half made may go; what a call is busy with stays.
       return before === 'broken' ? ['broken', 'absent'] : [before];
     default:

@@ -22,10 +22,11 @@ interface Printed {
  * are missing, `+` lines belong to nobody. Empty where records, kernel and packet filter are exactly as desired.
  */
 export async function differences(world: World, desired: Desired, published: ReadonlySet<Name>): Promise<string[]> {
+  const isThere = desired.present.size > 0 || desired.isHeld;
   const found = print(world);
   const wanted = print(await ideal(world, desired, published));
   return (['records', 'kernel', 'filter'] as const).flatMap((part) => {
-    const extra = beyond(found[part], wanted[part]).filter((line) => desired.present.size === 0 || !isKept(line));
+    const extra = beyond(found[part], wanted[part]).filter((line) => !isThere || !isKept(line));
     return [
       ...beyond(wanted[part], found[part]).map((line) => `- ${part}: ${line}`),
       ...extra.map((line) => `+ ${part}: ${line}`),
@@ -92,7 +93,13 @@ export function stateOf(world: World, name: Name): 'present' | 'broken' | 'absen
   const store = world.openStore();
   const rows = (['interface', 'portmap'] as const).flatMap((role) => store.endpoints.get(attachmentOf(name), role) ?? []);
   if (rows.length === 0) return 'absent';
-  return rows.every(({ progress }) => progress === 'ready') ? 'present' : 'broken';
+  const isWhole = rows[0]?.role === 'interface' && rows.every(({ progress }) => progress === 'ready');
+  return isWhole ? 'present' : 'broken';
+}
+
+/** Whether the records say that the host port of Docker's endpoint is published. */
+export function isPublished(world: World): boolean {
+  return world.openStore().endpoints.get(attachmentOf('d1'), 'portmap') !== undefined;
 }
 
 export function isNetworkHeld(world: World): boolean {
