@@ -47,7 +47,7 @@ interface Pending {
 }
 
 /** Thrown to code that does not run any more. Whatever it still tries throws too. */
-class Gone extends Error {}
+const GONE = new Error('this process has stopped');
 
 /** The running code of a process. It cannot be stopped between two synchronous steps, but abandoned. */
 class Incarnation {
@@ -191,7 +191,7 @@ export class Process {
       if (verdict === 'kill') this.#die(party);
       else this.#stopped = party;
       code.isAlive = false;
-      throw new Gone();
+      throw GONE;
     };
     const recorded = <T>({ what }: Label, work: () => T): T => {
       if (isReplay()) {
@@ -201,14 +201,14 @@ export class Process {
         return entry.value as T;
       }
       const result = attempt(work);
-      if ('error' in result && result.error instanceof Gone) throw result.error;
+      if ('error' in result && result.error === GONE) throw result.error;
       this.#log.push({ kind: 'step', what, ...result });
       code.cursor++;
       if ('error' in result) throw result.error;
       return result.value as T;
     };
     const step = <T>(label: Label, work: () => T): T => {
-      if (!code.isAlive) throw new Gone();
+      if (!code.isAlive) throw GONE;
       if (!isReplay()) {
         allow(code.depth === 0 ? 'step' : 'part');
         this.#watcher.tell(party, label);

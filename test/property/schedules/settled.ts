@@ -1,6 +1,7 @@
 import { formatAddr } from '../../../src/shared/model/addr.ts';
 import { attachmentDigest } from '../../../src/shared/model/attachment.ts';
-import { attachmentOf, type Name, NAMES, NETWORK, type PodName, perform, SCOPE, type Scene } from './parties.ts';
+import { attachmentOf, type Name, NAMES, NETWORK, perform, SCOPE, type Scene } from './parties.ts';
+import type { Party } from './process.ts';
 import { runSchedule } from './scheduler.ts';
 import { World } from './world.ts';
 
@@ -24,7 +25,7 @@ interface Printed {
 export async function differences(world: World, desired: Desired, published: ReadonlySet<Name>): Promise<string[]> {
   const isThere = desired.present.size > 0 || desired.isHeld;
   const found = print(world);
-  const wanted = print(await ideal(world, desired, published));
+  const wanted = await ideal(world, desired, published);
   return (['records', 'kernel', 'filter'] as const).flatMap((part) => {
     const extra = beyond(found[part], wanted[part]).filter((line) => !isThere || !isKept(line));
     return [
@@ -39,23 +40,37 @@ function isKept(line: string): boolean {
   return line.includes('route_localnet') || line.includes('"hairpin"');
 }
 
-async function ideal(world: World, { present, isHeld }: Desired, published: ReadonlySet<Name>): Promise<World> {
-  const store = world.openStore();
+/** Ideal worlds by what makes them: few differ. */
+const ideals = new Map<string, Promise<Printed>>();
+
+function ideal(world: World, desired: Desired, published: ReadonlySet<Name>): Promise<Printed> {
+  const { leases } = world.openStore();
   const addresses = new Map(
-    NAMES.map((name) => [name, store.leases.list(SCOPE, attachmentOf(name)).map(({ address }) => address)]),
+    NAMES.map((name) => [name, leases.list(SCOPE, attachmentOf(name)).map(({ address }) => address)]),
   );
-  const scene: Scene = { published, addresses, reports: new Map() };
+  const texts = [...desired.present].map((name) => [
+    name,
+    published.has(name),
+    (addresses.get(name) ?? []).map((address) => formatAddr(address)),
+  ]);
+  const key = JSON.stringify([desired.isHeld, texts]);
+  const known = ideals.get(key) ?? make(desired, { published, addresses, reports: new Map() });
+  ideals.set(key, known);
+  return known;
+}
+
+async function make({ present, isHeld }: Desired, scene: Scene): Promise<Printed> {
   const made = new World();
   const calls = [
     ...(isHeld ? [{ name: 'network create' } as const] : []),
     ...[...present].map((of) => (of === 'd1' ? ({ name: 'offer', of } as const) : ({ name: 'ADD', of } as const))),
   ];
   for (const call of calls) {
-    const party = { name: call.name, run: (core: Parameters<typeof perform>[0]) => perform(core, call, scene) };
+    const party: Party = { name: call.name, run: (core) => perform(core, call, scene) };
     const { outcomes } = await runSchedule(made, [{ parties: [party], isDaemon: false }], { first: 0, turns: [] });
     if (outcomes[0]?.error !== undefined) throw outcomes[0].error;
   }
-  return made;
+  return print(made);
 }
 
 function print(world: World): Printed {
@@ -105,5 +120,3 @@ export function isPublished(world: World): boolean {
 export function isNetworkHeld(world: World): boolean {
   return (world.openStore().networks.get(NETWORK)?.holders?.length ?? 0) > 0;
 }
-
-export type { PodName };
