@@ -131,7 +131,8 @@ function gatedHost(host: Host, gate: Gate): Host {
     identity: host.identity,
     own: host.own,
     open: (path) => gate.step({ what: `opens ${path}`, reads: true }, () => host.open(path)),
-    observe: (ns, query) => gate.step({ what: `observes ${ns.path || 'host'}`, reads: true }, () => host.observe(ns, query)),
+    observe: (ns, query) =>
+      gate.step({ what: `observes ${ns.path || 'host'}`, reads: true }, () => host.observe(ns, query)),
     apply: (ops, namespaces) =>
       gate.step({ what: `applies ${texts(ops)}` }, () => {
         for (const op of ops) gate.part(() => host.apply([op], namespaces));
@@ -154,7 +155,8 @@ function texts(ops: readonly Op[]): string {
 /** Which row or entries a step is about. */
 function subjectOf(value: unknown): string {
   if (typeof value === 'string') return ` ${value}`;
-  if (Array.isArray(value)) return ` ${value.length} entries${value.length > 0 ? `: ${value.map(kindOf).join(', ')}` : ''}`;
+  if (Array.isArray(value))
+    return ` ${value.length} entries${value.length > 0 ? `: ${value.map(kindOf).join(', ')}` : ''}`;
   if (typeof value !== 'object' || value === null) return '';
   const row: { attachment?: { containerId?: string }; owner?: { containerId?: string }; containerId?: string } = value;
   const id = row.attachment?.containerId ?? row.owner?.containerId ?? row.containerId;

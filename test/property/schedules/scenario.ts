@@ -1,13 +1,6 @@
 import fc from 'fast-check';
-import { attachmentKey } from '../../../src/shared/core/endpoints/delete-endpoint.ts';
-import { hostIfName } from '../../../src/shared/model/attachment.ts';
-import { allowedHolding, allowedStates, type Made, type State } from './expected.ts';
-import type { PartyCore } from './gate.ts';
-import { attachmentOf, type Call, type CallName, type Name, NAMES, type PodName, perform, type Scene, start } from './parties.ts';
-import type { Party } from './process.ts';
-import { runSchedule, type Schedule } from './scheduler.ts';
-import { differences, isNetworkHeld, isPublished, stateOf } from './settled.ts';
-import { World } from './world.ts';
+import { type Call, type CallName, NAMES, type Name, type PodName } from './parties.ts';
+import type { Schedule } from './scheduler.ts';
 
 /** How an attachment is found: `dead` calls were killed after so many steps. `lost`: its interface has gone. */
 export type Prior =
@@ -27,13 +20,7 @@ export interface Scenario {
   readonly schedule: Schedule;
 }
 
-/** Everything that was wrong at the end, and what was done, as lines. Without a fault all is as it should be. */
-export interface Verdict {
-  readonly faults: readonly string[];
-  readonly lines: readonly string[];
-}
-
-const PODS: readonly PodName[] = ['c1', 'c2'];
+export const PODS: readonly PodName[] = ['c1', 'c2'];
 /** About as many steps as a call has. */
 const STEPS = 60;
 
@@ -62,7 +49,11 @@ export function scenarios(names: readonly CallName[]): fc.Arbitrary<Scenario> {
     })
     .map(({ targets, c1, c2, d1, ...rest }) => {
       const calls = names.map((name, i) => callOf(name, targets[i] ?? 'c1', names, targets));
-      return { ...rest, calls, prior: { c1: fit(c1, 'c1', calls), c2: fit(c2, 'c2', calls), d1: fit(d1, 'd1', calls) } };
+      return {
+        ...rest,
+        calls,
+        prior: { c1: suited(c1, 'c1', calls), c2: suited(c2, 'c2', calls), d1: suited(d1, 'd1', calls) },
+      };
     });
 }
 
@@ -94,137 +85,39 @@ function callOf(name: CallName, of: PodName, names: readonly CallName[], targets
 }
 
 /** An ADD of what is there already and a CHECK of what is not are dull. */
-function fit(found: Prior, name: Name, calls: readonly Call[]): Prior {
+function suited(found: Prior, name: Name, calls: readonly Call[]): Prior {
   const added = calls.some((call) => (call.name === 'ADD' || call.name === 'offer') && call.of === name);
   const checked = calls.some((call) => call.name === 'CHECK' && call.of === name);
   if (added && found.is === 'ready') return { is: 'none' };
   return checked && !added ? { is: 'ready' } : found;
 }
 
-export async function runScenario(scenario: Scenario): Promise<Verdict> {
-  const { calls, apart, daemons, schedule, published } = scenario;
-  const world = new World();
-  const scene: Scene = { published: new Set(published), reports: new Map() };
-  await prepare(world, scenario, scene);
-  const before = new Map(
-    NAMES.map((name) => [name, scenario.prior[name].is === 'lost' ? 'broken' : stateOf(world, name)] as const),
-  );
-  const wasHeld = isNetworkHeld(world);
-  const parties = calls.map((call): Party => ({ name: nameOf(call), run: (core) => perform(core, call, scene) }));
-  const specs = apart
-    ? parties.map((party, i) => ({ parties: [party], isDaemon: daemons[i] ?? false }))
-    : [{ parties, isDaemon: true }];
-  const { outcomes, lines, stuck } = await runSchedule(world, specs, schedule, lockName);
-  const isKilled = outcomes.some(({ killed }) => killed);
-  const made = calls.flatMap((call, i): Made[] => (outcomes[i] === undefined ? [] : [{ call, outcome: outcomes[i] }]));
-  if (stuck !== undefined) return { faults: [stuck], lines };
-  const found = [...lines];
-  const faults: string[] = made.flatMap((one) => unexplained(one, before));
-  const allowed = new Map(NAMES.map((name) => [name, allowedStates(name, before.get(name) ?? 'absent', made)]));
-  const held = allowedHolding(wasHeld, made);
-  const isBroken = NAMES.some((name) => allowed.get(name)?.has('broken'));
-  if (isBroken || isKilled) {
-    faults.push(...earlyFaults(world, allowed));
-    found.push('a daemon starts, with nobody else running');
-    faults.push(...(await alone(world, 'start', async (core) => start(core).then(throwFirst))));
-  }
-  // Of a call that died, Docker's endpoint may be left without its port: dockerd removes it then.
-  const isBare = isKilled && !isPublished(world);
-  const judgedScene = isBare ? { ...scene, published: new Set(published.filter((name) => name !== 'd1')) } : scene;
-  faults.push(...(await judged(world, judgedScene, allowed, held)));
-  return { faults, lines: found };
+/** One of the calls stops after so many steps, each in turn, while the other runs whole. The prior state suits both. */
+export function stopped(names: readonly [CallName, CallName], steps: number, apart: boolean): Scenario {
+  const targets: readonly PodName[] = ['c1', 'c1'];
+  const calls = names.map((name) => callOf(name, 'c1', names, targets));
+  const isPass = names.some((name) => PASSES.includes(name));
+  const left: Prior = isPass && names.includes('ADD') ? { is: 'dead ADD', steps: HALF } : { is: 'ready' };
+  const lost: Prior = names.includes('docker') || names.includes('offer') ? { is: 'lost' } : { is: 'ready' };
+  return {
+    calls,
+    apart,
+    daemons: names.map((name) => isPass && !PASSES.includes(name)),
+    prior: {
+      c1: suited(left, 'c1', calls),
+      c2: { is: 'none' },
+      d1: suited(isDocker(names) ? lost : { is: 'none' }, 'd1', calls),
+    },
+    held: names.includes('network rm'),
+    published: NAMES,
+    schedule: { first: 0, turns: [steps] },
+  };
 }
 
-/** What is wrong already, whatever the next start does: of what cannot be half made. */
-function earlyFaults(world: World, allowed: ReadonlyMap<Name, ReadonlySet<State>>): string[] {
-  return NAMES.flatMap((name) => {
-    const may = allowed.get(name) ?? new Set();
-    const is = stateOf(world, name);
-    return may.has(is) || may.has('broken') ? [] : [`${name} is ${is} before the last start, not ${[...may].join(' or ')}`];
-  });
-}
+const PASSES: readonly CallName[] = ['GC', 'repair', 'reload', 'rebuild', 'docker'];
+/** An ADD that dies after so many steps has made its interface, and not yet said so. */
+const HALF = 45;
 
-/** What is wrong where nobody runs, and nothing is half made any more. */
-async function judged(
-  world: World,
-  scene: Scene,
-  allowed: ReadonlyMap<Name, ReadonlySet<State>>,
-  held: ReadonlySet<boolean>,
-): Promise<string[]> {
-  const faults: string[] = [];
-  const present = new Set<Name>();
-  for (const name of NAMES) {
-    const may = new Set<State>([...(allowed.get(name) ?? [])].map((state) => (state === 'broken' ? 'absent' : state)));
-    const is = stateOf(world, name);
-    if (!may.has(is)) faults.push(`${name} is ${is} on record, but every serial order leaves it ${[...may].join(' or ')}`);
-    if (may.has(is) ? is === 'present' : !may.has('absent')) present.add(name);
-  }
-  const isHeld = isNetworkHeld(world);
-  if (!held.has(isHeld)) faults.push(`Docker ${isHeld ? 'keeps' : 'does not keep'} the network`);
-  try {
-    faults.push(...(await differences(world, { present, isHeld: held.has(isHeld) ? isHeld : !isHeld }, scene.published)));
-  } catch (error) {
-    faults.push(`no host can be like this: ${error}`);
-  }
-  for (const pod of PODS) {
-    if (!present.has(pod) || !scene.reports.has(pod)) continue;
-    faults.push(...(await alone(world, `CHECK ${pod}`, (core) => perform(core, { name: 'CHECK', of: pod }, scene))));
-  }
-  return faults;
-}
-
-function throwFirst(errors: readonly unknown[]): void {
-  if (errors[0] !== undefined) throw errors[0];
-}
-
-/** A failure of a call that no other call gives reason for. */
-function unexplained({ call, outcome: { error, killed } }: Made, before: ReadonlyMap<Name, State>): string[] {
-  if (error === undefined || killed) return [];
-  const kind = typeof error === 'object' && error !== null && 'kind' in error ? error.kind : 'none';
-  const text = `${nameOf(call)} fails: ${error instanceof Error ? error.message : error}`;
-  if (kind === 'busy' || (kind === 'bad-environment' && call.name === 'ADD')) return [];
-  if (call.name === 'CHECK' && before.get(call.of) !== 'present') return [];
-  return call.name === 'CHECK' ? [] : [text];
-}
-
-/** Calls that end before the schedule begins. */
-async function prepare(world: World, { prior, held }: Scenario, scene: Scene): Promise<void> {
-  await alone(world, 'first', (core) => perform(core, { name: 'reload' }, scene));
-  if (held) await alone(world, 'create', (core) => perform(core, { name: 'network create' }, scene));
-  for (const pod of PODS) {
-    const how = prior[pod];
-    if (how.is === 'none') continue;
-    const add = { name: 'ADD', of: pod } as const;
-    await alone(world, 'ADD', (core) => perform(core, add, scene), how.is === 'dead ADD' ? how.steps : undefined);
-    if (how.is === 'dead DEL') await alone(world, 'DEL', (core) => perform(core, { name: 'DEL', of: pod }, scene), how.steps);
-  }
-  if (prior.d1.is === 'none') return;
-  await alone(world, 'offer', (core) => perform(core, { name: 'offer', of: 'd1' }, scene));
-  if (prior.d1.is !== 'lost') return;
-  const { host } = world;
-  host.apply([{ op: 'link.delete', ns: 'host', name: hostIfName(attachmentOf('d1')) }], { host: host.own });
-}
-
-/** Runs in a process of its own, and dies after `steps`. Returns why it failed. */
-async function alone(
-  world: World,
-  name: string,
-  run: (core: PartyCore) => Promise<unknown>,
-  steps?: number,
-): Promise<string[]> {
-  const kill = steps === undefined ? undefined : { party: 0, step: steps };
-  const specs = [{ parties: [{ name, run }], isDaemon: false }];
-  const { outcomes, stuck } = await runSchedule(world, specs, { first: 0, turns: [], kill });
-  const error = stuck ?? outcomes[0]?.error;
-  return error === undefined ? [] : [`${name} fails: ${error instanceof Error ? error.message : error}`];
-}
-
-export function nameOf(call: Call): string {
-  if ('of' in call) return `${call.name} web/${call.of}`;
-  return 'keep' in call ? `GC (keeps ${call.keep.join(', ') || 'nobody'})` : call.name;
-}
-
-function lockName(key: string): string {
-  const name = NAMES.find((one) => attachmentKey(attachmentOf(one)) === key);
-  return name === undefined ? key : `attachment:web/${name}`;
+function isDocker(names: readonly CallName[]): boolean {
+  return names.some((name) => name === 'offer' || name === 'withdraw' || name === 'docker');
 }

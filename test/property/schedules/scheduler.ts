@@ -77,7 +77,9 @@ export async function runSchedule(
     const next = places.map((_, i) => (current + i) % places.length).find(canRun);
     if (next === undefined) {
       const waits = places.filter(({ process, number }) => !process.isDone(number));
-      const stuck = waits.map(({ process, number }) => `${trace.nameOf(number)} ${process.waitsFor(number)}`).join(' and ');
+      const stuck = waits
+        .map(({ process, number }) => `${trace.nameOf(number)} ${process.waitsFor(number)}`)
+        .join(' and ');
       return { outcomes: outcomes(), lines: trace.lines, stuck: `nobody can go on: ${stuck}` };
     }
     left = turn;

@@ -1,6 +1,6 @@
 import { formatAddr } from '../../../src/shared/model/addr.ts';
 import { attachmentDigest } from '../../../src/shared/model/attachment.ts';
-import { attachmentOf, type Name, NAMES, NETWORK, perform, SCOPE, type Scene } from './parties.ts';
+import { attachmentOf, NAMES, type Name, NETWORK, perform, SCOPE, type Scene } from './parties.ts';
 import type { Party } from './process.ts';
 import { runSchedule } from './scheduler.ts';
 import { World } from './world.ts';
@@ -90,7 +90,10 @@ function print(world: World): Printed {
   return {
     records: records.sort(),
     kernel: world.host.toString().split('\n').sort(),
-    filter: world.filter.list().map((entry) => JSON.stringify(entry, Object.keys(entry).sort())).sort(),
+    filter: world.filter
+      .list()
+      .map((entry) => JSON.stringify(entry, Object.keys(entry).sort()))
+      .sort(),
   };
 }
 
@@ -106,7 +109,9 @@ function beyond(lines: readonly string[], others: readonly string[]): string[] {
 /** Whether the records call the attachment complete, half made, or do not know it. */
 export function stateOf(world: World, name: Name): 'present' | 'broken' | 'absent' {
   const store = world.openStore();
-  const rows = (['interface', 'portmap'] as const).flatMap((role) => store.endpoints.get(attachmentOf(name), role) ?? []);
+  const rows = (['interface', 'portmap'] as const).flatMap(
+    (role) => store.endpoints.get(attachmentOf(name), role) ?? [],
+  );
   if (rows.length === 0) return 'absent';
   const isWhole = rows[0]?.role === 'interface' && rows.every(({ progress }) => progress === 'ready');
   return isWhole ? 'present' : 'broken';

@@ -1,6 +1,6 @@
-import type { ChangeCount } from '../../../src/shared/store/changes.ts';
 import { NetError } from '../../../src/shared/errors/net-error.ts';
 import { FakeHost } from '../../../src/shared/host/fake-host.ts';
+import type { ChangeCount } from '../../../src/shared/store/changes.ts';
 import { MemoryDisk, MemoryStore } from '../../../src/shared/store/memory.ts';
 import { OTHER, POD } from '../../support/core.ts';
 import { FakeFirewaller } from '../../support/fake-firewaller.ts';
@@ -46,7 +46,8 @@ export class LockTable {
 
   /** Throws NetError `busy` where somebody holds the lock, this process included. */
   take(key: string, process: number): void {
-    if (!this.isFree(key)) throw new NetError({ kind: 'busy', op: 'lock', subject: key, what: 'another call holds it' });
+    if (!this.isFree(key))
+      throw new NetError({ kind: 'busy', op: 'lock', subject: key, what: 'another call holds it' });
     this.#holders.set(key, process);
   }
 
