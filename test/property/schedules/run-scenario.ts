@@ -34,7 +34,7 @@ export async function runScenario(scenario: Scenario): Promise<Verdict> {
   const made = calls.flatMap((call, i): Made[] => (outcomes[i] === undefined ? [] : [{ call, outcome: outcomes[i] }]));
   if (stuck !== undefined) return { faults: [stuck], lines, outcomes };
   const found = [...lines];
-  const faults: string[] = made.flatMap((one) => unexplained(one, before));
+  const faults: string[] = made.flatMap((one) => unexplained(one, before, calls));
   const allowed = new Map(NAMES.map((name) => [name, allowedStates(name, before.get(name) ?? 'absent', made)]));
   const held = allowedHolding(wasHeld, made);
   const isBroken = NAMES.some((name) => allowed.get(name)?.has('broken'));
@@ -98,13 +98,25 @@ function throwFirst(errors: readonly unknown[]): void {
 }
 
 /** A failure of a call that no other call gives reason for. */
-function unexplained({ call, outcome: { error, killed } }: Made, before: ReadonlyMap<Name, State>): string[] {
+function unexplained(made: Made, before: ReadonlyMap<Name, State>, calls: readonly Call[]): string[] {
+  const { call, outcome } = made;
+  const { error, killed } = outcome;
   if (error === undefined || killed) return [];
   const kind = typeof error === 'object' && error !== null && 'kind' in error ? error.kind : 'none';
-  const text = `${nameOf(call)} fails: ${error instanceof Error ? error.message : error}`;
-  if (kind === 'busy' || (kind === 'bad-environment' && call.name === 'ADD')) return [];
-  if (call.name === 'CHECK' && before.get(call.of) !== 'present') return [];
-  return call.name === 'CHECK' ? [] : [text];
+  if (kind === 'busy') return [];
+  const isRival = (name: Call['name']): boolean => calls.some((other) => other !== call && other.name === name);
+  // A live endpoint is in the way, or another ADD was first.
+  if (call.name === 'ADD' && kind === 'bad-environment' && (before.get(call.of) === 'present' || isRival('ADD'))) return [];
+  // The endpoint went between its offer and the publishing of its port.
+  if (call.name === 'offer' && kind === 'unknown-container' && isRival('withdraw')) return [];
+  if (call.name === 'CHECK' && (before.get(call.of) !== 'present' || isRemoved(call.of, calls))) return [];
+  return [`${nameOf(call)} fails: ${error instanceof Error ? error.message : error}`];
+}
+
+function isRemoved(name: Name, calls: readonly Call[]): boolean {
+  return calls.some((call) =>
+    call.name === 'GC' ? !call.keep.some((kept) => kept === name) : call.name === 'DEL' && call.of === name,
+  );
 }
 
 /** Calls that end before the schedule begins. */
