@@ -1,5 +1,6 @@
 import type { LocalStore } from '../../../src/shared/store/store.ts';
-import { type Gate, gatedCore, type Label, type PartyCore } from './gate.ts';
+import { gatedCore, type Label, type PartyCore } from './gate.ts';
+import { attempt, type Entry, gateOf, Incarnation, type Point } from './incarnation.ts';
 import type { World } from './world.ts';
 
 /** One call or pass that somebody makes. */
@@ -17,45 +18,12 @@ export interface Outcome {
   killed?: boolean;
 }
 
-/**
- * Who may run before a step: at an `await` every other party, before a `step` those of other processes, before a `part`
- * of a step or a transaction nobody.
- */
-export type Point = 'await' | 'step' | 'part';
-
 /** What a process tells and asks its scheduler. */
 export interface Watcher {
   /** A step is about to be done. Returns `stop` where another party runs first, `kill` where the process dies. */
   before(party: number, point: Point): 'go' | 'stop' | 'kill';
   tell(party: number, label: Label): void;
   now(): number;
-}
-
-/** What an earlier incarnation was answered. */
-type Entry =
-  | { readonly kind: 'start'; readonly party: number }
-  | { readonly kind: 'step'; readonly what: string; readonly value?: unknown; readonly error?: unknown }
-  | { readonly kind: 'resume'; readonly id: number; readonly value?: unknown; readonly error?: unknown };
-
-interface Pending {
-  readonly party: number;
-  readonly label: Label;
-  readonly isReady: () => boolean;
-  readonly work: () => unknown;
-  readonly resolve: (value: unknown) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-/** Thrown to code that does not run any more. Whatever it still tries throws too. */
-const GONE = new Error('this process has stopped');
-
-/** The running code of a process. It cannot be stopped between two synchronous steps, but abandoned. */
-class Incarnation {
-  isAlive = true;
-  cursor = 0;
-  depth = 0;
-  requests = 0;
-  readonly pending = new Map<number, Pending>();
 }
 
 /**
@@ -163,7 +131,16 @@ export class Process {
     const { run } = this.#parties.get(party) ?? {};
     const outcome = this.outcomes.get(party);
     if (run === undefined || outcome === undefined) throw new Error(`no party ${party}`);
-    const gate = this.#gate(party, code);
+    const gate = gateOf(code, this.#log, {
+      party,
+      before: (point) => {
+        const verdict = this.#watcher.before(party, point);
+        if (verdict === 'kill') this.#die(party);
+        if (verdict === 'stop') this.#stopped = party;
+        return verdict === 'go';
+      },
+      tell: (label) => this.#watcher.tell(party, label),
+    });
     const core = gatedCore({
       world: this.#world,
       store: this.#store,
@@ -183,81 +160,6 @@ export class Process {
     );
   }
 
-  #gate(party: number, code: Incarnation): Gate {
-    const isReplay = (): boolean => code.cursor < this.#log.length;
-    const allow = (point: Point): void => {
-      const verdict = this.#watcher.before(party, point);
-      if (verdict === 'go') return;
-      if (verdict === 'kill') this.#die(party);
-      else this.#stopped = party;
-      code.isAlive = false;
-      throw GONE;
-    };
-    const recorded = <T>({ what }: Label, work: () => T): T => {
-      if (isReplay()) {
-        const entry = this.#log[code.cursor++];
-        if (entry?.kind !== 'step' || entry.what !== what) throw new Error(`ran another way at ${what}`);
-        if ('error' in entry) throw entry.error;
-        return entry.value as T;
-      }
-      const result = attempt(work);
-      if ('error' in result && result.error === GONE) throw result.error;
-      this.#log.push({ kind: 'step', what, ...result });
-      code.cursor++;
-      if ('error' in result) throw result.error;
-      return result.value as T;
-    };
-    const step = <T>(label: Label, work: () => T): T => {
-      if (!code.isAlive) throw GONE;
-      if (!isReplay()) {
-        allow(code.depth === 0 ? 'step' : 'part');
-        this.#watcher.tell(party, label);
-      }
-      return recorded(label, work);
-    };
-    return {
-      step,
-      part: (work) => {
-        allow('part');
-        work();
-      },
-      transaction: (store, work) => {
-        if (code.depth > 0) return work();
-        const again = code.isAlive && isReplay();
-        step({ what: 'begins a transaction' }, () => {});
-        code.depth++;
-        try {
-          return again ? work() : this.#commit(party, store, work, () => allow('part'));
-        } finally {
-          code.depth--;
-        }
-      },
-      request: <T>(label: Label, isReady: () => boolean, work: () => T): Promise<T> => {
-        const { promise, resolve, reject } = Promise.withResolvers<T>();
-        if (!code.isAlive) return promise;
-        if (!isReplay() && !isReady()) this.#watcher.tell(party, { what: `waits: ${label.what}` });
-        const done = (value: unknown): void => resolve(value as T);
-        code.pending.set(code.requests++, { party, label, isReady, work, resolve: done, reject });
-        return promise;
-      },
-      release: (label, work) => {
-        if (!code.isAlive) return;
-        if (!isReplay()) this.#watcher.tell(party, label);
-        recorded(label, work);
-      },
-    };
-  }
-
-  #commit<T>(party: number, store: LocalStore, work: () => T, allow: () => void): T {
-    const value = store.transaction(() => {
-      const result = work();
-      allow();
-      return result;
-    });
-    this.#watcher.tell(party, { what: 'commits' });
-    return value;
-  }
-
   /** First of the party's requests that can be done. */
   #next(party: number): number | undefined {
     for (const [id, one] of this.#code.pending) if (one.party === party && one.isReady()) return id;
@@ -271,14 +173,6 @@ export class Process {
     this.#world.locks.releaseAll(this.#number);
     this.#watcher.tell(party, { what: 'IS KILLED, with its process' });
     for (const outcome of this.outcomes.values()) if (outcome.end === undefined) outcome.killed = true;
-  }
-}
-
-function attempt(work: () => unknown): { readonly value: unknown } | { readonly error: unknown } {
-  try {
-    return { value: work() };
-  } catch (error) {
-    return { error };
   }
 }
 

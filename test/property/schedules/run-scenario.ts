@@ -38,7 +38,7 @@ export async function runScenario(scenario: Scenario): Promise<Verdict> {
   const allowed = new Map(NAMES.map((name) => [name, allowedStates(name, before.get(name) ?? 'absent', made)]));
   const held = allowedHolding(wasHeld, made);
   const isBroken = NAMES.some((name) => allowed.get(name)?.has('broken'));
-  if (isBroken || isKilled) {
+  if (isBroken || isKilled || isAbandoned(world, scenario)) {
     faults.push(...earlyFaults(world, allowed));
     found.push('a daemon starts, with nobody else running');
     faults.push(...(await alone(world, 'start', async (core) => start(core).then(throwFirst))));
@@ -48,6 +48,12 @@ export async function runScenario(scenario: Scenario): Promise<Verdict> {
   const judgedScene = isBare ? { ...scene, published: new Set(published.filter((name) => name !== 'd1')) } : scene;
   faults.push(...(await judged(world, judgedScene, allowed, held)));
   return { faults, lines: found, outcomes };
+}
+
+/** True where a call that died before the schedule has left a network that nobody uses: the next start removes it. */
+function isAbandoned(world: World, { prior }: Scenario): boolean {
+  const isUsed = isNetworkHeld(world) || NAMES.some((name) => stateOf(world, name) !== 'absent');
+  return !isUsed && NAMES.some((name) => prior[name].is.startsWith('dead'));
 }
 
 /** What is wrong already, whatever the next start does: of what cannot be half made. */
@@ -106,7 +112,8 @@ function unexplained(made: Made, before: ReadonlyMap<Name, State>, calls: readon
   if (kind === 'busy') return [];
   const isRival = (name: Call['name']): boolean => calls.some((other) => other !== call && other.name === name);
   // A live endpoint is in the way, or another ADD was first.
-  if (call.name === 'ADD' && kind === 'bad-environment' && (before.get(call.of) === 'present' || isRival('ADD'))) return [];
+  if (call.name === 'ADD' && kind === 'bad-environment' && (before.get(call.of) === 'present' || isRival('ADD')))
+    return [];
   // The endpoint went between its offer and the publishing of its port.
   if (call.name === 'offer' && kind === 'unknown-container' && isRival('withdraw')) return [];
   if (call.name === 'CHECK' && (before.get(call.of) !== 'present' || isRemoved(call.of, calls))) return [];

@@ -1,5 +1,6 @@
 import type { Label } from './gate.ts';
-import { type Outcome, type Party, type Point, Process, type Watcher } from './process.ts';
+import type { Point } from './incarnation.ts';
+import { type Outcome, type Party, Process, type Watcher } from './process.ts';
 import type { World } from './world.ts';
 
 /** More steps than any schedule has. */

@@ -24,10 +24,11 @@ const RUNS = Math.max(1, Math.round(TOTAL / (PAIRS.length + CALLS.length)));
 /** More steps than a call has. */
 const LONGEST = 300;
 
-/** A failed run prints `seed` and `path`: with these two it runs that schedule again. */
-function replay(): { seed?: number; path?: string } {
+/** A failure prints a seed and a path: with both, that very schedule runs again. */
+function replay(): { seed?: number; path?: string; endOnFailure?: boolean } {
   const { ISTHMUS_SCHEDULE_SEED: seed, ISTHMUS_SCHEDULE_PATH: path } = process.env;
-  return { ...(seed === undefined ? {} : { seed: Number(seed) }), ...(path === undefined ? {} : { path }) };
+  if (seed === undefined) return {};
+  return { seed: Number(seed), ...(path === undefined ? {} : { path, endOnFailure: true }) };
 }
 
 function check(names: readonly CallName[]): Promise<void> {
