@@ -162,7 +162,7 @@ function subjectOf(value: unknown): string {
   const id = row.attachment?.containerId ?? row.owner?.containerId ?? row.containerId;
   const progress = 'progress' in value ? ` ${value.progress}` : '';
   const name = 'name' in value ? ` ${value.name}` : '';
-  return `${id === undefined ? name : ` ${id}`}${progress}`;
+  return `${id === undefined ? name : ` ${id.slice(0, 12)}`}${progress}`;
 }
 
 function kindOf(entry: unknown): string {

@@ -29,7 +29,8 @@ export async function runScenario(scenario: Scenario): Promise<Verdict> {
   const specs = apart
     ? parties.map((party, i) => ({ parties: [party], isDaemon: daemons[i] ?? false }))
     : [{ parties, isDaemon: true }];
-  const { outcomes, lines, stuck } = await runSchedule(world, specs, schedule, lockName);
+  const { outcomes, stuck, ...run } = await runSchedule(world, specs, schedule, lockName);
+  const lines = [situation(scenario), ...run.lines];
   const isKilled = outcomes.some(({ killed }) => killed);
   const made = calls.flatMap((call, i): Made[] => (outcomes[i] === undefined ? [] : [{ call, outcome: outcomes[i] }]));
   if (stuck !== undefined) return { faults: [stuck], lines, outcomes };
@@ -48,6 +49,19 @@ export async function runScenario(scenario: Scenario): Promise<Verdict> {
   const judgedScene = isBare ? { ...scene, published: new Set(published.filter((name) => name !== 'd1')) } : scene;
   faults.push(...(await judged(world, judgedScene, allowed, held)));
   return { faults, lines: found, outcomes };
+}
+
+/** What there is before the schedule, as a line. */
+function situation({ prior, held, published, apart, daemons, calls }: Scenario): string {
+  const found = NAMES.map((name) => {
+    const how = prior[name];
+    return `${name}: ${how.is}${'steps' in how ? ` after ${how.steps} steps` : ''}`;
+  });
+  const who = apart
+    ? calls.map((_, i) => `process ${String.fromCharCode(65 + i)} is a ${daemons[i] ? 'daemon' : 'plugin'}`)
+    : ['process A is a daemon'];
+  const ports = published.length === 0 ? 'no ports' : `ports of ${published.join(', ')}`;
+  return `  0. ${found.join('; ')}; network ${held ? 'kept by Docker' : 'of its endpoints'}; ${ports}; ${who.join(', ')}`;
 }
 
 /** True where a call that died before the schedule has left a network that nobody uses: the next start removes it. */
