@@ -98,19 +98,19 @@ export function gatedCore({ world, store, gate, process, isDaemon, nameOf }: Cor
   };
 }
 
+/** Every method of every table is one step. */
 function gatedStore(store: LocalStore, gate: Gate): LocalStore {
-  return {
-    networks: gated('networks', store.networks, gate),
-    dockerNetworks: gated('dockerNetworks', store.dockerNetworks, gate),
-    pools: gated('pools', store.pools, gate),
-    endpoints: gated('endpoints', store.endpoints, gate),
-    leases: gated('leases', store.leases, gate),
-    notes: gated('notes', store.notes, gate),
-    ports: gated('ports', store.ports, gate),
-    refresh: () => {},
-    transaction: (work) => gate.transaction(store, work),
-    [Symbol.dispose]: () => {},
-  };
+  const tables = new Map<PropertyKey, unknown>();
+  return new Proxy(store, {
+    get(_, key) {
+      if (key === 'transaction') return <T>(work: () => T) => gate.transaction(store, work);
+      const value: unknown = Reflect.get(store, key, store);
+      if (typeof value !== 'object' || value === null) return value;
+      const table = tables.get(key) ?? gated(String(key), value, gate);
+      tables.set(key, table);
+      return table;
+    },
+  });
 }
 
 /** Every method is one step. */

@@ -4,9 +4,10 @@ import { allowedHolding, allowedStates, type Made, type State } from './expected
 import type { PartyCore } from './gate.ts';
 import { attachmentOf, type Call, NAMES, type Name, perform, type Scene, start } from './parties.ts';
 import type { Outcome, Party } from './process.ts';
+import { isNetworkHeld, isPublished, stateOf } from './records.ts';
 import { PODS, type Scenario } from './scenario.ts';
 import { runSchedule } from './scheduler.ts';
-import { differences, isNetworkHeld, isPublished, stateOf } from './settled.ts';
+import { differences } from './settled.ts';
 import { World } from './world.ts';
 
 /** Everything that was wrong at the end, and what was done, as lines. Without a fault all is as it should be. */

@@ -84,18 +84,28 @@ function callOf(name: CallName, of: PodName, names: readonly CallName[], targets
   }
 }
 
-/** An ADD of what is there already and a CHECK of what is not are dull. */
+/** An ADD of what is there and stays, and a CHECK of what is not there, show nothing. */
 function suited(found: Prior, name: Name, calls: readonly Call[]): Prior {
-  const added = calls.some((call) => (call.name === 'ADD' || call.name === 'offer') && call.of === name);
-  const checked = calls.some((call) => call.name === 'CHECK' && call.of === name);
-  if (added && found.is === 'ready') return { is: 'none' };
-  return checked && !added ? { is: 'ready' } : found;
+  const has = (...names: readonly CallName[]): boolean =>
+    calls.some((call) => names.includes(call.name) && 'of' in call && call.of === name);
+  if (has('ADD', 'offer') && !has('DEL', 'withdraw') && found.is === 'ready') return { is: 'none' };
+  return has('CHECK') && !has('ADD') ? { is: 'ready' } : found;
 }
 
-/** One of the calls stops after so many steps, each in turn, while the other runs whole. The prior state suits both. */
-export function stopped(names: readonly [CallName, CallName], steps: number, apart: boolean): Scenario {
-  const targets: readonly PodName[] = ['c1', 'c1'];
-  const calls = names.map((name) => callOf(name, 'c1', names, targets));
+/** What a sweep is about. */
+export interface Sweep {
+  readonly first: CallName;
+  readonly second: CallName;
+  /** The attachment that the second call is about; the first is about `c1`. */
+  readonly of: PodName;
+  readonly apart: boolean;
+}
+
+/** The first call stops after so many steps, and the second runs whole there. The prior state suits both. */
+export function stopped({ first, second, of, apart }: Sweep, steps: number): Scenario {
+  const names = [first, second];
+  const targets: readonly PodName[] = ['c1', of];
+  const calls = names.map((name, i) => callOf(name, targets[i] ?? 'c1', names, targets));
   const isPass = names.some((name) => PASSES.includes(name));
   const left: Prior = isPass && names.includes('ADD') ? { is: 'dead ADD', steps: HALF } : { is: 'ready' };
   const lost: Prior = names.includes('docker') || names.includes('offer') ? { is: 'lost' } : { is: 'ready' };
@@ -105,7 +115,7 @@ export function stopped(names: readonly [CallName, CallName], steps: number, apa
     daemons: names.map((name) => isPass && !PASSES.includes(name)),
     prior: {
       c1: suited(left, 'c1', calls),
-      c2: { is: 'none' },
+      c2: suited(of === 'c2' ? left : { is: 'none' }, 'c2', calls),
       d1: suited(isDocker(names) ? lost : { is: 'none' }, 'd1', calls),
     },
     held: names.includes('network rm'),

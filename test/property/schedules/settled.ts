@@ -1,7 +1,7 @@
 import { formatAddr } from '../../../src/shared/model/addr.ts';
-import { attachmentDigest } from '../../../src/shared/model/attachment.ts';
-import { attachmentOf, NAMES, type Name, NETWORK, perform, SCOPE, type Scene } from './parties.ts';
+import { attachmentOf, NAMES, type Name, perform, SCOPE, type Scene } from './parties.ts';
 import type { Party } from './process.ts';
+import { printRecords } from './records.ts';
 import { runSchedule } from './scheduler.ts';
 import { World } from './world.ts';
 
@@ -74,21 +74,8 @@ async function make({ present, isHeld }: Desired, scene: Scene): Promise<Printed
 }
 
 function print(world: World): Printed {
-  const store = world.openStore();
-  const names = new Map(NAMES.map((name) => [attachmentDigest(attachmentOf(name)), name]));
-  const nameOf = (owner: Parameters<typeof attachmentDigest>[0]): string =>
-    names.get(attachmentDigest(owner)) ?? `${owner.camp} ${owner.containerId} ${owner.ifName}`;
-  const records = [
-    ...store.networks.list().map(({ name, device, holders = [] }) => `network ${name} on ${device} ${holders.join()}`),
-    ...store.endpoints
-      .list()
-      .map(({ attachment, role, progress }) => `endpoint ${nameOf(attachment)} ${role} ${progress}`),
-    ...store.leases.list(SCOPE).map(({ address, owner }) => `lease ${formatAddr(address)} of ${nameOf(owner)}`),
-    ...store.ports.list().map(({ protocol, hostPort, owner }) => `port ${protocol} ${hostPort} of ${nameOf(owner)}`),
-    ...world.locks.held.map((key) => `lock ${key}`),
-  ];
   return {
-    records: records.sort(),
+    records: [...printRecords(world), ...world.locks.held.map((key) => `lock ${key}`)].sort(),
     kernel: world.host.toString().split('\n').sort(),
     filter: world.filter
       .list()
@@ -104,24 +91,4 @@ function beyond(lines: readonly string[], others: readonly string[]): string[] {
     if (at >= 0) rest.splice(at, 1);
     return at < 0;
   });
-}
-
-/** Whether the records call the attachment complete, half made, or do not know it. */
-export function stateOf(world: World, name: Name): 'present' | 'broken' | 'absent' {
-  const store = world.openStore();
-  const rows = (['interface', 'portmap'] as const).flatMap(
-    (role) => store.endpoints.get(attachmentOf(name), role) ?? [],
-  );
-  if (rows.length === 0) return 'absent';
-  const isWhole = rows[0]?.role === 'interface' && rows.every(({ progress }) => progress === 'ready');
-  return isWhole ? 'present' : 'broken';
-}
-
-/** Whether the records say that the host port of Docker's endpoint is published. */
-export function isPublished(world: World): boolean {
-  return world.openStore().endpoints.get(attachmentOf('d1'), 'portmap') !== undefined;
-}
-
-export function isNetworkHeld(world: World): boolean {
-  return (world.openStore().networks.get(NETWORK)?.holders?.length ?? 0) > 0;
 }
