@@ -3,7 +3,7 @@ import type { PortMapping } from '../../../src/shared/config/port-mappings.ts';
 import { collectGarbage } from '../../../src/shared/core/collect-garbage.ts';
 import { checkEndpoint } from '../../../src/shared/core/endpoints/check-endpoint.ts';
 import { createEndpoint } from '../../../src/shared/core/endpoints/create-endpoint.ts';
-import { deleteEndpoint } from '../../../src/shared/core/endpoints/delete-endpoint.ts';
+import { attachmentKey, deleteEndpoint } from '../../../src/shared/core/endpoints/delete-endpoint.ts';
 import { offerEndpoint, withdrawEndpoint } from '../../../src/shared/core/endpoints/offer-endpoint.ts';
 import { createNetwork } from '../../../src/shared/core/networks/create-network.ts';
 import { deleteNetwork } from '../../../src/shared/core/networks/delete-network.ts';
@@ -15,12 +15,12 @@ import { reload } from '../../../src/shared/core/reload.ts';
 import { repair } from '../../../src/shared/core/repair.ts';
 import type { EndpointReport, EndpointRequest, Expectation } from '../../../src/shared/core/requests.ts';
 import type { NetError } from '../../../src/shared/errors/net-error.ts';
-import { type Addr, parseAddr } from '../../../src/shared/model/addr.ts';
+import type { Addr } from '../../../src/shared/model/addr.ts';
 import type { Attachment } from '../../../src/shared/model/attachment.ts';
 import { digest } from '../../../src/shared/model/attachment.ts';
 import { addRequest, delRequest, OTHER, POD, scopeOf } from '../../support/core.ts';
 import { DOCKER, specFor } from '../../support/kept-network.ts';
-import { addressesOf, dockerRules, NETWORK_ID, offerRequest } from '../../support/offers.ts';
+import { addressesOf, dockerRules, offerRequest } from '../../support/offers.ts';
 import { range } from '../../unit/ipam-support.ts';
 import type { PartyCore } from './gate.ts';
 
@@ -65,11 +65,13 @@ export function attachmentOf(name: Name): Attachment {
   return { camp: 'cnm', network: NETWORK, containerId, ifName: `peer${containerId.slice(0, 11)}` };
 }
 
-export function netnsOf(name: Name): string | undefined {
-  return name === 'd1' ? undefined : NETNS[name];
+/** `attachment:web/c1`. */
+export function formatLock(key: string): string {
+  const name = NAMES.find((one) => attachmentKey(attachmentOf(one)) === key);
+  return name === undefined ? key : `attachment:${NETWORK}/${name}`;
 }
 
-export function hostPortOf(name: Name): number {
+function hostPortOf(name: Name): number {
   return HOST_PORTS[name];
 }
 
@@ -173,15 +175,3 @@ function expectationOf(report: EndpointReport | undefined): Expectation {
   const { interfaces = [], addresses = [], routes = [] } = report ?? {};
   return { interfaces: interfaces.filter(({ inSandbox }) => inSandbox), addresses, routes };
 }
-
-/** Addresses that Docker's endpoint has. */
-export function dockerAddresses(): readonly Addr[] {
-  return addressesOf(DOCKER_ADDRESS).addresses.map(({ address }) => address.addr);
-}
-
-export function addrOf(text: string): Addr[] {
-  const found = parseAddr(text);
-  return found === undefined ? [] : [found];
-}
-
-export { NETWORK_ID };

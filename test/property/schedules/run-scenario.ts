@@ -1,8 +1,7 @@
-import { attachmentKey } from '../../../src/shared/core/endpoints/delete-endpoint.ts';
 import { hostIfName } from '../../../src/shared/model/attachment.ts';
 import { allowedHolding, allowedStates, type Made, type State } from './expected.ts';
 import type { PartyCore } from './gate.ts';
-import { attachmentOf, type Call, NAMES, type Name, perform, type Scene, start } from './parties.ts';
+import { attachmentOf, type Call, formatLock, NAMES, type Name, perform, type Scene, start } from './parties.ts';
 import type { Outcome, Party } from './process.ts';
 import { isNetworkHeld, isPublished, stateOf } from './records.ts';
 import { PODS, type Scenario } from './scenario.ts';
@@ -30,7 +29,7 @@ export async function runScenario(scenario: Scenario): Promise<Verdict> {
   const specs = apart
     ? parties.map((party, i) => ({ parties: [party], isDaemon: daemons[i] ?? false }))
     : [{ parties, isDaemon: true }];
-  const { outcomes, stuck, ...run } = await runSchedule(world, specs, schedule, lockName);
+  const { outcomes, stuck, ...run } = await runSchedule(world, specs, schedule, formatLock);
   const lines = [situation(scenario), ...run.lines];
   const isKilled = outcomes.some(({ killed }) => killed);
   const made = calls.flatMap((call, i): Made[] => (outcomes[i] === undefined ? [] : [{ call, outcome: outcomes[i] }]));
@@ -177,9 +176,4 @@ async function alone(
 export function nameOf(call: Call): string {
   if ('of' in call) return `${call.name} web/${call.of}`;
   return 'keep' in call ? `GC (keeps ${call.keep.join(', ') || 'nobody'})` : call.name;
-}
-
-function lockName(key: string): string {
-  const name = NAMES.find((one) => attachmentKey(attachmentOf(one)) === key);
-  return name === undefined ? key : `attachment:web/${name}`;
 }
