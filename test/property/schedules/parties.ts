@@ -1,0 +1,177 @@
+import { withdrawGone } from '../../../cmd/cnm-shim/docker/gone-endpoints.ts';
+import type { PortMapping } from '../../../src/shared/config/port-mappings.ts';
+import { collectGarbage } from '../../../src/shared/core/collect-garbage.ts';
+import { checkEndpoint } from '../../../src/shared/core/endpoints/check-endpoint.ts';
+import { createEndpoint } from '../../../src/shared/core/endpoints/create-endpoint.ts';
+import { attachmentKey, deleteEndpoint } from '../../../src/shared/core/endpoints/delete-endpoint.ts';
+import { offerEndpoint, withdrawEndpoint } from '../../../src/shared/core/endpoints/offer-endpoint.ts';
+import { createNetwork } from '../../../src/shared/core/networks/create-network.ts';
+import { deleteNetwork } from '../../../src/shared/core/networks/delete-network.ts';
+import { restoreNetworks } from '../../../src/shared/core/networks/restore-networks.ts';
+import { poolSource } from '../../../src/shared/core/pool-source.ts';
+import { publishPorts } from '../../../src/shared/core/ports/publish-ports.ts';
+import { rebuildOnce } from '../../../src/shared/core/rebuild.ts';
+import { reload } from '../../../src/shared/core/reload.ts';
+import { repair } from '../../../src/shared/core/repair.ts';
+import type { EndpointReport, EndpointRequest, Expectation } from '../../../src/shared/core/requests.ts';
+import type { NetError } from '../../../src/shared/errors/net-error.ts';
+import type { Addr } from '../../../src/shared/model/addr.ts';
+import type { Attachment } from '../../../src/shared/model/attachment.ts';
+import { digest } from '../../../src/shared/model/attachment.ts';
+import { addRequest, delRequest, OTHER, POD, scopeOf } from '../../support/core.ts';
+import { DOCKER, specFor } from '../../support/kept-network.ts';
+import { addressesOf, dockerRules, offerRequest } from '../../support/offers.ts';
+import { range } from '../../unit/ipam-support.ts';
+import type { PartyCore } from './gate.ts';
+
+/**
+ * What parties call: the only file of the suite that names functions of the core. Each of the names below is one call of
+ * a runtime or of dockerd, or one pass over everything.
+ */
+export type Call =
+  | { readonly name: 'ADD' | 'DEL' | 'CHECK'; readonly of: PodName }
+  | { readonly name: 'offer' | 'withdraw'; readonly of: 'd1' }
+  | { readonly name: 'GC'; readonly keep: readonly PodName[] }
+  | { readonly name: 'repair' | 'reload' | 'rebuild' | 'docker' | 'network create' | 'network rm' };
+
+export type CallName = Call['name'];
+/** `c1` and `c2` are pods of the CNI, `d1` is a container of Docker's; all are on one network. */
+export type PodName = 'c1' | 'c2';
+export type Name = PodName | 'd1';
+
+export const NETWORK = 'web';
+export const NAMES: readonly Name[] = ['c1', 'c2', 'd1'];
+export const SCOPE = scopeOf({ network: NETWORK });
+const SUBNETS = ['10.88.0.0/24', 'fd00:88::/64'];
+const RULES = dockerRules();
+const NETNS = { c1: POD, c2: OTHER };
+const HOST_PORTS = { c1: 8080, c2: 8081, d1: 8082 };
+/** Docker's endpoints come with their addresses: 10.88.0.50 and fd00:88::50. */
+const DOCKER_ADDRESS = 50;
+
+/** What calls need to know beside the core. */
+export interface Scene {
+  /** Who publishes a host port. */
+  readonly published: ReadonlySet<Name>;
+  /** What ADD answered. */
+  readonly reports: Map<Name, EndpointReport>;
+  /** Addresses that an ADD asks for; absent: any. */
+  readonly addresses?: ReadonlyMap<Name, readonly Addr[]>;
+}
+
+export function attachmentOf(name: Name): Attachment {
+  if (name !== 'd1') return { camp: 'cni', network: NETWORK, containerId: name, ifName: 'eth0' };
+  const containerId = digest('endpoint', 'd1');
+  return { camp: 'cnm', network: NETWORK, containerId, ifName: `peer${containerId.slice(0, 11)}` };
+}
+
+/** `attachment:web/c1`. */
+export function formatLock(key: string): string {
+  const name = NAMES.find((one) => attachmentKey(attachmentOf(one)) === key);
+  return name === undefined ? key : `attachment:${NETWORK}/${name}`;
+}
+
+function hostPortOf(name: Name): number {
+  return HOST_PORTS[name];
+}
+
+/** Makes the call, as the programs do: the state agrees with the kernel first. Rejects with the first failure. */
+export async function perform(core: PartyCore, call: Call, scene: Scene): Promise<void> {
+  if (call.name === 'rebuild') core.changes.write(core.changes.read() + 1);
+  rebuildOnce(core);
+  const failures = await carryOut(core, call, scene);
+  if (failures[0] !== undefined) throw failures[0];
+}
+
+/** What a daemon does when it starts, and dockerd's view after it. */
+export async function start(core: PartyCore): Promise<NetError[]> {
+  rebuildOnce(core);
+  const { errors } = await repair(core, core.tryLock);
+  return [...errors, ...(await restoreNetworks(core)), ...(await withdrawGone(core))];
+}
+
+async function carryOut(core: PartyCore, call: Call, scene: Scene): Promise<readonly NetError[]> {
+  switch (call.name) {
+    case 'ADD':
+      scene.reports.set(call.of, await createEndpoint(core, request(core, call.of, scene)));
+      return [];
+    case 'DEL':
+      return await deleteEndpoint(core, delRequest(whichOf(call.of), core.host.identity));
+    case 'CHECK':
+      await checkEndpoint(core, request(core, call.of, scene), expectationOf(scene.reports.get(call.of)));
+      return [];
+    case 'GC': {
+      const { source } = delRequest({ id: '', network: NETWORK }, core.host.identity);
+      const keep = call.keep.map(attachmentOf);
+      const pool = source === undefined ? {} : { source };
+      return await collectGarbage(core, { camp: 'cni', network: NETWORK, keep, interfaces: true, ...pool });
+    }
+    case 'offer':
+      return await offer(core, scene);
+    case 'withdraw':
+      return await withdrawEndpoint(core, attachmentOf('d1'));
+    case 'repair':
+      return (await repair(core, core.tryLock)).errors;
+    case 'reload':
+      return reload(core).errors;
+    case 'rebuild':
+      return [];
+    case 'docker':
+      return [...(await withdrawGone(core)), ...(await restoreNetworks(core))];
+    case 'network create':
+      await createNetwork(core, { name: NETWORK, holder: DOCKER, spec: spec() });
+      return [];
+    case 'network rm':
+      return await deleteNetwork(core, NETWORK, DOCKER);
+  }
+}
+
+/** CreateEndpoint, then ProgramExternalConnectivity; dockerd deletes the endpoint where the second fails. */
+async function offer(core: PartyCore, { published }: Scene): Promise<readonly NetError[]> {
+  const conf = { name: NETWORK, bridge: 'isth0' };
+  const attachment = attachmentOf('d1');
+  const addressing = addressesOf(DOCKER_ADDRESS);
+  const made = offerRequest(2, { conf, rules: RULES, scope: SCOPE });
+  await offerEndpoint(core, { ...made, attachment, addressing, driver: request(core, 'c1', EMPTY).driver });
+  if (!published.has('d1')) return [];
+  const hostPort = hostPortOf('d1');
+  const port = { protocol: 'tcp', hostPort, hostPortEnd: hostPort, containerPort: 80 } as const;
+  try {
+    await publishPorts(core, attachment, RULES, addressing, [port]);
+    return [];
+  } catch (thrown) {
+    await withdrawEndpoint(core, attachment);
+    throw thrown;
+  }
+}
+
+const EMPTY: Scene = { published: new Set(), reports: new Map() };
+
+function request(core: PartyCore, name: PodName, { published, addresses }: Scene): EndpointRequest {
+  const which = whichOf(name);
+  const { identity } = core.host;
+  const owner = attachmentOf(name);
+  const mapping: PortMapping = { protocol: 'tcp', hostPort: hostPortOf(name), containerPort: 80 };
+  const routes = [{ dst: '0.0.0.0/0' }, { dst: '::/0' }];
+  const requested = addresses?.get(name) ?? [];
+  const pool = { scope: SCOPE, sets: SUBNETS.map((subnet) => [range(subnet)]), requested, routes, dns: {} };
+  return {
+    ...addRequest(which, identity, poolSource(pool, owner, identity)),
+    rules: { ...RULES, mappings: published.has(name) ? [mapping] : [] },
+    spec: spec(),
+  };
+}
+
+function spec() {
+  const { backend, options, admit } = RULES;
+  return { ...specFor(NETWORK), rules: { backend, options, admit } };
+}
+
+function whichOf(name: PodName) {
+  return { id: name, network: NETWORK, netns: NETNS[name] };
+}
+
+function expectationOf(report: EndpointReport | undefined): Expectation {
+  const { interfaces = [], addresses = [], routes = [] } = report ?? {};
+  return { interfaces: interfaces.filter(({ inSandbox }) => inSandbox), addresses, routes };
+}
