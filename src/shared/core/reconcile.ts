@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { asNetError, type NetError } from '../errors/net-error.ts';
 import { attachmentDigest } from '../model/attachment.ts';
 import type { Endpoint } from '../model/endpoint.ts';
@@ -15,6 +16,8 @@ export interface ReconcileOptions {
   readonly tryLock: TryLock;
   /** True also resets the packet filter: what is of ours there and on no record goes. Default false. */
   readonly sweep?: boolean;
+  /** Waits so many milliseconds for the calls under way. Default: a timer. */
+  readonly wait?: (ms: number) => Promise<unknown>;
 }
 
 /** What a pass found to do. */
@@ -37,14 +40,17 @@ export interface Reconciled {
  * Rules: an interrupted transition is reverted to nothing (its caller was never told of success); a ready part gets back
  * what the host lacks of it; an interface that is gone stays gone (the runtime's DEL or dockerd's view decides).
  */
-export async function reconcile(core: Core, { tryLock, sweep = false }: ReconcileOptions): Promise<Reconciled> {
+export async function reconcile(
+  core: Core,
+  { tryLock, sweep = false, wait = sleep }: ReconcileOptions,
+): Promise<Reconciled> {
   const errors: NetError[] = [];
   const endpoints = await removeInterrupted(core, tryLock, errors);
   const networks = await removeUnused(core, errors);
   if (sweep) errors.push(...(await resetEntries(core)));
   const ofNetworks = await mendNetworks(core);
   await promoteStandbys(core, tryLock, errors);
-  const ofEndpoints = await mendEndpoints(core, tryLock);
+  const ofEndpoints = await mendEndpoints(core, tryLock, wait);
   return {
     endpoints,
     networks,

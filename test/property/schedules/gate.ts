@@ -30,6 +30,8 @@ export interface Gate {
 /** A core with what only some calls are handed. */
 export interface PartyCore extends Core {
   readonly tryLock: (key: string) => Disposable;
+  /** Lets other parties run. */
+  readonly wait: () => Promise<void>;
 }
 
 export interface CoreParts {
@@ -65,7 +67,6 @@ export function gatedCore({ world, store, gate, process, isDaemon, nameOf }: Cor
     changes: gated('change count', world.changes, gate),
     log: SILENT,
     firewall: () => filter,
-    owner: { pid: 5_000_000 + process, startTime: String(process) },
     lock: async (key) => {
       const label = { what: `takes lock ${nameOf(key)}` };
       await gate.request(
@@ -75,6 +76,12 @@ export function gatedCore({ world, store, gate, process, isDaemon, nameOf }: Cor
       );
       return held(key);
     },
+    wait: () =>
+      gate.request(
+        { what: 'waits' },
+        () => true,
+        () => undefined,
+      ),
     tryLock: (key) => {
       gate.step({ what: `tries lock ${nameOf(key)}` }, () => world.locks.take(key, process));
       return held(key);

@@ -1,18 +1,17 @@
-import { withdrawGone } from '../../../cmd/cnm-shim/docker/gone-endpoints.ts';
+import { deleteGone } from '../../../cmd/cnm-shim/docker/gone-endpoints.ts';
 import type { PortMapping } from '../../../src/shared/config/port-mappings.ts';
+import { attachmentKey } from '../../../src/shared/core/apply.ts';
 import { collectGarbage } from '../../../src/shared/core/collect-garbage.ts';
 import { checkEndpoint } from '../../../src/shared/core/endpoints/check-endpoint.ts';
 import { createEndpoint } from '../../../src/shared/core/endpoints/create-endpoint.ts';
-import { attachmentKey, deleteEndpoint } from '../../../src/shared/core/endpoints/delete-endpoint.ts';
-import { offerEndpoint, withdrawEndpoint } from '../../../src/shared/core/endpoints/offer-endpoint.ts';
+import { deleteEndpoint } from '../../../src/shared/core/endpoints/delete-endpoint.ts';
+import { deleteOffered, offerEndpoint } from '../../../src/shared/core/endpoints/offer-endpoint.ts';
 import { createNetwork } from '../../../src/shared/core/networks/create-network.ts';
 import { deleteNetwork } from '../../../src/shared/core/networks/delete-network.ts';
-import { restoreNetworks } from '../../../src/shared/core/networks/restore-networks.ts';
 import { poolSource } from '../../../src/shared/core/pool-source.ts';
 import { publishPorts } from '../../../src/shared/core/ports/publish-ports.ts';
 import { rebuildOnce } from '../../../src/shared/core/rebuild.ts';
-import { reload } from '../../../src/shared/core/reload.ts';
-import { repair } from '../../../src/shared/core/repair.ts';
+import { type ReconcileOptions, reconcile } from '../../../src/shared/core/reconcile.ts';
 import type { EndpointReport, EndpointRequest, Expectation } from '../../../src/shared/core/requests.ts';
 import type { NetError } from '../../../src/shared/errors/net-error.ts';
 import type { Addr } from '../../../src/shared/model/addr.ts';
@@ -86,8 +85,8 @@ export async function perform(core: PartyCore, call: Call, scene: Scene): Promis
 /** What a daemon does when it starts, and dockerd's view after it. */
 export async function start(core: PartyCore): Promise<NetError[]> {
   rebuildOnce(core);
-  const { errors } = await repair(core, core.tryLock);
-  return [...errors, ...(await restoreNetworks(core)), ...(await withdrawGone(core))];
+  const { errors } = await reconcile(core, { ...optionsOf(core), sweep: true });
+  return [...errors, ...(await deleteGone(core))];
 }
 
 async function carryOut(core: PartyCore, call: Call, scene: Scene): Promise<readonly NetError[]> {
@@ -109,21 +108,25 @@ async function carryOut(core: PartyCore, call: Call, scene: Scene): Promise<read
     case 'offer':
       return await offer(core, scene);
     case 'withdraw':
-      return await withdrawEndpoint(core, attachmentOf('d1'));
+      return await deleteOffered(core, attachmentOf('d1'));
     case 'repair':
-      return (await repair(core, core.tryLock)).errors;
+      return (await reconcile(core, optionsOf(core))).errors;
     case 'reload':
-      return reload(core).errors;
+      return (await reconcile(core, { ...optionsOf(core), sweep: true })).errors;
     case 'rebuild':
       return [];
     case 'docker':
-      return [...(await withdrawGone(core)), ...(await restoreNetworks(core))];
+      return [...(await deleteGone(core)), ...(await reconcile(core, optionsOf(core))).errors];
     case 'network create':
       await createNetwork(core, { name: NETWORK, holder: DOCKER, spec: spec() });
       return [];
     case 'network rm':
       return await deleteNetwork(core, NETWORK, DOCKER);
   }
+}
+
+function optionsOf({ tryLock, wait }: PartyCore): ReconcileOptions {
+  return { tryLock, wait };
 }
 
 /** CreateEndpoint, then ProgramExternalConnectivity; dockerd deletes the endpoint where the second fails. */
@@ -140,7 +143,7 @@ async function offer(core: PartyCore, { published }: Scene): Promise<readonly Ne
     await publishPorts(core, attachment, RULES, addressing, [port]);
     return [];
   } catch (thrown) {
-    await withdrawEndpoint(core, attachment);
+    await deleteOffered(core, attachment);
     throw thrown;
   }
 }

@@ -1,7 +1,7 @@
 import { NetError } from '../../../src/shared/errors/net-error.ts';
-import { FakeHost } from '../../../src/shared/host/fake-host.ts';
 import type { ChangeCount } from '../../../src/shared/store/changes.ts';
-import { MemoryDisk, MemoryStore } from '../../../src/shared/store/memory.ts';
+import { FakeHost } from '../../../src/shared/testing/fake-host.ts';
+import { MemoryDisk, MemoryStore } from '../../../src/shared/testing/memory-store.ts';
 import { OTHER, POD } from '../../support/core.ts';
 import { FakeFirewaller } from '../../support/fake-firewaller.ts';
 

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { planShaping } from '../../drivers/bandwidth/shaping.ts';
 import { planPort } from '../../drivers/link.ts';
 import { asNetError, type NetError } from '../../errors/net-error.ts';
@@ -32,13 +31,17 @@ const PAUSE_MS = 200;
  * The host has what the ready parts on record want: host sides are ports as they were made, guards, limits and published
  * ports are in force. What is in a sandbox is the container's. An interface that is gone stays gone.
  */
-export async function mendEndpoints(core: Core, tryLock: TryLock): Promise<Mended> {
+export async function mendEndpoints(
+  core: Core,
+  tryLock: TryLock,
+  wait: (ms: number) => Promise<unknown>,
+): Promise<Mended> {
   const mended: string[] = [];
   const errors: NetError[] = [];
   let entries = 0;
   let damaged = await findDamaged(core, core.store.endpoints.list());
   for (let attempt = 0; damaged.length > 0 && attempt < ATTEMPTS; attempt++) {
-    if (attempt > 0) await sleep(PAUSE_MS);
+    if (attempt > 0) await wait(PAUSE_MS);
     const busy: Endpoint[] = [];
     for (const { attachment, role } of damaged) {
       try {
