@@ -6,7 +6,6 @@ import { type Endpoint, hostIfOf, type PublishedFacts, publishedOf } from '../mo
 import type { LinkState } from '../model/link.ts';
 import type { Core } from './core.ts';
 import { deleteRecord } from './endpoints/record.ts';
-import { reverse } from './execute.ts';
 import { noteLostRules } from './lost-rules.ts';
 
 /** How many changes of leases and endpoints the state has seen; the same number is kept beside the database. */
@@ -24,7 +23,7 @@ export function rebuildOnce(core: Core): void {
   const note = REBUILT + host.identity.bootId;
   const isBehind = (): boolean => Number(store.notes.get(COUNT) ?? 0) < core.changes.read();
   if (store.notes.get(note) !== undefined && !isBehind()) return;
-  const dropped = store.transaction(() => {
+  const unpublished = store.transaction(() => {
     if (store.notes.get(note) !== undefined && !isBehind()) return [];
     const { links } = host.observe(host.own, { links: 'all' });
     const dropped = dropMissing(core, links);
@@ -34,16 +33,18 @@ export function rebuildOnce(core: Core): void {
     sweepScopeNotes(store);
     store.notes.put(note, String(Date.now()));
     store.notes.put(COUNT, String(core.changes.read()));
-    return dropped;
+    // Within the transaction: once their claims are free, another endpoint may publish the same.
+    return dropped.map((published) => unpublish(core, published));
   });
-  for (const published of dropped) void unpublish(core, published);
+  void Promise.all(unpublished);
 }
 
 /** What led to an endpoint that is gone leads nowhere. */
 async function unpublish(core: Core, { backend, entries }: PublishedFacts): Promise<void> {
-  for (const failure of await reverse(core, planPorts(backend, entries).undo, { host: core.host.own })) {
-    core.log.warn('rebuild.failed', { error: failure.message });
-  }
+  const removed = core.firewall(backend).remove(entries);
+  const flushes = planPorts(backend, entries).undo.filter(({ op }) => op === 'conntrack.flush');
+  const failures = core.host.revert(flushes, { host: core.host.own });
+  for (const failure of [...failures, ...(await removed)]) core.log.warn('rebuild.failed', { error: failure.message });
 }
 
 /** Part of each transaction after which an older state would be wrong about addresses in use. */

@@ -58,15 +58,31 @@ function exposures(
   });
 }
 
-/** Makes what of the network's entries is missing. Each goes by itself, since each may have come with another ADD. */
-export function planNetworkRules(backend: FirewallBackend, missing: readonly FirewallEntry[]): Plan {
-  if (missing.length === 0) return { ops: [], undo: [] };
-  const devices = missing.flatMap((entry) => (entry.kind === 'hairpin' && !entry.subnet.includes(':') ? [entry] : []));
-  const localnet = (value: string) => (entry: { device: string }) => routeLocalnet(entry.device, value);
+/** Devices that packets of 127.0.0.0/8 have to be routed to, for published ports to be reached from there. */
+export function loopbackDevices(entries: readonly FirewallEntry[]): string[] {
+  const devices = entries.flatMap((entry) =>
+    entry.kind === 'hairpin' && !entry.subnet.includes(':') ? [entry.device] : [],
+  );
+  return [...new Set(devices)];
+}
+
+/**
+ * Adds the network's missing entries, and lets packets of 127.0.0.0/8 be routed to `closed` devices. Each goes by
+ * itself, since each may have come with another ADD.
+ */
+export function planNetworkRules(
+  backend: FirewallBackend,
+  missing: readonly FirewallEntry[],
+  closed: readonly string[] = [],
+): Plan {
+  const localnet = (value: string) => (device: string) => routeLocalnet(device, value);
   return {
-    ops: [{ op: 'firewall.add', ns: 'host', backend, entries: missing }, ...devices.map(localnet('1'))],
+    ops: [
+      ...(missing.length === 0 ? [] : [{ op: 'firewall.add', ns: 'host', backend, entries: missing } as const]),
+      ...closed.map(localnet('1')),
+    ],
     undo: [
-      ...devices.map(localnet('0')),
+      ...closed.map(localnet('0')),
       ...missing.map((entry): Op => ({ op: 'firewall.delete', ns: 'host', backend, entries: [entry] })),
     ],
   };
@@ -140,6 +156,9 @@ function familyOf(text: string): Family {
 
 /** Packets of 127.0.0.0/8 may be routed to the device; the hairpin entry guards them against outsiders. */
 function routeLocalnet(device: string, value: string): Op {
-  const key = `net/ipv4/conf/${device}/route_localnet`;
-  return { op: 'sysctl.set', ns: 'host', key, value, optional: true };
+  return { op: 'sysctl.set', ns: 'host', key: localnetKey(device), value, optional: true };
+}
+
+export function localnetKey(device: string): string {
+  return `net/ipv4/conf/${device}/route_localnet`;
 }

@@ -56,14 +56,19 @@ export class NftablesFirewaller implements Firewaller {
   }
 
   async remove(entries: readonly FirewallEntry[]): Promise<NetError[]> {
-    const errors = await this.#admitter.remove(admitted(entries));
+    // Nothing is awaited before the elements are removed: a caller may hold a transaction until then.
+    const errors = this.#removeFootprint(entries);
+    return [...errors, ...(await this.#admitter.remove(admitted(entries)))];
+  }
+
+  #removeFootprint(entries: readonly FirewallEntry[]): NetError[] {
     try {
       const { elements, chains } = footprintThere(entries);
       if (elements.length > 0) this.#removeElements(elements, chains);
+      return [];
     } catch (thrown) {
-      errors.push(asNetError(thrown, 'firewall.delete'));
+      return [asNetError(thrown, 'firewall.delete')];
     }
-    return errors;
   }
 
   async missing(entries: readonly FirewallEntry[]): Promise<FirewallEntry[]> {

@@ -1,5 +1,5 @@
 import type { Addressing } from '../../drivers/driver.ts';
-import { networkEntries, planNetworkRules, type Rules } from '../../drivers/rules.ts';
+import { localnetKey, loopbackDevices, networkEntries, planNetworkRules, type Rules } from '../../drivers/rules.ts';
 import { NetError } from '../../errors/net-error.ts';
 import { renderOp } from '../../host/render.ts';
 import type { Plan } from '../../model/op.ts';
@@ -7,6 +7,7 @@ import { mergeOwned, ownedOf } from '../../model/owned.ts';
 import type { NetworkRow } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { execute } from '../execute.ts';
+import { EMPTY_VIEW } from '../view.ts';
 import { deviceKey, isHeld } from './record.ts';
 
 /**
@@ -61,7 +62,10 @@ export async function assertRules(core: Core, rules: Rules, device: string, addr
 export async function missingRules(core: Core, rules: Rules, device: string, addressing: Addressing): Promise<Plan> {
   const wanted = networkEntries(rules, device, addressing);
   const missing = wanted.length === 0 ? [] : await core.firewall(rules.backend).missing(wanted);
-  const plan = planNetworkRules(rules.backend, missing);
+  const keys = new Map(loopbackDevices(wanted).map((name) => [name, localnetKey(name)]));
+  const { sysctls } = keys.size === 0 ? EMPTY_VIEW : core.host.observe(core.host.own, { sysctls: [...keys.values()] });
+  const closed = [...keys].flatMap(([name, key]) => (sysctls.get(key) === '1' ? [] : [name]));
+  const plan = planNetworkRules(rules.backend, missing, closed);
   const admissions = wanted.filter((entry) => entry.kind === 'admit' && !missing.includes(entry));
   return { ops: plan.ops, undo: [...plan.undo, ...planNetworkRules(rules.backend, admissions).undo] };
 }

@@ -2,7 +2,7 @@ import type { BridgeOptions } from '../../config/bridge.ts';
 import { NetError } from '../../errors/net-error.ts';
 import type { View, ViewQuery } from '../../host/host.ts';
 import { parseAddr } from '../../model/addr.ts';
-import { formatDeviceAlias } from '../../model/alias.ts';
+import { formatDeviceAlias, parseDeviceAlias } from '../../model/alias.ts';
 import { digest } from '../../model/attachment.ts';
 import type { LinkState } from '../../model/link.ts';
 import { macOfDigest } from '../../model/mac.ts';
@@ -30,7 +30,7 @@ export function networkQuery(
     return {
       links: [...new Set([options.bridge, device])],
       addresses: carriedBy(options, addressing).length > 0 ? [device] : [],
-      sysctls: [...new Set(families)].map((family) => FORWARD[family]),
+      sysctls: [...[...new Set(families)].map((family) => FORWARD[family]), acceptRaKey(options.bridge)],
     };
   }
   const needsMtu = options.mtu === undefined && !seen.links.has(options.bridge);
@@ -53,6 +53,8 @@ export function planNetwork(options: BridgeOptions, network: string, view: View,
     undo.unshift({ op: 'link.delete', ns: 'host', name: options.bridge, kind: 'bridge' });
   } else {
     checkBridge(options, found);
+    const isOurs = parseDeviceAlias(found.alias) !== undefined;
+    if (isOurs && view.sysctls.get(acceptRaKey(found.name)) === '1') ops.push(ignoreRouters(found.name));
     if (!found.up) ops.push(setLink(options.bridge, { up: true }));
     if (options.promisc && !found.promisc) {
       ops.push(setLink(options.bridge, { promisc: true }));
@@ -84,15 +86,22 @@ function createBridge(options: BridgeOptions, network: string, view: View): Op[]
       link,
       mac: macOfDigest(digest('bridge', name)),
       mtu: networkMtu(options, view),
-    },
-    { op: 'sysctl.set', ns: 'host', key: `net/ipv6/conf/${name}/accept_ra`, value: '0', optional: true },
-    ...joinBridge(options),
-    setLink(name, {
-      up: true,
+      // In one step with the bridge: it tells that the bridge is ours.
       alias: formatDeviceAlias('bridge', network),
-      ...(options.promisc ? { promisc: true } : {}),
-    }),
+    },
+    ignoreRouters(name),
+    ...joinBridge(options),
+    setLink(name, { up: true, ...(options.promisc ? { promisc: true } : {}) }),
   ];
+}
+
+/** A pod must not give the host a route by a router advertisement. */
+function ignoreRouters(bridge: string): Op {
+  return { op: 'sysctl.set', ns: 'host', key: acceptRaKey(bridge), value: '0', optional: true };
+}
+
+function acceptRaKey(bridge: string): string {
+  return `net/ipv6/conf/${bridge}/accept_ra`;
 }
 
 function checkBridge(options: BridgeOptions, found: LinkState): void {
