@@ -12,6 +12,7 @@ import { type DockerOptions, openDocker } from './docker-side.ts';
 import { LineSink } from './line-sink.ts';
 import { listen } from './listen.ts';
 import { droppedLine, type LogOptions, openLogger } from './logger.ts';
+import { startMending } from './mending.ts';
 import { claimRunDir } from './run-dir.ts';
 import { type ServiceManager, takeListeners, takeServiceManager } from './systemd.ts';
 import { makeTrimmer } from './trimmer.ts';
@@ -84,6 +85,14 @@ async function serve({ runDir, stateDir, docker: dockerOptions, log }: Parts): P
   const { name: socket } = await listen(server, { path: join(run.path, 'cni.sock'), fd: listeners.get('cni') });
   const status = `Serving CNI calls on ${socket}${docker === undefined ? '' : `, and Docker on ${docker.socket}`}`;
   process.on('SIGHUP', () => reload(service, manager, log, status));
+  await using _mending = startMending({
+    ns: service.resident.host.own,
+    log,
+    core: () => service.resident.open({ log }),
+    pass: async () => {
+      for (const error of await service.mend()) log.warn('mend.failed', { error: error.message });
+    },
+  });
   releaseExecutable();
   manager.ready(status);
   log.info('daemon.start', {

@@ -17,14 +17,16 @@ export interface UpkeepOptions {
   readonly clock?: Clock;
 }
 
-/** Schedules passes that put back what somebody took. */
-export interface Upkeep extends Disposable {
+/** Schedules passes that put back what somebody took. At its end it waits for the pass under way. */
+export interface Upkeep extends AsyncDisposable {
   /** These may be damaged. */
   heard(damage: readonly string[]): void;
 }
 
 /** What goes together arrives within this time, as the rules of a flush do. */
 export const SETTLE_MS = 200;
+/** Between two looks, at least: each may read all records. */
+export const LOOK_INTERVAL_MS = 500;
 /** Between the starts of two passes, at least. */
 export const MIN_INTERVAL_MS = 1000;
 export const MAX_INTERVAL_MS = 30_000;
@@ -51,19 +53,20 @@ export function makeUpkeep({ look, pass, found, fought, clock = SYSTEM_CLOCK }: 
   const waiting = new Map<string, number>();
   const mended = new Map<string, Mended>();
   let lastPass = Number.NEGATIVE_INFINITY;
+  let lastLook = Number.NEGATIVE_INFINITY;
   let cancel: (() => void) | undefined;
-  let busy = false;
+  let busy: Promise<void> | undefined;
   let open = true;
 
   const dueOf = (damage: string, since: number): number => {
     const before = mended.get(damage);
-    const settled = Math.max(since + SETTLE_MS, lastPass + MIN_INTERVAL_MS);
+    const settled = Math.max(since + SETTLE_MS, lastLook + LOOK_INTERVAL_MS, lastPass + MIN_INTERVAL_MS);
     return before === undefined ? settled : Math.max(settled, before.at + before.intervalMs);
   };
   const schedule = (): void => {
     cancel?.();
     cancel = undefined;
-    if (busy || !open) return;
+    if (busy !== undefined || !open) return;
     const now = clock.now();
     const due = [...waiting].reduce((first, [damage, since]) => Math.min(first, dueOf(damage, since)), Infinity);
     const periodic = lastPeriod + PERIOD_MS;
@@ -75,15 +78,16 @@ export function makeUpkeep({ look, pass, found, fought, clock = SYSTEM_CLOCK }: 
     forgetQuiet(now);
     const heard = [...waiting.keys()];
     waiting.clear();
+    if (heard.length > 0) lastLook = now;
     const damage = heard.length === 0 ? [] : look(heard);
     const isPeriodic = now >= lastPeriod + PERIOD_MS;
     if (damage.length > 0 || isPeriodic) {
-      busy = true;
       lastPass = now;
       lastPeriod = now;
       note(damage, now);
-      await pass(damage);
-      busy = false;
+      busy = pass(damage);
+      await busy;
+      busy = undefined;
     }
     schedule();
   };
@@ -113,9 +117,10 @@ export function makeUpkeep({ look, pass, found, fought, clock = SYSTEM_CLOCK }: 
       }
       if (waiting.size > before) schedule();
     },
-    [Symbol.dispose]: () => {
+    [Symbol.asyncDispose]: async () => {
       open = false;
       cancel?.();
+      await busy;
     },
   };
 }

@@ -78,6 +78,12 @@ export class CniService implements Disposable {
     return reload(core);
   }
 
+  /** What of networks that somebody keeps, and of the packet filter, is missing is there again. Returns what failed. */
+  async mend(): Promise<NetError[]> {
+    using core = this.resident.open({ log: this.#log });
+    return [...(await restoreNetworks(core)), ...reload(core).errors];
+  }
+
   /** Why the call is the stand-alone plugin's to answer; undefined where the daemon can. */
   refusal(request: LauncherRequest): string | undefined {
     const { env, netnsCookie: cookie, netnsFd, mountNs, stateDir } = request;

@@ -27,7 +27,7 @@ export type KernelChange =
   | { readonly kind: 'route'; readonly event: 'delete'; readonly name: string; readonly destination: string }
   /** `net.ipv4.ip_forward`, or IPv6's `all/forwarding`, is 0. */
   | { readonly kind: 'forwarding'; readonly event: 'off'; readonly family: string }
-  /** `policy`: a chain with a hook was made or its policy was set. */
+  /** `policy`: a chain with a hook was made or its policy was set. `chain` is absent for a table of ours. */
   | {
       readonly kind: 'nft';
       readonly event: 'delete' | 'policy';
@@ -60,7 +60,7 @@ export function formatChange(change: KernelChange): string {
     case 'nft': {
       const { family, table, chain, event } = change;
       const where = `${family} ${table}${chain === undefined ? '' : ` ${chain}`}`;
-      return event === 'policy' ? `nftables ${where} policy set` : `nftables ${where} deleted from`;
+      return `nftables ${where}: ${event === 'policy' ? 'policy set' : 'something deleted'}`;
     }
     case 'lost':
       return 'unknown changes';
@@ -141,7 +141,7 @@ export class NftTransactions {
         event: event.is === 'deletion' ? 'delete' : 'policy',
         family: familyName(where.family),
         table: where.table,
-        ...(where.chain === undefined ? {} : { chain: where.chain }),
+        ...(where.chain === undefined || this.#interest.tables.includes(where.table) ? {} : { chain: where.chain }),
       };
       this.#changes.set(formatChange(change), change);
     }

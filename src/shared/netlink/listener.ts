@@ -8,6 +8,7 @@ import {
   SO_RCVBUFFORCE,
   SOCK_CLOEXEC,
   SOCK_DGRAM,
+  SOCK_NONBLOCK,
   SOCK_RAW,
   SOL_NETLINK,
   SOL_SOCKET,
@@ -39,7 +40,7 @@ let libc: { readonly dup3: (from: number, to: number, flags: number) => number }
  * process alive. Throws NetError `kernel` with the errno, EPERM where it is not permitted.
  */
 export function listenTo({ protocol, groups, filter, messages, lost }: Listening): Disposable {
-  const netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
+  const netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
   try {
     if (filter !== undefined) attachFilter(netlink, filter);
     setsockopt(netlink, SOL_SOCKET, SO_RCVBUFFORCE, integer(RECEIVE_BYTES));
@@ -55,7 +56,7 @@ export function listenTo({ protocol, groups, filter, messages, lost }: Listening
 /**
  * Node has no handle for a netlink socket, but libuv reads a UDP socket with plain recvmsg(2) on whatever its descriptor
  * refers to. So a UDP socket is handed to Node, and its descriptor replaced by dup3(2) before the loop has seen it:
- * libuv adds descriptors to epoll when it next waits.
+ * libuv adds descriptors to epoll when it next waits. O_NONBLOCK is the socket's own, so it is set when that is made.
  */
 function onEventLoop(netlink: number, messages: Listening['messages'], lost: () => void): Disposable {
   const fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
