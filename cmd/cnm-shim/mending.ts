@@ -33,7 +33,7 @@ export function startMending({ ns, log, core, pass }: MendingOptions): AsyncDisp
     makeUpkeep({
       look: (texts) => {
         const changes = texts.map((text): KernelChange => heard.get(text) ?? { kind: 'lost' });
-        heard.clear();
+        for (const text of texts) heard.delete(text);
         return guarded(log, [], () => damageOf(core(), changes).map(formatChange));
       },
       pass: async (why) => {

@@ -76,10 +76,9 @@ export function makeUpkeep({ look, pass, found, fought, clock = SYSTEM_CLOCK }: 
     cancel = undefined;
     const now = clock.now();
     forgetQuiet(now);
-    const heard = [...waiting.keys()];
-    waiting.clear();
-    if (heard.length > 0) lastLook = now;
-    const damage = heard.length === 0 ? [] : look(heard);
+    const damage = lookAt([...waiting].filter(([one, since]) => dueOf(one, since) <= now).map(([one]) => one));
+    // A pass mends the rest as well.
+    if (damage.length > 0) damage.push(...lookAt([...waiting.keys()]));
     const isPeriodic = now >= lastPeriod + PERIOD_MS;
     if (damage.length > 0 || isPeriodic) {
       lastPass = now;
@@ -90,6 +89,12 @@ export function makeUpkeep({ look, pass, found, fought, clock = SYSTEM_CLOCK }: 
       busy = undefined;
     }
     schedule();
+  };
+  const lookAt = (heard: readonly string[]): string[] => {
+    if (heard.length === 0) return [];
+    for (const one of heard) waiting.delete(one);
+    lastLook = clock.now();
+    return [...look(heard)];
   };
   const note = (damage: readonly string[], now: number): void => {
     const fresh = damage.filter((one) => !mended.has(one));
