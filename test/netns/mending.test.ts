@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expectOk, type PluginCall, runPlugin } from '../support/cni.ts';
 import { makeNetns, netnsMissing, type TestNetns } from '../support/netns.ts';
 import { makeServeSite, type ServeSite, type Serving } from '../support/serve.ts';
@@ -18,13 +19,15 @@ const PODS = {
   runtimeConfig: { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }] },
 };
 /** One that the operator keeps. */
-const KEPT = { cniVersion: '1.1.0', name: 'web', type: 'isthmus' };
+const KEPT = { ...PODS, runtimeConfig: {} };
 
 /** What somebody does; `{port}` stands for the host side of the pod's interface. */
 interface Damage {
   readonly title: string;
   readonly network: 'pods' | 'kept';
   readonly commands: readonly string[];
+  /** FORWARD drops before, so that rules of ours are in it. */
+  readonly drops?: true;
 }
 
 /** What reload and restore-networks put back. */
@@ -34,14 +37,9 @@ const MENDED: readonly Damage[] = [
   {
     title: 'a flush of one of our sets',
     network: 'pods',
-    commands: ['nft flush map inet isthmus published'],
+    commands: ['nft flush set inet isthmus masquerade4'],
   },
-  { title: 'iptables -F FORWARD', network: 'pods', commands: ['iptables-nft -F FORWARD'] },
-  {
-    title: 'iptables -F and -P DROP at once, as ufw does',
-    network: 'pods',
-    commands: ['iptables-nft -F FORWARD', 'iptables-nft -P FORWARD DROP'],
-  },
+  { title: 'iptables -F FORWARD', network: 'pods', commands: ['iptables-nft -F FORWARD'], drops: true },
   { title: 'ip link del of the bridge of a kept network', network: 'kept', commands: ['ip link del isth0'] },
   { title: 'ip addr del of the gateway of a kept network', network: 'kept', commands: ['ip addr flush dev isth0'] },
   { title: 'nomaster of a port of a kept network', network: 'kept', commands: ['ip link set {port} nomaster'] },
@@ -78,8 +76,6 @@ describe('daemon, when somebody takes what is ours', function () {
     pod = makeNetns('p');
     daemon = site.start({ args: ['--log-level', 'debug'] });
     await daemon.line(/event=daemon\.start/);
-    // Somebody drops what is forwarded, so that there are rules of ours in FORWARD.
-    site.ns.run('iptables-nft', '-P', 'FORWARD', 'DROP');
   });
   afterEach(() => {
     daemon?.[Symbol.dispose]();
@@ -92,14 +88,15 @@ describe('daemon, when somebody takes what is ours', function () {
     ...{ containerId: 'c1', ifName: 'eth0', netns: pod.path, env: { ISTHMUS_RUN_DIR: site.runDir } },
   });
 
-  async function attach(network: Damage['network']): Promise<void> {
+  async function attach(network: Damage['network']): Promise<object> {
     config = network === 'pods' ? PODS : KEPT;
     if (network === 'kept') {
       const verb = ['network', 'create', 'web', '--subnet', SUBNET, '--opt', 'bridge=isth0'];
       execFileSync('nsenter', [`--net=${site.ns.path}`, ...VERB, ...verb, '--state-dir', site.stateDir]);
     }
-    expectOk(runPlugin(call('ADD')));
+    const added = expectOk(runPlugin(call('ADD')));
     await daemon.line(/event=ADD .*result=ok/);
+    return added;
   }
 
   const port = (): string => /(veth[0-9a-f]+)@/.exec(site.ns.ip('link', 'show'))?.[1] ?? '';
@@ -122,26 +119,34 @@ describe('daemon, when somebody takes what is ours', function () {
       ns.ip('-4', 'route', 'show').replaceAll(' linkdown', ''),
       ns.run('sysctl', '-n', 'net.ipv4.ip_forward'),
       rules,
-    ].join('\n');
+    ]
+      .flatMap((text) => text.split('\n'))
+      .sort()
+      .join('\n');
+  }
+
+  /** Waits for the state; shows the difference where it does not come. */
+  async function untilState(wanted: string): Promise<void> {
+    const end = Date.now() + 10_000;
+    while (state() !== wanted && Date.now() < end) await sleep(50);
+    assert.equal(state(), wanted);
   }
 
   async function until(condition: () => boolean): Promise<void> {
-    while (!condition()) await new Promise((wake) => setTimeout(wake, 50));
+    while (!condition()) await sleep(50);
   }
 
   const passes = (): number => daemon.lines.filter((line) => line.includes('event=mend ')).length;
 
   for (const one of MENDED)
     it(`puts back what ${one.title} took`, async () => {
-      await attach(one.network);
+      if (one.drops) site.ns.run('iptables-nft', '-P', 'FORWARD', 'DROP');
+      const added = await attach(one.network);
       const before = state();
       damage(one);
       await daemon.line(/event=mend\.found/);
-      try {
-        await until(() => state() === before);
-      } catch (error) {
-        assert.equal(state(), before, String(error));
-      }
+      await untilState(before);
+      config = { ...config, prevResult: added };
       expectOk(runPlugin(call('CHECK')));
     });
 
@@ -153,6 +158,13 @@ describe('daemon, when somebody takes what is ours', function () {
       await daemon.line(/event=mend why/);
       expectOk(runPlugin(call('DEL')));
     });
+
+  it('lets traffic through that somebody begins to drop, as ufw does', async () => {
+    await attach('pods');
+    site.ns.run('iptables-nft', '-P', 'FORWARD', 'DROP');
+    await daemon.line(/event=mend\.found changes="nftables ip filter FORWARD: policy set"/);
+    await until(() => site.ns.run('iptables-nft', '-S', 'FORWARD').includes('-i isth0 '));
+  });
 
   it('makes no pass while nothing is taken: at ADD, at DEL, at what others do', async () => {
     await attach('pods');
