@@ -56,7 +56,7 @@ export function startMending({ ns, log, core, pass }: MendingOptions): AsyncDisp
     });
     upkeep.heard(texts.map((text) => (heard.has(text) ? text : MUCH)));
   };
-  const watch = guarded(log, undefined, () => watchHost(ns, { nft: NFT, ownPid: process.pid, changed }));
+  const watch = guarded(log, undefined, () => watchHost(ns, { nft: NFT, changed }));
   if (watch !== undefined) opened.use(watch);
   return opened;
 }

@@ -21,6 +21,9 @@ const PODS = {
 /** One that the operator keeps. */
 const KEPT = { ...PODS, runtimeConfig: {} };
 
+/** On this backend tools change the packet filter, in the daemon's name. */
+const IPTABLES = { backend: 'iptables', ipMasqBackend: 'iptables' };
+
 /** What somebody does; `{port}` stands for the host side of the pod's interface. */
 interface Damage {
   readonly title: string;
@@ -88,8 +91,8 @@ describe('daemon, when somebody takes what is ours', function () {
     ...{ containerId: 'c1', ifName: 'eth0', netns: pod.path, env: { ISTHMUS_RUN_DIR: site.runDir } },
   });
 
-  async function attach(network: Damage['network']): Promise<object> {
-    config = network === 'pods' ? PODS : KEPT;
+  async function attach(network: Damage['network'], keys: object = {}): Promise<object> {
+    config = { ...(network === 'pods' ? PODS : KEPT), ...keys };
     if (network === 'kept') {
       const verb = ['network', 'create', 'web', '--subnet', SUBNET, '--opt', 'bridge=isth0'];
       execFileSync('nsenter', [`--net=${site.ns.path}`, ...VERB, ...verb, '--state-dir', site.stateDir]);
@@ -162,7 +165,7 @@ describe('daemon, when somebody takes what is ours', function () {
   it('lets traffic through that somebody begins to drop, as ufw does', async () => {
     await attach('pods');
     site.ns.run('iptables-nft', '-P', 'FORWARD', 'DROP');
-    await daemon.line(/event=mend\.found changes="nftables ip filter FORWARD: policy set"/);
+    await daemon.line(/event=mend\.found changes="nftables ip filter FORWARD: policy drop"/);
     await until(() => site.ns.run('iptables-nft', '-S', 'FORWARD').includes('-i isth0 '));
   });
 
@@ -179,6 +182,21 @@ describe('daemon, when somebody takes what is ours', function () {
     await daemon.line(/event=mend\.found/);
     assert.equal(passes(), 1, daemon.lines.join('\n'));
     console.log(`      ${cpuOf(daemon.pid) - before} ticks of the processor beside 1000 links`);
+  });
+
+  it('makes no pass for what it does itself on the iptables backend', async () => {
+    await attach('pods', IPTABLES);
+    expectOk(runPlugin(call('DEL')));
+    await attach('pods', IPTABLES);
+    site.ns.run('iptables-nft', '-t', 'nat', '-F');
+    await until(() => site.ns.run('iptables-nft', '-t', 'nat', '-S').includes('10.88.0.0/16'));
+    daemon.process.kill('SIGHUP');
+    await daemon.line(/event=reload backend=iptables/);
+    // A flush of another kind is heard after whatever the pass and the reload did themselves.
+    site.ns.run('nft', 'add', 'table', 'inet', 'isthmus');
+    site.ns.run('nft', 'delete', 'table', 'inet', 'isthmus');
+    await daemon.line(/event=mend why="nftables inet isthmus: something deleted"/);
+    assert.equal(passes(), 2, daemon.lines.join('\n'));
   });
 
   it('tells of the same damage once, and makes rarer passes for it', async () => {

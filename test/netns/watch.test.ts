@@ -1,9 +1,11 @@
 import { strict as assert } from 'node:assert';
+import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatChange, type KernelChange } from '../../src/shared/host/changes.ts';
 import { type LinuxHost, openLinuxHost } from '../../src/shared/host/linux-host.ts';
+import { isOwnProcess, noteChild } from '../../src/shared/host/own-children.ts';
 import { watchHost } from '../../src/shared/host/watch.ts';
 import { makeNetns, netnsMissing, type TestNetns } from '../support/netns.ts';
 import { makeTempDir } from '../support/temp.ts';
@@ -49,7 +51,7 @@ const TOLD: readonly (readonly [title: string, commands: readonly string[], told
     ['iptables-nft -F FORWARD'],
     ['nftables ip filter FORWARD: something deleted'],
   ],
-  ['a policy that is set', ['iptables-nft -P FORWARD DROP'], ['nftables ip filter FORWARD: policy set']],
+  ['a policy that is set', ['iptables-nft -P FORWARD DROP'], ['nftables ip filter FORWARD: policy drop']],
 ];
 
 /** What others do that is none of our business. */
@@ -135,7 +137,7 @@ describe('watchHost', () => {
   after(() => host?.[Symbol.dispose]());
 
   /** What is told of the commands, each once, until both sockets have told of what is done last. */
-  async function toldOf(work: () => void, ownPid = process.pid): Promise<string[]> {
+  async function toldOf(work: () => void, isOwn = isOwnProcess): Promise<string[]> {
     using ns = host.open(netns.path);
     const told = new Set<string>();
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -143,7 +145,7 @@ describe('watchHost', () => {
       for (const change of changes) told.add(formatChange(change));
       if (ENDS.every((end) => told.has(end))) resolve();
     };
-    using _watch = watchHost(ns, { nft: NFT, ownPid, changed });
+    using _watch = watchHost(ns, { nft: NFT, isOwn, changed });
     work();
     netns.run('sh', '-ec', END.join('\n'));
     await promise;
@@ -174,7 +176,15 @@ describe('watchHost', () => {
     add();
     assert.deepEqual(await toldOf(deletion), []);
     add();
-    assert.deepEqual(await toldOf(deletion, -1), ['nftables bridge isthmus: something deleted']);
+    assert.deepEqual(await toldOf(deletion, () => false), ['nftables bridge isthmus: something deleted']);
+  });
+
+  it('does not tell transactions of nftables by a tool that this process ran', async () => {
+    const work = (): void => {
+      const args = [`--net=${netns.path}`, 'nft', 'delete', 'table', 'inet', 'isthmus'];
+      noteChild(spawnSync('nsenter', args).pid);
+    };
+    assert.deepEqual(await toldOf(work), []);
   });
 
   it('tells that something was lost where more changes come than there is room for', async () => {
@@ -183,7 +193,7 @@ describe('watchHost', () => {
     const changed = (changes: readonly KernelChange[]): void => {
       if (changes.some(({ kind }) => kind === 'lost')) resolve();
     };
-    using _watch = watchHost(ns, { nft: NFT, ownPid: process.pid, changed });
+    using _watch = watchHost(ns, { nft: NFT, changed });
     using dir = makeTempDir();
     const file = join(dir.path, 'script');
     const elements = Array.from({ length: 20_000 }, (_, i) => `"x${i}"`).join(', ');

@@ -10,6 +10,7 @@ import { nftEvent } from '../../src/shared/netlink/nft-events.ts';
 /** What a kernel told; test/support/capture-changes.ts says of what. */
 const CAPTURED: readonly Message[] = captured();
 const INTEREST = { tables: ['isthmus'], marks: ['isthmus', 'ISTHMUS-'] };
+const nobody = (): boolean => false;
 const isNft = ({ type }: Message): boolean => type >> 8 === NFNL_SUBSYS_NFTABLES;
 
 function captured(): Message[] {
@@ -52,31 +53,31 @@ describe('changes that a kernel told', () => {
   });
 
   it('are read from transactions of nftables, each change once in each', () => {
-    const told = new NftTransactions(INTEREST, 1).take(CAPTURED).map(formatChange);
+    const told = new NftTransactions(INTEREST, nobody).take(CAPTURED).map(formatChange);
     assert.deepEqual(told, [
       'nftables inet isthmus: something deleted',
       'nftables ip filter FORWARD: something deleted',
-      'nftables ip filter FORWARD: policy set',
+      'nftables ip filter FORWARD: policy drop',
       'nftables inet isthmus: something deleted',
     ]);
   });
 
   it('of tables and rules without our names and marks are left out', () => {
-    const told = new NftTransactions({ tables: ['other'], marks: ['OTHER'] }, 1).take(CAPTURED);
-    assert.deepEqual(told.map(formatChange), ['nftables ip filter FORWARD: policy set']);
+    const told = new NftTransactions({ tables: ['other'], marks: ['OTHER'] }, nobody).take(CAPTURED);
+    assert.deepEqual(told.map(formatChange), ['nftables ip filter FORWARD: policy drop']);
   });
 
   it('of a transaction by the own process are left out, and of that one only', () => {
     const pids = CAPTURED.map(nftEvent).flatMap((event) => (event?.is === 'generation' ? [event.pid] : []));
     assert.equal(pids.length, 4);
     const [own = 0] = pids;
-    const told = new NftTransactions(INTEREST, own).take(CAPTURED);
+    const told = new NftTransactions(INTEREST, (pid) => pid === own).take(CAPTURED);
     assert.equal(told.length, 3);
   });
 
   it('are told when the transaction ends, also where its messages came in several datagrams', () => {
     const nft = CAPTURED.filter(isNft);
-    const transactions = new NftTransactions(INTEREST, 1);
+    const transactions = new NftTransactions(INTEREST, nobody);
     const told = nft.map((message) => transactions.take([message]).length);
     const ends = nft.map((message) => nftEvent(message)?.is === 'generation');
     for (const [i, count] of told.entries()) if (!ends[i]) assert.equal(count, 0);

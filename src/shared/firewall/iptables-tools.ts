@@ -1,5 +1,6 @@
 import { NetError } from '../errors/net-error.ts';
 import type { LinuxNamespace } from '../host/linux-namespace.ts';
+import { noteChild } from '../host/own-children.ts';
 import type { Family } from '../model/addr.ts';
 
 /** Which of the kernel's two packet filters the tools of iptables speak to. */
@@ -88,7 +89,8 @@ function runTool(ns: LinuxNamespace, file: string, args: readonly string[], inpu
 function tryTool(ns: LinuxNamespace, file: string, args: readonly string[], input = ''): ToolAnswer | undefined {
   const { spawnSync } = process.getBuiltinModule('node:child_process');
   const options = { input, encoding: 'utf8', maxBuffer: 1 << 30 } as const;
-  const { status, stdout, stderr, error } = ns.within(() => spawnSync(file, args, options));
+  const { pid, status, stdout, stderr, error } = ns.within(() => spawnSync(file, args, options));
+  noteChild(pid);
   if (error !== undefined && 'code' in error && error.code === 'ENOENT') return undefined;
   if (error !== undefined) throw new NetError({ kind: 'kernel', op: 'firewall', subject: file, what: error.message });
   return { ok: status === 0, output: stdout, error: stderr };

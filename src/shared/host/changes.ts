@@ -27,7 +27,7 @@ export type KernelChange =
   | { readonly kind: 'route'; readonly event: 'delete'; readonly name: string; readonly destination: string }
   /** `net.ipv4.ip_forward`, or IPv6's `all/forwarding`, is 0. */
   | { readonly kind: 'forwarding'; readonly event: 'off'; readonly family: string }
-  /** `policy`: a chain with a hook was made or its policy was set. `chain` is absent for a table of ours. */
+  /** `policy`: it is now to drop what no rule decides. `chain` is absent for a table of ours. */
   | {
       readonly kind: 'nft';
       readonly event: 'delete' | 'policy';
@@ -60,7 +60,7 @@ export function formatChange(change: KernelChange): string {
     case 'nft': {
       const { family, table, chain, event } = change;
       const where = `${family} ${table}${chain === undefined ? '' : ` ${chain}`}`;
-      return `nftables ${where}: ${event === 'policy' ? 'policy set' : 'something deleted'}`;
+      return `nftables ${where}: ${event === 'policy' ? 'policy drop' : 'something deleted'}`;
     }
     case 'lost':
       return 'unknown changes';
@@ -112,15 +112,15 @@ function linkChange(type: number, payload: Uint8Array): KernelChange | undefined
   return isVeth && found.attrs.master === undefined ? { kind: 'link', event: 'detached', name } : undefined;
 }
 
-/** Puts the messages of nftables together to transactions, and leaves out those of one process. */
+/** Puts the messages of nftables together to transactions, and leaves out those of processes that are `isOwn`. */
 export class NftTransactions {
   readonly #interest: NftInterest;
-  readonly #ownPid: number;
+  readonly #isOwn: (pid: number) => boolean;
   readonly #changes = new Map<string, KernelChange>();
 
-  constructor(interest: NftInterest, ownPid: number) {
+  constructor(interest: NftInterest, isOwn: (pid: number) => boolean) {
     this.#interest = interest;
-    this.#ownPid = ownPid;
+    this.#isOwn = isOwn;
   }
 
   /** What is of interest in the transactions that end with these messages. Each change is told once. */
@@ -130,7 +130,7 @@ export class NftTransactions {
       const event = nftEvent(message);
       if (event === undefined) continue;
       if (event.is === 'generation') {
-        if (event.pid !== this.#ownPid) told.push(...this.#changes.values());
+        if (!this.#isOwn(event.pid)) told.push(...this.#changes.values());
         this.#changes.clear();
         continue;
       }

@@ -6,6 +6,7 @@ import { deleteTableAt, rulesetGeneration } from '../netlink/nfnetlink.ts';
 import { NetlinkSocket } from '../netlink/socket.ts';
 import { badOp, opError } from './failure.ts';
 import type { LinuxNamespace } from './linux-namespace.ts';
+import { noteChild } from './own-children.ts';
 
 export type ElementOp = Extract<Op, { op: 'nft.element.add' | 'nft.element.delete' }>;
 
@@ -147,9 +148,10 @@ function runScript(ns: LinuxNamespace, script: string): NftAnswer {
 /** The answer of the `nft` command, for machines without the library. */
 export function runNftCommand(ns: LinuxNamespace, script: string): NftAnswer {
   const { spawnSync } = process.getBuiltinModule('node:child_process');
-  const { status, stdout, stderr, error } = ns.within(() =>
+  const { pid, status, stdout, stderr, error } = ns.within(() =>
     spawnSync('nft', ['-f', '-'], { input: script, encoding: 'utf8' }),
   );
+  noteChild(pid);
   if (error === undefined) return { ok: status === 0, output: stdout, error: stderr };
   const hint = 'Install nftables';
   const what = 'neither libnftables.so.1 nor the command nft can be run';

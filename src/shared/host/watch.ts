@@ -14,12 +14,13 @@ import { linkName } from '../netlink/link-name.ts';
 import { listenTo } from '../netlink/listener.ts';
 import { type KernelChange, type NftInterest, NftTransactions, routeChange } from './changes.ts';
 import type { LinuxNamespace } from './linux-namespace.ts';
+import { isOwnProcess } from './own-children.ts';
 import { LINK_FILTER } from './watch-filter.ts';
 
 export interface WatchOptions {
   readonly nft: NftInterest;
-  /** Transactions of nftables by this process are not told: the caller's own. */
-  readonly ownPid: number;
+  /** Whose transactions of nftables are not told. Default: this process and the tools that it runs. */
+  readonly isOwn?: (pid: number) => boolean;
   /** Told on the event loop soon after the kernel did it; never with an empty list. */
   readonly changed: (changes: readonly KernelChange[]) => void;
 }
@@ -40,11 +41,11 @@ const LOST: readonly KernelChange[] = [{ kind: 'lost' }];
  * (`watch-filter.ts`). Changes of links, addresses and routes by the caller are told as well. Does not keep the process
  * alive. Throws NetError `kernel` where the kernel refuses. iptables-legacy tells nobody of its changes.
  */
-export function watchHost(ns: LinuxNamespace, { nft, ownPid, changed }: WatchOptions): Disposable {
+export function watchHost(ns: LinuxNamespace, { nft, isOwn = isOwnProcess, changed }: WatchOptions): Disposable {
   using opened = new DisposableStack();
   const lost = (): void => changed(LOST);
   const nameOf = (index: number): string | undefined => linkName(ns.route.fd, index);
-  const transactions = new NftTransactions(nft, ownPid);
+  const transactions = new NftTransactions(nft, isOwn);
   const tell = (changes: readonly KernelChange[]): void => {
     if (changes.length > 0) changed(changes);
   };

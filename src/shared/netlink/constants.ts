@@ -184,7 +184,6 @@ export const NFTA_GEN_PROC_NAME = 3;
 export const NFNLGRP_NFTABLES = 7;
 export const NFT_MSG_NEWCHAIN = 3;
 export const NFT_MSG_DELSET = 11;
-export const NFTA_CHAIN_HOOK = 4;
 
 // linux/netfilter/nf_tables.h, linux/netfilter.h: rules and chains
 export const NFPROTO_IPV4 = 2;

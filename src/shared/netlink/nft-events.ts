@@ -1,6 +1,7 @@
 import { attr, body } from './attrs.ts';
 import { be32, string } from './codec.ts';
 import {
+  NF_DROP,
   NFNL_SUBSYS_NFTABLES,
   NFT_MSG_DELCHAIN,
   NFT_MSG_DELRULE,
@@ -9,8 +10,8 @@ import {
   NFT_MSG_DELTABLE,
   NFT_MSG_NEWCHAIN,
   NFT_MSG_NEWGEN,
-  NFTA_CHAIN_HOOK,
   NFTA_CHAIN_NAME,
+  NFTA_CHAIN_POLICY,
   NFTA_CHAIN_TABLE,
   NFTA_GEN_ID,
   NFTA_GEN_PROC_NAME,
@@ -26,7 +27,7 @@ const NFGENMSG = { family: 'u8', version: 'u8', subsystemHigh: 'u8', subsystemLo
 const table = attr(NFTA_CHAIN_TABLE, string);
 const any = body(NFGENMSG, { table });
 const rule = body(NFGENMSG, { table, chain: attr(NFTA_RULE_CHAIN, string) });
-const chain = body(NFGENMSG, { table, chain: attr(NFTA_CHAIN_NAME, string), hook: attr(NFTA_CHAIN_HOOK, raw()) });
+const chain = body(NFGENMSG, { table, chain: attr(NFTA_CHAIN_NAME, string), policy: attr(NFTA_CHAIN_POLICY, be32) });
 const generation = body(NFGENMSG, {
   id: attr(NFTA_GEN_ID, be32),
   pid: attr(NFTA_GEN_PROC_PID, be32),
@@ -36,8 +37,8 @@ const generation = body(NFGENMSG, {
 /** What a message of NFNLGRP_NFTABLES tells. */
 export type NftEvent =
   | { readonly is: 'deletion'; readonly of: 'table' | 'chain' | 'rule' | 'set' | 'element'; readonly where: Where }
-  /** A chain with a hook was made, or its policy was set. */
-  | { readonly is: 'base-chain'; readonly where: Where }
+  /** A chain with a hook was made with the policy `drop`, or has it now. */
+  | { readonly is: 'drop-policy'; readonly where: Where }
   /** The end of a transaction, with the thread that made it: its number in the first PID namespace. */
   | { readonly is: 'generation'; readonly pid: number; readonly command: string };
 
@@ -66,7 +67,7 @@ export function nftEvent({ type, payload }: Message): NftEvent | undefined {
   }
   if (message === NFT_MSG_NEWCHAIN) {
     const found = chain.decode(payload, true);
-    return found?.attrs.hook === undefined ? undefined : { is: 'base-chain', where: whereOf(found) };
+    return found?.attrs.policy === NF_DROP ? { is: 'drop-policy', where: whereOf(found) } : undefined;
   }
   const of = DELETIONS.get(message);
   if (of === undefined) return undefined;
@@ -84,8 +85,4 @@ function whereOf({
 }): Where {
   const { table: name = '', chain: inside } = attrs;
   return { family: header.family, table: name, ...(inside === undefined ? {} : { chain: inside }) };
-}
-
-function raw() {
-  return { decode: (bytes: Uint8Array) => bytes, encode: (bytes: Uint8Array) => bytes };
 }
