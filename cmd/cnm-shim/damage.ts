@@ -1,20 +1,45 @@
 import { existsSync } from 'node:fs';
 import type { Core } from '../../src/shared/core/core.ts';
+import { attachmentKey } from '../../src/shared/core/endpoints/delete-endpoint.ts';
+import { deviceKey } from '../../src/shared/core/networks/record.ts';
 import type { KernelChange } from '../../src/shared/host/changes.ts';
 import type { EndpointRow, NetworkRow } from '../../src/shared/store/store.ts';
 
+type Records = Pick<Core, 'host' | 'store' | 'lock'>;
+
+/** A change that took what the records say should be there, and the lock of the call that may have done so itself. */
+interface Suspect {
+  readonly change: KernelChange;
+  /** Absent for what no call changes by itself. */
+  readonly key?: string;
+}
+
 /**
- * Those of the changes that took something which the records say should be there. What a call did by itself is none: its
- * record went as well, or the link is as it should be by now.
+ * Those of the changes that took something which the records say should be there. A call that is under way changes
+ * kernel and records one after the other, so whatever it has locked is looked at again when it has ended.
  */
-export function damageOf(core: Pick<Core, 'host' | 'store'>, changes: readonly KernelChange[]): KernelChange[] {
+export async function damageOf(core: Records, changes: readonly KernelChange[]): Promise<KernelChange[]> {
+  const damage: KernelChange[] = [];
+  for (const [key, suspects] of Map.groupBy(suspectsOf(core, changes), (suspect) => suspect.key)) {
+    const suspected = suspects.map(({ change }) => change);
+    if (key === undefined) damage.push(...suspected);
+    else {
+      using _lock = await core.lock(key);
+      damage.push(...suspectsOf(core, suspected).map(({ change }) => change));
+    }
+  }
+  return damage;
+}
+
+function suspectsOf(core: Records, changes: readonly KernelChange[]): Suspect[] {
   const networks = core.store.networks.list();
   if (networks.length === 0) return [];
-  const devices = new Set(networks.flatMap(devicesOf));
-  const isDamage = linkJudge(core, devices);
-  return changes.filter((change) => {
-    if (change.kind === 'link') return isDamage(change.name);
-    return change.kind === 'address' || change.kind === 'route' ? devices.has(change.name) : true;
+  const devices = new Map(networks.flatMap((row) => devicesOf(row).map((name) => [name, deviceKey(row.device)])));
+  const ofLink = linkJudge(core, devices);
+  return changes.flatMap((change): Suspect[] => {
+    if (change.kind !== 'link' && change.kind !== 'address' && change.kind !== 'route') return [{ change }];
+    const key = change.kind === 'link' ? ofLink(change.name) : devices.get(change.name);
+    return key === undefined ? [] : [{ change, key }];
   });
 }
 
@@ -23,22 +48,19 @@ function devicesOf({ device, undo }: NetworkRow): string[] {
   return [device, ...undo.flatMap((op) => (op.op === 'link.delete' ? [op.name] : []))];
 }
 
-/** Endpoints are read when a link that is no network's is asked for first. */
-function linkJudge({ host, store }: Pick<Core, 'host' | 'store'>, devices: ReadonlySet<string>) {
+/** The lock of a link that is not as it should be. Endpoints are read when it is no network's. */
+function linkJudge({ host, store }: Records, devices: ReadonlyMap<string, string>) {
   let ports: ReadonlyMap<string, EndpointRow> | undefined;
-  return (name: string): boolean => {
+  return (name: string): string | undefined => {
     const state = host.observe(host.own, { links: [name] }).links.get(name);
-    if (devices.has(name)) return state?.up !== true;
-    if (state?.up === true && state.master !== undefined) return false;
-    ports ??= new Map(
-      store.endpoints
-        .list()
-        .filter(isPort)
-        .map((row) => [row.hostIf, row]),
-    );
+    const device = devices.get(name);
+    if (device !== undefined) return state?.up === true ? undefined : device;
+    if (state?.up === true && state.master !== undefined) return undefined;
+    ports ??= new Map(store.endpoints.list().flatMap((row) => (isPort(row) ? [[row.hostIf, row]] : [])));
     const row = ports.get(name);
     // The veth of a container that ended goes with its namespace; the runtime's DEL is still to come.
-    return row !== undefined && (state !== undefined || existsSync(row.sandbox.path));
+    if (row === undefined || (state === undefined && !existsSync(row.sandbox.path))) return undefined;
+    return attachmentKey(row.attachment);
   };
 }
 

@@ -12,7 +12,7 @@ export interface MendingOptions {
   readonly ns: LinuxNamespace;
   readonly log: Logger;
   /** What to look at, opened anew each time. */
-  readonly core: () => Pick<Core, 'host' | 'store'>;
+  readonly core: () => Pick<Core, 'host' | 'store' | 'lock'>;
   /** Everything is put back. */
   readonly pass: () => Promise<void>;
 }
@@ -31,10 +31,15 @@ export function startMending({ ns, log, core, pass }: MendingOptions): AsyncDisp
   const heard = new Map<string, KernelChange>();
   const upkeep = opened.use(
     makeUpkeep({
-      look: (texts) => {
+      look: async (texts) => {
         const changes = texts.map((text): KernelChange => heard.get(text) ?? { kind: 'lost' });
         for (const text of texts) heard.delete(text);
-        return guarded(log, [], () => damageOf(core(), changes).map(formatChange));
+        try {
+          return (await damageOf(core(), changes)).map(formatChange);
+        } catch (thrown) {
+          log.warn('mend.failed', { error: asNetError(thrown, 'mend').message });
+          return [];
+        }
       },
       pass: async (why) => {
         log.debug('mend', { why: list(why) });
@@ -56,18 +61,12 @@ export function startMending({ ns, log, core, pass }: MendingOptions): AsyncDisp
     });
     upkeep.heard(texts.map((text) => (heard.has(text) ? text : MUCH)));
   };
-  const watch = guarded(log, undefined, () => watchHost(ns, { nft: NFT, changed }));
-  if (watch !== undefined) opened.use(watch);
-  return opened;
-}
-
-function guarded<T>(log: Logger, otherwise: T, work: () => T): T {
   try {
-    return work();
+    opened.use(watchHost(ns, { nft: NFT, changed }));
   } catch (thrown) {
     log.warn('watch.failed', { error: asNetError(thrown, 'watch').message });
-    return otherwise;
   }
+  return opened;
 }
 
 function list(texts: readonly string[]): string {

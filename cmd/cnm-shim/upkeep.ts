@@ -5,10 +5,11 @@ export interface Clock {
   after(ms: number, work: () => void): () => void;
 }
 
+/** Neither `look` nor `pass` may reject; one of them runs at a time. */
 export interface UpkeepOptions {
-  /** Looks again at what was heard. Returns what is damaged indeed: a pass follows where it is not empty. */
-  readonly look: (heard: readonly string[]) => readonly string[];
-  /** Puts everything back. Must not reject. */
+  /** Looks again at what was heard. Resolves with what is damaged indeed: a pass follows where it is not empty. */
+  readonly look: (heard: readonly string[]) => Promise<readonly string[]>;
+  /** Puts everything back. */
   readonly pass: (why: readonly string[]) => Promise<void>;
   /** Damage that was not there in the last minute is about to be mended. */
   readonly found?: (damage: readonly string[]) => void;
@@ -70,31 +71,33 @@ export function makeUpkeep({ look, pass, found, fought, clock = SYSTEM_CLOCK }: 
     const now = clock.now();
     const due = [...waiting].reduce((first, [damage, since]) => Math.min(first, dueOf(damage, since)), Infinity);
     const periodic = lastPeriod + PERIOD_MS;
-    cancel = clock.after(Math.max(0, Math.min(due, periodic) - now), () => void work());
+    cancel = clock.after(Math.max(0, Math.min(due, periodic) - now), () => {
+      cancel = undefined;
+      busy = work().finally(() => {
+        busy = undefined;
+        schedule();
+      });
+    });
   };
   const work = async (): Promise<void> => {
-    cancel = undefined;
     const now = clock.now();
     forgetQuiet(now);
-    const damage = lookAt([...waiting].filter(([one, since]) => dueOf(one, since) <= now).map(([one]) => one));
+    const damage = await lookAt([...waiting].filter(([one, since]) => dueOf(one, since) <= now).map(([one]) => one));
     // A pass mends the rest as well.
-    if (damage.length > 0) damage.push(...lookAt([...waiting.keys()]));
+    if (damage.length > 0) damage.push(...(await lookAt([...waiting.keys()])));
     const isPeriodic = now >= lastPeriod + PERIOD_MS;
-    if (damage.length > 0 || isPeriodic) {
-      lastPass = now;
-      lastPeriod = now;
-      note(damage, now);
-      busy = pass(damage);
-      await busy;
-      busy = undefined;
+    if (open && (damage.length > 0 || isPeriodic)) {
+      lastPass = clock.now();
+      lastPeriod = lastPass;
+      note(damage, lastPass);
+      await pass(damage);
     }
-    schedule();
   };
-  const lookAt = (heard: readonly string[]): string[] => {
+  const lookAt = async (heard: readonly string[]): Promise<string[]> => {
     if (heard.length === 0) return [];
     for (const one of heard) waiting.delete(one);
     lastLook = clock.now();
-    return [...look(heard)];
+    return [...(await look(heard))];
   };
   const note = (damage: readonly string[], now: number): void => {
     const fresh = damage.filter((one) => !mended.has(one));

@@ -54,7 +54,7 @@ function site(options: Partial<UpkeepOptions> = {}) {
   const passes: { readonly at: number; readonly why: readonly string[] }[] = [];
   const [found, fought]: [string[], string[]] = [[], []];
   const upkeep = makeUpkeep({
-    look: (heard) => heard,
+    look: async (heard) => heard,
     pass: async (why) => void passes.push({ at: clock.now(), why }),
     found: (damage) => void found.push(damage.join('+')),
     fought: (damage) => void fought.push(damage),
@@ -77,7 +77,7 @@ describe('upkeep', () => {
   it('makes no pass where a look finds everything in its place', async () => {
     const looked: string[] = [];
     const { clock, passes, upkeep } = site({
-      look: (heard) => {
+      look: async (heard) => {
         looked.push(...heard);
         return [];
       },
@@ -146,7 +146,7 @@ describe('upkeep', () => {
   it('makes no pass for a fight before its time when a look finds nothing else', async () => {
     const passes: string[] = [];
     const fight = site({
-      look: (heard) => heard.filter((one) => one !== 'noise'),
+      look: async (heard) => heard.filter((one) => one !== 'noise'),
       pass: async (why) => {
         passes.push(why.join('+'));
         fight.upkeep.heard(['a']);
