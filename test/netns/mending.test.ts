@@ -179,7 +179,7 @@ describe('daemon, when somebody takes what is ours', function () {
     await attach('pods');
     // This one is heard: what was before it has been looked at.
     site.ns.run('nft', 'delete', 'table', 'inet', 'isthmus');
-    await daemon.line(/event=mend\.found/);
+    await daemon.line(/event=mend why="nftables inet isthmus: something deleted"/);
     assert.equal(passes(), 1, daemon.lines.join('\n'));
     console.log(`      ${cpuOf(daemon.pid) - before} ticks of the processor beside 1000 links`);
   });
