@@ -12,6 +12,7 @@ import { type DockerOptions, openDocker } from './docker-side.ts';
 import { LineSink } from './line-sink.ts';
 import { listen } from './listen.ts';
 import { droppedLine, type LogOptions, openLogger } from './logger.ts';
+import { startMending } from './mending.ts';
 import { claimRunDir } from './run-dir.ts';
 import { type ServiceManager, takeListeners, takeServiceManager } from './systemd.ts';
 import { makeTrimmer } from './trimmer.ts';
@@ -79,8 +80,14 @@ async function serve({ runDir, stateDir, docker: dockerOptions, log }: Parts): P
   const server = new CniServer(service, log, called);
   const { name: socket } = await listen(server, { path: join(run.path, 'cni.sock'), fd: listeners.get('cni') });
   const status = `Serving CNI calls on ${socket}${docker === undefined ? '' : `, and Docker on ${docker.socket}`}`;
-  const upkeep = makeUpkeep(service, log);
-  process.on('SIGHUP', () => void reload(upkeep, manager, status));
+  const pass = makePasses(service, log);
+  process.on('SIGHUP', () => void reload(pass, manager, status));
+  await using _mending = startMending({
+    ns: service.resident.host.own,
+    log,
+    core: () => service.resident.open({ log }),
+    pass: () => pass('change'),
+  });
   releaseExecutable();
   manager.ready(status);
   log.info('daemon.start', {
@@ -92,7 +99,7 @@ async function serve({ runDir, stateDir, docker: dockerOptions, log }: Parts): P
   });
 
   // Beside the calls: it takes no part that a call has locked.
-  void upkeep('start');
+  void pass('start');
 
   const signal = await stop;
   manager.stopping('Finishing the calls under way');
@@ -122,15 +129,15 @@ function onStopSignal(): Promise<NodeJS.Signals> {
   });
 }
 
-type Upkeep = (reason: string) => Promise<void>;
+type Pass = (reason: 'start' | 'SIGHUP' | 'change') => Promise<void>;
 
 /** Reconciles, one pass at a time, and logs what a pass has done. Never rejects. */
-function makeUpkeep(service: CniService, log: Logger): Upkeep {
+function makePasses(service: CniService, log: Logger): Pass {
   let last: Promise<void> = Promise.resolve();
-  const pass = async (reason: string): Promise<void> => {
+  const run = async (reason: string): Promise<void> => {
     const since = performance.now();
     try {
-      const { errors, mended, ...counts } = await service.reconcile({ sweep: true });
+      const { errors, mended, ...counts } = await service.reconcile({ sweep: reason !== 'change' });
       for (const error of errors) log.warn('reconcile.failed', { error: error.message });
       for (const command of mended) log.info('mended', { command });
       log.info('reconciled', { reason, ...counts, mended: mended.length, ms: Math.round(performance.now() - since) });
@@ -139,14 +146,14 @@ function makeUpkeep(service: CniService, log: Logger): Upkeep {
     }
   };
   return (reason) => {
-    last = last.then(() => pass(reason));
+    last = last.then(() => run(reason));
     return last;
   };
 }
 
-async function reload(upkeep: Upkeep, manager: ServiceManager, status: string): Promise<void> {
+async function reload(pass: Pass, manager: ServiceManager, status: string): Promise<void> {
   manager.reloading();
-  await upkeep('SIGHUP');
+  await pass('SIGHUP');
   manager.ready(status);
 }
 

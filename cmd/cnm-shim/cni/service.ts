@@ -85,7 +85,6 @@ export class CniService implements Disposable {
     using core = this.resident.open({ log: this.#log });
     return await reconcile(core, { sweep, tryLock: (key) => lock(this.#stateDir, key, { waitMs: 0 }) });
   }
-
   /** Why the call is the stand-alone plugin's to answer; undefined where the daemon can. */
   refusal(request: LauncherRequest): string | undefined {
     const { env, netnsCookie: cookie, netnsFd, mountNs, stateDir } = request;

@@ -38,7 +38,7 @@ export interface Reconciled {
  * lock; what a call under way has locked is that call's. Goes on after a failure and returns all of them.
  *
  * Rules: an interrupted transition is reverted to nothing (its caller was never told of success); a ready part gets back
- * what the host lacks of it; an interface that is gone stays gone (the runtime's DEL or dockerd's view decides).
+ * what the host lacks of it; an interface goes with its sandbox (the runtime's DEL or dockerd's view follows).
  */
 export async function reconcile(
   core: Core,

@@ -1,5 +1,6 @@
 import { NetError } from '../errors/net-error.ts';
 import type { LinuxNamespace } from './linux-namespace.ts';
+import { noteChild } from './own-children.ts';
 
 export interface ToolAnswer {
   readonly ok: boolean;
@@ -20,6 +21,7 @@ export async function runTool(
   const { spawn } = process.getBuiltinModule('node:child_process');
   // The child is in the namespace that the thread is in when it forks.
   const child = ns.within(() => spawn(file, args, { stdio: 'pipe', timeout: TIMEOUT_MS, killSignal: 'SIGKILL' }));
+  noteChild(child.pid);
   const [output, error] = [collect(child.stdout), collect(child.stderr)];
   // A child that ends without reading its input says why on stderr.
   child.stdin.on('error', () => {});

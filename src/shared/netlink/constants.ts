@@ -11,9 +11,12 @@ export const AF_PACKET = 17;
 export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;
 export const SOCK_CLOEXEC = 0o2000000;
+export const SOCK_NONBLOCK = 0o4000;
 export const SOL_SOCKET = 1;
 export const SO_PEERCRED = 17;
+export const SO_ATTACH_FILTER = 26;
 export const SO_SNDBUFFORCE = 32;
+export const SO_RCVBUFFORCE = 33;
 export const SO_NETNS_COOKIE = 71;
 export const SO_PEERPIDFD = 77;
 export const SOL_NETLINK = 270;
@@ -60,6 +63,7 @@ export const SOCK_DIAG_BY_FAMILY = 20;
 /** net/tcp_states.h; an unconnected UDP socket is in state 7, too. */
 export const TCP_CLOSE = 7;
 export const TCP_LISTEN = 10;
+export const NETLINK_ADD_MEMBERSHIP = 1;
 export const NETLINK_CAP_ACK = 10;
 export const NETLINK_EXT_ACK = 11;
 export const NETLINK_GET_STRICT_CHK = 12;
@@ -82,6 +86,14 @@ export const NLA_F_NESTED = 0x8000;
 export const NLA_TYPE_MASK = 0x3fff;
 
 // linux/rtnetlink.h
+export const RTNLGRP_LINK = 1;
+export const RTNLGRP_IPV4_IFADDR = 5;
+export const RTNLGRP_IPV4_ROUTE = 7;
+export const RTNLGRP_IPV6_IFADDR = 9;
+export const RTNLGRP_IPV6_ROUTE = 11;
+export const RTNLGRP_IPV4_NETCONF = 24;
+export const RTNLGRP_IPV6_NETCONF = 25;
+export const RTM_NEWNETCONF = 80;
 export const RTM_NEWLINK = 16;
 export const RTM_DELLINK = 17;
 export const RTM_GETLINK = 18;
@@ -102,7 +114,9 @@ export const RTM_NEWTFILTER = 44;
 export const RTM_GETTFILTER = 46;
 export const RTEXT_FILTER_SKIP_STATS = 8;
 export const RTN_UNICAST = 1;
+export const RTPROT_KERNEL = 2;
 export const RTPROT_BOOT = 3;
+export const RTPROT_STATIC = 4;
 export const RT_TABLE_COMPAT = 252;
 export const RT_TABLE_MAIN = 254;
 export const RT_TABLE_LOCAL = 255;
@@ -164,6 +178,12 @@ export const NFT_MSG_NEWGEN = 15;
 export const NFT_MSG_GETGEN = 16;
 export const NFTA_TABLE_NAME = 1;
 export const NFTA_GEN_ID = 1;
+export const NFTA_GEN_PROC_PID = 2;
+export const NFTA_GEN_PROC_NAME = 3;
+/** Multicast group of changes to the ruleset. linux/netfilter/nfnetlink.h */
+export const NFNLGRP_NFTABLES = 7;
+export const NFT_MSG_NEWCHAIN = 3;
+export const NFT_MSG_DELSET = 11;
 
 // linux/netfilter/nf_tables.h, linux/netfilter.h: rules and chains
 export const NFPROTO_IPV4 = 2;

@@ -57,6 +57,11 @@ export function textAt(pointer: bigint): string {
   return ffi().toString(pointer) ?? '';
 }
 
+/** Where the bytes are in memory, for a structure that points to them. They must be kept as long as it is used. */
+export function addressOf(bytes: Uint8Array<ArrayBuffer>): bigint {
+  return ffi().getRawPointer(bytes);
+}
+
 /** A new descriptor of a socket in the calling thread's network namespace. */
 export function socket(domain: number, type: number, protocol: number): number {
   return checked('socket', libcFunctions().socket(domain, type, protocol));

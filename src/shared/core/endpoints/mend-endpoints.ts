@@ -1,7 +1,7 @@
 import { planShaping } from '../../drivers/bandwidth/shaping.ts';
 import { planPort } from '../../drivers/link.ts';
 import { asNetError, type NetError } from '../../errors/net-error.ts';
-import type { View } from '../../host/host.ts';
+import type { Namespace, View } from '../../host/host.ts';
 import { renderOp } from '../../host/render.ts';
 import type { Attachment, Role } from '../../model/attachment.ts';
 import { type Endpoint, hostIfOf, type LinkFacts, publishedOf, type ShapingFacts } from '../../model/endpoint.ts';
@@ -14,6 +14,7 @@ import { opDrift, setsOf } from '../diff.ts';
 import { execute } from '../execute.ts';
 import { driverOf } from '../networks/driver-of.ts';
 import { ifFree, type TryLock } from '../try-lock.ts';
+import { openIfThere } from './delete-endpoint.ts';
 
 /** What was put back of what the host lacked. */
 export interface Mended {
@@ -29,7 +30,8 @@ const PAUSE_MS = 200;
 
 /**
  * The host has what the ready parts on record want: host sides are ports as they were made, guards, limits and published
- * ports are in force. What is in a sandbox is the container's. An interface that is gone stays gone.
+ * ports are in force. A pair that somebody deleted while its sandbox lives is made again; what else is in a sandbox is the
+ * container's. An interface that dockerd configured stays gone.
  */
 export async function mendEndpoints(
   core: Core,
@@ -71,7 +73,8 @@ async function findDamaged(core: Core, all: readonly Endpoint[]): Promise<Endpoi
   return all.filter((one) => {
     const published = publishedOf(one);
     if (published !== undefined && lacks(published)) return true;
-    return one.progress === 'ready' && lackingOps(core, one, view).length > 0;
+    if (one.progress !== 'ready') return false;
+    return lackingOps(core, one, view).length > 0 || (isLost(one, view) && isThere(core, one));
   });
 }
 
@@ -80,12 +83,38 @@ async function mend(core: Core, attachment: Attachment, role: Role): Promise<Omi
   const { host, store } = core;
   const row = store.endpoints.get(attachment, role);
   if (row?.progress !== 'ready') return { entries: 0, mended: [] };
-  const ops = lackingOps(core, row, observe(core, [row]));
-  if (ops.length > 0) await execute(core, ops, { host: host.own });
+  const view = observe(core, [row]);
+  const lost = isLost(row, view) ? openSame(core, row) : undefined;
+  using sandbox = lost;
+  const ops = sandbox === undefined ? lackingOps(core, row, view) : wholeLink(row);
+  if (ops.length > 0) await execute(core, ops, { host: host.own, ...(sandbox === undefined ? {} : { sandbox }) });
   const published = publishedOf(row);
   const missing = published === undefined ? [] : await core.firewall(published.backend).missing(published.entries);
   if (published !== undefined && missing.length > 0) await core.firewall(published.backend).add(missing);
   return { entries: missing.length, mended: ops.map((op) => renderOp(op, { sandbox: attachment.containerId })) };
+}
+
+/** True for a pair that we made and configured, and that is gone from the host. */
+function isLost(part: Endpoint, view: View): boolean {
+  return part.kind === 'cni' && !view.links.has(part.link.hostIf);
+}
+
+/** The sandbox of the part, where its path still leads to the same namespace. */
+function openSame(core: Core, { sandbox }: Endpoint): Namespace | undefined {
+  const opened = openIfThere(core, sandbox.path);
+  if (opened === undefined || opened.id === sandbox.id) return opened;
+  opened[Symbol.dispose]();
+  return undefined;
+}
+
+function isThere(core: Core, part: Endpoint): boolean {
+  using sandbox = openSame(core, part);
+  return sandbox !== undefined;
+}
+
+/** The pair with all that it had in its sandbox, and its limits. */
+function wholeLink(part: Endpoint): readonly Op[] {
+  return desired(part).ops.filter(({ op }) => op !== 'firewall.add' && op !== 'conntrack.flush');
 }
 
 /** What `lackingOps` compares with. */

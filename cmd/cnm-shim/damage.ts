@@ -1,0 +1,71 @@
+import { existsSync } from 'node:fs';
+import { attachmentKey } from '../../src/shared/core/apply.ts';
+import type { Core } from '../../src/shared/core/core.ts';
+import { deviceKey } from '../../src/shared/core/networks/record.ts';
+import type { KernelChange } from '../../src/shared/host/changes.ts';
+import { type Endpoint, hostIfOf } from '../../src/shared/model/endpoint.ts';
+import type { NetworkRow } from '../../src/shared/store/store.ts';
+
+type Records = Pick<Core, 'host' | 'store' | 'lock'>;
+
+/** A change that took what the records say should be there, and the lock of the call that may have done so itself. */
+interface Suspect {
+  readonly change: KernelChange;
+  /** Absent for what no call changes by itself. */
+  readonly key?: string;
+}
+
+/**
+ * Those of the changes that took something which the records say should be there. A call that is under way changes
+ * kernel and records one after the other, so whatever it has locked is looked at again when it has ended.
+ */
+export async function damageOf(core: Records, changes: readonly KernelChange[]): Promise<KernelChange[]> {
+  const damage: KernelChange[] = [];
+  for (const [key, suspects] of Map.groupBy(suspectsOf(core, changes), (suspect) => suspect.key)) {
+    const suspected = suspects.map(({ change }) => change);
+    if (key === undefined) damage.push(...suspected);
+    else {
+      using _lock = await core.lock(key);
+      damage.push(...suspectsOf(core, suspected).map(({ change }) => change));
+    }
+  }
+  return damage;
+}
+
+function suspectsOf(core: Records, changes: readonly KernelChange[]): Suspect[] {
+  const networks = core.store.networks.list();
+  if (networks.length === 0) return [];
+  const devices = new Map(networks.flatMap((row) => devicesOf(row).map((name) => [name, deviceKey(row.device)])));
+  const ofLink = linkJudge(core, devices);
+  return changes.flatMap((change): Suspect[] => {
+    if (change.kind !== 'link' && change.kind !== 'address' && change.kind !== 'route') return [{ change }];
+    const key = change.kind === 'link' ? ofLink(change.name) : devices.get(change.name);
+    return key === undefined ? [] : [{ change, key }];
+  });
+}
+
+/** The bridge, and what was made beside it: the device of a VLAN's gateway. */
+function devicesOf({ device, owned }: NetworkRow): string[] {
+  return [device, ...owned.flatMap((one) => (one.kind === 'link' ? [one.name] : []))];
+}
+
+/** The lock of a link that is not as it should be. Endpoints are read when it is no network's. */
+function linkJudge({ host, store }: Records, devices: ReadonlyMap<string, string>) {
+  let ports: ReadonlyMap<string, Endpoint> | undefined;
+  return (name: string): string | undefined => {
+    const state = host.observe(host.own, { links: [name] }).links.get(name);
+    const device = devices.get(name);
+    if (device !== undefined) return state?.up === true ? undefined : device;
+    if (state?.up === true && state.master !== undefined) return undefined;
+    ports ??= new Map(store.endpoints.list().flatMap(portOf));
+    const row = ports.get(name);
+    // The veth of a container that ended goes with its namespace; the runtime's DEL is still to come.
+    if (row === undefined || (state === undefined && !existsSync(row.sandbox.path))) return undefined;
+    return attachmentKey(row.attachment);
+  };
+}
+
+function portOf(row: Endpoint): [string, Endpoint][] {
+  const hostIf = hostIfOf(row);
+  return row.progress === 'ready' && hostIf !== undefined ? [[hostIf, row]] : [];
+}

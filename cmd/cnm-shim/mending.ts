@@ -1,0 +1,75 @@
+import type { Core } from '../../src/shared/core/core.ts';
+import { asNetError } from '../../src/shared/errors/net-error.ts';
+import { formatChange, type KernelChange } from '../../src/shared/host/changes.ts';
+import type { LinuxNamespace } from '../../src/shared/host/linux-namespace.ts';
+import { watchHost } from '../../src/shared/host/watch.ts';
+import type { Logger } from '../../src/shared/log/log.ts';
+import { damageOf } from './damage.ts';
+import { MAX_DAMAGE, MAX_INTERVAL_MS, MUCH, makeUpkeep } from './upkeep.ts';
+
+export interface MendingOptions {
+  /** The namespace that is watched. */
+  readonly ns: LinuxNamespace;
+  readonly log: Logger;
+  /** What to look at, opened anew each time. */
+  readonly core: () => Pick<Core, 'host' | 'store' | 'lock'>;
+  /** Everything is put back. */
+  readonly pass: () => Promise<void>;
+}
+
+/** In nftables: our tables, and what marks our rules and chains in the tables of others. */
+const NFT = { tables: ['isthmus'], marks: ['isthmus', 'ISTHMUS-'] };
+/** A log line names so many of the changes that it is about. */
+const NAMED = 5;
+
+/**
+ * What somebody takes of ours is put back soon, and everything is looked after every ten minutes, until disposed. Where
+ * the kernel cannot be watched the latter remains, and the log says so.
+ */
+export function startMending({ ns, log, core, pass }: MendingOptions): AsyncDisposable {
+  const opened = new AsyncDisposableStack();
+  const heard = new Map<string, KernelChange>();
+  const upkeep = opened.use(
+    makeUpkeep({
+      look: async (texts) => {
+        const changes = texts.map((text): KernelChange => heard.get(text) ?? { kind: 'lost' });
+        for (const text of texts) heard.delete(text);
+        try {
+          return (await damageOf(core(), changes)).map(formatChange);
+        } catch (thrown) {
+          log.warn('mend.failed', { error: asNetError(thrown, 'mend').message });
+          return [];
+        }
+      },
+      pass: async (why) => {
+        log.debug('mend', { why: list(why) });
+        try {
+          await pass();
+        } catch (thrown) {
+          log.warn('mend.failed', { error: asNetError(thrown, 'mend').message });
+        }
+      },
+      found: (damage) => log.warn('mend.found', { changes: list(damage) }),
+      fought: (damage) => log.warn('mend.again', { changes: damage, everySeconds: MAX_INTERVAL_MS / 1000 }),
+    }),
+  );
+  const changed = (changes: readonly KernelChange[]): void => {
+    const texts = changes.map(formatChange);
+    texts.forEach((text, i) => {
+      const change = changes[i];
+      if (change !== undefined && heard.size < MAX_DAMAGE) heard.set(text, change);
+    });
+    upkeep.heard(texts.map((text) => (heard.has(text) ? text : MUCH)));
+  };
+  try {
+    opened.use(watchHost(ns, { nft: NFT, changed }));
+  } catch (thrown) {
+    log.warn('watch.failed', { error: asNetError(thrown, 'watch').message });
+  }
+  return opened;
+}
+
+function list(texts: readonly string[]): string {
+  const more = texts.length - NAMED;
+  return [...texts.slice(0, NAMED), ...(more > 0 ? [`${more} more`] : [])].join(', ');
+}

@@ -1,0 +1,169 @@
+import { address } from '../netlink/address.ts';
+import {
+  AF_UNSPEC,
+  IFF_UP,
+  NFPROTO_BRIDGE,
+  NFPROTO_INET,
+  NFPROTO_IPV4,
+  NFPROTO_IPV6,
+  RTM_DELADDR,
+  RTM_DELLINK,
+  RTM_DELROUTE,
+  RTM_NEWLINK,
+  RTM_NEWNETCONF,
+} from '../netlink/constants.ts';
+import { link } from '../netlink/link.ts';
+import type { Message } from '../netlink/message.ts';
+import { ALL_LINKS, netconf } from '../netlink/netconf.ts';
+import { nftEvent } from '../netlink/nft-events.ts';
+import { route } from '../netlink/route.ts';
+
+/** What somebody took from the kernel, or shut. */
+export type KernelChange =
+  /** `down`: administratively. `detached`: it is up, and a port of nothing. */
+  | { readonly kind: 'link'; readonly event: 'delete' | 'down' | 'detached'; readonly name: string }
+  | { readonly kind: 'address'; readonly event: 'delete'; readonly name: string; readonly address: string }
+  /** `destination` is `default` or `10.88.0.0/16`. */
+  | { readonly kind: 'route'; readonly event: 'delete'; readonly name: string; readonly destination: string }
+  /** `net.ipv4.ip_forward`, or IPv6's `all/forwarding`, is 0. */
+  | { readonly kind: 'forwarding'; readonly event: 'off'; readonly family: string }
+  /** `policy`: it is now to drop what no rule decides. `chain` is absent for a table of ours. */
+  | {
+      readonly kind: 'nft';
+      readonly event: 'delete' | 'policy';
+      readonly family: string;
+      readonly table: string;
+      readonly chain?: string;
+    }
+  /** The kernel had more to tell than there was room for: anything may have changed. */
+  | { readonly kind: 'lost' };
+
+/** Which changes of the packet filter are told. */
+export interface NftInterest {
+  /** Tables that are ours: every deletion in one of them is told. */
+  readonly tables: readonly string[];
+  /** A rule or chain elsewhere is ours where one of these texts is in it: a comment, a chain's name. */
+  readonly marks: readonly string[];
+}
+
+/** The change in one line: `link isth0 deleted`. Two changes with one text are the same damage. */
+export function formatChange(change: KernelChange): string {
+  switch (change.kind) {
+    case 'link':
+      return `link ${change.name} ${change.event === 'delete' ? 'deleted' : change.event}`;
+    case 'address':
+      return `address ${change.address} of ${change.name} deleted`;
+    case 'route':
+      return `route ${change.destination} by ${change.name} deleted`;
+    case 'forwarding':
+      return `forwarding of ${change.family} off`;
+    case 'nft': {
+      const { family, table, chain, event } = change;
+      const where = `${family} ${table}${chain === undefined ? '' : ` ${chain}`}`;
+      return `nftables ${where}: ${event === 'policy' ? 'policy drop' : 'something deleted'}`;
+    }
+    case 'lost':
+      return 'unknown changes';
+  }
+}
+
+/** The change that a message of rtnetlink tells; undefined for every other. `nameOf` is undefined for a link that went. */
+export function routeChange(
+  { type, payload }: Message,
+  nameOf: (index: number) => string | undefined,
+): KernelChange | undefined {
+  switch (type) {
+    case RTM_NEWLINK:
+    case RTM_DELLINK:
+      return linkChange(type, payload);
+    case RTM_DELADDR: {
+      const found = address.decode(payload, true);
+      const name = found && nameOf(found.header.index);
+      const own = found?.attrs.local ?? found?.attrs.address;
+      if (found === undefined || name === undefined || own === undefined) return undefined;
+      return { kind: 'address', event: 'delete', name, address: `${own}/${found.header.length}` };
+    }
+    case RTM_DELROUTE: {
+      const found = route.decode(payload, true);
+      const name = found?.attrs.oif === undefined ? undefined : nameOf(found.attrs.oif);
+      if (found === undefined || name === undefined) return undefined;
+      const { dst } = found.attrs;
+      const destination = dst === undefined ? 'default' : `${dst}/${found.header.dstLength}`;
+      return { kind: 'route', event: 'delete', name, destination };
+    }
+    case RTM_NEWNETCONF: {
+      const found = netconf.decode(payload, true);
+      if (found?.attrs.index !== ALL_LINKS || found.attrs.forwarding !== 0) return undefined;
+      return { kind: 'forwarding', event: 'off', family: familyName(found.header.family) };
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** A bridge tells of its ports by messages of the family AF_BRIDGE: one is `deleted` when it leaves the bridge. */
+function linkChange(type: number, payload: Uint8Array): KernelChange | undefined {
+  const found = link.decode(payload, true);
+  const name = found?.attrs.name;
+  if (found === undefined || name === undefined || found.header.family !== AF_UNSPEC) return undefined;
+  if (type === RTM_DELLINK) return { kind: 'link', event: 'delete', name };
+  if ((found.header.flags & IFF_UP) === 0) return { kind: 'link', event: 'down', name };
+  const isVeth = found.attrs.info?.kind === 'veth';
+  return isVeth && found.attrs.master === undefined ? { kind: 'link', event: 'detached', name } : undefined;
+}
+
+/** Puts the messages of nftables together to transactions, and leaves out those of processes that are `isOwn`. */
+export class NftTransactions {
+  readonly #interest: NftInterest;
+  readonly #isOwn: (pid: number) => boolean;
+  readonly #changes = new Map<string, KernelChange>();
+
+  constructor(interest: NftInterest, isOwn: (pid: number) => boolean) {
+    this.#interest = interest;
+    this.#isOwn = isOwn;
+  }
+
+  /** What is of interest in the transactions that end with these messages. Each change is told once. */
+  take(messages: readonly Message[]): readonly KernelChange[] {
+    const told: KernelChange[] = [];
+    for (const message of messages) {
+      const event = nftEvent(message);
+      if (event === undefined) continue;
+      if (event.is === 'generation') {
+        if (!this.#isOwn(event.pid)) told.push(...this.#changes.values());
+        this.#changes.clear();
+        continue;
+      }
+      const { where } = event;
+      if (event.is === 'deletion' && !this.#isOurs(where, event.of === 'rule' ? message.payload : undefined)) continue;
+      const change: KernelChange = {
+        kind: 'nft',
+        event: event.is === 'deletion' ? 'delete' : 'policy',
+        family: familyName(where.family),
+        table: where.table,
+        ...(where.chain === undefined || this.#interest.tables.includes(where.table) ? {} : { chain: where.chain }),
+      };
+      this.#changes.set(formatChange(change), change);
+    }
+    return told;
+  }
+
+  #isOurs(where: { readonly table: string; readonly chain?: string }, rule: Uint8Array | undefined): boolean {
+    const { tables, marks } = this.#interest;
+    if (tables.includes(where.table)) return true;
+    if (marks.some((mark) => where.chain?.includes(mark))) return true;
+    return rule !== undefined && marks.some((mark) => Buffer.from(rule).includes(mark));
+  }
+}
+
+const FAMILIES: ReadonlyMap<number, string> = new Map([
+  [NFPROTO_INET, 'inet'],
+  [NFPROTO_IPV4, 'ip'],
+  [NFPROTO_BRIDGE, 'bridge'],
+  [NFPROTO_IPV6, 'ip6'],
+]);
+
+/** As nft has it; AF_INET and AF_INET6 have the numbers of NFPROTO_IPV4 and NFPROTO_IPV6. */
+function familyName(family: number): string {
+  return FAMILIES.get(family) ?? String(family);
+}

@@ -1,0 +1,84 @@
+import dgram from 'node:dgram';
+import { closeSync } from 'node:fs';
+import { attachFilter, type Step } from './bpf.ts';
+import {
+  AF_INET,
+  AF_NETLINK,
+  NETLINK_ADD_MEMBERSHIP,
+  SO_RCVBUFFORCE,
+  SOCK_CLOEXEC,
+  SOCK_DGRAM,
+  SOCK_NONBLOCK,
+  SOCK_RAW,
+  SOL_NETLINK,
+  SOL_SOCKET,
+} from './constants.ts';
+import { decodeMessages, type Message } from './message.ts';
+import { connect, loadLibrary, setsockopt, socket, systemErrorOfCall } from './sys.ts';
+
+export interface Listening {
+  /** NETLINK_ROUTE, NETLINK_NETFILTER, … */
+  readonly protocol: number;
+  /** Multicast groups by number: RTNLGRP_*, NFNLGRP_*. */
+  readonly groups: readonly number[];
+  /** Absent: every message of the groups. */
+  readonly filter?: readonly Step[];
+  /** The messages of one datagram, as they come. */
+  readonly messages: (messages: readonly Message[]) => void;
+  /** The kernel had no room for some messages, or receiving failed. */
+  readonly lost: () => void;
+}
+
+/** Bytes that may wait to be read; the kernel counts each datagram with about 500 more. */
+const RECEIVE_BYTES = 4 * 1024 * 1024;
+
+let libc: { readonly dup3: (from: number, to: number, flags: number) => number } | undefined;
+
+/**
+ * Tells of the messages of multicast groups, in the network namespace that the thread is in now, until disposed. The
+ * event loop waits for the socket as for any other, so neither a thread nor a timer is needed. It does not keep the
+ * process alive. Throws NetError `kernel` with the errno, EPERM where it is not permitted.
+ */
+export function listenTo({ protocol, groups, filter, messages, lost }: Listening): Disposable {
+  const netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
+  try {
+    if (filter !== undefined) attachFilter(netlink, filter);
+    setsockopt(netlink, SOL_SOCKET, SO_RCVBUFFORCE, integer(RECEIVE_BYTES));
+    // Connected to the kernel (struct sockaddr_nl with port 0): nobody else's messages are taken.
+    connect(netlink, Uint8Array.from([AF_NETLINK, ...new Uint8Array(11)]));
+    for (const group of groups) setsockopt(netlink, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, integer(group));
+    return onEventLoop(netlink, messages, lost);
+  } finally {
+    closeSync(netlink);
+  }
+}
+
+/**
+ * Node has no handle for a netlink socket, but libuv reads a UDP socket with plain recvmsg(2) on whatever its descriptor
+ * refers to. So a UDP socket is handed to Node, and its descriptor replaced by dup3(2) before the loop has seen it:
+ * libuv adds descriptors to epoll when it next waits. O_NONBLOCK is the socket's own, so it is set when that is made.
+ */
+function onEventLoop(netlink: number, messages: Listening['messages'], lost: () => void): Disposable {
+  const fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  const reader = dgram.createSocket('udp4');
+  try {
+    reader.bind({ fd });
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+  libc ??= loadLibrary(null, { dup3: { return: 'i32', arguments: ['i32', 'i32', 'i32'] } });
+  if (libc.dup3(netlink, fd, SOCK_CLOEXEC) < 0) {
+    const error = systemErrorOfCall('dup3');
+    reader.close();
+    throw error;
+  }
+  reader.on('message', (bytes) => messages(decodeMessages(bytes)));
+  reader.on('error', lost);
+  reader.unref();
+  return { [Symbol.dispose]: () => reader.close() };
+}
+
+function integer(value: number): Uint8Array {
+  return new Uint8Array(Int32Array.of(value).buffer);
+}

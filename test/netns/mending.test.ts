@@ -1,0 +1,220 @@
+import { strict as assert } from 'node:assert';
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expectOk, type PluginCall, runPlugin } from '../support/cni.ts';
+import { makeNetns, netnsMissing, type TestNetns } from '../support/netns.ts';
+import { makeServeSite, type ServeSite, type Serving } from '../support/serve.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const DIST = join(ROOT, 'dist');
+const VERB = [process.execPath, '--no-warnings', join(ROOT, 'cmd/cnm-shim/main.ts')];
+const SUBNET = '10.88.0.0/16';
+const IPAM = { ranges: [[{ subnet: SUBNET }]] };
+/** A network that its pods alone keep. */
+const PODS = {
+  ...{ cniVersion: '1.1.0', name: 'web', type: 'isthmus', driver: 'bridge', bridge: 'isth0' },
+  ...{ isGateway: true, ipMasq: true, capabilities: { portMappings: true }, ipam: IPAM },
+  runtimeConfig: { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }] },
+};
+/** One that the operator keeps. */
+const KEPT = { ...PODS, runtimeConfig: {} };
+
+/** On this backend tools change the packet filter, in the daemon's name. */
+const IPTABLES = { backend: 'iptables', ipMasqBackend: 'iptables' };
+
+/** What somebody does; `{port}` stands for the host side of the pod's interface. */
+interface Damage {
+  readonly title: string;
+  readonly network: 'pods' | 'kept';
+  readonly commands: readonly string[];
+  /** FORWARD drops before, so that rules of ours are in it. */
+  readonly drops?: true;
+}
+
+/** What the reconciler puts back. */
+const MENDED: readonly Damage[] = [
+  { title: 'nft flush ruleset', network: 'pods', commands: ['nft flush ruleset'] },
+  { title: 'nft delete table', network: 'pods', commands: ['nft delete table inet isthmus'] },
+  {
+    title: 'a flush of one of our sets',
+    network: 'pods',
+    commands: ['nft flush set inet isthmus masquerade4'],
+  },
+  { title: 'iptables -F FORWARD', network: 'pods', commands: ['iptables-nft -F FORWARD'], drops: true },
+  { title: 'ip link del of the bridge of a kept network', network: 'kept', commands: ['ip link del isth0'] },
+  { title: 'ip addr del of the gateway of a kept network', network: 'kept', commands: ['ip addr flush dev isth0'] },
+  { title: 'nomaster of a port of a kept network', network: 'kept', commands: ['ip link set {port} nomaster'] },
+  { title: 'ip link set down of the bridge of a kept network', network: 'kept', commands: ['ip link set isth0 down'] },
+  { title: 'forwarding off under a kept network', network: 'kept', commands: ['sysctl -q net.ipv4.ip_forward=0'] },
+  { title: 'ip link del of the bridge', network: 'pods', commands: ['ip link del isth0'] },
+  { title: 'ip addr del of the gateway', network: 'pods', commands: ['ip addr flush dev isth0'] },
+  { title: 'nomaster of a port', network: 'pods', commands: ['ip link set {port} nomaster'] },
+  { title: 'ip link set down of the bridge', network: 'pods', commands: ['ip link set isth0 down'] },
+  { title: 'forwarding off', network: 'pods', commands: ['sysctl -q net.ipv4.ip_forward=0'] },
+  { title: 'ip link set down of a port', network: 'pods', commands: ['ip link set {port} down'] },
+  { title: 'ip link del of a port', network: 'pods', commands: ['ip link del {port}'] },
+];
+
+describe('daemon, when somebody takes what is ours', function () {
+  this.timeout(60_000);
+  let site: ServeSite;
+  let pod: TestNetns;
+  let daemon: Serving;
+  let config: object;
+
+  before(function () {
+    const missing = netnsMissing();
+    if (missing === undefined) return;
+    console.log(`skipped: ${missing}`);
+    this.skip();
+  });
+  beforeEach(async () => {
+    site = makeServeSite();
+    pod = makeNetns('p');
+    daemon = site.start({ args: ['--log-level', 'debug'] });
+    await daemon.line(/event=daemon\.start/);
+  });
+  afterEach(() => {
+    daemon?.[Symbol.dispose]();
+    pod?.[Symbol.dispose]();
+    site?.[Symbol.dispose]();
+  });
+
+  const call = (command: PluginCall['command']): PluginCall => ({
+    ...{ dir: DIST, name: 'launcher', command, path: DIST, config, host: site.ns.path, stateDir: site.stateDir },
+    ...{ containerId: 'c1', ifName: 'eth0', netns: pod.path, env: { ISTHMUS_RUN_DIR: site.runDir } },
+  });
+
+  async function attach(network: Damage['network'], keys: object = {}): Promise<object> {
+    config = { ...(network === 'pods' ? PODS : KEPT), ...keys };
+    if (network === 'kept') {
+      const verb = ['network', 'create', 'web', '--subnet', SUBNET, '--opt', 'bridge=isth0'];
+      execFileSync('nsenter', [`--net=${site.ns.path}`, ...VERB, ...verb, '--state-dir', site.stateDir]);
+    }
+    const added = expectOk(runPlugin(call('ADD')));
+    await daemon.line(/event=ADD .*result=ok/);
+    return added;
+  }
+
+  const port = (): string => /(veth[0-9a-f]+)@/.exec(site.ns.ip('link', 'show'))?.[1] ?? '';
+  const damage = ({ commands }: Damage): void =>
+    void site.ns.run('sh', '-ec', commands.join('\n').replaceAll('{port}', port()));
+
+  /** All that matters of the host: links and their bridges, addresses, routes, rules, forwarding. */
+  function state(): string {
+    const { ns } = site;
+    const links = ns.ip('-br', 'link', 'show').replaceAll(/<|,?LOWER_UP|,?NO-CARRIER|>/g, '');
+    const names = links.split('\n').map((line) => line.split(/\s+/).slice(0, 2).join(' '));
+    const ports = ns.ip('-o', 'link', 'show').match(/\S+@.* master \S+/g) ?? [];
+    const rules = ns
+      .run('nft', '--stateless', 'list', 'ruleset')
+      .replaceAll(/counter packets \d+ bytes \d+/g, 'counter');
+    return [
+      ...names,
+      ...ports.map((line) => line.replace(/@.*master/, ' in')),
+      ns.ip('-4', '-o', 'addr', 'show').replaceAll(/^\d+/gm, ''),
+      ns.ip('-4', 'route', 'show').replaceAll(' linkdown', ''),
+      ns.run('sysctl', '-n', 'net.ipv4.ip_forward'),
+      rules,
+    ]
+      .flatMap((text) => text.split('\n'))
+      .sort()
+      .join('\n');
+  }
+
+  /** Waits for the state; shows the difference where it does not come. */
+  async function untilState(wanted: string): Promise<void> {
+    const end = Date.now() + 10_000;
+    while (state() !== wanted && Date.now() < end) await sleep(50);
+    assert.equal(state(), wanted);
+  }
+
+  async function until(condition: () => boolean): Promise<void> {
+    while (!condition()) await sleep(50);
+  }
+
+  const passes = (): number => daemon.lines.filter((line) => line.includes('event=mend ')).length;
+
+  for (const one of MENDED)
+    it(`puts back what ${one.title} took`, async () => {
+      if (one.drops) site.ns.run('iptables-nft', '-P', 'FORWARD', 'DROP');
+      const added = await attach(one.network);
+      const before = state();
+      damage(one);
+      await daemon.line(/event=mend\.found/);
+      await untilState(before);
+      config = { ...config, prevResult: added };
+      expectOk(runPlugin(call('CHECK')));
+    });
+
+  it('lets traffic through that somebody begins to drop, as ufw does', async () => {
+    await attach('pods');
+    site.ns.run('iptables-nft', '-P', 'FORWARD', 'DROP');
+    await daemon.line(/event=mend\.found changes="nftables ip filter FORWARD: policy drop"/);
+    await until(() => site.ns.run('iptables-nft', '-S', 'FORWARD').includes('-i isth0 '));
+  });
+
+  it('makes no pass while nothing is taken: at ADD, at DEL, at what others do', async () => {
+    await attach('pods');
+    const others = makeOthers(1000);
+    const before = cpuOf(daemon.pid);
+    site.ns.run('sh', '-ec', others);
+    expectOk(runPlugin(call('DEL')));
+    await daemon.line(/event=DEL .*result=ok/);
+    await attach('pods');
+    // This one is heard: what was before it has been looked at.
+    site.ns.run('nft', 'delete', 'table', 'inet', 'isthmus');
+    await daemon.line(/event=mend why="nftables inet isthmus: something deleted"/);
+    assert.equal(passes(), 1, daemon.lines.join('\n'));
+    console.log(`      ${cpuOf(daemon.pid) - before} ticks of the processor beside 1000 links`);
+  });
+
+  it('makes no pass for what it does itself on the iptables backend', async () => {
+    await attach('pods', IPTABLES);
+    expectOk(runPlugin(call('DEL')));
+    await attach('pods', IPTABLES);
+    site.ns.run('iptables-nft', '-t', 'nat', '-F');
+    await until(() => site.ns.run('iptables-nft', '-t', 'nat', '-S').includes('10.88.0.0/16'));
+    daemon.process.kill('SIGHUP');
+    await daemon.line(/event=reload backend=iptables/);
+    // A flush of another kind is heard after whatever the pass and the reload did themselves.
+    site.ns.run('nft', 'add', 'table', 'inet', 'isthmus');
+    site.ns.run('nft', 'delete', 'table', 'inet', 'isthmus');
+    await daemon.line(/event=mend why="nftables inet isthmus: something deleted"/);
+    assert.equal(passes(), 2, daemon.lines.join('\n'));
+  });
+
+  it('tells of the same damage once, and makes rarer passes for it', async () => {
+    await attach('pods');
+    for (let i = 1; i <= 3; i++) {
+      site.ns.run('nft', 'delete', 'table', 'inet', 'isthmus');
+      await until(() => passes() === i);
+      await until(() => site.ns.run('nft', 'list', 'tables').includes('inet isthmus'));
+    }
+    assert.equal(daemon.lines.filter((line) => line.includes('event=mend.found')).length, 1);
+  });
+
+  it('ends at SIGTERM while it watches', async () => {
+    await attach('pods');
+    site.ns.run('nft', 'delete', 'table', 'inet', 'isthmus');
+    daemon.process.kill('SIGTERM');
+    assert.equal(await daemon.end, 0);
+  });
+});
+
+/** A script that makes and deletes so many links. */
+function makeOthers(count: number): string {
+  const half = count / 2;
+  const lines = Array.from({ length: half }, (_, i) => `link add o${i} type veth peer name p${i}\nlink set o${i} up`);
+  const deletions = Array.from({ length: half }, (_, i) => `link del o${i}`);
+  return `ip -batch - <<'END'\n${[...lines, ...deletions.slice(0, 50)].join('\n')}\nEND`;
+}
+
+/** Processor time so far, in ticks of 10 ms. */
+function cpuOf(pid: number): number {
+  const [, rest = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ');
+  const fields = rest.split(' ');
+  return Number(fields[11]) + Number(fields[12]);
+}

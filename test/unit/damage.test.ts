@@ -1,0 +1,110 @@
+import { strict as assert } from 'node:assert';
+import { damageOf } from '../../cmd/cnm-shim/damage.ts';
+import { startMending } from '../../cmd/cnm-shim/mending.ts';
+import { NetError } from '../../src/shared/errors/net-error.ts';
+import { formatChange, type KernelChange } from '../../src/shared/host/changes.ts';
+import type { LinuxNamespace } from '../../src/shared/host/linux-namespace.ts';
+import { hostIfName } from '../../src/shared/model/attachment.ts';
+import type { Op } from '../../src/shared/model/op.ts';
+import { add, attachmentOf, del, makeCore, makeFakeHost, type TestCore } from '../support/core.ts';
+
+const PORT = hostIfName(attachmentOf());
+const BRIDGE_DELETED: KernelChange = { kind: 'link', event: 'delete', name: 'isth0' };
+const PORT_DETACHED: KernelChange = { kind: 'link', event: 'detached', name: PORT };
+const GATEWAY_DELETED: KernelChange = { kind: 'address', event: 'delete', name: 'isth0', address: '10.88.0.1/24' };
+const RULES_DELETED: KernelChange = { kind: 'nft', event: 'delete', family: 'inet', table: 'isthmus' };
+const DELETE_BRIDGE: Op = { op: 'link.delete', ns: 'host', name: 'isth0' };
+
+describe('damageOf', () => {
+  let core: TestCore;
+  beforeEach(async () => {
+    core = makeCore(makeFakeHost());
+    await add(core);
+  });
+
+  const textsOf = async (...changes: readonly KernelChange[]): Promise<string[]> =>
+    (await damageOf(core, changes)).map(formatChange);
+  const somebody = (...ops: readonly Op[]): void => core.host.apply(ops, { host: core.host.own });
+
+  it('is a bridge of a network that is gone or down', async () => {
+    somebody({ op: 'link.set', ns: 'host', name: 'isth0', set: { up: false } });
+    assert.deepEqual(await textsOf({ ...BRIDGE_DELETED, event: 'down' }), ['link isth0 down']);
+    somebody(DELETE_BRIDGE);
+    assert.deepEqual(await textsOf(BRIDGE_DELETED), ['link isth0 deleted']);
+  });
+
+  it('is not a link that is as it should be by now, as after an ADD', async () => {
+    assert.deepEqual(await textsOf(BRIDGE_DELETED, PORT_DETACHED, { ...PORT_DETACHED, event: 'down' }), []);
+  });
+
+  it('is a port of an endpoint that is down', async () => {
+    somebody({ op: 'link.set', ns: 'host', name: PORT, set: { up: false } });
+    assert.deepEqual(await textsOf({ ...PORT_DETACHED, event: 'down' }), [`link ${PORT} down`]);
+  });
+
+  it('is not the port of a container whose namespace has ended', async () => {
+    somebody({ op: 'link.delete', ns: 'host', name: PORT });
+    assert.deepEqual(await textsOf({ ...PORT_DETACHED, event: 'delete' }), []);
+  });
+
+  it('is not what a link, address or route of somebody else was', async () => {
+    const foreign: readonly KernelChange[] = [
+      { ...BRIDGE_DELETED, name: 'docker0' },
+      { ...GATEWAY_DELETED, name: 'docker0' },
+      { kind: 'route', event: 'delete', name: 'docker0', destination: '172.17.0.0/16' },
+    ];
+    assert.deepEqual(await textsOf(...foreign), []);
+  });
+
+  it('is an address of a bridge, and whatever is missing from the packet filter', async () => {
+    assert.deepEqual(
+      (await textsOf(GATEWAY_DELETED, RULES_DELETED, { kind: 'lost' })).sort(),
+      [GATEWAY_DELETED, RULES_DELETED, { kind: 'lost' } as const].map(formatChange).sort(),
+    );
+  });
+
+  it('is nothing where no network is on record', async () => {
+    await del(core);
+    assert.deepEqual(
+      await textsOf(BRIDGE_DELETED, PORT_DETACHED, GATEWAY_DELETED, RULES_DELETED, { kind: 'lost' }),
+      [],
+    );
+  });
+
+  it('is not what a call under way took: it is looked at when the call has ended', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const { lock } = core;
+    const locked = Promise.withResolvers<string>();
+    const waiting = {
+      ...core,
+      store: core.store,
+      lock: async (key: string) => {
+        locked.resolve(key);
+        await promise;
+        return lock(key);
+      },
+    };
+    somebody(DELETE_BRIDGE);
+    const damage = damageOf(waiting, [BRIDGE_DELETED]);
+    assert.match(await locked.promise, /isth0/);
+    core.store.transaction(() => {
+      core.store.endpoints.delete(attachmentOf(), 'interface');
+      core.store.networks.delete('web');
+    });
+    resolve();
+    assert.deepEqual(await damage, []);
+  });
+});
+
+describe('startMending', () => {
+  it('logs that the kernel cannot be watched, and goes on', async () => {
+    const core = makeCore(makeFakeHost());
+    const refuse = (): never => {
+      throw new NetError({ kind: 'kernel', op: 'socket', subject: 'system call', what: 'it failed', errno: 1 });
+    };
+    const ns = { within: refuse } as unknown as LinuxNamespace;
+    await using _mending = startMending({ ns, log: core.log, core: () => core, pass: async () => {} });
+    assert.equal(core.logged.length, 1);
+    assert.match(core.logged[0] ?? '', /^watch\.failed .*it failed/);
+  });
+});
