@@ -52,7 +52,13 @@ describe('a test host', function () {
     for (const dir of OWN) machine.write(join(dir, 'own'), '');
     const seen = machine.run(process.execPath, '--input-type=module', '-e', LOOK);
     assert.equal(seen.trim(), '');
-    assert.equal(machine.run('find', ...OWN, '-name', 'own').trim().split('\n').length, OWN.length);
+    assert.equal(
+      machine
+        .run('find', ...OWN, '-name', 'own')
+        .trim()
+        .split('\n').length,
+      OWN.length,
+    );
   });
 
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGKILL'] as const) {
