@@ -12,11 +12,12 @@ import { parseVersion } from '../../cmd/cni-plugin/versions.ts';
 import type { NetError } from '../../src/shared/errors/net-error.ts';
 import type { Host, Namespaces } from '../../src/shared/host/host.ts';
 import type { Op } from '../../src/shared/model/op.ts';
+import { die } from './compile-cache.ts';
 
 let left = Number(process.argv[2]);
 
 function countDown(): void {
-  if (left-- === 0) process.kill(process.pid, 'SIGKILL');
+  if (left-- === 0) die();
 }
 
 /** The host, with a death in it. */
