@@ -4,7 +4,7 @@ import { cpSync, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pluginNames, referenceDir } from './cni.ts';
 import { type Account, accountOf, assertServed, DAEMON_ARGS, prepareRunDir } from './daemon.ts';
-import { assertSame, snapshot } from './snapshot.ts';
+import { assertBecomesSame, snapshot } from './snapshot.ts';
 import { makeTempDir } from './temp.ts';
 import { type Daemon, makeTestHost, type TestHost } from './test-host.ts';
 import { built, daemonFile, installedFile, VIA } from './via.ts';
@@ -41,7 +41,7 @@ export function useTestHost(env: Readonly<Record<string, string>> = {}): () => T
   };
 
   before('start a test host', async function () {
-    this.timeout(30_000);
+    this.timeout(90_000);
     machine = machineState();
     host = await makeTestHost(env);
     installPlugins(host);
@@ -56,22 +56,21 @@ export function useTestHost(env: Readonly<Record<string, string>> = {}): () => T
   });
 
   after('nothing is left', async function () {
-    this.timeout(30_000);
+    this.timeout(90_000);
     if (host === undefined || fresh === '') return host?.[Symbol.asyncDispose]();
     const { name } = host;
-    let left = '';
     let account: Account | undefined;
     try {
       if (daemon !== undefined) account = await accountAtEnd(host, daemon);
       // The reference never removes a bridge, a chain or a pool's files.
       if (reference) host.attempt(['sh', '-c', LEFTOVERS]);
-      left = hostState(host);
+      const ended = host;
+      assertBecomesSame(() => hostState(ended), fresh, 'a runtime with its plugin');
     } finally {
       await host[Symbol.asyncDispose]();
       host = undefined;
     }
     if (account !== undefined) assertServed(account, 1);
-    assertSame(left, fresh, 'a runtime with its plugin');
     assert.deepEqual(tracesOf(name), [], 'the test host left something on the machine');
     assert.equal(machineState(), machine, 'the machine is not as it was');
   });
