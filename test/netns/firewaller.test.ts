@@ -2,8 +2,13 @@ import { openFirewaller } from '../../src/shared/firewall/open.ts';
 import { iptablesTools, NFT_TOOLS } from '../support/filter-tools.ts';
 import { netnsMissing } from '../support/netns.ts';
 import { describeFirewaller } from './firewaller-behaviour.ts';
+import type { MakeFirewaller } from './firewaller-fixture.ts';
 import { describeMarks } from './firewaller-marks.ts';
 
+/**
+ * nft is the command of libnftables and gets the same text. What the rules do to traffic is looked at once for both;
+ * ISTHMUS_FIREWALL=all looks twice.
+ */
 describe('firewallers', () => {
   before(function () {
     const missing = netnsMissing();
@@ -13,14 +18,16 @@ describe('firewallers', () => {
   });
 
   for (const via of ['libnftables', 'nft'] as const) {
-    describeFirewaller(`nftables by ${via}`, (ns) => openFirewaller('nftables', ns, { via }), NFT_TOOLS);
+    const isWhole = via === 'libnftables' || process.env.ISTHMUS_FIREWALL === 'all';
+    const make: MakeFirewaller = (ns) => openFirewaller('nftables', ns, { via });
+    describeFirewaller(`nftables by ${via}`, make, NFT_TOOLS, { isWhole });
   }
   for (const variant of ['nft', 'legacy'] as const) {
     describeFirewaller(
       `iptables-${variant}`,
       (ns) => openFirewaller('iptables', ns, { variant }),
       iptablesTools(variant),
-      (fixture) => describeMarks(fixture, variant),
+      { more: (fixture) => describeMarks(fixture, variant) },
     );
   }
 });
