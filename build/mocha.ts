@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import Mocha from 'mocha';
 import { testFiles } from './test-files.ts';
 
@@ -10,6 +10,7 @@ export type TestEvent =
   | { readonly event: 'passed' }
   | { readonly event: 'failed'; readonly title: string; readonly why: string }
   | { readonly event: 'skipped'; readonly title: string; readonly reason?: string }
+  | { readonly event: 'file'; readonly file: string; readonly ms: number }
   | { readonly event: 'done' };
 
 /** Runs the files one after the other in this process, with the options of package.json. */
@@ -19,8 +20,10 @@ async function run(files: readonly string[]): Promise<void> {
   for (const file of files) mocha.addFile(join(ROOT, file));
   await mocha.loadFilesAsync();
   const reasons = recordReasons();
+  const times = new Map<string, number>();
   const runner = mocha.run((failures) => {
     process.exitCode = failures > 0 ? 1 : 0;
+    for (const [file, ms] of times) tell({ event: 'file', file: relative(ROOT, file), ms: Math.round(ms) });
     tell({ event: 'done' });
     process.disconnect?.();
   });
@@ -28,11 +31,25 @@ async function run(files: readonly string[]): Promise<void> {
   runner.on('hook', (hook) => {
     if (hook.title.includes('"before all"')) reasons.clear();
   });
+  timeFiles(runner, times);
   runner.on('pass', () => tell({ event: 'passed' }));
   runner.on('fail', (test, error) => tell({ event: 'failed', title: test.fullTitle(), why: String(error?.stack) }));
   runner.on('pending', (test) => {
     const reason = reasons.last();
     tell({ event: 'skipped', title: test.fullTitle(), ...(reason === undefined ? {} : { reason }) });
+  });
+}
+
+/** Adds up what the outermost blocks of each file take, their hooks too. */
+function timeFiles(runner: Mocha.Runner, times: Map<string, number>): void {
+  let since = 0;
+  const isOutermost = ({ parent }: Mocha.Suite): boolean => parent?.root === true;
+  runner.on('suite', (suite) => {
+    if (isOutermost(suite)) since = performance.now();
+  });
+  runner.on('suite end', (suite) => {
+    const { file = '' } = suite;
+    if (isOutermost(suite)) times.set(file, (times.get(file) ?? 0) + performance.now() - since);
   });
 }
 

@@ -1,4 +1,5 @@
-import { basename, dirname } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { testFiles } from './test-files.ts';
 
 /** Test files that one process runs, one after the other. */
@@ -10,15 +11,11 @@ export interface Pass {
   readonly names: readonly string[];
 }
 
-/** Longest first, so that no processor is idle at the end. */
-const ORDER = [
-  'alone test/conformance, once',
-  'alone test/e2e',
-  'alone test/conformance',
-  'alone test/netns',
-  'daemon test/conformance',
-  'daemon test/e2e',
-];
+/** Seconds that each file takes, by `<via> <path from the root>`, as one run of ISTHMUS_TEST_TIMES has found them. */
+export type Times = Readonly<Record<string, number>>;
+
+/** Files that take less share a process, up to so many seconds: each process costs a second, and evens out the end. */
+const PASS_SECONDS = 25;
 
 /** Suites whose tests run a second time, with calls that go through the launcher to a daemon. */
 export const BOTH_WAYS = ['test/conformance', 'test/e2e'] as const;
@@ -50,33 +47,48 @@ export function goesBothWays(file: string): boolean {
   return (BOTH_WAYS as readonly string[]).includes(dirname(file)) && !OWN.test(name) && ONCE[name] === undefined;
 }
 
-/**
- * The passes that `names` stand for, all suites where there is none; only those of `via` where it is given. Where a
- * name is none of a test there is one pass, whose process will say so.
- */
-export function passesOf(names: readonly string[], via?: string): Pass[] {
-  const files = filesOf(names);
-  if (files === undefined) return [{ via: 'alone', title: 'alone', names }];
-  const passes = new Map<string, string[]>();
-  const add = (pass: Pass['via'], file: string): void => {
-    const title = `${pass} ${groupOf(file)}`;
-    passes.set(title, [...(passes.get(title) ?? []), file]);
-  };
-  for (const file of files) {
-    if (via !== 'daemon') add('alone', file);
-    if (via !== 'alone' && goesBothWays(file)) add('daemon', file);
-  }
-  const rank = (title: string): number => (ORDER.includes(title) ? ORDER.indexOf(title) : ORDER.length);
-  return [...passes]
-    .map(([title, own]): Pass => ({ via: title.startsWith('daemon') ? 'daemon' : 'alone', title, names: own }))
-    .sort((a, b) => rank(a.title) - rank(b.title));
+/** What the last measured run took. A file that is not in it counts as a second. */
+export function recordedTimes(): Times {
+  return JSON.parse(readFileSync(TIMES, 'utf8'));
 }
 
-/** The longest suite is two groups, so that both processors have their share of it. */
-function groupOf(file: string): string {
-  const suite = dirname(file);
-  if (!ORDER.includes(`alone ${suite}`)) return 'the rest';
-  return suite === 'test/conformance' && !goesBothWays(file) ? `${suite}, once` : suite;
+export const TIMES = join(import.meta.dirname, 'test-times.json');
+
+/**
+ * The passes that `names` stand for, all suites where there is none; only those of `via` where it is given. The longest
+ * come first, so that all processes end at about the same time. Where a name is none of a test there is one pass, whose
+ * process will say so.
+ */
+export function passesOf(names: readonly string[], via?: string, times: Times = recordedTimes()): Pass[] {
+  const files = filesOf(names);
+  if (files === undefined) return [{ via: 'alone', title: 'alone', names }];
+  const alone = via === 'daemon' ? [] : files;
+  const daemon = via === 'alone' ? [] : files.filter(goesBothWays);
+  return [...packed('alone', alone, times), ...packed('daemon', daemon, times)]
+    .sort((a, b) => b.seconds - a.seconds)
+    .map(({ seconds: _, ...pass }) => pass);
+}
+
+interface Packed extends Pass {
+  readonly seconds: number;
+}
+
+/** Files of one suite share a process, in their order, as long as they are done in PASS_SECONDS. */
+function packed(via: Pass['via'], files: readonly string[], times: Times): Packed[] {
+  const passes: { suite: string; seconds: number; names: string[] }[] = [];
+  for (const file of files) {
+    const [suite, seconds] = [dirname(file), times[`${via} ${file}`] ?? 1];
+    const open = passes.find((pass) => pass.suite === suite && pass.seconds + seconds <= PASS_SECONDS);
+    if (open === undefined) passes.push({ suite, seconds, names: [file] });
+    else {
+      open.seconds += seconds;
+      open.names.push(file);
+    }
+  }
+  return passes.map(({ suite, seconds, names }) => {
+    const short = names.map((name) => basename(name, '.test.ts')).join(' ');
+    return { via, seconds, names, title: `${via} ${suite}: ${short}` };
+  });
 }
 
 function filesOf(names: readonly string[]): string[] | undefined {

@@ -22,7 +22,9 @@ const TEST = [
 ];
 
 /** What each target needs from the distribution. Without a target: what building needs. */
-const PACKAGES = { build: DEMO, demo: DEMO, test: TEST, 'docker-plugin': DOCKER_PLUGIN };
+const PACKAGES = { build: DEMO, demo: DEMO, test: TEST, 'docker-plugin': DOCKER_PLUGIN, compilers: DEMO, modules: [] };
+/** Targets that need no dist/: what lints, and what makes it. */
+const UNBUILT = ['compilers', 'modules'];
 
 /** Prints what is wrong and what to do, and ends the set-up. */
 function fail(what) {
@@ -125,9 +127,9 @@ if (Number.parseInt(process.versions.node, 10) < 20)
   fail(`needs Node 20 or later to begin with, this is ${process.version}`);
 if (!Object.hasOwn(PACKAGES, target)) fail(`no target ${target}. Targets: ${Object.keys(PACKAGES).join(', ')}`);
 try {
-  installPackages(PACKAGES[target]);
+  if (PACKAGES[target].length > 0) installPackages(PACKAGES[target]);
   installModules();
-  build();
+  if (!UNBUILT.includes(target)) build();
 } catch (error) {
   fail(error.message.replace(/^set-up: /, ''));
 }

@@ -1,8 +1,9 @@
 import { fork, spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { TestEvent } from './mocha.ts';
-import { type Pass, passesOf } from './passes.ts';
+import { type Pass, passesOf, TIMES } from './passes.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const BIN = join(ROOT, 'node_modules/.bin');
@@ -13,24 +14,31 @@ interface Tally {
   passed: number;
   skipped: number;
   readonly failures: string[];
+  /** Seconds of each file, by `<via> <path>`. */
+  readonly seconds: Map<string, number>;
 }
+
+const emptyTally = (): Tally => ({ passed: 0, skipped: 0, failures: [], seconds: new Map() });
 
 /**
  * Lint and type check (each counts as one), then the mocha suites; with arguments only the files and directories that
  * they name. What calls plugins runs twice: stand-alone, and through the launcher to a daemon, with `daemon: ` in front
- * of its tests' titles; ISTHMUS_TEST_VIA=alone or =daemon asks for one of the two. ISTHMUS_TEST_JOBS of the passes run
- * at a time, two by default where there is more than one processor.
+ * of its tests' titles; ISTHMUS_TEST_VIA=alone or =daemon asks for one of the two. ISTHMUS_TEST_JOBS passes run at a
+ * time: one more than there are processors by default, at most four, since tests wait for a quarter of their time.
+ * ISTHMUS_TEST_TIMES=record keeps what each file took in build/test-times.json, by which passes are cut.
  * The last line is `N passed, N failed`, with `, N skipped` where any was, whatever happens to the tests' processes.
  * The exit code is 1 where anything failed, or, with CI set, was skipped for any other reason than that this kernel
  * lacks something.
  */
 async function main(names: readonly string[]): Promise<void> {
-  const tally: Tally = { passed: 0, skipped: 0, failures: [] };
+  const tally = emptyTally();
   if (names.length === 0) {
     check(tally, 'lint', 'biome', ['check', '.']);
     check(tally, 'typecheck', 'tsc', ['--noEmit']);
   }
   await runAll(tally, passesOf(names, process.env.ISTHMUS_TEST_VIA));
+  if (tally.seconds.size > 1) printSlowest(tally.seconds);
+  if (process.env.ISTHMUS_TEST_TIMES === 'record') recordTimes(tally.seconds);
   for (const failure of tally.failures) console.log(`failed: ${failure}`);
   const skipped = tally.skipped > 0 ? `, ${tally.skipped} skipped` : '';
   console.log(`${tally.passed} passed, ${tally.failures.length} failed${skipped}`);
@@ -49,7 +57,7 @@ async function runAll(tally: Tally, passes: readonly Pass[]): Promise<void> {
   const [only, ...more] = passes;
   if (only !== undefined && more.length === 0) return runMocha(tally, only, true);
   const waiting = passes.values();
-  const jobs = Number(process.env.ISTHMUS_TEST_JOBS ?? Math.min(2, availableParallelism()));
+  const jobs = Number(process.env.ISTHMUS_TEST_JOBS ?? Math.min(4, availableParallelism() + 1));
   const work = async (): Promise<void> => {
     for (const pass of waiting) {
       console.log(`running: ${pass.title}`);
@@ -61,7 +69,7 @@ async function runAll(tally: Tally, passes: readonly Pass[]): Promise<void> {
 
 /** Runs mocha in a process of its own: what crashes or hangs it is one more failure. */
 function runMocha(tally: Tally, { via, title, names }: Pass, live: boolean): Promise<void> {
-  const own: Tally = { passed: 0, skipped: 0, failures: [] };
+  const own = emptyTally();
   const output = live ? 'inherit' : 'pipe';
   const child = fork(join(import.meta.dirname, 'mocha.ts'), names, {
     cwd: ROOT,
@@ -83,7 +91,7 @@ function runMocha(tally: Tally, { via, title, names }: Pass, live: boolean): Pro
         // Descendants that hold them open must not hold up the end.
         for (const stream of [child.stdout, child.stderr]) stream?.destroy();
       }, LINGER_MS);
-    } else count(own, message);
+    } else count(own, message, via);
   });
   return new Promise((resolve) => {
     child.on('close', (code, signal) => {
@@ -95,20 +103,34 @@ function runMocha(tally: Tally, { via, title, names }: Pass, live: boolean): Pro
       const prefix = via === 'daemon' ? 'daemon: ' : '';
       tally.passed += own.passed;
       tally.skipped += own.skipped;
+      for (const [file, seconds] of own.seconds) tally.seconds.set(file, seconds);
       tally.failures.push(...own.failures.map((failure) => prefix + failure));
       resolve();
     });
   });
 }
 
-function count(tally: Tally, event: TestEvent): void {
+function count(tally: Tally, event: TestEvent, via: Pass['via']): void {
   if (event.event === 'passed') tally.passed++;
+  else if (event.event === 'file') tally.seconds.set(`${via} ${event.file}`, event.ms / 1000);
   else if (event.event === 'failed') tally.failures.push([event.title, ...excerpt(event.why)].join('\n'));
   else if (event.event === 'skipped') {
     tally.skipped++;
     const kernel = /\bkernel\b/.test(event.reason ?? '');
     if (process.env.CI && !kernel) tally.failures.push(`${event.title}: skipped (${event.reason ?? 'no reason'})`);
   }
+}
+
+function printSlowest(seconds: ReadonlyMap<string, number>): void {
+  const slowest = [...seconds].sort(([, a], [, b]) => b - a).slice(0, 20);
+  console.log('\nslowest files, in seconds:');
+  for (const [file, time] of slowest) console.log(`${time.toFixed(1).padStart(7)}  ${file}`);
+}
+
+/** Files under a second are left out. */
+function recordTimes(seconds: ReadonlyMap<string, number>): void {
+  const long = [...seconds].filter(([, time]) => time >= 1).map(([file, time]) => [file, Math.round(time)] as const);
+  writeFileSync(TIMES, `${JSON.stringify(Object.fromEntries(long.sort()), null, 2)}\n`);
 }
 
 /** The beginning of what went wrong, for whoever sees the end of the output only. */

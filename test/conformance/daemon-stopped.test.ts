@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type SlowDelegate, slowDelegate } from '../support/daemon-delegate.ts';
 import {
   assertAbandoned,
@@ -65,6 +66,18 @@ describe('the daemon stands still', function () {
     site.ok('ADD', { pod: 2 });
     for (const pod of [0, 1, 2]) site.ok('DEL', { pod });
     assert.equal(site.daemon.served('DEL'), served.del + 3);
+    assertSame(site.host.snapshot(), clean);
+  });
+
+  it('awake again, it logs calls that it has slept through as abandoned, not as declined', async () => {
+    await site.daemon.end();
+    const verbose = ['sh', '-c', 'exec "$0" "$@" --log-level debug', join(site.bin, 'cnm-shim')];
+    await site.start({ program: verbose });
+    await stop();
+    for (const command of ['ADD', 'DEL'] as const) assert.equal((await site.begin(command).done).code, 0);
+    wake();
+    const events = site.daemon.log().match(/(?<=event=)(abandoned|declined)/g);
+    assert.deepEqual(events, ['abandoned', 'abandoned'], site.daemon.log());
     assertSame(site.host.snapshot(), clean);
   });
 

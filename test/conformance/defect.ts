@@ -21,7 +21,8 @@ export interface Defect {
 
 /** A defect of Debian's plugins (1.1.1) is shown on them; the same calls then do the right thing here. */
 export function defect(title: string, { pods = 1, forwarding = true, reference, ours }: Defect): void {
-  describe(`a defect of the reference: ${title}`, () => {
+  describe(`a defect of the reference: ${title}`, function () {
+    this.timeout(180_000);
     let bin: PluginDir;
     before(() => {
       bin = pluginDir();

@@ -12,7 +12,7 @@ const DUAL_STACK = {
 
 /** A host that forwards takes no router advertisements unless accept_ra is 2 (ip-sysctl.rst, accept_ra). */
 describe('a host whose IPv6 default route comes from router advertisements', function () {
-  this.timeout(40_000);
+  this.timeout(180_000);
   let bin: PluginDir;
   before(() => {
     bin = pluginDir();
@@ -25,8 +25,9 @@ describe('a host whose IPv6 default route comes from router advertisements', fun
     host.ok({ dir, name: type, command: 'ADD', pod: 0, config: conf(type, host) });
     assert.equal(host.ns.run('sysctl', '-n', 'net.ipv6.conf.all.forwarding').trim(), '1');
   };
+  /** The kernel asks three times, four seconds apart (rtr_solicitations). */
   const learns = (host: CniHost, what: string): Promise<void> =>
-    waitFor(what, () => defaultRoutes(host.ns).includes('proto ra'), 10_000);
+    waitFor(what, () => defaultRoutes(host.ns).includes('proto ra'), 30_000);
   /** The kernel asks for an advertisement when the link comes up again. */
   const flap = (host: CniHost): void => {
     host.ns.ip('link', 'set', 'up0', 'down');

@@ -1,6 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { referencePath } from '../support/e2e.ts';
 import { makeSystemdHost, type SystemdHost, systemdMissing, UNITS } from '../support/systemd-host.ts';
 import { type Attempt, waitFor } from '../support/test-host.ts';
 
@@ -145,8 +146,8 @@ describe('units under a systemd of their own', function () {
     const ipam = { type: 'host-local', ranges: [[{ subnet: '10.99.0.0/24' }]], dataDir: '/var/lib/cni/networks' };
     // What Debian's reference plugins know.
     const config = { cniVersion: '1.0.0', name: 'other', bridge: 'isth1', ipam };
-    ok(call('ADD', config, '/usr/lib/cni'));
-    ok(call('DEL', config, '/usr/lib/cni'));
+    ok(call('ADD', config, referencePath));
+    ok(call('DEL', config, referencePath));
     assert.deepEqual(served(id), ['ADD ok', 'DEL ok']);
   });
 

@@ -16,7 +16,7 @@ const WAYS: Readonly<Record<Via, string>> = {
 const CLIENTS = join(import.meta.dirname, '../support/camp-clients.ts');
 
 describe('one network of a real dockerd and of CNI', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   describeNetwork(useTestHost());
 });
 
@@ -167,7 +167,7 @@ function describeNetwork(running: () => TestHost): void {
         };
         try {
           const command = [process.execPath, '--no-warnings', CLIENTS, JSON.stringify(orders)];
-          const { code, stdout, stderr } = host.attempt(command, { timeout: 50_000 });
+          const { code, stdout, stderr } = host.attempt(command, { timeout: 90_000 });
           assert.equal(code, 0, stdout + stderr);
           const { collisions, kept, seen, given }: CampReport = JSON.parse(stdout);
           assert.deepEqual(collisions, []);

@@ -8,7 +8,7 @@ import { assertTraffic } from '../support/traffic.ts';
 import type { Via } from '../support/via.ts';
 
 describe('the ways of a real dockerd to a network of CNI', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   describeWays(useTestHost());
 });
 

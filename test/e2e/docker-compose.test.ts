@@ -8,7 +8,7 @@ import type { Attempt, TestHost } from '../support/test-host.ts';
 import { assertTraffic } from '../support/traffic.ts';
 
 describe('docker-compose, and containers that share or name each other', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   describeCompositions(useTestHost());
 });
 

@@ -8,7 +8,7 @@ import { assertTraffic, type Target } from '../support/traffic.ts';
 import type { Uplink } from '../support/uplink.ts';
 
 describe('networks of a real dockerd', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   describeNetworks(useTestHost());
 });
 

@@ -9,7 +9,7 @@ import { type Agent, assertTraffic, type Outcome, type Target } from '../support
 import { assertUnbroken } from '../support/unbroken.ts';
 
 describe('a daemon that ends under the containers of a real dockerd', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   describeRestarts(useTestHost());
 });
 

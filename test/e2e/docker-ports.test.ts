@@ -8,7 +8,7 @@ import { type Agent, assertTraffic, type Expectation, type Target } from '../sup
 import type { Uplink } from '../support/uplink.ts';
 
 describe('published ports of a real dockerd', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   describePorts(useTestHost());
 });
 

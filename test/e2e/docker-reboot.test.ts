@@ -9,7 +9,7 @@ import type { TestHost } from '../support/test-host.ts';
 import { assertTraffic } from '../support/traffic.ts';
 
 describe('a machine with a real dockerd that is rebooted', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   describeReboots(useTestHost(SAME_HOST));
 });
 

@@ -7,7 +7,7 @@ import { type Agent, assertTraffic, type Outcome, type Target } from '../support
 import { assertUnbroken } from '../support/unbroken.ts';
 
 describe('a dockerd that ends and comes back', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   describeRestarts(useTestHost());
 });
 

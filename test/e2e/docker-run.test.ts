@@ -7,7 +7,7 @@ import type { TestHost } from '../support/test-host.ts';
 import { assertTraffic } from '../support/traffic.ts';
 
 describe('containers of a real dockerd', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   describeContainers(useTestHost());
 });
 

@@ -14,7 +14,9 @@ const DEFAULT_LIST = `${confDir}/87-podman-bridge.conflist`;
 
 describe("podman's default list: bridge, portmap, firewall, tuning", function () {
   this.timeout(60_000);
-  describeLists(useTestHost(PODMAN_ENV));
+  const running = useTestHost(PODMAN_ENV);
+  before("the list of podman's package", () => running().write(DEFAULT_LIST, readFileSync(DEFAULT_LIST, 'utf8')));
+  describeLists(running);
 });
 
 /** In a block of its own: what it makes has to be gone before the test host is looked at. */

@@ -17,6 +17,19 @@ console.log(host.name);
 setInterval(() => {}, 1000);
 `;
 
+/** Where a machine that uses Isthmus has its plugins, configurations and records. */
+const OWN = [
+  ...['/opt/cni/bin', '/etc/cni/net.d', '/usr/lib/cni', '/usr/lib/isthmus'],
+  ...['/var/lib/isthmus', '/var/lib/cni/networks', '/run/isthmus'],
+];
+
+/** Prints the files that a test host sees in `OWN`. */
+const LOOK = `
+import { makeTestHost } from ${JSON.stringify(join(import.meta.dirname, '../support/test-host.ts'))};
+await using host = await makeTestHost();
+console.log(host.attempt(${JSON.stringify(['find', ...OWN, '-type', 'f'])}).stdout);
+`;
+
 describe('a test host', function () {
   this.timeout(20_000);
 
@@ -32,6 +45,20 @@ describe('a test host', function () {
       ['lo'],
     );
     assert.notEqual(host.run('readlink', '/proc/self/ns/net'), host.run('readlink', '/proc/1/ns/net'));
+  });
+
+  it('does not see what is installed, configured or recorded on the machine', async () => {
+    await using machine = await makeTestHost();
+    for (const dir of OWN) machine.write(join(dir, 'own'), '');
+    const seen = machine.run(process.execPath, '--input-type=module', '-e', LOOK);
+    assert.equal(seen.trim(), '');
+    assert.equal(
+      machine
+        .run('find', ...OWN, '-name', 'own')
+        .trim()
+        .split('\n').length,
+      OWN.length,
+    );
   });
 
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGKILL'] as const) {

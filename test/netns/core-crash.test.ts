@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { environmentOf, type PluginDir, pluginDir } from '../support/cni.ts';
 import { type CniHost, type HostCall, makeHost } from '../support/cni-host.ts';
+import { COMPILE_CACHE } from '../support/compile-cache.ts';
 import { bridgeConf, layer2Conf, type NetConf } from '../support/netconf.ts';
 import { netnsMissing } from '../support/netns.ts';
 
@@ -68,7 +69,11 @@ for (const [title, { conf, least }] of Object.entries(NETWORKS)) {
       const { stderr, status, signal } = spawnSync(
         'nsenter',
         [`--net=${host.ns.path}`, '--', process.execPath, '--disable-warning=ExperimentalWarning', CHILD, String(n)],
-        { env: environmentOf(host.call(how(command, 0))), input: JSON.stringify(config), encoding: 'utf8' },
+        {
+          env: { ...environmentOf(host.call(how(command, 0))), ...COMPILE_CACHE },
+          input: JSON.stringify(config),
+          encoding: 'utf8',
+        },
       );
       assert.ok(signal === 'SIGKILL' || status === 0, `${command}, step ${n}: ${status} ${stderr}`);
       return signal === 'SIGKILL';

@@ -16,15 +16,22 @@ import { describeRecovery } from './firewaller-recovery.ts';
 import { describeSctp } from './firewaller-sctp.ts';
 import { describeUpkeep } from './firewaller-upkeep.ts';
 
+export interface FirewallerOptions {
+  /** False leaves out what the same rules, made another way, do to traffic. True unless given. */
+  readonly isWhole?: boolean;
+  /** What only this one does. */
+  readonly more?: (fixture: Fixture) => void;
+}
+
 /**
  * What every firewaller does, seen by the traffic that passes or does not. One site serves all tests; each begins with
- * none of our rules there. `more` adds what only this one does.
+ * none of our rules there.
  */
 export function describeFirewaller(
   name: string,
   make: MakeFirewaller,
   tools: FilterTools,
-  more?: (fixture: Fixture) => void,
+  { isWhole = true, more }: FirewallerOptions = {},
 ): void {
   describe(name, () => {
     let host: LinuxHost;
@@ -56,12 +63,14 @@ export function describeFirewaller(
 
     describeMasquerade(fixture);
     describePorts(fixture);
-    describePortOptions(fixture);
-    describeLoopback(fixture);
-    describeSctp(fixture);
-    describePolicies(fixture);
-    describeAdmission(fixture);
-    describeDocker(fixture);
+    if (isWhole) {
+      describePortOptions(fixture);
+      describeLoopback(fixture);
+      describeSctp(fixture);
+      describePolicies(fixture);
+      describeAdmission(fixture);
+      describeDocker(fixture);
+    }
     describeUpkeep(fixture);
     describeRecovery(fixture);
     more?.(fixture);

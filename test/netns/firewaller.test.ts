@@ -4,8 +4,13 @@ import { filterLock } from '../support/filter-lock.ts';
 import { iptablesTools, NFT_TOOLS } from '../support/filter-tools.ts';
 import { netnsMissing } from '../support/netns.ts';
 import { describeFirewaller } from './firewaller-behaviour.ts';
+import type { MakeFirewaller } from './firewaller-fixture.ts';
 import { describeMarks } from './firewaller-marks.ts';
 
+/**
+ * nft is the command of libnftables and gets the same text. What the rules do to traffic is looked at once for both;
+ * ISTHMUS_FIREWALL=all looks twice.
+ */
 describe('firewallers', () => {
   before(function () {
     const missing = netnsMissing();
@@ -15,14 +20,16 @@ describe('firewallers', () => {
   });
 
   for (const via of ['libnftables', 'nft'] as const) {
-    describeFirewaller(`nftables by ${via}`, (ns) => new NftablesFirewaller(ns, via), NFT_TOOLS);
+    const isWhole = via === 'libnftables' || process.env.ISTHMUS_FIREWALL === 'all';
+    const make: MakeFirewaller = (ns) => new NftablesFirewaller(ns, via);
+    describeFirewaller(`nftables by ${via}`, make, NFT_TOOLS, { isWhole });
   }
   for (const variant of ['nft', 'legacy'] as const) {
     describeFirewaller(
       `iptables-${variant}`,
       (ns) => openFirewaller('iptables', ns, { variant, lock: filterLock }),
       iptablesTools(variant),
-      (fixture) => describeMarks(fixture, variant),
+      { more: (fixture) => describeMarks(fixture, variant) },
     );
   }
 });

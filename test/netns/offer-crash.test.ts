@@ -5,6 +5,7 @@ import { deleteOffered, offerEndpoint } from '../../src/shared/core/endpoints/of
 import { publishPorts } from '../../src/shared/core/ports/publish-ports.ts';
 import { reconcile } from '../../src/shared/core/reconcile.ts';
 import { lock } from '../../src/shared/store/locks.ts';
+import { COMPILE_CACHE } from '../support/compile-cache.ts';
 import { netnsMissing } from '../support/netns.ts';
 import { makeOfferLab, type OfferLab } from '../support/offer-lab.ts';
 import { addressesOf, dockerRules, endpointOf, holdNetwork, offerRequest } from '../support/offers.ts';
@@ -25,7 +26,10 @@ describe('a call on an offered endpoint whose process dies right after each step
   /** True where the child died at step `n`; false where its call had fewer and has succeeded. */
   const dies = (call: Call, n: number): boolean => {
     const words = ['--disable-warning=ExperimentalWarning', CHILD, lab.host.path, lab.stateDir, call, String(n)];
-    const { stderr, status, signal } = spawnSync(process.execPath, words, { encoding: 'utf8' });
+    const { stderr, status, signal } = spawnSync(process.execPath, words, {
+      encoding: 'utf8',
+      env: { ...process.env, ...COMPILE_CACHE },
+    });
     assert.ok(signal === 'SIGKILL' || status === 0, `${call}, step ${n}: ${status} ${stderr}`);
     return signal === 'SIGKILL';
   };

@@ -12,11 +12,12 @@ import { type Call, parseConfig } from '../../src/shared/runtime/cni/request.ts'
 import { parseVersion } from '../../src/shared/runtime/cni/versions.ts';
 import { openCore } from '../../src/shared/runtime/context.ts';
 import { parseEnvironment } from '../../src/shared/runtime/environment.ts';
+import { die } from './compile-cache.ts';
 
 let left = Number(process.argv[2]);
 
 function countDown(): void {
-  if (left-- === 0) process.kill(process.pid, 'SIGKILL');
+  if (left-- === 0) die();
 }
 
 /** The host, with a death in it. */

@@ -5,7 +5,7 @@ import type { DockerContainer, DockerEndpoint, DockerNetwork } from './docker-in
 import { DRIVER, publishedPorts } from './docker-plugin.ts';
 import { hostState } from './e2e.ts';
 import { IMAGE } from './image.ts';
-import { assertSame } from './snapshot.ts';
+import { assertBecomesSame } from './snapshot.ts';
 import type { Attempt, TestHost } from './test-host.ts';
 import { type Agent, startAgent } from './traffic.ts';
 import { addUplink, type Uplink } from './uplink.ts';
@@ -53,7 +53,7 @@ export interface DockerSite {
   assertClean(what: string): void;
 }
 
-const CONTAINER_MS = 60_000;
+const CONTAINER_MS = 180_000;
 
 /**
  * The site of the tests of the enclosing block; they are skipped where there is no dockerd. After each test all
@@ -66,7 +66,7 @@ export function useDockerSite(running: () => TestHost): () => DockerSite {
   let daemons: DockerDaemons | undefined;
 
   before('dockerd, our daemon and a neighbour of the host', async function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     const missing = dockerMissing();
     if (missing !== undefined) {
       console.log(`skipped: ${missing}`);
@@ -96,7 +96,7 @@ export function useDockerSite(running: () => TestHost): () => DockerSite {
   });
 
   after('dockerd and our daemon', async function () {
-    this.timeout(30_000);
+    this.timeout(90_000);
     stack.dispose();
     if (daemons === undefined) return;
     await daemons.stopDocker();
@@ -178,7 +178,7 @@ function makeSite({ host, daemons, uplink, hostAgent, agents }: Parts): DockerSi
       }
     },
     linkText: (device) => host.run('ip', '-d', 'addr', 'show', 'dev', device),
-    assertClean: (what) => assertSame(stateOf(host), clean, what),
+    assertClean: (what) => assertBecomesSame(() => stateOf(host), clean, what),
   };
 }
 

@@ -34,7 +34,9 @@ export async function startDocker(host: TestHost, { kept = false } = {}): Promis
 
 /** Output of a command of the client that has to succeed. */
 export function docker(host: TestHost, ...args: readonly string[]): string {
-  return host.run(CLIENT, '-H', `unix://${SOCKET}`, ...args).trim();
+  const { code, stdout, stderr } = tryDocker(host, ...args);
+  if (code !== 0) throw new Error(`docker ${args.join(' ')}: exit ${code}\n${stdout}${stderr}`);
+  return stdout.trim();
 }
 
 /** The end of a command of the client, however it ends. */

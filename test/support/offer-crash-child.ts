@@ -9,6 +9,7 @@ import type { NetError } from '../../src/shared/errors/net-error.ts';
 import type { Firewaller } from '../../src/shared/firewall/firewaller.ts';
 import type { Host, Namespaces } from '../../src/shared/host/host.ts';
 import type { Op } from '../../src/shared/model/op.ts';
+import { die } from './compile-cache.ts';
 import { openCoreAt } from './offer-lab.ts';
 import { addressesOf, dockerRules, endpointOf, offerRequest } from './offers.ts';
 
@@ -16,7 +17,7 @@ const [, , path = '', stateDir = '', call = '', steps = ''] = process.argv;
 let left = Number(steps);
 
 function countDown(): void {
-  if (left-- === 0) process.kill(process.pid, 'SIGKILL');
+  if (left-- === 0) die();
 }
 
 /** The host, with a death in it. */

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { makeNetns, type TestNetns } from './netns.ts';
+import { waitFor } from './test-host.ts';
 
 /**
  * The namespace has an uplink `up0` to a router that announces 2001:db8:9::/64, and has learned its IPv6 default
  * route from it. `meanwhile` is done once the uplink is up, before the router says anything. The router and its
- * dnsmasq are gone on dispose; throws where no route was learned in ten seconds.
+ * dnsmasq are gone on dispose. Throws where no route is learned though the router has spoken several times.
  */
 export async function acceptRouterAdvertisements(host: TestNetns, meanwhile?: () => void): Promise<Disposable> {
   const router = makeNetns('r');
@@ -25,17 +25,28 @@ export async function acceptRouterAdvertisements(host: TestNetns, meanwhile?: ()
     host.ip('addr', 'add', '198.51.100.9/24', 'dev', 'up0');
     host.ip('route', 'add', 'default', 'via', '198.51.100.1');
     meanwhile?.();
+    // An advertisement that comes before an end has its link-local address is lost. A busy kernel takes a while.
+    await waitFor('link-local addresses', () => hasLinkLocal(host, 'up0') && hasLinkLocal(router, 'r0'));
     daemon = spawn('nsenter', [`--net=${router.path}`, '--', 'dnsmasq', ...DNSMASQ], { stdio: 'ignore' });
-    for (let i = 0; i < 200; i++) {
-      if (defaultRoutes(host).includes('proto ra')) return { [Symbol.dispose]: dispose };
-      await sleep(50);
-    }
-    throw new Error('no router advertisement was accepted');
+    const learned = (): boolean => {
+      if (daemon?.exitCode !== null) throw new Error(`dnsmasq ended with ${daemon?.exitCode}`);
+      return defaultRoutes(host).includes('proto ra');
+    };
+    await waitFor('a router advertisement was accepted', learned, SPEAKS_MS);
+    return { [Symbol.dispose]: dispose };
   } catch (error) {
     dispose();
     throw error;
   }
 }
+
+/** True where it may be used: tentative ones are only shown. */
+function hasLinkLocal(ns: TestNetns, device: string): boolean {
+  return ns.ip('-6', 'addr', 'show', 'dev', device, 'scope', 'link', '-tentative').includes('fe80:');
+}
+
+/** dnsmasq speaks within 5 seconds, then in the first minute every 5 to 20 (radv.c, new_timeout). */
+const SPEAKS_MS = 60_000;
 
 const DNSMASQ = [
   '--keep-in-foreground',

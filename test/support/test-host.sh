@@ -24,11 +24,17 @@ init)
   pid=$(cut -d' ' -f4 /proc/self/stat)
   mount -t tmpfs -o mode=755 "$name" /run
   mkdir -p /run/lock /run/isth/log
-  # /etc/cni, /opt/cni, /var/lib/..., /usr/lib/isthmus: whatever is written there is the host's own.
+  # The reference's plugins stay within reach of tests, out of every runtime's way.
+  mkdir -p /run/isth/reference
+  [ ! -d /usr/lib/cni ] || mount --bind /usr/lib/cni /run/isth/reference
+  # Whatever is written below these is the host's own.
   for dir in etc opt usr var; do
     mkdir -p "/run/isth/$dir.upper" "/run/isth/$dir.work"
     mount -t overlay -o "lowerdir=/$dir,upperdir=/run/isth/$dir.upper,workdir=/run/isth/$dir.work" "$name" "/$dir"
   done
+  # The host does not see what is installed, configured or recorded on the machine. /run is empty anyway.
+  rm -rf /opt/cni /etc/cni /usr/lib/cni /usr/lib/isthmus /var/lib/isthmus /var/lib/cni
+  mkdir /usr/lib/cni
   mount -t proc proc /proc
   # PID 1 stays in the outer network namespace: the host is one that its own PID 1 does not live in.
   touch /run/isth/net

@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { basename } from 'node:path';
-import { goesBothWays, ONCE, passesOf } from '../../build/passes.ts';
+import { goesBothWays, ONCE, passesOf, recordedTimes } from '../../build/passes.ts';
 import { testFiles } from '../../build/test-files.ts';
 
 describe('the passes of a test run', () => {
@@ -21,6 +21,32 @@ describe('the passes of a test run', () => {
     const names = testFiles(['test/conformance', 'test/e2e']).map((file) => basename(file, '.test.ts'));
     assert.deepEqual(
       Object.keys(ONCE).filter((name) => !names.includes(name)),
+      [],
+    );
+  });
+
+  it('come longest first, and short files of one suite share a process', () => {
+    const files = ['test/unit/ops.test.ts', 'test/unit/log.test.ts', 'test/netns/host.test.ts', 'test/e2e/ctr.test.ts'];
+    const times = {
+      'alone test/netns/host.test.ts': 40,
+      'alone test/e2e/ctr.test.ts': 3,
+      'daemon test/e2e/ctr.test.ts': 9,
+    };
+    assert.deepEqual(
+      passesOf(files, undefined, times).map(({ via, names }) => [via, ...names]),
+      [
+        ['alone', 'test/netns/host.test.ts'],
+        ['daemon', 'test/e2e/ctr.test.ts'],
+        ['alone', 'test/e2e/ctr.test.ts'],
+        ['alone', 'test/unit/ops.test.ts', 'test/unit/log.test.ts'],
+      ],
+    );
+  });
+
+  it('are cut by times of files that there are, in ways that they go', () => {
+    const known = passesOf([]).flatMap(({ via, names }) => names.map((name) => `${via} ${name}`));
+    assert.deepEqual(
+      Object.keys(recordedTimes()).filter((key) => !known.includes(key)),
       [],
     );
   });

@@ -1,9 +1,10 @@
 import { strict as assert } from 'node:assert';
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeTempDir } from '../support/temp.ts';
 
+const MANIFEST = join(import.meta.dirname, '../../package.json');
 const SETUP = join(import.meta.dirname, '../../build/setup.mjs');
 
 interface Outcome {
@@ -41,6 +42,20 @@ describe('set-up', () => {
     assert.equal(status, 1);
     assert.match(stderr, /not root, and missing: .*podman.*Run: apt-get install/);
     assert.doesNotMatch(stderr, /iproute2/);
+  });
+
+  it('asks nothing of the distribution for what needs packages of npm only', () => {
+    const { status, stderr } = setUp('modules', {});
+    assert.deepEqual([status, stderr], [0, '']);
+  });
+
+  it('comes first in every script of npm, with a target that there is', () => {
+    const { scripts }: { scripts: Record<string, string> } = JSON.parse(readFileSync(MANIFEST, 'utf8'));
+    const [, targets = ''] = /Targets: (.*)/.exec(setUp('none', {}).stderr) ?? [];
+    for (const [name, script] of Object.entries(scripts)) {
+      const [, target = 'build'] = /^node build\/setup\.mjs(?: (\S+))?(?: && |$)/.exec(script) ?? ['', `of ${name}`];
+      assert.ok(targets.split(', ').includes(target), `${name}: ${script}`);
+    }
   });
 
   it('refuses a target that it does not know', () => {

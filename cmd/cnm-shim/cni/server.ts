@@ -93,7 +93,7 @@ export class CniServer {
       const call: AcceptedCall = { request, since, gone, ...(sandbox === undefined ? {} : { sandbox }) };
       if (!deliver(connection, Buffer.of(CLAIM))) {
         release(call);
-        connection.destroy();
+        this.#abandon(connection);
         return;
       }
       // From here on the launcher waits for an answer, however long it takes, and only closes when it gives up.
@@ -102,8 +102,16 @@ export class CniServer {
       this.#waiting.push({ call, connection });
       this.#schedule();
     } catch (thrown) {
-      this.#decline(connection, asNetError(thrown, 'call').message);
+      // A launcher that has become the plugin, or has ended, has closed the descriptor: EBADF, ESRCH.
+      if (deliver(connection, Buffer.alloc(0))) this.#decline(connection, asNetError(thrown, 'call').message);
+      else this.#abandon(connection);
     }
+  }
+
+  /** The launcher has shut the connection: it waited CLAIM_MS for a claim, and then ran the plugin. */
+  #abandon(connection: Socket): void {
+    this.#log.debug('abandoned');
+    connection.destroy();
   }
 
   #decline(connection: Socket, why: string): void {
@@ -168,7 +176,7 @@ export class CniServer {
   }
 }
 
-/** False where the peer has gone. What it has no room for now is sent later. */
+/** False where the peer has gone or shut the connection, also for no bytes (EPIPE). What it has no room for now is sent later. */
 function deliver(connection: Socket, bytes: Buffer): boolean {
   try {
     const sent = send(fdOf(connection), bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
