@@ -4,6 +4,7 @@ import { combineErrors, NetError } from '../../../src/shared/errors/net-error.ts
 import type { Family } from '../../../src/shared/model/addr.ts';
 import { dockerFactsOf } from '../../../src/shared/model/endpoint.ts';
 import { defaultRoute } from '../../../src/shared/model/prefix.ts';
+import type { PortClaim } from '../../../src/shared/store/store.ts';
 import {
   createDockerEndpoint,
   deleteDockerEndpoint,
@@ -58,7 +59,7 @@ export const networkDriver: Readonly<Record<string, CoreHandler>> = {
     const ports = core.store.ports
       .list()
       .filter(({ owner }) => owner.camp === 'cnm' && owner.containerId === endpointId)
-      .map(({ protocol, hostIp, hostPort }) => `${hostIp === '' ? '*' : hostIp}:${hostPort}/${protocol}`);
+      .map((claim) => `${hostSide(claim)}:${claim.hostPort}/${claim.protocol}`);
     return { Value: ports.length === 0 ? {} : { 'isthmus.ports': ports.join(' ') } };
   },
 
@@ -150,4 +151,10 @@ function done(errors: readonly NetError[]): object {
   const error = combineErrors(errors, 'remove');
   if (error !== undefined) throw error;
   return {};
+}
+
+/** `*` for every address of the host, `0.0.0.0` and `[::]` for those of one family. */
+function hostSide({ hostIp, family }: PortClaim): string {
+  if (hostIp !== undefined) return hostIp;
+  return family === undefined ? '*' : family === 4 ? '0.0.0.0' : '[::]';
 }
