@@ -24,7 +24,7 @@ const emptyTally = (): Tally => ({ passed: 0, skipped: 0, failures: [], seconds:
  * Lint and type check (each counts as one), then the mocha suites; with arguments only the files and directories that
  * they name. What calls plugins runs twice: stand-alone, and through the launcher to a daemon, with `daemon: ` in front
  * of its tests' titles; ISTHMUS_TEST_VIA=alone or =daemon asks for one of the two. ISTHMUS_TEST_JOBS passes run at a
- * time: one more than there are processors by default, at most four, since tests wait for a quarter of their time.
+ * time: one more than there are processors by default, at most four, since tests wait for a third of their time.
  * ISTHMUS_TEST_TIMES=record keeps what each file took in build/test-times.json, by which passes are cut.
  * The last line is `N passed, N failed`, with `, N skipped` where any was, whatever happens to the tests' processes.
  * The exit code is 1 where anything failed, or, with CI set, was skipped for any other reason than that this kernel
