@@ -1,4 +1,4 @@
-import { NetError } from '../../src/shared/errors/net-error.ts';
+import { fault } from '../../src/shared/errors/fault.ts';
 import { clearSocket, guardSocket } from './run-dir.ts';
 import type { Listening } from './serving.ts';
 import { nameOfListener } from './systemd.ts';
@@ -36,7 +36,7 @@ export async function listen(server: Listener, { path, fd, instead }: Place): Pr
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     const what = 'nothing can listen there';
-    throw new NetError({ kind: 'io', op: 'serve', subject: `socket ${path}`, what, reason, cause });
+    throw fault.io('serve', `socket ${path}`, what, undefined, { reason, cause });
   }
   const { remove } = guardSocket(path);
   process.on('exit', remove);

@@ -4,6 +4,7 @@ import { LinkRemover } from '../../src/shared/host/link-remover.ts';
 import { type LinuxHost, openLinuxHost } from '../../src/shared/host/linux-host.ts';
 import { sweepScopeNotes } from '../../src/shared/ipam/scope-notes.ts';
 import type { Logger } from '../../src/shared/log/log.ts';
+import { given } from '../../src/shared/model/given.ts';
 import { configuredNetworks } from '../../src/shared/runtime/configured-network.ts';
 import type { Environment } from '../../src/shared/runtime/environment.ts';
 import { type CallCore, Firewallers, makeCore } from '../../src/shared/runtime/make-core.ts';
@@ -76,9 +77,8 @@ export class ResidentCore implements CoreOpener, Disposable {
       firewall: (backend) => this.#firewallers.get(backend),
       configured: this.#configured,
       openStore: () => this.#openStore(),
-      delegates: { env, stderr: stderr ?? intoLog(log), ...(gone === undefined ? {} : { gone }) },
-      ...(env.ISTHMUS_DOCKER_NAME === undefined ? {} : { dockerName: env.ISTHMUS_DOCKER_NAME }),
-      ...(phases === undefined ? {} : { phases }),
+      delegates: { env, stderr: stderr ?? intoLog(log), ...given({ gone }) },
+      ...given({ dockerName: env.ISTHMUS_DOCKER_NAME, phases }),
     });
   }
 

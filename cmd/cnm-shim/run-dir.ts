@@ -1,6 +1,7 @@
 import { chmodSync, closeSync, constants, lstatSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
+import { fault } from '../../src/shared/errors/fault.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import { lockRange } from '../../src/shared/netlink/sys.ts';
 import { type DirPurpose, ensurePrivateDir } from '../../src/shared/store/state-dir.ts';
@@ -46,7 +47,7 @@ export function ensureSocketDir(path: string, hint: string): void {
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     const what = 'its directory cannot be made';
-    throw new NetError({ kind: 'io', op: 'serve', subject: `socket ${path}`, what, reason, hint, cause });
+    throw fault.io('serve', `socket ${path}`, what, hint, { reason, cause });
   }
 }
 
@@ -59,7 +60,7 @@ export async function clearSocket(path: string, instead = OTHER_RUN_DIR): Promis
   if (found === undefined) return;
   if (!found.isSocket()) {
     const hint = 'Move it away';
-    throw new NetError({ kind: 'exists', op: 'listen', subject: `path ${path}`, what: 'is not a socket', hint });
+    throw fault.exists('listen', `path ${path}`, 'is not a socket', hint);
   }
   if (await isAnswered(path)) throw taken(path, 'somebody listens on it already', instead);
   rmSync(path, { force: true });
@@ -109,5 +110,5 @@ function openLock(path: string): number {
 
 function taken(path: string, what: string, instead: string): NetError {
   const hint = `Stop it (systemctl stop isthmus.socket isthmus.service), or give ${instead}`;
-  return new NetError({ kind: 'busy', op: 'serve', subject: path, what, hint });
+  return fault.busy('serve', path, what, hint);
 }

@@ -1,5 +1,5 @@
 import { fstatSync, readFileSync } from 'node:fs';
-import { NetError } from '../../src/shared/errors/net-error.ts';
+import { fault } from '../../src/shared/errors/fault.ts';
 import { sendDatagram } from '../../src/shared/netlink/unix.ts';
 
 /** The first descriptor that is handed over; sd-daemon.h. */
@@ -33,7 +33,7 @@ function assertSocket(fd: number): void {
     what = 'it is not open';
   }
   const hint = 'Start the daemon by its systemd unit, or unset LISTEN_PID';
-  throw new NetError({ kind: 'bad-environment', op: 'serve', subject: `LISTEN_FDS descriptor ${fd}`, what, hint });
+  throw fault.badEnvironment('serve', `LISTEN_FDS descriptor ${fd}`, what, hint);
 }
 
 /** Where a socket is that the service manager has opened, for people to read. Source: proc_pid_net(5), `unix`. */

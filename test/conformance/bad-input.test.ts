@@ -123,7 +123,7 @@ function configOf({ name = 'isthmus', top = {}, ipam }: Partial<BadInput>, host:
 
 function assertRefused({ code: exit, signal, stdout, stderr, json }: PluginRun, bad: BadInput): void {
   const said = `exit ${exit ?? signal}: ${stdout}${stderr}`;
-  assert.equal(stderr, '', said);
+  assert.equal(stderr, bad.stderr ?? '', said);
   assert.ok(json !== undefined && exit === 1, said);
   const { cniVersion, code, msg = '', details = '' } = json;
   assert.equal(code, bad.code, said);

@@ -6,7 +6,8 @@ import { createNetwork } from '../../../src/shared/core/networks/create-network.
 import { isUsed } from '../../../src/shared/core/networks/network.ts';
 import { defaultCandidates } from '../../../src/shared/core/pools/candidates.ts';
 import { type PoolCandidate, releasePool, requestPool } from '../../../src/shared/core/pools/pools.ts';
-import { NetError } from '../../../src/shared/errors/net-error.ts';
+import { fault } from '../../../src/shared/errors/fault.ts';
+import type { NetError } from '../../../src/shared/errors/net-error.ts';
 import type { Family } from '../../../src/shared/model/addr.ts';
 import { PREDEFINED } from '../../../src/shared/ops/networks.ts';
 import { networkName } from '../../../src/shared/runtime/cni/request.ts';
@@ -77,7 +78,7 @@ function assertNew({ store }: CallCore, name: string): void {
   const predefined = PREDEFINED.some((known) => known.name === name);
   if (!predefined && !(store.networks.get(name)?.holders ?? []).includes(OPERATOR)) return;
   const what = predefined ? 'a network of this name is predefined' : 'there is a network of this name';
-  throw new NetError({ kind: 'exists', op: 'network', subject: name, what, hint: 'Choose another name' });
+  throw fault.exists('network', name, what, 'Choose another name');
 }
 
 async function make(core: CallCore, name: string, options: CreateOptions): Promise<void> {

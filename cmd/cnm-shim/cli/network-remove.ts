@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { deleteNetwork } from '../../../src/shared/core/networks/delete-network.ts';
-import { asNetError, NetError } from '../../../src/shared/errors/net-error.ts';
+import { fault } from '../../../src/shared/errors/fault.ts';
+import { asNetError, type NetError } from '../../../src/shared/errors/net-error.ts';
 import { inspectNetwork, type NetworkInfo, PREDEFINED } from '../../../src/shared/ops/networks.ts';
 import type { CallCore } from '../../../src/shared/runtime/make-core.ts';
 import { type DockerNames, dockerNames } from './docker-names.ts';
@@ -69,5 +70,5 @@ function assertRemovable({ name, holders, endpoints }: NetworkInfo): void {
 }
 
 function refusal(name: string, what: string, hint: string): NetError {
-  return new NetError({ kind: 'conflict', op: 'network', subject: name, what, hint });
+  return fault.conflict('network', name, what, hint);
 }

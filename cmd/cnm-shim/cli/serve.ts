@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { PoolCandidate } from '../../../src/shared/core/pools/pools.ts';
 import type { LogLevel } from '../../../src/shared/log/log.ts';
+import { given } from '../../../src/shared/model/given.ts';
 import type { DockerOptions } from '../docker-side.ts';
 import type { LogFormat } from '../logger.ts';
 import { parseAddressPools } from './address-pool.ts';
@@ -88,7 +89,7 @@ export function addServe(program: Command): void {
       const { runDaemon } = await import('../daemon.ts');
       const log = { level: logLevel, format: logFormat };
       const docker = dockerOptions(options, addressPool);
-      process.exitCode = await runDaemon({ ...options, log, ...(docker === undefined ? {} : { docker }) });
+      process.exitCode = await runDaemon({ ...options, log, ...given({ docker }) });
     });
 }
 
@@ -99,5 +100,5 @@ function dockerOptions(
 ): DockerOptions | undefined {
   if (dockerSocket === NO_SOCKET) return undefined;
   const socket = dockerSocket ?? (runDir === RUN_DIR ? DOCKER_SOCKET : join(runDir, 'docker.sock'));
-  return { socket, name: dockerName, ...(addressPools === undefined ? {} : { addressPools }) };
+  return { socket, name: dockerName, ...given({ addressPools }) };
 }

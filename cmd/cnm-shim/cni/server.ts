@@ -1,6 +1,8 @@
 import { createServer, type Server, type Socket } from 'node:net';
+import { fault } from '../../../src/shared/errors/fault.ts';
 import { asNetError, NetError } from '../../../src/shared/errors/net-error.ts';
 import type { Logger } from '../../../src/shared/log/log.ts';
+import { given } from '../../../src/shared/model/given.ts';
 import { MSG_DONTWAIT, MSG_NOSIGNAL } from '../../../src/shared/netlink/constants.ts';
 import { send } from '../../../src/shared/netlink/sys.ts';
 import { peerOf, takeDescriptor } from '../../../src/shared/netlink/unix.ts';
@@ -90,7 +92,7 @@ export class CniServer {
       }
       const sandbox = request.netnsFd < 0 ? undefined : takeDescriptor(fdOf(connection), request.netnsFd);
       const gone = (): AbortSignal => whenClosed(connection);
-      const call: AcceptedCall = { request, since, gone, ...(sandbox === undefined ? {} : { sandbox }) };
+      const call: AcceptedCall = { request, since, gone, ...given({ sandbox }) };
       if (!deliver(connection, Buffer.of(CLAIM))) {
         release(call);
         this.#abandon(connection);
@@ -212,5 +214,5 @@ function fdOf(connection: Socket): number {
   const handle: unknown = Reflect.get(connection, '_handle');
   const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined;
   if (typeof fd === 'number' && fd >= 0) return fd;
-  throw new NetError({ kind: 'io', op: 'socket', subject: 'connection', what: 'it is closed' });
+  throw fault.io('socket', 'connection', 'it is closed');
 }

@@ -7,9 +7,11 @@ import { claimAddress } from '../../../src/shared/core/pools/pools.ts';
 import { publishPorts, unpublishPorts } from '../../../src/shared/core/ports/publish-ports.ts';
 import type { Addressing, Assigned } from '../../../src/shared/drivers/driver.ts';
 import type { Rules } from '../../../src/shared/drivers/rules.ts';
+import { fault } from '../../../src/shared/errors/fault.ts';
 import { NetError } from '../../../src/shared/errors/net-error.ts';
 import type { Attachment } from '../../../src/shared/model/attachment.ts';
 import { dockerFactsOf, type Endpoint } from '../../../src/shared/model/endpoint.ts';
+import { given } from '../../../src/shared/model/given.ts';
 import { contains, formatPrefix, type Prefix, parsePrefix } from '../../../src/shared/model/prefix.ts';
 import type { DockerNetworkRow, LocalStore } from '../../../src/shared/store/store.ts';
 import { deleteGone } from './gone-endpoints.ts';
@@ -38,13 +40,12 @@ export function placeOf(core: Core, { networkId, endpointId }: EndpointIdentity)
   if (network !== undefined && spec !== undefined) {
     return { network, spec, attachment: attachmentOf(network.network, endpointId) };
   }
-  throw new NetError({
-    kind: 'unknown-container',
-    op: 'find',
-    subject: `network ${shortId(networkId)}`,
-    what: 'is not known here: there is no record of it',
-    hint: `Remove it and create it again: docker network rm, docker network create -d ${nameInDocker(core)}`,
-  });
+  throw fault.unknownContainer(
+    'find',
+    `network ${shortId(networkId)}`,
+    'is not known here: there is no record of it',
+    `Remove it and create it again: docker network rm, docker network create -d ${nameInDocker(core)}`,
+  );
 }
 
 /**
@@ -69,9 +70,7 @@ export async function createDockerEndpoint(
       ...{ attachment, driver, addressing, now },
       driverName: spec.options.driver,
       dockerNetwork: network.id,
-      ...(network.scope === undefined ? {} : { scope: network.scope }),
-      ...(request.mac === undefined ? {} : { mac: request.mac }),
-      ...(rules === undefined ? {} : { rules }),
+      ...given({ scope: network.scope, mac: request.mac, rules }),
     }),
   );
   return offer.mac;
@@ -103,13 +102,12 @@ export function deleteDockerEndpoint(core: Core, identity: EndpointIdentity): Pr
 export function endpointRow(store: LocalStore, attachment: Attachment): Endpoint {
   const row = store.endpoints.get(attachment, role);
   if (row?.progress === 'ready') return row;
-  throw new NetError({
-    kind: 'unknown-container',
-    op: 'find',
-    subject: `endpoint ${shortId(attachment.containerId)}`,
-    what: `is not on network ${attachment.network}: there is no record of it`,
-    hint: 'Disconnect the container from the network and connect it again',
-  });
+  throw fault.unknownContainer(
+    'find',
+    `endpoint ${shortId(attachment.containerId)}`,
+    `is not on network ${attachment.network}: there is no record of it`,
+    'Disconnect the container from the network and connect it again',
+  );
 }
 
 function attachmentOf(network: string, endpointId: string): Attachment {
@@ -162,7 +160,7 @@ async function recordOnly(
       addresses: addressing.addresses.map(({ address }) => formatPrefix(address)),
       dockerNetwork: id,
       createdAt: now,
-      ...(scope === undefined ? {} : { scope }),
+      ...given({ scope }),
     });
   });
 }
@@ -193,7 +191,7 @@ function addressingOf(spec: NetworkSpec, addresses: readonly Prefix[], { contain
       );
     }
     const gateway = firstGateway(spec, address.addr.family);
-    return { address, ...(gateway === undefined ? {} : { gateway }) };
+    return { address, ...given({ gateway }) };
   });
   return { addresses: assigned, routes: [] };
 }
@@ -203,5 +201,5 @@ function rulesOf({ rules }: NetworkSpec): Rules | undefined {
 }
 
 function refused(endpointId: string, key: string, what: string, hint: string): NetError {
-  return new NetError({ kind: 'invalid-config', op: 'endpoint', subject: `${shortId(endpointId)} ${key}`, what, hint });
+  return fault.invalidConfig('endpoint', `${shortId(endpointId)} ${key}`, what, hint);
 }

@@ -3,7 +3,8 @@ import { deleteOffered } from '../../../src/shared/core/endpoints/offer-endpoint
 import { createNetwork } from '../../../src/shared/core/networks/create-network.ts';
 import { deleteNetwork } from '../../../src/shared/core/networks/delete-network.ts';
 import { letGoPools } from '../../../src/shared/core/pools/pools.ts';
-import { NetError } from '../../../src/shared/errors/net-error.ts';
+import { fault } from '../../../src/shared/errors/fault.ts';
+import type { NetError } from '../../../src/shared/errors/net-error.ts';
 import { dockerFactsOf, type Endpoint } from '../../../src/shared/model/endpoint.ts';
 import { formatPrefix } from '../../../src/shared/model/prefix.ts';
 import type { DockerNetworkRow, LocalStore } from '../../../src/shared/store/store.ts';
@@ -69,13 +70,12 @@ function isThere(store: LocalStore, { networkId }: CreateNetworkRequest, text: s
   const known = store.dockerNetworks.get(networkId);
   if (known === undefined) return false;
   if (known.request === text) return true;
-  throw new NetError({
-    kind: 'conflict',
-    op: 'create',
-    subject: `network ${shortId(networkId)}`,
-    what: 'it exists already, made by other options',
-    hint: 'Remove it first: docker network rm',
-  });
+  throw fault.conflict(
+    'create',
+    `network ${shortId(networkId)}`,
+    'it exists already, made by other options',
+    'Remove it first: docker network rm',
+  );
 }
 
 /** The request in one spelling: the same request is the same text. */

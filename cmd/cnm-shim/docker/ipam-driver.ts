@@ -10,8 +10,9 @@ import {
   requestAddress,
   requestPool,
 } from '../../../src/shared/core/pools/pools.ts';
-import { NetError } from '../../../src/shared/errors/net-error.ts';
+import { fault } from '../../../src/shared/errors/fault.ts';
 import { formatAddr } from '../../../src/shared/model/addr.ts';
+import { given } from '../../../src/shared/model/given.ts';
 import { formatPrefix } from '../../../src/shared/model/prefix.ts';
 import { ADDRESS_SPACES } from './network-plan.ts';
 import { networkNamed } from './options.ts';
@@ -45,7 +46,7 @@ export const ipamDriver: Readonly<Record<string, IpamHandler>> = {
         v6,
         ...(pool === undefined ? {} : { subnet: formatPrefix(pool) }),
         ...(subPool === undefined ? {} : { range: formatPrefix(subPool) }),
-        ...(network === undefined ? {} : { network }),
+        ...given({ network }),
       },
       { ...choice(), now: Date.now() },
     );
@@ -94,13 +95,12 @@ export const ipamDriverFacts: Readonly<Record<string, () => object>> = {
 function assertSpace(space: string): void {
   const known = Object.values<string>(ADDRESS_SPACES);
   if (known.includes(space)) return;
-  throw new NetError({
-    kind: 'invalid-config',
-    op: 'ipam',
-    subject: `.AddressSpace="${space}"`,
-    what: 'it is none of ours',
-    hint: `Address spaces are ${known.join(' and ')}`,
-  });
+  throw fault.invalidConfig(
+    'ipam',
+    `.AddressSpace="${space}"`,
+    'it is none of ours',
+    `Address spaces are ${known.join(' and ')}`,
+  );
 }
 
 /** `--ipam-opt network=NAME`: the pool of that Network. */
@@ -108,13 +108,12 @@ function networkOption(options: TextMap): string | undefined {
   for (const [key, value] of Object.entries(options)) {
     if (OPTIONS.includes(key) || key.startsWith(DOCKER_PREFIX)) continue;
     const meant = nearest(key, OPTIONS);
-    throw new NetError({
-      kind: 'invalid-config',
-      op: 'ipam',
-      subject: `--ipam-opt ${key}=${value}`,
-      what: 'it is no option of this IPAM driver',
-      hint: `${meant === undefined ? '' : `Did you mean ${meant}? `}Known is ${OPTIONS.join(', ')}`,
-    });
+    throw fault.invalidConfig(
+      'ipam',
+      `--ipam-opt ${key}=${value}`,
+      'it is no option of this IPAM driver',
+      `${meant === undefined ? '' : `Did you mean ${meant}? `}Known is ${OPTIONS.join(', ')}`,
+    );
   }
   const { network } = options;
   if (network === undefined || network === '') return undefined;

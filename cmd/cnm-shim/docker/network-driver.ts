@@ -1,8 +1,10 @@
 import type { NetworkSpec } from '../../../src/shared/config/network-spec.ts';
 import type { Core } from '../../../src/shared/core/core.ts';
-import { combineErrors, NetError } from '../../../src/shared/errors/net-error.ts';
+import { fault } from '../../../src/shared/errors/fault.ts';
+import { combineErrors, type NetError } from '../../../src/shared/errors/net-error.ts';
 import type { Family } from '../../../src/shared/model/addr.ts';
 import { dockerFactsOf } from '../../../src/shared/model/endpoint.ts';
+import { given } from '../../../src/shared/model/given.ts';
 import { defaultRoute } from '../../../src/shared/model/prefix.ts';
 import type { PortClaim } from '../../../src/shared/store/store.ts';
 import {
@@ -90,13 +92,12 @@ export const networkDriverFacts: Readonly<Record<string, (body: unknown) => obje
 
   AllocateNetwork: (body) => {
     decodeNetworkIdentity(body);
-    throw new NetError({
-      kind: 'unsupported',
-      op: 'network',
-      subject: 'AllocateNetwork',
-      what: 'networks of this driver are of one host, and a swarm allocates none for it',
-      hint: 'Make it on each node: docker network create --config-only, then --scope swarm --config-from',
-    });
+    throw fault.unsupported(
+      'network',
+      'AllocateNetwork',
+      'networks of this driver are of one host, and a swarm allocates none for it',
+      'Make it on each node: docker network create --config-only, then --scope swarm --config-from',
+    );
   },
 
   FreeNetwork: (body) => {
@@ -126,8 +127,7 @@ function join(core: Core, request: EndpointIdentity): object {
   const gateway6 = families.has(6) ? network.gateway6 : undefined;
   return {
     InterfaceName: { SrcName: attachment.ifName, DstPrefix: network.ifPrefix },
-    ...(gateway4 === undefined ? {} : { Gateway: gateway4 }),
-    ...(gateway6 === undefined ? {} : { GatewayIPv6: gateway6 }),
+    ...given({ Gateway: gateway4, GatewayIPv6: gateway6 }),
     StaticRoutes: network.internal ? [] : staticRoutes(spec, families),
     // An IPv6 gateway alone is none to it either.
     ...(gateway4 === undefined ? { DisableGatewayService: true } : {}),

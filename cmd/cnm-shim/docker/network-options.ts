@@ -1,9 +1,10 @@
 import { type BridgeOptions, bridgeName } from '../../../src/shared/config/bridge.ts';
 import type { FirewallOptions, MasqueradeOptions } from '../../../src/shared/config/firewall.ts';
 import type { NetworkRules, NetworkSpec, RangeText } from '../../../src/shared/config/network-spec.ts';
-import { NetError } from '../../../src/shared/errors/net-error.ts';
+import { fault } from '../../../src/shared/errors/fault.ts';
 import { type Family, formatAddr } from '../../../src/shared/model/addr.ts';
 import type { FirewallBackend } from '../../../src/shared/model/firewall.ts';
+import { given } from '../../../src/shared/model/given.ts';
 import { contains, firstOf, formatPrefix, lastOf, networkOf, parsePrefix } from '../../../src/shared/model/prefix.ts';
 import type { GatewayMode } from '../../../src/shared/store/store.ts';
 import { DOCKER_KEYS, type DockerOptions, refusedOption } from './options.ts';
@@ -46,13 +47,12 @@ export function subnetsOf({ ipv4, ipv6 }: CreateNetworkRequest): Subnets {
   ];
   for (const [family, [first, second]] of [[4, four] as const, [6, six] as const]) {
     if (second !== undefined) {
-      throw new NetError({
-        kind: 'unsupported-field',
-        op: 'network',
-        subject: `--subnet ${formatPrefix(second.pool)}`,
-        what: `the network has an IPv${family} subnet already, ${formatPrefix(first?.pool ?? second.pool)}`,
-        hint: 'Give one subnet of each family',
-      });
+      throw fault.unsupportedField(
+        'network',
+        `--subnet ${formatPrefix(second.pool)}`,
+        `the network has an IPv${family} subnet already, ${formatPrefix(first?.pool ?? second.pool)}`,
+        'Give one subnet of each family',
+      );
     }
     if (first !== undefined) assertInside(first);
   }
@@ -75,7 +75,7 @@ export function specOfDocker(input: SpecInput): NetworkSpec {
       bridgeNameOf(request, shared),
     ),
     ranges: families.map((family) => [rangeOf(input, family)]),
-    ...(scope === undefined ? {} : { scope }),
+    ...given({ scope }),
     ...(scope === undefined && families.length > 0 ? { allocator: 'docker' } : {}),
     routes: [],
     rules,
@@ -103,7 +103,7 @@ function bridgeOf(
     isGateway: gateways.length > 0,
     isDefaultGateway: false,
     forceAddress: false,
-    ...(options.mtu === undefined ? {} : { mtu: options.mtu }),
+    ...given({ mtu: options.mtu }),
     // A container reaches its own published ports by the host's address also where br_netfilter translates on the bridge.
     hairpin: true,
     promisc: false,
@@ -168,22 +168,20 @@ function assertModes(options: DockerOptions, internal: boolean): void {
 
 function assertInside({ pool, gateway }: IpamData): void {
   if (gateway === undefined || contains(pool, gateway.addr)) return;
-  throw new NetError({
-    kind: 'invalid-config',
-    op: 'network',
-    subject: `--gateway ${formatAddr(gateway.addr)}`,
-    what: `it is not in the subnet ${formatPrefix(pool)}`,
-    hint: 'Give an address of the subnet',
-  });
+  throw fault.invalidConfig(
+    'network',
+    `--gateway ${formatAddr(gateway.addr)}`,
+    `it is not in the subnet ${formatPrefix(pool)}`,
+    'Give an address of the subnet',
+  );
 }
 
 function assertFilter(backend: FirewallBackend): void {
   if (backend !== 'none') return;
-  throw new NetError({
-    kind: 'unsupported',
-    op: 'network',
-    subject: 'packet filter',
-    what: 'this host has neither nftables nor iptables, which keep networks apart and publish ports',
-    hint: 'Install nftables or iptables',
-  });
+  throw fault.unsupported(
+    'network',
+    'packet filter',
+    'this host has neither nftables nor iptables, which keep networks apart and publish ports',
+    'Install nftables or iptables',
+  );
 }

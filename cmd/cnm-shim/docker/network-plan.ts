@@ -2,9 +2,11 @@ import type { NetworkSpec } from '../../../src/shared/config/network-spec.ts';
 import type { Core } from '../../../src/shared/core/core.ts';
 import { knownNetwork } from '../../../src/shared/core/networks/known-network.ts';
 import { type PoolWanted, poolFor, usePools } from '../../../src/shared/core/pools/pools.ts';
-import { NetError } from '../../../src/shared/errors/net-error.ts';
+import { fault } from '../../../src/shared/errors/fault.ts';
+import type { NetError } from '../../../src/shared/errors/net-error.ts';
 import { chosenBackend } from '../../../src/shared/firewall/open.ts';
 import { type Family, formatAddr, parseAddr } from '../../../src/shared/model/addr.ts';
+import { given } from '../../../src/shared/model/given.ts';
 import { formatPrefix, networkOf, parsePrefix } from '../../../src/shared/model/prefix.ts';
 import type { DockerNetworkRow, LocalStore, PoolRow } from '../../../src/shared/store/store.ts';
 import { modeOf, type Subnets, shortId, specOfDocker, subnetsOf } from './network-options.ts';
@@ -42,8 +44,7 @@ export function planNetwork(core: Core, request: CreateNetworkRequest, now: numb
       ...{ request, options, subnets },
       backend: options.driver === 'null' ? 'none' : chosenBackend('auto'),
       range: (family) => pools.get(family)?.range,
-      ...(scope === undefined ? {} : { scope }),
-      ...(joined === undefined ? {} : { shared: joined }),
+      ...given({ scope, shared: joined }),
     });
   const traits =
     known === undefined
@@ -68,9 +69,7 @@ export function planNetwork(core: Core, request: CreateNetworkRequest, now: numb
       network: name,
       driver: options.driver,
       ...traits,
-      ...(gateway4 === undefined ? {} : { gateway4 }),
-      ...(gateway6 === undefined ? {} : { gateway6 }),
-      ...(scope === undefined ? {} : { scope }),
+      ...given({ gateway4, gateway6, scope }),
       ...(binding === undefined || binding.value === 0n ? {} : { hostBinding: formatAddr(binding) }),
       ifPrefix: options.ifPrefix ?? 'eth',
       createdAt: now,
@@ -84,8 +83,7 @@ type Pools = ReadonlyMap<Family, PoolRow>;
 function wantedPools({ ipv4, ipv6 }: CreateNetworkRequest, { network }: DockerOptions): PoolWanted[] {
   return [...ipv4, ...ipv6].filter(isOurs).map(({ pool, gateway }) => ({
     pool,
-    ...(gateway === undefined ? {} : { gateway }),
-    ...(network === undefined ? {} : { network }),
+    ...given({ gateway, network }),
   }));
 }
 
@@ -118,19 +116,13 @@ function joinedNetwork({ network, driver }: DockerOptions, pools: Pools): string
   const other = named.find((name) => name !== (network ?? named[0]));
   if (other !== undefined) {
     const what = `its pool was asked for with --ipam-opt network=${other}`;
-    throw new NetError({
-      kind: 'conflict',
-      op: 'network',
-      subject: `-o network=${network ?? named[0]}`,
-      what,
-      hint: 'Name one network in both options',
-    });
+    throw fault.conflict('network', `-o network=${network ?? named[0]}`, what, 'Name one network in both options');
   }
   const joined = network ?? named[0];
   if (joined === undefined || driver === 'bridge') return joined;
   const what = 'a network without interfaces has nothing to share';
   const hint = 'Leave -o driver=null out, or the network';
-  throw new NetError({ kind: 'invalid-config', op: 'network', subject: `-o network=${joined}`, what, hint });
+  throw fault.invalidConfig('network', `-o network=${joined}`, what, hint);
 }
 
 interface Joining {
@@ -170,13 +162,12 @@ function assertShareable(
 }
 
 function withoutPool(subnet: string): NetError {
-  return new NetError({
-    kind: 'conflict',
-    op: 'network',
-    subject: `subnet ${subnet}`,
-    what: 'no pool with it has been asked for that is not in use',
-    hint: 'Create the network again: pools that nobody uses are given up after some minutes',
-  });
+  return fault.conflict(
+    'network',
+    `subnet ${subnet}`,
+    'no pool with it has been asked for that is not in use',
+    'Create the network again: pools that nobody uses are given up after some minutes',
+  );
 }
 
 /** The Network that a Docker network is by itself. */

@@ -1,5 +1,6 @@
 import { nearest } from '../../../src/shared/config/nearest.ts';
-import { NetError } from '../../../src/shared/errors/net-error.ts';
+import { fault } from '../../../src/shared/errors/fault.ts';
+import type { NetError } from '../../../src/shared/errors/net-error.ts';
 import { type Family, formatAddr, parseAddr } from '../../../src/shared/model/addr.ts';
 import type { GatewayMode } from '../../../src/shared/store/store.ts';
 import type { TextMap } from './wire/messages.ts';
@@ -85,7 +86,7 @@ interface Given {
 
 /** NetError `invalid-config`: `network -o mtu=x: <what>. <hint>`. */
 export function refusedOption({ key, value }: Given, what: string, hint: string): NetError {
-  return new NetError({ kind: 'invalid-config', op: 'network', subject: `-o ${key}=${value}`, what, hint });
+  return fault.invalidConfig('network', `-o ${key}=${value}`, what, hint);
 }
 
 /** A name that a Network can have, as in CNI. Throws NetError `invalid-config` otherwise. */
@@ -94,7 +95,7 @@ export function networkNamed(given: Given, flagName = '-o'): string {
   if (value.length <= 128 && /^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(value)) return value;
   const hint = 'Start with a letter or digit; then letters, digits, "_", "." and "-"; 128 characters at most';
   const subject = `${flagName} ${key}=${value}`;
-  throw new NetError({ kind: 'invalid-config', op: 'network', subject, what: 'it is no network name', hint });
+  throw fault.invalidConfig('network', subject, 'it is no network name', hint);
 }
 
 function assertKnown(key: string, generic: TextMap): void {
@@ -124,7 +125,7 @@ function driverNamed(given: Given | undefined): DockerOptions['driver'] {
   if (value === 'host') {
     const what = "a container in the host's network has no network of its own to make";
     const hint = 'Use "docker run --network host" instead';
-    throw new NetError({ kind: 'unsupported-field', op: 'network', subject: `-o ${key}=${value}`, what, hint });
+    throw fault.unsupportedField('network', `-o ${key}=${value}`, what, hint);
   }
   const meant = nearest(value, DRIVERS);
   const hint = `${meant === undefined ? '' : `Did you mean ${meant}? `}Drivers are ${DRIVERS.join(' and ')}`;

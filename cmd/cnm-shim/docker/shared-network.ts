@@ -1,6 +1,7 @@
 import type { NetworkSpec } from '../../../src/shared/config/network-spec.ts';
 import { type Core, nameInDocker } from '../../../src/shared/core/core.ts';
-import { NetError } from '../../../src/shared/errors/net-error.ts';
+import { fault } from '../../../src/shared/errors/fault.ts';
+import type { NetError } from '../../../src/shared/errors/net-error.ts';
 import { type Family, formatAddr, parseAddr } from '../../../src/shared/model/addr.ts';
 import { defaultRoute, firstOf, formatPrefix, parsePrefix } from '../../../src/shared/model/prefix.ts';
 import type { GatewayMode } from '../../../src/shared/store/store.ts';
@@ -93,7 +94,7 @@ export function unshared(core: Core, name: string, spec: NetworkSpec | undefined
   const six = subnets.some((subnet) => subnet.includes(':')) ? ' --ipv6' : '';
   const driver = nameInDocker(core);
   const command = `docker network create -d ${driver} --ipam-driver ${driver} --ipam-opt network=${name} -o network=${name}${six}${given} NAME`;
-  return new NetError({ kind: 'conflict', op: 'join', subject: `network ${name}`, what, hint: `Use: ${command}` });
+  return fault.conflict('join', `network ${name}`, what, `Use: ${command}`);
 }
 
 /** NetError: somebody else hands out the addresses of the Network. */
@@ -103,10 +104,10 @@ export function foreignAllocator(core: Core, name: string, allocator: string): N
   const built =
     '. To share this one, let the built-in IPAM serve both sides: leave ipam.type out of the CNI configuration';
   const hint = `${own}${allocator === 'docker' ? '' : built}`;
-  return new NetError({ kind: 'conflict', op: 'join', subject: `network ${name}`, what, hint });
+  return fault.conflict('join', `network ${name}`, what, hint);
 }
 
 function disagreement(name: string, asked: string, has: string, hint: string): NetError {
   const what = `${asked} is asked for, but ${has}`;
-  return new NetError({ kind: 'conflict', op: 'join', subject: `network ${name}`, what, hint });
+  return fault.conflict('join', `network ${name}`, what, hint);
 }

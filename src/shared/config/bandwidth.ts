@@ -1,3 +1,4 @@
+import { given } from '../model/given.ts';
 import type { RateLimit } from '../model/shaping.ts';
 import { field, isObject, type Json } from './fields.ts';
 import { invalid } from './invalid.ts';
@@ -33,7 +34,7 @@ export function parseBandwidth(config: Json): Bandwidth {
 function parseLimits(holder: Json, path: string): Bandwidth {
   const ingress = parseLimit(holder, path, 'ingress');
   const egress = parseLimit(holder, path, 'egress');
-  return { ...(ingress === undefined ? {} : { ingress }), ...(egress === undefined ? {} : { egress }) };
+  return { ...given({ ingress, egress }) };
 }
 
 function parseLimit(holder: Json, path: string, direction: 'ingress' | 'egress'): RateLimit | undefined {

@@ -1,4 +1,5 @@
-import { NetError } from '../errors/net-error.ts';
+import { fault } from '../errors/fault.ts';
+import type { NetError } from '../errors/net-error.ts';
 import type { Family } from '../model/addr.ts';
 import { digest } from '../model/attachment.ts';
 import type { VlanRange } from '../model/op.ts';
@@ -141,5 +142,5 @@ function numberField(value: unknown, key: string): number | undefined {
 }
 
 function contradiction(path: string, value: string, what: string, hint: string): NetError {
-  return new NetError({ kind: 'invalid-config', op: 'config', subject: `${path}=${value}`, what, hint });
+  return fault.invalidConfig('config', `${path}=${value}`, what, hint);
 }

@@ -1,4 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import { given } from '../model/given.ts';
 import { field, textField } from './fields.ts';
 import { invalid } from './invalid.ts';
 
@@ -68,7 +69,7 @@ function makeDns(
 ): Dns {
   return {
     ...(nameservers.length > 0 ? { nameservers } : {}),
-    ...(domain === undefined ? {} : { domain }),
+    ...given({ domain }),
     ...(search.length > 0 ? { search } : {}),
     ...(options.length > 0 ? { options } : {}),
   };

@@ -1,7 +1,8 @@
-import { NetError } from '../errors/net-error.ts';
+import { fault } from '../errors/fault.ts';
 import type { Family } from '../model/addr.ts';
 import { formatAddr } from '../model/addr.ts';
 import { type FirewallBackend, type IngressPolicy, isNftMatch } from '../model/firewall.ts';
+import { given } from '../model/given.ts';
 import { formatPrefix } from '../model/prefix.ts';
 import { field, type Json, textField } from './fields.ts';
 import { invalid, show } from './invalid.ts';
@@ -52,7 +53,7 @@ export function parseFirewall(config: Json): FirewallOptions {
   return {
     backend: parseBackend(config, ports),
     policy: parsePolicy(config, masquerade !== undefined),
-    ...(masquerade === undefined ? {} : { masquerade }),
+    ...given({ masquerade }),
     ports,
   };
 }
@@ -117,13 +118,12 @@ function parseBackend(config: Json, ports: PortOptions): ChosenBackend {
   const written = syntaxOf(ports);
   const chain = ports.mark !== undefined && 'chain' in ports.mark ? ports.mark.chain : undefined;
   if (chain !== undefined && (chosen === 'nftables' || (chosen === 'auto' && written === 'nftables'))) {
-    throw new NetError({
-      kind: 'unsupported-field',
-      op: 'config',
-      subject: `.externalSetMarkChain=${show(chain)}`,
-      what: 'a chain of iptables cannot mark for nftables',
-      hint: 'Choose backend iptables and write conditions for it, or use markMasqBit',
-    });
+    throw fault.unsupportedField(
+      'config',
+      `.externalSetMarkChain=${show(chain)}`,
+      'a chain of iptables cannot mark for nftables',
+      'Choose backend iptables and write conditions for it, or use markMasqBit',
+    );
   }
   if (chosen === 'auto') return chain === undefined ? (written ?? 'auto') : 'iptables';
   if (written !== undefined && chosen !== 'none' && written !== chosen) {

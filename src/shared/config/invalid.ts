@@ -1,4 +1,5 @@
-import { NetError } from '../errors/net-error.ts';
+import { fault } from '../errors/fault.ts';
+import type { NetError } from '../errors/net-error.ts';
 
 const LONGEST = 100;
 
@@ -8,7 +9,7 @@ const LONGEST = 100;
  */
 export function invalid(path: string, value: unknown, what: string, hint: string): NetError {
   const subject = value === undefined ? path : `${path}=${show(value)}`;
-  return new NetError({ kind: 'invalid-config', op: 'config', subject, what, hint });
+  return fault.invalidConfig('config', subject, what, hint);
 }
 
 /** JSON of a value, cut off where it is long. */

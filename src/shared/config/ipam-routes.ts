@@ -1,4 +1,5 @@
 import { formatAddr } from '../model/addr.ts';
+import { given } from '../model/given.ts';
 import type { RouteSpec } from '../model/link.ts';
 import { formatPrefix, networkOf } from '../model/prefix.ts';
 import { field, textField } from './fields.ts';
@@ -33,7 +34,6 @@ function readRoute(value: unknown, path: string): RouteSpec {
     ...(mtu ? { mtu } : {}),
     ...(advmss ? { advmss } : {}),
     ...(priority ? { priority } : {}),
-    ...(table === undefined ? {} : { table }),
-    ...(scope === undefined ? {} : { scope }),
+    ...given({ table, scope }),
   };
 }

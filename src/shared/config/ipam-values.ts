@@ -1,4 +1,5 @@
-import { NetError } from '../errors/net-error.ts';
+import { fault } from '../errors/fault.ts';
+import type { NetError } from '../errors/net-error.ts';
 import { type Addr, formatAddr, parseAddr } from '../model/addr.ts';
 import { formatPrefix, networkOf, type Prefix, parsePrefix } from '../model/prefix.ts';
 import { invalid, show } from './invalid.ts';
@@ -57,5 +58,5 @@ export function splitCommas(given: readonly Given[]): Given[] {
 /** CNI gives what stands in the environment a code of its own. */
 function wrong(path: string, value: string, what: string, hint: string): NetError {
   if (!path.startsWith('CNI_ARGS')) return invalid(path, value, what, hint);
-  return new NetError({ kind: 'bad-environment', op: 'environment', subject: `${path}=${show(value)}`, what, hint });
+  return fault.badEnvironment('environment', `${path}=${show(value)}`, what, hint);
 }

@@ -1,4 +1,6 @@
-import { NetError } from '../errors/net-error.ts';
+import { fault } from '../errors/fault.ts';
+import type { NetError } from '../errors/net-error.ts';
+import { given } from '../model/given.ts';
 import { isUnicastMac, parseMac } from '../model/mac.ts';
 import { BANDWIDTH_KEYS, type Bandwidth, parseBandwidth } from './bandwidth.ts';
 import { type BridgeOptions, parseBridge } from './bridge.ts';
@@ -96,8 +98,7 @@ export function parseNetconf(input: NetconfInput): NetworkConfig {
     mappings,
     bandwidth: input.strict ? parseBandwidth(config) : {},
     ipamType: ipamType(config, input.strict),
-    ...(mac === undefined ? {} : { mac }),
-    ...(dns === undefined ? {} : { dns }),
+    ...given({ mac, dns }),
     aliases: requestedAliases(config),
   };
 }
@@ -153,7 +154,7 @@ function requestedMac(config: Json, fromArgs: string | undefined): string | unde
 /** CNI gives what stands in the environment a code of its own. */
 function wrongMac(path: string, value: unknown, what: string, hint: string): NetError {
   if (!path.startsWith('CNI_ARGS')) return invalid(path, value, what, hint);
-  return new NetError({ kind: 'bad-environment', op: 'environment', subject: `${path}=${show(value)}`, what, hint });
+  return fault.badEnvironment('environment', `${path}=${show(value)}`, what, hint);
 }
 
 /** `dns` of the configuration; the `dns` capability of the runtime, where it has servers, comes before it. */

@@ -1,4 +1,5 @@
-import { NetError } from '../errors/net-error.ts';
+import { fault } from '../errors/fault.ts';
+import { given } from '../model/given.ts';
 import { isUnicastMac, parseMac } from '../model/mac.ts';
 import { sysctlPath } from '../model/sysctl.ts';
 import { field, isObject, type Json } from './fields.ts';
@@ -50,11 +51,10 @@ export function parseTuning(input: TuningInput): Tuning {
   const txQueueLength = integer(of('txQLen'), 0, 'a number of packets');
   return {
     sysctls: sysctlsOf(input, args),
-    ...(mac === undefined ? {} : { mac }),
+    ...given({ mac }),
     ...(mtu === undefined || mtu === 0 ? {} : { mtu }),
     ...(promisc === true ? { promisc } : {}),
-    ...(allMulticast === undefined ? {} : { allMulticast }),
-    ...(txQueueLength === undefined ? {} : { txQueueLength }),
+    ...given({ allMulticast, txQueueLength }),
   };
 }
 
@@ -97,7 +97,7 @@ function expression(line: string): RegExp {
   } catch (cause) {
     const what = `its line ${show(line)} is no regular expression`;
     const subject = '/etc/cni/tuning/allowlist.conf';
-    throw new NetError({ kind: 'invalid-config', op: 'config', subject, what, hint: 'Mend that line', cause });
+    throw fault.invalidConfig('config', subject, what, 'Mend that line', { cause });
   }
 }
 
@@ -116,7 +116,7 @@ function givenMac({ config, mac }: TuningInput, args: unknown): string | undefin
   const what = parsed === undefined ? 'it is no MAC address' : 'it is a group address or zero';
   const hint = 'Write six bytes, the first of them even: 0a:58:0a:16:00:07';
   if (!path.startsWith('CNI_ARGS')) throw invalid(path, value, what, hint);
-  throw new NetError({ kind: 'bad-environment', op: 'environment', subject: `${path}=${show(value)}`, what, hint });
+  throw fault.badEnvironment('environment', `${path}=${show(value)}`, what, hint);
 }
 
 function present(holder: unknown, key: string, path: string): Given | undefined {

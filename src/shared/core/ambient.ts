@@ -1,7 +1,8 @@
 import type { InterfaceReport } from '../drivers/driver.ts';
 import { assertHostNamespace, HOST_QUERY, reportHost } from '../drivers/host/host.ts';
 import { NULL_QUERY, planNull } from '../drivers/null/null.ts';
-import { asNetError, NetError } from '../errors/net-error.ts';
+import { fault } from '../errors/fault.ts';
+import { asNetError, type NetError } from '../errors/net-error.ts';
 import { isNoNamespace } from '../host/failure.ts';
 import type { Host, Namespace } from '../host/host.ts';
 import type { Core } from './core.ts';
@@ -58,23 +59,21 @@ export function checkAmbient({ host }: Core, driver: AmbientDriver, netns: strin
     return;
   }
   if (planNull(host.observe(sandbox, NULL_QUERY)).ops.length === 0) return;
-  throw new NetError({
-    kind: 'drift',
-    op: 'CHECK',
-    subject: 'link lo',
-    what: 'is down',
-    hint: `Set it up: ip -n ${netns.slice(netns.lastIndexOf('/') + 1)} link set lo up`,
-  });
+  throw fault.drift(
+    'CHECK',
+    'link lo',
+    'is down',
+    `Set it up: ip -n ${netns.slice(netns.lastIndexOf('/') + 1)} link set lo up`,
+  );
 }
 
 /** Throws NetError `invalid-namespace` where the sandbox is the host's own namespace and may not be. */
 export function assertOther(host: Host, sandbox: Namespace, { netns, ownNamespace }: Place): void {
   if (sandbox.id !== host.own.id || ownNamespace) return;
-  throw new NetError({
-    kind: 'invalid-namespace',
-    op: 'ADD',
-    subject: `CNI_NETNS=${netns}`,
-    what: "is the network namespace of the host itself, not a container's",
-    hint: 'Give the namespace of the container, or use driver "host"; CNI_NETNS_OVERRIDE=1 overrides',
-  });
+  throw fault.invalidNamespace(
+    'ADD',
+    `CNI_NETNS=${netns}`,
+    "is the network namespace of the host itself, not a container's",
+    'Give the namespace of the container, or use driver "host"; CNI_NETNS_OVERRIDE=1 overrides',
+  );
 }

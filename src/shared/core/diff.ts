@@ -1,4 +1,5 @@
-import { NetError } from '../errors/net-error.ts';
+import { fault } from '../errors/fault.ts';
+import type { NetError } from '../errors/net-error.ts';
 import type { Namespaces, View, ViewQuery } from '../host/host.ts';
 import type { FirewallBackend, FirewallEntry } from '../model/firewall.ts';
 import type { NsRef, RouteSpec, RouteState } from '../model/link.ts';
@@ -52,13 +53,12 @@ export async function entriesDrift(
   if (entries.length === 0) return undefined;
   const [missing] = await core.firewall(backend).missing(entries);
   if (missing === undefined) return undefined;
-  return new NetError({
-    kind: 'drift',
-    op: 'CHECK',
-    subject: `${backend} firewall`,
-    what: `lacks ${JSON.stringify(missing)}`,
-    hint: 'Run DEL, then ADD; or reload, which puts all of it back',
-  });
+  return fault.drift(
+    'CHECK',
+    `${backend} firewall`,
+    `lacks ${JSON.stringify(missing)}`,
+    'Run DEL, then ADD; or reload, which puts all of it back',
+  );
 }
 
 /**
@@ -167,5 +167,5 @@ function defaultOf(key: string): number | undefined {
 }
 
 export function drift(subject: string, what: string): NetError {
-  return new NetError({ kind: 'drift', op: 'CHECK', subject, what, hint: 'Run DEL, then ADD' });
+  return fault.drift('CHECK', subject, what, 'Run DEL, then ADD');
 }

@@ -1,4 +1,4 @@
-import { NetError } from '../errors/net-error.ts';
+import { fault } from '../errors/fault.ts';
 import type { Namespace } from '../host/host.ts';
 import type { LinkState } from '../model/link.ts';
 import type { Core } from './core.ts';
@@ -11,23 +11,21 @@ import { isPeer } from './endpoints/orphans.ts';
 export function findHostSide({ host }: Core, sandbox: Namespace, ifName: string, known: readonly string[]): LinkState {
   const inside = host.observe(sandbox, { links: [ifName] }).links.get(ifName);
   if (inside === undefined) {
-    throw new NetError({
-      kind: 'bad-environment',
-      op: 'ADD',
-      subject: `CNI_IFNAME=${ifName}`,
-      what: 'there is no such interface in the container',
-      hint: 'Put the plugin that makes it before this one in the list',
-    });
+    throw fault.badEnvironment(
+      'ADD',
+      `CNI_IFNAME=${ifName}`,
+      'there is no such interface in the container',
+      'Put the plugin that makes it before this one in the list',
+    );
   }
   for (const links of [known, 'all'] as const) {
     const found = [...host.observe(host.own, { links }).links.values()].find((link) => isPeer(link, inside));
     if (found !== undefined) return found;
   }
-  throw new NetError({
-    kind: 'unsupported',
-    op: 'ADD',
-    subject: `link ${ifName}`,
-    what: `is of kind ${inside.kind ?? 'none'} and has no veth on this host as its other end`,
-    hint: 'Put this plugin behind one that makes veth pairs, as bridge does',
-  });
+  throw fault.unsupported(
+    'ADD',
+    `link ${ifName}`,
+    `is of kind ${inside.kind ?? 'none'} and has no veth on this host as its other end`,
+    'Put this plugin behind one that makes veth pairs, as bridge does',
+  );
 }

@@ -1,4 +1,4 @@
-import { NetError } from '../errors/net-error.ts';
+import { fault } from '../errors/fault.ts';
 import type { HostIdentity } from '../host/host.ts';
 import { allocate } from '../ipam/allocate.ts';
 import { importDirectory, removeVoidFiles } from '../ipam/directory.ts';
@@ -70,24 +70,22 @@ function assertHeld(store: LocalStore, scope: string, owner: Attachment, expecte
   const missing =
     leased.length === 0 && wanted.length === 0 ? 'any address' : wanted.find((text) => !leased.includes(text));
   if (missing === undefined) return;
-  throw new NetError({
-    kind: 'drift',
-    op: 'CHECK',
-    subject: `container ${owner.containerId} interface ${owner.ifName}`,
-    what: `has no lease of ${missing} in network ${owner.network}`,
-    hint: 'Run DEL, then ADD',
-  });
+  throw fault.drift(
+    'CHECK',
+    `container ${owner.containerId} interface ${owner.ifName}`,
+    `has no lease of ${missing} in network ${owner.network}`,
+    'Run DEL, then ADD',
+  );
 }
 
 function assertRoom(store: LocalStore, { scope, sets }: PoolSpec): void {
   for (const [i, { total, leased }] of free(store, scope, sets).entries()) {
     if (BigInt(leased) < total) continue;
-    throw new NetError({
-      kind: 'unavailable',
-      op: 'STATUS',
-      subject: formatSet(sets[i] ?? []),
-      what: `${leased} of ${total} addresses are leased`,
-      hint: 'Delete what is no longer used (CNI GC finds it), or give the network a larger range',
-    });
+    throw fault.unavailable(
+      'STATUS',
+      formatSet(sets[i] ?? []),
+      `${leased} of ${total} addresses are leased`,
+      'Delete what is no longer used (CNI GC finds it), or give the network a larger range',
+    );
   }
 }

@@ -3,6 +3,7 @@ import { sweepScopeNotes } from '../ipam/scope-notes.ts';
 import { parseAlias, parseDeviceAlias, standIn } from '../model/alias.ts';
 import { attachmentDigest, hostIfName } from '../model/attachment.ts';
 import { type Endpoint, hostIfOf, type PublishedFacts, publishedOf } from '../model/endpoint.ts';
+import { given } from '../model/given.ts';
 import type { LinkState } from '../model/link.ts';
 import type { Core } from './core.ts';
 import { deleteRecord } from './endpoints/record.ts';
@@ -100,7 +101,7 @@ function recallEndpoint({ store }: Core, link: LinkState): boolean {
       progress: 'ready',
       sandbox: { path: '', id: '' },
       hostIf: link.name,
-      ...(scope === undefined ? {} : { scope }),
+      ...given({ scope }),
     });
   }
   if (scope === undefined) return lost;

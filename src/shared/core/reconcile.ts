@@ -47,16 +47,16 @@ export async function reconcile(
   const errors: NetError[] = [];
   const endpoints = await removeInterrupted(core, tryLock, errors);
   const networks = await removeUnused(core, errors);
-  if (sweep) errors.push(...(await resetEntries(core)));
+  const reset = sweep ? await resetEntries(core) : { entries: 0, errors: [] };
   const ofNetworks = await mendNetworks(core);
   await promoteStandbys(core, tryLock, errors);
   const ofEndpoints = await mendEndpoints(core, tryLock, wait);
   return {
     endpoints,
     networks,
-    entries: ofNetworks.entries + ofEndpoints.entries,
+    entries: reset.entries + ofNetworks.entries + ofEndpoints.entries,
     mended: [...ofNetworks.mended, ...ofEndpoints.mended],
-    errors: [...errors, ...ofNetworks.errors, ...ofEndpoints.errors],
+    errors: [...errors, ...reset.errors, ...ofNetworks.errors, ...ofEndpoints.errors],
   };
 }
 

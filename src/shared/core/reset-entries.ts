@@ -8,18 +8,20 @@ const ATTEMPTS = 5;
 
 /**
  * The packet filter has exactly what the networks and the ready parts on record want, in one transaction a backend;
- * entries of transitions under way stay as they are. Goes on after a failure and returns all of them.
+ * entries of transitions under way stay as they are. Goes on after a failure and returns all of them, and how many
+ * entries were lacking.
  */
-export async function resetEntries(core: Core): Promise<NetError[]> {
+export async function resetEntries(core: Core): Promise<{ readonly entries: number; readonly errors: NetError[] }> {
   const errors: NetError[] = [];
+  let entries = 0;
   for (const backend of [...onRecord(core).keys()]) {
     try {
-      await resetBackend(core, backend);
+      entries += await resetBackend(core, backend);
     } catch (thrown) {
       errors.push(asNetError(thrown, 'reconcile'));
     }
   }
-  return errors;
+  return { entries, errors };
 }
 
 interface Wanted {
@@ -30,10 +32,11 @@ interface Wanted {
 /**
  * nftables is reset within the transaction that reads the records: a transition journals before it touches the filter,
  * so that none can begin in between. iptables takes longer than a transaction may: what has been deleted meanwhile is
- * removed again, and what has been added, `mendEndpoints` looks for.
+ * removed again, and what has been added, `mendEndpoints` looks for. Returns how many entries were lacking.
  */
-async function resetBackend(core: Core, backend: FirewallBackend): Promise<void> {
+async function resetBackend(core: Core, backend: FirewallBackend): Promise<number> {
   const firewaller = core.firewall(backend);
+  const { length: lacking } = await firewaller.missing(onRecord(core).get(backend)?.entries ?? []);
   let put: Wanted = NOTHING;
   await core.store.transaction(() => {
     put = onRecord(core).get(backend) ?? NOTHING;
@@ -43,11 +46,12 @@ async function resetBackend(core: Core, backend: FirewallBackend): Promise<void>
     const now = onRecord(core).get(backend) ?? NOTHING;
     const wanted = new Set([...now.entries, ...now.underWay].map(entryKey));
     const stale = put.entries.filter((entry) => !wanted.has(entryKey(entry)));
-    if (stale.length === 0) return;
+    if (stale.length === 0) break;
     const [failure] = await firewaller.remove(stale);
     if (failure !== undefined) throw failure;
     put = now;
   }
+  return lacking;
 }
 
 const NOTHING: Wanted = { entries: [], underWay: [] };

@@ -1,5 +1,6 @@
 import type { View, ViewQuery } from '../host/host.ts';
 import type { InsideFacts, LinkFacts } from '../model/endpoint.ts';
+import { given } from '../model/given.ts';
 import type { RouteSpec } from '../model/link.ts';
 import type { Op, Plan } from '../model/op.ts';
 import { formatPrefix } from '../model/prefix.ts';
@@ -19,7 +20,7 @@ export function describeInside(addressing: Addressing, options: InsideOptions): 
   return {
     addresses: addressing.addresses.map(({ address, gateway }) => ({
       address: formatPrefix(address),
-      ...(gateway === undefined ? {} : { gateway }),
+      ...given({ gateway }),
     })),
     routes: addressing.routes.map((route) => routeVia(route, addressing)),
     ...options,
@@ -73,7 +74,7 @@ function routeVia(route: RouteSpec, { addresses }: Addressing): RouteSpec {
   const onLink = typeof route.scope === 'number' && route.scope >= LINK_SCOPE;
   const usual = onLink ? undefined : addresses.find(({ address }) => address.addr.family === family)?.gateway;
   const gateway = route.gateway ?? usual;
-  return { ...route, ...(gateway === undefined ? {} : { gateway }) };
+  return { ...route, ...given({ gateway }) };
 }
 
 function sysctl(key: string, value: string): Extract<Op, { op: 'sysctl.set' }> {

@@ -1,7 +1,8 @@
 import type { FirewallOptions } from '../config/firewall.ts';
 import { invalid } from '../config/invalid.ts';
 import type { PortMapping } from '../config/port-mappings.ts';
-import { NetError } from '../errors/net-error.ts';
+import { fault } from '../errors/fault.ts';
+import type { NetError } from '../errors/net-error.ts';
 import { type Family, formatAddr } from '../model/addr.ts';
 import {
   entryKey,
@@ -10,6 +11,7 @@ import {
   type PortEntry,
   type PublishedEntry,
 } from '../model/firewall.ts';
+import { given } from '../model/given.ts';
 import type { Op, Plan } from '../model/op.ts';
 import { formatPrefix, networkOf } from '../model/prefix.ts';
 import type { Addressing, Assigned } from './driver.ts';
@@ -115,14 +117,14 @@ export function portEntries({ options, mappings }: Rules, addressing: Addressing
       return {
         kind: 'port',
         protocol,
-        ...(hostIp === undefined ? {} : { hostIp }),
+        ...given({ hostIp }),
         hostPort,
         address,
         port,
         snat,
         masqAll,
         conditions: conditions[addr.family],
-        ...(mark === undefined ? {} : { mark }),
+        ...given({ mark }),
       };
     });
   });
@@ -131,7 +133,7 @@ export function portEntries({ options, mappings }: Rules, addressing: Addressing
 
 function withoutDevice(subject: string): NetError {
   const what = 'its ports are routed, and the device of its network is not known';
-  return new NetError({ kind: 'internal', op: 'ports', subject, what });
+  return fault.internal('ports', subject, what);
 }
 
 /** Publishes ports, and forgets what the host remembers of UDP traffic to them: it would go to their last holder. */

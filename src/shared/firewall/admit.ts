@@ -1,4 +1,5 @@
-import { asNetError, NetError } from '../errors/net-error.ts';
+import { fault } from '../errors/fault.ts';
+import { asNetError, type NetError } from '../errors/net-error.ts';
 import type { LinuxNamespace } from '../host/linux-namespace.ts';
 import type { Family } from '../model/addr.ts';
 import { rulesetGeneration } from '../netlink/nfnetlink.ts';
@@ -119,11 +120,7 @@ class LinuxAdmitter implements Admitter {
       const result = changeRulesAt(socket, change, generation);
       if (result === 'changed') continue;
       if (result.errno === 0) return;
-      throw new NetError({
-        kind: 'kernel',
-        op: 'admit',
-        subject: 'table filter of iptables-nft',
-        what: 'its rules were not changed',
+      throw fault.kernel('admit', 'table filter of iptables-nft', 'its rules were not changed', undefined, {
         errno: result.errno,
         reason: result.text === '' ? strerror(result.errno) : `${strerror(result.errno)}: ${result.text}`,
       });
@@ -155,5 +152,5 @@ class LinuxAdmitter implements Admitter {
 
 function busy(subject: string): NetError {
   const what = `its rules changed during each of ${MAX_ATTEMPTS} attempts`;
-  return new NetError({ kind: 'busy', op: 'admit', subject, what, hint: 'Try again' });
+  return fault.busy('admit', subject, what, 'Try again');
 }

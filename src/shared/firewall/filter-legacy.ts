@@ -1,5 +1,6 @@
 import type { LinuxNamespace } from '../host/linux-namespace.ts';
 import type { Family } from '../model/addr.ts';
+import { given } from '../model/given.ts';
 import { NF_ACCEPT, NF_DROP, NF_INET_FORWARD, XT_RETURN } from '../netlink/constants.ts';
 import { readXtTable, type XtRule } from '../netlink/xtables.ts';
 import {
@@ -82,7 +83,7 @@ function understand(rule: XtRule, next: number | undefined, names: ReadonlyMap<n
   return {
     does,
     always: plain && input === undefined && output === undefined,
-    ...(target === undefined ? {} : { target }),
+    ...given({ target }),
     ...(admits ? { admits: { way: input === undefined ? 'out' : 'in', device: input ?? output ?? '' } } : {}),
   };
 }

@@ -1,4 +1,5 @@
 import type { Family } from '../model/addr.ts';
+import { given } from '../model/given.ts';
 import {
   NF_ACCEPT,
   NF_DROP,
@@ -110,8 +111,7 @@ function understand({ handle, expressions, userdata }: NftRule): HandledRule {
     handle,
     does,
     always: conditions.length === 0,
-    ...(target === undefined ? {} : { target }),
-    ...(admits === undefined ? {} : { admits }),
+    ...given({ target, admits }),
   };
 }
 

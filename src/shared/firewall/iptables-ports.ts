@@ -1,4 +1,4 @@
-import { NetError } from '../errors/net-error.ts';
+import { fault } from '../errors/fault.ts';
 import { type Family, parseAddr } from '../model/addr.ts';
 import type { PortEntry } from '../model/firewall.ts';
 import { familyOf, type Line, LOOPBACK, socketText } from './iptables-lines.ts';
@@ -96,5 +96,5 @@ function wordsOf({ conditions, address }: PortEntry): readonly string[] {
   const what = `${JSON.stringify(bad)} is no match of iptables`;
   const hint = 'Give matches only: ["-s", "192.0.2.0/24"]';
   const subject = `key conditionsV${familyOf(address)}`;
-  throw new NetError({ kind: 'invalid-config', op: 'firewall.add', subject, what, hint });
+  throw fault.invalidConfig('firewall.add', subject, what, hint);
 }

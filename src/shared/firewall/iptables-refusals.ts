@@ -1,4 +1,5 @@
-import { NetError } from '../errors/net-error.ts';
+import { fault } from '../errors/fault.ts';
+import type { NetError } from '../errors/net-error.ts';
 import type { Family } from '../model/addr.ts';
 import type { FirewallEntry } from '../model/firewall.ts';
 import { familyOf } from './iptables-lines.ts';
@@ -17,7 +18,7 @@ export function refuseConflicts(entries: readonly FirewallEntry[], family: Famil
     if (other === undefined) continue;
     const subject = `port ${note.slice(0, note.lastIndexOf(' '))}`;
     const what = `it leads to ${other} already, not to ${note.slice(note.lastIndexOf(' ') + 1)}`;
-    throw new NetError({ kind: 'conflict', op: 'firewall.add', subject, what, hint: 'Publish another host port' });
+    throw fault.conflict('firewall.add', subject, what, 'Publish another host port');
   }
 }
 
@@ -45,14 +46,14 @@ export function refusal(
     const what = `${JSON.stringify(entry.conditions)} is not taken by iptables`;
     const hint = 'Give matches that iptables knows, each word by itself';
     const subject = `key conditionsV${family}`;
-    return new NetError({ kind: 'invalid-config', op: 'firewall.add', subject, what, reason: reasonOf(error), hint });
+    return fault.invalidConfig('firewall.add', subject, what, hint, { reason: reasonOf(error) });
   }
   const chain = entries.map(markChain).find((name) => name !== undefined && error.includes(name));
   if (chain !== undefined) {
     const what = `${JSON.stringify(chain)} cannot be jumped to`;
     const hint = 'Make this chain in table nat first';
     const subject = 'key externalSetMarkChain';
-    return new NetError({ kind: 'invalid-config', op: 'firewall.add', subject, what, reason: reasonOf(error), hint });
+    return fault.invalidConfig('firewall.add', subject, what, hint, { reason: reasonOf(error) });
   }
   return toolError(variant, family, line === '' ? 'the rules were not changed' : `this was refused: ${line}`, error);
 }

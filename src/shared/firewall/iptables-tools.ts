@@ -1,4 +1,5 @@
-import { NetError } from '../errors/net-error.ts';
+import { fault } from '../errors/fault.ts';
+import type { NetError } from '../errors/net-error.ts';
 import type { LinuxNamespace } from '../host/linux-namespace.ts';
 import { type ToolAnswer, runTool as tryTool } from '../host/tool.ts';
 import type { Family } from '../model/addr.ts';
@@ -49,7 +50,7 @@ export async function restore(
 
 export function toolError(variant: Variant, family: Family, what: string, reason: string): NetError {
   const subject = `iptables-${variant} IPv${family}`;
-  return new NetError({ kind: 'kernel', op: 'firewall', subject, what, reason: firstLine(reason) });
+  return fault.kernel('firewall', subject, what, undefined, { reason: firstLine(reason) });
 }
 
 /** What `iptables` itself is; undefined where there is none. */
@@ -75,7 +76,7 @@ async function toolName(
   const exists = (await tryTool(ns, key, ['--version'])) !== undefined;
   if (!exists && (await nativeVariant(ns)) !== variant) {
     const hint = 'Install iptables';
-    throw new NetError({ kind: 'unsupported', op: 'firewall', subject: key, what: 'there is no such command', hint });
+    throw fault.unsupported('firewall', key, 'there is no such command', hint);
   }
   const name = exists ? key : `${base}-${verb}`;
   names.set(key, name);
@@ -86,7 +87,7 @@ async function runTool(ns: LinuxNamespace, file: string, args: readonly string[]
   const answer = await tryTool(ns, file, args, input);
   if (answer !== undefined) return answer;
   const hint = 'Install iptables';
-  throw new NetError({ kind: 'unsupported', op: 'firewall', subject: file, what: 'there is no such command', hint });
+  throw fault.unsupported('firewall', file, 'there is no such command', hint);
 }
 
 /** What went wrong, without iptables' warnings about the other variant. */

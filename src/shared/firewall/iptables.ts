@@ -1,4 +1,5 @@
-import { asNetError, NetError } from '../errors/net-error.ts';
+import { fault } from '../errors/fault.ts';
+import { asNetError, type NetError } from '../errors/net-error.ts';
 import type { LinuxNamespace } from '../host/linux-namespace.ts';
 import { type Family, parseAddr } from '../model/addr.ts';
 import type { FirewallEntry } from '../model/firewall.ts';
@@ -148,7 +149,7 @@ class IptablesFirewaller implements Firewaller {
     this.#native ??= this.#given ?? (await nativeVariant(this.#ns));
     if (this.#native !== undefined) return this.#native;
     const [what, hint] = ['there is no command iptables', 'Install iptables or nftables'];
-    throw new NetError({ kind: 'unsupported', op: 'firewall', subject: 'iptables', what, hint });
+    throw fault.unsupported('firewall', 'iptables', what, hint);
   }
 
   async #removeWhere(

@@ -1,3 +1,4 @@
+import { fault } from '../errors/fault.ts';
 import { NetError } from '../errors/net-error.ts';
 import { type Element, FIREWALL_TABLE } from '../host/firewall-elements.ts';
 import type { FirewallEntry } from '../model/firewall.ts';
@@ -33,41 +34,35 @@ export function clash(socket: NetlinkSocket, element: Element | undefined): NetE
 export function refusedScript(entries: readonly FirewallEntry[], error: string): NetError {
   const conditions = new Set(entries.flatMap((entry) => (entry.kind === 'port' ? entry.conditions : [])));
   if (conditions.size === 0 || isKernels(error)) {
-    return new NetError({
-      kind: 'kernel',
-      op: 'nft',
-      subject: `table ${FIREWALL_TABLE}`,
-      what: 'a script was refused',
+    return fault.kernel('nft', `table ${FIREWALL_TABLE}`, 'a script was refused', undefined, {
       reason: wordsOfError(error),
     });
   }
-  return new NetError({
-    kind: 'invalid-config',
-    op: 'firewall.add',
-    subject: 'conditions',
-    what: `${[...conditions].map((one) => JSON.stringify(one)).join(', ')} is no match in the syntax of nft`,
-    reason: wordsOfError(error),
-    hint: 'Conditions of the nftables backend are written as in an nft rule, like "ip saddr 192.0.2.0/24"',
-  });
+  return fault.invalidConfig(
+    'firewall.add',
+    'conditions',
+    `${[...conditions].map((one) => JSON.stringify(one)).join(', ')} is no match in the syntax of nft`,
+    'Conditions of the nftables backend are written as in an nft rule, like "ip saddr 192.0.2.0/24"',
+    { reason: wordsOfError(error) },
+  );
 }
 
 /** NetError `kernel` of a transaction that the kernel refused. */
 export function refused(op: string, elements: readonly Element[], errno: number): NetError {
   const sets = [...new Set(elements.map(({ set }) => set))].join(', ');
-  return new NetError({
-    kind: 'kernel',
+  return fault.kernel(
     op,
-    subject: `nft table ${FIREWALL_TABLE}`,
-    what: sets === '' ? 'it was not deleted' : `elements of ${sets} were refused`,
-    errno,
-    reason: strerror(errno),
-  });
+    `nft table ${FIREWALL_TABLE}`,
+    sets === '' ? 'it was not deleted' : `elements of ${sets} were refused`,
+    undefined,
+    { errno, reason: strerror(errno) },
+  );
 }
 
 /** NetError `busy`: somebody else changed the ruleset all the time. */
 export function unsettled(op: string): NetError {
   const what = 'the ruleset changed during every attempt';
-  return new NetError({ kind: 'busy', op, subject: `nft table ${FIREWALL_TABLE}`, what, hint: 'Try again' });
+  return fault.busy(op, `nft table ${FIREWALL_TABLE}`, what, 'Try again');
 }
 
 function conflict(subject: string, what: string, hint?: string): NetError {

@@ -1,6 +1,7 @@
 import type { NetError } from '../errors/net-error.ts';
 import type { Family } from '../model/addr.ts';
 import type { Protocol } from '../model/firewall.ts';
+import { given } from '../model/given.ts';
 import type { Op } from '../model/op.ts';
 import { address } from '../netlink/address.ts';
 import { countConnections, type Destination, findConnections, forgetConnection } from '../netlink/conntrack.ts';
@@ -54,7 +55,7 @@ function flushGroup(socket: NetlinkSocket, ops: readonly FlushOp[], ns: LinuxNam
 }
 
 function whereOf({ port, address }: FlushOp): Pick<Destination, 'port' | 'address'> {
-  return { port, ...(address === undefined ? {} : { address }) };
+  return { port, ...given({ address }) };
 }
 
 function ownAddresses(family: Family, ns: LinuxNamespace): ReadonlySet<unknown> {

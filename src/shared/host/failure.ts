@@ -1,6 +1,8 @@
 import type { ErrorKind } from '../errors/catalog.ts';
 import { hasCode } from '../errors/codes.ts';
+import { fault } from '../errors/fault.ts';
 import { NetError } from '../errors/net-error.ts';
+import { given } from '../model/given.ts';
 import type { Op } from '../model/op.ts';
 import { EADDRNOTAVAIL, EEXIST, ENETUNREACH, ENODEV, ENOENT, EOPNOTSUPP, EPERM, ESRCH } from '../netlink/constants.ts';
 import { strerror } from '../netlink/sys.ts';
@@ -25,18 +27,13 @@ export function opError(op: Op, errno: number, text = '', cause?: unknown): NetE
     what: errno === EEXIST ? `${what}; it exists already` : what,
     errno,
     reason: text === '' ? strerror(errno) : `${strerror(errno)}: ${text}`,
-    ...(hint === undefined ? {} : { hint }),
-    ...(cause === undefined ? {} : { cause }),
+    ...given({ hint, cause }),
   });
 }
 
 /** The NetError `kernel` ENODEV of an Op that needs a link which is not there. */
 export function missingLink(op: Op, name: string): NetError {
-  return new NetError({
-    kind: 'kernel',
-    op: op.op,
-    subject: `link ${name}`,
-    what: 'there is no such link in the namespace of this step',
+  return fault.kernel(op.op, `link ${name}`, 'there is no such link in the namespace of this step', undefined, {
     errno: ENODEV,
     reason: strerror(ENODEV),
   });
@@ -45,12 +42,12 @@ export function missingLink(op: Op, name: string): NetError {
 /** The NetError `conflict` of a deletion that is meant for a link of another kind than the one of that name. */
 export function otherKind(op: Extract<Op, { op: 'link.delete' }>, kind: string | undefined): NetError {
   const what = `it is of kind ${kind ?? 'none'} and not ${op.kind}, so it is left alone`;
-  return new NetError({ kind: 'conflict', op: op.op, subject: `link ${op.name}`, what, errno: ENODEV });
+  return fault.conflict(op.op, `link ${op.name}`, what, undefined, { errno: ENODEV });
 }
 
 /** The NetError of an Op that cannot be carried out as it is written; it changes nothing. */
 export function badOp(op: Op, what: string): NetError {
-  return new NetError({ kind: 'internal', op: op.op, subject: wordsOf(op).subject, what });
+  return fault.internal(op.op, wordsOf(op).subject, what);
 }
 
 /** Why a host refuses the Ops that the core sends to a firewaller. */

@@ -1,4 +1,5 @@
-import { NetError } from '../errors/net-error.ts';
+import { fault } from '../errors/fault.ts';
+import type { NetError } from '../errors/net-error.ts';
 import { parseAddr } from '../model/addr.ts';
 import { digest } from '../model/attachment.ts';
 import {
@@ -203,11 +204,10 @@ export function keyOf({ set, key }: Element): string {
 }
 
 function twice({ hostIp = '*', hostPort, protocol, address }: PortEntry): NetError {
-  return new NetError({
-    kind: 'conflict',
-    op: 'firewall',
-    subject: `host port ${hostIp} ${protocol} ${hostPort}`,
-    what: `it is to lead to ${address} and elsewhere, or there in two ways`,
-    hint: 'Publish each host port once',
-  });
+  return fault.conflict(
+    'firewall',
+    `host port ${hostIp} ${protocol} ${hostPort}`,
+    `it is to lead to ${address} and elsewhere, or there in two ways`,
+    'Publish each host port once',
+  );
 }

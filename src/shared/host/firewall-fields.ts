@@ -1,4 +1,5 @@
-import { NetError } from '../errors/net-error.ts';
+import { fault } from '../errors/fault.ts';
+import type { NetError } from '../errors/net-error.ts';
 import { type Family, parseAddr } from '../model/addr.ts';
 import { type Prefix, parsePrefix } from '../model/prefix.ts';
 
@@ -41,10 +42,5 @@ export function portOf(word: string, value: number): Field {
 
 /** NetError `invalid-config` of what an entry cannot say. */
 export function wrong(word: string, value: string, rule: string): NetError {
-  return new NetError({
-    kind: 'invalid-config',
-    op: 'firewall',
-    subject: word,
-    what: `${JSON.stringify(value)} is not ${rule}`,
-  });
+  return fault.invalidConfig('firewall', word, `${JSON.stringify(value)} is not ${rule}`);
 }

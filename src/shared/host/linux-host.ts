@@ -1,4 +1,5 @@
-import { NetError } from '../errors/net-error.ts';
+import { fault } from '../errors/fault.ts';
+import type { NetError } from '../errors/net-error.ts';
 import type { Op } from '../model/op.ts';
 import { sysctlPath } from '../model/sysctl.ts';
 import { announceLater } from './announce.ts';
@@ -109,5 +110,5 @@ function linuxNamespaces({ host, sandbox }: Namespaces): LinuxNamespaces {
 function linuxNamespace(ns: Namespace): LinuxNamespace {
   if (ns instanceof LinuxNamespace) return ns;
   const what = 'it was opened by another host';
-  throw new NetError({ kind: 'internal', op: 'host', subject: `namespace ${ns.path}`, what });
+  throw fault.internal('host', `namespace ${ns.path}`, what);
 }

@@ -1,6 +1,8 @@
 import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
 import { hasCode } from '../errors/codes.ts';
+import { fault } from '../errors/fault.ts';
 import { NetError } from '../errors/net-error.ts';
+import { given } from '../model/given.ts';
 import { NETLINK_ROUTE } from '../netlink/constants.ts';
 import type { NftAnswer } from '../netlink/libnftables.ts';
 import { isNetns, netnsCookie, withinNetns } from '../netlink/netns.ts';
@@ -48,7 +50,7 @@ export class LinuxNamespace implements Namespace {
   within<T>(work: () => T): T {
     if (!this.#open) {
       const what = 'it was used after it had been closed';
-      throw new NetError({ kind: 'internal', op: 'namespace', subject: this.path, what });
+      throw fault.internal('namespace', this.path, what);
     }
     return this.#home === undefined ? work() : withinNetns(this.fd, this.#home.fd, work);
   }
@@ -112,7 +114,7 @@ function unopened(path: string, cause: unknown): NetError {
   if (code === 'EACCES' || code === 'EPERM') return invalid(path, 'opening it is not permitted', 'Run as root', cause);
   const what = `opening it failed: ${String(code ?? cause)}`;
   if (!hasCode(cause, SHORTAGES)) return invalid(path, what, undefined, cause);
-  return new NetError({ kind: 'io', op: 'open', subject: `namespace ${path}`, what, hint: 'Try again', cause });
+  return fault.io('open', `namespace ${path}`, what, 'Try again', { cause });
 }
 
 /** These say nothing about what is at the path. */
@@ -124,7 +126,6 @@ function invalid(path: string, what: string, hint?: string, cause?: unknown): Ne
     op: 'open',
     subject: `namespace ${path}`,
     what,
-    ...(hint === undefined ? {} : { hint }),
-    ...(cause === undefined ? {} : { cause }),
+    ...given({ hint, cause }),
   });
 }

@@ -1,3 +1,4 @@
+import { fault } from '../errors/fault.ts';
 import { NetError } from '../errors/net-error.ts';
 import type { NftTable, Op } from '../model/op.ts';
 import { ENOENT, NETLINK_NETFILTER, NFPROTO_BRIDGE } from '../netlink/constants.ts';
@@ -97,7 +98,7 @@ function readTable(ns: LinuxNamespace, table: NftTable): string | undefined {
   if (answer.ok) return answer.output;
   if (isMissing(answer.error)) return undefined;
   const what = 'the table could not be read';
-  throw new NetError({ kind: 'kernel', op: 'nft', subject: table, what, reason: firstLine(answer.error) });
+  throw fault.kernel('nft', table, what, undefined, { reason: firstLine(answer.error) });
 }
 
 /** Nothing else tells the kernel "only while the sets are empty", so the deletion names the state that was looked at. */
@@ -117,11 +118,7 @@ function deleteUnusedTable(op: ElementOp, ns: LinuxNamespace): NetError[] {
 function refused(op: ElementOp, error: string): NetError {
   const missing = isMissing(error);
   if (missing) return opError(op, ENOENT, firstLine(error));
-  return new NetError({
-    kind: 'kernel',
-    op: op.op,
-    subject: `nft set ${op.table} ${op.set}`,
-    what: `element ${op.element} was refused`,
+  return fault.kernel(op.op, `nft set ${op.table} ${op.set}`, `element ${op.element} was refused`, undefined, {
     reason: firstLine(error),
   });
 }
@@ -157,5 +154,5 @@ export async function runNftCommand(ns: LinuxNamespace, script: string): Promise
 
 function withoutNft(): NetError {
   const what = 'neither libnftables.so.1 nor the command nft can be run';
-  return new NetError({ kind: 'unsupported', op: 'nft', subject: 'ruleset', what, hint: 'Install nftables' });
+  return fault.unsupported('nft', 'ruleset', what, 'Install nftables');
 }

@@ -1,4 +1,5 @@
 import { NetError } from '../errors/net-error.ts';
+import { given } from '../model/given.ts';
 import type { AddressState, RouteScope, RouteState } from '../model/link.ts';
 import { address } from '../netlink/address.ts';
 import {
@@ -94,12 +95,12 @@ function routesOf({ header, attrs }: RouteMessage, links: LinkReader): RouteStat
       table: attrs.table ?? header.table,
       scope: scopeWord(header.scope),
       protocol: header.protocol,
-      ...(gateway === undefined ? {} : { gateway }),
+      ...given({ gateway }),
       ...(index === undefined ? {} : { dev: links.nameOf(index) }),
-      ...(attrs.prefsrc === undefined ? {} : { source: attrs.prefsrc }),
+      ...given({ source: attrs.prefsrc }),
       ...(attrs.metrics?.mtu === undefined ? {} : { mtu: attrs.metrics.mtu }),
       ...(attrs.metrics?.advmss === undefined ? {} : { advmss: attrs.metrics.advmss }),
-      ...(attrs.priority === undefined ? {} : { priority: attrs.priority }),
+      ...given({ priority: attrs.priority }),
       ...(flags & RTNH_F_ONLINK ? { onlink: true } : {}),
     }),
   );

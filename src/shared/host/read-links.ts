@@ -1,3 +1,4 @@
+import { given } from '../model/given.ts';
 import type { LinkState } from '../model/link.ts';
 import {
   ENODEV,
@@ -70,10 +71,9 @@ export class LinkReader {
       group: attrs.group ?? 0,
       altNames: attrs.altNames?.names ?? [],
       ...(info?.kind === undefined ? {} : { kind: info.kind }),
-      ...(attrs.alias === undefined ? {} : { alias: attrs.alias }),
+      ...given({ alias: attrs.alias }),
       ...(attrs.master === undefined ? {} : { master: this.nameOf(attrs.master) }),
-      ...(attrs.link === undefined ? {} : { linkIndex: attrs.link }),
-      ...(attrs.linkNetnsId === undefined ? {} : { linkNetnsId: attrs.linkNetnsId }),
+      ...given({ linkIndex: attrs.link, linkNetnsId: attrs.linkNetnsId }),
       ...(bridge === undefined ? {} : { bridge: bridgeState(bridge) }),
       ...(port === undefined ? {} : { port: portState(port) }),
     };
@@ -106,7 +106,7 @@ function bridgeState({
   vlanFiltering = false,
   defaultPvid,
 }: NonNullable<Info['bridge']>): LinkState['bridge'] & object {
-  return { vlanFiltering, ...(defaultPvid === undefined ? {} : { defaultPvid }) };
+  return { vlanFiltering, ...given({ defaultPvid }) };
 }
 
 function portState(port: NonNullable<Info['bridgePort']>): LinkState['port'] & object {

@@ -1,4 +1,4 @@
-import { NetError } from '../errors/net-error.ts';
+import { fault } from '../errors/fault.ts';
 import type { LinuxNamespace } from './linux-namespace.ts';
 import { noteChild } from './own-children.ts';
 
@@ -33,7 +33,7 @@ export async function runTool(
   } catch (cause) {
     if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined;
     const what = cause instanceof Error ? cause.message : String(cause);
-    throw new NetError({ kind: 'kernel', op: 'run', subject: file, what, cause });
+    throw fault.kernel('run', file, what, undefined, { cause });
   }
 }
 

@@ -1,4 +1,5 @@
-import { NetError } from '../errors/net-error.ts';
+import { fault } from '../errors/fault.ts';
+import type { NetError } from '../errors/net-error.ts';
 import { type Addr, formatAddr, parseAddr, sameAddr } from '../model/addr.ts';
 import type { Attachment } from '../model/attachment.ts';
 import type { Prefix } from '../model/prefix.ts';
@@ -67,13 +68,12 @@ export function allocate(store: LocalStore, request: AllocationRequest): Allocat
 function refuseSecond(store: LocalStore, { scope, sets, owner }: AllocationRequest): void {
   const taken = leasesFor(store, scope, owner).find(({ address }) => sets.some((set) => rangeOf(set, address)));
   if (taken === undefined) return;
-  throw new NetError({
-    kind: 'conflict',
-    op: 'ipam',
-    subject: `container ${owner.containerId} interface ${owner.ifName}`,
-    what: `it already has ${formatAddr(taken.address)} of network ${owner.network}`,
-    hint: 'Run DEL for it first, then ADD again',
-  });
+  throw fault.conflict(
+    'ipam',
+    `container ${owner.containerId} interface ${owner.ifName}`,
+    `it already has ${formatAddr(taken.address)} of network ${owner.network}`,
+    'Run DEL for it first, then ADD again',
+  );
 }
 
 /** Its gateways have been refused before: what is left is what a pool of dockerd's keeps for itself. */
@@ -83,13 +83,12 @@ function refuseReserved(address: Addr, never: readonly Addr[]): void {
 
 /** The refusal of an address that a Docker network has for something else than an endpoint. */
 export function reservedTaken(address: Addr): NetError {
-  return new NetError({
-    kind: 'conflict',
-    op: 'ipam',
-    subject: `address ${formatAddr(address)}`,
-    what: 'a Docker network has it as gateway or auxiliary address',
-    hint: 'Ask for another address',
-  });
+  return fault.conflict(
+    'ipam',
+    `address ${formatAddr(address)}`,
+    'a Docker network has it as gateway or auxiliary address',
+    'Ask for another address',
+  );
 }
 
 /** The address that a set gives next, which the cursor then stands at; undefined where none is left. Leases nothing. */
@@ -134,11 +133,10 @@ function firstFree(
 
 function exhausted(store: LocalStore, { scope, set, never }: Search): NetError {
   const { total, leased } = usage(store.leases, scope, set, never);
-  return new NetError({
-    kind: 'exhausted',
-    op: 'ipam',
-    subject: formatSet(set),
-    what: `${leased} of ${total} addresses are leased`,
-    hint: `Delete what is no longer used (CNI GC finds it), or give network ${scope.slice(scope.lastIndexOf('/') + 1)} a larger range`,
-  });
+  return fault.exhausted(
+    'ipam',
+    formatSet(set),
+    `${leased} of ${total} addresses are leased`,
+    `Delete what is no longer used (CNI GC finds it), or give network ${scope.slice(scope.lastIndexOf('/') + 1)} a larger range`,
+  );
 }

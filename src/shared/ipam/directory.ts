@@ -1,7 +1,8 @@
 import { type BigIntStats, lstatSync, readdirSync, readFileSync, statSync, unlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { hasCode } from '../errors/codes.ts';
-import { NetError } from '../errors/net-error.ts';
+import { fault } from '../errors/fault.ts';
+import type { NetError } from '../errors/net-error.ts';
 import type { HostIdentity } from '../host/host.ts';
 import { type Addr, formatAddr, parseAddr } from '../model/addr.ts';
 import type { Attachment } from '../model/attachment.ts';
@@ -149,13 +150,11 @@ function onDisk<T>(path: string, work: () => T): T {
 }
 
 function ioError(path: string, cause: unknown): NetError {
-  return new NetError({
-    kind: 'io',
-    op: 'ipam',
-    subject: path,
-    what: 'addresses recorded by host-local cannot be read or removed',
-    reason: cause instanceof Error ? cause.message : String(cause),
-    hint: 'ipam.dataDir names the directory above',
-    cause,
-  });
+  return fault.io(
+    'ipam',
+    path,
+    'addresses recorded by host-local cannot be read or removed',
+    'ipam.dataDir names the directory above',
+    { reason: cause instanceof Error ? cause.message : String(cause), cause },
+  );
 }

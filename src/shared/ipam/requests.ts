@@ -1,4 +1,5 @@
-import { NetError } from '../errors/net-error.ts';
+import { fault } from '../errors/fault.ts';
+import type { NetError } from '../errors/net-error.ts';
 import { type Addr, formatAddr, sameAddr } from '../model/addr.ts';
 import { contains, firstOf, formatPrefix } from '../model/prefix.ts';
 import { formatSet, gatewaysOf, isNetworkOrBroadcast, type RangeSet, type RangeSpec, rangeOf } from './ranges.ts';
@@ -14,7 +15,7 @@ export function assignRequests(
   subjectOf = (address: Addr): string => `requested address ${formatAddr(address)}`,
 ): (Addr | undefined)[] {
   const refused = (address: Addr, what: string, hint: string): NetError =>
-    new NetError({ kind: 'invalid-config', op: 'ipam', subject: subjectOf(address), what, hint });
+    fault.invalidConfig('ipam', subjectOf(address), what, hint);
   const gateways = gatewaysOf(sets);
   const assigned: (Addr | undefined)[] = sets.map(() => undefined);
   for (const address of unique(requested)) {

@@ -1,5 +1,6 @@
 import { type Addr, formatAddr, parseAddr } from './addr.ts';
 import type { Attachment } from './attachment.ts';
+import { given } from './given.ts';
 
 /** IFALIASZ - 1, linux/if.h. */
 const MAX_ALIAS = 255;
@@ -56,7 +57,7 @@ export function parseAlias(text: string | undefined): AliasRecord | undefined {
   const scope = decoded(values.get('scope')) ?? (values.has('ip') ? usualScope(network) : undefined);
   return {
     attachment: { camp, network, ifName, containerId: values.get('id') ?? '' },
-    ...(scope === undefined ? {} : { scope }),
+    ...given({ scope }),
     addresses: (values.get('ip') ?? '').split(',').flatMap((word) => parseAddr(word) ?? []),
   };
 }

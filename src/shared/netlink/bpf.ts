@@ -1,3 +1,4 @@
+import { given } from '../model/given.ts';
 import { SO_ATTACH_FILTER, SOL_SOCKET } from './constants.ts';
 import { addressOf, setsockopt } from './sys.ts';
 
@@ -102,7 +103,7 @@ function instructionsOf(step: Exclude<Step, { readonly label: string }>): Instru
   if ('go' in step) return [{ code: JA, k: 0, yes: step.go }];
   if ('keep' in step) return [{ code: RET, k: step.keep ? ALL : 0 }];
   const { yes, no } = step;
-  const branches = { yes, ...(no === undefined ? {} : { no }) };
+  const branches = { yes, ...given({ no }) };
   return 'equals' in step
     ? [{ code: JEQ, k: step.equals, ...branches }]
     : [{ code: JSET, k: step.anyBit, ...branches }];

@@ -1,4 +1,5 @@
-import { NetError } from '../errors/net-error.ts';
+import { fault } from '../errors/fault.ts';
+import type { NetError } from '../errors/net-error.ts';
 import { addrFromBytes, addrToBytes, formatAddr, parseAddr } from '../model/addr.ts';
 
 /**
@@ -147,7 +148,7 @@ function integerAt(type: FieldType, bytes: Uint8Array, offset: number): number {
 }
 
 export function unencodable(value: string, rule: string): NetError {
-  return new NetError({ kind: 'internal', op: 'encode', subject: 'netlink message', what: `${value} is not ${rule}` });
+  return fault.internal('encode', 'netlink message', `${value} is not ${rule}`);
 }
 
 function inRange(value: number, low: number, high: number): number {

@@ -1,3 +1,4 @@
+import { given } from '../model/given.ts';
 import { attr, body, nested, type Values } from './attrs.ts';
 import { be16, be32, ip, u8, u16, u32 } from './codec.ts';
 import {
@@ -123,7 +124,7 @@ export function findConnections(socket: NetlinkSocket, wanted: Destination): Con
 
 /** The message that forgets this very connection, and not one that came after it. */
 export function forgetConnection({ family, attrs: { original, id, zone } }: Connection): Request {
-  const attrs = { original, id, ...(zone === undefined ? {} : { zone }) };
+  const attrs = { original, id, ...given({ zone }) };
   return { type: ctType(IPCTNL_MSG_CT_DELETE), payload: conntrack.encode({ header: { family }, attrs }) };
 }
 

@@ -1,3 +1,4 @@
+import { given } from '../model/given.ts';
 import { attr, body } from './attrs.ts';
 import { be32, string } from './codec.ts';
 import {
@@ -84,5 +85,5 @@ function whereOf({
   readonly attrs: { readonly table?: string | undefined; readonly chain?: string | undefined };
 }): Where {
   const { table: name = '', chain: inside } = attrs;
-  return { family: header.family, table: name, ...(inside === undefined ? {} : { chain: inside }) };
+  return { family: header.family, table: name, ...given({ chain: inside }) };
 }

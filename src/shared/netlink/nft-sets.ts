@@ -1,4 +1,5 @@
 import { NetError } from '../errors/net-error.ts';
+import { given } from '../model/given.ts';
 import { attr, body, nested, repeated, type Values } from './attrs.ts';
 import { be32, type Codec, string, u16At } from './codec.ts';
 import {
@@ -140,7 +141,7 @@ export function getElements(
   wanted: readonly { readonly id: SetId; readonly element: RawElement }[],
 ): (RawElement | undefined)[] {
   const requests = wanted.map(({ id, element: { flags, key, keyEnd } }): Request => {
-    const asked = { ...(flags === undefined ? {} : { flags }), key, ...(keyEnd === undefined ? {} : { keyEnd }) };
+    const asked = { ...given({ flags }), key, ...given({ keyEnd }) };
     return { type: nftType(NFT_MSG_GETSETELEM), payload: encodeElements(id, [asked]), ack: false, reply: true };
   });
   return socket.exchange(requests).map(({ errno, messages: [message] }) => {

@@ -1,4 +1,5 @@
 import { closeSync, write } from 'node:fs';
+import { fault } from '../errors/fault.ts';
 import { NetError } from '../errors/net-error.ts';
 import { chunks, MAX_BYTES, type Request } from './chunks.ts';
 import {
@@ -125,13 +126,12 @@ export class NetlinkSocket implements Disposable {
       const messages = this.#dumpOnce(request);
       if (messages !== undefined) return messages;
     }
-    throw new NetError({
-      kind: 'busy',
-      op: 'dump',
-      subject: `message ${request.type}`,
-      what: `what it lists changed during each of ${MAX_DUMP_ATTEMPTS} attempts`,
-      hint: 'Try again',
-    });
+    throw fault.busy(
+      'dump',
+      `message ${request.type}`,
+      `what it lists changed during each of ${MAX_DUMP_ATTEMPTS} attempts`,
+      'Try again',
+    );
   }
 
   /** Nothing new is taken; the descriptor is closed when what `exchangeAsync` has taken is answered. */
@@ -264,11 +264,11 @@ function writeInPool(fd: number, bytes: Uint8Array): Promise<void> {
 }
 
 function misuse(what: string): NetError {
-  return new NetError({ kind: 'internal', op: 'netlink', subject: 'socket', what });
+  return fault.internal('netlink', 'socket', what);
 }
 
 /** NetError `kernel` of a request that has no Op to blame; `text` is the extended ack's. */
 export function socketError(errno: number, what: string, text = ''): NetError {
   const reason = text === '' ? strerror(errno) : `${strerror(errno)}: ${text}`;
-  return new NetError({ kind: 'kernel', op: 'netlink', subject: 'socket', what, errno, reason });
+  return fault.kernel('netlink', 'socket', what, undefined, { errno, reason });
 }

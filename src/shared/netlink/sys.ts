@@ -1,5 +1,6 @@
 import type { ArgumentType, FunctionDefinitions, ReturnType, WrappedFunctionsFromDefinitions } from 'node:ffi';
-import { NetError } from '../errors/net-error.ts';
+import { fault } from '../errors/fault.ts';
+import type { NetError } from '../errors/net-error.ts';
 import { EACCES, EAGAIN, EINTR, ENODEV } from './constants.ts';
 
 /** Both keys are required: node:ffi ignores a misspelt one without a word and then takes the function for `void f()`. */
@@ -41,13 +42,13 @@ export function loadLibrary<const T extends FunctionDefinitions & Record<string,
     functions = ffi().dlopen(path, signatures).functions;
   } catch (cause) {
     const what = cause instanceof Error ? cause.message : String(cause);
-    throw new NetError({ kind: 'unsupported', op: 'load', subject: path ?? 'the C library', what, cause });
+    throw fault.unsupported('load', path ?? 'the C library', what, undefined, { cause });
   }
   for (const [name, signature] of Object.entries(signatures)) {
     const arity = functions[name]?.length;
     if (arity === signature.arguments.length) continue;
     const what = `${name} takes ${arity} arguments, not ${signature.arguments.length}`;
-    throw new NetError({ kind: 'internal', op: 'load', subject: path ?? 'the C library', what });
+    throw fault.internal('load', path ?? 'the C library', what);
   }
   return functions;
 }
@@ -196,14 +197,7 @@ export function strerror(error: number): string {
 
 /** NetError `kernel` of a system call that failed. */
 export function systemError(call: string, error: number): NetError {
-  return new NetError({
-    kind: 'kernel',
-    op: call,
-    subject: 'system call',
-    what: 'it failed',
-    errno: error,
-    reason: strerror(error),
-  });
+  return fault.kernel(call, 'system call', 'it failed', undefined, { errno: error, reason: strerror(error) });
 }
 
 /** NetError `kernel` of the call that has just failed, of a library that `loadLibrary` gave. */

@@ -1,4 +1,5 @@
 import { closeSync } from 'node:fs';
+import { fault } from '../errors/fault.ts';
 import { NetError } from '../errors/net-error.ts';
 import {
   AF_UNIX,
@@ -72,7 +73,7 @@ function unixAddress(path: string): Uint8Array {
   const name = Buffer.from(path.startsWith('@') ? `\0${path.slice(1)}` : `${path}\0`);
   if (name.length > SUN_PATH) {
     const what = `it has ${name.length} bytes, ${SUN_PATH} are the limit`;
-    throw new NetError({ kind: 'io', op: 'socket', subject: `path ${path}`, what });
+    throw fault.io('socket', `path ${path}`, what);
   }
   const address = Buffer.alloc(2 + name.length);
   address.writeUInt16LE(AF_UNIX);

@@ -2,6 +2,7 @@ import type { Core } from '../core/core.ts';
 import { formatAddr } from '../model/addr.ts';
 import type { Attachment, Camp } from '../model/attachment.ts';
 import { dockerFactsOf, type Endpoint, hostIfOf, scopeOf } from '../model/endpoint.ts';
+import { given } from '../model/given.ts';
 import { type PortInfo, portsOf } from './ports.ts';
 
 /** One endpoint as operators see it. */
@@ -52,13 +53,12 @@ function describe(leases: Core['store']['leases'], rows: readonly [Endpoint, ...
     camp,
     id: containerId,
     interface: ifName,
-    ...(hostIf === undefined ? {} : { hostInterface: hostIf }),
-    ...(mac === undefined ? {} : { mac }),
+    ...given({ hostInterface: hostIf, mac }),
     addresses: addresses ?? (inside.length > 0 ? inside : leasedBy(leases, rows)),
     aliases: main.kind === 'cni' ? main.aliases : [],
     ports: rows.flatMap(portsOf),
     ...(sandbox.path === '' ? {} : { sandbox: sandbox.path }),
-    ...(dockerNetwork === undefined ? {} : { dockerNetwork }),
+    ...given({ dockerNetwork }),
     ready: rows.every(({ progress }) => progress === 'ready'),
   };
 }

@@ -1,6 +1,6 @@
 import type { NetworkSpec, RangeText } from '../config/network-spec.ts';
 import type { Core } from '../core/core.ts';
-import { NetError } from '../errors/net-error.ts';
+import { fault } from '../errors/fault.ts';
 import { formatAddr } from '../model/addr.ts';
 import { describePrefix, parsePrefix } from '../model/prefix.ts';
 import type { NetworkRow } from '../store/store.ts';
@@ -65,13 +65,12 @@ export async function inspectNetwork(core: Core, text: string, names: NetworkNam
   if (row !== undefined) return await describe(core, row);
   const known = PREDEFINED.find(({ name }) => name === text);
   if (known !== undefined) return predefined(known);
-  throw new NetError({
-    kind: 'unknown-container',
-    op: 'network',
-    subject: text,
-    what: 'there is no network of this name or id',
-    hint: 'isthmus network ls shows those that there are',
-  });
+  throw fault.unknownContainer(
+    'network',
+    text,
+    'there is no network of this name or id',
+    'isthmus network ls shows those that there are',
+  );
 }
 
 function findRow({ store }: Core, text: string, names: NetworkNames): NetworkRow | undefined {
@@ -85,7 +84,7 @@ function findRow({ store }: Core, text: string, names: NetworkNames): NetworkRow
   if (name === undefined) return undefined;
   if (more.length === 0) return store.networks.get(name);
   const what = `it means ${more.length + 1} networks: ${[name, ...more].join(', ')}`;
-  throw new NetError({ kind: 'conflict', op: 'network', subject: text, what, hint: 'Give the name of one of them' });
+  throw fault.conflict('network', text, what, 'Give the name of one of them');
 }
 
 async function describe(core: Core, row: NetworkRow): Promise<NetworkInfo> {

@@ -1,6 +1,7 @@
-import { NetError } from '../errors/net-error.ts';
+import { fault } from '../errors/fault.ts';
 import { type LinuxHostOptions, openLinuxHost } from '../host/linux-host.ts';
 import { isLogLevel, type LogLevel, makeLogger } from '../log/log.ts';
+import { given } from '../model/given.ts';
 import { changeCount } from '../store/changes.ts';
 import { LockQueue } from '../store/locks.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
@@ -39,7 +40,7 @@ export function openCore(env: Environment, { phases, nftCommand }: CallOptions =
       store = openSqliteStore({ stateDir, identity: host.identity, pause });
       return store;
     },
-    ...(phases === undefined ? {} : { phases }),
+    ...given({ phases }),
     close: () => {
       firewallers[Symbol.dispose]();
       store?.[Symbol.dispose]();
@@ -57,13 +58,12 @@ export function writeStderr(piece: Uint8Array): void {
 function logLevel({ ISTHMUS_LOG: level }: Environment): LogLevel {
   if (level === undefined || level === '') return 'error';
   if (isLogLevel(level)) return level;
-  throw new NetError({
-    kind: 'bad-environment',
-    op: 'environment',
-    subject: `ISTHMUS_LOG=${level}`,
-    what: 'is no level',
-    hint: 'Give error, warn, info or debug, or leave it out for error',
-  });
+  throw fault.badEnvironment(
+    'environment',
+    `ISTHMUS_LOG=${level}`,
+    'is no level',
+    'Give error, warn, info or debug, or leave it out for error',
+  );
 }
 
 /** Where the state is. Throws NetError `bad-environment` for a path that is not absolute. */
@@ -71,11 +71,10 @@ export function stateDirOf(env: Environment): string {
   const dir = env.ISTHMUS_STATE_DIR;
   if (dir === undefined || dir === '') return STATE_DIR;
   if (dir.startsWith('/')) return dir;
-  throw new NetError({
-    kind: 'bad-environment',
-    op: 'environment',
-    subject: `ISTHMUS_STATE_DIR=${dir}`,
-    what: 'is no absolute path',
-    hint: `Give one, or leave it out for ${STATE_DIR}`,
-  });
+  throw fault.badEnvironment(
+    'environment',
+    `ISTHMUS_STATE_DIR=${dir}`,
+    'is no absolute path',
+    `Give one, or leave it out for ${STATE_DIR}`,
+  );
 }

@@ -2,7 +2,9 @@ import { accessSync, constants, readFileSync, realpathSync, statSync } from 'nod
 import { dirname, join } from 'node:path';
 import { field, textField } from '../config/fields.ts';
 import type { DelegateSource, IpamResult } from '../core/core.ts';
+import { fault } from '../errors/fault.ts';
 import { asNetError, NetError } from '../errors/net-error.ts';
+import { given } from '../model/given.ts';
 import { parsePrefix } from '../model/prefix.ts';
 import { withoutArg } from './cni/cni-args.ts';
 import { parseResult } from './cni/parse-result.ts';
@@ -63,23 +65,21 @@ export function delegateSource(call: DelegateCall): DelegateSource {
  */
 export function findPlugin(type: string, path: readonly string[]): string {
   if (type.includes('/') || type === '.' || type === '..') {
-    throw new NetError({
-      kind: 'invalid-config',
-      op: 'config',
-      subject: `.ipam.type="${type}"`,
-      what: 'is a path',
-      hint: 'Give the bare name of a plugin that is in CNI_PATH',
-    });
+    throw fault.invalidConfig(
+      'config',
+      `.ipam.type="${type}"`,
+      'is a path',
+      'Give the bare name of a plugin that is in CNI_PATH',
+    );
   }
   const found = path.map((dir) => join(dir, type)).find(isExecutable);
   if (found !== undefined) return found;
-  throw new NetError({
-    kind: 'bad-environment',
-    op: 'ipam',
-    subject: `CNI_PATH=${path.join(':')}`,
-    what: `has no executable "${type}", which .ipam.type names`,
-    hint: 'Install it there, or leave .ipam.type out for the built-in IPAM',
-  });
+  throw fault.badEnvironment(
+    'ipam',
+    `CNI_PATH=${path.join(':')}`,
+    `has no executable "${type}", which .ipam.type names`,
+    'Install it there, or leave .ipam.type out for the built-in IPAM',
+  );
 }
 
 /**
@@ -160,13 +160,12 @@ function limitsOf({ gone }: DelegateCall): {
 /** STATUS. A plugin that does not speak the configuration's version cannot serve an ADD of it. */
 async function status(call: DelegateCall): Promise<void> {
   if (await speaks(call)) return void (await run(call, 'STATUS'));
-  throw new NetError({
-    kind: 'unavailable',
-    op: 'STATUS',
-    subject: `IPAM plugin ${call.type}`,
-    what: `does not know CNI ${versionOf(call)}, which the configuration is written in`,
-    hint: 'Set cniVersion to one that it knows, or install a newer one',
-  });
+  throw fault.unavailable(
+    'STATUS',
+    `IPAM plugin ${call.type}`,
+    `does not know CNI ${versionOf(call)}, which the configuration is written in`,
+    'Set cniVersion to one that it knows, or install a newer one',
+  );
 }
 
 /** GC. A plugin that does not speak the configuration's version has never held anything for it. */
@@ -195,7 +194,7 @@ function ipamResult(output: unknown, type: string): IpamResult {
   const { ips, routes, dns } = understood(output, type);
   const addresses = ips.flatMap(({ address, gateway }) => {
     const prefix = parsePrefix(address);
-    return prefix === undefined ? [] : [{ address: prefix, ...(gateway === undefined ? {} : { gateway }) }];
+    return prefix === undefined ? [] : [{ address: prefix, ...given({ gateway }) }];
   });
   if (addresses.length === 0) throw failed(type, 'gave no address');
   return { addresses, routes: routes.map(routeSpec), dns };
@@ -212,9 +211,9 @@ function understood(output: unknown, type: string): CniResult {
 
 function failed(type: string, what: string): NetError {
   const hint = `Mend or replace the plugin ${type}`;
-  return new NetError({ kind: 'delegate', op: 'ADD', subject: `IPAM plugin ${type}`, what, hint });
+  return fault.delegate('ADD', `IPAM plugin ${type}`, what, hint);
 }
 
 function routeSpec({ gw, ...route }: CniRoute) {
-  return { ...route, ...(gw === undefined ? {} : { gateway: gw }) };
+  return { ...route, ...given({ gateway: gw }) };
 }

@@ -1,4 +1,5 @@
-import { NetError } from '../errors/net-error.ts';
+import { fault } from '../errors/fault.ts';
+import type { NetError } from '../errors/net-error.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -73,5 +74,5 @@ function ifNameFault(name: string): string | undefined {
 }
 
 function bad(subject: string, what: string, hint: string): NetError {
-  return new NetError({ kind: 'bad-environment', op: 'environment', subject, what, hint });
+  return fault.badEnvironment('environment', subject, what, hint);
 }

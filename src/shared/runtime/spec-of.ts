@@ -9,6 +9,7 @@ import type { NetworkSpec, RangeText } from '../config/network-spec.ts';
 import type { Rules } from '../drivers/rules.ts';
 import { chosenBackend } from '../firewall/open.ts';
 import { formatAddr, parseAddr } from '../model/addr.ts';
+import { given } from '../model/given.ts';
 import { formatPrefix, parsePrefix } from '../model/prefix.ts';
 import type { PluginName } from './cni/names.ts';
 import { networkName } from './cni/request.ts';
@@ -24,15 +25,15 @@ export interface SpecInput {
 
 /** What a CNI configuration makes its Network by: the same of a call's and of the file that it came from. */
 export function specOf({ config, options, ipam, rules }: SpecInput): NetworkSpec {
-  const given = field(config, 'ipam');
+  const keys = field(config, 'ipam');
   const isPool = ipam === 'pool';
   const allocator = isPool ? undefined : ipam?.type;
   return {
     options,
-    ranges: isPool ? rangesOf(config, given) : [],
-    ...(isPool ? { scope: `${dataDirOf(given)}/${networkName(config)}` } : {}),
-    ...(allocator === undefined ? {} : { allocator }),
-    routes: isPool ? readRoutes(field(given, 'routes'), '.ipam.routes') : [],
+    ranges: isPool ? rangesOf(config, keys) : [],
+    ...(isPool ? { scope: `${dataDirOf(keys)}/${networkName(config)}` } : {}),
+    ...given({ allocator }),
+    routes: isPool ? readRoutes(field(keys, 'routes'), '.ipam.routes') : [],
     ...(rules === undefined ? {} : { rules: { backend: rules.backend, options: rules.options, admit: rules.admit } }),
   };
 }
@@ -65,9 +66,7 @@ function rangeText(range: unknown): RangeText {
   const subnet = parsePrefix(textField(range, 'subnet') ?? '');
   return {
     subnet: subnet === undefined ? '' : formatPrefix(subnet),
-    ...(start === undefined ? {} : { rangeStart: start }),
-    ...(end === undefined ? {} : { rangeEnd: end }),
-    ...(gateway === undefined ? {} : { gateway }),
+    ...given({ rangeStart: start, rangeEnd: end, gateway }),
   };
 }
 

@@ -1,6 +1,6 @@
 import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { NetError } from '../errors/net-error.ts';
+import { fault } from '../errors/fault.ts';
 import type { HostIdentity } from '../host/host.ts';
 import { digest } from '../model/attachment.ts';
 
@@ -50,7 +50,7 @@ function withFile<T>(path: string, work: (fd: number) => T): T {
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     const what = 'it cannot be read or written';
-    throw new NetError({ kind: 'state', op: 'store', subject: `file ${path}`, what, reason, cause });
+    throw fault.state('store', `file ${path}`, what, undefined, { reason, cause });
   } finally {
     if (fd !== undefined) closeSync(fd);
   }

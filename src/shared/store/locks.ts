@@ -1,6 +1,7 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { join } from 'node:path';
-import { NetError } from '../errors/net-error.ts';
+import { fault } from '../errors/fault.ts';
+import type { NetError } from '../errors/net-error.ts';
 import { digest } from '../model/attachment.ts';
 import { lockRange } from '../netlink/sys.ts';
 
@@ -122,14 +123,7 @@ function openLocks(stateDir: string): number {
     return openSync(path, OPEN, 0o600);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new NetError({
-      kind: 'state',
-      op: 'lock',
-      subject: `file ${path}`,
-      what: 'it cannot be opened',
-      reason,
-      cause,
-    });
+    throw fault.state('lock', `file ${path}`, 'it cannot be opened', undefined, { reason, cause });
   }
 }
 
@@ -153,11 +147,10 @@ function* attempts(fd: number, key: string, place: bigint, waitMs: number): Gene
 }
 
 function busy(key: string, waitMs: number): NetError {
-  return new NetError({
-    kind: 'busy',
-    op: 'lock',
-    subject: key,
-    what: `another call held it for more than ${Math.round(waitMs)} ms`,
-    hint: 'Try again; where it lasts, look for a call that hangs',
-  });
+  return fault.busy(
+    'lock',
+    key,
+    `another call held it for more than ${Math.round(waitMs)} ms`,
+    'Try again; where it lasts, look for a call that hangs',
+  );
 }

@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { type Attachment, ifbName } from '../model/attachment.ts';
 import type { Endpoint, InsideFacts, LinkFacts, PublishedFacts, ShapingFacts, TunedFacts } from '../model/endpoint.ts';
 import type { FirewallEntry, PublishedEntry } from '../model/firewall.ts';
+import { given } from '../model/given.ts';
 import type { LinkChanges, Op } from '../model/op.ts';
 import { ownedOf } from '../model/owned.ts';
 
@@ -74,7 +75,7 @@ export function factsOf(row: SteppedEndpoint): Endpoint | undefined {
 
 function interfaceOf(row: SteppedEndpoint): Endpoint {
   const { attachment, progress, sandbox, hostIf, plan, scope, addresses = [], dockerNetwork, createdAt } = row;
-  const part = { attachment, progress, sandbox, role: 'interface' as const, ...(scope === undefined ? {} : { scope }) };
+  const part = { attachment, progress, sandbox, role: 'interface' as const, ...given({ scope }) };
   const told = dockerNetwork === undefined ? {} : { dockerNetwork };
   if (progress === 'ready' && sandbox.id === '') {
     const since = createdAt === undefined ? {} : { createdAt, addresses };
@@ -94,8 +95,7 @@ function interfaceOf(row: SteppedEndpoint): Endpoint {
     inside: insideOf(plan.ops),
     aliases: row.aliases ?? [],
     ...portsOf(row),
-    ...(shaping === undefined ? {} : { shaping }),
-    ...(row.delegate === undefined ? {} : { delegate: row.delegate }),
+    ...given({ shaping, delegate: row.delegate }),
     ...(progress === 'intent' && journal.length > 0 ? { journal } : {}),
   };
 }
@@ -134,7 +134,7 @@ function insideOf(ops: readonly Op[]): InsideFacts {
   return {
     addresses: addresses.map((address) => {
       const gateway = gatewayOf(address);
-      return { address, ...(gateway === undefined ? {} : { gateway }) };
+      return { address, ...given({ gateway }) };
     }),
     routes,
     up: ops.some((op) => op.op === 'link.set' && op.ns === 'sandbox' && op.set.up === true),
@@ -151,7 +151,7 @@ function portsOf({ plan, standby }: SteppedEndpoint): { published?: PublishedFac
   const backend = first?.backend ?? standby?.backend;
   return {
     ...(backend === undefined ? {} : { published: { backend, entries } }),
-    ...(standby === undefined ? {} : { standby }),
+    ...given({ standby }),
   };
 }
 

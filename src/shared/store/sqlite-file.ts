@@ -1,7 +1,8 @@
 import { closeSync, fdatasyncSync, openSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite';
-import { NetError } from '../errors/net-error.ts';
+import { fault } from '../errors/fault.ts';
+import type { NetError } from '../errors/net-error.ts';
 import { lockRange } from '../netlink/sys.ts';
 import type { BlockingOptions, Pause } from './locks.ts';
 import { SCHEMA_VERSION } from './migrations.ts';
@@ -247,11 +248,10 @@ function inodeOf(path: string): bigint | undefined {
 }
 
 function newerSchema(stateDir: string, version: number): NetError {
-  return new NetError({
-    kind: 'newer-schema',
-    op: 'store.open',
-    subject: `directory ${stateDir}`,
-    what: `state.db has schema ${version}, this program knows up to ${SCHEMA_VERSION}`,
-    hint: 'Use the newer version that wrote it, or move state.db away',
-  });
+  return fault.newerSchema(
+    'store.open',
+    `directory ${stateDir}`,
+    `state.db has schema ${version}, this program knows up to ${SCHEMA_VERSION}`,
+    'Use the newer version that wrote it, or move state.db away',
+  );
 }

@@ -1,5 +1,6 @@
 import { type Attachment, type Camp, sameAttachment, sameContainer } from '../model/attachment.ts';
 import type { Protocol } from '../model/firewall.ts';
+import { given } from '../model/given.ts';
 import { familyOf } from './port-claim.ts';
 import { type Context, textOf } from './sqlite-context.ts';
 import type { SqlRow } from './sqlite-file.ts';
@@ -67,7 +68,7 @@ function claimOf(row: SqlRow): PortClaim {
     protocol: textOf(row.protocol) as Protocol,
     hostPort: Number(row.port),
     ...(hostIp === '' ? {} : { hostIp }),
-    ...(family === undefined ? {} : { family }),
+    ...given({ family }),
     owner: ownerOf(row),
   };
 }

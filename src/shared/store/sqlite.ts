@@ -1,5 +1,7 @@
+import { fault } from '../errors/fault.ts';
 import { NetError } from '../errors/net-error.ts';
 import type { HostIdentity } from '../host/host.ts';
+import { given } from '../model/given.ts';
 import { Boots } from './boots.ts';
 import type { Pause } from './locks.ts';
 import type { Context } from './sqlite-context.ts';
@@ -55,11 +57,7 @@ export function openSqliteStore({
 }: SqliteStoreOptions): LocalStore {
   ensureStateDir(stateDir);
   try {
-    return new SqliteStore(
-      stateDir,
-      identity,
-      new SqliteFile(stateDir, { waitMs, logPages, ...(pause === undefined ? {} : { pause }) }),
-    );
+    return new SqliteStore(stateDir, identity, new SqliteFile(stateDir, { waitMs, logPages, ...given({ pause }) }));
   } catch (error) {
     throw diskError(error, 'store.open', stateDir);
   }
@@ -160,16 +158,13 @@ class SqliteStore implements LocalStore {
   #replace(op: string, cause: unknown): NetError {
     this.#boots.forget();
     const moved = this.#onDisk(op, () => this.#file.replace());
-    return new NetError({
-      kind: 'state-reset',
+    return fault.stateReset(
       op,
-      subject: `directory ${this.#stateDir}`,
-      what:
-        moved === undefined ? 'state.db was broken and has been replaced' : `state.db was broken and is now ${moved}`,
-      reason: cause instanceof Error ? cause.message : '',
-      hint: 'An empty one has taken its place: try again',
-      cause,
-    });
+      `directory ${this.#stateDir}`,
+      moved === undefined ? 'state.db was broken and has been replaced' : `state.db was broken and is now ${moved}`,
+      'An empty one has taken its place: try again',
+      { reason: cause instanceof Error ? cause.message : '', cause },
+    );
   }
 
   #onDisk<T>(op: string, work: () => T): T {

@@ -1,4 +1,5 @@
-import { NetError } from '../errors/net-error.ts';
+import { fault } from '../errors/fault.ts';
+import type { NetError } from '../errors/net-error.ts';
 import { type Addr, formatAddr } from '../model/addr.ts';
 import type { Attachment } from '../model/attachment.ts';
 import { type Endpoint, hostIfOf } from '../model/endpoint.ts';
@@ -8,48 +9,44 @@ import type { Lease, PortClaim } from './store.ts';
 /** The refusal of an address that `holder` has. */
 export function leaseTaken(wanted: Pick<Lease, 'address'>, holder: Lease): NetError {
   const where = holder.source === 'file' ? ` (file in ${holder.scope})` : '';
-  return new NetError({
-    kind: 'conflict',
-    op: 'ipam',
-    subject: `address ${formatAddr(wanted.address)}`,
-    what: `${holderText(holder.owner)} has it${where}`,
-    hint: 'Ask for another address, or delete that attachment first',
-  });
+  return fault.conflict(
+    'ipam',
+    `address ${formatAddr(wanted.address)}`,
+    `${holderText(holder.owner)} has it${where}`,
+    'Ask for another address, or delete that attachment first',
+  );
 }
 
 /** The refusal to hand on an address that somebody else has by now, or nobody. */
 export function leaseLost(scope: string, address: Addr, holder: Lease | undefined): NetError {
   if (holder !== undefined) return leaseTaken({ address }, holder);
-  return new NetError({
-    kind: 'conflict',
-    op: 'ipam',
-    subject: `address ${formatAddr(address)}`,
-    what: `nobody has it in ${scope} any more`,
-    hint: 'Ask for it again',
-  });
+  return fault.conflict(
+    'ipam',
+    `address ${formatAddr(address)}`,
+    `nobody has it in ${scope} any more`,
+    'Ask for it again',
+  );
 }
 
 /** The refusal of two endpoints with one interface on the host's side. */
 export function interfaceTaken(row: Endpoint, cause?: unknown): NetError {
-  return new NetError({
-    kind: 'conflict',
-    op: 'store.endpoint',
-    subject: `interface ${hostIfOf(row)}`,
-    what: 'another endpoint has it',
-    hint: 'Delete that endpoint first',
-    cause,
-  });
+  return fault.conflict(
+    'store.endpoint',
+    `interface ${hostIfOf(row)}`,
+    'another endpoint has it',
+    'Delete that endpoint first',
+    { cause },
+  );
 }
 
 /** The refusal of a host port that `holder` has. */
 export function portTaken({ protocol, hostIp, hostPort }: HostPort, holder: PortClaim): NetError {
-  return new NetError({
-    kind: 'conflict',
-    op: 'ports',
-    subject: `host port ${hostIp === undefined ? '' : `${hostIp} `}${hostPort}/${protocol}`,
-    what: `${holderText(holder.owner)} has it on ${formatPlace(holder)}`,
-    hint: 'Choose another host port, or delete that attachment first',
-  });
+  return fault.conflict(
+    'ports',
+    `host port ${hostIp === undefined ? '' : `${hostIp} `}${hostPort}/${protocol}`,
+    `${holderText(holder.owner)} has it on ${formatPlace(holder)}`,
+    'Choose another host port, or delete that attachment first',
+  );
 }
 
 /** Docker's ids are of endpoints, of which people know the first digits; what it has asked for is nobody's yet. */

@@ -1,3 +1,4 @@
+import { fault } from '../errors/fault.ts';
 import { NetError } from '../errors/net-error.ts';
 import { badOp, isAbsence, NO_FIREWALL, opError } from '../host/failure.ts';
 import type { Holder, Host, HostIdentity, Namespace, Namespaces, PortQuery, View, ViewQuery } from '../host/host.ts';
@@ -60,7 +61,7 @@ export class FakeHost implements Host {
     const found = this.#namespaces.get(path);
     if (found !== undefined) return found;
     const what = this.#options.files?.includes(path) ? 'it is not a namespace' : 'there is no such file';
-    throw new NetError({ kind: 'invalid-namespace', op: 'open', subject: `namespace ${path}`, what });
+    throw fault.invalidNamespace('open', `namespace ${path}`, what);
   }
 
   /** A new namespace at `path`, in place of one that was there. */
@@ -243,5 +244,5 @@ function changeElements(op: Extract<Op, { op: 'nft.element.add' | 'nft.element.d
 function fakeNetns(ns: Namespace): FakeNetns {
   if (ns instanceof FakeNetns) return ns;
   const what = 'it was opened by another host';
-  throw new NetError({ kind: 'internal', op: 'host', subject: `namespace ${ns.path}`, what });
+  throw fault.internal('host', `namespace ${ns.path}`, what);
 }

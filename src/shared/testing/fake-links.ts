@@ -1,4 +1,4 @@
-import { NetError } from '../errors/net-error.ts';
+import { fault } from '../errors/fault.ts';
 import { missingLink, opError } from '../host/failure.ts';
 import type { LinkChanges, Op } from '../model/op.ts';
 import { EEXIST, EINVAL, ENODEV, EOPNOTSUPP, ERANGE, IFNAMSIZ } from '../netlink/constants.ts';
@@ -66,7 +66,7 @@ export function deleteFakeLink(op: OpOf<'link.delete'>, ns: FakeNetns): void {
   const { kind = 'none' } = linkOf(op, ns, op.name).state;
   if (op.kind !== undefined && op.kind !== kind) {
     const what = `it is of kind ${kind} and not ${op.kind}, so it is left alone`;
-    throw new NetError({ kind: 'conflict', op: op.op, subject: `link ${op.name}`, what, errno: ENODEV });
+    throw fault.conflict(op.op, `link ${op.name}`, what, undefined, { errno: ENODEV });
   }
   if (kind === 'none') throw opError(op, EOPNOTSUPP);
   removeLink(ns, op.name);

@@ -1,5 +1,6 @@
 import type { Namespace } from '../host/host.ts';
 import { digest } from '../model/attachment.ts';
+import { given } from '../model/given.ts';
 import type { AddressState, LinkKind, LinkState, RouteState } from '../model/link.ts';
 import { macOfDigest } from '../model/mac.ts';
 import type { VlanRange } from '../model/op.ts';
@@ -74,12 +75,12 @@ export class FakeNetns implements Namespace {
       this.sysctls.set(key.includes('/') ? key : key.replaceAll('.', '/'), value);
   }
 
-  addLink(given: Partial<LinkState> & { readonly name: string }, made?: LinkKind): FakeLink {
-    const index = given.index ?? this.#nextIndex;
+  addLink(seed: Partial<LinkState> & { readonly name: string }, made?: LinkKind): FakeLink {
+    const index = seed.index ?? this.#nextIndex;
     this.#nextIndex = Math.max(this.#nextIndex, index + 1);
     const state: LinkState = {
       index,
-      mac: macOfDigest(digest('mac', this.id, given.name)),
+      mac: macOfDigest(digest('mac', this.id, seed.name)),
       mtu: 1500,
       up: false,
       lowerUp: false,
@@ -89,10 +90,10 @@ export class FakeNetns implements Namespace {
       txQueueLength: 1000,
       group: 0,
       altNames: [],
-      ...given,
+      ...seed,
     };
-    const link: FakeLink = { state, promisc: state.promisc, ...(made === undefined ? {} : { made }) };
-    this.links.set(given.name, link);
+    const link: FakeLink = { state, promisc: state.promisc, ...given({ made }) };
+    this.links.set(seed.name, link);
     return link;
   }
 

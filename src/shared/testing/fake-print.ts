@@ -1,4 +1,5 @@
 import { renderOp } from '../host/render.ts';
+import { given } from '../model/given.ts';
 import type { LinkKind, RouteSpec } from '../model/link.ts';
 import type { NftTable, Op } from '../model/op.ts';
 import type { FakeLink, FakeNetns } from './fake-netns.ts';
@@ -28,7 +29,7 @@ function linkLines(ns: FakeNetns, link: FakeLink, host: FakeNetns, printed: Set<
   if (made !== undefined) {
     const { name, mac, mtu, group, alias } = state;
     const create: SandboxOp = { op: 'link.create', ns: 'sandbox', name, link: withPeer(made, peer), mac, mtu };
-    ops.push({ ...create, ...(group === 0 ? {} : { group }), ...(alias === undefined ? {} : { alias }) });
+    ops.push({ ...create, ...(group === 0 ? {} : { group }), ...given({ alias }) });
     if (peer !== undefined) printed.add(peer);
   }
   return ops.map((op) => render(op, ns, host, link.peer?.ns));
@@ -81,7 +82,7 @@ function plain(route: RouteSpec): RouteSpec {
   const metric = route.dst.includes(':') && priority === 1024 ? undefined : priority;
   return {
     ...rest,
-    ...(metric === undefined ? {} : { priority: metric }),
+    ...given({ priority: metric }),
     ...(table === 254 || table === undefined ? {} : { table }),
     ...(scope === usual || scope === undefined ? {} : { scope }),
   };

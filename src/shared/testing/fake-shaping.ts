@@ -1,4 +1,5 @@
 import { opError } from '../host/failure.ts';
+import { given } from '../model/given.ts';
 import type { Op } from '../model/op.ts';
 import { type ShapingState, type TbfSpec, tbfState } from '../model/shaping.ts';
 import { EEXIST, ENOENT } from '../netlink/constants.ts';
@@ -46,5 +47,5 @@ export function fakeShaping(ns: FakeNetns, dev: string): ShapingState {
 
 function put(ns: FakeNetns, dev: string, tbf: TbfSpec | undefined, redirect: string | undefined): void {
   if (tbf === undefined && redirect === undefined) ns.shaping.delete(dev);
-  else ns.shaping.set(dev, { ...(tbf && { tbf }), ...(redirect === undefined ? {} : { redirect }) });
+  else ns.shaping.set(dev, { ...(tbf && { tbf }), ...given({ redirect }) });
 }

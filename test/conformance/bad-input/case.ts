@@ -8,6 +8,8 @@ export interface BadInput {
   readonly code: number;
   /** Parts of `msg`: key, value, rule. */
   readonly says: readonly string[];
+  /** What a delegate says on stderr. Default: nothing. */
+  readonly stderr?: string;
   /** A part of `details`: what to do. */
   readonly hint?: string;
   /** ADD by default. */

@@ -111,6 +111,7 @@ const DELEGATES: readonly BadInput[] = [
     env: delegate('failing', 'echo first >&2; echo second >&2; exit 1'),
     code: 105,
     says: ['IPAM plugin failing', 'first', 'second'],
+    stderr: 'first\nsecond\n',
   },
   {
     title: 'an IPAM plugin that is killed',

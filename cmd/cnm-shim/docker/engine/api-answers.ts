@@ -1,5 +1,7 @@
 import { field, isObject, textField } from '../../../../src/shared/config/fields.ts';
-import { NetError } from '../../../../src/shared/errors/net-error.ts';
+import { fault } from '../../../../src/shared/errors/fault.ts';
+import type { NetError } from '../../../../src/shared/errors/net-error.ts';
+import { given } from '../../../../src/shared/model/given.ts';
 import type { TextMap } from '../wire/messages.ts';
 
 // Answers of the Docker Engine API, API versions 1.24 and later. What is needed to tell what there is must be there, so
@@ -136,7 +138,7 @@ function ipamConfig(config: unknown): IpamConfig[] {
   const range = textField(config, 'IPRange');
   const gateway = textField(config, 'Gateway');
   const aux = texts(field(config, 'AuxiliaryAddresses'));
-  return [{ subnet, aux, ...(range === undefined ? {} : { range }), ...(gateway === undefined ? {} : { gateway }) }];
+  return [{ subnet, aux, ...given({ range, gateway }) }];
 }
 
 /** A container has one name of its own, `/web`; `/other/web` is what a link of another one calls it. */
@@ -154,5 +156,5 @@ function texts(value: unknown): TextMap {
 }
 
 function unreadable(path: string, what: string): NetError {
-  return new NetError({ kind: 'decode', op: 'docker', subject: `answer to GET ${path}`, what });
+  return fault.decode('docker', `answer to GET ${path}`, what);
 }

@@ -1,5 +1,6 @@
 import { type IncomingMessage, request } from 'node:http';
 import { field } from '../../../../src/shared/config/fields.ts';
+import { fault } from '../../../../src/shared/errors/fault.ts';
 import { asNetError, NetError } from '../../../../src/shared/errors/net-error.ts';
 import {
   type ContainerEndpoint,
@@ -122,13 +123,12 @@ export function dockerApiOf(
   if (host === 'none') return undefined;
   const socket = /^unix:\/\/(\/.+)$/.exec(host)?.[1];
   if (socket !== undefined) return new DockerApi({ socket, timeout });
-  throw new NetError({
-    kind: 'bad-environment',
-    op: 'docker',
-    subject: `ISTHMUS_DOCKER_HOST=${host}`,
-    what: 'it is no socket of this host',
-    hint: `Give "unix://" and a path, as in unix://${SOCKET}, or "none"`,
-  });
+  throw fault.badEnvironment(
+    'docker',
+    `ISTHMUS_DOCKER_HOST=${host}`,
+    'it is no socket of this host',
+    `Give "unix://" and a path, as in unix://${SOCKET}, or "none"`,
+  );
 }
 
 interface Answer {
@@ -195,7 +195,7 @@ function isOlder(one: string, other: string): boolean {
 }
 
 function failure(path: string, what: string, cause?: unknown): NetError {
-  return new NetError({ kind: 'io', op: 'docker', subject: `GET ${path}`, what, cause });
+  return fault.io('docker', `GET ${path}`, what, undefined, { cause });
 }
 
 function isErrno(thrown: unknown): thrown is NodeJS.ErrnoException {

@@ -5,6 +5,7 @@ import { deleteOffered } from '../../../../src/shared/core/endpoints/offer-endpo
 import { asNetError, type NetError } from '../../../../src/shared/errors/net-error.ts';
 import type { Logger } from '../../../../src/shared/log/log.ts';
 import type { Attachment } from '../../../../src/shared/model/attachment.ts';
+import { given } from '../../../../src/shared/model/given.ts';
 import { makePhases } from '../../../../src/shared/runtime/phases.ts';
 import type { DockerNetworkRow } from '../../../../src/shared/store/store.ts';
 import type { Routes } from '../wire/routes.ts';
@@ -86,7 +87,7 @@ export class Pass {
       endpoints: endpoints.map(({ containerId }) => containerId),
       restored: restored.map(({ id }) => id),
       errors: this.#errors,
-      ...(found.again === undefined ? {} : { again: found.again }),
+      ...given({ again: found.again }),
     };
   }
 

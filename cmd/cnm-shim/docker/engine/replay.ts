@@ -1,6 +1,8 @@
 import { field, textField } from '../../../../src/shared/config/fields.ts';
-import { asNetError, NetError } from '../../../../src/shared/errors/net-error.ts';
+import { fault } from '../../../../src/shared/errors/fault.ts';
+import { asNetError } from '../../../../src/shared/errors/net-error.ts';
 import { type Addr, type Family, formatAddr, parseAddr, sameAddr } from '../../../../src/shared/model/addr.ts';
+import { given } from '../../../../src/shared/model/given.ts';
 import {
   contains,
   firstOf,
@@ -105,7 +107,7 @@ async function requestPool(
   return {
     AddressSpace: ADDRESS_SPACES.local,
     Pool: textField(pool, 'Pool') ?? config.subnet,
-    ...(Gateway === undefined ? {} : { Gateway }),
+    ...given({ Gateway }),
     ...auxData(aux),
   };
 }
@@ -140,12 +142,7 @@ function gatewayOf({ gateway }: IpamConfig, subnet: Prefix, gateways: readonly s
 function subnetOf({ subnet }: IpamConfig, network: DockerNetwork): Prefix {
   const prefix = parsePrefix(subnet);
   if (prefix !== undefined) return networkOf(prefix);
-  throw new NetError({
-    kind: 'decode',
-    op: 'docker',
-    subject: `network ${network.name}, subnet ${subnet}`,
-    what: 'it is no prefix',
-  });
+  throw fault.decode('docker', `network ${network.name}, subnet ${subnet}`, 'it is no prefix');
 }
 
 function auxOf({ aux }: IpamConfig, { length }: Prefix): Readonly<Record<string, string>> {

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { fault } from '../../../../src/shared/errors/fault.ts';
 import { NetError } from '../../../../src/shared/errors/net-error.ts';
 
 /** Bytes. Docker's longest, with a thousand ports, has a tenth of it. */
@@ -40,13 +41,13 @@ export function parseBody(bytes: Buffer, op: string, emptyBody: boolean): unknow
   if (text.trim() === '') {
     if (emptyBody) return {};
     const hint = 'Docker repeats a call without its body when the first try has failed: do again what led to it';
-    throw new NetError({ kind: 'decode', op, subject: 'body', what: 'it is empty', hint });
+    throw fault.decode(op, 'body', 'it is empty', hint);
   }
   try {
     return JSON.parse(text);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     const hint = 'Send one JSON object';
-    throw new NetError({ kind: 'decode', op, subject: 'body', what: 'it is not JSON', reason, hint, cause });
+    throw fault.decode(op, 'body', 'it is not JSON', hint, { reason, cause });
   }
 }

@@ -1,4 +1,4 @@
-import { NetError } from '../../../../src/shared/errors/net-error.ts';
+import { fault } from '../../../../src/shared/errors/fault.ts';
 
 export interface DeadlineOptions {
   /** Who has to be ready by then, for the error. */
@@ -19,7 +19,7 @@ export async function withDeadline<T>({ op, ms, late }: DeadlineOptions, work: (
     timer = setTimeout(() => {
       const what = `it has not ended within its deadline of ${ms / 1000} s`;
       const hint = 'It goes on; the log tells how it ends';
-      const error = new NetError({ kind: 'busy', op, subject: 'call', what, hint });
+      const error = fault.busy(op, 'call', what, hint);
       isLate = true;
       reject(error);
     }, ms);

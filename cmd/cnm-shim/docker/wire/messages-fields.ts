@@ -1,6 +1,7 @@
 import { field, isObject, type Json } from '../../../../src/shared/config/fields.ts';
 import { show } from '../../../../src/shared/config/invalid.ts';
-import { NetError } from '../../../../src/shared/errors/net-error.ts';
+import { fault } from '../../../../src/shared/errors/fault.ts';
+import type { NetError } from '../../../../src/shared/errors/net-error.ts';
 import { type Addr, type Family, parseAddr } from '../../../../src/shared/model/addr.ts';
 import { isUnicastMac, parseMac } from '../../../../src/shared/model/mac.ts';
 import { type Prefix, parsePrefix } from '../../../../src/shared/model/prefix.ts';
@@ -19,7 +20,7 @@ export type TextMap = Readonly<Record<string, string>>;
 /** NetError `invalid-config`: `request .Interface.Address="x": it is not …. <rule>`. */
 export function refusal({ path, value }: Part, what: string, rule: string): NetError {
   const subject = value === undefined ? path : `${path}=${show(value)}`;
-  return new NetError({ kind: 'invalid-config', op: 'request', subject, what, hint: rule });
+  return fault.invalidConfig('request', subject, what, rule);
 }
 
 /** The whole body. */

@@ -1,4 +1,5 @@
 import type { Addr } from '../../../../src/shared/model/addr.ts';
+import { given } from '../../../../src/shared/model/given.ts';
 import type { Prefix } from '../../../../src/shared/model/prefix.ts';
 import {
   asAddr,
@@ -47,8 +48,7 @@ export function decodeRequestPool(body: unknown): RequestPoolRequest {
   const subPool = asPrefix(part(whole, 'SubPool'), family);
   return {
     addressSpace: textAt(whole, 'AddressSpace') ?? '',
-    ...(pool === undefined ? {} : { pool }),
-    ...(subPool === undefined ? {} : { subPool }),
+    ...given({ pool, subPool }),
     options: asTextMap(part(whole, 'Options')),
     v6,
   };
@@ -68,7 +68,7 @@ export function decodeRequestAddress(body: unknown): RequestAddressRequest {
   const options = asTextMap(part(whole, 'Options'));
   return {
     poolId: requiredAt(whole, 'PoolID'),
-    ...(address === undefined ? {} : { address }),
+    ...given({ address }),
     gateway: options[ADDRESS_TYPE] === GATEWAY_TYPE,
   };
 }

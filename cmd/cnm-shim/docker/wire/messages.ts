@@ -1,4 +1,5 @@
 import type { Family } from '../../../../src/shared/model/addr.ts';
+import { given } from '../../../../src/shared/model/given.ts';
 import type { Prefix } from '../../../../src/shared/model/prefix.ts';
 import {
   asFlag,
@@ -91,9 +92,7 @@ export function decodeCreateEndpoint(body: unknown): CreateEndpointRequest {
   const mac = asMac(part(wanted, 'MacAddress'));
   return {
     ...identityOf(whole),
-    ...(address === undefined ? {} : { address }),
-    ...(addressIPv6 === undefined ? {} : { addressIPv6 }),
-    ...(mac === undefined ? {} : { mac }),
+    ...given({ address, addressIPv6, mac }),
     ...portsOf(objectAt(whole, 'Options')),
   };
 }
@@ -128,21 +127,21 @@ function pools(whole: Part): Pick<CreateNetworkRequest, 'ipv4' | 'ipv6'> {
   };
 }
 
-function ipamData(given: Part, family: Family): IpamData {
-  const pool = asPrefix(part(given, 'Pool'), family);
-  if (pool === undefined) throw refusal(part(given, 'Pool'), 'it is missing', 'Every entry has a subnet');
-  const gateway = asPrefix(part(given, 'Gateway'), family);
+function ipamData(data: Part, family: Family): IpamData {
+  const pool = asPrefix(part(data, 'Pool'), family);
+  if (pool === undefined) throw refusal(part(data, 'Pool'), 'it is missing', 'Every entry has a subnet');
+  const gateway = asPrefix(part(data, 'Gateway'), family);
   return {
-    addressSpace: textAt(given, 'AddressSpace') ?? '',
+    addressSpace: textAt(data, 'AddressSpace') ?? '',
     pool,
-    ...(gateway === undefined ? {} : { gateway }),
-    auxAddresses: auxAddresses(objectAt(given, 'AuxAddresses'), family),
+    ...given({ gateway }),
+    auxAddresses: auxAddresses(objectAt(data, 'AuxAddresses'), family),
   };
 }
 
-function auxAddresses(given: Part & { readonly value: object }, family: Family): IpamData['auxAddresses'] {
-  const found = Object.entries(given.value).flatMap(([name, value]) => {
-    const prefix = asPrefix({ path: `${given.path}["${name}"]`, value: value ?? undefined }, family);
+function auxAddresses(data: Part & { readonly value: object }, family: Family): IpamData['auxAddresses'] {
+  const found = Object.entries(data.value).flatMap(([name, value]) => {
+    const prefix = asPrefix({ path: `${data.path}["${name}"]`, value: value ?? undefined }, family);
     return prefix === undefined ? [] : [[name, prefix] as const];
   });
   return Object.fromEntries(found);

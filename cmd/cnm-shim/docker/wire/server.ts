@@ -2,7 +2,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { nearest } from '../../../../src/shared/config/nearest.ts';
-import { asNetError, NetError } from '../../../../src/shared/errors/net-error.ts';
+import { fault } from '../../../../src/shared/errors/fault.ts';
+import { asNetError, type NetError } from '../../../../src/shared/errors/net-error.ts';
 import type { LogFields, Logger } from '../../../../src/shared/log/log.ts';
 import { makePhases } from '../../../../src/shared/runtime/phases.ts';
 import { atMost, type Listening, startListening } from '../../serving.ts';
@@ -166,7 +167,7 @@ export class DockerServer {
     const near = nearest(method, Object.keys(this.#routes));
     const hint = near === undefined ? 'It may be newer than this plugin' : `The nearest that is known is ${near}`;
     const what = verb === 'POST' ? 'nobody here knows this method' : `it is asked for by ${verb}, not by POST`;
-    const error = new NetError({ kind: 'unsupported', op: 'call', subject: `/${method.slice(0, 100)}`, what, hint });
+    const error = fault.unsupported('call', `/${method.slice(0, 100)}`, what, hint);
     this.#log.debug('unknown', { error: error.message });
     return error;
   }

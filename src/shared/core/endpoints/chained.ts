@@ -1,5 +1,6 @@
 import type { TuningFacts } from '../../drivers/tuning/tuning.ts';
-import { NetError } from '../../errors/net-error.ts';
+import { fault } from '../../errors/fault.ts';
+import type { NetError } from '../../errors/net-error.ts';
 import type { Namespace } from '../../host/host.ts';
 import { type Attachment, attachmentDigest, type Role } from '../../model/attachment.ts';
 import type { ChainedPart, ShapingFacts } from '../../model/endpoint.ts';
@@ -135,16 +136,15 @@ function removalOf({ attachment, role }: ChainedIdentity, netns: string): Remova
 }
 
 function alreadyThere({ attachment, role }: ChainedRequest): NetError {
-  return new NetError({
-    kind: 'exists',
-    op: 'ADD',
-    subject: `container ${attachment.containerId} interface ${attachment.ifName}`,
-    what: `already has ${role} on network ${attachment.network}`,
-    hint: 'Call DEL first',
-  });
+  return fault.exists(
+    'ADD',
+    `container ${attachment.containerId} interface ${attachment.ifName}`,
+    `already has ${role} on network ${attachment.network}`,
+    'Call DEL first',
+  );
 }
 
 function drift({ containerId, ifName }: Attachment, what: string): NetError {
   const subject = `container ${containerId} interface ${ifName}`;
-  return new NetError({ kind: 'drift', op: 'CHECK', subject, what, hint: 'Run DEL, then ADD' });
+  return fault.drift('CHECK', subject, what, 'Run DEL, then ADD');
 }

@@ -1,5 +1,6 @@
 import type { Addressing } from '../../drivers/driver.ts';
-import { asNetError, NetError } from '../../errors/net-error.ts';
+import { fault } from '../../errors/fault.ts';
+import { asNetError, type NetError } from '../../errors/net-error.ts';
 import type { View, ViewQuery } from '../../host/host.ts';
 import { renderOp } from '../../host/render.ts';
 import { type Endpoint, hostIfOf } from '../../model/endpoint.ts';
@@ -98,13 +99,12 @@ async function checkSource(core: Core, { source }: EndpointRequest, { addresses 
 async function checkNetwork(core: Core, request: EndpointRequest, addressing: Addressing): Promise<void> {
   const [first] = await missingOps(core, request, addressing);
   if (first === undefined) return;
-  throw new NetError({
-    kind: 'drift',
-    op: 'CHECK',
-    subject: `network ${request.attachment.network}`,
-    what: `the host lacks what the network needs: ${renderOp(first, { sandbox: request.attachment.containerId })}`,
-    hint: 'Run ADD for a new endpoint, or that command, to put it back',
-  });
+  throw fault.drift(
+    'CHECK',
+    `network ${request.attachment.network}`,
+    `the host lacks what the network needs: ${renderOp(first, { sandbox: request.attachment.containerId })}`,
+    'Run ADD for a new endpoint, or that command, to put it back',
+  );
 }
 
 async function missingOps(
@@ -117,7 +117,7 @@ async function missingOps(
     return (await planFor(core, driver, rulesFor(known, rules), addressing)).plan.ops;
   } catch (thrown) {
     const { subject, what, hint } = asNetError(thrown, 'CHECK');
-    throw new NetError({ kind: 'drift', op: 'CHECK', subject, what, hint, cause: thrown });
+    throw fault.drift('CHECK', subject, what, hint, { cause: thrown });
   }
 }
 
@@ -135,21 +135,19 @@ function sandboxQueryOf(ifName: string, ops: readonly Op[]): ViewQuery {
 }
 
 function unknownAttachment({ attachment }: EndpointRequest): NetError {
-  return new NetError({
-    kind: 'drift',
-    op: 'CHECK',
-    subject: `container ${attachment.containerId} interface ${attachment.ifName}`,
-    what: `is not attached to network ${attachment.network}: there is no record of it`,
-    hint: 'Run DEL, then ADD',
-  });
+  return fault.drift(
+    'CHECK',
+    `container ${attachment.containerId} interface ${attachment.ifName}`,
+    `is not attached to network ${attachment.network}: there is no record of it`,
+    'Run DEL, then ADD',
+  );
 }
 
 function otherNamespace({ attachment, netns }: EndpointRequest): NetError {
-  return new NetError({
-    kind: 'drift',
-    op: 'CHECK',
-    subject: `CNI_NETNS=${netns}`,
-    what: `is another namespace than the one that ${attachment.containerId} was attached in`,
-    hint: 'Run DEL, then ADD',
-  });
+  return fault.drift(
+    'CHECK',
+    `CNI_NETNS=${netns}`,
+    `is another namespace than the one that ${attachment.containerId} was attached in`,
+    'Run DEL, then ADD',
+  );
 }

@@ -4,11 +4,13 @@ import type { Addressing, EndpointNames } from '../../drivers/driver.ts';
 import { insideQuery, planInside } from '../../drivers/inside.ts';
 import { planLink } from '../../drivers/link.ts';
 import { planPorts, portEntries } from '../../drivers/rules.ts';
-import { NetError } from '../../errors/net-error.ts';
+import { fault } from '../../errors/fault.ts';
+import type { NetError } from '../../errors/net-error.ts';
 import type { Namespace, View } from '../../host/host.ts';
 import { formatAlias } from '../../model/alias.ts';
 import { attachmentDigest, digest, hostIfName, ifbName } from '../../model/attachment.ts';
 import type { CniEndpoint, LinkFacts, ShapingFacts } from '../../model/endpoint.ts';
+import { given } from '../../model/given.ts';
 import { macOfAddr, macOfDigest } from '../../model/mac.ts';
 import type { Op, Plan } from '../../model/op.ts';
 import type { LocalStore } from '../../store/store.ts';
@@ -137,8 +139,7 @@ function factsOf(
     inside: driver.describeInside(addressing),
     aliases,
     ...ports,
-    ...(scope === undefined ? {} : { scope }),
-    ...(shaping === undefined ? {} : { shaping }),
+    ...given({ scope, shaping }),
     ...(source?.kind === 'delegate' ? { delegate: { type: source.type, config: source.config } } : {}),
   };
 }
@@ -202,28 +203,26 @@ function namesOf({ attachment, source, mac }: EndpointRequest, { addresses }: Ad
     mac: mac ?? derived,
     alias: formatAlias({
       attachment,
-      ...(scope === undefined ? {} : { scope }),
+      ...given({ scope }),
       addresses: scope === undefined ? [] : addresses.map(({ address }) => address.addr),
     }),
   };
 }
 
 function interfaceExists({ attachment, netns }: EndpointRequest): NetError {
-  return new NetError({
-    kind: 'bad-environment',
-    op: 'ADD',
-    subject: `CNI_IFNAME=${attachment.ifName}`,
-    what: `an interface of this name already exists in ${netns}`,
-    hint: 'Choose another name, or remove it (DEL for an attachment, ip link delete for anything else)',
-  });
+  return fault.badEnvironment(
+    'ADD',
+    `CNI_IFNAME=${attachment.ifName}`,
+    `an interface of this name already exists in ${netns}`,
+    'Choose another name, or remove it (DEL for an attachment, ip link delete for anything else)',
+  );
 }
 
 function alreadyAttached({ attachment }: EndpointRequest): NetError {
-  return new NetError({
-    kind: 'bad-environment',
-    op: 'ADD',
-    subject: `CNI_CONTAINERID=${attachment.containerId}, CNI_IFNAME=${attachment.ifName}`,
-    what: `is already attached to network ${attachment.network}`,
-    hint: 'Call DEL first, or choose another CNI_IFNAME',
-  });
+  return fault.badEnvironment(
+    'ADD',
+    `CNI_CONTAINERID=${attachment.containerId}, CNI_IFNAME=${attachment.ifName}`,
+    `is already attached to network ${attachment.network}`,
+    'Call DEL first, or choose another CNI_IFNAME',
+  );
 }

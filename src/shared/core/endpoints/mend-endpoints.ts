@@ -6,6 +6,7 @@ import { renderOp } from '../../host/render.ts';
 import type { Attachment, Role } from '../../model/attachment.ts';
 import { type Endpoint, hostIfOf, type LinkFacts, publishedOf, type ShapingFacts } from '../../model/endpoint.ts';
 import { entryKey, type PublishedEntry } from '../../model/firewall.ts';
+import { given } from '../../model/given.ts';
 import type { Op } from '../../model/op.ts';
 import { attachmentKey } from '../apply.ts';
 import type { Core } from '../core.ts';
@@ -87,7 +88,7 @@ async function mend(core: Core, attachment: Attachment, role: Role): Promise<Omi
   const lost = isLost(row, view) ? openSame(core, row) : undefined;
   using sandbox = lost;
   const ops = sandbox === undefined ? lackingOps(core, row, view) : wholeLink(row);
-  if (ops.length > 0) await execute(core, ops, { host: host.own, ...(sandbox === undefined ? {} : { sandbox }) });
+  if (ops.length > 0) await execute(core, ops, { host: host.own, ...given({ sandbox }) });
   const published = publishedOf(row);
   const missing = published === undefined ? [] : await core.firewall(published.backend).missing(published.entries);
   if (published !== undefined && missing.length > 0) await core.firewall(published.backend).add(missing);

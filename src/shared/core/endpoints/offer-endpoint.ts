@@ -1,10 +1,12 @@
 import type { Addressing, Driver, EndpointNames } from '../../drivers/driver.ts';
 import type { Rules } from '../../drivers/rules.ts';
-import { NetError } from '../../errors/net-error.ts';
+import { fault } from '../../errors/fault.ts';
+import type { NetError } from '../../errors/net-error.ts';
 import type { View } from '../../host/host.ts';
 import { formatAlias } from '../../model/alias.ts';
 import { type Attachment, attachmentDigest, digest, hostIfName } from '../../model/attachment.ts';
 import { type DockerEndpoint, type Endpoint, hostIfOf } from '../../model/endpoint.ts';
+import { given } from '../../model/given.ts';
 import { macOfAddr, macOfDigest } from '../../model/mac.ts';
 import { formatPrefix } from '../../model/prefix.ts';
 import { attachmentKey, transition } from '../apply.ts';
@@ -127,13 +129,12 @@ function sameOffer(request: OfferRequest, row: Endpoint): Offer {
     macOf(row) === mac;
   if (same) return { srcName: attachment.ifName, mac };
   const addresses = docker?.addresses?.join(', ') || 'no address';
-  throw new NetError({
-    kind: 'conflict',
-    op: 'offer',
-    subject: `endpoint ${attachment.containerId}`,
-    what: `is on network ${attachment.network} already, with ${addresses} and MAC ${macOf(row)}`,
-    hint: 'Delete it first',
-  });
+  throw fault.conflict(
+    'offer',
+    `endpoint ${attachment.containerId}`,
+    `is on network ${attachment.network} already, with ${addresses} and MAC ${macOf(row)}`,
+    'Delete it first',
+  );
 }
 
 /** The endpoint as an intent. Before the network is there, its MTU is a guess, which no removal needs. */
@@ -148,8 +149,7 @@ function factsOf({ host }: Core, request: OfferRequest, view: View): DockerEndpo
     link: driver.describeLink(view, namesOf(request)),
     addresses: textsOf(addressing),
     createdAt: now,
-    ...(scope === undefined ? {} : { scope }),
-    ...(dockerNetwork === undefined ? {} : { dockerNetwork }),
+    ...given({ scope, dockerNetwork }),
   };
 }
 

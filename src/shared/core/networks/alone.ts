@@ -1,5 +1,6 @@
 import type { NetworkSpec } from '../../config/network-spec.ts';
-import { NetError } from '../../errors/net-error.ts';
+import { fault } from '../../errors/fault.ts';
+import type { NetError } from '../../errors/net-error.ts';
 import { overlaps, type Prefix, parsePrefix } from '../../model/prefix.ts';
 import type { NetworkRow } from '../../store/store.ts';
 import type { Core } from '../core.ts';
@@ -47,5 +48,5 @@ function describe(row: NetworkRow): string {
 }
 
 function taken(name: string, what: string, hint: string): NetError {
-  return new NetError({ kind: 'conflict', op: 'create', subject: `network ${name}`, what, hint });
+  return fault.conflict('create', `network ${name}`, what, hint);
 }

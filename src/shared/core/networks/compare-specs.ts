@@ -1,5 +1,5 @@
 import type { NetworkSpec } from '../../config/network-spec.ts';
-import { NetError } from '../../errors/net-error.ts';
+import { fault } from '../../errors/fault.ts';
 import { formatAddr } from '../../model/addr.ts';
 import { firstOf, type Prefix } from '../../model/prefix.ts';
 import type { NetworkRow } from '../../store/store.ts';
@@ -18,13 +18,12 @@ export function assertSameNetwork(op: string, row: NetworkRow, asked: NetworkSpe
   if (found === undefined) return;
   const [has, wants] = found;
   const kept = isHeld(row) ? `, and ${formatHolders(row.holders)} keeps it` : '';
-  throw new NetError({
-    kind: 'conflict',
+  throw fault.conflict(
     op,
-    subject: `network ${name}`,
-    what: `has ${has}, but ${wants} is asked for${kept}`,
-    hint: 'Ask for what it has, or use another name',
-  });
+    `network ${name}`,
+    `has ${has}, but ${wants} is asked for${kept}`,
+    'Ask for what it has, or use another name',
+  );
 }
 
 /** The first thing in which two cannot be one Network: what the known one has, and what is asked for. */

@@ -1,4 +1,5 @@
 import type { NetworkSpec } from '../../config/network-spec.ts';
+import { fault } from '../../errors/fault.ts';
 import { NetError } from '../../errors/net-error.ts';
 import { EMPTY_PLAN, type Plan } from '../../model/op.ts';
 import type { Owned } from '../../model/owned.ts';
@@ -112,13 +113,12 @@ function agreed(row: NetworkRow, request: NetworkRequest): NetworkSpec {
   assertSameNetwork('create', row, spec);
   const device = deviceOf(request);
   if (row.device === device) return row.spec ?? spec;
-  throw new NetError({
-    kind: 'conflict',
-    op: 'create',
-    subject: `network ${name}`,
-    what: `is on ${row.device || `driver ${row.driver}`}, but ${device || `driver ${spec.options.driver}`} is asked for`,
-    hint: 'Ask for what it is on, or use another name',
-  });
+  throw fault.conflict(
+    'create',
+    `network ${name}`,
+    `is on ${row.device || `driver ${row.driver}`}, but ${device || `driver ${spec.options.driver}`} is asked for`,
+    'Ask for what it is on, or use another name',
+  );
 }
 
 async function planOf(core: Core, name: string, spec: NetworkSpec): Promise<Plan> {
@@ -132,13 +132,12 @@ async function planOf(core: Core, name: string, spec: NetworkSpec): Promise<Plan
 /** Throws NetError `busy` where another call has moved the network to another device meanwhile. */
 function assertUnchanged(before: NetworkRow | undefined, now: NetworkRow | undefined): void {
   if (before?.device === now?.device && sameSpec(before?.spec, now?.spec)) return;
-  throw new NetError({
-    kind: 'busy',
-    op: 'create',
-    subject: `network ${now?.name ?? before?.name ?? ''}`,
-    what: 'is being changed by another call',
-    hint: 'Try again',
-  });
+  throw fault.busy(
+    'create',
+    `network ${now?.name ?? before?.name ?? ''}`,
+    'is being changed by another call',
+    'Try again',
+  );
 }
 
 interface Attempt {

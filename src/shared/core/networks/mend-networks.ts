@@ -1,6 +1,7 @@
 import type { Addressing, Assigned } from '../../drivers/driver.ts';
 import { asNetError, type NetError } from '../../errors/net-error.ts';
 import { renderOp } from '../../host/render.ts';
+import { given } from '../../model/given.ts';
 import type { LinkState } from '../../model/link.ts';
 import type { Op } from '../../model/op.ts';
 import type { Owned } from '../../model/owned.ts';
@@ -95,7 +96,7 @@ function endpointAddressing({ store }: Core, network: string): Addressing {
       const address = parsePrefix(text);
       if (address === undefined) continue;
       const key = `${gateway} ${text.slice(text.lastIndexOf('/'))}`;
-      if (!found.has(key)) found.set(key, { address, ...(gateway === undefined ? {} : { gateway }) });
+      if (!found.has(key)) found.set(key, { address, ...given({ gateway }) });
     }
   }
   return { addresses: [...found.values()], routes: [] };

@@ -1,10 +1,12 @@
 import type { NetworkSpec } from '../../config/network-spec.ts';
 import type { Addressing, Driver } from '../../drivers/driver.ts';
 import type { Rules } from '../../drivers/rules.ts';
+import { fault } from '../../errors/fault.ts';
 import { NetError } from '../../errors/net-error.ts';
 import type { View } from '../../host/host.ts';
 import { forgetUnusedScope, sweepScopeNotes } from '../../ipam/scope-notes.ts';
 import { type Attachment, attachmentDigest } from '../../model/attachment.ts';
+import { given } from '../../model/given.ts';
 import { joinPlans, type Op, type Plan } from '../../model/op.ts';
 import type { Owned } from '../../model/owned.ts';
 import { mergeOwned, ownedOf, planDeletion } from '../../model/owned.ts';
@@ -75,7 +77,7 @@ async function completeNetwork(core: Core, identity: NetworkIdentity, addressing
     const owned = mergeOwned(ownedOf(plan.undo), before);
     const bare = { name, driver: driverName, device, bootId, owned };
     const made = isSame ? known.spec : spec;
-    const row = withHolders({ ...bare, ...(made === undefined ? {} : { spec: made }) }, known?.holders ?? []);
+    const row = withHolders({ ...bare, ...given({ spec: made }) }, known?.holders ?? []);
     store.transaction(() => store.networks.put(row), { durable: true });
     await executeOwned(core, plan.ops, { ...row, owned: before });
   }
@@ -155,13 +157,12 @@ async function deleteFromOldDevice(core: Core, { attachment, driver, driverName 
       ...(others > 0 ? [`with ${others} endpoint${others === 1 ? '' : 's'}`] : []),
       ...(isHeld(row) ? [`kept by ${formatHolders(row.holders)}`] : []),
     ].join(' and ');
-    throw new NetError({
-      kind: 'conflict',
-      op: 'ADD',
-      subject: `network ${row.name}`,
-      what: `is on ${formatDevice(row)} ${users}, but ${driverName} ${device} is asked for`,
-      hint: `Remove ${isHeld(row) ? 'what uses it' : 'its endpoints'} first, or give the changed network another name`,
-    });
+    throw fault.conflict(
+      'ADD',
+      `network ${row.name}`,
+      `is on ${formatDevice(row)} ${users}, but ${driverName} ${device} is asked for`,
+      `Remove ${isHeld(row) ? 'what uses it' : 'its endpoints'} first, or give the changed network another name`,
+    );
   }
   const [failure] = await removeNetwork(core, row);
   if (failure !== undefined) throw failure;

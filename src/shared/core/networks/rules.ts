@@ -1,6 +1,6 @@
 import type { Addressing } from '../../drivers/driver.ts';
 import { localnetKey, loopbackDevices, networkEntries, planNetworkRules, type Rules } from '../../drivers/rules.ts';
-import { NetError } from '../../errors/net-error.ts';
+import { fault } from '../../errors/fault.ts';
 import { renderOp } from '../../host/render.ts';
 import type { Plan } from '../../model/op.ts';
 import { mergeOwned, ownedOf } from '../../model/owned.ts';
@@ -46,13 +46,12 @@ function ofThisBoot(known: NetworkRow | undefined, anew: NetworkRow): NetworkRow
 export async function assertRules(core: Core, rules: Rules, device: string, addressing: Addressing): Promise<void> {
   const [first] = (await missingRules(core, rules, device, addressing)).ops;
   if (first === undefined) return;
-  throw new NetError({
-    kind: 'drift',
-    op: 'CHECK',
-    subject: `${rules.backend} firewall`,
-    what: `lacks what the network on ${device} needs: ${renderOp(first, { sandbox: device })}`,
-    hint: 'Put everything back: cni-plugin reload',
-  });
+  throw fault.drift(
+    'CHECK',
+    `${rules.backend} firewall`,
+    `lacks what the network on ${device} needs: ${renderOp(first, { sandbox: device })}`,
+    'Put everything back: cni-plugin reload',
+  );
 }
 
 /**

@@ -1,5 +1,6 @@
 import { readAddr } from '../../config/ipam-values.ts';
-import { NetError } from '../../errors/net-error.ts';
+import { fault } from '../../errors/fault.ts';
+import type { NetError } from '../../errors/net-error.ts';
 import { nextFree, reservedTaken, type Search } from '../../ipam/allocate.ts';
 import { importDirectory } from '../../ipam/directory.ts';
 import { usage } from '../../ipam/free.ts';
@@ -92,13 +93,12 @@ function reserve(core: Core, row: PoolRow, { address, use, now }: AddressRequest
   const addr = address === undefined ? defaultGateway(core, row) : readInside(row, address);
   const text = formatAddr(addr);
   if (use === 'gateway' && row.gateway !== undefined && row.gateway !== text)
-    throw new NetError({
-      kind: 'conflict',
-      op: 'ipam',
-      subject: `gateway ${text}`,
-      what: `${row.network === undefined ? `pool ${row.subnet}` : `network ${row.network}`} has gateway ${row.gateway}`,
-      hint: 'Leave --gateway out',
-    });
+    throw fault.conflict(
+      'ipam',
+      `gateway ${text}`,
+      `${row.network === undefined ? `pool ${row.subnet}` : `network ${row.network}`} has gateway ${row.gateway}`,
+      'Leave --gateway out',
+    );
   const holder = store.leases.at(row.scope, addr);
   if (holder !== undefined && requestTime(holder) === undefined) throw leaseTaken({ address: addr }, holder);
   store.leases.release(row.scope, addr);
@@ -194,11 +194,10 @@ function assertNotReserved(store: LocalStore, scope: string, address: Addr): voi
 
 function exhausted(store: LocalStore, { scope, network }: PoolRow, set: RangeSet, never: readonly Addr[]): NetError {
   const { total, leased } = usage(store.leases, scope, set, never);
-  return new NetError({
-    kind: 'exhausted',
-    op: 'ipam',
-    subject: network === undefined ? formatSet(set) : `${formatSet(set)} of network ${network}`,
-    what: `${leased} of ${total} addresses are leased`,
-    hint: 'Remove containers that are not needed, or make a network with a larger --subnet or --ip-range',
-  });
+  return fault.exhausted(
+    'ipam',
+    network === undefined ? formatSet(set) : `${formatSet(set)} of network ${network}`,
+    `${leased} of ${total} addresses are leased`,
+    'Remove containers that are not needed, or make a network with a larger --subnet or --ip-range',
+  );
 }

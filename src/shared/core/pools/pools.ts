@@ -1,4 +1,5 @@
-import { NetError } from '../../errors/net-error.ts';
+import { fault } from '../../errors/fault.ts';
+import type { NetError } from '../../errors/net-error.ts';
 import { choosePool, type PoolCandidate, type Taken } from '../../ipam/choose-pool.ts';
 import type { Family } from '../../model/addr.ts';
 import { formatPrefix, networkOf, overlaps, type Prefix } from '../../model/prefix.ts';
@@ -103,13 +104,12 @@ function nothingLeft(family: Family, candidates: readonly PoolCandidate[], holde
   const named = holders.slice(0, NAMED).join(', ');
   const more = holders.length > NAMED ? ` and ${holders.length - NAMED} more` : '';
   const example = family === 4 ? 'base=10.99.0.0/16,size=24' : 'base=fd00:99::/48,size=64';
-  return new NetError({
-    kind: 'exhausted',
-    op: 'ipam',
-    subject: `pools of IPv${family} (${candidates.map(formatCandidate).join(', ') || 'none'})`,
-    what: holders.length === 0 ? 'there are none to choose from' : `all of them are held: ${named}${more}`,
-    hint: `Give --subnet, remove networks that are not needed, or start the daemon with other pools: isthmus serve --address-pool ${example}`,
-  });
+  return fault.exhausted(
+    'ipam',
+    `pools of IPv${family} (${candidates.map(formatCandidate).join(', ') || 'none'})`,
+    holders.length === 0 ? 'there are none to choose from' : `all of them are held: ${named}${more}`,
+    `Give --subnet, remove networks that are not needed, or start the daemon with other pools: isthmus serve --address-pool ${example}`,
+  );
 }
 
 function formatCandidate({ base, size }: PoolCandidate): string {

@@ -1,6 +1,8 @@
 import { readSubnet } from '../../config/ipam-values.ts';
-import { NetError } from '../../errors/net-error.ts';
+import { fault } from '../../errors/fault.ts';
+import type { NetError } from '../../errors/net-error.ts';
 import { BITS, type Family } from '../../model/addr.ts';
+import { given } from '../../model/given.ts';
 import { contains, formatPrefix, networkOf, type Prefix, parsePrefix } from '../../model/prefix.ts';
 
 export interface PoolRequest {
@@ -43,9 +45,7 @@ export function readPoolRequest({ subnet, range, network, v6 }: PoolRequest): As
     );
   return {
     family,
-    ...(whole === undefined ? {} : { subnet: whole }),
-    ...(part === undefined ? {} : { range: part }),
-    ...(network === undefined ? {} : { network }),
+    ...given({ subnet: whole, range: part, network }),
   };
 }
 
@@ -68,5 +68,5 @@ function assertRoom(subnet: Prefix): void {
 }
 
 export function refused(subject: string, what: string, hint: string): NetError {
-  return new NetError({ kind: 'invalid-config', op: 'ipam', subject, what, hint });
+  return fault.invalidConfig('ipam', subject, what, hint);
 }

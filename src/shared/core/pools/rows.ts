@@ -1,4 +1,4 @@
-import { NetError } from '../../errors/net-error.ts';
+import { fault } from '../../errors/fault.ts';
 import type { RangeSet } from '../../ipam/ranges.ts';
 import { parseAddr } from '../../model/addr.ts';
 import type { Attachment } from '../../model/attachment.ts';
@@ -34,13 +34,12 @@ export function poolOf(store: LocalStore, id: string): PoolRow | undefined {
 export function knownPool(store: LocalStore, id: string): PoolRow {
   const row = poolOf(store, id);
   if (row !== undefined) return row;
-  throw new NetError({
-    kind: 'invalid-config',
-    op: 'ipam',
-    subject: `pool ${id}`,
-    what: 'it is not known: it was released, or nobody made a network of it in time',
-    hint: 'Remove the Docker network that uses it, and create it again',
-  });
+  throw fault.invalidConfig(
+    'ipam',
+    `pool ${id}`,
+    'it is not known: it was released, or nobody made a network of it in time',
+    'Remove the Docker network that uses it, and create it again',
+  );
 }
 
 /** What dockerd is told that the pool is. */

@@ -1,6 +1,7 @@
 import { readRange } from '../../config/ipam-ranges.ts';
 import type { NetworkSpec } from '../../config/network-spec.ts';
-import { NetError } from '../../errors/net-error.ts';
+import { fault } from '../../errors/fault.ts';
+import type { NetError } from '../../errors/net-error.ts';
 import type { RangeSet } from '../../ipam/ranges.ts';
 import { type Addr, type Family, formatAddr, sameAddr } from '../../model/addr.ts';
 import { formatPrefix, type Prefix } from '../../model/prefix.ts';
@@ -110,5 +111,5 @@ function samePrefix(a: Prefix, b: Prefix): boolean {
 }
 
 function refuse(network: string, what: string, hint: string): NetError {
-  return new NetError({ kind: 'conflict', op: 'ipam', subject: `network ${network}`, what, hint });
+  return fault.conflict('ipam', `network ${network}`, what, hint);
 }

@@ -1,4 +1,5 @@
-import { NetError } from '../../errors/net-error.ts';
+import { fault } from '../../errors/fault.ts';
+import type { NetError } from '../../errors/net-error.ts';
 import { formatPrefix, networkOf, type Prefix } from '../../model/prefix.ts';
 import type { LocalStore, PoolRow } from '../../store/store.ts';
 import { dropPool } from './expiry.ts';
@@ -67,11 +68,10 @@ export function letGoPools(store: LocalStore, networkId: string): void {
 
 function noPool(pool: Prefix): NetError {
   const subnet = isAnyPool(pool) ? ANY_POOL : formatPrefix(networkOf(pool));
-  return new NetError({
-    kind: 'conflict',
-    op: 'network',
-    subject: `subnet ${subnet}`,
-    what: 'nobody has asked for it as a pool, or another network has that pool',
-    hint: 'Create the network again: pools that nobody uses are given up after some minutes',
-  });
+  return fault.conflict(
+    'network',
+    `subnet ${subnet}`,
+    'nobody has asked for it as a pool, or another network has that pool',
+    'Create the network again: pools that nobody uses are given up after some minutes',
+  );
 }

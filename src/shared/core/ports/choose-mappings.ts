@@ -1,10 +1,11 @@
 import type { PortMapping } from '../../config/port-mappings.ts';
 import type { Addressing } from '../../drivers/driver.ts';
 import type { Rules } from '../../drivers/rules.ts';
-import { NetError } from '../../errors/net-error.ts';
+import { fault } from '../../errors/fault.ts';
 import type { Family } from '../../model/addr.ts';
 import type { Attachment } from '../../model/attachment.ts';
 import type { PublishedEntry } from '../../model/firewall.ts';
+import { given } from '../../model/given.ts';
 import type { PortClaim } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { baseOf, type PortRequest, pickPorts } from './pick-ports.ts';
@@ -61,7 +62,7 @@ function directMapping(request: PortRequest): PortMapping {
 function mappingOf(entry: PublishedEntry): PortMapping[] {
   if (entry.kind !== 'port') return [];
   const { protocol, hostPort, hostIp, port: containerPort } = entry;
-  return [{ protocol, hostPort, containerPort, ...(hostIp === undefined ? {} : { hostIp }) }];
+  return [{ protocol, hostPort, containerPort, ...given({ hostIp }) }];
 }
 
 function claimText({ protocol, hostIp, family, hostPort }: PortClaim): string {
@@ -77,12 +78,11 @@ function assertFamilies(requests: readonly PortRequest[], { addresses }: Address
   for (const request of requests) {
     const { family, protocol, containerPort } = baseOf(request);
     if (family === undefined || own.includes(family)) continue;
-    throw new NetError({
-      kind: 'invalid-config',
-      op: 'ports',
-      subject: `host address ${request.hostIp}, container port ${containerPort}/${protocol}`,
-      what: `the container has no IPv${family} address on this network`,
-      hint: 'Publish it on an address of the other family, or give the network addresses of this one',
-    });
+    throw fault.invalidConfig(
+      'ports',
+      `host address ${request.hostIp}, container port ${containerPort}/${protocol}`,
+      `the container has no IPv${family} address on this network`,
+      'Publish it on an address of the other family, or give the network addresses of this one',
+    );
   }
 }

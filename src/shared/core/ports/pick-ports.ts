@@ -1,5 +1,6 @@
 import { meet, type PortMapping } from '../../config/port-mappings.ts';
-import { NetError } from '../../errors/net-error.ts';
+import { fault } from '../../errors/fault.ts';
+import type { NetError } from '../../errors/net-error.ts';
 import { type Family, formatAddr, parseAddr } from '../../model/addr.ts';
 import type { Protocol } from '../../model/firewall.ts';
 
@@ -162,13 +163,12 @@ function holderOf(
 }
 
 function twice({ protocol, hostPort, hostIp, containerPort }: PortMapping, other: PortMapping): NetError {
-  return new NetError({
-    kind: 'conflict',
-    op: 'ports',
-    subject: `host port ${hostIp === undefined ? '' : `${hostIp} `}${hostPort}/${protocol}`,
-    what: `is asked for twice: for port ${other.containerPort} and for port ${containerPort} of the container`,
-    hint: 'Publish each host port once',
-  });
+  return fault.conflict(
+    'ports',
+    `host port ${hostIp === undefined ? '' : `${hostIp} `}${hostPort}/${protocol}`,
+    `is asked for twice: for port ${other.containerPort} and for port ${containerPort} of the container`,
+    'Publish each host port once',
+  );
 }
 
 function exhausted(
@@ -178,21 +178,19 @@ function exhausted(
   size: number,
 ): NetError {
   const more = size > holders.length ? `; and ${size - holders.length} more` : '';
-  return new NetError({
-    kind: 'conflict',
-    op: 'ports',
-    subject: `host ports ${hostIp === undefined ? '' : `${hostIp} `}${first}-${last}/${protocol}`,
-    what: `none is free for port ${containerPort} of the container (${holders.join('; ')}${more})`,
-    hint: 'Stop what holds one of them, or give a wider range',
-  });
+  return fault.conflict(
+    'ports',
+    `host ports ${hostIp === undefined ? '' : `${hostIp} `}${first}-${last}/${protocol}`,
+    `none is free for port ${containerPort} of the container (${holders.join('; ')}${more})`,
+    'Stop what holds one of them, or give a wider range',
+  );
 }
 
 function noAddress(hostIp: string): NetError {
-  return new NetError({
-    kind: 'invalid-config',
-    op: 'ports',
-    subject: `host address ${JSON.stringify(hostIp)}`,
-    what: 'it is not an IP address',
-    hint: 'Give one of this host, or leave it out for all of them',
-  });
+  return fault.invalidConfig(
+    'ports',
+    `host address ${JSON.stringify(hostIp)}`,
+    'it is not an IP address',
+    'Give one of this host, or leave it out for all of them',
+  );
 }

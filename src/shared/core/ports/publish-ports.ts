@@ -1,7 +1,8 @@
 import type { PortMapping } from '../../config/port-mappings.ts';
 import type { Addressing } from '../../drivers/driver.ts';
 import { planPorts, portEntries, type Rules } from '../../drivers/rules.ts';
-import { NetError } from '../../errors/net-error.ts';
+import { fault } from '../../errors/fault.ts';
+import type { NetError } from '../../errors/net-error.ts';
 import type { Attachment } from '../../model/attachment.ts';
 import { type Endpoint, type PortsPart, publishedOf } from '../../model/endpoint.ts';
 import { entryKey, type PublishedEntry } from '../../model/firewall.ts';
@@ -192,21 +193,19 @@ function hairpin(endpoint: Endpoint, { options }: Rules): Op[] {
 }
 
 function unknownEndpoint({ containerId, network }: Attachment): NetError {
-  return new NetError({
-    kind: 'unknown-container',
-    op: 'ports',
-    subject: `endpoint ${containerId}`,
-    what: `is not on network ${network}: there is no record of it`,
-    hint: 'Connect the container to the network again',
-  });
+  return fault.unknownContainer(
+    'ports',
+    `endpoint ${containerId}`,
+    `is not on network ${network}: there is no record of it`,
+    'Connect the container to the network again',
+  );
 }
 
 function withoutFilter({ network }: Attachment): NetError {
-  return new NetError({
-    kind: 'invalid-config',
-    op: 'ports',
-    subject: `network ${network}`,
-    what: 'it leaves the packet filter alone, and host ports need one',
-    hint: 'Publish no ports on it, or give it a backend: nftables or iptables',
-  });
+  return fault.invalidConfig(
+    'ports',
+    `network ${network}`,
+    'it leaves the packet filter alone, and host ports need one',
+    'Publish no ports on it, or give it a backend: nftables or iptables',
+  );
 }

@@ -1,10 +1,12 @@
 import type { PortMapping } from '../../config/port-mappings.ts';
 import { planPorts, type Rules } from '../../drivers/rules.ts';
-import { asNetError, NetError } from '../../errors/net-error.ts';
+import { fault } from '../../errors/fault.ts';
+import { asNetError, type NetError } from '../../errors/net-error.ts';
 import type { Holder, Listener } from '../../host/host.ts';
 import type { Attachment } from '../../model/attachment.ts';
 import { type Endpoint, type PublishedFacts, publishedOf, standbyOf } from '../../model/endpoint.ts';
 import type { FirewallBackend, PublishedEntry } from '../../model/firewall.ts';
+import { given } from '../../model/given.ts';
 import type { LocalStore, PortClaim } from '../../store/store.ts';
 import { attachmentKey } from '../apply.ts';
 import type { Core } from '../core.ts';
@@ -21,8 +23,7 @@ export function claimOf({ protocol, hostPort, hostIp, family }: PortMapping, own
   return {
     protocol,
     hostPort,
-    ...(hostIp === undefined ? {} : { hostIp }),
-    ...(family === undefined ? {} : { family }),
+    ...given({ hostIp, family }),
     owner,
   };
 }
@@ -43,8 +44,7 @@ export function assertPortsFree(
   const ports = mappings.map(({ protocol, hostIp, hostPort: port, family }) => ({
     protocol,
     port,
-    ...(hostIp === undefined ? {} : { address: hostIp }),
-    ...(family === undefined ? {} : { family }),
+    ...given({ address: hostIp, family }),
   }));
   const view = host.observe(host.own, { listeners: ports, ...(wanted.length > 0 ? { addresses: 'all' } : {}) });
   const present = view.addresses.map(({ address }) => address.slice(0, address.lastIndexOf('/')));
@@ -141,21 +141,19 @@ function portOf(entry: PublishedEntry): string {
 }
 
 function notOurs(address: string): NetError {
-  return new NetError({
-    kind: 'invalid-config',
-    op: 'ports',
-    subject: `hostIP ${address}`,
-    what: 'it is not an address of this host',
-    hint: 'Use one that `ip addr` shows, or leave hostIP out for all of them',
-  });
+  return fault.invalidConfig(
+    'ports',
+    `hostIP ${address}`,
+    'it is not an address of this host',
+    'Use one that `ip addr` shows, or leave hostIP out for all of them',
+  );
 }
 
 function listening({ protocol, port, address }: Listener, holder: Holder | undefined): NetError {
-  return new NetError({
-    kind: 'conflict',
-    op: 'ports',
-    subject: `host port ${address === undefined ? '' : `${address} `}${port}/${protocol}`,
-    what: listens(holder),
-    hint: 'Stop it, or choose another host port',
-  });
+  return fault.conflict(
+    'ports',
+    `host port ${address === undefined ? '' : `${address} `}${port}/${protocol}`,
+    listens(holder),
+    'Stop it, or choose another host port',
+  );
 }

@@ -2,6 +2,7 @@ import type { PortMapping } from '../../config/port-mappings.ts';
 import { asNetError } from '../../errors/net-error.ts';
 import type { Holder, Host } from '../../host/host.ts';
 import { type Attachment, attachmentDigest } from '../../model/attachment.ts';
+import { given } from '../../model/given.ts';
 import type { LocalStore } from '../../store/store.ts';
 import { listens } from './holder.ts';
 import type { PortRange, PortScene } from './pick-ports.ts';
@@ -69,8 +70,7 @@ function listenersOf(host: Host): PortScene['listener'] {
       const queries = Array.from({ length: end - hostPort + 1 }, (_, i) => ({
         protocol,
         port: hostPort + i,
-        ...(hostIp === undefined ? {} : { address: hostIp }),
-        ...(family === undefined ? {} : { family }),
+        ...given({ address: hostIp, family }),
       }));
       for (const { port } of queries) ports.set(port, undefined);
       const { listeners } = host.observe(host.own, { listeners: queries });

@@ -1,4 +1,5 @@
 import type { ShapingFacts } from '../../model/endpoint.ts';
+import { given } from '../../model/given.ts';
 import type { Op, Plan } from '../../model/op.ts';
 import type { RateLimit } from '../../model/shaping.ts';
 
@@ -31,7 +32,7 @@ export function planShaping(facts: ShapingFacts, { hostIfGoes }: ShapingOptions)
     const redirect = { ns: 'host', dev: hostIf, to: ifbName } as const;
     // A qdisc on a device that is up waits for RCU, milliseconds (qdisc_graft in net/sched/sch_api.c).
     ops.push(
-      { op: 'link.create', ns: 'host', name: ifbName, link, mtu, ...(alias === undefined ? {} : { alias }) },
+      { op: 'link.create', ns: 'host', name: ifbName, link, mtu, ...given({ alias }) },
       { op: 'tbf.add', ns: 'host', dev: ifbName, ...bucketOf(rates.egress, mtu) },
       { op: 'link.set', ns: 'host', name: ifbName, set: { up: true } },
       { op: 'redirect.add', ...redirect },

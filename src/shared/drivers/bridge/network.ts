@@ -1,5 +1,6 @@
 import type { BridgeOptions } from '../../config/bridge.ts';
-import { NetError } from '../../errors/net-error.ts';
+import { fault } from '../../errors/fault.ts';
+import type { NetError } from '../../errors/net-error.ts';
 import type { View, ViewQuery } from '../../host/host.ts';
 import { parseAddr } from '../../model/addr.ts';
 import { formatDeviceAlias, parseDeviceAlias } from '../../model/alias.ts';
@@ -106,22 +107,20 @@ function acceptRaKey(bridge: string): string {
 
 function checkBridge(options: BridgeOptions, found: LinkState): void {
   if (found.kind !== 'bridge') {
-    throw new NetError({
-      kind: 'conflict',
-      op: 'bridge',
-      subject: `link ${found.name}`,
-      what: `exists and is ${found.kind === undefined ? 'no bridge' : `of kind ${found.kind}`}`,
-      hint: 'Name another bridge (in CNI: .bridge), or remove this interface',
-    });
+    throw fault.conflict(
+      'bridge',
+      `link ${found.name}`,
+      `exists and is ${found.kind === undefined ? 'no bridge' : `of kind ${found.kind}`}`,
+      'Name another bridge (in CNI: .bridge), or remove this interface',
+    );
   }
   if (usesVlans(options) && found.bridge?.vlanFiltering === false) {
-    throw new NetError({
-      kind: 'conflict',
-      op: 'bridge',
-      subject: `link ${found.name}`,
-      what: 'exists without VLAN filtering, which .vlan and .vlanTrunk need',
-      hint: `Switch it on: ip link set dev ${found.name} type bridge vlan_filtering 1`,
-    });
+    throw fault.conflict(
+      'bridge',
+      `link ${found.name}`,
+      'exists without VLAN filtering, which .vlan and .vlanTrunk need',
+      `Switch it on: ip link set dev ${found.name} type bridge vlan_filtering 1`,
+    );
   }
 }
 
@@ -170,13 +169,12 @@ function conflicts(present: string, gateway: Prefix): boolean {
 }
 
 function addressConflict(dev: string, present: string, wanted: string): NetError {
-  return new NetError({
-    kind: 'conflict',
-    op: 'bridge',
-    subject: `link ${dev}`,
-    what: `already has an IP address different from ${wanted}: ${present}`,
-    hint: 'Name another bridge, or use the subnet that is there (in CNI: .bridge, .forceAddress)',
-  });
+  return fault.conflict(
+    'bridge',
+    `link ${dev}`,
+    `already has an IP address different from ${wanted}: ${present}`,
+    'Name another bridge, or use the subnet that is there (in CNI: .bridge, .forceAddress)',
+  );
 }
 
 function planForwarding(options: BridgeOptions, view: View, addressing: Addressing): Op[] {

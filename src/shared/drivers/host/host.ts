@@ -1,4 +1,4 @@
-import { NetError } from '../../errors/net-error.ts';
+import { fault } from '../../errors/fault.ts';
 import type { Namespace, View, ViewQuery } from '../../host/host.ts';
 import type { InterfaceReport } from '../driver.ts';
 
@@ -8,13 +8,12 @@ export const HOST_QUERY: ViewQuery = { links: 'all', addresses: 'all' };
 /** Throws NetError `invalid-namespace` unless the sandbox is the host's own namespace. */
 export function assertHostNamespace(sandbox: Namespace, own: Namespace): void {
   if (sandbox.id === own.id) return;
-  throw new NetError({
-    kind: 'invalid-namespace',
-    op: 'host',
-    subject: `CNI_NETNS=${sandbox.path}`,
-    what: "the host driver shares the host's network, but this is a namespace of its own",
-    hint: 'Start the container in the host network namespace, or choose driver "bridge"',
-  });
+  throw fault.invalidNamespace(
+    'host',
+    `CNI_NETNS=${sandbox.path}`,
+    "the host driver shares the host's network, but this is a namespace of its own",
+    'Start the container in the host network namespace, or choose driver "bridge"',
+  );
 }
 
 /** The interfaces that have addresses, in the kernel's order, without loopback. */

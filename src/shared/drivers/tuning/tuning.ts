@@ -1,7 +1,8 @@
 import type { Tuning } from '../../config/tuning.ts';
-import { NetError } from '../../errors/net-error.ts';
+import { fault } from '../../errors/fault.ts';
 import type { View, ViewQuery } from '../../host/host.ts';
 import type { TunedFacts } from '../../model/endpoint.ts';
+import { given } from '../../model/given.ts';
 import type { LinkChanges, Op, Plan } from '../../model/op.ts';
 
 /** What a tuning changes, with the values before. */
@@ -52,24 +53,19 @@ function isEmpty(set: LinkChanges): boolean {
 
 function changesOf({ mac, mtu, promisc, allMulticast, txQueueLength }: Tuning): LinkChanges {
   return {
-    ...(mac === undefined ? {} : { mac }),
-    ...(mtu === undefined ? {} : { mtu }),
-    ...(promisc === undefined ? {} : { promisc }),
-    ...(allMulticast === undefined ? {} : { allMulticast }),
-    ...(txQueueLength === undefined ? {} : { txQueueLength }),
+    ...given({ mac, mtu, promisc, allMulticast, txQueueLength }),
   };
 }
 
 function valuesBefore(set: LinkChanges, ifName: string, { links }: View): LinkChanges {
   const link = links.get(ifName);
   if (link === undefined) {
-    throw new NetError({
-      kind: 'bad-environment',
-      op: 'ADD',
-      subject: `CNI_IFNAME=${ifName}`,
-      what: 'there is no such interface in the container to tune',
-      hint: 'Put the plugin that makes it before this one in the list',
-    });
+    throw fault.badEnvironment(
+      'ADD',
+      `CNI_IFNAME=${ifName}`,
+      'there is no such interface in the container to tune',
+      'Put the plugin that makes it before this one in the list',
+    );
   }
   const { mac, mtu, promisc, allMulticast, txQueueLength } = link;
   const before = { mac, mtu, promisc, allMulticast, txQueueLength };

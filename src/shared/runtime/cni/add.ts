@@ -4,6 +4,7 @@ import { NetworkController } from '../../core/controller.ts';
 import type { Core } from '../../core/core.ts';
 import type { EndpointReport } from '../../core/requests.ts';
 import type { Assigned } from '../../drivers/driver.ts';
+import { given } from '../../model/given.ts';
 import type { RouteSpec } from '../../model/link.ts';
 import { formatPrefix } from '../../model/prefix.ts';
 import { parseResult } from './parse-result.ts';
@@ -87,17 +88,13 @@ function merge(previous: CniResult, own: CniResult): CniResult {
 }
 
 function ip({ address, gateway }: Assigned): CniIp {
-  return { address: formatPrefix(address), ...(gateway === undefined ? {} : { gateway }) };
+  return { address: formatPrefix(address), ...given({ gateway }) };
 }
 
 function route({ dst, gateway, mtu, advmss, priority, table, scope }: RouteSpec): CniRoute {
   return {
     dst,
-    ...(gateway === undefined ? {} : { gw: gateway }),
-    ...(mtu === undefined ? {} : { mtu }),
-    ...(advmss === undefined ? {} : { advmss }),
-    ...(priority === undefined ? {} : { priority }),
-    ...(table === undefined ? {} : { table }),
+    ...given({ gw: gateway, mtu, advmss, priority, table }),
     ...(typeof scope === 'number' ? { scope } : {}),
   };
 }

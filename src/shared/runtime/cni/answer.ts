@@ -1,6 +1,8 @@
 import { field, textField } from '../../config/fields.ts';
 import type { Core } from '../../core/core.ts';
+import { fault } from '../../errors/fault.ts';
 import { asNetError, NetError } from '../../errors/net-error.ts';
+import { given } from '../../model/given.ts';
 import { type CallVariables, type Command, type Environment, parseEnvironment } from '../environment.ts';
 import type { CallCore } from '../make-core.ts';
 import type { Phases } from '../phases.ts';
@@ -75,7 +77,7 @@ export async function answer(caller: Caller): Promise<Answer> {
       handler,
       {
         ...{ plugin, variables, env, stderr, text, config, version },
-        ...(gone === undefined ? {} : { gone }),
+        ...given({ gone }),
       },
       caller,
     );
@@ -131,13 +133,12 @@ function versionFor({ command }: CallVariables, asked: unknown): CniVersion {
   const version = parseVersion(asked);
   const since = SINCE[command];
   if (since === undefined || atLeast(version, since)) return version;
-  throw new NetError({
-    kind: 'incompatible-version',
-    op: command,
-    subject: `.cniVersion="${version}"`,
-    what: `config version does not allow ${command}, which came with ${since}`,
-    hint: `Set cniVersion to ${since} or newer`,
-  });
+  throw fault.incompatibleVersion(
+    command,
+    `.cniVersion="${version}"`,
+    `config version does not allow ${command}, which came with ${since}`,
+    `Set cniVersion to ${since} or newer`,
+  );
 }
 
 function attempt<T>(work: () => T): T | NetError {

@@ -3,6 +3,7 @@ import type { ChainedIdentity } from '../../core/endpoints/chained.ts';
 import type { Addressing } from '../../drivers/driver.ts';
 import type { NetError } from '../../errors/net-error.ts';
 import type { Role } from '../../model/attachment.ts';
+import { given } from '../../model/given.ts';
 import { contains, parsePrefix } from '../../model/prefix.ts';
 import type { Call } from './request.ts';
 import type { CniResult } from './result.ts';
@@ -29,7 +30,7 @@ export function ownAddressing({ interfaces, ips }: CniResult, ifName: string): A
   });
   const addresses = own.flatMap(({ address, gateway }) => {
     const prefix = parsePrefix(address);
-    return prefix === undefined ? [] : [{ address: prefix, ...(gateway === undefined ? {} : { gateway }) }];
+    return prefix === undefined ? [] : [{ address: prefix, ...given({ gateway }) }];
   });
   return { addresses, routes: [] };
 }

@@ -1,7 +1,8 @@
 import { field } from '../../config/fields.ts';
 import type { Core } from '../../core/core.ts';
 import { collectChained } from '../../core/endpoints/chained.ts';
-import { combineErrors, NetError } from '../../errors/net-error.ts';
+import { fault } from '../../errors/fault.ts';
+import { combineErrors, type NetError } from '../../errors/net-error.ts';
 import type { Command } from '../environment.ts';
 import type { ChainedPlugin } from './chain.ts';
 import { validAttachments } from './gc.ts';
@@ -27,7 +28,7 @@ export type ChainedHandlers = Readonly<
 export async function chainedHandlers(name: PluginName): Promise<ChainedHandlers> {
   const plugin = await PLUGINS[name]?.();
   if (plugin !== undefined) return handlersOf(plugin);
-  throw new NetError({ kind: 'internal', op: 'call', subject: name, what: 'is no plugin of a chain' });
+  throw fault.internal('call', name, 'is no plugin of a chain');
 }
 
 function handlersOf(plugin: ChainedPlugin): ChainedHandlers {
@@ -61,11 +62,10 @@ function raise(errors: readonly NetError[], op: string): void {
 function previousResult({ plugin, config }: Call): CniResult {
   const given = field(config, 'prevResult');
   if (given !== undefined) return parseResult(given, '.prevResult');
-  throw new NetError({
-    kind: 'invalid-config',
-    op: 'config',
-    subject: '.prevResult',
-    what: `is missing: ${plugin} must be called as a chained plugin`,
-    hint: `Put ${plugin} behind a plugin that makes an interface, in the "plugins" of a list`,
-  });
+  throw fault.invalidConfig(
+    'config',
+    '.prevResult',
+    `is missing: ${plugin} must be called as a chained plugin`,
+    `Put ${plugin} behind a plugin that makes an interface, in the "plugins" of a list`,
+  );
 }

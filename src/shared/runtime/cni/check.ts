@@ -3,7 +3,9 @@ import { checkAmbient } from '../../core/ambient.ts';
 import { NetworkController } from '../../core/controller.ts';
 import type { Core } from '../../core/core.ts';
 import type { Expectation } from '../../core/requests.ts';
-import { NetError } from '../../errors/net-error.ts';
+import { fault } from '../../errors/fault.ts';
+import type { NetError } from '../../errors/net-error.ts';
+import { given } from '../../model/given.ts';
 import { parsePrefix } from '../../model/prefix.ts';
 import { parseResult } from './parse-result.ts';
 import type { Call } from './request.ts';
@@ -29,18 +31,17 @@ function expectation({ interfaces, ips, routes }: CniResult, ifName: string): Ex
     interfaces: own < 0 ? [] : interfaces.slice(own, own + 1),
     addresses: addresses.flatMap(({ address, gateway }) => {
       const prefix = parsePrefix(address);
-      return prefix === undefined ? [] : [{ address: prefix, ...(gateway === undefined ? {} : { gateway }) }];
+      return prefix === undefined ? [] : [{ address: prefix, ...given({ gateway }) }];
     }),
-    routes: routes.map(({ gw, ...route }) => ({ ...route, ...(gw === undefined ? {} : { gateway: gw }) })),
+    routes: routes.map(({ gw, ...route }) => ({ ...route, ...given({ gateway: gw }) })),
   };
 }
 
 function missingPrevious(): NetError {
-  return new NetError({
-    kind: 'invalid-config',
-    op: 'config',
-    subject: '.prevResult',
-    what: 'is missing, and CHECK compares with it',
-    hint: 'Hand the result of ADD to CHECK as prevResult',
-  });
+  return fault.invalidConfig(
+    'config',
+    '.prevResult',
+    'is missing, and CHECK compares with it',
+    'Hand the result of ADD to CHECK as prevResult',
+  );
 }

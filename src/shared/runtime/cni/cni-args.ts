@@ -1,4 +1,5 @@
-import { NetError } from '../../errors/net-error.ts';
+import { fault } from '../../errors/fault.ts';
+import type { NetError } from '../../errors/net-error.ts';
 
 /** CNI_ARGS as key and value pairs. */
 export type CniArgs = ReadonlyMap<string, string>;
@@ -39,5 +40,5 @@ function ignoresUnknown(pairs: CniArgs): boolean {
 }
 
 function bad(text: string, what: string, hint: string): NetError {
-  return new NetError({ kind: 'bad-environment', op: 'environment', subject: `CNI_ARGS=${text}`, what, hint });
+  return fault.badEnvironment('environment', `CNI_ARGS=${text}`, what, hint);
 }

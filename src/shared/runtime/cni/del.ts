@@ -4,6 +4,7 @@ import { leaveAmbient } from '../../core/ambient.ts';
 import { NetworkController } from '../../core/controller.ts';
 import type { Core } from '../../core/core.ts';
 import { combineErrors, type NetError } from '../../errors/net-error.ts';
+import { given } from '../../model/given.ts';
 import { attachmentOf, type Call } from './request.ts';
 import { releaseSource } from './sources.ts';
 
@@ -30,7 +31,7 @@ async function remove(call: Call, core: Core): Promise<NetError[]> {
     netns: variables.netns,
     orphans: plugin === 'bridge' ? 'any' : 'own',
     guarded: field(config, 'macspoofchk') === true,
-    ...(source === undefined ? {} : { source }),
+    ...given({ source }),
   });
   return driver === 'bridge' ? errors : [...errors, ...leaveAmbient(core, driver, variables.netns)];
 }

@@ -1,8 +1,10 @@
 import { textField } from '../../config/fields.ts';
 import { NetworkController } from '../../core/controller.ts';
 import type { Core } from '../../core/core.ts';
-import { combineErrors, NetError } from '../../errors/net-error.ts';
+import { fault } from '../../errors/fault.ts';
+import { combineErrors, type NetError } from '../../errors/net-error.ts';
 import type { Attachment } from '../../model/attachment.ts';
+import { given } from '../../model/given.ts';
 import { type Call, networkName } from './request.ts';
 import { releaseSource } from './sources.ts';
 
@@ -19,7 +21,7 @@ export async function gc(call: Call, core: Core): Promise<void> {
     network,
     keep,
     interfaces: call.plugin === 'isthmus' || call.plugin === 'bridge',
-    ...(source === undefined ? {} : { source }),
+    ...given({ source }),
   });
   const failure = combineErrors(errors, 'GC');
   if (failure !== undefined) throw failure;
@@ -45,5 +47,5 @@ export function validAttachments({ config }: Call, network: string): Attachment[
 }
 
 function invalid(key: string, what: string, hint: string): NetError {
-  return new NetError({ kind: 'invalid-config', op: 'config', subject: `["${key}"]`, what, hint });
+  return fault.invalidConfig('config', `["${key}"]`, what, hint);
 }

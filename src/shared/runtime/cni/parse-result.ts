@@ -1,8 +1,10 @@
 import { field, isObject, type Json, textField } from '../../config/fields.ts';
 import { show } from '../../config/invalid.ts';
 import type { Dns } from '../../core/core.ts';
-import { NetError } from '../../errors/net-error.ts';
+import { fault } from '../../errors/fault.ts';
+import type { NetError } from '../../errors/net-error.ts';
 import { parseAddr } from '../../model/addr.ts';
+import { given } from '../../model/given.ts';
 import { parsePrefix } from '../../model/prefix.ts';
 import type { CniInterface, CniIp, CniResult, CniRoute } from './result.ts';
 
@@ -48,11 +50,7 @@ function parseInterface(item: unknown, where: string): CniInterface {
   const mtu = number(item, 'mtu');
   return {
     name,
-    ...(mac === undefined ? {} : { mac }),
-    ...(mtu === undefined ? {} : { mtu }),
-    ...(sandbox === undefined ? {} : { sandbox }),
-    ...(socketPath === undefined ? {} : { socketPath }),
-    ...(pciID === undefined ? {} : { pciID }),
+    ...given({ mac, mtu, sandbox, socketPath, pciID }),
   };
 }
 
@@ -106,7 +104,7 @@ export function parseDns(value: unknown): Dns {
     const found = strings(key);
     return found.length > 0 ? [[key, found]] : [];
   });
-  return { ...Object.fromEntries(lists), ...(domain === undefined ? {} : { domain }) };
+  return { ...Object.fromEntries(lists), ...given({ domain }) };
 }
 
 function list(value: unknown, key: string, where: string): readonly unknown[] {
@@ -122,11 +120,10 @@ function number(value: unknown, key: string): number | undefined {
 }
 
 function invalid(path: string, value: unknown, what: string): NetError {
-  return new NetError({
-    kind: 'invalid-config',
-    op: 'result',
-    subject: value === undefined ? path : `${path}=${show(value)}`,
+  return fault.invalidConfig(
+    'result',
+    value === undefined ? path : `${path}=${show(value)}`,
     what,
-    hint: 'It has to be a CNI result (SPEC.md section 5)',
-  });
+    'It has to be a CNI result (SPEC.md section 5)',
+  );
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { field, isObject, type Json } from '../../config/fields.ts';
-import { NetError } from '../../errors/net-error.ts';
+import { fault } from '../../errors/fault.ts';
+import type { NetError } from '../../errors/net-error.ts';
 import type { Attachment } from '../../model/attachment.ts';
 import type { CallVariables, Environment } from '../environment.ts';
 import type { PluginName } from './names.ts';
@@ -33,15 +34,10 @@ export function readInput(): string {
     bytes = readFileSync(STDIN);
   } catch (cause) {
     const what = `cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`;
-    throw new NetError({ kind: 'io', op: 'config', subject: 'stdin', what, cause });
+    throw fault.io('config', 'stdin', what, undefined, { cause });
   }
   if (bytes.length <= MAX_STDIN) return bytes.toString();
-  throw new NetError({
-    kind: 'decode',
-    op: 'config',
-    subject: 'stdin',
-    what: `has ${bytes.length} bytes, ${MAX_STDIN} are the limit`,
-  });
+  throw fault.decode('config', 'stdin', `has ${bytes.length} bytes, ${MAX_STDIN} are the limit`);
 }
 
 /** The configuration. Throws NetError `decode` for what is not a JSON object. */
@@ -63,13 +59,12 @@ export function parseConfig(text: string): Json {
 export function networkName(config: Json): string {
   const name = field(config, 'name');
   if (typeof name === 'string' && name.length <= 128 && /^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(name)) return name;
-  throw new NetError({
-    kind: 'invalid-config',
-    op: 'config',
-    subject: name === undefined ? '.name' : `.name=${JSON.stringify(name)}`,
-    what: name === undefined ? 'is missing' : 'is no network name',
-    hint: 'Start with a letter or digit; then letters, digits, "_", "." and "-"; 128 characters at most',
-  });
+  throw fault.invalidConfig(
+    'config',
+    name === undefined ? '.name' : `.name=${JSON.stringify(name)}`,
+    name === undefined ? 'is missing' : 'is no network name',
+    'Start with a letter or digit; then letters, digits, "_", "." and "-"; 128 characters at most',
+  );
 }
 
 /** The attachment that the call is about. */
@@ -79,5 +74,5 @@ export function attachmentOf({ config, variables }: Call): Attachment {
 }
 
 function decodeError(what: string, hint: string): NetError {
-  return new NetError({ kind: 'decode', op: 'config', subject: 'stdin', what, hint });
+  return fault.decode('config', 'stdin', what, hint);
 }

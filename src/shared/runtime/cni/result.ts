@@ -1,5 +1,6 @@
 import type { Dns } from '../../core/core.ts';
-import { NetError } from '../../errors/net-error.ts';
+import { fault } from '../../errors/fault.ts';
+import type { NetError } from '../../errors/net-error.ts';
 import { atLeast, type CniVersion } from './versions.ts';
 
 /** A CNI result in the newest form (SPEC.md §5, ADD success); older forms are written from it. */
@@ -90,13 +91,12 @@ function format02(result: CniResult, version: CniVersion): Record<string, unknow
 
 /** What a result of 0.1.0 and 0.2.0 must have and this one lacks. */
 export function unsayable(version: CniVersion): NetError {
-  return new NetError({
-    kind: 'incompatible-version',
-    op: 'result',
-    subject: `.cniVersion="${version}"`,
-    what: 'cannot convert: no valid IP addresses, and a result of this version is nothing but addresses',
-    hint: 'Set cniVersion to 0.3.0 or newer, or give .ipam',
-  });
+  return fault.incompatibleVersion(
+    'result',
+    `.cniVersion="${version}"`,
+    'cannot convert: no valid IP addresses, and a result of this version is nothing but addresses',
+    'Set cniVersion to 0.3.0 or newer, or give .ipam',
+  );
 }
 
 function dropUndefined(object: Record<string, unknown>): Record<string, unknown> {

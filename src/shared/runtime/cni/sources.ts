@@ -6,6 +6,7 @@ import type { AddressSource, Core, LocalSource } from '../../core/core.ts';
 import { leaseKeeper, poolSource } from '../../core/pool-source.ts';
 import { staticSource } from '../../core/static-source.ts';
 import { formatAddr } from '../../model/addr.ts';
+import { given } from '../../model/given.ts';
 import { delegateSource, findPlugin, isThisExecutable } from '../delegate.ts';
 import { parseCniArgs } from './cni-args.ts';
 import { attachmentOf, type Call } from './request.ts';
@@ -30,12 +31,12 @@ export function builtIn(call: Call, core: Core, kind: 'host-local' | 'static'): 
     strict,
     multiFamily: atLeast(call.version, '0.3.0'),
   };
-  const fromArgs = given('CNI_ARGS IP', args.get('IP')?.split(','));
-  const fromConfig = given('.args.cni.ips', field(field(field(call.config, 'args'), 'cni'), 'ips'));
-  const fromRuntime = given('.runtimeConfig.ips', field(field(call.config, 'runtimeConfig'), 'ips'));
+  const fromArgs = addressesFrom('CNI_ARGS IP', args.get('IP')?.split(','));
+  const fromConfig = addressesFrom('.args.cni.ips', field(field(field(call.config, 'args'), 'cni'), 'ips'));
+  const fromRuntime = addressesFrom('.runtimeConfig.ips', field(field(call.config, 'runtimeConfig'), 'ips'));
   if (kind === 'static') {
     const overriding = fromRuntime.length > 0 ? fromRuntime : fromConfig;
-    const gateways = given('CNI_ARGS GATEWAY', args.get('GATEWAY')?.split(','));
+    const gateways = addressesFrom('CNI_ARGS GATEWAY', args.get('GATEWAY')?.split(','));
     const spec = parseStatic({ ...input, added: fromArgs, overriding, gateways });
     if (spec.addresses.length === 0 && call.variables.command === 'ADD') {
       throw invalid(
@@ -91,12 +92,12 @@ function delegate({ text, variables, env, stderr, gone }: Call, type: string): A
     path: variables.path,
     env,
     stderr,
-    ...(gone === undefined ? {} : { gone }),
+    ...given({ gone }),
   });
 }
 
 /** Texts of one list, each with where it was; what is no text shows as JSON, to be refused as an address. */
-function given(path: string, value: unknown): { text: string; path: string }[] {
+function addressesFrom(path: string, value: unknown): { text: string; path: string }[] {
   if (value === undefined) return [];
   if (!Array.isArray(value)) throw invalid(path, value, 'it is not a list', 'Write ["10.88.0.9"]');
   return value.map((item, i) => ({

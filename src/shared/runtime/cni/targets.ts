@@ -3,6 +3,7 @@ import { type DriverName, parseNetconf } from '../../config/netconf.ts';
 import type { AddressSource, Core, Dns, LocalSource } from '../../core/core.ts';
 import type { EndpointRequest } from '../../core/requests.ts';
 import { bridgeDriver } from '../../drivers/bridge/bridge.ts';
+import { given } from '../../model/given.ts';
 import { rulesOf, type SpecInput, specOf } from '../spec-of.ts';
 import { parseCniArgs } from './cni-args.ts';
 import type { PluginName } from './names.ts';
@@ -37,8 +38,7 @@ export function targetOf(call: Call, core: Core): Target {
   const parsed = parseNetconf({
     config: call.config,
     strict: call.plugin === 'isthmus',
-    ...(driver === undefined ? {} : { driver }),
-    ...(mac === undefined ? {} : { mac }),
+    ...given({ driver, mac }),
   });
   const { options } = parsed;
   if (options.driver !== 'bridge') return { kind: options.driver };
@@ -55,10 +55,9 @@ export function targetOf(call: Call, core: Core): Target {
     driverName: options.driver,
     spec,
     aliases: parsed.aliases,
-    ...(rules === undefined ? {} : { rules }),
+    ...given({ rules }),
     ...(limits(parsed.bandwidth) ? { rates: parsed.bandwidth } : {}),
-    ...(source === undefined ? {} : { source }),
-    ...(parsed.mac === undefined ? {} : { mac: parsed.mac }),
+    ...given({ source, mac: parsed.mac }),
   };
   return { kind: 'endpoint', request, ...(parsed.dns === undefined ? {} : { dns: parseDns(parsed.dns) }) };
 }

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { parseTuning, type Tuning } from '../../config/tuning.ts';
 import { addChained, checkChained, deleteChained } from '../../core/endpoints/chained.ts';
 import { describeTuning, tuningQuery } from '../../drivers/tuning/tuning.ts';
-import { NetError } from '../../errors/net-error.ts';
+import { fault } from '../../errors/fault.ts';
+import { given } from '../../model/given.ts';
 import type { ChainedPlugin } from './chain.ts';
 import { parseCniArgs } from './cni-args.ts';
 import { attachmentOf, type Call } from './request.ts';
@@ -51,8 +52,7 @@ function tuningOf({ config, variables }: Call): Tuning {
     config,
     // STATUS is of no interface; any name will do to judge the keys.
     ifName: variables.ifName || 'lo',
-    ...(mac === undefined ? {} : { mac }),
-    ...(allowlist === undefined ? {} : { allowlist }),
+    ...given({ mac, allowlist }),
   });
 }
 
@@ -62,7 +62,7 @@ function isNothing({ sysctls, ...link }: Tuning): boolean {
 
 /** The container's interface has the MAC and MTU that it has been given. */
 function tuned(previous: CniResult, { mac, mtu }: Tuning, ifName: string): CniResult {
-  const changes = { ...(mac === undefined ? {} : { mac }), ...(mtu === undefined ? {} : { mtu }) };
+  const changes = { ...given({ mac, mtu }) };
   const interfaces = previous.interfaces.map((one) =>
     one.name === ifName && one.sandbox !== undefined ? { ...one, ...changes } : one,
   );
@@ -79,6 +79,6 @@ function readAllowlist(): string[] | undefined {
       return undefined;
     }
     const what = `cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`;
-    throw new NetError({ kind: 'io', op: 'config', subject: ALLOWLIST, what, cause });
+    throw fault.io('config', ALLOWLIST, what, undefined, { cause });
   }
 }

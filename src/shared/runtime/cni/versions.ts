@@ -1,4 +1,4 @@
-import { NetError } from '../../errors/net-error.ts';
+import { fault } from '../../errors/fault.ts';
 
 /** Released versions of the CNI specification, oldest first. */
 export const SUPPORTED = ['0.1.0', '0.2.0', '0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0'] as const;
@@ -20,11 +20,10 @@ export function atLeast(version: CniVersion, least: CniVersion): boolean {
 export function parseVersion(value: unknown): CniVersion {
   if (value === undefined || value === null || value === '') return UNSAID;
   if (isSupported(value)) return value;
-  throw new NetError({
-    kind: 'incompatible-version',
-    op: 'config',
-    subject: `.cniVersion=${JSON.stringify(value)}`,
-    what: `is not one of ${SUPPORTED.join(', ')}`,
-    hint: 'Set cniVersion to one of these',
-  });
+  throw fault.incompatibleVersion(
+    'config',
+    `.cniVersion=${JSON.stringify(value)}`,
+    `is not one of ${SUPPORTED.join(', ')}`,
+    'Set cniVersion to one of these',
+  );
 }
