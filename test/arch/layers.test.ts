@@ -6,7 +6,7 @@ import { circles, violations } from './layers.ts';
 const ROOT = join(import.meta.dirname, '../..');
 const TOP_LEVEL = new Set([
   ...['README.md', 'LICENSE', 'package.json', 'package-lock.json', 'tsconfig.json', 'biome.json', '.gitignore', '.ci'],
-  ...['cmd', 'src', 'netconf-examples', 'test', 'build'],
+  ...['cmd', 'docs', 'src', 'netconf-examples', 'test', 'build'],
 ]);
 /** Not part of the tree: what .gitignore names, and git's own. */
 const IGNORED = /^(\.git|node_modules|dist|coverage|.*\.log)$/;
