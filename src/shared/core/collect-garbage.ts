@@ -74,9 +74,10 @@ async function collected(core: Core, { attachment, role, sandbox: { path } }: Co
 
 /** Interfaces that say they belong to this network and camp, but to no attachment alive or on record. */
 function strayLinks({ host, store }: Core, { camp, network, keep }: GarbageRequest): Op[] {
+  // Links first: an ADD is on record before it makes its link, so that none of a call under way counts as stray.
+  const { links } = host.observe(host.own, { links: 'all' });
   const attachments = [...keep, ...store.endpoints.list(network).map((row) => row.attachment)];
   const kept = new Set(attachments.flatMap((attachment) => [hostIfName(attachment), ifbName(attachment)]));
-  const { links } = host.observe(host.own, { links: 'all' });
   return [...links.values()].flatMap((link): Op[] => {
     const owner = parseAlias(link.alias)?.attachment;
     const stray = owner?.camp === camp && owner.network === network && !kept.has(link.name);

@@ -1,3 +1,4 @@
+import { isExhaustion } from '../errors/codes.ts';
 import { fault } from '../errors/fault.ts';
 import type { NetError } from '../errors/net-error.ts';
 import type { LinuxNamespace } from '../host/linux-namespace.ts';
@@ -19,7 +20,8 @@ export function legacyTables(ns: LinuxNamespace, family: Family): string[] {
       .within(() => readFileSync(file, 'utf8'))
       .split('\n')
       .filter(Boolean);
-  } catch {
+  } catch (error) {
+    if (isExhaustion(error)) throw error;
     return [];
   }
 }

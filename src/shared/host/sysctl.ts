@@ -1,5 +1,6 @@
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
+import { isExhaustion } from '../errors/codes.ts';
 
 /**
  * The sysctls of the namespace that the calling thread is in: /proc/sys/net shows each thread its own. In a container
@@ -22,11 +23,12 @@ export function writeSysctl(path: string, value: string): number {
   }
 }
 
-/** The trimmed value, or undefined where there is no such key or it cannot be read. */
+/** The trimmed value, or undefined where there is no such key or it cannot be read. Throws where descriptors run out. */
 export function readSysctl(path: string): string | undefined {
   try {
     return readFileSync(ROOT + path, 'utf8').trim();
-  } catch {
+  } catch (error) {
+    if (isExhaustion(error)) throw error;
     return undefined;
   }
 }

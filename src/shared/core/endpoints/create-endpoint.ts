@@ -97,7 +97,8 @@ async function build(core: Core, request: EndpointRequest, sandbox: Namespace, a
     addressing = driver.complete(result);
     await ensureNetwork(core, request, addressing);
     core.mark?.('network');
-    facts = factsOf(core, request, sandbox, { addressing, view });
+    // The link is there: its MAC does not follow the addresses any more.
+    facts = { ...factsOf(core, request, sandbox, { addressing, view }), link: facts.link };
     core.store.transaction(() => core.store.endpoints.put(withJournal(core, sandbox, facts)));
     ops = [];
   }

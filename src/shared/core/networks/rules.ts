@@ -21,8 +21,24 @@ export async function ensureChainedRules(
   rules: Rules,
   addressing: Addressing,
 ): Promise<void> {
+  for (;;) {
+    const carrier = core.store.networks.get(network)?.device ?? device;
+    using _lock = await core.lock(deviceKey(carrier));
+    // The network may have moved to another device while we waited.
+    if ((core.store.networks.get(network)?.device ?? device) !== carrier) continue;
+    return await completeRules(core, network, device, rules, addressing);
+  }
+}
+
+/** For a caller that holds the lock of the network's device. */
+async function completeRules(
+  core: Core,
+  network: string,
+  device: string,
+  rules: Rules,
+  addressing: Addressing,
+): Promise<void> {
   const { host, store } = core;
-  using _lock = await core.lock(deviceKey(store.networks.get(network)?.device ?? device));
   const known = store.networks.get(network);
   const plan = await missingRules(core, rules, device, addressing);
   const { bootId } = host.identity;
