@@ -77,9 +77,7 @@ describe('daemon', () => {
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
     it(`ends at ${signal}, and its socket with it`, async () => {
       using daemon = site.start();
-      await daemon.line(
-        /event=daemon\.start version=\S+ cni=\S+\/cni\.sock .*endpoints=0 networks=0 entries=0 ms=\d+$/,
-      );
+      await daemon.line(/event=daemon\.start version=\S+ cni=\S+\/cni\.sock .*stateDir=\S+ ms=\d+$/);
       daemon.process.kill(signal);
       assert.equal(await daemon.end, 0);
       assert.match(daemon.lines.at(-1) ?? '', new RegExp(`level=info event=daemon\\.stop signal=${signal} ms=\\d+$`));
@@ -145,7 +143,7 @@ describe('daemon', () => {
     site.ns.run('nft', 'flush', 'ruleset');
     assert.equal(rules(), '');
     daemon.process.kill('SIGHUP');
-    await daemon.line(/event=reload backend=nftables entries=\d+/);
+    await daemon.line(/event=reconciled reason=SIGHUP endpoints=0 networks=0 entries=[1-9]/);
     assert.equal(rules(), before);
     expectOk(runPlugin(call('DEL', MASQUERADE)));
     await daemon.line(/event=DEL .*result=ok/);

@@ -115,7 +115,7 @@ export function makeSite(bin: DaemonBin, { pods = 2, ...options }: SiteOptions =
         env: { ...where, ...given.env },
       });
       daemons.push(daemon);
-      await until(() => daemon.log().includes('event=daemon.start') || daemon.child.exitCode !== null);
+      await until(() => daemon.log().includes('event=reconciled') || daemon.child.exitCode !== null);
       assert.equal(daemon.child.exitCode, null, daemon.log());
       return daemon;
     },
