@@ -1,4 +1,5 @@
 import { planPorts } from '../drivers/rules.ts';
+import { asNetError } from '../errors/net-error.ts';
 import { sweepScopeNotes } from '../ipam/scope-notes.ts';
 import { parseAlias, parseDeviceAlias, standIn } from '../model/alias.ts';
 import { attachmentDigest, hostIfName } from '../model/attachment.ts';
@@ -42,10 +43,15 @@ export function rebuildOnce(core: Core): void {
 
 /** What led to an endpoint that is gone leads nowhere. */
 async function unpublish(core: Core, { backend, entries }: PublishedFacts): Promise<void> {
-  const removed = core.firewall(backend).remove(entries);
-  const flushes = planPorts(backend, entries).undo.filter(({ op }) => op === 'conntrack.flush');
-  const failures = core.host.revert(flushes, { host: core.host.own });
-  for (const failure of [...failures, ...(await removed)]) core.log.warn('rebuild.failed', { error: failure.message });
+  try {
+    const removed = core.firewall(backend).remove(entries);
+    const flushes = planPorts(backend, entries).undo.filter(({ op }) => op === 'conntrack.flush');
+    const failures = core.host.revert(flushes, { host: core.host.own });
+    for (const failure of [...failures, ...(await removed)])
+      core.log.warn('rebuild.failed', { error: failure.message });
+  } catch (thrown) {
+    core.log.warn('rebuild.failed', { error: asNetError(thrown, 'rebuild').message });
+  }
 }
 
 /** Part of each transaction after which an older state would be wrong about addresses in use. */

@@ -56,7 +56,8 @@ export async function mendEndpoints(
         errors.push(asNetError(thrown, 'reconcile'));
       }
     }
-    damaged = busy;
+    // A pair that was made again lacks what other parts had put on it.
+    damaged = attempt === 0 && mended.length > 0 ? await findDamaged(core, core.store.endpoints.list()) : busy;
   }
   return { entries, mended, errors };
 }
