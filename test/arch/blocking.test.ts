@@ -19,7 +19,7 @@ function blockingLines(source: string): string[] {
 }
 
 describe('blocking calls', () => {
-  it('are only where the process lives for one call, or ends', () => {
+  it('occur only where the process lives for one call, or ends', () => {
     const files = globSync('{src,cmd}/**/*.ts', { cwd: ROOT });
     assert.ok(files.length > 10, `only ${files.length} modules found below ${ROOT}`);
     const found = files
@@ -30,7 +30,7 @@ describe('blocking calls', () => {
     assert.deepEqual(found, []);
   });
 
-  it('are seen wherever they stand in a line', () => {
+  it('are detected anywhere in a line', () => {
     for (const line of [
       'Atomics.wait(nobody, 0, 0, 5);',
       "const { spawnSync } = process.getBuiltinModule('node:child_process');",

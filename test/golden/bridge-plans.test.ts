@@ -146,7 +146,7 @@ const PLANS: Readonly<Record<string, readonly Scenario[]>> = {
   ],
 };
 
-describe('plans of the bridge driver', () => {
+describe('bridge driver plans', () => {
   for (const [name, scenarios] of Object.entries(PLANS)) {
     for (const scenario of scenarios) {
       it(`${name}: ${JSON.stringify({ ...scenario.conf, ...scenario.options, addresses: scenario.addresses })}`, () =>
@@ -154,7 +154,7 @@ describe('plans of the bridge driver', () => {
     }
   }
 
-  it("give a VLAN's gateway the MTU of the network at both ends", () => {
+  it("give a VLAN's gateway the network's MTU at both ends", () => {
     const text = planText({ conf: { vlan: 100, isGateway: true, mtu: 1400 }, addresses: [V4] });
     assert.match(text, /^ip link add name vlan\w+ .*mtu 1400 .*peer name isth0\.100 .*mtu 1400/m);
   });
@@ -183,7 +183,7 @@ describe('plans of the bridge driver', () => {
     ],
   };
   for (const [name, [scenario, message]] of Object.entries(conflicts)) {
-    it(`refuse ${name}`, () => {
+    it(`reject ${name}`, () => {
       assert.throws(
         () => planText(scenario),
         (error) => error instanceof NetError && error.kind === 'conflict' && message.test(error.message),

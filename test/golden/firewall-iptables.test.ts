@@ -63,7 +63,7 @@ const CASES: Readonly<Record<string, readonly FirewallEntry[]>> = {
   ],
 };
 
-describe('rules of iptables', () => {
+describe('iptables rules', () => {
   before(function () {
     const missing = netnsMissing();
     if (missing === undefined) return;

@@ -41,7 +41,7 @@ function firstByTrying(candidates: readonly PoolCandidate[], taken: readonly Tak
 const textOf = (found: Prefix | undefined): string => (found === undefined ? 'none' : formatPrefix(found));
 
 describe('property: choosing a pool', () => {
-  it('gives the first subnet that overlaps nothing, and none only where every one overlaps something', () => {
+  it('returns the first subnet that overlaps nothing, and none only if every one overlaps', () => {
     fc.assert(
       fc.property(fc.array(candidate, { maxLength: 4 }), takens, (candidates, taken) => {
         const { subnet } = choosePool(candidates, taken);
@@ -51,7 +51,7 @@ describe('property: choosing a pool', () => {
     );
   });
 
-  it('says who holds the candidates where none is left, and nobody who holds none of them', () => {
+  it('names the holders of exhausted candidates, and nobody else', () => {
     fc.assert(
       fc.property(fc.array(candidate, { minLength: 1, maxLength: 3 }), takens, (candidates, taken) => {
         const { subnet, holders = [] } = choosePool(candidates, taken);
@@ -63,7 +63,7 @@ describe('property: choosing a pool', () => {
     );
   });
 
-  it('fills a candidate to the last subnet, each once, whatever the order in which they are told', () => {
+  it('fills a candidate to the last subnet, each once, in any order of the taken ones', () => {
     fc.assert(
       fc.property(candidate, fc.integer(), ({ base, size }, seed) => {
         const taken: Taken[] = [];
@@ -79,7 +79,7 @@ describe('property: choosing a pool', () => {
     );
   });
 
-  it('passes over what is taken without trying each subnet', () => {
+  it('skips taken subnets without trying each', () => {
     const base = near(6, 0, 112);
     let looks = 0;
     // All of a /16 of IPv6 but its last /64, as 48 prefixes: 2^48 subnets to walk otherwise.

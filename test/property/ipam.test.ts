@@ -155,7 +155,7 @@ function compare(
 }
 
 describe('property: allocation', () => {
-  it('is that of a naive pool, for any ranges and any order of calls (in memory)', () => {
+  it('matches a naive pool for any ranges and any order of calls (in memory)', () => {
     fc.assert(
       fc.property(smallSets, steps, fc.boolean(), (sets, work, isKept) =>
         compare(new MemoryStore(FIRST_BOOT), sets, work, isKept),
@@ -164,7 +164,7 @@ describe('property: allocation', () => {
     );
   });
 
-  it('is that of a naive pool, for any ranges and any order of calls (SQLite)', () => {
+  it('matches a naive pool for any ranges and any order of calls (SQLite)', () => {
     using directory = makeTempDir();
     let scope = 0;
     using store = openSqliteStore({ stateDir: directory.path, identity: FIRST_BOOT });
@@ -193,7 +193,7 @@ describe('property: allocation', () => {
     );
   });
 
-  it('gives different addresses of a /64, a /8 and a /0-like range without walking them', () => {
+  it('gives different addresses of a /64, a /8 and a near-/0 range without walking them', () => {
     const sets = [[range('10.0.0.0/8')], [range('fd00::/64')], [range('fe80::/10')]];
     const store = new MemoryStore(FIRST_BOOT);
     const seen = new Set<string>();

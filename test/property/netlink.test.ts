@@ -98,7 +98,7 @@ interface AnyCodec {
   encode(value: unknown): Uint8Array;
 }
 
-describe('netlink codec, any values', () => {
+describe('property: netlink codec', () => {
   const cases: readonly (readonly [string, unknown, fc.Arbitrary<unknown>])[] = [
     ['link', link, fc.record({ header, attrs: linkAttrs })],
     ['bridge link', bridgeLink, fc.record({ header, attrs: partial({ name: text, vlans }) })],
@@ -140,11 +140,11 @@ describe('netlink codec, any values', () => {
 
   for (const [name, codec, values] of cases) {
     const { encode, decode } = codec as AnyCodec;
-    it(`${name}: the values come back from the bytes`, () => {
+    it(`${name}: decodes its own encoding to the same values`, () => {
       fc.assert(fc.property(values, (value) => assert.deepEqual(plain(decode(encode(value))), plain(value))));
     });
 
-    it(`${name}: no bytes crash it, and what it reads it can write`, () => {
+    it(`${name}: never crashes on random bytes, and encodes what it decodes`, () => {
       const bytes = fc.oneof(
         fc.uint8Array({ maxLength: 200 }),
         fc
@@ -165,7 +165,7 @@ describe('netlink codec, any values', () => {
     });
   }
 
-  it('messages come back from a datagram, and no datagram crashes or loops', () => {
+  it('decodes its own messages from a datagram, and never crashes or loops', () => {
     const message = fc.record({
       type: uint(16),
       flags: uint(16),

@@ -175,14 +175,14 @@ function compare(lab: PoolLab, work: readonly Step[]): void {
 const steps = fc.array(step, { maxLength: 60 });
 
 describe('property: addresses that dockerd and CNI share', () => {
-  it('belong to whom a plain model says, whatever is asked in whatever order (in memory)', () => {
+  it('match a plain model for any order of requests (in memory)', () => {
     fc.assert(
       fc.property(steps, (work) => compare(new PoolLab(makeCore(new FakeHost())), work)),
       { numRuns: 300 },
     );
   });
 
-  it('belong to whom a plain model says, whatever is asked in whatever order (SQLite)', () => {
+  it('match a plain model for any order of requests (SQLite)', () => {
     using directory = makeTempDir();
     let hosts = 0;
     fc.assert(

@@ -53,7 +53,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
 );
 
 describe('property: stores', () => {
-  it('answers in SQLite as in memory, whatever is leased and released', () => {
+  it('answer the same in SQLite and in memory for any leases and releases', () => {
     using directory = makeTempDir();
     let host = 0;
     fc.assert(

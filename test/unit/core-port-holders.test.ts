@@ -43,7 +43,7 @@ describe('assertPortsFree', () => {
     });
   }
 
-  it('asks for the processes of the host once for all ports, and never where no port is taken', () => {
+  it('reads the processes of the host once for all ports, and only if a port is taken', () => {
     const asked: (readonly number[])[] = [];
     const watched = (host: FakeHost): Host => ({
       identity: host.identity,

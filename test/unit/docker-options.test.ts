@@ -67,8 +67,8 @@ function refused(kind: NetError['kind'], ...words: readonly RegExp[]): (error: u
   };
 }
 
-describe("Docker's options of a network", () => {
-  it('without any make a closed, masqueraded bridge of its own', () => {
+describe('Docker network options', () => {
+  it('default to a closed, masqueraded bridge of its own', () => {
     assert.deepEqual(specOf(), {
       options: {
         driver: 'bridge',
@@ -101,7 +101,7 @@ describe("Docker's options of a network", () => {
     });
   });
 
-  it('say where our own IPAM leases, and give a range set a family', () => {
+  it('set the scope of our own IPAM and one range set for each family', () => {
     const { ranges, scope, allocator } = specOf({ v6: [V6], scope: 'docker' });
     assert.deepEqual(ranges, [
       [{ subnet: '10.99.0.0/24', gateway: '10.99.0.1' }],
@@ -123,22 +123,22 @@ describe("Docker's options of a network", () => {
     ['to be shared', { shared: 'web' }, { bridge: 'br-web' }],
   ];
   for (const [what, asked, expected] of bridges) {
-    it(`${what}: the bridge has it`, () => {
+    it(`set the bridge's options: ${what}`, () => {
       assert.deepEqual({ ...bridgeOf(asked), ...expected }, bridgeOf(asked));
     });
   }
 
-  it('an MTU of 0 is the default', () => {
+  it('treat an MTU of 0 as the default', () => {
     assert.equal(bridgeOf({ o: { 'com.docker.network.driver.mtu': '0' } }).mtu, undefined);
   });
 
-  it('internal: nothing is masqueraded, and the bridge still has its address', () => {
+  it('internal: turn masquerading off and keep the address of the bridge', () => {
     const { masquerade, policy } = rulesOf({ internal: true });
     assert.deepEqual([masquerade, policy], [undefined, 'internal']);
     assert.equal(bridgeOf({ internal: true }).isGateway, true);
   });
 
-  it('isolated: one family of an internal network, or both, has no gateway', () => {
+  it('isolated: remove the gateway of one family of an internal network, or of both', () => {
     const o = { [`${BRIDGE}gateway_mode_ipv4`]: 'isolated' };
     const one = specOf({ o, internal: true, v6: [V6] });
     assert.deepEqual(one.ranges, [[{ subnet: '10.99.0.0/24' }], [{ subnet: 'fd00:99::/64', gateway: 'fd00:99::1' }]]);
@@ -148,7 +148,7 @@ describe("Docker's options of a network", () => {
     assert.throws(() => specOf({ o }), refused('invalid-config', /gateway_mode_ipv4=isolated/, /--internal/));
   });
 
-  it('no gateway given: the bridge is none', () => {
+  it('without a gateway: keep the bridge from being one', () => {
     assert.equal(bridgeOf({ v4: [{ ...V4, Gateway: '' }] }).isGateway, false);
   });
 
@@ -182,14 +182,14 @@ describe("Docker's options of a network", () => {
     ['to be shared and closed', { shared: 'web', o: { [`${BRIDGE}gateway_mode_ipv4`]: 'nat' } }, { policy: 'closed' }],
   ];
   for (const [what, asked, expected] of modes) {
-    it(`${what}: the packet filter does it`, () => {
+    it(`set the packet filter's options: ${what}`, () => {
       const found = rulesOf(asked);
       for (const key of Object.keys(expected) as (keyof FirewallOptions)[])
         assert.deepEqual(found[key], expected[key], key);
     });
   }
 
-  it("the driver null has nothing, and Docker's null IPAM no subnet", () => {
+  it("the null driver has no options, and Docker's null IPAM has no subnet", () => {
     assert.deepEqual(specOf({ o: { driver: 'null' }, backend: 'none' }), {
       options: { driver: 'null' },
       ranges: [],
@@ -248,21 +248,21 @@ describe("Docker's options of a network", () => {
     ['a host without a filter', { backend: 'none' }, 'unsupported', /neither nftables nor iptables/],
   ];
   for (const [what, asked, kind, ...words] of wrong) {
-    it(`${what} is refused`, () => {
+    it(`are rejected: ${what}`, () => {
       assert.throws(() => specOf(asked), refused(kind, ...words));
     });
   }
 
-  it('that newer versions of Docker may have mean nothing', () => {
+  it('of newer Docker versions are ignored', () => {
     const o = { 'com.docker.network.bridge.trusted_host_interfaces': 'eth7', 'com.docker.network.x.y': '1' };
     assert.deepEqual(specOf({ o }), specOf());
   });
 });
 
-describe('ports that dockerd asks for', () => {
+describe('Docker port mappings', () => {
   const port = { protocol: 'tcp', containerPort: 80, hostPort: 8080, hostPortEnd: 8080 } as const;
 
-  it('are bound where the network says, unless they say it themselves', () => {
+  it("bind to the network's host address unless they name their own", () => {
     assert.deepEqual(
       portRequests({ internal: false, hostBinding: '127.0.0.1' }, [port, { ...port, hostIp: '0.0.0.0' }]),
       [
@@ -273,7 +273,7 @@ describe('ports that dockerd asks for', () => {
     assert.deepEqual(portRequests({ internal: false }, [port]), [port]);
   });
 
-  it('are none on an internal network', () => {
+  it('are empty on an internal network', () => {
     assert.deepEqual(portRequests({ internal: true }, [port]), []);
   });
 });

@@ -25,7 +25,7 @@ describe('schemas', () => {
     assert.equal(exportName('ipam-host-local.schema.json'), 'ipamHostLocal');
   });
 
-  it('finds no schemas in a directory that is not there', () => {
+  it('finds no schemas in a missing directory', () => {
     assert.deepEqual(readSchemas('/nonexistent'), []);
     assert.match(generate([]).js, /export \{\}/);
   });

@@ -77,9 +77,9 @@ describe('property: schedules', function () {
     }
   }
   for (const pair of PAIRS) {
-    it(`random: ${pair.join(' beside ')} leaves what a serial order leaves`, () => check(pair));
+    it(`random: ${pair.join(' beside ')} ends as in a serial order`, () => check(pair));
   }
   for (const name of CALLS) {
-    it(`random: ${name} beside ADD and DEL leaves what a serial order leaves`, () => check([name, 'ADD', 'DEL']));
+    it(`random: ${name} beside ADD and DEL ends as in a serial order`, () => check([name, 'ADD', 'DEL']));
   }
 });
