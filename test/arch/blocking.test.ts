@@ -4,13 +4,13 @@ import { join } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '../..');
 
-/** What stops a thread until another process has done something. */
+/** Calls that block a thread until another process acts. */
 const BLOCKING = /\b(?:Atomics\.wait(?!Async)|spawnSync|execFileSync|execSync)\b/;
 
-/** May block: a process that lives for one call, and what the daemon writes when it has nothing left to do. */
+/** Files that may block: processes that live for one call, and the daemon's last writes. */
 const MAY_BLOCK = /^cmd\/cni-plugin\/(?:pause|nft-command)\.ts$|^cmd\/cnm-shim\/line-sink\.ts$/;
 
-/** The lines of a module that block, comments left out. */
+/** The lines of a module that block, without comments. */
 function blockingLines(source: string): string[] {
   return source
     .split('\n')

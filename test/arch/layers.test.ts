@@ -8,10 +8,10 @@ const TOP_LEVEL = new Set([
   ...['README.md', 'LICENSE', 'package.json', 'package-lock.json', 'tsconfig.json', 'biome.json', '.gitignore', '.ci'],
   ...['cmd', 'src', 'netconf-examples', 'test', 'build'],
 ]);
-/** Not part of the tree: what .gitignore names, and git's own. */
+/** Top-level entries outside the tree: those in .gitignore, and git's own. */
 const IGNORED = /^(\.git|node_modules|dist|coverage|.*\.log)$/;
 
-/** A module, an import it must not have, and why. */
+/** A module, a forbidden import, and the reason. */
 const PLANTED: readonly (readonly [file: string, source: string, why: RegExp])[] = [
   ['src/shared/model/addr.ts', "import { x } from '../errors/net-error.ts';", /model imports nothing/],
   ['src/shared/model/addr.ts', "import { x } from 'node:fs';", /model imports nothing/],
@@ -41,7 +41,7 @@ const PLANTED: readonly (readonly [file: string, source: string, why: RegExp])[]
   ['cmd/cni-plugin/main.ts', "import { run } from '../../build/bundle.ts';", /not part of any layer/],
 ];
 
-/** Modules as they are meant to be. */
+/** Modules with allowed imports. */
 const ALLOWED: readonly (readonly [file: string, source: string])[] = [
   ['src/shared/drivers/bridge/bridge.ts', "import type { View } from '../../host/host.ts';"],
   ['src/shared/netlink/sys.ts', "import { dlopen } from 'node:ffi';"],

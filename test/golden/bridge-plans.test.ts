@@ -9,7 +9,7 @@ const V6 = 'fd00:88::2/64 fd00:88::1';
 const DEFAULT_4 = { dst: '0.0.0.0/0' };
 const DEFAULT_6 = { dst: '::/0' };
 
-/** A bridge that is there already, as this plugin or somebody else has made it. */
+/** An existing bridge, created by this plugin or by another program. */
 function existing(changes: { mtu?: number; up?: boolean; vlanFiltering?: boolean; address?: string } = {}): FakeSeed {
   const { mtu = 1500, up = true, vlanFiltering = false, address } = changes;
   const bridge = { vlanFiltering, defaultPvid: 1 };
@@ -42,7 +42,7 @@ const UPLINK_RA = (acceptRa: string): FakeSeed => ({
   sysctls: { 'net/ipv6/conf/up0/accept_ra': acceptRa, 'net/ipv6/conf/up1/accept_ra': '1' },
 });
 
-/** File → scenarios that have to give the same text: options that should not matter share a file. */
+/** File → scenarios that must give the same text: options that should not matter share a file. */
 const PLANS: Readonly<Record<string, readonly Scenario[]>> = {
   'bridge-plain': [
     {},

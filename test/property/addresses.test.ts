@@ -28,7 +28,7 @@ const familyName = (family: 4 | 6) => (family === 4 ? 'ipv4' : 'ipv6');
 function arbitraryAddr(): fc.Arbitrary<Addr> {
   const v4: fc.Arbitrary<Addr> = fc.bigInt({ min: 0n, max: 2n ** 32n - 1n }).map((value) => ({ family: 4, value }));
   const v6: fc.Arbitrary<Addr> = fc.bigInt({ min: 0n, max: 2n ** 128n - 1n }).map((value) => ({ family: 6, value }));
-  // Runs of zeros are what RFC 5952 is about.
+  // RFC 5952 is mostly about runs of zeros.
   const sparse = fc
     .array(fc.constantFrom(0n, 0n, 0n, 1n, 0xffffn), { minLength: 8, maxLength: 8 })
     .map((words): Addr => ({ family: 6, value: words.reduce<bigint>((all, word) => (all << 16n) | word, 0n) }));
@@ -39,7 +39,7 @@ function arbitraryPrefix(): fc.Arbitrary<Prefix> {
   return arbitraryAddr().chain((addr) => fc.nat({ max: BITS[addr.family] }).map((length) => ({ addr, length })));
 }
 
-/** Text that is nearly an address. */
+/** Text that is almost an address. */
 function nearly(): fc.Arbitrary<string> {
   const part = fc.constantFrom(
     '0',
@@ -74,7 +74,7 @@ describe('property: addresses', () => {
   it("parse exactly the texts that Node's isIP accepts, with the same family", () => {
     fc.assert(
       fc.property(fc.oneof(nearly(), fc.ipV4(), fc.ipV6(), fc.ipV4Extended()), (text) => {
-        // isIP takes a zone (fe80::1%eth0), which an address on its own does not have.
+        // isIP accepts a zone (fe80::1%eth0), which an address alone does not have.
         const expected = text.includes('%') ? 0 : isIP(text);
         assert.equal(parseAddr(text)?.family ?? 0, expected, text);
       }),
@@ -126,13 +126,13 @@ describe('property: prefixes', () => {
   it("contain the addresses that Node's BlockList says", () => {
     fc.assert(
       fc.property(arbitraryPrefix(), arbitraryAddr(), fc.boolean(), (prefix, other, near) => {
-        // An address far away is outside nearly always: take one that differs in the last bit of the network only.
+        // A random address is nearly always outside: use one that differs only in the last bit of the network.
         const bit = 1n << BigInt(Math.max(BITS[prefix.addr.family] - prefix.length, 0));
         const addr: Addr = near && prefix.length > 0 ? { ...prefix.addr, value: prefix.addr.value ^ bit } : other;
         const list = new BlockList();
         list.addSubnet(formatAddr(prefix.addr), prefix.length, familyName(prefix.addr.family));
         for (const one of [addr, prefix.addr, firstOf(prefix), lastOf(prefix)]) {
-          // BlockList takes ::ffff:a.b.c.d for a.b.c.d; here the families are kept apart.
+          // BlockList treats ::ffff:a.b.c.d as a.b.c.d; our families stay separate.
           if (one.family !== prefix.addr.family) assert.equal(contains(prefix, one), false);
           else assert.equal(contains(prefix, one), list.check(formatAddr(one), familyName(one.family)));
         }

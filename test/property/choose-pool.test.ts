@@ -4,7 +4,7 @@ import { choosePool, type PoolCandidate, type Taken } from '../../src/shared/ipa
 import { BITS, type Family } from '../../src/shared/model/addr.ts';
 import { contains, firstOf, formatPrefix, networkOf, overlaps, type Prefix } from '../../src/shared/model/prefix.ts';
 
-/** All of a family's prefixes here lie in one /16 or /112, or hold it, so that they often meet. */
+/** All prefixes of a family lie in one /16 or /112, or contain it, so that they often overlap. */
 function near(family: Family, offset: number, fromEnd: number): Prefix {
   const base = family === 4 ? 0x0ac00000n : 0xfd000000000000000000000000000000n;
   return networkOf({ addr: { family, value: base + BigInt(offset) }, length: BITS[family] - fromEnd });
@@ -31,7 +31,7 @@ function* subnetsOf({ base, size }: PoolCandidate): Generator<Prefix> {
     yield { addr: { family: of, value: firstOf(base).value + BigInt(i) * step }, length: size };
 }
 
-/** The same by trying all of them. */
+/** The same by brute force. */
 function firstByTrying(candidates: readonly PoolCandidate[], taken: readonly Taken[]): Prefix | undefined {
   for (const one of candidates)
     for (const subnet of subnetsOf(one)) if (!taken.some((other) => overlaps(other.subnet, subnet))) return subnet;
@@ -82,7 +82,7 @@ describe('property: choosing a pool', () => {
   it('skips taken subnets without trying each', () => {
     const base = near(6, 0, 112);
     let looks = 0;
-    // All of a /16 of IPv6 but its last /64, as 48 prefixes: 2^48 subnets to walk otherwise.
+    // An IPv6 /16 without its last /64, as 48 prefixes: otherwise 2^48 subnets to walk.
     const taken = Array.from({ length: 48 }, (_, i): Taken => {
       const length = base.length + i + 1;
       const value = base.addr.value + (((1n << BigInt(i)) - 1n) << BigInt(128 - length + 1));

@@ -19,7 +19,7 @@ const mac = fc.uint8Array({ minLength: 6, maxLength: 6 }).map((bytes) =>
 const ip4 = uint(32).map((value) => formatAddr({ family: 4, value: BigInt(value) }));
 const ip6 = fc.bigInt({ min: 0n, max: 2n ** 128n - 1n }).map((value) => formatAddr({ family: 6, value }));
 const ip = fc.oneof(ip4, ip6);
-/** Attributes that no schema knows. */
+/** Attributes that no schema describes. */
 const unknown = fc.dictionary(
   fc.integer({ min: 200, max: 0x3fff }).map((type) => `#${type}` as const),
   fc.uint8Array({ maxLength: 30 }).map((bytes) => Buffer.from(bytes)),
@@ -85,7 +85,7 @@ const vlans = fc.record({
   }),
 });
 
-/** Values as text in the order of their keys, bytes as hex whatever class holds them. */
+/** Values as text in key order; bytes as hex, whatever their class. */
 function plain(value: unknown): unknown {
   if (value instanceof Uint8Array) return `0x${Buffer.from(value).toString('hex')}`;
   if (Array.isArray(value)) return value.map(plain);

@@ -6,7 +6,7 @@ import { MemoryStore } from '../../src/shared/testing/memory-store.ts';
 import { makeTempDir } from '../support/temp.ts';
 import { addr, attachment, FIRST_BOOT, lease } from '../unit/store-behaviour.ts';
 
-/** Addresses close together and at the ends of both families. */
+/** Addresses close together, and at both ends of each family. */
 const address = fc
   .oneof(
     fc.nat(15).map((n) => `10.0.0.${n}`),

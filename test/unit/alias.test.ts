@@ -110,7 +110,7 @@ describe('interface alias', () => {
   });
 });
 
-/** Texts as the wire format lets them through: names without white space, ids with letters, digits and `_.-`. */
+/** Values that the wire format allows: names without white space, ids of letters, digits and `_.-`. */
 function arbitraryRecord(longestId: number): fc.Arbitrary<AliasRecord> {
   const name = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,29}$/);
   const id = fc.string({ unit: fc.constantFrom('a', '0', '_', '.', '-'), minLength: 1, maxLength: longestId });

@@ -42,7 +42,7 @@ describe('network spec of a CNI configuration', () => {
 
   beforeEach(() => {
     dir = mkdtempSync(join(tmpdir(), 'isth-conf-'));
-    // Node runs the tests: under a plugin's name it is this very executable.
+    // The tests run in Node: a symlink with a plugin's name leads to this executable.
     symlinkSync(process.execPath, join(dir, 'host-local'));
     writeFileSync(join(dir, 'foreign'), '#!/bin/sh\n');
     chmodSync(join(dir, 'foreign'), 0o755);
@@ -55,7 +55,7 @@ describe('network spec of a CNI configuration', () => {
   const configured = (name: string): NetworkSpec | undefined => configuredNetworks(env)(name);
   const list = (name: string, ...plugins: readonly unknown[]): object => ({ cniVersion: '1.0.0', name, plugins });
 
-  /** What an ADD with this configuration says. */
+  /** The spec that an ADD with this configuration uses. */
   function specOfCall(element: Json): NetworkSpec | undefined {
     const config = { cniVersion: '1.0.0', name: 'web', ...element };
     const called = { CNI_COMMAND: 'ADD', CNI_CONTAINERID: 'a', CNI_NETNS: '/x', CNI_IFNAME: 'eth0', CNI_PATH: dir };
@@ -105,7 +105,7 @@ describe('network spec of a CNI configuration', () => {
       write('web.conflist', list('web', configuration));
       const spec = configured('web');
       assert.ok(spec !== undefined);
-      // As text: that is how a call tells that nothing has changed.
+      // Compared as text, because a call detects changes in the same way.
       assert.equal(JSON.stringify(specOfCall(configuration)), JSON.stringify(spec));
     }
   });

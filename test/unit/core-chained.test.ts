@@ -184,7 +184,7 @@ describe('core: part of a chained plugin', () => {
     assert.throws(() => findHostSide(core, sandbox, 'lo', []), refusedWith('unsupported', /link lo.*no veth/));
   });
 
-  /** The host, with some of its calls replaced. */
+  /** The host, with some of its methods replaced. */
   function hostWith(changes: Partial<Host>): Host {
     return {
       identity: host.identity,

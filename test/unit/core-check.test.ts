@@ -29,7 +29,7 @@ interface Scene {
   readonly run: (...ops: readonly Op[]) => void;
 }
 
-/** An endpoint that has just been added, and what its prevResult says. */
+/** A freshly added endpoint and its prevResult. */
 async function makeScene(): Promise<Scene> {
   const host = makeFakeHost();
   const core = makeCore(host);
@@ -46,7 +46,7 @@ function expectationOf({ interfaces, addresses, routes }: EndpointReport): Expec
 const inPod = { ns: 'sandbox' } as const;
 const onHost = { ns: 'host' } as const;
 
-/** What somebody did to the endpoint, and how CHECK puts it. */
+/** A change to the endpoint, and the message of CHECK. */
 const DRIFTS: Readonly<Record<string, readonly [(scene: Scene) => unknown, RegExp]>> = {
   'the interface is gone': [
     ({ run }) => run({ ...onHost, op: 'link.delete', name: HOST_IF }),

@@ -17,7 +17,7 @@ import {
 } from '../support/core.ts';
 import { FailingHost, type FailurePoint } from '../support/failing-host.ts';
 
-/** A foreign IPAM plugin that keeps count of its calls. */
+/** A foreign IPAM plugin that records its calls. */
 function delegate(): DelegateSource & { readonly calls: string[] } {
   const calls: string[] = [];
   const address = parsePrefix('10.88.0.9/24') ?? assert.fail();
@@ -122,12 +122,12 @@ for (const setup of SETUPS) {
   });
 }
 
-/** What is set again moves to the end of a FakeHost's text. */
+/** A value that is set again moves to the end of a FakeHost's text. */
 function sorted(text: { toString(): string }): string {
   return text.toString().split('\n').sort().join('\n');
 }
 
-/** Another address than the first endpoint's. */
+/** An address other than the first endpoint's. */
 function otherDelegate(): DelegateSource {
   const address = parsePrefix('10.88.0.10/24') ?? assert.fail();
   const given = { addresses: [{ address, gateway: '10.88.0.1' }], routes: [], dns: {} };

@@ -18,7 +18,7 @@ function stateOf(core: Core): object {
   return { networks: core.store.networks.list(), host: core.host.toString() };
 }
 
-/** What a call that is refused leaves: nothing. */
+/** Asserts that the creation fails with `conflict` and changes nothing. */
 async function refused(core: Core, request: NetworkRequest, text: RegExp): Promise<void> {
   const before = stateOf(core);
   await assert.rejects(createNetwork(core, request), refusedWith('conflict', text));
@@ -121,8 +121,8 @@ describe('core: a persistent network', () => {
     const note = (store: Core['store']): void => store.notes.put('seen', 'yes');
     await createNetwork(core, keepRequest({ inTransaction: note }));
     assert.equal(core.store.notes.get('seen'), 'yes');
-    const forget = (store: Core['store']): void => store.notes.put('seen', 'gone');
-    await deleteNetwork(core, 'web', DOCKER, forget);
+    const note = (store: Core['store']): void => store.notes.put('seen', 'gone');
+    await deleteNetwork(core, 'web', DOCKER, note);
     assert.equal(core.store.notes.get('seen'), 'gone');
     const refuse = (store: Core['store']): void => {
       store.notes.put('seen', 'half');
@@ -295,7 +295,7 @@ describe('core: a persistent network', () => {
     assert.deepEqual(core.store.networks.get('web')?.holders, ['operator', DOCKER]);
   });
 
-  /** Every step of a creation, before and after it is carried out. */
+  /** Every step of a creation, before and after its execution. */
   async function failurePoints(): Promise<[number, FailurePoint['when']][]> {
     const counting = new FailingHost(makeFakeHost());
     await createNetwork(makeCore(counting), keepRequest());
@@ -306,7 +306,7 @@ describe('core: a persistent network', () => {
     ]).flat() as [number, FailurePoint['when']][];
   }
 
-  /** A creation whose process is no more after one of its steps. */
+  /** A creation whose process ends after one of its steps. */
   async function createDying(on: FakeHost, disk: MemoryDisk, point: FailurePoint): Promise<void> {
     const dying = new FailingHost(on, point);
     const alive = makeCore(dying, disk);

@@ -12,7 +12,7 @@ import { makeCore, makeFakeHost, POD, refusedWith, type TestCore } from '../supp
 import { FailingHost } from '../support/failing-host.ts';
 import { BRIDGE, endpointOf, holdNetwork, NETWORK, NETWORK_ID, offerRequest } from '../support/offers.ts';
 
-/** More than an offer has. */
+/** More steps than any offer has. */
 const MOST_STEPS = 40;
 
 describe('core: an offered endpoint', () => {
@@ -243,7 +243,7 @@ describe('core: an offered endpoint', () => {
     assert.deepEqual(leases(), []);
   });
 
-  /** As dockerd does it: the same link, in another namespace. */
+  /** Moves the same link to another namespace, as dockerd does. */
   function moveInto(path: string, name: string): void {
     const link = host.own.links.get(name);
     assert.ok(link?.peer);

@@ -5,7 +5,7 @@ import { type PortRequest, type PortScene, pickPorts } from '../../src/shared/co
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import { refusedWith } from '../support/core.ts';
 
-/** `8080:80/udp`, `127.0.0.1:8000-8010:80`, `:80`; the host address in brackets where it has colons. */
+/** `8080:80/udp`, `127.0.0.1:8000-8010:80`, `:80`; the host address in brackets if it has colons. */
 function request(text: string): PortRequest {
   const found = /^(?:(?<ip>\[[^\]]*\]|[\d.]+):)?(?<from>\d*)(?:-(?<to>\d+))?:(?<port>\d+)(?:\/(?<proto>\w+))?$/.exec(
     text,
@@ -27,9 +27,9 @@ function text({ protocol, hostIp, family, hostPort, containerPort }: PortMapping
 }
 
 interface Taken {
-  /** Ports that other endpoints have. */
+  /** Ports of other endpoints. */
   readonly claimed?: readonly number[];
-  /** Ports that processes listen on. */
+  /** Ports on which processes listen. */
   readonly listened?: readonly number[];
 }
 

@@ -24,7 +24,7 @@ import { FailingHost, type FailurePoint } from '../support/failing-host.ts';
 
 const FREE = { [Symbol.dispose]: () => {} };
 
-/** How many steps an ADD has, and with a point, what it leaves behind where its process dies there. */
+/** The number of steps of an ADD; with a point, the state after its process ends there. */
 async function addDying(host: FakeHost, disk: MemoryDisk, point?: FailurePoint, which: Which = {}): Promise<number> {
   const dying = new FailingHost(host, point);
   const core = makeCore(dying, disk);

@@ -13,7 +13,7 @@ import { attachmentOf, del, makeCore, makeFakeHost, OTHER, POD, type Which } fro
 import { addWithSpec, DOCKER, keepRequest, type SpecParts, specFor } from '../support/kept-network.ts';
 
 const SYSCTLS = { 'net/ipv4/ip_forward': '1', 'net/ipv6/conf/all/forwarding': '1' };
-/** What an endpoint's own row does not say again: VLANs and flags of ports. */
+/** State that an endpoint's own row does not repeat: VLANs and port flags. */
 const VARIANTS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   'a plain bridge': {},
   'a bridge with hairpin and isolated ports': { hairpinMode: true, portIsolation: true },
@@ -29,12 +29,12 @@ async function errorsOf(core: Core): Promise<readonly NetError[]> {
   return errors;
 }
 
-/** Lines of what there is: a bridge that is made anew comes last. */
+/** The state as lines: a recreated bridge comes last. */
 function linesOf({ host }: Core): string[] {
   return host.toString().split('\n').toSorted();
 }
 
-/** The same host with its state after the machine has been switched off and on. */
+/** The same host and its state after a reboot. */
 function rebooted(disk: MemoryDisk): ReturnType<typeof makeCore> {
   const host = new FakeHost({
     own: { sysctls: SYSCTLS },

@@ -68,7 +68,7 @@ describe('isthmus', () => {
       assert.match(stderr, pattern);
     });
 
-  /** The daemon does not start here: its run directory is a file. */
+  /** Makes the run directory a file, so that the daemon cannot start here. */
   const atFile = (name: string): string => {
     const path = join(directory.path, name);
     writeFileSync(path, '');

@@ -20,7 +20,7 @@ interface Parts {
   readonly length?: number;
 }
 
-/** As launcher.c writes it. */
+/** Encodes a request like launcher.c. */
 function encode({ argv0, env, stdin, version = PROTOCOL_VERSION, magic = MAGIC, length }: Parts): Buffer {
   const entries = [argv0, ...Object.entries(env).map(([name, value]) => `${name}=${value}`)];
   const body = Buffer.from(`${entries.map((entry) => `${entry}\0`).join('')}\0${stdin}`);

@@ -19,7 +19,7 @@ describe('daemon log', () => {
   });
   afterEach(() => directory[Symbol.dispose]());
 
-  /** What has been logged in each of the levels, by a logger that lets `level` through. */
+  /** The output of a logger with threshold `level` for one message of each level. */
   async function logged(level: LogLevel, format: (typeof LOG_FORMATS)[number]): Promise<string[]> {
     const file = join(directory.path, `${level}.${format}`);
     const fd = openSync(file, 'w');
@@ -76,7 +76,7 @@ describe('daemon log', () => {
     assert.deepEqual(rest, { level: 'warn', lines: 7, msg: 'log.dropped' });
   });
 
-  /** A child whose stderr is a socket or a pipe, and what reads that when it is told to. */
+  /** A child whose stderr is a socket or a pipe, and a reader that starts on demand. */
   function startLogging(kind: 'socket' | 'pipe', ...args: string[]): { child: ChildProcess; stderr: Readable } {
     const script = join(import.meta.dirname, '../support/log-child.ts');
     const command = ['--no-warnings', script, ...args];
@@ -123,7 +123,7 @@ describe('daemon log', () => {
           assert.deepEqual(await once(child, 'close'), [0, null]);
           const all = await lines;
           const numbers = numbersOf(all);
-          // From the first one on, without a gap up to where there was no room.
+          // Starts at the first line, without a gap until the buffer was full.
           assert.deepEqual(numbers, [...numbers.keys()]);
           assert.ok(numbers.length > 5000 && Number(dropped) > 5000, `${numbers.length} written, ${dropped} dropped`);
           assert.equal(numbers.length + Number(dropped), count);
@@ -176,7 +176,7 @@ describe('daemon log', () => {
   });
 });
 
-/** The first match in what `stderr` brings. Rejects where it ends without one. */
+/** The first match in `stderr`. Rejects if that ends without one. */
 function waitFor(lines: Promise<string[]>, stderr: Readable, pattern: RegExp): Promise<RegExpExecArray> {
   return new Promise((resolve, reject) => {
     let text = '';

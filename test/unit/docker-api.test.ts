@@ -44,7 +44,7 @@ describe('Docker API client', () => {
     assert.deepEqual([inner?.internal, inner?.enableIPv6], [true, false]);
     const own = networks.find(({ name }) => name === 'own');
     assert.deepEqual([own?.ipamDriver, own?.ipamOptions], ['isthmus', { network: 'web' }]);
-    // Docker's own three have no pool, or no options: `null`.
+    // Docker's three predefined networks have no pool, or no options: `null`.
     assert.deepEqual(
       networks.filter(({ driver }) => driver === 'null').map(({ pools }) => pools),
       [[]],
@@ -121,7 +121,7 @@ describe('Docker API client', () => {
     const nowhere = new DockerApi({ socket: `${docker.socket}.none` });
     assert.equal(await nowhere.networks(), undefined);
     assert.deepEqual(await containerNames(nowhere), new Map());
-    // The server takes the path that it made away with it.
+    // The server deletes its socket path when it closes.
     const dead = `${docker.socket}.dead`;
     renameSync(docker.socket, dead);
     await docker.close();
@@ -209,7 +209,7 @@ describe('choice of the Docker socket', () => {
     };
     process('7', 'containerd');
     process('sys', 'dockerd');
-    // A process that ends while it is looked at.
+    // A process that ends during the look-up.
     mkdirSync(join(dir.path, '8'));
     assert.equal(await isProcessRunning('dockerd', dir.path), false);
     process('9', 'dockerd');

@@ -42,7 +42,7 @@ function decode(method: string, body: unknown): object {
   return decoder(body);
 }
 
-/** Addresses and prefixes as text, as a reader of a test wants them. */
+/** Addresses and prefixes as text, for readable expectations. */
 function readable(value: unknown): unknown {
   return JSON.parse(
     JSON.stringify(value, (_, inner) => {

@@ -10,7 +10,7 @@ const ID = 'd527509059b9f2f85c6351db7c8f4945bd1e96769e16f1c686edc6a408c761a5';
 const OTHER_ID = 'e'.repeat(64);
 const ENDPOINT = '1305c8fba9b3bc8e64ea61b7431022090df15d47753cbcd98ee1584e4f0c666d';
 
-/** What a CNI configuration named `web` makes. */
+/** The network of a CNI configuration named `web`. */
 const WEB: NetworkSpec = {
   options: {
     ...{ driver: 'bridge', bridge: 'isth0', isGateway: true, isDefaultGateway: false, forceAddress: false },
@@ -33,9 +33,9 @@ const WEB: NetworkSpec = {
 interface Lab {
   readonly core: TestCore;
   call(method: string, body?: object): Promise<Record<string, unknown>>;
-  /** As dockerd does for `network create`: pool, gateway, network. */
+  /** The calls of dockerd for `network create`: pool, gateway, network. */
   create(network: Creation): Promise<object>;
-  /** What the host's namespace has. */
+  /** The state of the host's namespace. */
   text(): string;
 }
 

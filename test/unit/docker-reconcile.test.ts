@@ -17,7 +17,7 @@ import { makeReconciled, type Reconciled } from '../support/reconciled.ts';
 const idOf = (name: string): string => recordedNetwork(name).Id;
 const IDS = PLUGIN_NETWORKS.map(idOf);
 const NOTHING = { networks: [], endpoints: [], restored: [], errors: [] };
-/** Everything is old enough to be removed. */
+/** Treats everything as old enough to be removed. */
 const OLD = { grace: 0 };
 
 describe('records and dockerd', () => {
@@ -46,14 +46,14 @@ describe('records and dockerd', () => {
     pools: here.core.store.pools.list(),
   });
 
-  /** All networks are on record, as after CreateNetwork. */
+  /** Puts all networks on record, as CreateNetwork does. */
   const createAll = async (): Promise<void> => {
     const outcome = await here.reconciler().pass();
     assert.deepEqual(outcome?.errors, []);
     assert.deepEqual(known().sort(), IDS.toSorted());
   };
 
-  /** The endpoint that the recorded network has, or one of another id. */
+  /** The endpoint of the recorded network, or one with another id. */
   const createEndpoint = async (name: string, id?: string): Promise<string> => {
     const [recorded] = Object.values(recordedNetwork(name).Containers);
     const EndpointID = id ?? String(recorded?.EndpointID);
@@ -90,7 +90,7 @@ describe('records and dockerd', () => {
       };
       assert.deepEqual(gateways('plain'), ['10.202.0.1', undefined]);
       assert.deepEqual(gateways('full'), ['10.61.0.254', 'fd61::fe']);
-      // Docker does not tell; this is what it said in CreateNetwork.
+      // Docker's API does not report this; CreateNetwork contained it.
       assert.deepEqual(gateways('range'), ['10.62.5.0', undefined]);
       assert.deepEqual(gateways('own'), ['10.192.0.2', undefined]);
       assert.deepEqual(gateways('inner'), [undefined, undefined]);
@@ -126,7 +126,7 @@ describe('records and dockerd', () => {
       docker.asked.length = 0;
       assert.deepEqual(await here.reconciler().pass(), NOTHING);
       assert.deepEqual(state(), before);
-      // Nobody is asked for endpoints where none are on record.
+      // Without endpoints on record, no request for endpoints is made.
       assert.deepEqual(docker.asked, ['/version', '/v1.41/networks']);
     });
 
@@ -407,7 +407,7 @@ describe('records and dockerd', () => {
         if (path !== '/networks' || !first) return undefined;
         first = false;
         reconciler.activated();
-        // It has been read for this answer already.
+        // The network disappears after this answer was built.
         setTimeout(() => docker.forgotten.add(idOf('inner')), 0);
         return undefined;
       };

@@ -30,12 +30,12 @@ interface CallOptions {
 interface TestServer extends AsyncDisposable {
   readonly path: string;
   readonly server: DockerServer;
-  /** Lines of the log. */
+  /** Log lines. */
   readonly lines: string[];
-  /** How many calls it has said to have answered. */
+  /** The number of calls that it logged as answered. */
   called(): number;
   call(method: string, body?: unknown, options?: CallOptions): Promise<Answer>;
-  /** All that the server says to these bytes before it closes the connection. */
+  /** Everything that the server replies to these bytes until it closes the connection. */
   raw(...pieces: readonly (string | Buffer)[]): Promise<string>;
 }
 
@@ -62,19 +62,19 @@ async function makeServer(routes: Routes, options: Partial<DockerServerOptions> 
   };
 }
 
-/** `body`: text as it is, anything else as JSON. */
+/** `body`: text unchanged, anything else as JSON. */
 async function ask(socketPath: string, method: string, body: unknown = {}, options: CallOptions = {}): Promise<Answer> {
   const { verb = 'POST', headers = {}, agent } = options;
   const request = httpRequest({ socketPath, path: `/${method}`, method: verb, headers, ...(agent ? { agent } : {}) });
   request.end(typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body));
   const [response] = await once(request, 'response');
-  // The server may close a connection whose request it does not want to the end.
+  // The server may close a connection before it has read an unwanted request to its end.
   request.on('error', () => {});
   let text = '';
   response.setEncoding('utf8').on('data', (piece: string) => {
     text += piece;
   });
-  // Not its close, which may be an error then.
+  // Waits for the end of the response, not for its close, which may be an error then.
   await once(response, 'end');
   const { 'content-type': type, connection } = response.headers;
   return { status: response.statusCode, type, connection, body: JSON.parse(text) };

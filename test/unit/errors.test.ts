@@ -6,7 +6,7 @@ import { CATALOG } from '../../src/shared/errors/catalog.ts';
 import { asNetError, combineErrors, NetError } from '../../src/shared/errors/net-error.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-/** Codes that SPEC.md §5 (and its reference implementation for 8) gives a meaning to. */
+/** Codes that SPEC.md §5 (and its reference implementation for 8) defines. */
 const WELL_KNOWN = [1, 2, 3, 4, 5, 6, 7, 8, 11, 50, 51];
 
 describe('error catalog', () => {

@@ -25,7 +25,7 @@ function rules(
   return { backend: 'nftables', options: all, mappings, admit: false };
 }
 
-/** `masquerade 10.81.0.0/24`: the kind, and what tells entries of it apart. */
+/** `masquerade 10.81.0.0/24`: the kind and what distinguishes its entries. */
 function words(entries: readonly FirewallEntry[]): string[] {
   return entries.map((entry) => [entry.kind, ...detailsOf(entry)].join(' '));
 }

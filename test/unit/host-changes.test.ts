@@ -7,7 +7,7 @@ import type { Message } from '../../src/shared/netlink/message.ts';
 import { netconf } from '../../src/shared/netlink/netconf.ts';
 import { nftEvent } from '../../src/shared/netlink/nft-events.ts';
 
-/** What a kernel told; test/support/capture-changes.ts says of what. */
+/** Recorded notifications of a kernel; test/support/capture-changes.ts describes their origin. */
 const CAPTURED: readonly Message[] = captured();
 const INTEREST = { tables: ['isthmus'], marks: ['isthmus', 'ISTHMUS-'] };
 const nobody = (): boolean => false;

@@ -13,7 +13,7 @@ import { addr, attachment, FIRST_BOOT, lease, ofKind, SECOND_BOOT } from './stor
 
 const BOOTED = { bootId: 'boot-1', bootedAt: Date.parse('2026-01-02') };
 const BEFORE_BOOT = new Date('2026-01-01');
-/** Long ago, yet after the boot: nothing is about to happen to such a file. */
+/** Long ago, but after the boot: such a file is stable. */
 const SETTLED = new Date('2026-01-03');
 
 describe('ipam: host-local directories', () => {

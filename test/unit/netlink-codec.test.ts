@@ -10,7 +10,7 @@ import { neighbour } from '../../src/shared/netlink/neighbour.ts';
 import { route } from '../../src/shared/netlink/route.ts';
 import { filter, qdisc } from '../../src/shared/netlink/tc.ts';
 
-/** Payloads of messages that a kernel sent; test/support/capture-netlink.ts says about what. */
+/** Recorded payloads of kernel messages; test/support/capture-netlink.ts describes their origin. */
 function captured(name: string): Uint8Array[] {
   const file = new URL(`../fixtures/netlink/${name}.json`, import.meta.url);
   const payloads: string[] = JSON.parse(readFileSync(file, 'utf8'));
@@ -92,7 +92,7 @@ describe('recorded traffic control messages', () => {
     const { header, attrs } = qdiscs.find((message) => message?.header.handle === 0x4953_0000) ?? {};
     const { rate, buffer, limit, linkLayer } = attrs?.tbf?.parms?.header ?? {};
     assert.deepEqual([header?.parent, attrs?.kind, rate, linkLayer], [0xffff_ffff, 'tbf', 1e6, 1]);
-    // 20,000 bytes at a million a second are 20 ms, in ticks of 64 ns; 25 ms more of them may wait.
+    // 20,000 bytes at a million per second are 20 ms, in ticks of 64 ns; another 25 ms of bytes may wait.
     assert.deepEqual([buffer, limit], [312_500, 45_000]);
   });
 

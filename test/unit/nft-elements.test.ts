@@ -10,14 +10,14 @@ import { NFT_SET_ELEM_INTERVAL_END } from '../../src/shared/netlink/constants.ts
 import { ELEMENT, type RawElement, setElements } from '../../src/shared/netlink/nft-sets.ts';
 import { EVERY_ENTRY, portEntry } from '../support/firewall-entries.ts';
 
-/** Payloads of messages; test/support/capture-nftables.ts says of which. */
+/** Recorded message payloads; test/support/capture-nftables.ts describes their origin. */
 function captured(name: string): Uint8Array[] {
   const file = new URL(`../fixtures/netlink/${name}.json`, import.meta.url);
   const payloads: string[] = JSON.parse(readFileSync(file, 'utf8'));
   return payloads.map((hex) => Buffer.from(hex, 'hex'));
 }
 
-/** Bytes of struct nfgenmsg. */
+/** Size of struct nfgenmsg in bytes. */
 const NFGENMSG = 4;
 
 /** The elements of a message, with its set. nft numbers the attributes of a list, where the kernel calls all of them 1. */
@@ -28,7 +28,7 @@ function elementsOf(payload: Uint8Array): { set: string; elements: RawElement[] 
   return { set, elements: raw.map((bytes) => decodeAttrs(ELEMENT, bytes)) };
 }
 
-/** What nft puts before the first interval. */
+/** The element that nft puts before the first interval. */
 function isFiller({ key, flags }: RawElement): boolean {
   return flags === NFT_SET_ELEM_INTERVAL_END && key?.value?.every((byte) => byte === 0) === true;
 }

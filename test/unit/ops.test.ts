@@ -126,7 +126,7 @@ describe('operator view of networks', () => {
     core = makeCore(host);
   });
 
-  /** What a CNI configuration with these keys makes of a network, without a packet filter. */
+  /** The network that a CNI configuration with these keys creates, without a packet filter. */
   function specOf(name: string, conf: Readonly<Record<string, unknown>> = {}): NetworkSpec {
     const filter = { firewall: { backend: 'none' } };
     const spec = specOfElement({ cniVersion: '1.1.0', type: 'isthmus', name, ...filter, ...conf });
@@ -238,7 +238,7 @@ describe('operator view of networks', () => {
     core.store.dockerNetworks.put(dockerRow(other, second));
     assert.equal(await find('app2'), second);
     await assert.rejects(find(NETWORK_ID.slice(0, 12)), refusedWith('conflict', /it means 2 networks: docker-/));
-    // Two of Docker's networks that are one here.
+    // Two Docker networks that share one Network.
     core.store.dockerNetworks.put(dockerRow(other, NETWORK));
     assert.equal(await find(NETWORK_ID.slice(0, 12)), NETWORK);
     await assert.rejects(find(''), refusedWith('unknown-container', /there is no network/));

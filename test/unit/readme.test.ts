@@ -6,7 +6,7 @@ import { blocksOf, codesOf, headingsOf, proseOf, ROOT, readReadme, tableRows } f
 
 const SCHEMAS = join(ROOT, 'src/shared/config/schemas');
 
-/** Keys that a runtime, not a person, puts into a configuration, or that libcni reads itself. */
+/** Keys that a runtime, not a person, adds to a configuration, or that libcni reads itself. */
 const NOT_FOR_PEOPLE = [
   ...['$schema', 'cniVersion', 'cniVersions', 'runtimeConfig', 'prevResult'],
   ...['disableCheck', 'disableGC', 'loadOnlyInlinedPlugins'],
@@ -85,7 +85,7 @@ describe('README.md', () => {
   });
 });
 
-/** The first cells of the tables headed `head`, each of which may name several keys. */
+/** The first cells of the tables headed `head`; each may name several keys. */
 function keyRows(markdown: string, head: string): string[] {
   const rows = tableRows(markdown, head);
   assert.ok(rows.length > 0, `no table of "${head}"`);

@@ -6,7 +6,7 @@ import { type CniResult, formatResult } from '../../src/shared/runtime/cni/resul
 import { atLeast, type CniVersion, SUPPORTED } from '../../src/shared/runtime/cni/versions.ts';
 import { arbitraryResult, sayable } from '../support/results.ts';
 
-/** A result that has everything there is to say. */
+/** A result with every field. */
 const RICH: CniResult = {
   interfaces: [
     { name: 'isth0', mac: '0a:00:00:00:00:01', mtu: 1400 },
@@ -36,13 +36,13 @@ const ROUTES = [
 ];
 const DNS = { nameservers: ['10.88.0.1'], domain: 'example.test', search: ['a.test', 'b.test'], options: ['ndots:2'] };
 
-/** 0.1.0 and 0.2.0 know one address a family, routes by family, and no interfaces. */
+/** 0.1.0 and 0.2.0 have one address per family, routes by family, and no interfaces. */
 const OLDEST = {
   ip4: { ip: '10.88.0.2/16', gateway: '10.88.0.1', routes: [{ dst: '0.0.0.0/0', gw: '10.88.0.1' }] },
   ip6: { ip: 'fd00:88::2/64', gateway: 'fd00:88::1', routes: [{ dst: '::/0' }] },
   dns: DNS,
 };
-/** 0.3.0 to 0.4.0 say the version of each address. */
+/** 0.3.0 to 0.4.0 have a version for each address. */
 const MIDDLE = {
   interfaces: INTERFACES,
   ips: [
@@ -78,7 +78,7 @@ const EXPECTED: Readonly<Record<CniVersion, object>> = {
   },
 };
 
-/** As it comes back from JSON: what is undefined is not there. */
+/** The value after a round trip through JSON, without undefined keys. */
 function wire(result: CniResult, version: CniVersion): object {
   return JSON.parse(JSON.stringify(formatResult(result, version)));
 }

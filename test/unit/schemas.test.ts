@@ -32,7 +32,7 @@ describe('schemas', () => {
 
   it('generates a module that reports every violation with its data', async () => {
     using directory = makeTempDir();
-    // Outside the tree nothing resolves ajv's run-time helpers by name.
+    // Outside the tree, imports of ajv's run-time helpers by name do not resolve.
     const file = join(directory.path, 'sample.generated.mjs');
     writeFileSync(file, generate([SAMPLE]).js.replaceAll("from 'ajv/", `from '${ajvUrl()}/`));
     const { sample } = await import(pathToFileURL(file).href);

@@ -13,8 +13,8 @@ interface Outcome {
 }
 
 /**
- * The set-up on a machine that has nothing in its PATH but the programs given, as shell scripts; `wrapper` is a command
- * to run it by.
+ * Runs the set-up on a machine whose PATH has only the given programs, as shell scripts; `wrapper` is a command that
+ * runs it.
  */
 function setUp(target: string, programs: Readonly<Record<string, string>>, wrapper: readonly string[] = []): Outcome {
   using temp = makeTempDir();
@@ -33,8 +33,8 @@ describe('set-up', () => {
   });
 
   it('reports what is missing without root, and stops', () => {
-    // In a user namespace of its own it is nobody, and still may read the tree wherever that is.
-    // What dpkg-query says of a machine where a single package is installed.
+    // The user namespace makes the process nobody, yet it can read the tree anywhere.
+    // The output of dpkg-query on a machine with a single package.
     const { status, stderr } = setUp('test', { 'dpkg-query': 'echo "iproute2 installed"; exit 1' }, [
       '/usr/bin/unshare',
       '-U',

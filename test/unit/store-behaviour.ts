@@ -42,7 +42,7 @@ export function endpoint(containerId: string, changes: Partial<RecalledEndpoint>
   };
 }
 
-/** A part without an interface. */
+/** An endpoint row of a chained part, without an interface. */
 export function firewallPart(containerId: string): FirewallPart {
   const { sandbox } = endpoint(containerId);
   return { kind: 'firewall', role: 'firewall', attachment: attachment(containerId), sandbox, progress: 'ready' };
@@ -72,7 +72,7 @@ export function pool(id: string, changes: Partial<PoolRow> = {}): PoolRow {
   return { id, scope: 'pool', subnet: '10.0.0.0/24', reserved: [], requestedAt: 7, ...changes };
 }
 
-/** True for a NetError of that kind; fails with the error's text otherwise. */
+/** Returns true for a NetError of that kind; otherwise fails with the error's text. */
 export function ofKind(kind: string, text?: RegExp): (error: unknown) => boolean {
   return (error) => {
     assert.ok(error instanceof NetError, String(error));
@@ -82,7 +82,7 @@ export function ofKind(kind: string, text?: RegExp): (error: unknown) => boolean
   };
 }
 
-/** What every LocalStore does. */
+/** Tests the behaviour of every LocalStore. */
 export function describeStore(name: string, make: () => Place): void {
   describe(name, () => {
     let place: Place;

@@ -48,7 +48,7 @@ describe('store: directory and file', () => {
   });
   afterEach(() => directory[Symbol.dispose]());
 
-  /** A store with something of everything in it, closed, and its log folded into the file. */
+  /** A closed store with rows of every kind, its log checkpointed into the file. */
   function fill(): void {
     using store = open();
     store.networks.put(network('web'));
@@ -139,7 +139,7 @@ describe('store: directory and file', () => {
     it('is set aside if the damage is found later, and the next call has a new one', () => {
       fill();
       const bytes = readFileSync(file);
-      // Page 1 stays: the header and the schema are sound.
+      // Page 1 stays intact: the header and the schema are valid.
       bytes.fill(0xa5, 4096);
       writeFileSync(file, bytes);
       using store = open();
@@ -357,7 +357,7 @@ describe('store: directory and file', () => {
       assert.deepEqual(corrupt(), []);
     });
 
-    /** What a file of each version holds, from the version that brought it: rows that migrations must keep. */
+    /** Rows for each version, from the version that introduced them: migrations must keep them. */
     const rows: Readonly<Record<number, string>> = {
       1: `INSERT INTO boots (id, host, boot) VALUES (5, 'root', 'boot-1');
           INSERT INTO networks VALUES ('root', 'web', '${JSON.stringify(STEPPED_NETWORK)}');
@@ -444,7 +444,7 @@ describe('store: directory and file', () => {
   it('reports a full disk with the directory, and stays readable', async () => {
     mkdirSync(stateDir, { recursive: true });
     const script = join(import.meta.dirname, '../support/store-child.ts');
-    // A mount namespace of its own: nobody else sees the small disk.
+    // Its own mount namespace hides the small disk from other processes.
     const shell = `mount -t tmpfs -o size=400k none '${stateDir}' && exec '${process.execPath}' --no-warnings '${script}' fill '${stateDir}'`;
     const text = execFileSync('unshare', ['-m', 'sh', '-c', shell], { encoding: 'utf8' });
     assert.match(text, new RegExp(`^error state .*directory ${stateDir}: the disk is full.*Free some space`, 'm'));

@@ -174,7 +174,7 @@ describe('store: many processes', () => {
   });
 });
 
-/** SQLite finds the file sound, and `runs` says what `leases` does. */
+/** Checks that SQLite finds the file valid, and that `runs` agrees with `leases`. */
 function assertConsistent(stateDir: string): void {
   const db = new DatabaseSync(join(stateDir, 'state.db'), { timeout: 10_000 });
   try {

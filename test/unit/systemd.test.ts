@@ -19,7 +19,7 @@ describe('sockets from systemd', () => {
 
   it('are rejected if the descriptor is something else', () => {
     assert.throws(
-      // Whatever the first of them is here: not all of them are sockets.
+      // Whatever the descriptors from 3 on are here: not all of them are sockets.
       () => takeListeners({ LISTEN_PID: OWN, LISTEN_FDS: '9999' }),
       (error) => {
         assert.ok(error instanceof NetError);

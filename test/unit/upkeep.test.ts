@@ -12,7 +12,7 @@ import {
   type UpkeepOptions,
 } from '../../cmd/cnm-shim/upkeep.ts';
 
-/** A clock that stands still until it is told to go on. */
+/** A clock that stands still until it is advanced. */
 class FakeClock implements Clock {
   #now = 0;
   #timer: { readonly at: number; readonly work: () => void } | undefined;
@@ -34,7 +34,7 @@ class FakeClock implements Clock {
     return this.#timer !== undefined;
   }
 
-  /** Time goes on; what becomes due is done at its time. */
+  /** Advances the time and runs due timers at their times. */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms;
     for (;;) {
