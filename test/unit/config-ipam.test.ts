@@ -134,7 +134,7 @@ describe('config: host-local', () => {
     ['no object', [], /\.ipam=\[\]: it is not an object/],
     ['no range', { type: 'host-local' }, /\.ipam=.*there is no range/],
     ['a number for a subnet', { subnet: 10 }, /\.ipam\.subnet=10: it is not a string/],
-    ['no subnet at all', { subnet: 'ten' }, /\.ipam\.subnet="ten": it is not a network/],
+    ['a malformed subnet', { subnet: 'ten' }, /\.ipam\.subnet="ten": it is not a network/],
     ['an address for a subnet', { subnet: '10.88.0.0' }, /\.ipam\.subnet="10\.88\.0\.0": it is not a network/],
     ['host bits', { subnet: '10.88.0.1/16' }, /subnet="10\.88\.0\.1\/16": host bits are set\. Write 10\.88\.0\.0\/16/],
     ['a /31', { subnet: '10.88.0.0/31' }, /no room.*Use a prefix length of 30 or less/],
@@ -198,7 +198,7 @@ describe('config: host-local', () => {
       /\.ipam\.subnett="10\.88\.0\.0\/16": there is no such key\. Did you mean subnet\?/,
     ],
     ['a key in the wrong case', { ...S, datadir: '/x' }, /\.ipam\.datadir="\/x".*Did you mean dataDir\?/],
-    ['a strange key', { ...S, colour: 1 }, /\.ipam\.colour=1: there is no such key\. Known keys: type, /],
+    ['an unknown key', { ...S, colour: 1 }, /\.ipam\.colour=1: there is no such key\. Known keys: type, /],
     [
       'a misspelt key in a range',
       { ranges: [[{ ...S, gatewy: '10.88.0.1' }]] },
@@ -240,7 +240,7 @@ describe('config: host-local', () => {
     ],
   ];
   for (const [what, ipam, message, changes] of bad)
-    it(`refuses ${what}`, () => {
+    it(`rejects ${what}`, () => {
       const error = failure(() => parse(ipam, changes));
       assert.equal(error.kind, 'invalid-config');
       assert.match(error.message, message);
@@ -293,7 +293,7 @@ describe('config: static', () => {
     ['dns of the wrong type', { dns: { search: 'a' } }, /\.ipam\.dns\.search="a": it is not an array/],
   ];
   for (const [what, ipam, message] of bad)
-    it(`refuses ${what}`, () => {
+    it(`rejects ${what}`, () => {
       assert.match(failure(() => parseStatic({ ...base, ipam })).message, message);
     });
 

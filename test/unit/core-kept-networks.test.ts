@@ -121,8 +121,8 @@ describe('core: a persistent network', () => {
     const note = (store: Core['store']): void => store.notes.put('seen', 'yes');
     await createNetwork(core, keepRequest({ inTransaction: note }));
     assert.equal(core.store.notes.get('seen'), 'yes');
-    const note = (store: Core['store']): void => store.notes.put('seen', 'gone');
-    await deleteNetwork(core, 'web', DOCKER, note);
+    const noteDeletion = (store: Core['store']): void => store.notes.put('seen', 'gone');
+    await deleteNetwork(core, 'web', DOCKER, noteDeletion);
     assert.equal(core.store.notes.get('seen'), 'gone');
     const refuse = (store: Core['store']): void => {
       store.notes.put('seen', 'half');

@@ -131,7 +131,7 @@ describePools('core: pools', (lab) => {
       ['of two subnets', () => know([[{ subnet: SUBNET }, { subnet: '10.89.0.0/24' }]]), {}, 'of several subnets'],
     ];
     for (const [what, make, request, text] of refusals)
-      it(`are refused if they are handed out ${what}`, () => {
+      it(`are rejected if they are handed out ${what}`, () => {
         make();
         assert.throws(
           () => lab().shared(request),

@@ -35,7 +35,7 @@ describe('assertPortsFree', () => {
     ['a conmon with the id in a longer word', { words: ['conmon', '-c', `${ID}0`, `-b=/run/${ID}/userdata`] }],
     ['a conmon of another user', { words: ['conmon', '-c', ID], isOwnUser: false }],
   ] as const satisfies readonly (readonly [string, Partial<Holder>])[]) {
-    it(`refuses a port that ${title} listens on`, () => {
+    it(`rejects a port that ${title} listens on`, () => {
       assert.throws(
         () => check(hostWith(holder)),
         refusedWith('conflict', /8080\/tcp: conmon \(pid 7\) listens on it/),

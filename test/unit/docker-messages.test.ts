@@ -270,7 +270,7 @@ describe('dockerd requests', () => {
     ['IpamDriver.RequestAddress', { PoolID: 'a', Address: '10.1.0.1/16' }, /\.Address="10\.1\.0\.1\/16": it is no IP/],
     ['IpamDriver.ReleaseAddress', { PoolID: 'a', Address: '' }, /\.Address="": it is missing/],
   ] as const)
-    it(`${method} refuses ${JSON.stringify(body)?.slice(0, 160)}`, () => assertRefused(method, body, message));
+    it(`${method} rejects ${JSON.stringify(body)?.slice(0, 160)}`, () => assertRefused(method, body, message));
 
   it('of random content are decoded or rejected, and never crash', () => {
     const methods = Object.keys(DECODERS);

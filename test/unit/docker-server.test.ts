@@ -276,9 +276,9 @@ describe('Docker plugin server', () => {
       });
 
     for (const [what, pieces] of [
-      ['what is no HTTP', ['\0\x01\x02 hello\r\n\r\n']],
+      ['bytes that are not HTTP', ['\0\x01\x02 hello\r\n\r\n']],
       ['a head that is too long', [`POST /A.B HTTP/1.1\r\nX: ${'x'.repeat(100_000)}\r\n\r\n`]],
-      ['a length that is none', ['POST /A.B HTTP/1.1\r\nHost: \r\nContent-Length: -7\r\n\r\n{}']],
+      ['an invalid length', ['POST /A.B HTTP/1.1\r\nHost: \r\nContent-Length: -7\r\n\r\n{}']],
       ['two lengths', ['POST /A.B HTTP/1.1\r\nHost: \r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}']],
       ['bad chunks', ['POST /A.B HTTP/1.1\r\nHost: \r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n']],
     ] as const)

@@ -161,7 +161,7 @@ describe('results', () => {
     [{ interfaces: [{}] }, '.prevResult.interfaces[0]={}: has no name'],
   ];
   for (const [value, message] of refused) {
-    it(`refuses ${JSON.stringify(value)}`, () => {
+    it(`rejects ${JSON.stringify(value)}`, () => {
       assert.throws(
         () => parseResult(value, '.prevResult'),
         (error) => error instanceof NetError && error.cniCode === 7 && error.message.includes(message),

@@ -43,12 +43,12 @@ describe('schemas', () => {
     assert.equal(errors.find((error) => error.keyword === 'minLength')?.data, 'a');
   });
 
-  it('refuses schemas of two dialects', () => {
+  it('rejects schemas of two dialects', () => {
     const newer = { name: 'newer', schema: { $schema: 'https://json-schema.org/draft/2020-12/schema' } };
     assert.throws(() => generate([SAMPLE, newer]), /newer are draft 2020-12/);
   });
 
-  it('refuses a schema with a misspelt keyword', () => {
+  it('rejects a schema with a misspelt keyword', () => {
     assert.throws(() => generate([{ name: 'bad', schema: { type: 'object', propertys: {} } }]), /propertys/);
   });
 });

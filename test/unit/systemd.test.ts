@@ -8,7 +8,7 @@ describe('sockets from systemd', () => {
   for (const [what, env] of [
     ['no variables', {}],
     ['variables for another process', { LISTEN_PID: '1', LISTEN_FDS: '1' }],
-    ['a number of sockets that is none', { LISTEN_PID: OWN, LISTEN_FDS: '-1' }],
+    ['a negative number of sockets', { LISTEN_PID: OWN, LISTEN_FDS: '-1' }],
     ['no sockets', { LISTEN_PID: OWN, LISTEN_FDS: '0' }],
   ] as const)
     it(`are empty with ${what}, and the variables are deleted`, () => {

@@ -4,7 +4,7 @@ import type { Party } from './process.ts';
 import { type Run, runSchedule, type Schedule } from './scheduler.ts';
 import { World } from './world.ts';
 
-/** Reads a number, waits for a lock where it is told to, and writes the number plus one. */
+/** Reads a number, waits for a lock on request, and writes the number plus one. */
 function counter(name: string, lock?: string): Party {
   return {
     name,
@@ -72,7 +72,7 @@ describe('schedules: the scheduler', () => {
     assert.deepEqual([notes.get('a'), notes.get('b')], ['5', '5']);
   });
 
-  it('kills a process at a step: it does nothing more, its transaction rolls back, and its locks are free', async () => {
+  it('kills a process at a step: it stops, its transaction rolls back, and its locks are free', async () => {
     const world = new World();
     const dying: Party = {
       name: 'a',
