@@ -5,10 +5,10 @@
  * stdin, strings that each end with NUL:
  *   lanes; each: width, "all" or "meanwhile"
  *   calls; each: lane, steps; each step: namespace, file, head, splice, tail, variables; each variable
- * The calls of a lane start in order, `width` at a time. Those of a "meanwhile" lane start only while calls of the other
- * kind of lane are pending or under way. A step's stdin is head, splice and tail; splice is "-" for nothing, "^" for
- * the output of the previous step, or a number for the final output of that call. Without a file, head is the name of
- * a link, which this process deletes.
+ * The calls of a lane start in order, `width` at a time. Those of a "meanwhile" lane start only while calls of the
+ * other kind of lane are pending or under way. A step's stdin is head, splice and tail; splice is "-" for nothing, "^"
+ * for the output of the previous step, or a number for the final output of that call. Without a file, head is the name
+ * of a link, which this process deletes.
  *
  * stdout: for each call a line "index start end status length" with times in nanoseconds, then `length` bytes of the
  * call's output, and a newline. The status of a call is the first non-zero one of its steps.
