@@ -5,7 +5,7 @@ import type { Core } from '../core.ts';
 import { requestTime, subnetOf } from './rows.ts';
 
 /**
- * Deletes the pool. With the last pool of its subnet, also releases the addresses requested in it and deletes its
+ * Deletes the pool. If no other pool overlaps its subnet, also releases the addresses requested in it and deletes its
  * cursor.
  */
 export function dropPool(store: LocalStore, row: PoolRow): void {
