@@ -15,7 +15,7 @@ export function noteLostRules({ host, store }: Core): void {
 }
 
 /** Deletes the published ports of a recalled endpoint by its addresses, since its record lists no ports. */
-export async function forgetLostPorts(core: Core, row: Endpoint | undefined): Promise<NetError[]> {
+export async function deleteLostPorts(core: Core, row: Endpoint | undefined): Promise<NetError[]> {
   if (row?.kind !== 'recalled' || row.scope === undefined) return [];
   const addresses = core.store.leases.list(row.scope, row.attachment).map(({ address }) => formatAddr(address));
   return addresses.length === 0

@@ -1,7 +1,7 @@
 import type { Attachment, Camp } from '../model/attachment.ts';
 import type { Lease, LocalStore } from '../store/store.ts';
 import { removeFile } from './directory.ts';
-import { forgetUnusedScope } from './scope-notes.ts';
+import { deleteUnusedScopeNotes } from './scope-notes.ts';
 
 /** The owner's leases in a scope: CHECK expects them, and DEL releases them. */
 export function held(store: LocalStore, scope: string, owner: Attachment): Lease[] {
@@ -43,7 +43,7 @@ function drop(store: LocalStore, scope: string, leases: readonly Lease[]): Lease
     if (source === 'file') removeFile(store, scope, address);
     store.leases.release(scope, address);
   }
-  forgetUnusedScope(store, scope);
+  deleteUnusedScopeNotes(store, scope);
   return [...leases];
 }
 

@@ -18,7 +18,7 @@ export function directoryKey(scope: string): string {
 }
 
 /** Deletes the notes of a scope without leases, networks and pools. The caller runs it in a transaction. */
-export function forgetUnusedScope(store: LocalStore, scope: string): void {
+export function deleteUnusedScopeNotes(store: LocalStore, scope: string): void {
   if (isUsed(store, scope)) return;
   const own = cursorKey(scope, '');
   // Keys of the scope `/a b` also begin with `/a `; their rest has a space.
@@ -39,7 +39,7 @@ export function sweepScopeNotes(store: LocalStore, network?: string): void {
   const unused = meant.filter((scope) => !isUsed(store, scope));
   if (unused.length === 0) return;
   store.transaction(() => {
-    for (const scope of unused) forgetUnusedScope(store, scope);
+    for (const scope of unused) deleteUnusedScopeNotes(store, scope);
   });
 }
 

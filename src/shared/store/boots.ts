@@ -35,7 +35,7 @@ export class Boots {
   }
 
   /** Drops the cached number: a transaction starts or has failed, so the file may differ. */
-  forget(): void {
+  invalidate(): void {
     this.#number = undefined;
     this.#checked = false;
   }

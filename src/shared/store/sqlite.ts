@@ -117,7 +117,7 @@ class SqliteStore implements LocalStore {
 
   refresh(): void {
     const renewed = this.#guard('store.read', () => this.#onDisk('store.open', () => this.#file.renew()));
-    if (renewed) this.#boots.forget();
+    if (renewed) this.#boots.invalidate();
   }
 
   [Symbol.dispose](): void {
@@ -126,11 +126,11 @@ class SqliteStore implements LocalStore {
 
   /** Opens the file again if an earlier attempt failed. */
   #ensureOpen(): void {
-    if (this.#onDisk('store.open', () => this.#file.ensureOpen())) this.#boots.forget();
+    if (this.#onDisk('store.open', () => this.#file.ensureOpen())) this.#boots.invalidate();
   }
 
   #commit<T>(work: () => T): T {
-    this.#boots.forget();
+    this.#boots.invalidate();
     this.#onDisk('store.begin', () => this.#file.begin());
     this.#depth++;
     try {
@@ -140,7 +140,7 @@ class SqliteStore implements LocalStore {
       return result;
     } catch (error) {
       this.#file.rollback();
-      this.#boots.forget();
+      this.#boots.invalidate();
       throw error;
     } finally {
       this.#depth--;
@@ -159,7 +159,7 @@ class SqliteStore implements LocalStore {
   }
 
   #replace(op: string, cause: unknown): NetError {
-    this.#boots.forget();
+    this.#boots.invalidate();
     const moved = this.#onDisk(op, () => this.#file.replace());
     return fault.stateReset(
       op,

@@ -4,7 +4,7 @@ import type { Rules } from '../../drivers/rules.ts';
 import { fault } from '../../errors/fault.ts';
 import { NetError } from '../../errors/net-error.ts';
 import type { View } from '../../host/host.ts';
-import { forgetUnusedScope, sweepScopeNotes } from '../../ipam/scope-notes.ts';
+import { deleteUnusedScopeNotes, sweepScopeNotes } from '../../ipam/scope-notes.ts';
 import { type Attachment, attachmentDigest } from '../../model/attachment.ts';
 import { given } from '../../model/given.ts';
 import { joinPlans, type Op, type Plan } from '../../model/op.ts';
@@ -204,7 +204,7 @@ export async function removeNetwork(core: Core, row: NetworkRow): Promise<NetErr
 function deleteRecord(store: LocalStore, { name, spec }: NetworkRow): void {
   store.networks.delete(name);
   if (spec?.scope === undefined) sweepScopeNotes(store, name);
-  else forgetUnusedScope(store, spec.scope);
+  else deleteUnusedScopeNotes(store, spec.scope);
 }
 
 /** Ports of `device` that we did not create and must not remove with it. */

@@ -1,4 +1,4 @@
-import { cursorKey, forgetUnusedScope } from '../../ipam/scope-notes.ts';
+import { cursorKey, deleteUnusedScopeNotes } from '../../ipam/scope-notes.ts';
 import { contains, overlaps } from '../../model/prefix.ts';
 import type { Lease, LocalStore, PoolRow } from '../../store/store.ts';
 import type { Core } from '../core.ts';
@@ -15,7 +15,7 @@ export function dropPool(store: LocalStore, row: PoolRow): void {
   for (const lease of requestsIn(store, row.scope))
     if (contains(subnet, lease.address)) store.leases.release(row.scope, lease.address);
   store.notes.delete(cursorKey(row.scope, row.subnet));
-  forgetUnusedScope(store, row.scope);
+  deleteUnusedScopeNotes(store, row.scope);
 }
 
 /**

@@ -16,7 +16,7 @@ export { type AddressRequest, claimAddress, releaseAddress, requestAddress } fro
 export { expireRequests } from './expiry.ts';
 export type { PoolRequest } from './request.ts';
 export { OWN_SCOPE, poolAnswer, poolGateway } from './rows.ts';
-export { letGoPools, type PoolWanted, poolFor, usePools } from './use.ts';
+export { type PoolWanted, poolFor, unusePools, usePools } from './use.ts';
 
 /** Addresses to avoid, and their holder: `Docker network "a"`. */
 export interface Avoided {

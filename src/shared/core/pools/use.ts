@@ -55,7 +55,7 @@ export function usePools(store: LocalStore, networkId: string, wanted: readonly 
  * remains on a Network with several of dockerd's, it has another network's id: only the order of requests told those
  * apart.
  */
-export function letGoPools(store: LocalStore, networkId: string): void {
+export function unusePools(store: LocalStore, networkId: string): void {
   const others = store.dockerNetworks.list().filter(({ id }) => id !== networkId);
   for (const row of store.pools.list().filter(({ usedBy }) => usedBy === networkId)) {
     const left = store.pools.list();
