@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { defaultCandidates } from '../../src/shared/core/pools/candidates.ts';
 import {
   type Avoided,
-  letGoPools,
   type PoolRequest,
   poolAnswer,
   releasePool,
   requestAddress,
   requestPool,
+  unusePools,
   usePools,
 } from '../../src/shared/core/pools/pools.ts';
 import { seenOn } from '../../src/shared/core/pools/taken.ts';
@@ -249,9 +249,9 @@ describe('core: pools', () => {
       assert.equal(core.store.pools.get(two.id)?.usedBy, 'n1', 'the last one is taken first, though it is n2’s');
       releasePool(core, one.id);
       core.store.dockerNetworks.delete('n1');
-      letGoPools(core.store, 'n1');
+      unusePools(core.store, 'n1');
       assert.equal(core.store.pools.get(two.id)?.usedBy, 'n2');
-      letGoPools(core.store, 'n2');
+      unusePools(core.store, 'n2');
       assert.deepEqual(core.store.pools.list(), []);
     });
 

@@ -6,7 +6,7 @@ import { given } from '../model/given.ts';
 import type { LinkChanges, Op } from '../model/op.ts';
 import { ownedOf } from '../model/owned.ts';
 
-/** A row of schemas 1 to 4, which stored the steps that made an endpoint. */
+/** A row of schemas 1 to 4, which stored the ops that created an endpoint. */
 interface SteppedEndpoint {
   readonly attachment: Attachment;
   readonly role: string;
@@ -23,7 +23,7 @@ interface SteppedEndpoint {
   readonly delegate?: { readonly type: string; readonly config: string };
 }
 
-/** Rows hold facts in place of steps. A row that cannot be read stays as it is and counts as broken. */
+/** Converts rows from ops to facts. A row that cannot be parsed stays unchanged and counts as broken. */
 export function migrateToFacts(db: DatabaseSync): void {
   rewrite(db, 'networks', (row) => {
     const { undo, ...rest } = row as { readonly undo: readonly Op[] };
@@ -90,7 +90,7 @@ function interfaceOf(row: SteppedEndpoint): Endpoint {
   return {
     ...part,
     kind: 'cni',
-    // An intent whose process died before it had planned: its interface is known by name.
+    // An intent whose process died before it planned: only the name of its interface is known.
     link: link ?? { hostIf, ifName: attachment.ifName, mac: '', hostMac: '', mtu: 1500, bridge: '', alias: '' },
     inside: insideOf(plan.ops),
     aliases: row.aliases ?? [],
@@ -142,7 +142,7 @@ function insideOf(ops: readonly Op[]): InsideFacts {
   };
 }
 
-/** What an undo unpublishes is what is published. */
+/** The published ports are those that the undo unpublishes. */
 function portsOf({ plan, standby }: SteppedEndpoint): { published?: PublishedFacts; standby?: PublishedFacts } {
   const deletions = plan.undo.flatMap((op) => (op.op === 'firewall.delete' ? [op] : []));
   const [first] = deletions;
@@ -155,7 +155,7 @@ function portsOf({ plan, standby }: SteppedEndpoint): { published?: PublishedFac
   };
 }
 
-/** Rates were stored in bytes, with bursts that hold a packet at least. */
+/** Converts rates from bytes; their bursts were raised to hold at least one packet. */
 function shapingOf({ attachment, plan: { ops } }: SteppedEndpoint, mtu = 1500): ShapingFacts | undefined {
   const redirect = ops.find((op) => op.op === 'redirect.add');
   const ifb = redirect?.op === 'redirect.add' ? redirect.to : ifbName(attachment);
