@@ -23,7 +23,7 @@ const ALL = process.env.ISTHMUS_CRASH === 'all';
  * kill -9 of the daemon at every system call of its main thread that changes something: before each Op of a call, each
  * write of the store, the claim and the answer. Then either the runtime goes on without a daemon, or another one starts.
  */
-describe('the daemon is killed', function () {
+describe('after the daemon was killed', function () {
   this.timeout(900_000);
   let bin: DaemonBin;
   let site: DaemonSite;

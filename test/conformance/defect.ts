@@ -33,7 +33,7 @@ export function defect(title: string, { pods = 1, forwarding = true, reference, 
       await reference({ dir: referenceDir, name: 'bridge', host });
     });
     for (const name of BRIDGE_TYPES) {
-      it(`${name} does the right thing`, async () => {
+      it(`${name} behaves correctly`, async () => {
         using host = makeHost(pods, { forwarding });
         await ours({ dir: bin.path, name, host });
       });

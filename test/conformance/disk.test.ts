@@ -13,7 +13,7 @@ import { VIA } from '../support/via.ts';
 /** Four addresses, so that one that is in use is handed out at once where it is forgotten: .2 to .5. */
 const SMALL = { ranges: [[{ subnet: '10.88.0.0/24', rangeEnd: '10.88.0.5' }]] };
 
-describe('the disk fails', function () {
+describe('disk failures', function () {
   this.timeout(120_000);
   let bin: PluginDir;
   let host: CniHost;
@@ -63,7 +63,7 @@ describe('the disk fails', function () {
     ['in a directory that is gone', () => rmSync(host.stateDir, { recursive: true })],
   ];
   for (const [title, damage] of damages) {
-    it(`state.db ${title}: no address in use is handed out again, and every DEL succeeds`, () => {
+    it(`state.db ${title}: no address in use is allocated again, and every DEL succeeds`, () => {
       const inUse = [add(0), add(1)];
       damage(database());
       const next = add(2);
@@ -79,7 +79,7 @@ describe('the disk fails', function () {
     });
   }
 
-  it('state.db deleted while a pod runs: the bridge goes with its last pod all the same', () => {
+  it('state.db deleted while a pod runs: the last DEL still deletes the bridge', () => {
     add(0);
     rmSync(host.stateDir, { recursive: true });
     add(1);
@@ -98,7 +98,7 @@ describe('the disk fails', function () {
 
   // strace looks at the plugin's system calls; a daemon's full disk has a suite of its own.
   if (VIA === 'alone')
-    describe('with no space left', () => {
+    describe('on a full disk', () => {
       before(function () {
         const missing = straceMissing();
         if (missing !== undefined) {
@@ -107,7 +107,7 @@ describe('the disk fails', function () {
         }
       });
 
-      it('from the n-th write of an ADD on: it fails cleanly or works; DEL then leaves nothing', () => {
+      it('the n-th write of an ADD fails: ADD succeeds or fails cleanly, and DEL leaves nothing', () => {
         const asItWas = host.snapshot();
         const writes = pointsOf(host.call(how('ADD', 0))).before.filter(({ syscall }) => syscall === 'pwrite64');
         del(0);
@@ -126,7 +126,7 @@ describe('the disk fails', function () {
         assert.ok(failures.length > 0, 'a full disk was noticed');
       });
 
-      it('during a DEL: the interface goes all the same, and the next DEL does the rest', () => {
+      it('DEL deletes the interface, and the next DEL deletes the rest', () => {
         const asItWas = host.snapshot();
         for (const nth of [1, 2, 4]) {
           add(0);

@@ -47,7 +47,7 @@ describe('requests recorded from runtimes', () => {
 
   for (const runtime of RUNTIMES) {
     for (const [name, keys] of Object.entries(NAMES)) {
-      it(`of ${runtime} are answered by ${name} in their version and shape, and leave nothing`, function () {
+      it(`of ${runtime}: ${name} answers in their version and shape, and leaves nothing`, function () {
         this.timeout(30_000);
         replay(JSON.parse(readFileSync(join(FIXTURES, `${runtime}-cni.json`), 'utf8')), name, keys);
       });

@@ -40,7 +40,7 @@ describe('npm run demo', function () {
     assert.match(out, /^ +pod b: links lo; on the host lo, uplink0$/m);
   });
 
-  it('is readable: at most 120 columns and 80 lines, no colours and no space at the end of a line in a pipe', async () => {
+  it('prints at most 120 columns and 80 lines to a pipe, without colours and trailing spaces', async () => {
     const { out } = await end(start());
     const lines = out.trimEnd().split('\n');
     assert.ok(lines.length <= 80, `${lines.length} lines`);
@@ -60,7 +60,7 @@ describe('npm run demo', function () {
     ['SIGINT', 130],
     ['SIGTERM', 143],
   ] as const) {
-    it(`leaves nothing when it is ended by ${signal} in the middle`, async () => {
+    it(`leaves nothing when ${signal} interrupts it`, async () => {
       const demo = start({ detached: true });
       const ended = end(demo);
       await said(demo, 'ADD pod b');
@@ -73,7 +73,7 @@ describe('npm run demo', function () {
     });
   }
 
-  it('fails with one line where the plugin fails, and leaves nothing', async () => {
+  it('fails with one line when the plugin fails, and leaves nothing', async () => {
     // A relative path is no ISTHMUS_STATE_DIR: the plugin refuses it.
     const { code, out } = await end(start({ env: { TMPDIR: '.' } }));
     assert.equal(code, 1, out);

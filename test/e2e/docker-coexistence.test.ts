@@ -27,7 +27,7 @@ const OUTSIDE = { 4: '192.0.2.9', 6: '2001:db8::9' } as const;
 const HOST = { 4: '192.0.2.1', 6: '2001:db8::1' } as const;
 
 for (const variant of ['nft', 'legacy'] as const) {
-  describe(`beside a dockerd that uses iptables-${variant}`, function () {
+  describe(`with a dockerd that uses iptables-${variant}`, function () {
     this.timeout(120_000);
     describePods(variant, useTestHost());
   });
@@ -146,7 +146,7 @@ function describePods(variant: 'nft' | 'legacy', running: () => TestHost): void 
       host.run('sh', '-c', AWAY_SCRIPT);
     });
 
-    it('drops what nobody accepts: the test means something', async () => {
+    it('precondition: the host drops traffic that no rule accepts', async () => {
       // dockerd drops what it does not know where forwarding was off before it came.
       host.run('sysctl', '-qw', 'net.ipv4.ip_forward=0');
       await bringUpDocker();
@@ -161,7 +161,7 @@ function describePods(variant: 'nft' | 'legacy', running: () => TestHost): void 
     });
 
     for (const backend of ['auto', 'iptables']) {
-      it(`works where dockerd was first, by ${backend}, and leaves its rules as they were`, async () => {
+      it(`works when dockerd came first, by ${backend}, and keeps its rules`, async () => {
         use(backend);
         const before = rules(host);
         await addPod('pod1');
@@ -178,7 +178,7 @@ function describePods(variant: 'nft' | 'legacy', running: () => TestHost): void 
       });
     }
 
-    it('works where dockerd comes later, and leaves its rules as dockerd alone makes them', async () => {
+    it('works when dockerd comes later, and leaves the rules that dockerd alone would make', async () => {
       use('auto');
       const alone = rules(host);
       await takeDownDocker();
@@ -200,7 +200,7 @@ function describePods(variant: 'nft' | 'legacy', running: () => TestHost): void 
       await dockerWorks();
     });
 
-    it('is moved to where dockerd wants it, and noticed when it is taken away', async () => {
+    it('moves to where dockerd wants it, and reports its deletion', async () => {
       const before = rules(host);
       await addPod('pod1');
       assert.match(host.run('iptables', '-S', 'DOCKER-USER'), /-i isth-dock .*isthmus/);

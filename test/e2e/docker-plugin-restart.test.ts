@@ -8,7 +8,7 @@ import { type TestHost, waitFor } from '../support/test-host.ts';
 import { type Agent, assertTraffic, type Outcome, type Target } from '../support/traffic.ts';
 import { assertUnbroken } from '../support/unbroken.ts';
 
-describe('a daemon that ends under the containers of a real dockerd', function () {
+describe('restart of the daemon while dockerd runs containers', function () {
   this.timeout(180_000);
   describeRestarts(useTestHost());
 });
@@ -66,7 +66,7 @@ function describeRestarts(running: () => TestHost): void {
       killed: () => site.daemons.killPlugin(),
       stopped: () => site.daemons.stopPlugin(),
     }))
-      it(`interrupts no traffic when it is ${how}, and another one goes on with what it had`, async () => {
+      it(`traffic continues when it is ${how}, and the next daemon keeps the state`, async () => {
         await assertUnbroken(waysOf(await makeTwo()), async () => {
           for (let i = 0; i < 3; i++) {
             await end();
@@ -76,7 +76,7 @@ function describeRestarts(running: () => TestHost): void {
         await assertServes();
       });
 
-    it('loses nothing for good when it is killed while containers start and end', async () => {
+    it('a kill while containers start and end loses nothing permanently', async () => {
       await makeTwo();
       const names = Array.from({ length: 6 }, (_, i) => `c${i}`);
       const old = names.map((name) => `old-${name}`);
@@ -104,7 +104,7 @@ function describeRestarts(running: () => TestHost): void {
       assert.equal(new Set(addresses).size, addresses.length, addresses.join(' '));
     });
 
-    it('is started by dockerd, which starts containers again, where systemd has its sockets', async () => {
+    it('dockerd starts it through systemd sockets when dockerd restarts containers', async () => {
       await makeTwo();
       site.docker('update', '--restart', 'always', 'one', 'two');
       for (const dockerEnds of [() => site.daemons.killDocker(), () => site.daemons.stopDocker()]) {

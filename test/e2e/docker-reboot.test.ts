@@ -8,7 +8,7 @@ import { assertSame } from '../support/snapshot.ts';
 import type { TestHost } from '../support/test-host.ts';
 import { assertTraffic } from '../support/traffic.ts';
 
-describe('a machine with a real dockerd that is rebooted', function () {
+describe('reboot of a machine with dockerd', function () {
   this.timeout(180_000);
   describeReboots(useTestHost(SAME_HOST));
 });
@@ -17,7 +17,7 @@ const KEPT = ['--restart', 'always', '--stop-timeout', '0'];
 
 /** In a block of its own: what it makes has to be gone before the test host is looked at. */
 function describeReboots(running: () => TestHost): void {
-  describe('has its networks again', () => {
+  describe('restores networks', () => {
     let host: TestHost;
     let site: DockerSite;
     let pods: Pods | undefined;
@@ -56,7 +56,7 @@ function describeReboots(running: () => TestHost): void {
     };
 
     for (const order of ['daemon', 'dockerd'] as const)
-      it(`with the containers that are to be there, where the ${order} is first`, async () => {
+      it(`restarts the containers that should run, when the ${order} is first`, async () => {
         const four = '10.204.0.0/24';
         site.create('first', ...OURS, '--subnet', four, '--ipv6', '--subnet', 'fd04::/64');
         site.create('second', '--internal');
@@ -119,7 +119,7 @@ function describeReboots(running: () => TestHost): void {
         ]);
       });
 
-    it('and nothing that dockerd still says of the earlier boot touches this one', async () => {
+    it('late calls of dockerd for the earlier boot change nothing', async () => {
       const ips = { capabilities: { ips: true } };
       pods = makePods(host, 'alone', webList(ips));
       site.create('dweb', ...JOIN, '--subnet', SUBNET, '-o', `com.docker.network.bridge.name=${BRIDGE}`);

@@ -6,7 +6,7 @@ import { type TestHost, waitFor } from '../support/test-host.ts';
 import { type Agent, assertTraffic, type Outcome, type Target } from '../support/traffic.ts';
 import { assertUnbroken } from '../support/unbroken.ts';
 
-describe('a dockerd that ends and comes back', function () {
+describe('restart of dockerd', function () {
   this.timeout(180_000);
   describeRestarts(useTestHost());
 });
@@ -69,7 +69,7 @@ function describeRestarts(running: () => TestHost): void {
 
     for (const [how, end] of Object.entries({ ...ends, 'killed, and they too': killAll }))
       for (const [whose, options] of Object.entries(ADDRESS_MANAGERS))
-        it(`starts those again that it is to keep when it was ${how} (addresses: ${whose})`, async () => {
+        it(`restarts containers with a restart policy after it was ${how} (addresses: ${whose})`, async () => {
           site.create('first', ...options, '--subnet', '10.204.0.0/24');
           site.create('second', ...options);
           const kept = ['--restart', 'always', '--stop-timeout', '0'];
@@ -98,7 +98,7 @@ function describeRestarts(running: () => TestHost): void {
         });
 
     for (const [how, end] of Object.entries(ends))
-      it(`leaves them alone where they are to live without it, and was ${how}`, async () => {
+      it(`keeps containers running under live-restore after it was ${how}`, async () => {
         await liveRestore();
         site.create('first', ...OURS);
         site.create('second');

@@ -75,7 +75,7 @@ export function describeFirewaller(
     describeRecovery(fixture);
     more?.(fixture);
 
-    it('leaves the host without a rule', async () => {
+    it('leaves no rule on the host', async () => {
       await firewaller.reset([]);
       assert.equal(ruleset(site.host), '\niptables-legacy\n\nip6tables-legacy\n');
     });

@@ -18,7 +18,7 @@ export function describeMarks(fixture: Fixture, variant: 'nft' | 'legacy'): void
       const { a2, outside } = ADDRESSES[family];
       const host = HOST[family];
 
-      it(`masquerade what is to be, IPv${family}, by a bit`, async () => {
+      it(`masquerade by one bit, IPv${family}`, async () => {
         const { firewaller, site } = fixture();
         await firewaller.add([hairpin(family), port(family, { mark: { bit: BIT } })]);
         await firewaller.add([port(family, { hostPort: 9000, mark: { bit: BIT }, masqAll: true })]);
@@ -30,7 +30,7 @@ export function describeMarks(fixture: Fixture, variant: 'nft' | 'legacy'): void
         ]);
       });
 
-      it(`are left to a chain of others, IPv${family}`, async () => {
+      it(`are left to the chain of another program, IPv${family}`, async () => {
         const { firewaller, site } = fixture();
         ours('-N', CHAIN);
         try {
