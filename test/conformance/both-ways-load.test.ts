@@ -55,7 +55,7 @@ describe('the daemon and the stand-alone plugin share one network under load', f
   };
   const served = (): number => host.daemon?.served() ?? 0;
 
-  it(`${CLIENTS} clients, ${PODS} pods, ${ROUNDS} rounds: every pod has its own address, and nothing is left`, async () => {
+  it(`${CLIENTS} clients, ${PODS} pods, ${ROUNDS} rounds: each pod has its own address; nothing is left`, async () => {
     host.daemon?.serve();
     const untouched = host.snapshot();
     for (let round = 0; round < ROUNDS; round++) {

@@ -30,7 +30,7 @@ describe('concurrent stand-alone calls', function () {
     runPluginAsync(host.call({ dir: bin.path, name: 'isthmus', command, pod, config, timeout: 90_000 }));
   const all = (work: (pod: number) => Promise<PluginRun>) => Promise.all(host.pods.map((_, pod) => work(pod)));
 
-  it(`${PODS} ADDs on a machine without state: ${PODS} addresses, no error; then ${PODS} DELs: nothing left`, async () => {
+  it(`${PODS} ADDs without state: ${PODS} addresses, no error; then ${PODS} DELs: nothing left`, async () => {
     const before = withoutState(host);
     const config = network('web', 0);
     const started = performance.now();

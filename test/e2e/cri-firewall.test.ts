@@ -157,7 +157,7 @@ function describePods(title: string, plugins: readonly object[], running: () => 
       await assertTraffic([[uplink.agent, { address: uplink.host[4], port: 8080 }, 'refused']]);
     });
 
-    it('refuses a pod whose host port another pod holds, names that pod, and runs it once that is gone', async function () {
+    it('refuses a host port of another pod, names that pod, and runs the pod once it is gone', async function () {
       if (reference) this.skip();
       const ports = [{ hostPort: 8080, containerPort: 80 }];
       const one = await run(pod('one', { ports }));

@@ -31,7 +31,7 @@ function describePorts(running: () => TestHost): void {
       ({ agent: outside, host } = uplink);
     });
 
-    it('-p: reaches the container by all host addresses or one, from outside, host, neighbours and itself', async () => {
+    it('-p: all host addresses or one reach the container, from outside, host, neighbours and itself', async () => {
       for (const name of ['first', 'second']) site.create(name, ...OURS);
       const ports = ['8080:80', `${host[4]}:8081:80`, '127.0.0.1:8082:80', '5353:53/udp'];
       site.run('one', '--network', 'first', ...ports.flatMap((port) => ['-p', port]));

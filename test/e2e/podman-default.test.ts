@@ -43,7 +43,7 @@ function describeLists(running: () => TestHost): void {
       assert.match(podman.run('network', 'ls', '--format', '{{.Name}} {{.Driver}}'), /^podman bridge$/m);
     });
 
-    it('publishes a port to the outside, the host, its 127.0.0.1, other containers and the container itself', async () => {
+    it('publishes a port to outside, host, its 127.0.0.1, other containers and the container itself', async () => {
       podman.start('one', '-p', '8080:80');
       podman.start('two');
       const [one, two] = [await site.agentIn('one'), await site.agentIn('two')];
@@ -101,7 +101,7 @@ function describeLists(running: () => TestHost): void {
       ]);
     });
 
-    it('refuses a host port that another container holds, names that container, and changes nothing', async function () {
+    it('refuses a host port of another container, names that container, and changes nothing', async function () {
       if (reference) this.skip();
       podman.start('one', '-p', '8080:80');
       await site.agentIn('one');

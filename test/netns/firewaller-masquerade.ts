@@ -35,7 +35,7 @@ export function describeMasquerade(fixture: Fixture): void {
       }
 
       for (const filtered of [true, false]) {
-        it(`does not translate traffic inside the network, bridge frames ${filtered ? '' : 'not '}filtered`, async () => {
+        it(`translates nothing inside the network, bridge frames ${filtered ? '' : 'not '}filtered`, async () => {
           const { firewaller, site } = fixture();
           const { a1, a2 } = site.agents;
           site.bridgeFilter(filtered);

@@ -61,7 +61,7 @@ export function describePortOptions(fixture: Fixture): void {
         ]);
       });
 
-      it('of UDP: after their connections are deleted, clients of this port alone reach its new holder', async () => {
+      it('of UDP: clients move to the new holder once their connections are deleted, others do not', async () => {
         const { firewaller, site, apply } = fixture();
         const { outside: client, stranger: other } = site.agents;
         const entries = [PUBLISHED, PUBLISHED + 1].map((hostPort) => port(family, { protocol: 'udp', hostPort }));

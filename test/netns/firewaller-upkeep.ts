@@ -139,7 +139,7 @@ export function describeUpkeep(fixture: Fixture): void {
       });
     }
 
-    it('refuses conditions that it does not own, and every entry of that call', async () => {
+    it('refuses unsupported conditions, and every entry of that call', async () => {
       const { firewaller, site, tools } = fixture();
       await firewaller.add([masquerade(6)]);
       const before = ruleset(site.host);

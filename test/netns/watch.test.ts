@@ -155,16 +155,16 @@ describe('watchHost', () => {
   const shell = (commands: readonly string[]) => (): void => void netns.run('sh', '-ec', commands.join('\n'));
 
   for (const [title, commands, told] of TOLD)
-    it(`tells ${title}`, async () => {
+    it(`reports ${title}`, async () => {
       assert.deepEqual(await toldOf(shell(commands)), [...told].sort());
     });
 
   for (const [title, commands] of SILENT)
-    it(`does not tell ${title}`, async () => {
+    it(`does not report ${title}`, async () => {
       assert.deepEqual(await toldOf(shell(commands)), []);
     });
 
-  it('does not tell transactions of nftables by the process that is named', async () => {
+  it('does not report nftables transactions of the named process', async () => {
     const deletion = (): void => {
       using ns = host.open(netns.path);
       assert.deepEqual(host.revert([{ ...GUARD, op: 'nft.element.delete' }], { host: ns }), []);
@@ -179,7 +179,7 @@ describe('watchHost', () => {
     assert.deepEqual(await toldOf(deletion, () => false), ['nftables bridge isthmus: something deleted']);
   });
 
-  it('does not tell transactions of nftables by a tool that this process ran', async () => {
+  it('does not report nftables transactions of a tool that this process ran', async () => {
     const work = (): void => {
       const args = [`--net=${netns.path}`, 'nft', 'delete', 'table', 'inet', 'isthmus'];
       noteChild(spawnSync('nsenter', args).pid);
@@ -187,7 +187,7 @@ describe('watchHost', () => {
     assert.deepEqual(await toldOf(work), []);
   });
 
-  it('tells that something was lost where more changes come than there is room for', async () => {
+  it('reports a loss when more changes come than fit the buffer', async () => {
     using ns = host.open(netns.path);
     const { promise, resolve } = Promise.withResolvers<void>();
     const changed = (changes: readonly KernelChange[]): void => {
