@@ -11,8 +11,9 @@ import { killedAt, pointsOf, type SyscallPoint, straceMissing } from '../support
 const ALL = process.env.ISTHMUS_CRASH === 'all';
 
 /**
- * kill -9 at every system call that changes something. What a dead process leaves is the same before its next change
- * as right after its last, so `before` covers both; `after` is tried too where the kernel was told something.
+ * kill -9 at every system call that changes something. A process killed before a change leaves the same state as one
+ * killed after the previous change, so `before` covers both. Where the call told the kernel something, `after` runs
+ * too.
  */
 describe('after the plugin was killed', function () {
   this.timeout(600_000);
@@ -169,7 +170,7 @@ const DUAL_STACK = {
   routes: [{ dst: '0.0.0.0/0' }, { dst: '::/0' }],
 };
 
-/** What DEL has left is the same as before the ADD, so an ADD after it is one more look, worth it a third of the time. */
+/** DEL leaves the same state as before the ADD. A second ADD is one more check, worth a third of the runs. */
 function isFollowed(index: number): boolean {
   return ALL || index % 3 === 0;
 }

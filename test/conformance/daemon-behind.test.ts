@@ -5,7 +5,7 @@ import { type DaemonBin, type DaemonSite, daemonBin, makeSite } from '../support
 import { ping } from '../support/ping.ts';
 import { assertSame, snapshot } from '../support/snapshot.ts';
 
-/** What the daemon has in memory is true only as long as nobody changes kernel, packet filter or files behind it. */
+/** The daemon's memory is valid only while nobody else changes the kernel, packet filter or files. */
 describe('the daemon recovers from changes made by others', function () {
   this.timeout(120_000);
   let bin: DaemonBin;
@@ -176,5 +176,5 @@ const PUBLISHING = {
   runtimeConfig: { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }] },
 };
 
-/** Three addresses, so that one in use is handed out at once where it is forgotten. */
+/** Three addresses: an address in use that the daemon no longer knows is allocated again at once. */
 const SMALL = { ranges: [[{ subnet: '10.88.0.0/24', rangeEnd: '10.88.0.4' }]] };

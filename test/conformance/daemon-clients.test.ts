@@ -12,7 +12,7 @@ import { type DaemonBin, type DaemonSite, daemonBin, makeSite, until } from '../
 import { assertSame } from '../support/snapshot.ts';
 import { makeTempDir } from '../support/temp.ts';
 
-/** Whoever else is on the socket, the daemon serves launchers; what clients cost it comes back. */
+/** The daemon serves launchers beside any other client, and frees what that client used. */
 describe('the daemon and clients other than launchers', function () {
   this.timeout(120_000);
   let bin: DaemonBin;
@@ -58,7 +58,7 @@ describe('the daemon and clients other than launchers', function () {
   };
 
   it('closes a connection that sends half a request or never reads its answer', async () => {
-    // The answer repeats what an earlier plugin has done, and is larger than what a socket holds.
+    // The answer contains the result of an earlier plugin, and is larger than a socket buffer.
     const routes = Array.from({ length: 10_000 }, (_, i) => ({ dst: `fd00:${i.toString(16)}::/32` }));
     const prevResult = { cniVersion: '1.0.0', interfaces: [], ips: [], routes, dns: {} };
     const answered = await recorded('ADD', {

@@ -110,7 +110,7 @@ describe('after the daemon was killed', function () {
     unchanged(`${what}; ADD and DEL stand-alone`);
   }
 
-  /** Another daemon starts: what it finds half done is gone before anybody calls; what was done is whole. */
+  /** Starts another daemon: half-done work is deleted before anybody calls, finished work is complete. */
   async function withAnother(what: string): Promise<void> {
     const daemon = await site.start();
     const found = site.host.snapshot();

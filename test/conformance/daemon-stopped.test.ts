@@ -43,7 +43,7 @@ describe('a daemon that is stopped and continued', function () {
     site.daemon.child.kill('SIGSTOP');
     await until(() => /^State:\s+T/m.test(readFileSync(`/proc/${site.daemon.pid}/status`, 'utf8')), 'standing still');
   };
-  /** It has looked at everything that had come in when it was woken up: what comes later is answered. */
+  /** The daemon has processed everything that arrived while it was stopped: it answers later calls. */
   const wake = () => {
     site.daemon.child.kill('SIGCONT');
     site.ok('STATUS', { config: { ...site.config, cniVersion: '1.1.0' } });

@@ -10,7 +10,7 @@ import { assertSame } from '../support/snapshot.ts';
 import { injected, pointsOf, straceMissing } from '../support/strace.ts';
 import { VIA } from '../support/via.ts';
 
-/** Four addresses, so that one that is in use is handed out at once where it is forgotten: .2 to .5. */
+/** Four addresses, .2 to .5: an address in use that the store lost is allocated again at once. */
 const SMALL = { ranges: [[{ subnet: '10.88.0.0/24', rangeEnd: '10.88.0.5' }]] };
 
 describe('disk failures', function () {
@@ -169,7 +169,7 @@ function overwriteAll(path: string): void {
   for (const file of files(path)) writeFileSync(file, Buffer.alloc(Math.max(statSync(file).size, 512), 0xa5));
 }
 
-/** All that is in -wal is in the database, so that what comes later is in -wal alone. */
+/** Checkpoints -wal into the database, so that later writes are in -wal alone. */
 function foldLog(path: string): void {
   const db = new DatabaseSync(path);
   db.exec('PRAGMA wal_checkpoint(TRUNCATE)');

@@ -127,7 +127,7 @@ describe('a network shared by pods and Docker containers', function () {
     assert.equal(lab.container(2).ip('link').includes('eth0'), false, 'the pod that GC collects');
     ping(lab.container(1), pod);
     await assertTraffic([[out, { address: HOST, port: 8080 }, 'c1']]);
-    // dockerd has forgotten the container.
+    // dockerd no longer knows the container.
     await docker.removeNetwork(network);
     assert.equal(canPing(lab.container(1), '10.88.0.1'), false);
     ping(lab.container(0), '10.88.0.1');

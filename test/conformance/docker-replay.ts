@@ -89,7 +89,7 @@ export class Replay {
     }
   }
 
-  /** Everything that is left of what was asked for is given back, as dockerd would. */
+  /** Deletes what is left of the requested objects, as dockerd would. */
   async end(): Promise<void> {
     for (const ids of this.#endpoints.values()) await this.#docker.call('NetworkDriver.DeleteEndpoint', ids);
     for (const asked of this.#addresses.values()) await this.#docker.call('IpamDriver.ReleaseAddress', asked);

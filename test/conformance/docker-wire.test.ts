@@ -90,7 +90,7 @@ describe('requests of dockerd', function () {
     });
     afterEach(stop);
 
-    /** All is as it was, and the daemon that was started still answers. */
+    /** The host is unchanged, and the daemon that was started still answers. */
     async function assertUnharmed(): Promise<void> {
       assertSame(look(), before);
       assert.equal(site.daemon.child.exitCode, null, site.daemon.log());

@@ -35,7 +35,7 @@ export interface Lab extends AsyncDisposable {
   start(...daemon: Parameters<TestHost['start']>): Promise<Daemon>;
   /** The pod has been deleted, twice, and has no interface any more. */
   delete(pod: Pod): void;
-  /** All pods have been, their namespaces are gone, and the host is as it was before the first. */
+  /** After all pods: their namespaces are gone, and the host is as before the first. */
   deleteAll(): void;
 }
 
@@ -128,7 +128,7 @@ export function meet(a: Pod, b: Pod, address = b.addresses[0] ?? ''): void {
   assert.equal(hearFrom(a, address, 8080), 'hello\n');
 }
 
-/** Whoever connects to `port` of the pod next is told "hello". */
+/** The next client of `port` of the pod receives "hello". */
 export function serve(pod: Pod, port: number): void {
   pod.run('sh', '-c', `busybox ${say('hello', port).join(' ')} >/dev/null 2>&1 &`);
 }

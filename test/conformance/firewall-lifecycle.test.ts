@@ -80,7 +80,7 @@ for (const [form, backend] of DONE) {
   describe(`the packet filter over the life of a pod: ${form}, ${backend}`, function () {
     this.timeout(60_000);
     let bin: PluginDir;
-    /** Serves the tests until one of them has failed, or has taken away more than pods. */
+    /** Serves the tests until one of them failed or deleted more than pods. */
     let lab: Lab;
     let isFresh = false;
     let agents = new Map<number, Agent>();
@@ -240,7 +240,7 @@ for (const [form, backend] of DONE) {
       lab.reload(bin.path);
       chain.check(POD, result);
       chain.del(POD);
-      // Whoever flushes our jumps flushes with them what says that the chains they leave were made for us.
+      // A flush of our jumps also flushes the mark that the chains they leave were made for us.
       assert.equal(lab.rules().replace(EMPTY_TABLE, ''), rules);
       assert.equal(lab.reload(bin.path), 'nothing to put back\n');
       assert.equal(lab.rules().replace(EMPTY_TABLE, ''), rules);

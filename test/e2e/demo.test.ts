@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const DEMO = join(import.meta.dirname, '../../build/demo.ts');
-/** Runs what follows as nobody, without any capability, wherever the tree is and whoever may read it. */
+/** Runs the rest as the user nobody, without capabilities, whatever the tree's place and permissions. */
 const AS_NOBODY = ['unshare', '--user', '--map-user=65534', '--map-group=65534'];
 
 interface Ended {

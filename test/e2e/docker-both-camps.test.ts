@@ -65,7 +65,7 @@ function describeNetwork(running: () => TestHost): void {
         .split('\n')
         .flatMap((line) => line.split(/[\s@]/, 1)[0] || [])
         .filter((name) => name !== 'docker0');
-    /** Who is listed on the network, with addresses. */
+    /** The members of the network, with addresses. */
     const listed = (): string[] =>
       inspect()
         .endpoints.map(({ camp, id, container, addresses }) => {

@@ -101,7 +101,7 @@ function describeWays(running: () => TestHost): void {
     });
 
     it('creates the network that pods join, when no configuration exists', () => {
-      // Neither side says what the bridge is called.
+      // Neither side names the bridge.
       const web = use(webList({ bridge: undefined }));
       site.create('dweb', ...JOIN, '--subnet', SUBNET);
       const [first = ''] = web.add('pod1');

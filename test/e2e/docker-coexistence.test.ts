@@ -40,7 +40,7 @@ function describePods(variant: 'nft' | 'legacy', running: () => TestHost): void 
     let runtime: Runtime;
     let dockerd: Daemon | undefined;
 
-    /** What somebody hears who asks; empty where nobody answers. */
+    /** The answer that a client receives; empty without one. */
     const ask = (place: string, address: string, port: number): string => {
       const inside = place === 'host' ? [] : ['ip', 'netns', 'exec', place];
       return host.attempt([...inside, 'busybox', 'nc', '-w', '2', address, String(port)]).stdout.trim();
@@ -186,7 +186,7 @@ function describePods(variant: 'nft' | 'legacy', running: () => TestHost): void 
       await addPod('pod1');
       await hears('outside', HOST[4], 8081, 'pod1');
       await bringUpDocker();
-      // Forwarding was on already: it is somebody else who wants it so.
+      // Forwarding was on already: somebody else needs it.
       host.run('iptables', '-P', 'FORWARD', 'DROP');
       await addPod('pod2');
       await podWorks('pod1', 8081);
@@ -222,7 +222,7 @@ function describePods(variant: 'nft' | 'legacy', running: () => TestHost): void 
   });
 }
 
-/** Busybox command: whoever connects is told `text`, as often as they like. */
+/** Busybox command: sends `text` to every client, any number of times. */
 function server(text: string): string[] {
   return ['busybox', 'nc', '-ll', '-p', '80', '-e', 'echo', text];
 }

@@ -94,7 +94,7 @@ function describeRestarts(running: () => TestHost): void {
       await waitFor('all have been tried', () => host.attempt(['ls', '/run/isth/done']).code === 0, 50_000);
       const there = site.docker('ps', '--format', '{{.Names}}').split('\n');
       for (const name of names) {
-        // Whoever was told that it could not be had has it at the next try.
+        // A request that failed succeeds when it is repeated.
         if (!there.includes(name)) site.docker('start', name);
         site.assertPings('one', site.addressOf(name, 'first'));
         site.assertPings(name, 'two');

@@ -52,7 +52,7 @@ function describePlugin(running: () => TestHost): void {
 
     afterEach('no container, no network', function () {
       plugin.clear();
-      // What a test that failed leaves is no second failure.
+      // The remains of a failed test are no second failure.
       if (this.currentTest?.state === 'passed') assertSame(stateOf(host), clean, 'the test');
     });
 
@@ -118,7 +118,7 @@ function describePlugin(running: () => TestHost): void {
       host.run('rm', `${confDir}/10-web.conflist`);
     });
 
-    // Before dockerd is started anew: 20.10 forgets then which plugins are in use.
+    // Before dockerd restarts: 20.10 then loses track of which plugins are in use.
     it('chooses pools from its settings, and cannot be disabled while a network uses it', () => {
       plugin.create('first');
       assert.match(tryDocker(host, 'plugin', 'disable', PLUGIN).stderr, /in use/);

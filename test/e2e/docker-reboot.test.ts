@@ -127,7 +127,7 @@ function describeReboots(running: () => TestHost): void {
       site.run('fixed', '--network', 'dweb', ...KEPT, '--ip', '10.88.0.77');
       const address = site.addressOf('box', 'dweb');
       await reboot(site);
-      // Before any daemon puts the network back, or dockerd takes back what it believes to be there.
+      // Before any daemon restores the network, or dockerd restores what it believes to exist.
       pods.add('pod1', { ips: [`${address}/24`] });
       await site.daemons.startPlugin();
       await site.daemons.startDocker();

@@ -162,7 +162,7 @@ function sorted(state: string): string {
   return state.split('\n').sort().join('\n');
 }
 
-/** What of a snapshot is the kernel's: records have new ids and times. */
+/** The kernel's part of a snapshot: records have new ids and times. */
 function kernelOf(state: string): string {
   return state.split('## state')[0] ?? '';
 }

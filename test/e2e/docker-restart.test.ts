@@ -50,8 +50,8 @@ function describeRestarts(running: () => TestHost): void {
     const published = (port: number): Target => ({ address: site.uplink.host[4], port });
     const status = (name: string): string => site.inspect(name).State.Status;
     /**
-     * We have the endpoints that dockerd has, and no others. Of those that it drops while it starts, before it has found
-     * the plugin, nobody tells us: the daemon asks for them, once dockerd has settled.
+     * The daemon has the endpoints that dockerd has, and no others. dockerd drops some while it starts, before it finds
+     * the plugin, and tells nobody. The daemon asks for them once dockerd is ready.
      */
     const assertAgree = async (...networks: readonly string[]): Promise<void> => {
       const theirs = (): string[] =>

@@ -89,7 +89,7 @@ describe('daemon', () => {
   it('sets broken state aside at start, and serves', async () => {
     expectOk(runPlugin({ ...call('ADD', MASQUERADE), name: 'cni-plugin' }));
     const file = join(site.stateDir, 'state.db');
-    // Opening it reads the first page only, which is as it was.
+    // Opening it reads the first page only, which is unchanged.
     const fd = openSync(file, 'r+');
     writeSync(fd, Buffer.alloc(statSync(file).size - PAGE, 0xa5), 0, undefined, PAGE);
     closeSync(fd);

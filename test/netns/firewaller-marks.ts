@@ -35,7 +35,7 @@ export function describeMarks(fixture: Fixture, variant: 'nft' | 'legacy'): void
         ours('-N', CHAIN);
         try {
           await firewaller.add([hairpin(family), port(family, { mark: { chain: CHAIN } })]);
-          // The chain marks nothing yet: with bridge frames filtered the answer finds its way all the same.
+          // The chain marks nothing yet: with bridge frames filtered, the answer still arrives.
           await assertTraffic([
             [site.agents.a2, published(family, 'outside'), `a1 saw ${a2}`],
             [site.agents.outside, published(family, 'outside'), `a1 saw ${outside}`],

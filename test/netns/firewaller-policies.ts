@@ -15,7 +15,7 @@ import {
   service,
 } from './firewaller-fixture.ts';
 
-/** `a1 → b1 blocked`: who opens a connection to whom, and what comes of it; `yes` where the true source is seen. */
+/** `a1 → b1 blocked`: client, server and outcome; `yes` means that the true source is seen. */
 type Row = readonly [from: Peer | 'host', to: Peer, outcome: 'yes' | 'blocked'];
 
 interface Case {

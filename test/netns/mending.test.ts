@@ -33,7 +33,7 @@ interface Damage {
   readonly drops?: true;
 }
 
-/** What the reconciler puts back. */
+/** Damage that the reconciler repairs. */
 const MENDED: readonly Damage[] = [
   { title: 'nft flush ruleset', network: 'pods', commands: ['nft flush ruleset'] },
   { title: 'nft delete table', network: 'pods', commands: ['nft delete table inet isthmus'] },

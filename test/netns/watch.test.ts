@@ -12,7 +12,7 @@ import { makeTempDir } from '../support/temp.ts';
 
 const NFT = { tables: ['isthmus', 'end'], marks: ['isthmus', 'ISTHMUS-'] };
 
-/** What somebody does to what there is, and what is told of it; `order` of the list does not matter. */
+/** Changes by others, and the events reported for them; `order` of the list does not matter. */
 const TOLD: readonly (readonly [title: string, commands: readonly string[], told: readonly string[]])[] = [
   ['a bridge that is deleted', ['ip link del isth0'], ['link isth0 deleted', 'link isth0 down', 'link veth0 detached']],
   ['a bridge of somebody else that is shut', ['ip link set br0 down'], ['link br0 down']],
@@ -54,7 +54,7 @@ const TOLD: readonly (readonly [title: string, commands: readonly string[], told
   ['a policy that is set', ['iptables-nft -P FORWARD DROP'], ['nftables ip filter FORWARD: policy drop']],
 ];
 
-/** What others do that is none of our business. */
+/** Changes by others that do not concern us. */
 const SILENT: readonly (readonly [title: string, commands: readonly string[]])[] = [
   [
     'links that others make and delete',

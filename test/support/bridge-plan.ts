@@ -43,8 +43,8 @@ const STAYS = [
 ];
 
 /**
- * The commands that make network and endpoint, and those that take them back. On the way the steps are carried out on
- * a FakeHost, which refuses what the kernel would; taken back, it is as it was.
+ * The commands that create network and endpoint, and those that revert them. The steps run on a FakeHost, which refuses
+ * what the kernel would. After the revert it is empty again.
  */
 export function planText(scenario: Scenario): string {
   const host = new FakeHost({ own: scenario.own ?? {}, namespaces: { [SANDBOX]: scenario.sandbox ?? {} } });

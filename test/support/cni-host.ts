@@ -26,7 +26,7 @@ export interface CniHost extends Disposable {
   readonly dataDir: string;
   /** The one that serves this host; absent where calls are answered without. */
   readonly daemon?: HostDaemon;
-  /** Namespace number `index`; throws where there is none. */
+  /** Namespace number `index`; throws if it does not exist. */
   pod(index: number): TestNetns;
   /** One more pod. */
   addPod(): TestNetns;

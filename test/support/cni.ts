@@ -24,7 +24,7 @@ export const pluginNames = [
 
 export type CniCommand = 'ADD' | 'DEL' | 'CHECK' | 'STATUS' | 'GC' | 'VERSION';
 
-/** One call of a plugin, as a runtime makes it. What is absent is not in the plugin's environment. */
+/** One call of a plugin, as a runtime makes it. Absent keys are not in the plugin's environment. */
 export interface PluginCall {
   /** Directory of the executable; also CNI_PATH, unless `path` is given. */
   readonly dir: string;

@@ -49,7 +49,7 @@ export async function flood(socket: Socket, first: Buffer, count: number): Promi
   socket.end();
 }
 
-/** Somebody who can reach the socket: asks for an ADD, and prints what he gets to see. */
+/** A client of the socket: requests an ADD, and prints the answer. */
 export const STRANGER = `
 let bytes = 0;
 const socket = require('node:net').connect(process.argv[1], () => {

@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** A foreign IPAM plugin that a test lets go on when it likes. */
+/** A foreign IPAM plugin that blocks until the test releases it. */
 export interface SlowDelegate {
   /** `ipam.type`. */
   readonly type: string;

@@ -11,8 +11,8 @@ interface Attached {
 }
 
 /**
- * The points of the main thread at which `work` lets the process change something: each of the system calls that do,
- * counted since strace attached. What a thread of the pool tells the kernel is led up to by a question of the main one.
+ * The points of the main thread at which `work` lets the process change something: each such system call, counted since
+ * strace attached. A call of the main thread precedes whatever a pool thread tells the kernel.
  */
 export async function tracedPoints(pid: number, netns: string, work: () => void): Promise<SyscallPoint[]> {
   using dir = makeTempDir();

@@ -56,8 +56,8 @@ export interface DockerSite {
 const CONTAINER_MS = 180_000;
 
 /**
- * The site of the tests of the enclosing block; they are skipped where there is no dockerd. After each test all
- * containers and networks are removed, and nothing of them may be left; the neighbour serves TCP on 80.
+ * The site of the tests of the enclosing block; they are skipped without dockerd. After each test all containers and
+ * networks are deleted, and nothing of them may be left. The neighbour serves TCP on 80.
  */
 export function useDockerSite(running: () => TestHost): () => DockerSite {
   const stack = new DisposableStack();
@@ -91,7 +91,7 @@ export function useDockerSite(running: () => TestHost): () => DockerSite {
     if (site === undefined) return;
     await site.daemons.ensure();
     removeAll(site.host);
-    // What a test that failed leaves is no second failure, but it may well be those of the tests after it.
+    // The remains of a failed test are no second failure, but they may fail the tests after it.
     if (this.currentTest?.state === 'passed') site.assertClean('the networks and containers of the test');
   });
 

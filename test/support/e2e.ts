@@ -10,8 +10,8 @@ import { type Daemon, makeTestHost, type TestHost } from './test-host.ts';
 import { built, daemonFile, installedFile, VIA } from './via.ts';
 
 /**
- * Whose plugins the runtimes call. `ISTHMUS_E2E_PLUGINS=reference` takes the reference's instead of the executable
- * under test: what fails then too is the harness's fault.
+ * The plugins that the runtimes call. `ISTHMUS_E2E_PLUGINS=reference` uses the reference's instead of the executable
+ * under test: a test that fails then too has a faulty harness.
  */
 export const reference = process.env.ISTHMUS_E2E_PLUGINS === 'reference';
 
@@ -26,9 +26,9 @@ export const referencePath = '/run/isth/reference';
 const RUN_DIR = '/run/isthmus';
 
 /**
- * A test host for the tests of the enclosing block, with the plugins in `binDir`. After them everything that runtimes
- * and plugins made in it has to be gone again, and the machine has to be as it was. Where calls go to a daemon, one
- * runs in it in the default directories, and has answered all calls.
+ * A test host for the tests of the enclosing block, with the plugins in `binDir`. After them, everything that runtimes
+ * and plugins made in it must be gone, and the machine must be unchanged. With a daemon, one runs in it in the default
+ * directories, and must have answered all calls.
  */
 export function useTestHost(env: Readonly<Record<string, string>> = {}): () => TestHost {
   let host: TestHost | undefined;

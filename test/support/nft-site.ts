@@ -17,7 +17,7 @@ export interface NftSite {
   ruleset(): string;
 }
 
-/** Registers the hooks of a suite; what it gives is there inside its tests. */
+/** Registers the hooks of a suite; the returned site is valid inside its tests. */
 export function nftSite(): NftSite {
   let host: LinuxHost;
   let netns: TestNetns;

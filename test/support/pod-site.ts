@@ -2,7 +2,7 @@ import type { Family } from '../../src/shared/model/addr.ts';
 import { makeNetns, type TestNetns } from './netns.ts';
 import { type Agent, startAgent } from './traffic.ts';
 
-/** Who is there: the pods a1 and a2 on bridge br-a, b1 on br-b, and three neighbours of the host. */
+/** The site's machines: pods a1 and a2 on bridge br-a, b1 on br-b, and three neighbours of the host. */
 export type Peer = 'a1' | 'a2' | 'b1' | 'outside' | 'stranger' | 'node';
 
 /**
@@ -65,7 +65,7 @@ const PREFIX: Readonly<Record<Family, number>> = { 4: 24, 6: 64 };
 const FAMILIES = [4, 6] as const;
 const PEERS = ['a1', 'a2', 'b1', 'outside', 'stranger', 'node'] as const;
 
-/** All of it; nothing is left of it after `dispose`. */
+/** The whole site; `dispose` deletes all of it. */
 export async function makePodSite(): Promise<PodSite> {
   const made: Disposable[] = [];
   const keep = <T extends Disposable>(one: T): T => {

@@ -34,7 +34,7 @@ export interface Runtime {
   del(container: Container): void;
   /** Does nothing for a list older than 1.1.0, which has no STATUS. */
   status(): void;
-  /** Everything of the network but these containers is taken away; does nothing for a list older than 1.1.0. */
+  /** Deletes everything of the network except these containers; does nothing for a list older than 1.1.0. */
   collectGarbage(alive: readonly Container[]): void;
 }
 

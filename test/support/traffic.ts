@@ -24,8 +24,8 @@ export interface Target {
 export interface Agent extends Disposable {
   readonly name: string;
   /**
-   * Whoever connects, or sends a datagram, hears `<name> saw <its address>`. Without an address: all of both families
-   * for tcp and sctp, all of IPv4 for udp. Of sctp the first packet of an association is answered, by a raw socket.
+   * Answers each connection or datagram with `<name> saw <its address>`. Without an address it listens on all of both
+   * families for tcp and sctp, all of IPv4 for udp. For sctp a raw socket answers the first packet of an association.
    */
   serve(protocol: TrafficProtocol, port: number, address?: string): Promise<void>;
   /** The same for datagrams to a multicast group. */
