@@ -35,7 +35,7 @@ export interface Lab extends AsyncDisposable {
   start(...daemon: Parameters<TestHost['start']>): Promise<Daemon>;
   /** The pod has been deleted, twice, and has no interface any more. */
   delete(pod: Pod): void;
-  /** After all pods: their namespaces are gone, and the host is as before the first. */
+  /** Deletes all pods and namespaces, and asserts that the host is as before the first. */
   deleteAll(): void;
 }
 

@@ -34,7 +34,7 @@ for (const [title, plugins] of Object.entries(LISTS).slice(reference ? 1 : 0)) {
   });
 }
 
-/** In a block of its own: what it makes has to be gone before the test host is looked at. */
+/** In a separate block: its objects must be deleted before the test host is checked. */
 function describePods(title: string, plugins: readonly object[], running: () => TestHost): void {
   describe(`by ${title}`, () => {
     let host: TestHost;

@@ -12,14 +12,14 @@ describe('dockerd joins a network of CNI', function () {
   describeWays(useTestHost());
 });
 
-/** In a block of its own: what it makes has to be gone before the test host is looked at. */
+/** In a separate block: its objects must be deleted before the test host is checked. */
 function describeWays(running: () => TestHost): void {
   describe('docker network create', () => {
     let host: TestHost;
     let site: DockerSite;
     let pods: Pods | undefined;
 
-    // Before the containers and networks go, and before anybody looks whether anything is left.
+    // Before containers and networks are deleted and the host is checked for remains.
     afterEach('no pod', () => {
       pods?.[Symbol.dispose]();
       pods = undefined;

@@ -33,7 +33,7 @@ for (const variant of ['nft', 'legacy'] as const) {
   });
 }
 
-/** In a block of its own: what it makes has to be gone before the test host is looked at. */
+/** In a separate block: its objects must be deleted before the test host is checked. */
 function describePods(variant: 'nft' | 'legacy', running: () => TestHost): void {
   describe('pods and containers', () => {
     let host: TestHost;

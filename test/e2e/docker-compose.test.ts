@@ -15,7 +15,7 @@ describe('docker-compose, and containers that share a namespace or a name', func
 const COMPOSE = '/usr/bin/docker-compose';
 const PROJECT = '/run/isth/project';
 
-/** In a block of its own: what it makes has to be gone before the test host is looked at. */
+/** In a separate block: its objects must be deleted before the test host is checked. */
 function describeCompositions(running: () => TestHost): void {
   describe(`on networks of the driver ${DRIVER}`, () => {
     const made = useDockerSite(running);

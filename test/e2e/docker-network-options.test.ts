@@ -16,7 +16,7 @@ const at = (address: string, port: number): Target => ({ address, port });
 /** Options of `docker network create`, each as `-o key=value`. */
 const options = (...words: readonly string[]): string[] => words.flatMap((word) => ['-o', word]);
 
-/** In a block of its own: what it makes has to be gone before the test host is looked at. */
+/** In a separate block: its objects must be deleted before the test host is checked. */
 function describeOptions(running: () => TestHost): void {
   describe(`with the driver ${DRIVER}`, () => {
     const made = useDockerSite(running);

@@ -14,7 +14,7 @@ describe('networks of a real dockerd', function () {
 
 const at = (address: string, port: number): Target => ({ address, port });
 
-/** In a block of its own: what it makes has to be gone before the test host is looked at. */
+/** In a separate block: its objects must be deleted before the test host is checked. */
 function describeNetworks(running: () => TestHost): void {
   describe(`with the driver ${DRIVER}`, () => {
     const made = useDockerSite(running);

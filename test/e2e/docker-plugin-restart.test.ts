@@ -13,7 +13,7 @@ describe('restart of the daemon while dockerd runs containers', function () {
   describeRestarts(useTestHost());
 });
 
-/** In a block of its own: what it makes has to be gone before the test host is looked at. */
+/** In a separate block: its objects must be deleted before the test host is checked. */
 function describeRestarts(running: () => TestHost): void {
   describe(`on networks of the driver ${DRIVER}`, () => {
     const made = useDockerSite(running);

@@ -25,7 +25,7 @@ describe('the managed plugin of Docker', function () {
   describePlugin(useTestHost());
 });
 
-/** In a block of its own: what it makes has to be gone before the test host is looked at. */
+/** In a separate block: its objects must be deleted before the test host is checked. */
 function describePlugin(running: () => TestHost): void {
   describe('run by dockerd', () => {
     const stack = new AsyncDisposableStack();

@@ -16,7 +16,7 @@ const at = (address: string, port: number): Target => ({ address, port });
 const udp = (address: string, port: number): Target => ({ protocol: 'udp', address, port });
 const sctp = (address: string, port: number): Target => ({ protocol: 'sctp', address, port });
 
-/** In a block of its own: what it makes has to be gone before the test host is looked at. */
+/** In a separate block: its objects must be deleted before the test host is checked. */
 function describePorts(running: () => TestHost): void {
   describe(`on networks of the driver ${DRIVER}`, () => {
     const made = useDockerSite(running);

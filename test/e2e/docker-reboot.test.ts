@@ -15,14 +15,14 @@ describe('reboot of a machine with dockerd', function () {
 
 const KEPT = ['--restart', 'always', '--stop-timeout', '0'];
 
-/** In a block of its own: what it makes has to be gone before the test host is looked at. */
+/** In a separate block: its objects must be deleted before the test host is checked. */
 function describeReboots(running: () => TestHost): void {
   describe('restores networks', () => {
     let host: TestHost;
     let site: DockerSite;
     let pods: Pods | undefined;
 
-    // Before the containers and networks go, and before anybody looks whether anything is left.
+    // Before containers and networks are deleted and the host is checked for remains.
     afterEach('no pod', () => {
       pods?.[Symbol.dispose]();
       pods = undefined;

@@ -19,7 +19,7 @@ describe('reconciliation of dockerd and the daemon', function () {
 const STATE = '/var/lib/isthmus';
 const DATA = '/run/isth/docker';
 
-/** In a block of its own: what it makes has to be gone before the test host is looked at. */
+/** In a separate block: its objects must be deleted before the test host is checked. */
 function describeLosses(running: () => TestHost): void {
   describe('after one lost its state', () => {
     let host: TestHost;

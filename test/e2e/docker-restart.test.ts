@@ -13,7 +13,7 @@ describe('restart of dockerd', function () {
 
 const CONFIG = '/etc/docker/daemon.json';
 
-/** In a block of its own: what it makes has to be gone before the test host is looked at. */
+/** In a separate block: its objects must be deleted before the test host is checked. */
 function describeRestarts(running: () => TestHost): void {
   describe(`with containers on networks of the driver ${DRIVER}`, () => {
     const made = useDockerSite(running);

@@ -11,7 +11,7 @@ describe('containers run by dockerd', function () {
   describeContainers(useTestHost());
 });
 
-/** In a block of its own: what it makes has to be gone before the test host is looked at. */
+/** In a separate block: its objects must be deleted before the test host is checked. */
 function describeContainers(running: () => TestHost): void {
   describe(`on networks of the driver ${DRIVER}`, () => {
     const made = useDockerSite(running);

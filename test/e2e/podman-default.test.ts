@@ -19,7 +19,7 @@ describe("podman's default list: bridge, portmap, firewall, tuning", function ()
   describeLists(running);
 });
 
-/** In a block of its own: what it makes has to be gone before the test host is looked at. */
+/** In a separate block: its objects must be deleted before the test host is checked. */
 function describeLists(running: () => TestHost): void {
   describe('unchanged, with our executables', () => {
     const made = usePodmanSite(running);

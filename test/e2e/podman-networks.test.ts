@@ -13,7 +13,7 @@ describe('networks of `podman network create`', function () {
   describeNetworks(useTestHost(PODMAN_ENV));
 });
 
-/** In a block of its own: what it makes has to be gone before the test host is looked at. */
+/** In a separate block: its objects must be deleted before the test host is checked. */
 function describeNetworks(running: () => TestHost): void {
   describe('unchanged, with our executables', () => {
     const made = usePodmanSite(running);

@@ -6,7 +6,7 @@ import { installedFile, VIA, type Via } from './via.ts';
 
 export { pluginFile } from './via.ts';
 
-/** Where Debian's containernetworking-plugins are. */
+/** The directory of Debian's containernetworking-plugins. */
 export const referenceDir = '/usr/lib/cni';
 
 /** The names that the executable answers to. */
@@ -53,7 +53,7 @@ export interface PluginCall {
   readonly timeout?: number;
 }
 
-/** What a plugin prints, whatever the command and version. */
+/** The output of a plugin, for any command and version. */
 export interface CniAnswer {
   readonly cniVersion?: string;
   readonly code?: number;

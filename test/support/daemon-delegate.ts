@@ -9,7 +9,7 @@ export interface SlowDelegate {
   begun(): readonly string[];
   /** The commands that it has answered, in order. */
   ended(): readonly string[];
-  /** ADD waits until `release`, or a signal; one that is stubborn ignores SIGTERM. */
+  /** ADD blocks until `release` or a signal; a stubborn one ignores SIGTERM. */
   hold(kind?: 'stubborn'): void;
   release(): void;
 }

@@ -29,7 +29,7 @@ export interface RecordedDocker extends AsyncDisposable {
   readonly forgotten: Set<string>;
   /** Overrides answers by path, without their version; undefined gives the usual answer. */
   instead: (path: string, response: ServerResponse) => unknown;
-  /** Nobody listens any more. */
+  /** Closes the socket. */
   close(): Promise<void>;
 }
 

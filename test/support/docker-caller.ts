@@ -38,7 +38,7 @@ export interface Start {
   readonly ports?: readonly Port[];
   readonly ip?: string;
   readonly mac?: string;
-  /** Of networks of Docker's own IPAM, which nobody can ask here. */
+  /** For networks of Docker's own IPAM, which does not run here. */
   readonly addresses?: readonly string[];
 }
 

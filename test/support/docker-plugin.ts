@@ -11,7 +11,7 @@ import { built, daemonFile } from './via.ts';
 export const DRIVER = process.env.ISTHMUS_E2E_DRIVER ?? 'isthmus';
 export const builtIn = DRIVER === 'bridge';
 
-/** Options of `docker network create`: our own IPAM hands out the addresses. */
+/** Options of `docker network create`: our own IPAM allocates the addresses. */
 export const OURS: readonly string[] = builtIn ? [] : ['--ipam-driver', DRIVER];
 
 /** The IPAM that allocates addresses: options of `docker network create`. */
@@ -38,10 +38,10 @@ export function startDockerPlugin(host: TestHost, ...options: readonly string[])
   return host.start('isthmus', command, () => starts() > before);
 }
 
-/** Where dockerd finds the plugin, and launchers the daemon. */
+/** The sockets on which dockerd finds the plugin, and launchers the daemon. */
 const SOCKETS = ['/run/isthmus/cni.sock', `/run/docker/plugins/${DRIVER}.sock`] as const;
 
-/** Its sockets are there, as systemd has them; it starts when somebody connects. */
+/** Creates its sockets as systemd does; the daemon starts when a client connects. */
 export function startActivated(host: TestHost): Promise<Daemon> {
   const [cni, docker] = SOCKETS;
   host.run('sh', '-c', `mkdir -p -m 700 /run/isthmus; mkdir -p /run/docker/plugins; rm -f ${SOCKETS.join(' ')}`);

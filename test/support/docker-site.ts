@@ -26,7 +26,7 @@ export interface DockerSite {
   tryDocker(...args: readonly string[]): Attempt;
   /** A network with the driver under test has been created; what `docker network inspect` says of it. */
   create(name: string, ...options: readonly string[]): DockerNetwork;
-  /** What docker says to a network that it does not create. */
+  /** The output of docker for a network that it does not create. */
   refused(...options: readonly string[]): string;
   /** A container runs that sleeps. */
   run(name: string, ...options: readonly string[]): void;
@@ -102,7 +102,7 @@ export function useDockerSite(running: () => TestHost): () => DockerSite {
     await daemons.stopDocker();
     await daemons.stopPlugin();
     flushRules(running());
-    // A dockerd that was killed has left mounts.
+    // A killed dockerd leaves mounts.
     running().run('sh', '-c', 'ip link delete docker0; umount -qR -l /run/isth/docker; rm -rf /run/isth/docker');
   });
 

@@ -19,10 +19,10 @@ export const reference = process.env.ISTHMUS_E2E_PLUGINS === 'reference';
 export const binDir = '/opt/cni/bin';
 export const confDir = '/etc/cni/net.d';
 
-/** Where test-host.sh leaves the reference's plugins, out of every runtime's way. */
+/** The directory of the reference's plugins in a test host, which no runtime searches. */
 export const referencePath = '/run/isth/reference';
 
-/** Where launchers look for a daemon that nothing is said of. */
+/** The directory in which launchers look for a daemon by default. */
 const RUN_DIR = '/run/isthmus';
 
 /**
@@ -103,7 +103,7 @@ function serve(host: TestHost): Promise<Daemon> {
 const DAEMON = 'isthmus';
 const logOf = (daemon: string): string => `/run/isth/log/${daemon}`;
 
-/** What became of the calls; the daemon has ended, as it should. */
+/** The outcome of the calls; the daemon has exited as it should. */
 async function accountAtEnd(host: TestHost, daemon: Daemon): Promise<Account> {
   await daemon.stop();
   const log = host.outside(logOf(DAEMON));
@@ -128,7 +128,7 @@ export function hostState(host: TestHost): string {
   return `${text}## namespaces\n${names}`;
 }
 
-/** What of the machine's own a runtime could have touched by mistake. */
+/** The machine's own state that a runtime could have changed by mistake. */
 function machineState(): string {
   const list = (dir: string): string => (existsSync(dir) ? readdirSync(dir).sort().join(' ') : 'absent');
   const dirs = ['/opt/cni', '/etc/cni/net.d', '/var/lib/cni', '/var/lib/isthmus', '/var/lib/containers'];
@@ -146,7 +146,7 @@ export function tracesOf(name: string): string[] {
       const mounts = readFileSync(`/proc/${pid}/mountinfo`, 'utf8');
       if (mounts.includes(name)) traces.push(`process ${pid} ${readFileSync(`/proc/${pid}/comm`, 'utf8').trim()}`);
     } catch {
-      // It has ended meanwhile.
+      // It exited meanwhile.
     }
   }
   const groups = execFileSync('find', ['/sys/fs/cgroup', '-depth', '-type', 'd', '-path', `*/${name}*`]);

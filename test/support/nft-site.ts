@@ -10,7 +10,7 @@ export interface NftSite {
   readonly netns: TestNetns;
   readonly ns: LinuxNamespace;
   readonly firewaller: Firewaller;
-  /** What `nft` prints inside the namespace. */
+  /** The output of `nft` inside the namespace. */
   nft(...args: readonly string[]): string;
   /** Our table as nft lists it. */
   table(): string;

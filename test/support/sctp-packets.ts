@@ -1,4 +1,4 @@
-/** What the tests say of SCTP (RFC 9260): the first packet of an association, and the answer to it. */
+/** The SCTP packets of the tests (RFC 9260): the first packet of an association, and the answer to it. */
 export interface SctpPacket {
   readonly kind: 'INIT' | 'INIT ACK';
   readonly from: number;

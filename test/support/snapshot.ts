@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { TestNetns } from './netns.ts';
 
-/** What to look at. */
+/** The objects to read. */
 export interface SnapshotQuery {
   readonly netns: readonly Pick<TestNetns, 'path'>[];
   readonly stateDir?: string;
@@ -18,7 +18,7 @@ export interface SnapshotQuery {
 /** Round-robin cursors move on with every address, file times are only a cache; a boot is numbered by its first write. */
 const VOLATILE = ['notes', 'boots'];
 
-/** Keys below /proc/sys/net that a plugin may change without a device of its own being there. */
+/** Keys below /proc/sys/net that a plugin may change without creating a device. */
 const SYSCTLS = [
   'ipv4/ip_forward',
   'ipv4/conf/all/forwarding',
@@ -66,8 +66,8 @@ function differences(actual: string, expected: string): string[] {
 
 /**
  * The same for runtimes. They and the kernel (cleanup_net, addrconf) finish in queues that all namespaces share, which
- * a busy machine processes late: `look` is repeated until it returns `expected`, for ten seconds. The first difference
- * is printed. Not for a change that a plugin has confirmed: that is done already.
+ * a busy machine processes late: `look` is repeated until it returns `expected`, for ten seconds. A first look that
+ * differed is printed. Not for a change that a plugin has confirmed: that is done already.
  */
 export function assertBecomesSame(look: () => string, expected: string, what: string): void {
   const first = look();
@@ -126,7 +126,7 @@ function namespaceText(path: string): string {
 /** Queues that the kernel gives a device by itself. */
 const OWN_QUEUE = /^qdisc (?!tbf|ingress|clsact)/;
 
-/** What a line says of the moment rather than of the configuration: words with their value, and flags. */
+/** The parts of a line that describe the moment, not the configuration: words with their value, and flags. */
 const MOMENTARY = [
   /^\d+: /,
   /(?<=@if)\d+/,

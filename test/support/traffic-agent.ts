@@ -178,7 +178,7 @@ async function openUdp(id: number, address: string, port: number): Promise<strin
   return exchange(id, PATIENCE);
 }
 
-/** What is answered to one more question. */
+/** The answer to one more request. */
 function exchange(id: number, patience: number): Promise<string> {
   const ask = connections.get(id);
   if (ask === undefined) throw new Error(`no connection ${id}`);
@@ -231,5 +231,5 @@ lines.on('line', (line) => {
     (error: unknown) => answer({ id: command.id, error: String(error) }),
   );
 });
-// The parent has gone: so do the servers.
+// The parent exited: stop the servers.
 lines.on('close', () => process.exit());
