@@ -203,7 +203,7 @@ describe('the daemon and clients other than launchers', function () {
     await nothingLeaks();
   });
 
-  /** What a launcher sends for this, without a namespace: there is no launcher to take it from. */
+  /** The request that a launcher would send, without a namespace: no launcher runs here. */
   async function recorded(command: CniCommand, config: unknown): Promise<Buffer> {
     using dir = makeTempDir();
     const server = createServer();

@@ -7,7 +7,7 @@ import { assertSame } from '../support/snapshot.ts';
 const CALLS = 500;
 const PODS = 8;
 
-/** More launchers than a node ever starts at a time; each pod has many interfaces. */
+/** More launchers than a node ever starts at once; each pod has many interfaces. */
 describe(`${CALLS} concurrent launchers`, function () {
   this.timeout(180_000);
   let bin: DaemonBin;

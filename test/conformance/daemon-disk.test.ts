@@ -6,7 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { type DaemonBin, type DaemonSite, daemonBin, makeSite } from '../support/daemon-site.ts';
 import { assertSame } from '../support/snapshot.ts';
 
-/** The state directory is a file system of its own, of 16 MB, which a test fills up. */
+/** The state directory is a separate file system of 16 MB, which a test fills. */
 describe('the daemon on a full disk', function () {
   this.timeout(120_000);
   let bin: DaemonBin;
@@ -107,7 +107,7 @@ describe('the daemon on a full disk', function () {
     if (code !== 0) assert.doesNotMatch(site.host.pod(1).ip('-br', 'link'), /eth0/);
   }
 
-  /** The log of the database has no room of its own any more: what is written now needs space. */
+  /** The database log has no reserve left: every write needs space. */
   function fold(): void {
     const db = new DatabaseSync(join(site.host.stateDir, 'state.db'), { timeout: 5000 });
     db.exec('PRAGMA wal_checkpoint(TRUNCATE)');

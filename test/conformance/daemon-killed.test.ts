@@ -101,7 +101,7 @@ describe('after the daemon was killed', function () {
     assert.ok(unanswered.length >= all * 0.8);
   }
 
-  /** What the runtime does: DEL, ADD again. The daemon is gone, so the stand-alone plugin serves both. */
+  /** The runtime's next calls: DEL, then ADD. The daemon is dead, so the stand-alone plugin serves both. */
   async function withoutDaemon(what: string): Promise<void> {
     site.ok('DEL');
     unchanged(`${what}; DEL stand-alone`);

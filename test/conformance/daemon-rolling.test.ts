@@ -17,7 +17,7 @@ import { assertSame } from '../support/snapshot.ts';
 const CLIENTS = 8;
 const RESTARTS = 4;
 
-/** A daemon that is ended and started again and again, each time when the one before has gone. */
+/** Stops and starts the daemon repeatedly, each time after the previous one exited. */
 interface Roller extends Disposable {
   restart(signal: NodeJS.Signals): Promise<void>;
   log(): string;

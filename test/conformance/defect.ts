@@ -13,9 +13,9 @@ export interface Defect {
   /** Pods of the host; one by default. */
   readonly pods?: number;
   readonly forwarding?: boolean;
-  /** What the reference does wrong. */
+  /** The fault of the reference. */
   readonly reference: (caller: Caller) => void | Promise<void>;
-  /** What the specification asks for, under the reference's name and under our own. */
+  /** The behaviour that the specification demands, under the reference's name and under our own. */
   readonly ours: (caller: Caller) => void | Promise<void>;
 }
 

@@ -61,7 +61,7 @@ describe('environment and stderr of a delegate', function () {
       const environmentOf = (command: string): ReadonlyMap<string, string> => {
         const file = join(bin.path, `teller.${command}`);
         assert.ok(existsSync(file), `the delegate was called with ${command}`);
-        // What a shell adds to its own environment is not in /proc.
+        // Variables that a shell adds to its own environment are not in /proc.
         const entries = readFileSync(file, 'utf8').split(/\n(?=[A-Za-z_@]+=)/);
         return new Map(
           entries.map((entry) => [entry.slice(0, entry.indexOf('=')), entry.slice(entry.indexOf('=') + 1)]),

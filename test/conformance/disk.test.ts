@@ -96,7 +96,7 @@ describe('disk failures', function () {
     }
   });
 
-  // strace looks at the plugin's system calls; a daemon's full disk has a suite of its own.
+  // strace reads the plugin's system calls; daemon-disk.test.ts covers a daemon's full disk.
   if (VIA === 'alone')
     describe('on a full disk', () => {
       before(function () {

@@ -79,7 +79,7 @@ describe('a network shared by pods and Docker containers', function () {
     await site.daemon.end();
     await site.start({ env: { ISTHMUS_CNI_CONF_DIR: confDir.path, CNI_PATH: site.bin } });
     const clean = lab.snapshot();
-    // Nobody has to give the subnet where the host has no route to it yet.
+    // The subnet may be omitted while the host has no route to it.
     const network = await docker.createNetwork({ ...JOINED, subnet: '' });
     assert.equal(network.pools[0]?.pool, SUBNET);
     const a = await docker.start(network, host, lab.container(1));

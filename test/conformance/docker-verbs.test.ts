@@ -21,7 +21,7 @@ describe('the operator verbs with Docker networks', function () {
   let lab: DockerLab;
   let api: RecordedDocker;
   let verbs: Verbs;
-  /** What dockerd calls them. */
+  /** dockerd's names for them. */
   let networks: Map<string, CalledNetwork>;
   let containers: Map<string, readonly CalledEndpoint[]>;
 

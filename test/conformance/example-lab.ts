@@ -18,11 +18,11 @@ export interface Pod {
   links(): string[];
   /** One echo request to `address` is answered. */
   pings(address: string | undefined): void;
-  /** None is, within a second. */
+  /** No answer within a second. */
   cannotPing(address: string | undefined): void;
 }
 
-/** One network on a host, with pods. Disposed, the pods' namespaces are gone and daemons have stopped. */
+/** One network on a host, with pods. Dispose deletes the pods' namespaces and stops the daemons. */
 export interface Lab extends AsyncDisposable {
   readonly host: TestHost;
   readonly runtime: Runtime;
@@ -93,7 +93,7 @@ export function makeLab(host: TestHost, list: NetworkList, path: readonly string
       assertSame(hostState(host), hostBefore, 'the host after the last DEL');
     },
     async [Symbol.asyncDispose]() {
-      // Only after a failure is there a pod left; the next example begins on a clean host nevertheless.
+      // Only a failure leaves a pod; the next example still begins on a clean host.
       for (const { container } of pods) attempt(() => runtime.del(container));
       for (const daemon of daemons) await daemon.stop();
       removeNamespaces();
@@ -133,7 +133,7 @@ export function serve(pod: Pod, port: number): void {
   pod.run('sh', '-c', `busybox ${say('hello', port).join(' ')} >/dev/null 2>&1 &`);
 }
 
-/** What is said to the pod that connects. */
+/** The text sent to the pod that connects. */
 export function hearFrom(pod: Pod, address: string, port: number): string {
   const [, , script = ''] = hear(address, port);
   return pod.run('busybox', 'sh', '-c', script.replaceAll('nc ', 'busybox nc '));
@@ -153,6 +153,6 @@ function attempt(work: () => void): void {
   try {
     work();
   } catch {
-    // The failure that left it there is reported already.
+    // The failure that left it is reported already.
   }
 }

@@ -20,7 +20,7 @@ const LARGE = Buffer.alloc(5 << 20, '0123456789abcdef');
 const ENDED = 'ended before it answered';
 const NONE = 'gave an answer that is none';
 
-/** What a daemon does after its claim, and what the launcher says of it. */
+/** The daemon's action after its claim, and the launcher's report of it. */
 const BROKEN: Readonly<Record<string, readonly [after: (socket: Socket) => void, words: string]>> = {
   'hangs up': [(socket) => void socket.end(), ENDED],
   'hangs up within the header': [(socket) => void socket.end(FRAME.subarray(0, ANSWER_BYTES - 1)), ENDED],
@@ -207,7 +207,7 @@ function assertLarge({ code, stdout, stderr }: LauncherRun, expected: number, ex
   assert.ok(stderr === expectedErr, `${stderr.length} bytes on stderr`);
 }
 
-/** One byte in 50 ms, until the other end has gone. */
+/** Sends one byte per 50 ms until the other end closes. */
 function trickle(socket: Socket, bytes: Buffer): void {
   let sent = 0;
   const timer = setInterval(() => socket.write(bytes.subarray(sent, ++sent)), 50);

@@ -14,7 +14,7 @@ import { makeNetns, type TestNetns } from '../support/netns.ts';
 
 const MIB = 1 << 20;
 
-/** What the peer got, and what the launcher's descriptor led to when it looked. */
+/** The request that the peer received, and the target of the launcher's descriptor at that time. */
 interface Seen {
   readonly request: PeerRequest;
   /** Inode number; undefined for -1. */
@@ -195,7 +195,7 @@ describe("launcher's request", function () {
     assert.deepEqual([code, signal], [1, null]);
     const [request] = peer.requests;
     assert.equal(request?.stdin.toString(), CONFIG);
-    // Whatever the launcher wrote to its stdout would have come here.
+    // Any output of the launcher to its stdout would appear here.
     assert.equal(peer.surplus, 0);
   });
 });

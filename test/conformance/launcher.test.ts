@@ -18,7 +18,7 @@ import { decline, startPeer } from '../support/launcher-peer.ts';
 const MIB = 1 << 20;
 const INSTALLED = '/usr/lib/isthmus/cni-plugin';
 
-/** Calls that are none of the daemon's: the plugin gets them as they are, stdin unread. */
+/** Calls that do not concern the daemon: the plugin gets them unchanged, stdin unread. */
 const NO_CALLS: Readonly<Record<string, LauncherCall>> = {
   'no CNI_COMMAND': { command: undefined },
   'an empty CNI_COMMAND': { command: '' },
@@ -28,7 +28,7 @@ const NO_CALLS: Readonly<Record<string, LauncherCall>> = {
   'a word on the command line besides CNI_COMMAND': { args: ['reload', 'now'] },
 };
 
-/** A mount namespace of its own, in which `script` runs before the launcher. */
+/** A separate mount namespace, in which `script` runs before the launcher. */
 const apart = (script: string, ...words: readonly string[]): readonly string[] => [
   ...['unshare', '-m', 'sh', '-c', `set -e; ${script}; shift ${words.length}; exec "$@"`, 'sh', ...words],
 ];
@@ -36,7 +36,7 @@ const apart = (script: string, ...words: readonly string[]): readonly string[] =
 /** No plugin is installed. */
 const UNINSTALLED = apart('test ! -d "$1" || mount -t tmpfs none "$1"', dirname(INSTALLED));
 
-/** What takes the plugin's place, and the kernel's words for it. */
+/** The file in the plugin's place, and the kernel's error for it. */
 const NO_PROGRAMS: readonly (readonly [title: string, make: (path: string) => void, reason: string])[] = [
   ['is missing', () => {}, 'No such file or directory'],
   ['cannot be executed', (path) => writeFileSync(path, '', { mode: 0o644 }), 'Permission denied'],

@@ -51,7 +51,7 @@ describe('after a reboot', function () {
     return ['unshare', '-m', '--propagation', 'private', 'sh', '-c', script, file];
   }
 
-  /** What a reboot does to the kernel: links are gone, pods are other namespaces. */
+  /** A reboot's effect on the kernel: links disappear, pods are other namespaces. */
   function loseLinks(): void {
     for (const pod of host.pods) if (pod.ip('-br', 'link').includes('eth0')) pod.ip('link', 'del', 'eth0');
     if (host.ns.ip('-br', 'link').includes('isth0')) host.ns.ip('link', 'del', 'isth0');
@@ -110,7 +110,7 @@ describe('after a reboot', function () {
   });
 
   it('a namespace with a reused inode number is not confused with the earlier one', function () {
-    // Elsewhere on a busy machine somebody else may be given the number, so one attempt is not enough.
+    // On a busy machine another process may get the number, so one attempt is not enough.
     let old = host.pods.length;
     let successor: TestNetns | undefined;
     for (; successor === undefined && old < 10; old++) {
@@ -162,7 +162,7 @@ function boundTo(path: string, name: string, made: TestNetns): TestNetns {
   return { ...made, path, [Symbol.dispose]: dispose };
 }
 
-/** All three addresses of the pool are taken by files that the reference's host-local could have left. */
+/** Files that the reference's host-local could have left hold all three addresses of the pool. */
 function fillDirectory(host: CniHost, written: Date): void {
   const dir = join(host.dataDir, 'web');
   mkdirSync(dir, { recursive: true });

@@ -14,7 +14,7 @@ import { waitFor } from '../support/test-host.ts';
 const DAEMON = join(import.meta.dirname, '../../dist/cnm-shim');
 const SERVICE = 'isthmus.service';
 
-/** What would give the daemon a mount namespace of its own; see the unit. */
+/** Settings that would give the daemon its own mount namespace; see the unit. */
 const MOUNTS =
   /^(Private(Mounts|Tmp|Devices|Network|Users)|Protect\w+|(ReadOnly|ReadWrite|Inaccessible|Exec|NoExec)Paths|Bind\w*Paths|TemporaryFileSystem|RootDirectory|RootImage|MountFlags|MountAPIVFS|DynamicUser|JoinsNamespaceOf)=/m;
 
@@ -27,7 +27,7 @@ describe('systemd units', () => {
       return file;
     });
     const { status, stdout, stderr } = spawnSync('systemd-analyze', ['verify', ...files], { encoding: 'utf8' });
-    // It also tells of units of this machine that are none of ours.
+    // It also reports other units of this machine.
     const ours = (stdout + stderr).split('\n').filter((line) => line.includes('isthmus'));
     assert.deepEqual([status, ours], [0, []]);
   });

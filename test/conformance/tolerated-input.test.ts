@@ -42,7 +42,7 @@ const TOLERATED: readonly Tolerated[] = [
   ...BOTH('an address with its length', { top: { runtimeConfig: { ips: ['10.88.0.77/24'] } } }),
 ];
 
-/** What must not keep a DEL from cleaning up after an ADD. */
+/** Input that must not keep a DEL from cleaning up after an ADD. */
 const DELETED: Readonly<Record<string, object>> = {
   'contradictory keys': { hairpinMode: true, promiscMode: true },
   'a misspelt key': { brigde: 'isth0' },

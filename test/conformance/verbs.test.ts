@@ -49,7 +49,7 @@ describe('the operator verbs', function () {
   beforeEach(async () => {
     host = makeHost(3);
     verbs = makeVerbs({ stateDir: host.stateDir, netns: host.ns.path });
-    // What stays of the first network: the state's files, and the table of the packet filter.
+    // The remains of the first network: the state's files, and the table of the packet filter.
     await verbs.ok('network', 'create', 'first');
     cni('ADD', confOf('first'));
     cni('DEL', confOf('first'));

@@ -180,7 +180,7 @@ function describePods(title: string, plugins: readonly object[], running: () => 
       const annotations = { 'kubernetes.io/egress-bandwidth': '20M' };
       const { id } = await run(pod('one', { ports, annotations }));
       const [sandbox = ''] = sandboxes();
-      // The namespace is gone before the runtime knows.
+      // The namespace is deleted before the runtime knows.
       for (const agent of agents.splice(0)) agent[Symbol.dispose]();
       host.run('umount', '-l', `/run/netns/${sandbox}`);
       host.run('rm', `/run/netns/${sandbox}`);

@@ -65,7 +65,7 @@ describe('npm run demo', function () {
       const ended = end(demo);
       await said(demo, 'ADD pod b');
       assert.notEqual(machine(), before, 'it had not begun');
-      // As the terminal does it: to the whole process group.
+      // Signals the whole process group, as a terminal does.
       process.kill(-(demo.pid ?? assert.fail('not started')), signal);
       const { code, out } = await ended;
       assert.equal(code, expected, out);
@@ -114,7 +114,9 @@ async function said(demo: ChildProcess, text: string): Promise<void> {
   for await (const [chunk] of on(demo.stdout, 'data')) if (String(chunk).includes(text)) return;
 }
 
-/** What the demo could leave: names of links, of namespaces (those of other tests left out), directories, processes. */
+/**
+ * Possible remains of the demo: names of links and namespaces (without those of other tests), directories, processes.
+ */
 function machine(): string {
   const list = (path: string, keep: (name: string) => boolean): string =>
     existsSync(path) ? readdirSync(path).filter(keep).sort().join(' ') : 'absent';

@@ -20,7 +20,7 @@ describe('a network shared by dockerd and CNI', function () {
   describeNetwork(useTestHost());
 });
 
-/** What `isthmus network inspect` says of a network. */
+/** The output of `isthmus network inspect` for a network. */
 interface Inspected {
   readonly device: string;
   readonly holders: readonly string[];

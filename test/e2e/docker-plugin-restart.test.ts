@@ -44,7 +44,7 @@ function describeRestarts(running: () => TestHost): void {
       [site.hostAgent, { address: '127.0.0.1', port: 8080 }, `one saw ${gateway()}`],
       [two, { address: site.addressOf('one', 'first'), port: 80 }, `one saw ${site.addressOf('two', 'first')}`],
     ];
-    /** What a daemon does for dockerd, done again. */
+    /** Repeats a daemon's work for dockerd. */
     const assertServes = async (): Promise<void> => {
       site.run('three', '--network', 'first', '-p', '8081:80');
       await site.agentIn('three', 80);

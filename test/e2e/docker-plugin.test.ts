@@ -61,7 +61,7 @@ function describePlugin(running: () => TestHost): void {
       flushRules(host);
     });
 
-    /** What `isthmus` says on the host, of the state that the plugin shares with it. */
+    /** The output of `isthmus` on the host, about the state that the plugin shares with it. */
     const isthmus = (...args: readonly string[]): unknown =>
       JSON.parse(host.run(built(daemonFile), ...args, '-o', 'json'));
 
@@ -197,7 +197,7 @@ function describePlugin(running: () => TestHost): void {
   });
 }
 
-/** The host's state without what dockerd counts and chooses anew at each start. */
+/** The host's state without the values that dockerd counts or chooses at each start. */
 function stateOf(host: TestHost): string {
   const text = hostState(host)
     .replace(/counter packets \d+ bytes \d+/g, 'counter')

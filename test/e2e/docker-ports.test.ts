@@ -57,7 +57,7 @@ function describePorts(running: () => TestHost): void {
         ...[one, two, three].map((from): Expectation => [from, at(host[4], 8081), 'one']),
         // Docker's proxy answers from another address than it was asked at.
         ...(builtIn ? [] : [one, two].map((from): Expectation => [from, udp(host[4], 5353), 'one'])),
-        // Its own address: no way in from other networks but the ports that are published.
+        // Its own address: other networks reach only the published ports.
         [three, at(site.addressOf('one', 'first'), 80), 'blocked'],
       ]);
       site.docker('rm', '-f', 'one');

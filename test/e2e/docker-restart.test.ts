@@ -39,7 +39,7 @@ function describeRestarts(running: () => TestHost): void {
       killed: () => site.daemons.killDocker(),
       stopped: () => site.daemons.stopDocker(),
     };
-    /** As at the end of a machine, but that the kernel goes on. */
+    /** As at shutdown of a machine, except that the kernel keeps running. */
     const killAll = async (): Promise<void> => {
       const ids = site.docker('ps', '-q').split('\n');
       const pids = ids.map((id) => String(site.inspect(id).State.Pid));

@@ -138,7 +138,7 @@ for (const packager of ['pkg', 'node-sea'] satisfies Packager[]) {
   });
 }
 
-/** Of NODE_COMPILE_CACHE Node makes the directory before any program can have a say, and keeps nothing in it. */
+/** Node creates the directory of NODE_COMPILE_CACHE before any program runs, and keeps nothing in it. */
 function filesBelow(directory: string): string[] {
   if (!existsSync(directory)) return [];
   if (!statSync(directory).isDirectory()) return [directory];

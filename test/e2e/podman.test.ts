@@ -122,7 +122,7 @@ describe('podman with the CNI backend', function () {
     const dual = installNetwork(host, 'dual-stack', { beside: true }).name;
     start('one', '--network', `${network},${dual}`);
     start('two', '--network', dual);
-    // Which of the two is eth0 is left to chance by podman.
+    // podman chooses at random which of the two is eth0.
     const shown = podman('exec', 'one', 'ip', '-o', 'addr');
     assert.match(shown, /eth[01] +inet 10\.77\./);
     const dualIf = /(eth[01]) +inet 10\.89\./.exec(shown)?.[1] ?? '';

@@ -17,7 +17,7 @@ console.log(host.name);
 setInterval(() => {}, 1000);
 `;
 
-/** Where a machine that uses Isthmus has its plugins, configurations and records. */
+/** The places where a machine with Isthmus has its plugins, configurations and records. */
 const OWN = [
   ...['/opt/cni/bin', '/etc/cni/net.d', '/usr/lib/cni', '/usr/lib/isthmus'],
   ...['/var/lib/isthmus', '/var/lib/cni/networks', '/run/isthmus'],

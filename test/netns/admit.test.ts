@@ -20,7 +20,7 @@ for (const variant of ['nft', 'legacy'] as const) {
       let close: () => void = () => {};
       const iptables = (...args: string[]): string => ns.run(tool, ...args);
       const chain = (name: string): string[] => iptables('-S', name).trim().split('\n').slice(1);
-      /** All rulesets; the legacy ones only where they are, because looking at them makes them. */
+      /** All rulesets; the legacy ones only if they exist, because reading creates them. */
       const everything = (): string =>
         ns
           .run(

@@ -15,7 +15,7 @@ const PORTS: Rules['mappings'] = PROTOCOLS.flatMap((protocol): Rules['mappings']
   { protocol, hostPort: PUBLISHED + 1, containerPort: SERVICE, hostIp: LOOPBACK, family: 4 },
 ]);
 
-/** Of the host itself. */
+/** Ports of the host itself. */
 const HOST_SERVICE = 7000;
 
 interface Wishes {
@@ -65,7 +65,7 @@ const DOCKERD = [
   ['-P', 'FORWARD', 'DROP'],
 ];
 
-/** What Docker promises of its networks, on this host alone and beside a dockerd that drops what it does not know. */
+/** Docker's promises for its networks, on this host alone and with a dockerd that drops unknown traffic. */
 export function describeDocker(fixture: Fixture): void {
   describe('networks of Docker', () => {
     before(() => fixture().site.hostAgent.serve('tcp', HOST_SERVICE));

@@ -6,7 +6,7 @@ import { FAMILIES, type Fixture, hairpin, PUBLISHED, port, published } from './f
 const CHAIN = 'KUBE-MARK-MASQ';
 const BIT = 14;
 
-/** What only iptables has: packets to masquerade are marked, and masqueraded because of the mark. */
+/** Only iptables: packets to masquerade are marked, and masqueraded because of the mark. */
 export function describeMarks(fixture: Fixture, variant: 'nft' | 'legacy'): void {
   describe('marks', () => {
     const commands = [`iptables-${variant}`, `ip6tables-${variant}`];

@@ -12,7 +12,7 @@ import {
   service,
 } from './firewaller-fixture.ts';
 
-/** What can be said of a host port besides where it leads. */
+/** The options of a host port besides its target. */
 export function describePortOptions(fixture: Fixture): void {
   for (const family of FAMILIES) {
     const { a2, outside, stranger } = ADDRESSES[family];

@@ -6,7 +6,7 @@ import { assertTraffic, type Expectation } from '../support/traffic.ts';
 import { oneOfEach, whatPasses } from './firewaller-entries.ts';
 import { FAMILIES, type Fixture, PUBLISHED, port, published, service, sleep } from './firewaller-fixture.ts';
 
-/** What others have: a table of nftables, and rules of both kinds of iptables, that see no traffic of the tests. */
+/** Rules of others: a table of nftables, and rules of both variants of iptables, outside the tests' traffic. */
 const FOREIGN_NFT = `table ip6 theirs {
   set busy { type ipv6_addr; flags interval; elements = { 2001:db8:77::/48 } }
   chain input { type filter hook input priority 5; policy accept; ip6 saddr @busy drop; }

@@ -18,7 +18,7 @@ export function describeSctp(fixture: Fixture): void {
     const protocol = 'sctp';
 
     before(async function () {
-      // It would abort associations that it knows nothing of, before the test's own answer.
+      // The kernel would abort associations that it does not know, before the test's own answer.
       if (existsSync('/proc/net/sctp')) {
         console.log('skipped: this kernel has SCTP itself, which answers before the raw sockets of the test');
         this.skip();

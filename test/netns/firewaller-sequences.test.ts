@@ -53,7 +53,7 @@ function some(does: 'add' | 'remove' | 'reset'): fc.Arbitrary<Step> {
   return fc.shuffledSubarray([...POOL]).map((entries): Step => ({ does, entries }));
 }
 
-/** What has to be in force after the step. */
+/** The entries that must apply after the step. */
 function after(before: readonly FirewallEntry[], step: Step): readonly FirewallEntry[] {
   switch (step.does) {
     case 'add':

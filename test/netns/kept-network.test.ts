@@ -81,7 +81,7 @@ describe('a network that an operator created, in a real kernel', function () {
     return bridgeConf('isthmus', host, { conf: { ipMasq: true, ...conf }, ipam: IPAM });
   }
 
-  /** As Docker's are: closed to others. */
+  /** Like Docker's networks: closed to others. */
   function request(conf = {}): NetworkRequest {
     const config = configOf(conf);
     const { options, firewall } = parseNetconf({ config, strict: true });

@@ -221,7 +221,7 @@ function up(ns: 'host' | 'sandbox', name: string): Op {
   return { op: 'link.set', ns, name, set: { up: true } };
 }
 
-/** What is heard of ARP on the link of a pod; `line` waits for one like this. */
+/** The ARP traffic on the link of a pod; `line` waits for a match. */
 async function listen(pod: TestNetns): Promise<Disposable & { line(pattern: RegExp): Promise<void> }> {
   const dump = spawn('nsenter', [`--net=${pod.path}`, 'tcpdump', '-e', '-t', '-nn', '-l', '-i', 'eth0', 'arp'], {
     stdio: ['ignore', 'pipe', 'pipe'],

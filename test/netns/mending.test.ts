@@ -24,7 +24,7 @@ const KEPT = { ...PODS, runtimeConfig: {} };
 /** On this backend tools change the packet filter, in the daemon's name. */
 const IPTABLES = { backend: 'iptables', ipMasqBackend: 'iptables' };
 
-/** What somebody does; `{port}` stands for the host side of the pod's interface. */
+/** The commands of another program; `{port}` stands for the host side of the pod's interface. */
 interface Damage {
   readonly title: string;
   readonly network: 'pods' | 'kept';

@@ -33,7 +33,7 @@ describe('the process dies after each step of a call on an offered endpoint', fu
     assert.ok(signal === 'SIGKILL' || status === 0, `${call}, step ${n}: ${status} ${stderr}`);
     return signal === 'SIGKILL';
   };
-  /** What comes before the call that dies. */
+  /** The calls before the one that dies. */
   const prepare = async (call: Call): Promise<void> => {
     if (call === 'offer') return;
     await offerEndpoint(lab.core, offerRequest(2, { rules: RULES }));

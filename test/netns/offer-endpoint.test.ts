@@ -116,7 +116,7 @@ describe('an endpoint that moves into a container, as with dockerd', function ()
       [outside, at('10.88.0.2', 80), 'blocked'],
     ]);
 
-    // What is asked for again stays, with the connections that are on it.
+    // Ports that are requested again stay, with their connections.
     const connection = await outside.open(own4, 8080);
     await publish(2, [port(8080, 80), port(8082, 81)]);
     assert.match(await connection.exchange(), /^container/);

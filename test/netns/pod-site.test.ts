@@ -3,7 +3,7 @@ import { ADDRESSES, HOST, makePodSite, NODE_POD, type PodSite, SERVICE } from '.
 import { assertTraffic, type Expectation } from '../support/traffic.ts';
 import { FAMILIES, PROTOCOLS, PUBLISHED, published, service } from './firewaller-fixture.ts';
 
-/** That the site shows what the firewallers' tests look for, with rules that have the defects they must not have. */
+/** Shows that the site detects the faults that the firewallers' tests look for, with rules that have them. */
 describe('the pod site of the traffic tests', () => {
   let site: PodSite;
   const rules = (text: string): void => {

@@ -107,7 +107,7 @@ const SETUP = [
   'iptables-nft -A FORWARD -i other2 -j DROP',
 ];
 
-/** Changes that are always told, one by each socket. */
+/** Changes that are always reported, one by each socket. */
 const END = [
   'ip link add isth-end type bridge',
   'ip link del isth-end',
