@@ -24,7 +24,7 @@ describe('the daemon and the stand-alone plugin share one network under load', f
     made.dispose();
   });
 
-  /** As many addresses as pods, so that each is allocated again as soon as it is free. */
+  /** Only as many addresses as pods, so that each is allocated again as soon as it is free. */
   const config = (pod: number) => ({
     ...bridgeConf('isthmus', host, {
       conf: { ipMasq: true, runtimeConfig: { portMappings: [{ hostPort: 9000 + pod, containerPort: 80 }] } },

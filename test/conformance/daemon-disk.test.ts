@@ -107,7 +107,7 @@ describe('the daemon on a full disk', function () {
     if (code !== 0) assert.doesNotMatch(site.host.pod(1).ip('-br', 'link'), /eth0/);
   }
 
-  /** The database log has no reserve left: every write needs space. */
+  /** Empties the database log, so that every write needs space. */
   function fold(): void {
     const db = new DatabaseSync(join(site.host.stateDir, 'state.db'), { timeout: 5000 });
     db.exec('PRAGMA wal_checkpoint(TRUNCATE)');

@@ -18,7 +18,7 @@ export interface Pod {
   links(): string[];
   /** One echo request to `address` is answered. */
   pings(address: string | undefined): void;
-  /** No answer within a second. */
+  /** Asserts that no answer arrives within a second. */
   cannotPing(address: string | undefined): void;
 }
 

@@ -20,7 +20,7 @@ const LARGE = Buffer.alloc(5 << 20, '0123456789abcdef');
 const ENDED = 'ended before it answered';
 const NONE = 'gave an answer that is none';
 
-/** The daemon's action after its claim, and the launcher's report of it. */
+/** The daemon's actions after its claim, and the launcher's report of each. */
 const BROKEN: Readonly<Record<string, readonly [after: (socket: Socket) => void, words: string]>> = {
   'hangs up': [(socket) => void socket.end(), ENDED],
   'hangs up within the header': [(socket) => void socket.end(FRAME.subarray(0, ANSWER_BYTES - 1)), ENDED],

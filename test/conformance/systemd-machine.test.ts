@@ -61,7 +61,7 @@ describe('the units under a separate systemd', function () {
       return event === undefined ? [] : [`${event} ${result}`];
     });
 
-  /** The variants of `iptables` on this machine. */
+  /** Selects the variant of `iptables` and related commands on this machine. */
   function useIptables(tool: string): void {
     for (const suffix of ['', '-save', '-restore'])
       for (const family of ['iptables', 'ip6tables'])
@@ -144,7 +144,7 @@ describe('the units under a separate systemd', function () {
   it('let foreign IPAM plugins work', () => {
     const { id, call } = makePod();
     const ipam = { type: 'host-local', ranges: [[{ subnet: '10.99.0.0/24' }]], dataDir: '/var/lib/cni/networks' };
-    // The keys that Debian's reference plugins know.
+    // The version that Debian's reference plugins know.
     const config = { cniVersion: '1.0.0', name: 'other', bridge: 'isth1', ipam };
     ok(call('ADD', config, referencePath));
     ok(call('DEL', config, referencePath));
@@ -208,7 +208,7 @@ echo '{"cniVersion":"1.1.0","ips":[{"address":"10.98.0.9/16"}]}'
     host.run('chmod', '755', '/run/isth/plugins/slow');
     const { id, call } = makePod();
     const config = { name: 'slow', bridge: 'isth2', ipam: { type: 'slow' } };
-    // The release of the plugin begins only when the daemon is being stopped.
+    // The command that releases the plugin starts only while the daemon is being stopped.
     const script = `while ! [ -e /run/isth/asked ]; do sleep 0.05; done
 systemctl stop --no-block isthmus.service
 while [ "$(systemctl show --value --property=StatusText isthmus.service)" != 'Finishing the calls under way' ]; do sleep 0.05; done

@@ -28,7 +28,7 @@ interface RuntimeConfig {
 const FIXTURES = join(import.meta.dirname, '../fixtures/transcripts');
 const RUNTIMES = ['containerd-1.6.20-cri', 'containerd-1.6.20-ctr', 'podman-4.3.1'];
 
-/** The features of the recorded plugin. */
+/** The built-in settings of the recorded plugin. */
 const NETWORK = { bridge: 'rec0', isGateway: true };
 
 /** What the recorded `type` becomes. Under a name of the reference's, a key that nobody knows is let pass. */

@@ -195,7 +195,7 @@ function describeWays(running: () => TestHost): void {
 
     it('refuses a network whose addresses another plugin allocates, and names the command that works', () => {
       const ipam = { type: 'host-local', ranges: [[{ subnet: SUBNET }]] };
-      // The keys that Debian's plugins know.
+      // The version that Debian's plugins know.
       const foreign: NetworkList = { ...webList({ ipam }), cniVersion: '1.0.0' };
       const web = use(foreign, 'daemon', [referencePath]);
       web.add('pod1');
