@@ -15,7 +15,7 @@ const POD = { pod: 0 } as const;
  * the store does between them is tested without a packet filter.
  */
 for (const form of FORMS) {
-  describe(`the plugin is killed while it makes rules: ${form}`, function () {
+  describe(`the plugin is killed while it creates rules: ${form}`, function () {
     this.timeout(300_000);
     let bin: PluginDir;
     let lab: Lab;
