@@ -29,6 +29,11 @@ export interface Core {
   readonly configured?: (network: string) => NetworkSpec | undefined;
   /** What dockerd calls our drivers, for the commands that errors tell. Default: `isthmus`. */
   readonly dockerName?: string;
+  /**
+   * Written on the endpoints that the call attaches, so that it can tell them from later ones of the same name. Absent
+   * where the call ends with its caller.
+   */
+  readonly stamp?: string;
   /** The time since the last mark, or since the call began, went into this phase. */
   readonly mark?: (phase: string) => void;
   /** The foreign IPAM plugin an earlier call recorded, for its clean-up. */

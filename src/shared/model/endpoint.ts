@@ -81,6 +81,8 @@ interface Part {
   readonly attachment: Attachment;
   readonly progress: Progress;
   readonly sandbox: SandboxRef;
+  /** Core.stamp of the call that attached it; absent where that call could not be left by its caller. */
+  readonly stamp?: string;
   /** Of an intent only: puts back the prior values of what no fact below tells of. */
   readonly journal?: readonly Op[];
 }

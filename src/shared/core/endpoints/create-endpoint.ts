@@ -118,7 +118,7 @@ function claim(core: Core, store: LocalStore, { rules, attachment }: EndpointReq
 
 /** What the endpoint will be, as an intent. Before the network is there, its MTU is a guess, which no removal needs. */
 function factsOf(
-  { store }: Core,
+  { store, stamp }: Core,
   request: EndpointRequest,
   sandbox: Namespace,
   { addressing, view }: { readonly addressing: Addressing; readonly view: View },
@@ -139,7 +139,7 @@ function factsOf(
     inside: driver.describeInside(addressing),
     aliases,
     ...ports,
-    ...given({ scope, shaping }),
+    ...given({ scope, shaping, stamp }),
     ...(source?.kind === 'delegate' ? { delegate: { type: source.type, config: source.config } } : {}),
   };
 }
