@@ -31,6 +31,11 @@ export interface Core {
   readonly configured?: (network: string) => NetworkSpec | undefined;
   /** The name of our drivers in Docker, for commands in error hints. Default: `isthmus`. */
   readonly dockerName?: string;
+  /**
+   * Written on the endpoints that the call attaches, so that it can tell them from later ones of the same name. Absent
+   * where the call ends with its caller.
+   */
+  readonly stamp?: string;
   /** Attributes the time since the last mark, or since the start of the call, to this phase. */
   readonly mark?: (phase: string) => void;
   /** The foreign IPAM plugin that an earlier call recorded, to release its addresses. */

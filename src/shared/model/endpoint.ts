@@ -83,6 +83,8 @@ interface Part {
   readonly attachment: Attachment;
   readonly progress: Progress;
   readonly sandbox: SandboxRef;
+  /** Core.stamp of the call that attached it; absent where that call could not be left by its caller. */
+  readonly stamp?: string;
   /** Only in an intent: ops that restore prior values that no fact below records. */
   readonly journal?: readonly Op[];
 }

@@ -5,6 +5,7 @@ import type { FirewallEntry, PublishedEntry } from '../model/firewall.ts';
 import { given } from '../model/given.ts';
 import type { LinkChanges, Op } from '../model/op.ts';
 import { ownedOf } from '../model/owned.ts';
+import { contains, parsePrefix } from '../model/prefix.ts';
 
 /** A row of schemas 1 to 4, which stored the ops that created an endpoint. */
 interface SteppedEndpoint {
@@ -128,8 +129,9 @@ function insideOf(ops: readonly Op[]): InsideFacts {
     const { dev: _, ...route } = op.route;
     return [route];
   });
+  // The driver completes the others.
   const gatewayOf = (address: string): string | undefined =>
-    routes.find(({ dst, gateway }) => gateway !== undefined && dst.includes(':') === address.includes(':'))?.gateway;
+    routes.find(({ gateway }) => gateway !== undefined && isInSubnet(gateway, address))?.gateway;
   const addresses = ops.flatMap((op) => (op.op === 'addr.add' && op.ns === 'sandbox' ? [op.address] : []));
   return {
     addresses: addresses.map((address) => {
@@ -140,6 +142,12 @@ function insideOf(ops: readonly Op[]): InsideFacts {
     up: ops.some((op) => op.op === 'link.set' && op.ns === 'sandbox' && op.set.up === true),
     detectDuplicates: !ops.some((op) => op.op === 'sysctl.set' && op.key.endsWith('/accept_dad')),
   };
+}
+
+function isInSubnet(address: string, subnet: string): boolean {
+  const single = parsePrefix(`${address}/${address.includes(':') ? 128 : 32}`);
+  const prefix = parsePrefix(subnet);
+  return single !== undefined && prefix !== undefined && contains(prefix, single.addr);
 }
 
 /** The published ports are those that the undo unpublishes. */

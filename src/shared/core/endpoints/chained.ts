@@ -4,6 +4,7 @@ import type { NetError } from '../../errors/net-error.ts';
 import type { Namespace } from '../../host/host.ts';
 import { type Attachment, attachmentDigest, type Role } from '../../model/attachment.ts';
 import type { ChainedPart, ShapingFacts } from '../../model/endpoint.ts';
+import { given } from '../../model/given.ts';
 import type { LocalStore } from '../../store/store.ts';
 import { assertOther } from '../ambient.ts';
 import { attachmentKey, transition } from '../apply.ts';
@@ -19,6 +20,8 @@ import { deleteEndpoint, removeEndpoint } from './delete-endpoint.ts';
 export interface ChainedIdentity {
   readonly attachment: Attachment;
   readonly role: Role;
+  /** RemovalRequest.when. */
+  readonly when?: RemovalRequest['when'];
 }
 
 export interface ChainedRequest extends ChainedIdentity {
@@ -58,7 +61,7 @@ export async function addChained(core: Core, request: ChainedRequest): Promise<v
   await transition(core, 'ADD', {
     begin: (store) => {
       request.claim?.(store);
-      part = partOf(request, sandbox);
+      part = partOf(core, request, sandbox);
       return part;
     },
     apply: async () => {
@@ -109,9 +112,10 @@ export async function collectChained(core: Core, garbage: ChainedGarbage): Promi
   return errors;
 }
 
-function partOf({ attachment, netns, ...request }: ChainedRequest, sandbox: Namespace): ChainedPart {
+function partOf({ stamp }: Core, { attachment, netns, ...request }: ChainedRequest, sandbox: Namespace): ChainedPart {
   const facts = request.describe(sandbox);
-  const part = { attachment, progress: 'intent', sandbox: { path: netns, id: sandbox.id } } as const;
+  const place = { path: netns, id: sandbox.id };
+  const part = { attachment, progress: 'intent', sandbox: place, ...given({ stamp }) } as const;
   switch (facts.kind) {
     case 'ports':
       return { ...part, role: 'portmap', ...facts };
@@ -134,8 +138,8 @@ async function clearWay(core: Core, request: ChainedRequest, sandbox: Namespace)
   if (failure !== undefined) throw failure;
 }
 
-function removalOf({ attachment, role }: ChainedIdentity, netns: string): RemovalRequest {
-  return { attachment, role, netns, orphans: 'none', guarded: false };
+function removalOf({ attachment, role, when }: ChainedIdentity, netns: string): RemovalRequest {
+  return { attachment, role, netns, orphans: 'none', guarded: false, ...given({ when }) };
 }
 
 function alreadyThere({ attachment, role }: ChainedRequest): NetError {

@@ -122,7 +122,7 @@ function claim(core: Core, store: LocalStore, { rules, attachment }: EndpointReq
 
 /** The new endpoint as an intent. Its MTU is a guess until the network exists; no removal needs it. */
 function factsOf(
-  { store }: Core,
+  { store, stamp }: Core,
   request: EndpointRequest,
   sandbox: Namespace,
   { addressing, view }: { readonly addressing: Addressing; readonly view: View },
@@ -143,7 +143,7 @@ function factsOf(
     inside: driver.describeInside(addressing),
     aliases,
     ...ports,
-    ...given({ scope, shaping }),
+    ...given({ scope, shaping, stamp }),
     ...(source?.kind === 'delegate' ? { delegate: { type: source.type, config: source.config } } : {}),
   };
 }
