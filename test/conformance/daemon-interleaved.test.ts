@@ -5,8 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type CniAnswer, expectOk, type PluginRun, startPlugin } from '../support/cni.ts';
 import { type DaemonBin, type DaemonSite, daemonBin, makeSite, type SiteCall, until } from '../support/daemon-site.ts';
 import {
+  ALONE,
   atOnce,
   BACKENDS,
+  filterOf,
   hasInterface,
   isPublished,
   portOf,
@@ -15,6 +17,7 @@ import {
   reload,
   slowed,
 } from '../support/interleaved.ts';
+import { ownCall, runSteps, stepsOf } from '../support/random-calls.ts';
 import { assertSame } from '../support/snapshot.ts';
 import { injected, pointsOf, straceMissing } from '../support/strace.ts';
 import { makeTempDir } from '../support/temp.ts';
@@ -98,10 +101,9 @@ describe('the daemon and the stand-alone plugin interleave', function () {
       makeUsed(PODS, conf);
       await site.start();
       for (let round = 0; round < ROUNDS; round++) {
-        for (let pod = 0; pod < PODS; pod++) {
-          site.ok('ADD', publishing(site, pod));
-          assert.ok(isPublished(site, portOf(pod)), `round ${round}: port ${portOf(pod)} is published`);
-        }
+        const adds = Array.from({ length: PODS }, (_, pod) => site.begin('ADD', publishing(site, pod)).done);
+        (await Promise.all(adds)).forEach(expectOk);
+        assert.deepEqual(publishedOf(filterOf(site)), PORTS, `round ${round}: every port is published`);
         const reloaded = reload(site, slowed(1 + round));
         const dels = Array.from({ length: PODS }, async (_, pod) => {
           await sleep(40 * pod);
@@ -110,8 +112,7 @@ describe('the daemon and the stand-alone plugin interleave', function () {
         });
         (await Promise.all(dels)).forEach(expectOk);
         expectOk(await reloaded);
-        for (let pod = 0; pod < PODS; pod++)
-          assert.ok(!isPublished(site, portOf(pod)), `round ${round}: port ${portOf(pod)} leads to a deleted pod`);
+        assert.deepEqual(publishedOf(filterOf(site)), [], `round ${round}: no port leads to a deleted pod`);
       }
       await site.daemon.end();
       unchanged('every pod deleted');
@@ -131,7 +132,7 @@ describe('the daemon and the stand-alone plugin interleave', function () {
         expectOk(await reloaded);
         for (const [pod, answer] of added.entries()) {
           const address = answer.ips?.[0]?.address.split('/')[0] ?? assert.fail('no address');
-          const isInForce = () => isPublished(site, portOf(pod), address);
+          const isInForce = () => isPublished(filterOf(site), portOf(pod), address);
           await until(isInForce, `round ${round}: port ${portOf(pod)} leads to ${address}`, 1);
           check(publishing(site, pod), answer);
           site.ok('DEL', publishing(site, pod));
@@ -140,6 +141,42 @@ describe('the daemon and the stand-alone plugin interleave', function () {
       await site.daemon.end();
       unchanged('every pod deleted');
     });
+  }
+
+  it('two programs do forty random things at once: records, kernel and packet filter agree at the end', async () => {
+    makeUsed(RANDOM.pods);
+    await site.start();
+    const start = Date.now();
+    let seed = 0;
+    while (Date.now() - start < RANDOM.milliseconds) {
+      seed++;
+      const { lines, answers } = await runSteps(site, stepsOf(seed, RANDOM.steps, RANDOM.pods), RANDOM.atOnce);
+      try {
+        await agree(answers);
+      } catch (error) {
+        throw new Error(`seed ${seed}:\n${lines.join('\n')}`, { cause: error });
+      }
+    }
+    await site.daemon.end();
+    console.log(`      ${seed} seeds`);
+  });
+
+  /** What is there is what a site has where the same pods are attached one after the other, and nothing besides. */
+  async function agree(answers: ReadonlyMap<number, CniAnswer>): Promise<void> {
+    const rows = recordedEndpoints(site);
+    assert.ok(
+      rows.every(({ progress }) => progress === 'ready'),
+      JSON.stringify(rows),
+    );
+    const attached = rows.map(({ containerId }) => Number(containerId.slice('pod'.length))).sort();
+    for (const pod of attached) check(ownCall(site, pod), answers.get(pod) ?? assert.fail(`no ADD of pod ${pod}`));
+    const found = site.host.snapshot();
+    for (const pod of attached) site.ok('DEL', ownCall(site, pod));
+    unchanged('every pod deleted');
+    for (const pod of attached) site.ok('ADD', { ...ALONE, ...ownCall(site, pod) });
+    assertSame(found, site.host.snapshot(), 'pods attached one after the other');
+    for (const pod of attached) site.ok('DEL', ownCall(site, pod));
+    unchanged('every pod deleted again');
   }
 
   for (const [title, who] of [
@@ -162,25 +199,30 @@ describe('the daemon and the stand-alone plugin interleave', function () {
         const next = { ...publishing(site, 2, portOf(0)), ...(who === 'daemon' ? {} : ALONE) };
         const answer = site.ok('ADD', next);
         const address = answer.ips?.[0]?.address.split('/')[0] ?? assert.fail('no address');
-        assert.ok(isPublished(site, portOf(0), address));
+        assert.ok(isPublished(filterOf(site), portOf(0), address));
         check(next, answer);
         site.ok('DEL', gone);
         check(next, answer);
         site.ok('DEL', next);
-        assert.ok(!isPublished(site, portOf(0)), 'no rule is left');
+        assert.ok(!isPublished(filterOf(site), portOf(0)), 'no rule is left');
         site.ok('DEL', unknown);
-        assert.ok(!isPublished(site, portOf(1)), 'no rule of the pod that was recalled is left');
+        assert.ok(!isPublished(filterOf(site), portOf(1)), 'no rule of the pod that was recalled is left');
         if (who === 'daemon') await site.daemon.end();
         unchanged('every pod deleted');
       });
   }
 });
 
-/** The call is the stand-alone plugin's, whatever daemon there is. */
-const ALONE = { name: 'cni-plugin' } as const;
 const INTERRUPTED = 30;
+const RANDOM = { pods: 6, steps: 40, atOnce: 5, milliseconds: 10_000 };
 const PODS = 5;
 const ROUNDS = 10;
+const PORTS = Array.from({ length: PODS }, (_, pod) => portOf(pod));
+
+/** Which of the pods' host ports lead anywhere. */
+function publishedOf(filter: string): number[] {
+  return PORTS.filter((port) => isPublished(filter, port));
+}
 
 /** Puts the database back as it is now; the count of changes beside it goes on, as it does where a log is lost. */
 function keepState({ host: { stateDir } }: DaemonSite): Disposable & { restore(): void } {

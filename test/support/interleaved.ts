@@ -3,6 +3,9 @@ import { DatabaseSync } from 'node:sqlite';
 import { type PluginRun, runPluginAsync } from './cni.ts';
 import type { DaemonSite, SiteCall } from './daemon-site.ts';
 
+/** The call is the stand-alone plugin's, whatever daemon there is. */
+export const ALONE = { name: 'cni-plugin' } as const;
+
 /** Configuration of one backend of the packet filter. */
 export const BACKENDS = {
   nftables: {},
@@ -11,8 +14,9 @@ export const BACKENDS = {
 
 /** Makes each message to the kernel take long, so that other programs get between any two of them. `-D`: no parent. */
 export function slowed(milliseconds: number): string[] {
-  const what = ['-e', 'trace=sendto,sendmsg', '-e', `inject=sendto,sendmsg:delay_enter=${milliseconds * 1000}`];
-  return ['strace', '-D', '-qq', '-o', '/dev/null', ...what];
+  const calls = 'sendto,sendmsg,flock';
+  const what = ['-e', `trace=${calls}`, '-e', `inject=${calls}:delay_enter=${milliseconds * 1000}`];
+  return ['strace', '-D', '-f', '-qq', '-o', '/dev/null', ...what];
 }
 
 /** The host port that `publishing` gives a pod. */
@@ -34,11 +38,15 @@ export function reload(site: DaemonSite, prefix: readonly string[] = []): Promis
   return runPluginAsync({ ...call, env, prefix: ['sh', '-c', `exec ${command}`] });
 }
 
+/** What the packet filter of the site's host holds, as both backends' tools print it. */
+export function filterOf(site: DaemonSite): string {
+  return site.host.ns.run('sh', '-c', 'nft list ruleset; iptables-nft-save 2>/dev/null');
+}
+
 /** True where the packet filter leads the host port to a pod, or to this address of one. */
-export function isPublished(site: DaemonSite, port: number, address = ''): boolean {
-  const text = site.host.ns.run('sh', '-c', 'nft list ruleset; iptables-nft-save 2>/dev/null');
+export function isPublished(filter: string, port: number, address = ''): boolean {
   const target = address === '' ? '' : `[^,\\n]*[ :]${address.replaceAll('.', '\\.')}[: ]`;
-  return new RegExp(`(\\. |dport )${port}\\b${target}`).test(text);
+  return new RegExp(`(\\. |dport )${port}\\b${target}`).test(filter);
 }
 
 /** An endpoint's row, as far as tests look into it. */
