@@ -21,19 +21,19 @@ export interface DaemonOptions {
   readonly runDir: string;
   readonly stateDir: string;
   readonly log: LogOptions;
-  /** Absent: there is no socket for Docker. */
+  /** Absent: no socket for Docker. */
   readonly docker?: DockerOptions;
 }
 
-/** Calls that are under way at the end have so long. */
+/** Milliseconds that calls in progress may take when the daemon ends. */
 const DRAIN_MS = 30_000;
-/** So long the end waits for a reader of the log. */
+/** Milliseconds that the end waits for a reader of the log. */
 const FLUSH_MS = 1000;
 const STDERR = 2;
 const NOT_SERVED =
   'systemd listens for Docker, but --docker-socket is none: calls would hang. Disable isthmus-docker.socket';
 
-/** The daemon, from its start to its end. Resolves with the exit code; what went wrong is in the log. */
+/** Runs the daemon from start to end. Resolves with the exit code; errors are in the log. */
 export async function runDaemon({ log: logOptions, ...options }: DaemonOptions): Promise<number> {
   const sink = new LineSink(STDERR, droppedLine(logOptions.format));
   process.on('exit', () => sink.flush(FLUSH_MS));
@@ -57,9 +57,9 @@ interface Parts extends Omit<DaemonOptions, 'log'> {
   readonly log: Logger;
 }
 
-/** Resolves when a signal has ended the daemon and the calls under way have been answered. */
+/** Resolves after a signal has ended the daemon and the calls in progress are answered. */
 async function serve({ runDir, stateDir, docker: dockerOptions, log }: Parts): Promise<void> {
-  // Its code and its work would take 8 MB and more, for calls that go a tenth faster.
+  // Its code and its work would take 8 MB and more, to make calls a tenth faster.
   setFlagsFromString('--no-turbofan');
   await startThreads();
   const manager = takeServiceManager(process.env, (error) =>
@@ -98,7 +98,7 @@ async function serve({ runDir, stateDir, docker: dockerOptions, log }: Parts): P
     ms: Math.round(performance.now()),
   });
 
-  // Beside the calls: it takes no part that a call has locked.
+  // Runs beside the calls: it skips whatever a call has locked.
   void pass('start');
 
   const signal = await stop;
@@ -109,8 +109,8 @@ async function serve({ runDir, stateDir, docker: dockerOptions, log }: Parts): P
 }
 
 /**
- * All threads of libuv's pool are there. A thread lives in the network namespace of the one that started it, so none
- * may be started while a sandbox is entered.
+ * Starts all threads of libuv's pool. A thread lives in the network namespace of the thread that started it, so none
+ * may start while a sandbox is entered.
  */
 async function startThreads(): Promise<void> {
   await Promise.all([1, 2, 3, 4].map(() => stat('/')));
@@ -131,7 +131,7 @@ function onStopSignal(): Promise<NodeJS.Signals> {
 
 type Pass = (reason: 'start' | 'SIGHUP' | 'change') => Promise<void>;
 
-/** Reconciles, one pass at a time, and logs what a pass has done. Never rejects. */
+/** Reconciles, one pass at a time, and logs what each pass changed. Never rejects. */
 function makePasses(service: CniService, log: Logger): Pass {
   let last: Promise<void> = Promise.resolve();
   const run = async (reason: string): Promise<void> => {

@@ -50,7 +50,7 @@ export const networkDriver: Readonly<Record<string, CoreHandler>> = {
   CreateEndpoint: async (body, core) => {
     const request = decodeCreateEndpoint(body);
     const mac = await createDockerEndpoint(core, request, Date.now());
-    // dockerd would reject a value that it supplied itself.
+    // dockerd rejects an answer that repeats the MAC address it supplied.
     return { Interface: mac === undefined || request.mac !== undefined ? {} : { MacAddress: mac } };
   },
 
