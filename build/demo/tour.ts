@@ -23,7 +23,7 @@ const PODS: readonly Pod[] = [
   { label: 'pod b', netns: 'isthmus-demo-b' },
 ];
 
-/** A pod on the network, with what its calls took. */
+/** A pod on the network, with the durations of its calls. */
 interface Attached {
   readonly pod: Pod;
   readonly result: Result;
@@ -32,7 +32,7 @@ interface Attached {
   readonly times: number[];
 }
 
-/** Runs inside the namespaces that demo.ts has made: this network namespace is the host. */
+/** Runs inside the namespaces that demo.ts created: this network namespace is the host. */
 function tour(stateDir: string): void {
   run('mount', '-t', 'tmpfs', '-o', 'mode=755', 'isthmus-demo', '/run');
   run('ip', 'link', 'set', 'lo', 'up');
@@ -85,7 +85,7 @@ function pingAll(attached: readonly Attached[]): void {
   table([['from', 'to', 'address', '>rtt min', '>avg', '>max'], ...rows]);
 }
 
-/** Each place from which a published port is reachable tries it. */
+/** Tries the published port from each place where it must be reachable. */
 function askAll(pod: Pod, address: string): void {
   const { hostPort } = pod;
   if (hostPort === undefined) return;

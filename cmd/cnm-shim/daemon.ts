@@ -22,19 +22,19 @@ export interface DaemonOptions {
   readonly runDir: string;
   readonly stateDir: string;
   readonly log: LogOptions;
-  /** Absent: there is no socket for Docker. */
+  /** Absent: no socket for Docker. */
   readonly docker?: DockerOptions;
 }
 
-/** Calls that are under way at the end have so long. */
+/** Milliseconds that calls in progress may take when the daemon ends. */
 const DRAIN_MS = 30_000;
-/** So long the end waits for a reader of the log. */
+/** Milliseconds that the end waits for a reader of the log. */
 const FLUSH_MS = 1000;
 const STDERR = 2;
 const NOT_SERVED =
   'systemd listens for Docker, but --docker-socket is none: calls would hang. Disable isthmus-docker.socket';
 
-/** The daemon, from its start to its end. Resolves with the exit code; what went wrong is in the log. */
+/** Runs the daemon from start to end. Resolves with the exit code; errors are in the log. */
 export async function runDaemon({ log: logOptions, ...options }: DaemonOptions): Promise<number> {
   const sink = new LineSink(STDERR, droppedLine(logOptions.format));
   process.on('exit', () => sink.flush(FLUSH_MS));
@@ -58,9 +58,9 @@ interface Parts extends Omit<DaemonOptions, 'log'> {
   readonly log: Logger;
 }
 
-/** Resolves when a signal has ended the daemon and the calls under way have been answered. */
+/** Resolves after a signal has ended the daemon and the calls in progress are answered. */
 async function serve({ runDir, stateDir, docker: dockerOptions, log }: Parts): Promise<void> {
-  // Its code and its work would take 8 MB and more, for calls that go a tenth faster.
+  // Its code and its work would take 8 MB and more, to make calls a tenth faster.
   setFlagsFromString('--no-turbofan');
   await startThreads();
   const manager = takeServiceManager(process.env, (error) =>
@@ -110,8 +110,8 @@ async function serve({ runDir, stateDir, docker: dockerOptions, log }: Parts): P
 }
 
 /**
- * All threads of libuv's pool are there. A thread lives in the network namespace of the one that started it, so none
- * may be started while a sandbox is entered.
+ * Starts all threads of libuv's pool. A thread lives in the network namespace of the thread that started it, so none
+ * may start while a sandbox is entered.
  */
 async function startThreads(): Promise<void> {
   await Promise.all([1, 2, 3, 4].map(() => stat('/')));

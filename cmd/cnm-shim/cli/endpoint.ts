@@ -31,7 +31,7 @@ export const ENDPOINTS: TableShape<NamedEndpoint> = {
   },
 };
 
-/** `program` knows the verbs of endpoints. */
+/** Adds the verbs for endpoints to `program`. */
 export function addEndpoint(program: Command): void {
   const endpoint = program.command('endpoint').summary('look at endpoints');
   const ls = endpoint.command('ls').alias('list').argument('[network]', 'name or id').summary('list endpoints');

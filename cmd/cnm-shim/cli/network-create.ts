@@ -19,7 +19,7 @@ import { readOptions } from './network-options.ts';
 import { readSubnets, type SubnetOptions } from './network-subnets.ts';
 import { addStateDir, openState, type StateOptions } from './state.ts';
 
-/** Who keeps the networks that this verb makes. */
+/** The holder of the networks that this verb creates. */
 export const OPERATOR = 'operator';
 
 const DRIVERS = ['bridge', 'null'];
@@ -47,7 +47,7 @@ interface CreateOptions extends StateOptions, SubnetOptions {
   readonly addressPool?: readonly PoolCandidate[];
 }
 
-/** `network` knows the verb `create`. */
+/** Adds the verb `create` to `network`. */
 export function addCreate(network: Command): void {
   const create = network.command('create').argument('<name>').summary('make a network that stays');
   addStateDir(create)
@@ -72,7 +72,7 @@ export function addCreate(network: Command): void {
     });
 }
 
-/** Throws NetError where the name is none or is taken. */
+/** Throws NetError if the name is invalid or taken. */
 function assertNew({ store }: CallCore, name: string): void {
   networkName({ name });
   const predefined = PREDEFINED.some((known) => known.name === name);
@@ -95,7 +95,7 @@ async function make(core: CallCore, name: string, options: CreateOptions): Promi
     return await createNetwork(core, { name, holder: OPERATOR, spec });
   }
   const subnets = readSubnets(options);
-  // What is wrong with the rest is said before anything is asked for.
+  // Validates everything else before asking anyone.
   specFor(name, options, subnets);
   const wanted: Family[] = subnets.length === 0 ? [4] : [];
   if (options.ipv6 === true && !subnets.some(({ subnet }) => subnet.includes(':'))) wanted.push(6);
@@ -104,7 +104,7 @@ async function make(core: CallCore, name: string, options: CreateOptions): Promi
   );
 }
 
-/** What those who use a network of this name have made it by, else what a CNI configuration file says. */
+/** The spec that the users of this network created it with, else that of a CNI configuration file. */
 function knownSpec(core: CallCore, name: string): NetworkSpec | undefined {
   const row = core.store.networks.get(name);
   if (row?.spec !== undefined && isUsed(core, row)) return row.spec;
@@ -116,7 +116,7 @@ interface Wanted {
   readonly options: CreateOptions;
 }
 
-/** Runs `work` with a free subnet of each family, which nobody else is given while it runs. */
+/** Runs `work` with a free subnet of each family, reserved while it runs. */
 async function withFreeSubnets(
   core: CallCore,
   { wanted, options }: Wanted,
@@ -137,13 +137,13 @@ async function withFreeSubnets(
   }
 }
 
-/** What the CNI configuration of the same network makes of it. */
+/** The spec that the equivalent CNI configuration gives. */
 function specFor(name: string, { internal, opt }: CreateOptions, subnets: readonly RangeText[]): NetworkSpec {
   const given = readOptions(opt ?? []);
   const spec = specOfElement({
     ...{ cniVersion: '1.1.0', name, type: 'isthmus', driver: 'bridge', isGateway: true },
     ...(internal === true ? { internal } : { ipMasq: true }),
-    // A container reaches its own published ports by the host's address.
+    // A container reaches its own published ports through the host's address.
     ...(given.promiscMode === true ? {} : { hairpinMode: true }),
     ...given,
     ipam: { ranges: (subnets.length === 0 ? EXAMPLE : subnets).map((subnet) => [subnet]) },
@@ -152,10 +152,10 @@ function specFor(name: string, { internal, opt }: CreateOptions, subnets: readon
   return spec;
 }
 
-/** Stands for a subnet that has not been chosen yet. */
+/** Placeholder for a subnet that is not chosen yet. */
 const EXAMPLE: readonly RangeText[] = [{ subnet: '10.0.0.0/8' }];
 
-/** Throws NetError `invalid-config` for the first option that is there. */
+/** Throws NetError `invalid-config` for the first option that is present. */
 function assertNothing(options: CreateOptions, what: string): void {
   const { driver, subnet, gateway, ipRange, opt, internal, ipv6 } = options;
   if (driver !== undefined) throw invalid('--driver', driver, what, 'Leave it out');

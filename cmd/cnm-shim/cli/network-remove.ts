@@ -16,7 +16,7 @@ Examples:
   isthmus network rm web
 `;
 
-/** `network` knows the verb `rm`. */
+/** Adds the verb `rm` to `network`. */
 export function addRemove(network: Command): void {
   const remove = network
     .command('rm')
@@ -42,7 +42,7 @@ export function addRemove(network: Command): void {
     });
 }
 
-/** The operator keeps the network no longer. What could not be taken away is returned. */
+/** Ends the operator's use of the network, which deletes it unless others use it. Returns the failures. */
 async function letGo(core: CallCore, text: string, names: DockerNames): Promise<NetError[]> {
   const info = await inspectNetwork(core, text, names.networks);
   assertRemovable(info);
@@ -60,7 +60,7 @@ function usersOf(holders: readonly string[], endpoints: number): string {
   return endpoints === 0 ? 'Docker uses it' : `Docker uses it, and ${count}`;
 }
 
-/** Throws NetError `conflict` for what is not the operator's to remove. */
+/** Throws NetError `conflict` for a network that the operator may not remove. */
 function assertRemovable({ name, holders, endpoints }: NetworkInfo): void {
   if (PREDEFINED.some((known) => known.name === name)) throw refusal(name, 'it is predefined', 'It cannot be removed');
   if (holders.includes(OPERATOR)) return;

@@ -25,7 +25,7 @@ const PORTS: TableShape<Named<PublishedPort>> = {
   },
 };
 
-/** `program` knows the verb `ports`. */
+/** Adds the verb `ports` to `program`. */
 export function addPorts(program: Command): void {
   const ports = program.command('ports').argument('[container]', 'name or id').summary('list published ports');
   addStateDir(addOutput(ports))
@@ -35,7 +35,7 @@ export function addPorts(program: Command): void {
       const names = await dockerNames(core);
       const all = listPorts(core).map((port) => withName(port, names));
       if (container === undefined) return print(options.output, all, PORTS);
-      // A container without published ports has an empty list; one that nobody knows is an error.
+      // A container without published ports gives an empty list; an unknown container is an error.
       const endpoints = listEndpoints(core).map((info) => withName(info, names));
       const ids = new Set(ofContainer(endpoints, container).map(({ id }) => id));
       print(

@@ -43,7 +43,7 @@ Signals:
   SIGHUP            put the packet filter back as it belongs
 `;
 
-/** `program` knows the verb `serve`. The daemon itself is loaded when it is to run. */
+/** Adds the verb `serve` to `program`. Loads the daemon's code only to run it. */
 export function addServe(program: Command): void {
   program
     .command('serve')
@@ -93,7 +93,7 @@ export function addServe(program: Command): void {
     });
 }
 
-/** Undefined where Docker is switched off. */
+/** Undefined if Docker is switched off. */
 function dockerOptions(
   { runDir, dockerSocket, dockerName }: Pick<ServeOptions, 'runDir' | 'dockerSocket' | 'dockerName'>,
   addressPools: readonly PoolCandidate[] | undefined,

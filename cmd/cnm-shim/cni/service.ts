@@ -27,11 +27,11 @@ export interface ServiceOptions {
 /** One call that the daemon has taken over. */
 export interface AcceptedCall {
   readonly request: LauncherRequest;
-  /** Descriptor of the sandbox in this process; absent where the call names none that exists. */
+  /** Descriptor of the sandbox in this process; absent if the call names none that exists. */
   readonly sandbox?: number;
-  /** When it came in, as performance.now() tells. */
+  /** Time of arrival, by performance.now(). */
   readonly since: number;
-  /** Aborted when the launcher has gone. */
+  /** Aborted when the launcher leaves. */
   readonly gone: () => AbortSignal;
   /** Tells what this call attaches from what later calls attach under the same name (Core.stamp). */
   readonly stamp: string;
@@ -43,13 +43,13 @@ export interface ServedAnswer extends Answer {
   readonly stderr: Uint8Array;
 }
 
-/** So long a start waits for another process at the state. */
+/** Milliseconds that a start waits for another process's transaction. */
 const START_MS = 10_000;
 const RETRY_MS = 20;
 
-/** The core, kept in memory, for the calls that launchers hand over. */
+/** Serves the calls that launchers hand over, with the core kept in memory. */
 export class CniService implements Disposable {
-  /** For everybody else in the daemon who needs a core. */
+  /** For the daemon's other parts that need a core. */
   readonly resident: ResidentCore;
   readonly #log: Logger;
   readonly #stateDir: string;
@@ -66,8 +66,8 @@ export class CniService implements Disposable {
   }
 
   /**
-   * The host has what the records want, and nothing half-done of a daemon or a plugin that died. With `sweep`, the packet
-   * filter has nothing of ours that no record wants.
+   * Restores on the host what the records require, and reverts unfinished work of a daemon or plugin that died. With
+   * `sweep`, also deletes our packet filter entries that no record requires.
    */
   async reconcile(options: { readonly sweep: boolean }): Promise<Reconciled> {
     const until = performance.now() + START_MS;
@@ -76,7 +76,7 @@ export class CniService implements Disposable {
         return await this.#reconcile(options);
       } catch (thrown) {
         const kind = thrown instanceof NetError ? thrown.kind : undefined;
-        // A state that proved to be broken has been set aside by then. A plugin that makes the file soon has made it.
+        // A broken state has been set aside by now. If a plugin creates the file first, that is fine too.
         if (kind === 'state-reset' && !wasReset) wasReset = true;
         else if (kind === 'busy' && performance.now() < until) await sleep(RETRY_MS);
         else throw thrown;
@@ -88,21 +88,21 @@ export class CniService implements Disposable {
     using core = this.resident.open({ log: this.#log });
     return await reconcile(core, { sweep, tryLock: (key) => lock(this.#stateDir, key, { waitMs: 0 }) });
   }
-  /** Why the call is the stand-alone plugin's to answer; undefined where the daemon can. */
+  /** Why the stand-alone plugin must answer the call; undefined if the daemon can. */
   refusal(request: LauncherRequest): string | undefined {
     const { env, netnsCookie: cookie, netnsFd, mountNs, stateDir } = request;
     if (cookie !== this.#cookie) return 'the caller is in another network namespace';
     if (!SERVED.has(env.CNI_COMMAND ?? '')) return 'the command is none of the daemon';
     if (!this.#isSameState(env, stateDir)) return 'the caller has another state directory';
     if ((env.ISTHMUS_HOST_ID ?? '') !== (this.#env.ISTHMUS_HOST_ID ?? '')) return 'the caller is another host';
-    // It finds the words for what is there instead.
+    // The plugin reports what the path leads to instead.
     if (netnsFd < 0 && NEEDS_SANDBOX.has(env.CNI_COMMAND ?? '')) return 'CNI_NETNS is no network namespace';
     if (!['', 'error'].includes(env.ISTHMUS_LOG ?? '')) return 'the caller has a log of its own';
     if (mountNs !== this.#mountNs && namesFiles(request)) return 'files of another mount namespace are needed';
     return undefined;
   }
 
-  /** Carries the call out. Never rejects. */
+  /** Runs the call. Never rejects. */
   async answer(call: AcceptedCall): Promise<ServedAnswer> {
     const stderr = new CollectedStderr();
     const given = await this.#answer(call, call.request.env, stderr.take);
@@ -160,11 +160,11 @@ export class CniService implements Disposable {
   }
 }
 
-/** VERSION is answered by the launcher. */
+/** The launcher answers VERSION. */
 const SERVED: ReadonlySet<string> = new Set(['ADD', 'DEL', 'CHECK', 'STATUS', 'GC']);
 const NEEDS_SANDBOX: ReadonlySet<string> = new Set(['ADD', 'CHECK']);
 
-/** The host as one call sees it: its sandbox is what the launcher has opened, whatever the path leads to here. */
+/** The host as one call sees it: the sandbox is the one that the launcher opened, whatever the path leads to here. */
 function hostOf(host: LinuxHost, netns: string | undefined, sandbox: number | undefined): Host {
   return {
     identity: host.identity,
@@ -178,7 +178,7 @@ function hostOf(host: LinuxHost, netns: string | undefined, sandbox: number | un
 }
 
 /**
- * True where the call may lead to other files than CNI_NETNS: tuning's allowlist, delegates, resolv.conf, host-local's
+ * True if the call may use files other than CNI_NETNS: tuning's allowlist, delegates, resolv.conf, host-local's
  * directory.
  */
 function namesFiles({ argv0, stdin }: LauncherRequest): boolean {
@@ -203,7 +203,7 @@ function withFields(log: Logger, more: Readonly<Record<string, string>>): Logger
   };
 }
 
-/** The descriptor of a call's sandbox is closed. */
+/** Closes the descriptor of a call's sandbox. */
 export function release({ sandbox }: AcceptedCall): void {
   if (sandbox !== undefined) closeSync(sandbox);
 }
