@@ -3,12 +3,12 @@ import { constants } from 'node:os';
 import { isExhaustion } from '../errors/codes.ts';
 
 /**
- * The sysctls of the namespace that the calling thread is in: /proc/sys/net shows each thread its own. In a container
- * /proc/sys is often read-only; then ISTHMUS_SYSCTL_DIR names another mount of it.
+ * The sysctls of the calling thread's namespace: /proc/sys/net shows each thread its own. In a container /proc/sys is
+ * often read-only; ISTHMUS_SYSCTL_DIR then names another mount of it.
  */
 const ROOT = `${process.env.ISTHMUS_SYSCTL_DIR || '/proc/sys'}/`;
 
-/** 0 where the key now has the value, else the error number. */
+/** Sets the key; returns 0 or the errno. */
 export function writeSysctl(path: string, value: string): number {
   try {
     const fd = openSync(ROOT + path, 'w');

@@ -37,12 +37,17 @@ function rewrite(db: DatabaseSync, table: 'networks' | 'endpoints', change: (row
   // Both tables have a rowid.
   const update = db.prepare(`UPDATE ${table} SET body = ? WHERE rowid = ?`);
   for (const { rowid, body } of db.prepare(`SELECT rowid, body FROM ${table}`).all()) {
-    try {
-      const changed = change(JSON.parse(String(body)));
-      if (changed !== undefined && typeof rowid === 'number') update.run(JSON.stringify(changed), rowid);
-    } catch (error) {
-      if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error;
-    }
+    const changed = converted(change, String(body));
+    if (changed !== undefined && typeof rowid === 'number') update.run(JSON.stringify(changed), rowid);
+  }
+}
+
+/** Undefined for a body that cannot be converted: it costs its own row only. */
+function converted(change: (row: object) => object | undefined, body: string): object | undefined {
+  try {
+    return change(JSON.parse(body));
+  } catch {
+    return undefined;
   }
 }
 
