@@ -112,8 +112,8 @@ describe('pickPorts', () => {
     assert.deepEqual(pick(['8080:80', '8080:80']), ['8080:80/tcp']);
   });
 
-  it('rejects one host port for two ports of the container', () => {
-    const twice = refusedWith('conflict', /host port 8080\/tcp: is asked for twice: for port 80 and for port 81/);
+  it('refuses one host port for two ports of the container', () => {
+    const twice = refusedWith('conflict', /host port 8080\/tcp: is requested twice: for port 80 and for port 81/);
     assert.throws(() => pick(['8080:80', '8080:81']), twice);
     assert.throws(() => pick(['8080:80', '127.0.0.1:8080:80']), refusedWith('conflict', /127.0.0.1 8080\/tcp/));
   });

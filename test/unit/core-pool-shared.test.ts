@@ -31,7 +31,7 @@ describePools('core: pools', (lab) => {
       const other = /gateway 10\.88\.0\.1: network web has gateway 10\.88\.0\.9/;
       assert.throws(() => lab().ask(four, 'gateway', '10.88.0.1'), refusedWith('conflict', other));
       const differs =
-        /network web: it has 10\.88\.0\.0\/24, and --subnet 10\.0\.0\.0\/8 is asked for.*--subnet 10\.88\.0\.0\/24 NAME/;
+        /network web: it has 10\.88\.0\.0\/24, but --subnet 10\.0\.0\.0\/8 is requested.*--subnet 10\.88\.0\.0\/24 NAME/;
       assert.throws(() => lab().shared({ subnet: '10.0.0.0/8' }), refusedWith('conflict', differs));
     });
 

@@ -131,7 +131,7 @@ describe('core: pools', () => {
       core.store.pools.put({ ...used, usedBy: 'abcdef0123456789' });
       pools().ask({ subnet: '10.1.3.0/24' });
       const named =
-        /IPv4 \(10\.1\.0\.0\/22 in \/24\): all of them are held: network web, Docker network abcdef012345, a pool that dockerd has just asked for, address 10\.1\.0\.7\/24 of d0\. /;
+        /IPv4 \(10\.1\.0\.0\/22 in \/24\): all of them are held: network web, Docker network abcdef012345, a pool that dockerd has just requested, address 10\.1\.0\.7\/24 of d0\. /;
       assert.throws(() => choose(), refusedWith('exhausted', named));
       const avoid = [1, 2, 3, 4, 5, 6, 7].map((i) => ({ subnet: prefixOf(`10.1.0.${i}/32`), holder: `n${i}` }));
       const cut = /held: n1, n2, n3, n4, n5 and 6 more\. .*isthmus serve --address-pool base=10\.99\.0\.0\/16,size=24/;
@@ -171,8 +171,8 @@ describe('core: pools', () => {
       [{ subnet: '10.9.1.0' }, /--subnet="10\.9\.1\.0": it is not a network with a prefix length/],
       [{ subnet: 'x/24' }, /--subnet="x\/24"/],
       [{ subnet: '10.9.1.0/33' }, /--subnet/],
-      [{ subnet: 'fd00::/64' }, /--subnet fd00::\/64: it is IPv6, and IPv4 is asked for/],
-      [{ subnet: '10.9.1.0/24', v6: true }, /it is IPv4, and IPv6/],
+      [{ subnet: 'fd00::/64' }, /--subnet fd00::\/64: it is IPv6, but the request is for IPv4/],
+      [{ subnet: '10.9.1.0/24', v6: true }, /it is IPv4, but the request is for IPv6/],
       [{ subnet: '10.9.1.0/31' }, /no room.*length of 30 or less/],
       [{ subnet: 'fd00::/127', v6: true }, /no room.*length of 126 or less/],
       [{ subnet: '0.0.0.0/0' }, /every address/],
@@ -214,7 +214,7 @@ describe('core: pools', () => {
       assert.deepEqual(use('n2', '10.9.1.0/24')[0], { ...old, usedBy: 'n2' });
       assert.throws(
         () => use('n3', '10.9.1.0/24'),
-        refusedWith('conflict', /subnet 10\.9\.1\.0\/24: nobody has asked/),
+        refusedWith('conflict', /subnet 10\.9\.1\.0\/24: no unused pool has this subnet/),
       );
       assert.equal(core.store.dockerNetworks.get('n3'), undefined);
       core.store.dockerNetworks.delete('n2');
@@ -234,8 +234,8 @@ describe('core: pools', () => {
       assert.equal(useAny('n1', '10.192.0.1/22'), a.id);
       assert.equal(useAny('n2'), b.id);
       assert.equal(useAny('n1', '10.192.0.1/22'), a.id);
-      assert.throws(() => useAny('n3', '10.9.1.1/24'), refusedWith('conflict', /subnet 0\.0\.0\.0\/0: nobody/));
-      assert.throws(() => useAny('n3'), refusedWith('conflict', /nobody/));
+      assert.throws(() => useAny('n3', '10.9.1.1/24'), refusedWith('conflict', /subnet 0\.0\.0\.0\/0: no unused pool/));
+      assert.throws(() => useAny('n3'), refusedWith('conflict', /no unused pool/));
     });
 
     it('are deleted with it, or move to another Docker network of the same network', () => {

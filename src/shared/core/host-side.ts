@@ -15,8 +15,8 @@ export function findHostSide({ host }: Core, sandbox: Namespace, ifName: string,
     throw fault.badEnvironment(
       'ADD',
       `CNI_IFNAME=${ifName}`,
-      'there is no such interface in the container',
-      'Put the plugin that makes it before this one in the list',
+      'the container has no interface of this name',
+      'Put the plugin that creates it before this one in the list',
     );
   }
   for (const links of [known, 'all'] as const) {
@@ -27,6 +27,6 @@ export function findHostSide({ host }: Core, sandbox: Namespace, ifName: string,
     'ADD',
     `link ${ifName}`,
     `is of kind ${inside.kind ?? 'none'} and has no veth on this host as its other end`,
-    'Put this plugin behind one that makes veth pairs, as bridge does',
+    'Put this plugin after one that creates veth pairs, such as bridge',
   );
 }

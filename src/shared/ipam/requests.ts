@@ -34,7 +34,7 @@ export function assignRequests(
     if (earlier !== undefined)
       throw refused(
         address,
-        `range set ${index} (${formatSet(sets[index] ?? [])}) gives one address, and ${formatAddr(earlier)} is asked for too`,
+        `range set ${index} (${formatSet(sets[index] ?? [])}) gives one address, and ${formatAddr(earlier)} is requested too`,
         'Ask for one address of each range set',
       );
     assigned[index] = address;

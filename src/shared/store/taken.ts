@@ -23,8 +23,8 @@ export function leaseLost(scope: string, address: Addr, holder: Lease | undefine
   return fault.conflict(
     'ipam',
     `address ${formatAddr(address)}`,
-    `nobody has it in ${scope} any more`,
-    'Ask for it again',
+    `is no longer leased in ${scope}`,
+    'Request it again',
   );
 }
 

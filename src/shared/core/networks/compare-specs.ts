@@ -21,7 +21,7 @@ export function assertSameNetwork(op: string, row: NetworkRow, asked: NetworkSpe
   throw fault.conflict(
     op,
     `network ${name}`,
-    `has ${has}, but ${wants} is asked for${kept}`,
+    `has ${has}, but ${wants} is requested${kept}`,
     'Ask for what it has, or use another name',
   );
 }

@@ -116,8 +116,8 @@ function agreed(row: NetworkRow, request: NetworkRequest): NetworkSpec {
   throw fault.conflict(
     'create',
     `network ${name}`,
-    `is on ${row.device || `driver ${row.driver}`}, but ${device || `driver ${spec.options.driver}`} is asked for`,
-    'Ask for what it is on, or use another name',
+    `is on ${row.device || `driver ${row.driver}`}, but ${device || `driver ${spec.options.driver}`} is requested`,
+    'Request the device that it is on, or use another name',
   );
 }
 

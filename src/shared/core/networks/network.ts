@@ -160,7 +160,7 @@ async function deleteFromOldDevice(core: Core, { attachment, driver, driverName 
     throw fault.conflict(
       'ADD',
       `network ${row.name}`,
-      `is on ${formatDevice(row)} ${users}, but ${driverName} ${device} is asked for`,
+      `is on ${formatDevice(row)} ${users}, but ${driverName} ${device} is requested`,
       `Remove ${isHeld(row) ? 'what uses it' : 'its endpoints'} first, or give the changed network another name`,
     );
   }

@@ -55,7 +55,11 @@ export function readPoolRequest({ subnet, range, network, v6 }: PoolRequest): As
 function readPool(option: string, text: string, family: Family): Prefix {
   const prefix = parsePrefix(text) ?? readSubnet(text, option);
   if (prefix.addr.family === family) return networkOf(prefix);
-  throw refused(`${option} ${text}`, `it is IPv${prefix.addr.family}, and IPv${family} is asked for`, 'Give the other');
+  throw refused(
+    `${option} ${text}`,
+    `it is IPv${prefix.addr.family}, but the request is for IPv${family}`,
+    `Give an IPv${family} prefix`,
+  );
 }
 
 function assertRoom(subnet: Prefix): void {

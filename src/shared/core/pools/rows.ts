@@ -40,7 +40,7 @@ export function knownPool(store: LocalStore, id: string): PoolRow {
   throw fault.invalidConfig(
     'ipam',
     `pool ${id}`,
-    'it is not known: it was released, or nobody made a network of it in time',
+    'unknown pool: it was released, or expired before a network used it',
     'Remove the Docker network that uses it, and create it again',
   );
 }

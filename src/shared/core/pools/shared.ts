@@ -33,7 +33,7 @@ export function sharedPool(core: Core, asked: Asked & { readonly network: string
   const { subnet, gateway } = onlyRange(core, network, spec, family);
   const text = formatPrefix(subnet);
   if (given !== undefined && !samePrefix(given, subnet)) {
-    const what = `it has ${text}, and --subnet ${formatPrefix(given)} is asked for`;
+    const what = `it has ${text}, but --subnet ${formatPrefix(given)} is requested`;
     throw refuse(network, what, `Give its own: ${join(core, network, `--subnet ${text}`)}`);
   }
   return { network, scope: spec.scope ?? `${DATA_DIR}/${network}`, subnet, gateway: formatAddr(gateway) };

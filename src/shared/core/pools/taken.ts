@@ -52,7 +52,7 @@ export function distinct(all: readonly Taken[]): Taken[] {
 
 function poolHolder({ usedBy, network }: PoolRow): string {
   if (network !== undefined) return `network ${network}`;
-  return usedBy === undefined ? 'a pool that dockerd has just asked for' : `Docker network ${usedBy.slice(0, 12)}`;
+  return usedBy === undefined ? 'a pool that dockerd has just requested' : `Docker network ${usedBy.slice(0, 12)}`;
 }
 
 function nameserversOf(file: string): Taken[] {

@@ -71,7 +71,7 @@ function noPool(pool: Prefix): NetError {
   return fault.conflict(
     'network',
     `subnet ${subnet}`,
-    'nobody has asked for it as a pool, or another network has that pool',
-    'Create the network again: pools that nobody uses are given up after some minutes',
+    'no unused pool has this subnet: it was never requested, has expired, or another network uses it',
+    'Create the network again: unused pools expire after some minutes',
   );
 }

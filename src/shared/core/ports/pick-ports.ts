@@ -166,7 +166,7 @@ function twice({ protocol, hostPort, hostIp, containerPort }: PortMapping, other
   return fault.conflict(
     'ports',
     `host port ${hostIp === undefined ? '' : `${hostIp} `}${hostPort}/${protocol}`,
-    `is asked for twice: for port ${other.containerPort} and for port ${containerPort} of the container`,
+    `is requested twice: for port ${other.containerPort} and for port ${containerPort} of the container`,
     'Publish each host port once',
   );
 }

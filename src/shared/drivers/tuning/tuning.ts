@@ -63,7 +63,7 @@ function valuesBefore(set: LinkChanges, ifName: string, { links }: View): LinkCh
     throw fault.badEnvironment(
       'ADD',
       `CNI_IFNAME=${ifName}`,
-      'there is no such interface in the container to tune',
+      'the container has no interface of this name to tune',
       'Put the plugin that makes it before this one in the list',
     );
   }
