@@ -15,8 +15,8 @@ const PLUGIN_DIRS = ['/opt/cni/bin', '/usr/lib/cni', '/usr/libexec/cni', '/usr/l
 const EXTENSIONS: readonly string[] = ['.conf', '.conflist', '.json'];
 
 /**
- * Tells what the CNI configuration files of ISTHMUS_CNI_CONF_DIR (default /etc/cni/net.d) make of a Network: the first
- * file, by name, that has one of this name with an element of type isthmus or bridge that parses. Never throws.
+ * Looks up a NetworkSpec in the CNI configuration files of ISTHMUS_CNI_CONF_DIR (default /etc/cni/net.d): the first
+ * file, by name, with a network of this name and a valid element of type isthmus or bridge. Never throws.
  */
 export function configuredNetworks(env: Environment): (network: string) => NetworkSpec | undefined {
   const dir = env.ISTHMUS_CNI_CONF_DIR || CONF_DIR;
