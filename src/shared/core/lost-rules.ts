@@ -17,7 +17,7 @@ export async function forgetLostPorts(core: Core, row: Endpoint | undefined): Pr
   const addresses = core.store.leases.list(row.scope, row.attachment).map(({ address }) => formatAddr(address));
   return addresses.length === 0
     ? []
-    : await eachBackend(core, async (firewaller) => await firewaller.forget(addresses));
+    : await eachBackend(core, async (firewaller) => await firewaller.removeByAddress(addresses));
 }
 
 /** With the last network of a host whose state was lost, everything of ours in the packet filter goes. */

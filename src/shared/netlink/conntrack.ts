@@ -123,7 +123,7 @@ export function findConnections(socket: NetlinkSocket, wanted: Destination): Con
 }
 
 /** The message that deletes this very connection, and not a later one with the same addresses. */
-export function forgetConnection({ family, attrs: { original, id, zone } }: Connection): Request {
+export function deleteConnection({ family, attrs: { original, id, zone } }: Connection): Request {
   const attrs = { original, id, ...given({ zone }) };
   return { type: ctType(IPCTNL_MSG_CT_DELETE), payload: conntrack.encode({ header: { family }, attrs }) };
 }
