@@ -104,7 +104,8 @@ describe('firewallers, after any sequence of calls', () => {
           for (const step of sequence) {
             wanted = after(wanted, step);
             if (step.does === 'flush') flush();
-            else if (step.does === 'removeByAddress') assert.deepEqual(await firewaller.removeByAddress(step.addresses), []);
+            else if (step.does === 'removeByAddress')
+              assert.deepEqual(await firewaller.removeByAddress(step.addresses), []);
             else if (step.does === 'remove') assert.deepEqual(await firewaller.remove(step.entries), []);
             else await firewaller[step.does](step.entries);
             const missing = await firewaller.missing(POOL);
