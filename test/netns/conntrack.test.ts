@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { type LinuxHost, openLinuxHost } from '../../src/shared/host/linux-host.ts';
 import type { LinuxNamespace } from '../../src/shared/host/linux-namespace.ts';
 import type { Op } from '../../src/shared/model/op.ts';
-import { countConnections, findConnections, forgetConnection } from '../../src/shared/netlink/conntrack.ts';
+import { countConnections, deleteConnection, findConnections } from '../../src/shared/netlink/conntrack.ts';
 import { NETLINK_NETFILTER, NFNL_SUBSYS_CTNETLINK } from '../../src/shared/netlink/constants.ts';
 import { NetlinkSocket } from '../../src/shared/netlink/socket.ts';
 import { makeNetns, netnsMissing, type TestNetns } from '../support/netns.ts';
@@ -97,7 +97,7 @@ describe('deleting connections', () => {
       netns.run('nft', 'add', 'rule', 'inet', 'track', 'out', 'ct', 'state', 'new', 'accept');
     });
     beforeEach(() => {
-      socket.exchange(connections().map(({ one }) => forgetConnection(one)));
+      socket.exchange(connections().map(({ one }) => deleteConnection(one)));
       send([BEYOND, 5353], [OWN, 5353], [OWN, 5354], [OWN6, 5353], [SECOND, 5353], ['127.0.0.1', 5353]);
       assert.deepEqual(tracked(), ALL);
     });

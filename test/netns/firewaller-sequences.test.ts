@@ -30,7 +30,7 @@ const POOL: readonly FirewallEntry[] = [
 
 type Step =
   | { readonly does: 'add' | 'remove' | 'reset'; readonly entries: readonly FirewallEntry[] }
-  | { readonly does: 'forget'; readonly addresses: readonly string[] }
+  | { readonly does: 'removeByAddress'; readonly addresses: readonly string[] }
   | { readonly does: 'flush' };
 
 const steps = fc.array(
@@ -42,7 +42,7 @@ const steps = fc.array(
       weight: 2,
       arbitrary: fc
         .subarray(FAMILIES.flatMap((family) => [ADDRESSES[family].a1, ADDRESSES[family].b1]))
-        .map((addresses): Step => ({ does: 'forget', addresses })),
+        .map((addresses): Step => ({ does: 'removeByAddress', addresses })),
     },
     { weight: 1, arbitrary: fc.constant<Step>({ does: 'flush' }) },
   ),
@@ -62,7 +62,7 @@ function after(before: readonly FirewallEntry[], step: Step): readonly FirewallE
       return before.filter((entry) => !step.entries.includes(entry));
     case 'reset':
       return step.entries;
-    case 'forget':
+    case 'removeByAddress':
       return before.filter((entry) => !('address' in entry) || !step.addresses.includes(entry.address));
     case 'flush':
       return [];
@@ -104,7 +104,8 @@ describe('firewallers after any sequence of calls', () => {
           for (const step of sequence) {
             wanted = after(wanted, step);
             if (step.does === 'flush') flush();
-            else if (step.does === 'forget') assert.deepEqual(await firewaller.forget(step.addresses), []);
+            else if (step.does === 'removeByAddress')
+              assert.deepEqual(await firewaller.removeByAddress(step.addresses), []);
             else if (step.does === 'remove') assert.deepEqual(await firewaller.remove(step.entries), []);
             else await firewaller[step.does](step.entries);
             const missing = await firewaller.missing(POOL);

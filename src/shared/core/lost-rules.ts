@@ -20,7 +20,7 @@ export async function deleteLostPorts(core: Core, row: Endpoint | undefined): Pr
   const addresses = core.store.leases.list(row.scope, row.attachment).map(({ address }) => formatAddr(address));
   return addresses.length === 0
     ? []
-    : await eachBackend(core, async (firewaller) => await firewaller.forget(addresses));
+    : await eachBackend(core, async (firewaller) => await firewaller.removeByAddress(addresses));
 }
 
 /** Deletes all of our packet filter entries once the last network is gone, on a host whose state was lost. */

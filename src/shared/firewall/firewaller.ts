@@ -22,7 +22,7 @@ export interface Firewaller extends Disposable {
   /**
    * Removes all `port` and `direct` entries that lead to these addresses: leftovers of an endpoint without a record.
    */
-  forget(addresses: readonly string[]): Promise<NetError[]>;
+  removeByAddress(addresses: readonly string[]): Promise<NetError[]>;
   /**
    * Replaces all our entries with exactly these, in one transaction. Keeps the entries of `underWay`, which a
    * concurrent call is adding or removing.

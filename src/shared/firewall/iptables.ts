@@ -103,11 +103,11 @@ class IptablesFirewaller implements Firewaller {
     return entries.filter((entry) => lost.has(entryId(entry)) || (entry.kind === 'admit' && dropped.has(entry.device)));
   }
 
-  async forget(addresses: readonly string[]): Promise<NetError[]> {
-    return await collecting(() => this.#alone(() => this.#forget(addresses)));
+  async removeByAddress(addresses: readonly string[]): Promise<NetError[]> {
+    return await collecting(() => this.#alone(() => this.#removeByAddress(addresses)));
   }
 
-  async #forget(addresses: readonly string[]): Promise<NetError[]> {
+  async #removeByAddress(addresses: readonly string[]): Promise<NetError[]> {
     const targets = addresses.map((address) => (address.includes(':') ? ` [${address}]:` : ` ${address}:`));
     return await this.#removeWhere(familiesOf(this.#ns), [], (state) => {
       const leading = state.lines.filter(({ note }) => targets.some((target) => note.includes(target)));

@@ -60,7 +60,7 @@ export function refused(op: string, elements: readonly Element[], errno: number)
 }
 
 /** NetError `busy`: other processes changed the ruleset during every attempt. */
-export function unsettled(op: string): NetError {
+export function rulesetBusy(op: string): NetError {
   const what = 'the ruleset changed during every attempt';
   return fault.busy(op, `nft table ${FIREWALL_TABLE}`, what, 'Try again');
 }

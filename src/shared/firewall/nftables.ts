@@ -17,7 +17,7 @@ import { type Admitter, openAdmitter } from './admit.ts';
 import type { Firewaller } from './firewaller.ts';
 import { diffRequests } from './nft-diff.ts';
 import { encodeElement, setId, TABLE_ID, textOf } from './nft-elements.ts';
-import { clash, refused, refusedScript, unsettled } from './nft-failure.ts';
+import { clash, refused, refusedScript, rulesetBusy } from './nft-failure.ts';
 import { obsoleteRequests } from './nft-obsolete.ts';
 import { leadingTo } from './nft-ports.ts';
 import { runScript, type ScriptRunner } from './nft-script.ts';
@@ -115,7 +115,7 @@ export class NftablesFirewaller implements Firewaller {
     if (errno !== 0 && errno !== ENOENT) throw refused('firewall.add', footprint(entries).elements, errno);
   }
 
-  async forget(addresses: readonly string[]): Promise<NetError[]> {
+  async removeByAddress(addresses: readonly string[]): Promise<NetError[]> {
     try {
       const { elements, chains } = leadingTo(this.#kernel.socket, addresses);
       if (elements.length > 0 || chains.length > 0) this.#removeElements(elements, chains);
@@ -203,7 +203,7 @@ export class NftablesFirewaller implements Firewaller {
       const once = new Map(all.map(([text, element, old]) => [text, deleteElementsRequests(setId(element), old)]));
       replaced = [...once.values()].flat();
     }
-    throw unsettled('firewall.add');
+    throw rulesetBusy('firewall.add');
   }
 
   /** Returns the errno that tells the caller whether to retry; 0 for success. */
@@ -234,7 +234,7 @@ export class NftablesFirewaller implements Firewaller {
       }
       if (errno !== ENOENT) throw refused('firewall.delete', elements, errno);
     }
-    throw unsettled('firewall.delete');
+    throw rulesetBusy('firewall.delete');
   }
 
   /** The kernel has no "delete if empty", so the deletion names the generation that was read. */

@@ -12,7 +12,7 @@ export const NO_FIREWALLER: Firewaller = {
   async missing(): Promise<FirewallEntry[]> {
     return [];
   },
-  async forget(): Promise<NetError[]> {
+  async removeByAddress(): Promise<NetError[]> {
     return [];
   },
   async reset(): Promise<void> {},

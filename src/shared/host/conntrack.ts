@@ -4,7 +4,7 @@ import type { Protocol } from '../model/firewall.ts';
 import { given } from '../model/given.ts';
 import type { Op } from '../model/op.ts';
 import { address } from '../netlink/address.ts';
-import { countConnections, type Destination, findConnections, forgetConnection } from '../netlink/conntrack.ts';
+import { countConnections, type Destination, deleteConnection, findConnections } from '../netlink/conntrack.ts';
 import { AF_INET, AF_INET6, ENOENT, NETLINK_NETFILTER, RTM_GETADDR } from '../netlink/constants.ts';
 import { NetlinkSocket } from '../netlink/socket.ts';
 import { opError } from './failure.ts';
@@ -47,7 +47,7 @@ function flushGroup(socket: NetlinkSocket, ops: readonly FlushOp[], ns: LinuxNam
     const op = byPort.get(port)?.find(({ address }) => (address === undefined ? isOwn : address === destination));
     return op === undefined ? [] : [{ op, connection }];
   });
-  const replies = socket.exchange(doomed.map(({ connection }) => forgetConnection(connection)));
+  const replies = socket.exchange(doomed.map(({ connection }) => deleteConnection(connection)));
   return doomed.flatMap(({ op }, i) => {
     const { errno = 0, text = '' } = replies[i] ?? {};
     return errno === 0 || errno === ENOENT ? [] : [opError(op, errno, text)];

@@ -12,7 +12,7 @@ import { parseResult } from './parse-result.ts';
 import { attachmentOf, type Call, networkName, stampedBy } from './request.ts';
 import { type CniResult, formatResult } from './result.ts';
 
-/** Loaded when called: no other name pays for them. */
+/** Loaded on demand: calls by other names do not pay for them. */
 const PLUGINS: Readonly<Partial<Record<PluginName, () => Promise<ChainedPlugin>>>> = {
   bandwidth: async () => (await import('./bandwidth.ts')).bandwidth,
   firewall: async () => (await import('./firewall.ts')).firewall,
@@ -20,12 +20,12 @@ const PLUGINS: Readonly<Partial<Record<PluginName, () => Promise<ChainedPlugin>>
   tuning: async () => (await import('./tuning.ts')).tuning,
 };
 
-/** The commands of one plugin of a list; what one returns is printed. */
+/** The commands of one plugin of a list; the returned value is printed. */
 export type ChainedHandlers = Readonly<
   Record<Exclude<Command, 'VERSION'>, (call: Call, core: Core) => Promise<unknown>>
 >;
 
-/** The commands of the chained plugin of this name. */
+/** Returns the commands of the chained plugin with this name. */
 export async function chainedHandlers(name: PluginName): Promise<ChainedHandlers> {
   const plugin = await PLUGINS[name]?.();
   if (plugin !== undefined) return handlersOf(plugin);

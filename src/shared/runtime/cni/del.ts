@@ -8,7 +8,7 @@ import { given } from '../../model/given.ts';
 import { attachmentOf, type Call, stampedBy } from './request.ts';
 import { releaseSource } from './sources.ts';
 
-/** DEL (SPEC.md §2): nothing of the attachment is left. Identity is all it needs; absence is success. */
+/** DEL (SPEC.md §2): deletes the attachment. Needs its identity only; absence is success. */
 export async function del(call: Call, core: Core): Promise<void> {
   const failure = combineErrors(await remove(call, core), 'DEL');
   if (failure !== undefined) throw failure;
