@@ -151,7 +151,7 @@ export class CniServer {
       if (delivered) this.#finish(connection);
       else {
         connection.destroy();
-        if (code === 0) await this.#service.takeBack(call);
+        if (code === 0) await this.#service.revertAdd(call);
       }
     } catch (thrown) {
       this.#log.warn('call.failed', { error: asNetError(thrown, 'call').message });
