@@ -50,9 +50,9 @@ async function bundleFile(entry: string, outfile: string, plugins: Plugin[], fro
 }
 
 /**
- * Keeps every dynamically imported package outside the bundle, and records in `found` where it was imported from. The
- * importing module has no package.json, so esbuild takes `default` as in CommonJS generated from ES modules; beside our
- * package.json it would be, as in Node, all of `module.exports`.
+ * Keeps every dynamically imported package outside the bundle, and records in `found` where it was imported from. A
+ * generated module without a package.json stands between importer and package: there esbuild takes `default` as in
+ * CommonJS generated from ES modules. In a module of ours it would be, as in Node, all of `module.exports`.
  */
 function collectPackages(found: Map<string, string>): Plugin {
   return {

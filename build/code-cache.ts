@@ -12,9 +12,7 @@ export interface Compiled {
   readonly code: string;
 }
 
-/**
- * Defines the V8 that creates the code cache: the Node at `path`, started with `options`. Only the same V8 accepts it.
- */
+/** The Node whose V8 creates the code cache, and its start options. Only the same V8 and options accept it. */
 export interface Compiler {
   readonly path: string;
   readonly options: readonly string[];
@@ -48,7 +46,7 @@ export function compileUsed(program: string, prefix: string, { path, options }: 
   const { status, signal, stderr } = spawnSync(command, [...apart, ...args], { encoding: 'utf8', timeout: WARM_UP_MS });
   if (status === 0) return compiled;
   const reason = signal ?? /^(\w*Error: .*|unshare: .*)$/m.exec(stderr ?? '')?.[1] ?? stderr;
-  console.log(`code: every function, for the plugin could not be tried (${reason})`);
+  console.log(`code: all functions, because the plugin could not run (${reason})`);
   return undefined;
 }
 

@@ -93,7 +93,7 @@ function librariesOf(file: string): string[] {
   return [...output.matchAll(/(?:=>|^)\s*(\/\S+) \(/gm)].map(([, path = '']) => path);
 }
 
-/** The file's name as programs use it, in the directory of the file it resolves to. */
+/** The path of libnftables: the name that programs load, in the directory of the loaded file. */
 function pathOfLibnftables(): string {
   if (!hasLibnftables()) throw new Error('libnftables.so.1 is missing: run "node build/setup.mjs docker-plugin"');
   const file = /(\/\S+)\/libnftables\.so\S*$/m.exec(readFileSync('/proc/self/maps', 'latin1'));

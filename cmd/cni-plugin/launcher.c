@@ -170,17 +170,17 @@ static bool read_sizes(size_t *out, size_t *err) {
 /* Prints the answer of the daemon, which has claimed the call, and ends. */
 static _Noreturn void print_answer(int fd, bool shut) {
   const char *version = answer_version();
-  const char *ended = shut ? "took the call when nobody waited for it any more" : "ended before it answered";
+  const char *ended = shut ? "claimed the call too late" : "ended before it answered";
   size_t out = 0, err = 0, wanted = ANSWER_BYTES;
   call.used = 0;
   while (call.used < wanted) {
-    if (!reserve(wanted)) fail_claimed(version, "gave an answer that there is no memory for", "", "");
+    if (!reserve(wanted)) fail_claimed(version, "gave an answer that does not fit into memory", "", "");
     ssize_t length = receive(fd, call.bytes + call.used, call.capacity - call.used);
     if (length > 0) call.used += (size_t)length;
     else if (length == 0 || errno != EAGAIN) fail_claimed(version, ended, "", "");
     else if (!wait_for(fd, POLLIN, call.deadline)) fail_claimed(version, "did not answer within ", call.seconds, " s");
     if (call.used < ANSWER_BYTES || wanted > ANSWER_BYTES) continue;
-    if (!read_sizes(&out, &err)) fail_claimed(version, "gave an answer that is none", "", "");
+    if (!read_sizes(&out, &err)) fail_claimed(version, "gave a malformed answer", "", "");
     wanted += out + err;
   }
   signal(SIGPIPE, SIG_IGN);

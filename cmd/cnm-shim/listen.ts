@@ -35,7 +35,7 @@ export async function listen(server: Listener, { path, fd, instead }: Place): Pr
     await server.listen({ path });
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    const what = 'nothing can listen there';
+    const what = 'cannot listen on it';
     throw fault.io('serve', `socket ${path}`, what, undefined, { reason, cause });
   }
   const { remove } = guardSocket(path);

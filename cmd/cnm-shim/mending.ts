@@ -11,7 +11,7 @@ export interface MendingOptions {
   /** The namespace to watch. */
   readonly ns: LinuxNamespace;
   readonly log: Logger;
-  /** Opens the core for a look or a pass; each one opens its own. */
+  /** Returns the parts of a core for one look; opened anew each time. */
   readonly core: () => Pick<Core, 'host' | 'store' | 'lock'>;
   /** Restores everything. */
   readonly pass: () => Promise<void>;

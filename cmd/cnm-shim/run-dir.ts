@@ -46,7 +46,7 @@ export function ensureSocketDir(path: string, hint: string): void {
     mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    const what = 'its directory cannot be made';
+    const what = 'cannot create its directory';
     throw fault.io('serve', `socket ${path}`, what, hint, { reason, cause });
   }
 }
@@ -62,7 +62,7 @@ export async function clearSocket(path: string, instead = OTHER_RUN_DIR): Promis
     const hint = 'Move it away';
     throw fault.exists('listen', `path ${path}`, 'is not a socket', hint);
   }
-  if (await isAnswered(path)) throw taken(path, 'somebody listens on it already', instead);
+  if (await isAnswered(path)) throw taken(path, 'another process already listens on it', instead);
   rmSync(path, { force: true });
 }
 

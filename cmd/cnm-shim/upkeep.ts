@@ -82,7 +82,7 @@ export function makeUpkeep({ look, pass, found, fought, clock = SYSTEM_CLOCK }: 
   };
   const work = async (): Promise<void> => {
     const now = clock.now();
-    forgetQuiet(now);
+    deleteQuiet(now);
     const damage = await lookAt([...waiting].filter(([one, since]) => dueOf(one, since) <= now).map(([one]) => one));
     // A pass repairs the rest as well.
     if (damage.length > 0) damage.push(...(await lookAt([...waiting.keys()])));
@@ -110,7 +110,7 @@ export function makeUpkeep({ look, pass, found, fought, clock = SYSTEM_CLOCK }: 
       mended.set(one, { at: now, intervalMs });
     }
   };
-  const forgetQuiet = (now: number): void => {
+  const deleteQuiet = (now: number): void => {
     for (const [damage, { at }] of mended) if ((waiting.get(damage) ?? now) - at >= QUIET_MS) mended.delete(damage);
   };
 

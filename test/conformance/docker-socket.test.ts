@@ -83,7 +83,7 @@ describe("the daemon's socket for dockerd", function () {
     try {
       using daemon = site.start({ args: ['--docker-socket', path] });
       const line = await daemon.line(/event=daemon\.failed/);
-      assert.match(line, /plugin\.sock: somebody listens on it already.* or give --docker-socket another path/);
+      assert.match(line, /plugin\.sock: another process already listens on it.* or give --docker-socket another path/);
       assert.equal(await daemon.end, 1);
       assert.ok(existsSync(path));
     } finally {
@@ -93,9 +93,9 @@ describe("the daemon's socket for dockerd", function () {
 
   const refusals: readonly [what: string, make: (path: string) => void, message: RegExp][] = [
     [
-      'its directory cannot be made',
+      'cannot create its directory',
       (path) => writeFileSync(join(path, '..'), ''),
-      /serve socket \S+\/dir\/plugin\.sock: its directory cannot be made \(.+\)\. --docker-socket names another one/,
+      /serve socket \S+\/dir\/plugin\.sock: cannot create its directory \(.+\)\. --docker-socket names another one/,
     ],
     [
       'something else is there',

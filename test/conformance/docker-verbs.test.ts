@@ -174,7 +174,10 @@ web1        ${name}   *:8080/tcp   ${address}:80
 
     const again = await docker.createNetwork(JOINED);
     const { code, stderr } = await verbs.run('network', 'rm', 'web');
-    assert.deepEqual([code, stderr], [0, 'isthmus: network web: Docker uses it. It stays as long as that is so\n']);
+    assert.deepEqual(
+      [code, stderr],
+      [0, 'isthmus: network web: Docker uses it. It is deleted when its last user leaves\n'],
+    );
     await verbs.refused(['network', 'rm', 'web'], 1, /network web: Docker keeps it/);
     await docker.removeNetwork(again);
     assertSame(lab.snapshot(), clean, 'Docker goes last');

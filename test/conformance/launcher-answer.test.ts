@@ -18,7 +18,7 @@ const CLAIMED = Buffer.of(CLAIM);
 const FRAME = answerFrame(0, '{"ips":[]}', 'a line of the log');
 const LARGE = Buffer.alloc(5 << 20, '0123456789abcdef');
 const ENDED = 'ended before it answered';
-const NONE = 'gave an answer that is none';
+const NONE = 'gave a malformed answer';
 
 /** The daemon's actions after its claim, and the launcher's report of each. */
 const BROKEN: Readonly<Record<string, readonly [after: (socket: Socket) => void, words: string]>> = {
@@ -180,7 +180,7 @@ describe('launcher after the claim', function () {
   it('accepts a claim that came just before the connection was shut, and has no answer', async () => {
     const { run, trace } = await held('enter', CLAIMED);
     assert.match(trace, /^shutdown\(.*\n.*recvfrom\(\d+, "C", 1/);
-    assertFailed(run, 'took the call when nobody waited for it any more');
+    assertFailed(run, 'claimed the call too late');
   });
 
   it('runs the plugin for a claim that came after the connection was shut', async () => {

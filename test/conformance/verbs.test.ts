@@ -218,14 +218,14 @@ pod0        web       *:8080/tcp         10.88.0.2:80
     cni('ADD', conf, 1);
     const { code, stdout, stderr } = await verbs.run('network', 'rm', 'web');
     assert.deepEqual([code, stdout], [0, 'web\n']);
-    assert.equal(stderr, 'isthmus: network web: 2 endpoints are on it. It stays as long as that is so\n');
+    assert.equal(stderr, 'isthmus: network web: 2 endpoints are on it. It is deleted when its last user leaves\n');
     ping(host.pod(0), '10.88.0.1');
     assert.deepEqual((await inspect('web'))[0]?.holders, []);
     cni('DEL', conf, 0);
     await verbs.refused(
       ['network', 'rm', 'web'],
       1,
-      /network web: pods made it, and 1 endpoint is on it\. It goes with/,
+      /network web: pods made it, and 1 endpoint is on it\. It is deleted with/,
     );
     ping(host.pod(1), '10.88.0.1');
     cni('DEL', conf, 1);

@@ -149,7 +149,7 @@ describe("the daemon's run directory", () => {
     try {
       using daemon = site.start();
       assert.equal(await daemon.end, 1);
-      assert.match(daemon.lines.at(-1) ?? '', /cni\.sock: somebody listens on it already/);
+      assert.match(daemon.lines.at(-1) ?? '', /cni\.sock: another process already listens on it/);
       assert.equal(await answerOf(site.socket), 'o'.charCodeAt(0));
     } finally {
       server.close();

@@ -211,7 +211,13 @@ describe('Docker network options', () => {
     ['a long name', { o: { [`${BRIDGE}name`]: 'bridge-of-sixteen' } }, 'invalid-config', /longer than 15 bytes/],
     ['a name that is a path', { o: { bridge: 'a/b' } }, 'invalid-config', /-o bridge=a\/b/],
     ['a name with quotes', { o: { bridge: 'a"b' } }, 'invalid-config', /no interface can be called this/],
-    ['two names', { o: { bridge: 'a', [`${BRIDGE}name`]: 'b' } }, 'invalid-config', /bridge\.name=b/, /bridge=a says/],
+    [
+      'two names',
+      { o: { bridge: 'a', [`${BRIDGE}name`]: 'b' } },
+      'invalid-config',
+      /bridge\.name=b/,
+      /bridge=a contradicts it/,
+    ],
     ['an unknown mode', { o: { [`${BRIDGE}gateway_mode_ipv6`]: 'route' } }, 'invalid-config', /Did you mean routed\?/],
     [
       'a source of the other family',

@@ -25,10 +25,10 @@ export const OPERATOR = 'operator';
 const DRIVERS = ['bridge', 'null'];
 
 const EXAMPLES = `
-The network stays until isthmus network rm. Pods join it by a CNI configuration of its name, containers of Docker by
-docker network create -d isthmus --ipam-driver isthmus --ipam-opt network=web -o network=web NAME.
-A network that a CNI configuration file describes, or that pods or Docker have made, needs no more than its name here:
-it stays as it is, and stays when they have gone.
+The network exists until isthmus network rm. Pods join it through a CNI configuration with its name, Docker containers
+through docker network create -d isthmus --ipam-driver isthmus --ipam-opt network=web -o network=web NAME.
+For a network that a CNI configuration file describes, or that pods or Docker created, give only its name: create keeps
+it unchanged, and it also exists when its users have left.
 
 Examples:
   isthmus network create web                       a free subnet, masqueraded
@@ -49,17 +49,17 @@ interface CreateOptions extends StateOptions, SubnetOptions {
 
 /** Adds the verb `create` to `network`. */
 export function addCreate(network: Command): void {
-  const create = network.command('create').argument('<name>').summary('make a network that stays');
+  const create = network.command('create').argument('<name>').summary('create a network that exists without users');
   addStateDir(create)
     .option('-d, --driver <driver>', 'bridge or null (default: "bridge")')
     .option('--subnet <cidr>', 'at most one of each family; without any, a free one is chosen', collected)
-    .option('--gateway <address>', "a subnet's gateway; its first address unless given", collected)
-    .option('--ip-range <cidr>', 'part of a subnet that addresses are taken from', collected)
-    .option('--ipv6', 'an IPv6 subnet too; a free one is chosen unless given')
+    .option('--gateway <address>', "a subnet's gateway; default: its first address", collected)
+    .option('--ip-range <cidr>', 'part of a subnet to take addresses from', collected)
+    .option('--ipv6', 'an IPv6 subnet too; default: a free one')
     .option('--internal', 'nothing is forwarded in or out')
     .option('--opt <key=value>', 'a key of a CNI configuration', collected)
     .addOption(
-      new Option('--address-pool <pool>', 'where free subnets are taken from, as of isthmus serve')
+      new Option('--address-pool <pool>', 'pool of free subnets, as for isthmus serve')
         .env('ISTHMUS_ADDRESS_POOLS')
         .argParser(parseAddressPools),
     )

@@ -10,7 +10,7 @@ import { raise } from './output.ts';
 import { addStateDir, openState, type StateOptions } from './state.ts';
 
 const EXAMPLES = `
-A network that Docker or pods use stays until the last of them lets go of it; that is said on stderr.
+A network that Docker or pods use is deleted when its last user leaves; a line on stderr says so.
 
 Examples:
   isthmus network rm web
@@ -22,7 +22,7 @@ export function addRemove(network: Command): void {
     .command('rm')
     .alias('remove')
     .argument('<network...>', 'names')
-    .summary('remove networks that create has made');
+    .summary('remove networks that create made');
   addStateDir(remove)
     .addHelpText('after', EXAMPLES)
     .action(async (wanted: readonly string[], options: StateOptions) => {
@@ -31,7 +31,7 @@ export function addRemove(network: Command): void {
       const errors: NetError[] = [];
       for (const text of new Set(wanted)) {
         try {
-          const failures = await letGo(core, text, names);
+          const failures = await releaseNetwork(core, text, names);
           if (failures.length === 0) console.log(text);
           errors.push(...failures);
         } catch (thrown) {
@@ -43,14 +43,16 @@ export function addRemove(network: Command): void {
 }
 
 /** Ends the operator's use of the network, which deletes it unless others use it. Returns the failures. */
-async function letGo(core: CallCore, text: string, names: DockerNames): Promise<NetError[]> {
+async function releaseNetwork(core: CallCore, text: string, names: DockerNames): Promise<NetError[]> {
   const info = await inspectNetwork(core, text, names.networks);
   assertRemovable(info);
   const failures = await deleteNetwork(core, info.name, OPERATOR);
   const left = core.store.networks.get(info.name);
   if (failures.length > 0 || left === undefined) return failures;
   const { holders, endpoints } = await inspectNetwork(core, info.name);
-  console.error(`isthmus: network ${info.name}: ${usersOf(holders, endpoints.length)}. It stays as long as that is so`);
+  console.error(
+    `isthmus: network ${info.name}: ${usersOf(holders, endpoints.length)}. It is deleted when its last user leaves`,
+  );
   return [];
 }
 
@@ -66,7 +68,7 @@ function assertRemovable({ name, holders, endpoints }: NetworkInfo): void {
   if (holders.includes(OPERATOR)) return;
   if (holders.length > 0) throw refusal(name, 'Docker keeps it', 'Remove it there: docker network rm');
   const what = `pods made it, and ${usersOf([], endpoints.length)}`;
-  throw refusal(name, what, 'It goes with the last of them');
+  throw refusal(name, what, 'It is deleted with the last of them');
 }
 
 function refusal(name: string, what: string, hint: string): NetError {

@@ -55,7 +55,7 @@ const DOCKER = 'docker:';
 
 /** Adds the verbs for networks to `program`. */
 export function addNetwork(program: Command): void {
-  const network = program.command('network').summary('look at networks, make and remove them');
+  const network = program.command('network').summary('list, show, create and remove networks');
   addStateDir(addOutput(network.command('ls').alias('list').summary('list networks')))
     .addHelpText('after', LS_EXAMPLES)
     .action(async (options: Options) => {
@@ -68,7 +68,10 @@ export function addNetwork(program: Command): void {
         NETWORKS,
       );
     });
-  const inspect = network.command('inspect').argument('<network...>', 'names or ids').summary('show all of networks');
+  const inspect = network
+    .command('inspect')
+    .argument('<network...>', 'names or ids')
+    .summary('show networks in detail');
   addStateDir(addOutput(inspect, 'json'))
     .addHelpText('after', INSPECT_EXAMPLES)
     .action(async (wanted: readonly string[], options: Options) => {

@@ -92,7 +92,7 @@ export class CniService implements Disposable {
   refusal(request: LauncherRequest): string | undefined {
     const { env, netnsCookie: cookie, netnsFd, mountNs, stateDir } = request;
     if (cookie !== this.#cookie) return 'the caller is in another network namespace';
-    if (!SERVED.has(env.CNI_COMMAND ?? '')) return 'the command is none of the daemon';
+    if (!SERVED.has(env.CNI_COMMAND ?? '')) return 'the daemon does not serve this command';
     if (!this.#isSameState(env, stateDir)) return 'the caller has another state directory';
     if ((env.ISTHMUS_HOST_ID ?? '') !== (this.#env.ISTHMUS_HOST_ID ?? '')) return 'the caller is another host';
     // The plugin reports what the path leads to instead.

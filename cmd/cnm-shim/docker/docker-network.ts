@@ -72,7 +72,7 @@ function isThere(store: LocalStore, { networkId }: CreateNetworkRequest, text: s
   throw fault.conflict(
     'create',
     `network ${shortId(networkId)}`,
-    'it exists already, made by other options',
+    'it exists already with other options',
     'Remove it first: docker network rm',
   );
 }

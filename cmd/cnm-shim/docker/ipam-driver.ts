@@ -98,7 +98,7 @@ function assertSpace(space: string): void {
   throw fault.invalidConfig(
     'ipam',
     `.AddressSpace="${space}"`,
-    'it is none of ours',
+    'unknown address space',
     `Address spaces are ${known.join(' and ')}`,
   );
 }

@@ -95,8 +95,8 @@ export const networkDriverFacts: Readonly<Record<string, (body: unknown) => obje
     throw fault.unsupported(
       'network',
       'AllocateNetwork',
-      'networks of this driver are of one host, and a swarm allocates none for it',
-      'Make it on each node: docker network create --config-only, then --scope swarm --config-from',
+      'networks of this driver exist on one host, so a swarm cannot allocate them',
+      'Create it on each node: docker network create --config-only, then --scope swarm --config-from',
     );
   },
 

@@ -170,8 +170,8 @@ function withoutPool(subnet: string): NetError {
   return fault.conflict(
     'network',
     `subnet ${subnet}`,
-    'no pool with it has been asked for that is not in use',
-    'Create the network again: pools that nobody uses are given up after some minutes',
+    'no unused pool with this subnet was requested',
+    'Create the network again: unused pools expire after some minutes',
   );
 }
 

@@ -113,7 +113,7 @@ function pick(generic: TextMap, ...keys: readonly string[]): Given | undefined {
     return value === undefined || value === '' ? [] : [{ key, value }];
   });
   if (first !== undefined && second !== undefined && first.value !== second.value) {
-    throw refusedOption(first, `${second.key}=${second.value} says something else of the same`, 'Give one of them');
+    throw refusedOption(first, `${second.key}=${second.value} contradicts it`, 'Give one of them');
   }
   return first;
 }

@@ -99,7 +99,7 @@ export function unshared(core: Core, name: string, spec: NetworkSpec | undefined
 
 /** NetError: another IPAM assigns the Network's addresses. */
 export function foreignAllocator(core: Core, name: string, allocator: string): NetError {
-  const what = `its addresses are handed out by ${allocator}, so that ours would collide with them`;
+  const what = `${allocator} assigns its addresses, and ours would collide with them`;
   const own = `Make a network of its own: docker network create -d ${nameInDocker(core)} NAME`;
   const built =
     '. To share this one, let the built-in IPAM serve both sides: leave ipam.type out of the CNI configuration';
@@ -108,6 +108,6 @@ export function foreignAllocator(core: Core, name: string, allocator: string): N
 }
 
 function disagreement(name: string, asked: string, has: string, hint: string): NetError {
-  const what = `${asked} is asked for, but ${has}`;
+  const what = `${asked} is requested, but ${has}`;
   return fault.conflict('join', `network ${name}`, what, hint);
 }

@@ -26,7 +26,7 @@ export interface DockerApiOptions {
 const SOCKET = '/run/docker.sock';
 const TIMEOUT_MS = 10_000;
 const MAX_BYTES = 64 << 20;
-/** API version of the requests (Docker 20.10), unless the engine speaks only newer ones. */
+/** API version of the requests (Docker 20.10), unless the engine is older or supports only newer ones. */
 const API = '1.41';
 
 /**

@@ -57,10 +57,10 @@ export class Pass {
   async run(): Promise<Outcome | undefined> {
     const { between, signal } = this.#parts;
     const first = await this.#compare();
-    if (first === undefined || isEmpty(first.found)) return first && (await this.#settle(first));
+    if (first === undefined || isEmpty(first.found)) return first && (await this.#correct(first));
     await sleep(between, undefined, { signal });
     const second = await this.#compare();
-    return second && (await this.#settle({ ...second, found: commonTo(first.found, second.found) }));
+    return second && (await this.#correct({ ...second, found: commonTo(first.found, second.found) }));
   }
 
   async #compare(): Promise<Compared | undefined> {
@@ -72,7 +72,7 @@ export class Pass {
     return { look, found: differences(look, this.#read(readRecords), rules) };
   }
 
-  async #settle({ look, found }: Compared): Promise<Outcome> {
+  async #correct({ look, found }: Compared): Promise<Outcome> {
     const { api, signal } = this.#parts;
     const endpoints = await this.#each(found.endpoints, (attachment) => this.#deleteEndpoint(attachment));
     const networks = await this.#each(found.networks, (network) => this.#remove(network));

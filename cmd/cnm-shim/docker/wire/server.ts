@@ -165,8 +165,8 @@ export class DockerServer {
 
   #unknown(verb: string | undefined, method: string): NetError {
     const near = nearest(method, Object.keys(this.#routes));
-    const hint = near === undefined ? 'It may be newer than this plugin' : `The nearest that is known is ${near}`;
-    const what = verb === 'POST' ? 'nobody here knows this method' : `it is asked for by ${verb}, not by POST`;
+    const hint = near === undefined ? 'It may be newer than this plugin' : `Did you mean ${near}?`;
+    const what = verb === 'POST' ? 'unknown method' : `it is called by ${verb} instead of POST`;
     const error = fault.unsupported('call', `/${method.slice(0, 100)}`, what, hint);
     this.#log.debug('unknown', { error: error.message });
     return error;
