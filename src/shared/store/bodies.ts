@@ -49,7 +49,7 @@ function isTuned(tuned: unknown): boolean {
   return isFields(tuned) && Array.isArray(tuned.sysctls) && isFields(tuned.link);
 }
 
-/** As parseEndpoint. */
+/** Like `parseEndpoint`. */
 export function parseNetwork(body: string): NetworkRow | undefined {
   return parse<NetworkRow>(
     body,
@@ -61,14 +61,14 @@ export function parseNetwork(body: string): NetworkRow | undefined {
   );
 }
 
-/** As parseEndpoint. */
+/** Like `parseEndpoint`. */
 export function parseDockerNetwork(body: string): DockerNetworkRow | undefined {
   return parse<DockerNetworkRow>(body, ({ id, network, driver, request, mode4, mode6, ifPrefix }) =>
     areTexts([id, network, driver, request, mode4, mode6, ifPrefix]),
   );
 }
 
-/** As parseEndpoint. */
+/** Like `parseEndpoint`. */
 export function parsePool(body: string): PoolRow | undefined {
   return parse<PoolRow>(body, ({ id, scope, subnet, reserved }) => areTexts([id, scope, subnet]) && areTexts(reserved));
 }

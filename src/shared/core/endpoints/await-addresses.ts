@@ -22,7 +22,7 @@ export async function awaitAddresses(host: Host, sandbox: Namespace, ops: readon
     const ours = addresses.filter((state) => wanted.has(state.address));
     const duplicate = ours.find((state) => state.dadFailed);
     if (duplicate !== undefined)
-      throw dadFailure('conflict', first.dev, duplicate.address, 'another host on the link has it');
+      throw dadFailure('conflict', first.dev, duplicate.address, 'another interface on the link has it');
     const tentative = ours.find((state) => state.tentative);
     if (tentative === undefined) return;
     if (Date.now() > deadline) throw dadFailure('kernel', first.dev, tentative.address, 'still tentative after 10 s');

@@ -80,7 +80,7 @@ async function findDamaged(core: Core, all: readonly Endpoint[]): Promise<Endpoi
   });
 }
 
-/** For a caller that holds the attachment's lock. */
+/** The caller holds the attachment's lock. */
 async function mend(core: Core, attachment: Attachment, role: Role): Promise<Omit<Mended, 'errors'>> {
   const { host, store } = core;
   const row = store.endpoints.get(attachment, role);
@@ -96,12 +96,12 @@ async function mend(core: Core, attachment: Attachment, role: Role): Promise<Omi
   return { entries: missing.length, mended: ops.map((op) => renderOp(op, { sandbox: attachment.containerId })) };
 }
 
-/** True for a pair that we made and configured, and that is gone from the host. */
+/** True for a pair that we created and configured, and that the host no longer has. */
 function isLost(part: Endpoint, view: View): boolean {
   return part.kind === 'cni' && !view.links.has(part.link.hostIf);
 }
 
-/** The sandbox of the part, where its path still leads to the same namespace. */
+/** Opens the part's sandbox; undefined unless its path still leads to the same namespace. */
 function openSame(core: Core, { sandbox }: Endpoint): Namespace | undefined {
   const opened = openIfThere(core, sandbox.path);
   if (opened === undefined || opened.id === sandbox.id) return opened;
@@ -114,12 +114,12 @@ function isThere(core: Core, part: Endpoint): boolean {
   return sandbox !== undefined;
 }
 
-/** The pair with all that it had in its sandbox, and its limits. */
+/** Ops for the pair, everything it has in the sandbox, and its limits. */
 function wholeLink(part: Endpoint): readonly Op[] {
   return desired(part).ops.filter(({ op }) => op !== 'firewall.add' && op !== 'conntrack.flush');
 }
 
-/** What `lackingOps` compares with. */
+/** Reads the view that `lackingOps` compares with. */
 function observe({ host }: Core, parts: readonly Endpoint[]): View {
   const [only] = parts;
   const ops = parts.flatMap((part) => ('link' in part && part.link?.guarded ? desired(part).ops : []));
@@ -133,7 +133,7 @@ function observe({ host }: Core, parts: readonly Endpoint[]): View {
   });
 }
 
-/** What puts back what the host lacks of a part, besides entries of the packet filter. */
+/** Ops that restore what the host lacks of a part, except packet filter entries. */
 function lackingOps(core: Core, part: Endpoint, view: View): Op[] {
   const hostIf = hostIfOf(part);
   const shaping = 'shaping' in part ? part.shaping : undefined;
@@ -147,7 +147,7 @@ function linkOf(part: Endpoint): LinkFacts | undefined {
   return part.kind === 'cni' || part.kind === 'docker' ? part.link : undefined;
 }
 
-/** A host side that is a port of nothing is a port again, as it was; one that somebody moved elsewhere stays there. */
+/** Makes a host side without a bridge a port again. Does not move one that has another bridge. */
 function lackingPort(link: LinkFacts, view: View): Op[] {
   const state = view.links.get(link.hostIf);
   const name = link.hostIf;
@@ -174,7 +174,7 @@ function lackingShaping(shaping: ShapingFacts, view: View): Op[] {
   return ops.filter(isMissing);
 }
 
-/** An endpoint that was rebuilt from its interface has the settings of its network. */
+/** Link facts of a recalled endpoint, from the settings of its network. */
 function recalledLink({ host, store }: Core, network: string, hostIf: string): LinkFacts | undefined {
   const row = store.networks.get(network);
   const driver = row?.spec === undefined ? undefined : driverOf(row.spec.options, network);

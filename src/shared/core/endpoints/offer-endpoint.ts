@@ -22,21 +22,21 @@ import { removeAnyway } from './delete-endpoint.ts';
 
 const role = 'interface';
 
-/** An endpoint that somebody else (dockerd) puts into the container, and gives its addresses and routes there. */
+/** An endpoint whose interface dockerd moves into the container and configures there. */
 export interface OfferRequest {
-  /** Its `ifName` is the name under which the interface is offered in the host's namespace. */
+  /** `ifName` is the interface's name in the host's namespace. */
   readonly attachment: Attachment;
   readonly driver: Driver;
   readonly driverName: string;
-  /** Its addresses, decided already, with the gateways that the network has. */
+  /** Its addresses, which IPAM has already chosen, with the network's gateways. */
   readonly addressing: Addressing;
-  /** Where the built-in IPAM leases them; absent where somebody else hands them out. */
+  /** Scope of the built-in IPAM's leases; absent if another IPAM allocates the addresses. */
   readonly scope?: string;
-  /** Asked for by the user; absent: derived from the first address. */
+  /** The MAC that the user requests; absent: derived from the first address. */
   readonly mac?: string;
-  /** What the packet filter does for the network; absent: nothing. */
+  /** The network's packet filter rules; absent: none. */
   readonly rules?: Rules;
-  /** NetworkID of the Docker network whose endpoint it is. */
+  /** NetworkID of its Docker network. */
   readonly dockerNetwork?: string;
   /** Milliseconds since the epoch. */
   readonly now: number;

@@ -71,8 +71,8 @@ export async function assertRules(core: Core, rules: Rules, device: string, addr
 }
 
 /**
- * What of the network's entries in the packet filter is not in force. An admission is on record even where nobody drops
- * anything yet: a reload admits the device once somebody does.
+ * Plans the network's entries that are not in force. The undo has every admission, even if no foreign chain drops
+ * anything yet: a later pass admits the device once one does.
  */
 export async function missingRules(core: Core, rules: Rules, device: string, addressing: Addressing): Promise<Plan> {
   const wanted = networkEntries(rules, device, addressing);
