@@ -14,6 +14,7 @@ import { listen } from './listen.ts';
 import { droppedLine, type LogOptions, openLogger } from './logger.ts';
 import { startMending } from './mending.ts';
 import { claimRunDir } from './run-dir.ts';
+import { atMost } from './serving.ts';
 import { type ServiceManager, takeListeners, takeServiceManager } from './systemd.ts';
 import { makeTrimmer } from './trimmer.ts';
 
@@ -80,13 +81,13 @@ async function serve({ runDir, stateDir, docker: dockerOptions, log }: Parts): P
   const server = new CniServer(service, log, called);
   const { name: socket } = await listen(server, { path: join(run.path, 'cni.sock'), fd: listeners.get('cni') });
   const status = `Serving CNI calls on ${socket}${docker === undefined ? '' : `, and Docker on ${docker.socket}`}`;
-  const pass = makePasses(service, log);
-  process.on('SIGHUP', () => void reload(pass, manager, status));
+  const passes = makePasses(service, log);
+  process.on('SIGHUP', () => void reload(passes, manager, status));
   await using _mending = startMending({
     ns: service.resident.host.own,
     log,
     core: () => service.resident.open({ log }),
-    pass: () => pass('change'),
+    pass: () => passes.run('change'),
   });
   releaseExecutable();
   manager.ready(status);
@@ -98,13 +99,13 @@ async function serve({ runDir, stateDir, docker: dockerOptions, log }: Parts): P
     ms: Math.round(performance.now()),
   });
 
-  // Runs beside the calls: it skips whatever a call has locked.
-  void pass('start');
+  // Beside the calls: it takes no part that a call has locked.
+  void passes.run('start');
 
   const signal = await stop;
   manager.stopping('Finishing the calls under way');
   const since = performance.now();
-  await Promise.all([server.drain(DRAIN_MS), docker?.drain(DRAIN_MS)]);
+  await Promise.all([server.drain(DRAIN_MS), docker?.drain(DRAIN_MS), atMost(DRAIN_MS, passes.idle())]);
   log.info('daemon.stop', { signal, ms: Math.round(performance.now() - since) });
 }
 
@@ -129,10 +130,14 @@ function onStopSignal(): Promise<NodeJS.Signals> {
   });
 }
 
-type Pass = (reason: 'start' | 'SIGHUP' | 'change') => Promise<void>;
+interface Passes {
+  run(reason: 'start' | 'SIGHUP' | 'change'): Promise<void>;
+  /** Resolves once no pass is under way. */
+  idle(): Promise<void>;
+}
 
-/** Reconciles, one pass at a time, and logs what each pass changed. Never rejects. */
-function makePasses(service: CniService, log: Logger): Pass {
+/** Reconciles, one pass at a time, and logs what a pass has done. Never rejects. */
+function makePasses(service: CniService, log: Logger): Passes {
   let last: Promise<void> = Promise.resolve();
   const run = async (reason: string): Promise<void> => {
     const since = performance.now();
@@ -145,15 +150,18 @@ function makePasses(service: CniService, log: Logger): Pass {
       log.warn('reconcile.failed', { error: asNetError(thrown, 'reconcile').message });
     }
   };
-  return (reason) => {
-    last = last.then(() => run(reason));
-    return last;
+  return {
+    run: (reason) => {
+      last = last.then(() => run(reason));
+      return last;
+    },
+    idle: () => last,
   };
 }
 
-async function reload(pass: Pass, manager: ServiceManager, status: string): Promise<void> {
+async function reload(passes: Passes, manager: ServiceManager, status: string): Promise<void> {
   manager.reloading();
-  await pass('SIGHUP');
+  await passes.run('SIGHUP');
   manager.ready(status);
 }
 

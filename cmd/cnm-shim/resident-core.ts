@@ -32,6 +32,8 @@ export interface CallParts {
   readonly phases?: Phases;
   /** Aborted when the caller leaves. */
   readonly gone?: () => AbortSignal;
+  /** Core.stamp. */
+  readonly stamp?: string;
 }
 
 /** Opens a core for each call. */
@@ -63,7 +65,7 @@ export class ResidentCore implements CoreOpener, Disposable {
     this.#configured = configuredNetworks(env);
   }
 
-  open({ log, env = this.#env, host = this.host, stderr, phases, gone }: CallParts): CallCore {
+  open({ log, env = this.#env, host = this.host, stderr, phases, gone, stamp }: CallParts): CallCore {
     return makeCore({
       stateDir: this.#stateDir,
       host,
@@ -78,7 +80,7 @@ export class ResidentCore implements CoreOpener, Disposable {
       configured: this.#configured,
       openStore: () => this.#openStore(),
       delegates: { env, stderr: stderr ?? intoLog(log), ...given({ gone }) },
-      ...given({ dockerName: env.ISTHMUS_DOCKER_NAME, phases }),
+      ...given({ dockerName: env.ISTHMUS_DOCKER_NAME, phases, stamp }),
     });
   }
 

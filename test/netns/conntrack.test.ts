@@ -32,7 +32,7 @@ function countDumps(work: () => void): number {
   }
 }
 
-describe('connections that are forgotten', () => {
+describe('deleting connections', () => {
   let host: LinuxHost;
   let netns: TestNetns;
   let ns: LinuxNamespace;
@@ -76,13 +76,13 @@ describe('connections that are forgotten', () => {
   const flush = (given: Partial<Flush>): void =>
     host.apply([{ op: 'conntrack.flush', ns: 'host', protocol: 'udp', family: 4, port: 5353, ...given }], { host: ns });
 
-  it('are none where none is tracked', () => {
+  it('deletes none when none is tracked', () => {
     assert.equal(countConnections(socket), 0);
     flush({});
     assert.equal(countConnections(socket), 0);
   });
 
-  describe('once they are tracked', () => {
+  describe('when connections are tracked', () => {
     const ALL = [
       `${BEYOND} 5353`,
       `${OWN} 5353`,
@@ -122,7 +122,7 @@ describe('connections that are forgotten', () => {
       });
     }
 
-    it('those to a hundred ports, of both families, by one look at the table for each', () => {
+    it('deletes those to a hundred ports, of both families, with one dump of the table for each', () => {
       const op = { op: 'conntrack.flush', ns: 'host', protocol: 'udp' } as const;
       const ops = ([4, 6] as const).flatMap((family) =>
         Array.from({ length: 100 }, (_, i): Flush => ({ ...op, family, port: 5300 + i })),
@@ -134,7 +134,7 @@ describe('connections that are forgotten', () => {
       assert.equal(dumps, 2);
     });
 
-    it('those to two ports of one address, and no others', () => {
+    it('deletes those to two ports of one address, and no others', () => {
       const op = { op: 'conntrack.flush', ns: 'host', protocol: 'udp', family: 4, address: OWN } as const;
       host.apply(
         [5353, 5354].map((port): Flush => ({ ...op, port })),

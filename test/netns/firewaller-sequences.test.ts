@@ -53,7 +53,7 @@ function some(does: 'add' | 'remove' | 'reset'): fc.Arbitrary<Step> {
   return fc.shuffledSubarray([...POOL]).map((entries): Step => ({ does, entries }));
 }
 
-/** What has to be in force after the step. */
+/** The entries that must apply after the step. */
 function after(before: readonly FirewallEntry[], step: Step): readonly FirewallEntry[] {
   switch (step.does) {
     case 'add':
@@ -69,7 +69,7 @@ function after(before: readonly FirewallEntry[], step: Step): readonly FirewallE
   }
 }
 
-describe('firewallers, after any sequence of calls', () => {
+describe('firewallers after any sequence of calls', () => {
   before(function () {
     const missing = netnsMissing();
     if (missing === undefined) return;
@@ -82,7 +82,7 @@ describe('firewallers, after any sequence of calls', () => {
     ['iptables-nft', 'iptables', { variant: 'nft' }, 4],
     ['iptables-legacy', 'iptables', { variant: 'legacy' }, 4],
   ] as const) {
-    it(`${name}: what was added last is in force, nothing else, and the rules are those of a fresh start`, async function () {
+    it(`${name}: exactly the last added entries apply, with the rules of a fresh start`, async function () {
       this.timeout(120_000);
       using ns = makeNetns('any-');
       using host = openLinuxHost();

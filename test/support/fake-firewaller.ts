@@ -5,7 +5,7 @@ import { entryKey, type FirewallBackend, type FirewallEntry, type PortEntry } fr
 /** A packet filter in memory: a set of entries, in which a host port leads to one place only. */
 export class FakeFirewaller implements Firewaller {
   readonly backend: FirewallBackend = 'nftables';
-  /** What was changed, in order: `add 3`, `remove 1`. */
+  /** The changes, in order: `add 3`, `remove 1`. */
   readonly changes: string[] = [];
   /** Entries that are refused, by `add` or by `remove`. */
   refuse: (entry: FirewallEntry, how: 'add' | 'remove') => boolean = () => false;

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
 import { fault } from '../../../src/shared/errors/fault.ts';
 import { asNetError, NetError } from '../../../src/shared/errors/net-error.ts';
@@ -92,7 +93,7 @@ export class CniServer {
       }
       const sandbox = request.netnsFd < 0 ? undefined : takeDescriptor(fdOf(connection), request.netnsFd);
       const gone = (): AbortSignal => whenClosed(connection);
-      const call: AcceptedCall = { request, since, gone, ...given({ sandbox }) };
+      const call: AcceptedCall = { request, since, gone, stamp: randomUUID(), ...given({ sandbox }) };
       if (!deliver(connection, Buffer.of(CLAIM))) {
         release(call);
         this.#abandon(connection);
@@ -151,7 +152,7 @@ export class CniServer {
       if (delivered) this.#finish(connection);
       else {
         connection.destroy();
-        if (code === 0) await this.#service.revertAdd(call);
+        if (code === 0) await this.#service.deleteUnclaimed(call);
       }
     } catch (thrown) {
       this.#log.warn('call.failed', { error: asNetError(thrown, 'call').message });

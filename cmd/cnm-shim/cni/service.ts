@@ -6,6 +6,7 @@ import { NetError } from '../../../src/shared/errors/net-error.ts';
 import type { Host } from '../../../src/shared/host/host.ts';
 import type { LinuxHost } from '../../../src/shared/host/linux-host.ts';
 import { type Logger, traceId } from '../../../src/shared/log/log.ts';
+import { given } from '../../../src/shared/model/given.ts';
 import { netnsCookie } from '../../../src/shared/netlink/netns.ts';
 import { type Answer, answer } from '../../../src/shared/runtime/cni/answer.ts';
 import { pluginName } from '../../../src/shared/runtime/cni/names.ts';
@@ -32,6 +33,8 @@ export interface AcceptedCall {
   readonly since: number;
   /** Aborted when the launcher leaves. */
   readonly gone: () => AbortSignal;
+  /** Tells what this call attaches from what later calls attach under the same name (Core.stamp). */
+  readonly stamp: string;
 }
 
 /** What the launcher prints. */
@@ -106,13 +109,16 @@ export class CniService implements Disposable {
     return { ...given, stderr: stderr.bytes() };
   }
 
-  /** Reverts a successful ADD whose launcher left before it got the answer. */
-  async revertAdd(call: AcceptedCall): Promise<void> {
+  /**
+   * Deletes what an ADD attached: its caller has left and will never know of it. Keeps what a later ADD attached under
+   * the same name.
+   */
+  async deleteUnclaimed(call: AcceptedCall): Promise<void> {
     const { env } = call.request;
     if (env.CNI_COMMAND !== 'ADD') return;
     this.#log.warn('taken.back', { container: env.CNI_CONTAINERID, ifname: env.CNI_IFNAME });
     const stderr = new CollectedStderr();
-    await this.#answer(call, { ...env, CNI_COMMAND: 'DEL' }, stderr.take);
+    await this.#answer(call, { ...env, CNI_COMMAND: 'DEL' }, stderr.take, call.stamp);
     const text = stderr.bytes().toString().trim();
     if (text !== '') this.#log.warn('delegate.stderr', { container: env.CNI_CONTAINERID, text });
   }
@@ -122,9 +128,10 @@ export class CniService implements Disposable {
   }
 
   #answer(
-    { request, sandbox, since, gone }: AcceptedCall,
+    { request, sandbox, since, gone, stamp }: AcceptedCall,
     env: Environment,
     stderr: (piece: Uint8Array) => void,
+    only?: string,
   ): Promise<Answer> {
     const phases = makePhases(() => performance.now(), since);
     phases.mark('queue');
@@ -137,11 +144,12 @@ export class CniService implements Disposable {
       read: () => request.stdin,
       open: () => {
         const host = hostOf(this.resident.host, env.CNI_NETNS, sandbox);
-        return this.resident.open({ env, host, log, stderr, phases, gone });
+        return this.resident.open({ env, host, log, stderr, phases, gone, stamp });
       },
       stderr,
       phases,
       gone,
+      ...given({ stamp: only }),
     });
   }
 

@@ -2,7 +2,7 @@ import type { Core } from '../../../src/shared/core/core.ts';
 import { deleteOffered } from '../../../src/shared/core/endpoints/offer-endpoint.ts';
 import { createNetwork } from '../../../src/shared/core/networks/create-network.ts';
 import { deleteNetwork } from '../../../src/shared/core/networks/delete-network.ts';
-import { letGoPools } from '../../../src/shared/core/pools/pools.ts';
+import { unusePools } from '../../../src/shared/core/pools/pools.ts';
 import { fault } from '../../../src/shared/errors/fault.ts';
 import type { NetError } from '../../../src/shared/errors/net-error.ts';
 import { dockerFactsOf, type Endpoint } from '../../../src/shared/model/endpoint.ts';
@@ -47,7 +47,7 @@ export async function deleteDockerNetwork(core: Core, id: string): Promise<NetEr
   return await deleteNetwork(core, row.network, holderOf(id), (records) => {
     records.dockerNetworks.delete(id);
     // dockerd has already released its pools. If it could not, nobody else would.
-    letGoPools(records, id);
+    unusePools(records, id);
   });
 }
 

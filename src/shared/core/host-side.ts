@@ -5,8 +5,9 @@ import type { Core } from './core.ts';
 import { isPeer } from './endpoints/orphans.ts';
 
 /**
- * The veth on the host whose other end is `ifName` in the sandbox. It is looked for among `known` names, else among all.
- * Throws NetError `bad-environment` where there is no such interface, `unsupported` where it has no such end.
+ * Finds the veth on the host whose other end is `ifName` in the sandbox. Searches the `known` names first, then all
+ * links. Throws NetError `bad-environment` if the sandbox has no such interface, `unsupported` if its other end is not
+ * on the host.
  */
 export function findHostSide({ host }: Core, sandbox: Namespace, ifName: string, known: readonly string[]): LinkState {
   const inside = host.observe(sandbox, { links: [ifName] }).links.get(ifName);

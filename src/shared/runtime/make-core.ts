@@ -13,7 +13,7 @@ import type { Phases } from './phases.ts';
 export type CallCore = Core & Disposable;
 
 type Given = Pick<Core, 'host' | 'log' | 'changes' | 'lock' | 'firewall'>;
-type Optional = Pick<Core, 'removeLink' | 'configured' | 'dockerName'>;
+type Optional = Pick<Core, 'removeLink' | 'configured' | 'dockerName' | 'stamp'>;
 
 /** What a core is made of. The plugin opens the parts for one call, the daemon keeps them. */
 export interface CoreParts extends Given, Optional {

@@ -6,8 +6,8 @@ const POLL_MS = 20;
 const LIMIT_MS = 10_000;
 
 /**
- * Every IPv6 address that the ops add with duplicate address detection has passed it.
- * Throws NetError `conflict` for a duplicate, `kernel` after 10 s. Returns at once where no address needs it.
+ * Waits until every IPv6 address that the ops add has passed duplicate address detection. Throws NetError `conflict`
+ * for a duplicate, `kernel` after 10 s. Returns at once if no address needs it.
  */
 export async function awaitAddresses(host: Host, sandbox: Namespace, ops: readonly Op[]): Promise<void> {
   const waiting = ops.flatMap((op) =>

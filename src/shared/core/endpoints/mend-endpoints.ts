@@ -17,22 +17,22 @@ import { driverOf } from '../networks/driver-of.ts';
 import { ifFree, type TryLock } from '../try-lock.ts';
 import { openIfThere } from './delete-endpoint.ts';
 
-/** What was put back of what the host lacked. */
+/** What a pass restored. */
 export interface Mended {
   readonly entries: number;
-  /** Everything else, as commands. */
+  /** Everything besides entries, as commands. */
   readonly mended: readonly string[];
   readonly errors: readonly NetError[];
 }
 
-/** A part that a call has locked is looked at this many times, so many milliseconds apart. */
+/** How many times to retry a part that a call has locked, and the milliseconds between. */
 const ATTEMPTS = 25;
 const PAUSE_MS = 200;
 
 /**
- * The host has what the ready parts on record want: host sides are ports as they were made, guards, limits and published
- * ports are in force. A pair that somebody deleted while its sandbox lives is made again; what else is in a sandbox is the
- * container's. An interface that dockerd configured stays gone.
+ * Restores what ready parts on record lack on the host: bridge ports, guards, limits, published ports. Recreates a
+ * deleted veth pair while its sandbox lives. Everything else in a sandbox belongs to the container. Does not recreate
+ * an interface that dockerd configured.
  */
 export async function mendEndpoints(
   core: Core,
@@ -56,14 +56,15 @@ export async function mendEndpoints(
         errors.push(asNetError(thrown, 'reconcile'));
       }
     }
-    damaged = busy;
+    // A pair that was made again lacks what other parts had put on it.
+    damaged = attempt === 0 && mended.length > 0 ? await findDamaged(core, core.store.endpoints.list()) : busy;
   }
   return { entries, mended, errors };
 }
 
-/** The parts of which the host lacks something: one look at all of them. */
+/** The parts that lack something on the host, found in one reading of all of them. */
 async function findDamaged(core: Core, all: readonly Endpoint[]): Promise<Endpoint[]> {
-  // Entries of a transition under way count too: one that ends while we look must not have lost them to a sweep.
+  // Includes entries of transitions under way: a sweep must not delete those of one that ends meanwhile.
   const view = observe(core, all);
   const lacking = new Set<string>();
   for (const [backend, entries] of desiredEntries([], all)) {

@@ -33,6 +33,8 @@ export interface Caller {
   readonly phases: Phases;
   /** Aborted when the caller has gone. Absent where we would have gone with him. */
   readonly gone?: () => AbortSignal;
+  /** Call.stamp. */
+  readonly stamp?: string;
 }
 
 /** What the caller gets to see. */
@@ -58,7 +60,7 @@ const SINCE: Readonly<Partial<Record<Command, CniVersion>>> = { CHECK: '0.4.0', 
 
 /** One call from environment and stdin to stdout, whatever goes wrong. */
 export async function answer(caller: Caller): Promise<Answer> {
-  const { plugin, env, stderr, gone } = caller;
+  const { plugin, env, stderr, gone, stamp } = caller;
   let version: CniVersion = NEWEST;
   try {
     const variables = attempt(() => parseEnvironment(env));
@@ -77,7 +79,7 @@ export async function answer(caller: Caller): Promise<Answer> {
       handler,
       {
         ...{ plugin, variables, env, stderr, text, config, version },
-        ...given({ gone }),
+        ...given({ gone, stamp }),
       },
       caller,
     );

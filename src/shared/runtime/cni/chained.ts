@@ -3,12 +3,13 @@ import type { Core } from '../../core/core.ts';
 import { collectChained } from '../../core/endpoints/chained.ts';
 import { fault } from '../../errors/fault.ts';
 import { combineErrors, type NetError } from '../../errors/net-error.ts';
+import { given } from '../../model/given.ts';
 import type { Command } from '../environment.ts';
 import type { ChainedPlugin } from './chain.ts';
 import { validAttachments } from './gc.ts';
 import type { PluginName } from './names.ts';
 import { parseResult } from './parse-result.ts';
-import { attachmentOf, type Call, networkName } from './request.ts';
+import { attachmentOf, type Call, networkName, stampedBy } from './request.ts';
 import { type CniResult, formatResult } from './result.ts';
 
 /** Loaded when called: no other name pays for them. */
@@ -39,7 +40,8 @@ function handlersOf(plugin: ChainedPlugin): ChainedHandlers {
       return formatResult(await plugin.add(call, core, previous), call.version);
     },
     DEL: async (call, core) => {
-      raise(await plugin.del(call, core, { attachment: attachmentOf(call), role: plugin.role }), 'DEL');
+      const part = { attachment: attachmentOf(call), role: plugin.role, ...given({ when: stampedBy(call) }) };
+      raise(await plugin.del(call, core, part), 'DEL');
     },
     CHECK: async (call, core) => plugin.check(call, core, previousResult(call)),
     STATUS: async (call) => {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { field, isObject, type Json } from '../../config/fields.ts';
+import type { RemovalRequest } from '../../core/requests.ts';
 import { fault } from '../../errors/fault.ts';
 import type { NetError } from '../../errors/net-error.ts';
 import type { Attachment } from '../../model/attachment.ts';
@@ -23,9 +24,16 @@ export interface Call {
   readonly config: Json;
   /** Version of the answer. */
   readonly version: CniVersion;
+  /** Of a DEL: deletes only what the call with this Core.stamp attached. */
+  readonly stamp?: string;
 }
 
 const STDIN = 0;
+
+/** RemovalRequest.when of a DEL that means one attachment, not whichever has its name by then. */
+export function stampedBy({ stamp }: Call): RemovalRequest['when'] {
+  return stamp === undefined ? undefined : (row) => row?.stamp === stamp;
+}
 
 /** All of stdin. Throws NetError `io` where it cannot be read, `decode` where it is larger than 1 MiB. */
 export function readInput(): string {
