@@ -110,8 +110,8 @@ export class CniService implements Disposable {
   }
 
   /**
-   * Deletes what an ADD attached: its caller has gone and will never know of it. What a later ADD attached under the same
-   * name stays.
+   * Deletes what an ADD attached: its caller has left and will never know of it. Keeps what a later ADD attached under
+   * the same name.
    */
   async deleteUnclaimed(call: AcceptedCall): Promise<void> {
     const { env } = call.request;
