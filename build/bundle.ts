@@ -2,19 +2,19 @@ import { isBuiltin } from 'node:module';
 import { dirname } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 
-/** A program as CommonJS files, each all in one. Node's own modules stay outside. */
+/** A program as self-contained CommonJS files. Node's own modules stay outside. */
 export interface Bundle {
   readonly program: string;
-  /** By name, the packages that the program loads with `require` when it comes to need them. */
+  /** Packages that the program loads with `require` on first use, by name. */
   readonly packages: Readonly<Record<string, string>>;
 }
 
 /**
- * Writes the program that starts at `entry` to `outfile`, and each package that its sources `import()` to a file of its
- * own beside it: most calls of the program do without, and V8 would read their code at every start.
+ * Bundles the program that starts at `entry` into `outfile`, and each package that its sources `import()` into a file
+ * beside it: most calls do not need those packages, and V8 would read their code at every start.
  *
- * A single executable takes CommonJS only, and cannot `import()` from disk: a module of ours that the sources import
- * dynamically is inside the bundle as a function that runs at its first import. For the same reason the sources may
+ * A single executable accepts only CommonJS and cannot `import()` from disk. A module of ours that the sources import
+ * dynamically is inside the bundle, as a function that runs at its first import. For the same reason the sources must
  * not use top-level await.
  */
 export async function bundle(entry: string, outfile: string): Promise<Bundle> {
@@ -39,7 +39,7 @@ async function bundleFile(entry: string, outfile: string, plugins: Plugin[], fro
     format: 'cjs',
     target: 'node26',
     external: ['node:*'],
-    // What is not inside is loaded by the loader's `require`.
+    // The loader's `require` loads what is not inside.
     supported: { 'dynamic-import': false },
     plugins,
     minify: true,
@@ -50,9 +50,9 @@ async function bundleFile(entry: string, outfile: string, plugins: Plugin[], fro
 }
 
 /**
- * Leaves every package that is imported dynamically outside, and puts down in `found` where it was imported from.
- * Between the two is a module without a package.json, for which esbuild takes `default` as CommonJS made of ES modules
- * has it; for ours it would be, as in Node, all of `module.exports`.
+ * Keeps every dynamically imported package outside the bundle, and records in `found` where it was imported from. A
+ * generated module without a package.json stands between importer and package: there esbuild takes `default` as in
+ * CommonJS generated from ES modules. In a module of ours it would be, as in Node, all of `module.exports`.
  */
 function collectPackages(found: Map<string, string>): Plugin {
   return {

@@ -4,29 +4,29 @@ import { setFlagsFromString } from 'node:v8';
 import { Script } from 'node:vm';
 import { warmUp } from './warm-up.ts';
 
-/** Files that hold a program as loader.cjs takes it. */
+/** The files of a program as loader.cjs loads it. */
 export interface Compiled {
   /** A function of (module, exports, require), as ASCII text. */
   readonly source: string;
-  /** V8's code for functions of it. */
+  /** V8's code cache for its functions. */
   readonly code: string;
 }
 
-/** What V8's code is made by: the Node at `path`, started with `options`. It serves the same only. */
+/** The Node whose V8 creates the code cache, and its start options. Only the same V8 and options accept it. */
 export interface Compiler {
   readonly path: string;
   readonly options: readonly string[];
 }
 
-/** How long the calls may take; they take less than one second. */
+/** Time limit of the calls; they take less than one second. */
 const WARM_UP_MS = 60_000;
 
-/** In namespaces of the child's own, in which anybody is root: what it does to a network ends with it. */
+/** In the child's own namespaces, where any user is root: its changes to a network end with it. */
 const APART = ['unshare', '--user', '--map-root-user', '--net'];
 
 /**
- * Compiles the CommonJS file `program` into `<prefix>.source` and `<prefix>.code`, every function of it.
- * Throws with what the compiler said, where the program is not ASCII among other things.
+ * Compiles all functions of the CommonJS file `program` into `<prefix>.source` and `<prefix>.code`.
+ * Throws with the compiler's output, also if the program is not ASCII.
  */
 export function compile(program: string, prefix: string, { path, options }: Compiler): Compiled {
   const compiled = { source: `${prefix}.source`, code: `${prefix}.code` };
@@ -36,8 +36,8 @@ export function compile(program: string, prefix: string, { path, options }: Comp
 }
 
 /**
- * The same for the functions only that the CNI plugin `program` runs in its usual calls, which V8 reads in half the
- * time. Undefined where they cannot be tried: the system allows nobody namespaces of his own, or a call fails there.
+ * Compiles only the functions that the CNI plugin `program` runs in its usual calls; V8 reads these in half the time.
+ * Undefined if the calls cannot run: the system allows no user namespaces, or a call fails there.
  */
 export function compileUsed(program: string, prefix: string, { path, options }: Compiler): Compiled | undefined {
   const compiled = { source: `${prefix}.source`, code: `${prefix}.code` };
@@ -46,18 +46,18 @@ export function compileUsed(program: string, prefix: string, { path, options }: 
   const { status, signal, stderr } = spawnSync(command, [...apart, ...args], { encoding: 'utf8', timeout: WARM_UP_MS });
   if (status === 0) return compiled;
   const reason = signal ?? /^(\w*Error: .*|unshare: .*)$/m.exec(stderr ?? '')?.[1] ?? stderr;
-  console.log(`code: every function, for the plugin could not be tried (${reason})`);
+  console.log(`code: all functions, because the plugin could not run (${reason})`);
   return undefined;
 }
 
-/** Throws where the text is not ASCII: the loader reads it byte by byte. */
+/** Throws if the text is not ASCII: the loader reads it byte by byte. */
 function wrap(text: string): string {
   const foreign = /[^\0-\x7f]/.exec(text);
   if (foreign !== null) throw new Error(`character ${JSON.stringify(foreign[0])} at ${foreign.index} is not ASCII`);
   return `(function (module, exports, require) {${text}\n})`;
 }
 
-/** The flag is back to what it was when V8 writes down what the code was made with. */
+/** Resets the flag before V8 records the options that the code was made with. */
 function codeOfAll(source: string): Buffer {
   setFlagsFromString('--no-lazy');
   const script = new Script(source);

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { PLUGIN, TOUR } from './demo/paths.ts';
 
 /**
- * Shows one network with two pods, an outside and a published port. The tour runs in namespaces of its own (network,
- * mounts, and users where this is not root), which the kernel takes away with its last process, whichever way that
- * ends; the state directory is removed here. The exit code is the tour's, or 128 and the signal's number.
+ * Demonstrates one network with two pods, an outside and a published port. The tour runs in its own namespaces
+ * (network, mounts, and users if not root), which the kernel deletes with the last process, however that ends; this
+ * process deletes the state directory. The exit code is the tour's, or 128 plus the signal's number.
  */
 async function main(): Promise<number> {
   if (!existsSync(PLUGIN)) throw new Error('dist/cni-plugin is missing: run "npm run demo", which builds it');

@@ -16,13 +16,13 @@ import { hasLibnftables } from '../src/shared/netlink/libnftables.ts';
 
 const PACKAGING = join(import.meta.dirname, 'packaging/docker-plugin');
 
-/** Where config.json starts the program. */
+/** Where config.json expects the program. */
 const PROGRAM = '/usr/lib/isthmus/cnm-shim';
 
-/** As on every distribution of today: one directory of libraries, whichever path names it. */
+/** As in every current distribution: one directory of libraries, whichever path names it. */
 const MERGED = ['bin', 'lib', 'lib64', 'sbin'] as const;
 
-/** What config.json mounts goes there, and what the kernel and Docker mount. */
+/** Mount points for config.json, the kernel and Docker. */
 const MOUNT_POINTS = [
   'dev',
   'host/etc',
@@ -37,13 +37,13 @@ const MOUNT_POINTS = [
 /** The host's own files, at the paths where the program looks for them. */
 const OF_THE_HOST = ['/etc/cni', '/etc/machine-id', '/run/docker.sock', '/run/systemd'];
 
-/** For hosts whose packet filter is that of iptables: one program for each kind, by many names. */
+/** For hosts that use iptables: one program of each kind, under many names. */
 const TOOLS = { nft: '/usr/sbin/xtables-nft-multi', legacy: '/usr/sbin/xtables-legacy-multi' } as const;
 
 /**
- * `directory` holds what `docker plugin create` takes: config.json, and a root file system with the program, the
- * libraries and the packet filter's tools that it uses, all of them copies of this machine's, and nothing else.
- * Throws where one of them is not there.
+ * Fills `directory` with what `docker plugin create` takes: config.json, and a root file system with the program and
+ * the libraries and packet filter tools it uses, all copied from this machine, and nothing else.
+ * Throws if one of them is missing.
  */
 export function makeDockerPlugin(directory: string, program: string): void {
   const target = resolve(directory);
@@ -86,21 +86,21 @@ function makeRootfs(rootfs: string, program: string): void {
   for (const file of extensionsOf([...libraries])) copy(file);
 }
 
-/** What the dynamic linker loads for a file, itself among it. */
+/** Everything the dynamic linker loads for a file, including the linker itself. */
 function librariesOf(file: string): string[] {
   const output = execFileSync('ldd', [file], { encoding: 'utf8' });
   if (output.includes('not found')) throw new Error(`libraries of ${file} are missing:\n${output}`);
   return [...output.matchAll(/(?:=>|^)\s*(\/\S+) \(/gm)].map(([, path = '']) => path);
 }
 
-/** Its name as programs know it, in the directory of the file that they get. */
+/** The path of libnftables: the name that programs load, in the directory of the loaded file. */
 function pathOfLibnftables(): string {
   if (!hasLibnftables()) throw new Error('libnftables.so.1 is missing: run "node build/setup.mjs docker-plugin"');
   const file = /(\/\S+)\/libnftables\.so\S*$/m.exec(readFileSync('/proc/self/maps', 'latin1'));
   return join(file?.[1] ?? '', 'libnftables.so.1');
 }
 
-/** Which program each name of iptables is; the plain ones are as on this machine. */
+/** The program behind each iptables name; unsuffixed names follow this machine. */
 function toolNames(): [name: string, file: string][] {
   const plain = Object.values(TOOLS).find((file) => realpathSync('/usr/sbin/iptables') === realpathSync(file));
   const kinds = Object.entries(TOOLS).map(([kind, file]) => [`-${kind}`, file] as const);
@@ -111,7 +111,7 @@ function toolNames(): [name: string, file: string][] {
   );
 }
 
-/** iptables' matches and targets, which it looks for beside its library. */
+/** iptables' matches and targets, which it loads from a directory beside its library. */
 function extensionsOf(libraries: readonly string[]): string[] {
   const library = libraries.find((file) => basename(file).startsWith('libxtables.')) ?? '';
   const directory = join(realpathSync(dirname(library)), 'xtables');

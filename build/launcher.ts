@@ -34,17 +34,17 @@ const FLAGS = [
   ...['-Wpointer-arith', '-Wcast-qual', '-Wformat=2', '-Wundef', '-Wvla', '-Wwrite-strings'],
 ];
 
-/** Value of a macro: text as a literal of C, texts as an initializer. */
+/** A macro's value: text as a C literal, texts as an initializer. */
 type Macro = number | string | readonly string[];
 
-/** Writes `output`, the launcher. A running older one goes on undisturbed. Throws with what the compiler said. */
+/** Builds the launcher into `output`. Calls in progress keep the old file. Throws with the compiler's output. */
 export function buildLauncher(output: string): void {
   const sources = globSync(['launcher.c', 'launcher/*.c'], { cwd: PLUGIN }).sort();
   const paths = sources.map((file) => join(PLUGIN, file));
   compileStatic(paths, output, macros());
 }
 
-/** Writes `output`, the C files `sources` as one static executable, by musl's compiler where it is installed. */
+/** Compiles the C files `sources` into one static executable, with musl's compiler if it is installed. */
 export function compileStatic(
   sources: readonly string[],
   output: string,
@@ -64,7 +64,7 @@ export function compileStatic(
   }
 }
 
-/** What launcher, plugin and daemon have in common. */
+/** Constants that launcher, plugin and daemon share. */
 function macros(): Readonly<Record<string, Macro>> {
   const [head, tail, more] = `${JSON.stringify(versionAnswer('{"cniVersion":"?"}'), null, 4)}\n`.split('?');
   if (head === undefined || tail === undefined || more !== undefined)
@@ -93,7 +93,7 @@ function macros(): Readonly<Record<string, Macro>> {
   };
 }
 
-/** JSON's literals of ASCII text are C's. */
+/** JSON literals of ASCII text are valid in C. */
 function literal(value: Macro): string {
   if (typeof value === 'object') return `{${value.map(literal).join(',')}}`;
   return JSON.stringify(value);

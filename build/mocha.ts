@@ -5,7 +5,7 @@ import { testFiles } from './test-files.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
-/** What this process tells its parent about each test, as it happens: a crash loses no count. */
+/** Reports each test to the parent process as it ends, so that a crash loses no count. */
 export type TestEvent =
   | { readonly event: 'passed' }
   | { readonly event: 'failed'; readonly title: string; readonly why: string }
@@ -13,7 +13,7 @@ export type TestEvent =
   | { readonly event: 'file'; readonly file: string; readonly ms: number }
   | { readonly event: 'done' };
 
-/** Runs the files one after the other in this process, with the options of package.json. */
+/** Runs the files in sequence in this process, with the options of package.json. */
 async function run(files: readonly string[]): Promise<void> {
   const manifest: { mocha: Mocha.MochaOptions } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
   const mocha = new Mocha({ ...manifest.mocha, reporter: 'spec' });
@@ -40,7 +40,7 @@ async function run(files: readonly string[]): Promise<void> {
   });
 }
 
-/** Adds up what the outermost blocks of each file take, their hooks too. */
+/** Sums the durations of each file's outermost blocks, including their hooks. */
 function timeFiles(runner: Mocha.Runner, times: Map<string, number>): void {
   let since = 0;
   const isOutermost = ({ parent }: Mocha.Suite): boolean => parent?.root === true;
@@ -53,7 +53,7 @@ function timeFiles(runner: Mocha.Runner, times: Map<string, number>): void {
   });
 }
 
-/** Keeps what tests print as `skipped: <reason>` before they skip. */
+/** Collects the reasons that tests print as `skipped: <reason>` before they skip. */
 function recordReasons(): { readonly last: () => string | undefined; readonly clear: () => void } {
   let reason: string | undefined;
   const { log } = console;

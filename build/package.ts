@@ -5,31 +5,31 @@ import { default as pkg } from '@yao-pkg/pkg/lib-es5/sea.js';
 import type { Bundle } from './bundle.ts';
 import { type Compiler, compile, compileUsed } from './code-cache.ts';
 
-/** Which tool joins program and Node: `pkg`, or Node's own `--build-sea`. */
+/** The tool that joins program and Node: `pkg`, or Node's own `--build-sea`. */
 export type Packager = 'pkg' | 'node-sea';
 
 /**
- * How the packaged Node starts. No other V8 option belongs here: it would make V8 refuse the code that Node and we
- * bring along, more than 10 ms a start. What the last three save together is 1.5 ms.
+ * Start options of the packaged Node. Do not add other V8 options: V8 would refuse the code caches of Node and of the
+ * program, which costs more than 10 ms per start. The last three options together save 1.5 ms.
  */
 const COMMON_OPTIONS = [
   '--disable-warning=ExperimentalWarning',
   // The default is OPENSSL_CONF, which can name code to load.
   '--openssl-config=/dev/null',
-  // No thread that waits for SIGUSR1 to start a debugger.
+  // Starts no thread that waits for SIGUSR1 to open a debugger.
   '--disable-sigusr1',
   // One thread for V8's background work instead of four: a call is over before there is any.
   '--v8-pool-size=1',
 ] as const;
 
-/** Of the plugin. */
+/** Heap options of the plugin. */
 export const START_OPTIONS = [
   ...COMMON_OPTIONS,
-  // Megabytes. A call fills one, which is the default, and ends before it fills two: no garbage collection.
+  // Megabytes. A call fills one, which is the default, and ends before it fills two, so it runs no garbage collection.
   '--min-semi-space-size=16',
 ] as const;
 
-/** Of the daemon. */
+/** Heap options of the daemon. */
 export const DAEMON_OPTIONS = [
   ...COMMON_OPTIONS,
   // Megabytes. The young generation is three times as large; with the default of 16 it grows to 48 and stays there.
@@ -38,7 +38,7 @@ export const DAEMON_OPTIONS = [
 
 export interface PackageOptions {
   readonly isPlugin?: boolean;
-  /** How the packaged Node starts; START_OPTIONS unless given. */
+  /** Start options of the packaged Node; default START_OPTIONS. */
   readonly options?: readonly string[];
 }
 
@@ -47,20 +47,20 @@ interface SeaConfig {
   readonly useSnapshot: false;
   readonly useCodeCache: true;
   readonly execArgv: readonly string[];
-  /** `none`: NODE_OPTIONS is ignored. */
+  /** `none`: Node ignores NODE_OPTIONS. */
   readonly execArgvExtension: 'none';
-  /** File by name. */
+  /** Files by name. */
   readonly assets: Readonly<Record<string, string>>;
 }
 
 const LOADER = join(import.meta.dirname, 'loader.cjs');
 
 /**
- * Writes `output`, one executable: the program, compiled, in a stripped copy of the Node that runs this. `program` is
- * a bundle, or the file of one without packages. A running older executable goes on undisturbed, for the new one takes
- * its place by rename (writing into it would be ETXTBSY). With `isPlugin` its usual calls are tried, to see what code
- * they need.
- * Throws where binutils' strip is missing.
+ * Builds one executable into `output`: the program, compiled, in a stripped copy of the Node that runs this. `program`
+ * is a bundle, or the file of one without packages. Calls in progress keep the old executable, since the new one
+ * replaces it by rename (writing into it would fail with ETXTBSY). With `isPlugin`, runs the plugin's usual calls to
+ * find the code they need.
+ * Throws if binutils' strip is missing.
  */
 export async function packageExecutable(
   program: Bundle | string,
@@ -91,7 +91,7 @@ export async function packageExecutable(
   }
 }
 
-/** What loader.cjs looks for. */
+/** The assets that loader.cjs expects. */
 function makeAssets(
   { program, packages }: Bundle,
   directory: string,
@@ -110,7 +110,7 @@ function makeAssets(
   return assets;
 }
 
-/** pkg's command line would download a Node; its function takes the one at hand. The output has to be absolute. */
+/** pkg's command line would download a Node; its function uses the running one. The output path must be absolute. */
 async function withPkg(config: SeaConfig, node: string, output: string): Promise<void> {
   await pkg.default(LOADER, {
     nodePath: node,

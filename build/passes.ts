@@ -2,22 +2,25 @@ import { readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { testFiles } from './test-files.ts';
 
-/** Test files that one process runs, one after the other. */
+/** Test files that one process runs in sequence. */
 export interface Pass {
-  /** By what calls of plugins go: ISTHMUS_TEST_VIA of the process. */
+  /** How plugin calls are made: ISTHMUS_TEST_VIA of the process. */
   readonly via: 'alone' | 'daemon';
   readonly title: string;
   /** Files or directories. */
   readonly names: readonly string[];
 }
 
-/** Seconds that each file takes, by `<via> <path from the root>`, as one run of ISTHMUS_TEST_TIMES has found them. */
+/** Seconds per file, by `<via> <path from the root>`, as recorded by a run with ISTHMUS_TEST_TIMES. */
 export type Times = Readonly<Record<string, number>>;
 
-/** Files that take less share a process, up to so many seconds: each process costs a second, and evens out the end. */
+/**
+ * Short files share a process, up to this many seconds: starting a process costs a second, but small passes balance the
+ * end.
+ */
 const PASS_SECONDS = 25;
 
-/** Suites whose tests run a second time, with calls that go through the launcher to a daemon. */
+/** Suites whose tests run a second time, with calls through the launcher to a daemon. */
 export const BOTH_WAYS = ['test/conformance', 'test/e2e'] as const;
 
 /** Files of these suites that run once, and why. */
@@ -36,18 +39,18 @@ export const ONCE: Readonly<Record<string, string>> = {
 };
 
 /**
- * Beginnings of names of files that bring their own launcher or daemon. What docker-coexistence calls for its pods is
- * what is under test.
+ * Prefixes of test files that bring their own launcher or daemon. docker-coexistence tests the calls that it makes for
+ * its pods.
  */
 const OWN = /^(daemon|docker(?!-coexistence)|launcher|systemd)(-|$)/;
 
-/** True where the tests of the file, a path from the root, are worth a second run. */
+/** True if the tests of the file, a path from the root, should run a second time. */
 export function goesBothWays(file: string): boolean {
   const name = basename(file, '.test.ts');
   return (BOTH_WAYS as readonly string[]).includes(dirname(file)) && !OWN.test(name) && ONCE[name] === undefined;
 }
 
-/** What the last measured run took. A file that is not in it counts as a second. */
+/** The times of the last recorded run. A file without a time counts as one second. */
 export function recordedTimes(): Times {
   return JSON.parse(readFileSync(TIMES, 'utf8'));
 }
@@ -55,9 +58,8 @@ export function recordedTimes(): Times {
 export const TIMES = join(import.meta.dirname, 'test-times.json');
 
 /**
- * The passes that `names` stand for, all suites where there is none; only those of `via` where it is given. The longest
- * come first, so that all processes end at about the same time. Where a name is none of a test there is one pass, whose
- * process will say so.
+ * The passes for `names` (default: all suites), only those of `via` if given. The longest come first, so that all
+ * processes end at about the same time. If a name matches no test, returns one pass, whose process reports it.
  */
 export function passesOf(names: readonly string[], via?: string, times: Times = recordedTimes()): Pass[] {
   const files = filesOf(names);
@@ -73,7 +75,7 @@ interface Packed extends Pass {
   readonly seconds: number;
 }
 
-/** Files of one suite share a process, in their order, as long as they are done in PASS_SECONDS. */
+/** Groups files of one suite into processes, in order, up to PASS_SECONDS each. */
 function packed(via: Pass['via'], files: readonly string[], times: Times): Packed[] {
   const passes: { suite: string; seconds: number; names: string[] }[] = [];
   for (const file of files) {

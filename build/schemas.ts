@@ -8,7 +8,7 @@ const CONFIG = join(import.meta.dirname, '../src/shared/config');
 const SUFFIX = '.schema.json';
 const HEADER = '// Generated from schemas/*.schema.json by `npm run schemas`.\n';
 
-/** One JSON Schema and the name its validator is exported under. */
+/** One JSON Schema and the name under which its validator is exported. */
 export interface NamedSchema {
   readonly name: string;
   readonly schema: Readonly<Record<string, unknown>>;
@@ -25,7 +25,7 @@ export function exportName(file: string): string {
   return file.slice(0, -SUFFIX.length).replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
 }
 
-/** The schemas in a directory, by file name; a directory that is not there holds none. */
+/** The schemas in a directory, by file name; none if the directory does not exist. */
 export function readSchemas(directory: string = join(CONFIG, 'schemas')): NamedSchema[] {
   if (!existsSync(directory)) return [];
   return readdirSync(directory)
@@ -35,10 +35,10 @@ export function readSchemas(directory: string = join(CONFIG, 'schemas')): NamedS
 }
 
 /**
- * An ES module with one stand-alone ajv validator for each schema, and its types. Validators report every violation,
- * with the offending data. Schemas may refer to each other by `$id`. JSON Schema draft 2020-12 where the schemas say
- * so, else draft-07; one dialect for all of them.
- * Throws where a schema is not valid in ajv's strict mode.
+ * Generates an ES module with one stand-alone ajv validator for each schema, and its types. Validators report every
+ * violation, with the offending data. Schemas may refer to each other by `$id`. The dialect of all schemas is JSON
+ * Schema draft 2020-12 if they declare it, else draft-07.
+ * Throws if a schema is invalid in ajv's strict mode.
  */
 export function generate(schemas: readonly NamedSchema[]): Generated {
   if (schemas.length === 0) return { js: `${HEADER}export {};\n`, dts: `${HEADER}export {};\n` };
@@ -65,7 +65,7 @@ ${signatures.join('\n')}
   };
 }
 
-/** The generated files' places in the tree. */
+/** The paths of the generated files. */
 export const OUTPUTS = {
   js: join(CONFIG, 'validators.generated.js'),
   dts: join(CONFIG, 'validators.generated.d.ts'),
@@ -86,7 +86,7 @@ function makeAjv(schemas: readonly NamedSchema[]): Ajv {
   });
 }
 
-/** ajv writes `require` for its run-time helpers even into ES modules, where there is none. */
+/** ajv writes `require` for its run-time helpers even into ES modules, which lack it. */
 function importRuntime(code: string): string {
   const imports: string[] = [];
   const body = code.replace(/const (\w+) = require\("([^"]+)"\)(\.default)?;/g, (_, name, path, dotDefault) => {
@@ -97,7 +97,7 @@ function importRuntime(code: string): string {
   return [...imports, body].join('\n');
 }
 
-/** Brings the generated files up to date; leaves them alone where they are (their time of change matters to builds). */
+/** Updates the generated files; does not touch them if they are up to date (builds compare modification times). */
 export function writeValidators(): void {
   const schemas = readSchemas();
   const { js, dts } = generate(schemas);

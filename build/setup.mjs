@@ -1,4 +1,4 @@
-// Runs on whatever Node the machine has (20 or later) and before anything is installed: no TypeScript, no packages.
+// Runs on any Node from version 20, before anything is installed: no TypeScript, no packages.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -6,10 +6,10 @@ import { delimiter, join } from 'node:path';
 const ROOT = join(import.meta.dirname, '..');
 const NODE = join(ROOT, 'node_modules/.bin/node');
 const POLICY = '/usr/sbin/policy-rc.d';
-/** Tells our policy from another's, so that one left behind by an interrupted run is taken away by the next. */
+/** Marks our policy file, so that the next run removes one that an interrupted run left. */
 const POLICY_TEXT = '#!/bin/sh\n# isthmus: services are not started while their packages are installed\nexit 101\n';
 
-/** What the build makes below dist/. */
+/** The build's outputs below dist/. */
 const PROGRAMS = ['cni-plugin', 'cnm-shim', 'launcher'];
 
 const DEMO = ['iproute2', 'musl-tools', 'libatomic1', 'libstdc++6', 'libnftables1', 'binutils', 'busybox-static'];
@@ -21,18 +21,18 @@ const TEST = [
   ...['dnsmasq-base', 'systemd'],
 ];
 
-/** What each target needs from the distribution. Without a target: what building needs. */
+/** The distribution packages that each target needs. Without a target: those for building. */
 const PACKAGES = { build: DEMO, demo: DEMO, test: TEST, 'docker-plugin': DOCKER_PLUGIN, compilers: DEMO, modules: [] };
-/** Targets that need no dist/: what lints, and what makes it. */
+/** Targets that need no dist/: linting, and the build itself. */
 const UNBUILT = ['compilers', 'modules'];
 
-/** Prints what is wrong and what to do, and ends the set-up. */
+/** Prints the problem and the remedy, and ends the set-up. */
 function fail(what) {
   console.error(`set-up: ${what}`);
   process.exit(1);
 }
 
-/** Those of `packages` that dpkg does not have installed. */
+/** Returns those of `packages` that dpkg has not installed. */
 function missingPackages(packages) {
   // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own syntax
   const format = '${Package} ${db:Status-Status}\n';
@@ -42,7 +42,7 @@ function missingPackages(packages) {
   return packages.filter((name) => !installed.has(name));
 }
 
-/** Installs the packages; the services that come with them are not started. */
+/** Installs the packages, without starting their services. */
 function installPackages(packages) {
   const missing = missingPackages(packages);
   if (missing.length === 0) return;
@@ -61,11 +61,11 @@ function installPackages(packages) {
   }
 }
 
-/** npm's tree, where it is not what the lockfile says. */
+/** Installs npm's packages unless they match the lockfile. */
 function installModules() {
   if (modulesMatch()) return;
   console.log('set-up: npm ci');
-  // npm must not run on the Node that it is about to replace.
+  // npm must not run on the Node that it replaces.
   const path = (process.env.PATH ?? '').split(delimiter).filter((entry) => !entry.endsWith('node_modules/.bin'));
   run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'], { PATH: path.join(delimiter) });
   if (!modulesMatch()) fail('npm ci left node_modules incomplete. Remove node_modules and try again');
@@ -81,7 +81,7 @@ function modulesMatch() {
   );
 }
 
-/** `npm run build`, where something that goes into dist/ is newer than dist/. */
+/** Runs `npm run build` if a source of dist/ is newer than dist/. */
 function build() {
   const times = PROGRAMS.map((name) => statSync(join(ROOT, 'dist', name), { throwIfNoEntry: false })?.mtimeMs ?? 0);
   const built = Math.min(...times);
@@ -91,7 +91,7 @@ function build() {
   run(NODE, [join(ROOT, 'build/build.ts')]);
 }
 
-/** Time of the latest change of a file, or of a directory and everything in it (removals change the directory). */
+/** Latest modification time of a file, or of a directory and its contents (removals change the directory). */
 function newest(path) {
   const stat = statSync(path);
   if (!stat.isDirectory()) return stat.mtimeMs;
@@ -106,7 +106,7 @@ function readJson(file) {
   }
 }
 
-/** Runs a command with its output shown; ends the set-up where it fails. */
+/** Runs a command and shows its output; ends the set-up if it fails. */
 function run(command, args, env = {}) {
   try {
     execFileSync(command, args, {

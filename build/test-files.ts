@@ -5,8 +5,8 @@ const ROOT = join(import.meta.dirname, '..');
 const SUITES = ['unit', 'property', 'golden', 'arch', 'netns', 'conformance', 'e2e'] as const;
 
 /**
- * The test files that `names` stand for, in the order given: a directory means those in it, no name means all suites.
- * Throws where a name stands for no test, so that a misspelt one does not pass.
+ * The test files for `names`, in the given order: a directory stands for its tests, no name for all suites. Throws if a
+ * name matches no test, so that a misspelt one does not pass.
  */
 export function testFiles(names: readonly string[]): string[] {
   if (names.length === 0) return SUITES.flatMap((suite) => inDirectory(join('test', suite)));

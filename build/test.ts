@@ -7,28 +7,28 @@ import { type Pass, passesOf, TIMES } from './passes.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const BIN = join(ROOT, 'node_modules/.bin');
-/** How long a run may go on after its last test. */
+/** How long a process may run after its last test. */
 const LINGER_MS = 10_000;
 
 interface Tally {
   passed: number;
   skipped: number;
   readonly failures: string[];
-  /** Seconds of each file, by `<via> <path>`. */
+  /** Seconds per file, by `<via> <path>`. */
   readonly seconds: Map<string, number>;
 }
 
 const emptyTally = (): Tally => ({ passed: 0, skipped: 0, failures: [], seconds: new Map() });
 
 /**
- * Lint and type check (each counts as one), then the mocha suites; with arguments only the files and directories that
- * they name. What calls plugins runs twice: stand-alone, and through the launcher to a daemon, with `daemon: ` in front
- * of its tests' titles; ISTHMUS_TEST_VIA=alone or =daemon asks for one of the two. ISTHMUS_TEST_JOBS passes run at a
- * time: one more than there are processors by default, at most four, since tests wait for a third of their time.
- * ISTHMUS_TEST_TIMES=record keeps what each file took in build/test-times.json, by which passes are cut.
- * The last line is `N passed, N failed`, with `, N skipped` where any was, whatever happens to the tests' processes.
- * The exit code is 1 where anything failed, or, with CI set, was skipped for any other reason than that this kernel
- * lacks something.
+ * Runs lint and type check (each counts as one test), then the mocha suites; with arguments, only the named files and
+ * directories. Tests that call plugins run twice: stand-alone, and through the launcher to a daemon, with `daemon: `
+ * before their titles; ISTHMUS_TEST_VIA=alone or =daemon selects one of the two. ISTHMUS_TEST_JOBS sets the number of
+ * passes at a time: by default one more than there are processors, at most four, since tests wait for a third of their
+ * time. ISTHMUS_TEST_TIMES=record writes each file's duration to build/test-times.json, which divides the passes.
+ * The last line is `N passed, N failed`, plus `, N skipped` if any were, whatever happens to the tests' processes. The
+ * exit code is 1 if anything failed, or, with CI set, was skipped for a reason other than a feature that this kernel
+ * lacks.
  */
 async function main(names: readonly string[]): Promise<void> {
   const tally = emptyTally();
@@ -52,7 +52,7 @@ function check(tally: Tally, title: string, command: string, args: readonly stri
   else tally.failures.push(title);
 }
 
-/** Runs some of the passes at a time; what each of them has printed comes in one piece, at its end. */
+/** Runs several passes at a time; prints each pass's output in one piece when it ends. */
 async function runAll(tally: Tally, passes: readonly Pass[]): Promise<void> {
   const [only, ...more] = passes;
   if (only !== undefined && more.length === 0) return runMocha(tally, only, true);
@@ -67,7 +67,7 @@ async function runAll(tally: Tally, passes: readonly Pass[]): Promise<void> {
   await Promise.all(Array.from({ length: Math.max(1, jobs) }, work));
 }
 
-/** Runs mocha in a process of its own: what crashes or hangs it is one more failure. */
+/** Runs mocha in a separate process: a crash or hang counts as one more failure. */
 function runMocha(tally: Tally, { via, title, names }: Pass, live: boolean): Promise<void> {
   const own = emptyTally();
   const output = live ? 'inherit' : 'pipe';
@@ -88,7 +88,7 @@ function runMocha(tally: Tally, { via, title, names }: Pass, live: boolean): Pro
       timer = setTimeout(() => {
         hung = true;
         child.kill('SIGKILL');
-        // Descendants that hold them open must not hold up the end.
+        // Descendants that hold the pipes open must not delay the end.
         for (const stream of [child.stdout, child.stderr]) stream?.destroy();
       }, LINGER_MS);
     } else count(own, message, via);
@@ -127,13 +127,13 @@ function printSlowest(seconds: ReadonlyMap<string, number>): void {
   for (const [file, time] of slowest) console.log(`${time.toFixed(1).padStart(7)}  ${file}`);
 }
 
-/** Files under a second are left out. */
+/** Omits files that take less than a second. */
 function recordTimes(seconds: ReadonlyMap<string, number>): void {
   const long = [...seconds].filter(([, time]) => time >= 1).map(([file, time]) => [file, Math.round(time)] as const);
   writeFileSync(TIMES, `${JSON.stringify(Object.fromEntries(long.sort()), null, 2)}\n`);
 }
 
-/** The beginning of what went wrong, for whoever sees the end of the output only. */
+/** The start of each failure, for readers who see only the end of the output. */
 function excerpt(why: string): string[] {
   return why
     .split('\n')

@@ -7,10 +7,10 @@ import { join } from 'node:path';
 const POD = 'warm-up';
 
 /**
- * The CNI plugin that `start` starts, in this process, has done what it does most: the first ADD on a host, a second
- * one, CHECK and DEL. This process has to be in network and user namespaces of its own; what the calls make ends with
- * those. Standard input and output are other files afterwards.
- * Throws where a call fails, with the plugin's answer.
+ * Runs the most common calls of the CNI plugin that `start` starts, in this process: the first ADD on a host, a second
+ * ADD, CHECK and DEL. This process must be in its own network and user namespaces, which remove everything the calls
+ * create. Replaces standard input and output.
+ * Throws with the plugin's answer if a call fails.
  */
 export async function warmUp(start: () => void): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'isth-warm-'));
@@ -55,11 +55,14 @@ function configIn(dir: string, ifName: string): object {
   };
 }
 
-/** What one start prints, for a configuration on its stdin. The plugin ends by process.exit, which must not end us. */
+/**
+ * Returns the output of one start with a configuration on stdin. The plugin calls process.exit, which must not end this
+ * process.
+ */
 async function answerOf(start: () => void, dir: string, config: object): Promise<object> {
   const [input, output] = [join(dir, 'stdin'), join(dir, 'stdout')];
   writeFileSync(input, JSON.stringify(config));
-  // A file that is opened takes the lowest descriptor that is free.
+  // An opened file gets the lowest free descriptor.
   closeSync(0);
   openSync(input, 'r');
   closeSync(1);

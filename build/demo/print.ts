@@ -11,7 +11,10 @@ export function show(...lines: readonly string[]): void {
   for (const line of lines) console.log(`  ${line}`);
 }
 
-/** Prints rows as aligned columns; those whose head begins with `>` are set to the right. The first row is the head. */
+/**
+ * Prints rows as aligned columns; columns whose heading begins with `>` are right-aligned. The first row has the
+ * headings.
+ */
 export function table(rows: readonly (readonly string[])[]): void {
   const [head = []] = rows;
   const right = head.map((cell) => cell.startsWith('>'));
@@ -24,7 +27,7 @@ export function table(rows: readonly (readonly string[])[]): void {
   }
 }
 
-/** JSON with one line for each key of the outermost object, and for each element of a list there. */
+/** JSON with one line per key of the outermost object, and per element of a list there. */
 export function compactJson(value: object): string[] {
   const lines = Object.entries(value).map(([key, inner]: [string, unknown]) => {
     if (!Array.isArray(inner) || inner.length < 2) return `"${key}": ${spaced(inner)}`;

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { CONFLIST, PLUGIN } from './paths.ts';
 
-/** A result of ADD, as far as the demo looks into it. */
+/** A result of ADD, as far as the demo reads it. */
 export interface Result {
   readonly interfaces: readonly { readonly name: string; readonly mac: string; readonly sandbox?: string }[];
   readonly ips: readonly { readonly address: string; readonly gateway: string }[];
@@ -13,29 +13,29 @@ export interface Pod {
   readonly label: string;
   /** Name of its network namespace. */
   readonly netns: string;
-  /** A port of the host that leads to its port 80. */
+  /** A host port that leads to the pod's port 80. */
   readonly hostPort?: number;
 }
 
-/** Somebody at the other end of the host's uplink who knows no way to pods. */
+/** A host at the other end of the uplink, which has no route to pods. */
 export const OUTSIDE = { label: 'outside', netns: 'isthmus-demo-out', address: '192.0.2.2' } as const;
 /** The host's address on the uplink. */
 export const HOST_ADDRESS = '192.0.2.1';
 
 export interface Timed<T> {
   readonly value: T;
-  /** From start to end of the process. */
+  /** Duration from start to end of the process. */
   readonly ms: number;
 }
 
-/** Times of echo requests that all were answered. */
+/** Times of echo requests that were all answered. */
 export interface RoundTrip {
   readonly min: number;
   readonly avg: number;
   readonly max: number;
 }
 
-/** The one network of the demo, as its list has it. */
+/** The demo's one network, as its list configures it. */
 export interface Network {
   readonly name: string;
   readonly cniVersion: string;
@@ -47,7 +47,7 @@ export function readNetwork(): Network {
   return { name, cniVersion, plugin: plugins[0] };
 }
 
-/** Calls the executable as a runtime does: environment and stdin in, stdout out. Throws with what it answers. */
+/** Calls the executable as a runtime does: environment and stdin in, stdout out. Throws with its answer. */
 export function callPlugin(
   command: 'ADD' | 'CHECK' | 'DEL',
   { name, cniVersion, plugin }: Network,
@@ -74,14 +74,14 @@ export function callPlugin(
   return { value: parse(value.stdout), ms };
 }
 
-/** Time of a process that starts and ends; the first start, which reads the file from disk, is not in it. */
+/** Duration of an empty process; excludes the first start, which reads the file from disk. */
 export function startTime(file: string, args: readonly string[]): number {
   const once = (): number => timed(() => spawnSync(file, args, { env: {}, input: '' })).ms;
   once();
   return Math.min(once(), once(), once());
 }
 
-/** Four echo requests from a pod. Throws where one of them is not answered. */
+/** Sends four echo requests from a pod. Throws if one of them is not answered. */
 export function ping({ netns }: Pick<Pod, 'netns'>, address: string): RoundTrip {
   const said = run('ip', 'netns', 'exec', netns, 'busybox', 'ping', '-q', '-c4', '-i0.1', '-W2', address);
   const times = /= ([\d.]+)\/([\d.]+)\/([\d.]+) ms/.exec(said)?.slice(1).map(Number);
@@ -91,7 +91,7 @@ export function ping({ netns }: Pick<Pod, 'netns'>, address: string): RoundTrip 
   return { min, avg, max };
 }
 
-/** The host has an uplink, with the outside at its other end. */
+/** Creates the host's uplink, with the outside at its other end. */
 export function makeOutside(): void {
   const { netns, address } = OUTSIDE;
   run('ip', 'netns', 'add', netns);
@@ -102,13 +102,13 @@ export function makeOutside(): void {
   run('ip', '-n', netns, 'link', 'set', 'eth0', 'up');
 }
 
-/** Whoever connects to port 80 of the pod next is told `text`. */
+/** Answers the next connection to the pod's port 80 with `text`. */
 export function serve({ netns }: Pod, text: string): void {
   const server = `busybox nc -l -p 80 -e echo '${text}' >/dev/null 2>&1 &`;
   run('ip', 'netns', 'exec', netns, 'sh', '-c', server);
 }
 
-/** What somebody in the namespace is told at `address`; on the host itself without one. Throws where nobody answers. */
+/** Connects to `address` from the namespace (default: the host) and returns the answer. Throws without an answer. */
 export function askFrom(netns: string | undefined, address: string, port: number): string {
   const where = netns === undefined ? [] : ['ip', 'netns', 'exec', netns];
   const attempts = `for i in $(seq 30); do busybox nc -w2 ${address} ${port} && exit; sleep 0.05; done; exit 1`;
@@ -116,14 +116,14 @@ export function askFrom(netns: string | undefined, address: string, port: number
   return run(file, ...args).trim();
 }
 
-/** Names of the links of a namespace; of the host's without one. */
+/** Names of the links in a namespace; default: the host's. */
 export function links(netns?: string): string[] {
   const where = netns === undefined ? [] : ['-n', netns];
   const found: { ifname: string }[] = JSON.parse(run('ip', ...where, '-j', 'link'));
   return found.map(({ ifname }) => ifname);
 }
 
-/** Output of a command. Throws with all that it says where it fails. */
+/** Output of a command. Throws with the complete output on failure. */
 export function run(file: string, ...args: readonly string[]): string {
   const { status, stdout, stderr, error } = spawnSync(file, args, { encoding: 'utf8' });
   if (status !== 0) throw new Error(`${file} ${args.join(' ')}: ${error?.message ?? `${stdout}${stderr}`}`);

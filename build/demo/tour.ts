@@ -23,7 +23,7 @@ const PODS: readonly Pod[] = [
   { label: 'pod b', netns: 'isthmus-demo-b' },
 ];
 
-/** A pod on the network, with what its calls took. */
+/** A pod on the network, with the durations of its calls. */
 interface Attached {
   readonly pod: Pod;
   readonly result: Result;
@@ -32,7 +32,7 @@ interface Attached {
   readonly times: number[];
 }
 
-/** Runs inside the namespaces that demo.ts has made: this network namespace is the host. */
+/** Runs inside the namespaces that demo.ts created: this network namespace is the host. */
 function tour(stateDir: string): void {
   run('mount', '-t', 'tmpfs', '-o', 'mode=755', 'isthmus-demo', '/run');
   run('ip', 'link', 'set', 'lo', 'up');
@@ -41,8 +41,8 @@ function tour(stateDir: string): void {
   const bare = startTime(process.execPath, ['--eval', '0']);
   startTime(PLUGIN, []);
 
-  console.log('Isthmus: a network and two pods, made by dist/cni-plugin alone, without a daemon.');
-  console.log('Private namespaces stand for the host; nothing outside of them changes.');
+  console.log('Isthmus: dist/cni-plugin alone creates a network and two pods, without a daemon.');
+  console.log('Private namespaces stand in for the host; nothing outside them changes.');
 
   heading('Network', `The configuration is ${EXAMPLE}, handed to the plugin as a runtime would:`);
   show(...compactJson(network.plugin));
@@ -85,11 +85,11 @@ function pingAll(attached: readonly Attached[]): void {
   table([['from', 'to', 'address', '>rtt min', '>avg', '>max'], ...rows]);
 }
 
-/** Each place from which a published port is reachable tries it. */
+/** Tries the published port from each place where it must be reachable. */
 function askAll(pod: Pod, address: string): void {
   const { hostPort } = pod;
   if (hostPort === undefined) return;
-  heading('Host port', `The runtime has asked for port ${hostPort} of the host to lead to port 80 of ${pod.label}.`);
+  heading('Host port', `The runtime published port ${hostPort} of the host to port 80 of ${pod.label}.`);
   const places = [
     [OUTSIDE.label, OUTSIDE.netns, HOST_ADDRESS],
     ['the host itself', undefined, '127.0.0.1'],
@@ -103,7 +103,7 @@ function askAll(pod: Pod, address: string): void {
 }
 
 function checkAll(network: Network, attached: readonly Attached[], stateDir: string): void {
-  heading('CHECK', 'The plugin compares the kernel with what ADD has left.');
+  heading('CHECK', 'The plugin compares the kernel with the result of ADD.');
   for (const { pod, result, times } of attached) {
     times.push(callPlugin('CHECK', network, pod, stateDir, result).ms);
     show(`${pod.label}: as it should be`);
@@ -111,15 +111,15 @@ function checkAll(network: Network, attached: readonly Attached[], stateDir: str
 }
 
 function detachAll(network: Network, attached: readonly Attached[], stateDir: string): void {
-  heading('DEL', 'Interface, address and host port go; with the last pod the bridge and the rules go too.');
+  heading('DEL', 'Deletes interface, address and host port; with the last pod also the bridge and the rules.');
   for (const { pod, result, times } of attached) {
     times.push(callPlugin('DEL', network, pod, stateDir, result).ms);
     show(`${pod.label}: links ${links(pod.netns).join(', ')}; on the host ${links().join(', ')}`);
   }
   const left = links().filter((name) => name !== 'lo' && name !== 'uplink0');
-  if (left.length > 0) throw new Error(`DEL has left on the host: ${left.join(', ')}`);
+  if (left.length > 0) throw new Error(`DEL left on the host: ${left.join(', ')}`);
   const { output: rules } = runLibnftables('list ruleset');
-  if (rules !== '') throw new Error(`DEL has left in the packet filter: ${rules}`);
+  if (rules !== '') throw new Error(`DEL left in the packet filter: ${rules}`);
 }
 
 try {

@@ -1,10 +1,10 @@
 /*
- * The launcher: what runtimes call. It hands the call to the daemon where one serves it, and prints the answer; else it
- * becomes the stand-alone plugin, with the same name, environment and stdin. Both carry a call out, so what matters is
- * that never both do: once the daemon has claimed a call, the launcher does not run the plugin.
+ * The launcher: the file that runtimes execute. It hands the call to the daemon and prints its answer. If no daemon
+ * serves the call, it becomes the stand-alone plugin, with the same name, environment and stdin. The two must never
+ * both run a call: once the daemon has claimed it, the launcher does not run the plugin.
  *
- * protocol.ts is what the two say to each other. build/launcher.ts passes its numbers, and whatever else launcher and
- * plugin have to say in the same words, as macros.
+ * protocol.ts defines what launcher and daemon exchange. build/launcher.ts passes its numbers, and other texts that
+ * launcher and plugin share, as macros.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +25,7 @@
 #include "launcher/plugin.h"
 #include "launcher/print.h"
 
-/* Of linux/nsfs.h, linux/magic.h and asm-generic/socket.h, which musl does not bring. */
+/* From linux/nsfs.h, linux/magic.h and asm-generic/socket.h, which musl lacks. */
 #ifndef NS_GET_NSTYPE
 #define NS_GET_NSTYPE 0xb703
 #endif
@@ -41,7 +41,7 @@
 #define SOCKET_NAME "/cni.sock"
 #define LONGEST_TIMEOUT "86400"
 
-/* `value` is at `at` of the header, in `size` bytes, the lowest first. */
+/* Writes `value` at `at` of the header, in `size` bytes, lowest first. */
 static void put(size_t at, uint64_t value, size_t size) {
   for (size_t i = 0; i < size; i++) call.bytes[at + i] = (unsigned char)(value >> (8 * i));
 }
@@ -52,8 +52,8 @@ static uint32_t get32(size_t at) {
 }
 
 /*
- * Room for the header is used, and the name and the environment come after it: all variables, since delegates get those
- * of the caller. False: no memory.
+ * Reserves room for the header, and appends the name and the environment: all variables, since delegates get the
+ * caller's. False: out of memory.
  */
 static bool begin_request(const char *name) {
   if (!reserve(REQUEST_BYTES)) return false;
@@ -64,7 +64,7 @@ static bool begin_request(const char *name) {
   return append("", 1);
 }
 
-/* A descriptor of the network namespace that CNI_NETNS leads to; -1 where it leads to none. Opening never waits. */
+/* Opens the network namespace that CNI_NETNS leads to; -1 if it leads to none. Opening never waits. */
 static int open_netns(void) {
   struct statfs found;
   int fd = open(setting("CNI_NETNS", ""), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -74,7 +74,7 @@ static int open_netns(void) {
   return -1;
 }
 
-/* The header is what it has to be. False: the kernel does not tell in which network namespace this runs. */
+/* Fills in the header. False: the kernel does not report this process's network namespace. */
 static bool finish_request(int connection) {
   struct stat found;
   uint64_t cookie;
@@ -87,7 +87,7 @@ static bool finish_request(int connection) {
   put(12, (uint32_t)open_netns(), 4);
   put(16, cookie, 8);
   if (stat("/proc/self/ns/mnt", &found) == 0) put(24, found.st_ino, 8);
-  /* The plugin refuses a symbolic link, so the directory behind one does not count. */
+  /* The plugin refuses a symbolic link, so ignore the directory behind one. */
   if (lstat(setting("ISTHMUS_STATE_DIR", STATE_DIR), &found) == 0) {
     put(32, found.st_dev, 8);
     put(40, found.st_ino, 8);
@@ -95,7 +95,7 @@ static bool finish_request(int connection) {
   return true;
 }
 
-/* The same file by a descriptor that is none of stdin, stdout and stderr, any of which the caller may have closed. */
+/* Moves a descriptor above stdin, stdout and stderr, any of which the caller may have closed. */
 static int above_stdio(int fd) {
   if (fd < 0 || fd > STDERR_FILENO) return fd;
   int higher = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
@@ -103,7 +103,7 @@ static int above_stdio(int fd) {
   return higher;
 }
 
-/* A socket that is connected to root's daemon, or to one of this process's own user; -1 where there is none at once. */
+/* Connects to a daemon of root or of this process's own user; -1 if that does not succeed at once. */
 static int connect_daemon(void) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   const char *dir = setting("ISTHMUS_RUN_DIR", RUN_DIR);
@@ -120,7 +120,7 @@ static int connect_daemon(void) {
   return peer.uid == 0 || peer.uid == geteuid() ? fd : -1;
 }
 
-/* As recv(2), of what is there now; -1 with EAGAIN where nothing is. */
+/* Like recv(2), for data that is there now; -1 with EAGAIN without any. */
 static ssize_t receive(int fd, void *bytes, size_t size) {
   ssize_t length;
   do length = recv(fd, bytes, size, 0);
@@ -129,8 +129,9 @@ static ssize_t receive(int fd, void *bytes, size_t size) {
 }
 
 /*
- * The daemon's first byte, or -1 where it says none before `limit`. Then the connection is shut: the kernel refuses a
- * claim from that moment on, so one that came before is the last that can come, and it counts. `shut` tells of it.
+ * Sends the request and returns the daemon's first byte, or -1 if none arrives before `limit`. At the limit it shuts
+ * the connection, and sets `shut`: the kernel refuses a claim from then on, so a claim that came before is the last
+ * possible one, and it counts.
  */
 static int exchange(int fd, int64_t limit, bool *shut) {
   size_t sent = 0;
@@ -151,14 +152,14 @@ static int exchange(int fd, int64_t limit, bool *shut) {
   return receive(fd, &first, 1) == 1 ? first : -1;
 }
 
-/* Ends the process: the daemon has claimed the call, and nobody knows what became of it. */
+/* Ends the process: the daemon has claimed the call, and its outcome is unknown. */
 static _Noreturn void fail_claimed(const char *version, const char *what, const char *amount, const char *unit) {
   bool add = strcmp(call.command, "ADD") == 0;
   fail(NUMBER(CODE_BUSY), version, WORDS(call.command, " daemon: ", what, amount, unit),
        add ? "Call DEL, then try again; the daemon's log tells more" : "Try again; the daemon's log tells more");
 }
 
-/* The sizes of stdout and stderr in the answer that begins in the bytes used. False: it is no daemon's of ours. */
+/* Reads the sizes of stdout and stderr from the answer's header. False: not an answer of our daemon. */
 static bool read_sizes(size_t *out, size_t *err) {
   *out = get32(4);
   *err = get32(8);
@@ -166,20 +167,20 @@ static bool read_sizes(size_t *out, size_t *err) {
   return *out <= MAX_ANSWER && *err <= MAX_ANSWER - *out;
 }
 
-/* Ends with the answer of the daemon, which has claimed the call. */
+/* Prints the answer of the daemon, which has claimed the call, and ends. */
 static _Noreturn void print_answer(int fd, bool shut) {
   const char *version = answer_version();
-  const char *ended = shut ? "took the call when nobody waited for it any more" : "ended before it answered";
+  const char *ended = shut ? "claimed the call too late" : "ended before it answered";
   size_t out = 0, err = 0, wanted = ANSWER_BYTES;
   call.used = 0;
   while (call.used < wanted) {
-    if (!reserve(wanted)) fail_claimed(version, "gave an answer that there is no memory for", "", "");
+    if (!reserve(wanted)) fail_claimed(version, "gave an answer that does not fit into memory", "", "");
     ssize_t length = receive(fd, call.bytes + call.used, call.capacity - call.used);
     if (length > 0) call.used += (size_t)length;
     else if (length == 0 || errno != EAGAIN) fail_claimed(version, ended, "", "");
     else if (!wait_for(fd, POLLIN, call.deadline)) fail_claimed(version, "did not answer within ", call.seconds, " s");
     if (call.used < ANSWER_BYTES || wanted > ANSWER_BYTES) continue;
-    if (!read_sizes(&out, &err)) fail_claimed(version, "gave an answer that is none", "", "");
+    if (!read_sizes(&out, &err)) fail_claimed(version, "gave a malformed answer", "", "");
     wanted += out + err;
   }
   signal(SIGPIPE, SIG_IGN);
@@ -203,7 +204,7 @@ static bool is_timeout(const char *text) {
   return length < longest || strcmp(text, LONGEST_TIMEOUT) <= 0;
 }
 
-/* Ends with the answer to VERSION, or returns where only the plugin's parser can tell what the question says. */
+/* Answers VERSION and ends; returns if only the plugin's parser can read the configuration. */
 static void answer_version_command(void) {
   struct words version = {NEWEST, strlen(NEWEST)};
   if (call.used - call.stdin_at > MAX_STDIN || asked_version(&version) == UNCLEAR) return;

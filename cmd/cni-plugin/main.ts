@@ -11,7 +11,7 @@ import { makePhases } from '../../src/shared/runtime/phases.ts';
 import { about } from './about.ts';
 import { nftCommand } from './nft-command.ts';
 
-/** One call, from environment and stdin to stdout. Returns the exit code. */
+/** Runs one call, from environment and stdin to stdout. Returns the exit code. */
 async function main(): Promise<number> {
   const plugin = pluginName(process.argv[1] ?? '');
   const env = callerEnvironment(process.env);
@@ -31,7 +31,7 @@ async function main(): Promise<number> {
   return code;
 }
 
-/** The environment as the launcher got it, for delegates. */
+/** The environment that the launcher got, for delegates. */
 function callerEnvironment(env: Environment): Environment {
   if (!Object.keys(env).some((name) => name.startsWith(NODE_RENAMED))) return env;
   const named = ([name, value]: [string, string | undefined]): [string, string | undefined] =>
@@ -39,7 +39,7 @@ function callerEnvironment(env: Environment): Environment {
   return Object.fromEntries(Object.entries(env).map(named));
 }
 
-/** Without CNI_COMMAND: `reload`, or a word about what this is. */
+/** Without CNI_COMMAND: runs `reload`, or prints the version. */
 async function verb(plugin: PluginName, words: readonly string[]): Promise<number> {
   if (words[0] !== 'reload') {
     writeAll(2, about(plugin));

@@ -1,6 +1,9 @@
 import type { NftAnswer } from '../../src/shared/netlink/libnftables.ts';
 
-/** The answer of the `nft` command to a script; undefined where there is none. The process lives for this call only. */
+/**
+ * Runs the `nft` command on a script and returns its output; undefined without the command. The process ends with the
+ * call.
+ */
 export function nftCommand(script: string): NftAnswer | undefined {
   const { spawnSync } = process.getBuiltinModule('node:child_process');
   const { status, stdout, stderr, error } = spawnSync('nft', ['-f', '-'], { input: script, encoding: 'utf8' });

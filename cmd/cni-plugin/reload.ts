@@ -5,7 +5,7 @@ import type { Environment } from '../../src/shared/runtime/environment.ts';
 import { lock } from '../../src/shared/store/locks.ts';
 import { nftCommand } from './nft-command.ts';
 
-/** The verb `reload`: puts back what the host lacks of what is on record. Returns the lines to print. */
+/** The verb `reload`: restores what the records require and the host lacks. Returns the lines to print. */
 export async function reloadVerb(env: Environment): Promise<string> {
   using core = openCore(env, { nftCommand });
   const tryLock = (key: string): Disposable => lock(stateDirOf(env), key, { waitMs: 0 });

@@ -14,6 +14,7 @@ import { listen } from './listen.ts';
 import { droppedLine, type LogOptions, openLogger } from './logger.ts';
 import { startMending } from './mending.ts';
 import { claimRunDir } from './run-dir.ts';
+import { atMost } from './serving.ts';
 import { type ServiceManager, takeListeners, takeServiceManager } from './systemd.ts';
 import { makeTrimmer } from './trimmer.ts';
 
@@ -21,19 +22,19 @@ export interface DaemonOptions {
   readonly runDir: string;
   readonly stateDir: string;
   readonly log: LogOptions;
-  /** Absent: there is no socket for Docker. */
+  /** Absent: no socket for Docker. */
   readonly docker?: DockerOptions;
 }
 
-/** Calls that are under way at the end have so long. */
+/** Milliseconds that calls in progress may take when the daemon ends. */
 const DRAIN_MS = 30_000;
-/** So long the end waits for a reader of the log. */
+/** Milliseconds that the end waits for a reader of the log. */
 const FLUSH_MS = 1000;
 const STDERR = 2;
 const NOT_SERVED =
   'systemd listens for Docker, but --docker-socket is none: calls would hang. Disable isthmus-docker.socket';
 
-/** The daemon, from its start to its end. Resolves with the exit code; what went wrong is in the log. */
+/** Runs the daemon from start to end. Resolves with the exit code; errors are in the log. */
 export async function runDaemon({ log: logOptions, ...options }: DaemonOptions): Promise<number> {
   const sink = new LineSink(STDERR, droppedLine(logOptions.format));
   process.on('exit', () => sink.flush(FLUSH_MS));
@@ -57,9 +58,9 @@ interface Parts extends Omit<DaemonOptions, 'log'> {
   readonly log: Logger;
 }
 
-/** Resolves when a signal has ended the daemon and the calls under way have been answered. */
+/** Resolves after a signal has ended the daemon and the calls in progress are answered. */
 async function serve({ runDir, stateDir, docker: dockerOptions, log }: Parts): Promise<void> {
-  // Its code and its work would take 8 MB and more, for calls that go a tenth faster.
+  // Its code and its work would take 8 MB and more, to make calls a tenth faster.
   setFlagsFromString('--no-turbofan');
   await startThreads();
   const manager = takeServiceManager(process.env, (error) =>
@@ -80,13 +81,13 @@ async function serve({ runDir, stateDir, docker: dockerOptions, log }: Parts): P
   const server = new CniServer(service, log, called);
   const { name: socket } = await listen(server, { path: join(run.path, 'cni.sock'), fd: listeners.get('cni') });
   const status = `Serving CNI calls on ${socket}${docker === undefined ? '' : `, and Docker on ${docker.socket}`}`;
-  const pass = makePasses(service, log);
-  process.on('SIGHUP', () => void reload(pass, manager, status));
+  const passes = makePasses(service, log);
+  process.on('SIGHUP', () => void reload(passes, manager, status));
   await using _mending = startMending({
     ns: service.resident.host.own,
     log,
     core: () => service.resident.open({ log }),
-    pass: () => pass('change'),
+    pass: () => passes.run('change'),
   });
   releaseExecutable();
   manager.ready(status);
@@ -99,18 +100,18 @@ async function serve({ runDir, stateDir, docker: dockerOptions, log }: Parts): P
   });
 
   // Beside the calls: it takes no part that a call has locked.
-  void pass('start');
+  void passes.run('start');
 
   const signal = await stop;
   manager.stopping('Finishing the calls under way');
   const since = performance.now();
-  await Promise.all([server.drain(DRAIN_MS), docker?.drain(DRAIN_MS)]);
+  await Promise.all([server.drain(DRAIN_MS), docker?.drain(DRAIN_MS), atMost(DRAIN_MS, passes.idle())]);
   log.info('daemon.stop', { signal, ms: Math.round(performance.now() - since) });
 }
 
 /**
- * All threads of libuv's pool are there. A thread lives in the network namespace of the one that started it, so none
- * may be started while a sandbox is entered.
+ * Starts all threads of libuv's pool. A thread lives in the network namespace of the thread that started it, so none
+ * may start while a sandbox is entered.
  */
 async function startThreads(): Promise<void> {
   await Promise.all([1, 2, 3, 4].map(() => stat('/')));
@@ -129,10 +130,14 @@ function onStopSignal(): Promise<NodeJS.Signals> {
   });
 }
 
-type Pass = (reason: 'start' | 'SIGHUP' | 'change') => Promise<void>;
+interface Passes {
+  run(reason: 'start' | 'SIGHUP' | 'change'): Promise<void>;
+  /** Resolves once no pass is under way. */
+  idle(): Promise<void>;
+}
 
 /** Reconciles, one pass at a time, and logs what a pass has done. Never rejects. */
-function makePasses(service: CniService, log: Logger): Pass {
+function makePasses(service: CniService, log: Logger): Passes {
   let last: Promise<void> = Promise.resolve();
   const run = async (reason: string): Promise<void> => {
     const since = performance.now();
@@ -145,15 +150,18 @@ function makePasses(service: CniService, log: Logger): Pass {
       log.warn('reconcile.failed', { error: asNetError(thrown, 'reconcile').message });
     }
   };
-  return (reason) => {
-    last = last.then(() => run(reason));
-    return last;
+  return {
+    run: (reason) => {
+      last = last.then(() => run(reason));
+      return last;
+    },
+    idle: () => last,
   };
 }
 
-async function reload(pass: Pass, manager: ServiceManager, status: string): Promise<void> {
+async function reload(passes: Passes, manager: ServiceManager, status: string): Promise<void> {
   manager.reloading();
-  await pass('SIGHUP');
+  await passes.run('SIGHUP');
   manager.ready(status);
 }
 

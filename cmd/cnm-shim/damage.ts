@@ -8,16 +8,16 @@ import type { NetworkRow } from '../../src/shared/store/store.ts';
 
 type Records = Pick<Core, 'host' | 'store' | 'lock'>;
 
-/** A change that took what the records say should be there, and the lock of the call that may have done so itself. */
+/** A change that removed something recorded, and the lock of the call that may have made the change itself. */
 interface Suspect {
   readonly change: KernelChange;
-  /** Absent for what no call changes by itself. */
+  /** Absent for objects that no call changes on its own. */
   readonly key?: string;
 }
 
 /**
- * Those of the changes that took something which the records say should be there. A call that is under way changes
- * kernel and records one after the other, so whatever it has locked is looked at again when it has ended.
+ * Returns the changes that removed something recorded. A call in progress changes kernel and records one after the
+ * other, so this checks whatever the call has locked again after the call.
  */
 export async function damageOf(core: Records, changes: readonly KernelChange[]): Promise<KernelChange[]> {
   const damage: KernelChange[] = [];
@@ -44,12 +44,12 @@ function suspectsOf(core: Records, changes: readonly KernelChange[]): Suspect[] 
   });
 }
 
-/** The bridge, and what was made beside it: the device of a VLAN's gateway. */
+/** The bridge and the devices created with it, such as that of a VLAN's gateway. */
 function devicesOf({ device, owned }: NetworkRow): string[] {
   return [device, ...owned.flatMap((one) => (one.kind === 'link' ? [one.name] : []))];
 }
 
-/** The lock of a link that is not as it should be. Endpoints are read when it is no network's. */
+/** The lock of a damaged link. Reads the endpoints only if the link belongs to no network. */
 function linkJudge({ host, store }: Records, devices: ReadonlyMap<string, string>) {
   let ports: ReadonlyMap<string, Endpoint> | undefined;
   return (name: string): string | undefined => {
@@ -59,7 +59,7 @@ function linkJudge({ host, store }: Records, devices: ReadonlyMap<string, string
     if (state?.up === true && state.master !== undefined) return undefined;
     ports ??= new Map(store.endpoints.list().flatMap(portOf));
     const row = ports.get(name);
-    // The veth of a container that ended goes with its namespace; the runtime's DEL is still to come.
+    // An ended container's veth disappears with its namespace; the runtime's DEL is still to come.
     if (row === undefined || (state === undefined && !existsSync(row.sandbox.path))) return undefined;
     return attachmentKey(row.attachment);
   };

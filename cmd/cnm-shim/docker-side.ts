@@ -12,9 +12,9 @@ import { ensureSocketDir } from './run-dir.ts';
 
 export interface DockerOptions {
   readonly socket: string;
-  /** What Docker calls this plugin. */
+  /** Docker's name for this plugin. */
   readonly name: string;
-  /** Where subnets are taken from; absent: from the usual places. */
+  /** Pools to take subnets from; absent: the default ones. */
   readonly addressPools?: readonly PoolCandidate[];
 }
 
@@ -22,25 +22,24 @@ export interface DockerParts {
   readonly env: Environment;
   readonly cores: ResidentCore;
   readonly log: Logger;
-  /** Told of each call that has been answered. */
+  /** Called after each answered call. */
   readonly called: () => void;
 }
 
-/** The daemon as dockerd sees it. */
+/** The daemon's side that dockerd talks to. */
 export interface DockerSide {
   /** Path of the socket. */
   readonly socket: string;
-  /** No new call is taken; those that were taken have been answered, or `limitMs` have passed. */
+  /** Takes no new calls; resolves when the calls in progress are answered, or after `limitMs`. */
   drain(limitMs: number): Promise<void>;
 }
 
-/** Where dockerd finds a plugin by itself. */
+/** Where dockerd discovers plugins. */
 const PLUGINS = /^(\/var)?\/run\/docker\/plugins\//;
 
 /**
- * dockerd can connect, and what it knows and what is on record are kept in line. `fd` is a socket that systemd has
- * opened.
- * Throws NetError `io` where there can be no socket, `busy` where another daemon has it.
+ * Listens for dockerd, and keeps the records in line with what dockerd knows. `fd` is a socket that systemd opened.
+ * Throws NetError `io` if the socket cannot be opened, `busy` if another daemon has it.
  */
 export async function openDocker(
   { socket: path, name, addressPools }: DockerOptions,
@@ -76,8 +75,8 @@ export async function openDocker(
 }
 
 /**
- * True where the dockerd of this host is the one that asks here: it is named, or it finds the socket by itself. What
- * another dockerd does not know is none of its business.
+ * True if this host's dockerd is the one that calls here: it is configured, or it discovers the socket by itself. What
+ * another dockerd does not know must not be deleted.
  */
 function isOurs({ ISTHMUS_DOCKER_HOST: host = '' }: Environment, socket: string): boolean {
   return host !== '' || PLUGINS.test(socket);

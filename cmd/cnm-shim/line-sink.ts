@@ -3,18 +3,18 @@ import { NetError } from '../../src/shared/errors/net-error.ts';
 import { EAGAIN, MSG_DONTWAIT, MSG_NOSIGNAL } from '../../src/shared/netlink/constants.ts';
 import { send } from '../../src/shared/netlink/sys.ts';
 
-/** Bytes that may wait for a reader who does not read. */
+/** Bytes that may wait for a reader that does not read. */
 const MAX_WAITING = 1 << 20;
 const RETRY_MS = 50;
 const NEWLINE = 0x0a;
 const REOPEN = constants.O_WRONLY | constants.O_NONBLOCK | constants.O_APPEND | constants.O_NOCTTY;
 
-/** Writes as much as goes without waiting, and says how many bytes that was. */
+/** Writes as much as possible without waiting, and returns the number of bytes. */
 type Write = (bytes: Uint8Array) => number;
 
 /**
- * Lines on their way to a descriptor whose reader may hang: writing never waits for it. What does not fit is kept, up
- * to 1 MiB; lines beyond that are dropped, and how many they were is told when there is room again.
+ * Writes lines to a descriptor whose reader may hang, without ever waiting for it. Buffers up to 1 MiB of pending
+ * lines, drops lines beyond that, and reports their number when there is room again.
  */
 export class LineSink {
   readonly #tryWrite: Write;
@@ -24,7 +24,7 @@ export class LineSink {
   #lost = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  /** `dropped` words the line that tells how many lines were dropped. */
+  /** `dropped` formats the line that reports the number of dropped lines. */
   constructor(fd: number, dropped: (count: number) => string) {
     this.#tryWrite = writerFor(fd);
     this.#dropped = dropped;
@@ -33,11 +33,11 @@ export class LineSink {
   /** `line` ends with a newline. */
   write(line: string): void {
     this.#push(Buffer.from(line));
-    // With a timer running there was no room a moment ago.
+    // A running timer means that there was no room a moment ago.
     if (this.#timer === undefined) this.#drain();
   }
 
-  /** Everything is written, or `limitMs` have passed; the caller waits for that. */
+  /** Writes everything, for at most `limitMs`; blocks the caller meanwhile. */
   flush(limitMs: number): void {
     const until = performance.now() + limitMs;
     const nobody = new Int32Array(new SharedArrayBuffer(4));
@@ -54,7 +54,7 @@ export class LineSink {
     this.#waitingBytes += bytes.length;
   }
 
-  /** In one piece: a socket takes few of many small ones. */
+  /** Writes in one piece: a socket accepts only few small ones. */
   #drain(): void {
     const [first, ...more] = this.#waiting;
     if (first === undefined) return;
@@ -68,7 +68,7 @@ export class LineSink {
     else if (this.#lost > 0) this.#tellLost();
   }
 
-  /** Bytes written; undefined where nothing can be written any more (EPIPE, ENOSPC). */
+  /** Bytes written; undefined if writing is no longer possible (EPIPE, ENOSPC). */
   #write(bytes: Uint8Array): number | undefined {
     try {
       return this.#tryWrite(bytes);
@@ -92,8 +92,8 @@ export class LineSink {
 }
 
 /**
- * O_NONBLOCK belongs to the open file, which others may share (the shell's terminal), so it is never set on `fd` itself:
- * a socket is written to with MSG_DONTWAIT, a pipe or terminal is opened once more. Files do not hang.
+ * O_NONBLOCK belongs to the open file, which others may share (the shell's terminal), so never set it on `fd` itself:
+ * write to a socket with MSG_DONTWAIT, and open a pipe or terminal a second time. Files do not block.
  */
 function writerFor(fd: number): Write {
   const stat = fstatSync(fd);
@@ -102,7 +102,7 @@ function writerFor(fd: number): Write {
   return (bytes) => unlessFull(() => writeSync(own, bytes));
 }
 
-/** `fd` itself where it cannot be opened: another user's terminal, a pipe that nobody reads any more. */
+/** `fd` itself if it cannot be opened: another user's terminal, or a pipe that nobody reads any more. */
 function reopened(fd: number): number {
   try {
     return openSync(`/proc/self/fd/${fd}`, REOPEN);

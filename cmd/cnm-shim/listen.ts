@@ -4,27 +4,27 @@ import type { Listening } from './serving.ts';
 import { nameOfListener } from './systemd.ts';
 
 export interface Listener {
-  /** Rejects with the error of the socket. */
+  /** Rejects with the socket's error. */
   listen(where: Listening): Promise<void>;
 }
 
 export interface Place {
   readonly path: string;
-  /** What systemd has opened, which is used instead of the path. */
+  /** Socket that systemd opened; used instead of the path. */
   readonly fd: number | undefined;
-  /** What to give to have another path, where that is not `--run-dir`. */
+  /** Option that sets another path, if that is not `--run-dir`. */
   readonly instead?: string;
 }
 
-/** A socket that takes connections. */
+/** A listening socket. */
 export interface OpenSocket {
-  /** Its path, or what else systemd calls it. */
+  /** Its path, or systemd's name for it. */
   readonly name: string;
-  /** Nobody can connect any more: its file is gone. That of systemd stays. */
+  /** Removes the socket's file, so nobody can connect any more. Keeps a socket of systemd. */
   remove(): void;
 }
 
-/** Peers can connect to the server: at the path, or to the socket that systemd has opened. */
+/** Lets peers connect to the server: at the path, or through the socket that systemd opened. */
 export async function listen(server: Listener, { path, fd, instead }: Place): Promise<OpenSocket> {
   if (fd !== undefined) {
     await server.listen({ fd });
@@ -35,7 +35,7 @@ export async function listen(server: Listener, { path, fd, instead }: Place): Pr
     await server.listen({ path });
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    const what = 'nothing can listen there';
+    const what = 'cannot listen on it';
     throw fault.io('serve', `socket ${path}`, what, undefined, { reason, cause });
   }
   const { remove } = guardSocket(path);

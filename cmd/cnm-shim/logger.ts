@@ -9,7 +9,7 @@ export interface LogOptions {
   readonly format: LogFormat;
 }
 
-/** The line that tells of dropped ones, in either format. */
+/** The line that reports dropped lines, in either format. */
 export function droppedLine(format: LogFormat): (count: number) => string {
   return (lines) => {
     const parts = { time: now(), level: 'warn', lines };
@@ -19,7 +19,7 @@ export function droppedLine(format: LogFormat): (count: number) => string {
   };
 }
 
-/** A logger that writes what the level lets through to `sink`: one line an event, each with its time. */
+/** A logger that writes events of the level or above to `sink`: one line per event, with its time. */
 export async function openLogger({ level, format }: LogOptions, sink: LineSink): Promise<Logger> {
   if (format === 'json') return await jsonLogger(level, sink);
   return makeLogger(level, undefined, (line) => sink.write(`time=${now()} ${line}`));

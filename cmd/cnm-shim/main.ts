@@ -15,7 +15,7 @@ const SETTINGS = [
 /** Wrong usage. */
 const USAGE = 2;
 
-/** One verb. Returns the exit code. */
+/** Runs one verb. Returns the exit code. */
 async function main(): Promise<number> {
   unsetEmpty(SETTINGS);
   const program = new Command('isthmus')
@@ -40,7 +40,7 @@ async function main(): Promise<number> {
   }
 }
 
-/** A variable without a value is as good as none. */
+/** A variable with an empty value counts as unset. */
 function unsetEmpty(names: readonly string[]): void {
   for (const name of names) if (process.env[name] === '') delete process.env[name];
 }

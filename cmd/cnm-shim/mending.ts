@@ -8,23 +8,23 @@ import { damageOf } from './damage.ts';
 import { MAX_DAMAGE, MAX_INTERVAL_MS, MUCH, makeUpkeep } from './upkeep.ts';
 
 export interface MendingOptions {
-  /** The namespace that is watched. */
+  /** The namespace to watch. */
   readonly ns: LinuxNamespace;
   readonly log: Logger;
-  /** What to look at, opened anew each time. */
+  /** Returns the parts of a core for one look; opened anew each time. */
   readonly core: () => Pick<Core, 'host' | 'store' | 'lock'>;
-  /** Everything is put back. */
+  /** Restores everything. */
   readonly pass: () => Promise<void>;
 }
 
-/** In nftables: our tables, and what marks our rules and chains in the tables of others. */
+/** In nftables: our tables, and the marks of our rules and chains in other tables. */
 const NFT = { tables: ['isthmus'], marks: ['isthmus', 'ISTHMUS-'] };
-/** A log line names so many of the changes that it is about. */
+/** Most changes that one log line names. */
 const NAMED = 5;
 
 /**
- * What somebody takes of ours is put back soon, and everything is looked after every ten minutes, until disposed. Where
- * the kernel cannot be watched the latter remains, and the log says so.
+ * Restores our objects soon after another program removes them, and checks everything every ten minutes, until
+ * disposed. If the kernel cannot be watched, only the periodic check remains, and the log says so.
  */
 export function startMending({ ns, log, core, pass }: MendingOptions): AsyncDisposable {
   const opened = new AsyncDisposableStack();

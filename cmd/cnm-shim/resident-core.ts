@@ -20,26 +20,28 @@ export interface ResidentOptions {
   readonly env: Environment;
 }
 
-/** What is of one call only. */
+/** The parts that belong to one call. */
 export interface CallParts {
   readonly log: Logger;
-  /** The daemon's own unless told otherwise. */
+  /** Default: the daemon's own. */
   readonly env?: Environment;
-  /** The host as the call sees it; as it is unless told otherwise. */
+  /** The host as the call sees it; default: the daemon's. */
   readonly host?: Host;
-  /** Takes what delegates write to their stderr; the log does unless told otherwise. */
+  /** Takes the delegates' stderr; default: the log. */
   readonly stderr?: (piece: Uint8Array) => void;
   readonly phases?: Phases;
-  /** Aborted when the caller has gone. */
+  /** Aborted when the caller leaves. */
   readonly gone?: () => AbortSignal;
+  /** Core.stamp. */
+  readonly stamp?: string;
 }
 
-/** Gives a core to each call. */
+/** Opens a core for each call. */
 export interface CoreOpener {
   open(parts: CallParts): CallCore;
 }
 
-/** What of the core stays in memory between calls: the host, the state, the locks and the packet filters. */
+/** The parts of the core that stay in memory between calls: host, state, locks and packet filters. */
 export class ResidentCore implements CoreOpener, Disposable {
   readonly host: LinuxHost;
   readonly #stateDir: string;
@@ -63,7 +65,7 @@ export class ResidentCore implements CoreOpener, Disposable {
     this.#configured = configuredNetworks(env);
   }
 
-  open({ log, env = this.#env, host = this.host, stderr, phases, gone }: CallParts): CallCore {
+  open({ log, env = this.#env, host = this.host, stderr, phases, gone, stamp }: CallParts): CallCore {
     return makeCore({
       stateDir: this.#stateDir,
       host,
@@ -78,7 +80,7 @@ export class ResidentCore implements CoreOpener, Disposable {
       configured: this.#configured,
       openStore: () => this.#openStore(),
       delegates: { env, stderr: stderr ?? intoLog(log), ...given({ gone }) },
-      ...given({ dockerName: env.ISTHMUS_DOCKER_NAME, phases }),
+      ...given({ dockerName: env.ISTHMUS_DOCKER_NAME, phases, stamp }),
     });
   }
 
@@ -90,12 +92,12 @@ export class ResidentCore implements CoreOpener, Disposable {
   }
 
   async #lock(key: string): Promise<Disposable> {
-    // Somebody may have removed it since the last call.
+    // Another program may have removed it since the last call.
     ensureStateDir(this.#stateDir);
     return await this.#locks.lock(key);
   }
 
-  /** Kept open; whether its file is still the one that is there is looked at for each call. */
+  /** Kept open; each call checks that the path still leads to the same file. */
   #openStore(): LocalStore {
     if (this.#store === undefined) {
       this.#store = openSqliteStore({
@@ -110,7 +112,7 @@ export class ResidentCore implements CoreOpener, Disposable {
   }
 }
 
-/** What a delegate says in a call that has no caller. */
+/** The delegates' stderr in a call without a caller. */
 function intoLog(log: Logger): (piece: Uint8Array) => void {
   return (piece) => log.warn('delegate.stderr', { text: Buffer.from(piece).toString().trim() });
 }

@@ -10,15 +10,15 @@ const PURPOSE: DirPurpose = { kind: 'io', op: 'run-dir', hint: '--run-dir or IST
 const OTHER_RUN_DIR = '--run-dir another directory';
 const LOCK = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
 
-/** A directory for sockets, of which this process is the only daemon. Disposed of: another one may be it. */
+/** A directory for sockets, with this process as its only daemon. After disposal another process may take it. */
 export interface RunDir extends Disposable {
   readonly path: string;
 }
 
 /**
- * The run directory is there, ours alone, and this process is its daemon until it ends: a lock on `lock` in it decides,
- * so of two that start at the same time one fails.
- * Throws NetError `busy` where another daemon lives, `io` where the directory is not to be trusted.
+ * Creates the run directory, for this user only, and makes this process its daemon until it ends: a lock on `lock` in
+ * it decides, so of two that start at once one fails.
+ * Throws NetError `busy` if another daemon runs, `io` if the directory is not safe to use.
  */
 export function claimRunDir(path: string): RunDir {
   ensurePrivateDir(path, PURPOSE);
@@ -38,22 +38,22 @@ export function claimRunDir(path: string): RunDir {
 }
 
 /**
- * The directory of a socket is there: one that everybody may look into where it had to be made, as Docker makes its own.
- * Throws NetError `io`; `hint` tells how to choose another one.
+ * Creates the directory of a socket if missing, readable by everybody, as Docker creates its own.
+ * Throws NetError `io`; `hint` says how to choose another one.
  */
 export function ensureSocketDir(path: string, hint: string): void {
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    const what = 'its directory cannot be made';
+    const what = 'cannot create its directory';
     throw fault.io('serve', `socket ${path}`, what, hint, { reason, cause });
   }
 }
 
 /**
- * Nothing is at the path any more: a socket that a dead daemon left is gone. `instead` says what to give to have another.
- * Throws NetError `busy` where somebody listens on it, `exists` where it is something else than a socket.
+ * Makes the path free: removes a socket that a dead daemon left. `instead` says how to choose another path.
+ * Throws NetError `busy` if a process listens on it, `exists` if it is not a socket.
  */
 export async function clearSocket(path: string, instead = OTHER_RUN_DIR): Promise<void> {
   const found = lstatSync(path, { throwIfNoEntry: false });
@@ -62,17 +62,17 @@ export async function clearSocket(path: string, instead = OTHER_RUN_DIR): Promis
     const hint = 'Move it away';
     throw fault.exists('listen', `path ${path}`, 'is not a socket', hint);
   }
-  if (await isAnswered(path)) throw taken(path, 'somebody listens on it already', instead);
+  if (await isAnswered(path)) throw taken(path, 'another process already listens on it', instead);
   rmSync(path, { force: true });
 }
 
-/** A socket file that this process has made. */
+/** A socket file that this process created. */
 export interface SocketFile {
-  /** It is gone, unless another one has taken its place. */
+  /** Removes it, unless another process has replaced it. */
   remove(): void;
 }
 
-/** The socket at the path is for its owner only (0600). */
+/** Restricts the socket at the path to its owner (0600). */
 export function guardSocket(path: string): SocketFile {
   chmodSync(path, 0o600);
   const { dev, ino } = lstatSync(path);
@@ -84,7 +84,7 @@ export function guardSocket(path: string): SocketFile {
   };
 }
 
-/** False where the kernel says that nobody listens; any other failure (a full backlog, say) tells of a listener. */
+/** False if the kernel says that nobody listens; any other failure (a full backlog, say) implies a listener. */
 function isAnswered(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const connection = connect(path);

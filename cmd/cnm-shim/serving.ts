@@ -1,12 +1,12 @@
 import type { Server } from 'node:net';
 
-/** Where to listen: a path, or a descriptor that systemd has opened. */
+/** Where to listen: a path, or a descriptor that systemd opened. */
 export type Listening = { readonly path: string } | { readonly fd: number };
 
 /** Connections that may wait to be accepted. */
 const BACKLOG = 4096;
 
-/** Peers can connect. Rejects with the error of the socket; `failed` is told of later ones. */
+/** Starts to listen. Rejects with the socket's error; calls `failed` for later ones. */
 export function startListening(server: Server, where: Listening, failed: (error: Error) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
@@ -18,7 +18,7 @@ export function startListening(server: Server, where: Listening, failed: (error:
   });
 }
 
-/** Resolves with `ended`, or after so many milliseconds without it. */
+/** Resolves with `ended`, or after the given milliseconds. */
 export async function atMost(limitMs: number, ended: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<void>((resolve) => {

@@ -2,13 +2,13 @@ import { fstatSync, readFileSync } from 'node:fs';
 import { fault } from '../../src/shared/errors/fault.ts';
 import { sendDatagram } from '../../src/shared/netlink/unix.ts';
 
-/** The first descriptor that is handed over; sd-daemon.h. */
+/** The first descriptor that systemd passes; sd-daemon.h. */
 const SD_LISTEN_FDS_START = 3;
 
 /**
- * The sockets that the service manager has opened for this process, by name (FileDescriptorName=); a single one without
- * a name is `cni`. The variables are gone from `env`: no child takes them for its own.
- * Throws NetError `bad-environment` where they name what is no socket. Source: sd_listen_fds_with_names(3).
+ * Returns the sockets that the service manager opened for this process, by name (FileDescriptorName=); a single unnamed
+ * one is `cni`. Deletes the variables from `env`, so that no child takes the sockets for its own.
+ * Throws NetError `bad-environment` for a descriptor that is no socket. Source: sd_listen_fds_with_names(3).
  */
 export function takeListeners(env: NodeJS.ProcessEnv): ReadonlyMap<string, number> {
   const { LISTEN_PID: pid, LISTEN_FDS: count = '', LISTEN_FDNAMES: names = '' } = env;
@@ -36,7 +36,7 @@ function assertSocket(fd: number): void {
   throw fault.badEnvironment('serve', `LISTEN_FDS descriptor ${fd}`, what, hint);
 }
 
-/** Where a socket is that the service manager has opened, for people to read. Source: proc_pid_net(5), `unix`. */
+/** The path of a socket that the service manager opened, for messages. Source: proc_pid_net(5), `unix`. */
 export function nameOfListener(fd: number): string {
   const inode = String(fstatSync(fd).ino);
   for (const line of readFileSync('/proc/self/net/unix', 'utf8').split('\n')) {
@@ -46,10 +46,10 @@ export function nameOfListener(fd: number): string {
   return `descriptor ${fd}`;
 }
 
-/** Node takes a longer time for 1 ms. */
+/** Node turns a longer time into 1 ms. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** Tells the service manager how this process is. Without one nothing is told. Source: sd_notify(3). */
+/** Reports this process's state to the service manager, if there is one. Source: sd_notify(3). */
 export interface ServiceManager {
   /** Calls are served, also after a reload. */
   ready(status: string): void;
@@ -60,9 +60,9 @@ export interface ServiceManager {
 }
 
 /**
- * The service manager that the variables name; they are gone from `env`. With a watchdog it is told that this process
- * lives twice in each of its periods, for as long as the event loop turns.
- * `failed` is called where a message could not be sent: the process is not worse for it.
+ * Returns the service manager that the variables name, and deletes them from `env`. With a watchdog, notifies it twice
+ * per period while the event loop runs.
+ * Calls `failed` if a message could not be sent; the process continues.
  */
 export function takeServiceManager(env: NodeJS.ProcessEnv, failed: (error: unknown) => void): ServiceManager {
   const { NOTIFY_SOCKET: socket = '', WATCHDOG_USEC: period = '', WATCHDOG_PID: pid = '' } = env;
@@ -80,7 +80,7 @@ export function takeServiceManager(env: NodeJS.ProcessEnv, failed: (error: unkno
     setInterval(() => send('WATCHDOG=1'), Math.min(periodMs / 2, MAX_TIMER_MS)).unref();
   return {
     ready: (status) => send('READY=1', `STATUS=${status}`),
-    // The time is what systemd 253 tells one reload from another by.
+    // systemd 253 tells reloads apart by this time.
     reloading: () => send('RELOADING=1', `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`),
     stopping: (status) => send('STOPPING=1', `STATUS=${status}`),
     status: (text) => send(`STATUS=${text}`),

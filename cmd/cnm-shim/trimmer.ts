@@ -2,20 +2,20 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { releaseExecutable, trimHeap } from '../../src/shared/netlink/memory.ts';
 
-/** So long nothing may have happened, in milliseconds. */
+/** Milliseconds without a call before trimming. */
 const IDLE_MS = 2000;
-/** Calls that leave behind what is worth the 15 ms of a collection. */
+/** Calls whose garbage is worth the 15 ms of a collection. */
 const LEAST_CALLS = 50;
 
-/** Keeps what is resident small. */
+/** Keeps resident memory small. */
 export interface Trimmer {
-  /** A call has been answered. */
+  /** Called after each answered call. */
   readonly called: () => void;
 }
 
 /**
- * When so many calls have been followed by two seconds without any, V8 collects garbage, the C library gives free pages
- * back, and pages of the executable that are not needed now are let go. V8 alone would keep about 10 MB of garbage.
+ * After this many calls and two seconds without any, V8 collects garbage, the C library returns free pages, and unused
+ * pages of the executable are released. V8 alone would keep about 10 MB of garbage.
  */
 export function makeTrimmer(): Trimmer {
   const collect = garbageCollector();
@@ -37,7 +37,7 @@ export function makeTrimmer(): Trimmer {
   };
 }
 
-/** V8's, which shows itself to contexts made while the flag is set. */
+/** V8's `gc`, which appears in contexts created while the flag is set. */
 function garbageCollector(): () => void {
   setFlagsFromString('--expose-gc');
   const collect: unknown = runInNewContext('gc');

@@ -1,56 +1,57 @@
-/** Time as the schedule sees it, in milliseconds. */
+/** The schedule's time, in milliseconds. */
 export interface Clock {
   now(): number;
-  /** Calls `work` once after so long; the result calls it off. Keeps no process alive. */
+  /** Calls `work` once after `ms`; the returned function cancels it. Does not keep the process alive. */
   after(ms: number, work: () => void): () => void;
 }
 
 /** Neither `look` nor `pass` may reject; one of them runs at a time. */
 export interface UpkeepOptions {
-  /** Looks again at what was heard. Resolves with what is damaged indeed: a pass follows where it is not empty. */
+  /** Checks reported damage. Resolves with the actual damage: a pass follows unless it is empty. */
   readonly look: (heard: readonly string[]) => Promise<readonly string[]>;
-  /** Puts everything back. */
+  /** Restores everything. */
   readonly pass: (why: readonly string[]) => Promise<void>;
-  /** Damage that was not there in the last minute is about to be mended. */
+  /** Called before repairing damage that did not occur in the last minute. */
   readonly found?: (damage: readonly string[]) => void;
-  /** The same damage comes back so often that a pass for it is now made every `MAX_INTERVAL_MS` only. */
+  /** Called when damage recurs so often that its passes now run only every `MAX_INTERVAL_MS`. */
   readonly fought?: (damage: string) => void;
   readonly clock?: Clock;
 }
 
-/** Schedules passes that put back what somebody took. At its end it waits for the pass under way. */
+/** Schedules passes that restore what other programs removed. Disposal waits for the pass in progress. */
 export interface Upkeep extends AsyncDisposable {
-  /** These may be damaged. */
+  /** Reports possible damage. */
   heard(damage: readonly string[]): void;
 }
 
-/** What goes together arrives within this time, as the rules of a flush do. */
+/** Changes that belong together arrive within this time, such as the rules of a flush. */
 export const SETTLE_MS = 200;
-/** Between two looks, at least: each may read all records. */
+/** Minimum time between two looks: each may read all records. */
 export const LOOK_INTERVAL_MS = 500;
-/** Between the starts of two passes, at least. */
+/** Minimum time between the starts of two passes. */
 export const MIN_INTERVAL_MS = 1000;
 export const MAX_INTERVAL_MS = 30_000;
-/** Damage that has not been heard of for so long is new when it is heard again. */
+/** Damage that was not reported for this long counts as new. */
 export const QUIET_MS = 60_000;
-/** A pass is made so often, whatever is heard. */
+/** Time between passes without any report. */
 export const PERIOD_MS = 600_000;
-/** More kinds of damage than this at once are one. */
+/** More kinds of damage than this at once count as one. */
 export const MAX_DAMAGE = 1000;
 export const MUCH = 'too many changes to list';
 
 interface Mended {
-  /** When a pass for it began last, and how long it must wait for the next one from then on. */
+  /** When its last pass began, and the minimum time from then to the next one. */
   readonly at: number;
   readonly intervalMs: number;
 }
 
 /**
- * A pass is made soon after damage is heard of, one a second at most. Damage that comes back after each pass is
- * somebody's will: its passes become rarer, down to one in 30 seconds, while other damage is still mended at once.
+ * Runs a pass soon after damage is reported, at most one per second. Damage that recurs after each pass is another
+ * program's intention: its passes become rarer, down to one in 30 seconds, while other damage is still repaired at
+ * once.
  */
 export function makeUpkeep({ look, pass, found, fought, clock = SYSTEM_CLOCK }: UpkeepOptions): Upkeep {
-  /** What was heard and not yet looked at, and when first. */
+  /** Reported damage that was not checked yet, with the time of its first report. */
   const waiting = new Map<string, number>();
   const mended = new Map<string, Mended>();
   let lastPass = Number.NEGATIVE_INFINITY;
@@ -81,9 +82,9 @@ export function makeUpkeep({ look, pass, found, fought, clock = SYSTEM_CLOCK }: 
   };
   const work = async (): Promise<void> => {
     const now = clock.now();
-    forgetQuiet(now);
+    deleteQuiet(now);
     const damage = await lookAt([...waiting].filter(([one, since]) => dueOf(one, since) <= now).map(([one]) => one));
-    // A pass mends the rest as well.
+    // A pass repairs the rest as well.
     if (damage.length > 0) damage.push(...(await lookAt([...waiting.keys()])));
     const isPeriodic = now >= lastPeriod + PERIOD_MS;
     if (open && (damage.length > 0 || isPeriodic)) {
@@ -109,7 +110,7 @@ export function makeUpkeep({ look, pass, found, fought, clock = SYSTEM_CLOCK }: 
       mended.set(one, { at: now, intervalMs });
     }
   };
-  const forgetQuiet = (now: number): void => {
+  const deleteQuiet = (now: number): void => {
     for (const [damage, { at }] of mended) if ((waiting.get(damage) ?? now) - at >= QUIET_MS) mended.delete(damage);
   };
 

@@ -8,10 +8,10 @@ const TOP_LEVEL = new Set([
   ...['README.md', 'LICENSE', 'package.json', 'package-lock.json', 'tsconfig.json', 'biome.json', '.gitignore', '.ci'],
   ...['cmd', 'docs', 'src', 'netconf-examples', 'test', 'build'],
 ]);
-/** Not part of the tree: what .gitignore names, and git's own. */
+/** Top-level entries outside the tree: those in .gitignore, and git's own. */
 const IGNORED = /^(\.git|node_modules|dist|coverage|.*\.log)$/;
 
-/** A module, an import it must not have, and why. */
+/** A module, a forbidden import, and the reason. */
 const PLANTED: readonly (readonly [file: string, source: string, why: RegExp])[] = [
   ['src/shared/model/addr.ts', "import { x } from '../errors/net-error.ts';", /model imports nothing/],
   ['src/shared/model/addr.ts', "import { x } from 'node:fs';", /model imports nothing/],
@@ -41,7 +41,7 @@ const PLANTED: readonly (readonly [file: string, source: string, why: RegExp])[]
   ['cmd/cni-plugin/main.ts', "import { run } from '../../build/bundle.ts';", /not part of any layer/],
 ];
 
-/** Modules as they are meant to be. */
+/** Modules with allowed imports. */
 const ALLOWED: readonly (readonly [file: string, source: string])[] = [
   ['src/shared/drivers/bridge/bridge.ts', "import type { View } from '../../host/host.ts';"],
   ['src/shared/netlink/sys.ts', "import { dlopen } from 'node:ffi';"],
@@ -59,7 +59,7 @@ const ALLOWED: readonly (readonly [file: string, source: string])[] = [
 ];
 
 describe('layers', () => {
-  it('are kept by every module, without circles', () => {
+  it('are kept by every module, without import cycles', () => {
     const files = globSync('{src,cmd}/**/*.ts', { cwd: ROOT });
     assert.ok(files.length > 10, `only ${files.length} modules found below ${ROOT}`);
     const sources = new Map(files.map((file) => [file, readFileSync(join(ROOT, file), 'utf8')]));
@@ -67,7 +67,7 @@ describe('layers', () => {
     assert.deepEqual(circles(sources), []);
   });
 
-  it('refuse a circle, also one of types', () => {
+  it('reject an import cycle, also one of types', () => {
     const files = {
       'a/a.ts': "import { b } from './b.ts';",
       'a/b.ts': "import { d } from '../c/d.ts';",
@@ -78,7 +78,7 @@ describe('layers', () => {
   });
 
   for (const [file, source, why] of PLANTED)
-    it(`refuse ${JSON.stringify(source)} in ${file}`, () => {
+    it(`reject ${JSON.stringify(source)} in ${file}`, () => {
       const found = violations(new Map([[file, source]]));
       assert.equal(found.length, 1, found.join('\n'));
       assert.match(found[0] ?? '', why);
@@ -91,7 +91,7 @@ describe('layers', () => {
 });
 
 describe('top level', () => {
-  it('holds what it may hold, and nothing else', () => {
+  it('contains exactly the allowed entries', () => {
     const others = readdirSync(ROOT).filter((name) => !TOP_LEVEL.has(name) && !IGNORED.test(name));
     assert.deepEqual(others, []);
   });

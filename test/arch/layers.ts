@@ -13,7 +13,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['testing'],
 ];
 
-/** Node's modules that belong to one place only. */
+/** Node's modules that one place only may import. */
 const OWNERS: Readonly<Record<string, string>> = {
   'node:ffi': 'src/shared/netlink/sys.ts',
   'node:sqlite': 'src/shared/store/',
@@ -36,7 +36,7 @@ function againstLayers(file: string, { specifier, kind }: Import): string | unde
   const target = posix.join(posix.dirname(file), specifier);
   const from = layerOf(file);
   const to = layerOf(target);
-  // The manifest says the version that a program tells of itself.
+  // The manifest holds the version that a program prints.
   if (target === 'package.json' && from?.startsWith('cmd/')) return undefined;
   if (to === undefined) return 'it is not part of any layer';
   if (from === to) return undefined;
@@ -63,7 +63,7 @@ function againstOwners(file: string, { specifier, kind }: Import): string | unde
   return undefined;
 }
 
-/** The circles of `files` that import one another, types included, each as `a.ts > b.ts > a.ts`. */
+/** The import cycles among `files`, types included, each as `a.ts > b.ts > a.ts`. */
 export function circles(files: ReadonlyMap<string, string>): string[] {
   const found: string[] = [];
   const ended = new Set<string>();
@@ -79,7 +79,7 @@ export function circles(files: ReadonlyMap<string, string>): string[] {
   return found;
 }
 
-/** `model`, …, `testing` or `cmd/<program>`; undefined for what is in none. */
+/** `model`, …, `testing` or `cmd/<program>`; undefined outside all of them. */
 function layerOf(path: string): string | undefined {
   const [, top, name = ''] = /^(src\/shared|cmd)\/([^/]+)\//.exec(path) ?? [];
   if (top === 'cmd') return `cmd/${name}`;

@@ -6,11 +6,11 @@ import { bundle } from '../../build/bundle.ts';
 import { packageExecutable } from '../../build/package.ts';
 import { timed } from './stats.ts';
 
-/** Programs that do nothing, to tell what of a call is the start of a process. */
+/** Programs that do nothing: they measure the cost of starting a process. */
 export interface BareStarts extends Disposable {
-  /** `node -e 0`, with the Node that is inside the executable, stripped as that one is. */
+  /** `node -e 0` with the Node that the executable contains, stripped in the same way. */
   readonly node: () => number;
-  /** An empty program, packaged as the executable is. */
+  /** An empty program, packaged like the executable. */
   readonly packaged: () => number;
 }
 

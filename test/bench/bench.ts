@@ -7,9 +7,9 @@ import type { Site } from './calls.ts';
 import { sizesOf } from './sizes.ts';
 
 /**
- * Runs run.ts inside a new namespace that stands for a host, so that both sides of the comparison are started
- * directly, without another program between. `--quick` takes few of everything, `--daemon` launcher and
- * daemon only, `--docker` dockerd with both drivers only; `--markdown` and `--json FILE` are handed on.
+ * Runs run.ts inside a new namespace that stands for a host, so that both sides of the comparison start directly,
+ * without another program between. `--quick` measures small sizes, `--daemon` only launcher and daemon, `--docker`
+ * only dockerd with both drivers. `--markdown` and `--json FILE` are passed on.
  */
 function main(): void {
   if (!existsSync(join(referenceDir, 'bridge'))) throw new Error(`${referenceDir}/bridge is missing: npm run setup`);

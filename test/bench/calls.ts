@@ -3,14 +3,14 @@ import { type BridgeType, bridgeConf, type NetConf } from '../support/netconf.ts
 import { peakMemory } from './peak-memory.ts';
 import { ratePerSecond, type Summary, summarize, timed } from './stats.ts';
 
-/** Where the calls are made: private directories and the namespaces of pods. */
+/** Where the calls run: private directories and the namespaces of pods. */
 export interface Site {
   readonly stateDir: string;
   readonly dataDir: string;
   readonly pods: readonly string[];
 }
 
-/** One side of the comparison: it has an interface of its own in every pod, a bridge and a pool. */
+/** One side of the comparison: its own interface in every pod, a bridge and a pool. */
 export interface Side {
   readonly label: string;
   readonly dir: string;
@@ -32,7 +32,7 @@ export function makeSide(label: string, dir: string, name: BridgeType, index: nu
   return { label, dir, name, ifName: `eth${index}`, config: { ...config, name: label } };
 }
 
-/** The network is there, with one pod on it that stays, and every file has been read once. */
+/** Creates the network with one permanent pod, so that every file was read once. */
 export function warmUp(site: Site, side: Side): void {
   expectOk(runPlugin(callOf(site, side, 'ADD', 0)));
 }
@@ -42,8 +42,8 @@ export function coolDown(site: Site, side: Side): void {
 }
 
 /**
- * Every command on every pod but the first, one call at a time, the sides in turn. `between` runs after each round of
- * ADDs, so that what it measures has the same neighbours on the machine.
+ * Runs every command on every pod but the first, one call at a time, the sides in turn. `between` runs after each
+ * round of ADDs, so that it is measured with the same load on the machine.
  */
 export function sequential(site: Site, sides: readonly Side[], between: () => void): Readonly<Record<string, Times>> {
   const times = sides.map(() => ({ ADD: [] as number[], CHECK: [] as number[], DEL: [] as number[] }));
@@ -68,7 +68,7 @@ export function sequential(site: Site, sides: readonly Side[], between: () => vo
   );
 }
 
-/** ADDs, then DELs, a second, with `width` calls under way at any time. */
+/** ADDs, then DELs, per second, with `width` calls under way at any time. */
 export async function rates(site: Site, side: Side, width: number): Promise<Rates> {
   const all = (command: 'ADD' | 'DEL'): Promise<number> =>
     ratePerSecond(site.pods.length - 1, width, async (i) => {
@@ -78,7 +78,7 @@ export async function rates(site: Site, side: Side, width: number): Promise<Rate
   return { ADD: add, DEL: await all('DEL') };
 }
 
-/** The most that one ADD and one DEL had resident, in MB; the largest of five. */
+/** The peak resident memory of one ADD and one DEL, in MB; the largest of five. */
 export function peaks(site: Site, side: Side): Rates {
   const most: { ADD: number; DEL: number } = { ADD: 0, DEL: 0 };
   for (let i = 0; i < 5; i++) {

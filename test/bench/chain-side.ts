@@ -3,11 +3,11 @@ import type { Element } from '../support/chain.ts';
 import { type CniAnswer, expectOk, type PluginCall, runPlugin } from '../support/cni.ts';
 import type { CniHost } from '../support/cni-host.ts';
 
-/** A way to connect a pod with masquerade, a host port and a policy: plugins in a row, on a host of their own. */
+/** One way to connect a pod with masquerade, a host port and a policy: a chain of plugins on its own host. */
 export interface ChainSide extends Disposable {
   readonly label: string;
   readonly host: CniHost;
-  /** The host's namespace, in which plugins are started. */
+  /** The host's namespace, in which plugins start. */
   readonly ns: LinuxNamespace;
   readonly elements: readonly Element[];
 }
@@ -15,7 +15,7 @@ export interface ChainSide extends Disposable {
 export const LIST = { cniVersion: '1.0.0', name: 'web' };
 export const BRIDGE = 'isth0';
 
-/** The list's plugins one after the other, each with the result of the one before. */
+/** Runs the list's plugins in order, each with the result of the previous one. */
 export function addPod(side: ChainSide, id: string, hostPort: number): CniAnswer {
   return side.elements.reduce<CniAnswer>((previous, element, i) => {
     const given = i === 0 ? {} : { prevResult: previous };
@@ -23,7 +23,7 @@ export function addPod(side: ChainSide, id: string, hostPort: number): CniAnswer
   }, {});
 }
 
-/** From the last to the first, each with the result of the whole. */
+/** Runs the plugins from last to first, each with the result of the whole chain. */
 export function delPod(side: ChainSide, id: string, hostPort: number, prevResult?: CniAnswer): void {
   const given = prevResult === undefined ? {} : { prevResult };
   for (const element of side.elements.toReversed()) {
@@ -31,7 +31,7 @@ export function delPod(side: ChainSide, id: string, hostPort: number, prevResult
   }
 }
 
-/** What a runtime tells an element that has asked for it. */
+/** The runtime's arguments for an element that has asked for them. */
 export function runtimeConfig({ conf }: Element, hostPort: number): object {
   if (conf.capabilities === undefined) return {};
   return { runtimeConfig: { portMappings: [{ hostPort, containerPort: 80, protocol: 'tcp' }] } };

@@ -6,12 +6,12 @@ import { addPod, BRIDGE, type ChainSide, delPod } from './chain-side.ts';
 import { type Crowd, countRules, ownCrowd, quieten, referenceCrowd } from './crowd.ts';
 import { type Summary, summarize, timed } from './stats.ts';
 
-/** One side of the comparison, with the endpoints that are there besides. */
+/** One side of the comparison, with its other endpoints. */
 interface Contender extends ChainSide {
   readonly crowd: Crowd;
 }
 
-/** What one pod took beside so many others, and how many rules the packet filter had then. */
+/** The time of one pod beside so many others, and the number of packet filter rules then. */
 export interface ChainTimes {
   readonly ADD: Summary;
   readonly DEL: Summary;
@@ -35,7 +35,7 @@ export function referenceSide(): Contender {
   );
 }
 
-/** The same as one element. */
+/** The same as one chain element. */
 export function ownSide(dir: string): Contender {
   const conf = {
     type: 'isthmus',
@@ -54,7 +54,7 @@ export function measureChains(
 ): Readonly<Record<string, ChainTimes>> {
   for (const side of sides) side.crowd.grow(side, endpoints);
   const samples = sides.map(() => ({ ADD: [] as number[], DEL: [] as number[] }));
-  // The first round is to have read every file once.
+  // The first round only warms the file cache.
   for (let round = 0; round <= count; round++) {
     for (const [i, side] of sides.entries()) {
       let result: CniAnswer = {};

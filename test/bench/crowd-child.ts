@@ -2,7 +2,7 @@ import { add } from '../../src/shared/runtime/cni/add.ts';
 import { openCore } from '../../src/shared/runtime/context.ts';
 import { type CrowdOrder, hostPortOf } from './crowd.ts';
 
-/** Adds endpoints as so many calls of the plugin would, in one process that is in the host's namespace. */
+/** Adds endpoints as that many plugin calls would, in one process inside the host's namespace. */
 async function main({ stateDir, netns, from, to, config }: CrowdOrder): Promise<void> {
   using core = openCore({ ISTHMUS_STATE_DIR: stateDir });
   for (let i = from; i < to; i++) {

@@ -5,25 +5,25 @@ import { join } from 'node:path';
 import type { CniHost } from '../support/cni-host.ts';
 import { addPod, BRIDGE, type ChainSide, delPod, LIST, runtimeConfig } from './chain-side.ts';
 
-/** Endpoints that are there besides the one that is measured; all their interfaces are in one namespace. */
+/** Endpoints beside the measured one; all their interfaces are in one namespace. */
 export interface Crowd {
-  /** There are `count` of them, none fewer than before. */
+  /** Adds endpoints until there are `count`; `count` never decreases. */
   grow(side: ChainSide, count: number): void;
 }
 
-/** What the program crowd-child.ts is told. */
+/** The input of the program crowd-child.ts. */
 export interface CrowdOrder {
   readonly stateDir: string;
   readonly netns: string;
   readonly from: number;
   readonly to: number;
-  /** Configurations of the endpoints; `hostPortOf` gives each its port. */
+  /** Configurations of the endpoints; `hostPortOf` gives the port of each. */
   readonly config: Readonly<Record<string, unknown>>;
 }
 
-/** Where the interfaces of the others are: a namespace beside the measured pod's. */
+/** The namespace of the other endpoints' interfaces, beside the measured pod's. */
 const CROWD = 1;
-/** Host port, container port and id by which the rules of one endpoint are told from all others. */
+/** Host port, container port and id that identify the rules of one endpoint. */
 const TEMPLATE = { id: 'template', hostPort: 8081 };
 
 /** The host port of endpoint number `i`. */
@@ -31,7 +31,7 @@ export function hostPortOf(i: number): number {
   return 20_000 + i;
 }
 
-/** Endpoints that our own core has added, one by one, in one process. */
+/** Endpoints that our own core adds, one by one, in one process. */
 export function ownCrowd(): Crowd {
   let there = 0;
   return {
@@ -70,14 +70,14 @@ export function referenceCrowd(): Crowd {
 }
 
 /**
- * The others will have no IPv6: a thousand interfaces that come up at once tell each other of their addresses for the
- * better part of a minute, a million packets on the bridge.
+ * Disables IPv6 for the others: a thousand interfaces that come up at once announce their addresses to each other for
+ * most of a minute, a million packets on the bridge.
  */
 export function quieten(host: CniHost): void {
   host.pod(CROWD).run('sysctl', '-qw', 'net.ipv6.conf.all.disable_ipv6=1', 'net.ipv6.conf.default.disable_ipv6=1');
 }
 
-/** Rules in the host's packet filters, whoever made them. */
+/** The number of rules in the host's packet filters, of all programs. */
 export function countRules({ host }: ChainSide): number {
   const listing = execFileSync('nsenter', [`--net=${host.ns.path}`, 'nft', '-j', 'list', 'ruleset'], {
     encoding: 'utf8',
@@ -88,11 +88,11 @@ export function countRules({ host }: ChainSide): number {
   return nftables.filter((item) => 'rule' in item).length;
 }
 
-/** All rules beside one endpoint, with what is this endpoint's in them. */
+/** All rules beside one endpoint, with that endpoint's own values. */
 interface Template {
   readonly rules: string;
   readonly address: string;
-  /** The beginning, common to all its chains, of the digest in their names. */
+  /** The common start of the digest in the names of all its chains. */
   readonly digest: string;
 }
 
@@ -106,7 +106,7 @@ function readTemplate(side: ChainSide): Template {
   return { rules, address, digest };
 }
 
-/** The rules of the template, each block of them once for each endpoint and in its place. */
+/** The rules of the template, each block repeated in place for each endpoint. */
 function restoreRules(host: CniHost, { rules, address, digest }: Template, count: number): void {
   const own = (line: string): boolean => [`${address}/`, `${address}:`, digest].some((text) => line.includes(text));
   const lines: string[] = [];
@@ -146,7 +146,7 @@ function idOf(i: number): string {
   return `crowd${i}`;
 }
 
-/** In the upper half of the pool, where the measured pods do not come. */
+/** An address in the upper half of the pool, which the measured pods do not reach. */
 function addressOf(i: number): string {
   return `10.88.${128 + (i >> 8)}.${i & 255}`;
 }

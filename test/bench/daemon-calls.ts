@@ -4,7 +4,7 @@ import { type CniHost, makeHost } from '../support/cni-host.ts';
 import type { Daemon, Programs } from './daemon-site.ts';
 import type { SpawnCall, Step } from './spawner.ts';
 
-/** A way to connect pods: plugins in a row, on a host of its own. */
+/** One way to connect pods: a chain of plugins on its own host. */
 export interface Route {
   readonly host: CniHost;
   readonly elements: readonly Element[];
@@ -13,27 +13,27 @@ export interface Route {
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** Who is connected. */
+/** The pod to connect. */
 export interface Endpoint {
   readonly id: string;
   readonly netns: string;
-  /** The route's own by default. */
+  /** Defaults to the route's own. */
   readonly ifName?: string;
-  /** For networks that publish ports. */
+  /** Only for networks that publish ports. */
   readonly hostPort?: number;
 }
 
-/** Where the result of the ADD is: the number of its call in the same run, or its text. */
+/** The result of the ADD: the number of its call in the same run, or its text. */
 export type Result = number | string;
 
 const LIST = { cniVersion: '1.1.0', name: 'bench' };
-/** The reference of Debian 12 knows nothing newer. */
+/** The newest version that the reference of Debian 12 supports. */
 const REFERENCE_LIST = { ...LIST, cniVersion: '1.0.0' };
 const BRIDGE = { bridge: 'isth0', isGateway: true };
 const MASQUERADE = { ...BRIDGE, ipMasq: true, hairpinMode: true };
 const PORTS = { capabilities: { portMappings: true } };
 
-/** Network number `subnet` of the bench by the daemon: a bridge and addresses; with masquerade and ports, or without. */
+/** Network number `subnet` through the daemon: bridge and addresses; with masquerade and ports, or without. */
 export function daemonRoute(daemon: Daemon, { dir }: Programs, subnet: number, ports: boolean): Route {
   const { host, runDir } = daemon;
   const name = ports ? 'ports' : 'plain';
@@ -62,7 +62,7 @@ export function makeReferenceHost(): CniHost {
   return makeHost(0);
 }
 
-/** The list's plugins one after the other, each with the result of the one before, as libcni does. */
+/** Runs the list's plugins in order, each with the result of the previous one, as libcni does. */
 export function addCall(route: Route, endpoint: Endpoint): SpawnCall {
   return {
     steps: route.elements.map((element, i) => {
@@ -72,7 +72,7 @@ export function addCall(route: Route, endpoint: Endpoint): SpawnCall {
   };
 }
 
-/** From the last to the first, each with the result of the whole. */
+/** Runs the plugins from last to first, each with the result of the whole chain. */
 export function delCall(route: Route, endpoint: Endpoint, result: Result): SpawnCall {
   return {
     steps: route.elements.toReversed().map((element) => {
@@ -86,7 +86,7 @@ export function statusCall(route: Route): SpawnCall {
   return { steps: route.elements.map((element) => stepOf(route, element, 'STATUS')) };
 }
 
-/** The kernel's own deletion of the interface that the ADD has made on the host. */
+/** Lets the kernel itself delete the host interface that the ADD created. */
 export function kernelDeletion({ host }: Route, added: string): SpawnCall {
   const { interfaces = [] }: { interfaces?: { name: string; sandbox?: string }[] } = JSON.parse(added);
   const port = interfaces.findLast(({ sandbox }) => sandbox === undefined);

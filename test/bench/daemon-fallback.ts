@@ -8,7 +8,7 @@ import type { Programs } from './daemon-site.ts';
 import { compileNoOp, type SpawnCall, type Spawner } from './spawner.ts';
 import { type Summary, summarize } from './stats.ts';
 
-/** A plugin that does nothing: started as it is, and by a launcher that finds no socket, or one that nobody serves. */
+/** A plugin that does nothing, started directly, or by a launcher without a socket or with a dead one. */
 export interface Fallback {
   readonly plugin: Summary;
   readonly absent: Summary;
@@ -40,12 +40,12 @@ export async function measureFallback(spawner: Spawner, { dir }: Programs, count
 
 const INPUT = JSON.stringify({ cniVersion: '1.1.0', name: 'bench', type: 'isthmus', bridge: 'isth0' });
 
-/** `cni.sock` in the directory is a socket, as a daemon that was killed has left it. */
+/** Leaves `cni.sock` in the directory as a socket that nobody serves, as a killed daemon does. */
 async function abandonSocket(directory: string): Promise<void> {
   const made = join(directory, 'made');
   const server = createServer();
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(made, resolve));
-  // The server removes what it finds under the name that it has given.
+  // close() deletes only the original name of the socket.
   renameSync(made, join(directory, 'cni.sock'));
   await new Promise((resolve) => server.close(resolve));
 }

@@ -4,12 +4,12 @@ import { all, at } from './daemon-serial.ts';
 import type { Outcome, SpawnCall, Spawner } from './spawner.ts';
 import { median, type Summary, summarize } from './stats.ts';
 
-/** Calls a second; the median of some rounds. */
+/** Calls per second; the median of several rounds. */
 export type LoadRates = Readonly<Record<'ADD' | 'DEL', number>>;
 
 /**
- * ADD of every pod, then DEL, so many at once, `rounds` times. In between the pods are left alone for some seconds, as
- * their kernels tell each other of their IPv6 addresses first.
+ * ADDs every pod, then DELs it, `width` at once, `rounds` times. Between them the pods stay idle for some seconds:
+ * their kernels first announce their IPv6 addresses to each other.
  */
 export async function measureLoad(
   spawner: Spawner,
@@ -27,21 +27,21 @@ export async function measureLoad(
   return { ADD: median(rates.map(({ ADD }) => ADD)), DEL: median(rates.map(({ DEL }) => DEL)) };
 }
 
-/** An ADD after the other, alone, and while others are deleted. */
+/** ADDs one at a time: alone, and while others are deleted. */
 export interface Stream {
   readonly idle: Summary;
   readonly busy: Summary;
 }
 
 export interface StreamSizes {
-  /** So many are deleted, `width` at once. */
+  /** How many pods are deleted, `width` at once. */
   readonly deletions: number;
   readonly width: number;
-  /** There are at least so many ADDs of both kinds. */
+  /** The minimum number of ADDs of both kinds. */
   readonly samples: number;
 }
 
-/** ADDs one at a time while so many DELs are under way, beside the same without; in turn, until there are enough. */
+/** ADDs one at a time during so many DELs, and the same without, in turn, until there are enough. */
 export function measureStream(spawner: Spawner, route: Route, pods: readonly Endpoint[], sizes: StreamSizes): Stream {
   const { deletions, width, samples } = sizes;
   const [doomed, free] = [pods.slice(0, deletions), pods.slice(deletions)];
@@ -66,7 +66,7 @@ export function measureStream(spawner: Spawner, route: Route, pods: readonly End
 
 const SETTLE_MS = 4000;
 
-/** So many ADDs without company, for about as many as have time while others are deleted. */
+/** So many ADDs alone, about as many as finish while others are deleted. */
 const IDLE_ROUND = 50;
 
 export function addAll(spawner: Spawner, route: Route, pods: readonly Endpoint[], width: number): readonly Outcome[] {
@@ -78,7 +78,7 @@ export function addAll(spawner: Spawner, route: Route, pods: readonly Endpoint[]
   );
 }
 
-/** Takes away the first of the pods, as many as have been added. */
+/** Deletes as many of the first pods as were added. */
 export function delAll(
   spawner: Spawner,
   route: Route,
@@ -94,7 +94,7 @@ export function delAll(
   );
 }
 
-/** From the first start to the last end. */
+/** Calls per second, from the first start to the last end. */
 function perSecond(outcomes: readonly Outcome[]): number {
   const begin = Math.min(...outcomes.map(({ start }) => start));
   return (outcomes.length * 1000) / (Math.max(...outcomes.map(({ end }) => end)) - begin);

@@ -6,25 +6,25 @@ import { at } from './daemon-serial.ts';
 import type { Daemon } from './daemon-site.ts';
 import type { Spawner } from './spawner.ts';
 
-/** So many calls at once, where their time is not what counts. */
+/** So many calls at once, when their time does not matter. */
 const WIDTH = 16;
 const SETTLE_MS = 2000;
 
 /** Resident memory in MB of 10^6 bytes. */
 export interface Churn {
   readonly start: number;
-  /** After so many pairs of ADD and DEL, in their order. */
+  /** Memory after so many pairs of ADD and DEL, in order. */
   readonly after: readonly { readonly pairs: number; readonly rss: number }[];
 }
 
-/** Interfaces will have no IPv6: a thousand that come up at once tell each other of their addresses for a minute. */
+/** Disables IPv6: a thousand interfaces that come up at once announce their addresses to each other for a minute. */
 export function quieten(netns: TestNetns): void {
   netns.run('sysctl', '-qw', 'net.ipv6.conf.all.disable_ipv6=1', 'net.ipv6.conf.default.disable_ipv6=1');
 }
 
 /**
- * So many endpoints with a port each are there, a few in each of the namespaces. A thousand in one would be no model:
- * each of them gets the broadcasts of the bridge, and looks through the routes of all.
+ * Adds so many endpoints with a port each, a few in each namespace. A thousand in one namespace would not be
+ * realistic: each would get the broadcasts of the bridge and search the routes of all.
  */
 export function makeCrowd(spawner: Spawner, route: Route, namespaces: readonly TestNetns[], count: number): void {
   for (const netns of namespaces) quieten(netns);
@@ -35,13 +35,13 @@ export function makeCrowd(spawner: Spawner, route: Route, namespaces: readonly T
   addAll(spawner, route, crowd, WIDTH);
 }
 
-/** The daemon's memory, some time after the last call. */
+/** The daemon's memory, a while after the last call. */
 export async function settledRss(daemon: Daemon): Promise<number> {
   await sleep(SETTLE_MS);
   return daemon.rss();
 }
 
-/** Connects and disconnects all pods, again and again, until as many pairs of calls have been made as asked for. */
+/** Connects and disconnects all pods repeatedly, until enough pairs of calls were made. */
 export async function measureChurn(
   spawner: Spawner,
   daemon: Daemon,

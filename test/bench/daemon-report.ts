@@ -28,7 +28,7 @@ export function daemonRows(times: DaemonTimes): Row[] {
   ];
 }
 
-/** Prints the table, and what its rows were taken from. */
+/** Prints the table and the measurements behind its rows. */
 export function printDaemon(times: DaemonTimes): void {
   const { plain, ports, load, stream, growth } = times;
   const rows = daemonRows(times).map((row) => cellsOf(row, 'NO'));

@@ -8,17 +8,17 @@ export interface Pairs {
   readonly isthmus: Readonly<Record<'ADD' | 'DEL', Summary>>;
 }
 
-/** The same beside the kernel's own deletion of such an interface, by one message. */
+/** The same, beside the kernel's own deletion of such an interface by one message. */
 export interface PlainPairs extends Pairs {
   readonly kernel: Summary;
 }
 
-/** So many pods are connected before the first of them is disconnected. */
+/** How many pods are connected before the first one is disconnected. */
 const CHUNK = 20;
 
 /**
- * ADD of each pod by reference and daemon in turn, then DEL. The daemon's network gets two interfaces a pod: one that
- * it deletes, and one that the kernel is told to delete in turn with that.
+ * ADDs each pod by reference and daemon in turn, then DELs it. The daemon's network gets two interfaces per pod: the
+ * daemon deletes one, the kernel the other, in turn.
  */
 export function comparePlain(spawner: Spawner, [theirs, ours]: Routes, pods: readonly Endpoint[]): PlainPairs {
   const samples = { add: [[], []], del: [[], [], []] } as { add: number[][]; del: number[][] };
@@ -55,7 +55,7 @@ export function comparePlain(spawner: Spawner, [theirs, ours]: Routes, pods: rea
   };
 }
 
-/** ADD and DEL of one pod after the other, by all routes in turn. */
+/** ADDs and DELs one pod after the other, by all routes in turn. */
 export function inTurn(
   spawner: Spawner,
   routes: readonly Route[],
@@ -75,7 +75,7 @@ export function inTurn(
   });
 }
 
-/** What the reference's chain and the daemon take for masquerade and a host port. */
+/** The time of the reference's chain and of the daemon for masquerade and a host port. */
 export function comparePorts(spawner: Spawner, routes: Routes, pods: readonly Endpoint[]): Pairs {
   const [reference, isthmus] = inTurn(spawner, routes, pods);
   if (reference === undefined || isthmus === undefined) throw new Error('nothing was measured');
@@ -89,7 +89,7 @@ export function measureStatus(spawner: Spawner, route: Route, count: number): Su
 /** First the reference's, then the daemon's. */
 export type Routes = readonly [Route, Route];
 
-/** The outcomes, of which none is missing. */
+/** The outcomes; throws if one is missing. */
 export function all(outcomes: readonly (Outcome | undefined)[]): readonly Outcome[] {
   return outcomes.map((outcome) => {
     if (outcome === undefined) throw new Error('a call was not made');

@@ -7,9 +7,9 @@ import { pluginFile } from '../support/cni.ts';
 import { type CniHost, makeHost } from '../support/cni-host.ts';
 import { compileNoOp } from './spawner.ts';
 
-/** Executables under measurement, copied: a build meanwhile changes nothing. */
+/** Copies of the measured executables: a build meanwhile does not change them. */
 export interface Programs extends Disposable {
-  /** Has the launcher as `isthmus`, and no stand-alone plugin: a call that the daemon does not take fails. */
+  /** Holds the launcher as `isthmus` without a stand-alone plugin: calls that the daemon does not accept fail. */
   readonly dir: string;
   readonly daemon: string;
 }
@@ -29,17 +29,17 @@ export function copyPrograms(): Programs {
   return { dir, daemon: join(dir, 'cnm-shim'), [Symbol.dispose]: dispose };
 }
 
-/** A daemon, and the host whose namespace it is in. */
+/** A daemon, and the host whose namespace it runs in. */
 export interface Daemon extends AsyncDisposable {
   readonly host: CniHost;
   readonly runDir: string;
-  /** Resident memory in MB of 10^6 bytes, as the kernel tells it now. */
+  /** Resident memory in MB of 10^6 bytes, read from the kernel now. */
   rss(): number;
 }
 
 const START_MS = 10_000;
 
-/** A daemon serves the host, without pods of its own; it logs every call to a file, which goes with it. */
+/** Starts a daemon for the host, without pods; its log file of every call is deleted with it. */
 export async function startDaemon({ daemon }: Programs): Promise<Daemon> {
   const host = makeHost(0);
   const dir = mkdtempSync(join(tmpdir(), 'isth-run-'));

@@ -17,11 +17,11 @@ import type { DaemonSizes } from './sizes.ts';
 import { makeSpawner, type Spawner } from './spawner.ts';
 import type { Summary } from './stats.ts';
 
-/** What one run has measured of launcher and daemon. */
+/** The measurements of launcher and daemon in one run. */
 export interface DaemonTimes {
   /** Bridge and addresses. */
   readonly plain: PlainPairs;
-  /** Masquerade and a host port besides. */
+  /** With masquerade and a host port. */
   readonly ports: Pairs;
   readonly status: Summary;
   readonly growth: Growth;
@@ -53,21 +53,21 @@ interface LoadOf {
   readonly isthmus: LoadRates;
 }
 
-/** What all parts of the bench share. */
+/** Shared by all parts of the bench. */
 interface Bench {
   readonly spawner: Spawner;
   readonly programs: Programs;
   readonly sizes: DaemonSizes;
-  /** Namespaces to connect; every route has interfaces of its own in them. */
+  /** Namespaces to connect; every route has its own interfaces in them. */
   readonly pods: readonly Endpoint[];
-  /** One that stays connected, so that networks are not made and removed with each call. */
+  /** A pod that stays connected, so that calls do not create and delete the network. */
   readonly staying: Endpoint;
   readonly spare: CniHost;
 }
 
 const WIDTHS = { few: 16, many: 64 } as const;
 
-/** Measures every row of the daemon's table, on hosts and pods of its own. */
+/** Measures every row of the daemon's table, on its own hosts and pods. */
 export async function measureDaemon(sizes: DaemonSizes): Promise<DaemonTimes> {
   using spawner = makeSpawner();
   using programs = copyPrograms();
@@ -92,7 +92,7 @@ async function compare(bench: Bench): Promise<Omit<DaemonTimes, 'churn'>> {
   await using daemon = await startDaemon(programs);
   const plain = [referenceRoute(reference, 0, false), daemonRoute(daemon, programs, 2, false)] as const;
   const ports = [referenceRoute(reference, 1, true), daemonRoute(daemon, programs, 3, true)] as const;
-  // Networks are there, and files have been read once.
+  // Now the networks exist, and the files were read once.
   spawner.run([...plain, ...ports].map((route) => addCall(route, staying)));
   for (const route of [plain[1], ports[1]]) warmUp(bench, route);
   return {

@@ -3,7 +3,7 @@ import { Agent, request as httpRequest } from 'node:http';
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** dockerd's API by its unix socket, on one connection that stays: no process is started for a call. */
+/** Client of dockerd's API on its unix socket, over one persistent connection: no process starts for a call. */
 export class DockerClient implements Disposable {
   readonly #socket: string;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
@@ -12,7 +12,7 @@ export class DockerClient implements Disposable {
     this.#socket = socket;
   }
 
-  /** The answer has been read to its end. Throws where it is a refusal. */
+  /** Resolves after the whole answer was read. Throws on an error status. */
   async call(method: 'GET' | 'POST' | 'DELETE', path: string, body?: Json): Promise<Json> {
     const text = body === undefined ? '' : JSON.stringify(body);
     const headers = body === undefined ? {} : { 'Content-Type': 'application/json' };

@@ -1,25 +1,25 @@
 import { readFileSync, statSync } from 'node:fs';
 
-/** One call that our daemon has answered, as its log tells. */
+/** One call that our daemon has answered, from its log. */
 export interface Handled {
-  /** Where its line begins in the log. */
+  /** The offset of its line in the log. */
   readonly at: number;
   /** `NetworkDriver.Join`. */
   readonly method: string;
-  /** What the log says of its end: `ok` or `error`. */
+  /** Its result in the log: `ok` or `error`. */
   readonly result: string;
   /** From the first byte read to the answer. */
   readonly ms: number;
-  /** Where the time went: milliseconds by phase. */
+  /** Milliseconds by phase. */
   readonly phases: Readonly<Record<string, number>>;
 }
 
-/** The daemon writes a call's line before it answers: whatever is answered has its line before this place. */
+/** The daemon logs a call before it answers: the line of every answered call lies before this offset. */
 export function placeIn(log: string): number {
   return statSync(log).size;
 }
 
-/** All calls that dockerd has made, in the order of their answers. */
+/** All calls of dockerd, in the order of their answers. */
 export function handledCalls(log: string): Handled[] {
   let at = 0;
   return readFileSync(log, 'utf8')

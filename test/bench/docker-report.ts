@@ -3,12 +3,12 @@ import { STEPS, type Step } from './docker-work.ts';
 import { atMost, compared, markdownTable, type Row, verdict } from './rows.ts';
 import { formatTable, milliseconds } from './stats.ts';
 
-/** Ours to the built-in driver's, where there is a limit. */
+/** Limits of the ratio of ours to the built-in driver's. */
 const LIMITS: Readonly<Partial<Record<Step, number>>> = { 'network connect': 1 };
 /** The same with this many ports. */
 const MANY = 100;
 const LIMITS_AT_MANY: Readonly<Partial<Record<Step, number>>> = { 'container start': 1 / 5, 'container rm -f': 1 / 10 };
-/** Of each of the plugin's calls but DeleteEndpoint, where the kernel takes its time to delete an interface. */
+/** Limit of each plugin call except DeleteEndpoint, in which the kernel takes its time to delete an interface. */
 const HANDLER_MS = 3;
 const ASIDE = 'NetworkDriver.DeleteEndpoint';
 
@@ -44,7 +44,7 @@ function slowest(
   return first === undefined ? [] : [atMost(`${work}: ${shortName(first)}`, of(first), HANDLER_MS, 'ms')];
 }
 
-/** Prints the table, and what its rows were taken from. */
+/** Prints the table and the measurements behind its rows. */
 export function printDocker(times: DockerTimes): void {
   const { version, steps, handlers } = times;
   console.log(`\nDocker ${version}, by its API: isthmus to the built-in bridge with its proxy (medians)`);
@@ -88,7 +88,7 @@ function cellsOf(row: Row, missed: string): string[] {
   return [row.work, row.ratio, row.measured, row.limit, verdict(row, missed)];
 }
 
-/** Those that are more than a tenth of the whole, the longest first. */
+/** The phases that take more than a tenth of the whole, the longest first. */
 function phasesOf({ phases, time }: HandlerTimes): string {
   return Object.entries(phases)
     .filter(([, ms]) => ms > time.p50 / 10)

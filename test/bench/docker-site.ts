@@ -6,11 +6,11 @@ import { makeTestHost, type TestHost } from '../support/test-host.ts';
 import { built, daemonFile } from '../support/via.ts';
 import { DockerClient } from './docker-client.ts';
 
-/** A host with a dockerd of its own, and our daemon where dockerd finds plugins. */
+/** A host with its own dockerd, and our daemon where dockerd finds plugins. */
 export interface DockerSite extends AsyncDisposable {
   readonly host: TestHost;
   readonly client: DockerClient;
-  /** File with a line for each call that dockerd has made. */
+  /** File with a line for each call of dockerd. */
   readonly log: string;
   /** Path of our executable in the host. */
   readonly program: string;
@@ -19,7 +19,7 @@ export interface DockerSite extends AsyncDisposable {
 const LOG = '/run/isth/log/isthmus';
 const SOCKET = '/run/docker.sock';
 
-/** Both run and answer, and the image is loaded. ISTHMUS_TEST_DIST names another build. */
+/** Waits until both answer and the image is loaded. ISTHMUS_TEST_DIST names another build. */
 export async function startDockerSite(): Promise<DockerSite> {
   const dist = process.env.ISTHMUS_TEST_DIST;
   const file = built(dist === undefined ? daemonFile : join(dist, 'cnm-shim'));
@@ -27,7 +27,7 @@ export async function startDockerSite(): Promise<DockerSite> {
   const dir = mkdtempSync(join(tmpdir(), 'isth-docker-'));
   made.defer(() => rmSync(dir, { recursive: true, force: true }));
   const program = join(dir, 'cnm-shim');
-  // A build meanwhile changes nothing.
+  // Copied, so that a build meanwhile does not change them.
   copyFileSync(file, program);
   const host = made.use(await makeTestHost());
   const log = host.outside(LOG);

@@ -3,7 +3,7 @@ import { IMAGE } from '../support/image.ts';
 import type { DockerClient } from './docker-client.ts';
 import { placeIn } from './docker-log.ts';
 
-/** Who makes the networks, and who hands out their addresses. */
+/** The drivers for networks and for their addresses. */
 export const SIDES = {
   bridge: { driver: 'bridge', ipam: 'default' },
   isthmus: { driver: 'isthmus', ipam: 'default' },
@@ -21,24 +21,24 @@ export const STEPS = [
 ] as const;
 export type Step = (typeof STEPS)[number];
 
-/** What one call of Docker's API took. */
+/** The time of one Docker API call. */
 export interface Timing {
   /** `none`: a container without network. */
   readonly side: SideName | 'none';
   readonly step: Step;
-  /** How many the container publishes. */
+  /** The number of ports that the container publishes. */
   readonly ports: number;
   readonly ms: number;
-  /** How long our daemon's log was when it began. */
+  /** The length of our daemon's log at the start. */
   readonly at: number;
 }
 
-/** Container ports of one container are from 1 on, host ports from here on. */
+/** Container ports of one container start at 1, host ports at this one. */
 export const FIRST_PORT = 20_000;
-/** What the call before has left for the kernel and dockerd to do is done by then. */
+/** Time for the kernel and dockerd to finish the work of the previous call. */
 const PAUSE_MS = 60;
 
-/** The work of which each call is timed. */
+/** The work whose calls are timed. */
 export class DockerWork {
   readonly timings: Timing[] = [];
   readonly #client: DockerClient;
@@ -50,25 +50,25 @@ export class DockerWork {
     this.#log = log;
   }
 
-  /** A network that stays has been made. Containers keep the default gateway of their first network beside it. */
+  /** Creates a permanent network. Containers keep the default gateway of their first network beside it. */
   async keep(side: SideName): Promise<void> {
     await this.#create(side, keptNetwork(side));
   }
 
-  /** A container runs on Docker's default network. */
+  /** Runs a container on Docker's default network. */
   async resident(name: string): Promise<void> {
     await this.#container(name, 'bridge', 0);
     await this.#client.call('POST', `/containers/${name}/start`);
   }
 
-  /** A network is created and removed. */
+  /** Creates and deletes a network. */
   async networks(side: SideName): Promise<void> {
     const name = `x-${side}`;
     await this.#timed(side, 'network create', 0, () => this.#create(side, name));
     await this.#timed(side, 'network rm', 0, () => this.#client.call('DELETE', `/networks/${name}`));
   }
 
-  /** A running container is connected to the network that stays, and disconnected. */
+  /** Connects a running container to the permanent network and disconnects it. */
   async connection(side: SideName, Container: string): Promise<void> {
     const path = `/networks/${keptNetwork(side)}`;
     const call = (verb: string): Promise<object> => this.#client.call('POST', `${path}/${verb}`, { Container });
@@ -76,7 +76,7 @@ export class DockerWork {
     await this.#timed(side, 'network disconnect', 0, () => call('disconnect'));
   }
 
-  /** A container of the network that stays is started and removed; `running` is called in between. */
+  /** Starts and removes a container on the permanent network; `running` is called in between. */
   async container(side: SideName | 'none', ports: number, running = (_name: string): void => {}): Promise<void> {
     const name = `c${this.#count++}`;
     await this.#container(name, side === 'none' ? side : keptNetwork(side), ports);
@@ -111,7 +111,7 @@ export class DockerWork {
   }
 }
 
-/** Comes after `bridge`, by which dockerd chooses the default gateway where all else is equal. */
+/** Sorts after `bridge`: dockerd chooses the default gateway by name if all else is equal. */
 function keptNetwork(side: SideName): string {
   return `kept-${side}`;
 }

@@ -5,7 +5,7 @@ import { DockerWork, SIDES, type SideName, STEPS, type Step, type Timing } from 
 import type { DockerSizes } from './sizes.ts';
 import { type Summary, summarize } from './stats.ts';
 
-/** What one run has measured of one dockerd with both drivers. */
+/** The measurements of one dockerd with both drivers in one run. */
 export interface DockerTimes {
   /** dockerd's version. */
   readonly version: string;
@@ -20,7 +20,7 @@ export interface StepTimes {
   readonly step: Step;
   readonly ports: number;
   readonly whole: Summary;
-  /** What our daemon took of it, all calls of dockerd together. */
+  /** The time in our daemon, all calls of dockerd together. */
   readonly ours: Summary;
 }
 
@@ -29,7 +29,7 @@ export interface HandlerTimes {
   readonly method: string;
   readonly ports: number;
   readonly time: Summary;
-  /** Without what the kernel takes to delete a link. */
+  /** Without the time that the kernel takes to delete a link. */
   readonly own: Summary;
   /** Median milliseconds by phase. */
   readonly phases: Readonly<Record<string, number>>;
@@ -39,7 +39,7 @@ const NAMES = ['bridge', 'isthmus', 'pools'] as const satisfies readonly SideNam
 /** The pools make no difference to ports. */
 const WITH_PORTS = ['bridge', 'isthmus'] as const satisfies readonly SideName[];
 
-/** Undefined where there is no dockerd. */
+/** Undefined without dockerd. */
 export async function measureDocker(sizes: DockerSizes): Promise<DockerTimes | undefined> {
   const missing = dockerMissing();
   if (missing !== undefined) {
@@ -65,7 +65,7 @@ export async function measureDocker(sizes: DockerSizes): Promise<DockerTimes | u
   return { version: String(Version), steps: stepsOf(calls), handlers: handlersOf(calls) };
 }
 
-/** Everything that has no ports, once on each side. */
+/** Everything without ports, once on each side. */
 async function once(work: DockerWork, round: number): Promise<void> {
   for (const name of inTurn(NAMES, round)) await work.networks(name);
   for (const name of inTurn(NAMES, round)) await work.connection(name, 'resident');
@@ -73,12 +73,12 @@ async function once(work: DockerWork, round: number): Promise<void> {
   await work.container('none', 0);
 }
 
-/** Each has each of the others before it. */
+/** Reverses the order every other round. */
 function inTurn<T>(names: readonly T[], round: number): readonly T[] {
   return round % 2 === 0 ? names : names.toReversed();
 }
 
-/** What is timed later does what it says: so many ports are published. */
+/** Checks that the timed work is real: so many ports are published. */
 async function checkPorts(work: DockerWork, { host, program }: DockerSite, ports: number): Promise<void> {
   await work.container('bridge', ports);
   await work.container('isthmus', ports, (name) => {
@@ -93,7 +93,7 @@ interface TimedCall extends Timing {
   readonly handled: readonly Handled[];
 }
 
-/** Throws where one of dockerd's calls was refused, or where there is none: that would not be what is to be measured. */
+/** Throws if one of dockerd's calls failed, or if there are none: the measurement would be invalid. */
 function callsBetween(timings: readonly Timing[], handled: readonly Handled[], end: number): TimedCall[] {
   const calls = timings.map((timing, i): TimedCall => {
     const until = timings[i + 1]?.at ?? end;

@@ -10,23 +10,23 @@ import { networkEntries, portEntry } from '../support/firewall-entries.ts';
 import { withNetns } from '../support/netns.ts';
 import { type Summary, summarize, timedAsync } from './stats.ts';
 
-/** The firewall's part of an ADD or DEL, by what is there already. */
+/** The firewall's part of an ADD or DEL, by the number of existing entries. */
 export interface FirewallTimes {
-  /** Label of what is done → its time in this process. */
+  /** Label of the work → its time in this process. */
   readonly work: Readonly<Record<string, Summary>>;
-  /** One element beside the rules of others: sent as it is, and by way of libnftables. */
+  /** One element beside the rules of others: sent directly, and through libnftables. */
   readonly element: Readonly<Record<'raw' | 'libnftables', Summary>>;
   readonly foreign: Foreign;
 }
 
-/** How much there is of other people's. */
+/** The number of other programs' rules. */
 export interface Foreign {
   readonly chains: number;
   readonly elements: number;
 }
 
 const SAMPLES = 200;
-/** Reading everybody's rules takes its time. */
+/** Reading all rules takes long. */
 const SLOW_SAMPLES = 20;
 const NETWORK: readonly FirewallEntry[] = networkEntries('br-a', '10.81.0.0/16');
 
@@ -54,7 +54,7 @@ export function measureFirewaller(endpoints: readonly number[], foreign: Foreign
   });
 }
 
-/** What an ADD asks and does: is the network's part whole, then the port of the endpoint; and a DEL. */
+/** The requests of an ADD: check the network's part, then add the endpoint's port; and those of a DEL. */
 async function oneEndpoint(ns: LinuxNamespace): Promise<Readonly<Record<'add' | 'remove', Summary>>> {
   const own = [portEntry({ hostPort: 9 })];
   const add: number[] = [];
@@ -71,7 +71,7 @@ async function oneEndpoint(ns: LinuxNamespace): Promise<Readonly<Record<'add' | 
   return { add: summarize(add), remove: summarize(remove) };
 }
 
-/** The table is made for the endpoint and goes with it. */
+/** Creates the table for the endpoint and deletes it with it. */
 async function alone(ns: LinuxNamespace): Promise<Summary> {
   const own = [...NETWORK, portEntry({ hostPort: 9 })];
   const times: number[] = [];
@@ -85,7 +85,7 @@ async function alone(ns: LinuxNamespace): Promise<Summary> {
   return summarize(times);
 }
 
-/** As every call of the plugin does, which is a process of its own: the socket is opened for this work and closed. */
+/** Opens and closes the socket for each piece of work, as every plugin call does in a process of its own. */
 function called(ns: LinuxNamespace, work: (firewaller: Firewaller) => Promise<void>): Promise<number> {
   return timedAsync(async () => {
     using firewaller = new NftablesFirewaller(ns);
@@ -138,7 +138,7 @@ function ports(first: number, count: number): FirewallEntry[] {
   );
 }
 
-/** As kube-proxy's: many chains of one rule, and a large set. */
+/** Rules like those of kube-proxy: many chains of one rule, and a large set. */
 function foreignRules({ chains, elements }: Foreign): string {
   const lines = ['add table ip others', 'add set ip others big { type ipv4_addr . inet_service; }'];
   for (let i = 0; i < chains; i++)

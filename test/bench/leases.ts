@@ -9,12 +9,12 @@ import { parsePrefix } from '../../src/shared/model/prefix.ts';
 import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
 import { type Summary, summarize, timed } from './stats.ts';
 
-/** Time of the next lease, by how many there are already. */
+/** The time of the next lease, by the number of existing ones. */
 export type LeaseTimes = Readonly<Record<string, Summary>>;
 
 const SAMPLES = 200;
 
-/** Allocates in a /16 that holds 10, then `most` leases: one transaction a lease, as an ADD has. */
+/** Allocates in a /16 that holds 10, then `most` leases: one transaction per lease, as in an ADD. */
 export function measureLeases(most: number): LeaseTimes {
   const stateDir = mkdtempSync(join(tmpdir(), 'isth-lease-'));
   try {

@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { environmentOf, type PluginCall } from '../support/cni.ts';
 
 /**
- * The most memory that a call had resident at any time, in MB of 10^6 bytes: VmHWM, the kernel's own high mark, read
- * while strace holds the process at its exit. Throws where the call fails, or strace is missing.
+ * The peak resident memory of a call, in MB of 10^6 bytes: VmHWM, the kernel's own high-water mark, read while strace
+ * holds the process at its exit. Throws if the call fails, or without strace.
  */
 export function peakMemory(call: PluginCall): number {
   const dir = mkdtempSync(join(tmpdir(), 'isth-peak-'));
   const input = join(dir, 'stdin');
-  // A pipe would need the event loop, which stands still while this looks.
+  // A file, because a pipe would need the event loop, which is blocked meanwhile.
   writeFileSync(input, JSON.stringify(call.config ?? {}));
   const stdin = openSync(input, 'r');
   const output = join(dir, 'stdout');
@@ -38,10 +38,10 @@ export function peakMemory(call: PluginCall): number {
   }
 }
 
-/** -D: the tracer is the child of a child, so that the process started is the plugin itself. */
+/** -D: strace runs as a grandchild, so that the started process is the plugin itself. */
 const HOLD_AT_EXIT = ['-D', '-f', '-qq', '-o', '/dev/null', '-e', 'inject=exit_group:delay_enter=100000'];
 
-/** VmHWM in kB; undefined of a process that has ended. */
+/** VmHWM in kB; undefined for a process that has ended. */
 function highMark(pid: number): number | undefined {
   try {
     const line = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));

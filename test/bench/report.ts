@@ -7,13 +7,13 @@ import { formatTable, milliseconds, type Summary } from './stats.ts';
 export const AT_ONCE = 8;
 export const STARTS = ['node', 'packaged', 'reference'] as const;
 
-/** One step of the crowd: how many others there were, and what each side took beside them. */
+/** One step of the crowd: the number of others, and the time of each side beside them. */
 export interface CrowdStep {
   readonly endpoints: number;
   readonly times: Readonly<Record<string, ChainTimes>>;
 }
 
-/** The machine that a run is on. */
+/** The machine of a run. */
 export type Machine = Readonly<
   Record<'cpu' | 'cores' | 'memoryGB' | 'load' | 'kernel' | 'system' | 'node', string | number>
 >;
@@ -22,7 +22,7 @@ export function machineLine({ cpu, cores, memoryGB, load, kernel, system, node }
   return `${cpu}, ${cores} cores, ${memoryGB} GB, load ${load}, Linux ${kernel}, ${system}, Node ${node}`;
 }
 
-/** Everything that one run has measured of single calls and their parts. */
+/** The measurements of single calls and their parts in one run. */
 export interface Report {
   readonly sequential: Readonly<Record<string, Times>>;
   readonly perSecond: Readonly<Record<string, Rates>>;
@@ -33,7 +33,7 @@ export interface Report {
   readonly lease: LeaseTimes;
 }
 
-/** Prints the report as tables, one a question. */
+/** Prints the report as tables, one for each question. */
 export function printReport({ sequential, perSecond, start, peakMemoryMB, chains, firewall, lease }: Report): void {
   const { reference: theirs, isthmus: ours } = sequential;
   const { reference: theirRate, isthmus: ourRate } = perSecond;

@@ -1,17 +1,17 @@
 import { milliseconds } from './stats.ts';
 
-/** One row of a table: what was measured, in words that tell its unit, and what is asked for. */
+/** One row of a table: a measurement with its unit, and its limit. */
 export interface Row {
   readonly work: string;
   readonly measured: string;
-  /** What the measured is of what it is compared with; empty where the limit is no ratio. */
+  /** The ratio of the measurement to its comparison; empty if the limit is not a ratio. */
   readonly ratio: string;
-  /** Empty where nothing is asked for. */
+  /** Empty without a limit. */
   readonly limit: string;
   readonly met: boolean;
 }
 
-/** Ours to the other's; without a limit it is only told. */
+/** Ratio of ours to the other's; without a limit it is only printed. */
 export function compared(work: string, own: number, other: number, limit?: number): Row {
   return {
     work,
@@ -31,13 +31,13 @@ export function atLeast(work: string, rate: number, limit: number): Row {
   return { work, measured: `${rate.toFixed(0)}/s`, ratio: '', limit: `${limit}/s`, met: rate >= limit };
 }
 
-/** Whether the limit was met, in the word given for a miss; nothing where there is none. */
+/** Whether the limit was met, with the given word for a miss; empty without a limit. */
 export function verdict({ limit, met }: Row, missed: string): string {
   if (limit === '') return '';
   return met ? 'yes' : missed;
 }
 
-/** Cells as a table in Markdown; the first row is its head. */
+/** Cells as a Markdown table; the first row is the header. */
 export function markdownTable([head = [], ...rows]: readonly (readonly string[])[]): string {
   return [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
 }

@@ -14,7 +14,7 @@ import { AT_ONCE, type CrowdStep, type Machine, machineLine, printReport, type R
 import { type Sizes, sizesOf } from './sizes.ts';
 import { summarize, timed } from './stats.ts';
 
-/** Measures everything in one run, prints it and writes it where `--json FILE` says. */
+/** Measures everything in one run, prints it, and writes it to the file of `--json FILE`. */
 async function main([site = '', ...options]: readonly string[]): Promise<void> {
   const sizes = sizesOf(options);
   const about = machine();

@@ -1,52 +1,52 @@
-/** How much of everything one run of the bench has. */
+/** The sizes of one run of the bench. */
 export interface Sizes {
   /** Pods of the calls that are compared one by one and at once. */
   readonly pods: number;
-  /** How many other endpoints there are when ADD and DEL with masquerade, a host port and a policy are measured. */
+  /** The numbers of other endpoints for ADD and DEL with masquerade, a host port and a policy. */
   readonly crowd: readonly number[];
-  /** How often each of these is done. */
+  /** How often each of these runs. */
   readonly rounds: number;
-  /** Most leases in a pool. */
+  /** Maximum number of leases in a pool. */
   readonly leases: number;
-  /** Other people's chains and elements in nftables. */
+  /** Other programs' chains and elements in nftables. */
   readonly foreign: { readonly chains: number; readonly elements: number };
   readonly daemon: DaemonSizes;
   readonly docker: DockerSizes;
 }
 
-/** What is measured of dockerd with both drivers. */
+/** Sizes for dockerd with both drivers. */
 export interface DockerSizes {
-  /** Rounds that a daemon has behind it when its time counts. */
+  /** Warm-up rounds of a daemon. */
   readonly warm: number;
-  /** How often each call is made on each side. */
+  /** Calls of each kind on each side. */
   readonly rounds: number;
-  /** How many ports the containers publish that publish any, and how often each of these is done. */
+  /** Numbers of published ports, and how often each of these runs. */
   readonly ports: readonly number[];
   readonly portRounds: number;
 }
 
-/** What is measured of launcher and daemon. */
+/** Sizes for launcher and daemon. */
 export interface DaemonSizes {
-  /** Namespaces that are there to be connected. */
+  /** Namespaces to connect. */
   readonly pods: number;
-  /** Pairs of ADD and DEL that a daemon has behind it when its time counts: it is there for months. */
+  /** Warm-up pairs of ADD and DEL of a daemon: a real one runs for months. */
   readonly warm: number;
-  /** Calls one at a time, of each side. */
+  /** Calls of each side, one at a time. */
   readonly serial: number;
   /** The same with chained plugins. */
   readonly chained: number;
   readonly status: number;
-  /** ADDs beside none and beside so many other endpoints. */
+  /** ADDs without and with so many other endpoints. */
   readonly growth: number;
   readonly crowd: number;
-  /** Namespaces that the others are in. */
+  /** Namespaces of the other endpoints. */
   readonly homes: number;
   /** Calls at once: `few` of them 16 at once, `many` 64 at once. */
   readonly load: { readonly few: number; readonly many: number; readonly rounds: number };
-  /** ADDs alone and while others are deleted. */
+  /** ADDs alone, and while others are deleted. */
   readonly stream: number;
   readonly fallback: number;
-  /** Memory is looked at after so many pairs of ADD and DEL. */
+  /** Memory is read after so many pairs of ADD and DEL. */
   readonly churn: readonly number[];
 }
 
@@ -63,7 +63,7 @@ const FULL: Sizes = {
   docker: { warm: 10, rounds: 20, ports: [1, 32, 100], portRounds: 5 },
 };
 
-/** Enough to see that all of it works. */
+/** Small sizes: enough to see that everything works. */
 const QUICK: Sizes = {
   pods: 8,
   crowd: [0, 1, 50],
@@ -77,7 +77,7 @@ const QUICK: Sizes = {
   docker: { warm: 1, rounds: 3, ports: [1, 100], portRounds: 1 },
 };
 
-/** Those that the words of the command line ask for: `--quick` or not. */
+/** The sizes for the command line: `--quick` or not. */
 export function sizesOf(words: readonly string[]): Sizes {
   return words.includes('--quick') ? QUICK : FULL;
 }

@@ -1,17 +1,17 @@
 /*
- * Starts programs as a container runtime does, and tells how long each call took. One thread, vfork, pipes: what it
- * costs itself is the same for all programs, and small beside them, also where many calls are under way.
+ * Starts programs as a container runtime does, and reports how long each call took. One thread, vfork and pipes keep
+ * its own cost small and equal for all programs, even when many calls are under way.
  *
  * stdin, strings that each end with NUL:
  *   lanes; each: width, "all" or "meanwhile"
  *   calls; each: lane, steps; each step: namespace, file, head, splice, tail, variables; each variable
- * The calls of a lane start in their order, `width` at a time. Those of a lane "meanwhile" start only as long as a call
- * of another kind of lane is to be made or under way. A step's stdin is head, splice and tail; splice is "-" for
- * nothing, "^" for what the step before has printed, or a number for what that call has printed in the end. Without a
- * file, head is the name of a link, which is deleted by this process.
+ * The calls of a lane start in order, `width` at a time. Those of a "meanwhile" lane start only while calls of the
+ * other kind of lane are pending or under way. A step's stdin is head, splice and tail; splice is "-" for nothing, "^"
+ * for the output of the previous step, or a number for the final output of that call. Without a file, head is the name
+ * of a link, which this process deletes.
  *
- * stdout: for each call that was made a line "index start end status length", times in nanoseconds, and behind it so
- * many bytes that the call has printed, and a newline. The status of a call is its first that is not 0.
+ * stdout: for each call a line "index start end status length" with times in nanoseconds, then `length` bytes of the
+ * call's output, and a newline. The status of a call is the first non-zero one of its steps.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A pipe takes so much without a reader. */
+/* The capacity of a pipe without a reader. */
 #define MAX_TEXT 65536
 
 struct step {
@@ -55,7 +55,7 @@ static char *input, *input_end;
 static struct lane *lanes;
 static struct call *calls;
 static size_t lane_count, call_count;
-/* Calls of lanes that are to be finished, which are not yet. */
+/* The number of unfinished calls in lanes that must finish. */
 static size_t left;
 
 static _Noreturn void fail(const char *what) {
@@ -133,7 +133,7 @@ static void parse(void) {
   }
 }
 
-/* This process is in the namespace, and so is what it starts. */
+/* Moves this process into the namespace; its children inherit that. */
 static void enter(const char *path) {
   static const char *current = "";
   if (strcmp(path, current) == 0) return;
@@ -143,7 +143,7 @@ static void enter(const char *path) {
   current = path;
 }
 
-/* What the kernel says to the deletion of the link: 0 or an errno. The socket is there when the time begins. */
+/* Deletes the link; returns 0 or an errno. The socket is open before the time starts. */
 static int delete_link(struct call *call, const char *name) {
   struct {
     struct nlmsghdr header;
@@ -199,7 +199,7 @@ static void start_step(struct call *call) {
   call->from = from_child[0];
 }
 
-/* The call has ended, or its next step is under way. */
+/* Ends the call or starts its next step. */
 static void finish_step(struct call *call, int status) {
   static char text[MAX_TEXT];
   ssize_t length = read(call->from, text, sizeof text);
@@ -234,7 +234,7 @@ static void start_call(struct call *call) {
   start_step(call);
 }
 
-/* All calls that may be under way are. */
+/* Starts every call that may start now. */
 static void start_calls(void) {
   for (size_t i = 0; i < lane_count; i++) {
     struct lane *lane = &lanes[i];

@@ -5,14 +5,14 @@ import { join } from 'node:path';
 
 /** One start of a program. */
 export interface Step {
-  /** Path of the network namespace that it runs in. */
+  /** Path of the network namespace to run in. */
   readonly netns: string;
-  /** Empty: no program is started; `input` is the name of a link, which the spawner itself deletes. */
+  /** Empty: starts no program; the spawner itself deletes the link that `input` names. */
   readonly file: string;
   readonly env: NodeJS.ProcessEnv;
-  /** Its stdin; `<` stands for what `from` has printed. */
+  /** Its stdin; `<` stands for the output of `from`. */
   readonly input: string;
-  /** The step before this one, or the call of that number, which has to be over by then. */
+  /** The previous step, or the call of that number, which must have ended. */
   readonly from?: 'previous' | number;
 }
 
@@ -23,24 +23,24 @@ export interface SpawnCall {
   readonly steps: readonly Step[];
 }
 
-/** Calls of a lane start in their order, `width` at a time; of one `meanwhile` as long as there is other work. */
+/** Calls of a lane start in order, `width` at a time; those of a `meanwhile` lane only as long as other work runs. */
 export interface Lane {
   readonly width: number;
   readonly meanwhile?: boolean;
 }
 
-/** What became of a call, in milliseconds of one clock. */
+/** The result of a call, in milliseconds of one clock. */
 export interface Outcome {
   readonly start: number;
   readonly end: number;
   readonly ms: number;
-  /** What the last step printed. */
+  /** The output of the last step. */
   readonly output: string;
 }
 
-/** Starts programs at little cost: spawner.c, compiled for the occasion. */
+/** Starts programs at little cost: spawner.c, compiled on creation. */
 export interface Spawner extends Disposable {
-  /** Outcomes by the numbers of the calls; undefined of those that a lane `meanwhile` had no time for. */
+  /** Outcomes by call number; undefined for calls that a `meanwhile` lane did not reach. */
   run(calls: readonly SpawnCall[], lanes?: readonly Lane[]): readonly (Outcome | undefined)[];
 }
 
@@ -61,7 +61,7 @@ export function makeSpawner(): Spawner {
   return { run: (calls, lanes = [{ width: 1 }]) => run(program, calls, lanes), [Symbol.dispose]: dispose };
 }
 
-/** Writes `file`: a static program that reads its stdin, prints `text` and ends with `code`. */
+/** Writes `file`: a static program that reads its stdin, prints `text` and exits with `code`. */
 export function compileNoOp(file: string, text: string, code: number): void {
   const source = `#include <unistd.h>
 static const char text[] = ${JSON.stringify(text)};

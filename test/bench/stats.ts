@@ -19,21 +19,21 @@ export function median(samples: Samples): number {
   return summarize(samples).p50;
 }
 
-/** How long `work` took, in milliseconds. */
+/** The time of `work`, in milliseconds. */
 export function timed(work: () => void): number {
   const started = performance.now();
   work();
   return performance.now() - started;
 }
 
-/** How long `work` took to its end, in milliseconds. */
+/** The time until `work` resolves, in milliseconds. */
 export async function timedAsync(work: () => Promise<void>): Promise<number> {
   const started = performance.now();
   await work();
   return performance.now() - started;
 }
 
-/** Calls of `work` a second, `width` at once. */
+/** Calls of `work` per second, `width` at once. */
 export async function ratePerSecond(
   count: number,
   width: number,
@@ -48,7 +48,7 @@ export async function ratePerSecond(
   return (count * 1000) / (performance.now() - started);
 }
 
-/** Rows of cells as lines; the first column to the left, numbers to the right. */
+/** Aligns rows of cells as lines; the first column to the left, numbers to the right. */
 export function formatTable(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   const cell = (text: string, column: number): string => {

@@ -61,7 +61,7 @@ describe('bad input changes nothing and says what is wrong', function () {
     bin?.[Symbol.dispose]();
   });
 
-  /** A call that was taken is taken back, so that it fails one test and no other. */
+  /** Reverts a call that succeeded by mistake, so that it fails one test and no other. */
   const takeBack = (bad: BadInput) => {
     host.run({ ...callOf(bad, host, bin), command: 'DEL' });
     asItWas = host.snapshot();

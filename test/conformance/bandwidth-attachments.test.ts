@@ -11,7 +11,7 @@ describe('bandwidth', () => {
   const lab = bandwidthLab();
   const { chainOf, ours, tc, ifbs } = lab;
 
-  describe('of the one element of a list that does everything', () => {
+  describe('in a list whose single element does everything', () => {
     const whole = (): Chain =>
       makeChain(
         lab.host,
@@ -19,7 +19,7 @@ describe('bandwidth', () => {
         LIST,
       );
 
-    it('comes with the interface and goes with it, twice', () => {
+    it('applies limits at ADD and removes them at DEL, twice', () => {
       const chain = whole();
       const result = chain.add({ pod: 0 });
       assert.equal(tc('qdisc', 'show').match(/tbf/g)?.length, 2);
@@ -28,7 +28,7 @@ describe('bandwidth', () => {
       assertSame(lab.host.snapshot(), lab.untouched);
     });
 
-    it('CHECK notices everything that is taken away', () => {
+    it('CHECK reports everything that was deleted', () => {
       const chain = whole();
       const result = chain.add({ pod: 0 });
       const veth = result.interfaces?.[1]?.name ?? '';
@@ -46,7 +46,7 @@ describe('bandwidth', () => {
       }
     });
 
-    it('leaves no ifb once the namespace is gone, or the state, or both', () => {
+    it('leaves no ifb when the namespace, the state or both are gone', () => {
       for (const lost of ['namespace', 'state', 'both']) {
         const pod = lab.host.pods.length;
         lab.host.addPod();
@@ -59,7 +59,7 @@ describe('bandwidth', () => {
       }
     });
 
-    it('GC takes an ifb of which nothing is known', () => {
+    it('GC deletes an ifb without a record', () => {
       const chain = whole();
       chain.add({ pod: 0 });
       const [gone] = ifbs();
@@ -94,9 +94,9 @@ describe('bandwidth', () => {
       assert.throws(() => twice(chainOf('bridge', referenceDir, limits, referenceDir)), /ADD bandwidth: exit 1/);
     });
     for (const name of ['bridge', 'isthmus'] as const) {
-      it(`${name} and bandwidth do the right thing`, () => twice(chainOf(name, lab.dir, limits)));
+      it(`${name} and bandwidth behave correctly`, () => twice(chainOf(name, lab.dir, limits)));
     }
-    it('identities that are the same text when written one after the other stay apart', () => {
+    it('keeps identities apart that concatenate to the same text', () => {
       const result = ours(limits).add({ pod: 0, containerId: 'ab', ifName: 'eth0' });
       const other = { pod: 1, containerId: 'a', ifName: 'beth0' };
       ours(limits).add(other);

@@ -9,7 +9,7 @@ describe('bandwidth, chained', () => {
   const lab = bandwidthLab();
   const { chainOf, ours, tc, ifbs } = lab;
 
-  it('limits a pod of any plugin that makes a veth pair, tells of the ifb, and leaves nothing', () => {
+  it('limits a pod of any plugin that makes a veth pair, reports the ifb, and leaves nothing', () => {
     for (const chain of [
       chainOf('bridge', referenceDir, LIMITS),
       chainOf('bridge', lab.dir, LIMITS),
@@ -44,7 +44,7 @@ describe('bandwidth, chained', () => {
     assertSame(lab.host.snapshot(), lab.untouched);
   });
 
-  it('limits one direction, or passes on what it got where there is no limit', () => {
+  it('limits one direction, or passes prevResult on when there is no limit', () => {
     for (const [limits, count] of [
       [{ ingressRate: 8e6, ingressBurst: 8e5 }, 0],
       [{ egressRate: 8e6, egressBurst: 8e5 }, 1],
@@ -62,7 +62,7 @@ describe('bandwidth, chained', () => {
     }
   });
 
-  it('CHECK notices everything that is taken away or changed', () => {
+  it('CHECK reports everything that was deleted or changed', () => {
     const chain = ours();
     const part = { pod: 0 };
     const result = chain.add(part);
@@ -88,7 +88,7 @@ describe('bandwidth, chained', () => {
     chain.del(part);
   });
 
-  it('DEL needs no namespace, no prevResult and no sound configuration, and may come twice', () => {
+  it('DEL works twice, and without namespace, prevResult or valid configuration', () => {
     const wrecked = { ingressRate: 'much', egressBurst: -1, prevResult: 7 };
     for (const part of [{}, { netns: '' }, { netns: '/nowhere' }, { netns: '/proc/self/status' }]) {
       const chain = ours();
@@ -105,7 +105,7 @@ describe('bandwidth, chained', () => {
     }
   });
 
-  it('DEL leaves no ifb once the namespace is gone', () => {
+  it('DEL leaves no ifb when the namespace is gone', () => {
     const chain = ours();
     chain.add({ pod: 0 });
     removeNetns(lab.host.pod(0).name);
@@ -114,7 +114,7 @@ describe('bandwidth, chained', () => {
     assert.deepEqual(ifbs(), []);
   });
 
-  it('DEL leaves no ifb once the state is lost', () => {
+  it('DEL leaves no ifb when the state is lost', () => {
     const chain = ours();
     chain.add({ pod: 0 });
     rmSync(lab.host.stateDir, { recursive: true });
@@ -122,7 +122,7 @@ describe('bandwidth, chained', () => {
     assert.deepEqual(ifbs(), []);
   });
 
-  it('ADD again, for one that is there, is refused and changes nothing', () => {
+  it('ADD refuses an attachment that exists, and changes nothing', () => {
     const chain = ours();
     const result = chain.add({ pod: 0 });
     const asItWas = lab.host.snapshot();
@@ -132,7 +132,7 @@ describe('bandwidth, chained', () => {
     chain.check({ pod: 0 }, result);
   });
 
-  it('ADD of a new sandbox of the same name takes the place of the old one', () => {
+  it('ADD of a new sandbox of the same name replaces the old one', () => {
     const chain = ours();
     chain.add({ pod: 0 });
     removeNetns(lab.host.pod(0).name);
@@ -144,7 +144,7 @@ describe('bandwidth, chained', () => {
     assert.deepEqual(ifbs(), []);
   });
 
-  it('ADD leaves the traffic control of others alone', () => {
+  it('ADD does not change the traffic control of others', () => {
     for (const [foreign, kept] of [
       ['root tbf rate 1mbit burst 10kb latency 1ms', /tbf.*1Mbit/],
       ['clsact', /clsact/],
@@ -189,7 +189,7 @@ describe('bandwidth, chained', () => {
     assertSame(lab.host.snapshot(), asItWas);
   });
 
-  it('GC takes away the limits of attachments that are not listed, its own and with the whole', () => {
+  it('GC deletes the limits of unlisted attachments, called alone or through the list', () => {
     for (const index of [1, 0]) {
       const chain = ours();
       const kept = chain.add({ pod: 0 });

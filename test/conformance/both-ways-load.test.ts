@@ -9,7 +9,7 @@ const CLIENTS = 8;
 const PODS = 60;
 const ROUNDS = 3;
 
-describe('a daemon and the stand-alone plugin at once on one network', function () {
+describe('the daemon and the stand-alone plugin share one network under load', function () {
   this.timeout(180_000);
   const made = new DisposableStack();
   let dirs: readonly [PluginDir, PluginDir];
@@ -24,7 +24,7 @@ describe('a daemon and the stand-alone plugin at once on one network', function 
     made.dispose();
   });
 
-  /** As few addresses as pods, so that each is given again as soon as it is free. */
+  /** Only as many addresses as pods, so that each is allocated again as soon as it is free. */
   const config = (pod: number) => ({
     ...bridgeConf('isthmus', host, {
       conf: { ipMasq: true, runtimeConfig: { portMappings: [{ hostPort: 9000 + pod, containerPort: 80 }] } },
@@ -55,7 +55,7 @@ describe('a daemon and the stand-alone plugin at once on one network', function 
   };
   const served = (): number => host.daemon?.served() ?? 0;
 
-  it(`${CLIENTS} clients, ${PODS} pods, ${ROUNDS} rounds: an address each, and nothing left`, async () => {
+  it(`${CLIENTS} clients, ${PODS} pods, ${ROUNDS} rounds: each pod has its own address; nothing is left`, async () => {
     host.daemon?.serve();
     const untouched = host.snapshot();
     for (let round = 0; round < ROUNDS; round++) {
@@ -76,7 +76,7 @@ describe('a daemon and the stand-alone plugin at once on one network', function 
     }
   });
 
-  it('pods that come and go, each address given again at once: never two with the same', async () => {
+  it('pods come and go, and addresses are reused at once: no two pods hold the same one', async () => {
     const untouched = host.snapshot();
     const alive = new Map<string, number>();
     await byClients(3 * CLIENTS, async (pod) => {
@@ -92,7 +92,7 @@ describe('a daemon and the stand-alone plugin at once on one network', function 
     assertSame(host.snapshot(), untouched);
   });
 
-  it('ADD by one while the other deletes the same attachment: it is whole or gone', async () => {
+  it('ADD by one while the other runs DEL: the attachment is complete or gone', async () => {
     const untouched = host.snapshot();
     for (let pod = 0; pod < 2 * CLIENTS; pod++) {
       const adding = call('ADD', pod, pod);

@@ -22,7 +22,7 @@ const BANDWIDTH = { ingressRate: 8e6, ingressBurst: 8e5, egressRate: 16e6, egres
 const FIRST: Part = { pod: 0 };
 const SECOND: Part = { pod: 1 };
 
-describe('a daemon and the stand-alone plugin on one host', function () {
+describe('the daemon and the stand-alone plugin share one host', function () {
   this.timeout(60_000);
   const made = new DisposableStack();
   let dirs: Readonly<Record<Way, PluginDir>>;
@@ -67,7 +67,7 @@ describe('a daemon and the stand-alone plugin on one host', function () {
   for (const form of FORMS)
     for (const [first, second] of ORDERS) {
       describe(`${form}: ${first}, then ${second}`, () => {
-        it('what one adds the other checks and deletes, and nothing is left', () => {
+        it('one checks and deletes what the other added, and nothing is left', () => {
           const [here, there] = [chainOf(form, first), chainOf(form, second)];
           const result = here.add(FIRST);
           there.check(FIRST, result);
@@ -80,7 +80,7 @@ describe('a daemon and the stand-alone plugin on one host', function () {
           assert.ok(served() > 0, 'the daemon has had its part of it');
         });
 
-        it('pods of both are on one bridge, with an address each, and keep out of each other', () => {
+        it('pods of both share one bridge and have distinct addresses', () => {
           const [here, there] = [chainOf(form, first), chainOf(form, second, { port: false })];
           const [one, two] = [here.add(FIRST), there.add(SECOND)];
           assert.notEqual(addressOf(one), addressOf(two));
@@ -93,7 +93,7 @@ describe('a daemon and the stand-alone plugin on one host', function () {
           assertSame(host.snapshot(), untouched);
         });
 
-        it('what one has given away the other refuses to give again: the attachment, a host port', () => {
+        it('one refuses an attachment or a host port that the other has allocated', () => {
           const [here, there] = [chainOf(form, first), chainOf(form, second)];
           const result = here.add(FIRST);
           const asItWas = host.snapshot();
@@ -111,7 +111,7 @@ describe('a daemon and the stand-alone plugin on one host', function () {
           assertSame(host.snapshot(), untouched);
         });
 
-        it('GC of one takes what the other has added, and no more', () => {
+        it('GC of one deletes unlisted attachments of the other, and nothing else', () => {
           const [here, there] = [chainOf(form, first), chainOf(form, first, { port: false })];
           const [kept] = [here.add(FIRST), there.add(SECOND)];
           collect(form, second, attachmentsOf(0));
@@ -124,9 +124,9 @@ describe('a daemon and the stand-alone plugin on one host', function () {
       });
     }
 
-  describe('the daemon killed in between', () => {
+  describe('after the daemon was killed', () => {
     for (const form of FORMS) {
-      it(`${form}: what it has added the plugin, and the launcher without it, check and delete`, () => {
+      it(`${form}: the plugin, and the launcher without a daemon, check and delete what it added`, () => {
         const one = chainOf(form, 'the daemon').add(FIRST);
         const two = chainOf(form, 'the daemon', { port: false }).add(SECOND);
         host.daemon?.kill();

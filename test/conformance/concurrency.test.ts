@@ -7,7 +7,7 @@ import { assertSame } from '../support/snapshot.ts';
 
 const PODS = 50;
 
-describe('many stand-alone calls at once', function () {
+describe('concurrent stand-alone calls', function () {
   this.timeout(180_000);
   let bin: PluginDir;
   let host: CniHost;
@@ -30,7 +30,7 @@ describe('many stand-alone calls at once', function () {
     runPluginAsync(host.call({ dir: bin.path, name: 'isthmus', command, pod, config, timeout: 90_000 }));
   const all = (work: (pod: number) => Promise<PluginRun>) => Promise.all(host.pods.map((_, pod) => work(pod)));
 
-  it(`${PODS} ADDs on a machine without any state: ${PODS} addresses, no error; then ${PODS} DELs: nothing left`, async () => {
+  it(`${PODS} ADDs without state: ${PODS} addresses, no error; then ${PODS} DELs: nothing left`, async () => {
     const before = withoutState(host);
     const config = network('web', 0);
     const started = performance.now();
@@ -50,7 +50,7 @@ describe('many stand-alone calls at once', function () {
     assertSame(host.snapshot(), empty, 'no row is left either');
   });
 
-  it('a storm of ADDs and DELs on two networks: what survives is whole, what is gone is gone', async () => {
+  it('random ADDs and DELs on two networks: every attachment is complete or gone', async () => {
     const before = withoutState(host);
     const configs = [network('web', 0), network('db', 1)] as const;
     const configOf = (pod: number): NetConf => configs[pod % 2 === 0 ? 0 : 1];

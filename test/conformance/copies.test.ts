@@ -25,7 +25,7 @@ function linkCopy(path: string): void {
   }
 }
 
-describe('the names of the executable need not be symbolic links', () => {
+describe('executables that are copies instead of symbolic links', () => {
   let dir: string;
   beforeEach(() => {
     dir = mkdtempSync(join(tmpdir(), 'isth-copy-'));
@@ -33,7 +33,7 @@ describe('the names of the executable need not be symbolic links', () => {
   afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
   for (const [title, install] of WAYS) {
-    it(`${title}: bridge calls host-local, and neither waits for the other`, () => {
+    it(`${title}: bridge calls host-local without deadlock`, () => {
       for (const name of ['bridge', 'host-local']) install(join(dir, name));
       using host = makeHost(1);
       const before = host.snapshot();
@@ -46,7 +46,7 @@ describe('the names of the executable need not be symbolic links', () => {
     });
   }
 
-  it("the reference's bridge calls our host-local, and ours the reference's", () => {
+  it("the reference's bridge calls our host-local, and our bridge the reference's", () => {
     const ours = join(dir, 'ours');
     mkdirSync(ours);
     copyFileSync(installedFile(VIA), join(ours, 'host-local'));

@@ -11,10 +11,11 @@ import { killedAt, pointsOf, type SyscallPoint, straceMissing } from '../support
 const ALL = process.env.ISTHMUS_CRASH === 'all';
 
 /**
- * kill -9 at every system call that changes something. What a dead process leaves is the same before its next change
- * as right after its last, so `before` covers both; `after` is tried too where the kernel was told something.
+ * kill -9 at every system call that changes something. A process killed before a change leaves the same state as one
+ * killed after the previous change, so `before` covers both. Where the call told the kernel something, `after` runs
+ * too.
  */
-describe('the plugin is killed', function () {
+describe('after the plugin was killed', function () {
   this.timeout(600_000);
   let bin: PluginDir;
   let host: CniHost;
@@ -78,7 +79,7 @@ describe('the plugin is killed', function () {
     del();
   });
 
-  it('during an ADD beside another pod, which is not disturbed; the next ADD needs no DEL between', () => {
+  it('during an ADD: another pod keeps its network, and the next ADD needs no DEL', () => {
     const kept = add(1);
     const withOther = host.snapshot();
     const points = pointsOf(host.call(how('ADD', 0)));
@@ -101,7 +102,7 @@ describe('the plugin is killed', function () {
     assertSame(host.snapshot(), clean);
   });
 
-  it('during a DEL beside another pod, which is not disturbed', () => {
+  it('during a DEL: another pod keeps its network', () => {
     const kept = add(1);
     const withOther = host.snapshot();
     add();
@@ -118,7 +119,7 @@ describe('the plugin is killed', function () {
     assertSame(host.snapshot(), clean);
   });
 
-  it('during the first call on a machine: whatever there is of the state, DEL and ADD work', () => {
+  it('during the first call on a machine: DEL and ADD work with any partial state', () => {
     const forget = () => rmSync(host.stateDir, { recursive: true, force: true });
     forget();
     const points = pointsOf(host.call(how('ADD', 0)));
@@ -134,7 +135,7 @@ describe('the plugin is killed', function () {
     });
   });
 
-  it('during an ADD, and then the network gets another bridge: neither bridge is left', () => {
+  it('during an ADD, before the network gets another bridge: DEL leaves neither bridge', () => {
     const { before: points } = pointsOf(host.call(how('ADD', 0)));
     del();
     const point = points.filter(({ syscall }) => syscall.startsWith('send')).at(-1);
@@ -150,7 +151,7 @@ describe('the plugin is killed', function () {
     assertSame(host.snapshot(), clean);
   });
 
-  it('during an ADD whose network namespace is deleted afterwards: DEL leaves nothing', () => {
+  it('during an ADD, before its network namespace is deleted: DEL leaves nothing', () => {
     const { before: points } = pointsOf(host.call(how('ADD', 0)));
     del();
     const point = points.filter(({ syscall }) => syscall.startsWith('send')).at(-1);
@@ -169,7 +170,7 @@ const DUAL_STACK = {
   routes: [{ dst: '0.0.0.0/0' }, { dst: '::/0' }],
 };
 
-/** What DEL has left is the same as before the ADD, so an ADD after it is one more look, worth it a third of the time. */
+/** DEL leaves the same state as before the ADD. A second ADD is one more check, worth a third of the runs. */
 function isFollowed(index: number): boolean {
   return ALL || index % 3 === 0;
 }

@@ -5,8 +5,8 @@ import { type DaemonBin, type DaemonSite, daemonBin, makeSite } from '../support
 import { ping } from '../support/ping.ts';
 import { assertSame, snapshot } from '../support/snapshot.ts';
 
-/** What the daemon has in memory is true only as long as nobody changes kernel, packet filter or files behind it. */
-describe('things change behind the back of the daemon', function () {
+/** The daemon's memory is valid only while nobody else changes the kernel, packet filter or files. */
+describe('the daemon recovers from changes made by others', function () {
   this.timeout(120_000);
   let bin: DaemonBin;
   let site: DaemonSite;
@@ -45,7 +45,7 @@ describe('things change behind the back of the daemon', function () {
   };
 
   describe('in the kernel', () => {
-    it('the bridge is deleted, and made anew by the next ADD', () => {
+    it('bridge deleted: the next ADD creates it', () => {
       addressOf(0);
       ip('link', 'delete', 'isth0');
       const address = addressOf(1);
@@ -55,7 +55,7 @@ describe('things change behind the back of the daemon', function () {
       allGo();
     });
 
-    it('the bridge is deleted and another link gets its index', () => {
+    it('bridge deleted, its index reused by another link', () => {
       addressOf(0);
       const index = /^(\d+):/.exec(ip('-o', 'link', 'show', 'isth0'))?.[1] ?? '';
       ip('link', 'delete', 'isth0');
@@ -64,7 +64,7 @@ describe('things change behind the back of the daemon', function () {
       allGoBut('other');
     });
 
-    it('the bridge is renamed', () => {
+    it('bridge renamed', () => {
       addressOf(0);
       ip('link', 'set', 'isth0', 'down');
       ip('link', 'set', 'isth0', 'name', 'moved');
@@ -72,7 +72,7 @@ describe('things change behind the back of the daemon', function () {
       allGoBut('moved');
     });
 
-    it("the host's end of a pod is deleted, or renamed, or out of its bridge: DEL leaves nothing", () => {
+    it('host end of a pod deleted, renamed or detached from its bridge: DEL leaves nothing', () => {
       const port = () =>
         /^\d+: (veth\w+)/.exec(ip('-o', 'link', 'show', 'type', 'veth'))?.[1] ?? assert.fail('no veth');
       for (const args of [['delete'], ['set', 'nomaster'], ['set', 'down']] as const) {
@@ -83,7 +83,7 @@ describe('things change behind the back of the daemon', function () {
       }
     });
 
-    it('the namespace of the pod is deleted', () => {
+    it('namespace of the pod deleted', () => {
       const pod = site.host.addPod();
       const lost = { pod: 3, config: plain() };
       site.ok('ADD', lost);
@@ -92,7 +92,7 @@ describe('things change behind the back of the daemon', function () {
       assert.equal(ip('-o', 'link', 'show', 'type', 'veth'), '');
     });
 
-    it('the packet filter is flushed: the next ADD puts back what is missing of its network; SIGHUP, all', async () => {
+    it('packet filter flushed: the next ADD restores the rules of its network, SIGHUP restores all', async () => {
       addressOf(0);
       const whole = rules();
       assert.match(whole, /8080/);
@@ -108,7 +108,7 @@ describe('things change behind the back of the daemon', function () {
       allGo();
     });
 
-    it('the packet filter is flushed while the daemon is down: its start puts it back', async () => {
+    it('packet filter flushed while the daemon is down: it restores the rules at start', async () => {
       addressOf(0);
       const whole = rules();
       await site.daemon.end('SIGKILL');
@@ -147,7 +147,7 @@ describe('things change behind the back of the daemon', function () {
     };
 
     for (const [title, damage] of damages)
-      it(`${title}: at most one call fails, no address in use is given out again, and every DEL works`, () => {
+      it(`${title}: at most one call fails, no address in use is allocated again, and every DEL works`, () => {
         const inUse = addressOf(0);
         damage();
         const first = site.run('ADD', call(1));
@@ -176,5 +176,5 @@ const PUBLISHING = {
   runtimeConfig: { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }] },
 };
 
-/** Three addresses, so that one in use is handed out at once where it is forgotten. */
+/** Three addresses: an address in use that the daemon no longer knows is allocated again at once. */
 const SMALL = { ranges: [[{ subnet: '10.88.0.0/24', rangeEnd: '10.88.0.4' }]] };

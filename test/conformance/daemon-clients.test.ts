@@ -12,8 +12,8 @@ import { type DaemonBin, type DaemonSite, daemonBin, makeSite, until } from '../
 import { assertSame } from '../support/snapshot.ts';
 import { makeTempDir } from '../support/temp.ts';
 
-/** Whoever else is on the socket, the daemon serves launchers; what clients cost it comes back. */
-describe('the daemon and clients that are no launchers', function () {
+/** The daemon serves launchers beside any other client, and frees what that client used. */
+describe('the daemon and clients other than launchers', function () {
   this.timeout(120_000);
   let bin: DaemonBin;
   let site: DaemonSite;
@@ -57,8 +57,8 @@ describe('the daemon and clients that are no launchers', function () {
     await until(() => descriptors() <= open, `${open} descriptors again`);
   };
 
-  it('half a request and then silence, or an answer that is never read: cut off after a while', async () => {
-    // The answer repeats what an earlier plugin has done, and is larger than what a socket holds.
+  it('closes a connection that sends half a request or never reads its answer', async () => {
+    // The answer contains the result of an earlier plugin, and is larger than a socket buffer.
     const routes = Array.from({ length: 10_000 }, (_, i) => ({ dst: `fd00:${i.toString(16)}::/32` }));
     const prevResult = { cniVersion: '1.0.0', interfaces: [], ips: [], routes, dns: {} };
     const answered = await recorded('ADD', {
@@ -85,7 +85,7 @@ describe('the daemon and clients that are no launchers', function () {
     await nothingLeaks();
   });
 
-  it('100 MB: declined at its header, and what comes after is not kept', async () => {
+  it('declines 100 MB at the header, and does not buffer the rest', async () => {
     const before = memory();
     for (let i = 0; i < 3; i++) {
       const socket = await client();
@@ -101,7 +101,7 @@ describe('the daemon and clients that are no launchers', function () {
     assert.ok(memory() - before < 60_000, `${before} kB before, ${memory()} kB after 600 MB`);
   });
 
-  it('a request as large as one may be is read, and one that is a byte larger is not', async () => {
+  it('reads a request of the maximum size, and declines one that is a byte larger', async () => {
     const largest = await client();
     largest.write(Buffer.concat([header(MAX_BODY), Buffer.alloc(MAX_BODY, 'x')]));
     assert.equal(await firstByte(largest), 'D');
@@ -111,7 +111,7 @@ describe('the daemon and clients that are no launchers', function () {
     await nothingLeaks();
   });
 
-  it('garbage: declined', async () => {
+  it('declines garbage', async () => {
     const everyByte = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
     const fields = [
       [4, 0xffff],
@@ -151,7 +151,7 @@ describe('the daemon and clients that are no launchers', function () {
     await nothingLeaks();
   });
 
-  it('connect and close, and close in the middle of everything', async () => {
+  it('survives clients that close their connection at any point', async () => {
     for (let i = 0; i < 200; i++) {
       const socket = await client();
       if (i % 2 === 0) socket.write(request('isthmus\0CNI_COMMAND=DEL\0\0{}').subarray(0, (i * 7) % 70));
@@ -160,7 +160,7 @@ describe('the daemon and clients that are no launchers', function () {
     await nothingLeaks();
   });
 
-  it("another user's: refused without a word, whatever it asks", async () => {
+  it("closes another user's connection without an answer", async () => {
     execFileSync('chmod', ['711', join(site.runDir, '..'), site.runDir]);
     execFileSync('chmod', ['666', path()]);
     try {
@@ -184,14 +184,14 @@ describe('the daemon and clients that are no launchers', function () {
     await nothingLeaks();
   });
 
-  it('a hundred connections that stay open do not keep launchers out', async () => {
+  it('serves launchers while a hundred other connections stay open', async () => {
     const sockets = await Promise.all(Array.from({ length: 100 }, client));
     works();
     for (const socket of sockets) socket.destroy();
     await nothingLeaks();
   });
 
-  it('one that stands still while it sends, byte by byte, is served in the end', async () => {
+  it('serves a client that sends its request byte by byte', async () => {
     const bytes = await recorded('STATUS', { ...site.config, cniVersion: '1.1.0', bridge: 'x'.repeat(2000) });
     const socket = await client();
     for (const byte of bytes.subarray(0, 60)) {
@@ -203,7 +203,7 @@ describe('the daemon and clients that are no launchers', function () {
     await nothingLeaks();
   });
 
-  /** What a launcher sends for this, without a namespace: there is no launcher to take it from. */
+  /** The request that a launcher would send, without a namespace: no launcher runs here. */
   async function recorded(command: CniCommand, config: unknown): Promise<Buffer> {
     using dir = makeTempDir();
     const server = createServer();

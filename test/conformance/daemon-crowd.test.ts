@@ -7,8 +7,8 @@ import { assertSame } from '../support/snapshot.ts';
 const CALLS = 500;
 const PODS = 8;
 
-/** More launchers than a node ever starts at a time; each pod has many interfaces. */
-describe(`${CALLS} launchers at once`, function () {
+/** More launchers than a node ever starts at once; each pod has many interfaces. */
+describe(`${CALLS} concurrent launchers`, function () {
   this.timeout(180_000);
   let bin: DaemonBin;
   let site: DaemonSite;
@@ -34,7 +34,7 @@ describe(`${CALLS} launchers at once`, function () {
       .filter(({ code }) => code !== 0)
       .map(({ code, signal, stdout, stderr }) => `${code ?? signal}: ${stdout}${stderr}`);
 
-  it('every one is answered, no address is given out twice, and after as many DELs nothing is left', async () => {
+  it('all get an answer and distinct addresses, and as many DELs leave nothing', async () => {
     const daemon = await site.start();
     site.ok('ADD');
     site.ok('DEL');

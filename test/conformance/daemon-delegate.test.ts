@@ -14,7 +14,7 @@ import {
 import { assertSame } from '../support/snapshot.ts';
 
 /** Pod 0 gets its address from a foreign IPAM plugin that takes its time; pod 1 is on a network without one. */
-describe('the daemon and a delegate that does not answer', function () {
+describe('the daemon and a delegate that hangs', function () {
   this.timeout(120_000);
   let bin: DaemonBin;
   let site: DaemonSite;
@@ -53,7 +53,7 @@ describe('the daemon and a delegate that does not answer', function () {
     assertSame(site.host.snapshot(), clean);
   };
 
-  it('others are served meanwhile, and the slow one in the end', async () => {
+  it('serves other calls meanwhile, and finishes the slow one', async () => {
     const running = site.begin('ADD', slow);
     await asked(2);
     for (let i = 0; i < 3; i++) {
@@ -70,7 +70,7 @@ describe('the daemon and a delegate that does not answer', function () {
     assertSame(site.host.snapshot(), clean);
   });
 
-  it('ISTHMUS_TIMEOUT ends the call with code 11; the ADD is taken back, though the delegate answers late', async () => {
+  it('ISTHMUS_TIMEOUT ends the call with code 11; the daemon reverts the ADD after the late answer', async () => {
     delegate.hold('stubborn');
     const run = site.run('ADD', { ...slow, ...short });
     assertAbandoned(run);
@@ -82,7 +82,7 @@ describe('the daemon and a delegate that does not answer', function () {
     assertSame(site.host.snapshot(), clean);
   });
 
-  it('a launcher that is killed in the middle of its ADD: it is taken back', async () => {
+  it('reverts the ADD of a launcher that was killed', async () => {
     const running = site.begin('ADD', slow);
     await asked(2);
     running.child.kill('SIGKILL');
@@ -91,7 +91,7 @@ describe('the daemon and a delegate that does not answer', function () {
     assert.deepEqual(delegate.ended(), ['ADD', 'DEL', 'DEL'], 'its ADD was ended by a signal');
   });
 
-  it('DEL that comes while the ADD still runs waits for it', async () => {
+  it('DEL waits for the running ADD of its attachment', async () => {
     const adding = site.begin('ADD', slow);
     await asked(2);
     const deleting = site.begin('DEL', slow);
@@ -104,7 +104,7 @@ describe('the daemon and a delegate that does not answer', function () {
     assertSame(site.host.snapshot(), clean);
   });
 
-  it('a delegate that never answers a launcher that has gone: DEL and ADD work', async () => {
+  it('the delegate never answers and the launcher is gone: DEL and ADD work', async () => {
     for (const kind of [undefined, 'stubborn'] as const) {
       delegate.hold(kind);
       assertAbandoned(site.run('ADD', { ...slow, ...short }));
@@ -117,7 +117,7 @@ describe('the daemon and a delegate that does not answer', function () {
     }
   });
 
-  it('the daemon is killed meanwhile: code 11; DEL works without a daemon and with another one', async () => {
+  it('the daemon is killed meanwhile: code 11, and DEL works with and without another daemon', async () => {
     for (const another of [false, true]) {
       delegate.hold();
       const calls = added();
@@ -136,7 +136,7 @@ describe('the daemon and a delegate that does not answer', function () {
     }
   });
 
-  it('stopped by SIGTERM, the daemon finishes the ADD that waits and takes no other; a call meanwhile is served', async () => {
+  it('SIGTERM: the daemon finishes the waiting ADD and takes no new call; the plugin serves new ones', async () => {
     const running = site.begin('ADD', slow);
     await asked(2);
     const { daemon } = site;

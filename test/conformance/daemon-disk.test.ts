@@ -6,8 +6,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { type DaemonBin, type DaemonSite, daemonBin, makeSite } from '../support/daemon-site.ts';
 import { assertSame } from '../support/snapshot.ts';
 
-/** The state directory is a file system of its own, of 16 MB, which a test fills up. */
-describe('the disk of the daemon is full', function () {
+/** The state directory is a separate file system of 16 MB, which a test fills. */
+describe('the daemon on a full disk', function () {
   this.timeout(120_000);
   let bin: DaemonBin;
   let site: DaemonSite;
@@ -56,7 +56,7 @@ describe('the disk of the daemon is full', function () {
     assertSame(site.host.snapshot(), clean, `${what}; again`);
   };
 
-  it('an ADD fails with words about it, or works; nothing is left, and with space again all is well', () => {
+  it('ADD succeeds, or fails with an error that says so and leaves nothing; it works once there is space', () => {
     const failures: string[] = [];
     for (const pages of [0, 1, 2, 4, 6, 9, 13, 18]) {
       const what = `${pages} pages are left`;
@@ -76,7 +76,7 @@ describe('the disk of the daemon is full', function () {
     for (const words of failures) assert.match(words, /full|space|ENOSPC/i);
   });
 
-  it('a DEL takes the interface away all the same; the next one does the rest', () => {
+  it('DEL deletes the interface; the next DEL deletes the rest', () => {
     for (const pages of [0, 1, 3, 6]) {
       const what = `${pages} pages are left`;
       site.ok('ADD');
@@ -91,7 +91,7 @@ describe('the disk of the daemon is full', function () {
     }
   });
 
-  it('a daemon that starts on a full disk serves as soon as there is space', async () => {
+  it('a daemon that started on a full disk serves once there is space', async () => {
     site.ok('ADD');
     await site.daemon.end('SIGKILL');
     leave(0);
@@ -107,7 +107,7 @@ describe('the disk of the daemon is full', function () {
     if (code !== 0) assert.doesNotMatch(site.host.pod(1).ip('-br', 'link'), /eth0/);
   }
 
-  /** The log of the database has no room of its own any more: what is written now needs space. */
+  /** Empties the database log, so that every write needs space. */
   function fold(): void {
     const db = new DatabaseSync(join(site.host.stateDir, 'state.db'), { timeout: 5000 });
     db.exec('PRAGMA wal_checkpoint(TRUNCATE)');

@@ -15,7 +15,7 @@ import { assertSame } from '../support/snapshot.ts';
 import { makeTempDir } from '../support/temp.ts';
 
 /** A daemon that is there, but is not the one for the call: the stand-alone plugin serves it, in the caller's place. */
-describe('the daemon is elsewhere', function () {
+describe('a launcher whose daemon is not in the same place', function () {
   this.timeout(120_000);
   let bin: DaemonBin;
   let site: DaemonSite;
@@ -62,7 +62,7 @@ describe('the daemon is elsewhere', function () {
     return { config: { ...site.config, ipam } };
   };
 
-  it('in another network namespace: served stand-alone, and nothing happens in that one', async () => {
+  it('daemon in another network namespace: the plugin serves, and that namespace is unchanged', async () => {
     using other = makeNetns('h');
     const before = other.ip('-br', 'link');
     await start({ netns: other.path });
@@ -70,17 +70,17 @@ describe('the daemon is elsewhere', function () {
     assert.equal(other.ip('-br', 'link'), before);
   });
 
-  it('in another mount namespace: it serves what needs no files', async () => {
+  it('daemon in another mount namespace: it serves calls that need no files', async () => {
     await start({ prefix: ['unshare', '--mount'] });
     served(plain());
   });
 
-  it('in another mount namespace, where a directory of leases or a delegate is needed: served stand-alone', async () => {
+  it('daemon in another mount namespace: the plugin serves calls with a lease directory or a delegate', async () => {
     await start({ prefix: ['unshare', '--mount'] });
     alone(/another mount namespace/);
   });
 
-  it('the namespace of the pod has a name only where the launcher is: served by its descriptor', async () => {
+  it('the namespace of the pod has a path only at the launcher: the daemon uses the descriptor', async () => {
     using dir = makeTempDir();
     const file = join(dir.path, 'pod');
     writeFileSync(file, '');
@@ -90,19 +90,19 @@ describe('the daemon is elsewhere', function () {
     served({ ...plain(), netns: file, prefix });
   });
 
-  it('with another state directory: served stand-alone', async () => {
+  it('daemon with another state directory: the plugin serves', async () => {
     const other = `${site.host.stateDir}.other`;
     mkdirSync(other, { mode: 0o700 });
     await start({ env: { ISTHMUS_STATE_DIR: other } });
     alone(/another state directory/);
   });
 
-  it('of another host id: served stand-alone', async () => {
+  it('daemon with another host id: the plugin serves', async () => {
     await start({ env: { ISTHMUS_HOST_ID: 'somebody' } });
     alone(/another host/);
   });
 
-  it('a state directory that does not exist yet is made by the plugin', async () => {
+  it('the plugin creates a missing state directory', async () => {
     await start();
     const fresh = `${site.host.stateDir}.fresh`;
     live({ env: { ISTHMUS_STATE_DIR: fresh } });
@@ -110,7 +110,7 @@ describe('the daemon is elsewhere', function () {
     assertSame(site.host.snapshot().split('## state')[0] ?? '', clean.split('## state')[0] ?? '');
   });
 
-  it('a link to its state directory is refused, as the plugin does', async () => {
+  it('both refuse a state directory that is a symbolic link', async () => {
     await start();
     const link = `${site.host.stateDir}.link`;
     symlinkSync(site.host.stateDir, link);
@@ -120,7 +120,7 @@ describe('the daemon is elsewhere', function () {
     assert.equal(site.daemon.served('ADD'), 0);
   });
 
-  it('nobody listens, nothing is there, or it is no socket: served stand-alone', () => {
+  it('no listener, no file, or no socket: the plugin serves', () => {
     live();
     mkdirSync(site.runDir, { mode: 0o700 });
     const socket = join(site.runDir, 'cni.sock');
@@ -134,7 +134,7 @@ describe('the daemon is elsewhere', function () {
     assertSame(site.host.snapshot(), clean);
   });
 
-  it('somebody else listens, and says nothing or nonsense: served stand-alone', async () => {
+  it('another program listens, and answers nothing or garbage: the plugin serves', async () => {
     mkdirSync(site.runDir, { mode: 0o700 });
     const words = ['', 'HTTP/1.1 400 Bad Request\r\n\r\n', 'D', '\0\0\0\0'];
     const server = createServer((connection) => {

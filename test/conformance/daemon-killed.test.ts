@@ -23,7 +23,7 @@ const ALL = process.env.ISTHMUS_CRASH === 'all';
  * kill -9 of the daemon at every system call of its main thread that changes something: before each Op of a call, each
  * write of the store, the claim and the answer. Then either the runtime goes on without a daemon, or another one starts.
  */
-describe('the daemon is killed', function () {
+describe('after the daemon was killed', function () {
   this.timeout(900_000);
   let bin: DaemonBin;
   let site: DaemonSite;
@@ -101,7 +101,7 @@ describe('the daemon is killed', function () {
     assert.ok(unanswered.length >= all * 0.8);
   }
 
-  /** What the runtime does: DEL, ADD again. The daemon is gone, so the stand-alone plugin serves both. */
+  /** The runtime's next calls: DEL, then ADD. The daemon is dead, so the stand-alone plugin serves both. */
   async function withoutDaemon(what: string): Promise<void> {
     site.ok('DEL');
     unchanged(`${what}; DEL stand-alone`);
@@ -110,7 +110,7 @@ describe('the daemon is killed', function () {
     unchanged(`${what}; ADD and DEL stand-alone`);
   }
 
-  /** Another daemon starts: what it finds half done is gone before anybody calls; what was done is whole. */
+  /** Starts another daemon: half-done work is deleted before anybody calls, finished work is complete. */
   async function withAnother(what: string): Promise<void> {
     const daemon = await site.start();
     const found = site.host.snapshot();

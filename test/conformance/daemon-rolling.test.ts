@@ -17,13 +17,13 @@ import { assertSame } from '../support/snapshot.ts';
 const CLIENTS = 8;
 const RESTARTS = 4;
 
-/** A daemon that is ended and started again and again, each time when the one before has gone. */
+/** Stops and starts the daemon repeatedly, each time after the previous one exited. */
 interface Roller extends Disposable {
   restart(signal: NodeJS.Signals): Promise<void>;
   log(): string;
 }
 
-describe(`the daemon is replaced while ${CLIENTS} clients add and delete`, function () {
+describe(`replacing the daemon while ${CLIENTS} clients add and delete`, function () {
   this.timeout(180_000);
   let bin: DaemonBin;
   let site: DaemonSite;
@@ -45,14 +45,14 @@ describe(`the daemon is replaced while ${CLIENTS} clients add and delete`, funct
     ['ended and started again', plainRoller],
     ['under a socket of systemd-socket-activate', activatedRoller],
   ] as const) {
-    it(`${title}, by SIGTERM: not one call fails`, async () => {
+    it(`${title}, by SIGTERM: no call fails`, async () => {
       using roller = await start(site);
       const tally = await stream(() => roller.restart('SIGTERM'), unbroken);
       assert.equal(tally.abandoned, 0);
       conclude(tally, roller.log());
     });
 
-    it(`${title}, by SIGKILL: only what it was at fails, with code 11; DEL and another try work`, async () => {
+    it(`${title}, by SIGKILL: only calls in progress fail, with code 11; DEL and a retry work`, async () => {
       using roller = await start(site);
       const tally = await stream(() => roller.restart('SIGKILL'), retried);
       conclude(tally, roller.log());

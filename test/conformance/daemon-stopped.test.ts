@@ -14,7 +14,7 @@ import {
 import { assertSame } from '../support/snapshot.ts';
 
 /** SIGSTOP: the daemon's socket takes connections, but nobody is there. What it wakes up to has been done without it. */
-describe('the daemon stands still', function () {
+describe('a daemon that is stopped and continued', function () {
   this.timeout(120_000);
   let bin: DaemonBin;
   let site: DaemonSite;
@@ -43,13 +43,13 @@ describe('the daemon stands still', function () {
     site.daemon.child.kill('SIGSTOP');
     await until(() => /^State:\s+T/m.test(readFileSync(`/proc/${site.daemon.pid}/status`, 'utf8')), 'standing still');
   };
-  /** It has looked at everything that had come in when it was woken up: what comes later is answered. */
+  /** The daemon has processed everything that arrived while it was stopped: it answers later calls. */
   const wake = () => {
     site.daemon.child.kill('SIGCONT');
     site.ok('STATUS', { config: { ...site.config, cniVersion: '1.1.0' } });
   };
 
-  it('calls succeed stand-alone; awake again, it does not carry them out a second time', async () => {
+  it('the plugin serves meanwhile; once continued, the daemon does not repeat those calls', async () => {
     await stop();
     const served = { add: site.daemon.served('ADD'), del: site.daemon.served('DEL') };
     const runs = await Promise.all([0, 1, 2].map((pod) => site.begin('ADD', { pod }).done));
@@ -69,7 +69,7 @@ describe('the daemon stands still', function () {
     assertSame(site.host.snapshot(), clean);
   });
 
-  it('awake again, it logs calls that it has slept through as abandoned, not as declined', async () => {
+  it('once continued, it logs the calls that it missed as abandoned, not as declined', async () => {
     await site.daemon.end();
     const verbose = ['sh', '-c', 'exec "$0" "$@" --log-level debug', join(site.bin, 'cnm-shim')];
     await site.start({ program: verbose });
@@ -81,7 +81,7 @@ describe('the daemon stands still', function () {
     assertSame(site.host.snapshot(), clean);
   });
 
-  it('a DEL that it has slept through does not take away what was added after it', async () => {
+  it('a DEL that it missed does not delete a later ADD', async () => {
     site.ok('ADD');
     await stop();
     site.ok('DEL');
@@ -94,7 +94,7 @@ describe('the daemon stands still', function () {
     assertSame(site.host.snapshot(), clean);
   });
 
-  it('stopped in the middle of an ADD that it has claimed: code 11 in time, and awake again it takes it back', async () => {
+  it('stopped during a claimed ADD: code 11 in time; once continued, it reverts the ADD', async () => {
     const served = site.daemon.served('ADD');
     delegate.hold();
     const calls = delegate.begun().length;
@@ -109,7 +109,7 @@ describe('the daemon stands still', function () {
     assertSame(site.host.snapshot(), clean);
   });
 
-  it('stopped in the middle of an ADD and woken up in time: the launcher gets its answer', async () => {
+  it('stopped during an ADD and continued in time: the launcher gets its answer', async () => {
     delegate.hold();
     const calls = delegate.begun().length;
     const running = site.begin('ADD', slow);
@@ -124,7 +124,7 @@ describe('the daemon stands still', function () {
     assertSame(site.host.snapshot(), clean);
   });
 
-  it('stopped and woken up all the time: each call is carried out once', async () => {
+  it('stopped and continued repeatedly: each call is executed once', async () => {
     let going = true;
     const shaking = (async () => {
       for (let i = 0; going; i++) {

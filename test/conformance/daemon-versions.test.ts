@@ -70,17 +70,17 @@ describe('launcher and daemon of different protocol versions', function () {
     for (const line of declined) assert.match(line, why);
   };
 
-  it('a newer launcher and this daemon: the plugin serves', async () => {
+  it('a newer launcher with this daemon: the plugin serves', async () => {
     await start();
     alone(next(), new RegExp(`launcher speaks version ${NEXT}, the daemon ${PROTOCOL_VERSION}`));
   });
 
-  it('this launcher and a newer daemon: the plugin serves', async () => {
+  it('this launcher with a newer daemon: the plugin serves', async () => {
     await start(nextDaemon());
     alone({}, new RegExp(`launcher speaks version ${PROTOCOL_VERSION}, the daemon ${NEXT}`));
   });
 
-  it('the daemon is replaced by a newer one: pods of the old one are deleted by it, through a launcher of each', async () => {
+  it('a newer daemon deletes the pods of the old one, through a launcher of each version', async () => {
     await start();
     site.ok('ADD');
     await site.daemon.end();

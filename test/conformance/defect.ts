@@ -13,9 +13,9 @@ export interface Defect {
   /** Pods of the host; one by default. */
   readonly pods?: number;
   readonly forwarding?: boolean;
-  /** What the reference does wrong. */
+  /** The fault of the reference. */
   readonly reference: (caller: Caller) => void | Promise<void>;
-  /** What the specification asks for, under the reference's name and under our own. */
+  /** The behaviour that the specification demands, under the reference's name and under our own. */
   readonly ours: (caller: Caller) => void | Promise<void>;
 }
 
@@ -33,7 +33,7 @@ export function defect(title: string, { pods = 1, forwarding = true, reference, 
       await reference({ dir: referenceDir, name: 'bridge', host });
     });
     for (const name of BRIDGE_TYPES) {
-      it(`${name} does the right thing`, async () => {
+      it(`${name} behaves correctly`, async () => {
         using host = makeHost(pods, { forwarding });
         await ours({ dir: bin.path, name, host });
       });

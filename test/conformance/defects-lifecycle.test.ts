@@ -212,7 +212,7 @@ function leaseFiles(host: CniHost, network: string): string[] {
   return readdirSync(join(host.dataDir, network)).filter((file) => /^\d+\./.test(file));
 }
 
-/** An IPAM plugin that hands out one fixed address and writes down the commands it gets. */
+/** An IPAM plugin that allocates one fixed address and records the commands it gets. */
 function installRecorder(host: CniHost): {
   path(dir: string): string;
   config(type: BridgeType, host: CniHost): NetConf;

@@ -28,7 +28,7 @@ const WAYS = {
   'the daemon': { name: 'isthmus', daemon: true },
 } as const;
 
-describe('what a delegate is executed with', function () {
+describe('environment and stderr of a delegate', function () {
   this.timeout(120_000);
   let bin: DaemonBin;
   let site: DaemonSite;
@@ -61,14 +61,14 @@ describe('what a delegate is executed with', function () {
       const environmentOf = (command: string): ReadonlyMap<string, string> => {
         const file = join(bin.path, `teller.${command}`);
         assert.ok(existsSync(file), `the delegate was called with ${command}`);
-        // What a shell adds to its own environment is not in /proc.
+        // Variables that a shell adds to its own environment are not in /proc.
         const entries = readFileSync(file, 'utf8').split(/\n(?=[A-Za-z_@]+=)/);
         return new Map(
           entries.map((entry) => [entry.slice(0, entry.indexOf('=')), entry.slice(entry.indexOf('=') + 1)]),
         );
       };
 
-      it('is every variable of the caller as it was, and no other', () => {
+      it('passes every variable of the caller unchanged, and no other', () => {
         const prevResult = site.ok('ADD', withEnv(CALLERS));
         const call = withEnv(CALLERS);
         site.ok('CHECK', { ...call, config: { ...(call.config as object), prevResult } });
@@ -84,7 +84,7 @@ describe('what a delegate is executed with', function () {
         assertSame(site.host.snapshot(), clean);
       });
 
-      it('is a stderr that leads to the stderr of the caller, whether the delegate succeeds or fails', () => {
+      it('connects stderr to that of the caller, whether the delegate succeeds or fails', () => {
         const said = (run: PluginRun): unknown => ({ code: run.code, stderr: run.stderr });
         const add = site.run('ADD', withEnv({ SAYS: 'ä %s\\n' }));
         assert.deepEqual(said(add), { code: 0, stderr: 'ä ADD\n' }, add.stdout);
@@ -97,7 +97,7 @@ describe('what a delegate is executed with', function () {
         assertSame(site.host.snapshot(), clean);
       });
 
-      it('is a stderr on which a megabyte harms no call', () => {
+      it('a megabyte on stderr breaks no call', () => {
         const length = 1 << 20;
         const { code, stderr, stdout } = site.run('ADD', withEnv({ LENGTH: String(length) }));
         assert.equal(code, 0, stdout);
@@ -109,7 +109,7 @@ describe('what a delegate is executed with', function () {
         assertSame(site.host.snapshot(), clean);
       });
 
-      it('is the same of a caller whose environment is larger than a request may be', () => {
+      it('passes an environment that is larger than a request may be', () => {
         const env = Object.fromEntries(
           Array.from({ length: 14 }, (_, i) => [`LARGE_${'x'.repeat(i)}`, 'y'.repeat(100_000)]),
         );

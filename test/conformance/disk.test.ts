@@ -10,10 +10,10 @@ import { assertSame } from '../support/snapshot.ts';
 import { injected, pointsOf, straceMissing } from '../support/strace.ts';
 import { VIA } from '../support/via.ts';
 
-/** Four addresses, so that one that is in use is handed out at once where it is forgotten: .2 to .5. */
+/** Four addresses, .2 to .5: an address in use that the store lost is allocated again at once. */
 const SMALL = { ranges: [[{ subnet: '10.88.0.0/24', rangeEnd: '10.88.0.5' }]] };
 
-describe('the disk fails', function () {
+describe('disk failures', function () {
   this.timeout(120_000);
   let bin: PluginDir;
   let host: CniHost;
@@ -63,7 +63,7 @@ describe('the disk fails', function () {
     ['in a directory that is gone', () => rmSync(host.stateDir, { recursive: true })],
   ];
   for (const [title, damage] of damages) {
-    it(`state.db ${title}: no address in use is handed out again, and every DEL succeeds`, () => {
+    it(`state.db ${title}: no address in use is allocated again, and every DEL succeeds`, () => {
       const inUse = [add(0), add(1)];
       damage(database());
       const next = add(2);
@@ -79,7 +79,7 @@ describe('the disk fails', function () {
     });
   }
 
-  it('state.db deleted while a pod runs: the bridge goes with its last pod all the same', () => {
+  it('state.db deleted while a pod runs: the last DEL still deletes the bridge', () => {
     add(0);
     rmSync(host.stateDir, { recursive: true });
     add(1);
@@ -96,9 +96,9 @@ describe('the disk fails', function () {
     }
   });
 
-  // strace looks at the plugin's system calls; a daemon's full disk has a suite of its own.
+  // strace reads the plugin's system calls; daemon-disk.test.ts covers a daemon's full disk.
   if (VIA === 'alone')
-    describe('with no space left', () => {
+    describe('on a full disk', () => {
       before(function () {
         const missing = straceMissing();
         if (missing !== undefined) {
@@ -107,7 +107,7 @@ describe('the disk fails', function () {
         }
       });
 
-      it('from the n-th write of an ADD on: it fails cleanly or works; DEL then leaves nothing', () => {
+      it('the n-th write of an ADD fails: ADD succeeds or fails cleanly, and DEL leaves nothing', () => {
         const asItWas = host.snapshot();
         const writes = pointsOf(host.call(how('ADD', 0))).before.filter(({ syscall }) => syscall === 'pwrite64');
         del(0);
@@ -126,7 +126,7 @@ describe('the disk fails', function () {
         assert.ok(failures.length > 0, 'a full disk was noticed');
       });
 
-      it('during a DEL: the interface goes all the same, and the next DEL does the rest', () => {
+      it('DEL deletes the interface, and the next DEL deletes the rest', () => {
         const asItWas = host.snapshot();
         for (const nth of [1, 2, 4]) {
           add(0);
@@ -169,7 +169,7 @@ function overwriteAll(path: string): void {
   for (const file of files(path)) writeFileSync(file, Buffer.alloc(Math.max(statSync(file).size, 512), 0xa5));
 }
 
-/** All that is in -wal is in the database, so that what comes later is in -wal alone. */
+/** Checkpoints -wal into the database, so that later writes are in -wal alone. */
 function foldLog(path: string): void {
   const db = new DatabaseSync(path);
   db.exec('PRAGMA wal_checkpoint(TRUNCATE)');

@@ -11,7 +11,7 @@ type Json = Readonly<Record<string, unknown>>;
 const TIMES = 8;
 const SUBNET = '10.55.0.0/24';
 
-describe('the same call of dockerd several times at once', function () {
+describe('the same dockerd call several times at once', function () {
   this.timeout(60_000);
   let bin: DaemonBin;
   let site: DaemonSite;
@@ -41,7 +41,7 @@ describe('the same call of dockerd several times at once', function () {
   const atOnce = (method: string, body: Json): Promise<Json[]> =>
     Promise.all(Array.from({ length: TIMES }, () => docker.call(`NetworkDriver.${method}`, body)));
 
-  it('has the effect of one, from CreateNetwork to DeleteNetwork', async () => {
+  it('has the effect of one call, from CreateNetwork to DeleteNetwork', async () => {
     const before = look();
     const creation = { subnet: SUBNET };
     const pools = await docker.pools(creation);
@@ -71,7 +71,7 @@ describe('the same call of dockerd several times at once', function () {
     assertSame(look(), before);
   });
 
-  it('takes one of them where they differ', async () => {
+  it('accepts exactly one of several calls that differ', async () => {
     const id = randomBytes(32).toString('hex');
     const creation = { subnet: SUBNET, ownIpam: true };
     const pools = await docker.pools(creation);
@@ -85,7 +85,7 @@ describe('the same call of dockerd several times at once', function () {
     assert.equal(links('bridge'), 1);
   });
 
-  it('asks for as many addresses and pools', async () => {
+  it('allocates one address or pool for each request', async () => {
     const asked = { AddressSpace: 'isthmus', Pool: SUBNET, SubPool: '', Options: {}, V6: false };
     const pools = await Promise.all(Array.from({ length: TIMES }, () => docker.call('IpamDriver.RequestPool', asked)));
     assert.equal(new Set(pools.map(({ PoolID }) => PoolID)).size, TIMES);

@@ -14,7 +14,7 @@ const SUBNET = '10.88.0.0/24';
 const JOINED = { subnet: SUBNET, ipamOpt: { network: 'web' }, o: { network: 'web' } };
 const bare = (address: string | undefined): string => address?.split('/')[0] ?? '';
 
-describe('one network of pods and of Docker containers', function () {
+describe('a network shared by pods and Docker containers', function () {
   this.timeout(120_000);
   let bin: DaemonBin;
   let lab: DockerLab;
@@ -41,7 +41,7 @@ describe('one network of pods and of Docker containers', function () {
     return bare(ips[0].address);
   };
 
-  it('is made by a pod, joined by a container, and left by either', async () => {
+  it('a pod creates it, a container joins it, and either may leave first', async () => {
     const { docker, host, site } = lab;
     addPod(0);
     site.ok('DEL', { pod: 0 });
@@ -70,7 +70,7 @@ describe('one network of pods and of Docker containers', function () {
     }
   });
 
-  it('is made by Docker as the CNI configuration file says, and a pod joins it', async () => {
+  it('Docker creates it from the CNI configuration file, and a pod joins it', async () => {
     const { docker, host, site } = lab;
     using confDir = makeTempDir();
     mkdirSync(confDir.path, { recursive: true });
@@ -79,7 +79,7 @@ describe('one network of pods and of Docker containers', function () {
     await site.daemon.end();
     await site.start({ env: { ISTHMUS_CNI_CONF_DIR: confDir.path, CNI_PATH: site.bin } });
     const clean = lab.snapshot();
-    // Nobody has to give the subnet where the host has no route to it yet.
+    // The subnet may be omitted while the host has no route to it.
     const network = await docker.createNetwork({ ...JOINED, subnet: '' });
     assert.equal(network.pools[0]?.pool, SUBNET);
     const a = await docker.start(network, host, lab.container(1));
@@ -94,7 +94,7 @@ describe('one network of pods and of Docker containers', function () {
     assertSame(lab.snapshot(), clean, 'a network that Docker made first');
   });
 
-  it('may be joined without its subnet while its bridge is there', async () => {
+  it('Docker joins it without a subnet while its bridge exists', async () => {
     const { docker, host } = lab;
     const pod = addPod(0);
     const network = await docker.createNetwork({ ...JOINED, subnet: '' });
@@ -107,7 +107,7 @@ describe('one network of pods and of Docker containers', function () {
     ping(lab.container(1), pod);
   });
 
-  it('keeps to each side what is its own: GC of pods, network rm and ports of containers', async () => {
+  it('GC of pods and `docker network rm` delete nothing of the other side', async () => {
     const { docker, host, outside, site } = lab;
     const pod = addPod(0);
     addPod(2);
@@ -127,14 +127,14 @@ describe('one network of pods and of Docker containers', function () {
     assert.equal(lab.container(2).ip('link').includes('eth0'), false, 'the pod that GC collects');
     ping(lab.container(1), pod);
     await assertTraffic([[out, { address: HOST, port: 8080 }, 'c1']]);
-    // dockerd has forgotten the container.
+    // dockerd no longer knows the container.
     await docker.removeNetwork(network);
     assert.equal(canPing(lab.container(1), '10.88.0.1'), false);
     ping(lab.container(0), '10.88.0.1');
     await assertTraffic([[out, { address: HOST, port: 8080 }, 'blocked']]);
   });
 
-  it('is of two Docker networks at once, each with endpoints of its own', async () => {
+  it('two Docker networks share it, each with its own endpoints', async () => {
     const { docker, host } = lab;
     const [first, second] = await Promise.all([docker.createNetwork(JOINED), docker.createNetwork(JOINED)]);
     assert.ok(first !== undefined && second !== undefined);
@@ -149,7 +149,7 @@ describe('one network of pods and of Docker containers', function () {
     assert.doesNotMatch(host.ip('link'), /isth0|br-web/);
   });
 
-  it('gives each address once, whoever asks at the same time', async () => {
+  it('allocates every address once under concurrent requests', async () => {
     const { docker, site } = lab;
     const first = addPod(0);
     const network = await docker.createNetwork(JOINED);
@@ -166,7 +166,7 @@ describe('one network of pods and of Docker containers', function () {
     assert.equal(addresses.includes('10.88.0.1'), false);
   });
 
-  it('is not shared with what another IPAM hands out', async () => {
+  it('cannot be shared when another IPAM allocates its addresses', async () => {
     const { docker } = lab;
     addPod(0);
     const before = lab.snapshot();

@@ -9,7 +9,7 @@ import { assertTraffic } from '../support/traffic.ts';
 
 const bare = (address: string | undefined): string => address?.split('/')[0] ?? '';
 
-describe('the calls of dockerd, answered by the daemon', function () {
+describe('the daemon answers the calls of dockerd', function () {
   this.timeout(120_000);
   let bin: DaemonBin;
   let lab: DockerLab;
@@ -38,7 +38,7 @@ describe('the calls of dockerd, answered by the daemon', function () {
     return lab.snapshot();
   }
 
-  it('make a network with containers that reach each other and the world, and leave nothing', async () => {
+  it('connects containers with each other and the outside, and leaves nothing', async () => {
     const { docker, host } = lab;
     const clean = await warm();
     const network = await docker.createNetwork({ subnet: '10.99.0.0/24', subnet6: 'fd00:99::/64' });
@@ -58,7 +58,7 @@ describe('the calls of dockerd, answered by the daemon', function () {
     assertSame(lab.snapshot(), clean, 'all calls of two containers');
   });
 
-  it("choose a pool that nothing on the host overlaps, and one of Docker's own IPAM is as good", async () => {
+  it("chooses a pool that overlaps nothing on the host, and works with Docker's own IPAM", async () => {
     const { docker, host } = lab;
     host.ip('route', 'add', '10.192.0.0/22', 'via', OUTSIDE);
     const chosen = await docker.createNetwork();
@@ -73,7 +73,7 @@ describe('the calls of dockerd, answered by the daemon', function () {
     assert.doesNotMatch(host.ip('link'), /br-|veth/);
   });
 
-  it('publish ports, replace them, and close them at Revoke, at Leave and at DeleteEndpoint', async () => {
+  it('publishes ports, replaces them, and unpublishes them at Revoke, Leave and DeleteEndpoint', async () => {
     const { docker, host, outside } = lab;
     const network = await docker.createNetwork({ subnet: '10.99.0.0/24' });
     const inside = lab.agent('c0', lab.container(0));
@@ -107,7 +107,7 @@ describe('the calls of dockerd, answered by the daemon', function () {
     await docker.removeNetwork(network);
   });
 
-  it('bind ports that name no address where the network says, and say who has a port', async () => {
+  it('binds ports without an address as the network says, and names the holder of a port in use', async () => {
     const { docker, host, outside } = lab;
     const o = { 'com.docker.network.bridge.host_binding_ipv4': '127.0.0.1' };
     const network = await docker.createNetwork({ subnet: '10.99.0.0/24', o });
@@ -127,7 +127,7 @@ describe('the calls of dockerd, answered by the daemon', function () {
     await docker.program(b);
   });
 
-  it('are all as good when they come twice, one after the other or at once', async () => {
+  it('accepts every call twice, in sequence or at once', async () => {
     const { docker, host } = lab;
     const clean = await warm();
     const twice = async (method: string, body: object): Promise<unknown> => {
@@ -170,7 +170,7 @@ describe('the calls of dockerd, answered by the daemon', function () {
     assertSame(lab.snapshot(), clean, 'every call three times');
   });
 
-  it('find all again after the daemon was killed, and traffic goes on meanwhile', async () => {
+  it('keeps everything after the daemon was killed, and traffic continues meanwhile', async () => {
     const { docker, host, outside, site } = lab;
     const clean = await warm();
     const network = await docker.createNetwork({ subnet: '10.99.0.0/24' });
@@ -196,7 +196,7 @@ describe('the calls of dockerd, answered by the daemon', function () {
     assertSame(lab.snapshot(), clean, 'with a daemon that was killed');
   });
 
-  it('clean up what dockerd forgot: a network with an endpoint in a container', async () => {
+  it('deletes a network with an endpoint that dockerd left in a container', async () => {
     const { docker, host } = lab;
     const clean = await warm();
     const network = await docker.createNetwork({ subnet: '10.99.0.0/24' });
@@ -209,7 +209,7 @@ describe('the calls of dockerd, answered by the daemon', function () {
     await docker.start(again, host, lab.container(1), { ip: '10.99.0.2', ports: [{ host: 8080, container: 80 }] });
   });
 
-  it('keep internal networks in, networks apart, and make none of the driver null', async () => {
+  it('isolates internal networks, separates networks, and makes no interface for the driver null', async () => {
     const { docker, host } = lab;
     const internal = await docker.createNetwork({ subnet: '10.97.0.0/24', internal: true });
     const a = await docker.start(internal, host, lab.container(0), { ports: [{ host: 8080, container: 80 }] });
@@ -231,7 +231,7 @@ describe('the calls of dockerd, answered by the daemon', function () {
     await assert.rejects(docker.requestAddresses(nothing, bare(c.addresses[0])), /10\.94\.0/);
   });
 
-  it('isolate containers of a network without ICC from each other', async () => {
+  it('isolates containers of a network without ICC from each other', async () => {
     const { docker, host } = lab;
     const o = { 'com.docker.network.bridge.enable_icc': 'false', 'com.docker.network.bridge.name': 'quiet0' };
     const network = await docker.createNetwork({ subnet: '10.99.0.0/24', o });
@@ -243,7 +243,7 @@ describe('the calls of dockerd, answered by the daemon', function () {
     assert.match(host.ip('link', 'show', 'quiet0'), /quiet0/);
   });
 
-  it('reach containers of a routed network at their own addresses, by published ports only', async () => {
+  it('routed network: containers are reached at their own addresses, by published ports only', async () => {
     const { docker, host, outside } = lab;
     const o = { 'com.docker.network.bridge.gateway_mode_ipv4': 'routed' };
     const network = await docker.createNetwork({ subnet: '10.99.0.0/24', o });
@@ -262,7 +262,7 @@ describe('the calls of dockerd, answered by the daemon', function () {
     await docker.removeNetwork(network);
   });
 
-  it('leave the bridge without an address where it is isolated, or inhibited', async () => {
+  it('gives the bridge no address on an isolated or inhibited network', async () => {
     const { docker, host } = lab;
     const isolated = { bridge: 'alone0', 'com.docker.network.bridge.gateway_mode_ipv4': 'isolated' };
     const check = { 'com.docker.network.generic': isolated, 'com.docker.network.internal': true };
@@ -283,7 +283,7 @@ describe('the calls of dockerd, answered by the daemon', function () {
     assert.equal(host.ip('-4', '-o', 'addr', 'show', 'dev', 'bare0'), '');
   });
 
-  it('refuse what collides with what is there, and leave nothing of it', async () => {
+  it('refuses what collides with existing objects, and leaves nothing of it', async () => {
     const { docker, host } = lab;
     const first = await docker.createNetwork({ subnet: '10.99.0.0/24', o: { bridge: 'one0' } });
     const before = lab.snapshot();

@@ -28,13 +28,13 @@ const SESSIONS: readonly (readonly (readonly [string, string])[])[] = [
   [['90', '99']],
 ];
 
-/** What the recorded plugin called its address spaces, and what ours are called. */
+/** The address spaces of the recorded plugin, and ours. */
 const SPACES = [
   ['spikelocal', 'isthmus'],
   ['spikeglobal', 'isthmus-global'],
 ] as const;
 
-/** Options that somebody typed for the recorded plugin; ours refuses what it does not know. */
+/** Options for the recorded plugin; ours refuses unknown ones. */
 const TYPED: readonly string[] = ['foo', 'x', 'ipk'];
 const GENERIC = 'com.docker.network.generic';
 const PORTS = 'com.docker.network.portmap';
@@ -61,11 +61,11 @@ export class Replay {
   /** The same for ids of pools, which the recorded plugin had named by their subnets. */
   readonly #meantPools = new Map<string, string>();
   readonly #networks = new Set<string>();
-  /** What was asked for, by id. */
+  /** The requests, by id. */
   readonly #endpoints = new Map<string, Json>();
   readonly #pools = new Set<string>();
   readonly #addresses = new Map<string, Json>();
-  /** What was said of requests with something in them that ours refuses; they were played again without. */
+  /** The answers to requests with a value that ours refuses; they were replayed without it. */
   readonly refused: string[] = [];
 
   constructor(docker: DockerCaller) {
@@ -89,7 +89,7 @@ export class Replay {
     }
   }
 
-  /** Everything that is left of what was asked for is given back, as dockerd would. */
+  /** Deletes what is left of the requested objects, as dockerd would. */
   async end(): Promise<void> {
     for (const ids of this.#endpoints.values()) await this.#docker.call('NetworkDriver.DeleteEndpoint', ids);
     for (const asked of this.#addresses.values()) await this.#docker.call('IpamDriver.ReleaseAddress', asked);

@@ -8,7 +8,7 @@ import { makeServeSite, type ServeSite } from '../support/serve.ts';
 
 const ACTIVATED = { Implements: ['NetworkDriver', 'IpamDriver'] };
 
-describe("daemon's socket for dockerd", function () {
+describe("the daemon's socket for dockerd", function () {
   this.timeout(60_000);
   let site: ServeSite;
 
@@ -29,7 +29,7 @@ describe("daemon's socket for dockerd", function () {
     assert.deepEqual(await docker.call('Plugin.Activate', null), ACTIVATED);
   }
 
-  it('is beside that for CNI where the run directory is not the usual one', async () => {
+  it('is next to the CNI socket when the run directory is not the default', async () => {
     const path = join(site.runDir, 'docker.sock');
     using daemon = site.start();
     assert.match(await daemon.line(/event=daemon\.start/), new RegExp(` cni=${site.socket} docker=${path} `));
@@ -44,7 +44,7 @@ describe("daemon's socket for dockerd", function () {
     ['option', (path: string) => ({ args: ['--docker-socket', path] })],
     ['variable', (path: string) => ({ env: { ISTHMUS_DOCKER_SOCKET: path } })],
   ] as const)
-    it(`is where the ${how} says, alone in a directory that others may look into, and gone at the end`, async () => {
+    it(`is where the ${how} says, alone in a directory that others may enter, and deleted at exit`, async () => {
       const directory = join(site.root, 'docker', 'plugins');
       const path = join(directory, 'isthmus.sock');
       using daemon = site.start(options(path));
@@ -57,13 +57,13 @@ describe("daemon's socket for dockerd", function () {
       assert.deepEqual(readdirSync(directory), []);
     });
 
-  it('is not there where it is none', async () => {
+  it('is not created when it is set to none', async () => {
     using daemon = site.start({ args: ['--docker-socket', 'none'] });
     assert.doesNotMatch(await daemon.line(/event=daemon\.start/), / docker=/);
     assert.deepEqual(readdirSync(site.runDir).sort(), ['cni.sock', 'lock']);
   });
 
-  it('that a killed daemon has left is replaced', async () => {
+  it('replaces the socket of a killed daemon', async () => {
     const path = join(site.root, 'plugin.sock');
     const args = ['--docker-socket', path];
     using killed = site.start({ args });
@@ -76,14 +76,14 @@ describe("daemon's socket for dockerd", function () {
     await activate(path);
   });
 
-  it('of another plugin is left alone', async () => {
+  it('leaves the socket of another plugin alone', async () => {
     const path = join(site.root, 'plugin.sock');
     const other = createServer((connection) => connection.destroy());
     await new Promise<void>((resolve) => other.listen(path, resolve));
     try {
       using daemon = site.start({ args: ['--docker-socket', path] });
       const line = await daemon.line(/event=daemon\.failed/);
-      assert.match(line, /plugin\.sock: somebody listens on it already.* or give --docker-socket another path/);
+      assert.match(line, /plugin\.sock: another process already listens on it.* or give --docker-socket another path/);
       assert.equal(await daemon.end, 1);
       assert.ok(existsSync(path));
     } finally {
@@ -93,9 +93,9 @@ describe("daemon's socket for dockerd", function () {
 
   const refusals: readonly [what: string, make: (path: string) => void, message: RegExp][] = [
     [
-      'its directory cannot be made',
+      'cannot create its directory',
       (path) => writeFileSync(join(path, '..'), ''),
-      /serve socket \S+\/dir\/plugin\.sock: its directory cannot be made \(.+\)\. --docker-socket names another one/,
+      /serve socket \S+\/dir\/plugin\.sock: cannot create its directory \(.+\)\. --docker-socket names another one/,
     ],
     [
       'something else is there',
@@ -104,7 +104,7 @@ describe("daemon's socket for dockerd", function () {
     ],
   ];
   for (const [what, make, message] of refusals)
-    it(`is no reason to start without where ${what}: the daemon says so and ends`, async () => {
+    it(`${what}: the daemon does not start, and says why`, async () => {
       const path = join(site.root, 'dir', 'plugin.sock');
       make(path);
       using daemon = site.start({ args: ['--docker-socket', path] });
@@ -113,7 +113,7 @@ describe("daemon's socket for dockerd", function () {
       assert.equal(existsSync(site.socket), false);
     });
 
-  it('gives pools from where it was told to', async () => {
+  it('allocates pools from the configured ranges', async () => {
     const pools = 'base=10.77.0.0/16,size=28 base=fd77::/48,size=64';
     using daemon = site.start({ env: { ISTHMUS_ADDRESS_POOLS: pools } });
     await daemon.line(/event=daemon\.start/);

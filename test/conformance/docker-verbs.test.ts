@@ -15,13 +15,13 @@ const SUBNET = '10.88.0.0/24';
 const JOINED = { subnet: SUBNET, ipamOpt: { network: 'web' }, o: { network: 'web' } };
 const CONTAINER = '7a'.repeat(32);
 
-describe('the operator verbs beside Docker', function () {
+describe('the operator verbs with Docker networks', function () {
   this.timeout(120_000);
   let bin: DaemonBin;
   let lab: DockerLab;
   let api: RecordedDocker;
   let verbs: Verbs;
-  /** What dockerd calls them. */
+  /** dockerd's names for them. */
   let networks: Map<string, CalledNetwork>;
   let containers: Map<string, readonly CalledEndpoint[]>;
 
@@ -65,7 +65,7 @@ describe('the operator verbs beside Docker', function () {
     return makeVerbs({ stateDir, netns: ns.path, env: { ISTHMUS_DOCKER_HOST: host } });
   };
 
-  it('call networks and containers as Docker does', async () => {
+  it('show networks and containers by their names in Docker', async () => {
     const { docker, host } = lab;
     const app = await docker.createNetwork({ subnet: '10.99.0.0/24' });
     networks.set('app', app);
@@ -109,7 +109,7 @@ web1        ${name}   *:8080/tcp   ${address}:80
     assert.equal(canPing(lab.container(0), '10.99.0.1'), true);
   });
 
-  it('know a container on several networks as one', async () => {
+  it('show a container on several networks as one container', async () => {
     const { docker } = lab;
     const [first, second] = [await docker.createNetwork({ subnet: '10.98.0.0/24' }), await docker.createNetwork()];
     networks.set('one', first).set('two', second);
@@ -121,7 +121,7 @@ web1        ${name}   *:8080/tcp   ${address}:80
     assert.deepEqual(await verbs.json('ports', 'web1'), []);
   });
 
-  it('do with ids where dockerd is gone, or does not answer', async () => {
+  it('show ids when dockerd is gone or does not answer', async () => {
     const { docker } = lab;
     const app = await docker.createNetwork({ subnet: '10.99.0.0/24' });
     const endpoint = await docker.connect(app);
@@ -144,7 +144,7 @@ web1        ${name}   *:8080/tcp   ${address}:80
     );
   });
 
-  it('make a network that Docker joins, and let go of it before Docker does', async () => {
+  it('create a network that Docker joins, and release it before Docker does', async () => {
     const { docker, host, site } = lab;
     await verbs.ok('network', 'create', 'first');
     await verbs.ok('network', 'rm', 'first');
@@ -174,7 +174,10 @@ web1        ${name}   *:8080/tcp   ${address}:80
 
     const again = await docker.createNetwork(JOINED);
     const { code, stderr } = await verbs.run('network', 'rm', 'web');
-    assert.deepEqual([code, stderr], [0, 'isthmus: network web: Docker uses it. It stays as long as that is so\n']);
+    assert.deepEqual(
+      [code, stderr],
+      [0, 'isthmus: network web: Docker uses it. It is deleted when its last user leaves\n'],
+    );
     await verbs.refused(['network', 'rm', 'web'], 1, /network web: Docker keeps it/);
     await docker.removeNetwork(again);
     assertSame(lab.snapshot(), clean, 'Docker goes last');

@@ -26,7 +26,7 @@ const WITH_BODY = [
   .map((name) => `NetworkDriver.${name}`)
   .concat(['RequestPool', 'ReleasePool', 'RequestAddress', 'ReleaseAddress'].map((name) => `IpamDriver.${name}`));
 
-describe('what dockerd asks', function () {
+describe('requests of dockerd', function () {
   this.timeout(120_000);
   let bin: DaemonBin;
   let site: DaemonSite;
@@ -54,12 +54,12 @@ describe('what dockerd asks', function () {
   const socket = (): string => join(site.runDir, 'docker.sock');
   const look = (): string => snapshot({ netns: [site.host.ns], stateDir: site.host.stateDir });
 
-  describe('as it was recorded', () => {
+  describe('as recorded', () => {
     beforeEach(start);
     afterEach(stop);
 
     for (const [i, requests] of sessions().entries())
-      it(`is answered, all ${requests.length} requests of host ${i + 1}, and nothing is left at the end`, async () => {
+      it(`answers all ${requests.length} requests of host ${i + 1}, and leaves nothing`, async () => {
         const before = look();
         const replay = new Replay(docker);
         await replay.play(requests);
@@ -74,7 +74,7 @@ describe('what dockerd asks', function () {
       });
   });
 
-  describe('changes nothing where it is wrong', () => {
+  describe('malformed requests change nothing', () => {
     let network: CalledNetwork;
     let endpoint: CalledEndpoint;
     let ids: Json;
@@ -90,7 +90,7 @@ describe('what dockerd asks', function () {
     });
     afterEach(stop);
 
-    /** All is as it was, and the daemon that was started still answers. */
+    /** The host is unchanged, and the daemon that was started still answers. */
     async function assertUnharmed(): Promise<void> {
       assertSame(look(), before);
       assert.equal(site.daemon.child.exitCode, null, site.daemon.log());
@@ -106,13 +106,13 @@ describe('what dockerd asks', function () {
       });
     }
 
-    it('empty', async () => {
+    it('empty request', async () => {
       for (const method of NO_BODY) assert.equal(typeof (await docker.call(method, null)), 'object');
       for (const method of WITH_BODY) await assertRefused(method, null, /body: it is empty/);
       await assertUnharmed();
     });
 
-    it('of another type, or without what it needs', async () => {
+    it('wrong type or missing field', async () => {
       for (const method of WITH_BODY.filter((name) => !/\.(GwAllocCheck|Discover)/.test(name)))
         await assertRefused(method, {}, /: it is missing|must|no entry|AddressSpace/);
       for (const method of WITH_BODY)
@@ -121,7 +121,7 @@ describe('what dockerd asks', function () {
       await assertUnharmed();
     });
 
-    it('truncated', async () => {
+    it('truncated request', async () => {
       const [recorded] = sessions();
       for (const { method, body } of (recorded ?? []).slice(0, 40)) {
         const text = JSON.stringify(body);
@@ -133,7 +133,7 @@ describe('what dockerd asks', function () {
       await assertUnharmed();
     });
 
-    it('of ids that nobody knows: an error where something is to be done, and success where it is to be gone', async () => {
+    it('unknown ids: an error from calls that act, success from calls that delete', async () => {
       const unknown = randomBytes(32).toString('hex');
       const Interface = { Address: '10.55.0.9/24', AddressIPv6: '', MacAddress: '' };
       for (const other of [
@@ -159,7 +159,7 @@ describe('what dockerd asks', function () {
       await assertUnharmed();
     });
 
-    it('a recording with something wrong at any place', async () => {
+    it('a recorded request with any single value changed', async () => {
       const recorded = sessions()
         .flat()
         .filter(({ body, method }) => body !== null && !/\.(Delete|Leave|Release|Revoke)/.test(method));
@@ -189,7 +189,7 @@ describe('what dockerd asks', function () {
       await assertUnharmed();
     });
 
-    it('no HTTP at all', async () => {
+    it('not HTTP', async () => {
       const head = Buffer.from(
         'POST /NetworkDriver.DeleteNetwork HTTP/1.1\r\nHost: a\r\nContent-Length: 88\r\n\r\n{"NetworkID":',
       );
@@ -202,7 +202,7 @@ describe('what dockerd asks', function () {
       await assertUnharmed();
     });
 
-    it('100 MB long, of which nothing is kept', async () => {
+    it('a body of 100 MB, which is not buffered', async () => {
       const resident = residentOf(site.daemon.pid);
       const { status, text } = await raw('NetworkDriver.CreateNetwork', `"${'x'.repeat(100e6)}"`);
       assert.equal(status, 500);
@@ -212,7 +212,7 @@ describe('what dockerd asks', function () {
       await assertUnharmed();
     });
 
-    it('from many who connect and ask nothing, or half of it', async () => {
+    it('many connections that send nothing, or half a request', async () => {
       const connections = Array.from({ length: 200 }, (_, i) => {
         const connection = connect(socket());
         connection.on('error', () => {});

@@ -1,7 +1,7 @@
 import type { TestHost } from '../support/test-host.ts';
 import type { Lab } from './example-lab.ts';
 
-/** What one gets of an example: the sentences of its .md, tried. */
+/** The sentences of an example's .md as tests. */
 export interface Expectation {
   readonly what: string;
   /** Why this machine cannot run it, or undefined where it can. */

@@ -183,7 +183,7 @@ export const EXPECTATIONS: Readonly<Record<string, Expectation>> = {
   },
 };
 
-/** What the pod's eth0 has, link-local addresses left out. */
+/** The addresses of the pod's eth0, without link-local ones. */
 function addressesOf(pod: Pod): string {
   return pod.run('ip', '-o', 'addr', 'show', 'dev', 'eth0', 'scope', 'global').trim();
 }

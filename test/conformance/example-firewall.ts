@@ -126,7 +126,7 @@ function hearOnHost(lab: Lab, address: string): string {
   return lab.host.run('busybox', 'sh', '-c', script.replaceAll('nc ', 'busybox nc '));
 }
 
-/** While the uplink is still there, so that nothing is left to its removal. */
+/** Runs before the uplink is deleted, so that its deletion hides nothing. */
 function removeAll(lab: Lab, ...pods: readonly Pod[]): void {
   for (const pod of pods) lab.delete(pod);
 }

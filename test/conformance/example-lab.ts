@@ -18,11 +18,11 @@ export interface Pod {
   links(): string[];
   /** One echo request to `address` is answered. */
   pings(address: string | undefined): void;
-  /** None is, within a second. */
+  /** Asserts that no answer arrives within a second. */
   cannotPing(address: string | undefined): void;
 }
 
-/** One network on a host, with pods. Disposed, the pods' namespaces are gone and daemons have stopped. */
+/** One network on a host, with pods. Dispose deletes the pods' namespaces and stops the daemons. */
 export interface Lab extends AsyncDisposable {
   readonly host: TestHost;
   readonly runtime: Runtime;
@@ -35,7 +35,7 @@ export interface Lab extends AsyncDisposable {
   start(...daemon: Parameters<TestHost['start']>): Promise<Daemon>;
   /** The pod has been deleted, twice, and has no interface any more. */
   delete(pod: Pod): void;
-  /** All pods have been, their namespaces are gone, and the host is as it was before the first. */
+  /** Deletes all pods and namespaces, and asserts that the host is as before the first. */
   deleteAll(): void;
 }
 
@@ -93,7 +93,7 @@ export function makeLab(host: TestHost, list: NetworkList, path: readonly string
       assertSame(hostState(host), hostBefore, 'the host after the last DEL');
     },
     async [Symbol.asyncDispose]() {
-      // Only after a failure is there a pod left; the next example begins on a clean host nevertheless.
+      // Only a failure leaves a pod; the next example still begins on a clean host.
       for (const { container } of pods) attempt(() => runtime.del(container));
       for (const daemon of daemons) await daemon.stop();
       removeNamespaces();
@@ -128,12 +128,12 @@ export function meet(a: Pod, b: Pod, address = b.addresses[0] ?? ''): void {
   assert.equal(hearFrom(a, address, 8080), 'hello\n');
 }
 
-/** Whoever connects to `port` of the pod next is told "hello". */
+/** The next client of `port` of the pod receives "hello". */
 export function serve(pod: Pod, port: number): void {
   pod.run('sh', '-c', `busybox ${say('hello', port).join(' ')} >/dev/null 2>&1 &`);
 }
 
-/** What is said to the pod that connects. */
+/** The text sent to the pod that connects. */
 export function hearFrom(pod: Pod, address: string, port: number): string {
   const [, , script = ''] = hear(address, port);
   return pod.run('busybox', 'sh', '-c', script.replaceAll('nc ', 'busybox nc '));
@@ -153,6 +153,6 @@ function attempt(work: () => void): void {
   try {
     work();
   } catch {
-    // The failure that left it there is reported already.
+    // The failure that left it is reported already.
   }
 }

@@ -1,17 +1,17 @@
 import type { Lab, Pod } from './example-lab.ts';
 
-/** Addresses of the uplink: the host's own, and those of whoever is at its other end. */
+/** Addresses of the uplink: the host's own, and those of the other end. */
 export const UPLINK = {
   host: ['192.0.2.1', '2001:db8::1'],
   outside: ['192.0.2.2', '2001:db8::2'],
 } as const;
 
-/** Somebody at the other end of the host's uplink, who has no route to pods. Disposed, the uplink is gone. */
+/** A machine at the other end of the host's uplink, without routes to pods. Dispose deletes the uplink. */
 export interface Outside extends Disposable {
   readonly pod: Pod;
   /** `address` is there, the host has a route to it, and it has one to `pods`: as another node of a cluster. */
   isNode(address: string, pods: string): void;
-  /** What is not from one of `sources` is not heard at `address`. */
+  /** Drops traffic to `address` from other sources than `sources`. */
   hearsOnly(address: string, ...sources: readonly string[]): void;
 }
 

@@ -14,7 +14,7 @@ describe('netconf-examples', function () {
   this.timeout(60_000);
   const running = useTestHost();
 
-  it('have names and bridges of their own, so that one host can have all of them', () => {
+  it('use distinct names and bridges, so that one host can use all of them', () => {
     const lists = NAMES.map((name) => readList(join(EXAMPLES, `${name}.conflist`)));
     const names = lists.map(({ name }) => name);
     const bridges = lists.flatMap(({ plugins }) => plugins.flatMap(({ bridge }) => bridge ?? []));
@@ -22,12 +22,12 @@ describe('netconf-examples', function () {
     assert.deepEqual(bridges, [...new Set(bridges)]);
   });
 
-  it('are all expected to do something', () => {
+  it('each has an expectation', () => {
     assert.deepEqual(NAMES.toSorted(), Object.keys(EXPECTATIONS).toSorted());
   });
 
   for (const name of NAMES) {
-    it(`${name}: three lines say what one gets`, () => {
+    it(`${name}: three lines describe it`, () => {
       const file = join(EXAMPLES, `${name}.md`);
       assert.ok(existsSync(file), `${name}.md is missing`);
       assert.match(readFileSync(file, 'utf8'), /^(\S.*\.\n){3}$/);

@@ -6,9 +6,9 @@ import { FORMS, type Form, type Lab, makeLab, OTHER_UPLINK, OUTSIDE, UPLINK } fr
 
 interface Defect {
   readonly pods?: number;
-  /** What Debian's plugins (1.1.1) do. */
+  /** The behaviour of Debian's plugins (1.1.1). */
   readonly reference: (lab: Lab, dir: string) => void | Promise<void>;
-  /** What is right, under the reference's names and as one element. */
+  /** The correct behaviour, under the reference's names and as one element. */
   readonly ours: (lab: Lab, form: Form, dir: string) => void | Promise<void>;
 }
 

@@ -9,7 +9,7 @@ import { type Agent, startAgent } from '../support/traffic.ts';
 export type Form = 'isthmus' | 'bridge, portmap, firewall';
 export const FORMS: readonly Form[] = ['isthmus', 'bridge, portmap, firewall'];
 
-/** What rules are made with, as each form says it. */
+/** The settings that create rules, in each form. */
 export type Backend = 'nftables' | 'iptables';
 
 /** The keys that choose a backend, for an element that makes the interface and for portmap and firewall. */
@@ -52,7 +52,7 @@ export interface Lab extends Disposable {
   chain(form: Form, wanted: Wanted): Chain;
   /** Serves 80, TCP, in the pod, as `pod<index>`. */
   serve(index: number): Promise<Agent>;
-  /** All rules of everybody. */
+  /** All rules of all programs. */
   rules(): string;
   /** Puts the packet filter back: the verb `reload` of the executable in `dir`. */
   reload(dir: string): string;

@@ -18,7 +18,7 @@ describe('the number of rules', function () {
     bin?.[Symbol.dispose]();
   });
 
-  it(`is the same with 1 and with ${ENDPOINTS} endpoints that masquerade and publish ports; elements are not`, async () => {
+  it(`is equal for 1 and ${ENDPOINTS} endpoints that masquerade and publish ports; only elements grow`, async () => {
     const asItWas = lab.rules();
     const all = (command: 'ADD' | 'DEL', from: number) => inTurns(from, (i) => call(lab, bin, command, i));
     expectOk(await runPluginAsync(call(lab, bin, 'ADD', 0)));

@@ -18,9 +18,9 @@ const CLAIMED = Buffer.of(CLAIM);
 const FRAME = answerFrame(0, '{"ips":[]}', 'a line of the log');
 const LARGE = Buffer.alloc(5 << 20, '0123456789abcdef');
 const ENDED = 'ended before it answered';
-const NONE = 'gave an answer that is none';
+const NONE = 'gave a malformed answer';
 
-/** What a daemon does after its claim, and what the launcher says of it. */
+/** The daemon's actions after its claim, and the launcher's report of each. */
 const BROKEN: Readonly<Record<string, readonly [after: (socket: Socket) => void, words: string]>> = {
   'hangs up': [(socket) => void socket.end(), ENDED],
   'hangs up within the header': [(socket) => void socket.end(FRAME.subarray(0, ANSWER_BYTES - 1)), ENDED],
@@ -61,7 +61,7 @@ describe('launcher after the claim', function () {
     [0, '', 'only stderr'],
     [255, 'ä\0\xff', '\n'],
   ] as const)
-    it(`prints ${JSON.stringify([stdout, stderr])} and ends with ${code}`, async () => {
+    it(`prints ${JSON.stringify([stdout, stderr])} and exits with ${code}`, async () => {
       using peer = await startPeer(lab.runDir, answering(code, stdout, stderr));
       const run = await lab.run();
       assert.deepEqual([run.code, run.stdout, run.stderr, run.standIn], [code, stdout, stderr, undefined]);
@@ -73,13 +73,13 @@ describe('launcher after the claim', function () {
     assertLarge(await lab.run(), 3, LARGE.toString());
   });
 
-  it('prints it all to a pipe that is non-blocking', async () => {
+  it('prints everything to a non-blocking pipe', async () => {
     using _peer = await startPeer(lab.runDir, answering(3, LARGE));
     const script = 'use Fcntl; fcntl(STDOUT, F_SETFL, O_WRONLY | O_NONBLOCK) or die; exec @ARGV';
     assertLarge(await lab.run({ prefix: ['perl', '-e', script] }), 3, '');
   });
 
-  it('puts an answer together from single bytes', async () => {
+  it('assembles an answer that arrives byte by byte', async () => {
     using _peer = await claiming(async (socket) => {
       for (const byte of FRAME) {
         socket.write(Buffer.of(byte));
@@ -91,7 +91,7 @@ describe('launcher after the claim', function () {
     assert.deepEqual([code, stdout, stderr], [0, '{"ips":[]}', 'a line of the log']);
   });
 
-  it('takes claim and answer in one piece, and nothing behind them', async () => {
+  it('reads claim and answer from one packet, and ignores what follows', async () => {
     using _peer = await startPeer(lab.runDir, ({ socket }) => {
       socket.write(Buffer.concat([CLAIMED, FRAME, Buffer.from('more')]));
     });
@@ -100,7 +100,7 @@ describe('launcher after the claim', function () {
   });
 
   for (const redirect of ['>&-', '> /dev/full', '| true'])
-    it(`fails where stdout takes nothing: ${redirect}`, async () => {
+    it(`fails when stdout cannot be written: ${redirect}`, async () => {
       using _peer = await startPeer(lab.runDir, answering(0, LARGE, 'stderr'));
       const script = `{ "$0"; echo "exit $?" >&2; } ${redirect}`;
       const { stderr, standIn } = await lab.run({ prefix: ['sh', '-c', script] });
@@ -109,7 +109,7 @@ describe('launcher after the claim', function () {
     });
 
   for (const [title, [then, words]] of Object.entries(BROKEN))
-    it(`says so and does not run the plugin when the daemon ${title}`, async () => {
+    it(`reports an error and does not run the plugin when the daemon ${title}`, async () => {
       let closed: Promise<unknown> = Promise.reject();
       closed.catch(() => {});
       using _peer = await claiming((socket) => {
@@ -120,7 +120,7 @@ describe('launcher after the claim', function () {
       await closed;
     });
 
-  it('says so and does not run the plugin when the daemon is killed', async () => {
+  it('reports an error and does not run the plugin when the daemon is killed', async () => {
     const daemon = startChild('launcher-peer-child.ts', lab.runDir, '16', 'hang');
     await daemon.line(/ready/);
     const { done } = lab.start({ command: 'DEL', stdin: '{"cniVersion":"0.3.1","name":"web"}' });
@@ -171,19 +171,19 @@ describe('launcher after the claim', function () {
     return { run, trace: readFileSync(log, 'utf8') };
   };
 
-  it('counts a claim that came just before the connection was shut, with its answer', async () => {
+  it('accepts a claim that came just before the connection was shut, with its answer', async () => {
     const { run, trace } = await held('enter', Buffer.concat([CLAIMED, FRAME]));
     assert.match(trace, /^shutdown\(.*\n.*recvfrom\(\d+, "C", 1/);
     assert.deepEqual([run.code, run.stdout, run.standIn], [0, '{"ips":[]}', undefined]);
   });
 
-  it('counts a claim that came just before the connection was shut, and has no answer', async () => {
+  it('accepts a claim that came just before the connection was shut, and has no answer', async () => {
     const { run, trace } = await held('enter', CLAIMED);
     assert.match(trace, /^shutdown\(.*\n.*recvfrom\(\d+, "C", 1/);
-    assertFailed(run, 'took the call when nobody waited for it any more');
+    assertFailed(run, 'claimed the call too late');
   });
 
-  it('leaves to the plugin what is claimed after the connection was shut', async () => {
+  it('runs the plugin for a claim that came after the connection was shut', async () => {
     const { run, trace } = await held('exit', Buffer.concat([CLAIMED, FRAME]));
     assert.match(trace, /^shutdown\(.*\n.*recvfrom\(.*= 0\n/);
     assert.equal(run.code, STAND_IN);
@@ -207,7 +207,7 @@ function assertLarge({ code, stdout, stderr }: LauncherRun, expected: number, ex
   assert.ok(stderr === expectedErr, `${stderr.length} bytes on stderr`);
 }
 
-/** One byte in 50 ms, until the other end has gone. */
+/** Sends one byte per 50 ms until the other end closes. */
 function trickle(socket: Socket, bytes: Buffer): void {
   let sent = 0;
   const timer = setInterval(() => socket.write(bytes.subarray(sent, ++sent)), 50);

@@ -81,7 +81,7 @@ describe('launcher before the claim', function () {
   };
 
   for (const [title, serve] of Object.entries(NO_CLAIMS))
-    it(`leaves a call to the plugin when the daemon ${title}`, async () => {
+    it(`runs the plugin when the daemon ${title}`, async () => {
       using peer = await start(serve);
       await leftToPlugin({ argv0: 'bridge' });
       await Promise.all(closed);
@@ -89,20 +89,20 @@ describe('launcher before the claim', function () {
     });
 
   for (const [title, connected] of Object.entries(NO_READERS))
-    it(`leaves a large call to the plugin when the daemon ${title}`, async () => {
+    it(`runs the plugin for a large call when the daemon ${title}`, async () => {
       using peer = await start(() => assert.fail('the request was read'), { connected });
       await leftToPlugin({ stdin: LARGE });
       assert.equal(peer.connections, 1);
     });
 
-  it('does not wait when the daemon declines before it has read all', async () => {
+  it('does not wait when the daemon declines before it has read everything', async () => {
     using _peer = await start(() => assert.fail('the request was read'), { connected: declineUnread });
     const { call, trace } = traced('sendto,shutdown');
     await leftToPlugin({ ...call, stdin: LARGE });
     assert.match(trace(), /^sendto\(.* = \d+\n$/);
   });
 
-  it('leaves a call to the plugin where no daemon can listen', async () => {
+  it('runs the plugin when no daemon can listen', async () => {
     const at = (name: string): string => join(lab.path, name);
     for (const name of ['file', 'dir', 'loop']) mkdirSync(at(name));
     writeFileSync(at('file/cni.sock'), '');
@@ -121,7 +121,7 @@ describe('launcher before the claim', function () {
       await leftToPlugin({ env: { ISTHMUS_RUN_DIR: dir } });
   });
 
-  it('leaves a call to the plugin where the daemon has died and its socket is still there', async () => {
+  it('runs the plugin when the daemon died and its socket remains', async () => {
     const daemon = startChild('launcher-peer-child.ts', lab.runDir, '16', 'serve');
     await daemon.line(/ready/);
     assert.equal((await lab.run()).stdout, 'served');
@@ -131,7 +131,7 @@ describe('launcher before the claim', function () {
     rmSync(join(lab.runDir, 'cni.sock'));
   });
 
-  it('connects by a path of 107 bytes, and by none that is longer', async () => {
+  it('connects to a path of 107 bytes, and to none that is longer', async () => {
     const base = join(lab.path, 'long');
     const dirOf = (length: number): string => join(base, 'd'.repeat(length - base.length - '//cni.sock'.length));
     for (const length of [106, 107]) {
@@ -145,7 +145,7 @@ describe('launcher before the claim', function () {
     assert.equal(trace(), '');
   });
 
-  it('goes by no relative path', async () => {
+  it('ignores a relative path', async () => {
     using peer = await start(answering(0, 'served'));
     const prefix = ['sh', '-c', `cd ${lab.path}; exec "$0"`];
     await leftToPlugin({ prefix, env: { ISTHMUS_RUN_DIR: 'run' } });
@@ -154,7 +154,7 @@ describe('launcher before the claim', function () {
     assert.equal((await lab.run({ prefix })).stdout, 'served');
   });
 
-  it("hands root's calls to root's daemon only, and another user's to root's and his own", async () => {
+  it("sends root's calls to root's daemon only, and another user's to root's or their own", async () => {
     for (const [caller, daemon, served] of [
       [0, NOBODY, false],
       [NOBODY, NOBODY, true],
@@ -171,7 +171,7 @@ describe('launcher before the claim', function () {
     }
   });
 
-  describe('to a daemon that is stopped', () => {
+  describe('when the daemon is stopped', () => {
     let daemon: Child;
     beforeEach(async () => {
       daemon = startChild('launcher-peer-child.ts', lab.runDir, '1', 'serve');
@@ -184,7 +184,7 @@ describe('launcher before the claim', function () {
       rmSync(join(lab.runDir, 'cni.sock'), { force: true });
     });
 
-    it('leaves its call to the plugin, and the daemon cannot claim it later', async () => {
+    it('runs the plugin, and the daemon cannot claim the call later', async () => {
       await leftToPlugin();
       daemon.process.kill('SIGCONT');
       await daemon.line(/refused/);
@@ -193,7 +193,7 @@ describe('launcher before the claim', function () {
       await daemon.line(/claimed/);
     });
 
-    it('leaves its call to the plugin at once where the queue is full', async () => {
+    it('runs the plugin at once when the queue is full', async () => {
       const sockets = await fill(join(lab.runDir, 'cni.sock'));
       try {
         const { call, trace } = traced('connect,shutdown');

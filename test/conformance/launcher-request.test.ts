@@ -14,7 +14,7 @@ import { makeNetns, type TestNetns } from '../support/netns.ts';
 
 const MIB = 1 << 20;
 
-/** What the peer got, and what the launcher's descriptor led to when it looked. */
+/** The request that the peer received, and the target of the launcher's descriptor at that time. */
 interface Seen {
   readonly request: PeerRequest;
   /** Inode number; undefined for -1. */
@@ -58,7 +58,7 @@ describe("launcher's request", function () {
     (await seenOf({ ...more, env: { ...more.env, CNI_NETNS: path } })).netns;
   const inoOf = (path: string): number => statSync(path).ino;
 
-  it('has the name, the whole environment and stdin of the call', async () => {
+  it('contains the name, the whole environment and stdin of the call', async () => {
     const { request } = await seenOf({
       argv0: '/opt/cni/bin/portmap',
       env: {
@@ -77,7 +77,7 @@ describe("launcher's request", function () {
     ]);
   });
 
-  it('is what the daemon reads', async () => {
+  it('is in the form that the daemon reads', async () => {
     const { request } = await seenOf({ argv0: 'bridge', env: { CNI_NETNS: ns.path, CNI_PATH: '/opt/cni/bin' } });
     const received = new RequestReader().push(request.bytes);
     assert.equal(received.kind, 'request');
@@ -91,20 +91,20 @@ describe("launcher's request", function () {
     assert.equal(stateDir, `${request.stateDir.dev}:${request.stateDir.ino}`);
   });
 
-  it('says isthmus where the launcher was called by no name', async () => {
+  it('has the name isthmus when the launcher was called by no name', async () => {
     const { request } = await seenOf({ prefix: ['perl', '-e', 'exec { $ARGV[0] } ""'] });
     assert.equal(request.argv0, 'isthmus');
     assert.equal(request.stdin.toString(), CONFIG);
   });
 
   for (const size of [0, MIB, MIB + 1])
-    it(`has stdin of ${size} bytes`, async () => {
+    it(`contains stdin of ${size} bytes`, async () => {
       const stdin = randomBytes(size);
       const { request } = await seenOf({ stdin });
       assert.ok(request.stdin.equals(stdin), `${request.stdin.length} bytes came`);
     });
 
-  it('is not made of a larger stdin, nor with an environment of more than 256 KiB', async () => {
+  it('is not sent for a larger stdin or an environment of more than 256 KiB', async () => {
     using peer = await startPeer(lab.runDir, decline);
     assert.equal((await lab.run({ stdin: randomBytes(MIB + 2) })).code, STAND_IN);
     const env = Object.fromEntries([1, 2, 3].map((i) => [`SITE_X${i}`, 'x'.repeat(90_000)]));
@@ -115,7 +115,7 @@ describe("launcher's request", function () {
     assert.equal(peer.connections, 0);
   });
 
-  it('names the network namespace and the mount namespace that the launcher is in', async () => {
+  it('names the network and mount namespaces of the launcher', async () => {
     const fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     const cookie = netnsCookie(fd);
     closeSync(fd);
@@ -130,7 +130,7 @@ describe("launcher's request", function () {
     assert.notEqual(apart.mountNs, mountNs);
   });
 
-  it('names the state directory, but not one behind a link', async () => {
+  it('names the state directory, unless it is a symbolic link', async () => {
     const { dev, ino } = statSync(lab.stateDir, { bigint: true });
     assert.deepEqual((await seenOf({})).request.stateDir, { dev, ino });
     const missing = (await seenOf({ env: { ISTHMUS_STATE_DIR: join(lab.path, 'none') } })).request;
@@ -149,12 +149,12 @@ describe("launcher's request", function () {
     assert.equal(other.connections, 0);
   });
 
-  it('comes with the network namespace of CNI_NETNS', async () => {
+  it('includes the network namespace of CNI_NETNS', async () => {
     assert.equal(await netnsOf(ns.path), inoOf(ns.path));
     assert.equal(await netnsOf('/proc/self/ns/net'), inoOf('/proc/self/ns/net'));
   });
 
-  it('comes with the namespace behind a link, also one of a directory', async () => {
+  it('includes a namespace behind a symbolic link to it or to its directory', async () => {
     const [link, dir] = [join(lab.path, 'ns-link'), join(lab.path, 'dir-link')];
     symlinkSync(ns.path, link);
     symlinkSync('/run/netns', dir);
@@ -162,7 +162,7 @@ describe("launcher's request", function () {
     assert.equal(await netnsOf(join(dir, ns.name)), inoOf(ns.path));
   });
 
-  it('comes with a namespace that has a path in the mount namespace of the caller only', async () => {
+  it('includes a namespace whose path exists in the mount namespace of the caller only', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'isth-'));
     const script = 'set -e; mount -t tmpfs none "$0"; touch "$0/ns"; mount --bind "$1" "$0/ns"; shift; exec "$@"';
     try {
@@ -175,7 +175,7 @@ describe("launcher's request", function () {
     }
   });
 
-  it('comes without where CNI_NETNS leads to no network namespace, and does not wait', async () => {
+  it('is sent at once without a namespace when CNI_NETNS is not one', async () => {
     const at = (name: string): string => join(lab.path, name);
     execFileSync('mkfifo', [at('fifo')]);
     writeFileSync(at('file'), '');
@@ -186,7 +186,7 @@ describe("launcher's request", function () {
       assert.equal(await netnsOf(path), undefined, String(path));
   });
 
-  it('is whole where stdout and stderr are closed, and the answer goes nowhere', async () => {
+  it('is complete when stdout and stderr are closed, and the answer is discarded', async () => {
     using peer = await startPeer(lab.runDir, answering(0, 'stdout', 'stderr'));
     const { code, signal } = await lab.run({
       prefix: ['sh', '-c', 'exec "$0" >&- 2>&-'],
@@ -195,7 +195,7 @@ describe("launcher's request", function () {
     assert.deepEqual([code, signal], [1, null]);
     const [request] = peer.requests;
     assert.equal(request?.stdin.toString(), CONFIG);
-    // Whatever the launcher wrote to its stdout would have come here.
+    // Any output of the launcher to its stdout would appear here.
     assert.equal(peer.surplus, 0);
   });
 });

@@ -71,7 +71,7 @@ describe("launcher's VERSION", function () {
   };
 
   for (const [title, text] of Object.entries(PLAIN))
-    it(`is the plugin's, to the byte, for ${title}`, async () => {
+    it(`equals the plugin's, to the byte, for ${title}`, async () => {
       const stdin = Buffer.from(text, title.includes('UTF-8') ? 'latin1' : 'utf8');
       const { code, stdout, stderr, standIn } = await lab.run({ command: 'VERSION', stdin });
       assert.equal(standIn, undefined, 'the plugin was called');
@@ -80,7 +80,7 @@ describe("launcher's VERSION", function () {
     });
 
   for (const [title, text] of Object.entries(UNCLEAR))
-    it(`is left to the plugin for ${title}`, async () => {
+    it(`comes from the plugin for ${title}`, async () => {
       const { standIn } = await lab.run({ command: 'VERSION', stdin: text });
       assert.equal(standIn?.stdin.toString(), text);
       rmSync(lab.plugin);
@@ -89,7 +89,7 @@ describe("launcher's VERSION", function () {
       assert.deepEqual({ code, stdout }, ofPlugin(text));
     });
 
-  it('is never another than the plugin would give', async () => {
+  it('never differs from that of the plugin', async () => {
     const piece = fc.constantFrom(
       ...[
         '{',
@@ -142,13 +142,13 @@ describe("launcher's VERSION", function () {
     assert.ok(answered > 30, `only ${answered} were answered`);
   });
 
-  it('asks no daemon, and no ISTHMUS_TIMEOUT', async () => {
+  it('needs no daemon and ignores ISTHMUS_TIMEOUT', async () => {
     using peer = await startPeer(lab.runDir, decline);
     const { code } = await lab.run({ command: 'VERSION', env: { ISTHMUS_TIMEOUT: 'never' } });
     assert.deepEqual([code, peer.connections], [0, 0]);
   });
 
-  it('fails where stdout takes nothing', async () => {
+  it('fails when stdout cannot be written', async () => {
     for (const redirect of ['>&-', '> /dev/full']) {
       const { code, signal } = await lab.run({ command: 'VERSION', prefix: ['sh', '-c', `exec "$0" ${redirect}`] });
       assert.deepEqual([code, signal], [1, null], redirect);

@@ -18,7 +18,7 @@ import { decline, startPeer } from '../support/launcher-peer.ts';
 const MIB = 1 << 20;
 const INSTALLED = '/usr/lib/isthmus/cni-plugin';
 
-/** Calls that are none of the daemon's: the plugin gets them as they are, stdin unread. */
+/** Calls that do not concern the daemon: the plugin gets them unchanged, stdin unread. */
 const NO_CALLS: Readonly<Record<string, LauncherCall>> = {
   'no CNI_COMMAND': { command: undefined },
   'an empty CNI_COMMAND': { command: '' },
@@ -28,7 +28,7 @@ const NO_CALLS: Readonly<Record<string, LauncherCall>> = {
   'a word on the command line besides CNI_COMMAND': { args: ['reload', 'now'] },
 };
 
-/** A mount namespace of its own, in which `script` runs before the launcher. */
+/** A separate mount namespace, in which `script` runs before the launcher. */
 const apart = (script: string, ...words: readonly string[]): readonly string[] => [
   ...['unshare', '-m', 'sh', '-c', `set -e; ${script}; shift ${words.length}; exec "$@"`, 'sh', ...words],
 ];
@@ -36,7 +36,7 @@ const apart = (script: string, ...words: readonly string[]): readonly string[] =
 /** No plugin is installed. */
 const UNINSTALLED = apart('test ! -d "$1" || mount -t tmpfs none "$1"', dirname(INSTALLED));
 
-/** What takes the plugin's place, and the kernel's words for it. */
+/** The file in the plugin's place, and the kernel's error for it. */
 const NO_PROGRAMS: readonly (readonly [title: string, make: (path: string) => void, reason: string])[] = [
   ['is missing', () => {}, 'No such file or directory'],
   ['cannot be executed', (path) => writeFileSync(path, '', { mode: 0o644 }), 'Permission denied'],
@@ -58,7 +58,7 @@ describe('launcher without a daemon', function () {
   after(() => lab?.[Symbol.dispose]());
 
   for (const [title, call] of Object.entries(NO_CALLS))
-    it(`leaves ${title} to the plugin, with stdin unread`, async () => {
+    it(`runs the plugin for ${title}, with stdin unread`, async () => {
       const file = join(lab.path, 'stdin');
       writeFileSync(file, '{"name":"web"}');
       const fd = openSync(file, 'r');
@@ -73,7 +73,7 @@ describe('launcher without a daemon', function () {
       }
     });
 
-  it('leaves a call to the plugin whose stdin is a device, closed, or a directory', async () => {
+  it('runs the plugin when stdin is a device, closed, or a directory', async () => {
     using peer = await startPeer(lab.runDir, decline);
     for (const [redirect, fd0] of [
       ['< /dev/null', '/dev/null'],
@@ -88,21 +88,21 @@ describe('launcher without a daemon', function () {
   });
 
   for (const size of [0, 1, 65_536, MIB, MIB + 1, MIB + 2, 3 * MIB])
-    it(`gives the plugin what was on stdin: ${size} bytes`, async () => {
+    it(`passes stdin to the plugin: ${size} bytes`, async () => {
       const stdin = randomBytes(size);
       const { code, standIn } = await lab.run({ stdin });
       assert.equal(code, STAND_IN);
       assert.ok(standIn?.stdin.equals(stdin), `${standIn?.stdin.length} bytes came`);
     });
 
-  it('gives the plugin 64 MiB of what is larger', async () => {
+  it('passes the first 64 MiB of a larger stdin to the plugin', async () => {
     const { code, standIn } = await lab.run({ prefix: ['sh', '-c', 'head -c 200M /dev/zero | exec "$0"'] });
     assert.equal(code, STAND_IN);
     const { length = 0 } = standIn?.stdin ?? {};
     assert.ok(length >= 64 * MIB && length < 68 * MIB, `${length} bytes came`);
   });
 
-  it('gives the plugin the same name and environment, with variables of Node under other names, and no descriptor', async () => {
+  it('passes name and environment to the plugin, with the variables of Node renamed, and no descriptor', async () => {
     const env = {
       B: '2',
       NODE_OPTIONS: '--inspect',
@@ -123,7 +123,7 @@ describe('launcher without a daemon', function () {
     assert.deepEqual([...(standIn?.fds.keys() ?? [])], lab.inherited);
   });
 
-  it('runs the installed plugin where none is beside it', async () => {
+  it('runs the installed plugin when none is next to it', async () => {
     const layers = join(lab.path, 'layers');
     const script =
       'mkdir "$1"; mount -t tmpfs none "$1"; mkdir "$1/upper" "$1/work" "$1/upper/isthmus"; ' +
@@ -141,7 +141,7 @@ describe('launcher without a daemon', function () {
   });
 
   for (const [title, make, reason] of NO_PROGRAMS)
-    it(`says where it has looked where the plugin ${title}`, async () => {
+    it(`says where it looked when the plugin ${title}`, async () => {
       rmSync(lab.plugin);
       make(lab.plugin);
       const { code, json, stdout } = await lab.run({ prefix: UNINSTALLED });
@@ -164,14 +164,14 @@ describe('launcher without a daemon', function () {
     });
 
   for (const replace of [symlinkSync, linkSync, copyFileSync])
-    it(`does not run itself for ever where the plugin is the launcher (${replace.name})`, async () => {
+    it(`does not execute itself forever when the plugin is the launcher (${replace.name})`, async () => {
       rmSync(lab.plugin);
       replace(lab.launcher, lab.plugin);
       const { code, json } = await lab.run({ prefix: UNINSTALLED });
       assert.deepEqual([code, json?.code], [1, 11]);
     });
 
-  it('finds the plugin beside it after it has been replaced itself', async () => {
+  it('finds the plugin next to it after it was replaced itself', async () => {
     using _peer = await startPeer(lab.runDir, (call) => {
       const newer = join(lab.path, 'bin/newer');
       writeFileSync(newer, '');
@@ -181,14 +181,14 @@ describe('launcher without a daemon', function () {
     assert.equal((await lab.run()).code, STAND_IN);
   });
 
-  it('does not wait longer than ISTHMUS_TIMEOUT for the end of stdin', async () => {
+  it('waits for the end of stdin no longer than ISTHMUS_TIMEOUT', async () => {
     const { code, json, standIn } = await lab.run({ stdin: 'open', env: { ISTHMUS_TIMEOUT: '1' } });
     assert.deepEqual([code, json?.code, json?.cniVersion, standIn], [1, 5, '1.1.0', undefined]);
     assert.equal(json?.msg, 'ADD stdin: did not end within 1 s');
   });
 
   for (const value of TIMEOUTS)
-    it(`refuses ISTHMUS_TIMEOUT=${JSON.stringify(value)} before anything is sent`, async () => {
+    it(`refuses ISTHMUS_TIMEOUT=${JSON.stringify(value)} before it sends anything`, async () => {
       using peer = await startPeer(lab.runDir, decline);
       const { code, json, standIn } = await lab.run({ env: { ISTHMUS_TIMEOUT: value } });
       assert.deepEqual([code, json?.code, json?.cniVersion, standIn], [1, 4, '1.0.0', undefined]);
@@ -197,12 +197,12 @@ describe('launcher without a daemon', function () {
       assert.equal(peer.connections, 0);
     });
 
-  it('takes every other ISTHMUS_TIMEOUT', async () => {
+  it('accepts every other ISTHMUS_TIMEOUT', async () => {
     for (const value of ['', '1', '9', '60', '86399', '86400'])
       assert.equal((await lab.run({ env: { ISTHMUS_TIMEOUT: value } })).code, STAND_IN, value);
   });
 
-  it('shows the beginning of a value that is long', async () => {
+  it('truncates a long value in the error', async () => {
     const { json } = await lab.run({ env: { ISTHMUS_TIMEOUT: 'x'.repeat(100_000) } });
     assert.equal(json?.code, 4);
     assert.ok(json?.msg?.includes(`=${'x'.repeat(256)}...: is no`), `${json?.msg}`);

@@ -1,6 +1,6 @@
 /**
- * The value with something else in one place: `at` says which, and what stands there comes from `any`. Places are all
- * keys and items, at any depth; every fifth time the place is gone instead.
+ * The value with one place changed: `at` says which, and `any` supplies the new content. Places are all keys and items,
+ * at any depth; every fifth time the place is deleted instead.
  */
 export function mutated(value: unknown, any: Iterable<unknown>, at: number): unknown {
   const places = count(value) - 1;

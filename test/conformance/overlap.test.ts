@@ -10,7 +10,7 @@ import { heldAt, pointsOf, type SyscallPoint, straceMissing } from '../support/s
 const HOLD = 0.6;
 const MOST = process.env.ISTHMUS_CRASH === 'all' ? Number.POSITIVE_INFINITY : 5;
 
-describe('calls that overlap', function () {
+describe('overlapping calls', function () {
   this.timeout(120_000);
   let bin: PluginDir;
   let host: CniHost;
@@ -48,7 +48,7 @@ describe('calls that overlap', function () {
     config: conf,
   });
 
-  it('DEL during a running ADD of the same attachment: nothing is left, whichever wins', async () => {
+  it('DEL during a running ADD of the same attachment: nothing is left, whichever finishes first', async () => {
     for (const point of telling) {
       const adding = await heldAt(host.call(how('ADD', 0)), point, HOLD);
       const deleted = await runPluginAsync(host.call(how('DEL', 0)));
@@ -59,7 +59,7 @@ describe('calls that overlap', function () {
     }
   });
 
-  it('ADD twice at once for the same attachment: one of them has it', async () => {
+  it('two ADDs of one attachment at once: exactly one succeeds', async () => {
     const runs = await Promise.all([0, 1, 2].map(() => runPluginAsync(host.call(how('ADD', 0)))));
     assert.deepEqual(runs.map(({ code }) => code).sort(), [0, 1, 1], runs.map(({ stdout }) => stdout).join());
     const kept = runs.find(({ code }) => code === 0)?.json;
@@ -67,7 +67,7 @@ describe('calls that overlap', function () {
     host.ok(how('DEL', 0));
   });
 
-  it('two ADDs of a network at once, of which the first fails: the bridge of the second stays', async () => {
+  it('two ADDs of a network at once, the first of which fails: the second keeps its bridge', async () => {
     const failing = bridgeConf('isthmus', host, { ipam: { routes: [{ dst: '192.0.2.0/24', gw: '203.0.113.1' }] } });
     for (const point of telling) {
       const first = await heldAt(host.call(how('ADD', 0, failing)), point, HOLD);
@@ -99,7 +99,7 @@ describe('calls that overlap', function () {
     }
   });
 
-  it('a runtime that hangs up during ADD (SIGTERM): nothing is left after DEL', async () => {
+  it('a runtime that aborts ADD (SIGTERM): nothing is left after DEL', async () => {
     for (const point of telling) {
       const adding = await heldAt(host.call(how('ADD', 0)), point, HOLD);
       adding.child.kill('SIGTERM');

@@ -51,13 +51,13 @@ describe('after a reboot', function () {
     return ['unshare', '-m', '--propagation', 'private', 'sh', '-c', script, file];
   }
 
-  /** What a reboot does to the kernel: links are gone, pods are other namespaces. */
+  /** A reboot's effect on the kernel: links disappear, pods are other namespaces. */
   function loseLinks(): void {
     for (const pod of host.pods) if (pod.ip('-br', 'link').includes('eth0')) pod.ip('link', 'del', 'eth0');
     if (host.ns.ip('-br', 'link').includes('isth0')) host.ns.ip('link', 'del', 'isth0');
   }
 
-  it('every lease of the old boot is free, networks are known, the same container can be added again', () => {
+  it('frees all leases of the previous boot, keeps networks, and accepts the same container again', () => {
     const first = boot();
     const before = [0, 1, 2].map((pod) => host.ok({ ...how('ADD', pod), prefix: first }).ips?.[0]?.address);
     assert.equal(new Set(before).size, 3);
@@ -73,7 +73,7 @@ describe('after a reboot', function () {
     assert.equal(host.run(status).json?.code, 50, 'and are leased again');
   });
 
-  it('a DEL that comes late, for an attachment of the old boot, does not touch what the new boot has', () => {
+  it('a late DEL for the previous boot deletes nothing of this boot', () => {
     const first = boot();
     host.ok({ ...how('ADD', 0), prefix: first });
     loseLinks();
@@ -85,7 +85,7 @@ describe('after a reboot', function () {
     host.ok({ ...how('CHECK', 1), config: { ...config, prevResult: kept }, prefix: second });
   });
 
-  it('the first ADD makes the bridge anew, and the last DEL removes it', () => {
+  it('the first ADD creates the bridge, and the last DEL deletes it', () => {
     const first = boot();
     host.ok({ ...how('ADD', 0), prefix: first });
     loseLinks();
@@ -97,20 +97,20 @@ describe('after a reboot', function () {
     assert.doesNotMatch(host.ns.ip('-br', 'link'), /isth0/);
   });
 
-  it('files of a host-local directory count as leases when they are of this boot', () => {
+  it('host-local files of this boot count as leases', () => {
     fillDirectory(host, new Date());
     const refused = host.run(how('ADD', 0));
     assert.notEqual(refused.code, 0);
     assert.match(refused.json?.msg ?? '', /10\.88\.0\./);
   });
 
-  it('files of a host-local directory from before the boot are void', () => {
+  it('host-local files from before the boot do not count as leases', () => {
     fillDirectory(host, new Date(Date.now() - uptime() * 1000 - 3_600_000));
     assert.equal(host.ok(how('ADD', 0)).ips?.length, 1);
   });
 
-  it('a namespace with a recycled inode number is not taken for its predecessor', function () {
-    // Elsewhere on a busy machine somebody else may be given the number, so one attempt is not enough.
+  it('a namespace with a reused inode number is not confused with the earlier one', function () {
+    // On a busy machine another process may get the number, so one attempt is not enough.
     let old = host.pods.length;
     let successor: TestNetns | undefined;
     for (; successor === undefined && old < 10; old++) {
@@ -162,7 +162,7 @@ function boundTo(path: string, name: string, made: TestNetns): TestNetns {
   return { ...made, path, [Symbol.dispose]: dispose };
 }
 
-/** All three addresses of the pool are taken by files that the reference's host-local could have left. */
+/** Files that the reference's host-local could have left hold all three addresses of the pool. */
 function fillDirectory(host: CniHost, written: Date): void {
   const dir = join(host.dataDir, 'web');
   mkdirSync(dir, { recursive: true });

@@ -37,7 +37,7 @@ describe('no configuration brings a plugin down (D18 and its kind)', function ()
   });
   afterEach(() => assertSame(host.snapshot(), asItWas, 'the host is as it was'));
 
-  it('DEL does not fail for an IPAM plugin that is not installed: nothing is on record', () => {
+  it('DEL without a record succeeds although the IPAM plugin is not installed', () => {
     for (const name of ['isthmus', 'bridge'] as const) {
       const config = { ...layer2Conf(name), ipam: { type: 'nowhere' } };
       host.ok({ dir: bin.path, name, command: 'DEL', pod: 0, config });

@@ -35,7 +35,7 @@ describe('a host whose IPv6 default route comes from router advertisements', fun
     host.ns.ip('link', 'set', 'up0', 'up');
   };
 
-  it('the reference: it is gone, and does not come back', async () => {
+  it('the reference loses the route for good', async () => {
     using host = makeHost(1, { forwarding: false });
     using _router = await acceptRouterAdvertisements(host.ns);
     add(host, referenceDir, 'bridge');
@@ -46,7 +46,7 @@ describe('a host whose IPv6 default route comes from router advertisements', fun
 
   for (const type of BRIDGE_TYPES) {
     describe(`${type} turns on forwarding`, () => {
-      it('the route stays, and comes back when the link does', async () => {
+      it('keeps the route, and gets it again when the link comes back', async () => {
         using host = makeHost(1, { forwarding: false });
         using _router = await acceptRouterAdvertisements(host.ns);
         add(host, bin.path, type);
@@ -58,13 +58,13 @@ describe('a host whose IPv6 default route comes from router advertisements', fun
         await learns(host, 'the default route after DEL');
       });
 
-      it('the route comes where the router speaks only later', async () => {
+      it('gets the route when the router advertises only later', async () => {
         using host = makeHost(1, { forwarding: false });
         using _router = await acceptRouterAdvertisements(host.ns, () => add(host, bin.path, type));
         assert.match(defaultRoutes(host.ns), /proto ra/);
       });
 
-      it('an uplink that is not to listen does not listen afterwards', async () => {
+      it('does not make an uplink accept advertisements that did not before', async () => {
         using host = makeHost(1, { forwarding: false });
         host.ns.ip('link', 'add', 'up0', 'type', 'veth', 'peer', 'name', 'r0');
         host.ns.run('sysctl', '-qw', 'net.ipv6.conf.up0.accept_ra=0');
@@ -74,7 +74,7 @@ describe('a host whose IPv6 default route comes from router advertisements', fun
         assert.equal(host.ns.run('sysctl', '-n', 'net.ipv6.conf.up0.accept_ra').trim(), '0');
       });
 
-      it('the bridge does not listen to pods', async () => {
+      it('does not let the bridge accept advertisements from pods', async () => {
         using host = makeHost(1, { forwarding: false });
         using _router = await acceptRouterAdvertisements(host.ns);
         add(host, bin.path, type);

@@ -17,7 +17,7 @@ const CAPABILITIES: Readonly<Record<string, number>> = {
   CAP_SYS_ADMIN: 21,
 };
 
-describe('units under a systemd of their own', function () {
+describe('the units under a separate systemd', function () {
   this.timeout(120_000);
   let host: SystemdHost;
   let pods = 0;
@@ -61,7 +61,7 @@ describe('units under a systemd of their own', function () {
       return event === undefined ? [] : [`${event} ${result}`];
     });
 
-  /** What `iptables` and its like are on this machine. */
+  /** Selects the variant of `iptables` and related commands on this machine. */
   function useIptables(tool: string): void {
     for (const suffix of ['', '-save', '-restore'])
       for (const family of ['iptables', 'ip6tables'])
@@ -78,7 +78,7 @@ describe('units under a systemd of their own', function () {
     ipam: { ranges: [[{ subnet: '10.88.0.0/16' }]], routes: [{ dst: '0.0.0.0/0' }] },
   };
 
-  it('are enabled together, for boot and for sockets', () => {
+  it('are enabled together, for boot and for socket activation', () => {
     host.run('systemctl', 'enable', SERVICE);
     assert.match(host.run('ls', '/etc/systemd/system/multi-user.target.wants'), /^isthmus\.service$/m);
     assert.match(
@@ -87,7 +87,7 @@ describe('units under a systemd of their own', function () {
     );
   });
 
-  it('run the daemon with its status, private directories and no more capabilities than they name', () => {
+  it('run the daemon with its status, private directories and only the capabilities they name', () => {
     assert.equal(
       host.property(SERVICE, 'StatusText'),
       `Serving CNI calls on /run/isthmus/cni.sock, and Docker on ${DOCKER}`,
@@ -112,7 +112,7 @@ describe('units under a systemd of their own', function () {
     ['iptables-nft', 'iptables'],
     ['iptables-legacy', 'iptables'],
   ] as const)
-    it(`let the daemon do all that it has to, with ${tool}`, () => {
+    it(`let the daemon do all its work, with ${tool}`, () => {
       if (backend === 'iptables') useIptables(tool);
       const config = {
         ...RICH,
@@ -130,7 +130,7 @@ describe('units under a systemd of their own', function () {
       assert.deepEqual(served(id), ['ADD ok', 'CHECK ok', 'STATUS ok', 'DEL ok']);
     });
 
-  it('let it say which process of another user has a host port', async () => {
+  it('let the daemon name the process of another user that holds a host port', async () => {
     const listen = 'setpriv --reuid=65534 --regid=65534 --clear-groups busybox nc -l -p 8081 >/dev/null 2>&1 &';
     host.run('sh', '-c', listen);
     await waitFor('somebody listens', () => host.run('ss', '-Hltn').includes(':8081'));
@@ -141,17 +141,17 @@ describe('units under a systemd of their own', function () {
     assert.match(stdout, /busybox \(pid \d+\)/);
   });
 
-  it('let IPAM plugins of others do their work', () => {
+  it('let foreign IPAM plugins work', () => {
     const { id, call } = makePod();
     const ipam = { type: 'host-local', ranges: [[{ subnet: '10.99.0.0/24' }]], dataDir: '/var/lib/cni/networks' };
-    // What Debian's reference plugins know.
+    // The version that Debian's reference plugins know.
     const config = { cniVersion: '1.0.0', name: 'other', bridge: 'isth1', ipam };
     ok(call('ADD', config, referencePath));
     ok(call('DEL', config, referencePath));
     assert.deepEqual(served(id), ['ADD ok', 'DEL ok']);
   });
 
-  it('put the packet filter back at a reload', () => {
+  it('restore the packet filter at reload', () => {
     const { call } = makePod();
     ok(call('ADD', RICH));
     const rules = (): string => host.run('nft', '--stateless', 'list', 'ruleset');
@@ -165,7 +165,7 @@ describe('units under a systemd of their own', function () {
   const isReplaced = (before: number | undefined): boolean =>
     ![before, undefined].includes(host.daemon()) && host.property(SERVICE, 'ActiveState') === 'active';
 
-  it('start another daemon where one was killed; calls are answered all the time', async () => {
+  it('restart a killed daemon, and calls are answered throughout', async () => {
     const before = host.daemon();
     host.run('kill', '-KILL', String(before));
     const { id, call } = makePod();
@@ -197,7 +197,7 @@ describe('units under a systemd of their own', function () {
     assert.deepEqual(served(id).slice(earlier), ['ADD ok', 'DEL ok']);
   });
 
-  it('wait at a stop for calls and their IPAM plugins, and start a daemon again for the next call', async () => {
+  it('wait at stop for calls and their IPAM plugins, and start the daemon for the next call', async () => {
     const slow = `#!/bin/sh
 [ "$CNI_COMMAND" = ADD ] || exit 0
 touch /run/isth/asked
@@ -208,7 +208,7 @@ echo '{"cniVersion":"1.1.0","ips":[{"address":"10.98.0.9/16"}]}'
     host.run('chmod', '755', '/run/isth/plugins/slow');
     const { id, call } = makePod();
     const config = { name: 'slow', bridge: 'isth2', ipam: { type: 'slow' } };
-    // What lets the plugin go on begins only when the daemon is being stopped.
+    // The command that releases the plugin starts only while the daemon is being stopped.
     const script = `while ! [ -e /run/isth/asked ]; do sleep 0.05; done
 systemctl stop --no-block isthmus.service
 while [ "$(systemctl show --value --property=StatusText isthmus.service)" != 'Finishing the calls under way' ]; do sleep 0.05; done
@@ -224,7 +224,7 @@ touch /run/isth/go`;
     await waitFor('there is a daemon again', () => host.property(SERVICE, 'ActiveState') === 'active');
   });
 
-  it('let dockerd ask, whose calls wait while the daemon is replaced or not there at all', async () => {
+  it('hold calls of dockerd while the daemon is replaced or not running', async () => {
     const activate = (): void => {
       const script = `const request = require('node:http').request({ socketPath: '${DOCKER}', method: 'POST', path: '/Plugin.Activate' });
         request.on('response', (response) => response.pipe(process.stdout)).end()`;
@@ -245,7 +245,7 @@ touch /run/isth/go`;
     assert.equal(host.run('ls', '/run/docker/plugins'), 'isthmus.sock\n');
   });
 
-  it('replace a daemon that is alive no more than in name', async () => {
+  it('replace a daemon that hangs', async () => {
     host.override(SERVICE, '[Service]\nWatchdogSec=1\nTimeoutAbortSec=1\nLimitCORE=0');
     host.run('systemctl', 'restart', SERVICE);
     const before = host.daemon();
@@ -253,7 +253,7 @@ touch /run/isth/go`;
     await waitFor('there is another', () => isReplaced(before), 30_000);
   });
 
-  it('give up a daemon that cannot start, and the socket, so that calls are answered without at once', async () => {
+  it('give up a daemon that cannot start and its socket, so that the plugin serves at once', async () => {
     host.override(SERVICE, '[Service]\nExecStart=\nExecStart=/bin/false');
     host.attempt(['systemctl', 'restart', SERVICE]);
     const { id, call } = makePod();

@@ -14,12 +14,12 @@ import { waitFor } from '../support/test-host.ts';
 const DAEMON = join(import.meta.dirname, '../../dist/cnm-shim');
 const SERVICE = 'isthmus.service';
 
-/** What would give the daemon a mount namespace of its own; see the unit. */
+/** Settings that would give the daemon its own mount namespace; see the unit. */
 const MOUNTS =
   /^(Private(Mounts|Tmp|Devices|Network|Users)|Protect\w+|(ReadOnly|ReadWrite|Inaccessible|Exec|NoExec)Paths|Bind\w*Paths|TemporaryFileSystem|RootDirectory|RootImage|MountFlags|MountAPIVFS|DynamicUser|JoinsNamespaceOf)=/m;
 
 describe('systemd units', () => {
-  it('are sound, as systemd-analyze finds', () => {
+  it('pass systemd-analyze', () => {
     using directory = makeTempDir();
     const files = readdirSync(UNITS).map((name) => {
       const file = join(directory.path, name);
@@ -27,12 +27,12 @@ describe('systemd units', () => {
       return file;
     });
     const { status, stdout, stderr } = spawnSync('systemd-analyze', ['verify', ...files], { encoding: 'utf8' });
-    // It also tells of units of this machine that are none of ours.
+    // It also reports other units of this machine.
     const ours = (stdout + stderr).split('\n').filter((line) => line.includes('isthmus'));
     assert.deepEqual([status, ours], [0, []]);
   });
 
-  it('have nothing that makes a mount namespace', () => {
+  it('use no setting that creates a mount namespace', () => {
     assert.doesNotMatch(readFileSync(join(UNITS, SERVICE), 'utf8'), MOUNTS);
   });
 
@@ -44,7 +44,7 @@ describe('systemd units', () => {
       this.skip();
     });
 
-    it('by systemd-socket-activate: the first call starts the daemon, whose end leaves the sockets', async () => {
+    it('the first call starts the daemon through systemd-socket-activate, and its exit keeps the sockets', async () => {
       using ns = makeNetns('s');
       using directory = makeTempDir();
       const [path, docker] = [join(directory.path, 'cni.sock'), join(directory.path, 'plugin.sock')];

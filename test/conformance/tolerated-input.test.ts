@@ -42,7 +42,7 @@ const TOLERATED: readonly Tolerated[] = [
   ...BOTH('an address with its length', { top: { runtimeConfig: { ips: ['10.88.0.77/24'] } } }),
 ];
 
-/** What must not keep a DEL from cleaning up after an ADD. */
+/** Input that must not keep a DEL from cleaning up after an ADD. */
 const DELETED: Readonly<Record<string, object>> = {
   'contradictory keys': { hairpinMode: true, promiscMode: true },
   'a misspelt key': { brigde: 'isth0' },
@@ -59,7 +59,7 @@ const DELETED: Readonly<Record<string, object>> = {
   'host ports that are none': { runtimeConfig: { portMappings: [{ hostPort: 'x' }] } },
 };
 
-describe('input that is not as it should be, but does no harm', function () {
+describe('tolerated deviations in the input', function () {
   this.timeout(60_000);
   let bin: PluginDir;
   let host: CniHost;
@@ -78,7 +78,7 @@ describe('input that is not as it should be, but does no harm', function () {
   });
 
   for (const { title, name, top = {}, ipam = {}, args, env } of TOLERATED) {
-    it(`ADD and DEL take ${title}`, () => {
+    it(`ADD and DEL accept ${title}`, () => {
       const config = { ...bridgeConf(name, host, { ipam }), ...top };
       const call = {
         dir: bin.path,
@@ -95,7 +95,7 @@ describe('input that is not as it should be, but does no harm', function () {
   }
 
   for (const [title, changes] of Object.entries(DELETED)) {
-    it(`DEL takes ${title}`, () => {
+    it(`DEL accepts ${title}`, () => {
       const config = bridgeConf('isthmus', host);
       const call = { dir: bin.path, name: 'isthmus', pod: 0 } as const;
       host.ok({ ...call, command: 'ADD', config });

@@ -28,7 +28,7 @@ interface RuntimeConfig {
 const FIXTURES = join(import.meta.dirname, '../fixtures/transcripts');
 const RUNTIMES = ['containerd-1.6.20-cri', 'containerd-1.6.20-ctr', 'podman-4.3.1'];
 
-/** What the recorded plugin had built in. */
+/** The built-in settings of the recorded plugin. */
 const NETWORK = { bridge: 'rec0', isGateway: true };
 
 /** What the recorded `type` becomes. Under a name of the reference's, a key that nobody knows is let pass. */
@@ -47,7 +47,7 @@ describe('requests recorded from runtimes', () => {
 
   for (const runtime of RUNTIMES) {
     for (const [name, keys] of Object.entries(NAMES)) {
-      it(`of ${runtime} are answered by ${name} in their version and shape, and leave nothing`, function () {
+      it(`of ${runtime}: ${name} answers in their version and shape, and leaves nothing`, function () {
         this.timeout(30_000);
         replay(JSON.parse(readFileSync(join(FIXTURES, `${runtime}-cni.json`), 'utf8')), name, keys);
       });

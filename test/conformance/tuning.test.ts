@@ -54,7 +54,7 @@ describe('tuning, chained', () => {
   });
   afterEach(() => host?.[Symbol.dispose]());
 
-  it('changes what it is told to, says so, and DEL puts every value back', () => {
+  it('applies the settings, reports them, and DEL restores every value', () => {
     const chain = ours(EVERYTHING);
     const made = host.ok({ ...PART, dir: bin.path, name: 'isthmus', command: 'ADD', config: chain.config(0) });
     const [asItWas, rmem] = [link(), sysctl('net/ipv4/tcp_rmem')];
@@ -75,7 +75,7 @@ describe('tuning, chained', () => {
     assertSame(host.snapshot(), untouched);
   });
 
-  it('CHECK notices every value that is not as it was set', () => {
+  it('CHECK reports every value that changed', () => {
     const chain = ours(EVERYTHING);
     const result = chain.add(PART);
     for (const [breaking, says] of [
@@ -96,7 +96,7 @@ describe('tuning, chained', () => {
     }
   });
 
-  it('DEL needs no namespace and no sound configuration, and may come twice', () => {
+  it('DEL works twice, and without namespace or valid configuration', () => {
     for (const part of [{}, { netns: '' }, { netns: '/nowhere' }]) {
       ours(EVERYTHING).add(PART);
       const wrecked = ours({ sysctl: 7, mtu: 'x', mac: [] });
@@ -109,7 +109,7 @@ describe('tuning, chained', () => {
     for (let round = 0; round < 2; round++) ours(EVERYTHING).del(PART);
   });
 
-  it('ADD that fails half way leaves every value as it was', () => {
+  it('ADD that fails half way restores every value', () => {
     const chain = ours({ ...EVERYTHING, mtu: 100_000 });
     const made = chain.run(0, 'ADD', PART).json ?? {};
     const [asItWas, rmem] = [host.snapshot(), sysctl('net/ipv4/tcp_rmem')];
@@ -123,7 +123,7 @@ describe('tuning, chained', () => {
     assertSame(host.snapshot(), asItWas);
   });
 
-  it('MAC of CNI_ARGS is set, and an unknown argument refused as everywhere', () => {
+  it('sets MAC of CNI_ARGS, and refuses an unknown argument', () => {
     const chain = ours({});
     const made = chain.run(0, 'ADD', PART).json ?? {};
     const run = chain.run(1, 'ADD', { ...PART, args: 'IgnoreUnknown=1;K8S_POD_NAME=x;MAC=0a:00:00:00:00:79' }, made);
@@ -133,7 +133,7 @@ describe('tuning, chained', () => {
     assert.deepEqual([unknown.code, unknown.json?.code], [1, 4], unknown.stdout);
   });
 
-  it('sets only what the allowlist takes, where there is one', () => {
+  it('sets only sysctls in the allowlist, if there is one', () => {
     const conf = { sysctl: { 'net.ipv4.conf.IFNAME.arp_filter': '1' } };
     const chain = ours(conf);
     const made = chain.run(0, 'ADD', PART).json ?? {};

@@ -49,7 +49,7 @@ describe('the operator verbs', function () {
   beforeEach(async () => {
     host = makeHost(3);
     verbs = makeVerbs({ stateDir: host.stateDir, netns: host.ns.path });
-    // What stays of the first network: the state's files, and the table of the packet filter.
+    // The remains of the first network: the state's files, and the table of the packet filter.
     await verbs.ok('network', 'create', 'first');
     cni('ADD', confOf('first'));
     cni('DEL', confOf('first'));
@@ -75,7 +75,7 @@ describe('the operator verbs', function () {
     return all.map(({ name }) => name).filter((name) => !PREDEFINED.includes(name));
   };
 
-  it('make a network that pods join by its name, and that stays when they have gone', async () => {
+  it('create a network that pods join by name, and that outlives them', async () => {
     const created = ['--subnet', '10.88.0.0/24', '--gateway', '10.88.0.9', '--subnet', 'fd00:88::/64'];
     assert.equal(await verbs.ok('network', 'create', 'web', ...created), 'web\n');
     const bridge = host.ns.ip('-br', 'addr', 'show', 'dev', 'br-web');
@@ -187,7 +187,7 @@ pod0        web       *:8080/tcp         10.88.0.2:80
     assert.deepEqual(await verbs.json('ports', 'pod1'), []);
   });
 
-  it('find endpoints by the beginning of an id, and none by one that several have', async () => {
+  it('find endpoints by a unique prefix of an id, and none by an ambiguous one', async () => {
     await verbs.ok('network', 'create', 'web', '--subnet', '10.88.0.0/24');
     const conf = confOf('web', ['10.88.0.0/24']);
     const ids = ['4f1c', '4f2d'].map((start) => start.padEnd(64, '0'));
@@ -211,21 +211,21 @@ pod0        web       *:8080/tcp         10.88.0.2:80
     await verbs.refused(['endpoint', 'ls', '4f1'], 1, /network 4f1: there is no network of this name or id/);
   });
 
-  it('let go of a network that pods are on: it goes with the last of them', async () => {
+  it('release a network that pods use: the last of them deletes it', async () => {
     await verbs.ok('network', 'create', 'web', '--subnet', '10.88.0.0/24');
     const conf = confOf('web', ['10.88.0.0/24']);
     cni('ADD', conf, 0);
     cni('ADD', conf, 1);
     const { code, stdout, stderr } = await verbs.run('network', 'rm', 'web');
     assert.deepEqual([code, stdout], [0, 'web\n']);
-    assert.equal(stderr, 'isthmus: network web: 2 endpoints are on it. It stays as long as that is so\n');
+    assert.equal(stderr, 'isthmus: network web: 2 endpoints are on it. It is deleted when its last user leaves\n');
     ping(host.pod(0), '10.88.0.1');
     assert.deepEqual((await inspect('web'))[0]?.holders, []);
     cni('DEL', conf, 0);
     await verbs.refused(
       ['network', 'rm', 'web'],
       1,
-      /network web: pods made it, and 1 endpoint is on it\. It goes with/,
+      /network web: pods made it, and 1 endpoint is on it\. It is deleted with/,
     );
     ping(host.pod(1), '10.88.0.1');
     cni('DEL', conf, 1);
@@ -233,7 +233,7 @@ pod0        web       *:8080/tcp         10.88.0.2:80
     await verbs.refused(['network', 'rm', 'web'], 1, /network web: there is no network of this name or id/);
   });
 
-  it('keep a network that pods have made, as it is', async () => {
+  it('keep a network that pods created, unchanged', async () => {
     const conf = bridgeConf('isthmus', host);
     const held = { dir: dir.path, name: 'isthmus', pod: 0, config: conf };
     host.ok({ ...held, command: 'ADD' });
@@ -253,7 +253,7 @@ pod0        web       *:8080/tcp         10.88.0.2:80
     assertSame(host.snapshot(), clean, 'network rm');
   });
 
-  it('make a network as the CNI configuration file of its name says', async () => {
+  it('create a network from the CNI configuration file of its name', async () => {
     using confDir = makeTempDir();
     const { name, cniVersion, ...plugin } = bridgeConf('isthmus', host);
     writeFileSync(join(confDir.path, '10-web.conflist'), JSON.stringify({ cniVersion, name, plugins: [plugin] }));
@@ -280,7 +280,7 @@ pod0        web       *:8080/tcp         10.88.0.2:80
     assertSame(host.snapshot(), clean, 'network rm');
   });
 
-  it('choose free subnets, and say who has them where there are no more', async () => {
+  it('choose free subnets, and say who holds them when none is left', async () => {
     host.ns.ip('link', 'add', 'lan0', 'up', 'type', 'bridge');
     host.ns.ip('addr', 'add', '10.50.0.1/24', 'dev', 'lan0');
     const pools = ['--address-pool', 'base=10.50.0.0/23,size=24', '--address-pool', 'base=fd50::/63,size=64'];
@@ -303,7 +303,7 @@ pod0        web       *:8080/tcp         10.88.0.2:80
     assertSame(host.snapshot(), clean, 'all of them');
   });
 
-  it('may be called many at once', async () => {
+  it('run concurrently', async () => {
     const names = ['a', 'b', 'c', 'd'];
     await Promise.all(names.map((name) => verbs.ok('network', 'create', name)));
     const subnets = (await inspect(...names)).flatMap((network) => network.subnets.map(({ subnet }) => subnet));
@@ -319,7 +319,7 @@ pod0        web       *:8080/tcp         10.88.0.2:80
     assertSame(host.snapshot(), clean, 'all of them');
   });
 
-  it('tell what is missing, and take away what is left of it', async () => {
+  it('report what is missing, and delete the remains', async () => {
     await verbs.ok('network', 'create', 'web', '--subnet', '10.88.0.0/24');
     host.ns.ip('link', 'delete', 'br-web');
     assert.match(await verbs.ok('network', 'ls'), /^web +bridge +br-web \(missing\) /m);
@@ -327,7 +327,7 @@ pod0        web       *:8080/tcp         10.88.0.2:80
     assertSame(host.snapshot(), clean, 'network rm');
   });
 
-  it('make networks that are internal, that are not masqueraded, and that have no gateway', async () => {
+  it('create networks that are internal, not masqueraded, or without a gateway', async () => {
     await verbs.ok(
       'network',
       'create',
@@ -367,7 +367,7 @@ pod0        web       *:8080/tcp         10.88.0.2:80
     assert.equal(canPing(host.pod(1), '10.89.0.2'), false, 'nothing comes into an internal network');
   });
 
-  it('change nothing where the input is bad', async () => {
+  it('change nothing for bad input', async () => {
     await verbs.ok('network', 'create', 'web', '--subnet', '10.88.0.0/24');
     cni('ADD', confOf('web', ['10.88.0.0/24']), 0);
     const before = host.snapshot();
@@ -430,7 +430,7 @@ pod0        web       *:8080/tcp         10.88.0.2:80
     assertSame(host.snapshot(), before, 'what was refused');
   });
 
-  it('say nothing where nobody reads what they print', async () => {
+  it('exit silently when nobody reads their output', async () => {
     const command = pluginCommand().join(' ');
     const text = `for verb in 'network ls -o json' 'endpoint ls' 'ports'; do ${command} $verb | true; done 2>&1`;
     const env = { PATH: process.env.PATH, ISTHMUS_STATE_DIR: host.stateDir, ISTHMUS_DOCKER_HOST: 'none' };

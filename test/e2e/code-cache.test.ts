@@ -52,18 +52,18 @@ describe('code cache', () => {
 
   after(() => temp?.[Symbol.dispose]());
 
-  it('is taken by a Node that starts as the executable does', () => {
+  it('is used by a Node that starts as the executable does', () => {
     assert.deepEqual(run(compiled, ...START_OPTIONS), { refused: false, answer: [7, 14, 21] });
   });
 
-  it('holds every function, also those that run when the program has been loaded', () => {
+  it('contains every function, also those that run after the program was loaded', () => {
     // V8 compares the length of the text only, and needs the text for functions that it has no code of.
     const blank = { source: file('blank'), code: compiled.code };
     writeFileSync(blank.source, readFileSync(compiled.source, 'latin1').replace(/./gs, ' '));
     assert.deepEqual(run(blank), { refused: false, answer: [7, 14, 21] });
   });
 
-  it('is refused by a V8 with other flags, and the program runs all the same', () => {
+  it('is rejected by a V8 with other flags, and the program still runs', () => {
     assert.deepEqual(run(compiled, '--no-opt'), { refused: true, answer: [7, 14, 21] });
   });
 
@@ -72,7 +72,7 @@ describe('code cache', () => {
     assert.throws(() => compile(file('other.cjs'), file('other'), COMPILER), /character "→" at 18 is not ASCII/);
   });
 
-  describe('of the functions that calls use', () => {
+  describe('with only the functions that calls use', () => {
     const links = (): string => execFileSync('ip', ['-o', 'link'], { encoding: 'utf8' });
 
     before(function () {
@@ -81,7 +81,7 @@ describe('code cache', () => {
       this.skip();
     });
 
-    it('is taken, is smaller than that of all, and costs the machine nothing', async () => {
+    it('is used, is smaller than the full cache, and leaves the machine unchanged', async () => {
       const { program } = await bundle(PLUGIN, file('plugin.cjs'));
       const all = compile(program, file('all'), COMPILER);
       const before = links();
@@ -92,7 +92,7 @@ describe('code cache', () => {
       assert.partialDeepStrictEqual(run(used, ...START_OPTIONS), { refused: false });
     });
 
-    it('is not there for a plugin whose calls fail', () => {
+    it('is not created for a plugin whose calls fail', () => {
       writeFileSync(file('failing.cjs'), 'process.exit(3);');
       assert.equal(compileUsed(file('failing.cjs'), file('failing'), COMPILER), undefined);
     });

@@ -28,13 +28,13 @@ const LISTS = {
 };
 
 for (const [title, plugins] of Object.entries(LISTS).slice(reference ? 1 : 0)) {
-  describe('host ports, limits and masquerading of pods, as the kubelet asks for them', function () {
+  describe('host ports, limits and masquerading of pods through the CRI', function () {
     this.timeout(60_000);
     describePods(title, plugins, useTestHost());
   });
 }
 
-/** In a block of its own: what it makes has to be gone before the test host is looked at. */
+/** In a separate block: its objects must be deleted before the test host is checked. */
 function describePods(title: string, plugins: readonly object[], running: () => TestHost): void {
   describe(`by ${title}`, () => {
     let host: TestHost;
@@ -96,7 +96,7 @@ function describePods(title: string, plugins: readonly object[], running: () => 
 
     after(() => stack.dispose());
 
-    it('leads host ports to the pod: both families, TCP and UDP, every address of the host or one', async () => {
+    it('forwards host ports to the pod: both families, TCP and UDP, every address of the host or one', async () => {
       const ports = [
         { hostPort: 8080, containerPort: 80 },
         { hostPort: 8081, containerPort: 80, hostIp: uplink.host[4] },
@@ -133,7 +133,7 @@ function describePods(title: string, plugins: readonly object[], running: () => 
       ]);
     });
 
-    it('hides pods behind the host where they leave it, and nowhere else', async () => {
+    it('masquerades pods on the way out of the host, and nowhere else', async () => {
       const [one, two] = [await run(pod('one')), await run(pod('two'))];
       await assertTraffic([
         [one.agent, { address: uplink.address[4], port: 80 }, `outside saw ${uplink.host[4]}`],
@@ -143,7 +143,7 @@ function describePods(title: string, plugins: readonly object[], running: () => 
       ]);
     });
 
-    it('limits what annotations limit', async () => {
+    it('applies the limits in annotations', async () => {
       const annotations = { 'kubernetes.io/ingress-bandwidth': '10M', 'kubernetes.io/egress-bandwidth': '20M' };
       await run(pod('one', { annotations }));
       const [ingress = '', ...more] = qdiscs()
@@ -157,7 +157,7 @@ function describePods(title: string, plugins: readonly object[], running: () => 
       await assertTraffic([[uplink.agent, { address: uplink.host[4], port: 8080 }, 'refused']]);
     });
 
-    it('refuses a pod whose host port another pod has, by its name, and runs it once that has gone', async function () {
+    it('refuses a host port of another pod, names that pod, and runs the pod once it is gone', async function () {
       if (reference) this.skip();
       const ports = [{ hostPort: 8080, containerPort: 80 }];
       const one = await run(pod('one', { ports }));
@@ -174,13 +174,13 @@ function describePods(title: string, plugins: readonly object[], running: () => 
       await assertTraffic([[uplink.agent, { address: uplink.host[4], port: 8080 }, 'two']]);
     });
 
-    it('takes everything away by a DEL without a namespace and without prevResult', async function () {
+    it('deletes everything by a DEL without namespace and prevResult', async function () {
       if (reference) this.skip();
       const ports = [{ hostPort: 8080, containerPort: 80 }];
       const annotations = { 'kubernetes.io/egress-bandwidth': '20M' };
       const { id } = await run(pod('one', { ports, annotations }));
       const [sandbox = ''] = sandboxes();
-      // The namespace is gone before the runtime knows.
+      // The namespace is deleted before the runtime knows.
       for (const agent of agents.splice(0)) agent[Symbol.dispose]();
       host.run('umount', '-l', `/run/netns/${sandbox}`);
       host.run('rm', `/run/netns/${sandbox}`);

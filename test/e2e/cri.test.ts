@@ -9,7 +9,7 @@ import type { Daemon, TestHost } from '../support/test-host.ts';
 const READY = 0;
 const NOT_READY = 1;
 
-describe('the container runtime interface of containerd, as the kubelet calls it', function () {
+describe('pods through the container runtime interface of containerd', function () {
   this.timeout(60_000);
   const running = useTestHost();
   let host: TestHost;
@@ -99,7 +99,7 @@ describe('the container runtime interface of containerd, as the kubelet calls it
     await kubelet.removePod(id);
   });
 
-  it('keeps pods connected over a restart of containerd, and takes them away afterwards', async () => {
+  it('keeps pods connected across a restart of containerd, and deletes them afterwards', async () => {
     await configure(() => installNetwork(host));
     const ids = [await kubelet.runPod(pod('r1')), await kubelet.runPod(pod('r2'))] as const;
     const a = await kubelet.runContainer(ids[0], pod('r1'), 'a');
@@ -115,7 +115,7 @@ describe('the container runtime interface of containerd, as the kubelet calls it
     assert.deepEqual(veths(), []);
   });
 
-  it('runs eight pods at once, each with an address of its own, and stops them at once', async () => {
+  it('runs and stops eight pods at once, each with its own address', async () => {
     await configure(() => installNetwork(host));
     const names = Array.from({ length: 8 }, (_, i) => `n${i}`);
     const ids = await Promise.all(names.map((name) => kubelet.runPod(pod(name))));

@@ -29,7 +29,7 @@ describe('ctr run --cni', function () {
     host.start(`ctr-${id}`, ['ctr', '-n', host.name, ...RUN, IMAGE, id], () => {
       return host.attempt(['ctr', '-n', host.name, 'task', 'exec', '--exec-id', `up${++execs}`, id, 'true']).code === 0;
     });
-  /** DEL comes with CNI_NETNS empty: the process has gone by then. */
+  /** DEL has an empty CNI_NETNS: the process has exited by then. */
   const end = (id: string, foreground: Daemon): Promise<unknown> => {
     ctr('task', 'kill', '-s', 'KILL', id);
     return foreground.ended;

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const DEMO = join(import.meta.dirname, '../../build/demo.ts');
-/** Runs what follows as nobody, without any capability, wherever the tree is and whoever may read it. */
+/** Runs the rest as the user nobody, without capabilities, whatever the tree's place and permissions. */
 const AS_NOBODY = ['unshare', '--user', '--map-user=65534', '--map-group=65534'];
 
 interface Ended {
@@ -40,7 +40,7 @@ describe('npm run demo', function () {
     assert.match(out, /^ +pod b: links lo; on the host lo, uplink0$/m);
   });
 
-  it('is readable: at most 120 columns and 80 lines, no colours and no space at the end of a line in a pipe', async () => {
+  it('prints at most 120 columns and 80 lines to a pipe, without colours and trailing spaces', async () => {
     const { out } = await end(start());
     const lines = out.trimEnd().split('\n');
     assert.ok(lines.length <= 80, `${lines.length} lines`);
@@ -60,12 +60,12 @@ describe('npm run demo', function () {
     ['SIGINT', 130],
     ['SIGTERM', 143],
   ] as const) {
-    it(`leaves nothing when it is ended by ${signal} in the middle`, async () => {
+    it(`leaves nothing when ${signal} interrupts it`, async () => {
       const demo = start({ detached: true });
       const ended = end(demo);
       await said(demo, 'ADD pod b');
       assert.notEqual(machine(), before, 'it had not begun');
-      // As the terminal does it: to the whole process group.
+      // Signals the whole process group, as a terminal does.
       process.kill(-(demo.pid ?? assert.fail('not started')), signal);
       const { code, out } = await ended;
       assert.equal(code, expected, out);
@@ -73,7 +73,7 @@ describe('npm run demo', function () {
     });
   }
 
-  it('fails with one line where the plugin fails, and leaves nothing', async () => {
+  it('fails with one line when the plugin fails, and leaves nothing', async () => {
     // A relative path is no ISTHMUS_STATE_DIR: the plugin refuses it.
     const { code, out } = await end(start({ env: { TMPDIR: '.' } }));
     assert.equal(code, 1, out);
@@ -114,7 +114,9 @@ async function said(demo: ChildProcess, text: string): Promise<void> {
   for await (const [chunk] of on(demo.stdout, 'data')) if (String(chunk).includes(text)) return;
 }
 
-/** What the demo could leave: names of links, of namespaces (those of other tests left out), directories, processes. */
+/**
+ * Possible remains of the demo: names of links and namespaces (without those of other tests), directories, processes.
+ */
 function machine(): string {
   const list = (path: string, keep: (name: string) => boolean): string =>
     existsSync(path) ? readdirSync(path).filter(keep).sort().join(' ') : 'absent';

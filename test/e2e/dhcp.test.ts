@@ -11,7 +11,7 @@ const LEASES = '/run/isth/dnsmasq.leases';
 /** Under the reference's own name the configuration is the reference's. */
 const TYPES = reference ? ['bridge'] : ['isthmus', 'bridge'];
 
-describe('addresses from an IPAM plugin of somebody else', function () {
+describe('addresses from a foreign IPAM plugin', function () {
   this.timeout(60_000);
   const running = useTestHost();
   let host: TestHost;
@@ -63,7 +63,7 @@ describe('addresses from an IPAM plugin of somebody else', function () {
   });
 
   for (const type of TYPES) {
-    it(`dhcp: ${type} hands out what a server on the network leases, and DEL releases it`, async () => {
+    it(`dhcp: ${type} assigns the address that a server on the network leases, and DEL releases it`, async () => {
       const fixed = { type: 'static', addresses: [{ address: '10.99.0.1/24' }] };
       call({ command: 'ADD', pod: 'server', type, ipam: fixed });
       const dnsmasq = await serve(host);
@@ -92,7 +92,7 @@ describe('addresses from an IPAM plugin of somebody else', function () {
       await daemon.stop();
     });
 
-    it(`static: ${type} gives the addresses that the configuration names`, () => {
+    it(`static: ${type} assigns the addresses in the configuration`, () => {
       const [one, two] = ['10.99.1.1/24', '10.99.1.2/24'].map((address) => ({
         type: 'static',
         addresses: [{ address }],

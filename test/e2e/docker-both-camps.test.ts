@@ -15,12 +15,12 @@ const WAYS: Readonly<Record<Via, string>> = {
 };
 const CLIENTS = join(import.meta.dirname, '../support/camp-clients.ts');
 
-describe('one network of a real dockerd and of CNI', function () {
+describe('a network shared by dockerd and CNI', function () {
   this.timeout(180_000);
   describeNetwork(useTestHost());
 });
 
-/** What `isthmus network inspect` says of a network. */
+/** The output of `isthmus network inspect` for a network. */
 interface Inspected {
   readonly device: string;
   readonly holders: readonly string[];
@@ -34,14 +34,14 @@ interface Inspected {
   }[];
 }
 
-/** In a block of its own: what it makes has to be gone before the test host is looked at. */
+/** In a separate block: its objects must be deleted before the test host is checked. */
 function describeNetwork(running: () => TestHost): void {
   describe('containers and pods', () => {
     let host: TestHost;
     let site: DockerSite;
     let pods: Pods | undefined;
 
-    // Before the containers and networks go, and before anybody looks whether anything is left.
+    // Before containers and networks are deleted and the host is checked for remains.
     afterEach('no pod', () => {
       pods?.[Symbol.dispose]();
       pods = undefined;
@@ -65,7 +65,7 @@ function describeNetwork(running: () => TestHost): void {
         .split('\n')
         .flatMap((line) => line.split(/[\s@]/, 1)[0] || [])
         .filter((name) => name !== 'docker0');
-    /** Who is listed on the network, with addresses. */
+    /** The members of the network, with addresses. */
     const listed = (): string[] =>
       inspect()
         .endpoints.map(({ camp, id, container, addresses }) => {
@@ -75,7 +75,7 @@ function describeNetwork(running: () => TestHost): void {
         .sort();
 
     for (const [via, how] of Object.entries(WAYS) as [Via, string][]) {
-      it(`meet where pods were first (${how})`, async () => {
+      it(`reach each other when pods came first (${how})`, async () => {
         const { add, del, assertPings, agentIn, check } = use(via);
         const [first = ''] = add('pod1');
         site.create('dweb', ...JOIN, '--subnet', SUBNET);
@@ -124,7 +124,7 @@ function describeNetwork(running: () => TestHost): void {
         site.assertClean('the last pod');
       });
 
-      it(`meet where Docker was first, by the configuration file (${how})`, async () => {
+      it(`reach each other when Docker came first, through the configuration file (${how})`, async () => {
         const { runtime, add, del, assertPings, check } = use(via);
         host.write(`${confDir}/10-web.conflist`, JSON.stringify(runtime.list));
         site.create('dweb', ...JOIN);
@@ -148,7 +148,7 @@ function describeNetwork(running: () => TestHost): void {
         site.assertClean('the Docker network');
       });
 
-      it(`take addresses of one pool at once, and no two have the same (${how})`, () => {
+      it(`allocate from one pool at once, and no two have the same address (${how})`, () => {
         // So few that they come round soon.
         const subnet = '10.88.0.0/27';
         const { runtime, plugin, assertPings } = use(via, webList({ ipam: { ranges: [[{ subnet }]] } }));
@@ -191,7 +191,7 @@ function describeNetwork(running: () => TestHost): void {
         }
       });
 
-      it(`are collected as garbage by their own side only (${how})`, async () => {
+      it(`are garbage-collected by their own side only (${how})`, async () => {
         const { runtime, add, assertPings, collectGarbage } = use(via);
         host.write(`${confDir}/10-web.conflist`, JSON.stringify(runtime.list));
         site.create('dweb', ...JOIN);
@@ -211,7 +211,7 @@ function describeNetwork(running: () => TestHost): void {
         site.assertPings('box', site.uplink.address[4]);
       });
 
-      it(`do not take each other's host ports (${how})`, async () => {
+      it(`cannot publish host ports that the other side holds (${how})`, async () => {
         const { add } = use(via);
         const offer = { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }] };
         add('pod1', offer);

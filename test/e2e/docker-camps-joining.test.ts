@@ -7,19 +7,19 @@ import type { TestHost } from '../support/test-host.ts';
 import { assertTraffic } from '../support/traffic.ts';
 import type { Via } from '../support/via.ts';
 
-describe('the ways of a real dockerd to a network of CNI', function () {
+describe('dockerd joins a network of CNI', function () {
   this.timeout(180_000);
   describeWays(useTestHost());
 });
 
-/** In a block of its own: what it makes has to be gone before the test host is looked at. */
+/** In a separate block: its objects must be deleted before the test host is checked. */
 function describeWays(running: () => TestHost): void {
   describe('docker network create', () => {
     let host: TestHost;
     let site: DockerSite;
     let pods: Pods | undefined;
 
-    // Before the containers and networks go, and before anybody looks whether anything is left.
+    // Before containers and networks are deleted and the host is checked for remains.
     afterEach('no pod', () => {
       pods?.[Symbol.dispose]();
       pods = undefined;
@@ -50,7 +50,7 @@ function describeWays(running: () => TestHost): void {
       return [...command.trim().split(' '), name];
     };
 
-    it('needs no subnet while the bridge is there', async () => {
+    it('needs no subnet while the bridge exists', async () => {
       const web = use();
       const [first = ''] = web.add('pod1');
       site.create('dweb', ...JOIN);
@@ -77,7 +77,7 @@ function describeWays(running: () => TestHost): void {
       site.assertPings('late', 'box');
     });
 
-    it('takes --ip and --ip-range of the pool, and an address of both families', () => {
+    it('accepts --ip and --ip-range of the pool, and an address of each family', () => {
       const six = 'fd00:88::/64';
       const ipam = {
         ranges: [[{ subnet: SUBNET }], [{ subnet: six }]],
@@ -100,8 +100,8 @@ function describeWays(running: () => TestHost): void {
       site.docker('rm', '-f', 'late');
     });
 
-    it('makes the network that pods come to, where there is no configuration of it', () => {
-      // Neither side says what the bridge is called.
+    it('creates the network that pods join, when no configuration exists', () => {
+      // Neither side names the bridge.
       const web = use(webList({ bridge: undefined }));
       site.create('dweb', ...JOIN, '--subnet', SUBNET);
       const [first = ''] = web.add('pod1');
@@ -114,7 +114,7 @@ function describeWays(running: () => TestHost): void {
     });
 
     for (const order of ['is in use', 'is configured'])
-      it(`joins a list of plugins under the reference's names, where the network ${order}`, async () => {
+      it(`joins a list of plugins with the reference's names when the network ${order}`, async () => {
         const list: NetworkList = {
           ...webList(),
           cniVersion: '1.0.0',
@@ -150,7 +150,7 @@ function describeWays(running: () => TestHost): void {
         web.check('pod1');
       });
 
-    it('may be done twice: each network has endpoints of its own, on the same bridge', () => {
+    it('works twice: each network has its own endpoints, on the same bridge', () => {
       const web = use();
       const [first = ''] = web.add('pod1');
       for (const name of ['one', 'two']) {
@@ -172,7 +172,7 @@ function describeWays(running: () => TestHost): void {
       'a pool of another network': ['--ipam-driver', 'isthmus', '-o', `network=${SHARED}`],
     })) {
       for (const order of ['is in use', 'is configured'])
-        it(`refuses ${what} where the network ${order}, with the command that works`, () => {
+        it(`refuses ${what} when the network ${order}, and names the command that works`, () => {
           const web = use();
           configure(web);
           const [first = ''] = order === 'is in use' ? web.add('pod1') : [];
@@ -183,7 +183,7 @@ function describeWays(running: () => TestHost): void {
         });
     }
 
-    it('refuses another subnet or gateway than the network has, with the command that works', () => {
+    it('refuses a subnet or gateway that differs, and names the command that works', () => {
       const web = use();
       const [first = ''] = web.add('pod1');
       const other = site.refused(...JOIN, '--subnet', '10.89.0.0/24');
@@ -193,9 +193,9 @@ function describeWays(running: () => TestHost): void {
       assertMeet('dweb', web, 'pod1', first);
     });
 
-    it('refuses a network whose addresses another plugin hands out, with the command that works', () => {
+    it('refuses a network whose addresses another plugin allocates, and names the command that works', () => {
       const ipam = { type: 'host-local', ranges: [[{ subnet: SUBNET }]] };
-      // What Debian's plugins know.
+      // The version that Debian's plugins know.
       const foreign: NetworkList = { ...webList({ ipam }), cniVersion: '1.0.0' };
       const web = use(foreign, 'daemon', [referencePath]);
       web.add('pod1');
@@ -209,7 +209,7 @@ function describeWays(running: () => TestHost): void {
       }
     });
 
-    it('refuses a network that is configured with addresses of another plugin, with the command that works', () => {
+    it('refuses a network configured with addresses of another plugin, and names the command that works', () => {
       configure(use(webList({ ipam: { type: 'dhcp' } })));
       for (const options of [JOIN, [...JOIN, '--subnet', SUBNET], ['-o', `network=${SHARED}`]]) {
         const refused = site.refused(...options);
@@ -218,7 +218,7 @@ function describeWays(running: () => TestHost): void {
       }
     });
 
-    it('is refused the other way too: pods of another subnet, bridge or IPAM than Docker has made', () => {
+    it('pods with another subnet, bridge or IPAM than that of Docker are refused', () => {
       const web = use();
       site.create('dweb', ...JOIN, '--subnet', SUBNET, '-o', `com.docker.network.bridge.name=${BRIDGE}`);
       const [first = ''] = web.add('pod1');

@@ -7,7 +7,7 @@ import { IMAGE } from '../support/image.ts';
 import type { Attempt, TestHost } from '../support/test-host.ts';
 import { assertTraffic } from '../support/traffic.ts';
 
-describe('docker-compose, and containers that share or name each other', function () {
+describe('docker-compose, and containers that share a namespace or a name', function () {
   this.timeout(180_000);
   describeCompositions(useTestHost());
 });
@@ -15,7 +15,7 @@ describe('docker-compose, and containers that share or name each other', functio
 const COMPOSE = '/usr/bin/docker-compose';
 const PROJECT = '/run/isth/project';
 
-/** In a block of its own: what it makes has to be gone before the test host is looked at. */
+/** In a separate block: its objects must be deleted before the test host is checked. */
 function describeCompositions(running: () => TestHost): void {
   describe(`on networks of the driver ${DRIVER}`, () => {
     const made = useDockerSite(running);
@@ -71,7 +71,7 @@ function describeCompositions(running: () => TestHost): void {
       }
     });
 
-    it('--network container:x: the same interfaces, by which both serve', async () => {
+    it('--network container:x: both serve on the same interfaces', async () => {
       site.create('first', ...OURS);
       site.run('one', '--network', 'first', '-p', '8080:80');
       site.run('guest', '--network', 'container:one');
@@ -86,7 +86,7 @@ function describeCompositions(running: () => TestHost): void {
       site.assertPings('one', 'two');
     });
 
-    it('--link: the other by its alias, which no other container knows', () => {
+    it('--link: reaches the other by its alias, which no other container can resolve', () => {
       site.create('first', ...OURS);
       site.run('one', '--network', 'first');
       site.run('two', '--network', 'first', '--link', 'one:uno');
@@ -96,7 +96,7 @@ function describeCompositions(running: () => TestHost): void {
       assert.notEqual(site.tryDocker('exec', 'three', 'ping', '-c', '1', '-W', '1', 'uno').code, 0);
     });
 
-    it('--network-alias: several containers by one name, of each network its own', () => {
+    it('--network-alias: each network resolves one name to its own containers', () => {
       for (const name of ['first', 'second']) site.create(name, ...OURS);
       for (const name of ['one', 'two']) site.run(name, '--network', 'first', '--network-alias', 'web');
       site.run('other', '--network', 'second', '--network-alias', 'web');

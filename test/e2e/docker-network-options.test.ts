@@ -6,7 +6,7 @@ import type { TestHost } from '../support/test-host.ts';
 import { assertTraffic, type Target } from '../support/traffic.ts';
 import type { Uplink } from '../support/uplink.ts';
 
-describe('options of the networks of a real dockerd', function () {
+describe('network options of dockerd', function () {
   this.timeout(180_000);
   describeOptions(useTestHost());
 });
@@ -16,7 +16,7 @@ const at = (address: string, port: number): Target => ({ address, port });
 /** Options of `docker network create`, each as `-o key=value`. */
 const options = (...words: readonly string[]): string[] => words.flatMap((word) => ['-o', word]);
 
-/** In a block of its own: what it makes has to be gone before the test host is looked at. */
+/** In a separate block: its objects must be deleted before the test host is checked. */
 function describeOptions(running: () => TestHost): void {
   describe(`with the driver ${DRIVER}`, () => {
     const made = useDockerSite(running);
@@ -27,7 +27,7 @@ function describeOptions(running: () => TestHost): void {
       ({ uplink } = site);
     });
 
-    it('enable_icc=false: no container reaches its neighbour, each the outside', async () => {
+    it('enable_icc=false: containers reach the outside, but not each other', async () => {
       site.create('first', ...OURS, ...options(`${BRIDGE}.enable_icc=false`));
       for (const name of ['one', 'two']) site.run(name, '--network', 'first');
       const [one, two] = [await site.agentIn('one', 80), await site.agentIn('two')];
@@ -38,7 +38,7 @@ function describeOptions(running: () => TestHost): void {
       ]);
     });
 
-    it('bridge.name, driver.mtu, container_iface_prefix, inhibit_ipv4: as Docker means them', () => {
+    it('bridge.name, driver.mtu, container_iface_prefix, inhibit_ipv4: work as in Docker', () => {
       const words = [`${BRIDGE}.name=isth-own`, `${BRIDGE}.inhibit_ipv4=true`, 'com.docker.network.driver.mtu=1400'];
       const prefix = 'com.docker.network.container_iface_prefix=lan';
       const { Id } = site.create('first', ...OURS, ...options(...words, prefix));
@@ -51,7 +51,7 @@ function describeOptions(running: () => TestHost): void {
       assert.equal(site.host.attempt(['ip', 'link', 'show', 'isth-own']).code, 1);
     });
 
-    it('enable_ip_masquerade=false: the outside sees the container itself', async () => {
+    it('enable_ip_masquerade=false: the outside sees the address of the container', async () => {
       const { IPAM } = site.create('first', ...OURS, ...options(`${BRIDGE}.enable_ip_masquerade=false`));
       site.run('one', '--network', 'first');
       const one = await site.agentIn('one');
@@ -60,12 +60,12 @@ function describeOptions(running: () => TestHost): void {
       );
     });
 
-    describe("as later Docker's mean it", () => {
+    describe('options of later Docker versions', () => {
       before(function () {
         if (builtIn) this.skip();
       });
 
-      it('gateway_mode_ipv4=routed: published ports at the address of the container, no other and none of the host', async () => {
+      it('gateway_mode_ipv4=routed: publishes ports at the container address only, and none at the host', async () => {
         const { IPAM } = site.create('first', ...OURS, ...options(`${BRIDGE}.gateway_mode_ipv4=routed`));
         site.run('one', '--network', 'first', '-p', '8080:80');
         const one = await site.agentIn('one', 80, 81);
@@ -80,7 +80,7 @@ function describeOptions(running: () => TestHost): void {
         );
       });
 
-      it('gateway_mode_ipv6=routed, beside nat for IPv4', async () => {
+      it('gateway_mode_ipv6=routed: works together with nat for IPv4', async () => {
         const subnets = ['--ipv6', '--subnet', '10.204.0.0/24', '--subnet', 'fd10:204::/64'];
         site.create('first', ...OURS, ...subnets, ...options(`${BRIDGE}.gateway_mode_ipv6=routed`));
         site.run('one', '--network', 'first', '-p', '8080:80');
@@ -98,7 +98,7 @@ function describeOptions(running: () => TestHost): void {
         );
       });
 
-      it('gateway_mode_ipv4=nat-unprotected: every port of the container from outside, and published ones at the host', async () => {
+      it('gateway_mode_ipv4=nat-unprotected: opens all container ports to the outside', async () => {
         const { IPAM } = site.create('first', ...OURS, ...options(`${BRIDGE}.gateway_mode_ipv4=nat-unprotected`));
         site.run('one', '--network', 'first', '-p', '8080:80');
         const one = await site.agentIn('one', 80, 81);
@@ -120,7 +120,7 @@ function describeOptions(running: () => TestHost): void {
         assert.doesNotMatch(site.exec('one', 'ip', 'route'), /default/);
       });
 
-      it('host_ipv4: the address that the outside sees', async () => {
+      it('host_ipv4: sets the address that the outside sees', async () => {
         site.host.run('ip', 'addr', 'add', '192.0.2.77/24', 'dev', 'up0');
         try {
           site.create('first', ...OURS, ...options('com.docker.network.host_ipv4=192.0.2.77'));
@@ -133,12 +133,12 @@ function describeOptions(running: () => TestHost): void {
       });
     });
 
-    describe('by options of ours', () => {
+    describe('options of the driver', () => {
       before(function () {
         if (builtIn) this.skip();
       });
 
-      it('driver=null: loopback only', () => {
+      it('driver=null: containers get loopback only', () => {
         site.create('first', ...OURS, ...options('driver=null'));
         site.run('one', '--network', 'first');
         const links = site.exec('one', 'ip', '-o', 'link').split('\n');
@@ -147,11 +147,11 @@ function describeOptions(running: () => TestHost): void {
         assert.doesNotMatch(site.docker('network', 'ls'), /docker_gwbridge/);
       });
 
-      it('driver=host: refused with what does it', () => {
+      it('driver=host: refused, with the option that works', () => {
         assert.match(site.refused(...options('driver=host')), /docker run --network host/);
       });
 
-      it('unknown ones: refused with the nearest name; of Docker: ignored', () => {
+      it('unknown options: refused with the nearest name; those of Docker: ignored', () => {
         assert.match(site.refused(...options('drvier=bridge')), /driver/);
         assert.match(site.refused(...options('driver=brigde')), /bridge/);
         site.create('first', ...OURS, ...options('com.docker.network.whatever=1', `${BRIDGE}.later=true`));
@@ -159,7 +159,7 @@ function describeOptions(running: () => TestHost): void {
         site.assertPings('one', uplink.host[4]);
       });
 
-      it('wrong values: refused, and nothing stays of the network', () => {
+      it('invalid values: refused, and nothing of the network is left', () => {
         assert.match(site.refused(...options('com.docker.network.driver.mtu=many')), /mtu/);
         assert.match(site.refused(...options(`${BRIDGE}.name=far-too-long-a-name`)), /far-too-long-a-name/);
         assert.match(site.refused(...OURS, '--subnet', '10.204.0.0/24', '--gateway', '10.205.0.1'), /10\.205\.0\.1/);

@@ -14,7 +14,7 @@ describe('networks of a real dockerd', function () {
 
 const at = (address: string, port: number): Target => ({ address, port });
 
-/** In a block of its own: what it makes has to be gone before the test host is looked at. */
+/** In a separate block: its objects must be deleted before the test host is checked. */
 function describeNetworks(running: () => TestHost): void {
   describe(`with the driver ${DRIVER}`, () => {
     const made = useDockerSite(running);
@@ -25,7 +25,7 @@ function describeNetworks(running: () => TestHost): void {
       ({ uplink } = site);
     });
 
-    it('keep containers of two networks apart, and have one on both meet both', async () => {
+    it('isolate two networks from each other; a container on both reaches both', async () => {
       for (const name of ['first', 'second']) site.create(name, ...OURS);
       site.run('one', '--network', 'first');
       site.run('two', '--network', 'second');
@@ -99,7 +99,7 @@ function describeNetworks(running: () => TestHost): void {
         site.assertPings('one', '10.204.3.3');
       });
 
-      it(`--ipv6, --ip6: both families (addresses: ${whose})`, async () => {
+      it(`--ipv6, --ip6: containers have both families (addresses: ${whose})`, async () => {
         const subnets = ['--subnet', '10.204.0.0/24', '--subnet', 'fd10:204::/64'];
         site.create('first', '--ipv6', ...ipam, ...subnets);
         site.run('one', '--network', 'first');
@@ -118,7 +118,7 @@ function describeNetworks(running: () => TestHost): void {
       });
     }
 
-    it('--ipv6 without a subnet: one is chosen', function () {
+    it('--ipv6 without a subnet: the driver chooses one', function () {
       if (builtIn) this.skip();
       const { IPAM } = site.create('first', ...OURS, '--ipv6');
       assert.equal(IPAM.Config.length, 2, JSON.stringify(IPAM));
@@ -127,13 +127,13 @@ function describeNetworks(running: () => TestHost): void {
       site.assertPings('one', site.address6Of('two', 'first'));
     });
 
-    it('choose pools that nobody has, and refuse a subnet that another network has', () => {
+    it('choose free pools, and refuse a subnet that another network has', () => {
       const [first, second] = ['first', 'second'].map((name) => site.create(name, ...OURS).IPAM.Config[0]?.Subnet);
       assert.ok(first !== undefined && first !== second);
       assert.match(site.refused(...OURS, '--subnet', first), /overlaps/);
     });
 
-    it('work where nothing is forwarded that no rule accepts', async () => {
+    it('work when the host drops forwarded traffic that no rule accepts', async () => {
       const { host } = site;
       const policies = (policy: string): void => {
         for (const tool of ['iptables', 'ip6tables']) host.run(tool, '-P', 'FORWARD', policy);

@@ -8,12 +8,12 @@ import { type TestHost, waitFor } from '../support/test-host.ts';
 import { type Agent, assertTraffic, type Outcome, type Target } from '../support/traffic.ts';
 import { assertUnbroken } from '../support/unbroken.ts';
 
-describe('a daemon that ends under the containers of a real dockerd', function () {
+describe('restart of the daemon while dockerd runs containers', function () {
   this.timeout(180_000);
   describeRestarts(useTestHost());
 });
 
-/** In a block of its own: what it makes has to be gone before the test host is looked at. */
+/** In a separate block: its objects must be deleted before the test host is checked. */
 function describeRestarts(running: () => TestHost): void {
   describe(`on networks of the driver ${DRIVER}`, () => {
     const made = useDockerSite(running);
@@ -44,7 +44,7 @@ function describeRestarts(running: () => TestHost): void {
       [site.hostAgent, { address: '127.0.0.1', port: 8080 }, `one saw ${gateway()}`],
       [two, { address: site.addressOf('one', 'first'), port: 80 }, `one saw ${site.addressOf('two', 'first')}`],
     ];
-    /** What a daemon does for dockerd, done again. */
+    /** Repeats a daemon's work for dockerd. */
     const assertServes = async (): Promise<void> => {
       site.run('three', '--network', 'first', '-p', '8081:80');
       await site.agentIn('three', 80);
@@ -66,7 +66,7 @@ function describeRestarts(running: () => TestHost): void {
       killed: () => site.daemons.killPlugin(),
       stopped: () => site.daemons.stopPlugin(),
     }))
-      it(`interrupts no traffic when it is ${how}, and another one goes on with what it had`, async () => {
+      it(`traffic continues when it is ${how}, and the next daemon keeps the state`, async () => {
         await assertUnbroken(waysOf(await makeTwo()), async () => {
           for (let i = 0; i < 3; i++) {
             await end();
@@ -76,7 +76,7 @@ function describeRestarts(running: () => TestHost): void {
         await assertServes();
       });
 
-    it('loses nothing for good when it is killed while containers start and end', async () => {
+    it('a kill while containers start and end loses nothing permanently', async () => {
       await makeTwo();
       const names = Array.from({ length: 6 }, (_, i) => `c${i}`);
       const old = names.map((name) => `old-${name}`);
@@ -94,7 +94,7 @@ function describeRestarts(running: () => TestHost): void {
       await waitFor('all have been tried', () => host.attempt(['ls', '/run/isth/done']).code === 0, 50_000);
       const there = site.docker('ps', '--format', '{{.Names}}').split('\n');
       for (const name of names) {
-        // Whoever was told that it could not be had has it at the next try.
+        // A request that failed succeeds when it is repeated.
         if (!there.includes(name)) site.docker('start', name);
         site.assertPings('one', site.addressOf(name, 'first'));
         site.assertPings(name, 'two');
@@ -104,7 +104,7 @@ function describeRestarts(running: () => TestHost): void {
       assert.equal(new Set(addresses).size, addresses.length, addresses.join(' '));
     });
 
-    it('is started by dockerd, which starts containers again, where systemd has its sockets', async () => {
+    it('dockerd starts it through systemd sockets when dockerd restarts containers', async () => {
       await makeTwo();
       site.docker('update', '--restart', 'always', 'one', 'two');
       for (const dockerEnds of [() => site.daemons.killDocker(), () => site.daemons.stopDocker()]) {

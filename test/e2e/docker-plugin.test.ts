@@ -25,9 +25,9 @@ describe('the managed plugin of Docker', function () {
   describePlugin(useTestHost());
 });
 
-/** In a block of its own: what it makes has to be gone before the test host is looked at. */
+/** In a separate block: its objects must be deleted before the test host is checked. */
 function describePlugin(running: () => TestHost): void {
-  describe('which dockerd runs', () => {
+  describe('run by dockerd', () => {
     const stack = new AsyncDisposableStack();
     let host: TestHost;
     let plugin: ManagedPlugin;
@@ -52,7 +52,7 @@ function describePlugin(running: () => TestHost): void {
 
     afterEach('no container, no network', function () {
       plugin.clear();
-      // What a test that failed leaves is no second failure.
+      // The remains of a failed test are no second failure.
       if (this.currentTest?.state === 'passed') assertSame(stateOf(host), clean, 'the test');
     });
 
@@ -61,7 +61,7 @@ function describePlugin(running: () => TestHost): void {
       flushRules(host);
     });
 
-    /** What `isthmus` says on the host, of the state that the plugin shares with it. */
+    /** The output of `isthmus` on the host, about the state that the plugin shares with it. */
     const isthmus = (...args: readonly string[]): unknown =>
       JSON.parse(host.run(built(daemonFile), ...args, '-o', 'json'));
 
@@ -89,7 +89,7 @@ function describePlugin(running: () => TestHost): void {
       );
     });
 
-    it('tells which process of the host has a port', async () => {
+    it('names the host process that holds a port', async () => {
       const isTaken = (): boolean => host.run('ss', '-Hltn', 'sport', '=', '8081') !== '';
       const listener = await host.start('listener', ['busybox', 'nc', '-l', '-p', '8081'], isTaken);
       plugin.create('first');
@@ -98,7 +98,7 @@ function describePlugin(running: () => TestHost): void {
       assert.match(refused.stderr, /8081\/tcp: busybox \(pid \d+\) listens on it/);
     });
 
-    it('has one network with pods, which the configuration of the host describes', async () => {
+    it('shares a network with pods, as the host configuration says', async () => {
       host.write(`${confDir}/10-web.conflist`, JSON.stringify(webList()));
       plugin.create('joined', '--ipam-opt', `network=${SHARED}`, '-o', `network=${SHARED}`);
       const [{ IPAM }] = JSON.parse(docker(host, 'network', 'inspect', 'joined'));
@@ -118,8 +118,8 @@ function describePlugin(running: () => TestHost): void {
       host.run('rm', `${confDir}/10-web.conflist`);
     });
 
-    // Before dockerd is started anew: 20.10 forgets then which plugins are in use.
-    it('chooses pools of the settings that it is given, and is disabled only where nobody uses it', () => {
+    // Before dockerd restarts: 20.10 then loses track of which plugins are in use.
+    it('chooses pools from its settings, and cannot be disabled while a network uses it', () => {
       plugin.create('first');
       assert.match(tryDocker(host, 'plugin', 'disable', PLUGIN).stderr, /in use/);
       plugin.clear();
@@ -132,7 +132,7 @@ function describePlugin(running: () => TestHost): void {
       assert.equal(IPAM.Config[0].Subnet, '10.205.0.0/24');
     });
 
-    it('is there again with its dockerd, and containers with it', async () => {
+    it('comes back with dockerd, and so do the containers', async () => {
       plugin.create('first');
       plugin.run('one', 'first', '--restart', 'always', '-p', '8080:80');
       plugin.run('two', 'first', '--restart', 'always');
@@ -143,7 +143,7 @@ function describePlugin(running: () => TestHost): void {
       await assertTraffic([[uplink.agent, { address: uplink.host[4], port: 8080 }, 'one']]);
     });
 
-    it('is started again where it dies, while traffic goes on', async () => {
+    it('restarts after it dies, while traffic continues', async () => {
       plugin.create('first');
       plugin.run('one', 'first', '-p', '8080:80');
       await plugin.agentIn('one');
@@ -157,7 +157,7 @@ function describePlugin(running: () => TestHost): void {
       assert.ok(plugin.pings('two', 'one'));
     });
 
-    it('asks dockerd for its networks where the state is lost', async () => {
+    it('asks dockerd for its networks when the state is lost', async () => {
       plugin.create('first');
       plugin.run('one', 'first');
       host.run('sh', '-c', `kill -KILL ${plugin.pid()}; rm -r /var/lib/isthmus`);
@@ -170,7 +170,7 @@ function describePlugin(running: () => TestHost): void {
       assert.ok(plugin.pings('two', 'one'));
     });
 
-    it('lets containers through where iptables-legacy drops what is forwarded', async () => {
+    it('lets containers through when iptables-legacy drops forwarded traffic', async () => {
       host.run('iptables-legacy', '-P', 'FORWARD', 'DROP');
       plugin.create('first');
       plugin.run('one', 'first', '-p', '8080:80');
@@ -183,7 +183,7 @@ function describePlugin(running: () => TestHost): void {
       host.run('iptables-legacy', '-P', 'FORWARD', 'ACCEPT');
     });
 
-    it('is made, used and set as the README says', () => {
+    it('can be created, used and configured as the README says', () => {
       docker(host, 'plugin', 'rm', '-f', PLUGIN);
       const blocks = blocksOf(readReadme()).filter(({ section, run }) => section === 'As a managed plugin' && run);
       assert.equal(blocks.length, 2);
@@ -197,7 +197,7 @@ function describePlugin(running: () => TestHost): void {
   });
 }
 
-/** The host's state without what dockerd counts and chooses anew at each start. */
+/** The host's state without the values that dockerd counts or chooses at each start. */
 function stateOf(host: TestHost): string {
   const text = hostState(host)
     .replace(/counter packets \d+ bytes \d+/g, 'counter')

@@ -7,7 +7,7 @@ import type { TestHost } from '../support/test-host.ts';
 import { type Agent, assertTraffic, type Expectation, type Target } from '../support/traffic.ts';
 import type { Uplink } from '../support/uplink.ts';
 
-describe('published ports of a real dockerd', function () {
+describe('ports published by dockerd', function () {
   this.timeout(180_000);
   describePorts(useTestHost());
 });
@@ -16,7 +16,7 @@ const at = (address: string, port: number): Target => ({ address, port });
 const udp = (address: string, port: number): Target => ({ protocol: 'udp', address, port });
 const sctp = (address: string, port: number): Target => ({ protocol: 'sctp', address, port });
 
-/** In a block of its own: what it makes has to be gone before the test host is looked at. */
+/** In a separate block: its objects must be deleted before the test host is checked. */
 function describePorts(running: () => TestHost): void {
   describe(`on networks of the driver ${DRIVER}`, () => {
     const made = useDockerSite(running);
@@ -31,7 +31,7 @@ function describePorts(running: () => TestHost): void {
       ({ agent: outside, host } = uplink);
     });
 
-    it('-p: every address of the host or one of them, from the outside, the host, neighbours and the container itself', async () => {
+    it('-p: all host addresses or one reach the container, from outside, host, neighbours and itself', async () => {
       for (const name of ['first', 'second']) site.create(name, ...OURS);
       const ports = ['8080:80', `${host[4]}:8081:80`, '127.0.0.1:8082:80', '5353:53/udp'];
       site.run('one', '--network', 'first', ...ports.flatMap((port) => ['-p', port]));
@@ -57,7 +57,7 @@ function describePorts(running: () => TestHost): void {
         ...[one, two, three].map((from): Expectation => [from, at(host[4], 8081), 'one']),
         // Docker's proxy answers from another address than it was asked at.
         ...(builtIn ? [] : [one, two].map((from): Expectation => [from, udp(host[4], 5353), 'one'])),
-        // Its own address: no way in from other networks but the ports that are published.
+        // Its own address: other networks reach only the published ports.
         [three, at(site.addressOf('one', 'first'), 80), 'blocked'],
       ]);
       site.docker('rm', '-f', 'one');
@@ -71,7 +71,7 @@ function describePorts(running: () => TestHost): void {
       ]);
     });
 
-    it('close when the container stops, and open again when it starts', async () => {
+    it('close when the container stops, and open when it starts', async () => {
       site.create('first', ...OURS);
       site.run('one', '--network', 'first', '-p', '8080:80');
       await site.agentIn('one', 80);
@@ -83,7 +83,7 @@ function describePorts(running: () => TestHost): void {
       await assertTraffic([[outside, at(host[4], 8080), 'one']]);
     });
 
-    it('both families, where the network has both', async function () {
+    it('use both families when the network has both', async function () {
       // Docker's own driver of that version has no rules for IPv6.
       if (builtIn) this.skip();
       site.create('first', ...OURS, '--ipv6', '--subnet', '10.204.0.0/24', '--subnet', 'fd10:204::/64');
@@ -109,7 +109,7 @@ function describePorts(running: () => TestHost): void {
       ]);
     });
 
-    it('SCTP', async function () {
+    it('publish SCTP', async function () {
       // Docker's own driver has a proxy listen, which this kernel may not know how to.
       if (builtIn) this.skip();
       site.create('first', ...OURS);
@@ -120,7 +120,7 @@ function describePorts(running: () => TestHost): void {
       await assertTraffic([[outside, sctp(host[4], 8080), 'silent']]);
     });
 
-    it('-P and no host port: any free one, the same for both families', async () => {
+    it('-P and no host port: choose a free port, the same for both families', async () => {
       const ipv6 = builtIn ? [] : ['--ipv6', '--subnet', '10.204.0.0/24', '--subnet', 'fd10:204::/64'];
       site.create('first', ...OURS, ...ipv6);
       site.run('one', '--network', 'first', '--expose', '80', '-P');
@@ -139,7 +139,7 @@ function describePorts(running: () => TestHost): void {
       assert.equal(new Set(seen).size, 2, seen.join(' '));
     });
 
-    it('ranges: each port its own, or one that is free', async () => {
+    it('ranges: publish each port, or one that is free', async () => {
       site.create('first', ...OURS);
       site.run('one', '--network', 'first', '-p', '8080-8082:80-82');
       site.run('two', '--network', 'first', '-p', '8080-8085:80');
@@ -154,7 +154,7 @@ function describePorts(running: () => TestHost): void {
       ]);
     });
 
-    it('are refused where somebody has them, and nothing of the refused stays', async () => {
+    it('are refused when somebody holds them, and nothing of the refused container is left', async () => {
       site.create('first', ...OURS);
       site.run('one', '--network', 'first', '-p', '8080:80');
       await site.agentIn('one', 80);
@@ -176,7 +176,7 @@ function describePorts(running: () => TestHost): void {
       await assertTraffic([[outside, at(host[4], 8081), 'two']]);
     });
 
-    it('move to the next network when the container leaves the one that they are on', async () => {
+    it('move to the next network when the container leaves its network', async () => {
       for (const name of ['first', 'second']) site.create(name, ...OURS);
       site.run('one', '--network', 'first', '-p', '8080:80');
       site.docker('network', 'connect', 'second', 'one');
@@ -188,7 +188,7 @@ function describePorts(running: () => TestHost): void {
       await assertTraffic([[outside, at(host[4], 8080), 'refused']]);
     });
 
-    it("move from Docker's own bridge when the container leaves it, and back", async () => {
+    it('move from the default bridge of Docker when the container leaves it, and back', async () => {
       site.create('first', ...OURS);
       site.run('one', '-p', '8080:80');
       site.run('two', '--network', 'first');
@@ -208,7 +208,7 @@ function describePorts(running: () => TestHost): void {
       await works();
     });
 
-    it('host_binding_ipv4: the address of ports that name none', async () => {
+    it('host_binding_ipv4: sets the address of ports that name none', async () => {
       site.create('first', ...OURS, '-o', 'com.docker.network.bridge.host_binding_ipv4=127.0.0.1');
       site.run('one', '--network', 'first', '-p', '8080:80', '-p', `${host[4]}:8081:80`);
       await site.agentIn('one', 80);
@@ -219,7 +219,7 @@ function describePorts(running: () => TestHost): void {
       ]);
     });
 
-    it('are nowhere when many containers have come and gone at once', async () => {
+    it('are all closed after many containers came and went at once', async () => {
       site.create('first', ...OURS);
       const names = Array.from({ length: 5 }, (_, i) => `c${i}`);
       const run = (name: string): string => `docker run -d --name ${name} --network first -p 8000-8040:80 ${IMAGE} &`;

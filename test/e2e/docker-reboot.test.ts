@@ -8,21 +8,21 @@ import { assertSame } from '../support/snapshot.ts';
 import type { TestHost } from '../support/test-host.ts';
 import { assertTraffic } from '../support/traffic.ts';
 
-describe('a machine with a real dockerd that is rebooted', function () {
+describe('reboot of a machine with dockerd', function () {
   this.timeout(180_000);
   describeReboots(useTestHost(SAME_HOST));
 });
 
 const KEPT = ['--restart', 'always', '--stop-timeout', '0'];
 
-/** In a block of its own: what it makes has to be gone before the test host is looked at. */
+/** In a separate block: its objects must be deleted before the test host is checked. */
 function describeReboots(running: () => TestHost): void {
-  describe('has its networks again', () => {
+  describe('restores networks', () => {
     let host: TestHost;
     let site: DockerSite;
     let pods: Pods | undefined;
 
-    // Before the containers and networks go, and before anybody looks whether anything is left.
+    // Before containers and networks are deleted and the host is checked for remains.
     afterEach('no pod', () => {
       pods?.[Symbol.dispose]();
       pods = undefined;
@@ -56,7 +56,7 @@ function describeReboots(running: () => TestHost): void {
     };
 
     for (const order of ['daemon', 'dockerd'] as const)
-      it(`with the containers that are to be there, where the ${order} is first`, async () => {
+      it(`restarts the containers that should run, when the ${order} is first`, async () => {
         const four = '10.204.0.0/24';
         site.create('first', ...OURS, '--subnet', four, '--ipv6', '--subnet', 'fd04::/64');
         site.create('second', '--internal');
@@ -119,7 +119,7 @@ function describeReboots(running: () => TestHost): void {
         ]);
       });
 
-    it('and nothing that dockerd still says of the earlier boot touches this one', async () => {
+    it('late calls of dockerd for the earlier boot change nothing', async () => {
       const ips = { capabilities: { ips: true } };
       pods = makePods(host, 'alone', webList(ips));
       site.create('dweb', ...JOIN, '--subnet', SUBNET, '-o', `com.docker.network.bridge.name=${BRIDGE}`);
@@ -127,7 +127,7 @@ function describeReboots(running: () => TestHost): void {
       site.run('fixed', '--network', 'dweb', ...KEPT, '--ip', '10.88.0.77');
       const address = site.addressOf('box', 'dweb');
       await reboot(site);
-      // Before any daemon puts the network back, or dockerd takes back what it believes to be there.
+      // Before any daemon restores the network, or dockerd restores what it believes to exist.
       pods.add('pod1', { ips: [`${address}/24`] });
       await site.daemons.startPlugin();
       await site.daemons.startDocker();

@@ -6,7 +6,7 @@ import { IMAGE } from '../support/image.ts';
 import { assertSame } from '../support/snapshot.ts';
 import { type Daemon, type TestHost, waitFor } from '../support/test-host.ts';
 
-describe('a dockerd and a daemon of which one has lost its memory', function () {
+describe('reconciliation of dockerd and the daemon', function () {
   this.timeout(120_000);
   const missing = dockerMissing();
   if (missing !== undefined) {
@@ -19,9 +19,9 @@ describe('a dockerd and a daemon of which one has lost its memory', function () 
 const STATE = '/var/lib/isthmus';
 const DATA = '/run/isth/docker';
 
-/** In a block of its own: what it makes has to be gone before the test host is looked at. */
+/** In a separate block: its objects must be deleted before the test host is checked. */
 function describeLosses(running: () => TestHost): void {
-  describe('agree again', () => {
+  describe('after one lost its state', () => {
     let host: TestHost;
     let dockerd: Daemon;
     let daemon: Daemon;
@@ -70,7 +70,7 @@ function describeLosses(running: () => TestHost): void {
       assertSame(sorted(left), sorted(clean), 'the networks and containers of the test');
     });
 
-    it('when it is the daemon, that asks dockerd for its networks', async () => {
+    it('daemon: it asks dockerd for its networks', async () => {
       const forms: Readonly<Record<string, readonly string[]>> = {
         plain: [],
         ours: ['--ipam-driver', 'isthmus'],
@@ -101,7 +101,7 @@ function describeLosses(running: () => TestHost): void {
       assert.equal(Object.keys(network('ours').Containers).length, 2);
     });
 
-    it('when it is dockerd, whose networks and endpoints go', async () => {
+    it('dockerd: the daemon deletes its networks and endpoints', async () => {
       for (const [name, options] of [
         ['plain', []],
         ['ours', ['--ipam-driver', 'isthmus']],
@@ -126,7 +126,7 @@ function describeLosses(running: () => TestHost): void {
       assertPings('new', network('other').IPAM.Config[0]?.Gateway ?? '');
     });
 
-    it('when it is dockerd, and the interfaces of its containers are gone, whose endpoints go at once', async () => {
+    it('dockerd, without interfaces in its containers: the daemon deletes their endpoints at once', async () => {
       docker(host, 'network', 'create', '-d', 'isthmus', 'plain');
       run('plain-1', 'plain', '-p', '8080:80');
       const { Id } = network('plain');
@@ -162,7 +162,7 @@ function sorted(state: string): string {
   return state.split('\n').sort().join('\n');
 }
 
-/** What of a snapshot is the kernel's: records have new ids and times. */
+/** The kernel's part of a snapshot: records have new ids and times. */
 function kernelOf(state: string): string {
   return state.split('## state')[0] ?? '';
 }

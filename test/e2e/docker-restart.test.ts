@@ -6,14 +6,14 @@ import { type TestHost, waitFor } from '../support/test-host.ts';
 import { type Agent, assertTraffic, type Outcome, type Target } from '../support/traffic.ts';
 import { assertUnbroken } from '../support/unbroken.ts';
 
-describe('a dockerd that ends and comes back', function () {
+describe('restart of dockerd', function () {
   this.timeout(180_000);
   describeRestarts(useTestHost());
 });
 
 const CONFIG = '/etc/docker/daemon.json';
 
-/** In a block of its own: what it makes has to be gone before the test host is looked at. */
+/** In a separate block: its objects must be deleted before the test host is checked. */
 function describeRestarts(running: () => TestHost): void {
   describe(`with containers on networks of the driver ${DRIVER}`, () => {
     const made = useDockerSite(running);
@@ -39,7 +39,7 @@ function describeRestarts(running: () => TestHost): void {
       killed: () => site.daemons.killDocker(),
       stopped: () => site.daemons.stopDocker(),
     };
-    /** As at the end of a machine, but that the kernel goes on. */
+    /** As at shutdown of a machine, except that the kernel keeps running. */
     const killAll = async (): Promise<void> => {
       const ids = site.docker('ps', '-q').split('\n');
       const pids = ids.map((id) => String(site.inspect(id).State.Pid));
@@ -50,8 +50,8 @@ function describeRestarts(running: () => TestHost): void {
     const published = (port: number): Target => ({ address: site.uplink.host[4], port });
     const status = (name: string): string => site.inspect(name).State.Status;
     /**
-     * We have the endpoints that dockerd has, and no others. Of those that it drops while it starts, before it has found
-     * the plugin, nobody tells us: the daemon asks for them, once dockerd has settled.
+     * The daemon has the endpoints that dockerd has, and no others. dockerd drops some while it starts, before it finds
+     * the plugin, and tells nobody. The daemon asks for them once dockerd is ready.
      */
     const assertAgree = async (...networks: readonly string[]): Promise<void> => {
       const theirs = (): string[] =>
@@ -69,7 +69,7 @@ function describeRestarts(running: () => TestHost): void {
 
     for (const [how, end] of Object.entries({ ...ends, 'killed, and they too': killAll }))
       for (const [whose, options] of Object.entries(ADDRESS_MANAGERS))
-        it(`starts those again that it is to keep when it was ${how} (addresses: ${whose})`, async () => {
+        it(`restarts containers with a restart policy after it was ${how} (addresses: ${whose})`, async () => {
           site.create('first', ...options, '--subnet', '10.204.0.0/24');
           site.create('second', ...options);
           const kept = ['--restart', 'always', '--stop-timeout', '0'];
@@ -98,7 +98,7 @@ function describeRestarts(running: () => TestHost): void {
         });
 
     for (const [how, end] of Object.entries(ends))
-      it(`leaves them alone where they are to live without it, and was ${how}`, async () => {
+      it(`keeps containers running under live-restore after it was ${how}`, async () => {
         await liveRestore();
         site.create('first', ...OURS);
         site.create('second');

@@ -6,12 +6,12 @@ import { IMAGE } from '../support/image.ts';
 import type { TestHost } from '../support/test-host.ts';
 import { assertTraffic } from '../support/traffic.ts';
 
-describe('containers of a real dockerd', function () {
+describe('containers run by dockerd', function () {
   this.timeout(180_000);
   describeContainers(useTestHost());
 });
 
-/** In a block of its own: what it makes has to be gone before the test host is looked at. */
+/** In a separate block: its objects must be deleted before the test host is checked. */
 function describeContainers(running: () => TestHost): void {
   describe(`on networks of the driver ${DRIVER}`, () => {
     const made = useDockerSite(running);
@@ -36,7 +36,7 @@ function describeContainers(running: () => TestHost): void {
         ]);
       });
 
-      it(`have what docker says of them (addresses: ${whose})`, () => {
+      it(`match what docker inspect shows (addresses: ${whose})`, () => {
         site.create('first', ...options);
         for (const name of ['one', 'two']) site.run(name, '--network', 'first');
         const { Id, Containers, IPAM } = site.inspectNetwork('first');
@@ -59,7 +59,7 @@ function describeContainers(running: () => TestHost): void {
         assert.doesNotMatch(site.docker('network', 'ls'), /docker_gwbridge/);
       });
 
-      it(`come to a network and leave it while they run (addresses: ${whose})`, async () => {
+      it(`connect and disconnect while they run (addresses: ${whose})`, async () => {
         for (const name of ['first', 'second']) site.create(name, ...options);
         site.run('one', '--network', 'first');
         site.run('two', '--network', 'second');
@@ -101,7 +101,7 @@ function describeContainers(running: () => TestHost): void {
       });
     }
 
-    it('take the network with them only when docker is told so', () => {
+    it('delete the network with them only when docker is told to', () => {
       site.create('first', ...OURS);
       site.run('one', '--network', 'first');
       const refused = site.tryDocker('network', 'rm', 'first');
@@ -126,7 +126,7 @@ function describeContainers(running: () => TestHost): void {
       for (const name of ['first', 'second']) site.assertPings(`on-${name}`, 'one');
     });
 
-    it('that cannot start leave nothing', () => {
+    it('leave nothing when they cannot start', () => {
       site.create('first', ...OURS);
       const failed = site.tryDocker('run', '--name', 'one', '--network', 'first', '-p', '8080:80', IMAGE, '/nowhere');
       assert.notEqual(failed.code, 0);
@@ -135,7 +135,7 @@ function describeContainers(running: () => TestHost): void {
       site.assertClean('a container that did not start');
     });
 
-    it('start all at once, each with an address of its own', async () => {
+    it('start all at once, each with its own address', async () => {
       site.create('first', ...OURS, '--subnet', '10.204.0.0/28');
       const names = Array.from({ length: 6 }, (_, i) => `c${i}`);
       // In the background of one shell, so that dockerd has them all at the same time.

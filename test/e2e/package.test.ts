@@ -76,7 +76,7 @@ for (const packager of ['pkg', 'node-sea'] satisfies Packager[]) {
       assert.deepEqual(JSON.parse(stdout), { ...ANSWER, name: executable });
     });
 
-    it('leaves nothing of the packaging behind', () => {
+    it('leaves nothing in the package directory', () => {
       const bundled = ['program.cjs', 'program.execa.cjs', 'program.ip-cidr.cjs'];
       assert.deepEqual(readdirSync(temp.path).sort(), ['late.ts', 'main.ts', 'node_modules', 'program', ...bundled]);
     });
@@ -107,13 +107,13 @@ for (const packager of ['pkg', 'node-sea'] satisfies Packager[]) {
       });
     }
 
-    it('answers on stdout alike under NODE_DEBUG', () => {
+    it('prints the same answer under NODE_DEBUG', () => {
       const { stdout, status } = run({ NODE_DEBUG: 'fs,module,child_process', NODE_DEBUG_NATIVE: 'SEA' });
       assert.equal(status, 0);
       assert.deepEqual(JSON.parse(stdout), { ...ANSWER, name: executable });
     });
 
-    it('writes no file: it runs without unpacking itself', () => {
+    it('runs without unpacking itself, and writes no file', () => {
       const log = join(temp.path, 'strace.log');
       const calls = 'open,openat,creat,mkdir,mkdirat,rename,renameat,renameat2,unlink,unlinkat,memfd_create';
       const { status } = spawnSync('strace', ['-f', '-e', `trace=${calls}`, '-o', log, executable], { input: '' });
@@ -126,7 +126,7 @@ for (const packager of ['pkg', 'node-sea'] satisfies Packager[]) {
       assert.deepEqual(writes, []);
     });
 
-    it('is replaced while it runs', async () => {
+    it('can be replaced while it runs', async () => {
       const running = spawn(executable, [], { stdio: ['pipe', 'pipe', 'inherit'] });
       const output = text(running.stdout);
       await once(running, 'spawn');
@@ -138,7 +138,7 @@ for (const packager of ['pkg', 'node-sea'] satisfies Packager[]) {
   });
 }
 
-/** Of NODE_COMPILE_CACHE Node makes the directory before any program can have a say, and keeps nothing in it. */
+/** Node creates the directory of NODE_COMPILE_CACHE before any program runs, and keeps nothing in it. */
 function filesBelow(directory: string): string[] {
   if (!existsSync(directory)) return [];
   if (!statSync(directory).isDirectory()) return [directory];

@@ -19,9 +19,9 @@ describe("podman's default list: bridge, portmap, firewall, tuning", function ()
   describeLists(running);
 });
 
-/** In a block of its own: what it makes has to be gone before the test host is looked at. */
+/** In a separate block: its objects must be deleted before the test host is checked. */
 function describeLists(running: () => TestHost): void {
-  describe('unchanged, with these executables', () => {
+  describe('unchanged, with our executables', () => {
     const made = usePodmanSite(running);
     let site: PodmanSite;
     let host: TestHost;
@@ -33,7 +33,7 @@ function describeLists(running: () => TestHost): void {
       ({ host, podman, uplink, hostAgent } = site);
     });
 
-    it('are what the package of podman brings', () => {
+    it('matches the list in the podman package', () => {
       const list: { plugins: { type: string }[] } = JSON.parse(readFileSync(host.outside(DEFAULT_LIST), 'utf8'));
       assert.deepEqual(
         list.plugins.map(({ type }) => type),
@@ -43,7 +43,7 @@ function describeLists(running: () => TestHost): void {
       assert.match(podman.run('network', 'ls', '--format', '{{.Name}} {{.Driver}}'), /^podman bridge$/m);
     });
 
-    it('publish a port to the outside, the host, its 127.0.0.1, other containers and the container itself', async () => {
+    it('publishes a port to outside, host, its 127.0.0.1, other containers and the container itself', async () => {
       podman.start('one', '-p', '8080:80');
       podman.start('two');
       const [one, two] = [await site.agentIn('one'), await site.agentIn('two')];
@@ -64,7 +64,7 @@ function describeLists(running: () => TestHost): void {
       ]);
     });
 
-    it('publish a port on one address only, 127.0.0.1 too', async () => {
+    it('publishes a port on one address only, 127.0.0.1 too', async () => {
       podman.start('one', '-p', '127.0.0.1:8080:80', '-p', `${uplink.host[4]}:8081:80`);
       podman.start('two');
       await site.agentIn('one');
@@ -81,7 +81,7 @@ function describeLists(running: () => TestHost): void {
       ]);
     });
 
-    it('publish datagrams and ranges', async () => {
+    it('publishes UDP and ranges', async () => {
       podman.start('one', '-p', '5353:53/udp', '-p', '7000-7003:8000-8003');
       const one = await site.agentIn('one', [8000, 8001, 8002, 8003]);
       await one.serve('udp', 53, site.addressOf('one'));
@@ -101,7 +101,7 @@ function describeLists(running: () => TestHost): void {
       ]);
     });
 
-    it('refuse a host port that another container has, by its name, and change nothing', async function () {
+    it('refuses a host port of another container, names that container, and changes nothing', async function () {
       if (reference) this.skip();
       podman.start('one', '-p', '8080:80');
       await site.agentIn('one');
@@ -118,7 +118,7 @@ function describeLists(running: () => TestHost): void {
       podman.start('two', '-p', '8080:80/udp');
     });
 
-    it('refuse a host port that a process listens on, by its name', async function () {
+    it('refuses a host port that a process listens on, and names that process', async function () {
       if (reference) this.skip();
       const listener = await host.start('listener', ['busybox', 'nc', '-l', '-p', '8080'], () => true);
       const refused = podman.tryStart('one', '-p', '8080:80');
@@ -127,7 +127,7 @@ function describeLists(running: () => TestHost): void {
       assert.match(refused.stderr, /8080\/tcp.*busybox|busybox.*8080\/tcp/);
     });
 
-    it('keep the port over `podman network reload`, although podman itself listens on it', async function () {
+    it('keeps the port over `podman network reload`, although podman itself listens on it', async function () {
       if (reference) this.skip();
       podman.start('one', '-p', '8080:80', '-p', '5353:53/udp');
       const one = await site.agentIn('one');
@@ -151,7 +151,7 @@ function describeLists(running: () => TestHost): void {
       await works();
     });
 
-    it('leave no rule when a container stops, and put them back when it starts', async function () {
+    it('deletes the rules when a container stops, and restores them when it starts', async function () {
       if (reference) this.skip();
       podman.start('one', '-p', '8080:80');
       podman.run('stop', '-t', '0', 'one');
@@ -166,7 +166,7 @@ function describeLists(running: () => TestHost): void {
       await assertTraffic([[uplink.agent, { address: uplink.host[4], port: 8080 }, 'one']]);
     });
 
-    it('find a firewall plugin that nerdctl takes for one that can keep bridges apart', () => {
+    it('passes for nerdctl as a firewall plugin that can isolate bridges', () => {
       const { code, stdout, stderr } = host.attempt([`${binDir}/firewall`]);
       assert.deepEqual({ code, stdout }, { code: 0, stdout: '' });
       // It looks for a line of stderr with this beginning, then for a semantic version that is 1.1.0 or newer.

@@ -8,14 +8,14 @@ import type { TestHost } from '../support/test-host.ts';
 import { type Agent, assertTraffic } from '../support/traffic.ts';
 import type { Uplink } from '../support/uplink.ts';
 
-describe('networks of `podman network create`, as podman writes them', function () {
+describe('networks of `podman network create`', function () {
   this.timeout(60_000);
   describeNetworks(useTestHost(PODMAN_ENV));
 });
 
-/** In a block of its own: what it makes has to be gone before the test host is looked at. */
+/** In a separate block: its objects must be deleted before the test host is checked. */
 function describeNetworks(running: () => TestHost): void {
-  describe('unchanged, with these executables', () => {
+  describe('unchanged, with our executables', () => {
     const made = usePodmanSite(running);
     let site: PodmanSite;
     let host: TestHost;
@@ -32,7 +32,7 @@ function describeNetworks(running: () => TestHost): void {
       host.run('sh', '-c', `rm -f ${confDir}/cni.lock`);
     });
 
-    it('dual stack: publish and masquerade both families', async () => {
+    it('dual stack: publishes and masquerades both families', async () => {
       const subnets = ['--subnet', '10.77.0.0/24', '--subnet', 'fd10:77::/64'];
       podman.run('network', 'create', '--ipv6', ...subnets, 'first');
       podman.start('one', '--network', 'first', '-p', '8080:80', '-p', `[${uplink.host[6]}]:8081:80`);
@@ -53,7 +53,7 @@ function describeNetworks(running: () => TestHost): void {
       ]);
     });
 
-    it('isolated: keep two networks apart, and let published ports through', async () => {
+    it('isolated: isolates two networks from each other, and lets published ports through', async () => {
       for (const name of ['first', 'second']) podman.run('network', 'create', '--opt', 'isolate=true', name);
       podman.start('one', '--network', 'first', '-p', '8080:80');
       podman.start('two', '--network', 'second');
@@ -69,7 +69,7 @@ function describeNetworks(running: () => TestHost): void {
       ]);
     });
 
-    it('internal: connect containers with each other and with nobody else', async () => {
+    it('internal: connects containers with each other and with nothing else', async () => {
       podman.run('network', 'create', '--internal', 'first');
       podman.start('one', '--network', 'first');
       podman.start('two', '--network', 'first');
@@ -81,7 +81,7 @@ function describeNetworks(running: () => TestHost): void {
       ]);
     });
 
-    it('both with the published port of one container: it stays while one of them does', async function () {
+    it('two networks publish one container port: it stays while one of them does', async function () {
       if (reference) this.skip();
       for (const name of ['first', 'second']) podman.run('network', 'create', name);
       podman.start('one', '--network', 'first,second', '-p', '8080:80');

@@ -62,7 +62,7 @@ describe('podman with the CNI backend', function () {
     assert.equal(podman('exec', 'two', ...hear(a.IPAddress, 8081)), 'from one');
   });
 
-  it('gives the address and the MAC that were asked for, and refuses an address that is taken', function () {
+  it('assigns the requested address and MAC, and refuses an address in use', function () {
     // podman itself finds no subnet in the reference's short form of the configuration.
     if (reference) this.skip();
     start('one', '--network', network, '--ip', address(77), '--mac-address', '02:42:c0:ff:ee:01');
@@ -84,7 +84,7 @@ describe('podman with the CNI backend', function () {
     assert.match(podman('exec', 'one', 'ip', '-o', 'addr'), new RegExp(`inet ${attached('one').IPAddress}/`));
   });
 
-  it('lets two containers of one namespace meet on localhost', () => {
+  it('lets two containers in one namespace meet on localhost', () => {
     start('one', '--network', network);
     start('two', '--network', 'container:one');
     assert.equal(addresses('two'), addresses('one'));
@@ -122,7 +122,7 @@ describe('podman with the CNI backend', function () {
     const dual = installNetwork(host, 'dual-stack', { beside: true }).name;
     start('one', '--network', `${network},${dual}`);
     start('two', '--network', dual);
-    // Which of the two is eth0 is left to chance by podman.
+    // podman chooses at random which of the two is eth0.
     const shown = podman('exec', 'one', 'ip', '-o', 'addr');
     assert.match(shown, /eth[01] +inet 10\.77\./);
     const dualIf = /(eth[01]) +inet 10\.89\./.exec(shown)?.[1] ?? '';

@@ -69,7 +69,7 @@ describe("the README's examples", function () {
     assert.match(host.run('ls', '/etc/systemd/system'), /^isthmus-docker\.socket\nisthmus\.service\nisthmus\.socket$/m);
   });
 
-  it('call it by hand: every command, and ADD, CHECK and DEL of every version', () => {
+  it('call every command by hand, and ADD, CHECK and DEL in every version', () => {
     const said = succeed('Call it by hand');
     assert.ok(said.includes(shown('Call it by hand', 'json')), said);
     assert.match(said, /"supportedVersions": \[/);
@@ -101,7 +101,7 @@ describe("the README's examples", function () {
     assert.equal(withoutTimes(said), withoutTimes(shown(section, 'text')));
   });
 
-  it('put the packet filter back', () => {
+  it('restore the packet filter', () => {
     const list = readList(join(EXAMPLES, 'masquerade-and-ports.conflist'));
     const runtime = makeRuntime(host, list, [binDir]);
     host.run('ip', 'netns', 'add', 'reloaded');
@@ -178,8 +178,8 @@ describe("the README's examples", function () {
   });
 
   // The tests of a block come before those of the blocks in it.
-  describe('to the last', () => {
-    it('were all run, but for those that docker-plugin.test.ts runs', () => {
+  describe('complete', () => {
+    it('all ran, except those that docker-plugin.test.ts runs', () => {
       const left = blocks.filter((block) => block.run && !ran.has(block) && block.section !== 'As a managed plugin');
       assert.deepEqual(left, []);
     });

@@ -17,7 +17,7 @@ console.log(host.name);
 setInterval(() => {}, 1000);
 `;
 
-/** Where a machine that uses Isthmus has its plugins, configurations and records. */
+/** The places where a machine with Isthmus has its plugins, configurations and records. */
 const OWN = [
   ...['/opt/cni/bin', '/etc/cni/net.d', '/usr/lib/cni', '/usr/lib/isthmus'],
   ...['/var/lib/isthmus', '/var/lib/cni/networks', '/run/isthmus'],
@@ -33,7 +33,7 @@ console.log(host.attempt(${JSON.stringify(['find', ...OWN, '-type', 'f'])}).stdo
 describe('a test host', function () {
   this.timeout(20_000);
 
-  it('keeps what is written in it from the machine', async () => {
+  it('isolates its files from the machine', async () => {
     await using host = await makeTestHost();
     host.write('/var/lib/isthmus/here', 'only here');
     host.write('/opt/cni/bin/here', 'only here');
@@ -47,7 +47,7 @@ describe('a test host', function () {
     assert.notEqual(host.run('readlink', '/proc/self/ns/net'), host.run('readlink', '/proc/1/ns/net'));
   });
 
-  it('does not see what is installed, configured or recorded on the machine', async () => {
+  it('hides what is installed, configured or recorded on the machine', async () => {
     await using machine = await makeTestHost();
     for (const dir of OWN) machine.write(join(dir, 'own'), '');
     const seen = machine.run(process.execPath, '--input-type=module', '-e', LOOK);
@@ -62,7 +62,7 @@ describe('a test host', function () {
   });
 
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGKILL'] as const) {
-    it(`is gone after ${signal} to the process that made it`, async () => {
+    it(`disappears after ${signal} to the process that created it`, async () => {
       const [maker, name] = await start();
       assert.notDeepEqual(tracesOf(name), []);
       maker.kill(signal);

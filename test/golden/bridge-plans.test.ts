@@ -9,7 +9,7 @@ const V6 = 'fd00:88::2/64 fd00:88::1';
 const DEFAULT_4 = { dst: '0.0.0.0/0' };
 const DEFAULT_6 = { dst: '::/0' };
 
-/** A bridge that is there already, as this plugin or somebody else has made it. */
+/** An existing bridge, created by this plugin or by another program. */
 function existing(changes: { mtu?: number; up?: boolean; vlanFiltering?: boolean; address?: string } = {}): FakeSeed {
   const { mtu = 1500, up = true, vlanFiltering = false, address } = changes;
   const bridge = { vlanFiltering, defaultPvid: 1 };
@@ -42,7 +42,7 @@ const UPLINK_RA = (acceptRa: string): FakeSeed => ({
   sysctls: { 'net/ipv6/conf/up0/accept_ra': acceptRa, 'net/ipv6/conf/up1/accept_ra': '1' },
 });
 
-/** File → scenarios that have to give the same text: options that should not matter share a file. */
+/** File → scenarios that must give the same text: options that should not matter share a file. */
 const PLANS: Readonly<Record<string, readonly Scenario[]>> = {
   'bridge-plain': [
     {},
@@ -146,7 +146,7 @@ const PLANS: Readonly<Record<string, readonly Scenario[]>> = {
   ],
 };
 
-describe('plans of the bridge driver', () => {
+describe('bridge driver plans', () => {
   for (const [name, scenarios] of Object.entries(PLANS)) {
     for (const scenario of scenarios) {
       it(`${name}: ${JSON.stringify({ ...scenario.conf, ...scenario.options, addresses: scenario.addresses })}`, () =>
@@ -154,7 +154,7 @@ describe('plans of the bridge driver', () => {
     }
   }
 
-  it("give a VLAN's gateway the MTU of the network at both ends", () => {
+  it("give a VLAN's gateway the network's MTU at both ends", () => {
     const text = planText({ conf: { vlan: 100, isGateway: true, mtu: 1400 }, addresses: [V4] });
     assert.match(text, /^ip link add name vlan\w+ .*mtu 1400 .*peer name isth0\.100 .*mtu 1400/m);
   });
@@ -183,7 +183,7 @@ describe('plans of the bridge driver', () => {
     ],
   };
   for (const [name, [scenario, message]] of Object.entries(conflicts)) {
-    it(`refuse ${name}`, () => {
+    it(`reject ${name}`, () => {
       assert.throws(
         () => planText(scenario),
         (error) => error instanceof NetError && error.kind === 'conflict' && message.test(error.message),

@@ -63,7 +63,7 @@ const CASES: Readonly<Record<string, readonly FirewallEntry[]>> = {
   ],
 };
 
-describe('rules of iptables', () => {
+describe('iptables rules', () => {
   before(function () {
     const missing = netnsMissing();
     if (missing === undefined) return;
@@ -105,7 +105,7 @@ async function withIptables(
   await work(firewaller, ns);
 }
 
-/** What both families have, without dates, counters and tables without rules. */
+/** The rules of both families, without dates, counters and empty tables. */
 function ruleset(ns: TestNetns, variant: string): string {
   return ['iptables', 'ip6tables']
     .map((tool) => {
@@ -113,7 +113,7 @@ function ruleset(ns: TestNetns, variant: string): string {
         .run(`${tool}-${variant}-save`)
         .replace(/^#.*\n/gm, '')
         .replace(/^:(\S+) (\S+) .*$/gm, ':$1 $2')
-        // iptables-legacy has all chains of a table from the beginning: none is made for us.
+        // iptables-legacy has all chains of a table from the start: we create none.
         .replace(/ made"/g, '"')
         .split(/(?<=^COMMIT\n)/m)
         .filter((table) => /^(-A|:ISTHMUS)/m.test(table));

@@ -9,7 +9,7 @@ import { nftSite } from '../support/nft-site.ts';
 
 const NETWORK = networkEntries('br-a', '10.81.0.0/16');
 
-describe('the table of nftables as nft lists it', () => {
+describe('nftables table as nft lists it', () => {
   const site = nftSite();
   const goldens: Readonly<Record<string, readonly FirewallEntry[]>> = {
     'every-entry': EVERY_ENTRY,
@@ -17,7 +17,7 @@ describe('the table of nftables as nft lists it', () => {
   };
   for (const [name, entries] of Object.entries(goldens)) {
     for (const via of ['libnftables', 'nft'] as const) {
-      it(`${name}, made by ${via}`, async () => {
+      it(`${name}, created by ${via}`, async () => {
         using made = new NftablesFirewaller(site.ns, via);
         await made.add(entries);
         assertGolden(`firewall/${name}`, site.table(), 'nft');
@@ -34,7 +34,7 @@ describe('the table of nftables as nft lists it', () => {
     });
   }
 
-  it('is what the printed commands make and unmake of an empty table', () => {
+  it('equals what the printed commands create, and they delete it again', () => {
     const run = (op: 'firewall.add' | 'firewall.delete'): string =>
       site.netns.run(
         'sh',
@@ -49,7 +49,7 @@ describe('the table of nftables as nft lists it', () => {
     assert.equal(site.table(), empty);
   });
 
-  it('is the same for a mark, which is for iptables, and for an admission, which is in the tables of others', async () => {
+  it('is unchanged by a mark, which is for iptables, and by an admission, which is in other tables', async () => {
     await site.firewaller.add([...NETWORK, { kind: 'admit', device: 'br-a' }, portEntry({ mark: { bit: 13 } })]);
     assertGolden('firewall/one-network-with-a-port', site.table(), 'nft');
   });

@@ -3,7 +3,7 @@ import type { Op } from '../../src/shared/model/op.ts';
 const mac = '0a:58:0a:09:00:02';
 const table = 'bridge isthmus';
 
-/** Every kind of Op with every option, in an order in which a kernel can carry them out. */
+/** Every kind of Op with every option, in an order that a kernel can execute. */
 export const EVERY_OP: readonly Op[] = [
   { op: 'link.create', ns: 'host', name: 'br0', link: { kind: 'bridge' } },
   { op: 'link.set', ns: 'host', name: 'br0', set: { mac: '02:00:00:00:00:01', mtu: 1500, up: true } },
@@ -76,7 +76,7 @@ export const EVERY_OP: readonly Op[] = [
   { op: 'nft.element.add', ns: 'host', table, set: 'guarded', element: '"veth0"' },
 ];
 
-/** What only a kernel with VLAN filtering bridges carries out. */
+/** Ops that only a kernel with VLAN filtering bridges can execute. */
 export const VLAN_OPS: readonly Op[] = [
   { op: 'link.create', ns: 'host', name: 'br0', link: { kind: 'bridge', vlanFiltering: true, defaultPvid: 2 } },
   { op: 'vlan.add', ns: 'host', name: 'veth0', vlan: { vid: 10, pvid: true, untagged: true } },
@@ -85,7 +85,7 @@ export const VLAN_OPS: readonly Op[] = [
   { op: 'vlan.delete', ns: 'host', name: 'veth0', vlan: { vid: 20, vidEnd: 30 } },
 ];
 
-/** Takes back a part of EVERY_OP. */
+/** Reverts a part of EVERY_OP. */
 export const DELETIONS: readonly Op[] = [
   { op: 'redirect.delete', ns: 'sandbox', dev: 'eth0', to: 'ifb0' },
   { op: 'tbf.delete', ns: 'host', dev: 'veth0', rate: 125_000, burst: 20_000, latency: 25 },

@@ -24,7 +24,7 @@ const OPS: Readonly<Record<string, readonly Op[]>> = {
   ],
 };
 
-describe('the commands of Ops of the packet filter', () => {
+describe('commands of packet filter Ops', () => {
   for (const [name, ops] of Object.entries(OPS)) {
     it(name, () =>
       assertGolden(

@@ -8,20 +8,20 @@ function lines(ops: readonly Op[]): string {
   return ops.map((op) => `${renderOp(op, { sandbox: 'pod' })}\n`).join('');
 }
 
-describe('the command of every Op', () => {
-  it('of those that add and set', () => assertGolden('ops-add', lines(EVERY_OP)));
-  it('of those about VLANs', () => assertGolden('ops-vlan', lines(VLAN_OPS)));
-  it('of those that delete', () => assertGolden('ops-delete', lines(DELETIONS)));
+describe('command of every Op', () => {
+  it('adds and sets', () => assertGolden('ops-add', lines(EVERY_OP)));
+  it('configures VLANs', () => assertGolden('ops-vlan', lines(VLAN_OPS)));
+  it('deletes', () => assertGolden('ops-delete', lines(DELETIONS)));
 });
 
-describe('a FakeHost as text', () => {
+describe('FakeHost as text', () => {
   const make = (): { host: FakeHost; apply: (ops: readonly Op[]) => void } => {
     const host = new FakeHost({ namespaces: { '/run/netns/pod': {} } });
     const namespaces = { host: host.own, sandbox: host.open('/run/netns/pod') };
     return { host, apply: (ops) => host.apply(ops, namespaces) };
   };
 
-  it('is the commands that give its state', () => {
+  it('lists the commands that create its state', () => {
     const { host, apply } = make();
     apply(EVERY_OP);
     assertGolden('fake-host-full', host.toString());
@@ -29,6 +29,5 @@ describe('a FakeHost as text', () => {
     assertGolden('fake-host-after-deletions', host.toString());
   });
 
-  it('is one line where there is nothing but a namespace', () =>
-    assertGolden('fake-host-empty', make().host.toString()));
+  it('is one line for an empty namespace', () => assertGolden('fake-host-empty', make().host.toString()));
 });

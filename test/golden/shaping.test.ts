@@ -12,7 +12,7 @@ function text({ ops, undo }: Plan): string {
   return `# ADD\n${lines(ops)}# DEL\n${lines(undo)}`;
 }
 
-describe('the plan of limits', () => {
+describe('shaping plan', () => {
   const cases = {
     none: {},
     ingress: { ingressRate: 8e6, ingressBurst: 8e5 },
@@ -28,12 +28,12 @@ describe('the plan of limits', () => {
     );
   }
 
-  it('is shorter to take back where the host side goes with it', () => {
+  it('has a shorter revert if the host side is deleted with it', () => {
     const rates = parseBandwidth(cases.both);
     assertGolden('shaping-host-side-goes', text(planShaping({ ...HOST_SIDE, ...rates }, { hostIfGoes: true })));
   });
 
-  it('has the alias on the ifb', () => {
+  it('sets the alias on the ifb', () => {
     const rates = parseBandwidth({ egressRate: 8e6, egressBurst: 8e5 });
     assertGolden('shaping-alias', text(planShaping({ ...HOST_SIDE, mtu: 9000, ...rates, alias: "web's pod" }, STAYS)));
   });

@@ -20,7 +20,7 @@ for (const variant of ['nft', 'legacy'] as const) {
       let close: () => void = () => {};
       const iptables = (...args: string[]): string => ns.run(tool, ...args);
       const chain = (name: string): string[] => iptables('-S', name).trim().split('\n').slice(1);
-      /** All rulesets; the legacy ones only where they are, because looking at them makes them. */
+      /** All rulesets; the legacy ones only if they exist, because reading creates them. */
       const everything = (): string =>
         ns
           .run(
@@ -55,7 +55,7 @@ for (const variant of ['nft', 'legacy'] as const) {
         ns[Symbol.dispose]();
       });
 
-      it('makes nothing where there is no table', async () => {
+      it('creates no rule when there is no table', async () => {
         const before = ns.run('sh', '-c', 'nft list ruleset; cat /proc/net/ip_tables_names /proc/net/ip6_tables_names');
         assert.deepEqual(admitter.missing([DEV]), []);
         await admitter.add([DEV]);
@@ -64,7 +64,7 @@ for (const variant of ['nft', 'legacy'] as const) {
         assert.equal(after, before);
       });
 
-      it('makes nothing where nothing is dropped', async () => {
+      it('creates no rule when nothing is dropped', async () => {
         iptables('-P', 'FORWARD', 'ACCEPT');
         iptables('-A', 'FORWARD', '-i', 'eth0', '-j', 'DROP');
         const before = everything();
@@ -73,7 +73,7 @@ for (const variant of ['nft', 'legacy'] as const) {
         assert.equal(everything(), before);
       });
 
-      it('is at the head of a FORWARD with policy DROP, once, until removed', async () => {
+      it('is at the head of a FORWARD with policy DROP, once, until it is deleted', async () => {
         iptables('-P', 'FORWARD', 'DROP');
         iptables('-A', 'FORWARD', '-i', 'eth0', '-j', 'ACCEPT');
         const before = everything();
@@ -96,7 +96,7 @@ for (const variant of ['nft', 'legacy'] as const) {
         ['a final REJECT', ['-m', 'comment', '--comment', 'the end of it', '-j', 'REJECT']],
         ['a chain that ends in DROP', ['-j', 'MINE']],
       ] as const) {
-        it(`comes before ${what}, also when that is put before it`, async () => {
+        it(`precedes ${what}, also when that is inserted before it`, async () => {
           iptables('-N', 'MINE');
           iptables('-A', 'MINE', '-j', 'LOG');
           iptables('-A', 'MINE', '-j', 'DROP');
@@ -112,7 +112,7 @@ for (const variant of ['nft', 'legacy'] as const) {
         });
       }
 
-      it('moves to DOCKER-USER when that has come, after the restrictions in it', async () => {
+      it('moves to DOCKER-USER when that appears, after the restrictions in it', async () => {
         iptables('-P', 'FORWARD', 'DROP');
         await admitter.add([DEV]);
         iptables('-N', 'DOCKER-USER');
@@ -146,7 +146,7 @@ for (const variant of ['nft', 'legacy'] as const) {
         assert.deepEqual(chain('DOCKER-USER').slice(1), RULES('DOCKER-USER'));
       });
 
-      it('is alone in an empty DOCKER-USER, beside other empty chains', async () => {
+      it('is the only rule of an empty DOCKER-USER, among other empty chains', async () => {
         for (const name of ['BEFORE', 'DOCKER-USER', 'ZLAST']) iptables('-N', name);
         for (const name of ['ZLAST', 'BEFORE', 'DOCKER-USER']) iptables('-A', 'FORWARD', '-j', name);
         iptables('-A', 'FORWARD', '-m', 'comment', '--comment', 'does nothing');
@@ -157,7 +157,7 @@ for (const variant of ['nft', 'legacy'] as const) {
         assert.equal(everything(), before);
       });
 
-      it('is not where an accept for all comes before the policy, or a condition before the drop', async () => {
+      it('is absent when an accept for all precedes the policy, or a condition the drop', async () => {
         iptables('-P', 'FORWARD', 'DROP');
         iptables('-N', 'SOME');
         iptables('-A', 'SOME', '-i', 'eth0', '-j', 'RETURN');
@@ -169,7 +169,7 @@ for (const variant of ['nft', 'legacy'] as const) {
         assert.deepEqual(admitter.missing([DEV]), [DEV]);
       });
 
-      it('is whole again after half of it was deleted', async () => {
+      it('is complete again after half of it was deleted', async () => {
         iptables('-P', 'FORWARD', 'DROP');
         await admitter.add([DEV]);
         iptables('-D', 'FORWARD', '-o', DEV, '-m', 'comment', '--comment', 'isthmus', '-j', 'ACCEPT');
@@ -178,7 +178,7 @@ for (const variant of ['nft', 'legacy'] as const) {
         assert.deepEqual(chain('FORWARD'), RULES('FORWARD'));
       });
 
-      it('is recognised after a save and restore, and reset leaves what it names only', async () => {
+      it('is recognised after a save and restore, and reset keeps only what it names', async () => {
         iptables('-P', 'FORWARD', 'DROP');
         iptables('-A', 'FORWARD', '-i', 'isth+', '-j', 'ACCEPT', '-m', 'comment', '--comment', 'isthmus');
         iptables('-A', 'FORWARD', '-i', DEV, '-j', 'ACCEPT');

@@ -53,7 +53,7 @@ describe('limited traffic', function () {
       { cniVersion: '1.0.0', name: 'web' },
     );
 
-  it('has the rate that was asked for both ways, and none any more after DEL', async () => {
+  it('has the configured rate both ways, and no limit after DEL', async () => {
     const chain = chained(LIMITS);
     const result = chain.add({ pod: 0 });
     const limited = await bothWays(result);
@@ -65,14 +65,14 @@ describe('limited traffic', function () {
     far(free.egress, EGRESS);
   });
 
-  it("has it in one direction only, behind the reference's bridge", async () => {
+  it('has the configured rate in one direction only, on a bridge of the reference', async () => {
     const result = chained({ egressRate: EGRESS, egressBurst: EGRESS / 50 }, referenceDir).add({ pod: 0 });
     const { ingress, egress } = await bothWays(result);
     far(ingress, INGRESS);
     near(egress, EGRESS);
   });
 
-  it('has it from the one element of a list that does everything', async () => {
+  it('has the configured rate in a list whose single element does everything', async () => {
     const config = { ...bridgeConf('isthmus', host), runtimeConfig: { bandwidth: LIMITS } };
     const how = { dir: bin.path, name: 'isthmus', pod: 0, config };
     const { ingress, egress } = await bothWays(host.ok({ ...how, command: 'ADD' }));
@@ -82,7 +82,7 @@ describe('limited traffic', function () {
     assert.doesNotMatch(host.snapshot(), /ifb|tbf/);
   });
 
-  it('passes whole packets where the burst that was asked for holds none', async () => {
+  it('passes whole packets although the configured burst is smaller than one', async () => {
     const result = chained({ ingressRate: INGRESS, ingressBurst: 8 }).add({ pod: 0 });
     const pod = result.ips?.[0]?.address.split('/')[0] ?? '';
     const rate = await throughput(host.ns, host.pod(0), pod, DURATION);

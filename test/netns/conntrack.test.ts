@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { type LinuxHost, openLinuxHost } from '../../src/shared/host/linux-host.ts';
 import type { LinuxNamespace } from '../../src/shared/host/linux-namespace.ts';
 import type { Op } from '../../src/shared/model/op.ts';
-import { countConnections, findConnections, forgetConnection } from '../../src/shared/netlink/conntrack.ts';
+import { countConnections, deleteConnection, findConnections } from '../../src/shared/netlink/conntrack.ts';
 import { NETLINK_NETFILTER, NFNL_SUBSYS_CTNETLINK } from '../../src/shared/netlink/constants.ts';
 import { NetlinkSocket } from '../../src/shared/netlink/socket.ts';
 import { makeNetns, netnsMissing, type TestNetns } from '../support/netns.ts';
@@ -32,7 +32,7 @@ function countDumps(work: () => void): number {
   }
 }
 
-describe('connections that are forgotten', () => {
+describe('deleting connections', () => {
   let host: LinuxHost;
   let netns: TestNetns;
   let ns: LinuxNamespace;
@@ -76,13 +76,13 @@ describe('connections that are forgotten', () => {
   const flush = (given: Partial<Flush>): void =>
     host.apply([{ op: 'conntrack.flush', ns: 'host', protocol: 'udp', family: 4, port: 5353, ...given }], { host: ns });
 
-  it('are none where none is tracked', () => {
+  it('deletes none when none is tracked', () => {
     assert.equal(countConnections(socket), 0);
     flush({});
     assert.equal(countConnections(socket), 0);
   });
 
-  describe('once they are tracked', () => {
+  describe('when connections are tracked', () => {
     const ALL = [
       `${BEYOND} 5353`,
       `${OWN} 5353`,
@@ -97,7 +97,7 @@ describe('connections that are forgotten', () => {
       netns.run('nft', 'add', 'rule', 'inet', 'track', 'out', 'ct', 'state', 'new', 'accept');
     });
     beforeEach(() => {
-      socket.exchange(connections().map(({ one }) => forgetConnection(one)));
+      socket.exchange(connections().map(({ one }) => deleteConnection(one)));
       send([BEYOND, 5353], [OWN, 5353], [OWN, 5354], [OWN6, 5353], [SECOND, 5353], ['127.0.0.1', 5353]);
       assert.deepEqual(tracked(), ALL);
     });
@@ -122,7 +122,7 @@ describe('connections that are forgotten', () => {
       });
     }
 
-    it('those to a hundred ports, of both families, by one look at the table for each', () => {
+    it('deletes those to a hundred ports, of both families, with one dump of the table for each', () => {
       const op = { op: 'conntrack.flush', ns: 'host', protocol: 'udp' } as const;
       const ops = ([4, 6] as const).flatMap((family) =>
         Array.from({ length: 100 }, (_, i): Flush => ({ ...op, family, port: 5300 + i })),
@@ -134,7 +134,7 @@ describe('connections that are forgotten', () => {
       assert.equal(dumps, 2);
     });
 
-    it('those to two ports of one address, and no others', () => {
+    it('deletes those to two ports of one address, and no others', () => {
       const op = { op: 'conntrack.flush', ns: 'host', protocol: 'udp', family: 4, address: OWN } as const;
       host.apply(
         [5353, 5354].map((port): Flush => ({ ...op, port })),

@@ -29,7 +29,7 @@ const DUAL_STACK = {
 };
 
 for (const [title, { conf, least }] of Object.entries(NETWORKS)) {
-  describe(`the process dies right after each step, on ${title}`, function () {
+  describe(`the process dies after each step, on ${title}`, function () {
     this.timeout(300_000);
     let bin: PluginDir;
     let host: CniHost;
@@ -93,7 +93,7 @@ for (const [title, { conf, least }] of Object.entries(NETWORKS)) {
       assert.ok(n >= least && n < MOST_OPS, `${n} steps`);
     });
 
-    it('of ADD: the next ADD of the same attachment needs no DEL, and another pod is not disturbed', () => {
+    it('of ADD: the next ADD of the same attachment needs no DEL, and another pod keeps its network', () => {
       const kept = host.ok(how('ADD', 1));
       const withOther = host.snapshot();
       let n = 0;

@@ -17,7 +17,7 @@ import { DECLINE } from '../../src/shared/runtime/cni/protocol.ts';
 import { netnsMissing } from '../support/netns.ts';
 import { makeServeSite, type ServeSite } from '../support/serve.ts';
 
-describe("daemon's run directory", () => {
+describe("the daemon's run directory", () => {
   let site: ServeSite;
   before(function () {
     const missing = netnsMissing();
@@ -41,7 +41,7 @@ describe("daemon's run directory", () => {
     return bytes?.[0];
   }
 
-  it('is made for its owner only, with a socket for its owner only', async () => {
+  it('is created for its owner only, with a socket for its owner only', async () => {
     using daemon = site.start();
     await daemon.line(/event=daemon\.start/);
     assert.deepEqual(readdirSync(site.runDir).sort(), ['cni.sock', 'docker.sock', 'lock']);
@@ -49,7 +49,7 @@ describe("daemon's run directory", () => {
     assert.equal(await answerOf(site.socket), DECLINE);
   });
 
-  it('is closed to others where it was open to them', async () => {
+  it('is closed to others when it was open to them', async () => {
     mkdirSync(site.runDir);
     chmodSync(site.runDir, 0o777);
     using daemon = site.start();
@@ -86,7 +86,7 @@ describe("daemon's run directory", () => {
     ],
   ];
   for (const [what, make, message] of refusals)
-    it(`is refused where it is ${what}`, async () => {
+    it(`is refused when it is ${what}`, async () => {
       make(site);
       const before = readdirSync(site.root, { recursive: true }).filter((name) => !String(name).startsWith('state'));
       using daemon = site.start();
@@ -103,7 +103,7 @@ describe("daemon's run directory", () => {
       if (existsSync(site.socket)) assert.equal(readFileSync(site.socket, 'utf8'), 'precious');
     });
 
-  it('belongs to one daemon at a time, which goes on', async () => {
+  it('belongs to one daemon at a time, which keeps running', async () => {
     using first = site.start();
     await first.line(/event=daemon\.start/);
     using second = site.start();
@@ -116,7 +116,7 @@ describe("daemon's run directory", () => {
     await third.line(/event=daemon\.start/);
   });
 
-  it('goes to one of several that start at once', async () => {
+  it('belongs to one of several daemons that start at once', async () => {
     const daemons = Array.from({ length: 4 }, () => site.start());
     try {
       const started = daemons.map(({ line }, index) => line(/event=daemon\.start/).then(() => index));
@@ -130,7 +130,7 @@ describe("daemon's run directory", () => {
     }
   });
 
-  it('is taken over from a daemon that was killed, and its socket replaced', async () => {
+  it('is reused after a daemon was killed, and its socket replaced', async () => {
     using first = site.start();
     await first.line(/event=daemon\.start/);
     first.process.kill('SIGKILL');
@@ -141,7 +141,7 @@ describe("daemon's run directory", () => {
     assert.equal(await answerOf(site.socket), DECLINE);
   });
 
-  it('is left to somebody else who listens there, as systemd does for a daemon that it has not started yet', async () => {
+  it('is left to another listener, such as systemd before it starts a daemon', async () => {
     mkdirSync(site.runDir, { mode: 0o700 });
     const server = createServer((connection) => connection.on('error', () => {}).end('other'));
     server.listen(site.socket);
@@ -149,7 +149,7 @@ describe("daemon's run directory", () => {
     try {
       using daemon = site.start();
       assert.equal(await daemon.end, 1);
-      assert.match(daemon.lines.at(-1) ?? '', /cni\.sock: somebody listens on it already/);
+      assert.match(daemon.lines.at(-1) ?? '', /cni\.sock: another process already listens on it/);
       assert.equal(await answerOf(site.socket), 'o'.charCodeAt(0));
     } finally {
       server.close();

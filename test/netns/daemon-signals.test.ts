@@ -75,21 +75,19 @@ describe('daemon', () => {
   }
 
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
-    it(`ends at ${signal}, and its socket with it`, async () => {
+    it(`exits at ${signal}, and deletes its socket`, async () => {
       using daemon = site.start();
-      await daemon.line(
-        /event=daemon\.start version=\S+ cni=\S+\/cni\.sock .*endpoints=0 networks=0 entries=0 ms=\d+$/,
-      );
+      await daemon.line(/event=daemon\.start version=\S+ cni=\S+\/cni\.sock .*stateDir=\S+ ms=\d+$/);
       daemon.process.kill(signal);
       assert.equal(await daemon.end, 0);
       assert.match(daemon.lines.at(-1) ?? '', new RegExp(`level=info event=daemon\\.stop signal=${signal} ms=\\d+$`));
       assert.equal(existsSync(site.socket), false);
     });
 
-  it('sets a broken state aside when it starts, and serves', async () => {
+  it('sets broken state aside at start, and serves', async () => {
     expectOk(runPlugin({ ...call('ADD', MASQUERADE), name: 'cni-plugin' }));
     const file = join(site.stateDir, 'state.db');
-    // Opening it reads the first page only, which is as it was.
+    // Opening it reads the first page only, which is unchanged.
     const fd = openSync(file, 'r+');
     writeSync(fd, Buffer.alloc(statSync(file).size - PAGE, 0xa5), 0, undefined, PAGE);
     closeSync(fd);
@@ -101,7 +99,7 @@ describe('daemon', () => {
     assert.doesNotMatch(site.ns.ip('link', 'show'), /isth0|veth/);
   });
 
-  it('answers the calls under way before it ends, and takes no new one', async () => {
+  it('answers the calls in progress before it exits, and takes no new one', async () => {
     const { config, path, asked, go } = slowNetwork();
     using daemon = site.start();
     await daemon.line(/event=daemon\.start/);
@@ -119,7 +117,7 @@ describe('daemon', () => {
     assert.ok(!daemon.lines.some((line) => line.includes('event=STATUS')));
   });
 
-  it('ends at once at a second signal', async () => {
+  it('exits at once at a second signal', async () => {
     const { config, path, asked, go } = slowNetwork();
     using daemon = site.start();
     await daemon.line(/event=daemon\.start/);
@@ -134,7 +132,7 @@ describe('daemon', () => {
     go();
   });
 
-  it('puts the packet filter back at SIGHUP, and is still there', async () => {
+  it('restores the packet filter at SIGHUP, and keeps running', async () => {
     using daemon = site.start();
     await daemon.line(/event=daemon\.start/);
     expectOk(runPlugin(call('ADD', MASQUERADE)));
@@ -145,7 +143,7 @@ describe('daemon', () => {
     site.ns.run('nft', 'flush', 'ruleset');
     assert.equal(rules(), '');
     daemon.process.kill('SIGHUP');
-    await daemon.line(/event=reload backend=nftables entries=\d+/);
+    await daemon.line(/event=reconciled reason=SIGHUP endpoints=0 networks=0 entries=[1-9]/);
     assert.equal(rules(), before);
     expectOk(runPlugin(call('DEL', MASQUERADE)));
     await daemon.line(/event=DEL .*result=ok/);
@@ -155,7 +153,7 @@ describe('daemon', () => {
     ['an exception', 'SIGUSR2', 'thrown by a test'],
     ['a rejection', 'SIGURG', 'rejected by a test'],
   ] as const)
-    it(`ends at ${what} that nobody has caught, says so, and leaves no socket`, async () => {
+    it(`exits at an uncaught ${what}, logs it, and leaves no socket`, async () => {
       using daemon = site.start({ preload: join(import.meta.dirname, '../support/throw-on-signal.ts') });
       await daemon.line(/event=daemon\.start/);
       daemon.process.kill(signal);
@@ -168,7 +166,7 @@ describe('daemon', () => {
       assert.equal(existsSync(site.socket), false);
     });
 
-  it('goes on where nobody reads its log', async () => {
+  it('keeps running when nobody reads its log', async () => {
     const fifo = join(site.root, 'log');
     execFileSync('mkfifo', [fifo]);
     const reader = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK);

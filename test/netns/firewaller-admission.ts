@@ -14,7 +14,7 @@ export function describeAdmission(fixture: Fixture): void {
     });
 
   for (const variant of ['nft', 'legacy'] as const) {
-    describe(`admission where iptables-${variant} drops what it forwards`, () => {
+    describe(`admission when iptables-${variant} drops forwarded traffic`, () => {
       const drops = (target: 'DROP' | 'ACCEPT'): void => {
         const { host } = fixture().site;
         for (const command of [`iptables-${variant}`, `ip6tables-${variant}`])
@@ -30,7 +30,7 @@ export function describeAdmission(fixture: Fixture): void {
         }
       });
 
-      it('lets the traffic of the device through, both ways, and no other', async () => {
+      it('accepts the traffic of the device, both ways, and no other', async () => {
         const { firewaller, site } = fixture();
         drops('DROP');
         const before = ruleset(site.host);
@@ -53,7 +53,7 @@ export function describeAdmission(fixture: Fixture): void {
         await assertTraffic(probes('a1', 'outside', 'blocked'));
       });
 
-      it('comes back by reset and by add after somebody has flushed FORWARD', async () => {
+      it('reset and add restore it after FORWARD was flushed', async () => {
         const { firewaller, site } = fixture();
         drops('DROP');
         for (const again of ['reset', 'add'] as const) {

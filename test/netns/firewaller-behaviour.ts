@@ -19,13 +19,13 @@ import { describeUpkeep } from './firewaller-upkeep.ts';
 export interface FirewallerOptions {
   /** False leaves out what the same rules, made another way, do to traffic. True unless given. */
   readonly isWhole?: boolean;
-  /** What only this one does. */
+  /** Tests of this firewaller alone. */
   readonly more?: (fixture: Fixture) => void;
 }
 
 /**
- * What every firewaller does, seen by the traffic that passes or does not. One site serves all tests; each begins with
- * none of our rules there.
+ * The tests of every firewaller, by the traffic that passes or not. One site serves all tests; each begins without our
+ * rules.
  */
 export function describeFirewaller(
   name: string,
@@ -75,7 +75,7 @@ export function describeFirewaller(
     describeRecovery(fixture);
     more?.(fixture);
 
-    it('leaves the host without a rule', async () => {
+    it('leaves no rule on the host', async () => {
       await firewaller.reset([]);
       assert.equal(ruleset(site.host), '\niptables-legacy\n\nip6tables-legacy\n');
     });

@@ -15,7 +15,7 @@ const PORTS: Rules['mappings'] = PROTOCOLS.flatMap((protocol): Rules['mappings']
   { protocol, hostPort: PUBLISHED + 1, containerPort: SERVICE, hostIp: LOOPBACK, family: 4 },
 ]);
 
-/** Of the host itself. */
+/** Ports of the host itself. */
 const HOST_SERVICE = 7000;
 
 interface Wishes {
@@ -65,15 +65,15 @@ const DOCKERD = [
   ['-P', 'FORWARD', 'DROP'],
 ];
 
-/** What Docker promises of its networks, on this host alone and beside a dockerd that drops what it does not know. */
+/** Docker's promises for its networks, on this host alone and with a dockerd that drops unknown traffic. */
 export function describeDocker(fixture: Fixture): void {
-  describe("Docker's networks", () => {
+  describe('networks of Docker', () => {
     before(() => fixture().site.hostAgent.serve('tcp', HOST_SERVICE));
 
     describe('alone', () => describePromises(fixture));
 
     for (const variant of ['nft', 'legacy'] as const) {
-      describe(`beside a dockerd of iptables-${variant} that drops what it forwards`, () => {
+      describe(`with a dockerd of iptables-${variant} that drops forwarded traffic`, () => {
         let before = '';
         beforeEach(() => {
           const { host } = fixture().site;
@@ -102,7 +102,7 @@ function describePromises(fixture: Fixture): void {
   const everywhere = (probes: (family: Family, protocol: (typeof PROTOCOLS)[number]) => Expectation[]): Expectation[] =>
     FAMILIES.flatMap((family) => PROTOCOLS.flatMap((protocol) => probes(family, protocol)));
 
-  it('are reached by published ports, and by nothing else', async () => {
+  it('are reachable by published ports only', async () => {
     const { firewaller, site } = fixture();
     const { agents, hostAgent } = site;
     await firewaller.add([...docker('br-a', 'a1', { mappings: PORTS }), ...docker('br-b', 'b1')]);
@@ -133,7 +133,7 @@ function describePromises(fixture: Fixture): void {
     );
   });
 
-  it('are not reached by ports of 127.0.0.1, but from the host', async () => {
+  it('publish ports of 127.0.0.1 to the host only', async () => {
     const { firewaller, site } = fixture();
     const { agents, hostAgent } = site;
     await firewaller.add([...docker('br-a', 'a1', { mappings: PORTS }), ...docker('br-b', 'b1')]);
@@ -153,7 +153,7 @@ function describePromises(fixture: Fixture): void {
     );
   });
 
-  it('are not reached from an open network, which they do reach', async () => {
+  it('are unreachable from an open network, but can reach it', async () => {
     const { firewaller, site } = fixture();
     await firewaller.add([...docker('br-a', 'a1', { mappings: PORTS }), ...docker('br-b', 'b1', { policy: 'open' })]);
     await assertTraffic(
@@ -166,7 +166,7 @@ function describePromises(fixture: Fixture): void {
     );
   });
 
-  it('that are internal have nothing but themselves and the host', async () => {
+  it('that are internal reach only themselves and the host', async () => {
     const { firewaller, site } = fixture();
     const { agents, hostAgent } = site;
     await firewaller.add([
@@ -191,7 +191,7 @@ function describePromises(fixture: Fixture): void {
     ]);
   });
 
-  it('that are translated in IPv4 and routed in IPv6 publish in each as it is', async () => {
+  it('that are translated in IPv4 and routed in IPv6 publish ports by the rule of each family', async () => {
     const { firewaller, site } = fixture();
     const { agents, peers } = site;
     const wishes = { masquerade: [4], routed: [6], mappings: PORTS } as const;
@@ -220,7 +220,7 @@ function describePromises(fixture: Fixture): void {
     await assertTraffic([[agents.outside, service(6, 'a1'), 'blocked']]);
   });
 
-  it('that are internal do not come to the ports of one that is routed', async () => {
+  it('that are internal cannot reach the ports of a routed network', async () => {
     const { firewaller, site } = fixture();
     await firewaller.add(docker('br-b', 'b1', { policy: 'internal' }));
     await firewaller.add(docker('br-a', 'a1', { masquerade: [], routed: FAMILIES, mappings: PORTS }));
@@ -232,7 +232,7 @@ function describePromises(fixture: Fixture): void {
     );
   });
 
-  it('that are unprotected in one family are open in that one only', async () => {
+  it('that are unprotected in one family are open in that family only', async () => {
     const { firewaller, site } = fixture();
     const { agents } = site;
     await firewaller.add([...docker('br-a', 'a1', { unprotected: [6] }), ...docker('br-b', 'b1')]);

@@ -37,7 +37,7 @@ export function oneOfEach({ tools }: FirewallerFixture): FirewallEntry[] {
   return [...perFamily, policy('br-a', 'closed'), policy('br-b', 'isolated')];
 }
 
-/** What passes and what does not while these entries are there. */
+/** The traffic that passes and the traffic that does not while these entries exist. */
 export function whatPasses({ site }: FirewallerFixture): Expectation[] {
   const { agents } = site;
   return FAMILIES.flatMap((family): Expectation[] => {

@@ -13,7 +13,7 @@ import {
 } from './firewaller-fixture.ts';
 
 export function describeLoopback(fixture: Fixture): void {
-  it('refuses [::1] at once instead of letting it wait', async () => {
+  it('rejects [::1] at once instead of dropping it', async () => {
     const { firewaller, site } = fixture();
     await firewaller.add([...FAMILIES.map(hairpin), ...FAMILIES.map((family) => port(family))]);
     const start = performance.now();
@@ -28,7 +28,7 @@ export function describeLoopback(fixture: Fixture): void {
     };
 
     for (const protocol of PROTOCOLS) {
-      it(`keeps a ${protocol} port of 127.0.0.1 and one of every address from being asked by that address`, async () => {
+      it(`blocks a ${protocol} port of 127.0.0.1, and one of every address, when asked by that address`, async () => {
         const { firewaller, site } = fixture();
         const target = { protocol, address: LOOPBACK, port: PUBLISHED };
         await firewaller.add([hairpin(4), port(4, { protocol, hostIp: LOOPBACK })]);
@@ -43,7 +43,7 @@ export function describeLoopback(fixture: Fixture): void {
       });
     }
 
-    it("keeps pods from the host's own services on 127.0.0.1 that route_localnet opens to them", async () => {
+    it('blocks pods from host services on 127.0.0.1 that route_localnet exposes', async () => {
       const { firewaller, site } = fixture();
       await site.hostAgent.serve('tcp', 9990, LOOPBACK);
       const target = { address: LOOPBACK, port: 9990 };

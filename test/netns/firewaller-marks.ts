@@ -6,7 +6,7 @@ import { FAMILIES, type Fixture, hairpin, PUBLISHED, port, published } from './f
 const CHAIN = 'KUBE-MARK-MASQ';
 const BIT = 14;
 
-/** What only iptables has: packets to masquerade are marked, and masqueraded because of the mark. */
+/** Only iptables: packets to masquerade are marked, and masqueraded because of the mark. */
 export function describeMarks(fixture: Fixture, variant: 'nft' | 'legacy'): void {
   describe('marks', () => {
     const commands = [`iptables-${variant}`, `ip6tables-${variant}`];
@@ -18,7 +18,7 @@ export function describeMarks(fixture: Fixture, variant: 'nft' | 'legacy'): void
       const { a2, outside } = ADDRESSES[family];
       const host = HOST[family];
 
-      it(`masquerade what is to be, IPv${family}, by a bit`, async () => {
+      it(`masquerade by one bit, IPv${family}`, async () => {
         const { firewaller, site } = fixture();
         await firewaller.add([hairpin(family), port(family, { mark: { bit: BIT } })]);
         await firewaller.add([port(family, { hostPort: 9000, mark: { bit: BIT }, masqAll: true })]);
@@ -30,12 +30,12 @@ export function describeMarks(fixture: Fixture, variant: 'nft' | 'legacy'): void
         ]);
       });
 
-      it(`are left to a chain of others, IPv${family}`, async () => {
+      it(`are left to the chain of another program, IPv${family}`, async () => {
         const { firewaller, site } = fixture();
         ours('-N', CHAIN);
         try {
           await firewaller.add([hairpin(family), port(family, { mark: { chain: CHAIN } })]);
-          // The chain marks nothing yet: with bridge frames filtered the answer finds its way all the same.
+          // The chain marks nothing yet: with bridge frames filtered, the answer still arrives.
           await assertTraffic([
             [site.agents.a2, published(family, 'outside'), `a1 saw ${a2}`],
             [site.agents.outside, published(family, 'outside'), `a1 saw ${outside}`],

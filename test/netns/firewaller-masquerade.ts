@@ -11,7 +11,7 @@ export function describeMasquerade(fixture: Fixture): void {
 
     describe(`masquerade, IPv${family}`, () => {
       for (const protocol of PROTOCOLS) {
-        it(`gives ${protocol} that leaves the host its address, and only while the entry is there`, async () => {
+        it(`translates ${protocol} that leaves the host, as long as the entry exists`, async () => {
           const { firewaller, site } = fixture();
           const { a1, b1, outside } = site.agents;
           await assertTraffic([
@@ -35,7 +35,7 @@ export function describeMasquerade(fixture: Fixture): void {
       }
 
       for (const filtered of [true, false]) {
-        it(`leaves what stays inside the network, bridge frames ${filtered ? '' : 'not '}filtered`, async () => {
+        it(`translates nothing inside the network, bridge frames ${filtered ? '' : 'not '}filtered`, async () => {
           const { firewaller, site } = fixture();
           const { a1, a2 } = site.agents;
           site.bridgeFilter(filtered);
@@ -55,7 +55,7 @@ export function describeMasquerade(fixture: Fixture): void {
         });
       }
 
-      it('shows the true source to the destinations that are excepted', async () => {
+      it('shows the true source to excepted destinations', async () => {
         const { firewaller, site } = fixture();
         await firewaller.add([masquerade(family, { except: [NODE_RANGE[family]] })]);
         await assertTraffic([
@@ -64,13 +64,13 @@ export function describeMasquerade(fixture: Fixture): void {
         ]);
       });
 
-      it('hides the pod from another node where nothing is excepted', async () => {
+      it('hides the pod from another node when nothing is excepted', async () => {
         const { firewaller, site } = fixture();
         await firewaller.add([masquerade(family)]);
         await assertTraffic([[site.agents.a1, nodePod, `node saw ${HOST[family].node}`]]);
       });
 
-      it('gives the fixed source where there is one', async () => {
+      it('uses the fixed source, if there is one', async () => {
         const { firewaller, site } = fixture();
         const entry = masquerade(family, { to: SECOND[family], except: [NODE_RANGE[family]] });
         await firewaller.add([entry]);
@@ -86,7 +86,7 @@ export function describeMasquerade(fixture: Fixture): void {
     });
   }
 
-  it('masquerades one family without the other', async () => {
+  it('masquerades one family only', async () => {
     const { firewaller, site } = fixture();
     await firewaller.add([masquerade(4)]);
     await assertTraffic([

@@ -15,7 +15,7 @@ import {
   service,
 } from './firewaller-fixture.ts';
 
-/** `a1 → b1 blocked`: who opens a connection to whom, and what comes of it; `yes` where the true source is seen. */
+/** `a1 → b1 blocked`: client, server and outcome; `yes` means that the true source is seen. */
 type Row = readonly [from: Peer | 'host', to: Peer, outcome: 'yes' | 'blocked'];
 
 interface Case {
@@ -143,7 +143,7 @@ export function describePolicies(fixture: Fixture): void {
     }
 
     for (const rule of ['same-bridge', 'closed', 'internal'] as const) {
-      it(`${rule} holds between networks where bridge frames are not filtered`, async () => {
+      it(`${rule} applies between networks when bridge frames are not filtered`, async () => {
         const { firewaller, site } = fixture();
         site.bridgeFilter(false);
         await firewaller.add([policy('br-a', rule), policy('br-b', rule)]);
@@ -157,7 +157,7 @@ export function describePolicies(fixture: Fixture): void {
       });
     }
 
-    it('closed lets published ports in, from everywhere, and nothing else', async () => {
+    it('closed accepts published ports, from everywhere, and nothing else', async () => {
       const { firewaller, site } = fixture();
       const { agents } = site;
       await firewaller.add([policy('br-a', 'closed'), policy('br-b', 'closed')]);
@@ -182,7 +182,7 @@ export function describePolicies(fixture: Fixture): void {
       await assertTraffic([[site.hostAgent, published(4, 'outside', { address: '127.0.0.1' }), 'a1']]);
     });
 
-    it('closed and masqueraded reach the outside and hear its answers', async () => {
+    it('closed and masqueraded reaches the outside and receives its answers', async () => {
       const { firewaller, site } = fixture();
       await firewaller.add([policy('br-a', 'closed'), ...FAMILIES.map((family) => masquerade(family))]);
       await assertTraffic(
@@ -194,7 +194,7 @@ export function describePolicies(fixture: Fixture): void {
       );
     });
 
-    it('internal lets nothing in, not even by a published port', async () => {
+    it('internal accepts nothing from outside, not even by a published port', async () => {
       const { firewaller, site } = fixture();
       const { agents } = site;
       await firewaller.add([policy('br-a', 'internal')]);
@@ -209,7 +209,7 @@ export function describePolicies(fixture: Fixture): void {
       );
     });
 
-    it('closed that comes later leaves the connections of the pods alone', async () => {
+    it('applying closed later keeps the open connections of pods', async () => {
       const { firewaller, site } = fixture();
       // So that connections are followed already when it is opened.
       await firewaller.add(FAMILIES.map((family) => masquerade(family)));
@@ -220,7 +220,7 @@ export function describePolicies(fixture: Fixture): void {
       for (const connection of open) assert.equal(await connection.exchange(), connection.greeting);
     });
 
-    it('another policy for a device takes the place of the one it had', async () => {
+    it('a new policy of a device replaces the old one', async () => {
       const { firewaller } = fixture();
       await firewaller.add([policy('br-a', 'internal')]);
       await firewaller.remove([policy('br-a', 'internal')]);

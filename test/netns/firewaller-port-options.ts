@@ -12,14 +12,14 @@ import {
   service,
 } from './firewaller-fixture.ts';
 
-/** What can be said of a host port besides where it leads. */
+/** The options of a host port besides its target. */
 export function describePortOptions(fixture: Fixture): void {
   for (const family of FAMILIES) {
     const { a2, outside, stranger } = ADDRESSES[family];
     const host = HOST[family];
 
-    describe(`host ports, IPv${family}, their options`, () => {
-      it('without snat leave the sources of the own subnet and of loopback as they are', async () => {
+    describe(`options of host ports, IPv${family}`, () => {
+      it('without snat: keep sources of the own subnet and of loopback', async () => {
         const { firewaller, site } = fixture();
         const { agents, hostAgent } = site;
         await firewaller.add([hairpin(family), port(family, { snat: false })]);
@@ -45,7 +45,7 @@ export function describePortOptions(fixture: Fixture): void {
         ]);
       });
 
-      it('with masqAll show the pod an address of the host, whoever asks', async () => {
+      it('with masqAll: show the pod an address of the host for every client', async () => {
         const { firewaller, site } = fixture();
         const { agents } = site;
         await firewaller.add([hairpin(family), port(family, { masqAll: true })]);
@@ -61,7 +61,7 @@ export function describePortOptions(fixture: Fixture): void {
         ]);
       });
 
-      it('of UDP lead datagrams of one client to their new holder once its connections are forgotten, no others', async () => {
+      it('of UDP: clients move to the new holder once their connections are deleted, others do not', async () => {
         const { firewaller, site, apply } = fixture();
         const { outside: client, stranger: other } = site.agents;
         const entries = [PUBLISHED, PUBLISHED + 1].map((hostPort) => port(family, { protocol: 'udp', hostPort }));
@@ -84,7 +84,7 @@ export function describePortOptions(fixture: Fixture): void {
         assert.deepEqual(await answers(), [`a2 saw ${outside}`, second, `a2 saw ${stranger}`]);
       });
 
-      it('with conditions lead where all of them hold, and others of the same host are free of them', async () => {
+      it('with conditions: forward when all of them match, and other ports of the host ignore them', async () => {
         const { firewaller, site, tools } = fixture();
         const { agents } = site;
         const conditional = port(family, { conditions: [tools.from(outside)] });

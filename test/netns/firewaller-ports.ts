@@ -60,7 +60,7 @@ export function describePorts(fixture: Fixture): void {
           });
         }
 
-        it(`${protocol} show the pod who asks, save the pods that would answer past the host`, async () => {
+        it(`${protocol} show the pod the true source, except for pods that would answer past the host`, async () => {
           const { firewaller, site } = fixture();
           const { agents, hostAgent } = site;
           await firewaller.add([hairpin(family), port(family, { protocol })]);
@@ -76,7 +76,7 @@ export function describePorts(fixture: Fixture): void {
           ]);
         });
 
-        it(`${protocol} of other protocols, ports and addresses are nobody's`, async () => {
+        it(`${protocol}: other protocols, ports and addresses are not forwarded`, async () => {
           const { firewaller, site } = fixture();
           const { agents, hostAgent } = site;
           const other = protocol === 'tcp' ? 'udp' : 'tcp';
@@ -90,7 +90,7 @@ export function describePorts(fixture: Fixture): void {
         });
       }
 
-      it('leave traffic in transit to the same port of another host alone', async () => {
+      it('do not change forwarded traffic to the same port of another host', async () => {
         const { firewaller, site } = fixture();
         const { agents, hostAgent } = site;
         const transit = (peer: Peer, protocol: 'tcp' | 'udp' = 'tcp') => service(family, peer, protocol);
@@ -109,7 +109,7 @@ export function describePorts(fixture: Fixture): void {
         ]);
       });
 
-      it('of one address go before those of every address, and lead nowhere from others', async () => {
+      it('of one address take precedence over those of every address, and ignore other addresses', async () => {
         const { firewaller, site } = fixture();
         const { agents, hostAgent } = site;
         const hostIp = host.outside;
@@ -138,7 +138,7 @@ export function describePorts(fixture: Fixture): void {
         ]);
       });
 
-      it('of one address and of every address are found whichever came first', async () => {
+      it('of one address and of every address both match, in either order of creation', async () => {
         const { firewaller, site } = fixture();
         await firewaller.add([port(family)]);
         await firewaller.add([port(family, { hostIp: host.outside, address: a2 })]);
@@ -148,7 +148,7 @@ export function describePorts(fixture: Fixture): void {
         ]);
       });
 
-      it('come by the hundred, and two may lead to one port of the pod', async () => {
+      it('hundreds can be published, and two can lead to one port of the pod', async () => {
         const { firewaller, site } = fixture();
         const many = Array.from({ length: 100 }, (_, i) => port(family, { hostPort: 9000 + i }));
         await firewaller.add([...many, port(family, { hostPort: 9100, port: OTHER, address: a2 })]);

@@ -6,7 +6,7 @@ import { makeTempDir } from '../support/temp.ts';
 
 const PROCESSES = 4;
 
-describe('firewallers of several processes on one host', () => {
+describe('firewallers in several processes on one host', () => {
   before(function () {
     const missing = netnsMissing();
     if (missing === undefined) return;
@@ -20,7 +20,7 @@ describe('firewallers of several processes on one host', () => {
     ['iptables-nft', 8],
     ['iptables-legacy', 8],
   ] as const) {
-    it(`${kind}: each has what it adds, although others take the last of theirs away at that moment`, async function () {
+    it(`${kind}: each keeps what it adds while others delete the last of theirs`, async function () {
       this.timeout(60_000);
       using ns = makeNetns('many-');
       using temp = makeTempDir();

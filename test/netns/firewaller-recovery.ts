@@ -6,7 +6,7 @@ import { assertTraffic, type Expectation } from '../support/traffic.ts';
 import { oneOfEach, whatPasses } from './firewaller-entries.ts';
 import { FAMILIES, type Fixture, PUBLISHED, port, published, service, sleep } from './firewaller-fixture.ts';
 
-/** What others have: a table of nftables, and rules of both kinds of iptables, that see no traffic of the tests. */
+/** Rules of others: a table of nftables, and rules of both variants of iptables, outside the tests' traffic. */
 const FOREIGN_NFT = `table ip6 theirs {
   set busy { type ipv6_addr; flags interval; elements = { 2001:db8:77::/48 } }
   chain input { type filter hook input priority 5; policy accept; ip6 saddr @busy drop; }
@@ -29,7 +29,7 @@ export function describeRecovery(fixture: Fixture): void {
   const reached = (): Expectation[] => whatPasses(fixture());
 
   describe('recovery', () => {
-    it('misses every entry before it is added, none after, all after they are gone', async () => {
+    it('reports every entry missing before add, none after it, all after removal', async () => {
       const { firewaller } = fixture();
       const entries = everything();
       assert.deepEqual(await firewaller.missing(entries), entries);
@@ -39,7 +39,7 @@ export function describeRecovery(fixture: Fixture): void {
       assert.deepEqual(await firewaller.missing(entries), entries);
     });
 
-    it('misses any single rule or element that somebody has taken away, and add puts it back', async function () {
+    it('reports any single rule or element that was deleted, and add restores it', async function () {
       this.timeout(60_000);
       const { firewaller, site, tools } = fixture();
       const entries = everything();
@@ -58,7 +58,7 @@ export function describeRecovery(fixture: Fixture): void {
       assert.deepEqual(ruleset(site.host).split('\n').sort(), whole);
     });
 
-    it('is back by reset after a flush, connections included', async () => {
+    it('reset restores everything after a flush, connections included', async () => {
       const { firewaller, site, tools } = fixture();
       for (const { title, run } of tools.flushes) {
         const entries = everything();
@@ -79,7 +79,7 @@ export function describeRecovery(fixture: Fixture): void {
       }
     });
 
-    it('is back by add after a flush', async () => {
+    it('add restores everything after a flush', async () => {
       const { firewaller, site, tools } = fixture();
       for (const { run } of tools.flushes) {
         const entries = everything();
@@ -90,7 +90,7 @@ export function describeRecovery(fixture: Fixture): void {
       }
     });
 
-    it('resets under traffic without anybody noticing', async () => {
+    it('reset does not interrupt traffic', async () => {
       const { firewaller, site } = fixture();
       const { outside, stranger, a1 } = site.agents;
       const entries = everything();
@@ -117,7 +117,7 @@ export function describeRecovery(fixture: Fixture): void {
       );
     });
 
-    it('resets to exactly what it is told, to nothing too', async () => {
+    it('reset makes exactly the given entries, or none', async () => {
       const { firewaller, site } = fixture();
       const before = ruleset(site.host);
       await firewaller.add(everything());
@@ -136,7 +136,7 @@ export function describeRecovery(fixture: Fixture): void {
       assert.equal(ruleset(site.host), before);
     });
 
-    describe('beside the rules of others', () => {
+    describe('with the rules of others', () => {
       before(() => {
         const { host } = fixture().site;
         host.run('sh', '-c', `nft -f - <<'END'\n${FOREIGN_NFT}\nEND`);
@@ -162,7 +162,7 @@ export function describeRecovery(fixture: Fixture): void {
         }
       });
 
-      it('leaves them as they were, byte for byte, at every step', async () => {
+      it('keeps them, byte for byte, at every step', async () => {
         const { firewaller, site } = fixture();
         const before = ruleset(site.host);
         const assertTheirs = (): void => assert.equal(strip(ruleset(site.host)), strip(before));

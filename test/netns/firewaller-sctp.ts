@@ -18,7 +18,7 @@ export function describeSctp(fixture: Fixture): void {
     const protocol = 'sctp';
 
     before(async function () {
-      // It would abort associations that it knows nothing of, before the test's own answer.
+      // The kernel would abort associations that it does not know, before the test's own answer.
       if (existsSync('/proc/net/sctp')) {
         console.log('skipped: this kernel has SCTP itself, which answers before the raw sockets of the test');
         this.skip();
@@ -31,7 +31,7 @@ export function describeSctp(fixture: Fixture): void {
       const { a1, b1, outside, stranger } = ADDRESSES[family];
       const host = HOST[family];
 
-      it(`comes by host ports over IPv${family}, from everywhere, and only where they are of SCTP`, async () => {
+      it(`is forwarded by host ports over IPv${family}, from everywhere, for SCTP ports only`, async () => {
         const { firewaller, site } = fixture();
         const { agents, hostAgent } = site;
         const target = published(family, 'outside', { protocol });
@@ -60,7 +60,7 @@ export function describeSctp(fixture: Fixture): void {
         ]);
       });
 
-      it(`leaves masqueraded over IPv${family}, and closed networks let only its answers in`, async () => {
+      it(`is masqueraded over IPv${family}, and closed networks accept only its answers`, async () => {
         const { firewaller, site } = fixture();
         const { agents } = site;
         await assertTraffic([

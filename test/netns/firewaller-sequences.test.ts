@@ -30,7 +30,7 @@ const POOL: readonly FirewallEntry[] = [
 
 type Step =
   | { readonly does: 'add' | 'remove' | 'reset'; readonly entries: readonly FirewallEntry[] }
-  | { readonly does: 'forget'; readonly addresses: readonly string[] }
+  | { readonly does: 'removeByAddress'; readonly addresses: readonly string[] }
   | { readonly does: 'flush' };
 
 const steps = fc.array(
@@ -42,7 +42,7 @@ const steps = fc.array(
       weight: 2,
       arbitrary: fc
         .subarray(FAMILIES.flatMap((family) => [ADDRESSES[family].a1, ADDRESSES[family].b1]))
-        .map((addresses): Step => ({ does: 'forget', addresses })),
+        .map((addresses): Step => ({ does: 'removeByAddress', addresses })),
     },
     { weight: 1, arbitrary: fc.constant<Step>({ does: 'flush' }) },
   ),
@@ -53,7 +53,7 @@ function some(does: 'add' | 'remove' | 'reset'): fc.Arbitrary<Step> {
   return fc.shuffledSubarray([...POOL]).map((entries): Step => ({ does, entries }));
 }
 
-/** What has to be in force after the step. */
+/** The entries that must apply after the step. */
 function after(before: readonly FirewallEntry[], step: Step): readonly FirewallEntry[] {
   switch (step.does) {
     case 'add':
@@ -62,14 +62,14 @@ function after(before: readonly FirewallEntry[], step: Step): readonly FirewallE
       return before.filter((entry) => !step.entries.includes(entry));
     case 'reset':
       return step.entries;
-    case 'forget':
+    case 'removeByAddress':
       return before.filter((entry) => !('address' in entry) || !step.addresses.includes(entry.address));
     case 'flush':
       return [];
   }
 }
 
-describe('firewallers, after any sequence of calls', () => {
+describe('firewallers after any sequence of calls', () => {
   before(function () {
     const missing = netnsMissing();
     if (missing === undefined) return;
@@ -82,7 +82,7 @@ describe('firewallers, after any sequence of calls', () => {
     ['iptables-nft', 'iptables', { variant: 'nft' }, 4],
     ['iptables-legacy', 'iptables', { variant: 'legacy' }, 4],
   ] as const) {
-    it(`${name}: what was added last is in force, nothing else, and the rules are those of a fresh start`, async function () {
+    it(`${name}: exactly the last added entries apply, with the rules of a fresh start`, async function () {
       this.timeout(120_000);
       using ns = makeNetns('any-');
       using host = openLinuxHost();
@@ -104,7 +104,8 @@ describe('firewallers, after any sequence of calls', () => {
           for (const step of sequence) {
             wanted = after(wanted, step);
             if (step.does === 'flush') flush();
-            else if (step.does === 'forget') assert.deepEqual(await firewaller.forget(step.addresses), []);
+            else if (step.does === 'removeByAddress')
+              assert.deepEqual(await firewaller.removeByAddress(step.addresses), []);
             else if (step.does === 'remove') assert.deepEqual(await firewaller.remove(step.entries), []);
             else await firewaller[step.does](step.entries);
             const missing = await firewaller.missing(POOL);

@@ -21,8 +21,8 @@ export function describeUpkeep(fixture: Fixture): void {
   const everything = (): FirewallEntry[] => oneOfEach(fixture());
   const reached = (): Expectation[] => whatPasses(fixture());
 
-  describe('upkeep', () => {
-    it('adds twice what is there once', async () => {
+  describe('adding and removing entries', () => {
+    it('adding twice equals adding once', async () => {
       const { firewaller, site } = fixture();
       const entries = everything();
       await firewaller.add(entries);
@@ -33,7 +33,7 @@ export function describeUpkeep(fixture: Fixture): void {
       await assertTraffic(reached());
     });
 
-    it('adds one by one what it adds together', async () => {
+    it('adding one by one equals adding together', async () => {
       const { firewaller } = fixture();
       const entries = everything();
       for (const entry of entries) await firewaller.add([entry]);
@@ -41,7 +41,7 @@ export function describeUpkeep(fixture: Fixture): void {
       await assertTraffic(reached());
     });
 
-    it('leaves nothing after the last removal, whatever the order, and removes twice', async () => {
+    it('leaves nothing after the last removal, in any order, and accepts a second removal', async () => {
       const { firewaller, site } = fixture();
       const before = ruleset(site.host);
       const entries = everything();
@@ -58,7 +58,7 @@ export function describeUpkeep(fixture: Fixture): void {
       assert.equal(ruleset(site.host), before);
     });
 
-    it('takes away what it is told and leaves the rest', async () => {
+    it('removes the given entries and keeps the rest', async () => {
       const { firewaller } = fixture();
       const entries = everything();
       for (const [i, entry] of entries.entries()) {
@@ -70,7 +70,7 @@ export function describeUpkeep(fixture: Fixture): void {
       }
     });
 
-    it('keeps, of two networks, the one that stays', async () => {
+    it('removing one of two networks keeps the other', async () => {
       const { firewaller, site } = fixture();
       const other: FirewallEntry = { kind: 'masquerade', subnet: '10.82.0.0/24', except: [] };
       await firewaller.add([masquerade(4), policy('br-a', 'closed')]);
@@ -84,7 +84,7 @@ export function describeUpkeep(fixture: Fixture): void {
       ]);
     });
 
-    it("takes a network's new policy, source and exceptions in place of the old ones", async () => {
+    it('replaces policy, source and exceptions of a network', async () => {
       const { firewaller, site } = fixture();
       const before = ruleset(site.host);
       const { a1, outside } = site.agents;
@@ -109,7 +109,7 @@ export function describeUpkeep(fixture: Fixture): void {
     });
 
     for (const family of FAMILIES) {
-      it(`refuses an IPv${family} port that leads elsewhere already, and all that came with it`, async () => {
+      it(`refuses an IPv${family} port that leads elsewhere, and every entry of that call`, async () => {
         const { firewaller, site } = fixture();
         const { a2, outside } = ADDRESSES[family];
         await firewaller.add([hairpin(family), port(family)]);
@@ -139,7 +139,7 @@ export function describeUpkeep(fixture: Fixture): void {
       });
     }
 
-    it('refuses conditions that are none of its own, and all that came with them', async () => {
+    it('refuses unsupported conditions, and every entry of that call', async () => {
       const { firewaller, site, tools } = fixture();
       await firewaller.add([masquerade(6)]);
       const before = ruleset(site.host);
@@ -166,7 +166,7 @@ export function describeUpkeep(fixture: Fixture): void {
       }
     });
 
-    it("does not take away a port that is another endpoint's", async () => {
+    it('does not remove a port of another endpoint', async () => {
       const { firewaller } = fixture();
       await firewaller.add([port(4)]);
       await firewaller.remove([port(4, { address: ADDRESSES[4].a2 })]);
@@ -175,25 +175,25 @@ export function describeUpkeep(fixture: Fixture): void {
       assert.deepEqual(await firewaller.missing([elsewhere]), [elsewhere]);
     });
 
-    it('forgets the ports of an address, those with conditions too, and no others', async () => {
+    it('deletes the ports of an address, those with conditions too, and no others', async () => {
       const { firewaller } = fixture();
       const entries = everything();
       await firewaller.add(entries);
       const [lost, kept] = [ADDRESSES[4].a1, ADDRESSES[6].a1];
-      assert.deepEqual(await firewaller.forget([lost]), []);
+      assert.deepEqual(await firewaller.removeByAddress([lost]), []);
       const gone = (entry: FirewallEntry): boolean => 'address' in entry && entry.address === lost;
       assert.deepEqual(await firewaller.missing(entries), entries.filter(gone));
-      assert.deepEqual(await firewaller.forget([lost, kept]), []);
+      assert.deepEqual(await firewaller.removeByAddress([lost, kept]), []);
       const both = (entry: FirewallEntry): boolean =>
         'address' in entry && (entry.address === lost || entry.address === kept);
       assert.deepEqual(await firewaller.missing(entries), entries.filter(both));
       await firewaller.remove(entries.filter((entry) => !both(entry)));
     });
 
-    it('forgets where nothing is', async () => {
+    it('deleting nothing succeeds', async () => {
       const { firewaller, site } = fixture();
       const before = ruleset(site.host);
-      assert.deepEqual(await firewaller.forget([ADDRESSES[4].a1, ADDRESSES[6].a1]), []);
+      assert.deepEqual(await firewaller.removeByAddress([ADDRESSES[4].a1, ADDRESSES[6].a1]), []);
       assert.equal(ruleset(site.host), before);
     });
   });

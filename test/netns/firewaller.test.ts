@@ -8,8 +8,8 @@ import type { MakeFirewaller } from './firewaller-fixture.ts';
 import { describeMarks } from './firewaller-marks.ts';
 
 /**
- * nft is the command of libnftables and gets the same text. What the rules do to traffic is looked at once for both;
- * ISTHMUS_FIREWALL=all looks twice.
+ * The nft command contains libnftables and gets the same text. By default the traffic tests run once for both;
+ * ISTHMUS_FIREWALL=all runs them twice.
  */
 describe('firewallers', () => {
   before(function () {

@@ -11,7 +11,7 @@ const LISTEN = `
   server.listen(0, '127.0.0.1', () => console.log(server.address().port));
 `;
 
-describe('holders of ports on this machine', () => {
+describe('finding the processes that hold ports', () => {
   let host: LinuxHost;
   const children: ChildProcess[] = [];
   const servers: Server[] = [];
@@ -38,7 +38,7 @@ describe('holders of ports on this machine', () => {
     throw new Error(`${program} did not start`);
   };
 
-  it('are found for all ports together', async () => {
+  it('finds them for all ports together', async () => {
     const ports = await Promise.all(Array.from({ length: 20 }, () => listen(servers)));
     const found = listenersOn(...ports);
     assert.deepEqual(
@@ -52,7 +52,7 @@ describe('holders of ports on this machine', () => {
     );
   });
 
-  it('are told by their executable and their words, not by what they call themselves', async () => {
+  it('names them by executable and arguments, not by their own title', async () => {
     using temp = makeTempDir();
     const conmon = join(temp.path, 'conmon');
     copyFileSync(process.execPath, conmon, constants.COPYFILE_FICLONE);
@@ -69,7 +69,7 @@ describe('holders of ports on this machine', () => {
     );
   });
 
-  it('are absent for a socket that no process has', () => {
+  it('finds none for a socket that no process has', () => {
     assert.deepEqual([...holdersOf([0])], []);
   });
 });

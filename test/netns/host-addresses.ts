@@ -33,7 +33,7 @@ export function describeAddresses(make: MakeFixture): void {
   });
   afterEach(() => fixture[Symbol.dispose]());
 
-  it('reads addresses and routes as they were asked for', () => {
+  it('reads addresses and routes as requested', () => {
     apply(...attachOps());
     const common = { dev: 'eth0', scope: 'global', permanent: true, dadFailed: false, tentative: false };
     assert.deepEqual(addresses('eth0'), [
@@ -50,7 +50,7 @@ export function describeAddresses(make: MakeFixture): void {
     assert.deepEqual(addresses('nothing'), []);
   });
 
-  it('refuses an address that is there already, and one of a missing link', () => {
+  it('refuses an address that exists, and an address on a missing link', () => {
     apply(...attachOps());
     for (const address of ['10.9.0.2/16', 'fd00:9::2/64']) {
       failure(() => apply({ op: 'addr.add', ns: 'sandbox', dev: 'eth0', address }), 'exists');
@@ -65,7 +65,7 @@ export function describeAddresses(make: MakeFixture): void {
     failure(() => apply(absent), 'kernel', EADDRNOTAVAIL);
   });
 
-  it('forgets the connected route with its address', () => {
+  it('deletes the connected route with its address', () => {
     apply(...attachOps(), { op: 'route.delete', ns: 'sandbox', route: { dst: '0.0.0.0/0', gateway: '10.9.0.1' } });
     apply({ op: 'addr.delete', ns: 'sandbox', dev: 'eth0', address: '10.9.0.2/16' });
     assert.deepEqual(
@@ -74,7 +74,7 @@ export function describeAddresses(make: MakeFixture): void {
     );
   });
 
-  it('takes every attribute of a route', () => {
+  it('accepts every attribute of a route', () => {
     apply(...attachOps());
     const specs: RouteSpec[] = [
       {
@@ -106,7 +106,7 @@ export function describeAddresses(make: MakeFixture): void {
     failure(() => apply({ op: 'route.delete', ns: 'sandbox', route: first }), 'kernel', ESRCH);
   });
 
-  it('refuses routes that lead nowhere', () => {
+  it('refuses unreachable routes', () => {
     apply(...attachOps());
     const error = failure(() => apply(route({ dst: '1.0.0.0/8', gateway: '192.0.2.1' })), 'kernel', ENETUNREACH);
     assert.match(error.message, /route 1\.0\.0\.0\/8 via 192\.0\.2\.1: .*inside a subnet/);
@@ -119,7 +119,7 @@ export function describeAddresses(make: MakeFixture): void {
     failure(() => apply(route({ dst: '1.0.0.0/8', dev: 'eth0' })), 'kernel', ENETDOWN);
   });
 
-  it('takes a default route of a second network beside that of the first', () => {
+  it('adds a default route of a second network to that of the first', () => {
     apply(...attachOps());
     apply(
       {
@@ -146,7 +146,7 @@ export function describeAddresses(make: MakeFixture): void {
     assert.match(error.message, /10\.9\.0\.2\/16/);
   });
 
-  it('takes more steps than one send can carry', () => {
+  it('applies more steps than one send can carry', () => {
     apply(BRIDGE, vethOp(), { op: 'link.set', ns: 'sandbox', name: 'eth0', set: { up: true } });
     const many = Array.from({ length: 700 }, (_, i) => `10.9.${4 + (i >> 8)}.${i & 255}/32`);
     apply(...many.map((address): Op => ({ op: 'addr.add', ns: 'sandbox', dev: 'eth0', address })));
@@ -158,7 +158,7 @@ export function describeAddresses(make: MakeFixture): void {
     );
   });
 
-  it('keeps neighbours and forwarding entries', () => {
+  it('creates and deletes neighbours and forwarding entries', () => {
     const mac = '0a:58:0a:09:00:07';
     const remote = { dev: 'vx0', mac, dst: '10.0.0.2', flags: 'self' } as const;
     const entries: Op[] = [

@@ -4,7 +4,7 @@ import { describeLinks } from './host-links.ts';
 import { describeRest } from './host-rest.ts';
 import { describeShaping } from './host-shaping.ts';
 
-/** What every Host does. `make` gives a host with two new namespaces for each test. */
+/** The tests of every Host. `make` returns a host with two new namespaces for each test. */
 export function describeHost(name: string, make: MakeFixture): void {
   describe(name, () => {
     describeLinks(make);

@@ -20,7 +20,7 @@ export function vethOp(name = 'veth0', peer = 'eth0'): Op {
   return { op: 'link.create', ns: 'host', name, link, mtu: 1400, master: 'br0', group: 7, alias: 'a pod', up: true };
 }
 
-/** What attaches a sandbox, as a driver plans it. */
+/** The steps that attach a sandbox, as a driver plans them. */
 export function attachOps(): Op[] {
   return [
     BRIDGE,

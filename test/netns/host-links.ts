@@ -17,7 +17,7 @@ export function describeLinks(make: MakeFixture): void {
   });
   afterEach(() => fixture[Symbol.dispose]());
 
-  it('makes a whole attachment in one call', () => {
+  it('makes a complete attachment in one call', () => {
     apply(...attachOps());
     const port = link('host', 'veth0');
     const inside = link('sandbox', 'eth0');
@@ -40,7 +40,7 @@ export function describeLinks(make: MakeFixture): void {
     assert.ok(link('host', 'br0')?.lowerUp);
   });
 
-  it('reads the links that exist and no others', () => {
+  it('reads existing links, and no others', () => {
     apply(BRIDGE);
     assert.deepEqual(names('host'), ['br0', 'lo']);
     const { links } = fixture.host.observe(fixture.namespaces.host, { links: ['nothing', 'br0'] });
@@ -50,7 +50,7 @@ export function describeLinks(make: MakeFixture): void {
     assert.equal(link('host', 'lo')?.up, false);
   });
 
-  it('refuses to make a link that exists and leaves that one as it was', () => {
+  it('refuses to create a link that exists, and does not change it', () => {
     apply({ ...BRIDGE, alias: 'first' } as Op);
     const error = failure(() => apply({ ...BRIDGE, alias: 'second', up: false } as Op), 'exists');
     assert.match(error.message, /^link\.create link br0: .*exists already/);
@@ -58,27 +58,27 @@ export function describeLinks(make: MakeFixture): void {
     assert.ok(link('host', 'br0')?.up);
   });
 
-  it('leaves no half of a veth pair whose other name is taken', () => {
+  it('leaves no half of a veth pair whose peer name is in use', () => {
     apply(BRIDGE, vethOp('veth0', 'eth0'));
     failure(() => apply(vethOp('veth1', 'eth0')), 'exists');
     assert.deepEqual(names('host'), ['br0', 'lo', 'veth0']);
   });
 
-  it('says which master is missing', () => {
+  it('names the missing master', () => {
     const error = failure(() => apply(vethOp()), 'kernel', ENODEV);
     assert.match(error.message, /link br0/);
     assert.deepEqual(names('host'), ['lo']);
     assert.deepEqual(names('sandbox'), ['lo']);
   });
 
-  it('refuses a master that is no bridge, and no link is left', () => {
+  it('refuses a master that is not a bridge, and leaves no link', () => {
     apply({ op: 'link.create', ns: 'host', name: 'br0', link: { kind: 'ifb' } });
     failure(() => apply(vethOp()), 'unsupported', EOPNOTSUPP);
     assert.deepEqual(names('host'), ['br0', 'lo']);
     assert.deepEqual(names('sandbox'), ['lo']);
   });
 
-  it('refuses names that are no interface names', () => {
+  it('refuses invalid interface names', () => {
     const named = (name: string): Op => ({ op: 'link.create', ns: 'host', name, link: { kind: 'bridge' } });
     failure(() => apply(named('sixteen-letters-')), 'kernel', ERANGE);
     for (const name of ['a/b', 'a b', '..', 'a:b']) failure(() => apply(named(name)), 'kernel', EINVAL);
@@ -86,13 +86,13 @@ export function describeLinks(make: MakeFixture): void {
     assert.deepEqual(names('host'), ['fifteen-letters', 'lo']);
   });
 
-  it('takes the other end with a veth', () => {
+  it('deletes the peer with a veth', () => {
     apply(BRIDGE, vethOp(), { op: 'link.delete', ns: 'sandbox', name: 'eth0' });
     assert.deepEqual(names('host'), ['br0', 'lo']);
     assert.deepEqual(names('sandbox'), ['lo']);
   });
 
-  it('lets the ports of a deleted bridge go', () => {
+  it('detaches the ports of a deleted bridge', () => {
     apply(BRIDGE, vethOp(), { op: 'link.delete', ns: 'host', name: 'br0', kind: 'bridge' });
     const port = link('host', 'veth0');
     assert.ok(port);
@@ -100,7 +100,7 @@ export function describeLinks(make: MakeFixture): void {
     assert.equal(port.port, undefined);
   });
 
-  it('deletes only a link of the kind that is meant', () => {
+  it('deletes a link of the requested kind only', () => {
     apply(BRIDGE);
     const error = failure(() => apply({ op: 'link.delete', ns: 'host', name: 'br0', kind: 'veth' }), 'conflict');
     assert.match(error.message, /kind bridge and not veth/);
@@ -109,7 +109,7 @@ export function describeLinks(make: MakeFixture): void {
     failure(() => apply({ op: 'link.delete', ns: 'host', name: 'lo' }), 'unsupported');
   });
 
-  it('changes what is named of a link and nothing else', () => {
+  it('changes the given attributes of a link, and nothing else', () => {
     apply(BRIDGE, vethOp());
     const set = { mtu: 1300, mac: '02:00:00:00:00:01', alias: 'other', group: 9, promisc: true, master: null };
     apply({ op: 'link.set', ns: 'host', name: 'veth0', set });
@@ -123,13 +123,13 @@ export function describeLinks(make: MakeFixture): void {
     assert.equal(after?.mtu, 1300);
   });
 
-  it('sets port flags of ports only', () => {
+  it('sets port flags on ports only', () => {
     apply(BRIDGE, vethOp(), { op: 'port.set', ns: 'host', name: 'veth0', set: { isolated: true, learning: false } });
     assert.deepEqual(link('host', 'veth0')?.port, { hairpin: false, isolated: true, learning: false });
     failure(() => apply({ op: 'port.set', ns: 'host', name: 'br0', set: { hairpin: true } }), 'unsupported');
   });
 
-  it('makes vxlan, macvlan and ifb links', () => {
+  it('creates vxlan, macvlan and ifb links', () => {
     apply(BRIDGE, vethOp());
     apply({
       op: 'link.create',
@@ -158,7 +158,7 @@ export function describeLinks(make: MakeFixture): void {
     failure(() => apply(missing), 'kernel', ENODEV);
   });
 
-  it('keeps VLANs of ports', function () {
+  it('adds and deletes VLANs of ports', function () {
     try {
       apply({ op: 'link.create', ns: 'host', name: 'br0', link: { kind: 'bridge', vlanFiltering: true }, up: true });
     } catch (error) {

@@ -55,7 +55,7 @@ export function describeRest(make: MakeFixture): void {
     assert.equal(observe({ sysctls: [key] }, 'sandbox').sysctls.get(key), '1');
   });
 
-  it('minds a missing sysctl only where it is not optional', () => {
+  it('fails for a missing sysctl unless it is optional', () => {
     const error = failure(() => apply(sysctl('net/ipv4/conf/eth0/arp_notify', '1')), 'kernel', ENOENT);
     assert.match(error.message, /^sysctl\.set sysctl net\/ipv4\/conf\/eth0\/arp_notify: .*"1"/);
     apply(sysctl('net/ipv4/conf/eth0/arp_notify', '1', true));
@@ -67,7 +67,7 @@ export function describeRest(make: MakeFixture): void {
     }
   });
 
-  it('keeps elements of nft sets and leaves no table behind', () => {
+  it('adds and deletes elements of nft sets, and leaves no table', () => {
     const spoof = '"veth0" . 0a:58:0a:00:00:02';
     assert.equal(observe(SETS).nftSets.size, 0);
     apply(
@@ -87,7 +87,7 @@ export function describeRest(make: MakeFixture): void {
     failure(() => apply(element('delete', 'macspoof', spoof)), 'kernel', ENOENT);
   });
 
-  it('takes nothing for an element that could be more than one', () => {
+  it('refuses an element that could be more than one', () => {
     for (const text of ['"veth0" }; flush ruleset', '"a*"', 'veth0', '"veth0", "veth1"', '"a b"']) {
       failure(() => apply(element('add', 'guarded', text)), 'internal');
     }
@@ -95,7 +95,7 @@ export function describeRest(make: MakeFixture): void {
     assert.equal(observe(SETS).nftSets.size, 0);
   });
 
-  it('reverts what is there and takes absence for success', () => {
+  it('reverts what exists, and treats absence as success', () => {
     apply(...attachOps(), element('add', 'guarded', '"veth0"'));
     const undo: Op[] = [
       element('delete', 'guarded', '"veth0"'),
@@ -114,7 +114,7 @@ export function describeRest(make: MakeFixture): void {
     assert.equal(observe(SETS).nftSets.size, 0);
   });
 
-  it('goes on after a failure in reverting and reports every one', () => {
+  it('continues after a failed revert, and reports every failure', () => {
     apply(BRIDGE, vethOp());
     const again: Op = { op: 'link.create', ns: 'host', name: 'br0', link: { kind: 'bridge' }, alias: 'not mine' };
     const gone: Op = { op: 'link.delete', ns: 'host', name: 'veth0' };
@@ -127,7 +127,7 @@ export function describeRest(make: MakeFixture): void {
     assert.deepEqual([...observe({ links: 'all' }).links.keys()].sort(), ['br0', 'lo']);
   });
 
-  it('reverts without a sandbox what is on the host', () => {
+  it('reverts the host part without a sandbox', () => {
     apply(...attachOps());
     const undo: Op[] = [
       { op: 'addr.delete', ns: 'sandbox', dev: 'eth0', address: '10.9.0.2/16' },
@@ -138,7 +138,7 @@ export function describeRest(make: MakeFixture): void {
     failure(() => fixture.host.apply(undo, { host: fixture.namespaces.host }), 'internal');
   });
 
-  it('tells namespaces apart and knows one again', () => {
+  it('distinguishes namespaces, and recognises one again', () => {
     const { host, paths, namespaces } = fixture;
     using again = host.open(paths.sandbox);
     assert.equal(again.id, namespaces.sandbox.id);

@@ -32,7 +32,7 @@ export function describeShaping(make: MakeFixture): void {
   });
   afterEach(() => fixture[Symbol.dispose]());
 
-  it('limits what leaves by a device, and what comes in by way of another', () => {
+  it('limits egress of a device, and ingress through another', () => {
     assert.deepEqual(shaping('veth0'), {});
     assert.equal(shaping('nothing'), undefined);
     apply(tbf('add', 'veth0'), tbf('add', 'ifb7'), redirect('add', 'veth0', 'ifb7'));
@@ -45,7 +45,7 @@ export function describeShaping(make: MakeFixture): void {
     assert.deepEqual([shaping('veth0'), shaping('ifb7')], [{}, {}]);
   });
 
-  it('keeps every rate and burst as it was asked for', () => {
+  it('reads back every rate and burst as requested', () => {
     for (const [rate, burst] of [
       [1, 1_500],
       [125, 0xffff_fffe],
@@ -63,14 +63,14 @@ export function describeShaping(make: MakeFixture): void {
     }
   });
 
-  it('does not set a second limit or redirection', () => {
+  it('refuses a second limit or redirection', () => {
     apply(tbf('add', 'veth0'), redirect('add', 'veth0', 'ifb7'));
     assert.match(failure(() => apply(tbf('add', 'veth0')), 'exists', EEXIST).message, /veth0.*1000000 bytes a second/);
     assert.match(failure(() => apply(redirect('add', 'veth0', 'br0')), 'exists', EEXIST).message, /veth0.*to br0/);
     assert.equal(shaping('veth0')?.redirect, 'ifb7');
   });
 
-  it('has failures name the device that is missing', () => {
+  it('names the missing device in errors', () => {
     for (const op of [tbf('add', 'veth9'), redirect('add', 'veth9', 'ifb7'), tbf('delete', 'veth9')]) {
       assert.match(failure(() => apply(op), 'kernel', ENODEV).message, /link veth9/);
     }
@@ -80,7 +80,7 @@ export function describeShaping(make: MakeFixture): void {
     }
   });
 
-  it('takes back what is there, twice, and leaves a redirection to another device alone', () => {
+  it('reverts what exists, twice, and keeps a redirection to another device', () => {
     apply(tbf('add', 'veth0'), redirect('add', 'veth0', 'ifb7'));
     assert.deepEqual(revert(redirect('delete', 'veth0', 'br0')), []);
     assert.equal(shaping('veth0')?.redirect, 'ifb7');
@@ -89,7 +89,7 @@ export function describeShaping(make: MakeFixture): void {
     assert.deepEqual(shaping('veth0'), {});
   });
 
-  it('has no redirection any more once its device is gone, and takes it back all the same', () => {
+  it('reports no redirection when its device is gone, and still reverts it', () => {
     apply(redirect('add', 'veth0', 'ifb7'), { op: 'link.delete', ns: 'host', name: 'ifb7', kind: 'ifb' });
     assert.deepEqual(shaping('veth0'), {});
     assert.deepEqual(revert(redirect('delete', 'veth0', 'ifb7')), []);
@@ -97,7 +97,7 @@ export function describeShaping(make: MakeFixture): void {
     assert.deepEqual(shaping('veth0'), { redirect: 'ifb7' });
   });
 
-  it('goes with the device', () => {
+  it('is deleted with the device', () => {
     apply(tbf('add', 'veth0'), redirect('add', 'veth0', 'ifb7'));
     apply({ op: 'link.delete', ns: 'host', name: 'veth0' }, vethOp());
     assert.deepEqual(shaping('veth0'), {});

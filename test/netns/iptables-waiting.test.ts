@@ -13,7 +13,7 @@ import { makeTempDir } from '../support/temp.ts';
 const HAIRPIN: FirewallEntry = { kind: 'hairpin', device: 'isth0', subnet: '10.88.0.0/16' };
 const UNPRIVILEGED = ['--reuid=65534', '--regid=65534', '--clear-groups', '--bounding-set=-all', '--inh-caps=-all'];
 
-describe('iptables firewaller while others hold a lock', () => {
+describe('the iptables firewaller while others hold a lock', () => {
   const holders: ChildProcess[] = [];
 
   before(function () {
@@ -38,7 +38,7 @@ describe('iptables firewaller while others hold a lock', () => {
     throw new Error(`${command} ended without the lock`);
   };
 
-  it('is not stopped by an unprivileged process that holds flock(2) on the network namespace', () =>
+  it('ignores an unprivileged process that holds flock(2) on the network namespace', () =>
     withFirewaller(async (firewaller, ns) => {
       const script = 'exec 9</proc/self/ns/net; flock -n -x 9 && echo held; exec sleep 60';
       await hold('nsenter', `--net=${ns.path}`, 'setpriv', ...UNPRIVILEGED, 'sh', '-c', script);
@@ -47,7 +47,7 @@ describe('iptables firewaller while others hold a lock', () => {
       assert.deepEqual(await firewaller.remove([HAIRPIN]), []);
     }));
 
-  it('lets the thread go on while another program holds xtables.lock', () =>
+  it('does not block the thread while another program holds xtables.lock', () =>
     withFirewaller(async (firewaller) => {
       using temp = makeTempDir();
       const file = join(temp.path, 'xtables.lock');
@@ -65,7 +65,7 @@ describe('iptables firewaller while others hold a lock', () => {
       assert.deepEqual(await firewaller.missing([HAIRPIN]), []);
     }));
 
-  it('makes the changes of concurrent calls one after the other', () =>
+  it('makes the changes of concurrent calls in sequence', () =>
     withFirewaller(async (firewaller) => {
       const entries = [1, 2, 3, 4].map(
         (n): FirewallEntry => ({ kind: 'hairpin', device: `isth${n}`, subnet: `10.8${n}.0.0/16` }),

@@ -13,7 +13,7 @@ const WEB: PortEntry = {
   ...{ snat: true, masqAll: false, conditions: [] },
 };
 
-describe('iptables firewaller', () => {
+describe('the iptables firewaller', () => {
   before(function () {
     const missing = netnsMissing();
     if (missing === undefined) return;
@@ -22,7 +22,7 @@ describe('iptables firewaller', () => {
   });
 
   for (const variant of ['nft', 'legacy'] as const) {
-    describe(`of iptables-${variant}`, () => {
+    describe(`with iptables-${variant}`, () => {
       const nat = (ns: TestNetns): string => ns.run(`iptables-${variant}`, '-t', 'nat', '-S');
 
       for (const [title, conditions] of [
@@ -35,7 +35,7 @@ describe('iptables firewaller', () => {
         ['a second line', ['-s', '192.0.2.1\n-A FORWARD -j ACCEPT']],
         ['the start of a quoted word', ['-s', '"192.0.2.1']],
       ] as const) {
-        it(`refuses ${title} as a condition, naming it, and changes nothing`, () =>
+        it(`refuses ${title} as a condition, names it, and changes nothing`, () =>
           withNamespace(async (ns, open) => {
             using firewaller = open(variant);
             await firewaller.add([HAIRPIN]);
@@ -53,7 +53,7 @@ describe('iptables firewaller', () => {
           }));
       }
 
-      it('takes conditions that say where a connection comes from, with a mark too', () =>
+      it('accepts conditions on the source of a connection, with a mark too', () =>
         withNamespace(async (ns, open) => {
           using firewaller = open(variant);
           const marked: PortEntry = { ...WEB, conditions: ['-s', '192.0.2.0/24'], mark: { bit: 13 } };
@@ -62,7 +62,7 @@ describe('iptables firewaller', () => {
           assert.match(nat(ns), /-s 192\.0\.2\.0\/24 .*-j DNAT/);
         }));
 
-      it('leaves marking to a chain of others, which has to be there', () =>
+      it('leaves marking to a foreign chain, which must exist', () =>
         withNamespace(async (ns, open) => {
           using firewaller = open(variant);
           const marked: PortEntry = { ...WEB, mark: { chain: 'KUBE-MARK-MASQ' } };
@@ -76,7 +76,7 @@ describe('iptables firewaller', () => {
           assert.doesNotMatch(nat(ns), /isthmus/i);
         }));
 
-      it('knows what another firewaller of the same namespace made', () =>
+      it('finds the entries of another firewaller in the same namespace', () =>
         withNamespace(async (_, open) => {
           using first = open(variant);
           using second = open(variant);
@@ -89,7 +89,7 @@ describe('iptables firewaller', () => {
     });
   }
 
-  it('of iptables-nft leaves chains that were there, with a policy of theirs', () =>
+  it('with iptables-nft: keeps existing chains and their policy', () =>
     withNamespace(async (ns, open) => {
       ns.run('iptables-nft', '-t', 'nat', '-A', 'POSTROUTING', '-o', 'eth0', '-j', 'MASQUERADE');
       ns.run('iptables-nft', '-t', 'nat', '-D', 'POSTROUTING', '1');
@@ -103,7 +103,7 @@ describe('iptables firewaller', () => {
       assert.equal(ns.run('nft', 'list', 'ruleset'), before);
     }));
 
-  it('of iptables-nft leaves a chain that somebody uses meanwhile', () =>
+  it('with iptables-nft: keeps a chain that another program uses meanwhile', () =>
     withNamespace(async (ns, open) => {
       using firewaller = open('nft');
       await firewaller.add([HAIRPIN, WEB]);
@@ -115,7 +115,7 @@ describe('iptables firewaller', () => {
       assert.doesNotMatch(left, /PREROUTING|OUTPUT|table ip raw|ISTHMUS/);
     }));
 
-  it('takes the kind that the command iptables is, and cleans up the other', () =>
+  it('uses the variant of the iptables command, and deletes the rules of the other', () =>
     withNamespace(async (ns, open) => {
       {
         using legacy = open('legacy');
@@ -130,11 +130,11 @@ describe('iptables firewaller', () => {
       assert.doesNotMatch(ns.run('iptables-legacy', '-t', 'nat', '-S'), /isthmus/i);
     }));
 
-  it('takes away nothing where nothing is, and makes no table by looking', () =>
+  it('deletes nothing when nothing exists, and creates no table by reading', () =>
     withNamespace(async (ns, open) => {
       using firewaller = open();
       assert.deepEqual(await firewaller.remove([WEB, HAIRPIN]), []);
-      assert.deepEqual(await firewaller.forget(['10.88.0.2']), []);
+      assert.deepEqual(await firewaller.removeByAddress(['10.88.0.2']), []);
       assert.deepEqual(await firewaller.missing([WEB]), [WEB]);
       await firewaller.reset([]);
       assert.equal(

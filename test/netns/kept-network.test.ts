@@ -21,7 +21,7 @@ const CHILD = join(import.meta.dirname, '../support/kept-child.ts');
 const CALL = [join(import.meta.dirname, '../support/crash-child.ts'), '100000'];
 const IPAM = { ranges: [[{ subnet: '10.88.0.0/24' }], [{ subnet: 'fd00:88::/64' }]], routes: [{ dst: '0.0.0.0/0' }] };
 
-describe('a Network that somebody keeps, in a real kernel', function () {
+describe('a network that an operator created, in a real kernel', function () {
   this.timeout(60_000);
   let host: CniHost;
   let dir: string;
@@ -81,7 +81,7 @@ describe('a Network that somebody keeps, in a real kernel', function () {
     return bridgeConf('isthmus', host, { conf: { ipMasq: true, ...conf }, ipam: IPAM });
   }
 
-  /** As Docker's are: closed to others. */
+  /** Like Docker's networks: closed to others. */
   function request(conf = {}): NetworkRequest {
     const config = configOf(conf);
     const { options, firewall } = parseNetconf({ config, strict: true });
@@ -100,7 +100,7 @@ describe('a Network that somebody keeps, in a real kernel', function () {
     return host.ns.run('nft', 'list', 'ruleset');
   }
 
-  it('is there without pods, with its rules, outlives them, and leaves nothing', () => {
+  it('exists without pods, with its rules, outlives pods, and leaves nothing', () => {
     keep('create', request());
     const bare = host.snapshot();
     assert.match(host.ns.ip('-br', 'addr', 'show', 'isth0'), /10\.88\.0\.1\/24.*fd00:88::1\/64/);
@@ -114,7 +114,7 @@ describe('a Network that somebody keeps, in a real kernel', function () {
     assertSame(host.snapshot(), empty);
   });
 
-  it('goes with its last pod where nobody keeps it any more', () => {
+  it('is deleted with its last pod once it is released', () => {
     call('ADD', 0);
     keep('create', request());
     keep('delete', request());
@@ -123,7 +123,7 @@ describe('a Network that somebody keeps, in a real kernel', function () {
     assertSame(host.snapshot(), empty);
   });
 
-  it('is back with all its ports where somebody deleted the bridge', () => {
+  it('comes back with all its ports after its bridge was deleted', () => {
     const conf = { hairpinMode: true };
     keep('create', request(conf));
     for (const pod of [0, 1]) call('ADD', pod, conf);
@@ -143,7 +143,7 @@ describe('a Network that somebody keeps, in a real kernel', function () {
     assertSame(host.snapshot(), empty);
   });
 
-  it('is back after a reboot, whole and to be taken away whole', () => {
+  it('comes back after a reboot, and can be deleted completely', () => {
     keep('create', request());
     const bare = [host.ns.ip('-br', 'addr', 'show', 'isth0').split(/\s+/).slice(1), elements()];
     host.ns.ip('link', 'delete', 'isth0');
@@ -158,7 +158,7 @@ describe('a Network that somebody keeps, in a real kernel', function () {
     assertSame(host.snapshot(), empty);
   });
 
-  it('that found its bridge leaves it there', () => {
+  it('keeps a bridge that existed before it', () => {
     host.ns.ip('link', 'add', 'isth0', 'up', 'type', 'bridge');
     const before = host.snapshot();
     keep('create', request());

@@ -14,7 +14,7 @@ import { watchExchanges } from '../support/watch-exchanges.ts';
 
 const BRIDGE: Op = { op: 'link.create', ns: 'host', name: 'br0', link: { kind: 'bridge' }, up: true };
 
-describe('links that are removed in batches', () => {
+describe('LinkRemover', () => {
   let host: LinuxHost;
   let netns: TestNetns;
   let inside: TestNetns;
@@ -70,7 +70,7 @@ describe('links that are removed in batches', () => {
     [40, 1],
     [150, 3],
   ] as const) {
-    it(`removes ${count} with ${sends} deletion(s), both ends, beside missing ones`, async () => {
+    it(`removes ${count} with ${sends} deletion(s), both ends, and ignores missing ones`, async () => {
       apply(...names(count).map(veth));
       using watch = watchExchanges();
       const errors = await remove([...names(count), 'missing', 'br1']);
@@ -81,13 +81,13 @@ describe('links that are removed in batches', () => {
     });
   }
 
-  it('has nothing to send for what is not there', async () => {
+  it('sends nothing for a missing link', async () => {
     using watch = watchExchanges();
     assert.deepEqual(await remove(['missing', 'nothing']), [undefined, undefined]);
     assert.equal(deletions(watch.sent).length, 0);
   });
 
-  it('leaves a link of another kind alone, with the words of a step', async () => {
+  it('refuses a link of another kind, with the error of a step', async () => {
     apply(...names(3).map(veth), { op: 'link.create', ns: 'host', name: 'ifb7', link: { kind: 'ifb' } });
     const errors = await remove(['v0', 'ifb7', 'v1', 'br0']);
     assert.deepEqual([errors[0], errors[2]], [undefined, undefined]);
@@ -104,7 +104,7 @@ describe('links that are removed in batches', () => {
     assert.deepEqual(left(), ['br0', 'ifb7', 'lo', 'v2']);
   });
 
-  it('removes links of any kind where none is named, also a bridge and its ports at once', async () => {
+  it('removes links of any kind when none is given, also a bridge and its ports at once', async () => {
     apply(...names(3).map(veth), { op: 'link.create', ns: 'host', name: 'ifb7', link: { kind: 'ifb' } });
     netns.ip('link', 'add', 'end0', 'type', 'veth', 'peer', 'name', 'end1');
     const all = ['v0', 'br0', 'v1', 'ifb7', 'end0', 'end1', 'v2'];
@@ -113,7 +113,7 @@ describe('links that are removed in batches', () => {
     assert.deepEqual(left(), ['lo']);
   });
 
-  it("reports what cannot be removed, with the kernel's words, and removes the rest", async () => {
+  it('reports a failed removal with the message of the kernel, and removes the rest', async () => {
     apply(...names(3).map(veth));
     using watch = watchExchanges();
     const errors = await Promise.all(
@@ -127,7 +127,7 @@ describe('links that are removed in batches', () => {
     assert.equal(deletions(watch.sent).length, 2, 'one for the group and one for what cannot be in it');
   });
 
-  it('answers everybody who asks for the same link, each by his kind', async () => {
+  it('answers every caller that removes the same link, by the kind each gave', async () => {
     apply(...names(2).map(veth));
     const [a, b, c, d] = await Promise.all([
       remover.remove({ name: 'v0', kind: 'veth' }),
@@ -157,7 +157,7 @@ describe('links that are removed in batches', () => {
     assert.deepEqual(left(), ['br0', ...names(groups.length, 'g'), 'lo']);
   });
 
-  it('lets what several callers ask for in one turn of the event loop go together', async () => {
+  it('batches what several callers request in one turn of the event loop', async () => {
     apply(...names(8).map(veth));
     using watch = watchExchanges();
     const callers = names(8).map(
@@ -167,7 +167,7 @@ describe('links that are removed in batches', () => {
     assert.equal(deletions(watch.sent).length, 1);
   });
 
-  it('lets what comes while a batch is under way go together in the next', async () => {
+  it('batches what comes during a batch into the next one', async () => {
     apply(...names(41).map(veth));
     const { promise: started, resolve: start } = Promise.withResolvers<void>();
     const { promise: going, resolve: go } = Promise.withResolvers<void>();
@@ -196,7 +196,7 @@ describe('links that are removed in batches', () => {
     assert.equal(group?.header.index, 0);
   });
 
-  it('takes a link for gone that vanishes on the way, and leaves its successor of the same name', async () => {
+  it('treats a link that vanishes meanwhile as removed, and keeps its successor of the same name', async () => {
     apply(...names(6).map(veth));
     using watch = watchExchanges((requests) => {
       netns.ip('link', 'del', 'v0');
@@ -213,7 +213,7 @@ describe('links that are removed in batches', () => {
     assert.equal(deletions(watch.sent).length, 2);
   });
 
-  it('deletes by itself what the deletion of the group has left', async () => {
+  it('deletes individually what remains after the group deletion', async () => {
     apply(...names(5).map(veth));
     using watch = watchExchanges((requests, nth) =>
       Promise.resolve(nth === 1 ? requests.filter(({ type }) => type !== RTM_DELLINK) : requests),
@@ -223,7 +223,7 @@ describe('links that are removed in batches', () => {
     assert.equal(deletions(watch.sent).length, 5);
   });
 
-  it('takes ports down before they leave their bridge, and neither for a link alone', async () => {
+  it('sets ports down before they leave their bridge, and does neither for a lone link', async () => {
     apply(...names(3).map(veth));
     using watch = watchExchanges();
     await remove(['v0']);
@@ -246,7 +246,7 @@ describe('links that are removed in batches', () => {
     );
   });
 
-  it('takes nothing after its end and finishes what it has taken', async () => {
+  it('accepts nothing after close, and finishes what it accepted', async () => {
     apply(...names(4).map(veth));
     const taken = names(3).map((name) => remover.remove({ name, kind: 'veth' }));
     remover[Symbol.dispose]();
@@ -257,7 +257,7 @@ describe('links that are removed in batches', () => {
     remover[Symbol.dispose]();
   });
 
-  it('says so where its namespace has been closed', async () => {
+  it('reports that its namespace was closed', async () => {
     using closed = host.open(netns.path);
     closed[Symbol.dispose]();
     using late = new LinkRemover(closed);
@@ -265,7 +265,7 @@ describe('links that are removed in batches', () => {
     assert.deepEqual(left(), ['br0', 'lo']);
   });
 
-  it('holds its promise for any waves of requests, with links made between', async function () {
+  it('removes exactly the requested links for any waves of requests, with links created between', async function () {
     this.timeout(120_000);
     const request = fc.record({ link: fc.nat(29), kind: fc.constantFrom('right', 'none') });
     const wave = fc.record({

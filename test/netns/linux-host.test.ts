@@ -29,7 +29,7 @@ describe('LinuxHost on this machine', () => {
     if (dir !== undefined) rmSync(dir, { recursive: true });
   });
 
-  it('says in different words what is not a network namespace', () => {
+  it('reports in different words why a path is no network namespace', () => {
     const fifo = join(dir, 'fifo');
     execFileSync('mkfifo', [fifo]);
     writeFileSync(join(dir, 'file'), '');
@@ -50,12 +50,12 @@ describe('LinuxHost on this machine', () => {
     }
   });
 
-  it('opens its own namespace by path and knows it again', () => {
+  it('opens its own namespace by path, and recognises it', () => {
     using own = host.open('/proc/self/ns/net');
     assert.equal(own.id, host.own.id);
   });
 
-  it('names itself by the environment, else by where it runs', () => {
+  it('takes its id from the environment, else from its namespace', () => {
     using named = openLinuxHost({ ISTHMUS_HOST_ID: 'h7' });
     assert.equal(named.identity.hostId, 'h7');
     const { hostId, bootId, bootedAt } = host.identity;
@@ -67,7 +67,7 @@ describe('LinuxHost on this machine', () => {
     assert.ok(Math.abs(bootedAt / 1000 - btime) <= 2, `${bootedAt} and ${btime}`);
   });
 
-  it('is another host in another namespace', () => {
+  it('has another id in another namespace', () => {
     withNetns(1, (inside) => {
       const script = `
         const { openLinuxHost } = await import(${JSON.stringify(new URL('../../src/shared/host/linux-host.ts', import.meta.url).href)});
@@ -79,7 +79,7 @@ describe('LinuxHost on this machine', () => {
     });
   });
 
-  it('gives namespaces one after the other, whose inode numbers recur, different ids', () => {
+  it('gives successive namespaces with reused inode numbers different ids', () => {
     const ids = Array.from({ length: 12 }, () => {
       using ns = makeNetns();
       using opened = host.open(ns.path);
@@ -88,7 +88,7 @@ describe('LinuxHost on this machine', () => {
     assert.equal(new Set(ids).size, ids.length);
   });
 
-  it('leaves the thread in its own namespace, also after failures', () => {
+  it('returns the thread to its own namespace, also after failures', () => {
     const where = (): number => statSync('/proc/thread-self/ns/net').ino;
     const before = where();
     withNetns(2, (outside, inside) => {
@@ -115,7 +115,7 @@ describe('LinuxHost on this machine', () => {
     });
   });
 
-  it('lets only frames with the right address pass a guarded port', () => {
+  it('accepts only frames with the right address on a guarded port', () => {
     withNetns(2, (outside, inside) => {
       using hostNs = host.open(outside.path);
       using sandbox = host.open(inside.path);
@@ -140,7 +140,7 @@ describe('LinuxHost on this machine', () => {
     });
   });
 
-  it('leaves a table alone that somebody else still uses, and the tables of others', () => {
+  it('keeps a table that another user still needs, and foreign tables', () => {
     withNetns(1, (outside) => {
       using hostNs = host.open(outside.path);
       outside.run('nft', 'add table bridge other');
@@ -178,7 +178,7 @@ describe('LinuxHost on this machine', () => {
     });
   });
 
-  it('tells neighbours of an address at once, or where it stays, once all is done', async function () {
+  it('announces an address to neighbours at once, or after all steps if it stays', async function () {
     this.timeout(20_000);
     using outside = makeNetns('host-');
     for (const stays of [false, true]) {
@@ -221,7 +221,7 @@ function up(ns: 'host' | 'sandbox', name: string): Op {
   return { op: 'link.set', ns, name, set: { up: true } };
 }
 
-/** What is heard of ARP on the link of a pod; `line` waits for one like this. */
+/** The ARP traffic on the link of a pod; `line` waits for a match. */
 async function listen(pod: TestNetns): Promise<Disposable & { line(pattern: RegExp): Promise<void> }> {
   const dump = spawn('nsenter', [`--net=${pod.path}`, 'tcpdump', '-e', '-t', '-nn', '-l', '-i', 'eth0', 'arp'], {
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -14,7 +14,7 @@ import { makeNetns, netnsMissing, type TestNetns } from '../support/netns.ts';
 
 const EMSGSIZE = 90;
 
-describe('netlink by a thread of the pool', () => {
+describe('netlink on a thread of the pool', () => {
   let host: LinuxHost;
   let netns: TestNetns;
   let ns: LinuxNamespace;
@@ -48,7 +48,7 @@ describe('netlink by a thread of the pool', () => {
   const internal = (error: unknown): boolean => error instanceof NetError && error.kind === 'internal';
   const brief = (replies: readonly Reply[]) => replies.map(({ errno, messages }) => [errno, messages.length]);
 
-  it('lets this thread go on, and others of its sockets be used, while the kernel deletes a link', async () => {
+  it('does not block this thread or its other sockets while the kernel deletes a link', async () => {
     const index = veth('v0');
     let settled = false;
     let turns = 0;
@@ -68,7 +68,7 @@ describe('netlink by a thread of the pool', () => {
     assert.equal(readLink(ns, 'v0'), undefined);
   });
 
-  it('answers as a synchronous exchange does, in chunks and in order, in the namespace of the socket', async () => {
+  it('answers like a synchronous exchange, in chunks and in order, in the namespace of the socket', async () => {
     netns.ip('link', 'add', 'only-here', 'type', 'bridge');
     const requests = Array.from({ length: 450 }, (_, i) => getLink({ name: i % 3 === 0 ? 'nothing' : 'only-here' }));
     const replies = await socket.exchangeAsync(requests);
@@ -80,7 +80,7 @@ describe('netlink by a thread of the pool', () => {
     assert.deepEqual(await socket.exchangeAsync([]), []);
   });
 
-  it("brings the kernel's words for what it refused, and goes on after that", async () => {
+  it('reports the error of the kernel, and continues after it', async () => {
     const group0 = { type: RTM_DELLINK, payload: link.encode({ header: {}, attrs: { group: 0 } }) };
     const [lo, long, none, again] = await socket.exchangeAsync([
       getLink({ name: 'lo' }),
@@ -95,7 +95,7 @@ describe('netlink by a thread of the pool', () => {
     assert.equal(again?.messages.length, 1);
   });
 
-  it('takes one exchange after the other, each with its own answers', async () => {
+  it('runs exchanges one after the other, each with its own answers', async () => {
     for (const name of ['v0', 'v1', 'v2']) veth(name);
     const order: string[] = [];
     const all = ['v0', 'v1', 'nothing', 'v2'].map(async (name) => {
@@ -108,7 +108,7 @@ describe('netlink by a thread of the pool', () => {
     assert.deepEqual(order, ['v0', 'v1', 'nothing', 'v2']);
   });
 
-  it('refuses to be used in the ordinary way meanwhile, and not afterwards', async () => {
+  it('refuses synchronous use meanwhile, and allows it afterwards', async () => {
     const first = socket.exchangeAsync([deleteLink(veth('v0'))]);
     const second = socket.exchangeAsync([getLink({ name: 'lo' })]);
     assert.throws(() => socket.exchange([getLink({ name: 'lo' })]), internal);
@@ -120,7 +120,7 @@ describe('netlink by a thread of the pool', () => {
     assert.equal(socket.dump(getLink({})).length, 1);
   });
 
-  it('finishes what it has taken when it is closed, then lets the descriptor go', async () => {
+  it('finishes what it accepted when it is closed, then closes the descriptor', async () => {
     const first = socket.exchangeAsync([deleteLink(veth('v0'))]);
     const second = socket.exchangeAsync([getLink({ name: 'lo' })]);
     socket[Symbol.dispose]();
@@ -132,7 +132,7 @@ describe('netlink by a thread of the pool', () => {
     assert.throws(() => fstatSync(socket.fd), { code: 'EBADF' });
   });
 
-  it('fails for what cannot be sent, and is as usable afterwards', async () => {
+  it('fails for a message that cannot be sent, and stays usable', async () => {
     const huge = { type: RTM_SETLINK, payload: new Uint8Array(512 * 1024) };
     const failed = socket.exchangeAsync([huge]);
     const next = socket.exchangeAsync([getLink({ name: 'lo' })]);

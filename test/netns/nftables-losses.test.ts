@@ -4,7 +4,7 @@ import { nftSite } from '../support/nft-site.ts';
 
 const NETWORK = networkEntries('br-a', '10.81.0.0/16');
 
-describe('the table of nftables with something of it gone', () => {
+describe('the nftables table with one part missing', () => {
   const site = nftSite();
   const entries = [...NETWORK, portEntry({ conditions: ['ip saddr 192.0.2.0/24'] }), portEntry({ hostPort: 81 })];
   const losses: Readonly<Record<string, (read: string) => string[]>> = {
@@ -21,7 +21,7 @@ describe('the table of nftables with something of it gone', () => {
     'all elements of a map': () => ['flush', 'map', 'inet', 'isthmus', 'port_any4'],
   };
   for (const [name, loss] of Object.entries(losses)) {
-    it(`sees that ${name} is missing, and puts it back`, async () => {
+    it(`reports that ${name} is missing, and restores it`, async () => {
       await site.firewaller.add(entries);
       const whole = site.table();
       site.nft(...loss(site.nft('-a', 'list', 'table', 'inet', 'isthmus')));
@@ -33,7 +33,7 @@ describe('the table of nftables with something of it gone', () => {
       assert.equal(site.ruleset(), '');
     });
   }
-  it('sees that the rule of a condition is missing, and puts it back', async () => {
+  it('reports that the rule of a condition is missing, and restores it', async () => {
     await site.firewaller.add(entries);
     const whole = site.table();
     const chain = /chain (port-[0-9a-f]+)/.exec(whole)?.[1] ?? '';

@@ -30,7 +30,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
   { minLength: 1, maxLength: 8 },
 );
 
-describe('the table of nftables after any sequence of changes', () => {
+describe('the nftables table after any sequence of changes', () => {
   let host: LinuxHost;
   let netns: TestNetns;
 
@@ -48,7 +48,7 @@ describe('the table of nftables after any sequence of changes', () => {
     host?.[Symbol.dispose]();
   });
 
-  it('has in force what was added and not removed, and is gone with the last of it', async () => {
+  it('contains what was added and not removed, and is deleted with the last entry', async () => {
     using ns = host.open(netns.path);
     using firewaller = new NftablesFirewaller(ns);
     await fc.assert(

@@ -9,7 +9,7 @@ import { nftSite } from '../support/nft-site.ts';
 
 const NETWORK = networkEntries('br-a', '10.81.0.0/16');
 
-describe('the table of nftables', () => {
+describe('the nftables table', () => {
   const site = nftSite();
   const rules = (): number => site.ruleset().match(/^\t\t(?!type |flags |elements |\t)./gm)?.length ?? 0;
   const manyPorts = (count: number): FirewallEntry[] =>
@@ -41,7 +41,7 @@ describe('the table of nftables', () => {
     assert.equal(site.ruleset(), '');
   });
 
-  it('is made and goes in each of several namespaces by itself', async () => {
+  it('is created and deleted in each namespace independently', async () => {
     using otherNetns = makeNetns('nft-');
     using otherNs = site.host.open(otherNetns.path);
     using other = new NftablesFirewaller(otherNs);
@@ -60,7 +60,7 @@ describe('the table of nftables', () => {
       return site.ruleset();
     };
     const taken = portEntry({ hostPort: 2005, protocol: 'udp', address: '10.81.9.9' });
-    it('an element that clashes in the midst of many', async () => {
+    it('rejects all when one of many elements clashes', async () => {
       const state = await stateWith([...NETWORK, taken]);
       await assert.rejects(() => site.firewaller.add(manyPorts(20)), {
         kind: 'conflict',
@@ -69,7 +69,7 @@ describe('the table of nftables', () => {
       });
       assert.equal(site.ruleset(), state);
     });
-    it('a condition that nft does not take, without a table before', async () => {
+    it('rejects all for a condition that nft refuses, without a table before', async () => {
       const bad = portEntry({ conditions: ['meta nonsense 3'] });
       await assert.rejects(() => site.firewaller.add([...NETWORK, bad, portEntry({ hostPort: 81 })]), {
         kind: 'invalid-config',
@@ -78,19 +78,19 @@ describe('the table of nftables', () => {
       });
       assert.equal(site.ruleset(), '');
     });
-    it('conditions that contradict each other', async () => {
+    it('rejects all for contradicting conditions', async () => {
       const bad = portEntry({ conditions: ['ip saddr 192.0.2.1', 'ip6 saddr 2001:db8::1'] });
       await assert.rejects(() => site.firewaller.add([bad]), { kind: 'invalid-config', subject: 'conditions' });
       assert.equal(site.ruleset(), '');
     });
-    it('a condition that the kernel does not take, beside others', async () => {
+    it('rejects all for a condition that the kernel refuses, among others', async () => {
       const state = await stateWith(NETWORK);
       // Sets of others are unknown in this table.
       const bad = portEntry({ conditions: ['ip saddr @elsewhere'] });
       await assert.rejects(() => site.firewaller.add([portEntry({ hostPort: 81 }), bad]), { kind: 'invalid-config' });
       assert.equal(site.ruleset(), state);
     });
-    it('a subnet that overlaps another network', async () => {
+    it('rejects all for a subnet that overlaps another network', async () => {
       const state = await stateWith(NETWORK);
       for (const subnet of ['10.81.3.0/24', '10.80.0.0/12'])
         await assert.rejects(() => site.firewaller.add(networkEntries('br-b', subnet)), {
@@ -101,7 +101,7 @@ describe('the table of nftables', () => {
     });
   });
 
-  it('takes networks side by side', async () => {
+  it('accepts adjacent networks', async () => {
     const all = ['10.81.0.0/16', '10.82.0.0/16', '10.83.0.0/16', '10.80.0.0/16', '255.255.0.0/16', '0.0.0.0/8'].flatMap(
       (subnet, i) => networkEntries(`br-${i}`, subnet),
     );
@@ -114,7 +114,7 @@ describe('the table of nftables', () => {
     assert.equal(site.ruleset(), '');
   });
 
-  it('is not made again by a reset that needs no new chain', async () => {
+  it('is not created again by a reset that needs no new chain', async () => {
     const handles = (): string[] => site.nft('-a', 'list', 'table', 'inet', 'isthmus').match(/ # handle \d+$/gm) ?? [];
     const chains = EVERY_ENTRY.filter((entry) => entry.kind === 'port' && entry.conditions.length > 0);
     await site.firewaller.add(EVERY_ENTRY);
@@ -133,7 +133,7 @@ describe('the table of nftables', () => {
     assertGolden('firewall/every-entry', site.table(), 'nft');
   });
 
-  it('leaves a port to its holder when one who did not get it lets it go', async () => {
+  it('keeps a port with its holder when another endpoint removes it', async () => {
     await site.firewaller.add([...NETWORK, portEntry()]);
     const other = portEntry({ address: '10.81.0.9' });
     await assert.rejects(() => site.firewaller.add([other]), { kind: 'conflict' });
@@ -141,7 +141,7 @@ describe('the table of nftables', () => {
     assert.deepEqual(await site.firewaller.missing([portEntry()]), []);
   });
 
-  it('gives a subnet its new source and exceptions in place of the old ones', async () => {
+  it('replaces source and exceptions of a subnet', async () => {
     const before = { kind: 'masquerade', subnet: '10.81.0.0/16', except: ['10.0.0.0/8'], to: '192.0.2.7' } as const;
     const after = [{ ...before, except: ['10.5.0.0/16', '10.6.0.0/16'], to: '192.0.2.8' }];
     await site.firewaller.add([before, ...networkEntries('br-b', '10.82.0.0/16')]);
@@ -155,7 +155,7 @@ describe('the table of nftables', () => {
     await assert.rejects(() => site.firewaller.add([{ ...before, subnet: '10.81.2.0/24' }]), { kind: 'conflict' });
   });
 
-  it('gives a device its new policy in place of the old one', async () => {
+  it('replaces the policy of a device', async () => {
     await site.firewaller.add([{ kind: 'policy', device: 'br-a', policy: 'internal' }]);
     const closed = [{ kind: 'policy', device: 'br-a', policy: 'closed' }] as const;
     await site.firewaller.add(closed);
@@ -163,7 +163,7 @@ describe('the table of nftables', () => {
     assert.match(site.table(), /"br-a" : goto closed/);
   });
 
-  it('forgets what leads to an address, and nothing else', async () => {
+  it('deletes what leads to an address, and nothing else', async () => {
     const lost = [
       portEntry(),
       portEntry({ hostPort: 81, hostIp: '192.0.2.1', snat: false }),
@@ -180,15 +180,15 @@ describe('the table of nftables', () => {
     await site.firewaller.add(kept);
     const before = site.table();
     await site.firewaller.add(lost);
-    assert.deepEqual(await site.firewaller.forget(['10.81.0.2', 'fd81::2']), []);
+    assert.deepEqual(await site.firewaller.removeByAddress(['10.81.0.2', 'fd81::2']), []);
     assert.equal(site.table(), before);
-    assert.deepEqual(await site.firewaller.forget(['10.81.0.2']), []);
+    assert.deepEqual(await site.firewaller.removeByAddress(['10.81.0.2']), []);
     await site.firewaller.reset([]);
-    assert.deepEqual(await site.firewaller.forget(['10.81.0.2']), []);
+    assert.deepEqual(await site.firewaller.removeByAddress(['10.81.0.2']), []);
     assert.equal(site.ruleset(), '');
   });
 
-  it('never touches the tables of others', async () => {
+  it('never changes the tables of others', async () => {
     site.nft('add', 'table', 'inet', 'other');
     site.nft('add', 'chain', 'inet', 'other', 'ports', '{ type nat hook prerouting priority -100; }');
     site.nft('add', 'rule', 'inet', 'other', 'ports', 'tcp dport 8080 dnat ip to 192.0.2.1');
@@ -199,5 +199,5 @@ describe('the table of nftables', () => {
     assert.equal(site.ruleset(), theirs);
   });
 
-  it('is what a host uses whose kernel has nf_tables', () => assert.equal(detectBackend(), 'nftables'));
+  it('is the backend of a host whose kernel has nf_tables', () => assert.equal(detectBackend(), 'nftables'));
 });

@@ -17,7 +17,7 @@ const RULES = dockerRules();
 
 type Call = 'offer' | 'publish' | 'replace' | 'withdraw';
 
-describe('a call on an offered endpoint whose process dies right after each step', function () {
+describe('the process dies after each step of a call on an offered endpoint', function () {
   this.timeout(300_000);
   let lab: OfferLab;
   let clean: string;
@@ -33,7 +33,7 @@ describe('a call on an offered endpoint whose process dies right after each step
     assert.ok(signal === 'SIGKILL' || status === 0, `${call}, step ${n}: ${status} ${stderr}`);
     return signal === 'SIGKILL';
   };
-  /** What comes before the call that dies. */
+  /** The calls before the one that dies. */
   const prepare = async (call: Call): Promise<void> => {
     if (call === 'offer') return;
     await offerEndpoint(lab.core, offerRequest(2, { rules: RULES }));
@@ -82,7 +82,7 @@ describe('a call on an offered endpoint whose process dies right after each step
       assert.ok(n >= least && n < MOST_STEPS, `${n} steps`);
     });
 
-    it(`${call}: the next start takes back what was half done, and leaves the rest`, async () => {
+    it(`${call}: the next start reverts what was half done, and keeps the rest`, async () => {
       let n = 0;
       for (; n < MOST_STEPS; n++) {
         await prepare(call);
@@ -99,7 +99,7 @@ describe('a call on an offered endpoint whose process dies right after each step
     });
   }
 
-  it('offer: the same call again makes it', async () => {
+  it('offer: repeating the call completes it', async () => {
     for (let n = 0; n < MOST_STEPS; n++) {
       const died = dies('offer', n);
       await offerEndpoint(lab.core, offerRequest(2, { rules: RULES }));

@@ -16,7 +16,7 @@ function port(hostPort: number, containerPort: number, more: Partial<PortRequest
   return { protocol: 'tcp', hostPort, hostPortEnd: hostPort, containerPort, ...more };
 }
 
-describe('an endpoint that is moved into a container, as dockerd does it', function () {
+describe('an endpoint that moves into a container, as with dockerd', function () {
   this.timeout(120_000);
   let lab: OfferLab;
   let clean: string;
@@ -55,7 +55,7 @@ describe('an endpoint that is moved into a container, as dockerd does it', funct
     lab?.[Symbol.dispose]();
   });
 
-  it('reaches its gateway, its neighbours and the world, in both families', async () => {
+  it('reaches its gateway, its neighbours and the outside, in both families', async () => {
     await join(2);
     await join(3);
     const [first, second] = lab.containers;
@@ -70,7 +70,7 @@ describe('an endpoint that is moved into a container, as dockerd does it', funct
     assert.equal(lab.host.ip('-6', '-o', 'addr', 'show', 'dev', hostIfName(endpointOf(2))), '');
   });
 
-  it('goes from inside the container, and from the host after it came back; nothing is left', async () => {
+  it('can be deleted inside the container, or on the host after it came back; nothing is left', async () => {
     await join(2);
     await join(3);
     await publish(2, [port(8080, 80)]);
@@ -81,7 +81,7 @@ describe('an endpoint that is moved into a container, as dockerd does it', funct
     assertSame(lab.snapshot(), clean);
   });
 
-  it('has its ports published to everybody, then others, then none', async () => {
+  it('publishes ports, then other ports, then none', async () => {
     await join(2);
     await join(3);
     holdNetwork(lab.core);
@@ -116,7 +116,7 @@ describe('an endpoint that is moved into a container, as dockerd does it', funct
       [outside, at('10.88.0.2', 80), 'blocked'],
     ]);
 
-    // What is asked for again stays, with the connections that are on it.
+    // Ports that are requested again stay, with their connections.
     const connection = await outside.open(own4, 8080);
     await publish(2, [port(8080, 80), port(8082, 81)]);
     assert.match(await connection.exchange(), /^container/);
@@ -131,7 +131,7 @@ describe('an endpoint that is moved into a container, as dockerd does it', funct
   });
 
   for (const backend of ['nftables', 'iptables'] as const) {
-    it(`is reached at its own address by what it publishes, where its network is routed (${backend})`, async () => {
+    it(`is reachable at its own address by published ports on a routed network (${backend})`, async () => {
       const rules = dockerRules(backend, 'closed', [4, 6]);
       const { mac } = await offerEndpoint(lab.core, offerRequest(2, { rules }));
       enter(lab.host, lab.container(2), endpointOf(2), 2, mac);
@@ -151,7 +151,7 @@ describe('an endpoint that is moved into a container, as dockerd does it', funct
     });
   }
 
-  it('has a hundred ports by iptables, and none of them after that', async () => {
+  it('publishes a hundred ports by iptables, and deletes all of them', async () => {
     const rules = dockerRules('iptables');
     const { mac } = await offerEndpoint(lab.core, offerRequest(2, { rules }));
     enter(lab.host, lab.container(2), endpointOf(2), 2, mac);
@@ -170,7 +170,7 @@ describe('an endpoint that is moved into a container, as dockerd does it', funct
     assertSame(lab.snapshot(), clean);
   });
 
-  it('cannot have a port that a process listens on, nor another endpoint; and both may have it after that', async () => {
+  it('cannot publish a port of a process or another endpoint; either can have it once it is free', async () => {
     await join(2);
     await join(3);
     const host = agent('host', lab.host);
@@ -189,7 +189,7 @@ describe('an endpoint that is moved into a container, as dockerd does it', funct
     await publish(3, [port(8081, 80)]);
   });
 
-  it('gives its UDP clients to the next container at once', async () => {
+  it('hands its UDP clients to the next container at once', async () => {
     await join(2);
     await join(3);
     const outside = agent('outside', lab.outside);
@@ -203,7 +203,7 @@ describe('an endpoint that is moved into a container, as dockerd does it', funct
     assert.match(await client.exchange(), /^c3/);
   });
 
-  it('has its bridge back where somebody has deleted it', async () => {
+  it('gets its bridge back after it was deleted', async () => {
     await offer(2);
     holdNetwork(lab.core);
     lab.host.ip('link', 'delete', BRIDGE);

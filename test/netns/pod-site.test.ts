@@ -3,8 +3,8 @@ import { ADDRESSES, HOST, makePodSite, NODE_POD, type PodSite, SERVICE } from '.
 import { assertTraffic, type Expectation } from '../support/traffic.ts';
 import { FAMILIES, PROTOCOLS, PUBLISHED, published, service } from './firewaller-fixture.ts';
 
-/** That the site shows what the firewallers' tests look for, with rules that have the defects they must not have. */
-describe('the site of the traffic tests', () => {
+/** Shows that the site detects the faults that the firewallers' tests look for, with rules that have them. */
+describe('the pod site of the traffic tests', () => {
   let site: PodSite;
   const rules = (text: string): void => {
     site.host.run('sh', '-c', `nft flush ruleset; nft -f - <<'END'\n${text}\nEND`);
@@ -22,7 +22,7 @@ describe('the site of the traffic tests', () => {
   after(() => site?.[Symbol.dispose]());
 
   for (const family of FAMILIES) {
-    it(`has ways without rules, and shows true sources, IPv${family}`, async () => {
+    it(`routes without rules, and shows true sources, IPv${family}`, async () => {
       const { a1, outside } = ADDRESSES[family];
       const { agents, hostAgent } = site;
       await assertTraffic(
@@ -41,7 +41,7 @@ describe('the site of the traffic tests', () => {
     });
   }
 
-  it('shows a port of 127.0.0.1 that is open to intruders', async () => {
+  it('detects a port of 127.0.0.1 that is open to intruders', async () => {
     const { a1, outside, b1 } = ADDRESSES[4];
     rules(`table ip careless {
       chain pre { type nat hook prerouting priority -100; ip daddr 127.0.0.1 tcp dport ${PUBLISHED} dnat to ${a1}:${SERVICE}; }
@@ -53,7 +53,7 @@ describe('the site of the traffic tests', () => {
     ]);
   });
 
-  it('shows traffic in transit that is hijacked', async () => {
+  it('detects forwarded traffic that is hijacked', async () => {
     const { a2, outside } = ADDRESSES[4];
     rules(`table ip careless {
       chain pre { type nat hook prerouting priority -100; tcp dport ${SERVICE} dnat to ${a2}; }
@@ -61,7 +61,7 @@ describe('the site of the traffic tests', () => {
     await assertTraffic([[site.agents.outside, service(4, 'stranger'), `a2 saw ${outside}`]]);
   });
 
-  it('shows frames inside a bridge that are masqueraded where they are filtered', async () => {
+  it('detects masqueraded frames inside a bridge when they are filtered', async () => {
     rules(`table ip careless {
       chain post { type nat hook postrouting priority 100; ip saddr 10.81.0.0/24 masquerade; }
     }`);

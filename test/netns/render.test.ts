@@ -33,7 +33,7 @@ function entries(ns: TestNetns): string[] {
   return lines.filter((line) => /static|dst/.test(line)).sort();
 }
 
-describe('the command of an Op', () => {
+describe('the rendered command of an Op', () => {
   let host: LinuxHost;
   const made: TestNetns[] = [];
   const opened: Namespace[] = [];
@@ -74,7 +74,7 @@ describe('the command of an Op', () => {
     );
   }
 
-  it('does what the Op does', () => {
+  it('has the effect of the Op', () => {
     const ours = pair();
     const theirs = pair();
     theirs.outside.run('nft', TABLE);

@@ -8,7 +8,7 @@ import { netnsMissing } from '../support/netns.ts';
 import { makeTempDir } from '../support/temp.ts';
 
 describe('start of the daemon', () => {
-  it('waits, without blocking the thread, for a process that makes the state file', async function () {
+  it('waits, without blocking the thread, for a process that creates the state file', async function () {
     if (netnsMissing() !== undefined) return this.skip();
     using temp = makeTempDir();
     const stateDir = join(temp.path, 'state');

@@ -6,7 +6,7 @@ import { netnsMissing } from '../support/netns.ts';
 import { type NotifySocket, openNotifySocket } from '../support/notify-socket.ts';
 import { makeServeSite, type ServeSite } from '../support/serve.ts';
 
-describe('what the daemon tells systemd', () => {
+describe('notifications to systemd', () => {
   let site: ServeSite;
   let socket: NotifySocket;
   before(function () {
@@ -30,7 +30,7 @@ describe('what the daemon tells systemd', () => {
     ['at a path', undefined],
     ['of an abstract name', `@isth-${randomBytes(6).toString('hex')}`],
   ] as const)
-    it(`over a socket ${what}: that it is ready once calls can come in, that it reloads, that it ends`, async () => {
+    it(`reports over a socket ${what} readiness once it accepts calls, reload, and stop`, async () => {
       if (abstract !== undefined) {
         socket[Symbol.dispose]();
         socket = openNotifySocket(abstract, site.ns.path);
@@ -42,8 +42,8 @@ describe('what the daemon tells systemd', () => {
       await socket.message(/^READY=1$/m, 2);
       daemon.process.kill('SIGTERM');
       assert.equal(await daemon.end, 0);
-      assert.deepEqual(kinds(), ['STATUS', 'READY', 'RELOADING', 'READY', 'STOPPING']);
-      const [, ready, reloading] = socket.messages;
+      assert.deepEqual(kinds(), ['READY', 'RELOADING', 'READY', 'STOPPING']);
+      const [ready, reloading] = socket.messages;
       assert.equal(
         ready,
         `READY=1\nSTATUS=Serving CNI calls on ${site.socket}, and Docker on ${site.runDir}/docker.sock`,
@@ -53,14 +53,14 @@ describe('what the daemon tells systemd', () => {
       assert.ok(BigInt(usec ?? 0) <= now && BigInt(usec ?? 0) > now - 60_000_000n, `${usec} is not near ${now}`);
     });
 
-  it('is that it lives, as long as it does', async () => {
+  it('reports that it is alive, as long as it is', async () => {
     using daemon = site.start({ env: { NOTIFY_SOCKET: socket.name, WATCHDOG_USEC: '100000' } });
     await socket.message(/^WATCHDOG=1$/, 5);
     daemon.process.kill('SIGTERM');
     assert.equal(await daemon.end, 0);
   });
 
-  it('is nothing of a watchdog that is for another process', async () => {
+  it('ignores a watchdog that is for another process', async () => {
     const env = { NOTIFY_SOCKET: socket.name, WATCHDOG_USEC: '1000', WATCHDOG_PID: '1' };
     using daemon = site.start({ env });
     await socket.message(/^READY=1$/m);
@@ -69,7 +69,7 @@ describe('what the daemon tells systemd', () => {
     assert.ok(!kinds().includes('WATCHDOG'), socket.messages.join('\n'));
   });
 
-  it('is not that it is ready where it cannot start', async () => {
+  it('does not report readiness when it cannot start', async () => {
     using first = site.start();
     await first.line(/event=daemon\.start/);
     using second = site.start({ env: { NOTIFY_SOCKET: socket.name } });
@@ -77,7 +77,7 @@ describe('what the daemon tells systemd', () => {
     assert.deepEqual(socket.messages, []);
   });
 
-  it('fails without harm where nobody listens', async () => {
+  it('ignores a missing listener', async () => {
     using daemon = site.start({ env: { NOTIFY_SOCKET: join(site.root, 'nobody') } });
     await daemon.line(/level=warn event=systemd\.notify error=/);
     await daemon.line(/event=daemon\.start/);

@@ -12,7 +12,7 @@ import { makeTempDir } from '../support/temp.ts';
 
 const NFT = { tables: ['isthmus', 'end'], marks: ['isthmus', 'ISTHMUS-'] };
 
-/** What somebody does to what there is, and what is told of it; `order` of the list does not matter. */
+/** Changes by others, and the events reported for them; `order` of the list does not matter. */
 const TOLD: readonly (readonly [title: string, commands: readonly string[], told: readonly string[]])[] = [
   ['a bridge that is deleted', ['ip link del isth0'], ['link isth0 deleted', 'link isth0 down', 'link veth0 detached']],
   ['a bridge of somebody else that is shut', ['ip link set br0 down'], ['link br0 down']],
@@ -54,7 +54,7 @@ const TOLD: readonly (readonly [title: string, commands: readonly string[], told
   ['a policy that is set', ['iptables-nft -P FORWARD DROP'], ['nftables ip filter FORWARD: policy drop']],
 ];
 
-/** What others do that is none of our business. */
+/** Changes by others that do not concern us. */
 const SILENT: readonly (readonly [title: string, commands: readonly string[]])[] = [
   [
     'links that others make and delete',
@@ -107,7 +107,7 @@ const SETUP = [
   'iptables-nft -A FORWARD -i other2 -j DROP',
 ];
 
-/** Changes that are always told, one by each socket. */
+/** Changes that are always reported, one by each socket. */
 const END = [
   'ip link add isth-end type bridge',
   'ip link del isth-end',
@@ -155,16 +155,16 @@ describe('watchHost', () => {
   const shell = (commands: readonly string[]) => (): void => void netns.run('sh', '-ec', commands.join('\n'));
 
   for (const [title, commands, told] of TOLD)
-    it(`tells ${title}`, async () => {
+    it(`reports ${title}`, async () => {
       assert.deepEqual(await toldOf(shell(commands)), [...told].sort());
     });
 
   for (const [title, commands] of SILENT)
-    it(`does not tell ${title}`, async () => {
+    it(`does not report ${title}`, async () => {
       assert.deepEqual(await toldOf(shell(commands)), []);
     });
 
-  it('does not tell transactions of nftables by the process that is named', async () => {
+  it('does not report nftables transactions of the named process', async () => {
     const deletion = (): void => {
       using ns = host.open(netns.path);
       assert.deepEqual(host.revert([{ ...GUARD, op: 'nft.element.delete' }], { host: ns }), []);
@@ -179,7 +179,7 @@ describe('watchHost', () => {
     assert.deepEqual(await toldOf(deletion, () => false), ['nftables bridge isthmus: something deleted']);
   });
 
-  it('does not tell transactions of nftables by a tool that this process ran', async () => {
+  it('does not report nftables transactions of a tool that this process ran', async () => {
     const work = (): void => {
       const args = [`--net=${netns.path}`, 'nft', 'delete', 'table', 'inet', 'isthmus'];
       noteChild(spawnSync('nsenter', args).pid);
@@ -187,7 +187,7 @@ describe('watchHost', () => {
     assert.deepEqual(await toldOf(work), []);
   });
 
-  it('tells that something was lost where more changes come than there is room for', async () => {
+  it('reports a loss when more changes come than fit the buffer', async () => {
     using ns = host.open(netns.path);
     const { promise, resolve } = Promise.withResolvers<void>();
     const changed = (changes: readonly KernelChange[]): void => {

@@ -28,7 +28,7 @@ const familyName = (family: 4 | 6) => (family === 4 ? 'ipv4' : 'ipv6');
 function arbitraryAddr(): fc.Arbitrary<Addr> {
   const v4: fc.Arbitrary<Addr> = fc.bigInt({ min: 0n, max: 2n ** 32n - 1n }).map((value) => ({ family: 4, value }));
   const v6: fc.Arbitrary<Addr> = fc.bigInt({ min: 0n, max: 2n ** 128n - 1n }).map((value) => ({ family: 6, value }));
-  // Runs of zeros are what RFC 5952 is about.
+  // RFC 5952 is mostly about runs of zeros.
   const sparse = fc
     .array(fc.constantFrom(0n, 0n, 0n, 1n, 0xffffn), { minLength: 8, maxLength: 8 })
     .map((words): Addr => ({ family: 6, value: words.reduce<bigint>((all, word) => (all << 16n) | word, 0n) }));
@@ -39,7 +39,7 @@ function arbitraryPrefix(): fc.Arbitrary<Prefix> {
   return arbitraryAddr().chain((addr) => fc.nat({ max: BITS[addr.family] }).map((length) => ({ addr, length })));
 }
 
-/** Text that is nearly an address. */
+/** Text that is almost an address. */
 function nearly(): fc.Arbitrary<string> {
   const part = fc.constantFrom(
     '0',
@@ -61,8 +61,8 @@ function nearly(): fc.Arbitrary<string> {
   return fc.array(part, { maxLength: 12 }).map((parts) => parts.join(''));
 }
 
-describe('addresses', () => {
-  it('come back from text and from bytes', () => {
+describe('property: addresses', () => {
+  it('survive text and bytes', () => {
     fc.assert(
       fc.property(arbitraryAddr(), (addr) => {
         assert.deepEqual(parseAddr(formatAddr(addr)), addr);
@@ -71,10 +71,10 @@ describe('addresses', () => {
     );
   });
 
-  it("are texts that Node's isIP takes, of the same family, and no others", () => {
+  it("parse exactly the texts that Node's isIP accepts, with the same family", () => {
     fc.assert(
       fc.property(fc.oneof(nearly(), fc.ipV4(), fc.ipV6(), fc.ipV4Extended()), (text) => {
-        // isIP takes a zone (fe80::1%eth0), which an address on its own does not have.
+        // isIP accepts a zone (fe80::1%eth0), which an address alone does not have.
         const expected = text.includes('%') ? 0 : isIP(text);
         assert.equal(parseAddr(text)?.family ?? 0, expected, text);
       }),
@@ -82,7 +82,7 @@ describe('addresses', () => {
     );
   });
 
-  it('are ordered by family and value, as their bytes are', () => {
+  it('sort by family and value, as their bytes do', () => {
     fc.assert(
       fc.property(arbitraryAddr(), arbitraryAddr(), (a, b) => {
         const order = Math.sign(compareAddr(a, b));
@@ -114,25 +114,25 @@ describe('addresses', () => {
     '64:ff9b::192.0.2.33': '64:ff9b::c000:221',
   };
   for (const [text, expected] of Object.entries(canonical)) {
-    it(`${text} is written ${expected}`, () => assert.equal(formatAddr(parseAddr(text) ?? assert.fail()), expected));
+    it(`format ${text} as ${expected}`, () => assert.equal(formatAddr(parseAddr(text) ?? assert.fail()), expected));
   }
 });
 
-describe('prefixes', () => {
-  it('come back from text', () => {
+describe('property: prefixes', () => {
+  it('survive text', () => {
     fc.assert(fc.property(arbitraryPrefix(), (prefix) => assert.deepEqual(parsePrefix(formatPrefix(prefix)), prefix)));
   });
 
-  it("contain what Node's BlockList says", () => {
+  it("contain the addresses that Node's BlockList says", () => {
     fc.assert(
       fc.property(arbitraryPrefix(), arbitraryAddr(), fc.boolean(), (prefix, other, near) => {
-        // An address far away is outside nearly always: take one that differs in the last bit of the network only.
+        // A random address is nearly always outside: use one that differs only in the last bit of the network.
         const bit = 1n << BigInt(Math.max(BITS[prefix.addr.family] - prefix.length, 0));
         const addr: Addr = near && prefix.length > 0 ? { ...prefix.addr, value: prefix.addr.value ^ bit } : other;
         const list = new BlockList();
         list.addSubnet(formatAddr(prefix.addr), prefix.length, familyName(prefix.addr.family));
         for (const one of [addr, prefix.addr, firstOf(prefix), lastOf(prefix)]) {
-          // BlockList takes ::ffff:a.b.c.d for a.b.c.d; here the families are kept apart.
+          // BlockList treats ::ffff:a.b.c.d as a.b.c.d; our families stay separate.
           if (one.family !== prefix.addr.family) assert.equal(contains(prefix, one), false);
           else assert.equal(contains(prefix, one), list.check(formatAddr(one), familyName(one.family)));
         }
@@ -152,7 +152,7 @@ describe('prefixes', () => {
     );
   });
 
-  it('overlap where one holds the other', () => {
+  it('overlap if one contains the other', () => {
     fc.assert(
       fc.property(arbitraryPrefix(), arbitraryPrefix(), fc.nat(128), (a, b, length) => {
         assert.equal(overlaps(a, b), overlaps(b, a));
@@ -174,12 +174,12 @@ describe('prefixes', () => {
     '/8',
     '10.0.0.0/8/8',
   ]) {
-    it(`${JSON.stringify(text)} is none`, () => assert.equal(parsePrefix(text), undefined));
+    it(`reject ${JSON.stringify(text)}`, () => assert.equal(parsePrefix(text), undefined));
   }
 });
 
-describe('MAC addresses', () => {
-  it('are read with colons, hyphens or dots, in either case', () => {
+describe('property: MAC addresses', () => {
+  it('parse with colons, hyphens or dots, in either case', () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 6, maxLength: 6 }), (bytes) => {
         const hex = Buffer.from(bytes).toString('hex');
@@ -205,10 +205,10 @@ describe('MAC addresses', () => {
     ' 0a:58:0a:58:00:02',
     '0a580a580002',
   ]) {
-    it(`${JSON.stringify(text)} is none`, () => assert.equal(parseMac(text), undefined));
+    it(`reject ${JSON.stringify(text)}`, () => assert.equal(parseMac(text), undefined));
   }
 
-  it('made of addresses and digests are unicast and locally administered', () => {
+  it('derived from addresses and digests are unicast and locally administered', () => {
     const local = (mac: string): boolean =>
       parseMac(mac) === mac && isUnicastMac(mac) && (Number.parseInt(mac.slice(0, 2), 16) & 2) === 2;
     fc.assert(fc.property(arbitraryAddr(), (addr) => assert.ok(local(macOfAddr(addr, 'web')))));
@@ -217,12 +217,12 @@ describe('MAC addresses', () => {
 
   const mac = (text: string, network = 'web'): string => macOfAddr(parseAddr(text) ?? assert.fail(), network);
 
-  it('made of an IPv4 address has its four bytes', () => {
+  it('derived from an IPv4 address contain its four bytes', () => {
     assert.equal(mac('10.88.0.2'), '0a:58:0a:58:00:02');
     assert.equal(mac('255.0.1.16', 'db'), '0a:58:ff:00:01:10');
   });
 
-  it('made of IPv6 addresses that end alike differ, and so do those of one address of two networks', () => {
+  it('derived from IPv6 addresses with equal ends differ, and so do those of one address on two networks', () => {
     const macs = [mac('fd00:1::2'), mac('fd00:2::2'), mac('fd00:1::1:0:0:2'), mac('fd00:1::2', 'db')];
     assert.equal(new Set(macs).size, macs.length);
     assert.equal(mac('fd00:1::2'), macs[0]);

@@ -4,7 +4,7 @@ import { choosePool, type PoolCandidate, type Taken } from '../../src/shared/ipa
 import { BITS, type Family } from '../../src/shared/model/addr.ts';
 import { contains, firstOf, formatPrefix, networkOf, overlaps, type Prefix } from '../../src/shared/model/prefix.ts';
 
-/** All of a family's prefixes here lie in one /16 or /112, or hold it, so that they often meet. */
+/** All prefixes of a family lie in one /16 or /112, or contain it, so that they often overlap. */
 function near(family: Family, offset: number, fromEnd: number): Prefix {
   const base = family === 4 ? 0x0ac00000n : 0xfd000000000000000000000000000000n;
   return networkOf({ addr: { family, value: base + BigInt(offset) }, length: BITS[family] - fromEnd });
@@ -31,7 +31,7 @@ function* subnetsOf({ base, size }: PoolCandidate): Generator<Prefix> {
     yield { addr: { family: of, value: firstOf(base).value + BigInt(i) * step }, length: size };
 }
 
-/** The same by trying all of them. */
+/** The same by brute force. */
 function firstByTrying(candidates: readonly PoolCandidate[], taken: readonly Taken[]): Prefix | undefined {
   for (const one of candidates)
     for (const subnet of subnetsOf(one)) if (!taken.some((other) => overlaps(other.subnet, subnet))) return subnet;
@@ -41,7 +41,7 @@ function firstByTrying(candidates: readonly PoolCandidate[], taken: readonly Tak
 const textOf = (found: Prefix | undefined): string => (found === undefined ? 'none' : formatPrefix(found));
 
 describe('property: choosing a pool', () => {
-  it('gives the first subnet that overlaps nothing, and none only where every one overlaps something', () => {
+  it('returns the first subnet that overlaps nothing, and none only if every one overlaps', () => {
     fc.assert(
       fc.property(fc.array(candidate, { maxLength: 4 }), takens, (candidates, taken) => {
         const { subnet } = choosePool(candidates, taken);
@@ -51,7 +51,7 @@ describe('property: choosing a pool', () => {
     );
   });
 
-  it('says who holds the candidates where none is left, and nobody who holds none of them', () => {
+  it('names the holders of exhausted candidates, and nobody else', () => {
     fc.assert(
       fc.property(fc.array(candidate, { minLength: 1, maxLength: 3 }), takens, (candidates, taken) => {
         const { subnet, holders = [] } = choosePool(candidates, taken);
@@ -63,7 +63,7 @@ describe('property: choosing a pool', () => {
     );
   });
 
-  it('fills a candidate to the last subnet, each once, whatever the order in which they are told', () => {
+  it('fills a candidate to the last subnet, each once, in any order of the taken ones', () => {
     fc.assert(
       fc.property(candidate, fc.integer(), ({ base, size }, seed) => {
         const taken: Taken[] = [];
@@ -79,10 +79,10 @@ describe('property: choosing a pool', () => {
     );
   });
 
-  it('passes over what is taken without trying each subnet', () => {
+  it('skips taken subnets without trying each', () => {
     const base = near(6, 0, 112);
     let looks = 0;
-    // All of a /16 of IPv6 but its last /64, as 48 prefixes: 2^48 subnets to walk otherwise.
+    // An IPv6 /16 without its last /64, as 48 prefixes: otherwise 2^48 subnets to walk.
     const taken = Array.from({ length: 48 }, (_, i): Taken => {
       const length = base.length + i + 1;
       const value = base.addr.value + (((1n << BigInt(i)) - 1n) << BigInt(128 - length + 1));

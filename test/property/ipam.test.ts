@@ -36,7 +36,7 @@ const smallRange = fc
     return { ...base, rangeStart: at(low), rangeEnd: at(high), gateway: at(gateway) };
   });
 
-/** One or two sets: the second of the other family or another subnet, as validation demands. */
+/** One or two sets: the second has the other family or another subnet, as validation requires. */
 const smallSets = fc
   .uniqueArray(smallRange, { minLength: 1, maxLength: 4, selector: ({ subnet }) => formatAddr(subnet.addr) })
   .map((ranges) => {
@@ -55,7 +55,7 @@ const steps = fc.array(
   { maxLength: 80 },
 );
 
-/** What a set can give, in the order of the round, by trying every address there is. */
+/** The addresses that a set can give, in round order, by brute force. */
 function candidates(set: readonly RangeSpec[], all: readonly RangeSpec[]): string[] {
   return set.flatMap(({ subnet, rangeStart, rangeEnd }) => {
     const found: string[] = [];
@@ -70,13 +70,13 @@ function candidates(set: readonly RangeSpec[], all: readonly RangeSpec[]): strin
   });
 }
 
-/** The naive pool: a list to walk from the last address given. */
+/** The naive pool: a list, walked from the last address given. */
 class Model {
   readonly leased = new Map<string, string>();
   readonly #sets: readonly (readonly string[])[];
   readonly #last: (string | undefined)[] = [];
 
-  /** False: with its last lease the pool forgets where the round was. */
+  /** False: the pool deletes its cursor with its last lease. */
   readonly #isKept: boolean;
 
   constructor(sets: readonly (readonly RangeSpec[])[], isKept: boolean) {
@@ -155,7 +155,7 @@ function compare(
 }
 
 describe('property: allocation', () => {
-  it('is that of a naive pool, for any ranges and any order of calls (in memory)', () => {
+  it('matches a naive pool for any ranges and any order of calls (in memory)', () => {
     fc.assert(
       fc.property(smallSets, steps, fc.boolean(), (sets, work, isKept) =>
         compare(new MemoryStore(FIRST_BOOT), sets, work, isKept),
@@ -164,7 +164,7 @@ describe('property: allocation', () => {
     );
   });
 
-  it('is that of a naive pool, for any ranges and any order of calls (SQLite)', () => {
+  it('matches a naive pool for any ranges and any order of calls (SQLite)', () => {
     using directory = makeTempDir();
     let scope = 0;
     using store = openSqliteStore({ stateDir: directory.path, identity: FIRST_BOOT });
@@ -193,7 +193,7 @@ describe('property: allocation', () => {
     );
   });
 
-  it('gives different addresses of a /64, a /8 and a /0-like range without walking them', () => {
+  it('gives different addresses of a /64, a /8 and a near-/0 range without walking them', () => {
     const sets = [[range('10.0.0.0/8')], [range('fd00::/64')], [range('fe80::/10')]];
     const store = new MemoryStore(FIRST_BOOT);
     const seen = new Set<string>();

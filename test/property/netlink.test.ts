@@ -19,7 +19,7 @@ const mac = fc.uint8Array({ minLength: 6, maxLength: 6 }).map((bytes) =>
 const ip4 = uint(32).map((value) => formatAddr({ family: 4, value: BigInt(value) }));
 const ip6 = fc.bigInt({ min: 0n, max: 2n ** 128n - 1n }).map((value) => formatAddr({ family: 6, value }));
 const ip = fc.oneof(ip4, ip6);
-/** Attributes that no schema knows. */
+/** Attributes that no schema describes. */
 const unknown = fc.dictionary(
   fc.integer({ min: 200, max: 0x3fff }).map((type) => `#${type}` as const),
   fc.uint8Array({ maxLength: 30 }).map((bytes) => Buffer.from(bytes)),
@@ -85,7 +85,7 @@ const vlans = fc.record({
   }),
 });
 
-/** Values as text in the order of their keys, bytes as hex whatever class holds them. */
+/** Values as text in key order; bytes as hex, whatever their class. */
 function plain(value: unknown): unknown {
   if (value instanceof Uint8Array) return `0x${Buffer.from(value).toString('hex')}`;
   if (Array.isArray(value)) return value.map(plain);
@@ -98,7 +98,7 @@ interface AnyCodec {
   encode(value: unknown): Uint8Array;
 }
 
-describe('netlink codec, any values', () => {
+describe('property: netlink codec', () => {
   const cases: readonly (readonly [string, unknown, fc.Arbitrary<unknown>])[] = [
     ['link', link, fc.record({ header, attrs: linkAttrs })],
     ['bridge link', bridgeLink, fc.record({ header, attrs: partial({ name: text, vlans }) })],
@@ -140,11 +140,11 @@ describe('netlink codec, any values', () => {
 
   for (const [name, codec, values] of cases) {
     const { encode, decode } = codec as AnyCodec;
-    it(`${name}: the values come back from the bytes`, () => {
+    it(`${name}: decodes its own encoding to the same values`, () => {
       fc.assert(fc.property(values, (value) => assert.deepEqual(plain(decode(encode(value))), plain(value))));
     });
 
-    it(`${name}: no bytes crash it, and what it reads it can write`, () => {
+    it(`${name}: never crashes on random bytes, and encodes what it decodes`, () => {
       const bytes = fc.oneof(
         fc.uint8Array({ maxLength: 200 }),
         fc
@@ -165,7 +165,7 @@ describe('netlink codec, any values', () => {
     });
   }
 
-  it('messages come back from a datagram, and no datagram crashes or loops', () => {
+  it('decodes its own messages from a datagram, and never crashes or loops', () => {
     const message = fc.record({
       type: uint(16),
       flags: uint(16),

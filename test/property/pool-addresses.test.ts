@@ -18,7 +18,7 @@ const SETS = [[range(SUBNET)]];
 const ALL = Array.from({ length: 14 }, (_, i) => `10.88.0.${i + 1}`);
 const [GATEWAY = ''] = ALL;
 
-/** What dockerd and CNI may do, in any order. `at` is an address of the subnet, network and broadcast among them. */
+/** The actions of dockerd and CNI, in any order. `at` is an address of the subnet, network and broadcast included. */
 type Step =
   | { readonly what: 'pod' | 'unpod' | 'claim' | 'withdraw'; readonly id: number; readonly at: number }
   | { readonly what: 'request' | 'explicit' | 'auxiliary' | 'release'; readonly pool: number; readonly at: number }
@@ -35,7 +35,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ what: fc.constant('expire') }),
 );
 
-/** Who has an address, told the plainest way. */
+/** The owner of each address, in the simplest model. */
 class Model {
   readonly leased = new Map<string, string>();
   readonly reserved = [new Set<string>(), new Set<string>()] as const;
@@ -53,7 +53,7 @@ class Model {
   }
 }
 
-/** The answer without its length, or the kind of the refusal. */
+/** The answer without its prefix length, or the kind of the error. */
 function attempt(work: () => string): string {
   try {
     return work().replace(/\/.*/, '');
@@ -63,7 +63,7 @@ function attempt(work: () => string): string {
   }
 }
 
-/** One of the free addresses, or `exhausted` where there is none. */
+/** One of the free addresses, or `exhausted` if there is none. */
 function assertChosen(given: string, model: Model): void {
   const choice = model.free();
   if (choice.length === 0) assert.equal(given, 'exhausted');
@@ -147,12 +147,12 @@ function take(lab: PoolLab, model: Model, pools: readonly PoolRow[], now: number
   }
 }
 
-/** Two pools of one Network, pods beside them: after each step the store has what the model has. */
+/** Two pools of one Network, with pods: after each step the store must equal the model. */
 function compare(lab: PoolLab, work: readonly Step[]): void {
   const spec = { options: { driver: 'null' as const }, ranges: [[{ subnet: SUBNET }]], routes: [], scope: scopeOf() };
   lab.store.networks.put(network('web', { spec }));
   const pools = [lab.shared(), lab.shared()];
-  // Both are used: what expires is addresses.
+  // Both pools are in use, so only addresses expire.
   for (const id of ['n1', 'n2']) {
     lab.store.dockerNetworks.put(dockerNetwork(id, { network: 'web' }));
     usePools(lab.store, id, [{ pool: prefixOf(SUBNET) }]);
@@ -175,14 +175,14 @@ function compare(lab: PoolLab, work: readonly Step[]): void {
 const steps = fc.array(step, { maxLength: 60 });
 
 describe('property: addresses that dockerd and CNI share', () => {
-  it('belong to whom a plain model says, whatever is asked in whatever order (in memory)', () => {
+  it('match a plain model for any order of requests (in memory)', () => {
     fc.assert(
       fc.property(steps, (work) => compare(new PoolLab(makeCore(new FakeHost())), work)),
       { numRuns: 300 },
     );
   });
 
-  it('belong to whom a plain model says, whatever is asked in whatever order (SQLite)', () => {
+  it('match a plain model for any order of requests (SQLite)', () => {
     using directory = makeTempDir();
     let hosts = 0;
     fc.assert(

@@ -17,16 +17,16 @@ const anyPrefix = fc.constantFrom<Family>(4, 6).chain((family) =>
   }),
 );
 
-/** Texts that ip-cidr itself gets wrong: the family changes, or it throws. */
+/** Texts that ip-cidr itself parses wrongly: the family changes, or it throws. */
 const HARD = ['::/0', '0.0.0.0/0', '64:ff9b::192.0.2.1/96', '::ffff:1.2.3.4/120', '::/96', '::1.2.3.4/128'] as const;
 
-describe('span of a prefix', () => {
+describe('property: span of a prefix', () => {
   it('agrees with firstOf and lastOf for any prefix', async () => {
     await fc.assert(fc.asyncProperty(anyPrefix, check));
   });
 
   for (const text of HARD) {
-    it(`keeps its family: ${text}`, async () => {
+    it(`keeps the family of ${text}`, async () => {
       const prefix = parsePrefix(text);
       assert.ok(prefix);
       await check(prefix);

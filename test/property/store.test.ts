@@ -6,7 +6,7 @@ import { MemoryStore } from '../../src/shared/testing/memory-store.ts';
 import { makeTempDir } from '../support/temp.ts';
 import { addr, attachment, FIRST_BOOT, lease } from '../unit/store-behaviour.ts';
 
-/** Addresses close together and at the ends of both families. */
+/** Addresses close together, and at both ends of each family. */
 const address = fc
   .oneof(
     fc.nat(15).map((n) => `10.0.0.${n}`),
@@ -53,7 +53,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
 );
 
 describe('property: stores', () => {
-  it('answers in SQLite as in memory, whatever is leased and released', () => {
+  it('answer the same in SQLite and in memory for any leases and releases', () => {
     using directory = makeTempDir();
     let host = 0;
     fc.assert(

@@ -17,12 +17,12 @@ import type { FakeSeed } from '../../src/shared/testing/fake-netns.ts';
 export interface Scenario {
   /** Keys of the configuration beside the name; `ipam` is added where there are addresses. */
   readonly conf?: Readonly<Record<string, unknown>>;
-  /** What no configuration of CNI says. */
+  /** Facts that no CNI configuration contains. */
   readonly options?: Partial<BridgeOptions>;
   /** `address gateway`, as IPAM gives them; the gateway may be missing. */
   readonly addresses?: readonly string[];
   readonly routes?: readonly RouteSpec[];
-  /** What the host has already. */
+  /** The existing state of the host. */
   readonly own?: FakeSeed;
   readonly sandbox?: FakeSeed;
 }
@@ -34,7 +34,10 @@ const FACTS: EndpointNames = {
   mac: '0a:58:0a:58:00:02',
   alias: 'isthmus cni net=web if=eth0 id=pod',
 };
-/** What a network turns on and, because others may rely on it by then, leaves on: also on a bridge that it has found. */
+/**
+ * Settings that a network turns on and never off, because others may rely on them by then. This includes a bridge that
+ * existed before.
+ */
 const STAYS = [
   /^sysctl -w net\/ipv4\/ip_forward=/,
   /^sysctl -w net\/ipv6\/conf\/(all\/forwarding|\w+\/accept_ra|isth0\/disable_ipv6)=/,
@@ -43,8 +46,8 @@ const STAYS = [
 ];
 
 /**
- * The commands that make network and endpoint, and those that take them back. On the way the steps are carried out on
- * a FakeHost, which refuses what the kernel would; taken back, it is as it was.
+ * The commands that create network and endpoint, and those that revert them. The steps run on a FakeHost, which refuses
+ * what the kernel would. After the revert it is empty again.
  */
 export function planText(scenario: Scenario): string {
   const host = new FakeHost({ own: scenario.own ?? {}, namespaces: { [SANDBOX]: scenario.sandbox ?? {} } });

@@ -16,7 +16,7 @@ export interface CampOrders {
   /** How often each client gives its address back, at least; they go on until the slowest has done so. */
   readonly rounds: number;
   readonly plugin: string;
-  /** What the plugin reads. */
+  /** The configuration that the plugin reads. */
   readonly config: object;
   readonly docker: string;
 }

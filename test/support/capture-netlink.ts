@@ -63,7 +63,7 @@ const TC = [
   'filter add dev v0 parent ffff: protocol ip pref 2 u32 match ip dport 80 0xffff action mirred egress mirror dev ifb0',
 ];
 
-/** What `tc` asks about filters is about one device. */
+/** `tc` dumps the filters of one device. */
 const filters = (index: number): Request => ({
   type: RTM_GETTFILTER,
   payload: filter.encode({ header: { index, parent: TC_INGRESS_HANDLE }, attrs: {} }),

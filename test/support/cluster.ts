@@ -17,7 +17,7 @@ export interface Node {
 
 /**
  * Two nodes on an underlay, with routes to each other's pod ranges, and a neighbour `outside`, which knows the nodes
- * and no pods. Nothing is left of it after `dispose`.
+ * and no pods. `dispose` deletes all of it.
  */
 export interface Cluster extends Disposable {
   readonly nodes: readonly [Node, Node];

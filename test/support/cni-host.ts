@@ -17,7 +17,7 @@ import { makeNetns, type TestNetns } from './netns.ts';
 import { type SnapshotQuery, snapshot } from './snapshot.ts';
 import { pluginFile, VIA, type Via } from './via.ts';
 
-/** A network namespace that stands for a host, with pods and private directories. Disposed, nothing is left. */
+/** A network namespace that acts as a host, with pods and private directories. Dispose deletes all of it. */
 export interface CniHost extends Disposable {
   readonly ns: TestNetns;
   readonly pods: readonly TestNetns[];
@@ -26,7 +26,7 @@ export interface CniHost extends Disposable {
   readonly dataDir: string;
   /** The one that serves this host; absent where calls are answered without. */
   readonly daemon?: HostDaemon;
-  /** Namespace number `index`; throws where there is none. */
+  /** Namespace number `index`; throws if it does not exist. */
   pod(index: number): TestNetns;
   /** One more pod. */
   addPod(): TestNetns;
@@ -52,8 +52,8 @@ export interface HostOptions {
 }
 
 /**
- * A host with `count` pods and `lo` up in the host. Where calls go to a daemon, one of its own serves it from the first
- * call on, and disposing throws where a call has gone past it.
+ * A host with `count` pods and `lo` up in the host. With a daemon, its own one serves it from the first call on, and
+ * dispose throws if a call bypassed it.
  */
 export function makeHost(count = 1, { forwarding = true, via = VIA }: HostOptions = {}): CniHost {
   const made: TestNetns[] = [];

@@ -6,7 +6,7 @@ import { installedFile, VIA, type Via } from './via.ts';
 
 export { pluginFile } from './via.ts';
 
-/** Where Debian's containernetworking-plugins are. */
+/** The directory of Debian's containernetworking-plugins. */
 export const referenceDir = '/usr/lib/cni';
 
 /** The names that the executable answers to. */
@@ -24,7 +24,7 @@ export const pluginNames = [
 
 export type CniCommand = 'ADD' | 'DEL' | 'CHECK' | 'STATUS' | 'GC' | 'VERSION';
 
-/** One call of a plugin, as a runtime makes it. What is absent is not in the plugin's environment. */
+/** One call of a plugin, as a runtime makes it. Absent keys are not in the plugin's environment. */
 export interface PluginCall {
   /** Directory of the executable; also CNI_PATH, unless `path` is given. */
   readonly dir: string;
@@ -53,7 +53,7 @@ export interface PluginCall {
   readonly timeout?: number;
 }
 
-/** What a plugin prints, whatever the command and version. */
+/** The output of a plugin, for any command and version. */
 export interface CniAnswer {
   readonly cniVersion?: string;
   readonly code?: number;

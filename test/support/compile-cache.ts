@@ -2,8 +2,8 @@ import { flushCompileCache } from 'node:module';
 import { join, resolve } from 'node:path';
 
 /**
- * Added to the environment of a child that imports the product's TypeScript: Node keeps what it has compiled, which is
- * two thirds of what such a child costs. Never for an executable under test.
+ * Added to the environment of a child that imports the product's TypeScript. Node then keeps compiled code, which saves
+ * two thirds of the child's start. Never use it for an executable under test.
  */
 export const COMPILE_CACHE: Readonly<Record<string, string>> = {
   NODE_COMPILE_CACHE: join(resolve(import.meta.dirname, '../..'), 'node_modules/.cache/isthmus-tests'),

@@ -22,7 +22,7 @@ export function importImage(host: TestHost, namespace: string): void {
   host.run('ctr', '-n', namespace, 'image', 'import', '--snapshotter', 'native', makeImage(host));
 }
 
-/** Nothing of it needs more of the machine than namespaces and control groups: no AppArmor, no lower OOM scores. */
+/** Needs only namespaces and control groups of the machine: no AppArmor, no lower OOM scores. */
 function config(): string {
   return `version = 2
 disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.snapshotter.v1.btrfs", "io.containerd.tracing.processor.v1.otlp"]

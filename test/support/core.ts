@@ -19,11 +19,11 @@ import { range } from '../unit/ipam-support.ts';
 export interface TestCore extends Core {
   /** Events of the log, with their fields. */
   readonly logged: string[];
-  /** Keys of locks that are held, by a call or by somebody else. */
+  /** Keys of held locks, by a call or by another process. */
   readonly taken: Set<string>;
   /** Keys that calls have locked, in order. */
   readonly locked: string[];
-  /** What `delegate` of the core gives. */
+  /** The result of the core's `delegate`. */
   readonly delegates: Map<string, DelegateSource>;
 }
 
@@ -71,7 +71,7 @@ export interface Which {
 
 export const POD = '/run/netns/pod';
 export const OTHER = '/run/netns/other';
-/** Where a FakeHost's own namespace can be opened. */
+/** The path that opens a FakeHost's own namespace. */
 export const HOST_PATH = '/proc/1/ns/net';
 const SUBNETS = ['10.88.0.0/24', 'fd00:88::/64'];
 
@@ -79,7 +79,7 @@ export function attachmentOf({ id = 'a', ifName = 'eth0', network = 'web', camp 
   return { camp, network, containerId: id, ifName };
 }
 
-/** Where the pool of a network keeps its leases. */
+/** The scope in which the pool of a network keeps its leases. */
 export function scopeOf({ network = 'web' }: Which = {}): string {
   return `/var/lib/cni/networks/${network}`;
 }

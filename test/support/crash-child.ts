@@ -1,6 +1,6 @@
 /**
- * One call of the plugin, with its environment and stdin, that kills itself right after the Op number `argv[2]`,
- * counted from 0. Every Op goes to the kernel alone. Ends as usual where there are not so many.
+ * One call of the plugin, with its environment and stdin, that kills itself right after Op number `argv[2]`, counted
+ * from 0. Each Op goes to the kernel alone. Exits normally when there are fewer Ops.
  */
 import { readFileSync } from 'node:fs';
 import type { NetError } from '../../src/shared/errors/net-error.ts';

@@ -21,7 +21,7 @@ export interface PodPort {
   readonly hostIp?: string;
 }
 
-/** `state`: 0 ready, 1 not ready. `ip` is empty where there is none. */
+/** `state`: 0 ready, 1 not ready. `ip` is empty if there is none. */
 export interface PodStatus {
   readonly state: number;
   readonly ip: string;

@@ -18,7 +18,7 @@ export function request(body: string): Buffer {
   return Buffer.concat([header(bytes.length), bytes]);
 }
 
-/** What a launcher sends, to the last byte, as one without a namespace. */
+/** Reads the request of a launcher, byte for byte, and makes it one without a namespace. */
 export async function wholeRequest(socket: Socket): Promise<Buffer> {
   let bytes = Buffer.alloc(0);
   for await (const piece of socket.iterator({ destroyOnReturn: false })) {
@@ -29,7 +29,7 @@ export async function wholeRequest(socket: Socket): Promise<Buffer> {
   return bytes;
 }
 
-/** What the daemon says first; nothing where it closes the connection. */
+/** The first bytes from the daemon; empty if it closes the connection. */
 export async function firstByte(socket: Socket): Promise<string> {
   let said = '';
   socket.on('data', (piece: Buffer) => {
@@ -49,7 +49,7 @@ export async function flood(socket: Socket, first: Buffer, count: number): Promi
   socket.end();
 }
 
-/** Somebody who can reach the socket: asks for an ADD, and prints what he gets to see. */
+/** A client of the socket: sends a STATUS, and prints the number of bytes it received. */
 export const STRANGER = `
 let bytes = 0;
 const socket = require('node:net').connect(process.argv[1], () => {

@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** A foreign IPAM plugin that a test lets go on when it likes. */
+/** A foreign IPAM plugin that blocks until the test releases it. */
 export interface SlowDelegate {
   /** `ipam.type`. */
   readonly type: string;
@@ -9,7 +9,7 @@ export interface SlowDelegate {
   begun(): readonly string[];
   /** The commands that it has answered, in order. */
   ended(): readonly string[];
-  /** ADD waits until `release`, or a signal; one that is stubborn ignores SIGTERM. */
+  /** ADD blocks until `release` or a signal; a stubborn one ignores SIGTERM. */
   hold(kind?: 'stubborn'): void;
   release(): void;
 }

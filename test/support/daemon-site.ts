@@ -18,7 +18,7 @@ import { type CniHost, makeHost } from './cni-host.ts';
 import { bridgeConf, type NetConf } from './netconf.ts';
 import { makeTempDir } from './temp.ts';
 
-/** Where the executables are; ISTHMUS_TEST_DIST names another build. */
+/** The directory of the executables; ISTHMUS_TEST_DIST names another build. */
 const DIST = resolve(process.env.ISTHMUS_TEST_DIST ?? resolve(import.meta.dirname, '../../dist'));
 
 /** Copies of the three executables, so that a build meanwhile does not matter. `isthmus` is the launcher. */
@@ -43,11 +43,11 @@ export function daemonBin(): DaemonBin {
 export interface Daemon {
   readonly pid: number;
   readonly child: ChildProcess;
-  /** What it has logged so far. */
+  /** The log so far. */
   log(): string;
   /** How many calls of this command it has carried out, well or not. */
   served(command: CniCommand): number;
-  /** It is told to end; resolves with its exit code or the name of the signal. */
+  /** Sends the signal, SIGTERM by default; resolves with the exit code or the name of the signal. */
   end(signal?: NodeJS.Signals): Promise<number | string>;
 }
 
@@ -55,7 +55,7 @@ export interface DaemonOptions {
   /** Commands in front of it, each of which execs the next one. */
   readonly prefix?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** What to run instead of the executable, without the verb. */
+  /** The command to run instead of the executable, without the verb. */
   readonly program?: readonly string[];
   /** Network namespace other than the host's. */
   readonly netns?: string;
@@ -63,7 +63,7 @@ export interface DaemonOptions {
 
 export type SiteCall = Partial<Omit<PluginCall, 'command'>> & { readonly pod?: number };
 
-/** A host, the directories of a daemon, and the daemon once it has been started. Disposed of: nothing is left. */
+/** A host, the directories of a daemon, and the daemon once it has been started. Dispose deletes all of it. */
 export interface DaemonSite extends Disposable {
   readonly host: CniHost;
   readonly bin: string;
@@ -72,7 +72,7 @@ export interface DaemonSite extends Disposable {
   /** The one that was started last. */
   readonly daemon: Daemon;
   start(options?: DaemonOptions): Promise<Daemon>;
-  /** A call of the launcher, of `config` for pod 0 unless told otherwise. */
+  /** A call of the launcher, with `config` for pod 0 by default. */
   call(command: CniCommand, more?: SiteCall): PluginCall;
   run(command: CniCommand, more?: SiteCall): PluginRun;
   begin(command: CniCommand, more?: SiteCall): RunningPlugin;
@@ -115,7 +115,7 @@ export function makeSite(bin: DaemonBin, { pods = 2, ...options }: SiteOptions =
         env: { ...where, ...given.env },
       });
       daemons.push(daemon);
-      await until(() => daemon.log().includes('event=daemon.start') || daemon.child.exitCode !== null);
+      await until(() => daemon.log().includes('event=reconciled') || daemon.child.exitCode !== null);
       assert.equal(daemon.child.exitCode, null, daemon.log());
       return daemon;
     },
@@ -166,7 +166,7 @@ export async function until(condition: () => boolean, what = 'the condition', se
   assert.fail(`${what}: not within ${seconds} s`);
 }
 
-/** The launcher has said that the daemon left it alone: a CNI error to try again, and an exit code that is not 0. */
+/** Asserts that the launcher reports a lost daemon: a CNI error to try again, and an exit code other than 0. */
 export function assertAbandoned({ code, json, stdout, stderr }: PluginRun, what = ''): void {
   assert.equal(code, 1, `${what}: ${stdout}${stderr}`);
   assert.equal(json?.code, 11, `${what}: ${stdout}${stderr}`);

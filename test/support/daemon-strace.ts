@@ -11,8 +11,8 @@ interface Attached {
 }
 
 /**
- * The points of the main thread at which `work` lets the process change something: each of the system calls that do,
- * counted since strace attached. What a thread of the pool tells the kernel is led up to by a question of the main one.
+ * The points of the main thread at which `work` lets the process change something: each such system call, counted since
+ * strace attached. A call of the main thread precedes whatever a pool thread tells the kernel.
  */
 export async function tracedPoints(pid: number, netns: string, work: () => void): Promise<SyscallPoint[]> {
   using dir = makeTempDir();
@@ -83,13 +83,13 @@ function pointsOfLog(text: string, pid: number): SyscallPoint[] {
   return points;
 }
 
-/** Whether it changes the state of the kernel or of a file, or tells the launcher something. */
+/** True if it changes the state of the kernel or of a file, or sends something to the launcher. */
 function changesSomething(syscall: string, line: string): boolean {
   if (syscall === 'pwrite64') return true;
   if (syscall === 'write') return /^write\(\d+<(\/proc\/sys|.*\/state\/)/.test(line);
   if (syscall !== 'sendto' && syscall !== 'sendmsg') return false;
   const raw = /nlmsg_type=0x([0-9a-f]+)/.exec(line)?.[1];
-  // Of four messages about one sort of thing the third one asks (rtnetlink.h).
+  // Each kind of object has four messages; the third one reads (rtnetlink.h).
   if (raw !== undefined) return Number.parseInt(raw, 16) % 4 !== 2;
   return /RTM_(NEW|DEL|SET)|NFNL_MSG_BATCH|CT_DELETE|^sendto\(\d+<socket:\S+, "[AC]/.test(line);
 }

@@ -16,7 +16,7 @@ const GOOD_REASONS = [
   'files of another mount namespace are needed',
 ];
 
-/** What became of the calls, by the daemon's own log and by the witness that stands for the stand-alone plugin. */
+/** The outcome of the calls, from the daemon's log and from the witness that replaces the stand-alone plugin. */
 export interface Account {
   /** Calls that the daemon has carried out. */
   readonly served: number;
@@ -33,7 +33,7 @@ export interface Account {
 /** The options of a daemon whose log an account can be made of. */
 export const DAEMON_ARGS = ['serve', '--log-level', 'debug'] as const;
 
-/** Its run directory is there, and the witness writes to it. */
+/** Its run directory exists, and the witness writes to it. */
 export function prepareRunDir(runDir: string): void {
   mkdirSync(runDir, { recursive: true, mode: 0o700 });
   writeFileSync(join(runDir, 'alone'), '');
@@ -80,9 +80,9 @@ export interface TestDaemon {
   readonly pid: number;
   /** File that it logs to. */
   readonly log: string;
-  /** It has ended by SIGTERM. Throws where it had ended before, or does not end within ten seconds (then by SIGKILL). */
+  /** Stops it by SIGTERM. Throws if it exited before, or does not exit within ten seconds (then by SIGKILL). */
   end(): void;
-  /** It has been killed, in the middle of whatever it did. */
+  /** Kills it, at any point of its work. */
   kill(): void;
 }
 
@@ -143,7 +143,7 @@ export function startDaemon({ netns, runDir, stateDir, log, env = {} }: DaemonPl
   };
 }
 
-/** True until it has ended, whether or not anybody has been told. */
+/** True until it has exited, even if nobody has been notified. */
 function isAlive(child: ChildProcess): boolean {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return false;
   try {

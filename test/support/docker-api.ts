@@ -20,16 +20,16 @@ export function recordedNetwork(
   return recorded(`network-${name}`) as ReturnType<typeof recordedNetwork>;
 }
 
-/** What a server on a unix socket says in dockerd's place: what one has said, less what it is to have forgotten. */
+/** Answers on a unix socket as dockerd: the recorded objects, minus those that it should have lost. */
 export interface RecordedDocker extends AsyncDisposable {
   readonly socket: string;
   /** Paths that were asked for. */
   readonly asked: string[];
   /** Ids and EndpointIDs that are known no more. */
   readonly forgotten: Set<string>;
-  /** Answers in place of those by path, without their version: what is returned is said, undefined says the usual. */
+  /** Overrides answers by path, without their version; undefined gives the usual answer. */
   instead: (path: string, response: ServerResponse) => unknown;
-  /** Nobody listens any more. */
+  /** Closes the socket. */
   close(): Promise<void>;
 }
 

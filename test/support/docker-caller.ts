@@ -38,7 +38,7 @@ export interface Start {
   readonly ports?: readonly Port[];
   readonly ip?: string;
   readonly mac?: string;
-  /** Of networks of Docker's own IPAM, which nobody can ask here. */
+  /** For networks of Docker's own IPAM, which does not run here. */
   readonly addresses?: readonly string[];
 }
 
@@ -220,7 +220,7 @@ function portOptions(ports: readonly Port[]): Json {
   };
 }
 
-/** What dockerd does after Join: the interface is in the container, with all that the answers said. */
+/** Does what dockerd does after Join: moves the interface into the container and applies the answers. */
 export function enter(host: TestNetns, container: TestNetns, { srcName, mac, addresses, join }: CalledEndpoint): void {
   const name = `${(join.InterfaceName as Json).DstPrefix}0`;
   host.ip('link', 'set', srcName, 'netns', container.name);
@@ -235,7 +235,7 @@ export function enter(host: TestNetns, container: TestNetns, { srcName, mac, add
   }
 }
 
-/** What dockerd does after Leave: the interface is in the host again, under the name that it was offered by. */
+/** Does what dockerd does after Leave: moves the interface back to the host, under its original name. */
 export function leave(host: TestNetns, container: TestNetns, { srcName, join }: CalledEndpoint): void {
   const name = `${(join.InterfaceName as Json).DstPrefix}0`;
   container.ip('link', 'set', name, 'down');

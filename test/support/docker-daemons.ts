@@ -10,7 +10,7 @@ export interface DockerDaemons {
   /** By SIGTERM. */
   stopPlugin(): Promise<void>;
   killPlugin(): Promise<void>;
-  /** The daemon is one that somebody else has started. */
+  /** Uses a daemon that another caller started. */
   usePlugin(daemon: Daemon): void;
   startDocker(): Promise<void>;
   stopDocker(): Promise<void>;

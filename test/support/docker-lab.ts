@@ -17,7 +17,7 @@ export interface DockerLab extends Disposable {
   container(index: number): TestNetns;
   /** Serves and probes in a namespace until the lab goes. */
   agent(name: string, ns: Pick<TestNetns, 'path'>): Agent;
-  /** All that could have been changed, on the host and in its state. */
+  /** Everything a call could have changed, on the host and in its state. */
   snapshot(): string;
 }
 

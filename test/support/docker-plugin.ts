@@ -4,14 +4,17 @@ import { docker } from './docker.ts';
 import type { Daemon, TestHost } from './test-host.ts';
 import { built, daemonFile } from './via.ts';
 
-/** Driver of the networks. `ISTHMUS_E2E_DRIVER=bridge` takes Docker's own: what fails then too is the harness's fault. */
+/**
+ * Driver of the networks. `ISTHMUS_E2E_DRIVER=bridge` uses Docker's own: a test that fails then too has a faulty
+ * harness.
+ */
 export const DRIVER = process.env.ISTHMUS_E2E_DRIVER ?? 'isthmus';
 export const builtIn = DRIVER === 'bridge';
 
-/** Options of `docker network create`: our own IPAM hands out the addresses. */
+/** Options of `docker network create`: our own IPAM allocates the addresses. */
 export const OURS: readonly string[] = builtIn ? [] : ['--ipam-driver', DRIVER];
 
-/** Who hands out the addresses: options of `docker network create`. */
+/** The IPAM that allocates addresses: options of `docker network create`. */
 export const ADDRESS_MANAGERS: Readonly<Record<string, readonly string[]>> = {
   "Docker's": [],
   ...(builtIn ? {} : { ours: OURS }),
@@ -35,10 +38,10 @@ export function startDockerPlugin(host: TestHost, ...options: readonly string[])
   return host.start('isthmus', command, () => starts() > before);
 }
 
-/** Where dockerd finds the plugin, and launchers the daemon. */
+/** The sockets on which dockerd finds the plugin, and launchers the daemon. */
 const SOCKETS = ['/run/isthmus/cni.sock', `/run/docker/plugins/${DRIVER}.sock`] as const;
 
-/** Its sockets are there, as systemd has them; it starts when somebody connects. */
+/** Creates its sockets as systemd does; the daemon starts when a client connects. */
 export function startActivated(host: TestHost): Promise<Daemon> {
   const [cni, docker] = SOCKETS;
   host.run('sh', '-c', `mkdir -p -m 700 /run/isthmus; mkdir -p /run/docker/plugins; rm -f ${SOCKETS.join(' ')}`);

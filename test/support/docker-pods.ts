@@ -33,10 +33,10 @@ export function webList(more: Readonly<Record<string, unknown>> = {}): NetworkLi
   };
 }
 
-/** Where pods' plugins are: of each way that calls can go. */
+/** The plugin directory for each way that calls can take. */
 const DIRS: Readonly<Record<Via, string>> = { alone: binDir, daemon: '/opt/cni/launched' };
 
-/** Pods in a test host, on a network of a CNI configuration. Disposed: none is left, whatever the test has done. */
+/** Pods in a test host, on a network of a CNI configuration. Dispose deletes them, whatever the test did. */
 export interface Pods extends Disposable {
   readonly runtime: Runtime;
   /** The plugin that pods are added by. */
@@ -44,7 +44,7 @@ export interface Pods extends Disposable {
   /** A pod is there; its addresses. */
   add(name: string, offers?: Container['offers']): readonly string[];
   check(name: string): void;
-  /** It is gone, by DEL. */
+  /** Deletes it, by DEL. */
   del(name: string): void;
   /** All of them have gone by themselves. */
   forget(): void;

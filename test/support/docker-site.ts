@@ -26,7 +26,7 @@ export interface DockerSite {
   tryDocker(...args: readonly string[]): Attempt;
   /** A network with the driver under test has been created; what `docker network inspect` says of it. */
   create(name: string, ...options: readonly string[]): DockerNetwork;
-  /** What docker says to a network that it does not create. */
+  /** The output of docker for a network that it does not create. */
   refused(...options: readonly string[]): string;
   /** A container runs that sleeps. */
   run(name: string, ...options: readonly string[]): void;
@@ -56,8 +56,8 @@ export interface DockerSite {
 const CONTAINER_MS = 180_000;
 
 /**
- * The site of the tests of the enclosing block; they are skipped where there is no dockerd. After each test all
- * containers and networks are removed, and nothing of them may be left; the neighbour serves TCP on 80.
+ * The site of the tests of the enclosing block; they are skipped without dockerd. After each test all containers and
+ * networks are deleted, and nothing of them may be left. The neighbour serves TCP on 80.
  */
 export function useDockerSite(running: () => TestHost): () => DockerSite {
   const stack = new DisposableStack();
@@ -91,7 +91,7 @@ export function useDockerSite(running: () => TestHost): () => DockerSite {
     if (site === undefined) return;
     await site.daemons.ensure();
     removeAll(site.host);
-    // What a test that failed leaves is no second failure, but it may well be those of the tests after it.
+    // The remains of a failed test are no second failure, but they may fail the tests after it.
     if (this.currentTest?.state === 'passed') site.assertClean('the networks and containers of the test');
   });
 
@@ -102,7 +102,7 @@ export function useDockerSite(running: () => TestHost): () => DockerSite {
     await daemons.stopDocker();
     await daemons.stopPlugin();
     flushRules(running());
-    // A dockerd that was killed has left mounts.
+    // A killed dockerd leaves mounts.
     running().run('sh', '-c', 'ip link delete docker0; umount -qR -l /run/isth/docker; rm -rf /run/isth/docker');
   });
 

@@ -20,7 +20,7 @@ export function dockerMissing(): string | undefined {
  * they are kept, and nobody's else.
  */
 export async function startDocker(host: TestHost, { kept = false } = {}): Promise<Daemon> {
-  // What a killed one leaves counts as alive for a while.
+  // The remains of a killed one count as alive for a while.
   const left = `${SOCKET} /run/docker.pid /run/docker/containerd${kept ? '/containerd.pid' : ''}`;
   host.run('sh', '-c', `rm -rf ${left}`);
   const command = [
@@ -50,7 +50,7 @@ export function loadImage(host: TestHost): string {
   return IMAGE;
 }
 
-/** All rules of nftables and both kinds of iptables, without counts, dates, and tables of iptables-legacy in which nothing is. */
+/** All rules of nftables and both variants of iptables, without counts, dates, and empty tables of iptables-legacy. */
 export function rules(host: TestHost): string {
   return host
     .run('sh', '-c', RULES_SCRIPT)
@@ -60,7 +60,7 @@ export function rules(host: TestHost): string {
     .replace(/^\*\w+\n(:\w+ ACCEPT\n)*COMMIT\n/gm, '');
 }
 
-/** Nobody has a rule any more. The tables of iptables-legacy stay: the kernel has no way to take one away. */
+/** Deletes all rules. The tables of iptables-legacy stay: the kernel has no way to delete one. */
 export function flushRules(host: TestHost): void {
   host.run('sh', '-c', FLUSH_SCRIPT);
 }

@@ -10,8 +10,8 @@ import { type Daemon, makeTestHost, type TestHost } from './test-host.ts';
 import { built, daemonFile, installedFile, VIA } from './via.ts';
 
 /**
- * Whose plugins the runtimes call. `ISTHMUS_E2E_PLUGINS=reference` takes the reference's instead of the executable
- * under test: what fails then too is the harness's fault.
+ * The plugins that the runtimes call. `ISTHMUS_E2E_PLUGINS=reference` uses the reference's instead of the executable
+ * under test: a test that fails then too has a faulty harness.
  */
 export const reference = process.env.ISTHMUS_E2E_PLUGINS === 'reference';
 
@@ -19,16 +19,16 @@ export const reference = process.env.ISTHMUS_E2E_PLUGINS === 'reference';
 export const binDir = '/opt/cni/bin';
 export const confDir = '/etc/cni/net.d';
 
-/** Where test-host.sh leaves the reference's plugins, out of every runtime's way. */
+/** The directory of the reference's plugins in a test host, which no runtime searches. */
 export const referencePath = '/run/isth/reference';
 
-/** Where launchers look for a daemon that nothing is said of. */
+/** The directory in which launchers look for a daemon by default. */
 const RUN_DIR = '/run/isthmus';
 
 /**
- * A test host for the tests of the enclosing block, with the plugins in `binDir`. After them everything that runtimes
- * and plugins made in it has to be gone again, and the machine has to be as it was. Where calls go to a daemon, one
- * runs in it in the default directories, and has answered all calls.
+ * A test host for the tests of the enclosing block, with the plugins in `binDir`. After them, everything that runtimes
+ * and plugins made in it must be gone, and the machine must be unchanged. With a daemon, one runs in it in the default
+ * directories, and must have answered all calls.
  */
 export function useTestHost(env: Readonly<Record<string, string>> = {}): () => TestHost {
   let host: TestHost | undefined;
@@ -103,7 +103,7 @@ function serve(host: TestHost): Promise<Daemon> {
 const DAEMON = 'isthmus';
 const logOf = (daemon: string): string => `/run/isth/log/${daemon}`;
 
-/** What became of the calls; the daemon has ended, as it should. */
+/** The outcome of the calls; the daemon has exited as it should. */
 async function accountAtEnd(host: TestHost, daemon: Daemon): Promise<Account> {
   await daemon.stop();
   const log = host.outside(logOf(DAEMON));
@@ -128,7 +128,7 @@ export function hostState(host: TestHost): string {
   return `${text}## namespaces\n${names}`;
 }
 
-/** What of the machine's own a runtime could have touched by mistake. */
+/** The machine's own state that a runtime could have changed by mistake. */
 function machineState(): string {
   const list = (dir: string): string => (existsSync(dir) ? readdirSync(dir).sort().join(' ') : 'absent');
   const dirs = ['/opt/cni', '/etc/cni/net.d', '/var/lib/cni', '/var/lib/isthmus', '/var/lib/containers'];
@@ -146,7 +146,7 @@ export function tracesOf(name: string): string[] {
       const mounts = readFileSync(`/proc/${pid}/mountinfo`, 'utf8');
       if (mounts.includes(name)) traces.push(`process ${pid} ${readFileSync(`/proc/${pid}/comm`, 'utf8').trim()}`);
     } catch {
-      // It has ended meanwhile.
+      // It exited meanwhile.
     }
   }
   const groups = execFileSync('find', ['/sys/fs/cgroup', '-depth', '-type', 'd', '-path', `*/${name}*`]);

@@ -2,7 +2,7 @@ import { NetError } from '../../src/shared/errors/net-error.ts';
 import type { Host, HostIdentity, Namespace, Namespaces, View, ViewQuery } from '../../src/shared/host/host.ts';
 import type { Op } from '../../src/shared/model/op.ts';
 
-/** Where `apply` fails: the Op's number, counted from 0 over all calls, before or after it has been carried out. */
+/** The Op at which `apply` fails: its number, counted from 0 over all calls, and before or after it runs. */
 export interface FailurePoint {
   readonly at: number;
   readonly when: 'before' | 'after';

@@ -5,7 +5,7 @@ import { entryKey, type FirewallBackend, type FirewallEntry, type PortEntry } fr
 /** A packet filter in memory: a set of entries, in which a host port leads to one place only. */
 export class FakeFirewaller implements Firewaller {
   readonly backend: FirewallBackend = 'nftables';
-  /** What was changed, in order: `add 3`, `remove 1`. */
+  /** The changes, in order: `add 3`, `remove 1`. */
   readonly changes: string[] = [];
   /** Entries that are refused, by `add` or by `remove`. */
   refuse: (entry: FirewallEntry, how: 'add' | 'remove') => boolean = () => false;
@@ -49,7 +49,7 @@ export class FakeFirewaller implements Firewaller {
     return entries.filter((entry) => !this.#entries.has(entryKey(entry)));
   }
 
-  async forget(addresses: readonly string[]): Promise<NetError[]> {
+  async removeByAddress(addresses: readonly string[]): Promise<NetError[]> {
     for (const [key, entry] of this.#entries) {
       if ('address' in entry && addresses.includes(entry.address)) this.#entries.delete(key);
     }

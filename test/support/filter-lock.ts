@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import type { FirewallerOptions } from '../../src/shared/firewall/open.ts';
 import { LockQueue } from '../../src/shared/store/locks.ts';
 
-/** The lock of a state directory that goes with this process: for firewallers that a test opens without a core. */
+/**
+ * The lock of a state directory that is deleted with this process: for firewallers that a test opens without a core.
+ */
 export const filterLock: FirewallerOptions['lock'] = (key) => {
   queue ??= new LockQueue(stateDir());
   return queue.lock(key);

@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import type { TestNetns } from './netns.ts';
 
-/** What a test needs to know of the backend it tests: where its rules are, and how somebody else takes them away. */
+/** The facts a test needs about the backend under test: where its rules are, and how others delete them. */
 export interface FilterTools {
   /** Another program flushes everything, in each of the usual ways. */
   readonly flushes: readonly { readonly title: string; readonly run: (host: TestNetns) => void }[];
-  /** For each single thing of ours that is there now, rule or element: how somebody takes just it away, once or more. */
+  /** For each existing rule or element of ours: the commands with which others delete it alone. */
   cuts(host: TestNetns): readonly Cut[];
   /** Conditions in the backend's syntax that hold for packets from this address only. */
   from(address: string): string;
@@ -56,7 +56,7 @@ export function ruleset(host: TestNetns): string {
 
 const EMPTY_TABLE = /^\*\w+\n(:\w+ ACCEPT\n)*COMMIT\n/gm;
 
-/** What `iptables-save` says, without dates and counts. */
+/** The output of `iptables-save`, without dates and counts. */
 function saved(host: TestNetns, command: string): string {
   const lines = host
     .run(`${command}-save`)
@@ -89,7 +89,7 @@ function ourRules(host: TestNetns): Rule[] {
 function ruleCuts(host: TestNetns): Cut[] {
   return ourRules(host).map(({ chain, text }) => {
     const run = (): void => {
-      // Its handle is another one whenever the table has been mended.
+      // Its handle changes whenever the table is repaired.
       const rule = ourRules(host).find((one) => one.chain === chain && one.text === text);
       if (rule === undefined) throw new Error(`no rule ${text} in ${chain}`);
       host.run('nft', 'delete', 'rule', ...TABLE, chain, 'handle', rule.handle);

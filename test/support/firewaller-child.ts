@@ -5,8 +5,8 @@ import type { FirewallEntry } from '../../src/shared/model/firewall.ts';
 import { LockQueue } from '../../src/shared/store/locks.ts';
 
 /**
- * Puts entries of its own into the namespace at a path and takes them out again, so many times. Prints a line for
- * everything that was not as it should be: an error, an entry that is not there after `add`.
+ * Adds its own entries to the namespace at a path and removes them, a given number of times. Prints a line for each
+ * fault: an error, or an entry that is missing after `add`.
  */
 const [path = '', kind = '', index = '', rounds = '', stateDir = ''] = process.argv.slice(2);
 const number = Number(index);

@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { accountOf, assertServed, prepareRunDir, startDaemon, type TestDaemon } from './daemon.ts';
 
-/** The daemon of a test's host. Disposed of, it has ended, and no call that should have been its has gone past it. */
+/** The daemon of a test's host. Dispose stops it, and throws if a call bypassed it. */
 export interface HostDaemon extends Disposable {
   readonly runDir: string;
-  /** It serves, unless it has been killed. */
+  /** Ensures that it serves, unless it was killed. */
   serve(): void;
-  /** It has been killed, and calls may go past it. */
+  /** Kills it; calls may bypass it from now on. */
   kill(): void;
   /** Another one serves. */
   restart(): void;

@@ -21,7 +21,7 @@ const APPLETS = [
   'wget',
 ];
 
-/** What the image is called in a runtime. */
+/** The name of the image in a runtime. */
 export const IMAGE = 'localhost/isth-busybox:1';
 
 /** A root file system with a statically linked busybox is at `dir` in the host. */

@@ -1,6 +1,6 @@
 /**
- * Makes, deletes or puts back Networks that are kept, in the network namespace that it runs in: `argv[2]` says which,
- * stdin has the request as JSON. Prints one line for each failure.
+ * Creates, deletes or restores kept networks in its network namespace: `argv[2]` says which, stdin has the request as
+ * JSON. Prints one line for each failure.
  */
 import { readFileSync } from 'node:fs';
 import { createNetwork } from '../../src/shared/core/networks/create-network.ts';

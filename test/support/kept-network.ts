@@ -38,7 +38,7 @@ export function keepRequest(changes: Partial<NetworkRequest> = {}): NetworkReque
   return { name, holder: DOCKER, spec: specFor(name), ...changes };
 }
 
-/** An ADD that says what its Network is made by, as the CNI plugin does. */
+/** An ADD that includes the spec of its network, as the CNI plugin does. */
 export function addWithSpec(core: Core, which: Which = {}, parts: SpecParts = {}): Promise<EndpointReport> {
   const { network = 'web', conf = {} } = which;
   const spec = specFor(network, { conf, ...parts });

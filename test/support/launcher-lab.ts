@@ -13,7 +13,7 @@ export interface LauncherCall {
   readonly args?: readonly string[];
   /** Added to the environment; undefined removes. */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** What comes on stdin; a descriptor; or `open`, a pipe on which nothing comes and that does not end. */
+  /** The content of stdin; a descriptor; or `open`, a pipe without data that never ends. */
   readonly stdin?: string | Buffer | number | 'open';
   readonly stdout?: number;
   /** Command in front of the launcher, which it has to become. */
@@ -21,12 +21,12 @@ export interface LauncherCall {
   readonly uid?: number;
 }
 
-/** What the stand-in for the plugin was called with. */
+/** The call that the stand-in for the plugin received. */
 export interface StandInCall {
   readonly argv: readonly string[];
   /** `NAME=value`. */
   readonly env: readonly string[];
-  /** Where each descriptor led to. */
+  /** The target of each descriptor. */
   readonly fds: ReadonlyMap<number, string>;
   readonly stdin: Buffer;
 }
@@ -42,11 +42,11 @@ export interface LauncherRun {
   readonly standIn: StandInCall | undefined;
 }
 
-/** The launcher in a directory of its own, as `isthmus`, and a stand-in for the plugin beside it. */
+/** The launcher in a separate directory, as `isthmus`, and a stand-in for the plugin next to it. */
 export interface LauncherLab extends Disposable {
   readonly path: string;
   readonly launcher: string;
-  /** Where the stand-in is, or whatever a test puts there. */
+  /** The path of the stand-in, or of whatever a test puts there. */
   readonly plugin: string;
   /** ISTHMUS_RUN_DIR and ISTHMUS_STATE_DIR of the calls. */
   readonly runDir: string;

@@ -2,8 +2,8 @@ import { CLAIM } from '../../src/shared/runtime/cni/protocol.ts';
 import { answerFrame, startPeer } from './launcher-peer.ts';
 
 /**
- * A peer in a process of its own, which a test can stop and kill: `<directory> <backlog> serve|hang`. Prints `ready`, and
- * for each request `claimed` or `refused`, as the kernel took the claim. `hang` never answers after it.
+ * A peer in a separate process, which a test can stop and kill: `<directory> <backlog> serve|hang`. Prints `ready`, and
+ * for each request `claimed` or `refused`, as the kernel accepted the claim. `hang` never answers after it.
  */
 const [dir = '', backlog = '', mode = ''] = process.argv.slice(2);
 

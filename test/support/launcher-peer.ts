@@ -31,7 +31,7 @@ export interface PeerCall {
   readonly socket: Socket;
 }
 
-/** What takes the daemon's place at the other end of the socket. */
+/** Takes the daemon's place at the other end of the socket. */
 export interface Peer extends Disposable {
   readonly requests: readonly PeerRequest[];
   /** How many have connected. */

@@ -5,7 +5,7 @@ import { IMAGE } from './image.ts';
 import type { Daemon, TestHost } from './test-host.ts';
 import { type Agent, startAgent } from './traffic.ts';
 
-/** What dockerd calls the plugin, and its drivers. */
+/** dockerd's names of the plugin and its drivers. */
 export const PLUGIN = 'isthmus:latest';
 /** Options of `docker network create`. */
 export const MANAGED: readonly string[] = ['-d', PLUGIN, '--ipam-driver', PLUGIN];
@@ -13,7 +13,7 @@ export const MANAGED: readonly string[] = ['-d', PLUGIN, '--ipam-driver', PLUGIN
 /** A dockerd with the plugin, which it runs itself. */
 export interface ManagedPlugin extends AsyncDisposable {
   create(network: string, ...options: readonly string[]): void;
-  /** A container runs that sleeps, and ends as soon as it is told to. */
+  /** Runs a container that sleeps, and exits at once on SIGTERM. */
   run(name: string, network: string, ...options: readonly string[]): void;
   addressOf(container: string, network: string): string;
   /** An answer comes to one of two echo requests. */
@@ -22,9 +22,9 @@ export interface ManagedPlugin extends AsyncDisposable {
   agentIn(container: string): Promise<Agent>;
   /** No container is there, no agent, and no network but Docker's own. */
   clear(): void;
-  /** Where the plugin's process is, as the host numbers it; empty where it does not run. */
+  /** The host's pid of the plugin; empty if it does not run. */
   pid(): string;
-  /** By SIGTERM, and started anew. */
+  /** Stops it by SIGTERM, and starts it again. */
   restartDocker(): Promise<void>;
 }
 
@@ -39,7 +39,7 @@ export async function startManagedPlugin(host: TestHost, directory: string): Pro
     removeAll(host);
   };
   loadImage(host);
-  // It is packed and compressed, which takes seconds.
+  // Packing and compressing take seconds.
   const created = tryDocker(host, 'plugin', 'create', PLUGIN, directory);
   assert.equal(created.code, 0, created.stderr);
   docker(host, 'plugin', 'enable', PLUGIN);
@@ -83,7 +83,7 @@ async function startOwnDocker(host: TestHost): Promise<Daemon> {
   return dockerd;
 }
 
-/** A cpuset takes nobody in before it has been told of processors and memory. */
+/** A cpuset accepts no process before it has processors and memory. */
 const OWN_GROUPS = `for procs in /sys/fs/cgroup/cgroup.procs /sys/fs/cgroup/*/cgroup.procs; do
     root=\${procs%/*}
     [ -e $procs ] || continue

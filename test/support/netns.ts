@@ -30,7 +30,7 @@ export function makeNetns(label = ''): TestNetns {
   };
 }
 
-/** The namespace is gone; one that was gone already is no error. */
+/** Deletes the namespace; a missing one is no error. */
 export function removeNetns(name: string): void {
   try {
     command('ip', ['netns', 'delete', name]);

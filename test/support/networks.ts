@@ -10,7 +10,7 @@ export interface InstalledNetwork {
   address(last: number): string;
 }
 
-/** What a test changes of an example. */
+/** The changes of a test to an example. */
 export interface NetworkChanges {
   readonly subnet?: string;
   /** The networks that are there already stay. */

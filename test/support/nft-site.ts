@@ -10,14 +10,14 @@ export interface NftSite {
   readonly netns: TestNetns;
   readonly ns: LinuxNamespace;
   readonly firewaller: Firewaller;
-  /** What `nft` prints inside the namespace. */
+  /** The output of `nft` inside the namespace. */
   nft(...args: readonly string[]): string;
   /** Our table as nft lists it. */
   table(): string;
   ruleset(): string;
 }
 
-/** Registers the hooks of a suite; what it gives is there inside its tests. */
+/** Registers the hooks of a suite; the returned site is valid inside its tests. */
 export function nftSite(): NftSite {
   let host: LinuxHost;
   let netns: TestNetns;

@@ -52,7 +52,7 @@ function mortalFilter(filter: Firewaller): Firewaller {
       return errors;
     },
     missing: (entries) => filter.missing(entries),
-    forget: (addresses) => filter.forget(addresses),
+    removeByAddress: (addresses) => filter.removeByAddress(addresses),
     reset: (entries) => filter.reset(entries),
     [Symbol.dispose]: () => filter[Symbol.dispose](),
   };

@@ -73,7 +73,7 @@ export function openCoreAt(path: string, stateDir: string, wrap = (host: Host): 
   };
 }
 
-/** All of it; nothing is left of it after `dispose`. */
+/** The whole lab; `dispose` deletes all of it. */
 export function makeOfferLab(count: number): OfferLab {
   using made = new DisposableStack();
   const host = made.use(makeNetns('h-'));

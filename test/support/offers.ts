@@ -43,7 +43,7 @@ export interface OfferOptions {
   readonly now?: number;
 }
 
-/** What a CreateEndpoint for endpoint number `n` comes to. */
+/** The offer of a CreateEndpoint for endpoint number `n`. */
 export function offerRequest(n: number, given: OfferOptions = {}): OfferRequest {
   const { mac, scope = OWN_SCOPE, families, rules, conf = {}, now = 1_700_000_000_000 } = given;
   const config = { name: NETWORK, bridge: BRIDGE, isGateway: true, ipam: { type: 'host-local' }, ...conf };
@@ -62,7 +62,7 @@ export function offerRequest(n: number, given: OfferOptions = {}): OfferRequest 
   };
 }
 
-/** What Docker's networks want of the packet filter. */
+/** The rules that Docker's networks need. */
 export function dockerRules(
   backend: FirewallBackend = 'nftables',
   policy: IngressPolicy = 'closed',
@@ -82,7 +82,7 @@ export function dockerRules(
   };
 }
 
-/** The network is on record as one that somebody keeps while it has no endpoint. */
+/** Records the network as kept while it has no endpoint. */
 export function holdNetwork({ store }: Core): void {
   const row = store.networks.get(NETWORK);
   if (row === undefined) throw new Error(`${NETWORK} is not on record`);

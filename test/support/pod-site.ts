@@ -2,7 +2,7 @@ import type { Family } from '../../src/shared/model/addr.ts';
 import { makeNetns, type TestNetns } from './netns.ts';
 import { type Agent, startAgent } from './traffic.ts';
 
-/** Who is there: the pods a1 and a2 on bridge br-a, b1 on br-b, and three neighbours of the host. */
+/** The site's machines: pods a1 and a2 on bridge br-a, b1 on br-b, and three neighbours of the host. */
 export type Peer = 'a1' | 'a2' | 'b1' | 'outside' | 'stranger' | 'node';
 
 /**
@@ -19,7 +19,7 @@ export interface PodSite extends Disposable {
   readonly hostAgent: Agent;
   readonly peers: Readonly<Record<Peer, TestNetns>>;
   readonly agents: Readonly<Record<Peer, Agent>>;
-  /** Whether frames between the ports of a bridge go through iptables and nftables; on in a new namespace. */
+  /** Sets whether frames between the ports of a bridge pass iptables and nftables; on in a new namespace. */
   bridgeFilter(on: boolean): void;
 }
 
@@ -65,7 +65,7 @@ const PREFIX: Readonly<Record<Family, number>> = { 4: 24, 6: 64 };
 const FAMILIES = [4, 6] as const;
 const PEERS = ['a1', 'a2', 'b1', 'outside', 'stranger', 'node'] as const;
 
-/** All of it; nothing is left of it after `dispose`. */
+/** The whole site; `dispose` deletes all of it. */
 export async function makePodSite(): Promise<PodSite> {
   const made: Disposable[] = [];
   const keep = <T extends Disposable>(one: T): T => {
@@ -96,7 +96,7 @@ export async function makePodSite(): Promise<PodSite> {
   }
 }
 
-/** Where the peer's packets reach the host. */
+/** The address at which the peer's packets reach the host. */
 function towards(a: string, b: string, outside: string, stranger: string, node: string): Record<Peer, string> {
   return { a1: a, a2: a, b1: b, outside, stranger, node };
 }
@@ -116,7 +116,7 @@ function mapPeers<T>(make: (peer: Peer) => T): Record<Peer, T> {
 /** Without duplicate address detection every address can be used at once. */
 function prepare(ns: TestNetns): void {
   ns.run('sysctl', '-qw', 'net.ipv6.conf.default.accept_dad=0', 'net.ipv6.conf.all.accept_dad=0');
-  // Every refused datagram is told so.
+  // Without the rate limit, every refused datagram gets an error.
   ns.run('sysctl', '-qw', 'net.ipv4.icmp_ratelimit=0', 'net.ipv6.icmp.ratelimit=0');
   ns.ip('link', 'set', 'lo', 'up');
 }

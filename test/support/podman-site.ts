@@ -21,8 +21,8 @@ export interface PodmanSite {
 }
 
 /**
- * The site of the tests of the enclosing block. After each test the containers `one`, `two` and `three` are removed,
- * and no rule may be left; the neighbour serves TCP on 80.
+ * The site of the tests of the enclosing block. After each test the containers `one`, `two` and `three` are deleted,
+ * and no rule may be left. The neighbour serves TCP on 80.
  */
 export function usePodmanSite(running: () => TestHost): () => PodmanSite {
   let site: PodmanSite | undefined;

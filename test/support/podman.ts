@@ -5,7 +5,7 @@ import type { Attempt, TestHost } from './test-host.ts';
 const CONF = '/run/isth/containers.conf';
 const ROOTFS = '/run/isth/rootfs';
 
-/** What a test host's commands need in their environment for podman to find its configuration. */
+/** The environment with which podman finds its configuration in a test host. */
 export const PODMAN_ENV = { CONTAINERS_CONF: CONF, STORAGE_DRIVER: 'vfs' } as const;
 
 /** podman, version 4, of one test host. */
@@ -19,7 +19,7 @@ export interface Podman {
   tryStart(name: string, ...options: readonly string[]): Attempt;
   /** A part of `podman inspect`, as a Go template names it. */
   inspect(name: string, template: string): string;
-  /** The containers are gone; those that never were, too. In this order: one may live in another's namespace. */
+  /** Deletes the containers; missing ones are ignored. In this order: one may use another's namespace. */
   remove(...names: readonly string[]): void;
 }
 

@@ -1,6 +1,6 @@
 /**
- * A process of its own that asks for pools and addresses: `docker|pod <stateDir> <gate> <pool id>`. It prints `ready`,
- * waits for the file `gate`, then prints `pool <subnet>` or `address <address>` for each thing it was given.
+ * A separate process that requests pools and addresses: `docker|pod <stateDir> <gate> <pool id>`. It prints `ready`,
+ * waits for the file `gate`, then prints `pool <subnet>` or `address <address>` for each allocation.
  */
 import { existsSync, writeSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';

@@ -58,7 +58,7 @@ export function tableRows(markdown: string, head: string): string[][] {
   return rows;
 }
 
-/** What stands in backquotes. */
+/** The text in backquotes. */
 export function codesOf(text: string): string[] {
   return [...text.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code);
 }

@@ -8,9 +8,9 @@ export const SAME_HOST = { ISTHMUS_HOST_ID: 'isth-reboot' } as const;
 const BOOT_ID = '/run/isth/boot_id';
 
 /**
- * The host has been rebooted as if its power had failed: no process of dockerd, of ours or of a container lives, the
- * kernel has another boot id, no links but `lo` and the uplink, no rules, and does not forward, and /run holds nothing of
- * theirs. What dockerd and we have on disk is there. Nothing has been started again.
+ * Leaves the host as a reboot after a power failure would. No process of dockerd, of ours or of a container runs. The
+ * kernel has another boot id, no links but `lo` and the uplink, no rules, and does not forward. /run holds nothing of
+ * theirs. The disk state of dockerd and ours remains. Nothing has been started again.
  */
 export async function reboot({ host, daemons, docker, inspect }: DockerSite): Promise<void> {
   const running = docker('ps', '-q').split('\n').filter(Boolean);

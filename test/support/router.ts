@@ -3,9 +3,9 @@ import { makeNetns, type TestNetns } from './netns.ts';
 import { waitFor } from './test-host.ts';
 
 /**
- * The namespace has an uplink `up0` to a router that announces 2001:db8:9::/64, and has learned its IPv6 default
- * route from it. `meanwhile` is done once the uplink is up, before the router says anything. The router and its
- * dnsmasq are gone on dispose. Throws where no route is learned though the router has spoken several times.
+ * Gives the namespace an uplink `up0` to a router that announces 2001:db8:9::/64, and waits until it has learned its
+ * IPv6 default route. `meanwhile` runs once the uplink is up, before the router advertises. Dispose deletes the router
+ * and its dnsmasq. Throws if no route is learned after several advertisements.
  */
 export async function acceptRouterAdvertisements(host: TestNetns, meanwhile?: () => void): Promise<Disposable> {
   const router = makeNetns('r');

@@ -1,6 +1,6 @@
 import type { TestHost } from './test-host.ts';
 
-/** All rules of all kinds in the host, without counts and dates; iptables-legacy's where it has tables. */
+/** All rules of all backends in the host, without counts and dates; those of iptables-legacy if it has tables. */
 export function rules(host: TestHost): string {
   return host
     .run('sh', '-c', SCRIPT)

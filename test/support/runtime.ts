@@ -16,12 +16,12 @@ export interface NetworkList {
   readonly plugins: readonly (Json & { readonly type: string })[];
 }
 
-/** What of a container a runtime has to know. */
+/** The facts about a container that a runtime must know. */
 export interface Container {
   readonly id: string;
   readonly netns: string;
   readonly ifName?: string;
-  /** What the runtime could tell plugins; each gets what its `capabilities` name. */
+  /** The runtime's data for plugins; each gets what its `capabilities` name. */
   readonly offers?: Json;
 }
 
@@ -34,14 +34,14 @@ export interface Runtime {
   del(container: Container): void;
   /** Does nothing for a list older than 1.1.0, which has no STATUS. */
   status(): void;
-  /** Everything of the network but these containers is taken away; does nothing for a list older than 1.1.0. */
+  /** Deletes everything of the network except these containers; does nothing for a list older than 1.1.0. */
   collectGarbage(alive: readonly Container[]): void;
 }
 
 /** Directory of the examples. */
 export const EXAMPLES = join(import.meta.dirname, '../../netconf-examples');
 
-/** What libcni 1.3 knows. */
+/** The versions that libcni 1.3 knows. */
 const KNOWN = ['0.1.0', '0.2.0', '0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0'];
 
 /** Throws for what libcni would not load. */

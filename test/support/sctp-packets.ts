@@ -1,4 +1,4 @@
-/** What the tests say of SCTP (RFC 9260): the first packet of an association, and the answer to it. */
+/** The SCTP packets of the tests (RFC 9260): the first packet of an association, and the answer to it. */
 export interface SctpPacket {
   readonly kind: 'INIT' | 'INIT ACK';
   readonly from: number;
@@ -37,7 +37,7 @@ export function encodeSctp({ kind, from, to, tag, verification, cookie }: SctpPa
     packet.writeUInt16BE(parameter, HEADER + CHUNK + 2);
     packet.set(text, HEADER + CHUNK + 4);
   }
-  // Section 6.8: the checksum goes with its least significant byte first.
+  // Section 6.8: the checksum is sent least significant byte first.
   packet.writeUInt32LE(crc32c(packet), 8);
   return packet;
 }

@@ -17,7 +17,7 @@ export interface ServeOptions {
   readonly prefix?: readonly string[];
   /** A module that is loaded into the daemon's process first. */
   readonly preload?: string;
-  /** Where its stderr goes; a pipe that is read all the time by default. */
+  /** The target of its stderr; by default a pipe that is read continuously. */
   readonly stderr?: number;
 }
 
@@ -25,7 +25,7 @@ export interface ServeOptions {
 export interface Serving extends Disposable {
   readonly process: ChildProcess;
   readonly pid: number;
-  /** What it has logged so far. */
+  /** The log so far. */
   readonly lines: readonly string[];
   /** When it has logged a line like this; rejects when it ends without. */
   line(pattern: RegExp): Promise<string>;

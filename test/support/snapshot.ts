@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { TestNetns } from './netns.ts';
 
-/** What to look at. */
+/** The objects to read. */
 export interface SnapshotQuery {
   readonly netns: readonly Pick<TestNetns, 'path'>[];
   readonly stateDir?: string;
@@ -18,7 +18,7 @@ export interface SnapshotQuery {
 /** Round-robin cursors move on with every address, file times are only a cache; a boot is numbered by its first write. */
 const VOLATILE = ['notes', 'boots'];
 
-/** Keys below /proc/sys/net that a plugin may change without a device of its own being there. */
+/** Keys below /proc/sys/net that a plugin may change without creating a device. */
 const SYSCTLS = [
   'ipv4/ip_forward',
   'ipv4/conf/all/forwarding',
@@ -65,9 +65,9 @@ function differences(actual: string, expected: string): string[] {
 }
 
 /**
- * The same of what runtimes leave. They and the kernel (cleanup_net, addrconf) finish in queues that all namespaces
- * share, which a busy machine comes to late: `look` is asked until it says `expected`, for ten seconds. What was there
- * at first is printed. Not for what a plugin has answered for: that is done.
+ * The same for runtimes. They and the kernel (cleanup_net, addrconf) finish in queues that all namespaces share, which
+ * a busy machine processes late: `look` is repeated until it returns `expected`, for ten seconds. A first look that
+ * differed is printed. Not for a change that a plugin has confirmed: that is done already.
  */
 export function assertBecomesSame(look: () => string, expected: string, what: string): void {
   const first = look();
@@ -96,7 +96,7 @@ function beyond(a: readonly string[], b: readonly string[]): string[] {
   });
 }
 
-/** As few programs as will do, for what they cost is what a snapshot costs. */
+/** Runs as few programs as possible: they are the cost of a snapshot. */
 const SCRIPT = `ip -d -o link
   ip -o addr
   ip -4 -batch - <<END
@@ -126,7 +126,7 @@ function namespaceText(path: string): string {
 /** Queues that the kernel gives a device by itself. */
 const OWN_QUEUE = /^qdisc (?!tbf|ingress|clsact)/;
 
-/** What a line says of the moment rather than of the configuration: words with their value, and flags. */
+/** The parts of a line that describe the moment, not the configuration: words with their value, and flags. */
 const MOMENTARY = [
   /^\d+: /,
   /(?<=@if)\d+/,
@@ -137,7 +137,7 @@ const MOMENTARY = [
   / (tentative|linkdown)\b/g,
 ];
 
-/** Lines that the kernel adds and takes away by itself, once duplicate address detection is over. */
+/** Lines that the kernel adds and deletes by itself, once duplicate address detection is over. */
 const ITSELF = /\bfe80:|\bff00::\/8|^anycast /;
 
 /** Lines in order, without what changes from one moment to the next. */
@@ -175,7 +175,7 @@ function filesText(root: string, skip: RegExp): string {
   return lines.join('\n');
 }
 
-/** Every row of every table, as JSON, in order. Empty where there is no database. */
+/** Every row of every table, as JSON, in order. Empty without a database. */
 function storeText(path: string, volatile: readonly string[]): string {
   if (!existsSync(path)) return '';
   const db = new DatabaseSync(path, { readOnly: true, timeout: 5000 });

@@ -1,5 +1,5 @@
 /**
- * A process of its own that uses a store: `<what> <stateDir> [<argument>]`. It prints `go` when it begins, then one line
+ * A separate process that uses a store: `<what> <stateDir> [<argument>]`. It prints `go` when it begins, then one line
  * for each thing done.
  */
 import {
@@ -38,7 +38,7 @@ function add(store: ReturnType<typeof openSqliteStore>, id: string): string {
   });
 }
 
-/** True if it succeeds; its NetError is told. */
+/** True if it succeeds; prints its NetError. */
 function attempt(work: () => unknown): boolean {
   try {
     work();
@@ -52,7 +52,7 @@ function attempt(work: () => unknown): boolean {
 say('go');
 switch (what) {
   case 'add': {
-    // All begin when the file is there, so that they meet.
+    // All begin when the file appears, so that they overlap.
     while (!existsSync(argument)) await setTimeout(1);
     using store = openSqliteStore({ stateDir, pause, identity: FIRST_BOOT });
     say(add(store, `p${process.pid}`));

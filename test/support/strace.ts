@@ -100,7 +100,7 @@ function parseLog(text: string): { before: SyscallPoint[]; after: SyscallPoint[]
   return { before, after };
 }
 
-/** Whether a system call changes the kernel's or a file's state, or gives the answer. */
+/** True if a system call changes the kernel's or a file's state, or sends the answer. */
 function changesSomething(syscall: string, line: string): boolean {
   switch (syscall) {
     case 'sendmsg':

@@ -7,8 +7,8 @@ import { createInterface } from 'node:readline';
 
 /**
  * A machine inside the machine: own network, mount and pid namespaces, with private /run, /etc, /opt and /var in which
- * daemons may write as they like. PID 1 is outside its network namespace, so nothing takes it for the real host.
- * All of it, whatever runs in it included, is gone after `dispose`, and after the end of this process however it ends.
+ * daemons may write freely. PID 1 is outside its network namespace, so nothing confuses it with the real host.
+ * `dispose`, or any end of this process, deletes all of it and whatever runs in it.
  */
 export interface TestHost extends AsyncDisposable {
   /** Unique, at most 15 characters: name for what outlives a namespace, such as a cgroup. */
@@ -23,7 +23,7 @@ export interface TestHost extends AsyncDisposable {
   write(path: string, text: string): void;
   /** A daemon has been started; `until` has come true for it. */
   start(name: string, command: readonly string[], until: () => boolean): Promise<Daemon>;
-  /** What each daemon has written so far, newest lines only. */
+  /** The output of each daemon so far, newest lines only. */
   logs(): string;
 }
 
@@ -42,9 +42,9 @@ export interface Attempt {
 
 export interface Daemon {
   readonly name: string;
-  /** It has ended, by itself or not. */
+  /** Resolves once it exited, by itself or not. */
   readonly ended: Promise<unknown>;
-  /** It has ended by SIGTERM; by SIGKILL after five seconds. */
+  /** Stops it by SIGTERM; by SIGKILL after five seconds. */
   stop(): Promise<void>;
 }
 

@@ -7,8 +7,8 @@ import type { RawSctp } from './raw-sctp.ts';
 import type { Answer, Command, ProbeCommand, ServeCommand } from './traffic-words.ts';
 
 /**
- * The child that traffic.ts runs inside a namespace: takes commands as lines of JSON, answers each with one. Its
- * servers say `<name> saw <address of the peer>` to who connects, and again for each line or datagram they get.
+ * The child that traffic.ts runs inside a namespace: reads commands as lines of JSON, and answers each with one. Its
+ * servers send `<name> saw <address of the peer>` to each client, and again for each line or datagram.
  */
 const [name = ''] = process.argv.slice(2);
 /** Asks a question and calls back with the answer, until the returned function is called. */
@@ -178,7 +178,7 @@ async function openUdp(id: number, address: string, port: number): Promise<strin
   return exchange(id, PATIENCE);
 }
 
-/** What is answered to one more question. */
+/** The answer to one more request. */
 function exchange(id: number, patience: number): Promise<string> {
   const ask = connections.get(id);
   if (ask === undefined) throw new Error(`no connection ${id}`);
@@ -231,5 +231,5 @@ lines.on('line', (line) => {
     (error: unknown) => answer({ id: command.id, error: String(error) }),
   );
 });
-// The parent has gone: so do the servers.
+// The parent exited: stop the servers.
 lines.on('close', () => process.exit());

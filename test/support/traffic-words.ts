@@ -1,6 +1,6 @@
 export type TrafficProtocol = 'tcp' | 'udp' | 'sctp';
 
-/** What traffic.ts and the child that it runs in a namespace say to each other, a line of JSON each. */
+/** The messages between traffic.ts and the child that it runs in a namespace, a line of JSON each. */
 export type Command = ServeCommand | (ProbeCommand & { readonly does: 'probe' }) | StormCommand | Talk;
 
 export interface ServeCommand {

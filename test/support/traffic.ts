@@ -6,12 +6,12 @@ import type { TestNetns } from './netns.ts';
 import type { Answer, Command, ProbeCommand, TrafficProtocol } from './traffic-words.ts';
 
 /**
- * What comes of a probe: `<name> saw <address>` from the server that answered, `refused`, `reset`, `unreachable`, or
- * `silent` where nothing came.
+ * The outcome of a probe: `<name> saw <address>` from the server that answered, `refused`, `reset`, `unreachable`, or
+ * `silent` without any answer.
  */
 export type Outcome = string;
 
-/** Where a probe goes. */
+/** The target of a probe. */
 export interface Target {
   readonly protocol?: TrafficProtocol;
   readonly address: string;
@@ -24,8 +24,8 @@ export interface Target {
 export interface Agent extends Disposable {
   readonly name: string;
   /**
-   * Whoever connects, or sends a datagram, hears `<name> saw <its address>`. Without an address: all of both families
-   * for tcp and sctp, all of IPv4 for udp. Of sctp the first packet of an association is answered, by a raw socket.
+   * Answers each connection or datagram with `<name> saw <its address>`. Without an address it listens on all of both
+   * families for tcp and sctp, all of IPv4 for udp. For sctp a raw socket answers the first packet of an association.
    */
   serve(protocol: TrafficProtocol, port: number, address?: string): Promise<void>;
   /** The same for datagrams to a multicast group. */
@@ -39,9 +39,9 @@ export interface Agent extends Disposable {
 }
 
 export interface Connection {
-  /** What came of it at first. */
+  /** The first outcome. */
   readonly greeting: Outcome;
-  /** What it answers now; three seconds of patience unless given. */
+  /** The current answer; waits three seconds by default. */
   exchange(patience?: number): Promise<Outcome>;
 }
 

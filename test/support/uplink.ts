@@ -1,7 +1,7 @@
 import type { TestHost } from './test-host.ts';
 import { type Agent, startAgent } from './traffic.ts';
 
-/** A neighbour on a link of its own to the host `up0`; it knows no way to containers, and nobody forwards for it. */
+/** A neighbour on its own link to the host, `up0`. It has no route to containers, and nobody forwards for it. */
 export interface Uplink extends Disposable {
   readonly agent: Agent;
   /** The neighbour's addresses, and the host's on the link. */

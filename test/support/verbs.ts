@@ -13,7 +13,7 @@ export interface VerbRun {
 /** `isthmus` on one host. */
 export interface Verbs {
   run(...args: readonly string[]): Promise<VerbRun>;
-  /** What a verb that must succeed prints on stdout, and nothing on stderr. */
+  /** The stdout of a verb that must succeed and print nothing on stderr. */
   ok(...args: readonly string[]): Promise<string>;
   /** The same as JSON, of a verb with `-o json`. */
   json<T>(...args: readonly string[]): Promise<T>;

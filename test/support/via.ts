@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { compileStatic } from '../../build/launcher.ts';
 
-/** Where the executables are; ISTHMUS_TEST_DIST names another build. */
+/** The directory of the executables; ISTHMUS_TEST_DIST names another build. */
 const DIST = resolve(process.env.ISTHMUS_TEST_DIST ?? join(import.meta.dirname, '../../dist'));
 
 /** How calls reach the core: by the stand-alone plugin, or by the launcher and a daemon. */
 export type Via = 'alone' | 'daemon';
 
-/** What the tests call where they do not choose themselves: `ISTHMUS_TEST_VIA`, stand-alone by default. */
+/** The way of calls for tests that do not choose one: `ISTHMUS_TEST_VIA`, stand-alone by default. */
 export const VIA: Via = viaOf(process.env.ISTHMUS_TEST_VIA ?? 'alone');
 
 /** The executable under test: dist/cni-plugin, or what ISTHMUS_TEST_PLUGIN names (another build, an installed one). */
@@ -19,8 +19,8 @@ export const daemonFile = join(DIST, 'cnm-shim');
 let launcher: string | undefined;
 
 /**
- * What is installed under the plugin's names. Throws where it has not been built: a test that needs it fails rather
- * than being skipped.
+ * The executable installed under the plugin's names. Throws if it is not built: a test that needs it fails instead of
+ * being skipped.
  */
 export function installedFile(via: Via): string {
   if (via === 'alone') return built(pluginFile);

@@ -1,6 +1,6 @@
 import { NetlinkSocket, type Request } from '../../src/shared/netlink/socket.ts';
 
-/** The requests of each `exchangeAsync` of this process, oldest first, as they were asked for. Ends with `using`. */
+/** The requests of each `exchangeAsync` of this process, oldest first. Ends with `using`. */
 export interface ExchangeWatch extends Disposable {
   readonly sent: (readonly Request[])[];
 }

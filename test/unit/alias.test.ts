@@ -21,36 +21,36 @@ const POD: AliasRecord = {
   addresses: addresses('10.88.0.2', 'fd00:88::2'),
 };
 
-describe('the alias of an interface', () => {
+describe('interface alias', () => {
   it('is readable', () => {
     assert.equal(formatAlias(POD), 'isthmus cni net=web if=eth0 ip=10.88.0.2,fd00:88::2 id=c1');
   });
 
-  it('names the scope where it is not the usual one', () => {
+  it('names the scope if it is not the default one', () => {
     const elsewhere = { ...POD, scope: '/srv/nets/web' };
     assert.equal(formatAlias(elsewhere), `${formatAlias(POD)} scope=/srv/nets/web`);
     assert.deepEqual(parseAlias(formatAlias(elsewhere)), elsewhere);
   });
 
-  it('of a scope with white space comes back', () => {
+  it('preserves a scope that contains white space', () => {
     const spaced = { ...POD, scope: '/srv/my nets=1/web' };
     assert.deepEqual(parseAlias(formatAlias(spaced)), spaced);
   });
 
-  it('that has no room for its scope claims no leases in another one', () => {
+  it('does not claim leases in another scope if it has no room for its own', () => {
     const deep = { ...POD, scope: `/srv/${'n'.repeat(250)}/web` };
     const found = parseAlias(formatAlias(deep));
     assert.deepEqual(found?.attachment, POD.attachment);
     assert.ok(found.scope === undefined || found.addresses.length === 0, formatAlias(deep));
   });
 
-  it('of an endpoint without leases has neither addresses nor scope', () => {
+  it('omits addresses and scope for an endpoint without leases', () => {
     const bare: AliasRecord = { attachment: POD.attachment, addresses: [] };
     assert.equal(formatAlias(bare), 'isthmus cni net=web if=eth0 id=c1');
     assert.deepEqual(parseAlias(formatAlias(bare)), bare);
   });
 
-  it('comes back, whatever it says, as long as the kernel takes it whole', () => {
+  it("parses back to the same values for any input that fits the kernel's limit", () => {
     fc.assert(
       fc.property(arbitraryRecord(30), (record) => {
         const text = formatAlias(record);
@@ -60,7 +60,7 @@ describe('the alias of an interface', () => {
     );
   });
 
-  it('that would be too long gives up the scope, then the container, and never the leases before these', () => {
+  it('drops the scope first, then the container, and never the leases, when it is too long', () => {
     fc.assert(
       fc.property(arbitraryRecord(250), (record) => {
         const text = formatAlias(record);
@@ -76,7 +76,7 @@ describe('the alias of an interface', () => {
     );
   });
 
-  it('of somebody else says nothing', () => {
+  it('ignores aliases that other programs wrote', () => {
     const others = [
       undefined,
       '',
@@ -90,7 +90,7 @@ describe('the alias of an interface', () => {
     }
   });
 
-  it('that somebody has changed is read without fault', () => {
+  it('parses edited aliases without throwing', () => {
     fc.assert(
       fc.property(fc.string(), fc.integer({ min: 0, max: 60 }), (inserted, at) => {
         const text = formatAlias(POD);
@@ -100,7 +100,7 @@ describe('the alias of an interface', () => {
     );
   });
 
-  it('of a device says for which network it was made', () => {
+  it('names the network that a device was created for', () => {
     assert.equal(formatDeviceAlias('bridge', 'web'), 'isthmus bridge net=web');
     assert.deepEqual(parseDeviceAlias('isthmus bridge net=web'), { driver: 'bridge', network: 'web' });
     for (const text of [undefined, '', formatAlias(POD), 'isthmus bridge net=', 'isthmus bridge net=web by hand']) {
@@ -110,7 +110,7 @@ describe('the alias of an interface', () => {
   });
 });
 
-/** Texts as the wire format lets them through: names without white space, ids with letters, digits and `_.-`. */
+/** Values that the wire format allows: names without white space, ids of letters, digits and `_.-`. */
 function arbitraryRecord(longestId: number): fc.Arbitrary<AliasRecord> {
   const name = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,29}$/);
   const id = fc.string({ unit: fc.constantFrom('a', '0', '_', '.', '-'), minLength: 1, maxLength: longestId });

@@ -20,7 +20,7 @@ const SUITES = {
     "it('one', function () { console.log('skipped: kernel'); this.skip(); }); it('two', function () { this.skip(); });",
 } as const;
 
-describe('the closing line of a test run', () => {
+describe('closing line of a test run', () => {
   let temp: TempDir;
   before(() => {
     temp = makeTempDir();
@@ -56,5 +56,5 @@ describe('the closing line of a test run', () => {
     ['kernelThenSilent', '0 passed, 1 failed, 2 skipped (exit 1)'],
   ];
   for (const [suite, line] of ci)
-    it(`in CI, of ${suite}: ${line}`, () => assert.equal(closing(suite, { CI: 'true' }), line));
+    it(`in CI, reports suite ${suite} as: ${line}`, () => assert.equal(closing(suite, { CI: 'true' }), line));
 });

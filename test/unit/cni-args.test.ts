@@ -8,14 +8,14 @@ function entries(text: string): [string, string][] {
 }
 
 describe('CNI_ARGS', () => {
-  it('are pairs of key and value', () => {
+  it('parses pairs of key and value', () => {
     assert.deepEqual(entries('IP=10.0.0.2,fd00::2;MAC=0a:00:00:00:00:01'), [
       ['IP', '10.0.0.2,fd00::2'],
       ['MAC', '0a:00:00:00:00:01'],
     ]);
   });
 
-  it('may be empty, end in a semicolon, have an empty value and an equals sign in a value', () => {
+  it('accepts an empty text, a trailing semicolon, an empty value and an equals sign in a value', () => {
     assert.deepEqual(entries(''), []);
     assert.deepEqual(entries(';IP=10.0.0.2;;'), [['IP', '10.0.0.2']]);
     assert.deepEqual(entries('IP='), [['IP', '']]);
@@ -23,13 +23,13 @@ describe('CNI_ARGS', () => {
   });
 
   for (const flag of ['1', 'true', 'True', 'TRUE']) {
-    it(`may have unknown keys with IgnoreUnknown=${flag}, wherever it stands`, () => {
+    it(`accepts unknown keys with IgnoreUnknown=${flag}, wherever it stands`, () => {
       assert.equal(parseCniArgs(`K8S_POD_NAME=web;IgnoreUnknown=${flag}`).get('K8S_POD_NAME'), 'web');
     });
   }
 
   for (const text of ['FOO=bar', 'FOO=bar;IgnoreUnknown=0', 'ip=10.0.0.2', 'FOO=bar;IgnoreUnknown']) {
-    it(`${text} is refused with code 4 and the text itself`, () => {
+    it(`rejects ${text} with code 4 and quotes the text`, () => {
       assert.throws(
         () => parseCniArgs(text),
         (error) => error instanceof NetError && error.cniCode === 4 && error.subject === `CNI_ARGS=${text}`,
@@ -37,7 +37,7 @@ describe('CNI_ARGS', () => {
     });
   }
 
-  it('of any pairs come back', () => {
+  it('formats and parses any pairs without loss', () => {
     const word = fc.stringMatching(/^[A-Za-z_0-9.]+$/);
     const value = fc.stringMatching(/^[^;]*$/);
     fc.assert(
@@ -49,7 +49,7 @@ describe('CNI_ARGS', () => {
     );
   });
 
-  it('without one key keep the others', () => {
+  it('keeps the other keys when one is removed', () => {
     assert.equal(withoutArg('IP=10.0.0.2;MAC=0a:00:00:00:00:01;MACX=1', 'MAC'), 'IP=10.0.0.2;MACX=1');
     assert.equal(withoutArg('MAC=0a:00:00:00:00:01', 'MAC'), '');
     assert.equal(withoutArg('', 'MAC'), '');

@@ -17,8 +17,8 @@ function refused(config: Json): string {
   throw new assert.AssertionError({ message: `${JSON.stringify(config)} was taken` });
 }
 
-describe('the limits of a configuration', () => {
-  it('are its own keys', () => {
+describe('bandwidth limits of a configuration', () => {
+  it("reads the plugin's own keys", () => {
     const own = { ingressRate: 8000, ingressBurst: 800, egressRate: 16_000, egressBurst: 1600 };
     assert.deepEqual(parseBandwidth(own), {
       ingress: { rate: 8000, burst: 800 },
@@ -27,7 +27,7 @@ describe('the limits of a configuration', () => {
     assert.deepEqual(parseBandwidth({ egressRate: 1, egressBurst: 1 }), { egress: { rate: 1, burst: 1 } });
   });
 
-  it('are those of the runtime where it has none, in any spelling', () => {
+  it("falls back to the runtime's keys, in any spelling", () => {
     const bandwidth = { IngressRate: 8000, INGRESSBURST: 800, egressRate: 0, egressBurst: null };
     const limits = { ingress: { rate: 8000, burst: 800 } };
     assert.deepEqual(parseBandwidth({ runtimeConfig: { bandwidth } }), limits);
@@ -37,27 +37,27 @@ describe('the limits of a configuration', () => {
     assert.deepEqual(parseBandwidth({ ingressRate: 0, runtimeConfig: { bandwidth } }), {});
   });
 
-  it('are none where nothing is said, or zero', () => {
+  it('sets no limits for missing or zero values', () => {
     const zero = { ingressRate: 0, ingressBurst: 0, egressRate: 0, egressBurst: 0 };
     for (const config of [{}, zero, { runtimeConfig: {} }, { runtimeConfig: { bandwidth: null } }]) {
       assert.deepEqual(parseBandwidth(config), {});
     }
   });
 
-  it('are a rate and a burst, or neither', () => {
+  it('requires a rate and a burst together', () => {
     assert.match(refused({ ingressRate: 1000 }), /\.ingressRate=1000: .*no ingressBurst/);
     assert.match(refused({ egressBurst: 1000, egressRate: 0 }), /\.egressBurst=1000: .*no egressRate/);
     const bandwidth = { ingressRate: 1, ingressBurst: 1, EgressRate: 7 };
     assert.match(refused({ runtimeConfig: { bandwidth } }), /\.runtimeConfig\.bandwidth\.egressRate=7: /);
   });
 
-  it('have a burst below 4 GiB, as the reference counts them', () => {
+  it("requires a burst below 4 GiB, in the reference's units", () => {
     const largest = 4 * GIB - 9;
     assert.equal(parseBandwidth({ egressRate: 1, egressBurst: largest }).egress?.burst, largest);
     assert.match(refused({ egressRate: 1, egressBurst: largest + 1 }), /\.egressBurst=34359738360: .*4 GiB/);
   });
 
-  it('are whole numbers from 0 on', () => {
+  it('requires whole, non-negative numbers', () => {
     for (const value of [-1, 1.5, '1000', '', true, [], {}, Number.NaN]) {
       assert.match(refused({ ingressRate: value, ingressBurst: 1 }), /\.ingressRate=.* whole number of bits/);
     }
@@ -66,7 +66,7 @@ describe('the limits of a configuration', () => {
     }
   });
 
-  it('are limits or an error for any values', () => {
+  it('returns limits or an error for any values', () => {
     const value = fc.oneof(fc.nat(), fc.double(), fc.constantFrom(0, null, 2 ** 60, 1e308), fc.jsonValue());
     const keys = { ingressRate: value, ingressBurst: value, egressRate: value, egressBurst: value };
     fc.assert(

@@ -42,7 +42,7 @@ describe('config: host-local', () => {
     ]);
   });
 
-  it('puts the ranges of the runtime first, then the single one, then the sets', () => {
+  it("orders ranges: the runtime's, then the single one, then the sets", () => {
     const spec = parse(
       { ...S, ranges: [[{ subnet: '10.1.0.0/24' }, { subnet: '10.2.0.0/24' }], [{ subnet: 'fd00::/64' }]] },
       { ipRanges: [[{ Subnet: '10.9.0.0/24', rangeStart: '10.9.0.5' }]] },
@@ -55,13 +55,13 @@ describe('config: host-local', () => {
     ]);
   });
 
-  it('lets parts of one subnet be ranges beside each other', () => {
+  it('allows several ranges in one subnet', () => {
     const part = (start: string, end: string): object => ({ ...S, rangeStart: start, rangeEnd: end });
     const spec = parse({ ranges: [[part('10.88.0.10', '10.88.0.19'), part('10.88.0.20', '10.88.0.29')]] });
     assert.equal(spec.sets[0]?.length, 2);
   });
 
-  it('reads routes with all of CNI 1.1.0 and clears host bits', () => {
+  it('reads every route key of CNI 1.1.0 and clears host bits', () => {
     const routes = [
       { dst: '0.0.0.0/0' },
       { dst: '10.9.8.7/8', gw: '10.88.0.1', mtu: 1400, advmss: 1300, priority: 5, table: 100, scope: 253 },
@@ -74,12 +74,12 @@ describe('config: host-local', () => {
     ]);
   });
 
-  it('takes null and the empty text for a key that is left out', () => {
+  it('treats null and the empty text as a missing key', () => {
     const ipam = { ...S, gateway: null, rangeStart: '', rangeEnd: '', ranges: null, routes: null, dataDir: '' };
     assert.deepEqual(parse({ ...ipam, resolvConf: null }), parse(S));
   });
 
-  it('collects requested addresses of all sources, each once, without lengths', () => {
+  it('collects requested addresses of all sources, each once, without prefix lengths', () => {
     const requested = [
       { text: '10.88.0.5, 10.89.0.6/24', path: 'CNI_ARGS IP' },
       { text: 'fd00:0::9/64', path: '.args.cni.ips[0]' },
@@ -93,7 +93,7 @@ describe('config: host-local', () => {
     ]);
   });
 
-  it('names the source of a requested address that no range can give', () => {
+  it('names the source of a requested address that is outside every range', () => {
     const requested = [{ text: '10.88.0.5, 10.99.0.6/24', path: 'CNI_ARGS IP' }];
     assert.throws(() => parse(S, { requested }), /CNI_ARGS IP="10\.99\.0\.6\/24": it is outside 10\.88\.0\.0\/16/);
   });
@@ -115,7 +115,7 @@ describe('config: host-local', () => {
     assert.deepEqual(parse({ ...S, resolvConf: file }).dns, {});
   });
 
-  it('passes over unknown keys, and the case of known ones, only where it is not strict', () => {
+  it('ignores unknown keys, and the case of known ones, only in lenient mode', () => {
     const ipam = {
       Subnet: '10.1.0.0/24',
       DataDir: '/d/',
@@ -134,7 +134,7 @@ describe('config: host-local', () => {
     ['no object', [], /\.ipam=\[\]: it is not an object/],
     ['no range', { type: 'host-local' }, /\.ipam=.*there is no range/],
     ['a number for a subnet', { subnet: 10 }, /\.ipam\.subnet=10: it is not a string/],
-    ['no subnet at all', { subnet: 'ten' }, /\.ipam\.subnet="ten": it is not a network/],
+    ['a malformed subnet', { subnet: 'ten' }, /\.ipam\.subnet="ten": it is not a network/],
     ['an address for a subnet', { subnet: '10.88.0.0' }, /\.ipam\.subnet="10\.88\.0\.0": it is not a network/],
     ['host bits', { subnet: '10.88.0.1/16' }, /subnet="10\.88\.0\.1\/16": host bits are set\. Write 10\.88\.0\.0\/16/],
     ['a /31', { subnet: '10.88.0.0/31' }, /no room.*Use a prefix length of 30 or less/],
@@ -198,7 +198,7 @@ describe('config: host-local', () => {
       /\.ipam\.subnett="10\.88\.0\.0\/16": there is no such key\. Did you mean subnet\?/,
     ],
     ['a key in the wrong case', { ...S, datadir: '/x' }, /\.ipam\.datadir="\/x".*Did you mean dataDir\?/],
-    ['a strange key', { ...S, colour: 1 }, /\.ipam\.colour=1: there is no such key\. Known keys: type, /],
+    ['an unknown key', { ...S, colour: 1 }, /\.ipam\.colour=1: there is no such key\. Known keys: type, /],
     [
       'a misspelt key in a range',
       { ranges: [[{ ...S, gatewy: '10.88.0.1' }]] },
@@ -240,13 +240,13 @@ describe('config: host-local', () => {
     ],
   ];
   for (const [what, ipam, message, changes] of bad)
-    it(`refuses ${what}`, () => {
+    it(`rejects ${what}`, () => {
       const error = failure(() => parse(ipam, changes));
       assert.equal(error.kind, 'invalid-config');
       assert.match(error.message, message);
     });
 
-  it('blames the environment for what stands there', () => {
+  it('names the environment variable if that has the bad value', () => {
     const error = failure(() => parse(S, { requested: [{ text: '10.88.0', path: 'CNI_ARGS IP' }] }));
     assert.equal(error.kind, 'bad-environment');
     assert.match(error.message, /CNI_ARGS IP="10\.88\.0": it is not an IP address/);
@@ -259,7 +259,7 @@ describe('config: static', () => {
   const shown = (spec: ReturnType<typeof parseStatic>): string[] =>
     spec.addresses.map(({ address, gateway }) => `${formatPrefix(address)} ${gateway ? formatAddr(gateway) : '-'}`);
 
-  it('gives what is configured', () => {
+  it('returns the configured addresses', () => {
     const dns = { nameservers: ['10.1.0.1'], domain: 'example', search: ['example'], options: [] };
     const spec = parseStatic({ ...base, ipam: { type: 'static', addresses, routes: [{ dst: '0.0.0.0/0' }], dns } });
     assert.deepEqual(shown(spec), ['10.10.0.5/24 10.10.0.254', '3ffe:ffff:0:1ff::1/64 -']);
@@ -293,11 +293,11 @@ describe('config: static', () => {
     ['dns of the wrong type', { dns: { search: 'a' } }, /\.ipam\.dns\.search="a": it is not an array/],
   ];
   for (const [what, ipam, message] of bad)
-    it(`refuses ${what}`, () => {
+    it(`rejects ${what}`, () => {
       assert.match(failure(() => parseStatic({ ...base, ipam })).message, message);
     });
 
-  it('refuses several addresses of a family before CNI 0.3.0', () => {
+  it('rejects several addresses of a family before CNI 0.3.0', () => {
     const ipam = { addresses: [{ address: '10.0.0.1/8' }, { address: '10.0.0.2/8' }] };
     assert.match(failure(() => parseStatic({ ...base, ipam, multiFamily: false })).message, /more than one of IPv4/);
     assert.equal(parseStatic({ ...base, ipam: { addresses }, multiFamily: false }).addresses.length, 2);

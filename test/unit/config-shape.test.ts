@@ -57,12 +57,12 @@ describe('config: shape', () => {
       assert.equal(text(value), expected);
     });
 
-  it('lets unknown keys pass where it is not strict, at any depth, and nothing else', () => {
+  it('accepts unknown keys at any depth in lenient mode, and nothing else', () => {
     assert.equal(text({ name: 'a', zzz: 1, list: [{ di: 1 }] }, false), '');
     assert.match(text({ nmae: 'a' }, false), /\.name: it is missing/);
   });
 
-  it('begins paths where the value stands, and cuts long values off', () => {
+  it('starts paths at the checked value and truncates long values', () => {
     const message = text({ name: 'x'.repeat(500) }, true, '.ipam');
     assert.match(message, /^config \.ipam\.name="x{99}…: /);
   });
@@ -85,7 +85,7 @@ describe('config: nearest', () => {
     ['x', undefined],
   ];
   for (const [word, expected] of cases)
-    it(`of ${word} is ${expected ?? 'none'}`, () => {
+    it(`suggests ${expected ?? 'nothing'} for ${word}`, () => {
       assert.equal(nearest(word, keys), expected);
     });
 });

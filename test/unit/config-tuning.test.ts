@@ -18,14 +18,14 @@ function refused(config: Json, more: Partial<TuningInput> = {}, kind = 'invalid-
   throw new assert.AssertionError({ message: `${JSON.stringify(config)} was taken` });
 }
 
-describe('the tuning of a configuration', () => {
-  it('is nothing where nothing is said, or what leaves things as they are', () => {
+describe('tuning of a configuration', () => {
+  it('is empty for missing values and for values that change nothing', () => {
     for (const config of [{}, { sysctl: {}, mac: '', mtu: 0, promisc: false }, { sysctl: null, args: { cni: null } }]) {
       assert.deepEqual(parse(config), { sysctls: new Map() });
     }
   });
 
-  it('is its own keys', () => {
+  it("reads the plugin's own keys", () => {
     const config = {
       sysctl: { 'net.core.somaxconn': '500', 'net/ipv4/ip_forward': '1' },
       mac: '0A-58-0A-16-00-07',
@@ -47,7 +47,7 @@ describe('the tuning of a configuration', () => {
     });
   });
 
-  it('has args.cni before the rest, with and without a sysctl key beside it', () => {
+  it('puts args.cni before the rest, with and without a sysctl key beside it', () => {
     const cni = { sysctl: { 'net.core.somaxconn': '7' }, mtu: 1300, promisc: false, allmulti: true, txQLen: 9 };
     const own = { sysctl: { 'net/core/somaxconn': '500' }, mtu: 1400, promisc: true, allmulti: false, txQLen: 5 };
     for (const config of [{ args: { cni } }, { ...own, args: { cni } }]) {
@@ -60,7 +60,7 @@ describe('the tuning of a configuration', () => {
     }
   });
 
-  it('has the MAC of args.cni, of the runtime, of CNI_ARGS or of the configuration, in this order', () => {
+  it('takes the MAC from args.cni, the runtime, CNI_ARGS or the configuration, in this order', () => {
     const mac = (n: number): string => `02:00:00:00:00:0${n}`;
     const all = { mac: mac(4), runtimeConfig: { mac: mac(2) }, args: { cni: { mac: mac(1) } } };
     const given = { mac: mac(3) };
@@ -70,14 +70,14 @@ describe('the tuning of a configuration', () => {
     assert.equal(parse({ mac: mac(4) }).mac, mac(4));
   });
 
-  it('puts the interface where IFNAME stands, whatever its name', () => {
+  it('replaces IFNAME with the name of the interface, whatever that is', () => {
     const sysctl = { 'net.ipv4.conf.IFNAME.arp_filter': '1' };
     for (const ifName of ['eth0', 'eth0.7', 'a$&b']) {
       assert.deepEqual([...parse({ sysctl }, { ifName }).sysctls.keys()], [`net/ipv4/conf/${ifName}/arp_filter`]);
     }
   });
 
-  it('sets nothing outside net', () => {
+  it('rejects sysctls outside net', () => {
     for (const key of ['kernel.hostname', 'net', 'net.ipv4', 'net/../kernel/hostname', 'net..x.y', '', 'vm/x/net.a']) {
       assert.match(refused({ sysctl: { [key]: '1' } }), /\.sysctl\[".*"\]="1": it is no sysctl of the network/);
     }
@@ -87,7 +87,7 @@ describe('the tuning of a configuration', () => {
     );
   });
 
-  it('sets only what the allowlist takes, where there is one', () => {
+  it('sets only what the allowlist permits, if there is one', () => {
     const sysctl = { 'net.core.somaxconn': '500' };
     assert.equal(parse({ sysctl }, { allowlist: ['^net\\.core\\.', 'x'] }).sysctls.size, 1);
     assert.match(refused({ sysctl }, { allowlist: ['^net\\.ipv4\\.'] }), /net\.core\.somaxconn.*allowlist has 1 line/);
@@ -97,7 +97,7 @@ describe('the tuning of a configuration', () => {
     assert.equal(parse({ mtu: 1400 }, { allowlist: [] }).mtu, 1400);
   });
 
-  it('refuses values of another kind, naming key and value', () => {
+  it('rejects values of the wrong type and names key and value', () => {
     for (const [config, expected] of [
       [{ sysctl: [] }, /\.sysctl=\[\]: it is not an object/],
       [{ sysctl: { 'net.core.somaxconn': 500 } }, /\.sysctl\["net\.core\.somaxconn"\]=500: it is not a string/],

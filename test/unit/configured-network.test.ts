@@ -36,13 +36,13 @@ const DROP_IN: Json = {
   ipam: { type: 'host-local', subnet: '10.90.0.0/24' },
 };
 
-describe('what a CNI configuration makes its Network by', () => {
+describe('network spec of a CNI configuration', () => {
   let dir: string;
   let env: Environment;
 
   beforeEach(() => {
     dir = mkdtempSync(join(tmpdir(), 'isth-conf-'));
-    // Node runs the tests: under a plugin's name it is this very executable.
+    // The tests run in Node: a symlink with a plugin's name leads to this executable.
     symlinkSync(process.execPath, join(dir, 'host-local'));
     writeFileSync(join(dir, 'foreign'), '#!/bin/sh\n');
     chmodSync(join(dir, 'foreign'), 0o755);
@@ -55,7 +55,7 @@ describe('what a CNI configuration makes its Network by', () => {
   const configured = (name: string): NetworkSpec | undefined => configuredNetworks(env)(name);
   const list = (name: string, ...plugins: readonly unknown[]): object => ({ cniVersion: '1.0.0', name, plugins });
 
-  /** What an ADD with this configuration says. */
+  /** The spec that an ADD with this configuration uses. */
   function specOfCall(element: Json): NetworkSpec | undefined {
     const config = { cniVersion: '1.0.0', name: 'web', ...element };
     const called = { CNI_COMMAND: 'ADD', CNI_CONTAINERID: 'a', CNI_NETNS: '/x', CNI_IFNAME: 'eth0', CNI_PATH: dir };
@@ -74,7 +74,7 @@ describe('what a CNI configuration makes its Network by', () => {
     return target.kind === 'endpoint' ? target.request.spec : undefined;
   }
 
-  it('has the bridge, the pool in canonical text, its place, the routes and the rules', () => {
+  it('has the bridge, the canonical pool, its scope, the routes and the rules', () => {
     write('10-web.conflist', list('web', ISTHMUS));
     const { options, rules, ...rest } = configured('web') ?? assert.fail();
     assert.deepEqual(rest, {
@@ -89,7 +89,7 @@ describe('what a CNI configuration makes its Network by', () => {
     assert.deepEqual([rules?.backend, rules?.admit, rules?.options.masquerade?.except], ['iptables', true, []]);
   });
 
-  it('is the same for the file and for a call', () => {
+  it('is the same from the file and from a call', () => {
     const static4 = { ...DROP_IN, ipam: { type: 'static', addresses: [{ address: '10.90.0.2/24' }] } };
     symlinkSync(process.execPath, join(dir, 'static'));
     const configurations = [
@@ -105,12 +105,12 @@ describe('what a CNI configuration makes its Network by', () => {
       write('web.conflist', list('web', configuration));
       const spec = configured('web');
       assert.ok(spec !== undefined);
-      // As text: that is how a call tells that nothing has changed.
+      // Compared as text, because a call detects changes in the same way.
       assert.equal(JSON.stringify(specOfCall(configuration)), JSON.stringify(spec));
     }
   });
 
-  it('has another allocator, and neither pool nor place, where IPAM is somebody else', () => {
+  it('has a foreign allocator and neither pool nor scope with foreign IPAM', () => {
     for (const type of ['foreign', 'missing', 'static']) {
       write('web.conflist', list('web', { ...ISTHMUS, ipam: { type, subnet: '10.88.0.0/24' } }));
       const { allocator, ranges, scope, routes } = configured('web') ?? assert.fail(type);
@@ -118,7 +118,7 @@ describe('what a CNI configuration makes its Network by', () => {
     }
   });
 
-  it('counts the ranges of the runtime, before its own', () => {
+  it('puts the ranges of the runtime before its own', () => {
     const runtime = { runtimeConfig: { ipRanges: [[{ subnet: '10.7.0.0/24' }]] }, capabilities: { ipRanges: true } };
     const spec = specOfCall({ ...DROP_IN, ...runtime });
     assert.deepEqual(spec?.ranges, [[{ subnet: '10.7.0.0/24' }], [{ subnet: '10.90.0.0/24' }]]);
@@ -135,7 +135,7 @@ describe('what a CNI configuration makes its Network by', () => {
     assert.equal(JSON.stringify(asked), JSON.stringify(plain));
   });
 
-  it('is that of the first element that parses, in the first file by name', () => {
+  it('comes from the first element that parses, in the first file by name', () => {
     write('00-broken.conflist', '{ "name": "web", ');
     write('05-note.txt', list('web', { ...ISTHMUS, bridge: 'isth1' }));
     write('10-other.conflist', list('other', { ...ISTHMUS, bridge: 'isth2' }));
@@ -153,7 +153,7 @@ describe('what a CNI configuration makes its Network by', () => {
     assert.equal(configured('nobody'), undefined);
   });
 
-  it('may be the null driver, and nothing where there is no directory', () => {
+  it('can have the null driver, and is undefined if the directory is missing', () => {
     write('web.conf', { name: 'web', type: 'isthmus', driver: 'null' });
     assert.deepEqual(configured('web'), { options: { driver: 'null' }, ranges: [], routes: [] });
     env = { ISTHMUS_CNI_CONF_DIR: join(dir, 'missing') };

@@ -18,7 +18,7 @@ import {
 } from '../support/core.ts';
 import { makeTempDir, type TempDir } from '../support/temp.ts';
 
-describe('core: an endpoint whose row is broken', () => {
+describe('core: an endpoint with a broken row', () => {
   let directory: TempDir;
   let host: FakeHost;
   let store: LocalStore;
@@ -49,7 +49,7 @@ describe('core: an endpoint whose row is broken', () => {
     assert.deepEqual([store.endpoints.broken(), store.ports.list()], [[], []]);
   };
 
-  it('is deleted, with its interface, addresses and ports', async () => {
+  it('can be deleted, with its interface, addresses and ports', async () => {
     const before = makeFakeHost();
     assert.deepEqual(await del(core, broken), []);
     assertOnlySound();
@@ -67,13 +67,13 @@ describe('core: an endpoint whose row is broken', () => {
     assert.match(core.logged.join(), /record\.broken .*"container":"a"/);
   });
 
-  it('can be made again', async () => {
+  it('can be added again', async () => {
     assert.deepEqual(await del(core, broken), []);
     await add(core, broken);
     assert.deepEqual(store.endpoints.broken(), []);
   });
 
-  it('costs no other endpoint anything', async () => {
+  it('does not affect other endpoints', async () => {
     assert.deepEqual(await del(core, sound), []);
     await add(core, sound);
     assert.deepEqual(

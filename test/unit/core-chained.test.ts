@@ -31,7 +31,7 @@ import {
 
 const RATES = { ingress: { rate: 8e6, burst: 8e5 }, egress: { rate: 8e6, burst: 8e5 } };
 
-describe('a part of a chain', () => {
+describe('core: part of a chained plugin', () => {
   let host: FakeHost;
   let disk: MemoryDisk;
   let core: TestCore;
@@ -58,7 +58,7 @@ describe('a part of a chain', () => {
     await add(core);
   });
 
-  it('comes and goes, and with it everything it made', async () => {
+  it('is created by ADD and deleted with everything it created', async () => {
     const before = host.toString();
     await limit();
     assert.match(host.toString(), /tbf rate 8000000bit/);
@@ -71,7 +71,7 @@ describe('a part of a chain', () => {
     assert.equal(core.taken.size, 0);
   });
 
-  it('is refused where it is there already', async () => {
+  it('is rejected if it exists already', async () => {
     await limit();
     const before = host.toString();
     await assert.rejects(limit(), refusedWith('exists', /already has bandwidth on network web.*DEL first/));
@@ -79,7 +79,7 @@ describe('a part of a chain', () => {
     await checkChained(core, part(), POD);
   });
 
-  it('leaves nothing where a step of it fails, whichever', async () => {
+  it('leaves nothing behind if any step fails', async () => {
     const before = host.toString();
     const steps: Op['op'][] = ['tbf.add', 'link.create', 'redirect.add'];
     for (const name of steps) {
@@ -95,7 +95,7 @@ describe('a part of a chain', () => {
     }
   });
 
-  it('is built anew over what an ADD that died has left', async () => {
+  it('replaces what a crashed ADD left behind', async () => {
     await limit();
     const row = core.store.endpoints.get(attachmentOf(), 'bandwidth');
     assert.ok(row);
@@ -106,7 +106,7 @@ describe('a part of a chain', () => {
     assert.doesNotMatch(host.toString(), /tbf|ifb/);
   });
 
-  it('is void with its sandbox: the next one of the same name gets its own', async () => {
+  it('is void once its sandbox is gone: a new sandbox of the same name gets its own part', async () => {
     await limit();
     host.addNamespace(POD);
     assert.match(host.toString(), /ifb/);
@@ -117,7 +117,7 @@ describe('a part of a chain', () => {
     assert.equal(host.toString().match(/type ifb/g)?.length, 1);
   });
 
-  it('does not put back in a sandbox what was changed in another', async () => {
+  it('does not restore in one sandbox what it changed in another', async () => {
     const describe = (): PartFacts => ({
       kind: 'tuning',
       wanted: { sysctls: [['net/ipv4/conf/eth0/arp_notify', '1']], link: {} },
@@ -131,7 +131,7 @@ describe('a part of a chain', () => {
     }
   });
 
-  it('keeps its record where taking it back fails, for the next DEL', async () => {
+  it('keeps its record when the revert fails, for the next DEL', async () => {
     await limit();
     const refusal = new NetError({ kind: 'busy', op: 'tbf.delete', subject: 'link', what: 'is in use' });
     const revert: Host['revert'] = (ops, namespaces) =>
@@ -144,11 +144,11 @@ describe('a part of a chain', () => {
     assert.doesNotMatch(host.toString(), /tbf|ifb/);
   });
 
-  it("is refused in the host's own namespace unless that is asked for", async () => {
+  it("is rejected in the host's own namespace unless that is allowed", async () => {
     await assert.rejects(limit({ netns: HOST_PATH }), refusedWith('invalid-namespace', /host itself/));
   });
 
-  it('is missed by CHECK: without a record, half done, in another sandbox, or changed', async () => {
+  it('fails CHECK without a record, half done, in another sandbox, or changed', async () => {
     const check = () => checkChained(core, part(), POD);
     await assert.rejects(check, refusedWith('drift', /no record of bandwidth/));
     await limit();
@@ -162,7 +162,7 @@ describe('a part of a chain', () => {
     await assert.rejects(check, refusedWith('drift', /limit of 2000000 bytes a second, expected 1000000/));
   });
 
-  it('is collected where its attachment is not listed, and no other role with it', async () => {
+  it('is collected if its attachment is not listed, without other roles of the attachment', async () => {
     await limit();
     await add(core, { id: 'b', netns: OTHER });
     await limit({ id: 'b', netns: OTHER });
@@ -173,7 +173,7 @@ describe('a part of a chain', () => {
     await checkChained(core, part(), POD);
   });
 
-  it('is found from the host by the other end of the interface only', async () => {
+  it('is found from the host only by the other end of the interface', async () => {
     const row = core.store.endpoints.get(attachmentOf(), 'interface') ?? assert.fail();
     const hostIf = hostIfOf(row) ?? assert.fail();
     const sandbox = host.open(POD);
@@ -184,7 +184,7 @@ describe('a part of a chain', () => {
     assert.throws(() => findHostSide(core, sandbox, 'lo', []), refusedWith('unsupported', /link lo.*no veth/));
   });
 
-  /** The host, with some of its calls replaced. */
+  /** The host, with some of its methods replaced. */
   function hostWith(changes: Partial<Host>): Host {
     return {
       identity: host.identity,

@@ -29,7 +29,7 @@ interface Scene {
   readonly run: (...ops: readonly Op[]) => void;
 }
 
-/** An endpoint that has just been added, and what its prevResult says. */
+/** A freshly added endpoint and its prevResult. */
 async function makeScene(): Promise<Scene> {
   const host = makeFakeHost();
   const core = makeCore(host);
@@ -46,7 +46,7 @@ function expectationOf({ interfaces, addresses, routes }: EndpointReport): Expec
 const inPod = { ns: 'sandbox' } as const;
 const onHost = { ns: 'host' } as const;
 
-/** What somebody did to the endpoint, and how CHECK puts it. */
+/** A change to the endpoint, and the message of CHECK. */
 const DRIFTS: Readonly<Record<string, readonly [(scene: Scene) => unknown, RegExp]>> = {
   'the interface is gone': [
     ({ run }) => run({ ...onHost, op: 'link.delete', name: HOST_IF }),
@@ -135,7 +135,7 @@ describe('core: CHECK', () => {
   });
 
   for (const [title, [change, message]] of Object.entries(DRIFTS)) {
-    it(`tells that ${title}`, async () => {
+    it(`reports: ${title}`, async () => {
       const scene = await makeScene();
       change(scene);
       const { core, request, expected, host } = scene;
@@ -145,7 +145,7 @@ describe('core: CHECK', () => {
     });
   }
 
-  it('tells of another namespace than that of ADD', async () => {
+  it('reports that the namespace is not that of ADD', async () => {
     const { core, request, expected } = await makeScene();
     const elsewhere = { ...request, netns: OTHER };
     await assert.rejects(
@@ -154,7 +154,7 @@ describe('core: CHECK', () => {
     );
   });
 
-  it('tells that a route of prevResult is gone, whoever made it', async () => {
+  it('reports a missing route of prevResult, whoever added it', async () => {
     const { core, request, expected } = await makeScene();
     const routes = [...expected.routes, { dst: '10.0.0.0/8', gateway: '10.88.0.9' }];
     await assert.rejects(
@@ -163,7 +163,7 @@ describe('core: CHECK', () => {
     );
   });
 
-  it('takes what later plugins added, and MAC and MTU as prevResult has them', async () => {
+  it('accepts what later plugins added, and MAC and MTU of prevResult', async () => {
     const { core, request, expected, run } = await makeScene();
     run(
       { ...inPod, op: 'addr.add', dev: 'eth0', address: '10.99.0.2/24' },

@@ -19,7 +19,7 @@ import {
 } from '../support/core.ts';
 
 describe('core: an endpoint', () => {
-  it('is there, with interfaces, addresses and routes, and goes without a trace', async () => {
+  it('has interfaces, addresses and routes, and is deleted without a trace', async () => {
     const host = makeFakeHost();
     const before = host.toString();
     const core = makeCore(host);
@@ -47,7 +47,7 @@ describe('core: an endpoint', () => {
     assert.deepEqual(recordsOf(core), NOTHING);
   });
 
-  it('of a VLAN without a gateway reports no interface that is not there', async () => {
+  it('reports no host interface for a VLAN without a gateway', async () => {
     const host = makeFakeHost();
     const core = makeCore(host);
     const request = addRequest({ conf: { vlan: 100 } }, host.identity, null);
@@ -58,7 +58,7 @@ describe('core: an endpoint', () => {
     );
   });
 
-  it('that is there already is refused and not touched', async () => {
+  it('is rejected and unchanged if it exists already', async () => {
     const host = makeFakeHost();
     const core = makeCore(host);
     await add(core);
@@ -67,7 +67,7 @@ describe('core: an endpoint', () => {
     assert.deepEqual([host.toString(), recordsOf(core)], [before, records]);
   });
 
-  it('does not take the name of an interface that is there', async () => {
+  it('does not take the name of an existing interface', async () => {
     const host = makeFakeHost();
     const core = makeCore(host);
     host.addNamespace(POD, { links: [{ name: 'eth0' }] });
@@ -78,7 +78,7 @@ describe('core: an endpoint', () => {
     assert.deepEqual(recordsOf(core), NOTHING);
   });
 
-  it("does not get into the host's own namespace, unless it may", async () => {
+  it("is rejected in the host's own namespace, unless that is allowed", async () => {
     const host = makeFakeHost();
     const core = makeCore(host);
     const request = addRequest({ netns: HOST_PATH }, host.identity);
@@ -88,7 +88,7 @@ describe('core: an endpoint', () => {
     assert.ok(host.toString().includes('ip addr add 10.88.0.2/24 brd + dev eth0'));
   });
 
-  it('whose sandbox has been recycled makes way for the next of its name', async () => {
+  it('makes way for a new one of the same name once its sandbox is recycled', async () => {
     const host = makeFakeHost();
     const core = makeCore(host);
     await add(core);
@@ -98,7 +98,7 @@ describe('core: an endpoint', () => {
     assert.equal(addresses.length, 2);
   });
 
-  it('whose path leads to another sandbox by now leaves that one alone', async () => {
+  it('leaves a new sandbox at its path alone when it is deleted', async () => {
     const host = makeFakeHost();
     const core = makeCore(host);
     await add(core, { id: 'old' });
@@ -116,7 +116,7 @@ describe('core: an endpoint', () => {
     assert.deepEqual(recordsOf(core), { networks: ['web'], endpoints: ['cni web new eth0'], leases: 2 });
   });
 
-  it('that goes leaves IPv6 on the loopback interface to the other endpoint of its sandbox', async () => {
+  it('leaves IPv6 enabled on the loopback interface for the other endpoint of its sandbox', async () => {
     const host = makeFakeHost();
     const core = makeCore(host);
     host.addNamespace(POD, { sysctls: { 'net/ipv6/conf/lo/disable_ipv6': '1' } });
@@ -128,7 +128,7 @@ describe('core: an endpoint', () => {
   });
 
   for (const netns of ['', '/run/netns/gone', '/dev/null']) {
-    it(`goes with CNI_NETNS=${netns}, and again`, async () => {
+    it(`is deleted with CNI_NETNS=${netns}, and a second DEL succeeds`, async () => {
       const host = makeFakeHost();
       const core = makeCore(host);
       await add(core);
@@ -138,7 +138,7 @@ describe('core: an endpoint', () => {
     });
   }
 
-  it('that only a name tells of goes as well', async () => {
+  it("is deleted even if only the interface's name identifies it", async () => {
     const host = makeFakeHost();
     const before = host.toString();
     await add(makeCore(host));

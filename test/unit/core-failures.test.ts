@@ -17,7 +17,7 @@ import {
 } from '../support/core.ts';
 import { FailingHost, type FailurePoint } from '../support/failing-host.ts';
 
-/** A foreign IPAM plugin that keeps count of its calls. */
+/** A foreign IPAM plugin that records its calls. */
 function delegate(): DelegateSource & { readonly calls: string[] } {
   const calls: string[] = [];
   const address = parsePrefix('10.88.0.9/24') ?? assert.fail();
@@ -68,9 +68,9 @@ async function addFailing(host: FakeHost, { which, source }: Setup, point?: Fail
 }
 
 for (const setup of SETUPS) {
-  describe(`ADD of ${setup.title}, each step of which fails once`, () => {
+  describe(`ADD of ${setup.title}, with a failure at each step`, () => {
     for (const when of ['before', 'after'] as const) {
-      it(`${when} the kernel has done it: nothing is left, in the kernel or on record`, async () => {
+      it(`leaves nothing in the kernel or on record if a step fails ${when} the kernel has executed it`, async () => {
         const { steps, error } = await addFailing(makeFakeHost(), setup);
         assert.equal(error, undefined);
         assert.ok(steps > 5, `${steps} steps`);
@@ -87,7 +87,7 @@ for (const setup of SETUPS) {
       });
     }
 
-    it('beside another endpoint of the network, which is not touched', async () => {
+    it('does not touch another endpoint of the network', async () => {
       const other: Which = { ...setup.which, id: 'other', netns: OTHER };
       const { steps } = await addFailing(makeFakeHost(), setup);
       for (let at = 0; at < steps; at++) {
@@ -105,7 +105,7 @@ for (const setup of SETUPS) {
       }
     });
 
-    it('and succeeds when it is tried again', async () => {
+    it('succeeds on retry', async () => {
       const host = makeFakeHost();
       const before = host.toString();
       const core = makeCore(host);
@@ -122,20 +122,20 @@ for (const setup of SETUPS) {
   });
 }
 
-/** What is set again moves to the end of a FakeHost's text. */
+/** A value that is set again moves to the end of a FakeHost's text. */
 function sorted(text: { toString(): string }): string {
   return text.toString().split('\n').sort().join('\n');
 }
 
-/** Another address than the first endpoint's. */
+/** An address other than the first endpoint's. */
 function otherDelegate(): DelegateSource {
   const address = parsePrefix('10.88.0.10/24') ?? assert.fail();
   const given = { addresses: [{ address, gateway: '10.88.0.1' }], routes: [], dns: {} };
   return { ...delegate(), acquire: async () => given };
 }
 
-describe('a foreign IPAM plugin', () => {
-  it('that fails at ADD gets its DEL, and nothing is left', async () => {
+describe('foreign IPAM plugin', () => {
+  it('gets a DEL after its ADD failed, and nothing is left', async () => {
     const host = makeFakeHost();
     const before = host.toString();
     const core = makeCore(host);
@@ -148,7 +148,7 @@ describe('a foreign IPAM plugin', () => {
     assert.deepEqual(recordsOf(core), NOTHING);
   });
 
-  it('whose DEL fails too: the first error is told, the record stays, and the next DEL tries again', async () => {
+  it('gets another DEL from the next DEL if its first one failed; ADD reports its own error', async () => {
     const host = makeFakeHost();
     const before = host.toString();
     const core = makeCore(host);
@@ -167,7 +167,7 @@ describe('a foreign IPAM plugin', () => {
     assert.deepEqual(recordsOf(core), NOTHING);
   });
 
-  it('that fails at DEL: the interface goes, the error is told, and the record stays until a DEL succeeds', async () => {
+  it('lets the interface go when its DEL fails, reports the error and keeps the record for a retry', async () => {
     const host = makeFakeHost();
     const before = host.toString();
     const core = makeCore(host);
@@ -186,7 +186,7 @@ describe('a foreign IPAM plugin', () => {
     assert.deepEqual(recordsOf(core), NOTHING);
   });
 
-  it('is found by the record where the configuration names another one by now', async () => {
+  it('is taken from the record if the configuration names another one', async () => {
     const host = makeFakeHost();
     const core = makeCore(host);
     const source = delegate();
@@ -201,7 +201,7 @@ describe('a foreign IPAM plugin', () => {
     ['dhcp', true],
     ['foreign', false],
   ] as const) {
-    it(`${type} is told of the DEL ${there ? 'before' : 'after'} its link goes`, async () => {
+    it(`calls DEL of ${type} ${there ? 'before' : 'after'} it deletes the link`, async () => {
       const host = makeFakeHost();
       const core = makeCore(host);
       const seen: boolean[] = [];

@@ -18,8 +18,8 @@ import {
   type Which,
 } from '../support/core.ts';
 
-describe('core: a state that was lost', () => {
-  it('knows again from the interfaces whose they are, and gives no address twice', async () => {
+describe('core: lost state', () => {
+  it('is rebuilt from the interfaces, and no address is given twice', async () => {
     const host = makeFakeHost();
     const before = host.toString();
     await add(makeCore(host), { id: 'a' });
@@ -34,7 +34,7 @@ describe('core: a state that was lost', () => {
     assert.deepEqual(recordsOf(core), NOTHING);
   });
 
-  it('is rebuilt once, and again where it lags behind', async () => {
+  it('is rebuilt once, and again if the state is out of date', async () => {
     const host = makeFakeHost();
     const count = { value: 0 };
     await add(makeCore(host, undefined, count), { id: 'a' });
@@ -48,7 +48,7 @@ describe('core: a state that was lost', () => {
     assert.deepEqual(recordsOf(core), { networks: ['web'], endpoints: ['cni web a eth0'], leases: 2 });
   });
 
-  it('takes no interface of somebody else for its own', () => {
+  it('does not adopt interfaces of other programs', () => {
     const host = makeFakeHost({
       links: [
         { name: 'veth0', kind: 'veth', alias: 'isthmus cni net=web if=eth0 id=a' },
@@ -62,7 +62,7 @@ describe('core: a state that was lost', () => {
   });
 });
 
-describe('core: garbage', () => {
+describe('core: GC', () => {
   const collect = (core: TestCore, keep: readonly Which[], which: Which = {}) =>
     collectGarbage(core, {
       camp: 'cni',
@@ -72,7 +72,7 @@ describe('core: garbage', () => {
       source: pool(which, core.host.identity),
     });
 
-  it('is what is not listed; what is listed, of another camp, or on another network stays', async () => {
+  it('deletes unlisted attachments and keeps listed ones, other camps and other networks', async () => {
     const host = makeFakeHost();
     const core = makeCore(host);
     await add(core, { id: 'kept' });
@@ -94,7 +94,7 @@ describe('core: garbage', () => {
     assert.match(host.toString(), /ip link add name isth0 /);
   });
 
-  it('of the last endpoints is the network too', async () => {
+  it('deletes the network with its last endpoint', async () => {
     const host = makeFakeHost();
     const before = host.toString();
     const core = makeCore(host);
@@ -105,7 +105,7 @@ describe('core: garbage', () => {
     assert.deepEqual(recordsOf(core), NOTHING);
   });
 
-  it('are leases without an endpoint, and interfaces without a record', async () => {
+  it('deletes leases without an endpoint and interfaces without a record', async () => {
     const host = makeFakeHost();
     await add(makeCore(host), { id: 'a' });
     const core = makeCore(host);
@@ -118,7 +118,7 @@ describe('core: garbage', () => {
     assert.ok(!host.toString().includes('type veth'));
   });
 
-  it('goes on where one attachment cannot be had, and tells of it', async () => {
+  it('continues after an attachment that it cannot delete, and reports it', async () => {
     const host = makeFakeHost();
     const core = makeCore(host);
     await add(core, { id: 'a' });

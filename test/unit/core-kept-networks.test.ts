@@ -18,14 +18,14 @@ function stateOf(core: Core): object {
   return { networks: core.store.networks.list(), host: core.host.toString() };
 }
 
-/** What a call that is refused leaves: nothing. */
+/** Asserts that the creation fails with `conflict` and changes nothing. */
 async function refused(core: Core, request: NetworkRequest, text: RegExp): Promise<void> {
   const before = stateOf(core);
   await assert.rejects(createNetwork(core, request), refusedWith('conflict', text));
   assert.deepEqual(stateOf(core), before);
 }
 
-describe('core: a Network that somebody keeps', () => {
+describe('core: a persistent network', () => {
   let host: FakeHost;
   let core: ReturnType<typeof makeCore>;
   let empty: string;
@@ -36,7 +36,7 @@ describe('core: a Network that somebody keeps', () => {
     empty = host.toString();
   });
 
-  it('is there without endpoints, with its gateways, until it is let go', async () => {
+  it('exists without endpoints, with its gateways, until it is released', async () => {
     await createNetwork(core, keepRequest());
     assert.match(host.toString(), /ip link add name isth0/);
     assert.match(host.toString(), /ip addr add 10\.88\.0\.1\/24 brd \+ dev isth0/);
@@ -49,7 +49,7 @@ describe('core: a Network that somebody keeps', () => {
     assert.deepEqual(await deleteNetwork(core, 'web', DOCKER), []);
   });
 
-  it('turns forwarding on and leaves it on', async () => {
+  it('enables forwarding and leaves it enabled', async () => {
     const off = makeFakeHost({ sysctls: { 'net/ipv4/ip_forward': '0' } });
     const there = makeCore(off);
     await createNetwork(there, keepRequest());
@@ -57,7 +57,7 @@ describe('core: a Network that somebody keeps', () => {
     assert.equal(off.own.sysctls.get('net/ipv4/ip_forward'), '1');
   });
 
-  it('may be asked for again, and what it has lost meanwhile is back', async () => {
+  it('can be created again, which restores missing parts', async () => {
     await createNetwork(core, keepRequest());
     const made = stateOf(core);
     await createNetwork(core, keepRequest());
@@ -67,7 +67,7 @@ describe('core: a Network that somebody keeps', () => {
     assert.match(host.toString(), /ip addr add 10\.88\.0\.1\/24 brd \+ dev isth0/);
   });
 
-  it('goes with its last holder', async () => {
+  it('is deleted with its last holder', async () => {
     await createNetwork(core, keepRequest());
     await createNetwork(core, keepRequest({ holder: 'operator' }));
     assert.deepEqual(core.store.networks.get('web')?.holders, [DOCKER, 'operator']);
@@ -79,7 +79,7 @@ describe('core: a Network that somebody keeps', () => {
     assert.equal(host.toString(), empty);
   });
 
-  it('outlives its last pod, GC and the start of a daemon', async () => {
+  it('survives its last pod, GC and a daemon start', async () => {
     await createNetwork(core, keepRequest());
     const kept = stateOf(core);
     await addWithSpec(core);
@@ -94,7 +94,7 @@ describe('core: a Network that somebody keeps', () => {
     assert.deepEqual(stateOf(core), kept);
   });
 
-  it('leaves its pods theirs when it is let go, and goes with the last of them', async () => {
+  it('leaves its pods connected when it is released, and is deleted with the last of them', async () => {
     await createNetwork(core, keepRequest());
     await addWithSpec(core, { id: 'a' });
     const before = host.toString();
@@ -105,7 +105,7 @@ describe('core: a Network that somebody keeps', () => {
     assert.deepEqual([host.toString(), core.store.networks.list()], [empty, []]);
   });
 
-  it('may be one that a pod has made, and goes back to the pods', async () => {
+  it('can adopt a network that a pod created, and returns it to the pods', async () => {
     await addWithSpec(core, { id: 'a' });
     const made = core.store.networks.get('web') ?? assert.fail();
     await createNetwork(core, keepRequest());
@@ -117,12 +117,12 @@ describe('core: a Network that somebody keeps', () => {
     assert.equal(host.toString(), empty);
   });
 
-  it('stores what belongs to it in the same transaction, or makes nothing', async () => {
+  it('stores its own rows in the same transaction, or creates nothing', async () => {
     const note = (store: Core['store']): void => store.notes.put('seen', 'yes');
     await createNetwork(core, keepRequest({ inTransaction: note }));
     assert.equal(core.store.notes.get('seen'), 'yes');
-    const forget = (store: Core['store']): void => store.notes.put('seen', 'gone');
-    await deleteNetwork(core, 'web', DOCKER, forget);
+    const noteDeletion = (store: Core['store']): void => store.notes.put('seen', 'gone');
+    await deleteNetwork(core, 'web', DOCKER, noteDeletion);
     assert.equal(core.store.notes.get('seen'), 'gone');
     const refuse = (store: Core['store']): void => {
       store.notes.put('seen', 'half');
@@ -137,7 +137,7 @@ describe('core: a Network that somebody keeps', () => {
     assert.deepEqual(stateOf(core), before);
   });
 
-  it('is not made by halves, whichever step fails', async () => {
+  it('is created completely or not at all, whichever step fails', async () => {
     for (const [at, when] of await failurePoints()) {
       const failing = makeFakeHost();
       const dying = makeCore(new FailingHost(failing, { at, when }));
@@ -147,7 +147,7 @@ describe('core: a Network that somebody keeps', () => {
     }
   });
 
-  it('is gone after the next start where its maker died at any step', async () => {
+  it('is deleted by the next start if its creator crashed at any step', async () => {
     for (const [at, when] of await failurePoints()) {
       const [failing, disk] = [makeFakeHost(), new MemoryDisk()];
       await createDying(failing, disk, { at, when });
@@ -158,7 +158,7 @@ describe('core: a Network that somebody keeps', () => {
     }
   });
 
-  it('refuses a second one that cannot be it', async () => {
+  it('rejects a second one with conflicting options', async () => {
     await createNetwork(core, keepRequest());
     const again = (spec: NetworkRequest['spec']): NetworkRequest => keepRequest({ holder: 'operator', spec });
     const kept = /network web: .*Docker network 0123456789ab/;
@@ -199,7 +199,7 @@ describe('core: a Network that somebody keeps', () => {
     assert.match(host.toString(), /isth1/);
   });
 
-  it('may take the place of one that nobody uses any more, wherever that was', async () => {
+  it('may replace a network that has no users any more, wherever that was', async () => {
     const guest = { op: 'link.create', ns: 'host', name: 'vm0', link: { kind: 'ifb' } } as const;
     await addWithSpec(core);
     host.apply([guest, { op: 'link.set', ns: 'host', name: 'vm0', set: { master: 'isth0' } }], { host: host.own });
@@ -212,7 +212,7 @@ describe('core: a Network that somebody keeps', () => {
     assert.equal(host.toString(), empty);
   });
 
-  it('has no device where its driver is null', async () => {
+  it('has no device with the null driver', async () => {
     const spec = { options: { driver: 'null' }, ranges: [], routes: [] } as const;
     for (const name of ['one', 'two']) await createNetwork(core, keepRequest({ name, spec }));
     assert.equal(host.toString(), empty);
@@ -230,7 +230,7 @@ describe('core: a Network that somebody keeps', () => {
     assert.equal(host.toString(), empty);
   });
 
-  it('refuses a pod that contradicts it, and takes back what that pod got', async () => {
+  it('rejects a pod whose configuration conflicts, and reverts what that pod got', async () => {
     await createNetwork(core, keepRequest());
     const before = stateOf(core);
     const contradictions = [
@@ -252,7 +252,7 @@ describe('core: a Network that somebody keeps', () => {
     assert.deepEqual(core.store.networks.get('web')?.spec, specFor(), 'the Network stays what it is');
   });
 
-  it('is the heir of another on its bridge, whoever made that, and lets others inherit', async () => {
+  it('takes over the bridge of another network, whoever created it, and hands it on', async () => {
     for (const first of ['web', 'other']) {
       for (const gone of ['web', 'other']) {
         const pods = { web: { network: 'web' }, other: { network: 'other', netns: OTHER } };
@@ -274,7 +274,7 @@ describe('core: a Network that somebody keeps', () => {
     }
   });
 
-  it('is made once by calls at the same time', async () => {
+  it('is created once by concurrent calls', async () => {
     const requests = ['operator', DOCKER].map((holder) => keepRequest({ holder }));
     const waiting: (() => void)[] = [];
     const held = new Set<string>();
@@ -295,7 +295,7 @@ describe('core: a Network that somebody keeps', () => {
     assert.deepEqual(core.store.networks.get('web')?.holders, ['operator', DOCKER]);
   });
 
-  /** Every step of a creation, before and after it is carried out. */
+  /** Every step of a creation, before and after its execution. */
   async function failurePoints(): Promise<[number, FailurePoint['when']][]> {
     const counting = new FailingHost(makeFakeHost());
     await createNetwork(makeCore(counting), keepRequest());
@@ -306,7 +306,7 @@ describe('core: a Network that somebody keeps', () => {
     ]).flat() as [number, FailurePoint['when']][];
   }
 
-  /** A creation whose process is no more after one of its steps. */
+  /** A creation whose process ends after one of its steps. */
   async function createDying(on: FakeHost, disk: MemoryDisk, point: FailurePoint): Promise<void> {
     const dying = new FailingHost(on, point);
     const alive = makeCore(dying, disk);
@@ -331,8 +331,8 @@ describe('core: a Network that somebody keeps', () => {
   }
 });
 
-describe('core: what a Network of pods is made by', () => {
-  it('is what the last ADD says, and written only where that changes', async () => {
+describe('core: spec of a network of pods', () => {
+  it('is that of the last ADD, and is written only when it changes', async () => {
     const core = makeCore(makeFakeHost());
     await addWithSpec(core, { id: 'a' });
     assert.deepEqual(core.store.networks.get('web')?.spec, specFor());
@@ -360,7 +360,7 @@ describe('core: what a Network of pods is made by', () => {
     assert.deepEqual(core.store.networks.get('web')?.spec, specFor('web', { conf: { hairpinMode: true } }));
   });
 
-  it('is looked for in the configuration files where none is on record', () => {
+  it('comes from the configuration files if none is on record', () => {
     const core = {
       ...makeCore(makeFakeHost()),
       configured: (name: string) => (name === 'web' ? specFor() : undefined),

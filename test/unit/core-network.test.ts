@@ -20,7 +20,7 @@ import {
 } from '../support/core.ts';
 
 describe('core: the network of endpoints', () => {
-  it('stays until the last of them goes', async () => {
+  it('exists until its last endpoint is deleted', async () => {
     const host = makeFakeHost();
     const before = host.toString();
     const core = makeCore(host);
@@ -32,7 +32,7 @@ describe('core: the network of endpoints', () => {
     assert.equal(host.toString(), before);
   });
 
-  it('that shares its bridge leaves it to the other, whoever made it', async () => {
+  it('leaves a shared bridge to the other network, whoever created it', async () => {
     for (const order of [
       ['web', 'other'],
       ['other', 'web'],
@@ -60,7 +60,7 @@ describe('core: the network of endpoints', () => {
     }
   });
 
-  it('keeps its bridge while a guest is on it, and takes it away when the guest has gone', async () => {
+  it('keeps its bridge while a guest is attached, and deletes it after the guest has gone', async () => {
     const host = makeFakeHost();
     const core = makeCore(host);
     const before = host.toString();
@@ -76,7 +76,7 @@ describe('core: the network of endpoints', () => {
     assert.equal(host.toString(), before);
   });
 
-  it('that found its bridge leaves it there, without the addresses that it put on it', async () => {
+  it('keeps a bridge that existed before, and removes its own addresses from it', async () => {
     const links = [{ name: 'isth0', kind: 'bridge', up: true, bridge: { vlanFiltering: false } }];
     const host = makeFakeHost({
       links,
@@ -91,7 +91,7 @@ describe('core: the network of endpoints', () => {
     assert.equal(host.toString(), before);
   });
 
-  it('is locked until all of it is gone, however long its links take', async () => {
+  it('stays locked until all of it is deleted, however long its links take', async () => {
     const host = makeFakeHost();
     const plain = makeCore(host);
     const before = host.toString();
@@ -121,7 +121,7 @@ describe('core: the network of endpoints', () => {
     assert.equal(host.toString(), before);
   });
 
-  it('does not move to another bridge while others are on it; alone it may, and leaves nothing', async () => {
+  it('does not move to another bridge while it has other endpoints; alone it does, and leaves nothing', async () => {
     const host = makeFakeHost();
     const before = host.toString();
     const core = makeCore(host);

@@ -3,7 +3,7 @@ import { rebuildOnce } from '../../src/shared/core/rebuild.ts';
 import { add, del, makeCore, makeFakeHost, OTHER } from '../support/core.ts';
 
 describe('core: notes', () => {
-  it('go with the last endpoint of a network that nobody keeps', async () => {
+  it('are deleted with the last endpoint of a network that is not persistent', async () => {
     const core = makeCore(makeFakeHost());
     const scopeNotes = (): string[] => core.store.notes.keys('').filter((key) => /^(cursor|directory) /.test(key));
     for (const id of ['a', 'b', 'c']) {
@@ -19,7 +19,7 @@ describe('core: notes', () => {
     assert.deepEqual(scopeNotes(), before);
   });
 
-  it('of earlier boots, and of scopes that nobody has, go with the first call of a boot', () => {
+  it('of earlier boots and of unused scopes are deleted by the first call of a boot', () => {
     const core = makeCore(makeFakeHost());
     const { notes } = core.store;
     for (const key of ['rebuilt:an earlier boot', 'cursor /d/gone 0', 'directory /d/gone']) notes.put(key, '10.0.0.2');

@@ -12,10 +12,10 @@ import { makeCore, makeFakeHost, POD, refusedWith, type TestCore } from '../supp
 import { FailingHost } from '../support/failing-host.ts';
 import { BRIDGE, endpointOf, holdNetwork, NETWORK, NETWORK_ID, offerRequest } from '../support/offers.ts';
 
-/** More than an offer has. */
+/** More steps than any offer has. */
 const MOST_STEPS = 40;
 
-describe('an endpoint that is offered', () => {
+describe('core: an offered endpoint', () => {
   const progressOf = (number: number) => core.store.endpoints.get(endpointOf(number), 'interface')?.progress;
   let host: FakeHost;
   let disk: MemoryDisk;
@@ -33,7 +33,7 @@ describe('an endpoint that is offered', () => {
     core = makeCore(host, disk);
   });
 
-  it('has its interface in the host, down and without addresses, its other end on the bridge', async () => {
+  it('has its interface in the host, down and without addresses, its peer on the bridge', async () => {
     const { ifName } = endpointOf(2);
     assert.deepEqual(await offer(2), { srcName: ifName, mac: '0a:58:0a:58:00:02' });
     const links = linksOf();
@@ -62,14 +62,14 @@ describe('an endpoint that is offered', () => {
     assert.equal(core.store.networks.get(NETWORK)?.device, BRIDGE);
   });
 
-  it('has the MAC that is asked for', async () => {
+  it('has the requested MAC', async () => {
     const mac = '02:42:ac:11:00:05';
     assert.equal((await offer(2, { mac })).mac, mac);
     assert.equal(progressOf(2), 'ready');
     assert.equal(linksOf().get(endpointOf(2).ifName)?.mac, mac);
   });
 
-  it('of a network whose addresses somebody else hands out leases none', async () => {
+  it('leases nothing on a network with foreign IPAM', async () => {
     await offer(2, { scope: null });
     assert.deepEqual(leases(), []);
     const row = core.store.endpoints.get(endpointOf(2), 'interface');
@@ -77,7 +77,7 @@ describe('an endpoint that is offered', () => {
     assert.deepEqual(await deleteOffered(core, endpointOf(2)), []);
   });
 
-  it('is the same when it is asked for again', async () => {
+  it('is the same when it is requested again', async () => {
     const first = await offer(2);
     const before = host.toString();
     assert.deepEqual(await offer(2), first);
@@ -85,7 +85,7 @@ describe('an endpoint that is offered', () => {
     assert.equal(host.toString(), before);
   });
 
-  it('is refused where the same endpoint is there with something else', async () => {
+  it('is rejected if it exists with other options', async () => {
     await offer(2);
     const before = host.toString();
     const twice = refusedWith(
@@ -99,7 +99,7 @@ describe('an endpoint that is offered', () => {
     assert.deepEqual(leases(endpointOf(2)), ['10.88.0.2', 'fd00:88::2']);
   });
 
-  it('is refused an address that another endpoint has, and nothing is left of it', async () => {
+  it('is rejected with an address of another endpoint, and leaves nothing behind', async () => {
     await offer(2);
     holdNetwork(core);
     const before = host.toString();
@@ -124,7 +124,7 @@ describe('an endpoint that is offered', () => {
     );
   });
 
-  it('goes with all it made, the network too where nobody holds it', async () => {
+  it('is deleted with everything it created, and with its network if nobody holds that', async () => {
     const before = host.toString();
     await offer(2);
     for (let round = 0; round < 2; round++) assert.deepEqual(await deleteOffered(core, endpointOf(2)), []);
@@ -136,7 +136,7 @@ describe('an endpoint that is offered', () => {
     assert.equal(core.taken.size, 0);
   });
 
-  it('leaves a network that somebody holds', async () => {
+  it('leaves a network that has a holder', async () => {
     await offer(2);
     holdNetwork(core);
     assert.deepEqual(await deleteOffered(core, endpointOf(2)), []);
@@ -146,7 +146,7 @@ describe('an endpoint that is offered', () => {
     assert.equal(core.store.networks.get(NETWORK)?.holders?.length, 1);
   });
 
-  it('goes from inside a container, and from the host where its record is lost', async () => {
+  it('is deleted from inside a container, and from the host if its record is lost', async () => {
     await offer(2);
     const { ifName } = endpointOf(2);
     moveInto(POD, ifName);
@@ -158,7 +158,7 @@ describe('an endpoint that is offered', () => {
     assert.ok(!linksOf().has(endpointOf(3).ifName));
   });
 
-  it('is made anew where its interface has gone', async () => {
+  it('is created again if its interface is gone', async () => {
     await offer(2);
     const name = hostIfName(endpointOf(2));
     host.apply([{ op: 'link.delete', ns: 'host', name }], { host: host.own });
@@ -167,7 +167,7 @@ describe('an endpoint that is offered', () => {
     assert.deepEqual(leases(endpointOf(2)), ['10.88.0.2', 'fd00:88::2']);
   });
 
-  it('has its bridge put back where somebody has deleted that', async () => {
+  it('restores its bridge if somebody deleted it', async () => {
     await offer(2);
     holdNetwork(core);
     host.apply([{ op: 'link.delete', ns: 'host', name: BRIDGE }], { host: host.own });
@@ -175,7 +175,7 @@ describe('an endpoint that is offered', () => {
     assert.equal(linksOf().get(hostIfName(endpointOf(3)))?.master, BRIDGE);
   });
 
-  it('leaves nothing where a step fails, whichever', async () => {
+  it('leaves nothing behind if any step fails', async () => {
     const before = host.toString();
     let fails = true;
     for (let at = 0; fails && at < MOST_STEPS; at++) {
@@ -198,7 +198,7 @@ describe('an endpoint that is offered', () => {
     assert.equal(fails, false);
   });
 
-  it('that died half made is taken back by a start, or made by the next call', async () => {
+  it('is reverted by a start, or completed by the next call, after a crash', async () => {
     const before = host.toString();
     for (const next of ['start', 'call'] as const) {
       await offer(2);
@@ -218,7 +218,7 @@ describe('an endpoint that is offered', () => {
     }
   });
 
-  it('is known again from the kernel after the state was lost, with its addresses', async () => {
+  it('is rebuilt from the kernel with its addresses after the state was lost', async () => {
     await offer(2);
     core = makeCore(host, new MemoryDisk());
     rebuildOnce(core);
@@ -232,7 +232,7 @@ describe('an endpoint that is offered', () => {
     assert.deepEqual(leases(), []);
   });
 
-  it('is not known any more where a state that lags behind has one whose interface has gone', async () => {
+  it('is dropped if an outdated state has it but its interface is gone', async () => {
     const count = { value: 0 };
     core = makeCore(host, disk, count);
     await offer(2);
@@ -243,7 +243,7 @@ describe('an endpoint that is offered', () => {
     assert.deepEqual(leases(), []);
   });
 
-  /** As dockerd does it: the same link, in another namespace. */
+  /** Moves the same link to another namespace, as dockerd does. */
   function moveInto(path: string, name: string): void {
     const link = host.own.links.get(name);
     assert.ok(link?.peer);

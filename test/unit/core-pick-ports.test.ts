@@ -5,7 +5,7 @@ import { type PortRequest, type PortScene, pickPorts } from '../../src/shared/co
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import { refusedWith } from '../support/core.ts';
 
-/** `8080:80/udp`, `127.0.0.1:8000-8010:80`, `:80`; the host address in brackets where it has colons. */
+/** `8080:80/udp`, `127.0.0.1:8000-8010:80`, `:80`; the host address in brackets if it has colons. */
 function request(text: string): PortRequest {
   const found = /^(?:(?<ip>\[[^\]]*\]|[\d.]+):)?(?<from>\d*)(?:-(?<to>\d+))?:(?<port>\d+)(?:\/(?<proto>\w+))?$/.exec(
     text,
@@ -27,9 +27,9 @@ function text({ protocol, hostIp, family, hostPort, containerPort }: PortMapping
 }
 
 interface Taken {
-  /** Ports that other endpoints have. */
+  /** Ports of other endpoints. */
   readonly claimed?: readonly number[];
-  /** Ports that processes listen on. */
+  /** Ports on which processes listen. */
   readonly listened?: readonly number[];
 }
 
@@ -52,15 +52,15 @@ function pick(requests: readonly string[], at = scene()): string[] {
   return pickPorts(requests.map(request), at).map(text);
 }
 
-describe('the choice of host ports', () => {
-  it('takes a port that is named as it is, whatever the order in which they come', () => {
+describe('pickPorts', () => {
+  it('keeps a named port, whatever the order of the requests', () => {
     const wanted = ['8080:80', '127.0.0.1:8081:81/udp', '0.0.0.0:8082:82', '[::]:8082:82', '[::1]:9:9/sctp'];
     const expected = ['::1 9:9/sctp', '8080:80/tcp', '127.0.0.1 8081:81/udp', 'v4 8082:82/tcp', 'v6 8082:82/tcp'];
     assert.deepEqual(pick(wanted).sort(), expected.sort());
     assert.deepEqual(pick(wanted), pick(wanted.toReversed()));
   });
 
-  it('gives the first free port of a range, the lower container port the lower one', () => {
+  it('gives the first free ports of a range, the lower container port the lower one', () => {
     assert.deepEqual(pick(['8000-8009:80']), ['8000:80/tcp']);
     assert.deepEqual(pick(['8000-8009:81', '8000-8009:80', '8000-8009:82']), [
       '8000:80/tcp',
@@ -70,7 +70,7 @@ describe('the choice of host ports', () => {
     assert.deepEqual(pick(['8000-8009:80'], scene({ claimed: [8000, 8002], listened: [8001] })), ['8003:80/tcp']);
   });
 
-  it('leaves a port that is named to the request that names it', () => {
+  it('reserves a named port for the request that names it', () => {
     assert.deepEqual(pick([':82', '8000-8001:80', '8000:81', '40000:9']), [
       '40000:9/tcp',
       '8000:81/tcp',
@@ -79,13 +79,13 @@ describe('the choice of host ports', () => {
     ]);
   });
 
-  it('goes round the ephemeral ports from where it is told to, past what is taken or reserved', () => {
+  it('walks the ephemeral ports from the given start, past taken and reserved ones', () => {
     const taken = { claimed: [40_008], listened: [40_009] };
     const at = scene(taken, { start: 1_000_007, reserved: [{ first: 40_000, last: 40_001 }] });
     assert.deepEqual(pick([':80', ':81'], at), ['40007:80/tcp', '40002:81/tcp']);
   });
 
-  it('may take a reserved port that is named, alone or by a range', () => {
+  it('allows a reserved port that is named, alone or by a range', () => {
     const at = scene({}, { reserved: [{ first: 8000, last: 8009 }] });
     assert.deepEqual(pick(['8000:80', '8001-8002:81'], at), ['8000:80/tcp', '8001:81/tcp']);
   });
@@ -96,7 +96,7 @@ describe('the choice of host ports', () => {
     assert.deepEqual(pick(['8000-8001:80', '8000-8001:80/udp']), ['8000:80/tcp', '8000:80/udp']);
   });
 
-  it('keeps what is in force, for a range and for any port, once', () => {
+  it('keeps ports in force, for a range and for any port, once', () => {
     const current: PortMapping[] = [
       { protocol: 'tcp', hostPort: 8003, containerPort: 80 },
       { protocol: 'tcp', hostPort: 40_005, containerPort: 81 },
@@ -108,21 +108,21 @@ describe('the choice of host ports', () => {
     assert.deepEqual(pick(['8000-8002:80'], at), ['8000:80/tcp']);
   });
 
-  it('counts a request that comes twice once', () => {
+  it('counts a repeated request once', () => {
     assert.deepEqual(pick(['8080:80', '8080:80']), ['8080:80/tcp']);
   });
 
   it('refuses one host port for two ports of the container', () => {
-    const twice = refusedWith('conflict', /host port 8080\/tcp: is asked for twice: for port 80 and for port 81/);
+    const twice = refusedWith('conflict', /host port 8080\/tcp: is requested twice: for port 80 and for port 81/);
     assert.throws(() => pick(['8080:80', '8080:81']), twice);
     assert.throws(() => pick(['8080:80', '127.0.0.1:8080:80']), refusedWith('conflict', /127.0.0.1 8080\/tcp/));
   });
 
-  it('refuses a port that is named and taken, with the words of whoever has it', () => {
+  it("rejects a named port that is taken, with the holder's message", () => {
     assert.throws(() => pick(['8080:80'], scene({ claimed: [8080] })), refusedWith('conflict', /8080.*c1 has it/));
   });
 
-  it('says of a range that is exhausted what holds it', () => {
+  it('names the holders when a range is exhausted', () => {
     const at = scene({ claimed: [8001, 8004], listened: [8002] });
     const expected =
       /host ports 8000-8004\/tcp: none is free for port 81 .*8000: this container's port 80\/tcp has it; 8001: container c1 has it; 8002: nginx \(pid 812\) listens on it; and 2 more/;
@@ -131,14 +131,14 @@ describe('the choice of host ports', () => {
     assert.throws(() => pick([':80', ':81'], none), refusedWith('conflict', /40000-40000/));
   });
 
-  it('refuses an address that is none', () => {
+  it('rejects a malformed address', () => {
     for (const hostIp of ['localhost', '10.0.0.300', '::g']) {
       const wanted = { ...request('8080:80'), hostIp };
       assert.throws(() => pickPorts([wanted], scene()), refusedWith('invalid-config', new RegExp(hostIp)));
     }
   });
 
-  it('never gives one port of one address twice, nor one that somebody has, nor one outside the range', () => {
+  it('never gives one port of one address twice, nor a taken one, nor one outside the range', () => {
     const port = fc.integer({ min: 8000, max: 8012 });
     const requests = fc.array(
       fc.record({

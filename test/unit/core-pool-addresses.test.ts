@@ -13,8 +13,8 @@ import { describePools, dockerEndpoint, prefixOf } from './pools-support.ts';
 import { dockerNetwork } from './store-behaviour.ts';
 
 describePools('core: addresses of pools', (lab) => {
-  describe('gateways and auxiliary addresses', () => {
-    it('are the first address by default, and may be asked for again', () => {
+  describe('core: gateways and auxiliary addresses', () => {
+    it('default to the first address, and may be requested again', () => {
       const own = lab().pool();
       assert.equal(lab().ask(own, 'gateway'), '10.9.1.1/24');
       assert.equal(lab().ask(own, 'gateway', '10.9.1.1'), '10.9.1.1/24');
@@ -32,14 +32,14 @@ describePools('core: addresses of pools', (lab) => {
       );
     });
 
-    it('are named where they are auxiliary: what is not is for an endpoint', () => {
+    it('are auxiliary only if they are named; other requests are for endpoints', () => {
       const own = lab().pool();
       lab().ask(own, 'gateway');
       assert.equal(lab().ask(own, 'auxiliary'), '10.9.1.2/24');
       assert.deepEqual([lab().row(own).reserved, lab().leased(own)], [['10.9.1.1'], ['10.9.1.2 requested']]);
     });
 
-    it('are any of the subnet, also outside --ip-range', () => {
+    it('may be any address of the subnet, also outside --ip-range', () => {
       const own = lab().pool({ range: '10.9.1.128/25' });
       assert.equal(lab().ask(own, 'gateway'), '10.9.1.1/24');
       assert.equal(lab().ask(own, 'auxiliary', '10.9.1.7'), '10.9.1.7/24');
@@ -47,7 +47,7 @@ describePools('core: addresses of pools', (lab) => {
       assert.equal(lab().ask(own, 'endpoint', '10.9.1.9'), '10.9.1.9/24');
     });
 
-    it('are not given to endpoints, whichever pool reserved them, until they are released', () => {
+    it('are not leased to endpoints, whichever pool reserved them, until they are released', () => {
       const [own, other] = [lab().pool({ subnet: '10.9.1.0/29' }), lab().pool({ subnet: '10.9.1.0/29' })];
       lab().ask(own, 'gateway', '10.9.1.4');
       lab().ask(other, 'auxiliary', '10.9.1.2');
@@ -62,7 +62,7 @@ describePools('core: addresses of pools', (lab) => {
       assert.throws(() => lab().ask(own), refusedWith('exhausted', /10\.9\.1\.0\/29: 5 of 5 addresses are leased/));
     });
 
-    it('are refused where an endpoint has them, and taken from one that never came', () => {
+    it("cannot be an endpoint's address, unless that endpoint never came", () => {
       const own = lab().pool();
       lab().ask(own, 'endpoint', '10.9.1.5');
       lab().ask(own, 'endpoint', '10.9.1.6');
@@ -79,8 +79,8 @@ describePools('core: addresses of pools', (lab) => {
     });
   });
 
-  describe('addresses of endpoints', () => {
-    it('go round, with the length of the subnet, and survive what is released', () => {
+  describe('core: addresses of endpoints', () => {
+    it("go round with the subnet's prefix length, and skip recently released ones", () => {
       const own = lab().pool({ subnet: '10.9.1.0/29' });
       lab().ask(own, 'gateway');
       assert.deepEqual([lab().ask(own), lab().ask(own), lab().ask(own)], ['10.9.1.2/29', '10.9.1.3/29', '10.9.1.4/29']);
@@ -89,14 +89,14 @@ describePools('core: addresses of pools', (lab) => {
       assert.throws(() => lab().ask(own), refusedWith('exhausted', /5 of 5.*larger --subnet or --ip-range/));
     });
 
-    it('are of IPv6 too, however large the subnet', () => {
+    it('include IPv6, however large the subnet', () => {
       const own = lab().pool({ subnet: 'fd00:9::/64', v6: true });
       assert.equal(lab().ask(own, 'gateway'), 'fd00:9::1/64');
       assert.deepEqual([lab().ask(own), lab().ask(own)], ['fd00:9::2/64', 'fd00:9::3/64']);
       assert.equal(lab().ask(own, 'endpoint', 'fd00:9:0:0:ffff::'), 'fd00:9:0:0:ffff::/64');
     });
 
-    it('of two references to one subnet are never the same', () => {
+    it('never repeat across two references to one subnet', () => {
       const [one, two] = [lab().pool(), lab().pool({ range: '10.9.1.0/29' })];
       assert.deepEqual(
         [lab().ask(one), lab().ask(two), lab().ask(one), lab().ask(two)],
@@ -104,7 +104,7 @@ describePools('core: addresses of pools', (lab) => {
       );
     });
 
-    it('that were asked for and not claimed may be asked for again; claimed ones name their holder', () => {
+    it('may be requested again until they are claimed; afterwards the error names the holder', () => {
       const own = lab().pool();
       assert.equal(lab().ask(own, 'endpoint', '10.9.1.50'), '10.9.1.50/24');
       assert.equal(lab().ask(own, 'endpoint', '10.9.1.50', 9), '10.9.1.50/24');
@@ -119,7 +119,7 @@ describePools('core: addresses of pools', (lab) => {
       assert.deepEqual(lab().leased(own), ['10.9.1.50 c1', '10.9.1.51 c2']);
     });
 
-    it('stay with their endpoint when dockerd releases them or the pool, and go with it', () => {
+    it('stay with their endpoint when dockerd releases them or the pool, and are released with it', () => {
       const own = lab().pool();
       for (const id of ['c1', 'c2']) lab().claim(own, lab().ask(own).replace('/24', ''), id);
       lab().ask(own);
@@ -141,17 +141,17 @@ describePools('core: addresses of pools', (lab) => {
       ['10.9.1', /"10\.9\.1": it is not an IP address/],
     ];
     for (const [address, text] of refusals)
-      it(`are not ${address}, and nothing is leased or reserved`, () => {
+      it(`cannot be ${address}; nothing is leased or reserved`, () => {
         const own = lab().pool();
         for (const use of ['gateway', 'endpoint', 'auxiliary'] as const)
           assert.throws(() => lab().ask(own, use, address), refusedWith('invalid-config', text));
         assert.deepEqual([lab().leased(own), lab().row(own)], [[], own]);
       });
 
-    it('are asked of a pool that is known, or by an id that the state has lost', () => {
+    it('require a known pool, or an id that the state has lost', () => {
       const lost = lab().pool();
       releasePool(lab().core, lost.id);
-      assert.throws(() => lab().ask(lost), refusedWith('invalid-config', /pool 10\.9\.1\.0\/24@-#.*is not known/));
+      assert.throws(() => lab().ask(lost), refusedWith('invalid-config', /pool 10\.9\.1\.0\/24@-#.*unknown pool/));
       const found = lab().pool();
       assert.equal(lab().ask(lost, 'gateway'), '10.9.1.1/24');
       assert.equal(lab().row(found).gateway, '10.9.1.1');
@@ -159,12 +159,12 @@ describePools('core: addresses of pools', (lab) => {
       releaseAddress(lab().core, lost.id, '10.9.1.2');
       assert.deepEqual(lab().leased(found), []);
       for (const id of ['', 'x', '10.9.1.0/24@web#1', '10.9.2.0/24@-#1'])
-        assert.throws(() => lab().ask({ ...lost, id }), refusedWith('invalid-config', /is not known/));
+        assert.throws(() => lab().ask({ ...lost, id }), refusedWith('invalid-config', /unknown pool/));
     });
   });
 
-  describe('what is asked for and not used', () => {
-    it('expires, pools of no Docker network and addresses of no endpoint, and nothing else', () => {
+  describe('core: unused requests', () => {
+    it('expire: pools without a Docker network and addresses without an endpoint, and nothing else', () => {
       const [unused, used] = [lab().pool(), lab().pool({ subnet: '10.9.2.0/24' })];
       lab().store.transaction(() => {
         lab().store.dockerNetworks.put(dockerNetwork('n1'));
@@ -187,7 +187,7 @@ describePools('core: addresses of pools', (lab) => {
       assert.deepEqual([lab().store.pools.list(), lab().leased(used)], [[], ['10.9.2.2 c1']]);
     });
 
-    it('is kept while somebody goes on asking', () => {
+    it('do not expire while somebody repeats them', () => {
       const own = lab().pool();
       lab().ask(own, 'auxiliary', '10.9.1.9', 50);
       assert.equal(expireRequests(lab().core, 50), 0);

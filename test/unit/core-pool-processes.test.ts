@@ -9,14 +9,14 @@ import { makeTempDir } from '../support/temp.ts';
 import { PoolLab } from './pools-support.ts';
 import { network } from './store-behaviour.ts';
 
-describe('core: pools that several processes ask for at once', () => {
+describe('core: pools requested by several processes at once', () => {
   const children: Child[] = [];
   afterEach(async () => {
     for (const child of children) child[Symbol.dispose]();
     await Promise.all(children.splice(0).map((child) => child.end));
   });
 
-  it('are never the same, nor are the addresses of containers and pods of one of them', async function () {
+  it('never overlap, nor do the addresses of containers and pods in one of them', async function () {
     this.timeout(60_000);
     using directory = makeTempDir();
     const gate = join(directory.path, 'gate');

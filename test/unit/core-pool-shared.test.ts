@@ -12,7 +12,7 @@ import { dockerNetwork, network } from './store-behaviour.ts';
 const WEB = scopeOf();
 
 describePools('core: pools', (lab) => {
-  describe('of a Network that others are on', () => {
+  describe('of a shared network', () => {
     const SUBNET = '10.88.0.0/24';
     const know = (ranges: readonly (readonly RangeText[])[], more: Partial<NetworkSpec> = {}): void => {
       const spec = { options: { driver: 'null' as const }, ranges, routes: [], scope: WEB, ...more };
@@ -31,11 +31,11 @@ describePools('core: pools', (lab) => {
       const other = /gateway 10\.88\.0\.1: network web has gateway 10\.88\.0\.9/;
       assert.throws(() => lab().ask(four, 'gateway', '10.88.0.1'), refusedWith('conflict', other));
       const differs =
-        /network web: it has 10\.88\.0\.0\/24, and --subnet 10\.0\.0\.0\/8 is asked for.*--subnet 10\.88\.0\.0\/24 NAME/;
+        /network web: it has 10\.88\.0\.0\/24, but --subnet 10\.0\.0\.0\/8 is requested.*--subnet 10\.88\.0\.0\/24 NAME/;
       assert.throws(() => lab().shared({ subnet: '10.0.0.0/8' }), refusedWith('conflict', differs));
     });
 
-    it('are taken in turn by pods and containers, and what one side has the other is refused', () => {
+    it('are shared by pods and containers in turn, and neither side gets an address of the other', () => {
       const ranges = [[{ subnet: SUBNET, rangeStart: '10.88.0.10', rangeEnd: '10.88.0.14' }]];
       know(ranges);
       const sets = [[range(SUBNET, { start: '10.88.0.10', end: '10.88.0.14' })]];
@@ -58,7 +58,7 @@ describePools('core: pools', (lab) => {
       assert.equal(lab().ask(own, 'endpoint', '10.88.0.99'), '10.88.0.99/24');
     });
 
-    it('leave the round of the other family where it was', () => {
+    it('do not move the allocation cursor of the other family', () => {
       know([[{ subnet: SUBNET }], [{ subnet: 'fd00:88::/64' }]]);
       const sets = [[range(SUBNET)], [range('fd00:88::/64')]];
       assert.equal(lab().pod('a', sets), '10.88.0.2/24 fd00:88::2/64');
@@ -76,7 +76,7 @@ describePools('core: pools', (lab) => {
       );
     });
 
-    it('may be asked for before anybody has made it, by several', () => {
+    it('may be requested by several callers before the network exists', () => {
       const [one, two] = [lab().shared(), lab().shared()];
       assert.deepEqual([one.subnet, one.gateway, one.scope], ['10.192.0.0/22', undefined, WEB]);
       assert.equal(two.subnet, one.subnet);
@@ -88,7 +88,7 @@ describePools('core: pools', (lab) => {
       assert.equal(lab().ask(one), '10.192.0.2/22');
     });
 
-    it('are told as all addresses while the host has a route to them, but for IPv6', () => {
+    it('are returned as the zero prefix while the host has a route to them, except for IPv6', () => {
       know([[{ subnet: SUBNET }], [{ subnet: 'fd00:88::/64' }]]);
       const up = { links: [{ name: 'isth0', up: true }] };
       const addresses = ['10.88.0.1/24', 'fd00:88::1/64'].map((address) => ({ dev: 'isth0', address }));
@@ -131,7 +131,7 @@ describePools('core: pools', (lab) => {
       ['of two subnets', () => know([[{ subnet: SUBNET }, { subnet: '10.89.0.0/24' }]]), {}, 'of several subnets'],
     ];
     for (const [what, make, request, text] of refusals)
-      it(`are refused where they are handed out ${what}`, () => {
+      it(`are rejected if they are handed out ${what}`, () => {
         make();
         assert.throws(
           () => lab().shared(request),
@@ -140,7 +140,7 @@ describePools('core: pools', (lab) => {
         assert.deepEqual(lab().store.pools.list(), []);
       });
 
-    it('do not expire while a Docker network is on it, though they may be marked as another one’s', () => {
+    it("do not expire while a Docker network uses it, even if they are marked as another one's", () => {
       know([[{ subnet: SUBNET }]]);
       const [one, two] = [lab().shared(), lab().shared()];
       for (const id of ['n1', 'n2'])

@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { defaultCandidates } from '../../src/shared/core/pools/candidates.ts';
 import {
   type Avoided,
-  letGoPools,
   type PoolRequest,
   poolAnswer,
   releasePool,
   requestAddress,
   requestPool,
+  unusePools,
   usePools,
 } from '../../src/shared/core/pools/pools.ts';
 import { seenOn } from '../../src/shared/core/pools/taken.ts';
@@ -36,12 +36,12 @@ describe('core: pools', () => {
       network(name, { spec: { options: { driver: 'null' }, ranges: [[{ subnet }]], routes: [] } }),
     );
 
-  describe('that are chosen', () => {
+  describe('chosen by the core', () => {
     const small = ['base=10.1.0.0/22,size=24'];
     const choose = (request: Partial<PoolRequest> = {}, avoid: readonly Avoided[] = []): string =>
       pools().ask(request, { candidates: small.map(candidate), avoid }).subnet;
 
-    it('come one after the other, each with an id that says what it is', () => {
+    it('are handed out in order, each with a descriptive id', () => {
       const rows = [pools().ask(), pools().ask(), pools().ask({ v6: true })];
       assert.deepEqual(
         rows.map(({ subnet }) => subnet),
@@ -74,12 +74,12 @@ describe('core: pools', () => {
       ],
     ];
     for (const [what, seed] of hosts)
-      it(`leave alone ${what} of the host`, () => {
+      it(`avoid ${what} of the host`, () => {
         onHost(seed);
         assert.equal(choose(), '10.1.1.0/24');
       });
 
-    it('pass over default routes, also where a VPN writes them as two halves', () => {
+    it('ignore default routes, also those that a VPN writes as two halves', () => {
       const routes = ['0.0.0.0/0', '0.0.0.0/1', '128.0.0.0/1'].map((dst) => ({ dst, dev: 'd0' }));
       onHost({ ...dummy, routes: routes.slice(0, 1) });
       const { subnet, anyPool } = pools().ask();
@@ -88,7 +88,7 @@ describe('core: pools', () => {
       assert.equal(choose(), '10.1.0.0/24');
     });
 
-    it('are told as all addresses where dockerd would not take them', () => {
+    it('are returned as the zero prefix if dockerd would reject them', () => {
       onHost({ ...dummy, routes: [{ dst: '0.0.0.0/1', dev: 'd0' }] });
       const row = pools().ask();
       assert.deepEqual([row.subnet, row.anyPool, poolAnswer(row)], ['10.192.0.0/22', true, '0.0.0.0/0']);
@@ -97,14 +97,14 @@ describe('core: pools', () => {
       assert.equal(pools().ask({ v6: true }).anyPool, undefined);
     });
 
-    it('leave alone what Docker, other networks and pools have', () => {
+    it('avoid subnets of Docker, other networks and other pools', () => {
       bridge('10.1.1.0/24');
       pools().ask({ subnet: '10.1.2.128/25' });
       const avoid = [{ subnet: prefixOf('10.1.0.0/24'), holder: 'Docker network "a"' }];
       assert.equal(choose({}, avoid), '10.1.3.0/24');
     });
 
-    it('leave nameservers alone', () => {
+    it('avoid nameservers', () => {
       using directory = makeTempDir();
       const files = ['a', 'b', 'missing'].map((name) => join(directory.path, name));
       writeFileSync(
@@ -124,27 +124,27 @@ describe('core: pools', () => {
       );
     });
 
-    it('end with an error that names who holds them, shortened, and how to have others', () => {
+    it('name some of the holders when exhausted, and how to add candidates', () => {
       onHost({ ...dummy, addresses: [{ dev: 'd0', address: '10.1.0.7/24' }] });
       bridge('10.1.1.0/24');
       const used = pools().ask({ subnet: '10.1.2.0/24' });
       core.store.pools.put({ ...used, usedBy: 'abcdef0123456789' });
       pools().ask({ subnet: '10.1.3.0/24' });
       const named =
-        /IPv4 \(10\.1\.0\.0\/22 in \/24\): all of them are held: network web, Docker network abcdef012345, a pool that dockerd has just asked for, address 10\.1\.0\.7\/24 of d0\. /;
+        /IPv4 \(10\.1\.0\.0\/22 in \/24\): all of them are held: network web, Docker network abcdef012345, a pool that dockerd has just requested, address 10\.1\.0\.7\/24 of d0\. /;
       assert.throws(() => choose(), refusedWith('exhausted', named));
       const avoid = [1, 2, 3, 4, 5, 6, 7].map((i) => ({ subnet: prefixOf(`10.1.0.${i}/32`), holder: `n${i}` }));
       const cut = /held: n1, n2, n3, n4, n5 and 6 more\. .*isthmus serve --address-pool base=10\.99\.0\.0\/16,size=24/;
       assert.throws(() => choose({}, avoid), refusedWith('exhausted', cut));
     });
 
-    it('are none where there are no candidates of the family', () => {
+    it('are not available without candidates of the family', () => {
       const wanted = /IPv6 \(none\): there are none.*--address-pool base=fd00:99::\/48,size=64/;
       assert.throws(() => choose({ v6: true }), refusedWith('exhausted', wanted));
       assert.equal(core.store.pools.list().length, 0);
     });
 
-    it('come by default from 10.192.0.0/12 and a prefix of the host, which stays', () => {
+    it('come by default from 10.192.0.0/12 and a stable prefix of the host', () => {
       const [four, six] = defaultCandidates('root', 'm1');
       const texts = [four, six].map((one) => one && `${formatPrefix(one.base)} ${one.size}`);
       assert.equal(texts[0], '10.192.0.0/12 22');
@@ -156,8 +156,8 @@ describe('core: pools', () => {
     });
   });
 
-  describe('that are asked for', () => {
-    it('may be asked for again, each time with an id of its own, and host bits do not count', () => {
+  describe('requested by the caller', () => {
+    it('may be requested again, each time with an id of its own; host bits are ignored', () => {
       const subnets = ['10.9.1.0/24', '10.9.1.0/24', '10.9.1.77/24'];
       const rows = subnets.map((subnet) => pools().ask({ subnet, range: '10.9.1.130/25' }));
       assert.deepEqual(
@@ -171,8 +171,8 @@ describe('core: pools', () => {
       [{ subnet: '10.9.1.0' }, /--subnet="10\.9\.1\.0": it is not a network with a prefix length/],
       [{ subnet: 'x/24' }, /--subnet="x\/24"/],
       [{ subnet: '10.9.1.0/33' }, /--subnet/],
-      [{ subnet: 'fd00::/64' }, /--subnet fd00::\/64: it is IPv6, and IPv4 is asked for/],
-      [{ subnet: '10.9.1.0/24', v6: true }, /it is IPv4, and IPv6/],
+      [{ subnet: 'fd00::/64' }, /--subnet fd00::\/64: it is IPv6, but the request is for IPv4/],
+      [{ subnet: '10.9.1.0/24', v6: true }, /it is IPv4, but the request is for IPv6/],
       [{ subnet: '10.9.1.0/31' }, /no room.*length of 30 or less/],
       [{ subnet: 'fd00::/127', v6: true }, /no room.*length of 126 or less/],
       [{ subnet: '0.0.0.0/0' }, /every address/],
@@ -182,7 +182,7 @@ describe('core: pools', () => {
       [{ network: '../x' }, /network=\.\.\/x: it is not a name/],
     ];
     for (const [request, text] of refusals)
-      it(`are refused: ${JSON.stringify(request)}`, () => {
+      it(`are rejected: ${JSON.stringify(request)}`, () => {
         assert.throws(() => pools().ask(request), refusedWith('invalid-config', text));
         assert.deepEqual(core.store.pools.list(), []);
       });
@@ -199,7 +199,7 @@ describe('core: pools', () => {
         );
       });
 
-    it('are the ones asked for last, stay its own, and are nobody else’s', () => {
+    it('are the ones requested last, stay its own, and are not given to others', () => {
       const [old, late, six] = [
         pools().ask({ subnet: '10.9.1.0/24' }, { now: 5 }),
         pools().ask({ subnet: '10.9.1.0/24' }, { now: 6 }),
@@ -214,14 +214,14 @@ describe('core: pools', () => {
       assert.deepEqual(use('n2', '10.9.1.0/24')[0], { ...old, usedBy: 'n2' });
       assert.throws(
         () => use('n3', '10.9.1.0/24'),
-        refusedWith('conflict', /subnet 10\.9\.1\.0\/24: nobody has asked/),
+        refusedWith('conflict', /subnet 10\.9\.1\.0\/24: no unused pool has this subnet/),
       );
       assert.equal(core.store.dockerNetworks.get('n3'), undefined);
       core.store.dockerNetworks.delete('n2');
       assert.equal(use('n4', '10.9.1.0/24')[0]?.id, old.id);
     });
 
-    it('are told apart by their gateways where the answer was all addresses', () => {
+    it('are identified by their gateways if the answer was the zero prefix', () => {
       const routes = [{ dst: '0.0.0.0/1', dev: 'd0' }];
       onHost({ links: [{ name: 'd0', up: true }], routes });
       const [a, b] = [pools().ask(), pools().ask()];
@@ -234,11 +234,11 @@ describe('core: pools', () => {
       assert.equal(useAny('n1', '10.192.0.1/22'), a.id);
       assert.equal(useAny('n2'), b.id);
       assert.equal(useAny('n1', '10.192.0.1/22'), a.id);
-      assert.throws(() => useAny('n3', '10.9.1.1/24'), refusedWith('conflict', /subnet 0\.0\.0\.0\/0: nobody/));
-      assert.throws(() => useAny('n3'), refusedWith('conflict', /nobody/));
+      assert.throws(() => useAny('n3', '10.9.1.1/24'), refusedWith('conflict', /subnet 0\.0\.0\.0\/0: no unused pool/));
+      assert.throws(() => useAny('n3'), refusedWith('conflict', /no unused pool/));
     });
 
-    it('go with it, or to another Docker network of the Network that lost its own to it', () => {
+    it('are deleted with it, or move to another Docker network of the same network', () => {
       const web = { subnet: '10.9.1.0/24', network: 'web' };
       const [one, two] = [pools().ask(web, { now: 1 }), pools().ask(web, { now: 2 })];
       for (const id of ['n1', 'n2'])
@@ -249,20 +249,20 @@ describe('core: pools', () => {
       assert.equal(core.store.pools.get(two.id)?.usedBy, 'n1', 'the last one is taken first, though it is n2’s');
       releasePool(core, one.id);
       core.store.dockerNetworks.delete('n1');
-      letGoPools(core.store, 'n1');
+      unusePools(core.store, 'n1');
       assert.equal(core.store.pools.get(two.id)?.usedBy, 'n2');
-      letGoPools(core.store, 'n2');
+      unusePools(core.store, 'n2');
       assert.deepEqual(core.store.pools.list(), []);
     });
 
-    it('are refused as a whole where one of them is missing', () => {
+    it('are rejected as a whole if one of them is missing', () => {
       pools().ask({ subnet: '10.9.1.0/24' });
       assert.throws(() => use('n1', '10.9.1.0/24', '10.9.2.0/24'), refusedWith('conflict', /10\.9\.2\.0\/24/));
       assert.equal(core.store.pools.list()[0]?.usedBy, undefined);
     });
   });
 
-  it('that are released are gone with their reservations, and absence is success', () => {
+  it('are deleted with their reservations on release; a missing pool is no error', () => {
     const [a, b] = [pools().ask({ subnet: '10.9.1.0/24' }), pools().ask({ subnet: '10.9.1.0/24' })];
     for (const { id: pool } of [a, b]) requestAddress(core, { pool, use: 'gateway', now: 1 });
     requestAddress(core, { pool: a.id, use: 'endpoint', now: 1 });
@@ -279,7 +279,7 @@ describe('core: pools', () => {
     assert.deepEqual(core.store.pools.list(), []);
   });
 
-  it('are not on record where the request fails', () => {
+  it('are not on record if the request fails', () => {
     const context = { candidates: [], avoid: [], now: 1 };
     assert.throws(() => requestPool(core, { v6: false }, context), refusedWith('exhausted', /none to choose/));
     assert.deepEqual(core.store.pools.list(), []);

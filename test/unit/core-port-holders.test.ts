@@ -35,7 +35,7 @@ describe('assertPortsFree', () => {
     ['a conmon with the id in a longer word', { words: ['conmon', '-c', `${ID}0`, `-b=/run/${ID}/userdata`] }],
     ['a conmon of another user', { words: ['conmon', '-c', ID], isOwnUser: false }],
   ] as const satisfies readonly (readonly [string, Partial<Holder>])[]) {
-    it(`refuses a port that ${title} listens on`, () => {
+    it(`rejects a port that ${title} listens on`, () => {
       assert.throws(
         () => check(hostWith(holder)),
         refusedWith('conflict', /8080\/tcp: conmon \(pid 7\) listens on it/),
@@ -43,7 +43,7 @@ describe('assertPortsFree', () => {
     });
   }
 
-  it('asks for the processes of the host once for all ports, and never where no port is taken', () => {
+  it('reads the processes of the host once for all ports, and only if a port is taken', () => {
     const asked: (readonly number[])[] = [];
     const watched = (host: FakeHost): Host => ({
       identity: host.identity,

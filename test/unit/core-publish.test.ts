@@ -27,7 +27,7 @@ function port(hostPort: number, containerPort: number, more: Partial<PortRequest
   return { protocol: 'tcp', hostPort, hostPortEnd: hostPort, containerPort, ...more };
 }
 
-describe('the published ports of an endpoint', () => {
+describe('core: published ports of an endpoint', () => {
   let host: FakeHost;
   let core: TestCore;
   let filter: FakeFirewaller;
@@ -58,7 +58,7 @@ describe('the published ports of an endpoint', () => {
 
   beforeEach(() => start());
 
-  it('lead to it, are claimed and on record, and the network has what they need', async () => {
+  it('lead to it, are claimed and on record, and the network has the rules for them', async () => {
     const mappings = await publish(2, [port(8080, 80), port(53, 53, { protocol: 'udp', hostIp: '127.0.0.1' })]);
     assert.deepEqual(mappings, [
       { protocol: 'udp', hostPort: 53, containerPort: 53, hostIp: '127.0.0.1', family: 4 },
@@ -86,7 +86,7 @@ describe('the published ports of an endpoint', () => {
     assert.deepEqual(claims(2), [`tcp  ${hostPort}`]);
   });
 
-  it('are the same when they are asked for again, and nothing is touched', async () => {
+  it('are unchanged when they are requested again', async () => {
     const requests = [port(8080, 80), port(0, 81), port(9000, 82, { hostPortEnd: 9009 })];
     const first = await publish(2, requests);
     const before = everything();
@@ -96,7 +96,7 @@ describe('the published ports of an endpoint', () => {
     assert.deepEqual(filter.changes, []);
   });
 
-  it('are replaced: only what differs goes and comes, and a port that was chosen stays', async () => {
+  it('are replaced: only differences are applied, and a chosen port stays', async () => {
     const [kept] = hostPorts(await publish(2, [port(0, 81)]));
     await publish(2, [port(0, 81), port(8080, 80), port(8082, 82)]);
     filter.changes.splice(0);
@@ -107,14 +107,14 @@ describe('the published ports of an endpoint', () => {
     await publish(3, [port(8082, 82)]);
   });
 
-  it('may lead to another port of the container from now on', async () => {
+  it('can change the container port', async () => {
     await publish(2, [port(8080, 80)]);
     await publish(2, [port(8080, 81)]);
     assert.deepEqual(filter.ports(), ['tcp *4 8080 -> 10.88.0.2:81']);
     assert.deepEqual(claims(2), ['tcp  8080']);
   });
 
-  it('go with one call, as often as it comes, and others may have them', async () => {
+  it('are unpublished by one call, which may be repeated, and become free for others', async () => {
     const before = everything();
     await publish(2, [port(8080, 80), port(0, 81)]);
     for (let round = 0; round < 2; round++) assert.deepEqual(await unpublishPorts(core, endpointOf(2)), []);
@@ -126,14 +126,14 @@ describe('the published ports of an endpoint', () => {
     assert.deepEqual([filter.ports(), claims(3), rowOf(3)], [[], [], undefined]);
   });
 
-  it('go with their endpoint', async () => {
+  it('are unpublished with their endpoint', async () => {
     await publish(2, [port(8080, 80)]);
     assert.deepEqual(await deleteOffered(core, endpointOf(2)), []);
     assert.deepEqual([filter.ports(), claims(2), rowOf(2)], [[], [], undefined]);
     assert.equal(core.store.endpoints.list(NETWORK).length, 1);
   });
 
-  it('are refused where another endpoint has one, and what there was stays', async () => {
+  it('are rejected if another endpoint has one; the existing ones stay', async () => {
     await publish(2, [port(8080, 80)]);
     await publish(3, [port(8090, 90)]);
     const before = everything();
@@ -147,7 +147,7 @@ describe('the published ports of an endpoint', () => {
     assert.equal(core.taken.size, 0);
   });
 
-  it('are refused where a process listens on one; a range goes past it', async () => {
+  it('are rejected if a process listens on one; a range skips it', async () => {
     const listening = refusedWith('conflict', /host port 8081\/tcp: nginx \(pid 812\) listens on it/);
     await assert.rejects(publish(2, [port(8081, 80)]), listening);
     assert.deepEqual(hostPorts(await publish(2, [port(8081, 80, { hostPortEnd: 8089 })])), [8082]);
@@ -156,13 +156,13 @@ describe('the published ports of an endpoint', () => {
     await assert.rejects(publish(3, [range]), refusedWith('conflict', holders));
   });
 
-  it('pass over what the host reserves', async () => {
+  it("skip the host's reserved ports", async () => {
     const sysctls = { ...SYSCTLS, 'net/ipv4/ip_local_reserved_ports': '40000-40050,40052-40099' };
     await start({ own: { sysctls } });
     assert.deepEqual(hostPorts(await publish(2, [port(0, 80)])), [40_051]);
   });
 
-  it('are refused on an address that the host has not, and for a family that the endpoint has not', async () => {
+  it('are rejected on an address that the host lacks, and for a family that the endpoint lacks', async () => {
     const before = everything();
     const foreign = refusedWith('invalid-config', /192.0.2.9.*not an address of this host/);
     await assert.rejects(publish(2, [port(8080, 80, { hostIp: '192.0.2.9' })]), foreign);
@@ -172,19 +172,19 @@ describe('the published ports of an endpoint', () => {
     await publish(2, [port(8080, 80, { hostIp: '10.88.0.1' })]);
   });
 
-  it('are refused for an endpoint that is not there, and without a packet filter', async () => {
+  it('are rejected for an unknown endpoint, and without a packet filter', async () => {
     await assert.rejects(publish(9, [port(8080, 80)]), refusedWith('unknown-container', /no record of it/));
     await assert.rejects(publish(2, [port(8080, 80)], dockerRules('none')), refusedWith('invalid-config', /backend/));
     assert.deepEqual(await unpublishPorts(core, endpointOf(9)), []);
     assert.deepEqual(await publish(2, [], dockerRules('none')), []);
   });
 
-  it('of an internal network are none', async () => {
+  it('are not published on an internal network', async () => {
     assert.deepEqual(await publish(2, [port(8080, 80)], dockerRules('nftables', 'internal')), []);
     assert.deepEqual([filter.ports(), claims(2)], [[], []]);
   });
 
-  it('of a routed family are open at the endpoint itself, and take no host port', async () => {
+  it('of a routed family are open at the endpoint itself and take no host port', async () => {
     const both = addressesOf(2);
     const program = (routed: readonly (4 | 6)[], requests: readonly PortRequest[]) =>
       publishPorts(core, endpointOf(2), dockerRules('nftables', 'closed', routed), both, requests);
@@ -199,7 +199,7 @@ describe('the published ports of an endpoint', () => {
     assert.deepEqual(claims(2), ['tcp  8080']);
   });
 
-  it('are as they were where the packet filter refuses, before or after the old ones have gone', async () => {
+  it('are unchanged if the packet filter fails, before or after the old ones were removed', async () => {
     await publish(2, [port(8080, 80), port(8082, 82)]);
     const before = everything();
     const cases = [
@@ -216,14 +216,14 @@ describe('the published ports of an endpoint', () => {
     assert.deepEqual(await publish(2, [port(8083, 83)]).then(hostPorts), [8083]);
   });
 
-  it('are none where the first of them are refused', async () => {
+  it('are not published if the first publish fails', async () => {
     const before = everything();
     filter.refuse = ({ kind }, by) => by === 'add' && kind === 'port';
     await assert.rejects(publish(2, [port(8080, 80)]), refusedWith('kernel', /chosen to fail/));
     assert.deepEqual([filter.ports(), claims(2), everything().rows], [[], [], before.rows]);
   });
 
-  it('that could not be taken back are on record until they are', async () => {
+  it('stay on record until their revert succeeds', async () => {
     await publish(2, [port(8080, 80)]);
     filter.refuse = (entry) => entry.kind === 'port' && entry.hostPort === 8080;
     await assert.rejects(publish(2, [port(8083, 83)]), refusedWith('kernel', /chosen to fail/));
@@ -234,7 +234,7 @@ describe('the published ports of an endpoint', () => {
     assert.deepEqual([filter.ports(), claims(2), rowOf(2)], [[], [], undefined]);
   });
 
-  it('of a call that died are taken back by a start, or by the next call', async () => {
+  it('of a crashed call are reverted by a start, or by the next call', async () => {
     for (const next of ['start', 'call'] as const) {
       await publish(2, [port(8080, 80)]);
       const row = rowOf(2);
@@ -247,7 +247,7 @@ describe('the published ports of an endpoint', () => {
     }
   });
 
-  it('come and go a hundred at once, in one step each', async () => {
+  it('are published and unpublished a hundred at once, in one transaction each', async () => {
     const requests = Array.from({ length: 100 }, (_, i) => port(i % 2 === 0 ? 0 : 20_000 + i, 1000 + i));
     await publish(3, [port(8080, 80)]);
     filter.changes.splice(0);

@@ -24,7 +24,7 @@ import { FailingHost, type FailurePoint } from '../support/failing-host.ts';
 
 const FREE = { [Symbol.dispose]: () => {} };
 
-/** How many steps an ADD has, and with a point, what it leaves behind where its process dies there. */
+/** The number of steps of an ADD; with a point, the state after its process ends there. */
 async function addDying(host: FakeHost, disk: MemoryDisk, point?: FailurePoint, which: Which = {}): Promise<number> {
   const dying = new FailingHost(host, point);
   const core = makeCore(dying, disk);
@@ -48,8 +48,8 @@ function reconciled(
   return reconcile(makeCore(host, disk), { tryLock });
 }
 
-describe('the start of a daemon', () => {
-  it('takes back an ADD that died at any step', async () => {
+describe('core: reconcile at daemon start', () => {
+  it('reverts an ADD that crashed at any step', async () => {
     const steps = await addDying(makeFakeHost(), new MemoryDisk());
     assert.ok(steps > 5, `${steps} steps`);
     for (let at = 0; at < steps; at++) {
@@ -65,7 +65,7 @@ describe('the start of a daemon', () => {
     }
   });
 
-  it('leaves alone what lives, and its network', async () => {
+  it('leaves live endpoints and their network alone', async () => {
     const [host, disk] = [makeFakeHost(), new MemoryDisk()];
     await add(makeCore(host, disk), { id: 'b', netns: OTHER });
     const before = host.toString();
@@ -78,7 +78,7 @@ describe('the start of a daemon', () => {
     assert.equal(host.toString(), before);
   });
 
-  it('leaves alone what a call of another process is busy with', async () => {
+  it('leaves alone what a call of another process is working on', async () => {
     const [host, disk] = [makeFakeHost(), new MemoryDisk()];
     await addDying(host, disk, { at: 2, when: 'after' });
     const busy = attachmentKey(attachmentOf());
@@ -90,7 +90,7 @@ describe('the start of a daemon', () => {
     assert.equal(makeCore(host, disk).store.endpoints.list().length, 1);
   });
 
-  it('leaves an endpoint of a foreign IPAM plugin to the DEL that knows where the plugin is', async () => {
+  it("leaves an endpoint of a foreign IPAM plugin to the DEL that knows the plugin's path", async () => {
     const [host, disk] = [makeFakeHost(), new MemoryDisk()];
     await addDying(host, disk, { at: 2, when: 'after' });
     const { store } = makeCore(host, disk);
@@ -102,7 +102,7 @@ describe('the start of a daemon', () => {
     assert.equal(store.endpoints.list().length, 1);
   });
 
-  it('removes a network whose last endpoint went while a daemon died', async () => {
+  it('deletes a network whose last endpoint was deleted while a daemon crashed', async () => {
     const [host, disk] = [makeFakeHost(), new MemoryDisk()];
     const before = host.toString();
     const core = makeCore(host, disk);
@@ -115,7 +115,7 @@ describe('the start of a daemon', () => {
     assert.equal(host.toString(), before);
   });
 
-  it('reports what it could not do, and does the rest', async () => {
+  it('reports failures and does the rest', async () => {
     const [host, disk] = [makeFakeHost(), new MemoryDisk()];
     const at = (await addDying(makeFakeHost(), new MemoryDisk())) - 1;
     await addDying(host, disk, { at, when: 'after' });

@@ -13,7 +13,7 @@ import { attachmentOf, del, makeCore, makeFakeHost, OTHER, POD, type Which } fro
 import { addWithSpec, DOCKER, keepRequest, type SpecParts, specFor } from '../support/kept-network.ts';
 
 const SYSCTLS = { 'net/ipv4/ip_forward': '1', 'net/ipv6/conf/all/forwarding': '1' };
-/** What an endpoint's own row does not say again: VLANs and flags of ports. */
+/** State that an endpoint's own row does not repeat: VLANs and port flags. */
 const VARIANTS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   'a plain bridge': {},
   'a bridge with hairpin and isolated ports': { hairpinMode: true, portIsolation: true },
@@ -29,12 +29,12 @@ async function errorsOf(core: Core): Promise<readonly NetError[]> {
   return errors;
 }
 
-/** Lines of what there is: a bridge that is made anew comes last. */
+/** The state as lines: a recreated bridge comes last. */
 function linesOf({ host }: Core): string[] {
   return host.toString().split('\n').toSorted();
 }
 
-/** The same host with its state after the machine has been switched off and on. */
+/** The same host and its state after a reboot. */
 function rebooted(disk: MemoryDisk): ReturnType<typeof makeCore> {
   const host = new FakeHost({
     own: { sysctls: SYSCTLS },
@@ -44,8 +44,8 @@ function rebooted(disk: MemoryDisk): ReturnType<typeof makeCore> {
   return makeCore(host, disk);
 }
 
-describe('core: what the start of a daemon puts back', () => {
-  it('is a Network that somebody keeps, after a reboot', async () => {
+describe('core: restore at daemon start', () => {
+  it('recreates a persistent network after a reboot', async () => {
     const disk = new MemoryDisk();
     const core = makeCore(makeFakeHost(), disk);
     await createNetwork(core, keepRequest());
@@ -63,7 +63,7 @@ describe('core: what the start of a daemon puts back', () => {
     assert.deepEqual(linesOf(next), bare);
   });
 
-  it('is none that only pods were on', async () => {
+  it('does not recreate a network of pods only', async () => {
     const disk = new MemoryDisk();
     await addWithSpec(makeCore(makeFakeHost(), disk));
     const next = rebooted(disk);
@@ -72,7 +72,7 @@ describe('core: what the start of a daemon puts back', () => {
     assert.deepEqual(linesOf(next), bare);
   });
 
-  it('is nothing where nothing is missing', async () => {
+  it('does nothing if nothing is missing', async () => {
     const core = makeCore(makeFakeHost());
     await createNetwork(core, keepRequest());
     await createNetwork(
@@ -87,7 +87,7 @@ describe('core: what the start of a daemon puts back', () => {
   });
 
   for (const [title, conf] of Object.entries(VARIANTS)) {
-    it(`is ${title} that somebody deleted, with its ports`, async () => {
+    it(`recreates ${title} that somebody deleted, with its ports`, async () => {
       const core = makeCore(makeFakeHost());
       const empty = linesOf(core);
       const parts: SpecParts = { conf };
@@ -108,7 +108,7 @@ describe('core: what the start of a daemon puts back', () => {
     });
   }
 
-  it('is the port of an endpoint whose record was rebuilt from its interface', async () => {
+  it('reattaches the port of an endpoint whose record was rebuilt from its interface', async () => {
     const core = makeCore(makeFakeHost());
     const conf = { hairpinMode: true };
     await createNetwork(core, keepRequest({ spec: specFor('web', { conf }) }));
@@ -123,7 +123,7 @@ describe('core: what the start of a daemon puts back', () => {
     assert.deepEqual(linesOf(core), whole);
   });
 
-  it('are the ports of every network on the bridge, but none that is a port of another', async () => {
+  it('reattaches the ports of every network on the bridge, but no port of another bridge', async () => {
     const core = makeCore(makeFakeHost());
     await createNetwork(core, keepRequest());
     await addWithSpec(core, { id: 'a' });
@@ -147,7 +147,7 @@ describe('core: what the start of a daemon puts back', () => {
     );
   });
 
-  it('includes that published ports are reachable over 127.0.0.1', async () => {
+  it('makes published ports reachable over 127.0.0.1 again', async () => {
     const core = makeCore(makeFakeHost());
     await createNetwork(core, keepRequest());
     const row = core.store.networks.get('web') ?? assert.fail();
@@ -158,7 +158,7 @@ describe('core: what the start of a daemon puts back', () => {
     assert.equal(core.host.observe(core.host.own, { sysctls: [key] }).sysctls.get(key), '1');
   });
 
-  it('goes on after one that cannot be put back', async () => {
+  it('continues after a network that it cannot restore', async () => {
     const core = makeCore(makeFakeHost());
     await createNetwork(core, keepRequest());
     const second = { conf: { bridge: 'isth1' }, subnets: ['10.99.0.0/24'] };
@@ -173,7 +173,7 @@ describe('core: what the start of a daemon puts back', () => {
     assert.match(core.host.toString(), /10\.99\.0\.1\/24 brd \+ dev isth1/);
   });
 
-  it('is still to be put back where a chained plugin came to the Network first after a reboot', async () => {
+  it('restores the network even if a chained plugin used it first after a reboot', async () => {
     const disk = new MemoryDisk();
     await createNetwork(makeCore(makeFakeHost(), disk), keepRequest());
     const next = rebooted(disk);

@@ -18,7 +18,7 @@ describe('core: a sandbox that cannot be opened', () => {
   };
 
   for (const code of ['ENOENT', 'ENOTDIR', 'ELOOP', 'ESRCH'])
-    it(`is gone: ${code}`, () => {
+    it(`is treated as gone: ${code}`, () => {
       const core = coreOf(failure(code, 'invalid-namespace'));
       assert.equal(openIfThere(core, '/n'), undefined);
       assert.deepEqual(leaveAmbient(core, 'null', '/n'), []);
@@ -29,7 +29,7 @@ describe('core: a sandbox that cannot be opened', () => {
     ['EIO', 'io'],
     ['EACCES', 'invalid-namespace'],
   ] as const)
-    it(`is not taken to be gone: ${code}`, () => {
+    it(`is not treated as gone: ${code}`, () => {
       const core = coreOf(failure(code, kind));
       assert.throws(() => openIfThere(core, '/n'), refusedWith(kind, new RegExp(code)));
       assert.match(String(leaveAmbient(core, 'null', '/n')), new RegExp(code));

@@ -7,7 +7,7 @@ import { makeTempDir, type TempDir } from '../support/temp.ts';
 
 const MAIN = join(import.meta.dirname, '../../cmd/cnm-shim/main.ts');
 
-describe('the operator verbs', () => {
+describe('operator commands', () => {
   let directory: TempDir;
   let stateDir: string;
   beforeEach(() => {
@@ -35,7 +35,7 @@ describe('the operator verbs', () => {
     ['ports', 'ports [options] [container]'],
     ['version', 'version [options]'],
   ] as const)
-    it(`${verb} --help has examples, and touches nothing`, () => {
+    it(`${verb} --help shows examples and changes nothing`, () => {
       const { status, stdout, stderr } = run(...verb.split(' '), '--help');
       assert.deepEqual([status, stderr], [0, '']);
       assert.ok(stdout.startsWith(`Usage: isthmus ${usage}\n`), stdout);
@@ -45,7 +45,7 @@ describe('the operator verbs', () => {
       assert.equal(existsSync(stateDir), false);
     });
 
-  it('are all in the help', () => {
+  it('are all listed in the help', () => {
     const { status, stdout } = run('--help');
     assert.equal(status, 0);
     for (const verb of ['serve', 'network', 'endpoint', 'ports', 'version'])
@@ -72,14 +72,14 @@ describe('the operator verbs', () => {
     ['ports web1 web2', /too many arguments/],
     ['version now', /too many arguments/],
   ] as const)
-    it(`${args} is wrong usage`, () => {
+    it(`${args} is a usage error`, () => {
       const { status, stdout, stderr } = run(...args.split(' '));
       assert.deepEqual([status, stdout], [2, ''], stderr);
       assert.match(stderr, pattern);
       assert.equal(existsSync(stateDir), false);
     });
 
-  it('version -o json tells what it works with', () => {
+  it('version -o json prints the supported versions', () => {
     const { status, stdout } = run('version', '-o', 'json');
     assert.equal(status, 0);
     const told: Readonly<Record<string, unknown>> = JSON.parse(stdout);
@@ -89,7 +89,7 @@ describe('the operator verbs', () => {
     assert.ok((told.cni as string[]).includes('1.1.0'));
   });
 
-  it('say what is wrong with the state, in one line', () => {
+  it('report a problem with the state on one line', () => {
     const { status, stdout, stderr } = run('network', 'ls', '--state-dir', MAIN);
     assert.deepEqual([status, stdout], [1, '']);
     assert.match(stderr, /^isthmus: [^\n]*main\.ts: is not a directory[^\n]*\n$/);

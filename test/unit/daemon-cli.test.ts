@@ -24,7 +24,7 @@ describe('isthmus', () => {
   }
 
   for (const args of [['version'], ['--version']])
-    it(`${args} is its version`, () => {
+    it(`${args} prints the version`, () => {
       assert.deepEqual(run(args), { status: 0, stdout: `${manifest.version}\n`, stderr: '' });
     });
 
@@ -36,7 +36,7 @@ describe('isthmus', () => {
       /--log-level <level>.*"error", "warn", "info", "debug".*--log-format <format>.*--run-dir <dir>.*env: ISTHMUS_RUN_DIR.*--state-dir <dir>.*Examples:.*isthmus serve .*SIGHUP/s,
     ],
   ] as const)
-    it(`${args.join(' ')} is help`, () => {
+    it(`${args.join(' ')} prints the help`, () => {
       const { status, stdout, stderr } = run(args);
       assert.deepEqual([status, stderr], [0, '']);
       assert.match(stdout, pattern);
@@ -62,20 +62,20 @@ describe('isthmus', () => {
     [['serve'], { ISTHMUS_RUN_DIR: 'run' }, /value 'run' from env 'ISTHMUS_RUN_DIR' is invalid/],
     [['serve'], { ISTHMUS_STATE_DIR: 'a' }, /value 'a' from env 'ISTHMUS_STATE_DIR' is invalid/],
   ] as const)
-    it(`${[...Object.entries(env).flat(), ...args].join(' ') || 'alone'} is wrong usage`, () => {
+    it(`${[...Object.entries(env).flat(), ...args].join(' ') || 'alone'} is a usage error`, () => {
       const { status, stdout, stderr } = run(args, env);
       assert.deepEqual([status, stdout], [2, '']);
       assert.match(stderr, pattern);
     });
 
-  /** The daemon does not start here: its run directory is a file. */
+  /** Makes the run directory a file, so that the daemon cannot start here. */
   const atFile = (name: string): string => {
     const path = join(directory.path, name);
     writeFileSync(path, '');
     return path;
   };
 
-  it('takes a variable without a value for none, and an option before a variable', () => {
+  it('treats an empty variable as unset, and prefers an option to a variable', () => {
     const none = { ISTHMUS_DOCKER_SOCKET: '', ISTHMUS_ADDRESS_POOLS: '', ISTHMUS_DOCKER_NAME: '' };
     const env = { ...none, ISTHMUS_LOG: '', ISTHMUS_STATE_DIR: '', ISTHMUS_RUN_DIR: atFile('variable') };
     const named = run(['serve'], env);
@@ -86,7 +86,7 @@ describe('isthmus', () => {
     assert.match(stderr, /directory \S+\/option: is not a directory/);
   });
 
-  it('loads the daemon for `serve` only', () => {
+  it('loads the daemon only for `serve`', () => {
     const loads = (...args: string[]): boolean => {
       const log = join(directory.path, 'strace');
       run(args, {}, ['strace', '-f', '-e', 'trace=openat', '-o', log]);

@@ -20,7 +20,7 @@ interface Parts {
   readonly length?: number;
 }
 
-/** As launcher.c writes it. */
+/** Encodes a request like launcher.c. */
 function encode({ argv0, env, stdin, version = PROTOCOL_VERSION, magic = MAGIC, length }: Parts): Buffer {
   const entries = [argv0, ...Object.entries(env).map(([name, value]) => `${name}=${value}`)];
   const body = Buffer.from(`${entries.map((entry) => `${entry}\0`).join('')}\0${stdin}`);
@@ -52,15 +52,15 @@ function feed(bytes: Buffer, cuts: readonly number[] = []): Received {
   return last;
 }
 
-describe('requests of launchers', () => {
-  it('have every variable under its own name, also names that every object has', () => {
+describe('launcher requests', () => {
+  it('have every variable under its own name, also names on Object.prototype', () => {
     const variables = [['constructor', 'x'] as const, ['__proto__', 'y'] as const, ['toString', ''] as const];
     const received = feed(encode({ ...CALL, env: Object.fromEntries(variables) }));
     assert.equal(received.kind, 'request');
     assert.deepEqual(Object.entries(received.request.env), variables);
   });
 
-  it('are read whole, however they are cut', () => {
+  it('are complete however they are split', () => {
     fc.assert(
       fc.property(
         fc.string({ unit: fc.constantFrom('a', '{', '"', 'ö', '\n', '=', '\0') }),
@@ -84,7 +84,7 @@ describe('requests of launchers', () => {
     );
   });
 
-  it('of a megabyte are read as well as those of a line', () => {
+  it('may be a megabyte or a line long', () => {
     const stdin = 'x'.repeat(1 << 20);
     const bytes = encode({ ...CALL, stdin });
     const received = feed(
@@ -94,7 +94,7 @@ describe('requests of launchers', () => {
     assert.equal(received.kind === 'request' && received.request.stdin.length, stdin.length);
   });
 
-  it('keep values with "=" and nothing, and the first of two', () => {
+  it('keep values with "=" and empty values, and the first of two duplicates', () => {
     const bytes = encode({ ...CALL, env: { CNI_ARGS: 'IP=1;MAC=2', CNI_PATH: '' } });
     const twice = encode({ ...CALL, env: { A: '1\0A=2' } });
     for (const [sent, env] of [
@@ -118,12 +118,12 @@ describe('requests of launchers', () => {
     ],
   ];
   for (const [name, bytes, why] of refused)
-    it(`${name} are refused`, () => {
+    it(`are rejected: ${name}`, () => {
       const received = feed(bytes);
       assert.match(received.kind === 'refused' ? received.why : received.kind, why);
     });
 
-  it('that never were any do not fail', () => {
+  it('do not fail if the launcher sent nothing', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
         const { kind } = new RequestReader().push(Buffer.from(bytes));
@@ -133,15 +133,15 @@ describe('requests of launchers', () => {
   });
 });
 
-describe('answers to launchers', () => {
-  it('say how long their parts are', () => {
+describe('launcher answers', () => {
+  it('declare the lengths of their parts', () => {
     const frame = encodeAnswer(1, '{"ö"}', 'no');
     assert.deepEqual([frame[0], frame[1], frame.readUInt32LE(4), frame.readUInt32LE(8)], [ANSWER, 1, 6, 2]);
     assert.equal(frame.toString('utf8', ANSWER_BYTES), '{"ö"}no');
     assert.equal(frame.length, ANSWER_BYTES + 8);
   });
 
-  it('or leave the call to the stand-alone plugin', () => {
+  it('can tell the launcher to run the stand-alone plugin', () => {
     assert.equal(encodeDecline('because').toString(), `${String.fromCharCode(DECLINE)}because`);
   });
 });

@@ -19,7 +19,7 @@ describe('daemon log', () => {
   });
   afterEach(() => directory[Symbol.dispose]());
 
-  /** What has been logged in each of the levels, by a logger that lets `level` through. */
+  /** The output of a logger with threshold `level` for one message of each level. */
   async function logged(level: LogLevel, format: (typeof LOG_FORMATS)[number]): Promise<string[]> {
     const file = join(directory.path, `${level}.${format}`);
     const fd = openSync(file, 'w');
@@ -32,7 +32,7 @@ describe('daemon log', () => {
     return readFileSync(file, 'utf8').split('\n').slice(0, -1);
   }
 
-  it('as logfmt has the time in front of each line', async () => {
+  it('starts each logfmt line with the time', async () => {
     const lines = await logged('debug', 'logfmt');
     const parts = lines.map((line) => /^time=(\S+) (.*)$/.exec(line) ?? []);
     for (const [line, time = ''] of parts) assert.match(time, TIME, line);
@@ -47,7 +47,7 @@ describe('daemon log', () => {
     );
   });
 
-  it('as JSON has time, level as a word, the event as msg, and flat fields', async () => {
+  it('writes JSON with time, level as a word, the event as msg, and flat fields', async () => {
     const lines = (await logged('debug', 'json')).map((line): Record<string, unknown> => JSON.parse(line));
     for (const { time } of lines) assert.match(String(time), TIME);
     assert.deepEqual(
@@ -62,21 +62,21 @@ describe('daemon log', () => {
   });
 
   for (const format of LOG_FORMATS)
-    it(`has as many lines as the level lets through, as ${format}`, async () => {
+    it(`writes as many lines as the level allows, as ${format}`, async () => {
       const counts: number[] = [];
       for (const level of ['error', 'warn', 'info', 'debug'] as const)
         counts.push((await logged(level, format)).length);
       assert.deepEqual(counts, [1, 2, 3, 4]);
     });
 
-  it('says how many lines were dropped in the format of the others', () => {
+  it('reports the number of dropped lines in the same format', () => {
     assert.match(droppedLine('logfmt')(7), /^time=\S+ level=warn event=log\.dropped lines=7\n$/);
     const { time, ...rest } = JSON.parse(droppedLine('json')(7));
     assert.match(time, TIME);
     assert.deepEqual(rest, { level: 'warn', lines: 7, msg: 'log.dropped' });
   });
 
-  /** A child whose stderr is a socket or a pipe, and what reads that when it is told to. */
+  /** A child whose stderr is a socket or a pipe, and a reader that starts on demand. */
   function startLogging(kind: 'socket' | 'pipe', ...args: string[]): { child: ChildProcess; stderr: Readable } {
     const script = join(import.meta.dirname, '../support/log-child.ts');
     const command = ['--no-warnings', script, ...args];
@@ -112,7 +112,7 @@ describe('daemon log', () => {
 
   for (const kind of ['socket', 'pipe'] as const) {
     describe(`to a ${kind} that nobody reads`, () => {
-      it('is written without waiting; whole lines are dropped, and counted when there is room again', async () => {
+      it('never blocks: drops whole lines, and reports how many once there is room', async () => {
         const count = 30_000;
         const { child, stderr } = startLogging(kind, String(count), 'stay');
         try {
@@ -123,7 +123,7 @@ describe('daemon log', () => {
           assert.deepEqual(await once(child, 'close'), [0, null]);
           const all = await lines;
           const numbers = numbersOf(all);
-          // From the first one on, without a gap up to where there was no room.
+          // Starts at the first line, without a gap until the buffer was full.
           assert.deepEqual(numbers, [...numbers.keys()]);
           assert.ok(numbers.length > 5000 && Number(dropped) > 5000, `${numbers.length} written, ${dropped} dropped`);
           assert.equal(numbers.length + Number(dropped), count);
@@ -134,7 +134,7 @@ describe('daemon log', () => {
         }
       });
 
-      it('is whole at the end, where the reader reads on', async () => {
+      it('writes everything before it ends if the reader reads on', async () => {
         const count = 5000;
         const { child, stderr } = startLogging(kind, String(count));
         try {
@@ -149,7 +149,7 @@ describe('daemon log', () => {
     });
   }
 
-  it('leaves the flags of the open file alone, which others share', async () => {
+  it('leaves the flags of the shared open file unchanged', async () => {
     const fifo = join(directory.path, 'shared');
     execFileSync('mkfifo', [fifo]);
     const reader = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK);
@@ -163,7 +163,7 @@ describe('daemon log', () => {
     closeSync(reader);
   });
 
-  it('loses its lines where the reader has gone, and nothing else', () => {
+  it('loses only its own lines if the reader has gone', () => {
     const fifo = join(directory.path, 'gone');
     execFileSync('mkfifo', [fifo]);
     const reader = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK);
@@ -176,7 +176,7 @@ describe('daemon log', () => {
   });
 });
 
-/** The first match in what `stderr` brings. Rejects where it ends without one. */
+/** The first match in `stderr`. Rejects if that ends without one. */
 function waitFor(lines: Promise<string[]>, stderr: Readable, pattern: RegExp): Promise<RegExpExecArray> {
   return new Promise((resolve, reject) => {
     let text = '';

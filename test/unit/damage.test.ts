@@ -26,28 +26,28 @@ describe('damageOf', () => {
     (await damageOf(core, changes)).map(formatChange);
   const somebody = (...ops: readonly Op[]): void => core.host.apply(ops, { host: core.host.own });
 
-  it('is a bridge of a network that is gone or down', async () => {
+  it('reports a bridge of a network that is missing or down', async () => {
     somebody({ op: 'link.set', ns: 'host', name: 'isth0', set: { up: false } });
     assert.deepEqual(await textsOf({ ...BRIDGE_DELETED, event: 'down' }), ['link isth0 down']);
     somebody(DELETE_BRIDGE);
     assert.deepEqual(await textsOf(BRIDGE_DELETED), ['link isth0 deleted']);
   });
 
-  it('is not a link that is as it should be by now, as after an ADD', async () => {
+  it('ignores a link that is correct again, as after an ADD', async () => {
     assert.deepEqual(await textsOf(BRIDGE_DELETED, PORT_DETACHED, { ...PORT_DETACHED, event: 'down' }), []);
   });
 
-  it('is a port of an endpoint that is down', async () => {
+  it('reports a port of an endpoint that is down', async () => {
     somebody({ op: 'link.set', ns: 'host', name: PORT, set: { up: false } });
     assert.deepEqual(await textsOf({ ...PORT_DETACHED, event: 'down' }), [`link ${PORT} down`]);
   });
 
-  it('is not the port of a container whose namespace has ended', async () => {
+  it('ignores the port of a container whose namespace has ended', async () => {
     somebody({ op: 'link.delete', ns: 'host', name: PORT });
     assert.deepEqual(await textsOf({ ...PORT_DETACHED, event: 'delete' }), []);
   });
 
-  it('is not what a link, address or route of somebody else was', async () => {
+  it('ignores links, addresses and routes of other programs', async () => {
     const foreign: readonly KernelChange[] = [
       { ...BRIDGE_DELETED, name: 'docker0' },
       { ...GATEWAY_DELETED, name: 'docker0' },
@@ -56,14 +56,14 @@ describe('damageOf', () => {
     assert.deepEqual(await textsOf(...foreign), []);
   });
 
-  it('is an address of a bridge, and whatever is missing from the packet filter', async () => {
+  it('reports an address of a bridge, and anything missing from the packet filter', async () => {
     assert.deepEqual(
       (await textsOf(GATEWAY_DELETED, RULES_DELETED, { kind: 'lost' })).sort(),
       [GATEWAY_DELETED, RULES_DELETED, { kind: 'lost' } as const].map(formatChange).sort(),
     );
   });
 
-  it('is nothing where no network is on record', async () => {
+  it('reports nothing if no network is on record', async () => {
     await del(core);
     assert.deepEqual(
       await textsOf(BRIDGE_DELETED, PORT_DETACHED, GATEWAY_DELETED, RULES_DELETED, { kind: 'lost' }),
@@ -71,7 +71,7 @@ describe('damageOf', () => {
     );
   });
 
-  it('is not what a call under way took: it is looked at when the call has ended', async () => {
+  it("waits for the end of a running call before it checks that call's objects", async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     const { lock } = core;
     const locked = Promise.withResolvers<string>();
@@ -97,7 +97,7 @@ describe('damageOf', () => {
 });
 
 describe('startMending', () => {
-  it('logs that the kernel cannot be watched, and goes on', async () => {
+  it('logs that it cannot watch the kernel, and continues', async () => {
     const core = makeCore(makeFakeHost());
     const refuse = (): never => {
       throw new NetError({ kind: 'kernel', op: 'socket', subject: 'system call', what: 'it failed', errno: 1 });

@@ -9,7 +9,7 @@ describe('--address-pool', () => {
       .reduce<ReturnType<typeof parseAddressPools>>((before, text) => parseAddressPools(text, before), [])
       .map(({ base, size }) => `${formatPrefix(base)} in ${size}`);
 
-  it('adds to those before, one or several at a time', () => {
+  it('adds to earlier ones, one or several at a time', () => {
     assert.deepEqual(parse('base=10.99.0.0/16,size=24'), ['10.99.0.0/16 in 24']);
     const [one, other] = ['base=10.99.0.0/16,size=16', 'base=fd00:99::/48,size=64'];
     const both = ['10.99.0.0/16 in 16', 'fd00:99::/48 in 64'];
@@ -31,7 +31,7 @@ describe('--address-pool', () => {
     ['base=fd00::/48,size=127', /size from 48 to 126, not 127/],
     ['base=10.99.0.0/16,size=24 x', /Write it as/],
   ] as const)
-    it(`refuses ${text}`, () => {
+    it(`rejects ${text}`, () => {
       assert.throws(
         () => parse(text),
         (error) => error instanceof InvalidArgumentError && message.test(error.message),

@@ -8,7 +8,7 @@ import { refusedWith } from '../support/core.ts';
 import { answer, type RecordedDocker, recorded, recordedNetwork, startRecordedDocker } from '../support/docker-api.ts';
 import { makeTempDir } from '../support/temp.ts';
 
-describe('asking dockerd', () => {
+describe('Docker API client', () => {
   let docker: RecordedDocker;
   let api: DockerApi;
 
@@ -23,7 +23,7 @@ describe('asking dockerd', () => {
     docker.instead = (asked, response) => (asked === path ? answer(response, status, body) : undefined);
   };
 
-  it('tells of its networks', async () => {
+  it('lists networks', async () => {
     const networks = (await api.networks()) ?? assert.fail('nobody answers');
     const { id, ...full } = networks.find(({ name }) => name === 'full') ?? assert.fail('no network full');
     assert.match(id, /^[0-9a-f]{64}$/);
@@ -44,14 +44,14 @@ describe('asking dockerd', () => {
     assert.deepEqual([inner?.internal, inner?.enableIPv6], [true, false]);
     const own = networks.find(({ name }) => name === 'own');
     assert.deepEqual([own?.ipamDriver, own?.ipamOptions], ['isthmus', { network: 'web' }]);
-    // Docker's own three have no pool, or no options: `null`.
+    // Docker's three predefined networks have no pool, or no options: `null`.
     assert.deepEqual(
       networks.filter(({ driver }) => driver === 'null').map(({ pools }) => pools),
       [[]],
     );
   });
 
-  it('tells of the endpoints of a network', async () => {
+  it('lists the endpoints of a network', async () => {
     const { Id, Containers } = recordedNetwork('full');
     const [endpoint] = Object.values(Containers);
     assert.deepEqual(await api.endpoints(Id), [
@@ -60,7 +60,7 @@ describe('asking dockerd', () => {
     assert.deepEqual(await api.endpoints(recordedNetwork('inner').Id), []);
   });
 
-  it('knows no endpoints of what it does not have, or does not tell of', async () => {
+  it('returns `unknown` for the endpoints of a missing network, or one without an endpoint list', async () => {
     assert.equal(await api.endpoints('f'.repeat(64)), 'unknown');
     const { Id, Containers: _, ...rest } = recordedNetwork('full');
     for (const body of [rest, { ...rest, Containers: null }, { ...rest, Containers: { c: { Name: 'c' } } }]) {
@@ -69,12 +69,12 @@ describe('asking dockerd', () => {
     }
   });
 
-  it('tells whether it has a network', async () => {
+  it('finds out whether dockerd has a network', async () => {
     assert.equal(await api.has(recordedNetwork('full').Id), true);
     assert.equal(await api.has('f'.repeat(64)), false);
   });
 
-  it('tells whose endpoints they are, by the own names of containers', async () => {
+  it('finds the containers of endpoints by their own names', async () => {
     const names = await containerNames(api);
     const [id, endpoint] = Object.entries(recordedNetwork('full').Containers)[0] ?? assert.fail();
     assert.deepEqual(names.get(String(endpoint.EndpointID)), { id, name: 'c2' });
@@ -84,13 +84,13 @@ describe('asking dockerd', () => {
     assert.deepEqual(new Set([...(await containerNames(api)).values()].map(({ name }) => name)), new Set(['mine']));
   });
 
-  it('tells the names of networks', async () => {
+  it('maps network ids to names', async () => {
     const names = await networkNames(api);
     assert.equal(names.get(recordedNetwork('plain').Id), 'plain');
     assert.equal(names.size, (recorded('networks') as unknown[]).length);
   });
 
-  it('is asked in the version that was recorded, or the nearest that the engine speaks', async () => {
+  it('uses the recorded API version, or the nearest one that the engine supports', async () => {
     const version = recorded('version') as object;
     for (const [told, spoken] of [
       [{}, 'v1.41'],
@@ -106,7 +106,7 @@ describe('asking dockerd', () => {
     }
   });
 
-  it('is asked for its version once, and again after it has failed', async () => {
+  it('asks for the version once, and again after a failure', async () => {
     await api.networks();
     await api.containers();
     says('/networks', 500, '{"message":"no"}');
@@ -117,11 +117,11 @@ describe('asking dockerd', () => {
     assert.deepEqual(plain, ['/version', '/networks', '/containers/json', '/networks', '/version', '/networks']);
   });
 
-  it('is nobody where there is no socket, or a dead one', async () => {
+  it('reports that dockerd is absent if there is no socket, or a dead one', async () => {
     const nowhere = new DockerApi({ socket: `${docker.socket}.none` });
     assert.equal(await nowhere.networks(), undefined);
     assert.deepEqual(await containerNames(nowhere), new Map());
-    // The server takes the path that it made away with it.
+    // The server deletes its socket path when it closes.
     const dead = `${docker.socket}.dead`;
     renameSync(docker.socket, dead);
     await docker.close();
@@ -131,7 +131,7 @@ describe('asking dockerd', () => {
     assert.equal(await left.has('f'.repeat(64)), undefined);
   });
 
-  it('fails where it answers that it cannot, naming the question and its words', async () => {
+  it('fails if dockerd reports an error, and quotes the request and the message', async () => {
     says('/networks', 500, '{"message":"the store is broken"}');
     await assert.rejects(
       api.networks(),
@@ -144,7 +144,7 @@ describe('asking dockerd', () => {
     assert.deepEqual(await networkNames(api), new Map());
   });
 
-  it('fails where the answer cannot be understood', async () => {
+  it('fails on a malformed answer', async () => {
     const cases: readonly (readonly [body: string, kind: 'io' | 'decode', text: RegExp])[] = [
       ['[{"Id":"a"', 'io', /JSON/],
       ['', 'io', /JSON/],
@@ -161,12 +161,12 @@ describe('asking dockerd', () => {
     await assert.rejects(new DockerApi({ socket: docker.socket }).networks(), refusedWith('decode', /no version/));
   });
 
-  it('is nobody else', async () => {
+  it('rejects an answer of another program', async () => {
     says('/version', 200, '{"Version":"4.3.1","ApiVersion":"1.41","Components":[{"Name":"Podman Engine"}]}');
     await assert.rejects(api.networks(), refusedWith('decode', /no Docker engine: Podman Engine/));
   });
 
-  it('is not waited for without end', async () => {
+  it('times out', async () => {
     const slow = new DockerApi({ socket: docker.socket, timeout: 100 });
     docker.instead = (path) => (path === '/networks' ? 'nothing is said' : undefined);
     await assert.rejects(slow.networks(), refusedWith('io', /no answer within 0\.1 s/));
@@ -174,21 +174,21 @@ describe('asking dockerd', () => {
     await assert.rejects(slow.networks(), refusedWith('io', /no answer within 0\.1 s/));
   });
 
-  it('is not waited for when the question is taken back', async () => {
+  it('stops waiting when the request is aborted', async () => {
     const taken = new AbortController();
     docker.instead = (path) => (path === '/networks' ? setImmediate(() => taken.abort()) : undefined);
     await assert.rejects(api.networks(taken.signal));
   });
 
-  it('that has gone in the middle of an answer has given none', async () => {
+  it('fails if the connection ends within an answer', async () => {
     docker.instead = (path, response) =>
       path === '/networks' ? response.write('[', () => response.destroy()) : undefined;
     await assert.rejects(api.networks(), refusedWith('io', /GET \/v1\.41\/networks/));
   });
 });
 
-describe('which dockerd is asked', () => {
-  it('is the one of ISTHMUS_DOCKER_HOST, else that of the host', () => {
+describe('choice of the Docker socket', () => {
+  it('uses ISTHMUS_DOCKER_HOST, else the default socket of the host', () => {
     assert.equal(dockerApiOf({})?.socket, '/run/docker.sock');
     assert.equal(dockerApiOf({ ISTHMUS_DOCKER_HOST: '' })?.socket, '/run/docker.sock');
     assert.equal(dockerApiOf({ ISTHMUS_DOCKER_HOST: 'unix:///run/other.sock' })?.socket, '/run/other.sock');
@@ -196,12 +196,12 @@ describe('which dockerd is asked', () => {
   });
 
   for (const host of ['tcp://127.0.0.1:2375', 'unix://', 'unix://relative', '/run/docker.sock', 'None'])
-    it(`cannot be ${host}`, () => {
+    it(`rejects ${host}`, () => {
       const named = (): unknown => dockerApiOf({ ISTHMUS_DOCKER_HOST: host });
       assert.throws(named, refusedWith('bad-environment', /ISTHMUS_DOCKER_HOST=.*unix:\/\/\/run\/docker\.sock/));
     });
 
-  it('is not started by being asked: its process has to live', async () => {
+  it('does not start dockerd: asks only if its process is alive', async () => {
     using dir = makeTempDir();
     const process = (pid: string, comm: string): void => {
       mkdirSync(join(dir.path, pid));
@@ -209,7 +209,7 @@ describe('which dockerd is asked', () => {
     };
     process('7', 'containerd');
     process('sys', 'dockerd');
-    // A process that ends while it is looked at.
+    // A process that ends during the look-up.
     mkdirSync(join(dir.path, '8'));
     assert.equal(await isProcessRunning('dockerd', dir.path), false);
     process('9', 'dockerd');

@@ -42,7 +42,7 @@ function decode(method: string, body: unknown): object {
   return decoder(body);
 }
 
-/** Addresses and prefixes as text, as a reader of a test wants them. */
+/** Addresses and prefixes as text, for readable expectations. */
 function readable(value: unknown): unknown {
   return JSON.parse(
     JSON.stringify(value, (_, inner) => {
@@ -68,8 +68,8 @@ function assertRefused(method: string, body: unknown, message: RegExp): void {
   );
 }
 
-describe('requests of dockerd', () => {
-  it('that were recorded are all understood', () => {
+describe('dockerd requests', () => {
+  it('are understood if they were recorded', () => {
     let understood = 0;
     for (const file of readdirSync(FIXTURES)) {
       const { requests }: Recorded = JSON.parse(readFileSync(join(FIXTURES, file), 'utf8'));
@@ -82,7 +82,7 @@ describe('requests of dockerd', () => {
     assert.ok(understood > 300, `${understood}`);
   });
 
-  it('CreateNetwork has its options and pools', () => {
+  it('decode the options and pools of CreateNetwork', () => {
     const body = {
       NetworkID: NETWORK,
       Options: {
@@ -118,13 +118,13 @@ describe('requests of dockerd', () => {
     });
   });
 
-  it('CreateNetwork without options is not internal', () => {
+  it('treat CreateNetwork without options as not internal', () => {
     const body = { NetworkID: NETWORK, Options: null, IPv4Data: null };
     const plain = { generic: {}, internal: false, ipv4: [], ipv6: [] };
     assertDecodes('NetworkDriver.CreateNetwork', body, { networkId: NETWORK, ...plain });
   });
 
-  it('CreateEndpoint has addresses and ports, whatever other options there are', () => {
+  it('decode addresses and ports of CreateEndpoint, whatever other options it has', () => {
     const Options = {
       'com.docker.network.endpoint.exposedports': [{ Proto: 132, Port: 90 }],
       'com.docker.network.portmap': [
@@ -152,7 +152,7 @@ describe('requests of dockerd', () => {
     );
   });
 
-  it('ProgramExternalConnectivity has ports, Join has none', () => {
+  it('decode ports of ProgramExternalConnectivity and none of Join', () => {
     const Options = { 'com.docker.network.portmap': [{ Proto: 6, Port: 1, HostPort: 2, HostPortEnd: 2 }] };
     const portMap = [{ protocol: 'tcp', containerPort: 1, hostPort: 2, hostPortEnd: 2 }];
     assertDecodes('NetworkDriver.ProgramExternalConnectivity', { ...IDS, Options }, { ...OWN_IDS, portMap });
@@ -160,7 +160,7 @@ describe('requests of dockerd', () => {
     assertDecodes('NetworkDriver.Join', { ...IDS, SandboxKey: '/run/docker/netns/b31ef407e8d3', Options }, OWN_IDS);
   });
 
-  it('of IPAM have pools and addresses', () => {
+  it('decode pools and addresses of IPAM', () => {
     assertDecodes(
       'IpamDriver.RequestPool',
       { AddressSpace: 'isthmus', Pool: '', SubPool: '', Options: null, V6: false },
@@ -270,9 +270,9 @@ describe('requests of dockerd', () => {
     ['IpamDriver.RequestAddress', { PoolID: 'a', Address: '10.1.0.1/16' }, /\.Address="10\.1\.0\.1\/16": it is no IP/],
     ['IpamDriver.ReleaseAddress', { PoolID: 'a', Address: '' }, /\.Address="": it is missing/],
   ] as const)
-    it(`${method} refuses ${JSON.stringify(body)?.slice(0, 160)}`, () => assertRefused(method, body, message));
+    it(`${method} rejects ${JSON.stringify(body)?.slice(0, 160)}`, () => assertRefused(method, body, message));
 
-  it('of any other kind are decoded or refused, and nothing else happens', () => {
+  it('of random content are decoded or rejected, and never crash', () => {
     const methods = Object.keys(DECODERS);
     fc.assert(
       fc.property(fc.constantFrom(...methods), fc.jsonValue(), fc.jsonValue(), (method, body, inner) => {
@@ -286,7 +286,7 @@ describe('requests of dockerd', () => {
     );
   });
 
-  it('have nothing of an object that all objects have', () => {
+  it('ignore properties that Object.prototype has', () => {
     const body = JSON.parse(`{"NetworkID":"${NETWORK}","Options":{"com.docker.network.generic":{"__proto__":"x"}}}`);
     const { generic } = messages.decodeCreateNetwork(body);
     assert.deepEqual(Object.entries(generic), [['__proto__', 'x']]);

@@ -10,7 +10,7 @@ const ID = 'd527509059b9f2f85c6351db7c8f4945bd1e96769e16f1c686edc6a408c761a5';
 const OTHER_ID = 'e'.repeat(64);
 const ENDPOINT = '1305c8fba9b3bc8e64ea61b7431022090df15d47753cbcd98ee1584e4f0c666d';
 
-/** What a CNI configuration named `web` makes. */
+/** The network of a CNI configuration named `web`. */
 const WEB: NetworkSpec = {
   options: {
     ...{ driver: 'bridge', bridge: 'isth0', isGateway: true, isDefaultGateway: false, forceAddress: false },
@@ -33,9 +33,9 @@ const WEB: NetworkSpec = {
 interface Lab {
   readonly core: TestCore;
   call(method: string, body?: object): Promise<Record<string, unknown>>;
-  /** As dockerd does for `network create`: pool, gateway, network. */
+  /** The calls of dockerd for `network create`: pool, gateway, network. */
   create(network: Creation): Promise<object>;
-  /** What the host's namespace has. */
+  /** The state of the host's namespace. */
   text(): string;
 }
 
@@ -102,8 +102,8 @@ function refused(kind: NetError['kind'], ...words: readonly RegExp[]): (error: u
 const SHARE = { o: { network: 'web' }, ipamOpt: { network: 'web' }, subnet: '10.88.0.0/24' };
 const COMMAND = /docker network create -d isthmus --ipam-driver isthmus --ipam-opt network=web -o network=web.* NAME/;
 
-describe('a Docker network that shares the Network of a CNI configuration', () => {
-  it('takes its bridge, its pool and its gateway, and tells containers its routes', async () => {
+describe('Docker network that shares the network of a CNI configuration', () => {
+  it('uses its bridge, pool and gateway, and returns its routes to containers', async () => {
     const { core, call, create, text } = makeLab();
     await create(SHARE);
     assert.match(text(), /isth0/);
@@ -125,18 +125,18 @@ describe('a Docker network that shares the Network of a CNI configuration', () =
     });
   });
 
-  it('may be named by the IPAM option alone', async () => {
+  it('can be selected by the IPAM option alone', async () => {
     const { core, create } = makeLab();
     await create({ ...SHARE, o: {} });
     assert.equal(core.store.dockerNetworks.get(ID)?.network, 'web');
   });
 
-  it('may say what the Network is anyway', async () => {
+  it('may repeat the options of the shared network', async () => {
     const { create } = makeLab();
     await create({ ...SHARE, o: { network: 'web', bridge: 'isth0', mtu: '1400', icc: 'true' } });
   });
 
-  it('makes the Network for others where nobody has, open as those of CNI', async () => {
+  it('creates the shared network, open like those of CNI, if it does not exist', async () => {
     const { core, create } = makeLab({});
     await create({ ...SHARE, subnet: '10.44.0.0/24' });
     const { spec } = core.store.networks.get('web') ?? {};
@@ -147,7 +147,7 @@ describe('a Docker network that shares the Network of a CNI configuration', () =
     );
   });
 
-  it('may be the second one on it, and leaves it to the first', async () => {
+  it('may be the second one, and leaves the network to the first', async () => {
     const { core, call, create } = makeLab();
     await create(SHARE);
     await create({ ...SHARE, id: OTHER_ID });
@@ -157,7 +157,7 @@ describe('a Docker network that shares the Network of a CNI configuration', () =
     assert.equal(core.store.networks.get('web'), undefined);
   });
 
-  it('is told of no gateway where neither the host nor a route is one', async () => {
+  it('gets no gateway if neither the host nor a route is one', async () => {
     const { options, ...rest } = WEB;
     assert.ok(options.driver === 'bridge');
     const web = { ...rest, options: { ...options, isGateway: false }, routes: [] };
@@ -166,7 +166,7 @@ describe('a Docker network that shares the Network of a CNI configuration', () =
     assert.equal(core.store.dockerNetworks.get(ID)?.gateway4, undefined);
   });
 
-  it('is internal where the Network is', async () => {
+  it('is internal if the shared network is', async () => {
     const { rules } = WEB;
     assert.ok(rules !== undefined);
     const { masquerade: _, ...options } = rules.options;
@@ -189,7 +189,7 @@ describe('a Docker network that shares the Network of a CNI configuration', () =
     ['as an internal one', { ...SHARE, internal: true }, /--internal=true/, /it has false/],
   ];
   for (const [what, creation, ...words] of wrong) {
-    it(`${what} is refused, and nothing is made`, async () => {
+    it(`is rejected ${what}, and creates nothing`, async () => {
       const { core, create, text } = makeLab();
       await assert.rejects(create(creation), refused('conflict', ...words));
       assert.deepEqual([core.store.dockerNetworks.list(), core.store.networks.list()], [[], []]);
@@ -197,7 +197,7 @@ describe('a Docker network that shares the Network of a CNI configuration', () =
     });
   }
 
-  it('whose addresses somebody else hands out is refused', async () => {
+  it('is rejected if a foreign IPAM hands out the addresses', async () => {
     const { scope: _, ...rest } = WEB;
     for (const allocator of ['dhcp', 'docker']) {
       const { create } = makeLab({ web: { ...rest, allocator } });
@@ -205,7 +205,7 @@ describe('a Docker network that shares the Network of a CNI configuration', () =
     }
   });
 
-  it('without interfaces is refused', async () => {
+  it('is rejected without interfaces', async () => {
     const { create } = makeLab();
     await assert.rejects(
       create({ ...SHARE, o: { network: 'web', driver: 'null' } }),
@@ -214,10 +214,10 @@ describe('a Docker network that shares the Network of a CNI configuration', () =
   });
 });
 
-describe('a call of dockerd', () => {
+describe('dockerd call', () => {
   const ids = { NetworkID: ID, EndpointID: ENDPOINT };
 
-  it('for a network that is there already is success, with other options a conflict', async () => {
+  it('CreateNetwork succeeds if the same network exists, and is a conflict with other options', async () => {
     const { call, core } = makeLab();
     const body = (o: object) => ({
       NetworkID: ID,
@@ -235,14 +235,14 @@ describe('a call of dockerd', () => {
     assert.deepEqual(core.store.dockerNetworks.list(), before);
   });
 
-  it('for a network whose pool is released already is refused', async () => {
+  it('CreateNetwork is rejected if the pool is already released', async () => {
     const { call } = makeLab();
     const IPv4Data = [{ AddressSpace: 'isthmus', Pool: '10.99.0.0/24', Gateway: '10.99.0.1/24' }];
     const body = { NetworkID: ID, Options: {}, IPv4Data, IPv6Data: [] };
     await assert.rejects(call('NetworkDriver.CreateNetwork', body), refused('conflict', /10\.99\.0\.0\/24/));
   });
 
-  it('on what is not known is success where it removes, and else an error that says what to do', async () => {
+  it('for an unknown object succeeds if it removes; others fail and say what to do', async () => {
     const { call } = makeLab();
     for (const method of ['Leave', 'RevokeExternalConnectivity', 'DeleteEndpoint', 'DeleteNetwork']) {
       assert.deepEqual(await call(`NetworkDriver.${method}`, ids), {}, method);
@@ -257,7 +257,7 @@ describe('a call of dockerd', () => {
     }
   });
 
-  it('to join before there is an endpoint is refused', async () => {
+  it('Join is rejected before the endpoint exists', async () => {
     const { call, create } = makeLab();
     await create({ subnet: '10.99.0.0/24' });
     for (const method of ['Join', 'ProgramExternalConnectivity']) {
@@ -268,7 +268,7 @@ describe('a call of dockerd', () => {
     }
   });
 
-  it('for an endpoint without an address, or with one of another subnet, is refused', async () => {
+  it('CreateEndpoint is rejected without an address, or with one of another subnet', async () => {
     const { call, create } = makeLab();
     await create({ subnet: '10.99.0.0/24' });
     const at = (Address: string) =>
@@ -277,7 +277,7 @@ describe('a call of dockerd', () => {
     await assert.rejects(at('10.98.0.2/24'), refused('invalid-config', /10\.98\.0\.2\/24/, /10\.99\.0\.0\/24/));
   });
 
-  it('says a MAC address only where none was given', async () => {
+  it('CreateEndpoint returns a MAC address only if it chose one', async () => {
     const { call, create } = makeLab();
     await create({ subnet: '10.99.0.0/24' });
     const wanted = { ...ids, Interface: { Address: '10.99.0.2/24', MacAddress: '02:42:ac:11:00:02' }, Options: {} };
@@ -288,7 +288,7 @@ describe('a call of dockerd', () => {
     });
   });
 
-  it('on a network without interfaces keeps addresses and makes nothing', async () => {
+  it('CreateEndpoint on a network without interfaces keeps the addresses and creates nothing', async () => {
     const { core, call, create, text } = makeLab();
     await create({ o: { driver: 'null' }, subnet: '10.99.0.0/24' });
     const body = { ...ids, Interface: { Address: '10.99.0.2/24' }, Options: {} };
@@ -305,7 +305,7 @@ describe('a call of dockerd', () => {
     );
   });
 
-  it('to delete a network takes the endpoints with it that dockerd forgot', async () => {
+  it('DeleteNetwork deletes the endpoints that dockerd forgot', async () => {
     const { core, call, create } = makeLab();
     const before = core.host.toString();
     await create({ subnet: '10.99.0.0/24' });
@@ -318,7 +318,7 @@ describe('a call of dockerd', () => {
     );
   });
 
-  it('for any address of a pool gives one that is not reserved, whether a network uses the pool or not', async () => {
+  it('RequestAddress for any address returns one that is not reserved, with or without a network', async () => {
     const { call } = makeLab();
     const pool = await call('IpamDriver.RequestPool', { AddressSpace: 'isthmus', Pool: '10.99.0.0/24', V6: false });
     const ask = (Address: string, gateway = false) => {
@@ -332,7 +332,7 @@ describe('a call of dockerd', () => {
     );
   });
 
-  it('asks for no gateway where the network will have none', async () => {
+  it('GwAllocCheck skips the gateway if the network will have none', async () => {
     const { call } = makeLab();
     const check = (generic: object, internal = false) =>
       call('NetworkDriver.GwAllocCheck', {
@@ -344,7 +344,7 @@ describe('a call of dockerd', () => {
     assert.deepEqual(await check({ [mode]: 'isolated' }, true), { SkipIPv4: false, SkipIPv6: true });
   });
 
-  it('for a pool of another IPAM, or with an option that is none, is refused', async () => {
+  it('RequestPool is rejected with another IPAM or an unknown option', async () => {
     const { call } = makeLab();
     const ask = (AddressSpace: string, Options: object) =>
       call('IpamDriver.RequestPool', { AddressSpace, Options, V6: false });

@@ -67,8 +67,8 @@ function refused(kind: NetError['kind'], ...words: readonly RegExp[]): (error: u
   };
 }
 
-describe("Docker's options of a network", () => {
-  it('without any make a closed, masqueraded bridge of its own', () => {
+describe('Docker network options', () => {
+  it('default to a closed, masqueraded bridge of its own', () => {
     assert.deepEqual(specOf(), {
       options: {
         driver: 'bridge',
@@ -101,7 +101,7 @@ describe("Docker's options of a network", () => {
     });
   });
 
-  it('say where our own IPAM leases, and give a range set a family', () => {
+  it('set the scope of our own IPAM and one range set for each family', () => {
     const { ranges, scope, allocator } = specOf({ v6: [V6], scope: 'docker' });
     assert.deepEqual(ranges, [
       [{ subnet: '10.99.0.0/24', gateway: '10.99.0.1' }],
@@ -123,22 +123,22 @@ describe("Docker's options of a network", () => {
     ['to be shared', { shared: 'web' }, { bridge: 'br-web' }],
   ];
   for (const [what, asked, expected] of bridges) {
-    it(`${what}: the bridge has it`, () => {
+    it(`set the bridge's options: ${what}`, () => {
       assert.deepEqual({ ...bridgeOf(asked), ...expected }, bridgeOf(asked));
     });
   }
 
-  it('an MTU of 0 is the default', () => {
+  it('treat an MTU of 0 as the default', () => {
     assert.equal(bridgeOf({ o: { 'com.docker.network.driver.mtu': '0' } }).mtu, undefined);
   });
 
-  it('internal: nothing is masqueraded, and the bridge still has its address', () => {
+  it('internal: turn masquerading off and keep the address of the bridge', () => {
     const { masquerade, policy } = rulesOf({ internal: true });
     assert.deepEqual([masquerade, policy], [undefined, 'internal']);
     assert.equal(bridgeOf({ internal: true }).isGateway, true);
   });
 
-  it('isolated: one family of an internal network, or both, has no gateway', () => {
+  it('isolated: remove the gateway of one family of an internal network, or of both', () => {
     const o = { [`${BRIDGE}gateway_mode_ipv4`]: 'isolated' };
     const one = specOf({ o, internal: true, v6: [V6] });
     assert.deepEqual(one.ranges, [[{ subnet: '10.99.0.0/24' }], [{ subnet: 'fd00:99::/64', gateway: 'fd00:99::1' }]]);
@@ -148,7 +148,7 @@ describe("Docker's options of a network", () => {
     assert.throws(() => specOf({ o }), refused('invalid-config', /gateway_mode_ipv4=isolated/, /--internal/));
   });
 
-  it('no gateway given: the bridge is none', () => {
+  it('without a gateway: keep the bridge from being one', () => {
     assert.equal(bridgeOf({ v4: [{ ...V4, Gateway: '' }] }).isGateway, false);
   });
 
@@ -182,14 +182,14 @@ describe("Docker's options of a network", () => {
     ['to be shared and closed', { shared: 'web', o: { [`${BRIDGE}gateway_mode_ipv4`]: 'nat' } }, { policy: 'closed' }],
   ];
   for (const [what, asked, expected] of modes) {
-    it(`${what}: the packet filter does it`, () => {
+    it(`set the packet filter's options: ${what}`, () => {
       const found = rulesOf(asked);
       for (const key of Object.keys(expected) as (keyof FirewallOptions)[])
         assert.deepEqual(found[key], expected[key], key);
     });
   }
 
-  it("the driver null has nothing, and Docker's null IPAM no subnet", () => {
+  it("the null driver has no options, and Docker's null IPAM has no subnet", () => {
     assert.deepEqual(specOf({ o: { driver: 'null' }, backend: 'none' }), {
       options: { driver: 'null' },
       ranges: [],
@@ -201,29 +201,24 @@ describe("Docker's options of a network", () => {
 
   const wrong: readonly (readonly [string, Asked, NetError['kind'], ...RegExp[]])[] = [
     ['a misspelt option', { o: { brigde: 'x' } }, 'invalid-config', /-o brigde=x/, /Did you mean bridge\?/],
-    ['an option of nobody', { o: { colour: 'red' } }, 'invalid-config', /-o colour=red/, /Known are driver, network/],
+    ['an unknown option', { o: { colour: 'red' } }, 'invalid-config', /-o colour=red/, /Known are driver, network/],
     ['the driver host', { o: { driver: 'host' } }, 'unsupported-field', /docker run --network host/],
     ['a misspelt driver', { o: { driver: 'brigde' } }, 'invalid-config', /Did you mean bridge\?/],
     ['an unknown driver', { o: { driver: 'overlay' } }, 'invalid-config', /bridge and null/],
-    [
-      'a flag that is none',
-      { o: { [`${BRIDGE}enable_icc`]: 'no' } },
-      'invalid-config',
-      /enable_icc=no/,
-      /true or false/,
-    ],
-    ['an MTU that is none', { o: { mtu: '12' } }, 'invalid-config', /-o mtu=12/, /68 to 65535/],
+    ['a malformed flag', { o: { [`${BRIDGE}enable_icc`]: 'no' } }, 'invalid-config', /enable_icc=no/, /true or false/],
+    ['an MTU out of range', { o: { mtu: '12' } }, 'invalid-config', /-o mtu=12/, /68 to 65535/],
     ['an MTU in words', { o: { 'com.docker.network.driver.mtu': '1e3' } }, 'invalid-config', /driver\.mtu=1e3/],
     ['a long name', { o: { [`${BRIDGE}name`]: 'bridge-of-sixteen' } }, 'invalid-config', /longer than 15 bytes/],
     ['a name that is a path', { o: { bridge: 'a/b' } }, 'invalid-config', /-o bridge=a\/b/],
     ['a name with quotes', { o: { bridge: 'a"b' } }, 'invalid-config', /no interface can be called this/],
-    ['two names', { o: { bridge: 'a', [`${BRIDGE}name`]: 'b' } }, 'invalid-config', /bridge\.name=b/, /bridge=a says/],
     [
-      'a mode that is none',
-      { o: { [`${BRIDGE}gateway_mode_ipv6`]: 'route' } },
+      'two names',
+      { o: { bridge: 'a', [`${BRIDGE}name`]: 'b' } },
       'invalid-config',
-      /Did you mean routed\?/,
+      /bridge\.name=b/,
+      /bridge=a contradicts it/,
     ],
+    ['an unknown mode', { o: { [`${BRIDGE}gateway_mode_ipv6`]: 'route' } }, 'invalid-config', /Did you mean routed\?/],
     [
       'a source of the other family',
       { o: { 'com.docker.network.host_ipv4': '::1' } },
@@ -231,7 +226,7 @@ describe("Docker's options of a network", () => {
       /no IPv4 address/,
     ],
     [
-      'a binding that is none',
+      'a malformed binding',
       { o: { [`${BRIDGE}host_binding_ipv4`]: 'all' } },
       'invalid-config',
       /host_binding_ipv4=all/,
@@ -242,27 +237,27 @@ describe("Docker's options of a network", () => {
       'invalid-config',
       /12 bytes/,
     ],
-    ['a network that cannot be', { o: { network: '../x' } }, 'invalid-config', /-o network=\.\.\/x/, /no network name/],
+    ['an invalid network name', { o: { network: '../x' } }, 'invalid-config', /-o network=\.\.\/x/, /no network name/],
     ['a second subnet', { v4: [V4, { ...V4, Pool: '10.98.0.0/24' }] }, 'unsupported-field', /10\.98\.0\.0\/24/],
     ['a gateway outside', { v4: [{ ...V4, Gateway: '10.98.0.1/24' }] }, 'invalid-config', /--gateway 10\.98\.0\.1/],
     ['a host without a filter', { backend: 'none' }, 'unsupported', /neither nftables nor iptables/],
   ];
   for (const [what, asked, kind, ...words] of wrong) {
-    it(`${what} is refused`, () => {
+    it(`are rejected: ${what}`, () => {
       assert.throws(() => specOf(asked), refused(kind, ...words));
     });
   }
 
-  it('that newer versions of Docker may have mean nothing', () => {
+  it('of newer Docker versions are ignored', () => {
     const o = { 'com.docker.network.bridge.trusted_host_interfaces': 'eth7', 'com.docker.network.x.y': '1' };
     assert.deepEqual(specOf({ o }), specOf());
   });
 });
 
-describe('ports that dockerd asks for', () => {
+describe('Docker port mappings', () => {
   const port = { protocol: 'tcp', containerPort: 80, hostPort: 8080, hostPortEnd: 8080 } as const;
 
-  it('are bound where the network says, unless they say it themselves', () => {
+  it("bind to the network's host address unless they name their own", () => {
     assert.deepEqual(
       portRequests({ internal: false, hostBinding: '127.0.0.1' }, [port, { ...port, hostIp: '0.0.0.0' }]),
       [
@@ -273,7 +268,7 @@ describe('ports that dockerd asks for', () => {
     assert.deepEqual(portRequests({ internal: false }, [port]), [port]);
   });
 
-  it('are none on an internal network', () => {
+  it('are empty on an internal network', () => {
     assert.deepEqual(portRequests({ internal: true }, [port]), []);
   });
 });

@@ -17,7 +17,7 @@ import { makeReconciled, type Reconciled } from '../support/reconciled.ts';
 const idOf = (name: string): string => recordedNetwork(name).Id;
 const IDS = PLUGIN_NETWORKS.map(idOf);
 const NOTHING = { networks: [], endpoints: [], restored: [], errors: [] };
-/** Everything is old enough to be removed. */
+/** Treats everything as old enough to be removed. */
 const OLD = { grace: 0 };
 
 describe('records and dockerd', () => {
@@ -46,14 +46,14 @@ describe('records and dockerd', () => {
     pools: here.core.store.pools.list(),
   });
 
-  /** All networks are on record, as after CreateNetwork. */
+  /** Puts all networks on record, as CreateNetwork does. */
   const createAll = async (): Promise<void> => {
     const outcome = await here.reconciler().pass();
     assert.deepEqual(outcome?.errors, []);
     assert.deepEqual(known().sort(), IDS.toSorted());
   };
 
-  /** The endpoint that the recorded network has, or one of another id. */
+  /** The endpoint of the recorded network, or one with another id. */
   const createEndpoint = async (name: string, id?: string): Promise<string> => {
     const [recorded] = Object.values(recordedNetwork(name).Containers);
     const EndpointID = id ?? String(recorded?.EndpointID);
@@ -66,8 +66,8 @@ describe('records and dockerd', () => {
   const linkOf = ({ attachment }: Endpoint): string => hostIfName(attachment);
   const hasLink = (name: string): boolean => host.observe(host.own, { links: 'all' }).links.has(name);
 
-  describe('when the records were lost', () => {
-    it('networks of the plugin are made again, and those of others are not', async () => {
+  describe('after the records were lost', () => {
+    it('recreates networks of the plugin, and no others', async () => {
       const outcome = await here.reconciler().pass();
       assert.deepEqual(outcome, { ...NOTHING, restored: outcome?.restored });
       assert.deepEqual([...(outcome?.restored ?? [])].sort(), IDS.toSorted());
@@ -81,7 +81,7 @@ describe('records and dockerd', () => {
       );
     });
 
-    it('they have the gateways that Docker gave them', async () => {
+    it('restores the gateways that Docker assigned', async () => {
       await createAll();
       const { store } = here.core;
       const gateways = (name: string): (string | undefined)[] => {
@@ -90,7 +90,7 @@ describe('records and dockerd', () => {
       };
       assert.deepEqual(gateways('plain'), ['10.202.0.1', undefined]);
       assert.deepEqual(gateways('full'), ['10.61.0.254', 'fd61::fe']);
-      // Docker does not tell; this is what it said in CreateNetwork.
+      // Docker's API does not report this; CreateNetwork contained it.
       assert.deepEqual(gateways('range'), ['10.62.5.0', undefined]);
       assert.deepEqual(gateways('own'), ['10.192.0.2', undefined]);
       assert.deepEqual(gateways('inner'), [undefined, undefined]);
@@ -100,7 +100,7 @@ describe('records and dockerd', () => {
       assert.match(host.toString(), new RegExp(`ip link add name br-${idOf('full').slice(0, 12)} .*mtu 1400`));
     });
 
-    it('a gateway that its containers tell of is theirs', async () => {
+    it('restores a gateway that the containers report', async () => {
       docker.instead = (path, response) => {
         if (path !== '/containers/json') return undefined;
         const on = { NetworkID: idOf('range'), EndpointID: 'e', Gateway: '10.62.9.9', IPv6Gateway: '' };
@@ -111,7 +111,7 @@ describe('records and dockerd', () => {
       assert.equal(here.core.store.dockerNetworks.get(idOf('plain'))?.gateway4, '10.202.0.1');
     });
 
-    it('the pool of one has the id that dockerd goes on with', async () => {
+    it('restores the pool under the id that dockerd uses', async () => {
       await createAll();
       const [pool] = here.core.store.pools.list();
       assert.deepEqual([pool?.usedBy, pool?.gateway, pool?.subnet], [idOf('own'), '10.192.0.2', '10.192.0.0/22']);
@@ -120,17 +120,17 @@ describe('records and dockerd', () => {
       assert.deepEqual(given, { Address: '10.192.0.9/22', Data: {} });
     });
 
-    it('there is nothing to do the second time', async () => {
+    it('does nothing the second time', async () => {
       await createAll();
       const before = state();
       docker.asked.length = 0;
       assert.deepEqual(await here.reconciler().pass(), NOTHING);
       assert.deepEqual(state(), before);
-      // Nobody is asked for endpoints where none are on record.
+      // Without endpoints on record, no request for endpoints is made.
       assert.deepEqual(docker.asked, ['/version', '/v1.41/networks']);
     });
 
-    it('one that cannot be made is reported and the others are made; what it took is given back', async () => {
+    it('reports a network that it cannot create, reverts it, and creates the others', async () => {
       const elsewhere = { NetworkID: 'a'.repeat(64), Options: {}, IPv6Data: [] };
       const data = { AddressSpace: 'LocalDefault', Pool: '10.192.1.0/24', Gateway: '10.192.1.1/24' };
       await here.call('NetworkDriver.CreateNetwork', { ...elsewhere, IPv4Data: [data] });
@@ -141,7 +141,7 @@ describe('records and dockerd', () => {
       assert.equal(here.core.taken.size, 0);
     });
 
-    it('a network that Docker deletes meanwhile is not left', async () => {
+    it('deletes a network that Docker deletes meanwhile', async () => {
       docker.instead = (path) => {
         // Between the second look and its end.
         if (path === '/containers/json') docker.forgotten.add(idOf('plain'));
@@ -153,7 +153,7 @@ describe('records and dockerd', () => {
       assert.equal(hasLink(`br-${idOf('plain').slice(0, 12)}`), false);
     });
 
-    it('endpoints that the kernel tells of belong to their networks again', async () => {
+    it('assigns endpoints that the kernel reports to their networks again', async () => {
       await createAll();
       await createEndpoint('plain');
       const before = dockerFacts();
@@ -168,10 +168,10 @@ describe('records and dockerd', () => {
     });
   });
 
-  describe('when dockerd has forgotten', () => {
+  describe('after dockerd has forgotten', () => {
     beforeEach(createAll);
 
-    it('a network, it goes with its endpoints, pools and bridge', async () => {
+    it('a network: deletes it with its endpoints, pools and bridge', async () => {
       for (const name of ['plain', 'own']) await createEndpoint(name);
       const links = endpoints().map(linkOf);
       for (const name of ['plain', 'own']) docker.forgotten.add(idOf(name));
@@ -184,13 +184,13 @@ describe('records and dockerd', () => {
         assert.equal(hasLink(link), false, link);
     });
 
-    it('all of them, nothing is left', async () => {
+    it('all networks: leaves nothing', async () => {
       for (const id of IDS) docker.forgotten.add(id);
       await here.reconciler(OLD).pass();
       assert.deepEqual([known(), here.core.store.networks.list(), host.toString()], [[], [], empty]);
     });
 
-    it('an endpoint, it goes alone, with its address and interface', async () => {
+    it('an endpoint: deletes only that, with its address and interface', async () => {
       const kept = await createEndpoint('plain');
       const gone = await createEndpoint('own');
       docker.forgotten.add(gone);
@@ -206,7 +206,7 @@ describe('records and dockerd', () => {
       assert.equal(known().length, IDS.length);
     });
 
-    it('something young, it stays until it is old enough', async () => {
+    it('a young object: keeps it until it is old enough', async () => {
       const id = await createEndpoint('plain', digest('new'));
       docker.forgotten.add(idOf('inner'));
       const before = state();
@@ -218,14 +218,14 @@ describe('records and dockerd', () => {
       assert.deepEqual([later?.networks, later?.endpoints], [[idOf('inner')], [id]]);
     });
 
-    it('a young endpoint whose interface is gone, that goes at once', async () => {
+    it('a young endpoint whose interface is gone: deletes it at once', async () => {
       const id = await createEndpoint('plain', digest('new'));
       const ns = { host: host.own };
       host.apply([{ op: 'link.delete', ns: 'host', name: linkOf(endpoints()[0] ?? assert.fail()), kind: 'veth' }], ns);
       assert.deepEqual(await here.reconciler().pass(), { ...NOTHING, endpoints: [id] });
     });
 
-    it('a young network, whose endpoints without an interface go at once', async () => {
+    it('a young network: deletes its endpoints without an interface at once', async () => {
       const ids = [await createEndpoint('plain'), await createEndpoint('plain', digest('new'))];
       docker.forgotten.add(idOf('plain'));
       const ns = { host: host.own };
@@ -235,7 +235,7 @@ describe('records and dockerd', () => {
       assert.deepEqual([known().length, endpoints().length], [IDS.length, 1]);
     });
 
-    it('something for a moment only, it stays', async () => {
+    it('an object for a moment only: keeps it', async () => {
       const id = await createEndpoint('plain');
       for (const one of [id, idOf('inner')]) docker.forgotten.add(one);
       let looks = 0;
@@ -248,7 +248,7 @@ describe('records and dockerd', () => {
       assert.deepEqual([looks, state()], [2, before]);
     });
 
-    it('something at the second look only, it stays for the next pass', async () => {
+    it('an object at the second look only: keeps it for the next pass', async () => {
       docker.forgotten.add(idOf('inner'));
       let looks = 0;
       docker.instead = (path) => {
@@ -259,7 +259,7 @@ describe('records and dockerd', () => {
       assert.deepEqual(await here.reconciler(OLD).pass(), { ...NOTHING, networks: [idOf('plain')] });
     });
 
-    it('something made at a time to come, it stays until it has been seen for long enough', async () => {
+    it('an object with a creation time in the future: keeps it until it was seen for long enough', async () => {
       const { dockerNetworks } = here.core.store;
       const row = dockerNetworks.get(idOf('inner')) ?? assert.fail();
       dockerNetworks.put({ ...row, createdAt: Date.now() + 86_400_000 });
@@ -272,7 +272,7 @@ describe('records and dockerd', () => {
     });
   });
 
-  describe('nothing is removed', () => {
+  describe('deletes nothing', () => {
     let before: object;
 
     beforeEach(async () => {
@@ -296,25 +296,25 @@ describe('records and dockerd', () => {
       ['no network at all', 200, '[]'],
       ['an object', 200, '{}'],
     ] as const)
-      it(`when dockerd answers ${what}`, async () => {
+      it(`if dockerd answers ${what}`, async () => {
         docker.instead = (path, response) => (path === '/networks' ? answer(response, status, body) : undefined);
         await inVain();
       });
 
-    it('when the second look fails', async () => {
+    it('if the second look fails', async () => {
       let looks = 0;
       docker.instead = (path, response) =>
         path === '/networks' && ++looks > 1 ? answer(response, 500, '{}') : undefined;
       await inVain();
     });
 
-    it('when nobody listens', async () => {
+    it('if dockerd does not listen', async () => {
       await docker.close();
       assert.equal(await here.reconciler(OLD).pass(), undefined);
       assert.deepEqual(state(), before);
     });
 
-    it('of a network whose endpoints are not told', async () => {
+    it('of a network whose endpoints dockerd does not list', async () => {
       docker.forgotten.clear();
       docker.instead = (path, response) =>
         path === `/networks/${idOf('plain')}` ? answer(response, 500, '{"message":"no"}') : undefined;
@@ -322,7 +322,7 @@ describe('records and dockerd', () => {
       assert.deepEqual(state(), before);
     });
 
-    it('of an endpoint that may be on any network, while one does not tell', async () => {
+    it('of an endpoint that may be on any network, while one network is not listed', async () => {
       docker.forgotten.clear();
       const [row] = endpoints();
       assert.ok(row?.kind === 'docker');
@@ -338,7 +338,7 @@ describe('records and dockerd', () => {
     });
   });
 
-  it("subnets of all of Docker's networks are to be stayed away from", async () => {
+  it('reserves the subnets of all Docker networks', async () => {
     const reconciler = here.reconciler();
     assert.deepEqual(reconciler.avoid, []);
     await reconciler.pass();
@@ -361,7 +361,7 @@ describe('records and dockerd', () => {
     };
     const looks = (): number => docker.asked.filter((path) => path.endsWith('/networks')).length;
 
-    it('begin at the start, come again when dockerd has come up, and end', async () => {
+    it('run at the start, again when dockerd comes up, and stop at the end', async () => {
       const reconciler = here.reconciler(OLD);
       reconciler.start();
       await until('restored', () => known().length === IDS.length);
@@ -377,7 +377,7 @@ describe('records and dockerd', () => {
       assert.deepEqual([known().length, looks()], [IDS.length - 1, asked]);
     });
 
-    it('come again when one has failed, and say so', async () => {
+    it('run again after a failure, and log it', async () => {
       let fails = 2;
       docker.instead = (path, response) =>
         path === '/networks' && fails-- > 0 ? answer(response, 500, '{"message":"not yet"}') : undefined;
@@ -390,7 +390,7 @@ describe('records and dockerd', () => {
       assert.match(said[0] ?? '', /it answers 500: not yet/);
     });
 
-    it('come again when something is old enough', async () => {
+    it('run again when an object is old enough', async () => {
       await createAll();
       docker.forgotten.add(idOf('inner'));
       const reconciler = here.reconciler({ grace: 300 });
@@ -399,7 +399,7 @@ describe('records and dockerd', () => {
       await reconciler.stop();
     });
 
-    it('that are called for in one that is under way come after it', async () => {
+    it('requested during a pass run after it', async () => {
       await createAll();
       const reconciler = here.reconciler(OLD);
       let first = true;
@@ -407,7 +407,7 @@ describe('records and dockerd', () => {
         if (path !== '/networks' || !first) return undefined;
         first = false;
         reconciler.activated();
-        // It has been read for this answer already.
+        // The network disappears after this answer was built.
         setTimeout(() => docker.forgotten.add(idOf('inner')), 0);
         return undefined;
       };
@@ -416,7 +416,7 @@ describe('records and dockerd', () => {
       await reconciler.stop();
     });
 
-    it('ask nobody where no dockerd runs, until one shows that it does', async () => {
+    it('send no requests while dockerd does not run, until it shows that it does', async () => {
       const reconciler = here.reconciler({ every: 5 }, 'isth-none-such');
       reconciler.start();
       await new Promise((resolve) => setTimeout(resolve, 50));
@@ -426,7 +426,7 @@ describe('records and dockerd', () => {
       await reconciler.stop();
     });
 
-    it('do not wait for a dockerd that hangs when the daemon ends', async () => {
+    it('do not wait for a hanging dockerd when the daemon ends', async () => {
       let hangs = false;
       docker.instead = (path) => {
         if (path !== '/networks') return undefined;
@@ -439,7 +439,7 @@ describe('records and dockerd', () => {
       await reconciler.stop();
     });
 
-    it('tell of new networks after each change', async () => {
+    it('report new networks after each change', async () => {
       const reconciler = here.reconciler();
       reconciler.changed();
       reconciler.changed();

@@ -30,12 +30,12 @@ interface CallOptions {
 interface TestServer extends AsyncDisposable {
   readonly path: string;
   readonly server: DockerServer;
-  /** Lines of the log. */
+  /** Log lines. */
   readonly lines: string[];
-  /** How many calls it has said to have answered. */
+  /** The number of calls that it logged as answered. */
   called(): number;
   call(method: string, body?: unknown, options?: CallOptions): Promise<Answer>;
-  /** All that the server says to these bytes before it closes the connection. */
+  /** Everything that the server replies to these bytes until it closes the connection. */
   raw(...pieces: readonly (string | Buffer)[]): Promise<string>;
 }
 
@@ -62,19 +62,19 @@ async function makeServer(routes: Routes, options: Partial<DockerServerOptions> 
   };
 }
 
-/** `body`: text as it is, anything else as JSON. */
+/** `body`: text unchanged, anything else as JSON. */
 async function ask(socketPath: string, method: string, body: unknown = {}, options: CallOptions = {}): Promise<Answer> {
   const { verb = 'POST', headers = {}, agent } = options;
   const request = httpRequest({ socketPath, path: `/${method}`, method: verb, headers, ...(agent ? { agent } : {}) });
   request.end(typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body));
   const [response] = await once(request, 'response');
-  // The server may close a connection whose request it does not want to the end.
+  // The server may close a connection before it has read an unwanted request to its end.
   request.on('error', () => {});
   let text = '';
   response.setEncoding('utf8').on('data', (piece: string) => {
     text += piece;
   });
-  // Not its close, which may be an error then.
+  // Waits for the end of the response, not for its close, which may be an error then.
   await once(response, 'end');
   const { 'content-type': type, connection } = response.headers;
   return { status: response.statusCode, type, connection, body: JSON.parse(text) };
@@ -111,8 +111,8 @@ async function until(what: string, condition: () => boolean): Promise<void> {
   assert.fail(`not within five seconds: ${what}`);
 }
 
-describe('server of the Docker socket', () => {
-  it('answers in the type of plugins, whatever the headers of the request', async () => {
+describe('Docker plugin server', () => {
+  it('answers with the plugin content type, whatever the request headers', async () => {
     await using site = await makeServer({ 'A.B': at(echo) });
     for (const headers of [{}, { 'Content-Type': 'text/html' }, { Host: '' }, { 'Transfer-Encoding': 'chunked' }]) {
       const { status, type, body } = await site.call('A.B', { a: 'é' }, { headers });
@@ -121,7 +121,7 @@ describe('server of the Docker socket', () => {
     assert.equal(site.called(), 4);
   });
 
-  it('takes an empty body where the protocol has none, and only there', async () => {
+  it('accepts an empty body where the protocol has none, and only there', async () => {
     await using site = await makeServer({ 'A.None': at(echo, true), 'A.Some': at(echo) });
     assert.deepEqual((await site.call('A.None', '')).body, { body: {} });
     assert.deepEqual((await site.call('A.None', ' \n')).body, { body: {} });
@@ -130,12 +130,12 @@ describe('server of the Docker socket', () => {
   });
 
   for (const body of ['{"a":', '{"a":1}}', 'a', '\0', Buffer.of(0xff, 0xfe), '['.repeat(100_000)])
-    it(`refuses ${String(body).slice(0, 10)}, which is not JSON`, async () => {
+    it(`rejects ${String(body).slice(0, 10)}, which is not JSON`, async () => {
       await using site = await makeServer({ 'A.B': at(echo) });
       assertFailed(await site.call('A.B', body), 500, /^A\.B body: it is not JSON \(.+\)\. Send one JSON object/);
     });
 
-  it('takes 1 MiB, and refuses more at once, without waiting for the rest', async () => {
+  it('accepts 1 MiB, and rejects more at once, without waiting for the rest', async () => {
     await using site = await makeServer({ 'A.B': at((body) => ({ length: JSON.stringify(body).length })) });
     const text = (length: number): string => `"${'x'.repeat(length - 2)}"`;
     const message = /^A\.B body: it is too long\. 1048576 bytes are the limit$/;
@@ -147,16 +147,20 @@ describe('server of the Docker socket', () => {
     assert.deepEqual((await site.call('A.B')).body, { length: 2 });
   });
 
-  it('refuses what nobody knows, and other verbs, by 404', async () => {
+  it('answers unknown methods and other verbs with 404', async () => {
     await using site = await makeServer({ 'NetworkDriver.Join': at(echo) });
-    assertFailed(await site.call('NetworkDriver.Jion'), 404, /^call \/NetworkDriver\.Jion: .*is NetworkDriver\.Join$/);
+    assertFailed(
+      await site.call('NetworkDriver.Jion'),
+      404,
+      /^call \/NetworkDriver\.Jion: unknown method\. Did you mean NetworkDriver\.Join\?$/,
+    );
     assertFailed(await site.call('Volume.List'), 404, /newer than this plugin/);
-    assertFailed(await site.call(''), 404, /nobody here knows/);
-    assertFailed(await site.call('constructor'), 404, /nobody here knows/);
-    assertFailed(await site.call('NetworkDriver.Join', {}, { verb: 'PUT' }), 404, /asked for by PUT, not by POST/);
+    assertFailed(await site.call(''), 404, /unknown method/);
+    assertFailed(await site.call('constructor'), 404, /unknown method/);
+    assertFailed(await site.call('NetworkDriver.Join', {}, { verb: 'PUT' }), 404, /called by PUT instead of POST/);
   });
 
-  it('goes on after handlers that fail', async () => {
+  it('continues after handlers fail', async () => {
     const known = new NetError({
       kind: 'conflict',
       op: 'Join',
@@ -188,7 +192,7 @@ describe('server of the Docker socket', () => {
     assert.equal((await site.call('A.Good')).status, 200);
   });
 
-  it('has one line for each call in its log', async () => {
+  it('logs one line for each call', async () => {
     await using site = await makeServer({
       'A.Good': at((_, { phases }) => {
         phases.mark('store');
@@ -211,7 +215,7 @@ describe('server of the Docker socket', () => {
     );
   });
 
-  it('answers at the deadline for a handler that hangs, whose end is told in the log', async () => {
+  it('answers for a hanging handler at the deadline, and logs when that ends', async () => {
     let release = (): void => {};
     const handle: Handler = async () => {
       await new Promise<void>((resolve) => {
@@ -240,10 +244,10 @@ describe('server of the Docker socket', () => {
     );
   });
 
-  describe('and connections', () => {
+  describe('connections', () => {
     const good = 'POST /A.B HTTP/1.1\r\nHost: \r\nContent-Length: 2\r\n\r\n{}';
 
-    it('are kept, also when nothing was asked by them for longer than a request may take', async () => {
+    it('stay open if they are idle for longer than a request may take', async () => {
       await using site = await makeServer({ 'A.B': at(echo) }, { requestMs: 40 });
       const agent = new Agent({ keepAlive: true, maxSockets: 1 });
       const fresh = connect(site.path);
@@ -266,7 +270,7 @@ describe('server of the Docker socket', () => {
       ['a head', ['POST /A.B HTTP/1.1\r\nHo']],
       ['a body', ['POST /A.B HTTP/1.1\r\nHost: \r\nContent-Length: 10\r\n\r\n{']],
     ] as const)
-      it(`are closed where ${what} does not come to its end`, async () => {
+      it(`are closed if ${what} is not complete in time`, async () => {
         await using site = await makeServer({ 'A.B': at(echo) }, { requestMs: 40 });
         assert.match(
           await site.raw(...pieces),
@@ -276,9 +280,9 @@ describe('server of the Docker socket', () => {
       });
 
     for (const [what, pieces] of [
-      ['what is no HTTP', ['\0\x01\x02 hello\r\n\r\n']],
+      ['bytes that are not HTTP', ['\0\x01\x02 hello\r\n\r\n']],
       ['a head that is too long', [`POST /A.B HTTP/1.1\r\nX: ${'x'.repeat(100_000)}\r\n\r\n`]],
-      ['a length that is none', ['POST /A.B HTTP/1.1\r\nHost: \r\nContent-Length: -7\r\n\r\n{}']],
+      ['an invalid length', ['POST /A.B HTTP/1.1\r\nHost: \r\nContent-Length: -7\r\n\r\n{}']],
       ['two lengths', ['POST /A.B HTTP/1.1\r\nHost: \r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}']],
       ['bad chunks', ['POST /A.B HTTP/1.1\r\nHost: \r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n']],
     ] as const)
@@ -288,7 +292,7 @@ describe('server of the Docker socket', () => {
         assert.equal((await site.call('A.B')).status, 200);
       });
 
-    it('that end in the middle of a request harm nobody, and no handler sees it', async () => {
+    it('that end within a request affect no others, and call no handler', async () => {
       let seen = 0;
       const handle: Handler = () => ({ seen: seen++ });
       await using site = await makeServer({ 'A.B': at(handle) });
@@ -303,7 +307,7 @@ describe('server of the Docker socket', () => {
       assert.deepEqual((await site.call('A.B')).body, { seen: 0 });
     });
 
-    it('that end before the answer do not keep their call from its end', async () => {
+    it('that end before the answer do not interrupt their call', async () => {
       let ended = 0;
       const handle: Handler = async () => {
         await sleep(30);
@@ -318,8 +322,8 @@ describe('server of the Docker socket', () => {
     });
   });
 
-  describe('at its end', () => {
-    it('answers the calls that it has, and takes no new connection', async () => {
+  describe('when it stops', () => {
+    it('finishes its calls and accepts no new connections', async () => {
       let release = (): void => {};
       const held = new Promise<void>((resolve) => {
         release = resolve;
@@ -345,7 +349,7 @@ describe('server of the Docker socket', () => {
       agent.destroy();
     });
 
-    it('takes a request that has been sent by then', async () => {
+    it('accepts a request that was sent before', async () => {
       await using site = await makeServer({ 'A.B': at(echo) });
       const call = site.call('A.B', { a: 1 });
       const idle = connect(site.path);
@@ -357,7 +361,7 @@ describe('server of the Docker socket', () => {
       assert.deepEqual((await call).body, { body: { a: 1 } });
     });
 
-    it('waits no longer than it was told for a call that hangs', async () => {
+    it('waits no longer than the given time for a hanging call', async () => {
       await using site = await makeServer({ 'A.Hangs': at(() => new Promise(() => {})) });
       const call = site.call('A.Hangs');
       const failed = assert.rejects(call, /hang up|ECONNRESET/);

@@ -23,7 +23,7 @@ function refusal(env: Environment): NetError {
 }
 
 describe('environment', () => {
-  it('of a whole call, with the empty parts of CNI_PATH left out', () => {
+  it('is parsed with all variables; empty parts of CNI_PATH are dropped', () => {
     assert.deepEqual(parseEnvironment(FULL), {
       command: 'ADD',
       containerId: 'c1.a_b-C',
@@ -35,7 +35,7 @@ describe('environment', () => {
     });
   });
 
-  it('needs of each command what the specification says, and names all that is missing', () => {
+  it('requires what the specification requires of each command, and names everything missing', () => {
     const missing = COMMANDS.map((command) => {
       try {
         parseEnvironment({ CNI_COMMAND: command });
@@ -54,19 +54,19 @@ describe('environment', () => {
     });
   });
 
-  it('of DEL may lack CNI_NETNS', () => {
+  it('may lack CNI_NETNS for DEL', () => {
     const { CNI_NETNS, ...rest } = FULL;
     assert.equal(parseEnvironment({ ...rest, CNI_COMMAND: 'DEL' }).netns, '');
   });
 
-  it('of STATUS and GC is not held to the form of what it does not need', () => {
+  it('is not checked for variables that STATUS and GC do not need', () => {
     for (const CNI_COMMAND of ['STATUS', 'GC', 'VERSION']) {
       parseEnvironment({ CNI_COMMAND, CNI_CONTAINERID: '../x', CNI_IFNAME: 'far/too/long/for/a/name' });
     }
   });
 
   for (const value of ['1', 'true', 'TRUE']) {
-    it(`CNI_NETNS_OVERRIDE=${value} lets the host's namespace be the sandbox`, () => {
+    it(`CNI_NETNS_OVERRIDE=${value} permits the host's namespace as the sandbox`, () => {
       assert.equal(parseEnvironment({ ...FULL, CNI_NETNS_OVERRIDE: value }).ownNamespace, true);
     });
   }
@@ -76,7 +76,7 @@ describe('environment', () => {
     });
   }
 
-  it('takes an interface name of 15 bytes and none of 16', () => {
+  it('accepts an interface name of 15 bytes and rejects one of 16', () => {
     assert.equal(parseEnvironment({ ...FULL, CNI_IFNAME: 'e'.repeat(15) }).ifName.length, 15);
     assert.match(refusal({ ...FULL, CNI_IFNAME: 'e'.repeat(16) }).message, /CNI_IFNAME=e{16}: is longer than 15 bytes/);
     assert.match(refusal({ ...FULL, CNI_IFNAME: `${'ä'.repeat(7)}xy` }).message, /15 bytes/);

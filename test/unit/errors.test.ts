@@ -6,39 +6,42 @@ import { CATALOG } from '../../src/shared/errors/catalog.ts';
 import { asNetError, combineErrors, NetError } from '../../src/shared/errors/net-error.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-/** Codes that SPEC.md §5 (and its reference implementation for 8) gives a meaning to. */
+/** Codes that SPEC.md §5 (and its reference implementation for 8) defines. */
 const WELL_KNOWN = [1, 2, 3, 4, 5, 6, 7, 8, 11, 50, 51];
 
-describe('the catalog of errors', () => {
+describe('error catalog', () => {
   it('uses the codes of the specification, and its own from 100 on', () => {
     for (const [kind, { cni }] of Object.entries(CATALOG)) assert.ok(WELL_KNOWN.includes(cni) || cni >= 100, kind);
   });
 
-  it('has exit codes that mean failure, and one line that says what it is', () => {
+  it('has non-zero exit codes, and a one-line description of each', () => {
     for (const [kind, { exit, meaning }] of Object.entries(CATALOG)) {
       assert.ok(exit > 0 && exit < 126, kind);
       assert.match(meaning, /^\S.*\S$/, kind);
     }
   });
 
-  it('does not tell a caller to retry what he has to mend', () => {
+  it('does not recommend a retry for errors that the caller has to correct', () => {
     for (const kind of ['incompatible-version', 'bad-environment', 'decode', 'invalid-config'] as const) {
       assert.equal(CATALOG[kind].retry, false);
     }
   });
 
-  it('has no kind that nothing throws', () => {
+  it('has no kind that no code throws', () => {
     const sources = globSync('{src,cmd}/**/*.ts', { cwd: ROOT })
       .filter((file) => !file.endsWith('catalog.ts'))
       .map((file) => readFileSync(join(ROOT, file), 'utf8'))
       .join('\n');
-    const unused = Object.keys(CATALOG).filter((kind) => !sources.includes(`'${kind}'`));
+    const camel = (kind: string): string => kind.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+    const isThrown = (kind: string): boolean =>
+      sources.includes(`fault.${camel(kind)}(`) || sources.includes(`kind: '${kind}'`);
+    const unused = Object.keys(CATALOG).filter((kind) => !isThrown(kind));
     assert.deepEqual(unused, []);
   });
 });
 
 describe('NetError', () => {
-  it('reads `<op> <subject>: <what> (<reason>). <hint>`', () => {
+  it('formats as `<op> <subject>: <what> (<reason>). <hint>`', () => {
     const parts = { kind: 'kernel', op: 'addr.add', subject: 'link eth0', what: 'it was not added' } as const;
     assert.equal(new NetError(parts).message, 'addr.add link eth0: it was not added');
     assert.equal(
@@ -47,7 +50,7 @@ describe('NetError', () => {
     );
   });
 
-  it('is one line, whatever it tells of', () => {
+  it('is one line for any values', () => {
     const text = fc.string({ unit: fc.constantFrom('a', ' ', '\n', '\r', '\t', 'é') });
     fc.assert(
       fc.property(text, text, text, text, (subject, what, reason, hint) => {
@@ -57,7 +60,7 @@ describe('NetError', () => {
     );
   });
 
-  it("answers with the catalog's code, or with a delegate's", () => {
+  it("returns the catalog's code, or a delegate's", () => {
     for (const [kind, { cni }] of Object.entries(CATALOG)) {
       const parts = { kind: kind as keyof typeof CATALOG, op: 'ADD', subject: 's', what: 'w' };
       assert.equal(new NetError(parts).cniCode, cni);
@@ -65,7 +68,7 @@ describe('NetError', () => {
     }
   });
 
-  it('is what any thrown value becomes, without losing a NetError', () => {
+  it('wraps any thrown value, and keeps a NetError as it is', () => {
     const own = new NetError({ kind: 'busy', op: 'ADD', subject: 's', what: 'w' });
     assert.equal(asNetError(own, 'DEL'), own);
     const bug = new TypeError('x is\nundefined');
@@ -75,7 +78,7 @@ describe('NetError', () => {
     assert.equal(asNetError('text', 'DEL').what, 'text');
   });
 
-  it('tells of all of several, with the code of the first', () => {
+  it('combines several errors under the code of the first', () => {
     const [a, b] = (['kernel', 'delegate'] as const).map(
       (kind) => new NetError({ kind, op: 'x', subject: kind, what: 'w' }),
     );

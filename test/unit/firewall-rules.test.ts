@@ -25,7 +25,7 @@ function rules(
   return { backend: 'nftables', options: all, mappings, admit: false };
 }
 
-/** `masquerade 10.81.0.0/24`: the kind, and what tells entries of it apart. */
+/** `masquerade 10.81.0.0/24`: the kind and what distinguishes its entries. */
 function words(entries: readonly FirewallEntry[]): string[] {
   return entries.map((entry) => [entry.kind, ...detailsOf(entry)].join(' '));
 }
@@ -49,12 +49,12 @@ function detailsOf(entry: FirewallEntry): readonly (string | number)[] {
   }
 }
 
-describe('entries of a network', () => {
+describe('firewall entries of a network', () => {
   const masquerade = { except: [], to: { 6: '2001:db8::7' } };
   const of = (...given: Parameters<typeof rules>): string[] =>
     words(networkEntries(rules(...given), DEVICE, ADDRESSING));
 
-  it('masquerade both families where none is named, and only those that are named', () => {
+  it('masquerade both families by default, or only the named ones', () => {
     const both = ['policy closed', 'masquerade 10.81.0.0/24', 'masquerade fd81::/64 2001:db8::7'];
     assert.deepEqual(of({ masquerade }), both);
     assert.deepEqual(of({ masquerade: { ...masquerade, families: [4, 6] } }), both);
@@ -63,7 +63,7 @@ describe('entries of a network', () => {
     assert.deepEqual(of(), ['policy closed']);
   });
 
-  it('have a hairpin for ports that are translated, and pings for families that are routed', () => {
+  it('have a hairpin for translated ports and accept pings for routed families', () => {
     const translated = ['hairpin 10.81.0.0/24', 'hairpin fd81::/64'];
     assert.deepEqual(of({}, [HTTP]), ['policy closed', ...translated]);
     assert.deepEqual(of({}, [HTTP], { routed: [6] }), ['policy closed', 'exposure 6 icmp', translated[0]]);
@@ -71,13 +71,13 @@ describe('entries of a network', () => {
     assert.deepEqual(of({}, [], { routed: [6] }), ['policy closed', 'exposure 6 icmp']);
   });
 
-  it('are open in families that are unprotected, of closed networks', () => {
+  it('are open in unprotected families of closed networks', () => {
     assert.deepEqual(of({ unprotected: [6] }), ['policy closed', 'exposure 6 all']);
     assert.deepEqual(of({ unprotected: [6], policy: 'open' }), []);
     assert.deepEqual(of({ policy: 'internal' }, [], { routed: [4, 6] }), ['policy internal']);
   });
 
-  it('name no family that the network has not', () => {
+  it('name no family that the network lacks', () => {
     const [first] = ADDRESSING.addresses;
     assert.ok(first);
     const entries = networkEntries(rules({ unprotected: [4, 6] }), DEVICE, { addresses: [first], routes: [] });
@@ -85,14 +85,14 @@ describe('entries of a network', () => {
   });
 });
 
-describe('entries of published ports', () => {
+describe('firewall entries of published ports', () => {
   const of = (...given: Parameters<typeof rules>): string[] => words(portEntries(rules(...given), ADDRESSING, DEVICE));
 
   it('lead from the host in both families', () => {
     assert.deepEqual(of({}, [HTTP]), ['port tcp 8080 10.81.0.2 80', 'port tcp 8080 fd81::2 80']);
   });
 
-  it('are open at the own address in families that are routed', () => {
+  it("are open at the container's own address in routed families", () => {
     assert.deepEqual(of({}, [HTTP, DNS], { routed: [6] }), [
       'port tcp 8080 10.81.0.2 80',
       'direct br-a tcp fd81::2 80',
@@ -101,7 +101,7 @@ describe('entries of published ports', () => {
     ]);
   });
 
-  it('are open once, however many ports of the host were asked for', () => {
+  it('are open once, however many host ports were requested', () => {
     const again = { ...HTTP, hostPort: 8081, hostIp: '192.0.2.1', family: 4 } as const;
     assert.deepEqual(of({}, [HTTP, again], { routed: [4, 6] }), [
       'direct br-a tcp 10.81.0.2 80',
@@ -109,12 +109,12 @@ describe('entries of published ports', () => {
     ]);
   });
 
-  it('that are routed need to know the device', () => {
+  it('require the device in routed families', () => {
     assert.throws(() => portEntries(rules({}, [HTTP], { routed: [6] }), ADDRESSING), { kind: 'internal' });
     assert.equal(portEntries(rules({}, [HTTP]), ADDRESSING).length, 2);
   });
 
-  it('are planned together, and connections are forgotten for ports of the host only', () => {
+  it('are planned together, and flush conntrack for host ports only', () => {
     const entries = portEntries(rules({}, [HTTP, DNS], { routed: [6] }), ADDRESSING, DEVICE);
     const { ops, undo } = planPorts('nftables', entries);
     assert.deepEqual(

@@ -7,7 +7,7 @@ import type { Message } from '../../src/shared/netlink/message.ts';
 import { netconf } from '../../src/shared/netlink/netconf.ts';
 import { nftEvent } from '../../src/shared/netlink/nft-events.ts';
 
-/** What a kernel told; test/support/capture-changes.ts says of what. */
+/** Recorded notifications of a kernel; test/support/capture-changes.ts describes their origin. */
 const CAPTURED: readonly Message[] = captured();
 const INTEREST = { tables: ['isthmus'], marks: ['isthmus', 'ISTHMUS-'] };
 const nobody = (): boolean => false;
@@ -19,8 +19,8 @@ function captured(): Message[] {
   return messages.map(([type, hex]) => ({ type, flags: 0, sequence: 0, payload: Buffer.from(hex, 'hex') }));
 }
 
-describe('changes that a kernel told', () => {
-  it('are read from messages of rtnetlink', () => {
+describe('kernel change notifications', () => {
+  it('are parsed from rtnetlink messages', () => {
     const texts = CAPTURED.filter((message) => !isNft(message)).flatMap((message) => {
       const change = routeChange(message, () => 'br0');
       return change === undefined ? [] : [formatChange(change)];
@@ -39,7 +39,7 @@ describe('changes that a kernel told', () => {
     );
   });
 
-  it('a port that leaves its bridge is not a link that is deleted', () => {
+  it('do not treat a port that leaves its bridge as a deleted link', () => {
     const deleted = CAPTURED.flatMap((message) => {
       const change = routeChange(message, () => undefined);
       return change?.kind === 'link' && change.event === 'delete' ? [change.name] : [];
@@ -47,12 +47,12 @@ describe('changes that a kernel told', () => {
     assert.deepEqual(deleted, ['br0']);
   });
 
-  it('an address or route of a link that is gone is left out', () => {
+  it('omit addresses and routes of deleted links', () => {
     const kinds = CAPTURED.map((message) => routeChange(message, () => undefined)?.kind);
     assert.ok(!kinds.includes('address') && !kinds.includes('route'));
   });
 
-  it('are read from transactions of nftables, each change once in each', () => {
+  it('are parsed from nftables transactions, each change once in each', () => {
     const told = new NftTransactions(INTEREST, nobody).take(CAPTURED).map(formatChange);
     assert.deepEqual(told, [
       'nftables inet isthmus: something deleted',
@@ -62,12 +62,12 @@ describe('changes that a kernel told', () => {
     ]);
   });
 
-  it('of tables and rules without our names and marks are left out', () => {
+  it('omit tables and rules without our names and marks', () => {
     const told = new NftTransactions({ tables: ['other'], marks: ['OTHER'] }, nobody).take(CAPTURED);
     assert.deepEqual(told.map(formatChange), ['nftables ip filter FORWARD: policy drop']);
   });
 
-  it('of a transaction by the own process are left out, and of that one only', () => {
+  it('omit transactions of this process, and only those', () => {
     const pids = CAPTURED.map(nftEvent).flatMap((event) => (event?.is === 'generation' ? [event.pid] : []));
     assert.equal(pids.length, 4);
     const [own = 0] = pids;
@@ -75,7 +75,7 @@ describe('changes that a kernel told', () => {
     assert.equal(told.length, 3);
   });
 
-  it('are told when the transaction ends, also where its messages came in several datagrams', () => {
+  it('are reported at the end of the transaction, also across several datagrams', () => {
     const nft = CAPTURED.filter(isNft);
     const transactions = new NftTransactions(INTEREST, nobody);
     const told = nft.map((message) => transactions.take([message]).length);
@@ -87,7 +87,7 @@ describe('changes that a kernel told', () => {
     );
   });
 
-  it('of forwarding come back as the same bytes', () => {
+  it('of forwarding parse and encode to the same bytes', () => {
     const payloads = CAPTURED.filter(({ type }) => type === RTM_NEWNETCONF).map(({ payload }) => payload);
     assert.ok(payloads.length > 0);
     for (const payload of payloads) {
@@ -99,7 +99,7 @@ describe('changes that a kernel told', () => {
 });
 
 describe('BPF programs', () => {
-  it('are written as struct sock_filter, with jumps to labels as distances', () => {
+  it('encode as struct sock_filter, with jumps to labels as distances', () => {
     const program = assemble([
       { load: 'byte', at: 4 },
       { equals: 17, yes: 'keep', no: 'drop' },
@@ -112,7 +112,7 @@ describe('BPF programs', () => {
     assert.equal(Buffer.from(program).toString('hex'), wanted.replaceAll(' ', ''));
   });
 
-  it('refuses a label that is missing or lies behind', () => {
+  it('reject a label that is missing or lies behind', () => {
     assert.throws(() => assemble([{ go: 'nowhere' }]), /label nowhere/);
     assert.throws(() => assemble([{ label: 'back' }, { load: 'byte', at: 0 }, { go: 'back' }]), /label back/);
   });

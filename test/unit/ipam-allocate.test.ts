@@ -25,19 +25,19 @@ describe('ipam: allocate', () => {
   const text = ({ address, gateway }: Allocation): string => `${formatPrefix(address)} via ${formatAddr(gateway)}`;
   const addresses = (ids: readonly string[]): (string | undefined)[] => ids.map((id) => add(id)[0]?.split('/')[0]);
 
-  it('gives the addresses of a subnet in turn, without network, gateway and broadcast', () => {
+  it('hands out the addresses of a subnet in turn, without network, gateway and broadcast', () => {
     assert.deepEqual(add('a'), ['10.88.0.2/29 via 10.88.0.1']);
     assert.deepEqual(addresses(['b', 'c', 'd', 'e']), ['10.88.0.3', '10.88.0.4', '10.88.0.5', '10.88.0.6']);
     assert.throws(() => add('f'), ofKind('exhausted', /10\.88\.0\.0\/29: 5 of 5 addresses are leased/));
   });
 
-  it('goes on after the last address given, and comes to a released one last', () => {
+  it('continues after the last address, and reuses a released one last', () => {
     addresses(['a', 'b']);
     assert.deepEqual(del('a'), ['10.88.0.2']);
     assert.deepEqual(addresses(['c', 'd', 'e', 'f']), ['10.88.0.4', '10.88.0.5', '10.88.0.6', '10.88.0.2']);
   });
 
-  it('goes from one range of a set to the next, and round', () => {
+  it('walks from one range of a set to the next, and wraps', () => {
     sets = [[range('10.1.0.0/30'), range('10.2.0.0/24', { start: '10.2.0.10', end: '10.2.0.11' })]];
     assert.deepEqual(add('a'), ['10.1.0.2/30 via 10.1.0.1']);
     assert.deepEqual(add('b'), ['10.2.0.10/24 via 10.2.0.1']);
@@ -58,19 +58,19 @@ describe('ipam: allocate', () => {
     assert.deepEqual(add('d'), ['10.88.0.4/24 via 10.88.0.1', 'fd00::2/126 via fd00::1']);
   });
 
-  it('never gives network and broadcast, also where the range names them', () => {
+  it('never gives network and broadcast, even if the range includes them', () => {
     sets = [[range('10.0.0.0/30', { start: '10.0.0.0', end: '10.0.0.3', gateway: '10.0.0.2' })]];
     assert.deepEqual(add('a'), ['10.0.0.1/30 via 10.0.0.2']);
     assert.throws(() => add('b'), ofKind('exhausted', /1 of 1/));
     assert.throws(() => add('b', '10.0.0.3'), ofKind('invalid-config', /10\.0\.0\.3: it is the broadcast address/));
   });
 
-  it('says so where a range has nothing but its gateway', () => {
+  it('reports a range that has only its gateway', () => {
     sets = [[range('10.0.0.0/24', { start: '10.0.0.1', end: '10.0.0.1' })]];
     assert.throws(() => add('a'), ofKind('exhausted', /10\.0\.0\.1-10\.0\.0\.1\): 0 of 0/));
   });
 
-  it('gives requested addresses, to the set that has them, and lets the round go on where it was', () => {
+  it('gives requested addresses from the set that contains them, and does not move the cursor', () => {
     sets = [[range('10.88.0.0/24')], [range('fd00::/64')]];
     add('a');
     assert.deepEqual(add('b', 'fd00::99', '10.88.0.50'), ['10.88.0.50/24 via 10.88.0.1', 'fd00::99/64 via fd00::1']);
@@ -87,20 +87,20 @@ describe('ipam: allocate', () => {
     ['a leased one', ['10.88.0.2'], 'conflict', /address 10\.88\.0\.2: container a interface eth0 of cni network web/],
   ];
   for (const [name, request, kind, message] of refusals)
-    it(`refuses ${name} as a requested address and leases nothing`, () => {
+    it(`rejects ${name} as a requested address and leases nothing`, () => {
       add('a');
       assert.throws(() => add('b', ...request), ofKind(kind, message));
       assert.equal(store.leases.list(SCOPE).length, 1);
     });
 
-  it('refuses an owner that has an address, and says what to do', () => {
+  it('rejects an owner that has an address, and says what to do', () => {
     add('a');
     assert.throws(() => add('a'), ofKind('conflict', /container a interface eth0.*10\.88\.0\.2.*Run DEL/));
     del('a');
     assert.equal(add('a').length, 1);
   });
 
-  it('looks at few runs, however many leases there are and however they lie', () => {
+  it('examines few runs, however many leases exist and however they lie', () => {
     sets = [[range('10.64.0.0/20')]];
     const fill = (step: number): void => {
       for (let i = 2; i < 4000; i += step) {
@@ -128,7 +128,7 @@ describe('ipam: allocate', () => {
     assert.ok(looksFor('b') <= 3, `${looks} looks at one long run`);
   });
 
-  it('tells what an owner holds and what is free', () => {
+  it('reports the addresses of an owner and how many are free', () => {
     sets = [[range('10.88.0.0/29')], [range('fd00::/64')]];
     add('a');
     assert.deepEqual(
@@ -142,7 +142,7 @@ describe('ipam: allocate', () => {
     ]);
   });
 
-  it('keeps, of one camp, what is listed', () => {
+  it('keeps the listed leases of one camp in garbage collection', () => {
     addresses(['a', 'b', 'c']);
     const docker = { ...attachment('d'), camp: 'cnm' } as const;
     allocate(store, { scope: SCOPE, sets, requested: [], owner: docker });

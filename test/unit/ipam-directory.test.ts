@@ -13,10 +13,10 @@ import { addr, attachment, FIRST_BOOT, lease, ofKind, SECOND_BOOT } from './stor
 
 const BOOTED = { bootId: 'boot-1', bootedAt: Date.parse('2026-01-02') };
 const BEFORE_BOOT = new Date('2026-01-01');
-/** Long ago, yet after the boot: nothing is about to happen to such a file. */
+/** Long ago, but after the boot: such a file is stable. */
 const SETTLED = new Date('2026-01-03');
 
-describe('ipam: directories of host-local', () => {
+describe('ipam: host-local directories', () => {
   let directory: TempDir;
   let scope: string;
   let store: MemoryStore;
@@ -45,7 +45,7 @@ describe('ipam: directories of host-local', () => {
     return formatAddr(allocate(store, request)[0]?.address.addr ?? addr('::'));
   };
 
-  it('are leases of their owners, also in the old form and for IPv6', () => {
+  it('are read as leases of their owners, also in the old format and for IPv6', () => {
     write('10.0.0.2', 'c1\r\neth0');
     write('10.0.0.3', 'c2');
     write('10.0.0.4', ' c3\neth1\n');
@@ -65,7 +65,7 @@ describe('ipam: directories of host-local', () => {
     assert.equal(add('c4'), '10.0.0.5');
   });
 
-  it('refuse an ADD of an owner that is recorded, in either form', () => {
+  it('reject an ADD of an owner that has a file, in either format', () => {
     write('10.0.0.2', 'c1\r\neth0');
     write('10.0.0.3', 'c2');
     read();
@@ -73,7 +73,7 @@ describe('ipam: directories of host-local', () => {
     assert.throws(() => add('c2'), ofKind('conflict', /10\.0\.0\.3/));
   });
 
-  it('that are not there are no leases, and cost no writing', () => {
+  it('may be missing: then there are no leases and nothing is written', () => {
     rmSync(scope, { recursive: true });
     store.transaction = () => assert.fail('a transaction');
     assert.deepEqual(read(), []);
@@ -90,7 +90,7 @@ describe('ipam: directories of host-local', () => {
     assert.equal(read().length, 2);
   });
 
-  it('are read again when they have changed within a tick of the clock', async () => {
+  it('are read again if they change within a tick of the clock', async () => {
     writeFileSync(join(scope, '10.0.0.2'), 'c1\r\neth0');
     read();
     const { mtime } = statSync(scope);
@@ -110,7 +110,7 @@ describe('ipam: directories of host-local', () => {
     ['older than the boot', 'c1\r\neth0', BEFORE_BOOT],
   ];
   for (const [what, text, time] of voids)
-    it(`have void files, ${what}: no leases, and collected as garbage`, () => {
+    it(`ignore and garbage-collect invalid files: ${what}`, () => {
       write('10.0.0.2', text, time);
       write('10.0.0.3', 'c2\r\neth0');
       assert.deepEqual(read(), ['10.0.0.3 c2 eth0 file']);
@@ -125,7 +125,7 @@ describe('ipam: directories of host-local', () => {
     assert.deepEqual(['a', 'b', 'c', 'd', 'e'].map(add).length, 5);
   });
 
-  it('wait for a file that has just been made and is still empty', () => {
+  it('wait for a new file that is still empty', () => {
     writeFileSync(join(scope, '10.0.0.2'), '');
     utimesSync(scope, SETTLED, SETTLED);
     assert.deepEqual(read(), []);
@@ -135,7 +135,7 @@ describe('ipam: directories of host-local', () => {
     assert.deepEqual(read(), ['10.0.0.2 c1 eth0 file']);
   });
 
-  it('free the leases of files that are gone, and follow those that were rewritten', () => {
+  it('free the leases of deleted files and follow rewritten ones', () => {
     write('10.0.0.2', 'c1\r\neth0');
     write('10.0.0.3', 'c2\r\neth0');
     read();
@@ -146,7 +146,7 @@ describe('ipam: directories of host-local', () => {
     assert.deepEqual(read(), []);
   });
 
-  it('do not touch leases of the store', () => {
+  it('do not change leases of the store', () => {
     store.leases.take({ ...lease('10.0.0.2', 'c1'), scope });
     write('10.0.0.2', 'c2\r\neth0');
     assert.deepEqual(read(), ['10.0.0.2 c1 eth0 store']);
@@ -154,7 +154,7 @@ describe('ipam: directories of host-local', () => {
     assert.deepEqual(read(), ['10.0.0.2 c1 eth0 store']);
   });
 
-  it('lose the file with its lease, and are not read again for that', () => {
+  it('delete the file with its lease, without another read', () => {
     write('10.0.0.2', 'c1\r\neth0');
     write('10.0.0.3', 'c2');
     store.leases.take({ ...lease('10.0.0.4', 'c3'), scope });
@@ -167,7 +167,7 @@ describe('ipam: directories of host-local', () => {
     assert.deepEqual(read(), ['10.0.0.4 c3 eth0 store']);
   });
 
-  it('lose the file even where it is gone already, and notice what else happened', () => {
+  it('tolerate that the file is gone already, and detect other changes', () => {
     write('10.0.0.2', 'c1\r\neth0');
     read();
     unlinkSync(join(scope, '10.0.0.2'));
@@ -176,7 +176,7 @@ describe('ipam: directories of host-local', () => {
     assert.deepEqual(read(), ['10.0.0.3 c2 eth0 file']);
   });
 
-  it('lose the files that garbage collection does not keep; old ones go by their container', () => {
+  it('delete files that garbage collection does not keep; old ones by their container', () => {
     write('10.0.0.2', 'c1\r\neth0');
     write('10.0.0.3', 'c2');
     write('10.0.0.4', 'c3');
@@ -189,7 +189,7 @@ describe('ipam: directories of host-local', () => {
     assert.deepEqual(readdirSync(scope), ['10.0.0.3']);
   });
 
-  it('are read again after a reboot, in which older files are void', () => {
+  it('are read again after a reboot; older files are invalid', () => {
     const disk = new MemoryDisk();
     store = new MemoryStore(FIRST_BOOT, disk);
     write('10.0.0.2', 'c1\r\neth0');
@@ -203,14 +203,14 @@ describe('ipam: directories of host-local', () => {
     );
   });
 
-  it('may hold other things by the name of an address', () => {
+  it('may contain other objects whose name is an address', () => {
     mkdirSync(join(scope, '10.0.0.2'));
     symlinkSync('/etc/hostname', join(scope, '10.0.0.3'));
     assert.deepEqual(read(), []);
     assert.deepEqual(removeVoidFiles(scope, BOOTED), []);
   });
 
-  it('are named where they cannot be read', () => {
+  it('are named in the error if they cannot be read', () => {
     rmSync(scope, { recursive: true });
     writeFileSync(scope, '');
     assert.throws(() => importDirectory(store, scope, BOOTED), ofKind('io', /web: addresses .*ENOTDIR/));

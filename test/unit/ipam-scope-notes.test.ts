@@ -22,7 +22,7 @@ describe('ipam: notes of a scope', () => {
     store = new MemoryStore(FIRST_BOOT);
   });
 
-  it('go with the last lease, if no network has the scope', () => {
+  it('are deleted with the last lease if no network has the scope', () => {
     using directory = makeTempDir();
     const scope = directory.path;
     importDirectory(store, scope, FIRST_BOOT);
@@ -34,7 +34,7 @@ describe('ipam: notes of a scope', () => {
     assert.deepEqual(notes(), []);
   });
 
-  it('go when a garbage collection frees the last lease', () => {
+  it('are deleted when garbage collection frees the last lease', () => {
     give('c1');
     retain(store, '/d/web', 'cni', [attachment('c1')]);
     assert.equal(notes().length, 2);
@@ -42,14 +42,14 @@ describe('ipam: notes of a scope', () => {
     assert.deepEqual(notes(), []);
   });
 
-  it('stay while a network has the scope, so that a freed address rests', () => {
+  it('remain while a network has the scope, so that a freed address rests', () => {
     store.networks.put(network('web'));
     assert.equal(give('c1'), '10.0.0.2');
     release(store, '/d/web', attachment('c1'));
     assert.equal(give('c2'), '10.0.0.3');
   });
 
-  it('of a scope whose name begins as another one are not touched', () => {
+  it('of a scope with the same prefix in its name are not changed', () => {
     give('c1', '/d/web');
     give('c2', '/d/web 2');
     release(store, '/d/web', attachment('c1'));

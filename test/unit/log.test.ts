@@ -15,12 +15,12 @@ function lines(level: LogLevel, parent?: string): string[] {
 }
 
 describe('log lines', () => {
-  it('are as many as the level lets through', () => {
+  it('are written only if the level allows', () => {
     const counts = (['error', 'warn', 'info', 'debug'] as const).map((level) => lines(level).length);
     assert.deepEqual(counts, [0, 1, 2, 3]);
   });
 
-  it('are key=value with what has to be quoted quoted', () => {
+  it('are key=value, with quotes where they are needed', () => {
     assert.deepEqual(lines('info'), [
       'level=info event=i network=web ms=3 kept=true\n',
       'level=warn event=w error="two words" quoted="a\\"b" equals="a=b" empty="" line="a\\nb"\n',
@@ -32,7 +32,7 @@ describe('log lines', () => {
     for (const line of lines('debug', 'nonsense')) assert.ok(!line.includes('trace='), line);
   });
 
-  it('are one line each, whatever they say', () => {
+  it('are one line each, whatever they contain', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (value) => {
         const written: string[] = [];
@@ -43,7 +43,7 @@ describe('log lines', () => {
     );
   });
 
-  it('have a level that is one of four', () => {
+  it('accept only the four levels', () => {
     assert.deepEqual(['error', 'warn', 'info', 'debug'].filter(isLogLevel).length, 4);
     assert.deepEqual(['', 'trace', 'INFO', 'toString', '__proto__'].filter(isLogLevel), []);
   });
@@ -51,7 +51,7 @@ describe('log lines', () => {
 
 /** W3C Trace Context §3.2.2. */
 describe('traceparent', () => {
-  it('of version 00, and of a later one with more fields, has a trace id', () => {
+  it('returns the trace id of version 00, and of a later version with more fields', () => {
     assert.equal(traceId(PARENT), TRACE);
     assert.equal(traceId(`cc-${TRACE}-b7ad6b7169203331-01-what-the-future-brings`), TRACE);
   });
@@ -71,6 +71,6 @@ describe('traceparent', () => {
     ` ${PARENT}`,
   ];
   for (const text of wrong) {
-    it(`${JSON.stringify(text)} has none`, () => assert.equal(traceId(text), undefined));
+    it(`has no trace id in ${JSON.stringify(text)}`, () => assert.equal(traceId(text), undefined));
   }
 });

@@ -3,9 +3,9 @@ import { NetError } from '../../src/shared/errors/net-error.ts';
 import { pluginName } from '../../src/shared/runtime/cni/names.ts';
 import { atLeast, parseVersion, SUPPORTED } from '../../src/shared/runtime/cni/versions.ts';
 
-describe('the name that the executable is called by', () => {
+describe('pluginName', () => {
   for (const name of ['bridge', 'host-local', 'loopback', 'static'] as const) {
-    it(`${name} selects that drop-in, wherever it is`, () => {
+    it(`${name} selects that drop-in, in any directory`, () => {
       assert.equal(pluginName(name), name);
       assert.equal(pluginName(`/opt/cni/bin/${name}`), name);
     });
@@ -20,23 +20,23 @@ describe('the name that the executable is called by', () => {
     '/bridge/x',
     '',
   ]) {
-    it(`${JSON.stringify(path)} is Isthmus itself`, () => assert.equal(pluginName(path), 'isthmus'));
+    it(`${JSON.stringify(path)} selects Isthmus itself`, () => assert.equal(pluginName(path), 'isthmus'));
   }
 });
 
 describe('versions of the specification', () => {
-  it('are in the order in which they were released', () => {
+  it('are in release order', () => {
     for (const [i, version] of SUPPORTED.entries()) {
       for (const [j, least] of SUPPORTED.entries()) assert.equal(atLeast(version, least), i >= j);
     }
   });
 
   for (const unsaid of [undefined, null, '']) {
-    it(`${JSON.stringify(unsaid)} is 0.1.0`, () => assert.equal(parseVersion(unsaid), '0.1.0'));
+    it(`${JSON.stringify(unsaid)} means 0.1.0`, () => assert.equal(parseVersion(unsaid), '0.1.0'));
   }
 
   for (const wrong of ['1.2.0', '0.3', 'v1.0.0', ' 1.0.0', 1, true, {}]) {
-    it(`${JSON.stringify(wrong)} is refused with code 1`, () => {
+    it(`${JSON.stringify(wrong)} is rejected with code 1`, () => {
       assert.throws(
         () => parseVersion(wrong),
         (error) => error instanceof NetError && error.cniCode === 1 && error.message.includes(JSON.stringify(wrong)),

@@ -10,7 +10,7 @@ import { neighbour } from '../../src/shared/netlink/neighbour.ts';
 import { route } from '../../src/shared/netlink/route.ts';
 import { filter, qdisc } from '../../src/shared/netlink/tc.ts';
 
-/** Payloads of messages that a kernel sent; test/support/capture-netlink.ts says about what. */
+/** Recorded payloads of kernel messages; test/support/capture-netlink.ts describes their origin. */
 function captured(name: string): Uint8Array[] {
   const file = new URL(`../fixtures/netlink/${name}.json`, import.meta.url);
   const payloads: string[] = JSON.parse(readFileSync(file, 'utf8'));
@@ -19,10 +19,10 @@ function captured(name: string): Uint8Array[] {
 
 type Codecs = Pick<BodyCodec<Record<string, never>, Record<string, never>>, 'decode' | 'encode'>;
 
-describe('netlink messages that a kernel sent', () => {
+describe('recorded netlink messages', () => {
   const codecs = { link, 'bridge-link': bridgeLink, address, route, neighbour, forwarding: neighbour, qdisc, filter };
   for (const [name, codec] of Object.entries(codecs)) {
-    it(`${name}: the bytes come back from the values`, () => {
+    it(`${name}: encode to the same bytes`, () => {
       const { decode, encode } = codec as unknown as Codecs;
       const payloads = captured(name);
       assert.ok(payloads.length > 0);
@@ -34,7 +34,7 @@ describe('netlink messages that a kernel sent', () => {
     });
   }
 
-  it('says of links what `ip` was told', () => {
+  it('decode links as `ip` configured them', () => {
     const links = new Map(
       captured('link').map((payload) => [link.decode(payload)?.attrs.name, link.decode(payload)?.attrs]),
     );
@@ -59,7 +59,7 @@ describe('netlink messages that a kernel sent', () => {
     assert.equal(links.get('ifb0')?.info?.kind, 'ifb');
   });
 
-  it('says of routes what `ip` was told', () => {
+  it('decode routes as `ip` configured them', () => {
     const routes = captured('route').map((payload) => route.decode(payload));
     const of = (dst: string) => routes.find((message) => message?.attrs.dst === dst)?.attrs;
     const { gateway, priority, table, metrics } = of('10.20.0.0') ?? {};
@@ -84,29 +84,29 @@ describe('netlink messages that a kernel sent', () => {
   });
 });
 
-describe('what a kernel says of traffic control', () => {
+describe('recorded traffic control messages', () => {
   const qdiscs = captured('qdisc').map((payload) => qdisc.decode(payload));
   const filters = captured('filter').map((payload) => filter.decode(payload));
 
-  it('has the numbers of a token bucket that `tc` was told', () => {
+  it('have the numbers of a token bucket that `tc` configured', () => {
     const { header, attrs } = qdiscs.find((message) => message?.header.handle === 0x4953_0000) ?? {};
     const { rate, buffer, limit, linkLayer } = attrs?.tbf?.parms?.header ?? {};
     assert.deepEqual([header?.parent, attrs?.kind, rate, linkLayer], [0xffff_ffff, 'tbf', 1e6, 1]);
-    // 20,000 bytes at a million a second are 20 ms, in ticks of 64 ns; 25 ms more of them may wait.
+    // 20,000 bytes at a million per second are 20 ms, in ticks of 64 ns; another 25 ms of bytes may wait.
     assert.deepEqual([buffer, limit], [312_500, 45_000]);
   });
 
-  it('has a rate that 32 bits do not hold beside the structure', () => {
+  it('have a rate above 32 bits beside the structure', () => {
     const tbf = qdiscs.find((message) => message?.attrs.tbf?.rate64 !== undefined)?.attrs.tbf;
     assert.deepEqual([tbf?.parms?.header.rate, tbf?.rate64], [0xffff_ffff, 6e9]);
   });
 
-  it('keeps what it knows no table for', () => {
+  it('keep unknown attributes', () => {
     const htb = qdiscs.find((message) => message?.attrs.kind === 'htb');
     assert.ok(htb?.attrs['#2'] instanceof Uint8Array);
   });
 
-  it('has the selector and the device of a redirection', () => {
+  it('have the selector and the device of a redirection', () => {
     const all = filters.find(
       (message) => message?.header.handle !== 0 && message?.attrs.u32?.selector?.keys[0]?.mask === 0,
     );
@@ -121,14 +121,14 @@ describe('what a kernel says of traffic control', () => {
 describe('netlink codec', () => {
   const schema = { name: attr(1, string), list: repeated(2, u8), size: attr(3, u32), where: attr(4, mac) };
 
-  it('keeps attributes that no row describes, each in its place', () => {
+  it('keeps attributes without a schema row, each in its place', () => {
     const bytes = Buffer.concat([encodeAttrs({ b: attr(9, u8) }, { b: 1 }), encodeAttrs(schema, { name: 'x' })]);
     const values = decodeAttrs(schema, bytes);
     assert.deepEqual(Object.keys(values), ['#9', 'name']);
     assert.deepEqual(Buffer.from(encodeAttrs(schema, values)), bytes);
   });
 
-  it('keeps what does not fit its row, and repetitions', () => {
+  it('keeps attributes that do not fit their row, and repeated ones', () => {
     const other = { a: attr(3, u8), name: repeated(1, string) };
     const bytes = encodeAttrs(other, { a: 7, name: ['x', 'y', 'z'] });
     const values = decodeAttrs(schema, bytes);
@@ -136,7 +136,7 @@ describe('netlink codec', () => {
     assert.deepEqual(encodeAttrs(schema, values), bytes);
   });
 
-  it('refuses values that have no bytes', () => {
+  it('rejects values that it cannot encode', () => {
     assert.throws(() => encodeAttrs(schema, { name: 'a\0b' }), /without NUL/);
     assert.throws(() => encodeAttrs(schema, { size: -1 }), /-1 is not an integer from 0/);
     assert.throws(() => encodeAttrs(schema, { size: 2 ** 32 }), /is not an integer/);
@@ -145,7 +145,7 @@ describe('netlink codec', () => {
     assert.throws(() => encodeAttrs(schema, { '#7': new Uint8Array(70_000) }), /short enough/);
   });
 
-  it('reads an acknowledgement with the words of the kernel', () => {
+  it("decodes an acknowledgement with the kernel's message", () => {
     const words = encodeAttrs({ text: attr(1, string) }, { text: 'Address already assigned' });
     const original = encodeMessages([{ type: 20, flags: 5, sequence: 9, payload: new Uint8Array(8) }]);
     const error = body({ value: 's32' }, {}).encode({ header: { value: -17 }, attrs: {} });

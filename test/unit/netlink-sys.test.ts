@@ -24,7 +24,7 @@ describe('byte-range locks', () => {
     rmSync(dir, { recursive: true });
   });
 
-  it('are had by one description at a time, byte by byte', () => {
+  it('have one owner at a time, byte by byte', () => {
     const far = 2n ** 62n;
     assert.ok(lockRange(a, 7n, true));
     assert.ok(lockRange(a, 7n, true));
@@ -39,7 +39,7 @@ describe('byte-range locks', () => {
     a = openSync(join(dir, 'locks'), 'a+');
   });
 
-  it('are shared among those who only ask for that', () => {
+  it('can be shared by shared requests only', () => {
     assert.ok(lockRange(a, 1n, false));
     assert.ok(lockRange(b, 1n, false));
     assert.equal(lockRange(a, 1n, true), false);
@@ -61,13 +61,13 @@ describe('byte-range locks', () => {
     assert.ok(lockRange(a, 3n, true));
   });
 
-  it('are refused for what is no open file', () => {
+  it('are rejected for a closed file', () => {
     assert.throws(() => lockRange(-1, 0n, true), /fcntl system call: it failed \(Bad file descriptor\)/);
   });
 });
 
-describe('calls of the C library', () => {
-  it("fail with the kernel's words", () => {
+describe('C library calls', () => {
+  it("fail with the kernel's message", () => {
     assert.throws(
       () => socket(99, 1, 0),
       (error: unknown) => error instanceof NetError && error.errno === 97 && error.reason === strerror(97),
@@ -75,7 +75,7 @@ describe('calls of the C library', () => {
     assert.equal(strerror(2), 'No such file or directory');
   });
 
-  it('say which library or function is missing', () => {
+  it('report which library or function is missing', () => {
     const signature = { return: 'i32', arguments: [] } as const;
     assert.throws(() => loadLibrary('libnothing.so.9', { f: signature }), /load libnothing\.so\.9: /);
     assert.throws(() => loadLibrary(null, { no_such_function: signature }), /no_such_function/);
@@ -83,7 +83,7 @@ describe('calls of the C library', () => {
 });
 
 describe('netlink socket', () => {
-  it('answers every request of a send, in order, after failures too', () => {
+  it('answers every request of a send, in order, even after failures', () => {
     using route = new NetlinkSocket(0);
     const get = (name: string) => ({
       type: RTM_GETLINK,
@@ -98,7 +98,7 @@ describe('netlink socket', () => {
     );
   });
 
-  it('can be closed twice and used no more', () => {
+  it('can be closed twice, and fails when it is used afterwards', () => {
     const route = new NetlinkSocket(0);
     route[Symbol.dispose]();
     route[Symbol.dispose]();

@@ -5,7 +5,7 @@ import { readSubnets, type SubnetOptions } from '../../cmd/cnm-shim/cli/network-
 import { refusedWith } from '../support/core.ts';
 
 describe('--subnet, --gateway and --ip-range', () => {
-  it('are put together by what is inside of what', () => {
+  it('are grouped by which subnet contains them', () => {
     assert.deepEqual(readSubnets({}), []);
     assert.deepEqual(readSubnets({ subnet: ['10.88.0.0/16'] }), [{ subnet: '10.88.0.0/16' }]);
     assert.deepEqual(
@@ -21,7 +21,7 @@ describe('--subnet, --gateway and --ip-range', () => {
     );
   });
 
-  it('leave the network and the broadcast address of a subnet out of its part', () => {
+  it('exclude the network and the broadcast address of a subnet from its range', () => {
     const partOf = (subnet: string, part: string): string[] =>
       readSubnets({ subnet: [subnet], ipRange: [part] }).map(({ rangeStart, rangeEnd }) => `${rangeStart} ${rangeEnd}`);
     assert.deepEqual(partOf('10.88.0.0/16', '10.88.0.0/24'), ['10.88.0.1 10.88.0.255']);
@@ -53,13 +53,13 @@ describe('--subnet, --gateway and --ip-range', () => {
     [{ subnet: net, ipRange: ['10.88.5.7/24'] }, /--ip-range="10\.88\.5\.7\/24": it has host bits/],
     [{ subnet: net, ipRange: ['10.88.1.0/24', '10.88.2.0/24'] }, /--ip-range="10\.88\.2\.0\/24": it is the second/],
   ] as const satisfies readonly (readonly [SubnetOptions, RegExp])[])
-    it(`are refused: ${JSON.stringify(options)}`, () => {
+    it(`are rejected: ${JSON.stringify(options)}`, () => {
       assert.throws(() => readSubnets(options), refusedWith('invalid-config', pattern));
     });
 });
 
 describe('--opt', () => {
-  it('has values as JSON, and text where text is meant', () => {
+  it('parses values as JSON, or as text where text is expected', () => {
     assert.deepEqual(readOptions([]), {});
     assert.deepEqual(readOptions(['mtu=1400', 'icc=false', 'bridge=0', 'vlanTrunk=[{"id":5}]', 'vlan=x=y']), {
       ...{ mtu: 1400, icc: false, bridge: '0', vlanTrunk: [{ id: 5 }], vlan: 'x=y' },
@@ -79,12 +79,12 @@ describe('--opt', () => {
     ['subnet=10.0.0.0/8', /--subnet says that/],
     ['internal=true', /--internal says that/],
   ] as const)
-    it(`${text} is refused`, () => {
+    it(`rejects ${text}`, () => {
       assert.throws(() => readOptions([text]), refusedWith('invalid-config', pattern));
     });
 });
 
-describe('a container that an argument names', () => {
+describe('container argument', () => {
   const web1 = { id: '7a'.repeat(32), name: 'web1' };
   const all: readonly Named<{ id: string; at: string }>[] = [
     { id: 'c1'.repeat(32), at: 'a', container: web1 },
@@ -105,9 +105,9 @@ describe('a container that an argument names', () => {
     ['pod', 'd'],
     ['pod2', 'ef'],
   ] as const)
-    it(`${text.slice(0, 12)} is the one with endpoints ${expected}`, () => assert.equal(found(text), expected));
+    it(`${text.slice(0, 12)} selects the endpoints ${expected}`, () => assert.equal(found(text), expected));
 
-  it('is not guessed', () => {
+  it('rejects an ambiguous or unknown container', () => {
     assert.throws(
       () => found('c'),
       refusedWith('conflict', /container c: ids of 2 containers begin so: web1, c3c3c3c3c3c3\./),
@@ -120,7 +120,7 @@ describe('a container that an argument names', () => {
     assert.throws(() => found(''), refusedWith('unknown-container', /container "": there is no container/));
   });
 
-  it('is one of many: some are named', () => {
+  it('names only the first of many matches', () => {
     const many = Array.from({ length: 9 }, (_, i) => ({ id: `pod${i}` }));
     const pattern = /ids of 9 containers begin so: pod0, pod1, pod2, pod3, pod4 and 4 more\./;
     assert.throws(() => ofContainer(many, 'pod'), refusedWith('conflict', pattern));

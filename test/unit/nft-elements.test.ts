@@ -10,14 +10,14 @@ import { NFT_SET_ELEM_INTERVAL_END } from '../../src/shared/netlink/constants.ts
 import { ELEMENT, type RawElement, setElements } from '../../src/shared/netlink/nft-sets.ts';
 import { EVERY_ENTRY, portEntry } from '../support/firewall-entries.ts';
 
-/** Payloads of messages; test/support/capture-nftables.ts says of which. */
+/** Recorded message payloads; test/support/capture-nftables.ts describes their origin. */
 function captured(name: string): Uint8Array[] {
   const file = new URL(`../fixtures/netlink/${name}.json`, import.meta.url);
   const payloads: string[] = JSON.parse(readFileSync(file, 'utf8'));
   return payloads.map((hex) => Buffer.from(hex, 'hex'));
 }
 
-/** Bytes of struct nfgenmsg. */
+/** Size of struct nfgenmsg in bytes. */
 const NFGENMSG = 4;
 
 /** The elements of a message, with its set. nft numbers the attributes of a list, where the kernel calls all of them 1. */
@@ -28,13 +28,13 @@ function elementsOf(payload: Uint8Array): { set: string; elements: RawElement[] 
   return { set, elements: raw.map((bytes) => decodeAttrs(ELEMENT, bytes)) };
 }
 
-/** What nft puts before the first interval. */
+/** The element that nft puts before the first interval. */
 function isFiller({ key, flags }: RawElement): boolean {
   return flags === NFT_SET_ELEM_INTERVAL_END && key?.value?.every((byte) => byte === 0) === true;
 }
 
-describe('elements of nftables', () => {
-  it('that a kernel listed come back from the values byte by byte', () => {
+describe('nftables elements', () => {
+  it('decode from a kernel listing and encode to the same bytes', () => {
     const payloads = captured('nft-listed');
     assert.ok(payloads.length > 15);
     for (const payload of payloads) {
@@ -45,7 +45,7 @@ describe('elements of nftables', () => {
   });
 
   for (const name of ['nft-sent', 'nft-listed']) {
-    it(`${name}: ours are the same as those, element by element`, () => {
+    it(`${name}: are the same as nft's, element by element`, () => {
       const plain = EVERY_ENTRY.filter((entry) => entry.kind !== 'port' || entry.conditions.length === 0);
       const theirs = new Map<string, RawElement[]>();
       for (const { set, elements } of captured(name).map(elementsOf))
@@ -67,32 +67,32 @@ describe('elements of nftables', () => {
     });
   }
 
-  it('go into sets that the table has', () => {
+  it('use only sets that the table has', () => {
     for (const { set } of footprint(EVERY_ENTRY).elements) assert.ok(SET_NAMES.includes(set), set);
   });
 
-  it('are the same whatever the order of the entries', () => {
+  it('are the same for any order of the entries', () => {
     const sorted = (list: readonly Element[]): string[] => list.map((element) => JSON.stringify(element)).sort();
     const there = footprint(EVERY_ENTRY).elements;
     assert.deepEqual(sorted(footprint(EVERY_ENTRY.toReversed()).elements), sorted(there));
   });
 });
 
-describe('entries that cannot be', () => {
+describe('rejects entries', () => {
   const wrong = (...conditions: string[]): void => {
     const lines = (): string[] => firewallLines('add', [portEntry({ conditions })]);
     assert.throws(lines, { kind: 'invalid-config', subject: 'conditions' }, conditions.join());
   };
-  it('have conditions that would end the rule', () => {
+  it('with conditions that would end the rule', () => {
     for (const text of ['accept; drop', 'drop\nadd table ip x', '} ; {', 'tcp dport { 1', '', '  ', '"', '# x', '$x'])
       wrong(text);
     wrong('ip saddr 10.0.0.1', 'a } b { c');
   });
-  it('have devices that would need quoting', () => {
+  it('with devices that would need quotes', () => {
     for (const device of ['a"b', 'a b', '', 'a/b', 'sixteen-letters-', 'a*'])
       assert.throws(() => footprint([{ kind: 'policy', device, policy: 'open' }]), { kind: 'invalid-config' }, device);
   });
-  it('have ports and addresses that are none', () => {
+  it('with malformed ports and addresses', () => {
     for (const given of [
       { hostPort: 0 },
       { port: 65536 },
@@ -102,12 +102,12 @@ describe('entries that cannot be', () => {
     ])
       assert.throws(() => footprint([portEntry(given)]), { kind: 'invalid-config' }, JSON.stringify(given));
   });
-  it('lead one port to two pods', () =>
+  it('that send one port to two pods', () =>
     assert.throws(() => footprint([portEntry(), portEntry({ address: '10.81.0.3' })]), { kind: 'conflict' }));
 });
 
-describe('the table', () => {
-  it('has as many rules as its lines say', () => {
+describe('nftables table', () => {
+  it('has as many rules as its lines declare', () => {
     const rules = tableLines().filter((line) => line.startsWith('add rule '));
     assert.equal(
       [...ruleCounts().values()].reduce((sum, count) => sum + count, 0),

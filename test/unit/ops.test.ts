@@ -31,8 +31,8 @@ function port(hostPort: number, containerPort: number, more: Partial<PortRequest
   return { ...TCP, hostPort, hostPortEnd: hostPort, containerPort, ...more };
 }
 
-describe('endpoints as operators see them', () => {
-  it('are those of both camps, one each whatever their parts', async () => {
+describe('operator view of endpoints', () => {
+  it('merges the parts of each, in both camps', async () => {
     const core = makeCore(makeFakeHost());
     assert.deepEqual(listEndpoints(core), []);
     await offerEndpoint(core, offerRequest(2));
@@ -61,7 +61,7 @@ describe('endpoints as operators see them', () => {
     );
   });
 
-  it('are half-done where one of their parts is', async () => {
+  it('shows an endpoint as half-done if one of its parts is', async () => {
     const core = makeCore(makeFakeHost());
     await add(core);
     const [row] = core.store.endpoints.list();
@@ -73,7 +73,7 @@ describe('endpoints as operators see them', () => {
   });
 });
 
-describe('published ports as operators see them', () => {
+describe('operator view of published ports', () => {
   let core: TestCore;
   beforeEach(async () => {
     const filter = new FakeFirewaller();
@@ -88,7 +88,7 @@ describe('published ports as operators see them', () => {
         `${id === endpointOf(2).containerId ? 'a' : 'b'} ${hostIp}:${hostPort}/${protocol} ${addresses.join(' ')} ${to}`,
     );
 
-  it('are in order of the host port, both families one line', async () => {
+  it('sorts by host port, with both families on one line', async () => {
     assert.deepEqual(ports(), []);
     await publishPorts(core, endpointOf(3), dockerRules(), addressesOf(3), [port(8080, 80), port(443, 8443)]);
     const more = [port(53, 53, { protocol: 'udp', hostIp: '127.0.0.1' }), port(8080, 80, { protocol: 'udp' })];
@@ -105,7 +105,7 @@ describe('published ports as operators see them', () => {
     );
   });
 
-  it('have no host port where the network is routed', async () => {
+  it('shows no host port on a routed network', async () => {
     await publishPorts(core, endpointOf(2), dockerRules('nftables', 'closed', [4]), addressesOf(2), [port(8080, 80)]);
     await publishPorts(core, endpointOf(3), dockerRules('nftables', 'closed', [4, 6]), addressesOf(3), [port(0, 81)]);
     assert.deepEqual(ports(), [
@@ -118,7 +118,7 @@ describe('published ports as operators see them', () => {
   });
 });
 
-describe('networks as operators see them', () => {
+describe('operator view of networks', () => {
   let core: TestCore;
   let host: FakeHost;
   beforeEach(() => {
@@ -126,7 +126,7 @@ describe('networks as operators see them', () => {
     core = makeCore(host);
   });
 
-  /** What a CNI configuration with these keys makes of a network, without a packet filter. */
+  /** The network that a CNI configuration with these keys creates, without a packet filter. */
   function specOf(name: string, conf: Readonly<Record<string, unknown>> = {}): NetworkSpec {
     const filter = { firewall: { backend: 'none' } };
     const spec = specOfElement({ cniVersion: '1.1.0', type: 'isthmus', name, ...filter, ...conf });
@@ -139,7 +139,7 @@ describe('networks as operators see them', () => {
   });
   const names = async (): Promise<string[]> => (await listNetworks(core)).map(({ name }) => name);
 
-  it('have the predefined ones among them, by name', async () => {
+  it('includes the predefined ones by name', async () => {
     assert.deepEqual(await names(), ['bridge', 'host', 'none']);
     await createNetwork(core, { name: 'cni', holder: 'operator', spec: specOf('cni') });
     assert.deepEqual(await names(), ['bridge', 'cni', 'host', 'none']);
@@ -150,14 +150,14 @@ describe('networks as operators see them', () => {
     });
   });
 
-  it("are a CNI configuration's where it is called as a predefined one", async () => {
+  it('prefers a CNI configuration to a predefined network of the same name', async () => {
     await add(core, { network: 'bridge', conf: { name: 'bridge', bridge: 'isth9' } });
     assert.deepEqual(await names(), ['bridge', 'host', 'none']);
     const found = await inspectNetwork(core, 'bridge');
     assert.deepEqual([found.predefined, found.device, found.endpoints.length], [false, 'isth9', 1]);
   });
 
-  it('have subnets, gateways and how many addresses are taken', async () => {
+  it('shows subnets, gateways and the number of leased addresses', async () => {
     const ipam = {
       ranges: [
         [{ subnet: '10.88.0.0/24', gateway: '10.88.0.254' }],
@@ -193,7 +193,7 @@ describe('networks as operators see them', () => {
     assert.deepEqual(endpoints, []);
   });
 
-  it('say who else hands out addresses, and count none there', async () => {
+  it('names a foreign IPAM and counts no addresses there', async () => {
     const spec = { ...specOf('theirs', { ipam: { ranges: [[{ subnet: '10.5.0.0/24' }]] } }), allocator: 'docker' };
     const { scope: _, ...foreign } = spec;
     await createNetwork(core, { name: 'theirs', holder: `docker:${NETWORK_ID}`, spec: foreign });
@@ -203,7 +203,7 @@ describe('networks as operators see them', () => {
     assert.equal('allocator' in (await inspectNetwork(core, 'layer2')), false);
   });
 
-  it('are missing where their device is', async () => {
+  it('shows a network as missing if its device is', async () => {
     await createNetwork(core, { name: 'web', holder: 'operator', spec: specOf('web') });
     await createNetwork(core, {
       name: 'lo',
@@ -217,7 +217,7 @@ describe('networks as operators see them', () => {
     assert.equal('device' in (await inspectNetwork(core, 'lo')), false);
   });
 
-  it('are found by name, by what Docker calls them, and by the beginning of an id', async () => {
+  it("finds networks by name, by Docker's name, and by the start of an id", async () => {
     const other = `${NETWORK_ID.slice(0, 20)}${digest('other').slice(0, 44)}`;
     const [second] = [`docker-${digest('second').slice(0, 12)}`];
     await createNetwork(core, {
@@ -238,15 +238,15 @@ describe('networks as operators see them', () => {
     core.store.dockerNetworks.put(dockerRow(other, second));
     assert.equal(await find('app2'), second);
     await assert.rejects(find(NETWORK_ID.slice(0, 12)), refusedWith('conflict', /it means 2 networks: docker-/));
-    // Two of Docker's networks that are one here.
+    // Two Docker networks that share one Network.
     core.store.dockerNetworks.put(dockerRow(other, NETWORK));
     assert.equal(await find(NETWORK_ID.slice(0, 12)), NETWORK);
     await assert.rejects(find(''), refusedWith('unknown-container', /there is no network/));
   });
 });
 
-describe('a table', () => {
-  it('has columns in line, and a dash for nothing', () => {
+describe('operator table', () => {
+  it('aligns columns and prints a dash for an empty cell', () => {
     const rows = [
       ['web', '', '10.88.0.0/16 fd00:88::/64'],
       ['a-longer-name', 'br-a', ''],
@@ -261,7 +261,7 @@ a-longer-name   br-a     -
     );
   });
 
-  it('without rows is its headings', () => {
+  it('prints only the headings without rows', () => {
     assert.equal(formatTable(['NAME', 'DEVICE'], []), 'NAME   DEVICE\n');
   });
 });

@@ -3,13 +3,13 @@ import { basename } from 'node:path';
 import { goesBothWays, ONCE, passesOf, recordedTimes } from '../../build/passes.ts';
 import { testFiles } from '../../build/test-files.ts';
 
-describe('the passes of a test run', () => {
+describe('passes of a test run', () => {
   const filesOf = (via: 'alone' | 'daemon', names: readonly string[] = [], only?: string): string[] =>
     passesOf(names, only)
       .filter((pass) => pass.via === via)
       .flatMap((pass) => pass.names);
 
-  it('run every file once stand-alone, and by a daemon what is not excepted', () => {
+  it('run every file once stand-alone, and once by a daemon unless it is excepted', () => {
     const all = testFiles([]);
     assert.deepEqual(filesOf('alone').sort(), [...all].sort());
     assert.deepEqual(filesOf('daemon').sort(), all.filter(goesBothWays).sort());
@@ -17,7 +17,7 @@ describe('the passes of a test run', () => {
       assert.ok(filesOf('daemon').includes(file), file);
   });
 
-  it('except only files that there are', () => {
+  it('except only existing files', () => {
     const names = testFiles(['test/conformance', 'test/e2e']).map((file) => basename(file, '.test.ts'));
     assert.deepEqual(
       Object.keys(ONCE).filter((name) => !names.includes(name)),
@@ -25,7 +25,7 @@ describe('the passes of a test run', () => {
     );
   });
 
-  it('come longest first, and short files of one suite share a process', () => {
+  it('are sorted longest first, and short files of one suite share a process', () => {
     const files = ['test/unit/ops.test.ts', 'test/unit/log.test.ts', 'test/netns/host.test.ts', 'test/e2e/ctr.test.ts'];
     const times = {
       'alone test/netns/host.test.ts': 40,
@@ -43,7 +43,7 @@ describe('the passes of a test run', () => {
     );
   });
 
-  it('are cut by times of files that there are, in ways that they go', () => {
+  it('use recorded times of existing files, in the ways that those run', () => {
     const known = passesOf([]).flatMap(({ via, names }) => names.map((name) => `${via} ${name}`));
     assert.deepEqual(
       Object.keys(recordedTimes()).filter((key) => !known.includes(key)),
@@ -51,7 +51,7 @@ describe('the passes of a test run', () => {
     );
   });
 
-  it('are of the files that are named, and of one way where it is asked for', () => {
+  it('contain only the named files, and only one way on request', () => {
     const names = ['test/unit/passes.test.ts', 'test/e2e/ctr.test.ts'];
     assert.deepEqual(filesOf('alone', names).sort(), [...names].sort());
     assert.deepEqual(filesOf('daemon', names), ['test/e2e/ctr.test.ts']);

@@ -27,7 +27,7 @@ export function prefixOf(text: string): Prefix {
   return prefix;
 }
 
-/** `base=10.1.0.0/22,size=24`, as `isthmus serve --address-pool` takes it. */
+/** Parses `base=10.1.0.0/22,size=24`, in the syntax of `isthmus serve --address-pool`. */
 export function candidate(text: string): PoolCandidate {
   const [, base = '', size] = /^base=(\S+),size=(\d+)$/.exec(text) ?? [];
   return { base: prefixOf(base), size: Number(size) };
@@ -35,7 +35,7 @@ export function candidate(text: string): PoolCandidate {
 
 const CANDIDATES = ['base=10.192.0.0/12,size=22', 'base=fd00:1::/48,size=64'].map(candidate);
 
-/** Asks a core for pools: IPv4 ones, from the default candidates, where nothing else is said. */
+/** Requests pools from a core: by default IPv4 ones, from the default candidates. */
 export function poolsOn(core: Core): {
   ask: (request?: Partial<PoolRequest>, context?: Partial<PoolContext>) => PoolRow;
 } {
@@ -45,7 +45,7 @@ export function poolsOn(core: Core): {
   };
 }
 
-/** An endpoint of Docker's. */
+/** An endpoint of Docker. */
 export function dockerEndpoint(containerId: string): Attachment {
   return { camp: 'cnm', network: 'docker-1', containerId, ifName: 'peer' };
 }
@@ -54,7 +54,7 @@ export function podOf(containerId: string): Attachment {
   return { camp: 'cni', network: 'web', containerId, ifName: 'eth0' };
 }
 
-/** A core, and short words for what dockerd and CNI ask of it. Addresses are texts. */
+/** A core, with short methods for the requests of dockerd and CNI. Addresses are texts. */
 export class PoolLab {
   readonly core: Core;
 
@@ -70,23 +70,23 @@ export class PoolLab {
     return poolsOn(this.core).ask({ subnet: '10.9.1.0/24', ...request });
   }
 
-  /** A pool of the Network `web`. */
+  /** Requests a pool of the Network `web`. */
   shared(request: Partial<PoolRequest> = {}): PoolRow {
     return poolsOn(this.core).ask({ network: 'web', ...request });
   }
 
-  /** RequestAddress; with the length of the subnet. */
+  /** RequestAddress; the result has the prefix length of the subnet. */
   ask({ id }: Pick<PoolRow, 'id'>, use: AddressRequest['use'] = 'endpoint', address?: string, now = 1): string {
     const given = address === undefined ? {} : { address };
     return formatPrefix(requestAddress(this.core, { pool: id, use, now, ...given }));
   }
 
-  /** What CreateEndpoint does. */
+  /** Does the work of CreateEndpoint. */
   claim({ scope }: PoolRow, address: string, id: string): void {
     this.store.transaction(() => claimAddress(this.store, scope, addr(address), dockerEndpoint(id)));
   }
 
-  /** An ADD on the Network `web`. */
+  /** Runs an ADD on the Network `web`. */
   pod(id: string, sets: readonly RangeSet[], requested: readonly string[] = []): string {
     const spec = { scope: scopeOf(), sets, requested: requested.map(addr), routes: [], dns: {} };
     const source = poolSource(spec, podOf(id), this.core.host.identity);
@@ -94,14 +94,14 @@ export class PoolLab {
     return addresses.map(({ address }) => formatPrefix(address)).join(' ');
   }
 
-  /** `<address> <who>`: the container, or `requested`. */
+  /** Leases as `<address> <owner>`: the container, or `requested`. */
   leased({ scope }: Pick<PoolRow, 'scope'>): string[] {
     return this.store.leases
       .list(scope)
       .map(({ address, owner }) => `${formatAddr(address)} ${owner.containerId.replace(/^requested-.*/, 'requested')}`);
   }
 
-  /** The record of the pool as it is now. */
+  /** The current record of the pool. */
   row({ id }: PoolRow): PoolRow {
     const found = this.store.pools.get(id);
     assert.ok(found, id);
@@ -109,7 +109,7 @@ export class PoolLab {
   }
 }
 
-/** The tests of `body` run on each kind of store; `lab` gives the one of the test that runs. */
+/** Runs the tests of `body` on each kind of store; `lab` returns the lab of the current test. */
 export function describePools(name: string, body: (lab: () => PoolLab) => void): void {
   describe(`${name} (in memory)`, () => {
     let lab: PoolLab;

@@ -6,7 +6,7 @@ import { blocksOf, codesOf, headingsOf, proseOf, ROOT, readReadme, tableRows } f
 
 const SCHEMAS = join(ROOT, 'src/shared/config/schemas');
 
-/** Keys that a runtime, not a person, puts into a configuration, or that libcni reads itself. */
+/** Keys that a runtime, not a person, adds to a configuration, or that libcni reads itself. */
 const NOT_FOR_PEOPLE = [
   ...['$schema', 'cniVersion', 'cniVersions', 'runtimeConfig', 'prevResult'],
   ...['disableCheck', 'disableGC', 'loadOnlyInlinedPlugins'],
@@ -16,7 +16,7 @@ describe('README.md', () => {
   const markdown = readReadme();
   const blocks = blocksOf(markdown);
 
-  it('has no shell example that no test runs, but for those that run the tests, and a build that a test makes', () => {
+  it('has no untested shell example, except test commands and a build that a test makes', () => {
     const idle = blocks.filter(({ language, run }) => language === 'sh' && !run);
     assert.deepEqual(
       idle.map(({ text }) => text.replaceAll(/ *#.*/g, '')),
@@ -24,25 +24,25 @@ describe('README.md', () => {
     );
   });
 
-  it('shows configurations as they are in netconf-examples', () => {
+  it('shows the same configurations as netconf-examples', () => {
     const examples = globSync(join(ROOT, 'netconf-examples/*.conflist')).map((file) => readFileSync(file, 'utf8'));
     const shown = blocks.filter(({ language, text }) => language === 'json' && text.includes('"plugins"'));
     assert.ok(shown.length > 0);
     for (const { text } of shown) assert.ok(examples.includes(text), `no example is\n${text}`);
   });
 
-  it('explains every key of a configuration, and no other', () => {
+  it('explains every configuration key, and no other', () => {
     const explained = keyRows(markdown, 'key');
     assert.deepEqual(explained.toSorted(), propertiesOf('netconf', NOT_FOR_PEOPLE).toSorted());
   });
 
-  it('explains every key of ipam, and no other', () => {
+  it('explains every ipam key, and no other', () => {
     const known = [...propertiesOf('ipam-host-local', ['name']), ...propertiesOf('ipam-static', ['name', 'dns'])];
     const top = new Set(keyRows(markdown, 'key of `ipam`').map((key) => key.replace(/^ranges\[\].*/, 'ranges')));
     assert.deepEqual([...top].toSorted(), [...new Set(known)].toSorted());
   });
 
-  it('says of every key what it is without being given', () => {
+  it('gives the default of every key', () => {
     for (const [keys = '', standard = ''] of tableRows(markdown, 'key'))
       assert.ok(standard !== '', `${keys} has an empty cell`);
   });
@@ -55,14 +55,14 @@ describe('README.md', () => {
     assert.deepEqual(listed, rows);
   });
 
-  it('explains every variable of the environment that the program reads', () => {
+  it('explains every environment variable that the program reads', () => {
     const sources = globSync(join(ROOT, '{src,cmd}/**/*.{ts,c}')).map((file) => readFileSync(file, 'utf8'));
     const read = new Set(sources.flatMap((text) => text.match(/\b(ISTHMUS_[A-Z_]+|TRACEPARENT)\b/g) ?? []));
     const explained = keyRows(markdown, 'variable').filter((name) => !name.startsWith('CNI_'));
     assert.deepEqual(explained.toSorted(), [...read].toSorted());
   });
 
-  it('links to what is there', () => {
+  it('has no broken links', () => {
     const anchors = headingsOf(markdown).map((text) => `#${text.toLowerCase().replaceAll(' ', '-')}`);
     const links = [...markdown.matchAll(/\]\(([^)]+)\)/g)].map(([, target = '']) => target);
     assert.ok(links.length > 5);
@@ -70,7 +70,7 @@ describe('README.md', () => {
       assert.ok(link.startsWith('#') ? anchors.includes(link) : existsSync(join(ROOT, link)), link);
   });
 
-  it('names scripts that there are', () => {
+  it('names only existing scripts', () => {
     const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
     const named = [...markdown.matchAll(/\bnpm (?:run ([\w-]+)|(test))/g)].map(([, run, test]) => run ?? test ?? '');
     assert.deepEqual(
@@ -79,13 +79,13 @@ describe('README.md', () => {
     );
   });
 
-  it('has short lines, tables apart', () => {
+  it('has short lines, except in tables', () => {
     const long = proseOf(markdown).filter((line) => !line.startsWith('|') && line.length > 220);
     assert.deepEqual(long, []);
   });
 });
 
-/** The first cells of the tables headed `head`, each of which may name several keys. */
+/** The first cells of the tables headed `head`; each may name several keys. */
 function keyRows(markdown: string, head: string): string[] {
   const rows = tableRows(markdown, head);
   assert.ok(rows.length > 0, `no table of "${head}"`);

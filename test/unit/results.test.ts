@@ -6,7 +6,7 @@ import { type CniResult, formatResult } from '../../src/shared/runtime/cni/resul
 import { atLeast, type CniVersion, SUPPORTED } from '../../src/shared/runtime/cni/versions.ts';
 import { arbitraryResult, sayable } from '../support/results.ts';
 
-/** A result that has everything there is to say. */
+/** A result with every field. */
 const RICH: CniResult = {
   interfaces: [
     { name: 'isth0', mac: '0a:00:00:00:00:01', mtu: 1400 },
@@ -36,13 +36,13 @@ const ROUTES = [
 ];
 const DNS = { nameservers: ['10.88.0.1'], domain: 'example.test', search: ['a.test', 'b.test'], options: ['ndots:2'] };
 
-/** 0.1.0 and 0.2.0 know one address a family, routes by family, and no interfaces. */
+/** 0.1.0 and 0.2.0 have one address per family, routes by family, and no interfaces. */
 const OLDEST = {
   ip4: { ip: '10.88.0.2/16', gateway: '10.88.0.1', routes: [{ dst: '0.0.0.0/0', gw: '10.88.0.1' }] },
   ip6: { ip: 'fd00:88::2/64', gateway: 'fd00:88::1', routes: [{ dst: '::/0' }] },
   dns: DNS,
 };
-/** 0.3.0 to 0.4.0 say the version of each address. */
+/** 0.3.0 to 0.4.0 have a version for each address. */
 const MIDDLE = {
   interfaces: INTERFACES,
   ips: [
@@ -78,20 +78,20 @@ const EXPECTED: Readonly<Record<CniVersion, object>> = {
   },
 };
 
-/** As it comes back from JSON: what is undefined is not there. */
+/** The value after a round trip through JSON, without undefined keys. */
 function wire(result: CniResult, version: CniVersion): object {
   return JSON.parse(JSON.stringify(formatResult(result, version)));
 }
 
 describe('results', () => {
   for (const version of SUPPORTED) {
-    it(`${version} of a result with everything`, () => assert.deepEqual(wire(RICH, version), EXPECTED[version]));
+    it(`encode as ${version} with all fields`, () => assert.deepEqual(wire(RICH, version), EXPECTED[version]));
 
-    it(`${version} comes back as what that version can say`, () => {
+    it(`survive encoding as ${version}, within that version's limits`, () => {
       assert.deepEqual(parseResult(wire(RICH, version), '.prevResult'), sayable(RICH, version));
     });
 
-    it(`${version} of any result comes back as what that version can say`, () => {
+    it(`survive encoding as ${version} with random fields, within that version's limits`, () => {
       fc.assert(
         fc.property(arbitraryResult(), (result) => {
           fc.pre(atLeast(version, '0.3.0') || result.ips.length > 0);
@@ -100,7 +100,7 @@ describe('results', () => {
       );
     });
 
-    it(`${version} does not depend on the version in between`, () => {
+    it(`encode as ${version} independently of an intermediate version`, () => {
       fc.assert(
         fc.property(arbitraryResult(), fc.constantFrom(...SUPPORTED), (result, between) => {
           fc.pre(result.ips.length > 0);
@@ -111,7 +111,7 @@ describe('results', () => {
     });
   }
 
-  it('has no dns key where there is no dns, from 1.0.0 on; before, it is an empty object', () => {
+  it('omit an empty dns key from 1.0.0 on; before, it is an empty object', () => {
     const bare = { ...RICH, dns: {} };
     for (const version of SUPPORTED) {
       const dns = Object.entries(wire(bare, version)).find(([key]) => key === 'dns');
@@ -119,7 +119,7 @@ describe('results', () => {
     }
   });
 
-  it('of an IPAM plugin has neither interfaces nor indexes', () => {
+  it('of an IPAM plugin have neither interfaces nor indexes', () => {
     const ipam: CniResult = { interfaces: [], ips: [{ address: '10.88.0.2/16' }], routes: [], dns: {} };
     assert.deepEqual(wire(ipam, '1.1.0'), { cniVersion: '1.1.0', ips: [{ address: '10.88.0.2/16' }] });
     assert.deepEqual(wire(ipam, '0.4.0'), {
@@ -130,7 +130,7 @@ describe('results', () => {
     assert.deepEqual(wire(ipam, '0.1.0'), { cniVersion: '0.1.0', ip4: { ip: '10.88.0.2/16' }, dns: {} });
   });
 
-  it('without an address cannot be said before 0.3.0', () => {
+  it('without an address cannot be encoded before 0.3.0', () => {
     for (const version of ['0.1.0', '0.2.0'] as const) {
       assert.throws(
         () => formatResult({ ...RICH, ips: [] }, version),
@@ -139,7 +139,7 @@ describe('results', () => {
     }
   });
 
-  it('of an older plugin may spell keys in another case and have an index below zero or nulls', () => {
+  it('of an older plugin may have keys in another case, a negative index and nulls', () => {
     const odd = { IPs: [{ Address: '10.88.0.2/16', Interface: -1, gateway: null }], routes: null, interfaces: null };
     assert.deepEqual(parseResult(odd, '.prevResult'), {
       interfaces: [],
@@ -161,7 +161,7 @@ describe('results', () => {
     [{ interfaces: [{}] }, '.prevResult.interfaces[0]={}: has no name'],
   ];
   for (const [value, message] of refused) {
-    it(`refuses ${JSON.stringify(value)}`, () => {
+    it(`rejects ${JSON.stringify(value)}`, () => {
       assert.throws(
         () => parseResult(value, '.prevResult'),
         (error) => error instanceof NetError && error.cniCode === 7 && error.message.includes(message),

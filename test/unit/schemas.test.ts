@@ -25,14 +25,14 @@ describe('schemas', () => {
     assert.equal(exportName('ipam-host-local.schema.json'), 'ipamHostLocal');
   });
 
-  it('finds no schemas in a directory that is not there', () => {
+  it('finds no schemas in a missing directory', () => {
     assert.deepEqual(readSchemas('/nonexistent'), []);
     assert.match(generate([]).js, /export \{\}/);
   });
 
   it('generates a module that reports every violation with its data', async () => {
     using directory = makeTempDir();
-    // Outside the tree nothing resolves ajv's run-time helpers by name.
+    // Outside the tree, imports of ajv's run-time helpers by name do not resolve.
     const file = join(directory.path, 'sample.generated.mjs');
     writeFileSync(file, generate([SAMPLE]).js.replaceAll("from 'ajv/", `from '${ajvUrl()}/`));
     const { sample } = await import(pathToFileURL(file).href);
@@ -43,12 +43,12 @@ describe('schemas', () => {
     assert.equal(errors.find((error) => error.keyword === 'minLength')?.data, 'a');
   });
 
-  it('refuses schemas of two dialects', () => {
+  it('rejects schemas of two dialects', () => {
     const newer = { name: 'newer', schema: { $schema: 'https://json-schema.org/draft/2020-12/schema' } };
     assert.throws(() => generate([SAMPLE, newer]), /newer are draft 2020-12/);
   });
 
-  it('refuses a schema with a misspelt keyword', () => {
+  it('rejects a schema with a misspelt keyword', () => {
     assert.throws(() => generate([{ name: 'bad', schema: { type: 'object', propertys: {} } }]), /propertys/);
   });
 });

@@ -13,8 +13,8 @@ interface Outcome {
 }
 
 /**
- * The set-up on a machine that has nothing in its PATH but the programs given, as shell scripts; `wrapper` is a command
- * to run it by.
+ * Runs the set-up on a machine whose PATH has only the given programs, as shell scripts; `wrapper` is a command that
+ * runs it.
  */
 function setUp(target: string, programs: Readonly<Record<string, string>>, wrapper: readonly string[] = []): Outcome {
   using temp = makeTempDir();
@@ -25,16 +25,16 @@ function setUp(target: string, programs: Readonly<Record<string, string>>, wrapp
 }
 
 describe('set-up', () => {
-  it('says on another distribution what it needs, and stops', () => {
+  it('lists what it needs on another distribution, and stops', () => {
     const { status, stderr } = setUp('demo', {});
     assert.equal(status, 1);
     assert.match(stderr, /not Debian .*iproute2 .*libnftables1 .*binutils/);
     assert.doesNotMatch(stderr, /podman/);
   });
 
-  it('says without root what is missing, and stops', () => {
-    // In a user namespace of its own it is nobody, and still may read the tree wherever that is.
-    // What dpkg-query says of a machine where a single package is installed.
+  it('reports what is missing without root, and stops', () => {
+    // The user namespace makes the process nobody, yet it can read the tree anywhere.
+    // The output of dpkg-query on a machine with a single package.
     const { status, stderr } = setUp('test', { 'dpkg-query': 'echo "iproute2 installed"; exit 1' }, [
       '/usr/bin/unshare',
       '-U',
@@ -44,12 +44,12 @@ describe('set-up', () => {
     assert.doesNotMatch(stderr, /iproute2/);
   });
 
-  it('asks nothing of the distribution for what needs packages of npm only', () => {
+  it('needs no distribution packages for npm-only targets', () => {
     const { status, stderr } = setUp('modules', {});
     assert.deepEqual([status, stderr], [0, '']);
   });
 
-  it('comes first in every script of npm, with a target that there is', () => {
+  it('runs first in every npm script, with an existing target', () => {
     const { scripts }: { scripts: Record<string, string> } = JSON.parse(readFileSync(MANIFEST, 'utf8'));
     const [, targets = ''] = /Targets: (.*)/.exec(setUp('none', {}).stderr) ?? [];
     for (const [name, script] of Object.entries(scripts)) {
@@ -58,7 +58,7 @@ describe('set-up', () => {
     }
   });
 
-  it('refuses a target that it does not know', () => {
+  it('rejects an unknown target', () => {
     const { status, stderr } = setUp('tset', {});
     assert.equal(status, 1);
     assert.match(stderr, /no target tset\. Targets: build, demo, test/);

@@ -42,7 +42,7 @@ export function endpoint(containerId: string, changes: Partial<RecalledEndpoint>
   };
 }
 
-/** A part without an interface. */
+/** An endpoint row of a chained part, without an interface. */
 export function firewallPart(containerId: string): FirewallPart {
   const { sandbox } = endpoint(containerId);
   return { kind: 'firewall', role: 'firewall', attachment: attachment(containerId), sandbox, progress: 'ready' };
@@ -72,7 +72,7 @@ export function pool(id: string, changes: Partial<PoolRow> = {}): PoolRow {
   return { id, scope: 'pool', subnet: '10.0.0.0/24', reserved: [], requestedAt: 7, ...changes };
 }
 
-/** True for a NetError of that kind; fails with the error's text otherwise. */
+/** Returns true for a NetError of that kind; otherwise fails with the error's text. */
 export function ofKind(kind: string, text?: RegExp): (error: unknown) => boolean {
   return (error) => {
     assert.ok(error instanceof NetError, String(error));
@@ -82,7 +82,7 @@ export function ofKind(kind: string, text?: RegExp): (error: unknown) => boolean
   };
 }
 
-/** What every LocalStore does. */
+/** Tests the behaviour of every LocalStore. */
 export function describeStore(name: string, make: () => Place): void {
   describe(name, () => {
     let place: Place;
@@ -109,7 +109,7 @@ export function describeStore(name: string, make: () => Place): void {
       assert.equal(later.networks.get('web'), undefined);
     });
 
-    it('keeps each role of an attachment as a row of its own, as it was put', () => {
+    it('keeps each role of an attachment as a row of its own, unchanged', () => {
       const first = endpoint('c1', { scope: '/var/lib/cni/networks/web', addresses: ['10.0.0.2/24'] });
       const second = firewallPart('c1');
       store.endpoints.put(first);
@@ -122,7 +122,7 @@ export function describeStore(name: string, make: () => Place): void {
       assert.deepEqual(store.endpoints.list(), [second]);
     });
 
-    it('lists endpoints of one network or of all', () => {
+    it('lists endpoints of one network or of all networks', () => {
       const rows = ['web', 'webb', 'a'].map((name) => endpoint(name, { attachment: attachment('c', name) }));
       for (const row of rows) store.endpoints.put(row);
       assert.deepEqual(
@@ -139,7 +139,7 @@ export function describeStore(name: string, make: () => Place): void {
       );
     });
 
-    it('tells attachments apart whose parts run together to the same text', () => {
+    it('separates attachments whose parts join to the same text', () => {
       const [a, b] = [
         { camp: 'cni', network: 'n', containerId: 'ab', ifName: 'c' } as const,
         { camp: 'cni', network: 'n', containerId: 'a', ifName: 'bc' } as const,
@@ -149,7 +149,7 @@ export function describeStore(name: string, make: () => Place): void {
       assert.equal(store.endpoints.list().length, 2);
     });
 
-    it('refuses a second endpoint with the same host interface, and any number without one', () => {
+    it('rejects a second endpoint with the same host interface, and allows any number without one', () => {
       store.endpoints.put(endpoint('c1', { hostIf: 'vethx' }));
       assert.throws(() => store.endpoints.put(endpoint('c2', { hostIf: 'vethx' })), ofKind('conflict', /vethx/));
       store.endpoints.put(endpoint('c1', { hostIf: 'vethx', progress: 'ready' }));
@@ -173,7 +173,7 @@ export function describeStore(name: string, make: () => Place): void {
       }
     });
 
-    it('gives an address once in a scope, and names its holder', () => {
+    it('leases an address once in a scope, and names its holder', () => {
       store.leases.take(lease('10.0.0.2', 'c1'));
       assert.throws(() => store.leases.take(lease('10.0.0.2', 'c2')), ofKind('conflict', /10\.0\.0\.2.*container c1/));
       store.leases.take(lease('10.0.0.2', 'c2', 'another pool'));
@@ -200,7 +200,7 @@ export function describeStore(name: string, make: () => Place): void {
       assert.equal(store.leases.list('pool', attachment('c3'))[0]?.source, 'file');
     });
 
-    it('knows the longest run around an address', () => {
+    it('finds the longest run around an address', () => {
       for (const last of [2, 3, 5, 4, 8]) store.leases.take(lease(`10.0.0.${last}`));
       const run = (text: string): unknown => store.leases.runAt('pool', addr(text));
       assert.deepEqual(run('10.0.0.3'), { first: addr('10.0.0.2'), last: addr('10.0.0.5') });
@@ -232,7 +232,7 @@ export function describeStore(name: string, make: () => Place): void {
       );
     });
 
-    it('gives a host port once, on one address or on all, and names its holder', () => {
+    it('reserves a host port once, on one address or on all, and names its holder', () => {
       const owner = endpoint('c1').attachment;
       const other = endpoint('c2').attachment;
       const claim = { protocol: 'tcp', hostIp: '10.0.0.1', family: 4, hostPort: 8080, owner } as const;
@@ -303,7 +303,7 @@ export function describeStore(name: string, make: () => Place): void {
       assert.equal(elsewhere.notes.get('cursor'), undefined);
     });
 
-    it('deletes notes, and lists their keys by how they begin', () => {
+    it('deletes notes, and lists their keys by prefix', () => {
       for (const key of ['b 2', 'b 10', 'a%', 'a_', 'ab', 'B', 'a🚇']) store.notes.put(key, 'x');
       using elsewhere = place.open(OTHER_HOST);
       elsewhere.notes.put('b 3', 'x');
@@ -318,7 +318,7 @@ export function describeStore(name: string, make: () => Place): void {
       assert.deepEqual(elsewhere.notes.keys(''), ['b 3']);
     });
 
-    it('tells whether a scope has a lease', () => {
+    it('checks whether a scope has a lease', () => {
       store.leases.take(lease('10.0.0.2'));
       assert.deepEqual(
         ['pool', 'poo', 'pool 2'].map((scope) => store.leases.any(scope)),
@@ -367,7 +367,7 @@ export function describeStore(name: string, make: () => Place): void {
       assert.deepEqual([later.pools.get('p1'), later.pools.list('pool')], [undefined, []]);
     });
 
-    it('tells the lease of one address', () => {
+    it('returns the lease of one address', () => {
       store.leases.take(lease('10.0.0.2', 'c1'));
       store.leases.take({ ...lease('10.0.0.3', 'c2'), source: 'file' });
       assert.deepEqual(store.leases.at('pool', addr('10.0.0.2')), lease('10.0.0.2', 'c1'));
@@ -378,7 +378,7 @@ export function describeStore(name: string, make: () => Place): void {
       assert.equal(store.leases.at('pool', addr('10.0.0.2')), undefined);
     });
 
-    it('hands a lease on from one owner to another, and from nobody else', () => {
+    it('reassigns a lease from its owner to another, and from nobody else', () => {
       const [one, two, other] = ['c1', 'c2', 'c3'].map((id) => attachment(id));
       assert.ok(one && two && other);
       for (const text of ['10.0.0.2', '10.0.0.3']) store.leases.take(lease(text, 'c1'));
@@ -392,12 +392,12 @@ export function describeStore(name: string, make: () => Place): void {
           store.leases.reassign(scope, addr(text), from, other);
       assert.throws(move('10.0.0.2'), ofKind('conflict', /10\.0\.0\.2: container c2/));
       assert.throws(move('10.0.0.2', { ...two, ifName: 'eth1' }), ofKind('conflict', /container c2/));
-      assert.throws(move('10.0.0.4'), ofKind('conflict', /nobody has it/));
-      assert.throws(move('10.0.0.3', one, 'another pool'), ofKind('conflict', /nobody has it/));
+      assert.throws(move('10.0.0.4'), ofKind('conflict', /is no longer leased/));
+      assert.throws(move('10.0.0.3', one, 'another pool'), ofKind('conflict', /is no longer leased/));
       assert.deepEqual(store.leases.list('pool', other), []);
     });
 
-    it('takes back a whole transaction that fails, nested calls included', () => {
+    it('rolls back a whole transaction that fails, nested calls included', () => {
       store.leases.take(lease('10.0.0.1'));
       store.pools.put(pool('p1'));
       const failure = new Error('no');
@@ -426,7 +426,7 @@ export function describeStore(name: string, make: () => Place): void {
       assert.deepEqual([store.pools.list(), store.dockerNetworks.list()], [[pool('p1')], []]);
     });
 
-    it('goes on in a transaction after a refusal that was caught', () => {
+    it('continues a transaction after a conflict that was caught', () => {
       store.leases.take(lease('10.0.0.2'));
       const answer = store.transaction(
         () => {

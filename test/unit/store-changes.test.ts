@@ -8,14 +8,14 @@ import { makeCore, makeFakeHost, type TestCore } from '../support/core.ts';
 import { makeTempDir, type TempDir } from '../support/temp.ts';
 import { FIRST_BOOT, OTHER_HOST } from './store-behaviour.ts';
 
-describe('store: the count of changes', () => {
+describe('store: change counter', () => {
   let directory: TempDir;
   beforeEach(() => {
     directory = makeTempDir();
   });
   afterEach(() => directory[Symbol.dispose]());
 
-  it('is 0 at first, and is kept for each host by itself', () => {
+  it('starts at 0 and is separate for each host', () => {
     const hosts = ['root', 'nested', 'boot:4026531840', ''].map((hostId) => changeCount(directory.path, { hostId }));
     assert.deepEqual(
       hosts.map((count) => count.read()),
@@ -28,7 +28,7 @@ describe('store: the count of changes', () => {
     );
   });
 
-  it('of a version that kept one for all hosts is that of root', () => {
+  it("takes the root host's value from a version that had one counter for all hosts", () => {
     const bytes = Buffer.alloc(8);
     bytes.writeDoubleLE(41);
     writeFileSync(join(directory.path, 'changes'), bytes);
@@ -36,14 +36,14 @@ describe('store: the count of changes', () => {
     assert.equal(changeCount(directory.path, OTHER_HOST).read(), 0);
   });
 
-  it('is 0 where the file has been cut off', () => {
+  it('is 0 if the file is truncated', () => {
     const count = changeCount(directory.path, FIRST_BOOT);
     count.write(5);
     truncateSync(join(directory.path, 'changes'), 4);
     assert.equal(count.read(), 0);
   });
 
-  it("lets no host on the directory rebuild its state at another one's changes", () => {
+  it('does not make a host rebuild its state when another one on the directory changes', () => {
     const disk = new MemoryDisk();
     const core = (identity: typeof FIRST_BOOT): TestCore => ({
       ...makeCore(makeFakeHost()),

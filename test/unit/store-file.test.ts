@@ -34,7 +34,29 @@ import {
   SECOND_BOOT,
 } from './store-behaviour.ts';
 
-describe('store: its directory and file', () => {
+/** A row of schemas 1 to 4 for an endpoint that was rebuilt from its interface. */
+const STEPPED_ENDPOINT = {
+  attachment: attachment('c1'),
+  role: 'interface',
+  progress: 'ready',
+  owner: { pid: 7, startTime: '70' },
+  sandbox: { path: '', id: '' },
+  hostIf: 'vethc1',
+  plan: { ops: [], undo: [{ op: 'link.delete', ns: 'host', name: 'vethc1', kind: 'veth' }] },
+  scope: 'pool',
+};
+const REBUILT = {
+  kind: 'recalled',
+  role: 'interface',
+  attachment: attachment('c1'),
+  progress: 'ready',
+  sandbox: { path: '', id: '' },
+  hostIf: 'vethc1',
+  scope: 'pool',
+};
+const STEPPED_NETWORK = { name: 'web', driver: 'bridge', device: 'isth0', undo: [], bootId: 'boot-1' };
+
+describe('store: directory and file', () => {
   let directory: TempDir;
   let stateDir: string;
   let file: string;
@@ -48,7 +70,7 @@ describe('store: its directory and file', () => {
   });
   afterEach(() => directory[Symbol.dispose]());
 
-  /** A store with something of everything in it, closed, and its log folded into the file. */
+  /** A closed store with rows of every kind, its log checkpointed into the file. */
   function fill(): void {
     using store = open();
     store.networks.put(network('web'));
@@ -65,13 +87,13 @@ describe('store: its directory and file', () => {
   }
 
   describe('directory', () => {
-    it('is made, for its owner only, as is the file', () => {
+    it('is created for its owner only, as is the file', () => {
       open()[Symbol.dispose]();
       assert.equal(statSync(stateDir).mode & 0o777, 0o700);
       for (const name of names()) assert.equal(statSync(join(stateDir, name)).mode & 0o077, 0, name);
     });
 
-    it('is closed to others where it was open to them', () => {
+    it('is closed to others if it was open to them', () => {
       mkdirSync(stateDir, { recursive: true });
       chmodSync(stateDir, 0o755);
       open()[Symbol.dispose]();
@@ -98,13 +120,13 @@ describe('store: its directory and file', () => {
       ],
     ];
     for (const [what, make, message] of refusals)
-      it(`is refused where it is ${what}`, () => {
+      it(`is rejected if it is ${what}`, () => {
         mkdirSync(join(directory.path, 'a'));
         make();
         assert.throws(() => open(), ofKind('state', message));
       });
 
-    it('is named where it cannot be made', () => {
+    it('is named in the error if it cannot be created', () => {
       writeFileSync(join(directory.path, 'a'), '');
       assert.throws(() => open(), ofKind('state', /directory .*\/a\/state: it cannot be made/));
     });
@@ -127,7 +149,7 @@ describe('store: its directory and file', () => {
       ],
     ];
     for (const [what, damage] of damages)
-      it(`is set aside at opening where it is ${what}`, () => {
+      it(`is set aside at opening if it is ${what}`, () => {
         fill();
         damage();
         using store = open();
@@ -136,10 +158,10 @@ describe('store: its directory and file', () => {
         assert.equal(corrupt().length, 1);
       });
 
-    it('is set aside when the damage is found later, and the next call has a fresh one', () => {
+    it('is set aside if the damage is found later, and the next call has a new one', () => {
       fill();
       const bytes = readFileSync(file);
-      // Page 1 stays: the header and the schema are sound.
+      // Page 1 stays intact: the header and the schema are valid.
       bytes.fill(0xa5, 4096);
       writeFileSync(file, bytes);
       using store = open();
@@ -154,7 +176,7 @@ describe('store: its directory and file', () => {
       assert.equal(again.leases.list('pool').length, 1);
     });
 
-    it('is set aside when a transaction meets the damage', () => {
+    it('is set aside if a transaction finds the damage', () => {
       fill();
       const bytes = readFileSync(file);
       bytes.fill(0xa5, 4096);
@@ -169,7 +191,7 @@ describe('store: its directory and file', () => {
       assert.equal(store.leases.list('pool').length, 1);
     });
 
-    it('is set aside once, whoever finds out', () => {
+    it('is set aside once, whichever store finds the damage', () => {
       fill();
       const bytes = readFileSync(file);
       bytes.fill(0xa5, 4096);
@@ -183,7 +205,7 @@ describe('store: its directory and file', () => {
       assert.equal(two.networks.list().length, 1);
     });
 
-    it('is kept three times over, the newest, with its log', () => {
+    it('is kept for the three latest times, with its log', () => {
       for (let i = 0; i < 5; i++) {
         open()[Symbol.dispose]();
         writeFileSync(file, `broken ${i} ${'x'.repeat(10_000)}`);
@@ -201,7 +223,7 @@ describe('store: its directory and file', () => {
   });
 
   describe('missing file', () => {
-    it('is made anew, and an old log beside it is not replayed into it', () => {
+    it('is created again, and an old log beside it is not replayed into it', () => {
       using store = open();
       store.networks.put(network('old'));
       copyFileSync(`${file}-wal`, join(directory.path, 'wal'));
@@ -210,7 +232,7 @@ describe('store: its directory and file', () => {
       assert.deepEqual(later.networks.list(), []);
     });
 
-    it('is noticed by a store that is open when another file has taken its place', () => {
+    it('is detected by an open store if another file has replaced it', () => {
       using store = open();
       store.networks.put(network('old'));
       for (const name of names()) rmSync(join(stateDir, name));
@@ -234,7 +256,7 @@ describe('store: its directory and file', () => {
     };
 
     for (const body of bodies)
-      it(`costs its own endpoint, network, Docker network or pool only: ${JSON.stringify(body)}`, () => {
+      it(`affects only its own endpoint, network, Docker network or pool: ${JSON.stringify(body)}`, () => {
         using store = open();
         for (const id of ['c1', 'c2']) store.endpoints.put(endpoint(id));
         for (const name of ['web', 'db']) store.networks.put(network(name));
@@ -269,7 +291,7 @@ describe('store: its directory and file', () => {
         assert.equal(store.endpoints.any('web'), false);
       });
 
-    it('does not keep a file of an earlier schema from being migrated', () => {
+    it('does not prevent the migration of an earlier schema', () => {
       mkdirSync(stateDir, { recursive: true });
       const db = new DatabaseSync(file);
       db.exec('PRAGMA journal_mode = WAL');
@@ -285,7 +307,7 @@ describe('store: its directory and file', () => {
     });
   });
 
-  describe('re-opening that fails', () => {
+  describe('failed re-opening', () => {
     const outages: readonly [what: string, outage: () => void, end: () => void, message: RegExp][] = [
       [
         'a link stands in place of the directory',
@@ -313,7 +335,7 @@ describe('store: its directory and file', () => {
     ];
     for (const [what, outage, end, message] of outages)
       for (const [first, use] of uses)
-        it(`costs only the calls made meanwhile: ${what}, then ${first}`, () => {
+        it(`affects only the calls made meanwhile: ${what}, then ${first}`, () => {
           using store = open();
           store.networks.put(network('web'));
           renameSync(stateDir, `${stateDir}.away`);
@@ -331,7 +353,7 @@ describe('store: its directory and file', () => {
           assert.equal(other.networks.list().length, 2);
         });
 
-    it('costs only the calls made meanwhile: the process is out of descriptors', () => {
+    it('affects only the calls made meanwhile: the process is out of descriptors', () => {
       const script = join(import.meta.dirname, '../support/store-child.ts');
       const shell = `ulimit -n 64 && exec '${process.execPath}' --no-warnings '${script}' descriptors '${stateDir}'`;
       const text = execFileSync('sh', ['-c', shell], { encoding: 'utf8' });
@@ -339,7 +361,7 @@ describe('store: its directory and file', () => {
       assert.match(text, /works after [2-9]\ndescriptors kept\n$/);
     });
 
-    it('does not bring a store back that has been closed', () => {
+    it('does not reopen a closed store', () => {
       const store = open();
       store[Symbol.dispose]();
       assert.throws(() => store.networks.list(), /has been closed/);
@@ -348,7 +370,7 @@ describe('store: its directory and file', () => {
   });
 
   describe('schema', () => {
-    it('of a later version is refused and left alone', () => {
+    it('of a later version is rejected and left unchanged', () => {
       fill();
       const db = new DatabaseSync(file);
       db.exec(`PRAGMA user_version = ${SCHEMA_VERSION + 1}`);
@@ -357,7 +379,7 @@ describe('store: its directory and file', () => {
       assert.deepEqual(corrupt(), []);
     });
 
-    /** What a file of each version holds, from the version that brought it: rows that migrations must keep. */
+    /** Rows for each version, from the version that introduced them: migrations must keep them. */
     const rows: Readonly<Record<number, string>> = {
       1: `INSERT INTO boots (id, host, boot) VALUES (5, 'root', 'boot-1');
           INSERT INTO networks VALUES ('root', 'web', '${JSON.stringify(STEPPED_NETWORK)}');
@@ -372,7 +394,7 @@ describe('store: its directory and file', () => {
       4: "INSERT INTO ports VALUES (5, 'tcp', 8083, '4', '', 'cni', 'web', 'c1', 'eth0');",
       5: '',
     };
-    it('has rows of every version here', () => {
+    it('has test rows for every version', () => {
       assert.deepEqual(
         Object.keys(rows).map(Number),
         MIGRATIONS.map((_, i) => i + 1),
@@ -380,7 +402,7 @@ describe('store: its directory and file', () => {
     });
 
     for (let version = 1; version <= SCHEMA_VERSION; version++)
-      it(`of version ${version} becomes the current one and keeps its rows`, () => {
+      it(`of version ${version} is migrated and keeps its rows`, () => {
         mkdirSync(stateDir, { recursive: true });
         const db = new DatabaseSync(file);
         db.exec('PRAGMA journal_mode = WAL');
@@ -411,7 +433,7 @@ describe('store: its directory and file', () => {
         assert.equal(schemaOf(file), freshSchema());
       });
 
-    it('of a step that fails stays as it was', () => {
+    it('is unchanged if a migration step fails', () => {
       const db = new DatabaseSync(':memory:');
       migrate(db, 0);
       db.exec('CREATE TABLE notes (a)');
@@ -421,7 +443,7 @@ describe('store: its directory and file', () => {
     });
   });
 
-  it('loses the rows of an earlier boot with the first write of the next, and only that host its', () => {
+  it('deletes the rows of an earlier boot with the first write, and only on its own host', () => {
     fill();
     using nested = open({ ...FIRST_BOOT, hostId: 'nested' });
     nested.leases.take(lease('10.0.0.2'));
@@ -441,10 +463,10 @@ describe('store: its directory and file', () => {
     assert.equal(nested.leases.list('pool').length, 1);
   });
 
-  it('says that the disk is full, naming the directory, and can still be read', async () => {
+  it('reports a full disk with the directory, and stays readable', async () => {
     mkdirSync(stateDir, { recursive: true });
     const script = join(import.meta.dirname, '../support/store-child.ts');
-    // A mount namespace of its own: nobody else sees the small disk.
+    // Its own mount namespace hides the small disk from other processes.
     const shell = `mount -t tmpfs -o size=400k none '${stateDir}' && exec '${process.execPath}' --no-warnings '${script}' fill '${stateDir}'`;
     const text = execFileSync('unshare', ['-m', 'sh', '-c', shell], { encoding: 'utf8' });
     assert.match(text, new RegExp(`^error state .*directory ${stateDir}: the disk is full.*Free some space`, 'm'));
@@ -453,7 +475,7 @@ describe('store: its directory and file', () => {
     assert.ok(Number(stored) > 10, text);
   });
 
-  it('says that somebody else is at it when a transaction does not begin in time', () => {
+  it('reports that another process holds the store if a transaction cannot begin in time', () => {
     fill();
     const db = new DatabaseSync(file);
     db.exec('BEGIN IMMEDIATE');
@@ -465,7 +487,7 @@ describe('store: its directory and file', () => {
     db.close();
   });
 
-  it('leaves its log for the next process, which saves syncing it into the file each time', () => {
+  it('leaves its log for the next process, which saves a sync to the file each time', () => {
     for (let i = 0; i < 3; i++) {
       using store = open();
       store.notes.put(`n${i}`, 'x');
@@ -475,7 +497,7 @@ describe('store: its directory and file', () => {
     assert.deepEqual([store.notes.get('n0'), store.notes.get('n2')], ['x', 'x']);
   });
 
-  it('survives a process that is killed while it makes the file', async () => {
+  it('survives that a process is killed while it creates the file', async () => {
     for (let i = 0; i < 5; i++) {
       const child = startChild('store-child.ts', 'churn', stateDir);
       await child.line(/^go/);
@@ -488,28 +510,6 @@ describe('store: its directory and file', () => {
     assert.deepEqual(corrupt(), []);
   });
 });
-
-/** A row of schemas 1 to 4 for an endpoint that was rebuilt from its interface. */
-const STEPPED_ENDPOINT = {
-  attachment: attachment('c1'),
-  role: 'interface',
-  progress: 'ready',
-  owner: { pid: 7, startTime: '70' },
-  sandbox: { path: '', id: '' },
-  hostIf: 'vethc1',
-  plan: { ops: [], undo: [{ op: 'link.delete', ns: 'host', name: 'vethc1', kind: 'veth' }] },
-  scope: 'pool',
-};
-const REBUILT = {
-  kind: 'recalled',
-  role: 'interface',
-  attachment: attachment('c1'),
-  progress: 'ready',
-  sandbox: { path: '', id: '' },
-  hostIf: 'vethc1',
-  scope: 'pool',
-};
-const STEPPED_NETWORK = { name: 'web', driver: 'bridge', device: 'isth0', undo: [], bootId: 'boot-1' };
 
 function schemaOf(file: string): string {
   const db = new DatabaseSync(file);

@@ -32,7 +32,7 @@ describe('store: many processes', () => {
     directory[Symbol.dispose]();
   });
 
-  it('lets 50 processes open a store that does not exist yet, each with an address of its own', async function () {
+  it('lets 50 processes open a new store, each with an address of its own', async function () {
     this.timeout(60_000);
     const gate = join(directory.path, 'gate');
     const all = Array.from({ length: 50 }, () => start('add', stateDir, gate));
@@ -80,7 +80,7 @@ describe('store: many processes', () => {
     );
   });
 
-  it('keeps one at a time in a lock, over processes', async function () {
+  it('runs one lock holder at a time, across processes', async function () {
     this.timeout(60_000);
     mkdirSync(stateDir);
     const counter = join(directory.path, 'counter');
@@ -90,7 +90,7 @@ describe('store: many processes', () => {
     assert.equal(readFileSync(counter, 'utf8'), '200');
   });
 
-  it('says who is at it when a lock is not had in time, and gets it when the holder is killed', async function () {
+  it('names the lock holder on timeout, and acquires the lock when the holder is killed', async function () {
     this.timeout(30_000);
     mkdirSync(stateDir);
     const child = start('hold', stateDir, 'network web');
@@ -102,7 +102,7 @@ describe('store: many processes', () => {
     await child.end;
   });
 
-  it('is busy at once where the thread must not wait for the process that makes the file', () => {
+  it('is busy at once if the thread must not wait for the process that creates the file', () => {
     mkdirSync(stateDir);
     const held = lock(stateDir, 'state.db');
     assert.throws(() => openSqliteStore({ stateDir, identity: FIRST_BOOT }), ofKind('busy', /state\.db/));
@@ -121,7 +121,7 @@ describe('store: many processes', () => {
     assert.throws(() => lock(stateDir, 'a'), ofKind('state', /locks/));
   });
 
-  it('is had without blocking, by callers of one process in the order they came', async () => {
+  it('locks without blocking, in the order of the callers of one process', async () => {
     mkdirSync(stateDir);
     const queue = new LockQueue(stateDir, { waitMs: 5000 });
     const order: number[] = [];
@@ -140,7 +140,7 @@ describe('store: many processes', () => {
     lock(stateDir, 'a', { waitMs: 0 })[Symbol.dispose]();
   });
 
-  it('keeps no place for a caller that has waited too long', async () => {
+  it('drops a caller that timed out from the queue', async () => {
     mkdirSync(stateDir);
     const queue = new LockQueue(stateDir, { waitMs: 50 });
     const held = lock(stateDir, 'a');
@@ -154,7 +154,7 @@ describe('store: many processes', () => {
     (await next)[Symbol.dispose]();
   });
 
-  it('is had once another process has let it go, while this one does other things', async function () {
+  it('locks after another process releases, and other work continues meanwhile', async function () {
     this.timeout(30_000);
     mkdirSync(stateDir);
     const child = start('hold', stateDir, 'network web');
@@ -174,7 +174,7 @@ describe('store: many processes', () => {
   });
 });
 
-/** SQLite finds the file sound, and `runs` says what `leases` does. */
+/** Checks that SQLite finds the file valid, and that `runs` agrees with `leases`. */
 function assertConsistent(stateDir: string): void {
   const db = new DatabaseSync(join(stateDir, 'state.db'), { timeout: 10_000 });
   try {

@@ -8,18 +8,18 @@ describe('sockets from systemd', () => {
   for (const [what, env] of [
     ['no variables', {}],
     ['variables for another process', { LISTEN_PID: '1', LISTEN_FDS: '1' }],
-    ['a number of sockets that is none', { LISTEN_PID: OWN, LISTEN_FDS: '-1' }],
+    ['a negative number of sockets', { LISTEN_PID: OWN, LISTEN_FDS: '-1' }],
     ['no sockets', { LISTEN_PID: OWN, LISTEN_FDS: '0' }],
   ] as const)
-    it(`are none with ${what}, which are gone from the environment`, () => {
+    it(`are empty with ${what}, and the variables are deleted`, () => {
       const given: NodeJS.ProcessEnv = { ...env, LISTEN_FDNAMES: 'cni', OTHER: 'stays' };
       assert.deepEqual([...takeListeners(given)], []);
       assert.deepEqual(given, { OTHER: 'stays' });
     });
 
-  it('are refused where the descriptor is something else', () => {
+  it('are rejected if the descriptor is something else', () => {
     assert.throws(
-      // Whatever the first of them is here: not all of them are sockets.
+      // Whatever the descriptors from 3 on are here: not all of them are sockets.
       () => takeListeners({ LISTEN_PID: OWN, LISTEN_FDS: '9999' }),
       (error) => {
         assert.ok(error instanceof NetError);
@@ -31,7 +31,7 @@ describe('sockets from systemd', () => {
 });
 
 describe('service manager', () => {
-  it('is told nothing where there is none', () => {
+  it('is not notified if it is absent', () => {
     const failures: unknown[] = [];
     const manager = takeServiceManager({ WATCHDOG_USEC: '1000' }, (error) => failures.push(error));
     manager.ready('here');
@@ -39,7 +39,7 @@ describe('service manager', () => {
     assert.deepEqual(failures, []);
   });
 
-  it('that cannot be reached is no failure of the daemon', () => {
+  it('does not fail the daemon if it is unreachable', () => {
     const failures: unknown[] = [];
     const env: NodeJS.ProcessEnv = { NOTIFY_SOCKET: '/nowhere/at/all', WATCHDOG_USEC: '0', WATCHDOG_PID: OWN };
     const manager = takeServiceManager(env, (error) => failures.push(error));

@@ -12,7 +12,7 @@ import {
   type UpkeepOptions,
 } from '../../cmd/cnm-shim/upkeep.ts';
 
-/** A clock that stands still until it is told to go on. */
+/** A clock that stands still until it is advanced. */
 class FakeClock implements Clock {
   #now = 0;
   #timer: { readonly at: number; readonly work: () => void } | undefined;
@@ -34,7 +34,7 @@ class FakeClock implements Clock {
     return this.#timer !== undefined;
   }
 
-  /** Time goes on; what becomes due is done at its time. */
+  /** Advances the time and runs due timers at their times. */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms;
     for (;;) {
@@ -65,7 +65,7 @@ function site(options: Partial<UpkeepOptions> = {}) {
 }
 
 describe('upkeep', () => {
-  it('makes one pass for all that is heard within the settling time', async () => {
+  it('runs one pass for all changes within the settling time', async () => {
     const { clock, passes, upkeep } = site();
     upkeep.heard(['a']);
     await clock.advance(SETTLE_MS / 2);
@@ -74,7 +74,7 @@ describe('upkeep', () => {
     assert.deepEqual(passes, [{ at: SETTLE_MS, why: ['a', 'b'] }]);
   });
 
-  it('makes no pass where a look finds everything in its place', async () => {
+  it('runs no pass if a look finds everything in its place', async () => {
     const looked: string[] = [];
     const { clock, passes, upkeep } = site({
       look: async (heard) => {
@@ -87,7 +87,7 @@ describe('upkeep', () => {
     assert.deepEqual([looked, passes], [['a'], []]);
   });
 
-  it('makes no pass while it hears nothing, and one every ten minutes', async () => {
+  it('runs no pass without changes, except one every ten minutes', async () => {
     const { clock, passes } = site();
     await clock.advance(PERIOD_MS - 1);
     assert.deepEqual(passes, []);
@@ -98,7 +98,7 @@ describe('upkeep', () => {
     ]);
   });
 
-  it('makes one pass a second at most, however much is damaged', async () => {
+  it('runs at most one pass a second, however much is damaged', async () => {
     const { clock, times, upkeep } = site();
     for (let i = 0; i < 100; i++) {
       upkeep.heard([`damage ${i}`]);
@@ -109,7 +109,7 @@ describe('upkeep', () => {
     for (const [i, time] of at.slice(1).entries()) assert.ok(time - (at[i] ?? 0) >= MIN_INTERVAL_MS, at.join());
   });
 
-  it('makes rarer passes for damage that comes back after each, down to one in 30 seconds', async () => {
+  it('slows down for damage that returns after each pass, to one in 30 seconds', async () => {
     const passes: number[] = [];
     const fight = site({
       pass: async () => {
@@ -125,7 +125,7 @@ describe('upkeep', () => {
     assert.deepEqual(fight.fought, ['a'], 'told once');
   });
 
-  it('mends other damage at once during a fight', async () => {
+  it('repairs other damage at once during a fight', async () => {
     const passes: string[] = [];
     const fight = site({
       pass: async (why) => {
@@ -143,7 +143,7 @@ describe('upkeep', () => {
     assert.deepEqual(passes.slice(before), [`${75_000 + SETTLE_MS} b+a`]);
   });
 
-  it('makes no pass for a fight before its time when a look finds nothing else', async () => {
+  it('runs no early pass for a fight if a look finds nothing else', async () => {
     const passes: string[] = [];
     const fight = site({
       look: async (heard) => heard.filter((one) => one !== 'noise'),
@@ -162,7 +162,7 @@ describe('upkeep', () => {
     assert.equal(passes.length, before);
   });
 
-  it('takes damage for new after a quiet minute', async () => {
+  it('treats damage as new after a quiet minute', async () => {
     const { clock, times, found, upkeep } = site();
     for (const _ of [1, 2]) {
       upkeep.heard(['a']);
@@ -174,7 +174,7 @@ describe('upkeep', () => {
     assert.equal(times().length, 3);
   });
 
-  it('makes no two passes at once, and waits at its end for the one under way', async () => {
+  it('never runs two passes at once, and waits for a running one when it ends', async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     let begun = 0;
     const { clock, upkeep } = site({
@@ -209,7 +209,7 @@ describe('upkeep', () => {
     assert.equal(clock.isSet, false);
   });
 
-  it('takes more kinds of damage than it can list for one', async () => {
+  it('treats more kinds of damage than it can list as one', async () => {
     const { clock, passes, upkeep } = site();
     upkeep.heard(Array.from({ length: MAX_DAMAGE + 100 }, (_, i) => `damage ${i}`));
     await clock.advance(SETTLE_MS);

@@ -1,4 +1,4 @@
-/* The call that this process is there for, and what every part of the launcher needs. */
+/* The call that this process handles, and what every part of the launcher needs. */
 #ifndef CALL_H
 #define CALL_H
 
@@ -13,39 +13,39 @@
 #define DEFAULT_TIMEOUT "60"
 
 struct call {
-  /* The only memory that grows: header, name, environment and stdin of the request; after the claim, the answer. */
+  /* The only growing memory: header, name, environment and stdin of the request; after the claim, the answer. */
   unsigned char *bytes;
   size_t capacity;
   size_t used;
-  /* Where in `bytes` stdin begins; 0 before it is read. */
+  /* Start of stdin in `bytes`; 0 before it is read. */
   size_t stdin_at;
   bool stdin_ended;
   char **arguments;
   const char *command;
   /* ISTHMUS_TIMEOUT. */
   const char *seconds;
-  /* When that is over, as now() tells. */
+  /* The time when that is over, by now(). */
   int64_t deadline;
 };
 
 extern struct call call;
 
-/* The variable's value, or `unset` where it has none. */
+/* The variable's value, or `unset` if it is unset or empty. */
 const char *setting(const char *name, const char *unset);
 
 /* Milliseconds. */
 int64_t now(void);
 
-/* True when one of `events` has happened, or an error that the next call tells; false when `limit` has passed. */
+/* True when one of `events` occurs, or an error that the next call reports; false after `limit`. */
 bool wait_for(int fd, short events, int64_t limit);
 
-/* There is room for `size` bytes, which are never more than a few times 64 MiB. False: no memory. */
+/* Makes room for `size` bytes, at most a few times 64 MiB. False: out of memory. */
 bool reserve(size_t size);
 
-/* The bytes are at the end of those used. False: no memory. */
+/* Appends the bytes to those used. False: out of memory. */
 bool append(const char *bytes, size_t length);
 
-/* The bytes are written, whole, also to a pipe that somebody made non-blocking. False where they cannot be. */
+/* Writes all bytes, also to a pipe that somebody made non-blocking. False on failure. */
 bool write_all(int fd, const void *bytes, size_t length);
 
 #endif

@@ -21,7 +21,7 @@ static const char *skip_digits(const char *at, const char *end) {
 
 static bool is_hex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 
-/* What follows the string at `at`; NULL where there is none. `plain`: nothing but printable ASCII is in it. */
+/* Skips the string at `at`; NULL if there is none. `plain` is true if it is printable ASCII only. */
 static const char *skip_string(const char *at, const char *end, bool *plain) {
   *plain = true;
   if (at == end || *at != '"') return NULL;
@@ -42,7 +42,7 @@ static const char *skip_string(const char *at, const char *end, bool *plain) {
   return NULL;
 }
 
-/* What follows the number at `at`; NULL where there is none. */
+/* Skips the number at `at`; NULL if there is none. */
 static const char *skip_number(const char *at, const char *end) {
   const char *digits;
   if (at < end && *at == '-') at++;
@@ -64,7 +64,7 @@ static const char *skip_number(const char *at, const char *end) {
   return at;
 }
 
-/* What follows the string, number or word at `at`; NULL where there is none. */
+/* Skips the string, number or word at `at`; NULL if there is none. */
 static const char *skip_scalar(const char *at, const char *end) {
   static const struct words words[] = {{"true", 4}, {"false", 5}, {"null", 4}};
   bool plain;
@@ -76,9 +76,9 @@ static const char *skip_scalar(const char *at, const char *end) {
 }
 
 /*
- * What follows `"key":` at `at`; NULL where there is none. A key of the outermost object is looked at: `asked` and
- * `version` tell of cniVersion. One that might be it in other words (case does not count, and characters can be
- * escaped), and one whose value is no plain string, is NULL too.
+ * Skips `"key":` at `at`; NULL if there is none. For a key of the outermost object, `asked` and `version` report
+ * cniVersion. Also NULL for a key that may be cniVersion in another spelling (different case, or escaped characters),
+ * and for one whose value is not a plain string.
  */
 static const char *skip_key(const char *at, const char *end, bool outermost, enum asked *asked, struct words *version) {
   static const char name[] = "cniVersion";
@@ -104,7 +104,7 @@ static const char *skip_key(const char *at, const char *end, bool outermost, enu
 
 enum asked scan_version(const char *at, const char *end, struct words *version) {
   enum asked asked = ABSENT;
-  /* One bit a level that is open: 1 for an object, 0 for an array. */
+  /* One bit for each open level: 1 for an object, 0 for an array. */
   uint64_t objects = 0;
   unsigned depth = 0;
   bool ended = false;

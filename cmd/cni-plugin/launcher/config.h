@@ -1,4 +1,4 @@
-/* What the launcher looks for in a configuration: its cniVersion. */
+/* Finds the cniVersion of a configuration. */
 #ifndef CONFIG_H
 #define CONFIG_H
 
@@ -12,15 +12,16 @@ struct words {
 };
 
 /*
- * FOUND: the text is a JSON object, and `version` its cniVersion, a string of printable ASCII. ABSENT: it is an object
- * without. UNCLEAR: anything else, also an object that only a real parser can judge (one of 65 levels, say).
+ * FOUND: the text is a JSON object with `version` as its cniVersion, a string of printable ASCII. ABSENT: an object
+ * without cniVersion. UNCLEAR: anything else, including an object that only a full parser can judge (one of 65 levels,
+ * say).
  */
 enum asked scan_version(const char *at, const char *end, struct words *version);
 
-/* The same for stdin; UNCLEAR where it has not been read to its end. */
+/* The same for stdin; UNCLEAR unless it was read to its end. */
 enum asked asked_version(struct words *version);
 
-/* The version of an error's answer, as the plugin chooses it. */
+/* The version for an error answer, chosen as the plugin does. */
 const char *answer_version(void);
 
 #endif

@@ -12,17 +12,17 @@
 #include "config.h"
 #include "print.h"
 
-/* Of linux/memfd.h (6.3). */
+/* From linux/memfd.h (6.3). */
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 8U
 #endif
 
 #define PLUGIN_NAME "cni-plugin"
 #define INSTALLED_PLUGIN "/usr/lib/isthmus/" PLUGIN_NAME
-/* So much of stdin is passed on to the plugin, which tells the size of what it refuses. */
+/* Bytes of stdin to pass to the plugin at most; its error reports the size of a larger input. */
 #define MAX_PASSED ((size_t)64 << 20)
 
-/* Some more of stdin is in the bytes used, or stdin_ended. False: it cannot be read. */
+/* Appends more of stdin to the bytes used, or sets stdin_ended. False: reading failed. */
 static bool read_more(void) {
   if (!reserve(call.used + CHUNK / 2)) return false;
   for (;;) {
@@ -47,8 +47,8 @@ bool read_stdin(void) {
 }
 
 /*
- * The plugin will read on fd 0 what has been read here, and what follows it. False: no memory for that. The file has
- * the name by which a plugin that looks for delegates knows the launcher.
+ * Lets the plugin read on fd 0 what was read here and the rest of stdin. False: out of memory. The file carries the
+ * name by which a plugin that looks for delegates recognizes the launcher.
  */
 static bool give_back_stdin(void) {
   if (call.stdin_at == 0 || call.used == call.stdin_at) return true;
@@ -66,15 +66,15 @@ static bool give_back_stdin(void) {
 }
 
 /*
- * The variables that Node listens to are not for the plugin, but for its delegates: it finds them under another name,
- * which is as long.
+ * Renames the variables that Node reads, so that the plugin ignores them. The plugin restores them for its delegates.
+ * The new names have the same length.
  */
 static void rename_node_variables(void) {
   for (char **entry = environ; *entry != NULL; entry++)
     if (strncmp(*entry, NODE_PREFIX, strlen(NODE_PREFIX)) == 0) memcpy(*entry, NODE_RENAMED, strlen(NODE_RENAMED));
 }
 
-/* The path of the plugin beside this file, also where this file has been replaced since. False: no room for it. */
+/* The path of the plugin beside this file, even if this file was replaced meanwhile. False: the path is too long. */
 static bool find_beside(char *path, size_t size) {
   ssize_t length = readlink("/proc/self/exe", path, size);
   while (length > 0 && path[length - 1] != '/') length--;
@@ -83,7 +83,7 @@ static bool find_beside(char *path, size_t size) {
   return fits;
 }
 
-/* The plugin runs in this process's place, unless `path` is no program, or is the launcher itself. */
+/* Replaces this process with the plugin; returns if `path` is not a program, or is the launcher itself. */
 static void try_plugin(const char *path) {
   struct stat own, other;
   if (stat(path, &other) != 0) return;

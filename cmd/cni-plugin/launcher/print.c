@@ -27,7 +27,7 @@ void print_bytes(const char *bytes, size_t count) {
 
 void print(const char *text) { print_bytes(text, strlen(text)); }
 
-/* The text is in the middle of a JSON string. */
+/* True if the text is inside a JSON string. */
 static void print_escaped(const char *text) {
   static const char hex[] = "0123456789abcdef";
   for (size_t shown = 0; *text != '\0'; text++) {

@@ -1,4 +1,4 @@
-/* What the launcher itself says on stdout. */
+/* The launcher's own output on stdout. */
 #ifndef PRINT_H
 #define PRINT_H
 
@@ -10,12 +10,13 @@
 void print(const char *text);
 void print_bytes(const char *bytes, size_t length);
 
-/* All that was printed is written. False where it could not be. */
+/* Writes everything printed so far. False on failure. */
 bool flush(void);
 
 /*
- * Ends the process. The error is on stdout as the plugin writes it: `code` is a number of the CNI specification, in
- * text, `words` is what went wrong (any bytes, of each word the first MAX_SHOWN), and `hint` what to do, plain text.
+ * Prints an error in the plugin's format and ends the process. `code` is a number of the CNI specification, as text.
+ * `words` is what went wrong (any bytes; at most MAX_SHOWN of each word are shown). `hint` says what to do, in plain
+ * text.
  */
 _Noreturn void fail(const char *code, const char *version, const char *const words[], const char *hint);
 

@@ -4,11 +4,11 @@ import { BITS } from '../../../src/shared/model/addr.ts';
 import { firstOf, parsePrefix } from '../../../src/shared/model/prefix.ts';
 
 const FORM = /^base=([^,=]+),size=(\d{1,3})$/;
-/** A subnet without room for the gateway and one container is none. */
+/** A subnet needs room for the gateway and one container. */
 const LEAST_HOST_BITS = 2;
 
 /**
- * The candidates that `text` adds to those given before: `base=10.99.0.0/16,size=24`, or several with blanks between.
+ * Adds the candidates of `text` to the earlier ones: `base=10.99.0.0/16,size=24`, or several separated by blanks.
  * Throws InvalidArgumentError.
  */
 export function parseAddressPools(text: string, before: readonly PoolCandidate[] = []): PoolCandidate[] {

@@ -2,12 +2,12 @@ import { NetError } from '../../../src/shared/errors/net-error.ts';
 import type { DockerNames } from './docker-names.ts';
 import { shortId } from './ids.ts';
 
-/** What belongs to an endpoint, by its id. */
+/** Data of an endpoint, with the endpoint's id. */
 interface Owned {
   readonly id: string;
 }
 
-/** The same, with what Docker calls the endpoint's container. */
+/** The same, with Docker's name for the endpoint's container. */
 export type Named<T extends Owned> = T & { readonly container?: { readonly id: string; readonly name: string } };
 
 export function withName<T extends Owned>(owned: T, { containers }: DockerNames): Named<T> {
@@ -15,15 +15,15 @@ export function withName<T extends Owned>(owned: T, { containers }: DockerNames)
   return container === undefined ? owned : { ...owned, container };
 }
 
-/** What people know the container by. */
+/** The container's name for people. */
 export function titleOf({ container, id }: Named<Owned>): string {
   return container?.name ?? shortId(id);
 }
 
 /**
- * Those of `all` that belong to the container that `text` names: by its name in Docker, its id, the id of an endpoint,
- * or the beginning of an id. Throws NetError `unknown-container` where there is none, `conflict` where an id of several
- * containers begins so.
+ * Selects from `all` the items of the container that `text` names: by its Docker name, its id, the id of an endpoint,
+ * or an id prefix. Throws NetError `unknown-container` if there is none, `conflict` if the prefix fits several
+ * containers.
  */
 export function ofContainer<T extends Owned>(all: readonly Named<T>[], text: string): Named<T>[] {
   const exact = all.filter(({ container, id }) => [container?.name, container?.id, id].includes(text));
@@ -39,7 +39,7 @@ export function ofContainer<T extends Owned>(all: readonly Named<T>[], text: str
 }
 
 const LIST = 'isthmus endpoint ls shows those that have endpoints';
-/** How many an error names. */
+/** Most matches that an error lists. */
 const NAMED = 5;
 
 function formatSome(owners: ReadonlyMap<string, string>): string {

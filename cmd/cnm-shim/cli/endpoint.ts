@@ -31,9 +31,9 @@ export const ENDPOINTS: TableShape<NamedEndpoint> = {
   },
 };
 
-/** `program` knows the verbs of endpoints. */
+/** Adds the verbs for endpoints to `program`. */
 export function addEndpoint(program: Command): void {
-  const endpoint = program.command('endpoint').summary('look at endpoints');
+  const endpoint = program.command('endpoint').summary('list and show endpoints');
   const ls = endpoint.command('ls').alias('list').argument('[network]', 'name or id').summary('list endpoints');
   addStateDir(addOutput(ls))
     .addHelpText('after', LS_EXAMPLES)
@@ -51,7 +51,7 @@ export function addEndpoint(program: Command): void {
   const inspect = endpoint
     .command('inspect')
     .argument('<container...>', 'names or ids')
-    .summary('show all of the endpoints of containers');
+    .summary('show the endpoints of containers in detail');
   addStateDir(addOutput(inspect, 'json'))
     .addHelpText('after', INSPECT_EXAMPLES)
     .action(async (wanted: readonly string[], options: Options) => {

@@ -19,16 +19,16 @@ import { readOptions } from './network-options.ts';
 import { readSubnets, type SubnetOptions } from './network-subnets.ts';
 import { addStateDir, openState, type StateOptions } from './state.ts';
 
-/** Who keeps the networks that this verb makes. */
+/** The holder of the networks that this verb creates. */
 export const OPERATOR = 'operator';
 
 const DRIVERS = ['bridge', 'null'];
 
 const EXAMPLES = `
-The network stays until isthmus network rm. Pods join it by a CNI configuration of its name, containers of Docker by
-docker network create -d isthmus --ipam-driver isthmus --ipam-opt network=web -o network=web NAME.
-A network that a CNI configuration file describes, or that pods or Docker have made, needs no more than its name here:
-it stays as it is, and stays when they have gone.
+The network exists until isthmus network rm. Pods join it through a CNI configuration with its name, Docker containers
+through docker network create -d isthmus --ipam-driver isthmus --ipam-opt network=web -o network=web NAME.
+For a network that a CNI configuration file describes, or that pods or Docker created, give only its name: create keeps
+it unchanged, and it also exists when its users have left.
 
 Examples:
   isthmus network create web                       a free subnet, masqueraded
@@ -47,19 +47,19 @@ interface CreateOptions extends StateOptions, SubnetOptions {
   readonly addressPool?: readonly PoolCandidate[];
 }
 
-/** `network` knows the verb `create`. */
+/** Adds the verb `create` to `network`. */
 export function addCreate(network: Command): void {
-  const create = network.command('create').argument('<name>').summary('make a network that stays');
+  const create = network.command('create').argument('<name>').summary('create a network that exists without users');
   addStateDir(create)
     .option('-d, --driver <driver>', 'bridge or null (default: "bridge")')
     .option('--subnet <cidr>', 'at most one of each family; without any, a free one is chosen', collected)
-    .option('--gateway <address>', "a subnet's gateway; its first address unless given", collected)
-    .option('--ip-range <cidr>', 'part of a subnet that addresses are taken from', collected)
-    .option('--ipv6', 'an IPv6 subnet too; a free one is chosen unless given')
+    .option('--gateway <address>', "a subnet's gateway; default: its first address", collected)
+    .option('--ip-range <cidr>', 'part of a subnet to take addresses from', collected)
+    .option('--ipv6', 'an IPv6 subnet too; default: a free one')
     .option('--internal', 'nothing is forwarded in or out')
     .option('--opt <key=value>', 'a key of a CNI configuration', collected)
     .addOption(
-      new Option('--address-pool <pool>', 'where free subnets are taken from, as of isthmus serve')
+      new Option('--address-pool <pool>', 'pool of free subnets, as for isthmus serve')
         .env('ISTHMUS_ADDRESS_POOLS')
         .argParser(parseAddressPools),
     )
@@ -72,7 +72,7 @@ export function addCreate(network: Command): void {
     });
 }
 
-/** Throws NetError where the name is none or is taken. */
+/** Throws NetError if the name is invalid or taken. */
 function assertNew({ store }: CallCore, name: string): void {
   networkName({ name });
   const predefined = PREDEFINED.some((known) => known.name === name);
@@ -95,7 +95,7 @@ async function make(core: CallCore, name: string, options: CreateOptions): Promi
     return await createNetwork(core, { name, holder: OPERATOR, spec });
   }
   const subnets = readSubnets(options);
-  // What is wrong with the rest is said before anything is asked for.
+  // Validates everything else before asking anyone.
   specFor(name, options, subnets);
   const wanted: Family[] = subnets.length === 0 ? [4] : [];
   if (options.ipv6 === true && !subnets.some(({ subnet }) => subnet.includes(':'))) wanted.push(6);
@@ -104,7 +104,7 @@ async function make(core: CallCore, name: string, options: CreateOptions): Promi
   );
 }
 
-/** What those who use a network of this name have made it by, else what a CNI configuration file says. */
+/** The spec that the users of this network created it with, else that of a CNI configuration file. */
 function knownSpec(core: CallCore, name: string): NetworkSpec | undefined {
   const row = core.store.networks.get(name);
   if (row?.spec !== undefined && isUsed(core, row)) return row.spec;
@@ -116,7 +116,7 @@ interface Wanted {
   readonly options: CreateOptions;
 }
 
-/** Runs `work` with a free subnet of each family, which nobody else is given while it runs. */
+/** Runs `work` with a free subnet of each family, reserved while it runs. */
 async function withFreeSubnets(
   core: CallCore,
   { wanted, options }: Wanted,
@@ -137,13 +137,13 @@ async function withFreeSubnets(
   }
 }
 
-/** What the CNI configuration of the same network makes of it. */
+/** The spec that the equivalent CNI configuration gives. */
 function specFor(name: string, { internal, opt }: CreateOptions, subnets: readonly RangeText[]): NetworkSpec {
   const given = readOptions(opt ?? []);
   const spec = specOfElement({
     ...{ cniVersion: '1.1.0', name, type: 'isthmus', driver: 'bridge', isGateway: true },
     ...(internal === true ? { internal } : { ipMasq: true }),
-    // A container reaches its own published ports by the host's address.
+    // A container reaches its own published ports through the host's address.
     ...(given.promiscMode === true ? {} : { hairpinMode: true }),
     ...given,
     ipam: { ranges: (subnets.length === 0 ? EXAMPLE : subnets).map((subnet) => [subnet]) },
@@ -152,10 +152,10 @@ function specFor(name: string, { internal, opt }: CreateOptions, subnets: readon
   return spec;
 }
 
-/** Stands for a subnet that has not been chosen yet. */
+/** Placeholder for a subnet that is not chosen yet. */
 const EXAMPLE: readonly RangeText[] = [{ subnet: '10.0.0.0/8' }];
 
-/** Throws NetError `invalid-config` for the first option that is there. */
+/** Throws NetError `invalid-config` for the first option that is present. */
 function assertNothing(options: CreateOptions, what: string): void {
   const { driver, subnet, gateway, ipRange, opt, internal, ipv6 } = options;
   if (driver !== undefined) throw invalid('--driver', driver, what, 'Leave it out');

@@ -2,16 +2,16 @@ import type { Json } from '../../../src/shared/config/fields.ts';
 import { invalid } from '../../../src/shared/config/invalid.ts';
 import { nearest } from '../../../src/shared/config/nearest.ts';
 
-/** Keys of a configuration that say something of the network, not of one endpoint, and that nothing else says here. */
+/** Keys of a CNI configuration that describe the network, not one endpoint, and have no option of their own here. */
 const KEYS: readonly string[] = [
   ...['bridge', 'mtu', 'isGateway', 'forceAddress', 'hairpinMode', 'promiscMode', 'vlan', 'vlanTrunk'],
   ...['preserveDefaultVlan', 'macspoofchk', 'enabledad', 'portIsolation', 'icc'],
   ...['ipMasq', 'nonMasqueradeCIDRs', 'outboundAddr4', 'outboundAddr6', 'ingressPolicy', 'firewall'],
 ];
-/** Their values are text, also where it looks like a number. */
+/** Keys whose values are text, even if they look like a number. */
 const TEXTS: readonly string[] = ['bridge', 'outboundAddr4', 'outboundAddr6', 'ingressPolicy'];
 
-/** Options that say what a key of a configuration says. */
+/** Options that replace a key of a CNI configuration. */
 const SAID: ReadonlyMap<string, string> = new Map([
   ['name', 'the argument <name>'],
   ['driver', '--driver'],
@@ -21,7 +21,7 @@ const SAID: ReadonlyMap<string, string> = new Map([
   ['gateway', '--gateway'],
 ]);
 
-/** The keys and values of `key=value` texts. Throws NetError `invalid-config` for a key that is none of a network's. */
+/** Parses `key=value` texts. Throws NetError `invalid-config` for a key that does not describe a network. */
 export function readOptions(texts: readonly string[]): Json {
   return Object.fromEntries(texts.map(readOption));
 }
@@ -41,7 +41,7 @@ function readOption(text: string): [string, unknown] {
   return [key, TEXTS.includes(key) ? value : readValue(value)];
 }
 
-/** Booleans, numbers and lists as JSON has them; all else is text. */
+/** Parses booleans, numbers and lists as JSON, everything else as text. */
 function readValue(text: string): unknown {
   try {
     return JSON.parse(text);

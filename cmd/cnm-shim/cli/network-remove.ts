@@ -10,19 +10,19 @@ import { raise } from './output.ts';
 import { addStateDir, openState, type StateOptions } from './state.ts';
 
 const EXAMPLES = `
-A network that Docker or pods use stays until the last of them lets go of it; that is said on stderr.
+A network that Docker or pods use is deleted when its last user leaves; a line on stderr says so.
 
 Examples:
   isthmus network rm web
 `;
 
-/** `network` knows the verb `rm`. */
+/** Adds the verb `rm` to `network`. */
 export function addRemove(network: Command): void {
   const remove = network
     .command('rm')
     .alias('remove')
     .argument('<network...>', 'names')
-    .summary('remove networks that create has made');
+    .summary('remove networks that create made');
   addStateDir(remove)
     .addHelpText('after', EXAMPLES)
     .action(async (wanted: readonly string[], options: StateOptions) => {
@@ -31,7 +31,7 @@ export function addRemove(network: Command): void {
       const errors: NetError[] = [];
       for (const text of new Set(wanted)) {
         try {
-          const failures = await letGo(core, text, names);
+          const failures = await releaseNetwork(core, text, names);
           if (failures.length === 0) console.log(text);
           errors.push(...failures);
         } catch (thrown) {
@@ -42,15 +42,17 @@ export function addRemove(network: Command): void {
     });
 }
 
-/** The operator keeps the network no longer. What could not be taken away is returned. */
-async function letGo(core: CallCore, text: string, names: DockerNames): Promise<NetError[]> {
+/** Ends the operator's use of the network, which deletes it unless others use it. Returns the failures. */
+async function releaseNetwork(core: CallCore, text: string, names: DockerNames): Promise<NetError[]> {
   const info = await inspectNetwork(core, text, names.networks);
   assertRemovable(info);
   const failures = await deleteNetwork(core, info.name, OPERATOR);
   const left = core.store.networks.get(info.name);
   if (failures.length > 0 || left === undefined) return failures;
   const { holders, endpoints } = await inspectNetwork(core, info.name);
-  console.error(`isthmus: network ${info.name}: ${usersOf(holders, endpoints.length)}. It stays as long as that is so`);
+  console.error(
+    `isthmus: network ${info.name}: ${usersOf(holders, endpoints.length)}. It is deleted when its last user leaves`,
+  );
   return [];
 }
 
@@ -60,13 +62,13 @@ function usersOf(holders: readonly string[], endpoints: number): string {
   return endpoints === 0 ? 'Docker uses it' : `Docker uses it, and ${count}`;
 }
 
-/** Throws NetError `conflict` for what is not the operator's to remove. */
+/** Throws NetError `conflict` for a network that the operator may not remove. */
 function assertRemovable({ name, holders, endpoints }: NetworkInfo): void {
   if (PREDEFINED.some((known) => known.name === name)) throw refusal(name, 'it is predefined', 'It cannot be removed');
   if (holders.includes(OPERATOR)) return;
   if (holders.length > 0) throw refusal(name, 'Docker keeps it', 'Remove it there: docker network rm');
   const what = `pods made it, and ${usersOf([], endpoints.length)}`;
-  throw refusal(name, what, 'It goes with the last of them');
+  throw refusal(name, what, 'It is deleted with the last of them');
 }
 
 function refusal(name: string, what: string, hint: string): NetError {

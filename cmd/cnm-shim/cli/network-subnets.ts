@@ -20,7 +20,7 @@ export interface SubnetOptions {
 }
 
 /**
- * What --subnet, --gateway and --ip-range say together: gateways and parts belong to the subnet that they are inside of.
+ * Combines --subnet, --gateway and --ip-range: a gateway or range belongs to the subnet that contains it.
  * Throws NetError `invalid-config` that names option, value and rule.
  */
 export function readSubnets({ subnet: given = [], gateway = [], ipRange = [] }: SubnetOptions): RangeText[] {
@@ -55,7 +55,7 @@ export function readSubnets({ subnet: given = [], gateway = [], ipRange = [] }: 
   });
 }
 
-/** Without the subnet's network and broadcast address. */
+/** The subnet without its network and broadcast addresses. */
 function partOf(part: Prefix, subnet: Prefix): Pick<RangeText, 'rangeStart' | 'rangeEnd'> {
   const [first, last] = [firstOf(part), lastOf(part)];
   const isFirst = sameAddr(first, firstOf(subnet));
@@ -84,7 +84,7 @@ function readSubnet(text: string): Prefix {
   return subnet;
 }
 
-/** Addresses that mean something else everywhere. */
+/** Addresses with a special meaning everywhere. */
 const UNUSABLE = [
   { range: '0.0.0.0/8', what: 'unspecified' },
   { range: '127.0.0.0/8', what: 'loopback' },
@@ -110,7 +110,7 @@ function readAddress(text: string): Addr {
   throw invalid('--gateway', text, 'it is no address', 'Write one like 10.88.0.1 or fd00:88::1');
 }
 
-/** Throws for the addresses of a subnet that no host can have. */
+/** Throws for addresses of a subnet that no host can have. */
 function assertHost(gateway: Addr, subnet: Prefix): void {
   const isBroadcast = gateway.family === 4 && sameAddr(gateway, lastOf(subnet));
   if (!isBroadcast && !sameAddr(gateway, firstOf(subnet))) return;

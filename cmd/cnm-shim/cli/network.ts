@@ -27,9 +27,9 @@ Examples:
 
 type Options = OutputOptions & StateOptions;
 
-/** A network with what Docker calls it and the containers on it. */
+/** A network with its Docker names and the containers on it. */
 interface NamedNetwork extends NetworkInfo {
-  /** Docker networks that it is. */
+  /** The Docker networks that share it. */
   readonly docker: readonly { readonly id: string; readonly name?: string }[];
   readonly endpoints: readonly NamedEndpoint[];
 }
@@ -50,12 +50,12 @@ const NETWORKS: TableShape<NamedNetwork> = {
   },
 };
 
-/** What holders that are networks of Docker begin with. */
+/** Prefix of holders that are Docker networks. */
 const DOCKER = 'docker:';
 
-/** `program` knows the verbs of networks. */
+/** Adds the verbs for networks to `program`. */
 export function addNetwork(program: Command): void {
-  const network = program.command('network').summary('look at networks, make and remove them');
+  const network = program.command('network').summary('list, show, create and remove networks');
   addStateDir(addOutput(network.command('ls').alias('list').summary('list networks')))
     .addHelpText('after', LS_EXAMPLES)
     .action(async (options: Options) => {
@@ -68,7 +68,10 @@ export function addNetwork(program: Command): void {
         NETWORKS,
       );
     });
-  const inspect = network.command('inspect').argument('<network...>', 'names or ids').summary('show all of networks');
+  const inspect = network
+    .command('inspect')
+    .argument('<network...>', 'names or ids')
+    .summary('show networks in detail');
   addStateDir(addOutput(inspect, 'json'))
     .addHelpText('after', INSPECT_EXAMPLES)
     .action(async (wanted: readonly string[], options: Options) => {

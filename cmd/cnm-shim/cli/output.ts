@@ -9,7 +9,7 @@ export interface OutputOptions {
   readonly output: OutputFormat;
 }
 
-/** One kind of thing as a table: its headings, and the cells of a row. */
+/** One kind of object as a table: headings, and the cells of a row. */
 export interface TableShape<T> {
   readonly headings: readonly string[];
   row(item: T): readonly string[];
@@ -17,19 +17,19 @@ export interface TableShape<T> {
 
 const STDOUT = 1;
 
-/** The verb takes `-o table` and `-o json`. */
+/** Adds `-o table` and `-o json` to the verb. */
 export function addOutput(command: Command, otherwise: OutputFormat = 'table'): Command {
   const option = new Option('-o, --output <format>', 'a table for people, or JSON').choices(['table', 'json']);
   return command.addOption(option.default(otherwise));
 }
 
-/** The data on stdout, as a table or as JSON. */
+/** Prints the data on stdout, as a table or as JSON. */
 export function print<T>(format: OutputFormat, data: readonly T[], table: TableShape<T>): void {
   if (format === 'json') printJson(data);
   else printTable(data, table);
 }
 
-/** One line break at the end, as every text file has it. */
+/** Ends the text with one line break, like every text file. */
 export function printJson(data: unknown): void {
   writeAll(STDOUT, `${JSON.stringify(data, null, 2)}\n`);
 }
@@ -38,7 +38,7 @@ export function printTable<T>(data: readonly T[], table: TableShape<T>): void {
   writeAll(STDOUT, formatTable(table.headings, data.map(table.row)));
 }
 
-/** Throws one error that tells all of them; returns where there is none. */
+/** Throws one error that contains all of them; returns if there is none. */
 export function raise(errors: readonly NetError[], op: string): void {
   const failure = combineErrors(errors, op);
   if (failure !== undefined) throw failure;

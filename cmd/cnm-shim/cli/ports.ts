@@ -7,13 +7,13 @@ import { addOutput, type OutputOptions, print, type TableShape } from './output.
 import { addStateDir, openState, type StateOptions } from './state.ts';
 
 const EXAMPLES = `
-Docker shows no published ports of networks that plugins make: docker ps and docker port stay empty for them.
-HOST is where to connect to, * is every address of the host. Ports of routed networks have none: connect to what they
-lead to.
+docker ps and docker port do not show the published ports of plugin networks; this command does.
+HOST is the address to connect to; * is every address of the host. Ports of routed networks have no HOST: connect to
+the address in LEADS TO.
 
 Examples:
   isthmus ports                         every published port, Docker's and CNI's
-  isthmus ports web1                    those of one container, by its name or the beginning of its id
+  isthmus ports web1                    those of one container, by its name or an id prefix
   isthmus ports -o json web1 | jq '.[0].hostPort'
 `;
 
@@ -25,7 +25,7 @@ const PORTS: TableShape<Named<PublishedPort>> = {
   },
 };
 
-/** `program` knows the verb `ports`. */
+/** Adds the verb `ports` to `program`. */
 export function addPorts(program: Command): void {
   const ports = program.command('ports').argument('[container]', 'name or id').summary('list published ports');
   addStateDir(addOutput(ports))
@@ -35,7 +35,7 @@ export function addPorts(program: Command): void {
       const names = await dockerNames(core);
       const all = listPorts(core).map((port) => withName(port, names));
       if (container === undefined) return print(options.output, all, PORTS);
-      // A container without published ports has an empty list; one that nobody knows is an error.
+      // A container without published ports gives an empty list; an unknown container is an error.
       const endpoints = listEndpoints(core).map((info) => withName(info, names));
       const ids = new Set(ofContainer(endpoints, container).map(({ id }) => id));
       print(

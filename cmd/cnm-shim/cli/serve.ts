@@ -34,16 +34,16 @@ Examples:
   isthmus serve --log-level debug             also why a call was left to the stand-alone plugin
   isthmus serve --docker-socket none          no Docker, CNI only
   isthmus serve --address-pool base=10.99.0.0/16,size=24 --address-pool base=fd00:99::/48,size=64
-                                              what "docker network create" without --subnet takes subnets of
+                                              subnets for "docker network create" without --subnet
   isthmus serve --run-dir /tmp/a --state-dir /tmp/b
                                               beside another daemon; launchers find it by ISTHMUS_RUN_DIR=/tmp/a
 
 Signals:
-  SIGTERM, SIGINT   finish the calls under way (30 s at most) and end; a second one ends at once
-  SIGHUP            put the packet filter back as it belongs
+  SIGTERM, SIGINT   finish the calls in progress (30 s at most) and end; a second one ends at once
+  SIGHUP            restore missing packet filter entries
 `;
 
-/** `program` knows the verb `serve`. The daemon itself is loaded when it is to run. */
+/** Adds the verb `serve` to `program`. Loads the daemon's code only to run it. */
 export function addServe(program: Command): void {
   program
     .command('serve')
@@ -55,7 +55,7 @@ export function addServe(program: Command): void {
         .default('info')
         .env('ISTHMUS_LOG'),
     )
-    .addOption(new Option('--log-format <format>', 'how a line looks').choices(FORMATS).default('logfmt'))
+    .addOption(new Option('--log-format <format>', 'format of a line').choices(FORMATS).default('logfmt'))
     .addOption(
       new Option('--run-dir <dir>', 'directory of the socket cni.sock')
         .default(RUN_DIR)
@@ -80,7 +80,7 @@ export function addServe(program: Command): void {
       new Option('--docker-name <name>', 'name of the plugin in Docker').default('isthmus').env('ISTHMUS_DOCKER_NAME'),
     )
     .addOption(
-      new Option('--address-pool <pool>', 'where subnets of Docker networks are taken from; may be given several times')
+      new Option('--address-pool <pool>', 'pool of subnets for Docker networks; can be repeated')
         .env('ISTHMUS_ADDRESS_POOLS')
         .argParser(parseAddressPools),
     )
@@ -93,7 +93,7 @@ export function addServe(program: Command): void {
     });
 }
 
-/** Undefined where Docker is switched off. */
+/** Undefined if Docker is switched off. */
 function dockerOptions(
   { runDir, dockerSocket, dockerName }: Pick<ServeOptions, 'runDir' | 'dockerSocket' | 'dockerName'>,
   addressPools: readonly PoolCandidate[] | undefined,

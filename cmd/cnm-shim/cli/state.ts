@@ -7,13 +7,13 @@ export interface StateOptions {
   readonly stateDir: string;
 }
 
-/** The verb takes `--state-dir`, as the daemon does. */
+/** Adds `--state-dir` to the verb, as the daemon has it. */
 export function addStateDir(command: Command): Command {
   const option = new Option('--state-dir <dir>', 'directory of the state, shared with the daemon and the plugin');
   return command.addOption(option.default('/var/lib/isthmus').env('ISTHMUS_STATE_DIR').argParser(absolutePath));
 }
 
-/** The core as a call of the plugin has it; a daemon may work beside it. */
+/** Opens the core as a plugin call does; a daemon may run at the same time. */
 export function openState({ stateDir }: StateOptions): CallCore {
   return openCore({ ...process.env, ISTHMUS_STATE_DIR: stateDir });
 }

@@ -10,7 +10,7 @@ Examples:
   isthmus version -o json               also the CNI versions, the schema of the state and the version of Node
 `;
 
-/** `program` knows the verb `version`. */
+/** Adds the verb `version` to `program`. */
 export function addVersion(program: Command): void {
   addOutput(program.command('version').summary('print the version'))
     .addHelpText('after', EXAMPLES)

@@ -1,7 +1,7 @@
-/** Up to so many bytes of stderr go to a launcher with the answer to its call. */
+/** Bytes of stderr that a launcher gets at most with the answer to its call. */
 export const STDERR_BYTES = 64 << 10;
 
-/** What the delegates of one call write to stderr, for the launcher to print. The beginning is kept, the rest counted. */
+/** Collects the delegates' stderr of one call, for the launcher to print. Keeps the beginning and counts the rest. */
 export class CollectedStderr {
   readonly #pieces: Uint8Array[] = [];
   #length = 0;

@@ -9,7 +9,7 @@ import {
   REQUEST_BYTES,
 } from '../../../src/shared/runtime/cni/protocol.ts';
 
-/** What a launcher has sent so far: nothing whole yet, a request, or something that no launcher of ours says. */
+/** What a launcher has sent so far: part of a request, a request, or data that no launcher of ours sends. */
 export type Received =
   | { readonly kind: 'partial' }
   | { readonly kind: 'request'; readonly request: LauncherRequest }
@@ -17,7 +17,7 @@ export type Received =
 
 const PARTIAL: Received = { kind: 'partial' };
 
-/** Puts a request together from the pieces in which it arrives. Never holds more than the largest request. */
+/** Assembles a request from the pieces in which it arrives. Never holds more than the largest request. */
 export class RequestReader {
   #pieces: Buffer[] = [];
   #length = 0;
@@ -32,13 +32,13 @@ export class RequestReader {
     const end = REQUEST_BYTES + bytes.readUInt32LE(8);
     if (bytes.length > end) return { kind: 'refused', why: `${bytes.length - end} bytes too many` };
     if (bytes.length === end) return decodeRequest(bytes);
-    // Joined once in a while only: a megabyte comes in some twenty pieces.
+    // Joins only now and then: a megabyte arrives in some twenty pieces.
     if (this.#pieces.length > 8) this.#pieces = [bytes];
     return PARTIAL;
   }
 }
 
-/** The frame of an answer. */
+/** Encodes an answer. */
 export function encodeAnswer(code: number, stdout: string, stderr: string | Uint8Array): Buffer {
   const [out, err] = [Buffer.from(stdout), Buffer.from(stderr)];
   const frame = Buffer.alloc(ANSWER_BYTES + out.length + err.length);
@@ -51,7 +51,7 @@ export function encodeAnswer(code: number, stdout: string, stderr: string | Uint
   return frame;
 }
 
-/** The frame of a call that is left to the stand-alone plugin. */
+/** Encodes the refusal that leaves a call to the stand-alone plugin. */
 export function encodeDecline(why: string): Buffer {
   return Buffer.concat([Buffer.of(DECLINE), Buffer.from(why)]);
 }
@@ -72,7 +72,7 @@ function decodeRequest(bytes: Buffer): Received {
   for (const entry of entries) {
     const at = entry.indexOf('=');
     const name = entry.slice(0, at);
-    // The first of two of one name, as getenv(3) finds it.
+    // Of two variables with one name, takes the first, as getenv(3) does.
     if (at > 0 && !variables.has(name)) variables.set(name, entry.slice(at + 1));
   }
   const [dev, ino] = [bytes.readBigUInt64LE(32), bytes.readBigUInt64LE(40)];

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
 import { fault } from '../../../src/shared/errors/fault.ts';
 import { asNetError, NetError } from '../../../src/shared/errors/net-error.ts';
@@ -11,9 +12,9 @@ import { atMost, type Listening, startListening } from '../serving.ts';
 import { encodeAnswer, encodeDecline, RequestReader } from './frames.ts';
 import { type AcceptedCall, type CniService, release } from './service.ts';
 
-/** A peer that neither sends the rest of its request nor reads its answer is cut off after so long, in milliseconds. */
+/** Milliseconds until a peer is cut off that neither sends the rest of its request nor reads its answer. */
 const IDLE_MS = 10_000;
-/** Calls that have been taken wait for so long, in milliseconds, while more and more launchers arrive. */
+/** Milliseconds that claimed calls wait while more launchers keep arriving. */
 const GATHERING_MS = 100;
 
 interface Waiting {
@@ -22,8 +23,8 @@ interface Waiting {
 }
 
 /**
- * The socket by which launchers hand their calls over: one call a connection, each carried out exactly once.
- * `called` is told of each that has been answered.
+ * The socket where launchers hand over their calls: one call per connection, each run exactly once. Calls `called`
+ * after each answered call.
  */
 export class CniServer {
   readonly #service: CniService;
@@ -34,7 +35,7 @@ export class CniServer {
   readonly #connections = new Set<Socket>();
   #running = 0;
   #scheduled = false;
-  /** A launcher has come in this turn of the event loop, so that another one may be waiting behind it. */
+  /** True if a launcher arrived in this turn of the event loop: another one may be waiting behind it. */
   #arrived = false;
   #served = 0;
   #draining: (() => void) | undefined;
@@ -46,12 +47,12 @@ export class CniServer {
     this.#server = createServer((connection) => this.#accept(connection));
   }
 
-  /** Launchers can connect. Rejects with the error of the socket. */
+  /** Lets launchers connect. Rejects with the socket's error. */
   listen(where: Listening): Promise<void> {
     return startListening(this.#server, where, ({ message }) => this.#log.warn('cni.socket', { error: message }));
   }
 
-  /** No new call is taken; those that were taken have been answered, or `limitMs` have passed. */
+  /** Takes no new calls; resolves when the calls in progress are answered, or after `limitMs`. */
   async drain(limitMs: number): Promise<void> {
     this.#server.close();
     const ended = new Promise<void>((resolve) => {
@@ -92,25 +93,25 @@ export class CniServer {
       }
       const sandbox = request.netnsFd < 0 ? undefined : takeDescriptor(fdOf(connection), request.netnsFd);
       const gone = (): AbortSignal => whenClosed(connection);
-      const call: AcceptedCall = { request, since, gone, ...given({ sandbox }) };
+      const call: AcceptedCall = { request, since, gone, stamp: randomUUID(), ...given({ sandbox }) };
       if (!deliver(connection, Buffer.of(CLAIM))) {
         release(call);
         this.#abandon(connection);
         return;
       }
-      // From here on the launcher waits for an answer, however long it takes, and only closes when it gives up.
+      // From now on the launcher waits for the answer, however long it takes, and closes only when it gives up.
       connection.setTimeout(0);
       connection.resume();
       this.#waiting.push({ call, connection });
       this.#schedule();
     } catch (thrown) {
-      // A launcher that has become the plugin, or has ended, has closed the descriptor: EBADF, ESRCH.
+      // A launcher that became the plugin, or ended, has closed the descriptor: EBADF, ESRCH.
       if (deliver(connection, Buffer.alloc(0))) this.#decline(connection, asNetError(thrown, 'call').message);
       else this.#abandon(connection);
     }
   }
 
-  /** The launcher has shut the connection: it waited CLAIM_MS for a claim, and then ran the plugin. */
+  /** The launcher shut the connection: it waited CLAIM_MS for a claim, and then ran the plugin. */
   #abandon(connection: Socket): void {
     this.#log.debug('abandoned');
     connection.destroy();
@@ -123,9 +124,9 @@ export class CniServer {
   }
 
   /**
-   * One call a turn of the event loop, so that what arrives meanwhile is claimed between two calls. Of launchers that
-   * wait to be let in, a turn lets in one only (libuv 1.45), and each of them waits no longer than a second for its
-   * claim: they all come first.
+   * Runs one call per turn of the event loop, so that calls that arrive meanwhile are claimed between two calls. A turn
+   * accepts only one waiting launcher (libuv 1.45), and each waits at most a second for its claim, so accepting comes
+   * first.
    */
   #schedule(): void {
     if (this.#scheduled || this.#waiting.length === 0) return;
@@ -144,14 +145,14 @@ export class CniServer {
     this.#served = performance.now();
     this.#running++;
     try {
-      // The launcher has gone while its call waited: nothing has been done.
+      // The launcher left while its call waited: nothing has been done.
       if (connection.destroyed) return;
       const { code, stdout, stderr } = await this.#service.answer(call);
       const delivered = !connection.destroyed && deliver(connection, encodeAnswer(code, stdout, stderr));
       if (delivered) this.#finish(connection);
       else {
         connection.destroy();
-        if (code === 0) await this.#service.takeBack(call);
+        if (code === 0) await this.#service.deleteUnclaimed(call);
       }
     } catch (thrown) {
       this.#log.warn('call.failed', { error: asNetError(thrown, 'call').message });
@@ -164,7 +165,7 @@ export class CniServer {
     }
   }
 
-  /** What did not fit the peer's buffer is on its way; the connection is closed after it. */
+  /** Closes the connection once the rest of the answer, which did not fit the peer's buffer, is sent. */
   #finish(connection: Socket): void {
     if (connection.writableLength === 0) connection.destroy();
     else {
@@ -178,20 +179,22 @@ export class CniServer {
   }
 }
 
-/** False where the peer has gone or shut the connection, also for no bytes (EPIPE). What it has no room for now is sent later. */
+/**
+ * False if the peer has left or shut the connection, also for zero bytes (EPIPE). Sends later what does not fit now.
+ */
 function deliver(connection: Socket, bytes: Buffer): boolean {
   try {
     const sent = send(fdOf(connection), bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent < bytes.length) connection.write(bytes.subarray(sent));
     return true;
   } catch (error) {
-    // Also where the connection is closed on our side already, and has no descriptor.
+    // Also if our side has closed the connection, which then has no descriptor.
     if (error instanceof NetError) return false;
     throw error;
   }
 }
 
-/** Made for the few calls that wait for somebody else. */
+/** Created only for the few calls that wait for another process. */
 function whenClosed(connection: Socket): AbortSignal {
   const controller = new AbortController();
   if (connection.destroyed) controller.abort();
@@ -199,7 +202,7 @@ function whenClosed(connection: Socket): AbortSignal {
   return controller.signal;
 }
 
-/** Root's calls are served, and those of the user that the daemon runs as. */
+/** Serves root's calls and those of the daemon's own user. */
 function isTrusted(connection: Socket): boolean {
   try {
     const { uid } = peerOf(fdOf(connection));
@@ -209,7 +212,7 @@ function isTrusted(connection: Socket): boolean {
   }
 }
 
-/** Node tells it by this property only. */
+/** Node exposes the descriptor only through this property. */
 function fdOf(connection: Socket): number {
   const handle: unknown = Reflect.get(connection, '_handle');
   const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined;

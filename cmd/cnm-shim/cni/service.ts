@@ -6,6 +6,7 @@ import { NetError } from '../../../src/shared/errors/net-error.ts';
 import type { Host } from '../../../src/shared/host/host.ts';
 import type { LinuxHost } from '../../../src/shared/host/linux-host.ts';
 import { type Logger, traceId } from '../../../src/shared/log/log.ts';
+import { given } from '../../../src/shared/model/given.ts';
 import { netnsCookie } from '../../../src/shared/netlink/netns.ts';
 import { type Answer, answer } from '../../../src/shared/runtime/cni/answer.ts';
 import { pluginName } from '../../../src/shared/runtime/cni/names.ts';
@@ -26,12 +27,14 @@ export interface ServiceOptions {
 /** One call that the daemon has taken over. */
 export interface AcceptedCall {
   readonly request: LauncherRequest;
-  /** Descriptor of the sandbox in this process; absent where the call names none that exists. */
+  /** Descriptor of the sandbox in this process; absent if the call names none that exists. */
   readonly sandbox?: number;
-  /** When it came in, as performance.now() tells. */
+  /** Time of arrival, by performance.now(). */
   readonly since: number;
-  /** Aborted when the launcher has gone. */
+  /** Aborted when the launcher leaves. */
   readonly gone: () => AbortSignal;
+  /** Tells what this call attaches from what later calls attach under the same name (Core.stamp). */
+  readonly stamp: string;
 }
 
 /** What the launcher prints. */
@@ -40,13 +43,13 @@ export interface ServedAnswer extends Answer {
   readonly stderr: Uint8Array;
 }
 
-/** So long a start waits for another process at the state. */
+/** Milliseconds that a start waits for another process's transaction. */
 const START_MS = 10_000;
 const RETRY_MS = 20;
 
-/** The core, kept in memory, for the calls that launchers hand over. */
+/** Serves the calls that launchers hand over, with the core kept in memory. */
 export class CniService implements Disposable {
-  /** For everybody else in the daemon who needs a core. */
+  /** For the daemon's other parts that need a core. */
   readonly resident: ResidentCore;
   readonly #log: Logger;
   readonly #stateDir: string;
@@ -63,8 +66,8 @@ export class CniService implements Disposable {
   }
 
   /**
-   * The host has what the records want, and nothing half-done of a daemon or a plugin that died. With `sweep`, the packet
-   * filter has nothing of ours that no record wants.
+   * Restores on the host what the records require, and reverts unfinished work of a daemon or plugin that died. With
+   * `sweep`, also deletes our packet filter entries that no record requires.
    */
   async reconcile(options: { readonly sweep: boolean }): Promise<Reconciled> {
     const until = performance.now() + START_MS;
@@ -73,7 +76,7 @@ export class CniService implements Disposable {
         return await this.#reconcile(options);
       } catch (thrown) {
         const kind = thrown instanceof NetError ? thrown.kind : undefined;
-        // A state that proved to be broken has been set aside by then. A plugin that makes the file soon has made it.
+        // A broken state has been set aside by now. If a plugin creates the file first, that is fine too.
         if (kind === 'state-reset' && !wasReset) wasReset = true;
         else if (kind === 'busy' && performance.now() < until) await sleep(RETRY_MS);
         else throw thrown;
@@ -85,34 +88,37 @@ export class CniService implements Disposable {
     using core = this.resident.open({ log: this.#log });
     return await reconcile(core, { sweep, tryLock: (key) => lock(this.#stateDir, key, { waitMs: 0 }) });
   }
-  /** Why the call is the stand-alone plugin's to answer; undefined where the daemon can. */
+  /** Why the stand-alone plugin must answer the call; undefined if the daemon can. */
   refusal(request: LauncherRequest): string | undefined {
     const { env, netnsCookie: cookie, netnsFd, mountNs, stateDir } = request;
     if (cookie !== this.#cookie) return 'the caller is in another network namespace';
-    if (!SERVED.has(env.CNI_COMMAND ?? '')) return 'the command is none of the daemon';
+    if (!SERVED.has(env.CNI_COMMAND ?? '')) return 'the daemon does not serve this command';
     if (!this.#isSameState(env, stateDir)) return 'the caller has another state directory';
     if ((env.ISTHMUS_HOST_ID ?? '') !== (this.#env.ISTHMUS_HOST_ID ?? '')) return 'the caller is another host';
-    // It finds the words for what is there instead.
+    // The plugin reports what the path leads to instead.
     if (netnsFd < 0 && NEEDS_SANDBOX.has(env.CNI_COMMAND ?? '')) return 'CNI_NETNS is no network namespace';
     if (!['', 'error'].includes(env.ISTHMUS_LOG ?? '')) return 'the caller has a log of its own';
     if (mountNs !== this.#mountNs && namesFiles(request)) return 'files of another mount namespace are needed';
     return undefined;
   }
 
-  /** Carries the call out. Never rejects. */
+  /** Runs the call. Never rejects. */
   async answer(call: AcceptedCall): Promise<ServedAnswer> {
     const stderr = new CollectedStderr();
     const given = await this.#answer(call, call.request.env, stderr.take);
     return { ...given, stderr: stderr.bytes() };
   }
 
-  /** What an ADD has made is gone again: nobody is there to be told of it. */
-  async takeBack(call: AcceptedCall): Promise<void> {
+  /**
+   * Deletes what an ADD attached: its caller has left and will never know of it. Keeps what a later ADD attached under
+   * the same name.
+   */
+  async deleteUnclaimed(call: AcceptedCall): Promise<void> {
     const { env } = call.request;
     if (env.CNI_COMMAND !== 'ADD') return;
     this.#log.warn('taken.back', { container: env.CNI_CONTAINERID, ifname: env.CNI_IFNAME });
     const stderr = new CollectedStderr();
-    await this.#answer(call, { ...env, CNI_COMMAND: 'DEL' }, stderr.take);
+    await this.#answer(call, { ...env, CNI_COMMAND: 'DEL' }, stderr.take, call.stamp);
     const text = stderr.bytes().toString().trim();
     if (text !== '') this.#log.warn('delegate.stderr', { container: env.CNI_CONTAINERID, text });
   }
@@ -122,9 +128,10 @@ export class CniService implements Disposable {
   }
 
   #answer(
-    { request, sandbox, since, gone }: AcceptedCall,
+    { request, sandbox, since, gone, stamp }: AcceptedCall,
     env: Environment,
     stderr: (piece: Uint8Array) => void,
+    only?: string,
   ): Promise<Answer> {
     const phases = makePhases(() => performance.now(), since);
     phases.mark('queue');
@@ -137,11 +144,12 @@ export class CniService implements Disposable {
       read: () => request.stdin,
       open: () => {
         const host = hostOf(this.resident.host, env.CNI_NETNS, sandbox);
-        return this.resident.open({ env, host, log, stderr, phases, gone });
+        return this.resident.open({ env, host, log, stderr, phases, gone, stamp });
       },
       stderr,
       phases,
       gone,
+      ...given({ stamp: only }),
     });
   }
 
@@ -152,11 +160,11 @@ export class CniService implements Disposable {
   }
 }
 
-/** VERSION is answered by the launcher. */
+/** The launcher answers VERSION. */
 const SERVED: ReadonlySet<string> = new Set(['ADD', 'DEL', 'CHECK', 'STATUS', 'GC']);
 const NEEDS_SANDBOX: ReadonlySet<string> = new Set(['ADD', 'CHECK']);
 
-/** The host as one call sees it: its sandbox is what the launcher has opened, whatever the path leads to here. */
+/** The host as one call sees it: the sandbox is the one that the launcher opened, whatever the path leads to here. */
 function hostOf(host: LinuxHost, netns: string | undefined, sandbox: number | undefined): Host {
   return {
     identity: host.identity,
@@ -170,7 +178,7 @@ function hostOf(host: LinuxHost, netns: string | undefined, sandbox: number | un
 }
 
 /**
- * True where the call may lead to other files than CNI_NETNS: tuning's allowlist, delegates, resolv.conf, host-local's
+ * True if the call may use files other than CNI_NETNS: tuning's allowlist, delegates, resolv.conf, host-local's
  * directory.
  */
 function namesFiles({ argv0, stdin }: LauncherRequest): boolean {
@@ -195,7 +203,7 @@ function withFields(log: Logger, more: Readonly<Record<string, string>>): Logger
   };
 }
 
-/** The descriptor of a call's sandbox is closed. */
+/** Closes the descriptor of a call's sandbox. */
 export function release({ sandbox }: AcceptedCall): void {
   if (sandbox !== undefined) closeSync(sandbox);
 }

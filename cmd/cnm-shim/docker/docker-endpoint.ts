@@ -22,17 +22,17 @@ import { firstGateway } from './shared-network.ts';
 import type { CreateEndpointRequest, EndpointIdentity, ProgramRequest } from './wire/messages.ts';
 
 const role = 'interface';
-/** `peer` and this much of the EndpointID are the 15 characters of an interface's name. */
+/** An interface's name has 15 characters: `peer` and this much of the EndpointID. */
 const ID_IN_NAME = 11;
 
-/** What a call on an endpoint is about. */
+/** The subject of a call on an endpoint. */
 export interface Place {
   readonly network: DockerNetworkRow;
   readonly spec: NetworkSpec;
   readonly attachment: Attachment;
 }
 
-/** Throws NetError `unknown-container` where there is no such network. */
+/** Throws NetError `unknown-container` if the network does not exist. */
 export function placeOf(core: Core, { networkId, endpointId }: EndpointIdentity): Place {
   const { store } = core;
   const network = store.dockerNetworks.get(networkId);
@@ -49,8 +49,8 @@ export function placeOf(core: Core, { networkId, endpointId }: EndpointIdentity)
 }
 
 /**
- * The endpoint is there: its interface in the host's namespace, for dockerd to move it into the container. Returns its
- * MAC address. Of a network without interfaces only the record is there.
+ * Creates the endpoint, with its interface in the host's namespace; dockerd moves it into the container. Returns the
+ * MAC address. On a network without interfaces, creates only the record.
  */
 export async function createDockerEndpoint(
   core: Core,
@@ -76,7 +76,7 @@ export async function createDockerEndpoint(
   return offer.mac;
 }
 
-/** Exactly the ports of the request are published. */
+/** Publishes exactly the ports of the request. */
 export async function programPorts(core: Core, request: ProgramRequest): Promise<void> {
   const { network, spec, attachment } = placeOf(core, request);
   const { addresses = [] } = dockerFactsOf(endpointRow(core.store, attachment));
@@ -88,17 +88,17 @@ export async function programPorts(core: Core, request: ProgramRequest): Promise
   await retried(core, () => publishPorts(core, attachment, rules, addressing, ports));
 }
 
-/** No port of the endpoint is published. Absence of anything is success. */
+/** Unpublishes all ports of the endpoint. Accepts absence. */
 export function revokePorts(core: Core, identity: EndpointIdentity): Promise<NetError[]> {
   return forEach(core, identity, (attachment) => unpublishPorts(core, attachment));
 }
 
-/** Nothing of the endpoint is left. Absence of anything is success. */
+/** Deletes the endpoint. Accepts absence. */
 export function deleteDockerEndpoint(core: Core, identity: EndpointIdentity): Promise<NetError[]> {
   return forEach(core, identity, (attachment) => deleteOffered(core, attachment));
 }
 
-/** The record of an endpoint. Throws NetError `unknown-container` where CreateEndpoint has not been answered. */
+/** Returns an endpoint's record. Throws NetError `unknown-container` unless CreateEndpoint has been answered. */
 export function endpointRow(store: LocalStore, attachment: Attachment): Endpoint {
   const row = store.endpoints.get(attachment, role);
   if (row?.progress === 'ready') return row;
@@ -114,7 +114,9 @@ function attachmentOf(network: string, endpointId: string): Attachment {
   return { camp: 'cnm', network, containerId: endpointId, ifName: `peer${endpointId.slice(0, ID_IN_NAME)}` };
 }
 
-/** The attachments that an id may mean: where the network is not known, those on record, else by its usual name. */
+/**
+ * The attachments that an id may mean: the recorded ones if the network is unknown, else the one with the usual name.
+ */
 async function forEach(
   { store }: Core,
   { networkId, endpointId }: EndpointIdentity,
@@ -129,7 +131,7 @@ async function forEach(
   return errors;
 }
 
-/** dockerd forgets endpoints without a word when it is killed: what has lost its interface makes room. */
+/** A killed dockerd loses endpoints silently: delete those whose interface is gone, to free their addresses. */
 async function retried<T>(core: Core, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -140,7 +142,7 @@ async function retried<T>(core: Core, work: () => Promise<T>): Promise<T> {
   return await work();
 }
 
-/** The endpoint of a network without interfaces has its addresses, and a record. */
+/** Creates the endpoint of a network without interfaces: its addresses and a record. */
 async function recordOnly(
   core: Core,
   { network, attachment }: Place,
@@ -169,7 +171,7 @@ function addressesOf({ address, addressIPv6 }: CreateEndpointRequest): Prefix[] 
   return [address, addressIPv6].flatMap((one) => one ?? []);
 }
 
-/** The addresses that dockerd gives the endpoint, with the gateways of their subnets. */
+/** The addresses that dockerd assigned to the endpoint, with the gateways of their subnets. */
 function addressingOf(spec: NetworkSpec, addresses: readonly Prefix[], { containerId }: Attachment): Addressing {
   const subnets = spec.ranges.flatMap((set) => set.flatMap(({ subnet }) => parsePrefix(subnet) ?? []));
   if (subnets.length > 0 && addresses.length === 0) {

@@ -2,7 +2,7 @@ import type { Core } from '../../../src/shared/core/core.ts';
 import { deleteOffered } from '../../../src/shared/core/endpoints/offer-endpoint.ts';
 import { createNetwork } from '../../../src/shared/core/networks/create-network.ts';
 import { deleteNetwork } from '../../../src/shared/core/networks/delete-network.ts';
-import { letGoPools } from '../../../src/shared/core/pools/pools.ts';
+import { unusePools } from '../../../src/shared/core/pools/pools.ts';
 import { fault } from '../../../src/shared/errors/fault.ts';
 import type { NetError } from '../../../src/shared/errors/net-error.ts';
 import { dockerFactsOf, type Endpoint } from '../../../src/shared/model/endpoint.ts';
@@ -13,8 +13,7 @@ import { ownName, planNetwork } from './network-plan.ts';
 import type { CreateNetworkRequest, IpamData } from './wire/messages.ts';
 
 /**
- * The Docker network is on record, and the Network that it is in the kernel, durably. The same call again is success;
- * after an error nothing is left of it.
+ * Records the Docker network and creates its Network in the kernel, durably. Idempotent. Reverts everything on failure.
  */
 export async function createDockerNetwork(core: Core, request: CreateNetworkRequest, now: number): Promise<void> {
   const text = requestText(request);
@@ -26,7 +25,7 @@ export async function createDockerNetwork(core: Core, request: CreateNetworkRequ
     holder: holderOf(request.networkId),
     spec,
     inTransaction: (store) => {
-      // The same call may have come twice at once.
+      // Another identical call may have finished meanwhile.
       if (isThere(store, request, text)) return;
       takePools(store);
       store.dockerNetworks.put({ ...row, request: text });
@@ -34,27 +33,27 @@ export async function createDockerNetwork(core: Core, request: CreateNetworkRequ
   });
 }
 
-/** Nothing of the Docker network is left but what others share. Absence is success; all that fails is returned. */
+/** Deletes the Docker network, except for what others share. Accepts absence. Returns all failures. */
 export async function deleteDockerNetwork(core: Core, id: string): Promise<NetError[]> {
   const { store } = core;
   const row = store.dockerNetworks.get(id);
   if (row === undefined) return [];
   const errors: NetError[] = [];
-  // dockerd asks for this when it has no endpoint on the network: those that are left have been forgotten by it.
+  // dockerd calls this when it has no endpoint on the network, so it no longer knows the endpoints that remain.
   for (const { attachment } of endpointsOf(store, row)) errors.push(...(await deleteOffered(core, attachment)));
   core.mark?.('endpoints');
-  // An endpoint that is left keeps its network, so that the next call finds both.
+  // A remaining endpoint keeps its network, so the next call finds both.
   if (errors.length > 0) return errors;
   return await deleteNetwork(core, row.network, holderOf(id), (records) => {
     records.dockerNetworks.delete(id);
-    // dockerd has released its pools before; where it could not, nobody would.
-    letGoPools(records, id);
+    // dockerd has already released its pools. If it could not, nobody else would.
+    unusePools(records, id);
   });
 }
 
 /** The endpoints of one Docker network; others may share its Network. */
 function endpointsOf(store: LocalStore, { id, network }: DockerNetworkRow): Endpoint[] {
-  // A record that was rebuilt from the kernel does not say which of them it is of; only one has this name.
+  // A record rebuilt from the kernel does not name its Docker network. Only one has this name.
   const isAlone = network === ownName(id);
   return store.endpoints.list(network).filter((endpoint) => {
     const { dockerNetwork = isAlone ? id : '' } = dockerFactsOf(endpoint);
@@ -73,12 +72,12 @@ function isThere(store: LocalStore, { networkId }: CreateNetworkRequest, text: s
   throw fault.conflict(
     'create',
     `network ${shortId(networkId)}`,
-    'it exists already, made by other options',
+    'it exists already with other options',
     'Remove it first: docker network rm',
   );
 }
 
-/** The request in one spelling: the same request is the same text. */
+/** The request in canonical form: equal requests give equal text. */
 function requestText({ networkId: _id, ...request }: CreateNetworkRequest): string {
   const data = ({ addressSpace, pool, gateway, auxAddresses }: IpamData) => ({
     addressSpace,

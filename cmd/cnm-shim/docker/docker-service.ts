@@ -11,24 +11,24 @@ export interface DockerServiceOptions {
   readonly cores: CoreOpener;
   readonly log: Logger;
   readonly candidates: PoolChoice['candidates'];
-  /** What else is to be left alone when a pool is chosen. */
+  /** What else to avoid when choosing a pool. */
   readonly avoid?: () => PoolChoice['avoid'];
-  /** Told when dockerd has begun to use us: it may just have started. */
+  /** Called when dockerd starts to use us: it may just have started. */
   readonly activated?: () => void;
-  /** Told when a network has been made or removed. */
+  /** Called after a network was created or deleted. */
   readonly changed?: () => void;
 }
 
-/** What nobody has claimed by a CreateNetwork or CreateEndpoint for so long is free again. */
+/** A pool or address that no CreateNetwork or CreateEndpoint has claimed after this time is free again. */
 const EXPIRY_MS = 600_000;
 const EXPIRY_INTERVAL_MS = 60_000;
 
-/** Methods after which Docker's networks are others than before. */
+/** Methods that change Docker's networks. */
 const CHANGING: ReadonlySet<string> = new Set(['CreateNetwork', 'DeleteNetwork']);
-/** The protocol gives these no body. */
+/** Methods without a body in the protocol. */
 const BODILESS: ReadonlySet<string> = new Set(['GetCapabilities', 'GetDefaultAddressSpaces']);
 
-/** The two drivers that dockerd sees, on the core that serves CNI too. */
+/** The two drivers that dockerd sees, on the core that also serves CNI. */
 export class DockerService {
   readonly #options: DockerServiceOptions;
 
@@ -67,7 +67,7 @@ export class DockerService {
     return routes;
   }
 
-  /** Requests that nobody claims expire from now on, until disposed. */
+  /** Starts to expire unclaimed requests, until disposed. */
   start(): Disposable {
     const expire = (): void => {
       const { cores, log } = this.#options;
@@ -81,12 +81,12 @@ export class DockerService {
     };
     expire();
     const timer = setInterval(expire, EXPIRY_INTERVAL_MS);
-    // It keeps no daemon alive.
+    // The timer must not keep the daemon alive.
     timer.unref();
     return { [Symbol.dispose]: () => clearInterval(timer) };
   }
 
-  /** A state that turned out to be broken has been set aside by then: the call is made once more, with a new one. */
+  /** Retries a call once after a broken state was set aside, with a new state. */
   async #withCore(call: CallContext, work: (core: CallCore) => Promise<object> | object): Promise<object> {
     try {
       return await this.#once(call, work);

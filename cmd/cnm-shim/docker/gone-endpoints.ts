@@ -5,9 +5,9 @@ import type { Endpoint } from '../../../src/shared/model/endpoint.ts';
 import { isLinkGone } from './engine/differences.ts';
 
 /**
- * Docker's endpoints whose interface has gone from the host are no more: their addresses and host ports are free. dockerd
- * that was killed forgets the endpoints of its containers without a word, and so does a kernel that has ended their
- * namespaces. Asks nobody but the kernel, so a handler may call it. Returns what failed.
+ * Deletes Docker's endpoints whose interface is gone from the host, which frees their addresses and host ports. A
+ * killed dockerd loses its containers' endpoints silently, and the kernel deletes interfaces with their namespace. Asks
+ * only the kernel, so a handler may call it. Returns the failures.
  */
 export async function deleteGone(core: Core): Promise<NetError[]> {
   const { store } = core;
@@ -18,7 +18,7 @@ export async function deleteGone(core: Core): Promise<NetError[]> {
   for (const row of rows.filter((one) => isLinkGone(one, links))) {
     const { network, containerId } = row.attachment;
     core.log.info('docker.removed', { network, endpoint: containerId, reason: 'its interface is gone' });
-    // Looked at again under the lock: dockerd may have made it anew.
+    // Check again under the lock: dockerd may have created it again.
     const when = (now: Endpoint | undefined): boolean => now !== undefined && isLinkGone(now, linksNow(core));
     errors.push(...(await deleteOffered(core, row.attachment, when)));
   }

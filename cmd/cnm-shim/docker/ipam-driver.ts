@@ -24,13 +24,13 @@ import {
   type TextMap,
 } from './wire/messages.ts';
 
-/** What pools are chosen from, and what has to be left alone. */
+/** Where pools are chosen from, and what to avoid. */
 export type PoolChoice = Omit<PoolContext, 'now'>;
 
-/** Answers one request; the core is open for the call. */
+/** Handles one request; the core is open for the call. */
 export type IpamHandler = (body: unknown, core: Core, choice: () => PoolChoice) => object;
 
-/** Data of a RequestPool's answer: the gateway is fixed, and dockerd asks for this one. */
+/** Data in RequestPool's answer that fixes the gateway; dockerd then requests this address. */
 const GATEWAY = 'com.docker.network.gateway';
 const DOCKER_PREFIX = 'com.docker.network.';
 const OPTIONS = ['network'];
@@ -65,7 +65,7 @@ export const ipamDriver: Readonly<Record<string, IpamHandler>> = {
 
   RequestAddress: (body, core) => {
     const { poolId, address, gateway } = decodeRequestAddress(body);
-    // dockerd does not say which addresses are auxiliary: all of them are named, and before there is a network.
+    // dockerd does not say which addresses are auxiliary. It requests each by name, before the network exists.
     const other = address === undefined || isUsed(core, poolId) ? 'endpoint' : 'auxiliary';
     const given = requestAddress(core, {
       pool: poolId,
@@ -98,7 +98,7 @@ function assertSpace(space: string): void {
   throw fault.invalidConfig(
     'ipam',
     `.AddressSpace="${space}"`,
-    'it is none of ours',
+    'unknown address space',
     `Address spaces are ${known.join(' and ')}`,
   );
 }

@@ -30,10 +30,10 @@ import {
   type EndpointIdentity,
 } from './wire/messages.ts';
 
-/** Answers one request of one method; the core is open for the call. */
+/** Handles one request of one method; the core is open for the call. */
 export type CoreHandler = (body: unknown, core: Core) => Promise<object> | object;
 
-/** libnetwork's RouteType: by a gateway, and on the link. */
+/** libnetwork's RouteType: through a gateway, or on the link. */
 const [NEXT_HOP, CONNECTED] = [0, 1];
 
 export const networkDriver: Readonly<Record<string, CoreHandler>> = {
@@ -50,7 +50,7 @@ export const networkDriver: Readonly<Record<string, CoreHandler>> = {
   CreateEndpoint: async (body, core) => {
     const request = decodeCreateEndpoint(body);
     const mac = await createDockerEndpoint(core, request, Date.now());
-    // A value that dockerd gave itself is refused when it comes back.
+    // dockerd rejects an answer that repeats the MAC address it supplied.
     return { Interface: mac === undefined || request.mac !== undefined ? {} : { MacAddress: mac } };
   },
 
@@ -67,7 +67,7 @@ export const networkDriver: Readonly<Record<string, CoreHandler>> = {
 
   Join: (body, core) => join(core, decodeEndpointIdentity(body)),
 
-  // Of dockerd's calls at the end of an endpoint Revoke may be missing.
+  // When an endpoint ends, dockerd may omit the call of Revoke.
   Leave: async (body, core) => done(await revokePorts(core, decodeEndpointIdentity(body))),
 
   ProgramExternalConnectivity: async (body, core) => {
@@ -82,7 +82,7 @@ export const networkDriver: Readonly<Record<string, CoreHandler>> = {
 export const networkDriverFacts: Readonly<Record<string, (body: unknown) => object>> = {
   GetCapabilities: () => ({ Scope: 'local', ConnectivityScope: 'local', GwAllocChecker: true }),
 
-  /** Whether a network will do without a gateway, so that no address is spent on one. As in Docker's bridge. */
+  /** Tells dockerd whether a network needs no gateway address. Same rule as in Docker's bridge driver. */
   GwAllocCheck: (body) => {
     const { generic, internal } = decodeGwAllocCheck(body);
     const options = parseOptions(generic);
@@ -95,8 +95,8 @@ export const networkDriverFacts: Readonly<Record<string, (body: unknown) => obje
     throw fault.unsupported(
       'network',
       'AllocateNetwork',
-      'networks of this driver are of one host, and a swarm allocates none for it',
-      'Make it on each node: docker network create --config-only, then --scope swarm --config-from',
+      'networks of this driver exist on one host, so a swarm cannot allocate them',
+      'Create it on each node: docker network create --config-only, then --scope swarm --config-from',
     );
   },
 
@@ -116,11 +116,11 @@ export const networkDriverFacts: Readonly<Record<string, (body: unknown) => obje
   },
 };
 
-/** What dockerd is to do with the interface, in the container. Changes nothing, so that it can be asked again. */
+/** Tells dockerd what to do with the interface in the container. Changes nothing, so dockerd may ask again. */
 function join(core: Core, request: EndpointIdentity): object {
   const { network, spec, attachment } = placeOf(core, request);
   const { addresses = [] } = dockerFactsOf(endpointRow(core.store, attachment));
-  // Otherwise dockerd adds an interface on a bridge of its own (docker_gwbridge), to have a way out.
+  // Otherwise dockerd adds an interface on its own bridge (docker_gwbridge) as a way out.
   if (network.driver === 'null') return { DisableGatewayService: true };
   const families = new Set(addresses.map((text): Family => (text.includes(':') ? 6 : 4)));
   const gateway4 = families.has(4) ? network.gateway4 : undefined;
@@ -129,12 +129,12 @@ function join(core: Core, request: EndpointIdentity): object {
     InterfaceName: { SrcName: attachment.ifName, DstPrefix: network.ifPrefix },
     ...given({ Gateway: gateway4, GatewayIPv6: gateway6 }),
     StaticRoutes: network.internal ? [] : staticRoutes(spec, families),
-    // An IPv6 gateway alone is none to it either.
+    // dockerd does not count an IPv6 gateway alone either.
     ...(gateway4 === undefined ? { DisableGatewayService: true } : {}),
   };
 }
 
-/** The routes that a CNI configuration of the Network has besides default ones, for the families of the endpoint. */
+/** The non-default routes of the Network's CNI configuration, for the endpoint's families. */
 function staticRoutes(spec: NetworkSpec, families: ReadonlySet<Family>): object[] {
   return spec.routes.flatMap(({ dst, gateway, scope }) => {
     const family = dst.includes(':') ? 6 : 4;
@@ -146,14 +146,14 @@ function staticRoutes(spec: NetworkSpec, families: ReadonlySet<Family>): object[
   });
 }
 
-/** Everything has been tried; the first failure says the rest. */
+/** Throws the first failure, with the others attached, after every step was tried. */
 function done(errors: readonly NetError[]): object {
   const error = combineErrors(errors, 'remove');
   if (error !== undefined) throw error;
   return {};
 }
 
-/** `*` for every address of the host, `0.0.0.0` and `[::]` for those of one family. */
+/** `*` for every address of the host, `0.0.0.0` and `[::]` for all addresses of one family. */
 function hostSide({ hostIp, family }: PortClaim): string {
   if (hostIp !== undefined) return hostIp;
   return family === undefined ? '*' : family === 4 ? '0.0.0.0' : '[::]';

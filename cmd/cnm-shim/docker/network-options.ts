@@ -10,35 +10,35 @@ import type { GatewayMode } from '../../../src/shared/store/store.ts';
 import { DOCKER_KEYS, type DockerOptions, refusedOption } from './options.ts';
 import type { CreateNetworkRequest, IpamData } from './wire/messages.ts';
 
-/** What Docker's IPAM drivers gave a network: at most one subnet of each family. */
+/** The subnets that Docker's IPAM drivers gave a network: at most one per family. */
 export type Subnets = Readonly<Partial<Record<Family, IpamData>>>;
 
 export interface SpecInput {
   readonly request: CreateNetworkRequest;
   readonly options: DockerOptions;
   readonly subnets: Subnets;
-  /** The packet filter of the host. */
+  /** The host's packet filter. */
   readonly backend: FirewallBackend;
-  /** Where our own IPAM leases the addresses; absent where Docker's hands them out. */
+  /** Where our own IPAM leases the addresses; absent if Docker's IPAM assigns them. */
   readonly scope?: string;
-  /** The part of a subnet that addresses are chosen from. */
+  /** The part of a subnet to choose addresses from. */
   readonly range?: (family: Family) => string | undefined;
-  /** The Network that it is to be, where others may share it. */
+  /** The name of the Network, if others may share it. */
   readonly shared?: string;
 }
 
 const FAMILIES: readonly Family[] = [4, 6];
-/** Networks and interfaces are called by as much of an id as Docker shows. */
+/** Names of networks and interfaces contain as much of an id as Docker shows. */
 const ID_SHOWN = 12;
 
-/** How many characters of an id people see. */
+/** Characters of an id that Docker shows. */
 export function shortId(id: string): string {
   return id.slice(0, ID_SHOWN);
 }
 
 /**
- * The subnets of a network. One of every address (of Docker's `null` IPAM) is none.
- * Throws NetError `unsupported-field` for a second one of a family, as Docker's bridge does.
+ * The subnets of a network. A subnet of all addresses (from Docker's `null` IPAM) counts as none. Throws NetError
+ * `unsupported-field` for a second subnet of a family, as Docker's bridge driver does.
  */
 export function subnetsOf({ ipv4, ipv6 }: CreateNetworkRequest): Subnets {
   const [four, six] = [ipv4, ipv6].map((list) => list.filter(({ pool }) => pool.length > 0)) as [
@@ -59,7 +59,7 @@ export function subnetsOf({ ipv4, ipv6 }: CreateNetworkRequest): Subnets {
   return { ...(four[0] === undefined ? {} : { 4: four[0] }), ...(six[0] === undefined ? {} : { 6: six[0] }) };
 }
 
-/** What Docker's options, with Docker's defaults, make of a network. Throws NetError for what contradicts itself. */
+/** Builds a network's spec from Docker's options and defaults. Throws NetError for contradictory options. */
 export function specOfDocker(input: SpecInput): NetworkSpec {
   const { request, options, subnets, backend, scope, shared } = input;
   assertModes(options, request.internal);
@@ -104,7 +104,8 @@ function bridgeOf(
     isDefaultGateway: false,
     forceAddress: false,
     ...given({ mtu: options.mtu }),
-    // A container reaches its own published ports by the host's address also where br_netfilter translates on the bridge.
+    // A container reaches its own published ports through the host's address, even if br_netfilter translates on the
+    // bridge.
     hairpin: true,
     promisc: false,
     trunk: [],
@@ -118,7 +119,7 @@ function bridgeOf(
   };
 }
 
-/** The bridge has a gateway address of this family. */
+/** True if the bridge has a gateway address of this family. */
 function hasGateway({ options, subnets }: SpecInput, family: Family): boolean {
   return subnets[family]?.gateway !== undefined && modeOf(options, family) !== 'isolated';
 }
@@ -135,7 +136,7 @@ function rangeOf(input: SpecInput, family: Family): RangeText {
   };
 }
 
-/** A network that is made to be shared is open to others, as one of CNI's, unless a mode says how closed it is to be. */
+/** A shared network is open to others, like a CNI network, unless a gateway mode restricts it. */
 function firewallOf({ request, options, shared }: SpecInput): FirewallOptions {
   const isOpen = shared !== undefined && Object.keys(options.mode).length === 0;
   const inMode = (...modes: readonly GatewayMode[]) =>

@@ -14,21 +14,26 @@ import { type DockerOptions, parseOptions } from './options.ts';
 import { assertAgrees, assertSamePool, foreignAllocator, gatewayOf, traitsOf, unshared } from './shared-network.ts';
 import type { CreateNetworkRequest, IpamData } from './wire/messages.ts';
 
-/** Address spaces of our own IPAM: of networks on this host, and of Docker's global ones. */
+/** Address spaces of our own IPAM: for networks on this host, and for Docker's global ones. */
 export const ADDRESS_SPACES = { local: 'isthmus', global: 'isthmus-global' } as const;
 
 const FAMILIES: readonly Family[] = [4, 6];
 
-/** What CreateNetwork is going to make. */
+/** What CreateNetwork will create. */
 export interface NetworkPlan {
   readonly name: string;
   readonly spec: NetworkSpec;
   readonly row: Omit<DockerNetworkRow, 'request'>;
-  /** Part of the transaction that makes it: its pools are its own. Throws NetError `conflict` where they are gone. */
+  /**
+   * Claims the network's pools in the transaction that creates it. Throws NetError `conflict` if they no longer exist.
+   */
   readonly takePools: (store: LocalStore) => void;
 }
 
-/** What the request means, with what the Network that it joins already is. Throws NetError for what cannot be. */
+/**
+ * Plans the network from the request and, if it joins an existing Network, from that. Throws NetError for invalid
+ * requests.
+ */
 export function planNetwork(core: Core, request: CreateNetworkRequest, now: number): NetworkPlan {
   const options = parseOptions(request.generic);
   const pools = poolsOf(core.store, request, options);
@@ -62,7 +67,7 @@ export function planNetwork(core: Core, request: CreateNetworkRequest, now: numb
   return {
     name,
     spec,
-    // Another call may have taken one meanwhile, where several are alike: then it is another one.
+    // If several pools are alike, another call may have claimed this one meanwhile; take the next one.
     takePools: (store) => void usePools(store, request.networkId, wantedPools(request, options)),
     row: {
       id: request.networkId,
@@ -79,7 +84,7 @@ export function planNetwork(core: Core, request: CreateNetworkRequest, now: numb
 
 type Pools = ReadonlyMap<Family, PoolRow>;
 
-/** What tells our own pools: CreateNetwork says no more of them than what dockerd was told. */
+/** Identifies our own pools: CreateNetwork repeats only what our IPAM told dockerd about them. */
 function wantedPools({ ipv4, ipv6 }: CreateNetworkRequest, { network }: DockerOptions): PoolWanted[] {
   return [...ipv4, ...ipv6].filter(isOurs).map(({ pool, gateway }) => ({
     pool,
@@ -97,7 +102,7 @@ function poolsOf(store: LocalStore, request: CreateNetworkRequest, options: Dock
   );
 }
 
-/** The request with the true subnets of pools that dockerd has been told are all addresses. */
+/** Replaces pools announced to dockerd as "all addresses" with the true subnets. */
 function withSubnets(request: CreateNetworkRequest, pools: Pools): CreateNetworkRequest {
   const named = (data: IpamData): IpamData => {
     const known = isOurs(data) ? parsePrefix(pools.get(data.pool.addr.family)?.subnet ?? '') : undefined;
@@ -110,7 +115,7 @@ function isOurs({ addressSpace }: IpamData): boolean {
   return Object.values<string>(ADDRESS_SPACES).includes(addressSpace);
 }
 
-/** The Network that is to be shared, by either of the options that name it. */
+/** The Network to share, from either of the options that name it. */
 function joinedNetwork({ network, driver }: DockerOptions, pools: Pools): string | undefined {
   const named = [...pools.values()].flatMap((pool) => pool.network ?? []);
   const other = named.find((name) => name !== (network ?? named[0]));
@@ -165,12 +170,12 @@ function withoutPool(subnet: string): NetError {
   return fault.conflict(
     'network',
     `subnet ${subnet}`,
-    'no pool with it has been asked for that is not in use',
-    'Create the network again: pools that nobody uses are given up after some minutes',
+    'no unused pool with this subnet was requested',
+    'Create the network again: unused pools expire after some minutes',
   );
 }
 
-/** The Network that a Docker network is by itself. */
+/** The Network of a Docker network that shares none. */
 export function ownName(networkId: string): string {
   return `docker-${shortId(networkId)}`;
 }

@@ -5,7 +5,7 @@ import { type Family, formatAddr, parseAddr } from '../../../src/shared/model/ad
 import type { GatewayMode } from '../../../src/shared/store/store.ts';
 import type { TextMap } from './wire/messages.ts';
 
-/** What the user gave by `-o`, typed; what is absent was not given. */
+/** The user's `-o` options, typed; absent means not given. */
 export interface DockerOptions {
   readonly driver: 'bridge' | 'null';
   /** The Network to share with others. */
@@ -17,9 +17,9 @@ export interface DockerOptions {
   readonly icc?: boolean;
   readonly inhibit4?: boolean;
   readonly mode: Readonly<Partial<Record<Family, GatewayMode>>>;
-  /** Source addresses of what leaves the host. */
+  /** Source addresses of traffic that leaves the host. */
   readonly source: Readonly<Partial<Record<Family, string>>>;
-  /** `0.0.0.0` where all addresses are meant. */
+  /** `0.0.0.0` means all addresses. */
   readonly hostBinding?: string;
   readonly ifPrefix?: string;
 }
@@ -39,20 +39,20 @@ export const DOCKER_KEYS = {
   ifPrefix: 'com.docker.network.container_iface_prefix',
 } as const;
 
-/** Options of ours. Those of a CNI configuration that Docker has another name for may have either. */
+/** Our own options. A CNI option that Docker has another name for is accepted under both names. */
 const OWN_KEYS = ['driver', 'network', 'bridge', 'mtu', 'icc', 'ipMasq', 'macspoofchk'] as const;
-/** Every version of Docker may bring more of them: those that are not known here mean nothing. */
+/** Every Docker version may add options with this prefix: unknown ones are ignored. */
 const DOCKER_PREFIX = 'com.docker.network.';
 const DRIVERS = ['bridge', 'null'] as const;
 const MODES: readonly GatewayMode[] = ['nat', 'nat-unprotected', 'routed', 'isolated'];
 /** Smallest MTU that IPv4 works with (RFC 791), and the largest that a veth has. */
 const [MIN_MTU, MAX_MTU] = [68, 65_535];
-/** IFNAMSIZ - 1, and with room for a number of three digits. */
+/** IFNAMSIZ - 1, leaving room for a three-digit number. */
 const [MAX_IFNAME, MAX_PREFIX] = [15, 12];
 
 /**
- * The options of CreateNetwork. Throws NetError `invalid-config` that names key, value and rule, `unsupported-field` for
- * a driver that Docker itself has to be asked for.
+ * Decodes the options of CreateNetwork. Throws NetError `invalid-config` that names key, value and rule, and
+ * `unsupported-field` for a driver that only Docker itself provides.
  */
 export function parseOptions(generic: TextMap): DockerOptions {
   for (const key of Object.keys(generic)) assertKnown(key, generic);
@@ -78,7 +78,7 @@ export function parseOptions(generic: TextMap): DockerOptions {
   };
 }
 
-/** An option as it was given. */
+/** An option as the user gave it. */
 interface Given {
   readonly key: string;
   readonly value: string;
@@ -89,7 +89,7 @@ export function refusedOption({ key, value }: Given, what: string, hint: string)
   return fault.invalidConfig('network', `-o ${key}=${value}`, what, hint);
 }
 
-/** A name that a Network can have, as in CNI. Throws NetError `invalid-config` otherwise. */
+/** Validates a Network's name, with CNI's rule. Throws NetError `invalid-config`. */
 export function networkNamed(given: Given, flagName = '-o'): string {
   const { key, value } = given;
   if (value.length <= 128 && /^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(value)) return value;
@@ -106,14 +106,14 @@ function assertKnown(key: string, generic: TextMap): void {
   throw refusedOption({ key, value: generic[key] ?? '' }, 'it is no option of this driver', hint);
 }
 
-/** What is given under one of several names. An empty value is none. */
+/** The value given under one of several names. An empty value counts as absent. */
 function pick(generic: TextMap, ...keys: readonly string[]): Given | undefined {
   const [first, second] = keys.flatMap((key): Given[] => {
     const value = generic[key];
     return value === undefined || value === '' ? [] : [{ key, value }];
   });
   if (first !== undefined && second !== undefined && first.value !== second.value) {
-    throw refusedOption(first, `${second.key}=${second.value} says something else of the same`, 'Give one of them');
+    throw refusedOption(first, `${second.key}=${second.value} contradicts it`, 'Give one of them');
   }
   return first;
 }
@@ -138,7 +138,7 @@ function mtuOf(given: Given): number {
   throw refusedOption(given, 'it is no MTU', `Give ${MIN_MTU} to ${MAX_MTU} bytes, or 0 for the default`);
 }
 
-/** The kernel's rules for names, with room left up to 15 bytes where fewer are allowed. */
+/** The kernel's rules for interface names, with a lower length limit where a suffix follows. */
 function interfaceName(given: Given, longest: number): string {
   const { value } = given;
   const fits = Buffer.byteLength(value) <= longest;
@@ -147,7 +147,7 @@ function interfaceName(given: Given, longest: number): string {
   throw refusedOption(given, what, `Give 1 to ${longest} bytes without "/", ":", "%", quotes and white space`);
 }
 
-/** Go's strconv.ParseBool, with which Docker reads its options. */
+/** Parses like Go's strconv.ParseBool, which Docker uses for its options. */
 function flag<Name extends string>(
   generic: TextMap,
   name: Name,

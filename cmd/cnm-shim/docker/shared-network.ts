@@ -8,7 +8,7 @@ import type { GatewayMode } from '../../../src/shared/store/store.ts';
 import { DOCKER_KEYS, type DockerOptions } from './options.ts';
 import type { IpamData } from './wire/messages.ts';
 
-/** What Docker has to know of a Network that is there, whoever made it. */
+/** What Docker needs to know about an existing Network, whoever created it. */
 export interface SharedTraits {
   readonly internal: boolean;
   readonly mode4: GatewayMode;
@@ -26,8 +26,8 @@ export function traitsOf({ options, rules }: NetworkSpec): SharedTraits {
 }
 
 /**
- * The address that endpoints of a Network are told to route by; undefined where it leads nowhere: it is internal, or
- * neither the host nor a default route of its own is a way out.
+ * The gateway address for endpoints of a Network. Undefined if it leads nowhere: the Network is internal, or has no way
+ * out through the host or a default route of its own.
  */
 export function gatewayOf(spec: NetworkSpec, family: Family): string | undefined {
   const { options, routes } = spec;
@@ -38,7 +38,7 @@ export function gatewayOf(spec: NetworkSpec, family: Family): string | undefined
   return carried || route !== undefined ? firstGateway(spec, family) : undefined;
 }
 
-/** The gateway of the first subnet of a family: as given, else its first host. */
+/** The gateway of a family's first subnet: the configured one, else its first host address. */
 export function firstGateway({ ranges }: NetworkSpec, family: Family): string | undefined {
   const range = ranges.map(([first]) => first).find((one) => parsePrefix(one?.subnet ?? '')?.addr.family === family);
   const subnet = parsePrefix(range?.subnet ?? '');
@@ -47,7 +47,7 @@ export function firstGateway({ ranges }: NetworkSpec, family: Family): string | 
   return formatAddr({ ...first, value: first.value + 1n });
 }
 
-/** Throws NetError `conflict` for the first option that asks for something else than the Network is. */
+/** Throws NetError `conflict` for the first option that differs from the Network. */
 export function assertAgrees(name: string, spec: NetworkSpec, options: DockerOptions, internal: boolean): void {
   const { rules } = spec;
   const bridge = spec.options.driver === 'bridge' ? spec.options : undefined;
@@ -73,7 +73,7 @@ export function assertAgrees(name: string, spec: NetworkSpec, options: DockerOpt
   }
 }
 
-/** Throws NetError `conflict` unless Docker's pool is the Network's, with the Network's gateway. */
+/** Throws NetError `conflict` unless Docker's pool and gateway are the Network's. */
 export function assertSamePool(name: string, spec: NetworkSpec, family: Family, { pool, gateway }: IpamData): void {
   const subnet = formatPrefix({ addr: firstOf(pool), length: pool.length });
   const known = spec.ranges.flatMap((set) => set.map((range) => range.subnet));
@@ -87,7 +87,7 @@ export function assertSamePool(name: string, spec: NetworkSpec, family: Family, 
   throw disagreement(name, `--gateway ${formatAddr(gateway.addr)}`, what, 'Leave --gateway out');
 }
 
-/** NetError: the pool of a shared Network is handed out by its own IPAM only. With the command that works. */
+/** NetError: only a shared Network's own IPAM assigns its addresses. Includes the command that works. */
 export function unshared(core: Core, name: string, spec: NetworkSpec | undefined, what: string): NetError {
   const subnets = (spec?.ranges ?? []).flatMap(([first]) => first?.subnet ?? []);
   const given = subnets.map((subnet) => ` --subnet ${subnet}`).join('');
@@ -97,9 +97,9 @@ export function unshared(core: Core, name: string, spec: NetworkSpec | undefined
   return fault.conflict('join', `network ${name}`, what, `Use: ${command}`);
 }
 
-/** NetError: somebody else hands out the addresses of the Network. */
+/** NetError: another IPAM assigns the Network's addresses. */
 export function foreignAllocator(core: Core, name: string, allocator: string): NetError {
-  const what = `its addresses are handed out by ${allocator}, so that ours would collide with them`;
+  const what = `${allocator} assigns its addresses, and ours would collide with them`;
   const own = `Make a network of its own: docker network create -d ${nameInDocker(core)} NAME`;
   const built =
     '. To share this one, let the built-in IPAM serve both sides: leave ipam.type out of the CNI configuration';
@@ -108,6 +108,6 @@ export function foreignAllocator(core: Core, name: string, allocator: string): N
 }
 
 function disagreement(name: string, asked: string, has: string, hint: string): NetError {
-  const what = `${asked} is asked for, but ${has}`;
+  const what = `${asked} is requested, but ${has}`;
   return fault.conflict('join', `network ${name}`, what, hint);
 }

@@ -3,23 +3,22 @@ import type { RateLimit } from '../model/shaping.ts';
 import { field, isObject, type Json } from './fields.ts';
 import { invalid } from './invalid.ts';
 
-/** Limits as the pod sees them: `ingress` is what it receives. A direction that is absent has none. */
+/** Limits as the pod sees them: `ingress` limits what it receives. An absent direction is unlimited. */
 export interface Bandwidth {
   readonly ingress?: RateLimit;
   readonly egress?: RateLimit;
 }
 
-/** Keys at the top of a configuration, as the reference bandwidth plugin has them. */
+/** Top-level keys of a configuration, as in the reference bandwidth plugin. */
 export const BANDWIDTH_KEYS = ['ingressRate', 'ingressBurst', 'egressRate', 'egressBurst'] as const;
 
 /** A token bucket's burst has 32 bits in bytes. */
 const MAX_BURST = 0xffff_ffff * 8;
 
 /**
- * The limits of a configuration: its own keys, or where it has none of them those of the `bandwidth` capability. Zero
- * and null are no limit; keys are matched without regard to case.
- * Throws NetError `invalid-config` for a rate without burst, a burst without rate, a burst of 4 GiB or more, and for
- * what is no whole number of bits.
+ * Returns the limits of a configuration: its own keys, or without any, those of the `bandwidth` capability. Zero and
+ * null mean no limit; keys match regardless of case. Throws NetError `invalid-config` for a rate without burst, a burst
+ * without rate, a burst of 4 GiB or more, and for a value that is no whole number of bits.
  */
 export function parseBandwidth(config: Json): Bandwidth {
   const own = BANDWIDTH_KEYS.some((key) => field(config, key) !== undefined);
@@ -57,7 +56,7 @@ function parseLimit(holder: Json, path: string, direction: 'ingress' | 'egress')
   return { rate, burst };
 }
 
-/** More than JSON numbers can tell apart is as much as they can. */
+/** Caps values beyond the safe integers of JSON numbers. */
 function bits(holder: Json, path: string, key: string): number {
   const value = field(holder, key) ?? 0;
   if (typeof value === 'number' && Number.isInteger(value) && value >= 0) {
@@ -66,7 +65,7 @@ function bits(holder: Json, path: string, key: string): number {
   throw invalid(`${path}.${key}`, value, 'it is not a whole number of bits, 0 or more', 'Write it as 1000000');
 }
 
-/** True where something is limited. */
+/** Returns true if at least one direction is limited. */
 export function limits({ ingress, egress }: Bandwidth): boolean {
   return ingress !== undefined || egress !== undefined;
 }

@@ -5,18 +5,18 @@ import { digest } from '../model/attachment.ts';
 import type { VlanRange } from '../model/op.ts';
 import { field, isObject, type Json } from './fields.ts';
 
-/** Options of the bridge driver; names and defaults are the reference bridge plugin's, but of the last two. */
+/** Options of the bridge driver; names and defaults are the reference bridge plugin's, except for the last two. */
 export interface BridgeOptions {
   readonly driver: 'bridge';
-  /** Name of the bridge; made where it is missing. */
+  /** Name of the bridge; created if missing. */
   readonly bridge: string;
-  /** The bridge carries the gateway addresses and the host forwards. */
+  /** The bridge has the gateway addresses and the host forwards. */
   readonly isGateway: boolean;
-  /** Implies isGateway; a default route through it is added for each family without one. */
+  /** Implies isGateway; adds a default route through the gateway for each family without one. */
   readonly isDefaultGateway: boolean;
-  /** A conflicting address on the bridge is replaced instead of refused. */
+  /** Replaces a conflicting address on the bridge instead of refusing. */
   readonly forceAddress: boolean;
-  /** Bytes; absent: that of the default route's interface, or of the bridge where it exists already. */
+  /** Bytes; absent: the MTU of the default route's interface, or of the bridge if it exists. */
   readonly mtu?: number;
   readonly hairpin: boolean;
   readonly promisc: boolean;
@@ -29,20 +29,20 @@ export interface BridgeOptions {
   readonly enabledad: boolean;
   readonly disableContainerInterface: boolean;
   readonly portIsolation: boolean;
-  /** The IPv4 gateway is told to endpoints, but not put on the bridge: somebody else sees to it. Docker's inhibit_ipv4. */
+  /** Announces the IPv4 gateway to endpoints without assigning it to the bridge. Docker's inhibit_ipv4. */
   readonly inhibit4?: true;
-  /** Families with a gateway; the host has no address of another on the bridge. Default: both. */
+  /** Families with a gateway; the bridge has no host address of any other. Default: both. */
   readonly gatewayFamilies?: readonly Family[];
 }
 
 /** IFNAMSIZ - 1, linux/if.h. */
 const MAX_IFNAME = 15;
-/** Smallest MTU that IPv4 (RFC 791) and IPv6 (RFC 8200 §5) work with. */
+/** Minimum MTU for IPv4 (RFC 791) and IPv6 (RFC 8200 §5). */
 const MIN_MTU = 68;
 
 /**
- * The bridge options of a configuration whose shape has been checked.
- * Throws NetError `invalid-config` for keys that contradict each other.
+ * Returns the bridge options of a configuration of valid shape. Throws NetError `invalid-config` for keys that
+ * contradict each other.
  */
 export function parseBridge(config: Json, strict: boolean): BridgeOptions {
   const flag = (key: string): boolean => field(config, key) === true;
@@ -97,14 +97,16 @@ export function parseBridge(config: Json, strict: boolean): BridgeOptions {
   };
 }
 
-/** Name of the bridge a configuration means; never throws, for DEL and GC. */
+/** Returns the name of a configuration's bridge; never throws, for DEL and GC. */
 export function bridgeName(config: Json, strict: boolean): string {
   const given = field(config, 'bridge');
   if (typeof given === 'string' && given !== '') return given;
   return strict ? defaultBridge(String(field(config, 'name') ?? '')) : 'cni0';
 }
 
-/** `br-<network>` where that is an interface name (15 characters), else `br-` and 12 hex digits of its digest. */
+/**
+ * Returns `br-<network>` if that is a valid interface name (15 characters), else `br-` and 12 hex digits of its digest.
+ */
 function defaultBridge(network: string): string {
   return network.length <= 12 ? `br-${network}` : `br-${digest('bridge', network).slice(0, 12)}`;
 }

@@ -3,7 +3,7 @@ import { given } from '../model/given.ts';
 import { field, textField } from './fields.ts';
 import { invalid } from './invalid.ts';
 
-/** resolv.conf(5), as a CNI result has it. Lists that are empty are left out. */
+/** resolv.conf(5), in the form of a CNI result. Omits empty lists. */
 export interface Dns {
   readonly nameservers?: readonly string[];
   readonly domain?: string;
@@ -11,7 +11,7 @@ export interface Dns {
   readonly options?: readonly string[];
 }
 
-/** The `dns` object of a configuration whose shape has been checked. */
+/** Returns the `dns` object of a configuration of valid shape. */
 export function readDns(value: unknown): Dns {
   const texts = (key: string): string[] => {
     const found = field(value, key);
@@ -20,7 +20,7 @@ export function readDns(value: unknown): Dns {
   return makeDns(texts('nameservers'), textField(value, 'domain'), texts('search'), texts('options'));
 }
 
-/** What a file in the form of resolv.conf(5) says. Throws NetError `invalid-config` where it cannot be read. */
+/** Parses a file in the form of resolv.conf(5). Throws NetError `invalid-config` if it cannot be read. */
 export function readResolvConf(file: string, path: string): Dns {
   let text: string;
   try {
@@ -32,7 +32,7 @@ export function readResolvConf(file: string, path: string): Dns {
   return parseResolvConf(text);
 }
 
-/** A pipe or a device at this path is not waited for. */
+/** Opens without blocking on a pipe or a device at this path. */
 function readFile(file: string): string {
   const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
@@ -43,7 +43,7 @@ function readFile(file: string): string {
   }
 }
 
-/** `nameserver`, `search` and `options` add up over lines, the last `domain` counts; other lines are passed over. */
+/** `nameserver`, `search` and `options` accumulate, the last `domain` wins; ignores other lines. */
 export function parseResolvConf(text: string): Dns {
   const nameservers: string[] = [];
   const search: string[] = [];

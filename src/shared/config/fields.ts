@@ -6,8 +6,8 @@ export function isObject(value: unknown): value is Json {
 }
 
 /**
- * The value of `key` in an object, or undefined where it is no object, or has no such key or null in it. Case does not
- * count: Go's encoding/json ignores it, so containerd may send `HostPort` where podman sends `hostPort`.
+ * Returns the value of `key` in an object; undefined if it is no object, lacks the key or has null. Ignores case, as
+ * Go's encoding/json does, so containerd may send `HostPort` where podman sends `hostPort`.
  */
 export function field(value: unknown, key: string): unknown {
   if (!isObject(value)) return undefined;
@@ -18,13 +18,13 @@ export function field(value: unknown, key: string): unknown {
   return found === undefined ? undefined : (value[found] ?? undefined);
 }
 
-/** As `field`, where the value is a string that is not empty. */
+/** Like `field`, for a nonempty string. */
 export function textField(value: unknown, key: string): string | undefined {
   const found = field(value, key);
   return typeof found === 'string' && found !== '' ? found : undefined;
 }
 
-/** The object with its keys spelt as in `known` wherever they differ by case only. */
+/** Returns the object with keys respelt as in `known` if they differ only by case. */
 export function respell(value: Json, known: readonly string[]): Json {
   const spelling = new Map(known.map((key) => [key.toLowerCase(), key]));
   return Object.fromEntries(

@@ -10,19 +10,19 @@ import { readAddr, readSubnet } from './ipam-values.ts';
 
 export type ChosenBackend = FirewallBackend | 'auto';
 
-/** What a configuration wants of the packet filter. */
+/** The firewall options of a configuration. */
 export interface FirewallOptions {
   readonly backend: ChosenBackend;
   readonly policy: IngressPolicy;
-  /** Families of a `closed` network that are open to everybody all the same. */
+  /** Families of a `closed` network that are open to everybody nevertheless. */
   readonly unprotected?: readonly Family[];
-  /** Absent: the pods' own addresses are seen outside. */
+  /** Absent: destinations outside see the pods' own addresses. */
   readonly masquerade?: MasqueradeOptions;
   readonly ports: PortOptions;
 }
 
 export interface MasqueradeOptions {
-  /** Families that are masqueraded; absent: both. */
+  /** Masqueraded families; absent: both. */
   readonly families?: readonly Family[];
   /** Destinations that see the pods' own addresses. */
   readonly except: readonly string[];
@@ -36,16 +36,16 @@ export interface PortOptions {
   readonly masqAll: boolean;
   readonly mark?: { readonly bit: number } | { readonly chain: string };
   readonly conditions: Readonly<Record<Family, readonly string[]>>;
-  /** Families that others route to: their ports are let in at the endpoint's own address, and take none of the host. */
+  /** Families that others route to: connections go to a port at the endpoint's own address, and use no host port. */
   readonly routed?: readonly Family[];
 }
 
 const BACKENDS: readonly ChosenBackend[] = ['auto', 'nftables', 'iptables', 'none'];
 
 /**
- * The firewall options of a configuration whose shape has been checked: those of Isthmus, and the reference's of
- * bridge (ipMasq, ipMasqBackend), portmap and firewall. Throws NetError `invalid-config` for contradictions,
- * `unsupported-field` for what the chosen backend cannot do.
+ * Returns the firewall options of a configuration of valid shape: Isthmus' own, and those of the reference's bridge
+ * (ipMasq, ipMasqBackend), portmap and firewall. Throws NetError `invalid-config` for contradictions,
+ * `unsupported-field` for options that the chosen backend cannot implement.
  */
 export function parseFirewall(config: Json): FirewallOptions {
   const masquerade = parseMasquerade(config);
@@ -108,8 +108,8 @@ function parsePortOptions(config: Json): PortOptions {
 }
 
 /**
- * `firewall.backend`, portmap's `backend`, bridge's `ipMasqBackend`, in this order. Where none says it, the syntax of
- * conditions does: the reference's way to tell is a leading `-` or `!`, which only iptables has.
+ * Chooses the backend: `firewall.backend`, portmap's `backend`, bridge's `ipMasqBackend`, in this order. Without any,
+ * the syntax of conditions decides, as in the reference: only iptables has a leading `-` or `!`.
  */
 function parseBackend(config: Json, ports: PortOptions): ChosenBackend {
   const [path, value] = backendKey(config);
@@ -153,7 +153,7 @@ function syntaxOf({ conditions }: PortOptions): 'iptables' | 'nftables' | undefi
   return syntaxes[0];
 }
 
-/** Where a configuration says the backend, and what; `auto` where it does not. */
+/** Returns the backend of a configuration and the path of its key; `auto` if no key names one. */
 export function backendKey(config: Json): readonly [path: string, value: unknown] {
   const places = [
     ['.firewall.backend', field(field(config, 'firewall'), 'backend')],
@@ -182,7 +182,7 @@ function parsePolicy(config: Json, masquerades: boolean): IngressPolicy {
   throw invalid('.ingressPolicy', policy, 'it is not known here', 'Use open, same-bridge or isolated');
 }
 
-/** Drop-in names have no schema, so types are looked at here too. */
+/** Drop-in names have no schema, so this checks types too. */
 function flag(config: Json, key: string): boolean | undefined {
   const value = field(config, key);
   if (value === undefined || typeof value === 'boolean') return value;

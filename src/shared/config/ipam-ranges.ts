@@ -5,13 +5,13 @@ import { textField } from './fields.ts';
 import { invalid } from './invalid.ts';
 import { readSubnet } from './ipam-values.ts';
 
-/** A range set and where it was configured. */
+/** A range set and its path in the configuration. */
 export interface PlacedSet {
   readonly path: string;
   readonly set: RangeSet;
 }
 
-/** The sets of a list whose shape has been checked. Throws NetError `invalid-config`, as do the functions below. */
+/** Parses the sets of a list of valid shape. Throws NetError `invalid-config`, as do the functions below. */
 export function readSets(value: unknown, path: string): PlacedSet[] {
   if (!Array.isArray(value)) return [];
   return value.map((item: unknown, i) => readSet(item, `${path}[${i}]`));
@@ -44,8 +44,8 @@ function readSet(value: unknown, path: string): PlacedSet {
 }
 
 /**
- * One range with its defaults: gateway and start .1 (the gateway itself is skipped when addresses are given), end the
- * last address, for IPv4 the one below the broadcast.
+ * Parses one range with its defaults: gateway and start .1 (allocation skips the gateway), end the last address, or for
+ * IPv4 the one below the broadcast address.
  */
 export function readRange(value: unknown, path: string): RangeSpec {
   const at = `${path}.subnet`;
@@ -89,7 +89,7 @@ function readInside(holder: unknown, key: string, path: string, subnet: Prefix):
   return addr;
 }
 
-/** No two sets share an address, and one family has several only where results can say so (CNI 0.3.0 and later). */
+/** Sets must not share an address, and only results of CNI 0.3.0 and later can hold several sets of one family. */
 export function assertDisjoint(sets: readonly PlacedSet[], multiFamily: boolean): void {
   for (const [i, { path, set }] of sets.entries()) {
     const earlier = sets.slice(0, i);
@@ -114,7 +114,7 @@ export function assertDisjoint(sets: readonly PlacedSet[], multiFamily: boolean)
   }
 }
 
-/** Each set has an address to give: one without would be exhausted for ever. */
+/** Each set must have an allocatable address; otherwise every ADD would find it exhausted. */
 export function assertUsable(sets: readonly PlacedSet[]): void {
   const gateways = gatewaysOf(sets.map(({ set }) => set));
   for (const { path, set } of sets) {
@@ -128,7 +128,7 @@ function familyOf(set: RangeSet): number | undefined {
   return set[0]?.subnet.addr.family;
 }
 
-/** By the addresses from start to end: two ranges may be parts of one subnet. */
+/** Compares start to end: two ranges may be parts of one subnet. */
 function overlap(a: RangeSpec, b: RangeSpec): boolean {
   return (
     [b.rangeStart, b.rangeEnd].some((addr) => rangeOf([a], addr)) ||

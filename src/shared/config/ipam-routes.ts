@@ -6,7 +6,7 @@ import { field, textField } from './fields.ts';
 import { invalid } from './invalid.ts';
 import { readAddr, readPrefix } from './ipam-values.ts';
 
-/** The routes of a list whose shape has been checked; host bits of destinations are cleared. */
+/** Parses the routes of a list of valid shape; clears the host bits of destinations. */
 export function readRoutes(value: unknown, path: string): RouteSpec[] {
   if (!Array.isArray(value)) return [];
   return value.map((item: unknown, i) => readRoute(item, `${path}[${i}]`));
@@ -30,7 +30,7 @@ function readRoute(value: unknown, path: string): RouteSpec {
   return {
     dst: formatPrefix(dst),
     ...(gateway === undefined ? {} : { gateway: formatAddr(gateway) }),
-    // 0 is Go's way of not saying it.
+    // Go writes 0 for an absent value.
     ...(mtu ? { mtu } : {}),
     ...(advmss ? { advmss } : {}),
     ...(priority ? { priority } : {}),

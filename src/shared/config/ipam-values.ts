@@ -4,20 +4,20 @@ import { type Addr, formatAddr, parseAddr } from '../model/addr.ts';
 import { formatPrefix, networkOf, type Prefix, parsePrefix } from '../model/prefix.ts';
 import { invalid, show } from './invalid.ts';
 
-/** A text from outside, and where it was: `.args.cni.ips[0]`, `CNI_ARGS IP`. */
+/** An external string and its source: `.args.cni.ips[0]`, `CNI_ARGS IP`. */
 export interface Given {
   readonly text: string;
   readonly path: string;
 }
 
-/** Throws NetError `invalid-config` where the text is no IP address. */
+/** Throws NetError `invalid-config` if the string is no IP address. */
 export function readAddr(text: string, path: string): Addr {
   const addr = parseAddr(text);
   if (addr === undefined) throw wrong(path, text, 'it is not an IP address', 'Write it as 10.88.0.2 or fd00::2');
   return addr;
 }
 
-/** An address with the length of its subnet. */
+/** An address with its subnet's prefix length. */
 export function readPrefix(text: string, path: string): Prefix {
   const prefix = parsePrefix(text);
   if (prefix === undefined)
@@ -36,7 +36,7 @@ export function readSubnet(text: string, path: string): Prefix {
   return prefix;
 }
 
-/** The addresses of comma-separated lists by their canonical text, each with where it was; prefix lengths are dropped. */
+/** Parses comma-separated lists to canonical addresses, each with its source; drops prefix lengths. */
 export function readRequested(given: readonly Given[]): ReadonlyMap<string, { addr: Addr; subject: string }> {
   const found = new Map<string, { addr: Addr; subject: string }>();
   for (const { text, path } of splitCommas(given)) {
@@ -55,7 +55,7 @@ export function splitCommas(given: readonly Given[]): Given[] {
   );
 }
 
-/** CNI gives what stands in the environment a code of its own. */
+/** CNI has a separate error code for values from the environment. */
 function wrong(path: string, value: string, what: string, hint: string): NetError {
   if (!path.startsWith('CNI_ARGS')) return invalid(path, value, what, hint);
   return fault.badEnvironment('environment', `${path}=${show(value)}`, what, hint);

@@ -20,34 +20,34 @@ const STATIC_KEYS = ['type', 'name', 'addresses', 'routes', 'dns'];
 interface Input {
   /** The `ipam` object. */
   readonly ipam: unknown;
-  /** Where it stands, for errors: `.ipam`. */
+  /** Its path, for errors: `.ipam`. */
   readonly path: string;
-  /** Unknown keys are refused; otherwise they pass, and the case of keys does not count, as in the reference. */
+  /** True: refuses unknown keys. False: accepts them and ignores the case of keys, as the reference does. */
   readonly strict: boolean;
-  /** A result can have several addresses of a family: cniVersion is 0.3.0 or later. */
+  /** True if a result can hold several addresses of a family: cniVersion is 0.3.0 or later. */
   readonly multiFamily: boolean;
 }
 
 export interface HostLocalInput extends Input {
-  /** Texts of `CNI_ARGS` IP, `args.cni.ips` and `runtimeConfig.ips`; a prefix length is dropped. */
+  /** Strings of `CNI_ARGS` IP, `args.cni.ips` and `runtimeConfig.ips`; prefix lengths are dropped. */
   readonly requested: readonly Given[];
-  /** `runtimeConfig.ipRanges`: range sets that come before the configured ones. */
+  /** `runtimeConfig.ipRanges`: range sets that precede the configured ones. */
   readonly ipRanges?: unknown;
 }
 
 export interface HostLocalSpec {
   readonly sets: readonly RangeSet[];
   readonly routes: readonly RouteSpec[];
-  /** `/var/lib/cni/networks` unless given. */
+  /** Default: `/var/lib/cni/networks`. */
   readonly dataDir: string;
-  /** What the file `resolvConf` says. */
+  /** Content of the file `resolvConf`. */
   readonly dns?: Dns;
   readonly requested: readonly Addr[];
 }
 
 /**
- * The configuration of host-local, with its defaults. The single range of `subnet` is range set 0, after those of the
- * runtime. Throws NetError `invalid-config`, naming JSON path, value, rule and remedy.
+ * Parses the configuration of host-local, with its defaults. The single range of `subnet` is the first range set after
+ * those of the runtime. Throws NetError `invalid-config`, naming JSON path, value, rule and remedy.
  */
 export function parseHostLocal(input: HostLocalInput): HostLocalSpec {
   const { path, strict, multiFamily } = input;
@@ -79,18 +79,18 @@ export function parseHostLocal(input: HostLocalInput): HostLocalSpec {
   };
 }
 
-/** Where a host-local configuration has its directories; never throws, for DEL and GC. */
+/** Returns the data directory of a host-local configuration; never throws, for DEL and GC. */
 export function dataDirOf(ipam: unknown): string {
   const found = textField(ipam, 'dataDir') ?? DATA_DIR;
   return found.length > 1 ? found.replace(/\/+$/, '') : found;
 }
 
 export interface StaticInput extends Input {
-  /** Texts of `CNI_ARGS` IP, with prefix length: added to the configured addresses. */
+  /** Strings of `CNI_ARGS` IP, with prefix length: added to the configured addresses. */
   readonly added?: readonly Given[];
-  /** Texts of `runtimeConfig.ips`, else of `args.cni.ips`: where there are any, they replace the configured ones. */
+  /** Strings of `runtimeConfig.ips`, else of `args.cni.ips`: replace the configured addresses if present. */
   readonly overriding?: readonly Given[];
-  /** Texts of `CNI_ARGS` GATEWAY: the gateway of each address whose subnet it is in. */
+  /** Strings of `CNI_ARGS` GATEWAY: each is the gateway of the addresses in its subnet. */
   readonly gateways?: readonly Given[];
 }
 
@@ -105,7 +105,7 @@ export interface StaticSpec {
   readonly dns: Dns;
 }
 
-/** The configuration of static. Throws NetError `invalid-config`, naming JSON path, value, rule and remedy. */
+/** Parses the configuration of static. Throws NetError `invalid-config`, naming JSON path, value, rule and remedy. */
 export function parseStatic(input: StaticInput): StaticSpec {
   const { path, strict, multiFamily, overriding = [], added = [] } = input;
   const ipam = spelt(input.ipam, STATIC_KEYS, strict);
@@ -156,7 +156,7 @@ function assertOnePerFamily(addresses: readonly StaticAddress[], path: string): 
   }
 }
 
-/** The range of `subnet` and its sisters. Without `subnet` the reference passes over the others. */
+/** Parses the range of `subnet` and its sibling keys. Without `subnet`, the reference ignores the siblings. */
 function readSingle(ipam: unknown, path: string, strict: boolean): PlacedSet[] {
   if (textField(ipam, 'subnet') !== undefined) return [{ path: `${path}.subnet`, set: [readRange(ipam, path)] }];
   const stray = RANGE_KEYS.find((key) => textField(ipam, key) !== undefined);

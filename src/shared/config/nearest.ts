@@ -1,4 +1,4 @@
-/** The candidate that `word` most probably is a misspelling or the beginning of, or undefined where none is near. */
+/** Returns the candidate that `word` most likely misspells or abbreviates, or undefined if none is near. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   const lower = word.toLowerCase();
   let best: string | undefined;

@@ -16,14 +16,14 @@ export type DriverName = 'bridge' | 'host' | 'null';
 /** Options of one driver, by its name. */
 export type DriverOptions = BridgeOptions | { readonly driver: 'host' } | { readonly driver: 'null' };
 
-/** What a configuration says apart from IPAM, typed and checked. */
+/** The parsed and validated configuration, except for IPAM. */
 export interface NetworkConfig {
   readonly options: DriverOptions;
-  /** The IPAM plugin that is named: empty for the built-in one, undefined where there is no IPAM. */
+  /** The IPAM plugin: empty for the built-in one, undefined without IPAM. */
   readonly ipamType: string | undefined;
   /** From runtimeConfig.mac, args.cni.mac, CNI_ARGS MAC, in this order. */
   readonly mac?: string;
-  /** Overrides what IPAM says. */
+  /** Overrides the DNS of IPAM. */
   readonly dns?: Json;
   readonly firewall: FirewallOptions;
   /** Host ports to publish (runtimeConfig.portMappings); the drop-in bridge leaves them to portmap. */
@@ -36,9 +36,9 @@ export interface NetworkConfig {
 
 export interface NetconfInput {
   readonly config: Json;
-  /** True under the plugin's own name: unknown keys are refused. Drop-in names take them, as the reference does. */
+  /** True under the plugin's own name: refuses unknown keys. Drop-in names accept them, as the reference does. */
   readonly strict: boolean;
-  /** Options that only a driver of this name has are refused for another. */
+  /** Refuses options of one driver if another driver is configured. */
   readonly driver?: DriverName;
   /** MAC of CNI_ARGS. */
   readonly mac?: string;
@@ -80,8 +80,8 @@ const BRIDGE_ONLY = [
 ];
 
 /**
- * The network that a configuration describes.
- * Throws NetError `invalid-config` naming path, value and rule; `unsupported-field` for what the backend cannot do.
+ * Parses the network that a configuration describes. Throws NetError `invalid-config` naming path, value and rule;
+ * `unsupported-field` for options that the backend cannot implement.
  */
 export function parseNetconf(input: NetconfInput): NetworkConfig {
   const config = input.strict ? input.config : respell(input.config, [...BRIDGE_ONLY, 'dns', 'args']);
@@ -103,7 +103,7 @@ export function parseNetconf(input: NetconfInput): NetworkConfig {
   };
 }
 
-/** The IPAM plugin that a configuration names, as in NetworkConfig; never throws. */
+/** Returns the IPAM plugin of a configuration, as in NetworkConfig; never throws. */
 export function ipamType(config: Json, strict: boolean): string | undefined {
   const ipam = field(config, 'ipam');
   if (!isObject(ipam)) return undefined;
@@ -112,7 +112,7 @@ export function ipamType(config: Json, strict: boolean): string | undefined {
   return strict && Object.keys(ipam).length > 0 ? '' : undefined;
 }
 
-/** The driver that a configuration names; never throws. */
+/** Returns the driver of a configuration; never throws. */
 export function driverName(config: Json): DriverName {
   const name = field(config, 'driver');
   return name === 'host' || name === 'null' ? name : 'bridge';
@@ -128,7 +128,7 @@ function parseDriver(config: Json, input: NetconfInput): DriverOptions {
   return { driver };
 }
 
-/** A published port leads to an address: without IPAM there is none. */
+/** A published port leads to an address, and a network without IPAM has none. */
 function assertPublishable(config: Json, options: DriverOptions, mappings: readonly PortMapping[]): void {
   if (mappings.length === 0 || (options.driver === 'bridge' && field(config, 'ipam') !== undefined)) return;
   const given = field(field(config, 'runtimeConfig'), 'portMappings');
@@ -151,13 +151,13 @@ function requestedMac(config: Json, fromArgs: string | undefined): string | unde
   throw wrongMac(path, value, 'is a group address or zero, which no interface can have', 'Make its first byte even');
 }
 
-/** CNI gives what stands in the environment a code of its own. */
+/** CNI has a separate error code for values from the environment. */
 function wrongMac(path: string, value: unknown, what: string, hint: string): NetError {
   if (!path.startsWith('CNI_ARGS')) return invalid(path, value, what, hint);
   return fault.badEnvironment('environment', `${path}=${show(value)}`, what, hint);
 }
 
-/** `dns` of the configuration; the `dns` capability of the runtime, where it has servers, comes before it. */
+/** `dns` of the configuration; the runtime's `dns` capability overrides it if it has servers. */
 function requestedDns(config: Json): Json | undefined {
   const runtime = field(field(config, 'runtimeConfig'), 'dns');
   const servers = field(runtime, 'servers');
@@ -168,7 +168,7 @@ function requestedDns(config: Json): Json | undefined {
   return isObject(dns) && Object.keys(dns).length > 0 ? dns : undefined;
 }
 
-/** `runtimeConfig.aliases` maps networks to names; those of this network count. */
+/** `runtimeConfig.aliases` maps networks to names; returns those of this network. */
 function requestedAliases(config: Json): string[] {
   const aliases = field(field(config, 'runtimeConfig'), 'aliases');
   if (aliases === undefined) return [];

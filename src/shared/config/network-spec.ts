@@ -3,7 +3,7 @@ import type { RouteSpec } from '../model/link.ts';
 import type { BridgeOptions } from './bridge.ts';
 import type { FirewallOptions } from './firewall.ts';
 
-/** Addresses to hand out, as host-local's `ranges` writes them. */
+/** Addresses to assign, as host-local's `ranges` writes them. */
 export interface RangeText {
   /** `10.88.0.0/16`, without host bits. */
   readonly subnet: string;
@@ -12,24 +12,24 @@ export interface RangeText {
   readonly gateway?: string;
 }
 
-/** What the packet filter does for all endpoints of a network. */
+/** The packet filter's rules for all endpoints of a network. */
 export interface NetworkRules {
   readonly backend: FirewallBackend;
   readonly options: FirewallOptions;
-  /** The network's traffic is let through where others drop what they do not know. */
+  /** Accepts the network's traffic in chains of others that drop unknown packets. */
   readonly admit: boolean;
 }
 
-/** What a network is made by, whoever asked for it first: plain JSON, which is kept with the network. */
+/** The specification of a network, whichever camp created it: plain JSON, stored with the network. */
 export interface NetworkSpec {
   readonly options: BridgeOptions | { readonly driver: 'null' };
-  /** Range sets; an endpoint has one address of each. Empty where the network has no addresses. */
+  /** Range sets; an endpoint gets one address from each. Empty if the network has no addresses. */
   readonly ranges: readonly (readonly RangeText[])[];
-  /** Where the built-in IPAM leases the addresses; absent where it does not. */
+  /** Where the built-in IPAM stores its leases; absent if another IPAM assigns the addresses. */
   readonly scope?: string;
-  /** Who else hands out the addresses: `docker`, or the `type` of a CNI IPAM plugin. Such a network has one camp. */
+  /** The external IPAM: `docker`, or the `type` of a CNI IPAM plugin. Such a network belongs to one camp. */
   readonly allocator?: string;
   readonly routes: readonly RouteSpec[];
-  /** Absent: the packet filter is left alone. */
+  /** Absent: no packet filter entries. */
   readonly rules?: NetworkRules;
 }

@@ -4,14 +4,14 @@ import { field, textField } from './fields.ts';
 import { invalid } from './invalid.ts';
 import { readAddr } from './ipam-values.ts';
 
-/** One port of the host that is to lead to a port of the pod. */
+/** A host port that leads to a port of the pod. */
 export interface PortMapping {
   readonly protocol: Protocol;
   readonly hostPort: number;
   readonly containerPort: number;
-  /** One address of the host; absent: every one. */
+  /** One address of the host; absent: all. */
   readonly hostIp?: string;
-  /** Only this family, because the address given (`0.0.0.0`, `::`, or a specific one) is of it. */
+  /** Restricts the port to the family of the given address (`0.0.0.0`, `::`, or a specific one). */
   readonly family?: Family;
 }
 
@@ -20,8 +20,8 @@ const MAX_MAPPINGS = 1024;
 const PATH = '.runtimeConfig.portMappings';
 
 /**
- * The `portMappings` capability, keys matched without regard to case. Protocol defaults to tcp.
- * Throws NetError `invalid-config`, naming path, value and rule, also for two mappings of one host port.
+ * Parses the `portMappings` capability, regardless of the case of keys. The protocol defaults to tcp. Throws NetError
+ * `invalid-config`, naming path, value and rule, also for two mappings of one host port.
  */
 export function parsePortMappings(value: unknown): PortMapping[] {
   if (value === undefined || value === null) return [];
@@ -76,7 +76,7 @@ function assertDistinct(mappings: readonly PortMapping[], given: readonly unknow
   }
 }
 
-/** True where both would take one port of one address of the host. */
+/** Returns true if both would use one port of one host address. */
 export function meet(a: PortMapping, b: PortMapping): boolean {
   if (a.protocol !== b.protocol || a.hostPort !== b.hostPort) return false;
   if (a.family !== undefined && b.family !== undefined && a.family !== b.family) return false;

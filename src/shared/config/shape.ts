@@ -3,7 +3,7 @@ import { isObject, type Json } from './fields.ts';
 import { invalid } from './invalid.ts';
 import { nearest } from './nearest.ts';
 
-/** What ajv says about one violation; `data` and `parentSchema` come with its option `verbose`. */
+/** One violation as ajv reports it; `data` and `parentSchema` come with its option `verbose`. */
 export interface Violation {
   readonly keyword: string;
   /** JSON pointer: `/ranges/0/0/subnet`. */
@@ -14,17 +14,16 @@ export interface Violation {
   readonly parentSchema?: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** A generated validator: `errors` holds every violation after it has returned false. */
+/** A generated validator: `errors` holds every violation once it has returned false. */
 export interface Validate {
   (data: unknown): boolean;
   errors?: readonly Violation[] | null;
 }
 
 /**
- * `value` has the shape that the validator's schema demands.
- * `path` is where it stands in the whole configuration: empty, or `.ipam`. With `strict` false, unknown keys pass.
- * Throws NetError `invalid-config` for the violation that explains most: JSON path, value, rule, and for an unknown key
- * the right one that is nearest.
+ * Asserts that `value` has the shape that the validator's schema demands. `path` is its place in the whole
+ * configuration: empty, or `.ipam`. With `strict` false, unknown keys pass. Throws NetError `invalid-config` for the
+ * most informative violation: JSON path, value, rule, and for an unknown key the nearest known one.
  */
 export function assertShape(validate: Validate, value: unknown, path: string, strict: boolean): void {
   if (validate(value)) return;
@@ -34,7 +33,9 @@ export function assertShape(validate: Validate, value: unknown, path: string, st
   if (worst !== undefined) throw describe(worst, path);
 }
 
-/** Unknown keys first: a misspelt key explains a missing one. Combining keywords last: a part explains the whole. */
+/**
+ * Unknown keys first: a misspelt key explains a missing one. Combining keywords last: their parts are more specific.
+ */
 function rank({ keyword }: Violation): number {
   if (keyword === 'additionalProperties') return 0;
   return ['anyOf', 'oneOf', 'allOf', 'if', 'not'].includes(keyword) ? 2 : 1;
@@ -61,7 +62,7 @@ function describe(violation: Violation, root: string): NetError {
   }
 }
 
-/** What a schema with a pattern wants, in the words of its `description`. */
+/** The expectation of a schema with a pattern: its `description`. */
 function wordsOf({ params, parentSchema }: Violation): string {
   const { description } = parentSchema ?? {};
   return typeof description === 'string' ? description : `of the form ${String(params.pattern)}`;
@@ -80,7 +81,7 @@ function unknownKey(path: string, key: string, holder: unknown, schema: Violatio
   return invalid(`${path}${member(key)}`, value, 'there is no such key', hint);
 }
 
-/** `/ranges/0/0/subnet` as `.ranges[0][0].subnet`. */
+/** Writes `/ranges/0/0/subnet` as `.ranges[0][0].subnet`. */
 function jsonPath(pointer: string): string {
   const parts = pointer.split('/').slice(1);
   return parts.map((part) => member(part.replaceAll('~1', '/').replaceAll('~0', '~'))).join('');
@@ -91,7 +92,7 @@ function member(key: string): string {
   return /^[A-Za-z_$][\w$-]*$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
 }
 
-/** ajv gives one type's name, or several; null only says that the key may be left out. */
+/** ajv gives one type name or several; null only means that the key is optional. */
 function typeName(type: unknown): string {
   const names = (Array.isArray(type) ? type.map(String) : String(type).split(',')).filter((name) => name !== 'null');
   return names.map((name) => (/^[aeio]/.test(name) ? `an ${name}` : `a ${name}`)).join(' or ');

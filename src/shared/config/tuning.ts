@@ -5,13 +5,13 @@ import { sysctlPath } from '../model/sysctl.ts';
 import { field, isObject, type Json } from './fields.ts';
 import { invalid, show } from './invalid.ts';
 
-/** What is to be changed of an interface and its namespace; what is absent stays as it is. */
+/** Changes to an interface and its namespace; absent values stay unchanged. */
 export interface Tuning {
-  /** Path below /proc/sys, the interface's name in it, and value. */
+  /** Path below /proc/sys, including the interface's name, and value. */
   readonly sysctls: ReadonlyMap<string, string>;
   readonly mac?: string;
   readonly mtu?: number;
-  /** Only ever switched on. */
+  /** Only ever turned on. */
   readonly promisc?: true;
   readonly allMulticast?: boolean;
   readonly txQueueLength?: number;
@@ -22,11 +22,11 @@ export interface TuningInput {
   readonly ifName: string;
   /** MAC of CNI_ARGS. */
   readonly mac?: string;
-  /** Lines of the allowlist, each a regular expression; absent: there is no list and every key may be set. */
+  /** Lines of the allowlist, each a regular expression; absent: no list exists and every key is allowed. */
   readonly allowlist?: readonly string[];
 }
 
-/** One value with its place in the configuration. */
+/** One value and its path in the configuration. */
 interface Given {
   readonly path: string;
   readonly value: unknown;
@@ -36,8 +36,9 @@ const MIN_MTU = 68;
 const MAX_INT = 0x7fff_ffff;
 
 /**
- * The tuning of a configuration: its own keys, then CNI_ARGS MAC, runtimeConfig.mac and args.cni, each before the ones
- * named earlier. Throws NetError `invalid-config` (`bad-environment` for CNI_ARGS) naming path, value and rule.
+ * Parses the tuning of a configuration: its own keys, then CNI_ARGS MAC, runtimeConfig.mac and args.cni, each
+ * overriding the earlier ones. Throws NetError `invalid-config` (`bad-environment` for CNI_ARGS) naming path, value and
+ * rule.
  */
 export function parseTuning(input: TuningInput): Tuning {
   const { config } = input;
@@ -77,7 +78,7 @@ function sysctlsOf(input: TuningInput, args: unknown): ReadonlyMap<string, strin
   return found;
 }
 
-/** `IFNAME` stands for the interface, whose name may have dots, so those of the key are dealt with first. */
+/** `IFNAME` stands for the interface, whose name may contain dots, so replace the dots of the key first. */
 function pathOf(key: string, where: string, value: string, ifName: string): string {
   const slashes = key.includes('/') ? key : key.replaceAll('.', '/');
   const path = sysctlPath(slashes.replace('IFNAME', () => ifName));
@@ -129,7 +130,7 @@ function flag(given: Given | undefined): boolean | undefined {
   throw invalid(given.path, given.value, 'it is not a boolean', 'Write true or false, without quotes');
 }
 
-/** 0 is always taken: it is what a key that is not there is to the reference. */
+/** Always accepts 0, which the reference treats as absent. */
 function integer(given: Given | undefined, least: number, what: string): number | undefined {
   if (given === undefined) return undefined;
   const { path, value } = given;

@@ -22,7 +22,10 @@ export interface Place {
   readonly ownNamespace: boolean;
 }
 
-/** null: loopback is up. host: the sandbox is the host's namespace, and nothing changed. Returns what is there then. */
+/**
+ * Sets loopback up (null), or checks that the sandbox is the host's namespace (host). Returns the interfaces and
+ * addresses of the sandbox.
+ */
 export function reportAmbient({ host }: Core, driver: AmbientDriver, place: Place): AmbientReport {
   using sandbox = host.open(place.netns);
   if (driver === 'host') {
@@ -36,7 +39,7 @@ export function reportAmbient({ host }: Core, driver: AmbientDriver, place: Plac
   return { interfaces, addresses: addresses.map(({ dev, address }) => [dev, address] as const) };
 }
 
-/** null: loopback is down again where the sandbox still exists. host: there is nothing to do. */
+/** Sets loopback down (null) if the sandbox still exists. Does nothing for the host driver. Returns all failures. */
 export function leaveAmbient({ host }: Core, driver: AmbientDriver, netns: string): NetError[] {
   if (driver === 'host' || netns === '') return [];
   let sandbox: ReturnType<typeof host.open>;
@@ -51,7 +54,7 @@ export function leaveAmbient({ host }: Core, driver: AmbientDriver, netns: strin
   return host.revert(undo, { host: host.own, sandbox: opened });
 }
 
-/** Throws NetError `drift` where the sandbox is not as `reportAmbient` left it. */
+/** Throws NetError `drift` if the sandbox differs from what `reportAmbient` set up. */
 export function checkAmbient({ host }: Core, driver: AmbientDriver, netns: string): void {
   using sandbox = host.open(netns);
   if (driver === 'host') {
@@ -67,7 +70,7 @@ export function checkAmbient({ host }: Core, driver: AmbientDriver, netns: strin
   );
 }
 
-/** Throws NetError `invalid-namespace` where the sandbox is the host's own namespace and may not be. */
+/** Throws NetError `invalid-namespace` if the sandbox is the host's own namespace and `ownNamespace` is false. */
 export function assertOther(host: Host, sandbox: Namespace, { netns, ownNamespace }: Place): void {
   if (sandbox.id !== host.own.id || ownNamespace) return;
   throw fault.invalidNamespace(

@@ -5,29 +5,29 @@ import type { LocalStore } from '../store/store.ts';
 import type { Core } from './core.ts';
 import { countChange } from './rebuild.ts';
 
-/** The lock that every call on one attachment takes first. */
+/** Key of the lock that every call on one attachment takes first. */
 export function attachmentKey(attachment: Attachment): string {
   return `attachment:${attachmentDigest(attachment)}`;
 }
 
-/** One change of one part of an attachment, from the facts on record to others. */
+/** One change of one part of an attachment: from the facts on record to new facts. */
 export interface Transition {
   /**
-   * Leases and claims what the part will have, and returns its facts as an intent; undefined where nothing changes.
-   * Runs in the transaction that journals them, before the kernel is touched; where it throws, nothing has changed.
+   * Leases addresses, claims ports and returns the new facts as an intent; undefined if nothing changes. Runs in the
+   * transaction that journals the intent, before any kernel step. If it throws, nothing has changed.
    */
   readonly begin: (store: LocalStore) => Endpoint | undefined;
-  /** Applies what the kernel lacks of the facts, and returns them as they turned out to be. */
+  /** Applies the facts that the kernel lacks, and returns the final facts. */
   readonly apply: () => Promise<Endpoint>;
-  /** Stored together with the final facts. */
+  /** Writes to the store in the transaction of the final facts. */
   readonly commit?: (store: LocalStore) => void;
-  /** Puts back what there was before. */
+  /** Restores the state before the transition. */
   readonly revert: () => Promise<readonly NetError[]>;
 }
 
 /**
- * The part has the facts that `apply` returns, in the kernel and on record; after an error there is what there was
- * before. Journals, applies, commits. For a caller that holds the attachment's lock.
+ * Moves one part to the facts that `apply` returns: journals the intent, applies it, commits the facts. After an error,
+ * reverts to the state before. The caller holds the attachment's lock.
  */
 export async function transition(core: Core, op: string, steps: Transition): Promise<void> {
   const { store } = core;
@@ -54,7 +54,7 @@ export async function transition(core: Core, op: string, steps: Transition): Pro
   }
 }
 
-/** The part with its transition done: the prior values are of no use any more. */
+/** The part as `ready`, without the journal that only a revert needs. */
 function asReady(endpoint: Endpoint): Endpoint {
   const { journal: _, ...facts } = endpoint;
   return { ...facts, progress: 'ready' };

@@ -9,7 +9,7 @@ import { deleteEndpoint } from './endpoints/delete-endpoint.ts';
 import { reverse } from './execute.ts';
 import { removeUnusedNetwork } from './networks/network.ts';
 
-/** One network of one camp, and the attachments of it that are alive. */
+/** One network of one camp, and its live attachments. */
 export interface GarbageRequest {
   readonly camp: Attachment['camp'];
   readonly network: string;
@@ -20,8 +20,8 @@ export interface GarbageRequest {
 }
 
 /**
- * Of `camp`'s attachments to the network nothing is left but those in `keep`: endpoints on record, interfaces without a
- * record, leases, and whatever a delegate holds. Goes on after a failure and returns all of them.
+ * Removes every attachment of `camp` to the network that is not in `keep`: endpoints on record, interfaces without a
+ * record, leases, and the addresses that a delegate holds. Continues after a failure and returns all failures.
  */
 export async function collectGarbage(core: Core, request: GarbageRequest): Promise<NetError[]> {
   const { camp, network, keep, source } = request;
@@ -55,15 +55,15 @@ export async function collectGarbage(core: Core, request: GarbageRequest): Promi
   return errors;
 }
 
-/** Attachments that are still on record: an address of theirs is still in use. */
+/** Attachments that are still on record. Their addresses are still in use. */
 function left({ store }: Core, network: string): Attachment[] {
   return store.endpoints.list(network).map((row) => row.attachment);
 }
 
-/** An endpoint on record, or one whose row is broken: then its sandbox is not known. */
+/** An endpoint on record. If its row is broken, its sandbox is unknown. */
 type Collectable = EndpointKey & { readonly sandbox: Pick<Endpoint['sandbox'], 'path'> };
 
-/** One endpoint is gone; where it cannot be had or a step fails, the others are collected all the same. */
+/** Removes one endpoint. Returns its failures, so that the caller can continue with the others. */
 async function collected(core: Core, { attachment, role, sandbox: { path } }: Collectable): Promise<NetError[]> {
   try {
     return await deleteEndpoint(core, { attachment, role, netns: path, orphans: 'own', guarded: false });
@@ -72,11 +72,12 @@ async function collected(core: Core, { attachment, role, sandbox: { path } }: Co
   }
 }
 
-/** Interfaces that say they belong to this network and camp, but to no attachment alive or on record. */
+/** Interfaces whose alias names this network and camp, but no attachment that is live or on record. */
 function strayLinks({ host, store }: Core, { camp, network, keep }: GarbageRequest): Op[] {
+  // Links first: an ADD is on record before it makes its link, so that none of a call under way counts as stray.
+  const { links } = host.observe(host.own, { links: 'all' });
   const attachments = [...keep, ...store.endpoints.list(network).map((row) => row.attachment)];
   const kept = new Set(attachments.flatMap((attachment) => [hostIfName(attachment), ifbName(attachment)]));
-  const { links } = host.observe(host.own, { links: 'all' });
   return [...links.values()].flatMap((link): Op[] => {
     const owner = parseAlias(link.alias)?.attachment;
     const stray = owner?.camp === camp && owner.network === network && !kept.has(link.name);

@@ -6,7 +6,7 @@ import { createEndpoint } from './endpoints/create-endpoint.ts';
 import { deleteEndpoint } from './endpoints/delete-endpoint.ts';
 import type { EndpointReport, EndpointRequest, Expectation, RemovalRequest } from './requests.ts';
 
-/** The entry object: the only place that puts store, IPAM, driver and host in sequence. One file a call. */
+/** The entry object: the only place that calls store, IPAM, driver and host in sequence. One file for each call. */
 export class NetworkController {
   readonly #core: Core;
 
@@ -26,7 +26,7 @@ export class NetworkController {
     return checkEndpoint(this.#core, request, expected);
   }
 
-  /** Returns where a new endpoint could be served. Throws NetError `unavailable` where it could not. */
+  /** Returns if a new endpoint can be served. Throws NetError `unavailable` otherwise. */
   async status(source: AddressSource | undefined): Promise<void> {
     if (source?.kind === 'local') source.status(this.#core.store);
     if (source?.kind === 'delegate') await source.status();

@@ -9,44 +9,51 @@ import type { FirewallBackend } from '../model/firewall.ts';
 import type { ChangeCount } from '../store/changes.ts';
 import type { LocalStore } from '../store/store.ts';
 
-/** What every call works with. */
+/** The dependencies of every call. */
 export interface Core {
   readonly host: Host;
   readonly store: LocalStore;
-  /** Kept beside the state, to tell a state that lags behind. */
+  /** A counter beside the database. It shows whether the database lost recent changes. */
   readonly changes: ChangeCount;
   readonly log: Logger;
-  /** The packet filter of the host's namespace, opened when it is first used. */
+  /** The packet filter of the host's namespace, opened at first use. */
   firewall(backend: FirewallBackend): Firewaller;
-  /** Held by one call at a time, until disposed or until the process dies. Rejects with NetError `busy`. */
+  /**
+   * A lock that one call holds at a time, until it disposes of it or the process ends. Rejects with NetError `busy`.
+   */
   lock(key: string): Promise<Disposable>;
   /**
-   * Deletes a link of the host's namespace while other calls go on; absence is success. Where there is none, links are
-   * deleted as everything else.
+   * Deletes a link in the host's namespace without blocking other calls. Accepts absence. If undefined, `reverse`
+   * deletes links like everything else.
    */
   readonly removeLink?: (link: LinkName) => Promise<NetError | undefined>;
-  /** The network that a CNI configuration file of this name describes, whether anybody uses it yet or not. */
+  /** The network that a CNI configuration file defines under this name, used or not. */
   readonly configured?: (network: string) => NetworkSpec | undefined;
-  /** What dockerd calls our drivers, for the commands that errors tell. Default: `isthmus`. */
+  /** The name of our drivers in Docker, for commands in error hints. Default: `isthmus`. */
   readonly dockerName?: string;
-  /** The time since the last mark, or since the call began, went into this phase. */
+  /**
+   * Written on the endpoints that the call attaches, so that it can tell them from later ones of the same name. Absent
+   * where the call ends with its caller.
+   */
+  readonly stamp?: string;
+  /** Attributes the time since the last mark, or since the start of the call, to this phase. */
   readonly mark?: (phase: string) => void;
-  /** The foreign IPAM plugin an earlier call recorded, for its clean-up. */
+  /** The foreign IPAM plugin that an earlier call recorded, to release its addresses. */
   delegate(type: string, config: string, attachment: Attachment, netns: string): DelegateSource;
 }
 
-/** What goes behind `-d` and `--ipam-driver` of `docker network create`. */
+/** The value of `-d` and `--ipam-driver` in `docker network create`. */
 export function nameInDocker({ dockerName = 'isthmus' }: Pick<Core, 'dockerName'>): string {
   return dockerName;
 }
 
-/** A link by name; with a kind, no other of this name. */
+/** A link by name. With a kind, only a link of that kind. */
 export interface LinkName {
   readonly name: string;
   readonly kind?: string;
 }
 
-/** resolv.conf(5) as a CNI result has it. */
+/** The resolv.conf(5) settings of a CNI result. */
 export interface Dns {
   readonly nameservers?: readonly string[];
   readonly domain?: string;
@@ -54,33 +61,33 @@ export interface Dns {
   readonly options?: readonly string[];
 }
 
-/** What IPAM decided. */
+/** The result of an IPAM request. */
 export interface IpamResult extends Addressing {
   readonly dns: Dns;
 }
 
 export const NO_ADDRESSES: IpamResult = { addresses: [], routes: [], dns: {} };
 
-/** IPAM in this process: allocation joins the caller's transaction. */
+/** IPAM in this process. Allocation runs in the caller's transaction. */
 export interface LocalSource {
   readonly kind: 'local';
-  /** Where the addresses are leased; absent where none are kept (static). */
+  /** Scope of the leases; absent if the source keeps none (static). */
   readonly scope?: string;
   acquire(store: LocalStore): IpamResult;
   release(store: LocalStore): void;
-  /** Throws NetError `drift` where an address of `held` is no lease of this attachment. */
+  /** Throws NetError `drift` if this attachment has no lease for an address in `held`. */
   check(store: LocalStore, held: readonly string[]): void;
-  /** Throws NetError `unavailable` where no address is left. */
+  /** Throws NetError `unavailable` if no address is free. */
   status(store: LocalStore): void;
-  /** Frees what is held for attachments that are not in `keep`. */
+  /** Releases the leases of attachments that are not in `keep`. */
   collect(store: LocalStore, keep: readonly Attachment[]): void;
 }
 
-/** A foreign IPAM plugin, executed. It may need the link to exist (dhcp). */
+/** A foreign IPAM plugin, run as a process. It may need the link to exist (dhcp). */
 export interface DelegateSource {
   readonly kind: 'delegate';
   readonly type: string;
-  /** The configuration it is called with, as JSON. */
+  /** Its configuration, as JSON. */
   readonly config: string;
   acquire(): Promise<IpamResult>;
   release(): Promise<void>;
@@ -89,5 +96,5 @@ export interface DelegateSource {
   collect(): Promise<void>;
 }
 
-/** Where an endpoint's addresses come from; absent for L2 only. */
+/** The source of an endpoint's addresses; absent for L2-only networks. */
 export type AddressSource = LocalSource | DelegateSource;

@@ -11,8 +11,8 @@ import type { NetworkRow } from '../store/store.ts';
 import { EMPTY_VIEW } from './view.ts';
 
 /**
- * What should be there because of one part of an attachment: `ops` make it in this order, `undo` takes it away. Pure.
- * The prior values that only a kernel can tell are not in it: those of an interrupted call are in its journal.
+ * The desired state of one part of an attachment: `ops` create it in this order, `undo` deletes it. Pure. Prior values
+ * that only the kernel knows are not in it: the journal of an interrupted call has them.
  */
 export function desired(endpoint: Endpoint): Plan {
   const { attachment } = endpoint;
@@ -40,7 +40,7 @@ export function desired(endpoint: Endpoint): Plan {
   }
 }
 
-/** Deletes the devices of an endpoint that are known by their names: its interface, and the ifb of its limits. */
+/** Ops that delete an endpoint's devices by name: its interface, and the ifb of its limits. */
 export function removalByName(attachment: Attachment, hostIf: string): Op[] {
   return [
     { op: 'link.delete', ns: 'host', name: hostIf, kind: 'veth' },
@@ -53,10 +53,10 @@ function planPublished(endpoint: Endpoint): Plan {
   return published === undefined ? EMPTY_PLAN : planPorts(published.backend, published.entries);
 }
 
-/** Entries of the packet filter by backend, each once. */
+/** Packet filter entries by backend, each once. */
 export type Entries = ReadonlyMap<FirewallBackend, readonly FirewallEntry[]>;
 
-/** What the packet filter should have because of these networks and endpoints. */
+/** The packet filter entries that these networks and endpoints need. */
 export function desiredEntries(networks: readonly NetworkRow[], endpoints: readonly Endpoint[]): Entries {
   const found = new Map<FirewallBackend, Map<string, FirewallEntry>>();
   const want = (backend: FirewallBackend, entries: readonly FirewallEntry[]): void => {

@@ -7,7 +7,7 @@ import type { Op } from '../model/op.ts';
 import { isTbf } from '../model/shaping.ts';
 import type { Core } from './core.ts';
 
-/** What has to be seen of a namespace to compare it with the steps that are in it. */
+/** The query that reads all of a namespace that these ops affect. */
 export function queryOf(ops: readonly Op[], ns: NsRef): ViewQuery {
   const own = ops.filter((op) => op.ns === ns);
   return {
@@ -18,7 +18,7 @@ export function queryOf(ops: readonly Op[], ns: NsRef): ViewQuery {
   };
 }
 
-/** The sets that elements are in, each once. */
+/** The nft sets of the elements in these ops, each once. */
 export function setsOf(ops: readonly Op[]): NonNullable<ViewQuery['nftSets']> {
   const sets = ops.flatMap((op) => (op.op === 'nft.element.add' ? [{ table: op.table, set: op.set }] : []));
   return [...new Map(sets.map((one) => [`${one.table} ${one.set}`, one])).values()];
@@ -28,7 +28,7 @@ function unique(names: readonly string[]): readonly string[] {
   return [...new Set(names)];
 }
 
-/** NetError `drift` for the first of the steps whose effect the kernel or the packet filter does not show. */
+/** Returns NetError `drift` for the first op whose effect the kernel or the packet filter does not show. */
 export async function firstDrift(
   core: Core,
   ops: readonly Op[],
@@ -45,7 +45,7 @@ export async function firstDrift(
   return undefined;
 }
 
-/** NetError `drift` for the first of the entries that is not in force. */
+/** Returns NetError `drift` for the first entry that is not in force. */
 export async function entriesDrift(
   core: Core,
   { backend, entries }: { readonly backend: FirewallBackend; readonly entries: readonly FirewallEntry[] },
@@ -62,8 +62,8 @@ export async function entriesDrift(
 }
 
 /**
- * The difference between what one step left and what the kernel has, or undefined. Steps that leave no trace pass, and
- * routes that are not among `routes`.
+ * The difference between the effect of one op and the kernel's state, or undefined. Ops without a lasting effect pass,
+ * and so do routes that are not in `routes`.
  */
 export function opDrift(op: Op, outside: View, inside: View, routes: readonly RouteSpec[]): NetError | undefined {
   const view = op.ns === 'host' ? outside : inside;
@@ -105,7 +105,7 @@ export function opDrift(op: Op, outside: View, inside: View, routes: readonly Ro
   }
 }
 
-/** The kernel puts tabs between numbers. */
+/** Compares by words, because the kernel prints tabs between numbers. */
 function sameWords(a: string, b: string): boolean {
   return a.trim().replace(/\s+/g, ' ') === b.trim().replace(/\s+/g, ' ');
 }

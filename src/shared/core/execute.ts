@@ -6,9 +6,8 @@ import type { Core } from './core.ts';
 type FirewallOp = Extract<Op, { op: 'firewall.add' | 'firewall.delete' }>;
 
 /**
- * Runs the Ops in order: those of links, addresses, routes and sysctls by the host, as many together as stand together,
- * those of the packet filter by the firewaller of their backend. Throws NetError for the first that fails; the caller
- * reverses the whole plan.
+ * Runs the ops in order. Consecutive ops on links, addresses, routes and sysctls go to the host together; packet filter
+ * ops go to the firewaller of their backend. Throws NetError for the first failure; the caller reverts the whole plan.
  */
 export async function execute(core: Core, ops: readonly Op[], namespaces: Namespaces): Promise<void> {
   for (const group of groups(ops)) {
@@ -17,7 +16,7 @@ export async function execute(core: Core, ops: readonly Op[], namespaces: Namesp
   }
 }
 
-/** Runs the Ops in order, taking absence for success; goes on after a failure and returns all failures. */
+/** Runs the ops in order and accepts absence. Continues after a failure and returns all failures. */
 export async function reverse(core: Core, ops: readonly Op[], namespaces: Namespaces): Promise<NetError[]> {
   const errors: NetError[] = [];
   for (const group of groups(ops, core.removeLink !== undefined)) {
@@ -32,7 +31,7 @@ export async function reverse(core: Core, ops: readonly Op[], namespaces: Namesp
   return errors;
 }
 
-/** Deletes all at once: the kernel takes as long for many as for one. */
+/** Deletes all links concurrently: the kernel takes as long for many as for one. */
 async function removeLinks(remove: NonNullable<Core['removeLink']>, ops: readonly Op[]): Promise<NetError[]> {
   const failures = await Promise.all(ops.map((op) => (isRemoval(op) ? remove(op) : undefined)));
   return failures.flatMap((failure) => failure ?? []);
@@ -65,7 +64,9 @@ function isRemoval(op: Op | undefined): op is Extract<Op, { op: 'link.delete' }>
   return op?.op === 'link.delete' && op.ns === 'host';
 }
 
-/** Groups consecutive ops by the executor that runs them. `apart` gives deletions of host links one of their own. */
+/**
+ * Groups consecutive ops by the executor that runs them. `apart` puts deletions of host links into groups of their own.
+ */
 function groups(ops: readonly Op[], apart = false): Op[][] {
   const sortOf = (op: Op | undefined): string =>
     isFirewall(op) ? 'firewall' : apart && isRemoval(op) ? 'removal' : 'other';

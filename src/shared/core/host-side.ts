@@ -5,8 +5,9 @@ import type { Core } from './core.ts';
 import { isPeer } from './endpoints/orphans.ts';
 
 /**
- * The veth on the host whose other end is `ifName` in the sandbox. It is looked for among `known` names, else among all.
- * Throws NetError `bad-environment` where there is no such interface, `unsupported` where it has no such end.
+ * Finds the veth on the host whose other end is `ifName` in the sandbox. Searches the `known` names first, then all
+ * links. Throws NetError `bad-environment` if the sandbox has no such interface, `unsupported` if its other end is not
+ * on the host.
  */
 export function findHostSide({ host }: Core, sandbox: Namespace, ifName: string, known: readonly string[]): LinkState {
   const inside = host.observe(sandbox, { links: [ifName] }).links.get(ifName);
@@ -14,8 +15,8 @@ export function findHostSide({ host }: Core, sandbox: Namespace, ifName: string,
     throw fault.badEnvironment(
       'ADD',
       `CNI_IFNAME=${ifName}`,
-      'there is no such interface in the container',
-      'Put the plugin that makes it before this one in the list',
+      'the container has no interface of this name',
+      'Put the plugin that creates it before this one in the list',
     );
   }
   for (const links of [known, 'all'] as const) {
@@ -26,6 +27,6 @@ export function findHostSide({ host }: Core, sandbox: Namespace, ifName: string,
     'ADD',
     `link ${ifName}`,
     `is of kind ${inside.kind ?? 'none'} and has no veth on this host as its other end`,
-    'Put this plugin behind one that makes veth pairs, as bridge does',
+    'Put this plugin after one that creates veth pairs, such as bridge',
   );
 }

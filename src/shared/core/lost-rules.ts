@@ -4,23 +4,26 @@ import { formatAddr } from '../model/addr.ts';
 import type { Endpoint } from '../model/endpoint.ts';
 import type { Core } from './core.ts';
 
-/** The boot in which a state was lost while networks were up: the packet filter may hold what no record tells of. */
+/**
+ * Note with the boot in which the state was lost while networks were up: the packet filter may hold entries without a
+ * record.
+ */
 const NOTE = 'rules without a record';
 
 export function noteLostRules({ host, store }: Core): void {
   store.notes.put(NOTE, host.identity.bootId);
 }
 
-/** An endpoint that was rebuilt from its interface has no record of its published ports: they are known by address. */
-export async function forgetLostPorts(core: Core, row: Endpoint | undefined): Promise<NetError[]> {
+/** Deletes the published ports of a recalled endpoint by its addresses, since its record lists no ports. */
+export async function deleteLostPorts(core: Core, row: Endpoint | undefined): Promise<NetError[]> {
   if (row?.kind !== 'recalled' || row.scope === undefined) return [];
   const addresses = core.store.leases.list(row.scope, row.attachment).map(({ address }) => formatAddr(address));
   return addresses.length === 0
     ? []
-    : await eachBackend(core, async (firewaller) => await firewaller.forget(addresses));
+    : await eachBackend(core, async (firewaller) => await firewaller.removeByAddress(addresses));
 }
 
-/** With the last network of a host whose state was lost, everything of ours in the packet filter goes. */
+/** Deletes all of our packet filter entries once the last network is gone, on a host whose state was lost. */
 export async function sweepLostRules(core: Core): Promise<NetError[]> {
   const { host, store } = core;
   if (store.networks.list().length > 0 || store.notes.get(NOTE) !== host.identity.bootId) return [];
@@ -32,7 +35,7 @@ export async function sweepLostRules(core: Core): Promise<NetError[]> {
   return errors;
 }
 
-/** A filter that the host does not have holds nothing. */
+/** Skips a backend that the host does not have. */
 async function eachBackend(core: Core, work: (firewaller: Firewaller) => Promise<NetError[]>): Promise<NetError[]> {
   const errors: NetError[] = [];
   for (const backend of ['nftables', 'iptables'] as const) {

@@ -11,7 +11,7 @@ import type { RouteSpec } from '../model/link.ts';
 import type { LocalStore } from '../store/store.ts';
 import type { Dns, IpamResult, LocalSource } from './core.ts';
 
-/** The pools of one network, and what one attachment wants of them. */
+/** The pools of one network, and the request of one attachment. */
 export interface PoolSpec {
   readonly sets: readonly RangeSet[];
   readonly requested: readonly Addr[];
@@ -21,7 +21,7 @@ export interface PoolSpec {
   readonly scope: string;
 }
 
-/** The built-in IPAM: one address of each range set. */
+/** The built-in IPAM: allocates one address from each range set. */
 export function poolSource(spec: PoolSpec, owner: Attachment, identity: HostIdentity): LocalSource {
   const { scope, sets } = spec;
   return {
@@ -39,7 +39,9 @@ export function poolSource(spec: PoolSpec, owner: Attachment, identity: HostIden
   };
 }
 
-/** What can be done with a pool of which only the place is known (DEL and GC of a configuration that no longer parses). */
+/**
+ * Releases and collects leases when only the scope is known (DEL and GC with a configuration that no longer parses).
+ */
 export function leaseKeeper(scope: string, owner: Attachment, identity: HostIdentity): LocalSource {
   return {
     kind: 'local',

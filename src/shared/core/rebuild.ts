@@ -1,4 +1,5 @@
 import { planPorts } from '../drivers/rules.ts';
+import { asNetError } from '../errors/net-error.ts';
 import { sweepScopeNotes } from '../ipam/scope-notes.ts';
 import { parseAlias, parseDeviceAlias, standIn } from '../model/alias.ts';
 import { attachmentDigest, hostIfName } from '../model/attachment.ts';
@@ -9,15 +10,18 @@ import type { Core } from './core.ts';
 import { deleteRecord } from './endpoints/record.ts';
 import { noteLostRules } from './lost-rules.ts';
 
-/** How many changes of leases and endpoints the state has seen; the same number is kept beside the database. */
+/** Note: how many times leases and endpoints changed. A counter beside the database holds the same number. */
 const COUNT = 'changes';
-/** With the boot's id: the state agrees with the kernel of that boot. Those of earlier boots go. */
+/**
+ * Note prefix, followed by a boot id: the state agrees with the kernel of that boot. `rebuildOnce` deletes the notes of
+ * earlier boots.
+ */
 const REBUILT = 'rebuilt:';
 
 /**
- * A state that does not know of this boot (new, lost, set aside as corrupt) or lags behind (its write-ahead log was
- * lost) agrees with the kernel before anything is allocated: what the interfaces tell of is on record, what has no
- * interface any more is not. One read of one row and one of eight bytes where all is well.
+ * Brings a state that is new, was lost or set aside as corrupt, or lags behind (lost write-ahead log) into agreement
+ * with the kernel, before anything is allocated: records what the interfaces' aliases tell, and deletes records without
+ * an interface. Costs one read of a row and one of eight bytes when the state is current.
  */
 export function rebuildOnce(core: Core): void {
   const { host, store } = core;
@@ -34,21 +38,26 @@ export function rebuildOnce(core: Core): void {
     sweepScopeNotes(store);
     store.notes.put(note, String(Date.now()));
     store.notes.put(COUNT, String(core.changes.read()));
-    // Within the transaction: once their claims are free, another endpoint may publish the same.
+    // In the transaction: once their claims are released, another endpoint may publish the same ports.
     return dropped.map((published) => unpublish(core, published));
   });
   void Promise.all(unpublished);
 }
 
-/** What led to an endpoint that is gone leads nowhere. */
+/** Unpublishes the ports of an endpoint that is gone. */
 async function unpublish(core: Core, { backend, entries }: PublishedFacts): Promise<void> {
-  const removed = core.firewall(backend).remove(entries);
-  const flushes = planPorts(backend, entries).undo.filter(({ op }) => op === 'conntrack.flush');
-  const failures = core.host.revert(flushes, { host: core.host.own });
-  for (const failure of [...failures, ...(await removed)]) core.log.warn('rebuild.failed', { error: failure.message });
+  try {
+    const removed = core.firewall(backend).remove(entries);
+    const flushes = planPorts(backend, entries).undo.filter(({ op }) => op === 'conntrack.flush');
+    const failures = core.host.revert(flushes, { host: core.host.own });
+    for (const failure of [...failures, ...(await removed)])
+      core.log.warn('rebuild.failed', { error: failure.message });
+  } catch (thrown) {
+    core.log.warn('rebuild.failed', { error: asNetError(thrown, 'rebuild').message });
+  }
 }
 
-/** Part of each transaction after which an older state would be wrong about addresses in use. */
+/** Counts a change. Every transaction that changes which addresses are in use calls it. */
 export function countChange({ store, changes }: Core): void {
   const next = Math.max(Number(store.notes.get(COUNT) ?? 0), changes.read()) + 1;
   // Before the commit: a count that is ahead costs one needless rebuild, one that is behind an address given twice.
@@ -56,7 +65,7 @@ export function countChange({ store, changes }: Core): void {
   store.notes.put(COUNT, String(next));
 }
 
-/** Deletes the records of attachments whose interface is gone, every part of them. Returns what they had published. */
+/** Deletes all records of attachments whose interface is gone. Returns the ports that they had published. */
 function dropMissing({ store }: Core, links: ReadonlyMap<string, LinkState>): PublishedFacts[] {
   const rows = store.endpoints.list();
   const isGone = (row: Endpoint): boolean => {
@@ -69,7 +78,7 @@ function dropMissing({ store }: Core, links: ReadonlyMap<string, LinkState>): Pu
   return dropped.flatMap((row) => publishedOf(row) ?? []);
 }
 
-/** True where the link tells of a network that was not on record. */
+/** Records the network that the link's alias names. Returns true if it was not on record. */
 function recallNetwork({ host, store }: Core, link: LinkState): boolean {
   const made = parseDeviceAlias(link.alias);
   if (made === undefined || link.kind !== 'bridge' || store.networks.get(made.network) !== undefined) return false;
@@ -84,7 +93,7 @@ function recallNetwork({ host, store }: Core, link: LinkState): boolean {
   return true;
 }
 
-/** True where the link tells of an endpoint that was not on record. */
+/** Records the endpoint that the link's alias names. Returns true if it was not on record. */
 function recallEndpoint({ store }: Core, link: LinkState): boolean {
   const record = parseAlias(link.alias);
   if (record === undefined || link.kind !== 'veth') return false;

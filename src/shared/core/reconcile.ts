@@ -14,31 +14,30 @@ import { ifFree, type TryLock } from './try-lock.ts';
 
 export interface ReconcileOptions {
   readonly tryLock: TryLock;
-  /** True also resets the packet filter: what is of ours there and on no record goes. Default false. */
+  /** True also resets the packet filter: deletes our entries that no record needs. Default: false. */
   readonly sweep?: boolean;
-  /** Waits so many milliseconds for the calls under way. Default: a timer. */
+  /** Waits this many milliseconds for running calls. Default: a timer. */
   readonly wait?: (ms: number) => Promise<unknown>;
 }
 
-/** What a pass found to do. */
+/** The result of a pass. */
 export interface Reconciled {
-  /** Endpoints that were half made or half gone, and are gone. */
+  /** Interrupted endpoints that the pass deleted. */
   readonly endpoints: number;
-  /** Networks that nobody used any more, and are gone. */
+  /** Unused networks that the pass deleted. */
   readonly networks: number;
-  /** Entries of the packet filter that were put back. */
+  /** Packet filter entries that the pass restored. */
   readonly entries: number;
-  /** What was put back besides: devices, ports, addresses, settings, in `ip` and `nft` words. */
+  /** Everything else that the pass restored: devices, ports, addresses, settings, as `ip` and `nft` commands. */
   readonly mended: readonly string[];
   readonly errors: readonly NetError[];
 }
 
 /**
- * The host has what the records want, and nothing half-done of calls that died. Each part is looked at again under its
- * lock; what a call under way has locked is that call's. Goes on after a failure and returns all of them.
- *
- * Rules: an interrupted transition is reverted to nothing (its caller was never told of success); a ready part gets back
- * what the host lacks of it; an interface goes with its sandbox (the runtime's DEL or dockerd's view follows).
+ * Makes the host agree with the records, and removes what interrupted calls left. Checks each part again under its
+ * lock, and skips a part that a running call has locked. Continues after a failure and returns all failures.
+ * Rules: it reverts an interrupted transition completely, since its caller never saw success. It restores what a ready
+ * part lacks on the host. An interface disappears with its sandbox; the runtime's DEL or dockerd follows.
  */
 export async function reconcile(
   core: Core,
@@ -60,7 +59,10 @@ export async function reconcile(
   };
 }
 
-/** A part with a foreign IPAM plugin waits for its runtime's DEL, which knows where that plugin is. */
+/**
+ * True for a part that a dead call left. A part with a foreign IPAM plugin waits for its runtime's DEL, which knows the
+ * path of that plugin.
+ */
 function isInterrupted(endpoint: Endpoint): boolean {
   return endpoint.progress === 'intent' && !(endpoint.kind === 'cni' && endpoint.delegate !== undefined);
 }
@@ -70,7 +72,7 @@ async function removeInterrupted(core: Core, tryLock: TryLock, errors: NetError[
   for (const { attachment, role } of core.store.endpoints.list().filter(isInterrupted)) {
     try {
       const failures = await ifFree(tryLock, attachmentKey(attachment), async () => {
-        // Since the list was made, its runtime may have deleted it and attached it again.
+        // The runtime may have deleted it and attached it again since the list was read.
         const row = core.store.endpoints.get(attachment, role);
         if (row === undefined || !isInterrupted(row)) return undefined;
         const { path } = row.sandbox;
@@ -99,7 +101,7 @@ async function removeUnused(core: Core, errors: NetError[]): Promise<number> {
   return before.length - core.store.networks.list().length;
 }
 
-/** Ports that stood by for an attachment whose call died before it could promote them. */
+/** Puts standby ports in force if their attachment's call died before it could. */
 async function promoteStandbys(core: Core, tryLock: TryLock, errors: NetError[]): Promise<void> {
   const waiting = core.store.endpoints.list().filter((one) => 'standby' in one && one.standby !== undefined);
   const owners = new Map(waiting.map(({ attachment }) => [attachmentDigest(attachment), attachment]));

@@ -7,47 +7,47 @@ import type { Endpoint } from '../model/endpoint.ts';
 import type { RouteSpec } from '../model/link.ts';
 import type { AddressSource, Dns } from './core.ts';
 
-/** One attachment to make or to check. */
+/** One attachment to create or to check. */
 export interface EndpointRequest {
   readonly attachment: Attachment;
   readonly role: Role;
-  /** Path of the sandbox's namespace. */
+  /** Path of the sandbox's network namespace. */
   readonly netns: string;
   /** True lets the sandbox be the host's own namespace (CNI_NETNS_OVERRIDE). */
   readonly ownNamespace: boolean;
   readonly driver: Driver;
   readonly driverName: string;
   readonly source?: AddressSource;
-  /** Asked for by the caller; absent: derived from the first address. */
+  /** The MAC that the caller requests; absent: derived from the first address. */
   readonly mac?: string;
   readonly aliases: readonly string[];
-  /** Limits of what goes in and out; absent: none. */
+  /** Rate limits for ingress and egress; absent: none. */
   readonly rates?: Bandwidth;
-  /** What the packet filter does for it; absent: nothing. */
+  /** Its packet filter rules; absent: none. */
   readonly rules?: Rules;
-  /** What its Network is made by; absent: what is on record stays. */
+  /** Spec of its Network; absent: the recorded spec stays. */
   readonly spec?: NetworkSpec;
 }
 
-/** One attachment to take away: identity, and what helps where no record is left. */
+/** One attachment to delete: its identity, and hints for when it has no record. */
 export interface RemovalRequest {
   readonly attachment: Attachment;
   readonly role: Role;
-  /** May be empty, missing, or something else by now. */
+  /** May be empty, missing, or a different namespace by now. */
   readonly netns: string;
   readonly source?: AddressSource;
   /**
-   * What to look for where no record is left: `own` the interface that this attachment's name gives, `any` also one
-   * that another plugin made in the sandbox under that name (a node taken over from the reference plugins).
+   * What to search for without a record: `own` is the interface with this attachment's derived name; `any` also matches
+   * an interface of another plugin in the sandbox (a node taken over from the reference plugins).
    */
   readonly orphans: 'none' | 'own' | 'any';
-  /** True where MAC spoof guards may be among what is left. */
+  /** True if MAC spoof guards may be left. */
   readonly guarded: boolean;
-  /** Asked under the lock, with the record that is there then; where it says false, nothing is removed. */
+  /** Called under the lock with the current record. Nothing is removed if it returns false. */
   readonly when?: (row: Endpoint | undefined) => boolean;
 }
 
-/** What an endpoint turned out to be. */
+/** The facts of an endpoint, for its caller. */
 export interface EndpointReport {
   readonly interfaces: readonly InterfaceReport[];
   readonly addresses: readonly Assigned[];
@@ -55,7 +55,7 @@ export interface EndpointReport {
   readonly dns: Dns;
 }
 
-/** What the caller believes to be there (prevResult). */
+/** The state that the caller expects (prevResult). */
 export interface Expectation {
   readonly interfaces: readonly { readonly name: string; readonly mac?: string; readonly mtu?: number }[];
   /** Addresses of the interface in the sandbox. */

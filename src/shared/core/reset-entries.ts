@@ -3,13 +3,13 @@ import { entryKey, type FirewallBackend, type FirewallEntry } from '../model/fir
 import type { Core } from './core.ts';
 import { desiredEntries } from './desired.ts';
 
-/** Records that change while a backend is reset are read again; this often at most. */
+/** How many times at most to read the records again if they change during a reset. */
 const ATTEMPTS = 5;
 
 /**
- * The packet filter has exactly what the networks and the ready parts on record want, in one transaction a backend;
- * entries of transitions under way stay as they are. Goes on after a failure and returns all of them, and how many
- * entries were lacking.
+ * Resets the packet filter to the entries that the networks and ready parts on record need, in one transaction for each
+ * backend. Keeps the entries of transitions under way. Continues after a failure; returns all failures, and how many
+ * entries were missing.
  */
 export async function resetEntries(core: Core): Promise<{ readonly entries: number; readonly errors: NetError[] }> {
   const errors: NetError[] = [];
@@ -30,9 +30,9 @@ interface Wanted {
 }
 
 /**
- * nftables is reset within the transaction that reads the records: a transition journals before it touches the filter,
- * so that none can begin in between. iptables takes longer than a transaction may: what has been deleted meanwhile is
- * removed again, and what has been added, `mendEndpoints` looks for. Returns how many entries were lacking.
+ * Resets nftables in the transaction that reads the records: a transition journals before it changes the filter, so
+ * none can begin in between. iptables takes too long for a transaction: afterwards, this removes entries whose record
+ * was deleted meanwhile, and `mendEndpoints` adds those of new records. Returns how many entries were missing.
  */
 async function resetBackend(core: Core, backend: FirewallBackend): Promise<number> {
   const firewaller = core.firewall(backend);

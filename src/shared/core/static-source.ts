@@ -2,7 +2,7 @@ import type { Assigned } from '../drivers/driver.ts';
 import type { RouteSpec } from '../model/link.ts';
 import type { Dns, LocalSource } from './core.ts';
 
-/** Addresses that the configuration itself gives; nothing is kept, nothing can run out. */
+/** Addresses from the configuration itself. It stores nothing and cannot run out. */
 export function staticSource(addresses: readonly Assigned[], routes: readonly RouteSpec[], dns: Dns): LocalSource {
   return {
     kind: 'local',

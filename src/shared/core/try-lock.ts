@@ -1,9 +1,9 @@
 import { asNetError } from '../errors/net-error.ts';
 
-/** Takes a lock that nobody holds. Throws NetError `busy` where a call under way has it. */
+/** Takes a free lock. Throws NetError `busy` if another call holds it. */
 export type TryLock = (key: string) => Disposable;
 
-/** Runs `work` under the lock; undefined where somebody else has it. */
+/** Runs `work` under the lock; returns undefined if another call holds it. */
 export async function ifFree<T>(tryLock: TryLock, key: string, work: () => Promise<T>): Promise<T | undefined> {
   let held: Disposable;
   try {

@@ -1,7 +1,7 @@
 import type { Addressing, Driver } from '../drivers/driver.ts';
 import type { Host, Namespace, View } from '../host/host.ts';
 
-/** A host of which nothing has been seen. */
+/** A view with nothing in it. */
 export const EMPTY_VIEW: View = {
   links: new Map(),
   addresses: [],
@@ -13,7 +13,7 @@ export const EMPTY_VIEW: View = {
   shaping: new Map(),
 };
 
-/** Everything that `driver` asks to see of the host. */
+/** Reads all that `driver` queries from the host. */
 export function observeNetwork(host: Host, ns: Namespace, driver: Driver, addressing: Addressing): View {
   let seen: View | undefined;
   for (;;) {

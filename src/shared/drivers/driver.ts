@@ -4,7 +4,7 @@ import type { RouteSpec } from '../model/link.ts';
 import type { Plan } from '../model/op.ts';
 import type { Prefix } from '../model/prefix.ts';
 
-/** What an endpoint is called and looks like, decided before anything is made. */
+/** Names of an endpoint, chosen before anything is created. */
 export interface EndpointNames {
   /** Host-side interface. */
   readonly hostIf: string;
@@ -12,7 +12,7 @@ export interface EndpointNames {
   readonly ifName: string;
   /** MAC of the interface in the sandbox. */
   readonly mac: string;
-  /** IFLA_IFALIAS of the host side: says whose it is, and is what a lost state is rebuilt from. */
+  /** IFLA_IFALIAS of the host side. It names the owner, and a lost state is rebuilt from it. */
   readonly alias: string;
 }
 
@@ -23,13 +23,13 @@ export interface Assigned {
   readonly gateway?: string;
 }
 
-/** All that IPAM decided for an endpoint. Routes without a gateway get that of the first address of their family. */
+/** The IPAM result for an endpoint. Routes without a gateway use that of the first address of their family. */
 export interface Addressing {
   readonly addresses: readonly Assigned[];
   readonly routes: readonly RouteSpec[];
 }
 
-/** One interface of a CNI result or an inspection; `inSandbox` is false for those of the host. */
+/** One interface of a CNI result or an inspection. `inSandbox` is false for the host's. */
 export interface InterfaceReport {
   readonly name: string;
   readonly mac: string;
@@ -38,20 +38,22 @@ export interface InterfaceReport {
 }
 
 /**
- * A driver that makes an interface for each endpoint. All methods are pure: they plan from the view that they asked
- * for. To add a driver, implement this in a folder of its own; src/shared/README.md says what else.
+ * A driver that creates an interface for each endpoint. All methods are pure: they plan from the view that they query.
+ * To add a driver, implement this in a folder of its own; src/shared/README.md lists the other places.
  */
 export interface Driver {
-  /** Host devices of the network; the first carries it: endpoints and lifetimes are locked by it. */
+  /** Host devices of the network. The first one carries it: its lock guards endpoints and lifetimes. */
   readonly devices: readonly [string, ...string[]];
-  /** The addressing with what the driver's options add: gateways that IPAM left out, default routes. */
+  /** Adds what the driver's options imply: gateways that IPAM omitted, default routes. */
   complete(addressing: Addressing): Addressing;
-  /** What of the host must be seen next, given what has been seen; undefined once nothing is missing. */
+  /** The next query on the host, given the view so far; undefined once the view is complete. */
   query(seen: View | undefined, addressing: Addressing): ViewQuery | undefined;
-  /** What the network still lacks on this host. Empty where all is there. Throws `conflict` where it cannot be. */
+  /**
+   * The steps that the network still needs on this host; empty if it is complete. Throws `conflict` if it cannot be.
+   */
   planNetwork(view: View, addressing: Addressing): Plan;
-  /** The interface itself, both ends. */
+  /** Facts of both ends of the interface. */
   describeLink(view: View, names: EndpointNames): LinkFacts;
-  /** What the interface has in the sandbox. */
+  /** Facts of the interface in the sandbox. */
   describeInside(addressing: Addressing): InsideFacts;
 }

@@ -15,7 +15,7 @@ export interface InsideOptions {
 
 const LO_WITHOUT_V6 = 'net/ipv6/conf/lo/disable_ipv6';
 
-/** Addresses and routes as the sandbox will have them, whatever driver makes the interface. */
+/** Addresses and routes in the sandbox, for any driver. */
 export function describeInside(addressing: Addressing, options: InsideOptions): InsideFacts {
   return {
     addresses: addressing.addresses.map(({ address, gateway }) => ({
@@ -27,12 +27,12 @@ export function describeInside(addressing: Addressing, options: InsideOptions): 
   };
 }
 
-/** What `planInside` plans from. */
+/** The query for `planInside`. */
 export function insideQuery({ addresses }: InsideFacts): ViewQuery {
   return addresses.some(({ address }) => isV6(address)) ? { sysctls: [LO_WITHOUT_V6] } : {};
 }
 
-/** Puts addresses and routes on the interface in the sandbox and sets it up. `sandbox` is the view of `insideQuery`. */
+/** Adds addresses and routes to the interface in the sandbox and sets it up. `sandbox` is the view of `insideQuery`. */
 export function planInside(
   sandbox: View,
   { ifName, mac }: Pick<LinkFacts, 'ifName' | 'mac'>,
@@ -65,10 +65,13 @@ export function planInside(
   return { ops, undo };
 }
 
-/** RT_SCOPE_LINK, linux/rtnetlink.h: from here on a route has no gateway. */
+/** RT_SCOPE_LINK, linux/rtnetlink.h: a route of this or a narrower scope has no gateway. */
 const LINK_SCOPE = 253;
 
-/** A route without a gateway goes through that of the first address of its family, else straight to the link. */
+/**
+ * Adds a gateway to a route without one: that of the first address of its family. Without such an address, the route
+ * stays on-link.
+ */
 function routeVia(route: RouteSpec, { addresses }: Addressing): RouteSpec {
   const family = isV6(route.dst) ? 6 : 4;
   const onLink = typeof route.scope === 'number' && route.scope >= LINK_SCOPE;

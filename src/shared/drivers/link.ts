@@ -5,10 +5,13 @@ const TABLE = 'bridge isthmus';
 
 type PortFacts = Pick<LinkFacts, 'hostIf' | 'hairpin' | 'isolated' | 'vlans' | 'leavesDefaultVlan'>;
 
-/** The VLAN that a new port of a filtering bridge is in by itself. */
+/** The VLAN that a filtering bridge puts a new port into. */
 const DEFAULT_VLAN = 1;
 
-/** The veth pair of an endpoint, with its host side as a port. The undo deletes it, wherever its other end is. */
+/**
+ * Creates the veth pair of an endpoint, with its host side as a bridge port. The undo deletes the pair, wherever the
+ * other end is.
+ */
 export function planLink(link: LinkFacts): Plan {
   const { hostIf: name, ifName, mac, hostMac, mtu, bridge, alias } = link;
   const peer = { ns: 'sandbox', name: ifName, mac, mtu } as const;
@@ -24,7 +27,7 @@ export function planLink(link: LinkFacts): Plan {
         master: bridge,
         alias,
       },
-      // A port has no use for an address. With a thousand of them, each event of any link would walk all their routes.
+      // A port needs no address. With a thousand of them, each event of any link would walk all their routes.
       { op: 'link.set', ns: 'host', name, set: { addrGenMode: 'none' } },
       { op: 'link.set', ns: 'host', name, set: { up: true } },
       ...planPort(link),
@@ -41,7 +44,7 @@ export function planLink(link: LinkFacts): Plan {
   };
 }
 
-/** What a host side is as a port of its bridge. It is lost when the bridge is deleted. */
+/** Makes a host side a port of its bridge. Deleting the bridge loses these settings. */
 export function planPort({ hostIf: name, hairpin, isolated, vlans = [], leavesDefaultVlan }: PortFacts): Op[] {
   const set = { ...(hairpin ? { hairpin } : {}), ...(isolated ? { isolated } : {}) };
   return [
@@ -51,7 +54,7 @@ export function planPort({ hostIf: name, hairpin, isolated, vlans = [], leavesDe
   ];
 }
 
-/** Elements that let only `mac` send from `hostIf`; the permission comes before the guard. */
+/** Elements that let only `mac` send from `hostIf`. The permission comes before the guard. */
 function guardsOf({ guarded, hostIf, mac }: LinkFacts): [set: string, element: string][] {
   if (!guarded) return [];
   return [

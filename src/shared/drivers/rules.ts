@@ -16,12 +16,12 @@ import type { Op, Plan } from '../model/op.ts';
 import { formatPrefix, networkOf } from '../model/prefix.ts';
 import type { Addressing, Assigned } from './driver.ts';
 
-/** What a network and one endpoint of it want of the packet filter, decided before anything is made. */
+/** Packet filter rules of a network and one of its endpoints, decided before anything is created. */
 export interface Rules {
   readonly backend: FirewallBackend;
   readonly options: FirewallOptions;
   readonly mappings: readonly PortMapping[];
-  /** The network's traffic is let through where others drop what they do not know. */
+  /** True accepts the network's traffic in foreign chains that drop unknown traffic. */
   readonly admit: boolean;
 }
 
@@ -47,7 +47,7 @@ export function networkEntries(rules: Rules, device: string, addressing: Address
   return entries;
 }
 
-/** What a closed network lets in besides ports: where it is routed, who may open its ports may ping it too. */
+/** Exposures of a closed network's routed families: a host that may open its ports may ping it too. */
 function exposures(
   { policy, unprotected = [], ports: { routed = [] } }: FirewallOptions,
   device: string,
@@ -60,7 +60,7 @@ function exposures(
   });
 }
 
-/** Devices that packets of 127.0.0.0/8 have to be routed to, for published ports to be reached from there. */
+/** Devices that packets of 127.0.0.0/8 must be routed to, so that published ports work at 127.0.0.1. */
 export function loopbackDevices(entries: readonly FirewallEntry[]): string[] {
   const devices = entries.flatMap((entry) =>
     entry.kind === 'hairpin' && !entry.subnet.includes(':') ? [entry.device] : [],
@@ -69,8 +69,8 @@ export function loopbackDevices(entries: readonly FirewallEntry[]): string[] {
 }
 
 /**
- * Adds the network's missing entries, and lets packets of 127.0.0.0/8 be routed to `closed` devices. Each goes by
- * itself, since each may have come with another ADD.
+ * Adds the network's missing entries, and lets packets of 127.0.0.0/8 be routed to `closed` devices. Plans each entry
+ * separately, because another ADD may have added any of them.
  */
 export function planNetworkRules(
   backend: FirewallBackend,
@@ -91,9 +91,9 @@ export function planNetworkRules(
 }
 
 /**
- * The published ports of one endpoint: each mapping for each family that the pod has and the mapping means. In families
- * that are routed they are open on `device` at the endpoint's own address, each once, whatever host port they name.
- * Throws NetError `invalid-config` for a host address of a family that the pod has not.
+ * The port entries of one endpoint: one for each mapping and each family that both the pod and the mapping have. In
+ * routed families, the port is open on `device` at the endpoint's own address, once, whatever host port the mappings
+ * name. Throws NetError `invalid-config` for a host address of a family that the pod lacks.
  */
 export function portEntries({ options, mappings }: Rules, addressing: Addressing, device?: string): PublishedEntry[] {
   const { snat, masqAll, mark, conditions, routed } = options.ports;
@@ -136,7 +136,7 @@ function withoutDevice(subject: string): NetError {
   return fault.internal('ports', subject, what);
 }
 
-/** Publishes ports, and forgets what the host remembers of UDP traffic to them: it would go to their last holder. */
+/** Publishes ports, and deletes conntrack entries of UDP traffic to them, which would lead to their previous holder. */
 export function planPorts(backend: FirewallBackend, entries: readonly PublishedEntry[]): Plan {
   if (entries.length === 0) return { ops: [], undo: [] };
   const flush = entries.flatMap((entry) => (entry.kind === 'port' && entry.protocol === 'udp' ? [flushOf(entry)] : []));
@@ -156,7 +156,10 @@ function familyOf(text: string): Family {
   return text.includes(':') ? 6 : 4;
 }
 
-/** Packets of 127.0.0.0/8 may be routed to the device; the hairpin entry guards them against outsiders. */
+/**
+ * Sets route_localnet: packets of 127.0.0.0/8 may be routed to the device. The hairpin entry guards them against
+ * outsiders.
+ */
 function routeLocalnet(device: string, value: string): Op {
   return { op: 'sysctl.set', ns: 'host', key: localnetKey(device), value, optional: true };
 }

@@ -3,12 +3,14 @@ export interface CatalogRow {
   readonly cni: number;
   /** Exit code of an operator verb. */
   readonly exit: number;
-  /** True where the same call can succeed later without any change. */
+  /** True if the same call can succeed later without any change. */
   readonly retry: boolean;
   readonly meaning: string;
 }
 
-/** One row a kind of failure: CNI's code and the exit code of a verb. README.md lists `meaning` and `retry`. */
+/**
+ * One row for each kind of failure: the CNI code and the exit code of a verb. README.md lists `meaning` and `retry`.
+ */
 export const CATALOG = {
   'incompatible-version': { cni: 1, exit: 2, retry: false, meaning: 'CNI version is not supported' },
   'unsupported-field': { cni: 2, exit: 2, retry: false, meaning: 'a field is not supported here' },

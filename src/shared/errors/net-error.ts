@@ -2,24 +2,24 @@ import { CATALOG, type ErrorKind } from './catalog.ts';
 
 export interface ErrorParts {
   readonly kind: ErrorKind;
-  /** What was being done: `ADD`, `addr.add`, `ipam`. */
+  /** The operation: `ADD`, `addr.add`, `ipam`. */
   readonly op: string;
-  /** What it was done to: `link isth0`, `key ipam.ranges[0]`. */
+  /** The object of the operation: `link isth0`, `key ipam.ranges[0]`. */
   readonly subject: string;
-  /** What is wrong, naming the value. */
+  /** The failure, including the value. */
   readonly what: string;
   /** What the reader can do about it. */
   readonly hint?: string;
   /** Kernel error number, positive. */
   readonly errno?: number;
-  /** The kernel's own words: strerror or an extended ack. */
+  /** The kernel's text: strerror or an extended ack. */
   readonly reason?: string;
   readonly cause?: unknown;
-  /** A code that a delegate answered with and that goes through unchanged. */
+  /** The error code of a delegate, passed through unchanged. */
   readonly code?: number;
 }
 
-/** The one error of this project. `message` is one line: `<op> <subject>: <what> (<reason>). <hint>`. */
+/** The only error class of this project. `message` is one line: `<op> <subject>: <what> (<reason>). <hint>`. */
 export class NetError extends Error {
   readonly kind: ErrorKind;
   readonly op: string;
@@ -43,20 +43,20 @@ export class NetError extends Error {
     this.code = parts.code;
   }
 
-  /** The code of the CNI specification (§5 Error), or of a delegate. */
+  /** The code from the CNI specification (§5 Error), or the delegate's. */
   get cniCode(): number {
     return this.code ?? CATALOG[this.kind].cni;
   }
 }
 
-/** Any thrown value as a NetError; what is not one becomes `internal`. */
+/** Converts any thrown value to a NetError; other errors become `internal`. */
 export function asNetError(thrown: unknown, op: string): NetError {
   if (thrown instanceof NetError) return thrown;
   const text = thrown instanceof Error ? thrown.message : String(thrown);
   return new NetError({ kind: 'internal', op, subject: 'isthmus', what: oneLine(text), cause: thrown });
 }
 
-/** One error that reports all of several, with the first one's kind. Empty: undefined. */
+/** Combines errors into one of the first error's kind; undefined for an empty list. */
 export function combineErrors(errors: readonly NetError[], op: string): NetError | undefined {
   const [first] = errors;
   if (first === undefined || errors.length === 1) return first;

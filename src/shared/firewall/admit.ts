@@ -20,35 +20,35 @@ import {
 import { restore, toolError } from './iptables-tools.ts';
 
 /**
- * The accepts for our devices in the chains of others that drop forwarded packets: of iptables-nft and of
- * iptables-legacy, IPv4 and IPv6. Two rules a device; nothing where nothing is dropped.
+ * Adds the accept rules for our devices to chains of others that drop forwarded packets, in iptables-nft and
+ * iptables-legacy, for IPv4 and IPv6. Each device needs two rules. Adds nothing where no chain drops.
  */
 export interface Admitter extends Disposable {
-  /** Traffic from and to the devices is let through wherever it would be dropped. Rules in a wrong place move. */
+  /** Ensures that traffic from and to the devices is accepted wherever it would be dropped. Moves misplaced rules. */
   add(devices: readonly string[]): Promise<void>;
-  /** No rule of ours names the devices; absence is success. */
+  /** Removes every rule of ours that names the devices; absence is success. */
   remove(devices: readonly string[]): Promise<NetError[]>;
-  /** Those of the devices whose traffic would be dropped somewhere. */
+  /** Returns the devices whose traffic some chain would drop. */
   missing(devices: readonly string[]): string[];
-  /** As `add`, and no rule of ours names any other device. */
+  /** Like `add`, and removes our rules for all other devices. */
   reset(devices: readonly string[]): Promise<void>;
 }
 
-/** What is to become of one table. */
+/** Computes the change to one table. */
 type Planner = <R extends FilterRule>(table: FilterTable<R>) => TableChange<R>;
 
-/** Somebody else changes the rules meanwhile: so often it is tried again. */
+/** Number of attempts when another process changes the rules between our read and our write. */
 const MAX_ATTEMPTS = 32;
 const MAX_LEGACY_ATTEMPTS = 3;
 
-/** The admitter of a namespace. Nothing is opened or read before it is first used. */
+/** Creates the admitter of a namespace. Opens and reads nothing before the first use. */
 export function openAdmitter(ns: LinuxNamespace): Admitter {
   return new LinuxAdmitter(ns);
 }
 
 class LinuxAdmitter implements Admitter {
   readonly #ns: LinuxNamespace;
-  /** Null where the kernel has no such thing. */
+  /** Null if the kernel lacks this kind of iptables. */
   #opened: NetlinkSocket | null | undefined;
 
   constructor(ns: LinuxNamespace) {
@@ -62,7 +62,7 @@ class LinuxAdmitter implements Admitter {
   async remove(devices: readonly string[]): Promise<NetError[]> {
     if (devices.length === 0) return [];
     const plan: Planner = (table) => ({ remove: ourRules(table, (device) => devices.includes(device)), insert: [] });
-    // One kind of iptables that fails must not keep the other's rules.
+    // A failure of one kind of iptables must not stop the changes to the other.
     const errors: NetError[] = [];
     for (const work of [() => this.#changeNft(plan), () => this.#changeLegacy(plan)]) {
       try {
@@ -105,7 +105,7 @@ class LinuxAdmitter implements Admitter {
     await this.#changeLegacy(plan);
   }
 
-  /** All tables in one transaction, which holds only while the ruleset is as it was read. */
+  /** Applies all tables in one transaction, which the kernel refuses if the ruleset has changed since it was read. */
   #changeNft(plan: Planner): void {
     const socket = this.#socket;
     if (socket === null) return;
@@ -128,7 +128,10 @@ class LinuxAdmitter implements Admitter {
     throw busy('iptables-nft');
   }
 
-  /** Each family in one transaction. It fails where a rule has gone since it was read: then it is read again. */
+  /**
+   * Applies each family in one transaction. Fails if a rule has disappeared since it was read; the caller then reads
+   * again.
+   */
   async #changeLegacy(plan: Planner): Promise<void> {
     for (const family of [4, 6] as const) {
       let failure: string | undefined;
@@ -139,7 +142,7 @@ class LinuxAdmitter implements Admitter {
     }
   }
 
-  /** What iptables-legacy said against the change; empty for success. */
+  /** Returns the error text of iptables-legacy, or an empty string on success. */
   async #changeLegacyTable(family: Family, plan: Planner): Promise<string> {
     const table = readLegacyTable(this.#ns, family);
     if (table === undefined) return '';

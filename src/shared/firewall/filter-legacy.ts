@@ -22,7 +22,7 @@ const TABLE = 'filter';
 const VERDICT_DROP = -1 - NF_DROP;
 const VERDICT_ACCEPT = -1 - NF_ACCEPT;
 
-/** The table as it is now; undefined where nobody uses it. */
+/** Returns the current table, or undefined if nobody uses it. */
 export function readLegacyTable(ns: LinuxNamespace, family: Family): LegacyFilterTable | undefined {
   if (!legacyTables(ns, family).includes(TABLE)) return undefined;
   const { rules, first, last } = ns.within(() => readXtTable(family, TABLE));
@@ -33,7 +33,7 @@ export function readLegacyTable(ns: LinuxNamespace, family: Family): LegacyFilte
   const names = namesOf(rules);
   for (const [i, rule] of rules.entries()) {
     const chain = rule.offset >= start && rule.offset < end ? 'FORWARD' : names.get(rule.offset);
-    // The last of a chain is the kernel's own: it returns.
+    // The last rule of a chain belongs to the kernel: it returns.
     if (chain === undefined || rules[i + 1]?.target === 'ERROR') continue;
     const list = chains.get(chain);
     const one = understand(rule, rules[i + 1]?.offset, names);
@@ -43,7 +43,7 @@ export function readLegacyTable(ns: LinuxNamespace, family: Family): LegacyFilte
   return { family, policy, rules: (chain) => chains.get(chain) ?? [] };
 }
 
-/** For each rule of a chain that is not one of the kernel's hooks, the chain; a jump leads to its first rule. */
+/** Maps the first rule of each user-defined chain to the chain's name; a jump points to that rule. */
 function namesOf(rules: readonly XtRule[]): ReadonlyMap<number, string> {
   const names = new Map<number, string>();
   let chain = '';
@@ -54,7 +54,9 @@ function namesOf(rules: readonly XtRule[]): ReadonlyMap<number, string> {
   return names;
 }
 
-/** The change in iptables-restore's language; what was there is named by what it says, so it has to be there still. */
+/**
+ * Writes the change as iptables-restore input. Deletions quote the whole rule, so they fail if the rule has changed.
+ */
 export function legacyScript(table: LegacyFilterTable, { remove, insert }: TableChange<FilterRule>): string {
   const lines = remove.flatMap(({ place, rule }) =>
     rule.admits === undefined ? [] : [`-D ${place} ${ruleText(rule.admits)}`],
@@ -71,7 +73,7 @@ function ruleText({ way, device }: Accept): string {
   return `-${way === 'in' ? 'i' : 'o'} ${device} -m comment --comment ${COMMENT} -j ACCEPT`;
 }
 
-/** `next` is where the rule after it stands: to go there is to do nothing. */
+/** `next` is the position of the following rule; a jump to it has no effect. */
 function understand(rule: XtRule, next: number | undefined, names: ReadonlyMap<number, string>): FilterRule {
   const { input, output, conditional, matches } = rule;
   const others = matches.filter(({ name }) => name !== 'comment');
@@ -96,7 +98,7 @@ function doesOf({ target, verdict }: XtRule, next: number | undefined): Does {
   return verdict === XT_RETURN ? 'return' : 'other';
 }
 
-/** linux/netfilter/xt_comment.h, struct xt_comment_info: 256 bytes of text that a NUL ends. */
+/** linux/netfilter/xt_comment.h, struct xt_comment_info: 256 bytes of NUL-terminated text. */
 function isOurComment(data: Uint8Array): boolean {
   return Buffer.from(data.subarray(0, COMMENT.length + 1)).equals(Buffer.from(`${COMMENT}\0`));
 }

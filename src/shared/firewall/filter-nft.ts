@@ -38,10 +38,10 @@ export interface NftFilterTable extends FilterTable<HandledRule> {
 
 const TABLE = 'filter';
 const NFPROTO: Readonly<Record<Family, number>> = { 4: NFPROTO_IPV4, 6: NFPROTO_IPV6 };
-/** Expressions that let every packet by. */
+/** Expressions that match every packet. */
 const TRANSPARENT: readonly (string | undefined)[] = ['counter', 'log', 'immediate', 'target', 'reject'];
 
-/** The tables of both families that have a chain FORWARD. Rules are read when they are asked for. */
+/** Returns the tables of both families that have a chain FORWARD. Reads the rules of a chain on demand. */
 export function readNftTables(socket: NetlinkSocket): NftFilterTable[] {
   const families = [4, 6] as const;
   const policies = readChains(
@@ -67,7 +67,7 @@ function openTable(socket: NetlinkSocket, family: Family, policy: 'accept' | 'dr
   };
 }
 
-/** The change as the kernel takes it. */
+/** Encodes the change as netlink messages. */
 export function nftChange(table: NftFilterTable, { remove, insert }: TableChange<HandledRule>): RuleChange {
   const { family } = table;
   return {
@@ -87,7 +87,7 @@ function chainId(family: Family, chain: string): ChainId {
 /** Type, length, value: nft prints it as `comment "isthmus"`, iptables as `-m comment --comment isthmus`. */
 const NOTE = Uint8Array.from([NFTNL_UDATA_RULE_COMMENT, COMMENT.length + 1, ...Buffer.from(`${COMMENT}\0`)]);
 
-/** `-i DEVICE -j ACCEPT` as iptables writes it: the name with its NUL is compared, no more. */
+/** `-i DEVICE -j ACCEPT` as iptables writes it: the comparison covers the name and its NUL, and nothing else. */
 function expressionsOf({ way, device }: Accept): Expression[] {
   const key = way === 'in' ? NFT_META_IIFNAME : NFT_META_OIFNAME;
   const value = Buffer.from(`${device}\0`);
@@ -99,7 +99,7 @@ function expressionsOf({ way, device }: Accept): Expression[] {
   ];
 }
 
-/** No attribute: bytes and packets from zero. */
+/** Without attributes, the counter starts at zero bytes and packets. */
 const EMPTY_COUNTER = new Uint8Array(0);
 
 function understand({ handle, expressions, userdata }: NftRule): HandledRule {
@@ -129,14 +129,14 @@ function effectOf(expressions: readonly Expression[]): { readonly does: Does; re
   return { does: 'other' };
 }
 
-/** The two conditions `meta iifname` (or oifname) and `== name`, and no other. */
+/** Matches exactly the two conditions `meta iifname` (or oifname) and `== name`. */
 function acceptOf([load, compare, ...more]: readonly Expression[]): Accept | undefined {
   const value = compare?.cmp?.data?.value;
   if (more.length > 0 || compare?.cmp?.op !== NFT_CMP_EQ || value === undefined) return undefined;
   const key = load?.meta?.key;
   if (key !== NFT_META_IIFNAME && key !== NFT_META_OIFNAME) return undefined;
   const end = value.indexOf(0);
-  // Without its NUL it is the beginning of a name: eth+.
+  // Without the NUL it is a prefix match: eth+.
   if (end < 0) return undefined;
   return { way: key === NFT_META_IIFNAME ? 'in' : 'out', device: Buffer.from(value.subarray(0, end)).toString() };
 }
@@ -145,7 +145,7 @@ function isComment({ name, match }: Expression): boolean {
   return name === 'match' && match?.name === 'comment';
 }
 
-/** linux/netfilter/xt_comment.h, struct xt_comment_info: 256 bytes of text that a NUL ends. */
+/** linux/netfilter/xt_comment.h, struct xt_comment_info: 256 bytes of NUL-terminated text. */
 function isOurComment(expression: Expression): boolean {
   const info = isComment(expression) ? expression.match?.info : undefined;
   return info !== undefined && Buffer.from(info.subarray(0, COMMENT.length + 1)).equals(Buffer.from(`${COMMENT}\0`));

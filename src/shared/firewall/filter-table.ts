@@ -1,7 +1,7 @@
-/** What a rule does with a packet that it matches; `other` lets it go on (a log, a mark, a condition not looked into). */
+/** The verdict of a matching rule; `other` lets the packet continue (a log, a mark, an unknown condition). */
 export type Does = 'accept' | 'drop' | 'return' | 'jump' | 'other';
 
-/** One of the two rules that let a device's traffic through: what comes in by it, or goes out by it. */
+/** One of the two rules that accept a device's traffic: packets that arrive through it, or leave through it. */
 export interface Accept {
   readonly way: 'in' | 'out';
   readonly device: string;
@@ -9,19 +9,19 @@ export interface Accept {
 
 export interface FilterRule {
   readonly does: Does;
-  /** Where a jump leads. */
+  /** Target chain of a jump. */
   readonly target?: string;
-  /** True where no condition stands before it. */
+  /** True if the rule has no conditions. */
   readonly always: boolean;
-  /** Present where the rule is one of ours. */
+  /** Present if the rule is ours. */
   readonly admits?: Accept;
 }
 
-/** Somebody's table `filter` with its chain FORWARD, of one family and one kind of iptables. */
+/** A foreign table `filter` with its chain FORWARD, for one family and one kind of iptables. */
 export interface FilterTable<R extends FilterRule = FilterRule> {
-  /** What becomes of a packet at the end of FORWARD. */
+  /** Policy of FORWARD. */
   readonly policy: 'accept' | 'drop';
-  /** The rules of a chain, in order; none where there is no such chain. */
+  /** Returns the rules of a chain in order; empty if the chain does not exist. */
   rules(chain: string): readonly R[];
 }
 
@@ -29,12 +29,12 @@ export type Place = 'DOCKER-USER' | 'FORWARD';
 
 export const PLACES: readonly Place[] = ['DOCKER-USER', 'FORWARD'];
 
-/** Who reads `iptables -S` finds our rules by it, and so do we. */
+/** The comment that marks our rules, for readers of `iptables -S` and for our own lookups. */
 export const COMMENT = 'isthmus';
 
 export interface Insertion {
   readonly place: Place;
-  /** Index, among the rules as they were read, of the one that it goes before; their number for the end. */
+  /** Insert before the rule with this index (as read); the number of rules means the end. */
   readonly index: number;
   readonly accept: Accept;
 }
@@ -44,10 +44,10 @@ export interface TableChange<R extends FilterRule> {
   readonly insert: readonly Insertion[];
 }
 
-/** Depth of jumps that are followed; more is a chain that nobody wrote by hand. */
+/** Maximum depth of jumps to follow. Deeper chains are not hand-written. */
 const MAX_DEPTH = 16;
 
-/** Those of the devices whose traffic the table drops: the place for it lacks one of their two rules. */
+/** Returns the devices whose traffic the table drops because one of their two rules is missing. */
 export function unadmitted(table: FilterTable, devices: readonly string[]): string[] {
   const place = placeOf(table);
   if (place === undefined || devices.length === 0) return [];
@@ -57,12 +57,16 @@ export function unadmitted(table: FilterTable, devices: readonly string[]): stri
   return devices.filter((device) => !has('in', device) || !has('out', device));
 }
 
-/** What lets the traffic of `devices` through where it is dropped; rules of theirs in a wrong place go. */
+/**
+ * Computes the rules that accept traffic of `devices` where it is dropped, and deletes misplaced rules of those
+ * devices.
+ */
 export function planAdmission<R extends FilterRule>(table: FilterTable<R>, devices: readonly string[]): TableChange<R> {
   const missing = unadmitted(table, devices);
   const place = placeOf(table);
   if (place === undefined || missing.length === 0) return { remove: [], insert: [] };
-  // First in FORWARD, whose rules are everybody's. DOCKER-USER is for a host's own restrictions: they come first.
+  // Insert first in FORWARD, which everybody shares, but last in DOCKER-USER, where the admin's restrictions come
+  // first.
   const index = place === 'FORWARD' ? 0 : boundary(table, place);
   const insert = missing.flatMap((device) =>
     (['in', 'out'] as const).map((way) => ({ place, index, accept: { way, device } })),
@@ -70,7 +74,7 @@ export function planAdmission<R extends FilterRule>(table: FilterTable<R>, devic
   return { remove: ourRules(table, (device) => missing.includes(device)), insert };
 }
 
-/** Our rules for devices that `chosen` says yes to, wherever they are. */
+/** Returns our rules for the devices that `chosen` accepts, in any chain. */
 export function ourRules<R extends FilterRule>(
   table: FilterTable<R>,
   chosen: (device: string) => boolean,
@@ -83,15 +87,15 @@ export function ourRules<R extends FilterRule>(
   );
 }
 
-/** Where to accept what the table would drop; undefined where it drops nothing. */
+/** Returns where to accept what the table would drop; undefined if it drops nothing. */
 function placeOf(table: FilterTable): Place | undefined {
   const docker = table.rules('FORWARD').some(({ does, target }) => does === 'jump' && target === 'DOCKER-USER');
-  // Docker drops what goes from one of its networks to another, and puts the policy to DROP when it likes.
+  // Docker drops traffic between its networks, and may set the policy to DROP at any time.
   if (docker) return 'DOCKER-USER';
   return (fate(table, 'FORWARD') ?? table.policy) === 'drop' ? 'FORWARD' : undefined;
 }
 
-/** Index of the first rule of the chain that ends every packet's way in it; the number of rules without one. */
+/** Returns the index of the first rule that decides about every packet; the number of rules if none does. */
 function boundary(table: FilterTable, place: Place): number {
   const rules = table.rules(place);
   const index = rules.findIndex(
@@ -100,7 +104,7 @@ function boundary(table: FilterTable, place: Place): number {
   return index < 0 ? rules.length : index;
 }
 
-/** What becomes in the chain of a packet that no condition knows; undefined where it comes back. */
+/** Returns the chain's verdict for a packet that matches no condition; undefined if the chain returns. */
 function fate(table: FilterTable, chain: string, depth = 0): 'accept' | 'drop' | undefined {
   if (depth > MAX_DEPTH) return undefined;
   for (const rule of table.rules(chain)) {

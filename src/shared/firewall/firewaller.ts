@@ -2,28 +2,30 @@ import type { NetError } from '../errors/net-error.ts';
 import type { FirewallBackend, FirewallEntry } from '../model/firewall.ts';
 
 /**
- * The packet filter of one network namespace, seen as a set of entries. Rules of others are never changed or flushed,
- * save the accepts that `admit` puts into their chains and takes out again.
- * No method blocks the thread: a backend that runs programs, or waits for another process, lets other work go on.
+ * The packet filter of one network namespace, seen as a set of entries. Never changes or flushes the rules of others,
+ * except for the accept rules that `admit` adds to their chains and removes again. No method blocks the thread: a
+ * backend that runs programs or waits for another process yields to other work.
  */
 export interface Firewaller extends Disposable {
   readonly backend: FirewallBackend;
   /**
-   * The entries are in force, those that were so already included: in one transaction, all or none, together with what
-   * they need (table, chains). A device has one policy and a subnet one masquerading: a new one takes the place of the
-   * old. Throws NetError `conflict` for a port that leads elsewhere already, `invalid-config` for
-   * a condition that the backend does not take, `unsupported` where the host has no such filter.
+   * Ensures the entries, existing ones included, in one transaction (all or none), together with the table and chains
+   * they need. A device has one policy and a subnet one masquerading: a new one replaces the old. Throws NetError
+   * `conflict` for a port that already leads elsewhere, `invalid-config` for a condition that the backend does not
+   * accept, `unsupported` if the host has no such filter.
    */
   add(entries: readonly FirewallEntry[]): Promise<void>;
-  /** The entries are not in force; absence is success. With the last one goes everything that was made for them. */
+  /** Removes the entries; absence is success. Removing the last entry also removes the table and chains. */
   remove(entries: readonly FirewallEntry[]): Promise<NetError[]>;
-  /** Those of the entries that are not wholly in force: an element, rule, chain or jump of them is missing. */
+  /** Returns the entries that are not fully in force: an element, rule, chain or jump of them is missing. */
   missing(entries: readonly FirewallEntry[]): Promise<FirewallEntry[]>;
-  /** No `port` or `direct` entry leads to one of these addresses: what is left of an endpoint whose record was lost. */
-  forget(addresses: readonly string[]): Promise<NetError[]>;
   /**
-   * Exactly these entries are in force, in one transaction, whatever was there of ours; entries of `underWay`, which a
-   * call is adding or removing, stay as they are.
+   * Removes all `port` and `direct` entries that lead to these addresses: leftovers of an endpoint without a record.
+   */
+  removeByAddress(addresses: readonly string[]): Promise<NetError[]>;
+  /**
+   * Replaces all our entries with exactly these, in one transaction. Keeps the entries of `underWay`, which a
+   * concurrent call is adding or removing.
    */
   reset(entries: readonly FirewallEntry[], underWay?: readonly FirewallEntry[]): Promise<void>;
 }

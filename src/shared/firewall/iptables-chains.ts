@@ -10,7 +10,7 @@ import type { Variant } from './iptables-tools.ts';
 
 const NFPROTO: Readonly<Record<Family, number>> = { 4: NFPROTO_IPV4, 6: NFPROTO_IPV6 };
 
-/** True where iptables-nft has a chain of ours, in either family. */
+/** Returns true if iptables-nft has a chain of ours, in either family. */
 export function hasChains(ns: LinuxNamespace): boolean {
   using socket = ns.within(openNetfilter);
   if (socket === undefined) return false;
@@ -21,8 +21,8 @@ export function hasChains(ns: LinuxNamespace): boolean {
 }
 
 /**
- * Which of the chains that our jumps start from are not there. iptables-nft makes them when they are first used, and
- * `iptables-save` prints them in any case. Those of iptables-legacy come with their table, and stay.
+ * Returns the missing chains that our jumps start from. iptables-nft creates them on first use, but `iptables-save`
+ * always prints them. The chains of iptables-legacy exist as long as their table.
  */
 export function absentChains(ns: LinuxNamespace, variant: Variant, family: Family): Absent {
   if (variant === 'legacy') return () => false;
@@ -38,7 +38,7 @@ export function absentChains(ns: LinuxNamespace, variant: Variant, family: Famil
   return (table, chain) => absent.has(`${table} ${chain}`);
 }
 
-/** Chains of iptables-nft that were made for our jumps are gone, as far as nobody uses them, and so are their tables. */
+/** Deletes unused chains of iptables-nft that were created for our jumps, and their empty tables. */
 export function dropOrphans(ns: LinuxNamespace, family: Family, orphans: readonly string[]): void {
   if (orphans.length === 0) return;
   using socket = ns.within(openNetfilter);

@@ -4,19 +4,19 @@ export type Table = 'raw' | 'mangle' | 'nat';
 
 export const TABLES: readonly Table[] = ['raw', 'mangle', 'nat'];
 
-/** One rule, in iptables' words. Where it came from stands between its matches and its target, as a comment. */
+/** One rule in iptables syntax. A comment between its matches and its target names its origin. */
 export interface Line {
   readonly table: Table;
   readonly chain: string;
-  /** First in its chain; else last. */
+  /** True: insert first in its chain. Otherwise: append. */
   readonly head?: boolean;
   readonly matches: readonly string[];
   readonly target: readonly string[];
-  /** For people, and for telling whether a port leads elsewhere: `tcp *:8080 10.88.0.2:80`. */
+  /** For messages, and to detect whether a port leads elsewhere: `tcp *:8080 10.88.0.2:80`. */
   readonly note?: string;
 }
 
-/** Chains of ours, by their table. */
+/** Our chains, by table. */
 export const CHAINS: Readonly<Record<Table, readonly string[]>> = {
   raw: ['ISTHMUS-GUARD'],
   mangle: ['ISTHMUS-FORWARD', 'ISTHMUS-APART', 'ISTHMUS-CLOSED'],
@@ -29,7 +29,7 @@ export function familyOf(text: string): Family {
   return text.includes(':') ? 6 : 4;
 }
 
-/** As iptables writes an address with its port. */
+/** An address with port in iptables syntax. */
 export function socketText(address: string, port: number): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }

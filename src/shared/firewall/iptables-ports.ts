@@ -3,7 +3,7 @@ import { type Family, parseAddr } from '../model/addr.ts';
 import type { PortEntry } from '../model/firewall.ts';
 import { familyOf, type Line, LOOPBACK, socketText } from './iptables-lines.ts';
 
-/** The rules of a published port. `subnet` is what the pod's answers would reach without this host. */
+/** Returns the rules of a published port. Pods in `subnet` would answer directly, past this host. */
 export function portLines(entry: PortEntry, family: Family, subnet: string): Line[] {
   const { protocol, hostPort, address, port, mark } = entry;
   const hostIp = hostAddress(entry);
@@ -18,16 +18,16 @@ export function portLines(entry: PortEntry, family: Family, subnet: string): Lin
   const marks =
     mark === undefined || !(entry.snat || entry.masqAll) ? [] : sources.map((s) => dnat(s, markTarget(mark)));
   const lines = [...marks, dnat([], ['-j', 'DNAT', '--to-destination', socketText(address, port)])];
-  // A port of one address goes before a port of every address, and its own rules keep their order.
+  // A port of one address precedes a port of every address; its own rules keep their order.
   return [...(head ? lines.reverse() : lines), ...answerLines(entry)];
 }
 
-/** As `-s` says it, which may come once in a rule only: conditions may have it. */
+/** An address match. `-s` may occur only once in a rule, and the conditions may already have it. */
 function connectionFrom(source: string): string[] {
   return ['-m', 'conntrack', '--ctorigsrc', source];
 }
 
-/** Exceptions to what the hairpin entries do with connections to this port. */
+/** Exceptions to the hairpin entries for connections to this port. */
 function answerLines(entry: PortEntry): Line[] {
   const { protocol, hostPort, address, port, mark } = entry;
   const hostIp = hostAddress(entry);
@@ -55,7 +55,7 @@ function answerLines(entry: PortEntry): Line[] {
     };
   };
   const all = entry.snat || entry.masqAll;
-  // Each goes first: the exception, then what comes before it.
+  // Each line is inserted first, so list the exception before the rule that must precede it.
   if (mark !== undefined && all)
     return 'bit' in mark
       ? [line([], 'RETURN'), line(['-m', 'mark', '--mark', maskText(mark.bit)], 'MASQUERADE')]
@@ -64,13 +64,13 @@ function answerLines(entry: PortEntry): Line[] {
   return all ? [] : [line([], 'RETURN')];
 }
 
-/** `tcp *:8080 10.88.0.2:80`: what is asked for, and where it leads. */
+/** `tcp *:8080 10.88.0.2:80`: the host port and its target. */
 export function portNote(entry: PortEntry): string {
   const { protocol, hostPort, address, port } = entry;
   return `${protocol} ${socketText(hostAddress(entry) ?? '*', hostPort)} ${socketText(address, port)}`;
 }
 
-/** 0.0.0.0 and [::] are every address. */
+/** 0.0.0.0 and [::] mean every address. */
 function hostAddress({ hostIp }: PortEntry): string | undefined {
   return hostIp === undefined || parseAddr(hostIp)?.value === 0n ? undefined : hostIp;
 }
@@ -84,11 +84,13 @@ function maskText(bit: number): string {
   return `${value}/${value}`;
 }
 
-/** Conditions are matches: what says where a rule is or what it does is none. */
+/** Conditions may contain matches only: no option that sets the rule's chain, position or target. */
 const NO_MATCH =
   /^(-[jgtADIRCNXFPELSZcw]|--(jump|goto|table|append|delete|insert|replace|check|set-counters|wait)(=.*)?)$/;
 
-/** The words of the conditions: each by itself, as the reference has them, or a match with its values in one text. */
+/**
+ * Splits the conditions into words: one word per item, as in the reference, or a match with its values in one string.
+ */
 function wordsOf({ conditions, address }: PortEntry): readonly string[] {
   const words = conditions.flatMap((text) => (/^[-!]/.test(text) ? text.split(/ +/).filter(Boolean) : [text]));
   const bad = words.find((word) => NO_MATCH.test(word) || /[\0\r\n]/.test(word));

@@ -7,7 +7,7 @@ import { portNote } from './iptables-ports.ts';
 import { entryId, type State } from './iptables-state.ts';
 import { toolError, type Variant } from './iptables-tools.ts';
 
-/** Throws NetError `conflict` for a port that leads elsewhere already. */
+/** Throws NetError `conflict` for a port that already leads elsewhere. */
 export function refuseConflicts(entries: readonly FirewallEntry[], family: Family, state: State): void {
   const leads = new Map<string, string>();
   for (const { chain, note } of state.lines) if (chain === 'ISTHMUS-DNAT') learn(leads, note);
@@ -22,7 +22,7 @@ export function refuseConflicts(entries: readonly FirewallEntry[], family: Famil
   }
 }
 
-/** Remembers where a port leads; returns where it led before, if elsewhere. */
+/** Records where a port leads; returns the earlier target if it differs. */
 function learn(leads: Map<string, string>, note: string): string | undefined {
   const space = note.lastIndexOf(' ');
   const [key, target] = [note.slice(0, space), note.slice(space + 1)];
@@ -31,7 +31,7 @@ function learn(leads: Map<string, string>, note: string): string | undefined {
   return before === target ? undefined : before;
 }
 
-/** The error of a script that iptables did not take; it names the line where iptables says which. */
+/** Builds the error for a script that iptables refused; names the line if iptables reports it. */
 export function refusal(
   variant: Variant,
   family: Family,

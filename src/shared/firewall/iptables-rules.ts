@@ -12,14 +12,14 @@ import { portLines } from './iptables-ports.ts';
 
 const DNAT_STATE = ['-m', 'conntrack', '--ctstate', 'DNAT'];
 
-/** What a table of ours always has: the jumps of others' chains to ours, and what all entries share. */
+/** The lines that a table of ours always has: jumps from others' chains to ours, and rules that all entries share. */
 export function baseLines(table: Table, family: Family): Line[] {
   const line = (chain: string, matches: readonly string[], target: string, head = false): Line => {
     return { table, chain, matches, target: ['-j', target], ...(head ? { head } : {}) };
   };
   if (table === 'raw') return [line('PREROUTING', [], 'ISTHMUS-GUARD', true)];
   if (table === 'mangle') {
-    // Before table filter, in whose chains others accept.
+    // This hook runs before table filter, in whose chains others accept.
     const known = ['-m', 'conntrack', '--ctstate', 'RELATED,ESTABLISHED'];
     return [
       line('FORWARD', [], 'ISTHMUS-FORWARD', true),
@@ -29,11 +29,11 @@ export function baseLines(table: Table, family: Family): Line[] {
   }
   const local = ['-m', 'addrtype', '--dst-type', 'LOCAL'];
   return [
-    // What the host sends itself is in OUTPUT; what others send to 127.0.0.1 is to stay what the kernel throws away.
+    // The host's own packets pass OUTPUT; the kernel must go on dropping packets that others send to 127.0.0.1.
     line('PREROUTING', family === 4 ? ['!', '-d', LOOPBACK, ...local] : local, 'ISTHMUS-DNAT'),
-    // Nothing makes [::1] routable: it is left to be refused at once.
+    // Nothing makes [::1] routable, so it needs no rule: the kernel refuses it at once.
     line('OUTPUT', family === 6 ? ['!', '-d', '::1/128', ...local] : local, 'ISTHMUS-DNAT'),
-    // Each goes first, so that they end up in the opposite order.
+    // Each rule is inserted first, so they end up in reverse order.
     line('POSTROUTING', [], 'ISTHMUS-MASQ', true),
     line('POSTROUTING', DNAT_STATE, 'ISTHMUS-ANSWERS', true),
     line('ISTHMUS-MASQ', ['-d', family === 4 ? '224.0.0.0/4' : 'ff00::/8'], 'RETURN', true),
@@ -41,7 +41,7 @@ export function baseLines(table: Table, family: Family): Line[] {
   ];
 }
 
-/** The rules of an entry in tables of one family; none for an entry of the other. `subnets` are those with hairpins. */
+/** Returns the rules of an entry for one family; empty for an entry of the other. `subnets` are those with hairpins. */
 export function entryLines(entry: FirewallEntry, family: Family, subnetOf: (address: string) => string): Line[] {
   switch (entry.kind) {
     case 'masquerade':
@@ -63,12 +63,12 @@ export function entryLines(entry: FirewallEntry, family: Family, subnetOf: (addr
   }
 }
 
-/** A device has one policy, a subnet one masquerading: the rules of another carry the same note, and make way. */
+/** A device has one policy, a subnet one masquerading: rules with the same note and another id are replaced. */
 export function placeOf(entry: PolicyEntry | MasqueradeEntry): string {
   return entry.kind === 'policy' ? `policy ${entry.device}` : `masquerade ${entry.subnet}`;
 }
 
-/** Traffic from one of our networks to another does not leave the host. */
+/** Traffic between our networks does not leave the host. */
 function ownDevice(device: string): Line {
   return { table: 'nat', chain: 'ISTHMUS-MASQ', head: true, matches: ['-o', device], target: ['-j', 'RETURN'] };
 }
@@ -90,7 +90,7 @@ function hairpinLines({ device, subnet }: HairpinEntry, family: Family): Line[] 
     return { table: 'nat', chain: 'ISTHMUS-ANSWERS', matches, target: ['-j', 'MASQUERADE'] };
   };
   if (family === 6) return [ownDevice(device), masquerade(subnet)];
-  // route_localnet, which lets the host's 127.0.0.1 reach pods, would let pods reach the host's.
+  // route_localnet lets the host's 127.0.0.1 reach pods; without this rule it would also let pods reach the host's.
   const guard = (end: '-s' | '-d'): Line => {
     return { table: 'raw', chain: 'ISTHMUS-GUARD', matches: [end, LOOPBACK, '-i', device], target: ['-j', 'DROP'] };
   };
@@ -123,7 +123,7 @@ function policyLines({ device, policy }: PolicyEntry): Line[] {
   }
 }
 
-/** What a closed network lets in goes back to where other networks' policies are asked too. */
+/** Packets that a closed network accepts return to the chain that also applies the policies of other networks. */
 function letIn(matches: readonly string[], note?: string): Line {
   const target = ['-j', 'RETURN'];
   return { table: 'mangle', chain: 'ISTHMUS-CLOSED', head: true, matches, target, ...(note && { note }) };

@@ -12,17 +12,17 @@ import {
   tablesOf,
 } from './iptables-state.ts';
 
-/** Input of `iptables-restore --noflush`; empty where nothing has to change. */
+/** Input of `iptables-restore --noflush`; empty if nothing has to change. */
 export interface Script {
   readonly text: string;
-  /** Chains of others that our jumps leave and that were made for them: `nat POSTROUTING`. */
+  /** Chains of others, created for our jumps, that no longer hold one: `nat POSTROUTING`. */
   readonly orphans: readonly string[];
 }
 
-/** Chains of others that are not there yet: `nat POSTROUTING`. */
+/** Foreign chains that do not exist yet: `nat POSTROUTING`. */
 export type Absent = (table: Table, chain: string) => boolean;
 
-/** The groups are in force; what is whole already stays as it is. */
+/** Ensures the groups; leaves complete ones untouched. */
 export function addScript(family: Family, groups: readonly Group[], state: State, absent: Absent): Script {
   const wanted = tablesOf(groups);
   const replaces = new Set(groups.flatMap((group) => group.replaces ?? []));
@@ -30,7 +30,7 @@ export function addScript(family: Family, groups: readonly Group[], state: State
   const tables = TABLES.filter((table) => wanted.includes(table) || replaced.some((line) => line.table === table));
   const blocks = tables.map((table) => {
     const chains = CHAINS[table].filter((chain) => !state.chains[table].includes(chain));
-    // A rule that comes back by itself would come back in another place.
+    // A rule that is added back alone would end up in another position.
     const broken = [baseGroup(table, family), ...groups].filter((group) => !isWhole(group, state));
     const there = state.lines.filter((line) => line.table === table);
     const ids = new Set(broken.map(({ id }) => id));
@@ -43,7 +43,7 @@ export function addScript(family: Family, groups: readonly Group[], state: State
   return { text: blocks.join(''), orphans: [] };
 }
 
-/** No line has one of the ids; where a table has no other left, our chains and jumps are gone from it. */
+/** Removes all lines with one of the ids; where a table has no others, also removes our chains and jumps. */
 export function removeScript(ids: ReadonlySet<string>, state: State): Script {
   const orphans: string[] = [];
   const blocks = TABLES.map((table) => {
@@ -56,7 +56,7 @@ export function removeScript(ids: ReadonlySet<string>, state: State): Script {
   return { text: blocks.join(''), orphans };
 }
 
-/** Exactly the groups are in force. */
+/** Replaces all our lines with exactly these groups. */
 export function resetScript(family: Family, groups: readonly Group[], state: State, absent: Absent): Script {
   const wanted = tablesOf(groups);
   const orphans: string[] = [];
@@ -69,7 +69,7 @@ export function resetScript(family: Family, groups: readonly Group[], state: Sta
     const jumps = lines.filter(({ chain }) => !CHAINS[table].includes(chain));
     const wasMade = new Set(orphansOf(lines));
     const made: Absent = (inTable, chain) => wasMade.has(`${inTable} ${chain}`) || absent(inTable, chain);
-    // The declaration of a chain that is there empties it.
+    // Declaring an existing chain flushes it.
     const fresh = groupLines([baseGroup(table, family), ...groups], table, made);
     return block(table, [...CHAINS[table].map(declaration), ...jumps.map(deletionText), ...fresh]);
   });
@@ -85,7 +85,7 @@ function groupLines(groups: readonly Group[], table: Table, made: Absent): strin
   );
 }
 
-/** Jumps, rules and chains of ours go. */
+/** Deletes our jumps, rules and chains. */
 function clearing(table: Table, lines: readonly SavedLine[], state: State): string[] {
   const jumps = lines.filter(({ chain }) => !CHAINS[table].includes(chain));
   const chains = CHAINS[table].filter((chain) => state.chains[table].includes(chain));

@@ -9,15 +9,15 @@ import { baseLines } from './iptables-rules.ts';
 export interface SavedLine {
   readonly table: Table;
   readonly chain: string;
-  /** Everything after the chain. */
+  /** The rule without its chain. */
   readonly text: string;
-  /** Of its entry, or the name of the table for what all entries share. */
+  /** Id of the entry, or the name of the table for shared lines. */
   readonly id: string;
   readonly index: number;
   readonly note: string;
 }
 
-/** What one family has of ours. */
+/** Our rules and chains in one family. */
 export interface State {
   readonly lines: readonly SavedLine[];
   readonly byId: ReadonlyMap<string, readonly SavedLine[]>;
@@ -28,11 +28,11 @@ export interface State {
 export interface Group {
   readonly id: string;
   readonly lines: readonly Line[];
-  /** Rules with this note, of another id, make way. */
+  /** Replace rules that have this note and another id. */
   readonly replaces?: string;
 }
 
-/** Of a jump whose chain was not there before us. */
+/** Marks a jump whose chain we created. */
 export const MADE = 'made';
 
 const OURS = / -m comment --comment "isthmus ([0-9a-z]+)\.(\d+)(?: ([^"]*))?"/;
@@ -54,17 +54,17 @@ export function parseState(saved: string): State {
   return { lines, byId: Map.groupBy(lines, ({ id }) => id), chains };
 }
 
-/** The entry's name in comments: the same for the same entry. */
+/** The entry's name in comments: equal for equal entries. */
 export function entryId(entry: FirewallEntry): string {
   return bytesToHex(sha256(utf8ToBytes(entryKey(entry)))).slice(0, 12);
 }
 
-/** What all entries share in a table. */
+/** Id of the lines in a table that all entries share. */
 export function baseGroup(table: Table, family: Family): Group {
   return { id: table, lines: baseLines(table, family) };
 }
 
-/** True where every line of the group is there, and its chain. */
+/** Returns true if every line of the group and its chain exist. */
 export function isWhole({ id, lines }: Group, state: State): boolean {
   const there = new Set(state.byId.get(id)?.map(({ index }) => index));
   return lines.every((_, index) => there.has(index));
@@ -74,7 +74,7 @@ export function tablesOf(groups: readonly Group[]): Table[] {
   return TABLES.filter((table) => groups.some(({ lines }) => lines.some((line) => line.table === table)));
 }
 
-/** The rule in iptables-restore's language. `made` notes that its chain was made for it. */
+/** Writes the rule as iptables-restore input. `made` marks that its chain was created for it. */
 export function lineText(line: Line, id: string, index: number, made: boolean): string {
   const note = made ? MADE : line.note;
   const comment = `isthmus ${id}.${index}${note === undefined ? '' : ` ${note}`}`;
@@ -86,7 +86,7 @@ export function deletionText({ chain, text }: SavedLine): string {
   return `-D ${chain} ${text}`;
 }
 
-/** A word as iptables-restore reads it: in double quotes, in which a backslash takes the next character as it is. */
+/** Quotes a word for iptables-restore: double quotes, in which a backslash escapes the next character. */
 function quoted(word: string): string {
   return /^[\w.:/,*=+@[\]!-]+$/.test(word) ? word : `"${word.replace(/["\\]/g, '\\$&')}"`;
 }

@@ -1,16 +1,17 @@
+import { isExhaustion } from '../errors/codes.ts';
 import { fault } from '../errors/fault.ts';
 import type { NetError } from '../errors/net-error.ts';
 import type { LinuxNamespace } from '../host/linux-namespace.ts';
 import { type ToolAnswer, runTool as tryTool } from '../host/tool.ts';
 import type { Family } from '../model/addr.ts';
 
-/** Which of the kernel's two packet filters the tools of iptables speak to. */
+/** The kernel's packet filter that a variant of iptables controls. */
 export type Variant = 'nft' | 'legacy';
 
-/** Seconds to wait for another iptables to finish. */
+/** Seconds to wait for the lock of another iptables process. */
 const WAIT = '10';
 
-/** The tables that iptables-legacy has in the namespace. Asking the tools would make one; this does not. */
+/** Returns the namespace's iptables-legacy tables. Reads /proc, because running the tools would create a table. */
 export function legacyTables(ns: LinuxNamespace, family: Family): string[] {
   const { readFileSync } = process.getBuiltinModule('node:fs');
   try {
@@ -19,18 +20,19 @@ export function legacyTables(ns: LinuxNamespace, family: Family): string[] {
       .within(() => readFileSync(file, 'utf8'))
       .split('\n')
       .filter(Boolean);
-  } catch {
+  } catch (error) {
+    if (isExhaustion(error)) throw error;
     return [];
   }
 }
 
-/** IPv4, and IPv6 where the kernel has it. */
+/** IPv4, and IPv6 if the kernel has it. */
 export function familiesOf(ns: LinuxNamespace): Family[] {
   const { existsSync } = process.getBuiltinModule('node:fs');
   return ns.within(() => existsSync('/proc/thread-self/net/if_inet6')) ? [4, 6] : [4];
 }
 
-/** What `iptables-save` says of one table, or of all. */
+/** Returns the output of `iptables-save` for one table, or for all. */
 export async function save(ns: LinuxNamespace, variant: Variant, family: Family, table?: string): Promise<string> {
   const args = table === undefined ? [] : ['-t', table];
   const { ok, output, error } = await runTool(ns, await toolName(ns, variant, family, 'save'), args);
@@ -38,7 +40,7 @@ export async function save(ns: LinuxNamespace, variant: Variant, family: Family,
   throw toolError(variant, family, 'the rules could not be read', error);
 }
 
-/** The answer of `iptables-restore --noflush` to lines of its language: each table in them is one transaction. */
+/** Runs `iptables-restore --noflush` on the input; each table in it is one transaction. */
 export async function restore(
   ns: LinuxNamespace,
   variant: Variant,
@@ -53,7 +55,7 @@ export function toolError(variant: Variant, family: Family, what: string, reason
   return fault.kernel('firewall', subject, what, undefined, { reason: firstLine(reason) });
 }
 
-/** What `iptables` itself is; undefined where there is none. */
+/** Returns the variant of the command `iptables`; undefined if it is not installed. */
 export async function nativeVariant(ns: LinuxNamespace): Promise<Variant | undefined> {
   const answer = await tryTool(ns, 'iptables', ['--version']);
   if (!answer?.ok) return undefined;
@@ -62,7 +64,7 @@ export async function nativeVariant(ns: LinuxNamespace): Promise<Variant | undef
 
 const names = new Map<string, string>();
 
-/** `iptables-nft-restore`, or `iptables-restore` where the plain name is of that variant. */
+/** `iptables-nft-restore`, or `iptables-restore` if the plain name is of that variant. */
 async function toolName(
   ns: LinuxNamespace,
   variant: Variant,
@@ -90,7 +92,7 @@ async function runTool(ns: LinuxNamespace, file: string, args: readonly string[]
   throw fault.unsupported('firewall', file, 'there is no such command', hint);
 }
 
-/** What went wrong, without iptables' warnings about the other variant. */
+/** Extracts the error, without iptables' warnings about the other variant. */
 function firstLine(text: string): string {
   return text.split('\n').find((line) => line !== '' && !line.startsWith('#')) ?? '';
 }

@@ -15,16 +15,18 @@ import { baseGroup, entryId, type Group, isWhole, parseState, type State, tables
 import { familiesOf, legacyTables, nativeVariant, restore, save, type Variant } from './iptables-tools.ts';
 
 export interface IptablesOptions {
-  /** Held by one call at a time, among all processes, until disposed. No process of another user can hold it. */
+  /**
+   * A lock that one call holds at a time, across processes, until disposed. Processes of other users cannot hold it.
+   */
   readonly lock: (key: string) => Promise<Disposable>;
-  /** Absent: what the command `iptables` is. */
+  /** Default: the variant of the command `iptables`. */
   readonly variant?: Variant;
 }
 
-/** Somebody else's iptables may take away a rule between our look and our change. */
+/** Number of attempts when another iptables process deletes a rule between our read and our write. */
 const MAX_ATTEMPTS = 3;
 
-/** The packet filter of a namespace, kept by the tools of iptables: rules in chains of our own, ISTHMUS-…. */
+/** The packet filter of a namespace, controlled by the iptables tools: rules in chains of our own, ISTHMUS-…. */
 export function openIptables(ns: LinuxNamespace, options: IptablesOptions): Firewaller {
   return new IptablesFirewaller(ns, options);
 }
@@ -101,11 +103,11 @@ class IptablesFirewaller implements Firewaller {
     return entries.filter((entry) => lost.has(entryId(entry)) || (entry.kind === 'admit' && dropped.has(entry.device)));
   }
 
-  async forget(addresses: readonly string[]): Promise<NetError[]> {
-    return await collecting(() => this.#alone(() => this.#forget(addresses)));
+  async removeByAddress(addresses: readonly string[]): Promise<NetError[]> {
+    return await collecting(() => this.#alone(() => this.#removeByAddress(addresses)));
   }
 
-  async #forget(addresses: readonly string[]): Promise<NetError[]> {
+  async #removeByAddress(addresses: readonly string[]): Promise<NetError[]> {
     const targets = addresses.map((address) => (address.includes(':') ? ` [${address}]:` : ` ${address}:`));
     return await this.#removeWhere(familiesOf(this.#ns), [], (state) => {
       const leading = state.lines.filter(({ note }) => targets.some((target) => note.includes(target)));
@@ -136,9 +138,9 @@ class IptablesFirewaller implements Firewaller {
   }
 
   /**
-   * The result of `work`, while no other call and no other process changes the namespace's rules by this class:
-   * xtables.lock covers one program, not the pair of iptables-save and iptables-restore. Nobody but root can hold the
-   * lock, whereas anybody can flock(2) the file of a namespace. Rejects with NetError `busy` where the lock is not had.
+   * Runs `work` while no other call and no other process changes the namespace's rules through this class: xtables.lock
+   * covers one program, not the pair of iptables-save and iptables-restore. Only root can hold the lock, whereas
+   * anybody can flock(2) the file of a namespace. Rejects with NetError `busy` if it cannot take the lock.
    */
   async #alone<T>(work: () => Promise<T>): Promise<T> {
     using _held = await this.#lock(`iptables of network namespace ${this.#ns.id}`);
@@ -171,7 +173,7 @@ class IptablesFirewaller implements Firewaller {
     return errors;
   }
 
-  /** Where rules of ours may be: what `iptables` is can change between an ADD and its DEL. */
+  /** Every filter that may hold rules of ours: the variant of `iptables` can change between an ADD and its DEL. */
   #present(): Variant[] {
     if (this.#given !== undefined) return [this.#given];
     const found: Variant[] = hasChains(this.#ns) ? ['nft'] : [];
@@ -179,7 +181,7 @@ class IptablesFirewaller implements Firewaller {
     return found;
   }
 
-  /** Those that the entries have rules in, and that the kernel has. */
+  /** The families that the entries have rules in and the kernel supports. */
   #families(entries: readonly FirewallEntry[]): Family[] {
     return familiesOf(this.#ns).filter((family) => entries.some((entry) => concerns(entry, family)));
   }

@@ -13,8 +13,8 @@ import { intervalsOf } from './nft-state.ts';
 import { isIntervalSet, ruleCounts, SET_NAMES } from './nft-table.ts';
 
 /**
- * The messages after which the sets of a whole table hold these elements and no others, and no chain of a port is there
- * but those named. What is there already is not touched: traffic notices nothing.
+ * Returns the messages that make the table's sets hold exactly these elements, and delete all port chains except the
+ * named ones. Leaves existing elements untouched, so traffic is not interrupted.
  */
 export function diffRequests(
   socket: NetlinkSocket,
@@ -35,7 +35,9 @@ export function diffRequests(
   return [...removed, ...left.flatMap((chain) => deleteChainRequests(TABLE_ID, chain)), ...added];
 }
 
-/** What goes and comes together: an interval's start and, right behind it, its end; else one element. */
+/**
+ * Elements that are added and deleted together: the start of an interval directly followed by its end, or one element.
+ */
 function unitsOf(set: string, list: readonly RawElement[]): RawElement[][] {
   if (!isIntervalSet(set)) return list.map((element) => [element]);
   return intervalsOf(list).map(({ start, end }) =>

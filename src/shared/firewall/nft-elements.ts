@@ -35,12 +35,12 @@ export function setId({ set }: Element): SetId {
   return { ...TABLE_ID, set };
 }
 
-/** A removal asks for its elements before it takes them away: they are encoded once. */
+/** Caches encoded elements: a removal first queries and then deletes the same elements. */
 const encoded = new WeakMap<Element, readonly RawElement[]>();
 
 /**
- * What an element is to the kernel. A prefix alone is an interval's start and its end, the first address after it;
- * one of several fields makes an element with two keys, the lowest and the highest.
+ * Encodes an element for the kernel. A lone prefix becomes the start of an interval and its end, the first address
+ * after it. A prefix among several fields becomes one element with two keys, the lowest and the highest.
  */
 export function encodeElement(element: Element): readonly RawElement[] {
   const known = encoded.get(element);
@@ -63,12 +63,12 @@ function rawElements({ key, data }: Element): RawElement[] {
   return [{ key: { value: low }, keyEnd: { value: join(key.map((field) => fieldBytes(field, 'high'))) }, ...led }];
 }
 
-/** True where the element is a prefix alone: two elements to the kernel. */
+/** Returns true for a lone prefix: two elements to the kernel. */
 export function isInterval({ key }: Pick<Element, 'key'>): boolean {
   return key.length === 1 && key[0]?.type === 'prefix';
 }
 
-/** True where the kernel's element is this one: the same keys, and it leads to the same. */
+/** Returns true if the kernel's element has the same keys and the same target. */
 export function sameElement(wanted: RawElement, found: RawElement | undefined): boolean {
   return (
     found !== undefined &&
@@ -80,7 +80,7 @@ export function sameElement(wanted: RawElement, found: RawElement | undefined): 
   );
 }
 
-/** The same text for the same elements. */
+/** Returns equal strings for equal elements. */
 export function textOf(elements: readonly RawElement[]): string {
   const one = ({ flags = 0, key, keyEnd, data }: RawElement): string => {
     const hex = [key, keyEnd, data].map((part) => Buffer.from(part?.value ?? []).toString('hex'));
@@ -113,7 +113,7 @@ function fieldBytes(field: Field, edge: 'low' | 'high'): Uint8Array {
   }
 }
 
-/** The first address after the prefix; undefined for one that reaches to the end. */
+/** Returns the first address after the prefix; undefined if the prefix reaches the end of the address space. */
 function endOf(text: string): Uint8Array | undefined {
   const prefix = parsePrefix(text);
   if (prefix === undefined) return undefined;
@@ -122,7 +122,7 @@ function endOf(text: string): Uint8Array | undefined {
   return next >> BigInt(BITS[family]) === 0n ? addrBytes({ family, value: next }) : undefined;
 }
 
-/** The model has looked at every address before. */
+/** The model has already validated every address. */
 function addrBytes(addr: Addr | undefined): Uint8Array {
   return addr === undefined ? new Uint8Array() : addrToBytes(addr);
 }

@@ -9,7 +9,7 @@ import { encodeElement, setId } from './nft-elements.ts';
 import { targetText } from './nft-ports.ts';
 import { isKernels, wordsOfError } from './nft-script.ts';
 
-/** NetError `conflict` of an element whose place is taken, saying what leads there now. */
+/** NetError `conflict` for an element whose key is taken; names the current target. */
 export function clash(socket: NetlinkSocket, element: Element | undefined): NetError {
   const [raw] = element === undefined ? [] : encodeElement(element);
   if (element === undefined || raw === undefined) return conflict('nft table', 'an element is held by somebody else');
@@ -28,8 +28,8 @@ export function clash(socket: NetlinkSocket, element: Element | undefined): NetE
 }
 
 /**
- * NetError of a script that nft refused: `invalid-config` where it did not understand the conditions of a port, which
- * are all in it that is not ours; else `kernel`.
+ * NetError for a script that nft refused: `invalid-config` if nft could not parse the conditions of a port, the only
+ * foreign text in it; otherwise `kernel`.
  */
 export function refusedScript(entries: readonly FirewallEntry[], error: string): NetError {
   const conditions = new Set(entries.flatMap((entry) => (entry.kind === 'port' ? entry.conditions : [])));
@@ -47,7 +47,7 @@ export function refusedScript(entries: readonly FirewallEntry[], error: string):
   );
 }
 
-/** NetError `kernel` of a transaction that the kernel refused. */
+/** NetError `kernel` for a transaction that the kernel refused. */
 export function refused(op: string, elements: readonly Element[], errno: number): NetError {
   const sets = [...new Set(elements.map(({ set }) => set))].join(', ');
   return fault.kernel(
@@ -59,8 +59,8 @@ export function refused(op: string, elements: readonly Element[], errno: number)
   );
 }
 
-/** NetError `busy`: somebody else changed the ruleset all the time. */
-export function unsettled(op: string): NetError {
+/** NetError `busy`: other processes changed the ruleset during every attempt. */
+export function rulesetBusy(op: string): NetError {
   const what = 'the ruleset changed during every attempt';
   return fault.busy(op, `nft table ${FIREWALL_TABLE}`, what, 'Try again');
 }

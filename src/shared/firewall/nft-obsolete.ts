@@ -7,8 +7,8 @@ import { encodeElement, setId, TABLE_ID, textOf } from './nft-elements.ts';
 import { intervalsOf, presenceOf } from './nft-state.ts';
 
 /**
- * The messages that take away what is left of an entry in whose place another one has come: a device's old policy, a
- * subnet's old source and exceptions. None where nothing is left.
+ * Returns the messages that delete the remains of a replaced entry: a device's old policy, a subnet's old source and
+ * exceptions. Empty if nothing remains.
  */
 export function obsoleteRequests(socket: NetlinkSocket, entries: readonly FirewallEntry[]): Request[] {
   const elements = obsoleteElements(entries);
@@ -33,7 +33,7 @@ function obsoleteMasquerade(socket: NetlinkSocket, entry: MasqueradeEntry): Requ
   ];
 }
 
-/** `to` of the old entry, where the new one has none; another one takes its place by itself. */
+/** `to` of the old entry if the new one has none; a different `to` replaces it in place. */
 function oldSource(socket: NetlinkSocket, set: string, low: Uint8Array, elements: readonly Element[]): Request[] {
   if (elements.some((element) => element.set === set)) return [];
   const id = { ...TABLE_ID, set };
@@ -44,7 +44,7 @@ function oldSource(socket: NetlinkSocket, set: string, low: Uint8Array, elements
   });
 }
 
-/** Exceptions of the subnet that the new entry does not have. */
+/** Exceptions of the subnet that the new entry lacks. */
 function oldExceptions(socket: NetlinkSocket, set: string, low: Uint8Array, elements: readonly Element[]): Request[] {
   const id = { ...TABLE_ID, set };
   const wanted = new Set(

@@ -11,7 +11,7 @@ import { IFNAME_BYTES, TABLE_ID, VERDICT_WORDS } from './nft-elements.ts';
 
 const SUFFIXES = ['4', '6', '_any4', '_any6'] as const;
 
-/** Everything of the ports that lead to one of the addresses, or are open at it. */
+/** Returns all elements and chains of ports that lead to one of the addresses or are open at it. */
 export function leadingTo(
   socket: NetlinkSocket,
   addresses: readonly string[],
@@ -40,7 +40,7 @@ export function leadingTo(
   return { elements: [...elements, ...openAt(socket, addresses)], chains };
 }
 
-/** The ports of routed networks that are open at one of the addresses. */
+/** Returns the ports of routed networks that are open at one of the addresses. */
 function openAt(socket: NetlinkSocket, addresses: readonly string[]): Element[] {
   return ([4, 6] as const).flatMap((family) => {
     const set = `routed${family}`;
@@ -62,7 +62,7 @@ function openAt(socket: NetlinkSocket, addresses: readonly string[]): Element[] 
   });
 }
 
-/** Where a port leads: `10.1.0.2:80`; for one with conditions the address that its rule notes. */
+/** Returns a port's target: `10.1.0.2:80`; for a port with conditions, the address noted on its rule. */
 export function targetText(socket: NetlinkSocket, set: string, raw: RawElement | undefined): string | undefined {
   const chain = raw?.data?.verdict?.chain;
   if (chain !== undefined && set.startsWith('condition')) {
@@ -84,7 +84,7 @@ function addressOf(target: string): string {
   return dotted ?? target;
 }
 
-/** An element of a port's map; undefined for bytes that are none. */
+/** Decodes an element of a port's map; undefined for malformed bytes. */
 function decodePort(set: string, { key, data }: RawElement): Element | undefined {
   const bytes = key?.value;
   if (bytes === undefined) return undefined;
@@ -129,7 +129,7 @@ function keyText({ key }: Element): string {
   return key.map(({ value }) => value).join(' ');
 }
 
-/** libnftnl/udata.h: type, length, value; a comment ends with a NUL. */
+/** libnftnl/udata.h: type, length, value; a comment is NUL-terminated. */
 function commentOf(userdata: Uint8Array): string | undefined {
   for (let at = 0; at + 2 <= userdata.length; ) {
     const length = userdata[at + 1] ?? 0;

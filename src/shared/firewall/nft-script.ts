@@ -3,10 +3,13 @@ import type { LinuxNamespace } from '../host/linux-namespace.ts';
 import { runNftCommand } from '../host/nft.ts';
 import { hasLibnftables, type NftAnswer, runLibnftables } from '../netlink/libnftables.ts';
 
-/** By which program scripts go to the kernel; without, by the library where there is one, else by the command. */
+/** The program that runs scripts; by default the library if installed, else the command. */
 export type ScriptRunner = 'libnftables' | 'nft';
 
-/** The answer of nftables to the lines, which are one transaction. Throws NetError `unsupported` where neither is there. */
+/**
+ * Runs the lines as one transaction and returns nftables' answer. Throws NetError `unsupported` if neither is
+ * installed.
+ */
 export async function runScript(ns: LinuxNamespace, lines: readonly string[], via?: ScriptRunner): Promise<NftAnswer> {
   const script = lines.map((line) => `${line}\n`).join('');
   if (via === 'nft') return await runNftCommand(ns, script);
@@ -18,18 +21,18 @@ export async function runScript(ns: LinuxNamespace, lines: readonly string[], vi
   }
 }
 
-/** True where scripts can be run: minimal hosts have iptables only, although their kernel has nf_tables. */
+/** Returns true if scripts can run: minimal hosts have only iptables although their kernel has nf_tables. */
 export function canRunScripts(env: NodeJS.ProcessEnv = process.env): boolean {
   const { existsSync } = process.getBuiltinModule('node:fs');
   return hasLibnftables() || (env.PATH ?? '').split(':').some((dir) => dir !== '' && existsSync(`${dir}/nft`));
 }
 
-/** True where the kernel refused the script, and not nft before it was sent. */
+/** Returns true if the kernel refused the script, and false if nft rejected it before sending. */
 export function isKernels(error: string): boolean {
   return error.includes('Could not process rule');
 }
 
-/** nft's message without the place in the script and without the script repeated below. */
+/** Extracts nft's message, without the position and without the repeated script. */
 export function wordsOfError(error: string): string {
   const [first = ''] = error.split('\n', 1);
   return first.replace(/^[^:]*:\d+:\d+-\d+: /, '').replace(/^Error: /, '');

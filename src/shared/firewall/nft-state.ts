@@ -7,10 +7,10 @@ import type { NetlinkSocket } from '../netlink/socket.ts';
 import { encodeElement, isInterval, sameElement, setId, TABLE_ID } from './nft-elements.ts';
 import { ruleCounts, SET_NAMES } from './nft-table.ts';
 
-/** `foreign`: there is one of the same key that leads elsewhere, or one that overlaps. */
+/** `foreign`: an element with the same key leads elsewhere, or an element overlaps. */
 export type Presence = 'present' | 'absent' | 'foreign';
 
-/** What is there of each of the elements. */
+/** Returns the state of each element. */
 export function presenceOf(socket: NetlinkSocket, elements: readonly Element[]): Presence[] {
   const keyed = elements.filter((element) => !isInterval(element));
   const wanted = keyed.map((element) => ({ id: setId(element), element: encodeElement(element)[0] ?? {} }));
@@ -18,7 +18,7 @@ export function presenceOf(socket: NetlinkSocket, elements: readonly Element[]):
   const states = new Map(
     keyed.map((element, i): [Element, Presence] => [element, stateOf(wanted[i]?.element ?? {}, found[i])]),
   );
-  // The kernel finds the end of an interval for certain only where no other one begins there: they are listed.
+  // The kernel finds the end of an interval reliably only if no other interval begins there, so these sets are listed.
   const lists = new Map<string, readonly Interval[]>();
   for (const element of elements.filter(isInterval)) {
     const list = lists.get(element.set) ?? intervalsOf(listElements(socket, setId(element)));
@@ -33,13 +33,13 @@ function stateOf(wanted: RawElement, found: RawElement | undefined): Presence {
   return sameElement(wanted, found) ? 'present' : 'foreign';
 }
 
-/** From `start` to before `end`, which is absent at the end of the addresses. */
+/** From `start` up to but excluding `end`; no `end` means the end of the address space. */
 export interface Interval {
   readonly start: RawElement;
   readonly end?: Uint8Array;
 }
 
-/** The intervals of a set of single prefixes, whose starts and ends are elements of their own. */
+/** Returns the intervals of a set of single prefixes, whose starts and ends are separate elements. */
 export function intervalsOf(list: readonly RawElement[]): Interval[] {
   const edges = list.toSorted((a, b) => Buffer.compare(keyOf(a), keyOf(b)) || (b.flags ?? 0) - (a.flags ?? 0));
   const intervals: Interval[] = [];
@@ -69,19 +69,16 @@ function keyOf({ key }: RawElement): Uint8Array {
   return key?.value ?? new Uint8Array();
 }
 
-/** So often a ruleset that changes is looked at again. */
+/** Number of attempts to read a ruleset that keeps changing. */
 const MAX_LOOKS = 32;
-/** So many lists of entries are remembered. */
+/** Maximum number of entry lists to remember. */
 const MAX_COMPLETE = 64;
 
-/**
- * Tells whether the table has all its chains and rules, and what was found to be in it; looks again only after the
- * ruleset has changed.
- */
+/** Checks whether the table has all its chains and rules, and caches the result until the ruleset changes. */
 export class TableWatch {
   readonly #socket: NetlinkSocket;
   #wholeAt: number | undefined;
-  /** Lists of entries, as text, of which the table lacks nothing, and the generation of which that is true. */
+  /** Entry lists, as text, that the table fully holds, with the generation at which it did. */
   #complete: { readonly at: number; readonly lists: Set<string> } | undefined;
 
   constructor(socket: NetlinkSocket) {
@@ -89,9 +86,8 @@ export class TableWatch {
   }
 
   /**
-   * What lacks rules is looked at again where the ruleset has changed meanwhile: while somebody puts them in anew, a
-   * list may have neither the old ones nor the new (nf_tables_dump_rules, which tells of a change between two parts of
-   * a list only).
+   * Checks again if rules are missing and the ruleset has changed meanwhile: while somebody replaces them, a list may
+   * contain neither the old rules nor the new (nf_tables_dump_rules reports a change only between two parts of a list).
    */
   isWhole(): boolean {
     for (let attempt = 0; ; attempt++) {
@@ -104,12 +100,15 @@ export class TableWatch {
     }
   }
 
-  /** True where nothing has changed since `keepComplete` was called for the list. Right after `isWhole` was true. */
+  /**
+   * Returns true if nothing has changed since `keepComplete` was called for the list. Call right after `isWhole`
+   * returned true.
+   */
   isComplete(list: string): boolean {
     return this.#complete?.at === this.#wholeAt && this.#complete?.lists.has(list) === true;
   }
 
-  /** The whole table, as `isWhole` has found it, lacks nothing of the list. */
+  /** Records that the table, as `isWhole` read it, holds the whole list. */
   keepComplete(list: string): void {
     const at = this.#wholeAt;
     if (at === undefined) return;
@@ -119,10 +118,10 @@ export class TableWatch {
   }
 }
 
-/** What a device or a subnet has one of: its new policy, its new source and its new exceptions come in place of the old. */
+/** Keys of which a device or a subnet has one: a new policy, source or exception replaces the old one. */
 const SINGLE = /^(own|leaving|entering|(source|direct)[46])$/;
 
-/** What is in the place of the element, where the element may take it; undefined where it is another's. */
+/** Returns the element that this one may replace; undefined if the key belongs to another. */
 export function replaceable(socket: NetlinkSocket, element: Element): RawElement[] | undefined {
   if (!SINGLE.test(element.set)) return undefined;
   const [start = {}, end] = encodeElement(element);
@@ -138,7 +137,7 @@ export function replaceable(socket: NetlinkSocket, element: Element): RawElement
   return [place];
 }
 
-/** True where the first field, of `size` bytes, is the same of both: from the lowest to the highest address. */
+/** Returns true if both have the same first field of `size` bytes, in the lowest and the highest key. */
 function sameSubnet(a: RawElement, b: RawElement, size: number): boolean {
   const first = (bytes: Uint8Array | undefined): Uint8Array => (bytes ?? NOTHING).subarray(0, size);
   return same(first(a.key?.value), first(b.key?.value)) && same(first(a.keyEnd?.value), first(b.keyEnd?.value));
@@ -150,10 +149,7 @@ function same(a: Uint8Array, b: Uint8Array): boolean {
   return Buffer.compare(a, b) === 0;
 }
 
-/**
- * The elements without the devices of `hairpin` that subnets other than those among the elements need too: a bridge may
- * have several.
- */
+/** Returns the elements without the `hairpin` devices that other subnets still need: a bridge may have several. */
 export function withoutNeeded(socket: NetlinkSocket, elements: readonly Element[]): readonly Element[] {
   const devices = elements.filter(({ set }) => set === 'hairpin');
   if (devices.length === 0) return elements;
@@ -168,14 +164,14 @@ export function withoutNeeded(socket: NetlinkSocket, elements: readonly Element[
   });
 }
 
-/** True where no set has an element; the end of an interval, which nft puts before the first one too, is none. */
+/** Returns true if no set has an element; ignores the interval end that nft places at address 0. */
 export function isEmpty(socket: NetlinkSocket): boolean {
   return SET_NAMES.every((set) =>
     listElements(socket, { ...TABLE_ID, set }).every(({ flags = 0 }) => flags & NFT_SET_ELEM_INTERVAL_END),
   );
 }
 
-/** True where the chain of a port with conditions has its rule. */
+/** Returns true if the chain of a port with conditions has its rule. */
 export function hasRule(socket: NetlinkSocket, chain: string): boolean {
   return readRules(socket, { ...TABLE_ID, chain }).length > 0;
 }

@@ -1,7 +1,7 @@
 import { FIREWALL_TABLE } from '../host/firewall-elements.ts';
 import type { Protocol } from '../model/firewall.ts';
 
-/** Every set and map of the table with its definition; those that tell soonest that the table is in use come first. */
+/** Every set and map of the table with its definition, ordered by how soon each shows that the table is in use. */
 const SETS = {
   networks: 'set { type ifname; }',
   hairpin: 'set { type ifname; }',
@@ -39,7 +39,7 @@ const SETS = {
 
 export const SET_NAMES: readonly string[] = Object.keys(SETS);
 
-/** True for sets of single prefixes: their intervals are two elements each. */
+/** True for sets of single prefixes, whose intervals are two elements each. */
 export function isIntervalSet(set: string): boolean {
   const definition = Object.hasOwn(SETS, set) ? SETS[set as keyof typeof SETS] : '';
   return definition.includes('interval') && !definition.includes(' . ');
@@ -53,11 +53,11 @@ interface Chain {
   readonly rules: readonly string[];
 }
 
-/** Every chain but those of ports with conditions. Chains that others lead to come first. */
+/** Every chain except those of ports with conditions. Jump targets come first. */
 const chains = (): Readonly<Record<string, Chain>> => ({
-  /** Only what was addressed to a published port gets through. */
+  /** Accepts only packets that were addressed to a published port. */
   published: { rules: ['ct status dnat accept', 'drop'] },
-  /** What comes from elsewhere to a closed network. */
+  /** Packets from elsewhere to a closed network. */
   closed: {
     rules: [
       'ct status dnat accept',
@@ -70,10 +70,10 @@ const chains = (): Readonly<Record<string, Chain>> => ({
       'drop',
     ],
   },
-  /** What comes from a network that keeps apart. */
+  /** Packets from an isolated network. */
   isolation: { rules: ['oifname @apart goto published'] },
   hide: { rules: ['masquerade'] },
-  /** A published port of one address goes before one of every address, one with conditions before one without. */
+  /** A published port of one address precedes one of every address; one with conditions precedes one without. */
   ports: {
     rules: [
       `meta nfproto ipv4 ip daddr . ${KEY} vmap @condition4`,
@@ -86,7 +86,7 @@ const chains = (): Readonly<Record<string, Chain>> => ({
       `meta nfproto ipv6 dnat ip6 to ${KEY} map @port_any6`,
     ],
   },
-  /** Where the pod would answer past this host, the connection gets an address of the host. */
+  /** Masquerades connections whose answers would otherwise bypass this host. */
   answers: {
     rules: [
       ...PROTOCOLS.flatMap(answerRules),
@@ -95,17 +95,19 @@ const chains = (): Readonly<Record<string, Chain>> => ({
       'ip6 saddr . oifname @hairpin6 masquerade',
     ],
   },
-  /** route_localnet, which lets the host's 127.0.0.1 reach pods, would let pods reach the host's. */
+  /**
+   * route_localnet lets the host's 127.0.0.1 reach pods; without this chain it would also let pods reach the host's.
+   */
   guard: {
     hook: 'type filter hook prerouting priority raw; policy accept;',
     rules: ['iifname @hairpin ip daddr 127.0.0.0/8 drop', 'iifname @hairpin ip saddr 127.0.0.0/8 drop'],
   },
-  /** What comes from elsewhere for 127.0.0.0/8 is left to be dropped by routing, which a new destination would escape. */
+  /** Leaves foreign packets to 127.0.0.0/8 untranslated: routing drops them, which a new destination would evade. */
   incoming: {
     hook: 'type nat hook prerouting priority dstnat; policy accept;',
     rules: ['ip daddr 127.0.0.0/8 return', 'fib daddr type local jump ports'],
   },
-  /** Nothing makes [::1] routable: it is left to be refused at once. */
+  /** Nothing makes [::1] routable, so it needs no rule: the kernel refuses it at once. */
   local: {
     hook: 'type nat hook output priority -100; policy accept;',
     rules: ['ip6 daddr ::1 return', 'fib daddr type local jump ports'],
@@ -141,7 +143,7 @@ const chains = (): Readonly<Record<string, Chain>> => ({
   },
 });
 
-/** nft knows the type of a connection's port only where the rule names one protocol. */
+/** nft knows the type of a connection's port only if the rule names one protocol. */
 function answerRules(protocol: Protocol): string[] {
   const port = `meta l4proto . ct original proto-dst`;
   return [
@@ -154,14 +156,14 @@ function answerRules(protocol: Protocol): string[] {
 
 let counts: ReadonlyMap<string, number> | undefined;
 
-/** How many rules each chain has. */
+/** Number of rules in each chain. */
 export function ruleCounts(): ReadonlyMap<string, number> {
   counts ??= new Map(Object.entries(chains()).map(([name, { rules }]) => [name, rules.length]));
   return counts;
 }
 
 /**
- * The nft lines after which the table is whole, whatever was there of it; elements stay. Equivalent: `nft -f` of them.
+ * The nft lines that restore the whole table from any state and keep its elements. Equivalent: pass them to `nft -f`.
  */
 export function tableLines(): string[] {
   const lines = [`add table ${FIREWALL_TABLE}`];

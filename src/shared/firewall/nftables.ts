@@ -17,23 +17,23 @@ import { type Admitter, openAdmitter } from './admit.ts';
 import type { Firewaller } from './firewaller.ts';
 import { diffRequests } from './nft-diff.ts';
 import { encodeElement, setId, TABLE_ID, textOf } from './nft-elements.ts';
-import { clash, refused, refusedScript, unsettled } from './nft-failure.ts';
+import { clash, refused, refusedScript, rulesetBusy } from './nft-failure.ts';
 import { obsoleteRequests } from './nft-obsolete.ts';
 import { leadingTo } from './nft-ports.ts';
 import { runScript, type ScriptRunner } from './nft-script.ts';
 import { hasRule, isEmpty, presenceOf, replaceable, TableWatch, withoutNeeded } from './nft-state.ts';
 import { tableLines } from './nft-table.ts';
 
-/** Somebody else changes the ruleset meanwhile: so often it is tried again. */
+/** Number of attempts when another process changes the ruleset meanwhile. */
 const MAX_ATTEMPTS = 32;
 
-/** So often a reset looks anew at a ruleset that changed, before it makes the whole table anew. */
+/** Number of times a reset rereads a changing ruleset before it replaces the whole table. */
 const MAX_RESETS = 4;
 
 /**
- * The entries as elements of one table of our own, `inet isthmus`, whose rules are always the same; only a port with
- * conditions has a chain besides. Elements go to the kernel as they are; a script is run only to make or mend the table,
- * and for conditions.
+ * Keeps the entries as elements of one table of our own, `inet isthmus`, whose rules never vary; only a port with
+ * conditions also has a chain. Elements go to the kernel as raw messages; a script runs only to create or repair the
+ * table, and for conditions.
  */
 export class NftablesFirewaller implements Firewaller {
   readonly backend = 'nftables';
@@ -56,7 +56,7 @@ export class NftablesFirewaller implements Firewaller {
   }
 
   async remove(entries: readonly FirewallEntry[]): Promise<NetError[]> {
-    // Nothing is awaited before the elements are removed: a caller may hold a transaction until then.
+    // Do not await before the elements are removed: a caller may hold a transaction until then.
     const errors = this.#removeFootprint(entries);
     return [...errors, ...(await this.#admitter.remove(admitted(entries)))];
   }
@@ -115,7 +115,7 @@ export class NftablesFirewaller implements Firewaller {
     if (errno !== 0 && errno !== ENOENT) throw refused('firewall.add', footprint(entries).elements, errno);
   }
 
-  async forget(addresses: readonly string[]): Promise<NetError[]> {
+  async removeByAddress(addresses: readonly string[]): Promise<NetError[]> {
     try {
       const { elements, chains } = leadingTo(this.#kernel.socket, addresses);
       if (elements.length > 0 || chains.length > 0) this.#removeElements(elements, chains);
@@ -126,7 +126,7 @@ export class NftablesFirewaller implements Firewaller {
   }
 
   async reset(wanted: readonly FirewallEntry[], underWay: readonly FirewallEntry[] = []): Promise<void> {
-    // Nothing is awaited before the table is reset: a caller may hold a transaction until then.
+    // Do not await before the table is reset: a caller may hold a transaction until then.
     const lacking = new Set(underWay.length === 0 ? [] : this.#missing(underWay));
     const entries = [...wanted, ...underWay.filter((entry) => !lacking.has(entry))];
     const inTable = entries.filter(({ kind }) => kind !== 'admit');
@@ -149,7 +149,7 @@ export class NftablesFirewaller implements Firewaller {
     return this.#opened;
   }
 
-  /** False where the table is not whole, or lacks the chain of a port: then it has to be made anew. */
+  /** Returns false if the table is incomplete or lacks the chain of a port, so that the caller recreates it. */
   #resetElements(elements: readonly Element[], chains: readonly PortChain[]): boolean {
     const { socket, watch } = this.#kernel;
     const names = chains.map(({ name }) => name);
@@ -187,7 +187,7 @@ export class NftablesFirewaller implements Firewaller {
           : await this.#addByScript(whole, replaced, entries);
       if (errno === 0) return;
       if (errno === ENOENT) {
-        // The table went meanwhile, or what was to be replaced.
+        // Meanwhile the table or the element to replace has disappeared.
         replaced = [];
         continue;
       }
@@ -198,17 +198,17 @@ export class NftablesFirewaller implements Firewaller {
       const clashing = olds.find(({ old }) => old === undefined)?.element;
       if (clashing !== undefined || foreign.length === 0)
         throw clash(socket, clashing ?? elements.find((element, i) => states[i] === 'absent' && hasPrefix(element)));
-      // Several new exceptions may be in the place of one old.
+      // Several new exceptions may replace one old exception.
       const all = olds.map(({ element, old = [] }) => [`${element.set} ${textOf(old)}`, element, old] as const);
       const once = new Map(all.map(([text, element, old]) => [text, deleteElementsRequests(setId(element), old)]));
       replaced = [...once.values()].flat();
     }
-    throw unsettled('firewall.add');
+    throw rulesetBusy('firewall.add');
   }
 
-  /** The errno that matters to a caller that tries again, 0 for success. */
+  /** Returns the errno that tells the caller whether to retry; 0 for success. */
   async #addByScript(whole: boolean, replaced: readonly Request[], entries: readonly FirewallEntry[]): Promise<number> {
-    // A script cannot take messages along: what it replaces goes just before.
+    // A script cannot carry messages, so the deletions of replaced elements go right before it.
     const errno = replaced.length === 0 ? 0 : errnoOf(transact(this.#kernel.socket, replaced));
     if (errno !== 0) return errno;
     const lines = [...(whole ? [] : tableLines()), ...firewallLines('add', entries)];
@@ -218,7 +218,7 @@ export class NftablesFirewaller implements Firewaller {
     throw refusedScript(entries, error);
   }
 
-  /** Only what leads where it should: a port that another endpoint holds is not ours to take. */
+  /** Removes only elements that lead where the entry says: another endpoint's port is not ours to remove. */
   #removeElements(elements: readonly Element[], chains: readonly PortChain[]): void {
     const { socket } = this.#kernel;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
@@ -234,10 +234,10 @@ export class NftablesFirewaller implements Firewaller {
       }
       if (errno !== ENOENT) throw refused('firewall.delete', elements, errno);
     }
-    throw unsettled('firewall.delete');
+    throw rulesetBusy('firewall.delete');
   }
 
-  /** Nothing else tells the kernel "only while it is empty", so the deletion names the state that was looked at. */
+  /** The kernel has no "delete if empty", so the deletion names the generation that was read. */
   #deleteEmptyTable(): void {
     const { socket } = this.#kernel;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
@@ -250,7 +250,7 @@ export class NftablesFirewaller implements Firewaller {
   }
 }
 
-/** The first that is not 0. */
+/** Returns the first nonzero value. */
 function errnoOf(replies: readonly Reply[]): number {
   return replies.find(({ errno }) => errno !== 0)?.errno ?? 0;
 }
@@ -284,7 +284,7 @@ function bySet(elements: readonly Element[]): (readonly [Element, ...Element[]])
   return [...sets.values()];
 }
 
-/** Without entries that `add` refuses: what a record of a refused ADD names is nowhere to be taken away. */
+/** Drops entries that `add` refuses: a record of a refused ADD may name entries that never existed. */
 function footprintThere(entries: readonly FirewallEntry[]): Footprint {
   try {
     return footprint(entries);

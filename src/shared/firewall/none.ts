@@ -2,7 +2,7 @@ import type { NetError } from '../errors/net-error.ts';
 import type { FirewallEntry } from '../model/firewall.ts';
 import type { Firewaller } from './firewaller.ts';
 
-/** The packet filter of somebody else: nothing is changed, and nothing is missing. */
+/** A packet filter that somebody else manages: changes nothing and reports nothing missing. */
 export const NO_FIREWALLER: Firewaller = {
   backend: 'none',
   async add(): Promise<void> {},
@@ -12,7 +12,7 @@ export const NO_FIREWALLER: Firewaller = {
   async missing(): Promise<FirewallEntry[]> {
     return [];
   },
-  async forget(): Promise<NetError[]> {
+  async removeByAddress(): Promise<NetError[]> {
     return [];
   },
   async reset(): Promise<void> {},

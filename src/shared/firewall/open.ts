@@ -13,15 +13,15 @@ import { NftablesFirewaller } from './nftables.ts';
 import { NO_FIREWALLER } from './none.ts';
 
 export interface FirewallerOptions {
-  /** Of iptables: how calls and processes that change the rules of a namespace take turns. */
+  /** For iptables: serializes calls and processes that change a namespace's rules. */
   readonly lock: IptablesOptions['lock'];
-  /** Of nftables: by which program the table is made. */
+  /** For nftables: the program that creates the table. */
   readonly via?: ScriptRunner;
-  /** Of iptables: which of the two; by default the one that `iptables` is. */
+  /** For iptables: the variant; by default that of the command `iptables`. */
   readonly variant?: Variant;
 }
 
-/** The packet filter of a namespace. Nothing is opened or read before it is first used. */
+/** Creates the firewaller of a namespace. Opens and reads nothing before the first use. */
 export function openFirewaller(backend: FirewallBackend, ns: LinuxNamespace, options: FirewallerOptions): Firewaller {
   switch (backend) {
     case 'nftables':
@@ -34,8 +34,8 @@ export function openFirewaller(backend: FirewallBackend, ns: LinuxNamespace, opt
 }
 
 /**
- * The backend of a host whose configuration names none: nftables where the kernel of the calling thread's namespace has
- * it and the table is there or can be made, else iptables.
+ * The backend if the configuration names none: nftables if the kernel has it in the calling thread's namespace and the
+ * table exists or can be created; otherwise iptables.
  */
 export function detectBackend(): 'nftables' | 'iptables' {
   if (hasNftables) return 'nftables';
@@ -44,7 +44,7 @@ export function detectBackend(): 'nftables' | 'iptables' {
   return found;
 }
 
-/** What the kernel and the host's programs can do once, they can as long as this process lives. */
+/** Caches what the kernel and the installed programs support for the lifetime of this process. */
 let hasNftables = false;
 
 function lookForBackend(): 'nftables' | 'iptables' {
@@ -58,7 +58,7 @@ function lookForBackend(): 'nftables' | 'iptables' {
   }
 }
 
-/** The backend that a configuration names; for `auto` the host's. */
+/** Returns the configured backend; for `auto`, the host's default. */
 export function chosenBackend(chosen: FirewallBackend | 'auto'): FirewallBackend {
   return chosen === 'auto' ? detectBackend() : chosen;
 }

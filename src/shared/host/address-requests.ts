@@ -43,7 +43,7 @@ type OpOf<N extends Op['op']> = Extract<Op, { op: N }>;
 const CREATE = NLM_F_CREATE | NLM_F_EXCL;
 const LOOPBACK: Prefix = { addr: { family: 4, value: 127n << 24n }, length: 8 };
 
-/** RT_SCOPE_* by the words of `ip route`. */
+/** RT_SCOPE_* by the names that `ip route` uses. */
 export const SCOPES = {
   global: RT_SCOPE_UNIVERSE,
   site: RT_SCOPE_SITE,
@@ -52,7 +52,7 @@ export const SCOPES = {
   nowhere: RT_SCOPE_NOWHERE,
 } as const satisfies Record<Exclude<RouteScope, number>, number>;
 
-/** An IPv4 address gets the broadcast address of its subnet, as `brd +` gives it. */
+/** An IPv4 address gets its subnet's broadcast address, like `brd +`. */
 export function changeAddress(op: OpOf<'addr.add' | 'addr.delete'>, resolver: Resolver): Request {
   const prefix = prefixOf(op, op.address);
   const { addr, length } = prefix;
@@ -102,7 +102,7 @@ export function changeRoute(op: OpOf<'route.add' | 'route.delete'>, resolver: Re
       table,
     },
   });
-  // Not NLM_F_EXCL: a second network may bring a default route of its own. The same way twice is refused all the same.
+  // No NLM_F_EXCL: a second network may add its own default route. The kernel still refuses an identical route.
   return add ? { type: RTM_NEWROUTE, flags: NLM_F_CREATE, payload } : { type: RTM_DELROUTE, payload };
 }
 
@@ -116,8 +116,8 @@ export function changeNeighbour(op: OpOf<'neigh.add' | 'neigh.delete'>, resolver
 }
 
 /**
- * An entry of a bridge port is `static`, since a `permanent` one would be the port's own address. The all-zero
- * address, the VXLAN flood list, takes several entries.
+ * An entry of a bridge port is `static`, since `permanent` marks the port's own address. The all-zero address, the
+ * VXLAN flood list, takes several entries.
  */
 export function changeForwarding(op: OpOf<'fdb.add' | 'fdb.delete'>, resolver: Resolver): Request {
   const self = op.flags === 'self';
@@ -135,7 +135,7 @@ export function changeForwarding(op: OpOf<'fdb.add' | 'fdb.delete'>, resolver: R
   return { type: RTM_NEWNEIGH, flags: flood ? NLM_F_CREATE | NLM_F_APPEND : CREATE, payload };
 }
 
-/** `nowhere` matches any scope in a deletion; RTM_DELROUTE with scope 0 would only match global ones. */
+/** In a deletion, `nowhere` matches any scope; RTM_DELROUTE with scope 0 would match only global routes. */
 function scopeNumber({ scope, gateway }: RouteSpec, add: boolean): number {
   if (typeof scope === 'number') return scope;
   if (scope !== undefined) return SCOPES[scope];

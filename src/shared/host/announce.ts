@@ -3,7 +3,7 @@ import { NetError } from '../errors/net-error.ts';
 import { encodeAnnouncement, openFrameSocket } from '../netlink/arp.ts';
 import type { LinuxNamespace } from './linux-namespace.ts';
 
-/** A link of a namespace that has just come up, and the IPv4 addresses that its neighbours are to know it by. */
+/** A link that has just come up, and the IPv4 addresses to announce to its neighbours. */
 export interface Announced {
   readonly index: number;
   readonly mac: string;
@@ -11,9 +11,9 @@ export interface Announced {
 }
 
 /**
- * The neighbours hear of the addresses, by a thread of libuv's pool and while the caller goes on: a bridge copies the
- * frame to each of its ports before the sender returns, 3 ms with a thousand of them. Where it cannot be sent (without
- * CAP_NET_RAW, or the link is gone), they learn by asking.
+ * Announces the addresses to the neighbours on a thread of libuv's pool, while the caller continues: a bridge copies
+ * the frame to each of its ports before the sender returns, 3 ms with a thousand ports. If sending fails (no
+ * CAP_NET_RAW, or the link is gone), neighbours resolve the address themselves.
  */
 export function announceLater(ns: LinuxNamespace, { index, mac, addresses }: Announced): void {
   let fd: number;
@@ -26,7 +26,7 @@ export function announceLater(ns: LinuxNamespace, { index, mac, addresses }: Ann
   const [...frames] = addresses.map((address) => encodeAnnouncement(mac, address));
   const next = (): void => {
     const frame = frames.shift();
-    // Closing waits for RCU, so a thread of the pool does that, too.
+    // Closing waits for RCU, so it also runs on the pool.
     if (frame === undefined) close(fd, () => {});
     else write(fd, frame, 0, frame.length, null, next);
   };

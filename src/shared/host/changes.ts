@@ -18,16 +18,16 @@ import { ALL_LINKS, netconf } from '../netlink/netconf.ts';
 import { nftEvent } from '../netlink/nft-events.ts';
 import { route } from '../netlink/route.ts';
 
-/** What somebody took from the kernel, or shut. */
+/** A change that deletes or disables something in the kernel. */
 export type KernelChange =
-  /** `down`: administratively. `detached`: it is up, and a port of nothing. */
+  /** `down`: administratively. `detached`: up, but no bridge port. */
   | { readonly kind: 'link'; readonly event: 'delete' | 'down' | 'detached'; readonly name: string }
   | { readonly kind: 'address'; readonly event: 'delete'; readonly name: string; readonly address: string }
   /** `destination` is `default` or `10.88.0.0/16`. */
   | { readonly kind: 'route'; readonly event: 'delete'; readonly name: string; readonly destination: string }
   /** `net.ipv4.ip_forward`, or IPv6's `all/forwarding`, is 0. */
   | { readonly kind: 'forwarding'; readonly event: 'off'; readonly family: string }
-  /** `policy`: it is now to drop what no rule decides. `chain` is absent for a table of ours. */
+  /** `policy`: the chain now drops packets that no rule decides. `chain` is absent for a table of ours. */
   | {
       readonly kind: 'nft';
       readonly event: 'delete' | 'policy';
@@ -35,18 +35,18 @@ export type KernelChange =
       readonly table: string;
       readonly chain?: string;
     }
-  /** The kernel had more to tell than there was room for: anything may have changed. */
+  /** The kernel's buffer overflowed: anything may have changed. */
   | { readonly kind: 'lost' };
 
-/** Which changes of the packet filter are told. */
+/** Selects the packet filter changes to report. */
 export interface NftInterest {
-  /** Tables that are ours: every deletion in one of them is told. */
+  /** Our tables: every deletion in them is reported. */
   readonly tables: readonly string[];
-  /** A rule or chain elsewhere is ours where one of these texts is in it: a comment, a chain's name. */
+  /** A rule or chain elsewhere is ours if it contains one of these texts: a comment, a chain's name. */
   readonly marks: readonly string[];
 }
 
-/** The change in one line: `link isth0 deleted`. Two changes with one text are the same damage. */
+/** The change in one line: `link isth0 deleted`. Two changes with equal text are the same damage. */
 export function formatChange(change: KernelChange): string {
   switch (change.kind) {
     case 'link':
@@ -67,7 +67,10 @@ export function formatChange(change: KernelChange): string {
   }
 }
 
-/** The change that a message of rtnetlink tells; undefined for every other. `nameOf` is undefined for a link that went. */
+/**
+ * Decodes an rtnetlink message to a change; undefined for every other message. `nameOf` is undefined for a deleted
+ * link.
+ */
 export function routeChange(
   { type, payload }: Message,
   nameOf: (index: number) => string | undefined,
@@ -101,7 +104,7 @@ export function routeChange(
   }
 }
 
-/** A bridge tells of its ports by messages of the family AF_BRIDGE: one is `deleted` when it leaves the bridge. */
+/** A bridge reports its ports in messages of family AF_BRIDGE: a port that leaves the bridge is `deleted`. */
 function linkChange(type: number, payload: Uint8Array): KernelChange | undefined {
   const found = link.decode(payload, true);
   const name = found?.attrs.name;
@@ -112,7 +115,7 @@ function linkChange(type: number, payload: Uint8Array): KernelChange | undefined
   return isVeth && found.attrs.master === undefined ? { kind: 'link', event: 'detached', name } : undefined;
 }
 
-/** Puts the messages of nftables together to transactions, and leaves out those of processes that are `isOwn`. */
+/** Groups nftables messages into transactions, and skips those of processes for which `isOwn` returns true. */
 export class NftTransactions {
   readonly #interest: NftInterest;
   readonly #isOwn: (pid: number) => boolean;
@@ -123,7 +126,7 @@ export class NftTransactions {
     this.#isOwn = isOwn;
   }
 
-  /** What is of interest in the transactions that end with these messages. Each change is told once. */
+  /** Returns the relevant changes of the transactions that these messages complete, each change once. */
   take(messages: readonly Message[]): readonly KernelChange[] {
     const told: KernelChange[] = [];
     for (const message of messages) {
@@ -163,7 +166,7 @@ const FAMILIES: ReadonlyMap<number, string> = new Map([
   [NFPROTO_IPV6, 'ip6'],
 ]);
 
-/** As nft has it; AF_INET and AF_INET6 have the numbers of NFPROTO_IPV4 and NFPROTO_IPV6. */
+/** The family as nft names it; AF_INET and AF_INET6 equal NFPROTO_IPV4 and NFPROTO_IPV6. */
 function familyName(family: number): string {
   return FAMILIES.get(family) ?? String(family);
 }

@@ -4,7 +4,7 @@ import type { Protocol } from '../model/firewall.ts';
 import { given } from '../model/given.ts';
 import type { Op } from '../model/op.ts';
 import { address } from '../netlink/address.ts';
-import { countConnections, type Destination, findConnections, forgetConnection } from '../netlink/conntrack.ts';
+import { countConnections, type Destination, deleteConnection, findConnections } from '../netlink/conntrack.ts';
 import { AF_INET, AF_INET6, ENOENT, NETLINK_NETFILTER, RTM_GETADDR } from '../netlink/constants.ts';
 import { NetlinkSocket } from '../netlink/socket.ts';
 import { opError } from './failure.ts';
@@ -16,13 +16,13 @@ export type FlushOp = Extract<Op, { op: 'conntrack.flush' }>;
 export const PROTOCOL_NUMBERS: Readonly<Record<Protocol, number>> = { tcp: 6, udp: 17, sctp: 132 };
 
 /**
- * No connection is tracked any more whose first packet was addressed to one of those ports of those addresses; without
- * an address, of any address of the host itself. Connections in transit to the same port of others stay. The kernel's
- * table is walked through once for each family and protocol, however many ports there are. Returns what failed.
+ * Deletes the tracked connections whose first packet was addressed to one of these ports at these addresses; without
+ * an address, at any address of the host itself. Keeps connections in transit to the same port of other hosts. Walks
+ * the kernel's table once for each family and protocol, regardless of the number of ports. Returns the failures.
  */
 export function flushConnections(ops: readonly FlushOp[], ns: LinuxNamespace): NetError[] {
   using socket = ns.within(() => new NetlinkSocket(NETLINK_NETFILTER));
-  // Looking for one walks through the tables of all namespaces.
+  // A search walks the tables of all namespaces.
   if (countConnections(socket) === 0) return [];
   return Map.groupBy(ops, ({ family, protocol }) => `${family} ${protocol}`)
     .values()
@@ -30,7 +30,7 @@ export function flushConnections(ops: readonly FlushOp[], ns: LinuxNamespace): N
     .toArray();
 }
 
-/** The ops are of one family and one protocol. */
+/** Expects ops of one family and one protocol. */
 function flushGroup(socket: NetlinkSocket, ops: readonly FlushOp[], ns: LinuxNamespace): NetError[] {
   const [first] = ops;
   if (first === undefined) return [];
@@ -47,7 +47,7 @@ function flushGroup(socket: NetlinkSocket, ops: readonly FlushOp[], ns: LinuxNam
     const op = byPort.get(port)?.find(({ address }) => (address === undefined ? isOwn : address === destination));
     return op === undefined ? [] : [{ op, connection }];
   });
-  const replies = socket.exchange(doomed.map(({ connection }) => forgetConnection(connection)));
+  const replies = socket.exchange(doomed.map(({ connection }) => deleteConnection(connection)));
   return doomed.flatMap(({ op }, i) => {
     const { errno = 0, text = '' } = replies[i] ?? {};
     return errno === 0 || errno === ENOENT ? [] : [opError(op, errno, text)];

@@ -7,15 +7,15 @@ import type { Op } from '../model/op.ts';
 import { EADDRNOTAVAIL, EEXIST, ENETUNREACH, ENODEV, ENOENT, EOPNOTSUPP, EPERM, ESRCH } from '../netlink/constants.ts';
 import { strerror } from '../netlink/sys.ts';
 
-/** What an Op is about and what did not happen, for a message. */
+/** The subject of an Op and its failure, for a message. */
 interface Words {
   readonly subject: string;
   readonly what: string;
 }
 
 /**
- * The NetError of an Op that the kernel refused with `errno`; `text` is the extended ack's.
- * Kind: `exists` for EEXIST, `unsupported` for EOPNOTSUPP, else `kernel`.
+ * The NetError for an Op that the kernel refused with `errno`; `text` is that of the extended ack. Kind: `exists` for
+ * EEXIST, `unsupported` for EOPNOTSUPP, else `kernel`.
  */
 export function opError(op: Op, errno: number, text = '', cause?: unknown): NetError {
   const { subject, what } = wordsOf(op);
@@ -31,7 +31,7 @@ export function opError(op: Op, errno: number, text = '', cause?: unknown): NetE
   });
 }
 
-/** The NetError `kernel` ENODEV of an Op that needs a link which is not there. */
+/** The NetError `kernel` ENODEV for an Op whose link does not exist. */
 export function missingLink(op: Op, name: string): NetError {
   return fault.kernel(op.op, `link ${name}`, 'there is no such link in the namespace of this step', undefined, {
     errno: ENODEV,
@@ -39,26 +39,26 @@ export function missingLink(op: Op, name: string): NetError {
   });
 }
 
-/** The NetError `conflict` of a deletion that is meant for a link of another kind than the one of that name. */
+/** The NetError `conflict` for the deletion of a link whose kind differs from the Op's. */
 export function otherKind(op: Extract<Op, { op: 'link.delete' }>, kind: string | undefined): NetError {
   const what = `it is of kind ${kind ?? 'none'} and not ${op.kind}, so it is left alone`;
   return fault.conflict(op.op, `link ${op.name}`, what, undefined, { errno: ENODEV });
 }
 
-/** The NetError of an Op that cannot be carried out as it is written; it changes nothing. */
+/** The NetError for an Op that cannot run as written; it changes nothing. */
 export function badOp(op: Op, what: string): NetError {
   return fault.internal(op.op, wordsOf(op).subject, what);
 }
 
-/** Why a host refuses the Ops that the core sends to a firewaller. */
+/** Explains why a host refuses Ops that belong to a firewaller. */
 export const NO_FIREWALL = 'the packet filter is no part of the host';
 
-/** True where the failure says that what was to be deleted is not there. */
+/** Returns true if the failure says that the object to delete does not exist. */
 export function isAbsence(error: NetError): boolean {
   return ABSENCE.includes(error.errno ?? 0);
 }
 
-/** True where opening a namespace failed since nothing of the kind is at the path; not if that could not be told. */
+/** Returns true if opening failed because the path is no such namespace; false if the cause is unknown. */
 export function isNoNamespace(thrown: unknown): boolean {
   if (!(thrown instanceof NetError) || thrown.kind !== 'invalid-namespace') return false;
   return !hasCode(thrown.cause, ['EACCES', 'EPERM']);
@@ -84,7 +84,7 @@ function hintOf(op: Op, errno: number): string | undefined {
   return op.op === 'link.create' ? `This kernel lacks links of kind ${op.link.kind} with these options` : undefined;
 }
 
-/** Traffic control of a kind that the kernel has not is ENOENT (qdisc_create in net/sched/sch_api.c). */
+/** ENOENT also means that the kernel lacks this kind of traffic control (qdisc_create in net/sched/sch_api.c). */
 function lacksModule(op: Op, errno: number): boolean {
   return errno === ENOENT && (op.op === 'tbf.add' || op.op === 'redirect.add');
 }

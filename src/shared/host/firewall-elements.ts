@@ -25,11 +25,11 @@ export type Verdict =
 export interface Element {
   readonly set: string;
   readonly key: readonly Field[];
-  /** What a map leads to; absent for a set. */
+  /** The value in a map; absent for a set. */
   readonly data?: readonly Field[] | Verdict;
 }
 
-/** The chain of a port with conditions of its own, with its one rule. */
+/** The chain of a port with conditions, with its only rule. */
 export interface PortChain {
   readonly name: string;
   readonly rule: string;
@@ -41,9 +41,9 @@ export interface Footprint {
 }
 
 /**
- * What the entries are in the firewall's table, in an order in which a kernel takes them, each element once. Entries
- * of kind `admit` are not there. Of two policies of one device the first holds. Throws NetError `invalid-config` for an
- * entry that cannot be one, `conflict` for a host port that is to lead to two pods.
+ * Maps entries to elements of the firewall's table, in an order that the kernel accepts, each element once. Skips
+ * entries of kind `admit`. The first of two policies of a device wins. Throws NetError `invalid-config` for an invalid
+ * entry, `conflict` for a host port that leads to two pods.
  */
 export function footprint(entries: readonly FirewallEntry[]): Footprint {
   const elements = new Map<string, Element>();
@@ -84,7 +84,7 @@ function elementsOf(entry: FirewallEntry): Element[] {
   }
 }
 
-/** Exceptions that hold others come alone: elements of an interval set may not overlap. */
+/** Exceptions that contain others replace them: elements of an interval set must not overlap. */
 function masquerade({ subnet, except, to }: Extract<FirewallEntry, { kind: 'masquerade' }>): Element[] {
   const { family, field } = subnetOf('masquerade', 'subnet', subnet);
   const exceptions = except.map((text) => subnetOf('masquerade', 'except', text));
@@ -100,7 +100,7 @@ function masquerade({ subnet, except, to }: Extract<FirewallEntry, { kind: 'masq
   ];
 }
 
-/** `own` rules what a network sends itself, `leaving` what it sends, `entering` what it gets; in this order. */
+/** `own` governs what a network sends itself, `leaving` what it sends, `entering` what it receives; in this order. */
 function policy(entry: Extract<FirewallEntry, { kind: 'policy' }>): Element[] {
   const device = deviceOf(entry);
   const known: Element = { set: 'networks', key: [device] };
@@ -132,7 +132,7 @@ function policy(entry: Extract<FirewallEntry, { kind: 'policy' }>): Element[] {
 
 const POLICIES: readonly IngressPolicy[] = ['open', 'same-bridge', 'isolated', 'closed', 'internal'];
 
-/** Elements that another policy of the same device may have left, and that the entries do not have. */
+/** Elements that another policy of the same device may have left behind, without those of the entries. */
 export function obsoleteElements(entries: readonly FirewallEntry[]): Element[] {
   const kept = new Set(footprint(entries).elements.map(keyOf));
   const found = new Map<string, Element>();
@@ -145,7 +145,7 @@ export function obsoleteElements(entries: readonly FirewallEntry[]): Element[] {
   return [...found.values()];
 }
 
-/** Names of sets: `any` for every address of the host, `with conditions` for ports that lead through a chain. */
+/** Names of sets: `any` means every address of the host, `with conditions` means ports that lead through a chain. */
 function port(entry: PortEntry): Element[] {
   const family = familyOf('address', entry.address);
   const wild = isWild(entry.hostIp);
@@ -180,7 +180,7 @@ function exposure(entry: ExposureEntry): Element {
   return { set: `${entry.what === 'all' ? 'exposed' : 'pingable'}${entry.family}`, key: [deviceOf(entry)] };
 }
 
-/** True where the port is one of every address of the host. */
+/** Returns true if the port applies to every address of the host. */
 function isWild(hostIp: string | undefined): boolean {
   return hostIp === undefined || parseAddr(hostIp)?.value === 0n;
 }
@@ -198,7 +198,7 @@ function chainRule({ protocol, address, port: to, conditions }: PortEntry): stri
   return `meta nfproto ${v6 ? 'ipv6' : 'ipv4'} meta l4proto ${protocol} ${conditions.join(' ')} ${target} comment "${address}"`;
 }
 
-/** The same text for the same element of the same set, whatever a map leads to. */
+/** Returns equal strings for equal keys of one set, regardless of the value in a map. */
 export function keyOf({ set, key }: Element): string {
   return `${set} ${key.map(({ value }) => value).join(' ')}`;
 }

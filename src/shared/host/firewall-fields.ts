@@ -6,7 +6,7 @@ import { type Prefix, parsePrefix } from '../model/prefix.ts';
 /** One field of an element's key, or of a map's address and port. */
 export type Field =
   | { readonly type: 'addr'; readonly value: string }
-  /** Without host bits, in a set with intervals. */
+  /** No host bits, in a set with intervals. */
   | { readonly type: 'prefix'; readonly value: string }
   | { readonly type: 'ifname'; readonly value: string }
   | { readonly type: 'proto'; readonly value: 'tcp' | 'udp' | 'sctp' }
@@ -18,7 +18,7 @@ export function subnetOf(kind: string, word: string, text: string): { prefix: Pr
   return { prefix, family: prefix.addr.family, field: { type: 'prefix', value: text } };
 }
 
-/** Names that the kernel takes and that need no quoting in nft's syntax beyond the quotes. */
+/** Names that the kernel accepts and that need only quotes in nft's syntax. */
 export function deviceOf({ kind, device }: { readonly kind: string; readonly device: string }): Field {
   if (!/^[^\s"/:*\\\0]{1,15}$/.test(device)) throw wrong(`${kind} device`, device, 'the name of an interface');
   return { type: 'ifname', value: device };
@@ -40,7 +40,7 @@ export function portOf(word: string, value: number): Field {
   return { type: 'port', value };
 }
 
-/** NetError `invalid-config` of what an entry cannot say. */
+/** NetError `invalid-config` for a value that an entry cannot have. */
 export function wrong(word: string, value: string, rule: string): NetError {
   return fault.invalidConfig('firewall', word, `${JSON.stringify(value)} is not ${rule}`);
 }

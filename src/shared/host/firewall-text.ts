@@ -2,7 +2,7 @@ import type { FirewallEntry } from '../model/firewall.ts';
 import { type Element, FIREWALL_TABLE, footprint, type Verdict } from './firewall-elements.ts';
 import type { Field } from './firewall-fields.ts';
 
-/** The elements as lines of an nft script, one a set in the order in which sets first come. */
+/** Writes the elements as lines of an nft script, one line for each set, in order of first appearance. */
 export function elementLines(verb: 'add' | 'delete', elements: readonly Element[]): string[] {
   const sets = new Map<string, string[]>();
   for (const element of elements) {
@@ -13,7 +13,7 @@ export function elementLines(verb: 'add' | 'delete', elements: readonly Element[
   return [...sets].map(([set, list]) => `${verb} element ${FIREWALL_TABLE} ${set} { ${list.join(', ')} }`);
 }
 
-/** The nft lines that put the entries into the table, or take them out of it, without those that admit devices. */
+/** Writes the nft lines that add the entries to the table, or delete them; skips entries that admit devices. */
 export function firewallLines(verb: 'add' | 'delete', entries: readonly FirewallEntry[]): string[] {
   const { elements, chains } = footprint(entries);
   const lines = elementLines(verb, elements);

@@ -3,9 +3,9 @@ import { basename } from 'node:path';
 import type { Holder } from './host.ts';
 
 /**
- * The process that has each socket open, by the socket's inode. Reads the descriptors of a process once, whatever the
- * number of sockets, and ends with the last socket that is found; still, on a host with many processes it takes long
- * enough to be asked for errors only. A socket that several processes share belongs to the one with the lowest number.
+ * Finds the process that has each socket open, by the socket's inode. Reads a process's descriptors once, regardless of
+ * the number of sockets, and stops after finding the last socket; on a host with many processes it is still slow, so
+ * call it for errors only. A shared socket belongs to the process with the lowest number.
  */
 export function findHolders(inodes: readonly number[]): ReadonlyMap<number, Holder> {
   const found = new Map<number, Holder>();
@@ -39,7 +39,7 @@ function holderOf(pid: string): Holder {
   };
 }
 
-/** The name of the executable; the kernel says so where its file has been replaced since. */
+/** The name of the executable; the kernel appends ` (deleted)` if the file has been replaced since. */
 function programOf(pid: string): string | undefined {
   try {
     return basename(readlinkSync(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, ''));
@@ -48,7 +48,7 @@ function programOf(pid: string): string | undefined {
   }
 }
 
-/** Empty for a process that has ended, and for one that this process may not look into. */
+/** Empty if the process has ended or this process may not inspect it. */
 function* openFiles(pid: string): Generator<string> {
   const dir = `/proc/${pid}/fd`;
   for (const fd of listed(dir)) {

@@ -5,7 +5,7 @@ import type { AddressState, LinkState, RouteState } from '../model/link.ts';
 import type { NftTable, Op } from '../model/op.ts';
 import type { ShapingState } from '../model/shaping.ts';
 
-/** Who this machine (or nested host) is, and since when. */
+/** The identity of this machine (or nested host) and its boot time. */
 export interface HostIdentity {
   /** `ISTHMUS_HOST_ID`; else `root` in PID 1's network namespace; else boot id and namespace cookie. */
   readonly hostId: string;
@@ -19,30 +19,30 @@ export interface HostIdentity {
 export interface Namespace extends Disposable {
   /** Boot id and SO_NETNS_COOKIE: never used again, where inode numbers recur within minutes. */
   readonly id: string;
-  /** The path it was opened by; empty for the host's own. */
+  /** The path it was opened by; empty for the host's own namespace. */
   readonly path: string;
 }
 
-/** The namespaces that the NsRefs of an Op stand for. Ops of an absent sandbox are skipped by `revert`. */
+/** The namespaces that the NsRefs of an Op refer to. `revert` skips Ops of an absent sandbox. */
 export interface Namespaces {
   readonly host: Namespace;
   readonly sandbox?: Namespace;
 }
 
-/** What to read. `all` reads every one; a list reads those that exist; absent reads none. */
+/** What to read. `all` reads everything; a list reads the items that exist; an absent key reads nothing. */
 export interface ViewQuery {
   readonly links?: 'all' | readonly string[];
-  /** Names of the devices whose addresses are wanted. */
+  /** Names of the devices whose addresses to read. */
   readonly addresses?: 'all' | readonly string[];
   readonly routes?: boolean;
-  /** Keys below /proc/sys, slashes or dots: `net/ipv4/ip_forward`. */
+  /** Keys below /proc/sys, with slashes or dots: `net/ipv4/ip_forward`. */
   readonly sysctls?: readonly string[];
   readonly nftSets?: readonly { readonly table: NftTable; readonly set: string }[];
-  /** Names of the devices whose token buckets and redirections are wanted. */
+  /** Names of the devices whose token buckets and redirections to read. */
   readonly shaping?: readonly string[];
-  /** Ports that somebody may be listening on; without an address, on any. Of the caller's own namespace only. */
+  /** Ports to check for listeners; without an address, on any. In the caller's own namespace only. */
   readonly listeners?: readonly PortQuery[];
-  /** Inodes of sockets whose processes are wanted. Looks at all processes of the host: for errors only. */
+  /** Inodes of sockets whose processes to find. Scans all processes of the host: for errors only. */
   readonly holders?: readonly number[];
 }
 
@@ -50,13 +50,13 @@ export interface PortQuery {
   readonly protocol: Protocol;
   readonly port: number;
   readonly address?: string;
-  /** Both, unless given. */
+  /** Default: both. */
   readonly family?: Family;
 }
 
 /** A port that a socket of the host is bound to. */
 export interface Listener extends PortQuery {
-  /** Of the socket: `holders` tells whose it is. */
+  /** Of the socket: `holders` names its process. */
   readonly inode: number;
 }
 
@@ -64,7 +64,7 @@ export interface Listener extends PortQuery {
 export interface Holder {
   /** `nginx (pid 812)`. */
   readonly process: string;
-  /** The name of its executable, which the process cannot choose as it can its own name. */
+  /** The name of its executable, which, unlike its own name, a process cannot choose. */
   readonly program: string;
   /** Its command line. */
   readonly words: readonly string[];
@@ -72,40 +72,40 @@ export interface Holder {
   readonly isOwnUser: boolean;
 }
 
-/** What was read, as plain values: the view that planners plan from and that CHECK compares with. */
+/** The observed state as plain values: planners plan from it and CHECK compares with it. */
 export interface View {
   readonly links: ReadonlyMap<string, LinkState>;
   readonly addresses: readonly AddressState[];
   readonly routes: readonly RouteState[];
-  /** Trimmed; absent where the kernel has no such key. */
+  /** Trimmed; absent if the kernel has no such key. */
   readonly sysctls: ReadonlyMap<string, string>;
-  /** Elements in nft's syntax by `<table> <set>`; absent where there is no such set. */
+  /** Elements in nft's syntax by `<table> <set>`; absent if the set does not exist. */
   readonly nftSets: ReadonlyMap<string, readonly string[]>;
-  /** By device; absent where there is no such device. */
+  /** By device; absent if the device does not exist. */
   readonly shaping: ReadonlyMap<string, ShapingState>;
-  /** Those of the ports asked for that are taken. */
+  /** The requested ports that are taken. */
   readonly listeners: readonly Listener[];
-  /** By the inode of the socket; absent where no process was found. */
+  /** By the inode of the socket; absent if no process was found. */
   readonly holders: ReadonlyMap<number, Holder>;
 }
 
-/** The kernel as a port: LinuxHost is the real one, FakeHost keeps the same state in memory. */
+/** The port to the kernel: LinuxHost uses the real one, FakeHost keeps the same state in memory. */
 export interface Host {
   readonly identity: HostIdentity;
   /** The namespace that the caller runs in. */
   readonly own: Namespace;
   /**
-   * The network namespace at `path`, open.
-   * Throws NetError `invalid-namespace` where there is none, or something else (a plain file).
+   * Opens the network namespace at `path`. Throws NetError `invalid-namespace` if nothing is there, or something else
+   * (a plain file).
    */
   open(path: string): Namespace;
   observe(ns: Namespace, query: ViewQuery): View;
   /**
-   * Runs the Ops in order, several in one message to the kernel where they allow it.
-   * Throws NetError for the first that fails, with the kernel's words; later ones may have run (the caller reverses
-   * the whole plan). `addr.add`, `route.add` of what exists already fail; `sysctl.set` with `optional` does not.
+   * Runs the Ops in order, several in one message to the kernel where possible.
+   * Throws NetError for the first that fails, with the kernel's text; later ones may have run (the caller reverses the
+   * whole plan). `addr.add` and `route.add` fail for an existing address or route; `sysctl.set` with `optional` never.
    */
   apply(ops: readonly Op[], namespaces: Namespaces): void;
-  /** Runs the Ops in order, taking absence for success; goes on after a failure and returns all failures. */
+  /** Runs the Ops in order and treats absence as success; continues after a failure and returns all failures. */
   revert(ops: readonly Op[], namespaces: Namespaces): NetError[];
 }

@@ -4,8 +4,8 @@ import { hasCode } from '../errors/codes.ts';
 import type { HostIdentity, Namespace } from './host.ts';
 
 /**
- * The identity of the host, each part read when it is asked for.
- * `bootedAt` is to the second: it comes from the uptime, and the clock may be set meanwhile.
+ * The identity of the host; reads each part on demand. `bootedAt` has a resolution of one second: it derives from the
+ * uptime, and the clock may be set meanwhile.
  */
 export class LinuxIdentity implements HostIdentity {
   readonly #env: NodeJS.ProcessEnv;
@@ -33,18 +33,18 @@ export class LinuxIdentity implements HostIdentity {
 
 let bootId: string | undefined;
 
-/** /proc/sys/kernel/random/boot_id, which does not change while a process lives. */
+/** /proc/sys/kernel/random/boot_id, which stays the same during a process's lifetime. */
 export function readBootId(): string {
   bootId ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
   return bootId;
 }
 
-/** linux/nsfs.h since 6.18: the inode number of the network namespace that the kernel started with, and only of that. */
+/** linux/nsfs.h since 6.18: the inode number of the initial network namespace, and of no other. */
 const NET_NS_INIT_INO = 0xeffffff9;
 
 /**
- * True in the network namespace of PID 1. Who may not look at PID 1 (it can have capabilities that root lacks) is told
- * by the inode number, and without one that is fixed taken to be elsewhere.
+ * Returns true in the network namespace of PID 1. If the caller may not inspect PID 1 (which can have capabilities that
+ * root lacks), the inode number decides; on kernels without a fixed number the result is false.
  */
 function isInitNetns(): boolean {
   const own = statSync('/proc/self/ns/net');

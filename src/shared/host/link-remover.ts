@@ -12,37 +12,40 @@ import { getLink } from './read-links.ts';
 type LinkDelete = Extract<Op, { op: 'link.delete' }>;
 type Outcome = NetError | undefined;
 
-/** A link that is to go; one of another kind than `kind` is somebody else's. */
+/** A link to delete; a link of another kind than `kind` belongs to somebody else. */
 export type UnwantedLink = Pick<LinkDelete, 'name' | 'kind'>;
 
 interface Removal {
   readonly op: LinkDelete;
-  readonly settle: (outcome: Outcome) => void;
+  readonly resolve: (outcome: Outcome) => void;
 }
 
-/** A link that exists and is to go, with one of the steps that ask for it. */
+/** An existing link to delete, with one of the steps that request it. */
 interface Target {
   readonly op: LinkDelete;
   readonly index: number;
-  /** Of some kind, so that it can go with others; what has no kind (`lo`, hardware) cannot be deleted at all. */
+  /**
+   * True if the link has a kind and can be deleted in a group; a link without a kind (`lo`, hardware) cannot be
+   * deleted.
+   */
   readonly grouped: boolean;
-  /** Of a bridge, or of whatever else has ports. */
+  /** True for a port of a bridge or of any other master. */
   readonly port: boolean;
 }
 
-/** Group numbers for batches: far above those that people choose, and positive in the kernel's `int`. */
+/** Group numbers for batches: far above numbers that people choose, and positive in the kernel's `int`. */
 const LEAST_GROUP = 2 ** 24;
 const GROUP_END = 2 ** 31;
 
 /**
- * The kernel keeps its lock of all links (RTNL) while it deletes a group, about 0.3 ms a link, and everybody's ADD
- * waits for that. More links at once would hardly go faster, as the wait after that lock is 20 ms.
+ * The kernel holds its lock of all links (RTNL) while it deletes a group, about 0.3 ms a link, and every ADD waits for
+ * it. Larger batches would hardly be faster, as the wait after that lock is 20 ms.
  */
 const MAX_BATCH = 64;
 
 /**
- * Removes links of one namespace while the calling thread goes on. The kernel takes about 20 ms for a deletion, and
- * hardly more for some that it is told of at once: what is asked for while a batch is under way goes with the next one.
+ * Deletes links of one namespace while the calling thread continues. The kernel takes about 20 ms for one deletion, and
+ * hardly more for a batch: requests that arrive during a batch go into the next one.
  */
 export class LinkRemover implements Disposable {
   readonly #ns: LinuxNamespace;
@@ -56,30 +59,30 @@ export class LinkRemover implements Disposable {
   }
 
   /**
-   * No link of that name is there any more: it has been deleted, or there was none. Else the reason, with the same
-   * words as a `link.delete`; a link of another kind than `kind` is left alone (`conflict`). Never rejects.
+   * Deletes the link; absence is success. Otherwise returns the error with the same text as a `link.delete`; leaves a
+   * link of another kind than `kind` alone (`conflict`). Never rejects.
    */
   async remove(unwanted: UnwantedLink): Promise<Outcome> {
     const op: LinkDelete = { op: 'link.delete', ns: 'host', ...unwanted };
-    if (!this.#open) return badOp(op, 'links were to be removed after the end of that had been asked for');
+    if (!this.#open) return badOp(op, 'the link remover is closed');
     try {
       this.#socket ??= this.#ns.within(() => new NetlinkSocket(NETLINK_ROUTE));
     } catch (error) {
       return asNetError(error, op.op);
     }
     const { promise, resolve } = Promise.withResolvers<Outcome>();
-    this.#waiting.push({ op, settle: resolve });
+    this.#waiting.push({ op, resolve });
     if (!this.#busy) this.#schedule(this.#socket);
     return promise;
   }
 
-  /** Nothing new is taken; what has been taken is finished. */
+  /** Stops accepting requests and finishes the accepted ones. */
   [Symbol.dispose](): void {
     this.#open = false;
     if (!this.#busy) this.#socket?.[Symbol.dispose]();
   }
 
-  /** What is asked for in this turn of the event loop goes together. */
+  /** Requests of one turn of the event loop form one batch. */
   #schedule(socket: NetlinkSocket): void {
     this.#busy = true;
     setImmediate(() => this.#nextBatch(socket));
@@ -91,8 +94,8 @@ export class LinkRemover implements Disposable {
       socket,
       batch.map(({ op }) => op),
     );
-    batch.forEach(({ settle }, i) => {
-      settle(outcomes[i]);
+    batch.forEach(({ resolve }, i) => {
+      resolve(outcomes[i]);
     });
     this.#busy = false;
     if (this.#waiting.length > 0) this.#schedule(socket);
@@ -100,7 +103,7 @@ export class LinkRemover implements Disposable {
   }
 }
 
-/** What became of each deletion, in order. */
+/** Returns the outcome of each deletion, in order. */
 async function removeLinks(socket: NetlinkSocket, ops: readonly LinkDelete[]): Promise<Outcome[]> {
   try {
     const found = findLinks(socket, new Set(ops.map(({ name }) => name)));
@@ -113,7 +116,7 @@ async function removeLinks(socket: NetlinkSocket, ops: readonly LinkDelete[]): P
   }
 }
 
-/** The link that a deletion means, or the reason why it is left alone; undefined where there is none. */
+/** Returns the link that a deletion refers to, or the reason to leave it alone; undefined if it does not exist. */
 function judge(op: LinkDelete, found: LinkMessage | NetError | undefined): Target | Outcome {
   if (found === undefined || !('header' in found)) return found;
   const { header, attrs } = found;
@@ -122,7 +125,7 @@ function judge(op: LinkDelete, found: LinkMessage | NetError | undefined): Targe
   return { op, index: header.index, grouped: kind !== undefined, port: attrs.master !== undefined };
 }
 
-/** The failures by index. Links of some kind go together, where there are several. */
+/** Returns the failures by index. Deletes links that have a kind together if there are several. */
 async function deleteTargets(socket: NetlinkSocket, targets: readonly Target[]): Promise<Map<number, NetError>> {
   const grouped = targets.filter((target) => target.grouped);
   if (grouped.length > 1) await deleteGroup(socket, grouped);
@@ -137,8 +140,8 @@ async function deleteTargets(socket: NetlinkSocket, targets: readonly Target[]):
 }
 
 /**
- * Links are marked with a group that nobody else has, and the group is deleted, in one send.
- * A link that was not marked, or a group that was not deleted, shows in links that are left.
+ * Marks the links with an unused group number and deletes the group, in one send. If marking or deleting fails, the
+ * links still exist afterwards.
  */
 async function deleteGroup(socket: NetlinkSocket, targets: readonly Target[]): Promise<void> {
   const group = randomInt(LEAST_GROUP, GROUP_END);
@@ -147,8 +150,8 @@ async function deleteGroup(socket: NetlinkSocket, targets: readonly Target[]): P
 }
 
 /**
- * A port leaves its bridge with messages of its own: that waits for RCU, and in the deletion of the group all the
- * waits would be one long hold of RTNL. It goes down first, lest it be an interface of the host's own for a moment.
+ * Detaches a port from its bridge with messages of its own: that waits for RCU, and in a group deletion all these waits
+ * would be one long hold of RTNL. Sets the port down first, so that it never acts as an interface of the host itself.
  */
 function marks({ index, port }: Target, group: number): Request[] {
   if (!port) return [setLink({ index }, { group })];
@@ -159,7 +162,7 @@ function setLink(header: Partial<LinkMessage['header']>, attrs: LinkAttrs): Requ
   return { type: RTM_SETLINK, payload: link.encode({ header, attrs }) };
 }
 
-/** The links of those names that exist, and the errors of those that could not be looked for. */
+/** Returns the existing links of those names, and the errors of failed lookups. */
 function findLinks(socket: NetlinkSocket, names: ReadonlySet<string>): ReadonlyMap<string, LinkMessage | NetError> {
   const replies = socket.exchange([...names].map((name) => getLink({ name })));
   const found = new Map<string, LinkMessage | NetError>();
@@ -172,7 +175,7 @@ function findLinks(socket: NetlinkSocket, names: ReadonlySet<string>): ReadonlyM
   return found;
 }
 
-/** Those of the links that exist. One that could not be looked for counts as existing: its deletion says what is wrong. */
+/** Returns the links that exist. A link whose lookup failed counts as existing: its deletion reports the error. */
 function stillThere(socket: NetlinkSocket, targets: readonly Target[]): readonly Target[] {
   const replies = socket.exchange(targets.map(({ index }) => getLink({}, index)));
   return targets.filter((_, i) => replies[i]?.errno !== ENODEV);

@@ -22,20 +22,20 @@ import type { Request } from '../netlink/socket.ts';
 
 type OpOf<N extends Op['op']> = Extract<Op, { op: N }>;
 
-/** How names become numbers while an Op is turned into messages. */
+/** Resolves names to numbers while an Op is encoded. */
 export interface Resolver {
-  /** The ifindex of a link in the Op's namespace. Throws NetError where there is none. */
+  /** The ifindex of a link in the Op's namespace. Throws NetError if it does not exist. */
   index(name: string): number;
   /** The descriptor of a veth peer's namespace. */
   netnsFd(ns: 'host' | 'sandbox'): number;
 }
 
-/** IANA's port; the kernel's own default is an older one. */
+/** IANA's port; the kernel's default predates it. */
 const VXLAN_PORT = 4789;
 
 /**
- * The message that creates a link with everything that RTM_NEWLINK takes on creation; the alias is not among it
- * (rtnl_newlink_create in net/core/rtnetlink.c never looks at IFLA_IFALIAS).
+ * The message that creates a link with every attribute that RTM_NEWLINK accepts on creation. The alias is not among
+ * them (rtnl_newlink_create in net/core/rtnetlink.c ignores IFLA_IFALIAS).
  */
 export function createLink(op: OpOf<'link.create'>, resolver: Resolver): Request {
   const { name, mac, mtu, master, group, up } = op;
@@ -55,7 +55,7 @@ export function createLink(op: OpOf<'link.create'>, resolver: Resolver): Request
   return { type: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL, payload };
 }
 
-/** The kernel takes it in a message of its own only: with others it would come after IFF_UP has had its effect. */
+/** Needs a message of its own: combined with others, the kernel would apply it only after IFF_UP. */
 export function setLinkSpec(name: string, mode: keyof typeof IN6_ADDR_GEN_MODE): Request {
   const inet6 = { addrGenMode: IN6_ADDR_GEN_MODE[mode] };
   return { type: RTM_SETLINK, payload: linkSpec.encode({ header: {}, attrs: { name, spec: { inet6 } } }) };

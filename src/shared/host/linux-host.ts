@@ -17,13 +17,13 @@ import { type LinuxNamespaces, Run } from './run.ts';
 import { readSysctl } from './sysctl.ts';
 
 export interface LinuxHostOptions {
-  /** True in a process that goes on after a call: what can wait until it has been answered does. Default false. */
+  /** True in a process that outlives a call: it defers work until the call has been answered. Default false. */
   readonly stays?: boolean;
-  /** How the `nft` command runs on a machine without libnftables; absent where the thread must not wait for it. */
+  /** Runs the `nft` command on a machine without libnftables; absent if the thread must not block. */
   readonly nftCommand?: NftCommand;
 }
 
-/** The kernel of this machine, as the calling thread's network namespace shows it. Close it with `using`. */
+/** The kernel of this machine, seen from the calling thread's network namespace. Close it with `using`. */
 export class LinuxHost implements Host, Disposable {
   readonly own: LinuxNamespace;
   readonly #announce: typeof announceLater | undefined;
@@ -35,7 +35,7 @@ export class LinuxHost implements Host, Disposable {
     this.identity = new LinuxIdentity(env, this.own);
   }
 
-  /** `file` is another way to what is at `path`. */
+  /** `file` is another path to the file at `path`. */
   open(path: string, file?: string): LinuxNamespace {
     return openNamespace(path, this.own, file);
   }
@@ -76,7 +76,7 @@ export class LinuxHost implements Host, Disposable {
   }
 }
 
-/** The host that the caller runs on; `env` names it where ISTHMUS_HOST_ID is set. */
+/** Opens the host that the caller runs on; ISTHMUS_HOST_ID in `env` overrides its id. */
 export function openLinuxHost(env: NodeJS.ProcessEnv = process.env, options: LinuxHostOptions = {}): LinuxHost {
   return new LinuxHost(env, options);
 }

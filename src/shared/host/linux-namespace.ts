@@ -13,21 +13,21 @@ import { readBootId } from './identity.ts';
 /** The calling thread's; /proc/self is the main thread's. */
 const OWN_PATH = '/proc/thread-self/ns/net';
 
-/** Runs the `nft` command and waits for it; undefined where there is none. Blocks the thread. */
+/** Runs the `nft` command and blocks the thread until it ends; returns undefined if it is not installed. */
 export type NftCommand = (script: string) => NftAnswer | undefined;
 
-/** A network namespace held open by a descriptor. Its sockets are opened when they are first needed. */
+/** A network namespace held open by a descriptor. Opens its sockets on first use. */
 export class LinuxNamespace implements Namespace {
   readonly path: string;
   readonly fd: number;
-  /** For machines without libnftables; absent in a process whose thread must not wait. */
+  /** For machines without libnftables; absent in a process whose thread must not block. */
   readonly nftCommand: NftCommand | undefined;
   readonly #home: LinuxNamespace | undefined;
   #id: string | undefined;
   #route: NetlinkSocket | undefined;
   #open = true;
 
-  /** `home` is the calling thread's own namespace; absent for that one itself. */
+  /** `home` is the calling thread's own namespace; absent if this is that namespace. */
   constructor(path: string, fd: number, home?: LinuxNamespace, nftCommand = home?.nftCommand) {
     this.path = path;
     this.fd = fd;
@@ -46,7 +46,7 @@ export class LinuxNamespace implements Namespace {
     return this.#route;
   }
 
-  /** The result of `work`, which must be synchronous, done by this thread inside the namespace. */
+  /** Runs `work`, which must be synchronous, on this thread inside the namespace, and returns its result. */
   within<T>(work: () => T): T {
     if (!this.#open) {
       const what = 'it was used after it had been closed';
@@ -68,25 +68,25 @@ export class LinuxNamespace implements Namespace {
   }
 }
 
-/** The namespace that the calling thread is in. */
+/** Opens the calling thread's namespace. */
 export function openOwnNamespace(nftCommand?: NftCommand): LinuxNamespace {
   return new LinuxNamespace('', openSync(OWN_PATH, constants.O_RDONLY), undefined, nftCommand);
 }
 
 /**
- * The network namespace at `path`, opened there or through another file that is the same one (`/proc/self/fd/7`).
- * Throws NetError `invalid-namespace` saying what is there instead.
+ * Opens the network namespace at `path`, directly or through another path to the same file (`/proc/self/fd/7`). Throws
+ * NetError `invalid-namespace` naming what is there instead.
  */
 export function openNamespace(path: string, home: LinuxNamespace, file = path): LinuxNamespace {
   let fd: number;
   try {
-    // O_NONBLOCK: a FIFO would wait for its writer. Node adds O_CLOEXEC.
+    // O_NONBLOCK: opening a FIFO would wait for its writer. Node adds O_CLOEXEC.
     fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (cause) {
     throw unopened(path, cause);
   }
   try {
-    // Every file of nsfs has the device number of the own namespace's; an ioctl is for such files only.
+    // Every nsfs file has the device number of our own namespace file; the ioctl is safe on such files only.
     if (fstatSync(fd).dev !== nsfsDevice()) {
       const hint = 'The namespace was unmounted, or the path is another file';
       throw invalid(path, 'it is not a namespace', hint);
@@ -101,7 +101,7 @@ export function openNamespace(path: string, home: LinuxNamespace, file = path): 
 
 let nsfs: number | undefined;
 
-/** The same for all namespaces, as long as the kernel runs. */
+/** Constant for all namespaces while the kernel runs. */
 function nsfsDevice(): number {
   nsfs ??= statSync(OWN_PATH).dev;
   return nsfs;
@@ -117,7 +117,7 @@ function unopened(path: string, cause: unknown): NetError {
   return fault.io('open', `namespace ${path}`, what, 'Try again', { cause });
 }
 
-/** These say nothing about what is at the path. */
+/** These errors say nothing about the file at the path. */
 const SHORTAGES = ['EMFILE', 'ENFILE', 'ENOMEM', 'EIO', 'EINTR', 'EAGAIN'];
 
 function invalid(path: string, what: string, hint?: string, cause?: unknown): NetError {

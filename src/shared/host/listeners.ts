@@ -8,7 +8,7 @@ import type { LinuxNamespace } from './linux-namespace.ts';
 const NUMBERS: Readonly<Record<Protocol, number>> = { tcp: IPPROTO_TCP, udp: IPPROTO_UDP, sctp: IPPROTO_SCTP };
 const FAMILIES = { 4: AF_INET, 6: AF_INET6 } as const;
 
-/** Those of the ports that a socket of the namespace takes already: one dump for each protocol and family. */
+/** Returns the ports that a socket of the namespace already uses: one dump for each protocol and family. */
 export function readListeners(ns: LinuxNamespace, queries: readonly PortQuery[]): Listener[] {
   if (queries.length === 0) return [];
   const protocols = [...new Set(queries.map(({ protocol }) => protocol))];
@@ -23,7 +23,7 @@ function socketsOf(protocol: Protocol): BoundSocket[] {
   return ([4, 6] as const).flatMap((family) => boundSockets(FAMILIES[family], NUMBERS[protocol], protocol === 'udp'));
 }
 
-/** A wildcard on either side meets every address of its family; `::` also takes what comes over IPv4. */
+/** A wildcard on either side overlaps every address of its family; `::` also accepts IPv4. */
 function takes({ address, port }: BoundSocket, { port: wanted, address: text, family }: PortQuery): boolean {
   if (port !== wanted) return false;
   const asked = text === undefined ? undefined : parseAddr(text);

@@ -11,7 +11,7 @@ import { runTool } from './tool.ts';
 
 export type ElementOp = Extract<Op, { op: 'nft.element.add' | 'nft.element.delete' }>;
 
-/** Sets of `bridge isthmus`, each with what an element has to look like. Names of links are ours: no quote, no blank. */
+/** Sets of `bridge isthmus`, each with the pattern of its elements. Link names are ours: no quote, no blank. */
 const ELEMENTS: Readonly<Record<string, RegExp>> = {
   macspoof: /^"[A-Za-z0-9_.@-]{1,15}" \. [0-9a-f]{2}(:[0-9a-f]{2}){5}$/,
   guarded: /^"[A-Za-z0-9_.@-]{1,15}"$/,
@@ -20,8 +20,8 @@ const ELEMENTS: Readonly<Record<string, RegExp>> = {
 const RULE = 'iifname @guarded iifname . ether saddr != @macspoof drop';
 
 /**
- * MAC spoof guard: a frame from a guarded port has to carry a source address allowed on that port. Everything in it
- * can be added again without effect, and the chain is filled anew, all in the transaction of the elements.
+ * MAC spoof guard: a frame from a guarded port must carry a source address allowed on that port. All lines are
+ * idempotent, and the chain is refilled, in the same transaction as the elements.
  */
 export const TABLE = `add table bridge isthmus
 add set bridge isthmus macspoof { typeof iifname . ether saddr; }
@@ -34,9 +34,9 @@ add rule bridge isthmus spoof ${RULE}
 const MAX_ATTEMPTS = 32;
 
 /**
- * The elements are in their sets, the table made or mended where it was not whole; or they are out of them, and the
- * table gone when no set has an element any more. All Ops add, or all delete. Returns a NetError for each Op that
- * failed; `errno` is ENOENT for the deletion of what is not there.
+ * Adds the elements to their sets and repairs the table if it is incomplete; or deletes them, and the table once all
+ * sets are empty. All Ops add, or all delete. Returns a NetError for each failed Op; `errno` is ENOENT for the deletion
+ * of an absent element.
  */
 export function changeElements(ops: readonly ElementOp[], ns: LinuxNamespace): NetError[] {
   const [first] = ops;
@@ -46,7 +46,7 @@ export function changeElements(ops: readonly ElementOp[], ns: LinuxNamespace): N
 
 function addElements(ops: readonly ElementOp[], first: ElementOp, ns: LinuxNamespace): NetError[] {
   const lines = script(ops);
-  // Closing nft's socket waits for RCU where a rule was replaced: about 10 ms that a whole table need not cost.
+  // Closing nft's socket after a rule was replaced waits for RCU, about 10 ms: skip the rules if the table is complete.
   const whole = readTable(ns, first.table)?.includes(RULE) ?? false;
   const answer = whole ? runScript(ns, lines) : undefined;
   const { ok, error } = answer?.ok || (answer && !isMissing(answer.error)) ? answer : runScript(ns, TABLE + lines);
@@ -55,7 +55,7 @@ function addElements(ops: readonly ElementOp[], first: ElementOp, ns: LinuxNames
 
 function deleteElements(ops: readonly ElementOp[], first: ElementOp, ns: LinuxNamespace): NetError[] {
   const errors: NetError[] = [];
-  // One absent element refuses the whole transaction; then each goes by itself.
+  // One absent element fails the whole transaction; then retry each by itself.
   if (!runScript(ns, script(ops)).ok) {
     for (const op of ops) {
       const { ok, error } = runScript(ns, script([op]));
@@ -69,7 +69,7 @@ function script(ops: readonly ElementOp[]): string {
   return ops.map((op) => `${elementLine(op)}\n`).join('');
 }
 
-/** `add element bridge isthmus guarded { "veth1" }`. Throws NetError for an element that the set cannot have. */
+/** `add element bridge isthmus guarded { "veth1" }`. Throws NetError for an element that the set cannot hold. */
 export function elementLine(op: ElementOp): string {
   if (ELEMENTS[op.set]?.test(op.element) !== true) throw badOp(op, `${op.element} cannot be an element of this set`);
   const verb = op.op === 'nft.element.add' ? 'add' : 'delete';
@@ -77,22 +77,22 @@ export function elementLine(op: ElementOp): string {
 }
 
 /**
- * The elements of a set in nft's syntax. Undefined where there is no such set, and where the rule that looks at the
- * sets is gone: then they guard nothing.
+ * Returns the elements of a set in nft's syntax. Undefined if the set does not exist, or if the rule that reads the
+ * sets is missing: then they guard nothing.
  */
 export function listElements(ns: LinuxNamespace, table: NftTable, set: string): string[] | undefined {
   const listing = readTable(ns, table);
   return ELEMENTS[set] !== undefined && listing?.includes(RULE) ? parseElements(listing, set) : undefined;
 }
 
-/** What stands between the braces of `set <name> { … elements = { … }`, split at the commas outside quotes. */
+/** Returns the text between the braces of `set <name> { … elements = { … }`, split at commas outside quotes. */
 export function parseElements(listing: string, set: string): string[] {
   const body = listing.split(`\tset ${set} {\n`)[1]?.split('\n\t}')[0] ?? '';
   const inside = /elements = \{([^}]*)\}/.exec(body)?.[1] ?? '';
   return (inside.match(/(?:"[^"]*"|[^",])+/g) ?? []).map((element) => element.replace(/\s+/g, ' ').trim());
 }
 
-/** nft's listing of a table, or undefined where there is none. */
+/** Returns nft's listing of a table, or undefined if it does not exist. */
 function readTable(ns: LinuxNamespace, table: NftTable): string | undefined {
   const answer = runScript(ns, `list table ${table}\n`);
   if (answer.ok) return answer.output;
@@ -101,7 +101,7 @@ function readTable(ns: LinuxNamespace, table: NftTable): string | undefined {
   throw fault.kernel('nft', table, what, undefined, { reason: firstLine(answer.error) });
 }
 
-/** Nothing else tells the kernel "only while the sets are empty", so the deletion names the state that was looked at. */
+/** The kernel has no "delete if the sets are empty", so the deletion names the generation that was read. */
 function deleteUnusedTable(op: ElementOp, ns: LinuxNamespace): NetError[] {
   using socket = ns.within(() => new NetlinkSocket(NETLINK_NETFILTER));
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
@@ -132,7 +132,7 @@ function firstLine(error: string): string {
   return error.split('\n', 1)[0] ?? '';
 }
 
-/** libnftables in this process, else the `nft` command in a process that may wait for it. */
+/** Uses libnftables in this process, or the `nft` command in a process that may block. */
 function runScript(ns: LinuxNamespace, script: string): NftAnswer {
   try {
     return ns.within(() => runLibnftables(script));
@@ -145,7 +145,7 @@ function runScript(ns: LinuxNamespace, script: string): NftAnswer {
   }
 }
 
-/** The answer of the `nft` command, for machines without the library. */
+/** Runs the `nft` command, for machines without the library. */
 export async function runNftCommand(ns: LinuxNamespace, script: string): Promise<NftAnswer> {
   const answer = await runTool(ns, 'nft', ['-f', '-'], script);
   if (answer === undefined) throw withoutNft();

@@ -1,9 +1,9 @@
-/** So many of the last children are known. */
+/** Number of recent children to remember. */
 const KEPT = 256;
 
 const children = new Set<number>();
 
-/** A tool that this process has run changed the kernel in its name: `watchHost` does not tell what it did. */
+/** Records a tool that this process ran to change the kernel: `watchHost` does not report its changes. */
 export function noteChild(pid: number | undefined): void {
   if (pid === undefined || pid <= 0) return;
   children.delete(pid);
@@ -12,7 +12,9 @@ export function noteChild(pid: number | undefined): void {
   if (children.size > KEPT && oldest !== undefined) children.delete(oldest);
 }
 
-/** True for this process and for the tools that it ran lately. Their numbers are those of the first PID namespace. */
+/**
+ * Returns true for this process and the tools that it ran recently. Their numbers are those of the first PID namespace.
+ */
 export function isOwnProcess(pid: number): boolean {
   return pid === process.pid || children.has(pid);
 }

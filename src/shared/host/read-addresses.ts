@@ -24,7 +24,7 @@ import type { LinkReader } from './read-links.ts';
 
 const FAMILIES = [AF_INET, AF_INET6] as const;
 
-/** Addresses of the devices of these names that exist, IPv4 first; with `all` of every device. */
+/** Reads addresses of the named devices that exist, IPv4 first; `all` reads those of every device. */
 export function readAddresses(
   ns: LinuxNamespace,
   links: LinkReader,
@@ -34,7 +34,7 @@ export function readAddresses(
   return FAMILIES.flatMap((family) => indexes.flatMap((index) => addressesOf(ns, links, family, index)));
 }
 
-/** Unicast routes of every table but `local`; one with several next hops shows as one each. */
+/** Reads unicast routes of every table except `local`; a multipath route yields one route for each next hop. */
 export function readRoutes(ns: LinuxNamespace, links: LinkReader): RouteState[] {
   return FAMILIES.flatMap((family) =>
     ns.route
@@ -46,7 +46,7 @@ export function readRoutes(ns: LinuxNamespace, links: LinkReader): RouteState[] 
   );
 }
 
-/** The word of a scope's number, or the number. */
+/** Returns the name of a scope, or its number. */
 export function scopeWord(scope: number): RouteScope {
   for (const [word, number] of Object.entries(SCOPES)) if (number === scope) return word as RouteScope;
   return scope;
@@ -55,7 +55,7 @@ export function scopeWord(scope: number): RouteScope {
 function addressesOf(ns: LinuxNamespace, links: LinkReader, family: number, index: number): AddressState[] {
   return dumpAddresses(ns, family, index).flatMap(({ payload }) => {
     const message = address.decode(payload, true);
-    // A family that the kernel lacks is answered with every other one.
+    // For a family that the kernel lacks, it answers with all other families.
     if (message?.header.family !== family) return [];
     const { header, attrs } = message;
     const own = attrs.local ?? attrs.address;

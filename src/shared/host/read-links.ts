@@ -14,7 +14,7 @@ import type { Request } from '../netlink/socket.ts';
 import { socketError } from '../netlink/socket.ts';
 import type { LinuxNamespace } from './linux-namespace.ts';
 
-/** The links of one namespace, each read once while this lives. */
+/** Reads the links of one namespace and caches each for its own lifetime. */
 export class LinkReader {
   readonly #ns: LinuxNamespace;
   readonly #byName = new Map<string, LinkMessage>();
@@ -34,13 +34,13 @@ export class LinkReader {
     return this.#states([...this.#byName.keys()]);
   }
 
-  /** The state of those links that exist. */
+  /** Returns the state of the links that exist. */
   named(names: readonly string[]): ReadonlyMap<string, LinkState> {
     this.#ask(names.filter((name) => !this.#byName.has(name)).map((name) => getLink({ name })));
     return this.#states(names);
   }
 
-  /** The name of the link with an ifindex; `if<index>` where it has gone meanwhile. */
+  /** Returns the name of the link with an ifindex; `if<index>` if it has disappeared meanwhile. */
   nameOf(index: number): string {
     if (!this.#byIndex.has(index)) this.#ask([getLink({}, index)]);
     return this.#byIndex.get(index)?.attrs.name ?? `if${index}`;
@@ -94,7 +94,7 @@ export class LinkReader {
   }
 }
 
-/** The request for a link by name, or by index; without either, of a dump. */
+/** The request for one link by name or by index; without either, for a dump. */
 export function getLink(attrs: { readonly name?: string }, index = 0): Request {
   const payload = link.encode({ header: { index }, attrs: { ...attrs, extMask: RTEXT_FILTER_SKIP_STATS } });
   return { type: RTM_GETLINK, payload, reply: true };

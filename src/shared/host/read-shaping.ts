@@ -16,7 +16,7 @@ import type { LinuxNamespace } from './linux-namespace.ts';
 import type { LinkReader } from './read-links.ts';
 import { TBF_HANDLE } from './shaping-requests.ts';
 
-/** What is ours of the traffic control of those devices that exist. */
+/** Reads our traffic control of the devices that exist. */
 export function readShaping(
   ns: LinuxNamespace,
   links: LinkReader,
@@ -26,7 +26,9 @@ export function readShaping(
   return new Map(found.map(({ name, index }) => [name, { ...tbfOf(ns, index), ...redirectOf(ns, links, index) }]));
 }
 
-/** Indexes of the devices that an ingress qdisc redirects to; one that is gone is 0. Undefined: not with every filter. */
+/**
+ * Indexes of the devices that an ingress qdisc redirects to; 0 for a deleted device. Undefined if a filter is not ours.
+ */
 export function redirects(ns: LinuxNamespace, index: number): readonly number[] | undefined {
   const payload = filter.encode({ header: { index, parent: TC_INGRESS_HANDLE }, attrs: {} });
   const targets: number[] = [];
@@ -56,9 +58,9 @@ function redirectOf(ns: LinuxNamespace, links: LinkReader, index: number): Shapi
   return to === 0 ? {} : { redirect: links.nameOf(to) };
 }
 
-/** The qdisc of a device at a parent, or undefined for none and for those that a device has of itself. */
+/** Returns a device's qdisc at a parent, or undefined for none and for default qdiscs. */
 function qdiscAt(ns: LinuxNamespace, index: number, parent: number): QdiscMessage | undefined {
-  // Without NLM_F_ECHO kernels before 6.8 send their answer to the listeners of `tc monitor` only.
+  // Without NLM_F_ECHO, kernels before 6.8 answer only the listeners of `tc monitor`.
   const payload = qdisc.encode({ header: { index, parent }, attrs: {} });
   const request: Request = { type: RTM_GETQDISC, flags: NLM_F_ECHO, payload, reply: true };
   const [

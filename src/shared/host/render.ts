@@ -6,11 +6,11 @@ import { firewallLines } from './firewall-text.ts';
 /** Names for `ip -n` and `ip netns exec`. */
 export interface RenderOptions {
   readonly sandbox: string;
-  /** Name or process id of the host's namespace as a sandbox's link needs it; by default `1`, PID 1's. */
+  /** Name or process id of the host's namespace, used when a sandbox's link refers to it; default `1`, PID 1's. */
   readonly host?: string;
 }
 
-/** The shell command that does what the Op does: `ip`, `bridge`, `sysctl` or `nft`, inside the sandbox where it says so. */
+/** Renders the Op as a shell command: `ip`, `bridge`, `sysctl` or `nft`, inside the sandbox where the Op says so. */
 export function renderOp(op: Op, options: RenderOptions): string {
   const tool = (name: 'ip' | 'bridge' | 'tc', ...words: readonly Word[]): string =>
     line(name, ...(op.ns === 'sandbox' ? ['-n', options.sandbox] : []), ...words);
@@ -70,7 +70,7 @@ export function renderOp(op: Op, options: RenderOptions): string {
   }
 }
 
-/** What depends on what is there already (other backends, admission) is said by a command that does nothing. */
+/** Renders a no-op `:` for entries whose commands depend on existing state (other backends, admission). */
 function firewallWords(op: Extract<Op, { op: 'firewall.add' | 'firewall.delete' }>): string[] {
   const add = op.op === 'firewall.add';
   const others = op.backend === 'nftables' ? op.entries.filter(({ kind }) => kind === 'admit') : op.entries;
@@ -81,7 +81,7 @@ function firewallWords(op: Extract<Op, { op: 'firewall.add' | 'firewall.delete' 
 
 type Word = string | number | false | undefined;
 
-/** Words that are not there are left out; the rest is quoted for a POSIX shell where it has to be. */
+/** Joins words and skips absent ones; quotes for a POSIX shell where necessary. */
 function line(...words: readonly Word[]): string {
   return words
     .filter((word) => word !== false && word !== undefined)

@@ -4,7 +4,7 @@ import { changeAddress, changeForwarding, changeNeighbour, changeRoute } from '.
 import { changeVlan, type Resolver, setPort } from './link-requests.ts';
 import { changeTbf } from './shaping-requests.ts';
 
-/** Ops that are not one message to rtnetlink. */
+/** Ops that do not map to one rtnetlink message. */
 type OtherOp = Extract<
   Op,
   {
@@ -23,7 +23,7 @@ type OtherOp = Extract<
   }
 >;
 
-/** The message that carries out an Op that needs no other. */
+/** Encodes an Op that needs one message only. */
 export function requestOf(op: Exclude<Op, OtherOp>, resolver: Resolver): Request {
   switch (op.op) {
     case 'port.set':

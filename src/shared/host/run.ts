@@ -30,9 +30,9 @@ interface Queue<K extends string, T> {
 type Announce = (ns: LinuxNamespace, announced: Announced) => void;
 type SysctlOp = Extract<Op, { op: 'sysctl.set' }>;
 
-/** What can be held back, by the way in which it goes to the kernel. */
+/** Pending work, by the way it reaches the kernel. */
 interface Queues {
-  /** `unless`: the error that means there is nothing to do. */
+  /** `unless`: the errno that means there is nothing to do. */
   readonly requests: Queue<'requests', { readonly op: Op; readonly request: Request; readonly unless: number }>;
   readonly sysctls: Queue<'sysctls', { readonly op: SysctlOp; readonly path: string }>;
   readonly added: Queue<'added', ElementOp>;
@@ -43,9 +43,9 @@ interface Queues {
 type Pending = Queues[keyof Queues];
 
 /**
- * One run through a list of Ops. What goes to the kernel in the same way is held back and goes together; everything
- * that has to see its effect (another namespace, the index of a name, the next kind of step) sends it first.
- * Failures go to `fail`, which throws to end the run or returns to go on.
+ * One run through a list of Ops. Batches consecutive Ops that reach the kernel in the same way; an Op that depends on
+ * their effect (another namespace, the index of a name, the next kind of step) flushes the batch first. Reports
+ * failures to `fail`, which throws to end the run or returns to continue.
  */
 export class Run {
   readonly #namespaces: LinuxNamespaces;
@@ -55,14 +55,14 @@ export class Run {
   readonly #unannounced: SysctlOp[] = [];
   #pending: Pending | undefined;
 
-  /** With `announce`, what the kernel would announce on the way is announced by it in the end. */
+  /** With `announce`, the run itself announces addresses at the end, in place of the kernel. */
   constructor(namespaces: LinuxNamespaces, fail: (error: NetError) => void, announce?: Announce) {
     this.#namespaces = namespaces;
     this.#fail = fail;
     this.#announce = announce;
   }
 
-  /** All Ops have been carried out, or have failed and been reported. */
+  /** Finishes all Ops; those that failed have been reported. */
   all(ops: readonly Op[]): void {
     for (const op of ops) this.#guarded(() => this.#step(op));
     this.#flush();
@@ -103,7 +103,7 @@ export class Run {
       case 'redirect.add': {
         const redirect = addRedirect(op, this.#resolver(op, ns));
         this.#request(op, ns, addIngress(op, this.#resolver(op, ns)));
-        // An ingress qdisc that exists belongs to somebody else and gets no filter of ours.
+        // An existing ingress qdisc belongs to somebody else and gets no filter of ours.
         if (this.#flush()) this.#request(op, ns, redirect);
         return;
       }
@@ -112,7 +112,7 @@ export class Run {
         return;
       case 'link.create':
         this.#request(op, ns, createLink(op, this.#resolver(op, ns)));
-        // A name that exists belongs to somebody else: nothing may be sent to it before the kernel has answered.
+        // An existing name belongs to somebody else: send nothing to it before the kernel has answered.
         if (this.#flush() && op.alias !== undefined) {
           this.#request(op, ns, setLink(op.name, { alias: op.alias }, this.#resolver(op, ns)));
         }
@@ -142,7 +142,10 @@ export class Run {
     throw otherKind(op, kind);
   }
 
-  /** The device of a redirection that leads to `op.to`, or nowhere any more; with another it is somebody else's. */
+  /**
+   * Returns the device of a redirection that leads to `op.to` or to a deleted device; any other belongs to somebody
+   * else.
+   */
   #ownIngress(op: Extract<Op, { op: 'redirect.add' | 'redirect.delete' }>, ns: LinuxNamespace): number {
     const index = this.#index(op, ns, op.dev);
     this.#flush();
@@ -155,7 +158,7 @@ export class Run {
     this.#queue('requests', ns).items.push({ op, request, unless });
   }
 
-  /** The steps held back of this kind and namespace; others have been sent. */
+  /** Returns the batch of this kind and namespace; flushes any other batch. */
   #queue<K extends keyof Queues>(kind: K, ns: LinuxNamespace): Queues[K] {
     if (this.#pending?.kind !== kind || this.#pending.ns !== ns) {
       this.#flush();
@@ -164,7 +167,7 @@ export class Run {
     return this.#pending as Queues[K];
   }
 
-  /** True where nothing that was held back failed. A failure does not keep the next step from being run. */
+  /** Returns true if the whole batch succeeded. A failure does not stop the next step. */
   #flush(): boolean {
     const pending = this.#pending;
     this.#pending = undefined;
@@ -213,7 +216,7 @@ export class Run {
   }
 }
 
-/** The link of a name, or undefined. */
+/** Returns the link of a name, or undefined. */
 export function readLink(ns: LinuxNamespace, name: string): LinkMessage | undefined {
   const payload = link.encode({ header: {}, attrs: { name, extMask: RTEXT_FILTER_SKIP_STATS } });
   const [reply] = ns.route.exchange([{ type: RTM_GETLINK, payload, reply: true }]);

@@ -27,14 +27,14 @@ type RedirectOp = Extract<Op, { op: 'redirect.add' | 'redirect.delete' }>;
 const CREATE = NLM_F_CREATE | NLM_F_EXCL;
 const U32_MAX = 0xffffffff;
 
-/** Major number of the token buckets that are ours, `tc`'s `handle 4953:`; one with another is somebody else's. */
+/** Major number of our token buckets, `tc`'s `handle 4953:`; any other number belongs to somebody else. */
 export const TBF_HANDLE = 0x4953_0000;
 /** Priority of the filter that redirects. */
 export const REDIRECT_PRIORITY = 1;
 
 /**
- * The link layer is named, so the kernel computes transmission times and wants no rate table, and the burst is given in
- * bytes, so it is not cut off at four seconds (tbf_change in net/sched/sch_tbf.c).
+ * Names the link layer, so that the kernel computes transmission times without a rate table, and gives the burst in
+ * bytes, so that it is not capped at four seconds (tbf_change in net/sched/sch_tbf.c).
  */
 export function changeTbf(op: TbfOp, resolver: Resolver): Request {
   const header = { index: resolver.index(op.dev), handle: TBF_HANDLE, parent: TC_H_ROOT };
@@ -57,12 +57,12 @@ export function changeTbf(op: TbfOp, resolver: Resolver): Request {
   return { type: RTM_NEWQDISC, flags: CREATE, payload: qdisc.encode({ header, attrs: { kind: 'tbf', tbf } }) };
 }
 
-/** The ingress qdisc of the device; the filter goes to it once it is there. */
+/** Creates the device's ingress qdisc; the filter follows once it exists. */
 export function addIngress(op: RedirectOp, resolver: Resolver): Request {
   return { type: RTM_NEWQDISC, flags: CREATE, payload: ingress(resolver.index(op.dev)) };
 }
 
-/** u32 and not matchall: every kernel that has sch_ingress for containers has it, because the reference uses it. */
+/** Uses u32 instead of matchall: every kernel with sch_ingress for containers has it, because the reference uses it. */
 export function addRedirect(op: RedirectOp, resolver: Resolver): Request {
   const header = {
     index: resolver.index(op.dev),
@@ -76,12 +76,12 @@ export function addRedirect(op: RedirectOp, resolver: Resolver): Request {
   return { type: RTM_NEWTFILTER, flags: CREATE, payload: filter.encode({ header, attrs }) };
 }
 
-/** The ingress qdisc with its filters. */
+/** Deletes the ingress qdisc with its filters. */
 export function deleteIngress(index: number): Request {
   return { type: RTM_DELQDISC, payload: ingress(index) };
 }
 
-/** The kernel says EINVAL where the device has a qdisc, but of another kind or handle: that of the Op is not there. */
+/** The kernel answers EINVAL if the device's qdisc has another kind or handle: the Op's qdisc does not exist. */
 export function shapingErrno(op: Op, errno: number): number {
   const deletes = op.op === 'tbf.delete' || op.op === 'redirect.delete';
   return deletes && errno === EINVAL ? ENOENT : errno;

@@ -1,13 +1,14 @@
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
+import { isExhaustion } from '../errors/codes.ts';
 
 /**
- * The sysctls of the namespace that the calling thread is in: /proc/sys/net shows each thread its own. In a container
- * /proc/sys is often read-only; then ISTHMUS_SYSCTL_DIR names another mount of it.
+ * The sysctls of the calling thread's namespace: /proc/sys/net shows each thread its own. In a container /proc/sys is
+ * often read-only; ISTHMUS_SYSCTL_DIR then names another mount of it.
  */
 const ROOT = `${process.env.ISTHMUS_SYSCTL_DIR || '/proc/sys'}/`;
 
-/** 0 where the key now has the value, else the error number. */
+/** Sets the key; returns 0 or the errno. */
 export function writeSysctl(path: string, value: string): number {
   try {
     const fd = openSync(ROOT + path, 'w');
@@ -22,11 +23,12 @@ export function writeSysctl(path: string, value: string): number {
   }
 }
 
-/** The trimmed value, or undefined where there is no such key or it cannot be read. */
+/** The trimmed value, or undefined where there is no such key or it cannot be read. Throws where descriptors run out. */
 export function readSysctl(path: string): string | undefined {
   try {
     return readFileSync(ROOT + path, 'utf8').trim();
-  } catch {
+  } catch (error) {
+    if (isExhaustion(error)) throw error;
     return undefined;
   }
 }

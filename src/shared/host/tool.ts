@@ -9,8 +9,8 @@ export interface ToolAnswer {
 }
 
 /**
- * The answer of a program that ran in the namespace; undefined where there is no such command. The thread goes on
- * meanwhile. The program is killed after a minute: iptables itself gives up after 10 s.
+ * Runs a program in the namespace and returns its output; undefined if the command is not installed. Does not block the
+ * thread. Kills the program after a minute: iptables itself gives up after 10 s.
  */
 export async function runTool(
   ns: LinuxNamespace,
@@ -19,11 +19,11 @@ export async function runTool(
   input = '',
 ): Promise<ToolAnswer | undefined> {
   const { spawn } = process.getBuiltinModule('node:child_process');
-  // The child is in the namespace that the thread is in when it forks.
+  // The child inherits the namespace that the thread is in when it forks.
   const child = ns.within(() => spawn(file, args, { stdio: 'pipe', timeout: TIMEOUT_MS, killSignal: 'SIGKILL' }));
   noteChild(child.pid);
   const [output, error] = [collect(child.stdout), collect(child.stderr)];
-  // A child that ends without reading its input says why on stderr.
+  // A child that exits without reading its input explains why on stderr.
   child.stdin.on('error', () => {});
   child.stdin.end(input);
   try {
@@ -41,7 +41,7 @@ const TIMEOUT_MS = 60_000;
 
 type Child = ReturnType<typeof import('node:child_process')['spawn']>;
 
-/** The exit status, null for a death by signal, once both outputs are closed. */
+/** Resolves to the exit status, or null for death by signal, once both outputs are closed. */
 function ended(child: Child): Promise<number | null> {
   const { promise, resolve, reject } = Promise.withResolvers<number | null>();
   child.on('error', reject);

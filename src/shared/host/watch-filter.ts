@@ -37,12 +37,12 @@ const NETCONFA_FORWARDING = 2;
 const word = (text: string): number => Buffer.from(text.slice(0, 4)).readUInt32BE();
 
 /**
- * Keeps of rtnetlink's messages only what may be damage to something of ours, so that a host where others make and
- * delete thousands of links wakes nobody:
- * - the end or shutting of a link with our alias, or of any bridge; a veth with our alias that is a port of nothing;
- * - a deleted address, unless it is link-local;
- * - a deleted route of the kernel, of a person or of a boot script, unless it is link-local or in table `local`;
- * - forwarding of a family that was turned off.
+ * Passes only rtnetlink messages that may mean damage to our objects, so that other programs that create and delete
+ * thousands of links wake nobody:
+ * - deletion or shutdown of a link with our alias, or of any bridge; a veth with our alias that is no bridge port;
+ * - deletion of an address, unless link-local;
+ * - deletion of a route of the kernel, of a person or of a boot script, unless link-local or in table `local`;
+ * - forwarding turned off for a family.
  */
 export const LINK_FILTER: readonly Step[] = [
   { load: 'byte', at: TYPE },

@@ -19,9 +19,9 @@ import { LINK_FILTER } from './watch-filter.ts';
 
 export interface WatchOptions {
   readonly nft: NftInterest;
-  /** Whose transactions of nftables are not told. Default: this process and the tools that it runs. */
+  /** Processes whose nftables transactions are not reported. Default: this process and the tools that it runs. */
   readonly isOwn?: (pid: number) => boolean;
-  /** Told on the event loop soon after the kernel did it; never with an empty list. */
+  /** Called on the event loop soon after the change; never with an empty list. */
   readonly changed: (changes: readonly KernelChange[]) => void;
 }
 
@@ -37,9 +37,9 @@ const ROUTE_GROUPS = [
 const LOST: readonly KernelChange[] = [{ kind: 'lost' }];
 
 /**
- * Tells what is taken from the kernel in a namespace, until disposed; the kernel itself drops what is not of interest
- * (`watch-filter.ts`). Changes of links, addresses and routes by the caller are told as well. Does not keep the process
- * alive. Throws NetError `kernel` where the kernel refuses. iptables-legacy tells nobody of its changes.
+ * Reports deletions and shutdowns in a namespace until disposed; the kernel itself drops irrelevant messages
+ * (`watch-filter.ts`). Also reports the caller's own changes of links, addresses and routes. Does not keep the process
+ * alive. Throws NetError `kernel` if the kernel refuses. iptables-legacy notifies nobody of its changes.
  */
 export function watchHost(ns: LinuxNamespace, { nft, isOwn = isOwnProcess, changed }: WatchOptions): Disposable {
   using opened = new DisposableStack();

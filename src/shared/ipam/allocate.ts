@@ -15,7 +15,7 @@ export interface AllocationRequest {
   /** The pool: `<dataDir>/<network>`. */
   readonly scope: string;
   readonly sets: readonly RangeSet[];
-  /** Addresses that must be among those given; each set takes the first that is in one of its ranges. */
+  /** Addresses that the result must contain. Each set takes the first one that is in one of its ranges. */
   readonly requested: readonly Addr[];
   readonly owner: Attachment;
 }
@@ -28,22 +28,22 @@ export interface Allocation {
   readonly set: number;
 }
 
-/** Where to look for the next address of a set. */
+/** Where to search for the next address of a set. */
 export interface Search {
   readonly scope: string;
   readonly set: RangeSet;
-  /** The note of the last address that was given. */
+  /** Key of the note with the last address given. */
   readonly cursor: string;
-  /** Addresses that are passed over. */
+  /** Addresses to skip. */
   readonly never: readonly Addr[];
 }
 
 /**
- * The owner has one lease more in each set, all of them or none. Addresses go round: the one after the last that was
- * given, the lowest again after the highest; so that a released one rests as long as possible. Never a gateway, the
- * network address, IPv4's broadcast or what dockerd has reserved. O(log n) in the number of leases.
- * Throws NetError `exhausted` with counts; `conflict` where a requested address is leased or reserved, or the owner has
- * an address of the set already; `invalid-config` where a requested address is none that can be given.
+ * Leases one address from each set to the owner, all or nothing. Allocates round robin: the address after the last one
+ * given, and the lowest after the highest, so that a released one rests as long as possible. Never gives a gateway, the
+ * network address, IPv4's broadcast or an address that dockerd has reserved. O(log n) in the number of leases. Throws
+ * NetError `exhausted` with counts; `conflict` if a requested address is leased or reserved, or if the owner already
+ * has an address of the set; `invalid-config` if no set can give a requested address.
  */
 export function allocate(store: LocalStore, request: AllocationRequest): Allocation[] {
   const { scope, sets, requested, owner } = request;
@@ -64,7 +64,7 @@ export function allocate(store: LocalStore, request: AllocationRequest): Allocat
   });
 }
 
-/** An owner that comes again without a DEL: a lease that nobody would release hides behind it. */
+/** Refuses an owner that already has an address: nobody would release a second lease. */
 function refuseSecond(store: LocalStore, { scope, sets, owner }: AllocationRequest): void {
   const taken = leasesFor(store, scope, owner).find(({ address }) => sets.some((set) => rangeOf(set, address)));
   if (taken === undefined) return;
@@ -76,12 +76,12 @@ function refuseSecond(store: LocalStore, { scope, sets, owner }: AllocationReque
   );
 }
 
-/** Its gateways have been refused before: what is left is what a pool of dockerd's keeps for itself. */
+/** Refuses an address that a pool of dockerd has reserved. Gateways of the sets were refused before. */
 function refuseReserved(address: Addr, never: readonly Addr[]): void {
   if (never.some((other) => sameAddr(other, address))) throw reservedTaken(address);
 }
 
-/** The refusal of an address that a Docker network has for something else than an endpoint. */
+/** The error for an address that a Docker network has reserved. */
 export function reservedTaken(address: Addr): NetError {
   return fault.conflict(
     'ipam',
@@ -91,7 +91,7 @@ export function reservedTaken(address: Addr): NetError {
   );
 }
 
-/** The address that a set gives next, which the cursor then stands at; undefined where none is left. Leases nothing. */
+/** Returns the next address of a set and moves the cursor to it; undefined if none is free. Leases nothing. */
 export function nextFree(store: LocalStore, { scope, set, cursor, never }: Search): Addr | undefined {
   for (const interval of round(set, parseAddr(store.notes.get(cursor) ?? ''))) {
     const address = firstFree(store.leases, scope, interval, never);
@@ -102,7 +102,10 @@ export function nextFree(store: LocalStore, { scope, set, cursor, never }: Searc
   return undefined;
 }
 
-/** The set's intervals in the order of a round that begins after `cursor`: its range's upper part first, lower last. */
+/**
+ * The set's intervals in the order of a round that begins after `cursor`: the upper part of its range comes first, the
+ * lower part last.
+ */
 function round(set: RangeSet, cursor: Addr | undefined): Interval[] {
   const intervals = set.map(usable);
   const at = cursor === undefined ? -1 : intervals.findIndex((interval) => within(interval, cursor));
@@ -113,7 +116,10 @@ function round(set: RangeSet, cursor: Addr | undefined): Interval[] {
   return [upper, ...intervals.slice(at + 1), ...intervals.slice(0, at), lower];
 }
 
-/** Runs are maximal: what follows one is free or never given, so there are few steps more than addresses of that kind. */
+/**
+ * Steps from run to run. Runs are maximal, so the address after one is free or never given, and there are at most as
+ * many extra steps as addresses that are never given.
+ */
 function firstFree(
   leases: LeaseTable,
   scope: string,

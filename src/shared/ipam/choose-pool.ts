@@ -1,20 +1,20 @@
 import { BITS } from '../model/addr.ts';
 import { firstOf, lastOf, overlaps, type Prefix } from '../model/prefix.ts';
 
-/** `base` cut into subnets with prefixes of length `size`. */
+/** `base`, divided into subnets with prefix length `size`. */
 export interface PoolCandidate {
   readonly base: Prefix;
   readonly size: number;
 }
 
-/** Addresses that are somebody's, and whose. */
+/** Addresses in use, and their holder. */
 export interface Taken {
   readonly subnet: Prefix;
   /** For people: `route 10.8.0.0/16 dev tun0`. */
   readonly holder: string;
 }
 
-/** A subnet, or who holds all that there are, each once. */
+/** A subnet, or the holders of all candidates, each once. */
 export type PoolChoice =
   | { readonly subnet: Prefix; readonly holders?: never }
   | { readonly subnet?: never; readonly holders: readonly string[] };
@@ -25,8 +25,8 @@ interface Span {
 }
 
 /**
- * The first subnet of the first candidate that shares no address with what is taken. Candidates of one subnet or of a
- * million take the same time: the search goes from one taken span to the next.
+ * The first subnet of the first candidate that overlaps nothing in `taken`. Candidates of one subnet or of a million
+ * take the same time: the search steps from one taken span to the next.
  */
 export function choosePool(candidates: readonly PoolCandidate[], taken: readonly Taken[]): PoolChoice {
   const holders = new Set<string>();
@@ -46,7 +46,7 @@ function firstFree({ base, size }: PoolCandidate, taken: readonly Span[]): Prefi
   let first = firstOf(base).value;
   for (const span of taken) {
     if (span.first >= first + step) break;
-    // Subnets begin at multiples of their size.
+    // Subnets start at multiples of their size.
     if (span.last >= first) first = ((span.last + step) / step) * step;
   }
   return first + step - 1n > end ? undefined : { addr: { family, value: first }, length: size };

@@ -9,16 +9,16 @@ import type { Attachment } from '../model/attachment.ts';
 import type { Lease, LocalStore } from '../store/store.ts';
 import { directoryKey } from './scope-notes.ts';
 
-/** A container id and an interface name are shorter, by far. */
+/** A container id and an interface name are far shorter. */
 const LONGEST_FILE = 1024n;
-/** host-local creates a file, then fills it; one that stays empty for longer is what a crash left. */
+/** host-local creates a file, then fills it. A crash leaves one that stays empty for longer than this. */
 const FILLING_MS = 10_000;
 /** Kernels before 6.13 stamp changes by the timer tick; within one, a second change leaves the same time. */
 const TICK_MS = 20;
 
 type Booted = Pick<HostIdentity, 'bootId' | 'bootedAt'>;
 
-/** A file of the directory that is named by an address. Without an owner it is void. */
+/** A file of the directory whose name is an address. A file without an owner is void. */
 interface Entry {
   readonly name: string;
   readonly address: Addr;
@@ -28,11 +28,11 @@ interface Entry {
 }
 
 /**
- * The addresses that the reference's host-local has recorded in the directory `scope` (`<dataDir>/<network>`) are
- * leases with source `file`, and those whose file is gone are not. One stat where the directory has not changed since,
- * or is not there. Files of `<address>` hold `<container id>\r\n<interface>`, old ones the container id alone. Void,
- * and no lease: what is empty or garbled (a crash, a full disk) and what is older than the boot.
- * Throws NetError `io` where the directory cannot be read.
+ * Imports the addresses that the reference's host-local recorded in the directory `scope` (`<dataDir>/<network>`): they
+ * become leases with source `file`, and leases whose file is gone are released. Costs one stat if the directory has not
+ * changed or does not exist. Each file `<address>` contains `<container id>\r
+ * <interface>`; old ones only the container id. Ignores void files: empty or malformed ones (a crash, a full disk), and
+ * ones older than the boot. Throws NetError `io` if the directory cannot be read.
  */
 export function importDirectory(store: LocalStore, scope: string, booted: Booted): void {
   const stat = statOf(scope);
@@ -48,7 +48,7 @@ export function importDirectory(store: LocalStore, scope: string, booted: Booted
   });
 }
 
-/** The file of an address is gone. What else has happened in the directory will still be noticed. */
+/** Deletes the file of an address. Other changes of the directory are still noticed later. */
 export function removeFile(store: LocalStore, scope: string, address: Addr): void {
   const noted = store.notes.get(directoryKey(scope));
   const [time = '', bootId = ''] = (noted ?? '').split(' ');
@@ -59,7 +59,7 @@ export function removeFile(store: LocalStore, scope: string, address: Addr): voi
     store.notes.put(directoryKey(scope), noteOf(after, { bootId }));
 }
 
-/** No void file is left in the directory; returns the names of those there were. Part of a garbage collection. */
+/** Deletes the void files of the directory and returns their names. Part of a garbage collection. */
 export function removeVoidFiles(scope: string, booted: Booted): string[] {
   if (statOf(scope) === undefined) return [];
   const names = readEntries(scope, booted.bootedAt)
@@ -74,7 +74,7 @@ function reconcile(store: LocalStore, scope: string, entries: readonly Entry[]):
   for (const lease of store.leases.list(scope)) {
     const name = formatAddr(lease.address);
     const file = wanted.get(name);
-    // A lease of our own stays, whatever a file says.
+    // A lease of our own stays, whatever a file contains.
     if (lease.source === 'store' || (file !== undefined && sameOwner(lease, file.owner))) wanted.delete(name);
     else store.leases.release(scope, lease.address);
   }
@@ -85,7 +85,7 @@ function readEntries(scope: string, bootedAt: number): Entry[] {
   return onDisk(scope, () =>
     readdirSync(scope).flatMap((name) => {
       const address = parseAddr(name);
-      // Beside addresses, in the form that Go's net.IP prints, there are `lock` and `last_reserved_ip.<n>`.
+      // Other files are `lock` and `last_reserved_ip.<n>`. File names of addresses have the form of Go's net.IP.
       if (address === undefined || formatAddr(address) !== name) return [];
       const entry = readEntry(scope, name, address, bootedAt);
       return entry === undefined ? [] : [entry];
@@ -93,7 +93,7 @@ function readEntries(scope: string, bootedAt: number): Entry[] {
   );
 }
 
-/** Undefined where the file has gone since the directory was listed, or is no file. */
+/** Undefined if the file was deleted since the directory was listed, or is not a regular file. */
 function readEntry(scope: string, name: string, address: Addr, bootedAt: number): Entry | undefined {
   const path = join(scope, name);
   const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
@@ -124,7 +124,7 @@ function sameOwner({ owner }: Lease, other: Attachment): boolean {
   return owner.containerId === other.containerId && owner.ifName === other.ifName;
 }
 
-/** With the boot: leases end with it, the note does not. */
+/** Includes the boot id: leases end with the boot, the note does not. */
 function noteOf(stat: BigIntStats, { bootId }: Pick<Booted, 'bootId'>): string {
   return `${stat.mtimeNs} ${bootId}`;
 }

@@ -9,13 +9,13 @@ export interface Usage {
   readonly leased: number;
 }
 
-/** How many addresses each set can give, and how many of them are leased. */
+/** Counts the addresses that each set can give, and how many of them are leased. */
 export function free(store: LocalStore, scope: string, sets: readonly RangeSet[]): Usage[] {
   const never = neverGiven(store, scope, sets);
   return sets.map((set) => usage(store.leases, scope, set, never));
 }
 
-/** The same of one set. What is never given counts on neither side. */
+/** Counts one set, without the addresses that are never given. */
 export function usage(leases: LeaseTable, scope: string, set: RangeSet, never: readonly Addr[]): Usage {
   let leased = 0;
   for (const interval of set.map(usable)) {

@@ -1,30 +1,30 @@
 import type { Attachment, Camp } from '../model/attachment.ts';
 import type { Lease, LocalStore } from '../store/store.ts';
 import { removeFile } from './directory.ts';
-import { forgetUnusedScope } from './scope-notes.ts';
+import { deleteUnusedScopeNotes } from './scope-notes.ts';
 
-/** The owner's leases in a scope: what CHECK expects to find, and DEL releases. */
+/** The owner's leases in a scope: CHECK expects them, and DEL releases them. */
 export function held(store: LocalStore, scope: string, owner: Attachment): Lease[] {
   const own = store.leases.list(scope, owner);
   return own.length > 0 ? own : store.leases.list(scope, nameless(owner));
 }
 
-/** The same, with leases of old files beside those of the owner: none of them may be overlooked by an ADD. */
+/** Like `held`, plus the owner's leases from files of old host-local versions: an ADD must see all of them. */
 export function leasesFor(store: LocalStore, scope: string, owner: Attachment): Lease[] {
   return [...store.leases.list(scope, owner), ...store.leases.list(scope, nameless(owner))];
 }
 
 /**
- * Frees the owner's leases in the scope, with the files that they came from, and returns them. The notes of the scope go
- * with its last lease, unless a network or a pool has it.
+ * Releases the owner's leases in the scope, deletes the files that they came from, and returns the leases. With the
+ * last lease, deletes the scope's notes, unless a network or a pool uses the scope.
  */
 export function release(store: LocalStore, scope: string, owner: Attachment): Lease[] {
   return store.transaction(() => drop(store, scope, held(store, scope, owner)));
 }
 
 /**
- * Of the leases of one camp in a scope, only those of `keep` are left; the rest is released as by `release` and
- * returned. Other camps' leases are not touched.
+ * Releases the leases of one camp in a scope whose owner is not in `keep`, as `release` does, and returns them. Does
+ * not touch leases of other camps.
  */
 export function retain(store: LocalStore, scope: string, camp: Camp, keep: readonly Attachment[]): Lease[] {
   const kept = new Set(keep.flatMap((owner) => [keyOf(owner), keyOf(nameless(owner))]));
@@ -34,17 +34,20 @@ export function retain(store: LocalStore, scope: string, camp: Camp, keep: reado
   });
 }
 
-/** Files go first: a lease without its file is freed by the next reading of the directory, not the reverse. */
+/**
+ * Deletes files first: the next import releases a lease without a file, but would restore the lease of a file that
+ * remained.
+ */
 function drop(store: LocalStore, scope: string, leases: readonly Lease[]): Lease[] {
   for (const { address, source } of leases) {
     if (source === 'file') removeFile(store, scope, address);
     store.leases.release(scope, address);
   }
-  forgetUnusedScope(store, scope);
+  deleteUnusedScopeNotes(store, scope);
   return [...leases];
 }
 
-/** The owner that files of old versions of host-local name: a container, without its interface. */
+/** The owner in files of old host-local versions: a container without its interface. */
 function nameless(owner: Attachment): Attachment {
   return { ...owner, ifName: '' };
 }

@@ -1,28 +1,28 @@
 import { type Addr, compareAddr, formatAddr, sameAddr } from '../model/addr.ts';
 import { contains, firstOf, formatPrefix, lastOf, type Prefix } from '../model/prefix.ts';
 
-/** Addresses to hand out: from `rangeStart` to `rangeEnd`, both inside `subnet`. */
+/** Addresses to allocate: from `rangeStart` to `rangeEnd`, both inside `subnet`. */
 export interface RangeSpec {
   /** Without host bits. */
   readonly subnet: Prefix;
   readonly rangeStart: Addr;
   readonly rangeEnd: Addr;
-  /** Inside the subnet; never handed out. */
+  /** Inside the subnet; never allocated. */
   readonly gateway: Addr;
 }
 
 /** Ranges of one family that do not overlap. An attachment gets one address of each set. */
 export type RangeSet = readonly RangeSpec[];
 
-/** Both ends belong to it. */
+/** An interval that includes both ends. */
 export interface Interval {
   readonly first: Addr;
   readonly last: Addr;
 }
 
 /**
- * What a range can hand out, gateways still included: neither the subnet's first address (the network, or the
- * subnet-router anycast of RFC 4291 §2.6.1) nor IPv4's last (the broadcast). Empty where `first` is above `last`.
+ * The addresses that a range can give, gateways included: neither the subnet's first address (the network, or the
+ * subnet-router anycast of RFC 4291 §2.6.1) nor IPv4's last (the broadcast). Empty if `first` is above `last`.
  */
 export function usable({ subnet, rangeStart, rangeEnd }: RangeSpec): Interval {
   const low = { family: rangeStart.family, value: firstOf(subnet).value + 1n };
@@ -33,7 +33,7 @@ export function usable({ subnet, rangeStart, rangeEnd }: RangeSpec): Interval {
   };
 }
 
-/** The range of the set that has `addr` between its start and its end. */
+/** The range of the set that contains `addr` between its start and its end. */
 export function rangeOf(set: RangeSet, addr: Addr): RangeSpec | undefined {
   return set.find(({ rangeStart, rangeEnd }) => within({ first: rangeStart, last: rangeEnd }, addr));
 }
@@ -48,7 +48,7 @@ export function gatewaysOf(sets: readonly RangeSet[]): Addr[] {
   return all.filter((gateway, i) => all.findIndex((other) => sameAddr(gateway, other)) === i);
 }
 
-/** How many addresses a set can hand out: without gateways, network and broadcast addresses. */
+/** How many addresses a set can give: without gateways, network and broadcast addresses. */
 export function capacity(set: RangeSet, gateways: readonly Addr[]): bigint {
   return set.map(usable).reduce((sum, interval) => {
     const { first, last } = interval;
@@ -64,7 +64,7 @@ export function isNetworkOrBroadcast({ subnet }: RangeSpec, addr: Addr): boolean
   );
 }
 
-/** `10.88.0.0/24`, with the ends where they are not the subnet's own: `10.88.0.0/24 (10.88.0.10-10.88.0.20)`. */
+/** `10.88.0.0/24`, with the ends if they are not the subnet's own: `10.88.0.0/24 (10.88.0.10-10.88.0.20)`. */
 export function formatRange(range: RangeSpec): string {
   const { subnet, rangeStart, rangeEnd } = range;
   const { first, last } = usable({ ...range, rangeStart: firstOf(subnet), rangeEnd: lastOf(subnet) });

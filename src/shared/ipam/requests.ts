@@ -5,9 +5,9 @@ import { contains, firstOf, formatPrefix } from '../model/prefix.ts';
 import { formatSet, gatewaysOf, isNetworkOrBroadcast, type RangeSet, type RangeSpec, rangeOf } from './ranges.ts';
 
 /**
- * For each set the requested address that it has to give, or undefined.
- * Throws NetError `invalid-config` for an address that no set can give: outside every range, a gateway, the network
- * or broadcast address, or one too many of its set. `subjectOf` says how the error names an address.
+ * The requested address for each set, or undefined. Throws NetError `invalid-config` for an address that no set can
+ * give: outside every range, a gateway, the network or broadcast address, or a second one for the same set. `subjectOf`
+ * returns the error's text for an address.
  */
 export function assignRequests(
   sets: readonly RangeSet[],
@@ -34,7 +34,7 @@ export function assignRequests(
     if (earlier !== undefined)
       throw refused(
         address,
-        `range set ${index} (${formatSet(sets[index] ?? [])}) gives one address, and ${formatAddr(earlier)} is asked for too`,
+        `range set ${index} (${formatSet(sets[index] ?? [])}) gives one address, and ${formatAddr(earlier)} is requested too`,
         'Ask for one address of each range set',
       );
     assigned[index] = address;
@@ -51,7 +51,7 @@ function specialOf({ subnet }: RangeSpec, address: Addr): string {
   return `the ${which} address of ${formatPrefix(subnet)}`;
 }
 
-/** The ranges of the address's own subnet, or all. */
+/** The ranges of the address's own subnet, else all ranges. */
 function nearRanges(sets: readonly RangeSet[], address: Addr): string {
   const near = sets.flat().filter(({ subnet }) => contains(subnet, address));
   return formatSet(near.length > 0 ? near : sets.flat());

@@ -2,13 +2,15 @@ import { type Addr, parseAddr, sameAddr } from '../model/addr.ts';
 import type { LocalStore } from '../store/store.ts';
 import { gatewaysOf, type RangeSet } from './ranges.ts';
 
-/** Addresses of a scope that dockerd has for something else than an endpoint, gateways and auxiliary ones, each once. */
+/** The addresses of a scope that dockerd has reserved, gateways and auxiliary ones, each once. */
 export function reservedIn(store: LocalStore, scope: string): Addr[] {
   const texts = store.pools.list(scope).flatMap(({ reserved, gateway = [] }) => [...reserved, gateway].flat());
   return [...new Set(texts)].flatMap((text) => parseAddr(text) ?? []);
 }
 
-/** What endpoints never get, each once: the gateways of all sets, and what is reserved in their scope. */
+/**
+ * The addresses that endpoints never get, each once: the gateways of all sets, and the reserved ones of their scope.
+ */
 export function neverGiven(store: LocalStore, scope: string, sets: readonly RangeSet[]): Addr[] {
   const gateways = gatewaysOf(sets);
   const reserved = reservedIn(store, scope);

@@ -12,8 +12,8 @@ const LEVELS = { error: 0, warn: 1, info: 2, debug: 3 } as const;
 export type LogLevel = keyof typeof LEVELS;
 
 /**
- * A logger that writes one `key=value` line an event to `write` (stderr), each with the trace id of the W3C
- * `traceparent` given, where it is one.
+ * Creates a logger that writes one `key=value` line for each event to `write` (stderr), with the trace id of the given
+ * W3C `traceparent` if it is valid.
  */
 export function makeLogger(level: LogLevel, traceparent: string | undefined, write: (line: string) => void): Logger {
   const trace = traceId(traceparent);
@@ -29,11 +29,11 @@ export function makeLogger(level: LogLevel, traceparent: string | undefined, wri
   };
 }
 
-/** Version 00 ends after its flags, a later one may go on after a hyphen; ff and ids of zeros only are invalid. */
+/** Version 00 ends after its flags; later versions may continue after a hyphen. ff and all-zero ids are invalid. */
 const TRACEPARENT =
   /^(?:00(?=.{53}$)|(?!00|ff)[0-9a-f]{2}(?=.{53}(?:-|$)))-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}/;
 
-/** The trace id of a W3C traceparent (`00-<32 hex>-<16 hex>-<2 hex>`; Trace Context §3.2.2), or undefined. */
+/** Returns the trace id of a W3C traceparent (`00-<32 hex>-<16 hex>-<2 hex>`; Trace Context §3.2.2), or undefined. */
 export function traceId(traceparent: string | undefined): string | undefined {
   return TRACEPARENT.exec(traceparent ?? '')?.[1];
 }

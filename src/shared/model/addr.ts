@@ -10,8 +10,8 @@ export interface Addr {
 export const BITS: Readonly<Record<Family, number>> = { 4: 32, 6: 128 };
 
 /**
- * The address that `text` writes, or undefined where it writes none.
- * Takes dotted quads without leading zeros and every RFC 4291 §2.2 form of IPv6, without zone.
+ * Parses an address; undefined if `text` is malformed. Accepts dotted quads without leading zeros and every RFC 4291
+ * §2.2 form of IPv6, without zone.
  */
 export function parseAddr(text: string): Addr | undefined {
   if (text.includes(':')) {
@@ -38,7 +38,7 @@ export function addrToBytes(addr: Addr): Uint8Array {
   return bytes;
 }
 
-/** The inverse of addrToBytes; undefined unless 4 or 16 bytes are given. */
+/** The inverse of addrToBytes; undefined unless `bytes` has 4 or 16 bytes. */
 export function addrFromBytes(bytes: Uint8Array): Addr | undefined {
   if (bytes.length !== 4 && bytes.length !== 16) return undefined;
   let value = 0n;

@@ -6,7 +6,7 @@ import { given } from './given.ts';
 const MAX_ALIAS = 255;
 const MARK = 'isthmus';
 
-/** What the alias of a host-side interface says: enough to rebuild a lost record, readable in `ip link`. */
+/** The content of a host-side interface's alias: enough to rebuild a lost record, readable in `ip link`. */
 export interface AliasRecord {
   readonly attachment: Attachment;
   readonly scope?: string;
@@ -15,9 +15,10 @@ export interface AliasRecord {
 }
 
 /**
- * `isthmus cni net=<network> if=<name> ip=<address>,… id=<container> [scope=<path>]`, the scope (as a URI, without
- * blanks) where it is not the usual one. A text too long for the kernel loses the container id; where there is a
- * scope, addresses and scope before it, because addresses without their scope would be leased in another one.
+ * `isthmus cni net=<network> if=<name> ip=<address>,… id=<container> [scope=<path>]`. The scope is a URI, so that it
+ * has no blanks, and is only there if it is not the default. If the text is too long for the kernel, omits the
+ * container id. With a scope, omits addresses and scope first: addresses without their scope would be leased in the
+ * wrong one.
  */
 export function formatAlias({ attachment, scope, addresses }: AliasRecord): string {
   const { camp, network, ifName, containerId } = attachment;
@@ -30,7 +31,7 @@ export function formatAlias({ attachment, scope, addresses }: AliasRecord): stri
   return forms.find((text) => Buffer.byteLength(text) <= MAX_ALIAS) ?? MARK;
 }
 
-/** `isthmus <driver> net=<network>`: the alias of a device that was made for a network. */
+/** `isthmus <driver> net=<network>`: the alias of a device that we created for a network. */
 export function formatDeviceAlias(driver: string, network: string): string {
   return `${MARK} ${driver} net=${network}`;
 }
@@ -41,12 +42,12 @@ export function parseDeviceAlias(text: string | undefined): { driver: string; ne
   return driver === undefined || network === undefined ? undefined : { driver, network };
 }
 
-/** The attachment that stands for one whose id had no room in the alias: its interface's name tells whose it is. */
+/** The stand-in for an attachment whose id had no room in the alias. Its interface name identifies it. */
 export function standIn(attachment: Attachment, hostIf: string): Attachment {
   return { ...attachment, containerId: `#${hostIf}` };
 }
 
-/** The inverse of formatAlias; undefined for any other text. An id that was left out is the empty string. */
+/** The inverse of formatAlias; undefined for any other text. An omitted id becomes the empty string. */
 export function parseAlias(text: string | undefined): AliasRecord | undefined {
   const [mark, camp, ...words] = (text ?? '').split(' ');
   if (mark !== MARK || (camp !== 'cni' && camp !== 'cnm')) return undefined;
@@ -62,7 +63,7 @@ export function parseAlias(text: string | undefined): AliasRecord | undefined {
   };
 }
 
-/** The scope of a network whose configuration names no dataDir. */
+/** Default scope: that of a network whose configuration has no dataDir. */
 function usualScope(network: string): string {
   return `/var/lib/cni/networks/${network}`;
 }

@@ -2,10 +2,10 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 
-/** Which world an endpoint belongs to. */
+/** The engine that an endpoint belongs to: CNI, or Docker (CNM). */
 export type Camp = 'cni' | 'cnm';
 
-/** What part of an attachment a call owns; a chained DEL removes its own role only. */
+/** The part of an attachment that a call owns. A chained DEL removes its own role only. */
 export type Role = 'interface' | 'ipam' | 'loopback' | 'portmap' | 'firewall' | 'bandwidth' | 'tuning';
 
 /** The identity of one attachment point. */
@@ -25,8 +25,8 @@ export function sameContainer(a: Attachment, b: Attachment): boolean {
 }
 
 /**
- * Hex digest of an attachment. Parts are separated by NUL, which none can contain, so that no two attachments share
- * one by concatenation.
+ * Hex digest of an attachment. NUL, which no part can contain, separates the parts, so that no two attachments
+ * concatenate to the same text.
  */
 export function attachmentDigest(attachment: Attachment): string {
   const { camp, network, containerId, ifName } = attachment;
@@ -43,7 +43,10 @@ export function ifbName(attachment: Attachment): string {
   return `ifb${digest('ifb', attachmentDigest(attachment)).slice(0, 12)}`;
 }
 
-/** Digests of late: a call asks for the same few again and again, and one that V8 has not compiled takes 0.15 ms. */
+/**
+ * Recent digests: a call needs the same few many times, and computing one takes 0.15 ms before V8 has compiled the
+ * code.
+ */
 const known = new Map<string, string>();
 const KNOWN_DIGESTS = 64;
 

@@ -4,15 +4,15 @@ import type { RouteSpec } from './link.ts';
 import type { LinkChanges, Op, VlanRange } from './op.ts';
 import type { RateLimit } from './shaping.ts';
 
-/** The sandbox that an endpoint was attached in. */
+/** The sandbox that an endpoint is attached to. */
 export interface SandboxRef {
-  /** Its path at that time; empty where nobody told. */
+  /** Its path at that time; empty if unknown. */
   readonly path: string;
   /** Namespace.id; empty for a record that was rebuilt from an interface. */
   readonly id: string;
 }
 
-/** The veth pair of an endpoint, and how its host side is a port. */
+/** The veth pair of an endpoint, and the bridge port settings of its host side. */
 export interface LinkFacts {
   /** Host-side interface. */
   readonly hostIf: string;
@@ -41,31 +41,31 @@ export interface LinkFacts {
 export interface AddressFacts {
   /** With the prefix length of its subnet. */
   readonly address: string;
-  /** Address by which it leaves the subnet. */
+  /** Gateway out of the subnet. */
   readonly gateway?: string;
 }
 
-/** What an endpoint's interface has in its sandbox. */
+/** Addresses and routes of an endpoint's interface in its sandbox. */
 export interface InsideFacts {
   readonly addresses: readonly AddressFacts[];
-  /** With the gateways that they go through. */
+  /** With their gateways. */
   readonly routes: readonly RouteSpec[];
   readonly up: boolean;
   /** True keeps IPv6 duplicate address detection. */
   readonly detectDuplicates: boolean;
 }
 
-/** Published ports, each family by itself. */
+/** Published ports; one entry for each family. */
 export interface PublishedFacts {
   readonly backend: FirewallBackend;
   readonly entries: readonly PublishedEntry[];
 }
 
-/** Limits of what a pod receives (`ingress`) and sends (`egress`). */
+/** Rate limits of what a pod receives (`ingress`) and sends (`egress`). */
 export interface ShapingFacts {
   /** Host side of the pod's veth. */
   readonly hostIf: string;
-  /** Device that what the pod sends is led to. */
+  /** Device to which the pod's egress traffic is redirected. */
   readonly ifb: string;
   /** Bytes, of `hostIf`. */
   readonly mtu: number;
@@ -74,27 +74,33 @@ export interface ShapingFacts {
   readonly egress?: RateLimit;
 }
 
-/** `intent`: a transition is under way, the kernel may have some of it. `ready`: the kernel has all of it. */
+/**
+ * `intent`: a transition is under way, and the kernel may have some of the facts. `ready`: the kernel has all of them.
+ */
 export type Progress = 'intent' | 'ready';
 
 interface Part {
   readonly attachment: Attachment;
   readonly progress: Progress;
   readonly sandbox: SandboxRef;
-  /** Of an intent only: puts back the prior values of what no fact below tells of. */
+  /** Core.stamp of the call that attached it; absent where that call could not be left by its caller. */
+  readonly stamp?: string;
+  /** Only in an intent: ops that restore prior values that no fact below records. */
   readonly journal?: readonly Op[];
 }
 
 interface Interface extends Part {
   readonly role: 'interface';
-  /** Where the built-in IPAM leases its addresses; absent where it leases none. */
+  /** Scope of the built-in IPAM's leases; absent if it leases none. */
   readonly scope?: string;
 }
 
 /** Published ports of a part. */
 interface Publisher {
   readonly published?: PublishedFacts;
-  /** Ports that another attachment of the container has in force; they come into force when it goes. */
+  /**
+   * Ports on standby: another attachment of the container has them in force. They come into force when it is deleted.
+   */
   readonly standby?: PublishedFacts;
 }
 
@@ -104,42 +110,42 @@ export interface CniEndpoint extends Interface, Publisher {
   readonly link: LinkFacts;
   readonly inside: InsideFacts;
   readonly shaping?: ShapingFacts;
-  /** Names under which it wants to be found on its network (the `aliases` capability). */
+  /** Its names on the network (the `aliases` capability). */
   readonly aliases: readonly string[];
-  /** The foreign IPAM plugin to call at DEL, with its configuration as JSON. */
+  /** The foreign IPAM plugin that DEL calls, with its configuration as JSON. */
   readonly delegate?: { readonly type: string; readonly config: string };
 }
 
 /** An endpoint that dockerd moves into its container and configures there. */
 export interface DockerEndpoint extends Interface {
   readonly kind: 'docker';
-  /** Absent on a network without interfaces. */
+  /** Absent on a network without interfaces (null driver). */
   readonly link?: LinkFacts;
   /** With prefix lengths. */
   readonly addresses: readonly string[];
-  /** NetworkID of the Docker network whose endpoint it is; several may share one Network. */
+  /** NetworkID of its Docker network. Several Docker networks may share one Network. */
   readonly dockerNetwork?: string;
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
 }
 
-/** An endpoint whose record was lost: what its interface's alias tells. */
+/** An endpoint rebuilt from its interface's alias, because its record was lost. */
 export interface RecalledEndpoint extends Interface {
   readonly kind: 'recalled';
   readonly hostIf: string;
-  /** As of a DockerEndpoint, once dockerd has told. */
+  /** As in a DockerEndpoint, once dockerd has told them. */
   readonly addresses?: readonly string[];
   readonly dockerNetwork?: string;
   readonly createdAt?: number;
 }
 
-/** Published ports by a call of their own: portmap's in a chain, or Docker's. */
+/** Ports that a call of its own publishes: portmap's in a chain, or Docker's. */
 export interface PortsPart extends Part, Publisher {
   readonly kind: 'ports';
   readonly role: 'portmap';
 }
 
-/** The firewall plugin's part: what it needs is its network's. */
+/** The firewall plugin's part. It has no facts: its entries belong to the network. */
 export interface FirewallPart extends Part {
   readonly kind: 'firewall';
   readonly role: 'firewall';
@@ -155,50 +161,50 @@ export interface TuningPart extends Part {
   readonly kind: 'tuning';
   readonly role: 'tuning';
   readonly wanted: TunedFacts;
-  /** The values before, which DEL puts back. */
+  /** The prior values, which DEL restores. */
   readonly before: TunedFacts;
 }
 
 export interface TunedFacts {
-  /** Key and value, in the order to set them. */
+  /** Keys and values, in the order to set them. */
   readonly sysctls: readonly (readonly [string, string])[];
-  /** Of the interface in the sandbox. */
+  /** Changes of the interface in the sandbox. */
   readonly link: LinkChanges;
 }
 
 /** A part of an attachment that one plugin of a chain owns. */
 export type ChainedPart = PortsPart | FirewallPart | BandwidthPart | TuningPart;
 
-/** One role's part of one attachment, as facts. Belongs to a boot. */
+/** One role's part of one attachment, as facts. Valid for one boot. */
 export type Endpoint = CniEndpoint | DockerEndpoint | RecalledEndpoint | ChainedPart;
 
-/** Host-side interface that the part made, if any. */
+/** The host-side interface that the part created, if any. */
 export function hostIfOf(endpoint: Endpoint): string | undefined {
   if (endpoint.kind === 'recalled') return endpoint.hostIf;
   return endpoint.kind === 'cni' || endpoint.kind === 'docker' ? endpoint.link?.hostIf : undefined;
 }
 
-/** Published ports that the part has in force. */
+/** The part's ports in force. */
 export function publishedOf(endpoint: Endpoint): PublishedFacts | undefined {
   return 'published' in endpoint ? endpoint.published : undefined;
 }
 
-/** Published ports of the part that wait for another attachment. */
+/** The part's ports on standby. */
 export function standbyOf(endpoint: Endpoint): PublishedFacts | undefined {
   return 'standby' in endpoint ? endpoint.standby : undefined;
 }
 
-/** Where the built-in IPAM leases the part's addresses. */
+/** Scope of the part's leases. */
 export function scopeOf(endpoint: Endpoint): string | undefined {
   return endpoint.role === 'interface' ? endpoint.scope : undefined;
 }
 
-/** True where the part may hold host ports. */
+/** True if the part may claim host ports. */
 export function claimsPorts(endpoint: Endpoint): boolean {
   return publishedOf(endpoint) !== undefined || standbyOf(endpoint) !== undefined;
 }
 
-/** What dockerd told of an endpoint; nothing where it is none of Docker's, or was rebuilt and dockerd has not told yet. */
+/** The facts that dockerd told; none for a CNI endpoint, or for a recalled one until dockerd tells them. */
 export function dockerFactsOf(
   endpoint: Endpoint,
 ): Partial<Pick<DockerEndpoint, 'addresses' | 'dockerNetwork' | 'createdAt'>> {

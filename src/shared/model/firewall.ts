@@ -1,35 +1,35 @@
 import type { Family } from './addr.ts';
 
-/** What packet filters a host has. `none` changes nothing. */
+/** The packet filters. `none` changes nothing. */
 export type FirewallBackend = 'nftables' | 'iptables' | 'none';
 
 export type Protocol = 'tcp' | 'udp' | 'sctp';
 
 /**
- * How a network takes connections that others open to it (an answer to its own connections always comes in):
+ * Which connections from outside a network accepts. It always accepts replies to its own connections.
  * - `open`: from everywhere, by routing. The default of CNI networks.
  * - `same-bridge`: not from other networks that are `same-bridge` or `isolated` (the reference's ingressPolicy).
- * - `isolated`: as `same-bridge`, and not from its own network either.
- * - `closed`: from its own network and by published ports only, besides what `direct` and `exposure` entries let in.
- *   Docker's networks.
- * - `internal`: from its own network only, and none of its own leave it.
+ * - `isolated`: like `same-bridge`, and not from its own network either.
+ * - `closed`: only from its own network, to published ports, and as `direct` and `exposure` entries allow. Docker's
+ *   networks.
+ * - `internal`: only from its own network. It also cannot open connections to the outside.
  */
 export type IngressPolicy = 'open' | 'same-bridge' | 'isolated' | 'closed' | 'internal';
 
-/** Traffic of `subnet` that leaves the host gets the address of the interface it leaves by, or `to`. */
+/** Traffic from `subnet` that leaves the host gets the source address of the outgoing interface, or `to`. */
 export interface MasqueradeEntry {
   readonly kind: 'masquerade';
-  /** Pool of the network, without host bits. Never masqueraded towards itself, nor to multicast. */
+  /** Pool of the network, without host bits. Traffic to the pool itself or to multicast is never masqueraded. */
   readonly subnet: string;
-  /** Destinations that see the true source: pod ranges of other nodes, without host bits. */
+  /** Destinations that see the original source: pod ranges of other nodes, without host bits. */
   readonly except: readonly string[];
   readonly to?: string;
 }
 
 /**
- * Published ports of the pods behind `device` are reachable from their own subnet and from the host's loopback: such a
- * connection gets a source that the pod can answer. Guards 127.0.0.0/8 against outsiders, because route_localnet
- * opens it.
+ * Makes published ports of the pods behind `device` reachable from their own subnet and from the host's loopback, by
+ * giving such a connection a source that the pod can answer. Guards 127.0.0.0/8 against outsiders, because
+ * route_localnet opens it.
  */
 export interface HairpinEntry {
   readonly kind: 'hairpin';
@@ -44,48 +44,48 @@ export interface PolicyEntry {
 }
 
 /**
- * Traffic from and to `device` is accepted in the chains of others that drop what they do not know: in DOCKER-USER,
- * else at the head of FORWARD, of iptables-nft and of iptables-legacy, both families, as far as they exist and drop.
+ * Accepts traffic from and to `device` in foreign chains that drop unknown traffic: in DOCKER-USER, else at the head of
+ * FORWARD, in iptables-nft and iptables-legacy, for both families, if the chain exists and drops.
  */
 export interface AdmitEntry {
   readonly kind: 'admit';
   readonly device: string;
 }
 
-/** One published port of one endpoint, of one family. */
+/** One published port of one endpoint, for one family. */
 export interface PortEntry {
   readonly kind: 'port';
   readonly protocol: Protocol;
-  /** An address of the host; absent: every address of the host of that family. */
+  /** An address of the host; absent: every address of this family. */
   readonly hostIp?: string;
   readonly hostPort: number;
-  /** The pod. */
+  /** The pod's address. */
   readonly address: string;
   readonly port: number;
-  /** False: connections from the pod's own subnet and from loopback are left as they are (portmap's `snat`). */
+  /** False: connections from the pod's own subnet and from loopback keep their source (portmap's `snat`). */
   readonly snat: boolean;
-  /** Every connection is masqueraded (portmap's `masqAll`). */
+  /** True: masquerades every connection (portmap's `masqAll`). */
   readonly masqAll: boolean;
-  /** Extra matches in the backend's own syntax (portmap's `conditionsV4`, `conditionsV6`); all have to hold. */
+  /** Extra matches in the backend's own syntax (portmap's `conditionsV4`, `conditionsV6`); all must hold. */
   readonly conditions: readonly string[];
-  /** iptables only: packets to masquerade are marked with this bit, or by this chain, instead of directly. */
+  /** iptables only: marks packets to masquerade with this bit, or through this chain, instead of masquerading them. */
   readonly mark?: { readonly bit: number } | { readonly chain: string };
 }
 
 /**
- * Connections from anywhere to this address and port behind `device` are let in, although its network is `closed`: a
+ * Accepts connections from anywhere to this address and port behind `device`, although its network is `closed`: a
  * published port of a network that is routed, not translated.
  */
 export interface DirectEntry {
   readonly kind: 'direct';
   readonly device: string;
   readonly protocol: Protocol;
-  /** The endpoint. */
+  /** The endpoint's address. */
   readonly address: string;
   readonly port: number;
 }
 
-/** One family of a `closed` network is open to others: to their ICMP (pings), or to all they send. */
+/** Opens one family of a `closed` network: to ICMP (pings), or to all traffic. */
 export interface ExposureEntry {
   readonly kind: 'exposure';
   readonly device: string;
@@ -93,22 +93,22 @@ export interface ExposureEntry {
   readonly what: 'icmp' | 'all';
 }
 
-/** What publishes one port of one endpoint, in one family. */
+/** An entry that publishes one port of one endpoint, for one family. */
 export type PublishedEntry = PortEntry | DirectEntry;
 
 export type FirewallEntry = MasqueradeEntry | HairpinEntry | PolicyEntry | AdmitEntry | ExposureEntry | PublishedEntry;
 
-/** The same text for the same entry, whatever the order of its keys. */
+/** A key for an entry: equal for equal entries, whatever the order of their keys. */
 export function entryKey(entry: FirewallEntry): string {
   return JSON.stringify(entry, Object.keys(entry).concat('bit', 'chain').sort());
 }
 
-/** What a match of nft is written with. */
+/** Characters that an nft match may contain. */
 const CONDITION = /^[\w .:,/!=<>&|^(){}"@*+%-]+$/;
 
-/** False for a condition that cannot be a match of nft, whatever nft would make of it. */
+/** False for a condition that cannot be a single nft match. */
 export function isNftMatch(condition: string): boolean {
   const bare = condition.replace(/\{[^{}]*\}/g, '').replace(/"[^"]*"/g, '');
-  // What ends a statement would make the rest another one.
+  // A character that ends the statement would start another one.
   return condition.trim() !== '' && CONDITION.test(condition) && !/[{}"]/.test(bare);
 }

@@ -1,4 +1,4 @@
-/** The values that are there: a key whose value is undefined is left out. */
+/** Returns the values without keys whose value is undefined. */
 export function given<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   const found: { [K in keyof T]?: Exclude<T[K], undefined> } = {};
   for (const key in values) {

@@ -1,4 +1,4 @@
-/** A network interface as the kernel has it. Names of fields follow `ip -d link`. */
+/** A network interface as the kernel reports it. Field names follow `ip -d link`. */
 export interface LinkState {
   readonly index: number;
   readonly name: string;
@@ -8,12 +8,12 @@ export interface LinkState {
   readonly mtu: number;
   /** IFF_UP: administratively up. */
   readonly up: boolean;
-  /** IFF_LOWER_UP: the carrier is there. */
+  /** IFF_LOWER_UP: the link has a carrier. */
   readonly lowerUp: boolean;
   readonly loopback: boolean;
-  /** Total promiscuity asked for by anybody is above zero. */
+  /** True if the total promiscuity count is above zero. */
   readonly promisc: boolean;
-  /** IFF_ALLMULTI: asked for by somebody with `ip link set … allmulticast on`. */
+  /** IFF_ALLMULTI: set by `ip link set … allmulticast on`. */
   readonly allMulticast: boolean;
   /** Packets; 0 for devices without a queue of their own. */
   readonly txQueueLength: number;
@@ -22,7 +22,7 @@ export interface LinkState {
   readonly altNames: readonly string[];
   /** Name of the bridge (or other upper device) that this link is a port of. */
   readonly master?: string;
-  /** IFLA_LINK: ifindex of the veth peer or lower device, in `linkNetnsId` where that is present. */
+  /** IFLA_LINK: ifindex of the veth peer or lower device, in `linkNetnsId` if that is present. */
   readonly linkIndex?: number;
   readonly linkNetnsId?: number;
   readonly bridge?: BridgeState;
@@ -65,7 +65,7 @@ export interface RouteSpec {
   readonly priority?: number;
   readonly table?: number;
   readonly scope?: RouteScope;
-  /** RTNH_F_ONLINK: the gateway is taken to be on the link without a route to it. */
+  /** RTNH_F_ONLINK: the kernel assumes that the gateway is on the link, without a route to it. */
   readonly onlink?: boolean;
 }
 
@@ -103,5 +103,5 @@ export interface VethPeer {
   readonly mtu?: number;
 }
 
-/** Which namespace an Op acts in: the host's (the caller's own), or the sandbox of the endpoint. */
+/** The namespace an Op acts in: the host's (the caller's own), or the endpoint's sandbox. */
 export type NsRef = 'host' | 'sandbox';

@@ -1,7 +1,7 @@
 import { type Addr, addrToBytes, formatAddr } from './addr.ts';
 import { digest } from './attachment.ts';
 
-/** Lower-case, colon-separated: `0a:58:0a:16:00:07`. */
+/** Parses a MAC address and returns it lower-case and colon-separated: `0a:58:0a:16:00:07`. */
 export function parseMac(text: string): string | undefined {
   if (/^[0-9a-f]{2}([:-][0-9a-f]{2}){5}$/i.test(text)) return text.toLowerCase().replaceAll('-', ':');
   if (/^[0-9a-f]{4}(\.[0-9a-f]{4}){2}$/i.test(text)) {
@@ -19,16 +19,16 @@ export function isUnicastMac(mac: string): boolean {
 }
 
 /**
- * A locally administered address that depends on the network and an IP address of it only: an address that moves to
- * another container keeps its neighbours' caches right. IPv4: `0a:58` and the four bytes of the address. IPv6: a digest,
- * since addresses of two networks on one bridge may end alike, and one MAC for both would be one fe80:: for both.
+ * A locally administered MAC that depends only on the network and an IP address: neighbour caches stay right if the
+ * address moves to another container. IPv4: `0a:58` and the four bytes of the address. IPv6: a digest, because
+ * addresses of two networks on one bridge may end alike, and the same MAC would give both the same fe80:: address.
  */
 export function macOfAddr(addr: Addr, network: string): string {
   if (addr.family === 6) return macOfDigest(digest('mac', network, formatAddr(addr)));
   return ['0a:58', ...Array.from(addrToBytes(addr), (byte) => byte.toString(16).padStart(2, '0'))].join(':');
 }
 
-/** A locally administered address from six bytes of a digest, written as hex. */
+/** A locally administered MAC from six bytes of a digest, written as hex. */
 export function macOfDigest(hex: string): string {
   const bytes = (hex.match(/../g) ?? []).slice(0, 6).map((byte) => Number.parseInt(byte, 16));
   bytes[0] = ((bytes[0] ?? 0) & 0xfc) | 0x02;

@@ -1,12 +1,12 @@
 import type { FirewallBackend, FirewallEntry, Protocol } from './firewall.ts';
 import type { LinkKind, NsRef, RouteSpec } from './link.ts';
 
-/** Attributes of a link that can be changed. Only what is present is changed. */
+/** Link attributes that can be changed. Only the keys present are changed. */
 export interface LinkChanges {
   readonly up?: boolean;
   readonly mtu?: number;
   readonly mac?: string;
-  /** Name of the bridge to be a port of; null takes it out. */
+  /** Name of the bridge to join as a port; null leaves the bridge. */
   readonly master?: string | null;
   readonly alias?: string;
   readonly group?: number;
@@ -15,7 +15,7 @@ export interface LinkChanges {
   /** Packets. */
   readonly txQueueLength?: number;
   /**
-   * `none`: the link gets no IPv6 link-local address when it goes up. Nothing to do where the kernel has no IPv6.
+   * `none`: the link gets no IPv6 link-local address when it goes up. Has no effect on a kernel without IPv6.
    * Equivalent: `ip link set dev X addrgenmode none`.
    */
   readonly addrGenMode?: 'none';
@@ -37,8 +37,8 @@ export interface VlanRange {
 }
 
 /**
- * One kernel step, as data: plain JSON, so that it can be journaled, printed and compared. Links are named by their
- * names; indexes are bound when the Op runs. Addresses, prefixes and MACs are canonical text.
+ * One kernel step, as data: plain JSON, so that it can be journaled, printed and compared. Ops name links; the host
+ * looks up their indexes when it runs the op. Addresses, prefixes and MACs are canonical text.
  */
 export type Op =
   | {
@@ -58,7 +58,7 @@ export type Op =
       readonly op: 'link.delete';
       readonly ns: NsRef;
       readonly name: string;
-      /** Deletes only a link of this kind: a name that came to mean something else is left alone. */
+      /** Deletes only a link of this kind, in case the name has come to mean another link. */
       readonly kind?: string;
     }
   | { readonly op: 'port.set'; readonly ns: NsRef; readonly name: string; readonly set: PortChanges }
@@ -91,15 +91,15 @@ export type Op =
   | {
       readonly op: 'sysctl.set';
       /**
-       * What the kernel does for this key when the link goes up after it: `arp_notify`, the neighbours hear of these IPv4
-       * addresses. A host that stays may send that itself once all is done, and set the key for the times to come.
+       * The announcement that the kernel sends because of this key (`arp_notify`) when the link goes up. A host that
+       * keeps running may send it itself at the end, and set the key for later.
        */
       readonly announces?: { readonly dev: string; readonly mac: string; readonly addresses: readonly string[] };
       readonly ns: NsRef;
-      /** Path below /proc/sys, with dots or slashes as the kernel has them: `net/ipv4/conf/eth0/arp_notify`. */
+      /** Path below /proc/sys, with dots or slashes as in the kernel: `net/ipv4/conf/eth0/arp_notify`. */
       readonly key: string;
       readonly value: string;
-      /** True where a kernel without this key (IPv6 switched off) is no failure. */
+      /** True if a kernel without this key (IPv6 switched off) is no failure. */
       readonly optional?: boolean;
     }
   | {
@@ -112,13 +112,13 @@ export type Op =
       readonly op: 'conntrack.flush';
       readonly ns: 'host';
       readonly protocol: Protocol;
-      /** Original destination of the connections to forget; absent: any address. */
+      /** Original destination of the connections to delete; absent: any address. */
       readonly address?: string;
       readonly family: 4 | 6;
       readonly port: number;
     }
   | {
-      /** A token bucket on what leaves by `dev`: `tc qdisc add dev <dev> root tbf rate … burst … latency …`. */
+      /** A token bucket on the egress of `dev`: `tc qdisc add dev <dev> root tbf rate … burst … latency …`. */
       readonly op: 'tbf.add' | 'tbf.delete';
       readonly ns: NsRef;
       readonly dev: string;
@@ -130,7 +130,7 @@ export type Op =
       readonly latency: number;
     }
   | {
-      /** What comes in by `dev` goes out by `to` (an ifb): ingress qdisc, matchall filter, mirred redirect. */
+      /** Redirects the ingress of `dev` to `to` (an ifb): ingress qdisc, matchall filter, mirred redirect. */
       readonly op: 'redirect.add' | 'redirect.delete';
       readonly ns: NsRef;
       readonly dev: string;
@@ -141,16 +141,16 @@ export type Op =
       readonly ns: NsRef;
       readonly table: NftTable;
       readonly set: string;
-      /** The element in nft's syntax: `"veth1" . 0a:58:0a:00:00:02`. */
+      /** The element, in nft syntax: `"veth1" . 0a:58:0a:00:00:02`. */
       readonly element: string;
     };
 
-/** `family name`; host/nft.ts holds the definition that is made when the table is missing. */
+/** `family name`. host/nft.ts defines the table, which is created if missing. */
 export type NftTable = 'bridge isthmus';
 
 export type OpName = Op['op'];
 
-/** Ordered kernel steps with, in the order to run them, the steps that take them back. */
+/** Ordered kernel steps, and the steps that revert them, in the order to run those. */
 export interface Plan {
   readonly ops: readonly Op[];
   readonly undo: readonly Op[];
@@ -158,7 +158,7 @@ export interface Plan {
 
 export const EMPTY_PLAN: Plan = { ops: [], undo: [] };
 
-/** The plan that runs `a`, then `b`; its reversal runs in the opposite order. */
+/** The plan that runs `a`, then `b`. Its undo runs in the opposite order. */
 export function joinPlans(a: Plan, b: Plan): Plan {
   return { ops: [...a.ops, ...b.ops], undo: [...b.undo, ...a.undo] };
 }

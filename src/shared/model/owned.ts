@@ -1,18 +1,18 @@
 import type { FirewallBackend, FirewallEntry } from './firewall.ts';
 import type { Op } from './op.ts';
 
-/** One thing that we made for a network, or changed on a device that we found. */
+/** One thing that we created for a network, or changed on a device that we found. */
 export type Owned =
   | { readonly kind: 'link'; readonly name: string; readonly link: 'bridge' | 'veth' }
   | { readonly kind: 'promisc'; readonly dev: string }
   | { readonly kind: 'address'; readonly dev: string; readonly address: string }
-  /** An address that we took off the device (`forceAddress`). */
+  /** An address that we removed from the device (`forceAddress`). */
   | { readonly kind: 'replaced'; readonly dev: string; readonly address: string }
-  /** Packets of 127.0.0.0/8 may be routed to the device. */
+  /** The device has route_localnet: packets of 127.0.0.0/8 may be routed to it. */
   | { readonly kind: 'localnet'; readonly dev: string }
   | { readonly kind: 'entry'; readonly backend: FirewallBackend; readonly entry: FirewallEntry };
 
-/** What the steps that delete things of a network say that we own, in their order. */
+/** What we own, derived from the steps that delete it, in their order. */
 export function ownedOf(undo: readonly Op[]): Owned[] {
   return undo.flatMap((op): Owned[] => {
     switch (op.op) {
@@ -34,7 +34,7 @@ export function ownedOf(undo: readonly Op[]): Owned[] {
   });
 }
 
-/** The inverse of ownedOf: deletes what we own, and puts back what was there before. */
+/** The inverse of ownedOf: ops that delete what we own and restore prior values. */
 export function planDeletion(owned: readonly Owned[]): Op[] {
   return owned.map(deletionOf);
 }
@@ -56,17 +56,17 @@ function deletionOf(one: Owned): Op {
   }
 }
 
-/** Sets route_localnet of the devices again: it is lost with the bridge. */
+/** Ops that set route_localnet of the devices again; deleting the bridge loses it. */
 export function planLocalnet(owned: readonly Owned[]): Op[] {
   return owned.flatMap((one) => (one.kind === 'localnet' ? [localnet(one.dev, '1')] : []));
 }
 
-/** `first`, then what `then` has beyond it; what both have is kept where it comes last. */
+/** `first`, then what only `then` has. Keeps the last position of what both have. */
 export function mergeOwned(first: readonly Owned[], then: readonly Owned[]): Owned[] {
   return [...without(first, then), ...then];
 }
 
-/** Those of `owned` that are not in `known`. */
+/** The items of `owned` that are not in `known`. */
 export function without(owned: readonly Owned[], known: readonly Owned[]): Owned[] {
   const texts = new Set(known.map((one) => JSON.stringify(one)));
   return owned.filter((one) => !texts.has(JSON.stringify(one)));

@@ -6,7 +6,7 @@ export interface Prefix {
   readonly length: number;
 }
 
-/** The prefix that `text` writes (`addr/length`, host bits kept), or undefined. */
+/** Parses `addr/length` and keeps host bits; undefined if `text` is malformed. */
 export function parsePrefix(text: string): Prefix | undefined {
   const slash = text.lastIndexOf('/');
   if (slash < 0) return undefined;
@@ -38,18 +38,18 @@ export function lastOf(prefix: Prefix): Addr {
   return { family: prefix.addr.family, value: ((prefix.addr.value >> host) << host) | ((1n << host) - 1n) };
 }
 
-/** True where `addr` is of the prefix's family and inside it. */
+/** True if `addr` is of the prefix's family and inside it. */
 export function contains(prefix: Prefix, addr: Addr): boolean {
   const host = hostBits(prefix);
   return addr.family === prefix.addr.family && addr.value >> host === prefix.addr.value >> host;
 }
 
-/** True where the two prefixes share an address. Prefixes of different families never do. */
+/** True if the two prefixes share an address. Prefixes of different families never do. */
 export function overlaps(a: Prefix, b: Prefix): boolean {
   return a.length <= b.length ? contains(a, b.addr) : contains(b, a.addr);
 }
 
-/** What a prefix spans, for people: from the network address to the highest one, both counted in `size`. */
+/** The span of a prefix, as text: network address and highest address. `size` counts both. */
 export interface PrefixSpan {
   readonly first: Addr;
   readonly last: Addr;
@@ -57,8 +57,8 @@ export interface PrefixSpan {
 }
 
 /**
- * The span of a prefix. Loads ip-cidr at its first call (4 ms), so it is for messages and reports, not for calls that
- * somebody waits for; `firstOf` and `lastOf` are for those. Works for every prefix of both families.
+ * The span of a prefix, of either family. Loads ip-cidr at its first call (4 ms), so use it for messages and reports.
+ * Use `firstOf` and `lastOf` in calls that somebody waits for.
  */
 export async function describePrefix(prefix: Prefix): Promise<PrefixSpan> {
   const { default: IPCIDR } = await import('ip-cidr');
@@ -73,7 +73,7 @@ export function defaultRoute(family: Family): string {
   return family === 4 ? '0.0.0.0/0' : '::/0';
 }
 
-/** ip-cidr takes IPv6 that ends in a dotted quad (`64:ff9b::192.0.2.1`) for IPv4, or fails: all groups in hex. */
+/** Writes all groups in hex: ip-cidr reads IPv6 that ends in a dotted quad (`64:ff9b::192.0.2.1`) as IPv4, or fails. */
 function undottedText(addr: Addr): string {
   if (addr.family === 4) return formatAddr(addr);
   return (addr.value.toString(16).padStart(32, '0').match(/.{4}/g) ?? []).join(':');

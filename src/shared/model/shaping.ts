@@ -1,29 +1,29 @@
-/** A limit as runtimes write it. */
+/** A rate limit in the units of runtimes. */
 export interface RateLimit {
   /** Bits a second, above 0. */
   readonly rate: number;
-  /** Bits that may go at once, above 0. */
+  /** Burst in bits, above 0. */
   readonly burst: number;
 }
 
-/** What of a device's traffic control is ours: `tc qdisc show`, `tc filter show`. Empty where nothing is. */
+/** Our part of a device's traffic control: `tc qdisc show`, `tc filter show`. Empty if there is none. */
 export interface ShapingState {
-  /** The token bucket on what leaves by the device. */
+  /** The token bucket on the device's egress. */
   readonly tbf?: TbfState;
-  /** Where what comes in by the device goes instead: the name of the device. */
+  /** Name of the device that ingress is redirected to. */
   readonly redirect?: string;
 }
 
 export interface TbfState {
   /** Bytes a second. */
   readonly rate: number;
-  /** How long a full bucket lasts at this rate, in ticks, to 32 bits: the kernel keeps this in place of the burst. */
+  /** How long a full bucket lasts at this rate, in ticks, to 32 bits. The kernel stores this instead of the burst. */
   readonly ticks: number;
-  /** Bytes that may wait, those of the bucket included. */
+  /** Bytes that may queue, the bucket's included. */
   readonly limit: number;
 }
 
-/** Rate and burst as `tbf.add` has them. */
+/** Parameters of `tbf.add`. */
 export interface TbfSpec {
   /** Bytes a second. */
   readonly rate: number;
@@ -37,7 +37,7 @@ export interface TbfSpec {
 const TICK_SHIFT = 6n;
 const U32_MAX = 0xffffffff;
 
-/** The state that a token bucket has in the kernel. */
+/** The state that the kernel reports for a token bucket. */
 export function tbfState({ rate, burst, latency }: TbfSpec): TbfState {
   const ticks = ((BigInt(burst) * 1_000_000_000n) / BigInt(rate)) >> TICK_SHIFT;
   return {
@@ -47,7 +47,7 @@ export function tbfState({ rate, burst, latency }: TbfSpec): TbfState {
   };
 }
 
-/** True where the kernel's state is what it makes of `spec`, whose times it rounds. */
+/** True if the kernel's state is that of `spec`, whose times the kernel rounds. */
 export function isTbf(state: TbfState, spec: TbfSpec): boolean {
   const wanted = tbfState(spec);
   const apart = Math.abs(state.ticks - wanted.ticks);

@@ -1,6 +1,6 @@
 /**
- * The path below /proc/sys of a key: a key with a slash is one already, in another dots become slashes
- * (`net.ipv4.ip_forward`). Undefined for keys outside net/ and for ones that would lead out of it.
+ * The path below /proc/sys of a key. A key with a slash is a path already; in any other, dots become slashes
+ * (`net.ipv4.ip_forward`). Undefined for keys outside net/, or with a path that leaves it.
  */
 export function sysctlPath(key: string): string | undefined {
   const path = key.includes('/') ? key : key.replaceAll('.', '/');

@@ -4,7 +4,7 @@ import { ip, string, u32 } from './codec.ts';
 /** linux/if_addr.h, struct ifaddrmsg. */
 const IFADDRMSG = { family: 'u8', length: 'u8', flags: 'u8', scope: 'u8', index: 's32' } as const;
 
-/** linux/if_addr.h, IFA_*. `local` is the interface's own address, `address` its peer's where it has one. */
+/** linux/if_addr.h, IFA_*. `local` is the interface's own address, `address` its peer's if it has one. */
 const ADDRESS_ATTRS = {
   address: attr(1, ip),
   local: attr(2, ip),

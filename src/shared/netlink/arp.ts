@@ -11,8 +11,8 @@ const ARPHRD_ETHER = 1;
 const ARPOP_REQUEST = 1;
 
 /**
- * The frame by which `mac` says that it has the IPv4 address: a broadcast request for the address by itself, as the
- * kernel sends it with arp_notify (inet_gratuitous_arp in net/ipv4/devinet.c).
+ * The frame that announces `mac` as the owner of the IPv4 address: a broadcast request of the address for itself, as
+ * the kernel sends it with arp_notify (inet_gratuitous_arp in net/ipv4/devinet.c).
  */
 export function encodeAnnouncement(mac: string, address: string): Uint8Array {
   const own = Uint8Array.from(mac.split(':'), (byte) => Number.parseInt(byte, 16));
@@ -35,11 +35,14 @@ export function encodeAnnouncement(mac: string, address: string): Uint8Array {
   return frame;
 }
 
-/** A descriptor by which frames leave by the link, in the thread's namespace, and none come in. Source: packet(7). */
+/**
+ * Opens a descriptor that sends frames through the link, in the thread's namespace, and receives none. Source:
+ * packet(7).
+ */
 export function openFrameSocket(ifindex: number): number {
   const { bind } = loadLibrary(null, { bind: { return: 'i32', arguments: ['i32', 'pointer', 'u32'] } });
   const fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-  // struct sockaddr_ll; with protocol 0 nothing is received.
+  // struct sockaddr_ll; protocol 0 receives nothing.
   const address = new DataView(new ArrayBuffer(20));
   address.setUint16(0, AF_PACKET, true);
   address.setInt32(4, ifindex, true);

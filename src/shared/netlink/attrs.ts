@@ -10,26 +10,26 @@ import {
 } from './codec.ts';
 import { NLA_F_NESTED, NLA_TYPE_MASK } from './constants.ts';
 
-/** One row of a schema: the attribute of number `type` is a word of the API. */
+/** One row of a schema: maps the attribute number `type` to a key of the API. */
 export interface Attr<T> {
   readonly type: number;
   readonly codec: Codec<T>;
-  /** The attribute may come several times; its value is a list of `codec`'s values, one an attribute. */
+  /** The attribute may repeat; its value is a list of `codec`'s values, one for each occurrence. */
   readonly repeated?: true;
   /** The kernel marks it NLA_F_NESTED, and some kernels insist on the mark. */
   readonly flagged?: true;
-  /** The row holds only where another row's value, which precedes it, is this: IFLA_INFO_DATA means what the kind says. */
+  /** The row applies only if an earlier row has this value: the meaning of IFLA_INFO_DATA depends on the kind. */
   readonly when?: readonly [key: string, value: string];
 }
 
 export type Attrs = Readonly<Record<string, Attr<unknown>>>;
 
-/** Attributes that no row describes, as they came: `#<type>`, and `#<type>.<n>` for repetitions. */
+/** Attributes without a row, as raw bytes: `#<type>`, and `#<type>.<n>` for repetitions. */
 export interface Unknown {
   readonly [raw: `#${string}`]: Uint8Array;
 }
 
-/** What a schema decodes to. The order of the keys is the order of the attributes. */
+/** A decoded schema. The order of the keys is the order of the attributes. */
 export type Values<S extends Attrs> = {
   readonly [K in keyof S]?: (S[K] extends Attr<infer T> ? T : never) | undefined;
 } & Unknown;
@@ -38,9 +38,9 @@ export function attr<T>(type: number, codec: Codec<T>): Attr<T> {
   return { type, codec };
 }
 
-/** A row for an attribute that comes once for each element of a list. */
+/** A row for an attribute that occurs once for each element of a list. */
 export function repeated<T>(type: number, codec: Codec<T>): Attr<readonly T[]> {
-  // The list is taken apart by encodeAttrs and put together by decodeAttrs; the codec sees one element.
+  // encodeAttrs splits the list and decodeAttrs joins it; the codec handles one element.
   return { type, codec: codec as Codec<unknown> as Codec<readonly T[]>, repeated: true };
 }
 
@@ -52,13 +52,13 @@ export function nested<S extends Attrs>(schema: S): Codec<Values<S>> {
   };
 }
 
-/** A structure followed by attributes: what most messages, and VETH_INFO_PEER, consist of. */
+/** A structure followed by attributes: the form of most messages, and of VETH_INFO_PEER. */
 export interface Body<F extends Fields, S extends Attrs> {
   readonly header: Struct<F>;
   readonly attrs: Values<S>;
 }
 
-/** `brief` as for decodeAttrs. `encode` takes the header's fields that are not zero. */
+/** `brief` as in decodeAttrs. `encode` takes the nonzero fields of the header. */
 export interface BodyCodec<F extends Fields, S extends Attrs> {
   decode(bytes: Uint8Array, brief?: boolean): Body<F, S> | undefined;
   encode(body: { readonly header: Partial<Struct<F>>; readonly attrs: Values<S> }): Uint8Array;
@@ -76,8 +76,8 @@ export function body<const F extends Fields, S extends Attrs>(fields: F, schema:
 }
 
 /**
- * The attributes in `bytes`. What no row describes, or does not fit its row, is kept as it is, unless `brief`; bytes
- * after the last whole attribute are dropped. Byte values are views of `bytes`. Source: linux/netlink.h, struct nlattr.
+ * Decodes the attributes in `bytes`. Keeps those without a matching row as raw bytes, unless `brief`; drops bytes after
+ * the last whole attribute. Byte values are views of `bytes`. Source: linux/netlink.h, struct nlattr.
  */
 export function decodeAttrs<S extends Attrs>(schema: S, bytes: Uint8Array, brief = false): Values<S> {
   const rows = rowsByType(schema);
@@ -98,7 +98,7 @@ export function decodeAttrs<S extends Attrs>(schema: S, bytes: Uint8Array, brief
   return out as Values<S>;
 }
 
-/** The bytes of the attributes, in the order of the keys, each padded to four bytes. */
+/** Encodes the attributes in the order of the keys, each padded to four bytes. */
 export function encodeAttrs<S extends Attrs>(schema: S, values: Values<S>): Uint8Array {
   const parts: Uint8Array[] = [];
   for (const [key, value] of Object.entries<unknown>(values)) {
@@ -117,7 +117,7 @@ export function encodeAttrs<S extends Attrs>(schema: S, values: Values<S>): Uint
   return Buffer.concat(parts);
 }
 
-/** True where one of the rows took the attribute. */
+/** Returns true if one of the rows decoded the attribute. */
 function decodeKnown(rows: readonly Row[], data: Uint8Array, out: Record<string, unknown>, brief: boolean): boolean {
   for (const [key, row] of rows) {
     if (row.when !== undefined && out[row.when[0]] !== row.when[1]) continue;
@@ -155,7 +155,7 @@ type Row = readonly [key: string, row: Attr<unknown>];
 
 const indexes = new WeakMap<Attrs, Map<number, Row[]>>();
 
-/** Made when a schema is first decoded, not when its module is loaded. */
+/** Created when a schema is first decoded, not when its module is loaded. */
 function rowsByType(schema: Attrs): Map<number, Row[]> {
   const found = indexes.get(schema);
   if (found !== undefined) return found;

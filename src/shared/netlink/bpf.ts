@@ -3,10 +3,10 @@ import { SO_ATTACH_FILTER, SOL_SOCKET } from './constants.ts';
 import { addressOf, setsockopt } from './sys.ts';
 
 /**
- * One step of a classic BPF program. A test names the labels to go on at; without `no` the next step follows.
- * Loads are in network order. `attr` and `nestedAttr` set the accumulator to the offset of the attribute of type
- * `type`, or to 0 where there is none: `attr` looks from offset `from` on, `nestedAttr` inside the attribute that the
- * accumulator is the offset of. `valueWord` and `valueHalf` load from the value of that attribute.
+ * One step of a classic BPF program. A test names the labels to jump to; without `no`, the next step follows. Loads are
+ * in network order. `attr` and `nestedAttr` set the accumulator to the offset of the attribute of type `type`, or to 0
+ * if it is absent: `attr` searches from offset `from`, `nestedAttr` inside the attribute at the accumulator.
+ * `valueWord` and `valueHalf` load from the value of that attribute.
  */
 export type Step =
   | { readonly label: string }
@@ -44,17 +44,17 @@ const SKF_AD_NLATTR_NEST = 0xfffff000 + 16;
 const ATTR_HEADER = 4;
 const ALL = 0xffffffff;
 
-/** The kernel hands the socket only those datagrams that the program keeps; the others wake nobody. */
+/** The kernel passes only datagrams that the program accepts to the socket; the others wake nobody. */
 export function attachFilter(fd: number, steps: readonly Step[]): void {
   const program = assemble(steps);
-  // struct sock_fprog: a number of instructions, and where they are.
+  // struct sock_fprog: the number of instructions and their address.
   const descriptor = new DataView(new ArrayBuffer(16));
   descriptor.setUint16(0, program.length / 8, true);
   descriptor.setBigUint64(8, addressOf(program), true);
   setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, new Uint8Array(descriptor.buffer));
 }
 
-/** The program as an array of struct sock_filter. Throws where a label is missing or lies behind. */
+/** Encodes the program as an array of struct sock_filter. Throws if a label is missing or precedes its jump. */
 export function assemble(steps: readonly Step[]): Uint8Array<ArrayBuffer> {
   const labels = new Map<string, number>();
   const instructions: Instruction[] = [];

@@ -3,22 +3,24 @@ export interface Request {
   readonly type: number;
   readonly flags?: number;
   readonly payload: Uint8Array;
-  /** False where no answer is asked for (the frame of a nfnetlink batch); an error is answered all the same. */
+  /**
+   * False if the request needs no acknowledgement (the frame of a nfnetlink batch); the kernel still answers errors.
+   */
   readonly ack?: boolean;
-  /** True for a request whose answer is a message (RTM_GET*), which takes far more room than an ack. */
+  /** True for a request whose answer is a message (RTM_GET*), which needs far more room than an ack. */
   readonly reply?: boolean;
 }
 
 /**
- * More acks than this in one send can overflow the receive queue (212,992 bytes by default, each buffer counted whole);
- * their requests are carried out all the same. The buffer of a link's message counts like those of twenty acks.
+ * More acks than this in one send can overflow the receive queue (212,992 bytes by default, each buffer counted whole),
+ * although the kernel executes their requests. The buffer of a link's message counts like those of twenty acks.
  */
 const MAX_ACKS = 200;
 const ACKS_A_REPLY = 20;
-/** A send of more has to wait for the send buffer (212,992 bytes by default), or is refused. */
+/** A larger send waits for the send buffer (212,992 bytes by default), or is refused. */
 export const MAX_BYTES = 128 * 1024;
 
-/** The requests in the same order, in as many parts as can be sent one after the other. */
+/** Splits the requests, in order, into parts that can be sent one after the other. */
 export function* chunks(requests: readonly Request[]): Generator<readonly Request[]> {
   let chunk: Request[] = [];
   let bytes = 0;

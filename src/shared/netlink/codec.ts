@@ -3,9 +3,9 @@ import type { NetError } from '../errors/net-error.ts';
 import { addrFromBytes, addrToBytes, formatAddr, parseAddr } from '../model/addr.ts';
 
 /**
- * One kind of payload. `decode` gives undefined for bytes that are not of this kind, and never throws; `encode` is its
- * inverse and throws NetError `internal` for a value that has no such bytes. `brief` leaves out what is not understood
- * inside. Integers are in host order, which is little-endian on every machine that has node:ffi.
+ * One kind of payload. `decode` returns undefined for bytes that are not of this kind, and never throws; `encode` is
+ * its inverse and throws NetError `internal` for a value without such bytes. `brief` omits unknown nested parts.
+ * Integers are in host order, which is little-endian on every machine that has node:ffi.
  */
 export interface Codec<T> {
   decode(bytes: Uint8Array, brief?: boolean): T | undefined;
@@ -33,7 +33,7 @@ export const u32: Codec<number> = {
   encode: (value) => filled(4, (data) => data.setUint32(0, inRange(value, 0, 0xffffffff), true)),
 };
 
-/** Network order: what nfnetlink uses. */
+/** Network order, for nfnetlink. */
 export const be32: Codec<number> = {
   decode: (bytes) => (bytes.length === 4 ? view(bytes).getUint32(0) : undefined),
   encode: (value) => filled(4, (data) => data.setUint32(0, inRange(value, 0, 0xffffffff))),
@@ -44,13 +44,13 @@ export const s32: Codec<number> = {
   encode: (value) => filled(4, (data) => data.setInt32(0, inRange(value, -0x80000000, 0x7fffffff), true)),
 };
 
-/** A byte that the kernel reads as yes or no. */
+/** A byte that the kernel reads as a boolean. */
 export const flag8: Codec<boolean> = {
   decode: (bytes) => (bytes.length === 1 && (bytes[0] ?? 2) < 2 ? bytes[0] === 1 : undefined),
   encode: (value) => Uint8Array.of(value ? 1 : 0),
 };
 
-/** UTF-8 with one NUL, at the end. */
+/** UTF-8 with one NUL at the end. */
 export const string: Codec<string> = {
   decode: (bytes) => {
     if (bytes.length === 0 || bytes.indexOf(0) !== bytes.length - 1) return undefined;
@@ -77,7 +77,7 @@ export const mac: Codec<string> = {
   },
 };
 
-/** An IPv4 or IPv6 address, told apart by its length. */
+/** An IPv4 or IPv6 address, distinguished by its length. */
 export const ip: Codec<string> = {
   decode: (bytes) => {
     if (bytes.length === 4) return bytes.join('.');
@@ -103,7 +103,7 @@ export function sizeOf(fields: Fields): number {
   return Object.values(fields).reduce((size, type) => size + SIZE[type], 0);
 }
 
-/** The structure at the start of `bytes`, or undefined where they are too short. */
+/** Decodes the structure at the start of `bytes`; undefined if they are too short. */
 export function decodeStruct<F extends Fields>(fields: F, bytes: Uint8Array): Struct<F> | undefined {
   const out: Record<string, number> = {};
   let offset = 0;
@@ -115,7 +115,7 @@ export function decodeStruct<F extends Fields>(fields: F, bytes: Uint8Array): St
   return offset > bytes.length ? undefined : (out as Struct<F>);
 }
 
-/** The bytes of a structure; fields that are not given are zero. */
+/** Encodes a structure; absent fields are zero. */
 export function encodeStruct<F extends Fields>(fields: F, values: Partial<Struct<F>>): Uint8Array {
   const given: Readonly<Record<string, number | undefined>> = values;
   const out = new Uint8Array(sizeOf(fields));

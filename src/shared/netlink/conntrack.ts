@@ -63,7 +63,7 @@ const ATTRS = {
 export const conntrack = body(NFGENMSG, ATTRS);
 const stats = body(NFGENMSG, { entries: attr(CTA_STATS_GLOBAL_ENTRIES, be32) });
 
-/** What the first packet of a connection was addressed to. */
+/** The destination of a connection's first packet. */
 export interface Destination {
   readonly family: 4 | 6;
   /** IPPROTO_*. */
@@ -81,7 +81,7 @@ export interface Connection {
   readonly attrs: Values<typeof ATTRS>;
 }
 
-/** How many connections the namespace of the socket tracks; 0 where the kernel tracks none at all. */
+/** Returns the number of connections that the socket's namespace tracks; 0 if the kernel has no tracking. */
 export function countConnections(socket: NetlinkSocket): number {
   const payload = stats.encode({ header: { family: AF_UNSPEC }, attrs: {} });
   const [reply] = socket.exchange([{ type: ctType(IPCTNL_MSG_CT_GET_STATS), payload }]);
@@ -89,10 +89,10 @@ export function countConnections(socket: NetlinkSocket): number {
   return (message && stats.decode(message.payload, true)?.attrs.entries) ?? 0;
 }
 
-/** The connections whose first packet was addressed to `wanted`, whatever it was translated to. */
+/** Returns the connections whose first packet was addressed to `wanted`, regardless of translation. */
 export function findConnections(socket: NetlinkSocket, wanted: Destination): Connection[] {
   const { family, protocol, port, address } = wanted;
-  // Kernels compare IPv6 addresses the wrong way round here (ctnetlink_filter_match_tuple, seen on 6.18).
+  // Kernels compare IPv6 addresses wrongly here (ctnetlink_filter_match_tuple, seen on 6.18).
   const byAddress = address !== undefined && family === 4;
   const flags =
     CTA_FILTER_F_PROTO_NUM |
@@ -108,7 +108,7 @@ export function findConnections(socket: NetlinkSocket, wanted: Destination): Con
     },
   });
   const found: Connection[] = [];
-  // A kernel before 5.8 knows no filter and lists all.
+  // Kernels before 5.8 ignore the filter and list all connections.
   for (const message of socket.dump({ type: ctType(IPCTNL_MSG_CT_GET), payload })) {
     const { header, attrs } = conntrack.decode(message.payload, true) ?? {};
     const { ip: addresses, proto } = attrs?.original ?? {};
@@ -122,8 +122,8 @@ export function findConnections(socket: NetlinkSocket, wanted: Destination): Con
   return found;
 }
 
-/** The message that forgets this very connection, and not one that came after it. */
-export function forgetConnection({ family, attrs: { original, id, zone } }: Connection): Request {
+/** The message that deletes this very connection, and not a later one with the same addresses. */
+export function deleteConnection({ family, attrs: { original, id, zone } }: Connection): Request {
   const attrs = { original, id, ...given({ zone }) };
   return { type: ctType(IPCTNL_MSG_CT_DELETE), payload: conntrack.encode({ header: { family }, attrs }) };
 }

@@ -2,7 +2,7 @@ import { type Addr, addrFromBytes } from '../model/addr.ts';
 import { NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, TCP_CLOSE, TCP_LISTEN } from './constants.ts';
 import { NetlinkSocket } from './socket.ts';
 
-/** A socket that takes what comes to its port: struct inet_diag_msg, linux/inet_diag.h. */
+/** A socket that receives on its port: struct inet_diag_msg, linux/inet_diag.h. */
 export interface BoundSocket {
   readonly address: Addr;
   readonly port: number;
@@ -15,9 +15,9 @@ const REQUEST_BYTES = 56;
 const ANY_STATE = 0xffffffff;
 
 /**
- * Sockets of one address family (AF_INET, AF_INET6) and protocol (IPPROTO_*) that others can send to: those that listen,
- * of UDP those that are connected to nobody. In the network namespace of the thread.
- * Empty where the kernel has no such protocol.
+ * Lists the sockets of one address family (AF_INET, AF_INET6) and protocol (IPPROTO_*) that others can send to:
+ * listening ones, and for UDP the unconnected ones. In the thread's network namespace. Empty if the kernel lacks the
+ * protocol.
  */
 export function boundSockets(family: number, protocol: number, datagram: boolean): BoundSocket[] {
   const payload = new Uint8Array(REQUEST_BYTES);

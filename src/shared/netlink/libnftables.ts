@@ -22,8 +22,8 @@ export interface NftAnswer {
 }
 
 /**
- * The answer of nftables to a script, which is one transaction, in the calling thread's network namespace.
- * Throws NetError `unsupported` where the library is missing; it is loaded by the first call.
+ * Runs a script, which is one transaction, in the calling thread's network namespace, and returns nftables' answer.
+ * Throws NetError `unsupported` if the library is missing; the first call loads it.
  */
 export function runLibnftables(script: string): NftAnswer {
   library ??= load();
@@ -42,7 +42,7 @@ export function runLibnftables(script: string): NftAnswer {
   }
 }
 
-/** True where the library is there; it is loaded then. */
+/** Loads the library; returns true if it is installed. */
 export function hasLibnftables(): boolean {
   try {
     library ??= load();

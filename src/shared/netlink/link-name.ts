@@ -8,8 +8,8 @@ const IFNAMSIZ = 16;
 let libc: { readonly ioctl: (fd: number, request: bigint, argument: Uint8Array) => number } | undefined;
 
 /**
- * The name of the link of that index in the network namespace of a socket; undefined where there is none.
- * Source: netdevice(7).
+ * Returns the name of the link with that index in a socket's network namespace; undefined if it does not exist. Source:
+ * netdevice(7).
  */
 export function linkName(socketFd: number, index: number): string | undefined {
   libc ??= loadLibrary(null, { ioctl: { return: 'i32', arguments: ['i32', 'u64', 'pointer'] } });

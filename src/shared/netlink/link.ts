@@ -26,7 +26,7 @@ const VXLAN = {
 /** linux/if_link.h, IFLA_MACVLAN_*. */
 const MACVLAN = { mode: attr(1, u32) };
 
-/** The rows of a link that its veth peer has too. linux/if_link.h, IFLA_*. */
+/** The rows that a link shares with its veth peer. linux/if_link.h, IFLA_*. */
 const COMMON = {
   address: attr(1, mac),
   name: attr(3, string),
@@ -81,7 +81,7 @@ export const link = body(IFINFOMSG, LINK_ATTRS);
 /** linux/if_link.h, IFLA_INET6_*: what a link's IFLA_AF_SPEC has for AF_INET6. */
 const INET6_SPEC = { addrGenMode: attr(8, u8) };
 
-/** RTM_SETLINK of what answers show among much else, which nobody wants to have decoded. */
+/** RTM_SETLINK for the few attributes that we set; answers hold many more, which nobody decodes. */
 export const linkSpec = body(IFINFOMSG, {
   name: attr(3, string),
   spec: attr(26, nested({ inet6: attr(10, nested(INET6_SPEC)) })),

@@ -21,30 +21,30 @@ export interface Listening {
   readonly protocol: number;
   /** Multicast groups by number: RTNLGRP_*, NFNLGRP_*. */
   readonly groups: readonly number[];
-  /** Absent: every message of the groups. */
+  /** Default: every message of the groups. */
   readonly filter?: readonly Step[];
-  /** The messages of one datagram, as they come. */
+  /** Receives the messages of one datagram, in order. */
   readonly messages: (messages: readonly Message[]) => void;
-  /** The kernel had no room for some messages, or receiving failed. */
+  /** Called when the kernel had no room for some messages, or receiving failed. */
   readonly lost: () => void;
 }
 
-/** Bytes that may wait to be read; the kernel counts each datagram with about 500 more. */
+/** Bytes that may wait for reading; the kernel counts about 500 more for each datagram. */
 const RECEIVE_BYTES = 4 * 1024 * 1024;
 
 let libc: { readonly dup3: (from: number, to: number, flags: number) => number } | undefined;
 
 /**
- * Tells of the messages of multicast groups, in the network namespace that the thread is in now, until disposed. The
- * event loop waits for the socket as for any other, so neither a thread nor a timer is needed. It does not keep the
- * process alive. Throws NetError `kernel` with the errno, EPERM where it is not permitted.
+ * Reports the messages of multicast groups, in the thread's current network namespace, until disposed. The event loop
+ * polls the socket, so it needs neither a thread nor a timer. Does not keep the process alive. Throws NetError `kernel`
+ * with the errno, EPERM if it is not permitted.
  */
 export function listenTo({ protocol, groups, filter, messages, lost }: Listening): Disposable {
   const netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
   try {
     if (filter !== undefined) attachFilter(netlink, filter);
     setsockopt(netlink, SOL_SOCKET, SO_RCVBUFFORCE, integer(RECEIVE_BYTES));
-    // Connected to the kernel (struct sockaddr_nl with port 0): nobody else's messages are taken.
+    // Connected to the kernel (struct sockaddr_nl with port 0): receives no other sender's messages.
     connect(netlink, Uint8Array.from([AF_NETLINK, ...new Uint8Array(11)]));
     for (const group of groups) setsockopt(netlink, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, integer(group));
     return onEventLoop(netlink, messages, lost);

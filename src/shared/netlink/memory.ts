@@ -7,7 +7,7 @@ const MADV_DONTNEED = 4;
 /** A mapping that may be read or run, not written, of a file: `from-to r-xp offset device inode file`. */
 const READ_ONLY = /^([0-9a-f]+)-([0-9a-f]+) r-[-x]p \S+ \S+ [1-9]\d*\s+(.*)$/;
 
-/** Free pages of the C library's heap are given back to the kernel. Musl has no such function, and no need of it. */
+/** Returns free pages of the C library's heap to the kernel. Musl has no such function, and does not need it. */
 export function trimHeap(): void {
   try {
     loadLibrary(null, { malloc_trim: { return: 'i32', arguments: ['u64'] } }).malloc_trim(0n);

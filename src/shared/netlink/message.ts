@@ -13,9 +13,9 @@ export interface Message {
 
 /** The kernel's answer to one request. */
 export interface Answer {
-  /** Positive error number; 0 where the request was carried out. */
+  /** Positive error number; 0 on success. */
   readonly errno: number;
-  /** The extended ack's words, or empty. */
+  /** The text of the extended ack, or empty. */
   readonly text: string;
 }
 
@@ -26,7 +26,7 @@ const HEADER = 16;
 /** linux/netlink.h, enum nlmsgerr_attrs. */
 const ACK_ATTRS = { text: attr(NLMSGERR_ATTR_MSG, string) };
 
-/** The bytes of messages, one after the other, each padded to four bytes. */
+/** Encodes messages one after the other, each padded to four bytes. */
 export function encodeMessages(messages: readonly Message[]): Uint8Array {
   const parts: Uint8Array[] = [];
   for (const { type, flags, sequence, payload } of messages) {
@@ -37,12 +37,12 @@ export function encodeMessages(messages: readonly Message[]): Uint8Array {
   return Buffer.concat(parts);
 }
 
-/** The whole messages at the start of `bytes`; their payloads are views of it. */
+/** Decodes the whole messages at the start of `bytes`; their payloads are views of it. */
 export function decodeMessages(bytes: Uint8Array): Message[] {
   const messages: Message[] = [];
   let offset = 0;
   while (offset + HEADER <= bytes.length) {
-    // NLMSGHDR, read field by field: a dump is hundreds of them.
+    // Reads NLMSGHDR field by field: a dump has hundreds of them.
     const length = u32At(bytes, offset);
     if (length < HEADER || offset + length > bytes.length) break;
     const type = u16At(bytes, offset + 4);
@@ -55,8 +55,8 @@ export function decodeMessages(bytes: Uint8Array): Message[] {
 }
 
 /**
- * What a NLMSG_ERROR (or a NLMSG_DONE, which starts with an error number too) says.
- * Source: linux/netlink.h, struct nlmsgerr; the request's payload is not repeated in a capped one.
+ * Decodes a NLMSG_ERROR (or a NLMSG_DONE, which also starts with an error number). Source: linux/netlink.h, struct
+ * nlmsgerr; a capped one does not repeat the request's payload.
  */
 export function decodeAnswer(message: Message): Answer {
   const { payload, flags } = message;

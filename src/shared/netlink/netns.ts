@@ -3,10 +3,10 @@ import { CLONE_NEWNET, NS_GET_NSTYPE, SO_NETNS_COOKIE, SOL_SOCKET } from './cons
 import { getsockopt, ioctl, setns } from './sys.ts';
 
 /**
- * The result of `work`, done by this thread inside the network namespace of `fd`; afterwards the thread is in that of
- * `home` again. `work` must be synchronous and must start no thread: a thread keeps the namespace of the thread that
- * started it. Where the way back fails the process ends at once, because everything it did next would be in the
- * wrong namespace.
+ * Runs `work` on this thread inside the network namespace of `fd` and returns its result; afterwards the thread is in
+ * that of `home` again. `work` must be synchronous and must start no thread: a thread keeps the namespace of the thread
+ * that started it. If the return fails the process ends at once, because everything it did next would be in the wrong
+ * namespace.
  */
 export function withinNetns<T>(fd: number, home: number, work: () => T): T {
   setns(fd, CLONE_NEWNET);
@@ -17,13 +17,13 @@ export function withinNetns<T>(fd: number, home: number, work: () => T): T {
   }
 }
 
-/** SO_NETNS_COOKIE of a socket: a number that no other network namespace has before the next boot. */
+/** SO_NETNS_COOKIE of a socket: a number that no other network namespace gets before the next boot. */
 export function netnsCookie(socketFd: number): bigint {
   const bytes = getsockopt(socketFd, SOL_SOCKET, SO_NETNS_COOKIE, 8);
   return new DataView(bytes.buffer).getBigUint64(0, true);
 }
 
-/** True where the descriptor of a nsfs file is a network namespace's. */
+/** Returns true if the descriptor of a nsfs file refers to a network namespace. */
 export function isNetns(fd: number): boolean {
   return ioctl(fd, NS_GET_NSTYPE) === CLONE_NEWNET;
 }

@@ -22,28 +22,28 @@ const generation = body(NFGENMSG, { id: attr(NFTA_GEN_ID, be32) });
 const batch = body(NFGENMSG, { generation: attr(NFNL_BATCH_GENID, be32) });
 const table = body(NFGENMSG, { name: attr(NFTA_TABLE_NAME, string) });
 
-/** The number of the ruleset's present state; it changes with every transaction of anybody in the namespace. */
+/** Returns the generation of the ruleset; it changes with every transaction in the namespace, by any process. */
 export function rulesetGeneration(socket: NetlinkSocket): number {
   const request = { type: nftType(NFT_MSG_GETGEN), payload: generation.encode({ header: {}, attrs: {} }) };
   const [message] = socket.exchange([request])[0]?.messages ?? [];
   return (message && generation.decode(message.payload)?.attrs.id) ?? 0;
 }
 
-/** True where the kernel has nf_tables and lets the caller ask. */
+/** Returns true if the kernel has nf_tables and permits the caller to query it. */
 export function answersNftables(socket: NetlinkSocket): boolean {
   const request = { type: nftType(NFT_MSG_GETGEN), payload: generation.encode({ header: {}, attrs: {} }) };
   return socket.exchange([request])[0]?.errno === 0;
 }
 
-/** True where there is such a table; `family` is NFPROTO_*. */
+/** Returns true if the table exists; `family` is NFPROTO_*. */
 export function hasTable(socket: NetlinkSocket, family: number, name: string): boolean {
   const request = { type: nftType(NFT_MSG_GETTABLE), payload: table.encode({ header: { family }, attrs: { name } }) };
   return socket.exchange([request])[0]?.errno === 0;
 }
 
 /**
- * The table is gone if the ruleset is still of generation `at`. Returns `changed` where it is not, and nothing was done.
- * `family` is NFPROTO_*. The errno is the kernel's otherwise, 0 for success.
+ * Deletes the table if the ruleset still has generation `at`. Otherwise returns `changed` and does nothing. `family` is
+ * NFPROTO_*. In other cases returns the kernel's errno, 0 for success.
  */
 export function deleteTableAt(socket: NetlinkSocket, family: number, name: string, at: number): number | 'changed' {
   const header = { family: AF_UNSPEC, subsystemLow: NFNL_SUBSYS_NFTABLES };

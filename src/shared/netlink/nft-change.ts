@@ -36,8 +36,8 @@ const batch = body(NFGENMSG, { generation: attr(NFNL_BATCH_GENID, be32) });
 const MAX_ATTEMPTS = 32;
 
 /**
- * All of the change is made, if the ruleset is still of generation `at`, or none of it. Returns `changed` where it is
- * not; else the kernel's errno and words of the first step that it refused, 0 for success.
+ * Applies the whole change if the ruleset still has generation `at`; otherwise applies nothing and returns `changed`.
+ * Returns the kernel's errno and text for the first refused step, 0 for success.
  */
 export function changeRulesAt(
   socket: NetlinkSocket,
@@ -46,15 +46,15 @@ export function changeRulesAt(
 ): 'changed' | { readonly errno: number; readonly text: string } {
   return commit(
     socket,
-    // First what is new: its place may be before a rule that goes.
+    // Insert before deleting: a new rule's position may refer to a rule that is deleted.
     [...insert.map(insertRequest), ...remove.map(({ chain, handle }) => removeRequest(chain, handle))],
     at,
   );
 }
 
 /**
- * Those of the table's chains that have no rule and accept what comes to their end are gone, and the table too where it
- * has no other chain. One that is referred to stays.
+ * Deletes the table's chains without rules and with policy accept, and the table if it has no other chain. Keeps chains
+ * that are referred to.
  */
 export function deleteUnused(socket: NetlinkSocket, family: number, table: string, chains: readonly string[]): void {
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
@@ -122,7 +122,7 @@ function insertRequest({ chain: { family, table, chain }, before, append, expres
   const attrs = { table, chain, expressions: { list: expressions }, userdata, position: before };
   return {
     type: nftType(NFT_MSG_NEWRULE),
-    // Without NLM_F_APPEND the kernel puts a rule before its position, or first.
+    // Without NLM_F_APPEND the kernel inserts a rule before its position, or first.
     flags: NLM_F_CREATE | (append ? NLM_F_APPEND : 0),
     payload: ruleMessage.encode({ header: { family }, attrs }),
   };

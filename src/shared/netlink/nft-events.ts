@@ -24,7 +24,7 @@ import type { Message } from './message.ts';
 /** linux/netfilter/nfnetlink.h, struct nfgenmsg. */
 const NFGENMSG = { family: 'u8', version: 'u8', subsystemHigh: 'u8', subsystemLow: 'u8' } as const;
 
-/** The table's name is attribute 1 of every message about what is in one. */
+/** The table's name is attribute 1 of every message about an object in a table. */
 const table = attr(NFTA_CHAIN_TABLE, string);
 const any = body(NFGENMSG, { table });
 const rule = body(NFGENMSG, { table, chain: attr(NFTA_RULE_CHAIN, string) });
@@ -35,10 +35,10 @@ const generation = body(NFGENMSG, {
   command: attr(NFTA_GEN_PROC_NAME, string),
 });
 
-/** What a message of NFNLGRP_NFTABLES tells. */
+/** The content of a message of NFNLGRP_NFTABLES. */
 export type NftEvent =
   | { readonly is: 'deletion'; readonly of: 'table' | 'chain' | 'rule' | 'set' | 'element'; readonly where: Where }
-  /** A chain with a hook was made with the policy `drop`, or has it now. */
+  /** A chain with a hook was created with the policy `drop`, or changed to it. */
   | { readonly is: 'drop-policy'; readonly where: Where }
   /** The end of a transaction, with the thread that made it: its number in the first PID namespace. */
   | { readonly is: 'generation'; readonly pid: number; readonly command: string };
@@ -58,7 +58,7 @@ const DELETIONS: ReadonlyMap<number, 'table' | 'chain' | 'rule' | 'set' | 'eleme
   [NFT_MSG_DELSETELEM, 'element'],
 ]);
 
-/** The message as an event; undefined for every other. */
+/** Decodes the message as an event; undefined for every other message. */
 export function nftEvent({ type, payload }: Message): NftEvent | undefined {
   if (type >> 8 !== NFNL_SUBSYS_NFTABLES) return undefined;
   const message = type & 0xff;

@@ -61,10 +61,10 @@ const CMP = {
   data: attr(NFTA_CMP_DATA, nested(DATA)),
 };
 const IMMEDIATE = { dreg: attr(NFTA_IMMEDIATE_DREG, be32), data: attr(NFTA_IMMEDIATE_DATA, nested(DATA)) };
-/** An extension of iptables: match and target look the same. */
+/** An extension of iptables: match and target have the same layout. */
 const XT = { name: attr(NFTA_XT_NAME, string), info: attr(NFTA_XT_INFO, raw) };
 
-/** What the data of an expression means, its name says. */
+/** The expression's name determines the meaning of its data. */
 const EXPRESSION = {
   name: attr(NFTA_EXPR_NAME, string),
   meta: { ...attr(NFTA_EXPR_DATA, nested(META)), when: ['name', 'meta'] },
@@ -101,16 +101,16 @@ export interface ChainId {
 }
 
 export interface NftRule {
-  /** Names the rule in its table for as long as it exists. */
+  /** Identifies the rule in its table for as long as it exists. */
   readonly handle: bigint;
   readonly expressions: readonly Expression[];
-  /** What user space noted on it, as type, length, value; empty without. */
+  /** The annotation by user space, as type, length, value; empty without one. */
   readonly userdata: Uint8Array;
 }
 
 export interface NewRule {
   readonly chain: ChainId;
-  /** Handle of the rule that it stands before; absent: it is the first, or with `append` the last. */
+  /** Handle of the rule to insert before; absent: insert first, or with `append` last. */
   readonly before?: bigint;
   readonly append?: boolean;
   readonly expressions: readonly Expression[];
@@ -122,7 +122,7 @@ export interface RuleChange {
   readonly insert: readonly NewRule[];
 }
 
-/** A socket for netfilter in the calling thread's namespace; undefined where the kernel has none. */
+/** Opens a netfilter socket in the calling thread's namespace; undefined if the kernel has no netfilter. */
 export function openNetfilter(): NetlinkSocket | undefined {
   try {
     return new NetlinkSocket(NETLINK_NETFILTER);
@@ -132,10 +132,10 @@ export function openNetfilter(): NetlinkSocket | undefined {
   }
 }
 
-/** No such chain or table; no nftables in this kernel. */
+/** The chain or table does not exist, or the kernel lacks nftables. */
 const ABSENT: readonly number[] = [ENOENT, EINVAL, EOPNOTSUPP];
 
-/** For each chain its policy (NF_DROP, NF_ACCEPT; null for one without hook), or undefined where there is no such chain. */
+/** Returns each chain's policy (NF_DROP, NF_ACCEPT; null without a hook), or undefined if it does not exist. */
 export function readChains(socket: NetlinkSocket, ids: readonly ChainId[]): (number | null | undefined)[] {
   const requests = ids.map(({ family, table, chain }): Request => {
     const payload = chainMessage.encode({ header: { family }, attrs: { table, name: chain } });
@@ -148,7 +148,7 @@ export function readChains(socket: NetlinkSocket, ids: readonly ChainId[]): (num
   });
 }
 
-/** The rules of one chain, in order; none where there is no such chain. */
+/** Returns the rules of one chain in order; empty if the chain does not exist. */
 export function readRules(socket: NetlinkSocket, { family, table, chain }: ChainId): NftRule[] {
   const payload = ruleMessage.encode({ header: { family }, attrs: { table, chain } });
   return socket.dump({ type: nftType(NFT_MSG_GETRULE), payload }).flatMap((message) => {

@@ -40,7 +40,7 @@ import { type NetlinkSocket, type Reply, type Request, socketError } from './soc
 /** linux/netfilter/nfnetlink.h, struct nfgenmsg; its last field, in network order, is split in two bytes. */
 const NFGENMSG = { family: 'u8', version: 'u8', subsystemHigh: 'u8', subsystemLow: 'u8' } as const;
 const GENMSG_BYTES = 4;
-/** An attribute, which a list of elements is, has at most 65,531 bytes; an element here has at most 120. */
+/** An attribute holds at most 65,531 bytes, and a list of elements is one; an element here has at most 120. */
 const MAX_ELEMENTS = 500;
 
 const raw: Codec<Uint8Array> = { decode: (bytes) => bytes, encode: (value) => value };
@@ -50,7 +50,7 @@ const DATA = {
   value: attr(NFTA_DATA_VALUE, raw),
   verdict: attr(NFTA_DATA_VERDICT, nested(VERDICT)),
 };
-/** In the order in which libnftnl writes them. */
+/** In the order that libnftnl writes. */
 export const ELEMENT = {
   flags: attr(NFTA_SET_ELEM_FLAGS, be32),
   key: attr(NFTA_SET_ELEM_KEY, nested(DATA)),
@@ -67,7 +67,7 @@ export const setElements = body(NFGENMSG, {
 });
 
 /**
- * An element as the kernel has it. Keys are the fields one after the other, each padded to four bytes; `flags` are
+ * An element in the kernel's form. Keys are the concatenated fields, each padded to four bytes; `flags` are
  * NFT_SET_ELEM_*.
  */
 export type RawElement = Values<typeof ELEMENT>;
@@ -86,7 +86,7 @@ const ruleMessage = body(NFGENMSG, {
 const chainMessage = body(NFGENMSG, { table: attr(NFTA_CHAIN_TABLE, string), name: attr(NFTA_CHAIN_NAME, string) });
 const batch = body(NFGENMSG, {});
 
-/** Elements that exist already are no failure, unless they lead elsewhere or overlap (EEXIST). None for no elements. */
+/** Adds elements; existing ones succeed, unless they lead elsewhere or overlap (EEXIST). No elements, no requests. */
 export function addElementsRequests(id: SetId, elements: readonly RawElement[]): Request[] {
   return chunks(elements).map((chunk) => ({
     type: nftType(NFT_MSG_NEWSETELEM),
@@ -95,7 +95,7 @@ export function addElementsRequests(id: SetId, elements: readonly RawElement[]):
   }));
 }
 
-/** An element that does not exist is a failure (ENOENT). None for no elements. */
+/** Deletes elements; an absent element fails (ENOENT). No elements, no requests. */
 export function deleteElementsRequests(id: SetId, elements: readonly RawElement[]): Request[] {
   return chunks(elements).map((chunk) => ({ type: nftType(NFT_MSG_DELSETELEM), payload: encodeElements(id, chunk) }));
 }
@@ -105,7 +105,7 @@ function chunks(elements: readonly RawElement[]): (readonly RawElement[])[] {
   return Array.from({ length: count }, (_, i) => elements.slice(i * MAX_ELEMENTS, (i + 1) * MAX_ELEMENTS));
 }
 
-/** The chain without its rules, and then no chain: both have to be in one batch. */
+/** Flushes the chain and deletes it: both must be in one batch. */
 export function deleteChainRequests({ family, table }: Omit<SetId, 'set'>, chain: string): Request[] {
   const header = { family };
   return [
@@ -114,7 +114,7 @@ export function deleteChainRequests({ family, table }: Omit<SetId, 'set'>, chain
   ];
 }
 
-/** All of the requests are carried out, or none: one transaction. The replies are those of the requests, in order. */
+/** Executes all requests or none: one transaction. Returns one reply for each request, in order. */
 export function transact(socket: NetlinkSocket, requests: readonly Request[]): Reply[] {
   const payload = batch.encode({
     header: { family: AF_UNSPEC, subsystemLow: NFNL_SUBSYS_NFTABLES },
@@ -127,14 +127,14 @@ export function transact(socket: NetlinkSocket, requests: readonly Request[]): R
   ];
   const replies = socket.exchange(framed, { whole: true });
   const [frame] = replies;
-  // The frame itself is refused where somebody may not change the ruleset.
+  // The kernel refuses the frame itself if the caller may not change the ruleset.
   if (frame !== undefined && frame.errno !== 0) return requests.map(() => frame);
   return replies.slice(1, -1);
 }
 
 /**
- * What the kernel has for each key asked for: undefined where there is no such element, or no such set. Either is an
- * answer, so that none is asked to be acknowledged besides.
+ * Looks up the elements with these keys: undefined if the element or the set does not exist. Each request gets an
+ * answer either way, so it asks for no acknowledgement.
  */
 export function getElements(
   socket: NetlinkSocket,
@@ -151,7 +151,7 @@ export function getElements(
   });
 }
 
-/** All elements of a set; none where there is no such set. */
+/** Returns all elements of a set; empty if the set does not exist. */
 export function listElements(socket: NetlinkSocket, id: SetId): RawElement[] {
   const payload = setElements.encode({ header: { family: id.family }, attrs: { table: id.table, set: id.set } });
   let messages: Message[];
@@ -164,7 +164,7 @@ export function listElements(socket: NetlinkSocket, id: SetId): RawElement[] {
   return messages.flatMap((message) => setElements.decode(message.payload, true)?.attrs.list?.elements ?? []);
 }
 
-/** How many rules each chain of the table has; none at all where there is no such table. */
+/** Returns the number of rules in each chain of the table; empty if the table does not exist. */
 export function countRules(socket: NetlinkSocket, { family, table }: Omit<SetId, 'set'>): ReadonlyMap<string, number> {
   const payload = ruleMessage.encode({ header: { family }, attrs: { table } });
   const counts = new Map<string, number>();
@@ -175,7 +175,7 @@ export function countRules(socket: NetlinkSocket, { family, table }: Omit<SetId,
   return counts;
 }
 
-/** Of a rule's many attributes only the one that is wanted: decoding all of them is what a short call notices. */
+/** Decodes only the needed attribute of a rule: decoding all is noticeable in a short call. */
 function chainOf(payload: Uint8Array): string | undefined {
   for (let at = GENMSG_BYTES; at + 4 <= payload.length; ) {
     const length = u16At(payload, at);

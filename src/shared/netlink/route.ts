@@ -20,7 +20,7 @@ const METRICS = { mtu: attr(2, u32), advmss: attr(8, u32) };
 /** linux/rtnetlink.h, struct rtnexthop without its length. */
 const NEXT_HOP = body({ flags: 'u8', hops: 'u8', index: 's32' }, { gateway: attr(5, ip) });
 
-/** RTA_MULTIPATH: structures of their own length, one after the other, each with attributes. */
+/** RTA_MULTIPATH: structures with their own length, one after the other, each followed by attributes. */
 const nextHops: Codec<readonly NonNullable<ReturnType<typeof NEXT_HOP.decode>>[]> = {
   decode: (bytes, brief) => {
     const hops = [];

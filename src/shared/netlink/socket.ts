@@ -30,28 +30,28 @@ import { connect, recv, send, setsockopt, socket, strerror, systemError } from '
 
 export type { Request };
 
-/** An answer with the messages that came for its request. */
+/** A reply with the messages that answer its request. */
 export interface Reply extends Answer {
   readonly messages: readonly Message[];
 }
 
 const MAX_DUMP_ATTEMPTS = 32;
-/** The kernel fills a dump's datagram up to 32 KiB where the reader has shown room for it. */
+/** The kernel fills a dump's datagram up to 32 KiB if the reader has offered a buffer of that size. */
 const BUFFER_BYTES = 64 * 1024;
 
-/** One for all sockets: what it holds is copied before anything else is received. */
+/** Shared by all sockets: its content is copied before the next receive. */
 let received: Buffer | undefined;
 
 /**
- * A netlink socket, in the network namespace that the thread is in when it is made.
- * The kernel works through a request while it is being sent, and answers before `send` returns. So receiving never
- * waits; sending does as long as the kernel works.
+ * A netlink socket, in the network namespace that the thread is in when it is created. The kernel executes a request
+ * during the send, and answers before `send` returns. So receiving never waits; sending waits as long as the kernel
+ * works.
  */
 export class NetlinkSocket implements Disposable {
   readonly fd: number;
   #sequence = 0;
   #open = true;
-  /** Exchanges under way or waiting, and the end of the last of them. */
+  /** Number of running and waiting exchanges, and the end of the last one. */
   #pending = 0;
   #last = Promise.resolve();
 
@@ -63,7 +63,7 @@ export class NetlinkSocket implements Disposable {
       setsockopt(this.fd, SOL_NETLINK, NETLINK_EXT_ACK, on);
       setsockopt(this.fd, SOL_NETLINK, NETLINK_CAP_ACK, on);
       setsockopt(this.fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, on);
-      // struct sockaddr_nl with port 0: a socket connected to the kernel takes messages from nobody else.
+      // struct sockaddr_nl with port 0: a socket connected to the kernel receives no other sender's messages.
       const kernel = new Uint8Array(12);
       kernel[0] = AF_NETLINK;
       connect(this.fd, kernel);
@@ -74,9 +74,9 @@ export class NetlinkSocket implements Disposable {
   }
 
   /**
-   * One reply for each request, in order. The kernel goes on with the next request after one that failed.
-   * `whole` keeps all of them in one send, as a nfnetlink batch must be; else they go in chunks.
-   * Throws NetError `kernel` only where the socket itself fails.
+   * Returns one reply for each request, in order. The kernel continues after a failed request. `whole` keeps all
+   * requests in one send, as a nfnetlink batch requires; otherwise they go in chunks. Throws NetError `kernel` only if
+   * the socket itself fails.
    */
   exchange(requests: readonly Request[], options: { readonly whole?: boolean } = {}): Reply[] {
     this.#checkFree();
@@ -90,9 +90,9 @@ export class NetlinkSocket implements Disposable {
   }
 
   /**
-   * As `exchange`, but a thread of libuv's pool does the sending: this thread goes on while the kernel works.
-   * Exchanges go one after the other; `exchange` and `dump` throw NetError `internal` until the last has been answered.
-   * The pool's threads start with the first use: never inside `withinNetns`.
+   * Like `exchange`, but sends on a thread of libuv's pool: this thread continues while the kernel works. Exchanges run
+   * one after the other; `exchange` and `dump` throw NetError `internal` until the last one ends. The first use starts
+   * the pool's threads, so never call it inside `withinNetns`.
    */
   async exchangeAsync(requests: readonly Request[]): Promise<Reply[]> {
     this.#checkOpen();
@@ -117,8 +117,8 @@ export class NetlinkSocket implements Disposable {
   }
 
   /**
-   * The messages of a dump, taken again from the start where the kernel says that it changed meanwhile.
-   * Throws NetError `kernel` with the kernel's answer, `busy` where it kept changing.
+   * Returns the messages of a dump; restarts it if the kernel reports a change meanwhile. Throws NetError `kernel` with
+   * the kernel's answer, `busy` if the changes never stop.
    */
   dump(request: Request): Message[] {
     this.#checkFree();
@@ -134,14 +134,14 @@ export class NetlinkSocket implements Disposable {
     );
   }
 
-  /** Nothing new is taken; the descriptor is closed when what `exchangeAsync` has taken is answered. */
+  /** Accepts no more requests; closes the descriptor when all accepted ones of `exchangeAsync` are answered. */
   [Symbol.dispose](): void {
     if (!this.#open) return;
     this.#open = false;
     this.#closeUnused();
   }
 
-  /** Closing it before a thread has written to it could let the write go to another file of that number. */
+  /** Closing it before a thread has written to it could send the write to another file with that number. */
   #closeUnused(): void {
     if (!this.#open && this.#pending === 0) closeSync(this.fd);
   }
@@ -155,7 +155,9 @@ export class NetlinkSocket implements Disposable {
     if (this.#pending > 0) throw misuse('it was used while another exchange was under way');
   }
 
-  /** The send buffer holds all of it; what does not fit the system's limit needs CAP_NET_ADMIN, as a batch does. */
+  /**
+   * Enlarges the send buffer to hold all bytes; beyond the system's limit this needs CAP_NET_ADMIN, as a batch does.
+   */
   #makeRoom(requests: readonly Request[]): void {
     const bytes = requests.reduce((sum, { payload }) => sum + payload.length + 32, 0);
     if (bytes <= MAX_BYTES) return;
@@ -168,11 +170,11 @@ export class NetlinkSocket implements Disposable {
     return this.#replies(requests, first);
   }
 
-  /** The replies that wait for requests that have been sent, the first with sequence number `first`. */
+  /** Reads the waiting replies to requests that have been sent, the first with sequence number `first`. */
   #replies(requests: readonly Request[], first: number): Reply[] {
     const answers: (Answer | undefined)[] = requests.map((request) => (request.ack === false ? DONE : undefined));
     const messages: Message[][] = requests.map(() => []);
-    // Where each request has its answer, the last one's is the last message. A refused batch has errors in any order.
+    // If each request has an answer, the last request's comes last. A refused batch has errors in any order.
     let unanswered = requests.some(({ ack }) => ack === false) ? Number.POSITIVE_INFINITY : requests.length;
     while (unanswered > 0) {
       const batch = this.#receive();
@@ -187,7 +189,7 @@ export class NetlinkSocket implements Disposable {
     }
     const failed = answers.some((answer) => answer !== undefined && answer.errno !== 0);
     return answers.map((answer, index) => {
-      // A batch that the kernel refuses as a whole answers one of its messages only.
+      // If the kernel refuses a batch as a whole, it answers only one of its messages.
       if (answer === undefined && !failed) throw socketError(ENOBUFS, 'an answer of the kernel was lost');
       return { ...(answer ?? CANCELED), messages: messages[index] ?? [] };
     });
@@ -216,7 +218,7 @@ export class NetlinkSocket implements Disposable {
     }
   }
 
-  /** Requests as one datagram, with the sequence number of the first. */
+  /** Encodes requests as one datagram; returns it with the sequence number of the first. */
   #encode(requests: readonly Request[]): { readonly first: number; readonly bytes: Uint8Array } {
     const first = (this.#sequence + 1) >>> 0;
     const messages = requests.map(({ type, flags, payload, ack }) => {
@@ -227,7 +229,10 @@ export class NetlinkSocket implements Disposable {
     return { first, bytes: encodeMessages(messages) };
   }
 
-  /** As `#receive`; `gone` where what is listed (a set, a chain) went between two parts: the socket's error says so. */
+  /**
+   * Like `#receive`; `gone` if the listed object (a set, a chain) was deleted between two parts, as the socket's error
+   * tells.
+   */
   #receiveOfDump(): Message[] | 'gone' | undefined {
     try {
       return this.#receive();
@@ -237,7 +242,7 @@ export class NetlinkSocket implements Disposable {
     }
   }
 
-  /** The messages of the next datagram, or undefined where none waits. */
+  /** Receives the messages of the next datagram, or undefined if none waits. */
   #receive(): Message[] | undefined {
     received ??= Buffer.allocUnsafeSlow(BUFFER_BYTES);
     const length = recv(this.fd, received, MSG_DONTWAIT | MSG_TRUNC);
@@ -250,7 +255,7 @@ export class NetlinkSocket implements Disposable {
 const DONE: Answer = { errno: 0, text: '' };
 const CANCELED: Answer = { errno: ECANCELED, text: '' };
 
-/** The bytes have been sent by a thread of libuv's pool: write(2) on a connected socket is send(2) without flags. */
+/** Sends the bytes on a thread of libuv's pool: write(2) on a connected socket is send(2) without flags. */
 function writeInPool(fd: number, bytes: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     const attempt = (): void =>
@@ -267,7 +272,7 @@ function misuse(what: string): NetError {
   return fault.internal('netlink', 'socket', what);
 }
 
-/** NetError `kernel` of a request that has no Op to blame; `text` is the extended ack's. */
+/** NetError `kernel` for a request that belongs to no Op; `text` is that of the extended ack. */
 export function socketError(errno: number, what: string, text = ''): NetError {
   const reason = text === '' ? strerror(errno) : `${strerror(errno)}: ${text}`;
   return fault.kernel('netlink', 'socket', what, undefined, { errno, reason });

@@ -3,7 +3,7 @@ import { fault } from '../errors/fault.ts';
 import type { NetError } from '../errors/net-error.ts';
 import { EACCES, EAGAIN, EINTR, ENODEV } from './constants.ts';
 
-/** Both keys are required: node:ffi ignores a misspelt one without a word and then takes the function for `void f()`. */
+/** Both keys are required: node:ffi silently ignores a misspelt one and then treats the function as `void f()`. */
 export interface Signature {
   readonly return: ReturnType;
   readonly arguments: readonly ArgumentType[];
@@ -29,9 +29,8 @@ let errnoAddress: bigint | undefined;
 let messages: { readonly strerror: (error: number) => bigint } | undefined;
 
 /**
- * The functions of a shared library, resolved and with the arity of their signatures.
- * `path` null is the process itself, which holds the C library.
- * Throws NetError `unsupported` where the library or one of the functions is missing.
+ * Loads functions of a shared library, with the arity of their signatures. `path` null is the process itself, which
+ * contains the C library. Throws NetError `unsupported` if the library or one of the functions is missing.
  */
 export function loadLibrary<const T extends FunctionDefinitions & Record<string, Signature>>(
   path: string | null,
@@ -53,17 +52,17 @@ export function loadLibrary<const T extends FunctionDefinitions & Record<string,
   return functions;
 }
 
-/** The text at a `char *`; empty for a null pointer. */
+/** Reads the string at a `char *`; empty for a null pointer. */
 export function textAt(pointer: bigint): string {
   return ffi().toString(pointer) ?? '';
 }
 
-/** Where the bytes are in memory, for a structure that points to them. They must be kept as long as it is used. */
+/** Returns the address of the bytes, for a structure that points to them. Keep the bytes alive while it is used. */
 export function addressOf(bytes: Uint8Array<ArrayBuffer>): bigint {
   return ffi().getRawPointer(bytes);
 }
 
-/** A new descriptor of a socket in the calling thread's network namespace. */
+/** Opens a socket in the calling thread's network namespace and returns its descriptor. */
 export function socket(domain: number, type: number, protocol: number): number {
   return checked('socket', libcFunctions().socket(domain, type, protocol));
 }
@@ -73,13 +72,13 @@ export function connect(fd: number, address: Uint8Array): void {
   checked('connect', libcFunctions().connect(fd, address, address.length));
 }
 
-/** Bytes sent. Tried again on EINTR. */
+/** Returns the number of bytes sent. Retries on EINTR. */
 export function send(fd: number, bytes: Uint8Array, flags: number): number {
   const length = BigInt(bytes.length);
   return restarted('send', () => libcFunctions().send(fd, bytes, length, flags));
 }
 
-/** Bytes received, or undefined where nothing waits (EAGAIN). Tried again on EINTR. Throws NetError with other errnos. */
+/** Returns the bytes received, or undefined on EAGAIN. Retries on EINTR. Throws NetError for other errnos. */
 export function recv(fd: number, buffer: Uint8Array, flags: number): number | undefined {
   const { recv: call } = libcFunctions();
   for (;;) {
@@ -95,7 +94,7 @@ export function setsockopt(fd: number, level: number, option: number, value: Uin
   checked('setsockopt', libcFunctions().setsockopt(fd, level, option, value, value.length));
 }
 
-/** The option's value, `size` bytes of it; `question` stands at its beginning where the option asks for one. */
+/** Returns `size` bytes of the option's value; `question` is the initial content for options that read it. */
 export function getsockopt(
   fd: number,
   level: number,
@@ -109,12 +108,12 @@ export function getsockopt(
   return value;
 }
 
-/** The calling thread is in the namespace of `fd`; `type` is CLONE_NEW*. Source: setns(2). */
+/** Moves the calling thread to the namespace of `fd`; `type` is CLONE_NEW*. Source: setns(2). */
 export function setns(fd: number, type: number): void {
   checked('setns', libcFunctions().setns(fd, type));
 }
 
-/** The result of an ioctl with an integer argument. */
+/** Returns the result of an ioctl with an integer argument. */
 export function ioctl(fd: number, request: number, argument = 0): number {
   return checked('ioctl', libcFunctions().ioctl(fd, BigInt(request), BigInt(argument)));
 }
@@ -127,8 +126,8 @@ const IFNAMSIZ = 16;
 let requests: { readonly ioctl: (fd: number, request: bigint, argument: Uint8Array) => number } | undefined;
 
 /**
- * The index of the link in the network namespace of a socket, or undefined where there is none of this name. Unlike a
- * question to rtnetlink it never waits for somebody who changes links. Source: netdevice(7).
+ * Returns the index of the link in a socket's network namespace, or undefined if it does not exist. Unlike a rtnetlink
+ * request it never waits for other changes of links. Source: netdevice(7).
  */
 export function linkIndex(socketFd: number, name: string): number | undefined {
   requests ??= loadLibrary(null, { ioctl: { return: 'i32', arguments: ['i32', 'u64', 'pointer'] } });
@@ -143,16 +142,16 @@ export function linkIndex(socketFd: number, name: string): number | undefined {
 const SYS_PIDFD_GETFD = 438;
 const SYS_PIDFD_OPEN = 434;
 
-/** Loaded apart, as calls of the plugin never need it. The numbers are the same on every architecture since Linux 5.0. */
+/** Loaded separately, as plugin calls never need it. The numbers are the same on every architecture since Linux 5.0. */
 let raw: { readonly syscall: (number: bigint, a: bigint, b: bigint, c: bigint) => bigint } | undefined;
 
-/** A descriptor of the process `pid`. Source: pidfd_open(2). */
+/** Opens a descriptor of the process `pid`. Source: pidfd_open(2). */
 export function pidfdOpen(pid: number): number {
   return syscall('pidfd_open', SYS_PIDFD_OPEN, pid, 0);
 }
 
 /**
- * A copy of descriptor `fd` of the process that `pidfd` is of, closed on exec. Needs the right to trace that process.
+ * Duplicates descriptor `fd` of the process behind `pidfd`, closed on exec. Requires permission to trace that process.
  * Source: pidfd_getfd(2).
  */
 export function pidfdGetfd(pidfd: number, fd: number): number {
@@ -169,10 +168,10 @@ const F_RDLCK = 0;
 const F_WRLCK = 1;
 
 /**
- * True where the byte at offset `start` of the file is now locked by this open file description, false where another
- * one holds it; never waits. Shared locks go together, an exclusive one alone. Asking again changes the kind.
- * The lock ends when the last descriptor of the description is closed (also by death).
- * Source: fcntl(2), "Open file description locks".
+ * Locks the byte at offset `start` of the file for this open file description; returns false if another one holds it;
+ * never waits. Several descriptions can hold shared locks, only one an exclusive lock. Locking again changes the kind.
+ * The lock ends when the last descriptor of the description is closed (also by death). Source: fcntl(2), "Open file
+ * description locks".
  */
 export function lockRange(fd: number, start: bigint, exclusive: boolean): boolean {
   // struct flock64: short l_type, l_whence (0 = SEEK_SET); off64_t l_start, l_len; pid_t l_pid (0).
@@ -189,18 +188,18 @@ export function lockRange(fd: number, start: bigint, exclusive: boolean): boolea
   }
 }
 
-/** The C library's words for an error number: `No such device`. */
+/** The C library's text for an error number: `No such device`. */
 export function strerror(error: number): string {
   messages ??= loadLibrary(null, { strerror: { return: 'pointer', arguments: ['i32'] } });
   return textAt(messages.strerror(error));
 }
 
-/** NetError `kernel` of a system call that failed. */
+/** NetError `kernel` for a failed system call. */
 export function systemError(call: string, error: number): NetError {
   return fault.kernel(call, 'system call', 'it failed', undefined, { errno: error, reason: strerror(error) });
 }
 
-/** NetError `kernel` of the call that has just failed, of a library that `loadLibrary` gave. */
+/** NetError `kernel` for the last failed call of a library from `loadLibrary`. */
 export function systemErrorOfCall(call: string): NetError {
   return systemError(call, errno());
 }
@@ -219,7 +218,7 @@ function checked(call: string, result: number): number {
   return result;
 }
 
-/** errno of this thread; its address is the thread's own, as this module instance is. */
+/** errno of this thread: both its address and this module instance belong to one thread. */
 function errno(): number {
   errnoAddress ??= libcFunctions().__errno_location();
   return ffi().getInt32(errnoAddress);
@@ -230,7 +229,7 @@ function libcFunctions(): Libc {
   return libc;
 }
 
-/** By name and when first used: an import would load it in calls that need no kernel. */
+/** Looks it up by name on first use: an import would load it in calls that need no kernel. */
 function ffi(): typeof import('node:ffi') {
   return process.getBuiltinModule('node:ffi');
 }

@@ -31,7 +31,7 @@ const TBF_PARMS = {
   mtu: 'u32',
 } as const;
 
-/** A number of 64 bits in host order; above 2^53 it is rounded, so its bytes come back only below. */
+/** A 64-bit number in host order; values above 2^53 are rounded, so only smaller ones encode to the same bytes. */
 const u64: Codec<number> = {
   decode: (bytes) => {
     if (bytes.length !== 8) return undefined;
@@ -46,7 +46,7 @@ const u64: Codec<number> = {
   },
 };
 
-/** linux/pkt_sched.h, TCA_TBF_*. `rate64` is there where `parms.rate` does not hold the rate: from 4 GiB/s. */
+/** linux/pkt_sched.h, TCA_TBF_*. `rate64` is present if `parms.rate` cannot hold the rate: from 4 GiB/s. */
 const TBF = { parms: attr(1, body(TBF_PARMS, {})), rate64: attr(4, u64), burst: attr(6, u32) };
 
 /** linux/tc_act/tc_mirred.h, struct tc_mirred. */
@@ -69,10 +69,10 @@ const ACTION = {
   mirred: { ...attr(2, nested(MIRRED)), when: ['kind', 'mirred'] },
 } as const;
 
-/** linux/pkt_cls.h, struct tc_u32_sel with struct tc_u32_key: the fields that a selector of 32-bit words needs. */
+/** linux/pkt_cls.h, struct tc_u32_sel with struct tc_u32_key: the fields for a selector of 32-bit words. */
 export interface Selector {
   readonly flags: number;
-  /** Masks and values in host order of what stands in the packet in network order. */
+  /** Masks and values in host order of packet fields in network order. */
   readonly keys: readonly { readonly mask: number; readonly value: number; readonly offset: number }[];
 }
 
@@ -92,7 +92,7 @@ const selector: Codec<Selector> = {
       keys.push({ ...key, mask: swapped(key.mask), value: swapped(key.value) });
     }
     const value = { flags: header.flags, keys };
-    // Shifts and variable offsets are not for us; a selector that has them stays bytes.
+    // We support no shifts and variable offsets; a selector that has them stays raw bytes.
     return Buffer.compare(selector.encode(value), bytes) === 0 ? value : undefined;
   },
   encode: ({ flags, keys }) =>
@@ -105,7 +105,7 @@ const selector: Codec<Selector> = {
     ]),
 };
 
-/** linux/pkt_cls.h, TCA_U32_*; actions are numbered from one in the order in which they are taken. */
+/** linux/pkt_cls.h, TCA_U32_*; actions are numbered from one in the order of execution. */
 const U32 = { selector: attr(5, selector), actions: attr(7, nested({ first: attr(1, nested(ACTION)) })) };
 
 /** linux/rtnetlink.h, TCA_*, of a queueing discipline. */

@@ -14,14 +14,14 @@ import {
 } from './constants.ts';
 import { connect, getsockopt, pidfdGetfd, pidfdOpen, send, socket } from './sys.ts';
 
-/** Who is at the other end of a connection: struct ucred, as it was when that end connected. */
+/** The peer of a connection: struct ucred, as of the time it connected. */
 export interface Peer {
   readonly pid: number;
   readonly uid: number;
   readonly gid: number;
 }
 
-/** sun_path has room for so many bytes (linux/un.h), one of them NUL. */
+/** Size of sun_path (linux/un.h), including a NUL. */
 const SUN_PATH = 108;
 
 /** The process that connected. Source: unix(7), SO_PEERCRED. */
@@ -31,8 +31,8 @@ export function peerOf(fd: number): Peer {
 }
 
 /**
- * A copy of descriptor `theirs` of the process at the other end of `fd`, which must still be connected: that keeps its
- * pid from being another process's. Throws NetError `kernel`, with EPERM where tracing it is not permitted.
+ * Duplicates descriptor `theirs` of the process at the other end of `fd`, which must still be connected: that prevents
+ * the reuse of its pid. Throws NetError `kernel`, with EPERM if tracing it is not permitted.
  */
 export function takeDescriptor(fd: number, theirs: number): number {
   const pidfd = peerPidfd(fd);
@@ -44,8 +44,8 @@ export function takeDescriptor(fd: number, theirs: number): number {
 }
 
 /**
- * One datagram has been sent to the socket at `path`, or with a leading `@` of that abstract name.
- * Throws NetError `kernel` where it cannot be had at once: EAGAIN where the reader does not read.
+ * Sends one datagram to the socket at `path`, or with a leading `@` to that abstract name. Throws NetError `kernel` if
+ * it cannot be delivered at once: EAGAIN if the reader does not read.
  */
 export function sendDatagram(path: string, text: string): void {
   const fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);

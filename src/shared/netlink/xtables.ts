@@ -20,19 +20,19 @@ import { getsockopt, socket } from './sys.ts';
 
 /** One rule of iptables-legacy. */
 export interface XtRule {
-  /** Where it stands in the table; jumps lead to such numbers. */
+  /** Offset of the rule in the table; jumps refer to such offsets. */
   readonly offset: number;
-  /** Names of devices that it is for, exactly; absent where it asks nothing of them, or something else. */
+  /** Exact names of its devices; absent if it does not match on devices, or matches them in another way. */
   readonly input?: string;
   readonly output?: string;
-  /** True where it asks for more than `input`, `output` and `matches`. */
+  /** True if it matches on more than `input`, `output` and `matches`. */
   readonly conditional: boolean;
   readonly matches: readonly { readonly name: string; readonly data: Uint8Array }[];
   /** Name of the target; empty for a verdict. */
   readonly target: string;
-  /** Of an empty target: -1 - NF_*, XT_RETURN, or the offset of the rule to go on with. */
+  /** For an empty target: -1 - NF_*, XT_RETURN, or the offset of the next rule. */
   readonly verdict: number;
-  /** Of the target ERROR: the name of the chain that begins after it. */
+  /** For the target ERROR: the name of the chain that begins after it. */
   readonly label: string;
 }
 
@@ -55,7 +55,7 @@ interface Layout {
   readonly targetOffset: number;
   readonly nextOffset: number;
   readonly size: number;
-  /** The one flag that asks nothing of a packet. */
+  /** The only flag that matches nothing in a packet. */
   readonly goto: number;
 }
 
@@ -79,7 +79,7 @@ const EXTENSION = { size: 32, name: 2, nameSize: 29 } as const;
 const MAX_ATTEMPTS = 8;
 
 /**
- * A table of iptables-legacy in the calling thread's namespace. It has to be there: asking makes it.
+ * Reads a table of iptables-legacy in the calling thread's namespace. The table must exist: the query would create it.
  * Source: linux/netfilter_ipv4/ip_tables.h. Throws NetError `kernel`.
  */
 export function readXtTable(family: 4 | 6, table: string): XtTable {
@@ -100,7 +100,7 @@ export function readXtTable(family: 4 | 6, table: string): XtTable {
           last: hooks(info, INFO.last),
         };
       } catch (error) {
-        // The table has another size by now.
+        // Meanwhile the size of the table has changed.
         const changed = error instanceof NetError && (error.errno === EAGAIN || error.errno === EINVAL);
         if (!changed || attempt === MAX_ATTEMPTS) throw error;
       }
@@ -163,7 +163,7 @@ function decodeMatches(bytes: Uint8Array): XtRule['matches'] {
   return matches;
 }
 
-/** The name at `at`, of which the mask says how much counts; empty for any device, undefined for all that begin so. */
+/** Returns the name at `at`, as far as the mask covers it; empty for any device, undefined for a prefix match. */
 function deviceAt(bytes: Uint8Array, at: number, maskAt: number): string | undefined {
   const mask = bytes.subarray(maskAt, maskAt + IFNAMSIZ);
   const length = mask.indexOf(0);
@@ -172,7 +172,7 @@ function deviceAt(bytes: Uint8Array, at: number, maskAt: number): string | undef
   return name.at(-1) === 0 ? textAt(name, 0, name.length) : undefined;
 }
 
-/** What ends with a NUL, or at `end`. */
+/** Reads a string that ends with a NUL, or at `end`. */
 function textAt(bytes: Uint8Array, start: number, end: number): string {
   const whole = bytes.subarray(start, end);
   const nul = whole.indexOf(0);

@@ -5,17 +5,17 @@ import { dockerFactsOf, type Endpoint, hostIfOf, scopeOf } from '../model/endpoi
 import { given } from '../model/given.ts';
 import { type PortInfo, portsOf } from './ports.ts';
 
-/** One endpoint as operators see it. */
+/** One endpoint in operator commands. */
 export interface EndpointInfo {
   readonly network: string;
   readonly camp: Camp;
-  /** Container id of a CNI endpoint, EndpointID of Docker's. */
+  /** Container id of a CNI endpoint, or Docker's EndpointID. */
   readonly id: string;
-  /** CNI_IFNAME; of Docker's endpoints the name that the interface has outside of the container. */
+  /** CNI_IFNAME; for Docker endpoints, the interface's name outside the container. */
   readonly interface: string;
   readonly hostInterface?: string;
   readonly mac?: string;
-  /** With prefix lengths where they are known. */
+  /** With prefix lengths if known. */
   readonly addresses: readonly string[];
   readonly aliases: readonly string[];
   readonly ports: readonly PortInfo[];
@@ -23,11 +23,11 @@ export interface EndpointInfo {
   readonly sandbox?: string;
   /** NetworkID of its Docker network. */
   readonly dockerNetwork?: string;
-  /** False while it is being made or taken away, and after a crash in the middle of either. */
+  /** False while a call creates or deletes it, and after a crash during either. */
   readonly ready: boolean;
 }
 
-/** Endpoints on record: all of them, or those of a network; by network, camp, id and interface. */
+/** Lists the recorded endpoints, all or one network's; sorted by network, camp, id and interface. */
 export function listEndpoints({ store }: Core, network?: string): EndpointInfo[] {
   const parts = new Map<string, [Endpoint, ...Endpoint[]]>();
   for (const row of store.endpoints.list(network)) {

@@ -6,7 +6,7 @@ import { describePrefix, parsePrefix } from '../model/prefix.ts';
 import type { NetworkRow } from '../store/store.ts';
 import { type EndpointInfo, listEndpoints } from './endpoints.ts';
 
-/** Networks that operators find in every list, as in Docker's; a CNI configuration may be called the same. */
+/** Networks that appear in every list, as in Docker's; a CNI network may have the same name. */
 export const PREDEFINED: readonly { readonly name: string; readonly driver: string }[] = [
   { name: 'bridge', driver: 'bridge' },
   { name: 'host', driver: 'host' },
@@ -15,39 +15,39 @@ export const PREDEFINED: readonly { readonly name: string; readonly driver: stri
 
 /** One subnet of a network. */
 export interface SubnetInfo extends RangeText {
-  /** The subnet's first address unless it was given. */
+  /** Default: the subnet's first address. */
   readonly gateway: string;
-  /** First and last address, and how many there are. */
+  /** First address, last address and their number. */
   readonly first: string;
   readonly last: string;
   readonly size: string;
-  /** Addresses in use; absent where somebody else hands them out. */
+  /** Number of addresses in use; absent if another program assigns them. */
   readonly leased?: number;
 }
 
-/** One network as operators see it. */
+/** One network in operator commands. */
 export interface NetworkInfo {
   readonly name: string;
   readonly driver: string;
-  /** Device of the host that carries it; absent where there is none. */
+  /** The host device of the network; absent if it has none. */
   readonly device?: string;
-  /** False where the device is missing in the kernel. */
+  /** False if the device is missing in the kernel. */
   readonly present: boolean;
   readonly predefined: boolean;
   readonly internal: boolean;
   readonly masquerade: boolean;
-  /** Who hands out the addresses: `isthmus`, `docker`, a CNI IPAM plugin; absent where nobody does. */
+  /** Who assigns the addresses: `isthmus`, `docker`, a CNI IPAM plugin; absent if nobody does. */
   readonly allocator?: string;
   readonly subnets: readonly SubnetInfo[];
-  /** Who keeps it without endpoints: `docker:<NetworkID>`, `operator`. */
+  /** Users that keep it without endpoints: `docker:<NetworkID>`, `operator`. */
   readonly holders: readonly string[];
   readonly endpoints: readonly EndpointInfo[];
 }
 
-/** What a Docker network is called, by its NetworkID. */
+/** Docker's names of networks, by NetworkID. */
 export type NetworkNames = ReadonlyMap<string, string>;
 
-/** The predefined networks and those on record, by name. */
+/** Lists the predefined and the recorded networks, sorted by name. */
 export async function listNetworks(core: Core): Promise<NetworkInfo[]> {
   const rows = core.store.networks.list();
   const found = await Promise.all(rows.map((row) => describe(core, row)));
@@ -56,9 +56,8 @@ export async function listNetworks(core: Core): Promise<NetworkInfo[]> {
 }
 
 /**
- * The network that `text` names: by its name, by the name that Docker has for it, or by the beginning of the id of a
- * Docker network (6 digits or more). Throws NetError `unknown-container` where there is none, and `conflict` where it
- * means several.
+ * Finds the network that `text` names: its name, Docker's name for it, or the beginning of a Docker network id (at
+ * least 6 digits). Throws NetError `unknown-container` if none matches, `conflict` if several do.
  */
 export async function inspectNetwork(core: Core, text: string, names: NetworkNames = new Map()): Promise<NetworkInfo> {
   const row = findRow(core, text, names);

@@ -3,27 +3,27 @@ import type { Camp } from '../model/attachment.ts';
 import { type Endpoint, publishedOf } from '../model/endpoint.ts';
 import type { Protocol, PublishedEntry } from '../model/firewall.ts';
 
-/** One published port; both families are one. */
+/** One published port; a row covers both families. */
 export interface PortInfo {
   readonly protocol: Protocol;
-  /** Empty: every address of the host. Absent as `hostPort` is. */
+  /** Empty: every address of the host. Absent if `hostPort` is. */
   readonly hostIp?: string;
-  /** Absent where the network is routed: connections go to the endpoint's own address and port. */
+  /** Absent on a routed network: connections go to the endpoint's own address and port. */
   readonly hostPort?: number;
-  /** The endpoint's addresses that it leads to. */
+  /** The endpoint's addresses that the port leads to. */
   readonly addresses: readonly string[];
   readonly port: number;
 }
 
-/** A published port with the endpoint that it belongs to. */
+/** A published port and its endpoint. */
 export interface PublishedPort extends PortInfo {
   readonly network: string;
   readonly camp: Camp;
-  /** Container id of a CNI endpoint, EndpointID of Docker's. */
+  /** Container id of a CNI endpoint, or Docker's EndpointID. */
   readonly id: string;
 }
 
-/** Every published port, by host port, protocol and host address; those without a host port come last. */
+/** Lists all published ports by host port, protocol and host address; those without a host port come last. */
 export function listPorts({ store }: Core): PublishedPort[] {
   const all = store.endpoints.list().flatMap((row) => {
     const { network, camp, containerId: id } = row.attachment;
@@ -32,7 +32,7 @@ export function listPorts({ store }: Core): PublishedPort[] {
   return all.sort(comparePorts);
 }
 
-/** The ports that one part of an endpoint has in force. */
+/** Lists the ports in force for one part of an endpoint. */
 export function portsOf(endpoint: Endpoint): PortInfo[] {
   const ports = new Map<string, PortInfo>();
   for (const entry of publishedOf(endpoint)?.entries ?? []) {
@@ -50,7 +50,7 @@ function infoOf(entry: PublishedEntry): PortInfo {
   return { protocol, ...host, addresses: [address], port };
 }
 
-/** Above every port. */
+/** Sorts after every port. */
 const NO_PORT = 1 << 16;
 
 function comparePorts(a: PortInfo, b: PortInfo): number {

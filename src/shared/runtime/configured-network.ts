@@ -9,14 +9,14 @@ import type { Environment } from './environment.ts';
 import { rulesOf, type SpecInput, specOf } from './spec-of.ts';
 
 const CONF_DIR = '/etc/cni/net.d';
-/** What runtimes look in where CNI_PATH does not say it: containerd's default, and where distributions install. */
+/** Default CNI_PATH: containerd's default, and where distributions install plugins. */
 const PLUGIN_DIRS = ['/opt/cni/bin', '/usr/lib/cni', '/usr/libexec/cni', '/usr/local/libexec/cni'];
-/** As libcni's. */
+/** The extensions that libcni reads. */
 const EXTENSIONS: readonly string[] = ['.conf', '.conflist', '.json'];
 
 /**
- * Tells what the CNI configuration files of ISTHMUS_CNI_CONF_DIR (default /etc/cni/net.d) make of a Network: the first
- * file, by name, that has one of this name with an element of type isthmus or bridge that parses. Never throws.
+ * Looks up a NetworkSpec in the CNI configuration files of ISTHMUS_CNI_CONF_DIR (default /etc/cni/net.d): the first
+ * file, by name, with a network of this name and a valid element of type isthmus or bridge. Never throws.
  */
 export function configuredNetworks(env: Environment): (network: string) => NetworkSpec | undefined {
   const dir = env.ISTHMUS_CNI_CONF_DIR || CONF_DIR;
@@ -41,7 +41,7 @@ function filesOf(dir: string): string[] {
     .map((name) => join(dir, name));
 }
 
-/** The configurations that a runtime would call plugins with, of a file of this name. */
+/** The plugin configurations that a runtime would derive from a file for the network of this name. */
 function elementsOf(file: string, network: string): Json[] {
   const whole: unknown = attempted(() => JSON.parse(readFileSync(file, 'utf8')));
   if (!isObject(whole) || textField(whole, 'name') !== network) return [];
@@ -52,8 +52,8 @@ function elementsOf(file: string, network: string): Json[] {
 }
 
 /**
- * What one plugin's configuration makes of its Network; undefined for other plugins, and for drivers without one.
- * `path`: where IPAM plugins are looked for. Throws NetError for a configuration that is wrong.
+ * Returns the NetworkSpec of one plugin's configuration; undefined for other plugins, and for drivers without a
+ * network. `path`: where to search for IPAM plugins. Throws NetError for an invalid configuration.
  */
 export function specOfElement(config: Json, path: readonly string[] = PLUGIN_DIRS): NetworkSpec | undefined {
   const plugin = (['isthmus', 'bridge'] as const).find((name) => name === textField(config, 'type'));
@@ -66,7 +66,7 @@ export function specOfElement(config: Json, path: readonly string[] = PLUGIN_DIR
   return specOf({ config, options, ipam: ipamOf(config, strict, path), rules: rulesOf(plugin, config, parsed) });
 }
 
-/** As a call finds it: the built-in IPAM, under the name of host-local too where that is ours. */
+/** Resolves IPAM like a call: the built-in one also serves the name host-local if that file is Isthmus. */
 function ipamOf(config: Json, strict: boolean, path: readonly string[]): SpecInput['ipam'] {
   const type = ipamType(config, strict);
   if (type === undefined) return undefined;

@@ -17,11 +17,11 @@ const STDERR = 2;
 
 export interface CallOptions {
   readonly phases?: Phases;
-  /** Runs the `nft` command where there is no libnftables; it may wait for it. */
+  /** Runs the `nft` command on hosts without libnftables; may block. */
   readonly nftCommand?: LinuxHostOptions['nftCommand'];
 }
 
-/** The core of one call in a process of its own. Its delegates write to the stderr of this process. */
+/** Creates the core of one call in its own process. Delegates write to this process's stderr. */
 export function openCore(env: Environment, { phases, nftCommand }: CallOptions = {}): CallCore {
   const stateDir = stateDirOf(env);
   const host = openLinuxHost(env, nftCommand === undefined ? {} : { nftCommand });
@@ -50,7 +50,7 @@ export function openCore(env: Environment, { phases, nftCommand }: CallOptions =
   return core;
 }
 
-/** What a delegate has written to its stderr is on ours. */
+/** Copies a delegate's stderr to ours. */
 export function writeStderr(piece: Uint8Array): void {
   writeAll(STDERR, piece);
 }
@@ -66,7 +66,7 @@ function logLevel({ ISTHMUS_LOG: level }: Environment): LogLevel {
   );
 }
 
-/** Where the state is. Throws NetError `bad-environment` for a path that is not absolute. */
+/** Path of the state. Throws NetError `bad-environment` for a relative path. */
 export function stateDirOf(env: Environment): string {
   const dir = env.ISTHMUS_STATE_DIR;
   if (dir === undefined || dir === '') return STATE_DIR;

@@ -14,27 +14,29 @@ import type { Command, Environment } from './environment.ts';
 
 const INSTALLED = '/usr/lib/isthmus';
 const PLUGIN = 'cni-plugin';
-/** From SIGTERM to SIGKILL for a delegate that is to end, in milliseconds. */
+/** Milliseconds between SIGTERM and SIGKILL when a delegate is stopped. */
 const KILL_MS = 1000;
-/** How long a delegate may take for a call that nobody waits for. */
+/** Time limit of a delegate whose caller has disconnected. */
 const ORPHAN_MS = 30_000;
-/** One that is linked with glibc has 700 kB. The reference's plugins have 2 MB and more. */
+/** Size limit for candidates: a launcher linked with glibc has 700 kB, the reference's plugins 2 MB and more. */
 const LARGEST_LAUNCHER = 1 << 20;
 
-/** Up to so many bytes of a delegate's stderr are looked at for the words of an error. */
+/** Maximum bytes of a delegate's stderr to search for an error text. */
 const SAID_BYTES = 4096;
 
-/** The call that a delegate is part of. */
+/** The call that runs the delegate. */
 export interface DelegateSurroundings {
   /** The whole environment of that call. */
   readonly env: Environment;
-  /** Takes what the delegate writes to its stderr, piece by piece: it is for the caller's log. */
+  /** Receives the delegate's stderr in pieces, for the caller's log. */
   readonly stderr: (piece: Uint8Array) => void;
-  /** Aborted when nobody waits for the call any more; asked for when a plugin is started. Absent: somebody does. */
+  /**
+   * Returns a signal that aborts when the caller disconnects; called when a plugin starts. Absent: the caller waits.
+   */
   readonly gone?: () => AbortSignal;
 }
 
-/** How a delegate is called: its name, where it is looked for, and the call it is part of. */
+/** A delegate: its name, its search path, and the call that runs it. */
 export interface DelegateCall extends DelegateSurroundings {
   readonly type: string;
   /** CNI_PATH. */
@@ -43,8 +45,8 @@ export interface DelegateCall extends DelegateSurroundings {
 }
 
 /**
- * A foreign IPAM plugin, executed with the caller's environment, configuration and stderr (SPEC.md §2 and §4). All
- * variables of the caller go to it, also those that no plugin of ours reads; CNI_COMMAND is the delegated command.
+ * A foreign IPAM plugin, executed with the caller's environment, configuration and stderr (SPEC.md §2 and §4). Passes
+ * on all the caller's variables, even those that our plugins ignore; CNI_COMMAND is the delegated command.
  */
 export function delegateSource(call: DelegateCall): DelegateSource {
   return {
@@ -60,8 +62,8 @@ export function delegateSource(call: DelegateCall): DelegateSource {
 }
 
 /**
- * The executable of a delegate: the first of this name in CNI_PATH.
- * Throws NetError `bad-environment` where there is none, `invalid-config` for a name that is a path.
+ * Finds the executable of a delegate: the first of this name in CNI_PATH. Throws NetError `bad-environment` if none
+ * exists, `invalid-config` if the name is a path.
  */
 export function findPlugin(type: string, path: readonly string[]): string {
   if (type.includes('/') || type === '.' || type === '..') {
@@ -83,8 +85,8 @@ export function findPlugin(type: string, path: readonly string[]): string {
 }
 
 /**
- * True where a plugin's file is Isthmus itself, so that it need not be executed: this very executable, the stand-alone
- * plugin beside it or where it is installed, or the launcher, wherever it has been copied to.
+ * Returns true if a plugin's file is Isthmus itself and need not be executed: this executable, the stand-alone plugin
+ * beside it or at its installed path, or any copy of the launcher.
  */
 export function isThisExecutable(path: string): boolean {
   try {
@@ -109,7 +111,7 @@ function isExecutable(path: string): boolean {
   }
 }
 
-/** Runs the delegate and returns what it printed, parsed. Throws NetError `delegate`, with the delegate's own code. */
+/** Runs the delegate and returns its parsed output. Throws NetError `delegate`, with the delegate's own code. */
 async function run(call: DelegateCall, command: Command): Promise<unknown> {
   const file = findPlugin(call.type, call.path);
   const { execa } = await import('execa');
@@ -121,7 +123,7 @@ async function run(call: DelegateCall, command: Command): Promise<unknown> {
     ...limitsOf(call),
     reject: false,
     stripFinalNewline: false,
-    // A talkative delegate takes no memory of ours.
+    // Bounds the memory that a verbose delegate can use.
     buffer: { stderr: false },
   });
   let said = Buffer.alloc(0);
@@ -144,7 +146,7 @@ async function run(call: DelegateCall, command: Command): Promise<unknown> {
   });
 }
 
-/** What is begun for nobody is the clean-up of what nobody waited for; that has to end, too. */
+/** A delegate that starts after the caller disconnected is cleaning up; it gets a time limit, too. */
 function limitsOf({ gone }: DelegateCall): {
   cancelSignal?: AbortSignal;
   timeout?: number;
@@ -157,7 +159,7 @@ function limitsOf({ gone }: DelegateCall): {
     : { cancelSignal: signal, forceKillAfterDelay: KILL_MS };
 }
 
-/** STATUS. A plugin that does not speak the configuration's version cannot serve an ADD of it. */
+/** STATUS. A plugin that lacks the configuration's version cannot serve its ADD. */
 async function status(call: DelegateCall): Promise<void> {
   if (await speaks(call)) return void (await run(call, 'STATUS'));
   throw fault.unavailable(
@@ -168,7 +170,7 @@ async function status(call: DelegateCall): Promise<void> {
   );
 }
 
-/** GC. A plugin that does not speak the configuration's version has never held anything for it. */
+/** GC. A plugin that lacks the configuration's version has never allocated anything for it. */
 async function collect(call: DelegateCall): Promise<void> {
   if (await speaks(call)) await run(call, 'GC');
 }

@@ -6,7 +6,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export const COMMANDS = ['ADD', 'DEL', 'CHECK', 'STATUS', 'GC', 'VERSION'] as const;
 export type Command = (typeof COMMANDS)[number];
 
-/** The CNI_ variables of one call (SPEC.md §2, Parameters). What a command does not need may be empty. */
+/** The CNI_ variables of one call (SPEC.md §2, Parameters). Those that a command does not need may be empty. */
 export interface CallVariables {
   readonly command: Command;
   readonly containerId: string;
@@ -14,7 +14,7 @@ export interface CallVariables {
   readonly ifName: string;
   /** CNI_ARGS, unparsed. */
   readonly args: string;
-  /** CNI_PATH: where delegates are looked for. */
+  /** CNI_PATH: search path for delegates. */
   readonly path: readonly string[];
   /** CNI_NETNS_OVERRIDE: the host's own namespace may be the sandbox. */
   readonly ownNamespace: boolean;
@@ -32,7 +32,7 @@ const REQUIRED: Readonly<Record<Command, readonly string[]>> = {
 /** IFNAMSIZ - 1, linux/if.h. */
 const MAX_IFNAME = 15;
 
-/** Throws NetError `bad-environment` naming every variable that is missing, or the first that is malformed. */
+/** Throws NetError `bad-environment` naming all missing variables, or the first malformed one. */
 export function parseEnvironment(env: Environment): CallVariables {
   const command = COMMANDS.find((known) => known === env.CNI_COMMAND);
   if (command === undefined) {

@@ -9,26 +9,26 @@ import type { LocalStore } from '../store/store.ts';
 import { type DelegateSurroundings, delegateSource } from './delegate.ts';
 import type { Phases } from './phases.ts';
 
-/** The core of one call, to be closed after it. */
+/** The core of one call; the caller closes it afterwards. */
 export type CallCore = Core & Disposable;
 
 type Given = Pick<Core, 'host' | 'log' | 'changes' | 'lock' | 'firewall'>;
-type Optional = Pick<Core, 'removeLink' | 'configured' | 'dockerName'>;
+type Optional = Pick<Core, 'removeLink' | 'configured' | 'dockerName' | 'stamp'>;
 
-/** What a core is made of. The plugin opens the parts for one call, the daemon keeps them. */
+/** The parts of a core. The plugin opens them for one call, the daemon keeps them. */
 export interface CoreParts extends Given, Optional {
   readonly stateDir: string;
   readonly delegates: DelegateSurroundings;
-  /** Called when the call first needs the state. */
+  /** Called on the first use of the state. */
   readonly openStore: () => LocalStore;
   readonly phases?: Phases;
-  /** Closes what was opened for this call alone. */
+  /** Closes everything opened for this call alone. */
   readonly close?: () => void;
 }
 
 /**
- * The core of one call. It opens the state when the call first uses it, and rebuilds it from the kernel where it is
- * new. A call that needs no state (loopback, host, VERSION) never touches the disk.
+ * Creates the core of one call. Opens the state on first use, and rebuilds a new state from the kernel. A call that
+ * needs no state (loopback, host, VERSION) never touches the disk.
  */
 export function makeCore(parts: CoreParts): CallCore {
   const { stateDir, delegates, openStore, phases, close = () => {}, lock, ...given } = parts;
@@ -37,7 +37,7 @@ export function makeCore(parts: CoreParts): CallCore {
     ...given,
     ...(phases === undefined ? {} : { mark: phases.mark }),
     lock: async (key) => {
-      // Somebody may have removed it since the last call.
+      // Somebody may have deleted it since the last call.
       ensureStateDir(stateDir);
       return lock(key);
     },
@@ -54,7 +54,7 @@ export function makeCore(parts: CoreParts): CallCore {
   return core;
 }
 
-/** The foreign IPAM plugins that earlier calls recorded, as a call with this environment finds them. */
+/** The foreign IPAM plugins that earlier calls recorded, resolved with this call's environment. */
 function delegatesOf(surroundings: DelegateSurroundings): Core['delegate'] {
   const { env } = surroundings;
   return (type, config, { containerId, ifName }, netns) =>
@@ -67,13 +67,13 @@ function delegatesOf(surroundings: DelegateSurroundings): Core['delegate'] {
     });
 }
 
-/** The packet filters of a host's namespace, each opened when it is first used. */
+/** The packet filters of the host's namespace, each opened on first use. */
 export class Firewallers implements Disposable {
   readonly #host: LinuxHost;
   readonly #lock: Core['lock'];
   readonly #opened = new Map<FirewallBackend, Firewaller>();
 
-  /** `lock` is for backends whose changes take turns. */
+  /** `lock` serializes changes in backends that need it. */
   constructor(host: LinuxHost, lock: Core['lock']) {
     this.#host = host;
     this.#lock = lock;

@@ -1,4 +1,4 @@
-/** Waits so many milliseconds and blocks the thread meanwhile: the process lives for one call only. */
+/** Blocks the thread for this many milliseconds: the process serves one call only. */
 export function pause(ms: number): void {
   Atomics.wait(nobody, 0, 0, ms);
 }

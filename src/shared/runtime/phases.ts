@@ -1,12 +1,12 @@
-/** Where the time of one call went. */
+/** Measures the phases of one call. */
 export interface Phases {
-  /** The time since the last mark, or since the call began, went into this phase. */
+  /** Assigns the time since the last mark, or since the call began, to this phase. */
   readonly mark: (phase: string) => void;
-  /** `ms`, and `<phase>_ms` for each phase, in milliseconds. */
+  /** Returns `ms`, and `<phase>_ms` for each phase, in milliseconds. */
   readonly fields: () => Readonly<Record<string, number>>;
 }
 
-/** `now` tells milliseconds; the call began when it told `since`. */
+/** `now` returns milliseconds; `since` is its value when the call began. */
 export function makePhases(now: () => number, since: number): Phases {
   const spent = new Map<string, number>();
   let last = since;
@@ -23,7 +23,7 @@ export function makePhases(now: () => number, since: number): Phases {
   };
 }
 
-/** To the hundredth. */
+/** Rounds to hundredths. */
 function rounded(ms: number): number {
   return Math.round(ms * 100) / 100;
 }

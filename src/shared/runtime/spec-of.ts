@@ -14,16 +14,16 @@ import { formatPrefix, parsePrefix } from '../model/prefix.ts';
 import type { PluginName } from './cni/names.ts';
 import { networkName } from './cni/request.ts';
 
-/** A configuration whose IPAM and driver have been parsed. */
+/** A configuration with parsed IPAM and driver. */
 export interface SpecInput {
   readonly config: Json;
   readonly options: BridgeOptions;
-  /** `pool`: the built-in IPAM leases the addresses. Else the type of the one that gives them, or undefined. */
+  /** `pool`: the built-in IPAM leases the addresses. Otherwise the type of the external IPAM, or undefined. */
   readonly ipam: 'pool' | { readonly type: string } | undefined;
   readonly rules: Rules | undefined;
 }
 
-/** What a CNI configuration makes its Network by: the same of a call's and of the file that it came from. */
+/** Returns the NetworkSpec of a CNI configuration: the same for a call and for the file that it came from. */
 export function specOf({ config, options, ipam, rules }: SpecInput): NetworkSpec {
   const keys = field(config, 'ipam');
   const isPool = ipam === 'pool';
@@ -38,7 +38,7 @@ export function specOf({ config, options, ipam, rules }: SpecInput): NetworkSpec
   };
 }
 
-/** Under the reference's name, bridge masquerades and nothing else; portmap and firewall are chained behind it. */
+/** Under its reference name, bridge only masquerades; portmap and firewall follow it in the chain. */
 export function rulesOf(plugin: PluginName, config: Json, { firewall, mappings }: NetworkConfig): Rules | undefined {
   const options = plugin === 'isthmus' ? firewall : { ...firewall, policy: 'open' as const };
   const wanted = options.masquerade !== undefined || options.policy !== 'open' || mappings.length > 0;
@@ -50,7 +50,7 @@ export function rulesOf(plugin: PluginName, config: Json, { firewall, mappings }
   throw invalid(...backendKey(config), what, 'Choose auto, or remove them');
 }
 
-/** In the order in which the pool has them: the runtime's, the single one, those of `ranges`. */
+/** In the pool's order: the runtime's sets, the single range, then `ranges`. */
 function rangesOf(config: Json, ipam: unknown): RangeText[][] {
   const single = textField(ipam, 'subnet') === undefined ? [] : [[ipam]];
   const sets = [

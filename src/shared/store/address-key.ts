@@ -1,8 +1,8 @@
 import { type Addr, BITS, type Family } from '../model/addr.ts';
 
 /**
- * An address as text that sorts as compareAddr does: the family's digit and the value in hex, of one width a family.
- * `10.0.0.2` is `40a000002`.
+ * An address as text that sorts like compareAddr: the digit of its family, and its value in hex, of fixed width in each
+ * family. `10.0.0.2` is `40a000002`.
  */
 export function addressKey(addr: Addr): string {
   return addr.family + addr.value.toString(16).padStart(BITS[addr.family] / 4, '0');

@@ -4,8 +4,8 @@ import type { DockerNetworkRow, NetworkRow, PoolRow } from './store.ts';
 type Fields = Readonly<Record<string, unknown>>;
 
 /**
- * The row that a JSON body holds; undefined for a broken one: no JSON, or without what every reader relies on. A broken
- * body costs its own row only.
+ * Parses the JSON body of a row; undefined if it is malformed or lacks a field that every reader needs. A broken body
+ * affects its own row only.
  */
 export function parseEndpoint(body: string): Endpoint | undefined {
   return parse<Endpoint>(body, (fields) => {
@@ -19,7 +19,7 @@ export function parseEndpoint(body: string): Endpoint | undefined {
   });
 }
 
-/** What readers rely on of each kind of endpoint. */
+/** The fields that every reader needs, by kind of endpoint. */
 const FACTS: Readonly<Record<string, (fields: Fields) => boolean>> = {
   cni: ({ link, inside, aliases, published, standby }) =>
     isLink(link) && isInside(inside) && areTexts(aliases) && isPublished(published) && isPublished(standby),
@@ -49,7 +49,7 @@ function isTuned(tuned: unknown): boolean {
   return isFields(tuned) && Array.isArray(tuned.sysctls) && isFields(tuned.link);
 }
 
-/** As parseEndpoint. */
+/** Like `parseEndpoint`. */
 export function parseNetwork(body: string): NetworkRow | undefined {
   return parse<NetworkRow>(
     body,
@@ -61,19 +61,19 @@ export function parseNetwork(body: string): NetworkRow | undefined {
   );
 }
 
-/** As parseEndpoint. */
+/** Like `parseEndpoint`. */
 export function parseDockerNetwork(body: string): DockerNetworkRow | undefined {
   return parse<DockerNetworkRow>(body, ({ id, network, driver, request, mode4, mode6, ifPrefix }) =>
     areTexts([id, network, driver, request, mode4, mode6, ifPrefix]),
   );
 }
 
-/** As parseEndpoint. */
+/** Like `parseEndpoint`. */
 export function parsePool(body: string): PoolRow | undefined {
   return parse<PoolRow>(body, ({ id, scope, subnet, reserved }) => areTexts([id, scope, subnet]) && areTexts(reserved));
 }
 
-/** Only `put` writes bodies, so that the disk or a person is who breaks them: the type follows from few fields. */
+/** Checks few fields: only `put` writes bodies, so a body breaks only on disk or by hand. */
 function parse<T>(body: string, holds: (fields: Fields) => boolean): T | undefined {
   try {
     const value = JSON.parse(body);

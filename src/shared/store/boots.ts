@@ -4,7 +4,7 @@ import type { SqliteFile } from './sqlite-file.ts';
 /** Tables whose rows belong to a boot. */
 const OF_A_BOOT = ['endpoints', 'leases', 'runs', 'ports'] as const;
 
-/** The number under which rows of this host and this boot are stored. */
+/** Numbers for the pairs of host and boot. Rows refer to them. */
 export class Boots {
   readonly #file: SqliteFile;
   readonly #identity: HostIdentity;
@@ -16,15 +16,15 @@ export class Boots {
     this.#identity = identity;
   }
 
-  /** For reading. No row has number 0, which is the answer before this boot's first write. */
+  /** The number to read rows under. It is 0, which no row has, before this boot's first write. */
   current(): number {
     this.#number ??= this.#find();
     return this.#number ?? 0;
   }
 
   /**
-   * For writing, inside a transaction. With the first write of a boot, the rows of this host's earlier boots go: the
-   * kernel has nothing left of what they describe.
+   * The number to write rows under; call it inside a transaction. The first write of a boot deletes the rows of this
+   * host's earlier boots: the kernel has nothing left of what they describe.
    */
   ensure(): number {
     if (this.#checked && this.#number !== undefined) return this.#number;
@@ -34,8 +34,8 @@ export class Boots {
     return number;
   }
 
-  /** Nothing is taken as known about the file: a transaction begins, or has failed. */
-  forget(): void {
+  /** Drops the cached number: a transaction starts or has failed, so the file may differ. */
+  invalidate(): void {
     this.#number = undefined;
     this.#checked = false;
   }

@@ -4,9 +4,9 @@ import { fault } from '../errors/fault.ts';
 import type { HostIdentity } from '../host/host.ts';
 import { digest } from '../model/attachment.ts';
 
-/** A number beside the database that tells whether the database is the newest there was. */
+/** A number beside the database that shows whether the database is the newest version. */
 export interface ChangeCount {
-  /** 0 where there is none. */
+  /** The number; 0 if there is none. */
   read(): number;
   write(count: number): void;
 }
@@ -14,12 +14,16 @@ export interface ChangeCount {
 const OPEN = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
 const SIZE = 8;
 
-/** Slots of hosts other than `root`; the file is sparse. Hosts that share one cost each other rebuilds, nothing else. */
+/**
+ * Number of slots for hosts other than `root`; the file is sparse. Hosts that share a slot only cause each other extra
+ * rebuilds.
+ */
 const SLOTS = 1 << 16;
 
 /**
- * The host's number in `<stateDir>/changes`. Each host has a slot of its own, since each counts its own rows: with one
- * for all, a host would rebuild its state at every change of another. Not synced: it matters within one boot only.
+ * The host's number in `<stateDir>/changes`. Each host has its own slot, because each counts its own rows: with one
+ * shared number, a host would rebuild its state after every change of another. Not synced: it matters within one boot
+ * only.
  */
 export function changeCount(stateDir: string, identity: Pick<HostIdentity, 'hostId'>): ChangeCount {
   const path = join(stateDir, 'changes');
@@ -36,7 +40,7 @@ export function changeCount(stateDir: string, identity: Pick<HostIdentity, 'host
   };
 }
 
-/** The first slot is that of `root`, as in versions that had one number for all hosts. */
+/** The first slot belongs to `root`, as in versions that had one number for all hosts. */
 function placeOf(hostId: string): number {
   if (hostId === 'root') return 0;
   return SIZE * (1 + (Number.parseInt(digest('changes', hostId).slice(0, 8), 16) % SLOTS));

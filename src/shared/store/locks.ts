@@ -10,25 +10,25 @@ const FIRST_SLEEP_MS = 0.5;
 const LONGEST_SLEEP_MS = 10;
 const DEFAULT_WAIT_MS = 60_000;
 
-/** Waits so many milliseconds and blocks the thread meanwhile. */
+/** Blocks the thread for this many milliseconds. */
 export type Pause = (ms: number) => void;
 
 export interface LockOptions {
-  /** How long to wait for another holder, in milliseconds; 60,000 unless given, 0 tries once. */
+  /** How long to wait for another holder, in milliseconds. Default: 60,000; 0 tries once. */
   readonly waitMs?: number;
 }
 
 export interface BlockingOptions extends LockOptions {
-  /** How to wait. Absent in a process whose thread must not block: then one attempt has to do. */
+  /** How to wait. Absent in a process whose thread must not block; it then tries once. */
   readonly pause?: Pause;
 }
 
 /**
- * The lock `key` is held by the caller alone, among all processes that use this state directory and all callers in
- * this process, until it is disposed of or the process ends.
- * One byte of `<stateDir>/locks` stands for a key, at 62 bits of its digest: an open file description lock
- * (F_OFD_SETLK), on a description of its own, since a description never conflicts with itself.
- * Throws NetError `busy`, naming the key, where `waitMs` pass without it; `state` where the file cannot be opened.
+ * Acquires the lock `key` exclusively, among all processes that use this state directory and all callers in this
+ * process, until it is disposed of or the process ends. The lock is one byte of `<stateDir>/locks`, at an offset of 62
+ * bits of the key's digest: an open file description lock (F_OFD_SETLK). Each lock has a description of its own,
+ * because a description never conflicts with itself. Throws NetError `busy`, naming the key, if another holder keeps it
+ * for `waitMs`; `state` if the file cannot be opened.
  */
 export function lock(
   stateDir: string,
@@ -46,11 +46,11 @@ export function lock(
   return heldBy(fd);
 }
 
-/** As `lock`, for a process that does other work meanwhile. Callers of one process get it in the order they came in. */
+/** Like `lock`, for a process that does other work meanwhile. Callers of one process acquire it in order of arrival. */
 export class LockQueue {
   readonly #stateDir: string;
   readonly #waitMs: number;
-  /** By key, when the last who asked has done with it. */
+  /** By key: settles when the last caller in the queue has released the lock. */
   readonly #last = new Map<string, Promise<void>>();
 
   constructor(stateDir: string, { waitMs = DEFAULT_WAIT_MS }: LockOptions = {}) {
@@ -132,8 +132,8 @@ function placeOf(key: string): bigint {
 }
 
 /**
- * Tries until the lock is had, and in between yields how many milliseconds to sleep. Polls: a blocking F_OFD_SETLKW
- * could not be given up in time. Throws `busy` where the time is over.
+ * Tries until it has the lock, and yields the milliseconds to sleep between attempts. It polls, because a blocking
+ * F_OFD_SETLKW could not be cancelled in time. Throws `busy` when the time is over.
  */
 function* attempts(fd: number, key: string, place: bigint, waitMs: number): Generator<number> {
   if (lockRange(fd, place, true)) return;

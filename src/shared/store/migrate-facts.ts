@@ -5,8 +5,9 @@ import type { FirewallEntry, PublishedEntry } from '../model/firewall.ts';
 import { given } from '../model/given.ts';
 import type { LinkChanges, Op } from '../model/op.ts';
 import { ownedOf } from '../model/owned.ts';
+import { contains, parsePrefix } from '../model/prefix.ts';
 
-/** A row of schemas 1 to 4, which stored the steps that made an endpoint. */
+/** A row of schemas 1 to 4, which stored the ops that created an endpoint. */
 interface SteppedEndpoint {
   readonly attachment: Attachment;
   readonly role: string;
@@ -23,7 +24,7 @@ interface SteppedEndpoint {
   readonly delegate?: { readonly type: string; readonly config: string };
 }
 
-/** Rows hold facts in place of steps. A row that cannot be read stays as it is and counts as broken. */
+/** Converts rows from ops to facts. A row that cannot be parsed stays unchanged and counts as broken. */
 export function migrateToFacts(db: DatabaseSync): void {
   rewrite(db, 'networks', (row) => {
     const { undo, ...rest } = row as { readonly undo: readonly Op[] };
@@ -36,12 +37,17 @@ function rewrite(db: DatabaseSync, table: 'networks' | 'endpoints', change: (row
   // Both tables have a rowid.
   const update = db.prepare(`UPDATE ${table} SET body = ? WHERE rowid = ?`);
   for (const { rowid, body } of db.prepare(`SELECT rowid, body FROM ${table}`).all()) {
-    try {
-      const changed = change(JSON.parse(String(body)));
-      if (changed !== undefined && typeof rowid === 'number') update.run(JSON.stringify(changed), rowid);
-    } catch (error) {
-      if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error;
-    }
+    const changed = converted(change, String(body));
+    if (changed !== undefined && typeof rowid === 'number') update.run(JSON.stringify(changed), rowid);
+  }
+}
+
+/** Undefined for a body that cannot be converted: it costs its own row only. */
+function converted(change: (row: object) => object | undefined, body: string): object | undefined {
+  try {
+    return change(JSON.parse(body));
+  } catch {
+    return undefined;
   }
 }
 
@@ -90,7 +96,7 @@ function interfaceOf(row: SteppedEndpoint): Endpoint {
   return {
     ...part,
     kind: 'cni',
-    // An intent whose process died before it had planned: its interface is known by name.
+    // An intent whose process died before it planned: only the name of its interface is known.
     link: link ?? { hostIf, ifName: attachment.ifName, mac: '', hostMac: '', mtu: 1500, bridge: '', alias: '' },
     inside: insideOf(plan.ops),
     aliases: row.aliases ?? [],
@@ -128,8 +134,9 @@ function insideOf(ops: readonly Op[]): InsideFacts {
     const { dev: _, ...route } = op.route;
     return [route];
   });
+  // The driver completes the others.
   const gatewayOf = (address: string): string | undefined =>
-    routes.find(({ dst, gateway }) => gateway !== undefined && dst.includes(':') === address.includes(':'))?.gateway;
+    routes.find(({ gateway }) => gateway !== undefined && isInSubnet(gateway, address))?.gateway;
   const addresses = ops.flatMap((op) => (op.op === 'addr.add' && op.ns === 'sandbox' ? [op.address] : []));
   return {
     addresses: addresses.map((address) => {
@@ -142,7 +149,13 @@ function insideOf(ops: readonly Op[]): InsideFacts {
   };
 }
 
-/** What an undo unpublishes is what is published. */
+function isInSubnet(address: string, subnet: string): boolean {
+  const single = parsePrefix(`${address}/${address.includes(':') ? 128 : 32}`);
+  const prefix = parsePrefix(subnet);
+  return single !== undefined && prefix !== undefined && contains(prefix, single.addr);
+}
+
+/** The published ports are those that the undo unpublishes. */
 function portsOf({ plan, standby }: SteppedEndpoint): { published?: PublishedFacts; standby?: PublishedFacts } {
   const deletions = plan.undo.flatMap((op) => (op.op === 'firewall.delete' ? [op] : []));
   const [first] = deletions;
@@ -155,7 +168,7 @@ function portsOf({ plan, standby }: SteppedEndpoint): { published?: PublishedFac
   };
 }
 
-/** Rates were stored in bytes, with bursts that hold a packet at least. */
+/** Converts rates from bytes; their bursts were raised to hold at least one packet. */
 function shapingOf({ attachment, plan: { ops } }: SteppedEndpoint, mtu = 1500): ShapingFacts | undefined {
   const redirect = ops.find((op) => op.op === 'redirect.add');
   const ifb = redirect?.op === 'redirect.add' ? redirect.to : ifbName(attachment);

@@ -1,16 +1,14 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { migrateToFacts } from './migrate-facts.ts';
 
-/** SQL, or a program for what SQL cannot say. */
+/** SQL, or a function for what SQL cannot express. */
 export type Migration = string | ((db: DatabaseSync) => void);
 
 /**
- * The schema, as the steps that lead to it: step n turns version n into version n + 1 (`PRAGMA user_version`).
- * A step that has been released is never changed; a new one is added.
- *
- * `host` is HostIdentity.hostId. `boots` numbers (host, boot id) pairs; what belongs to a boot refers to that number,
- * which is never used again, so that rows of an earlier boot cannot show. Addresses are written by address-key.ts.
- * `runs` holds the maximal intervals of leased addresses and changes with `leases`, in the same transaction.
+ * The schema as migrations: step n turns version n into version n + 1 (`PRAGMA user_version`). Never change a released
+ * step; add a new one. `host` is HostIdentity.hostId. `boots` numbers (host, boot id) pairs. Rows that belong to a boot
+ * refer to that number, which is never reused, so rows of an earlier boot cannot appear. address-key.ts encodes
+ * addresses. `runs` holds the maximal intervals of leased addresses and changes in the same transaction as `leases`.
  */
 export const MIGRATIONS: readonly Migration[] = [
   `
@@ -104,8 +102,8 @@ export const MIGRATIONS: readonly Migration[] = [
 
   CREATE INDEX pools_by_scope ON pools (host, scope);
   `,
-  // `family` is '4', '6' or 'both'. The default serves a process of an earlier version that has the file open.
-  // A wildcard of schema 3 may be of either family, so it counts for both.
+  // `family` is '4', '6' or 'both'. The default serves a process of an earlier version that has the file open. A
+  // wildcard of schema 3 may be of either family, so it counts as both.
   `
   ALTER TABLE ports RENAME TO ports_3;
 
@@ -137,5 +135,5 @@ export const MIGRATIONS: readonly Migration[] = [
   migrateToFacts,
 ];
 
-/** The version that this program reads and writes. */
+/** The schema version that this program reads and writes. */
 export const SCHEMA_VERSION = MIGRATIONS.length;

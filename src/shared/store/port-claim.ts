@@ -1,7 +1,7 @@
 import type { Family } from '../model/addr.ts';
 import type { PortClaim } from './store.ts';
 
-/** What of the host a claim takes, without its owner. */
+/** The host port of a claim, without its owner. */
 export type HostPort = Omit<PortClaim, 'owner'>;
 
 /** The claim with the family of its address. */
@@ -10,13 +10,13 @@ export function withFamily(claim: PortClaim): PortClaim {
   return family === undefined ? claim : { ...claim, family };
 }
 
-/** The family that the port is taken in; undefined for both. */
+/** The family of the port; undefined for both. */
 export function familyOf({ hostIp, family }: Pick<HostPort, 'hostIp' | 'family'>): Family | undefined {
   if (hostIp === undefined) return family;
   return hostIp.includes(':') ? 6 : 4;
 }
 
-/** True if both take one port of one address of the host. */
+/** True if both claim the same port on the same address of the host. */
 export function overlap(a: HostPort, b: HostPort): boolean {
   if (a.protocol !== b.protocol || a.hostPort !== b.hostPort) return false;
   const [one, other] = [familyOf(a), familyOf(b)];

@@ -4,9 +4,12 @@ import type { SqliteFile } from './sqlite-file.ts';
 /** What the tables of one store share. */
 export interface Context {
   readonly host: string;
-  /** Runs `work` as it is, with SQLite's errors turned into NetErrors. `boot` gives the number to read under. */
+  /**
+   * Runs `work` without a transaction of its own and converts SQLite's errors to NetErrors. `boot` returns the number
+   * to read under.
+   */
   read<T>(work: (file: SqliteFile, boot: () => number) => T): T;
-  /** Runs `work` in the open transaction, or in one of its own. `boot` gives the number to write under. */
+  /** Runs `work` in the open transaction, or in a new one. `boot` returns the number to write under. */
   write<T>(work: (file: SqliteFile, boot: () => number) => T): T;
 }
 

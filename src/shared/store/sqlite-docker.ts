@@ -2,7 +2,7 @@ import { parseDockerNetwork, parsePool } from './bodies.ts';
 import { type Context, textOf } from './sqlite-context.ts';
 import type { DockerNetworkRow, DockerNetworkTable, PoolRow, PoolTable } from './store.ts';
 
-/** `docker_networks`: one JSON body for each network that dockerd has made. */
+/** `docker_networks`: one JSON body for each network that dockerd created. */
 export class SqliteDockerNetworks implements DockerNetworkTable {
   readonly #context: Context;
 

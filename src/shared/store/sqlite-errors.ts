@@ -1,6 +1,6 @@
 import { NetError } from '../errors/net-error.ts';
 
-/** Primary result codes of SQLite (sqlite3.h) that are told apart here. */
+/** The primary result codes of SQLite (sqlite3.h) that this file distinguishes. */
 const CODE = {
   busy: 5,
   locked: 6,
@@ -15,17 +15,17 @@ const CODE = {
 /** The primary result code of an error of node:sqlite, or undefined for any other thrown value. */
 function codeOf(thrown: unknown): number | undefined {
   if (!(thrown instanceof Error) || !('errcode' in thrown) || typeof thrown.errcode !== 'number') return undefined;
-  // The low byte is the primary code; the rest tells kinds of it apart.
+  // The low byte is the primary code; the other bytes refine it.
   return thrown.errcode & 0xff;
 }
 
-/** The file is no database, or not a sound one. */
+/** True if the file is no database, or a corrupt one. */
 export function isBroken(thrown: unknown): boolean {
   const code = codeOf(thrown);
   return code === CODE.corrupt || code === CODE.notADb;
 }
 
-/** A uniqueness rule of the schema refused a row. */
+/** True if a uniqueness constraint of the schema refused a row. */
 export function isConstraint(thrown: unknown): boolean {
   return codeOf(thrown) === CODE.constraint;
 }
@@ -35,8 +35,8 @@ export function isCantOpen(thrown: unknown): boolean {
 }
 
 /**
- * What SQLite threw, as a NetError that names the state directory: `busy` where a lock was not had in time, `state`
- * for the disk and the file. Anything else comes back as it is.
+ * Converts an SQLite error to a NetError that names the state directory: `busy` if a lock was not acquired in time,
+ * `state` for the disk and the file. Returns any other value unchanged.
  */
 export function storeError(thrown: unknown, op: string, stateDir: string): unknown {
   const code = codeOf(thrown);
@@ -53,7 +53,7 @@ export function storeError(thrown: unknown, op: string, stateDir: string): unkno
   }
 }
 
-/** The same for work that also opens, renames and syncs files: their errors are `state`, too. */
+/** Like `storeError`, for work that also opens, renames and syncs files: their errors are `state`, too. */
 export function diskError(thrown: unknown, op: string, stateDir: string): unknown {
   if (!(thrown instanceof Error) || !('syscall' in thrown) || !('code' in thrown))
     return storeError(thrown, op, stateDir);

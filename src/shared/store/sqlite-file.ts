@@ -15,7 +15,7 @@ export interface FileOptions {
   readonly waitMs: number;
   /** Pages of the write-ahead log before it is folded into the database, which syncs twice. */
   readonly logPages: number;
-  /** How to wait for another process that makes or sets aside the file; absent where the thread must not block. */
+  /** How to wait for another process that creates the file or sets it aside. Absent if the thread must not block. */
   readonly pause?: Pause;
 }
 
@@ -24,22 +24,22 @@ export type SqlRow = Readonly<Record<string, SQLOutputValue>>;
 /** First byte of the range that SQLite's SHARED lock covers (os.h: PENDING_BYTE + 2). */
 const SHARED_FIRST = 0x40000002n;
 
-/** An open database, and which file it is. */
+/** An open database, and the identity of its file. */
 interface Connection {
   readonly db: DatabaseSync;
   readonly inode: bigint;
-  /** Of its write-ahead log. */
+  /** Inode of its write-ahead log. */
   readonly log: bigint | undefined;
-  /** Descriptor of the lock that `keepLog` describes. */
+  /** Descriptor of the lock that `keepLog` takes. */
   readonly keeper: number;
   readonly statements: Map<string, StatementSync>;
 }
 
 /**
- * One open `state.db` of the current schema, with its prepared statements. Errors are node:sqlite's own.
- * A file that is missing is made, one of an older schema is migrated, a broken one is set aside.
- * Closes the old file before it opens the next: SQLite keeps one index of the log for each file and process, so two
- * connections to a file whose log was replaced would share a wrong one. If opening fails, `ensureOpen` tries again.
+ * One open `state.db` of the current schema, with its prepared statements. Throws node:sqlite's own errors. Creates a
+ * missing file, migrates an older schema, and sets a broken file aside. Closes the old file before it opens the next:
+ * SQLite keeps one index of the log for each file and process, so two connections to a file whose log was replaced
+ * would share a wrong one. If opening fails, `ensureOpen` tries again.
  */
 export class SqliteFile {
   readonly #stateDir: string;
@@ -55,7 +55,7 @@ export class SqliteFile {
     this.#connection = connect(stateDir, this.#path, options);
   }
 
-  /** The first row of the answer. */
+  /** Returns the first row of the result. */
   get(sql: string, ...values: readonly SQLInputValue[]): SqlRow | undefined {
     return this.#prepare(sql).get(...values);
   }
@@ -64,12 +64,12 @@ export class SqliteFile {
     return this.#prepare(sql).all(...values);
   }
 
-  /** How many rows were changed. */
+  /** Returns how many rows changed. */
   run(sql: string, ...values: readonly SQLInputValue[]): number {
     return Number(this.#prepare(sql).run(...values).changes);
   }
 
-  /** A write transaction is open, on the file that is `state.db` now: another process may have put a new one there. */
+  /** Begins a write transaction on the current `state.db`: another process may have replaced the file. */
   begin(): void {
     for (;;) {
       this.ensureOpen();
@@ -80,7 +80,7 @@ export class SqliteFile {
     }
   }
 
-  /** True if another file is `state.db`, or its log, now; it has been opened. */
+  /** Opens `state.db` again if the file or its log was replaced. Returns true if so. */
   renew(): boolean {
     const known = this.#connection;
     if (known !== undefined && inodeOf(this.#path) === known.inode && inodeOf(logOf(this.#path)) === known.log)
@@ -89,7 +89,7 @@ export class SqliteFile {
     return this.ensureOpen();
   }
 
-  /** True if an earlier opening had failed and the file is open now. */
+  /** Opens the file if an earlier attempt failed. Returns true if so. */
   ensureOpen(): boolean {
     if (this.#connection !== undefined) return false;
     if (this.#disposed) throw new Error(`${this.#path} has been closed`);
@@ -98,7 +98,7 @@ export class SqliteFile {
     return true;
   }
 
-  /** Throws where SQLite has already taken the transaction back (disk full, I/O error). */
+  /** Commits. Throws if SQLite has already rolled the transaction back (disk full, I/O error). */
   commit(): void {
     this.#prepare('COMMIT').run();
   }
@@ -109,8 +109,8 @@ export class SqliteFile {
   }
 
   /**
-   * What has been committed is on the disk. Not by `PRAGMA synchronous`, which cannot change inside a transaction; it
-   * would do the same after each commit: sync the log, which nobody deletes while this connection is open.
+   * Syncs committed transactions to disk. `PRAGMA synchronous` cannot change inside a transaction. It would sync the
+   * log after each commit; this does the same, and nobody deletes the log while this connection is open.
    */
   syncLog(): void {
     const fd = openSync(logOf(this.#path), 'r+');
@@ -121,7 +121,7 @@ export class SqliteFile {
     }
   }
 
-  /** The file is set aside as broken and a fresh one is open; returns the broken one's new path. */
+  /** Sets the broken file aside and opens a new one. Returns the new path of the broken file. */
   replace(): string | undefined {
     const broken = this.#connection?.inode;
     this.#disconnect();
@@ -163,7 +163,7 @@ function connect(stateDir: string, path: string, options: FileOptions): Connecti
   }
 }
 
-/** The keeper goes last: see keepLog. */
+/** Closes the keeper last: see keepLog. */
 function disconnect({ db, keeper, statements }: Connection): void {
   statements.clear();
   try {
@@ -182,7 +182,7 @@ interface Opened {
   readonly inode: bigint;
 }
 
-/** A broken file takes two rounds; others may come between. The bound is for a disk that breaks every file. */
+/** A broken file takes two rounds, and other processes may add some. The bound is for a disk that breaks every file. */
 function openCurrent(stateDir: string, path: string, options: FileOptions): Opened {
   for (let attempt = 1; ; attempt++) {
     if (inodeOf(path) === undefined) createFile(stateDir, blocking(options));
@@ -205,7 +205,7 @@ function openExisting(stateDir: string, path: string, options: FileOptions): Dat
     db.exec(`PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = ${options.logPages}`);
     const version = Number(db.prepare('PRAGMA user_version').get()?.user_version);
     if (version > SCHEMA_VERSION) throw newerSchema(stateDir, version);
-    // Files get their name with the schema in them: without one (an empty file) this is none of ours.
+    // A file gets its name after its schema, so one without a schema (an empty file) is not ours.
     if (version === 0) throw Object.assign(new Error('file has no schema'), { errcode: 26 });
     if (version < SCHEMA_VERSION) migrate(db);
     return db;
@@ -215,7 +215,7 @@ function openExisting(stateDir: string, path: string, options: FileOptions): Dat
   }
 }
 
-/** A connection to a file that exists; with SQLite's own default a missing one would be made, empty. */
+/** Opens an existing file. SQLite's default would create a missing one, empty. */
 function openDatabase(path: string, { waitMs }: FileOptions): DatabaseSync {
   const sqlite = process.getBuiltinModule('node:sqlite');
   const uri = `file:${path.replace(/[%?#]/g, encodeURIComponent)}?mode=rw`;
@@ -223,10 +223,10 @@ function openDatabase(path: string, { waitMs }: FileOptions): DatabaseSync {
 }
 
 /**
- * The last process to close a database folds its write-ahead log in and deletes it, which syncs twice: for calls that
- * follow each other, on every call. node:sqlite cannot switch that off (SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE), but SQLite
- * leaves the log where it cannot have the file for itself; this shared lock, on a description of its own, sees to it.
- * It lives until the descriptor is closed, or the process ends.
+ * Keeps SQLite from deleting the log. The last process to close a database folds its write-ahead log in and deletes it,
+ * with two syncs: on every call, if calls follow each other. node:sqlite cannot switch that off
+ * (SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE), but SQLite leaves the log if it cannot lock the file exclusively. This shared
+ * lock, on a description of its own, prevents that until the descriptor is closed or the process ends.
  */
 function keepLog(path: string): number {
   const fd = openSync(path, 'r');

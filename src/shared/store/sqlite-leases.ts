@@ -8,14 +8,14 @@ import { leaseLost, leaseTaken } from './taken.ts';
 
 const COLUMNS = 'scope, address, camp, network, container, interface, source';
 
-/** A run as `runs` has it. */
+/** A row of `runs`. */
 interface RunRow {
   readonly first: string;
   readonly last: string;
   readonly length: number;
 }
 
-/** `leases`, and `runs`, which every lease and release keeps maximal with at most three changes of rows. */
+/** `leases`, and `runs`, which every lease and release keeps maximal with at most three row changes. */
 export class SqliteLeases implements LeaseTable {
   readonly #context: Context;
 
@@ -97,7 +97,7 @@ export class SqliteLeases implements LeaseTable {
       const across = runOf(file, number, scope, low);
       const before = across !== undefined && across.first < low ? across : undefined;
       const end = runOf(file, number, scope, high);
-      // The first run may begin before the interval, the last one end after it; it may be the same run.
+      // The first run may begin before the interval, and the last one end after it. They may be the same run.
       const head = before === undefined ? 0 : distance(low, before.last) + 1;
       const tail = end === undefined ? 0 : distance(high, end.last);
       return begun + head - tail;
@@ -113,7 +113,7 @@ function runOf(file: SqliteFile, boot: number, scope: string, key: string): RunR
   return { first: textOf(row.first), last: textOf(row.last), length: Number(row.length) };
 }
 
-/** `address` has just been leased: the runs at its two sides and itself are one. */
+/** Joins a newly leased `address` with the runs on both sides of it. */
 function joinRuns(file: SqliteFile, boot: number, scope: string, address: Addr): void {
   const key = addressKey(address);
   const left = beside(file, boot, scope, neighbour(address, -1n));
@@ -125,7 +125,7 @@ function joinRuns(file: SqliteFile, boot: number, scope: string, address: Addr):
   else resizeRun(file, boot, scope, { first: left.first, last, length });
 }
 
-/** `address` has just been released: what its run had at either side of it are runs of their own. */
+/** Splits the run of a newly released `address` into the parts on both sides of it. */
 function splitRun(file: SqliteFile, boot: number, scope: string, address: Addr): void {
   const key = addressKey(address);
   const run = runOf(file, boot, scope, key);
@@ -157,7 +157,7 @@ function deleteRun(file: SqliteFile, boot: number, scope: string, first: string)
   file.run('DELETE FROM runs WHERE boot = ? AND scope = ? AND first = ?', boot, scope, first);
 }
 
-/** Addresses from one key to a higher one; within a run that is at most the number of leases. */
+/** The number of addresses from one key to a higher one. Within a run, that is at most the number of leases. */
 function distance(from: string, to: string): number {
   return Number(addressOfKey(to).value - addressOfKey(from).value);
 }
@@ -168,7 +168,7 @@ function leaseAt(file: SqliteFile, boot: number, scope: string, key: string): Le
   return row === undefined ? undefined : leaseOf(row);
 }
 
-/** The lease that is in the way of another one. */
+/** The existing lease of the address. */
 function holderOf(file: SqliteFile, boot: number, scope: string, key: string): Lease {
   const lease = leaseAt(file, boot, scope, key);
   if (lease === undefined) throw new Error(`lease of ${formatAddr(addressOfKey(key))} is there and is not`);

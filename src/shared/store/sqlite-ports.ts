@@ -9,7 +9,7 @@ import { portTaken } from './taken.ts';
 
 const COLUMNS = 'protocol, port, family, address, camp, network, container, interface';
 
-/** `ports`: one row a host port and address. */
+/** `ports`: one row for each host port and address. */
 export class SqlitePorts implements PortTable {
   readonly #context: Context;
 

@@ -5,21 +5,21 @@ import { type BlockingOptions, lock } from './locks.ts';
 import { MIGRATIONS } from './migrations.ts';
 
 const LOCK = 'state.db';
-/** What belongs to a database file, by the end of its name. */
+/** The files of a database, by suffix. */
 const PARTS = ['', '-wal', '-shm'] as const;
 const KEPT = 3;
 
 /**
- * `state.db` exists, with the whole schema and in WAL mode. It gets its name when it is complete, so that no other
- * process meets it half made: switching to WAL fails at once, without waiting, while somebody else has the file open.
+ * Creates `state.db` with the whole schema and in WAL mode. Renames it into place once it is complete, so that no other
+ * process opens it half made: switching to WAL fails at once, without waiting, while another process has the file open.
  */
 export function createFile(stateDir: string, options: BlockingOptions): void {
   using _ = lock(stateDir, LOCK, options);
   const path = join(stateDir, 'state.db');
   if (existsSync(path)) return;
   const draft = `${path}.new`;
-  // Also left by a call that died here, or by somebody who deleted state.db alone: a log of another database would be
-  // replayed into this one.
+  // A call that died here, or somebody who deleted only state.db, leaves these files too. SQLite would replay a foreign
+  // log into this database.
   for (const part of PARTS) {
     rmSync(draft + part, { force: true });
     rmSync(path + part, { force: true });
@@ -37,12 +37,12 @@ export function createFile(stateDir: string, options: BlockingOptions): void {
   syncDirectory(stateDir);
 }
 
-/** The database has schema `target`, step by step, each step in a transaction; a later one stays as it is. */
+/** Migrates the database to schema `target`, one transaction for each step. Leaves a later schema unchanged. */
 export function migrate(db: DatabaseSync, target: number = MIGRATIONS.length): void {
   for (;;) {
     db.exec('BEGIN IMMEDIATE');
     try {
-      // Read again with the lock held: another process may have taken the step meanwhile.
+      // Read again under the lock: another process may have run the step meanwhile.
       const version = Number(db.prepare('PRAGMA user_version').get()?.user_version);
       const step = version < target ? MIGRATIONS[version] : undefined;
       if (typeof step === 'string') db.exec(step);
@@ -58,8 +58,8 @@ export function migrate(db: DatabaseSync, target: number = MIGRATIONS.length): v
 }
 
 /**
- * The broken `state.db` with that inode is called `state.db.corrupt-<ms>`, as are its log and index; the newest three
- * are kept. Returns its path, or undefined where another process has moved it already.
+ * Renames the broken `state.db` with that inode, its log and its index to `state.db.corrupt-<ms>`, and keeps the newest
+ * three. Returns the new path, or undefined if another process has already renamed it.
  */
 export function setAside(stateDir: string, inode: bigint, options: BlockingOptions): string | undefined {
   using _ = lock(stateDir, LOCK, options);

@@ -26,27 +26,30 @@ import type {
 } from './store.ts';
 
 export interface SqliteStoreOptions {
-  /** Made with mode 0700 where it is missing. */
+  /** Created with mode 0700 if missing. */
   readonly stateDir: string;
   readonly identity: HostIdentity;
-  /** How long to wait for another process's transaction, in milliseconds; 30,000 unless given. They take one or less. */
+  /**
+   * How long to wait for another process's transaction, in milliseconds. Default: 30,000; a transaction takes one or
+   * less.
+   */
   readonly waitMs?: number;
   /**
-   * Pages of the write-ahead log before it is folded into the database. 256 unless given: what the next process has to
-   * read at most. A process that stays folds more of them together, each time with two syncs.
+   * Pages of the write-ahead log before SQLite folds it into the database. Default: 256, which bounds what the next
+   * process reads. A long-lived process sets more, because each fold costs two syncs.
    */
   readonly logPages?: number;
   /**
-   * How to wait for a process that makes the file or sets it aside. Absent where the thread must not block: then that is
-   * `busy`.
+   * How to wait for a process that creates the file or sets it aside. Absent if the thread must not block; `busy` is
+   * thrown instead.
    */
   readonly pause?: Pause;
 }
 
 /**
- * The store in `<stateDir>/state.db`, made, migrated or, where it is broken, set aside and made anew.
- * Throws NetError `state` for the directory, the disk or the file, `newer-schema` for a file of a later version,
- * `busy` where another process holds the file for longer than `waitMs`.
+ * Opens the store in `<stateDir>/state.db`. Creates a missing file, migrates an old one, and replaces a broken one
+ * after setting it aside. Throws NetError `state` for the directory, the disk or the file, `newer-schema` for a file of
+ * a later version, `busy` if another process holds the file for longer than `waitMs`.
  */
 export function openSqliteStore({
   stateDir,
@@ -102,7 +105,7 @@ class SqliteStore implements LocalStore {
   }
 
   transaction<T>(work: () => T, { durable = false }: { readonly durable?: boolean } = {}): T {
-    // Known only after COMMIT where a nested call is the one that asks.
+    // The outer commit is durable if a nested call requests it.
     this.#durable ||= durable;
     if (this.#depth > 0) return this.#guard('store.write', work);
     try {
@@ -114,20 +117,20 @@ class SqliteStore implements LocalStore {
 
   refresh(): void {
     const renewed = this.#guard('store.read', () => this.#onDisk('store.open', () => this.#file.renew()));
-    if (renewed) this.#boots.forget();
+    if (renewed) this.#boots.invalidate();
   }
 
   [Symbol.dispose](): void {
     this.#file.close();
   }
 
-  /** A re-opening that failed is tried again by every call. */
+  /** Opens the file again if an earlier attempt failed. */
   #ensureOpen(): void {
-    if (this.#onDisk('store.open', () => this.#file.ensureOpen())) this.#boots.forget();
+    if (this.#onDisk('store.open', () => this.#file.ensureOpen())) this.#boots.invalidate();
   }
 
   #commit<T>(work: () => T): T {
-    this.#boots.forget();
+    this.#boots.invalidate();
     this.#onDisk('store.begin', () => this.#file.begin());
     this.#depth++;
     try {
@@ -137,14 +140,14 @@ class SqliteStore implements LocalStore {
       return result;
     } catch (error) {
       this.#file.rollback();
-      this.#boots.forget();
+      this.#boots.invalidate();
       throw error;
     } finally {
       this.#depth--;
     }
   }
 
-  /** SQLite's errors become NetErrors; a file that proves to be broken is replaced once no transaction is open. */
+  /** Converts SQLite's errors to NetErrors, and replaces a broken file once no transaction is open. */
   #guard<T>(op: string, work: () => T): T {
     try {
       return work();
@@ -156,7 +159,7 @@ class SqliteStore implements LocalStore {
   }
 
   #replace(op: string, cause: unknown): NetError {
-    this.#boots.forget();
+    this.#boots.invalidate();
     const moved = this.#onDisk(op, () => this.#file.replace());
     return fault.stateReset(
       op,

@@ -2,7 +2,7 @@ import { chmodSync, lstatSync, mkdirSync, type Stats } from 'node:fs';
 import type { ErrorKind } from '../errors/catalog.ts';
 import { NetError } from '../errors/net-error.ts';
 
-/** What an error about a directory says besides what is wrong with it. */
+/** The text of an error about a directory, besides what is wrong with it. */
 export interface DirPurpose {
   readonly kind: ErrorKind;
   readonly op: string;
@@ -12,15 +12,14 @@ export interface DirPurpose {
 
 const STATE: DirPurpose = { kind: 'state', op: 'store.open', hint: 'ISTHMUS_STATE_DIR names another one' };
 
-/** `ensurePrivateDir` for the directory of the state: all of the program's knowledge is in there. */
+/** `ensurePrivateDir` for the state directory, which has everything that the program records. */
 export function ensureStateDir(path: string): void {
   ensurePrivateDir(path, STATE);
 }
 
 /**
- * The directory is there, ours, and nobody else can look into it (0700). Parents that are missing are made.
- * Throws NetError of `purpose` where it is a symbolic link, no directory, or another user's: what is in it would be at
- * somebody else's mercy.
+ * Ensures that the directory exists, is ours and is private (0700). Creates missing parents. Throws NetError of
+ * `purpose` if the path is a symbolic link, no directory, or another user's: that user could change its content.
  */
 export function ensurePrivateDir(path: string, purpose: DirPurpose): void {
   const found = findOrMake(path, purpose);

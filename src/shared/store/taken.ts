@@ -6,7 +6,7 @@ import { type Endpoint, hostIfOf } from '../model/endpoint.ts';
 import { formatPlace, type HostPort } from './port-claim.ts';
 import type { Lease, PortClaim } from './store.ts';
 
-/** The refusal of an address that `holder` has. */
+/** The error for an address that `holder` has. */
 export function leaseTaken(wanted: Pick<Lease, 'address'>, holder: Lease): NetError {
   const where = holder.source === 'file' ? ` (file in ${holder.scope})` : '';
   return fault.conflict(
@@ -17,18 +17,18 @@ export function leaseTaken(wanted: Pick<Lease, 'address'>, holder: Lease): NetEr
   );
 }
 
-/** The refusal to hand on an address that somebody else has by now, or nobody. */
+/** The error for an address whose lease the expected owner has lost. */
 export function leaseLost(scope: string, address: Addr, holder: Lease | undefined): NetError {
   if (holder !== undefined) return leaseTaken({ address }, holder);
   return fault.conflict(
     'ipam',
     `address ${formatAddr(address)}`,
-    `nobody has it in ${scope} any more`,
-    'Ask for it again',
+    `is no longer leased in ${scope}`,
+    'Request it again',
   );
 }
 
-/** The refusal of two endpoints with one interface on the host's side. */
+/** The error for two endpoints with the same host-side interface. */
 export function interfaceTaken(row: Endpoint, cause?: unknown): NetError {
   return fault.conflict(
     'store.endpoint',
@@ -39,7 +39,7 @@ export function interfaceTaken(row: Endpoint, cause?: unknown): NetError {
   );
 }
 
-/** The refusal of a host port that `holder` has. */
+/** The error for a host port that `holder` has. */
 export function portTaken({ protocol, hostIp, hostPort }: HostPort, holder: PortClaim): NetError {
   return fault.conflict(
     'ports',
@@ -49,7 +49,10 @@ export function portTaken({ protocol, hostIp, hostPort }: HostPort, holder: Port
   );
 }
 
-/** Docker's ids are of endpoints, of which people know the first digits; what it has asked for is nobody's yet. */
+/**
+ * Names the holder. Docker's ids are endpoint ids, which people know by their first digits. A requested address has no
+ * endpoint yet.
+ */
 function holderText({ camp, network, containerId, ifName }: Attachment): string {
   if (camp === 'cnm' && containerId.startsWith('requested-')) return `dockerd's request for network ${network}`;
   if (camp === 'cnm' && /^[0-9a-f]{64}$/.test(containerId))

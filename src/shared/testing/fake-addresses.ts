@@ -34,7 +34,7 @@ export function changeFakeAddress(op: AddressOp, ns: FakeNetns): void {
   else deleteAddress(op, ns);
 }
 
-/** A route is added where its gateway is reachable, as fib_check_nh of net/ipv4/fib_semantics.c asks. */
+/** Refuses a route whose gateway is unreachable, like fib_check_nh of net/ipv4/fib_semantics.c. */
 export function changeFakeRoute(op: RouteOp, ns: FakeNetns): void {
   if (op.op === 'route.add') addRoute(op, ns);
   else deleteRoute(op, ns);
@@ -124,7 +124,7 @@ export function changeFakeForwarding(op: OpOf<'fdb.add' | 'fdb.delete'>, ns: Fak
   ns.forwarding = op.op === 'fdb.add' ? [...kept, { dev, mac, flags, ...(dst && { dst }) }] : kept;
 }
 
-/** The kernel's routes to the subnets of links that are up, and the others. */
+/** Splits the routes into the kernel's routes to the subnets of links that are up, and the others. */
 export function allRoutes(ns: FakeNetns): RouteState[] {
   const connected = ns.addresses.flatMap(({ dev, address }): RouteState[] => {
     const prefix = parsePrefix(address);
@@ -138,7 +138,7 @@ export function allRoutes(ns: FakeNetns): RouteState[] {
   return [...connected, ...ns.routes];
 }
 
-/** The device through which an address is reached without a gateway, or undefined. */
+/** Returns the device that reaches an address without a gateway, or undefined. */
 function wayTo(ns: FakeNetns, gateway: string, dev?: string): string | undefined {
   const addr = parseAddr(gateway);
   if (addr === undefined) return undefined;

@@ -21,25 +21,25 @@ import { fakeSysctl } from './fake-sysctls.ts';
 
 export interface FakeOptions {
   readonly identity?: Partial<HostIdentity>;
-  /** The host's own namespace; `lo` is always there. */
+  /** The host's own namespace; always has `lo`. */
   readonly own?: FakeSeed;
-  /** Namespaces by their paths. */
+  /** Namespaces by path. */
   readonly namespaces?: Readonly<Record<string, FakeSeed>>;
-  /** Paths under which the host's own namespace can be opened too. */
+  /** Additional paths that open the host's own namespace. */
   readonly ownPaths?: readonly string[];
   /** Paths of plain files. */
   readonly files?: readonly string[];
   /** False: the kernel has no IPv6 keys. Default true. */
   readonly ipv6?: boolean;
-  /** Ports of the host that processes listen on. */
+  /** Host ports that processes listen on. */
   readonly listeners?: readonly (PortQuery & Holder)[];
-  /** The error number with which an Op is refused before anything is done, or undefined. */
+  /** Returns the errno that refuses an Op before it has any effect, or undefined. */
   readonly refuse?: (op: Op) => number | undefined;
 }
 
 /**
- * A host in memory that keeps the kernel's rules as far as plans depend on them. `toString` prints its state as the
- * commands that would give it.
+ * A host in memory that follows the kernel's rules as far as plans depend on them. `toString` prints its state as the
+ * commands that would create it.
  */
 export class FakeHost implements Host {
   readonly identity: HostIdentity;
@@ -64,7 +64,7 @@ export class FakeHost implements Host {
     throw fault.invalidNamespace('open', `namespace ${path}`, what);
   }
 
-  /** A new namespace at `path`, in place of one that was there. */
+  /** Creates a namespace at `path`, replacing an existing one. */
   addNamespace(path: string, seed: FakeSeed = {}): FakeNetns {
     this.removeNamespace(path);
     const made = this.#make(path, seed);
@@ -72,7 +72,7 @@ export class FakeHost implements Host {
     return made;
   }
 
-  /** The namespace is gone with its links and the other ends of its veths. */
+  /** Deletes the namespace with its links and the other ends of its veths. */
   removeNamespace(path: string): void {
     const gone = this.#namespaces.get(path);
     for (const name of [...(gone?.links.keys() ?? [])]) if (gone !== undefined) removeLink(gone, name);
@@ -200,7 +200,7 @@ export class FakeHost implements Host {
       case 'firewall.delete':
         throw badOp(op, NO_FIREWALL);
       case 'conntrack.flush':
-        // There are no connections here.
+        // The fake has no connections.
         break;
     }
   }
@@ -225,7 +225,7 @@ function changeVlans(op: Extract<Op, { op: 'vlan.add' | 'vlan.delete' }>, ns: Fa
   ns.vlans = op.op === 'vlan.add' ? [...kept, { name: op.name, vlan: op.vlan }] : kept;
 }
 
-/** The table comes with its first element and goes with its last. */
+/** The first element creates the table, deleting the last one deletes it. */
 function changeElements(op: Extract<Op, { op: 'nft.element.add' | 'nft.element.delete' }>, ns: FakeNetns): void {
   elementLine(op);
   const keyOf = (set: string): string => `${op.table} ${set}`;

@@ -6,7 +6,7 @@ import type { FakeLink, FakeNetns } from './fake-netns.ts';
 
 type OpOf<N extends Op['op']> = Extract<Op, { op: N }>;
 
-/** The link of a name. Throws NetError ENODEV as the kernel does. */
+/** Returns the link with a name. Throws NetError ENODEV as the kernel does. */
 export function linkOf(op: Op, ns: FakeNetns, name: string): FakeLink {
   const link = ns.links.get(name);
   if (link === undefined) throw missingLink(op, name);
@@ -61,7 +61,7 @@ export function setFakeLink(op: OpOf<'link.set'>, ns: FakeNetns): void {
   else if (set.master === null) release(link);
 }
 
-/** A veth takes its peer with it, a bridge lets its ports go, a device takes what stands on it. */
+/** Deleting a veth deletes its peer; a bridge detaches its ports; a device deletes the devices on top of it. */
 export function deleteFakeLink(op: OpOf<'link.delete'>, ns: FakeNetns): void {
   const { kind = 'none' } = linkOf(op, ns, op.name).state;
   if (op.kind !== undefined && op.kind !== kind) {
@@ -78,7 +78,7 @@ export function setFakePort(op: OpOf<'port.set'>, ns: FakeNetns): void {
   state.port = { ...state.port, ...op.set };
 }
 
-/** The link and all that belongs to it is gone. */
+/** Deletes the link and everything that belongs to it. */
 export function removeLink(ns: FakeNetns, name: string): void {
   const link = ns.links.get(name);
   if (link === undefined) return;
@@ -125,7 +125,7 @@ function release({ state }: FakeLink): void {
   delete state.port;
 }
 
-/** net/core/dev.c, dev_valid_name; a name of IFNAMSIZ bytes or more does not pass netlink's policy. */
+/** net/core/dev.c, dev_valid_name; netlink's policy refuses names of IFNAMSIZ bytes or more. */
 function checkFree(op: Op, ns: FakeNetns, name: string): void {
   if (Buffer.byteLength(name) >= IFNAMSIZ) throw opError(op, ERANGE);
   if (name === '' || name === '.' || name === '..' || /[/:\s]/.test(name)) throw opError(op, EINVAL);

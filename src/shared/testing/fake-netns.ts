@@ -6,7 +6,7 @@ import { macOfDigest } from '../model/mac.ts';
 import type { VlanRange } from '../model/op.ts';
 import type { TbfSpec } from '../model/shaping.ts';
 
-/** What a namespace holds at the start. Links get an index, a MAC and the other fields they are not given. */
+/** The initial content of a namespace. Links get an index, a MAC and the other fields that are not given. */
 export interface FakeSeed {
   readonly links?: readonly (Partial<LinkState> & { readonly name: string })[];
   readonly addresses?: readonly { readonly dev: string; readonly address: string }[];
@@ -18,11 +18,11 @@ export type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 export interface FakeLink {
   readonly state: Mutable<LinkState>;
-  /** How it was made; absent for seeded links of no kind. */
+  /** The Op's description of the link; absent for seeded links without a kind. */
   readonly made?: LinkKind;
   /** A veth's other end. */
   peer?: { readonly ns: FakeNetns; readonly name: string };
-  /** Whether somebody asked for promiscuity; ports of a bridge are promiscuous without. */
+  /** Requested promiscuity; bridge ports are promiscuous in any case. */
   promisc: boolean;
 }
 
@@ -32,7 +32,7 @@ export interface FakeNeighbour {
   readonly mac: string;
 }
 
-/** What was asked for on one device. */
+/** The requested settings of one device. */
 export interface FakeShaping {
   readonly tbf?: TbfSpec;
   readonly redirect?: string;
@@ -45,13 +45,13 @@ export interface FakeForwarding {
   readonly flags: 'self' | 'master';
 }
 
-/** The state of one namespace, in the order in which it came about. */
+/** The state of one namespace, in order of creation. */
 export class FakeNetns implements Namespace {
   readonly id: string;
   readonly path: string;
   readonly links = new Map<string, FakeLink>();
   addresses: (AddressState & { readonly noDad: boolean })[] = [];
-  /** Without the kernel's own routes to connected subnets. */
+  /** Excludes the kernel's own routes to connected subnets. */
   routes: RouteState[] = [];
   neighbours: FakeNeighbour[] = [];
   forwarding: FakeForwarding[] = [];
@@ -97,7 +97,7 @@ export class FakeNetns implements Namespace {
     return link;
   }
 
-  /** The link with everything that follows from other links: carrier, promiscuity of ports. */
+  /** The link with all values that derive from other links: carrier, promiscuity of ports. */
   view(link: FakeLink): LinkState {
     const { state, promisc } = link;
     return { ...state, lowerUp: this.#carrier(link), promisc: promisc || state.port !== undefined };
@@ -119,7 +119,7 @@ export function newAddress(dev: string, address: string, noDad: boolean): FakeNe
   return { dev, address, scope, permanent: true, dadFailed: false, tentative: false, noDad };
 }
 
-/** As the kernel reports it: IPv6 routes have no scope of their own. */
+/** The form that the kernel reports: IPv6 routes have no scope of their own. */
 export function scopeOf({ dst, gateway }: { readonly dst: string; readonly gateway?: string }): 'global' | 'link' {
   return gateway === undefined && !dst.includes(':') ? 'link' : 'global';
 }

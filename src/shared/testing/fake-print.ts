@@ -4,13 +4,13 @@ import type { LinkKind, RouteSpec } from '../model/link.ts';
 import type { NftTable, Op } from '../model/op.ts';
 import type { FakeLink, FakeNetns } from './fake-netns.ts';
 
-/** Packets that a new device may queue. */
+/** Default queue length of a new device. */
 const USUAL_QUEUE = 1000;
 
-/** What is kept of a namespace: steps that may be of a sandbox. */
+/** The state of one namespace as steps that may refer to a sandbox. */
 type SandboxOp = Exclude<Op, { ns: 'host' }>;
 
-/** The commands that give the state of the namespaces, the host's first. Links that no Op makes are left out. */
+/** Prints the commands that create the state of the namespaces, the host's first. Omits links that no Op creates. */
 export function printNamespaces(host: FakeNetns, others: readonly FakeNetns[]): string {
   const lines: string[] = others.map((ns) => `ip netns add ${nameOf(ns)}`);
   const printed = new Set<FakeLink>();
@@ -35,13 +35,13 @@ function linkLines(ns: FakeNetns, link: FakeLink, host: FakeNetns, printed: Set<
   return ops.map((op) => render(op, ns, host, link.peer?.ns));
 }
 
-/** The peer as it is now, not as it was made. */
+/** The current peer, not the peer as created. */
 function withPeer(made: LinkKind, peer: FakeLink | undefined): LinkKind {
   if (made.kind !== 'veth' || peer === undefined) return made;
   return { ...made, peer: { ns: 'sandbox', name: peer.state.name, mac: peer.state.mac, mtu: peer.state.mtu } };
 }
 
-/** What is done to links once all of them are there. */
+/** Changes to links that need all links to exist. */
 function stateOps(ns: FakeNetns): SandboxOp[] {
   const at = { ns: 'sandbox' } as const;
   const ops: SandboxOp[] = [];
@@ -75,7 +75,7 @@ function stateOps(ns: FakeNetns): SandboxOp[] {
   return ops;
 }
 
-/** Without what is so by default. */
+/** Omits default values. */
 function plain(route: RouteSpec): RouteSpec {
   const { table, scope, priority, ...rest } = route;
   const usual = route.gateway === undefined && !route.dst.includes(':') ? 'link' : 'global';
@@ -88,7 +88,7 @@ function plain(route: RouteSpec): RouteSpec {
   };
 }
 
-/** Ops of this file are all written for a sandbox; those of the host's namespace are printed for the host. */
+/** This file writes all Ops for a sandbox; those of the host's namespace are printed for the host. */
 function render(op: SandboxOp, ns: FakeNetns, host: FakeNetns, peer?: FakeNetns): string {
   const here = ns === host ? 'host' : 'sandbox';
   const own: Op = { ...op, ns: here };

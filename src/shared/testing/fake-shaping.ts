@@ -8,7 +8,7 @@ import type { FakeNetns } from './fake-netns.ts';
 
 type ShapingOp = Extract<Op, { op: 'tbf.add' | 'tbf.delete' | 'redirect.add' | 'redirect.delete' }>;
 
-/** One token bucket and one redirection a device, each for itself. */
+/** One token bucket and one redirection for each device, independent of each other. */
 export function changeFakeShaping(op: ShapingOp, ns: FakeNetns): void {
   linkOf(op, ns, op.dev);
   const { tbf, redirect } = ns.shaping.get(op.dev) ?? {};
@@ -36,7 +36,7 @@ export function changeFakeShaping(op: ShapingOp, ns: FakeNetns): void {
   }
 }
 
-/** As the kernel tells of it; a redirection to a device that is gone leads nowhere. */
+/** The form that the kernel reports; a redirection to a deleted device leads nowhere. */
 export function fakeShaping(ns: FakeNetns, dev: string): ShapingState {
   const { tbf, redirect } = ns.shaping.get(dev) ?? {};
   return {

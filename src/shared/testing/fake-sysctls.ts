@@ -32,7 +32,7 @@ const CONF: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 /** Keys of the namespace. */
 const GENERAL: Readonly<Record<string, string>> = { 'net/ipv4/ip_forward': '0' };
 
-/** The value of a key, or undefined where the fake kernel has none; `ipv6` false takes all of net/ipv6 away. */
+/** Returns the value of a key, or undefined if the fake kernel lacks it; `ipv6` false removes all of net/ipv6. */
 export function fakeSysctl(ns: FakeNetns, key: string, ipv6: boolean): string | undefined {
   const path = sysctlPath(key);
   if (path === undefined || (!ipv6 && path.startsWith('net/ipv6/'))) return undefined;

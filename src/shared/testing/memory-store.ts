@@ -22,7 +22,7 @@ import type {
 } from '../store/store.ts';
 import { interfaceTaken, leaseLost, leaseTaken, portTaken } from '../store/taken.ts';
 
-/** What several MemoryStores share, as processes share a file. Keys are NUL-separated. */
+/** State that several MemoryStores share, as processes share a file. Keys are NUL-separated. */
 export class MemoryDisk {
   networks = new Map<string, NetworkRow>();
   dockerNetworks = new Map<string, DockerNetworkRow>();
@@ -34,8 +34,8 @@ export class MemoryDisk {
 }
 
 /**
- * The LocalStore without a file, for tests and dry runs: the plainest code that keeps the contract. Finding a run takes
- * as long as the run.
+ * A LocalStore without a file, for tests and dry runs: the simplest code that fulfills the contract. A range query
+ * takes time proportional to its result.
  */
 export class MemoryStore implements LocalStore {
   readonly networks: NetworkTable;
@@ -97,7 +97,7 @@ function networkTable(disk: MemoryDisk, prefix: string): NetworkTable {
   };
 }
 
-/** `rows` is asked for each time: a transaction that fails puts another map in its place. */
+/** Calls `rows` each time: a failed transaction replaces the map. */
 function rowTable<T extends { readonly id: string }>(rows: () => Map<string, T>, prefix: string) {
   return {
     get: (id: string): T | undefined => rows().get(prefix + id),
@@ -204,13 +204,13 @@ function noteTable(disk: MemoryDisk, prefix: string): NoteTable {
   };
 }
 
-/** Values by order of their keys, of those that begin with `prefix`. */
+/** Returns the values in key order, for keys that begin with `prefix`. */
 function under<T>(map: ReadonlyMap<string, T>, prefix: string): T[] {
   const found = [...map].filter(([key]) => key.startsWith(prefix));
   return found.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, value]) => value);
 }
 
-/** A copy as a file would give it back, so that a change of the caller's object is not a change of the row. */
+/** Returns a copy, as a file would, so that changes to the caller's object do not change the row. */
 function frozen<T>(row: T): T {
   return JSON.parse(JSON.stringify(row));
 }

@@ -1,6 +1,6 @@
 import Table from 'cli-table3';
 
-/** Space between columns is all there is between them, as in the tables of docker and kubectl. */
+/** Separates columns with spaces only, like the tables of docker and kubectl. */
 const BARE = {
   ...{ top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '', 'bottom-left': '' },
   ...{
@@ -15,7 +15,7 @@ const BARE = {
   },
 };
 
-/** One line a row below a line of headings, columns aligned; ends with a line break. An empty cell shows as `-`. */
+/** Formats rows below a heading line, columns aligned; ends with a line break. An empty cell shows as `-`. */
 export function formatTable(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   const table = new Table({
     head: [...headings],

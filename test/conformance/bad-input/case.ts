@@ -8,7 +8,7 @@ export interface BadInput {
   readonly code: number;
   /** Parts of `msg`: key, value, rule. */
   readonly says: readonly string[];
-  /** What a delegate says on stderr. Default: nothing. */
+  /** The stderr of a delegate. Default: nothing. */
   readonly stderr?: string;
   /** A part of `details`: what to do. */
   readonly hint?: string;
@@ -23,7 +23,7 @@ export interface BadInput {
   readonly top?: Readonly<Record<string, unknown>>;
   /** Changes of its `ipam`. */
   readonly ipam?: Readonly<Record<string, unknown>>;
-  /** All of stdin, in place of a configuration. */
+  /** The whole of stdin, in place of a configuration. */
   readonly stdin?: string;
   /** Command in front of the executable. */
   readonly prefix?: readonly string[];

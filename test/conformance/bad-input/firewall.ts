@@ -111,5 +111,5 @@ const CHAINED: readonly BadInput[] = [
   },
 ];
 
-/** Of masquerading and isolation, and of the chained plugins as such. */
+/** Masquerading and isolation, and the chained plugins as such. */
 export const FIREWALL: readonly BadInput[] = [...NETWORK, ...CHAINED];

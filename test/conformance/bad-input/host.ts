@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import type { CniHost } from '../../support/cni-host.ts';
 import type { BadInput } from './case.ts';
 
-/** What is on the host already and in the way. */
+/** Objects that exist on the host and conflict. */
 const HOST: readonly BadInput[] = [
   {
     title: 'an interface of that name is in the pod',

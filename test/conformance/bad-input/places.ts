@@ -13,7 +13,7 @@ function beside(host: CniHost, name: string, make?: (path: string) => void): str
   return path;
 }
 
-/** Sandboxes that are none: code 8. */
+/** Invalid sandboxes: code 8. */
 const NAMESPACES: readonly BadInput[] = [
   {
     title: 'CNI_NETNS that is missing',
@@ -90,7 +90,7 @@ const NAMESPACES: readonly BadInput[] = [
   },
 ];
 
-/** Where the state cannot be kept, and what else this plugin's own variables can get wrong. */
+/** Unusable state directories, and other invalid values of this plugin's own variables. */
 const OWN: readonly BadInput[] = [
   {
     title: 'ISTHMUS_LOG of no level',

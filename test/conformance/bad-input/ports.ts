@@ -11,7 +11,7 @@ export const PATH = '.runtimeConfig.portMappings';
 
 export type Changes = Readonly<Record<string, unknown>>;
 
-/** What a plugin of a chain gets from the one before it: an address of network `web`. */
+/** The input of a chained plugin: an address of network `web`. */
 export const prevResult = {
   cniVersion: '1.1.0',
   interfaces: [{ name: 'veth0' }, { name: 'eth0', sandbox: '/run/netns/pod' }],
@@ -65,14 +65,14 @@ const NUMBERS: readonly BadInput[] = [
   ...ports('a mapping that is a text', ['8081:80'], [`${PATH}[0]`]),
 ];
 
-/** What iptables itself has to say: on a network of its own, because what endpoints share comes before them. */
+/** Errors of iptables itself: on a separate network, because shared rules come before those of endpoints. */
 function refusedByIptables(title: string, top: Changes, says: readonly string[]): BadInput[] {
   const ipam = { ranges: [[{ subnet: '10.91.0.0/24' }]] };
   const runtimeConfig = { portMappings: [PORT] };
   return [{ title, code: 7, says, ipam, top: { name: 'other', bridge: 'isth9', ...top, runtimeConfig } }];
 }
 
-/** Ports that somebody has. */
+/** Ports in use. */
 const TAKEN: readonly BadInput[] = [
   ...ports('one host port twice', [PORT, { ...PORT, containerPort: 81 }], [`${PATH}[1]=`, '[0]'], { hint: 'once' }),
   ...ports('one host port on one address and on all', [PORT, { ...PORT, hostIP: '10.88.0.1' }], [`${PATH}[1]=`, '[0]']),
@@ -161,5 +161,5 @@ const PORTMAP: readonly BadInput[] = [
   ...options('no backend', { backend: 'none' }, ['.backend="none"']),
 ];
 
-/** Of host ports, as one element of a list and chained. */
+/** Host ports, as one element of a list and chained. */
 export const PORTS: readonly BadInput[] = [...NUMBERS, ...TAKEN, ...PORTMAP];

@@ -2,7 +2,7 @@ import type { BadInput } from './case.ts';
 
 const GC_KEY = 'cni.dev/valid-attachments';
 
-/** prevResult that is none. */
+/** Invalid prevResult. */
 const RESULTS: readonly BadInput[] = [
   { title: 'prevResult that is a text', top: { prevResult: 'none' }, code: 7, says: ['.prevResult="none"'] },
   {

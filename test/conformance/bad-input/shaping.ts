@@ -1,6 +1,6 @@
 import type { BadInput } from './case.ts';
 
-/** What a plugin of a chain gets from the one before it. */
+/** The input of a chained plugin. */
 const prevResult = {
   cniVersion: '1.1.0',
   interfaces: [{ name: 'veth0' }, { name: 'eth0', sandbox: '/run/netns/pod' }],
@@ -32,7 +32,7 @@ function tuning(title: string, top: Readonly<Record<string, unknown>>, says: rea
   return { title: `tuning: ${title}`, name: 'tuning', code: 7, says, top: { prevResult, ...top } };
 }
 
-/** Of `bandwidth` and `tuning`. */
+/** `bandwidth` and `tuning`. */
 export const SHAPING: readonly BadInput[] = [
   ...limits('a rate without burst', { ingressRate: 1000 }, 'ingressRate', 'no ingressBurst'),
   ...limits('a burst without rate', { egressBurst: 1000 }, 'egressBurst', 'no egressRate'),

@@ -1,19 +1,19 @@
 import type { Call, Name } from './parties.ts';
 import type { Outcome } from './process.ts';
 
-/** A call that was made, and what became of it. */
+/** A call and its result. */
 export interface Made {
   readonly call: Call;
   readonly outcome: Outcome;
 }
 
-/** `broken`: half made or half gone, until the next call or start. */
+/** `broken`: half created or half deleted, until the next call or start. */
 export type State = 'present' | 'broken' | 'absent';
 
-/** What a call does to one attachment (or to the network's holder), in each state that it may find. */
+/** The effect of a call on one attachment (or the network's holder), for each state that it may find. */
 type Effect = (before: State, made: Made) => readonly State[];
 
-/** States that an attachment may be in after these calls: those of all serial orders that nobody can tell from this. */
+/** Possible states of an attachment after these calls: those of every serial order consistent with the schedule. */
 export function allowedStates(name: Name, before: State, calls: readonly Made[]): Set<State> {
   return serial(before, calls, (state, made) => effectOn(name, state, made));
 }
@@ -40,7 +40,7 @@ function serial(before: State, calls: readonly Made[], effect: Effect): Set<Stat
   return found;
 }
 
-/** True where `a` had ended when `b` began. */
+/** True if `a` had ended when `b` began. */
 function isBefore(a: Outcome, b: Outcome): boolean {
   return a.end !== undefined && (b.begin === undefined || a.end < b.begin);
 }
@@ -50,7 +50,7 @@ function effectOn(name: Name, before: State, { call, outcome }: Made): readonly 
     case 'ADD':
     case 'offer':
       if (call.of !== name) return [before];
-      // A live endpoint is in the way of an ADD; the same offer again is success.
+      // A live endpoint makes an ADD fail; repeating the same offer succeeds.
       if (before === 'present' && call.name === 'ADD' && outcome.end !== undefined)
         return outcome.error === undefined ? [] : ['present'];
       return outcomesOf(outcome, before, ['present']);
@@ -62,7 +62,7 @@ function effectOn(name: Name, before: State, { call, outcome }: Made): readonly 
     case 'repair':
     case 'docker':
     case 'rebuild':
-      // What died half made may go; what a call is busy with stays.
+      // A half-created object of a crashed call may be deleted; one that a call is working on stays.
       return before === 'broken' ? ['broken', 'absent'] : [before];
     default:
       return [before];

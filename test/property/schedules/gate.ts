@@ -6,28 +6,28 @@ import type { Op } from '../../../src/shared/model/op.ts';
 import type { LocalStore } from '../../../src/shared/store/store.ts';
 import type { World } from './world.ts';
 
-/** What a step does, in words that a schedule prints. */
+/** Describes a step, for printed schedules. */
 export interface Label {
   readonly what: string;
   /** A step that changes nothing. Printed schedules join consecutive ones. */
   readonly reads?: boolean;
 }
 
-/** The way of one party to the world. Each step passes through here, where the scheduler may stop or kill the party. */
+/** One party's access to the world. Each step passes through here; the scheduler may stop or kill the party here. */
 export interface Gate {
   /** One synchronous step. Another process may run before it. */
   step<T>(label: Label, work: () => T): T;
-  /** A part of a step: the process may die before it, but nobody else runs. */
+  /** A part of a step: the process may die before it, but no other party runs. */
   part(work: () => void): void;
-  /** Work that is stored as a whole. Another process may run before it and after it. */
+  /** A transaction, stored as a whole. Another process may run before and after it. */
   transaction<T>(store: LocalStore, work: () => T): T;
-  /** An asynchronous step, done when the scheduler says so and `isReady`. Any other party may run before it. */
+  /** An asynchronous step, done when the scheduler chooses it and `isReady`. Any other party may run before it. */
   request<T>(label: Label, isReady: () => boolean, work: () => T): Promise<T>;
-  /** Releases something. Nobody runs before it, and the dead do it no more. */
+  /** Releases something. No other party runs before it, and a dead process does not run it. */
   release(label: Label, work: () => void): void;
 }
 
-/** A core with what only some calls are handed. */
+/** A core, with what only some calls receive. */
 export interface PartyCore extends Core {
   readonly tryLock: (key: string) => Disposable;
   /** Lets other parties run. */
@@ -40,7 +40,7 @@ export interface CoreParts {
   readonly gate: Gate;
   /** Number of the process. */
   readonly process: number;
-  /** True for a daemon, whose links are deleted while other calls go on. */
+  /** True for a daemon, which deletes links while other calls continue. */
   readonly isDaemon: boolean;
   readonly nameOf: (lock: string) => string;
 }
@@ -48,7 +48,7 @@ export interface CoreParts {
 const READS = /^(get|list|any|at|runAt|count|partners|missing|read)$/;
 const SILENT = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
-/** A core whose every way out leads through the gate. */
+/** A core whose every outgoing call passes the gate. */
 export function gatedCore({ world, store, gate, process, isDaemon, nameOf }: CoreParts): PartyCore {
   const held = (key: string): Disposable => {
     let isHeld = true;
@@ -159,7 +159,7 @@ function texts(ops: readonly Op[]): string {
   return ops.length === 0 ? 'nothing' : ops.map((op) => renderOp(op, { sandbox: 'pod' })).join('; ');
 }
 
-/** Which row or entries a step is about. */
+/** The row or entries of a step. */
 function subjectOf(value: unknown): string {
   if (typeof value === 'string') return ` ${value}`;
   if (Array.isArray(value))

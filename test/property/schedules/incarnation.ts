@@ -2,12 +2,12 @@ import type { LocalStore } from '../../../src/shared/store/store.ts';
 import type { Gate, Label } from './gate.ts';
 
 /**
- * Who may run before a step: at an `await` every other party, before a `step` those of other processes, before a `part`
- * of a step or a transaction nobody.
+ * The parties that may run before a step: at an `await` all others, before a `step` those of other processes, before a
+ * `part` of a step or a transaction none.
  */
 export type Point = 'await' | 'step' | 'part';
 
-/** What earlier code of a process was answered, in order. */
+/** The answers that earlier code of a process received, in order. */
 export type Entry =
   | { readonly kind: 'start'; readonly party: number }
   | { readonly kind: 'step'; readonly what: string; readonly value?: unknown; readonly error?: unknown }
@@ -26,9 +26,9 @@ export interface Pending {
 /** Running code of a process. It cannot be stopped between two synchronous steps, but abandoned. */
 export class Incarnation {
   isAlive = true;
-  /** How many entries of the log it has been given. */
+  /** The number of log entries that it has received. */
   cursor = 0;
-  /** Above 0 in a transaction. */
+  /** Greater than 0 in a transaction. */
   depth = 0;
   /** Numbers requests: the same request has the same number each time the code runs. */
   requests = 0;
@@ -37,15 +37,15 @@ export class Incarnation {
 
 export interface Hooks {
   readonly party: number;
-  /** False where the code does not go on: somebody else runs first, or the process has died. */
+  /** False if the code does not continue: another party runs first, or the process has died. */
   readonly before: (point: Point) => boolean;
   readonly tell: (label: Label) => void;
 }
 
-/** Thrown into code that does not run any more. Whatever that still tries throws too, so it changes nothing. */
+/** Thrown into abandoned code. Every further step of that code throws too, so it changes nothing. */
 const GONE = new Error('this process has stopped');
 
-/** A gate that answers from the log as long as that lasts, then does the steps and writes them down. */
+/** A gate that answers from the log to its end, then executes the steps and logs them. */
 export function gateOf(code: Incarnation, log: Entry[], { party, before, tell }: Hooks): Gate {
   const isReplay = (): boolean => code.cursor < log.length;
   const allow = (point: Point): void => {
@@ -112,7 +112,7 @@ export function gateOf(code: Incarnation, log: Entry[], { party, before, tell }:
   };
 }
 
-/** What the step was answered before. Throws what it threw. */
+/** Returns the logged answer of the step, or throws its logged error. */
 function replayed(entry: Entry | undefined, what: string): unknown {
   if (entry?.kind !== 'step' || entry.what !== what) throw new Error(`the code did not come to the same step: ${what}`);
   if ('error' in entry) throw entry.error;

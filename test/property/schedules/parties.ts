@@ -24,8 +24,8 @@ import { range } from '../../unit/ipam-support.ts';
 import type { PartyCore } from './gate.ts';
 
 /**
- * What parties call: the only file of the suite that names functions of the core. Each of the names below is one call of
- * a runtime or of dockerd, or one pass over everything.
+ * The calls of parties: the only file of the suite that names functions of the core. Each name below is one call of a
+ * runtime or of dockerd, or one pass over everything.
  */
 export type Call =
   | { readonly name: 'ADD' | 'DEL' | 'CHECK'; readonly of: PodName }
@@ -45,16 +45,16 @@ const SUBNETS = ['10.88.0.0/24', 'fd00:88::/64'];
 const RULES = dockerRules();
 const NETNS = { c1: POD, c2: OTHER };
 const HOST_PORTS = { c1: 8080, c2: 8081, d1: 8082 };
-/** Docker's endpoints come with their addresses: 10.88.0.50 and fd00:88::50. */
+/** Docker chooses the addresses of its endpoints: 10.88.0.50 and fd00:88::50. */
 const DOCKER_ADDRESS = 50;
 
-/** What calls need to know beside the core. */
+/** Context of calls, beside the core. */
 export interface Scene {
-  /** Who publishes a host port. */
+  /** The endpoints that publish a host port. */
   readonly published: ReadonlySet<Name>;
-  /** What ADD answered. */
+  /** The results of ADD. */
   readonly reports: Map<Name, EndpointReport>;
-  /** Addresses that an ADD asks for; absent: any. */
+  /** Addresses that an ADD requests; absent: any. */
   readonly addresses?: ReadonlyMap<Name, readonly Addr[]>;
 }
 
@@ -74,7 +74,7 @@ function hostPortOf(name: Name): number {
   return HOST_PORTS[name];
 }
 
-/** Makes the call, as the programs do: the state agrees with the kernel first. Rejects with the first failure. */
+/** Makes the call as the programs do: it first reconciles the state with the kernel. Rejects with the first failure. */
 export async function perform(core: PartyCore, call: Call, scene: Scene): Promise<void> {
   if (call.name === 'rebuild') core.changes.write(core.changes.read() + 1);
   rebuildOnce(core);
@@ -82,7 +82,7 @@ export async function perform(core: PartyCore, call: Call, scene: Scene): Promis
   if (failures[0] !== undefined) throw failures[0];
 }
 
-/** What a daemon does when it starts, and dockerd's view after it. */
+/** The work of a daemon at its start, followed by dockerd's view. */
 export async function start(core: PartyCore): Promise<NetError[]> {
   rebuildOnce(core);
   const { errors } = await reconcile(core, { ...optionsOf(core), sweep: true });
@@ -129,7 +129,7 @@ function optionsOf({ tryLock, wait }: PartyCore): ReconcileOptions {
   return { tryLock, wait };
 }
 
-/** CreateEndpoint, then ProgramExternalConnectivity; dockerd deletes the endpoint where the second fails. */
+/** CreateEndpoint, then ProgramExternalConnectivity; dockerd deletes the endpoint if the second fails. */
 async function offer(core: PartyCore, { published }: Scene): Promise<readonly NetError[]> {
   const conf = { name: NETWORK, bridge: 'isth0' };
   const attachment = attachmentOf('d1');

@@ -3,13 +3,13 @@ import { gatedCore, type Label, type PartyCore } from './gate.ts';
 import { attempt, type Entry, gateOf, Incarnation, type Point } from './incarnation.ts';
 import type { World } from './world.ts';
 
-/** One call or pass that somebody makes. */
+/** One call or pass of a party. */
 export interface Party {
   readonly name: string;
   readonly run: (core: PartyCore) => Promise<unknown>;
 }
 
-/** What has become of a party. Times count steps of the whole schedule. */
+/** The result of a party. Times count steps of the whole schedule. */
 export interface Outcome {
   begin?: number;
   end?: number;
@@ -18,18 +18,18 @@ export interface Outcome {
   killed?: boolean;
 }
 
-/** What a process tells and asks its scheduler. */
+/** Callbacks of a process to its scheduler. */
 export interface Watcher {
-  /** A step is about to be done. Returns `stop` where another party runs first, `kill` where the process dies. */
+  /** Called before each step. Returns `stop` if another party runs first, `kill` if the process dies. */
   before(party: number, point: Point): 'go' | 'stop' | 'kill';
   tell(party: number, label: Label): void;
   now(): number;
 }
 
 /**
- * A process: parties that share one thread. A process that stops between two synchronous steps is abandoned there; to
- * go on, its code runs again from the start and is answered what it was answered before. Nothing of that reaches the
- * world twice.
+ * A process: parties that share one thread. A process that stops between two synchronous steps is abandoned there. To
+ * continue, its code runs again from the start and receives the logged answers of its earlier steps. No step reaches
+ * the world twice.
  */
 export class Process {
   readonly outcomes = new Map<number, Outcome>();
@@ -61,7 +61,7 @@ export class Process {
     for (const party of parties.keys()) this.outcomes.set(party, {});
   }
 
-  /** True where the party could do a step now. */
+  /** True if the party can do a step now. */
   canRun(party: number): boolean {
     const outcome = this.outcomes.get(party);
     if (this.isDead || outcome === undefined || outcome.end !== undefined) return false;
@@ -105,14 +105,14 @@ export class Process {
     await this.#follow();
   }
 
-  /** The same code from the start, in its new incarnation. */
+  /** Runs the same code from the start, in its new incarnation. */
   async #revive(): Promise<void> {
     this.#code = new Incarnation();
     this.#stopped = undefined;
     while (this.#code.isAlive && this.#code.cursor < this.#log.length) await this.#follow();
   }
 
-  /** Lets the code have the next entry, which nothing in it has asked for, and run until it waits. */
+  /** Gives the code the next entry that no request of its own consumes, and runs it until it waits. */
   async #follow(): Promise<void> {
     const code = this.#code;
     const entry = this.#log[code.cursor++];
@@ -160,13 +160,13 @@ export class Process {
     );
   }
 
-  /** First of the party's requests that can be done. */
+  /** The first of the party's requests that can proceed. */
   #next(party: number): number | undefined {
     for (const [id, one] of this.#code.pending) if (one.party === party && one.isReady()) return id;
     return undefined;
   }
 
-  /** As after kill -9: nothing of its code runs any more, and the kernel frees its locks. */
+  /** Acts like kill -9: its code stops, and the kernel frees its locks. */
   #die(party: number): void {
     this.isDead = true;
     this.#code.isAlive = false;
@@ -176,7 +176,7 @@ export class Process {
   }
 }
 
-/** All microtasks have run: the code waits for the scheduler. */
+/** Resolves after all microtasks: then the code waits for the scheduler. */
 function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

@@ -3,7 +3,7 @@ import { type Attachment, attachmentDigest } from '../../../src/shared/model/att
 import { attachmentOf, NAMES, type Name, NETWORK, SCOPE } from './parties.ts';
 import type { World } from './world.ts';
 
-/** What the records say, line by line: the only file of the suite that reads rows. */
+/** The records as lines: the only file of the suite that reads rows. */
 export function printRecords(world: World): string[] {
   const { networks, endpoints, leases, ports } = world.openStore();
   return [
@@ -19,7 +19,7 @@ function nameOf(owner: Attachment): string {
   return name ?? `${owner.camp} ${owner.containerId} ${owner.ifName}`;
 }
 
-/** Whether the records call the attachment complete, half made, or do not know it. */
+/** Whether the records show the attachment as complete, half created, or unknown. */
 export function stateOf(world: World, name: Name): 'present' | 'broken' | 'absent' {
   const { endpoints } = world.openStore();
   const rows = (['interface', 'portmap'] as const).flatMap((role) => endpoints.get(attachmentOf(name), role) ?? []);
@@ -28,7 +28,7 @@ export function stateOf(world: World, name: Name): 'present' | 'broken' | 'absen
   return isWhole ? 'present' : 'broken';
 }
 
-/** Whether the records say that the host port of Docker's endpoint is published. */
+/** Whether the records show the host port of Docker's endpoint as published. */
 export function isPublished(world: World): boolean {
   return world.openStore().endpoints.get(attachmentOf('d1'), 'portmap') !== undefined;
 }

@@ -9,7 +9,7 @@ import { runSchedule } from './scheduler.ts';
 import { differences } from './settled.ts';
 import { World } from './world.ts';
 
-/** Everything that was wrong at the end, and what was done, as lines. Without a fault all is as it should be. */
+/** The faults at the end and the executed steps, as lines. `faults` is empty if the end state is as expected. */
 export interface Verdict {
   readonly faults: readonly string[];
   readonly lines: readonly string[];
@@ -44,14 +44,14 @@ export async function runScenario(scenario: Scenario): Promise<Verdict> {
     found.push('a daemon starts, with nobody else running');
     faults.push(...(await alone(world, 'start', async (core) => start(core).then(throwFirst))));
   }
-  // Of a call that died, Docker's endpoint may be left without its port: dockerd removes it then.
+  // A crashed call may leave Docker's endpoint without its port: dockerd then deletes the endpoint.
   const isBare = isKilled && !isPublished(world);
   const judgedScene = isBare ? { ...scene, published: new Set(published.filter((name) => name !== 'd1')) } : scene;
   faults.push(...(await judged(world, judgedScene, allowed, held)));
   return { faults, lines: found, outcomes };
 }
 
-/** What there is before the schedule, as a line. */
+/** The state before the schedule, as a line. */
 function situation({ prior, held, published, apart, daemons, calls }: Scenario): string {
   const found = NAMES.map((name) => {
     const how = prior[name];
@@ -64,13 +64,13 @@ function situation({ prior, held, published, apart, daemons, calls }: Scenario):
   return `  0. ${found.join('; ')}; network ${held ? 'kept by Docker' : 'of its endpoints'}; ${ports}; ${who.join(', ')}`;
 }
 
-/** True where a call that died before the schedule has left a network that nobody uses: the next start removes it. */
+/** True if a call that crashed before the schedule left an unused network: the next start deletes it. */
 function isAbandoned(world: World, { prior }: Scenario): boolean {
   const isUsed = isNetworkHeld(world) || NAMES.some((name) => stateOf(world, name) !== 'absent');
   return !isUsed && NAMES.some((name) => prior[name].is.startsWith('dead'));
 }
 
-/** What is wrong already, whatever the next start does: of what cannot be half made. */
+/** Faults that the last start must not repair: in state that no crash can have left half created. */
 function earlyFaults(world: World, allowed: ReadonlyMap<Name, ReadonlySet<State>>): string[] {
   return NAMES.flatMap((name) => {
     const may = allowed.get(name) ?? new Set();
@@ -81,7 +81,7 @@ function earlyFaults(world: World, allowed: ReadonlyMap<Name, ReadonlySet<State>
   });
 }
 
-/** What is wrong where nobody runs, and nothing is half made any more. */
+/** Faults of a world in which no call runs and nothing is half created. */
 async function judged(
   world: World,
   scene: Scene,
@@ -117,7 +117,7 @@ function throwFirst(errors: readonly unknown[]): void {
   if (errors[0] !== undefined) throw errors[0];
 }
 
-/** A failure of a call that no other call gives reason for. */
+/** Describes a failure of a call that no other call explains. */
 function unexplained(made: Made, before: ReadonlyMap<Name, State>, calls: readonly Call[]): string[] {
   const { call, outcome } = made;
   const { error, killed } = outcome;
@@ -125,10 +125,10 @@ function unexplained(made: Made, before: ReadonlyMap<Name, State>, calls: readon
   const kind = typeof error === 'object' && error !== null && 'kind' in error ? error.kind : 'none';
   if (kind === 'busy') return [];
   const isRival = (name: Call['name']): boolean => calls.some((other) => other !== call && other.name === name);
-  // A live endpoint is in the way, or another ADD was first.
+  // A live endpoint exists, or another ADD was first.
   if (call.name === 'ADD' && kind === 'bad-environment' && (before.get(call.of) === 'present' || isRival('ADD')))
     return [];
-  // The endpoint went between its offer and the publishing of its port.
+  // The endpoint was deleted between its offer and the publishing of its port.
   if (call.name === 'offer' && kind === 'unknown-container' && isRival('withdraw')) return [];
   if (call.name === 'CHECK' && (before.get(call.of) !== 'present' || isRemoved(call.of, calls))) return [];
   return [`${nameOf(call)} fails: ${error instanceof Error ? error.message : error}`];
@@ -159,7 +159,7 @@ async function prepare(world: World, { prior, held }: Scenario, scene: Scene): P
   host.apply([{ op: 'link.delete', ns: 'host', name: hostIfName(attachmentOf('d1')) }], { host: host.own });
 }
 
-/** Runs in a process of its own, and dies after `steps`. Returns why it failed. */
+/** Runs in its own process and dies after `steps`. Returns the reason of its failure. */
 async function alone(
   world: World,
   name: string,

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { type Call, type CallName, NAMES, type Name, type PodName } from './parties.ts';
 import type { Schedule } from './scheduler.ts';
 
-/** How an attachment is found: `dead` calls were killed after so many steps. `lost`: its interface has gone. */
+/** The initial state of an attachment: `dead` calls were killed after so many steps. `lost`: its interface is gone. */
 export type Prior =
   | { readonly is: 'none' | 'ready' | 'lost' }
   | { readonly is: 'dead ADD' | 'dead DEL'; readonly steps: number };
@@ -14,23 +14,23 @@ export interface Scenario {
   /** Processes that are daemons; the others are plugins that live for one call. */
   readonly daemons: readonly boolean[];
   readonly prior: Readonly<Record<Name, Prior>>;
-  /** Docker keeps the network at the beginning. */
+  /** Docker holds the network at the start. */
   readonly held: boolean;
   readonly published: readonly Name[];
   readonly schedule: Schedule;
 }
 
 export const PODS: readonly PodName[] = ['c1', 'c2'];
-/** About as many steps as a call has. */
+/** The approximate number of steps of a call. */
 const STEPS = 60;
 
 /**
- * Calls of these names, one beside the other. Most often both are about one attachment, and one of them stops once
- * while the other runs whole.
+ * Concurrent calls of these names. Most often both concern one attachment, and one of them stops once while the other
+ * runs completely.
  */
 export function scenarios(names: readonly CallName[]): fc.Arbitrary<Scenario> {
   const target = fc.constantFrom<PodName>('c1', 'c1', 'c1', 'c2');
-  // Passes are short, and read most at their beginning.
+  // Passes are short and do most of their reading at the start.
   const once = fc.oneof(fc.nat(10), fc.nat(STEPS)).map((steps) => [steps]);
   const often = fc.array(fc.oneof(fc.nat(8), fc.nat(STEPS)), { maxLength: 5 });
   const party = fc.nat(names.length - 1);
@@ -65,7 +65,7 @@ function dead(): fc.Arbitrary<Prior> {
   return fc.record({ is: fc.constantFrom('dead ADD', 'dead DEL'), steps: fc.integer({ min: 10, max: STEPS }) });
 }
 
-/** A GC keeps what anybody adds or checks meanwhile: a runtime knows of those. */
+/** A GC keeps what concurrent calls add or check: a runtime knows those attachments. */
 function callOf(name: CallName, of: PodName, names: readonly CallName[], targets: readonly PodName[]): Call {
   switch (name) {
     case 'ADD':
@@ -84,7 +84,7 @@ function callOf(name: CallName, of: PodName, names: readonly CallName[], targets
   }
 }
 
-/** An ADD of what is there and stays, and a CHECK of what is not there, show nothing. */
+/** An ADD of an existing endpoint that stays, and a CHECK of a missing one, test nothing. */
 function suited(found: Prior, name: Name, calls: readonly Call[]): Prior {
   const has = (...names: readonly CallName[]): boolean =>
     calls.some((call) => names.includes(call.name) && 'of' in call && call.of === name);
@@ -92,16 +92,16 @@ function suited(found: Prior, name: Name, calls: readonly Call[]): Prior {
   return has('CHECK') && !has('ADD') ? { is: 'ready' } : found;
 }
 
-/** What a sweep is about. */
+/** The parameters of a sweep. */
 export interface Sweep {
   readonly first: CallName;
   readonly second: CallName;
-  /** The attachment that the second call is about; the first is about `c1`. */
+  /** The attachment of the second call; the first call concerns `c1`. */
   readonly of: PodName;
   readonly apart: boolean;
 }
 
-/** The first call stops after so many steps, and the second runs whole there. The prior state suits both. */
+/** The first call stops after so many steps, and the second runs completely there. The prior state suits both. */
 export function stopped({ first, second, of, apart }: Sweep, steps: number): Scenario {
   const names = [first, second];
   const targets: readonly PodName[] = ['c1', of];
@@ -125,7 +125,7 @@ export function stopped({ first, second, of, apart }: Sweep, steps: number): Sce
 }
 
 const PASSES: readonly CallName[] = ['GC', 'repair', 'reload', 'rebuild', 'docker'];
-/** An ADD that dies after so many steps has made its interface, and not yet said so. */
+/** An ADD that dies after so many steps has created its interface but not recorded that. */
 const HALF = 45;
 
 function isDocker(names: readonly CallName[]): boolean {

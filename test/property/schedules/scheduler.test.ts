@@ -4,7 +4,7 @@ import type { Party } from './process.ts';
 import { type Run, runSchedule, type Schedule } from './scheduler.ts';
 import { World } from './world.ts';
 
-/** Reads a number, waits for a lock where it is told to, and writes the number plus one. */
+/** Reads a number, waits for a lock on request, and writes the number plus one. */
 function counter(name: string, lock?: string): Party {
   return {
     name,
@@ -38,7 +38,7 @@ describe('schedules: the scheduler', () => {
     assert.deepEqual(counts, ['2', '2', '1', '2']);
   });
 
-  it('runs nobody of the same process between two synchronous steps', async () => {
+  it('runs no party of the same process between two synchronous steps', async () => {
     for (const steps of [0, 1, 2, 3]) {
       const world = new World();
       const specs = [{ parties: [counter('a'), counter('b')], isDaemon: true }];
@@ -47,7 +47,7 @@ describe('schedules: the scheduler', () => {
     }
   });
 
-  it('lets nobody pass a lock, and says who waits', async () => {
+  it('blocks at a lock, and reports who waits', async () => {
     for (const steps of [0, 1, 2, 3, 4]) {
       const world = new World();
       const { lines } = await apart(world, [counter('a', 'k'), counter('b', 'k')], { first: 0, turns: [steps] });
@@ -59,7 +59,7 @@ describe('schedules: the scheduler', () => {
     }
   });
 
-  it('does each step once, however often a process is stopped', async () => {
+  it('executes each step once, however often it stops a process', async () => {
     const world = new World();
     const adder = (name: string): Party => ({
       name,
@@ -72,7 +72,7 @@ describe('schedules: the scheduler', () => {
     assert.deepEqual([notes.get('a'), notes.get('b')], ['5', '5']);
   });
 
-  it('kills a process at a step: it does nothing more, rolls back its transaction, and its locks are free', async () => {
+  it('kills a process at a step: it stops, its transaction rolls back, and its locks are free', async () => {
     const world = new World();
     const dying: Party = {
       name: 'a',
@@ -97,7 +97,7 @@ describe('schedules: the scheduler', () => {
     assert.deepEqual(world.locks.held, []);
   });
 
-  it('reports two parties that wait for one another', async () => {
+  it('reports a deadlock of two parties', async () => {
     const both = (name: string, first: string, second: string): Party => ({
       name,
       run: async ({ lock }) => {

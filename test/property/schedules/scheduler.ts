@@ -6,13 +6,13 @@ import type { World } from './world.ts';
 /** More steps than any schedule has. */
 const LIMIT = 20_000;
 
-/** Who runs when. */
+/** Determines which party runs when. */
 export interface Schedule {
-  /** The party that begins. */
+  /** The party that starts. */
   readonly first: number;
-  /** How many steps the turns last, in order, each another party's. After them each party runs whole. */
+  /** Steps of each turn, in order; the party changes with each turn. Afterwards each party runs whole. */
   readonly turns: readonly number[];
-  /** The party whose process dies, and how many steps it has done by then. */
+  /** The party whose process dies, and the number of steps that it does first. */
   readonly kill?: { readonly party: number; readonly step: number } | undefined;
 }
 
@@ -24,13 +24,13 @@ export interface ProcessSpec {
 export interface Run {
   /** In the order of the parties. */
   readonly outcomes: readonly Outcome[];
-  /** What was done, as numbered lines. */
+  /** The executed steps, as numbered lines. */
   readonly lines: readonly string[];
-  /** Why the schedule did not come to its end; absent where it did. */
+  /** The reason why the schedule did not finish; absent if it did. */
   readonly stuck?: string;
 }
 
-/** All parties have ended or were killed. Parties are numbered over all processes. */
+/** Runs until all parties have ended or were killed. Parties are numbered over all processes. */
 export async function runSchedule(
   world: World,
   specs: readonly ProcessSpec[],
@@ -90,7 +90,7 @@ export async function runSchedule(
   return { outcomes: outcomes(), lines: trace.lines };
 }
 
-/** Writes down what happens. */
+/** Logs the steps. */
 class Trace {
   readonly #names: readonly string[];
   readonly #steps: { readonly party: number; text: string; readonly reads: boolean }[] = [];

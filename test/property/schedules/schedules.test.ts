@@ -19,14 +19,14 @@ const CALLS: readonly CallName[] = [
 ];
 const OF_PODS: readonly CallName[] = ['ADD', 'DEL', 'CHECK', 'GC'];
 const PAIRS = CALLS.flatMap((a, i) => CALLS.slice(i).map((b) => [a, b] as const));
-/** How many random schedules run, over all pairs and triples. */
+/** The number of random schedules, over all pairs and triples. */
 const TOTAL = Number(process.env.ISTHMUS_SCHEDULES ?? 2700);
 const RUNS = Math.max(1, Math.round(TOTAL / (PAIRS.length + CALLS.length)));
 /** More steps than a call has. */
 const LONGEST = 300;
 let ran = 0;
 
-/** A failure prints a seed and a path: with both, that very schedule runs again. */
+/** A failure prints a seed and a path: together they run that schedule again. */
 function replay(): { seed?: number; path?: string; endOnFailure?: boolean } {
   const { ISTHMUS_SCHEDULE_SEED: seed, ISTHMUS_SCHEDULE_PATH: path } = process.env;
   if (seed === undefined) return {};
@@ -42,7 +42,7 @@ function check(names: readonly CallName[]): Promise<void> {
   return fc.assert(fc.asyncProperty(scenarios(names), hold), { numRuns: RUNS, ...replay() });
 }
 
-/** Stops `first` before each of its steps and runs `second` whole there. Throws the first failure, and says how many. */
+/** Runs `second` whole before each step of `first`. Throws the first failure, with all step counts. */
 async function sweep(what: Sweep): Promise<void> {
   const failed: { readonly steps: number; readonly verdict: Verdict }[] = [];
   for (let steps = 0; steps < LONGEST; steps++) {
@@ -77,9 +77,9 @@ describe('property: schedules', function () {
     }
   }
   for (const pair of PAIRS) {
-    it(`random: ${pair.join(' beside ')} leaves what a serial order leaves`, () => check(pair));
+    it(`random: ${pair.join(' beside ')} ends as in a serial order`, () => check(pair));
   }
   for (const name of CALLS) {
-    it(`random: ${name} beside ADD and DEL leaves what a serial order leaves`, () => check([name, 'ADD', 'DEL']));
+    it(`random: ${name} beside ADD and DEL ends as in a serial order`, () => check([name, 'ADD', 'DEL']));
   }
 });

@@ -5,13 +5,13 @@ import { printRecords } from './records.ts';
 import { runSchedule } from './scheduler.ts';
 import { World } from './world.ts';
 
-/** Who is attached, and whether Docker keeps the network. */
+/** The attached parties, and whether Docker holds the network. */
 export interface Desired {
   readonly present: ReadonlySet<Name>;
   readonly isHeld: boolean;
 }
 
-/** Everything there is: records, kernel and packet filter, line by line. */
+/** The whole state: records, kernel and packet filter, line by line. */
 interface Printed {
   readonly records: readonly string[];
   readonly kernel: readonly string[];
@@ -19,8 +19,8 @@ interface Printed {
 }
 
 /**
- * How the world differs from one in which only what is desired has ever been made, with the same addresses: `-` lines
- * are missing, `+` lines belong to nobody. Empty where records, kernel and packet filter are exactly as desired.
+ * Compares the world with one in which only the desired objects were ever created, with the same addresses: `-` lines
+ * are missing, `+` lines are left over. Empty if records, kernel and packet filter are exactly as desired.
  */
 export async function differences(world: World, desired: Desired, published: ReadonlySet<Name>): Promise<string[]> {
   const isThere = desired.present.size > 0 || desired.isHeld;
@@ -35,12 +35,12 @@ export async function differences(world: World, desired: Desired, published: Rea
   });
 }
 
-/** What a published port needs of the network stays until the network goes. */
+/** The network's rules for published ports stay until the network is deleted. */
 function isKept(line: string): boolean {
   return line.includes('route_localnet') || line.includes('"hairpin"');
 }
 
-/** Ideal worlds by what makes them: few differ. */
+/** Ideal worlds by their parameters: few differ. */
 const ideals = new Map<string, Promise<Printed>>();
 
 function ideal(world: World, desired: Desired, published: ReadonlySet<Name>): Promise<Printed> {

@@ -12,7 +12,7 @@ const SYSCTLS = {
   'net/ipv4/ip_local_reserved_ports': '',
 };
 
-/** What all processes of one host share: the kernel, the packet filter, the disk and the lock files. */
+/** The state that all processes of one host share: the kernel, the packet filter, the disk and the lock files. */
 export class World {
   readonly host = new FakeHost({ own: { sysctls: SYSCTLS }, namespaces: { [POD]: {}, [OTHER]: {} } });
   readonly filter = new FakeFirewaller();
@@ -30,13 +30,13 @@ export class World {
     };
   }
 
-  /** A store of its own, as each process opens the one file. */
+  /** Opens a store, as each process opens the one file. */
   openStore(): MemoryStore {
     return new MemoryStore(this.host.identity, this.disk);
   }
 }
 
-/** Which process holds which lock. The kernel frees the locks of a process that dies. */
+/** The holder of each lock. The kernel frees the locks of a process that dies. */
 export class LockTable {
   readonly #holders = new Map<string, number>();
 
@@ -44,7 +44,7 @@ export class LockTable {
     return !this.#holders.has(key);
   }
 
-  /** Throws NetError `busy` where somebody holds the lock, this process included. */
+  /** Throws NetError `busy` if any process holds the lock, this one included. */
   take(key: string, process: number): void {
     if (!this.isFree(key))
       throw new NetError({ kind: 'busy', op: 'lock', subject: key, what: 'another call holds it' });

@@ -4,22 +4,22 @@ import type { NetError } from '../../../../src/shared/errors/net-error.ts';
 import { given } from '../../../../src/shared/model/given.ts';
 import type { TextMap } from '../wire/messages.ts';
 
-// Answers of the Docker Engine API, API versions 1.24 and later. What is needed to tell what there is must be there, so
-// that nobody takes an answer that he does not understand for an empty one; everything else may be missing.
+// Answers of the Docker Engine API, versions 1.24 and later. A field that decides what exists is required, so that an
+// answer we do not understand never passes for an empty one. Every other field is optional.
 
-/** One pool of a network, as the user gave it, or as the IPAM driver chose it. */
+/** One pool of a network: given by the user, or chosen by the IPAM driver. */
 export interface IpamConfig {
   /** `10.61.0.0/16`. */
   readonly subnet: string;
   /** `--ip-range`. */
   readonly range?: string;
-  /** With or without a prefix length. Absent where the user gave a subnet only: Docker does not tell what was chosen. */
+  /** With or without a prefix length. Absent if the user gave a subnet only: Docker does not report the chosen one. */
   readonly gateway?: string;
   /** Addresses without prefix length, by name. */
   readonly aux: TextMap;
 }
 
-/** A network of dockerd's, whatever its driver. */
+/** A network of dockerd, whatever its driver. */
 export interface DockerNetwork {
   readonly id: string;
   readonly name: string;
@@ -29,7 +29,7 @@ export interface DockerNetwork {
   readonly internal: boolean;
   readonly enableIPv4: boolean;
   readonly enableIPv6: boolean;
-  /** It only lends its configuration to others. */
+  /** The network only provides its configuration to others. */
   readonly configOnly: boolean;
   readonly options: TextMap;
   readonly ipamDriver: string;
@@ -40,7 +40,7 @@ export interface DockerNetwork {
 /** An endpoint of a network. */
 export interface DockerEndpoint {
   readonly id: string;
-  /** Container's name; the endpoint's own where no container has it yet. */
+  /** The container's name, or the endpoint's own before a container has it. */
   readonly name: string;
   /** With prefix lengths. */
   readonly addresses: readonly string[];
@@ -61,7 +61,7 @@ export interface Engine {
   readonly minApi: string;
 }
 
-/** GET /version. Throws NetError `decode` where it is not Docker's engine that answers. */
+/** GET /version. Throws NetError `decode` unless Docker's engine answers. */
 export function decodeEngine(answer: unknown): Engine {
   const components = field(answer, 'Components');
   const names = Array.isArray(components) ? components.map((component) => textField(component, 'Name')) : [];
@@ -80,7 +80,7 @@ export function decodeNetworks(answer: unknown): DockerNetwork[] {
   return answer.map(decodeNetwork);
 }
 
-/** GET /networks/<id>, its endpoints; undefined where the answer does not tell of them. */
+/** GET /networks/<id>: its endpoints; undefined if the answer omits them. */
 export function decodeEndpoints(answer: unknown): DockerEndpoint[] | undefined {
   const containers = field(answer, 'Containers');
   if (!isObject(containers)) return undefined;
@@ -121,7 +121,7 @@ function decodeNetwork(network: unknown): DockerNetwork {
     name: textField(network, 'Name') ?? id.slice(0, 12),
     scope: textField(network, 'Scope') ?? 'local',
     internal: field(network, 'Internal') === true,
-    // Docker before version 28 has no network without.
+    // Docker before version 28 omits this field; every network had it.
     enableIPv4: field(network, 'EnableIPv4') !== false,
     enableIPv6: field(network, 'EnableIPv6') === true,
     configOnly: field(network, 'ConfigOnly') === true,
@@ -141,7 +141,7 @@ function ipamConfig(config: unknown): IpamConfig[] {
   return [{ subnet, aux, ...given({ range, gateway }) }];
 }
 
-/** A container has one name of its own, `/web`; `/other/web` is what a link of another one calls it. */
+/** A container has one name of its own, `/web`; `/other/web` is another container's link to it. */
 function nameOf(names: unknown): string | undefined {
   const own = (Array.isArray(names) ? names : []).find((name) => /^\/[^/]+$/.test(String(name)));
   return own === undefined ? undefined : String(own).slice(1);

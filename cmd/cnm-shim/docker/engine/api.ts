@@ -17,7 +17,7 @@ import { isProcessRunning } from './engine-process.ts';
 export interface DockerApiOptions {
   /** Where dockerd listens. */
   readonly socket: string;
-  /** A process of this name has to live before anybody connects unasked: a connection may start one. */
+  /** Connect only while a process with this name runs, since a connection may start one (socket activation). */
   readonly process?: string;
   /** Milliseconds that an answer may take. */
   readonly timeout?: number;
@@ -26,13 +26,13 @@ export interface DockerApiOptions {
 const SOCKET = '/run/docker.sock';
 const TIMEOUT_MS = 10_000;
 const MAX_BYTES = 64 << 20;
-/** Answers are read as of this version (Docker 20.10), or as of the oldest one that the engine still speaks. */
+/** API version of the requests (Docker 20.10), unless the engine is older or supports only newer ones. */
 const API = '1.41';
 
 /**
- * dockerd, to be asked what it knows. Every question resolves to undefined where no dockerd listens, and rejects with
- * NetError `io` or `decode` where it does not answer as it should. dockerd may hold a lock while it waits for an answer
- * of ours: nobody may ask it while he holds one that a handler needs, nor in a handler.
+ * A client of dockerd's API. Every method resolves to undefined if no dockerd listens, and rejects with NetError `io`
+ * or `decode` if the answer is unusable. dockerd may hold a lock while it waits for our answer, so never call this in a
+ * handler, or while holding a lock that a handler needs.
  */
 export class DockerApi {
   readonly socket: string;
@@ -46,7 +46,7 @@ export class DockerApi {
     this.#timeout = timeout;
   }
 
-  /** False where to connect could start a dockerd that is not running: systemd listens for it. */
+  /** False if connecting could start a dockerd that is not running, because systemd listens for it. */
   async isRunning(): Promise<boolean> {
     return this.#process === undefined || (await isProcessRunning(this.#process));
   }
@@ -62,20 +62,20 @@ export class DockerApi {
     return answer === undefined ? undefined : decodeNetworks(present(answer, '/networks'));
   }
 
-  /** Endpoints of a network; `unknown` where it is not there, or where the answer does not tell. */
+  /** Endpoints of a network; `unknown` if the network does not exist or the answer omits them. */
   async endpoints(networkId: string, signal?: AbortSignal): Promise<DockerEndpoint[] | 'unknown' | undefined> {
     const answer = await this.#get(`/networks/${encodeURIComponent(networkId)}`, signal);
     if (answer === undefined) return undefined;
     return (answer.status === 404 ? undefined : decodeEndpoints(answer.body)) ?? 'unknown';
   }
 
-  /** True where dockerd has the network now. */
+  /** True if dockerd has the network now. */
   async has(networkId: string, signal?: AbortSignal): Promise<boolean | undefined> {
     const answer = await this.#get(`/networks/${encodeURIComponent(networkId)}`, signal);
     return answer && answer.status !== 404;
   }
 
-  /** Running containers, once for each of their networks. */
+  /** Running containers, one entry for each of their networks. */
   async containers(signal?: AbortSignal): Promise<ContainerEndpoint[] | undefined> {
     const answer = await this.#get('/containers/json', signal);
     return answer === undefined ? undefined : decodeContainers(present(answer, '/containers/json'));
@@ -88,7 +88,7 @@ export class DockerApi {
       this.#prefix = `/v${apiVersion(engine)}`;
     }
     const prefix = this.#prefix;
-    // The next one that answers here may be another one.
+    // The next dockerd at this socket may be another one.
     this.#prefix = undefined;
     const answer = await this.#ask(`${prefix}${path}`, signal);
     if (answer !== undefined) this.#prefix = prefix;
@@ -111,8 +111,8 @@ export class DockerApi {
 }
 
 /**
- * The dockerd of this host: ISTHMUS_DOCKER_HOST, `unix://` and a path, or /run/docker.sock. Undefined where `none` is to be
- * asked. Throws NetError `bad-environment` for anything else.
+ * The dockerd of this host: ISTHMUS_DOCKER_HOST, `unix://` and a path, or /run/docker.sock. Undefined for `none`.
+ * Throws NetError `bad-environment` for anything else.
  */
 export function dockerApiOf(
   env: Readonly<Record<string, string | undefined>>,
@@ -136,10 +136,13 @@ interface Answer {
   readonly body: unknown;
 }
 
-/** Nobody listens: there is no socket, or a dead one. */
+/** Nobody listens: no socket file, or one that no process serves. */
 const ABSENT: ReadonlySet<string> = new Set(['ENOENT', 'ECONNREFUSED']);
 
-/** A connection for each question: they are rare, and one that is kept would hang on a dockerd that has ended. */
+/**
+ * Opens a connection for each request: requests are rare, and a kept connection would stay with a dockerd that has
+ * ended.
+ */
 function get(socketPath: string, path: string, signal: AbortSignal): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const asked = request({ socketPath, path, signal, agent: false, headers: { Host: 'docker' } }, (response) => {
@@ -172,7 +175,7 @@ function parsed(text: string): unknown {
   }
 }
 
-/** What is always there cannot be 404. */
+/** Turns 404 into an error for a resource that always exists. */
 function present({ status, body }: Answer, path: string): unknown {
   if (status !== 404) return body;
   throw failure(path, `it answers 404: ${messageOf(body)}`);
@@ -182,7 +185,7 @@ function messageOf(body: unknown): string {
   return String(field(body, 'message') ?? body).slice(0, 200);
 }
 
-/** The engine's own version where it is older than ours, its oldest where that is newer. */
+/** Picks the API version: the engine's own if it is older than ours, its minimum if that is newer. */
 function apiVersion({ api, minApi }: Engine): string {
   if (isOlder(api, API)) return api;
   return isOlder(API, minApi) ? minApi : API;

@@ -3,49 +3,49 @@ import { dockerFactsOf, type Endpoint, hostIfOf } from '../../../../src/shared/m
 import type { DockerNetworkRow } from '../../../../src/shared/store/store.ts';
 import type { DockerEndpoint, DockerNetwork } from './api-answers.ts';
 
-/** What dockerd has told. */
+/** What dockerd answered. */
 export interface Look {
-  /** When it was first asked, in milliseconds since the epoch. */
+  /** Time of the first request, in milliseconds since the epoch. */
   readonly at: number;
   readonly networks: readonly DockerNetwork[];
-  /** Endpoints by NetworkID, of the networks that were asked for; `unknown` where no answer was had. */
+  /** Endpoints by NetworkID, for the requested networks; `unknown` without an answer. */
   readonly endpoints: ReadonlyMap<string, readonly DockerEndpoint[] | 'unknown'>;
 }
 
-/** What is on record here, and which interfaces the host has. */
+/** Our records, and the interfaces that the host has. */
 export interface Records {
   readonly networks: readonly DockerNetworkRow[];
-  /** Of Docker's endpoints, whatever their role. */
+  /** Docker's endpoints, whatever their role. */
   readonly endpoints: readonly Endpoint[];
   readonly links: ReadonlySet<string>;
 }
 
 export interface Differences {
-  /** Networks on record that dockerd does not know. */
+  /** Recorded networks that dockerd does not know. */
   readonly networks: readonly DockerNetworkRow[];
-  /** Endpoints on record that dockerd does not know. */
+  /** Recorded endpoints that dockerd does not know. */
   readonly endpoints: readonly Attachment[];
-  /** Networks of dockerd's that are not on record. */
+  /** Networks of dockerd that are not recorded. */
   readonly lost: readonly DockerNetwork[];
-  /** When something that is too young to be removed is old enough; absent where nothing is. */
+  /** When something that is too young to be deleted is old enough; absent if nothing is. */
   readonly again?: number;
 }
 
 export interface Rules {
   /** Names under which dockerd knows this plugin. */
   readonly drivers: ReadonlySet<string>;
-  /** Something younger may be unknown to dockerd because it is being made; in milliseconds. */
+  /** In milliseconds. dockerd may not know anything younger yet, because it is still being created. */
   readonly grace: number;
-  /** When it was made, as far as is known. */
+  /** Time of creation, as far as known. */
   readonly since: (id: string, createdAt: number | undefined, at: number) => number;
 }
 
-/** True for a network that this plugin is to have on record. */
+/** True for a network that this plugin should have recorded. */
 export function isOurs({ driver, scope, configOnly }: DockerNetwork, { drivers }: Pick<Rules, 'drivers'>): boolean {
   return drivers.has(driver) && scope === 'local' && !configOnly;
 }
 
-/** How the records differ from what dockerd has told. What nobody can know is no difference. */
+/** Compares the records with dockerd's answers. What is unknown is not a difference. */
 export function differences(look: Look, records: Records, rules: Rules): Differences {
   const listed = new Set(look.networks.map(({ id }) => id));
   const known = new Set(records.networks.map(({ id }) => id));
@@ -72,7 +72,7 @@ export function differences(look: Look, records: Records, rules: Rules): Differe
   return { networks, endpoints, lost, ...(Number.isFinite(again) ? { again } : {}) };
 }
 
-/** What two looks have in common, as the later one has it. */
+/** The differences that two looks have in common, as the later look saw them. */
 export function commonTo(first: Differences, second: Differences): Differences {
   return {
     ...second,
@@ -86,7 +86,7 @@ export function isEmpty({ networks, endpoints, lost }: Differences): boolean {
   return networks.length + endpoints.length + lost.length === 0;
 }
 
-/** True where the interface of a complete endpoint has gone from the host. */
+/** True if a complete endpoint's interface is gone from the host. */
 export function isLinkGone(endpoint: Endpoint, links: ReadonlySet<string>): boolean {
   const hostIf = hostIfOf(endpoint);
   return endpoint.progress === 'ready' && hostIf !== undefined && !links.has(hostIf);
@@ -98,22 +98,22 @@ function attachmentsOf(rows: readonly Endpoint[]): Attachment[] {
   return found;
 }
 
-/** True where dockerd does not have the endpoint's network, or has told of its endpoints, and this one is none of them. */
+/** True if dockerd lacks the endpoint's network, or lists the network's endpoints without this one. */
 function isUnknown(
   { networks, endpoints }: Look,
   { containerId }: Attachment,
   rows: readonly Endpoint[],
   rules: Rules,
 ): boolean {
-  // A stand-in for an id that was cut off cannot be compared.
+  // A placeholder for a truncated id cannot be compared.
   if (containerId.startsWith('#')) return false;
   const isIn = (id: string): boolean | undefined => {
     const told = endpoints.get(id);
     return told === undefined || told === 'unknown' ? undefined : told.some((one) => one.id === containerId);
   };
   const of = rows.map((row) => dockerFactsOf(row).dockerNetwork).find((id) => id !== undefined);
-  // dockerd lists a network before it makes endpoints on it.
+  // dockerd lists a network before it creates endpoints on it.
   if (of !== undefined) return !networks.some(({ id }) => id === of) || isIn(of) === false;
-  // Rebuilt from an interface, which does not tell of its Docker network: it may be on any.
+  // Rebuilt from an interface, which does not name its Docker network: it may belong to any.
   return networks.filter((network) => isOurs(network, rules)).every(({ id }) => isIn(id) === false);
 }

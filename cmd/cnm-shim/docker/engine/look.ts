@@ -5,8 +5,8 @@ import type { DockerEndpoint, DockerNetwork } from './api-answers.ts';
 import type { Look, Records } from './differences.ts';
 
 /**
- * What dockerd tells now: its networks, and the endpoints of those that are `wanted`. Undefined where no dockerd listens.
- * Rejects with NetError where it does not tell of its networks. The caller holds no lock.
+ * Asks dockerd for its networks and for the endpoints of the `wanted` ones. Undefined if no dockerd listens. Rejects
+ * with NetError if dockerd does not list its networks. The caller must hold no lock.
  */
 export async function lookAtDocker(
   api: DockerApi,
@@ -18,7 +18,7 @@ export async function lookAtDocker(
   if (networks === undefined) return undefined;
   const endpoints = new Map<string, readonly DockerEndpoint[] | 'unknown'>();
   for (const { id } of networks.filter(wanted)) {
-    // One that cannot be looked at is left alone; the others are not.
+    // Skip a network that cannot be inspected, and go on with the others.
     const told = await api.endpoints(id, signal).catch(() => undefined);
     signal.throwIfAborted();
     endpoints.set(id, told ?? 'unknown');
@@ -26,14 +26,14 @@ export async function lookAtDocker(
   return { at, networks, endpoints };
 }
 
-/** What is on record of Docker's, and the interfaces of the host where an endpoint is to be compared with them. */
+/** Docker's records, and the host's interfaces if there are endpoints to compare with them. */
 export function readRecords({ host, store }: Core): Records {
   const endpoints = store.endpoints.list().filter(isDockers);
   const links = endpoints.length === 0 ? [] : host.observe(host.own, { links: 'all' }).links.keys();
   return { networks: store.dockerNetworks.list(), endpoints, links: new Set(links) };
 }
 
-/** The Docker networks that have endpoints on record; undefined where an endpoint may be on any. */
+/** The Docker networks with recorded endpoints; undefined if an endpoint may belong to any. */
 export function networksToAsk({ endpoints }: Records): ReadonlySet<string> | undefined {
   if (endpoints.some(isUnclaimed)) return undefined;
   return new Set(endpoints.flatMap((endpoint) => dockerFactsOf(endpoint).dockerNetwork ?? []));
@@ -43,7 +43,7 @@ function isDockers({ attachment }: Endpoint): boolean {
   return attachment.camp === 'cnm';
 }
 
-/** True for one of Docker's endpoints that was rebuilt from its interface: its Docker network is not known. */
+/** True for a Docker endpoint that was rebuilt from its interface: its Docker network is unknown. */
 export function isUnclaimed(row: Endpoint): boolean {
   return isDockers(row) && row.role === 'interface' && dockerFactsOf(row).dockerNetwork === undefined;
 }

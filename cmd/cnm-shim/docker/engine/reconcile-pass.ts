@@ -17,34 +17,34 @@ import { replayNetwork } from './replay.ts';
 
 export interface PassParts {
   readonly api: DockerApi;
-  /** A core for a few steps. */
+  /** Opens a core for a few steps. */
   readonly open: () => Core & Disposable;
-  /** The handlers: networks are made and removed by them. */
+  /** The handlers, which create and delete networks. */
   readonly routes: Routes;
   readonly log: Logger;
   readonly rules: Rules;
-  /** Milliseconds between two looks: nothing is done that not both call for. */
+  /** Milliseconds between two looks: a change is made only if both looks call for it. */
   readonly between: number;
-  /** Is told of dockerd's networks at each look. */
+  /** Called with dockerd's networks after each look. */
   readonly told: (networks: readonly DockerNetwork[]) => void;
-  /** Aborted at the end of the daemon. */
+  /** Aborted when the daemon ends. */
   readonly signal: AbortSignal;
 }
 
-/** What a pass has done. */
+/** What a pass did. */
 export interface Outcome {
-  /** NetworkIDs whose records are gone. */
+  /** NetworkIDs whose records were deleted. */
   readonly networks: readonly string[];
-  /** EndpointIDs whose records are gone. */
+  /** EndpointIDs whose records were deleted. */
   readonly endpoints: readonly string[];
-  /** NetworkIDs that are on record again. */
+  /** NetworkIDs whose records were restored. */
   readonly restored: readonly string[];
   readonly errors: readonly NetError[];
-  /** When there is more to do, in milliseconds since the epoch. */
+  /** When more work is due, in milliseconds since the epoch. */
   readonly again?: number;
 }
 
-/** One comparison of the records with what dockerd knows, and what follows from it. */
+/** One comparison of the records with what dockerd knows, and the resulting changes. */
 export class Pass {
   readonly #parts: PassParts;
   readonly #errors: NetError[] = [];
@@ -53,14 +53,14 @@ export class Pass {
     this.#parts = parts;
   }
 
-  /** Undefined where no dockerd listens. Rejects with NetError where it does not answer as it should. */
+  /** Undefined if no dockerd listens. Rejects with NetError if its answer is unusable. */
   async run(): Promise<Outcome | undefined> {
     const { between, signal } = this.#parts;
     const first = await this.#compare();
-    if (first === undefined || isEmpty(first.found)) return first && (await this.#settle(first));
+    if (first === undefined || isEmpty(first.found)) return first && (await this.#correct(first));
     await sleep(between, undefined, { signal });
     const second = await this.#compare();
-    return second && (await this.#settle({ ...second, found: commonTo(first.found, second.found) }));
+    return second && (await this.#correct({ ...second, found: commonTo(first.found, second.found) }));
   }
 
   async #compare(): Promise<Compared | undefined> {
@@ -72,7 +72,7 @@ export class Pass {
     return { look, found: differences(look, this.#read(readRecords), rules) };
   }
 
-  async #settle({ look, found }: Compared): Promise<Outcome> {
+  async #correct({ look, found }: Compared): Promise<Outcome> {
     const { api, signal } = this.#parts;
     const endpoints = await this.#each(found.endpoints, (attachment) => this.#deleteEndpoint(attachment));
     const networks = await this.#each(found.networks, (network) => this.#remove(network));
@@ -91,7 +91,9 @@ export class Pass {
     };
   }
 
-  /** Those for which `work` has come to `true`. What it throws is kept, and the next one has its turn. */
+  /**
+   * Returns the items for which `work` resolved to `true`. Collects what it throws and continues with the next item.
+   */
   async #each<T>(all: readonly T[], work: (one: T) => Promise<boolean>): Promise<T[]> {
     const done: T[] = [];
     for (const one of all) {
@@ -120,7 +122,7 @@ export class Pass {
     return true;
   }
 
-  /** The network is on record again, unless dockerd has deleted it meanwhile. */
+  /** Restores the network's record, unless dockerd has deleted the network meanwhile. */
   async #restore(network: DockerNetwork, gateways: readonly string[]): Promise<boolean> {
     const { api, log, rules, signal } = this.#parts;
     const { id } = network;
@@ -131,7 +133,7 @@ export class Pass {
     return isThere;
   }
 
-  /** Endpoints that were rebuilt from their interfaces belong to their Docker networks again. */
+  /** Assigns endpoints that were rebuilt from their interfaces to their Docker networks. */
   async #adopt({ endpoints, at }: Look): Promise<void> {
     const told = [...endpoints].flatMap(([id, list]) =>
       list === 'unknown' ? [] : list.map((endpoint) => ({ id, endpoint })),

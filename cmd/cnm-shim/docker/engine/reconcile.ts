@@ -10,43 +10,43 @@ import { type Outcome, Pass } from './reconcile-pass.ts';
 
 export interface ReconcilerParts {
   readonly api: DockerApi;
-  /** A core for a few steps. */
+  /** Opens a core for a few steps. */
   readonly open: () => Core & Disposable;
-  /** The handlers: networks are made and removed by them. */
+  /** The handlers, which create and delete networks. */
   readonly routes: Routes;
   readonly log: Logger;
-  /** Names under which dockerd knows this plugin; `isthmus` unless told otherwise. */
+  /** Names under which dockerd knows this plugin; default `isthmus`. */
   readonly drivers?: readonly string[];
   readonly timing?: Partial<Timing>;
 }
 
 /** In milliseconds. */
 export interface Timing {
-  /** Something younger may be unknown to dockerd because it is being made. */
+  /** dockerd may not know anything younger, because it is still being created. */
   readonly grace: number;
-  /** Nothing is done that two looks, so far apart, do not both call for. */
+  /** Time between two looks; a change is made only if both call for it. */
   readonly between: number;
-  /** Between two passes. */
+  /** Time between two passes. */
   readonly every: number;
-  /** After a first failure; twice as long after each further one, up to `every`. */
+  /** Time after a first failure; doubles with each further one, up to `every`. */
   readonly retry: number;
-  /** After the word that something has changed; at least so long it is between any two passes. */
+  /** Time after a notice of change, and the minimum between any two passes. */
   readonly settle: number;
 }
 
 const TIMING: Timing = { grace: 60_000, between: 2000, every: 600_000, retry: 15_000, settle: 1000 };
 
 /**
- * Keeps the records as dockerd knows things: it may have forgotten networks and endpoints without a word, or know
- * networks whose records were lost. Works beside the handlers, never in one: dockerd may not answer while it waits for
- * them. Nothing is removed while dockerd cannot be asked.
+ * Keeps the records in line with dockerd, which may lose networks and endpoints silently, or know networks whose
+ * records were lost. Runs beside the handlers, never inside one: dockerd may not answer while it waits for them.
+ * Deletes nothing while dockerd does not answer.
  */
 export class Reconciler {
   readonly #parts: ReconcilerParts;
   readonly #timing: Timing;
   readonly #drivers: ReadonlySet<string>;
   readonly #end = new AbortController();
-  /** When ids were first seen, of what has no time of its own that can be believed. */
+  /** When an id was first seen, for objects without a trustworthy time of creation. */
   #seen: ReadonlyMap<string, number> = new Map();
   #avoid: readonly Avoided[] = [];
   #timer: NodeJS.Timeout | undefined;
@@ -63,17 +63,17 @@ export class Reconciler {
     this.#drivers = new Set((parts.drivers ?? ['isthmus']).flatMap((name) => [name, `${name}:latest`]));
   }
 
-  /** Subnets of Docker's networks, as far as is known: what pools that are chosen have to stay away from. */
+  /** Known subnets of Docker's networks, which newly chosen pools must avoid. */
   get avoid(): readonly Avoided[] {
     return this.#avoid;
   }
 
-  /** Passes begin. */
+  /** Starts the passes. */
   start(): void {
     this.#schedule(0);
   }
 
-  /** dockerd has come up, or uses the plugin for the first time. */
+  /** dockerd has started, or uses the plugin for the first time. */
   activated(): void {
     this.#failures = 0;
     this.#isAwake = true;
@@ -87,13 +87,13 @@ export class Reconciler {
       this.#refresh = undefined;
       this.#parts.api.networks(this.#end.signal).then(
         (networks) => this.#keepAway(networks),
-        // The next pass says what is wrong.
+        // The next pass reports the error.
         () => {},
       );
     }, this.#timing.settle).unref();
   }
 
-  /** No pass begins any more, and the one under way has ended. */
+  /** Starts no more passes; resolves when the one in progress has ended. */
   async stop(): Promise<void> {
     this.#end.abort();
     clearTimeout(this.#timer);
@@ -101,13 +101,13 @@ export class Reconciler {
     await this.#pass;
   }
 
-  /** One pass. Undefined where no dockerd listens. Rejects with NetError where it does not answer as it should. */
+  /** Runs one pass. Undefined if no dockerd listens. Rejects with NetError if its answer is unusable. */
   async pass(): Promise<Outcome | undefined> {
     const { api, open, routes, log } = this.#parts;
     const { between, grace } = this.#timing;
     const seen = new Map<string, number>();
     const since = (id: string, createdAt: number | undefined, at: number): number => {
-      // A time to come is what a clock that was put back leaves.
+      // A clock that was set back leaves times in the future.
       if (createdAt !== undefined && createdAt <= at) return createdAt;
       const first = seen.get(id) ?? this.#seen.get(id) ?? at;
       seen.set(id, first);
@@ -125,7 +125,7 @@ export class Reconciler {
     this.#avoid = networks.flatMap(({ name, pools }) =>
       pools.flatMap((pool): Avoided[] => {
         const subnet = parsePrefix(pool.subnet);
-        // All addresses: no pool of its own.
+        // "All addresses" is no pool of its own.
         return subnet === undefined || subnet.length === 0 ? [] : [{ subnet, holder: `Docker network "${name}"` }];
       }),
     );
@@ -147,7 +147,7 @@ export class Reconciler {
     }, ms).unref();
   }
 
-  /** Returns in how many milliseconds the next one is due. Never rejects. */
+  /** Returns the milliseconds until the next pass. Never rejects. */
   async #turn(): Promise<number> {
     const { api, log } = this.#parts;
     const { every, retry, settle } = this.#timing;

@@ -14,10 +14,10 @@ import {
 import { ADDRESS_SPACES } from '../network-plan.ts';
 import type { DockerNetwork, IpamConfig } from './api-answers.ts';
 
-/** One call of a method of the plugin. Rejects with NetError. */
+/** Calls one method of the plugin. Rejects with NetError. */
 export type Call = (method: string, body: object) => Promise<unknown>;
 
-/** What IPAMData says in CreateNetwork, in dockerd's spelling. */
+/** IPAMData of CreateNetwork, in dockerd's spelling. */
 interface IpamData {
   readonly AddressSpace: string;
   readonly Pool: string;
@@ -26,9 +26,9 @@ interface IpamData {
 }
 
 /**
- * The network is there again: dockerd's own calls, in dockerd's order, from what dockerd tells of the network. Where an
- * IPAM driver of `drivers` gave it its pools, they are asked for first, and after a failure given back. `gateways` are those that
- * containers route by, for pools whose gateway dockerd does not tell.
+ * Restores a network by making dockerd's own calls in dockerd's order, from what dockerd reports about it. If an IPAM
+ * driver of `drivers` assigned the pools, requests them first and releases them on failure. `gateways` are the
+ * containers' gateways, for pools whose gateway dockerd does not report.
  */
 export async function replayNetwork(
   network: DockerNetwork,
@@ -71,7 +71,7 @@ interface Pool {
   readonly aux: Readonly<Record<string, string>>;
 }
 
-/** Pool, gateway and auxiliary addresses are ours to hand out; what was taken is noted, to be given back. */
+/** Requests pool, gateway and auxiliary addresses from our IPAM, and notes what to release on failure. */
 async function requestPool(
   network: DockerNetwork,
   { subnet, config, aux }: Pool,
@@ -81,7 +81,7 @@ async function requestPool(
 ): Promise<IpamData> {
   const pool = await call('IpamDriver.RequestPool', {
     AddressSpace: ADDRESS_SPACES.local,
-    // All addresses: those of the Network that is shared.
+    // "All addresses" stands for those of the shared Network.
     Pool: subnet.length === 0 ? '' : config.subnet,
     SubPool: config.range ?? '',
     Options: network.ipamOptions,
@@ -112,7 +112,9 @@ async function requestPool(
   };
 }
 
-/** Docker's own IPAM has the pool still: where nobody tells its gateway, it is the first address that it gives out. */
+/**
+ * Docker's own IPAM still has the pool. If nothing names its gateway, it is the first address that this IPAM assigns.
+ */
 function dockersPool(network: DockerNetwork, { subnet, config, aux }: Pool, known: Addr | undefined): IpamData {
   const AddressSpace = network.ipamDriver === 'default' ? 'LocalDefault' : network.ipamDriver;
   const gateway = known ?? (network.ipamDriver === 'default' ? firstGiven(subnet, config, aux) : undefined);
@@ -124,7 +126,7 @@ function dockersPool(network: DockerNetwork, { subnet, config, aux }: Pool, know
   };
 }
 
-/** The first address of the range, the network's own address left out, that the user has no other use for. */
+/** The first address of the range that is not the network's own and that the user has not reserved. */
 function firstGiven(subnet: Prefix, config: IpamConfig, aux: Readonly<Record<string, string>>): Addr | undefined {
   const range = parsePrefix(config.range ?? '') ?? subnet;
   const used = [firstOf(subnet), ...Object.values(aux).flatMap((text) => parsePrefix(text)?.addr ?? [])];
@@ -133,7 +135,7 @@ function firstGiven(subnet: Prefix, config: IpamConfig, aux: Readonly<Record<str
   return contains(range, addr) ? addr : undefined;
 }
 
-/** As the network says, else as its containers do. */
+/** The network's value, else that of its containers. */
 function gatewayOf({ gateway }: IpamConfig, subnet: Prefix, gateways: readonly string[]): Addr | undefined {
   const told = [...(gateway === undefined ? [] : [gateway]), ...gateways];
   return told.flatMap((text) => parseAddr(text.split('/')[0] ?? '') ?? []).find((addr) => contains(subnet, addr));

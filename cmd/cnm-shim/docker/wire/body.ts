@@ -2,12 +2,12 @@ import type { IncomingMessage } from 'node:http';
 import { fault } from '../../../../src/shared/errors/fault.ts';
 import { NetError } from '../../../../src/shared/errors/net-error.ts';
 
-/** Bytes. Docker's longest, with a thousand ports, has a tenth of it. */
+/** Bytes. Docker's longest body, with a thousand ports, has a tenth of that. */
 const MAX_BODY = 1 << 20;
 
 /**
- * The bytes of a request's body, whatever its headers say. Rejects with NetError `decode` as soon as there are too many,
- * and reads no more of them then; with `io` where the peer goes before it has sent all.
+ * Reads a request's body, whatever its headers say. Rejects with NetError `decode` as soon as it exceeds the limit, and
+ * stops reading; rejects with `io` if the peer leaves before it has sent everything.
  */
 export function readBody(request: IncomingMessage, op: string): Promise<Buffer> {
   return new Promise((resolve, reject) => {
@@ -33,7 +33,7 @@ export function readBody(request: IncomingMessage, op: string): Promise<Buffer> 
 }
 
 /**
- * The JSON that the bytes write; an empty object where there are none and the method has no body.
+ * Parses the bytes as JSON; returns an empty object for no bytes if the method has no body.
  * Throws NetError `decode`.
  */
 export function parseBody(bytes: Buffer, op: string, emptyBody: boolean): unknown {

@@ -1,16 +1,16 @@
 import { fault } from '../../../../src/shared/errors/fault.ts';
 
 export interface DeadlineOptions {
-  /** Who has to be ready by then, for the error. */
+  /** What has to be ready in time, for the error. */
   readonly op: string;
   readonly ms: number;
-  /** Called where the work ends when nobody waits for it any more, with what it threw. */
+  /** Called with the error if the work fails after the deadline, when nobody waits for it. */
   readonly late: (thrown?: unknown) => void;
 }
 
 /**
- * What `work` resolves with. Rejects with NetError `busy` where it has not ended in time: it goes on to its
- * own end.
+ * Resolves with the result of `work`. Rejects with NetError `busy` after the deadline; the work itself continues to its
+ * end.
  */
 export async function withDeadline<T>({ op, ms, late }: DeadlineOptions, work: () => Promise<T> | T): Promise<T> {
   let isLate = false;
@@ -23,10 +23,10 @@ export async function withDeadline<T>({ op, ms, late }: DeadlineOptions, work: (
       isLate = true;
       reject(error);
     }, ms);
-    // Whoever waits for the answer has a connection; the deadline alone keeps no process alive.
+    // A caller that waits has a connection open; the deadline alone must not keep the process alive.
     timer.unref();
   });
-  // In a function of its own, so that one that throws at once rejects.
+  // An async function, so that a synchronous throw rejects.
   const result = (async () => await work())();
   result.then(
     () => isLate && late(),

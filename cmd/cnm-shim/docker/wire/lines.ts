@@ -1,7 +1,7 @@
 import { field, textField } from '../../../../src/shared/config/fields.ts';
 import type { LogFields } from '../../../../src/shared/log/log.ts';
 
-/** What a request is about, for its line in the log; ids as `docker network ls` shows them. */
+/** The subject of a request, for its log line; ids as `docker network ls` shows them. */
 export function subjectOf(body: unknown): LogFields {
   const wanted = field(body, 'Interface');
   return {

@@ -7,8 +7,8 @@ import { isUnicastMac, parseMac } from '../../../../src/shared/model/mac.ts';
 import { type Prefix, parsePrefix } from '../../../../src/shared/model/prefix.ts';
 
 /**
- * One value of a request and where it stands in it: `.IPv4Data[0].Pool`. Readers of keys take null and a missing key
- * for the same, as Go does, and find keys whatever their case.
+ * One value of a request and its path: `.IPv4Data[0].Pool`. As in Go, readers treat null like a missing key and ignore
+ * the case of keys.
  */
 export interface Part {
   readonly path: string;
@@ -33,12 +33,12 @@ export function part(of: Part, key: string): Part {
   return { path: `${of.path}.${key}`, value: field(of.value, key) };
 }
 
-/** A key of Docker's options, whose names have dots. */
+/** A key of Docker's options; their names contain dots. */
 export function optionPart(of: Part, key: string): Part {
   return { path: `${of.path}["${key}"]`, value: field(of.value, key) };
 }
 
-/** The object at `key`; an empty one where there is none. */
+/** The object at `key`; empty if absent. */
 export function objectAt(of: Part, key: string): Part & { readonly value: Json } {
   return asObject(part(of, key));
 }
@@ -55,7 +55,7 @@ export function asList({ path, value }: Part): Part[] {
   throw refusal({ path, value }, 'it is not a list', 'Give a list, or null');
 }
 
-/** Undefined where the string is empty too. */
+/** Undefined for an empty string too. */
 function asText(given: Part): string | undefined {
   const { value } = given;
   if (value === undefined || value === '') return undefined;
@@ -73,7 +73,7 @@ export function requiredAt(of: Part, key: string): string {
   throw refusal(part(of, key), 'it is missing', 'Every request of this kind names it');
 }
 
-/** Names of interfaces and records are made of its beginning. Swarm's ids are 25 characters long, all others 64. */
+/** Names of interfaces and records contain its beginning. Swarm's ids have 25 characters, all others 64. */
 const ID = /^[0-9A-Za-z]{12,128}$/;
 
 export function idAt(of: Part, key: string): string {
@@ -82,7 +82,7 @@ export function idAt(of: Part, key: string): string {
   throw refusal(part(of, key), 'it is not an id', 'Ids are 12 to 128 letters and digits');
 }
 
-/** False where it is missing, unless told otherwise. */
+/** The default if absent: false unless given. */
 export function asFlag(given: Part, missing = false): boolean {
   const { value = missing } = given;
   if (typeof value === 'boolean') return value;

@@ -16,11 +16,11 @@ import {
 
 export interface RequestPoolRequest {
   readonly addressSpace: string;
-  /** As `--subnet` gives it. */
+  /** The value of `--subnet`. */
   readonly pool?: Prefix;
-  /** As `--ip-range` gives it. */
+  /** The value of `--ip-range`. */
   readonly subPool?: Prefix;
-  /** Everything that the user gave by `--ipam-opt`. */
+  /** All `--ipam-opt` options of the user. */
   readonly options: TextMap;
   readonly v6: boolean;
 }
@@ -30,9 +30,9 @@ export interface PoolIdentity {
 }
 
 export interface RequestAddressRequest extends PoolIdentity {
-  /** Absent: any that is free. */
+  /** Absent: any free address. */
   readonly address?: Addr;
-  /** It is to be the network's gateway. */
+  /** True for the network's gateway. */
   readonly gateway: boolean;
 }
 

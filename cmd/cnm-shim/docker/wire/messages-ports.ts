@@ -2,15 +2,15 @@ import { formatAddr } from '../../../../src/shared/model/addr.ts';
 import type { Protocol } from '../../../../src/shared/model/firewall.ts';
 import { asAddr, asInteger, asList, optionPart, type Part, part, refusal } from './messages-fields.ts';
 
-/** A port of the container that is to be published. */
+/** A container's port to publish. */
 export interface PortMapRequest {
   readonly protocol: Protocol;
   readonly containerPort: number;
-  /** `0.0.0.0` and `::` are every address of their family; absent: every address of both. */
+  /** `0.0.0.0` and `::` mean every address of their family; absent: every address of both. */
   readonly hostIp?: string;
-  /** 0: any that is free. */
+  /** 0: any free port. */
   readonly hostPort: number;
-  /** The first free one from `hostPort` to this is meant. */
+  /** The last port of a range that starts at `hostPort`; the first free one is used. */
   readonly hostPortEnd: number;
 }
 
@@ -23,14 +23,14 @@ const PORT_MAP = 'com.docker.network.portmap';
 const MAX_PORTS = 1024;
 const MAX_PORT = 65_535;
 
-/** By IANA's numbers. */
+/** IANA's protocol numbers. */
 const PROTOCOLS: ReadonlyMap<unknown, Protocol> = new Map([
   [6, 'tcp'],
   [17, 'udp'],
   [132, 'sctp'],
 ]);
 
-/** The ports in the options of an endpoint, in any order. */
+/** The ports in an endpoint's options, in any order. */
 export function portsOf(options: Part): EndpointPorts {
   const published = optionPart(options, PORT_MAP);
   const list = asList(published);

@@ -19,17 +19,17 @@ import {
 } from './messages-fields.ts';
 import { type EndpointPorts, portsOf } from './messages-ports.ts';
 
-// Requests of dockerd as they are meant: libnetwork's drivers/remote/api and ipams/remote/api. Fields that nobody here
-// knows are ignored, since every version of Docker adds some. Strings that are empty are absent. Every decoder throws
-// NetError `invalid-config` that names key, value and rule.
+// dockerd's requests, decoded: libnetwork's drivers/remote/api and ipams/remote/api. Unknown fields are ignored, since
+// every Docker version adds some. Empty strings count as absent. Every decoder throws NetError `invalid-config` that
+// names key, value and rule.
 
 export * from './messages-ipam.ts';
 export type { EndpointPorts, PortMapRequest } from './messages-ports.ts';
 export type { TextMap };
 
-/** What an IPAM driver, ours or Docker's own, has given a network in one family. */
+/** What an IPAM driver, ours or Docker's, gave a network in one family. */
 export interface IpamData {
-  /** Whose addresses they are: one of ours, or `LocalDefault` and the like. Empty where Docker does not say. */
+  /** Address space: one of ours, or `LocalDefault` and the like. Empty if Docker does not say. */
   readonly addressSpace: string;
   readonly pool: Prefix;
   readonly gateway?: Prefix;
@@ -38,7 +38,7 @@ export interface IpamData {
 
 /** The options of CreateNetwork and GwAllocCheck. */
 export interface NetworkOptions {
-  /** Everything that the user gave by `-o`. */
+  /** All `-o` options of the user. */
   readonly generic: TextMap;
   readonly internal: boolean;
 }
@@ -97,7 +97,7 @@ export function decodeCreateEndpoint(body: unknown): CreateEndpointRequest {
   };
 }
 
-/** DiscoverNew, DiscoverDelete: nothing of what they tell is used. */
+/** DiscoverNew, DiscoverDelete: the contents are ignored. */
 export function assertRequest(body: unknown): void {
   bodyPart(body);
 }

@@ -15,21 +15,21 @@ import type { Route, Routes } from './routes.ts';
 export interface DockerServerOptions {
   readonly routes: Routes;
   readonly log: Logger;
-  /** Told of each call that has been answered. */
+  /** Called after each answered call. */
   readonly called?: () => void;
-  /** A call that is not answered by then is answered with an error, in milliseconds. Docker itself has no limit. */
+  /** Milliseconds until an unanswered call gets an error. Docker itself has no limit. */
   readonly deadlineMs?: number;
-  /** A request has to be complete by then, in milliseconds. */
+  /** Milliseconds in which a request must arrive completely. */
   readonly requestMs?: number;
 }
 
-/** Docker's own, and what it expects of a plugin. */
+/** Docker's media type, which it expects of a plugin. */
 const MEDIA_TYPE = 'application/vnd.docker.plugins.v1.2+json';
 const DEADLINE_MS = 60_000;
 const REQUEST_MS = 30_000;
-/** So long, in milliseconds, connections and their requests may be on their way at the end. */
+/** Milliseconds that connections and their requests may still take to arrive when the server ends. */
 const ARRIVING_MS = 25;
-/** So long, in milliseconds, a connection stays whose request is not wanted. */
+/** Milliseconds that a connection stays open after its request was refused. */
 const LINGER_MS = 1000;
 
 interface Reply {
@@ -38,14 +38,14 @@ interface Reply {
   readonly text: string;
 }
 
-/** What Docker's remote drivers look at is `Err`, or `Error` where they are of IPAM. */
+/** Docker's remote network driver reads `Err`, its remote IPAM driver `Error`. */
 function failure(status: number, { message }: NetError): Reply {
   return { status, text: JSON.stringify({ Err: message, Error: message }) };
 }
 
 /**
- * The socket by which dockerd asks: `POST /<Interface>.<Method>`, JSON both ways. Whatever a request is, and whatever
- * its handler does, it is answered, and the next one is served.
+ * The socket that dockerd calls: `POST /<Interface>.<Method>`, JSON both ways. Answers every request, however malformed
+ * it is and whatever its handler does, and then serves the next one.
  */
 export class DockerServer {
   readonly #routes: Routes;
@@ -63,7 +63,7 @@ export class DockerServer {
     this.#log = log;
     this.#called = called ?? (() => {});
     this.#deadlineMs = deadlineMs ?? DEADLINE_MS;
-    // dockerd keeps its connections: one that it has not used for hours must be good for the next call.
+    // dockerd keeps its connections: one that was idle for hours must still work for the next call.
     const limits = { keepAliveTimeout: 0, headersTimeout: requestMs, requestTimeout: requestMs };
     const often = Math.min(requestMs / 2, 5000);
     this.#server = createServer({ ...limits, connectionsCheckingInterval: often }, (request, response) => {
@@ -73,18 +73,18 @@ export class DockerServer {
     this.#server.on('clientError', refuseConnection);
   }
 
-  /** dockerd can connect. Rejects with the error of the socket. */
+  /** Lets dockerd connect. Rejects with the socket's error. */
   listen(where: Listening): Promise<void> {
     return startListening(this.#server, where, ({ message }) => this.#log.warn('docker.socket', { error: message }));
   }
 
   /**
-   * No new call is taken; those that were taken have been answered, or `limitMs` have passed. A socket that has a path
-   * is best removed before, so that nobody connects any more.
+   * Takes no new calls; resolves when the calls in progress are answered, or after `limitMs`. Remove the socket's path
+   * before, so that nobody connects any more.
    */
   async drain(limitMs: number): Promise<void> {
     this.#isEnding = true;
-    // Who has connected by now is let in, and what he has sent is taken: dockerd would say it again, but without its body.
+    // Accepts the connections and requests that have arrived by now: dockerd would repeat a request without its body.
     await sleep(ARRIVING_MS);
     this.#server.close();
     await sleep(ARRIVING_MS);
@@ -136,7 +136,7 @@ export class DockerServer {
     }
   }
 
-  /** One line a call in the log: what, for whom, how it ended, how long it took and where the time went. */
+  /** Logs one line per call: method, subject, result, duration and where the time went. */
   async #call(method: string, { handle, emptyBody }: Route, request: IncomingMessage): Promise<string> {
     const phases = makePhases(() => performance.now(), performance.now());
     let subject: LogFields = {};
@@ -165,8 +165,8 @@ export class DockerServer {
 
   #unknown(verb: string | undefined, method: string): NetError {
     const near = nearest(method, Object.keys(this.#routes));
-    const hint = near === undefined ? 'It may be newer than this plugin' : `The nearest that is known is ${near}`;
-    const what = verb === 'POST' ? 'nobody here knows this method' : `it is asked for by ${verb}, not by POST`;
+    const hint = near === undefined ? 'It may be newer than this plugin' : `Did you mean ${near}?`;
+    const what = verb === 'POST' ? 'unknown method' : `it is called by ${verb} instead of POST`;
     const error = fault.unsupported('call', `/${method.slice(0, 100)}`, what, hint);
     this.#log.debug('unknown', { error: error.message });
     return error;
@@ -177,7 +177,7 @@ export class DockerServer {
   }
 }
 
-/** Throws TypeError where a handler has returned what JSON cannot write. */
+/** Throws TypeError if a handler returned what JSON cannot express. */
 function formatAnswer(answer: object): string {
   const text: string | undefined = JSON.stringify(answer);
   if (text === undefined) throw new TypeError('the answer is nothing');
@@ -188,10 +188,10 @@ function routeOf(routes: Routes, method: string): Route | undefined {
   return Object.hasOwn(routes, method) ? routes[method] : undefined;
 }
 
-/** The peer has sent what is no HTTP, or has not sent all of it in time. */
+/** The peer sent something other than HTTP, or did not send everything in time. */
 function refuseConnection(error: NodeJS.ErrnoException, connection: Socket): void {
   const isLate = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
-  // One that has been opened in advance: nothing has been asked yet.
+  // A connection opened in advance: it has sent no request yet.
   if (isLate && connection.bytesRead === 0) return;
   if (!connection.writable || error.code === 'ECONNRESET') {
     connection.destroy();
@@ -203,8 +203,8 @@ function refuseConnection(error: NodeJS.ErrnoException, connection: Socket): voi
 }
 
 /**
- * The last answer of a connection. What the peer goes on sending is not read; it has a while to read its answer, for one
- * that is closed with something unread is torn down on its side too.
+ * Sends the last answer of a connection. Ignores what the peer still sends, and gives it time to read the answer:
+ * closing with unread data would reset the peer's side.
  */
 function refuse(connection: Socket, status: string, text: string): void {
   const head = `Content-Type: ${MEDIA_TYPE}\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close`;

@@ -6,8 +6,8 @@ const POLL_MS = 20;
 const LIMIT_MS = 10_000;
 
 /**
- * Every IPv6 address that the ops add with duplicate address detection has passed it.
- * Throws NetError `conflict` for a duplicate, `kernel` after 10 s. Returns at once where no address needs it.
+ * Waits until every IPv6 address that the ops add has passed duplicate address detection. Throws NetError `conflict`
+ * for a duplicate, `kernel` after 10 s. Returns at once if no address needs it.
  */
 export async function awaitAddresses(host: Host, sandbox: Namespace, ops: readonly Op[]): Promise<void> {
   const waiting = ops.flatMap((op) =>
@@ -21,15 +21,16 @@ export async function awaitAddresses(host: Host, sandbox: Namespace, ops: readon
     const { addresses } = host.observe(sandbox, { addresses: [first.dev] });
     const ours = addresses.filter((state) => wanted.has(state.address));
     const duplicate = ours.find((state) => state.dadFailed);
-    if (duplicate !== undefined) throw unsettled('conflict', first.dev, duplicate.address, 'somebody else has it');
+    if (duplicate !== undefined)
+      throw dadFailure('conflict', first.dev, duplicate.address, 'another interface on the link has it');
     const tentative = ours.find((state) => state.tentative);
     if (tentative === undefined) return;
-    if (Date.now() > deadline) throw unsettled('kernel', first.dev, tentative.address, 'still tentative after 10 s');
+    if (Date.now() > deadline) throw dadFailure('kernel', first.dev, tentative.address, 'still tentative after 10 s');
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }
 
-function unsettled(kind: 'conflict' | 'kernel', dev: string, address: string, why: string): NetError {
+function dadFailure(kind: 'conflict' | 'kernel', dev: string, address: string, why: string): NetError {
   return new NetError({
     kind,
     op: 'addr.add',

@@ -4,6 +4,7 @@ import type { NetError } from '../../errors/net-error.ts';
 import type { Namespace } from '../../host/host.ts';
 import { type Attachment, attachmentDigest, type Role } from '../../model/attachment.ts';
 import type { ChainedPart, ShapingFacts } from '../../model/endpoint.ts';
+import { given } from '../../model/given.ts';
 import type { LocalStore } from '../../store/store.ts';
 import { assertOther } from '../ambient.ts';
 import { attachmentKey, transition } from '../apply.ts';
@@ -15,25 +16,30 @@ import type { PublishedPorts } from '../ports/publish.ts';
 import type { RemovalRequest } from '../requests.ts';
 import { deleteEndpoint, removeEndpoint } from './delete-endpoint.ts';
 
-/** The part of an attachment that one plugin of a chain owns. */
+/** Identity of the part of an attachment that one plugin of a chain owns. */
 export interface ChainedIdentity {
   readonly attachment: Attachment;
   readonly role: Role;
+  /** RemovalRequest.when. */
+  readonly when?: RemovalRequest['when'];
 }
 
 export interface ChainedRequest extends ChainedIdentity {
   readonly netns: string;
   /** True lets the sandbox be the host's own namespace (CNI_NETNS_OVERRIDE). Default false. */
   readonly ownNamespace?: boolean;
-  /** What this part consists of, once the attachment is locked and leftovers are gone. */
+  /** Returns the facts of this part, once the attachment is locked and leftovers are removed. */
   describe(sandbox: Namespace): PartFacts;
-  /** Creates what the network needs for it, once the record keeps the network from being deleted. */
+  /**
+   * Creates what the network needs for the part. Runs after the part is on record, which keeps the network from being
+   * deleted.
+   */
   readonly ensure?: () => Promise<void>;
-  /** Stored together with the record; throws where the request cannot be granted. */
+  /** Writes to the store in the transaction of the record; throws if the request cannot be granted. */
   readonly claim?: (store: LocalStore) => void;
 }
 
-/** The facts of a part that its plugin decides. */
+/** The facts that the plugin decides. */
 export type PartFacts =
   | ({ readonly kind: 'ports' } & PublishedPorts)
   | { readonly kind: 'firewall' }
@@ -41,8 +47,8 @@ export type PartFacts =
   | ({ readonly kind: 'tuning' } & TuningFacts);
 
 /**
- * The part is there and on record: either all of it, or after an error none. What an ADD that died has left of it, or
- * an earlier sandbox of the same name, is removed first. Throws NetError `exists` where it is there already.
+ * Creates and records the part, all or nothing. Removes first what a dead ADD, or an earlier sandbox of the same name,
+ * left. Throws NetError `exists` if the part exists.
  */
 export async function addChained(core: Core, request: ChainedRequest): Promise<void> {
   const { netns, ownNamespace = false, attachment } = request;
@@ -55,7 +61,7 @@ export async function addChained(core: Core, request: ChainedRequest): Promise<v
   await transition(core, 'ADD', {
     begin: (store) => {
       request.claim?.(store);
-      part = partOf(request, sandbox);
+      part = partOf(core, request, sandbox);
       return part;
     },
     apply: async () => {
@@ -70,12 +76,12 @@ export async function addChained(core: Core, request: ChainedRequest): Promise<v
   });
 }
 
-/** Nothing of the part is left: its record is run backwards. Absence is success; all that fails is returned. */
+/** Deletes the part by its record. Accepts absence; returns all failures. */
 export function deleteChained(core: Core, part: ChainedIdentity, netns: string): Promise<NetError[]> {
   return deleteEndpoint(core, removalOf(part, netns));
 }
 
-/** Throws NetError `drift` for the first step of the record that the kernel or the packet filter no longer shows. */
+/** Throws NetError `drift` for the first step of the record that the kernel or the packet filter lacks. */
 export async function checkChained(core: Core, { attachment, role }: ChainedIdentity, netns: string): Promise<void> {
   const { host, store } = core;
   using sandbox = host.open(netns);
@@ -90,11 +96,11 @@ export interface ChainedGarbage {
   readonly camp: Attachment['camp'];
   readonly network: string;
   readonly role: Role;
-  /** Attachments that are alive. */
+  /** Live attachments. */
   readonly keep: readonly Attachment[];
 }
 
-/** Of this role only parts of attachments in `keep` are left on the network. Returns all that failed. */
+/** Deletes the parts of this role on the network whose attachment is not in `keep`. Returns all failures. */
 export async function collectChained(core: Core, garbage: ChainedGarbage): Promise<NetError[]> {
   const { camp, network, role, keep } = garbage;
   const alive = new Set(keep.map(attachmentDigest));
@@ -106,9 +112,10 @@ export async function collectChained(core: Core, garbage: ChainedGarbage): Promi
   return errors;
 }
 
-function partOf({ attachment, netns, ...request }: ChainedRequest, sandbox: Namespace): ChainedPart {
+function partOf({ stamp }: Core, { attachment, netns, ...request }: ChainedRequest, sandbox: Namespace): ChainedPart {
   const facts = request.describe(sandbox);
-  const part = { attachment, progress: 'intent', sandbox: { path: netns, id: sandbox.id } } as const;
+  const place = { path: netns, id: sandbox.id };
+  const part = { attachment, progress: 'intent', sandbox: place, ...given({ stamp }) } as const;
   switch (facts.kind) {
     case 'ports':
       return { ...part, role: 'portmap', ...facts };
@@ -131,8 +138,8 @@ async function clearWay(core: Core, request: ChainedRequest, sandbox: Namespace)
   if (failure !== undefined) throw failure;
 }
 
-function removalOf({ attachment, role }: ChainedIdentity, netns: string): RemovalRequest {
-  return { attachment, role, netns, orphans: 'none', guarded: false };
+function removalOf({ attachment, role, when }: ChainedIdentity, netns: string): RemovalRequest {
+  return { attachment, role, netns, orphans: 'none', guarded: false, ...given({ when }) };
 }
 
 function alreadyThere({ attachment, role }: ChainedRequest): NetError {

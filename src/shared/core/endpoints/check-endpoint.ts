@@ -16,9 +16,9 @@ import type { EndpointRequest, Expectation } from '../requests.ts';
 import { isPeer } from './orphans.ts';
 
 /**
- * Returns where the endpoint is as ADD left it and as `expected` (prevResult) has it: record, leases, network, links,
- * addresses, routes, sysctls, guards. Throws NetError `drift` for the first difference. What later plugins added is
- * no difference.
+ * Checks that the endpoint is as ADD created it and as `expected` (prevResult) describes it: record, leases, network,
+ * links, addresses, routes, sysctls, guards. Throws NetError `drift` for the first difference. Ignores what later
+ * plugins added.
  */
 export async function checkEndpoint(core: Core, request: EndpointRequest, expected: Expectation): Promise<void> {
   const { host, store } = core;
@@ -80,7 +80,7 @@ function missingAddress({ attachment }: Endpoint, inside: View, expected: Expect
   return missing === undefined ? undefined : drift(`link ${attachment.ifName}`, `lacks the address ${missing}`);
 }
 
-/** A route of prevResult that none of our steps made: a later plugin's, so destination and gateway have to do. */
+/** Checks a route of prevResult that a later plugin added. Only its destination and gateway are known. */
 function missingRoute(route: RouteSpec, ops: readonly Op[], inside: View): NetError | undefined {
   if (ops.some((op) => op.op === 'route.add' && op.route.dst === route.dst)) return undefined;
   return routeDrift(route, inside);
@@ -95,7 +95,7 @@ async function checkSource(core: Core, { source }: EndpointRequest, { addresses 
     );
 }
 
-/** The network lacks nothing: planning it again plans no step. */
+/** Throws `drift` if planning the network again yields a step. */
 async function checkNetwork(core: Core, request: EndpointRequest, addressing: Addressing): Promise<void> {
   const [first] = await missingOps(core, request, addressing);
   if (first === undefined) return;

@@ -27,8 +27,8 @@ import { removeEndpoint } from './delete-endpoint.ts';
 import { reportEndpoint } from './report.ts';
 
 /**
- * The endpoint is there, with its network, its addresses and its routes, and on record. Either all of it, or after an
- * error none: what was done is reversed before the error is thrown.
+ * Creates and records the endpoint with its network, addresses and routes. On an error, reverts everything before
+ * throwing.
  */
 export async function createEndpoint(core: Core, request: EndpointRequest): Promise<EndpointReport> {
   using sandbox = core.host.open(request.netns);
@@ -46,7 +46,7 @@ export async function createEndpoint(core: Core, request: EndpointRequest): Prom
   }
 }
 
-/** For a caller that holds the lock. */
+/** The caller holds the attachment's lock. */
 async function attach(core: Core, request: EndpointRequest, sandbox: Namespace): Promise<EndpointReport> {
   const { source } = request;
   let acquired = NO_ADDRESSES;
@@ -78,7 +78,7 @@ interface Built {
   readonly isRenewed: boolean;
 }
 
-/** Network, link, addresses and ports are in the kernel. A delegate is asked for addresses once the link is up. */
+/** Creates network, link, addresses and ports in the kernel. Asks a delegate for addresses once the link is up. */
 async function build(core: Core, request: EndpointRequest, sandbox: Namespace, acquired: IpamResult): Promise<Built> {
   const { driver, source, attachment } = request;
   const namespaces = { host: core.host.own, sandbox };
@@ -97,7 +97,8 @@ async function build(core: Core, request: EndpointRequest, sandbox: Namespace, a
     addressing = driver.complete(result);
     await ensureNetwork(core, request, addressing);
     core.mark?.('network');
-    facts = factsOf(core, request, sandbox, { addressing, view });
+    // The link is there: its MAC does not follow the addresses any more.
+    facts = { ...factsOf(core, request, sandbox, { addressing, view }), link: facts.link };
     core.store.transaction(() => core.store.endpoints.put(withJournal(core, sandbox, facts)));
     ops = [];
   }
@@ -108,7 +109,10 @@ async function build(core: Core, request: EndpointRequest, sandbox: Namespace, a
   return { facts, addressing, dns: result.dns, isRenewed };
 }
 
-/** Takes the host ports. Another endpoint's name says more than that of a process which holds the port for it. */
+/**
+ * Claims the host ports. Checks claims before listeners: the other endpoint's name tells more than the process that
+ * holds the port for it.
+ */
 function claim(core: Core, store: LocalStore, { rules, attachment }: EndpointRequest, addressing: Addressing): void {
   if (rules === undefined) return;
   claimPorts(store, rules, attachment);
@@ -116,9 +120,9 @@ function claim(core: Core, store: LocalStore, { rules, attachment }: EndpointReq
   assertPortsFree(core, rules, attachment, gateways);
 }
 
-/** What the endpoint will be, as an intent. Before the network is there, its MTU is a guess, which no removal needs. */
+/** The new endpoint as an intent. Its MTU is a guess until the network exists; no removal needs it. */
 function factsOf(
-  { store }: Core,
+  { store, stamp }: Core,
   request: EndpointRequest,
   sandbox: Namespace,
   { addressing, view }: { readonly addressing: Addressing; readonly view: View },
@@ -134,12 +138,12 @@ function factsOf(
     attachment,
     progress: 'intent',
     sandbox: { path: netns, id: sandbox.id },
-    // A pod may come back to itself by an address of the host.
+    // Hairpin: a pod may reach itself through an address of the host.
     link: (rules?.mappings.length ?? 0) > 0 && rules?.options.ports.snat ? { ...link, hairpin: true } : link,
     inside: driver.describeInside(addressing),
     aliases,
     ...ports,
-    ...given({ scope, shaping }),
+    ...given({ scope, shaping, stamp }),
     ...(source?.kind === 'delegate' ? { delegate: { type: source.type, config: source.config } } : {}),
   };
 }
@@ -148,13 +152,16 @@ function insideOf({ host }: Core, sandbox: Namespace, { inside, link }: CniEndpo
   return planInside(host.observe(sandbox, insideQuery(inside)), link, inside);
 }
 
-/** The facts with the prior values that the sandbox has now. It keeps what was changed: another endpoint may need it. */
+/**
+ * Adds the sandbox's current values to the facts. The values stay changed on removal, since another endpoint may need
+ * them.
+ */
 function withJournal(core: Core, sandbox: Namespace, facts: CniEndpoint): CniEndpoint {
   const { undo } = insideOf(core, sandbox, facts);
   return undo.length === 0 ? facts : { ...facts, journal: undo };
 }
 
-/** Published ports and limits. */
+/** Ops for published ports and limits. */
 function planRest({ published, shaping }: CniEndpoint): Op[] {
   return [
     ...(published === undefined ? [] : planPorts(published.backend, published.entries).ops),
@@ -162,15 +169,15 @@ function planRest({ published, shaping }: CniEndpoint): Op[] {
   ];
 }
 
-/** The limits that the runtime asks for, on the host side of the pair. */
+/** The limits that the runtime requests, on the host side of the pair. */
 function shapingOf({ rates, attachment }: EndpointRequest, { hostIf, mtu }: LinkFacts): ShapingFacts | undefined {
   if (rates === undefined || !limits(rates)) return undefined;
   return { hostIf, ifb: ifbName(attachment), mtu, alias: formatAlias({ attachment, addresses: [] }), ...rates };
 }
 
 /**
- * Leftovers of an ADD or DEL that died, and of a sandbox that is gone, are removed; a live endpoint is in the way, and
- * so is somebody else's interface of this name.
+ * Removes what an interrupted ADD or DEL, or a sandbox that is gone, left. Throws if the endpoint is live, or if a
+ * foreign interface has its name.
  */
 async function clearWay(core: Core, request: EndpointRequest, sandbox: Namespace): Promise<void> {
   const { ifName } = request.attachment;
@@ -185,7 +192,7 @@ async function clearWay(core: Core, request: EndpointRequest, sandbox: Namespace
   if (isTaken()) throw interfaceExists(request);
 }
 
-/** The same attachment, to be taken away; its record says what there is. */
+/** The removal of the same attachment. Its record says what exists. */
 function asRemoval(request: EndpointRequest): RemovalRequest {
   return { ...request, orphans: 'own', guarded: false };
 }

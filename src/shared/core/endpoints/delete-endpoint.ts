@@ -9,7 +9,7 @@ import { attachmentKey } from '../apply.ts';
 import type { Core, DelegateSource } from '../core.ts';
 import { desired } from '../desired.ts';
 import { reverse } from '../execute.ts';
-import { forgetLostPorts } from '../lost-rules.ts';
+import { deleteLostPorts } from '../lost-rules.ts';
 import { removeUnusedNetwork } from '../networks/network.ts';
 import { promotePartners } from '../ports/publish.ts';
 import { countChange } from '../rebuild.ts';
@@ -17,15 +17,15 @@ import type { RemovalRequest } from '../requests.ts';
 import { orphanUndo } from './orphans.ts';
 import { deleteRecord } from './record.ts';
 
-/** Container ids of runtimes have 64 characters; these always have room in an alias. */
+/** Runtimes use container ids of 64 characters. These always fit into an alias. */
 const LONGEST_USUAL_ID = 64;
 
-/** Roles whose rows may have host ports. */
+/** Roles whose rows may claim host ports. */
 const CLAIMERS: readonly Role[] = ['interface', 'portmap'];
 
 /**
- * Nothing of the endpoint is left, nor of its network if it was the last. Absence is success; all that fails is
- * returned, and what failed stays on record, so that the next call tries again. Waits for an ADD that still runs.
+ * Deletes the endpoint, and its network if it was the last one. Accepts absence. Returns all failures; what failed
+ * stays on record for the next call. Waits for a running ADD.
  */
 export async function deleteEndpoint(core: Core, request: RemovalRequest): Promise<NetError[]> {
   const errors = await removeLocked(core, request);
@@ -39,7 +39,7 @@ async function removeLocked(core: Core, request: RemovalRequest): Promise<NetErr
   return await removeAnyway(core, request, sandbox);
 }
 
-/** As removeEndpoint; what keeps all of it from being done is returned too. */
+/** Like `removeEndpoint`, but also returns the error that prevents the removal. */
 export async function removeAnyway(
   core: Core,
   request: RemovalRequest,
@@ -49,13 +49,13 @@ export async function removeAnyway(
     return await removeEndpoint(core, request, sandbox);
   } catch (thrown) {
     const error = asNetError(thrown, 'DEL');
-    // Without a state (a full disk) the interface still goes, by its name; the lease waits for the next DEL.
+    // If the store fails (a full disk), the interface is still deleted by name; the lease waits for the next DEL.
     const failures = error.kind === 'state' ? await revertOrphan(core, request, sandbox) : [];
     return [error, ...failures];
   }
 }
 
-/** As deleteEndpoint, for a caller that holds the lock and has the sandbox, if there still is one. */
+/** Like `deleteEndpoint`. The caller holds the lock, and the open sandbox if it still exists. */
 export async function removeEndpoint(
   core: Core,
   request: RemovalRequest,
@@ -65,19 +65,19 @@ export async function removeEndpoint(
   const { attachment } = request;
   const row = recordOf(core, request);
   if (request.when?.(row) === false) return [];
-  // The path may lead to a successor by now; the identity of a namespace is never used again.
+  // The path may lead to a new namespace by now; a namespace's identity is never reused.
   const same = row === undefined || row.sandbox.id === sandbox?.id ? sandbox : undefined;
-  // From here on the record says that the endpoint may be half gone. A full disk does not stop the clean-up.
+  // From here on the record says that the endpoint may be partly deleted. A full disk does not stop the removal.
   const errors = row?.progress === 'ready' ? attempted(() => markIntent(core, row)) : [];
   const delegate = delegateOf(core, request, row);
-  // A DHCP client says goodbye over the link, so it goes first; any other frees the address of a link that is gone.
+  // A DHCP client releases its lease over the link, so it runs first. Other plugins release after the link is deleted.
   if (delegate?.type === 'dhcp') errors.push(...(await released(delegate, row)));
   const undo = row === undefined ? orphanUndo(core, request, same) : desired(row).undo;
   const namespaces = same === undefined ? { host: host.own } : { host: host.own, sandbox: same };
   errors.push(...(await reverse(core, undo, namespaces)));
   core.mark?.('kernel');
   if (delegate !== undefined && delegate.type !== 'dhcp') errors.push(...(await released(delegate, row)));
-  errors.push(...(await forgetLostPorts(core, row)));
+  errors.push(...(await deleteLostPorts(core, row)));
   if (errors.length === 0) errors.push(...attempted(() => forget(core, request, row)));
   core.mark?.('commit');
   errors.push(...(await removeUnusedNetwork(core, attachment.network)));
@@ -103,14 +103,14 @@ function forget(core: Core, request: RemovalRequest, row: Endpoint | undefined):
     if (row !== undefined) deleteRecord(store, row);
     else {
       if (!hasOtherClaimer(store, request.attachment, role)) store.ports.release(request.attachment);
-      // A row that is broken is none to `row`.
+      // A broken row reads as undefined in `row`.
       store.endpoints.delete(request.attachment, role);
     }
     countChange(core);
   });
 }
 
-/** True if another part of the attachment is on record with claims of its own. */
+/** True if another part of the attachment may claim ports. */
 function hasOtherClaimer({ endpoints }: LocalStore, attachment: Attachment, role: Role): boolean {
   return CLAIMERS.some((other) => {
     const part = other === role ? undefined : endpoints.get(attachment, other);
@@ -118,7 +118,7 @@ function hasOtherClaimer({ endpoints }: LocalStore, attachment: Attachment, role
   });
 }
 
-/** The record of an attachment, also one that was rebuilt from an interface whose alias had no room for the id. */
+/** The record of an attachment. Includes a recalled one whose alias had no room for the container id. */
 function recordOf({ store }: Core, { attachment, role }: RemovalRequest): Endpoint | undefined {
   const row = store.endpoints.get(attachment, role);
   if (row !== undefined || attachment.containerId.length <= LONGEST_USUAL_ID) return row;
@@ -134,7 +134,7 @@ function attempted(work: () => void): NetError[] {
   }
 }
 
-/** The foreign IPAM plugin that ADD used, by the record; without one, that of the configuration. */
+/** The foreign IPAM plugin that ADD recorded, else that of the configuration. */
 function delegateOf(core: Core, request: RemovalRequest, row: Endpoint | undefined): DelegateSource | undefined {
   const given = request.source?.kind === 'delegate' ? request.source : undefined;
   if (row === undefined) return given;
@@ -143,7 +143,10 @@ function delegateOf(core: Core, request: RemovalRequest, row: Endpoint | undefin
   return core.delegate(recorded.type, recorded.config, request.attachment, request.netns);
 }
 
-/** Without a record, a delegate that is not installed is nobody to ask: there is nothing to give back that we know of. */
+/**
+ * Releases the delegate's addresses. Without a record, ignores a delegate that is not installed: nothing is known to be
+ * leased.
+ */
 async function released(delegate: DelegateSource, row: Endpoint | undefined): Promise<NetError[]> {
   try {
     await delegate.release();
@@ -154,7 +157,7 @@ async function released(delegate: DelegateSource, row: Endpoint | undefined): Pr
   }
 }
 
-/** The sandbox, or undefined if its path leads to no network namespace any more. Throws if that cannot be told. */
+/** Opens the sandbox; undefined if its path leads to no network namespace any more. Throws if that is unknown. */
 export function openIfThere(core: Core, path: string): Namespace | undefined {
   if (path === '') return undefined;
   try {

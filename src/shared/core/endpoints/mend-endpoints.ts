@@ -17,22 +17,22 @@ import { driverOf } from '../networks/driver-of.ts';
 import { ifFree, type TryLock } from '../try-lock.ts';
 import { openIfThere } from './delete-endpoint.ts';
 
-/** What was put back of what the host lacked. */
+/** What a pass restored. */
 export interface Mended {
   readonly entries: number;
-  /** Everything else, as commands. */
+  /** Everything besides entries, as commands. */
   readonly mended: readonly string[];
   readonly errors: readonly NetError[];
 }
 
-/** A part that a call has locked is looked at this many times, so many milliseconds apart. */
+/** How many times to retry a part that a call has locked, and the milliseconds between. */
 const ATTEMPTS = 25;
 const PAUSE_MS = 200;
 
 /**
- * The host has what the ready parts on record want: host sides are ports as they were made, guards, limits and published
- * ports are in force. A pair that somebody deleted while its sandbox lives is made again; what else is in a sandbox is the
- * container's. An interface that dockerd configured stays gone.
+ * Restores what ready parts on record lack on the host: bridge ports, guards, limits, published ports. Recreates a
+ * deleted veth pair while its sandbox lives. Everything else in a sandbox belongs to the container. Does not recreate
+ * an interface that dockerd configured.
  */
 export async function mendEndpoints(
   core: Core,
@@ -56,14 +56,15 @@ export async function mendEndpoints(
         errors.push(asNetError(thrown, 'reconcile'));
       }
     }
-    damaged = busy;
+    // A pair that was made again lacks what other parts had put on it.
+    damaged = attempt === 0 && mended.length > 0 ? await findDamaged(core, core.store.endpoints.list()) : busy;
   }
   return { entries, mended, errors };
 }
 
-/** The parts of which the host lacks something: one look at all of them. */
+/** The parts that lack something on the host, found in one reading of all of them. */
 async function findDamaged(core: Core, all: readonly Endpoint[]): Promise<Endpoint[]> {
-  // Entries of a transition under way count too: one that ends while we look must not have lost them to a sweep.
+  // Includes entries of transitions under way: a sweep must not delete those of one that ends meanwhile.
   const view = observe(core, all);
   const lacking = new Set<string>();
   for (const [backend, entries] of desiredEntries([], all)) {
@@ -79,7 +80,7 @@ async function findDamaged(core: Core, all: readonly Endpoint[]): Promise<Endpoi
   });
 }
 
-/** For a caller that holds the attachment's lock. */
+/** The caller holds the attachment's lock. */
 async function mend(core: Core, attachment: Attachment, role: Role): Promise<Omit<Mended, 'errors'>> {
   const { host, store } = core;
   const row = store.endpoints.get(attachment, role);
@@ -95,12 +96,12 @@ async function mend(core: Core, attachment: Attachment, role: Role): Promise<Omi
   return { entries: missing.length, mended: ops.map((op) => renderOp(op, { sandbox: attachment.containerId })) };
 }
 
-/** True for a pair that we made and configured, and that is gone from the host. */
+/** True for a pair that we created and configured, and that the host no longer has. */
 function isLost(part: Endpoint, view: View): boolean {
   return part.kind === 'cni' && !view.links.has(part.link.hostIf);
 }
 
-/** The sandbox of the part, where its path still leads to the same namespace. */
+/** Opens the part's sandbox; undefined unless its path still leads to the same namespace. */
 function openSame(core: Core, { sandbox }: Endpoint): Namespace | undefined {
   const opened = openIfThere(core, sandbox.path);
   if (opened === undefined || opened.id === sandbox.id) return opened;
@@ -113,12 +114,12 @@ function isThere(core: Core, part: Endpoint): boolean {
   return sandbox !== undefined;
 }
 
-/** The pair with all that it had in its sandbox, and its limits. */
+/** Ops for the pair, everything it has in the sandbox, and its limits. */
 function wholeLink(part: Endpoint): readonly Op[] {
   return desired(part).ops.filter(({ op }) => op !== 'firewall.add' && op !== 'conntrack.flush');
 }
 
-/** What `lackingOps` compares with. */
+/** Reads the view that `lackingOps` compares with. */
 function observe({ host }: Core, parts: readonly Endpoint[]): View {
   const [only] = parts;
   const ops = parts.flatMap((part) => ('link' in part && part.link?.guarded ? desired(part).ops : []));
@@ -132,7 +133,7 @@ function observe({ host }: Core, parts: readonly Endpoint[]): View {
   });
 }
 
-/** What puts back what the host lacks of a part, besides entries of the packet filter. */
+/** Ops that restore what the host lacks of a part, except packet filter entries. */
 function lackingOps(core: Core, part: Endpoint, view: View): Op[] {
   const hostIf = hostIfOf(part);
   const shaping = 'shaping' in part ? part.shaping : undefined;
@@ -146,7 +147,7 @@ function linkOf(part: Endpoint): LinkFacts | undefined {
   return part.kind === 'cni' || part.kind === 'docker' ? part.link : undefined;
 }
 
-/** A host side that is a port of nothing is a port again, as it was; one that somebody moved elsewhere stays there. */
+/** Makes a host side without a bridge a port again. Does not move one that has another bridge. */
 function lackingPort(link: LinkFacts, view: View): Op[] {
   const state = view.links.get(link.hostIf);
   const name = link.hostIf;
@@ -173,7 +174,7 @@ function lackingShaping(shaping: ShapingFacts, view: View): Op[] {
   return ops.filter(isMissing);
 }
 
-/** An endpoint that was rebuilt from its interface has the settings of its network. */
+/** Link facts of a recalled endpoint, from the settings of its network. */
 function recalledLink({ host, store }: Core, network: string, hostIf: string): LinkFacts | undefined {
   const row = store.networks.get(network);
   const driver = row?.spec === undefined ? undefined : driverOf(row.spec.options, network);

@@ -22,21 +22,21 @@ import { removeAnyway } from './delete-endpoint.ts';
 
 const role = 'interface';
 
-/** An endpoint that somebody else (dockerd) puts into the container, and gives its addresses and routes there. */
+/** An endpoint whose interface dockerd moves into the container and configures there. */
 export interface OfferRequest {
-  /** Its `ifName` is the name under which the interface is offered in the host's namespace. */
+  /** `ifName` is the interface's name in the host's namespace. */
   readonly attachment: Attachment;
   readonly driver: Driver;
   readonly driverName: string;
-  /** Its addresses, decided already, with the gateways that the network has. */
+  /** Its addresses, which IPAM has already chosen, with the network's gateways. */
   readonly addressing: Addressing;
-  /** Where the built-in IPAM leases them; absent where somebody else hands them out. */
+  /** Scope of the built-in IPAM's leases; absent if another IPAM allocates the addresses. */
   readonly scope?: string;
-  /** Asked for by the user; absent: derived from the first address. */
+  /** The MAC that the user requests; absent: derived from the first address. */
   readonly mac?: string;
-  /** What the packet filter does for the network; absent: nothing. */
+  /** The network's packet filter rules; absent: none. */
   readonly rules?: Rules;
-  /** NetworkID of the Docker network whose endpoint it is. */
+  /** NetworkID of its Docker network. */
   readonly dockerNetwork?: string;
   /** Milliseconds since the epoch. */
   readonly now: number;
@@ -49,10 +49,10 @@ export interface Offer {
 }
 
 /**
- * The endpoint's interface is in the host's namespace for somebody to move it into a container; its other end is where
- * the driver wants it, the network is there, the addresses are the endpoint's, and all of it is on record. After an
- * error nothing of it is left. The same request again is success. Throws NetError `conflict` for another request of the
- * same attachment, or an address that somebody else has.
+ * Creates and records an endpoint whose interface waits in the host's namespace for the caller to move it into a
+ * container. Creates the network, connects the other end to the driver's device and claims the addresses. On an error,
+ * reverts everything. The same request again succeeds. Throws NetError `conflict` for a different request of the same
+ * attachment, or for an address that another endpoint has.
  */
 export async function offerEndpoint(core: Core, request: OfferRequest): Promise<Offer> {
   const { attachment, addressing, driver, scope } = request;
@@ -76,7 +76,7 @@ export async function offerEndpoint(core: Core, request: OfferRequest): Promise<
       const { view } = await ensureNetwork(core, request, driver.complete(addressing));
       core.mark?.('network');
       endpoint = factsOf(core, request, view);
-      // Both ends begin in the host's namespace.
+      // Both ends start in the host's namespace.
       await execute(core, desired(endpoint).ops, { host: core.host.own, sandbox: core.host.own });
       core.mark?.('kernel');
       return endpoint;
@@ -87,8 +87,8 @@ export async function offerEndpoint(core: Core, request: OfferRequest): Promise<
 }
 
 /**
- * Nothing of the endpoint is left: neither its published ports nor its interface, wherever that is, nor its leases; nor
- * of its network, if it was the last and nobody holds that. Absence is success; all that fails is returned, and stays on
+ * Deletes the endpoint: its published ports, its interface wherever it is, and its leases. Deletes its network too if
+ * it was the last endpoint and the network has no holder. Accepts absence. Returns all failures; what failed stays on
  * record for the next call.
  */
 export async function deleteOffered(
@@ -102,7 +102,7 @@ export async function deleteOffered(
   return await removeLocked(core, attachment);
 }
 
-/** For a caller that holds the lock. */
+/** The caller holds the attachment's lock. */
 async function removeLocked(core: Core, attachment: Attachment): Promise<NetError[]> {
   const errors = await removePorts(core, attachment);
   const known = core.store.endpoints.get(attachment, role) !== undefined;
@@ -112,7 +112,7 @@ async function removeLocked(core: Core, attachment: Attachment): Promise<NetErro
   return [...errors, ...(await reverse(core, [stray], { host: core.host.own }))];
 }
 
-/** True for an endpoint that is on record as complete, and has its interface still. */
+/** True for an endpoint that is `ready` on record and still has its interface. */
 function isWhole({ host }: Core, row: Endpoint): boolean {
   const hostIf = hostIfOf(row);
   if (row.progress !== 'ready' || hostIf === undefined) return false;
@@ -137,7 +137,7 @@ function sameOffer(request: OfferRequest, row: Endpoint): Offer {
   );
 }
 
-/** The endpoint as an intent. Before the network is there, its MTU is a guess, which no removal needs. */
+/** The endpoint as an intent. Its MTU is a guess until the network exists; no removal needs it. */
 function factsOf({ host }: Core, request: OfferRequest, view: View): DockerEndpoint {
   const { attachment, driver, addressing, scope, dockerNetwork, now } = request;
   return {
@@ -168,7 +168,7 @@ function namesOf({ attachment, addressing, scope, mac }: OfferRequest): Endpoint
   };
 }
 
-/** The MAC of the end that goes into the container; empty where the record was rebuilt from the other end. */
+/** MAC of the container's end; empty if the record was rebuilt from the other end. */
 function macOf(row: Endpoint): string {
   return (row.kind === 'docker' ? row.link?.mac : undefined) ?? '';
 }

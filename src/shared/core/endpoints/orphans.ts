@@ -9,7 +9,7 @@ import type { RemovalRequest } from '../requests.ts';
 
 const TABLE = 'bridge isthmus';
 
-/** What takes an endpoint away that no record tells of: its interface is known by name, its guards by interface. */
+/** Ops that delete an endpoint without a record: finds its interface by name, and its guards by interface. */
 export function orphanUndo(core: Core, request: RemovalRequest, sandbox: Namespace | undefined): Op[] {
   if (request.orphans === 'none') return [];
   const hostIf = hostIfName(request.attachment);
@@ -21,7 +21,7 @@ export function orphanUndo(core: Core, request: RemovalRequest, sandbox: Namespa
   return request.guarded ? [...undo, ...spoofGuards(core, hostIf)] : undo;
 }
 
-/** True for a veth whose other end is on this host and is not on record as another attachment's. */
+/** True for a veth whose other end is on this host and does not belong to another attachment on record. */
 function isAdoptable({ host }: Core, sandbox: Namespace, name: string): boolean {
   if (sandbox.id === host.own.id) return false;
   const inside = host.observe(sandbox, { links: [name] }).links.get(name);

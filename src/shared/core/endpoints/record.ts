@@ -2,7 +2,7 @@ import { release } from '../../ipam/leases.ts';
 import { claimsPorts, type Endpoint, scopeOf } from '../../model/endpoint.ts';
 import type { LocalStore } from '../../store/store.ts';
 
-/** The record is gone, with its leases and its host ports. Part of a transaction. */
+/** Deletes the record with its leases and host ports. The caller runs it in a transaction. */
 export function deleteRecord(store: LocalStore, endpoint: Endpoint): void {
   const { attachment, role } = endpoint;
   const scope = scopeOf(endpoint);

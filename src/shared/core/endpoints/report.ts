@@ -4,7 +4,10 @@ import type { LinkFacts } from '../../model/endpoint.ts';
 import type { Dns } from '../core.ts';
 import type { EndpointReport, EndpointRequest } from '../requests.ts';
 
-/** The endpoint as the caller is told of it, MACs and MTUs read back: bridge, host side, sandbox side, the rest. */
+/**
+ * The endpoint's report for its caller, with MACs and MTUs read from the kernel. Order: bridge, host side, sandbox
+ * side, others.
+ */
 export function reportEndpoint(
   host: Host,
   { driver }: EndpointRequest,

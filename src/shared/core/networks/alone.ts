@@ -8,8 +8,8 @@ import { isUsed } from './network.ts';
 import { formatHolders, isHeld } from './record.ts';
 
 /**
- * Throws NetError `conflict` where the bridge of a Network to be is another's, or where they share an address. Networks
- * without a device and those that nobody uses are in nobody's way.
+ * Throws NetError `conflict` if another Network uses the bridge or an address of the new Network. Ignores Networks
+ * without a device and unused Networks.
  */
 export function assertAlone(core: Core, name: string, { options, ranges }: NetworkSpec): void {
   if (options.driver !== 'bridge') return;

@@ -6,12 +6,12 @@ import type { NetworkRow } from '../../store/store.ts';
 import { networkAddressing } from './driver-of.ts';
 import { formatHolders, isHeld } from './record.ts';
 
-/** True for the same text: whoever makes a NetworkSpec of the same input makes the same one. */
+/** True for equal JSON: the same input always yields the same NetworkSpec text. */
 export function sameSpec(a: NetworkSpec | undefined, b: NetworkSpec | undefined): boolean {
   return a === b || JSON.stringify(a) === JSON.stringify(b);
 }
 
-/** Throws NetError `conflict` where what is asked for cannot be the Network that `row` is. */
+/** Throws NetError `conflict` if the request contradicts the Network in `row`. */
 export function assertSameNetwork(op: string, row: NetworkRow, asked: NetworkSpec): void {
   const { name, spec } = row;
   const found = spec === undefined || sameSpec(spec, asked) ? undefined : contradiction(spec, asked);
@@ -21,12 +21,12 @@ export function assertSameNetwork(op: string, row: NetworkRow, asked: NetworkSpe
   throw fault.conflict(
     op,
     `network ${name}`,
-    `has ${has}, but ${wants} is asked for${kept}`,
+    `has ${has}, but ${wants} is requested${kept}`,
     'Ask for what it has, or use another name',
   );
 }
 
-/** The first thing in which two cannot be one Network: what the known one has, and what is asked for. */
+/** The first trait in which the two specs differ: the known value, and the requested one. */
 function contradiction(known: NetworkSpec, asked: NetworkSpec): readonly [string, string] | undefined {
   const [has, wants] = [traits(known), traits(asked)];
   const index = has.findIndex((trait, i) => trait !== wants[i]);
@@ -35,7 +35,7 @@ function contradiction(known: NetworkSpec, asked: NetworkSpec): readonly [string
   return one === undefined || two === undefined || one === two ? undefined : [`firewall ${one}`, `firewall ${two}`];
 }
 
-/** What makes a Network the one it is, in words. */
+/** The traits that identify a Network, as text. */
 function traits(spec: NetworkSpec): string[] {
   const { options, ranges, scope, allocator } = spec;
   const bridge = options.driver === 'bridge' ? `bridge ${options.bridge}` : `driver ${options.driver}`;

@@ -13,21 +13,21 @@ import { driverOf, networkAddressing } from './driver-of.ts';
 import { isForeign, isUsed, planFor, removeNetwork } from './network.ts';
 import { deviceKey, withHolders } from './record.ts';
 
-/** A Network that is to be there, with or without endpoints, for as long as its holder wants it. */
+/** A request for a Network that exists, with or without endpoints, until its holder releases it. */
 export interface NetworkRequest {
   readonly name: string;
   /** `docker:<NetworkID>` or `operator`. */
   readonly holder: string;
   readonly spec: NetworkSpec;
-  /** What is to be stored together with it; where it throws, nothing has been made. */
+  /** Writes to the store in the same transaction. If it throws, nothing has been created. */
   readonly inTransaction?: (store: LocalStore) => void;
 }
 
 /**
- * The Network is in the kernel, with gateways, forwarding and its entries in the packet filter, and durably on record
- * with the holder. One that is there already for somebody else is joined and stays as it is; the same again is success.
- * Throws NetError `conflict` where it is there as something else, and where its bridge or its addresses are another
- * Network's. After an error there is what there was before.
+ * Creates the Network in the kernel (gateways, forwarding, packet filter entries) and records it durably with its
+ * holder. If it exists for another holder, adds this holder and changes nothing else. The same request again succeeds.
+ * Throws NetError `conflict` if the request contradicts the existing Network, or if another Network uses its bridge or
+ * addresses. On an error, restores the state before.
  */
 export async function createNetwork(core: Core, request: NetworkRequest): Promise<void> {
   const device = deviceOf(request);
@@ -37,18 +37,18 @@ export async function createNetwork(core: Core, request: NetworkRequest): Promis
   try {
     await make(core, request);
   } catch (error) {
-    // Somebody else made the bridge between our look and our step: then it is found, not ours.
+    // Lost a race: another program created the bridge after we looked. Retry, and treat it as found, not ours.
     if (!(error instanceof NetError && error.kind === 'exists')) throw error;
     await make(core, request);
   }
 }
 
-/** The bridge; empty for a Network without a device. */
+/** Name of the bridge; empty for a Network without a device. */
 function deviceOf({ spec, name }: NetworkRequest): string {
   return driverOf(spec.options, name)?.devices[0] ?? '';
 }
 
-/** A Network of this name that nobody uses any more, on another device, is gone. */
+/** Deletes an unused Network of this name that is on another device. */
 async function deleteUnused(core: Core, { name }: NetworkRequest, device: string): Promise<void> {
   const known = core.store.networks.get(name);
   if (known === undefined || known.device === device || isUsed(core, known)) return;
@@ -59,14 +59,14 @@ async function deleteUnused(core: Core, { name }: NetworkRequest, device: string
   if (failure !== undefined) throw failure;
 }
 
-/** For a caller that holds the lock of the device. The holder is on record once all of it is there. */
+/** The caller holds the device's lock. Records the holder once everything exists. */
 async function make(core: Core, request: NetworkRequest): Promise<void> {
   const { host, store } = core;
   const { name, holder, inTransaction } = request;
   const before = store.networks.get(name);
   const isJoined = before !== undefined && isUsed(core, before);
   const spec = isJoined ? agreed(before, request) : request.spec;
-  // Said with names, before the kernel's addresses are in the way.
+  // Checked first: this error names the other network, while the kernel's only names an address.
   if (!isJoined) assertAlone(core, name, spec);
   const plan = await planOf(core, name, spec);
   core.mark?.('network');
@@ -107,7 +107,7 @@ async function make(core: Core, request: NetworkRequest): Promise<void> {
   }
 }
 
-/** Returns the existing spec; throws NetError `conflict` where the request differs. */
+/** Returns the existing spec; throws NetError `conflict` if the request differs. */
 function agreed(row: NetworkRow, request: NetworkRequest): NetworkSpec {
   const { name, spec } = request;
   assertSameNetwork('create', row, spec);
@@ -116,8 +116,8 @@ function agreed(row: NetworkRow, request: NetworkRequest): NetworkSpec {
   throw fault.conflict(
     'create',
     `network ${name}`,
-    `is on ${row.device || `driver ${row.driver}`}, but ${device || `driver ${spec.options.driver}`} is asked for`,
-    'Ask for what it is on, or use another name',
+    `is on ${row.device || `driver ${row.driver}`}, but ${device || `driver ${spec.options.driver}`} is requested`,
+    'Request the device that it is on, or use another name',
   );
 }
 
@@ -129,7 +129,7 @@ async function planOf(core: Core, name: string, spec: NetworkSpec): Promise<Plan
   return plan;
 }
 
-/** Throws NetError `busy` where another call has moved the network to another device meanwhile. */
+/** Throws NetError `busy` if another call has moved the network to another device. */
 function assertUnchanged(before: NetworkRow | undefined, now: NetworkRow | undefined): void {
   if (before?.device === now?.device && sameSpec(before?.spec, now?.spec)) return;
   throw fault.busy(
@@ -143,11 +143,14 @@ function assertUnchanged(before: NetworkRow | undefined, now: NetworkRow | undef
 interface Attempt {
   readonly row: NetworkRow;
   readonly before: NetworkRow | undefined;
-  /** What was made beyond what there was. */
+  /** What this attempt created. */
   readonly made: readonly Owned[];
 }
 
-/** What cannot be deleted stays on record, without the holder: the next start tries again. */
+/**
+ * Deletes what the attempt created. What cannot be deleted stays on record without the holder, and the next start
+ * retries.
+ */
 async function revert(core: Core, { row, before, made }: Attempt): Promise<void> {
   const { host, log, store } = core;
   const failures = await reverse(core, planDeletion(made), { host: host.own });

@@ -5,9 +5,9 @@ import { isUsed, removeNetwork } from './network.ts';
 import { deviceKey, withHolders } from './record.ts';
 
 /**
- * The holder keeps the Network no longer, durably, and `inTransaction` is stored with that. What was made for it goes
- * with the last holder, unless an endpoint of either camp is on it: then it goes with the last endpoint. Absence is
- * success; all that fails is returned.
+ * Removes the holder durably, and runs `inTransaction` in the same transaction. With the last holder, deletes the
+ * Network unless an endpoint of either camp uses it; then the last endpoint's removal deletes it. Accepts absence;
+ * returns all failures.
  */
 export async function deleteNetwork(
   core: Core,
@@ -25,7 +25,7 @@ export async function deleteNetwork(
     using _lock = await core.lock(deviceKey(device));
     core.mark?.('lock');
     const row = store.networks.get(name);
-    // It has moved to another device while we waited.
+    // Another call moved it to another device while we waited.
     if (row?.device !== device) continue;
     const left = withHolders(
       row,
@@ -39,7 +39,7 @@ export async function deleteNetwork(
       { durable: true },
     );
     core.mark?.('commit');
-    // Awaited here: the lock is held until all of it is gone.
+    // Awaited here to hold the lock until everything is deleted.
     return isUsed(core, left) ? [] : await removeNetwork(core, left);
   }
 }

@@ -3,12 +3,12 @@ import { bridgeDriver } from '../../drivers/bridge/bridge.ts';
 import type { Addressing, Assigned, Driver } from '../../drivers/driver.ts';
 import { parsePrefix } from '../../model/prefix.ts';
 
-/** What plans the Network and its endpoints; undefined where it has no device (null). */
+/** The driver that plans the Network and its endpoints; undefined if it has no device (null). */
 export function driverOf(options: NetworkSpec['options'], network: string): Driver | undefined {
   return options.driver === 'bridge' ? bridgeDriver(options, network) : undefined;
 }
 
-/** The addressing of the Network itself: the first subnet of each range set, with its gateway where one is given. */
+/** Addressing of the Network itself: the first subnet of each range set, with its gateway if it has one. */
 export function networkAddressing({ ranges, routes }: NetworkSpec): Addressing {
   const addresses = ranges.flatMap(([first]): Assigned[] => {
     const address = parsePrefix(first?.subnet ?? '');

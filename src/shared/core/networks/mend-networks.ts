@@ -17,8 +17,8 @@ import { isUsed, planFor } from './network.ts';
 import { deviceKey, isHeld } from './record.ts';
 
 /**
- * Every Network that somebody keeps or that has endpoints is in the kernel, whether the host has been rebooted or
- * somebody deleted its bridge or flushed its entries. Goes on after a failure and returns all of them.
+ * Restores every Network that has a holder or endpoints, after a reboot, a deleted bridge or flushed entries. Continues
+ * after a failure and returns all failures.
  */
 export async function mendNetworks(core: Core): Promise<Mended> {
   const { host, store } = core;
@@ -28,7 +28,7 @@ export async function mendNetworks(core: Core): Promise<Mended> {
   const rows = store.networks.list();
   if (rows.length === 0) return { entries, mended, errors };
   const { links } = host.observe(host.own, { links: 'all' });
-  // The one that made a shared device makes it again.
+  // The network that created a shared device recreates it.
   const makers = rows.filter(ownsDevice);
   for (const { name, device } of [...makers, ...rows.filter((row) => !ownsDevice(row))]) {
     try {
@@ -50,12 +50,12 @@ function ownsDevice({ owned, device }: NetworkRow): boolean {
   return owned.some((one) => one.kind === 'link' && one.name === device);
 }
 
-/** For a caller that holds the lock of the device. */
+/** The caller holds the device's lock. */
 async function mend(core: Core, row: NetworkRow, links: ReadonlyMap<string, LinkState>): Promise<Mended> {
   const { host, store, log } = core;
   const { name, device } = row;
   const { bootId } = host.identity;
-  // What an earlier boot made is gone.
+  // The reboot deleted what an earlier boot created.
   const owned = row.bootId === bootId ? row.owned : [];
   const isLost = !links.has(device);
   const errors = isLost ? await removeRest(core, owned, links) : [];
@@ -73,7 +73,7 @@ async function mend(core: Core, row: NetworkRow, links: ReadonlyMap<string, Link
   return { entries: entries + added, mended: commands, errors };
 }
 
-/** What the network lacks of what its spec says; nothing where only plugins chained behind another one are on it. */
+/** The steps that the network's spec still needs; none if only parts of a plugin chain use it. */
 async function planOf(
   core: Core,
   row: NetworkRow,
@@ -87,7 +87,7 @@ async function planOf(
   return plan;
 }
 
-/** The addresses that the network's endpoints have: what a network of a CNI configuration is made for. */
+/** The addresses of the network's endpoints. A network of a CNI configuration is created for these. */
 function endpointAddressing({ store }: Core, network: string): Addressing {
   const found = new Map<string, Assigned>();
   for (const endpoint of store.endpoints.list(network)) {
@@ -102,13 +102,19 @@ function endpointAddressing({ store }: Core, network: string): Addressing {
   return { addresses: [...found.values()], routes: [] };
 }
 
-/** A device beside the bridge (that of a VLAN's gateway) is no use without it, and is made anew. */
+/**
+ * Deletes the other devices of the network (the veth of a VLAN's gateway): they are useless without the bridge, and the
+ * plan recreates them.
+ */
 function removeRest(core: Core, owned: readonly Owned[], links: ReadonlyMap<string, LinkState>): Promise<NetError[]> {
   const rest = owned.filter((one) => one.kind === 'link' && links.has(one.name));
   return reverse(core, planDeletion(rest), { host: core.host.own });
 }
 
-/** Settings that went with the bridge, or that somebody took back: 127.0.0.1 leads to published ports by them. */
+/**
+ * Settings that the bridge's deletion or somebody else reverted: published ports need them to be reachable at
+ * 127.0.0.1.
+ */
 function missingLocalnet({ host }: Core, owned: readonly Owned[], coming: readonly Op[]): Op[] {
   const wanted = planLocalnet(owned);
   const keys = wanted.flatMap((op) => (op.op === 'sysctl.set' ? [op.key] : []));
@@ -118,7 +124,7 @@ function missingLocalnet({ host }: Core, owned: readonly Owned[], coming: readon
   return wanted.filter((op) => op.op === 'sysctl.set' && sysctls.get(op.key) !== '1' && !planned.has(op.key));
 }
 
-/** Entries that it owns besides those of its spec, such as what published ports need. */
+/** Adds the missing entries that it owns besides those of its spec, such as those for published ports. */
 async function addMissing(core: Core, row: NetworkRow): Promise<number> {
   let added = 0;
   for (const [backend, entries] of desiredEntries([row], [])) {

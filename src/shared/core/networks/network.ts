@@ -4,7 +4,7 @@ import type { Rules } from '../../drivers/rules.ts';
 import { fault } from '../../errors/fault.ts';
 import { NetError } from '../../errors/net-error.ts';
 import type { View } from '../../host/host.ts';
-import { forgetUnusedScope, sweepScopeNotes } from '../../ipam/scope-notes.ts';
+import { deleteUnusedScopeNotes, sweepScopeNotes } from '../../ipam/scope-notes.ts';
 import { type Attachment, attachmentDigest } from '../../model/attachment.ts';
 import { given } from '../../model/given.ts';
 import { joinPlans, type Op, type Plan } from '../../model/op.ts';
@@ -24,21 +24,21 @@ export interface NetworkIdentity {
   readonly driverName: string;
   readonly driver: Driver;
   readonly rules?: Rules;
-  /** What the call makes the Network by; absent: what is on record stays. */
+  /** Spec that the call requests; absent: the recorded spec stays. */
   readonly spec?: NetworkSpec;
 }
 
-/** A network that is there. */
+/** A network that exists. */
 export interface EnsuredNetwork {
-  /** What was seen of the host before. */
+  /** The view of the host before. */
   readonly view: View;
-  /** True where the call makes the Network by something else than is on record: `recordSpec` once it has succeeded. */
+  /** True if the call's spec differs from the recorded one: call `recordSpec` once the call has succeeded. */
   readonly isRenewed: boolean;
 }
 
 /**
- * The network is there with all that `addressing` needs of it; what was made is on record before it is made. Throws `conflict` where the network's device changed while another endpoint
- * uses it, and where the call contradicts what somebody keeps.
+ * Creates what the network lacks for `addressing`, and records it before it creates it. Throws `conflict` if the
+ * network's device changed while another endpoint uses it, or if the call contradicts a Network that has a holder.
  */
 export async function ensureNetwork(
   core: Core,
@@ -51,13 +51,13 @@ export async function ensureNetwork(
   try {
     return await completeNetwork(core, identity, addressing);
   } catch (error) {
-    // Somebody else, another plugin, made it between our look and our step: then it is found, not ours.
+    // Lost a race: another plugin created it after we looked. Retry, and treat it as found, not ours.
     if (!(error instanceof NetError && error.kind === 'exists')) throw error;
     return await completeNetwork(core, identity, addressing);
   }
 }
 
-/** For a caller that holds the lock of the device. What is on record after a failure is what there was before. */
+/** The caller holds the device's lock. On a failure, restores the record. */
 async function completeNetwork(core: Core, identity: NetworkIdentity, addressing: Addressing): Promise<EnsuredNetwork> {
   const { host, store } = core;
   const { attachment, driver, driverName } = identity;
@@ -84,13 +84,13 @@ async function completeNetwork(core: Core, identity: NetworkIdentity, addressing
   return { view, isRenewed: isSame && !sameSpec(known.spec, spec) };
 }
 
-/** Part of the transaction with which a call ends that has succeeded: the Network is made by what it said. */
+/** Records the call's spec as the Network's. Runs in the transaction that ends a successful call. */
 export function recordSpec({ store }: Core, { attachment, spec }: NetworkIdentity): void {
   const row = store.networks.get(attachment.network);
   if (row !== undefined && !isHeld(row) && spec !== undefined) store.networks.put({ ...row, spec });
 }
 
-/** What the Network still lacks on this host, of its device and in the packet filter, with the view it is planned from. */
+/** The steps that the Network still needs for its device and packet filter, and the view that they are planned from. */
 export async function planFor(
   core: Core,
   driver: Driver,
@@ -104,7 +104,7 @@ export async function planFor(
   return { view, plan: joinPlans(plan, await missingRules(core, rules, driver.devices[0], addressing)) };
 }
 
-/** A device that turned out to exist is not in the record as one that we made. */
+/** Runs the ops. If the device already exists, removes it from the record of what we created. */
 async function executeOwned(core: Core, ops: readonly Op[], before: NetworkRow): Promise<void> {
   try {
     await execute(core, ops, { host: core.host.own });
@@ -114,37 +114,37 @@ async function executeOwned(core: Core, ops: readonly Op[], before: NetworkRow):
   }
 }
 
-/** True for the failure of a plan whose device somebody else has made since it was planned. */
+/** True if the plan failed because another program has created its device. */
 export function isForeign(error: unknown, [first]: readonly Op[]): boolean {
   return error instanceof NetError && error.kind === 'exists' && first?.op === 'link.create' && error.op === first.op;
 }
 
 /**
- * What was made for the network is gone, unless somebody keeps it, it still has an endpoint of either camp, or somebody
- * else's interface is on its device. Another network on the same device inherits the duty.
+ * Deletes the network, unless it has a holder or an endpoint of either camp, or its device has a foreign port. Another
+ * network on the same device takes over the device's record.
  */
 export async function removeUnusedNetwork(core: Core, network: string): Promise<NetError[]> {
   const known = core.store.networks.get(network);
-  // A holder, or another endpoint, that is there now does not need the lock to be seen.
+  // Checking for a holder or an endpoint needs no lock.
   if (known === undefined || isUsed(core, known)) return [];
   using _lock = await core.lock(deviceKey(known.device));
   const row = core.store.networks.get(network);
   if (row === undefined || row.device !== known.device || isUsed(core, row)) return [];
-  // Awaited here: the lock is held until all of it is gone.
+  // Awaited here to hold the lock until everything is deleted.
   return await removeNetwork(core, row);
 }
 
-/** True where somebody keeps the Network or an endpoint of either camp is on it. */
+/** True if the Network has a holder or an endpoint of either camp. */
 export function isUsed({ store }: Core, row: NetworkRow): boolean {
   return isHeld(row) || store.endpoints.any(row.name);
 }
 
-/** A network that moves to another device or driver leaves nothing on the old one. */
+/** Deletes what a network that moves to another device or driver has on the old one. */
 async function deleteFromOldDevice(core: Core, { attachment, driver, driverName }: NetworkIdentity): Promise<void> {
   const known = core.store.networks.get(attachment.network);
   const device = driver.devices[0];
   if (known === undefined || (known.device === device && known.driver === driverName)) return;
-  // A plugin chained behind another one kept the network; it stays where it is.
+  // A plugin chained behind another one recorded the network; it stays on its device.
   if (known.driver === 'chained' && known.device === device) return;
   using _lock = await core.lock(deviceKey(known.device));
   const row = core.store.networks.get(attachment.network);
@@ -160,7 +160,7 @@ async function deleteFromOldDevice(core: Core, { attachment, driver, driverName 
     throw fault.conflict(
       'ADD',
       `network ${row.name}`,
-      `is on ${formatDevice(row)} ${users}, but ${driverName} ${device} is asked for`,
+      `is on ${formatDevice(row)} ${users}, but ${driverName} ${device} is requested`,
       `Remove ${isHeld(row) ? 'what uses it' : 'its endpoints'} first, or give the changed network another name`,
     );
   }
@@ -173,10 +173,7 @@ function formatDevice({ driver, device }: NetworkRow): string {
   return device === '' ? `driver ${driver}` : `${driver} ${device}`;
 }
 
-/**
- * What was made for a Network that nobody uses is gone, and so is its record. For a caller that holds the lock of the
- * row's device.
- */
+/** Deletes an unused Network and its record. The caller holds the lock of the row's device. */
 export async function removeNetwork(core: Core, row: NetworkRow): Promise<NetError[]> {
   const { host, store } = core;
   const { name, device } = row;
@@ -207,10 +204,10 @@ export async function removeNetwork(core: Core, row: NetworkRow): Promise<NetErr
 function deleteRecord(store: LocalStore, { name, spec }: NetworkRow): void {
   store.networks.delete(name);
   if (spec?.scope === undefined) sweepScopeNotes(store, name);
-  else forgetUnusedScope(store, spec.scope);
+  else deleteUnusedScopeNotes(store, spec.scope);
 }
 
-/** Ports of `device` that are not ours to remove with it. */
+/** Ports of `device` that we did not create and must not remove with it. */
 function foreignPorts({ host }: Core, device: string, owned: readonly Owned[]): string[] {
   const ours = new Set(owned.flatMap((one) => (one.kind === 'link' ? [one.name] : [])));
   if (!ours.has(device)) return [];

@@ -2,36 +2,36 @@ import type { NetworkSpec } from '../../config/network-spec.ts';
 import type { Rules } from '../../drivers/rules.ts';
 import type { NetworkRow } from '../../store/store.ts';
 
-/** One lock a device, not a network: two networks may share a bridge. */
+/** Lock key of a device. It is not per network, because two networks may share a bridge. */
 export function deviceKey(device: string): string {
   return `device:${device}`;
 }
 
-/** True where somebody keeps the Network, whether it has endpoints or not. */
+/** True if the Network has a holder, with or without endpoints. */
 export function isHeld(row: NetworkRow | undefined): boolean {
   return (row?.holders?.length ?? 0) > 0;
 }
 
-/** The row with these holders; without any, as if there had never been one. */
+/** The row with these holders; without the key if there are none. */
 export function withHolders({ holders: _, ...row }: NetworkRow, holders: readonly string[]): NetworkRow {
   return holders.length === 0 ? row : { ...row, holders };
 }
 
-/** Who keeps a Network, for people. */
+/** Holders of a Network, as text for people. */
 export function formatHolders(holders: readonly string[] = []): string {
   const shown = holders.map((holder) => holder.replace(/^docker:(.{12}).*$/, 'Docker network $1'));
   return shown.map((holder) => (holder === 'operator' ? 'the operator' : holder)).join(' and ');
 }
 
 /**
- * What an endpoint's call makes its Network by: a Network that somebody keeps stays what it is, any other becomes what
- * the last call says.
+ * The spec that an endpoint's call results in: a Network with a holder keeps its spec, any other gets that of the last
+ * call.
  */
 export function specFor(known: NetworkRow | undefined, asked: NetworkSpec | undefined): NetworkSpec | undefined {
   return asked === undefined || (isHeld(known) && known?.spec !== undefined) ? known?.spec : asked;
 }
 
-/** What the packet filter does for a Network that an endpoint's call comes to: as `specFor`, for all but its ports. */
+/** The packet filter rules for an endpoint's call: like `specFor`, except for ports. */
 export function rulesFor(known: NetworkRow | undefined, asked: Rules | undefined): Rules | undefined {
   const kept = isHeld(known) ? known?.spec?.rules : undefined;
   if (kept === undefined) return asked;

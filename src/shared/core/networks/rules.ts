@@ -11,8 +11,8 @@ import { EMPTY_VIEW } from '../view.ts';
 import { deviceKey, isHeld } from './record.ts';
 
 /**
- * The entries, which the network's endpoints share, are in force, and on record with the network: that of the driver
- * that made it, or where another plugin did, one of our own.
+ * Ensures the entries that the network's endpoints share, and records them with the network: the row of the driver that
+ * created it, or a row of our own if another plugin did.
  */
 export async function ensureChainedRules(
   core: Core,
@@ -21,8 +21,24 @@ export async function ensureChainedRules(
   rules: Rules,
   addressing: Addressing,
 ): Promise<void> {
+  for (;;) {
+    const carrier = core.store.networks.get(network)?.device ?? device;
+    using _lock = await core.lock(deviceKey(carrier));
+    // The network may have moved to another device while we waited.
+    if ((core.store.networks.get(network)?.device ?? device) !== carrier) continue;
+    return await completeRules(core, network, device, rules, addressing);
+  }
+}
+
+/** For a caller that holds the lock of the network's device. */
+async function completeRules(
+  core: Core,
+  network: string,
+  device: string,
+  rules: Rules,
+  addressing: Addressing,
+): Promise<void> {
   const { host, store } = core;
-  using _lock = await core.lock(deviceKey(store.networks.get(network)?.device ?? device));
   const known = store.networks.get(network);
   const plan = await missingRules(core, rules, device, addressing);
   const { bootId } = host.identity;
@@ -37,12 +53,12 @@ export async function ensureChainedRules(
   await execute(core, plan.ops, { host: host.own });
 }
 
-/** A Network that somebody keeps outlives a boot, but nothing that was made for it does; any other begins anew. */
+/** A Network with a holder outlives a boot, but nothing created for it does. Any other starts anew. */
 function ofThisBoot(known: NetworkRow | undefined, anew: NetworkRow): NetworkRow {
   return known !== undefined && isHeld(known) ? { ...known, bootId: anew.bootId, owned: [] } : anew;
 }
 
-/** Throws NetError `drift` where an entry of the network is not in force. */
+/** Throws NetError `drift` if an entry of the network is not in force. */
 export async function assertRules(core: Core, rules: Rules, device: string, addressing: Addressing): Promise<void> {
   const [first] = (await missingRules(core, rules, device, addressing)).ops;
   if (first === undefined) return;
@@ -55,8 +71,8 @@ export async function assertRules(core: Core, rules: Rules, device: string, addr
 }
 
 /**
- * What of the network's entries in the packet filter is not in force. An admission is on record even where nobody drops
- * anything yet: a reload admits the device once somebody does.
+ * Plans the network's entries that are not in force. The undo has every admission, even if no foreign chain drops
+ * anything yet: a later pass admits the device once one does.
  */
 export async function missingRules(core: Core, rules: Rules, device: string, addressing: Addressing): Promise<Plan> {
   const wanted = networkEntries(rules, device, addressing);

@@ -21,20 +21,23 @@ import { sharedRanges } from './shared.ts';
 export interface AddressRequest {
   /** Id of the pool. */
   readonly pool: string;
-  /** Absent: one is chosen. */
+  /** Absent: chosen automatically. */
   readonly address?: string;
-  /** `auxiliary`: for something outside, and never chosen; dockerd asks for these before it makes the network. */
+  /**
+   * `auxiliary`: for a device outside Docker, never chosen automatically; dockerd requests these before it creates the
+   * network.
+   */
   readonly use: 'gateway' | 'endpoint' | 'auxiliary';
   /** Milliseconds since the epoch. */
   readonly now: number;
 }
 
 /**
- * The address, with the length of its subnet, is nobody else's. A gateway or auxiliary address is reserved in its pool,
- * synced to disk, until it is released or the pool is; one for an endpoint is leased until it is released, claimed by an
- * endpoint, or expires. What is reserved in the pool, or leased and not claimed, can be asked for again.
- * Throws NetError `invalid-config` where the pool is not known or cannot have the address, `conflict` where an endpoint
- * has it or it is reserved, `exhausted` with counts where none is left.
+ * Reserves or leases an address, and returns it with the prefix length of its subnet. A gateway or auxiliary address is
+ * reserved in its pool, synced to disk, until it or the pool is released. An endpoint's address is leased until it is
+ * released, claimed by an endpoint, or expires. A reserved or unclaimed address can be requested again. Throws NetError
+ * `invalid-config` if the pool is unknown or cannot have the address, `conflict` if an endpoint has it or it is
+ * reserved, `exhausted` with counts if none is free.
  */
 export function requestAddress(core: Core, request: AddressRequest): Prefix {
   const { store, host } = core;
@@ -48,12 +51,12 @@ export function requestAddress(core: Core, request: AddressRequest): Prefix {
   return store.transaction(ask, { durable: !isLeased(request) });
 }
 
-/** An auxiliary address is one that somebody has: which one is always said. */
+/** True for a request that leases. An auxiliary request always names its address; without one, it is an endpoint's. */
 function isLeased({ use, address }: AddressRequest): boolean {
   return use === 'endpoint' || (use === 'auxiliary' && address === undefined);
 }
 
-/** The address is free, unless an endpoint has it: then it stays with that. Absence is success. */
+/** Releases the address, unless an endpoint has it. Accepts absence. */
 export function releaseAddress({ store }: Core, pool: string, address: string): void {
   const addr = parseAddr(address);
   if (addr === undefined) return;
@@ -75,9 +78,9 @@ export function releaseAddress({ store }: Core, pool: string, address: string): 
 }
 
 /**
- * Part of the transaction of a CreateEndpoint: the endpoint has the address. One that was asked for and not claimed
- * becomes its own, one that nobody asked for is leased now, one that it has already stays.
- * Throws NetError `conflict` where another endpoint has it or it is reserved.
+ * Claims the address for the endpoint, in the transaction of a CreateEndpoint. Takes over a requested address, leases
+ * one that was not requested, and keeps one that the endpoint already has. Throws NetError `conflict` if another
+ * endpoint has it or it is reserved.
  */
 export function claimAddress(store: LocalStore, scope: string, address: Addr, owner: Attachment): void {
   const holder = store.leases.at(scope, address);
@@ -107,7 +110,7 @@ function reserve(core: Core, row: PoolRow, { address, use, now }: AddressRequest
   return addr;
 }
 
-/** The gateway that the Network has or is to have, else the first address of the subnet that no endpoint has. */
+/** The gateway of the Network or of its pending pool, else the first address of the subnet that no endpoint has. */
 function defaultGateway({ store }: Core, row: PoolRow): Addr {
   const pending = row.network === undefined ? [] : store.pools.list(row.scope);
   const same = [row, ...pending].find(({ subnet: other, gateway }) => other === row.subnet && gateway !== undefined);
@@ -145,7 +148,7 @@ function lease(core: Core, row: PoolRow, { address, now }: AddressRequest): Addr
   return addr;
 }
 
-/** A Network's addresses go round as its CNI endpoints' do, whichever side asks. */
+/** Search parameters of a pool. Both camps share a Network's cursor. */
 function searchOf(core: Core, row: PoolRow): Search {
   const { scope } = row;
   const subnet = subnetOf(row);
@@ -159,7 +162,7 @@ function searchOf(core: Core, row: PoolRow): Search {
   return { scope, set: clip(set, row), cursor: cursorKey(scope, shared.index), never };
 }
 
-/** Of each range the part that is inside the pool's. */
+/** The part of each range that is inside the pool's. */
 function clip(set: RangeSet, row: PoolRow): RangeSet {
   const [part] = rangesOf(row);
   if (part === undefined || row.range === undefined) return set;
@@ -172,7 +175,7 @@ function clip(set: RangeSet, row: PoolRow): RangeSet {
   });
 }
 
-/** --ip, --gateway and --aux-address may be outside --ip-range, as in Docker. */
+/** Parses an address inside the subnet. --ip, --gateway and --aux-address may be outside --ip-range, as in Docker. */
 function readInside(row: PoolRow, text: string): Addr {
   const addr = readAddr(text, 'address');
   const subnet = subnetOf(row);

@@ -7,8 +7,8 @@ import { type Prefix, parsePrefix } from '../../model/prefix.ts';
 const MACHINE_ID = '/etc/machine-id';
 
 /**
- * What pools are chosen from unless the operator says otherwise: 1,024 subnets of 10.192.0.0/12, which Docker's own
- * defaults leave alone, and the 65,536 of a unique local prefix (RFC 4193) that is this host's, the same at every start.
+ * Default candidates: 1,024 subnets of 10.192.0.0/12, which Docker's defaults do not use, and the 65,536 of this host's
+ * unique local prefix (RFC 4193), which is the same at every start.
  */
 export function defaultCandidates(hostId: string, machineId = readMachineId()): PoolCandidate[] {
   const [a, b, c, d, e] = digest('unique local prefix', machineId, hostId).match(/../g) ?? [];
@@ -18,7 +18,7 @@ export function defaultCandidates(hostId: string, machineId = readMachineId()): 
   ];
 }
 
-/** Most hosts have the same host id, `root`; machines differ by this. */
+/** Distinguishes machines: most hosts have the same host id, `root`. */
 function readMachineId(): string {
   try {
     return readFileSync(MACHINE_ID, 'utf8').trim();

@@ -1,10 +1,13 @@
-import { cursorKey, forgetUnusedScope } from '../../ipam/scope-notes.ts';
+import { cursorKey, deleteUnusedScopeNotes } from '../../ipam/scope-notes.ts';
 import { contains, overlaps } from '../../model/prefix.ts';
 import type { Lease, LocalStore, PoolRow } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { requestTime, subnetOf } from './rows.ts';
 
-/** Deletes the pool. If it was the last one there, addresses asked for in it are free, and its cursor goes. */
+/**
+ * Deletes the pool. If no other pool overlaps its subnet, also releases the addresses requested in it and deletes its
+ * cursor.
+ */
 export function dropPool(store: LocalStore, row: PoolRow): void {
   store.pools.delete(row.id);
   const subnet = subnetOf(row);
@@ -12,12 +15,12 @@ export function dropPool(store: LocalStore, row: PoolRow): void {
   for (const lease of requestsIn(store, row.scope))
     if (contains(subnet, lease.address)) store.leases.release(row.scope, lease.address);
   store.notes.delete(cursorKey(row.scope, row.subnet));
-  forgetUnusedScope(store, row.scope);
+  deleteUnusedScopeNotes(store, row.scope);
 }
 
 /**
- * What was last asked for before that time and never used is gone: pools of no Docker network, addresses of no
- * endpoint. Returns how many there were.
+ * Deletes pools without a Docker network and addresses without an endpoint that were last requested before that time.
+ * Returns how many.
  */
 export function expireRequests({ store }: Core, before: number): number {
   const isStale = (lease: Lease): boolean => (requestTime(lease) ?? before) < before;
@@ -38,7 +41,10 @@ export function expireRequests({ store }: Core, before: number): number {
   );
 }
 
-/** Pools of a shared Network count as used while one of its Docker networks is there: which one has which is not told. */
+/**
+ * Pools that no Docker network uses. All pools of a shared Network count as used while one of its Docker networks
+ * exists: nothing tells which has which.
+ */
 function unusedPools(store: LocalStore): PoolRow[] {
   const networks = store.dockerNetworks.list();
   const ids = new Set(networks.map(({ id }) => id));

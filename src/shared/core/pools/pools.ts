@@ -16,16 +16,16 @@ export { type AddressRequest, claimAddress, releaseAddress, requestAddress } fro
 export { expireRequests } from './expiry.ts';
 export type { PoolRequest } from './request.ts';
 export { OWN_SCOPE, poolAnswer, poolGateway } from './rows.ts';
-export { letGoPools, type PoolWanted, poolFor, usePools } from './use.ts';
+export { type PoolWanted, poolFor, unusePools, usePools } from './use.ts';
 
-/** Addresses to leave alone, and whose they are: `Docker network "a"`. */
+/** Addresses to avoid, and their holder: `Docker network "a"`. */
 export interface Avoided {
   readonly subnet: Prefix;
   readonly holder: string;
 }
 
 export interface PoolContext {
-  /** Where a pool is chosen from, first to last. */
+  /** Candidates in order of preference. */
   readonly candidates: readonly PoolCandidate[];
   readonly avoid: readonly Avoided[];
   /** Milliseconds since the epoch. */
@@ -36,21 +36,21 @@ export interface PoolContext {
 const NAMED = 5;
 
 /**
- * A pool with an id of its own is on record, synced to disk: the one that is asked for, whoever has it besides, or one
- * that overlaps nothing on this host. `gateway` is set where it is a Network's pool that has one, `anyPool` where
- * dockerd would not take the subnet.
- * Throws NetError `exhausted` where nothing is left to choose, naming who has it; `invalid-config` for what cannot be a
- * pool; `conflict` where the Network's pool cannot be had.
+ * Records a pool under a new id, synced to disk: the requested one, even if others have it too, or one that overlaps
+ * nothing on this host. Sets `gateway` for the pool of a Network that has one, `anyPool` if dockerd would refuse the
+ * subnet. Throws NetError `exhausted`, naming the holders, if no candidate is free; `invalid-config` for a malformed
+ * pool; `conflict` if the Network's pool is not available.
  */
 export function requestPool(core: Core, request: PoolRequest, context: PoolContext): PoolRow {
   const asked = readPoolRequest(request);
-  // Nobody has to wait for the store while the kernel answers.
+  // Reads the kernel before the transaction, so that no one waits for the store meanwhile.
   const seen = asked.subnet === undefined ? seenOn(core.host) : [];
   return core.store.transaction(
     () => {
       const { subnet, ...pool } = findPool(core, asked, seen, context);
       const text = formatPrefix(subnet);
-      // dockerd would ask again and again; it does not compare what it has named itself. IPv6 it compares with nothing.
+      // dockerd refuses an automatic IPv4 subnet that overlaps a route, and would ask forever. It does not check
+      // subnets that it named itself, nor IPv6.
       const isRefused = asked.family === 4 && seen.some((taken) => overlaps(taken.subnet, subnet));
       const row: PoolRow = {
         id: poolId(text, pool.network),
@@ -68,7 +68,7 @@ export function requestPool(core: Core, request: PoolRequest, context: PoolConte
   );
 }
 
-/** The pool is gone with what is reserved in it; addresses of endpoints stay theirs. Absence is success. */
+/** Deletes the pool with its reserved addresses; endpoints keep theirs. Accepts absence. */
 export function releasePool(core: Core, id: string): void {
   core.store.transaction(
     () => {
@@ -79,7 +79,7 @@ export function releasePool(core: Core, id: string): void {
   );
 }
 
-/** True where a Docker network uses the pool: from now on addresses are asked for endpoints. */
+/** True if a Docker network uses the pool: later requests for addresses are for endpoints. */
 export function isUsed({ store }: Core, pool: string): boolean {
   return knownPool(store, pool).usedBy !== undefined;
 }
@@ -93,7 +93,7 @@ function findPool(core: Core, asked: Asked, seen: readonly Taken[], context: Poo
 
 function chooseSubnet(store: LocalStore, family: Family, seen: readonly Taken[], context: PoolContext): Prefix {
   const candidates = context.candidates.filter(({ base }) => base.addr.family === family);
-  // What has a name comes first: a network's own route says less.
+  // Named holders come first: a network's route tells less.
   const taken = distinct([...context.avoid, ...recordedIn(store), ...seen.filter(isBoundary)]);
   const choice = choosePool(candidates, taken);
   if (choice.subnet !== undefined) return choice.subnet;

@@ -6,16 +6,16 @@ import { given } from '../../model/given.ts';
 import { contains, formatPrefix, networkOf, type Prefix, parsePrefix } from '../../model/prefix.ts';
 
 export interface PoolRequest {
-  /** `10.1.0.0/16` (--subnet); absent: one is chosen. */
+  /** `10.1.0.0/16` (--subnet); absent: chosen automatically. */
   readonly subnet?: string;
   /** The part of the subnet that addresses are chosen from (--ip-range). */
   readonly range?: string;
-  /** The Network whose pool is wanted (--ipam-opt network=). */
+  /** The Network whose pool is requested (--ipam-opt network=). */
   readonly network?: string;
   readonly v6: boolean;
 }
 
-/** The request with its values read. */
+/** The parsed request. */
 export interface Asked {
   readonly family: Family;
   readonly subnet?: Prefix;
@@ -23,7 +23,10 @@ export interface Asked {
   readonly network?: string;
 }
 
-/** Throws NetError `invalid-config` that names option, value and rule. Host bits of a subnet do not count, as in Docker. */
+/**
+ * Parses the request. Throws NetError `invalid-config` with option, value and rule. Ignores host bits of a subnet, as
+ * Docker does.
+ */
 export function readPoolRequest({ subnet, range, network, v6 }: PoolRequest): Asked {
   const family: Family = v6 ? 6 : 4;
   if (network !== undefined && !/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(network))
@@ -52,7 +55,11 @@ export function readPoolRequest({ subnet, range, network, v6 }: PoolRequest): As
 function readPool(option: string, text: string, family: Family): Prefix {
   const prefix = parsePrefix(text) ?? readSubnet(text, option);
   if (prefix.addr.family === family) return networkOf(prefix);
-  throw refused(`${option} ${text}`, `it is IPv${prefix.addr.family}, and IPv${family} is asked for`, 'Give the other');
+  throw refused(
+    `${option} ${text}`,
+    `it is IPv${prefix.addr.family}, but the request is for IPv${family}`,
+    `Give an IPv${family} prefix`,
+  );
 }
 
 function assertRoom(subnet: Prefix): void {

@@ -11,17 +11,16 @@ import { knownNetwork } from '../networks/known-network.ts';
 import type { Asked } from './request.ts';
 import { subnetOf } from './rows.ts';
 
-/** Where a CNI configuration without `ipam.dataDir` leases. */
+/** Default `ipam.dataDir` of a CNI configuration. */
 const DATA_DIR = '/var/lib/cni/networks';
 
-/** What a pool takes from the Network that it belongs to. */
+/** The fields that a pool copies from its Network. */
 export type SharedPool = Pick<PoolRow, 'network' | 'scope' | 'gateway'> & { readonly subnet: Prefix };
 
 /**
- * The pool of the Network of this name, which nobody needs to have made yet: then it is the subnet that is asked for, or
- * the one that another pool of it has, or what `choose` gives.
- * Throws NetError `conflict` where the Network has another subnet, addresses that somebody else hands out, none of this
- * family, or several.
+ * The pool of the named Network. If that does not exist yet: the requested subnet, that of another pool for the same
+ * Network, or the result of `choose`. Throws NetError `conflict` if the Network has a different subnet, foreign IPAM,
+ * no subnet of this family, or several.
  */
 export function sharedPool(core: Core, asked: Asked & { readonly network: string }, choose: () => Prefix): SharedPool {
   const { network, subnet: given, family } = asked;
@@ -34,19 +33,19 @@ export function sharedPool(core: Core, asked: Asked & { readonly network: string
   const { subnet, gateway } = onlyRange(core, network, spec, family);
   const text = formatPrefix(subnet);
   if (given !== undefined && !samePrefix(given, subnet)) {
-    const what = `it has ${text}, and --subnet ${formatPrefix(given)} is asked for`;
+    const what = `it has ${text}, but --subnet ${formatPrefix(given)} is requested`;
     throw refuse(network, what, `Give its own: ${join(core, network, `--subnet ${text}`)}`);
   }
   return { network, scope: spec.scope ?? `${DATA_DIR}/${network}`, subnet, gateway: formatAddr(gateway) };
 }
 
-/** The ranges that a pool of a Network gives addresses of: all of them, for what they never give; and which set it is. */
+/** The ranges of a shared pool: all sets, for the addresses that are never given, and the index of its own set. */
 export interface SharedRanges {
   readonly sets: readonly RangeSet[];
   readonly index: number;
 }
 
-/** Undefined where the Network is still nobody's, or has no such subnet any more. */
+/** Undefined if the Network has no spec yet, or no such subnet any more. */
 export function sharedRanges(core: Core, row: PoolRow): SharedRanges | undefined {
   const spec = row.network === undefined ? undefined : knownNetwork(core, row.network);
   if (spec === undefined) return undefined;
@@ -55,7 +54,7 @@ export function sharedRanges(core: Core, row: PoolRow): SharedRanges | undefined
   return index < 0 ? undefined : { sets, index };
 }
 
-/** The first range of the family, which says subnet and gateway for all of them. */
+/** The first range of the family. Its subnet and gateway stand for all ranges. */
 function onlyRange(core: Core, network: string, spec: NetworkSpec, family: Family): { subnet: Prefix; gateway: Addr } {
   const alone = `Make a network of its own: docker network create -d ${nameInDocker(core)} NAME`;
   if (spec.allocator === 'docker') throw refuse(network, "Docker's own IPAM hands out its addresses, to Docker", alone);
@@ -87,7 +86,7 @@ function onlyRange(core: Core, network: string, spec: NetworkSpec, family: Famil
   return first;
 }
 
-/** What to run where the Network has the other family only. */
+/** The command to run if the Network has only the other family. */
 function withoutFamily(core: Core, network: string, family: Family, [subnet]: readonly Prefix[]): string | undefined {
   if (subnet === undefined) return undefined;
   const named = `--subnet ${formatPrefix(subnet)}`;

@@ -6,12 +6,12 @@ import { BITS, parseAddr } from '../../model/addr.ts';
 import { networkOf, parsePrefix } from '../../model/prefix.ts';
 import type { LocalStore, PoolRow } from '../../store/store.ts';
 
-/** systemd-resolved writes itself into the first one, and those that it asks into the second. */
+/** systemd-resolved writes its own address into the first file, and its upstream servers into the second. */
 const RESOLVERS = ['/etc/resolv.conf', '/run/systemd/resolve/resolv.conf'];
-/** A VPN that takes the default route writes it as two halves, which come before the one that is there. */
+/** A VPN that replaces the default route adds two /1 routes, which win over it. */
 const LONGEST_DEFAULT = 1;
 
-/** What the host reaches by itself: the subnets of its addresses, its routes but for default ones, its nameservers. */
+/** Subnets that the host reaches: its addresses, its routes except default ones, its nameservers. */
 export function seenOn(host: Host, resolvers: readonly string[] = RESOLVERS): Taken[] {
   const { addresses, routes } = host.observe(host.own, { addresses: 'all', routes: true });
   return [
@@ -23,12 +23,12 @@ export function seenOn(host: Host, resolvers: readonly string[] = RESOLVERS): Ta
   ];
 }
 
-/** False for a route that is a default route in halves: everything would be taken. */
+/** False for a default route in halves, which would cover everything. */
 export function isBoundary({ subnet }: Taken): boolean {
   return subnet.length > LONGEST_DEFAULT;
 }
 
-/** What networks and pools on record have. */
+/** The subnets of networks and pools on record. */
 export function recordedIn(store: LocalStore): Taken[] {
   return [
     ...store.networks.list().flatMap(({ name, spec }) => {
@@ -39,7 +39,7 @@ export function recordedIn(store: LocalStore): Taken[] {
   ];
 }
 
-/** Each subnet once, with the first of its holders. */
+/** Each subnet once, with its first holder. */
 export function distinct(all: readonly Taken[]): Taken[] {
   const found = new Map<string, Taken>();
   for (const one of all) {
@@ -52,7 +52,7 @@ export function distinct(all: readonly Taken[]): Taken[] {
 
 function poolHolder({ usedBy, network }: PoolRow): string {
   if (network !== undefined) return `network ${network}`;
-  return usedBy === undefined ? 'a pool that dockerd has just asked for' : `Docker network ${usedBy.slice(0, 12)}`;
+  return usedBy === undefined ? 'a pool that dockerd has just requested' : `Docker network ${usedBy.slice(0, 12)}`;
 }
 
 function nameserversOf(file: string): Taken[] {
@@ -63,7 +63,7 @@ function nameserversOf(file: string): Taken[] {
   });
 }
 
-/** None where the file is missing or closed to us: many hosts have only one of the two. */
+/** Lines of the file; none if it is missing or unreadable. Many hosts have only one of the two. */
 function lines(file: string): string[] {
   try {
     return readFileSync(file, 'utf8').split('\n');

@@ -5,19 +5,19 @@ import type { LocalStore, PoolRow } from '../../store/store.ts';
 import { dropPool } from './expiry.ts';
 import { ANY_POOL, isAnyPool } from './rows.ts';
 
-/** What a CreateNetwork says of a pool; its id is not among it. */
+/** A pool in a CreateNetwork request, which does not contain the pool's id. */
 export interface PoolWanted {
-  /** As the RequestPool was answered. */
+  /** The subnet that RequestPool returned. */
   readonly pool: Prefix;
-  /** With the length of the subnet. */
+  /** With the prefix length of the subnet. */
   readonly gateway?: Prefix;
-  /** The Network whose pool it has to be, where the caller knows. */
+  /** The Network whose pool it must be, if the caller knows. */
   readonly network?: string;
 }
 
 /**
- * The pool that a Docker network is to have, or has already: of those that no other one uses, and that fit, the one that
- * was asked for last. Where the answer was "all addresses", the gateway tells the subnet.
+ * The pool of a Docker network: of the matching pools that no other one uses, the last requested. If dockerd was told
+ * "all addresses", the gateway identifies the subnet.
  */
 export function poolFor(
   store: LocalStore,
@@ -37,8 +37,8 @@ export function poolFor(
 }
 
 /**
- * Part of the transaction of a CreateNetwork: all these pools are the Docker network's. Throws NetError `conflict` where
- * there is none for one of them.
+ * Assigns these pools to the Docker network, in the transaction of a CreateNetwork. Throws NetError `conflict` if one
+ * of them has no matching pool.
  */
 export function usePools(store: LocalStore, networkId: string, wanted: readonly PoolWanted[]): PoolRow[] {
   return wanted.map((one) => {
@@ -51,11 +51,11 @@ export function usePools(store: LocalStore, networkId: string, wanted: readonly 
 }
 
 /**
- * Part of the transaction of a DeleteNetwork: none is the Docker network's any more. dockerd has released its pools by
- * then. One that is left on a Network with several of dockerd's has another one's id: those were told apart by nothing
- * but the order in which they came.
+ * Releases the Docker network's pools, in the transaction of a DeleteNetwork. dockerd has released them by then. If one
+ * remains on a Network with several of dockerd's, it has another network's id: only the order of requests told those
+ * apart.
  */
-export function letGoPools(store: LocalStore, networkId: string): void {
+export function unusePools(store: LocalStore, networkId: string): void {
   const others = store.dockerNetworks.list().filter(({ id }) => id !== networkId);
   for (const row of store.pools.list().filter(({ usedBy }) => usedBy === networkId)) {
     const left = store.pools.list();
@@ -71,7 +71,7 @@ function noPool(pool: Prefix): NetError {
   return fault.conflict(
     'network',
     `subnet ${subnet}`,
-    'nobody has asked for it as a pool, or another network has that pool',
-    'Create the network again: pools that nobody uses are given up after some minutes',
+    'no unused pool has this subnet: it was never requested, has expired, or another network uses it',
+    'Create the network again: unused pools expire after some minutes',
   );
 }

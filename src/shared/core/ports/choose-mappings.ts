@@ -12,7 +12,7 @@ import { baseOf, type PortRequest, pickPorts } from './pick-ports.ts';
 import { assertPortsFree, claimOf } from './publish.ts';
 import { portScene } from './scene.ts';
 
-/** An endpoint whose ports are to be published, and what of them is already. */
+/** An endpoint whose ports are to be published, and its current mappings. */
 export interface Publisher {
   readonly attachment: Attachment;
   readonly rules: Rules;
@@ -22,9 +22,9 @@ export interface Publisher {
 }
 
 /**
- * A mapping for each request, with its host port chosen and claimed; part of a transaction. A request of which no family
- * is translated has the host port 0 and claims none. Throws NetError `conflict` for a host port that somebody else has,
- * `invalid-config` for an address that is not the host's or of a family that the endpoint has not.
+ * Chooses and claims a host port for each request; the caller runs it in a transaction. A request whose families are
+ * all routed gets host port 0 and claims none. Throws NetError `conflict` for a host port in use, `invalid-config` for
+ * an address that the host does not have or of a family that the endpoint lacks.
  */
 export function chooseMappings(core: Core, publisher: Publisher, requests: readonly PortRequest[]): PortMapping[] {
   const { attachment, rules, addressing, entries, claims } = publisher;
@@ -41,12 +41,12 @@ export function chooseMappings(core: Core, publisher: Publisher, requests: reado
   return [...picked, ...direct];
 }
 
-/** What the mappings take of the host. */
+/** The host ports that the mappings claim. */
 export function claimsOf(mappings: readonly PortMapping[], owner: Attachment): PortClaim[] {
   return mappings.filter(({ hostPort }) => hostPort > 0).map((mapping) => claimOf(mapping, owner));
 }
 
-/** True where no family of the endpoint that the request means is translated, so that no host port leads to it. */
+/** True if no family of the request is translated, so that it needs no host port. */
 function isRouted(request: PortRequest, { options }: Rules, { addresses }: Addressing): boolean {
   const { routed = [] } = options.ports;
   const { family } = baseOf(request);

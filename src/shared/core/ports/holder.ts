@@ -6,8 +6,8 @@ export function listens(holder: Holder | undefined): string {
 }
 
 /**
- * True for the conmon that podman started for this container: it runs as the same user and was called with
- * `-c ID`, `--cid ID` or `--cid=ID`. conmon(8): it holds each published port as long as the container lives.
+ * True for the conmon that podman started for this container: it runs as the same user, with `-c ID`, `--cid ID` or
+ * `--cid=ID`. conmon(8): it holds each published port while the container lives.
  */
 export function isConmonOf(holder: Holder | undefined, containerId: string): boolean {
   if (holder?.program !== 'conmon' || !holder.isOwnUser) return false;

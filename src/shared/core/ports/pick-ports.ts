@@ -4,47 +4,47 @@ import type { NetError } from '../../errors/net-error.ts';
 import { type Family, formatAddr, parseAddr } from '../../model/addr.ts';
 import type { Protocol } from '../../model/firewall.ts';
 
-/** A port of a container that is to be reached by a port of the host. */
+/** A request to publish a container's port on a host port. */
 export interface PortRequest {
   readonly protocol: Protocol;
-  /** One address of the host; `0.0.0.0` and `::` stand for every one of their family, absent for every one. */
+  /** One address of the host. `0.0.0.0` and `::` mean every address of their family; absent means every address. */
   readonly hostIp?: string;
-  /** The first port that will do; 0: any. */
+  /** First acceptable port; 0: any. */
   readonly hostPort: number;
-  /** The last port that will do; below the first: only that. */
+  /** Last acceptable port; if below the first, only the first. */
   readonly hostPortEnd: number;
   readonly containerPort: number;
 }
 
-/** From `first` to `last`, both included. */
+/** A port range that includes both ends. */
 export interface PortRange {
   readonly first: number;
   readonly last: number;
 }
 
-/** What a choice depends on. */
+/** The state of the host that a choice depends on. */
 export interface PortScene {
-  /** What is in force already: a request that one of these answers keeps its host port. */
+  /** Mappings in force. A request that matches one keeps its host port. */
   readonly current: readonly PortMapping[];
-  /** Where a port is chosen that nobody names (net.ipv4.ip_local_port_range). */
+  /** Range for requests that name no port (net.ipv4.ip_local_port_range). */
   readonly ephemeral: PortRange;
-  /** Never chosen, only named (net.ipv4.ip_local_reserved_ports). */
+  /** Ports that are used only if a request names them (net.ipv4.ip_local_reserved_ports). */
   readonly reserved: readonly PortRange[];
-  /** Where among the ephemeral ports the search begins: any whole number. */
+  /** Offset in the ephemeral range at which the search starts: any whole number. */
   readonly start: number;
-  /** Says who listens on it when called; undefined where nobody does. */
+  /** Returns a function that names the listener; undefined if nobody listens. */
   readonly listener: (mapping: PortMapping) => (() => string) | undefined;
-  /** Takes it for the caller, or returns why that cannot be. */
+  /** Claims the mapping, or returns the error that prevents it. */
   readonly claim: (mapping: PortMapping) => NetError | undefined;
 }
 
-/** So many holders are named where a range is exhausted. */
+/** How many holders an error names for an exhausted range. */
 const NAMED = 3;
 
 /**
- * One mapping a request, each claimed: fixed ports first, then ranges in ascending order of container port, then any
- * ports. A request that comes twice counts once. Throws NetError `conflict` where a port or all of a range is taken,
- * naming the holders, `invalid-config` for a host address that is none.
+ * Claims one mapping for each request: fixed ports first, then ranges in ascending order of container port, then
+ * requests without a port. Counts a repeated request once. Throws NetError `conflict`, naming the holders, if a port or
+ * a whole range is in use; `invalid-config` for a malformed host address.
  */
 export function pickPorts(requests: readonly PortRequest[], scene: PortScene): PortMapping[] {
   const picked: PortMapping[] = [];
@@ -63,7 +63,7 @@ export function pickPorts(requests: readonly PortRequest[], scene: PortScene): P
   return picked;
 }
 
-/** The mapping that a request comes to, but for its host port. Throws NetError `invalid-config`. */
+/** The mapping of a request, without its host port. Throws NetError `invalid-config`. */
 export function baseOf({ protocol, hostIp, containerPort }: PortRequest): Omit<PortMapping, 'hostPort'> {
   if (hostIp === undefined || hostIp === '') return { protocol, containerPort };
   const addr = parseAddr(hostIp);
@@ -79,7 +79,7 @@ function sameMapping(a: PortMapping, b: PortMapping): boolean {
   return same && a.containerPort === b.containerPort && a.hostPort === b.hostPort;
 }
 
-/** dockerd's own order among ranges; what it sends has none. */
+/** Sorts ranges as dockerd does; its messages do not sort them. */
 function inOrder(requests: readonly PortRequest[]): PortRequest[] {
   const rank = ({ hostPort, hostPortEnd }: PortRequest): number =>
     hostPort === 0 ? 2 : hostPortEnd > hostPort ? 1 : 0;
@@ -103,7 +103,7 @@ function takeFixed(mapping: PortMapping, picked: readonly PortMapping[], scene: 
   if (refusal !== undefined) throw refusal;
 }
 
-/** The mapping that is in force for this request already. */
+/** The mapping in force for this request. */
 function kept(
   base: Omit<PortMapping, 'hostPort'>,
   request: PortRequest,
@@ -145,7 +145,7 @@ function takeFree(
   );
 }
 
-/** Says who keeps the port from being chosen; undefined where it is the caller's from now on. */
+/** Claims the port, or returns who holds it. */
 function holderOf(
   mapping: PortMapping,
   reserved: readonly PortRange[],
@@ -166,7 +166,7 @@ function twice({ protocol, hostPort, hostIp, containerPort }: PortMapping, other
   return fault.conflict(
     'ports',
     `host port ${hostIp === undefined ? '' : `${hostIp} `}${hostPort}/${protocol}`,
-    `is asked for twice: for port ${other.containerPort} and for port ${containerPort} of the container`,
+    `is requested twice: for port ${other.containerPort} and for port ${containerPort} of the container`,
     'Publish each host port once',
   );
 }

@@ -20,14 +20,14 @@ export type { PortRequest } from './pick-ports.ts';
 
 const role = 'portmap';
 
-/** What is in force of an endpoint's ports, and what is claimed for them. */
+/** An endpoint's ports in force, and its claims. */
 interface Published {
   readonly row?: Endpoint;
   readonly entries: readonly PublishedEntry[];
   readonly claims: readonly PortClaim[];
 }
 
-/** What is to be done. */
+/** The changes to make. */
 interface Change {
   readonly mappings: readonly PortMapping[];
   readonly now: readonly PublishedEntry[];
@@ -36,12 +36,12 @@ interface Change {
 }
 
 /**
- * Exactly these ports of an offered endpoint are published, claimed and on record, with what its network needs for
- * them. What was published already and is asked for again is not touched and keeps its host port. After an error all is
- * as it was. A port that is routed is open at the endpoint's own address and has the host port 0; of an internal network
- * none is published. Throws NetError `conflict` for a host port that another endpoint or a process has,
- * `unknown-container` where the endpoint has not been offered, `invalid-config` for an address to publish on that is not
- * the host's, or of a family that the endpoint has not.
+ * Publishes, claims and records exactly these ports of an offered endpoint, with the network entries that they need.
+ * Does not touch a port that is already published and requested again; it keeps its host port. On an error, restores
+ * the state before. A routed port is open at the endpoint's own address and has host port 0. Publishes nothing on an
+ * internal network. Throws NetError `conflict` for a host port that another endpoint or a process has,
+ * `unknown-container` if the endpoint was not offered, `invalid-config` for a publish address that the host does not
+ * have or of a family that the endpoint lacks.
  */
 export async function publishPorts(
   core: Core,
@@ -69,7 +69,7 @@ export async function publishPorts(
       const mappings = chooseMappings(core, { attachment, rules, addressing, ...before }, wanted);
       change = changeOf(before, portEntries({ ...rules, mappings }, addressing, device), mappings);
       if (isNothing(change, before)) return undefined;
-      // Until the end there may be any of what was and what will be.
+      // Until the transition ends, both old and new entries may be in force.
       return { ...partOf(core, attachment, rules, [...change.now, ...change.gone]), progress: 'intent' };
     },
     apply: async () => {
@@ -94,20 +94,20 @@ export async function publishPorts(
   return [...changed().mappings];
 }
 
-/** No port of the endpoint is published, and none is claimed. Absence is success; all that fails is returned. */
+/** Unpublishes all ports of the endpoint and releases their claims. Accepts absence; returns all failures. */
 export async function unpublishPorts(core: Core, attachment: Attachment): Promise<NetError[]> {
   using _lock = await core.lock(attachmentKey(attachment));
   core.mark?.('lock');
   return await removePorts(core, attachment);
 }
 
-/** As unpublishPorts, for a caller that holds the lock. */
+/** Like `unpublishPorts`; the caller holds the lock. */
 export async function removePorts(core: Core, attachment: Attachment): Promise<NetError[]> {
   if (core.store.endpoints.get(attachment, role) === undefined) return [];
   return await removeAnyway(core, { attachment, role, netns: '', orphans: 'none', guarded: false }, undefined);
 }
 
-/** What can be built on. Half of a change that died is removed, and all of it where it is of no use any more. */
+/** The published state to start from. Removes an interrupted change, or everything if none of it can be kept. */
 async function publishedBefore(core: Core, attachment: Attachment, rules: Rules, useless: boolean): Promise<Published> {
   const row = core.store.endpoints.get(attachment, role);
   const published = row === undefined ? undefined : publishedOf(row);
@@ -138,7 +138,7 @@ function changeOf(
   };
 }
 
-/** As entryKey, for one kind: a hundred ports are compared in every call. */
+/** Like `entryKey`, for one kind: every call compares up to a hundred ports. */
 function keyOf(entry: PublishedEntry): string {
   if (entry.kind !== 'port') return entryKey(entry);
   const { protocol, hostIp, hostPort, address, port, snat, masqAll, conditions, mark } = entry;
@@ -155,7 +155,9 @@ function partOf(
   return { kind: 'ports', role, attachment, progress: 'ready', sandbox, published: { backend, entries } };
 }
 
-/** All is as it was; where that fails too, the record keeps all there may be, for the next call to remove. */
+/**
+ * Restores the state before. If that fails, the record keeps everything that may exist, for the next call to remove.
+ */
 async function revert(
   core: Core,
   attachment: Attachment,
@@ -180,12 +182,12 @@ function reclaim({ store }: Core, attachment: Attachment, claims: readonly PortC
   for (const claim of claims) store.ports.take(claim);
 }
 
-/** What the network needs because of published ports; the rest came with the endpoint. */
+/** The network entries that published ports need; the endpoint's creation adds the others. */
 function forPorts({ backend, options: { masquerade, ...options } }: Rules, mappings: readonly PortMapping[]): Rules {
   return { backend, options: { ...options, policy: 'open' }, mappings, admit: false };
 }
 
-/** A container may come back to itself by an address of the host. */
+/** Hairpin: a container may reach itself through an address of the host. */
 function hairpin(endpoint: Endpoint, { options }: Rules): Op[] {
   const name = endpoint.kind === 'docker' ? endpoint.link?.hostIf : undefined;
   if (name === undefined || !options.ports.snat) return [];

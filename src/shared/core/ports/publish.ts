@@ -13,12 +13,15 @@ import type { Core } from '../core.ts';
 import { execute } from '../execute.ts';
 import { isConmonOf, listens } from './holder.ts';
 
-/** The host ports are the attachment's. Throws NetError `conflict`, naming the holder. Part of a transaction. */
+/**
+ * Claims the host ports for the attachment. Throws NetError `conflict`, naming the holder. The caller runs it in a
+ * transaction.
+ */
 export function claimPorts(store: LocalStore, { mappings }: Rules, owner: Attachment): void {
   for (const mapping of mappings) store.ports.take(claimOf(mapping, owner));
 }
 
-/** What the mapping takes of the host. */
+/** The host port that the mapping claims. */
 export function claimOf({ protocol, hostPort, hostIp, family }: PortMapping, owner: Attachment): PortClaim {
   return {
     protocol,
@@ -29,9 +32,8 @@ export function claimOf({ protocol, hostPort, hostIp, family }: PortMapping, own
 }
 
 /**
- * Throws NetError `conflict` where a process of the host listens on one of the ports, and `invalid-config` where an
- * address to publish on is not the host's. The conmon of this very container, which holds the port for podman, is not
- * in the way.
+ * Throws NetError `conflict` if a process of the host listens on one of the ports, `invalid-config` if the host does
+ * not have the publish address. Ignores the conmon of the same container, which holds the port for podman.
  */
 export function assertPortsFree(
   { host }: Core,
@@ -57,15 +59,15 @@ export function assertPortsFree(
   if (other !== undefined) throw listening(other, holders.get(other.inode));
 }
 
-/** The published ports of a part: those in force, and those that wait for another attachment of the container. */
+/** The published ports of a part: those in force, and those on standby for another attachment of the container. */
 export interface PublishedPorts {
   readonly published?: PublishedFacts;
   readonly standby?: PublishedFacts;
 }
 
 /**
- * A runtime hands the same mappings to each network of a container (podman, nerdctl): the first attachment has them in
- * force, the others stand by. The specification (§3) keeps it from calling for one container in parallel.
+ * Runtimes pass the same mappings to each network of a container (podman, nerdctl). The first attachment has them in
+ * force, the others are on standby. The specification (§3) forbids parallel calls for one container.
  */
 export function describePorts(
   store: LocalStore,
@@ -92,8 +94,8 @@ function divide(
 }
 
 /**
- * The ports for which parts of the container's other attachments stood by, and that nobody has in force any more, are in
- * force for them. For a caller that holds none of their locks. Returns what failed.
+ * Puts standby ports of the container's other attachments in force, once no attachment has them in force. The caller
+ * holds none of their locks. Returns all failures.
  */
 export async function promotePartners(core: Core, gone: Attachment): Promise<NetError[]> {
   const errors: NetError[] = [];
@@ -109,7 +111,7 @@ export async function promotePartners(core: Core, gone: Attachment): Promise<Net
   return errors;
 }
 
-/** As promotePartners, for one attachment, whose lock the caller holds. */
+/** Like `promotePartners`, for one attachment whose lock the caller holds. */
 export async function promotePorts(core: Core, owner: Attachment): Promise<void> {
   const { host, store } = core;
   const parts = store.transaction(() =>
@@ -128,12 +130,12 @@ export async function promotePorts(core: Core, owner: Attachment): Promise<void>
   for (const { backend, entries } of parts) await execute(core, planPorts(backend, entries).ops, { host: host.own });
 }
 
-/** The parts of an attachment that publish ports: the one element's, or portmap's of a chain. */
+/** The parts of an attachment that publish ports: the interface's, or portmap's in a chain. */
 function publishersOf(store: LocalStore, attachment: Attachment): Endpoint[] {
   return (['interface', 'portmap'] as const).flatMap((role) => store.endpoints.get(attachment, role) ?? []);
 }
 
-/** What only one endpoint of a container can have: a port of the host, or one at an address of its own. */
+/** Key of what only one endpoint of a container can have: a port of the host, or one at the endpoint's address. */
 function portOf(entry: PublishedEntry): string {
   if (entry.kind === 'direct') return `direct ${entry.protocol} ${entry.address} ${entry.port}`;
   const { protocol, hostIp = '', hostPort, address } = entry;

@@ -11,15 +11,15 @@ import { claimOf } from './publish.ts';
 const RANGE = 'net/ipv4/ip_local_port_range';
 const RESERVED = 'net/ipv4/ip_local_reserved_ports';
 
-/** The kernel's own default of the range. */
+/** The kernel's default for the range. */
 const USUAL: PortRange = { first: 32_768, last: 60_999 };
 
-/** So many ports are asked about together: every question reads all sockets of the host. */
+/** How many ports one query covers: every query reads all sockets of the host. */
 const LOT = 64;
 
 const LAST_PORT = 65_535;
 
-/** What a choice of host ports depends on, for an attachment that has `current` in force. Part of a transaction. */
+/** The scene for an attachment that has `current` in force. The caller runs it in a transaction. */
 export function portScene(
   host: Host,
   store: LocalStore,
@@ -33,7 +33,7 @@ export function portScene(
     current,
     ephemeral,
     reserved: parseRanges(sysctls.get(RESERVED) ?? ''),
-    // A container's ports are next to each other, and another one's are elsewhere.
+    // Keeps one container's ports together and those of different containers apart.
     start: Number.parseInt(attachmentDigest(owner).slice(0, 8), 16),
     listener: listenersOf(host),
     claim: (mapping) => {
@@ -50,7 +50,7 @@ export function portScene(
   };
 }
 
-/** `8080,9148-9150`; what is no port is left out. */
+/** Parses `8080,9148-9150`; skips malformed items. */
 function parseRanges(text: string): PortRange[] {
   return text.split(',').flatMap((word) => {
     const [, first, last = first] = /^(\d+)(?:-(\d+))?$/.exec(word.trim()) ?? [];
@@ -58,7 +58,7 @@ function parseRanges(text: string): PortRange[] {
   });
 }
 
-/** Tells whether somebody listens on the port of a mapping; who, is looked up when the words are asked for. */
+/** Finds the listener on the port of a mapping. Looks up its process only when the caller asks for the text. */
 function listenersOf(host: Host): PortScene['listener'] {
   const known = new Map<string, Map<number, (() => string) | undefined>>();
   return ({ protocol, hostIp, family, hostPort }) => {

@@ -4,7 +4,7 @@ import type { Op, Plan } from '../../model/op.ts';
 import type { RateLimit } from '../../model/shaping.ts';
 
 export interface ShapingOptions {
-  /** True where the plan that this one is joined to takes `hostIf` away: what is on it then needs no step. */
+  /** True if the plan that this one is joined to deletes `hostIf`: its qdiscs then need no step. */
   readonly hostIfGoes: boolean;
 }
 
@@ -15,8 +15,9 @@ const LATENCY = 25;
 const HEADER = 18;
 
 /**
- * What the pod receives leaves the host by `hostIf`, through a token bucket. What it sends comes in by `hostIf`, where
- * nothing can queue, so it is sent on to an ifb, through a token bucket there. Plans nothing where nothing is limited.
+ * Limits the pod's ingress and egress. The host sends the pod's ingress out by `hostIf`, through a token bucket. The
+ * pod's egress arrives at `hostIf`, where nothing can queue, so it is redirected to an ifb with a token bucket. Plans
+ * nothing without limits.
  */
 export function planShaping(facts: ShapingFacts, { hostIfGoes }: ShapingOptions): Plan {
   const { hostIf, ifb: ifbName, mtu, alias, ...rates } = facts;
@@ -37,14 +38,14 @@ export function planShaping(facts: ShapingFacts, { hostIfGoes }: ShapingOptions)
       { op: 'link.set', ns: 'host', name: ifbName, set: { up: true } },
       { op: 'redirect.add', ...redirect },
     );
-    // Sent to a device that is gone, packets are lost: the redirection goes first.
+    // Packets redirected to a deleted device are lost, so the redirection is deleted first.
     undo.unshift({ op: 'link.delete', ns: 'host', name: ifbName, kind: 'ifb' });
     if (!hostIfGoes) undo.unshift({ op: 'redirect.delete', ...redirect });
   }
   return { ops, undo };
 }
 
-/** A bucket that no packet of the device fits in would let none pass (tbf_enqueue drops it), so it holds one at least. */
+/** A bucket holds at least one packet of the device's MTU, because tbf_enqueue drops larger packets. */
 function bucketOf({ rate, burst }: RateLimit, mtu: number) {
   return {
     rate: Math.max(1, Math.floor(rate / 8)),

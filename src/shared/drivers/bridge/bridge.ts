@@ -7,7 +7,10 @@ import { networkQuery, planNetwork } from './network.ts';
 import { describePort } from './port.ts';
 import { gatewayDevice } from './vlan.ts';
 
-/** A veth pair an endpoint, its host side a port of a bridge. Options are the reference bridge plugin's. */
+/**
+ * Driver `bridge`: one veth pair for each endpoint, with its host side as a bridge port. Its options are those of the
+ * reference bridge plugin.
+ */
 export function bridgeDriver(options: BridgeOptions, network: string): Driver {
   return {
     devices:

@@ -4,12 +4,12 @@ import type { RouteSpec } from '../../model/link.ts';
 import { defaultRoute, firstOf, type Prefix } from '../../model/prefix.ts';
 import type { Addressing, Assigned } from '../driver.ts';
 
-/** True where the network is a way out for this family. */
+/** True if endpoints leave the network through a gateway of this family. */
 export function hasGateway({ isGateway, gatewayFamilies }: BridgeOptions, family: Family): boolean {
   return isGateway && gatewayFamilies?.includes(family) !== false;
 }
 
-/** Gateways that IPAM left out (`isGateway`) and default routes that it gave none of (`isDefaultGateway`). */
+/** Adds gateways that IPAM omitted (`isGateway`) and missing default routes (`isDefaultGateway`). */
 export function completeAddressing(options: BridgeOptions, addressing: Addressing): Addressing {
   if (!options.isGateway) return addressing;
   const addresses = addressing.addresses.map((assigned): Assigned => {
@@ -21,7 +21,7 @@ export function completeAddressing(options: BridgeOptions, addressing: Addressin
     : { addresses, routes: addressing.routes };
 }
 
-/** One default route a family that has a gateway and no default route yet. */
+/** One default route for each family that has a gateway and no default route. */
 function defaultRoutes({ addresses, routes }: Addressing): RouteSpec[] {
   return ([4, 6] as const).flatMap((family: Family) => {
     const gateway = addresses.find(({ address }) => address.addr.family === family)?.gateway;
@@ -30,7 +30,7 @@ function defaultRoutes({ addresses, routes }: Addressing): RouteSpec[] {
   });
 }
 
-/** The first host address of a subnet: the reference's choice of a gateway. */
+/** The first host address of a subnet: the reference's default gateway. */
 function firstHost(address: Prefix): string {
   const first = firstOf(address);
   return formatAddr({ ...first, value: first.value + 1n });

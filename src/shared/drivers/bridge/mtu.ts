@@ -1,7 +1,7 @@
 import type { BridgeOptions } from '../../config/bridge.ts';
 import type { View } from '../../host/host.ts';
 
-/** MTU that the network's interfaces get: as given, else the bridge's own, else the default route's. */
+/** MTU of the network's interfaces: the option's, else the bridge's, else that of the default route. */
 export function networkMtu(options: BridgeOptions, view: View): number {
   if (options.mtu !== undefined) return options.mtu;
   const bridge = view.links.get(options.bridge);
@@ -10,7 +10,7 @@ export function networkMtu(options: BridgeOptions, view: View): number {
   return uplink?.mtu ?? 1500;
 }
 
-/** The interface of the best default route, IPv4's before IPv6's. */
+/** The interface of the best default route; IPv4 takes precedence over IPv6. */
 export function defaultRouteDevice(view: View): string | undefined {
   const main = view.routes.filter((route) => route.dev !== undefined && (route.table ?? 254) === 254);
   const byMetric = (dst: string) =>

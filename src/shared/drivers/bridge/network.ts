@@ -16,10 +16,13 @@ import { acceptRaKeys } from './uplinks.ts';
 import { gatewayDevice, joinBridge, planGatewayDevice, usesVlans } from './vlan.ts';
 
 const FORWARD = { 4: 'net/ipv4/ip_forward', 6: 'net/ipv6/conf/all/forwarding' } as const;
-/** A key that every kernel has, read with those that a device without IPv6 lacks: they are asked for once. */
+/**
+ * A key that every kernel has. Read together with keys that a device without IPv6 lacks, it shows that they were
+ * queried.
+ */
 const ASKED = 'net/ipv4/conf/all/forwarding';
 
-/** What must be seen of the host: first the bridge, then, where something has to be made, what it depends on. */
+/** The next query on the host: first the bridge, then, if something must be created, what that depends on. */
 export function networkQuery(
   options: BridgeOptions,
   seen: View | undefined,
@@ -44,7 +47,7 @@ export function networkQuery(
   return links.length + sysctls.length > 0 ? { links, sysctls } : undefined;
 }
 
-/** The bridge, its gateway addresses and forwarding, as far as they are missing. */
+/** Creates the bridge, its gateway addresses and forwarding, as far as they are missing. */
 export function planNetwork(options: BridgeOptions, network: string, view: View, addressing: Addressing): Plan {
   const ops: Op[] = [];
   const undo: Op[] = [];
@@ -79,7 +82,7 @@ function createBridge(options: BridgeOptions, network: string, view: View): Op[]
   const name = options.bridge;
   const link = usesVlans(options) ? ({ kind: 'bridge', vlanFiltering: true } as const) : ({ kind: 'bridge' } as const);
   return [
-    // A given MAC stays as ports come and go; a bridge without one takes the lowest of its ports'.
+    // A fixed MAC: a bridge without one takes the lowest of its ports', which changes as they come and go.
     {
       op: 'link.create',
       ns: 'host',
@@ -87,7 +90,7 @@ function createBridge(options: BridgeOptions, network: string, view: View): Op[]
       link,
       mac: macOfDigest(digest('bridge', name)),
       mtu: networkMtu(options, view),
-      // In one step with the bridge: it tells that the bridge is ours.
+      // Set in the same step as the bridge is created: the alias marks it as ours.
       alias: formatDeviceAlias('bridge', network),
     },
     ignoreRouters(name),
@@ -96,7 +99,7 @@ function createBridge(options: BridgeOptions, network: string, view: View): Op[]
   ];
 }
 
-/** A pod must not give the host a route by a router advertisement. */
+/** Ignores router advertisements, so that no pod can give the host a route. */
 function ignoreRouters(bridge: string): Op {
   return { op: 'sysctl.set', ns: 'host', key: acceptRaKey(bridge), value: '0', optional: true };
 }
@@ -124,7 +127,7 @@ function checkBridge(options: BridgeOptions, found: LinkState): void {
   }
 }
 
-/** The gateways by which endpoints leave the network, each with the prefix length of its subnet. */
+/** The endpoints' gateways, each with the prefix length of its subnet. */
 function gatewaysOf(options: BridgeOptions, addressing: Addressing): Prefix[] {
   return addressing.addresses.flatMap(({ address, gateway }) => {
     const addr = parseAddr(gateway ?? '');
@@ -132,7 +135,7 @@ function gatewaysOf(options: BridgeOptions, addressing: Addressing): Prefix[] {
   });
 }
 
-/** Those of them that are to be addresses of the host. */
+/** The gateways that are addresses of the host. */
 function carriedBy(options: BridgeOptions, addressing: Addressing): Prefix[] {
   return gatewaysOf(options, addressing).filter(({ addr }) => options.inhibit4 !== true || addr.family === 6);
 }
@@ -161,7 +164,7 @@ function planGatewayAddresses(options: BridgeOptions, view: View, gateways: read
   return { ops, undo };
 }
 
-/** As the reference: any other IPv4 address is in the way, an IPv6 one only where the subnets overlap. */
+/** Like the reference: any other IPv4 address conflicts, an IPv6 one only if the subnets overlap. */
 function conflicts(present: string, gateway: Prefix): boolean {
   const other = parsePrefix(present);
   if (other === undefined || other.addr.family !== gateway.addr.family) return false;

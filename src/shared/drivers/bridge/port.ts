@@ -6,7 +6,7 @@ import { hostMac } from './host-mac.ts';
 import { networkMtu } from './mtu.ts';
 import { portVlans } from './vlan.ts';
 
-/** The veth pair of one endpoint with its host side as a port of the bridge. */
+/** Facts of one endpoint's veth pair, with its host side as a port of the bridge. */
 export function describePort(options: BridgeOptions, view: View, names: EndpointNames): LinkFacts {
   return {
     ...names,

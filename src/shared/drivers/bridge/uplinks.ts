@@ -1,16 +1,16 @@
 import type { View } from '../../host/host.ts';
 import { defaultRouteDevice } from './mtu.ts';
 
-/** Route protocol of routes learnt from router advertisements: RTPROT_RA, linux/rtnetlink.h. */
+/** RTPROT_RA, linux/rtnetlink.h: protocol of routes learnt from router advertisements. */
 const RTPROT_RA = 9;
 
-/** Kinds of links that pods are behind. */
+/** Kinds of links that lead to pods. */
 const PODS = ['bridge', 'veth', 'ifb'];
 
 /**
- * Keys of the interfaces that listen to routers, or would once a router speaks: those with a route that a router told
- * of, that of the default route, and each that is up and stands by itself. Not other veths and bridges: behind one there
- * are pods more often than a router, and pods shall not tell the host its routes.
+ * accept_ra keys of the interfaces that listen, or should listen, to routers: those with a route from a router, that of
+ * the default route, and each other one that is up and is not a port. Excludes other veths and bridges: pods are behind
+ * one more often than a router, and pods must not set the host's routes.
  */
 export function acceptRaKeys(view: View): string[] {
   const learnt = view.routes.filter((route) => route.protocol === RTPROT_RA).flatMap((route) => route.dev ?? []);

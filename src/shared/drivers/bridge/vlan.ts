@@ -9,12 +9,12 @@ import { planPort } from '../link.ts';
 import { hostMac } from './host-mac.ts';
 import { networkMtu } from './mtu.ts';
 
-/** The VLAN that a new port of a filtering bridge is in by itself. */
+/** The VLAN that a filtering bridge puts a new port into. */
 const DEFAULT_VLAN = 1;
 
 type PortVlans = Pick<LinkFacts, 'vlans' | 'leavesDefaultVlan'>;
 
-/** True where the network's ports are told apart by VLAN, so that the bridge must filter. */
+/** True if VLANs separate the network's ports, so that the bridge must filter. */
 export function usesVlans(options: BridgeOptions): boolean {
   return options.vlan !== undefined || options.trunk.length > 0;
 }
@@ -24,7 +24,7 @@ export function gatewayDevice(options: BridgeOptions): string {
   return options.vlan === undefined ? options.bridge : `${options.bridge}.${options.vlan}`;
 }
 
-/** The veth pair between the bridge's VLAN and the host, where the gateway needs one and it is missing. */
+/** Creates the veth pair between the bridge's VLAN and the host, if the gateway needs one and it is missing. */
 export function planGatewayDevice(options: BridgeOptions, view: View): Plan {
   const name = gatewayDevice(options);
   if (options.vlan === undefined || view.links.has(name)) return EMPTY_PLAN;
@@ -51,7 +51,7 @@ export function planGatewayDevice(options: BridgeOptions, view: View): Plan {
 
 /**
  * VLAN membership of one port: the untagged VLAN, and the tagged ones of a trunk. A trunk without an untagged VLAN
- * keeps VLAN 1 as its native one, as the reference has it.
+ * keeps VLAN 1 as its native one, as in the reference.
  */
 export function portVlans({ vlan, trunk, preserveDefaultVlan }: BridgeOptions): PortVlans {
   const untagged = vlan === undefined ? [] : [{ vid: vlan, pvid: true, untagged: true }];
@@ -60,7 +60,7 @@ export function portVlans({ vlan, trunk, preserveDefaultVlan }: BridgeOptions): 
   return { ...(vlans.length > 0 ? { vlans } : {}), ...(leaves ? { leavesDefaultVlan: true } : {}) };
 }
 
-/** The bridge that we make joins the untagged VLAN itself, as the reference has it; one that was found stays as it is. */
+/** Adds a bridge that we create to the untagged VLAN, as the reference does. A bridge that we found stays unchanged. */
 export function joinBridge({ bridge, vlan }: BridgeOptions): Op[] {
   return vlan === undefined ? [] : [{ op: 'vlan.add', ns: 'host', name: bridge, vlan: { vid: vlan, self: true } }];
 }

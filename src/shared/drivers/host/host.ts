@@ -2,7 +2,7 @@ import { fault } from '../../errors/fault.ts';
 import type { Namespace, View, ViewQuery } from '../../host/host.ts';
 import type { InterfaceReport } from '../driver.ts';
 
-/** What the host driver reports from: everything, because the sandbox is the host. */
+/** Query for the host driver's report: everything, because the sandbox is the host. */
 export const HOST_QUERY: ViewQuery = { links: 'all', addresses: 'all' };
 
 /** Throws NetError `invalid-namespace` unless the sandbox is the host's own namespace. */

@@ -1,10 +1,10 @@
 import type { View, ViewQuery } from '../../host/host.ts';
 import type { Plan } from '../../model/op.ts';
 
-/** What the null driver must see of the sandbox. */
+/** Query for the null driver. */
 export const NULL_QUERY: ViewQuery = { links: ['lo'], addresses: ['lo'] };
 
-/** The loopback interface is up; there is no other. Reversed, it is down, which takes its addresses away. */
+/** Sets loopback up; the sandbox gets no other interface. The undo sets it down, which removes its addresses. */
 export function planNull(sandbox: View): Plan {
   const ops =
     sandbox.links.get('lo')?.up === true

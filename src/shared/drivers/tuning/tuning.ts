@@ -5,18 +5,18 @@ import type { TunedFacts } from '../../model/endpoint.ts';
 import { given } from '../../model/given.ts';
 import type { LinkChanges, Op, Plan } from '../../model/op.ts';
 
-/** What a tuning changes, with the values before. */
+/** The values that a tuning sets, and the prior ones. */
 export interface TuningFacts {
   readonly wanted: TunedFacts;
   readonly before: TunedFacts;
 }
 
-/** What of the sandbox `describeTuning` has to see. */
+/** The query for `describeTuning`. */
 export function tuningQuery({ sysctls }: Tuning, ifName: string): ViewQuery {
   return { links: [ifName], sysctls: [...sysctls.keys()] };
 }
 
-/** Throws NetError `bad-environment` where there is no such interface. */
+/** Reads the prior values. Throws NetError `bad-environment` if the interface is missing. */
 export function describeTuning(tuning: Tuning, ifName: string, sandbox: View): TuningFacts {
   const link = changesOf(tuning);
   const sysctls = [...tuning.sysctls];
@@ -30,7 +30,7 @@ export function describeTuning(tuning: Tuning, ifName: string, sandbox: View): T
   };
 }
 
-/** Sysctls, then the interface. Reversed, every value is as it was before. */
+/** Sets the sysctls, then the interface. The undo restores every prior value. */
 export function planTuning(ifName: string, { wanted, before }: TuningFacts): Plan {
   const undo = before.sysctls.map(([key, value]): Op => ({ ...sysctl(key, value), optional: true })).reverse();
   return {
@@ -63,7 +63,7 @@ function valuesBefore(set: LinkChanges, ifName: string, { links }: View): LinkCh
     throw fault.badEnvironment(
       'ADD',
       `CNI_IFNAME=${ifName}`,
-      'there is no such interface in the container to tune',
+      'the container has no interface of this name to tune',
       'Put the plugin that makes it before this one in the list',
     );
   }

@@ -14,7 +14,7 @@ import { type Target, targetOf } from './targets.ts';
 
 type EndpointTarget = Extract<Target, { kind: 'endpoint' }>;
 
-/** ADD (SPEC.md §2): the attachment is there; returns the result in the configuration's version. */
+/** ADD (SPEC.md §2): ensures the attachment; returns the result in the configuration's version. */
 export async function add(call: Call, core: Core): Promise<unknown> {
   const given = field(call.config, 'prevResult');
   const previous = given === undefined ? undefined : parseResult(given, '.prevResult');
@@ -40,7 +40,7 @@ export async function add(call: Call, core: Core): Promise<unknown> {
   }
 }
 
-/** A result that cannot be said in the version asked for takes the endpoint back with it. */
+/** Deletes the endpoint again if the requested version cannot express the result. */
 async function addEndpoint(
   call: Call,
   core: Core,
@@ -73,7 +73,7 @@ function fromReport(report: EndpointReport, netns: string): CniResult {
   };
 }
 
-/** What the plugins before us did, then what we did; indexes of ours move on by theirs. */
+/** Appends our result to that of earlier plugins and shifts our interface indexes by theirs. */
 function merge(previous: CniResult, own: CniResult): CniResult {
   const shift = previous.interfaces.length;
   const ips = own.ips.map((item) =>

@@ -17,25 +17,27 @@ import { status } from './status.ts';
 import { versionAnswer } from './version.ts';
 import { atLeast, type CniVersion, isSupported, NEWEST, parseVersion } from './versions.ts';
 
-/** A call as it reaches us, by our own start or through the launcher. */
+/** A call, started directly or received from the launcher. */
 export interface Caller {
   readonly plugin: PluginName;
   readonly env: Environment;
-  /** True where nobody is there to write a configuration to stdin. */
+  /** True if nobody can write a configuration to stdin. */
   readonly isMute: () => boolean;
-  /** stdin. Throws NetError. */
+  /** Reads stdin. Throws NetError. */
   readonly read: () => string;
-  /** The core for the call; asked for again where the state proved to be broken. */
+  /** Returns the core for the call; called again if the state proved to be corrupt. */
   readonly open: () => CallCore;
-  /** Takes what delegates write to their stderr. */
+  /** Receives the delegates' stderr. */
   readonly stderr: (piece: Uint8Array) => void;
-  /** Of the call so far. */
+  /** Timing of the call so far. */
   readonly phases: Phases;
-  /** Aborted when the caller has gone. Absent where we would have gone with him. */
+  /** Aborted when the caller disconnects. Absent if this process would die with the caller. */
   readonly gone?: () => AbortSignal;
+  /** Call.stamp. */
+  readonly stamp?: string;
 }
 
-/** What the caller gets to see. */
+/** The answer to the caller. */
 export interface Answer {
   /** Exit code. */
   readonly code: number;
@@ -44,7 +46,7 @@ export interface Answer {
 
 type Handler = (call: Call, core: Core) => Promise<unknown>;
 
-/** One file a command. What one returns is printed; nothing is, where it returns nothing. */
+/** One file for each command. The returned value is printed; undefined prints nothing. */
 const HANDLERS: Readonly<Record<Exclude<Command, 'VERSION'>, Handler>> = {
   ADD: add,
   DEL: del,
@@ -53,12 +55,12 @@ const HANDLERS: Readonly<Record<Exclude<Command, 'VERSION'>, Handler>> = {
   GC: gc,
 };
 
-/** The version that brought a command (SPEC.md, Released versions). */
+/** The version that introduced a command (SPEC.md, Released versions). */
 const SINCE: Readonly<Partial<Record<Command, CniVersion>>> = { CHECK: '0.4.0', STATUS: '1.1.0', GC: '1.1.0' };
 
-/** One call from environment and stdin to stdout, whatever goes wrong. */
+/** Answers one call from environment and stdin to stdout, and never throws. */
 export async function answer(caller: Caller): Promise<Answer> {
-  const { plugin, env, stderr, gone } = caller;
+  const { plugin, env, stderr, gone, stamp } = caller;
   let version: CniVersion = NEWEST;
   try {
     const variables = attempt(() => parseEnvironment(env));
@@ -77,7 +79,7 @@ export async function answer(caller: Caller): Promise<Answer> {
       handler,
       {
         ...{ plugin, variables, env, stderr, text, config, version },
-        ...given({ gone }),
+        ...given({ gone, stamp }),
       },
       caller,
     );
@@ -87,14 +89,14 @@ export async function answer(caller: Caller): Promise<Answer> {
   }
 }
 
-/** Plugins of a chain are loaded when they are called. */
+/** Loads plugins of a chain on demand. */
 async function handlerOf(plugin: PluginName, command: Exclude<Command, 'VERSION'>): Promise<Handler> {
   if (!isChained(plugin)) return HANDLERS[command];
   const { chainedHandlers } = await import('./chained.ts');
   return (await chainedHandlers(plugin))[command];
 }
 
-/** A state that turned out to be broken has been set aside by then: the call is made once more, with a new one. */
+/** Retries the call once with a new state if the state was corrupt and has been set aside. */
 async function handle(handler: Handler, call: Call, { open, phases }: Caller): Promise<unknown> {
   try {
     using core = open();
@@ -106,7 +108,7 @@ async function handle(handler: Handler, call: Call, { open, phases }: Caller): P
   return await told(core, call, phases, () => handler(call, core));
 }
 
-/** One line a call in the log: what, for whom, how it ended, how long it took and where the time went. */
+/** Logs one line for each call: the command, the attachment, the outcome, the duration and its phases. */
 async function told(
   { log }: Core,
   { variables, config, plugin }: Call,
@@ -127,7 +129,7 @@ async function told(
   }
 }
 
-/** DEL answers nothing, so no version keeps it from cleaning up. */
+/** DEL answers nothing, so no version prevents it from cleaning up. */
 function versionFor({ command }: CallVariables, asked: unknown): CniVersion {
   if (command === 'DEL') return isSupported(asked) ? asked : NEWEST;
   const version = parseVersion(asked);

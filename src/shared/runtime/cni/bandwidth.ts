@@ -9,7 +9,7 @@ import { attachmentOf } from './request.ts';
 
 const role = 'bandwidth';
 
-/** The reference bandwidth plugin's keys and result; a part that limits nothing has no record. */
+/** The reference bandwidth plugin's keys and result; an attachment without limits has no record. */
 export const bandwidth: ChainedPlugin = {
   role,
 
@@ -38,7 +38,9 @@ export const bandwidth: ChainedPlugin = {
 
   async del({ variables }, core, part) {
     const errors = await deleteChained(core, part, variables.netns);
-    // Where the record is lost, the name still says whose the device is.
+    // By its name alone it may be a successor's.
+    if (part.when !== undefined) return errors;
+    // If the record is lost, the name still identifies the device.
     const left = { op: 'link.delete', ns: 'host', name: ifbName(part.attachment), kind: 'ifb' } as const;
     return [...errors, ...(await reverse(core, [left], { host: core.host.own }))];
   },

@@ -8,16 +8,16 @@ import { contains, parsePrefix } from '../../model/prefix.ts';
 import type { Call } from './request.ts';
 import type { CniResult } from './result.ts';
 
-/** A plugin that adds something to what the plugins before it in a list have made. */
+/** A chained plugin: adds to the result of the plugins before it in a list. */
 export interface ChainedPlugin {
   readonly role: Role;
-  /** Its part is there; returns the result to pass on. */
+  /** Ensures its part; returns the result to pass on. */
   add(call: Call, core: Core, previous: CniResult): Promise<CniResult>;
-  /** Nothing of its part is left; identity is all it may need of the call. */
+  /** Deletes its part; needs at most the identity of the call. */
   del(call: Call, core: Core, part: ChainedIdentity): Promise<NetError[]>;
-  /** Returns where its part is as `add` left it. */
+  /** Returns if its part is as `add` left it; throws otherwise. */
   check(call: Call, core: Core, previous: CniResult): Promise<void>;
-  /** Throws NetError for whatever is wrong with the configuration. */
+  /** Throws NetError for an invalid configuration. */
   validate(call: Call): void;
 }
 
@@ -36,8 +36,8 @@ export function ownAddressing({ interfaces, ips }: CniResult, ifName: string): A
 }
 
 /**
- * The interface of the host by which the pod is reached: where a route leads, a bridge or the pod's own veth; without a
- * route, the bridge that a plugin before made (podman's internal networks). Undefined where there is neither.
+ * Returns the host interface through which the pod is reached: the target of a route, a bridge or the pod's own veth;
+ * without a route, the bridge of an earlier plugin (podman's internal networks). Undefined without either.
  */
 export function deviceTowards(
   { host }: Core,

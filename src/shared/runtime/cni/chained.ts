@@ -3,15 +3,16 @@ import type { Core } from '../../core/core.ts';
 import { collectChained } from '../../core/endpoints/chained.ts';
 import { fault } from '../../errors/fault.ts';
 import { combineErrors, type NetError } from '../../errors/net-error.ts';
+import { given } from '../../model/given.ts';
 import type { Command } from '../environment.ts';
 import type { ChainedPlugin } from './chain.ts';
 import { validAttachments } from './gc.ts';
 import type { PluginName } from './names.ts';
 import { parseResult } from './parse-result.ts';
-import { attachmentOf, type Call, networkName } from './request.ts';
+import { attachmentOf, type Call, networkName, stampedBy } from './request.ts';
 import { type CniResult, formatResult } from './result.ts';
 
-/** Loaded when called: no other name pays for them. */
+/** Loaded on demand: calls by other names do not pay for them. */
 const PLUGINS: Readonly<Partial<Record<PluginName, () => Promise<ChainedPlugin>>>> = {
   bandwidth: async () => (await import('./bandwidth.ts')).bandwidth,
   firewall: async () => (await import('./firewall.ts')).firewall,
@@ -19,12 +20,12 @@ const PLUGINS: Readonly<Partial<Record<PluginName, () => Promise<ChainedPlugin>>
   tuning: async () => (await import('./tuning.ts')).tuning,
 };
 
-/** The commands of one plugin of a list; what one returns is printed. */
+/** The commands of one plugin of a list; the returned value is printed. */
 export type ChainedHandlers = Readonly<
   Record<Exclude<Command, 'VERSION'>, (call: Call, core: Core) => Promise<unknown>>
 >;
 
-/** The commands of the chained plugin of this name. */
+/** Returns the commands of the chained plugin with this name. */
 export async function chainedHandlers(name: PluginName): Promise<ChainedHandlers> {
   const plugin = await PLUGINS[name]?.();
   if (plugin !== undefined) return handlersOf(plugin);
@@ -39,7 +40,8 @@ function handlersOf(plugin: ChainedPlugin): ChainedHandlers {
       return formatResult(await plugin.add(call, core, previous), call.version);
     },
     DEL: async (call, core) => {
-      raise(await plugin.del(call, core, { attachment: attachmentOf(call), role: plugin.role }), 'DEL');
+      const part = { attachment: attachmentOf(call), role: plugin.role, ...given({ when: stampedBy(call) }) };
+      raise(await plugin.del(call, core, part), 'DEL');
     },
     CHECK: async (call, core) => plugin.check(call, core, previousResult(call)),
     STATUS: async (call) => {

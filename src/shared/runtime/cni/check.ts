@@ -12,7 +12,7 @@ import type { Call } from './request.ts';
 import type { CniResult } from './result.ts';
 import { targetOf } from './targets.ts';
 
-/** CHECK (SPEC.md §2): returns where the attachment is as ADD left it, seen with prevResult. */
+/** CHECK (SPEC.md §2): returns if the attachment and prevResult are as ADD left them; throws otherwise. */
 export async function check(call: Call, core: Core): Promise<void> {
   const target = targetOf(call, core);
   if (target.kind === 'addresses') return target.source.check(core.store, []);
@@ -23,7 +23,7 @@ export async function check(call: Call, core: Core): Promise<void> {
   await new NetworkController(core).check(target.request, expectation(previous, call.variables.ifName));
 }
 
-/** What prevResult says of our interface: other plugins' interfaces and their addresses are theirs to check. */
+/** Selects our interface in prevResult: other plugins check their own interfaces and addresses. */
 function expectation({ interfaces, ips, routes }: CniResult, ifName: string): Expectation {
   const own = interfaces.findIndex(({ name, sandbox }) => name === ifName && sandbox !== undefined);
   const addresses = ips.filter((ip) => ip.interface === undefined || ip.interface === own);

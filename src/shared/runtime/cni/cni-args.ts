@@ -4,12 +4,12 @@ import type { NetError } from '../../errors/net-error.ts';
 /** CNI_ARGS as key and value pairs. */
 export type CniArgs = ReadonlyMap<string, string>;
 
-/** Keys that mean something here; MAC is taken by every name, so that a delegated host-local does not refuse it. */
+/** Known keys; every plugin name accepts MAC, so that a delegated host-local does not refuse it. */
 const KNOWN = ['IP', 'MAC', 'GATEWAY', 'IgnoreUnknown'];
 
 /**
- * The pairs of `K=V;K=V`. Throws NetError `bad-environment` for a piece without `=`, and for an unknown key unless
- * `IgnoreUnknown` is 1 or true.
+ * Parses the pairs of `K=V;K=V`. Throws NetError `bad-environment` for a part without `=`, and for an unknown key
+ * unless `IgnoreUnknown` is 1 or true.
  */
 export function parseCniArgs(text: string): CniArgs {
   const pairs = new Map<string, string>();
@@ -27,7 +27,7 @@ export function parseCniArgs(text: string): CniArgs {
   return pairs;
 }
 
-/** The same text without a key that has been dealt with, for a delegate that may not know it. */
+/** Removes a key that has been handled, for a delegate that may not know it. */
 export function withoutArg(text: string, key: string): string {
   return text
     .split(';')

@@ -5,10 +5,10 @@ import { NetworkController } from '../../core/controller.ts';
 import type { Core } from '../../core/core.ts';
 import { combineErrors, type NetError } from '../../errors/net-error.ts';
 import { given } from '../../model/given.ts';
-import { attachmentOf, type Call } from './request.ts';
+import { attachmentOf, type Call, stampedBy } from './request.ts';
 import { releaseSource } from './sources.ts';
 
-/** DEL (SPEC.md §2): nothing of the attachment is left. Identity is all it needs; absence is success. */
+/** DEL (SPEC.md §2): deletes the attachment. Needs its identity only; absence is success. */
 export async function del(call: Call, core: Core): Promise<void> {
   const failure = combineErrors(await remove(call, core), 'DEL');
   if (failure !== undefined) throw failure;
@@ -31,7 +31,7 @@ async function remove(call: Call, core: Core): Promise<NetError[]> {
     netns: variables.netns,
     orphans: plugin === 'bridge' ? 'any' : 'own',
     guarded: field(config, 'macspoofchk') === true,
-    ...given({ source }),
+    ...given({ source, when: stampedBy(call) }),
   });
   return driver === 'bridge' ? errors : [...errors, ...leaveAmbient(core, driver, variables.netns)];
 }

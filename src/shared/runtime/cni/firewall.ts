@@ -8,7 +8,7 @@ import { attachmentOf, type Call } from './request.ts';
 
 const role = 'firewall';
 
-/** The reference firewall plugin: the pod's traffic passes where others drop it, and `ingressPolicy` holds. */
+/** The reference firewall plugin: accepts the pod's traffic where others drop it, and applies `ingressPolicy`. */
 export const firewall: ChainedPlugin = {
   role,
 
@@ -43,7 +43,7 @@ export const firewall: ChainedPlugin = {
   validate: (call) => void rulesOf(call),
 };
 
-/** The reference's backends are iptables and firewalld; ours is what the host has, unless iptables is asked for. */
+/** The reference's backends are iptables and firewalld; ours is the host's default, unless iptables is requested. */
 function rulesOf({ config }: Call): Rules {
   const backend = config.backend === 'firewalld' ? 'auto' : config.backend;
   const options = parseFirewall({ ...config, ipMasq: false, backend });

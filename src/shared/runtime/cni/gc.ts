@@ -8,10 +8,10 @@ import { given } from '../../model/given.ts';
 import { type Call, networkName } from './request.ts';
 import { releaseSource } from './sources.ts';
 
-/** The key as the specification has it now, and as its tag 1.1.0 had it; libcni sends both. */
+/** The current key of the specification, and the key of its tag 1.1.0; libcni sends both. */
 const KEYS = ['cni.dev/valid-attachments', 'cni.dev/attachments'];
 
-/** GC (SPEC.md §2): of CNI's attachments to this network only the listed ones are left. */
+/** GC (SPEC.md §2): deletes CNI's attachments to this network except the listed ones. */
 export async function gc(call: Call, core: Core): Promise<void> {
   const network = networkName(call.config);
   const keep = validAttachments(call, network);
@@ -27,7 +27,9 @@ export async function gc(call: Call, core: Core): Promise<void> {
   if (failure !== undefined) throw failure;
 }
 
-/** Throws NetError `invalid-config` where the list is missing or malformed: then everything would be garbage. */
+/**
+ * Throws NetError `invalid-config` if the list is missing or malformed: otherwise every attachment would be garbage.
+ */
 export function validAttachments({ config }: Call, network: string): Attachment[] {
   const key = KEYS.find((name) => Object.hasOwn(config, name));
   if (key === undefined) {

@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 
-/** What the executable is called as; argv[0] selects. */
+/** Names of the executable; argv[0] selects one. */
 export type PluginName =
   | 'isthmus'
   | 'bridge'
@@ -12,17 +12,17 @@ export type PluginName =
   | 'portmap'
   | 'tuning';
 
-/** Those that add to what the plugins before them in a list have made. */
+/** Chained plugins: they add to the result of earlier plugins in a list. */
 const CHAINED: readonly PluginName[] = ['bandwidth', 'firewall', 'portmap', 'tuning'];
 
 const DROP_INS: readonly PluginName[] = ['bridge', 'host-local', 'loopback', 'static', ...CHAINED];
 
-/** True for a name whose calls `chained.ts` answers. */
+/** Returns true for a name that `chained.ts` answers. */
 export function isChained(name: PluginName): boolean {
   return CHAINED.includes(name);
 }
 
-/** The plugin that an invocation path names; every name that is no drop-in's is Isthmus itself. */
+/** Returns the plugin that an invocation path names; every name except the drop-ins means Isthmus itself. */
 export function pluginName(argv0: string): PluginName {
   const name = basename(argv0);
   return DROP_INS.find((known) => known === name) ?? 'isthmus';

@@ -9,8 +9,8 @@ import { parsePrefix } from '../../model/prefix.ts';
 import type { CniInterface, CniIp, CniResult, CniRoute } from './result.ts';
 
 /**
- * A result of any version in the newest form. `where` names it in errors: `.prevResult`, `result of dhcp`.
- * Throws NetError `invalid-config` for what is no result.
+ * Converts a result of any version to the newest form. `where` names it in errors: `.prevResult`, `result of dhcp`.
+ * Throws NetError `invalid-config` for a malformed result.
  */
 export function parseResult(value: unknown, where: string): CniResult {
   if (!isObject(value)) throw invalid(where, value, 'is no result object');
@@ -26,7 +26,7 @@ export function parseResult(value: unknown, where: string): CniResult {
   };
 }
 
-/** 0.1.0 and 0.2.0: one address a family, with its routes. */
+/** 0.1.0 and 0.2.0: one address for each family, with its routes. */
 function parse02(value: Json, where: string): Pick<CniResult, 'ips' | 'routes'> {
   const given = ['ip4', 'ip6'].flatMap((key) => {
     const item = field(value, key);
@@ -76,7 +76,7 @@ function parseRoute(item: unknown, where: string): CniRoute {
   return { dst, ...gatewayOf(item, 'gw', where), ...Object.fromEntries(numbers) };
 }
 
-/** The text of an address with a prefix length. */
+/** An address with a prefix length. */
 function prefixText(item: unknown, key: string, where: string, otherwise: string): string {
   const text = textField(item, key);
   if (text !== undefined && parsePrefix(text) !== undefined) return text;
@@ -84,7 +84,7 @@ function prefixText(item: unknown, key: string, where: string, otherwise: string
   throw invalid(`${where}.${key}`, value, value === undefined ? 'is missing' : otherwise);
 }
 
-/** `{ [key]: address }`, or nothing where the key is absent. */
+/** Returns `{ [key]: address }`, or an empty object if the key is absent. */
 function gatewayOf<K extends 'gateway' | 'gw'>(item: unknown, key: K, where: string): { [P in K]?: string } {
   const text = field(item, key);
   if (text === undefined || text === '') return {};

@@ -12,7 +12,7 @@ import { attachmentOf, type Call } from './request.ts';
 
 const role = 'portmap';
 
-/** The reference portmap plugin: host ports that the runtime names lead to the pod that a plugin before made. */
+/** The reference portmap plugin: publishes the runtime's host ports for a pod that an earlier plugin created. */
 export const portmap: ChainedPlugin = {
   role,
 
@@ -35,7 +35,7 @@ export const portmap: ChainedPlugin = {
       ownNamespace,
       describe: () => ({ kind: 'ports', ...describePorts(core.store, rules, attachment, entries) }),
       ...ensure,
-      // Another endpoint's name says more than that of the process which holds the port for it.
+      // The name of the other endpoint is more useful than the name of the process that holds its port.
       claim: (store) => {
         claimPorts(store, rules, attachment);
         assertPortsFree(core, rules, attachment);

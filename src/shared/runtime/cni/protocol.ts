@@ -1,6 +1,6 @@
 /**
- * What launcher and daemon say to each other over `cni.sock`: one call a connection. build/launcher.ts gives the numbers
- * to launcher.c.
+ * The protocol between launcher and daemon over `cni.sock`: one call for each connection. build/launcher.ts passes the
+ * numbers to launcher.c.
  *
  * Request, little-endian: REQUEST_BYTES of header, then the body: the name the launcher was called by and `NAME=value`
  * entries (all of the caller's), each ended by NUL, an empty entry, and stdin up to the end.
@@ -19,7 +19,8 @@
  *
  * Answer: first one byte. DECLINE: nothing has been done and will be, call the stand-alone plugin; words for a log may
  * follow, up to the end. CLAIM: the daemon does it, once; then either ANSWER (ANSWER_BYTES: the byte, exit code as one
- * byte, two zero bytes, bytes of stdout, bytes of stderr; then both, MAX_ANSWER at most), or an early end, which means that the daemon died.
+ * byte, two zero bytes, bytes of stdout, bytes of stderr; then both, MAX_ANSWER at most), or an early end, which means
+ * that the daemon died.
  * The first byte means the same in every version of the protocol.
  */
 export const MAGIC = 0x4d485349;

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { field, isObject, type Json } from '../../config/fields.ts';
+import type { RemovalRequest } from '../../core/requests.ts';
 import { fault } from '../../errors/fault.ts';
 import type { NetError } from '../../errors/net-error.ts';
 import type { Attachment } from '../../model/attachment.ts';
@@ -8,26 +9,33 @@ import type { PluginName } from './names.ts';
 import { MAX_STDIN } from './protocol.ts';
 import type { CniVersion } from './versions.ts';
 
-/** One call as it came in: who is called, with what. */
+/** One incoming call. */
 export interface Call {
   readonly plugin: PluginName;
   readonly variables: CallVariables;
-  /** The caller's, for delegates. */
+  /** The caller's environment, for delegates. */
   readonly env: Environment;
-  /** Takes what delegates write to their stderr. */
+  /** Receives the delegates' stderr. */
   readonly stderr: (piece: Uint8Array) => void;
-  /** Aborted when the caller has gone. Absent where we would have gone with him. */
+  /** Aborted when the caller disconnects. Absent if this process would die with the caller. */
   readonly gone?: () => AbortSignal;
-  /** The configuration as it came, for delegates. */
+  /** The configuration as received, for delegates. */
   readonly text: string;
   readonly config: Json;
   /** Version of the answer. */
   readonly version: CniVersion;
+  /** Of a DEL: deletes only what the call with this Core.stamp attached. */
+  readonly stamp?: string;
 }
 
 const STDIN = 0;
 
-/** All of stdin. Throws NetError `io` where it cannot be read, `decode` where it is larger than 1 MiB. */
+/** RemovalRequest.when of a DEL that means one attachment, not whichever has its name by then. */
+export function stampedBy({ stamp }: Call): RemovalRequest['when'] {
+  return stamp === undefined ? undefined : (row) => row?.stamp === stamp;
+}
+
+/** Reads stdin. Throws NetError `io` if reading fails, `decode` if it is larger than 1 MiB. */
 export function readInput(): string {
   let bytes: Buffer;
   try {
@@ -40,7 +48,7 @@ export function readInput(): string {
   throw fault.decode('config', 'stdin', `has ${bytes.length} bytes, ${MAX_STDIN} are the limit`);
 }
 
-/** The configuration. Throws NetError `decode` for what is not a JSON object. */
+/** Parses the configuration. Throws NetError `decode` unless it is a JSON object. */
 export function parseConfig(text: string): Json {
   if (text.trim() === '') {
     throw decodeError('is empty', 'Write the network configuration to it, as JSON');
@@ -55,7 +63,7 @@ export function parseConfig(text: string): Json {
   return value;
 }
 
-/** Name of the network. Throws NetError `invalid-config` unless it is one (SPEC.md §1). */
+/** Name of the network. Throws NetError `invalid-config` for an invalid name (SPEC.md §1). */
 export function networkName(config: Json): string {
   const name = field(config, 'name');
   if (typeof name === 'string' && name.length <= 128 && /^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(name)) return name;
@@ -67,7 +75,7 @@ export function networkName(config: Json): string {
   );
 }
 
-/** The attachment that the call is about. */
+/** The attachment of the call. */
 export function attachmentOf({ config, variables }: Call): Attachment {
   const { containerId, ifName } = variables;
   return { camp: 'cni', network: networkName(config), containerId, ifName };

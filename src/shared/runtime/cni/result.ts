@@ -3,7 +3,7 @@ import { fault } from '../../errors/fault.ts';
 import type { NetError } from '../../errors/net-error.ts';
 import { atLeast, type CniVersion } from './versions.ts';
 
-/** A CNI result in the newest form (SPEC.md §5, ADD success); older forms are written from it. */
+/** A CNI result in the newest form (SPEC.md §5, ADD success); older forms derive from it. */
 export interface CniResult {
   readonly interfaces: readonly CniInterface[];
   readonly ips: readonly CniIp[];
@@ -38,7 +38,7 @@ export interface CniRoute {
   readonly scope?: number;
 }
 
-/** The result in the form of `version`. Throws NetError where 0.1.0 and 0.2.0 cannot say it: without an address. */
+/** Converts the result to `version`. Throws NetError if 0.1.0 or 0.2.0 cannot express it: they need an address. */
 export function formatResult(result: CniResult, version: CniVersion): Record<string, unknown> {
   if (!atLeast(version, '0.3.0')) return format02(result, version);
   const newest = atLeast(version, '1.1.0');
@@ -70,7 +70,7 @@ export function formatResult(result: CniResult, version: CniVersion): Record<str
   });
 }
 
-/** One address a family, with the routes of that family. */
+/** One address for each family, with that family's routes. */
 function format02(result: CniResult, version: CniVersion): Record<string, unknown> {
   const family = (six: boolean) => {
     const ip = result.ips.find(({ address }) => address.includes(':') === six);
@@ -89,7 +89,7 @@ function format02(result: CniResult, version: CniVersion): Record<string, unknow
   return dropUndefined({ cniVersion: version, ip4, ip6, dns: result.dns });
 }
 
-/** What a result of 0.1.0 and 0.2.0 must have and this one lacks. */
+/** The elements that a 0.1.0 or 0.2.0 result requires and this one lacks. */
 export function unsayable(version: CniVersion): NetError {
   return fault.incompatibleVersion(
     'result',

@@ -12,7 +12,7 @@ import { parseCniArgs } from './cni-args.ts';
 import { attachmentOf, type Call } from './request.ts';
 import { atLeast } from './versions.ts';
 
-/** Where the addresses of an attachment come from. Throws NetError for a configuration that is wrong. */
+/** The address source of an attachment. Throws NetError for an invalid configuration. */
 export function addressSource(call: Call, core: Core): AddressSource | undefined {
   const type = ipamType(call.config, call.plugin === 'isthmus');
   if (type === undefined) return undefined;
@@ -21,7 +21,7 @@ export function addressSource(call: Call, core: Core): AddressSource | undefined
   return local ? builtIn(call, core, type === 'static' ? 'static' : 'host-local') : delegate(call, type);
 }
 
-/** The IPAM of this executable, under the reference's name for it. */
+/** The built-in IPAM, under its reference name. */
 export function builtIn(call: Call, core: Core, kind: 'host-local' | 'static'): LocalSource {
   const args = parseCniArgs(call.variables.args);
   const strict = call.plugin === 'isthmus' && textField(field(call.config, 'ipam'), 'type') === undefined;
@@ -63,7 +63,7 @@ export function builtIn(call: Call, core: Core, kind: 'host-local' | 'static'): 
   return poolSource({ ...spec, dns: spec.dns ?? {}, scope }, owner, core.host.identity);
 }
 
-/** Where addresses are given back to, by identity alone: nothing else of the configuration has to be right. */
+/** The address source to release to, by identity alone: the rest of the configuration may be invalid. */
 export function releaseSource(call: Call, core: Core): AddressSource | undefined {
   if (call.plugin === 'host-local') return keeper(call, core);
   if (call.plugin === 'static' || call.plugin === 'loopback') return undefined;
@@ -96,7 +96,7 @@ function delegate({ text, variables, env, stderr, gone }: Call, type: string): A
   });
 }
 
-/** Texts of one list, each with where it was; what is no text shows as JSON, to be refused as an address. */
+/** Strings of one list, each with its path; other values become JSON, to be refused as addresses. */
 function addressesFrom(path: string, value: unknown): { text: string; path: string }[] {
   if (value === undefined) return [];
   if (!Array.isArray(value)) throw invalid(path, value, 'it is not a list', 'Write ["10.88.0.9"]');

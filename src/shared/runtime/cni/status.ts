@@ -3,7 +3,7 @@ import type { Core } from '../../core/core.ts';
 import type { Call } from './request.ts';
 import { targetOf } from './targets.ts';
 
-/** STATUS (SPEC.md §2): returns where an ADD of this configuration could be served now. */
+/** STATUS (SPEC.md §2): returns if an ADD of this configuration could succeed now; throws otherwise. */
 export async function status(call: Call, core: Core): Promise<void> {
   const target = targetOf(call, core);
   const controller = new NetworkController(core);

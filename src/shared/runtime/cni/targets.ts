@@ -13,20 +13,20 @@ import { unsayable } from './result.ts';
 import { addressSource, builtIn } from './sources.ts';
 import { atLeast } from './versions.ts';
 
-/** What a call is about, once its configuration has been read: one of four things. */
+/** The target of a call after parsing its configuration: one of four kinds. */
 export type Target =
   /** An interface in the sandbox, with its network. */
   | { readonly kind: 'endpoint'; readonly request: EndpointRequest; readonly dns?: Dns }
   /** The loopback interface of the sandbox. */
   | { readonly kind: 'null' }
-  /** The interfaces of the host, which is the sandbox. */
+  /** The host's own interfaces; the host is the sandbox. */
   | { readonly kind: 'host' }
-  /** Addresses for somebody else's interface (an IPAM plugin). */
+  /** Addresses for another plugin's interface (an IPAM plugin). */
   | { readonly kind: 'addresses'; readonly source: LocalSource };
 
 const DRIVER_OF: Readonly<Partial<Record<PluginName, DriverName>>> = { bridge: 'bridge', loopback: 'null' };
 
-/** The target of ADD, CHECK and STATUS. Throws NetError for whatever is wrong with the configuration. */
+/** Returns the target of ADD, CHECK and STATUS. Throws NetError for an invalid configuration. */
 export function targetOf(call: Call, core: Core): Target {
   networkName(call.config);
   if (call.plugin === 'host-local' || call.plugin === 'static') {
@@ -62,14 +62,14 @@ export function targetOf(call: Call, core: Core): Target {
   return { kind: 'endpoint', request, ...(parsed.dns === undefined ? {} : { dns: parseDns(parsed.dns) }) };
 }
 
-/** Who gives the addresses, as a NetworkSpec has it. */
+/** The assigner of addresses, as in a NetworkSpec. */
 function ipamOf(source: AddressSource | undefined): SpecInput['ipam'] {
   if (source === undefined) return undefined;
   if (source.kind === 'delegate') return { type: source.type };
   return source.scope === undefined ? { type: 'static' } : 'pool';
 }
 
-/** Results before 0.3.0 are nothing but addresses: an endpoint without them is refused before it is made. */
+/** Results before 0.3.0 hold only addresses, so refuse an endpoint without any before creating it. */
 function assertSayable({ variables, version }: Call, source: AddressSource | undefined): void {
   if (variables.command === 'ADD' && source === undefined && !atLeast(version, '0.3.0')) throw unsayable(version);
 }

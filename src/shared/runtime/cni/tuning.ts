@@ -11,10 +11,10 @@ import type { CniResult } from './result.ts';
 
 const role = 'tuning';
 
-/** As the reference has it: one regular expression a line. */
+/** The reference's format: one regular expression a line. */
 const ALLOWLIST = '/etc/cni/tuning/allowlist.conf';
 
-/** The reference tuning plugin's keys and result; the values before are in our record, not in its `dataDir`. */
+/** The reference tuning plugin's keys and result; our record holds the prior values, instead of its `dataDir`. */
 export const tuning: ChainedPlugin = {
   role,
 
@@ -50,7 +50,7 @@ function tuningOf({ config, variables }: Call): Tuning {
   const allowlist = readAllowlist();
   return parseTuning({
     config,
-    // STATUS is of no interface; any name will do to judge the keys.
+    // STATUS has no interface; any name serves to validate the keys.
     ifName: variables.ifName || 'lo',
     ...given({ mac, allowlist }),
   });
@@ -60,7 +60,7 @@ function isNothing({ sysctls, ...link }: Tuning): boolean {
   return sysctls.size === 0 && Object.keys(link).length === 0;
 }
 
-/** The container's interface has the MAC and MTU that it has been given. */
+/** Verifies that the container's interface has the MAC and MTU that it was given. */
 function tuned(previous: CniResult, { mac, mtu }: Tuning, ifName: string): CniResult {
   const changes = { ...given({ mac, mtu }) };
   const interfaces = previous.interfaces.map((one) =>
@@ -69,7 +69,7 @@ function tuned(previous: CniResult, { mac, mtu }: Tuning, ifName: string): CniRe
   return { ...previous, interfaces };
 }
 
-/** Undefined where there is no such file. Throws NetError `io` where it cannot be read: then nothing is allowed. */
+/** Undefined if the file does not exist. Throws NetError `io` if it cannot be read, so that nothing is allowed. */
 function readAllowlist(): string[] | undefined {
   try {
     const lines = readFileSync(ALLOWLIST, 'utf8').split('\n');

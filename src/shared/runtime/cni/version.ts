@@ -2,7 +2,7 @@ import { textField } from '../../config/fields.ts';
 import { parseConfig } from './request.ts';
 import { NEWEST, SUPPORTED } from './versions.ts';
 
-/** The answer to VERSION (SPEC.md §5): in the version of the question. A question that says none is of the newest. */
+/** Answers VERSION (SPEC.md §5) in the version of the request; the newest if the request names none. */
 export function versionAnswer(text: string): { cniVersion: string; supportedVersions: readonly string[] } {
   return { cniVersion: askedVersion(text) ?? NEWEST, supportedVersions: SUPPORTED };
 }

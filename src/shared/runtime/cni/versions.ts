@@ -5,7 +5,7 @@ export const SUPPORTED = ['0.1.0', '0.2.0', '0.3.0', '0.3.1', '0.4.0', '1.0.0', 
 export type CniVersion = (typeof SUPPORTED)[number];
 export const NEWEST: CniVersion = '1.1.0';
 
-/** A configuration without `cniVersion` is of this one. */
+/** The version of a configuration without `cniVersion`. */
 const UNSAID: CniVersion = '0.1.0';
 
 export function isSupported(version: unknown): version is CniVersion {
@@ -16,7 +16,7 @@ export function atLeast(version: CniVersion, least: CniVersion): boolean {
   return SUPPORTED.indexOf(version) >= SUPPORTED.indexOf(least);
 }
 
-/** The version a configuration asks for. Throws NetError `incompatible-version` for one that is not released. */
+/** Returns the version that a configuration requests. Throws NetError `incompatible-version` for an unreleased one. */
 export function parseVersion(value: unknown): CniVersion {
   if (value === undefined || value === null || value === '') return UNSAID;
   if (isSupported(value)) return value;
