@@ -84,7 +84,7 @@ function nameToCall(name: string): string {
   return member === 'constructor' ? owner : (member ?? owner);
 }
 
-/** The declaration of a function, a constant, a class or a member of one, without comments; undefined if there is none. */
+/** The declaration of a function, constant, class or member of one, without comments; undefined if there is none. */
 function bodyOf(source: string, name: string): string | undefined {
   const code = source.replace(/^\s*(?:\/\/|\/?\*).*$/gm, '');
   const [first = '', member] = name.split('.');
