@@ -31,8 +31,9 @@ interface Wanted {
 
 /**
  * nftables is reset within the transaction that reads the records: a transition journals before it touches the filter,
- * so that none can begin in between. iptables takes longer than a transaction may: what has been deleted meanwhile is
- * removed again, and what has been added, `mendEndpoints` looks for. Returns how many entries were lacking.
+ * so that none can begin in between. iptables, and a table of nftables that is made anew, take longer than a transaction
+ * may: what has been deleted meanwhile is removed again, also where its DEL was under way at the start, and what has been
+ * added, `mendEndpoints` looks for. Returns how many entries were lacking.
  */
 async function resetBackend(core: Core, backend: FirewallBackend): Promise<number> {
   const firewaller = core.firewall(backend);
@@ -45,7 +46,7 @@ async function resetBackend(core: Core, backend: FirewallBackend): Promise<numbe
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const now = onRecord(core).get(backend) ?? NOTHING;
     const wanted = new Set([...now.entries, ...now.underWay].map(entryKey));
-    const stale = put.entries.filter((entry) => !wanted.has(entryKey(entry)));
+    const stale = [...put.entries, ...put.underWay].filter((entry) => !wanted.has(entryKey(entry)));
     if (stale.length === 0) break;
     const [failure] = await firewaller.remove(stale);
     if (failure !== undefined) throw failure;
