@@ -16,7 +16,7 @@ export const BACKENDS = {
 export function slowed(milliseconds: number): string[] {
   const calls = 'sendto,sendmsg,flock';
   const what = ['-e', `trace=${calls}`, '-e', `inject=${calls}:delay_enter=${milliseconds * 1000}`];
-  return ['strace', '-D', '-f', '-qq', '-o', '/dev/null', ...what];
+  return ['strace', '-D', '-qq', '-o', '/dev/null', ...what];
 }
 
 /** The host port that `publishing` gives a pod. */

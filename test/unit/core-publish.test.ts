@@ -3,6 +3,7 @@ import type { PortMapping } from '../../src/shared/config/port-mappings.ts';
 import { deleteOffered, offerEndpoint } from '../../src/shared/core/endpoints/offer-endpoint.ts';
 import { type PortRequest, publishPorts, unpublishPorts } from '../../src/shared/core/ports/publish-ports.ts';
 import { reconcile } from '../../src/shared/core/reconcile.ts';
+import { resetEntries } from '../../src/shared/core/reset-entries.ts';
 import type { Rules } from '../../src/shared/drivers/rules.ts';
 import type { Holder, PortQuery } from '../../src/shared/host/host.ts';
 import { hostIfName } from '../../src/shared/model/attachment.ts';
@@ -57,6 +58,20 @@ describe('core: published ports of an endpoint', () => {
   };
 
   beforeEach(() => start());
+
+  it('stay deleted where their deletion was under way when a reset began', async () => {
+    await publish(2, [port(8080, 80)]);
+    const row = rowOf(2) ?? assert.fail('no row');
+    core.store.endpoints.put({ ...row, progress: 'intent' });
+    const { reset } = filter;
+    filter.reset = async (wanted, underWay = []) => {
+      const kept = [...wanted, ...underWay];
+      assert.deepEqual(await unpublishPorts(core, endpointOf(2)), []);
+      await reset.call(filter, kept);
+    };
+    assert.deepEqual((await resetEntries(core)).errors, []);
+    assert.deepEqual(filter.ports(), []);
+  });
 
   it('lead to it, are claimed and on record, and the network has the rules for them', async () => {
     const mappings = await publish(2, [port(8080, 80), port(53, 53, { protocol: 'udp', hostIp: '127.0.0.1' })]);

@@ -31,8 +31,9 @@ interface Wanted {
 
 /**
  * Resets nftables in the transaction that reads the records: a transition journals before it changes the filter, so
- * none can begin in between. iptables takes too long for a transaction: afterwards, this removes entries whose record
- * was deleted meanwhile, and `mendEndpoints` adds those of new records. Returns how many entries were missing.
+ * none can begin in between. iptables, and a table of nftables that is made anew, take too long for a transaction:
+ * afterwards, this removes entries whose record was deleted meanwhile, also by a DEL that was under way at the start, and
+ * `mendEndpoints` adds those of new records. Returns how many entries were missing.
  */
 async function resetBackend(core: Core, backend: FirewallBackend): Promise<number> {
   const firewaller = core.firewall(backend);
@@ -45,7 +46,7 @@ async function resetBackend(core: Core, backend: FirewallBackend): Promise<numbe
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const now = onRecord(core).get(backend) ?? NOTHING;
     const wanted = new Set([...now.entries, ...now.underWay].map(entryKey));
-    const stale = put.entries.filter((entry) => !wanted.has(entryKey(entry)));
+    const stale = [...put.entries, ...put.underWay].filter((entry) => !wanted.has(entryKey(entry)));
     if (stale.length === 0) break;
     const [failure] = await firewaller.remove(stale);
     if (failure !== undefined) throw failure;
