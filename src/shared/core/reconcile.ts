@@ -8,7 +8,7 @@ import { openIfThere, removeEndpoint } from './endpoints/delete-endpoint.ts';
 import { mendEndpoints } from './endpoints/mend-endpoints.ts';
 import { mendNetworks } from './networks/mend-networks.ts';
 import { removeUnusedNetwork } from './networks/network.ts';
-import { promotePartners, promotePorts } from './ports/publish.ts';
+import { promotePorts } from './ports/publish.ts';
 import { resetEntries } from './reset-entries.ts';
 import { ifFree, type TryLock } from './try-lock.ts';
 
@@ -81,7 +81,7 @@ async function removeInterrupted(core: Core, tryLock: TryLock, errors: NetError[
       });
       if (failures === undefined) continue;
       if (failures.length === 0) removed++;
-      errors.push(...failures, ...(await promotePartners(core, attachment)));
+      errors.push(...failures);
     } catch (thrown) {
       errors.push(asNetError(thrown, 'reconcile'));
     }
