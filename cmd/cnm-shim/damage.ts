@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { attachmentKey } from '../../src/shared/core/apply.ts';
 import type { Core } from '../../src/shared/core/core.ts';
 import { deviceKey } from '../../src/shared/core/networks/record.ts';
@@ -59,8 +58,8 @@ function linkJudge({ host, store }: Records, devices: ReadonlyMap<string, string
     if (state?.up === true && state.master !== undefined) return undefined;
     ports ??= new Map(store.endpoints.list().flatMap(portOf));
     const row = ports.get(name);
-    // An ended container's veth disappears with its namespace; the runtime's DEL is still to come.
-    if (row === undefined || (state === undefined && !existsSync(row.sandbox.path))) return undefined;
+    // A veth that is gone stays gone: its container ended, or a DEL that could not write its record deleted it.
+    if (row === undefined || state === undefined) return undefined;
     return attachmentKey(row.attachment);
   };
 }

@@ -54,7 +54,6 @@ const MENDED: readonly Damage[] = [
   { title: 'ip link set down of the bridge', network: 'pods', commands: ['ip link set isth0 down'] },
   { title: 'forwarding off', network: 'pods', commands: ['sysctl -q net.ipv4.ip_forward=0'] },
   { title: 'ip link set down of a port', network: 'pods', commands: ['ip link set {port} down'] },
-  { title: 'ip link del of a port', network: 'pods', commands: ['ip link del {port}'] },
 ];
 
 describe('the daemon repairs what others delete', function () {

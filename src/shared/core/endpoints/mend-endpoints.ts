@@ -1,12 +1,11 @@
 import { planShaping } from '../../drivers/bandwidth/shaping.ts';
 import { planPort } from '../../drivers/link.ts';
 import { asNetError, type NetError } from '../../errors/net-error.ts';
-import type { Namespace, View } from '../../host/host.ts';
+import type { View } from '../../host/host.ts';
 import { renderOp } from '../../host/render.ts';
 import type { Attachment, Role } from '../../model/attachment.ts';
 import { type Endpoint, hostIfOf, type LinkFacts, publishedOf, type ShapingFacts } from '../../model/endpoint.ts';
 import { entryKey, type PublishedEntry } from '../../model/firewall.ts';
-import { given } from '../../model/given.ts';
 import type { Op } from '../../model/op.ts';
 import { attachmentKey } from '../apply.ts';
 import type { Core } from '../core.ts';
@@ -15,7 +14,6 @@ import { opDrift, setsOf } from '../diff.ts';
 import { execute } from '../execute.ts';
 import { driverOf } from '../networks/driver-of.ts';
 import { ifFree, type TryLock } from '../try-lock.ts';
-import { openIfThere } from './delete-endpoint.ts';
 
 /** What a pass restored. */
 export interface Mended {
@@ -30,9 +28,9 @@ const ATTEMPTS = 25;
 const PAUSE_MS = 200;
 
 /**
- * Restores what ready parts on record lack on the host: bridge ports, guards, limits, published ports. Recreates a
- * deleted veth pair while its sandbox lives. Everything else in a sandbox belongs to the container. Does not recreate
- * an interface that dockerd configured.
+ * Restores what the host lacks of the ready parts on record: port settings of host sides, guards, limits and published
+ * ports. The inside of a sandbox belongs to the container. Does not recreate a deleted interface: a DEL that could not
+ * write its record (a full disk) deletes it too. CHECK reports it.
  */
 export async function mendEndpoints(
   core: Core,
@@ -56,8 +54,7 @@ export async function mendEndpoints(
         errors.push(asNetError(thrown, 'reconcile'));
       }
     }
-    // A pair that was made again lacks what other parts had put on it.
-    damaged = attempt === 0 && mended.length > 0 ? await findDamaged(core, core.store.endpoints.list()) : busy;
+    damaged = busy;
   }
   return { entries, mended, errors };
 }
@@ -75,8 +72,7 @@ async function findDamaged(core: Core, all: readonly Endpoint[]): Promise<Endpoi
   return all.filter((one) => {
     const published = publishedOf(one);
     if (published !== undefined && lacks(published)) return true;
-    if (one.progress !== 'ready') return false;
-    return lackingOps(core, one, view).length > 0 || (isLost(one, view) && isThere(core, one));
+    return one.progress === 'ready' && lackingOps(core, one, view).length > 0;
   });
 }
 
@@ -86,37 +82,12 @@ async function mend(core: Core, attachment: Attachment, role: Role): Promise<Omi
   const row = store.endpoints.get(attachment, role);
   if (row?.progress !== 'ready') return { entries: 0, mended: [] };
   const view = observe(core, [row]);
-  const lost = isLost(row, view) ? openSame(core, row) : undefined;
-  using sandbox = lost;
-  const ops = sandbox === undefined ? lackingOps(core, row, view) : wholeLink(row);
-  if (ops.length > 0) await execute(core, ops, { host: host.own, ...given({ sandbox }) });
+  const ops = lackingOps(core, row, view);
+  if (ops.length > 0) await execute(core, ops, { host: host.own });
   const published = publishedOf(row);
   const missing = published === undefined ? [] : await core.firewall(published.backend).missing(published.entries);
   if (published !== undefined && missing.length > 0) await core.firewall(published.backend).add(missing);
   return { entries: missing.length, mended: ops.map((op) => renderOp(op, { sandbox: attachment.containerId })) };
-}
-
-/** True for a pair that we created and configured, and that the host no longer has. */
-function isLost(part: Endpoint, view: View): boolean {
-  return part.kind === 'cni' && !view.links.has(part.link.hostIf);
-}
-
-/** Opens the part's sandbox; undefined unless its path still leads to the same namespace. */
-function openSame(core: Core, { sandbox }: Endpoint): Namespace | undefined {
-  const opened = openIfThere(core, sandbox.path);
-  if (opened === undefined || opened.id === sandbox.id) return opened;
-  opened[Symbol.dispose]();
-  return undefined;
-}
-
-function isThere(core: Core, part: Endpoint): boolean {
-  using sandbox = openSame(core, part);
-  return sandbox !== undefined;
-}
-
-/** Ops for the pair, everything it has in the sandbox, and its limits. */
-function wholeLink(part: Endpoint): readonly Op[] {
-  return desired(part).ops.filter(({ op }) => op !== 'firewall.add' && op !== 'conntrack.flush');
 }
 
 /** Reads the view that `lackingOps` compares with. */
