@@ -1,22 +1,30 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { asNetError, type NetError } from '../errors/net-error.ts';
 import { entryKey, type FirewallBackend, type FirewallEntry } from '../model/firewall.ts';
+import type { NetworkRow } from '../store/store.ts';
 import type { Core } from './core.ts';
 import { desiredEntries } from './desired.ts';
 
-/** How many times at most to read the records again if they change during a reset. */
-const ATTEMPTS = 5;
+/** How often at most, and every how many milliseconds, the records of calls under way are read again after a reset. */
+const ATTEMPTS = 25;
+const PAUSE_MS = 200;
+
+type Wait = (ms: number) => Promise<unknown>;
 
 /**
  * Resets the packet filter to the entries that the networks and ready parts on record need, in one transaction for each
  * backend. Keeps the entries of transitions under way. Continues after a failure; returns all failures, and how many
  * entries were missing.
  */
-export async function resetEntries(core: Core): Promise<{ readonly entries: number; readonly errors: NetError[] }> {
+export async function resetEntries(
+  core: Core,
+  wait: Wait = sleep,
+): Promise<{ readonly entries: number; readonly errors: NetError[] }> {
   const errors: NetError[] = [];
   let entries = 0;
   for (const backend of [...onRecord(core).keys()]) {
     try {
-      entries += await resetBackend(core, backend);
+      entries += await resetBackend(core, backend, wait);
     } catch (thrown) {
       errors.push(asNetError(thrown, 'reconcile'));
     }
@@ -35,22 +43,26 @@ interface Wanted {
  * afterwards, this removes entries whose record was deleted meanwhile, also by a DEL that was under way at the start, and
  * `mendEndpoints` adds those of new records. Returns how many entries were missing.
  */
-async function resetBackend(core: Core, backend: FirewallBackend): Promise<number> {
+async function resetBackend(core: Core, backend: FirewallBackend, wait: Wait): Promise<number> {
   const firewaller = core.firewall(backend);
   const { length: lacking } = await firewaller.missing(onRecord(core).get(backend)?.entries ?? []);
-  let put: Wanted = NOTHING;
+  let wanted: Wanted = NOTHING;
   await core.store.transaction(() => {
-    put = onRecord(core).get(backend) ?? NOTHING;
-    return firewaller.reset(put.entries, put.underWay);
+    wanted = onRecord(core).get(backend) ?? NOTHING;
+    return firewaller.reset(wanted.entries, wanted.underWay);
   });
+  let put = [...wanted.entries, ...wanted.underWay];
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const now = onRecord(core).get(backend) ?? NOTHING;
-    const wanted = new Set([...now.entries, ...now.underWay].map(entryKey));
-    const stale = [...put.entries, ...put.underWay].filter((entry) => !wanted.has(entryKey(entry)));
-    if (stale.length === 0) break;
-    const [failure] = await firewaller.remove(stale);
+    const known = new Set([...now.entries, ...now.underWay].map(entryKey));
+    const stale = put.filter((entry) => !known.has(entryKey(entry)));
+    const [failure] = stale.length === 0 ? [] : await firewaller.remove(stale);
     if (failure !== undefined) throw failure;
-    put = now;
+    // A deletion under way may have removed an entry before the reset added it again: its record tells once it is gone.
+    const undecided = new Set(now.underWay.map(entryKey));
+    put = put.filter((entry) => undecided.has(entryKey(entry)));
+    if (put.length === 0) break;
+    await wait(PAUSE_MS);
   }
   return lacking;
 }
@@ -61,12 +73,13 @@ function onRecord({ host, store }: Core): ReadonlyMap<FirewallBackend, Wanted> {
   const { bootId } = host.identity;
   const networks = store.networks.list().filter((row) => row.bootId === bootId);
   const endpoints = store.endpoints.list();
+  const isGoing = ({ deleting }: NetworkRow): boolean => deleting === true;
   const ready = desiredEntries(
-    networks,
+    networks.filter((row) => !isGoing(row)),
     endpoints.filter(({ progress }) => progress === 'ready'),
   );
   const underWay = desiredEntries(
-    [],
+    networks.filter(isGoing),
     endpoints.filter(({ progress }) => progress === 'intent'),
   );
   const backends = new Set([...ready.keys(), ...underWay.keys()]);

@@ -13,6 +13,8 @@ export interface NetworkRow {
   readonly device: string;
   /** What we created for it, in the order to delete it. Excludes what we found. */
   readonly owned: readonly Owned[];
+  /** True while it is being deleted: some of what it owns may be gone. */
+  readonly deleting?: true;
   /** The boot in which `owned` was created. A later boot has none of it. */
   readonly bootId: string;
   /** Its spec; absent if only parts of a plugin chain use it. */

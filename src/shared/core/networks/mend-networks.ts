@@ -62,8 +62,11 @@ async function mend(core: Core, row: NetworkRow, links: ReadonlyMap<string, Link
   const plan = await planOf(core, row);
   const again = mergeOwned(ownedOf(plan.undo), owned);
   const ops = [...plan.ops, ...missingLocalnet(core, again, plan.ops)];
-  if (ops.length > 0 || row.bootId !== bootId) {
-    store.transaction(() => store.networks.put({ ...row, bootId, owned: again }), { durable: isHeld(row) });
+  const { deleting, ...rest } = row;
+  if (ops.length > 0 || row.bootId !== bootId || deleting) {
+    store.transaction(() => store.networks.put({ ...rest, bootId, owned: again }), { durable: isHeld(row) });
+  }
+  if (ops.length > 0) {
     await execute(core, ops, { host: host.own });
     log.info('network.restored', { network: name, device });
   }

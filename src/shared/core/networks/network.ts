@@ -72,7 +72,7 @@ async function completeNetwork(core: Core, identity: NetworkIdentity, addressing
   const bootId = host.identity.bootId;
   const spec = specFor(known, identity.spec);
   const isSame = known?.bootId === bootId && known.device === device;
-  if (plan.ops.length > 0 || !isSame) {
+  if (plan.ops.length > 0 || !isSame || known.deleting) {
     const before = isSame ? known.owned : [];
     const owned = mergeOwned(ownedOf(plan.undo), before);
     const bare = { name, driver: driverName, device, bootId, owned };
@@ -193,6 +193,8 @@ export async function removeNetwork(core: Core, row: NetworkRow): Promise<NetErr
     core.log.info('network.kept', { network: name, device, ports: guests.join(',') });
     return [];
   }
+  // On record before its entries go: a reset under way must not count on them.
+  store.transaction(() => store.networks.put({ ...row, deleting: true }));
   core.mark?.('network');
   const errors = await reverse(core, planDeletion(owned), { host: host.own });
   core.mark?.('kernel');

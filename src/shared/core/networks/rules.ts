@@ -47,8 +47,10 @@ async function completeRules(
       ? known
       : ofThisBoot(known, { name: network, driver: 'chained', device, bootId, owned: [] });
   const owned = mergeOwned(ownedOf(plan.undo), current.owned);
-  if (plan.ops.length === 0 && current === known && owned.length === current.owned.length) return;
-  const row = { ...current, owned };
+  const { deleting, ...rest } = current;
+  const isComplete = plan.ops.length === 0 && owned.length === current.owned.length && deleting !== true;
+  if (isComplete && current === known) return;
+  const row = { ...rest, owned };
   store.transaction(() => store.networks.put(row), { durable: true });
   await execute(core, plan.ops, { host: host.own });
 }
