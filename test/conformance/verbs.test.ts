@@ -11,6 +11,7 @@ import { canPing, ping } from '../support/ping.ts';
 import { assertSame } from '../support/snapshot.ts';
 import { makeTempDir } from '../support/temp.ts';
 import { makeVerbs, type Verbs } from '../support/verbs.ts';
+import { VIA } from '../support/via.ts';
 
 interface Network {
   readonly name: string;
@@ -322,7 +323,8 @@ pod0        web       *:8080/tcp         10.88.0.2:80
   it('report what is missing, and delete the remains', async () => {
     await verbs.ok('network', 'create', 'web', '--subnet', '10.88.0.0/24');
     host.ns.ip('link', 'delete', 'br-web');
-    assert.match(await verbs.ok('network', 'ls'), /^web +bridge +br-web \(missing\) /m);
+    // A daemon puts the bridge back by itself.
+    if (VIA !== 'daemon') assert.match(await verbs.ok('network', 'ls'), /^web +bridge +br-web \(missing\) /m);
     await verbs.ok('network', 'rm', 'web');
     assertSame(host.snapshot(), clean, 'network rm');
   });
