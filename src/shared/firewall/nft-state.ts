@@ -69,6 +69,9 @@ function keyOf({ key }: RawElement): Uint8Array {
   return key?.value ?? new Uint8Array();
 }
 
+/** Number of looks at one generation before the table counts as broken. */
+const MAX_MISSES = 5;
+
 /** Number of attempts to read a ruleset that keeps changing. */
 const MAX_LOOKS = 32;
 /** Maximum number of entry lists to remember. */
@@ -90,13 +93,16 @@ export class TableWatch {
    * contain neither the old rules nor the new (nf_tables_dump_rules reports a change only between two parts of a list).
    */
   isWhole(): boolean {
+    let misses = 0;
     for (let attempt = 0; ; attempt++) {
       const generation = rulesetGeneration(this.#socket);
       if (this.#wholeAt === generation) return true;
       const counts = countRules(this.#socket, TABLE_ID);
       const whole = [...ruleCounts()].every(([chain, rules]) => counts.get(chain) === rules);
       this.#wholeAt = whole ? generation : undefined;
-      if (whole || attempt === MAX_LOOKS || rulesetGeneration(this.#socket) === generation) return whole;
+      if (whole || attempt === MAX_LOOKS) return whole;
+      // A commit changes the generation before it shows its rules (nf_tables_commit), so that one look is not enough.
+      if (rulesetGeneration(this.#socket) === generation && ++misses === MAX_MISSES) return false;
     }
   }
 
