@@ -9,7 +9,11 @@ import { makeTempDir } from '../support/temp.ts';
 
 describe('start of the daemon', () => {
   it('waits, without blocking the thread, for a process that creates the state file', async function () {
-    if (netnsMissing() !== undefined) return this.skip();
+    const missing = netnsMissing();
+    if (missing !== undefined) {
+      console.log(`skipped: ${missing}`);
+      return this.skip();
+    }
     using temp = makeTempDir();
     const stateDir = join(temp.path, 'state');
     ensureStateDir(stateDir);

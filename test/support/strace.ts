@@ -24,8 +24,8 @@ export function straceMissing(): string | undefined {
 }
 
 /**
- * The points of a call that runs undisturbed: `before` is each system call that changes something, `after` the very
- * next system call of the thread, whatever it is. A process killed on entering a system call has not made it.
+ * The points of a call that runs undisturbed: `before` is each system call that changes something, `after` the next
+ * system call of the thread that is not the runtime's own. A process killed on entering a system call has not made it.
  */
 export function pointsOf(call: PluginCall): { run: PluginRun; before: SyscallPoint[]; after: SyscallPoint[] } {
   const dir = mkdtempSync(join(tmpdir(), 'isth-strace-'));
@@ -82,6 +82,9 @@ function linesOf(log: string): string {
   }
 }
 
+/** Memory and threads of V8: how many there are depends on time, so that no n-th of them can be met again. */
+const OF_RUNTIME = /^(futex|brk|mmap|munmap|mprotect|madvise|sched_yield)$/;
+
 function parseLog(text: string): { before: SyscallPoint[]; after: SyscallPoint[] } {
   const seen = new Map<string, number>();
   const before: SyscallPoint[] = [];
@@ -93,6 +96,7 @@ function parseLog(text: string): { before: SyscallPoint[]; after: SyscallPoint[]
     const nth = (seen.get(syscall) ?? 0) + 1;
     seen.set(syscall, nth);
     const point = { syscall, nth, what: `${syscall}#${nth} ${line.slice(0, 160)}` };
+    if (follows && OF_RUNTIME.test(syscall)) continue;
     if (follows) after.push(point);
     follows = changesSomething(syscall, line);
     if (follows) before.push(point);
