@@ -1,6 +1,7 @@
 import type { Element } from '../host/firewall-elements.ts';
 import { NFT_SET_ELEM_INTERVAL_END } from '../netlink/constants.ts';
 import { rulesetGeneration } from '../netlink/nfnetlink.ts';
+import { changeRulesAt } from '../netlink/nft-change.ts';
 import { readRules } from '../netlink/nft-rules.ts';
 import { countRules, getElements, listElements, type RawElement } from '../netlink/nft-sets.ts';
 import type { NetlinkSocket } from '../netlink/socket.ts';
@@ -69,9 +70,6 @@ function keyOf({ key }: RawElement): Uint8Array {
   return key?.value ?? new Uint8Array();
 }
 
-/** Number of looks at one generation before the table counts as broken. */
-const MAX_MISSES = 5;
-
 /** Number of attempts to read a ruleset that keeps changing. */
 const MAX_LOOKS = 32;
 /** Maximum number of entry lists to remember. */
@@ -93,7 +91,7 @@ export class TableWatch {
    * contain neither the old rules nor the new (nf_tables_dump_rules reports a change only between two parts of a list).
    */
   isWhole(): boolean {
-    let misses = 0;
+    let committed: number | undefined;
     for (let attempt = 0; ; attempt++) {
       const generation = rulesetGeneration(this.#socket);
       if (this.#wholeAt === generation) return true;
@@ -101,8 +99,11 @@ export class TableWatch {
       const whole = [...ruleCounts()].every(([chain, rules]) => counts.get(chain) === rules);
       this.#wholeAt = whole ? generation : undefined;
       if (whole || attempt === MAX_LOOKS) return whole;
-      // A commit changes the generation before it shows its rules (nf_tables_commit), so that one look is not enough.
-      if (rulesetGeneration(this.#socket) === generation && ++misses === MAX_MISSES) return false;
+      if (rulesetGeneration(this.#socket) !== generation) continue;
+      if (committed === generation) return false;
+      // A commit raises the generation before it shows its rules. An empty one waits for its mutex (nf_tables_commit).
+      committed =
+        changeRulesAt(this.#socket, { remove: [], insert: [] }, generation) === 'changed' ? undefined : generation;
     }
   }
 
