@@ -7,7 +7,7 @@ import { makeNetns } from '../support/netns.ts';
 import { assertSame } from '../support/snapshot.ts';
 import { killedAt, pointsOf, type SyscallPoint, straceMissing } from '../support/strace.ts';
 
-/** ISTHMUS_CRASH=all tries every point, and ADD after each; by default those of the store are thinned out. */
+/** ISTHMUS_CRASH=all tries every point; by default those of the store are thinned out. */
 const ALL = process.env.ISTHMUS_CRASH === 'all';
 
 /**
@@ -54,11 +54,11 @@ describe('after the plugin was killed', function () {
   const unchanged = (asItWas: string, point: SyscallPoint) => assertSame(host.snapshot(), asItWas, point.what);
 
   it('during the first ADD of a network: DEL leaves nothing, and ADD works', () => {
-    matrix(pointsOf(host.call(how('ADD', 0))), (point, i) => {
+    matrix(pointsOf(host.call(how('ADD', 0))), (point) => {
       const { signal } = killedAt(host.call(how('ADD', 0)), point);
       del();
       unchanged(clean, point);
-      if (isFollowed(i)) addAgain(point);
+      addAgain(point);
       return signal;
     });
   });
@@ -125,12 +125,12 @@ describe('after the plugin was killed', function () {
     const points = pointsOf(host.call(how('ADD', 0)));
     del();
     unchanged(clean, { syscall: '', nth: 0, what: 'the first ADD and DEL' });
-    matrix({ before: ALL ? points.before : points.before.filter((_, i) => i % 2 === 0), after: [] }, (point, i) => {
+    matrix({ before: ALL ? points.before : points.before.filter((_, i) => i % 2 === 0), after: [] }, (point) => {
       forget();
       const { signal } = killedAt(host.call(how('ADD', 0)), point);
       del();
       unchanged(clean, point);
-      if (isFollowed(i)) addAgain(point);
+      addAgain(point);
       return signal;
     });
   });
@@ -170,22 +170,17 @@ const DUAL_STACK = {
   routes: [{ dst: '0.0.0.0/0' }, { dst: '::/0' }],
 };
 
-/** DEL leaves the same state as before the ADD. A second ADD is one more check, worth a third of the runs. */
-function isFollowed(index: number): boolean {
-  return ALL || index % 3 === 0;
-}
-
 interface Points {
   readonly before: readonly SyscallPoint[];
   readonly after: readonly SyscallPoint[];
 }
 
 /** Tries every point and prints how many there were; nine in ten must have been hit, or the run was not like the first. */
-function matrix(points: Points, tryPoint: (point: SyscallPoint, index: number) => NodeJS.Signals | null): void {
+function matrix(points: Points, tryPoint: (point: SyscallPoint) => NodeJS.Signals | null): void {
   const told = points.after.filter((_, i) => isTelling(points.before[i]));
   const tried = [...(ALL ? points.before : thinned(points.before)), ...(ALL ? points.after : told)];
   let hit = 0;
-  for (const [i, point] of tried.entries()) if (tryPoint(point, i) !== null) hit++;
+  for (const point of tried) if (tryPoint(point) !== null) hit++;
   console.log(`      ${points.before.length} changes, killed at ${hit} of ${tried.length} points`);
   assert.ok(hit > 0 && hit >= tried.length * 0.9, `only ${hit} of ${tried.length} points were hit: ${summary(tried)}`);
 }

@@ -16,22 +16,15 @@ import { describeRecovery } from './firewaller-recovery.ts';
 import { describeSctp } from './firewaller-sctp.ts';
 import { describeUpkeep } from './firewaller-upkeep.ts';
 
-export interface FirewallerOptions {
-  /** False leaves out what the same rules, made another way, do to traffic. True unless given. */
-  readonly isWhole?: boolean;
-  /** Tests of this firewaller alone. */
-  readonly more?: (fixture: Fixture) => void;
-}
-
 /**
  * The tests of every firewaller, by the traffic that passes or not. One site serves all tests; each begins without our
- * rules.
+ * rules. `more` adds tests of this firewaller alone.
  */
 export function describeFirewaller(
   name: string,
   make: MakeFirewaller,
   tools: FilterTools,
-  { isWhole = true, more }: FirewallerOptions = {},
+  more?: (fixture: Fixture) => void,
 ): void {
   describe(name, () => {
     let host: LinuxHost;
@@ -63,14 +56,12 @@ export function describeFirewaller(
 
     describeMasquerade(fixture);
     describePorts(fixture);
-    if (isWhole) {
-      describePortOptions(fixture);
-      describeLoopback(fixture);
-      describeSctp(fixture);
-      describePolicies(fixture);
-      describeAdmission(fixture);
-      describeDocker(fixture);
-    }
+    describePortOptions(fixture);
+    describeLoopback(fixture);
+    describeSctp(fixture);
+    describePolicies(fixture);
+    describeAdmission(fixture);
+    describeDocker(fixture);
     describeUpkeep(fixture);
     describeRecovery(fixture);
     more?.(fixture);

@@ -4,13 +4,8 @@ import { filterLock } from '../support/filter-lock.ts';
 import { iptablesTools, NFT_TOOLS } from '../support/filter-tools.ts';
 import { netnsMissing } from '../support/netns.ts';
 import { describeFirewaller } from './firewaller-behaviour.ts';
-import type { MakeFirewaller } from './firewaller-fixture.ts';
 import { describeMarks } from './firewaller-marks.ts';
 
-/**
- * The nft command contains libnftables and gets the same text. By default the traffic tests run once for both;
- * ISTHMUS_FIREWALL=all runs them twice.
- */
 describe('firewallers', () => {
   before(function () {
     const missing = netnsMissing();
@@ -20,16 +15,14 @@ describe('firewallers', () => {
   });
 
   for (const via of ['libnftables', 'nft'] as const) {
-    const isWhole = via === 'libnftables' || process.env.ISTHMUS_FIREWALL === 'all';
-    const make: MakeFirewaller = (ns) => new NftablesFirewaller(ns, via);
-    describeFirewaller(`nftables by ${via}`, make, NFT_TOOLS, { isWhole });
+    describeFirewaller(`nftables by ${via}`, (ns) => new NftablesFirewaller(ns, via), NFT_TOOLS);
   }
   for (const variant of ['nft', 'legacy'] as const) {
     describeFirewaller(
       `iptables-${variant}`,
       (ns) => openFirewaller('iptables', ns, { variant, lock: filterLock }),
       iptablesTools(variant),
-      { more: (fixture) => describeMarks(fixture, variant) },
+      (fixture) => describeMarks(fixture, variant),
     );
   }
 });

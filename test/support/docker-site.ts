@@ -5,7 +5,7 @@ import type { DockerContainer, DockerEndpoint, DockerNetwork } from './docker-in
 import { DRIVER, publishedPorts } from './docker-plugin.ts';
 import { hostState } from './e2e.ts';
 import { IMAGE } from './image.ts';
-import { assertBecomesSame } from './snapshot.ts';
+import { assertSame } from './snapshot.ts';
 import type { Attempt, TestHost } from './test-host.ts';
 import { type Agent, startAgent } from './traffic.ts';
 import { addUplink, type Uplink } from './uplink.ts';
@@ -178,7 +178,7 @@ function makeSite({ host, daemons, uplink, hostAgent, agents }: Parts): DockerSi
       }
     },
     linkText: (device) => host.run('ip', '-d', 'addr', 'show', 'dev', device),
-    assertClean: (what) => assertBecomesSame(() => stateOf(host), clean, what),
+    assertClean: (what) => assertSame(stateOf(host), clean, what),
   };
 }
 

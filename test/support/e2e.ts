@@ -4,7 +4,7 @@ import { cpSync, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pluginNames, referenceDir } from './cni.ts';
 import { type Account, accountOf, assertServed, DAEMON_ARGS, prepareRunDir } from './daemon.ts';
-import { assertBecomesSame, snapshot } from './snapshot.ts';
+import { assertSame, snapshot } from './snapshot.ts';
 import { makeTempDir } from './temp.ts';
 import { type Daemon, makeTestHost, type TestHost } from './test-host.ts';
 import { built, daemonFile, installedFile, VIA } from './via.ts';
@@ -65,7 +65,7 @@ export function useTestHost(env: Readonly<Record<string, string>> = {}): () => T
       // The reference never removes a bridge, a chain or a pool's files.
       if (reference) host.attempt(['sh', '-c', LEFTOVERS]);
       const ended = host;
-      assertBecomesSame(() => hostState(ended), fresh, 'a runtime with its plugin');
+      assertSame(hostState(ended), fresh, 'a runtime with its plugin');
     } finally {
       await host[Symbol.asyncDispose]();
       host = undefined;

@@ -64,27 +64,6 @@ function differences(actual: string, expected: string): string[] {
   return [...lost, ...found];
 }
 
-/**
- * The same for runtimes. They and the kernel (cleanup_net, addrconf) finish in queues that all namespaces share, which
- * a busy machine processes late: `look` is repeated until it returns `expected`, for ten seconds. A first look that
- * differed is printed. Not for a change that a plugin has confirmed: that is done already.
- */
-export function assertBecomesSame(look: () => string, expected: string, what: string): void {
-  const first = look();
-  let now = first;
-  const start = Date.now();
-  while (now !== expected && Date.now() - start < SETTLES_MS) {
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
-    now = look();
-  }
-  assertSame(now, expected, what);
-  if (first === expected) return;
-  console.log(`      settled after ${Date.now() - start} ms (${what}):`);
-  for (const line of differences(first, expected)) console.log(`        ${line}`);
-}
-
-const SETTLES_MS = 10_000;
-
 /** Lines of `a` that `b` has not, or not as often. */
 function beyond(a: readonly string[], b: readonly string[]): string[] {
   const left = new Map<string, number>();
