@@ -7,7 +7,7 @@ import { nftCommand } from './nft-command.ts';
 
 /** The verb `reload`: restores what the records require and the host lacks. Returns the lines to print. */
 export async function reloadVerb(env: Environment): Promise<string> {
-  using core = openCore(env, { nftCommand });
+  await using core = openCore(env, { nftCommand });
   const tryLock = (key: string): Disposable => lock(stateDirOf(env), key, { waitMs: 0 });
   const { entries, mended, errors } = await reconcile(core, { tryLock, sweep: true });
   const failure = combineErrors(errors, 'reload');

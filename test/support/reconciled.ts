@@ -20,7 +20,7 @@ export interface Reconciled {
 export function makeReconciled(host: FakeHost, docker: RecordedDocker, disk = new MemoryDisk()): Reconciled {
   const core = makeCore(host, disk);
   const { log } = core;
-  const open = (): TestCore & Disposable => ({ ...core, [Symbol.dispose]: () => {} });
+  const open = () => ({ ...core, [Symbol.dispose]: () => {}, [Symbol.asyncDispose]: async () => {} });
   const routes = new DockerService({ cores: { open }, log, candidates: [] }).routes();
   return {
     ...{ core, routes },

@@ -69,7 +69,10 @@ describe('core: published ports of an endpoint', () => {
       assert.deepEqual(await unpublishPorts(core, endpointOf(2)), []);
       await reset.call(filter, kept);
     };
-    assert.deepEqual((await resetEntries(core)).errors, []);
+    assert.deepEqual(
+      (await resetEntries(core, { tryLock: () => ({ [Symbol.dispose]: () => {} }), wait: async () => {} })).errors,
+      [],
+    );
     assert.deepEqual(filter.ports(), []);
   });
 

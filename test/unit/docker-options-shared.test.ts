@@ -53,7 +53,9 @@ function makeLab(specs: Readonly<Record<string, NetworkSpec>> = { web: WEB }): L
   const host = makeFakeHost();
   const core: TestCore = { ...makeCore(host), configured: (name) => specs[name] };
   const service = new DockerService({
-    cores: { open: () => ({ ...core, store: core.store, [Symbol.dispose]: () => {} }) },
+    cores: {
+      open: () => ({ ...core, store: core.store, [Symbol.dispose]: () => {}, [Symbol.asyncDispose]: async () => {} }),
+    },
     log: core.log,
     candidates: defaultCandidates('root', 'm'),
   });

@@ -38,7 +38,7 @@ export function addEndpoint(program: Command): void {
   addStateDir(addOutput(ls))
     .addHelpText('after', LS_EXAMPLES)
     .action(async (network: string | undefined, options: Options) => {
-      using core = openState(options);
+      await using core = openState(options);
       const names = await dockerNames(core);
       const found =
         network === undefined ? listEndpoints(core) : (await inspectNetwork(core, network, names.networks)).endpoints;
@@ -55,7 +55,7 @@ export function addEndpoint(program: Command): void {
   addStateDir(addOutput(inspect, 'json'))
     .addHelpText('after', INSPECT_EXAMPLES)
     .action(async (wanted: readonly string[], options: Options) => {
-      using core = openState(options);
+      await using core = openState(options);
       const names = await dockerNames(core);
       const all = listEndpoints(core).map((info) => withName(info, names));
       const found = new Set(wanted.flatMap((text) => ofContainer(all, text)));

@@ -65,7 +65,7 @@ export function addCreate(network: Command): void {
     )
     .addHelpText('after', EXAMPLES)
     .action(async (name: string, options: CreateOptions) => {
-      using core = openState(options);
+      await using core = openState(options);
       assertNew(core, name);
       await make(core, name, options);
       console.log(name);

@@ -26,7 +26,7 @@ export function addRemove(network: Command): void {
   addStateDir(remove)
     .addHelpText('after', EXAMPLES)
     .action(async (wanted: readonly string[], options: StateOptions) => {
-      using core = openState(options);
+      await using core = openState(options);
       const names = await dockerNames(core);
       const errors: NetError[] = [];
       for (const text of new Set(wanted)) {

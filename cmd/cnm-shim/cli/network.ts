@@ -59,7 +59,7 @@ export function addNetwork(program: Command): void {
   addStateDir(addOutput(network.command('ls').alias('list').summary('list networks')))
     .addHelpText('after', LS_EXAMPLES)
     .action(async (options: Options) => {
-      using core = openState(options);
+      await using core = openState(options);
       const names = await dockerNames(core);
       const all = await listNetworks(core);
       print(
@@ -75,7 +75,7 @@ export function addNetwork(program: Command): void {
   addStateDir(addOutput(inspect, 'json'))
     .addHelpText('after', INSPECT_EXAMPLES)
     .action(async (wanted: readonly string[], options: Options) => {
-      using core = openState(options);
+      await using core = openState(options);
       const names = await dockerNames(core);
       const found = await Promise.all(wanted.map((text) => inspectNetwork(core, text, names.networks)));
       const networks = found.map((info) => named(info, names));

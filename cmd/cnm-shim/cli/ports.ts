@@ -31,7 +31,7 @@ export function addPorts(program: Command): void {
   addStateDir(addOutput(ports))
     .addHelpText('after', EXAMPLES)
     .action(async (container: string | undefined, options: OutputOptions & StateOptions) => {
-      using core = openState(options);
+      await using core = openState(options);
       const names = await dockerNames(core);
       const all = listPorts(core).map((port) => withName(port, names));
       if (container === undefined) return print(options.output, all, PORTS);

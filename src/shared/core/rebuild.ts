@@ -21,13 +21,13 @@ const REBUILT = 'rebuilt:';
 /**
  * Brings a state that is new, was lost or set aside as corrupt, or lags behind (lost write-ahead log) into agreement
  * with the kernel, before anything is allocated: records what the interfaces' aliases tell, and deletes records without
- * an interface. Costs one read of a row and one of eight bytes when the state is current.
+ * an interface. Resolves once what those had published is removed. Costs one read of a row and one of eight bytes when the state is current.
  */
-export function rebuildOnce(core: Core): void {
+export function rebuildOnce(core: Core): Promise<unknown> {
   const { host, store } = core;
   const note = REBUILT + host.identity.bootId;
   const isBehind = (): boolean => Number(store.notes.get(COUNT) ?? 0) < core.changes.read();
-  if (store.notes.get(note) !== undefined && !isBehind()) return;
+  if (store.notes.get(note) !== undefined && !isBehind()) return Promise.resolve();
   const unpublished = store.transaction(() => {
     if (store.notes.get(note) !== undefined && !isBehind()) return [];
     const { links } = host.observe(host.own, { links: 'all' });
@@ -41,7 +41,7 @@ export function rebuildOnce(core: Core): void {
     // In the transaction: once their claims are released, another endpoint may publish the same ports.
     return dropped.map((published) => unpublish(core, published));
   });
-  void Promise.all(unpublished);
+  return Promise.all(unpublished);
 }
 
 /** Unpublishes the ports of an endpoint that is gone. */

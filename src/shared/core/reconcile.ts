@@ -46,7 +46,7 @@ export async function reconcile(
   const errors: NetError[] = [];
   const endpoints = await removeInterrupted(core, tryLock, errors);
   const networks = await removeUnused(core, errors);
-  const reset = sweep ? await resetEntries(core, wait) : { entries: 0, errors: [] };
+  const reset = sweep ? await resetEntries(core, { tryLock, wait }) : { entries: 0, errors: [] };
   const ofNetworks = await mendNetworks(core);
   await promoteStandbys(core, tryLock, errors);
   const ofEndpoints = await mendEndpoints(core, tryLock, wait);

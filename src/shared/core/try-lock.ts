@@ -15,3 +15,14 @@ export async function ifFree<T>(tryLock: TryLock, key: string, work: () => Promi
   using _held = held;
   return await work();
 }
+
+/** True if no call holds the lock. */
+export function isFree(tryLock: TryLock, key: string): boolean {
+  try {
+    tryLock(key)[Symbol.dispose]();
+    return true;
+  } catch (thrown) {
+    if (asNetError(thrown, 'lock').kind !== 'busy') throw thrown;
+    return false;
+  }
+}

@@ -10,7 +10,10 @@ import { type DelegateSurroundings, delegateSource } from './delegate.ts';
 import type { Phases } from './phases.ts';
 
 /** The core of one call; the caller closes it afterwards. */
-export type CallCore = Core & Disposable;
+export interface CallCore extends Core, Disposable, AsyncDisposable {
+  /** Also waits for what a rebuild of the state began: for a call that answers, or ends its process, afterwards. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
 
 type Given = Pick<Core, 'host' | 'log' | 'changes' | 'lock' | 'firewall'>;
 type Optional = Pick<Core, 'removeLink' | 'configured' | 'dockerName' | 'stamp'>;
@@ -33,6 +36,7 @@ export interface CoreParts extends Given, Optional {
 export function makeCore(parts: CoreParts): CallCore {
   const { stateDir, delegates, openStore, phases, close = () => {}, lock, ...given } = parts;
   let store: LocalStore | undefined;
+  let rebuilt: Promise<unknown> = Promise.resolve();
   const core: CallCore = {
     ...given,
     ...(phases === undefined ? {} : { mark: phases.mark }),
@@ -44,12 +48,16 @@ export function makeCore(parts: CoreParts): CallCore {
     get store() {
       if (store === undefined) {
         store = openStore();
-        rebuildOnce(core);
+        rebuilt = rebuildOnce(core);
       }
       return store;
     },
     delegate: delegatesOf(delegates),
     [Symbol.dispose]: close,
+    [Symbol.asyncDispose]: async () => {
+      await rebuilt;
+      close();
+    },
   };
   return core;
 }

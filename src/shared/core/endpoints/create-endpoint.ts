@@ -1,29 +1,23 @@
-import { limits } from '../../config/bandwidth.ts';
 import { planShaping } from '../../drivers/bandwidth/shaping.ts';
-import type { Addressing, EndpointNames } from '../../drivers/driver.ts';
-import { insideQuery, planInside } from '../../drivers/inside.ts';
+import type { Addressing } from '../../drivers/driver.ts';
 import { planLink } from '../../drivers/link.ts';
-import { planPorts, portEntries } from '../../drivers/rules.ts';
+import { planPorts } from '../../drivers/rules.ts';
 import { fault } from '../../errors/fault.ts';
 import type { NetError } from '../../errors/net-error.ts';
-import type { Namespace, View } from '../../host/host.ts';
-import { formatAlias } from '../../model/alias.ts';
-import { attachmentDigest, digest, hostIfName, ifbName } from '../../model/attachment.ts';
-import type { CniEndpoint, LinkFacts, ShapingFacts } from '../../model/endpoint.ts';
-import { given } from '../../model/given.ts';
-import { macOfAddr, macOfDigest } from '../../model/mac.ts';
-import type { Op, Plan } from '../../model/op.ts';
+import type { Namespace } from '../../host/host.ts';
+import type { CniEndpoint } from '../../model/endpoint.ts';
+import type { Op } from '../../model/op.ts';
 import type { LocalStore } from '../../store/store.ts';
 import { assertOther } from '../ambient.ts';
 import { attachmentKey, transition } from '../apply.ts';
-import { type Core, type Dns, type IpamResult, NO_ADDRESSES } from '../core.ts';
+import { type Core, type Dns, NO_ADDRESSES } from '../core.ts';
 import { execute } from '../execute.ts';
 import { ensureNetwork, recordSpec } from '../networks/network.ts';
-import { assertPortsFree, claimPorts, describePorts, promotePartners } from '../ports/publish.ts';
+import { assertPortsFree, claimPorts, promotePartners } from '../ports/publish.ts';
 import type { EndpointReport, EndpointRequest, RemovalRequest } from '../requests.ts';
-import { EMPTY_VIEW } from '../view.ts';
 import { awaitAddresses } from './await-addresses.ts';
 import { removeEndpoint } from './delete-endpoint.ts';
+import { type Begun, describeEndpoint, fitted } from './describe-endpoint.ts';
 import { reportEndpoint } from './report.ts';
 
 /**
@@ -49,17 +43,18 @@ export async function createEndpoint(core: Core, request: EndpointRequest): Prom
 /** The caller holds the attachment's lock. */
 async function attach(core: Core, request: EndpointRequest, sandbox: Namespace): Promise<EndpointReport> {
   const { source } = request;
-  let acquired = NO_ADDRESSES;
+  let begun: Begun | undefined;
   let built: Built | undefined;
   await transition(core, 'ADD', {
     begin: (store) => {
-      if (source?.kind === 'local') acquired = source.acquire(store);
-      const addressing = request.driver.complete(acquired);
-      claim(core, store, request, addressing);
-      return withJournal(core, sandbox, factsOf(core, request, sandbox, { addressing, view: EMPTY_VIEW }));
+      const result = source?.kind === 'local' ? source.acquire(store) : NO_ADDRESSES;
+      claim(core, store, request, request.driver.complete(result));
+      begun = describeEndpoint(core, request, sandbox, result);
+      return begun.facts;
     },
     apply: async () => {
-      built = await build(core, request, sandbox, acquired);
+      if (begun === undefined) throw new Error('a transition began without facts');
+      built = await build(core, request, sandbox, begun);
       return built.facts;
     },
     commit: () => {
@@ -79,14 +74,14 @@ interface Built {
 }
 
 /** Creates network, link, addresses and ports in the kernel. Asks a delegate for addresses once the link is up. */
-async function build(core: Core, request: EndpointRequest, sandbox: Namespace, acquired: IpamResult): Promise<Built> {
+async function build(core: Core, request: EndpointRequest, sandbox: Namespace, begun: Begun): Promise<Built> {
   const { driver, source, attachment } = request;
   const namespaces = { host: core.host.own, sandbox };
-  let result = acquired;
+  let { result, inside } = begun;
   let addressing = driver.complete(result);
   const { view, isRenewed } = await ensureNetwork(core, request, addressing);
   core.mark?.('network');
-  let facts = factsOf(core, request, sandbox, { addressing, view });
+  let facts = fitted(request, begun.facts, view);
   let ops = planLink(facts.link).ops;
   if (source?.kind === 'delegate') {
     const up: Op = { op: 'link.set', ns: 'sandbox', name: attachment.ifName, set: { up: true } };
@@ -97,12 +92,17 @@ async function build(core: Core, request: EndpointRequest, sandbox: Namespace, a
     addressing = driver.complete(result);
     await ensureNetwork(core, request, addressing);
     core.mark?.('network');
-    // The link is there: its MAC does not follow the addresses any more.
-    facts = { ...factsOf(core, request, sandbox, { addressing, view }), link: facts.link };
-    core.store.transaction(() => core.store.endpoints.put(withJournal(core, sandbox, facts)));
+    const { link } = facts;
+    const next = core.store.transaction(() => {
+      const described = describeEndpoint(core, request, sandbox, result, link);
+      core.store.endpoints.put(described.facts);
+      return described;
+    });
+    ({ inside } = next);
+    facts = fitted(request, next.facts, view);
     ops = [];
   }
-  ops = [...ops, ...insideOf(core, sandbox, facts).ops, ...planRest(facts)];
+  ops = [...ops, ...inside.ops, ...planRest(facts)];
   await execute(core, ops, namespaces);
   core.mark?.('kernel');
   await awaitAddresses(core.host, sandbox, ops);
@@ -120,59 +120,12 @@ function claim(core: Core, store: LocalStore, { rules, attachment }: EndpointReq
   assertPortsFree(core, rules, attachment, gateways);
 }
 
-/** The new endpoint as an intent. Its MTU is a guess until the network exists; no removal needs it. */
-function factsOf(
-  { store, stamp }: Core,
-  request: EndpointRequest,
-  sandbox: Namespace,
-  { addressing, view }: { readonly addressing: Addressing; readonly view: View },
-): CniEndpoint {
-  const { attachment, driver, source, rules, netns, aliases } = request;
-  const scope = source?.kind === 'local' ? source.scope : undefined;
-  const link = driver.describeLink(view, namesOf(request, addressing));
-  const ports = rules === undefined ? {} : describePorts(store, rules, attachment, portEntries(rules, addressing));
-  const shaping = shapingOf(request, link);
-  return {
-    kind: 'cni',
-    role: 'interface',
-    attachment,
-    progress: 'intent',
-    sandbox: { path: netns, id: sandbox.id },
-    // Hairpin: a pod may reach itself through an address of the host.
-    link: (rules?.mappings.length ?? 0) > 0 && rules?.options.ports.snat ? { ...link, hairpin: true } : link,
-    inside: driver.describeInside(addressing),
-    aliases,
-    ...ports,
-    ...given({ scope, shaping, stamp }),
-    ...(source?.kind === 'delegate' ? { delegate: { type: source.type, config: source.config } } : {}),
-  };
-}
-
-function insideOf({ host }: Core, sandbox: Namespace, { inside, link }: CniEndpoint): Plan {
-  return planInside(host.observe(sandbox, insideQuery(inside)), link, inside);
-}
-
-/**
- * Adds the sandbox's current values to the facts. The values stay changed on removal, since another endpoint may need
- * them.
- */
-function withJournal(core: Core, sandbox: Namespace, facts: CniEndpoint): CniEndpoint {
-  const { undo } = insideOf(core, sandbox, facts);
-  return undo.length === 0 ? facts : { ...facts, journal: undo };
-}
-
 /** Ops for published ports and limits. */
 function planRest({ published, shaping }: CniEndpoint): Op[] {
   return [
     ...(published === undefined ? [] : planPorts(published.backend, published.entries).ops),
     ...(shaping === undefined ? [] : planShaping(shaping, { hostIfGoes: true }).ops),
   ];
-}
-
-/** The limits that the runtime requests, on the host side of the pair. */
-function shapingOf({ rates, attachment }: EndpointRequest, { hostIf, mtu }: LinkFacts): ShapingFacts | undefined {
-  if (rates === undefined || !limits(rates)) return undefined;
-  return { hostIf, ifb: ifbName(attachment), mtu, alias: formatAlias({ attachment, addresses: [] }), ...rates };
 }
 
 /**
@@ -195,25 +148,6 @@ async function clearWay(core: Core, request: EndpointRequest, sandbox: Namespace
 /** The removal of the same attachment. Its record says what exists. */
 function asRemoval(request: EndpointRequest): RemovalRequest {
   return { ...request, orphans: 'own', guarded: false };
-}
-
-function namesOf({ attachment, source, mac }: EndpointRequest, { addresses }: Addressing): EndpointNames {
-  const first = addresses[0]?.address.addr;
-  const derived =
-    first === undefined
-      ? macOfDigest(digest('mac', attachmentDigest(attachment)))
-      : macOfAddr(first, attachment.network);
-  const scope = source?.kind === 'local' ? source.scope : undefined;
-  return {
-    hostIf: hostIfName(attachment),
-    ifName: attachment.ifName,
-    mac: mac ?? derived,
-    alias: formatAlias({
-      attachment,
-      ...given({ scope }),
-      addresses: scope === undefined ? [] : addresses.map(({ address }) => address.addr),
-    }),
-  };
 }
 
 function interfaceExists({ attachment, netns }: EndpointRequest): NetError {

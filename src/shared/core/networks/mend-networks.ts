@@ -21,13 +21,12 @@ import { deviceKey, isHeld } from './record.ts';
  * after a failure and returns all failures.
  */
 export async function mendNetworks(core: Core): Promise<Mended> {
-  const { host, store } = core;
+  const { store } = core;
   const errors: NetError[] = [];
   const mended: string[] = [];
   let entries = 0;
   const rows = store.networks.list();
   if (rows.length === 0) return { entries, mended, errors };
-  const { links } = host.observe(host.own, { links: 'all' });
   // The network that created a shared device recreates it.
   const makers = rows.filter(ownsDevice);
   for (const { name, device } of [...makers, ...rows.filter((row) => !ownsDevice(row))]) {
@@ -35,7 +34,7 @@ export async function mendNetworks(core: Core): Promise<Mended> {
       using _lock = await core.lock(deviceKey(device));
       const row = store.networks.get(name);
       if (row?.device !== device || !isUsed(core, row)) continue;
-      const done = await mend(core, row, links);
+      const done = await mend(core, row);
       entries += done.entries;
       mended.push(...done.mended);
       errors.push(...done.errors);
@@ -51,12 +50,14 @@ function ownsDevice({ owned, device }: NetworkRow): boolean {
 }
 
 /** The caller holds the device's lock. */
-async function mend(core: Core, row: NetworkRow, links: ReadonlyMap<string, LinkState>): Promise<Mended> {
+async function mend(core: Core, row: NetworkRow): Promise<Mended> {
   const { host, store, log } = core;
   const { name, device } = row;
   const { bootId } = host.identity;
   // The reboot deleted what an earlier boot created.
   const owned = row.bootId === bootId ? row.owned : [];
+  const names = owned.flatMap((one) => (one.kind === 'link' ? [one.name] : []));
+  const { links } = host.observe(host.own, { links: [device, ...names].filter((name) => name !== '') });
   const isLost = !links.has(device);
   const errors = isLost ? await removeRest(core, owned, links) : [];
   const plan = await planOf(core, row);

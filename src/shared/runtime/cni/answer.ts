@@ -99,12 +99,12 @@ async function handlerOf(plugin: PluginName, command: Exclude<Command, 'VERSION'
 /** Retries the call once with a new state if the state was corrupt and has been set aside. */
 async function handle(handler: Handler, call: Call, { open, phases }: Caller): Promise<unknown> {
   try {
-    using core = open();
+    await using core = open();
     return await told(core, call, phases, () => handler(call, core));
   } catch (thrown) {
     if (!(thrown instanceof NetError && thrown.kind === 'state-reset')) throw thrown;
   }
-  using core = open();
+  await using core = open();
   return await told(core, call, phases, () => handler(call, core));
 }
 
