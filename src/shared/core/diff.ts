@@ -1,5 +1,6 @@
 import { fault } from '../errors/fault.ts';
 import type { NetError } from '../errors/net-error.ts';
+import type { Firewaller } from '../firewall/firewaller.ts';
 import type { Namespaces, View, ViewQuery } from '../host/host.ts';
 import type { FirewallBackend, FirewallEntry } from '../model/firewall.ts';
 import type { NsRef, RouteSpec, RouteState } from '../model/link.ts';
@@ -43,6 +44,23 @@ export async function firstDrift(
     if (found !== undefined) return found;
   }
   return undefined;
+}
+
+/** So many entries are compared at once: about 10 ms. */
+const PORTION = 250;
+
+/** The entries that are not in force. Lets other work of the thread go on in between, by `wait`. */
+export async function missingEntries(
+  firewaller: Pick<Firewaller, 'missing'>,
+  entries: readonly FirewallEntry[],
+  wait: (ms: number) => Promise<unknown>,
+): Promise<FirewallEntry[]> {
+  const missing: FirewallEntry[] = [];
+  for (let at = 0; at < entries.length; at += PORTION) {
+    if (at > 0) await wait(0);
+    missing.push(...(await firewaller.missing(entries.slice(at, at + PORTION))));
+  }
+  return missing;
 }
 
 /** Returns NetError `drift` for the first entry that is not in force. */

@@ -5,6 +5,7 @@ import type { NetworkRow } from '../store/store.ts';
 import { attachmentKey } from './apply.ts';
 import type { Core } from './core.ts';
 import { desiredEntries } from './desired.ts';
+import { missingEntries } from './diff.ts';
 import { deviceKey } from './networks/record.ts';
 import { isFree, type TryLock } from './try-lock.ts';
 
@@ -51,7 +52,7 @@ interface Wanted {
  */
 async function resetBackend(core: Core, backend: FirewallBackend, { tryLock, wait }: Waiting): Promise<number> {
   const firewaller = core.firewall(backend);
-  const { length: lacking } = await firewaller.missing(onRecord(core).get(backend)?.entries ?? []);
+  const { length: lacking } = await missingEntries(firewaller, onRecord(core).get(backend)?.entries ?? [], wait);
   let wanted: Wanted = NOTHING;
   await core.store.transaction(() => {
     wanted = onRecord(core).get(backend) ?? NOTHING;

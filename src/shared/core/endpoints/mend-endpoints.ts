@@ -10,10 +10,12 @@ import type { Op } from '../../model/op.ts';
 import { attachmentKey } from '../apply.ts';
 import type { Core } from '../core.ts';
 import { desired, desiredEntries } from '../desired.ts';
-import { opDrift, setsOf } from '../diff.ts';
+import { missingEntries, opDrift, setsOf } from '../diff.ts';
 import { execute } from '../execute.ts';
 import { driverOf } from '../networks/driver-of.ts';
 import { ifFree, type TryLock } from '../try-lock.ts';
+
+type Wait = (ms: number) => Promise<unknown>;
 
 /** What a pass restored. */
 export interface Mended {
@@ -32,15 +34,11 @@ const PAUSE_MS = 200;
  * ports. The inside of a sandbox belongs to the container. Does not recreate a deleted interface: a DEL that could not
  * write its record (a full disk) deletes it too. CHECK reports it.
  */
-export async function mendEndpoints(
-  core: Core,
-  tryLock: TryLock,
-  wait: (ms: number) => Promise<unknown>,
-): Promise<Mended> {
+export async function mendEndpoints(core: Core, tryLock: TryLock, wait: Wait): Promise<Mended> {
   const mended: string[] = [];
   const errors: NetError[] = [];
   let entries = 0;
-  let damaged = await findDamaged(core, core.store.endpoints.list());
+  let damaged = await findDamaged(core, core.store.endpoints.list(), wait);
   for (let attempt = 0; damaged.length > 0 && attempt < ATTEMPTS; attempt++) {
     if (attempt > 0) await wait(PAUSE_MS);
     const busy: Endpoint[] = [];
@@ -60,12 +58,13 @@ export async function mendEndpoints(
 }
 
 /** The parts that lack something on the host, found in one reading of all of them. */
-async function findDamaged(core: Core, all: readonly Endpoint[]): Promise<Endpoint[]> {
+async function findDamaged(core: Core, all: readonly Endpoint[], wait: Wait): Promise<Endpoint[]> {
   // Includes entries of transitions under way: a sweep must not delete those of one that ends meanwhile.
   const view = observe(core, all);
   const lacking = new Set<string>();
   for (const [backend, entries] of desiredEntries([], all)) {
-    for (const entry of await core.firewall(backend).missing(entries)) lacking.add(`${backend} ${entryKey(entry)}`);
+    const missing = await missingEntries(core.firewall(backend), entries, wait);
+    for (const entry of missing) lacking.add(`${backend} ${entryKey(entry)}`);
   }
   const lacks = ({ backend, entries }: { backend: string; entries: readonly PublishedEntry[] }): boolean =>
     lacking.size > 0 && entries.some((entry) => lacking.has(`${backend} ${entryKey(entry)}`));
