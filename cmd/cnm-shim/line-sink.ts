@@ -102,7 +102,7 @@ function writerFor(fd: number): Write {
   return (bytes) => unlessFull(() => writeSync(own, bytes));
 }
 
-/** `fd` itself if it cannot be opened: another user's terminal, or a pipe that nobody reads any more. */
+/** `fd` itself if it cannot be opened: another user's terminal, or a pipe without a reader. */
 function reopened(fd: number): number {
   try {
     return openSync(`/proc/self/fd/${fd}`, REOPEN);

@@ -20,7 +20,7 @@ export interface Place {
 export interface OpenSocket {
   /** Its path, or systemd's name for it. */
   readonly name: string;
-  /** Removes the socket's file, so nobody can connect any more. Keeps a socket of systemd. */
+  /** Removes the socket's file, so no client can connect. Keeps a socket of systemd. */
   remove(): void;
 }
 

@@ -84,7 +84,7 @@ export function guardSocket(path: string): SocketFile {
   };
 }
 
-/** False if the kernel says that nobody listens; any other failure (a full backlog, say) implies a listener. */
+/** Returns false if the kernel reports no listener; any other failure (a full backlog, say) implies a listener. */
 function isAnswered(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const connection = connect(path);

@@ -26,7 +26,7 @@ export function takeListeners(env: NodeJS.ProcessEnv): ReadonlyMap<string, numbe
 }
 
 function assertSocket(fd: number): void {
-  let what = 'it is no socket';
+  let what = 'it is not a socket';
   try {
     if (fstatSync(fd).isSocket()) return;
   } catch {

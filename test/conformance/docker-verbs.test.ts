@@ -140,7 +140,7 @@ web1        ${name}   *:8080/tcp   ${address}:80
     await verbsOf('tcp://10.0.0.1:2375').refused(
       ['network', 'ls'],
       2,
-      /ISTHMUS_DOCKER_HOST=tcp.*no socket of this host/,
+      /ISTHMUS_DOCKER_HOST=tcp.*not a socket of this host/,
     );
   });
 

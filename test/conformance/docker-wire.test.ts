@@ -68,7 +68,7 @@ describe('requests of dockerd', function () {
         for (const message of replay.refused)
           assert.match(
             message,
-            /-opt ipk=v: it is no option|-o (foo=bar|x=1): it is no option|has no IPv6 address|has it\. Ask for another/,
+            /-opt ipk=v: it is not an option|-o (foo=bar|x=1): it is not an option|has no IPv6 address|has it\. Ask for another/,
           );
         assert.equal(await site.daemon.end(), 0);
       });

@@ -120,7 +120,7 @@ export function startPeer(
   });
 }
 
-/** Undefined while something is missing. Throws where it is no request. */
+/** Undefined while something is missing. Throws where it is not a request. */
 function decode(bytes: Buffer): PeerRequest | undefined {
   if (bytes.length < REQUEST_BYTES) return undefined;
   if (bytes.readUInt32LE(0) !== MAGIC || bytes.readUInt32LE(4) !== PROTOCOL_VERSION) throw new Error('no request');

@@ -79,7 +79,7 @@ describe('tuning of a configuration', () => {
 
   it('rejects sysctls outside net', () => {
     for (const key of ['kernel.hostname', 'net', 'net.ipv4', 'net/../kernel/hostname', 'net..x.y', '', 'vm/x/net.a']) {
-      assert.match(refused({ sysctl: { [key]: '1' } }), /\.sysctl\[".*"\]="1": it is no sysctl of the network/);
+      assert.match(refused({ sysctl: { [key]: '1' } }), /\.sysctl\[".*"\]="1": it is not a sysctl of the network/);
     }
     assert.match(
       refused({ args: { cni: { sysctl: { 'kernel.x': '1' } } } }),
@@ -108,12 +108,12 @@ describe('tuning of a configuration', () => {
       [{ txQLen: 2 ** 31 }, /\.txQLen=2147483648: /],
       [{ promisc: 'yes' }, /\.promisc="yes": it is not a boolean/],
       [{ args: { cni: { allmulti: 1 } } }, /\.args\.cni\.allmulti=1: it is not a boolean/],
-      [{ mac: 'nonsense' }, /\.mac="nonsense": it is no MAC address/],
-      [{ mac: 7 }, /\.mac=7: it is no MAC address/],
+      [{ mac: 'nonsense' }, /\.mac="nonsense": it is not a MAC address/],
+      [{ mac: 7 }, /\.mac=7: it is not a MAC address/],
       [{ runtimeConfig: { mac: '01:00:00:00:00:00' } }, /\.runtimeConfig\.mac=.*group address/],
     ] as const) {
       assert.match(refused(config), expected);
     }
-    assert.match(refused({}, { mac: 'x' }, 'bad-environment'), /CNI_ARGS MAC="x": it is no MAC address/);
+    assert.match(refused({}, { mac: 'x' }, 'bad-environment'), /CNI_ARGS MAC="x": it is not a MAC address/);
   });
 });

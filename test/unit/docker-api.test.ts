@@ -148,7 +148,7 @@ describe('Docker API client', () => {
     const cases: readonly (readonly [body: string, kind: 'io' | 'decode', text: RegExp])[] = [
       ['[{"Id":"a"', 'io', /JSON/],
       ['', 'io', /JSON/],
-      ['{}', 'decode', /no list/],
+      ['{}', 'decode', /not a list/],
       ['[]', 'decode', /no network/],
       ['[{"Name":"a","Driver":"bridge"}]', 'decode', /no id/],
       ['[null]', 'decode', /no id/],
@@ -163,7 +163,7 @@ describe('Docker API client', () => {
 
   it('rejects an answer of another program', async () => {
     says('/version', 200, '{"Version":"4.3.1","ApiVersion":"1.41","Components":[{"Name":"Podman Engine"}]}');
-    await assert.rejects(api.networks(), refusedWith('decode', /no Docker engine: Podman Engine/));
+    await assert.rejects(api.networks(), refusedWith('decode', /not a Docker engine: Podman Engine/));
   });
 
   it('times out', async () => {

@@ -215,8 +215,16 @@ describe('dockerd requests', () => {
     ],
     ['NetworkDriver.CreateNetwork', { NetworkID: NETWORK, IPv4Data: {} }, /\.IPv4Data={}: it is not a list/],
     ['NetworkDriver.CreateNetwork', { NetworkID: NETWORK, IPv4Data: [{}] }, /\.IPv4Data\[0\]\.Pool: it is missing/],
-    ['NetworkDriver.CreateNetwork', pool({ Pool: 'fd00::/64' }), /\.IPv4Data\[0\]\.Pool="fd00::\/64": it is no IPv4/],
-    ['NetworkDriver.CreateNetwork', pool({ Gateway: '10.1.0.1' }), /Gateway="10\.1\.0\.1": it is no IPv4 address with/],
+    [
+      'NetworkDriver.CreateNetwork',
+      pool({ Pool: 'fd00::/64' }),
+      /\.IPv4Data\[0\]\.Pool="fd00::\/64": it is not an IPv4/,
+    ],
+    [
+      'NetworkDriver.CreateNetwork',
+      pool({ Gateway: '10.1.0.1' }),
+      /Gateway="10\.1\.0\.1": it is not an IPv4 address with/,
+    ],
     [
       'NetworkDriver.CreateNetwork',
       pool({ AuxAddresses: { a: '10.1.0.300/16' } }),
@@ -257,17 +265,25 @@ describe('dockerd requests', () => {
     [
       'NetworkDriver.ProgramExternalConnectivity',
       mapping({ HostIP: 'here' }),
-      /\[0\]\.HostIP="here": it is no IP address/,
+      /\[0\]\.HostIP="here": it is not an IP address/,
     ],
     [
       'NetworkDriver.ProgramExternalConnectivity',
       { ...IDS, Options: { 'com.docker.network.portmap': Array(1025).fill({}) } },
       /\.length=1025: these are too many ports\. Publish 1024 at most/,
     ],
-    ['IpamDriver.RequestPool', { V6: true, Pool: '10.1.0.0/16' }, /\.Pool="10\.1\.0\.0\/16": it is no IPv6 address/],
+    [
+      'IpamDriver.RequestPool',
+      { V6: true, Pool: '10.1.0.0/16' },
+      /\.Pool="10\.1\.0\.0\/16": it is not an IPv6 address/,
+    ],
     ['IpamDriver.RequestPool', { V6: 1 }, /\.V6=1: it is neither true nor false/],
     ['IpamDriver.RequestAddress', {}, /\.PoolID: it is missing/],
-    ['IpamDriver.RequestAddress', { PoolID: 'a', Address: '10.1.0.1/16' }, /\.Address="10\.1\.0\.1\/16": it is no IP/],
+    [
+      'IpamDriver.RequestAddress',
+      { PoolID: 'a', Address: '10.1.0.1/16' },
+      /\.Address="10\.1\.0\.1\/16": it is not an IP/,
+    ],
     ['IpamDriver.ReleaseAddress', { PoolID: 'a', Address: '' }, /\.Address="": it is missing/],
   ] as const)
     it(`${method} rejects ${JSON.stringify(body)?.slice(0, 160)}`, () => assertRefused(method, body, message));

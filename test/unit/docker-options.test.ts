@@ -223,7 +223,7 @@ describe('Docker network options', () => {
       'a source of the other family',
       { o: { 'com.docker.network.host_ipv4': '::1' } },
       'invalid-config',
-      /no IPv4 address/,
+      /not an IPv4 address/,
     ],
     [
       'a malformed binding',
@@ -237,7 +237,13 @@ describe('Docker network options', () => {
       'invalid-config',
       /12 bytes/,
     ],
-    ['an invalid network name', { o: { network: '../x' } }, 'invalid-config', /-o network=\.\.\/x/, /no network name/],
+    [
+      'an invalid network name',
+      { o: { network: '../x' } },
+      'invalid-config',
+      /-o network=\.\.\/x/,
+      /not a network name/,
+    ],
     ['a second subnet', { v4: [V4, { ...V4, Pool: '10.98.0.0/24' }] }, 'unsupported-field', /10\.98\.0\.0\/24/],
     ['a gateway outside', { v4: [{ ...V4, Gateway: '10.98.0.1/24' }] }, 'invalid-config', /--gateway 10\.98\.0\.1/],
     ['a host without a filter', { backend: 'none' }, 'unsupported', /neither nftables nor iptables/],

@@ -32,9 +32,9 @@ describe('--subnet, --gateway and --ip-range', () => {
 
   const net = ['10.88.0.0/16'];
   for (const [options, pattern] of [
-    [{ subnet: ['10.88.0.0'] }, /--subnet="10\.88\.0\.0": it is no subnet\. Write one like/],
-    [{ subnet: ['10.88.0.0/33'] }, /--subnet="10\.88\.0\.0\/33": it is no subnet/],
-    [{ subnet: [''] }, /--subnet="": it is no subnet/],
+    [{ subnet: ['10.88.0.0'] }, /--subnet="10\.88\.0\.0": it is not a subnet\. Write one like/],
+    [{ subnet: ['10.88.0.0/33'] }, /--subnet="10\.88\.0\.0\/33": it is not a subnet/],
+    [{ subnet: [''] }, /--subnet="": it is not a subnet/],
     [{ subnet: ['10.88.0.7/16'] }, /--subnet="10\.88\.0\.7\/16": it has host bits\. Write 10\.88\.0\.0\/16/],
     [{ subnet: ['10.88.0.0/31'] }, /--subnet="10\.88\.0\.0\/31": it has no room .*\/30 or less/],
     [{ subnet: ['fd00::/127'] }, /--subnet="fd00::\/127": it has no room .*\/126 or less/],
@@ -45,7 +45,7 @@ describe('--subnet, --gateway and --ip-range', () => {
     [{ subnet: ['10.1.0.0/16', '10.2.0.0/16'] }, /--subnet="10\.2\.0\.0\/16": it is the second one of IPv4/],
     [{ gateway: ['10.88.0.1'] }, /--gateway="10\.88\.0\.1": it is in none of the subnets\. Give its --subnet too/],
     [{ subnet: net, gateway: ['10.89.0.1'] }, /--gateway="10\.89\.0\.1": it is in none/],
-    [{ subnet: net, gateway: ['10.88.0.1/16'] }, /--gateway="10\.88\.0\.1\/16": it is no address/],
+    [{ subnet: net, gateway: ['10.88.0.1/16'] }, /--gateway="10\.88\.0\.1\/16": it is not an address/],
     [{ subnet: net, gateway: ['10.88.0.0'] }, /it is the network address of 10\.88\.0\.0\/16/],
     [{ subnet: net, gateway: ['10.88.255.255'] }, /it is the broadcast address of 10\.88\.0\.0\/16/],
     [{ subnet: net, gateway: ['10.88.0.1', '10.88.0.2'] }, /--gateway="10\.88\.0\.2": it is the second one in/],

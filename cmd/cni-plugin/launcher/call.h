@@ -45,7 +45,7 @@ bool reserve(size_t size);
 /* Appends the bytes to those used. False: out of memory. */
 bool append(const char *bytes, size_t length);
 
-/* Writes all bytes, also to a pipe that somebody made non-blocking. False on failure. */
+/* Writes all bytes, also to a non-blocking pipe. Returns false on failure. */
 bool write_all(int fd, const void *bytes, size_t length);
 
 #endif

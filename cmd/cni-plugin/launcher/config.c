@@ -21,7 +21,7 @@ static const char *skip_digits(const char *at, const char *end) {
 
 static bool is_hex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 
-/* Skips the string at `at`; NULL if there is none. `plain` is true if it is printable ASCII only. */
+/* Skips the string at `at`. Returns NULL if `at` starts no string. `plain` is true if it is printable ASCII only. */
 static const char *skip_string(const char *at, const char *end, bool *plain) {
   *plain = true;
   if (at == end || *at != '"') return NULL;
@@ -42,7 +42,7 @@ static const char *skip_string(const char *at, const char *end, bool *plain) {
   return NULL;
 }
 
-/* Skips the number at `at`; NULL if there is none. */
+/* Skips the number at `at`. Returns NULL if `at` starts no number. */
 static const char *skip_number(const char *at, const char *end) {
   const char *digits;
   if (at < end && *at == '-') at++;
@@ -64,7 +64,7 @@ static const char *skip_number(const char *at, const char *end) {
   return at;
 }
 
-/* Skips the string, number or word at `at`; NULL if there is none. */
+/* Skips the string, number or word at `at`. Returns NULL for anything else. */
 static const char *skip_scalar(const char *at, const char *end) {
   static const struct words words[] = {{"true", 4}, {"false", 5}, {"null", 4}};
   bool plain;
@@ -76,7 +76,7 @@ static const char *skip_scalar(const char *at, const char *end) {
 }
 
 /*
- * Skips `"key":` at `at`; NULL if there is none. For a key of the outermost object, `asked` and `version` report
+ * Skips `"key":` at `at`. Returns NULL for anything else. For a key of the outermost object, `asked` and `version` tell
  * cniVersion. Also NULL for a key that may be cniVersion in another spelling (different case, or escaped characters),
  * and for one whose value is not a plain string.
  */

@@ -10,7 +10,7 @@
 void print(const char *text);
 void print_bytes(const char *bytes, size_t length);
 
-/* Writes everything printed so far. False on failure. */
+/* Writes everything printed so far. Returns false on failure. */
 bool flush(void);
 
 /*

@@ -22,7 +22,7 @@ export function titleOf({ container, id }: Named<Owned>): string {
 
 /**
  * Selects from `all` the items of the container that `text` names: by its Docker name, its id, the id of an endpoint,
- * or an id prefix. Throws NetError `unknown-container` if there is none, `conflict` if the prefix fits several
+ * or an id prefix. Throws NetError `unknown-container` if none matches, `conflict` if the prefix fits several
  * containers.
  */
 export function ofContainer<T extends Owned>(all: readonly Named<T>[], text: string): Named<T>[] {

@@ -98,7 +98,7 @@ const WRITE = 'Write one like 10.88.0.0/16 or fd00:88::/64';
 
 function readPrefix(option: string, text: string): Prefix {
   const prefix = parsePrefix(text);
-  if (prefix === undefined) throw invalid(option, text, 'it is no subnet', WRITE);
+  if (prefix === undefined) throw invalid(option, text, 'it is not a subnet', WRITE);
   const whole = networkOf(prefix);
   if (sameAddr(whole.addr, prefix.addr)) return prefix;
   throw invalid(option, text, 'it has host bits', `Write ${formatPrefix(whole)}`);
@@ -107,7 +107,7 @@ function readPrefix(option: string, text: string): Prefix {
 function readAddress(text: string): Addr {
   const addr = parseAddr(text);
   if (addr !== undefined) return addr;
-  throw invalid('--gateway', text, 'it is no address', 'Write one like 10.88.0.1 or fd00:88::1');
+  throw invalid('--gateway', text, 'it is not an address', 'Write one like 10.88.0.1 or fd00:88::1');
 }
 
 /** Throws for addresses of a subnet that no host can have. */

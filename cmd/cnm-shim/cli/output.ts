@@ -38,7 +38,7 @@ export function printTable<T>(data: readonly T[], table: TableShape<T>): void {
   writeAll(STDOUT, formatTable(table.headings, data.map(table.row)));
 }
 
-/** Throws one error that contains all of them; returns if there is none. */
+/** Throws one error that contains all of them; returns for an empty list. */
 export function raise(errors: readonly NetError[], op: string): void {
   const failure = combineErrors(errors, op);
   if (failure !== undefined) throw failure;

@@ -46,7 +46,7 @@ export async function deleteDockerNetwork(core: Core, id: string): Promise<NetEr
   if (errors.length > 0) return errors;
   return await deleteNetwork(core, row.network, holderOf(id), (records) => {
     records.dockerNetworks.delete(id);
-    // dockerd has already released its pools. If it could not, nobody else would.
+    // Usually a no-op: dockerd releases its pools first. If it failed to, this is the last chance.
     unusePools(records, id);
   });
 }

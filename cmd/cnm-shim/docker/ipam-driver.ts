@@ -111,7 +111,7 @@ function networkOption(options: TextMap): string | undefined {
     throw fault.invalidConfig(
       'ipam',
       `--ipam-opt ${key}=${value}`,
-      'it is no option of this IPAM driver',
+      'it is not an option of this IPAM driver',
       `${meant === undefined ? '' : `Did you mean ${meant}? `}Known is ${OPTIONS.join(', ')}`,
     );
   }

@@ -95,7 +95,7 @@ export function networkNamed(given: Given, flagName = '-o'): string {
   if (value.length <= 128 && /^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(value)) return value;
   const hint = 'Start with a letter or digit; then letters, digits, "_", "." and "-"; 128 characters at most';
   const subject = `${flagName} ${key}=${value}`;
-  throw fault.invalidConfig('network', subject, 'it is no network name', hint);
+  throw fault.invalidConfig('network', subject, 'it is not a network name', hint);
 }
 
 function assertKnown(key: string, generic: TextMap): void {
@@ -103,7 +103,7 @@ function assertKnown(key: string, generic: TextMap): void {
   const meant = nearest(key, OWN_KEYS) ?? nearest(key.split('.').at(-1) ?? '', OWN_KEYS);
   const known = `Known are ${OWN_KEYS.join(', ')}, and Docker's own (${DOCKER_KEYS.bridge} and the like)`;
   const hint = meant === undefined ? known : `Did you mean ${meant}? ${known}`;
-  throw refusedOption({ key, value: generic[key] ?? '' }, 'it is no option of this driver', hint);
+  throw refusedOption({ key, value: generic[key] ?? '' }, 'it is not an option of this driver', hint);
 }
 
 /** The value given under one of several names. An empty value counts as absent. */
@@ -129,13 +129,13 @@ function driverNamed(given: Given | undefined): DockerOptions['driver'] {
   }
   const meant = nearest(value, DRIVERS);
   const hint = `${meant === undefined ? '' : `Did you mean ${meant}? `}Drivers are ${DRIVERS.join(' and ')}`;
-  throw refusedOption({ key, value }, 'it is no driver', hint);
+  throw refusedOption({ key, value }, 'it is not a driver', hint);
 }
 
 function mtuOf(given: Given): number {
   const mtu = /^\d{1,5}$/.test(given.value) ? Number(given.value) : -1;
   if (mtu === 0 || (mtu >= MIN_MTU && mtu <= MAX_MTU)) return mtu;
-  throw refusedOption(given, 'it is no MTU', `Give ${MIN_MTU} to ${MAX_MTU} bytes, or 0 for the default`);
+  throw refusedOption(given, 'it is not an MTU', `Give ${MIN_MTU} to ${MAX_MTU} bytes, or 0 for the default`);
 }
 
 /** The kernel's rules for interface names, with a lower length limit where a suffix follows. */
@@ -169,7 +169,7 @@ function mode(generic: TextMap, family: Family, key: string): DockerOptions['mod
   if (found !== undefined) return { [family]: found };
   const meant = nearest(given.value, MODES);
   const hint = `${meant === undefined ? '' : `Did you mean ${meant}? `}Modes are ${MODES.join(', ')}`;
-  throw refusedOption(given, 'it is no gateway mode', hint);
+  throw refusedOption(given, 'it is not a gateway mode', hint);
 }
 
 function source(generic: TextMap, family: Family, key: string): DockerOptions['source'] {
@@ -182,7 +182,7 @@ function address(given: Given, family: Family): string {
   if (addr?.family === family) return formatAddr(addr);
   throw refusedOption(
     given,
-    `it is no IPv${family} address`,
+    `it is not an IPv${family} address`,
     `Give one as in ${family === 4 ? '192.0.2.7' : '2001:db8::7'}`,
   );
 }

@@ -8,7 +8,7 @@ import type { GatewayMode } from '../../../src/shared/store/store.ts';
 import { DOCKER_KEYS, type DockerOptions } from './options.ts';
 import type { IpamData } from './wire/messages.ts';
 
-/** What Docker needs to know about an existing Network, whoever created it. */
+/** What Docker needs to know about an existing Network of either camp. */
 export interface SharedTraits {
   readonly internal: boolean;
   readonly mode4: GatewayMode;

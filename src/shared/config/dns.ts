@@ -36,7 +36,7 @@ export function readResolvConf(file: string, path: string): Dns {
 function readFile(file: string): string {
   const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    if (!fstatSync(fd).isFile()) throw new Error('it is no regular file');
+    if (!fstatSync(fd).isFile()) throw new Error('it is not a regular file');
     return readFileSync(fd, 'utf8');
   } finally {
     closeSync(fd);

@@ -6,7 +6,7 @@ export function isObject(value: unknown): value is Json {
 }
 
 /**
- * Returns the value of `key` in an object; undefined if it is no object, lacks the key or has null. Ignores case, as
+ * Returns the value of `key` in an object; undefined if it is not an object, lacks the key or has null. Ignores case, as
  * Go's encoding/json does, so containerd may send `HostPort` where podman sends `hostPort`.
  */
 export function field(value: unknown, key: string): unknown {

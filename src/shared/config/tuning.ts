@@ -83,7 +83,7 @@ function pathOf(key: string, where: string, value: string, ifName: string): stri
   const slashes = key.includes('/') ? key : key.replaceAll('.', '/');
   const path = sysctlPath(slashes.replace('IFNAME', () => ifName));
   if (path !== undefined) return path;
-  throw invalid(where, value, 'it is no sysctl of the network', 'Give one that begins with net.');
+  throw invalid(where, value, 'it is not a sysctl of the network', 'Give one that begins with net.');
 }
 
 function assertAllowed(key: string, where: string, value: string, allowlist: readonly string[] | undefined): void {
@@ -114,7 +114,7 @@ function givenMac({ config, mac }: TuningInput, args: unknown): string | undefin
   const { path, value } = given;
   const parsed = typeof value === 'string' ? parseMac(value) : undefined;
   if (parsed !== undefined && isUnicastMac(parsed)) return parsed;
-  const what = parsed === undefined ? 'it is no MAC address' : 'it is a group address or zero';
+  const what = parsed === undefined ? 'it is not a MAC address' : 'it is a group address or zero';
   const hint = 'Write six bytes, the first of them even: 0a:58:0a:16:00:07';
   if (!path.startsWith('CNI_ARGS')) throw invalid(path, value, what, hint);
   throw fault.badEnvironment('environment', `${path}=${show(value)}`, what, hint);

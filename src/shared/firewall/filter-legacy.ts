@@ -22,7 +22,7 @@ const TABLE = 'filter';
 const VERDICT_DROP = -1 - NF_DROP;
 const VERDICT_ACCEPT = -1 - NF_ACCEPT;
 
-/** Returns the current table, or undefined if nobody uses it. */
+/** Returns the current table, or undefined if it has never been used. */
 export function readLegacyTable(ns: LinuxNamespace, family: Family): LegacyFilterTable | undefined {
   if (!legacyTables(ns, family).includes(TABLE)) return undefined;
   const { rules, first, last } = ns.within(() => readXtTable(family, TABLE));

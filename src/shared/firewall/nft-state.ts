@@ -87,7 +87,7 @@ export class TableWatch {
   }
 
   /**
-   * Checks again if rules are missing and the ruleset has changed meanwhile: while somebody replaces them, a list may
+   * Checks again if rules are missing and the ruleset has changed meanwhile: while another process replaces them, a list may
    * contain neither the old rules nor the new (nf_tables_dump_rules reports a change only between two parts of a list).
    */
   isWhole(): boolean {

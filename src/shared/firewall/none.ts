@@ -2,7 +2,7 @@ import type { NetError } from '../errors/net-error.ts';
 import type { FirewallEntry } from '../model/firewall.ts';
 import type { Firewaller } from './firewaller.ts';
 
-/** A packet filter that somebody else manages: changes nothing and reports nothing missing. */
+/** A packet filter that the operator manages: changes nothing and reports nothing missing. */
 export const NO_FIREWALLER: Firewaller = {
   backend: 'none',
   async add(): Promise<void> {},

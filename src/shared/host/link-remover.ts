@@ -12,7 +12,7 @@ import { getLink } from './read-links.ts';
 type LinkDelete = Extract<Op, { op: 'link.delete' }>;
 type Outcome = NetError | undefined;
 
-/** A link to delete; a link of another kind than `kind` belongs to somebody else. */
+/** A link to delete; a link of another kind than `kind` is foreign. */
 export type UnwantedLink = Pick<LinkDelete, 'name' | 'kind'>;
 
 interface Removal {

@@ -103,7 +103,7 @@ export class Run {
       case 'redirect.add': {
         const redirect = addRedirect(op, this.#resolver(op, ns));
         this.#request(op, ns, addIngress(op, this.#resolver(op, ns)));
-        // An existing ingress qdisc belongs to somebody else and gets no filter of ours.
+        // An existing ingress qdisc is foreign and gets no filter of ours.
         if (this.#flush()) this.#request(op, ns, redirect);
         return;
       }
@@ -112,7 +112,7 @@ export class Run {
         return;
       case 'link.create':
         this.#request(op, ns, createLink(op, this.#resolver(op, ns)));
-        // An existing name belongs to somebody else: send nothing to it before the kernel has answered.
+        // An existing name is foreign: send nothing to it before the kernel has answered.
         if (this.#flush() && op.alias !== undefined) {
           this.#request(op, ns, setLink(op.name, { alias: op.alias }, this.#resolver(op, ns)));
         }
@@ -143,8 +143,8 @@ export class Run {
   }
 
   /**
-   * Returns the device of a redirection that leads to `op.to` or to a deleted device; any other belongs to somebody
-   * else.
+   * Returns the device of a redirection that leads to `op.to` or to a deleted device; any other is
+   * foreign.
    */
   #ownIngress(op: Extract<Op, { op: 'redirect.add' | 'redirect.delete' }>, ns: LinuxNamespace): number {
     const index = this.#index(op, ns, op.dev);

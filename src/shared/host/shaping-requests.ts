@@ -27,7 +27,7 @@ type RedirectOp = Extract<Op, { op: 'redirect.add' | 'redirect.delete' }>;
 const CREATE = NLM_F_CREATE | NLM_F_EXCL;
 const U32_MAX = 0xffffffff;
 
-/** Major number of our token buckets, `tc`'s `handle 4953:`; any other number belongs to somebody else. */
+/** Major number of our token buckets, `tc`'s `handle 4953:`; any other number is foreign. */
 export const TBF_HANDLE = 0x4953_0000;
 /** Priority of the filter that redirects. */
 export const REDIRECT_PRIORITY = 1;

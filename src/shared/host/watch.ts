@@ -39,7 +39,7 @@ const LOST: readonly KernelChange[] = [{ kind: 'lost' }];
 /**
  * Reports deletions and shutdowns in a namespace until disposed; the kernel itself drops irrelevant messages
  * (`watch-filter.ts`). Also reports the caller's own changes of links, addresses and routes. Does not keep the process
- * alive. Throws NetError `kernel` if the kernel refuses. iptables-legacy notifies nobody of its changes.
+ * alive. Throws NetError `kernel` if the kernel refuses. iptables-legacy sends no notifications.
  */
 export function watchHost(ns: LinuxNamespace, { nft, isOwn = isOwnProcess, changed }: WatchOptions): Disposable {
   using opened = new DisposableStack();

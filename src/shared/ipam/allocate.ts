@@ -64,7 +64,7 @@ export function allocate(store: LocalStore, request: AllocationRequest): Allocat
   });
 }
 
-/** Refuses an owner that already has an address: nobody would release a second lease. */
+/** Refuses an owner that already has an address: no call would release a second lease. */
 function refuseSecond(store: LocalStore, { scope, sets, owner }: AllocationRequest): void {
   const taken = leasesFor(store, scope, owner).find(({ address }) => sets.some((set) => rangeOf(set, address)));
   if (taken === undefined) return;

@@ -58,7 +58,7 @@ export interface PrefixSpan {
 
 /**
  * The span of a prefix, of either family. Loads ip-cidr at its first call (4 ms), so use it for messages and reports.
- * Use `firstOf` and `lastOf` in calls that somebody waits for.
+ * Use `firstOf` and `lastOf` on the path of a call.
  */
 export async function describePrefix(prefix: Prefix): Promise<PrefixSpan> {
   const { default: IPCIDR } = await import('ip-cidr');

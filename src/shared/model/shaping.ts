@@ -6,7 +6,7 @@ export interface RateLimit {
   readonly burst: number;
 }
 
-/** Our part of a device's traffic control: `tc qdisc show`, `tc filter show`. Empty if there is none. */
+/** Our part of a device's traffic control: `tc qdisc show`, `tc filter show`. Empty if the device has no such part. */
 export interface ShapingState {
   /** The token bucket on the device's egress. */
   readonly tbf?: TbfState;

@@ -44,7 +44,7 @@ const SKF_AD_NLATTR_NEST = 0xfffff000 + 16;
 const ATTR_HEADER = 4;
 const ALL = 0xffffffff;
 
-/** The kernel passes only datagrams that the program accepts to the socket; the others wake nobody. */
+/** The kernel passes only datagrams that the program accepts to the socket; the others wake no process. */
 export function attachFilter(fd: number, steps: readonly Step[]): void {
   const program = assemble(steps);
   // struct sock_fprog: the number of instructions and their address.

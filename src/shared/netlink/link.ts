@@ -81,7 +81,7 @@ export const link = body(IFINFOMSG, LINK_ATTRS);
 /** linux/if_link.h, IFLA_INET6_*: what a link's IFLA_AF_SPEC has for AF_INET6. */
 const INET6_SPEC = { addrGenMode: attr(8, u8) };
 
-/** RTM_SETLINK for the few attributes that we set; answers hold many more, which nobody decodes. */
+/** RTM_SETLINK for the few attributes that we set; answers hold many more, which no caller needs. */
 export const linkSpec = body(IFINFOMSG, {
   name: attr(3, string),
   spec: attr(26, nested({ inet6: attr(10, nested(INET6_SPEC)) })),

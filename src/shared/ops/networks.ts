@@ -36,7 +36,7 @@ export interface NetworkInfo {
   readonly predefined: boolean;
   readonly internal: boolean;
   readonly masquerade: boolean;
-  /** Who assigns the addresses: `isthmus`, `docker`, a CNI IPAM plugin; absent if nobody does. */
+  /** Who assigns the addresses: `isthmus`, `docker`, a CNI IPAM plugin; absent if the network has no addresses. */
   readonly allocator?: string;
   readonly subnets: readonly SubnetInfo[];
   /** Users that keep it without endpoints: `docker:<NetworkID>`, `operator`. */

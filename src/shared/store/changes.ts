@@ -6,7 +6,7 @@ import { digest } from '../model/attachment.ts';
 
 /** A number beside the database that shows whether the database is the newest version. */
 export interface ChangeCount {
-  /** The number; 0 if there is none. */
+  /** The number; 0 before the first change. */
   read(): number;
   write(count: number): void;
 }

@@ -110,7 +110,7 @@ export class SqliteFile {
 
   /**
    * Syncs committed transactions to disk. `PRAGMA synchronous` cannot change inside a transaction. It would sync the
-   * log after each commit; this does the same, and nobody deletes the log while this connection is open.
+   * log after each commit; this does the same, and SQLite keeps the log while this connection is open.
    */
   syncLog(): void {
     const fd = openSync(logOf(this.#path), 'r+');

@@ -18,7 +18,7 @@ export function createFile(stateDir: string, options: BlockingOptions): void {
   const path = join(stateDir, 'state.db');
   if (existsSync(path)) return;
   const draft = `${path}.new`;
-  // A call that died here, or somebody who deleted only state.db, leaves these files too. SQLite would replay a foreign
+  // A call that died here, or an operator who deleted only state.db, leaves these files too. SQLite would replay a foreign
   // log into this database.
   for (const part of PARTS) {
     rmSync(draft + part, { force: true });

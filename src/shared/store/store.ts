@@ -19,7 +19,7 @@ export interface NetworkRow {
   readonly bootId: string;
   /** Its spec; absent if only parts of a plugin chain use it. */
   readonly spec?: NetworkSpec;
-  /** Who keeps it without endpoints: `docker:<NetworkID>` for each Docker network, `operator`. Default: nobody. */
+  /** Who keeps it without endpoints: `docker:<NetworkID>` for each Docker network, `operator`. Default: none. */
   readonly holders?: readonly string[];
 }
 

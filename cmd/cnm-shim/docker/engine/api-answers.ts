@@ -66,7 +66,7 @@ export function decodeEngine(answer: unknown): Engine {
   const components = field(answer, 'Components');
   const names = Array.isArray(components) ? components.map((component) => textField(component, 'Name')) : [];
   if (names.length > 0 && !names.includes('Engine'))
-    throw unreadable('/version', `it is no Docker engine: ${names.join(', ')}`);
+    throw unreadable('/version', `it is not a Docker engine: ${names.join(', ')}`);
   const version = textField(answer, 'Version');
   const api = textField(answer, 'ApiVersion');
   if (version === undefined || api === undefined) throw unreadable('/version', 'it tells no version');
@@ -75,7 +75,7 @@ export function decodeEngine(answer: unknown): Engine {
 
 /** GET /networks. Throws NetError `decode`. */
 export function decodeNetworks(answer: unknown): DockerNetwork[] {
-  if (!Array.isArray(answer)) throw unreadable('/networks', 'it is no list');
+  if (!Array.isArray(answer)) throw unreadable('/networks', 'it is not a list');
   if (answer.length === 0) throw unreadable('/networks', 'it has no network, not even those that Docker always has');
   return answer.map(decodeNetwork);
 }
@@ -95,7 +95,7 @@ export function decodeEndpoints(answer: unknown): DockerEndpoint[] | undefined {
 
 /** GET /containers/json. Throws NetError `decode`. */
 export function decodeContainers(answer: unknown): ContainerEndpoint[] {
-  if (!Array.isArray(answer)) throw unreadable('/containers/json', 'it is no list');
+  if (!Array.isArray(answer)) throw unreadable('/containers/json', 'it is not a list');
   return answer.flatMap((container): ContainerEndpoint[] => {
     const containerId = textField(container, 'Id') ?? '';
     const containerName = nameOf(field(container, 'Names')) ?? containerId.slice(0, 12);

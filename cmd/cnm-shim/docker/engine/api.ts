@@ -126,7 +126,7 @@ export function dockerApiOf(
   throw fault.badEnvironment(
     'docker',
     `ISTHMUS_DOCKER_HOST=${host}`,
-    'it is no socket of this host',
+    'it is not a socket of this host',
     `Give "unix://" and a path, as in unix://${SOCKET}, or "none"`,
   );
 }

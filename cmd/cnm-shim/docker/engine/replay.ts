@@ -144,7 +144,7 @@ function gatewayOf({ gateway }: IpamConfig, subnet: Prefix, gateways: readonly s
 function subnetOf({ subnet }: IpamConfig, network: DockerNetwork): Prefix {
   const prefix = parsePrefix(subnet);
   if (prefix !== undefined) return networkOf(prefix);
-  throw fault.decode('docker', `network ${network.name}, subnet ${subnet}`, 'it is no prefix');
+  throw fault.decode('docker', `network ${network.name}, subnet ${subnet}`, 'it is not a prefix');
 }
 
 function auxOf({ aux }: IpamConfig, { length }: Prefix): Readonly<Record<string, string>> {

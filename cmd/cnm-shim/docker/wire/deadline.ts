@@ -4,7 +4,7 @@ export interface DeadlineOptions {
   /** What has to be ready in time, for the error. */
   readonly op: string;
   readonly ms: number;
-  /** Called with the error if the work fails after the deadline, when nobody waits for it. */
+  /** Called with the error if the work fails after the deadline, when no caller waits for it. */
   readonly late: (thrown?: unknown) => void;
 }
 

@@ -112,7 +112,7 @@ export function asPrefix(given: Part, family?: Family): Prefix | undefined {
   const prefix = parsePrefix(text);
   if (prefix !== undefined && (family === undefined || prefix.addr.family === family)) return prefix;
   const example = family === 6 ? 'fd00:1::2/64' : '10.1.0.2/16';
-  throw refusal(given, `it is no ${nameOf(family)} address with a prefix length`, `Write it as in ${example}`);
+  throw refusal(given, `it is not an ${nameOf(family)} address with a prefix length`, `Write it as in ${example}`);
 }
 
 export function asAddr(given: Part): Addr | undefined {
@@ -120,7 +120,7 @@ export function asAddr(given: Part): Addr | undefined {
   if (text === undefined) return undefined;
   const addr = parseAddr(text);
   if (addr !== undefined) return addr;
-  throw refusal(given, 'it is no IP address', 'Write it as in 10.1.0.2 or fd00:1::2');
+  throw refusal(given, 'it is not an IP address', 'Write it as in 10.1.0.2 or fd00:1::2');
 }
 
 /** Lower-case, with colons. */

@@ -80,7 +80,7 @@ export class DockerServer {
 
   /**
    * Takes no new calls; resolves when the calls in progress are answered, or after `limitMs`. Remove the socket's path
-   * before, so that nobody connects any more.
+   * before, so that no client connects.
    */
   async drain(limitMs: number): Promise<void> {
     this.#isEnding = true;

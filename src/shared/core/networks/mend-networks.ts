@@ -116,7 +116,7 @@ function removeRest(core: Core, owned: readonly Owned[], links: ReadonlyMap<stri
 }
 
 /**
- * Settings that the bridge's deletion or somebody else reverted: published ports need them to be reachable at
+ * Settings that the bridge's deletion or another program reverted: published ports need them to be reachable at
  * 127.0.0.1.
  */
 function missingLocalnet({ host }: Core, owned: readonly Owned[], coming: readonly Op[]): Op[] {

@@ -12,7 +12,7 @@ export function isHeld(row: NetworkRow | undefined): boolean {
   return (row?.holders?.length ?? 0) > 0;
 }
 
-/** The row with these holders; without the key if there are none. */
+/** The row with these holders; without the key for an empty list. */
 export function withHolders({ holders: _, ...row }: NetworkRow, holders: readonly string[]): NetworkRow {
   return holders.length === 0 ? row : { ...row, holders };
 }

@@ -32,7 +32,7 @@ export interface PortScene {
   readonly reserved: readonly PortRange[];
   /** Offset in the ephemeral range at which the search starts: any whole number. */
   readonly start: number;
-  /** Returns a function that names the listener; undefined if nobody listens. */
+  /** Returns a function that names the listener; undefined if no process listens. */
   readonly listener: (mapping: PortMapping) => (() => string) | undefined;
   /** Claims the mapping, or returns the error that prevents it. */
   readonly claim: (mapping: PortMapping) => NetError | undefined;

@@ -21,7 +21,7 @@ import { atLeast, type CniVersion, isSupported, NEWEST, parseVersion } from './v
 export interface Caller {
   readonly plugin: PluginName;
   readonly env: Environment;
-  /** True if nobody can write a configuration to stdin. */
+  /** True if stdin cannot carry a configuration. */
   readonly isMute: () => boolean;
   /** Reads stdin. Throws NetError. */
   readonly read: () => string;

@@ -14,8 +14,8 @@
  * | 12     | 4    | descriptor of CNI_NETNS in the launcher, a network namespace; -1: none, or the path leads to none |
  * | 16     | 8    | SO_NETNS_COOKIE of the launcher's socket: the namespace that it runs in                        |
  * | 24     | 8    | inode number of /proc/self/ns/mnt                                                             |
- * | 32     | 8    | st_dev of the state directory; 0 where there is none                                          |
- * | 40     | 8    | st_ino of the state directory; 0 where there is none                                          |
+ * | 32     | 8    | st_dev of the state directory; 0 without a directory                                          |
+ * | 40     | 8    | st_ino of the state directory; 0 without a directory                                          |
  *
  * Answer: first one byte. DECLINE: nothing has been done and will be, call the stand-alone plugin; words for a log may
  * follow, up to the end. CLAIM: the daemon does it, once; then either ANSWER (ANSWER_BYTES: the byte, exit code as one

@@ -16,7 +16,7 @@ export function formatError(error: NetError, version: CniVersion): string {
   return formatJson({ cniVersion: version, code: error.cniCode, msg, ...(hint === '' ? {} : { details: hint }) });
 }
 
-/** Writes everything before it returns, even to a pipe that somebody made non-blocking. */
+/** Writes everything before it returns, also to a non-blocking pipe. */
 export function writeAll(fd: number, text: string | Uint8Array): void {
   let rest = Buffer.from(text);
   while (rest.length > 0) {
