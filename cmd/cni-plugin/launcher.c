@@ -234,7 +234,7 @@ int main(int argc, char **argv) {
   }
   if (call.seconds != timeout)
     fail(NUMBER(CODE_ENVIRONMENT), answer_version(),
-         WORDS("environment ISTHMUS_TIMEOUT=", timeout, ": is no whole number of seconds from 1 to " LONGEST_TIMEOUT),
+         WORDS("environment ISTHMUS_TIMEOUT=", timeout, ": is not a whole number of seconds from 1 to " LONGEST_TIMEOUT),
          "Give one, or leave it out for " DEFAULT_TIMEOUT);
   if (!whole || call.used - REQUEST_BYTES > MAX_BODY) run_plugin();
   int64_t limit = now() + CLAIM_MS;

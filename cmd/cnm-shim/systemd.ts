@@ -8,7 +8,7 @@ const SD_LISTEN_FDS_START = 3;
 /**
  * Returns the sockets that the service manager opened for this process, by name (FileDescriptorName=); a single unnamed
  * one is `cni`. Deletes the variables from `env`, so that no child takes the sockets for its own.
- * Throws NetError `bad-environment` for a descriptor that is no socket. Source: sd_listen_fds_with_names(3).
+ * Throws NetError `bad-environment` for a descriptor that is not a socket. Source: sd_listen_fds_with_names(3).
  */
 export function takeListeners(env: NodeJS.ProcessEnv): ReadonlyMap<string, number> {
   const { LISTEN_PID: pid, LISTEN_FDS: count = '', LISTEN_FDNAMES: names = '' } = env;

@@ -132,7 +132,7 @@ describe('the daemon recovers from changes made by others', function () {
       ['the directory is removed', () => rmSync(site.host.stateDir, { recursive: true })],
       ['the directory is moved away', () => renameSync(site.host.stateDir, `${site.host.stateDir}.old`)],
       ['state.db is deleted', () => files().forEach((file) => void rmSync(file, { force: true }))],
-      ['state.db is replaced by a text', () => replace('this is no database\n'.repeat(1000))],
+      ['state.db is replaced by a text', () => replace('this is not a database\n'.repeat(1000))],
       ['state.db is replaced by nothing', () => replace('')],
       ['state.db is overwritten in place', () => writeFileSync(database(), Buffer.alloc(60_000, 0xa5))],
       ['state.db and its log are overwritten in place', () => files().forEach((file) => void scribble(file))],

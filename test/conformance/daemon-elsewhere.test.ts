@@ -124,7 +124,7 @@ describe('a launcher whose daemon is not in the same place', function () {
     live();
     mkdirSync(site.runDir, { mode: 0o700 });
     const socket = join(site.runDir, 'cni.sock');
-    writeFileSync(socket, 'this is no socket');
+    writeFileSync(socket, 'this is not a socket');
     live();
     rmSync(socket);
     mkdirSync(socket);

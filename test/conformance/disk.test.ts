@@ -51,7 +51,7 @@ describe('disk failures', function () {
     ['truncated to a page', (path) => truncateAll(path, 4096)],
     ['truncated in the middle', (path) => truncateAll(path, Math.floor(statSync(path).size / 2) + 17)],
     ['overwritten with garbage', (path) => overwriteAll(path)],
-    ['overwritten with a text', (path) => writeFileSync(path, 'this is no database\n'.repeat(1000))],
+    ['overwritten with a text', (path) => writeFileSync(path, 'this is not a database\n'.repeat(1000))],
     [
       'without its -wal',
       (path) =>

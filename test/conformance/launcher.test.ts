@@ -192,7 +192,7 @@ describe('launcher without a daemon', function () {
       using peer = await startPeer(lab.runDir, decline);
       const { code, json, standIn } = await lab.run({ env: { ISTHMUS_TIMEOUT: value } });
       assert.deepEqual([code, json?.code, json?.cniVersion, standIn], [1, 4, '1.0.0', undefined]);
-      assert.equal(json?.msg, `environment ISTHMUS_TIMEOUT=${value}: is no whole number of seconds from 1 to 86400`);
+      assert.equal(json?.msg, `environment ISTHMUS_TIMEOUT=${value}: is not a whole number of seconds from 1 to 86400`);
       assert.equal(json?.details, 'Give one, or leave it out for 60');
       assert.equal(peer.connections, 0);
     });

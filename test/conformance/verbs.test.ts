@@ -377,10 +377,10 @@ pod0        web       *:8080/tcp         10.88.0.2:80
     for (const [args, code, why] of [
       [create('web'), 1, /network web: there is a network of this name\. Choose another name/],
       ...PREDEFINED.map((name) => [create(name), 1, /: a network of this name is predefined/] as const),
-      [create('a b'), 2, /\.name="a b": is no network name\. Start with a letter or digit/],
-      [create('../web'), 2, /\.name="\.\.\/web": is no network name/],
-      [create(''), 2, /\.name="": is no network name/],
-      [create('x'.repeat(129)), 2, /is no network name/],
+      [create('a b'), 2, /\.name="a b": is not a network name\. Start with a letter or digit/],
+      [create('../web'), 2, /\.name="\.\.\/web": is not a network name/],
+      [create(''), 2, /\.name="": is not a network name/],
+      [create('x'.repeat(129)), 2, /is not a network name/],
       [
         create('a', '-d', 'host'),
         2,

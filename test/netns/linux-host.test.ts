@@ -29,7 +29,7 @@ describe('LinuxHost on this machine', () => {
     if (dir !== undefined) rmSync(dir, { recursive: true });
   });
 
-  it('reports in different words why a path is no network namespace', () => {
+  it('reports in different words why a path is not a network namespace', () => {
     const fifo = join(dir, 'fifo');
     execFileSync('mkfifo', [fifo]);
     writeFileSync(join(dir, 'file'), '');

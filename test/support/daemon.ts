@@ -12,7 +12,7 @@ const GOOD_REASONS = [
   'the caller has another state directory',
   'the caller is another host',
   'the caller has a log of its own',
-  'CNI_NETNS is no network namespace',
+  'CNI_NETNS is not a network namespace',
   'files of another mount namespace are needed',
 ];
 

@@ -30,7 +30,7 @@ export function makeNetns(label = ''): TestNetns {
   };
 }
 
-/** Deletes the namespace; a missing one is no error. */
+/** Deletes the namespace; a missing one is not an error. */
 export function removeNetns(name: string): void {
   try {
     command('ip', ['netns', 'delete', name]);

@@ -68,7 +68,7 @@ export class RawSctp {
 function encodeAddress(family: Family, text: string): Buffer {
   const { domain, size, at } = KINDS[family];
   const address = parseAddr(text);
-  if (address?.family !== family) throw new Error(`${text} is no IPv${family} address`);
+  if (address?.family !== family) throw new Error(`${text} is not an IPv${family} address`);
   const encoded = Buffer.alloc(size);
   encoded.writeUInt16LE(domain, 0);
   encoded.set(addrToBytes(address), at);

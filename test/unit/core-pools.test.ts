@@ -262,7 +262,7 @@ describe('core: pools', () => {
     });
   });
 
-  it('are deleted with their reservations on release; a missing pool is no error', () => {
+  it('are deleted with their reservations on release; a missing pool is not an error', () => {
     const [a, b] = [pools().ask({ subnet: '10.9.1.0/24' }), pools().ask({ subnet: '10.9.1.0/24' })];
     for (const { id: pool } of [a, b]) requestAddress(core, { pool, use: 'gateway', now: 1 });
     requestAddress(core, { pool: a.id, use: 'endpoint', now: 1 });

@@ -59,7 +59,7 @@ describe('operator commands', () => {
     ['network prune', /unknown command 'prune'/],
     ['network ls web', /too many arguments/],
     ['network ls -o yaml', /'-o, --output <format>' argument 'yaml' is invalid.*table, json/],
-    ['network ls --state-dir state', /argument 'state' is invalid.*no absolute path/],
+    ['network ls --state-dir state', /argument 'state' is invalid.*not an absolute path/],
     ['network inspect', /missing required argument 'network'/],
     ['network create', /missing required argument 'name'/],
     ['network create web --subnet', /'--subnet <cidr>' argument missing/],

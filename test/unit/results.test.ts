@@ -154,10 +154,10 @@ describe('results', () => {
     [{ ips: {} }, '.prevResult.ips={}: is no list'],
     [{ ips: [{}] }, '.prevResult.ips[0].address: is missing'],
     [{ ips: [{ address: '10.0.0.1' }] }, '.prevResult.ips[0].address="10.0.0.1": is no address with a prefix length'],
-    [{ ips: [{ address: '10.0.0.1/8', gateway: 'x' }] }, '.prevResult.ips[0].gateway="x": is no IP address'],
+    [{ ips: [{ address: '10.0.0.1/8', gateway: 'x' }] }, '.prevResult.ips[0].gateway="x": is not an IP address'],
     [{ ip4: { ip: 'x' } }, '.prevResult.ip4.ip="x": is no address with a prefix length'],
     [{ ip6: { ip: '::1/128', routes: [{ dst: 'x' }] } }, '.prevResult.ip6.routes[0].dst="x": is no prefix'],
-    [{ routes: [{ dst: '::/0', gw: 7 }] }, '.prevResult.routes[0].gw=7: is no IP address'],
+    [{ routes: [{ dst: '::/0', gw: 7 }] }, '.prevResult.routes[0].gw=7: is not an IP address'],
     [{ interfaces: [{}] }, '.prevResult.interfaces[0]={}: has no name'],
   ];
   for (const [value, message] of refused) {

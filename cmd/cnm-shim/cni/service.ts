@@ -96,7 +96,7 @@ export class CniService implements Disposable {
     if (!this.#isSameState(env, stateDir)) return 'the caller has another state directory';
     if ((env.ISTHMUS_HOST_ID ?? '') !== (this.#env.ISTHMUS_HOST_ID ?? '')) return 'the caller is another host';
     // The plugin reports what the path leads to instead.
-    if (netnsFd < 0 && NEEDS_SANDBOX.has(env.CNI_COMMAND ?? '')) return 'CNI_NETNS is no network namespace';
+    if (netnsFd < 0 && NEEDS_SANDBOX.has(env.CNI_COMMAND ?? '')) return 'CNI_NETNS is not a network namespace';
     if (!['', 'error'].includes(env.ISTHMUS_LOG ?? '')) return 'the caller has a log of its own';
     if (mountNs !== this.#mountNs && namesFiles(request)) return 'files of another mount namespace are needed';
     return undefined;

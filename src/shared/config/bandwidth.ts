@@ -18,7 +18,7 @@ const MAX_BURST = 0xffff_ffff * 8;
 /**
  * Returns the limits of a configuration: its own keys, or without any, those of the `bandwidth` capability. Zero and
  * null mean no limit; keys match regardless of case. Throws NetError `invalid-config` for a rate without burst, a burst
- * without rate, a burst of 4 GiB or more, and for a value that is no whole number of bits.
+ * without rate, a burst of 4 GiB or more, and for a value that is not a whole number of bits.
  */
 export function parseBandwidth(config: Json): Bandwidth {
   const own = BANDWIDTH_KEYS.some((key) => field(config, key) !== undefined);

@@ -143,7 +143,10 @@ function syntaxOf({ conditions }: PortOptions): 'iptables' | 'nftables' | undefi
     if (other === undefined) return ['nftables'];
     const [what, hint] = isOption(other)
       ? [`${show(first)} is written for nftables, ${show(other)} for iptables`, 'Write all of them in one syntax']
-      : [`${show(other)} is no match in the syntax of nft`, 'Write them as in a rule of nft: "ip saddr 192.0.2.0/24"'];
+      : [
+          `${show(other)} is not a match in the syntax of nft`,
+          'Write them as in a rule of nft: "ip saddr 192.0.2.0/24"',
+        ];
     throw invalid(`.conditionsV${family}`, conditions[family], what, hint);
   });
   if (syntaxes.length === 2 && syntaxes[0] !== syntaxes[1]) {

@@ -10,7 +10,7 @@ export interface Given {
   readonly path: string;
 }
 
-/** Throws NetError `invalid-config` if the string is no IP address. */
+/** Throws NetError `invalid-config` if the string is not an IP address. */
 export function readAddr(text: string, path: string): Addr {
   const addr = parseAddr(text);
   if (addr === undefined) throw wrong(path, text, 'it is not an IP address', 'Write it as 10.88.0.2 or fd00::2');

@@ -95,7 +95,7 @@ function wordsOf({ conditions, address }: PortEntry): readonly string[] {
   const words = conditions.flatMap((text) => (/^[-!]/.test(text) ? text.split(/ +/).filter(Boolean) : [text]));
   const bad = words.find((word) => NO_MATCH.test(word) || /[\0\r\n]/.test(word));
   if (bad === undefined) return words;
-  const what = `${JSON.stringify(bad)} is no match of iptables`;
+  const what = `${JSON.stringify(bad)} is not a match of iptables`;
   const hint = 'Give matches only: ["-s", "192.0.2.0/24"]';
   const subject = `key conditionsV${familyOf(address)}`;
   throw fault.invalidConfig('firewall.add', subject, what, hint);

@@ -41,7 +41,7 @@ export function refusedScript(entries: readonly FirewallEntry[], error: string):
   return fault.invalidConfig(
     'firewall.add',
     'conditions',
-    `${[...conditions].map((one) => JSON.stringify(one)).join(', ')} is no match in the syntax of nft`,
+    `${[...conditions].map((one) => JSON.stringify(one)).join(', ')} is not a match in the syntax of nft`,
     'Conditions of the nftables backend are written as in an nft rule, like "ip saddr 192.0.2.0/24"',
     { reason: wordsOfError(error) },
   );

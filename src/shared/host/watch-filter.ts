@@ -39,7 +39,7 @@ const word = (text: string): number => Buffer.from(text.slice(0, 4)).readUInt32B
 /**
  * Passes only rtnetlink messages that may mean damage to our objects, so that other programs that create and delete
  * thousands of links wake no process:
- * - deletion or shutdown of a link with our alias, or of any bridge; a veth with our alias that is no bridge port;
+ * - deletion or shutdown of a link with our alias, or of any bridge; a veth with our alias that is not a bridge port;
  * - deletion of an address, unless link-local;
  * - deletion of a route of the kernel, of a person or of a boot script, unless link-local or in table `local`;
  * - forwarding turned off for a family.

@@ -61,7 +61,7 @@ function logLevel({ ISTHMUS_LOG: level }: Environment): LogLevel {
   throw fault.badEnvironment(
     'environment',
     `ISTHMUS_LOG=${level}`,
-    'is no level',
+    'is not a level',
     'Give error, warn, info or debug, or leave it out for error',
   );
 }
@@ -74,7 +74,7 @@ export function stateDirOf(env: Environment): string {
   throw fault.badEnvironment(
     'environment',
     `ISTHMUS_STATE_DIR=${dir}`,
-    'is no absolute path',
+    'is not an absolute path',
     `Give one, or leave it out for ${STATE_DIR}`,
   );
 }

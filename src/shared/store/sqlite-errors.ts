@@ -19,7 +19,7 @@ function codeOf(thrown: unknown): number | undefined {
   return thrown.errcode & 0xff;
 }
 
-/** True if the file is no database, or a corrupt one. */
+/** True if the file is not a database, or a corrupt one. */
 export function isBroken(thrown: unknown): boolean {
   const code = codeOf(thrown);
   return code === CODE.corrupt || code === CODE.notADb;

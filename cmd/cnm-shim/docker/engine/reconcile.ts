@@ -125,7 +125,7 @@ export class Reconciler {
     this.#avoid = networks.flatMap(({ name, pools }) =>
       pools.flatMap((pool): Avoided[] => {
         const subnet = parsePrefix(pool.subnet);
-        // "All addresses" is no pool of its own.
+        // "All addresses" is not a pool of its own.
         return subnet === undefined || subnet.length === 0 ? [] : [{ subnet, holder: `Docker network "${name}"` }];
       }),
     );

@@ -157,7 +157,7 @@ async function released(delegate: DelegateSource, row: Endpoint | undefined): Pr
   }
 }
 
-/** Opens the sandbox; undefined if its path leads to no network namespace any more. Throws if that is unknown. */
+/** Opens the sandbox; undefined if its path no longer leads to a network namespace. Throws if that is unknown. */
 export function openIfThere(core: Core, path: string): Namespace | undefined {
   if (path === '') return undefined;
   try {

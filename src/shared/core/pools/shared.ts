@@ -45,7 +45,7 @@ export interface SharedRanges {
   readonly index: number;
 }
 
-/** Undefined if the Network has no spec yet, or no such subnet any more. */
+/** Undefined if the Network has no spec yet, or no longer has such a subnet. */
 export function sharedRanges(core: Core, row: PoolRow): SharedRanges | undefined {
   const spec = row.network === undefined ? undefined : knownNetwork(core, row.network);
   if (spec === undefined) return undefined;

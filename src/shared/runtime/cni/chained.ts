@@ -29,7 +29,7 @@ export type ChainedHandlers = Readonly<
 export async function chainedHandlers(name: PluginName): Promise<ChainedHandlers> {
   const plugin = await PLUGINS[name]?.();
   if (plugin !== undefined) return handlersOf(plugin);
-  throw fault.internal('call', name, 'is no plugin of a chain');
+  throw fault.internal('call', name, 'is not a plugin of a chain');
 }
 
 function handlersOf(plugin: ChainedPlugin): ChainedHandlers {

@@ -89,7 +89,7 @@ function gatewayOf<K extends 'gateway' | 'gw'>(item: unknown, key: K, where: str
   const text = field(item, key);
   if (text === undefined || text === '') return {};
   if (typeof text !== 'string' || parseAddr(text) === undefined) {
-    throw invalid(`${where}.${key}`, text, 'is no IP address');
+    throw invalid(`${where}.${key}`, text, 'is not an IP address');
   }
   return { [key]: text } as { [P in K]?: string };
 }

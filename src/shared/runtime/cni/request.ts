@@ -59,7 +59,8 @@ export function parseConfig(text: string): Json {
   } catch (cause) {
     throw decodeError(`is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`, 'Mend the JSON');
   }
-  if (!isObject(value)) throw decodeError('is no JSON object', 'A network configuration is an object: { "name": … }');
+  if (!isObject(value))
+    throw decodeError('is not a JSON object', 'A network configuration is an object: { "name": … }');
   return value;
 }
 
@@ -70,7 +71,7 @@ export function networkName(config: Json): string {
   throw fault.invalidConfig(
     'config',
     name === undefined ? '.name' : `.name=${JSON.stringify(name)}`,
-    name === undefined ? 'is missing' : 'is no network name',
+    name === undefined ? 'is missing' : 'is not a network name',
     'Start with a letter or digit; then letters, digits, "_", "." and "-"; 128 characters at most',
   );
 }
