@@ -154,6 +154,13 @@ describe('bridge driver plans', () => {
     }
   }
 
+  it('delete an address only once, for however many gateways', () => {
+    const addresses = [V4, '10.77.0.2/16 10.77.0.1'];
+    const own = existing({ address: '10.99.0.1/24' });
+    const text = planText({ conf: { isGateway: true, forceAddress: true }, addresses, own });
+    assert.equal(text.match(/^ip addr(ess)? del.* 10\.99\.0\.1\/24/gm)?.length, 1, text);
+  });
+
   it("give a VLAN's gateway the network's MTU at both ends", () => {
     const text = planText({ conf: { vlan: 100, isGateway: true, mtu: 1400 }, addresses: [V4] });
     assert.match(text, /^ip link add name vlan\w+ .*mtu 1400 .*peer name isth0\.100 .*mtu 1400/m);
@@ -164,7 +171,7 @@ describe('bridge driver plans', () => {
       { own: { links: [{ name: 'isth0', kind: 'veth' }] } },
       /link isth0: exists and is of kind veth/,
     ],
-    'a link of no kind': [{ own: { links: [{ name: 'isth0' }] } }, /link isth0: exists and is no bridge/],
+    'a link of no kind': [{ own: { links: [{ name: 'isth0' }] } }, /link isth0: exists and is not a bridge/],
     'another IPv4 address': [
       { conf: { isGateway: true }, addresses: [V4], own: existing({ address: '10.99.0.1/24' }) },
       /link isth0: already has an IP address different from 10\.88\.0\.1\/16: 10\.99\.0\.1\/24.*forceAddress/,

@@ -113,7 +113,7 @@ function checkBridge(options: BridgeOptions, found: LinkState): void {
     throw fault.conflict(
       'bridge',
       `link ${found.name}`,
-      `exists and is ${found.kind === undefined ? 'no bridge' : `of kind ${found.kind}`}`,
+      `exists and is ${found.kind === undefined ? 'not a bridge' : `of kind ${found.kind}`}`,
       'Name another bridge (in CNI: .bridge), or remove this interface',
     );
   }
@@ -144,13 +144,14 @@ function planGatewayAddresses(options: BridgeOptions, view: View, gateways: read
   const dev = gatewayDevice(options);
   const ops: Op[] = [];
   const undo: Op[] = [];
-  const present = view.addresses.filter((state) => state.dev === dev).map((state) => state.address);
+  const present = new Set(view.addresses.filter((state) => state.dev === dev).map((state) => state.address));
   const wanted = new Set(gateways.map(formatPrefix));
   for (const gateway of gateways) {
     const address = formatPrefix(gateway);
-    if (present.includes(address) || ops.some((op) => op.op === 'addr.add' && op.address === address)) continue;
-    for (const other of present.filter((text) => !wanted.has(text) && conflicts(text, gateway))) {
+    if (present.has(address)) continue;
+    for (const other of [...present].filter((text) => !wanted.has(text) && conflicts(text, gateway))) {
       if (!options.forceAddress) throw addressConflict(dev, other, address);
+      present.delete(other);
       ops.push({ op: 'addr.delete', ns: 'host', dev, address: other });
       undo.unshift({ op: 'addr.add', ns: 'host', dev, address: other });
     }
@@ -158,6 +159,7 @@ function planGatewayAddresses(options: BridgeOptions, view: View, gateways: read
     if (noDad) {
       ops.push({ op: 'sysctl.set', ns: 'host', key: `net/ipv6/conf/${dev}/disable_ipv6`, value: '0', optional: true });
     }
+    present.add(address);
     ops.push({ op: 'addr.add', ns: 'host', dev, address, ...(noDad ? { noDad } : {}) });
     undo.unshift({ op: 'addr.delete', ns: 'host', dev, address });
   }
