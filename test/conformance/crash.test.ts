@@ -46,6 +46,17 @@ describe('after the plugin was killed', function () {
   const how = (command: 'ADD' | 'DEL', pod: number) => ({ dir: bin.path, name: 'isthmus', command, pod, config });
   const add = (pod = 0) => host.ok(how('ADD', pod));
   const del = (pod = 0) => host.ok(how('DEL', pod));
+  /** The points of a usual call of pod 0. About every tenth call writes back the store's WAL, never two in sequence. */
+  const usualPoints = (command: 'ADD' | 'DEL'): Points => {
+    const record = () => {
+      if (command === 'DEL') add();
+      const points = pointsOf(host.call(how(command, 0)));
+      if (command === 'ADD') del();
+      return points;
+    };
+    const [first, second] = [record(), record()];
+    return first.before.length <= second.before.length ? first : second;
+  };
   const addAgain = (point: SyscallPoint) => {
     add();
     del();
@@ -54,7 +65,7 @@ describe('after the plugin was killed', function () {
   const unchanged = (asItWas: string, point: SyscallPoint) => assertSame(host.snapshot(), asItWas, point.what);
 
   it('during the first ADD of a network: DEL leaves nothing, and ADD works', () => {
-    matrix(pointsOf(host.call(how('ADD', 0))), (point) => {
+    matrix(usualPoints('ADD'), (point) => {
       const { signal } = killedAt(host.call(how('ADD', 0)), point);
       del();
       unchanged(clean, point);
@@ -64,11 +75,7 @@ describe('after the plugin was killed', function () {
   });
 
   it('during the last DEL of a network: another DEL leaves nothing, and ADD works', () => {
-    // The first calls after a crash write back the WAL, which the DELs below find small.
-    add();
-    del();
-    add();
-    matrix(pointsOf(host.call(how('DEL', 0))), (point) => {
+    matrix(usualPoints('DEL'), (point) => {
       add();
       const { signal } = killedAt(host.call(how('DEL', 0)), point);
       del();
@@ -82,8 +89,7 @@ describe('after the plugin was killed', function () {
   it('during an ADD: another pod keeps its network, and the next ADD needs no DEL', () => {
     const kept = add(1);
     const withOther = host.snapshot();
-    const points = pointsOf(host.call(how('ADD', 0)));
-    del();
+    const points = usualPoints('ADD');
     unchanged(withOther, { syscall: '', nth: 0, what: 'ADD and DEL beside another pod' });
     matrix(kernelOnly(points), (point) => {
       const { signal } = killedAt(host.call(how('ADD', 0)), point);
@@ -105,8 +111,7 @@ describe('after the plugin was killed', function () {
   it('during a DEL: another pod keeps its network', () => {
     const kept = add(1);
     const withOther = host.snapshot();
-    add();
-    const points = pointsOf(host.call(how('DEL', 0)));
+    const points = usualPoints('DEL');
     matrix(kernelOnly(points), (point) => {
       add();
       const { signal } = killedAt(host.call(how('DEL', 0)), point);
