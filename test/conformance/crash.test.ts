@@ -4,6 +4,7 @@ import { type PluginDir, pluginDir } from '../support/cni.ts';
 import { type CniHost, makeHost } from '../support/cni-host.ts';
 import { bridgeConf, type NetConf } from '../support/netconf.ts';
 import { makeNetns } from '../support/netns.ts';
+import { skipIf } from '../support/skip.ts';
 import { assertSame } from '../support/snapshot.ts';
 import { killedAt, pointsOf, type SyscallPoint, straceMissing } from '../support/strace.ts';
 
@@ -23,11 +24,7 @@ describe('after the plugin was killed', function () {
   let clean: string;
 
   before(function () {
-    const missing = straceMissing();
-    if (missing !== undefined) {
-      console.log(`skipped: ${missing}`);
-      this.skip();
-    }
+    skipIf(this, straceMissing());
     bin = pluginDir();
     host = makeHost(2);
     config = bridgeConf('isthmus', host, { ipam: DUAL_STACK });

@@ -18,6 +18,7 @@ import {
   slowed,
 } from '../support/interleaved.ts';
 import { ownCall, runSteps, stepsOf } from '../support/random-calls.ts';
+import { skipIf } from '../support/skip.ts';
 import { assertSame } from '../support/snapshot.ts';
 import { injected, pointsOf, straceMissing } from '../support/strace.ts';
 import { makeTempDir } from '../support/temp.ts';
@@ -33,13 +34,8 @@ describe('the daemon and the stand-alone plugin interleave', function () {
   let clean: string;
 
   before(function () {
-    const missing = straceMissing();
-    if (missing === undefined) {
-      bin = daemonBin();
-      return;
-    }
-    console.log(`skipped: ${missing}`);
-    this.skip();
+    skipIf(this, straceMissing());
+    bin = daemonBin();
   });
   after(() => bin?.[Symbol.dispose]());
   afterEach(() => site?.[Symbol.dispose]());

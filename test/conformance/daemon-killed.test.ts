@@ -13,6 +13,7 @@ import {
   until,
 } from '../support/daemon-site.ts';
 import { killedAtPoint, tracedPoints } from '../support/daemon-strace.ts';
+import { skipIf } from '../support/skip.ts';
 import { assertSame } from '../support/snapshot.ts';
 import { type SyscallPoint, straceMissing } from '../support/strace.ts';
 
@@ -30,11 +31,7 @@ describe('after the daemon was killed', function () {
   let clean: string;
 
   before(async function () {
-    const missing = straceMissing();
-    if (missing !== undefined) {
-      console.log(`skipped: ${missing}`);
-      this.skip();
-    }
+    skipIf(this, straceMissing());
     bin = daemonBin();
     site = makeSite(bin, { pods: 1, conf: PUBLISHING, ipam: DUAL_STACK });
     await site.start();

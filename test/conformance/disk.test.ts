@@ -6,6 +6,7 @@ import { type PluginDir, pluginDir } from '../support/cni.ts';
 import { type CniHost, makeHost } from '../support/cni-host.ts';
 import { bridgeConf, type NetConf } from '../support/netconf.ts';
 import { ping } from '../support/ping.ts';
+import { skipIf } from '../support/skip.ts';
 import { assertSame } from '../support/snapshot.ts';
 import { injected, pointsOf, straceMissing } from '../support/strace.ts';
 import { VIA } from '../support/via.ts';
@@ -100,11 +101,7 @@ describe('disk failures', function () {
   if (VIA === 'alone')
     describe('on a full disk', () => {
       before(function () {
-        const missing = straceMissing();
-        if (missing !== undefined) {
-          console.log(`skipped: ${missing}`);
-          this.skip();
-        }
+        skipIf(this, straceMissing());
       });
 
       it('the n-th write of an ADD fails: ADD succeeds or fails cleanly, and DEL leaves nothing', () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type DaemonBin, type DaemonSite, daemonBin, makeSite } from '../support/daemon-site.ts';
 import { type CalledNetwork, DockerCaller, Refusal } from '../support/docker-caller.ts';
 import { netnsMissing } from '../support/netns.ts';
+import { skipIf } from '../support/skip.ts';
 import { assertSame, snapshot } from '../support/snapshot.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -18,11 +19,7 @@ describe('the same dockerd call several times at once', function () {
   let docker: DockerCaller;
 
   before(function () {
-    const missing = netnsMissing();
-    if (missing !== undefined) {
-      console.log(`skipped: ${missing}`);
-      this.skip();
-    }
+    skipIf(this, netnsMissing());
     bin = daemonBin();
   });
   after(() => bin?.[Symbol.dispose]());

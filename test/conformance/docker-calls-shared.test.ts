@@ -6,6 +6,7 @@ import type { CalledEndpoint } from '../support/docker-caller.ts';
 import { type DockerLab, HOST, makeDockerLab, OUTSIDE } from '../support/docker-lab.ts';
 import { netnsMissing } from '../support/netns.ts';
 import { canPing, ping } from '../support/ping.ts';
+import { skipIf } from '../support/skip.ts';
 import { assertSame } from '../support/snapshot.ts';
 import { makeTempDir } from '../support/temp.ts';
 import { assertTraffic } from '../support/traffic.ts';
@@ -20,11 +21,7 @@ describe('a network shared by pods and Docker containers', function () {
   let lab: DockerLab;
 
   before(function () {
-    const missing = netnsMissing();
-    if (missing !== undefined) {
-      console.log(`skipped: ${missing}`);
-      this.skip();
-    }
+    skipIf(this, netnsMissing());
     bin = daemonBin();
   });
   beforeEach(async () => {

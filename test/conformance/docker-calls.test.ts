@@ -4,6 +4,7 @@ import { type CalledEndpoint, enter, leave, Refusal } from '../support/docker-ca
 import { type DockerLab, HOST, makeDockerLab, OUTSIDE } from '../support/docker-lab.ts';
 import { netnsMissing } from '../support/netns.ts';
 import { canPing, ping } from '../support/ping.ts';
+import { skipIf } from '../support/skip.ts';
 import { assertSame } from '../support/snapshot.ts';
 import { assertTraffic } from '../support/traffic.ts';
 
@@ -15,11 +16,7 @@ describe('the daemon answers the calls of dockerd', function () {
   let lab: DockerLab;
 
   before(function () {
-    const missing = netnsMissing();
-    if (missing !== undefined) {
-      console.log(`skipped: ${missing}`);
-      this.skip();
-    }
+    skipIf(this, netnsMissing());
     bin = daemonBin();
   });
   beforeEach(async () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { DockerCaller } from '../support/docker-caller.ts';
 import { netnsMissing } from '../support/netns.ts';
 import { makeServeSite, type ServeSite } from '../support/serve.ts';
+import { skipIf } from '../support/skip.ts';
 
 const ACTIVATED = { Implements: ['NetworkDriver', 'IpamDriver'] };
 
@@ -13,10 +14,7 @@ describe("the daemon's socket for dockerd", function () {
   let site: ServeSite;
 
   before(function () {
-    const missing = netnsMissing();
-    if (missing === undefined) return;
-    console.log(`skipped: ${missing}`);
-    this.skip();
+    skipIf(this, netnsMissing());
   });
   beforeEach(() => {
     site = makeServeSite();

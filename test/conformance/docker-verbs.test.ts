@@ -6,6 +6,7 @@ import type { CalledEndpoint, CalledNetwork } from '../support/docker-caller.ts'
 import { type DockerLab, HOST, makeDockerLab } from '../support/docker-lab.ts';
 import { netnsMissing } from '../support/netns.ts';
 import { canPing, ping } from '../support/ping.ts';
+import { skipIf } from '../support/skip.ts';
 import { assertSame } from '../support/snapshot.ts';
 import { assertTraffic } from '../support/traffic.ts';
 import { makeVerbs, type Verbs } from '../support/verbs.ts';
@@ -26,11 +27,7 @@ describe('the operator verbs with Docker networks', function () {
   let containers: Map<string, readonly CalledEndpoint[]>;
 
   before(function () {
-    const missing = netnsMissing();
-    if (missing !== undefined) {
-      console.log(`skipped: ${missing}`);
-      this.skip();
-    }
+    skipIf(this, netnsMissing());
     bin = daemonBin();
   });
   beforeEach(async () => {

@@ -8,6 +8,7 @@ import fc from 'fast-check';
 import { type DaemonBin, type DaemonSite, daemonBin, makeSite } from '../support/daemon-site.ts';
 import { type CalledEndpoint, type CalledNetwork, DockerCaller, Refusal } from '../support/docker-caller.ts';
 import { netnsMissing } from '../support/netns.ts';
+import { skipIf } from '../support/skip.ts';
 import { assertSame, snapshot } from '../support/snapshot.ts';
 import { Replay, sessions } from './docker-replay.ts';
 import { mutated } from './mutated.ts';
@@ -33,11 +34,7 @@ describe('requests of dockerd', function () {
   let docker: DockerCaller;
 
   before(function () {
-    const missing = netnsMissing();
-    if (missing !== undefined) {
-      console.log(`skipped: ${missing}`);
-      this.skip();
-    }
+    skipIf(this, netnsMissing());
     bin = daemonBin();
   });
   after(() => bin?.[Symbol.dispose]());

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { useTestHost } from '../support/e2e.ts';
 import { EXAMPLES, readList } from '../support/runtime.ts';
+import { skipIf } from '../support/skip.ts';
 import { EXPECTATIONS } from './example-expectations.ts';
 import { makeLab } from './example-lab.ts';
 
@@ -37,11 +38,7 @@ describe('netconf-examples', function () {
     if (expectation === undefined) continue;
     it(`${name}: ${expectation.what}`, async function () {
       const host = running();
-      const missing = expectation.missing?.(host);
-      if (missing !== undefined) {
-        console.log(`skipped: ${missing}`);
-        this.skip();
-      }
+      skipIf(this, expectation.missing?.(host));
       await using lab = makeLab(host, readList(join(EXAMPLES, `${name}.conflist`)), expectation.path);
       lab.runtime.status();
       await expectation.run(lab);

@@ -1,6 +1,7 @@
 import { strict as assert } from 'node:assert';
 import type { Chain } from '../support/chain.ts';
 import { type PluginDir, pluginDir } from '../support/cni.ts';
+import { skipIf } from '../support/skip.ts';
 import { assertSame } from '../support/snapshot.ts';
 import { killedAt, pointsOf, type SyscallPoint, straceMissing } from '../support/strace.ts';
 import { choose, FORMS, type Form, type Lab, makeLab } from './firewall-lab.ts';
@@ -24,11 +25,7 @@ for (const form of FORMS) {
     let rules: string;
 
     before(async function () {
-      const missing = straceMissing();
-      if (missing !== undefined) {
-        console.log(`skipped: ${missing}`);
-        this.skip();
-      }
+      skipIf(this, straceMissing());
       bin = pluginDir();
       lab = await makeLab(1);
       rules = lab.rules();

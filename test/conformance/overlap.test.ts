@@ -3,6 +3,7 @@ import { type PluginDir, pluginDir, runPluginAsync } from '../support/cni.ts';
 import { type CniHost, makeHost } from '../support/cni-host.ts';
 import { bridgeConf, type NetConf } from '../support/netconf.ts';
 import { ping } from '../support/ping.ts';
+import { skipIf } from '../support/skip.ts';
 import { assertSame } from '../support/snapshot.ts';
 import { heldAt, pointsOf, type SyscallPoint, straceMissing } from '../support/strace.ts';
 
@@ -19,11 +20,7 @@ describe('overlapping calls', function () {
   let telling: SyscallPoint[];
 
   before(function () {
-    const missing = straceMissing();
-    if (missing !== undefined) {
-      console.log(`skipped: ${missing}`);
-      this.skip();
-    }
+    skipIf(this, straceMissing());
     bin = pluginDir();
     host = makeHost(2);
     config = bridgeConf('isthmus', host);

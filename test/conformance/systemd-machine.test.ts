@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { referencePath } from '../support/e2e.ts';
+import { skipIf } from '../support/skip.ts';
 import { makeSystemdHost, type SystemdHost, systemdMissing, UNITS } from '../support/systemd-host.ts';
 import { type Attempt, waitFor } from '../support/test-host.ts';
 
@@ -23,13 +24,8 @@ describe('the units under a separate systemd', function () {
   let pods = 0;
 
   before(async function () {
-    const missing = systemdMissing();
-    if (missing === undefined) {
-      host = await makeSystemdHost();
-      return;
-    }
-    console.log(`skipped: ${missing}`);
-    this.skip();
+    skipIf(this, systemdMissing());
+    host = await makeSystemdHost();
   });
   after(async () => {
     await host?.[Symbol.asyncDispose]();

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import manifest from '../../package.json' with { type: 'json' };
 import { DECLINE } from '../../src/shared/runtime/cni/protocol.ts';
 import { makeNetns, netnsMissing } from '../support/netns.ts';
+import { skipIf } from '../support/skip.ts';
 import { UNITS } from '../support/systemd-host.ts';
 import { makeTempDir } from '../support/temp.ts';
 import { waitFor } from '../support/test-host.ts';
@@ -38,10 +39,7 @@ describe('systemd units', () => {
 
   describe('socket activation', () => {
     before(function () {
-      const missing = netnsMissing();
-      if (missing === undefined) return;
-      console.log(`skipped: ${missing}`);
-      this.skip();
+      skipIf(this, netnsMissing());
     });
 
     it('the first call starts the daemon through systemd-socket-activate, and its exit keeps the sockets', async () => {

@@ -8,6 +8,7 @@ import { pluginCommand } from '../support/docker-plugin.ts';
 import { bridgeConf, type NetConf } from '../support/netconf.ts';
 import { netnsMissing } from '../support/netns.ts';
 import { canPing, ping } from '../support/ping.ts';
+import { skipIf } from '../support/skip.ts';
 import { assertSame } from '../support/snapshot.ts';
 import { makeTempDir } from '../support/temp.ts';
 import { makeVerbs, type Verbs } from '../support/verbs.ts';
@@ -39,11 +40,7 @@ describe('the operator verbs', function () {
   let clean: string;
 
   before(function () {
-    const missing = netnsMissing();
-    if (missing !== undefined) {
-      console.log(`skipped: ${missing}`);
-      this.skip();
-    }
+    skipIf(this, netnsMissing());
     dir = pluginDir();
   });
   after(() => dir?.[Symbol.dispose]());

@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert';
 import { docker, dockerMissing, flushRules, loadImage, rules, startDocker } from '../support/docker.ts';
 import { binDir, useTestHost } from '../support/e2e.ts';
 import { type Container, makeRuntime, type NetworkList, type Runtime } from '../support/runtime.ts';
+import { skipIf } from '../support/skip.ts';
 import { assertSame } from '../support/snapshot.ts';
 import { type Daemon, type TestHost, waitFor } from '../support/test-host.ts';
 import { VIA } from '../support/via.ts';
@@ -122,11 +123,7 @@ function describePods(variant: 'nft' | 'legacy', running: () => TestHost): void 
     };
 
     before('an outside, and the iptables that is wanted', async function () {
-      const missing = dockerMissing();
-      if (missing !== undefined) {
-        console.log(`skipped: ${missing}`);
-        this.skip();
-      }
+      skipIf(this, dockerMissing());
       host = running();
       use('auto');
       for (const tool of ['iptables', 'ip6tables'])

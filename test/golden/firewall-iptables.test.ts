@@ -7,6 +7,7 @@ import type { FirewallEntry, PortEntry } from '../../src/shared/model/firewall.t
 import { filterLock } from '../support/filter-lock.ts';
 import { assertGolden } from '../support/golden.ts';
 import { makeNetns, netnsMissing, type TestNetns } from '../support/netns.ts';
+import { skipIf } from '../support/skip.ts';
 
 const WEB: PortEntry = {
   ...{ kind: 'port', protocol: 'tcp', hostPort: 8080, address: '10.88.0.2', port: 80 },
@@ -65,10 +66,7 @@ const CASES: Readonly<Record<string, readonly FirewallEntry[]>> = {
 
 describe('iptables rules', () => {
   before(function () {
-    const missing = netnsMissing();
-    if (missing === undefined) return;
-    console.log(`skipped: ${missing}`);
-    this.skip();
+    skipIf(this, netnsMissing());
   });
 
   for (const variant of ['nft', 'legacy'] as const) {

@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert';
 import { type Admitter, openAdmitter } from '../../src/shared/firewall/admit.ts';
 import { openLinuxHost } from '../../src/shared/host/linux-host.ts';
 import { makeNetns, netnsMissing, type TestNetns } from '../support/netns.ts';
+import { skipIf } from '../support/skip.ts';
 
 const DEV = 'isth0';
 const OTHER = 'isth1';
@@ -32,10 +33,7 @@ for (const variant of ['nft', 'legacy'] as const) {
           .replace(/^# (Generated|Completed).*$/gm, '');
 
       before(function () {
-        const missing = netnsMissing();
-        if (missing === undefined) return;
-        console.log(`skipped: ${missing}`);
-        this.skip();
+        skipIf(this, netnsMissing());
       });
 
       beforeEach(() => {

@@ -4,6 +4,7 @@ import { type CniAnswer, type PluginDir, pluginDir, referenceDir } from '../supp
 import { type CniHost, makeHost } from '../support/cni-host.ts';
 import { bridgeConf } from '../support/netconf.ts';
 import { netnsMissing } from '../support/netns.ts';
+import { skipIf } from '../support/skip.ts';
 import { throughput } from '../support/throughput.ts';
 
 const INGRESS = 80e6;
@@ -19,11 +20,7 @@ describe('limited traffic', function () {
   let host: CniHost;
 
   before(function () {
-    const missing = netnsMissing();
-    if (missing !== undefined) {
-      console.log(`skipped: ${missing}`);
-      this.skip();
-    }
+    skipIf(this, netnsMissing());
     bin = pluginDir();
   });
   after(() => bin?.[Symbol.dispose]());

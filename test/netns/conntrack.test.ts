@@ -6,6 +6,7 @@ import { countConnections, deleteConnection, findConnections } from '../../src/s
 import { NETLINK_NETFILTER, NFNL_SUBSYS_CTNETLINK } from '../../src/shared/netlink/constants.ts';
 import { NetlinkSocket } from '../../src/shared/netlink/socket.ts';
 import { makeNetns, netnsMissing, type TestNetns } from '../support/netns.ts';
+import { skipIf } from '../support/skip.ts';
 
 type Flush = Extract<Op, { op: 'conntrack.flush' }>;
 
@@ -39,11 +40,7 @@ describe('deleting connections', () => {
   let socket: NetlinkSocket;
 
   before(function () {
-    const missing = netnsMissing();
-    if (missing !== undefined) {
-      console.log(`skipped: ${missing}`);
-      this.skip();
-    }
+    skipIf(this, netnsMissing());
     host = openLinuxHost({});
     netns = makeNetns('ct-');
     netns.ip('link', 'set', 'lo', 'up');

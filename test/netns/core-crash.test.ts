@@ -6,6 +6,7 @@ import { type CniHost, type HostCall, makeHost } from '../support/cni-host.ts';
 import { COMPILE_CACHE } from '../support/compile-cache.ts';
 import { bridgeConf, layer2Conf, type NetConf } from '../support/netconf.ts';
 import { netnsMissing } from '../support/netns.ts';
+import { skipIf } from '../support/skip.ts';
 
 const CHILD = join(import.meta.dirname, '../support/crash-child.ts');
 const MOST_OPS = 60;
@@ -37,11 +38,7 @@ for (const [title, { conf, least }] of Object.entries(NETWORKS)) {
     let clean: string;
 
     before(function () {
-      const missing = netnsMissing();
-      if (missing !== undefined) {
-        console.log(`skipped: ${missing}`);
-        this.skip();
-      }
+      skipIf(this, netnsMissing());
       bin = pluginDir();
       host = makeHost(2);
       host.ns.ip('link', 'add', 'there0', 'up', 'type', 'bridge');

@@ -16,14 +16,12 @@ import { join } from 'node:path';
 import { DECLINE } from '../../src/shared/runtime/cni/protocol.ts';
 import { netnsMissing } from '../support/netns.ts';
 import { makeServeSite, type ServeSite } from '../support/serve.ts';
+import { skipIf } from '../support/skip.ts';
 
 describe("the daemon's run directory", () => {
   let site: ServeSite;
   before(function () {
-    const missing = netnsMissing();
-    if (missing === undefined) return;
-    console.log(`skipped: ${missing}`);
-    this.skip();
+    skipIf(this, netnsMissing());
   });
   beforeEach(() => {
     site = makeServeSite();

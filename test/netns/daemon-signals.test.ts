@@ -18,6 +18,7 @@ import { join } from 'node:path';
 import { expectOk, type PluginCall, runPlugin, startPlugin } from '../support/cni.ts';
 import { makeNetns, netnsMissing, type TestNetns } from '../support/netns.ts';
 import { makeServeSite, type ServeSite } from '../support/serve.ts';
+import { skipIf } from '../support/skip.ts';
 
 const DIST = join(import.meta.dirname, '../../dist');
 const NETWORK = { cniVersion: '1.1.0', name: 'web', type: 'isthmus', driver: 'bridge', bridge: 'isth0' };
@@ -39,10 +40,7 @@ describe('daemon', () => {
   let site: ServeSite;
   let pod: TestNetns;
   before(function () {
-    const missing = netnsMissing();
-    if (missing === undefined) return;
-    console.log(`skipped: ${missing}`);
-    this.skip();
+    skipIf(this, netnsMissing());
   });
   beforeEach(() => {
     site = makeServeSite();

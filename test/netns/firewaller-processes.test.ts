@@ -2,16 +2,14 @@ import { strict as assert } from 'node:assert';
 import { startChild } from '../support/children.ts';
 import { ruleset } from '../support/filter-tools.ts';
 import { makeNetns, netnsMissing } from '../support/netns.ts';
+import { skipIf } from '../support/skip.ts';
 import { makeTempDir } from '../support/temp.ts';
 
 const PROCESSES = 4;
 
 describe('firewallers in several processes on one host', () => {
   before(function () {
-    const missing = netnsMissing();
-    if (missing === undefined) return;
-    console.log(`skipped: ${missing}`);
-    this.skip();
+    skipIf(this, netnsMissing());
   });
 
   for (const [kind, rounds] of [

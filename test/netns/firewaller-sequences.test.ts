@@ -7,6 +7,7 @@ import { filterLock } from '../support/filter-lock.ts';
 import { ruleset } from '../support/filter-tools.ts';
 import { makeNetns, netnsMissing } from '../support/netns.ts';
 import { ADDRESSES, HOST, NODE_RANGE, SECOND, SUBNET_B } from '../support/pod-site.ts';
+import { skipIf } from '../support/skip.ts';
 import { direct, FAMILIES, hairpin, masquerade, policy, port } from './firewaller-fixture.ts';
 
 /** Entries of two networks that can be there together; some share what they are made of. */
@@ -71,10 +72,7 @@ function after(before: readonly FirewallEntry[], step: Step): readonly FirewallE
 
 describe('firewallers after any sequence of calls', () => {
   before(function () {
-    const missing = netnsMissing();
-    if (missing === undefined) return;
-    console.log(`skipped: ${missing}`);
-    this.skip();
+    skipIf(this, netnsMissing());
   });
 
   for (const [name, backend, options, numRuns] of [

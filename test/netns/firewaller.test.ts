@@ -3,15 +3,13 @@ import { openFirewaller } from '../../src/shared/firewall/open.ts';
 import { filterLock } from '../support/filter-lock.ts';
 import { iptablesTools, NFT_TOOLS } from '../support/filter-tools.ts';
 import { netnsMissing } from '../support/netns.ts';
+import { skipIf } from '../support/skip.ts';
 import { describeFirewaller } from './firewaller-behaviour.ts';
 import { describeMarks } from './firewaller-marks.ts';
 
 describe('firewallers', () => {
   before(function () {
-    const missing = netnsMissing();
-    if (missing === undefined) return;
-    console.log(`skipped: ${missing}`);
-    this.skip();
+    skipIf(this, netnsMissing());
   });
 
   for (const via of ['libnftables', 'nft'] as const) {

@@ -1,6 +1,7 @@
 import { openLinuxHost } from '../../src/shared/host/linux-host.ts';
 import { FakeHost } from '../../src/shared/testing/fake-host.ts';
 import { makeNetns, netnsMissing } from '../support/netns.ts';
+import { skipIf } from '../support/skip.ts';
 import { describeHost } from './host-behaviour.ts';
 
 describeHost('FakeHost', () => {
@@ -12,10 +13,7 @@ describeHost('FakeHost', () => {
 
 describe('a real kernel', () => {
   before(function () {
-    const missing = netnsMissing();
-    if (missing === undefined) return;
-    console.log(`skipped: ${missing}`);
-    this.skip();
+    skipIf(this, netnsMissing());
   });
 
   describeHost('LinuxHost', () => {

@@ -8,6 +8,7 @@ import { openLinuxHost } from '../../src/shared/host/linux-host.ts';
 import type { FirewallEntry } from '../../src/shared/model/firewall.ts';
 import { LockQueue } from '../../src/shared/store/locks.ts';
 import { makeNetns, netnsMissing, type TestNetns } from '../support/netns.ts';
+import { skipIf } from '../support/skip.ts';
 import { makeTempDir } from '../support/temp.ts';
 
 const HAIRPIN: FirewallEntry = { kind: 'hairpin', device: 'isth0', subnet: '10.88.0.0/16' };
@@ -17,10 +18,7 @@ describe('the iptables firewaller while others hold a lock', () => {
   const holders: ChildProcess[] = [];
 
   before(function () {
-    const missing = netnsMissing();
-    if (missing === undefined) return;
-    console.log(`skipped: ${missing}`);
-    this.skip();
+    skipIf(this, netnsMissing());
   });
   afterEach(async () => {
     delete process.env.XTABLES_LOCKFILE;

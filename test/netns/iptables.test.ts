@@ -6,6 +6,7 @@ import { openLinuxHost } from '../../src/shared/host/linux-host.ts';
 import type { FirewallEntry, PortEntry } from '../../src/shared/model/firewall.ts';
 import { filterLock } from '../support/filter-lock.ts';
 import { makeNetns, netnsMissing, type TestNetns } from '../support/netns.ts';
+import { skipIf } from '../support/skip.ts';
 
 const HAIRPIN: FirewallEntry = { kind: 'hairpin', device: 'isth0', subnet: '10.88.0.0/16' };
 const WEB: PortEntry = {
@@ -15,10 +16,7 @@ const WEB: PortEntry = {
 
 describe('the iptables firewaller', () => {
   before(function () {
-    const missing = netnsMissing();
-    if (missing === undefined) return;
-    console.log(`skipped: ${missing}`);
-    this.skip();
+    skipIf(this, netnsMissing());
   });
 
   for (const variant of ['nft', 'legacy'] as const) {

@@ -14,6 +14,7 @@ import { DOCKER } from '../support/kept-network.ts';
 import { bridgeConf, type NetConf } from '../support/netconf.ts';
 import { netnsMissing } from '../support/netns.ts';
 import { ping } from '../support/ping.ts';
+import { skipIf } from '../support/skip.ts';
 import { assertSame } from '../support/snapshot.ts';
 
 const CHILD = join(import.meta.dirname, '../support/kept-child.ts');
@@ -29,10 +30,7 @@ describe('a network that an operator created, in a real kernel', function () {
   let prefix: readonly string[];
 
   before(function () {
-    const missing = netnsMissing();
-    if (missing === undefined) return;
-    console.log(`skipped: ${missing}`);
-    this.skip();
+    skipIf(this, netnsMissing());
   });
   beforeEach(() => {
     host = makeHost(2, { via: 'alone' });

@@ -10,6 +10,7 @@ import type { Op } from '../../src/shared/model/op.ts';
 import { RTM_DELLINK } from '../../src/shared/netlink/constants.ts';
 import { link } from '../../src/shared/netlink/link.ts';
 import { makeNetns, netnsMissing, type TestNetns } from '../support/netns.ts';
+import { skipIf } from '../support/skip.ts';
 import { watchExchanges } from '../support/watch-exchanges.ts';
 
 const BRIDGE: Op = { op: 'link.create', ns: 'host', name: 'br0', link: { kind: 'bridge' }, up: true };
@@ -23,11 +24,7 @@ describe('LinkRemover', () => {
   let remover: LinkRemover;
 
   before(async function () {
-    const missing = netnsMissing();
-    if (missing !== undefined) {
-      console.log(`skipped: ${missing}`);
-      this.skip();
-    }
+    skipIf(this, netnsMissing());
     await stat('/');
     host = openLinuxHost({});
   });

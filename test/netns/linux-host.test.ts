@@ -9,6 +9,7 @@ import { type LinuxHost, openLinuxHost } from '../../src/shared/host/linux-host.
 import { runNftCommand, TABLE } from '../../src/shared/host/nft.ts';
 import type { Op } from '../../src/shared/model/op.ts';
 import { makeNetns, netnsMissing, type TestNetns, withNetns } from '../support/netns.ts';
+import { skipIf } from '../support/skip.ts';
 import { attachOps, BRIDGE, failure } from './host-fixture.ts';
 
 describe('LinuxHost on this machine', () => {
@@ -16,11 +17,7 @@ describe('LinuxHost on this machine', () => {
   let dir: string;
 
   before(function () {
-    const missing = netnsMissing();
-    if (missing !== undefined) {
-      console.log(`skipped: ${missing}`);
-      this.skip();
-    }
+    skipIf(this, netnsMissing());
     host = openLinuxHost({});
     dir = mkdtempSync(join(tmpdir(), 'isth-host-'));
   });

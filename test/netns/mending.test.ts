@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expectOk, type PluginCall, runPlugin } from '../support/cni.ts';
 import { makeNetns, netnsMissing, type TestNetns } from '../support/netns.ts';
 import { makeServeSite, type ServeSite, type Serving } from '../support/serve.ts';
+import { skipIf } from '../support/skip.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const DIST = join(ROOT, 'dist');
@@ -64,10 +65,7 @@ describe('the daemon repairs what others delete', function () {
   let config: object;
 
   before(function () {
-    const missing = netnsMissing();
-    if (missing === undefined) return;
-    console.log(`skipped: ${missing}`);
-    this.skip();
+    skipIf(this, netnsMissing());
   });
   beforeEach(async () => {
     site = makeServeSite();

@@ -11,6 +11,7 @@ import { EPERM, ERANGE, NETLINK_ROUTE, RTM_DELLINK, RTM_SETLINK } from '../../sr
 import { link } from '../../src/shared/netlink/link.ts';
 import { NetlinkSocket, type Reply } from '../../src/shared/netlink/socket.ts';
 import { makeNetns, netnsMissing, type TestNetns } from '../support/netns.ts';
+import { skipIf } from '../support/skip.ts';
 
 const EMSGSIZE = 90;
 
@@ -21,11 +22,7 @@ describe('netlink on a thread of the pool', () => {
   let socket: NetlinkSocket;
 
   before(async function () {
-    const missing = netnsMissing();
-    if (missing !== undefined) {
-      console.log(`skipped: ${missing}`);
-      this.skip();
-    }
+    skipIf(this, netnsMissing());
     await stat('/');
     host = openLinuxHost({});
   });

@@ -5,6 +5,7 @@ import { type LinuxHost, openLinuxHost } from '../../src/shared/host/linux-host.
 import type { FirewallEntry } from '../../src/shared/model/firewall.ts';
 import { EVERY_ENTRY, networkEntries, portEntry } from '../support/firewall-entries.ts';
 import { makeNetns, netnsMissing, type TestNetns } from '../support/netns.ts';
+import { skipIf } from '../support/skip.ts';
 
 /** Every kind of entry, neighbouring subnets, several subnets of one device; no two hold the same place. */
 const UNIVERSE: readonly FirewallEntry[] = [
@@ -35,11 +36,7 @@ describe('the nftables table after any sequence of changes', () => {
   let netns: TestNetns;
 
   before(function () {
-    const missing = netnsMissing();
-    if (missing !== undefined) {
-      console.log(`skipped: ${missing}`);
-      this.skip();
-    }
+    skipIf(this, netnsMissing());
     host = openLinuxHost({});
     netns = makeNetns('nft-');
   });

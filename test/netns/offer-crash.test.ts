@@ -9,6 +9,7 @@ import { COMPILE_CACHE } from '../support/compile-cache.ts';
 import { netnsMissing } from '../support/netns.ts';
 import { makeOfferLab, type OfferLab } from '../support/offer-lab.ts';
 import { addressesOf, dockerRules, endpointOf, holdNetwork, offerRequest } from '../support/offers.ts';
+import { skipIf } from '../support/skip.ts';
 import { assertSame } from '../support/snapshot.ts';
 
 const CHILD = join(import.meta.dirname, '../support/offer-crash-child.ts');
@@ -48,11 +49,7 @@ describe('the process dies after each step of a call on an offered endpoint', fu
   };
 
   before(async function () {
-    const missing = netnsMissing();
-    if (missing !== undefined) {
-      console.log(`skipped: ${missing}`);
-      this.skip();
-    }
+    skipIf(this, netnsMissing());
     lab = makeOfferLab(0);
     await offerEndpoint(lab.core, offerRequest(3, { rules: RULES }));
     holdNetwork(lab.core);

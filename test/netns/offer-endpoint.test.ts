@@ -7,6 +7,7 @@ import { netnsMissing } from '../support/netns.ts';
 import { enter, leave, makeOfferLab, type OfferLab, UPLINK } from '../support/offer-lab.ts';
 import { addressesOf, BRIDGE, dockerRules, endpointOf, holdNetwork, offerRequest } from '../support/offers.ts';
 import { ping } from '../support/ping.ts';
+import { skipIf } from '../support/skip.ts';
 import { assertSame } from '../support/snapshot.ts';
 import { type Agent, assertTraffic, startAgent } from '../support/traffic.ts';
 
@@ -36,11 +37,7 @@ describe('an endpoint that moves into a container, as with dockerd', function ()
   };
 
   before(function () {
-    const missing = netnsMissing();
-    if (missing !== undefined) {
-      console.log(`skipped: ${missing}`);
-      this.skip();
-    }
+    skipIf(this, netnsMissing());
   });
   beforeEach(async () => {
     lab = makeOfferLab(2);

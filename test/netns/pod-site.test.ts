@@ -1,5 +1,6 @@
 import { netnsMissing } from '../support/netns.ts';
 import { ADDRESSES, HOST, makePodSite, NODE_POD, type PodSite, SERVICE } from '../support/pod-site.ts';
+import { skipIf } from '../support/skip.ts';
 import { assertTraffic, type Expectation } from '../support/traffic.ts';
 import { FAMILIES, PROTOCOLS, PUBLISHED, published, service } from './firewaller-fixture.ts';
 
@@ -11,13 +12,8 @@ describe('the pod site of the traffic tests', () => {
   };
 
   before(async function () {
-    const missing = netnsMissing();
-    if (missing === undefined) {
-      site = await makePodSite();
-      return;
-    }
-    console.log(`skipped: ${missing}`);
-    this.skip();
+    skipIf(this, netnsMissing());
+    site = await makePodSite();
   });
   after(() => site?.[Symbol.dispose]());
 

@@ -7,6 +7,7 @@ import type { LinkState } from '../../src/shared/model/link.ts';
 import type { Op } from '../../src/shared/model/op.ts';
 import { DELETIONS, EVERY_OP } from '../golden/ops.ts';
 import { makeNetns, netnsMissing, type TestNetns } from '../support/netns.ts';
+import { skipIf } from '../support/skip.ts';
 
 const SYSCTLS = ['net/ipv4/ip_forward', 'net/ipv4/conf/eth0/arp_notify', 'net/ipv6/conf/eth0/accept_dad'];
 
@@ -39,11 +40,7 @@ describe('the rendered command of an Op', () => {
   const opened: Namespace[] = [];
 
   before(function () {
-    const missing = netnsMissing();
-    if (missing !== undefined) {
-      console.log(`skipped: ${missing}`);
-      this.skip();
-    }
+    skipIf(this, netnsMissing());
     host = openLinuxHost();
   });
   after(() => {

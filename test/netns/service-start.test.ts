@@ -5,15 +5,12 @@ import { CniService } from '../../cmd/cnm-shim/cni/service.ts';
 import { lock } from '../../src/shared/store/locks.ts';
 import { ensureStateDir } from '../../src/shared/store/state-dir.ts';
 import { netnsMissing } from '../support/netns.ts';
+import { skipIf } from '../support/skip.ts';
 import { makeTempDir } from '../support/temp.ts';
 
 describe('start of the daemon', () => {
   it('waits, without blocking the thread, for a process that creates the state file', async function () {
-    const missing = netnsMissing();
-    if (missing !== undefined) {
-      console.log(`skipped: ${missing}`);
-      return this.skip();
-    }
+    skipIf(this, netnsMissing());
     using temp = makeTempDir();
     const stateDir = join(temp.path, 'state');
     ensureStateDir(stateDir);

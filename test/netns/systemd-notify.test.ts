@@ -5,15 +5,13 @@ import { join } from 'node:path';
 import { netnsMissing } from '../support/netns.ts';
 import { type NotifySocket, openNotifySocket } from '../support/notify-socket.ts';
 import { makeServeSite, type ServeSite } from '../support/serve.ts';
+import { skipIf } from '../support/skip.ts';
 
 describe('notifications to systemd', () => {
   let site: ServeSite;
   let socket: NotifySocket;
   before(function () {
-    const missing = netnsMissing();
-    if (missing === undefined) return;
-    console.log(`skipped: ${missing}`);
-    this.skip();
+    skipIf(this, netnsMissing());
   });
   beforeEach(() => {
     site = makeServeSite();

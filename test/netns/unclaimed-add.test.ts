@@ -3,6 +3,7 @@ import { openSync } from 'node:fs';
 import { join } from 'node:path';
 import { type AcceptedCall, CniService, release } from '../../cmd/cnm-shim/cni/service.ts';
 import { makeNetns, netnsMissing } from '../support/netns.ts';
+import { skipIf } from '../support/skip.ts';
 import { makeTempDir } from '../support/temp.ts';
 
 const NAME = `uncl${process.pid}`;
@@ -29,10 +30,7 @@ function callOf(plugin: string, command: string, netns: string, stamp: string, c
 
 describe('deleteUnclaimed', () => {
   before(function () {
-    const missing = netnsMissing();
-    if (missing === undefined) return;
-    console.log(`skipped: ${missing}`);
-    this.skip();
+    skipIf(this, netnsMissing());
   });
 
   for (const [plugin, attached] of [

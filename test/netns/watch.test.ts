@@ -8,6 +8,7 @@ import { type LinuxHost, openLinuxHost } from '../../src/shared/host/linux-host.
 import { isOwnProcess, noteChild } from '../../src/shared/host/own-children.ts';
 import { watchHost } from '../../src/shared/host/watch.ts';
 import { makeNetns, netnsMissing, type TestNetns } from '../support/netns.ts';
+import { skipIf } from '../support/skip.ts';
 import { makeTempDir } from '../support/temp.ts';
 
 const NFT = { tables: ['isthmus', 'end'], marks: ['isthmus', 'ISTHMUS-'] };
@@ -121,11 +122,7 @@ describe('watchHost', () => {
   let netns: TestNetns;
 
   before(async function () {
-    const missing = netnsMissing();
-    if (missing !== undefined) {
-      console.log(`skipped: ${missing}`);
-      this.skip();
-    }
+    skipIf(this, netnsMissing());
     await stat('/');
     host = openLinuxHost({});
   });

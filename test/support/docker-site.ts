@@ -5,6 +5,7 @@ import type { DockerContainer, DockerEndpoint, DockerNetwork } from './docker-in
 import { DRIVER, publishedPorts } from './docker-plugin.ts';
 import { hostState } from './e2e.ts';
 import { IMAGE } from './image.ts';
+import { skipIf } from './skip.ts';
 import { assertSame } from './snapshot.ts';
 import type { Attempt, TestHost } from './test-host.ts';
 import { type Agent, startAgent } from './traffic.ts';
@@ -67,11 +68,7 @@ export function useDockerSite(running: () => TestHost): () => DockerSite {
 
   before('dockerd, our daemon and a neighbour of the host', async function () {
     this.timeout(120_000);
-    const missing = dockerMissing();
-    if (missing !== undefined) {
-      console.log(`skipped: ${missing}`);
-      this.skip();
-    }
+    skipIf(this, dockerMissing());
     const host = running();
     daemons = makeDockerDaemons(host);
     await daemons.startPlugin();

@@ -3,6 +3,7 @@ import { NftablesFirewaller } from '../../src/shared/firewall/nftables.ts';
 import { type LinuxHost, openLinuxHost } from '../../src/shared/host/linux-host.ts';
 import type { LinuxNamespace } from '../../src/shared/host/linux-namespace.ts';
 import { makeNetns, netnsMissing, type TestNetns } from './netns.ts';
+import { skipIf } from './skip.ts';
 
 /** The nftables firewaller in a new namespace for each test. */
 export interface NftSite {
@@ -24,11 +25,7 @@ export function nftSite(): NftSite {
   let ns: LinuxNamespace;
   let firewaller: Firewaller;
   before(function () {
-    const missing = netnsMissing();
-    if (missing !== undefined) {
-      console.log(`skipped: ${missing}`);
-      this.skip();
-    }
+    skipIf(this, netnsMissing());
     host = openLinuxHost({});
   });
   beforeEach(() => {
