@@ -90,6 +90,17 @@ describe('layers', () => {
     });
 });
 
+describe('source files', () => {
+  it('have at most 250 lines', () => {
+    const files = globSync('{src,cmd}/**/*.{ts,c,h}', { cwd: ROOT });
+    const long = files.flatMap((file) => {
+      const lines = readFileSync(join(ROOT, file), 'utf8').trimEnd().split('\n').length;
+      return lines > 250 ? [`${file}: ${lines}`] : [];
+    });
+    assert.deepEqual(long, []);
+  });
+});
+
 describe('top level', () => {
   it('contains exactly the allowed entries', () => {
     const others = readdirSync(ROOT).filter((name) => !TOP_LEVEL.has(name) && !IGNORED.test(name));

@@ -3,7 +3,8 @@ import { type LinuxHost, openLinuxHost } from '../../src/shared/host/linux-host.
 import type { LinuxNamespace } from '../../src/shared/host/linux-namespace.ts';
 import type { Op } from '../../src/shared/model/op.ts';
 import { countConnections, deleteConnection, findConnections } from '../../src/shared/netlink/conntrack.ts';
-import { NETLINK_NETFILTER, NFNL_SUBSYS_CTNETLINK } from '../../src/shared/netlink/constants.ts';
+import { NETLINK_NETFILTER } from '../../src/shared/netlink/constants.ts';
+import { NFNL_SUBSYS_CTNETLINK } from '../../src/shared/netlink/netfilter.ts';
 import { NetlinkSocket } from '../../src/shared/netlink/socket.ts';
 import { makeNetns, netnsMissing, type TestNetns } from '../support/netns.ts';
 import { skipIf } from '../support/skip.ts';

@@ -2,7 +2,6 @@ import { closeSync, openSync, writeFileSync } from 'node:fs';
 import {
   NETLINK_NETFILTER,
   NETLINK_ROUTE,
-  NFNLGRP_NFTABLES,
   RTNLGRP_IPV4_IFADDR,
   RTNLGRP_IPV4_NETCONF,
   RTNLGRP_IPV4_ROUTE,
@@ -10,6 +9,7 @@ import {
 } from '../../src/shared/netlink/constants.ts';
 import { listenTo } from '../../src/shared/netlink/listener.ts';
 import type { Message } from '../../src/shared/netlink/message.ts';
+import { NFNLGRP_NFTABLES } from '../../src/shared/netlink/netfilter.ts';
 import { withinNetns } from '../../src/shared/netlink/netns.ts';
 import { withNetns } from './netns.ts';
 

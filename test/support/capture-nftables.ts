@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import { tableLines } from '../../src/shared/firewall/nft-table.ts';
 import { footprint } from '../../src/shared/host/firewall-elements.ts';
 import { elementLines } from '../../src/shared/host/firewall-text.ts';
+import { NETLINK_NETFILTER } from '../../src/shared/netlink/constants.ts';
+import { decodeMessages } from '../../src/shared/netlink/message.ts';
 import {
-  NETLINK_NETFILTER,
   NFNL_SUBSYS_NFTABLES,
   NFPROTO_INET,
   NFT_MSG_GETSETELEM,
   NFT_MSG_NEWSETELEM,
-} from '../../src/shared/netlink/constants.ts';
-import { decodeMessages } from '../../src/shared/netlink/message.ts';
+} from '../../src/shared/netlink/netfilter.ts';
 import { withinNetns } from '../../src/shared/netlink/netns.ts';
 import { setElements } from '../../src/shared/netlink/nft-sets.ts';
 import { NetlinkSocket } from '../../src/shared/netlink/socket.ts';

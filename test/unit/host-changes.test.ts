@@ -2,9 +2,10 @@ import { strict as assert } from 'node:assert';
 import { readFileSync } from 'node:fs';
 import { formatChange, NftTransactions, routeChange } from '../../src/shared/host/changes.ts';
 import { assemble } from '../../src/shared/netlink/bpf.ts';
-import { NFNL_SUBSYS_NFTABLES, RTM_NEWNETCONF } from '../../src/shared/netlink/constants.ts';
+import { RTM_NEWNETCONF } from '../../src/shared/netlink/constants.ts';
 import type { Message } from '../../src/shared/netlink/message.ts';
 import { netconf } from '../../src/shared/netlink/netconf.ts';
+import { NFNL_SUBSYS_NFTABLES } from '../../src/shared/netlink/netfilter.ts';
 import { nftEvent } from '../../src/shared/netlink/nft-events.ts';
 
 /** Recorded notifications of a kernel; test/support/capture-changes.ts describes their origin. */

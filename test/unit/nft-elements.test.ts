@@ -6,7 +6,7 @@ import { type Element, footprint } from '../../src/shared/host/firewall-elements
 import { firewallLines } from '../../src/shared/host/firewall-text.ts';
 import { decodeAttrs } from '../../src/shared/netlink/attrs.ts';
 import { string } from '../../src/shared/netlink/codec.ts';
-import { NFT_SET_ELEM_INTERVAL_END } from '../../src/shared/netlink/constants.ts';
+import { NFT_SET_ELEM_INTERVAL_END } from '../../src/shared/netlink/netfilter.ts';
 import { ELEMENT, type RawElement, setElements } from '../../src/shared/netlink/nft-sets.ts';
 import { EVERY_ENTRY, portEntry } from '../support/firewall-entries.ts';
 

@@ -1,7 +1,7 @@
 import type { LinuxNamespace } from '../host/linux-namespace.ts';
 import type { Family } from '../model/addr.ts';
 import { given } from '../model/given.ts';
-import { NF_ACCEPT, NF_DROP, NF_INET_FORWARD, XT_RETURN } from '../netlink/constants.ts';
+import { NF_ACCEPT, NF_DROP, NF_INET_FORWARD, XT_RETURN } from '../netlink/netfilter.ts';
 import { readXtTable, type XtRule } from '../netlink/xtables.ts';
 import {
   type Accept,

@@ -14,7 +14,7 @@ import {
   NFT_REG_VERDICT,
   NFT_RETURN,
   NFTNL_UDATA_RULE_COMMENT,
-} from '../netlink/constants.ts';
+} from '../netlink/netfilter.ts';
 import type { ChainId, Expression, NewRule, NftRule, RuleChange } from '../netlink/nft-rules.ts';
 import { readChains, readRules } from '../netlink/nft-rules.ts';
 import type { NetlinkSocket } from '../netlink/socket.ts';

@@ -1,6 +1,6 @@
 import type { LinuxNamespace } from '../host/linux-namespace.ts';
 import type { Family } from '../model/addr.ts';
-import { NFPROTO_IPV4, NFPROTO_IPV6 } from '../netlink/constants.ts';
+import { NFPROTO_IPV4, NFPROTO_IPV6 } from '../netlink/netfilter.ts';
 import { deleteUnused } from '../netlink/nft-change.ts';
 import { type ChainId, openNetfilter, readChains } from '../netlink/nft-rules.ts';
 import { CHAINS, TABLES } from './iptables-lines.ts';

@@ -1,9 +1,10 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
-import type { Family } from '../model/addr.ts';
+import { type Family, parseAddr } from '../model/addr.ts';
 import { entryKey, type FirewallEntry } from '../model/firewall.ts';
+import { contains, formatPrefix, networkOf, parsePrefix } from '../model/prefix.ts';
 import { CHAINS, type Line, TABLES, type Table } from './iptables-lines.ts';
-import { baseLines } from './iptables-rules.ts';
+import { baseLines, entryLines, placeOf } from './iptables-rules.ts';
 
 /** A rule of ours as `iptables-save` prints it. */
 export interface SavedLine {
@@ -30,6 +31,28 @@ export interface Group {
   readonly lines: readonly Line[];
   /** Replace rules that have this note and another id. */
   readonly replaces?: string;
+}
+
+/**
+ * The rules of the entries. A port's rule names the subnet of its container, which a hairpin entry given or in `state`
+ * tells.
+ */
+export function groupsOf(entries: readonly FirewallEntry[], family: Family, state: State): Group[] {
+  const saved = state.lines.flatMap(({ chain, text }) => (chain === 'ISTHMUS-ANSWERS' ? [text] : []));
+  const known = saved.flatMap((text) => /^-s (\S+) -o /.exec(text)?.[1] ?? []);
+  const given = entries.flatMap((entry) => (entry.kind === 'hairpin' ? [entry.subnet] : []));
+  const subnets = [...given, ...known].flatMap((text) => parsePrefix(text) ?? []);
+  const subnetOf = (address: string): string => {
+    const addr = parseAddr(address);
+    const found = addr === undefined ? undefined : subnets.find((subnet) => contains(subnet, addr));
+    return found === undefined ? address : formatPrefix(networkOf(found));
+  };
+  return entries.flatMap((entry) => {
+    const lines = entryLines(entry, family, subnetOf);
+    if (lines.length === 0) return [];
+    const replaces = entry.kind === 'policy' || entry.kind === 'masquerade' ? { replaces: placeOf(entry) } : {};
+    return [{ id: entryId(entry), lines, ...replaces }];
+  });
 }
 
 /** Marks a jump whose chain we created. */

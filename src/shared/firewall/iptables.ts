@@ -1,17 +1,24 @@
 import { fault } from '../errors/fault.ts';
 import { asNetError, type NetError } from '../errors/net-error.ts';
 import type { LinuxNamespace } from '../host/linux-namespace.ts';
-import { type Family, parseAddr } from '../model/addr.ts';
+import type { Family } from '../model/addr.ts';
 import type { FirewallEntry } from '../model/firewall.ts';
-import { contains, formatPrefix, networkOf, parsePrefix } from '../model/prefix.ts';
 import { type Admitter, openAdmitter } from './admit.ts';
 import type { Firewaller } from './firewaller.ts';
 import { absentChains, dropOrphans, hasChains } from './iptables-chains.ts';
 import { familyOf } from './iptables-lines.ts';
 import { refusal, refuseConflicts } from './iptables-refusals.ts';
-import { entryLines, placeOf } from './iptables-rules.ts';
 import { addScript, removeScript, resetScript, type Script } from './iptables-script.ts';
-import { baseGroup, entryId, type Group, isWhole, parseState, type State, tablesOf } from './iptables-state.ts';
+import {
+  baseGroup,
+  entryId,
+  type Group,
+  groupsOf,
+  isWhole,
+  parseState,
+  type State,
+  tablesOf,
+} from './iptables-state.ts';
 import { familiesOf, legacyTables, nativeVariant, restore, save, type Variant } from './iptables-tools.ts';
 
 export interface IptablesOptions {
@@ -224,24 +231,6 @@ function concerns(entry: FirewallEntry, family: Family): boolean {
 
 function devicesOf(entries: readonly FirewallEntry[]): string[] {
   return entries.flatMap((entry) => (entry.kind === 'admit' ? [entry.device] : []));
-}
-
-function groupsOf(entries: readonly FirewallEntry[], family: Family, state: State): Group[] {
-  const saved = state.lines.flatMap(({ chain, text }) => (chain === 'ISTHMUS-ANSWERS' ? [text] : []));
-  const known = saved.flatMap((text) => /^-s (\S+) -o /.exec(text)?.[1] ?? []);
-  const given = entries.flatMap((entry) => (entry.kind === 'hairpin' ? [entry.subnet] : []));
-  const subnets = [...given, ...known].flatMap((text) => parsePrefix(text) ?? []);
-  const subnetOf = (address: string): string => {
-    const addr = parseAddr(address);
-    const found = addr === undefined ? undefined : subnets.find((subnet) => contains(subnet, addr));
-    return found === undefined ? address : formatPrefix(networkOf(found));
-  };
-  return entries.flatMap((entry) => {
-    const lines = entryLines(entry, family, subnetOf);
-    if (lines.length === 0) return [];
-    const replaces = entry.kind === 'policy' || entry.kind === 'masquerade' ? { replaces: placeOf(entry) } : {};
-    return [{ id: entryId(entry), lines, ...replaces }];
-  });
 }
 
 async function collecting(work: () => Promise<NetError[]>): Promise<NetError[]> {

@@ -1,5 +1,6 @@
-import type { Element } from '../host/firewall-elements.ts';
-import { NFT_SET_ELEM_INTERVAL_END } from '../netlink/constants.ts';
+import { type Element, footprint } from '../host/firewall-elements.ts';
+import type { FirewallEntry } from '../model/firewall.ts';
+import { NFT_SET_ELEM_INTERVAL_END } from '../netlink/netfilter.ts';
 import {
   addElementsRequests,
   deleteChainRequests,
@@ -9,7 +10,8 @@ import {
 } from '../netlink/nft-sets.ts';
 import type { NetlinkSocket, Request } from '../netlink/socket.ts';
 import { encodeElement, TABLE_ID, textOf } from './nft-elements.ts';
-import { intervalsOf } from './nft-state.ts';
+import { obsoleteRequests } from './nft-obsolete.ts';
+import { hasRule, intervalsOf, presenceOf } from './nft-state.ts';
 import { isIntervalSet, ruleCounts, SET_NAMES } from './nft-table.ts';
 
 /**
@@ -33,6 +35,22 @@ export function diffRequests(
   }
   const left = [...counted.keys()].filter((chain) => !ruleCounts().has(chain) && !chains.includes(chain));
   return [...removed, ...left.flatMap((chain) => deleteChainRequests(TABLE_ID, chain)), ...added];
+}
+
+/** The entries that the table lacks in part or whose replaced remains it still has. For a whole table. */
+export function lackingEntries(socket: NetlinkSocket, entries: readonly FirewallEntry[]): FirewallEntry[] {
+  const parts = entries.map((entry) => ({ entry, ...footprint([entry]) }));
+  const states = presenceOf(
+    socket,
+    parts.flatMap(({ elements }) => elements),
+  );
+  let at = 0;
+  return parts.flatMap(({ entry, elements, chains }) => {
+    const own = states.slice(at, at + elements.length);
+    at += elements.length;
+    const isThere = own.every((state) => state === 'present') && chains.every(({ name }) => hasRule(socket, name));
+    return isThere && obsoleteRequests(socket, [entry]).length === 0 ? [] : [entry];
+  });
 }
 
 /**

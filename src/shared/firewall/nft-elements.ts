@@ -1,7 +1,8 @@
 import { PROTOCOL_NUMBERS } from '../host/conntrack.ts';
-import type { Element, Verdict } from '../host/firewall-elements.ts';
+import { type Element, type Footprint, footprint, type Verdict } from '../host/firewall-elements.ts';
 import type { Field } from '../host/firewall-fields.ts';
 import { type Addr, addrToBytes, BITS, parseAddr } from '../model/addr.ts';
+import type { FirewallEntry } from '../model/firewall.ts';
 import { firstOf, lastOf, parsePrefix } from '../model/prefix.ts';
 import {
   NF_ACCEPT,
@@ -11,8 +12,15 @@ import {
   NFT_JUMP,
   NFT_RETURN,
   NFT_SET_ELEM_INTERVAL_END,
-} from '../netlink/constants.ts';
-import type { RawElement, SetId } from '../netlink/nft-sets.ts';
+} from '../netlink/netfilter.ts';
+import {
+  addElementsRequests,
+  deleteChainRequests,
+  deleteElementsRequests,
+  type RawElement,
+  type SetId,
+} from '../netlink/nft-sets.ts';
+import type { Request } from '../netlink/socket.ts';
 
 export const TABLE_ID = { family: NFPROTO_INET, table: 'isthmus' } as const;
 
@@ -139,4 +147,45 @@ function join(parts: readonly Uint8Array[]): Uint8Array {
 
 function same(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
   return a === undefined || b === undefined ? a === b : Buffer.compare(a, b) === 0;
+}
+
+/** The messages that add the elements to their sets. */
+export function addRequests(elements: readonly Element[]): Request[] {
+  return bySet(elements).flatMap((list) => addElementsRequests(setId(list[0]), list.flatMap(encodeElement)));
+}
+
+/** The messages that delete the elements, and then the chains of ports. */
+export function removeRequests(elements: readonly Element[], chains: readonly string[]): Request[] {
+  return [
+    ...bySet(elements).flatMap((list) => deleteElementsRequests(setId(list[0]), list.flatMap(encodeElement))),
+    ...chains.flatMap((chain) => deleteChainRequests(TABLE_ID, chain)),
+  ];
+}
+
+function bySet(elements: readonly Element[]): (readonly [Element, ...Element[]])[] {
+  const sets = new Map<string, [Element, ...Element[]]>();
+  for (const element of elements) {
+    const list = sets.get(element.set);
+    if (list === undefined) sets.set(element.set, [element]);
+    else list.push(element);
+  }
+  return [...sets.values()];
+}
+
+/** The footprint of the entries that `add` accepts: a record of a refused ADD may name entries that never existed. */
+export function footprintThere(entries: readonly FirewallEntry[]): Footprint {
+  try {
+    return footprint(entries);
+  } catch {
+    return footprint(entries.filter(canBeThere));
+  }
+}
+
+function canBeThere(entry: FirewallEntry): boolean {
+  try {
+    footprint([entry]);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -3,7 +3,7 @@ import type { Element, PortChain } from '../host/firewall-elements.ts';
 import type { Field } from '../host/firewall-fields.ts';
 import { addrFromBytes, formatAddr } from '../model/addr.ts';
 import type { Protocol } from '../model/firewall.ts';
-import { NFTNL_UDATA_RULE_COMMENT } from '../netlink/constants.ts';
+import { NFTNL_UDATA_RULE_COMMENT } from '../netlink/netfilter.ts';
 import { readRules } from '../netlink/nft-rules.ts';
 import { listElements, type RawElement } from '../netlink/nft-sets.ts';
 import type { NetlinkSocket } from '../netlink/socket.ts';

@@ -1,5 +1,5 @@
 import type { Element } from '../host/firewall-elements.ts';
-import { NFT_SET_ELEM_INTERVAL_END } from '../netlink/constants.ts';
+import { NFT_SET_ELEM_INTERVAL_END } from '../netlink/netfilter.ts';
 import { rulesetGeneration } from '../netlink/nfnetlink.ts';
 import { changeRulesAt } from '../netlink/nft-change.ts';
 import { readRules } from '../netlink/nft-rules.ts';

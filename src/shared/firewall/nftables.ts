@@ -1,22 +1,16 @@
 import { asNetError, type NetError } from '../errors/net-error.ts';
-import { type Element, FIREWALL_TABLE, type Footprint, footprint, type PortChain } from '../host/firewall-elements.ts';
+import { type Element, FIREWALL_TABLE, footprint, type PortChain } from '../host/firewall-elements.ts';
 import { firewallLines } from '../host/firewall-text.ts';
 import type { LinuxNamespace } from '../host/linux-namespace.ts';
 import type { FirewallEntry } from '../model/firewall.ts';
 import { EEXIST, ENOENT, NETLINK_NETFILTER } from '../netlink/constants.ts';
 import { deleteTableAt, rulesetGeneration } from '../netlink/nfnetlink.ts';
-import {
-  addElementsRequests,
-  countRules,
-  deleteChainRequests,
-  deleteElementsRequests,
-  transact,
-} from '../netlink/nft-sets.ts';
+import { countRules, deleteElementsRequests, transact } from '../netlink/nft-sets.ts';
 import { NetlinkSocket, type Reply, type Request } from '../netlink/socket.ts';
 import { type Admitter, openAdmitter } from './admit.ts';
 import type { Firewaller } from './firewaller.ts';
-import { diffRequests } from './nft-diff.ts';
-import { encodeElement, setId, TABLE_ID, textOf } from './nft-elements.ts';
+import { diffRequests, lackingEntries } from './nft-diff.ts';
+import { addRequests, footprintThere, removeRequests, setId, TABLE_ID, textOf } from './nft-elements.ts';
 import { clash, refused, refusedScript, rulesetBusy } from './nft-failure.ts';
 import { obsoleteRequests } from './nft-obsolete.ts';
 import { leadingTo } from './nft-ports.ts';
@@ -77,34 +71,18 @@ export class NftablesFirewaller implements Firewaller {
 
   #missing(entries: readonly FirewallEntry[]): FirewallEntry[] {
     const unadmitted = new Set(this.#admitter.missing(admitted(entries)));
-    const isOutside = (entry: FirewallEntry): boolean => entry.kind === 'admit' && unadmitted.has(entry.device);
-    if (entries.every(({ kind }) => kind === 'admit')) return entries.filter(isOutside);
+    const lacking = new Set(this.#missingInTable(entries.filter(({ kind }) => kind !== 'admit')));
+    return entries.filter((entry) => (entry.kind === 'admit' ? unadmitted.has(entry.device) : lacking.has(entry)));
+  }
+
+  #missingInTable(entries: readonly FirewallEntry[]): readonly FirewallEntry[] {
+    if (entries.length === 0) return [];
     const { socket, watch } = this.#kernel;
-    const whole = watch.isWhole();
-    const list = JSON.stringify(entries.filter(({ kind }) => kind !== 'admit'));
-    if (whole && watch.isComplete(list)) return entries.filter(isOutside);
-    const parts = entries.map((entry) => footprint([entry]));
-    const states = whole
-      ? presenceOf(
-          socket,
-          parts.flatMap(({ elements }) => elements),
-        )
-      : [];
-    const left = new Set(whole ? entries.filter((entry) => obsoleteRequests(socket, [entry]).length > 0) : []);
-    let at = 0;
-    const lacking = entries.filter((entry, i) => {
-      if (entry.kind === 'admit') return isOutside(entry);
-      const { elements = [], chains = [] } = parts[i] ?? {};
-      const own = states.slice(at, at + elements.length);
-      at += elements.length;
-      return (
-        !whole ||
-        left.has(entry) ||
-        own.some((state) => state !== 'present') ||
-        !chains.every(({ name }) => hasRule(socket, name))
-      );
-    });
-    if (whole && lacking.every(({ kind }) => kind === 'admit')) watch.keepComplete(list);
+    if (!watch.isWhole()) return entries;
+    const list = JSON.stringify(entries);
+    if (watch.isComplete(list)) return [];
+    const lacking = lackingEntries(socket, entries);
+    if (lacking.length === 0) watch.keepComplete(list);
     return lacking;
   }
 
@@ -261,43 +239,4 @@ function hasPrefix({ key }: Element): boolean {
 
 function admitted(entries: readonly FirewallEntry[]): string[] {
   return [...new Set(entries.flatMap((entry) => (entry.kind === 'admit' ? [entry.device] : [])))];
-}
-
-function addRequests(elements: readonly Element[]): Request[] {
-  return bySet(elements).flatMap((list) => addElementsRequests(setId(list[0]), list.flatMap(encodeElement)));
-}
-
-function removeRequests(elements: readonly Element[], chains: readonly string[]): Request[] {
-  return [
-    ...bySet(elements).flatMap((list) => deleteElementsRequests(setId(list[0]), list.flatMap(encodeElement))),
-    ...chains.flatMap((chain) => deleteChainRequests(TABLE_ID, chain)),
-  ];
-}
-
-function bySet(elements: readonly Element[]): (readonly [Element, ...Element[]])[] {
-  const sets = new Map<string, [Element, ...Element[]]>();
-  for (const element of elements) {
-    const list = sets.get(element.set);
-    if (list === undefined) sets.set(element.set, [element]);
-    else list.push(element);
-  }
-  return [...sets.values()];
-}
-
-/** Drops entries that `add` refuses: a record of a refused ADD may name entries that never existed. */
-function footprintThere(entries: readonly FirewallEntry[]): Footprint {
-  try {
-    return footprint(entries);
-  } catch {
-    return footprint(entries.filter(canBeThere));
-  }
-}
-
-function canBeThere(entry: FirewallEntry): boolean {
-  try {
-    footprint([entry]);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -2,10 +2,6 @@ import { address } from '../netlink/address.ts';
 import {
   AF_UNSPEC,
   IFF_UP,
-  NFPROTO_BRIDGE,
-  NFPROTO_INET,
-  NFPROTO_IPV4,
-  NFPROTO_IPV6,
   RTM_DELADDR,
   RTM_DELLINK,
   RTM_DELROUTE,
@@ -15,6 +11,7 @@ import {
 import { link } from '../netlink/link.ts';
 import type { Message } from '../netlink/message.ts';
 import { ALL_LINKS, netconf } from '../netlink/netconf.ts';
+import { NFPROTO_BRIDGE, NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6 } from '../netlink/netfilter.ts';
 import { nftEvent } from '../netlink/nft-events.ts';
 import { route } from '../netlink/route.ts';
 

@@ -1,8 +1,9 @@
 import { fault } from '../errors/fault.ts';
 import { NetError } from '../errors/net-error.ts';
 import type { NftTable, Op } from '../model/op.ts';
-import { ENOENT, NETLINK_NETFILTER, NFPROTO_BRIDGE } from '../netlink/constants.ts';
+import { ENOENT, NETLINK_NETFILTER } from '../netlink/constants.ts';
 import { type NftAnswer, runLibnftables } from '../netlink/libnftables.ts';
+import { NFPROTO_BRIDGE } from '../netlink/netfilter.ts';
 import { deleteTableAt, rulesetGeneration } from '../netlink/nfnetlink.ts';
 import { NetlinkSocket } from '../netlink/socket.ts';
 import { badOp, opError } from './failure.ts';

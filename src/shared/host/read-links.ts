@@ -10,8 +10,8 @@ import {
   RTM_GETLINK,
 } from '../netlink/constants.ts';
 import { type LinkMessage, link } from '../netlink/link.ts';
+import { socketError } from '../netlink/message.ts';
 import type { Request } from '../netlink/socket.ts';
-import { socketError } from '../netlink/socket.ts';
 import type { LinuxNamespace } from './linux-namespace.ts';
 
 /** Reads the links of one namespace and caches each for its own lifetime. */

@@ -10,7 +10,8 @@ import {
   TC_H_ROOT,
   TC_INGRESS_HANDLE,
 } from '../netlink/constants.ts';
-import { type Request, socketError } from '../netlink/socket.ts';
+import { socketError } from '../netlink/message.ts';
+import type { Request } from '../netlink/socket.ts';
 import { filter, type QdiscMessage, qdisc } from '../netlink/tc.ts';
 import type { LinuxNamespace } from './linux-namespace.ts';
 import type { LinkReader } from './read-links.ts';

@@ -1,7 +1,6 @@
 import {
   NETLINK_NETFILTER,
   NETLINK_ROUTE,
-  NFNLGRP_NFTABLES,
   RTNLGRP_IPV4_IFADDR,
   RTNLGRP_IPV4_NETCONF,
   RTNLGRP_IPV4_ROUTE,
@@ -12,6 +11,7 @@ import {
 } from '../netlink/constants.ts';
 import { linkName } from '../netlink/link-name.ts';
 import { listenTo } from '../netlink/listener.ts';
+import { NFNLGRP_NFTABLES } from '../netlink/netfilter.ts';
 import { type KernelChange, type NftInterest, NftTransactions, routeChange } from './changes.ts';
 import type { LinuxNamespace } from './linux-namespace.ts';
 import { isOwnProcess } from './own-children.ts';

@@ -1,3 +1,6 @@
+import { NLM_F_ACK, NLM_F_REQUEST } from './constants.ts';
+import { encodeMessages } from './message.ts';
+
 /** A message to the kernel. `flags` are those beyond NLM_F_REQUEST and NLM_F_ACK. */
 export interface Request {
   readonly type: number;
@@ -37,4 +40,16 @@ export function* chunks(requests: readonly Request[]): Generator<readonly Reques
     acks += cost;
   }
   if (chunk.length > 0) yield chunk;
+}
+
+/** Encodes the requests as one datagram, with sequence numbers from `first`. */
+export function encodeRequests(requests: readonly Request[], first: number): Uint8Array {
+  return encodeMessages(
+    requests.map(({ type, flags = 0, payload, ack }, i) => ({
+      type,
+      flags: flags | NLM_F_REQUEST | (ack === false ? 0 : NLM_F_ACK),
+      sequence: (first + i) >>> 0,
+      payload,
+    })),
+  );
 }

@@ -1,10 +1,8 @@
 import { given } from '../model/given.ts';
 import { attr, body, nested, type Values } from './attrs.ts';
 import { be16, be32, ip, u8, u16, u32 } from './codec.ts';
+import { AF_INET, AF_INET6, AF_UNSPEC } from './constants.ts';
 import {
-  AF_INET,
-  AF_INET6,
-  AF_UNSPEC,
   CTA_FILTER,
   CTA_FILTER_F_IP_DST,
   CTA_FILTER_F_PROTO_DST_PORT,
@@ -28,7 +26,7 @@ import {
   IPCTNL_MSG_CT_GET,
   IPCTNL_MSG_CT_GET_STATS,
   NFNL_SUBSYS_CTNETLINK,
-} from './constants.ts';
+} from './netfilter.ts';
 import type { NetlinkSocket, Request } from './socket.ts';
 
 /** linux/netfilter/nfnetlink.h, struct nfgenmsg. */

@@ -1,6 +1,9 @@
+import { fault } from '../errors/fault.ts';
+import type { NetError } from '../errors/net-error.ts';
 import { attr, decodeAttrs } from './attrs.ts';
 import { decodeStruct, encodeStruct, string, u16At, u32At } from './codec.ts';
 import { NLM_F_ACK_TLVS, NLM_F_CAPPED, NLMSGERR_ATTR_MSG } from './constants.ts';
+import { strerror } from './sys.ts';
 
 /** One netlink message without its length. */
 export interface Message {
@@ -68,4 +71,10 @@ export function decodeAnswer(message: Message): Answer {
     text = decodeAttrs(ACK_ATTRS, payload.subarray(4 + ((length + 3) & ~3))).text ?? '';
   }
   return { errno: Math.max(0, -error), text };
+}
+
+/** NetError `kernel` for a request that belongs to no Op; `text` is that of the extended ack. */
+export function socketError(errno: number, what: string, text = ''): NetError {
+  const reason = text === '' ? strerror(errno) : `${strerror(errno)}: ${text}`;
+  return fault.kernel('netlink', 'socket', what, undefined, { errno, reason });
 }

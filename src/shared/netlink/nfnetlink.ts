@@ -1,8 +1,7 @@
 import { attr, body } from './attrs.ts';
 import { be32, string } from './codec.ts';
+import { AF_UNSPEC, ERESTART } from './constants.ts';
 import {
-  AF_UNSPEC,
-  ERESTART,
   NFNL_BATCH_GENID,
   NFNL_MSG_BATCH_BEGIN,
   NFNL_MSG_BATCH_END,
@@ -12,7 +11,7 @@ import {
   NFT_MSG_GETTABLE,
   NFTA_GEN_ID,
   NFTA_TABLE_NAME,
-} from './constants.ts';
+} from './netfilter.ts';
 import type { NetlinkSocket, Reply, Request } from './socket.ts';
 
 /** linux/netfilter/nfnetlink.h, struct nfgenmsg; its last field, in network order, is split in two bytes. */

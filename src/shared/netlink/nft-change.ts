@@ -1,8 +1,7 @@
 import { attr, body } from './attrs.ts';
 import { be32, string } from './codec.ts';
+import { AF_UNSPEC, ERESTART, NLM_F_APPEND, NLM_F_CREATE } from './constants.ts';
 import {
-  AF_UNSPEC,
-  ERESTART,
   NF_DROP,
   NFNL_BATCH_GENID,
   NFNL_MSG_BATCH_BEGIN,
@@ -14,9 +13,7 @@ import {
   NFT_MSG_GETCHAIN,
   NFT_MSG_NEWRULE,
   NFTA_TABLE_NAME,
-  NLM_F_APPEND,
-  NLM_F_CREATE,
-} from './constants.ts';
+} from './netfilter.ts';
 import { rulesetGeneration } from './nfnetlink.ts';
 import {
   type ChainId,

@@ -1,6 +1,7 @@
 import { given } from '../model/given.ts';
 import { attr, body } from './attrs.ts';
 import { be32, string } from './codec.ts';
+import type { Message } from './message.ts';
 import {
   NF_DROP,
   NFNL_SUBSYS_NFTABLES,
@@ -18,8 +19,7 @@ import {
   NFTA_GEN_PROC_NAME,
   NFTA_GEN_PROC_PID,
   NFTA_RULE_CHAIN,
-} from './constants.ts';
-import type { Message } from './message.ts';
+} from './netfilter.ts';
 
 /** linux/netfilter/nfnetlink.h, struct nfgenmsg. */
 const NFGENMSG = { family: 'u8', version: 'u8', subsystemHigh: 'u8', subsystemLow: 'u8' } as const;

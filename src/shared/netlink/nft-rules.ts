@@ -1,12 +1,9 @@
 import { NetError } from '../errors/net-error.ts';
 import { attr, body, nested, repeated, type Values } from './attrs.ts';
 import { be32, type Codec, string } from './codec.ts';
+import { EINVAL, ENOENT, EOPNOTSUPP, EPROTONOSUPPORT, NETLINK_NETFILTER } from './constants.ts';
+import { socketError } from './message.ts';
 import {
-  EINVAL,
-  ENOENT,
-  EOPNOTSUPP,
-  EPROTONOSUPPORT,
-  NETLINK_NETFILTER,
   NFNL_SUBSYS_NFTABLES,
   NFT_MSG_GETCHAIN,
   NFT_MSG_GETRULE,
@@ -35,8 +32,8 @@ import {
   NFTA_VERDICT_CODE,
   NFTA_XT_INFO,
   NFTA_XT_NAME,
-} from './constants.ts';
-import { NetlinkSocket, type Request, socketError } from './socket.ts';
+} from './netfilter.ts';
+import { NetlinkSocket, type Request } from './socket.ts';
 
 /** linux/netfilter/nfnetlink.h, struct nfgenmsg; its last field, in network order, is split in two bytes. */
 export const NFGENMSG = { family: 'u8', version: 'u8', subsystemHigh: 'u8', subsystemLow: 'u8' } as const;

@@ -2,10 +2,10 @@ import { NetError } from '../errors/net-error.ts';
 import { given } from '../model/given.ts';
 import { attr, body, nested, repeated, type Values } from './attrs.ts';
 import { be32, type Codec, string, u16At } from './codec.ts';
+import { AF_UNSPEC, ENOBUFS, ENOENT, NLA_TYPE_MASK, NLM_F_CREATE } from './constants.ts';
+import type { Message } from './message.ts';
+import { socketError } from './message.ts';
 import {
-  AF_UNSPEC,
-  ENOBUFS,
-  ENOENT,
   NFNL_MSG_BATCH_BEGIN,
   NFNL_MSG_BATCH_END,
   NFNL_SUBSYS_NFTABLES,
@@ -31,11 +31,8 @@ import {
   NFTA_SET_ELEM_LIST_TABLE,
   NFTA_VERDICT_CHAIN,
   NFTA_VERDICT_CODE,
-  NLA_TYPE_MASK,
-  NLM_F_CREATE,
-} from './constants.ts';
-import type { Message } from './message.ts';
-import { type NetlinkSocket, type Reply, type Request, socketError } from './socket.ts';
+} from './netfilter.ts';
+import type { NetlinkSocket, Reply, Request } from './socket.ts';
 
 /** linux/netfilter/nfnetlink.h, struct nfgenmsg; its last field, in network order, is split in two bytes. */
 const NFGENMSG = { family: 'u8', version: 'u8', subsystemHigh: 'u8', subsystemLow: 'u8' } as const;

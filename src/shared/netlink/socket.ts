@@ -1,7 +1,7 @@
-import { closeSync, write } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { fault } from '../errors/fault.ts';
 import { NetError } from '../errors/net-error.ts';
-import { chunks, MAX_BYTES, type Request } from './chunks.ts';
+import { chunks, encodeRequests, MAX_BYTES, type Request } from './chunks.ts';
 import {
   AF_NETLINK,
   ECANCELED,
@@ -12,10 +12,8 @@ import {
   NETLINK_CAP_ACK,
   NETLINK_EXT_ACK,
   NETLINK_GET_STRICT_CHK,
-  NLM_F_ACK,
   NLM_F_DUMP,
   NLM_F_DUMP_INTR,
-  NLM_F_REQUEST,
   NLMSG_DONE,
   NLMSG_ERROR,
   NLMSG_NOOP,
@@ -25,8 +23,8 @@ import {
   SOL_NETLINK,
   SOL_SOCKET,
 } from './constants.ts';
-import { type Answer, decodeAnswer, decodeMessages, encodeMessages, type Message } from './message.ts';
-import { connect, recv, send, setsockopt, socket, strerror, systemError } from './sys.ts';
+import { type Answer, decodeAnswer, decodeMessages, type Message, socketError } from './message.ts';
+import { connect, recv, send, setsockopt, socket, writeInPool } from './sys.ts';
 
 export type { Request };
 
@@ -147,12 +145,13 @@ export class NetlinkSocket implements Disposable {
   }
 
   #checkOpen(): void {
-    if (!this.#open) throw misuse('it was used after it had been closed');
+    if (!this.#open) throw fault.internal('netlink', 'socket', 'it was used after it had been closed');
   }
 
   #checkFree(): void {
     this.#checkOpen();
-    if (this.#pending > 0) throw misuse('it was used while another exchange was under way');
+    if (this.#pending > 0)
+      throw fault.internal('netlink', 'socket', 'it was used while another exchange was under way');
   }
 
   /**
@@ -218,15 +217,10 @@ export class NetlinkSocket implements Disposable {
     }
   }
 
-  /** Encodes requests as one datagram; returns it with the sequence number of the first. */
   #encode(requests: readonly Request[]): { readonly first: number; readonly bytes: Uint8Array } {
     const first = (this.#sequence + 1) >>> 0;
-    const messages = requests.map(({ type, flags, payload, ack }) => {
-      this.#sequence = (this.#sequence + 1) >>> 0;
-      const all = (flags ?? 0) | NLM_F_REQUEST | (ack === false ? 0 : NLM_F_ACK);
-      return { type, flags: all, sequence: this.#sequence, payload };
-    });
-    return { first, bytes: encodeMessages(messages) };
+    this.#sequence = (this.#sequence + requests.length) >>> 0;
+    return { first, bytes: encodeRequests(requests, first) };
   }
 
   /**
@@ -254,26 +248,3 @@ export class NetlinkSocket implements Disposable {
 
 const DONE: Answer = { errno: 0, text: '' };
 const CANCELED: Answer = { errno: ECANCELED, text: '' };
-
-/** Sends the bytes on a thread of libuv's pool: write(2) on a connected socket is send(2) without flags. */
-function writeInPool(fd: number, bytes: Uint8Array): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const attempt = (): void =>
-      write(fd, bytes, 0, bytes.length, null, (error) => {
-        if (error === null) resolve();
-        else if (error.code === 'EAGAIN' || error.code === 'EINTR') setImmediate(attempt);
-        else reject(systemError('write', Math.abs(error.errno ?? 0)));
-      });
-    attempt();
-  });
-}
-
-function misuse(what: string): NetError {
-  return fault.internal('netlink', 'socket', what);
-}
-
-/** NetError `kernel` for a request that belongs to no Op; `text` is that of the extended ack. */
-export function socketError(errno: number, what: string, text = ''): NetError {
-  const reason = text === '' ? strerror(errno) : `${strerror(errno)}: ${text}`;
-  return fault.kernel('netlink', 'socket', what, undefined, { errno, reason });
-}

@@ -1,4 +1,5 @@
 import type { ArgumentType, FunctionDefinitions, ReturnType, WrappedFunctionsFromDefinitions } from 'node:ffi';
+import { write } from 'node:fs';
 import { fault } from '../errors/fault.ts';
 import type { NetError } from '../errors/net-error.ts';
 import { EACCES, EAGAIN, EINTR, ENODEV } from './constants.ts';
@@ -211,6 +212,19 @@ function restarted(call: string, work: () => bigint): number {
     const error = errno();
     if (error !== EINTR) throw systemError(call, error);
   }
+}
+
+/** Sends the bytes on a thread of libuv's pool: write(2) on a connected socket is send(2) without flags. */
+export function writeInPool(fd: number, bytes: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const attempt = (): void =>
+      write(fd, bytes, 0, bytes.length, null, (error) => {
+        if (error === null) resolve();
+        else if (error.code === 'EAGAIN' || error.code === 'EINTR') setImmediate(attempt);
+        else reject(systemError('write', Math.abs(error.errno ?? 0)));
+      });
+    attempt();
+  });
 }
 
 function checked(call: string, result: number): number {

@@ -1,21 +1,16 @@
 import { closeSync } from 'node:fs';
 import { NetError } from '../errors/net-error.ts';
 import { u16At } from './codec.ts';
+import { AF_INET, AF_INET6, EAGAIN, EINVAL, SOCK_CLOEXEC, SOCK_RAW } from './constants.ts';
 import {
-  AF_INET,
-  AF_INET6,
-  EAGAIN,
-  EINVAL,
   IP6T_F_GOTO,
   IPPROTO_RAW,
   IPT_F_GOTO,
   IPT_SO_GET_ENTRIES,
   IPT_SO_GET_INFO,
-  SOCK_CLOEXEC,
-  SOCK_RAW,
   SOL_IP,
   SOL_IPV6,
-} from './constants.ts';
+} from './netfilter.ts';
 import { getsockopt, socket } from './sys.ts';
 
 /** One rule of iptables-legacy. */

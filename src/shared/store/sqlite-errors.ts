@@ -1,4 +1,6 @@
+import { fault } from '../errors/fault.ts';
 import { NetError } from '../errors/net-error.ts';
+import { SCHEMA_VERSION } from './migrations.ts';
 
 /** The primary result codes of SQLite (sqlite3.h) that this file distinguishes. */
 const CODE = {
@@ -75,4 +77,14 @@ function failure(
 ): NetError {
   const reason = cause instanceof Error ? cause.message : '';
   return new NetError({ kind, op, subject: `directory ${stateDir}`, what, reason, cause, ...(hint ? { hint } : {}) });
+}
+
+/** NetError for a state file that a later version of this program wrote. */
+export function newerSchema(stateDir: string, version: number): NetError {
+  return fault.newerSchema(
+    'store.open',
+    `directory ${stateDir}`,
+    `state.db has schema ${version}, this program knows up to ${SCHEMA_VERSION}`,
+    'Use the newer version that wrote it, or move state.db away',
+  );
 }

@@ -1,12 +1,10 @@
 import { closeSync, fdatasyncSync, openSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite';
-import { fault } from '../errors/fault.ts';
-import type { NetError } from '../errors/net-error.ts';
 import { lockRange } from '../netlink/sys.ts';
 import type { BlockingOptions, Pause } from './locks.ts';
 import { SCHEMA_VERSION } from './migrations.ts';
-import { isBroken, isCantOpen } from './sqlite-errors.ts';
+import { isBroken, isCantOpen, newerSchema } from './sqlite-errors.ts';
 import { createFile, migrate, setAside } from './sqlite-repair.ts';
 import { ensureStateDir } from './state-dir.ts';
 
@@ -245,13 +243,4 @@ function logOf(path: string): string {
 
 function inodeOf(path: string): bigint | undefined {
   return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
-}
-
-function newerSchema(stateDir: string, version: number): NetError {
-  return fault.newerSchema(
-    'store.open',
-    `directory ${stateDir}`,
-    `state.db has schema ${version}, this program knows up to ${SCHEMA_VERSION}`,
-    'Use the newer version that wrote it, or move state.db away',
-  );
 }
