@@ -28,7 +28,7 @@ const HOST: readonly BadInput[] = [
     title: 'a bridge name that is lo',
     top: { name: 'other', bridge: 'lo' },
     code: 101,
-    says: ['link lo', 'no bridge'],
+    says: ['link lo', 'not a bridge'],
     hint: '.bridge',
   },
   {

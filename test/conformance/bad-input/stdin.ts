@@ -10,10 +10,10 @@ export const STDIN: readonly BadInput[] = [
   { title: 'an object that does not end', stdin: '{"cniVersion":"1.0.0","name":"web"', code: 6, says: ['not JSON'] },
   { title: 'no JSON', stdin: 'name: web', code: 6, says: ['not JSON'] },
   { title: 'two objects', stdin: '{"name":"web"}{"name":"web"}', code: 6, says: ['not JSON'] },
-  { title: 'a list', stdin: '[{"name":"web"}]', code: 6, says: ['no JSON object'] },
-  { title: 'a text', stdin: '"web"', code: 6, says: ['no JSON object'] },
-  { title: 'null', stdin: 'null', code: 6, says: ['no JSON object'] },
-  { title: 'a number', stdin: '42', code: 6, says: ['no JSON object'] },
+  { title: 'a list', stdin: '[{"name":"web"}]', code: 6, says: ['not a JSON object'] },
+  { title: 'a text', stdin: '"web"', code: 6, says: ['not a JSON object'] },
+  { title: 'null', stdin: 'null', code: 6, says: ['not a JSON object'] },
+  { title: 'a number', stdin: '42', code: 6, says: ['not a JSON object'] },
   {
     title: 'more than 1 MiB',
     stdin: JSON.stringify({ cniVersion: '1.0.0', name: 'web', args: { text: 'x'.repeat(MIB) } }),
@@ -29,6 +29,6 @@ export const STDIN: readonly BadInput[] = [
   },
   { title: 'nothing, for CHECK', command: 'CHECK', stdin: '', code: 6, says: ['stdin', 'empty'] },
   { title: 'no JSON, for DEL', command: 'DEL', stdin: '{', code: 6, says: ['not JSON'] },
-  { title: 'a list, for GC', command: 'GC', stdin: '[]', code: 6, says: ['no JSON object'] },
+  { title: 'a list, for GC', command: 'GC', stdin: '[]', code: 6, says: ['not a JSON object'] },
   { title: 'nothing, for STATUS', command: 'STATUS', stdin: '', code: 6, says: ['stdin', 'empty'] },
 ];
