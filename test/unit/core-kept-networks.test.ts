@@ -10,7 +10,9 @@ import type { FakeHost } from '../../src/shared/testing/fake-host.ts';
 import { MemoryDisk } from '../../src/shared/testing/memory-store.ts';
 import { add, del, makeCore, makeFakeHost, OTHER, POD, recordsOf, refusedWith } from '../support/core.ts';
 import { FailingHost, type FailurePoint } from '../support/failing-host.ts';
+import { FakeFirewaller } from '../support/fake-firewaller.ts';
 import { addWithSpec, DOCKER, keepRequest, specFor } from '../support/kept-network.ts';
+import { dockerRules } from '../support/offers.ts';
 
 const FREE = { [Symbol.dispose]: () => {} };
 
@@ -65,6 +67,17 @@ describe('core: a persistent network', () => {
     host.revert([{ op: 'addr.delete', ns: 'host', dev: 'isth0', address: '10.88.0.1/24' }], { host: host.own });
     await createNetwork(core, keepRequest());
     assert.match(host.toString(), /ip addr add 10\.88\.0\.1\/24 brd \+ dev isth0/);
+  });
+
+  it('is deleted with one change of the packet filter, as it was created', async () => {
+    const filter = new FakeFirewaller();
+    const there = { ...core, firewall: () => filter };
+    await createNetwork(there, keepRequest({ spec: { ...specFor(), rules: dockerRules() } }));
+    const { length } = filter.list();
+    assert.ok(length > 2, `${length} entries`);
+    assert.deepEqual(await deleteNetwork(there, 'web', DOCKER), []);
+    assert.deepEqual(filter.changes, [`add ${length}`, `remove ${length}`]);
+    assert.deepEqual([host.toString(), filter.list()], [empty, []]);
   });
 
   it('is deleted with its last holder', async () => {
