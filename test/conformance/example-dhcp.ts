@@ -34,6 +34,8 @@ export async function leaseByDhcp(lab: Lab): Promise<void> {
     assert.equal(host.run('cat', leases), '', 'the server has its addresses back');
     await dnsmasq.stop();
   } finally {
+    // The kernel deletes a namespace later than its name, and with it the other ends of its links.
+    host.attempt(['ip', 'link', 'delete', 'server0']);
     host.run('ip', 'link', 'delete', 'isth-leased');
   }
 }

@@ -154,7 +154,7 @@ function describePods(variant: 'nft' | 'legacy', running: () => TestHost): void 
       host.run('iptables', '-P', 'FORWARD', 'ACCEPT');
       assert.ok(pings('foreign', OUTSIDE[4]), 'it is something else that keeps a foreign bridge from the outside');
       host.run('iptables', '-P', 'FORWARD', 'DROP');
-      host.run('sh', '-c', 'ip netns delete foreign; ip link delete br-foreign; ip -n outside route del 10.99.0.0/24');
+      host.run('sh', '-c', FOREIGN_AWAY_SCRIPT);
       await dockerWorks();
     });
 
@@ -259,7 +259,13 @@ const FOREIGN_SCRIPT = `set -e
   ip -n foreign route add default via 10.99.0.1
   ip -n outside route add 10.99.0.0/24 via ${HOST[4]}`;
 
-const AWAY_SCRIPT = 'ip netns delete outside; ip link delete up0; ip link delete docker0; rm -rf /run/isth/docker';
+/** Links first: the kernel deletes a namespace later than its name, and with it the other ends of its links. */
+const FOREIGN_AWAY_SCRIPT = `set -e
+  ip link delete vforeign
+  ip link delete br-foreign
+  ip netns delete foreign
+  ip -n outside route del 10.99.0.0/24`;
+const AWAY_SCRIPT = 'ip link delete up0; ip netns delete outside; ip link delete docker0; rm -rf /run/isth/docker';
 
 /** True where the call throws an error of that text; throws any other. */
 function refuses(call: () => unknown, text: RegExp): boolean {
