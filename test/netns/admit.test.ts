@@ -1,14 +1,24 @@
 import { strict as assert } from 'node:assert';
 import { type Admitter, openAdmitter } from '../../src/shared/firewall/admit.ts';
 import { openLinuxHost } from '../../src/shared/host/linux-host.ts';
+import type { AdmitEntry } from '../../src/shared/model/firewall.ts';
 import { makeNetns, netnsMissing, type TestNetns } from '../support/netns.ts';
 import { skipIf } from '../support/skip.ts';
 
 const DEV = 'isth0';
 const OTHER = 'isth1';
-const RULES = (chain: string, device = DEV): string[] => [
-  `-A ${chain} -i ${device} -m comment --comment isthmus -j ACCEPT`,
-  `-A ${chain} -o ${device} -m comment --comment isthmus -j ACCEPT`,
+const admit = (device: string): AdmitEntry => ({ kind: 'admit', device });
+const JUMP = '-A FORWARD -m comment --comment isthmus -j ISTHMUS-FORWARD';
+const ADMIN_JUMP = '-A ISTHMUS-FORWARD -m comment --comment "isthmus ISTHMUS-USER" -j ISTHMUS-USER';
+const RULES = (device = DEV): string[] => [
+  `-A ISTHMUS-FORWARD -o ${device} -m conntrack --ctstate RELATED,ESTABLISHED,DNAT -m comment --comment "isthmus ${device} in" -j ACCEPT`,
+  `-A ISTHMUS-FORWARD -i ${device} -m conntrack --ctstate RELATED,ESTABLISHED -m comment --comment "isthmus ${device} replies" -j ACCEPT`,
+  `-A ISTHMUS-FORWARD -i ${device} -m comment --comment "isthmus ${device} out" -j ACCEPT`,
+];
+/** What an older release wrote. */
+const OLDER = (chain: string, device = DEV): string[][] => [
+  ['-I', chain, '-i', device, '-m', 'comment', '--comment', 'isthmus', '-j', 'ACCEPT'],
+  ['-I', chain, '-o', device, '-m', 'comment', '--comment', 'isthmus', '-j', 'ACCEPT'],
 ];
 
 for (const variant of ['nft', 'legacy'] as const) {
@@ -55,36 +65,44 @@ for (const variant of ['nft', 'legacy'] as const) {
 
       it('creates no rule when there is no table', async () => {
         const before = ns.run('sh', '-c', 'nft list ruleset; cat /proc/net/ip_tables_names /proc/net/ip6_tables_names');
-        assert.deepEqual(admitter.missing([DEV]), []);
-        await admitter.add([DEV]);
+        assert.deepEqual(admitter.missing([admit(DEV)]), []);
+        await admitter.add([admit(DEV)]);
         assert.deepEqual(await admitter.remove([DEV]), []);
         const after = ns.run('sh', '-c', 'nft list ruleset; cat /proc/net/ip_tables_names /proc/net/ip6_tables_names');
         assert.equal(after, before);
       });
 
-      it('creates no rule when nothing is dropped', async () => {
+      it('is there before anything drops in iptables-nft, and only then in iptables-legacy', async () => {
         iptables('-P', 'FORWARD', 'ACCEPT');
         iptables('-A', 'FORWARD', '-i', 'eth0', '-j', 'DROP');
         const before = everything();
-        await admitter.add([DEV]);
-        assert.deepEqual(admitter.missing([DEV]), []);
+        assert.deepEqual(admitter.missing([admit(DEV)], true), []);
+        assert.deepEqual(admitter.missing([admit(DEV)]), variant === 'nft' ? [DEV] : []);
+        await admitter.add([admit(DEV)]);
+        if (variant === 'nft') assert.deepEqual(chain('FORWARD'), ['-A FORWARD -i eth0 -j DROP', JUMP]);
+        else assert.equal(everything(), before);
+        iptables('-P', 'FORWARD', 'DROP');
+        assert.deepEqual(admitter.missing([admit(DEV)], true), variant === 'nft' ? [] : [DEV]);
+        iptables('-P', 'FORWARD', 'ACCEPT');
+        assert.deepEqual(await admitter.remove([DEV]), []);
         assert.equal(everything(), before);
       });
 
-      it('is at the head of a FORWARD with policy DROP, once, until it is deleted', async () => {
+      it('stands behind the rules of others, once, until it is deleted', async () => {
         iptables('-P', 'FORWARD', 'DROP');
         iptables('-A', 'FORWARD', '-i', 'eth0', '-j', 'ACCEPT');
         const before = everything();
-        assert.deepEqual(admitter.missing([DEV, OTHER]), [DEV, OTHER]);
-        await admitter.add([DEV]);
-        assert.deepEqual(admitter.missing([DEV, OTHER]), [OTHER]);
-        assert.deepEqual(chain('FORWARD'), [...RULES('FORWARD'), '-A FORWARD -i eth0 -j ACCEPT']);
+        assert.deepEqual(admitter.missing([DEV, OTHER].map(admit)), [DEV, OTHER]);
+        await admitter.add([admit(DEV)]);
+        assert.deepEqual(admitter.missing([DEV, OTHER].map(admit)), [OTHER]);
+        assert.deepEqual(chain('FORWARD'), ['-A FORWARD -i eth0 -j ACCEPT', JUMP]);
+        assert.deepEqual(chain('ISTHMUS-FORWARD'), [ADMIN_JUMP, ...RULES()]);
         const once = everything();
-        await admitter.add([DEV]);
+        await admitter.add([admit(DEV)]);
         assert.equal(everything(), once);
-        await admitter.add([OTHER]);
+        await admitter.add([admit(OTHER)]);
         assert.deepEqual(await admitter.remove([DEV]), []);
-        assert.deepEqual(chain('FORWARD').slice(0, 2), RULES('FORWARD', OTHER));
+        assert.deepEqual(chain('ISTHMUS-FORWARD'), [ADMIN_JUMP, ...RULES(OTHER)]);
         assert.deepEqual(await admitter.remove([OTHER, DEV]), []);
         assert.equal(everything(), before);
       });
@@ -93,87 +111,161 @@ for (const variant of ['nft', 'legacy'] as const) {
         ['a final DROP', ['-j', 'DROP']],
         ['a final REJECT', ['-m', 'comment', '--comment', 'the end of it', '-j', 'REJECT']],
         ['a chain that ends in DROP', ['-j', 'MINE']],
+        ['a final ACCEPT', ['-j', 'ACCEPT']],
       ] as const) {
         it(`precedes ${what}, also when that is inserted before it`, async () => {
+          iptables('-P', 'FORWARD', 'DROP');
           iptables('-N', 'MINE');
           iptables('-A', 'MINE', '-j', 'LOG');
           iptables('-A', 'MINE', '-j', 'DROP');
-          iptables('-A', 'FORWARD', ...rule);
-          await admitter.add([DEV]);
-          assert.deepEqual(chain('FORWARD').slice(0, 2), RULES('FORWARD'));
+          iptables('-A', 'FORWARD', '-i', 'eth0', '-j', 'LOG');
+          if (what !== 'a final ACCEPT') iptables('-A', 'FORWARD', ...rule);
+          await admitter.add([admit(DEV)]);
+          assert.equal(chain('FORWARD')[1], JUMP);
           iptables('-I', 'FORWARD', ...rule);
-          assert.deepEqual(admitter.missing([DEV]), [DEV]);
-          await admitter.add([DEV]);
-          assert.deepEqual(admitter.missing([DEV]), []);
-          assert.deepEqual(chain('FORWARD').slice(0, 2), RULES('FORWARD'));
-          assert.equal(chain('FORWARD').length, 4);
+          const isDropped = what !== 'a final ACCEPT';
+          assert.deepEqual(admitter.missing([admit(DEV)], true), isDropped ? [DEV] : []);
+          await admitter.add([admit(DEV)]);
+          assert.deepEqual(admitter.missing([admit(DEV)], true), []);
+          if (isDropped) assert.equal(chain('FORWARD')[0], JUMP);
+          assert.equal(chain('FORWARD').filter((line) => line === JUMP).length, 1);
         });
       }
 
-      it('moves to DOCKER-USER when that appears, after the restrictions in it', async () => {
+      it('moves behind rules that others append, at the next add', async () => {
         iptables('-P', 'FORWARD', 'DROP');
-        await admitter.add([DEV]);
-        iptables('-N', 'DOCKER-USER');
-        iptables(
-          '-A',
-          'DOCKER-USER',
-          '-s',
-          '192.0.2.1'.replace(/.*/, family === 4 ? '$&' : '2001:db8::1'),
-          '-j',
-          'DROP',
+        await admitter.add([admit(DEV)]);
+        iptables('-A', 'FORWARD', '-i', DEV, '-o', 'eth0', '-j', 'DROP');
+        assert.deepEqual(admitter.missing([admit(DEV)]), []);
+        await admitter.add([admit(DEV)]);
+        assert.deepEqual(chain('FORWARD'), [`-A FORWARD -i ${DEV} -o eth0 -j DROP`, JUMP]);
+      });
+
+      it('jumps to the chains of the administrator first, and deletes ISTHMUS-USER only if it is empty', async () => {
+        iptables('-P', 'FORWARD', 'DROP');
+        iptables('-N', 'CNI-ADMIN');
+        const before = chain('FORWARD');
+        await admitter.add([admit(DEV)]);
+        assert.deepEqual(
+          chain('ISTHMUS-FORWARD').map((line) => line.split(' -j ')[1]),
+          ['ISTHMUS-USER', 'CNI-ADMIN', ...['ACCEPT', 'ACCEPT', 'ACCEPT']],
         );
-        iptables('-A', 'DOCKER-USER', '-j', 'RETURN');
-        assert.deepEqual(admitter.missing([DEV]), []);
-        iptables('-I', 'FORWARD', '-j', 'DOCKER-USER');
-        assert.deepEqual(admitter.missing([DEV]), [DEV]);
-        await admitter.add([DEV, OTHER]);
-        assert.deepEqual(admitter.missing([DEV, OTHER]), []);
-        assert.deepEqual(chain('FORWARD'), ['-A FORWARD -j DOCKER-USER']);
-        const docker = chain('DOCKER-USER');
-        assert.equal(docker.length, 6);
-        assert.match(docker[0] ?? '', /-j DROP$/);
-        assert.match(docker[5] ?? '', /-j RETURN$/);
-        assert.deepEqual(docker.slice(1, 5), [...RULES('DOCKER-USER'), ...RULES('DOCKER-USER', OTHER)]);
+        iptables('-A', 'ISTHMUS-USER', '-o', DEV, '-p', 'tcp', '-j', 'DROP');
+        await admitter.reset([admit(DEV)]);
+        assert.deepEqual(await admitter.remove([DEV]), []);
+        assert.deepEqual(chain('FORWARD'), before);
+        assert.equal(chain('ISTHMUS-USER').length, 1);
+        assert.throws(() => iptables('-S', 'ISTHMUS-FORWARD'));
+        await admitter.add([admit(DEV)]);
+        assert.equal(chain('ISTHMUS-USER').length, 1);
       });
 
-      it('is appended to a DOCKER-USER without RETURN', async () => {
-        iptables('-N', 'DOCKER-USER');
-        iptables('-A', 'DOCKER-USER', '-i', 'eth0', '-p', 'tcp', '-j', 'DROP');
-        iptables('-A', 'FORWARD', '-j', 'DOCKER-USER');
-        await admitter.add([DEV]);
-        assert.deepEqual(chain('DOCKER-USER').slice(1), RULES('DOCKER-USER'));
+      it('keeps working where the administrator drops everything in ISTHMUS-USER', async () => {
+        iptables('-P', 'FORWARD', 'DROP');
+        await admitter.add([admit(DEV)]);
+        iptables('-A', 'ISTHMUS-USER', '-j', 'DROP');
+        const once = everything();
+        assert.deepEqual(admitter.missing([admit(DEV)]), []);
+        await admitter.add([admit(DEV)]);
+        assert.equal(everything(), once);
       });
 
-      it('is the only rule of an empty DOCKER-USER, among other empty chains', async () => {
+      it('accepts connections from prefixes of its own family, and from everywhere where asked for', async () => {
+        iptables('-P', 'FORWARD', 'DROP');
+        const from = ['10.0.0.0/9', '192.0.2.0/25', '198.51.100.7/32', 'fd00:1::/33', '2001:db8::/64'];
+        await admitter.add([{ ...admit(DEV), from, reachable: true }]);
+        const sources = from.filter((source) => source.includes(':') === (family === 6));
+        assert.deepEqual(chain('ISTHMUS-FORWARD').slice(RULES().length + 1), [
+          ...sources.map(
+            (source) =>
+              `-A ISTHMUS-FORWARD -s ${source} -o ${DEV} -m comment --comment "isthmus ${DEV} from ${source}" -j ACCEPT`,
+          ),
+          `-A ISTHMUS-FORWARD -o ${DEV} -m comment --comment "isthmus ${DEV} reachable" -j ACCEPT`,
+        ]);
+        assert.deepEqual(admitter.missing([{ ...admit(DEV), from, reachable: true }]), []);
+        await admitter.add([admit(DEV)]);
+        assert.deepEqual(chain('ISTHMUS-FORWARD'), [ADMIN_JUMP, ...RULES()]);
+      });
+
+      it('accepts traffic between the ports of a bridge with an uplink, and nothing else that comes from there', async () => {
+        iptables('-P', 'FORWARD', 'DROP');
+        ns.run('ip', 'link', 'add', DEV, 'type', 'bridge');
+        ns.run('ip', 'link', 'add', 'eth7', 'type', 'veth', 'peer', 'name', 'eth8');
+        ns.run('ip', 'link', 'add', 'link', 'eth7', 'name', 'lan0', 'type', 'macvlan');
+        ns.run('ip', 'link', 'set', 'lan0', 'master', DEV);
+        await admitter.add([admit(DEV)]);
+        assert.deepEqual(
+          chain('ISTHMUS-FORWARD').at(-1),
+          `-A ISTHMUS-FORWARD -i ${DEV} -o ${DEV} -m comment --comment "isthmus ${DEV} across" -j ACCEPT`,
+        );
+        assert.deepEqual(admitter.missing([admit(DEV)]), []);
+        ns.run('ip', 'link', 'set', 'lan0', 'nomaster');
+        await admitter.add([admit(DEV)]);
+        assert.deepEqual(chain('ISTHMUS-FORWARD'), [ADMIN_JUMP, ...RULES()]);
+      });
+
+      for (const place of ['FORWARD', 'DOCKER-USER']) {
+        it(`replaces the rules of an older release in ${place}`, async () => {
+          iptables('-P', 'FORWARD', 'DROP');
+          iptables('-N', 'DOCKER-USER');
+          iptables('-A', 'DOCKER-USER', '-j', 'RETURN');
+          iptables('-A', 'FORWARD', '-j', 'DOCKER-USER');
+          const before = everything();
+          for (const device of [DEV, OTHER]) for (const rule of OLDER(place, device)) iptables(...rule);
+          await admitter.add([admit(DEV)]);
+          assert.deepEqual(
+            chain(place).filter((line) => line.includes(` ${DEV} `)),
+            [],
+          );
+          assert.equal(chain(place).filter((line) => line.includes(` ${OTHER} `)).length, 2);
+          await admitter.reset([admit(DEV)]);
+          assert.deepEqual(
+            chain(place).filter((line) => line.includes(` ${OTHER} `)),
+            [],
+          );
+          for (const rule of OLDER(place, OTHER)) iptables(...rule);
+          assert.deepEqual(await admitter.remove([DEV, OTHER]), []);
+          assert.equal(everything(), before);
+        });
+      }
+
+      it('stands behind the chains of Docker, and leaves DOCKER-USER alone', async () => {
         for (const name of ['BEFORE', 'DOCKER-USER', 'ZLAST']) iptables('-N', name);
         for (const name of ['ZLAST', 'BEFORE', 'DOCKER-USER']) iptables('-A', 'FORWARD', '-j', name);
-        iptables('-A', 'FORWARD', '-m', 'comment', '--comment', 'does nothing');
+        iptables('-P', 'FORWARD', 'DROP');
         const before = everything();
-        await admitter.add([DEV]);
-        assert.deepEqual(chain('DOCKER-USER'), RULES('DOCKER-USER'));
+        await admitter.add([admit(DEV)]);
+        assert.deepEqual(chain('DOCKER-USER'), []);
+        assert.deepEqual(chain('FORWARD').at(-1), JUMP);
         assert.deepEqual(await admitter.remove([DEV]), []);
         assert.equal(everything(), before);
       });
 
-      it('is absent when an accept for all precedes the policy, or a condition the drop', async () => {
+      it('is not missing when an accept for all precedes the policy, or a condition the drop', async () => {
         iptables('-P', 'FORWARD', 'DROP');
         iptables('-N', 'SOME');
         iptables('-A', 'SOME', '-i', 'eth0', '-j', 'RETURN');
         iptables('-A', 'SOME', '-j', 'ACCEPT');
         iptables('-A', 'FORWARD', '-p', 'udp', '-j', 'DROP');
         iptables('-A', 'FORWARD', '-g', 'SOME');
-        assert.deepEqual(admitter.missing([DEV]), []);
+        assert.deepEqual(admitter.missing([admit(DEV)], true), []);
         iptables('-F', 'SOME');
-        assert.deepEqual(admitter.missing([DEV]), [DEV]);
+        assert.deepEqual(admitter.missing([admit(DEV)], true), [DEV]);
       });
 
-      it('is complete again after half of it was deleted', async () => {
+      it('is complete again after any of its rules was deleted', async () => {
         iptables('-P', 'FORWARD', 'DROP');
-        await admitter.add([DEV]);
-        iptables('-D', 'FORWARD', '-o', DEV, '-m', 'comment', '--comment', 'isthmus', '-j', 'ACCEPT');
-        assert.deepEqual(admitter.missing([DEV]), [DEV]);
-        await admitter.add([DEV]);
-        assert.deepEqual(chain('FORWARD'), RULES('FORWARD'));
+        await admitter.add([admit(DEV)]);
+        const [whole, top] = [chain('ISTHMUS-FORWARD'), chain('FORWARD')];
+        for (const line of [...whole, ...top]) {
+          ns.run('sh', '-c', `${tool} ${line.replace('-A', '-D')}`);
+          assert.deepEqual(admitter.missing([admit(DEV)]), [DEV], line);
+          await admitter.add([admit(DEV)]);
+          assert.deepEqual(admitter.missing([admit(DEV)]), []);
+          assert.deepEqual(chain('ISTHMUS-FORWARD').toSorted(), whole.toSorted());
+          assert.deepEqual(chain('FORWARD'), top);
+        }
+        assert.equal(chain('ISTHMUS-FORWARD')[0], ADMIN_JUMP);
       });
 
       it('is recognised after a save and restore, and reset keeps only what it names', async () => {
@@ -181,15 +273,15 @@ for (const variant of ['nft', 'legacy'] as const) {
         iptables('-A', 'FORWARD', '-i', 'isth+', '-j', 'ACCEPT', '-m', 'comment', '--comment', 'isthmus');
         iptables('-A', 'FORWARD', '-i', DEV, '-j', 'ACCEPT');
         const before = chain('FORWARD');
-        await admitter.add([DEV, OTHER]);
+        await admitter.add([DEV, OTHER].map(admit));
         ns.run(
           'sh',
           '-c',
           `${tool}-save >/dev/shm/${ns.name}; ${tool}-restore </dev/shm/${ns.name}; rm /dev/shm/${ns.name}`,
         );
-        assert.deepEqual(admitter.missing([DEV, OTHER]), []);
-        await admitter.reset([OTHER]);
-        assert.deepEqual(admitter.missing([DEV, OTHER]), [DEV]);
+        assert.deepEqual(admitter.missing([DEV, OTHER].map(admit)), []);
+        await admitter.reset([admit(OTHER)]);
+        assert.deepEqual(admitter.missing([DEV, OTHER].map(admit)), [DEV]);
         await admitter.reset([]);
         assert.deepEqual(chain('FORWARD'), before);
       });

@@ -30,7 +30,7 @@ export function describeAdmission(fixture: Fixture): void {
         }
       });
 
-      it('accepts the traffic of the device, both ways, and no other', async () => {
+      it('accepts what the device sends, replies and published ports, and nothing else', async () => {
         const { firewaller, site } = fixture();
         drops('DROP');
         const before = ruleset(site.host);
@@ -40,7 +40,7 @@ export function describeAdmission(fixture: Fixture): void {
         assert.deepEqual(await firewaller.missing([ADMIT]), []);
         await assertTraffic([
           ...probes('a1', 'outside', 'yes'),
-          ...probes('outside', 'a1', 'yes'),
+          ...probes('outside', 'a1', 'blocked'),
           ...probes('a1', 'a2', 'yes'),
           ...probes('b1', 'outside', 'blocked'),
           ...FAMILIES.map((family): Expectation => {
@@ -51,6 +51,17 @@ export function describeAdmission(fixture: Fixture): void {
         await firewaller.remove([ADMIT, ...FAMILIES.flatMap((family) => [hairpin(family), port(family)])]);
         assert.equal(ruleset(site.host), before);
         await assertTraffic(probes('a1', 'outside', 'blocked'));
+      });
+
+      it('accepts connections from other nodes, and from everywhere where the policy is explicit', async () => {
+        const { firewaller } = fixture();
+        drops('DROP');
+        const from = FAMILIES.map((family) => `${ADDRESSES[family].node}/${family === 4 ? 32 : 128}`);
+        await firewaller.add([{ ...ADMIT, from }]);
+        await assertTraffic([...probes('node', 'a1', 'yes'), ...probes('outside', 'a1', 'blocked')]);
+        await firewaller.add([{ ...ADMIT, reachable: true }]);
+        await assertTraffic([...probes('node', 'a1', 'yes'), ...probes('outside', 'a1', 'yes')]);
+        await firewaller.remove([{ ...ADMIT, reachable: true }]);
       });
 
       it('reset and add restore it after FORWARD was flushed', async () => {

@@ -155,7 +155,10 @@ function describePromises(fixture: Fixture): void {
 
   it('are unreachable from an open network, but can reach it', async () => {
     const { firewaller, site } = fixture();
-    await firewaller.add([...docker('br-a', 'a1', { mappings: PORTS }), ...docker('br-b', 'b1', { policy: 'open' })]);
+    await firewaller.add([
+      ...docker('br-a', 'a1', { mappings: PORTS }),
+      ...docker('br-b', 'b1', { policy: 'reachable' }),
+    ]);
     await assertTraffic(
       everywhere((family, protocol) => [
         [site.agents.b1, service(family, 'a1', protocol), 'blocked'],

@@ -35,10 +35,27 @@ const INWARDS: readonly Row[] = [
   ['host', 'a1', 'yes'],
 ];
 
+/** Connections of a bridge of others. */
+const OF_OTHERS: readonly Row[] = [
+  ['b1', 'outside', 'yes'],
+  ['outside', 'b1', 'yes'],
+  ['host', 'b1', 'yes'],
+];
+
 const CASES: readonly Case[] = [
   {
     a: 'open',
+    b: 'open',
     rows: [...OUTWARDS, ...INWARDS, ['a1', 'a2', 'yes'], ['a1', 'b1', 'yes'], ['b1', 'a1', 'yes']],
+  },
+  // Without a policy, br-b is a bridge of others.
+  {
+    a: 'open',
+    rows: [...OUTWARDS, ...INWARDS, ['a1', 'b1', 'blocked'], ['b1', 'a1', 'blocked'], ...OF_OTHERS],
+  },
+  {
+    a: 'reachable',
+    rows: [...OUTWARDS, ...INWARDS, ['a1', 'b1', 'blocked'], ['b1', 'a1', 'yes'], ...OF_OTHERS],
   },
   {
     a: 'same-bridge',
@@ -52,7 +69,12 @@ const CASES: readonly Case[] = [
   },
   {
     a: 'same-bridge',
+    b: 'open',
     rows: [...OUTWARDS, ...INWARDS, ['a1', 'a2', 'yes'], ['a1', 'b1', 'yes'], ['b1', 'a1', 'yes']],
+  },
+  {
+    a: 'same-bridge',
+    rows: [...OUTWARDS, ...INWARDS, ['a1', 'b1', 'blocked'], ['b1', 'a1', 'blocked'], ...OF_OTHERS],
   },
   {
     a: 'same-bridge',
@@ -61,6 +83,7 @@ const CASES: readonly Case[] = [
   },
   {
     a: 'isolated',
+    b: 'open',
     rows: [...OUTWARDS, ...INWARDS, ['a1', 'a2', 'blocked'], ['a1', 'b1', 'yes'], ['b1', 'a1', 'yes']],
   },
   {
@@ -70,6 +93,11 @@ const CASES: readonly Case[] = [
   },
   {
     a: 'closed',
+    rows: [...OUTWARDS, ['a1', 'b1', 'blocked'], ['b1', 'a1', 'blocked'], ...OF_OTHERS],
+  },
+  {
+    a: 'closed',
+    b: 'open',
     rows: [
       ...OUTWARDS,
       ['a1', 'a2', 'yes'],

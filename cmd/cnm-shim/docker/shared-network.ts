@@ -19,7 +19,9 @@ export function traitsOf({ options, rules }: NetworkSpec): SharedTraits {
   const mode = (family: Family): GatewayMode => {
     if (options.driver === 'bridge' && options.gatewayFamilies?.includes(family) === false) return 'isolated';
     if (rules?.options.ports.routed?.includes(family) === true) return 'routed';
-    const isOpen = rules?.options.policy === 'open' || rules?.options.unprotected?.includes(family) === true;
+    const isOpen =
+      ['open', 'reachable'].includes(rules?.options.policy ?? '') ||
+      rules?.options.unprotected?.includes(family) === true;
     return isOpen ? 'nat-unprotected' : 'nat';
   };
   return { internal: rules?.options.policy === 'internal', mode4: mode(4), mode6: mode(6) };

@@ -180,7 +180,9 @@ function parsePolicy(config: Json, masquerades: boolean): IngressPolicy {
     }
     return 'internal';
   }
-  const known = (['open', 'same-bridge', 'isolated'] as const).find((name) => name === (policy ?? 'open'));
+  if (policy === undefined) return 'open';
+  if (policy === 'open') return 'reachable';
+  const known = (['same-bridge', 'isolated'] as const).find((name) => name === policy);
   if (known !== undefined) return known;
   throw invalid('.ingressPolicy', policy, 'it is not known here', 'Use open, same-bridge or isolated');
 }

@@ -5,6 +5,7 @@ import { fault } from '../errors/fault.ts';
 import type { NetError } from '../errors/net-error.ts';
 import { type Family, formatAddr } from '../model/addr.ts';
 import {
+  type AdmitEntry,
   entryKey,
   type FirewallBackend,
   type FirewallEntry,
@@ -29,8 +30,8 @@ export interface Rules {
 export function networkEntries(rules: Rules, device: string, addressing: Addressing): FirewallEntry[] {
   const { options, mappings } = rules;
   const subnets = [...new Set(addressing.addresses.map(({ address }) => formatPrefix(networkOf(address))))];
-  const entries: FirewallEntry[] = rules.admit ? [{ kind: 'admit', device }] : [];
-  if (options.policy !== 'open') entries.push({ kind: 'policy', device, policy: options.policy });
+  const entries: FirewallEntry[] = rules.admit ? [admission(options, device)] : [];
+  if (rules.admit || options.policy !== 'open') entries.push({ kind: 'policy', device, policy: options.policy });
   entries.push(...exposures(options, device, new Set(subnets.map(familyOf))));
   for (const subnet of subnets) {
     const family = familyOf(subnet);
@@ -45,6 +46,18 @@ export function networkEntries(rules: Rules, device: string, addressing: Address
     if (mappings.length > 0 && options.ports.snat && translated) entries.push({ kind: 'hairpin', device, subnet });
   }
   return entries;
+}
+
+function admission({ policy, masquerade, unprotected = [], ports }: FirewallOptions, device: string): AdmitEntry {
+  const from = policy === 'open' ? (masquerade?.except ?? []) : [];
+  // Our own chains drop what a closed network does not publish.
+  const isPartlyOpen = policy === 'closed' && unprotected.length + (ports.routed?.length ?? 0) > 0;
+  return {
+    kind: 'admit',
+    device,
+    ...(from.length > 0 ? { from } : {}),
+    ...(policy === 'reachable' || isPartlyOpen ? { reachable: true } : {}),
+  };
 }
 
 /** Exposures of a closed network's routed families: a host that may open its ports may ping it too. */

@@ -1,7 +1,9 @@
 import { fault } from '../errors/fault.ts';
 import { asNetError, type NetError } from '../errors/net-error.ts';
+import { readBridges } from '../host/bridges.ts';
 import type { LinuxNamespace } from '../host/linux-namespace.ts';
 import type { Family } from '../model/addr.ts';
+import type { AdmitEntry } from '../model/firewall.ts';
 import { rulesetGeneration } from '../netlink/nfnetlink.ts';
 import { changeRulesAt } from '../netlink/nft-change.ts';
 import { openNetfilter, type RuleChange } from '../netlink/nft-rules.ts';
@@ -10,32 +12,36 @@ import { strerror } from '../netlink/sys.ts';
 import { legacyScript, readLegacyTable } from './filter-legacy.ts';
 import { nftChange, readNftTables } from './filter-nft.ts';
 import {
+  concernsUs,
+  dropped,
   type FilterRule,
   type FilterTable,
-  ourRules,
+  isUnchanged,
   planAdmission,
+  planRemoval,
   type TableChange,
   unadmitted,
+  type Wanted,
 } from './filter-table.ts';
-import { restore, toolError } from './iptables-tools.ts';
+import { restore, toolError, type Variant } from './iptables-tools.ts';
 
 /**
- * Adds the accept rules for our devices to chains of others that drop forwarded packets, in iptables-nft and
- * iptables-legacy, for IPv4 and IPv6. Each device needs two rules. Adds nothing where no chain drops.
+ * Accepts the traffic of our devices in chain FORWARD of iptables-nft and iptables-legacy, for IPv4 and IPv6, by rules
+ * in a chain of ours; `admission.ts` lists them. Creates no table: a filter that nobody uses drops nothing.
  */
 export interface Admitter extends Disposable {
-  /** Ensures that traffic from and to the devices is accepted wherever it would be dropped. Moves misplaced rules. */
-  add(devices: readonly string[]): Promise<void>;
+  /** Ensures the rules of the entries; in iptables-legacy only where it drops packets that nobody accepts. */
+  add(entries: readonly AdmitEntry[]): Promise<void>;
   /** Removes every rule of ours that names the devices; absence is success. */
   remove(devices: readonly string[]): Promise<NetError[]>;
-  /** Returns the devices whose traffic some chain would drop. */
-  missing(devices: readonly string[]): string[];
+  /** Returns the devices whose rules are incomplete; with `onlyDropped`, those whose traffic some chain would drop. */
+  missing(entries: readonly AdmitEntry[], onlyDropped?: boolean): string[];
   /** Like `add`, and removes our rules for all other devices. */
-  reset(devices: readonly string[]): Promise<void>;
+  reset(entries: readonly AdmitEntry[]): Promise<void>;
 }
 
 /** Computes the change to one table. */
-type Planner = <R extends FilterRule>(table: FilterTable<R>) => TableChange<R>;
+type Planner = <R extends FilterRule>(table: FilterTable<R>, variant: Variant) => TableChange<R>;
 
 /** Number of attempts when another process changes the rules between our read and our write. */
 const MAX_ATTEMPTS = 32;
@@ -55,13 +61,13 @@ class LinuxAdmitter implements Admitter {
     this.#ns = ns;
   }
 
-  async add(devices: readonly string[]): Promise<void> {
-    if (devices.length > 0) await this.#change((table) => planAdmission(table, devices));
+  async add(entries: readonly AdmitEntry[]): Promise<void> {
+    if (entries.length > 0) await this.#ensure(entries, false);
   }
 
   async remove(devices: readonly string[]): Promise<NetError[]> {
     if (devices.length === 0) return [];
-    const plan: Planner = (table) => ({ remove: ourRules(table, (device) => devices.includes(device)), insert: [] });
+    const plan: Planner = (table) => planRemoval(table, (device) => devices.includes(device));
     // A failure of one kind of iptables must not stop the changes to the other.
     const errors: NetError[] = [];
     for (const work of [() => this.#changeNft(plan), () => this.#changeLegacy(plan)]) {
@@ -74,20 +80,32 @@ class LinuxAdmitter implements Admitter {
     return errors;
   }
 
-  missing(devices: readonly string[]): string[] {
-    if (devices.length === 0) return [];
+  missing(entries: readonly AdmitEntry[], onlyDropped = false): string[] {
+    if (entries.length === 0) return [];
     const legacy = [readLegacyTable(this.#ns, 4), readLegacyTable(this.#ns, 6)];
     const nft = this.#socket === null ? [] : readNftTables(this.#socket);
-    const tables = [...nft, ...legacy.filter((table) => table !== undefined)];
-    const found = new Set(tables.flatMap((table) => unadmitted(table, devices)));
-    return devices.filter((device) => found.has(device));
+    const found = new Set([
+      ...nft.flatMap((table) => (onlyDropped ? dropped : unadmitted)(table, entries)),
+      ...legacy.flatMap((table) => (table === undefined ? [] : dropped(table, entries))),
+    ]);
+    return entries.map(({ device }) => device).filter((device) => found.has(device));
   }
 
-  async reset(devices: readonly string[]): Promise<void> {
-    await this.#change((table) => {
-      const { remove, insert } = planAdmission(table, devices);
-      return { remove: [...remove, ...ourRules(table, (device) => !devices.includes(device))], insert };
+  async reset(entries: readonly AdmitEntry[]): Promise<void> {
+    await this.#ensure(entries, true);
+  }
+
+  async #ensure(entries: readonly AdmitEntry[], only: boolean): Promise<void> {
+    const wanted = this.#wanted(entries);
+    await this.#change((table, variant) => {
+      const isWanted = variant === 'nft' || concernsUs(table);
+      return planAdmission(table, isWanted ? wanted : { ...wanted, entries: [] }, only);
     });
+  }
+
+  #wanted(entries: readonly AdmitEntry[]): Wanted {
+    const uplinks = new Set(readBridges(this.#ns).flatMap(({ name, uplink }) => (uplink ? [name] : [])));
+    return { entries, isUplink: (device) => uplinks.has(device) };
   }
 
   [Symbol.dispose](): void {
@@ -111,12 +129,14 @@ class LinuxAdmitter implements Admitter {
     if (socket === null) return;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const generation = rulesetGeneration(socket);
-      const changes = readNftTables(socket).map((table) => nftChange(table, plan(table)));
+      const changes = readNftTables(socket).map((table) => nftChange(table, plan(table, 'nft')));
       const change: RuleChange = {
-        remove: changes.flatMap(({ remove }) => remove),
+        createChains: changes.flatMap(({ createChains }) => createChains),
         insert: changes.flatMap(({ insert }) => insert),
+        remove: changes.flatMap(({ remove }) => remove),
+        deleteChains: changes.flatMap(({ deleteChains }) => deleteChains),
       };
-      if (change.remove.length + change.insert.length === 0) return;
+      if (Object.values(change).every((steps) => steps.length === 0)) return;
       const result = changeRulesAt(socket, change, generation);
       if (result === 'changed') continue;
       if (result.errno === 0) return;
@@ -146,8 +166,8 @@ class LinuxAdmitter implements Admitter {
   async #changeLegacyTable(family: Family, plan: Planner): Promise<string> {
     const table = readLegacyTable(this.#ns, family);
     if (table === undefined) return '';
-    const change = plan(table);
-    if (change.remove.length + change.insert.length === 0) return '';
+    const change = plan(table, 'legacy');
+    if (isUnchanged(change)) return '';
     const { ok, error } = await restore(this.#ns, 'legacy', family, legacyScript(table, change));
     return ok ? '' : error || 'iptables-legacy-restore failed';
   }

@@ -1,5 +1,7 @@
-import type { Family } from '../model/addr.ts';
+import { fault } from '../errors/fault.ts';
+import { addrToBytes, type Family } from '../model/addr.ts';
 import { given } from '../model/given.ts';
+import { firstOf, lastOf, parsePrefix } from '../model/prefix.ts';
 import {
   NF_ACCEPT,
   NF_DROP,
@@ -10,6 +12,7 @@ import {
   NFT_JUMP,
   NFT_META_IIFNAME,
   NFT_META_OIFNAME,
+  NFT_PAYLOAD_NETWORK_HEADER,
   NFT_REG_1,
   NFT_REG_VERDICT,
   NFT_RETURN,
@@ -18,23 +21,15 @@ import {
 import type { ChainId, Expression, NewRule, NftRule, RuleChange } from '../netlink/nft-rules.ts';
 import { readChains, readRules } from '../netlink/nft-rules.ts';
 import type { NetlinkSocket } from '../netlink/socket.ts';
-import {
-  type Accept,
-  COMMENT,
-  type Does,
-  type FilterRule,
-  type FilterTable,
-  type TableChange,
-} from './filter-table.ts';
+import { MARK, type OwnRule, ownNote } from './admission.ts';
+import type { Does, FilterRule, FilterTable, TableChange } from './filter-table.ts';
 
 export interface HandledRule extends FilterRule {
   readonly handle: bigint;
 }
 
 /** Table `filter` as iptables-nft has it. */
-export interface NftFilterTable extends FilterTable<HandledRule> {
-  readonly family: Family;
-}
+export type NftFilterTable = FilterTable<HandledRule>;
 
 const TABLE = 'filter';
 const NFPROTO: Readonly<Record<Family, number>> = { 4: NFPROTO_IPV4, 6: NFPROTO_IPV6 };
@@ -55,28 +50,34 @@ export function readNftTables(socket: NetlinkSocket): NftFilterTable[] {
 }
 
 function openTable(socket: NetlinkSocket, family: Family, policy: 'accept' | 'drop'): NftFilterTable {
-  const known = new Map<string, readonly HandledRule[]>();
+  const known = new Map<string, readonly HandledRule[] | undefined>();
+  const read = (chain: string): readonly HandledRule[] | undefined => {
+    const rules = readRules(socket, chainId(family, chain)).map(understand);
+    return rules.length > 0 || readChains(socket, [chainId(family, chain)])[0] !== undefined ? rules : undefined;
+  };
   return {
     family,
     policy,
     rules: (chain) => {
-      const rules = known.get(chain) ?? readRules(socket, chainId(family, chain)).map(understand);
-      known.set(chain, rules);
-      return rules;
+      if (!known.has(chain)) known.set(chain, read(chain));
+      return known.get(chain);
     },
   };
 }
 
 /** Encodes the change as netlink messages. */
-export function nftChange(table: NftFilterTable, { remove, insert }: TableChange<HandledRule>): RuleChange {
+export function nftChange(table: NftFilterTable, change: TableChange<HandledRule>): RuleChange {
   const { family } = table;
+  const idOf = (chain: string): ChainId => chainId(family, chain);
   return {
-    remove: remove.map(({ place, rule }) => ({ chain: chainId(family, place), handle: rule.handle })),
-    insert: insert.map(({ place, index, accept }): NewRule => {
-      const before = table.rules(place)[index]?.handle;
-      const rule = { chain: chainId(family, place), expressions: expressionsOf(accept), userdata: NOTE };
-      return before === undefined ? { ...rule, append: true } : { ...rule, before };
+    createChains: change.createChains.map(idOf),
+    insert: change.insert.map(({ chain, index, rule }): NewRule => {
+      const before = table.rules(chain)?.[index]?.handle;
+      const made = { chain: idOf(chain), expressions: expressionsOf(rule, family), userdata: noteBytes(rule.note) };
+      return before === undefined ? { ...made, append: true } : { ...made, before };
     }),
+    remove: change.remove.map(({ chain, rule }) => ({ chain: idOf(chain), handle: rule.handle })),
+    deleteChains: change.deleteChains.map(idOf),
   };
 }
 
@@ -84,19 +85,65 @@ function chainId(family: Family, chain: string): ChainId {
   return { family: NFPROTO[family], table: TABLE, chain };
 }
 
-/** Type, length, value: nft prints it as `comment "isthmus"`, iptables as `-m comment --comment isthmus`. */
-const NOTE = Uint8Array.from([NFTNL_UDATA_RULE_COMMENT, COMMENT.length + 1, ...Buffer.from(`${COMMENT}\0`)]);
+/** Type, length, value: nft prints it as `comment "…"`, iptables as `-m comment --comment "…"`. */
+function noteBytes(note: string): Uint8Array {
+  const text = Buffer.from(`${note}\0`);
+  return Uint8Array.from([NFTNL_UDATA_RULE_COMMENT, text.length, ...text]);
+}
 
-/** `-i DEVICE -j ACCEPT` as iptables writes it: the comparison covers the name and its NUL, and nothing else. */
-function expressionsOf({ way, device }: Accept): Expression[] {
-  const key = way === 'in' ? NFT_META_IIFNAME : NFT_META_OIFNAME;
-  const value = Buffer.from(`${device}\0`);
+/** The rule as iptables writes it, so that `iptables -S` can print it. */
+function expressionsOf({ input, output, source, known, target }: OwnRule, family: Family): Expression[] {
   return [
-    { name: 'meta', meta: { dreg: NFT_REG_1, key } },
-    { name: 'cmp', cmp: { sreg: NFT_REG_1, op: NFT_CMP_EQ, data: { value } } },
+    ...(input === undefined ? [] : device(NFT_META_IIFNAME, input)),
+    ...(output === undefined ? [] : device(NFT_META_OIFNAME, output)),
+    ...(source === undefined ? [] : from(source, family)),
+    ...(known === undefined ? [] : [conntrack(known)]),
     { name: 'counter', counter: EMPTY_COUNTER },
-    { name: 'immediate', immediate: { dreg: NFT_REG_VERDICT, data: { verdict: { code: NF_ACCEPT } } } },
+    verdict(target),
   ];
+}
+
+/** The comparison covers the name and its NUL, and nothing else. */
+function device(key: number, name: string): Expression[] {
+  return [{ name: 'meta', meta: { dreg: NFT_REG_1, key } }, equals(Buffer.from(`${name}\0`))];
+}
+
+/** Offset and size of the source address in the header of IPv4 and of IPv6. */
+const SOURCE = { 4: { offset: 12, len: 4 }, 6: { offset: 8, len: 16 } } as const;
+
+function from(text: string, family: Family): Expression[] {
+  const prefix = parsePrefix(text);
+  if (prefix === undefined) throw fault.internal('admit', text, 'it is not a prefix');
+  const { offset, len } = SOURCE[family];
+  const load = { dreg: NFT_REG_1, base: NFT_PAYLOAD_NETWORK_HEADER, offset, len };
+  const value = addrToBytes(firstOf(prefix));
+  const mask = value.map((byte, i) => ~(byte ^ (addrToBytes(lastOf(prefix))[i] ?? 0)) & 0xff);
+  const keep = { sreg: NFT_REG_1, dreg: NFT_REG_1, len, mask: { value: mask }, xor: { value: new Uint8Array(len) } };
+  return [{ name: 'payload', payload: load }, { name: 'bitwise', bitwise: keep }, equals(value)];
+}
+
+function equals(value: Uint8Array): Expression {
+  return { name: 'cmp', cmp: { sreg: NFT_REG_1, op: NFT_CMP_EQ, data: { value } } };
+}
+
+/** linux/netfilter/xt_conntrack.h, struct xt_conntrack_mtinfo3, padded to 8 bytes; its revision is 3. */
+const CONNTRACK_BYTES = 168;
+const MATCH_FLAGS = 146;
+const STATE_MASK = 150;
+const XT_CONNTRACK_STATE = 1;
+const STATES = { known: 0x02 | 0x04, translated: 0x02 | 0x04 | 0x80 } as const;
+
+/** `-m conntrack --ctstate RELATED,ESTABLISHED`, with DNAT for `translated`. */
+function conntrack(known: keyof typeof STATES): Expression {
+  const info = Buffer.alloc(CONNTRACK_BYTES);
+  info.writeUInt16LE(XT_CONNTRACK_STATE, MATCH_FLAGS);
+  info.writeUInt16LE(STATES[known], STATE_MASK);
+  return { name: 'match', match: { name: 'conntrack', rev: 3, info } };
+}
+
+function verdict(target: string): Expression {
+  const data = { verdict: target === 'ACCEPT' ? { code: NF_ACCEPT } : { code: NFT_JUMP, chain: target } };
+  return { name: 'immediate', immediate: { dreg: NFT_REG_VERDICT, data } };
 }
 
 /** Without attributes, the counter starts at zero bytes and packets. */
@@ -105,13 +152,12 @@ const EMPTY_COUNTER = new Uint8Array(0);
 function understand({ handle, expressions, userdata }: NftRule): HandledRule {
   const conditions = expressions.filter((one) => !TRANSPARENT.includes(one.name) && !isComment(one));
   const { does, target } = effectOf(expressions);
-  const ours = does === 'accept' && (expressions.some(isOurComment) || Buffer.from(userdata).equals(NOTE));
-  const admits = ours ? acceptOf(conditions) : undefined;
+  const note = commentOf(expressions, userdata);
   return {
     handle,
     does,
     always: conditions.length === 0,
-    ...given({ target, admits }),
+    ...given({ target, note, accepts: note === MARK && does === 'accept' ? acceptOf(conditions) : undefined }),
   };
 }
 
@@ -130,7 +176,7 @@ function effectOf(expressions: readonly Expression[]): { readonly does: Does; re
 }
 
 /** Matches exactly the two conditions `meta iifname` (or oifname) and `== name`. */
-function acceptOf([load, compare, ...more]: readonly Expression[]): Accept | undefined {
+function acceptOf([load, compare, ...more]: readonly Expression[]): FilterRule['accepts'] {
   const value = compare?.cmp?.data?.value;
   if (more.length > 0 || compare?.cmp?.op !== NFT_CMP_EQ || value === undefined) return undefined;
   const key = load?.meta?.key;
@@ -145,8 +191,10 @@ function isComment({ name, match }: Expression): boolean {
   return name === 'match' && match?.name === 'comment';
 }
 
-/** linux/netfilter/xt_comment.h, struct xt_comment_info: 256 bytes of NUL-terminated text. */
-function isOurComment(expression: Expression): boolean {
-  const info = isComment(expression) ? expression.match?.info : undefined;
-  return info !== undefined && Buffer.from(info.subarray(0, COMMENT.length + 1)).equals(Buffer.from(`${COMMENT}\0`));
+/** Returns the comment of a rule if it is ours. iptables writes it as a match or, with a short one, as user data. */
+function commentOf(expressions: readonly Expression[], userdata: Uint8Array): string | undefined {
+  const [type, length = 0] = userdata;
+  const inData = type === NFTNL_UDATA_RULE_COMMENT ? userdata.subarray(2, 2 + length) : undefined;
+  // linux/netfilter/xt_comment.h, struct xt_comment_info: 256 bytes of NUL-terminated text.
+  return ownNote(expressions.find(isComment)?.match?.info ?? inData);
 }

@@ -1,11 +1,19 @@
+import type { Family } from '../model/addr.ts';
+import type { AdmitEntry } from '../model/firewall.ts';
+import {
+  ACCEPT_CHAIN,
+  ADMIN_CHAIN,
+  adminJumps,
+  deviceOf,
+  deviceRules,
+  FORWARD_JUMP,
+  MARK,
+  type OwnRule,
+  REFERENCE_ADMIN_CHAIN,
+} from './admission.ts';
+
 /** The verdict of a matching rule; `other` lets the packet continue (a log, a mark, an unknown condition). */
 export type Does = 'accept' | 'drop' | 'return' | 'jump' | 'other';
-
-/** One of the two rules that accept a device's traffic: packets that arrive through it, or leave through it. */
-export interface Accept {
-  readonly way: 'in' | 'out';
-  readonly device: string;
-}
 
 export interface FilterRule {
   readonly does: Does;
@@ -13,93 +21,194 @@ export interface FilterRule {
   readonly target?: string;
   /** True if the rule has no conditions. */
   readonly always: boolean;
-  /** Present if the rule is ours. */
-  readonly admits?: Accept;
+  /** The comment of a rule of ours. */
+  readonly note?: string;
+  /** For a rule that an older release wrote: the device whose traffic it accepts, and in which direction. */
+  readonly accepts?: { readonly way: 'in' | 'out'; readonly device: string };
 }
 
 /** A foreign table `filter` with its chain FORWARD, for one family and one kind of iptables. */
 export interface FilterTable<R extends FilterRule = FilterRule> {
+  readonly family: Family;
   /** Policy of FORWARD. */
   readonly policy: 'accept' | 'drop';
-  /** Returns the rules of a chain in order; empty if the chain does not exist. */
-  rules(chain: string): readonly R[];
+  /** Returns the rules of a chain in order; undefined if it does not exist. */
+  rules(chain: string): readonly R[] | undefined;
 }
-
-export type Place = 'DOCKER-USER' | 'FORWARD';
-
-export const PLACES: readonly Place[] = ['DOCKER-USER', 'FORWARD'];
-
-/** The comment that marks our rules, for readers of `iptables -S` and for our own lookups. */
-export const COMMENT = 'isthmus';
 
 export interface Insertion {
-  readonly place: Place;
+  readonly chain: string;
   /** Insert before the rule with this index (as read); the number of rules means the end. */
   readonly index: number;
-  readonly accept: Accept;
+  readonly rule: OwnRule;
 }
 
+/** Applied in this order: create, insert, remove, delete. */
 export interface TableChange<R extends FilterRule> {
-  readonly remove: readonly { readonly place: Place; readonly rule: R }[];
+  readonly createChains: readonly string[];
   readonly insert: readonly Insertion[];
+  readonly remove: readonly { readonly chain: string; readonly rule: R }[];
+  readonly deleteChains: readonly string[];
 }
+
+/** The devices to admit, and which of all devices are bridges that lead out of the host. */
+export interface Wanted {
+  readonly entries: readonly AdmitEntry[];
+  readonly isUplink: (device: string) => boolean;
+}
+
+/** Chains of others that hold rules of ours: FORWARD the jump, both the rules of older releases. */
+const PLACES = ['FORWARD', 'DOCKER-USER'] as const;
 
 /** Maximum depth of jumps to follow. Deeper chains are not hand-written. */
 const MAX_DEPTH = 16;
 
-/** Returns the devices whose traffic the table drops because one of their two rules is missing. */
-export function unadmitted(table: FilterTable, devices: readonly string[]): string[] {
-  const place = placeOf(table);
-  if (place === undefined || devices.length === 0) return [];
-  const open = table.rules(place).slice(0, boundary(table, place));
-  const has = (way: Accept['way'], device: string): boolean =>
-    open.some(({ admits }) => admits?.way === way && admits.device === device);
-  return devices.filter((device) => !has('in', device) || !has('out', device));
+/** Returns the devices of the entries whose rules are incomplete. Looks at no bridge: either form will do. */
+export function unadmitted(table: FilterTable, entries: readonly AdmitEntry[]): string[] {
+  const there = notesOf(table);
+  const isReached = jumpIndex(table) !== undefined && adminJumps(false).every(({ note }) => there.has(note));
+  const isComplete = (entry: AdmitEntry): boolean =>
+    [true, false].some((isUplink) => deviceRules(entry, table.family, isUplink).every(({ note }) => there.has(note)));
+  return entries.filter((entry) => !isReached || !isComplete(entry)).map(({ device }) => device);
+}
+
+/** Returns the devices of the entries whose traffic the table would drop. */
+export function dropped(table: FilterTable, entries: readonly AdmitEntry[]): string[] {
+  return drops(table) ? unadmitted(table, entries) : [];
+}
+
+function drops(table: FilterTable): boolean {
+  return (fate(table, 'FORWARD') ?? table.policy) === 'drop';
+}
+
+/** Returns true if the table drops packets that no rule accepts, or if it has rules of ours. */
+export function concernsUs(table: FilterTable): boolean {
+  return drops(table) || table.rules(ACCEPT_CHAIN) !== undefined;
 }
 
 /**
- * Computes the rules that accept traffic of `devices` where it is dropped, and deletes misplaced rules of those
- * devices.
+ * Computes the change that admits the entries. With `only`, also removes the rules of all other devices. Moves our jump
+ * behind all rules of others, up to the first that decides about every packet.
  */
-export function planAdmission<R extends FilterRule>(table: FilterTable<R>, devices: readonly string[]): TableChange<R> {
-  const missing = unadmitted(table, devices);
-  const place = placeOf(table);
-  if (place === undefined || missing.length === 0) return { remove: [], insert: [] };
-  // Insert first in FORWARD, which everybody shares, but last in DOCKER-USER, where the admin's restrictions come
-  // first.
-  const index = place === 'FORWARD' ? 0 : boundary(table, place);
-  const insert = missing.flatMap((device) =>
-    (['in', 'out'] as const).map((way) => ({ place, index, accept: { way, device } })),
-  );
-  return { remove: ourRules(table, (device) => missing.includes(device)), insert };
+export function planAdmission<R extends FilterRule>(
+  table: FilterTable<R>,
+  wanted: Wanted,
+  only = false,
+): TableChange<R> {
+  const { entries } = wanted;
+  const devices = new Set(entries.map(({ device }) => device));
+  if (only && entries.length === 0) return planRemoval(table, () => true);
+  if (entries.length === 0) return UNCHANGED;
+  const ours = table.rules(ACCEPT_CHAIN) ?? [];
+  const rules = entries.flatMap((entry) => deviceRules(entry, table.family, wanted.isUplink(entry.device)));
+  const notes = new Set(rules.map(({ note }) => note));
+  const obsolete = ours.filter(({ note = '' }) => {
+    const device = deviceOf(note);
+    return device !== undefined && (devices.has(device) ? !notes.has(note) : only);
+  });
+  const there = notesOf(table);
+  const jumps = adminJumps(table.rules(REFERENCE_ADMIN_CHAIN) !== undefined).filter(({ note }) => !there.has(note));
+  const lacking = rules.filter(({ note }) => !there.has(note));
+  const place = placeOfJump(table);
+  return {
+    createChains: [ADMIN_CHAIN, ACCEPT_CHAIN].filter((chain) => table.rules(chain) === undefined),
+    insert: [
+      ...jumps.map((rule) => ({ chain: ACCEPT_CHAIN, index: 0, rule })),
+      ...lacking.map((rule) => ({ chain: ACCEPT_CHAIN, index: ours.length, rule })),
+      ...(place.insertAt === undefined ? [] : [{ chain: 'FORWARD', index: place.insertAt, rule: FORWARD_JUMP }]),
+    ],
+    remove: [
+      ...obsolete.map((rule) => ({ chain: ACCEPT_CHAIN, rule })),
+      ...place.remove.map((rule) => ({ chain: 'FORWARD', rule })),
+      ...olderRules(table, (device) => devices.has(device) || only),
+    ],
+    deleteChains: [],
+  };
 }
 
-/** Returns our rules for the devices that `chosen` accepts, in any chain. */
-export function ourRules<R extends FilterRule>(
+/** Computes the change that removes the rules of the chosen devices, and with the last one our chains. */
+export function planRemoval<R extends FilterRule>(
   table: FilterTable<R>,
   chosen: (device: string) => boolean,
-): { readonly place: Place; readonly rule: R }[] {
-  return PLACES.flatMap((place) =>
-    table
-      .rules(place)
-      .filter(({ admits }) => admits !== undefined && chosen(admits.device))
-      .map((rule) => ({ place, rule })),
+): TableChange<R> {
+  const ours = table.rules(ACCEPT_CHAIN);
+  const older = olderRules(table, chosen);
+  if (ours === undefined) return { ...UNCHANGED, remove: older };
+  const going = ours.filter(({ note = '' }) => isChosen(deviceOf(note), chosen));
+  const stays = ours.some((rule) => !going.includes(rule) && !isAdminJump(rule));
+  if (stays) return { ...UNCHANGED, remove: [...older, ...going.map((rule) => ({ chain: ACCEPT_CHAIN, rule }))] };
+  const jumps = (table.rules('FORWARD') ?? []).filter(isOurJump);
+  // What the administrator wrote outlives us.
+  const isUnused = (table.rules(ADMIN_CHAIN) ?? [undefined]).length === 0;
+  return {
+    ...UNCHANGED,
+    remove: [
+      ...older,
+      ...jumps.map((rule) => ({ chain: 'FORWARD', rule })),
+      ...ours.map((rule) => ({ chain: ACCEPT_CHAIN, rule })),
+    ],
+    deleteChains: isUnused ? [ACCEPT_CHAIN, ADMIN_CHAIN] : [ACCEPT_CHAIN],
+  };
+}
+
+const UNCHANGED = { createChains: [], insert: [], remove: [], deleteChains: [] } as const;
+
+export function isUnchanged({ createChains, insert, remove, deleteChains }: TableChange<FilterRule>): boolean {
+  return createChains.length + insert.length + remove.length + deleteChains.length === 0;
+}
+
+function isChosen(device: string | undefined, chosen: (device: string) => boolean): boolean {
+  return device !== undefined && chosen(device);
+}
+
+function isAdminJump({ note = '' }: FilterRule): boolean {
+  return adminJumps(true).some((jump) => jump.note === note);
+}
+
+/** Our jump in FORWARD; an older rule of ours has the same comment, and accepts. */
+function isOurJump({ note, does, target }: FilterRule): boolean {
+  return note === MARK && does === 'jump' && target === ACCEPT_CHAIN;
+}
+
+function olderRules<R extends FilterRule>(
+  table: FilterTable<R>,
+  chosen: (device: string) => boolean,
+): { readonly chain: string; readonly rule: R }[] {
+  return PLACES.flatMap((chain) =>
+    (table.rules(chain) ?? [])
+      .filter(({ accepts }) => isChosen(accepts?.device, chosen))
+      .map((rule) => ({ chain, rule })),
   );
 }
 
-/** Returns where to accept what the table would drop; undefined if it drops nothing. */
-function placeOf(table: FilterTable): Place | undefined {
-  const docker = table.rules('FORWARD').some(({ does, target }) => does === 'jump' && target === 'DOCKER-USER');
-  // Docker drops traffic between its networks, and may set the policy to DROP at any time.
-  if (docker) return 'DOCKER-USER';
-  return (fate(table, 'FORWARD') ?? table.policy) === 'drop' ? 'FORWARD' : undefined;
+function notesOf(table: FilterTable): ReadonlySet<string> {
+  return new Set((table.rules(ACCEPT_CHAIN) ?? []).flatMap(({ note }) => note ?? []));
 }
 
-/** Returns the index of the first rule that decides about every packet; the number of rules if none does. */
-function boundary(table: FilterTable, place: Place): number {
-  const rules = table.rules(place);
+/** Returns the index of our jump if packets reach it. */
+function jumpIndex(table: FilterTable): number | undefined {
+  const rules = table.rules('FORWARD') ?? [];
+  const index = rules.slice(0, boundary(table)).findIndex(isOurJump);
+  return index < 0 ? undefined : index;
+}
+
+/** Where our jump has to be inserted, if it is not there yet, and which of its copies have to go. */
+function placeOfJump<R extends FilterRule>(
+  table: FilterTable<R>,
+): { readonly insertAt?: number; readonly remove: readonly R[] } {
+  const rules = table.rules('FORWARD') ?? [];
+  const end = boundary(table);
+  const copies = rules.filter(isOurJump);
+  const last = rules[end - 1];
+  if (last !== undefined && isOurJump(last)) return { remove: copies.filter((rule) => rule !== last) };
+  return { insertAt: end, remove: copies };
+}
+
+/** Returns the index of the first rule of others that decides about every packet; the number of rules if none does. */
+function boundary(table: FilterTable): number {
+  const rules = table.rules('FORWARD') ?? [];
   const index = rules.findIndex(
-    (rule) => rule.always && (rule.does === 'return' || verdict(table, rule) !== undefined),
+    (rule) => rule.always && !isOurJump(rule) && (rule.does === 'return' || verdict(table, rule) !== undefined),
   );
   return index < 0 ? rules.length : index;
 }
@@ -107,8 +216,8 @@ function boundary(table: FilterTable, place: Place): number {
 /** Returns the chain's verdict for a packet that matches no condition; undefined if the chain returns. */
 function fate(table: FilterTable, chain: string, depth = 0): 'accept' | 'drop' | undefined {
   if (depth > MAX_DEPTH) return undefined;
-  for (const rule of table.rules(chain)) {
-    if (!rule.always) continue;
+  for (const rule of table.rules(chain) ?? []) {
+    if (!rule.always || isOurJump(rule)) continue;
     if (rule.does === 'return') return undefined;
     const found = verdict(table, rule, depth);
     if (found !== undefined) return found;

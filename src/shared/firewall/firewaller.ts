@@ -17,8 +17,11 @@ export interface Firewaller extends Disposable {
   add(entries: readonly FirewallEntry[]): Promise<void>;
   /** Removes the entries; absence is success. Removing the last entry also removes the table and chains. */
   remove(entries: readonly FirewallEntry[]): Promise<NetError[]>;
-  /** Returns the entries that are not fully in force: an element, rule, chain or jump of them is missing. */
-  missing(entries: readonly FirewallEntry[]): Promise<FirewallEntry[]>;
+  /**
+   * Returns the entries that are not fully in force: an element, rule, chain or jump of them is missing. With
+   * `onlyDropped`, an admission counts only where a foreign chain would drop its device's traffic.
+   */
+  missing(entries: readonly FirewallEntry[], onlyDropped?: boolean): Promise<FirewallEntry[]>;
   /**
    * Removes all `port` and `direct` entries that lead to these addresses: leftovers of an endpoint without a record.
    */

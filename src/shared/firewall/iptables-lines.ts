@@ -19,7 +19,7 @@ export interface Line {
 /** Our chains, by table. */
 export const CHAINS: Readonly<Record<Table, readonly string[]>> = {
   raw: ['ISTHMUS-GUARD'],
-  mangle: ['ISTHMUS-FORWARD', 'ISTHMUS-APART', 'ISTHMUS-CLOSED'],
+  mangle: ['ISTHMUS-FORWARD', 'ISTHMUS-APART', 'ISTHMUS-CLOSED', 'ISTHMUS-FOREIGN'],
   nat: ['ISTHMUS-DNAT', 'ISTHMUS-ANSWERS', 'ISTHMUS-MASQ'],
 };
 

@@ -1,6 +1,6 @@
 import { fault } from '../errors/fault.ts';
 import { type Family, parseAddr } from '../model/addr.ts';
-import type { PortEntry } from '../model/firewall.ts';
+import { PORT_LABEL, type PortEntry } from '../model/firewall.ts';
 import { familyOf, type Line, LOOPBACK, socketText } from './iptables-lines.ts';
 
 /** Returns the rules of a published port. Pods in `subnet` would answer directly, past this host. */
@@ -17,7 +17,8 @@ export function portLines(entry: PortEntry, family: Family, subnet: string): Lin
   const sources = entry.masqAll ? [[]] : [subnet, ...(family === 4 ? [LOOPBACK] : [])].map(connectionFrom);
   const marks =
     mark === undefined || !(entry.snat || entry.masqAll) ? [] : sources.map((s) => dnat(s, markTarget(mark)));
-  const lines = [...marks, dnat([], ['-j', 'DNAT', '--to-destination', socketText(address, port)])];
+  const label = ['-m', 'connlabel', '--label', String(PORT_LABEL), '--set'];
+  const lines = [...marks, dnat([], [...label, '-j', 'DNAT', '--to-destination', socketText(address, port)])];
   // A port of one address precedes a port of every address; its own rules keep their order.
   return [...(head ? lines.reverse() : lines), ...answerLines(entry)];
 }

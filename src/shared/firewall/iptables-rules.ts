@@ -1,16 +1,19 @@
 import type { Family } from '../model/addr.ts';
-import type {
-  DirectEntry,
-  ExposureEntry,
-  FirewallEntry,
-  HairpinEntry,
-  MasqueradeEntry,
-  PolicyEntry,
+import {
+  type AdmitEntry,
+  type DirectEntry,
+  type ExposureEntry,
+  type FirewallEntry,
+  type HairpinEntry,
+  type MasqueradeEntry,
+  PORT_LABEL,
+  type PolicyEntry,
 } from '../model/firewall.ts';
 import { familyOf, type Line, LOOPBACK, socketText, type Table } from './iptables-lines.ts';
 import { portLines } from './iptables-ports.ts';
 
-const DNAT_STATE = ['-m', 'conntrack', '--ctstate', 'DNAT'];
+/** Connections that our own published ports translated. */
+const OURS = ['-m', 'conntrack', '--ctstate', 'DNAT', '-m', 'connlabel', '--label', String(PORT_LABEL)];
 
 /** The lines that a table of ours always has: jumps from others' chains to ours, and rules that all entries share. */
 export function baseLines(table: Table, family: Family): Line[] {
@@ -35,7 +38,7 @@ export function baseLines(table: Table, family: Family): Line[] {
     line('OUTPUT', family === 6 ? ['!', '-d', '::1/128', ...local] : local, 'ISTHMUS-DNAT'),
     // Each rule is inserted first, so they end up in reverse order.
     line('POSTROUTING', [], 'ISTHMUS-MASQ', true),
-    line('POSTROUTING', DNAT_STATE, 'ISTHMUS-ANSWERS', true),
+    line('POSTROUTING', OURS, 'ISTHMUS-ANSWERS', true),
     line('ISTHMUS-MASQ', ['-d', family === 4 ? '224.0.0.0/4' : 'ff00::/8'], 'RETURN', true),
     line('ISTHMUS-MASQ', ['-o', 'lo'], 'RETURN', true),
   ];
@@ -53,7 +56,7 @@ export function entryLines(entry: FirewallEntry, family: Family, subnetOf: (addr
     case 'policy':
       return [ownDevice(entry.device), ...policyLines(entry)].map((line) => ({ ...line, note: placeOf(entry) }));
     case 'admit':
-      return [];
+      return admitLines(entry, family);
     case 'port':
       return familyOf(entry.address) === family ? portLines(entry, family, subnetOf(entry.address)) : [];
     case 'direct':
@@ -84,6 +87,27 @@ function masqueradeLines({ subnet, except, to }: MasqueradeEntry): Line[] {
   ];
 }
 
+/** Chain ISTHMUS-FOREIGN drops new connections between a network of ours and a bridge of others, with exceptions. */
+function admitLines({ device, from = [] }: AdmitEntry, family: Family): Line[] {
+  const line = (matches: readonly string[]): Line => {
+    return { table: 'mangle', chain: 'ISTHMUS-FOREIGN', head: true, matches, target: ['-j', 'RETURN'] };
+  };
+  const others = from.filter((text) => familyOf(text) === family);
+  return others.flatMap((other) => [line(['-d', other, '-i', device]), line(['-s', other, '-o', device])]);
+}
+
+/** The lines for bridges of others; the kernel offers iptables no match on the kind of a link. */
+export function foreignLines(foreign: readonly string[], uplinks: readonly string[]): Line[] {
+  const line = (end: '-i' | '-o', device: string, target: string): Line => {
+    const place = { table: 'mangle', chain: 'ISTHMUS-FOREIGN', note: FOREIGN_NOTE } as const;
+    return { ...place, matches: [end, device], target: ['-j', target] };
+  };
+  const both = (device: string, target: string): Line[] => [line('-i', device, target), line('-o', device, target)];
+  return [...uplinks.flatMap((name) => both(name, 'RETURN')), ...foreign.flatMap((name) => both(name, 'DROP'))];
+}
+
+export const FOREIGN_NOTE = 'foreign';
+
 function hairpinLines({ device, subnet }: HairpinEntry, family: Family): Line[] {
   const masquerade = (source: string): Line => {
     const matches = ['-s', source, '-o', device];
@@ -105,19 +129,24 @@ function policyLines({ device, policy }: PolicyEntry): Line[] {
   const entering = ['!', '-i', device, '-o', device];
   // A published port is open to everybody.
   const unpublished = ['-m', 'conntrack', '!', '--ctstate', 'DNAT'];
+  const toForeign = line('ISTHMUS-FORWARD', [...leaving, ...unpublished], 'ISTHMUS-FOREIGN');
+  const foreign = [toForeign, line('ISTHMUS-FORWARD', [...entering, ...unpublished], 'ISTHMUS-FOREIGN')];
   const apart = [
     line('ISTHMUS-FORWARD', leaving, 'ISTHMUS-APART'),
     line('ISTHMUS-APART', ['-o', device, ...unpublished], 'DROP'),
+    ...foreign,
   ];
   switch (policy) {
     case 'open':
-      return [];
+      return foreign;
+    case 'reachable':
+      return [toForeign];
     case 'same-bridge':
       return apart;
     case 'isolated':
       return [...apart, line('ISTHMUS-FORWARD', ['-i', device, '-o', device, ...unpublished], 'DROP')];
     case 'closed':
-      return [line('ISTHMUS-FORWARD', [...entering, ...unpublished], 'ISTHMUS-CLOSED')];
+      return [toForeign, line('ISTHMUS-FORWARD', [...entering, ...unpublished], 'ISTHMUS-CLOSED')];
     case 'internal':
       return [line('ISTHMUS-FORWARD', entering, 'DROP'), line('ISTHMUS-FORWARD', leaving, 'DROP')];
   }

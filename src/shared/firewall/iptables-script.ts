@@ -1,5 +1,6 @@
 import type { Family } from '../model/addr.ts';
 import { CHAINS, TABLES, type Table } from './iptables-lines.ts';
+import { FOREIGN_NOTE } from './iptables-rules.ts';
 import {
   baseGroup,
   deletionText,
@@ -48,7 +49,7 @@ export function removeScript(ids: ReadonlySet<string>, state: State): Script {
   const orphans: string[] = [];
   const blocks = TABLES.map((table) => {
     const lines = state.lines.filter((line) => line.table === table);
-    const used = lines.some(({ id }) => id !== table && !ids.has(id));
+    const used = lines.some(({ id, note }) => id !== table && note !== FOREIGN_NOTE && !ids.has(id));
     if (!used) orphans.push(...orphansOf(lines));
     if (used) return block(table, lines.filter(({ id }) => ids.has(id)).map(deletionText));
     return block(table, clearing(table, lines, state));

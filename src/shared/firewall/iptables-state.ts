@@ -1,10 +1,11 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
+import type { BridgeFacts } from '../host/bridges.ts';
 import { type Family, parseAddr } from '../model/addr.ts';
 import { entryKey, type FirewallEntry } from '../model/firewall.ts';
 import { contains, formatPrefix, networkOf, parsePrefix } from '../model/prefix.ts';
 import { CHAINS, type Line, TABLES, type Table } from './iptables-lines.ts';
-import { baseLines, entryLines, placeOf } from './iptables-rules.ts';
+import { baseLines, entryLines, FOREIGN_NOTE, foreignLines, placeOf } from './iptables-rules.ts';
 
 /** A rule of ours as `iptables-save` prints it. */
 export interface SavedLine {
@@ -55,6 +56,22 @@ export function groupsOf(entries: readonly FirewallEntry[], family: Family, stat
   });
 }
 
+/** The rules about bridges of others, for networks with a policy; replaces those about other bridges. */
+export function foreignGroup(
+  entries: readonly FirewallEntry[],
+  state: State,
+  bridges: readonly BridgeFacts[],
+): Group[] {
+  const policies = entries.flatMap((entry) => (entry.kind === 'policy' ? [entry.device] : []));
+  if (policies.length === 0) return [];
+  const saved = state.lines.flatMap(({ chain, text }) => (chain === 'ISTHMUS-MASQ' ? [text] : []));
+  const ours = new Set([...policies, ...saved.flatMap((text) => /^-o (\S+) /.exec(text)?.[1] ?? [])]);
+  const uplinks = bridges.flatMap(({ name, uplink }) => (uplink ? [name] : []));
+  const foreign = bridges.flatMap(({ name, uplink, own }) => (uplink || own || ours.has(name) ? [] : [name]));
+  const lines = foreignLines(foreign.toSorted(), uplinks.toSorted());
+  return [{ id: shortHash(JSON.stringify(lines)), lines, replaces: FOREIGN_NOTE }];
+}
+
 /** Marks a jump whose chain we created. */
 export const MADE = 'made';
 
@@ -79,7 +96,11 @@ export function parseState(saved: string): State {
 
 /** The entry's name in comments: equal for equal entries. */
 export function entryId(entry: FirewallEntry): string {
-  return bytesToHex(sha256(utf8ToBytes(entryKey(entry)))).slice(0, 12);
+  return shortHash(entryKey(entry));
+}
+
+function shortHash(text: string): string {
+  return bytesToHex(sha256(utf8ToBytes(text))).slice(0, 12);
 }
 
 /** Id of the lines in a table that all entries share. */
@@ -87,10 +108,11 @@ export function baseGroup(table: Table, family: Family): Group {
   return { id: table, lines: baseLines(table, family) };
 }
 
-/** Returns true if every line of the group and its chain exist. */
-export function isWhole({ id, lines }: Group, state: State): boolean {
+/** Returns true if every line of the group exists, and nothing that it replaces. */
+export function isWhole({ id, lines, replaces }: Group, state: State): boolean {
   const there = new Set(state.byId.get(id)?.map(({ index }) => index));
-  return lines.every((_, index) => there.has(index));
+  const isReplaced = replaces === undefined || !state.lines.some((line) => line.note === replaces && line.id !== id);
+  return isReplaced && lines.every((_, index) => there.has(index));
 }
 
 export function tablesOf(groups: readonly Group[]): Table[] {

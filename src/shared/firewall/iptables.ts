@@ -1,8 +1,10 @@
 import { fault } from '../errors/fault.ts';
 import { asNetError, type NetError } from '../errors/net-error.ts';
+import { readBridges } from '../host/bridges.ts';
 import type { LinuxNamespace } from '../host/linux-namespace.ts';
 import type { Family } from '../model/addr.ts';
 import type { FirewallEntry } from '../model/firewall.ts';
+import { admissions } from './admission.ts';
 import { type Admitter, openAdmitter } from './admit.ts';
 import type { Firewaller } from './firewaller.ts';
 import { absentChains, dropOrphans, hasChains } from './iptables-chains.ts';
@@ -12,6 +14,7 @@ import { addScript, removeScript, resetScript, type Script } from './iptables-sc
 import {
   baseGroup,
   entryId,
+  foreignGroup,
   type Group,
   groupsOf,
   isWhole,
@@ -59,10 +62,11 @@ class IptablesFirewaller implements Firewaller {
 
   async #add(entries: readonly FirewallEntry[]): Promise<void> {
     const variant = await this.#variant();
+    const bridges = readBridges(this.#ns);
     const works: { family: Family; state: State; groups: Group[] }[] = [];
     for (const family of this.#families(entries)) {
       const state = await this.#read(variant, family);
-      const groups = groupsOf(entries, family, state);
+      const groups = [...groupsOf(entries, family, state), ...foreignGroup(entries, state, bridges)];
       refuseConflicts(entries, family, state);
       works.push({ family, state, groups });
     }
@@ -77,7 +81,7 @@ class IptablesFirewaller implements Firewaller {
           addScript(family, groups, state, absentChains(this.#ns, variant, family)),
           entries,
         );
-      await this.#admitter.add(devicesOf(entries));
+      await this.#admitter.add(admissions(entries));
     } catch (thrown) {
       await this.#remove(fresh);
       throw thrown;
@@ -91,16 +95,20 @@ class IptablesFirewaller implements Firewaller {
   async #remove(entries: readonly FirewallEntry[]): Promise<NetError[]> {
     if (entries.length === 0) return [];
     const ids = new Set(entries.map(entryId));
-    const errors = await this.#admitter.remove(devicesOf(entries));
+    const errors = await this.#admitter.remove(admissions(entries).map(({ device }) => device));
     return [...errors, ...(await this.#removeWhere(this.#families(entries), entries, () => ids))];
   }
 
-  async missing(entries: readonly FirewallEntry[]): Promise<FirewallEntry[]> {
+  async missing(entries: readonly FirewallEntry[], onlyDropped = false): Promise<FirewallEntry[]> {
     const variant = await this.#variant();
-    const dropped = new Set(this.#admitter.missing(devicesOf(entries)));
+    const dropped = new Set(this.#admitter.missing(admissions(entries), onlyDropped));
     const lost = new Set<string>();
+    const bridges = readBridges(this.#ns);
     for (const family of this.#families(entries)) {
       const state = await this.#read(variant, family);
+      const [foreign] = foreignGroup(entries, state, bridges);
+      const policies = entries.filter(({ kind }) => kind === 'policy');
+      if (foreign !== undefined && !isWhole(foreign, state)) for (const entry of policies) lost.add(entryId(entry));
       const groups = groupsOf(entries, family, state);
       for (const group of groups) {
         const shared = tablesOf([group]).map((table) => baseGroup(table, family));
@@ -133,11 +141,11 @@ class IptablesFirewaller implements Firewaller {
     const variant = await this.#variant();
     for (const family of familiesOf(this.#ns)) {
       await this.#retry(variant, family, entries, (state) => {
-        const groups = groupsOf(entries, family, state);
+        const groups = [...groupsOf(entries, family, state), ...foreignGroup(entries, state, readBridges(this.#ns))];
         return resetScript(family, groups, state, absentChains(this.#ns, variant, family));
       });
     }
-    await this.#admitter.reset(devicesOf(entries));
+    await this.#admitter.reset(admissions(entries));
   }
 
   [Symbol.dispose](): void {
@@ -224,13 +232,9 @@ class IptablesFirewaller implements Firewaller {
 
 function concerns(entry: FirewallEntry, family: Family): boolean {
   if (entry.kind === 'policy') return true;
-  if (entry.kind === 'admit') return false;
+  if (entry.kind === 'admit') return entry.from?.some((prefix) => familyOf(prefix) === family) === true;
   if (entry.kind === 'exposure') return entry.family === family;
   return familyOf('address' in entry ? entry.address : entry.subnet) === family;
-}
-
-function devicesOf(entries: readonly FirewallEntry[]): string[] {
-  return entries.flatMap((entry) => (entry.kind === 'admit' ? [entry.device] : []));
 }
 
 async function collecting(work: () => Promise<NetError[]>): Promise<NetError[]> {

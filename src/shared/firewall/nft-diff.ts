@@ -1,4 +1,6 @@
+import { readBridges } from '../host/bridges.ts';
 import { type Element, footprint } from '../host/firewall-elements.ts';
+import type { LinuxNamespace } from '../host/linux-namespace.ts';
 import type { FirewallEntry } from '../model/firewall.ts';
 import { NFT_SET_ELEM_INTERVAL_END } from '../netlink/netfilter.ts';
 import {
@@ -24,17 +26,37 @@ export function diffRequests(
   chains: readonly string[],
   counted: ReadonlyMap<string, number>,
 ): Request[] {
-  const removed: Request[] = [];
-  const added: Request[] = [];
-  for (const set of SET_NAMES) {
-    const id = { ...TABLE_ID, set };
-    const wanted = byText(elements.filter((element) => element.set === set).map(encodeElement));
-    const there = byText(unitsOf(set, listElements(socket, id)));
-    removed.push(...deleteElementsRequests(id, without(there, wanted)));
-    added.push(...addElementsRequests(id, without(wanted, there)));
-  }
+  const changes = SET_NAMES.map((set) => setChange(socket, set, elements));
+  const [removed, added] = [changes.flatMap((change) => change.removed), changes.flatMap((change) => change.added)];
   const left = [...counted.keys()].filter((chain) => !ruleCounts().has(chain) && !chains.includes(chain));
   return [...removed, ...left.flatMap((chain) => deleteChainRequests(TABLE_ID, chain)), ...added];
+}
+
+/** Returns the messages that make one set hold exactly these elements. */
+export function setRequests(socket: NetlinkSocket, set: string, elements: readonly Element[]): Request[] {
+  const { removed, added } = setChange(socket, set, elements);
+  return [...removed, ...added];
+}
+
+function setChange(
+  socket: NetlinkSocket,
+  set: string,
+  elements: readonly Element[],
+): { readonly removed: readonly Request[]; readonly added: readonly Request[] } {
+  const id = { ...TABLE_ID, set };
+  const wanted = byText(elements.filter((element) => element.set === set).map(encodeElement));
+  const there = byText(unitsOf(set, listElements(socket, id)));
+  return {
+    removed: deleteElementsRequests(id, without(there, wanted)),
+    added: addElementsRequests(id, without(wanted, there)),
+  };
+}
+
+/** The bridges of others that lead out of the host. */
+export function uplinkElements(ns: LinuxNamespace): Element[] {
+  return readBridges(ns).flatMap(({ name, uplink }) =>
+    uplink ? [{ set: 'uplinks', key: [{ type: 'ifname', value: name }] }] : [],
+  );
 }
 
 /** The entries that the table lacks in part or whose replaced remains it still has. For a whole table. */

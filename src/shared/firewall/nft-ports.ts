@@ -32,9 +32,11 @@ export function leadingTo(
       }
     }
     if (keys.size === 0) continue;
-    for (const raw of listElements(socket, { ...TABLE_ID, set: `answer${suffix}` })) {
-      const element = decodePort(`answer${suffix}`, raw);
-      if (element !== undefined && keys.has(keyText(element))) elements.push(element);
+    for (const set of [`label${suffix}`, `answer${suffix}`]) {
+      for (const raw of listElements(socket, { ...TABLE_ID, set })) {
+        const element = decodePort(set, raw);
+        if (element !== undefined && keys.has(keyText(element))) elements.push(element);
+      }
     }
   }
   return { elements: [...elements, ...openAt(socket, addresses)], chains };

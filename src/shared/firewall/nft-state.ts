@@ -1,7 +1,7 @@
 import type { Element } from '../host/firewall-elements.ts';
 import { NFT_SET_ELEM_INTERVAL_END } from '../netlink/netfilter.ts';
 import { rulesetGeneration } from '../netlink/nfnetlink.ts';
-import { changeRulesAt } from '../netlink/nft-change.ts';
+import { changeRulesAt, NO_CHANGE } from '../netlink/nft-change.ts';
 import { readRules } from '../netlink/nft-rules.ts';
 import { countRules, getElements, listElements, type RawElement } from '../netlink/nft-sets.ts';
 import type { NetlinkSocket } from '../netlink/socket.ts';
@@ -102,8 +102,7 @@ export class TableWatch {
       if (rulesetGeneration(this.#socket) !== generation) continue;
       if (committed === generation) return false;
       // A commit raises the generation before it shows its rules. An empty one waits for its mutex (nf_tables_commit).
-      committed =
-        changeRulesAt(this.#socket, { remove: [], insert: [] }, generation) === 'changed' ? undefined : generation;
+      committed = changeRulesAt(this.#socket, NO_CHANGE, generation) === 'changed' ? undefined : generation;
     }
   }
 
@@ -171,9 +170,11 @@ export function withoutNeeded(socket: NetlinkSocket, elements: readonly Element[
   });
 }
 
-/** Returns true if no set has an element; ignores the interval end that nft places at address 0. */
+/**
+ * Returns true if no set has an element that an entry put there; ignores the interval end that nft places at address 0.
+ */
 export function isEmpty(socket: NetlinkSocket): boolean {
-  return SET_NAMES.every((set) =>
+  return SET_NAMES.filter((set) => set !== 'uplinks').every((set) =>
     listElements(socket, { ...TABLE_ID, set }).every(({ flags = 0 }) => flags & NFT_SET_ELEM_INTERVAL_END),
   );
 }

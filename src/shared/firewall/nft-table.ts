@@ -1,5 +1,5 @@
 import { FIREWALL_TABLE } from '../host/firewall-elements.ts';
-import type { Protocol } from '../model/firewall.ts';
+import { PORT_LABEL, type Protocol } from '../model/firewall.ts';
 
 /** Every set and map of the table with its definition, ordered by how soon each shows that the table is in use. */
 const SETS = {
@@ -14,6 +14,8 @@ const SETS = {
   source4: 'map { type ipv4_addr : ipv4_addr; flags interval; }',
   source6: 'map { type ipv6_addr : ipv6_addr; flags interval; }',
   own: 'map { type ifname . ifname : verdict; }',
+  reachable: 'set { type ifname; }',
+  uplinks: 'set { type ifname; }',
   apart: 'set { type ifname; }',
   leaving: 'map { type ifname : verdict; }',
   entering: 'map { type ifname : verdict; }',
@@ -27,6 +29,10 @@ const SETS = {
   port6: 'map { type ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service; }',
   port_any4: 'map { type inet_proto . inet_service : ipv4_addr . inet_service; }',
   port_any6: 'map { type inet_proto . inet_service : ipv6_addr . inet_service; }',
+  label4: 'map { type ipv4_addr . inet_proto . inet_service : verdict; }',
+  label6: 'map { type ipv6_addr . inet_proto . inet_service : verdict; }',
+  label_any4: 'map { type inet_proto . inet_service : verdict; }',
+  label_any6: 'map { type inet_proto . inet_service : verdict; }',
   condition4: 'map { type ipv4_addr . inet_proto . inet_service : verdict; }',
   condition6: 'map { type ipv6_addr . inet_proto . inet_service : verdict; }',
   condition_any4: 'map { type inet_proto . inet_service : verdict; }',
@@ -72,16 +78,36 @@ const chains = (): Readonly<Record<string, Chain>> => ({
   },
   /** Packets from an isolated network. */
   isolation: { rules: ['oifname @apart goto published'] },
+  /** New connections between a network of ours and a bridge of others. */
+  foreign: {
+    rules: [
+      'ct status dnat return',
+      'iifname @uplinks return',
+      'oifname @uplinks return',
+      'oifname @reachable return',
+      'ip daddr . ip saddr @direct4 return',
+      'ip6 daddr . ip6 saddr @direct6 return',
+      'ip saddr . ip daddr @direct4 return',
+      'ip6 saddr . ip6 daddr @direct6 return',
+      'drop',
+    ],
+  },
   hide: { rules: ['masquerade'] },
+  /** Marks a connection as translated by us, right before it is. */
+  translated: { rules: [`ct label set ${PORT_LABEL}`] },
   /** A published port of one address precedes one of every address; one with conditions precedes one without. */
   ports: {
     rules: [
       `meta nfproto ipv4 ip daddr . ${KEY} vmap @condition4`,
       `meta nfproto ipv6 ip6 daddr . ${KEY} vmap @condition6`,
+      `meta nfproto ipv4 ip daddr . ${KEY} vmap @label4`,
+      `meta nfproto ipv6 ip6 daddr . ${KEY} vmap @label6`,
       `dnat ip to ip daddr . ${KEY} map @port4`,
       `dnat ip6 to ip6 daddr . ${KEY} map @port6`,
       `meta nfproto ipv4 ${KEY} vmap @condition_any4`,
       `meta nfproto ipv6 ${KEY} vmap @condition_any6`,
+      `meta nfproto ipv4 ${KEY} vmap @label_any4`,
+      `meta nfproto ipv6 ${KEY} vmap @label_any6`,
       `meta nfproto ipv4 dnat ip to ${KEY} map @port_any4`,
       `meta nfproto ipv6 dnat ip6 to ${KEY} map @port_any6`,
     ],
@@ -115,7 +141,7 @@ const chains = (): Readonly<Record<string, Chain>> => ({
   outgoing: {
     hook: 'type nat hook postrouting priority srcnat; policy accept;',
     rules: [
-      'ct status dnat jump answers',
+      `ct status dnat ct label ${PORT_LABEL} jump answers`,
       'oifname @networks return',
       'oifname @hairpin return',
       'oifname "lo" return',
@@ -139,6 +165,8 @@ const chains = (): Readonly<Record<string, Chain>> => ({
       'iifname . oifname vmap @own',
       'iifname vmap @leaving',
       'oifname vmap @entering',
+      'meta oifkind "bridge" iifname @networks oifname != @networks jump foreign',
+      'meta iifkind "bridge" oifname @networks iifname != @networks jump foreign',
     ],
   },
 });

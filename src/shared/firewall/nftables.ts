@@ -6,10 +6,11 @@ import type { FirewallEntry } from '../model/firewall.ts';
 import { EEXIST, ENOENT, NETLINK_NETFILTER } from '../netlink/constants.ts';
 import { deleteTableAt, rulesetGeneration } from '../netlink/nfnetlink.ts';
 import { countRules, deleteElementsRequests, transact } from '../netlink/nft-sets.ts';
-import { NetlinkSocket, type Reply, type Request } from '../netlink/socket.ts';
+import { NetlinkSocket, type Request } from '../netlink/socket.ts';
+import { admissions } from './admission.ts';
 import { type Admitter, openAdmitter } from './admit.ts';
 import type { Firewaller } from './firewaller.ts';
-import { diffRequests, lackingEntries } from './nft-diff.ts';
+import { diffRequests, lackingEntries, setRequests, uplinkElements } from './nft-diff.ts';
 import { addRequests, footprintThere, removeRequests, setId, TABLE_ID, textOf } from './nft-elements.ts';
 import { clash, refused, refusedScript, rulesetBusy } from './nft-failure.ts';
 import { obsoleteRequests } from './nft-obsolete.ts';
@@ -46,13 +47,14 @@ export class NftablesFirewaller implements Firewaller {
     const { elements, chains } = footprint(entries);
     if (elements.length > 0) await this.#addElements(elements, chains, entries);
     if (elements.length > 0) this.#removeObsolete(entries);
-    await this.#admitter.add(admitted(entries));
+    if (entries.some(({ kind }) => kind === 'policy')) this.#nameUplinks();
+    await this.#admitter.add(admissions(entries));
   }
 
   async remove(entries: readonly FirewallEntry[]): Promise<NetError[]> {
     // Do not await before the elements are removed: a caller may hold a transaction until then.
     const errors = this.#removeFootprint(entries);
-    return [...errors, ...(await this.#admitter.remove(admitted(entries)))];
+    return [...errors, ...(await this.#admitter.remove(admissions(entries).map(({ device }) => device)))];
   }
 
   #removeFootprint(entries: readonly FirewallEntry[]): NetError[] {
@@ -65,12 +67,12 @@ export class NftablesFirewaller implements Firewaller {
     }
   }
 
-  async missing(entries: readonly FirewallEntry[]): Promise<FirewallEntry[]> {
-    return this.#missing(entries);
+  async missing(entries: readonly FirewallEntry[], onlyDropped = false): Promise<FirewallEntry[]> {
+    return this.#missing(entries, onlyDropped);
   }
 
-  #missing(entries: readonly FirewallEntry[]): FirewallEntry[] {
-    const unadmitted = new Set(this.#admitter.missing(admitted(entries)));
+  #missing(entries: readonly FirewallEntry[], onlyDropped = false): FirewallEntry[] {
+    const unadmitted = new Set(this.#admitter.missing(admissions(entries), onlyDropped));
     const lacking = new Set(this.#missingInTable(entries.filter(({ kind }) => kind !== 'admit')));
     return entries.filter((entry) => (entry.kind === 'admit' ? unadmitted.has(entry.device) : lacking.has(entry)));
   }
@@ -86,10 +88,16 @@ export class NftablesFirewaller implements Firewaller {
     return lacking;
   }
 
+  #nameUplinks(): void {
+    const { socket } = this.#kernel;
+    const errno = send(socket, setRequests(socket, 'uplinks', uplinkElements(this.#ns)));
+    // Another call may have done the same.
+    if (errno !== 0 && errno !== ENOENT && errno !== EEXIST) throw refused('firewall.add', [], errno);
+  }
+
   #removeObsolete(entries: readonly FirewallEntry[]): void {
     const { socket } = this.#kernel;
-    const requests = obsoleteRequests(socket, entries);
-    const errno = requests.length === 0 ? 0 : errnoOf(transact(socket, requests));
+    const errno = send(socket, obsoleteRequests(socket, entries));
     if (errno !== 0 && errno !== ENOENT) throw refused('firewall.add', footprint(entries).elements, errno);
   }
 
@@ -109,8 +117,11 @@ export class NftablesFirewaller implements Firewaller {
     const entries = [...wanted, ...underWay.filter((entry) => !lacking.has(entry))];
     const inTable = entries.filter(({ kind }) => kind !== 'admit');
     const { elements, chains } = footprint(inTable);
-    if (inTable.length === 0 || !this.#resetElements(elements, chains)) await this.#remake(inTable);
-    await this.#admitter.reset(admitted(entries));
+    if (inTable.length === 0 || !this.#resetElements([...elements, ...uplinkElements(this.#ns)], chains)) {
+      await this.#remake(inTable);
+      if (inTable.length > 0) this.#nameUplinks();
+    }
+    await this.#admitter.reset(admissions(entries));
   }
 
   [Symbol.dispose](): void {
@@ -136,7 +147,7 @@ export class NftablesFirewaller implements Firewaller {
       const counted = countRules(socket, TABLE_ID);
       if (!names.every((name) => counted.has(name))) return false;
       const requests = diffRequests(socket, elements, names, counted);
-      const errno = requests.length === 0 ? 0 : errnoOf(transact(socket, requests));
+      const errno = send(socket, requests);
       if (errno === 0) return true;
       if (errno !== ENOENT && errno !== EEXIST) throw refused('firewall.reset', elements, errno);
     }
@@ -161,7 +172,7 @@ export class NftablesFirewaller implements Firewaller {
       const whole = watch.isWhole();
       const errno =
         whole && chains.length === 0
-          ? errnoOf(transact(socket, [...replaced, ...addRequests(elements)]))
+          ? send(socket, [...replaced, ...addRequests(elements)])
           : await this.#addByScript(whole, replaced, entries);
       if (errno === 0) return;
       if (errno === ENOENT) {
@@ -187,7 +198,7 @@ export class NftablesFirewaller implements Firewaller {
   /** Returns the errno that tells the caller whether to retry; 0 for success. */
   async #addByScript(whole: boolean, replaced: readonly Request[], entries: readonly FirewallEntry[]): Promise<number> {
     // A script cannot carry messages, so the deletions of replaced elements go right before it.
-    const errno = replaced.length === 0 ? 0 : errnoOf(transact(this.#kernel.socket, replaced));
+    const errno = send(this.#kernel.socket, replaced);
     if (errno !== 0) return errno;
     const lines = [...(whole ? [] : tableLines()), ...firewallLines('add', entries)];
     const { ok, error } = await runScript(this.#ns, lines, this.#via);
@@ -204,8 +215,7 @@ export class NftablesFirewaller implements Firewaller {
       const states = presenceOf(socket, going);
       const present = going.filter((_, i) => states[i] === 'present');
       const filled = chains.filter(({ name }) => hasRule(socket, name)).map(({ name }) => name);
-      const errno =
-        present.length + filled.length === 0 ? 0 : errnoOf(transact(socket, removeRequests(present, filled)));
+      const errno = send(socket, removeRequests(present, filled));
       if (errno === 0) {
         this.#deleteEmptyTable();
         return;
@@ -228,15 +238,12 @@ export class NftablesFirewaller implements Firewaller {
   }
 }
 
-/** Returns the first nonzero value. */
-function errnoOf(replies: readonly Reply[]): number {
+/** Applies the messages in one transaction, if there are any. Returns the first nonzero errno, or 0. */
+function send(socket: NetlinkSocket, requests: readonly Request[]): number {
+  const replies = requests.length === 0 ? [] : transact(socket, requests);
   return replies.find(({ errno }) => errno !== 0)?.errno ?? 0;
 }
 
 function hasPrefix({ key }: Element): boolean {
   return key.some(({ type }) => type === 'prefix');
-}
-
-function admitted(entries: readonly FirewallEntry[]): string[] {
-  return [...new Set(entries.flatMap((entry) => (entry.kind === 'admit' ? [entry.device] : [])))];
 }

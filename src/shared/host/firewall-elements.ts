@@ -9,6 +9,7 @@ import {
   type FirewallEntry,
   type IngressPolicy,
   isNftMatch,
+  PORT_LABEL,
   type PortEntry,
 } from '../model/firewall.ts';
 import { contains } from '../model/prefix.ts';
@@ -114,6 +115,8 @@ function policy(entry: Extract<FirewallEntry, { kind: 'policy' }>): Element[] {
   switch (entry.policy) {
     case 'open':
       return [known];
+    case 'reachable':
+      return [known, { set: 'reachable', key: [device] }];
     case 'same-bridge':
       return [known, own({ verdict: 'accept' }), ...apart];
     case 'isolated':
@@ -130,7 +133,7 @@ function policy(entry: Extract<FirewallEntry, { kind: 'policy' }>): Element[] {
   }
 }
 
-const POLICIES: readonly IngressPolicy[] = ['open', 'same-bridge', 'isolated', 'closed', 'internal'];
+const POLICIES: readonly IngressPolicy[] = ['open', 'reachable', 'same-bridge', 'isolated', 'closed', 'internal'];
 
 /** Elements that another policy of the same device may have left behind, without those of the entries. */
 export function obsoleteElements(entries: readonly FirewallEntry[]): Element[] {
@@ -161,11 +164,14 @@ function port(entry: PortEntry): Element[] {
     : entry.snat
       ? undefined
       : { verdict: 'return' };
-  const leads: Element =
+  const leads: Element[] =
     entry.conditions.length === 0
-      ? { set: `port${suffix}`, key, data: target }
-      : { set: `condition${suffix}`, key, data: { verdict: 'jump', chain: chainName(entry) } };
-  return [leads, ...(way === undefined ? [] : [{ set: `answer${suffix}`, key, data: way }])];
+      ? [
+          { set: `port${suffix}`, key, data: target },
+          { set: `label${suffix}`, key, data: { verdict: 'jump', chain: 'translated' } },
+        ]
+      : [{ set: `condition${suffix}`, key, data: { verdict: 'jump', chain: chainName(entry) } }];
+  return [...leads, ...(way === undefined ? [] : [{ set: `answer${suffix}`, key, data: way }])];
 }
 
 function direct(entry: DirectEntry): Element[] {
@@ -195,7 +201,7 @@ function chainRule({ protocol, address, port: to, conditions }: PortEntry): stri
   }
   const v6 = address.includes(':');
   const target = v6 ? `dnat ip6 to [${address}]:${to}` : `dnat ip to ${address}:${to}`;
-  return `meta nfproto ${v6 ? 'ipv6' : 'ipv4'} meta l4proto ${protocol} ${conditions.join(' ')} ${target} comment "${address}"`;
+  return `meta nfproto ${v6 ? 'ipv6' : 'ipv4'} meta l4proto ${protocol} ${conditions.join(' ')} ct label set ${PORT_LABEL} ${target} comment "${address}"`;
 }
 
 /** Returns equal strings for equal keys of one set, regardless of the value in a map. */

@@ -6,15 +6,19 @@ export type FirewallBackend = 'nftables' | 'iptables' | 'none';
 export type Protocol = 'tcp' | 'udp' | 'sctp';
 
 /**
- * Which connections from outside a network accepts. It always accepts replies to its own connections.
- * - `open`: from everywhere, by routing. The default of CNI networks.
+ * Which connections from outside a network accepts. It always accepts replies to its own connections and connections to
+ * published ports. No policy but `reachable` accepts others from a foreign bridge, or opens them to one: bridges of
+ * other programs (Docker, libvirt) that do not lead out of the host.
+ * - `open`: by routing, from our other networks, and from wherever the host's own packet filter lets them. The default
+ *   of CNI networks.
+ * - `reachable`: by routing, from everywhere, also where the host's own packet filter would drop them.
  * - `same-bridge`: not from other networks that are `same-bridge` or `isolated` (the reference's ingressPolicy).
  * - `isolated`: like `same-bridge`, and not from its own network either.
  * - `closed`: only from its own network, to published ports, and as `direct` and `exposure` entries allow. Docker's
  *   networks.
  * - `internal`: only from its own network. It also cannot open connections to the outside.
  */
-export type IngressPolicy = 'open' | 'same-bridge' | 'isolated' | 'closed' | 'internal';
+export type IngressPolicy = 'open' | 'reachable' | 'same-bridge' | 'isolated' | 'closed' | 'internal';
 
 /** Traffic from `subnet` that leaves the host gets the source address of the outgoing interface, or `to`. */
 export interface MasqueradeEntry {
@@ -44,12 +48,17 @@ export interface PolicyEntry {
 }
 
 /**
- * Accepts traffic from and to `device` in foreign chains that drop unknown traffic: in DOCKER-USER, else at the head of
- * FORWARD, in iptables-nft and iptables-legacy, for both families, if the chain exists and drops.
+ * Accepts traffic of `device` in chain FORWARD of iptables-nft and iptables-legacy, for both families, where the chain
+ * exists: replies, connections to published ports, and connections from the device that do not go to a foreign bridge.
+ * Stands behind all rules of others, and before a rule or policy that decides about every packet.
  */
 export interface AdmitEntry {
   readonly kind: 'admit';
   readonly device: string;
+  /** Prefixes whose connections to the device are accepted too: pods of other nodes. */
+  readonly from?: readonly string[];
+  /** True: accepts connections from everywhere, those of foreign bridges too. */
+  readonly reachable?: true;
 }
 
 /** One published port of one endpoint, for one family. */
@@ -102,6 +111,12 @@ export type FirewallEntry = MasqueradeEntry | HairpinEntry | PolicyEntry | Admit
 export function entryKey(entry: FirewallEntry): string {
   return JSON.stringify(entry, Object.keys(entry).concat('bit', 'chain').sort());
 }
+
+/**
+ * The connection label (bit number) of connections that a published port translated: other programs translate too, and
+ * what they translate is theirs to masquerade.
+ */
+export const PORT_LABEL = 97;
 
 /** Characters that an nft match may contain. */
 const CONDITION = /^[\w .:,/!=<>&|^(){}"@*+%-]+$/;

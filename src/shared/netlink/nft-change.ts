@@ -11,6 +11,7 @@ import {
   NFT_MSG_DELRULE,
   NFT_MSG_DELTABLE,
   NFT_MSG_GETCHAIN,
+  NFT_MSG_NEWCHAIN,
   NFT_MSG_NEWRULE,
   NFTA_TABLE_NAME,
 } from './netfilter.ts';
@@ -32,19 +33,26 @@ const batch = body(NFGENMSG, { generation: attr(NFNL_BATCH_GENID, be32) });
 
 const MAX_ATTEMPTS = 32;
 
+export const NO_CHANGE: RuleChange = { createChains: [], insert: [], remove: [], deleteChains: [] };
+
 /**
  * Applies the whole change if the ruleset still has generation `at`; otherwise applies nothing and returns `changed`.
  * Returns the kernel's errno and text for the first refused step, 0 for success.
  */
 export function changeRulesAt(
   socket: NetlinkSocket,
-  { remove, insert }: RuleChange,
+  { createChains, insert, remove, deleteChains }: RuleChange,
   at: number,
 ): 'changed' | { readonly errno: number; readonly text: string } {
   return commit(
     socket,
     // Insert before deleting: a new rule's position may refer to a rule that is deleted.
-    [...insert.map(insertRequest), ...remove.map(({ chain, handle }) => removeRequest(chain, handle))],
+    [
+      ...createChains.map((chain) => chainRequest(NFT_MSG_NEWCHAIN, chain, NLM_F_CREATE)),
+      ...insert.map(insertRequest),
+      ...remove.map(({ chain, handle }) => removeRequest(chain, handle)),
+      ...deleteChains.map((chain) => chainRequest(NFT_MSG_DELCHAIN, chain)),
+    ],
     at,
   );
 }
@@ -63,10 +71,7 @@ export function deleteUnused(socket: NetlinkSocket, family: number, table: strin
       );
     });
     if (unused.length === 0) return;
-    const requests = unused.map(({ name }): Request => {
-      const payload = chainMessage.encode({ header: { family }, attrs: { table, name } });
-      return { type: nftType(NFT_MSG_DELCHAIN), payload };
-    });
+    const requests = unused.map(({ name }) => chainRequest(NFT_MSG_DELCHAIN, { family, table, chain: name }));
     const last = unused.length === present.length;
     if (last)
       requests.push({
@@ -106,6 +111,11 @@ function commit(
   if (replies.some(({ errno }) => errno === ERESTART)) return 'changed';
   const failed = replies.find(({ errno }) => errno !== 0);
   return { errno: failed?.errno ?? 0, text: failed?.text ?? '' };
+}
+
+function chainRequest(message: number, { family, table, chain }: ChainId, flags = 0): Request {
+  const payload = chainMessage.encode({ header: { family }, attrs: { table, name: chain } });
+  return { type: nftType(message), flags, payload };
 }
 
 function removeRequest({ family, table, chain }: ChainId, handle: bigint): Request {

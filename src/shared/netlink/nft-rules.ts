@@ -7,6 +7,11 @@ import {
   NFNL_SUBSYS_NFTABLES,
   NFT_MSG_GETCHAIN,
   NFT_MSG_GETRULE,
+  NFTA_BITWISE_DREG,
+  NFTA_BITWISE_LEN,
+  NFTA_BITWISE_MASK,
+  NFTA_BITWISE_SREG,
+  NFTA_BITWISE_XOR,
   NFTA_CHAIN_NAME,
   NFTA_CHAIN_POLICY,
   NFTA_CHAIN_TABLE,
@@ -22,6 +27,10 @@ import {
   NFTA_LIST_ELEM,
   NFTA_META_DREG,
   NFTA_META_KEY,
+  NFTA_PAYLOAD_BASE,
+  NFTA_PAYLOAD_DREG,
+  NFTA_PAYLOAD_LEN,
+  NFTA_PAYLOAD_OFFSET,
   NFTA_RULE_CHAIN,
   NFTA_RULE_EXPRESSIONS,
   NFTA_RULE_HANDLE,
@@ -32,6 +41,7 @@ import {
   NFTA_VERDICT_CODE,
   NFTA_XT_INFO,
   NFTA_XT_NAME,
+  NFTA_XT_REV,
 } from './netfilter.ts';
 import { NetlinkSocket, type Request } from './socket.ts';
 
@@ -57,15 +67,30 @@ const CMP = {
   op: attr(NFTA_CMP_OP, be32),
   data: attr(NFTA_CMP_DATA, nested(DATA)),
 };
+const PAYLOAD = {
+  dreg: attr(NFTA_PAYLOAD_DREG, be32),
+  base: attr(NFTA_PAYLOAD_BASE, be32),
+  offset: attr(NFTA_PAYLOAD_OFFSET, be32),
+  len: attr(NFTA_PAYLOAD_LEN, be32),
+};
+const BITWISE = {
+  sreg: attr(NFTA_BITWISE_SREG, be32),
+  dreg: attr(NFTA_BITWISE_DREG, be32),
+  len: attr(NFTA_BITWISE_LEN, be32),
+  mask: attr(NFTA_BITWISE_MASK, nested(DATA)),
+  xor: attr(NFTA_BITWISE_XOR, nested(DATA)),
+};
 const IMMEDIATE = { dreg: attr(NFTA_IMMEDIATE_DREG, be32), data: attr(NFTA_IMMEDIATE_DATA, nested(DATA)) };
 /** An extension of iptables: match and target have the same layout. */
-const XT = { name: attr(NFTA_XT_NAME, string), info: attr(NFTA_XT_INFO, raw) };
+const XT = { name: attr(NFTA_XT_NAME, string), rev: attr(NFTA_XT_REV, be32), info: attr(NFTA_XT_INFO, raw) };
 
 /** The expression's name determines the meaning of its data. */
 const EXPRESSION = {
   name: attr(NFTA_EXPR_NAME, string),
   meta: { ...attr(NFTA_EXPR_DATA, nested(META)), when: ['name', 'meta'] },
   cmp: { ...attr(NFTA_EXPR_DATA, nested(CMP)), when: ['name', 'cmp'] },
+  payload: { ...attr(NFTA_EXPR_DATA, nested(PAYLOAD)), when: ['name', 'payload'] },
+  bitwise: { ...attr(NFTA_EXPR_DATA, nested(BITWISE)), when: ['name', 'bitwise'] },
   immediate: { ...attr(NFTA_EXPR_DATA, nested(IMMEDIATE)), when: ['name', 'immediate'] },
   match: { ...attr(NFTA_EXPR_DATA, nested(XT)), when: ['name', 'match'] },
   target: { ...attr(NFTA_EXPR_DATA, nested(XT)), when: ['name', 'target'] },
@@ -114,9 +139,12 @@ export interface NewRule {
   readonly userdata: Uint8Array;
 }
 
+/** Applied in this order. */
 export interface RuleChange {
-  readonly remove: readonly { readonly chain: ChainId; readonly handle: bigint }[];
+  readonly createChains: readonly ChainId[];
   readonly insert: readonly NewRule[];
+  readonly remove: readonly { readonly chain: ChainId; readonly handle: bigint }[];
+  readonly deleteChains: readonly ChainId[];
 }
 
 /** Opens a netfilter socket in the calling thread's namespace; undefined if the kernel has no netfilter. */

@@ -62,7 +62,7 @@ function ofThisBoot(known: NetworkRow | undefined, anew: NetworkRow): NetworkRow
 
 /** Throws NetError `drift` if an entry of the network is not in force. */
 export async function assertRules(core: Core, rules: Rules, device: string, addressing: Addressing): Promise<void> {
-  const [first] = (await missingRules(core, rules, device, addressing)).ops;
+  const [first] = (await missingRules(core, rules, device, addressing, true)).ops;
   if (first === undefined) return;
   throw fault.drift(
     'CHECK',
@@ -74,11 +74,17 @@ export async function assertRules(core: Core, rules: Rules, device: string, addr
 
 /**
  * Plans the network's entries that are not in force. The undo has every admission, even if no foreign chain drops
- * anything yet: a later pass admits the device once one does.
+ * anything yet: a later pass admits the device once one does. With `onlyDropped`, omits admissions where nothing drops.
  */
-export async function missingRules(core: Core, rules: Rules, device: string, addressing: Addressing): Promise<Plan> {
+export async function missingRules(
+  core: Core,
+  rules: Rules,
+  device: string,
+  addressing: Addressing,
+  onlyDropped = false,
+): Promise<Plan> {
   const wanted = networkEntries(rules, device, addressing);
-  const missing = wanted.length === 0 ? [] : await core.firewall(rules.backend).missing(wanted);
+  const missing = wanted.length === 0 ? [] : await core.firewall(rules.backend).missing(wanted, onlyDropped);
   const keys = new Map(loopbackDevices(wanted).map((name) => [name, localnetKey(name)]));
   const { sysctls } = keys.size === 0 ? EMPTY_VIEW : core.host.observe(core.host.own, { sysctls: [...keys.values()] });
   const closed = [...keys].flatMap(([name, key]) => (sysctls.get(key) === '1' ? [] : [name]));

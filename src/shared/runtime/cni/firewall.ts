@@ -47,5 +47,7 @@ export const firewall: ChainedPlugin = {
 function rulesOf({ config }: Call): Rules {
   const backend = config.backend === 'firewalld' ? 'auto' : config.backend;
   const options = parseFirewall({ ...config, ipMasq: false, backend });
-  return { backend: chosenBackend(options.backend), options, mappings: [], admit: true };
+  // The reference's `open` accepts replies only; here that is the default of `"type": "isthmus"`.
+  const policy = options.policy === 'reachable' ? 'open' : options.policy;
+  return { backend: chosenBackend(options.backend), options: { ...options, policy }, mappings: [], admit: true };
 }

@@ -1,0 +1,93 @@
+import type { Family } from '../model/addr.ts';
+import type { AdmitEntry, FirewallEntry } from '../model/firewall.ts';
+
+/** For the administrator's own rules: we create it, jump to it first, and never change its content. */
+export const ADMIN_CHAIN = 'ISTHMUS-USER';
+/** Holds all our other rules of table `filter`. */
+export const ACCEPT_CHAIN = 'ISTHMUS-FORWARD';
+/** The administrator's chain of the reference firewall plugin. */
+export const REFERENCE_ADMIN_CHAIN = 'CNI-ADMIN';
+
+/** The word that begins the comment of each rule of ours. Older releases wrote this word alone. */
+export const MARK = 'isthmus';
+
+/** A rule of ours in FORWARD, DOCKER-USER (older releases) or ISTHMUS-FORWARD. */
+export interface OwnRule {
+  /** Its comment: equal for equal rules of a chain, so that it identifies the rule. */
+  readonly note: string;
+  readonly input?: string;
+  readonly output?: string;
+  /** A prefix of the table's family. */
+  readonly source?: string;
+  /** Present: matches only packets of known connections; `translated`: and those with a translated destination. */
+  readonly known?: 'known' | 'translated';
+  /** `ACCEPT`, or a chain to jump to. */
+  readonly target: string;
+}
+
+export const FORWARD_JUMP: OwnRule = { note: MARK, target: ACCEPT_CHAIN };
+
+/** The jumps that chain ISTHMUS-FORWARD begins with. */
+export function adminJumps(hasReferenceAdmin: boolean): OwnRule[] {
+  const chains = hasReferenceAdmin ? [ADMIN_CHAIN, REFERENCE_ADMIN_CHAIN] : [ADMIN_CHAIN];
+  return chains.map((target) => ({ note: `${MARK} ${target}`, target }));
+}
+
+/**
+ * The rules that accept the traffic of one device. From a bridge with an uplink, only traffic between its own ports is
+ * accepted: it carries the traffic of others too.
+ */
+export function deviceRules(entry: AdmitEntry, family: Family, isUplink: boolean): OwnRule[] {
+  const { device, from = [], reachable } = entry;
+  const sources = from.filter((source) => source.includes(':') === (family === 6));
+  const whats = ['in', 'replies', isUplink ? 'across' : 'out', ...sources.map((source) => `from ${source}`)];
+  return [...whats, ...(reachable ? ['reachable'] : [])].map((what) => deviceRule(device, what));
+}
+
+function deviceRule(device: string, what: string): OwnRule {
+  const accept = (rest: Partial<OwnRule>): OwnRule => ({
+    note: `${MARK} ${device} ${what}`,
+    ...rest,
+    target: 'ACCEPT',
+  });
+  switch (what) {
+    case 'in':
+      return accept({ output: device, known: 'translated' });
+    case 'replies':
+      return accept({ input: device, known: 'known' });
+    case 'out':
+      return accept({ input: device });
+    case 'across':
+      return accept({ input: device, output: device });
+    case 'reachable':
+      return accept({ output: device });
+    default:
+      return accept({ output: device, source: what.slice('from '.length) });
+  }
+}
+
+const DEVICE_NOTE = /^isthmus (\S+) (in|replies|out|across|from \S+|reachable)$/;
+
+/** Returns the device of a rule that `deviceRules` made; undefined for any other. */
+export function deviceOf(note: string): string | undefined {
+  return DEVICE_NOTE.exec(note)?.[1];
+}
+
+/** Returns the rule of chain ISTHMUS-FORWARD that has this comment; undefined for an unknown one. */
+export function ruleOf(note: string): OwnRule | undefined {
+  const [, device, what] = DEVICE_NOTE.exec(note) ?? [];
+  if (device !== undefined && what !== undefined) return deviceRule(device, what);
+  return adminJumps(true).find((jump) => jump.note === note);
+}
+
+/** Returns the text of a comment, up to its NUL, if the rule is ours. */
+export function ownNote(comment: Uint8Array | undefined): string | undefined {
+  if (comment === undefined) return undefined;
+  const end = comment.indexOf(0);
+  const text = Buffer.from(end < 0 ? comment : comment.subarray(0, end)).toString();
+  return text === MARK || text.startsWith(`${MARK} `) ? text : undefined;
+}
+
+export function admissions(entries: readonly FirewallEntry[]): AdmitEntry[] {
+  return entries.filter((entry) => entry.kind === 'admit');
+}
