@@ -51,11 +51,7 @@ const CASES: readonly Case[] = [
   // Without a policy, br-b is a bridge of others.
   {
     a: 'open',
-    rows: [...OUTWARDS, ...INWARDS, ['a1', 'b1', 'blocked'], ['b1', 'a1', 'blocked'], ...OF_OTHERS],
-  },
-  {
-    a: 'reachable',
-    rows: [...OUTWARDS, ...INWARDS, ['a1', 'b1', 'blocked'], ['b1', 'a1', 'yes'], ...OF_OTHERS],
+    rows: [...OUTWARDS, ...INWARDS, ['a1', 'b1', 'yes'], ['b1', 'a1', 'yes'], ...OF_OTHERS],
   },
   {
     a: 'same-bridge',
@@ -74,7 +70,7 @@ const CASES: readonly Case[] = [
   },
   {
     a: 'same-bridge',
-    rows: [...OUTWARDS, ...INWARDS, ['a1', 'b1', 'blocked'], ['b1', 'a1', 'blocked'], ...OF_OTHERS],
+    rows: [...OUTWARDS, ...INWARDS, ['a1', 'b1', 'yes'], ['b1', 'a1', 'yes'], ...OF_OTHERS],
   },
   {
     a: 'same-bridge',
@@ -93,7 +89,7 @@ const CASES: readonly Case[] = [
   },
   {
     a: 'closed',
-    rows: [...OUTWARDS, ['a1', 'b1', 'blocked'], ['b1', 'a1', 'blocked'], ...OF_OTHERS],
+    rows: [...OUTWARDS, ['a1', 'b1', 'yes'], ['b1', 'a1', 'blocked'], ...OF_OTHERS],
   },
   {
     a: 'closed',
@@ -169,6 +165,45 @@ export function describePolicies(fixture: Fixture): void {
         await assertTraffic(both(rows.map(([from, to]): Row => [from, to, 'yes'])));
       });
     }
+
+    describe('beside a network of Docker, known by its name or by its rule', () => {
+      const DOCKER = 'br-0123456789ab';
+      const rename = (from: string, to: string): string =>
+        fixture().site.host.run('ip', 'link', 'set', from, 'name', to);
+      afterEach(() => {
+        const { host } = fixture().site;
+        if (host.run('ip', '-br', 'link').includes(DOCKER)) rename(DOCKER, 'br-b');
+        host.run('sh', '-c', 'iptables-nft -D FORWARD -o br-b -j DOCKER && iptables-nft -X DOCKER || true');
+        host.run('sh', '-c', 'nft delete table ip filter || true');
+      });
+      const CLOSED: readonly (readonly [IngressPolicy, readonly Row[]])[] = [
+        ['open', [...OUTWARDS, ...INWARDS, ['a1', 'b1', 'blocked'], ['b1', 'a1', 'blocked'], ...OF_OTHERS]],
+        ['reachable', [...OUTWARDS, ...INWARDS, ['a1', 'b1', 'blocked'], ['b1', 'a1', 'yes'], ...OF_OTHERS]],
+        ['same-bridge', [...OUTWARDS, ...INWARDS, ['a1', 'b1', 'blocked'], ['b1', 'a1', 'blocked'], ...OF_OTHERS]],
+        ['closed', [...OUTWARDS, ['a1', 'b1', 'blocked'], ['b1', 'a1', 'blocked'], ...OF_OTHERS]],
+      ];
+      for (const [rule, rows] of CLOSED) {
+        for (const known of ['name', 'rule']) {
+          it(`${rule} is closed to it, and it to ${rule}, unless that is reachable: by its ${known}`, async () => {
+            const { firewaller, site } = fixture();
+            if (known === 'name') rename('br-b', DOCKER);
+            else site.host.run('sh', '-c', 'iptables-nft -N DOCKER; iptables-nft -A FORWARD -o br-b -j DOCKER');
+            await firewaller.add([policy('br-a', rule)]);
+            await assertTraffic(both(rows));
+            assert.deepEqual(await firewaller.missing([policy('br-a', rule)]), []);
+            await firewaller.reset([policy('br-a', rule)]);
+            await assertTraffic(both(rows));
+            assert.deepEqual(await firewaller.remove([policy('br-a', rule)]), []);
+            await assertTraffic(
+              both([
+                ['a1', 'b1', 'yes'],
+                ['b1', 'a1', 'yes'],
+              ]),
+            );
+          });
+        }
+      }
+    });
 
     for (const rule of ['same-bridge', 'closed', 'internal'] as const) {
       it(`${rule} applies between networks when bridge frames are not filtered`, async () => {

@@ -13,6 +13,7 @@ import { legacyScript, readLegacyTable } from './filter-legacy.ts';
 import { nftChange, readNftTables } from './filter-nft.ts';
 import {
   concernsUs,
+  dockerDevices,
   dropped,
   type FilterRule,
   type FilterTable,
@@ -38,7 +39,12 @@ export interface Admitter extends Disposable {
   missing(entries: readonly AdmitEntry[], onlyDropped?: boolean): string[];
   /** Like `add`, and removes our rules for all other devices. */
   reset(entries: readonly AdmitEntry[]): Promise<void>;
+  /** Returns the bridges of Docker's own networks, by their names and by Docker's rules; none that leads out. */
+  dockerBridges(): string[];
 }
+
+/** The names that Docker chooses; `docker network create -o com.docker.network.bridge.name` chooses another. */
+const DOCKER_NAME = /^(docker0|docker_gwbridge|br-[0-9a-f]{12})$/;
 
 /** Computes the change to one table. */
 type Planner = <R extends FilterRule>(table: FilterTable<R>, variant: Variant) => TableChange<R>;
@@ -82,13 +88,25 @@ class LinuxAdmitter implements Admitter {
 
   missing(entries: readonly AdmitEntry[], onlyDropped = false): string[] {
     if (entries.length === 0) return [];
-    const legacy = [readLegacyTable(this.#ns, 4), readLegacyTable(this.#ns, 6)];
-    const nft = this.#socket === null ? [] : readNftTables(this.#socket);
+    const { nft, legacy } = this.#tables();
     const found = new Set([
       ...nft.flatMap((table) => (onlyDropped ? dropped : unadmitted)(table, entries)),
-      ...legacy.flatMap((table) => (table === undefined ? [] : dropped(table, entries))),
+      ...legacy.flatMap((table) => dropped(table, entries)),
     ]);
     return entries.map(({ device }) => device).filter((device) => found.has(device));
+  }
+
+  dockerBridges(): string[] {
+    const { nft, legacy } = this.#tables();
+    const named = new Set([...nft, ...legacy].flatMap(dockerDevices));
+    const bridges = readBridges(this.#ns).filter(({ own, uplink }) => !own && !uplink);
+    return bridges.map(({ name }) => name).filter((name) => named.has(name) || DOCKER_NAME.test(name));
+  }
+
+  #tables(): { readonly nft: readonly FilterTable[]; readonly legacy: readonly FilterTable[] } {
+    const legacy = [readLegacyTable(this.#ns, 4), readLegacyTable(this.#ns, 6)];
+    const nft = this.#socket === null ? [] : readNftTables(this.#socket);
+    return { nft, legacy: legacy.filter((table) => table !== undefined) };
   }
 
   async reset(entries: readonly AdmitEntry[]): Promise<void> {

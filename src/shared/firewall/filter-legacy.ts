@@ -90,6 +90,7 @@ function understand(rule: XtRule, next: number | undefined, names: ReadonlyMap<n
     does,
     always: plain && input === undefined && output === undefined,
     ...given({ target, note }),
+    ...(plain && input === undefined ? given({ output }) : {}),
     ...(isOlder ? { accepts: { way, device: input ?? output ?? '' } } : {}),
   };
 }

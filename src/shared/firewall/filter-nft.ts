@@ -153,11 +153,13 @@ function understand({ handle, expressions, userdata }: NftRule): HandledRule {
   const conditions = expressions.filter((one) => !TRANSPARENT.includes(one.name) && !isComment(one));
   const { does, target } = effectOf(expressions);
   const note = commentOf(expressions, userdata);
+  const device = deviceOf(conditions);
   return {
     handle,
     does,
     always: conditions.length === 0,
-    ...given({ target, note, accepts: note === MARK && does === 'accept' ? acceptOf(conditions) : undefined }),
+    ...given({ target, note, accepts: note === MARK && does === 'accept' ? device : undefined }),
+    ...(device?.way === 'out' ? { output: device.device } : {}),
   };
 }
 
@@ -176,7 +178,7 @@ function effectOf(expressions: readonly Expression[]): { readonly does: Does; re
 }
 
 /** Matches exactly the two conditions `meta iifname` (or oifname) and `== name`. */
-function acceptOf([load, compare, ...more]: readonly Expression[]): FilterRule['accepts'] {
+function deviceOf([load, compare, ...more]: readonly Expression[]): FilterRule['accepts'] {
   const value = compare?.cmp?.data?.value;
   if (more.length > 0 || compare?.cmp?.op !== NFT_CMP_EQ || value === undefined) return undefined;
   const key = load?.meta?.key;

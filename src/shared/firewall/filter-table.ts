@@ -21,6 +21,8 @@ export interface FilterRule {
   readonly target?: string;
   /** True if the rule has no conditions. */
   readonly always: boolean;
+  /** The device that packets leave by, if that is the only condition. */
+  readonly output?: string;
   /** The comment of a rule of ours. */
   readonly note?: string;
   /** For a rule that an older release wrote: the device whose traffic it accepts, and in which direction. */
@@ -124,6 +126,16 @@ export function planAdmission<R extends FilterRule>(
     ],
     deleteChains: [],
   };
+}
+
+/** Chains in which Docker sends what enters one of its bridges to chain DOCKER: before release 28, and since. */
+const DOCKER_PLACES = ['FORWARD', 'DOCKER-BRIDGE'] as const;
+
+/** Returns the devices that Docker's own rules name as its bridges. */
+export function dockerDevices(table: FilterTable): string[] {
+  return DOCKER_PLACES.flatMap((chain) => table.rules(chain) ?? []).flatMap(({ does, target, output }) =>
+    does === 'jump' && target === 'DOCKER' && output !== undefined ? [output] : [],
+  );
 }
 
 /** Computes the change that removes the rules of the chosen devices, and with the last one our chains. */

@@ -87,7 +87,7 @@ function masqueradeLines({ subnet, except, to }: MasqueradeEntry): Line[] {
   ];
 }
 
-/** Chain ISTHMUS-FOREIGN drops new connections between a network of ours and a bridge of others, with exceptions. */
+/** Chain ISTHMUS-FOREIGN drops new connections between a network of ours and one of Docker's, with exceptions. */
 function admitLines({ device, from = [] }: AdmitEntry, family: Family): Line[] {
   const line = (matches: readonly string[]): Line => {
     return { table: 'mangle', chain: 'ISTHMUS-FOREIGN', head: true, matches, target: ['-j', 'RETURN'] };
@@ -96,14 +96,14 @@ function admitLines({ device, from = [] }: AdmitEntry, family: Family): Line[] {
   return others.flatMap((other) => [line(['-d', other, '-i', device]), line(['-s', other, '-o', device])]);
 }
 
-/** The lines for bridges of others; the kernel offers iptables no match on the kind of a link. */
-export function foreignLines(foreign: readonly string[], uplinks: readonly string[]): Line[] {
-  const line = (end: '-i' | '-o', device: string, target: string): Line => {
-    const place = { table: 'mangle', chain: 'ISTHMUS-FOREIGN', note: FOREIGN_NOTE } as const;
-    return { ...place, matches: [end, device], target: ['-j', target] };
-  };
-  const both = (device: string, target: string): Line[] => [line('-i', device, target), line('-o', device, target)];
-  return [...uplinks.flatMap((name) => both(name, 'RETURN')), ...foreign.flatMap((name) => both(name, 'DROP'))];
+/** The lines about the bridges of Docker's networks. */
+export function foreignLines(docker: readonly string[]): Line[] {
+  return docker.flatMap((name) =>
+    ['-i', '-o'].map((end): Line => {
+      const place = { table: 'mangle', chain: 'ISTHMUS-FOREIGN', note: FOREIGN_NOTE } as const;
+      return { ...place, matches: [end, name], target: ['-j', 'DROP'] };
+    }),
+  );
 }
 
 export const FOREIGN_NOTE = 'foreign';

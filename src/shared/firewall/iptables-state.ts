@@ -1,6 +1,5 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
-import type { BridgeFacts } from '../host/bridges.ts';
 import { type Family, parseAddr } from '../model/addr.ts';
 import { entryKey, type FirewallEntry } from '../model/firewall.ts';
 import { contains, formatPrefix, networkOf, parsePrefix } from '../model/prefix.ts';
@@ -56,19 +55,13 @@ export function groupsOf(entries: readonly FirewallEntry[], family: Family, stat
   });
 }
 
-/** The rules about bridges of others, for networks with a policy; replaces those about other bridges. */
-export function foreignGroup(
-  entries: readonly FirewallEntry[],
-  state: State,
-  bridges: readonly BridgeFacts[],
-): Group[] {
+/** The rules about Docker's bridges, for networks with a policy; replaces those about other bridges. */
+export function foreignGroup(entries: readonly FirewallEntry[], state: State, docker: readonly string[]): Group[] {
   const policies = entries.flatMap((entry) => (entry.kind === 'policy' ? [entry.device] : []));
   if (policies.length === 0) return [];
   const saved = state.lines.flatMap(({ chain, text }) => (chain === 'ISTHMUS-MASQ' ? [text] : []));
   const ours = new Set([...policies, ...saved.flatMap((text) => /^-o (\S+) /.exec(text)?.[1] ?? [])]);
-  const uplinks = bridges.flatMap(({ name, uplink }) => (uplink ? [name] : []));
-  const foreign = bridges.flatMap(({ name, uplink, own }) => (uplink || own || ours.has(name) ? [] : [name]));
-  const lines = foreignLines(foreign.toSorted(), uplinks.toSorted());
+  const lines = foreignLines(docker.filter((name) => !ours.has(name)));
   return [{ id: shortHash(JSON.stringify(lines)), lines, replaces: FOREIGN_NOTE }];
 }
 

@@ -1,6 +1,5 @@
 import { fault } from '../errors/fault.ts';
 import { asNetError, type NetError } from '../errors/net-error.ts';
-import { readBridges } from '../host/bridges.ts';
 import type { LinuxNamespace } from '../host/linux-namespace.ts';
 import type { Family } from '../model/addr.ts';
 import type { FirewallEntry } from '../model/firewall.ts';
@@ -62,11 +61,11 @@ class IptablesFirewaller implements Firewaller {
 
   async #add(entries: readonly FirewallEntry[]): Promise<void> {
     const variant = await this.#variant();
-    const bridges = readBridges(this.#ns);
+    const docker = this.#admitter.dockerBridges();
     const works: { family: Family; state: State; groups: Group[] }[] = [];
     for (const family of this.#families(entries)) {
       const state = await this.#read(variant, family);
-      const groups = [...groupsOf(entries, family, state), ...foreignGroup(entries, state, bridges)];
+      const groups = [...groupsOf(entries, family, state), ...foreignGroup(entries, state, docker)];
       refuseConflicts(entries, family, state);
       works.push({ family, state, groups });
     }
@@ -103,10 +102,10 @@ class IptablesFirewaller implements Firewaller {
     const variant = await this.#variant();
     const dropped = new Set(this.#admitter.missing(admissions(entries), onlyDropped));
     const lost = new Set<string>();
-    const bridges = readBridges(this.#ns);
+    const docker = this.#admitter.dockerBridges();
     for (const family of this.#families(entries)) {
       const state = await this.#read(variant, family);
-      const [foreign] = foreignGroup(entries, state, bridges);
+      const [foreign] = foreignGroup(entries, state, docker);
       const policies = entries.filter(({ kind }) => kind === 'policy');
       if (foreign !== undefined && !isWhole(foreign, state)) for (const entry of policies) lost.add(entryId(entry));
       const groups = groupsOf(entries, family, state);
@@ -141,7 +140,10 @@ class IptablesFirewaller implements Firewaller {
     const variant = await this.#variant();
     for (const family of familiesOf(this.#ns)) {
       await this.#retry(variant, family, entries, (state) => {
-        const groups = [...groupsOf(entries, family, state), ...foreignGroup(entries, state, readBridges(this.#ns))];
+        const groups = [
+          ...groupsOf(entries, family, state),
+          ...foreignGroup(entries, state, this.#admitter.dockerBridges()),
+        ];
         return resetScript(family, groups, state, absentChains(this.#ns, variant, family));
       });
     }

@@ -1,6 +1,4 @@
-import { readBridges } from '../host/bridges.ts';
 import { type Element, footprint } from '../host/firewall-elements.ts';
-import type { LinuxNamespace } from '../host/linux-namespace.ts';
 import type { FirewallEntry } from '../model/firewall.ts';
 import { NFT_SET_ELEM_INTERVAL_END } from '../netlink/netfilter.ts';
 import {
@@ -11,10 +9,11 @@ import {
   type RawElement,
 } from '../netlink/nft-sets.ts';
 import type { NetlinkSocket, Request } from '../netlink/socket.ts';
+import type { Admitter } from './admit.ts';
 import { encodeElement, TABLE_ID, textOf } from './nft-elements.ts';
 import { obsoleteRequests } from './nft-obsolete.ts';
 import { hasRule, intervalsOf, presenceOf } from './nft-state.ts';
-import { isIntervalSet, ruleCounts, SET_NAMES } from './nft-table.ts';
+import { DOCKER_SET, isIntervalSet, ruleCounts, SET_NAMES } from './nft-table.ts';
 
 /**
  * Returns the messages that make the table's sets hold exactly these elements, and delete all port chains except the
@@ -52,11 +51,9 @@ function setChange(
   };
 }
 
-/** The bridges of others that lead out of the host. */
-export function uplinkElements(ns: LinuxNamespace): Element[] {
-  return readBridges(ns).flatMap(({ name, uplink }) =>
-    uplink ? [{ set: 'uplinks', key: [{ type: 'ifname', value: name }] }] : [],
-  );
+/** Set `docker`: the bridges of Docker's networks. No entry puts them there. */
+export function dockerElements(admitter: Admitter): Element[] {
+  return admitter.dockerBridges().map((name): Element => ({ set: DOCKER_SET, key: [{ type: 'ifname', value: name }] }));
 }
 
 /** The entries that the table lacks in part or whose replaced remains it still has. For a whole table. */

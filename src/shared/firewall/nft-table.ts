@@ -15,7 +15,7 @@ const SETS = {
   source6: 'map { type ipv6_addr : ipv6_addr; flags interval; }',
   own: 'map { type ifname . ifname : verdict; }',
   reachable: 'set { type ifname; }',
-  uplinks: 'set { type ifname; }',
+  docker: 'set { type ifname; }',
   apart: 'set { type ifname; }',
   leaving: 'map { type ifname : verdict; }',
   entering: 'map { type ifname : verdict; }',
@@ -42,6 +42,9 @@ const SETS = {
   answer_any4: 'map { type inet_proto . inet_service : verdict; }',
   answer_any6: 'map { type inet_proto . inet_service : verdict; }',
 } as const;
+
+/** The set whose elements come from no entry. */
+export const DOCKER_SET = 'docker';
 
 export const SET_NAMES: readonly string[] = Object.keys(SETS);
 
@@ -78,12 +81,10 @@ const chains = (): Readonly<Record<string, Chain>> => ({
   },
   /** Packets from an isolated network. */
   isolation: { rules: ['oifname @apart goto published'] },
-  /** New connections between a network of ours and a bridge of others. */
+  /** New connections between a network of ours and one of Docker's. */
   foreign: {
     rules: [
       'ct status dnat return',
-      'iifname @uplinks return',
-      'oifname @uplinks return',
       'oifname @reachable return',
       'ip daddr . ip saddr @direct4 return',
       'ip6 daddr . ip6 saddr @direct6 return',
@@ -165,8 +166,8 @@ const chains = (): Readonly<Record<string, Chain>> => ({
       'iifname . oifname vmap @own',
       'iifname vmap @leaving',
       'oifname vmap @entering',
-      'meta oifkind "bridge" iifname @networks oifname != @networks jump foreign',
-      'meta iifkind "bridge" oifname @networks iifname != @networks jump foreign',
+      'iifname @networks oifname @docker jump foreign',
+      'iifname @docker oifname @networks jump foreign',
     ],
   },
 });

@@ -10,14 +10,14 @@ import { NetlinkSocket, type Request } from '../netlink/socket.ts';
 import { admissions } from './admission.ts';
 import { type Admitter, openAdmitter } from './admit.ts';
 import type { Firewaller } from './firewaller.ts';
-import { diffRequests, lackingEntries, setRequests, uplinkElements } from './nft-diff.ts';
+import { diffRequests, dockerElements, lackingEntries, setRequests } from './nft-diff.ts';
 import { addRequests, footprintThere, removeRequests, setId, TABLE_ID, textOf } from './nft-elements.ts';
 import { clash, refused, refusedScript, rulesetBusy } from './nft-failure.ts';
 import { obsoleteRequests } from './nft-obsolete.ts';
 import { leadingTo } from './nft-ports.ts';
 import { runScript, type ScriptRunner } from './nft-script.ts';
 import { hasRule, isEmpty, presenceOf, replaceable, TableWatch, withoutNeeded } from './nft-state.ts';
-import { tableLines } from './nft-table.ts';
+import { DOCKER_SET, tableLines } from './nft-table.ts';
 
 /** Number of attempts when another process changes the ruleset meanwhile. */
 const MAX_ATTEMPTS = 32;
@@ -47,7 +47,7 @@ export class NftablesFirewaller implements Firewaller {
     const { elements, chains } = footprint(entries);
     if (elements.length > 0) await this.#addElements(elements, chains, entries);
     if (elements.length > 0) this.#removeObsolete(entries);
-    if (entries.some(({ kind }) => kind === 'policy')) this.#nameUplinks();
+    if (entries.some(({ kind }) => kind === 'policy')) this.#nameDocker();
     await this.#admitter.add(admissions(entries));
   }
 
@@ -88,9 +88,9 @@ export class NftablesFirewaller implements Firewaller {
     return lacking;
   }
 
-  #nameUplinks(): void {
+  #nameDocker(): void {
     const { socket } = this.#kernel;
-    const errno = send(socket, setRequests(socket, 'uplinks', uplinkElements(this.#ns)));
+    const errno = send(socket, setRequests(socket, DOCKER_SET, dockerElements(this.#admitter)));
     // Another call may have done the same.
     if (errno !== 0 && errno !== ENOENT && errno !== EEXIST) throw refused('firewall.add', [], errno);
   }
@@ -117,9 +117,9 @@ export class NftablesFirewaller implements Firewaller {
     const entries = [...wanted, ...underWay.filter((entry) => !lacking.has(entry))];
     const inTable = entries.filter(({ kind }) => kind !== 'admit');
     const { elements, chains } = footprint(inTable);
-    if (inTable.length === 0 || !this.#resetElements([...elements, ...uplinkElements(this.#ns)], chains)) {
+    if (inTable.length === 0 || !this.#resetElements([...elements, ...dockerElements(this.#admitter)], chains)) {
       await this.#remake(inTable);
-      if (inTable.length > 0) this.#nameUplinks();
+      if (inTable.length > 0) this.#nameDocker();
     }
     await this.#admitter.reset(admissions(entries));
   }

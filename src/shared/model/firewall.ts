@@ -7,8 +7,7 @@ export type Protocol = 'tcp' | 'udp' | 'sctp';
 
 /**
  * Which connections from outside a network accepts. It always accepts replies to its own connections and connections to
- * published ports. No policy but `reachable` accepts others from a foreign bridge, or opens them to one: bridges of
- * other programs (Docker, libvirt) that do not lead out of the host.
+ * published ports. A network of Docker's own drivers is closed to ours, and so is every policy but `reachable` to it.
  * - `open`: by routing, from our other networks, and from wherever the host's own packet filter lets them. The default
  *   of CNI networks.
  * - `reachable`: by routing, from everywhere, also where the host's own packet filter would drop them.
@@ -49,15 +48,14 @@ export interface PolicyEntry {
 
 /**
  * Accepts traffic of `device` in chain FORWARD of iptables-nft and iptables-legacy, for both families, where the chain
- * exists: replies, connections to published ports, and connections from the device that do not go to a foreign bridge.
- * Stands behind all rules of others, and before a rule or policy that decides about every packet.
+ * exists: replies, connections to published ports, and connections from the device. Stands behind all rules of others, and before a rule or policy that decides about every packet.
  */
 export interface AdmitEntry {
   readonly kind: 'admit';
   readonly device: string;
   /** Prefixes whose connections to the device are accepted too: pods of other nodes. */
   readonly from?: readonly string[];
-  /** True: accepts connections from everywhere, those of foreign bridges too. */
+  /** True: accepts connections from everywhere. */
   readonly reachable?: true;
 }
 
