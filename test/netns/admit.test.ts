@@ -204,6 +204,49 @@ for (const variant of ['nft', 'legacy'] as const) {
         assert.deepEqual(chain('ISTHMUS-FORWARD'), [ADMIN_JUMP, ...RULES()]);
       });
 
+      it('leaves new connections to bridges of others to their rules, and looks again at each add', async () => {
+        const top = (): string[] =>
+          chain('ISTHMUS-FORWARD').map((line) => line.replace(/^-A ISTHMUS-FORWARD |-m comment .*(?=-j)/g, ''));
+        const bridge = (name: string): void => {
+          ns.run('ip', 'link', 'add', name, 'type', 'bridge');
+        };
+        iptables('-P', 'FORWARD', 'DROP');
+        for (const name of [DEV, 'lab0', 'up0']) bridge(name);
+        ns.run('ip', 'link', 'add', 'eth7', 'type', 'veth', 'peer', 'name', 'eth8');
+        ns.run('ip', 'link', 'add', 'link', 'eth7', 'name', 'lan0', 'type', 'macvlan');
+        ns.run('ip', 'link', 'set', 'lan0', 'master', 'up0');
+        await admitter.add([admit(DEV)]);
+        const known = (device: string): string[] => [
+          `-o ${device} -m conntrack --ctstate RELATED,ESTABLISHED,DNAT -j ACCEPT`,
+          `-i ${device} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT`,
+        ];
+        assert.deepEqual(top(), ['-j ISTHMUS-USER', ...known(DEV), '-o lab0 -j RETURN', `-i ${DEV} -j ACCEPT`]);
+        bridge(OTHER);
+        bridge('lab1');
+        await admitter.add([admit(OTHER)]);
+        assert.deepEqual(top(), [
+          '-j ISTHMUS-USER',
+          ...known(DEV),
+          ...known(OTHER),
+          '-o lab0 -j RETURN',
+          '-o lab1 -j RETURN',
+          ...[DEV, OTHER].map((device) => `-i ${device} -j ACCEPT`),
+        ]);
+        ns.run('ip', 'link', 'delete', 'lab0');
+        await admitter.reset([admit(DEV)]);
+        assert.deepEqual(
+          top().filter((line) => line.endsWith('RETURN')),
+          [OTHER, 'lab1']
+            .map((name) => `-o ${name} -j RETURN`)
+            .toSorted()
+            .reverse(),
+        );
+        const before = chain('FORWARD');
+        assert.deepEqual(await admitter.remove([DEV]), []);
+        assert.equal(chain('FORWARD').length, before.length - 1);
+        assert.throws(() => iptables('-S', 'ISTHMUS-FORWARD'));
+      });
+
       for (const place of ['FORWARD', 'DOCKER-USER']) {
         it(`replaces the rules of an older release in ${place}`, async () => {
           iptables('-P', 'FORWARD', 'DROP');

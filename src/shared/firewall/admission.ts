@@ -1,3 +1,4 @@
+import type { BridgeFacts } from '../host/bridges.ts';
 import type { Family } from '../model/addr.ts';
 import type { AdmitEntry, FirewallEntry } from '../model/firewall.ts';
 
@@ -21,7 +22,7 @@ export interface OwnRule {
   readonly source?: string;
   /** Present: matches only packets of known connections; `translated`: and those with a translated destination. */
   readonly known?: 'known' | 'translated';
-  /** `ACCEPT`, or a chain to jump to. */
+  /** `ACCEPT`, `RETURN`, or a chain to jump to. */
   readonly target: string;
 }
 
@@ -66,6 +67,28 @@ function deviceRule(device: string, what: string): OwnRule {
   }
 }
 
+/** Leaves new connections to a bridge of others to the rules of others. */
+export function bridgeRule(output: string): OwnRule {
+  return { note: `${MARK} not to ${output}`, output, target: 'RETURN' };
+}
+
+/** The bridges of others that do not lead out of the host. */
+export function foreignBridges(bridges: readonly BridgeFacts[], admitted: readonly string[]): string[] {
+  return bridges.flatMap(({ name, own, uplink }) => (own || uplink || admitted.includes(name) ? [] : [name]));
+}
+
+/** The order of the rules in chain ISTHMUS-FORWARD: a known connection may lead to a bridge of others. */
+export const RANKS = ['admin', 'known', 'bridge', 'new'] as const;
+export type Rank = (typeof RANKS)[number];
+
+export function rankOf(note: string): Rank {
+  if (adminJumps(true).some((jump) => jump.note === note)) return 'admin';
+  if (BRIDGE_NOTE.test(note)) return 'bridge';
+  const what = DEVICE_NOTE.exec(note)?.[2];
+  return what === 'in' || what === 'replies' ? 'known' : 'new';
+}
+
+const BRIDGE_NOTE = /^isthmus not to (\S+)$/;
 const DEVICE_NOTE = /^isthmus (\S+) (in|replies|out|across|from \S+|reachable)$/;
 
 /** Returns the device of a rule that `deviceRules` made; undefined for any other. */
@@ -77,6 +100,8 @@ export function deviceOf(note: string): string | undefined {
 export function ruleOf(note: string): OwnRule | undefined {
   const [, device, what] = DEVICE_NOTE.exec(note) ?? [];
   if (device !== undefined && what !== undefined) return deviceRule(device, what);
+  const bridge = BRIDGE_NOTE.exec(note)?.[1];
+  if (bridge !== undefined) return bridgeRule(bridge);
   return adminJumps(true).find((jump) => jump.note === note);
 }
 

@@ -13,7 +13,6 @@ import { legacyScript, readLegacyTable } from './filter-legacy.ts';
 import { nftChange, readNftTables } from './filter-nft.ts';
 import {
   concernsUs,
-  dockerDevices,
   dropped,
   type FilterRule,
   type FilterTable,
@@ -22,7 +21,6 @@ import {
   planRemoval,
   type TableChange,
   unadmitted,
-  type Wanted,
 } from './filter-table.ts';
 import { restore, toolError, type Variant } from './iptables-tools.ts';
 
@@ -114,16 +112,11 @@ class LinuxAdmitter implements Admitter {
   }
 
   async #ensure(entries: readonly AdmitEntry[], only: boolean): Promise<void> {
-    const wanted = this.#wanted(entries);
+    const wanted = { entries, bridges: readBridges(this.#ns) };
     await this.#change((table, variant) => {
       const isWanted = variant === 'nft' || concernsUs(table);
       return planAdmission(table, isWanted ? wanted : { ...wanted, entries: [] }, only);
     });
-  }
-
-  #wanted(entries: readonly AdmitEntry[]): Wanted {
-    const uplinks = new Set(readBridges(this.#ns).flatMap(({ name, uplink }) => (uplink ? [name] : [])));
-    return { entries, isUplink: (device) => uplinks.has(device) };
   }
 
   [Symbol.dispose](): void {
@@ -194,4 +187,14 @@ class LinuxAdmitter implements Admitter {
 function busy(subject: string): NetError {
   const what = `its rules changed during each of ${MAX_ATTEMPTS} attempts`;
   return fault.busy('admit', subject, what, 'Try again');
+}
+
+/** Chains in which Docker sends what enters one of its bridges to chain DOCKER: before release 28, and since. */
+const DOCKER_PLACES = ['FORWARD', 'DOCKER-BRIDGE'] as const;
+
+/** Returns the devices that Docker's own rules name as its bridges. */
+function dockerDevices(table: FilterTable): string[] {
+  return DOCKER_PLACES.flatMap((chain) => table.rules(chain) ?? []).flatMap(({ does, target, output }) =>
+    does === 'jump' && target === 'DOCKER' && output !== undefined ? [output] : [],
+  );
 }

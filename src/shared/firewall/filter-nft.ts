@@ -142,7 +142,9 @@ function conntrack(known: keyof typeof STATES): Expression {
 }
 
 function verdict(target: string): Expression {
-  const data = { verdict: target === 'ACCEPT' ? { code: NF_ACCEPT } : { code: NFT_JUMP, chain: target } };
+  const codes: Readonly<Record<string, number>> = { ACCEPT: NF_ACCEPT, RETURN: NFT_RETURN };
+  const code = codes[target];
+  const data = { verdict: code === undefined ? { code: NFT_JUMP, chain: target } : { code } };
   return { name: 'immediate', immediate: { dreg: NFT_REG_VERDICT, data } };
 }
 

@@ -1,15 +1,21 @@
+import type { BridgeFacts } from '../host/bridges.ts';
 import type { Family } from '../model/addr.ts';
 import type { AdmitEntry } from '../model/firewall.ts';
 import {
   ACCEPT_CHAIN,
   ADMIN_CHAIN,
   adminJumps,
+  bridgeRule,
   deviceOf,
   deviceRules,
   FORWARD_JUMP,
+  foreignBridges,
   MARK,
   type OwnRule,
+  RANKS,
+  type Rank,
   REFERENCE_ADMIN_CHAIN,
+  rankOf,
 } from './admission.ts';
 
 /** The verdict of a matching rule; `other` lets the packet continue (a log, a mark, an unknown condition). */
@@ -53,10 +59,10 @@ export interface TableChange<R extends FilterRule> {
   readonly deleteChains: readonly string[];
 }
 
-/** The devices to admit, and which of all devices are bridges that lead out of the host. */
+/** The devices to admit, and the bridges of the host. */
 export interface Wanted {
   readonly entries: readonly AdmitEntry[];
-  readonly isUplink: (device: string) => boolean;
+  readonly bridges: readonly BridgeFacts[];
 }
 
 /** Chains of others that hold rules of ours: FORWARD the jump, both the rules of older releases. */
@@ -89,34 +95,38 @@ export function concernsUs(table: FilterTable): boolean {
 }
 
 /**
- * Computes the change that admits the entries. With `only`, also removes the rules of all other devices. Moves our jump
- * behind all rules of others, up to the first that decides about every packet.
+ * Computes the change that admits the entries. With `only`, also removes the rules of all other devices. Moves our jump.
  */
 export function planAdmission<R extends FilterRule>(
   table: FilterTable<R>,
   wanted: Wanted,
   only = false,
 ): TableChange<R> {
-  const { entries } = wanted;
-  const devices = new Set(entries.map(({ device }) => device));
-  if (only && entries.length === 0) return planRemoval(table, () => true);
-  if (entries.length === 0) return UNCHANGED;
+  const { entries, bridges } = wanted;
+  if (entries.length === 0) return only ? planRemoval(table, () => true) : UNCHANGED;
   const ours = table.rules(ACCEPT_CHAIN) ?? [];
-  const rules = entries.flatMap((entry) => deviceRules(entry, table.family, wanted.isUplink(entry.device)));
-  const notes = new Set(rules.map(({ note }) => note));
-  const obsolete = ours.filter(({ note = '' }) => {
-    const device = deviceOf(note);
-    return device !== undefined && (devices.has(device) ? !notes.has(note) : only);
-  });
   const there = notesOf(table);
-  const jumps = adminJumps(table.rules(REFERENCE_ADMIN_CHAIN) !== undefined).filter(({ note }) => !there.has(note));
-  const lacking = rules.filter(({ note }) => !there.has(note));
+  const devices = new Set(entries.map(({ device }) => device));
+  const stays = (device: string | undefined): boolean => device !== undefined && !only && !devices.has(device);
+  const others = ours.flatMap(({ note = '' }) => (stays(deviceOf(note)) ? [note] : []));
+  const rules = [
+    ...adminJumps(table.rules(REFERENCE_ADMIN_CHAIN) !== undefined),
+    ...entries.flatMap((entry) => {
+      const isUplink = bridges.some(({ name, uplink }) => uplink && name === entry.device);
+      return deviceRules(entry, table.family, isUplink);
+    }),
+    ...foreignBridges(bridges, [...devices, ...others.flatMap((note) => deviceOf(note) ?? [])]).map(bridgeRule),
+  ];
+  const wantedNotes = new Set([...others, ...rules.map(({ note }) => note)]);
+  const obsolete = ours.filter(({ note }) => note !== undefined && !wantedNotes.has(note));
   const place = placeOfJump(table);
   return {
     createChains: [ADMIN_CHAIN, ACCEPT_CHAIN].filter((chain) => table.rules(chain) === undefined),
     insert: [
-      ...jumps.map((rule) => ({ chain: ACCEPT_CHAIN, index: 0, rule })),
-      ...lacking.map((rule) => ({ chain: ACCEPT_CHAIN, index: ours.length, rule })),
+      ...RANKS.flatMap((rank) => {
+        const lacking = rules.filter(({ note }) => !there.has(note) && rankOf(note) === rank);
+        return lacking.map((rule) => ({ chain: ACCEPT_CHAIN, index: endOf(rank, ours), rule }));
+      }),
       ...(place.insertAt === undefined ? [] : [{ chain: 'FORWARD', index: place.insertAt, rule: FORWARD_JUMP }]),
     ],
     remove: [
@@ -128,14 +138,11 @@ export function planAdmission<R extends FilterRule>(
   };
 }
 
-/** Chains in which Docker sends what enters one of its bridges to chain DOCKER: before release 28, and since. */
-const DOCKER_PLACES = ['FORWARD', 'DOCKER-BRIDGE'] as const;
-
-/** Returns the devices that Docker's own rules name as its bridges. */
-export function dockerDevices(table: FilterTable): string[] {
-  return DOCKER_PLACES.flatMap((chain) => table.rules(chain) ?? []).flatMap(({ does, target, output }) =>
-    does === 'jump' && target === 'DOCKER' && output !== undefined ? [output] : [],
-  );
+/** Returns the index of the first rule that comes after those of the rank; the number of rules if none does. */
+function endOf(rank: Rank, ours: readonly FilterRule[]): number {
+  const later = RANKS.slice(RANKS.indexOf(rank) + 1);
+  const index = ours.findIndex(({ note }) => note !== undefined && later.includes(rankOf(note)));
+  return index < 0 ? ours.length : index;
 }
 
 /** Computes the change that removes the rules of the chosen devices, and with the last one our chains. */
@@ -147,7 +154,7 @@ export function planRemoval<R extends FilterRule>(
   const older = olderRules(table, chosen);
   if (ours === undefined) return { ...UNCHANGED, remove: older };
   const going = ours.filter(({ note = '' }) => isChosen(deviceOf(note), chosen));
-  const stays = ours.some((rule) => !going.includes(rule) && !isAdminJump(rule));
+  const stays = ours.some((rule) => !going.includes(rule) && !isShared(rule));
   if (stays) return { ...UNCHANGED, remove: [...older, ...going.map((rule) => ({ chain: ACCEPT_CHAIN, rule }))] };
   const jumps = (table.rules('FORWARD') ?? []).filter(isOurJump);
   // What the administrator wrote outlives us.
@@ -173,8 +180,8 @@ function isChosen(device: string | undefined, chosen: (device: string) => boolea
   return device !== undefined && chosen(device);
 }
 
-function isAdminJump({ note = '' }: FilterRule): boolean {
-  return adminJumps(true).some((jump) => jump.note === note);
+function isShared({ note }: FilterRule): boolean {
+  return note !== undefined && ['admin', 'bridge'].includes(rankOf(note));
 }
 
 /** Our jump in FORWARD; an older rule of ours has the same comment, and accepts. */
