@@ -37,6 +37,7 @@ function suspectsOf(core: Records, changes: readonly KernelChange[]): Suspect[] 
   const devices = new Map(networks.flatMap((row) => devicesOf(row).map((name) => [name, deviceKey(row.device)])));
   const ofLink = linkJudge(core, devices);
   return changes.flatMap((change): Suspect[] => {
+    if (change.kind === 'bridge') return [];
     if (change.kind !== 'link' && change.kind !== 'address' && change.kind !== 'route') return [{ change }];
     const key = change.kind === 'link' ? ofLink(change.name) : devices.get(change.name);
     return key === undefined ? [] : [{ change, key }];

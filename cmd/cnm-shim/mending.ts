@@ -1,4 +1,5 @@
 import type { Core } from '../../src/shared/core/core.ts';
+import { refreshFilters } from '../../src/shared/core/networks/mend-networks.ts';
 import { asNetError } from '../../src/shared/errors/net-error.ts';
 import { formatChange, type KernelChange } from '../../src/shared/host/changes.ts';
 import type { LinuxNamespace } from '../../src/shared/host/linux-namespace.ts';
@@ -12,7 +13,7 @@ export interface MendingOptions {
   readonly ns: LinuxNamespace;
   readonly log: Logger;
   /** Returns the parts of a core for one look; opened anew each time. */
-  readonly core: () => Pick<Core, 'host' | 'store' | 'lock'>;
+  readonly core: () => Pick<Core, 'host' | 'store' | 'lock' | 'firewall'>;
   /** Restores everything. */
   readonly pass: () => Promise<void>;
 }
@@ -29,12 +30,25 @@ const NAMED = 5;
 export function startMending({ ns, log, core, pass }: MendingOptions): AsyncDisposable {
   const opened = new AsyncDisposableStack();
   const heard = new Map<string, KernelChange>();
+  /** Bridges of others that the packet filter has taken into account. */
+  const seen = new Set<string>();
+  const seeBridges = async (changes: readonly KernelChange[]): Promise<void> => {
+    for (const { kind, event, name } of changes.filter((change) => change.kind === 'link'))
+      if (kind === 'link' && event === 'delete') seen.delete(name);
+    const fresh = changes.flatMap((change) =>
+      change.kind === 'bridge' && !seen.has(change.name) ? [change.name] : [],
+    );
+    if (fresh.length === 0) return;
+    for (const error of await refreshFilters(core())) log.warn('mend.failed', { error: error.message });
+    for (const name of fresh) seen.add(name);
+  };
   const upkeep = opened.use(
     makeUpkeep({
       look: async (texts) => {
         const changes = texts.map((text): KernelChange => heard.get(text) ?? { kind: 'lost' });
         for (const text of texts) heard.delete(text);
         try {
+          await seeBridges(changes);
           return (await damageOf(core(), changes)).map(formatChange);
         } catch (thrown) {
           log.warn('mend.failed', { error: asNetError(thrown, 'mend').message });

@@ -150,8 +150,27 @@ describe('the daemon repairs what others delete', function () {
     await attach('pods');
     site.ns.run('iptables-nft', '-P', 'FORWARD', 'DROP');
     await daemon.line(/event=mend\.found changes="nftables ip filter FORWARD: policy drop"/);
-    await until(() => site.ns.run('iptables-nft', '-S', 'FORWARD').includes('-i isth0 '));
+    await until(() => site.ns.run('iptables-nft', '-S', 'ISTHMUS-FORWARD').includes('-i isth0 '));
   });
+
+  for (const keys of [{}, IPTABLES]) {
+    it(`closes our networks to a new network of Docker (${keys === IPTABLES ? 'iptables' : 'nftables'})`, async () => {
+      const BRIDGE = 'br-0123456789ab';
+      const closed = (): boolean =>
+        site.ns
+          .run('sh', '-c', 'nft list set inet isthmus docker; iptables-nft -t mangle -S ISTHMUS-FOREIGN; true')
+          .includes(BRIDGE);
+      site.ns.run('iptables-nft', '-P', 'FORWARD', 'ACCEPT');
+      await attach('pods', keys);
+      assert.equal(closed(), false);
+      site.ns.run('sh', '-ec', `ip link add ${BRIDGE} type bridge; ip link set ${BRIDGE} up`);
+      await until(closed);
+      await until(() => site.ns.run('iptables-nft', '-S', 'ISTHMUS-FORWARD').includes(`-o ${BRIDGE} `));
+      site.ns.ip('link', 'delete', BRIDGE);
+      site.ns.run('sh', '-ec', `ip link add ${BRIDGE} type bridge; ip link set ${BRIDGE} up`);
+      assert.equal(passes(), 0, daemon.lines.join('\n'));
+    });
+  }
 
   it('makes no pass while nothing is missing: at ADD, at DEL, at changes of others', async () => {
     await attach('pods');

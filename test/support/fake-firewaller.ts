@@ -49,6 +49,8 @@ export class FakeFirewaller implements Firewaller {
     return entries.filter((entry) => !this.#entries.has(entryKey(entry)));
   }
 
+  async refresh(): Promise<void> {}
+
   async removeByAddress(addresses: readonly string[]): Promise<NetError[]> {
     for (const [key, entry] of this.#entries) {
       if ('address' in entry && addresses.includes(entry.address)) this.#entries.delete(key);

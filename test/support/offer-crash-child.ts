@@ -54,6 +54,7 @@ function mortalFilter(filter: Firewaller): Firewaller {
     missing: (entries) => filter.missing(entries),
     removeByAddress: (addresses) => filter.removeByAddress(addresses),
     reset: (entries) => filter.reset(entries),
+    refresh: () => filter.refresh(),
     [Symbol.dispose]: () => filter[Symbol.dispose](),
   };
 }

@@ -16,7 +16,6 @@ import {
   dropped,
   type FilterRule,
   type FilterTable,
-  isUnchanged,
   planAdmission,
   planRemoval,
   type TableChange,
@@ -37,12 +36,15 @@ export interface Admitter extends Disposable {
   missing(entries: readonly AdmitEntry[], onlyDropped?: boolean): string[];
   /** Like `add`, and removes our rules for all other devices. */
   reset(entries: readonly AdmitEntry[]): Promise<void>;
+  /** Adapts the rules that depend on the bridges and the rules of others, where there are any. */
+  refresh(): Promise<void>;
   /** Returns the bridges of Docker's own networks, by their names and by Docker's rules; none that leads out. */
   dockerBridges(): string[];
 }
 
 /** The names that Docker chooses; `docker network create -o com.docker.network.bridge.name` chooses another. */
-const DOCKER_NAME = /^(docker0|docker_gwbridge|br-[0-9a-f]{12})$/;
+const USUAL = ['docker0', 'docker_gwbridge'];
+const DOCKER_NAME = /^br-[0-9a-f]{12}$/;
 
 /** Computes the change to one table. */
 type Planner = <R extends FilterRule>(table: FilterTable<R>, variant: Variant) => TableChange<R>;
@@ -98,7 +100,8 @@ class LinuxAdmitter implements Admitter {
     const { nft, legacy } = this.#tables();
     const named = new Set([...nft, ...legacy].flatMap(dockerDevices));
     const bridges = readBridges(this.#ns).filter(({ own, uplink }) => !own && !uplink);
-    return bridges.map(({ name }) => name).filter((name) => named.has(name) || DOCKER_NAME.test(name));
+    const found = bridges.flatMap(({ name }) => (named.has(name) || DOCKER_NAME.test(name) ? [name] : []));
+    return [...new Set([...USUAL, ...found])].toSorted();
   }
 
   #tables(): { readonly nft: readonly FilterTable[]; readonly legacy: readonly FilterTable[] } {
@@ -109,6 +112,10 @@ class LinuxAdmitter implements Admitter {
 
   async reset(entries: readonly AdmitEntry[]): Promise<void> {
     await this.#ensure(entries, true);
+  }
+
+  async refresh(): Promise<void> {
+    await this.#ensure([], false);
   }
 
   async #ensure(entries: readonly AdmitEntry[], only: boolean): Promise<void> {
@@ -197,4 +204,8 @@ function dockerDevices(table: FilterTable): string[] {
   return DOCKER_PLACES.flatMap((chain) => table.rules(chain) ?? []).flatMap(({ does, target, output }) =>
     does === 'jump' && target === 'DOCKER' && output !== undefined ? [output] : [],
   );
+}
+
+function isUnchanged(change: TableChange<FilterRule>): boolean {
+  return Object.values(change).every((steps) => steps.length === 0);
 }

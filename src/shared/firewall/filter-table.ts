@@ -95,7 +95,8 @@ export function concernsUs(table: FilterTable): boolean {
 }
 
 /**
- * Computes the change that admits the entries. With `only`, also removes the rules of all other devices. Moves our jump.
+ * Computes the change that admits the entries. With `only`, also removes the rules of all other devices. Moves our jump
+ * behind the rules of others, and adapts the rules about their bridges, also without an entry.
  */
 export function planAdmission<R extends FilterRule>(
   table: FilterTable<R>,
@@ -103,8 +104,9 @@ export function planAdmission<R extends FilterRule>(
   only = false,
 ): TableChange<R> {
   const { entries, bridges } = wanted;
-  if (entries.length === 0) return only ? planRemoval(table, () => true) : UNCHANGED;
   const ours = table.rules(ACCEPT_CHAIN) ?? [];
+  if (entries.length === 0 && only) return planRemoval(table, () => true);
+  if (entries.length + ours.length === 0) return UNCHANGED;
   const there = notesOf(table);
   const devices = new Set(entries.map(({ device }) => device));
   const stays = (device: string | undefined): boolean => device !== undefined && !only && !devices.has(device);
@@ -171,10 +173,6 @@ export function planRemoval<R extends FilterRule>(
 }
 
 const UNCHANGED = { createChains: [], insert: [], remove: [], deleteChains: [] } as const;
-
-export function isUnchanged({ createChains, insert, remove, deleteChains }: TableChange<FilterRule>): boolean {
-  return createChains.length + insert.length + remove.length + deleteChains.length === 0;
-}
 
 function isChosen(device: string | undefined, chosen: (device: string) => boolean): boolean {
   return device !== undefined && chosen(device);

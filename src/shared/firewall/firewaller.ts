@@ -31,4 +31,6 @@ export interface Firewaller extends Disposable {
    * concurrent call is adding or removing.
    */
   reset(entries: readonly FirewallEntry[], underWay?: readonly FirewallEntry[]): Promise<void>;
+  /** Adapts the rules that depend on the bridges of others, if this filter has entries: Docker may have new networks. */
+  refresh(): Promise<void>;
 }

@@ -3,7 +3,7 @@ import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import { type Family, parseAddr } from '../model/addr.ts';
 import { entryKey, type FirewallEntry } from '../model/firewall.ts';
 import { contains, formatPrefix, networkOf, parsePrefix } from '../model/prefix.ts';
-import { CHAINS, type Line, TABLES, type Table } from './iptables-lines.ts';
+import { CHAINS, familyOf, type Line, TABLES, type Table } from './iptables-lines.ts';
 import { baseLines, entryLines, FOREIGN_NOTE, foreignLines, placeOf } from './iptables-rules.ts';
 
 /** A rule of ours as `iptables-save` prints it. */
@@ -55,14 +55,12 @@ export function groupsOf(entries: readonly FirewallEntry[], family: Family, stat
   });
 }
 
-/** The rules about Docker's bridges, for networks with a policy; replaces those about other bridges. */
-export function foreignGroup(entries: readonly FirewallEntry[], state: State, docker: readonly string[]): Group[] {
-  const policies = entries.flatMap((entry) => (entry.kind === 'policy' ? [entry.device] : []));
-  if (policies.length === 0) return [];
+/** The rules about Docker's bridges, except `devices` and other devices of ours; replaces those about other bridges. */
+export function foreignGroup(devices: readonly string[], state: State, docker: readonly string[]): Group {
   const saved = state.lines.flatMap(({ chain, text }) => (chain === 'ISTHMUS-MASQ' ? [text] : []));
-  const ours = new Set([...policies, ...saved.flatMap((text) => /^-o (\S+) /.exec(text)?.[1] ?? [])]);
+  const ours = new Set([...devices, ...saved.flatMap((text) => /^-o (\S+) /.exec(text)?.[1] ?? [])]);
   const lines = foreignLines(docker.filter((name) => !ours.has(name)));
-  return [{ id: shortHash(JSON.stringify(lines)), lines, replaces: FOREIGN_NOTE }];
+  return { id: shortHash(JSON.stringify(lines)), lines, replaces: FOREIGN_NOTE };
 }
 
 /** Marks a jump whose chain we created. */
@@ -127,4 +125,18 @@ export function deletionText({ chain, text }: SavedLine): string {
 /** Quotes a word for iptables-restore: double quotes, in which a backslash escapes the next character. */
 function quoted(word: string): string {
   return /^[\w.:/,*=+@[\]!-]+$/.test(word) ? word : `"${word.replace(/["\\]/g, '\\$&')}"`;
+}
+
+/** True if the entry has rules in this family. */
+export function concerns(entry: FirewallEntry, family: Family): boolean {
+  if (entry.kind === 'policy') return true;
+  if (entry.kind === 'admit') return entry.from?.some((prefix) => familyOf(prefix) === family) === true;
+  if (entry.kind === 'exposure') return entry.family === family;
+  return familyOf('address' in entry ? entry.address : entry.subnet) === family;
+}
+
+/** The group about Docker's bridges, if the entries have a policy. */
+export function foreignOf(entries: readonly FirewallEntry[], state: State, docker: readonly string[]): Group[] {
+  const policies = entries.flatMap((entry) => (entry.kind === 'policy' ? [entry.device] : []));
+  return policies.length === 0 ? [] : [foreignGroup(policies, state, docker)];
 }

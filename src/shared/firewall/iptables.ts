@@ -7,13 +7,14 @@ import { admissions } from './admission.ts';
 import { type Admitter, openAdmitter } from './admit.ts';
 import type { Firewaller } from './firewaller.ts';
 import { absentChains, dropOrphans, hasChains } from './iptables-chains.ts';
-import { familyOf } from './iptables-lines.ts';
 import { refusal, refuseConflicts } from './iptables-refusals.ts';
 import { addScript, removeScript, resetScript, type Script } from './iptables-script.ts';
 import {
   baseGroup,
+  concerns,
   entryId,
   foreignGroup,
+  foreignOf,
   type Group,
   groupsOf,
   isWhole,
@@ -65,7 +66,7 @@ class IptablesFirewaller implements Firewaller {
     const works: { family: Family; state: State; groups: Group[] }[] = [];
     for (const family of this.#families(entries)) {
       const state = await this.#read(variant, family);
-      const groups = [...groupsOf(entries, family, state), ...foreignGroup(entries, state, docker)];
+      const groups = [...groupsOf(entries, family, state), ...foreignOf(entries, state, docker)];
       refuseConflicts(entries, family, state);
       works.push({ family, state, groups });
     }
@@ -102,12 +103,8 @@ class IptablesFirewaller implements Firewaller {
     const variant = await this.#variant();
     const dropped = new Set(this.#admitter.missing(admissions(entries), onlyDropped));
     const lost = new Set<string>();
-    const docker = this.#admitter.dockerBridges();
     for (const family of this.#families(entries)) {
       const state = await this.#read(variant, family);
-      const [foreign] = foreignGroup(entries, state, docker);
-      const policies = entries.filter(({ kind }) => kind === 'policy');
-      if (foreign !== undefined && !isWhole(foreign, state)) for (const entry of policies) lost.add(entryId(entry));
       const groups = groupsOf(entries, family, state);
       for (const group of groups) {
         const shared = tablesOf([group]).map((table) => baseGroup(table, family));
@@ -138,16 +135,28 @@ class IptablesFirewaller implements Firewaller {
 
   async #reset(entries: readonly FirewallEntry[]): Promise<void> {
     const variant = await this.#variant();
+    const docker = this.#admitter.dockerBridges();
     for (const family of familiesOf(this.#ns)) {
       await this.#retry(variant, family, entries, (state) => {
-        const groups = [
-          ...groupsOf(entries, family, state),
-          ...foreignGroup(entries, state, this.#admitter.dockerBridges()),
-        ];
+        const groups = [...groupsOf(entries, family, state), ...foreignOf(entries, state, docker)];
         return resetScript(family, groups, state, absentChains(this.#ns, variant, family));
       });
     }
     await this.#admitter.reset(admissions(entries));
+  }
+
+  async refresh(): Promise<void> {
+    await this.#alone(async () => {
+      const docker = this.#admitter.dockerBridges();
+      const both = this.#present().flatMap((variant) => familiesOf(this.#ns).map((family) => ({ variant, family })));
+      for (const { variant, family } of both) {
+        await this.#retry(variant, family, [], (state) => {
+          const groups = state.chains.mangle.includes('ISTHMUS-FOREIGN') ? [foreignGroup([], state, docker)] : [];
+          return addScript(family, groups, state, () => false);
+        });
+      }
+      await this.#admitter.refresh();
+    });
   }
 
   [Symbol.dispose](): void {
@@ -230,13 +239,6 @@ class IptablesFirewaller implements Firewaller {
     if (!ok) throw refusal(variant, family, script.text, error, entries);
     if (variant === 'nft') dropOrphans(this.#ns, family, script.orphans);
   }
-}
-
-function concerns(entry: FirewallEntry, family: Family): boolean {
-  if (entry.kind === 'policy') return true;
-  if (entry.kind === 'admit') return entry.from?.some((prefix) => familyOf(prefix) === family) === true;
-  if (entry.kind === 'exposure') return entry.family === family;
-  return familyOf('address' in entry ? entry.address : entry.subnet) === family;
 }
 
 async function collecting(work: () => Promise<NetError[]>): Promise<NetError[]> {

@@ -189,3 +189,7 @@ function canBeThere(entry: FirewallEntry): boolean {
     return false;
   }
 }
+
+export function hasPrefix({ key }: Element): boolean {
+  return key.some(({ type }) => type === 'prefix');
+}

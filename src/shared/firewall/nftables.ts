@@ -11,7 +11,7 @@ import { admissions } from './admission.ts';
 import { type Admitter, openAdmitter } from './admit.ts';
 import type { Firewaller } from './firewaller.ts';
 import { diffRequests, dockerElements, lackingEntries, setRequests } from './nft-diff.ts';
-import { addRequests, footprintThere, removeRequests, setId, TABLE_ID, textOf } from './nft-elements.ts';
+import { addRequests, footprintThere, hasPrefix, removeRequests, setId, TABLE_ID, textOf } from './nft-elements.ts';
 import { clash, refused, refusedScript, rulesetBusy } from './nft-failure.ts';
 import { obsoleteRequests } from './nft-obsolete.ts';
 import { leadingTo } from './nft-ports.ts';
@@ -122,6 +122,11 @@ export class NftablesFirewaller implements Firewaller {
       if (inTable.length > 0) this.#nameDocker();
     }
     await this.#admitter.reset(admissions(entries));
+  }
+
+  async refresh(): Promise<void> {
+    if (this.#kernel.watch.isWhole()) this.#nameDocker();
+    await this.#admitter.refresh();
   }
 
   [Symbol.dispose](): void {
@@ -242,8 +247,4 @@ export class NftablesFirewaller implements Firewaller {
 function send(socket: NetlinkSocket, requests: readonly Request[]): number {
   const replies = requests.length === 0 ? [] : transact(socket, requests);
   return replies.find(({ errno }) => errno !== 0)?.errno ?? 0;
-}
-
-function hasPrefix({ key }: Element): boolean {
-  return key.some(({ type }) => type === 'prefix');
 }

@@ -16,5 +16,6 @@ export const NO_FIREWALLER: Firewaller = {
     return [];
   },
   async reset(): Promise<void> {},
+  async refresh(): Promise<void> {},
   [Symbol.dispose](): void {},
 };

@@ -19,6 +19,8 @@ import { route } from '../netlink/route.ts';
 export type KernelChange =
   /** `down`: administratively. `detached`: up, but no bridge port. */
   | { readonly kind: 'link'; readonly event: 'delete' | 'down' | 'detached'; readonly name: string }
+  /** A bridge of others is up; it may have been before. */
+  | { readonly kind: 'bridge'; readonly event: 'up'; readonly name: string }
   | { readonly kind: 'address'; readonly event: 'delete'; readonly name: string; readonly address: string }
   /** `destination` is `default` or `10.88.0.0/16`. */
   | { readonly kind: 'route'; readonly event: 'delete'; readonly name: string; readonly destination: string }
@@ -48,6 +50,8 @@ export function formatChange(change: KernelChange): string {
   switch (change.kind) {
     case 'link':
       return `link ${change.name} ${change.event === 'delete' ? 'deleted' : change.event}`;
+    case 'bridge':
+      return `bridge ${change.name} of others`;
     case 'address':
       return `address ${change.address} of ${change.name} deleted`;
     case 'route':
@@ -108,8 +112,11 @@ function linkChange(type: number, payload: Uint8Array): KernelChange | undefined
   if (found === undefined || name === undefined || found.header.family !== AF_UNSPEC) return undefined;
   if (type === RTM_DELLINK) return { kind: 'link', event: 'delete', name };
   if ((found.header.flags & IFF_UP) === 0) return { kind: 'link', event: 'down', name };
-  const isVeth = found.attrs.info?.kind === 'veth';
-  return isVeth && found.attrs.master === undefined ? { kind: 'link', event: 'detached', name } : undefined;
+  const { info, alias } = found.attrs;
+  if (info?.kind === 'bridge' && alias === undefined) return { kind: 'bridge', event: 'up', name };
+  return info?.kind === 'veth' && found.attrs.master === undefined
+    ? { kind: 'link', event: 'detached', name }
+    : undefined;
 }
 
 /** Groups nftables messages into transactions, and skips those of processes for which `isOwn` returns true. */

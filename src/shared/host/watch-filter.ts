@@ -40,6 +40,7 @@ const word = (text: string): number => Buffer.from(text.slice(0, 4)).readUInt32B
  * Passes only rtnetlink messages that may mean damage to our objects, so that other programs that create and delete
  * thousands of links wake no process:
  * - deletion or shutdown of a link with our alias, or of any bridge; a veth with our alias that is not a bridge port;
+ * - a bridge of others that is up;
  * - deletion of an address, unless link-local;
  * - deletion of a route of the kernel, of a person or of a boot script, unless link-local or in table `local`;
  * - forwarding turned off for a family.
@@ -60,7 +61,7 @@ export const LINK_FILTER: readonly Step[] = [
   { equals: 0, yes: 'free', no: 'drop' },
   { label: 'free' },
   { attr: IFLA_IFALIAS, from: LINK_ATTRS },
-  { equals: 0, yes: 'drop' },
+  { equals: 0, yes: 'kind' },
   { value: 'word' },
   { equals: word('isthmus'), yes: 'free-of-ours', no: 'drop' },
   { label: 'free-of-ours' },

@@ -27,6 +27,7 @@ export async function mendNetworks(core: Core): Promise<Mended> {
   let entries = 0;
   const rows = store.networks.list();
   if (rows.length === 0) return { entries, mended, errors };
+  errors.push(...(await refreshFilters(core)));
   // The network that created a shared device recreates it.
   const makers = rows.filter(ownsDevice);
   for (const { name, device } of [...makers, ...rows.filter((row) => !ownsDevice(row))]) {
@@ -43,6 +44,19 @@ export async function mendNetworks(core: Core): Promise<Mended> {
     }
   }
   return { entries, mended, errors };
+}
+
+/** Adapts the packet filter to new bridges of other programs. Returns all failures. */
+export async function refreshFilters(core: Pick<Core, 'store' | 'firewall'>): Promise<NetError[]> {
+  const errors: NetError[] = [];
+  for (const backend of desiredEntries(core.store.networks.list(), []).keys()) {
+    try {
+      await core.firewall(backend).refresh();
+    } catch (thrown) {
+      errors.push(asNetError(thrown, 'reconcile'));
+    }
+  }
+  return errors;
 }
 
 function ownsDevice({ owned, device }: NetworkRow): boolean {
