@@ -15,11 +15,17 @@ export function dockerMissing(): string | undefined {
   return missing.length === 0 ? undefined : `${missing.join(', ')} is missing: install docker.io`;
 }
 
+export interface DockerStart {
+  readonly kept?: boolean;
+  /** Further arguments of dockerd. */
+  readonly args?: readonly string[];
+}
+
 /**
  * dockerd runs in the host and answers; `docker0` has 10.201.0.1/24. Containers of one that was killed are its own where
  * they are kept, and nobody's else.
  */
-export async function startDocker(host: TestHost, { kept = false } = {}): Promise<Daemon> {
+export async function startDocker(host: TestHost, { kept = false, args = [] }: DockerStart = {}): Promise<Daemon> {
   // The remains of a killed one count as alive for a while.
   const left = `${SOCKET} /run/docker.pid /run/docker/containerd${kept ? '/containerd.pid' : ''}`;
   host.run('sh', '-c', `rm -rf ${left}`);
@@ -28,6 +34,7 @@ export async function startDocker(host: TestHost, { kept = false } = {}): Promis
     ...['--host', `unix://${SOCKET}`, '--pidfile', '/run/docker.pid', '--data-root', DATA, '--storage-driver', 'vfs'],
     ...['--cgroup-parent', `/${host.name}`, '--exec-opt', 'native.cgroupdriver=cgroupfs'],
     ...['--bip', '10.201.0.1/24', '--default-address-pool', 'base=10.202.0.0/16,size=24'],
+    ...args,
   ];
   return host.start('dockerd', command, () => host.attempt([CLIENT, '-H', `unix://${SOCKET}`, 'version']).code === 0);
 }

@@ -1,0 +1,297 @@
+import type { Family } from '../../src/shared/model/addr.ts';
+import { docker, loadImage, startDocker } from './docker.ts';
+import { OURS, startDockerPlugin } from './docker-plugin.ts';
+import { makePods, type Pods } from './docker-pods.ts';
+import { type Cell, cellsOf, type End, type Matrix, type MeasureOptions, measure, namesOf } from './matrix.ts';
+import {
+  addBridgeEnd,
+  addLibvirtRules,
+  type BridgeEnd,
+  bridgeOf,
+  type DockerEnd,
+  runContainers,
+  serveBoth,
+  startEnd,
+} from './matrix-ends.ts';
+import type { NetworkList } from './runtime.ts';
+import { type Daemon, makeTestHost, type TestHost } from './test-host.ts';
+import { addUplink, type Uplink } from './uplink.ts';
+
+/** A test host, a neighbour that routes everything to it, and foreign ends. */
+export interface ReachSite extends AsyncDisposable {
+  readonly host: TestHost;
+  /** Host and neighbour first. */
+  readonly ends: readonly End[];
+  /** dockerd runs, with a container of every kind. */
+  startDocker(options?: DockerKinds): Promise<void>;
+  /** Its containers and networks have gone, and it has ended. */
+  stopDocker(): Promise<void>;
+  /** An end on each of two bridges without filter, and on two that are filtered as libvirt does. */
+  addBridges(): Promise<void>;
+  /** Our daemon runs; pods and containers of ours are there. */
+  addOurs(backend: Backend): Promise<void>;
+  removeOurs(): Promise<void>;
+  /** Sets the policy of FORWARD in iptables, both families. */
+  forward(policy: ForwardPolicy): void;
+  /** Asks for all pairs of ends that `chosen` accepts. */
+  measure(chosen: (cell: Cell) => boolean, expected?: MeasureOptions['expected']): Promise<[readonly Cell[], Matrix]>;
+}
+
+export type Backend = 'nftables' | 'iptables';
+export type ForwardPolicy = 'ACCEPT' | 'DROP';
+
+export interface DockerKinds {
+  /** `--userland-proxy`; on by default. */
+  readonly proxy?: boolean;
+  /** `--ip6tables`, which needs `--experimental` before 27; on by default. */
+  readonly filters6?: boolean;
+}
+
+export async function makeReachSite(): Promise<ReachSite> {
+  const host = await makeTestHost();
+  try {
+    return await siteOf(host);
+  } catch (error) {
+    await host[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function siteOf(host: TestHost): Promise<ReachSite> {
+  // Addresses and bridges work at once.
+  host.run('sysctl', '-qw', 'net.ipv6.conf.default.accept_dad=0', 'net.ipv6.conf.all.accept_dad=0');
+  host.run('sysctl', '-qw', 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1');
+  const uplink = addUplink(host);
+  const foreign = [...(await outerEnds(host, uplink))];
+  let docked: End[] = [];
+  let ours: Ours | undefined;
+  let dockerd: Daemon | undefined;
+  let withDocker = false;
+  const dispose = (ends: readonly End[]): void => {
+    for (const { agent } of ends) agent[Symbol.dispose]();
+  };
+  const all = (): End[] => [...foreign, ...docked, ...(ours?.ends ?? [])];
+  return {
+    host,
+    get ends() {
+      return all();
+    },
+    async startDocker(options = {}) {
+      dockerd = await startDocker(host, { args: dockerArgs(options) });
+      if (!withDocker) loadImage(host);
+      withDocker = true;
+      docked = await dockerEnds(host);
+    },
+    async stopDocker() {
+      dispose(docked);
+      docker(host, 'rm', '-f', ...docked.map(({ name }) => name));
+      docker(host, 'network', 'prune', '-f');
+      docked = [];
+      await dockerd?.stop();
+    },
+    async addBridges() {
+      foreign.push(...(await Promise.all(BRIDGES.map((end) => addBridgeEnd(host, end)))));
+      for (const end of BRIDGES) {
+        if (end.kind === 'libvirt-nat') addLibvirtRules(host, end, 'nat');
+        if (end.kind === 'libvirt-isolated') addLibvirtRules(host, end, 'isolated');
+      }
+    },
+    async addOurs(backend) {
+      ours = await addOurs(host, backend, docked.length > 0);
+    },
+    async removeOurs() {
+      await ours?.remove();
+      ours = undefined;
+    },
+    forward(policy) {
+      for (const tool of ['iptables', 'ip6tables']) host.run(tool, '-P', 'FORWARD', policy);
+    },
+    async measure(chosen, expected) {
+      const ends = all();
+      const cells = cellsOf(ends).filter(chosen);
+      const options = { host: uplink.host, names: namesOf(host, ends) };
+      return [cells, await measure(cells, { ...options, ...(expected === undefined ? {} : { expected }) })];
+    },
+    async [Symbol.asyncDispose]() {
+      dispose(all());
+      ours?.forget();
+      uplink.agent[Symbol.dispose]();
+      await host[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function outerEnds(host: TestHost, { agent, address, host: own }: Uplink): Promise<readonly End[]> {
+  for (const family of [4, 6] as const) {
+    host.run('ip', '-n', 'outside', `-${family}`, 'route', 'add', 'default', 'via', own[family]);
+    host.run('ip', `-${family}`, 'route', 'add', 'default', 'via', address[family]);
+  }
+  await serveBoth(agent, address);
+  const self = await startEnd(host, { name: 'host', kind: 'host', address: own }, '/run/isth/net');
+  return [self, { name: 'outside', kind: 'outside', address, agent }];
+}
+
+const BRIDGES: readonly BridgeEnd[] = [
+  { name: 'p1', kind: 'plain', bridge: 'plain1', subnet: { 4: '10.221.1.0/24', 6: 'fd00:221:1::/64' } },
+  { name: 'p2', kind: 'plain', bridge: 'plain2', subnet: { 4: '10.221.2.0/24', 6: 'fd00:221:2::/64' } },
+  { name: 'vm', kind: 'libvirt-nat', bridge: 'virbr0', subnet: { 4: '192.168.122.0/24', 6: 'fd00:221:3::/64' } },
+  {
+    name: 'vmiso',
+    kind: 'libvirt-isolated',
+    bridge: 'virbr1',
+    subnet: { 4: '192.168.123.0/24', 6: 'fd00:221:4::/64' },
+  },
+];
+
+function dockerArgs({ proxy = true, filters6 = true }: DockerKinds): string[] {
+  const six = ['--ipv6', '--fixed-cidr-v6', 'fd00:201::/64'];
+  return [
+    ...six,
+    `--userland-proxy=${proxy}`,
+    ...(filters6 ? ['--experimental', '--ip6tables'] : ['--ip6tables=false']),
+  ];
+}
+
+const BRIDGE = 'com.docker.network.bridge';
+
+interface DockerKind extends DockerEnd {
+  /** Options of `docker network create`, once a network. */
+  readonly options?: readonly string[];
+  /** The first major version of dockerd that knows the options. */
+  readonly since?: number;
+}
+
+const inMode = (mode: string): string[] =>
+  [4, 6].flatMap((family) => ['-o', `${BRIDGE}.gateway_mode_ipv${family}=${mode}`]);
+
+const DOCKER_KINDS: readonly DockerKind[] = [
+  { name: 'd0', kind: 'docker', network: 'bridge', hostPort: 8101 },
+  { name: 'u1', kind: 'docker', network: 'user1', hostPort: 8102, options: [] },
+  { name: 'u2', kind: 'docker', network: 'user2', hostPort: 8103, options: [] },
+  { name: 'int', kind: 'docker-internal', network: 'internal', options: ['--internal'] },
+  { name: 'icc1', kind: 'docker', network: 'noicc', hostPort: 8104, options: ['-o', `${BRIDGE}.enable_icc=false`] },
+  { name: 'icc2', kind: 'docker', network: 'noicc' },
+  {
+    ...{ name: 'routed', kind: 'docker-routed', network: 'routed', hostPort: 'own', since: 27 },
+    options: inMode('routed'),
+  },
+  {
+    ...{ name: 'unprot', kind: 'docker-unprotected', network: 'unprot', hostPort: 8105, since: 28 },
+    options: inMode('nat-unprotected'),
+  },
+  {
+    ...{ name: 'isol', kind: 'docker-internal', network: 'isolated', since: 28 },
+    options: ['--internal', ...inMode('isolated')],
+  },
+];
+
+/** Networks and containers of every kind that this dockerd knows. */
+function dockerEnds(host: TestHost): Promise<End[]> {
+  const version = Number.parseInt(docker(host, 'version', '--format', '{{.Server.Version}}'), 10);
+  const kinds = DOCKER_KINDS.filter(({ since = 0 }) => version >= since);
+  for (const [index, { network, options }] of kinds.entries()) {
+    if (options === undefined) continue;
+    const subnets = ['--subnet', `10.203.${index}.0/24`, '--ipv6', '--subnet', `fd00:203:${index}::/64`];
+    docker(host, 'network', 'create', ...subnets, '-o', `${BRIDGE}.name=${bridgeOf(network)}`, ...options, network);
+  }
+  return runContainers(host, kinds);
+}
+
+interface Ours {
+  readonly ends: readonly End[];
+  remove(): Promise<void>;
+  /** The test host ends, and they with it. */
+  forget(): void;
+}
+
+/** Pods o1 and o2 on the open network `open`, w1 on `web`; containers m1 and m2 on a network of ours each. */
+async function addOurs(host: TestHost, backend: Backend, withDocker: boolean): Promise<Ours> {
+  const daemon = await startDockerPlugin(host);
+  const networks = OUR_NETWORKS.map(({ list, pods }) => ({ made: makePods(host, 'daemon', list(backend)), pods }));
+  const pods = await Promise.all(networks.flatMap(({ made, pods: names }) => addPods(host, made, names)));
+  const containers = withDocker ? await ourContainers(host) : [];
+  const ends = [...pods, ...containers];
+  const forget = (): void => {
+    for (const { agent } of ends) agent[Symbol.dispose]();
+    for (const { made } of networks) made.forget();
+  };
+  return {
+    ends,
+    forget,
+    async remove() {
+      for (const { agent } of ends) agent[Symbol.dispose]();
+      for (const { made } of networks) made[Symbol.dispose]();
+      if (withDocker) docker(host, 'rm', '-f', ...containers.map(({ name }) => name));
+      if (withDocker) docker(host, 'network', 'rm', ...OUR_CONTAINERS.map(({ network }) => network));
+      await daemon.stop();
+    },
+  };
+}
+
+interface OurPod {
+  readonly name: string;
+  readonly hostPort?: number;
+}
+
+function addPods(host: TestHost, made: Pods, names: readonly OurPod[]): Promise<End>[] {
+  return names.map(({ name, ...port }) => {
+    const bridge = `isth-${made.runtime.list.name}`;
+    const { hostPort } = port;
+    const offers = (['tcp', 'udp'] as const).map((protocol) => ({ hostPort, containerPort: 81, protocol }));
+    const addresses = made.add(name, hostPort === undefined ? undefined : { portMappings: offers });
+    const of = (family: Family): string => addresses.find((one) => one.includes(':') === (family === 6)) ?? '';
+    return startEnd(
+      host,
+      { name, kind: 'pod', bridge, address: { 4: of(4), 6: of(6) }, ...port },
+      `/run/netns/${name}`,
+    );
+  });
+}
+
+const listOf =
+  (name: string, number: number) =>
+  (backend: Backend): NetworkList => ({
+    name,
+    cniVersion: '1.1.0',
+    disableCheck: false,
+    plugins: [
+      {
+        firewall: { backend },
+        ...{ type: 'isthmus', bridge: `isth-${name}`, isGateway: true, ipMasq: true, hairpinMode: true },
+        capabilities: { portMappings: true },
+        ipam: {
+          ranges: [[{ subnet: `10.${number}.0.0/24` }], [{ subnet: `fd00:${number}::/64` }]],
+          routes: [{ dst: '0.0.0.0/0' }, { dst: '::/0' }],
+        },
+      },
+    ],
+  });
+
+const OUR_NETWORKS = [
+  { list: listOf('open', 211), pods: [{ name: 'o1' }, { name: 'o2', hostPort: 8111 }] },
+  { list: listOf('web', 212), pods: [{ name: 'w1', hostPort: 8112 }] },
+];
+
+const OUR_CONTAINERS: readonly DockerEnd[] = [
+  { name: 'm1', kind: 'container', network: 'ours1', hostPort: 8113 },
+  { name: 'm2', kind: 'container', network: 'ours2', hostPort: 8114 },
+];
+
+function ourContainers(host: TestHost): Promise<End[]> {
+  for (const [index, { network }] of OUR_CONTAINERS.entries()) {
+    const subnets = ['--subnet', `10.204.${index}.0/24`, '--ipv6', '--subnet', `fd00:204:${index}::/64`];
+    docker(
+      host,
+      'network',
+      'create',
+      '-d',
+      'isthmus',
+      ...OURS,
+      ...subnets,
+      '-o',
+      `${BRIDGE}.name=${bridgeOf(network)}`,
+      network,
+    );
+  }
+  return runContainers(host, OUR_CONTAINERS);
+}
