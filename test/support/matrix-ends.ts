@@ -128,6 +128,17 @@ export function addLibvirtRules(host: TestHost, { bridge, subnet }: BridgeEnd, m
   host.run('sh', '-c', script.flat().join('\n'));
 }
 
+/** Nothing that `addLibvirtRules` has added is there. */
+export function removeLibvirtRules(host: TestHost): void {
+  const lines = ['iptables', 'ip6tables'].flatMap((tool) =>
+    CHAINS.map(
+      ([table, hook, chain]) =>
+        `${tool} -w -t ${table} -D ${hook} -j ${chain} 2>/dev/null && ${tool} -t ${table} -F ${chain} && ${tool} -t ${table} -X ${chain}`,
+    ),
+  );
+  host.run('sh', '-c', `${lines.join('\n')}\ntrue`);
+}
+
 /** In the order of libvirt, each at the head: FORWARD jumps to LIBVIRT_FWX first. */
 const CHAINS = [
   ['filter', 'INPUT', 'LIBVIRT_INP'],

@@ -9,6 +9,7 @@ import {
   type BridgeEnd,
   bridgeOf,
   type DockerEnd,
+  removeLibvirtRules,
   runContainers,
   serveBoth,
   startEnd,
@@ -28,8 +29,12 @@ export interface ReachSite extends AsyncDisposable {
   stopDocker(): Promise<void>;
   /** An end on each of two bridges without filter, and on two that are filtered as libvirt does. */
   addBridges(): Promise<void>;
-  /** Our daemon runs; pods and containers of ours are there. */
+  /** The rules of the latter two once more, before all others. */
+  startLibvirt(): void;
+  /** Our daemon runs; pods of ours are there, and containers where dockerd runs. */
   addOurs(backend: Backend): Promise<void>;
+  /** Containers of ours on networks of dockerd, which came after our daemon. */
+  addOurContainers(): Promise<void>;
   removeOurs(): Promise<void>;
   /** Sets the policy of FORWARD in iptables, both families. */
   forward(policy: ForwardPolicy): void;
@@ -64,14 +69,15 @@ async function siteOf(host: TestHost): Promise<ReachSite> {
   const uplink = addUplink(host);
   const foreign = [...(await outerEnds(host, uplink))];
   let docked: End[] = [];
+  let contained: End[] = [];
   let ours: Ours | undefined;
   let dockerd: Daemon | undefined;
   let withDocker = false;
   const dispose = (ends: readonly End[]): void => {
     for (const { agent } of ends) agent[Symbol.dispose]();
   };
-  const all = (): End[] => [...foreign, ...docked, ...(ours?.ends ?? [])];
-  return {
+  const all = (): End[] => [...foreign, ...docked, ...(ours?.ends ?? []), ...contained];
+  const site: ReachSite = {
     host,
     get ends() {
       return all();
@@ -91,15 +97,25 @@ async function siteOf(host: TestHost): Promise<ReachSite> {
     },
     async addBridges() {
       foreign.push(...(await Promise.all(BRIDGES.map((end) => addBridgeEnd(host, end)))));
+      site.startLibvirt();
+    },
+    startLibvirt() {
+      removeLibvirtRules(host);
       for (const end of BRIDGES) {
         if (end.kind === 'libvirt-nat') addLibvirtRules(host, end, 'nat');
         if (end.kind === 'libvirt-isolated') addLibvirtRules(host, end, 'isolated');
       }
     },
     async addOurs(backend) {
-      ours = await addOurs(host, backend, docked.length > 0);
+      ours = await addOurs(host, backend);
+      if (docked.length > 0) await site.addOurContainers();
+    },
+    async addOurContainers() {
+      contained = await ourContainers(host);
     },
     async removeOurs() {
+      if (contained.length > 0) removeContainers(host, contained);
+      contained = [];
       await ours?.remove();
       ours = undefined;
     },
@@ -119,6 +135,7 @@ async function siteOf(host: TestHost): Promise<ReachSite> {
       await host[Symbol.asyncDispose]();
     },
   };
+  return site;
 }
 
 async function outerEnds(host: TestHost, { agent, address, host: own }: Uplink): Promise<readonly End[]> {
@@ -204,25 +221,19 @@ interface Ours {
   forget(): void;
 }
 
-/** Pods o1 and o2 on the open network `open`, w1 on `web`; containers m1 and m2 on a network of ours each. */
-async function addOurs(host: TestHost, backend: Backend, withDocker: boolean): Promise<Ours> {
+/** Pods o1 and o2 on the open network `open`, w1 on `web`. */
+async function addOurs(host: TestHost, backend: Backend): Promise<Ours> {
   const daemon = await startDockerPlugin(host);
   const networks = OUR_NETWORKS.map(({ list, pods }) => ({ made: makePods(host, 'daemon', list(backend)), pods }));
-  const pods = await Promise.all(networks.flatMap(({ made, pods: names }) => addPods(host, made, names)));
-  const containers = withDocker ? await ourContainers(host) : [];
-  const ends = [...pods, ...containers];
-  const forget = (): void => {
-    for (const { agent } of ends) agent[Symbol.dispose]();
-    for (const { made } of networks) made.forget();
-  };
+  const ends = await Promise.all(networks.flatMap(({ made, pods }) => addPods(host, made, pods)));
   return {
     ends,
-    forget,
+    forget() {
+      for (const { made } of networks) made.forget();
+    },
     async remove() {
       for (const { agent } of ends) agent[Symbol.dispose]();
       for (const { made } of networks) made[Symbol.dispose]();
-      if (withDocker) docker(host, 'rm', '-f', ...containers.map(({ name }) => name));
-      if (withDocker) docker(host, 'network', 'rm', ...OUR_CONTAINERS.map(({ network }) => network));
       await daemon.stop();
     },
   };
@@ -277,6 +288,7 @@ const OUR_CONTAINERS: readonly DockerEnd[] = [
   { name: 'm2', kind: 'container', network: 'ours2', hostPort: 8114 },
 ];
 
+/** Containers m1 and m2 on a network of ours each. */
 function ourContainers(host: TestHost): Promise<End[]> {
   for (const [index, { network }] of OUR_CONTAINERS.entries()) {
     const subnets = ['--subnet', `10.204.${index}.0/24`, '--ipv6', '--subnet', `fd00:204:${index}::/64`];
@@ -294,4 +306,10 @@ function ourContainers(host: TestHost): Promise<End[]> {
     );
   }
   return runContainers(host, OUR_CONTAINERS);
+}
+
+function removeContainers(host: TestHost, ends: readonly End[]): void {
+  for (const { agent } of ends) agent[Symbol.dispose]();
+  docker(host, 'rm', '-f', ...ends.map(({ name }) => name));
+  docker(host, 'network', 'rm', ...OUR_CONTAINERS.map(({ network }) => network));
 }

@@ -1,0 +1,142 @@
+import { existsSync } from 'node:fs';
+import type { Daemon, TestHost } from './test-host.ts';
+
+/** A firewall manager of Debian, which may come before our networks or after them. */
+export interface Manager {
+  readonly title: string;
+  /** Its executable. */
+  readonly file: string;
+  /** Its rules are in force. */
+  start(host: TestHost): Promise<void>;
+  /** What it does while it runs. */
+  readonly changes: Readonly<Record<string, (host: TestHost) => void>>;
+  /** It has ended, and its rules drop nothing. */
+  stop(host: TestHost): Promise<void>;
+  /** Foreign ends that it shuts out. */
+  readonly banned?: readonly string[];
+  /** Pods are in a zone that reaches the host's own ports. */
+  readonly opensHost?: boolean;
+}
+
+/** Why the manager cannot be tested here, or undefined where it can. */
+export function managerMissing({ title, file }: Manager): string | undefined {
+  return existsSync(file) ? undefined : `${file} is missing: install ${title}`;
+}
+
+const run = (host: TestHost, script: string): void => void host.run('sh', '-c', `set -e\n${script}`);
+
+/** Drops what comes in, and what is routed. */
+const ufw: Manager = {
+  title: 'ufw',
+  file: '/usr/sbin/ufw',
+  start: async (host) => run(host, 'ufw --force enable'),
+  changes: { 'ufw reload': (host) => run(host, 'ufw reload') },
+  stop: async (host) => run(host, 'ufw disable'),
+};
+
+function makeFirewalld(): Manager {
+  const daemons: Daemon[] = [];
+  return {
+    title: 'firewalld',
+    file: '/usr/sbin/firewalld',
+    opensHost: true,
+    async start(host) {
+      run(host, 'mkdir -p /run/dbus; rm -f /run/dbus/system_bus_socket');
+      const bus = ['dbus-daemon', '--system', '--nofork', '--nopidfile'];
+      daemons.push(await host.start('dbus', bus, () => existsSync(host.outside('/run/dbus/system_bus_socket'))));
+      const isRunning = (): boolean => host.attempt(['firewall-cmd', '--state']).code === 0;
+      daemons.push(await host.start('firewalld', ['firewalld', '--nofork', '--nopid'], isRunning));
+    },
+    changes: {
+      'firewall-cmd --reload': (host) => run(host, 'firewall-cmd --reload'),
+      'firewall-cmd --complete-reload': (host) => run(host, 'firewall-cmd --complete-reload'),
+    },
+    async stop() {
+      for (const daemon of daemons.splice(0).toReversed()) await daemon.stop();
+    },
+  };
+}
+
+const JAIL = `[DEFAULT]
+backend = polling
+[sshd]
+enabled = false
+[guard]
+enabled = true
+filter = sshd
+logpath = /var/log/guard.log
+banaction = iptables-allports
+protocol = all
+chain = FORWARD
+`;
+
+/** The addresses of p2, which has been banned. */
+const BANNED = ['10.221.2.2', 'fd00:221:2::2'];
+
+function makeFail2ban(): Manager {
+  let daemon: Daemon | undefined;
+  return {
+    title: 'fail2ban',
+    file: '/usr/bin/fail2ban-server',
+    banned: ['p2'],
+    async start(host) {
+      host.write('/etc/fail2ban/jail.local', JAIL);
+      host.write('/var/log/guard.log', '');
+      const isRunning = (): boolean => host.attempt(['fail2ban-client', 'ping']).code === 0;
+      daemon = await host.start('fail2ban', ['fail2ban-server', '-f', 'start'], isRunning);
+      host.run('fail2ban-client', 'set', 'guard', 'banip', ...BANNED);
+      run(host, 'until iptables -S f2b-guard | grep -q REJECT; do sleep 0.05; done');
+      run(host, 'until ip6tables -S f2b-guard | grep -q REJECT; do sleep 0.05; done');
+    },
+    changes: {},
+    stop: async () => daemon?.stop(),
+  };
+}
+
+const RULES = '/etc/iptables/rules';
+
+/** As netfilter-persistent does at boot: what is in the table makes way for the administrator's rules. */
+const persistent: Manager = {
+  title: 'iptables-restore',
+  file: '/usr/sbin/iptables-restore',
+  async start(host) {
+    const rules = ['*filter', ':INPUT ACCEPT', ':FORWARD DROP', ':OUTPUT ACCEPT', REPLIES, 'COMMIT', ''];
+    host.write(RULES, rules.join('\n'));
+    run(host, `for t in iptables ip6tables; do $t-restore <${RULES}; done`);
+  },
+  changes: { 'once more': (host) => run(host, `for t in iptables ip6tables; do $t-restore <${RULES}; done`) },
+  stop: async (host) => run(host, 'for t in iptables ip6tables; do $t -P FORWARD ACCEPT; done'),
+};
+
+const REPLIES = '-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT';
+
+/** The administrator accepts what has been translated: nobody can accept what another table drops. */
+const CONFIGURATION = `flush ruleset
+table inet filter {
+  chain input {
+    type filter hook input priority filter; policy drop;
+    ct state established,related accept
+    iif lo accept
+    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-advert } accept
+  }
+  chain forward {
+    type filter hook forward priority filter; policy accept;
+    ct state new ct status dnat accept
+    iifname { "up0", "plain1" } ct state new drop
+  }
+}
+`;
+
+/** nftables.service: `flush ruleset` is the first line of Debian's own file. */
+const nftables: Manager = {
+  title: 'nftables.service',
+  file: '/usr/sbin/nft',
+  async start(host) {
+    host.write('/etc/nftables.conf', CONFIGURATION);
+    host.run('nft', '-f', '/etc/nftables.conf');
+  },
+  changes: { reload: (host) => void host.run('nft', '-f', '/etc/nftables.conf') },
+  stop: async (host) => void host.run('nft', 'flush', 'ruleset'),
+};
+
+export const MANAGERS: readonly Manager[] = [ufw, makeFirewalld(), makeFail2ban(), persistent, nftables];
