@@ -15,8 +15,11 @@ export interface Surroundings {
   readonly opensHost?: boolean;
 }
 
-/** Ends on bridges that nobody knows: what they reach, and who reaches them, is left to the host's own rules. */
-const PLAIN = ['p1', 'p2'] as const;
+/**
+ * Ends on bridges that nobody knows: what they reach, and who reaches them, is left to the host's own rules. Where there
+ * are four, some rule is about the first two.
+ */
+const PLAIN = ['p3', 'p4', 'p1', 'p2'] as const;
 
 /**
  * The answers for pairs with one end ours, or both: docs/firewall.md as a function. A `pod` is on an open CNI network

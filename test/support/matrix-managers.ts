@@ -1,8 +1,13 @@
 import { existsSync } from 'node:fs';
+import type { Matrix } from './matrix.ts';
+import type { Surroundings } from './matrix-expected.ts';
+import { type Backend, makeReachSite, type ReachSite } from './matrix-site.ts';
+import { ALL, measureForeign, testReach } from './matrix-tests.ts';
+import { skipIf } from './skip.ts';
 import type { Daemon, TestHost } from './test-host.ts';
 
 /** A firewall manager of Debian, which may come before our networks or after them. */
-export interface Manager {
+interface Manager {
   readonly title: string;
   /** Its executable. */
   readonly file: string;
@@ -19,7 +24,7 @@ export interface Manager {
 }
 
 /** Why the manager cannot be tested here, or undefined where it can. */
-export function managerMissing({ title, file }: Manager): string | undefined {
+function managerMissing({ title, file }: Manager): string | undefined {
   return existsSync(file) ? undefined : `${file} is missing: install ${title}`;
 }
 
@@ -70,7 +75,7 @@ protocol = all
 chain = FORWARD
 `;
 
-/** The addresses of p2, which has been banned. */
+/** The addresses of p2, which has been banned. Forwarding is off for all, so that our accepts are needed. */
 const BANNED = ['10.221.2.2', 'fd00:221:2::2'];
 
 function makeFail2ban(): Manager {
@@ -82,6 +87,7 @@ function makeFail2ban(): Manager {
     async start(host) {
       host.write('/etc/fail2ban/jail.local', JAIL);
       host.write('/var/log/guard.log', '');
+      run(host, 'for t in iptables ip6tables; do $t -P FORWARD DROP; done');
       const isRunning = (): boolean => host.attempt(['fail2ban-client', 'ping']).code === 0;
       daemon = await host.start('fail2ban', ['fail2ban-server', '-f', 'start'], isRunning);
       host.run('fail2ban-client', 'set', 'guard', 'banip', ...BANNED);
@@ -139,4 +145,59 @@ const nftables: Manager = {
   stop: async (host) => void host.run('nft', 'flush', 'ruleset'),
 };
 
-export const MANAGERS: readonly Manager[] = [ufw, makeFirewalld(), makeFail2ban(), persistent, nftables];
+/** A service, and those that only change rules. */
+export const SERVICES: readonly Manager[] = [ufw, makeFirewalld()];
+export const RULE_CHANGES: readonly Manager[] = [makeFail2ban(), persistent, nftables];
+
+const BACKENDS: readonly Backend[] = ALL ? ['nftables', 'iptables'] : ['nftables'];
+
+/** Tests of the manager before and after our networks. */
+export function testManager(manager: Manager): void {
+  describe(`who reaches whom beside ${manager.title}`, function () {
+    this.timeout(180_000);
+    let site: ReachSite;
+    let without: Matrix = new Map();
+
+    before('the matrix without our networks', async function () {
+      skipIf(this, managerMissing(manager));
+      site = await makeReachSite();
+      await site.addPlainBridges(4);
+      await manager.start(site.host);
+      without = await measureForeign(site, `${manager.title}, without us`);
+    });
+
+    after('the test host', () => site?.[Symbol.asyncDispose]());
+
+    for (const backend of BACKENDS) {
+      const { banned = [], opensHost = false } = manager;
+      const made = (): { site: ReachSite; surroundings: Surroundings } => ({
+        site,
+        surroundings: { backend, before: without, banned, opensHost },
+      });
+
+      describe(`${manager.title} first, then our networks (${backend})`, () => {
+        before('our networks', () => site.addOurs(backend));
+        testReach(`${manager.title}, then us, ${backend}`, made);
+
+        for (const [change, apply] of Object.entries(manager.changes)) {
+          describe(change, () => {
+            before(change, () => apply(site.host));
+            testReach(`${manager.title}, then us, ${backend}, ${change}`, made);
+          });
+        }
+
+        after('no network of ours', () => site.removeOurs());
+      });
+
+      describe(`our networks first (${backend}), then ${manager.title}`, () => {
+        before('our networks, then the manager', async () => {
+          await manager.stop(site.host);
+          await site.addOurs(backend);
+          await manager.start(site.host);
+        });
+        testReach(`we, ${backend}, then ${manager.title}`, made);
+        after('no network of ours', () => site.removeOurs());
+      });
+    }
+  });
+}

@@ -27,7 +27,9 @@ export interface ReachSite extends AsyncDisposable {
   startDocker(options?: DockerKinds): Promise<void>;
   /** Its containers and networks have gone, and it has ended. */
   stopDocker(): Promise<void>;
-  /** An end on each of two bridges without filter, and on two that are filtered as libvirt does. */
+  /** An end on each of so many bridges without filter. */
+  addPlainBridges(count: number): Promise<void>;
+  /** Two of these, and two that are filtered as libvirt does. */
   addBridges(): Promise<void>;
   /** The rules of the latter two once more, before all others. */
   startLibvirt(): void;
@@ -95,16 +97,18 @@ async function siteOf(host: TestHost): Promise<ReachSite> {
       docked = [];
       await dockerd?.stop();
     },
+    async addPlainBridges(count) {
+      const numbers = Array.from({ length: count }, (_, index) => index + 1);
+      foreign.push(...(await Promise.all(numbers.map((number) => addBridgeEnd(host, plain(number))))));
+    },
     async addBridges() {
-      foreign.push(...(await Promise.all(BRIDGES.map((end) => addBridgeEnd(host, end)))));
+      await site.addPlainBridges(2);
+      foreign.push(...(await Promise.all(LIBVIRT.map((end) => addBridgeEnd(host, end)))));
       site.startLibvirt();
     },
     startLibvirt() {
       removeLibvirtRules(host);
-      for (const end of BRIDGES) {
-        if (end.kind === 'libvirt-nat') addLibvirtRules(host, end, 'nat');
-        if (end.kind === 'libvirt-isolated') addLibvirtRules(host, end, 'isolated');
-      }
+      for (const end of LIBVIRT) addLibvirtRules(host, end, end.kind === 'libvirt-nat' ? 'nat' : 'isolated');
     },
     async addOurs(backend) {
       ours = await addOurs(host, backend);
@@ -148,15 +152,18 @@ async function outerEnds(host: TestHost, { agent, address, host: own }: Uplink):
   return [self, { name: 'outside', kind: 'outside', address, agent }];
 }
 
-const BRIDGES: readonly BridgeEnd[] = [
-  { name: 'p1', kind: 'plain', bridge: 'plain1', subnet: { 4: '10.221.1.0/24', 6: 'fd00:221:1::/64' } },
-  { name: 'p2', kind: 'plain', bridge: 'plain2', subnet: { 4: '10.221.2.0/24', 6: 'fd00:221:2::/64' } },
-  { name: 'vm', kind: 'libvirt-nat', bridge: 'virbr0', subnet: { 4: '192.168.122.0/24', 6: 'fd00:221:3::/64' } },
+const plain = (number: number): BridgeEnd => ({
+  ...{ name: `p${number}`, kind: 'plain', bridge: `plain${number}` },
+  subnet: { 4: `10.221.${number}.0/24`, 6: `fd00:221:${number}::/64` },
+});
+
+const LIBVIRT: readonly BridgeEnd[] = [
+  { name: 'vm', kind: 'libvirt-nat', bridge: 'virbr0', subnet: { 4: '192.168.122.0/24', 6: 'fd00:222:1::/64' } },
   {
     name: 'vmiso',
     kind: 'libvirt-isolated',
     bridge: 'virbr1',
-    subnet: { 4: '192.168.123.0/24', 6: 'fd00:221:4::/64' },
+    subnet: { 4: '192.168.123.0/24', 6: 'fd00:222:2::/64' },
   },
 ];
 
