@@ -42,7 +42,7 @@ export const ONCE: Readonly<Record<string, string>> = {
  * Prefixes of test files that bring their own launcher or daemon. docker-coexistence tests the calls that it makes for
  * its pods.
  */
-const OWN = /^(daemon|docker(?!-coexistence)|launcher|systemd)(-|$)/;
+const OWN = /^(daemon|docker(?!-coexistence)|launcher|reach|systemd)(-|$)/;
 
 /** True if the tests of the file, a path from the root, should run a second time. */
 export function goesBothWays(file: string): boolean {

@@ -1,3 +1,3 @@
-import { SERVICES, testManager } from '../support/matrix-managers.ts';
+import { MANAGERS, testManager } from '../support/matrix-managers.ts';
 
-for (const manager of SERVICES) testManager(manager);
+for (const manager of MANAGERS.services) testManager(manager);

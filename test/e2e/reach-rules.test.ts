@@ -1,3 +1,3 @@
-import { RULE_CHANGES, testManager } from '../support/matrix-managers.ts';
+import { MANAGERS, testManager } from '../support/matrix-managers.ts';
 
-for (const manager of RULE_CHANGES) testManager(manager);
+for (const manager of MANAGERS.rules) testManager(manager);

@@ -13,10 +13,19 @@ import { skipIf } from '../support/skip.ts';
 interface Setup {
   readonly title: string;
   readonly docker: DockerKinds;
+  readonly iptables?: 'legacy';
   readonly rounds: readonly { readonly policy: ForwardPolicy; readonly backends: readonly Backend[] }[];
 }
 
 const BOTH: readonly Backend[] = ['nftables', 'iptables'];
+
+const roundOf = (policy: ForwardPolicy): Setup['rounds'][number] => ({ policy, backends: BOTH });
+
+const FURTHER: readonly Setup[] = [
+  { title: 'dockerd without a userland proxy', docker: { proxy: false } },
+  { title: 'dockerd that leaves IPv6 alone', docker: { filters6: false } },
+  { title: 'dockerd with iptables-legacy', docker: {}, iptables: 'legacy' as const },
+].map((setup) => ({ ...setup, rounds: [roundOf('ACCEPT'), roundOf('DROP')] }));
 
 const SETUPS: readonly Setup[] = [
   {
@@ -27,21 +36,17 @@ const SETUPS: readonly Setup[] = [
       { policy: 'DROP', backends: ALL ? BOTH : ['iptables'] },
     ],
   },
-  ...(ALL ? [{ proxy: false }, { filters6: false }] : []).map((docker: DockerKinds) => ({
-    title: `dockerd with ${JSON.stringify(docker)}`,
-    docker,
-    rounds: (['ACCEPT', 'DROP'] as const).map((policy) => ({ policy, backends: BOTH })),
-  })),
+  ...(ALL ? FURTHER : []),
 ];
 
-for (const { title, docker, rounds } of SETUPS) {
+for (const { title, docker, iptables, rounds } of SETUPS) {
   describe(`who reaches whom, beside ${title}, libvirt's bridges and plain ones`, function () {
     this.timeout(180_000);
     let site: ReachSite;
 
     before('foreign ends', async function () {
       skipIf(this, dockerMissing());
-      site = await makeReachSite();
+      site = await makeReachSite(iptables);
       await site.startDocker(docker);
       await site.addBridges();
     });

@@ -145,9 +145,12 @@ const nftables: Manager = {
   stop: async (host) => void host.run('nft', 'flush', 'ruleset'),
 };
 
-/** A service, and those that only change rules. */
-export const SERVICES: readonly Manager[] = [ufw, makeFirewalld()];
-export const RULE_CHANGES: readonly Manager[] = [makeFail2ban(), persistent, nftables];
+/** By the file that tests them. */
+export const MANAGERS = {
+  services: [ufw, makeFail2ban()],
+  firewalld: [makeFirewalld()],
+  rules: [persistent, nftables],
+} satisfies Readonly<Record<string, readonly Manager[]>>;
 
 const BACKENDS: readonly Backend[] = ALL ? ['nftables', 'iptables'] : ['nftables'];
 

@@ -54,9 +54,12 @@ export interface DockerKinds {
   readonly filters6?: boolean;
 }
 
-export async function makeReachSite(): Promise<ReachSite> {
+/** Everything in it uses `iptables`: that of nftables, or the old one. */
+export async function makeReachSite(iptables: 'nft' | 'legacy' = 'nft'): Promise<ReachSite> {
   const host = await makeTestHost();
   try {
+    for (const tool of ['iptables', 'ip6tables'])
+      host.run('update-alternatives', '--set', tool, `/usr/sbin/${tool}-${iptables}`);
     return await siteOf(host);
   } catch (error) {
     await host[Symbol.asyncDispose]();
