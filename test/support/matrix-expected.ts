@@ -11,6 +11,8 @@ export interface Surroundings {
   readonly filters6?: boolean;
   /** The administrator shut these ends out. */
   readonly banned?: readonly string[];
+  /** The administrator's rules are in a table of nftables with hooks of its own, which decides by itself. */
+  readonly tables?: boolean;
   /** Ours reach the host's own ports, whoever else does: in a zone of firewalld. */
   readonly opensHost?: boolean;
 }
@@ -22,41 +24,43 @@ export interface Surroundings {
 const PLAIN = ['p3', 'p4', 'p1', 'p2'] as const;
 
 /**
- * The answers for pairs with one end ours, or both: docs/firewall.md as a function. A `pod` is on an open CNI network
- * with masquerade, a `container` on a Docker network of ours.
+ * The answers for pairs with one end ours, or both: the table of docs/firewall.md as a function. Pods are on CNI networks
+ * with masquerade: a `pod` without a policy, `pod-explicit` with `"ingressPolicy": "open"`, `pod-node` with the addresses
+ * of `node` among its `nonMasqueradeCIDRs`. A `container` is on a Docker network of ours.
  */
 export function expectedOf(surroundings: Surroundings): (cell: Cell) => string {
-  const { backend, before, filters6 = true, banned = [], opensHost = false } = surroundings;
+  const { backend, before, filters6 = true, banned = [], tables = false, opensHost = false } = surroundings;
   /** What a plain bridge got before us in place of one end. */
   const asPlain = (cell: Cell, place: 'from' | 'to', answer: string): string => {
     const answers = PLAIN.map((name) => before.get(labelOf({ ...cell, [place]: { ...cell[place], name } })));
     return answers.find((answer) => answer !== undefined) === NO ? NO : answer;
   };
   const out = (cell: Cell): string => {
-    const { to, port } = cell;
-    if (to.kind === 'outside') return yes('host:up0');
+    const { from, to, port } = cell;
+    if (to.kind === 'node' && from.kind === 'pod-node') return UNCHANGED;
+    if (to.kind === 'outside' || to.kind === 'node') return towards(to);
     if (to.kind === 'host') return opensHost ? UNCHANGED : asPlain(cell, 'from', UNCHANGED);
-    // Docker's networks and libvirt's are closed.
-    const isOpen = port === 'published' || to.kind === 'plain' || to.kind === 'docker-unprotected';
-    return isOpen ? asPlain(cell, 'from', towards(to)) : NO;
+    return port === 'published' ? asPlain(cell, 'from', towards(to)) : NO;
   };
   const into = (cell: Cell): string => {
     const { from, to, port, family } = cell;
-    const isDocker = from.kind.startsWith('docker');
-    const isFiltered = !isDocker || family === 4 || filters6;
+    const isFiltered = !from.kind.startsWith('docker') || family === 4 || filters6;
     const isInside = ['docker-internal', 'libvirt-isolated'].includes(from.kind) && isFiltered;
     if (isInside || banned.includes(from.name)) return NO;
     if (from.kind === 'host') return port === 'published' ? yes('host:up0') : towards(to);
     const isNatted = ['docker', 'docker-unprotected', 'libvirt-nat'].includes(from.kind) && isFiltered;
     const answer = isNatted ? towards(to) : UNCHANGED;
+    const isAccepted = to.kind === 'pod-explicit' || (to.kind === 'pod-node' && from.kind === 'node');
     if (port === 'published') return answer;
-    return to.kind === 'container' || isDocker ? NO : asPlain(cell, 'to', answer);
+    if (isAccepted) return tables ? asPlain(cell, 'to', answer) : answer;
+    const isRouted = from.kind === 'outside' || from.kind === 'node';
+    return isRouted && to.kind !== 'container' ? asPlain(cell, 'to', answer) : NO;
   };
   const among = ({ from, to, port }: Cell): string => {
     const isNear = from.bridge === to.bridge;
     if (to.kind === 'container' && !isNear && port === 'unpublished') return NO;
     // One backend's masquerade does not know the networks of the other.
-    const isMixed = backend === 'iptables' && from.kind !== to.kind;
+    const isMixed = backend === 'iptables' && (from.kind === 'container') !== (to.kind === 'container');
     return isMixed || (isNear && port === 'published') ? towards(to) : UNCHANGED;
   };
   return (cell) => {
@@ -66,7 +70,7 @@ export function expectedOf(surroundings: Surroundings): (cell: Cell) => string {
 }
 
 /** An end of any other kind is foreign. */
-export const isOurs = ({ kind }: End): boolean => kind === 'pod' || kind === 'container';
+export const isOurs = ({ kind }: End): boolean => kind.startsWith('pod') || kind === 'container';
 
 const yes = (source: string): string => `yes (${source})`;
 

@@ -19,6 +19,8 @@ interface Manager {
   stop(host: TestHost): Promise<void>;
   /** Foreign ends that it shuts out. */
   readonly banned?: readonly string[];
+  /** Its rules are in a table of nftables with hooks of its own. */
+  readonly tables?: boolean;
   /** Pods are in a zone that reaches the host's own ports. */
   readonly opensHost?: boolean;
 }
@@ -44,6 +46,7 @@ function makeFirewalld(): Manager {
   return {
     title: 'firewalld',
     file: '/usr/sbin/firewalld',
+    tables: true,
     opensHost: true,
     async start(host) {
       run(host, 'mkdir -p /run/dbus; rm -f /run/dbus/system_bus_socket');
@@ -136,6 +139,7 @@ table inet filter {
 /** nftables.service: `flush ruleset` is the first line of Debian's own file. */
 const nftables: Manager = {
   title: 'nftables.service',
+  tables: true,
   file: '/usr/sbin/nft',
   async start(host) {
     host.write('/etc/nftables.conf', CONFIGURATION);
@@ -172,10 +176,10 @@ export function testManager(manager: Manager): void {
     after('the test host', () => site?.[Symbol.asyncDispose]());
 
     for (const backend of BACKENDS) {
-      const { banned = [], opensHost = false } = manager;
+      const { banned = [], tables = false, opensHost = false } = manager;
       const made = (): { site: ReachSite; surroundings: Surroundings } => ({
         site,
-        surroundings: { backend, before: without, banned, opensHost },
+        surroundings: { backend, before: without, banned, tables, opensHost },
       });
 
       describe(`${manager.title} first, then our networks (${backend})`, () => {

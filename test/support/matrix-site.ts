@@ -152,8 +152,27 @@ async function outerEnds(host: TestHost, { agent, address, host: own }: Uplink):
   }
   await serveBoth(agent, address);
   const self = await startEnd(host, { name: 'host', kind: 'host', address: own }, '/run/isth/net');
-  return [self, { name: 'outside', kind: 'outside', address, agent }];
+  host.run('sh', '-c', NODE_SCRIPT);
+  const node = { name: 'node', kind: 'node', bridge: 'up1', address: { 4: '10.230.0.9', 6: 'fd00:230::9' } };
+  const outside = { name: 'outside', kind: 'outside', bridge: 'up0', address, agent };
+  return [self, outside, await startEnd(host, node, '/run/netns/node')];
 }
+
+/** Pods of another node, behind a link of its own. */
+const NODE_PODS = ['10.230.0.0/24', 'fd00:230::/64'];
+
+const NODE_SCRIPT = `set -e
+  ip netns add node
+  ip link add up1 type veth peer name eth0 netns node
+  ip addr add 10.230.0.1/24 dev up1
+  ip addr add fd00:230::1/64 dev up1 nodad
+  ip link set up1 up
+  ip -n node addr add 10.230.0.9/24 dev eth0
+  ip -n node addr add fd00:230::9/64 dev eth0 nodad
+  ip -n node link set lo up
+  ip -n node link set eth0 up
+  ip -n node route add default via 10.230.0.1
+  ip -n node route add default via fd00:230::1`;
 
 const plain = (number: number): BridgeEnd => ({
   ...{ name: `p${number}`, kind: 'plain', bridge: `plain${number}` },
@@ -231,7 +250,7 @@ interface Ours {
   forget(): void;
 }
 
-/** Pods o1 and o2 on the open network `open`, w1 on `web`. */
+/** Pods o1 and o2 on one network, w1 and e1 on one each. */
 async function addOurs(host: TestHost, backend: Backend): Promise<Ours> {
   const daemon = await startDockerPlugin(host);
   const networks = OUR_NETWORKS.map(({ list, pods }) => ({ made: makePods(host, 'daemon', list(backend)), pods }));
@@ -251,26 +270,23 @@ async function addOurs(host: TestHost, backend: Backend): Promise<Ours> {
 
 interface OurPod {
   readonly name: string;
+  readonly kind: string;
   readonly hostPort?: number;
 }
 
 function addPods(host: TestHost, made: Pods, names: readonly OurPod[]): Promise<End>[] {
-  return names.map(({ name, ...port }) => {
+  return names.map(({ name, kind, ...port }) => {
     const bridge = `isth-${made.runtime.list.name}`;
     const { hostPort } = port;
     const offers = (['tcp', 'udp'] as const).map((protocol) => ({ hostPort, containerPort: 81, protocol }));
     const addresses = made.add(name, hostPort === undefined ? undefined : { portMappings: offers });
     const of = (family: Family): string => addresses.find((one) => one.includes(':') === (family === 6)) ?? '';
-    return startEnd(
-      host,
-      { name, kind: 'pod', bridge, address: { 4: of(4), 6: of(6) }, ...port },
-      `/run/netns/${name}`,
-    );
+    return startEnd(host, { name, kind, bridge, address: { 4: of(4), 6: of(6) }, ...port }, `/run/netns/${name}`);
   });
 }
 
 const listOf =
-  (name: string, number: number) =>
+  (name: string, number: number, more: Readonly<Record<string, unknown>> = {}) =>
   (backend: Backend): NetworkList => ({
     name,
     cniVersion: '1.1.0',
@@ -284,13 +300,24 @@ const listOf =
           ranges: [[{ subnet: `10.${number}.0.0/24` }], [{ subnet: `fd00:${number}::/64` }]],
           routes: [{ dst: '0.0.0.0/0' }, { dst: '::/0' }],
         },
+        ...more,
       },
     ],
   });
 
 const OUR_NETWORKS = [
-  { list: listOf('open', 211), pods: [{ name: 'o1' }, { name: 'o2', hostPort: 8111 }] },
-  { list: listOf('web', 212), pods: [{ name: 'w1', hostPort: 8112 }] },
+  {
+    list: listOf('plain', 211),
+    pods: [
+      { name: 'o1', kind: 'pod' },
+      { name: 'o2', kind: 'pod', hostPort: 8111 },
+    ],
+  },
+  {
+    list: listOf('nodes', 212, { nonMasqueradeCIDRs: NODE_PODS }),
+    pods: [{ name: 'w1', kind: 'pod-node', hostPort: 8112 }],
+  },
+  { list: listOf('open', 213, { ingressPolicy: 'open' }), pods: [{ name: 'e1', kind: 'pod-explicit' }] },
 ];
 
 const OUR_CONTAINERS: readonly DockerEnd[] = [
