@@ -18,8 +18,12 @@ const TEST = [
   ...DOCKER_PLUGIN,
   ...['nftables', 'procps', 'kmod', 'strace', 'tcpdump', 'conntrack'],
   ...['containernetworking-plugins', 'podman', 'containerd', 'runc', 'docker.io', 'docker-compose'],
-  ...['dnsmasq-base', 'systemd'],
+  ...['dnsmasq-base', 'systemd', 'dbus'],
+  ...['ufw', 'firewalld', 'fail2ban'],
 ];
+
+/** Tests run them in private hosts. At the machine's next boot they would filter the machine. */
+const UNWANTED = ['ufw', 'firewalld', 'fail2ban'];
 
 /** The distribution packages that each target needs. Without a target: those for building. */
 const PACKAGES = { build: DEMO, demo: DEMO, test: TEST, 'docker-plugin': DOCKER_PLUGIN, compilers: DEMO, modules: [] };
@@ -56,6 +60,8 @@ function installPackages(packages) {
     run('apt-get', ['-qq', '-y', '--no-install-recommends', 'install', ...missing], {
       DEBIAN_FRONTEND: 'noninteractive',
     });
+    const unwanted = missing.filter((name) => UNWANTED.includes(name));
+    if (unwanted.length > 0) run('systemctl', ['disable', '--quiet', ...unwanted]);
   } finally {
     if (ours) rmSync(POLICY);
   }

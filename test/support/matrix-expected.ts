@@ -9,6 +9,8 @@ export interface Surroundings {
   readonly before: Matrix;
   /** Docker filters IPv6 too, which is the default here. */
   readonly filters6?: boolean;
+  /** Pairs with an end ours whose connections the administrator accepted, by `labelOf`. */
+  readonly accepted?: readonly string[];
   /** The administrator shut these ends out. */
   readonly banned?: readonly string[];
   /** The administrator's rules are in a table of nftables with hooks of its own, which decides by itself. */
@@ -29,7 +31,15 @@ const PLAIN = ['p3', 'p4', 'p1', 'p2'] as const;
  * of `node` among its `nonMasqueradeCIDRs`. A `container` is on a Docker network of ours.
  */
 export function expectedOf(surroundings: Surroundings): (cell: Cell) => string {
-  const { backend, before, filters6 = true, banned = [], tables = false, opensHost = false } = surroundings;
+  const {
+    backend,
+    before,
+    filters6 = true,
+    accepted = [],
+    banned = [],
+    tables = false,
+    opensHost = false,
+  } = surroundings;
   /** What a plain bridge got before us in place of one end. */
   const asPlain = (cell: Cell, place: 'from' | 'to', answer: string): string => {
     const answers = PLAIN.map((name) => before.get(labelOf({ ...cell, [place]: { ...cell[place], name } })));
@@ -51,7 +61,7 @@ export function expectedOf(surroundings: Surroundings): (cell: Cell) => string {
     const isNatted = ['docker', 'docker-unprotected', 'libvirt-nat'].includes(from.kind) && isFiltered;
     const answer = isNatted ? towards(to) : UNCHANGED;
     const isAccepted = to.kind === 'pod-explicit' || (to.kind === 'pod-node' && from.kind === 'node');
-    if (port === 'published') return answer;
+    if (port === 'published' || accepted.includes(labelOf(cell))) return answer;
     if (isAccepted) return tables ? asPlain(cell, 'to', answer) : answer;
     const isRouted = from.kind === 'outside' || from.kind === 'node';
     return isRouted && to.kind !== 'container' ? asPlain(cell, 'to', answer) : NO;

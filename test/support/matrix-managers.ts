@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
-import type { Matrix } from './matrix.ts';
+import { type Matrix, NO, UNCHANGED, UNPUBLISHED } from './matrix.ts';
 import type { Surroundings } from './matrix-expected.ts';
-import { type Backend, makeReachSite, type ReachSite } from './matrix-site.ts';
-import { ALL, measureForeign, testReach } from './matrix-tests.ts';
+import { type Backend, makeReachSite, OUR_SUBNET, OUTSIDE, type ReachSite } from './matrix-site.ts';
+import { ALL, assertAnswers, measureForeign, testReach } from './matrix-tests.ts';
 import { skipIf } from './skip.ts';
 import type { Daemon, TestHost } from './test-host.ts';
 
@@ -17,6 +17,10 @@ interface Manager {
   readonly changes: Readonly<Record<string, (host: TestHost) => void>>;
   /** It has ended, and its rules drop nothing. */
   stop(host: TestHost): Promise<void>;
+  /** False where it lets bridges out; true by default. */
+  readonly dropsAll?: boolean;
+  /** Pairs whose connections its rules accept, though it drops what is routed. */
+  readonly accepted?: readonly string[];
   /** Foreign ends that it shuts out. */
   readonly banned?: readonly string[];
   /** Its rules are in a table of nftables with hooks of its own. */
@@ -32,11 +36,14 @@ function managerMissing({ title, file }: Manager): string | undefined {
 
 const run = (host: TestHost, script: string): void => void host.run('sh', '-c', `set -e\n${script}`);
 
-/** Drops what comes in, and what is routed. */
+/** Drops what comes in, and what is routed, except to one port of one network of ours. */
 const ufw: Manager = {
   title: 'ufw',
   file: '/usr/sbin/ufw',
-  start: async (host) => run(host, 'ufw --force enable'),
+  accepted: ['outside → o1 tcp4 unpublished', 'outside → o2 tcp4 unpublished'],
+  async start(host) {
+    run(host, `ufw route allow proto tcp from ${OUTSIDE} to ${OUR_SUBNET} port ${UNPUBLISHED}; ufw --force enable`);
+  },
   changes: { 'ufw reload': (host) => run(host, 'ufw reload') },
   stop: async (host) => run(host, 'ufw disable'),
 };
@@ -139,6 +146,7 @@ table inet filter {
 /** nftables.service: `flush ruleset` is the first line of Debian's own file. */
 const nftables: Manager = {
   title: 'nftables.service',
+  dropsAll: false,
   tables: true,
   file: '/usr/sbin/nft',
   async start(host) {
@@ -175,11 +183,16 @@ export function testManager(manager: Manager): void {
 
     after('the test host', () => site?.[Symbol.asyncDispose]());
 
+    it('precondition: drops what comes from outside by routing', () => {
+      assertAnswers(without, 'outside → p3 * unpublished', NO);
+      assertAnswers(without, 'p3 → node * unpublished', manager.dropsAll === false ? UNCHANGED : NO);
+    });
+
     for (const backend of BACKENDS) {
-      const { banned = [], tables = false, opensHost = false } = manager;
+      const { accepted = [], banned = [], tables = false, opensHost = false } = manager;
       const made = (): { site: ReachSite; surroundings: Surroundings } => ({
         site,
-        surroundings: { backend, before: without, banned, tables, opensHost },
+        surroundings: { backend, before: without, accepted, banned, tables, opensHost },
       });
 
       describe(`${manager.title} first, then our networks (${backend})`, () => {

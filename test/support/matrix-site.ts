@@ -158,6 +158,10 @@ async function outerEnds(host: TestHost, { agent, address, host: own }: Uplink):
   return [self, outside, await startEnd(host, node, '/run/netns/node')];
 }
 
+/** The neighbour's address, and the network of o1 and o2. */
+export const OUTSIDE = '192.0.2.9';
+export const OUR_SUBNET = '10.211.0.0/24';
+
 /** Pods of another node, behind a link of its own. */
 const NODE_PODS = ['10.230.0.0/24', 'fd00:230::/64'];
 
