@@ -68,17 +68,15 @@ export function addressOf(four = '', six = ''): End['address'] {
 
 /**
  * One who was given no default route takes the first address of its subnet: filters have to keep it inside, not its own
- * routes.
+ * routes. It has that address itself where its network has no gateway, and asks everybody then.
  */
 function defaultRoutes(host: TestHost, netns: string, address: End['address']): void {
-  const gateways = [address[4]?.replace(/\d+$/, '1'), address[6]?.replace(/[0-9a-f]+$/, '1')];
-  const routes = gateways.map((gateway) => (gateway === undefined ? '' : routeUnlessThere(gateway)));
+  const routes = Object.entries(address).map(([family, own]) => {
+    const gateway = own.replace(/[0-9a-f]+$/, '1');
+    const way = gateway === own ? 'dev eth0' : `via ${gateway}`;
+    return `[ -n "$(ip -${family} route show default)" ] || ip -${family} route add default ${way}`;
+  });
   host.run('nsenter', `--net=${netns}`, 'sh', '-c', routes.join('; '));
-}
-
-function routeUnlessThere(gateway: string): string {
-  const family = gateway.includes(':') ? '-6' : '-4';
-  return `[ -n "$(ip ${family} route show default)" ] || ip ${family} route add default via ${gateway}`;
 }
 
 /** A namespace on a bridge of its own, neither of which anybody manages. */
