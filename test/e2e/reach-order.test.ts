@@ -1,6 +1,7 @@
 import { docker, dockerMissing } from '../support/docker.ts';
 import type { Matrix } from '../support/matrix.ts';
-import { type Backend, makeReachSite, type ReachSite } from '../support/matrix-site.ts';
+import type { Backend } from '../support/matrix-ours.ts';
+import { makeReachSite, type ReachSite } from '../support/matrix-site.ts';
 import { ALL, measureForeign, testReach } from '../support/matrix-tests.ts';
 import { skipIf } from '../support/skip.ts';
 

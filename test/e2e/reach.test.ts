@@ -1,12 +1,7 @@
 import { dockerMissing } from '../support/docker.ts';
 import { type Matrix, NO, UNCHANGED } from '../support/matrix.ts';
-import {
-  type Backend,
-  type DockerKinds,
-  type ForwardPolicy,
-  makeReachSite,
-  type ReachSite,
-} from '../support/matrix-site.ts';
+import type { Backend } from '../support/matrix-ours.ts';
+import { type DockerKinds, type ForwardPolicy, makeReachSite, type ReachSite } from '../support/matrix-site.ts';
 import { ALL, assertAnswers, measureForeign, testReach } from '../support/matrix-tests.ts';
 import { skipIf } from '../support/skip.ts';
 

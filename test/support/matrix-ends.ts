@@ -27,6 +27,9 @@ export interface DockerEnd {
   readonly hostPort?: number | 'own';
 }
 
+/** Of the options of `docker network create`. */
+export const BRIDGE = 'com.docker.network.bridge';
+
 export const bridgeOf = (network: string): string => (network === 'bridge' ? 'docker0' : `br-${network}`);
 
 /** Containers of these names run; they are started at once. */

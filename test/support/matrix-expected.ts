@@ -1,5 +1,5 @@
 import { type Cell, type End, labelOf, type Matrix, NO, UNCHANGED } from './matrix.ts';
-import type { Backend } from './matrix-site.ts';
+import type { Backend } from './matrix-ours.ts';
 
 /** What the expectations depend on. */
 export interface Surroundings {

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { type Matrix, NO, UNCHANGED, UNPUBLISHED } from './matrix.ts';
 import type { Surroundings } from './matrix-expected.ts';
-import { type Backend, makeReachSite, OUR_SUBNET, OUTSIDE, type ReachSite } from './matrix-site.ts';
+import { type Backend, OUR_SUBNET } from './matrix-ours.ts';
+import { makeReachSite, type ReachSite } from './matrix-site.ts';
 import { ALL, assertAnswers, measureForeign, testReach } from './matrix-tests.ts';
 import { skipIf } from './skip.ts';
 import type { Daemon, TestHost } from './test-host.ts';
@@ -42,7 +43,7 @@ const ufw: Manager = {
   file: '/usr/sbin/ufw',
   accepted: ['outside → o1 tcp4 unpublished', 'outside → o2 tcp4 unpublished'],
   async start(host) {
-    run(host, `ufw route allow proto tcp from ${OUTSIDE} to ${OUR_SUBNET} port ${UNPUBLISHED}; ufw --force enable`);
+    run(host, `ufw route allow proto tcp from 192.0.2.9 to ${OUR_SUBNET} port ${UNPUBLISHED}; ufw --force enable`);
   },
   changes: { 'ufw reload': (host) => run(host, 'ufw reload') },
   stop: async (host) => run(host, 'ufw disable'),

@@ -1,11 +1,9 @@
-import type { Family } from '../../src/shared/model/addr.ts';
 import { docker, loadImage, startDocker } from './docker.ts';
-import { OURS, startDockerPlugin } from './docker-plugin.ts';
-import { makePods, type Pods } from './docker-pods.ts';
 import { type Cell, cellsOf, type End, type Matrix, type MeasureOptions, measure, namesOf } from './matrix.ts';
 import {
   addBridgeEnd,
   addLibvirtRules,
+  BRIDGE,
   type BridgeEnd,
   bridgeOf,
   type DockerEnd,
@@ -14,19 +12,15 @@ import {
   serveBoth,
   startEnd,
 } from './matrix-ends.ts';
-import type { NetworkList } from './runtime.ts';
-import { type Daemon, makeTestHost, type TestHost } from './test-host.ts';
+import { addOurs, type Backend, type Ours, ourContainers, removeContainers } from './matrix-ours.ts';
+import { makeTestHost, type TestHost } from './test-host.ts';
 import { addUplink, type Uplink } from './uplink.ts';
 
 /** A test host, a neighbour that routes everything to it, and foreign ends. */
 export interface ReachSite extends AsyncDisposable {
   readonly host: TestHost;
-  /** Host and neighbour first. */
-  readonly ends: readonly End[];
   /** dockerd runs, with a container of every kind. */
   startDocker(options?: DockerKinds): Promise<void>;
-  /** Its containers and networks have gone, and it has ended. */
-  stopDocker(): Promise<void>;
   /** An end on each of so many bridges without filter. */
   addPlainBridges(count: number): Promise<void>;
   /** Two of these, and two that are filtered as libvirt does. */
@@ -44,7 +38,6 @@ export interface ReachSite extends AsyncDisposable {
   measure(chosen: (cell: Cell) => boolean, expected?: MeasureOptions['expected']): Promise<[readonly Cell[], Matrix]>;
 }
 
-export type Backend = 'nftables' | 'iptables';
 export type ForwardPolicy = 'ACCEPT' | 'DROP';
 
 export interface DockerKinds {
@@ -76,29 +69,16 @@ async function siteOf(host: TestHost): Promise<ReachSite> {
   let docked: End[] = [];
   let contained: End[] = [];
   let ours: Ours | undefined;
-  let dockerd: Daemon | undefined;
-  let withDocker = false;
   const dispose = (ends: readonly End[]): void => {
     for (const { agent } of ends) agent[Symbol.dispose]();
   };
   const all = (): End[] => [...foreign, ...docked, ...(ours?.ends ?? []), ...contained];
   const site: ReachSite = {
     host,
-    get ends() {
-      return all();
-    },
     async startDocker(options = {}) {
-      dockerd = await startDocker(host, { args: dockerArgs(options) });
-      if (!withDocker) loadImage(host);
-      withDocker = true;
+      await startDocker(host, { args: dockerArgs(options) });
+      loadImage(host);
       docked = await dockerEnds(host);
-    },
-    async stopDocker() {
-      dispose(docked);
-      docker(host, 'rm', '-f', ...docked.map(({ name }) => name));
-      docker(host, 'network', 'prune', '-f');
-      docked = [];
-      await dockerd?.stop();
     },
     async addPlainBridges(count) {
       const numbers = Array.from({ length: count }, (_, index) => index + 1);
@@ -158,13 +138,6 @@ async function outerEnds(host: TestHost, { agent, address, host: own }: Uplink):
   return [self, outside, await startEnd(host, node, '/run/netns/node')];
 }
 
-/** The neighbour's address, and the network of o1 and o2. */
-export const OUTSIDE = '192.0.2.9';
-export const OUR_SUBNET = '10.211.0.0/24';
-
-/** Pods of another node, behind a link of its own. */
-const NODE_PODS = ['10.230.0.0/24', 'fd00:230::/64'];
-
 const NODE_SCRIPT = `set -e
   ip netns add node
   ip link add up1 type veth peer name eth0 netns node
@@ -201,8 +174,6 @@ function dockerArgs({ proxy = true, filters6 = true }: DockerKinds): string[] {
     ...(filters6 ? ['--experimental', '--ip6tables'] : ['--ip6tables=false']),
   ];
 }
-
-const BRIDGE = 'com.docker.network.bridge';
 
 interface DockerKind extends DockerEnd {
   /** Options of `docker network create`, once a network. */
@@ -245,112 +216,4 @@ function dockerEnds(host: TestHost): Promise<End[]> {
     docker(host, 'network', 'create', ...subnets, '-o', `${BRIDGE}.name=${bridgeOf(network)}`, ...options, network);
   }
   return runContainers(host, kinds);
-}
-
-interface Ours {
-  readonly ends: readonly End[];
-  remove(): Promise<void>;
-  /** The test host ends, and they with it. */
-  forget(): void;
-}
-
-/** Pods o1 and o2 on one network, w1 and e1 on one each. */
-async function addOurs(host: TestHost, backend: Backend): Promise<Ours> {
-  const daemon = await startDockerPlugin(host);
-  const networks = OUR_NETWORKS.map(({ list, pods }) => ({ made: makePods(host, 'daemon', list(backend)), pods }));
-  const ends = await Promise.all(networks.flatMap(({ made, pods }) => addPods(host, made, pods)));
-  return {
-    ends,
-    forget() {
-      for (const { made } of networks) made.forget();
-    },
-    async remove() {
-      for (const { agent } of ends) agent[Symbol.dispose]();
-      for (const { made } of networks) made[Symbol.dispose]();
-      await daemon.stop();
-    },
-  };
-}
-
-interface OurPod {
-  readonly name: string;
-  readonly kind: string;
-  readonly hostPort?: number;
-}
-
-function addPods(host: TestHost, made: Pods, names: readonly OurPod[]): Promise<End>[] {
-  return names.map(({ name, kind, ...port }) => {
-    const bridge = `isth-${made.runtime.list.name}`;
-    const { hostPort } = port;
-    const offers = (['tcp', 'udp'] as const).map((protocol) => ({ hostPort, containerPort: 81, protocol }));
-    const addresses = made.add(name, hostPort === undefined ? undefined : { portMappings: offers });
-    const of = (family: Family): string => addresses.find((one) => one.includes(':') === (family === 6)) ?? '';
-    return startEnd(host, { name, kind, bridge, address: { 4: of(4), 6: of(6) }, ...port }, `/run/netns/${name}`);
-  });
-}
-
-const listOf =
-  (name: string, number: number, more: Readonly<Record<string, unknown>> = {}) =>
-  (backend: Backend): NetworkList => ({
-    name,
-    cniVersion: '1.1.0',
-    disableCheck: false,
-    plugins: [
-      {
-        firewall: { backend },
-        ...{ type: 'isthmus', bridge: `isth-${name}`, isGateway: true, ipMasq: true, hairpinMode: true },
-        capabilities: { portMappings: true },
-        ipam: {
-          ranges: [[{ subnet: `10.${number}.0.0/24` }], [{ subnet: `fd00:${number}::/64` }]],
-          routes: [{ dst: '0.0.0.0/0' }, { dst: '::/0' }],
-        },
-        ...more,
-      },
-    ],
-  });
-
-const OUR_NETWORKS = [
-  {
-    list: listOf('plain', 211),
-    pods: [
-      { name: 'o1', kind: 'pod' },
-      { name: 'o2', kind: 'pod', hostPort: 8111 },
-    ],
-  },
-  {
-    list: listOf('nodes', 212, { nonMasqueradeCIDRs: NODE_PODS }),
-    pods: [{ name: 'w1', kind: 'pod-node', hostPort: 8112 }],
-  },
-  { list: listOf('open', 213, { ingressPolicy: 'open' }), pods: [{ name: 'e1', kind: 'pod-explicit' }] },
-];
-
-const OUR_CONTAINERS: readonly DockerEnd[] = [
-  { name: 'm1', kind: 'container', network: 'ours1', hostPort: 8113 },
-  { name: 'm2', kind: 'container', network: 'ours2', hostPort: 8114 },
-];
-
-/** Containers m1 and m2 on a network of ours each. */
-function ourContainers(host: TestHost): Promise<End[]> {
-  for (const [index, { network }] of OUR_CONTAINERS.entries()) {
-    const subnets = ['--subnet', `10.204.${index}.0/24`, '--ipv6', '--subnet', `fd00:204:${index}::/64`];
-    docker(
-      host,
-      'network',
-      'create',
-      '-d',
-      'isthmus',
-      ...OURS,
-      ...subnets,
-      '-o',
-      `${BRIDGE}.name=${bridgeOf(network)}`,
-      network,
-    );
-  }
-  return runContainers(host, OUR_CONTAINERS);
-}
-
-function removeContainers(host: TestHost, ends: readonly End[]): void {
-  for (const { agent } of ends) agent[Symbol.dispose]();
-  docker(host, 'rm', '-f', ...ends.map(({ name }) => name));
-  docker(host, 'network', 'rm', ...OUR_CONTAINERS.map(({ network }) => network));
 }
