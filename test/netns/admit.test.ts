@@ -183,7 +183,11 @@ for (const variant of ['nft', 'legacy'] as const) {
           `-A ISTHMUS-FORWARD -o ${DEV} -m comment --comment "isthmus ${DEV} reachable" -j ACCEPT`,
         ]);
         assert.deepEqual(admitter.missing([{ ...admit(DEV), from, reachable: true }]), []);
+        // Another network on the same bridge asks for less.
+        const all = chain('ISTHMUS-FORWARD');
         await admitter.add([admit(DEV)]);
+        assert.deepEqual(chain('ISTHMUS-FORWARD'), all);
+        await admitter.reset([admit(DEV)]);
         assert.deepEqual(chain('ISTHMUS-FORWARD'), [ADMIN_JUMP, ...RULES()]);
       });
 

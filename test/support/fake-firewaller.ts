@@ -32,7 +32,7 @@ export class FakeFirewaller implements Firewaller {
     for (const entry of entries) {
       if (this.refuse(entry, 'add')) throw refusal('firewall.add', 'was chosen to fail');
       if (entry.kind === 'port' && this.#leadsElsewhere(entry)) throw refusal('firewall.add', 'leads elsewhere');
-      next.set(entryKey(entry), entry);
+      next.set(placeKey(entry), entry);
     }
     this.#entries = next;
   }
@@ -41,12 +41,12 @@ export class FakeFirewaller implements Firewaller {
     this.changes.push(`remove ${entries.length}`);
     if (entries.some((entry) => this.refuse(entry, 'remove')))
       return [refusal('firewall.delete', 'was chosen to fail')];
-    for (const entry of entries) this.#entries.delete(entryKey(entry));
+    for (const entry of entries) this.#entries.delete(placeKey(entry));
     return [];
   }
 
   async missing(entries: readonly FirewallEntry[]): Promise<FirewallEntry[]> {
-    return entries.filter((entry) => !this.#entries.has(entryKey(entry)));
+    return entries.filter((entry) => !this.#has(entry));
   }
 
   async refresh(): Promise<void> {}
@@ -59,17 +59,27 @@ export class FakeFirewaller implements Firewaller {
   }
 
   async reset(wanted: readonly FirewallEntry[], underWay: readonly FirewallEntry[] = []): Promise<void> {
-    const entries = [...wanted, ...underWay.filter((entry) => this.#entries.has(entryKey(entry)))];
-    this.#entries = new Map(entries.map((entry) => [entryKey(entry), entry]));
+    const entries = [...wanted, ...underWay.filter((entry) => this.#has(entry))];
+    this.#entries = new Map(entries.map((entry) => [placeKey(entry), entry]));
   }
 
   [Symbol.dispose](): void {}
+
+  #has(entry: FirewallEntry): boolean {
+    const there = this.#entries.get(placeKey(entry));
+    return there !== undefined && entryKey(there) === entryKey(entry);
+  }
 
   #leadsElsewhere(entry: PortEntry): boolean {
     return this.list().some(
       (other) => other.kind === 'port' && placeOf(other) === placeOf(entry) && entryKey(other) !== entryKey(entry),
     );
   }
+}
+
+/** A device has one admission. */
+function placeKey(entry: FirewallEntry): string {
+  return entry.kind === 'admit' ? `admit ${entry.device}` : entryKey(entry);
 }
 
 function placeOf({ protocol, hostIp, hostPort, address }: PortEntry): string {

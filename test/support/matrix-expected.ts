@@ -50,7 +50,8 @@ export function expectedOf(surroundings: Surroundings): (cell: Cell) => string {
     if (to.kind === 'node' && from.kind === 'pod-node') return UNCHANGED;
     if (to.kind === 'outside' || to.kind === 'node') return towards(to);
     if (to.kind === 'host') return opensHost ? UNCHANGED : asPlain(cell, 'from', UNCHANGED);
-    return port === 'published' ? asPlain(cell, 'from', towards(to)) : NO;
+    if (port === 'published') return asPlain(cell, 'from', towards(to));
+    return to.kind === 'plain' ? asPlain(cell, 'from', towards(to)) : NO;
   };
   const into = (cell: Cell): string => {
     const { from, to, port, family } = cell;
@@ -63,7 +64,7 @@ export function expectedOf(surroundings: Surroundings): (cell: Cell) => string {
     const isAccepted = to.kind === 'pod-explicit' || (to.kind === 'pod-node' && from.kind === 'node');
     if (port === 'published' || accepted.includes(labelOf(cell))) return answer;
     if (isAccepted) return tables ? asPlain(cell, 'to', answer) : answer;
-    const isRouted = from.kind === 'outside' || from.kind === 'node';
+    const isRouted = ['outside', 'node', 'plain', 'libvirt-nat'].includes(from.kind);
     return isRouted && to.kind !== 'container' ? asPlain(cell, 'to', answer) : NO;
   };
   const among = ({ from, to, port }: Cell): string => {

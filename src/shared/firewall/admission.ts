@@ -96,6 +96,11 @@ export function deviceOf(note: string): string | undefined {
   return DEVICE_NOTE.exec(note)?.[1];
 }
 
+/** True for a rule that only some networks on a device have. */
+export function isWider(note: string): boolean {
+  return / (from \S+|reachable)$/.test(note);
+}
+
 /** Returns the rule of chain ISTHMUS-FORWARD that has this comment; undefined for an unknown one. */
 export function ruleOf(note: string): OwnRule | undefined {
   const [, device, what] = DEVICE_NOTE.exec(note) ?? [];

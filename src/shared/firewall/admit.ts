@@ -39,12 +39,17 @@ export interface Admitter extends Disposable {
   /** Adapts the rules that depend on the bridges and the rules of others, where there are any. */
   refresh(): Promise<void>;
   /** Returns the bridges of Docker's own networks, by their names and by Docker's rules; none that leads out. */
-  dockerBridges(): string[];
+  dockerBridges(): DockerBridge[];
+}
+
+export interface DockerBridge {
+  readonly name: string;
+  /** True if Docker's own rules drop what others send to it and it does not publish: Docker 28 and newer. */
+  readonly guarded: boolean;
 }
 
 /** The names that Docker chooses; `docker network create -o com.docker.network.bridge.name` chooses another. */
-const USUAL = ['docker0', 'docker_gwbridge'];
-const DOCKER_NAME = /^br-[0-9a-f]{12}$/;
+const DOCKER_NAME = /^(docker0|docker_gwbridge|br-[0-9a-f]{12})$/;
 
 /** Computes the change to one table. */
 type Planner = <R extends FilterRule>(table: FilterTable<R>, variant: Variant) => TableChange<R>;
@@ -96,12 +101,14 @@ class LinuxAdmitter implements Admitter {
     return entries.map(({ device }) => device).filter((device) => found.has(device));
   }
 
-  dockerBridges(): string[] {
+  dockerBridges(): DockerBridge[] {
     const { nft, legacy } = this.#tables();
-    const named = new Set([...nft, ...legacy].flatMap(dockerDevices));
+    const tables = [...nft, ...legacy];
+    const guarded = new Set(tables.flatMap((table) => dockerDevices(table, 'DOCKER-BRIDGE')));
+    const named = new Set([...guarded, ...tables.flatMap((table) => dockerDevices(table, 'FORWARD'))]);
     const bridges = readBridges(this.#ns).filter(({ own, uplink }) => !own && !uplink);
     const found = bridges.flatMap(({ name }) => (named.has(name) || DOCKER_NAME.test(name) ? [name] : []));
-    return [...new Set([...USUAL, ...found])].toSorted();
+    return found.toSorted().map((name) => ({ name, guarded: guarded.has(name) }));
   }
 
   #tables(): { readonly nft: readonly FilterTable[]; readonly legacy: readonly FilterTable[] } {
@@ -196,12 +203,12 @@ function busy(subject: string): NetError {
   return fault.busy('admit', subject, what, 'Try again');
 }
 
-/** Chains in which Docker sends what enters one of its bridges to chain DOCKER: before release 28, and since. */
-const DOCKER_PLACES = ['FORWARD', 'DOCKER-BRIDGE'] as const;
-
-/** Returns the devices that Docker's own rules name as its bridges. */
-function dockerDevices(table: FilterTable): string[] {
-  return DOCKER_PLACES.flatMap((chain) => table.rules(chain) ?? []).flatMap(({ does, target, output }) =>
+/**
+ * Returns the devices that Docker's rules in this chain name as its bridges: by their jumps to chain DOCKER, in FORWARD
+ * before release 28 and in DOCKER-BRIDGE since.
+ */
+function dockerDevices(table: FilterTable, chain: 'FORWARD' | 'DOCKER-BRIDGE'): string[] {
+  return (table.rules(chain) ?? []).flatMap(({ does, target, output }) =>
     does === 'jump' && target === 'DOCKER' && output !== undefined ? [output] : [],
   );
 }

@@ -10,6 +10,7 @@ import {
   deviceRules,
   FORWARD_JUMP,
   foreignBridges,
+  isWider,
   MARK,
   type OwnRule,
   RANKS,
@@ -59,7 +60,6 @@ export interface TableChange<R extends FilterRule> {
   readonly deleteChains: readonly string[];
 }
 
-/** The devices to admit, and the bridges of the host. */
 export interface Wanted {
   readonly entries: readonly AdmitEntry[];
   readonly bridges: readonly BridgeFacts[];
@@ -109,8 +109,10 @@ export function planAdmission<R extends FilterRule>(
   if (entries.length + ours.length === 0) return UNCHANGED;
   const there = notesOf(table);
   const devices = new Set(entries.map(({ device }) => device));
-  const stays = (device: string | undefined): boolean => device !== undefined && !only && !devices.has(device);
-  const others = ours.flatMap(({ note = '' }) => (stays(deviceOf(note)) ? [note] : []));
+  // Another network on the same bridge may have asked for more.
+  const stays = (note: string, device = deviceOf(note)): boolean =>
+    device !== undefined && !only && (!devices.has(device) || isWider(note));
+  const others = ours.flatMap(({ note = '' }) => (stays(note) ? [note] : []));
   const rules = [
     ...adminJumps(table.rules(REFERENCE_ADMIN_CHAIN) !== undefined),
     ...entries.flatMap((entry) => {

@@ -9,6 +9,7 @@ import {
   PORT_LABEL,
   type PolicyEntry,
 } from '../model/firewall.ts';
+import type { DockerBridge } from './admit.ts';
 import { familyOf, type Line, LOOPBACK, socketText, type Table } from './iptables-lines.ts';
 import { portLines } from './iptables-ports.ts';
 
@@ -97,9 +98,9 @@ function admitLines({ device, from = [] }: AdmitEntry, family: Family): Line[] {
 }
 
 /** The lines about the bridges of Docker's networks. */
-export function foreignLines(docker: readonly string[]): Line[] {
-  return docker.flatMap((name) =>
-    ['-i', '-o'].map((end): Line => {
+export function foreignLines(docker: readonly DockerBridge[]): Line[] {
+  return docker.flatMap(({ name, guarded }) =>
+    (guarded ? ['-i'] : ['-i', '-o']).map((end): Line => {
       const place = { table: 'mangle', chain: 'ISTHMUS-FOREIGN', note: FOREIGN_NOTE } as const;
       return { ...place, matches: [end, name], target: ['-j', 'DROP'] };
     }),

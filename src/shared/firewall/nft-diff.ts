@@ -13,7 +13,7 @@ import type { Admitter } from './admit.ts';
 import { encodeElement, TABLE_ID, textOf } from './nft-elements.ts';
 import { obsoleteRequests } from './nft-obsolete.ts';
 import { hasRule, intervalsOf, presenceOf } from './nft-state.ts';
-import { DOCKER_SET, isIntervalSet, ruleCounts, SET_NAMES } from './nft-table.ts';
+import { DOCKER_SETS, isIntervalSet, ruleCounts, SET_NAMES } from './nft-table.ts';
 
 /**
  * Returns the messages that make the table's sets hold exactly these elements, and delete all port chains except the
@@ -31,10 +31,13 @@ export function diffRequests(
   return [...removed, ...left.flatMap((chain) => deleteChainRequests(TABLE_ID, chain)), ...added];
 }
 
-/** Returns the messages that make one set hold exactly these elements. */
-export function setRequests(socket: NetlinkSocket, set: string, elements: readonly Element[]): Request[] {
-  const { removed, added } = setChange(socket, set, elements);
-  return [...removed, ...added];
+/** Returns the messages that make the sets about Docker's bridges hold exactly the present ones. */
+export function dockerRequests(socket: NetlinkSocket, admitter: Admitter): Request[] {
+  const elements = dockerElements(admitter);
+  return DOCKER_SETS.map((set) => setChange(socket, set, elements)).flatMap(({ removed, added }) => [
+    ...removed,
+    ...added,
+  ]);
 }
 
 function setChange(
@@ -51,9 +54,13 @@ function setChange(
   };
 }
 
-/** Set `docker`: the bridges of Docker's networks. No entry puts them there. */
+/** The elements of the sets about Docker's bridges. */
 export function dockerElements(admitter: Admitter): Element[] {
-  return admitter.dockerBridges().map((name): Element => ({ set: DOCKER_SET, key: [{ type: 'ifname', value: name }] }));
+  return admitter
+    .dockerBridges()
+    .flatMap(({ name, guarded }) =>
+      (guarded ? ['docker'] : DOCKER_SETS).map((set): Element => ({ set, key: [{ type: 'ifname', value: name }] })),
+    );
 }
 
 /** The entries that the table lacks in part or whose replaced remains it still has. For a whole table. */

@@ -16,6 +16,7 @@ const SETS = {
   own: 'map { type ifname . ifname : verdict; }',
   reachable: 'set { type ifname; }',
   docker: 'set { type ifname; }',
+  unguarded: 'set { type ifname; }',
   apart: 'set { type ifname; }',
   leaving: 'map { type ifname : verdict; }',
   entering: 'map { type ifname : verdict; }',
@@ -43,8 +44,8 @@ const SETS = {
   answer_any6: 'map { type inet_proto . inet_service : verdict; }',
 } as const;
 
-/** The set whose elements come from no entry. */
-export const DOCKER_SET = 'docker';
+/** The sets whose elements come from no entry: Docker's bridges, and those that Docker itself does not guard. */
+export const DOCKER_SETS: readonly string[] = ['docker', 'unguarded'];
 
 export const SET_NAMES: readonly string[] = Object.keys(SETS);
 
@@ -166,7 +167,7 @@ const chains = (): Readonly<Record<string, Chain>> => ({
       'iifname . oifname vmap @own',
       'iifname vmap @leaving',
       'oifname vmap @entering',
-      'iifname @networks oifname @docker jump foreign',
+      'iifname @networks oifname @unguarded jump foreign',
       'iifname @docker oifname @networks jump foreign',
     ],
   },

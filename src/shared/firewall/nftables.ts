@@ -10,14 +10,14 @@ import { NetlinkSocket, type Request } from '../netlink/socket.ts';
 import { admissions } from './admission.ts';
 import { type Admitter, openAdmitter } from './admit.ts';
 import type { Firewaller } from './firewaller.ts';
-import { diffRequests, dockerElements, lackingEntries, setRequests } from './nft-diff.ts';
+import { diffRequests, dockerElements, dockerRequests, lackingEntries } from './nft-diff.ts';
 import { addRequests, footprintThere, hasPrefix, removeRequests, setId, TABLE_ID, textOf } from './nft-elements.ts';
 import { clash, refused, refusedScript, rulesetBusy } from './nft-failure.ts';
 import { obsoleteRequests } from './nft-obsolete.ts';
 import { leadingTo } from './nft-ports.ts';
 import { runScript, type ScriptRunner } from './nft-script.ts';
 import { hasRule, isEmpty, presenceOf, replaceable, TableWatch, withoutNeeded } from './nft-state.ts';
-import { DOCKER_SET, tableLines } from './nft-table.ts';
+import { tableLines } from './nft-table.ts';
 
 /** Number of attempts when another process changes the ruleset meanwhile. */
 const MAX_ATTEMPTS = 32;
@@ -90,7 +90,7 @@ export class NftablesFirewaller implements Firewaller {
 
   #nameDocker(): void {
     const { socket } = this.#kernel;
-    const errno = send(socket, setRequests(socket, DOCKER_SET, dockerElements(this.#admitter)));
+    const errno = send(socket, dockerRequests(socket, this.#admitter));
     // Another call may have done the same.
     if (errno !== 0 && errno !== ENOENT && errno !== EEXIST) throw refused('firewall.add', [], errno);
   }

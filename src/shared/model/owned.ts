@@ -76,9 +76,21 @@ export function planLocalnet(owned: readonly Owned[]): Op[] {
   return owned.flatMap((one) => (one.kind === 'localnet' ? [localnet(one.dev, '1')] : []));
 }
 
-/** `first`, then what only `then` has. Keeps the last position of what both have. */
-export function mergeOwned(first: readonly Owned[], then: readonly Owned[]): Owned[] {
-  return [...without(first, then), ...then];
+/**
+ * `first`, then what only `then` has. Keeps the last position of what both have. A device has one admission: that of
+ * `wanted` replaces others.
+ */
+export function mergeOwned(first: readonly Owned[], then: readonly Owned[], wanted: readonly Owned[] = []): Owned[] {
+  const admissions = new Map(wanted.flatMap((one) => (admittedBy(one) === undefined ? [] : [[admittedBy(one), one]])));
+  const isCurrent = (one: Owned): boolean => {
+    const current = admissions.get(admittedBy(one));
+    return current === undefined || JSON.stringify(current) === JSON.stringify(one);
+  };
+  return [...without(first, then), ...then].filter(isCurrent);
+}
+
+function admittedBy(one: Owned): string | undefined {
+  return one.kind === 'entry' && one.entry.kind === 'admit' ? one.entry.device : undefined;
 }
 
 /** The items of `owned` that are not in `known`. */

@@ -75,7 +75,8 @@ async function mend(core: Core, row: NetworkRow): Promise<Mended> {
   const isLost = !links.has(device);
   const errors = isLost ? await removeRest(core, owned, links) : [];
   const plan = await planOf(core, row);
-  const again = mergeOwned(ownedOf(plan.undo), owned);
+  const wanted = ownedOf(plan.undo);
+  const again = mergeOwned(wanted, owned, wanted);
   const ops = [...plan.ops, ...missingLocalnet(core, again, plan.ops)];
   const { deleting, ...rest } = row;
   if (ops.length > 0 || row.bootId !== bootId || deleting) {

@@ -74,7 +74,8 @@ async function completeNetwork(core: Core, identity: NetworkIdentity, addressing
   const isSame = known?.bootId === bootId && known.device === device;
   if (plan.ops.length > 0 || !isSame || known.deleting) {
     const before = isSame ? known.owned : [];
-    const owned = mergeOwned(ownedOf(plan.undo), before);
+    const wanted = ownedOf(plan.undo);
+    const owned = mergeOwned(wanted, before, wanted);
     const bare = { name, driver: driverName, device, bootId, owned };
     const made = isSame ? known.spec : spec;
     const row = withHolders({ ...bare, ...given({ spec: made }) }, known?.holders ?? []);
