@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import type { CniInterface, CniIp, CniResult, CniRoute } from '../../src/shared/runtime/cni/result.ts';
-import { atLeast, type CniVersion } from '../../src/shared/runtime/cni/versions.ts';
+import type { CniInterface, CniIp, CniResult, CniRoute } from '../../src/shared/config/result.ts';
+import { atLeast, type CniVersion } from '../../src/shared/config/versions.ts';
 
 /** A result, as far as a version of the specification has words for it. */
 export function sayable(result: CniResult, version: CniVersion): CniResult {

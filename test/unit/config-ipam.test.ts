@@ -5,7 +5,7 @@ import { type HostLocalInput, parseHostLocal, parseStatic } from '../../src/shar
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import { formatSet } from '../../src/shared/ipam/ranges.ts';
 import { formatAddr } from '../../src/shared/model/addr.ts';
-import { formatPrefix } from '../../src/shared/model/prefix.ts';
+import { formatPrefix, parsePrefix } from '../../src/shared/model/prefix.ts';
 import { makeTempDir } from '../support/temp.ts';
 import { range } from './ipam-support.ts';
 
@@ -32,6 +32,7 @@ describe('config: host-local', () => {
   it('fills in gateway, start and end', () => {
     assert.deepEqual(parse({ ...S, type: 'host-local' }), {
       sets: [[range('10.88.0.0/16')]],
+      ranges: [[{ subnet: parsePrefix('10.88.0.0/16') }]],
       routes: [],
       dataDir: '/var/lib/cni/networks',
       requested: [],

@@ -2,9 +2,12 @@ import { strict as assert } from 'node:assert';
 import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Json } from '../../src/shared/config/fields.ts';
+import { documentOf } from '../../src/shared/config/document.ts';
 import type { NetworkSpec } from '../../src/shared/config/network-spec.ts';
+import { parsePlugin } from '../../src/shared/config/plugin-config.ts';
+import type { Json } from '../../src/shared/model/json.ts';
 import { pluginName } from '../../src/shared/runtime/cni/names.ts';
+import { type Call, readingOf } from '../../src/shared/runtime/cni/request.ts';
 import { targetOf } from '../../src/shared/runtime/cni/targets.ts';
 import { configuredNetworks } from '../../src/shared/runtime/configured-network.ts';
 import type { Environment } from '../../src/shared/runtime/environment.ts';
@@ -59,18 +62,16 @@ describe('network spec of a CNI configuration', () => {
   function specOfCall(element: Json): NetworkSpec | undefined {
     const config = { cniVersion: '1.0.0', name: 'web', ...element };
     const called = { CNI_COMMAND: 'ADD', CNI_CONTAINERID: 'a', CNI_NETNS: '/x', CNI_IFNAME: 'eth0', CNI_PATH: dir };
-    const target = targetOf(
-      {
-        plugin: pluginName(String(element.type)),
-        variables: parseEnvironment(called),
-        env: called,
-        stderr: () => {},
-        text: JSON.stringify(config),
-        config,
-        version: '1.0.0',
-      },
-      makeCore(makeFakeHost()),
-    );
+    const call: Call = {
+      plugin: pluginName(String(element.type)),
+      variables: parseEnvironment(called),
+      env: called,
+      stderr: () => {},
+      text: JSON.stringify(config),
+      version: '1.0.0',
+    };
+    const parsed = parsePlugin(documentOf(config), readingOf(call, 'ADD'));
+    const target = targetOf({ ...call, config: parsed }, makeCore(makeFakeHost()));
     return target.kind === 'endpoint' ? target.request.spec : undefined;
   }
 

@@ -1,4 +1,5 @@
 import { strict as assert } from 'node:assert';
+import { documentOf } from '../../src/shared/config/document.ts';
 import type { NetworkSpec } from '../../src/shared/config/network-spec.ts';
 import { offerEndpoint } from '../../src/shared/core/endpoints/offer-endpoint.ts';
 import { createNetwork } from '../../src/shared/core/networks/create-network.ts';
@@ -129,7 +130,7 @@ describe('operator view of networks', () => {
   /** The network that a CNI configuration with these keys creates, without a packet filter. */
   function specOf(name: string, conf: Readonly<Record<string, unknown>> = {}): NetworkSpec {
     const filter = { firewall: { backend: 'none' } };
-    const spec = specOfElement({ cniVersion: '1.1.0', type: 'isthmus', name, ...filter, ...conf });
+    const spec = specOfElement(documentOf({ cniVersion: '1.1.0', type: 'isthmus', name, ...filter, ...conf }));
     return spec ?? assert.fail('no network');
   }
 

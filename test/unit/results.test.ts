@@ -1,9 +1,9 @@
 import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
+import { type CniResult, parseResult } from '../../src/shared/config/result.ts';
+import { atLeast, type CniVersion, SUPPORTED } from '../../src/shared/config/versions.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
-import { parseResult } from '../../src/shared/runtime/cni/parse-result.ts';
-import { type CniResult, formatResult } from '../../src/shared/runtime/cni/result.ts';
-import { atLeast, type CniVersion, SUPPORTED } from '../../src/shared/runtime/cni/versions.ts';
+import { formatResult } from '../../src/shared/runtime/cni/result.ts';
 import { arbitraryResult, sayable } from '../support/results.ts';
 
 /** A result with every field. */

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { documentOf, parseNetworkName } from '../../../src/shared/config/document.ts';
 import { invalid } from '../../../src/shared/config/invalid.ts';
 import { nearest } from '../../../src/shared/config/nearest.ts';
 import type { NetworkSpec, RangeText } from '../../../src/shared/config/network-spec.ts';
@@ -10,7 +11,7 @@ import { fault } from '../../../src/shared/errors/fault.ts';
 import type { NetError } from '../../../src/shared/errors/net-error.ts';
 import type { Family } from '../../../src/shared/model/addr.ts';
 import { PREDEFINED } from '../../../src/shared/ops/networks.ts';
-import { networkName } from '../../../src/shared/runtime/cni/request.ts';
+
 import { configuredNetworks, specOfElement } from '../../../src/shared/runtime/configured-network.ts';
 import type { CallCore } from '../../../src/shared/runtime/make-core.ts';
 import { parseAddressPools } from './address-pool.ts';
@@ -74,7 +75,7 @@ export function addCreate(network: Command): void {
 
 /** Throws NetError if the name is invalid or taken. */
 function assertNew({ store }: CallCore, name: string): void {
-  networkName({ name });
+  parseNetworkName(name);
   const predefined = PREDEFINED.some((known) => known.name === name);
   if (!predefined && !(store.networks.get(name)?.holders ?? []).includes(OPERATOR)) return;
   const what = predefined ? 'a network of this name is predefined' : 'there is a network of this name';
@@ -140,7 +141,7 @@ async function withFreeSubnets(
 /** The spec that the equivalent CNI configuration gives. */
 function specFor(name: string, { internal, opt }: CreateOptions, subnets: readonly RangeText[]): NetworkSpec {
   const given = readOptions(opt ?? []);
-  const spec = specOfElement({
+  const document = documentOf({
     ...{ cniVersion: '1.1.0', name, type: 'isthmus', driver: 'bridge', isGateway: true },
     ...(internal === true ? { internal } : { ipMasq: true }),
     // A container reaches its own published ports through the host's address.
@@ -148,6 +149,7 @@ function specFor(name: string, { internal, opt }: CreateOptions, subnets: readon
     ...given,
     ipam: { ranges: (subnets.length === 0 ? EXAMPLE : subnets).map((subnet) => [subnet]) },
   });
+  const spec = specOfElement(document);
   if (spec === undefined) throw new Error('a configuration of driver bridge makes a network');
   return spec;
 }

@@ -3,8 +3,8 @@ import type { Family } from '../model/addr.ts';
 import { formatAddr } from '../model/addr.ts';
 import { type FirewallBackend, type IngressPolicy, isNftMatch } from '../model/firewall.ts';
 import { given } from '../model/given.ts';
+import { field, type Json, textField } from '../model/json.ts';
 import { formatPrefix } from '../model/prefix.ts';
-import { field, type Json, textField } from './fields.ts';
 import { invalid, show } from './invalid.ts';
 import { readAddr, readSubnet } from './ipam-values.ts';
 
@@ -200,5 +200,5 @@ function texts(config: Json, key: string): string[] {
   if (!Array.isArray(value) || !value.every((item) => typeof item === 'string')) {
     throw invalid(`.${key}`, value, 'it is not a list of texts', 'Write ["-s", "192.0.2.0/24"]');
   }
-  return value;
+  return [...value];
 }

@@ -1,8 +1,8 @@
 import { formatAddr } from '../model/addr.ts';
 import { given } from '../model/given.ts';
+import { field, textField } from '../model/json.ts';
 import type { RouteSpec } from '../model/link.ts';
 import { formatPrefix, networkOf } from '../model/prefix.ts';
-import { field, textField } from './fields.ts';
 import { invalid } from './invalid.ts';
 import { readAddr, readPrefix } from './ipam-values.ts';
 

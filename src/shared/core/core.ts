@@ -1,3 +1,4 @@
+import type { Dns } from '../config/dns.ts';
 import type { NetworkSpec } from '../config/network-spec.ts';
 import type { Addressing } from '../drivers/driver.ts';
 import type { NetError } from '../errors/net-error.ts';
@@ -51,14 +52,6 @@ export function nameInDocker({ dockerName = 'isthmus' }: Pick<Core, 'dockerName'
 export interface LinkName {
   readonly name: string;
   readonly kind?: string;
-}
-
-/** The resolv.conf(5) settings of a CNI result. */
-export interface Dns {
-  readonly nameservers?: readonly string[];
-  readonly domain?: string;
-  readonly search?: readonly string[];
-  readonly options?: readonly string[];
 }
 
 /** The result of an IPAM request. */

@@ -1,3 +1,4 @@
+import type { Dns } from '../config/dns.ts';
 import { fault } from '../errors/fault.ts';
 import type { HostIdentity } from '../host/host.ts';
 import { allocate } from '../ipam/allocate.ts';
@@ -9,7 +10,7 @@ import { type Addr, formatAddr } from '../model/addr.ts';
 import type { Attachment } from '../model/attachment.ts';
 import type { RouteSpec } from '../model/link.ts';
 import type { LocalStore } from '../store/store.ts';
-import type { Dns, IpamResult, LocalSource } from './core.ts';
+import type { IpamResult, LocalSource } from './core.ts';
 
 /** The pools of one network, and the request of one attachment. */
 export interface PoolSpec {

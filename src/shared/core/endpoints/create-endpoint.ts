@@ -1,3 +1,4 @@
+import type { Dns } from '../../config/dns.ts';
 import { planShaping } from '../../drivers/bandwidth/shaping.ts';
 import type { Addressing } from '../../drivers/driver.ts';
 import { planLink } from '../../drivers/link.ts';
@@ -10,7 +11,7 @@ import type { Op } from '../../model/op.ts';
 import type { LocalStore } from '../../store/store.ts';
 import { assertOther } from '../ambient.ts';
 import { attachmentKey, transition } from '../apply.ts';
-import { type Core, type Dns, NO_ADDRESSES } from '../core.ts';
+import { type Core, NO_ADDRESSES } from '../core.ts';
 import { execute } from '../execute.ts';
 import { ensureNetwork, recordSpec } from '../networks/network.ts';
 import { assertPortsFree, claimPorts, promotePartners } from '../ports/publish.ts';

@@ -102,7 +102,7 @@ function join(core: Core, network: string, options: string): string {
 }
 
 function readSets({ ranges }: NetworkSpec): RangeSet[] {
-  return ranges.map((set, i) => set.map((range, j) => readRange(range, `ranges[${i}][${j}]`)));
+  return ranges.map((set, i) => set.map((range, j) => readRange(range, `ranges[${i}][${j}]`).range));
 }
 
 function samePrefix(a: Prefix, b: Prefix): boolean {

@@ -1,4 +1,4 @@
-import { field } from '../../config/fields.ts';
+import type { CniIp, CniResult, CniRoute } from '../../config/result.ts';
 import { reportAmbient } from '../../core/ambient.ts';
 import { NetworkController } from '../../core/controller.ts';
 import type { Core } from '../../core/core.ts';
@@ -7,17 +7,15 @@ import type { Assigned } from '../../drivers/driver.ts';
 import { given } from '../../model/given.ts';
 import type { RouteSpec } from '../../model/link.ts';
 import { formatPrefix } from '../../model/prefix.ts';
-import { parseResult } from './parse-result.ts';
-import type { Call } from './request.ts';
-import { type CniIp, type CniResult, type CniRoute, formatResult } from './result.ts';
+import type { PluginCall } from './request.ts';
+import { formatResult } from './result.ts';
 import { type Target, targetOf } from './targets.ts';
 
 type EndpointTarget = Extract<Target, { kind: 'endpoint' }>;
 
 /** ADD (SPEC.md §2): ensures the attachment; returns the result in the configuration's version. */
-export async function add(call: Call, core: Core): Promise<unknown> {
-  const given = field(call.config, 'prevResult');
-  const previous = given === undefined ? undefined : parseResult(given, '.prevResult');
+export async function add(call: PluginCall, core: Core): Promise<unknown> {
+  const { previous } = call.config;
   const target = targetOf(call, core);
   switch (target.kind) {
     case 'endpoint':
@@ -42,7 +40,7 @@ export async function add(call: Call, core: Core): Promise<unknown> {
 
 /** Deletes the endpoint again if the requested version cannot express the result. */
 async function addEndpoint(
-  call: Call,
+  call: PluginCall,
   core: Core,
   { request, dns }: EndpointTarget,
   previous: CniResult | undefined,

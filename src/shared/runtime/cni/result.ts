@@ -1,42 +1,7 @@
-import type { Dns } from '../../core/core.ts';
+import type { CniResult } from '../../config/result.ts';
+import { atLeast, type CniVersion } from '../../config/versions.ts';
 import { fault } from '../../errors/fault.ts';
 import type { NetError } from '../../errors/net-error.ts';
-import { atLeast, type CniVersion } from './versions.ts';
-
-/** A CNI result in the newest form (SPEC.md §5, ADD success); older forms derive from it. */
-export interface CniResult {
-  readonly interfaces: readonly CniInterface[];
-  readonly ips: readonly CniIp[];
-  readonly routes: readonly CniRoute[];
-  readonly dns: Dns;
-}
-
-export interface CniInterface {
-  readonly name: string;
-  readonly mac?: string;
-  readonly mtu?: number;
-  readonly sandbox?: string;
-  readonly socketPath?: string;
-  readonly pciID?: string;
-}
-
-export interface CniIp {
-  /** `10.0.0.2/16`. */
-  readonly address: string;
-  readonly gateway?: string;
-  /** Index into `interfaces`. */
-  readonly interface?: number;
-}
-
-export interface CniRoute {
-  readonly dst: string;
-  readonly gw?: string;
-  readonly mtu?: number;
-  readonly advmss?: number;
-  readonly priority?: number;
-  readonly table?: number;
-  readonly scope?: number;
-}
 
 /** Converts the result to `version`. Throws NetError if 0.1.0 or 0.2.0 cannot express it: they need an address. */
 export function formatResult(result: CniResult, version: CniVersion): Record<string, unknown> {

@@ -1,12 +1,46 @@
-import { field, isObject, type Json, textField } from '../../config/fields.ts';
-import { show } from '../../config/invalid.ts';
-import type { Dns } from '../../core/core.ts';
-import { fault } from '../../errors/fault.ts';
-import type { NetError } from '../../errors/net-error.ts';
-import { parseAddr } from '../../model/addr.ts';
-import { given } from '../../model/given.ts';
-import { parsePrefix } from '../../model/prefix.ts';
-import type { CniInterface, CniIp, CniResult, CniRoute } from './result.ts';
+import { fault } from '../errors/fault.ts';
+import type { NetError } from '../errors/net-error.ts';
+import { parseAddr } from '../model/addr.ts';
+import { given } from '../model/given.ts';
+import { field, isObject, type Json, textField } from '../model/json.ts';
+import { parsePrefix } from '../model/prefix.ts';
+import { type Dns, readDns } from './dns.ts';
+import { show } from './invalid.ts';
+
+/** A CNI result in the newest form (SPEC.md §5, ADD success); older forms derive from it. */
+export interface CniResult {
+  readonly interfaces: readonly CniInterface[];
+  readonly ips: readonly CniIp[];
+  readonly routes: readonly CniRoute[];
+  readonly dns: Dns;
+}
+
+export interface CniInterface {
+  readonly name: string;
+  readonly mac?: string;
+  readonly mtu?: number;
+  readonly sandbox?: string;
+  readonly socketPath?: string;
+  readonly pciID?: string;
+}
+
+export interface CniIp {
+  /** `10.0.0.2/16`. */
+  readonly address: string;
+  readonly gateway?: string;
+  /** Index into `interfaces`. */
+  readonly interface?: number;
+}
+
+export interface CniRoute {
+  readonly dst: string;
+  readonly gw?: string;
+  readonly mtu?: number;
+  readonly advmss?: number;
+  readonly priority?: number;
+  readonly table?: number;
+  readonly scope?: number;
+}
 
 /**
  * Converts a result of any version to the newest form. `where` names it in errors: `.prevResult`, `result of dhcp`.
@@ -14,7 +48,7 @@ import type { CniInterface, CniIp, CniResult, CniRoute } from './result.ts';
  */
 export function parseResult(value: unknown, where: string): CniResult {
   if (!isObject(value)) throw invalid(where, value, 'is no result object');
-  const dns = parseDns(field(value, 'dns'));
+  const dns = readDns(field(value, 'dns'));
   if (field(value, 'ip4') !== undefined || field(value, 'ip6') !== undefined) {
     return { interfaces: [], ...parse02(value, where), dns };
   }
@@ -94,19 +128,6 @@ function gatewayOf<K extends 'gateway' | 'gw'>(item: unknown, key: K, where: str
   return { [key]: text } as { [P in K]?: string };
 }
 
-export function parseDns(value: unknown): Dns {
-  const strings = (key: string): string[] => {
-    const found = field(value, key);
-    return Array.isArray(found) ? found.filter((item): item is string => typeof item === 'string') : [];
-  };
-  const domain = textField(value, 'domain');
-  const lists = ['nameservers', 'search', 'options'].flatMap((key) => {
-    const found = strings(key);
-    return found.length > 0 ? [[key, found]] : [];
-  });
-  return { ...Object.fromEntries(lists), ...given({ domain }) };
-}
-
 function list(value: unknown, key: string, where: string): readonly unknown[] {
   const found = field(value, key);
   if (found === undefined) return [];
@@ -126,4 +147,42 @@ function invalid(path: string, value: unknown, what: string): NetError {
     what,
     'It has to be a CNI result (SPEC.md section 5)',
   );
+}
+
+/** What a plugin that failed printed; absent values were missing, or the output was not JSON. */
+export interface PrintedError {
+  readonly msg?: string;
+  readonly details?: string;
+  readonly code?: number;
+}
+
+/** Parses the output of a plugin that failed (SPEC.md §5, Error). Never throws. */
+export function parsePrintedError(text: string): PrintedError {
+  const output = parseOutput(text);
+  const [msg, details] = ['msg', 'details'].map((key) => {
+    const value = field(output, key);
+    return value === undefined ? undefined : String(value);
+  });
+  const code = field(output, 'code');
+  return given({ msg, details, code: typeof code === 'number' ? code : undefined });
+}
+
+/** Returns true if the answer to VERSION lists this version. Never throws. */
+export function listsVersion(text: string, version: string): boolean {
+  const known = field(parseOutput(text), 'supportedVersions');
+  return Array.isArray(known) && known.includes(version);
+}
+
+/** Parses the result that a plugin printed; undefined if it is not JSON. Throws NetError like `parseResult`. */
+export function parsePrintedResult(text: string, where: string): CniResult | undefined {
+  const output = parseOutput(text);
+  return output === undefined ? undefined : parseResult(output, where);
+}
+
+function parseOutput(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
