@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { documentOf } from '../../src/shared/config/document.ts';
-import type { NetworkSpec } from '../../src/shared/config/network-spec.ts';
+import { formatSpec, type NetworkSpec } from '../../src/shared/config/network-spec.ts';
 import { parsePlugin } from '../../src/shared/config/plugin-config.ts';
 import type { NetworkRequest } from '../../src/shared/core/networks/create-network.ts';
 import { specOf } from '../../src/shared/runtime/spec-of.ts';
@@ -68,7 +68,8 @@ describe('a network that an operator created, in a real kernel', function () {
 
   function keep(verb: 'create' | 'delete' | 'start', input?: NetworkRequest): void {
     const env = { PATH: process.env.PATH, ISTHMUS_STATE_DIR: host.stateDir };
-    assert.equal(run([CHILD, verb], env, input ?? null), '');
+    const text = input && { ...input, spec: formatSpec(input.spec) };
+    assert.equal(run([CHILD, verb], env, text ?? null), '');
   }
 
   function call(command: 'ADD' | 'DEL', pod: number, conf = {}): void {

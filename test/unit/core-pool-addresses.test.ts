@@ -8,8 +8,9 @@ import {
 } from '../../src/shared/core/pools/pools.ts';
 import { release } from '../../src/shared/ipam/leases.ts';
 import { formatPrefix } from '../../src/shared/model/prefix.ts';
+import { prefixOf } from '../support/addresses.ts';
 import { refusedWith } from '../support/core.ts';
-import { describePools, dockerEndpoint, prefixOf } from './pools-support.ts';
+import { describePools, dockerEndpoint } from './pools-support.ts';
 import { dockerNetwork } from './store-behaviour.ts';
 
 describePools('core: addresses of pools', (lab) => {

@@ -17,9 +17,10 @@ import { formatPrefix } from '../../src/shared/model/prefix.ts';
 import type { PoolRow } from '../../src/shared/store/store.ts';
 import { FakeHost } from '../../src/shared/testing/fake-host.ts';
 import type { FakeSeed } from '../../src/shared/testing/fake-netns.ts';
+import { prefixOf } from '../support/addresses.ts';
 import { makeCore, refusedWith, type TestCore } from '../support/core.ts';
 import { makeTempDir } from '../support/temp.ts';
-import { candidate, poolsOn, prefixOf } from './pools-support.ts';
+import { candidate, poolsOn } from './pools-support.ts';
 import { dockerNetwork, network } from './store-behaviour.ts';
 
 describe('core: pools', () => {
@@ -33,7 +34,7 @@ describe('core: pools', () => {
   };
   const bridge = (subnet: string, name = 'web'): void =>
     core.store.networks.put(
-      network(name, { spec: { options: { driver: 'null' }, ranges: [[{ subnet }]], routes: [] } }),
+      network(name, { spec: { options: { driver: 'null' }, ranges: [[{ subnet: prefixOf(subnet) }]], routes: [] } }),
     );
 
   describe('chosen by the core', () => {

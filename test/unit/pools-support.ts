@@ -13,19 +13,14 @@ import {
 import type { RangeSet } from '../../src/shared/ipam/ranges.ts';
 import { formatAddr } from '../../src/shared/model/addr.ts';
 import type { Attachment } from '../../src/shared/model/attachment.ts';
-import { formatPrefix, type Prefix, parsePrefix } from '../../src/shared/model/prefix.ts';
+import { formatPrefix } from '../../src/shared/model/prefix.ts';
 import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
 import type { LocalStore, PoolRow } from '../../src/shared/store/store.ts';
 import { FakeHost } from '../../src/shared/testing/fake-host.ts';
+import { prefixOf } from '../support/addresses.ts';
 import { makeCore, scopeOf } from '../support/core.ts';
 import { makeTempDir } from '../support/temp.ts';
 import { addr } from './store-behaviour.ts';
-
-export function prefixOf(text: string): Prefix {
-  const prefix = parsePrefix(text);
-  assert.ok(prefix, text);
-  return prefix;
-}
 
 /** Parses `base=10.1.0.0/22,size=24`, in the syntax of `isthmus serve --address-pool`. */
 export function candidate(text: string): PoolCandidate {

@@ -5,7 +5,7 @@ import { type PoolWanted, poolFor, usePools } from '../../../src/shared/core/poo
 import { fault } from '../../../src/shared/errors/fault.ts';
 import type { NetError } from '../../../src/shared/errors/net-error.ts';
 import { chosenBackend } from '../../../src/shared/firewall/open.ts';
-import { type Family, formatAddr, parseAddr } from '../../../src/shared/model/addr.ts';
+import { type Addr, type Family, formatAddr } from '../../../src/shared/model/addr.ts';
 import { given } from '../../../src/shared/model/given.ts';
 import { formatPrefix, networkOf, parsePrefix } from '../../../src/shared/model/prefix.ts';
 import type { DockerNetworkRow, LocalStore, PoolRow } from '../../../src/shared/store/store.ts';
@@ -55,15 +55,15 @@ export function planNetwork(core: Core, request: CreateNetworkRequest, now: numb
     known === undefined
       ? { internal: request.internal, mode4: modeOf(options, 4), mode6: modeOf(options, 6) }
       : traitsOf(known);
-  const gateway = (family: Family): string | undefined => {
+  const gateway = (family: Family): Addr | undefined => {
     const data = subnets[family];
     if (data === undefined) return undefined;
     if (known !== undefined) return gatewayOf(known, family);
     const leads = !request.internal && options.driver !== 'null' && data.gateway !== undefined;
-    return leads ? formatAddr(data.gateway.addr) : undefined;
+    return leads ? data.gateway.addr : undefined;
   };
-  const [gateway4, gateway6] = [gateway(4), gateway(6)];
-  const binding = parseAddr(options.hostBinding ?? '');
+  const [gateway4, gateway6] = ([4, 6] as const).map(gateway).map((addr) => addr && formatAddr(addr));
+  const binding = options.hostBinding;
   return {
     name,
     spec,

@@ -2,7 +2,7 @@ import { capacity, formatRange, gatewaysOf, type RangeSet, type RangeSpec, range
 import { type Addr, BITS, compareAddr, formatAddr, parseAddr } from '../model/addr.ts';
 import { given } from '../model/given.ts';
 import { textField } from '../model/json.ts';
-import { contains, firstOf, formatPrefix, lastOf, type Prefix } from '../model/prefix.ts';
+import { contains, firstHost, formatPrefix, lastOf, type Prefix } from '../model/prefix.ts';
 import { invalid } from './invalid.ts';
 import { readSubnet } from './ipam-values.ts';
 
@@ -56,6 +56,15 @@ function readSet(value: unknown, path: string): PlacedSet {
   return { path, set, written: ranges.map(({ written }) => written) };
 }
 
+/** The range with its defaults. */
+export function completeRange(written: RangeConfig): RangeSpec {
+  const { subnet } = written;
+  const { family } = subnet.addr;
+  const one = firstHost(subnet);
+  const end: Addr = { family, value: lastOf(subnet).value - (family === 4 ? 1n : 0n) };
+  return { rangeStart: one, rangeEnd: end, gateway: one, ...written };
+}
+
 /**
  * Parses one range: as written, and with its defaults: gateway and start .1 (allocation skips the gateway), end the last
  * address, or for IPv4 the one below the broadcast address.
@@ -72,13 +81,11 @@ export function readRange(value: unknown, path: string): { readonly range: Range
       'it has no room for a gateway and an address',
       `Use a prefix length of ${longest} or less`,
     );
-  const one: Addr = { family, value: firstOf(subnet).value + 1n };
-  const end: Addr = { family, value: lastOf(subnet).value - (family === 4 ? 1n : 0n) };
   const [rangeStart, rangeEnd, gateway] = (['rangeStart', 'rangeEnd', 'gateway'] as const).map((key) =>
     readInside(value, key, path, subnet),
   );
   const written = { subnet, ...given({ rangeStart, rangeEnd, gateway }) };
-  const range = { rangeStart: one, rangeEnd: end, gateway: one, ...written };
+  const range = completeRange(written);
   if (compareAddr(range.rangeStart, range.rangeEnd) > 0)
     throw invalid(
       `${path}.rangeStart`,

@@ -2,8 +2,8 @@ import type { RangeSet } from '../ipam/ranges.ts';
 import { assignRequests } from '../ipam/requests.ts';
 import { type Addr, formatAddr } from '../model/addr.ts';
 import { field, isObject, textField } from '../model/json.ts';
-import type { RouteSpec } from '../model/link.ts';
 import { contains, type Prefix } from '../model/prefix.ts';
+import type { Route } from '../model/route.ts';
 import { type Dns, readDns, readResolvConf } from './dns.ts';
 import { invalid } from './invalid.ts';
 import { assertDisjoint, assertUsable, type PlacedSet, type RangeConfig, readRange, readSets } from './ipam-ranges.ts';
@@ -39,7 +39,7 @@ export interface HostLocalSpec {
   readonly sets: readonly RangeSet[];
   /** The same ranges as they are configured. */
   readonly ranges: readonly (readonly RangeConfig[])[];
-  readonly routes: readonly RouteSpec[];
+  readonly routes: readonly Route[];
   /** Default: `/var/lib/cni/networks`. */
   readonly dataDir: string;
   /** Content of the file `resolvConf`. */
@@ -104,7 +104,7 @@ export interface StaticAddress {
 
 export interface StaticSpec {
   readonly addresses: readonly StaticAddress[];
-  readonly routes: readonly RouteSpec[];
+  readonly routes: readonly Route[];
   readonly dns: Dns;
 }
 

@@ -1,9 +1,10 @@
 import { fault } from '../errors/fault.ts';
 import type { NetError } from '../errors/net-error.ts';
-import { parseAddr } from '../model/addr.ts';
+import { type Addr, parseAddr } from '../model/addr.ts';
 import { given } from '../model/given.ts';
 import { field, isObject, type Json, textField } from '../model/json.ts';
-import { parsePrefix } from '../model/prefix.ts';
+import { type Prefix, parsePrefix } from '../model/prefix.ts';
+import type { Route } from '../model/route.ts';
 import { type Dns, readDns } from './dns.ts';
 import { show } from './invalid.ts';
 
@@ -11,7 +12,7 @@ import { show } from './invalid.ts';
 export interface CniResult {
   readonly interfaces: readonly CniInterface[];
   readonly ips: readonly CniIp[];
-  readonly routes: readonly CniRoute[];
+  readonly routes: readonly Route[];
   readonly dns: Dns;
 }
 
@@ -25,21 +26,11 @@ export interface CniInterface {
 }
 
 export interface CniIp {
-  /** `10.0.0.2/16`. */
-  readonly address: string;
-  readonly gateway?: string;
+  /** With the prefix length of its subnet. */
+  readonly address: Prefix;
+  readonly gateway?: Addr;
   /** Index into `interfaces`. */
   readonly interface?: number;
-}
-
-export interface CniRoute {
-  readonly dst: string;
-  readonly gw?: string;
-  readonly mtu?: number;
-  readonly advmss?: number;
-  readonly priority?: number;
-  readonly table?: number;
-  readonly scope?: number;
 }
 
 /**
@@ -68,8 +59,8 @@ function parse02(value: Json, where: string): Pick<CniResult, 'ips' | 'routes'> 
   });
   return {
     ips: given.map(({ item, path }) => ({
-      address: prefixText(item, 'ip', path, 'is no address with a prefix length'),
-      ...gatewayOf(item, 'gateway', path),
+      address: prefixIn(item, 'ip', path, 'is no address with a prefix length'),
+      ...gatewayIn(item, 'gateway', path),
     })),
     routes: given.flatMap(({ item, path }) => parseRoutes(item, path)),
   };
@@ -91,41 +82,39 @@ function parseInterface(item: unknown, where: string): CniInterface {
 function parseIp(item: unknown, where: string): CniIp {
   const index = number(item, 'interface');
   return {
-    address: prefixText(item, 'address', where, 'is no address with a prefix length'),
-    ...gatewayOf(item, 'gateway', where),
+    address: prefixIn(item, 'address', where, 'is no address with a prefix length'),
+    ...gatewayIn(item, 'gateway', where),
     ...(index === undefined || index < 0 ? {} : { interface: index }),
   };
 }
 
-function parseRoutes(holder: unknown, where: string): CniRoute[] {
+function parseRoutes(holder: unknown, where: string): Route[] {
   return list(holder, 'routes', where).map((item, i) => parseRoute(item, `${where}.routes[${i}]`));
 }
 
-function parseRoute(item: unknown, where: string): CniRoute {
-  const dst = prefixText(item, 'dst', where, 'is no prefix');
+function parseRoute(item: unknown, where: string): Route {
+  const dst = prefixIn(item, 'dst', where, 'is no prefix');
   const numbers = ['mtu', 'advmss', 'priority', 'table', 'scope'].flatMap((key) => {
     const found = number(item, key);
     return found === undefined ? [] : [[key, found]];
   });
-  return { dst, ...gatewayOf(item, 'gw', where), ...Object.fromEntries(numbers) };
+  return { dst, ...gatewayIn(item, 'gw', where), ...Object.fromEntries(numbers) };
 }
 
-/** An address with a prefix length. */
-function prefixText(item: unknown, key: string, where: string, otherwise: string): string {
-  const text = textField(item, key);
-  if (text !== undefined && parsePrefix(text) !== undefined) return text;
+function prefixIn(item: unknown, key: string, where: string, otherwise: string): Prefix {
+  const prefix = parsePrefix(textField(item, key) ?? '');
+  if (prefix !== undefined) return prefix;
   const value = field(item, key);
   throw invalid(`${where}.${key}`, value, value === undefined ? 'is missing' : otherwise);
 }
 
-/** Returns `{ [key]: address }`, or an empty object if the key is absent. */
-function gatewayOf<K extends 'gateway' | 'gw'>(item: unknown, key: K, where: string): { [P in K]?: string } {
+/** Returns the gateway at `key`, or an empty object if the key is absent. */
+function gatewayIn(item: unknown, key: 'gateway' | 'gw', where: string): { readonly gateway?: Addr } {
   const text = field(item, key);
   if (text === undefined || text === '') return {};
-  if (typeof text !== 'string' || parseAddr(text) === undefined) {
-    throw invalid(`${where}.${key}`, text, 'is not an IP address');
-  }
-  return { [key]: text } as { [P in K]?: string };
+  const gateway = typeof text === 'string' ? parseAddr(text) : undefined;
+  if (gateway === undefined) throw invalid(`${where}.${key}`, text, 'is not an IP address');
+  return { gateway };
 }
 
 function list(value: unknown, key: string, where: string): readonly unknown[] {

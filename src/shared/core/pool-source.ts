@@ -8,7 +8,7 @@ import { held, release, retain } from '../ipam/leases.ts';
 import { formatSet, type RangeSet } from '../ipam/ranges.ts';
 import { type Addr, formatAddr } from '../model/addr.ts';
 import type { Attachment } from '../model/attachment.ts';
-import type { RouteSpec } from '../model/link.ts';
+import type { Route } from '../model/route.ts';
 import type { LocalStore } from '../store/store.ts';
 import type { IpamResult, LocalSource } from './core.ts';
 
@@ -16,7 +16,7 @@ import type { IpamResult, LocalSource } from './core.ts';
 export interface PoolSpec {
   readonly sets: readonly RangeSet[];
   readonly requested: readonly Addr[];
-  readonly routes: readonly RouteSpec[];
+  readonly routes: readonly Route[];
   readonly dns: Dns;
   /** `<dataDir>/<network>`. */
   readonly scope: string;
@@ -29,8 +29,7 @@ export function poolSource(spec: PoolSpec, owner: Attachment, identity: HostIden
     ...leaseKeeper(scope, owner, identity),
     acquire: (store) => {
       importDirectory(store, scope, identity);
-      const given = allocate(store, { scope, sets, requested: spec.requested, owner });
-      const addresses = given.map(({ address, gateway }) => ({ address, gateway: formatAddr(gateway) }));
+      const addresses = allocate(store, { scope, sets, requested: spec.requested, owner });
       return { addresses, routes: spec.routes, dns: spec.dns } satisfies IpamResult;
     },
     status: (store) => {

@@ -2,19 +2,12 @@ import { accessSync, constants, readFileSync, realpathSync, statSync } from 'nod
 import { dirname, join } from 'node:path';
 import { withoutArg } from '../config/cni-args.ts';
 import { versionIn } from '../config/document.ts';
-import {
-  type CniResult,
-  type CniRoute,
-  listsVersion,
-  parsePrintedError,
-  parsePrintedResult,
-} from '../config/result.ts';
+import { type CniResult, listsVersion, parsePrintedError, parsePrintedResult } from '../config/result.ts';
 import { UNSAID_VERSION } from '../config/versions.ts';
 import type { DelegateSource, IpamResult } from '../core/core.ts';
 import { fault } from '../errors/fault.ts';
 import { asNetError, NetError } from '../errors/net-error.ts';
 import { given } from '../model/given.ts';
-import { parsePrefix } from '../model/prefix.ts';
 import { LAUNCHER_MARK } from './cni/protocol.ts';
 import type { Command, Environment } from './environment.ts';
 
@@ -198,12 +191,9 @@ function versionOf({ config }: DelegateCall): string {
 
 function ipamResult(output: string, type: string): IpamResult {
   const { ips, routes, dns } = understood(output, type);
-  const addresses = ips.flatMap(({ address, gateway }) => {
-    const prefix = parsePrefix(address);
-    return prefix === undefined ? [] : [{ address: prefix, ...given({ gateway }) }];
-  });
+  const addresses = ips.map(({ address, gateway }) => ({ address, ...given({ gateway }) }));
   if (addresses.length === 0) throw failed(type, 'gave no address');
-  return { addresses, routes: routes.map(routeSpec), dns };
+  return { addresses, routes, dns };
 }
 
 function understood(output: string, type: string): CniResult {
@@ -220,8 +210,4 @@ function understood(output: string, type: string): CniResult {
 function failed(type: string, what: string): NetError {
   const hint = `Mend or replace the plugin ${type}`;
   return fault.delegate('ADD', `IPAM plugin ${type}`, what, hint);
-}
-
-function routeSpec({ gw, ...route }: CniRoute) {
-  return { ...route, ...given({ gateway: gw }) };
 }

@@ -1,12 +1,9 @@
 import { invalid } from '../config/invalid.ts';
-import type { RangeConfig } from '../config/ipam-ranges.ts';
-import type { NetworkSpec, RangeText } from '../config/network-spec.ts';
+import type { NetworkSpec } from '../config/network-spec.ts';
 import type { EndpointConfig, IpamConfig, PluginName } from '../config/plugin-config.ts';
 import type { Rules } from '../drivers/rules.ts';
 import { chosenBackend } from '../firewall/open.ts';
-import { formatAddr } from '../model/addr.ts';
 import { given } from '../model/given.ts';
-import { formatPrefix } from '../model/prefix.ts';
 
 /** Returns the NetworkSpec of a CNI configuration: the same for a call and for the file that it came from. */
 export function specOf(network: string, { options, ipam }: EndpointConfig, rules: Rules | undefined): NetworkSpec {
@@ -22,8 +19,7 @@ function addressesOf(
   ipam: IpamConfig | undefined,
 ): Pick<NetworkSpec, 'ranges' | 'scope' | 'allocator' | 'routes'> {
   if (ipam?.kind === 'pool') {
-    const ranges = ipam.ranges.map((set) => set.map(rangeText));
-    return { ranges, scope: leaseScope(ipam, network), routes: ipam.routes };
+    return { ranges: ipam.ranges, scope: leaseScope(ipam, network), routes: ipam.routes };
   }
   const allocator = ipam?.kind === 'delegate' ? ipam.type : ipam?.kind;
   return { ranges: [], ...given({ allocator }), routes: [] };
@@ -44,9 +40,4 @@ export function rulesOf(plugin: PluginName, { firewall, mappings, backendPath }:
   if (!wanted) return undefined;
   const what = 'ipMasq, portMappings, ingressPolicy and internal need a packet filter';
   throw invalid(backendPath, backend, what, 'Choose auto, or remove them');
-}
-
-function rangeText({ subnet, rangeStart, rangeEnd, gateway }: RangeConfig): RangeText {
-  const [start, end, via] = [rangeStart, rangeEnd, gateway].map((addr) => addr && formatAddr(addr));
-  return { subnet: formatPrefix(subnet), ...given({ rangeStart: start, rangeEnd: end, gateway: via }) };
 }

@@ -6,6 +6,7 @@ import { planPorts } from '../../drivers/rules.ts';
 import { fault } from '../../errors/fault.ts';
 import type { NetError } from '../../errors/net-error.ts';
 import type { Namespace } from '../../host/host.ts';
+import { formatAddr } from '../../model/addr.ts';
 import type { CniEndpoint } from '../../model/endpoint.ts';
 import type { Op } from '../../model/op.ts';
 import type { LocalStore } from '../../store/store.ts';
@@ -117,7 +118,7 @@ async function build(core: Core, request: EndpointRequest, sandbox: Namespace, b
 function claim(core: Core, store: LocalStore, { rules, attachment }: EndpointRequest, addressing: Addressing): void {
   if (rules === undefined) return;
   claimPorts(store, rules, attachment);
-  const gateways = addressing.addresses.flatMap(({ gateway }) => gateway ?? []);
+  const gateways = addressing.addresses.flatMap(({ gateway }) => (gateway === undefined ? [] : [formatAddr(gateway)]));
   assertPortsFree(core, rules, attachment, gateways);
 }
 

@@ -1,12 +1,8 @@
-import type { CniIp, CniResult, CniRoute } from '../../config/result.ts';
+import type { CniResult } from '../../config/result.ts';
 import { reportAmbient } from '../../core/ambient.ts';
 import { NetworkController } from '../../core/controller.ts';
 import type { Core } from '../../core/core.ts';
 import type { EndpointReport } from '../../core/requests.ts';
-import type { Assigned } from '../../drivers/driver.ts';
-import { given } from '../../model/given.ts';
-import type { RouteSpec } from '../../model/link.ts';
-import { formatPrefix } from '../../model/prefix.ts';
 import type { PluginCall } from './request.ts';
 import { formatResult } from './result.ts';
 import { type Target, targetOf } from './targets.ts';
@@ -22,7 +18,7 @@ export async function add(call: PluginCall, core: Core): Promise<unknown> {
       return addEndpoint(call, core, target, previous);
     case 'addresses': {
       const { addresses, routes, dns } = core.store.transaction(() => target.source.acquire(core.store));
-      return formatResult({ interfaces: [], ips: addresses.map(ip), routes: routes.map(route), dns }, call.version);
+      return formatResult({ interfaces: [], ips: addresses, routes, dns }, call.version);
     }
     default: {
       const { interfaces, addresses } = reportAmbient(core, target.kind, call.variables);
@@ -65,8 +61,8 @@ function fromReport(report: EndpointReport, netns: string): CniResult {
       mtu,
       ...(inSandbox ? { sandbox: netns } : {}),
     })),
-    ips: report.addresses.map((assigned) => ({ ...ip(assigned), interface: inside })),
-    routes: report.routes.map(route),
+    ips: report.addresses.map((assigned) => ({ ...assigned, interface: inside })),
+    routes: report.routes,
     dns: report.dns,
   };
 }
@@ -82,17 +78,5 @@ function merge(previous: CniResult, own: CniResult): CniResult {
     ips: [...previous.ips, ...ips],
     routes: [...previous.routes, ...own.routes],
     dns: Object.keys(own.dns).length > 0 ? own.dns : previous.dns,
-  };
-}
-
-function ip({ address, gateway }: Assigned): CniIp {
-  return { address: formatPrefix(address), ...given({ gateway }) };
-}
-
-function route({ dst, gateway, mtu, advmss, priority, table, scope }: RouteSpec): CniRoute {
-  return {
-    dst,
-    ...given({ gw: gateway, mtu, advmss, priority, table }),
-    ...(typeof scope === 'number' ? { scope } : {}),
   };
 }

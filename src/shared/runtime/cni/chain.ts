@@ -34,10 +34,7 @@ export function ownAddressing({ interfaces, ips }: CniResult, ifName: string): A
     const link = interfaces[index];
     return link !== undefined && link.name === ifName && link.sandbox !== undefined;
   });
-  const addresses = own.flatMap(({ address, gateway }) => {
-    const prefix = parsePrefix(address);
-    return prefix === undefined ? [] : [{ address: prefix, ...given({ gateway }) }];
-  });
+  const addresses = own.map(({ address, gateway }) => ({ address, ...given({ gateway }) }));
   return { addresses, routes: [] };
 }
 

@@ -5,8 +5,6 @@ import type { Core } from '../../core/core.ts';
 import type { Expectation } from '../../core/requests.ts';
 import { fault } from '../../errors/fault.ts';
 import type { NetError } from '../../errors/net-error.ts';
-import { given } from '../../model/given.ts';
-import { parsePrefix } from '../../model/prefix.ts';
 import type { PluginCall } from './request.ts';
 import { targetOf } from './targets.ts';
 
@@ -26,11 +24,8 @@ function expectation({ interfaces, ips, routes }: CniResult, ifName: string): Ex
   const addresses = ips.filter((ip) => ip.interface === undefined || ip.interface === own);
   return {
     interfaces: own < 0 ? [] : interfaces.slice(own, own + 1),
-    addresses: addresses.flatMap(({ address, gateway }) => {
-      const prefix = parsePrefix(address);
-      return prefix === undefined ? [] : [{ address: prefix, ...given({ gateway }) }];
-    }),
-    routes: routes.map(({ gw, ...route }) => ({ ...route, ...given({ gateway: gw }) })),
+    addresses,
+    routes,
   };
 }
 

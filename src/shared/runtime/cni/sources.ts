@@ -2,7 +2,6 @@ import type { IpamConfig, LocalIpam } from '../../config/plugin-config.ts';
 import type { AddressSource, Core, LocalSource } from '../../core/core.ts';
 import { leaseKeeper, poolSource } from '../../core/pool-source.ts';
 import { staticSource } from '../../core/static-source.ts';
-import { formatAddr } from '../../model/addr.ts';
 import type { Attachment } from '../../model/attachment.ts';
 import { given } from '../../model/given.ts';
 import { delegateSource } from '../delegate.ts';
@@ -20,11 +19,7 @@ export function localSource(ipam: LocalIpam, owner: Attachment, core: Core): Loc
     const scope = leaseScope(ipam, owner.network);
     return poolSource({ ...ipam, dns: ipam.dns ?? {}, scope }, owner, core.host.identity);
   }
-  const addresses = ipam.addresses.map(({ address, gateway }) => ({
-    address,
-    ...(gateway === undefined ? {} : { gateway: formatAddr(gateway) }),
-  }));
-  return staticSource(addresses, ipam.routes, ipam.dns);
+  return staticSource(ipam.addresses, ipam.routes, ipam.dns);
 }
 
 /** The address source to release to; undefined if there is nothing to release. */
