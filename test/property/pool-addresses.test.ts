@@ -7,7 +7,7 @@ import { release } from '../../src/shared/ipam/leases.ts';
 import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
 import type { PoolRow } from '../../src/shared/store/store.ts';
 import { FakeHost } from '../../src/shared/testing/fake-host.ts';
-import { prefixOf } from '../support/addresses.ts';
+import { addrOf, prefixOf } from '../support/addresses.ts';
 import { makeCore, scopeOf } from '../support/core.ts';
 import { makeTempDir } from '../support/temp.ts';
 import { range } from '../unit/ipam-support.ts';
@@ -142,7 +142,7 @@ function take(lab: PoolLab, model: Model, pools: readonly PoolRow[], now: number
       return;
     }
     case 'release':
-      releaseAddress(lab.core, pool.id, address);
+      releaseAddress(lab.core, pool.id, addrOf(address));
       if (reserved.has(address)) reserved.delete(address);
       else if (holder === 'requested') model.leased.delete(address);
   }

@@ -7,6 +7,7 @@ import type { BridgeOptions } from '../../src/shared/config/bridge.ts';
 import type { FirewallOptions } from '../../src/shared/config/firewall.ts';
 import { formatSpec, type SpecText } from '../../src/shared/config/network-spec.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
+import { addrOf } from '../support/addresses.ts';
 
 const ID = 'd527509059b9f2f85c6351db7c8f4945bd1e96769e16f1c686edc6a408c761a5';
 const BRIDGE = 'com.docker.network.bridge.';
@@ -267,10 +268,10 @@ describe('Docker port mappings', () => {
 
   it("bind to the network's host address unless they name their own", () => {
     assert.deepEqual(
-      portRequests({ internal: false, hostBinding: '127.0.0.1' }, [port, { ...port, hostIp: '0.0.0.0' }]),
+      portRequests({ internal: false, hostBinding: '127.0.0.1' }, [port, { ...port, hostIp: addrOf('0.0.0.0') }]),
       [
-        { ...port, hostIp: '127.0.0.1' },
-        { ...port, hostIp: '0.0.0.0' },
+        { ...port, hostIp: addrOf('127.0.0.1') },
+        { ...port, hostIp: addrOf('0.0.0.0') },
       ],
     );
     assert.deepEqual(portRequests({ internal: false }, [port]), [port]);

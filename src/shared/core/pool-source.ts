@@ -66,9 +66,9 @@ export function leaseKeeper(scope: string, owner: Attachment, identity: HostIden
   };
 }
 
-function assertHeld(store: LocalStore, scope: string, owner: Attachment, expected: readonly string[]): void {
+function assertHeld(store: LocalStore, scope: string, owner: Attachment, expected: readonly Addr[]): void {
   const leased = held(store, scope, owner).map(({ address }) => formatAddr(address));
-  const wanted = expected.map((text) => text.slice(0, text.lastIndexOf('/')));
+  const wanted = expected.map(formatAddr);
   const missing =
     leased.length === 0 && wanted.length === 0 ? 'any address' : wanted.find((text) => !leased.includes(text));
   if (missing === undefined) return;

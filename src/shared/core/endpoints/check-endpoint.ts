@@ -93,7 +93,7 @@ async function checkSource(core: Core, { source }: EndpointRequest, { addresses 
   source?.kind === 'local' &&
     source.check(
       core.store,
-      addresses.map(({ address }) => formatPrefix(address)),
+      addresses.map(({ address }) => address.addr),
     );
 }
 
