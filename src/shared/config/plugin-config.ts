@@ -65,7 +65,7 @@ export type PluginConfig = Wanted & {
   readonly previous?: CniResult;
 };
 
-/** The surroundings of a configuration that its meaning depends on. */
+/** What the meaning of a configuration depends on. */
 export interface Reading {
   readonly plugin: PluginName;
   readonly command: 'ADD' | 'CHECK' | 'STATUS';
@@ -79,7 +79,8 @@ export interface Reading {
   readonly isOwn: (type: string) => boolean;
 }
 
-const FIRST_FAMILIES: CniVersion = '0.3.0';
+/** The first version whose results hold several addresses of a family. */
+const FIRST_WITH_LISTS: CniVersion = '0.3.0';
 
 /**
  * Parses a whole configuration, for ADD, CHECK and STATUS. Throws NetError `invalid-config` naming path, value and rule;
@@ -91,7 +92,7 @@ export function parsePlugin({ json }: Document, reading: Reading): PluginConfig 
   const before = command === 'ADD' ? previousIn(config) : undefined;
   const name = parseNetworkName(field(config, 'name'));
   const wanted = parseWanted(config, reading);
-  // The reference compares the leases of an IPAM plugin with nothing.
+  // host-local and static check leases by their owner, and ignore prevResult.
   const later = command === 'CHECK' && wanted.kind !== 'addresses' ? previousIn(config) : undefined;
   const previous = before ?? later;
   return { ...wanted, name, ...given({ previous }) };
@@ -163,7 +164,7 @@ function parseLocalIpam(config: Json, reading: Reading, kind: 'host-local' | 'st
   const args = parseCniArgs(reading.args);
   const ipam = field(config, 'ipam');
   const strict = reading.plugin === 'isthmus' && textField(ipam, 'type') === undefined;
-  const input = { ipam, path: '.ipam', strict, multiFamily: atLeast(reading.version, FIRST_FAMILIES) };
+  const input = { ipam, path: '.ipam', strict, multiFamily: atLeast(reading.version, FIRST_WITH_LISTS) };
   const fromArgs = addressesFrom('CNI_ARGS IP', args.get('IP')?.split(','));
   const fromConfig = addressesFrom('.args.cni.ips', field(field(field(config, 'args'), 'cni'), 'ips'));
   const fromRuntime = addressesFrom('.runtimeConfig.ips', runtimeValue(config, 'ips'));
