@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, globSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { NEWEST, SUPPORTED } from '../src/shared/config/versions.ts';
 import { CATALOG } from '../src/shared/errors/catalog.ts';
 import {
   ANSWER,
@@ -18,7 +19,6 @@ import {
   REQUEST_BYTES,
 } from '../src/shared/runtime/cni/protocol.ts';
 import { versionAnswer } from '../src/shared/runtime/cni/version.ts';
-import { NEWEST, SUPPORTED } from '../src/shared/runtime/cni/versions.ts';
 import { COMMANDS } from '../src/shared/runtime/environment.ts';
 
 const PLUGIN = join(import.meta.dirname, '../cmd/cni-plugin');

@@ -1,6 +1,6 @@
 import manifest from '../../package.json' with { type: 'json' };
-import type { PluginName } from '../../src/shared/runtime/cni/names.ts';
-import { SUPPORTED } from '../../src/shared/runtime/cni/versions.ts';
+import type { PluginName } from '../../src/shared/config/plugin-config.ts';
+import { SUPPORTED } from '../../src/shared/config/versions.ts';
 
 /** The release of the reference plugins whose configuration the drop-in names accept. */
 const REFERENCE = '1.9.1';

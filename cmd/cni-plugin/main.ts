@@ -1,7 +1,8 @@
 import { fstatSync } from 'node:fs';
+import type { PluginName } from '../../src/shared/config/plugin-config.ts';
 import { asNetError } from '../../src/shared/errors/net-error.ts';
 import { answer } from '../../src/shared/runtime/cni/answer.ts';
-import { type PluginName, pluginName } from '../../src/shared/runtime/cni/names.ts';
+import { pluginName } from '../../src/shared/runtime/cni/names.ts';
 import { NODE_PREFIX, NODE_RENAMED } from '../../src/shared/runtime/cni/protocol.ts';
 import { readInput } from '../../src/shared/runtime/cni/request.ts';
 import { writeAll } from '../../src/shared/runtime/cni/respond.ts';

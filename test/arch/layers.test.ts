@@ -38,6 +38,10 @@ const PLANTED: readonly (readonly [file: string, source: string, why: RegExp])[]
   ['src/shared/core/core.ts', "import type { Environment } from '../runtime/environment.ts';", /runtime is above core/],
   ['src/shared/runtime/context.ts', "import { x } from '../../../cmd/cni-plugin/main.ts';", /nothing else imports/],
   ['src/shared/config/tuning.ts', "import { sysctlPath } from '../host/sysctl.ts';", /without a host/],
+  ['src/shared/runtime/cni/add.ts', "import { field } from '../../model/json.ts';", /only the edge reads JSON/],
+  ['src/shared/drivers/x.ts', "import type { Json } from '../model/json.ts';", /only the edge reads JSON/],
+  ['cmd/cnm-shim/docker/network-driver.ts', "import { field } from '../../../src/shared/model/json.ts';", /the edge/],
+  ['src/shared/core/x.ts', 'const x = JSON.parse(text);', /only the edge reads JSON/],
   ['cmd/cni-plugin/main.ts', "import { run } from '../../build/bundle.ts';", /not part of any layer/],
 ];
 
@@ -51,6 +55,8 @@ const ALLOWED: readonly (readonly [file: string, source: string])[] = [
   ['src/shared/model/prefix.ts', "const { default: IPCIDR } = await import('ip-cidr');"],
   ['cmd/cnm-shim/cni/service.ts', "import { answer } from '../../../src/shared/runtime/cni/answer.ts';"],
   ['src/shared/runtime/make-core.ts', "import type { Core } from '../core/core.ts';"],
+  ['src/shared/config/x.ts', "import { field } from '../model/json.ts';\nJSON.parse(text);"],
+  ['cmd/cnm-shim/docker/wire/body.ts', "import { field } from '../../../../src/shared/model/json.ts';"],
   ['src/shared/testing/fake-host.ts', "import type { Host } from '../host/host.ts';"],
   [
     'cmd/cni-plugin/add.ts',

@@ -20,6 +20,14 @@ const OWNERS: Readonly<Record<string, string>> = {
   'ip-cidr': 'src/shared/model/prefix.ts',
 };
 
+/** The places that read JSON of others: configurations, dockerd's messages and answers, rows. */
+const READERS: readonly string[] = [
+  ...['src/shared/config/', 'src/shared/store/', 'src/shared/testing/'],
+  ...['cmd/cnm-shim/docker/wire/', 'cmd/cnm-shim/docker/engine/', 'cmd/cnm-shim/cli/network-options.ts'],
+];
+/** What reads the values of parsed JSON. */
+const READING = 'src/shared/model/json.ts';
+
 /** What each of `files` (path from the top of the tree → source) imports against the layers, as readable lines. */
 export function violations(files: ReadonlyMap<string, string>): string[] {
   const found: string[] = [];
@@ -28,6 +36,7 @@ export function violations(files: ReadonlyMap<string, string>): string[] {
       const why = imported.specifier.startsWith('.') ? againstLayers(file, imported) : againstOwners(file, imported);
       if (why !== undefined) found.push(`${file} imports ${imported.specifier}: ${why}`);
     }
+    if (isBelowEdge(file) && /\bJSON\.parse\(/.test(source)) found.push(`${file} parses JSON: ${BELOW_EDGE}`);
   }
   return found;
 }
@@ -39,6 +48,7 @@ function againstLayers(file: string, { specifier, kind }: Import): string | unde
   // The manifest holds the version that a program prints.
   if (target === 'package.json' && from?.startsWith('cmd/')) return undefined;
   if (to === undefined) return 'it is not part of any layer';
+  if (target === READING && isBelowEdge(file)) return BELOW_EDGE;
   if (from === to) return undefined;
   if (to.startsWith('cmd/')) return `nothing else imports from ${to}`;
   if (to === 'testing') return 'testing is for tests alone';
@@ -50,6 +60,12 @@ function againstLayers(file: string, { specifier, kind }: Import): string | unde
   if (from === 'drivers' && to === 'host' && !(kind === 'types' && target === 'src/shared/host/host.ts'))
     return 'drivers only plan: of the host they know the types of host/host.ts';
   return undefined;
+}
+
+const BELOW_EDGE = 'only the edge reads JSON; everything behind it takes typed values';
+
+function isBelowEdge(file: string): boolean {
+  return /^(src|cmd)\//.test(file) && file !== READING && !READERS.some((place) => file.startsWith(place));
 }
 
 function againstOwners(file: string, { specifier, kind }: Import): string | undefined {

@@ -1,4 +1,7 @@
+import { parseDocument } from '../../src/shared/config/document.ts';
+import { parsePlugin } from '../../src/shared/config/plugin-config.ts';
 import { add } from '../../src/shared/runtime/cni/add.ts';
+import { type Call, readingOf } from '../../src/shared/runtime/cni/request.ts';
 import { openCore } from '../../src/shared/runtime/context.ts';
 import { type CrowdOrder, hostPortOf } from './crowd.ts';
 
@@ -10,18 +13,9 @@ async function main({ stateDir, netns, from, to, config }: CrowdOrder): Promise<
     const own = { ...config, runtimeConfig: { portMappings } };
     const place = { netns, containerId: `crowd${i}`, ifName: `eth${i}`, args: '', path: [], ownNamespace: false };
     const variables = { command: 'ADD', ...place } as const;
-    await add(
-      {
-        plugin: 'isthmus',
-        variables,
-        env: {},
-        stderr: () => {},
-        text: JSON.stringify(own),
-        config: own,
-        version: '1.0.0',
-      },
-      core,
-    );
+    const text = JSON.stringify(own);
+    const call: Call = { plugin: 'isthmus', variables, env: {}, stderr: () => {}, text, version: '1.0.0' };
+    await add({ ...call, config: parsePlugin(parseDocument(text), readingOf(call, 'ADD')) }, core);
   }
 }
 

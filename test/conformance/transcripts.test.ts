@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { field } from '../../src/shared/config/fields.ts';
+import { field } from '../../src/shared/model/json.ts';
 import { type CniAnswer, type CniCommand, expectOk, pluginDir, referenceDir } from '../support/cni.ts';
 import { makeHost } from '../support/cni-host.ts';
 import { reference } from '../support/e2e.ts';

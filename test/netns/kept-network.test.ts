@@ -4,8 +4,9 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseNetconf } from '../../src/shared/config/netconf.ts';
-import type { NetworkSpec } from '../../src/shared/config/network-spec.ts';
+import { documentOf } from '../../src/shared/config/document.ts';
+import { formatSpec, type NetworkSpec } from '../../src/shared/config/network-spec.ts';
+import { parsePlugin } from '../../src/shared/config/plugin-config.ts';
 import type { NetworkRequest } from '../../src/shared/core/networks/create-network.ts';
 import { specOf } from '../../src/shared/runtime/spec-of.ts';
 import { environmentOf } from '../support/cni.ts';
@@ -67,7 +68,8 @@ describe('a network that an operator created, in a real kernel', function () {
 
   function keep(verb: 'create' | 'delete' | 'start', input?: NetworkRequest): void {
     const env = { PATH: process.env.PATH, ISTHMUS_STATE_DIR: host.stateDir };
-    assert.equal(run([CHILD, verb], env, input ?? null), '');
+    const text = input && { ...input, spec: formatSpec(input.spec) };
+    assert.equal(run([CHILD, verb], env, text ?? null), '');
   }
 
   function call(command: 'ADD' | 'DEL', pod: number, conf = {}): void {
@@ -82,15 +84,18 @@ describe('a network that an operator created, in a real kernel', function () {
   /** Like Docker's networks: closed to others. */
   function request(conf = {}): NetworkRequest {
     const config = configOf(conf);
-    const { options, firewall } = parseNetconf({ config, strict: true });
-    assert.ok(options.driver === 'bridge');
+    const parsed = parsePlugin(documentOf(config), {
+      ...{ plugin: 'isthmus', command: 'STATUS', args: '', ifName: '', version: '1.1.0' },
+      isOwn: () => true,
+    });
+    assert.ok(parsed.kind === 'endpoint');
     const rules = {
       backend: 'nftables',
-      options: { ...firewall, policy: 'closed' },
+      options: { ...parsed.firewall, policy: 'closed' },
       mappings: [],
       admit: true,
     } as const;
-    const spec: NetworkSpec = specOf({ config, options, ipam: 'pool', rules });
+    const spec: NetworkSpec = specOf('web', parsed, rules);
     return { name: 'web', holder: DOCKER, spec };
   }
 

@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert';
 import { deleteOffered, offerEndpoint } from '../../src/shared/core/endpoints/offer-endpoint.ts';
 import { type PortRequest, publishPorts, unpublishPorts } from '../../src/shared/core/ports/publish-ports.ts';
 import { hostIfName } from '../../src/shared/model/attachment.ts';
+import { addrOf } from '../support/addresses.ts';
 import { refusedWith } from '../support/core.ts';
 import { netnsMissing } from '../support/netns.ts';
 import { enter, leave, makeOfferLab, type OfferLab, UPLINK } from '../support/offer-lab.ts';
@@ -191,7 +192,7 @@ describe('an endpoint that moves into a container, as with dockerd', function ()
     await join(3);
     const outside = agent('outside', lab.outside);
     for (const n of [2, 3]) await agent(`c${n}`, lab.container(n)).serve('udp', 53, `10.88.0.${n}`);
-    const request = port(5353, 53, { protocol: 'udp', hostIp: '0.0.0.0' });
+    const request = port(5353, 53, { protocol: 'udp', hostIp: addrOf('0.0.0.0') });
     await publish(2, [request]);
     const client = await outside.open(UPLINK[4][0], 5353, 'udp');
     assert.match(await client.exchange(), /^c2/);

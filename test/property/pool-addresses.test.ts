@@ -7,10 +7,11 @@ import { release } from '../../src/shared/ipam/leases.ts';
 import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
 import type { PoolRow } from '../../src/shared/store/store.ts';
 import { FakeHost } from '../../src/shared/testing/fake-host.ts';
+import { addrOf, prefixOf } from '../support/addresses.ts';
 import { makeCore, scopeOf } from '../support/core.ts';
 import { makeTempDir } from '../support/temp.ts';
 import { range } from '../unit/ipam-support.ts';
-import { dockerEndpoint, PoolLab, podOf, prefixOf } from '../unit/pools-support.ts';
+import { dockerEndpoint, PoolLab, podOf } from '../unit/pools-support.ts';
 import { dockerNetwork, network } from '../unit/store-behaviour.ts';
 
 const SUBNET = '10.88.0.0/28';
@@ -141,7 +142,7 @@ function take(lab: PoolLab, model: Model, pools: readonly PoolRow[], now: number
       return;
     }
     case 'release':
-      releaseAddress(lab.core, pool.id, address);
+      releaseAddress(lab.core, pool.id, addrOf(address));
       if (reserved.has(address)) reserved.delete(address);
       else if (holder === 'requested') model.leased.delete(address);
   }
@@ -149,7 +150,12 @@ function take(lab: PoolLab, model: Model, pools: readonly PoolRow[], now: number
 
 /** Two pools of one Network, with pods: after each step the store must equal the model. */
 function compare(lab: PoolLab, work: readonly Step[]): void {
-  const spec = { options: { driver: 'null' as const }, ranges: [[{ subnet: SUBNET }]], routes: [], scope: scopeOf() };
+  const spec = {
+    options: { driver: 'null' as const },
+    ranges: [[{ subnet: prefixOf(SUBNET) }]],
+    routes: [],
+    scope: scopeOf(),
+  };
   lab.store.networks.put(network('web', { spec }));
   const pools = [lab.shared(), lab.shared()];
   // Both pools are in use, so only addresses expire.

@@ -10,8 +10,10 @@ import { renderOp } from '../../src/shared/host/render.ts';
 import type { RouteSpec } from '../../src/shared/model/link.ts';
 import type { Op } from '../../src/shared/model/op.ts';
 import { parsePrefix } from '../../src/shared/model/prefix.ts';
+import { parseRoute } from '../../src/shared/model/route.ts';
 import { FakeHost } from '../../src/shared/testing/fake-host.ts';
 import type { FakeSeed } from '../../src/shared/testing/fake-netns.ts';
+import { addrOf } from './addresses.ts';
 
 /** One endpoint of one network, and the host it comes to. */
 export interface Scenario {
@@ -86,9 +88,12 @@ export function driverOf({ conf = {}, addresses = [], options: more }: Scenario)
 export function addressingOf({ addresses = [], routes = [] }: Scenario): Addressing {
   const assigned = addresses.map((text) => {
     const [address = '', gateway] = text.split(' ');
-    return { address: parsePrefix(address) ?? assert.fail(text), ...(gateway === undefined ? {} : { gateway }) };
+    return {
+      address: parsePrefix(address) ?? assert.fail(text),
+      ...(gateway === undefined ? {} : { gateway: addrOf(gateway) }),
+    };
   });
-  return { addresses: assigned, routes };
+  return { addresses: assigned, routes: routes.map((route) => parseRoute(route) ?? assert.fail(route.dst)) };
 }
 
 function withoutWhatStays(text: string): string {

@@ -15,6 +15,7 @@ import { FakeHost } from '../../src/shared/testing/fake-host.ts';
 import type { FakeSeed } from '../../src/shared/testing/fake-netns.ts';
 import { MemoryDisk, MemoryStore } from '../../src/shared/testing/memory-store.ts';
 import { range } from '../unit/ipam-support.ts';
+import { routeOf } from './addresses.ts';
 
 export interface TestCore extends Core {
   /** Events of the log, with their fields. */
@@ -87,7 +88,7 @@ export function scopeOf({ network = 'web' }: Which = {}): string {
 /** One address of each family for the attachment, with a default route each. */
 export function pool(which: Which, identity: HostIdentity): AddressSource {
   const sets = SUBNETS.map((subnet) => [range(subnet)]);
-  const routes = [{ dst: '0.0.0.0/0' }, { dst: '::/0' }];
+  const routes = [routeOf('0.0.0.0/0'), routeOf('::/0')];
   return poolSource({ scope: scopeOf(which), sets, requested: [], routes, dns: {} }, attachmentOf(which), identity);
 }
 

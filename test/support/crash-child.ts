@@ -3,13 +3,15 @@
  * from 0. Each Op goes to the kernel alone. Exits normally when there are fewer Ops.
  */
 import { readFileSync } from 'node:fs';
+import { parseDocument, versionOf } from '../../src/shared/config/document.ts';
+import { parsePlugin } from '../../src/shared/config/plugin-config.ts';
+import { parseRemoval } from '../../src/shared/config/removal-config.ts';
 import type { NetError } from '../../src/shared/errors/net-error.ts';
 import type { Host, Namespaces } from '../../src/shared/host/host.ts';
 import type { Op } from '../../src/shared/model/op.ts';
 import { add } from '../../src/shared/runtime/cni/add.ts';
 import { del } from '../../src/shared/runtime/cni/del.ts';
-import { type Call, parseConfig } from '../../src/shared/runtime/cni/request.ts';
-import { parseVersion } from '../../src/shared/runtime/cni/versions.ts';
+import { type Call, readingOf } from '../../src/shared/runtime/cni/request.ts';
 import { openCore } from '../../src/shared/runtime/context.ts';
 import { parseEnvironment } from '../../src/shared/runtime/environment.ts';
 import { die } from './compile-cache.ts';
@@ -43,7 +45,7 @@ function mortal(host: Host): Host {
 }
 
 const text = readFileSync(0, 'utf8');
-const config = parseConfig(text);
+const document = parseDocument(text);
 const variables = parseEnvironment(process.env);
 const call: Call = {
   plugin: 'isthmus',
@@ -51,9 +53,12 @@ const call: Call = {
   env: process.env,
   stderr: () => {},
   text,
-  config,
-  version: parseVersion(config.cniVersion),
+  version: versionOf(document),
 };
 using core = openCore(process.env);
 const dying = Object.create(core, { host: { value: mortal(core.host) } });
-await (variables.command === 'ADD' ? add : del)(call, dying);
+if (variables.command === 'ADD') {
+  await add({ ...call, config: parsePlugin(document, readingOf(call, 'ADD')) }, dying);
+} else {
+  await del({ ...call, config: parseRemoval(document, { plugin: 'isthmus', isOwn: () => false }) }, dying);
+}

@@ -3,6 +3,7 @@
  * JSON. Prints one line for each failure.
  */
 import { readFileSync } from 'node:fs';
+import { parseSpec } from '../../src/shared/config/network-spec.ts';
 import { createNetwork } from '../../src/shared/core/networks/create-network.ts';
 import { deleteNetwork } from '../../src/shared/core/networks/delete-network.ts';
 import { reconcile } from '../../src/shared/core/reconcile.ts';
@@ -19,6 +20,6 @@ async function errorsOf(verb: string): Promise<readonly NetError[]> {
   }
   const request = JSON.parse(readFileSync(0, 'utf8'));
   if (verb === 'delete') return deleteNetwork(core, request.name, request.holder);
-  await createNetwork(core, request);
+  await createNetwork(core, { ...request, spec: parseSpec(request.spec) });
   return [];
 }

@@ -1,5 +1,6 @@
 import { parseNetconf } from '../../src/shared/config/netconf.ts';
 import type { NetworkSpec, RangeText } from '../../src/shared/config/network-spec.ts';
+import { parseSpec } from '../../src/shared/config/network-spec.ts';
 import type { Core } from '../../src/shared/core/core.ts';
 import { createEndpoint } from '../../src/shared/core/endpoints/create-endpoint.ts';
 import type { NetworkRequest } from '../../src/shared/core/networks/create-network.ts';
@@ -21,13 +22,13 @@ export function specFor(network = 'web', parts: SpecParts = {}): NetworkSpec {
   const config = { name: network, bridge: 'isth0', isGateway: true, ipam: { type: 'host-local' }, ...conf };
   const { options } = parseNetconf({ config, strict: true });
   if (options.driver !== 'bridge') throw new Error('a bridge is wanted');
-  return {
+  return parseSpec({
     options,
     ranges: subnets.map((subnet) => [typeof subnet === 'string' ? { subnet } : subnet]),
     ...(scope === undefined ? {} : { scope }),
     ...(allocator === undefined ? {} : { allocator }),
     routes: [],
-  };
+  });
 }
 
 export const DOCKER = `docker:${'0123456789abcdef'.repeat(4)}`;

@@ -4,6 +4,7 @@ import { openFirewaller } from '../../src/shared/firewall/open.ts';
 import type { Host } from '../../src/shared/host/host.ts';
 import { openLinuxHost } from '../../src/shared/host/linux-host.ts';
 import type { Family } from '../../src/shared/model/addr.ts';
+import { formatAddr } from '../../src/shared/model/addr.ts';
 import type { Attachment } from '../../src/shared/model/attachment.ts';
 import type { FirewallBackend } from '../../src/shared/model/firewall.ts';
 import { formatPrefix } from '../../src/shared/model/prefix.ts';
@@ -125,7 +126,14 @@ export function enter(host: TestNetns, container: TestNetns, { ifName }: Attachm
   for (const { address } of addresses) container.ip('addr', 'add', formatPrefix(address), 'dev', 'eth0');
   container.ip('link', 'set', 'eth0', 'up');
   for (const { address, gateway } of addresses) {
-    container.ip(`-${address.addr.family}`, 'route', 'add', 'default', 'via', gateway ?? '');
+    container.ip(
+      `-${address.addr.family}`,
+      'route',
+      'add',
+      'default',
+      'via',
+      gateway === undefined ? '' : formatAddr(gateway),
+    );
   }
 }
 

@@ -8,7 +8,7 @@ import type { Rules } from '../../src/shared/drivers/rules.ts';
 import type { Attachment } from '../../src/shared/model/attachment.ts';
 import { digest } from '../../src/shared/model/attachment.ts';
 import type { FirewallBackend, IngressPolicy } from '../../src/shared/model/firewall.ts';
-import { parsePrefix } from '../../src/shared/model/prefix.ts';
+import { addrOf, prefixOf } from './addresses.ts';
 
 /** NetworkID of the network that offers are for, and the name that the core has for it. */
 export const NETWORK_ID = digest('network');
@@ -27,8 +27,7 @@ export function endpointOf(n: number): Attachment {
 export function addressesOf(n: number, families: readonly (4 | 6)[] = [4, 6]): Addressing {
   const addresses = families.flatMap((family) => {
     const [base, length] = [`${SUBNETS[family]}${family === 4 ? '.' : ':'}`, family === 4 ? 24 : 64];
-    const address = parsePrefix(`${base}${n}/${length}`);
-    return address === undefined ? [] : [{ address, gateway: `${base}1` }];
+    return [{ address: prefixOf(`${base}${n}/${length}`), gateway: addrOf(`${base}1`) }];
   });
   return { addresses, routes: [] };
 }

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
-import type { CniInterface, CniIp, CniResult, CniRoute } from '../../src/shared/runtime/cni/result.ts';
-import { atLeast, type CniVersion } from '../../src/shared/runtime/cni/versions.ts';
+import type { CniInterface, CniIp, CniResult } from '../../src/shared/config/result.ts';
+import { atLeast, type CniVersion } from '../../src/shared/config/versions.ts';
+import type { Route } from '../../src/shared/model/route.ts';
+import { addrOf, prefixOf } from './addresses.ts';
 
 /** A result, as far as a version of the specification has words for it. */
 export function sayable(result: CniResult, version: CniVersion): CniResult {
@@ -11,15 +13,14 @@ export function sayable(result: CniResult, version: CniVersion): CniResult {
 
 /** One address a family, routes of these families without metrics, no interfaces. */
 function oldest({ ips, routes, dns }: CniResult): CniResult {
-  const isV6 = (text: string): boolean => text.includes(':');
-  const first = [false, true].flatMap((six) => ips.find(({ address }) => isV6(address) === six) ?? []);
+  const first = [4, 6].flatMap((family) => ips.find(({ address }) => address.addr.family === family) ?? []);
   return {
     interfaces: [],
     ips: first.map(({ interface: index, ...known }) => known),
     routes: first.flatMap(({ address }) =>
       routes
-        .filter(({ dst }) => isV6(dst) === isV6(address))
-        .map(({ dst, gw }) => ({ dst, ...(gw === undefined ? {} : { gw }) })),
+        .filter(({ dst }) => dst.addr.family === address.addr.family)
+        .map(({ dst, gateway }) => ({ dst, ...(gateway === undefined ? {} : { gateway }) })),
     ),
     dns,
   };
@@ -49,20 +50,24 @@ function arbitraryIp(): fc.Arbitrary<CniIp> {
   const others = { interface: fc.integer({ min: 0, max: 9 }) };
   return fc.oneof(
     fc
-      .tuple(fc.ipV4(), fc.integer({ min: 0, max: 32 }), optional({ ...others, gateway: fc.ipV4() }))
-      .map(([ip, length, rest]) => ({ address: `${ip}/${length}`, ...rest })),
+      .tuple(fc.ipV4(), fc.integer({ min: 0, max: 32 }), optional({ ...others, gateway: fc.ipV4().map(addrOf) }))
+      .map(([ip, length, rest]) => ({ address: prefixOf(`${ip}/${length}`), ...rest })),
     fc
-      .tuple(fc.ipV6(), fc.integer({ min: 0, max: 128 }), optional({ ...others, gateway: fc.ipV6() }))
-      .map(([ip, length, rest]) => ({ address: `${ip}/${length}`, ...rest })),
+      .tuple(fc.ipV6(), fc.integer({ min: 0, max: 128 }), optional({ ...others, gateway: fc.ipV6().map(addrOf) }))
+      .map(([ip, length, rest]) => ({ address: prefixOf(`${ip}/${length}`), ...rest })),
   );
 }
 
-function arbitraryRoute(): fc.Arbitrary<CniRoute> {
+function arbitraryRoute(): fc.Arbitrary<Route> {
   const number = fc.nat(255);
   const metrics = { mtu: number, advmss: number, priority: number, table: number, scope: number };
   return fc.oneof(
-    fc.tuple(fc.ipV4(), optional({ ...metrics, gw: fc.ipV4() })).map(([ip, rest]) => ({ dst: `${ip}/32`, ...rest })),
-    fc.tuple(fc.ipV6(), optional({ ...metrics, gw: fc.ipV6() })).map(([ip, rest]) => ({ dst: `${ip}/128`, ...rest })),
+    fc
+      .tuple(fc.ipV4(), optional({ ...metrics, gateway: fc.ipV4().map(addrOf) }))
+      .map(([ip, rest]) => ({ dst: prefixOf(`${ip}/32`), ...rest })),
+    fc
+      .tuple(fc.ipV6(), optional({ ...metrics, gateway: fc.ipV6().map(addrOf) }))
+      .map(([ip, rest]) => ({ dst: prefixOf(`${ip}/128`), ...rest })),
   );
 }
 

@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
+import { parseCniArgs, withoutArg } from '../../src/shared/config/cni-args.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
-import { parseCniArgs, withoutArg } from '../../src/shared/runtime/cni/cni-args.ts';
 
 function entries(text: string): [string, string][] {
   return [...parseCniArgs(text)];

@@ -1,8 +1,8 @@
 import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
 import { parseBandwidth } from '../../src/shared/config/bandwidth.ts';
-import type { Json } from '../../src/shared/config/fields.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
+import type { Json } from '../../src/shared/model/json.ts';
 
 const GIB = 2 ** 30 * 8;
 

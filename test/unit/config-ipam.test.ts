@@ -5,7 +5,8 @@ import { type HostLocalInput, parseHostLocal, parseStatic } from '../../src/shar
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import { formatSet } from '../../src/shared/ipam/ranges.ts';
 import { formatAddr } from '../../src/shared/model/addr.ts';
-import { formatPrefix } from '../../src/shared/model/prefix.ts';
+import { formatPrefix, parsePrefix } from '../../src/shared/model/prefix.ts';
+import { formatRoute } from '../../src/shared/model/route.ts';
 import { makeTempDir } from '../support/temp.ts';
 import { range } from './ipam-support.ts';
 
@@ -32,6 +33,7 @@ describe('config: host-local', () => {
   it('fills in gateway, start and end', () => {
     assert.deepEqual(parse({ ...S, type: 'host-local' }), {
       sets: [[range('10.88.0.0/16')]],
+      ranges: [[{ subnet: parsePrefix('10.88.0.0/16') }]],
       routes: [],
       dataDir: '/var/lib/cni/networks',
       requested: [],
@@ -67,7 +69,7 @@ describe('config: host-local', () => {
       { dst: '10.9.8.7/8', gw: '10.88.0.1', mtu: 1400, advmss: 1300, priority: 5, table: 100, scope: 253 },
       { dst: 'fd00::/8', gw: null, mtu: 0 },
     ];
-    assert.deepEqual(parse({ ...S, routes }).routes, [
+    assert.deepEqual(parse({ ...S, routes }).routes.map(formatRoute), [
       { dst: '0.0.0.0/0' },
       { dst: '10.0.0.0/8', gateway: '10.88.0.1', mtu: 1400, advmss: 1300, priority: 5, table: 100, scope: 253 },
       { dst: 'fd00::/8' },
@@ -263,7 +265,7 @@ describe('config: static', () => {
     const dns = { nameservers: ['10.1.0.1'], domain: 'example', search: ['example'], options: [] };
     const spec = parseStatic({ ...base, ipam: { type: 'static', addresses, routes: [{ dst: '0.0.0.0/0' }], dns } });
     assert.deepEqual(shown(spec), ['10.10.0.5/24 10.10.0.254', '3ffe:ffff:0:1ff::1/64 -']);
-    assert.deepEqual(spec.routes, [{ dst: '0.0.0.0/0' }]);
+    assert.deepEqual(spec.routes.map(formatRoute), [{ dst: '0.0.0.0/0' }]);
     assert.deepEqual(spec.dns, { nameservers: ['10.1.0.1'], domain: 'example', search: ['example'] });
   });
 

@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
-import type { Json } from '../../src/shared/config/fields.ts';
 import { parseTuning, type TuningInput } from '../../src/shared/config/tuning.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
+import type { Json } from '../../src/shared/model/json.ts';
 
 function parse(config: Json, more: Partial<TuningInput> = {}) {
   return parseTuning({ config, ifName: 'eth0', ...more });

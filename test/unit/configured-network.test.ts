@@ -2,9 +2,12 @@ import { strict as assert } from 'node:assert';
 import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Json } from '../../src/shared/config/fields.ts';
-import type { NetworkSpec } from '../../src/shared/config/network-spec.ts';
+import { documentOf } from '../../src/shared/config/document.ts';
+import { formatSpec, type NetworkSpec, type SpecText } from '../../src/shared/config/network-spec.ts';
+import { parsePlugin } from '../../src/shared/config/plugin-config.ts';
+import type { Json } from '../../src/shared/model/json.ts';
 import { pluginName } from '../../src/shared/runtime/cni/names.ts';
+import { type Call, readingOf } from '../../src/shared/runtime/cni/request.ts';
 import { targetOf } from '../../src/shared/runtime/cni/targets.ts';
 import { configuredNetworks } from '../../src/shared/runtime/configured-network.ts';
 import type { Environment } from '../../src/shared/runtime/environment.ts';
@@ -52,26 +55,25 @@ describe('network spec of a CNI configuration', () => {
 
   const write = (file: string, content: unknown): void =>
     writeFileSync(join(dir, file), typeof content === 'string' ? content : JSON.stringify(content));
-  const configured = (name: string): NetworkSpec | undefined => configuredNetworks(env)(name);
+  const text = (spec: NetworkSpec | undefined): SpecText | undefined => spec && formatSpec(spec);
+  const configured = (name: string): SpecText | undefined => text(configuredNetworks(env)(name));
   const list = (name: string, ...plugins: readonly unknown[]): object => ({ cniVersion: '1.0.0', name, plugins });
 
   /** The spec that an ADD with this configuration uses. */
-  function specOfCall(element: Json): NetworkSpec | undefined {
+  function specOfCall(element: Json): SpecText | undefined {
     const config = { cniVersion: '1.0.0', name: 'web', ...element };
     const called = { CNI_COMMAND: 'ADD', CNI_CONTAINERID: 'a', CNI_NETNS: '/x', CNI_IFNAME: 'eth0', CNI_PATH: dir };
-    const target = targetOf(
-      {
-        plugin: pluginName(String(element.type)),
-        variables: parseEnvironment(called),
-        env: called,
-        stderr: () => {},
-        text: JSON.stringify(config),
-        config,
-        version: '1.0.0',
-      },
-      makeCore(makeFakeHost()),
-    );
-    return target.kind === 'endpoint' ? target.request.spec : undefined;
+    const call: Call = {
+      plugin: pluginName(String(element.type)),
+      variables: parseEnvironment(called),
+      env: called,
+      stderr: () => {},
+      text: JSON.stringify(config),
+      version: '1.0.0',
+    };
+    const parsed = parsePlugin(documentOf(config), readingOf(call, 'ADD'));
+    const target = targetOf({ ...call, config: parsed }, makeCore(makeFakeHost()));
+    return target.kind === 'endpoint' ? text(target.request.spec) : undefined;
   }
 
   it('has the bridge, the canonical pool, its scope, the routes and the rules', () => {
@@ -144,7 +146,7 @@ describe('network spec of a CNI configuration', () => {
     write('20-web.conflist', list('web', { type: 'ptp' }, 7, wrong, misspelt, { ...ISTHMUS, driver: 'host' }));
     write('30-web.conf', { cniVersion: '1.0.0', name: 'web', ...DROP_IN, bridge: 'isth5' });
     write('40-web.json', { cniVersion: '1.0.0', name: 'web', ...ISTHMUS, bridge: 'isth6' });
-    const bridgeOf = (spec: NetworkSpec | undefined): string =>
+    const bridgeOf = (spec: SpecText | undefined): string =>
       spec?.options.driver === 'bridge' ? spec.options.bridge : `${spec?.options.driver}`;
     assert.equal(bridgeOf(configured('web')), 'isth5');
     rmSync(join(dir, '30-web.conf'));

@@ -5,6 +5,7 @@ import type { EndpointReport, EndpointRequest, Expectation } from '../../src/sha
 import { hostIfName } from '../../src/shared/model/attachment.ts';
 import type { Op } from '../../src/shared/model/op.ts';
 import type { FakeHost } from '../../src/shared/testing/fake-host.ts';
+import { routeOf } from '../support/addresses.ts';
 import {
   addRequest,
   attachmentOf,
@@ -156,7 +157,7 @@ describe('core: CHECK', () => {
 
   it('reports a missing route of prevResult, whoever added it', async () => {
     const { core, request, expected } = await makeScene();
-    const routes = [...expected.routes, { dst: '10.0.0.0/8', gateway: '10.88.0.9' }];
+    const routes = [...expected.routes, routeOf('10.0.0.0/8', '10.88.0.9')];
     await assert.rejects(
       checkEndpoint(core, request, { ...expected, routes }),
       refusedWith('drift', /route 10\.0\.0\.0\/8: is gone \(via 10\.88\.0\.9\)/),

@@ -34,7 +34,7 @@ describe('core: an endpoint', () => {
       ],
     );
     assert.deepEqual(
-      report.addresses.map(({ address, gateway }) => [formatAddr(address.addr), gateway]),
+      report.addresses.map(({ address, gateway }) => [formatAddr(address.addr), gateway && formatAddr(gateway)]),
       [
         ['10.88.0.2', '10.88.0.1'],
         ['fd00:88::2', 'fd00:88::1'],

@@ -5,6 +5,7 @@ import { deleteEndpoint } from '../../src/shared/core/endpoints/delete-endpoint.
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import { parsePrefix } from '../../src/shared/model/prefix.ts';
 import type { FakeHost } from '../../src/shared/testing/fake-host.ts';
+import { addrOf, routeOf } from '../support/addresses.ts';
 import {
   addRequest,
   delRequest,
@@ -29,7 +30,7 @@ function delegate(): DelegateSource & { readonly calls: string[] } {
     calls,
     acquire: async () => {
       calls.push('ADD');
-      return { addresses: [{ address, gateway: '10.88.0.1' }], routes: [{ dst: '0.0.0.0/0' }], dns: {} };
+      return { addresses: [{ address, gateway: addrOf('10.88.0.1') }], routes: [routeOf('0.0.0.0/0')], dns: {} };
     },
     release: done('DEL'),
     check: done('CHECK'),
@@ -130,7 +131,7 @@ function sorted(text: { toString(): string }): string {
 /** An address other than the first endpoint's. */
 function otherDelegate(): DelegateSource {
   const address = parsePrefix('10.88.0.10/24') ?? assert.fail();
-  const given = { addresses: [{ address, gateway: '10.88.0.1' }], routes: [], dns: {} };
+  const given = { addresses: [{ address, gateway: addrOf('10.88.0.1') }], routes: [], dns: {} };
   return { ...delegate(), acquire: async () => given };
 }
 

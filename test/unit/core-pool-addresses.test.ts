@@ -8,8 +8,9 @@ import {
 } from '../../src/shared/core/pools/pools.ts';
 import { release } from '../../src/shared/ipam/leases.ts';
 import { formatPrefix } from '../../src/shared/model/prefix.ts';
+import { addrOf, prefixOf } from '../support/addresses.ts';
 import { refusedWith } from '../support/core.ts';
-import { describePools, dockerEndpoint, prefixOf } from './pools-support.ts';
+import { describePools, dockerEndpoint } from './pools-support.ts';
 import { dockerNetwork } from './store-behaviour.ts';
 
 describePools('core: addresses of pools', (lab) => {
@@ -55,7 +56,7 @@ describePools('core: addresses of pools', (lab) => {
       const refusal = /10\.9\.1\.2: a Docker network has it as gateway or auxiliary address/;
       assert.throws(() => lab().ask(own, 'endpoint', '10.9.1.2'), refusedWith('conflict', refusal));
       assert.throws(() => lab().claim(own, '10.9.1.4', 'c1'), refusedWith('conflict', /10\.9\.1\.4/));
-      for (const text of ['10.9.1.2', '10.9.1.4']) releaseAddress(lab().core, own.id, text);
+      for (const text of ['10.9.1.2', '10.9.1.4']) releaseAddress(lab().core, own.id, addrOf(text));
       assert.deepEqual([lab().row(own).reserved, lab().row(own).gateway], [[], undefined]);
       assert.deepEqual(lab().row(other).reserved, ['10.9.1.2'], 'it is the other one’s to release');
       assert.deepEqual([lab().ask(own), lab().ask(own)], ['10.9.1.6/29', '10.9.1.4/29']);
@@ -84,7 +85,7 @@ describePools('core: addresses of pools', (lab) => {
       const own = lab().pool({ subnet: '10.9.1.0/29' });
       lab().ask(own, 'gateway');
       assert.deepEqual([lab().ask(own), lab().ask(own), lab().ask(own)], ['10.9.1.2/29', '10.9.1.3/29', '10.9.1.4/29']);
-      releaseAddress(lab().core, own.id, '10.9.1.2');
+      releaseAddress(lab().core, own.id, addrOf('10.9.1.2'));
       assert.deepEqual([lab().ask(own), lab().ask(own), lab().ask(own)], ['10.9.1.5/29', '10.9.1.6/29', '10.9.1.2/29']);
       assert.throws(() => lab().ask(own), refusedWith('exhausted', /5 of 5.*larger --subnet or --ip-range/));
     });
@@ -123,9 +124,8 @@ describePools('core: addresses of pools', (lab) => {
       const own = lab().pool();
       for (const id of ['c1', 'c2']) lab().claim(own, lab().ask(own).replace('/24', ''), id);
       lab().ask(own);
-      releaseAddress(lab().core, own.id, '10.9.1.1');
-      releaseAddress(lab().core, own.id, 'no address');
-      releaseAddress(lab().core, 'unknown', '10.9.1.2');
+      releaseAddress(lab().core, own.id, addrOf('10.9.1.1'));
+      releaseAddress(lab().core, 'unknown', addrOf('10.9.1.2'));
       assert.deepEqual(lab().leased(own), ['10.9.1.1 c1', '10.9.1.2 c2', '10.9.1.3 requested']);
       releasePool(lab().core, own.id);
       assert.deepEqual(lab().leased(own), ['10.9.1.1 c1', '10.9.1.2 c2']);
@@ -138,7 +138,6 @@ describePools('core: addresses of pools', (lab) => {
       ['fd00::1', /outside 10\.9\.1\.0\/24/],
       ['10.9.1.0', /10\.9\.1\.0: it is the network or broadcast address of 10\.9\.1\.0\/24/],
       ['10.9.1.255', /network or broadcast/],
-      ['10.9.1', /"10\.9\.1": it is not an IP address/],
     ];
     for (const [address, text] of refusals)
       it(`cannot be ${address}; nothing is leased or reserved`, () => {
@@ -156,7 +155,7 @@ describePools('core: addresses of pools', (lab) => {
       assert.equal(lab().ask(lost, 'gateway'), '10.9.1.1/24');
       assert.equal(lab().row(found).gateway, '10.9.1.1');
       assert.equal(lab().ask(lost), '10.9.1.2/24');
-      releaseAddress(lab().core, lost.id, '10.9.1.2');
+      releaseAddress(lab().core, lost.id, addrOf('10.9.1.2'));
       assert.deepEqual(lab().leased(found), []);
       for (const id of ['', 'x', '10.9.1.0/24@web#1', '10.9.2.0/24@-#1'])
         assert.throws(() => lab().ask({ ...lost, id }), refusedWith('invalid-config', /unknown pool/));

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
 import { FakeHost } from '../../src/shared/testing/fake-host.ts';
+import { prefixOf } from '../support/addresses.ts';
 import { type Child, startChild } from '../support/children.ts';
 import { makeCore, scopeOf } from '../support/core.ts';
 import { makeTempDir } from '../support/temp.ts';
@@ -24,7 +25,7 @@ describe('core: pools requested by several processes at once', () => {
     using store = openSqliteStore({ stateDir: directory.path, identity: core.host.identity });
     const spec = {
       options: { driver: 'null' as const },
-      ranges: [[{ subnet: '10.88.0.0/24' }]],
+      ranges: [[{ subnet: prefixOf('10.88.0.0/24') }]],
       routes: [],
       scope: scopeOf(),
     };

@@ -1,12 +1,13 @@
 import { strict as assert } from 'node:assert';
-import type { NetworkSpec, RangeText } from '../../src/shared/config/network-spec.ts';
-import { expireRequests, type PoolRequest, usePools } from '../../src/shared/core/pools/pools.ts';
+import { type NetworkSpec, parseSpec, type RangeText } from '../../src/shared/config/network-spec.ts';
+import { expireRequests, usePools } from '../../src/shared/core/pools/pools.ts';
 import { free } from '../../src/shared/ipam/free.ts';
 import { release } from '../../src/shared/ipam/leases.ts';
 import { FakeHost } from '../../src/shared/testing/fake-host.ts';
+import { prefixOf } from '../support/addresses.ts';
 import { refusedWith, scopeOf } from '../support/core.ts';
 import { range } from './ipam-support.ts';
-import { describePools, PoolLab, podOf, prefixOf } from './pools-support.ts';
+import { type AskedPool, describePools, PoolLab, podOf } from './pools-support.ts';
 import { dockerNetwork, network } from './store-behaviour.ts';
 
 const WEB = scopeOf();
@@ -15,7 +16,8 @@ describePools('core: pools', (lab) => {
   describe('of a shared network', () => {
     const SUBNET = '10.88.0.0/24';
     const know = (ranges: readonly (readonly RangeText[])[], more: Partial<NetworkSpec> = {}): void => {
-      const spec = { options: { driver: 'null' as const }, ranges, routes: [], scope: WEB, ...more };
+      const text = { options: { driver: 'null' as const }, ranges, routes: [], scope: WEB };
+      const spec = { ...parseSpec(text), ...more };
       lab().store.networks.put(network('web', { spec }));
     };
 
@@ -101,7 +103,7 @@ describePools('core: pools', (lab) => {
     });
 
     const join = 'docker network create -d isthmus --ipam-driver isthmus --ipam-opt network=web -o network=web';
-    const refusals: readonly [what: string, make: () => void, request: Partial<PoolRequest>, text: string][] = [
+    const refusals: readonly [what: string, make: () => void, request: AskedPool, text: string][] = [
       [
         'by Docker',
         () => know([[{ subnet: SUBNET }]], { allocator: 'docker' }),

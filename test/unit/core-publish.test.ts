@@ -8,6 +8,7 @@ import type { Rules } from '../../src/shared/drivers/rules.ts';
 import type { Holder, PortQuery } from '../../src/shared/host/host.ts';
 import { hostIfName } from '../../src/shared/model/attachment.ts';
 import { FakeHost, type FakeOptions } from '../../src/shared/testing/fake-host.ts';
+import { addrOf } from '../support/addresses.ts';
 import { makeCore, refusedWith, type TestCore } from '../support/core.ts';
 import { FakeFirewaller } from '../support/fake-firewaller.ts';
 import { addressesOf, BRIDGE, dockerRules, endpointOf, holdNetwork, NETWORK, offerRequest } from '../support/offers.ts';
@@ -77,7 +78,7 @@ describe('core: published ports of an endpoint', () => {
   });
 
   it('lead to it, are claimed and on record, and the network has the rules for them', async () => {
-    const mappings = await publish(2, [port(8080, 80), port(53, 53, { protocol: 'udp', hostIp: '127.0.0.1' })]);
+    const mappings = await publish(2, [port(8080, 80), port(53, 53, { protocol: 'udp', hostIp: addrOf('127.0.0.1') })]);
     assert.deepEqual(mappings, [
       { protocol: 'udp', hostPort: 53, containerPort: 53, hostIp: '127.0.0.1', family: 4 },
       { protocol: 'tcp', hostPort: 8080, containerPort: 80 },
@@ -160,7 +161,10 @@ describe('core: published ports of an endpoint', () => {
       /host port 8080\/tcp: Docker endpoint \w{12} of network docker-\w{12} has it on every address/,
     );
     await assert.rejects(publish(3, [port(8091, 91), port(8080, 80)]), taken);
-    await assert.rejects(publish(3, [port(8080, 80, { hostIp: '127.0.0.1' })]), refusedWith('conflict', /8080\/tcp/));
+    await assert.rejects(
+      publish(3, [port(8080, 80, { hostIp: addrOf('127.0.0.1') })]),
+      refusedWith('conflict', /8080\/tcp/),
+    );
     assert.deepEqual(everything(), before);
     assert.equal(core.taken.size, 0);
   });
@@ -183,11 +187,11 @@ describe('core: published ports of an endpoint', () => {
   it('are rejected on an address that the host lacks, and for a family that the endpoint lacks', async () => {
     const before = everything();
     const foreign = refusedWith('invalid-config', /192.0.2.9.*not an address of this host/);
-    await assert.rejects(publish(2, [port(8080, 80, { hostIp: '192.0.2.9' })]), foreign);
+    await assert.rejects(publish(2, [port(8080, 80, { hostIp: addrOf('192.0.2.9') })]), foreign);
     const family = refusedWith('invalid-config', /host address ::1, container port 80\/tcp.*no IPv6 address/);
-    await assert.rejects(publish(2, [port(8080, 80, { hostIp: '::1' })]), family);
+    await assert.rejects(publish(2, [port(8080, 80, { hostIp: addrOf('::1') })]), family);
     assert.deepEqual(everything(), before);
-    await publish(2, [port(8080, 80, { hostIp: '10.88.0.1' })]);
+    await publish(2, [port(8080, 80, { hostIp: addrOf('10.88.0.1') })]);
   });
 
   it('are rejected for an unknown endpoint, and without a packet filter', async () => {

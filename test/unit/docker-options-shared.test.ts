@@ -4,6 +4,7 @@ import type { NetworkSpec } from '../../src/shared/config/network-spec.ts';
 import { defaultCandidates } from '../../src/shared/core/pools/candidates.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import { makePhases } from '../../src/shared/runtime/phases.ts';
+import { prefixOf, routeOf } from '../support/addresses.ts';
 import { makeCore, makeFakeHost, type TestCore } from '../support/core.ts';
 
 const ID = 'd527509059b9f2f85c6351db7c8f4945bd1e96769e16f1c686edc6a408c761a5';
@@ -17,9 +18,9 @@ const WEB: NetworkSpec = {
     ...{ mtu: 1400, hairpin: false, promisc: false, trunk: [], preserveDefaultVlan: false, macspoofchk: false },
     ...{ enabledad: false, disableContainerInterface: false, portIsolation: false },
   },
-  ranges: [[{ subnet: '10.88.0.0/24' }]],
+  ranges: [[{ subnet: prefixOf('10.88.0.0/24') }]],
   scope: '/var/lib/cni/networks/web',
-  routes: [{ dst: '0.0.0.0/0' }, { dst: '10.77.0.0/16' }, { dst: '10.66.0.0/16', gateway: '10.88.0.9' }],
+  routes: [routeOf('0.0.0.0/0'), routeOf('10.77.0.0/16'), routeOf('10.66.0.0/16', '10.88.0.9')],
   rules: {
     backend: 'nftables',
     options: {

@@ -5,8 +5,9 @@ import { portRequests } from '../../cmd/cnm-shim/docker/port-options.ts';
 import { decodeCreateNetwork } from '../../cmd/cnm-shim/docker/wire/messages.ts';
 import type { BridgeOptions } from '../../src/shared/config/bridge.ts';
 import type { FirewallOptions } from '../../src/shared/config/firewall.ts';
-import type { NetworkSpec } from '../../src/shared/config/network-spec.ts';
+import { formatSpec, type SpecText } from '../../src/shared/config/network-spec.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
+import { addrOf } from '../support/addresses.ts';
 
 const ID = 'd527509059b9f2f85c6351db7c8f4945bd1e96769e16f1c686edc6a408c761a5';
 const BRIDGE = 'com.docker.network.bridge.';
@@ -23,7 +24,7 @@ interface Asked {
   readonly backend?: 'nftables' | 'none';
 }
 
-function specOf({ o = {}, internal = false, v4 = [V4], v6 = [], shared, scope, backend }: Asked = {}): NetworkSpec {
+function specOf({ o = {}, internal = false, v4 = [V4], v6 = [], shared, scope, backend }: Asked = {}): SpecText {
   const request = decodeCreateNetwork({
     NetworkID: ID,
     Options: {
@@ -34,7 +35,7 @@ function specOf({ o = {}, internal = false, v4 = [V4], v6 = [], shared, scope, b
     IPv4Data: v4,
     IPv6Data: v6,
   });
-  return specOfDocker({
+  const spec = specOfDocker({
     request,
     options: parseOptions(request.generic),
     subnets: subnetsOf(request),
@@ -42,9 +43,11 @@ function specOf({ o = {}, internal = false, v4 = [V4], v6 = [], shared, scope, b
     ...(shared === undefined ? {} : { shared }),
     ...(scope === undefined ? {} : { scope }),
   });
+  return formatSpec(spec);
 }
 
-type Expected = { readonly [key in keyof FirewallOptions]?: FirewallOptions[key] | undefined };
+type RulesText = NonNullable<SpecText['rules']>['options'];
+type Expected = { readonly [key in keyof RulesText]?: RulesText[key] | undefined };
 
 function bridgeOf(asked?: Asked): BridgeOptions {
   const { options } = specOf(asked);
@@ -52,7 +55,7 @@ function bridgeOf(asked?: Asked): BridgeOptions {
   return options;
 }
 
-function rulesOf(asked?: Asked): Partial<FirewallOptions> {
+function rulesOf(asked?: Asked): Partial<RulesText> {
   const { rules } = specOf(asked);
   assert.ok(rules?.admit);
   return rules.options;
@@ -265,10 +268,10 @@ describe('Docker port mappings', () => {
 
   it("bind to the network's host address unless they name their own", () => {
     assert.deepEqual(
-      portRequests({ internal: false, hostBinding: '127.0.0.1' }, [port, { ...port, hostIp: '0.0.0.0' }]),
+      portRequests({ internal: false, hostBinding: '127.0.0.1' }, [port, { ...port, hostIp: addrOf('0.0.0.0') }]),
       [
-        { ...port, hostIp: '127.0.0.1' },
-        { ...port, hostIp: '0.0.0.0' },
+        { ...port, hostIp: addrOf('127.0.0.1') },
+        { ...port, hostIp: addrOf('0.0.0.0') },
       ],
     );
     assert.deepEqual(portRequests({ internal: false }, [port]), [port]);

@@ -3,6 +3,7 @@ import type { FirewallOptions, PortOptions } from '../../src/shared/config/firew
 import { networkEntries, planPorts, portEntries, type Rules } from '../../src/shared/drivers/rules.ts';
 import type { FirewallEntry } from '../../src/shared/model/firewall.ts';
 import { type Prefix, parsePrefix } from '../../src/shared/model/prefix.ts';
+import { addrOf } from '../support/addresses.ts';
 
 const DEVICE = 'br-a';
 const ADDRESSING = { addresses: ['10.81.0.2/24', 'fd81::2/64'].map((text) => ({ address: prefix(text) })), routes: [] };
@@ -50,7 +51,7 @@ function detailsOf(entry: FirewallEntry): readonly (string | number)[] {
 }
 
 describe('firewall entries of a network', () => {
-  const masquerade = { except: [], to: { 6: '2001:db8::7' } };
+  const masquerade = { except: [], to: { 6: addrOf('2001:db8::7') } };
   const of = (...given: Parameters<typeof rules>): string[] =>
     words(networkEntries(rules(...given), DEVICE, ADDRESSING));
 

@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
+import { atLeast, parseVersion, SUPPORTED } from '../../src/shared/config/versions.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import { pluginName } from '../../src/shared/runtime/cni/names.ts';
-import { atLeast, parseVersion, SUPPORTED } from '../../src/shared/runtime/cni/versions.ts';
 
 describe('pluginName', () => {
   for (const name of ['bridge', 'host-local', 'loopback', 'static'] as const) {

@@ -2,14 +2,17 @@ import { strict as assert } from 'node:assert';
 import { type Named, ofContainer } from '../../cmd/cnm-shim/cli/containers.ts';
 import { readOptions } from '../../cmd/cnm-shim/cli/network-options.ts';
 import { readSubnets, type SubnetOptions } from '../../cmd/cnm-shim/cli/network-subnets.ts';
+import { formatRangeConfig, type RangeText } from '../../src/shared/config/network-spec.ts';
 import { refusedWith } from '../support/core.ts';
 
 describe('--subnet, --gateway and --ip-range', () => {
+  const shown = (options: SubnetOptions): RangeText[] => readSubnets(options).map(formatRangeConfig);
+
   it('are grouped by which subnet contains them', () => {
     assert.deepEqual(readSubnets({}), []);
-    assert.deepEqual(readSubnets({ subnet: ['10.88.0.0/16'] }), [{ subnet: '10.88.0.0/16' }]);
+    assert.deepEqual(shown({ subnet: ['10.88.0.0/16'] }), [{ subnet: '10.88.0.0/16' }]);
     assert.deepEqual(
-      readSubnets({
+      shown({
         subnet: ['10.88.0.0/16', 'fd00:88::/64'],
         gateway: ['FD00:88::FE', '10.88.255.254'],
         ipRange: ['fd00:88::8000/113', '10.88.5.0/24'],
@@ -23,7 +26,7 @@ describe('--subnet, --gateway and --ip-range', () => {
 
   it('exclude the network and the broadcast address of a subnet from its range', () => {
     const partOf = (subnet: string, part: string): string[] =>
-      readSubnets({ subnet: [subnet], ipRange: [part] }).map(({ rangeStart, rangeEnd }) => `${rangeStart} ${rangeEnd}`);
+      shown({ subnet: [subnet], ipRange: [part] }).map(({ rangeStart, rangeEnd }) => `${rangeStart} ${rangeEnd}`);
     assert.deepEqual(partOf('10.88.0.0/16', '10.88.0.0/24'), ['10.88.0.1 10.88.0.255']);
     assert.deepEqual(partOf('10.88.0.0/16', '10.88.255.0/24'), ['10.88.255.0 10.88.255.254']);
     assert.deepEqual(partOf('10.88.0.0/16', '10.88.0.0/16'), ['10.88.0.1 10.88.255.254']);

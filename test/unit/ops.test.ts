@@ -1,4 +1,5 @@
 import { strict as assert } from 'node:assert';
+import { documentOf } from '../../src/shared/config/document.ts';
 import type { NetworkSpec } from '../../src/shared/config/network-spec.ts';
 import { offerEndpoint } from '../../src/shared/core/endpoints/offer-endpoint.ts';
 import { createNetwork } from '../../src/shared/core/networks/create-network.ts';
@@ -12,6 +13,7 @@ import { specOfElement } from '../../src/shared/runtime/configured-network.ts';
 import type { DockerNetworkRow } from '../../src/shared/store/store.ts';
 import { FakeHost } from '../../src/shared/testing/fake-host.ts';
 import { formatTable } from '../../src/shared/ui/table.ts';
+import { addrOf } from '../support/addresses.ts';
 import {
   add,
   attachmentOf,
@@ -91,7 +93,7 @@ describe('operator view of published ports', () => {
   it('sorts by host port, with both families on one line', async () => {
     assert.deepEqual(ports(), []);
     await publishPorts(core, endpointOf(3), dockerRules(), addressesOf(3), [port(8080, 80), port(443, 8443)]);
-    const more = [port(53, 53, { protocol: 'udp', hostIp: '127.0.0.1' }), port(8080, 80, { protocol: 'udp' })];
+    const more = [port(53, 53, { protocol: 'udp', hostIp: addrOf('127.0.0.1') }), port(8080, 80, { protocol: 'udp' })];
     await publishPorts(core, endpointOf(2), dockerRules(), addressesOf(2), more);
     assert.deepEqual(ports(), [
       'a 127.0.0.1:53/udp 10.88.0.2 53',
@@ -129,7 +131,7 @@ describe('operator view of networks', () => {
   /** The network that a CNI configuration with these keys creates, without a packet filter. */
   function specOf(name: string, conf: Readonly<Record<string, unknown>> = {}): NetworkSpec {
     const filter = { firewall: { backend: 'none' } };
-    const spec = specOfElement({ cniVersion: '1.1.0', type: 'isthmus', name, ...filter, ...conf });
+    const spec = specOfElement(documentOf({ cniVersion: '1.1.0', type: 'isthmus', name, ...filter, ...conf }));
     return spec ?? assert.fail('no network');
   }
 

@@ -13,19 +13,15 @@ import {
 import type { RangeSet } from '../../src/shared/ipam/ranges.ts';
 import { formatAddr } from '../../src/shared/model/addr.ts';
 import type { Attachment } from '../../src/shared/model/attachment.ts';
-import { formatPrefix, type Prefix, parsePrefix } from '../../src/shared/model/prefix.ts';
+import { given } from '../../src/shared/model/given.ts';
+import { formatPrefix, type Prefix } from '../../src/shared/model/prefix.ts';
 import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
 import type { LocalStore, PoolRow } from '../../src/shared/store/store.ts';
 import { FakeHost } from '../../src/shared/testing/fake-host.ts';
+import { prefixOf } from '../support/addresses.ts';
 import { makeCore, scopeOf } from '../support/core.ts';
 import { makeTempDir } from '../support/temp.ts';
 import { addr } from './store-behaviour.ts';
-
-export function prefixOf(text: string): Prefix {
-  const prefix = parsePrefix(text);
-  assert.ok(prefix, text);
-  return prefix;
-}
 
 /** Parses `base=10.1.0.0/22,size=24`, in the syntax of `isthmus serve --address-pool`. */
 export function candidate(text: string): PoolCandidate {
@@ -35,13 +31,24 @@ export function candidate(text: string): PoolCandidate {
 
 const CANDIDATES = ['base=10.192.0.0/12,size=22', 'base=fd00:1::/48,size=64'].map(candidate);
 
+/** A PoolRequest with its subnet and range as text. */
+export type AskedPool = Partial<Omit<PoolRequest, 'subnet' | 'range'>> & {
+  readonly subnet?: string;
+  readonly range?: string;
+};
+
+function poolRequest({ subnet, range, ...rest }: AskedPool): PoolRequest {
+  const prefix = (text: string | undefined): Prefix | undefined => (text === undefined ? undefined : prefixOf(text));
+  return { v6: false, ...rest, ...given({ subnet: prefix(subnet), range: prefix(range) }) };
+}
+
 /** Requests pools from a core: by default IPv4 ones, from the default candidates. */
 export function poolsOn(core: Core): {
-  ask: (request?: Partial<PoolRequest>, context?: Partial<PoolContext>) => PoolRow;
+  ask: (request?: AskedPool, context?: Partial<PoolContext>) => PoolRow;
 } {
   return {
     ask: (request = {}, context = {}) =>
-      requestPool(core, { v6: false, ...request }, { candidates: CANDIDATES, avoid: [], now: 1, ...context }),
+      requestPool(core, poolRequest(request), { candidates: CANDIDATES, avoid: [], now: 1, ...context }),
   };
 }
 
@@ -66,19 +73,19 @@ export class PoolLab {
     return this.core.store;
   }
 
-  pool(request: Partial<PoolRequest> = {}): PoolRow {
+  pool(request: AskedPool = {}): PoolRow {
     return poolsOn(this.core).ask({ subnet: '10.9.1.0/24', ...request });
   }
 
   /** Requests a pool of the Network `web`. */
-  shared(request: Partial<PoolRequest> = {}): PoolRow {
+  shared(request: AskedPool = {}): PoolRow {
     return poolsOn(this.core).ask({ network: 'web', ...request });
   }
 
   /** RequestAddress; the result has the prefix length of the subnet. */
   ask({ id }: Pick<PoolRow, 'id'>, use: AddressRequest['use'] = 'endpoint', address?: string, now = 1): string {
-    const given = address === undefined ? {} : { address };
-    return formatPrefix(requestAddress(this.core, { pool: id, use, now, ...given }));
+    const wanted = address === undefined ? {} : { address: addr(address) };
+    return formatPrefix(requestAddress(this.core, { pool: id, use, now, ...wanted }));
   }
 
   /** Does the work of CreateEndpoint. */

@@ -1,9 +1,10 @@
 import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
+import { type CniResult, parseResult } from '../../src/shared/config/result.ts';
+import { atLeast, type CniVersion, SUPPORTED } from '../../src/shared/config/versions.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
-import { parseResult } from '../../src/shared/runtime/cni/parse-result.ts';
-import { type CniResult, formatResult } from '../../src/shared/runtime/cni/result.ts';
-import { atLeast, type CniVersion, SUPPORTED } from '../../src/shared/runtime/cni/versions.ts';
+import { formatResult } from '../../src/shared/runtime/cni/result.ts';
+import { addrOf, prefixOf, routeOf } from '../support/addresses.ts';
 import { arbitraryResult, sayable } from '../support/results.ts';
 
 /** A result with every field. */
@@ -14,13 +15,13 @@ const RICH: CniResult = {
     { name: 'eth0', mac: '0a:58:0a:58:00:02', mtu: 1400, sandbox: '/run/netns/pod' },
   ],
   ips: [
-    { address: '10.88.0.2/16', gateway: '10.88.0.1', interface: 2 },
-    { address: 'fd00:88::2/64', gateway: 'fd00:88::1', interface: 2 },
-    { address: '10.99.0.2/24', interface: 2 },
+    { address: prefixOf('10.88.0.2/16'), gateway: addrOf('10.88.0.1'), interface: 2 },
+    { address: prefixOf('fd00:88::2/64'), gateway: addrOf('fd00:88::1'), interface: 2 },
+    { address: prefixOf('10.99.0.2/24'), interface: 2 },
   ],
   routes: [
-    { dst: '0.0.0.0/0', gw: '10.88.0.1', mtu: 1300, advmss: 1260, priority: 5, table: 100, scope: 0 },
-    { dst: '::/0' },
+    { ...routeOf('0.0.0.0/0', '10.88.0.1'), mtu: 1300, advmss: 1260, priority: 5, table: 100, scope: 0 },
+    routeOf('::/0'),
   ],
   dns: { nameservers: ['10.88.0.1'], domain: 'example.test', search: ['a.test', 'b.test'], options: ['ndots:2'] },
 };
@@ -120,7 +121,7 @@ describe('results', () => {
   });
 
   it('of an IPAM plugin have neither interfaces nor indexes', () => {
-    const ipam: CniResult = { interfaces: [], ips: [{ address: '10.88.0.2/16' }], routes: [], dns: {} };
+    const ipam: CniResult = { interfaces: [], ips: [{ address: prefixOf('10.88.0.2/16') }], routes: [], dns: {} };
     assert.deepEqual(wire(ipam, '1.1.0'), { cniVersion: '1.1.0', ips: [{ address: '10.88.0.2/16' }] });
     assert.deepEqual(wire(ipam, '0.4.0'), {
       cniVersion: '0.4.0',
@@ -143,7 +144,7 @@ describe('results', () => {
     const odd = { IPs: [{ Address: '10.88.0.2/16', Interface: -1, gateway: null }], routes: null, interfaces: null };
     assert.deepEqual(parseResult(odd, '.prevResult'), {
       interfaces: [],
-      ips: [{ address: '10.88.0.2/16' }],
+      ips: [{ address: prefixOf('10.88.0.2/16') }],
       routes: [],
       dns: {},
     });

@@ -1,10 +1,12 @@
 import { strict as assert } from 'node:assert';
+import type { NetworkSpec } from '../../src/shared/config/network-spec.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import type { HostIdentity } from '../../src/shared/host/host.ts';
 import { type Addr, parseAddr } from '../../src/shared/model/addr.ts';
 import type { Attachment } from '../../src/shared/model/attachment.ts';
 import type { FirewallPart, RecalledEndpoint } from '../../src/shared/model/endpoint.ts';
 import type { DockerNetworkRow, Lease, LocalStore, NetworkRow, PoolRow } from '../../src/shared/store/store.ts';
+import { prefixOf, routeOf } from '../support/addresses.ts';
 
 export const FIRST_BOOT: HostIdentity = { hostId: 'root', bootId: 'boot-1', bootedAt: 1_000 };
 export const SECOND_BOOT: HostIdentity = { ...FIRST_BOOT, bootId: 'boot-2', bootedAt: 2_000 };
@@ -94,6 +96,32 @@ export function describeStore(name: string, make: () => Place): void {
     afterEach(() => {
       store[Symbol.dispose]();
       place[Symbol.dispose]();
+    });
+
+    it("returns a network's spec with its addresses as values", () => {
+      const spec: NetworkSpec = {
+        options: { driver: 'null' },
+        ranges: [
+          [
+            { subnet: prefixOf('10.88.0.0/16'), rangeStart: addr('10.88.0.9'), gateway: addr('10.88.0.254') },
+            { subnet: prefixOf('10.89.0.0/16'), rangeEnd: addr('10.89.0.9') },
+          ],
+          [{ subnet: prefixOf('fd00:88::/64') }],
+        ],
+        scope: '/var/lib/cni/networks/web',
+        routes: [routeOf('::/0'), { ...routeOf('10.0.0.0/8', '10.88.0.1'), mtu: 1400, scope: 0 }],
+        rules: {
+          backend: 'nftables',
+          options: {
+            ...{ backend: 'auto', policy: 'open', ports: { snat: true, masqAll: false, conditions: { 4: [], 6: [] } } },
+            masquerade: { families: [4], except: [prefixOf('10.0.0.0/8')], to: { 4: addr('192.0.2.7') } },
+          },
+          admit: true,
+        },
+      };
+      store.networks.put(network('web', { spec }));
+      assert.deepEqual(store.networks.get('web'), network('web', { spec }));
+      assert.deepEqual(store.networks.list(), [network('web', { spec })]);
     });
 
     it('keeps networks across reboots, for their host alone', () => {

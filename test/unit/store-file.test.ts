@@ -248,7 +248,11 @@ describe('store: directory and file', () => {
   });
 
   describe('broken row', () => {
-    const bodies = ['', '{', 'null', '[]', '{}', '"x"', '{"attachment":{},"plan":{"ops":[],"undo":[]}}'];
+    const spec = { options: { driver: 'null' }, ranges: [[{ subnet: '10.88.0.0' }]], routes: [] };
+    const bodies = [
+      ...['', '{', 'null', '[]', '{}', '"x"', '{"attachment":{},"plan":{"ops":[],"undo":[]}}'],
+      JSON.stringify({ ...network('web'), spec }),
+    ];
     const breakRow = (table: string, body: string, where: string): void => {
       const db = new DatabaseSync(file);
       assert.equal(db.prepare(`UPDATE ${table} SET body = ? WHERE ${where}`).run(body).changes, 1);

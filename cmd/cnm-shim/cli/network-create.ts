@@ -1,16 +1,19 @@
 import { type Command, Option } from 'commander';
+import { documentOf, parseNetworkName } from '../../../src/shared/config/document.ts';
 import { invalid } from '../../../src/shared/config/invalid.ts';
+import type { RangeConfig } from '../../../src/shared/config/ipam-ranges.ts';
 import { nearest } from '../../../src/shared/config/nearest.ts';
-import type { NetworkSpec, RangeText } from '../../../src/shared/config/network-spec.ts';
+import { formatRangeConfig, type NetworkSpec } from '../../../src/shared/config/network-spec.ts';
 import { createNetwork } from '../../../src/shared/core/networks/create-network.ts';
 import { isUsed } from '../../../src/shared/core/networks/network.ts';
 import { defaultCandidates } from '../../../src/shared/core/pools/candidates.ts';
 import { type PoolCandidate, releasePool, requestPool } from '../../../src/shared/core/pools/pools.ts';
+import { subnetOf } from '../../../src/shared/core/pools/rows.ts';
 import { fault } from '../../../src/shared/errors/fault.ts';
 import type { NetError } from '../../../src/shared/errors/net-error.ts';
 import type { Family } from '../../../src/shared/model/addr.ts';
 import { PREDEFINED } from '../../../src/shared/ops/networks.ts';
-import { networkName } from '../../../src/shared/runtime/cni/request.ts';
+
 import { configuredNetworks, specOfElement } from '../../../src/shared/runtime/configured-network.ts';
 import type { CallCore } from '../../../src/shared/runtime/make-core.ts';
 import { parseAddressPools } from './address-pool.ts';
@@ -74,7 +77,7 @@ export function addCreate(network: Command): void {
 
 /** Throws NetError if the name is invalid or taken. */
 function assertNew({ store }: CallCore, name: string): void {
-  networkName({ name });
+  parseNetworkName(name);
   const predefined = PREDEFINED.some((known) => known.name === name);
   if (!predefined && !(store.networks.get(name)?.holders ?? []).includes(OPERATOR)) return;
   const what = predefined ? 'a network of this name is predefined' : 'there is a network of this name';
@@ -98,7 +101,7 @@ async function make(core: CallCore, name: string, options: CreateOptions): Promi
   // Validates everything else before asking anyone.
   specFor(name, options, subnets);
   const wanted: Family[] = subnets.length === 0 ? [4] : [];
-  if (options.ipv6 === true && !subnets.some(({ subnet }) => subnet.includes(':'))) wanted.push(6);
+  if (options.ipv6 === true && !subnets.some(({ subnet }) => subnet.addr.family === 6)) wanted.push(6);
   await withFreeSubnets(core, { wanted, options }, (free) =>
     createNetwork(core, { name, holder: OPERATOR, spec: specFor(name, options, [...subnets, ...free]) }),
   );
@@ -120,16 +123,16 @@ interface Wanted {
 async function withFreeSubnets(
   core: CallCore,
   { wanted, options }: Wanted,
-  work: (subnets: readonly RangeText[]) => Promise<void>,
+  work: (subnets: readonly RangeConfig[]) => Promise<void>,
 ): Promise<void> {
   const candidates = options.addressPool ?? defaultCandidates(core.host.identity.hostId);
   const ids: string[] = [];
   try {
     const subnets = wanted.map((family) => {
       const context = { candidates, avoid: [], now: Date.now() };
-      const { id, subnet } = requestPool(core, { v6: family === 6 }, context);
-      ids.push(id);
-      return { subnet };
+      const row = requestPool(core, { v6: family === 6 }, context);
+      ids.push(row.id);
+      return { subnet: subnetOf(row) };
     });
     await work(subnets);
   } finally {
@@ -138,22 +141,23 @@ async function withFreeSubnets(
 }
 
 /** The spec that the equivalent CNI configuration gives. */
-function specFor(name: string, { internal, opt }: CreateOptions, subnets: readonly RangeText[]): NetworkSpec {
+function specFor(name: string, { internal, opt }: CreateOptions, subnets: readonly RangeConfig[]): NetworkSpec {
   const given = readOptions(opt ?? []);
-  const spec = specOfElement({
+  const document = documentOf({
     ...{ cniVersion: '1.1.0', name, type: 'isthmus', driver: 'bridge', isGateway: true },
     ...(internal === true ? { internal } : { ipMasq: true }),
     // A container reaches its own published ports through the host's address.
     ...(given.promiscMode === true ? {} : { hairpinMode: true }),
     ...given,
-    ipam: { ranges: (subnets.length === 0 ? EXAMPLE : subnets).map((subnet) => [subnet]) },
+    ipam: { ranges: (subnets.length === 0 ? EXAMPLE : subnets).map((range) => [formatRangeConfig(range)]) },
   });
+  const spec = specOfElement(document);
   if (spec === undefined) throw new Error('a configuration of driver bridge makes a network');
   return spec;
 }
 
 /** Placeholder for a subnet that is not chosen yet. */
-const EXAMPLE: readonly RangeText[] = [{ subnet: '10.0.0.0/8' }];
+const EXAMPLE: readonly RangeConfig[] = [{ subnet: { addr: { family: 4, value: 10n << 24n }, length: 8 } }];
 
 /** Throws NetError `invalid-config` for the first option that is present. */
 function assertNothing(options: CreateOptions, what: string): void {

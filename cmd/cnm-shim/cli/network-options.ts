@@ -1,4 +1,3 @@
-import type { Json } from '../../../src/shared/config/fields.ts';
 import { invalid } from '../../../src/shared/config/invalid.ts';
 import { nearest } from '../../../src/shared/config/nearest.ts';
 
@@ -22,7 +21,7 @@ const SAID: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** Parses `key=value` texts. Throws NetError `invalid-config` for a key that does not describe a network. */
-export function readOptions(texts: readonly string[]): Json {
+export function readOptions(texts: readonly string[]): Readonly<Record<string, unknown>> {
   return Object.fromEntries(texts.map(readOption));
 }
 

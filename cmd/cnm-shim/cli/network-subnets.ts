@@ -1,5 +1,5 @@
 import { invalid } from '../../../src/shared/config/invalid.ts';
-import type { RangeText } from '../../../src/shared/config/network-spec.ts';
+import type { RangeConfig } from '../../../src/shared/config/ipam-ranges.ts';
 import type { NetError } from '../../../src/shared/errors/net-error.ts';
 import { type Addr, formatAddr, parseAddr, sameAddr } from '../../../src/shared/model/addr.ts';
 import {
@@ -23,7 +23,7 @@ export interface SubnetOptions {
  * Combines --subnet, --gateway and --ip-range: a gateway or range belongs to the subnet that contains it.
  * Throws NetError `invalid-config` that names option, value and rule.
  */
-export function readSubnets({ subnet: given = [], gateway = [], ipRange = [] }: SubnetOptions): RangeText[] {
+export function readSubnets({ subnet: given = [], gateway = [], ipRange = [] }: SubnetOptions): RangeConfig[] {
   const subnets = given.map(readSubnet);
   for (const [i, subnet] of subnets.entries()) {
     const { family } = subnet.addr;
@@ -48,21 +48,21 @@ export function readSubnets({ subnet: given = [], gateway = [], ipRange = [] }: 
     if (otherPart !== undefined) throw second('--ip-range', formatPrefix(otherPart), subnet);
     if (own !== undefined) assertHost(own, subnet);
     return {
-      subnet: formatPrefix(subnet),
+      subnet,
       ...(part === undefined ? {} : partOf(part, subnet)),
-      ...(own === undefined ? {} : { gateway: formatAddr(own) }),
+      ...(own === undefined ? {} : { gateway: own }),
     };
   });
 }
 
 /** The subnet without its network and broadcast addresses. */
-function partOf(part: Prefix, subnet: Prefix): Pick<RangeText, 'rangeStart' | 'rangeEnd'> {
+function partOf(part: Prefix, subnet: Prefix): Pick<RangeConfig, 'rangeStart' | 'rangeEnd'> {
   const [first, last] = [firstOf(part), lastOf(part)];
   const isFirst = sameAddr(first, firstOf(subnet));
   const isLast = subnet.addr.family === 4 && sameAddr(last, lastOf(subnet));
   return {
-    rangeStart: formatAddr(isFirst ? { ...first, value: first.value + 1n } : first),
-    rangeEnd: formatAddr(isLast ? { ...last, value: last.value - 1n } : last),
+    rangeStart: isFirst ? { ...first, value: first.value + 1n } : first,
+    rangeEnd: isLast ? { ...last, value: last.value - 1n } : last,
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import manifest from '../../../package.json' with { type: 'json' };
-import { SUPPORTED } from '../../../src/shared/runtime/cni/versions.ts';
+import { SUPPORTED } from '../../../src/shared/config/versions.ts';
 import { SCHEMA_VERSION } from '../../../src/shared/store/migrations.ts';
 import { addOutput, type OutputOptions, printJson } from './output.ts';
 

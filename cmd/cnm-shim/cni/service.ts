@@ -1,6 +1,6 @@
 import { closeSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { field } from '../../../src/shared/config/fields.ts';
+import { namesFiles } from '../../../src/shared/config/document.ts';
 import { type Reconciled, reconcile } from '../../../src/shared/core/reconcile.ts';
 import { NetError } from '../../../src/shared/errors/net-error.ts';
 import type { Host } from '../../../src/shared/host/host.ts';
@@ -98,7 +98,7 @@ export class CniService implements Disposable {
     // The plugin reports what the path leads to instead.
     if (netnsFd < 0 && NEEDS_SANDBOX.has(env.CNI_COMMAND ?? '')) return 'CNI_NETNS is not a network namespace';
     if (!['', 'error'].includes(env.ISTHMUS_LOG ?? '')) return 'the caller has a log of its own';
-    if (mountNs !== this.#mountNs && namesFiles(request)) return 'files of another mount namespace are needed';
+    if (mountNs !== this.#mountNs && usesFiles(request)) return 'files of another mount namespace are needed';
     return undefined;
   }
 
@@ -181,17 +181,8 @@ function hostOf(host: LinuxHost, netns: string | undefined, sandbox: number | un
  * True if the call may use files other than CNI_NETNS: tuning's allowlist, delegates, resolv.conf, host-local's
  * directory.
  */
-function namesFiles({ argv0, stdin }: LauncherRequest): boolean {
-  if (pluginName(argv0) === 'tuning') return true;
-  let ipam: unknown;
-  try {
-    ipam = field(JSON.parse(stdin), 'ipam');
-  } catch {
-    return true;
-  }
-  return ['type', 'dataDir', 'resolvConf'].some(
-    (key) => ![undefined, '', 'isthmus'].includes(field(ipam, key) as string),
-  );
+function usesFiles({ argv0, stdin }: LauncherRequest): boolean {
+  return pluginName(argv0) === 'tuning' || namesFiles(stdin);
 }
 
 function withFields(log: Logger, more: Readonly<Record<string, string>>): Logger {

@@ -173,7 +173,7 @@ function addressesOf({ address, addressIPv6 }: CreateEndpointRequest): Prefix[] 
 
 /** The addresses that dockerd assigned to the endpoint, with the gateways of their subnets. */
 function addressingOf(spec: NetworkSpec, addresses: readonly Prefix[], { containerId }: Attachment): Addressing {
-  const subnets = spec.ranges.flatMap((set) => set.flatMap(({ subnet }) => parsePrefix(subnet) ?? []));
+  const subnets = spec.ranges.flatMap((set) => set.map(({ subnet }) => subnet));
   if (subnets.length > 0 && addresses.length === 0) {
     throw refused(
       containerId,

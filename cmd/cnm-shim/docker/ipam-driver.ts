@@ -11,7 +11,6 @@ import {
   requestPool,
 } from '../../../src/shared/core/pools/pools.ts';
 import { fault } from '../../../src/shared/errors/fault.ts';
-import { formatAddr } from '../../../src/shared/model/addr.ts';
 import { given } from '../../../src/shared/model/given.ts';
 import { formatPrefix } from '../../../src/shared/model/prefix.ts';
 import { ADDRESS_SPACES } from './network-plan.ts';
@@ -44,9 +43,7 @@ export const ipamDriver: Readonly<Record<string, IpamHandler>> = {
       core,
       {
         v6,
-        ...(pool === undefined ? {} : { subnet: formatPrefix(pool) }),
-        ...(subPool === undefined ? {} : { range: formatPrefix(subPool) }),
-        ...given({ network }),
+        ...given({ subnet: pool, range: subPool, network }),
       },
       { ...choice(), now: Date.now() },
     );
@@ -67,18 +64,18 @@ export const ipamDriver: Readonly<Record<string, IpamHandler>> = {
     const { poolId, address, gateway } = decodeRequestAddress(body);
     // dockerd does not say which addresses are auxiliary. It requests each by name, before the network exists.
     const other = address === undefined || isUsed(core, poolId) ? 'endpoint' : 'auxiliary';
-    const given = requestAddress(core, {
+    const assigned = requestAddress(core, {
       pool: poolId,
       use: gateway ? 'gateway' : other,
       now: Date.now(),
-      ...(address === undefined ? {} : { address: formatAddr(address) }),
+      ...given({ address }),
     });
-    return { Address: formatPrefix(given), Data: {} };
+    return { Address: formatPrefix(assigned), Data: {} };
   },
 
   ReleaseAddress: (body, core) => {
     const { poolId, address } = decodeReleaseAddress(body);
-    releaseAddress(core, poolId, formatAddr(address));
+    releaseAddress(core, poolId, address);
     return {};
   },
 };

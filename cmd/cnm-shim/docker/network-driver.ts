@@ -2,10 +2,10 @@ import type { NetworkSpec } from '../../../src/shared/config/network-spec.ts';
 import type { Core } from '../../../src/shared/core/core.ts';
 import { fault } from '../../../src/shared/errors/fault.ts';
 import { combineErrors, type NetError } from '../../../src/shared/errors/net-error.ts';
-import type { Family } from '../../../src/shared/model/addr.ts';
+import { type Family, formatAddr } from '../../../src/shared/model/addr.ts';
 import { dockerFactsOf } from '../../../src/shared/model/endpoint.ts';
 import { given } from '../../../src/shared/model/given.ts';
-import { defaultRoute } from '../../../src/shared/model/prefix.ts';
+import { defaultRoute, formatPrefix, samePrefix } from '../../../src/shared/model/prefix.ts';
 import type { PortClaim } from '../../../src/shared/store/store.ts';
 import {
   createDockerEndpoint,
@@ -137,12 +137,12 @@ function join(core: Core, request: EndpointIdentity): object {
 /** The non-default routes of the Network's CNI configuration, for the endpoint's families. */
 function staticRoutes(spec: NetworkSpec, families: ReadonlySet<Family>): object[] {
   return spec.routes.flatMap(({ dst, gateway, scope }) => {
-    const family = dst.includes(':') ? 6 : 4;
-    if (!families.has(family) || dst === defaultRoute(family)) return [];
+    const { family } = dst.addr;
+    if (!families.has(family) || samePrefix(dst, defaultRoute(family))) return [];
     const via = gateway ?? (scope === 'link' ? undefined : firstGateway(spec, family));
     return via === undefined
-      ? [{ Destination: dst, RouteType: CONNECTED }]
-      : [{ Destination: dst, RouteType: NEXT_HOP, NextHop: via }];
+      ? [{ Destination: formatPrefix(dst), RouteType: CONNECTED }]
+      : [{ Destination: formatPrefix(dst), RouteType: NEXT_HOP, NextHop: formatAddr(via) }];
   });
 }
 

@@ -1,6 +1,7 @@
 import { type BridgeOptions, bridgeName } from '../../../src/shared/config/bridge.ts';
 import type { FirewallOptions, MasqueradeOptions } from '../../../src/shared/config/firewall.ts';
-import type { NetworkRules, NetworkSpec, RangeText } from '../../../src/shared/config/network-spec.ts';
+import type { RangeConfig } from '../../../src/shared/config/ipam-ranges.ts';
+import type { NetworkRules, NetworkSpec } from '../../../src/shared/config/network-spec.ts';
 import { fault } from '../../../src/shared/errors/fault.ts';
 import { type Family, formatAddr } from '../../../src/shared/model/addr.ts';
 import type { FirewallBackend } from '../../../src/shared/model/firewall.ts';
@@ -74,7 +75,7 @@ export function specOfDocker(input: SpecInput): NetworkSpec {
       families,
       bridgeNameOf(request, shared),
     ),
-    ranges: families.map((family) => [rangeOf(input, family)]),
+    ranges: families.map((family) => rangesOf(input, family)),
     ...given({ scope }),
     ...(scope === undefined && families.length > 0 ? { allocator: 'docker' } : {}),
     routes: [],
@@ -124,16 +125,19 @@ function hasGateway({ options, subnets }: SpecInput, family: Family): boolean {
   return subnets[family]?.gateway !== undefined && modeOf(options, family) !== 'isolated';
 }
 
-function rangeOf(input: SpecInput, family: Family): RangeText {
+function rangesOf(input: SpecInput, family: Family): RangeConfig[] {
   const { subnets, range } = input;
   const data = subnets[family];
+  if (data === undefined) return [];
   const part = parsePrefix(range?.(family) ?? '');
-  const gateway = hasGateway(input, family) ? data?.gateway : undefined;
-  return {
-    subnet: data === undefined ? '' : formatPrefix(networkOf(data.pool)),
-    ...(part === undefined ? {} : { rangeStart: formatAddr(firstOf(part)), rangeEnd: formatAddr(lastOf(part)) }),
-    ...(gateway === undefined ? {} : { gateway: formatAddr(gateway.addr) }),
-  };
+  const gateway = hasGateway(input, family) ? data.gateway : undefined;
+  return [
+    {
+      subnet: networkOf(data.pool),
+      ...(part === undefined ? {} : { rangeStart: firstOf(part), rangeEnd: lastOf(part) }),
+      ...given({ gateway: gateway?.addr }),
+    },
+  ];
 }
 
 /** A shared network is open to others, like a CNI network, unless a gateway mode restricts it. */

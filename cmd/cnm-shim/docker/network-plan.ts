@@ -2,12 +2,13 @@ import type { NetworkSpec } from '../../../src/shared/config/network-spec.ts';
 import type { Core } from '../../../src/shared/core/core.ts';
 import { knownNetwork } from '../../../src/shared/core/networks/known-network.ts';
 import { type PoolWanted, poolFor, usePools } from '../../../src/shared/core/pools/pools.ts';
+import { subnetOf } from '../../../src/shared/core/pools/rows.ts';
 import { fault } from '../../../src/shared/errors/fault.ts';
 import type { NetError } from '../../../src/shared/errors/net-error.ts';
 import { chosenBackend } from '../../../src/shared/firewall/open.ts';
-import { type Family, formatAddr, parseAddr } from '../../../src/shared/model/addr.ts';
+import { type Addr, type Family, formatAddr } from '../../../src/shared/model/addr.ts';
 import { given } from '../../../src/shared/model/given.ts';
-import { formatPrefix, networkOf, parsePrefix } from '../../../src/shared/model/prefix.ts';
+import { formatPrefix, networkOf } from '../../../src/shared/model/prefix.ts';
 import type { DockerNetworkRow, LocalStore, PoolRow } from '../../../src/shared/store/store.ts';
 import { modeOf, type Subnets, shortId, specOfDocker, subnetsOf } from './network-options.ts';
 import { type DockerOptions, parseOptions } from './options.ts';
@@ -55,15 +56,15 @@ export function planNetwork(core: Core, request: CreateNetworkRequest, now: numb
     known === undefined
       ? { internal: request.internal, mode4: modeOf(options, 4), mode6: modeOf(options, 6) }
       : traitsOf(known);
-  const gateway = (family: Family): string | undefined => {
+  const gateway = (family: Family): Addr | undefined => {
     const data = subnets[family];
     if (data === undefined) return undefined;
     if (known !== undefined) return gatewayOf(known, family);
     const leads = !request.internal && options.driver !== 'null' && data.gateway !== undefined;
-    return leads ? formatAddr(data.gateway.addr) : undefined;
+    return leads ? data.gateway.addr : undefined;
   };
-  const [gateway4, gateway6] = [gateway(4), gateway(6)];
-  const binding = parseAddr(options.hostBinding ?? '');
+  const [gateway4, gateway6] = ([4, 6] as const).map(gateway).map((addr) => addr && formatAddr(addr));
+  const binding = options.hostBinding;
   return {
     name,
     spec,
@@ -105,8 +106,8 @@ function poolsOf(store: LocalStore, request: CreateNetworkRequest, options: Dock
 /** Replaces pools announced to dockerd as "all addresses" with the true subnets. */
 function withSubnets(request: CreateNetworkRequest, pools: Pools): CreateNetworkRequest {
   const named = (data: IpamData): IpamData => {
-    const known = isOurs(data) ? parsePrefix(pools.get(data.pool.addr.family)?.subnet ?? '') : undefined;
-    return known === undefined || data.pool.length > 0 ? data : { ...data, pool: known };
+    const known = isOurs(data) ? pools.get(data.pool.addr.family) : undefined;
+    return known === undefined || data.pool.length > 0 ? data : { ...data, pool: subnetOf(known) };
   };
   return { ...request, ipv4: request.ipv4.map(named), ipv6: request.ipv6.map(named) };
 }

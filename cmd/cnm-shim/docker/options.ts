@@ -1,7 +1,7 @@
 import { nearest } from '../../../src/shared/config/nearest.ts';
 import { fault } from '../../../src/shared/errors/fault.ts';
 import type { NetError } from '../../../src/shared/errors/net-error.ts';
-import { type Family, formatAddr, parseAddr } from '../../../src/shared/model/addr.ts';
+import { type Addr, type Family, parseAddr } from '../../../src/shared/model/addr.ts';
 import type { GatewayMode } from '../../../src/shared/store/store.ts';
 import type { TextMap } from './wire/messages.ts';
 
@@ -18,9 +18,9 @@ export interface DockerOptions {
   readonly inhibit4?: boolean;
   readonly mode: Readonly<Partial<Record<Family, GatewayMode>>>;
   /** Source addresses of traffic that leaves the host. */
-  readonly source: Readonly<Partial<Record<Family, string>>>;
+  readonly source: Readonly<Partial<Record<Family, Addr>>>;
   /** `0.0.0.0` means all addresses. */
-  readonly hostBinding?: string;
+  readonly hostBinding?: Addr;
   readonly ifPrefix?: string;
 }
 
@@ -177,9 +177,9 @@ function source(generic: TextMap, family: Family, key: string): DockerOptions['s
   return given === undefined ? {} : { [family]: address(given, family) };
 }
 
-function address(given: Given, family: Family): string {
+function address(given: Given, family: Family): Addr {
   const addr = parseAddr(given.value);
-  if (addr?.family === family) return formatAddr(addr);
+  if (addr?.family === family) return addr;
   throw refusedOption(
     given,
     `it is not an IPv${family} address`,

@@ -1,4 +1,6 @@
 import type { PortRequest } from '../../../src/shared/core/ports/pick-ports.ts';
+import { parseAddr } from '../../../src/shared/model/addr.ts';
+import { given } from '../../../src/shared/model/given.ts';
 import type { DockerNetworkRow } from '../../../src/shared/store/store.ts';
 import type { PortMapRequest } from './wire/messages.ts';
 
@@ -8,7 +10,6 @@ export function portRequests(
   portMap: readonly PortMapRequest[],
 ): PortRequest[] {
   if (internal) return [];
-  return portMap.map((port) =>
-    port.hostIp !== undefined || hostBinding === undefined ? port : { ...port, hostIp: hostBinding },
-  );
+  const binding = parseAddr(hostBinding ?? '');
+  return portMap.map((port) => ({ ...given({ hostIp: binding }), ...port }));
 }

@@ -2,8 +2,8 @@ import type { NetworkSpec } from '../../../src/shared/config/network-spec.ts';
 import { type Core, nameInDocker } from '../../../src/shared/core/core.ts';
 import { fault } from '../../../src/shared/errors/fault.ts';
 import type { NetError } from '../../../src/shared/errors/net-error.ts';
-import { type Family, formatAddr, parseAddr } from '../../../src/shared/model/addr.ts';
-import { defaultRoute, firstOf, formatPrefix, parsePrefix } from '../../../src/shared/model/prefix.ts';
+import { type Addr, type Family, formatAddr } from '../../../src/shared/model/addr.ts';
+import { defaultRoute, firstHost, formatPrefix, networkOf, samePrefix } from '../../../src/shared/model/prefix.ts';
 import type { GatewayMode } from '../../../src/shared/store/store.ts';
 import { DOCKER_KEYS, type DockerOptions } from './options.ts';
 import type { IpamData } from './wire/messages.ts';
@@ -31,22 +31,19 @@ export function traitsOf({ options, rules }: NetworkSpec): SharedTraits {
  * The gateway address for endpoints of a Network. Undefined if it leads nowhere: the Network is internal, or has no way
  * out through the host or a default route of its own.
  */
-export function gatewayOf(spec: NetworkSpec, family: Family): string | undefined {
+export function gatewayOf(spec: NetworkSpec, family: Family): Addr | undefined {
   const { options, routes } = spec;
   if (traitsOf(spec).internal || options.driver !== 'bridge') return undefined;
-  const route = routes.find(({ dst }) => dst === defaultRoute(family));
+  const route = routes.find(({ dst }) => samePrefix(dst, defaultRoute(family)));
   if (route?.gateway !== undefined) return route.gateway;
   const carried = options.isGateway && options.gatewayFamilies?.includes(family) !== false;
   return carried || route !== undefined ? firstGateway(spec, family) : undefined;
 }
 
 /** The gateway of a family's first subnet: the configured one, else its first host address. */
-export function firstGateway({ ranges }: NetworkSpec, family: Family): string | undefined {
-  const range = ranges.map(([first]) => first).find((one) => parsePrefix(one?.subnet ?? '')?.addr.family === family);
-  const subnet = parsePrefix(range?.subnet ?? '');
-  if (range?.gateway !== undefined || subnet === undefined) return range?.gateway;
-  const first = firstOf(subnet);
-  return formatAddr({ ...first, value: first.value + 1n });
+export function firstGateway({ ranges }: NetworkSpec, family: Family): Addr | undefined {
+  const range = ranges.map(([first]) => first).find((one) => one?.subnet.addr.family === family);
+  return range && (range.gateway ?? firstHost(range.subnet));
 }
 
 /** Throws NetError `conflict` for the first option that differs from the Network. */
@@ -65,8 +62,8 @@ export function assertAgrees(name: string, spec: NetworkSpec, options: DockerOpt
     [`-o ${DOCKER_KEYS.inhibit4}`, options.inhibit4, bridge?.inhibit4 === true],
     [`-o ${DOCKER_KEYS.mode4}`, options.mode[4], traits.mode4],
     [`-o ${DOCKER_KEYS.mode6}`, options.mode[6], traits.mode6],
-    [`-o ${DOCKER_KEYS.source4}`, options.source[4], masquerade?.to[4] ?? 'the default'],
-    [`-o ${DOCKER_KEYS.source6}`, options.source[6], masquerade?.to[6] ?? 'the default'],
+    [`-o ${DOCKER_KEYS.source4}`, text(options.source[4]), text(masquerade?.to[4]) ?? 'the default'],
+    [`-o ${DOCKER_KEYS.source6}`, text(options.source[6]), text(masquerade?.to[6]) ?? 'the default'],
     ['--internal', internal || undefined, traits.internal],
   ];
   for (const [key, asked, has] of wanted) {
@@ -75,15 +72,19 @@ export function assertAgrees(name: string, spec: NetworkSpec, options: DockerOpt
   }
 }
 
+function text(addr: Addr | undefined): string | undefined {
+  return addr && formatAddr(addr);
+}
+
 /** Throws NetError `conflict` unless Docker's pool and gateway are the Network's. */
 export function assertSamePool(name: string, spec: NetworkSpec, family: Family, { pool, gateway }: IpamData): void {
-  const subnet = formatPrefix({ addr: firstOf(pool), length: pool.length });
-  const known = spec.ranges.flatMap((set) => set.map((range) => range.subnet));
+  const subnet = formatPrefix(networkOf(pool));
+  const known = spec.ranges.flatMap((set) => set.map((range) => formatPrefix(range.subnet)));
   if (!known.includes(subnet)) {
     const has = known.length === 0 ? 'it has no subnet' : `it has ${known.join(', ')}`;
     throw disagreement(name, `--subnet ${subnet}`, has, 'Give the subnet of the network');
   }
-  const own = parseAddr(firstGateway(spec, family) ?? '');
+  const own = firstGateway(spec, family);
   if (gateway === undefined || own === undefined || own.value === gateway.addr.value) return;
   const what = `its gateway is ${formatAddr(own)}`;
   throw disagreement(name, `--gateway ${formatAddr(gateway.addr)}`, what, 'Leave --gateway out');
@@ -92,8 +93,8 @@ export function assertSamePool(name: string, spec: NetworkSpec, family: Family, 
 /** NetError: only a shared Network's own IPAM assigns its addresses. Includes the command that works. */
 export function unshared(core: Core, name: string, spec: NetworkSpec | undefined, what: string): NetError {
   const subnets = (spec?.ranges ?? []).flatMap(([first]) => first?.subnet ?? []);
-  const given = subnets.map((subnet) => ` --subnet ${subnet}`).join('');
-  const six = subnets.some((subnet) => subnet.includes(':')) ? ' --ipv6' : '';
+  const given = subnets.map((subnet) => ` --subnet ${formatPrefix(subnet)}`).join('');
+  const six = subnets.some(({ addr }) => addr.family === 6) ? ' --ipv6' : '';
   const driver = nameInDocker(core);
   const command = `docker network create -d ${driver} --ipam-driver ${driver} --ipam-opt network=${name} -o network=${name}${six}${given} NAME`;
   return fault.conflict('join', `network ${name}`, what, `Use: ${command}`);

@@ -1,6 +1,6 @@
 import { given } from '../model/given.ts';
+import { field, isObject, type Json } from '../model/json.ts';
 import type { RateLimit } from '../model/shaping.ts';
-import { field, isObject, type Json } from './fields.ts';
 import { invalid } from './invalid.ts';
 
 /** Limits as the pod sees them: `ingress` limits what it receives. An absent direction is unlimited. */

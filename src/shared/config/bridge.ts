@@ -2,8 +2,8 @@ import { fault } from '../errors/fault.ts';
 import type { NetError } from '../errors/net-error.ts';
 import type { Family } from '../model/addr.ts';
 import { digest } from '../model/attachment.ts';
+import { field, isObject, type Json } from '../model/json.ts';
 import type { VlanRange } from '../model/op.ts';
-import { field, isObject, type Json } from './fields.ts';
 
 /** Options of the bridge driver; names and defaults are the reference bridge plugin's, except for the last two. */
 export interface BridgeOptions {

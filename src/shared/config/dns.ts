@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { given } from '../model/given.ts';
-import { field, textField } from './fields.ts';
+import { field, textField } from '../model/json.ts';
 import { invalid } from './invalid.ts';
 
 /** resolv.conf(5), in the form of a CNI result. Omits empty lists. */

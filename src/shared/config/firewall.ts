@@ -1,10 +1,9 @@
 import { fault } from '../errors/fault.ts';
-import type { Family } from '../model/addr.ts';
-import { formatAddr } from '../model/addr.ts';
+import type { Addr, Family } from '../model/addr.ts';
 import { type FirewallBackend, type IngressPolicy, isNftMatch } from '../model/firewall.ts';
 import { given } from '../model/given.ts';
-import { formatPrefix } from '../model/prefix.ts';
-import { field, type Json, textField } from './fields.ts';
+import { field, type Json, textField } from '../model/json.ts';
+import type { Prefix } from '../model/prefix.ts';
 import { invalid, show } from './invalid.ts';
 import { readAddr, readSubnet } from './ipam-values.ts';
 
@@ -25,9 +24,9 @@ export interface MasqueradeOptions {
   /** Masqueraded families; absent: both. */
   readonly families?: readonly Family[];
   /** Destinations that see the pods' own addresses. */
-  readonly except: readonly string[];
+  readonly except: readonly Prefix[];
   /** Fixed source addresses, by family. */
-  readonly to: Readonly<Partial<Record<Family, string>>>;
+  readonly to: Readonly<Partial<Record<Family, Addr>>>;
 }
 
 /** Options of the reference portmap plugin. */
@@ -67,17 +66,17 @@ function parseMasquerade(config: Json): MasqueradeOptions | undefined {
     const what = 'it means something with "ipMasq": true only';
     throw invalid(`.${needsMasq}`, field(config, needsMasq), what, 'Set ipMasq, or remove it');
   }
-  const to: Partial<Record<Family, string>> = {};
+  const to: Partial<Record<Family, Addr>> = {};
   for (const family of [4, 6] as const) {
     const text = textField(config, `outboundAddr${family}`);
     if (text === undefined) continue;
     const addr = readAddr(text, `.outboundAddr${family}`);
     if (addr.family !== family) throw invalid(`.outboundAddr${family}`, text, `it is not IPv${family}`, 'Swap them');
-    to[family] = formatAddr(addr);
+    to[family] = addr;
   }
   const except = field(config, 'nonMasqueradeCIDRs');
   const list = Array.isArray(except) ? except : [];
-  return { except: list.map((text, i) => formatPrefix(readSubnet(String(text), `.nonMasqueradeCIDRs[${i}]`))), to };
+  return { except: list.map((text, i) => readSubnet(String(text), `.nonMasqueradeCIDRs[${i}]`)), to };
 }
 
 function parsePortOptions(config: Json): PortOptions {
@@ -200,5 +199,5 @@ function texts(config: Json, key: string): string[] {
   if (!Array.isArray(value) || !value.every((item) => typeof item === 'string')) {
     throw invalid(`.${key}`, value, 'it is not a list of texts', 'Write ["-s", "192.0.2.0/24"]');
   }
-  return value;
+  return [...value];
 }

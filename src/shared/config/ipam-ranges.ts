@@ -1,14 +1,26 @@
 import { capacity, formatRange, gatewaysOf, type RangeSet, type RangeSpec, rangeOf } from '../ipam/ranges.ts';
 import { type Addr, BITS, compareAddr, formatAddr, parseAddr } from '../model/addr.ts';
-import { contains, firstOf, formatPrefix, lastOf, type Prefix } from '../model/prefix.ts';
-import { textField } from './fields.ts';
+import { given } from '../model/given.ts';
+import { textField } from '../model/json.ts';
+import { contains, firstHost, formatPrefix, lastOf, type Prefix } from '../model/prefix.ts';
 import { invalid } from './invalid.ts';
 import { readSubnet } from './ipam-values.ts';
+
+/** A range as it is configured, without defaults. */
+export interface RangeConfig {
+  /** Without host bits. */
+  readonly subnet: Prefix;
+  readonly rangeStart?: Addr;
+  readonly rangeEnd?: Addr;
+  readonly gateway?: Addr;
+}
 
 /** A range set and its path in the configuration. */
 export interface PlacedSet {
   readonly path: string;
   readonly set: RangeSet;
+  /** The ranges of the set without their defaults. */
+  readonly written: readonly RangeConfig[];
 }
 
 /** Parses the sets of a list of valid shape. Throws NetError `invalid-config`, as do the functions below. */
@@ -19,7 +31,8 @@ export function readSets(value: unknown, path: string): PlacedSet[] {
 
 function readSet(value: unknown, path: string): PlacedSet {
   const items: readonly unknown[] = Array.isArray(value) ? value : [];
-  const set = items.map((item, i) => readRange(item, `${path}[${i}]`));
+  const ranges = items.map((item, i) => readRange(item, `${path}[${i}]`));
+  const set = ranges.map(({ range }) => range);
   const [first] = set;
   for (const [i, range] of set.entries()) {
     const where = `${path}[${i}].subnet`;
@@ -40,14 +53,23 @@ function readSet(value: unknown, path: string): PlacedSet {
         'Remove one of them',
       );
   }
-  return { path, set };
+  return { path, set, written: ranges.map(({ written }) => written) };
+}
+
+/** The range with its defaults. */
+export function completeRange(written: RangeConfig): RangeSpec {
+  const { subnet } = written;
+  const { family } = subnet.addr;
+  const one = firstHost(subnet);
+  const end: Addr = { family, value: lastOf(subnet).value - (family === 4 ? 1n : 0n) };
+  return { rangeStart: one, rangeEnd: end, gateway: one, ...written };
 }
 
 /**
- * Parses one range with its defaults: gateway and start .1 (allocation skips the gateway), end the last address, or for
- * IPv4 the one below the broadcast address.
+ * Parses one range: as written, and with its defaults: gateway and start .1 (allocation skips the gateway), end the last
+ * address, or for IPv4 the one below the broadcast address.
  */
-export function readRange(value: unknown, path: string): RangeSpec {
+export function readRange(value: unknown, path: string): { readonly range: RangeSpec; readonly written: RangeConfig } {
   const at = `${path}.subnet`;
   const subnet = readSubnet(textField(value, 'subnet') ?? '', at);
   const { family } = subnet.addr;
@@ -59,15 +81,11 @@ export function readRange(value: unknown, path: string): RangeSpec {
       'it has no room for a gateway and an address',
       `Use a prefix length of ${longest} or less`,
     );
-  const one: Addr = { family, value: firstOf(subnet).value + 1n };
-  const end: Addr = { family, value: lastOf(subnet).value - (family === 4 ? 1n : 0n) };
-  const inside = (key: string, otherwise: Addr): Addr => readInside(value, key, path, subnet) ?? otherwise;
-  const range = {
-    subnet,
-    rangeStart: inside('rangeStart', one),
-    rangeEnd: inside('rangeEnd', end),
-    gateway: inside('gateway', one),
-  };
+  const [rangeStart, rangeEnd, gateway] = (['rangeStart', 'rangeEnd', 'gateway'] as const).map((key) =>
+    readInside(value, key, path, subnet),
+  );
+  const written = { subnet, ...given({ rangeStart, rangeEnd, gateway }) };
+  const range = completeRange(written);
   if (compareAddr(range.rangeStart, range.rangeEnd) > 0)
     throw invalid(
       `${path}.rangeStart`,
@@ -75,7 +93,7 @@ export function readRange(value: unknown, path: string): RangeSpec {
       `it is above rangeEnd ${formatAddr(range.rangeEnd)}`,
       'Swap them',
     );
-  return range;
+  return { range, written };
 }
 
 function readInside(holder: unknown, key: string, path: string, subnet: Prefix): Addr | undefined {

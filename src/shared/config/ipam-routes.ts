@@ -1,18 +1,17 @@
-import { formatAddr } from '../model/addr.ts';
 import { given } from '../model/given.ts';
-import type { RouteSpec } from '../model/link.ts';
+import { field, textField } from '../model/json.ts';
 import { formatPrefix, networkOf } from '../model/prefix.ts';
-import { field, textField } from './fields.ts';
+import type { Route } from '../model/route.ts';
 import { invalid } from './invalid.ts';
 import { readAddr, readPrefix } from './ipam-values.ts';
 
 /** Parses the routes of a list of valid shape; clears the host bits of destinations. */
-export function readRoutes(value: unknown, path: string): RouteSpec[] {
+export function readRoutes(value: unknown, path: string): Route[] {
   if (!Array.isArray(value)) return [];
   return value.map((item: unknown, i) => readRoute(item, `${path}[${i}]`));
 }
 
-function readRoute(value: unknown, path: string): RouteSpec {
+function readRoute(value: unknown, path: string): Route {
   const dst = networkOf(readPrefix(textField(value, 'dst') ?? '', `${path}.dst`));
   const text = textField(value, 'gw');
   const gateway = text === undefined ? undefined : readAddr(text, `${path}.gw`);
@@ -28,8 +27,8 @@ function readRoute(value: unknown, path: string): RouteSpec {
     return typeof found === 'number' ? found : undefined;
   });
   return {
-    dst: formatPrefix(dst),
-    ...(gateway === undefined ? {} : { gateway: formatAddr(gateway) }),
+    dst,
+    ...given({ gateway }),
     // Go writes 0 for an absent value.
     ...(mtu ? { mtu } : {}),
     ...(advmss ? { advmss } : {}),

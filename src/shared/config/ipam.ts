@@ -1,15 +1,15 @@
 import type { RangeSet } from '../ipam/ranges.ts';
 import { assignRequests } from '../ipam/requests.ts';
 import { type Addr, formatAddr } from '../model/addr.ts';
-import type { RouteSpec } from '../model/link.ts';
+import { field, isObject, textField } from '../model/json.ts';
 import { contains, type Prefix } from '../model/prefix.ts';
+import type { Route } from '../model/route.ts';
 import { type Dns, readDns, readResolvConf } from './dns.ts';
-import { field, isObject, respell, textField } from './fields.ts';
 import { invalid } from './invalid.ts';
-import { assertDisjoint, assertUsable, type PlacedSet, readRange, readSets } from './ipam-ranges.ts';
+import { assertDisjoint, assertUsable, type PlacedSet, type RangeConfig, readRange, readSets } from './ipam-ranges.ts';
 import { readRoutes } from './ipam-routes.ts';
 import { type Given, readAddr, readPrefix, readRequested, splitCommas } from './ipam-values.ts';
-import { assertShape } from './shape.ts';
+import { assertShape, respell } from './shape.ts';
 import { ipamHostLocal, ipamStatic, ipRanges } from './validators.generated.js';
 
 const DATA_DIR = '/var/lib/cni/networks';
@@ -37,7 +37,9 @@ export interface HostLocalInput extends Input {
 
 export interface HostLocalSpec {
   readonly sets: readonly RangeSet[];
-  readonly routes: readonly RouteSpec[];
+  /** The same ranges as they are configured. */
+  readonly ranges: readonly (readonly RangeConfig[])[];
+  readonly routes: readonly Route[];
   /** Default: `/var/lib/cni/networks`. */
   readonly dataDir: string;
   /** Content of the file `resolvConf`. */
@@ -72,6 +74,7 @@ export function parseHostLocal(input: HostLocalInput): HostLocalSpec {
   const resolvConf = textField(ipam, 'resolvConf');
   return {
     sets,
+    ranges: placed.map(({ written }) => written),
     routes: readRoutes(field(ipam, 'routes'), `${path}.routes`),
     dataDir: dataDirOf(ipam),
     ...(resolvConf === undefined ? {} : { dns: readResolvConf(resolvConf, `${path}.resolvConf`) }),
@@ -101,7 +104,7 @@ export interface StaticAddress {
 
 export interface StaticSpec {
   readonly addresses: readonly StaticAddress[];
-  readonly routes: readonly RouteSpec[];
+  readonly routes: readonly Route[];
   readonly dns: Dns;
 }
 
@@ -158,7 +161,10 @@ function assertOnePerFamily(addresses: readonly StaticAddress[], path: string): 
 
 /** Parses the range of `subnet` and its sibling keys. Without `subnet`, the reference ignores the siblings. */
 function readSingle(ipam: unknown, path: string, strict: boolean): PlacedSet[] {
-  if (textField(ipam, 'subnet') !== undefined) return [{ path: `${path}.subnet`, set: [readRange(ipam, path)] }];
+  if (textField(ipam, 'subnet') !== undefined) {
+    const { range, written } = readRange(ipam, path);
+    return [{ path: `${path}.subnet`, set: [range], written: [written] }];
+  }
   const stray = RANGE_KEYS.find((key) => textField(ipam, key) !== undefined);
   if (strict && stray !== undefined)
     throw invalid(`${path}.${stray}`, field(ipam, stray), `it needs ${path}.subnet`, `Add ${path}.subnet or remove it`);

@@ -1,14 +1,15 @@
 import { fault } from '../errors/fault.ts';
 import type { NetError } from '../errors/net-error.ts';
 import { given } from '../model/given.ts';
+import { field, isObject, type Json, textField } from '../model/json.ts';
 import { isUnicastMac, parseMac } from '../model/mac.ts';
 import { BANDWIDTH_KEYS, type Bandwidth, parseBandwidth } from './bandwidth.ts';
 import { type BridgeOptions, parseBridge } from './bridge.ts';
-import { field, isObject, type Json, respell, textField } from './fields.ts';
-import { type FirewallOptions, parseFirewall } from './firewall.ts';
+import { type Dns, readDns } from './dns.ts';
+import { backendKey, type FirewallOptions, parseFirewall } from './firewall.ts';
 import { invalid, show } from './invalid.ts';
 import { type PortMapping, parsePortMappings } from './port-mappings.ts';
-import { assertShape } from './shape.ts';
+import { assertShape, respell } from './shape.ts';
 import { netconf } from './validators.generated.js';
 
 export type DriverName = 'bridge' | 'host' | 'null';
@@ -19,13 +20,13 @@ export type DriverOptions = BridgeOptions | { readonly driver: 'host' } | { read
 /** The parsed and validated configuration, except for IPAM. */
 export interface NetworkConfig {
   readonly options: DriverOptions;
-  /** The IPAM plugin: empty for the built-in one, undefined without IPAM. */
-  readonly ipamType: string | undefined;
   /** From runtimeConfig.mac, args.cni.mac, CNI_ARGS MAC, in this order. */
   readonly mac?: string;
   /** Overrides the DNS of IPAM. */
-  readonly dns?: Json;
+  readonly dns?: Dns;
   readonly firewall: FirewallOptions;
+  /** The key that names the firewall's backend, for errors. */
+  readonly backendPath: string;
   /** Host ports to publish (runtimeConfig.portMappings); the drop-in bridge leaves them to portmap. */
   readonly mappings: readonly PortMapping[];
   /** Limits of the pod's traffic; the drop-in bridge leaves them to bandwidth. */
@@ -95,15 +96,15 @@ export function parseNetconf(input: NetconfInput): NetworkConfig {
   return {
     options,
     firewall,
+    backendPath: backendKey(config)[0],
     mappings,
     bandwidth: input.strict ? parseBandwidth(config) : {},
-    ipamType: ipamType(config, input.strict),
     ...given({ mac, dns }),
     aliases: requestedAliases(config),
   };
 }
 
-/** Returns the IPAM plugin of a configuration, as in NetworkConfig; never throws. */
+/** Returns the IPAM plugin of a configuration: empty for the built-in one, undefined without IPAM. Never throws. */
 export function ipamType(config: Json, strict: boolean): string | undefined {
   const ipam = field(config, 'ipam');
   if (!isObject(ipam)) return undefined;
@@ -158,14 +159,14 @@ function wrongMac(path: string, value: unknown, what: string, hint: string): Net
 }
 
 /** `dns` of the configuration; the runtime's `dns` capability overrides it if it has servers. */
-function requestedDns(config: Json): Json | undefined {
+function requestedDns(config: Json): Dns | undefined {
   const runtime = field(field(config, 'runtimeConfig'), 'dns');
   const servers = field(runtime, 'servers');
   if (Array.isArray(servers) && servers.length > 0) {
-    return { nameservers: servers, search: field(runtime, 'searches'), options: field(runtime, 'options') };
+    return readDns({ nameservers: servers, search: field(runtime, 'searches'), options: field(runtime, 'options') });
   }
   const dns = field(config, 'dns');
-  return isObject(dns) && Object.keys(dns).length > 0 ? dns : undefined;
+  return isObject(dns) && Object.keys(dns).length > 0 ? readDns(dns) : undefined;
 }
 
 /** `runtimeConfig.aliases` maps networks to names; returns those of this network. */
@@ -173,6 +174,6 @@ function requestedAliases(config: Json): string[] {
   const aliases = field(field(config, 'runtimeConfig'), 'aliases');
   if (aliases === undefined) return [];
   const names = isObject(aliases) ? (aliases[String(config.name)] ?? []) : undefined;
-  if (Array.isArray(names) && names.every((name) => typeof name === 'string')) return names;
+  if (Array.isArray(names) && names.every((name) => typeof name === 'string')) return [...names];
   throw invalid('.runtimeConfig.aliases', aliases, 'does not map networks to lists of names', 'Write { "net": ["a"] }');
 }

@@ -1,6 +1,6 @@
 import { type Family, formatAddr } from '../model/addr.ts';
 import type { Protocol } from '../model/firewall.ts';
-import { field, textField } from './fields.ts';
+import { field, textField } from '../model/json.ts';
 import { invalid } from './invalid.ts';
 import { readAddr } from './ipam-values.ts';
 

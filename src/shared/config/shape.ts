@@ -1,5 +1,5 @@
 import type { NetError } from '../errors/net-error.ts';
-import { isObject, type Json } from './fields.ts';
+import { isObject, type Json } from '../model/json.ts';
 import { invalid } from './invalid.ts';
 import { nearest } from './nearest.ts';
 
@@ -100,4 +100,15 @@ function typeName(type: unknown): string {
 
 function list(values: unknown): string {
   return Array.isArray(values) ? values.map((value) => JSON.stringify(value)).join(', ') : String(values);
+}
+
+/** Returns the object with keys respelt as in `known` if they differ only by case. */
+export function respell(value: Json, known: readonly string[]): Json {
+  const spelling = new Map(known.map((key) => [key.toLowerCase(), key]));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [
+      Object.hasOwn(value, key) && known.includes(key) ? key : (spelling.get(key.toLowerCase()) ?? key),
+      inner,
+    ]),
+  );
 }

@@ -1,8 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { fault } from '../errors/fault.ts';
 import { given } from '../model/given.ts';
+import { field, isObject, type Json } from '../model/json.ts';
 import { isUnicastMac, parseMac } from '../model/mac.ts';
 import { sysctlPath } from '../model/sysctl.ts';
-import { field, isObject, type Json } from './fields.ts';
 import { invalid, show } from './invalid.ts';
 
 /** Changes to an interface and its namespace; absent values stay unchanged. */
@@ -32,6 +33,8 @@ interface Given {
   readonly value: unknown;
 }
 
+/** The reference's format: one regular expression a line. */
+const ALLOWLIST = '/etc/cni/tuning/allowlist.conf';
 const MIN_MTU = 68;
 const MAX_INT = 0x7fff_ffff;
 
@@ -89,7 +92,7 @@ function pathOf(key: string, where: string, value: string, ifName: string): stri
 function assertAllowed(key: string, where: string, value: string, allowlist: readonly string[] | undefined): void {
   if (allowlist === undefined || allowlist.some((line) => expression(line).test(key))) return;
   const what = `the allowlist has ${allowlist.length} lines and none takes ${key}`;
-  throw invalid(where, value, what, 'Remove it, or add it to /etc/cni/tuning/allowlist.conf');
+  throw invalid(where, value, what, `Remove it, or add it to ${ALLOWLIST}`);
 }
 
 function expression(line: string): RegExp {
@@ -97,8 +100,7 @@ function expression(line: string): RegExp {
     return new RegExp(line);
   } catch (cause) {
     const what = `its line ${show(line)} is no regular expression`;
-    const subject = '/etc/cni/tuning/allowlist.conf';
-    throw fault.invalidConfig('config', subject, what, 'Mend that line', { cause });
+    throw fault.invalidConfig('config', ALLOWLIST, what, 'Mend that line', { cause });
   }
 }
 
@@ -138,4 +140,23 @@ function integer(given: Given | undefined, least: number, what: string): number 
     return value;
   }
   throw invalid(path, value, `it is not ${what}, ${least} or more`, 'Write a whole number, without quotes');
+}
+
+/** Undefined if the file does not exist. Throws NetError `io` if it cannot be read, so that nothing is allowed. */
+export function readAllowlist(): string[] | undefined {
+  try {
+    const lines = readFileSync(ALLOWLIST, 'utf8').split('\n');
+    return lines.map((line) => line.trim()).filter((line) => line !== '');
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && (cause.code === 'ENOENT' || cause.code === 'ENOTDIR')) {
+      return undefined;
+    }
+    const what = `cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`;
+    throw fault.io('config', ALLOWLIST, what, undefined, { cause });
+  }
+}
+
+/** Returns true if the tuning changes nothing. */
+export function isNoTuning({ sysctls, ...link }: Tuning): boolean {
+  return sysctls.size === 0 && Object.keys(link).length === 0;
 }

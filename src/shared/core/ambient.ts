@@ -1,10 +1,11 @@
 import type { InterfaceReport } from '../drivers/driver.ts';
-import { assertHostNamespace, HOST_QUERY, reportHost } from '../drivers/host/host.ts';
+import { assertHostNamespace, HOST_QUERY, placedAddresses, reportHost } from '../drivers/host/host.ts';
 import { NULL_QUERY, planNull } from '../drivers/null/null.ts';
 import { fault } from '../errors/fault.ts';
 import { asNetError, type NetError } from '../errors/net-error.ts';
 import { isNoNamespace } from '../host/failure.ts';
 import type { Host, Namespace } from '../host/host.ts';
+import type { Prefix } from '../model/prefix.ts';
 import type { Core } from './core.ts';
 
 /** Drivers that make no interface: what they do needs no record, because the sandbox itself says it. */
@@ -12,8 +13,8 @@ export type AmbientDriver = 'host' | 'null';
 
 export interface AmbientReport {
   readonly interfaces: readonly InterfaceReport[];
-  /** Device and `address/length`. */
-  readonly addresses: readonly (readonly [string, string])[];
+  /** Device and address. */
+  readonly addresses: readonly (readonly [string, Prefix])[];
 }
 
 /** The sandbox; `ownNamespace` lets it be the host's own (CNI_NETNS_OVERRIDE). */
@@ -36,7 +37,7 @@ export function reportAmbient({ host }: Core, driver: AmbientDriver, place: Plac
   host.apply(planNull(host.observe(sandbox, NULL_QUERY)).ops, { host: host.own, sandbox });
   const { links, addresses } = host.observe(sandbox, NULL_QUERY);
   const interfaces = [...links.values()].map(({ name, mac, mtu }) => ({ name, mac, mtu, inSandbox: true }));
-  return { interfaces, addresses: addresses.map(({ dev, address }) => [dev, address] as const) };
+  return { interfaces, addresses: placedAddresses(addresses) };
 }
 
 /** Sets loopback down (null) if the sandbox still exists. Does nothing for the host driver. Returns all failures. */

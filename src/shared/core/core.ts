@@ -1,9 +1,11 @@
+import type { Dns } from '../config/dns.ts';
 import type { NetworkSpec } from '../config/network-spec.ts';
 import type { Addressing } from '../drivers/driver.ts';
 import type { NetError } from '../errors/net-error.ts';
 import type { Firewaller } from '../firewall/firewaller.ts';
 import type { Host } from '../host/host.ts';
 import type { Logger } from '../log/log.ts';
+import type { Addr } from '../model/addr.ts';
 import type { Attachment } from '../model/attachment.ts';
 import type { FirewallBackend } from '../model/firewall.ts';
 import type { ChangeCount } from '../store/changes.ts';
@@ -53,14 +55,6 @@ export interface LinkName {
   readonly kind?: string;
 }
 
-/** The resolv.conf(5) settings of a CNI result. */
-export interface Dns {
-  readonly nameservers?: readonly string[];
-  readonly domain?: string;
-  readonly search?: readonly string[];
-  readonly options?: readonly string[];
-}
-
 /** The result of an IPAM request. */
 export interface IpamResult extends Addressing {
   readonly dns: Dns;
@@ -76,7 +70,7 @@ export interface LocalSource {
   acquire(store: LocalStore): IpamResult;
   release(store: LocalStore): void;
   /** Throws NetError `drift` if this attachment has no lease for an address in `held`. */
-  check(store: LocalStore, held: readonly string[]): void;
+  check(store: LocalStore, held: readonly Addr[]): void;
   /** Throws NetError `unavailable` if no address is free. */
   status(store: LocalStore): void;
   /** Releases the leases of attachments that are not in `keep`. */

@@ -1,3 +1,4 @@
+import type { Dns } from '../config/dns.ts';
 import { fault } from '../errors/fault.ts';
 import type { HostIdentity } from '../host/host.ts';
 import { allocate } from '../ipam/allocate.ts';
@@ -7,15 +8,15 @@ import { held, release, retain } from '../ipam/leases.ts';
 import { formatSet, type RangeSet } from '../ipam/ranges.ts';
 import { type Addr, formatAddr } from '../model/addr.ts';
 import type { Attachment } from '../model/attachment.ts';
-import type { RouteSpec } from '../model/link.ts';
+import type { Route } from '../model/route.ts';
 import type { LocalStore } from '../store/store.ts';
-import type { Dns, IpamResult, LocalSource } from './core.ts';
+import type { IpamResult, LocalSource } from './core.ts';
 
 /** The pools of one network, and the request of one attachment. */
 export interface PoolSpec {
   readonly sets: readonly RangeSet[];
   readonly requested: readonly Addr[];
-  readonly routes: readonly RouteSpec[];
+  readonly routes: readonly Route[];
   readonly dns: Dns;
   /** `<dataDir>/<network>`. */
   readonly scope: string;
@@ -28,8 +29,7 @@ export function poolSource(spec: PoolSpec, owner: Attachment, identity: HostIden
     ...leaseKeeper(scope, owner, identity),
     acquire: (store) => {
       importDirectory(store, scope, identity);
-      const given = allocate(store, { scope, sets, requested: spec.requested, owner });
-      const addresses = given.map(({ address, gateway }) => ({ address, gateway: formatAddr(gateway) }));
+      const addresses = allocate(store, { scope, sets, requested: spec.requested, owner });
       return { addresses, routes: spec.routes, dns: spec.dns } satisfies IpamResult;
     },
     status: (store) => {
@@ -66,9 +66,9 @@ export function leaseKeeper(scope: string, owner: Attachment, identity: HostIden
   };
 }
 
-function assertHeld(store: LocalStore, scope: string, owner: Attachment, expected: readonly string[]): void {
+function assertHeld(store: LocalStore, scope: string, owner: Attachment, expected: readonly Addr[]): void {
   const leased = held(store, scope, owner).map(({ address }) => formatAddr(address));
-  const wanted = expected.map((text) => text.slice(0, text.lastIndexOf('/')));
+  const wanted = expected.map(formatAddr);
   const missing =
     leased.length === 0 && wanted.length === 0 ? 'any address' : wanted.find((text) => !leased.includes(text));
   if (missing === undefined) return;

@@ -1,11 +1,12 @@
 import type { Bandwidth } from '../config/bandwidth.ts';
+import type { Dns } from '../config/dns.ts';
 import type { NetworkSpec } from '../config/network-spec.ts';
 import type { Assigned, Driver, InterfaceReport } from '../drivers/driver.ts';
 import type { Rules } from '../drivers/rules.ts';
 import type { Attachment, Role } from '../model/attachment.ts';
 import type { Endpoint } from '../model/endpoint.ts';
-import type { RouteSpec } from '../model/link.ts';
-import type { AddressSource, Dns } from './core.ts';
+import type { Route } from '../model/route.ts';
+import type { AddressSource } from './core.ts';
 
 /** One attachment to create or to check. */
 export interface EndpointRequest {
@@ -51,7 +52,7 @@ export interface RemovalRequest {
 export interface EndpointReport {
   readonly interfaces: readonly InterfaceReport[];
   readonly addresses: readonly Assigned[];
-  readonly routes: readonly RouteSpec[];
+  readonly routes: readonly Route[];
   readonly dns: Dns;
 }
 
@@ -60,5 +61,5 @@ export interface Expectation {
   readonly interfaces: readonly { readonly name: string; readonly mac?: string; readonly mtu?: number }[];
   /** Addresses of the interface in the sandbox. */
   readonly addresses: readonly Assigned[];
-  readonly routes: readonly RouteSpec[];
+  readonly routes: readonly Route[];
 }

@@ -1,8 +1,9 @@
 import type { View, ViewQuery } from '../host/host.ts';
+import type { Addr } from '../model/addr.ts';
 import type { InsideFacts, LinkFacts } from '../model/endpoint.ts';
-import type { RouteSpec } from '../model/link.ts';
 import type { Plan } from '../model/op.ts';
 import type { Prefix } from '../model/prefix.ts';
+import type { Route } from '../model/route.ts';
 
 /** Names of an endpoint, chosen before anything is created. */
 export interface EndpointNames {
@@ -20,13 +21,13 @@ export interface EndpointNames {
 export interface Assigned {
   /** With the prefix length of its subnet. */
   readonly address: Prefix;
-  readonly gateway?: string;
+  readonly gateway?: Addr;
 }
 
 /** The IPAM result for an endpoint. Routes without a gateway use that of the first address of their family. */
 export interface Addressing {
   readonly addresses: readonly Assigned[];
-  readonly routes: readonly RouteSpec[];
+  readonly routes: readonly Route[];
 }
 
 /** One interface of a CNI result or an inspection. `inSandbox` is false for the host's. */

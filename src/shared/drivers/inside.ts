@@ -1,9 +1,10 @@
 import type { View, ViewQuery } from '../host/host.ts';
+import { formatAddr } from '../model/addr.ts';
 import type { InsideFacts, LinkFacts } from '../model/endpoint.ts';
 import { given } from '../model/given.ts';
-import type { RouteSpec } from '../model/link.ts';
 import type { Op, Plan } from '../model/op.ts';
 import { formatPrefix } from '../model/prefix.ts';
+import { formatRoute, type Route } from '../model/route.ts';
 import type { Addressing } from './driver.ts';
 
 export interface InsideOptions {
@@ -20,9 +21,9 @@ export function describeInside(addressing: Addressing, options: InsideOptions): 
   return {
     addresses: addressing.addresses.map(({ address, gateway }) => ({
       address: formatPrefix(address),
-      ...given({ gateway }),
+      ...(gateway === undefined ? {} : { gateway: formatAddr(gateway) }),
     })),
-    routes: addressing.routes.map((route) => routeVia(route, addressing)),
+    routes: addressing.routes.map((route) => formatRoute(routeVia(route, addressing))),
     ...options,
   };
 }
@@ -72,8 +73,8 @@ const LINK_SCOPE = 253;
  * Adds a gateway to a route without one: that of the first address of its family. Without such an address, the route
  * stays on-link.
  */
-function routeVia(route: RouteSpec, { addresses }: Addressing): RouteSpec {
-  const family = isV6(route.dst) ? 6 : 4;
+function routeVia(route: Route, { addresses }: Addressing): Route {
+  const { family } = route.dst.addr;
   const onLink = typeof route.scope === 'number' && route.scope >= LINK_SCOPE;
   const usual = onLink ? undefined : addresses.find(({ address }) => address.addr.family === family)?.gateway;
   const gateway = route.gateway ?? usual;

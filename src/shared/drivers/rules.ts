@@ -29,18 +29,19 @@ export interface Rules {
 /** Entries that the network's endpoints share. */
 export function networkEntries(rules: Rules, device: string, addressing: Addressing): FirewallEntry[] {
   const { options, mappings } = rules;
-  const subnets = [...new Set(addressing.addresses.map(({ address }) => formatPrefix(networkOf(address))))];
+  const subnets = new Map(
+    addressing.addresses.map(({ address }) => [formatPrefix(networkOf(address)), address.addr.family]),
+  );
   const entries: FirewallEntry[] = rules.admit ? [admission(options, device)] : [];
   if (rules.admit || options.policy !== 'open') entries.push({ kind: 'policy', device, policy: options.policy });
-  entries.push(...exposures(options, device, new Set(subnets.map(familyOf))));
-  for (const subnet of subnets) {
-    const family = familyOf(subnet);
-    const same = (text: string): boolean => text.includes(':') === (family === 6);
+  entries.push(...exposures(options, device, new Set(subnets.values())));
+  for (const [subnet, family] of subnets) {
     if (options.masquerade?.families?.includes(family) !== false && options.masquerade !== undefined) {
       const { except, to } = options.masquerade;
       const source = to[family];
-      const fixed = source === undefined ? {} : { to: source };
-      entries.push({ kind: 'masquerade', subnet, except: except.filter(same), ...fixed });
+      const fixed = source === undefined ? {} : { to: formatAddr(source) };
+      const same = except.filter(({ addr }) => addr.family === family).map(formatPrefix);
+      entries.push({ kind: 'masquerade', subnet, except: same, ...fixed });
     }
     const translated = options.ports.routed?.includes(family) !== true;
     if (mappings.length > 0 && options.ports.snat && translated) entries.push({ kind: 'hairpin', device, subnet });
@@ -49,7 +50,7 @@ export function networkEntries(rules: Rules, device: string, addressing: Address
 }
 
 function admission({ policy, masquerade, unprotected = [], ports }: FirewallOptions, device: string): AdmitEntry {
-  const from = policy === 'open' ? (masquerade?.except ?? []) : [];
+  const from = policy === 'open' ? (masquerade?.except ?? []).map(formatPrefix) : [];
   // Our own chains drop what a closed network does not publish.
   const isPartlyOpen = policy === 'closed' && unprotected.length + (ports.routed?.length ?? 0) > 0;
   return {

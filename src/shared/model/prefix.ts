@@ -1,4 +1,4 @@
-import { type Addr, BITS, type Family, formatAddr, parseAddr } from './addr.ts';
+import { type Addr, BITS, type Family, formatAddr, parseAddr, sameAddr } from './addr.ts';
 
 /** An address with a prefix length: `10.1.2.3/16`. Host bits may be set; `networkOf` clears them. */
 export interface Prefix {
@@ -44,6 +44,16 @@ export function contains(prefix: Prefix, addr: Addr): boolean {
   return addr.family === prefix.addr.family && addr.value >> host === prefix.addr.value >> host;
 }
 
+/** The first host address of a subnet: the reference's default gateway. */
+export function firstHost(subnet: Prefix): Addr {
+  const first = firstOf(subnet);
+  return { ...first, value: first.value + 1n };
+}
+
+export function samePrefix(a: Prefix, b: Prefix): boolean {
+  return a.length === b.length && sameAddr(a.addr, b.addr);
+}
+
 /** True if the two prefixes share an address. Prefixes of different families never do. */
 export function overlaps(a: Prefix, b: Prefix): boolean {
   return a.length <= b.length ? contains(a, b.addr) : contains(b, a.addr);
@@ -69,8 +79,8 @@ export async function describePrefix(prefix: Prefix): Promise<PrefixSpan> {
 }
 
 /** `0.0.0.0/0` or `::/0`. */
-export function defaultRoute(family: Family): string {
-  return family === 4 ? '0.0.0.0/0' : '::/0';
+export function defaultRoute(family: Family): Prefix {
+  return { addr: { family, value: 0n }, length: 0 };
 }
 
 /** Writes all groups in hex: ip-cidr reads IPv6 that ends in a dotted quad (`64:ff9b::192.0.2.1`) as IPv4, or fails. */

@@ -1,8 +1,9 @@
-import type { NetworkSpec, RangeText } from '../config/network-spec.ts';
+import type { RangeConfig } from '../config/ipam-ranges.ts';
+import { formatRangeConfig, type NetworkSpec, type RangeText } from '../config/network-spec.ts';
 import type { Core } from '../core/core.ts';
 import { fault } from '../errors/fault.ts';
 import { formatAddr } from '../model/addr.ts';
-import { describePrefix, parsePrefix } from '../model/prefix.ts';
+import { describePrefix, firstHost } from '../model/prefix.ts';
 import type { NetworkRow } from '../store/store.ts';
 import { type EndpointInfo, listEndpoints } from './endpoints.ts';
 
@@ -111,13 +112,18 @@ function allocatorOf(spec: NetworkSpec | undefined): { allocator?: string } {
   return spec.scope === undefined ? {} : { allocator: 'isthmus' };
 }
 
-async function subnetOf({ store }: Core, range: RangeText, scope: string | undefined): Promise<SubnetInfo> {
-  const prefix = parsePrefix(range.subnet);
-  if (prefix === undefined) throw new Error(`${range.subnet} is on record and is no subnet`);
-  const { first, last, size } = await describePrefix(prefix);
+async function subnetOf({ store }: Core, range: RangeConfig, scope: string | undefined): Promise<SubnetInfo> {
+  const { first, last, size } = await describePrefix(range.subnet);
   const leased = scope === undefined ? {} : { leased: store.leases.count(scope, first, last) };
-  const gateway = range.gateway ?? formatAddr({ ...first, value: first.value + 1n });
-  return { ...range, gateway, first: formatAddr(first), last: formatAddr(last), size: String(size), ...leased };
+  const gateway = formatAddr(range.gateway ?? firstHost(range.subnet));
+  return {
+    ...formatRangeConfig(range),
+    gateway,
+    first: formatAddr(first),
+    last: formatAddr(last),
+    size: String(size),
+    ...leased,
+  };
 }
 
 function predefined({ name, driver }: (typeof PREDEFINED)[number]): NetworkInfo {

@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
-import { field, isObject, type Json, textField } from '../config/fields.ts';
-import { parseHostLocal } from '../config/ipam.ts';
-import { ipamType, parseNetconf } from '../config/netconf.ts';
+import { type Document, parseFile } from '../config/document.ts';
 import type { NetworkSpec } from '../config/network-spec.ts';
-import { findPlugin, isThisExecutable } from './delegate.ts';
+import { parsePlugin } from '../config/plugin-config.ts';
+import { NEWEST } from '../config/versions.ts';
+import { isOwnPlugin } from './delegate.ts';
 import type { Environment } from './environment.ts';
-import { rulesOf, type SpecInput, specOf } from './spec-of.ts';
+import { rulesOf, specOf } from './spec-of.ts';
 
 const CONF_DIR = '/etc/cni/net.d';
 /** Default CNI_PATH: containerd's default, and where distributions install plugins. */
@@ -41,42 +41,25 @@ function filesOf(dir: string): string[] {
     .map((name) => join(dir, name));
 }
 
-/** The plugin configurations that a runtime would derive from a file for the network of this name. */
-function elementsOf(file: string, network: string): Json[] {
-  const whole: unknown = attempted(() => JSON.parse(readFileSync(file, 'utf8')));
-  if (!isObject(whole) || textField(whole, 'name') !== network) return [];
-  const list: unknown = field(whole, 'plugins');
-  if (!Array.isArray(list)) return [whole];
-  const common = { name: network, cniVersion: field(whole, 'cniVersion') ?? '0.1.0' };
-  return list.filter(isObject).map((element) => ({ ...element, ...common }));
+/** The plugin configurations of a file for the network of this name. */
+function elementsOf(file: string, network: string): Document[] {
+  return attempted(() => parseFile(readFileSync(file, 'utf8'), network)) ?? [];
 }
 
 /**
  * Returns the NetworkSpec of one plugin's configuration; undefined for other plugins, and for drivers without a
  * network. `path`: where to search for IPAM plugins. Throws NetError for an invalid configuration.
  */
-export function specOfElement(config: Json, path: readonly string[] = PLUGIN_DIRS): NetworkSpec | undefined {
-  const plugin = (['isthmus', 'bridge'] as const).find((name) => name === textField(config, 'type'));
+export function specOfElement(document: Document, path: readonly string[] = PLUGIN_DIRS): NetworkSpec | undefined {
+  const plugin = (['isthmus', 'bridge'] as const).find((name) => name === document.type);
   if (plugin === undefined) return undefined;
-  const strict = plugin === 'isthmus';
-  const parsed = parseNetconf({ config, strict, ...(strict ? {} : { driver: 'bridge' as const }) });
-  const { options } = parsed;
-  if (options.driver === 'null') return { options: { driver: 'null' }, ranges: [], routes: [] };
-  if (options.driver !== 'bridge') return undefined;
-  return specOf({ config, options, ipam: ipamOf(config, strict, path), rules: rulesOf(plugin, config, parsed) });
-}
-
-/** Resolves IPAM like a call: the built-in one also serves the name host-local if that file is Isthmus. */
-function ipamOf(config: Json, strict: boolean, path: readonly string[]): SpecInput['ipam'] {
-  const type = ipamType(config, strict);
-  if (type === undefined) return undefined;
-  const isOwn =
-    type === '' || type === 'isthmus' || (attempted(() => isThisExecutable(findPlugin(type, path))) ?? false);
-  if (!isOwn || type === 'static') return { type };
-  const ipam = field(config, 'ipam');
-  const isStrict = strict && textField(ipam, 'type') === undefined;
-  parseHostLocal({ ipam, path: '.ipam', strict: isStrict, multiFamily: true, requested: [] });
-  return 'pool';
+  // Without an interface, as for STATUS. A call resolves IPAM in the same way.
+  const config = parsePlugin(document, {
+    ...{ plugin, command: 'STATUS', args: '', ifName: '', version: NEWEST },
+    isOwn: (type) => isOwnPlugin(type, path),
+  });
+  if (config.kind === 'null') return { options: { driver: 'null' }, ranges: [], routes: [] };
+  return config.kind === 'endpoint' ? specOf(config.name, config, rulesOf(plugin, config)) : undefined;
 }
 
 function attempted<T>(work: () => T): T | undefined {

@@ -1,15 +1,14 @@
 import { accessSync, constants, readFileSync, realpathSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { field, textField } from '../config/fields.ts';
+import { withoutArg } from '../config/cni-args.ts';
+import { versionIn } from '../config/document.ts';
+import { type CniResult, listsVersion, parsePrintedError, parsePrintedResult } from '../config/result.ts';
+import { UNSAID_VERSION } from '../config/versions.ts';
 import type { DelegateSource, IpamResult } from '../core/core.ts';
 import { fault } from '../errors/fault.ts';
 import { asNetError, NetError } from '../errors/net-error.ts';
 import { given } from '../model/given.ts';
-import { parsePrefix } from '../model/prefix.ts';
-import { withoutArg } from './cni/cni-args.ts';
-import { parseResult } from './cni/parse-result.ts';
 import { LAUNCHER_MARK } from './cni/protocol.ts';
-import type { CniResult, CniRoute } from './cni/result.ts';
 import type { Command, Environment } from './environment.ts';
 
 const INSTALLED = '/usr/lib/isthmus';
@@ -98,6 +97,15 @@ export function isThisExecutable(path: string): boolean {
   }
 }
 
+/** Returns true if the IPAM plugin of this name is Isthmus. Without such a plugin, it is foreign. */
+export function isOwnPlugin(type: string, path: readonly string[]): boolean {
+  try {
+    return isThisExecutable(findPlugin(type, path));
+  } catch {
+    return false;
+  }
+}
+
 function isLauncher(file: string): boolean {
   return statSync(file).size < LARGEST_LAUNCHER && readFileSync(file).includes(LAUNCHER_MARK);
 }
@@ -111,8 +119,8 @@ function isExecutable(path: string): boolean {
   }
 }
 
-/** Runs the delegate and returns its parsed output. Throws NetError `delegate`, with the delegate's own code. */
-async function run(call: DelegateCall, command: Command): Promise<unknown> {
+/** Runs the delegate and returns its output. Throws NetError `delegate`, with the delegate's own code. */
+async function run(call: DelegateCall, command: Command): Promise<string> {
   const file = findPlugin(call.type, call.path);
   const { execa } = await import('execa');
   const env = { ...call.env, CNI_COMMAND: command, CNI_ARGS: withoutArg(call.env.CNI_ARGS ?? '', 'MAC') };
@@ -132,17 +140,15 @@ async function run(call: DelegateCall, command: Command): Promise<unknown> {
     if (said.length < SAID_BYTES) said = Buffer.concat([said, piece.subarray(0, SAID_BYTES - said.length)]);
   });
   const done = await running;
-  const output = parseOutput(done.stdout);
-  if (done.exitCode === 0) return output;
-  const reason = field(output, 'msg') ?? (said.toString().trim() || done.shortMessage || 'nothing');
-  const details = field(output, 'details');
-  const code = field(output, 'code');
+  if (done.exitCode === 0) return done.stdout;
+  const { msg, details, code = 0 } = parsePrintedError(done.stdout);
+  const reason = msg ?? (said.toString().trim() || done.shortMessage || 'nothing');
   throw new NetError({
     kind: 'delegate',
     op: command,
     subject: `IPAM plugin ${call.type}`,
-    what: `failed: ${String(reason)}${details ? `; ${String(details)}` : ''}`,
-    ...(typeof code === 'number' && code > 0 ? { code } : {}),
+    what: `failed: ${reason}${details ? `; ${details}` : ''}`,
+    ...(code > 0 ? { code } : {}),
   });
 }
 
@@ -176,46 +182,32 @@ async function collect(call: DelegateCall): Promise<void> {
 }
 
 async function speaks(call: DelegateCall): Promise<boolean> {
-  const known = field(await run(call, 'VERSION'), 'supportedVersions');
-  return Array.isArray(known) && known.includes(versionOf(call));
+  return listsVersion(await run(call, 'VERSION'), versionOf(call));
 }
 
 function versionOf({ config }: DelegateCall): string {
-  return textField(parseOutput(config), 'cniVersion') ?? '0.1.0';
+  return versionIn(config) ?? UNSAID_VERSION;
 }
 
-function parseOutput(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function ipamResult(output: unknown, type: string): IpamResult {
+function ipamResult(output: string, type: string): IpamResult {
   const { ips, routes, dns } = understood(output, type);
-  const addresses = ips.flatMap(({ address, gateway }) => {
-    const prefix = parsePrefix(address);
-    return prefix === undefined ? [] : [{ address: prefix, ...given({ gateway }) }];
-  });
+  const addresses = ips.map(({ address, gateway }) => ({ address, ...given({ gateway }) }));
   if (addresses.length === 0) throw failed(type, 'gave no address');
-  return { addresses, routes: routes.map(routeSpec), dns };
+  return { addresses, routes, dns };
 }
 
-function understood(output: unknown, type: string): CniResult {
-  if (output === undefined) throw failed(type, 'answered with something that is not JSON');
+function understood(output: string, type: string): CniResult {
+  let result: CniResult | undefined;
   try {
-    return parseResult(output, 'its result ');
+    result = parsePrintedResult(output, 'its result ');
   } catch (error) {
     throw failed(type, asNetError(error, 'ADD').message);
   }
+  if (result === undefined) throw failed(type, 'answered with something that is not JSON');
+  return result;
 }
 
 function failed(type: string, what: string): NetError {
   const hint = `Mend or replace the plugin ${type}`;
   return fault.delegate('ADD', `IPAM plugin ${type}`, what, hint);
-}
-
-function routeSpec({ gw, ...route }: CniRoute) {
-  return { ...route, ...given({ gateway: gw }) };
 }

@@ -1,3 +1,4 @@
+import { formatSpec, parseSpec, type SpecText } from '../config/network-spec.ts';
 import type { Endpoint } from '../model/endpoint.ts';
 import type { DockerNetworkRow, NetworkRow, PoolRow } from './store.ts';
 
@@ -51,7 +52,7 @@ function isTuned(tuned: unknown): boolean {
 
 /** Like `parseEndpoint`. */
 export function parseNetwork(body: string): NetworkRow | undefined {
-  return parse<NetworkRow>(
+  const row = parse<NetworkText>(
     body,
     ({ name, driver, device, bootId, owned, holders }) =>
       areTexts([name, driver, device, bootId]) &&
@@ -59,7 +60,21 @@ export function parseNetwork(body: string): NetworkRow | undefined {
       owned.every(isFields) &&
       (holders === undefined || areTexts(holders)),
   );
+  if (row?.spec === undefined) return row as NetworkRow | undefined;
+  try {
+    return { ...row, spec: parseSpec(row.spec) };
+  } catch {
+    return undefined;
+  }
 }
+
+/** The inverse of parseNetwork. */
+export function formatNetwork({ spec, ...row }: NetworkRow): string {
+  const text: NetworkText = { ...row, ...(spec === undefined ? {} : { spec: formatSpec(spec) }) };
+  return JSON.stringify(text);
+}
+
+type NetworkText = Omit<NetworkRow, 'spec'> & { readonly spec?: SpecText };
 
 /** Like `parseEndpoint`. */
 export function parseDockerNetwork(body: string): DockerNetworkRow | undefined {

@@ -1,4 +1,4 @@
-import { parseNetwork } from './bodies.ts';
+import { formatNetwork, parseNetwork } from './bodies.ts';
 import { type Context, textOf } from './sqlite-context.ts';
 import type { NetworkRow, NetworkTable } from './store.ts';
 
@@ -22,7 +22,7 @@ export class SqliteNetworks implements NetworkTable {
     const { host } = this.#context;
     const sql = `INSERT INTO networks (host, name, body) VALUES (?, ?, ?)
       ON CONFLICT (host, name) DO UPDATE SET body = excluded.body`;
-    this.#context.write((file) => file.run(sql, host, row.name, JSON.stringify(row)));
+    this.#context.write((file) => file.run(sql, host, row.name, formatNetwork(row)));
   }
 
   delete(name: string): void {

@@ -3,6 +3,7 @@ import { type Addr, compareAddr } from '../model/addr.ts';
 import { type Attachment, attachmentDigest, type Role, sameContainer } from '../model/attachment.ts';
 import { type Endpoint, hostIfOf } from '../model/endpoint.ts';
 import { addressKey, neighbour } from '../store/address-key.ts';
+import { formatNetwork, parseNetwork } from '../store/bodies.ts';
 import { overlap, withFamily } from '../store/port-claim.ts';
 import type {
   DockerNetworkRow,
@@ -90,7 +91,7 @@ export class MemoryStore implements LocalStore {
 function networkTable(disk: MemoryDisk, prefix: string): NetworkTable {
   return {
     get: (name) => disk.networks.get(prefix + name),
-    put: (row) => void disk.networks.set(prefix + row.name, frozen(row)),
+    put: (row) => void disk.networks.set(prefix + row.name, parseNetwork(formatNetwork(row)) ?? row),
     delete: (name) => void disk.networks.delete(prefix + name),
     list: () => under(disk.networks, prefix),
     broken: () => [],

@@ -17,6 +17,7 @@ import type { NetError } from '../../../src/shared/errors/net-error.ts';
 import type { Addr } from '../../../src/shared/model/addr.ts';
 import type { Attachment } from '../../../src/shared/model/attachment.ts';
 import { digest } from '../../../src/shared/model/attachment.ts';
+import { routeOf } from '../../support/addresses.ts';
 import { addRequest, delRequest, OTHER, POD, scopeOf } from '../../support/core.ts';
 import { DOCKER, specFor } from '../../support/kept-network.ts';
 import { addressesOf, dockerRules, offerRequest } from '../../support/offers.ts';
@@ -155,7 +156,7 @@ function request(core: PartyCore, name: PodName, { published, addresses }: Scene
   const { identity } = core.host;
   const owner = attachmentOf(name);
   const mapping: PortMapping = { protocol: 'tcp', hostPort: hostPortOf(name), containerPort: 80 };
-  const routes = [{ dst: '0.0.0.0/0' }, { dst: '::/0' }];
+  const routes = [routeOf('0.0.0.0/0'), routeOf('::/0')];
   const requested = addresses?.get(name) ?? [];
   const pool = { scope: SCOPE, sets: SUBNETS.map((subnet) => [range(subnet)]), requested, routes, dns: {} };
   return {

@@ -1,7 +1,7 @@
-import { field, isObject, textField } from '../../../../src/shared/config/fields.ts';
 import { fault } from '../../../../src/shared/errors/fault.ts';
 import type { NetError } from '../../../../src/shared/errors/net-error.ts';
 import { given } from '../../../../src/shared/model/given.ts';
+import { field, isObject, textField } from '../../../../src/shared/model/json.ts';
 import type { TextMap } from '../wire/messages.ts';
 
 // Answers of the Docker Engine API, versions 1.24 and later. A field that decides what exists is required, so that an

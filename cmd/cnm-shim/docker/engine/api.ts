@@ -1,7 +1,7 @@
 import { type IncomingMessage, request } from 'node:http';
-import { field } from '../../../../src/shared/config/fields.ts';
 import { fault } from '../../../../src/shared/errors/fault.ts';
 import { asNetError, NetError } from '../../../../src/shared/errors/net-error.ts';
+import { field } from '../../../../src/shared/model/json.ts';
 import {
   type ContainerEndpoint,
   type DockerEndpoint,

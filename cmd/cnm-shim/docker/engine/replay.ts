@@ -1,8 +1,8 @@
-import { field, textField } from '../../../../src/shared/config/fields.ts';
 import { fault } from '../../../../src/shared/errors/fault.ts';
 import { asNetError } from '../../../../src/shared/errors/net-error.ts';
 import { type Addr, type Family, formatAddr, parseAddr, sameAddr } from '../../../../src/shared/model/addr.ts';
 import { given } from '../../../../src/shared/model/given.ts';
+import { field, textField } from '../../../../src/shared/model/json.ts';
 import {
   contains,
   firstOf,

@@ -1,5 +1,5 @@
-import { field, textField } from '../../../../src/shared/config/fields.ts';
 import type { LogFields } from '../../../../src/shared/log/log.ts';
+import { field, textField } from '../../../../src/shared/model/json.ts';
 
 /** The subject of a request, for its log line; ids as `docker network ls` shows them. */
 export function subjectOf(body: unknown): LogFields {

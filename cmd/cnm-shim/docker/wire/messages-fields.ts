@@ -1,8 +1,8 @@
-import { field, isObject, type Json } from '../../../../src/shared/config/fields.ts';
 import { show } from '../../../../src/shared/config/invalid.ts';
 import { fault } from '../../../../src/shared/errors/fault.ts';
 import type { NetError } from '../../../../src/shared/errors/net-error.ts';
 import { type Addr, type Family, parseAddr } from '../../../../src/shared/model/addr.ts';
+import { field, isObject, type Json } from '../../../../src/shared/model/json.ts';
 import { isUnicastMac, parseMac } from '../../../../src/shared/model/mac.ts';
 import { type Prefix, parsePrefix } from '../../../../src/shared/model/prefix.ts';
 

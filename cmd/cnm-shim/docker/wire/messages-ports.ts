@@ -1,5 +1,6 @@
-import { formatAddr } from '../../../../src/shared/model/addr.ts';
+import type { Addr } from '../../../../src/shared/model/addr.ts';
 import type { Protocol } from '../../../../src/shared/model/firewall.ts';
+import { given } from '../../../../src/shared/model/given.ts';
 import { asAddr, asInteger, asList, optionPart, type Part, part, refusal } from './messages-fields.ts';
 
 /** A container's port to publish. */
@@ -7,7 +8,7 @@ export interface PortMapRequest {
   readonly protocol: Protocol;
   readonly containerPort: number;
   /** `0.0.0.0` and `::` mean every address of their family; absent: every address of both. */
-  readonly hostIp?: string;
+  readonly hostIp?: Addr;
   /** 0: any free port. */
   readonly hostPort: number;
   /** The last port of a range that starts at `hostPort`; the first free one is used. */
@@ -41,23 +42,23 @@ export function portsOf(options: Part): EndpointPorts {
   return { portMap: list.map(portMapRequest) };
 }
 
-function portMapRequest(given: Part): PortMapRequest {
-  const hostIp = asAddr(part(given, 'HostIP'));
-  const hostPort = asInteger(part(given, 'HostPort'), 0, MAX_PORT, 0);
-  const end = asInteger(part(given, 'HostPortEnd'), 0, MAX_PORT, 0);
+function portMapRequest(asked: Part): PortMapRequest {
+  const hostIp = asAddr(part(asked, 'HostIP'));
+  const hostPort = asInteger(part(asked, 'HostPort'), 0, MAX_PORT, 0);
+  const end = asInteger(part(asked, 'HostPortEnd'), 0, MAX_PORT, 0);
   const hostPortEnd = end === 0 ? hostPort : end;
   if (hostPortEnd < hostPort)
-    throw refusal(part(given, 'HostPortEnd'), `it is less than HostPort, ${hostPort}`, 'Ranges go upwards');
+    throw refusal(part(asked, 'HostPortEnd'), `it is less than HostPort, ${hostPort}`, 'Ranges go upwards');
   return {
-    protocol: protocolOf(given),
-    containerPort: asInteger(part(given, 'Port'), 1, MAX_PORT),
-    ...(hostIp === undefined ? {} : { hostIp: formatAddr(hostIp) }),
+    protocol: protocolOf(asked),
+    containerPort: asInteger(part(asked, 'Port'), 1, MAX_PORT),
+    ...given({ hostIp }),
     ...{ hostPort, hostPortEnd },
   };
 }
 
-function protocolOf(given: Part): Protocol {
-  const proto = part(given, 'Proto');
+function protocolOf(asked: Part): Protocol {
+  const proto = part(asked, 'Proto');
   const found = PROTOCOLS.get(proto.value);
   if (found !== undefined) return found;
   throw refusal(proto, 'it is not a protocol with ports', 'Give 6 (TCP), 17 (UDP) or 132 (SCTP)');

@@ -7,6 +7,7 @@ import { type Endpoint, hostIfOf } from '../../model/endpoint.ts';
 import type { RouteSpec } from '../../model/link.ts';
 import type { Op } from '../../model/op.ts';
 import { formatPrefix } from '../../model/prefix.ts';
+import { formatRoute } from '../../model/route.ts';
 import type { Core } from '../core.ts';
 import { desired } from '../desired.ts';
 import { drift, entriesDrift, opDrift, routeDrift, setsOf } from '../diff.ts';
@@ -33,11 +34,12 @@ export async function checkEndpoint(core: Core, request: EndpointRequest, expect
   const hostIf = hostIfOf(row);
   const outside = host.observe(host.own, hostQuery(hostIf, request, ops));
   const inside = host.observe(sandbox, sandboxQueryOf(request.attachment.ifName, ops));
+  const routes = expected.routes.map(formatRoute);
   const found =
     missingInterface(row, hostIf, { outside, inside }, expected) ??
     missingAddress(row, inside, expected) ??
-    firstOf(ops, (op) => opDrift(op, outside, inside, expected.routes)) ??
-    firstOf(expected.routes, (route) => missingRoute(route, ops, inside));
+    firstOf(ops, (op) => opDrift(op, outside, inside, routes)) ??
+    firstOf(routes, (route) => missingRoute(route, ops, inside));
   if (found !== undefined) throw found;
   for (const op of ops) {
     const missing = op.op === 'firewall.add' ? await entriesDrift(core, op) : undefined;
@@ -91,7 +93,7 @@ async function checkSource(core: Core, { source }: EndpointRequest, { addresses 
   source?.kind === 'local' &&
     source.check(
       core.store,
-      addresses.map(({ address }) => formatPrefix(address)),
+      addresses.map(({ address }) => address.addr),
     );
 }
 

@@ -1,3 +1,4 @@
+import type { Dns } from '../../config/dns.ts';
 import { planShaping } from '../../drivers/bandwidth/shaping.ts';
 import type { Addressing } from '../../drivers/driver.ts';
 import { planLink } from '../../drivers/link.ts';
@@ -5,12 +6,13 @@ import { planPorts } from '../../drivers/rules.ts';
 import { fault } from '../../errors/fault.ts';
 import type { NetError } from '../../errors/net-error.ts';
 import type { Namespace } from '../../host/host.ts';
+import { formatAddr } from '../../model/addr.ts';
 import type { CniEndpoint } from '../../model/endpoint.ts';
 import type { Op } from '../../model/op.ts';
 import type { LocalStore } from '../../store/store.ts';
 import { assertOther } from '../ambient.ts';
 import { attachmentKey, transition } from '../apply.ts';
-import { type Core, type Dns, NO_ADDRESSES } from '../core.ts';
+import { type Core, NO_ADDRESSES } from '../core.ts';
 import { execute } from '../execute.ts';
 import { ensureNetwork, recordSpec } from '../networks/network.ts';
 import { assertPortsFree, claimPorts, promotePartners } from '../ports/publish.ts';
@@ -116,7 +118,7 @@ async function build(core: Core, request: EndpointRequest, sandbox: Namespace, b
 function claim(core: Core, store: LocalStore, { rules, attachment }: EndpointRequest, addressing: Addressing): void {
   if (rules === undefined) return;
   claimPorts(store, rules, attachment);
-  const gateways = addressing.addresses.flatMap(({ gateway }) => gateway ?? []);
+  const gateways = addressing.addresses.flatMap(({ gateway }) => (gateway === undefined ? [] : [formatAddr(gateway)]));
   assertPortsFree(core, rules, attachment, gateways);
 }
 

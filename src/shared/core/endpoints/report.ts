@@ -1,7 +1,7 @@
+import type { Dns } from '../../config/dns.ts';
 import type { Addressing, InterfaceReport } from '../../drivers/driver.ts';
 import type { Host } from '../../host/host.ts';
 import type { LinkFacts } from '../../model/endpoint.ts';
-import type { Dns } from '../core.ts';
 import type { EndpointReport, EndpointRequest } from '../requests.ts';
 
 /**

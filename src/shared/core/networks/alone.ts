@@ -1,7 +1,7 @@
 import type { NetworkSpec } from '../../config/network-spec.ts';
 import { fault } from '../../errors/fault.ts';
 import type { NetError } from '../../errors/net-error.ts';
-import { overlaps, type Prefix, parsePrefix } from '../../model/prefix.ts';
+import { formatPrefix, overlaps, type Prefix } from '../../model/prefix.ts';
 import type { NetworkRow } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { isUsed } from './network.ts';
@@ -23,24 +23,16 @@ export function assertAlone(core: Core, name: string, { options, ranges }: Netwo
   }
   for (const subnet of subnetsOf(ranges)) {
     for (const row of others) {
-      const clash = subnetsOf(row.spec?.ranges ?? []).find((other) => overlaps(subnet.prefix, other.prefix));
+      const clash = subnetsOf(row.spec?.ranges ?? []).find((other) => overlaps(subnet, other));
       if (clash === undefined || !isUsed(core, row)) continue;
-      const what = `subnet ${subnet.text} overlaps ${clash.text} of ${describe(row)}`;
+      const what = `subnet ${formatPrefix(subnet)} overlaps ${formatPrefix(clash)} of ${describe(row)}`;
       throw taken(name, what, 'Choose another subnet, or share that Network by its name');
     }
   }
 }
 
-interface Subnet {
-  readonly text: string;
-  readonly prefix: Prefix;
-}
-
-function subnetsOf(ranges: NetworkSpec['ranges']): Subnet[] {
-  return ranges.flat().flatMap(({ subnet: text }) => {
-    const prefix = parsePrefix(text);
-    return prefix === undefined ? [] : [{ text, prefix }];
-  });
+function subnetsOf(ranges: NetworkSpec['ranges']): Prefix[] {
+  return ranges.flat().map(({ subnet }) => subnet);
 }
 
 function describe(row: NetworkRow): string {

@@ -1,14 +1,18 @@
-import type { NetworkSpec } from '../../config/network-spec.ts';
+import { formatSpec, type NetworkSpec } from '../../config/network-spec.ts';
 import { fault } from '../../errors/fault.ts';
 import { formatAddr } from '../../model/addr.ts';
-import { firstOf, type Prefix } from '../../model/prefix.ts';
+import { firstHost, formatPrefix } from '../../model/prefix.ts';
 import type { NetworkRow } from '../../store/store.ts';
 import { networkAddressing } from './driver-of.ts';
 import { formatHolders, isHeld } from './record.ts';
 
 /** True for equal JSON: the same input always yields the same NetworkSpec text. */
 export function sameSpec(a: NetworkSpec | undefined, b: NetworkSpec | undefined): boolean {
-  return a === b || JSON.stringify(a) === JSON.stringify(b);
+  return a === b || textOf(a) === textOf(b);
+}
+
+function textOf(spec: NetworkSpec | undefined): string | undefined {
+  return spec && JSON.stringify(formatSpec(spec));
 }
 
 /** Throws NetError `conflict` if the request contradicts the Network in `row`. */
@@ -39,8 +43,10 @@ function contradiction(known: NetworkSpec, asked: NetworkSpec): readonly [string
 function traits(spec: NetworkSpec): string[] {
   const { options, ranges, scope, allocator } = spec;
   const bridge = options.driver === 'bridge' ? `bridge ${options.bridge}` : `driver ${options.driver}`;
-  const subnets = ranges.flat().map(({ subnet }) => subnet);
-  const gateways = networkAddressing(spec).addresses.map(({ address, gateway }) => gateway ?? firstHost(address));
+  const subnets = ranges.flat().map(({ subnet }) => formatPrefix(subnet));
+  const gateways = networkAddressing(spec).addresses.map(({ address, gateway }) =>
+    formatAddr(gateway ?? firstHost(address)),
+  );
   return [
     options.driver === 'bridge' && options.vlan !== undefined ? `${bridge} with VLAN ${options.vlan}` : bridge,
     listed('subnet', subnets),
@@ -52,9 +58,4 @@ function traits(spec: NetworkSpec): string[] {
 
 function listed(what: string, items: readonly string[]): string {
   return items.length === 0 ? `no ${what}` : `${what} ${items.toSorted().join(', ')}`;
-}
-
-function firstHost(subnet: Prefix): string {
-  const first = firstOf(subnet);
-  return formatAddr({ ...first, value: first.value + 1n });
 }

@@ -1,7 +1,7 @@
 import type { NetworkSpec } from '../../config/network-spec.ts';
 import { bridgeDriver } from '../../drivers/bridge/bridge.ts';
 import type { Addressing, Assigned, Driver } from '../../drivers/driver.ts';
-import { parsePrefix } from '../../model/prefix.ts';
+import { given } from '../../model/given.ts';
 
 /** The driver that plans the Network and its endpoints; undefined if it has no device (null). */
 export function driverOf(options: NetworkSpec['options'], network: string): Driver | undefined {
@@ -11,9 +11,9 @@ export function driverOf(options: NetworkSpec['options'], network: string): Driv
 /** Addressing of the Network itself: the first subnet of each range set, with its gateway if it has one. */
 export function networkAddressing({ ranges, routes }: NetworkSpec): Addressing {
   const addresses = ranges.flatMap(([first]): Assigned[] => {
-    const address = parsePrefix(first?.subnet ?? '');
-    if (address === undefined) return [];
-    return [{ address, ...(first?.gateway === undefined ? {} : { gateway: first.gateway }) }];
+    if (first === undefined) return [];
+    const { subnet: address, gateway } = first;
+    return [{ address, ...given({ gateway }) }];
   });
   return { addresses, routes };
 }

@@ -1,6 +1,7 @@
 import type { Addressing, Assigned } from '../../drivers/driver.ts';
 import { asNetError, type NetError } from '../../errors/net-error.ts';
 import { renderOp } from '../../host/render.ts';
+import { parseAddr } from '../../model/addr.ts';
 import { given } from '../../model/given.ts';
 import type { LinkState } from '../../model/link.ts';
 import type { Op } from '../../model/op.ts';
@@ -114,8 +115,8 @@ function endpointAddressing({ store }: Core, network: string): Addressing {
     for (const { address: text, gateway } of endpoint.inside.addresses) {
       const address = parsePrefix(text);
       if (address === undefined) continue;
-      const key = `${gateway} ${text.slice(text.lastIndexOf('/'))}`;
-      if (!found.has(key)) found.set(key, { address, ...given({ gateway }) });
+      const key = `${gateway} ${address.length}`;
+      if (!found.has(key)) found.set(key, { address, ...given({ gateway: parseAddr(gateway ?? '') }) });
     }
   }
   return { addresses: [...found.values()], routes: [] };

@@ -1,4 +1,3 @@
-import { readAddr } from '../../config/ipam-values.ts';
 import { fault } from '../../errors/fault.ts';
 import type { NetError } from '../../errors/net-error.ts';
 import { nextFree, reservedTaken, type Search } from '../../ipam/allocate.ts';
@@ -22,7 +21,7 @@ export interface AddressRequest {
   /** Id of the pool. */
   readonly pool: string;
   /** Absent: chosen automatically. */
-  readonly address?: string;
+  readonly address?: Addr;
   /**
    * `auxiliary`: for a device outside Docker, never chosen automatically; dockerd requests these before it creates the
    * network.
@@ -57,9 +56,7 @@ function isLeased({ use, address }: AddressRequest): boolean {
 }
 
 /** Releases the address, unless an endpoint has it. Accepts absence. */
-export function releaseAddress({ store }: Core, pool: string, address: string): void {
-  const addr = parseAddr(address);
-  if (addr === undefined) return;
+export function releaseAddress({ store }: Core, pool: string, addr: Addr): void {
   const text = formatAddr(addr);
   const isReserved = poolOf(store, pool)?.reserved.includes(text) ?? false;
   const work = (): void => {
@@ -93,7 +90,7 @@ export function claimAddress(store: LocalStore, scope: string, address: Addr, ow
 
 function reserve(core: Core, row: PoolRow, { address, use, now }: AddressRequest): Addr {
   const { store } = core;
-  const addr = address === undefined ? defaultGateway(core, row) : readInside(row, address);
+  const addr = address === undefined ? defaultGateway(core, row) : insideOf(row, address);
   const text = formatAddr(addr);
   if (use === 'gateway' && row.gateway !== undefined && row.gateway !== text)
     throw fault.conflict(
@@ -139,7 +136,7 @@ function lease(core: Core, row: PoolRow, { address, now }: AddressRequest): Addr
     store.leases.take({ scope, address: addr, owner, source: 'store' });
     return addr;
   }
-  const addr = readInside(row, address);
+  const addr = insideOf(row, address);
   assertNotReserved(store, scope, addr);
   const holder = store.leases.at(scope, addr);
   if (holder === undefined) store.leases.take({ scope, address: addr, owner, source: 'store' });
@@ -175,16 +172,15 @@ function clip(set: RangeSet, row: PoolRow): RangeSet {
   });
 }
 
-/** Parses an address inside the subnet. --ip, --gateway and --aux-address may be outside --ip-range, as in Docker. */
-function readInside(row: PoolRow, text: string): Addr {
-  const addr = readAddr(text, 'address');
+/** Asserts that an address is one of the subnet's. --ip, --gateway and --aux-address may be outside --ip-range, as in Docker. */
+function insideOf(row: PoolRow, addr: Addr): Addr {
   const subnet = subnetOf(row);
   const [range] = rangesOf(row);
   if (!contains(subnet, addr))
-    throw refused(`address ${text}`, `it is outside ${formatPrefix(subnet)}`, 'Ask for one inside');
+    throw refused(`address ${formatAddr(addr)}`, `it is outside ${formatPrefix(subnet)}`, 'Ask for one inside');
   if (range !== undefined && isNetworkOrBroadcast(range, addr))
     throw refused(
-      `address ${text}`,
+      `address ${formatAddr(addr)}`,
       `it is the network or broadcast address of ${formatPrefix(subnet)}`,
       'Ask for another one',
     );

@@ -6,7 +6,7 @@ import { formatPrefix, networkOf, overlaps, type Prefix } from '../../model/pref
 import type { LocalStore, PoolRow } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { dropPool } from './expiry.ts';
-import { type Asked, type PoolRequest, readPoolRequest } from './request.ts';
+import { type Asked, checkPoolRequest, type PoolRequest } from './request.ts';
 import { knownPool, OWN_SCOPE, poolId } from './rows.ts';
 import { type SharedPool, sharedPool } from './shared.ts';
 import { distinct, isBoundary, recordedIn, seenOn } from './taken.ts';
@@ -42,7 +42,7 @@ const NAMED = 5;
  * pool; `conflict` if the Network's pool is not available.
  */
 export function requestPool(core: Core, request: PoolRequest, context: PoolContext): PoolRow {
-  const asked = readPoolRequest(request);
+  const asked = checkPoolRequest(request);
   // Reads the kernel before the transaction, so that no one waits for the store meanwhile.
   const seen = asked.subnet === undefined ? seenOn(core.host) : [];
   return core.store.transaction(

@@ -1,21 +1,20 @@
-import { readSubnet } from '../../config/ipam-values.ts';
 import { fault } from '../../errors/fault.ts';
 import type { NetError } from '../../errors/net-error.ts';
 import { BITS, type Family } from '../../model/addr.ts';
 import { given } from '../../model/given.ts';
-import { contains, formatPrefix, networkOf, type Prefix, parsePrefix } from '../../model/prefix.ts';
+import { contains, formatPrefix, networkOf, type Prefix } from '../../model/prefix.ts';
 
 export interface PoolRequest {
   /** `10.1.0.0/16` (--subnet); absent: chosen automatically. */
-  readonly subnet?: string;
+  readonly subnet?: Prefix;
   /** The part of the subnet that addresses are chosen from (--ip-range). */
-  readonly range?: string;
+  readonly range?: Prefix;
   /** The Network whose pool is requested (--ipam-opt network=). */
   readonly network?: string;
   readonly v6: boolean;
 }
 
-/** The parsed request. */
+/** A request that has been checked. */
 export interface Asked {
   readonly family: Family;
   readonly subnet?: Prefix;
@@ -24,10 +23,10 @@ export interface Asked {
 }
 
 /**
- * Parses the request. Throws NetError `invalid-config` with option, value and rule. Ignores host bits of a subnet, as
+ * Checks the request. Throws NetError `invalid-config` with option, value and rule. Ignores host bits of a subnet, as
  * Docker does.
  */
-export function readPoolRequest({ subnet, range, network, v6 }: PoolRequest): Asked {
+export function checkPoolRequest({ subnet, range, network, v6 }: PoolRequest): Asked {
   const family: Family = v6 ? 6 : 4;
   if (network !== undefined && !/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(network))
     throw refused(
@@ -35,14 +34,14 @@ export function readPoolRequest({ subnet, range, network, v6 }: PoolRequest): As
       'it is not a name of a network',
       'Use letters, digits, "_", "." and "-", and begin with a letter or digit',
     );
-  const whole = subnet === undefined ? undefined : readPool('--subnet', subnet, family);
-  const part = range === undefined ? undefined : readPool('--ip-range', range, family);
+  const whole = subnet === undefined ? undefined : inFamily('--subnet', subnet, family);
+  const part = range === undefined ? undefined : inFamily('--ip-range', range, family);
   if (whole !== undefined) assertRoom(whole);
   if (part !== undefined && whole === undefined)
-    throw refused(`--ip-range ${range}`, 'it is part of no subnet', 'Give --subnet too');
+    throw refused(`--ip-range ${formatPrefix(part)}`, 'it is part of no subnet', 'Give --subnet too');
   if (part !== undefined && whole !== undefined && !(part.length >= whole.length && contains(whole, part.addr)))
     throw refused(
-      `--ip-range ${range}`,
+      `--ip-range ${formatPrefix(part)}`,
       `it is not inside --subnet ${formatPrefix(whole)}`,
       'Give a part of the subnet, or leave it out',
     );
@@ -52,11 +51,10 @@ export function readPoolRequest({ subnet, range, network, v6 }: PoolRequest): As
   };
 }
 
-function readPool(option: string, text: string, family: Family): Prefix {
-  const prefix = parsePrefix(text) ?? readSubnet(text, option);
+function inFamily(option: string, prefix: Prefix, family: Family): Prefix {
   if (prefix.addr.family === family) return networkOf(prefix);
   throw refused(
-    `${option} ${text}`,
+    `${option} ${formatPrefix(prefix)}`,
     `it is IPv${prefix.addr.family}, but the request is for IPv${family}`,
     `Give an IPv${family} prefix`,
   );

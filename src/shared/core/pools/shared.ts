@@ -1,10 +1,10 @@
-import { readRange } from '../../config/ipam-ranges.ts';
+import { completeRange } from '../../config/ipam-ranges.ts';
 import type { NetworkSpec } from '../../config/network-spec.ts';
 import { fault } from '../../errors/fault.ts';
 import type { NetError } from '../../errors/net-error.ts';
 import type { RangeSet } from '../../ipam/ranges.ts';
-import { type Addr, type Family, formatAddr, sameAddr } from '../../model/addr.ts';
-import { formatPrefix, type Prefix } from '../../model/prefix.ts';
+import { type Addr, type Family, formatAddr } from '../../model/addr.ts';
+import { formatPrefix, type Prefix, samePrefix } from '../../model/prefix.ts';
 import type { PoolRow } from '../../store/store.ts';
 import { type Core, nameInDocker } from '../core.ts';
 import { knownNetwork } from '../networks/known-network.ts';
@@ -49,7 +49,7 @@ export interface SharedRanges {
 export function sharedRanges(core: Core, row: PoolRow): SharedRanges | undefined {
   const spec = row.network === undefined ? undefined : knownNetwork(core, row.network);
   if (spec === undefined) return undefined;
-  const sets = readSets(spec);
+  const sets = setsOf(spec);
   const index = sets.findIndex((set) => set.every((range) => samePrefix(range.subnet, subnetOf(row))));
   return index < 0 ? undefined : { sets, index };
 }
@@ -60,7 +60,7 @@ function onlyRange(core: Core, network: string, spec: NetworkSpec, family: Famil
   if (spec.allocator === 'docker') throw refuse(network, "Docker's own IPAM hands out its addresses, to Docker", alone);
   if (spec.allocator !== undefined)
     throw refuse(network, `${spec.allocator} hands out its addresses, which Docker cannot ask for any`, alone);
-  const all = readSets(spec);
+  const all = setsOf(spec);
   const [set, more] = all.filter((one) => one[0]?.subnet.addr.family === family);
   const first = set?.[0];
   if (set === undefined || first === undefined || spec.scope === undefined) {
@@ -101,12 +101,8 @@ function join(core: Core, network: string, options: string): string {
   return `docker network create -d ${name} ${shared} ${options} NAME`;
 }
 
-function readSets({ ranges }: NetworkSpec): RangeSet[] {
-  return ranges.map((set, i) => set.map((range, j) => readRange(range, `ranges[${i}][${j}]`)));
-}
-
-function samePrefix(a: Prefix, b: Prefix): boolean {
-  return a.length === b.length && sameAddr(a.addr, b.addr);
+function setsOf({ ranges }: NetworkSpec): RangeSet[] {
+  return ranges.map((set) => set.map(completeRange));
 }
 
 function refuse(network: string, what: string, hint: string): NetError {

@@ -3,7 +3,7 @@ import { hasCode } from '../../errors/codes.ts';
 import type { Host } from '../../host/host.ts';
 import type { Taken } from '../../ipam/choose-pool.ts';
 import { BITS, parseAddr } from '../../model/addr.ts';
-import { networkOf, parsePrefix } from '../../model/prefix.ts';
+import { formatPrefix, networkOf, parsePrefix } from '../../model/prefix.ts';
 import type { LocalStore, PoolRow } from '../../store/store.ts';
 
 /** systemd-resolved writes its own address into the first file, and its upstream servers into the second. */
@@ -32,7 +32,7 @@ export function isBoundary({ subnet }: Taken): boolean {
 export function recordedIn(store: LocalStore): Taken[] {
   return [
     ...store.networks.list().flatMap(({ name, spec }) => {
-      const subnets = new Set((spec?.ranges ?? []).flat().map(({ subnet }) => subnet));
+      const subnets = new Set((spec?.ranges ?? []).flat().map(({ subnet }) => formatPrefix(subnet)));
       return [...subnets].flatMap((subnet) => taken(subnet, `network ${name}`));
     }),
     ...store.pools.list().flatMap((row) => taken(row.subnet, poolHolder(row))),

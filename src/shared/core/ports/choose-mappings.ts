@@ -2,7 +2,7 @@ import type { PortMapping } from '../../config/port-mappings.ts';
 import type { Addressing } from '../../drivers/driver.ts';
 import type { Rules } from '../../drivers/rules.ts';
 import { fault } from '../../errors/fault.ts';
-import type { Family } from '../../model/addr.ts';
+import { type Family, formatAddr } from '../../model/addr.ts';
 import type { Attachment } from '../../model/attachment.ts';
 import type { PublishedEntry } from '../../model/firewall.ts';
 import { given } from '../../model/given.ts';
@@ -76,12 +76,12 @@ function familiesOf(addresses: Addressing['addresses']): Family[] {
 function assertFamilies(requests: readonly PortRequest[], { addresses }: Addressing): void {
   const own = familiesOf(addresses);
   for (const request of requests) {
-    const { family, protocol, containerPort } = baseOf(request);
-    if (family === undefined || own.includes(family)) continue;
+    const { protocol, containerPort, hostIp } = request;
+    if (hostIp === undefined || own.includes(hostIp.family)) continue;
     throw fault.invalidConfig(
       'ports',
-      `host address ${request.hostIp}, container port ${containerPort}/${protocol}`,
-      `the container has no IPv${family} address on this network`,
+      `host address ${formatAddr(hostIp)}, container port ${containerPort}/${protocol}`,
+      `the container has no IPv${hostIp.family} address on this network`,
       'Publish it on an address of the other family, or give the network addresses of this one',
     );
   }

@@ -1,14 +1,14 @@
 import { meet, type PortMapping } from '../../config/port-mappings.ts';
 import { fault } from '../../errors/fault.ts';
 import type { NetError } from '../../errors/net-error.ts';
-import { type Family, formatAddr, parseAddr } from '../../model/addr.ts';
+import { type Addr, formatAddr } from '../../model/addr.ts';
 import type { Protocol } from '../../model/firewall.ts';
 
 /** A request to publish a container's port on a host port. */
 export interface PortRequest {
   readonly protocol: Protocol;
   /** One address of the host. `0.0.0.0` and `::` mean every address of their family; absent means every address. */
-  readonly hostIp?: string;
+  readonly hostIp?: Addr;
   /** First acceptable port; 0: any. */
   readonly hostPort: number;
   /** Last acceptable port; if below the first, only the first. */
@@ -63,15 +63,13 @@ export function pickPorts(requests: readonly PortRequest[], scene: PortScene): P
   return picked;
 }
 
-/** The mapping of a request, without its host port. Throws NetError `invalid-config`. */
+/** The mapping of a request, without its host port. */
 export function baseOf({ protocol, hostIp, containerPort }: PortRequest): Omit<PortMapping, 'hostPort'> {
-  if (hostIp === undefined || hostIp === '') return { protocol, containerPort };
-  const addr = parseAddr(hostIp);
-  if (addr === undefined) throw noAddress(hostIp);
-  const family: Family = addr.family;
-  return addr.value === 0n
+  if (hostIp === undefined) return { protocol, containerPort };
+  const { family } = hostIp;
+  return hostIp.value === 0n
     ? { protocol, containerPort, family }
-    : { protocol, containerPort, family, hostIp: formatAddr(addr) };
+    : { protocol, containerPort, family, hostIp: formatAddr(hostIp) };
 }
 
 function sameMapping(a: PortMapping, b: PortMapping): boolean {
@@ -88,8 +86,12 @@ function inOrder(requests: readonly PortRequest[]): PortRequest[] {
       rank(a) - rank(b) ||
       a.containerPort - b.containerPort ||
       a.protocol.localeCompare(b.protocol) ||
-      (a.hostIp ?? '').localeCompare(b.hostIp ?? ''),
+      textOf(a).localeCompare(textOf(b)),
   );
+}
+
+function textOf({ hostIp }: PortRequest): string {
+  return hostIp === undefined ? '' : formatAddr(hostIp);
 }
 
 function rangeOf({ hostPort, hostPortEnd }: PortRequest): PortRange {
@@ -183,14 +185,5 @@ function exhausted(
     `host ports ${hostIp === undefined ? '' : `${hostIp} `}${first}-${last}/${protocol}`,
     `none is free for port ${containerPort} of the container (${holders.join('; ')}${more})`,
     'Stop what holds one of them, or give a wider range',
-  );
-}
-
-function noAddress(hostIp: string): NetError {
-  return fault.invalidConfig(
-    'ports',
-    `host address ${JSON.stringify(hostIp)}`,
-    'it is not an IP address',
-    'Give one of this host, or leave it out for all of them',
   );
 }

@@ -1,7 +1,7 @@
 import type { BridgeOptions } from '../../config/bridge.ts';
-import { type Family, formatAddr } from '../../model/addr.ts';
-import type { RouteSpec } from '../../model/link.ts';
-import { defaultRoute, firstOf, type Prefix } from '../../model/prefix.ts';
+import type { Family } from '../../model/addr.ts';
+import { defaultRoute, firstHost, samePrefix } from '../../model/prefix.ts';
+import type { Route } from '../../model/route.ts';
 import type { Addressing, Assigned } from '../driver.ts';
 
 /** True if endpoints leave the network through a gateway of this family. */
@@ -22,16 +22,10 @@ export function completeAddressing(options: BridgeOptions, addressing: Addressin
 }
 
 /** One default route for each family that has a gateway and no default route. */
-function defaultRoutes({ addresses, routes }: Addressing): RouteSpec[] {
+function defaultRoutes({ addresses, routes }: Addressing): Route[] {
   return ([4, 6] as const).flatMap((family: Family) => {
     const gateway = addresses.find(({ address }) => address.addr.family === family)?.gateway;
     const dst = defaultRoute(family);
-    return gateway === undefined || routes.some((route) => route.dst === dst) ? [] : [{ dst, gateway }];
+    return gateway === undefined || routes.some((route) => samePrefix(route.dst, dst)) ? [] : [{ dst, gateway }];
   });
-}
-
-/** The first host address of a subnet: the reference's default gateway. */
-function firstHost(address: Prefix): string {
-  const first = firstOf(address);
-  return formatAddr({ ...first, value: first.value + 1n });
 }

@@ -2,7 +2,6 @@ import type { BridgeOptions } from '../../config/bridge.ts';
 import { fault } from '../../errors/fault.ts';
 import type { NetError } from '../../errors/net-error.ts';
 import type { View, ViewQuery } from '../../host/host.ts';
-import { parseAddr } from '../../model/addr.ts';
 import { formatDeviceAlias, parseDeviceAlias } from '../../model/alias.ts';
 import { digest } from '../../model/attachment.ts';
 import type { LinkState } from '../../model/link.ts';
@@ -129,10 +128,9 @@ function checkBridge(options: BridgeOptions, found: LinkState): void {
 
 /** The endpoints' gateways, each with the prefix length of its subnet. */
 function gatewaysOf(options: BridgeOptions, addressing: Addressing): Prefix[] {
-  return addressing.addresses.flatMap(({ address, gateway }) => {
-    const addr = parseAddr(gateway ?? '');
-    return addr === undefined || !hasGateway(options, addr.family) ? [] : [{ addr, length: address.length }];
-  });
+  return addressing.addresses.flatMap(({ address: { length }, gateway: addr }) =>
+    addr === undefined || !hasGateway(options, addr.family) ? [] : [{ addr, length }],
+  );
 }
 
 /** The gateways that are addresses of the host. */

@@ -1,5 +1,6 @@
 import { fault } from '../../errors/fault.ts';
 import type { Namespace, View, ViewQuery } from '../../host/host.ts';
+import { type Prefix, parsePrefix } from '../../model/prefix.ts';
 import type { InterfaceReport } from '../driver.ts';
 
 /** Query for the host driver's report: everything, because the sandbox is the host. */
@@ -17,12 +18,18 @@ export function assertHostNamespace(sandbox: Namespace, own: Namespace): void {
 }
 
 /** The interfaces that have addresses, in the kernel's order, without loopback. */
-export function reportHost(view: View): { interfaces: InterfaceReport[]; addresses: [string, string][] } {
+export function reportHost(view: View): { interfaces: InterfaceReport[]; addresses: [string, Prefix][] } {
   const links = [...view.links.values()].filter((link) => !link.loopback).sort((a, b) => a.index - b.index);
   const interfaces = links.map(({ name, mac, mtu }) => ({ name, mac, mtu, inSandbox: true }));
   const names = new Set(links.map(({ name }) => name));
-  const addresses = view.addresses
-    .filter((state) => names.has(state.dev) && state.scope === 'global')
-    .map((state): [string, string] => [state.dev, state.address]);
-  return { interfaces, addresses };
+  const own = view.addresses.filter((state) => names.has(state.dev) && state.scope === 'global');
+  return { interfaces, addresses: placedAddresses(own) };
+}
+
+/** Device and address of each. */
+export function placedAddresses(states: View['addresses']): [string, Prefix][] {
+  return states.flatMap(({ dev, address }): [string, Prefix][] => {
+    const prefix = parsePrefix(address);
+    return prefix === undefined ? [] : [[dev, prefix]];
+  });
 }

@@ -1,30 +1,24 @@
-import { field } from '../../config/fields.ts';
+import type { CniResult } from '../../config/result.ts';
 import { reportAmbient } from '../../core/ambient.ts';
 import { NetworkController } from '../../core/controller.ts';
 import type { Core } from '../../core/core.ts';
 import type { EndpointReport } from '../../core/requests.ts';
-import type { Assigned } from '../../drivers/driver.ts';
-import { given } from '../../model/given.ts';
-import type { RouteSpec } from '../../model/link.ts';
-import { formatPrefix } from '../../model/prefix.ts';
-import { parseResult } from './parse-result.ts';
-import type { Call } from './request.ts';
-import { type CniIp, type CniResult, type CniRoute, formatResult } from './result.ts';
+import type { PluginCall } from './request.ts';
+import { formatResult } from './result.ts';
 import { type Target, targetOf } from './targets.ts';
 
 type EndpointTarget = Extract<Target, { kind: 'endpoint' }>;
 
 /** ADD (SPEC.md §2): ensures the attachment; returns the result in the configuration's version. */
-export async function add(call: Call, core: Core): Promise<unknown> {
-  const given = field(call.config, 'prevResult');
-  const previous = given === undefined ? undefined : parseResult(given, '.prevResult');
+export async function add(call: PluginCall, core: Core): Promise<unknown> {
+  const { previous } = call.config;
   const target = targetOf(call, core);
   switch (target.kind) {
     case 'endpoint':
       return addEndpoint(call, core, target, previous);
     case 'addresses': {
       const { addresses, routes, dns } = core.store.transaction(() => target.source.acquire(core.store));
-      return formatResult({ interfaces: [], ips: addresses.map(ip), routes: routes.map(route), dns }, call.version);
+      return formatResult({ interfaces: [], ips: addresses, routes, dns }, call.version);
     }
     default: {
       const { interfaces, addresses } = reportAmbient(core, target.kind, call.variables);
@@ -42,7 +36,7 @@ export async function add(call: Call, core: Core): Promise<unknown> {
 
 /** Deletes the endpoint again if the requested version cannot express the result. */
 async function addEndpoint(
-  call: Call,
+  call: PluginCall,
   core: Core,
   { request, dns }: EndpointTarget,
   previous: CniResult | undefined,
@@ -67,8 +61,8 @@ function fromReport(report: EndpointReport, netns: string): CniResult {
       mtu,
       ...(inSandbox ? { sandbox: netns } : {}),
     })),
-    ips: report.addresses.map((assigned) => ({ ...ip(assigned), interface: inside })),
-    routes: report.routes.map(route),
+    ips: report.addresses.map((assigned) => ({ ...assigned, interface: inside })),
+    routes: report.routes,
     dns: report.dns,
   };
 }
@@ -84,17 +78,5 @@ function merge(previous: CniResult, own: CniResult): CniResult {
     ips: [...previous.ips, ...ips],
     routes: [...previous.routes, ...own.routes],
     dns: Object.keys(own.dns).length > 0 ? own.dns : previous.dns,
-  };
-}
-
-function ip({ address, gateway }: Assigned): CniIp {
-  return { address: formatPrefix(address), ...given({ gateway }) };
-}
-
-function route({ dst, gateway, mtu, advmss, priority, table, scope }: RouteSpec): CniRoute {
-  return {
-    dst,
-    ...given({ gw: gateway, mtu, advmss, priority, table }),
-    ...(typeof scope === 'number' ? { scope } : {}),
   };
 }

@@ -1,8 +1,12 @@
-import { field, textField } from '../../config/fields.ts';
+import { type Document, parseDocument, versionOf } from '../../config/document.ts';
+import { type PluginName, parsePlugin } from '../../config/plugin-config.ts';
+import { parseCollection, parseRemoval } from '../../config/removal-config.ts';
+import { atLeast, type CniVersion, NEWEST } from '../../config/versions.ts';
 import type { Core } from '../../core/core.ts';
 import { fault } from '../../errors/fault.ts';
 import { asNetError, NetError } from '../../errors/net-error.ts';
 import { given } from '../../model/given.ts';
+import { isOwnPlugin } from '../delegate.ts';
 import { type CallVariables, type Command, type Environment, parseEnvironment } from '../environment.ts';
 import type { CallCore } from '../make-core.ts';
 import type { Phases } from '../phases.ts';
@@ -10,12 +14,11 @@ import { add } from './add.ts';
 import { check } from './check.ts';
 import { del } from './del.ts';
 import { gc } from './gc.ts';
-import { isChained, type PluginName } from './names.ts';
-import { type Call, parseConfig } from './request.ts';
+import { isChained } from './names.ts';
+import { type Call, type Handlers, readingOf } from './request.ts';
 import { formatError, formatJson } from './respond.ts';
 import { status } from './status.ts';
 import { versionAnswer } from './version.ts';
-import { atLeast, type CniVersion, isSupported, NEWEST, parseVersion } from './versions.ts';
 
 /** A call, started directly or received from the launcher. */
 export interface Caller {
@@ -44,10 +47,11 @@ export interface Answer {
   readonly stdout: string;
 }
 
-type Handler = (call: Call, core: Core) => Promise<unknown>;
+/** A call whose configuration is parsed. */
+type Ready = (core: Core) => Promise<unknown>;
 
-/** One file for each command. The returned value is printed; undefined prints nothing. */
-const HANDLERS: Readonly<Record<Exclude<Command, 'VERSION'>, Handler>> = {
+/** One file for each command. */
+const HANDLERS: Handlers = {
   ADD: add,
   DEL: del,
   CHECK: check,
@@ -68,21 +72,15 @@ export async function answer(caller: Caller): Promise<Answer> {
     const text = caller.read();
     const command = variables instanceof NetError ? undefined : variables.command;
     if (command === 'VERSION') return { code: 0, stdout: formatJson(versionAnswer(text)) };
-    const config = attempt(() => parseConfig(text));
-    const asked = config instanceof NetError ? undefined : (field(config, 'cniVersion') ?? '0.1.0');
-    if (isSupported(asked)) version = asked;
+    const document = attempt(() => parseDocument(text));
+    if (!(document instanceof NetError)) version = document.version ?? version;
     if (variables instanceof NetError || command === undefined) throw variables;
-    if (config instanceof NetError) throw config;
-    version = versionFor(variables, asked);
-    const handler = await handlerOf(plugin, command);
-    const result = await handle(
-      handler,
-      {
-        ...{ plugin, variables, env, stderr, text, config, version },
-        ...given({ gone, stamp }),
-      },
-      caller,
-    );
+    if (document instanceof NetError) throw document;
+    version = versionFor(variables, document);
+    const call: Call = { plugin, variables, env, stderr, text, version, ...given({ gone, stamp }) };
+    const handlers = await handlersOf(plugin);
+    const ready = attempt(() => prepare(handlers, command, call, document));
+    const result = await handle(ready, call, document.name, caller);
     return { code: 0, stdout: result === undefined ? '' : formatJson(result) };
   } catch (thrown) {
     return { code: 1, stdout: formatError(asNetError(thrown, env.CNI_COMMAND ?? 'call'), version) };
@@ -90,36 +88,61 @@ export async function answer(caller: Caller): Promise<Answer> {
 }
 
 /** Loads plugins of a chain on demand. */
-async function handlerOf(plugin: PluginName, command: Exclude<Command, 'VERSION'>): Promise<Handler> {
-  if (!isChained(plugin)) return HANDLERS[command];
+async function handlersOf(plugin: PluginName): Promise<Handlers> {
+  if (!isChained(plugin)) return HANDLERS;
   const { chainedHandlers } = await import('./chained.ts');
-  return (await chainedHandlers(plugin))[command];
+  return chainedHandlers(plugin);
+}
+
+/** Parses the configuration, as far as the command needs it. Throws NetError. */
+function prepare(handlers: Handlers, command: Exclude<Command, 'VERSION'>, call: Call, document: Document): Ready {
+  const { plugin, variables } = call;
+  const isOwn = (type: string): boolean => isOwnPlugin(type, variables.path);
+  if (command === 'DEL') {
+    const removal = { ...call, config: parseRemoval(document, { plugin, isOwn }) };
+    return (core) => handlers.DEL(removal, core);
+  }
+  if (command === 'GC') {
+    const collection = { ...call, config: parseCollection(document, { plugin, isOwn }) };
+    return (core) => handlers.GC(collection, core);
+  }
+  const parsed = { ...call, config: parsePlugin(document, readingOf(call, command)) };
+  return (core) => handlers[command](parsed, core);
 }
 
 /** Retries the call once with a new state if the state was corrupt and has been set aside. */
-async function handle(handler: Handler, call: Call, { open, phases }: Caller): Promise<unknown> {
-  try {
+async function handle(
+  ready: Ready | NetError,
+  call: Call,
+  network: string | undefined,
+  { open, phases }: Caller,
+): Promise<unknown> {
+  const attemptOnce = async (): Promise<unknown> => {
     await using core = open();
-    return await told(core, call, phases, () => handler(call, core));
+    return await told(core, call, network, phases, ready);
+  };
+  try {
+    return await attemptOnce();
   } catch (thrown) {
     if (!(thrown instanceof NetError && thrown.kind === 'state-reset')) throw thrown;
   }
-  await using core = open();
-  return await told(core, call, phases, () => handler(call, core));
+  return await attemptOnce();
 }
 
 /** Logs one line for each call: the command, the attachment, the outcome, the duration and its phases. */
 async function told(
-  { log }: Core,
-  { variables, config, plugin }: Call,
+  core: Core,
+  { variables, plugin }: Call,
+  network: string | undefined,
   phases: Phases,
-  work: () => Promise<unknown>,
+  ready: Ready | NetError,
 ): Promise<unknown> {
+  const { log } = core;
   const { command, containerId, ifName, netns } = variables;
-  const network = textField(config, 'name');
   const fields = { plugin, network, container: containerId || undefined, ifname: ifName || undefined, netns };
   try {
-    const result = await work();
+    if (ready instanceof NetError) throw ready;
+    const result = await ready(core);
     log.info(command, { ...fields, result: 'ok', ...phases.fields() });
     return result;
   } catch (thrown) {
@@ -130,9 +153,9 @@ async function told(
 }
 
 /** DEL answers nothing, so no version prevents it from cleaning up. */
-function versionFor({ command }: CallVariables, asked: unknown): CniVersion {
-  if (command === 'DEL') return isSupported(asked) ? asked : NEWEST;
-  const version = parseVersion(asked);
+function versionFor({ command }: CallVariables, document: Document): CniVersion {
+  if (command === 'DEL') return document.version ?? NEWEST;
+  const version = versionOf(document);
   const since = SINCE[command];
   if (since === undefined || atLeast(version, since)) return version;
   throw fault.incompatibleVersion(

@@ -1,4 +1,4 @@
-import { limits, parseBandwidth } from '../../config/bandwidth.ts';
+import { limits } from '../../config/bandwidth.ts';
 import { addChained, checkChained, deleteChained } from '../../core/endpoints/chained.ts';
 import { reverse } from '../../core/execute.ts';
 import { findHostSide } from '../../core/host-side.ts';
@@ -10,11 +10,11 @@ import { attachmentOf } from './request.ts';
 const role = 'bandwidth';
 
 /** The reference bandwidth plugin's keys and result; an attachment without limits has no record. */
-export const bandwidth: ChainedPlugin = {
+export const bandwidth: ChainedPlugin<typeof role> = {
   role,
 
   async add(call, core, previous) {
-    const rates = parseBandwidth(call.config);
+    const { rates } = call.config;
     if (!limits(rates)) return previous;
     const attachment = attachmentOf(call);
     const { ifName, netns, ownNamespace } = call.variables;
@@ -46,9 +46,7 @@ export const bandwidth: ChainedPlugin = {
   },
 
   async check(call, core) {
-    if (!limits(parseBandwidth(call.config))) return;
+    if (!limits(call.config.rates)) return;
     await checkChained(core, { attachment: attachmentOf(call), role }, call.variables.netns);
   },
-
-  validate: ({ config }) => void parseBandwidth(config),
 };

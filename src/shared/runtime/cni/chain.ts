@@ -1,24 +1,30 @@
+import type { PluginConfig } from '../../config/plugin-config.ts';
+import type { CniResult } from '../../config/result.ts';
 import type { Core } from '../../core/core.ts';
 import type { ChainedIdentity } from '../../core/endpoints/chained.ts';
 import type { Addressing } from '../../drivers/driver.ts';
 import type { NetError } from '../../errors/net-error.ts';
-import type { Role } from '../../model/attachment.ts';
 import { given } from '../../model/given.ts';
 import { contains, parsePrefix } from '../../model/prefix.ts';
-import type { Call } from './request.ts';
-import type { CniResult } from './result.ts';
+import type { Call, RemovalCall } from './request.ts';
+
+/** Names of chained plugins, and the roles of their parts. */
+export type ChainedRole = 'bandwidth' | 'firewall' | 'portmap' | 'tuning';
+
+/** A call of one chained plugin. */
+export type ChainedCall<R extends ChainedRole> = Call & { readonly config: Extract<PluginConfig, { kind: R }> };
 
 /** A chained plugin: adds to the result of the plugins before it in a list. */
-export interface ChainedPlugin {
-  readonly role: Role;
+export interface ChainedPlugin<R extends ChainedRole> {
+  readonly role: R;
   /** Ensures its part; returns the result to pass on. */
-  add(call: Call, core: Core, previous: CniResult): Promise<CniResult>;
+  add(call: ChainedCall<R>, core: Core, previous: CniResult): Promise<CniResult>;
   /** Deletes its part; needs at most the identity of the call. */
-  del(call: Call, core: Core, part: ChainedIdentity): Promise<NetError[]>;
+  del(call: RemovalCall, core: Core, part: ChainedIdentity): Promise<NetError[]>;
   /** Returns if its part is as `add` left it; throws otherwise. */
-  check(call: Call, core: Core, previous: CniResult): Promise<void>;
-  /** Throws NetError for an invalid configuration. */
-  validate(call: Call): void;
+  check(call: ChainedCall<R>, core: Core, previous: CniResult): Promise<void>;
+  /** Throws NetError for a configuration that this host cannot implement. */
+  validate?(config: ChainedCall<R>['config']): void;
 }
 
 /** The addresses that prevResult has for the interface of this call, with their gateways. */
@@ -28,10 +34,7 @@ export function ownAddressing({ interfaces, ips }: CniResult, ifName: string): A
     const link = interfaces[index];
     return link !== undefined && link.name === ifName && link.sandbox !== undefined;
   });
-  const addresses = own.flatMap(({ address, gateway }) => {
-    const prefix = parsePrefix(address);
-    return prefix === undefined ? [] : [{ address: prefix, ...given({ gateway }) }];
-  });
+  const addresses = own.map(({ address, gateway }) => ({ address, ...given({ gateway }) }));
   return { addresses, routes: [] };
 }
 

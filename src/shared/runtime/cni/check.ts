@@ -1,24 +1,19 @@
-import { field } from '../../config/fields.ts';
+import type { CniResult } from '../../config/result.ts';
 import { checkAmbient } from '../../core/ambient.ts';
 import { NetworkController } from '../../core/controller.ts';
 import type { Core } from '../../core/core.ts';
 import type { Expectation } from '../../core/requests.ts';
 import { fault } from '../../errors/fault.ts';
 import type { NetError } from '../../errors/net-error.ts';
-import { given } from '../../model/given.ts';
-import { parsePrefix } from '../../model/prefix.ts';
-import { parseResult } from './parse-result.ts';
-import type { Call } from './request.ts';
-import type { CniResult } from './result.ts';
+import type { PluginCall } from './request.ts';
 import { targetOf } from './targets.ts';
 
 /** CHECK (SPEC.md §2): returns if the attachment and prevResult are as ADD left them; throws otherwise. */
-export async function check(call: Call, core: Core): Promise<void> {
+export async function check(call: PluginCall, core: Core): Promise<void> {
   const target = targetOf(call, core);
   if (target.kind === 'addresses') return target.source.check(core.store, []);
-  const given = field(call.config, 'prevResult');
-  if (given === undefined) throw missingPrevious();
-  const previous = parseResult(given, '.prevResult');
+  const { previous } = call.config;
+  if (previous === undefined) throw missingPrevious();
   if (target.kind !== 'endpoint') return checkAmbient(core, target.kind, call.variables.netns);
   await new NetworkController(core).check(target.request, expectation(previous, call.variables.ifName));
 }
@@ -29,11 +24,8 @@ function expectation({ interfaces, ips, routes }: CniResult, ifName: string): Ex
   const addresses = ips.filter((ip) => ip.interface === undefined || ip.interface === own);
   return {
     interfaces: own < 0 ? [] : interfaces.slice(own, own + 1),
-    addresses: addresses.flatMap(({ address, gateway }) => {
-      const prefix = parsePrefix(address);
-      return prefix === undefined ? [] : [{ address: prefix, ...given({ gateway }) }];
-    }),
-    routes: routes.map(({ gw, ...route }) => ({ ...route, ...given({ gateway: gw }) })),
+    addresses,
+    routes,
   };
 }
 

@@ -1,20 +1,18 @@
-import { field } from '../../config/fields.ts';
-import { driverName } from '../../config/netconf.ts';
 import { leaveAmbient } from '../../core/ambient.ts';
 import { NetworkController } from '../../core/controller.ts';
 import type { Core } from '../../core/core.ts';
 import { combineErrors, type NetError } from '../../errors/net-error.ts';
 import { given } from '../../model/given.ts';
-import { attachmentOf, type Call, stampedBy } from './request.ts';
+import { attachmentOf, type RemovalCall, stampedBy } from './request.ts';
 import { releaseSource } from './sources.ts';
 
 /** DEL (SPEC.md §2): deletes the attachment. Needs its identity only; absence is success. */
-export async function del(call: Call, core: Core): Promise<void> {
+export async function del(call: RemovalCall, core: Core): Promise<void> {
   const failure = combineErrors(await remove(call, core), 'DEL');
   if (failure !== undefined) throw failure;
 }
 
-async function remove(call: Call, core: Core): Promise<NetError[]> {
+async function remove(call: RemovalCall, core: Core): Promise<NetError[]> {
   const { plugin, variables, config } = call;
   const attachment = attachmentOf(call);
   const source = releaseSource(call, core);
@@ -24,13 +22,13 @@ async function remove(call: Call, core: Core): Promise<NetError[]> {
     return [];
   }
   if (plugin === 'loopback') return leaveAmbient(core, 'null', variables.netns);
-  const driver = plugin === 'bridge' ? 'bridge' : driverName(config);
+  const { driver, guarded } = config;
   const errors = await new NetworkController(core).deleteEndpoint({
     attachment,
     role: 'interface',
     netns: variables.netns,
     orphans: plugin === 'bridge' ? 'any' : 'own',
-    guarded: field(config, 'macspoofchk') === true,
+    guarded,
     ...given({ source, when: stampedBy(call) }),
   });
   return driver === 'bridge' ? errors : [...errors, ...leaveAmbient(core, driver, variables.netns)];

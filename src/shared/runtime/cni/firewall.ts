@@ -1,19 +1,18 @@
-import { parseFirewall } from '../../config/firewall.ts';
 import { addChained, checkChained, deleteChained } from '../../core/endpoints/chained.ts';
 import { assertRules, ensureChainedRules } from '../../core/networks/rules.ts';
 import type { Rules } from '../../drivers/rules.ts';
 import { chosenBackend } from '../../firewall/open.ts';
-import { type ChainedPlugin, deviceTowards, ownAddressing } from './chain.ts';
-import { attachmentOf, type Call } from './request.ts';
+import { type ChainedCall, type ChainedPlugin, deviceTowards, ownAddressing } from './chain.ts';
+import { attachmentOf } from './request.ts';
 
 const role = 'firewall';
 
 /** The reference firewall plugin: accepts the pod's traffic where others drop it, and applies `ingressPolicy`. */
-export const firewall: ChainedPlugin = {
+export const firewall: ChainedPlugin<typeof role> = {
   role,
 
   async add(call, core, previous) {
-    const rules = rulesOf(call);
+    const rules = rulesOf(call.config);
     const attachment = attachmentOf(call);
     const { netns, ifName, ownNamespace } = call.variables;
     const addressing = ownAddressing(previous, ifName);
@@ -37,16 +36,11 @@ export const firewall: ChainedPlugin = {
     const device = deviceTowards(core, previous, addressing);
     if (addressing.addresses.length === 0 || device === undefined) return;
     await checkChained(core, { attachment: attachmentOf(call), role }, call.variables.netns);
-    await assertRules(core, rulesOf(call), device, addressing);
+    await assertRules(core, rulesOf(call.config), device, addressing);
   },
-
-  validate: (call) => void rulesOf(call),
 };
 
-/** The reference's backends are iptables and firewalld; ours is the host's default, unless iptables is requested. */
-function rulesOf({ config }: Call): Rules {
-  const backend = config.backend === 'firewalld' ? 'auto' : config.backend;
-  const options = parseFirewall({ ...config, ipMasq: false, backend });
+function rulesOf({ firewall: options }: ChainedCall<typeof role>['config']): Rules {
   // The reference's `open` accepts replies only; here that is the default of `"type": "isthmus"`.
   const policy = options.policy === 'reachable' ? 'open' : options.policy;
   return { backend: chosenBackend(options.backend), options: { ...options, policy }, mappings: [], admit: true };

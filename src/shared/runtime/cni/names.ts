@@ -1,16 +1,5 @@
 import { basename } from 'node:path';
-
-/** Names of the executable; argv[0] selects one. */
-export type PluginName =
-  | 'isthmus'
-  | 'bridge'
-  | 'host-local'
-  | 'loopback'
-  | 'static'
-  | 'bandwidth'
-  | 'firewall'
-  | 'portmap'
-  | 'tuning';
+import type { PluginName } from '../../config/plugin-config.ts';
 
 /** Chained plugins: they add to the result of earlier plugins in a list. */
 const CHAINED: readonly PluginName[] = ['bandwidth', 'firewall', 'portmap', 'tuning'];

@@ -1,23 +1,20 @@
-import { field } from '../../config/fields.ts';
-import { parseFirewall } from '../../config/firewall.ts';
 import { invalid } from '../../config/invalid.ts';
-import { parsePortMappings } from '../../config/port-mappings.ts';
 import { addChained, checkChained, deleteChained } from '../../core/endpoints/chained.ts';
 import { assertRules, ensureChainedRules } from '../../core/networks/rules.ts';
 import { assertPortsFree, claimPorts, describePorts } from '../../core/ports/publish.ts';
 import { portEntries, type Rules } from '../../drivers/rules.ts';
 import { chosenBackend } from '../../firewall/open.ts';
-import { type ChainedPlugin, deviceTowards, ownAddressing } from './chain.ts';
-import { attachmentOf, type Call } from './request.ts';
+import { type ChainedCall, type ChainedPlugin, deviceTowards, ownAddressing } from './chain.ts';
+import { attachmentOf } from './request.ts';
 
 const role = 'portmap';
 
 /** The reference portmap plugin: publishes the runtime's host ports for a pod that an earlier plugin created. */
-export const portmap: ChainedPlugin = {
+export const portmap: ChainedPlugin<typeof role> = {
   role,
 
   async add(call, core, previous) {
-    const rules = rulesOf(call);
+    const rules = rulesOf(call.config);
     if (rules.mappings.length === 0) return previous;
     const attachment = attachmentOf(call);
     const { netns, ifName, ownNamespace } = call.variables;
@@ -47,7 +44,7 @@ export const portmap: ChainedPlugin = {
   del: ({ variables }, core, part) => deleteChained(core, part, variables.netns),
 
   async check(call, core, previous) {
-    const rules = rulesOf(call);
+    const rules = rulesOf(call.config);
     if (rules.mappings.length === 0) return;
     await checkChained(core, { attachment: attachmentOf(call), role }, call.variables.netns);
     const addressing = ownAddressing(previous, call.variables.ifName);
@@ -55,12 +52,10 @@ export const portmap: ChainedPlugin = {
     if (device !== undefined) await assertRules(core, rules, device, addressing);
   },
 
-  validate: (call) => void rulesOf(call),
+  validate: (config) => void rulesOf(config),
 };
 
-function rulesOf({ config }: Call): Rules {
-  const options = { ...parseFirewall({ ...config, ipMasq: false }), policy: 'open' as const };
-  const mappings = parsePortMappings(field(field(config, 'runtimeConfig'), 'portMappings'));
+function rulesOf({ firewall: options, mappings }: ChainedCall<typeof role>['config']): Rules {
   const backend = chosenBackend(options.backend);
   if (backend !== 'none' || mappings.length === 0) return { backend, options, mappings, admit: false };
   throw invalid('.backend', backend, 'host ports need a packet filter', 'Choose auto, nftables or iptables');

@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs';
-import { field, isObject, type Json } from '../../config/fields.ts';
+import type { PluginConfig, PluginName, Reading } from '../../config/plugin-config.ts';
+import type { CollectionConfig, RemovalConfig } from '../../config/removal-config.ts';
+import type { CniVersion } from '../../config/versions.ts';
+import type { Core } from '../../core/core.ts';
 import type { RemovalRequest } from '../../core/requests.ts';
 import { fault } from '../../errors/fault.ts';
-import type { NetError } from '../../errors/net-error.ts';
 import type { Attachment } from '../../model/attachment.ts';
+import { findPlugin, isThisExecutable } from '../delegate.ts';
 import type { CallVariables, Environment } from '../environment.ts';
-import type { PluginName } from './names.ts';
 import { MAX_STDIN } from './protocol.ts';
-import type { CniVersion } from './versions.ts';
 
 /** One incoming call. */
 export interface Call {
@@ -21,11 +22,24 @@ export interface Call {
   readonly gone?: () => AbortSignal;
   /** The configuration as received, for delegates. */
   readonly text: string;
-  readonly config: Json;
   /** Version of the answer. */
   readonly version: CniVersion;
   /** Of a DEL: deletes only what the call with this Core.stamp attached. */
   readonly stamp?: string;
+}
+
+/** ADD, CHECK or STATUS, with its configuration. */
+export type PluginCall = Call & { readonly config: PluginConfig };
+/** DEL, with what it needs of its configuration. */
+export type RemovalCall = Call & { readonly config: RemovalConfig };
+/** GC, with what it needs of its configuration. */
+export type CollectionCall = Call & { readonly config: CollectionConfig };
+
+/** The commands of a plugin. The returned value is printed; undefined prints nothing. */
+export interface Handlers
+  extends Readonly<Record<Reading['command'], (call: PluginCall, core: Core) => Promise<unknown>>> {
+  readonly DEL: (call: RemovalCall, core: Core) => Promise<unknown>;
+  readonly GC: (call: CollectionCall, core: Core) => Promise<unknown>;
 }
 
 const STDIN = 0;
@@ -48,40 +62,14 @@ export function readInput(): string {
   throw fault.decode('config', 'stdin', `has ${bytes.length} bytes, ${MAX_STDIN} are the limit`);
 }
 
-/** Parses the configuration. Throws NetError `decode` unless it is a JSON object. */
-export function parseConfig(text: string): Json {
-  if (text.trim() === '') {
-    throw decodeError('is empty', 'Write the network configuration to it, as JSON');
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw decodeError(`is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`, 'Mend the JSON');
-  }
-  if (!isObject(value))
-    throw decodeError('is not a JSON object', 'A network configuration is an object: { "name": … }');
-  return value;
-}
-
-/** Name of the network. Throws NetError `invalid-config` for an invalid name (SPEC.md §1). */
-export function networkName(config: Json): string {
-  const name = field(config, 'name');
-  if (typeof name === 'string' && name.length <= 128 && /^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(name)) return name;
-  throw fault.invalidConfig(
-    'config',
-    name === undefined ? '.name' : `.name=${JSON.stringify(name)}`,
-    name === undefined ? 'is missing' : 'is not a network name',
-    'Start with a letter or digit; then letters, digits, "_", "." and "-"; 128 characters at most',
-  );
+/** The surroundings of the configuration of ADD, CHECK or STATUS. */
+export function readingOf({ plugin, variables, version }: Call, command: Reading['command']): Reading {
+  const { args, ifName, path } = variables;
+  return { plugin, command, args, ifName, version, isOwn: (type) => isThisExecutable(findPlugin(type, path)) };
 }
 
 /** The attachment of the call. */
-export function attachmentOf({ config, variables }: Call): Attachment {
+export function attachmentOf({ config, variables }: Call & { readonly config: { readonly name: string } }): Attachment {
   const { containerId, ifName } = variables;
-  return { camp: 'cni', network: networkName(config), containerId, ifName };
-}
-
-function decodeError(what: string, hint: string): NetError {
-  return fault.decode('config', 'stdin', what, hint);
+  return { camp: 'cni', network: config.name, containerId, ifName };
 }

@@ -1,7 +1,7 @@
 import { writeSync } from 'node:fs';
+import type { CniVersion } from '../../config/versions.ts';
 import type { NetError } from '../../errors/net-error.ts';
 import { pause } from '../pause.ts';
-import type { CniVersion } from './versions.ts';
 
 /** Indented by four spaces, as the reference does. */
 export function formatJson(value: unknown): string {

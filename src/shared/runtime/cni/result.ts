@@ -1,42 +1,11 @@
-import type { Dns } from '../../core/core.ts';
+import type { CniResult } from '../../config/result.ts';
+import { atLeast, type CniVersion } from '../../config/versions.ts';
 import { fault } from '../../errors/fault.ts';
 import type { NetError } from '../../errors/net-error.ts';
-import { atLeast, type CniVersion } from './versions.ts';
-
-/** A CNI result in the newest form (SPEC.md §5, ADD success); older forms derive from it. */
-export interface CniResult {
-  readonly interfaces: readonly CniInterface[];
-  readonly ips: readonly CniIp[];
-  readonly routes: readonly CniRoute[];
-  readonly dns: Dns;
-}
-
-export interface CniInterface {
-  readonly name: string;
-  readonly mac?: string;
-  readonly mtu?: number;
-  readonly sandbox?: string;
-  readonly socketPath?: string;
-  readonly pciID?: string;
-}
-
-export interface CniIp {
-  /** `10.0.0.2/16`. */
-  readonly address: string;
-  readonly gateway?: string;
-  /** Index into `interfaces`. */
-  readonly interface?: number;
-}
-
-export interface CniRoute {
-  readonly dst: string;
-  readonly gw?: string;
-  readonly mtu?: number;
-  readonly advmss?: number;
-  readonly priority?: number;
-  readonly table?: number;
-  readonly scope?: number;
-}
+import { type Family, formatAddr } from '../../model/addr.ts';
+import { given } from '../../model/given.ts';
+import { formatPrefix } from '../../model/prefix.ts';
+import type { Route } from '../../model/route.ts';
 
 /** Converts the result to `version`. Throws NetError if 0.1.0 or 0.2.0 cannot express it: they need an address. */
 export function formatResult(result: CniResult, version: CniVersion): Record<string, unknown> {
@@ -57,34 +26,38 @@ export function formatResult(result: CniResult, version: CniVersion): Record<str
     ),
     ips: result.ips.map((ip) =>
       dropUndefined({
-        ...(old ? { version: ip.address.includes(':') ? '6' : '4' } : {}),
+        ...(old ? { version: String(ip.address.addr.family) } : {}),
         interface: ip.interface,
-        address: ip.address,
-        gateway: ip.gateway,
+        address: formatPrefix(ip.address),
+        gateway: ip.gateway && formatAddr(ip.gateway),
       }),
     ),
-    routes: result.routes.map(({ dst, gw, mtu, advmss, priority, table, scope }) =>
-      dropUndefined({ dst, gw, mtu, advmss, priority, table, scope }),
-    ),
+    routes: result.routes.map(formatCniRoute),
     ...(hasDns || old ? { dns: result.dns } : {}),
   });
 }
 
+function formatCniRoute({ dst, gateway, mtu, advmss, priority, table, scope }: Route): Record<string, unknown> {
+  const gw = gateway && formatAddr(gateway);
+  const number = typeof scope === 'number' ? scope : undefined;
+  return dropUndefined({ dst: formatPrefix(dst), gw, mtu, advmss, priority, table, scope: number });
+}
+
 /** One address for each family, with that family's routes. */
 function format02(result: CniResult, version: CniVersion): Record<string, unknown> {
-  const family = (six: boolean) => {
-    const ip = result.ips.find(({ address }) => address.includes(':') === six);
+  const of = (family: Family) => {
+    const ip = result.ips.find(({ address }) => address.addr.family === family);
     if (ip === undefined) return undefined;
-    const routes = result.routes.filter(({ dst }) => dst.includes(':') === six);
+    const routes = result.routes.filter(({ dst }) => dst.addr.family === family);
     return dropEmpty(
       dropUndefined({
-        ip: ip.address,
-        gateway: ip.gateway,
-        routes: routes.map(({ dst, gw }) => dropUndefined({ dst, gw })),
+        ip: formatPrefix(ip.address),
+        gateway: ip.gateway && formatAddr(ip.gateway),
+        routes: routes.map(({ dst, gateway }) => formatCniRoute({ dst, ...given({ gateway }) })),
       }),
     );
   };
-  const [ip4, ip6] = [family(false), family(true)];
+  const [ip4, ip6] = [of(4), of(6)];
   if (ip4 === undefined && ip6 === undefined) throw unsayable(version);
   return dropUndefined({ cniVersion: version, ip4, ip6, dns: result.dns });
 }

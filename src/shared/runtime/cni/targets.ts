@@ -1,19 +1,17 @@
 import { limits } from '../../config/bandwidth.ts';
-import { type DriverName, parseNetconf } from '../../config/netconf.ts';
-import type { AddressSource, Core, Dns, LocalSource } from '../../core/core.ts';
+import type { Dns } from '../../config/dns.ts';
+import type { EndpointConfig } from '../../config/plugin-config.ts';
+import { atLeast } from '../../config/versions.ts';
+import type { Core, LocalSource } from '../../core/core.ts';
 import type { EndpointRequest } from '../../core/requests.ts';
 import { bridgeDriver } from '../../drivers/bridge/bridge.ts';
 import { given } from '../../model/given.ts';
-import { rulesOf, type SpecInput, specOf } from '../spec-of.ts';
-import { parseCniArgs } from './cni-args.ts';
-import type { PluginName } from './names.ts';
-import { parseDns } from './parse-result.ts';
-import { attachmentOf, type Call, networkName } from './request.ts';
+import { rulesOf, specOf } from '../spec-of.ts';
+import { attachmentOf, type PluginCall } from './request.ts';
 import { unsayable } from './result.ts';
-import { addressSource, builtIn } from './sources.ts';
-import { atLeast } from './versions.ts';
+import { addressSource, localSource } from './sources.ts';
 
-/** The target of a call after parsing its configuration: one of four kinds. */
+/** The target of a call: one of four kinds. */
 export type Target =
   /** An interface in the sandbox, with its network. */
   | { readonly kind: 'endpoint'; readonly request: EndpointRequest; readonly dns?: Dns }
@@ -24,52 +22,44 @@ export type Target =
   /** Addresses for another plugin's interface (an IPAM plugin). */
   | { readonly kind: 'addresses'; readonly source: LocalSource };
 
-const DRIVER_OF: Readonly<Partial<Record<PluginName, DriverName>>> = { bridge: 'bridge', loopback: 'null' };
-
-/** Returns the target of ADD, CHECK and STATUS. Throws NetError for an invalid configuration. */
-export function targetOf(call: Call, core: Core): Target {
-  networkName(call.config);
-  if (call.plugin === 'host-local' || call.plugin === 'static') {
-    return { kind: 'addresses', source: builtIn(call, core, call.plugin) };
+/** Returns the target of ADD, CHECK and STATUS. Throws NetError for what the host or the version cannot do. */
+export function targetOf(call: PluginCall, core: Core): Target {
+  const { config } = call;
+  switch (config.kind) {
+    case 'addresses':
+      return { kind: 'addresses', source: localSource(config.ipam, attachmentOf(call), core) };
+    case 'endpoint':
+      return endpointOf(call, config, core);
+    case 'host':
+    case 'null':
+      return { kind: config.kind };
+    default:
+      throw new Error(`${config.kind} is a plugin of a chain`);
   }
-  const args = parseCniArgs(call.variables.args);
-  const driver = DRIVER_OF[call.plugin];
-  const mac = args.get('MAC');
-  const parsed = parseNetconf({
-    config: call.config,
-    strict: call.plugin === 'isthmus',
-    ...given({ driver, mac }),
-  });
-  const { options } = parsed;
-  if (options.driver !== 'bridge') return { kind: options.driver };
-  const source = addressSource(call, core);
-  assertSayable(call, source);
-  const rules = rulesOf(call.plugin, call.config, parsed);
-  const spec = specOf({ config: call.config, options, ipam: ipamOf(source), rules });
+}
+
+function endpointOf(call: PluginCall, config: EndpointConfig, core: Core): Target {
+  const attachment = attachmentOf(call);
+  const { options, ipam, aliases, bandwidth, mac, dns } = config;
+  const source = ipam === undefined ? undefined : addressSource(call, ipam, attachment, core);
+  assertSayable(call, config);
+  const rules = rulesOf(call.plugin, config);
   const request: EndpointRequest = {
-    attachment: attachmentOf(call),
+    attachment,
     role: 'interface',
     netns: call.variables.netns,
     ownNamespace: call.variables.ownNamespace,
-    driver: bridgeDriver(options, networkName(call.config)),
+    driver: bridgeDriver(options, attachment.network),
     driverName: options.driver,
-    spec,
-    aliases: parsed.aliases,
-    ...given({ rules }),
-    ...(limits(parsed.bandwidth) ? { rates: parsed.bandwidth } : {}),
-    ...given({ source, mac: parsed.mac }),
+    spec: specOf(attachment.network, config, rules),
+    aliases,
+    ...(limits(bandwidth) ? { rates: bandwidth } : {}),
+    ...given({ rules, source, mac }),
   };
-  return { kind: 'endpoint', request, ...(parsed.dns === undefined ? {} : { dns: parseDns(parsed.dns) }) };
-}
-
-/** The assigner of addresses, as in a NetworkSpec. */
-function ipamOf(source: AddressSource | undefined): SpecInput['ipam'] {
-  if (source === undefined) return undefined;
-  if (source.kind === 'delegate') return { type: source.type };
-  return source.scope === undefined ? { type: 'static' } : 'pool';
+  return { kind: 'endpoint', request, ...given({ dns }) };
 }
 
 /** Results before 0.3.0 hold only addresses, so refuse an endpoint without any before creating it. */
-function assertSayable({ variables, version }: Call, source: AddressSource | undefined): void {
-  if (variables.command === 'ADD' && source === undefined && !atLeast(version, '0.3.0')) throw unsayable(version);
+function assertSayable({ variables, version }: PluginCall, { ipam }: EndpointConfig): void {
+  if (variables.command === 'ADD' && ipam === undefined && !atLeast(version, '0.3.0')) throw unsayable(version);
 }

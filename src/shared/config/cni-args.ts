@@ -1,5 +1,5 @@
-import { fault } from '../../errors/fault.ts';
-import type { NetError } from '../../errors/net-error.ts';
+import { fault } from '../errors/fault.ts';
+import type { NetError } from '../errors/net-error.ts';
 
 /** CNI_ARGS as key and value pairs. */
 export type CniArgs = ReadonlyMap<string, string>;

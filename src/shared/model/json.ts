@@ -23,14 +23,3 @@ export function textField(value: unknown, key: string): string | undefined {
   const found = field(value, key);
   return typeof found === 'string' && found !== '' ? found : undefined;
 }
-
-/** Returns the object with keys respelt as in `known` if they differ only by case. */
-export function respell(value: Json, known: readonly string[]): Json {
-  const spelling = new Map(known.map((key) => [key.toLowerCase(), key]));
-  return Object.fromEntries(
-    Object.entries(value).map(([key, inner]) => [
-      Object.hasOwn(value, key) && known.includes(key) ? key : (spelling.get(key.toLowerCase()) ?? key),
-      inner,
-    ]),
-  );
-}

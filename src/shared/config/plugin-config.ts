@@ -1,0 +1,195 @@
+import { given } from '../model/given.ts';
+import { field, isObject, type Json, textField } from '../model/json.ts';
+import { type Bandwidth, parseBandwidth } from './bandwidth.ts';
+import type { BridgeOptions } from './bridge.ts';
+import { parseCniArgs } from './cni-args.ts';
+import { type Document, parseNetworkName } from './document.ts';
+import { type FirewallOptions, parseFirewall } from './firewall.ts';
+import { invalid } from './invalid.ts';
+import { type HostLocalSpec, parseHostLocal, parseStatic, type StaticSpec } from './ipam.ts';
+import { type DriverName, ipamType, type NetworkConfig, parseNetconf } from './netconf.ts';
+import { type PortMapping, parsePortMappings } from './port-mappings.ts';
+import { type CniResult, parseResult } from './result.ts';
+import { parseTuning, readAllowlist, type Tuning } from './tuning.ts';
+import { atLeast, type CniVersion } from './versions.ts';
+
+/** Names of the executable; argv[0] selects one. */
+export type PluginName =
+  | 'isthmus'
+  | 'bridge'
+  | 'host-local'
+  | 'loopback'
+  | 'static'
+  | 'bandwidth'
+  | 'firewall'
+  | 'portmap'
+  | 'tuning';
+
+/** How an attachment gets its addresses. */
+export type IpamConfig = LocalIpam | DelegateConfig;
+
+/** The built-in IPAM. */
+export type LocalIpam = ({ readonly kind: 'pool' } & HostLocalSpec) | ({ readonly kind: 'static' } & StaticSpec);
+
+/** A foreign IPAM plugin. */
+export interface DelegateConfig {
+  readonly kind: 'delegate';
+  readonly type: string;
+}
+
+/** An interface in the sandbox, with its network. */
+export interface EndpointConfig extends NetworkConfig {
+  readonly kind: 'endpoint';
+  readonly options: BridgeOptions;
+  /** Absent: the interface gets no addresses. */
+  readonly ipam?: IpamConfig;
+}
+
+/** What a plugin does, by its kind. */
+type Wanted =
+  | EndpointConfig
+  /** The sandbox's loopback interface, or the host's own interfaces. */
+  | { readonly kind: 'null' | 'host' }
+  /** Addresses for another plugin's interface (an IPAM plugin). */
+  | { readonly kind: 'addresses'; readonly ipam: LocalIpam }
+  | { readonly kind: 'bandwidth'; readonly rates: Bandwidth }
+  | { readonly kind: 'firewall'; readonly firewall: FirewallOptions }
+  | { readonly kind: 'portmap'; readonly firewall: FirewallOptions; readonly mappings: readonly PortMapping[] }
+  | { readonly kind: 'tuning'; readonly tuning: Tuning };
+
+/** A parsed configuration, for ADD, CHECK and STATUS. */
+export type PluginConfig = Wanted & {
+  /** Name of the network. */
+  readonly name: string;
+  /** Of ADD: the result of earlier plugins in a list. Of CHECK: the result of ADD. */
+  readonly previous?: CniResult;
+};
+
+/** What the meaning of a configuration depends on. */
+export interface Reading {
+  readonly plugin: PluginName;
+  readonly command: 'ADD' | 'CHECK' | 'STATUS';
+  /** CNI_ARGS, unparsed. */
+  readonly args: string;
+  /** CNI_IFNAME; empty without an interface. */
+  readonly ifName: string;
+  /** Version of the result. */
+  readonly version: CniVersion;
+  /** Returns true if the IPAM plugin of this name is Isthmus. May throw NetError if there is none. */
+  readonly isOwn: (type: string) => boolean;
+}
+
+/** The first version whose results hold several addresses of a family. */
+const FIRST_WITH_LISTS: CniVersion = '0.3.0';
+
+/**
+ * Parses a whole configuration, for ADD, CHECK and STATUS. Throws NetError `invalid-config` naming path, value and rule;
+ * `bad-environment` for CNI_ARGS; `unsupported-field` for options that the chosen backend cannot implement.
+ */
+export function parsePlugin({ json }: Document, reading: Reading): PluginConfig {
+  const config = isObject(json) ? json : {};
+  const { command } = reading;
+  const before = command === 'ADD' ? previousIn(config) : undefined;
+  const name = parseNetworkName(field(config, 'name'));
+  const wanted = parseWanted(config, reading);
+  // host-local and static check leases by their owner, and ignore prevResult.
+  const later = command === 'CHECK' && wanted.kind !== 'addresses' ? previousIn(config) : undefined;
+  const previous = before ?? later;
+  return { ...wanted, name, ...given({ previous }) };
+}
+
+function previousIn(config: Json): CniResult | undefined {
+  const value = field(config, 'prevResult');
+  return value === undefined ? undefined : parseResult(value, '.prevResult');
+}
+
+function parseWanted(config: Json, reading: Reading): Wanted {
+  const { plugin, args, ifName } = reading;
+  switch (plugin) {
+    case 'host-local':
+    case 'static':
+      return { kind: 'addresses', ipam: parseLocalIpam(config, reading, plugin) };
+    case 'bandwidth':
+      return { kind: 'bandwidth', rates: parseBandwidth(config) };
+    case 'firewall': {
+      const named = field(config, 'backend');
+      // The reference has iptables and firewalld.
+      const backend = named === 'firewalld' ? 'auto' : named;
+      return { kind: 'firewall', firewall: parseFirewall({ ...config, ipMasq: false, backend }) };
+    }
+    case 'portmap': {
+      const firewall = { ...parseFirewall({ ...config, ipMasq: false }), policy: 'open' as const };
+      return { kind: 'portmap', firewall, mappings: parsePortMappings(runtimeValue(config, 'portMappings')) };
+    }
+    case 'tuning': {
+      const mac = parseCniArgs(args).get('MAC');
+      const allowlist = readAllowlist();
+      // STATUS has no interface; any name serves to validate the keys.
+      const tuning = parseTuning({ config, ifName: ifName || 'lo', ...given({ mac, allowlist }) });
+      return { kind: 'tuning', tuning };
+    }
+    default:
+      return parseInterface(config, { ...reading, plugin });
+  }
+}
+
+/** The driver that a plugin's own name means. */
+export const DRIVER_OF: Readonly<Partial<Record<PluginName, DriverName>>> = { bridge: 'bridge', loopback: 'null' };
+
+function parseInterface(config: Json, reading: Reading): Wanted {
+  const { plugin, args } = reading;
+  const mac = parseCniArgs(args).get('MAC');
+  const strict = plugin === 'isthmus';
+  const parsed = parseNetconf({ config, strict, ...given({ driver: DRIVER_OF[plugin], mac }) });
+  const { options } = parsed;
+  if (options.driver !== 'bridge') return { kind: options.driver };
+  const ipam = parseIpam(config, reading);
+  return { kind: 'endpoint', ...parsed, options, ...given({ ipam }) };
+}
+
+function parseIpam(config: Json, reading: Reading): IpamConfig | undefined {
+  const type = ipamType(config, reading.plugin === 'isthmus');
+  if (type === undefined) return undefined;
+  if (!isBuiltIn(type) && !reading.isOwn(type)) return { kind: 'delegate', type };
+  return parseLocalIpam(config, reading, type === 'static' ? 'static' : 'host-local');
+}
+
+/** The types of the built-in IPAM that need no plugin in CNI_PATH. */
+export function isBuiltIn(type: string): boolean {
+  return type === '' || type === 'isthmus';
+}
+
+/** The built-in IPAM, under its reference name. */
+function parseLocalIpam(config: Json, reading: Reading, kind: 'host-local' | 'static'): LocalIpam {
+  const args = parseCniArgs(reading.args);
+  const ipam = field(config, 'ipam');
+  const strict = reading.plugin === 'isthmus' && textField(ipam, 'type') === undefined;
+  const input = { ipam, path: '.ipam', strict, multiFamily: atLeast(reading.version, FIRST_WITH_LISTS) };
+  const fromArgs = addressesFrom('CNI_ARGS IP', args.get('IP')?.split(','));
+  const fromConfig = addressesFrom('.args.cni.ips', field(field(field(config, 'args'), 'cni'), 'ips'));
+  const fromRuntime = addressesFrom('.runtimeConfig.ips', runtimeValue(config, 'ips'));
+  if (kind === 'host-local') {
+    const requested = [...fromArgs, ...fromConfig, ...fromRuntime];
+    return { kind: 'pool', ...parseHostLocal({ ...input, requested, ipRanges: runtimeValue(config, 'ipRanges') }) };
+  }
+  const overriding = fromRuntime.length > 0 ? fromRuntime : fromConfig;
+  const gateways = addressesFrom('CNI_ARGS GATEWAY', args.get('GATEWAY')?.split(','));
+  const spec = parseStatic({ ...input, added: fromArgs, overriding, gateways });
+  if (spec.addresses.length > 0 || reading.command !== 'ADD') return { kind: 'static', ...spec };
+  const hint = 'Add one: [{ "address": "10.0.0.2/24" }]';
+  throw invalid('.ipam.addresses', undefined, 'there is no address to give', hint);
+}
+
+function runtimeValue(config: Json, key: string): unknown {
+  return field(field(config, 'runtimeConfig'), key);
+}
+
+/** Strings of one list, each with its path; other values become JSON, to be refused as addresses. */
+function addressesFrom(path: string, value: unknown): { text: string; path: string }[] {
+  if (value === undefined) return [];
+  if (!Array.isArray(value)) throw invalid(path, value, 'it is not a list', 'Write ["10.88.0.9"]');
+  return value.map((item, i) => ({
+    text: typeof item === 'string' ? item : JSON.stringify(item),
+    path: path.startsWith('.') ? `${path}[${i}]` : path,
+  }));
+}
