@@ -59,7 +59,7 @@ describe("the README's examples", function () {
     for (const name of pluginNames.filter((known) => known !== 'isthmus'))
       assert.match(installed, new RegExp(` ${name} -> isthmus$`, 'm'));
     assert.doesNotMatch(installed, /\.new/);
-    assert.equal(host.run('ls', '-A', '/usr/lib/isthmus'), 'cni-plugin\ncnm-shim\n');
+    assert.equal(host.run('ls', '-A', '/usr/lib/isthmus'), 'LICENSES.txt\ncni-plugin\ncnm-shim\n');
     assert.equal(host.run('ls', '/etc/cni/net.d'), '10-web.conflist\n');
   });
 
