@@ -9,6 +9,8 @@ import { type Attempt, waitFor } from '../support/test-host.ts';
 const SERVICE = 'isthmus.service';
 const DOCKER = '/run/docker/plugins/isthmus.sock';
 
+const SETTINGS = readFileSync(join(UNITS, SERVICE), 'utf8').split('\n');
+
 /** linux/capability.h */
 const CAPABILITIES: Readonly<Record<string, number>> = {
   CAP_DAC_READ_SEARCH: 2,
@@ -145,6 +147,42 @@ describe('the units under a separate systemd', function () {
     ok(call('ADD', config, referencePath));
     ok(call('DEL', config, referencePath));
     assert.deepEqual(served(id), ['ADD ok', 'DEL ok']);
+  });
+
+  it('keep the daemon and its IPAM plugins from mounts, foreign namespaces and exotic sockets', () => {
+    const probe = `#!/bin/sh
+try() { "$@" >/dev/null 2>&1 && echo "can $*" || echo "cannot $*"; }
+[ "$CNI_COMMAND" = ADD ] || exit 0
+{
+  umask
+  try ip link show lo
+  try unshare --net true
+  for kind in mount user pid uts ipc cgroup; do try unshare --$kind true; done
+  try mount -t tmpfs none /run/isth/plugins
+  try strace -o /dev/null true
+} >/run/isth/tried 2>&1
+echo '{"cniVersion":"1.1.0","ips":[{"address":"10.97.0.9/16"}]}'
+`;
+    host.write('/run/isth/plugins/probe', probe);
+    host.run('chmod', '755', '/run/isth/plugins/probe');
+    const { id, call } = makePod();
+    const config = { name: 'probe', bridge: 'isth3', ipam: { type: 'probe' } };
+    ok(call('ADD', config, '/run/isth/plugins'));
+    ok(call('DEL', config, '/run/isth/plugins'));
+    assert.deepEqual(served(id), ['ADD ok', 'DEL ok']);
+    const kinds = ['mount', 'user', 'pid', 'uts', 'ipc', 'cgroup'];
+    assert.deepEqual(host.run('cat', '/run/isth/tried').split('\n'), [
+      ...['0022', 'can ip link show lo', 'can unshare --net true'],
+      ...kinds.map((kind) => `cannot unshare --${kind} true`),
+      ...['cannot mount -t tmpfs none /run/isth/plugins', 'cannot strace -o /dev/null true'],
+      '',
+    ]);
+    const status = host.run('cat', `/proc/${host.daemon()}/status`);
+    assert.match(status, /^Umask:\t0077$/m);
+    assert.match(status, /^Seccomp:\t2$/m);
+    for (const name of ['DevicePolicy', 'TasksMax', 'OOMPolicy'])
+      assert.ok(SETTINGS.includes(`${name}=${host.property(SERVICE, name)}`), name);
+    assert.equal(host.property(SERVICE, 'MemoryMax'), String(2 ** 31));
   });
 
   it('restore the packet filter at reload', () => {

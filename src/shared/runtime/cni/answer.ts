@@ -33,6 +33,8 @@ export interface Caller {
   readonly phases: Phases;
   /** Aborted when the caller disconnects. Absent if this process would die with the caller. */
   readonly gone?: () => AbortSignal;
+  /** DelegateSurroundings.umask. */
+  readonly umask?: () => number;
   /** Call.stamp. */
   readonly stamp?: string;
 }
@@ -60,7 +62,7 @@ const SINCE: Readonly<Partial<Record<Command, CniVersion>>> = { CHECK: '0.4.0', 
 
 /** Answers one call from environment and stdin to stdout, and never throws. */
 export async function answer(caller: Caller): Promise<Answer> {
-  const { plugin, env, stderr, gone, stamp } = caller;
+  const { plugin, env, stderr, gone, umask, stamp } = caller;
   let version: CniVersion = NEWEST;
   try {
     const variables = attempt(() => parseEnvironment(env));
@@ -79,7 +81,7 @@ export async function answer(caller: Caller): Promise<Answer> {
       handler,
       {
         ...{ plugin, variables, env, stderr, text, config, version },
-        ...given({ gone, stamp }),
+        ...given({ gone, umask, stamp }),
       },
       caller,
     );

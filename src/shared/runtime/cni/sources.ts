@@ -85,14 +85,14 @@ function isOwn({ variables }: Call, type: string): boolean {
   }
 }
 
-function delegate({ text, variables, env, stderr, gone }: Call, type: string): AddressSource {
+function delegate({ text, variables, env, stderr, gone, umask }: Call, type: string): AddressSource {
   return delegateSource({
     type,
     config: text,
     path: variables.path,
     env,
     stderr,
-    ...given({ gone }),
+    ...given({ gone, umask }),
   });
 }
 
