@@ -113,6 +113,16 @@ describe("the README's examples", function () {
       assert.equal(succeed('Reload'), shown('Reload', 'text'));
       assert.equal(host.run('nft', 'list', 'ruleset'), table);
       runtime.check(container);
+      host.run('nft', 'flush', 'ruleset');
+      assert.throws(
+        () => runtime.check(container),
+        ({ message }: Error) => {
+          const [, command = message] = /"details": "Run: (.*)"/.exec(message) ?? [];
+          host.run('sh', '-c', command);
+          return true;
+        },
+      );
+      runtime.check(container);
     } finally {
       runtime.del(container);
       host.run('ip', 'netns', 'delete', 'reloaded');
