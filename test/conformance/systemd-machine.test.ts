@@ -9,6 +9,7 @@ import { type Attempt, waitFor } from '../support/test-host.ts';
 const SERVICE = 'isthmus.service';
 const DOCKER = '/run/docker/plugins/isthmus.sock';
 
+const PACKAGING = join(UNITS, '..');
 const SETTINGS = readFileSync(join(UNITS, SERVICE), 'utf8').split('\n');
 
 /** linux/capability.h */
@@ -183,6 +184,64 @@ echo '{"cniVersion":"1.1.0","ips":[{"address":"10.97.0.9/16"}]}'
     for (const name of ['DevicePolicy', 'TasksMax', 'OOMPolicy'])
       assert.ok(SETTINGS.includes(`${name}=${host.property(SERVICE, name)}`), name);
     assert.equal(host.property(SERVICE, 'MemoryMax'), String(2 ** 31));
+  });
+
+  describe('beside a systemd-networkd that manages every interface', () => {
+    const UNMANAGED = '10-isthmus.network';
+    before(() => {
+      host.write(`/etc/systemd/network/${UNMANAGED}`, readFileSync(join(PACKAGING, 'networkd', UNMANAGED), 'utf8'));
+      host.write(
+        '/etc/systemd/network/50-all.network',
+        '[Match]\nName=*\n[Network]\nDHCP=no\nLinkLocalAddressing=no\n',
+      );
+      // As which user networkd runs.
+      const directories = [
+        '/run/systemd/netif',
+        ...['links', 'leases', 'lldp'].map((name) => `/run/systemd/netif/${name}`),
+      ];
+      host.run('install', '-d', '-o', 'systemd-network', ...directories);
+    });
+    afterEach(() => {
+      host.attempt(['systemctl', 'stop', 'networkd-test']);
+      host.attempt(['ip', 'link', 'delete', 'witness0']);
+    });
+    after(() => host.run('rm', '-r', '/etc/systemd/network'));
+
+    /** What networkd does with an interface: `configured`, `unmanaged`. */
+    const managed = (name: string): string => {
+      const index = host.attempt(['cat', `/sys/class/net/${name}/ifindex`]).stdout.trim();
+      const state = host.attempt(['cat', `/run/systemd/netif/links/${index}`]).stdout;
+      return /^ADMIN_STATE=(.*)$/m.exec(state)?.[1] ?? 'unknown';
+    };
+
+    async function startNetworkd(): Promise<void> {
+      host.run('systemd-run', '--unit=networkd-test', '--property=Type=simple', '/lib/systemd/systemd-networkd');
+      host.run('ip', 'link', 'add', 'witness0', 'up', 'type', 'bridge');
+      await waitFor('networkd has configured a bridge of somebody else', () => managed('witness0') === 'configured');
+    }
+
+    const config = {
+      ...RICH,
+      runtimeConfig: { bandwidth: { egressRate: 1_000_000, egressBurst: 1_000_000 } },
+    };
+
+    for (const order of ['before', 'after'])
+      it(`leave the interfaces of a pod to us, attached ${order} it starts`, async () => {
+        const { call } = makePod();
+        if (order === 'after') await startNetworkd();
+        const prevResult = ok(call('ADD', config));
+        if (order === 'before') await startNetworkd();
+        const names = host.run('ls', '/sys/class/net').match(/^(isth0|veth\w{11}|ifb\w{12})$/gm) ?? [];
+        assert.equal(names.length, 3, names.join(' '));
+        for (const name of names)
+          await waitFor(
+            `networkd has seen ${name}`,
+            () => !['unknown', 'pending', 'initialized'].includes(managed(name)),
+          );
+        assert.deepEqual(names.map(managed), ['unmanaged', 'unmanaged', 'unmanaged'], names.join(' '));
+        ok(call('CHECK', { ...config, prevResult }));
+        ok(call('DEL', config));
+      });
   });
 
   it('restore the packet filter at reload', () => {
