@@ -288,7 +288,7 @@ describe('config: static', () => {
     assert.deepEqual(spec.dns, { nameservers: ['10.1.0.1'], domain: 'example', search: ['example'] });
   });
 
-  it('adds addresses and gateways of CNI_ARGS, and lets those of the runtime replace', () => {
+  it('adds addresses and gateways of CNI_ARGS, and lets the addresses of the runtime override all of them', () => {
     const given = { ipam: { addresses }, gateways: [{ text: '10.10.0.1,fd01::1', path: 'CNI_ARGS GATEWAY' }] };
     const added = [{ text: '10.10.0.9/24, fd01::5/64', path: 'CNI_ARGS IP' }];
     assert.deepEqual(shown(parseStatic({ ...base, ...given, added })), [
@@ -298,7 +298,7 @@ describe('config: static', () => {
       'fd01::5/64 fd01::1',
     ]);
     const overriding = [{ text: '10.10.0.7/24', path: '.runtimeConfig.ips[0]' }];
-    assert.deepEqual(shown(parseStatic({ ...base, ...given, overriding })), ['10.10.0.7/24 10.10.0.1']);
+    assert.deepEqual(shown(parseStatic({ ...base, ...given, added, overriding })), ['10.10.0.7/24 -']);
   });
 
   const bad: readonly [what: string, ipam: unknown, message: RegExp][] = [

@@ -111,11 +111,12 @@ export function parseStatic(input: StaticInput): StaticSpec {
   const ipam = spelt(input.ipam, STATIC_KEYS, strict);
   assertShape(ipamStatic, ipam, path, strict);
   const configured = overriding.length > 0 ? [] : readStaticAddresses(field(ipam, 'addresses'), `${path}.addresses`);
-  const requested = splitCommas([...overriding, ...added]);
+  // CONVENTIONS.md: runtimeConfig and args override CNI_ARGS, which adds to the configuration.
+  const requested = splitCommas(overriding.length > 0 ? overriding : added);
   const all = [...configured, ...requested.map(({ text, path: at }) => ({ address: readPrefix(text, at) }))];
   if (!multiFamily) assertOnePerFamily(all, path);
   return {
-    addresses: withGateways(all, splitCommas(input.gateways ?? [])),
+    addresses: withGateways(all, overriding.length > 0 ? [] : splitCommas(input.gateways ?? [])),
     routes: readRoutes(field(ipam, 'routes'), `${path}.routes`),
     dns: readDns(field(ipam, 'dns')),
   };

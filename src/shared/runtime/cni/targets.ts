@@ -32,9 +32,9 @@ export function targetOf(call: Call, core: Core): Target {
   if (call.plugin === 'host-local' || call.plugin === 'static') {
     return { kind: 'addresses', source: builtIn(call, core, call.plugin) };
   }
-  const args = parseCniArgs(call.variables.args);
   const driver = DRIVER_OF[call.plugin];
-  const mac = args.get('MAC');
+  // The reference's loopback reads no CNI_ARGS, so it refuses none.
+  const mac = call.plugin === 'loopback' ? undefined : parseCniArgs(call.variables.args).get('MAC');
   const parsed = parseNetconf({
     config: call.config,
     strict: call.plugin === 'isthmus',

@@ -45,11 +45,12 @@ export const tuning: ChainedPlugin = {
   validate: (call) => void tuningOf(call),
 };
 
-function tuningOf({ config, variables }: Call): Tuning {
+function tuningOf({ config, text, variables }: Call): Tuning {
   const mac = parseCniArgs(variables.args).get('MAC');
   const allowlist = readAllowlist();
   return parseTuning({
     config,
+    text,
     // STATUS has no interface; any name serves to validate the keys.
     ifName: variables.ifName || 'lo',
     ...given({ mac, allowlist }),

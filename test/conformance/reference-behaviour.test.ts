@@ -1,0 +1,206 @@
+import { strict as assert } from 'node:assert';
+import { type PluginDir, pluginDir } from '../support/cni.ts';
+import { type CniHost, makeHost } from '../support/cni-host.ts';
+import { assertSame } from '../support/snapshot.ts';
+
+const V1 = { cniVersion: '1.0.0', name: 'web' };
+/** In a mount namespace whose /proc/sys nobody can write, as in a container. */
+const READ_ONLY_SYSCTLS = [
+  ...['unshare', '--mount', 'sh', '-c'],
+  'mount --bind /proc/sys /proc/sys && mount -o remount,ro,bind /proc/sys && exec "$@"',
+  'sh',
+];
+
+describe('documented behaviour of the reference plugins', () => {
+  let bin: PluginDir;
+  let host: CniHost;
+  let clean: string;
+
+  before(() => {
+    bin = pluginDir();
+  });
+  after(() => bin?.[Symbol.dispose]());
+  beforeEach(() => {
+    host = makeHost(3);
+    clean = host.snapshot();
+  });
+  afterEach(() => host?.[Symbol.dispose]());
+
+  const bridge = (more: object = {}): object => ({
+    ...{ ...V1, type: 'bridge', bridge: 'br0', isGateway: true },
+    ipam: { type: 'host-local', subnet: '10.22.0.0/24', dataDir: host.dataDir },
+    ...more,
+  });
+  const addPort = (name: string, mac: string): string =>
+    host.ns.ip('link', 'add', name, 'address', mac, 'master', 'br0', 'type', 'veth', 'peer', 'name', `${name}p`);
+  const macOf = (name: string): string => / link\/ether (\S+)/.exec(host.ns.ip('link', 'show', name))?.[1] ?? '';
+
+  describe('bridge', () => {
+    const call = (command: 'ADD' | 'DEL', pod: number, config = bridge()) =>
+      host.ok({ dir: bin.path, name: 'bridge', command, pod, config });
+
+    it('a bridge that was there keeps its MAC address from its first gateway on, whichever ports come and go', () => {
+      host.ns.ip('link', 'add', 'br0', 'type', 'bridge');
+      addPort('port0', '02:00:00:00:00:02');
+      host.ns.ip('link', 'set', 'br0', 'up');
+      clean = host.snapshot();
+      call('ADD', 0);
+      const mac = macOf('br0');
+      addPort('port1', '02:00:00:00:00:01');
+      assert.equal(macOf('br0'), mac);
+      call('ADD', 1);
+      host.ns.ip('link', 'delete', 'port1');
+      host.ns.ip('link', 'set', 'port0', 'nomaster');
+      call('DEL', 0);
+      assert.equal(macOf('br0'), mac);
+      call('DEL', 1);
+      host.ns.ip('link', 'set', 'port0', 'master', 'br0');
+      assertSame(host.snapshot(), clean);
+    });
+
+    it('a bridge without a gateway is left as it is', () => {
+      host.ns.ip('link', 'add', 'br0', 'type', 'bridge');
+      call('ADD', 0, bridge({ isGateway: false }));
+      addPort('port1', '02:00:00:00:00:01');
+      assert.equal(macOf('br0'), '02:00:00:00:00:01');
+    });
+
+    it('a changed bridge is refused while containers have the former one, and the error names the way out', () => {
+      call('ADD', 0);
+      const { code, json } = host.run({
+        ...{ dir: bin.path, name: 'bridge', command: 'ADD', pod: 1 },
+        config: bridge({ bridge: 'br1' }),
+      });
+      assert.deepEqual([code, json?.code], [1, 101]);
+      assert.match(json?.msg ?? '', /network web: .*bridge br0 .*bridge br1/);
+      assert.match(json?.details ?? '', /^Remove its endpoints first, or give the changed network another name$/);
+      call('DEL', 0);
+      call('ADD', 1, bridge({ bridge: 'br1' }));
+      call('DEL', 1, bridge({ bridge: 'br1' }));
+      assertSame(host.snapshot(), clean);
+    });
+
+    it('a read-only /proc/sys is enough if the host has the right values', () => {
+      const alone = { ISTHMUS_RUN_DIR: '/nonexistent' };
+      const how = { dir: bin.path, name: 'bridge', prefix: READ_ONLY_SYSCTLS, env: alone, pod: 0, config: bridge() };
+      host.ok({ ...how, command: 'ADD' });
+      host.ok({ ...how, command: 'DEL' });
+      assertSame(host.snapshot(), clean);
+    });
+
+    it('a read-only /proc/sys is an error if a setting that the network needs is wrong', () => {
+      host.ns.run('sysctl', '-qw', 'net.ipv4.ip_forward=0');
+      clean = host.snapshot();
+      const alone = { ISTHMUS_RUN_DIR: '/nonexistent' };
+      const { code, json } = host.run({
+        ...{ dir: bin.path, name: 'bridge', prefix: READ_ONLY_SYSCTLS, env: alone, pod: 0, config: bridge() },
+        command: 'ADD',
+      });
+      assert.deepEqual([code, json?.code], [1, 103]);
+      assert.match(json?.msg ?? '', /ip_forward.*not set to "1" \(Read-only file system\)/);
+      assertSame(host.snapshot(), clean);
+    });
+  });
+
+  describe('static', () => {
+    const NAMED = { ipam: { type: 'static', addresses: [{ address: '10.1.0.2/24', gateway: '10.1.0.1' }] } };
+    const RUNTIME = { runtimeConfig: { ips: ['10.3.0.2/24'] } };
+    const ARGS = { args: { cni: { ips: ['10.4.0.2/24'] } } };
+    const CNI_ARGS = 'IP=10.2.0.2/24;GATEWAY=10.2.0.1';
+
+    for (const [title, more, args, expected] of [
+      ['the configuration', {}, '', ['10.1.0.2/24 10.1.0.1']],
+      ['CNI_ARGS add to the configuration', {}, CNI_ARGS, ['10.1.0.2/24 10.1.0.1', '10.2.0.2/24 10.2.0.1']],
+      ['args.cni.ips override both', ARGS, CNI_ARGS, ['10.4.0.2/24 -']],
+      ['runtimeConfig.ips overrides all', { ...ARGS, ...RUNTIME }, CNI_ARGS, ['10.3.0.2/24 -']],
+      ['an overridden gateway is ignored', RUNTIME, `${CNI_ARGS},10.3.0.1`, ['10.3.0.2/24 -']],
+    ] as const)
+      it(title, () => {
+        const config = { ...V1, type: 'bridge', ...NAMED, ...more };
+        const [pod, ids] = [host.pod(0).path, { containerId: 'pod0', ifName: 'eth0' }];
+        const { ips = [] } = host.ok({
+          dir: bin.path,
+          name: 'static',
+          command: 'ADD',
+          netns: pod,
+          ...ids,
+          args,
+          config,
+        });
+        assert.deepEqual(
+          ips.map(({ address, gateway = '-' }) => `${address} ${gateway}`),
+          expected,
+        );
+      });
+  });
+
+  it('loopback reads no CNI_ARGS, and refuses none', () => {
+    const config = { cniVersion: '1.0.0', name: 'lo', type: 'loopback' };
+    for (const args of ['UNKNOWN=1', 'MAC=x', 'no pair', 'K8S_POD_NAME=a;K8S_POD_UID=b'])
+      for (const command of ['ADD', 'CHECK', 'DEL'] as const)
+        host.ok({
+          ...{ dir: bin.path, name: 'loopback', command, args, ifName: 'lo', containerId: 'pod0' },
+          ...{ netns: host.pod(0).path, config: command === 'CHECK' ? { ...config, prevResult: LOOPBACK } : config },
+        });
+  });
+
+  describe('tuning', () => {
+    const PREVIOUS = { cniVersion: '1.0.0', interfaces: [{ name: 'eth0', sandbox: '/x' }], ips: [] };
+    const add = (sysctl: string) => {
+      const config = JSON.stringify({ ...V1, type: 'tuning', sysctl: 0, prevResult: PREVIOUS }).replace(
+        '"sysctl":0',
+        `"sysctl":${sysctl}`,
+      );
+      return host.run({ dir: bin.path, name: 'tuning', command: 'ADD', pod: 0, config });
+    };
+
+    const twice: readonly [what: string, sysctl: string, says: string][] = [
+      ['under one name', '{"net.ipv4.tcp_ecn":"0","net.ipv4.tcp_ecn":"1"}', '"net.ipv4.tcp_ecn" sets the same sysctl'],
+      ['with a dot and a slash', '{"net.ipv4.tcp_ecn":"0","net/ipv4/tcp_ecn":"0"}', '"net.ipv4.tcp_ecn" sets the same'],
+      [
+        'for the interface and by its name',
+        '{"net.ipv4.conf.IFNAME.arp_filter":"1","net.ipv4.conf.eth0.arp_filter":"0"}',
+        '"net.ipv4.conf.IFNAME.arp_filter" sets the same sysctl',
+      ],
+      ['with an escape', '{"net.ipv4.tcp_ecn":"0","net.ipv4.tcp\\u005fecn":"1"}', '"net.ipv4.tcp_ecn" sets the same'],
+    ];
+    for (const [what, sysctl, says] of twice)
+      it(`refuses a sysctl that is there twice, ${what}`, () => {
+        const { code, json } = add(sysctl);
+        assert.deepEqual([code, json?.code], [1, 7]);
+        assert.ok((json?.msg ?? '').includes(says), json?.msg ?? '');
+        assertSame(host.snapshot(), clean);
+      });
+
+    it('takes sysctls that only look alike', () => {
+      host.pod(0).ip('link', 'add', 'eth0', 'type', 'bridge');
+      const { code, stdout } = add('{"net.ipv4.tcp_ecn":"0","net.ipv4.tcp_ecn_fallback":"1"}');
+      assert.equal(code, 0, stdout);
+    });
+  });
+
+  it('bandwidth: a burst of 4 GiB, which containerd asks for at every rate, delays nothing', () => {
+    const limits = { ingressRate: 1_000_000, ingressBurst: 4_294_967_295 };
+    const egress = { egressRate: 8000, egressBurst: 4_294_967_295 };
+    const config = bridge({ type: 'isthmus', ...limits, ...egress, ipam: { subnet: '10.22.0.0/24' } });
+    const prevResult = host.ok({ dir: bin.path, name: 'isthmus', command: 'ADD', pod: 0, config });
+    const buckets = host.ns.run('tc', 'qdisc').match(/qdisc tbf .*/g) ?? [];
+    assert.equal(buckets.length, 2);
+    for (const bucket of buckets) {
+      // Some bytes more than the burst: what arrives in 25 ms.
+      const [, latency = '0', unit = bucket] = / lat ([\d.]+)(us|ms|s)\b/.exec(bucket) ?? [];
+      const milliseconds = Number(latency) * ({ us: 0.001, ms: 1, s: 1000 }[unit] ?? Number.NaN);
+      assert.ok(milliseconds <= 26, bucket);
+    }
+    host.ok({ dir: bin.path, name: 'isthmus', command: 'CHECK', pod: 0, config: { ...config, prevResult } });
+  });
+});
+
+const LOOPBACK = {
+  cniVersion: '1.0.0',
+  interfaces: [{ name: 'lo', mac: '00:00:00:00:00:00', sandbox: '/x' }],
+  ips: [
+    { address: '127.0.0.1/8', interface: 0 },
+    { address: '::1/128', interface: 0 },
+  ],
+};
