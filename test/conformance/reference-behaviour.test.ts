@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert';
 import { type PluginDir, pluginDir } from '../support/cni.ts';
 import { type CniHost, makeHost } from '../support/cni-host.ts';
 import { assertSame } from '../support/snapshot.ts';
+import { startAgent } from '../support/traffic.ts';
 
 const V1 = { cniVersion: '1.0.0', name: 'web' };
 /** In a mount namespace whose /proc/sys nobody can write, as in a container. */
@@ -177,6 +178,56 @@ describe('documented behaviour of the reference plugins', () => {
       const { code, stdout } = add('{"net.ipv4.tcp_ecn":"0","net.ipv4.tcp_ecn_fallback":"1"}');
       assert.equal(code, 0, stdout);
     });
+  });
+
+  describe('a host port on an address that another host has now (keepalived)', () => {
+    const VIP = { 4: '192.0.2.77', 6: '2001:db8::77' } as const;
+    const NONLOCAL = { 4: 'net/ipv4/ip_nonlocal_bind=1', 6: 'net/ipv6/ip_nonlocal_bind=1' } as const;
+    const mapping = (family: 4 | 6) => [{ hostPort: 8080, containerPort: 80, protocol: 'tcp', hostIP: VIP[family] }];
+    const ranges = [[{ subnet: '10.22.0.0/24' }], [{ subnet: 'fd00:22::/64' }]];
+
+    /** The port works from another pod once the host has the address. */
+    async function assertWorksLater(family: 4 | 6): Promise<void> {
+      using server = startAgent('pod', host.pod(0));
+      using client = startAgent('client', host.pod(1));
+      await server.serve('tcp', 80);
+      host.ns.ip('link', 'add', 'vip0', 'up', 'type', 'bridge');
+      host.ns.ip(
+        'addr',
+        'add',
+        `${VIP[family]}/${family === 4 ? 32 : 128}`,
+        'dev',
+        'vip0',
+        ...(family === 6 ? ['nodad'] : []),
+      );
+      assert.match(await client.probe({ address: VIP[family], port: 8080 }), /^pod saw /);
+    }
+
+    for (const family of [4, 6] as const) {
+      it(`portmap takes it as it is, IPv${family}`, async () => {
+        const gateways = { isDefaultGateway: true, ipam: { type: 'host-local', ranges, dataDir: host.dataDir } };
+        const config = bridge(gateways);
+        host.ok({ dir: bin.path, name: 'bridge', command: 'ADD', pod: 1, config });
+        const prevResult = host.ok({ dir: bin.path, name: 'bridge', command: 'ADD', pod: 0, config });
+        const portmap = { ...V1, type: 'portmap', runtimeConfig: { portMappings: mapping(family) }, prevResult };
+        host.ok({ dir: bin.path, name: 'portmap', command: 'ADD', pod: 0, config: portmap });
+        await assertWorksLater(family);
+      });
+
+      it(`isthmus takes it where the sysctl lets processes bind to it, IPv${family}`, async () => {
+        const common = { ...V1, type: 'isthmus', bridge: 'br0', isDefaultGateway: true, ipam: { ranges } };
+        const config = { ...common, runtimeConfig: { portMappings: mapping(family) } };
+        const refused = host.run({ dir: bin.path, name: 'isthmus', command: 'ADD', pod: 0, config });
+        assert.deepEqual([refused.code, refused.json?.code], [1, 7]);
+        const [, command = ''] = /run: (.*)$/.exec(refused.json?.details ?? '') ?? [];
+        assertSame(host.snapshot(), clean);
+        assert.equal(command, `sysctl -w ${NONLOCAL[family]}`);
+        host.ns.run('sh', '-c', command);
+        host.ok({ dir: bin.path, name: 'isthmus', command: 'ADD', pod: 0, config });
+        host.ok({ dir: bin.path, name: 'isthmus', command: 'ADD', pod: 1, config: common });
+        await assertWorksLater(family);
+      });
+    }
   });
 
   it('bandwidth: a burst of 4 GiB, which containerd asks for at every rate, delays nothing', () => {
