@@ -1,5 +1,7 @@
 import { strict as assert } from 'node:assert';
-import { type PluginDir, pluginDir } from '../support/cni.ts';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type PluginDir, pluginDir, referenceDir } from '../support/cni.ts';
 import { type CniHost, makeHost } from '../support/cni-host.ts';
 import { assertSame } from '../support/snapshot.ts';
 import { startAgent } from '../support/traffic.ts';
@@ -99,6 +101,81 @@ describe('documented behaviour of the reference plugins', () => {
       });
       assert.deepEqual([code, json?.code], [1, 103]);
       assert.match(json?.msg ?? '', /ip_forward.*not set to "1" \(Read-only file system\)/);
+      assertSame(host.snapshot(), clean);
+    });
+  });
+
+  describe("host-local's files, for programs that read them", () => {
+    const files = (): string => {
+      const directory = join(host.dataDir, 'web');
+      const names = existsSync(directory) ? readdirSync(directory).sort() : [];
+      return names.map((name) => `${name}: ${JSON.stringify(readFileSync(join(directory, name), 'utf8'))}`).join(', ');
+    };
+    const config = (more: object = {}): object => {
+      const ipam = { type: 'host-local', subnet: '10.22.0.0/24', dataDir: host.dataDir, writeFiles: true, ...more };
+      return bridge({ type: 'isthmus', ipam });
+    };
+    const call = (name: string, command: 'ADD' | 'DEL' | 'GC', pod: number, conf = config()) =>
+      host.ok({
+        ...{ dir: bin.path, name, command, config: conf, netns: host.pod(pod).path },
+        ...{ containerId: `pod${pod}`, ifName: 'eth0' },
+      });
+
+    for (const name of ['isthmus', 'bridge', 'host-local'])
+      it(`${name} writes them with writeFiles, and DEL deletes them`, () => {
+        const before = host.snapshot();
+        call(name, 'ADD', 0);
+        call(name, 'ADD', 1);
+        assert.equal(files(), String.raw`10.22.0.2: "pod0\r\neth0", 10.22.0.3: "pod1\r\neth0"`);
+        call(name, 'DEL', 0);
+        assert.equal(files(), String.raw`10.22.0.3: "pod1\r\neth0"`);
+        call(name, 'DEL', 1);
+        assert.equal(files(), '');
+        rmSync(join(host.dataDir, 'web'), { recursive: true });
+        assertSame(host.snapshot(), before);
+      });
+
+    it('writes none without the key', () => {
+      call('isthmus', 'ADD', 0, config({ writeFiles: false }));
+      assert.equal(files(), '');
+    });
+
+    it('the reference reads them: it gives no address that a container of ours has', () => {
+      call('bridge', 'ADD', 0);
+      const how = { dir: referenceDir, name: 'host-local', containerId: 'other', ifName: 'eth0' };
+      const theirs = {
+        ...V1,
+        type: 'bridge',
+        ipam: { type: 'host-local', subnet: '10.22.0.0/24', dataDir: host.dataDir },
+      };
+      const { ips = [] } = host.ok({ ...how, command: 'ADD', netns: host.pod(1).path, config: theirs });
+      assert.deepEqual(
+        ips.map(({ address }) => address),
+        ['10.22.0.3/24'],
+      );
+    });
+
+    it('a failed ADD and GC leave none', () => {
+      const taken = { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp', hostIP: '192.0.2.9' }] };
+      const failing = { ...config(), runtimeConfig: taken };
+      const add = { dir: bin.path, name: 'isthmus', command: 'ADD', pod: 0 } as const;
+      assert.equal(host.run({ ...add, config: failing }).code, 1);
+      mkdirSync(join(host.dataDir, 'web'), { recursive: true });
+      host.pod(0).ip('link', 'add', 'eth0', 'type', 'bridge');
+      assert.equal(host.run({ ...add, config: config() }).code, 1);
+      host.pod(0).ip('link', 'delete', 'eth0');
+      assert.equal(files(), '');
+      call('isthmus', 'ADD', 0);
+      call('isthmus', 'GC', 0, { ...config(), cniVersion: '1.1.0', 'cni.dev/valid-attachments': [] });
+      assert.equal(files(), '');
+    });
+
+    it('a directory that cannot be written fails ADD and changes nothing', () => {
+      mkdirSync(host.dataDir);
+      writeFileSync(join(host.dataDir, 'web'), 'a file');
+      clean = host.snapshot();
+      const { code, json } = host.run({ dir: bin.path, name: 'isthmus', command: 'ADD', pod: 0, config: config() });
+      assert.deepEqual([code, json?.code], [1, 5]);
       assertSame(host.snapshot(), clean);
     });
   });

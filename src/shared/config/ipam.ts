@@ -14,7 +14,7 @@ import { ipamHostLocal, ipamStatic, ipRanges } from './validators.generated.js';
 
 const DATA_DIR = '/var/lib/cni/networks';
 const RANGE_KEYS = ['subnet', 'rangeStart', 'rangeEnd', 'gateway'];
-const HOST_LOCAL_KEYS = ['type', 'name', ...RANGE_KEYS, 'ranges', 'routes', 'dataDir', 'resolvConf'];
+const HOST_LOCAL_KEYS = ['type', 'name', ...RANGE_KEYS, 'ranges', 'routes', 'dataDir', 'resolvConf', 'writeFiles'];
 const STATIC_KEYS = ['type', 'name', 'addresses', 'routes', 'dns'];
 
 interface Input {
@@ -40,6 +40,8 @@ export interface HostLocalSpec {
   readonly routes: readonly RouteSpec[];
   /** Default: `/var/lib/cni/networks`. */
   readonly dataDir: string;
+  /** True: also records addresses in `dataDir`, as the reference does. */
+  readonly writeFiles?: true;
   /** Content of the file `resolvConf`. */
   readonly dns?: Dns;
   readonly requested: readonly Addr[];
@@ -74,6 +76,7 @@ export function parseHostLocal(input: HostLocalInput): HostLocalSpec {
     sets,
     routes: readRoutes(field(ipam, 'routes'), `${path}.routes`),
     dataDir: dataDirOf(ipam),
+    ...(field(ipam, 'writeFiles') === true ? { writeFiles: true } : {}),
     ...(resolvConf === undefined ? {} : { dns: readResolvConf(resolvConf, `${path}.resolvConf`) }),
     requested: addresses,
   };

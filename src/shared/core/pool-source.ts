@@ -1,7 +1,7 @@
 import { fault } from '../errors/fault.ts';
 import type { HostIdentity } from '../host/host.ts';
 import { allocate } from '../ipam/allocate.ts';
-import { importDirectory, removeVoidFiles } from '../ipam/directory.ts';
+import { importDirectory, removeVoidFiles, writeFiles } from '../ipam/directory.ts';
 import { free } from '../ipam/free.ts';
 import { held, release, retain } from '../ipam/leases.ts';
 import { formatSet, type RangeSet } from '../ipam/ranges.ts';
@@ -19,6 +19,8 @@ export interface PoolSpec {
   readonly dns: Dns;
   /** `<dataDir>/<network>`. */
   readonly scope: string;
+  /** HostLocalSpec.writeFiles. */
+  readonly writeFiles?: true;
 }
 
 /** The built-in IPAM: allocates one address from each range set. */
@@ -32,6 +34,7 @@ export function poolSource(spec: PoolSpec, owner: Attachment, identity: HostIden
       const addresses = given.map(({ address, gateway }) => ({ address, gateway: formatAddr(gateway) }));
       return { addresses, routes: spec.routes, dns: spec.dns } satisfies IpamResult;
     },
+    ...(spec.writeFiles && { record: (store: LocalStore) => writeFiles(store, scope, held(store, scope, owner)) }),
     status: (store) => {
       importDirectory(store, scope, identity);
       assertRoom(store, spec);

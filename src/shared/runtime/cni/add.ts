@@ -23,7 +23,14 @@ export async function add(call: Call, core: Core): Promise<unknown> {
     case 'endpoint':
       return addEndpoint(call, core, target, previous);
     case 'addresses': {
-      const { addresses, routes, dns } = core.store.transaction(() => target.source.acquire(core.store));
+      const { source } = target;
+      const { addresses, routes, dns } = core.store.transaction(() => source.acquire(core.store));
+      try {
+        source.record?.(core.store);
+      } catch (thrown) {
+        source.release(core.store);
+        throw thrown;
+      }
       return formatResult({ interfaces: [], ips: addresses.map(ip), routes: routes.map(route), dns }, call.version);
     }
     default: {
