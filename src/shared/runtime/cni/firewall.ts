@@ -1,4 +1,4 @@
-import { parseFirewall } from '../../config/firewall.ts';
+import { parseFirewallPlugin } from '../../config/firewall-plugin.ts';
 import { addChained, checkChained, deleteChained } from '../../core/endpoints/chained.ts';
 import { assertRules, ensureChainedRules } from '../../core/networks/rules.ts';
 import type { Rules } from '../../drivers/rules.ts';
@@ -45,8 +45,7 @@ export const firewall: ChainedPlugin = {
 
 /** The reference's backends are iptables and firewalld; ours is the host's default, unless iptables is requested. */
 function rulesOf({ config }: Call): Rules {
-  const backend = config.backend === 'firewalld' ? 'auto' : config.backend;
-  const options = parseFirewall({ ...config, ipMasq: false, backend });
+  const { rules: options } = parseFirewallPlugin(config);
   // The reference's `open` accepts replies only; here that is the default of `"type": "isthmus"`.
   const policy = options.policy === 'reachable' ? 'open' : options.policy;
   return { backend: chosenBackend(options.backend), options: { ...options, policy }, mappings: [], admit: true };
