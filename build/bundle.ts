@@ -1,5 +1,5 @@
 import { isBuiltin } from 'node:module';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 
 /** A program as self-contained CommonJS files. Node's own modules stay outside. */
@@ -7,6 +7,8 @@ export interface Bundle {
   readonly program: string;
   /** Packages that the program loads with `require` on first use, by name. */
   readonly packages: Readonly<Record<string, string>>;
+  /** Paths of the sources that these files contain. */
+  readonly inputs: readonly string[];
 }
 
 /**
@@ -19,18 +21,19 @@ export interface Bundle {
  */
 export async function bundle(entry: string, outfile: string): Promise<Bundle> {
   const found = new Map<string, string>();
-  await bundleFile(entry, outfile, [collectPackages(found)]);
+  const inputs = await bundleFile(entry, outfile, [collectPackages(found)]);
   const packages: Record<string, string> = {};
   for (const [name, directory] of found) {
     const file = `${outfile.replace(/\.cjs$/, '')}.${name.replaceAll('/', '-')}.cjs`;
-    await bundleFile(name, file, [], directory);
+    inputs.push(...(await bundleFile(name, file, [], directory)));
     packages[name] = file;
   }
-  return { program: outfile, packages };
+  return { program: outfile, packages, inputs };
 }
 
-async function bundleFile(entry: string, outfile: string, plugins: Plugin[], from = dirname(entry)): Promise<void> {
-  await build({
+/** Returns the paths of the sources that the file contains. */
+async function bundleFile(entry: string, outfile: string, plugins: Plugin[], from = dirname(entry)): Promise<string[]> {
+  const { metafile } = await build({
     entryPoints: [entry],
     outfile,
     absWorkingDir: from,
@@ -46,7 +49,10 @@ async function bundleFile(entry: string, outfile: string, plugins: Plugin[], fro
     charset: 'ascii',
     legalComments: 'none',
     logLevel: 'warning',
+    metafile: true,
   });
+  const sources = Object.values(metafile.outputs).flatMap(({ inputs }) => Object.entries(inputs));
+  return sources.filter(([, { bytesInOutput }]) => bytesInOutput > 0).map(([path]) => resolve(from, path));
 }
 
 /**

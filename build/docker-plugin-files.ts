@@ -10,14 +10,21 @@ import {
   renameSync,
   rmSync,
   symlinkSync,
+  writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { hasLibnftables } from '../src/shared/netlink/libnftables.ts';
+import { debianLicences } from './debian-licences.ts';
 
 const PACKAGING = join(import.meta.dirname, 'packaging/docker-plugin');
 
 /** Where config.json expects the program. */
 const PROGRAM = '/usr/lib/isthmus/cnm-shim';
+/** The build writes it beside the program. */
+const LICENCES = 'LICENSES.txt';
+
+/** Says where the source of the copied libraries and tools is. */
+const SOURCES = 'usr/share/doc/SOURCES';
 
 /** As in every current distribution: one directory of libraries, whichever path names it. */
 const MERGED = ['bin', 'lib', 'lib64', 'sbin'] as const;
@@ -42,7 +49,7 @@ const TOOLS = { nft: '/usr/sbin/xtables-nft-multi', legacy: '/usr/sbin/xtables-l
 
 /**
  * Fills `directory` with what `docker plugin create` takes: config.json, and a root file system with the program and
- * the libraries and packet filter tools it uses, all copied from this machine, and nothing else.
+ * the libraries and packet filter tools it uses, all copied from this machine, with their licences, and nothing else.
  * Throws if one of them is missing.
  */
 export function makeDockerPlugin(directory: string, program: string): void {
@@ -76,14 +83,18 @@ function makeRootfs(rootfs: string, program: string): void {
   for (const path of MOUNT_POINTS) mkdirSync(join(rootfs, path), { recursive: true });
   for (const path of OF_THE_HOST) link(path, `/host${path}`);
   copy(program, PROGRAM);
+  copy(join(dirname(program), LICENCES), join(dirname(PROGRAM), LICENCES));
   copy(join(PACKAGING, 'protocols'), '/etc/protocols');
   const nftables = pathOfLibnftables();
   copy(nftables);
   for (const file of Object.values(TOOLS)) copy(file);
   for (const [name, file] of toolNames()) link(join(dirname(file), name), basename(file));
   const libraries = new Set([program, nftables, ...Object.values(TOOLS)].flatMap(librariesOf));
-  for (const file of libraries) copy(file);
-  for (const file of extensionsOf([...libraries])) copy(file);
+  const extensions = extensionsOf([...libraries]);
+  for (const file of [...libraries, ...extensions]) copy(file);
+  const licences = debianLicences([nftables, ...Object.values(TOOLS), ...libraries, ...extensions]);
+  for (const file of licences.files) copy(file);
+  writeFileSync(join(rootfs, SOURCES), licences.sources);
 }
 
 /** Everything the dynamic linker loads for a file, including the linker itself. */

@@ -40,6 +40,8 @@ export interface PackageOptions {
   readonly isPlugin?: boolean;
   /** Start options of the packaged Node; default START_OPTIONS. */
   readonly options?: readonly string[];
+  /** More files inside the executable, by name. */
+  readonly assets?: Readonly<Record<string, string>>;
 }
 
 interface SeaConfig {
@@ -63,10 +65,10 @@ const LOADER = join(import.meta.dirname, 'loader.cjs');
  * Throws if binutils' strip is missing.
  */
 export async function packageExecutable(
-  program: Bundle | string,
+  program: Omit<Bundle, 'inputs'> | string,
   output: string,
   packager: Packager,
-  { isPlugin = false, options = START_OPTIONS }: PackageOptions = {},
+  { isPlugin = false, options = START_OPTIONS, assets = {} }: PackageOptions = {},
 ): Promise<void> {
   const bundle = typeof program === 'string' ? { program, packages: {} } : program;
   const directory = mkdtempSync(join(dirname(resolve(output)), '.package-'));
@@ -80,7 +82,7 @@ export async function packageExecutable(
       useCodeCache: true,
       execArgv: options,
       execArgvExtension: 'none',
-      assets: makeAssets(bundle, directory, { path: node, options }, isPlugin),
+      assets: { ...assets, ...makeAssets(bundle, directory, { path: node, options }, isPlugin) },
     };
     const made = join(directory, 'made');
     if (packager === 'pkg') await withPkg(config, node, made);
@@ -93,7 +95,7 @@ export async function packageExecutable(
 
 /** The assets that loader.cjs expects. */
 function makeAssets(
-  { program, packages }: Bundle,
+  { program, packages }: Omit<Bundle, 'inputs'>,
   directory: string,
   compiler: Compiler,
   isPlugin: boolean,

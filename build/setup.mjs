@@ -1,9 +1,14 @@
-// Runs on any Node from version 20, before anything is installed: no TypeScript, no packages.
+// Runs on Debian 12's own Node (18.13), before anything is installed: no TypeScript, no packages, nothing that came later.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
-const ROOT = join(import.meta.dirname, '..');
+const OLDEST = 18;
+if (Number.parseInt(process.versions.node, 10) < OLDEST)
+  fail(`needs Node ${OLDEST} or later to begin with, this is ${process.version}`);
+
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const NODE = join(ROOT, 'node_modules/.bin/node');
 const POLICY = '/usr/sbin/policy-rc.d';
 /** Marks our policy file, so that the next run removes one that an interrupted run left. */
@@ -29,6 +34,8 @@ const UNWANTED = ['ufw', 'firewalld', 'fail2ban'];
 const PACKAGES = { build: DEMO, demo: DEMO, test: TEST, 'docker-plugin': DOCKER_PLUGIN, compilers: DEMO, modules: [] };
 /** Targets that need no dist/: linting, and the build itself. */
 const UNBUILT = ['compilers', 'modules'];
+/** Directories whose packages from npm a target needs besides the project's own. */
+const MODULES = { test: ['test/oldest-node'] };
 
 /** Prints the problem and the remedy, and ends the set-up. */
 function fail(what) {
@@ -67,21 +74,23 @@ function installPackages(packages) {
   }
 }
 
-/** Installs npm's packages unless they match the lockfile. */
-function installModules() {
-  if (modulesMatch()) return;
-  console.log('set-up: npm ci');
+/** Installs the npm packages of a directory of the project unless they match its lockfile. */
+function installModules(name) {
+  const directory = join(ROOT, name);
+  if (modulesMatch(directory)) return;
+  console.log(`set-up: npm ci${name === '' ? '' : ` in ${name}`}`);
   // npm must not run on the Node that it replaces.
   const path = (process.env.PATH ?? '').split(delimiter).filter((entry) => !entry.endsWith('node_modules/.bin'));
-  run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'], { PATH: path.join(delimiter) });
-  if (!modulesMatch()) fail('npm ci left node_modules incomplete. Remove node_modules and try again');
+  const command = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
+  run('npm', command, { PATH: path.join(delimiter) }, directory);
+  if (!modulesMatch(directory)) fail(`npm ci left ${directory}/node_modules incomplete. Remove it and try again`);
 }
 
-function modulesMatch() {
-  const have = readJson(join(ROOT, 'node_modules/.package-lock.json'))?.packages;
-  const want = readJson(join(ROOT, 'package-lock.json'))?.packages;
-  if (want === undefined) fail('package-lock.json is missing or broken');
-  if (have === undefined || !existsSync(NODE)) return false;
+function modulesMatch(directory) {
+  const have = readJson(join(directory, 'node_modules/.package-lock.json'))?.packages;
+  const want = readJson(join(directory, 'package-lock.json'))?.packages;
+  if (want === undefined) fail(`${directory}/package-lock.json is missing or broken`);
+  if (have === undefined || !existsSync(join(directory, 'node_modules/.bin/node'))) return false;
   return Object.entries(want).every(
     ([path, entry]) => path === '' || entry.optional || have[path]?.version === entry.version,
   );
@@ -113,10 +122,10 @@ function readJson(file) {
 }
 
 /** Runs a command and shows its output; ends the set-up if it fails. */
-function run(command, args, env = {}) {
+function run(command, args, env = {}, cwd = ROOT) {
   try {
     execFileSync(command, args, {
-      cwd: ROOT,
+      cwd,
       stdio: ['ignore', 'inherit', 'inherit'],
       env: { ...process.env, ...env },
     });
@@ -129,12 +138,10 @@ function run(command, args, env = {}) {
 
 const target = process.argv[2] ?? 'build';
 if (process.platform !== 'linux') fail(`needs Linux, this is ${process.platform}`);
-if (Number.parseInt(process.versions.node, 10) < 20)
-  fail(`needs Node 20 or later to begin with, this is ${process.version}`);
 if (!Object.hasOwn(PACKAGES, target)) fail(`no target ${target}. Targets: ${Object.keys(PACKAGES).join(', ')}`);
 try {
   if (PACKAGES[target].length > 0) installPackages(PACKAGES[target]);
-  installModules();
+  for (const name of ['', ...(MODULES[target] ?? [])]) installModules(name);
   if (!UNBUILT.includes(target)) build();
 } catch (error) {
   fail(error.message.replace(/^set-up: /, ''));

@@ -32,9 +32,14 @@ export interface CallParts {
   readonly phases?: Phases;
   /** Aborted when the caller leaves. */
   readonly gone?: () => AbortSignal;
+  /** The file mode creation mask of delegates; default: the usual one. */
+  readonly umask?: () => number;
   /** Core.stamp. */
   readonly stamp?: string;
 }
+
+/** Returns the file mode creation mask that systemd gives to runtimes; the daemon's own is stricter. */
+export const usualUmask = (): number => 0o022;
 
 /** Opens a core for each call. */
 export interface CoreOpener {
@@ -65,7 +70,16 @@ export class ResidentCore implements CoreOpener, Disposable {
     this.#configured = configuredNetworks(env);
   }
 
-  open({ log, env = this.#env, host = this.host, stderr, phases, gone, stamp }: CallParts): CallCore {
+  open({
+    log,
+    env = this.#env,
+    host = this.host,
+    stderr,
+    phases,
+    gone,
+    umask = usualUmask,
+    stamp,
+  }: CallParts): CallCore {
     return makeCore({
       stateDir: this.#stateDir,
       host,
@@ -79,7 +93,7 @@ export class ResidentCore implements CoreOpener, Disposable {
       firewall: (backend) => this.#firewallers.get(backend),
       configured: this.#configured,
       openStore: () => this.#openStore(),
-      delegates: { env, stderr: stderr ?? intoLog(log), ...given({ gone }) },
+      delegates: { env, stderr: stderr ?? intoLog(log), umask, ...given({ gone }) },
       ...given({ dockerName: env.ISTHMUS_DOCKER_NAME, phases, stamp }),
     });
   }

@@ -5,7 +5,17 @@ import { circles, violations } from './layers.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const TOP_LEVEL = new Set([
-  ...['README.md', 'LICENSE', 'package.json', 'package-lock.json', 'tsconfig.json', 'biome.json', '.gitignore', '.ci'],
+  ...[
+    'README.md',
+    'SECURITY.md',
+    'LICENSE',
+    'package.json',
+    'package-lock.json',
+    'tsconfig.json',
+    'biome.json',
+    '.gitignore',
+    '.ci',
+  ],
   ...['cmd', 'docs', 'src', 'netconf-examples', 'test', 'build'],
 ]);
 /** Top-level entries outside the tree: those in .gitignore, and git's own. */

@@ -10,6 +10,7 @@ import { assertSame } from '../support/snapshot.ts';
 const DELEGATE = `#!/bin/sh
 cat >/dev/null
 tr '\\0' '\\n' </proc/$$/environ >"$0.$CNI_COMMAND"
+umask >"$0.umask"
 printf "$SAYS" "$CNI_COMMAND" >&2
 if [ "$CNI_COMMAND" = ADD ] && [ -n "$LENGTH" ]; then head -c "$LENGTH" /dev/zero | tr '\\0' x >&2; fi
 if [ "$CNI_COMMAND" = ADD ] && [ -n "$FAILS" ]; then exit 1; fi
@@ -81,6 +82,19 @@ describe('environment and stderr of a delegate', function () {
           const others = [...env.keys()].filter((key) => !Object.hasOwn(CALLERS, key) && !/^(CNI_|ISTHMUS_)/.test(key));
           assert.deepEqual(others, ['PATH'], command);
         }
+        assertSame(site.host.snapshot(), clean);
+      });
+
+      it('has the file mode creation mask of the caller', () => {
+        const own = process.umask(0o037);
+        try {
+          site.ok('ADD', withEnv({}));
+        } finally {
+          process.umask(own);
+        }
+        assert.equal(readFileSync(join(bin.path, 'teller.umask'), 'utf8'), '0037\n');
+        site.ok('DEL', withEnv({}));
+        assert.equal(Number.parseInt(readFileSync(join(bin.path, 'teller.umask'), 'utf8'), 8), own);
         assertSame(site.host.snapshot(), clean);
       });
 

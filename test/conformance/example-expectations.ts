@@ -4,15 +4,23 @@ import type { TestHost } from '../support/test-host.ts';
 import { leaseByDhcp } from './example-dhcp.ts';
 import type { Expectation } from './example-expectation.ts';
 import { FIREWALL_EXPECTATIONS } from './example-firewall.ts';
-import { meet, type Pod } from './example-lab.ts';
+import { hearFrom, meet, type Pod, serve } from './example-lab.ts';
+import { makeOutside, UPLINK } from './example-outside.ts';
 
 export const EXPECTATIONS: Readonly<Record<string, Expectation>> = {
   ...FIREWALL_EXPECTATIONS,
   bridge: {
-    what: 'pods and host reach each other, with the address and the MAC that were asked for',
+    what: 'pods, host and outside reach each other, with the address, the MAC and the port that were asked for',
     run(lab) {
+      using outside = makeOutside(lab);
       const a = lab.add();
-      const b = lab.add({ ips: ['10.77.7.7'], mac: '02:00:5e:10:00:07', dns: { servers: ['10.77.0.1'] } });
+      const portMappings = [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }];
+      const b = lab.add({
+        portMappings,
+        ips: ['10.77.7.7'],
+        mac: '02:00:5e:10:00:07',
+        dns: { servers: ['10.77.0.1'] },
+      });
       assert.deepEqual([...a.addresses, ...b.addresses], ['10.77.0.2', '10.77.7.7']);
       assert.match(b.run('ip', 'link', 'show', 'eth0'), /link\/ether 02:00:5e:10:00:07 /);
       assert.deepEqual(b.result.dns, { nameservers: ['10.77.0.1'] });
@@ -20,6 +28,12 @@ export const EXPECTATIONS: Readonly<Record<string, Expectation>> = {
       meet(a, b);
       a.pings('10.77.0.1');
       lab.host.run('busybox', 'ping', '-c1', '-W2', '10.77.7.7');
+      const [ours, theirs] = [UPLINK.host[0], UPLINK.outside[0]];
+      outside.hearsOnly(theirs, ours);
+      a.pings(theirs);
+      serve(b, 80);
+      assert.equal(hearFrom(outside.pod, ours, 8080), 'hello\n');
+      for (const pod of [a, b]) lab.delete(pod);
     },
   },
   'bridge-l2': {

@@ -9,6 +9,9 @@ import { type Attempt, waitFor } from '../support/test-host.ts';
 const SERVICE = 'isthmus.service';
 const DOCKER = '/run/docker/plugins/isthmus.sock';
 
+const PACKAGING = join(UNITS, '..');
+const SETTINGS = readFileSync(join(UNITS, SERVICE), 'utf8').split('\n');
+
 /** linux/capability.h */
 const CAPABILITIES: Readonly<Record<string, number>> = {
   CAP_DAC_READ_SEARCH: 2,
@@ -145,6 +148,100 @@ describe('the units under a separate systemd', function () {
     ok(call('ADD', config, referencePath));
     ok(call('DEL', config, referencePath));
     assert.deepEqual(served(id), ['ADD ok', 'DEL ok']);
+  });
+
+  it('keep the daemon and its IPAM plugins from mounts, foreign namespaces and exotic sockets', () => {
+    const probe = `#!/bin/sh
+try() { "$@" >/dev/null 2>&1 && echo "can $*" || echo "cannot $*"; }
+[ "$CNI_COMMAND" = ADD ] || exit 0
+{
+  umask
+  try ip link show lo
+  try unshare --net true
+  for kind in mount user pid uts ipc cgroup; do try unshare --$kind true; done
+  try mount -t tmpfs none /run/isth/plugins
+  try strace -o /dev/null true
+} >/run/isth/tried 2>&1
+echo '{"cniVersion":"1.1.0","ips":[{"address":"10.97.0.9/16"}]}'
+`;
+    host.write('/run/isth/plugins/probe', probe);
+    host.run('chmod', '755', '/run/isth/plugins/probe');
+    const { id, call } = makePod();
+    const config = { name: 'probe', bridge: 'isth3', ipam: { type: 'probe' } };
+    ok(call('ADD', config, '/run/isth/plugins'));
+    ok(call('DEL', config, '/run/isth/plugins'));
+    assert.deepEqual(served(id), ['ADD ok', 'DEL ok']);
+    const kinds = ['mount', 'user', 'pid', 'uts', 'ipc', 'cgroup'];
+    assert.deepEqual(host.run('cat', '/run/isth/tried').split('\n'), [
+      ...['0022', 'can ip link show lo', 'can unshare --net true'],
+      ...kinds.map((kind) => `cannot unshare --${kind} true`),
+      ...['cannot mount -t tmpfs none /run/isth/plugins', 'cannot strace -o /dev/null true'],
+      '',
+    ]);
+    const status = host.run('cat', `/proc/${host.daemon()}/status`);
+    assert.match(status, /^Umask:\t0077$/m);
+    assert.match(status, /^Seccomp:\t2$/m);
+    for (const name of ['DevicePolicy', 'TasksMax', 'OOMPolicy'])
+      assert.ok(SETTINGS.includes(`${name}=${host.property(SERVICE, name)}`), name);
+    assert.equal(host.property(SERVICE, 'MemoryMax'), String(2 ** 31));
+  });
+
+  describe('beside a systemd-networkd that manages every interface', () => {
+    const UNMANAGED = '10-isthmus.network';
+    before(() => {
+      host.write(`/etc/systemd/network/${UNMANAGED}`, readFileSync(join(PACKAGING, 'networkd', UNMANAGED), 'utf8'));
+      host.write(
+        '/etc/systemd/network/50-all.network',
+        '[Match]\nName=*\n[Network]\nDHCP=no\nLinkLocalAddressing=no\n',
+      );
+      // As which user networkd runs.
+      const directories = [
+        '/run/systemd/netif',
+        ...['links', 'leases', 'lldp'].map((name) => `/run/systemd/netif/${name}`),
+      ];
+      host.run('install', '-d', '-o', 'systemd-network', ...directories);
+    });
+    afterEach(() => {
+      host.attempt(['systemctl', 'stop', 'networkd-test']);
+      host.attempt(['ip', 'link', 'delete', 'witness0']);
+    });
+    after(() => host.run('rm', '-r', '/etc/systemd/network'));
+
+    /** What networkd does with an interface: `configured`, `unmanaged`. */
+    const managed = (name: string): string => {
+      const index = host.attempt(['cat', `/sys/class/net/${name}/ifindex`]).stdout.trim();
+      const state = host.attempt(['cat', `/run/systemd/netif/links/${index}`]).stdout;
+      return /^ADMIN_STATE=(.*)$/m.exec(state)?.[1] ?? 'unknown';
+    };
+
+    async function startNetworkd(): Promise<void> {
+      host.run('systemd-run', '--unit=networkd-test', '--property=Type=simple', '/lib/systemd/systemd-networkd');
+      host.run('ip', 'link', 'add', 'witness0', 'up', 'type', 'bridge');
+      await waitFor('networkd has configured a bridge of somebody else', () => managed('witness0') === 'configured');
+    }
+
+    const config = {
+      ...RICH,
+      runtimeConfig: { bandwidth: { egressRate: 1_000_000, egressBurst: 1_000_000 } },
+    };
+
+    for (const order of ['before', 'after'])
+      it(`leave the interfaces of a pod to us, attached ${order} it starts`, async () => {
+        const { call } = makePod();
+        if (order === 'after') await startNetworkd();
+        const prevResult = ok(call('ADD', config));
+        if (order === 'before') await startNetworkd();
+        const names = host.run('ls', '/sys/class/net').match(/^(isth0|veth\w{11}|ifb\w{12})$/gm) ?? [];
+        assert.equal(names.length, 3, names.join(' '));
+        for (const name of names)
+          await waitFor(
+            `networkd has seen ${name}`,
+            () => !['unknown', 'pending', 'initialized'].includes(managed(name)),
+          );
+        assert.deepEqual(names.map(managed), ['unmanaged', 'unmanaged', 'unmanaged'], names.join(' '));
+        ok(call('CHECK', { ...config, prevResult }));
+        ok(call('DEL', config));
+      });
   });
 
   it('restore the packet filter at reload', () => {

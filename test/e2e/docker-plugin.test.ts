@@ -1,6 +1,8 @@
 import { strict as assert } from 'node:assert';
-import { mkdirSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { debianLicences } from '../../build/debian-licences.ts';
 import { makeDockerPlugin } from '../../build/docker-plugin-files.ts';
 import { docker, dockerMissing, flushRules, tryDocker } from '../support/docker.ts';
 import { makePods, SHARED, SUBNET, webList } from '../support/docker-pods.ts';
@@ -23,6 +25,47 @@ describe('the managed plugin of Docker', function () {
     return;
   }
   describePlugin(useTestHost());
+});
+
+describe('the files of the managed plugin', () => {
+  it('come with the licences of the program and of every library and tool', () => {
+    using temp = makeTempDir();
+    const [directory, program] = [join(temp.path, 'plugin'), built(daemonFile)];
+    makeDockerPlugin(directory, program);
+    const rootfs = join(directory, 'rootfs');
+    const read = (path: string): string => readFileSync(join(rootfs, path), 'utf8');
+    assert.equal(read('usr/lib/isthmus/LICENSES.txt'), readFileSync(join(dirname(program), 'LICENSES.txt'), 'utf8'));
+    const sources = read('usr/share/doc/SOURCES');
+    const packages = [...sources.matchAll(/^(\S+?)(?::\w+)? (\S+), source (\S+) (\S+)$/gm)].map(
+      ([, name = '']) => name,
+    );
+    for (const name of ['iptables', 'libc6', 'libnftables1', 'libstdc++6', 'libxtables12'])
+      assert.ok(packages.includes(name), `${name} is not in\n${sources}`);
+    assert.deepEqual(readdirSync(join(rootfs, 'usr/share/doc')).sort(), ['SOURCES', ...packages].sort());
+    for (const name of packages) {
+      const copyright = read(`usr/share/doc/${name}/copyright`);
+      for (const [, licence = ''] of copyright.matchAll(/\/usr\/share\/common-licenses\/((?:GPL|LGPL)-[\d.]*\d)/g))
+        assert.match(
+          read(`usr/share/common-licenses/${licence}`),
+          /GNU (LESSER |LIBRARY )?GENERAL PUBLIC LICENSE/,
+          name,
+        );
+    }
+  });
+
+  it('the program prints its licences', () => {
+    const program = built(daemonFile);
+    const { stdout, stderr, status } = spawnSync(program, ['version', '--licenses'], { encoding: 'utf8' });
+    assert.deepEqual([status, stderr], [0, '']);
+    assert.equal(stdout, readFileSync(join(dirname(program), 'LICENSES.txt'), 'utf8'));
+  });
+
+  it('a file of no package is refused', () => {
+    using temp = makeTempDir();
+    const file = join(temp.path, 'libmade-up.so');
+    writeFileSync(file, '');
+    assert.throws(() => debianLicences([file]), /libmade-up\.so belongs to no Debian package/);
+  });
 });
 
 /** In a separate block: its objects must be deleted before the test host is checked. */

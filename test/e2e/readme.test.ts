@@ -59,7 +59,7 @@ describe("the README's examples", function () {
     for (const name of pluginNames.filter((known) => known !== 'isthmus'))
       assert.match(installed, new RegExp(` ${name} -> isthmus$`, 'm'));
     assert.doesNotMatch(installed, /\.new/);
-    assert.equal(host.run('ls', '-A', '/usr/lib/isthmus'), 'cni-plugin\ncnm-shim\n');
+    assert.equal(host.run('ls', '-A', '/usr/lib/isthmus'), 'LICENSES.txt\ncni-plugin\ncnm-shim\n');
     assert.equal(host.run('ls', '/etc/cni/net.d'), '10-web.conflist\n');
   });
 
@@ -112,6 +112,16 @@ describe("the README's examples", function () {
       const table = host.run('nft', 'list', 'ruleset');
       assert.equal(succeed('Reload'), shown('Reload', 'text'));
       assert.equal(host.run('nft', 'list', 'ruleset'), table);
+      runtime.check(container);
+      host.run('nft', 'flush', 'ruleset');
+      assert.throws(
+        () => runtime.check(container),
+        ({ message }: Error) => {
+          const [, command = message] = /"details": "Run: (.*)"/.exec(message) ?? [];
+          host.run('sh', '-c', command);
+          return true;
+        },
+      );
       runtime.check(container);
     } finally {
       runtime.del(container);

@@ -40,6 +40,11 @@ init)
   rm -rf /etc/systemd/system
   mkdir -p /etc/systemd/system
   cp -r "$units"/* /etc/systemd/system/
+  for unit in systemd-tmpfiles-setup systemd-tmpfiles-setup-dev systemd-tmpfiles-clean; do
+    ln -s /dev/null "/etc/systemd/system/$unit.service"
+  done
+  # A unit with default dependencies starts systemd-tmpfiles, which empties /tmp.
+  mount -t tmpfs -o mode=1777 "$name" /tmp
   echo "$pid" >/run/isth/systemd.init
   exec env -i container=isth PATH="$PATH" /lib/systemd/systemd --system --unit=test.target --show-status=no --log-target=null
   ;;

@@ -1,6 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readResolvConf } from '../../src/shared/config/dns.ts';
 import { type HostLocalInput, parseHostLocal, parseStatic } from '../../src/shared/config/ipam.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import { formatSet } from '../../src/shared/ipam/ranges.ts';
@@ -115,6 +116,26 @@ describe('config: host-local', () => {
     });
     writeFileSync(file, '');
     assert.deepEqual(parse({ ...S, resolvConf: file }).dns, {});
+  });
+
+  it('replaces the stub of systemd-resolved, which no container reaches, by the servers that it asks', () => {
+    using directory = makeTempDir();
+    const [file, resolved] = [join(directory.path, 'resolv.conf'), join(directory.path, 'resolved.conf')];
+    const read = (text: string) => {
+      writeFileSync(file, text);
+      return readResolvConf(file, '.ipam.resolvConf', resolved);
+    };
+    const stub = 'nameserver 127.0.0.53\noptions edns0 trust-ad\nsearch lan\n';
+    const asIs = { nameservers: ['127.0.0.53'], search: ['lan'], options: ['edns0', 'trust-ad'] };
+    assert.deepEqual(read(stub), asIs, 'somebody else has this address: systemd-resolved has written nothing');
+    writeFileSync(resolved, 'nameserver 192.0.2.53\nnameserver 2001:db8::53\nsearch lan\n');
+    assert.deepEqual(read(stub), { nameservers: ['192.0.2.53', '2001:db8::53'], search: ['lan'] });
+    assert.deepEqual(read('nameserver 127.0.0.54\n').nameservers, ['192.0.2.53', '2001:db8::53']);
+    assert.deepEqual(read('nameserver 127.0.0.53\nnameserver 192.0.2.9\nsearch a\n'), {
+      ...{ nameservers: ['192.0.2.9'], search: ['a'] },
+    });
+    assert.deepEqual(read('nameserver 127.0.0.1\n'), { nameservers: ['127.0.0.1'] }, 'not a stub');
+    assert.deepEqual(read('search a\n'), { search: ['a'] });
   });
 
   it('ignores unknown keys, and the case of known ones, only in lenient mode', () => {
@@ -269,7 +290,7 @@ describe('config: static', () => {
     assert.deepEqual(spec.dns, { nameservers: ['10.1.0.1'], domain: 'example', search: ['example'] });
   });
 
-  it('adds addresses and gateways of CNI_ARGS, and lets those of the runtime replace', () => {
+  it('adds addresses and gateways of CNI_ARGS, and lets the addresses of the runtime override all of them', () => {
     const given = { ipam: { addresses }, gateways: [{ text: '10.10.0.1,fd01::1', path: 'CNI_ARGS GATEWAY' }] };
     const added = [{ text: '10.10.0.9/24, fd01::5/64', path: 'CNI_ARGS IP' }];
     assert.deepEqual(shown(parseStatic({ ...base, ...given, added })), [
@@ -279,7 +300,7 @@ describe('config: static', () => {
       'fd01::5/64 fd01::1',
     ]);
     const overriding = [{ text: '10.10.0.7/24', path: '.runtimeConfig.ips[0]' }];
-    assert.deepEqual(shown(parseStatic({ ...base, ...given, overriding })), ['10.10.0.7/24 10.10.0.1']);
+    assert.deepEqual(shown(parseStatic({ ...base, ...given, added, overriding })), ['10.10.0.7/24 -']);
   });
 
   const bad: readonly [what: string, ipam: unknown, message: RegExp][] = [

@@ -28,6 +28,12 @@ describe('isthmus', () => {
       assert.deepEqual(run(args), { status: 0, stdout: `${manifest.version}\n`, stderr: '' });
     });
 
+  it('version --licenses says that only a built executable has them', () => {
+    const { status, stdout, stderr } = run(['version', '--licenses']);
+    assert.deepEqual([status, stdout], [1, '']);
+    assert.match(stderr, /only the built executable contains the licences\. Run: npm run build/);
+  });
+
   for (const [args, pattern] of [
     [['--help'], /^Usage: isthmus .*serve \[options\] +run the daemon\n/s],
     [['help', 'serve'], /^Usage: isthmus serve /],

@@ -1,6 +1,9 @@
+import { getRawAsset, isSea } from 'node:sea';
 import type { Command } from 'commander';
 import manifest from '../../../package.json' with { type: 'json' };
 import { SUPPORTED } from '../../../src/shared/config/versions.ts';
+import { NetError } from '../../../src/shared/errors/net-error.ts';
+import { writeAll } from '../../../src/shared/runtime/cni/respond.ts';
 import { SCHEMA_VERSION } from '../../../src/shared/store/migrations.ts';
 import { addOutput, type OutputOptions, printJson } from './output.ts';
 
@@ -8,15 +11,34 @@ const EXAMPLES = `
 Examples:
   isthmus version
   isthmus version -o json               also the CNI versions, the schema of the state and the version of Node
+  isthmus version --licenses            the licences of everything inside the executables
 `;
+
+interface VersionOptions extends OutputOptions {
+  readonly licenses?: boolean;
+}
 
 /** Adds the verb `version` to `program`. */
 export function addVersion(program: Command): void {
   addOutput(program.command('version').summary('print the version'))
+    .option('--licenses', 'print the licences of this program and of everything inside the executables')
     .addHelpText('after', EXAMPLES)
-    .action(({ output }: OutputOptions) => {
+    .action(({ output, licenses = false }: VersionOptions) => {
       const { version } = manifest;
-      if (output === 'table') console.log(version);
+      if (licenses) writeAll(1, licenceText());
+      else if (output === 'table') console.log(version);
       else printJson({ version, cni: SUPPORTED, schema: SCHEMA_VERSION, node: process.version });
     });
+}
+
+/** The build writes this text beside the executables and into this one. */
+function licenceText(): Uint8Array {
+  if (isSea()) return new Uint8Array(getRawAsset('licences'));
+  throw new NetError({
+    kind: 'unsupported',
+    op: 'version',
+    subject: '--licenses',
+    what: 'only the built executable contains the licences',
+    hint: 'Run: npm run build && dist/cnm-shim version --licenses',
+  });
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { fault } from '../../../src/shared/errors/fault.ts';
 import { asNetError, NetError } from '../../../src/shared/errors/net-error.ts';
@@ -93,7 +94,8 @@ export class CniServer {
       }
       const sandbox = request.netnsFd < 0 ? undefined : takeDescriptor(fdOf(connection), request.netnsFd);
       const gone = (): AbortSignal => whenClosed(connection);
-      const call: AcceptedCall = { request, since, gone, stamp: randomUUID(), ...given({ sandbox }) };
+      const umask = (): number | undefined => umaskOf(connection);
+      const call: AcceptedCall = { request, since, gone, umask, stamp: randomUUID(), ...given({ sandbox }) };
       if (!deliver(connection, Buffer.of(CLAIM))) {
         release(call);
         this.#abandon(connection);
@@ -200,6 +202,17 @@ function whenClosed(connection: Socket): AbortSignal {
   if (connection.destroyed) controller.abort();
   else connection.once('close', () => controller.abort());
   return controller.signal;
+}
+
+/** The peer's file mode creation mask (proc(5), status); undefined if it has left. */
+function umaskOf(connection: Socket): number | undefined {
+  try {
+    const { pid } = peerOf(fdOf(connection));
+    const [, mask] = /^Umask:\t([0-7]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1')) ?? [];
+    return mask === undefined ? undefined : Number.parseInt(mask, 8);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Serves root's calls and those of the daemon's own user. */

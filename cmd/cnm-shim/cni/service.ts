@@ -15,7 +15,7 @@ import { stateDirOf } from '../../../src/shared/runtime/context.ts';
 import type { Environment } from '../../../src/shared/runtime/environment.ts';
 import { makePhases } from '../../../src/shared/runtime/phases.ts';
 import { lock } from '../../../src/shared/store/locks.ts';
-import { ResidentCore } from '../resident-core.ts';
+import { ResidentCore, usualUmask } from '../resident-core.ts';
 import { CollectedStderr } from './collected-stderr.ts';
 
 export interface ServiceOptions {
@@ -33,6 +33,8 @@ export interface AcceptedCall {
   readonly since: number;
   /** Aborted when the launcher leaves. */
   readonly gone: () => AbortSignal;
+  /** The launcher's file mode creation mask; undefined if it has left. */
+  readonly umask?: () => number | undefined;
   /** Tells what this call attaches from what later calls attach under the same name (Core.stamp). */
   readonly stamp: string;
 }
@@ -128,13 +130,14 @@ export class CniService implements Disposable {
   }
 
   #answer(
-    { request, sandbox, since, gone, stamp }: AcceptedCall,
+    { request, sandbox, since, gone, umask: callers, stamp }: AcceptedCall,
     env: Environment,
     stderr: (piece: Uint8Array) => void,
     only?: string,
   ): Promise<Answer> {
     const phases = makePhases(() => performance.now(), since);
     phases.mark('queue');
+    const umask = (): number => callers?.() ?? usualUmask();
     const trace = traceId(env.TRACEPARENT);
     const log = trace === undefined ? this.#log : withFields(this.#log, { trace });
     return answer({
@@ -144,11 +147,12 @@ export class CniService implements Disposable {
       read: () => request.stdin,
       open: () => {
         const host = hostOf(this.resident.host, env.CNI_NETNS, sandbox);
-        return this.resident.open({ env, host, log, stderr, phases, gone, stamp });
+        return this.resident.open({ env, host, log, stderr, phases, gone, umask, stamp });
       },
       stderr,
       phases,
       gone,
+      umask,
       ...given({ stamp: only }),
     });
   }

@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { given } from '../model/given.ts';
 import { field, textField } from '../model/json.ts';
 import { invalid } from './invalid.ts';
@@ -20,8 +20,25 @@ export function readDns(value: unknown): Dns {
   return makeDns(texts('nameservers'), textField(value, 'domain'), texts('search'), texts('options'));
 }
 
-/** Parses a file in the form of resolv.conf(5). Throws NetError `invalid-config` if it cannot be read. */
-export function readResolvConf(file: string, path: string): Dns {
+/** Where systemd-resolved writes the servers that its stub asks. */
+const RESOLVED = '/run/systemd/resolve/resolv.conf';
+/** systemd-resolved's stub, which answers only on the host (systemd-resolved.service(8)). */
+const STUBS: readonly string[] = ['127.0.0.53', '127.0.0.54'];
+
+/**
+ * Parses a file in the form of resolv.conf(5), without systemd-resolved's stub, which no other network namespace
+ * reaches. If the stub is the only server, returns what the file `resolved` says, if there is one.
+ * Throws NetError `invalid-config` if a file cannot be read.
+ */
+export function readResolvConf(file: string, path: string, resolved = RESOLVED): Dns {
+  const dns = readDnsFile(file, path);
+  const nameservers = dns.nameservers?.filter((server) => !STUBS.includes(server)) ?? [];
+  if (nameservers.length === (dns.nameservers?.length ?? 0)) return dns;
+  if (nameservers.length > 0) return { ...dns, nameservers };
+  return existsSync(resolved) ? readDnsFile(resolved, path) : dns;
+}
+
+function readDnsFile(file: string, path: string): Dns {
   let text: string;
   try {
     text = readFile(file);

@@ -14,6 +14,8 @@ export interface Document {
   readonly type?: string;
   /** The keys and their values, for the functions of this folder. */
   readonly json: unknown;
+  /** The JSON itself, in which a key may be there twice; absent for a configuration of this program. */
+  readonly text?: string;
 }
 
 /** Parses the JSON of a configuration. Throws NetError `decode` unless it is an object. */
@@ -29,7 +31,7 @@ export function parseDocument(text: string): Document {
   }
   if (!isObject(value))
     throw decodeError('is not a JSON object', 'A network configuration is an object: { "name": … }');
-  return documentOf(value);
+  return { ...documentOf(value), text };
 }
 
 /** The document of a configuration that is written in this program. */

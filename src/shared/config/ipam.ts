@@ -14,7 +14,7 @@ import { ipamHostLocal, ipamStatic, ipRanges } from './validators.generated.js';
 
 const DATA_DIR = '/var/lib/cni/networks';
 const RANGE_KEYS = ['subnet', 'rangeStart', 'rangeEnd', 'gateway'];
-const HOST_LOCAL_KEYS = ['type', 'name', ...RANGE_KEYS, 'ranges', 'routes', 'dataDir', 'resolvConf'];
+const HOST_LOCAL_KEYS = ['type', 'name', ...RANGE_KEYS, 'ranges', 'routes', 'dataDir', 'resolvConf', 'writeFiles'];
 const STATIC_KEYS = ['type', 'name', 'addresses', 'routes', 'dns'];
 
 interface Input {
@@ -42,6 +42,8 @@ export interface HostLocalSpec {
   readonly routes: readonly Route[];
   /** Default: `/var/lib/cni/networks`. */
   readonly dataDir: string;
+  /** True: also records addresses in `dataDir`, as the reference does. */
+  readonly writeFiles?: true;
   /** Content of the file `resolvConf`. */
   readonly dns?: Dns;
   readonly requested: readonly Addr[];
@@ -77,6 +79,7 @@ export function parseHostLocal(input: HostLocalInput): HostLocalSpec {
     ranges: placed.map(({ written }) => written),
     routes: readRoutes(field(ipam, 'routes'), `${path}.routes`),
     dataDir: dataDirOf(ipam),
+    ...(field(ipam, 'writeFiles') === true ? { writeFiles: true } : {}),
     ...(resolvConf === undefined ? {} : { dns: readResolvConf(resolvConf, `${path}.resolvConf`) }),
     requested: addresses,
   };
@@ -114,11 +117,12 @@ export function parseStatic(input: StaticInput): StaticSpec {
   const ipam = spelt(input.ipam, STATIC_KEYS, strict);
   assertShape(ipamStatic, ipam, path, strict);
   const configured = overriding.length > 0 ? [] : readStaticAddresses(field(ipam, 'addresses'), `${path}.addresses`);
-  const requested = splitCommas([...overriding, ...added]);
+  // CONVENTIONS.md: runtimeConfig and args override CNI_ARGS, which adds to the configuration.
+  const requested = splitCommas(overriding.length > 0 ? overriding : added);
   const all = [...configured, ...requested.map(({ text, path: at }) => ({ address: readPrefix(text, at) }))];
   if (!multiFamily) assertOnePerFamily(all, path);
   return {
-    addresses: withGateways(all, splitCommas(input.gateways ?? [])),
+    addresses: withGateways(all, overriding.length > 0 ? [] : splitCommas(input.gateways ?? [])),
     routes: readRoutes(field(ipam, 'routes'), `${path}.routes`),
     dns: readDns(field(ipam, 'dns')),
   };

@@ -5,6 +5,7 @@ import type { BridgeOptions } from './bridge.ts';
 import { parseCniArgs } from './cni-args.ts';
 import { type Document, parseNetworkName } from './document.ts';
 import { type FirewallOptions, parseFirewall } from './firewall.ts';
+import { parseFirewallPlugin } from './firewall-plugin.ts';
 import { invalid } from './invalid.ts';
 import { type HostLocalSpec, parseHostLocal, parseStatic, type StaticSpec } from './ipam.ts';
 import { type DriverName, ipamType, type NetworkConfig, parseNetconf } from './netconf.ts';
@@ -86,12 +87,12 @@ const FIRST_WITH_LISTS: CniVersion = '0.3.0';
  * Parses a whole configuration, for ADD, CHECK and STATUS. Throws NetError `invalid-config` naming path, value and rule;
  * `bad-environment` for CNI_ARGS; `unsupported-field` for options that the chosen backend cannot implement.
  */
-export function parsePlugin({ json }: Document, reading: Reading): PluginConfig {
+export function parsePlugin({ json, text }: Document, reading: Reading): PluginConfig {
   const config = isObject(json) ? json : {};
   const { command } = reading;
   const before = command === 'ADD' ? previousIn(config) : undefined;
   const name = parseNetworkName(field(config, 'name'));
-  const wanted = parseWanted(config, reading);
+  const wanted = parseWanted(config, reading, text);
   // host-local and static check leases by their owner, and ignore prevResult.
   const later = command === 'CHECK' && wanted.kind !== 'addresses' ? previousIn(config) : undefined;
   const previous = before ?? later;
@@ -103,7 +104,7 @@ function previousIn(config: Json): CniResult | undefined {
   return value === undefined ? undefined : parseResult(value, '.prevResult');
 }
 
-function parseWanted(config: Json, reading: Reading): Wanted {
+function parseWanted(config: Json, reading: Reading, text?: string): Wanted {
   const { plugin, args, ifName } = reading;
   switch (plugin) {
     case 'host-local':
@@ -111,12 +112,8 @@ function parseWanted(config: Json, reading: Reading): Wanted {
       return { kind: 'addresses', ipam: parseLocalIpam(config, reading, plugin) };
     case 'bandwidth':
       return { kind: 'bandwidth', rates: parseBandwidth(config) };
-    case 'firewall': {
-      const named = field(config, 'backend');
-      // The reference has iptables and firewalld.
-      const backend = named === 'firewalld' ? 'auto' : named;
-      return { kind: 'firewall', firewall: parseFirewall({ ...config, ipMasq: false, backend }) };
-    }
+    case 'firewall':
+      return { kind: 'firewall', firewall: parseFirewallPlugin(config).rules };
     case 'portmap': {
       const firewall = { ...parseFirewall({ ...config, ipMasq: false }), policy: 'open' as const };
       return { kind: 'portmap', firewall, mappings: parsePortMappings(runtimeValue(config, 'portMappings')) };
@@ -125,7 +122,7 @@ function parseWanted(config: Json, reading: Reading): Wanted {
       const mac = parseCniArgs(args).get('MAC');
       const allowlist = readAllowlist();
       // STATUS has no interface; any name serves to validate the keys.
-      const tuning = parseTuning({ config, ifName: ifName || 'lo', ...given({ mac, allowlist }) });
+      const tuning = parseTuning({ config, ifName: ifName || 'lo', ...given({ text, mac, allowlist }) });
       return { kind: 'tuning', tuning };
     }
     default:
@@ -138,7 +135,8 @@ export const DRIVER_OF: Readonly<Partial<Record<PluginName, DriverName>>> = { br
 
 function parseInterface(config: Json, reading: Reading): Wanted {
   const { plugin, args } = reading;
-  const mac = parseCniArgs(args).get('MAC');
+  // The reference's loopback reads no CNI_ARGS, so it refuses none.
+  const mac = plugin === 'loopback' ? undefined : parseCniArgs(args).get('MAC');
   const strict = plugin === 'isthmus';
   const parsed = parseNetconf({ config, strict, ...given({ driver: DRIVER_OF[plugin], mac }) });
   const { options } = parsed;

@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { fault } from '../errors/fault.ts';
+import type { NetError } from '../errors/net-error.ts';
 import { given } from '../model/given.ts';
 import { field, isObject, type Json } from '../model/json.ts';
 import { isUnicastMac, parseMac } from '../model/mac.ts';
 import { sysctlPath } from '../model/sysctl.ts';
 import { invalid, show } from './invalid.ts';
+import { repeatedKey } from './repeated-key.ts';
 
 /** Changes to an interface and its namespace; absent values stay unchanged. */
 export interface Tuning {
@@ -20,6 +22,8 @@ export interface Tuning {
 
 export interface TuningInput {
   readonly config: Json;
+  /** The configuration as JSON, where a key may be there twice. */
+  readonly text?: string;
   readonly ifName: string;
   /** MAC of CNI_ARGS. */
   readonly mac?: string;
@@ -70,15 +74,26 @@ function sysctlsOf(input: TuningInput, args: unknown): ReadonlyMap<string, strin
   ] as const) {
     const given = field(holder, 'sysctl');
     if (given === undefined) continue;
+    const own = new Map<string, string>();
+    const twice = input.text === undefined ? undefined : repeatedKey(input.text, path.slice(1).split('.'));
+    if (twice !== undefined) throw repeated(`${path}[${JSON.stringify(twice)}]`, field(given, twice), twice);
     if (!isObject(given)) throw invalid(path, given, 'it is not an object', 'Write { "net.core.somaxconn": "500" }');
     for (const [key, value] of Object.entries(given)) {
       const where = `${path}[${JSON.stringify(key)}]`;
       if (typeof value !== 'string') throw invalid(where, value, 'it is not a string', 'Put it in quotes');
       assertAllowed(key, where, value, input.allowlist);
-      found.set(pathOf(key, where, value, input.ifName), value);
+      const name = pathOf(key, where, value, input.ifName);
+      const other = own.get(name);
+      if (other !== undefined) throw repeated(where, value, other);
+      own.set(name, key);
+      found.set(name, value);
     }
   }
   return found;
+}
+
+function repeated(where: string, value: unknown, other: string): NetError {
+  return invalid(where, value, `${JSON.stringify(other)} sets the same sysctl`, 'Keep one of them');
 }
 
 /** `IFNAME` stands for the interface, whose name may contain dots, so replace the dots of the key first. */

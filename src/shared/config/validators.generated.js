@@ -141,7 +141,7 @@ return errors === 0;
 }
 
 export const ipamHostLocal = validate11;
-const schema12 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"ipam of type host-local, and of the built-in allocation","type":"object","additionalProperties":false,"properties":{"type":{"type":"string"},"name":{"type":["string","null"]},"subnet":{"type":["string","null"]},"rangeStart":{"type":["string","null"]},"rangeEnd":{"type":["string","null"]},"gateway":{"type":["string","null"]},"ranges":{"$ref":"ip-ranges"},"routes":{"$ref":"ipam-routes"},"dataDir":{"type":["string","null"]},"resolvConf":{"type":["string","null"]}}};
+const schema12 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"ipam of type host-local, and of the built-in allocation","type":"object","additionalProperties":false,"properties":{"type":{"type":"string"},"name":{"type":["string","null"]},"subnet":{"type":["string","null"]},"rangeStart":{"type":["string","null"]},"rangeEnd":{"type":["string","null"]},"gateway":{"type":["string","null"]},"ranges":{"$ref":"ip-ranges"},"routes":{"$ref":"ipam-routes"},"dataDir":{"type":["string","null"]},"resolvConf":{"type":["string","null"]},"writeFiles":{"type":["boolean","null"]}}};
 const schema14 = {"$schema":"http://json-schema.org/draft-07/schema#","$id":"ipam-routes","title":"Routes of a CNI configuration; mtu and the keys after it are CNI 1.1.0's","type":["array","null"],"items":{"type":"object","additionalProperties":false,"required":["dst"],"properties":{"dst":{"type":"string"},"gw":{"type":["string","null"]},"mtu":{"type":["integer","null"],"minimum":0,"maximum":65535},"advmss":{"type":["integer","null"],"minimum":0,"maximum":65535},"priority":{"type":["integer","null"],"minimum":0,"maximum":4294967295},"table":{"type":["integer","null"],"minimum":0,"maximum":4294967295},"scope":{"type":["integer","null"],"minimum":0,"maximum":255}}}};
 const func2 = Object.prototype.hasOwnProperty;
 
@@ -650,14 +650,27 @@ vErrors.push(err39);
 errors++;
 }
 }
-}
-else {
-const err40 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema12.type,parentSchema:schema12,data};
+if(data.writeFiles !== undefined){
+let data24 = data.writeFiles;
+if((typeof data24 !== "boolean") && (data24 !== null)){
+const err40 = {instancePath:instancePath+"/writeFiles",schemaPath:"#/properties/writeFiles/type",keyword:"type",params:{type: schema12.properties.writeFiles.type},message:"must be boolean,null",schema:schema12.properties.writeFiles.type,parentSchema:schema12.properties.writeFiles,data:data24};
 if(vErrors === null){
 vErrors = [err40];
 }
 else {
 vErrors.push(err40);
+}
+errors++;
+}
+}
+}
+else {
+const err41 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema12.type,parentSchema:schema12,data};
+if(vErrors === null){
+vErrors = [err41];
+}
+else {
+vErrors.push(err41);
 }
 errors++;
 }

@@ -68,6 +68,8 @@ export interface LocalSource {
   /** Scope of the leases; absent if the source keeps none (static). */
   readonly scope?: string;
   acquire(store: LocalStore): IpamResult;
+  /** Called after `acquire` is committed: writes what other programs are to read. Throws NetError `io`. */
+  record?(store: LocalStore): void;
   release(store: LocalStore): void;
   /** Throws NetError `drift` if this attachment has no lease for an address in `held`. */
   check(store: LocalStore, held: readonly Addr[]): void;

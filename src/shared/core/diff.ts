@@ -2,6 +2,7 @@ import { fault } from '../errors/fault.ts';
 import type { NetError } from '../errors/net-error.ts';
 import type { Firewaller } from '../firewall/firewaller.ts';
 import type { Namespaces, View, ViewQuery } from '../host/host.ts';
+import { renderOp } from '../host/render.ts';
 import type { FirewallBackend, FirewallEntry } from '../model/firewall.ts';
 import type { NsRef, RouteSpec, RouteState } from '../model/link.ts';
 import type { Op } from '../model/op.ts';
@@ -63,6 +64,20 @@ export async function missingEntries(
   return missing;
 }
 
+/** The command that restores every entry of the packet filter, as the README installs it. */
+const RELOAD = 'Run: /opt/cni/bin/isthmus reload';
+
+/** Says what the host lacks if this op of a network is missing, and which command restores it. */
+export function lackOf(op: Op): { readonly what: string; readonly hint: string } {
+  // The commands for entries depend on what else is in force.
+  if (op.op === 'firewall.add') {
+    const more = op.entries.length > 1 ? ` and ${op.entries.length - 1} more entries` : '';
+    return { what: `the ${op.backend} firewall lacks ${JSON.stringify(op.entries[0])}${more}`, hint: RELOAD };
+  }
+  const what = `the host lacks what the network needs: ${renderOp(op, { sandbox: '' })}`;
+  return { what, hint: 'Run that command, or ADD for a new endpoint, to put it back' };
+}
+
 /** Returns NetError `drift` for the first entry that is not in force. */
 export async function entriesDrift(
   core: Core,
@@ -71,12 +86,7 @@ export async function entriesDrift(
   if (entries.length === 0) return undefined;
   const [missing] = await core.firewall(backend).missing(entries);
   if (missing === undefined) return undefined;
-  return fault.drift(
-    'CHECK',
-    `${backend} firewall`,
-    `lacks ${JSON.stringify(missing)}`,
-    'Run DEL, then ADD; or reload, which puts all of it back',
-  );
+  return fault.drift('CHECK', `${backend} firewall`, `lacks ${JSON.stringify(missing)}`, RELOAD);
 }
 
 /**

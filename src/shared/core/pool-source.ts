@@ -2,7 +2,7 @@ import type { Dns } from '../config/dns.ts';
 import { fault } from '../errors/fault.ts';
 import type { HostIdentity } from '../host/host.ts';
 import { allocate } from '../ipam/allocate.ts';
-import { importDirectory, removeVoidFiles } from '../ipam/directory.ts';
+import { importDirectory, removeVoidFiles, writeFiles } from '../ipam/directory.ts';
 import { free } from '../ipam/free.ts';
 import { held, release, retain } from '../ipam/leases.ts';
 import { formatSet, type RangeSet } from '../ipam/ranges.ts';
@@ -20,6 +20,8 @@ export interface PoolSpec {
   readonly dns: Dns;
   /** `<dataDir>/<network>`. */
   readonly scope: string;
+  /** HostLocalSpec.writeFiles. */
+  readonly writeFiles?: true;
 }
 
 /** The built-in IPAM: allocates one address from each range set. */
@@ -32,6 +34,7 @@ export function poolSource(spec: PoolSpec, owner: Attachment, identity: HostIden
       const addresses = allocate(store, { scope, sets, requested: spec.requested, owner });
       return { addresses, routes: spec.routes, dns: spec.dns } satisfies IpamResult;
     },
+    ...(spec.writeFiles && { record: (store: LocalStore) => writeFiles(store, scope, held(store, scope, owner)) }),
     status: (store) => {
       importDirectory(store, scope, identity);
       assertRoom(store, spec);

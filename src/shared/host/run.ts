@@ -243,8 +243,8 @@ function sendRequests({ ns, items }: Queues['requests']): NetError[] {
 function writeSysctls({ ns, items }: Queues['sysctls']): NetError[] {
   return ns.within(() =>
     items.flatMap(({ op, path }) => {
-      const errno = writeSysctl(path, op.value);
-      return errno === 0 || (errno === ENOENT && op.optional) ? [] : [opError(op, errno)];
+      const errno = writeSysctl(path, op);
+      return errno === 0 ? [] : [opError(op, errno)];
     }),
   );
 }

@@ -1,4 +1,13 @@
-import { type BigIntStats, lstatSync, readdirSync, readFileSync, statSync, unlinkSync } from 'node:fs';
+import {
+  type BigIntStats,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, join } from 'node:path';
 import { hasCode } from '../errors/codes.ts';
 import { fault } from '../errors/fault.ts';
@@ -50,10 +59,47 @@ export function importDirectory(store: LocalStore, scope: string, booted: Booted
 
 /** Deletes the file of an address. Other changes of the directory are still noticed later. */
 export function removeFile(store: LocalStore, scope: string, address: Addr): void {
+  unnoticed(store, scope, () => unlink(join(scope, formatAddr(address))));
+}
+
+/**
+ * Writes the files that the reference's host-local would have for these leases, for programs that read them. Throws
+ * NetError `conflict` if host-local has given one of the addresses to somebody else meanwhile.
+ */
+export function writeFiles(store: LocalStore, scope: string, leases: readonly Lease[]): void {
+  onDisk(scope, () => mkdirSync(scope, { recursive: true, mode: 0o755 }));
+  unnoticed(store, scope, () => {
+    for (const lease of leases) writeFile(scope, lease);
+  });
+}
+
+function writeFile(scope: string, lease: Lease): void {
+  const path = join(scope, formatAddr(lease.address));
+  const { containerId, ifName } = lease.owner;
+  const text = readIfThere(path);
+  // An empty file is what a crash left.
+  if (text !== undefined && text !== '' && !hasFile(scope, lease)) {
+    const what = `host-local has given it to ${JSON.stringify(text.split('\r\n')[0])} meanwhile`;
+    throw fault.conflict('ipam', path, what, 'Run ADD again, or let one plugin give the addresses of this network');
+  }
+  onDisk(path, () => writeFileSync(path, `${containerId}\r\n${ifName}`, { mode: 0o600 }));
+}
+
+/** True if the lease has a file of its owner. */
+export function hasFile(scope: string, lease: Lease): boolean {
+  // Scopes of Docker's pools are no directories.
+  if (!scope.startsWith('/')) return false;
+  const text = readIfThere(join(scope, formatAddr(lease.address)));
+  const owner = text === undefined ? undefined : parseOwner(text, basename(scope));
+  return owner !== undefined && sameOwner(lease, owner);
+}
+
+/** Changes the directory without a new import of all of it. */
+function unnoticed(store: LocalStore, scope: string, change: () => void): void {
   const noted = store.notes.get(directoryKey(scope));
   const [time = '', bootId = ''] = (noted ?? '').split(' ');
   const before = statOf(scope);
-  unlink(join(scope, formatAddr(address)));
+  change();
   const after = statOf(scope);
   if (after !== undefined && before !== undefined && String(before.mtimeNs) === time)
     store.notes.put(directoryKey(scope), noteOf(after, { bootId }));
@@ -109,8 +155,8 @@ function readIfThere(path: string): string | undefined {
   try {
     return readFileSync(path, 'latin1');
   } catch (error) {
-    if (hasCode(error, ['ENOENT'])) return undefined;
-    throw error;
+    if (hasCode(error, ['ENOENT', 'ENOTDIR'])) return undefined;
+    throw ioError(path, error);
   }
 }
 

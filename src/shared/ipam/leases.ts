@@ -1,6 +1,6 @@
 import type { Attachment, Camp } from '../model/attachment.ts';
 import type { Lease, LocalStore } from '../store/store.ts';
-import { removeFile } from './directory.ts';
+import { hasFile, removeFile } from './directory.ts';
 import { deleteUnusedScopeNotes } from './scope-notes.ts';
 
 /** The owner's leases in a scope: CHECK expects them, and DEL releases them. */
@@ -39,9 +39,9 @@ export function retain(store: LocalStore, scope: string, camp: Camp, keep: reado
  * remained.
  */
 function drop(store: LocalStore, scope: string, leases: readonly Lease[]): Lease[] {
-  for (const { address, source } of leases) {
-    if (source === 'file') removeFile(store, scope, address);
-    store.leases.release(scope, address);
+  for (const lease of leases) {
+    if (lease.source === 'file' || hasFile(scope, lease)) removeFile(store, scope, lease.address);
+    store.leases.release(scope, lease.address);
   }
   deleteUnusedScopeNotes(store, scope);
   return [...leases];

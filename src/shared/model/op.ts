@@ -99,7 +99,7 @@ export type Op =
       /** Path below /proc/sys, with dots or slashes as in the kernel: `net/ipv4/conf/eth0/arp_notify`. */
       readonly key: string;
       readonly value: string;
-      /** True if a kernel without this key (IPv6 switched off) is not a failure. */
+      /** True if it is no failure that the kernel lacks this key (IPv6 switched off) or that it cannot be written. */
       readonly optional?: boolean;
     }
   | {

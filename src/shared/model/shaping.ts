@@ -47,6 +47,12 @@ export function tbfState({ rate, burst, latency }: TbfSpec): TbfState {
   };
 }
 
+/** The largest burst, in bytes, whose ticks at this rate have 32 bits: a bucket of 274 seconds. */
+export function largestBurst(rate: number): number {
+  const nanoseconds = (BigInt(U32_MAX) << TICK_SHIFT) * BigInt(rate);
+  return Number(nanoseconds / 1_000_000_000n);
+}
+
 /** True if the kernel's state is that of `spec`, whose times the kernel rounds. */
 export function isTbf(state: TbfState, spec: TbfSpec): boolean {
   const wanted = tbfState(spec);

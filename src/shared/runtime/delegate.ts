@@ -33,6 +33,8 @@ export interface DelegateSurroundings {
    * Returns a signal that aborts when the caller disconnects; called when a plugin starts. Absent: the caller waits.
    */
   readonly gone?: () => AbortSignal;
+  /** Returns the caller's file mode creation mask; called when a plugin starts. Absent: this process is the caller's. */
+  readonly umask?: () => number;
 }
 
 /** A delegate: its name, its search path, and the call that runs it. */
@@ -124,7 +126,7 @@ async function run(call: DelegateCall, command: Command): Promise<string> {
   const file = findPlugin(call.type, call.path);
   const { execa } = await import('execa');
   const env = { ...call.env, CNI_COMMAND: command, CNI_ARGS: withoutArg(call.env.CNI_ARGS ?? '', 'MAC') };
-  const running = execa(file, [], {
+  const options = {
     input: call.config,
     env,
     extendEnv: false,
@@ -133,7 +135,8 @@ async function run(call: DelegateCall, command: Command): Promise<string> {
     stripFinalNewline: false,
     // Bounds the memory that a verbose delegate can use.
     buffer: { stderr: false },
-  });
+  } as const;
+  const running = withUmask(call.umask?.(), () => execa(file, [], options));
   let said = Buffer.alloc(0);
   running.stderr.on('data', (piece: Buffer) => {
     call.stderr(piece);
@@ -150,6 +153,17 @@ async function run(call: DelegateCall, command: Command): Promise<string> {
     what: `failed: ${reason}${details ? `; ${details}` : ''}`,
     ...(code > 0 ? { code } : {}),
   });
+}
+
+/** Nothing else of this process runs while the mask is another: `start` is synchronous. */
+function withUmask<T>(umask: number | undefined, start: () => T): T {
+  if (umask === undefined) return start();
+  const own = process.umask(umask);
+  try {
+    return start();
+  } finally {
+    process.umask(own);
+  }
 }
 
 /** A delegate that starts after the caller disconnected is cleaning up; it gets a time limit, too. */

@@ -2,7 +2,6 @@ import type { Addressing } from '../../drivers/driver.ts';
 import { fault } from '../../errors/fault.ts';
 import { asNetError, type NetError } from '../../errors/net-error.ts';
 import type { View, ViewQuery } from '../../host/host.ts';
-import { renderOp } from '../../host/render.ts';
 import { type Endpoint, hostIfOf } from '../../model/endpoint.ts';
 import type { RouteSpec } from '../../model/link.ts';
 import type { Op } from '../../model/op.ts';
@@ -10,7 +9,7 @@ import { formatPrefix } from '../../model/prefix.ts';
 import { formatRoute } from '../../model/route.ts';
 import type { Core } from '../core.ts';
 import { desired } from '../desired.ts';
-import { drift, entriesDrift, opDrift, routeDrift, setsOf } from '../diff.ts';
+import { drift, entriesDrift, lackOf, opDrift, routeDrift, setsOf } from '../diff.ts';
 import { planFor } from '../networks/network.ts';
 import { rulesFor } from '../networks/record.ts';
 import type { EndpointRequest, Expectation } from '../requests.ts';
@@ -101,12 +100,8 @@ async function checkSource(core: Core, { source }: EndpointRequest, { addresses 
 async function checkNetwork(core: Core, request: EndpointRequest, addressing: Addressing): Promise<void> {
   const [first] = await missingOps(core, request, addressing);
   if (first === undefined) return;
-  throw fault.drift(
-    'CHECK',
-    `network ${request.attachment.network}`,
-    `the host lacks what the network needs: ${renderOp(first, { sandbox: request.attachment.containerId })}`,
-    'Run ADD for a new endpoint, or that command, to put it back',
-  );
+  const { what, hint } = lackOf(first);
+  throw fault.drift('CHECK', `network ${request.attachment.network}`, what, hint);
 }
 
 async function missingOps(

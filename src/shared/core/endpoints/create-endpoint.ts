@@ -56,6 +56,7 @@ async function attach(core: Core, request: EndpointRequest, sandbox: Namespace):
     },
     apply: async () => {
       if (begun === undefined) throw new Error('a transition began without facts');
+      if (source?.kind === 'local') source.record?.(core.store);
       built = await build(core, request, sandbox, begun);
       return built.facts;
     },

@@ -1,11 +1,11 @@
 import type { Addressing } from '../../drivers/driver.ts';
 import { localnetKey, loopbackDevices, networkEntries, planNetworkRules, type Rules } from '../../drivers/rules.ts';
 import { fault } from '../../errors/fault.ts';
-import { renderOp } from '../../host/render.ts';
 import type { Plan } from '../../model/op.ts';
 import { mergeOwned, ownedOf } from '../../model/owned.ts';
 import type { NetworkRow } from '../../store/store.ts';
 import type { Core } from '../core.ts';
+import { lackOf } from '../diff.ts';
 import { execute } from '../execute.ts';
 import { EMPTY_VIEW } from '../view.ts';
 import { deviceKey, isHeld } from './record.ts';
@@ -64,12 +64,8 @@ function ofThisBoot(known: NetworkRow | undefined, anew: NetworkRow): NetworkRow
 export async function assertRules(core: Core, rules: Rules, device: string, addressing: Addressing): Promise<void> {
   const [first] = (await missingRules(core, rules, device, addressing, true)).ops;
   if (first === undefined) return;
-  throw fault.drift(
-    'CHECK',
-    `${rules.backend} firewall`,
-    `lacks what the network on ${device} needs: ${renderOp(first, { sandbox: device })}`,
-    'Put everything back: cni-plugin reload',
-  );
+  const { what, hint } = lackOf(first);
+  throw fault.drift('CHECK', `network on ${device}`, what, hint);
 }
 
 /**

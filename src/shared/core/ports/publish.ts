@@ -32,16 +32,17 @@ export function claimOf({ protocol, hostPort, hostIp, family }: PortMapping, own
 }
 
 /**
- * Throws NetError `conflict` if a process of the host listens on one of the ports, `invalid-config` if the host does
- * not have the publish address. Ignores the conmon of the same container, which holds the port for podman.
+ * Throws NetError `conflict` if a process of the host listens on one of the ports, `invalid-config` if the host neither
+ * has the publish address, nor gets it (`coming`), nor lets processes bind to it before it is there. Ignores the conmon of the same container, which holds the port for podman.
  */
 export function assertPortsFree(
-  { host }: Core,
+  core: Core,
   { mappings }: Rules,
   { containerId }: Attachment,
   coming: readonly string[] = [],
 ): void {
   if (mappings.length === 0) return;
+  const { host } = core;
   const wanted = [...new Set(mappings.flatMap(({ hostIp }) => hostIp ?? []))];
   const ports = mappings.map(({ protocol, hostIp, hostPort: port, family }) => ({
     protocol,
@@ -51,8 +52,9 @@ export function assertPortsFree(
   const view = host.observe(host.own, { listeners: ports, ...(wanted.length > 0 ? { addresses: 'all' } : {}) });
   const present = view.addresses.map(({ address }) => address.slice(0, address.lastIndexOf('/')));
   const own = new Set([...present, ...coming]);
-  const foreign = wanted.find((address) => !own.has(address) && !address.startsWith('127.'));
-  if (foreign !== undefined) throw notOurs(foreign);
+  const foreign = wanted.filter((address) => !own.has(address) && !address.startsWith('127.'));
+  const absent = foreign.find((address) => !mayComeLater(core, address));
+  if (absent !== undefined) throw notOurs(absent);
   if (view.listeners.length === 0) return;
   const { holders } = host.observe(host.own, { holders: view.listeners.map(({ inode }) => inode) });
   const other = view.listeners.find(({ inode }) => !isConmonOf(holders.get(inode), containerId));
@@ -142,12 +144,23 @@ function portOf(entry: PublishedEntry): string {
   return `${protocol} ${hostIp} ${hostPort} ${address.includes(':') ? 6 : 4}`;
 }
 
+/** True if processes may bind to an address that the host does not have now: one that keepalived moves. */
+function mayComeLater({ host }: Core, address: string): boolean {
+  const key = nonlocalBind(address);
+  return host.observe(host.own, { sysctls: [key] }).sysctls.get(key) === '1';
+}
+
+/** ip-sysctl.rst: the host may use addresses that it does not have. */
+function nonlocalBind(address: string): string {
+  return address.includes(':') ? 'net/ipv6/ip_nonlocal_bind' : 'net/ipv4/ip_nonlocal_bind';
+}
+
 function notOurs(address: string): NetError {
   return fault.invalidConfig(
     'ports',
     `hostIP ${address}`,
     'it is not an address of this host',
-    'Use one that `ip addr` shows, or leave hostIP out for all of them',
+    `Use one that "ip addr" shows, or leave hostIP out for all of them. For one that comes later, run: sysctl -w ${nonlocalBind(address)}=1`,
   );
 }
 

@@ -1,7 +1,7 @@
 import type { ShapingFacts } from '../../model/endpoint.ts';
 import { given } from '../../model/given.ts';
 import type { Op, Plan } from '../../model/op.ts';
-import type { RateLimit } from '../../model/shaping.ts';
+import { largestBurst, type RateLimit } from '../../model/shaping.ts';
 
 export interface ShapingOptions {
   /** True if the plan that this one is joined to deletes `hostIf`: its qdiscs then need no step. */
@@ -45,11 +45,12 @@ export function planShaping(facts: ShapingFacts, { hostIfGoes }: ShapingOptions)
   return { ops, undo };
 }
 
-/** A bucket holds at least one packet of the device's MTU, because tbf_enqueue drops larger packets. */
-function bucketOf({ rate, burst }: RateLimit, mtu: number) {
-  return {
-    rate: Math.max(1, Math.floor(rate / 8)),
-    burst: Math.max(mtu + HEADER, Math.floor(burst / 8)),
-    latency: LATENCY,
-  };
+/**
+ * A bucket holds at least one packet of the device's MTU, because tbf_enqueue drops larger packets. It holds at most what
+ * fits its 32 bits of ticks: containerd asks for a burst of 4 GiB at every rate.
+ */
+function bucketOf(limit: RateLimit, mtu: number) {
+  const rate = Math.max(1, Math.floor(limit.rate / 8));
+  const burst = Math.min(Math.floor(limit.burst / 8), largestBurst(rate));
+  return { rate, burst: Math.max(mtu + HEADER, burst), latency: LATENCY };
 }

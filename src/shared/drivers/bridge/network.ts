@@ -71,6 +71,10 @@ export function planNetwork(options: BridgeOptions, network: string, view: View,
     undo.unshift(...device.undo);
     const addresses = planGatewayAddresses(options, view, gateways);
     ops.push(...addresses.ops);
+    // As the reference does: fixed from now on, see createBridge.
+    const isForeign = found !== undefined && parseDeviceAlias(found.alias) === undefined;
+    if (isForeign && found.name === gatewayDevice(options) && addresses.ops.length > 0)
+      ops.push(setLink(found.name, { mac: found.mac }));
     if (found !== undefined) undo.unshift(...addresses.undo);
   }
   ops.push(...planForwarding(options, view, addressing));

@@ -17,7 +17,14 @@ export async function add(call: PluginCall, core: Core): Promise<unknown> {
     case 'endpoint':
       return addEndpoint(call, core, target, previous);
     case 'addresses': {
-      const { addresses, routes, dns } = core.store.transaction(() => target.source.acquire(core.store));
+      const { source } = target;
+      const { addresses, routes, dns } = core.store.transaction(() => source.acquire(core.store));
+      try {
+        source.record?.(core.store);
+      } catch (thrown) {
+        source.release(core.store);
+        throw thrown;
+      }
       return formatResult({ interfaces: [], ips: addresses, routes, dns }, call.version);
     }
     default: {

@@ -36,6 +36,8 @@ export interface Caller {
   readonly phases: Phases;
   /** Aborted when the caller disconnects. Absent if this process would die with the caller. */
   readonly gone?: () => AbortSignal;
+  /** DelegateSurroundings.umask. */
+  readonly umask?: () => number;
   /** Call.stamp. */
   readonly stamp?: string;
 }
@@ -64,7 +66,7 @@ const SINCE: Readonly<Partial<Record<Command, CniVersion>>> = { CHECK: '0.4.0', 
 
 /** Answers one call from environment and stdin to stdout, and never throws. */
 export async function answer(caller: Caller): Promise<Answer> {
-  const { plugin, env, stderr, gone, stamp } = caller;
+  const { plugin, env, stderr, gone, umask, stamp } = caller;
   let version: CniVersion = NEWEST;
   try {
     const variables = attempt(() => parseEnvironment(env));
@@ -77,7 +79,7 @@ export async function answer(caller: Caller): Promise<Answer> {
     if (variables instanceof NetError || command === undefined) throw variables;
     if (document instanceof NetError) throw document;
     version = versionFor(variables, document);
-    const call: Call = { plugin, variables, env, stderr, text, version, ...given({ gone, stamp }) };
+    const call: Call = { plugin, variables, env, stderr, text, version, ...given({ gone, umask, stamp }) };
     const handlers = await handlersOf(plugin);
     const ready = attempt(() => prepare(handlers, command, call, document));
     const result = await handle(ready, call, document.name, caller);

@@ -35,7 +35,9 @@ export const portmap: ChainedPlugin<typeof role> = {
       // The name of the other endpoint is more useful than the name of the process that holds its port.
       claim: (store) => {
         claimPorts(store, rules, attachment);
-        assertPortsFree(core, rules, attachment);
+        // As the reference, for any address: keepalived may bring it later.
+        const anyAddress = rules.mappings.flatMap(({ hostIp }) => hostIp ?? []);
+        assertPortsFree(core, rules, attachment, anyAddress);
       },
     });
     return previous;

@@ -20,6 +20,8 @@ export interface Call {
   readonly stderr: (piece: Uint8Array) => void;
   /** Aborted when the caller disconnects. Absent if this process would die with the caller. */
   readonly gone?: () => AbortSignal;
+  /** DelegateSurroundings.umask. */
+  readonly umask?: () => number;
   /** The configuration as received, for delegates. */
   readonly text: string;
   /** Version of the answer. */

@@ -31,13 +31,13 @@ export function releaseSource(call: RemovalCall, core: Core): AddressSource | un
   return leaseKeeper(leaseScope(ipam, owner.network), owner, core.host.identity);
 }
 
-function delegate({ text, variables, env, stderr, gone }: Call, type: string): AddressSource {
+function delegate({ text, variables, env, stderr, gone, umask }: Call, type: string): AddressSource {
   return delegateSource({
     type,
     config: text,
     path: variables.path,
     env,
     stderr,
-    ...given({ gone }),
+    ...given({ gone, umask }),
   });
 }
