@@ -12,8 +12,7 @@
  * | 6      | 2    | 0                                                                                             |
  * | 8      | 4    | bytes of the body                                                                             |
  * | 12     | 4    | descriptor of CNI_NETNS in the launcher, a network namespace; -1: none, or the path leads to none |
- * | 16     | 8    | SO_NETNS_COOKIE of the launcher's socket: the namespace that it runs in                        |
- * | 24     | 8    | inode number of /proc/self/ns/mnt                                                             |
+ * | 16     | 16   | 0; the daemon asks the kernel for the launcher's namespaces                                   |
  * | 32     | 8    | st_dev of the state directory; 0 without a directory                                          |
  * | 40     | 8    | st_ino of the state directory; 0 without a directory                                          |
  *
@@ -65,8 +64,6 @@ export interface LauncherRequest {
   readonly stdin: string;
   /** Descriptor in the launcher; -1 for none. */
   readonly netnsFd: number;
-  readonly netnsCookie: bigint;
-  readonly mountNs: bigint;
   /** `dev:ino`; undefined where the caller sees no state directory. */
   readonly stateDir: string | undefined;
 }
