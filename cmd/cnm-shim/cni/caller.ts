@@ -1,6 +1,6 @@
 import { closeSync, readFileSync, statSync } from 'node:fs';
 import { asNetError } from '../../../src/shared/errors/net-error.ts';
-import { assertUnreaped, pidfdGetfd } from '../../../src/shared/netlink/sys.ts';
+import { assertUnreaped, pidfdGetfd } from '../../../src/shared/netlink/pidfd.ts';
 import { peerOf, peerPidfd } from '../../../src/shared/netlink/unix.ts';
 
 /** Bits of CapEff, linux/capability.h. A caller without them could not attach anything by itself. */

@@ -36,6 +36,7 @@ export const EACCES = 13;
 export const EEXIST = 17;
 export const ENODEV = 19;
 export const EINVAL = 22;
+export const EROFS = 30;
 export const EPIPE = 32;
 export const ERANGE = 34;
 export const ERESTART = 85;

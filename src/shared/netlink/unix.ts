@@ -12,7 +12,8 @@ import {
   SOCK_DGRAM,
   SOL_SOCKET,
 } from './constants.ts';
-import { connect, getsockopt, pidfdOpen, send, socket } from './sys.ts';
+import { pidfdOpen } from './pidfd.ts';
+import { connect, getsockopt, send, socket } from './sys.ts';
 
 /** The peer of a connection: struct ucred, as of the time it connected. */
 export interface Peer {
