@@ -1,6 +1,16 @@
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { isExhaustion } from '../errors/codes.ts';
+import type { NetError } from '../errors/net-error.ts';
+import type { Op } from '../model/op.ts';
+import { EACCES, EINVAL, ENOENT, EPERM, EROFS } from '../netlink/constants.ts';
+import { opError } from './failure.ts';
+import type { LinuxNamespace } from './linux-namespace.ts';
+
+export type SysctlOp = Extract<Op, { op: 'sysctl.set' }>;
+
+/** A later write of the same value would get them again. */
+const REFUSALS: readonly number[] = [EACCES, EINVAL, EPERM, EROFS];
 
 /**
  * The sysctls of the calling thread's namespace: /proc/sys/net shows each thread its own. In a container /proc/sys is
@@ -8,8 +18,25 @@ import { isExhaustion } from '../errors/codes.ts';
  */
 const ROOT = `${process.env.ISTHMUS_SYSCTL_DIR || '/proc/sys'}/`;
 
-/** Sets the key; returns 0 or the errno. */
-export function writeSysctl(path: string, value: string): number {
+/** Sets the keys in their order; returns all failures. */
+export function writeSysctls(
+  ns: LinuxNamespace,
+  items: readonly { readonly op: SysctlOp; readonly path: string }[],
+): NetError[] {
+  return ns.within(() =>
+    items.flatMap(({ op, path }) => {
+      const errno = writeSysctl(path, op.value);
+      return errno === 0 || isTolerated(op, errno) ? [] : [opError(op, errno)];
+    }),
+  );
+}
+
+function isTolerated({ optional, bestEffort }: SysctlOp, errno: number): boolean {
+  return (errno === ENOENT && optional === true) || (REFUSALS.includes(errno) && bestEffort === true);
+}
+
+/** Sets the key; returns 0, also if it has the value and cannot be written, or the errno. */
+function writeSysctl(path: string, value: string): number {
   try {
     const fd = openSync(ROOT + path, 'w');
     try {
@@ -19,8 +46,14 @@ export function writeSysctl(path: string, value: string): number {
     }
     return 0;
   } catch (error) {
-    return errnoOf(error);
+    const now = readSysctl(path);
+    return now !== undefined && words(now) === words(value) ? 0 : errnoOf(error);
   }
+}
+
+/** The kernel separates numbers by tabs. */
+function words(value: string): string {
+  return value.trim().split(/\s+/).join(' ');
 }
 
 /** The trimmed value, or undefined where there is no such key or it cannot be read. Throws where descriptors run out. */

@@ -101,6 +101,8 @@ export type Op =
       readonly value: string;
       /** True if a kernel without this key (IPv6 switched off) is not a failure. */
       readonly optional?: boolean;
+      /** True if a kernel that will never take this value (EINVAL, EACCES, …) is not a failure either: an undo. */
+      readonly bestEffort?: boolean;
     }
   | {
       readonly op: 'firewall.add' | 'firewall.delete';
