@@ -71,7 +71,8 @@ describe('the daemon and clients other than launchers', function () {
 
   it('closes a connection that sends half a request or never reads its answer', async () => {
     // The answer contains the result of an earlier plugin, and is larger than a socket buffer.
-    const routes = Array.from({ length: 10_000 }, (_, i) => ({ dst: `fd00:${i.toString(16)}::/32` }));
+    const MORE = { gw: 'fd88:1234:5678:9abc:def0:1234:5678:9abc', mtu: 1400, advmss: 1340, priority: 1024, table: 254 };
+    const routes = Array.from({ length: 4096 }, (_, i) => ({ ...MORE, dst: `fd00:${i.toString(16)}::/32` }));
     const prevResult = { cniVersion: '1.0.0', interfaces: [], ips: [], routes, dns: {} };
     const answered = await recorded('ADD', {
       cniVersion: '1.0.0',

@@ -1,9 +1,13 @@
 import { accessSync, constants, readFileSync, realpathSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { field, textField } from '../config/fields.ts';
+import { unassignable } from '../config/ipam-values.ts';
+import { excessOf, LIMITS } from '../config/limits.ts';
 import type { DelegateSource, IpamResult } from '../core/core.ts';
+import { CATALOG } from '../errors/catalog.ts';
 import { fault } from '../errors/fault.ts';
 import { asNetError, NetError } from '../errors/net-error.ts';
+import { BITS } from '../model/addr.ts';
 import { given } from '../model/given.ts';
 import { parsePrefix } from '../model/prefix.ts';
 import { withoutArg } from './cni/cni-args.ts';
@@ -125,6 +129,15 @@ async function run(call: DelegateCall, command: Command): Promise<unknown> {
     stripFinalNewline: false,
     // Bounds the memory that a verbose delegate can use.
     buffer: { stderr: false },
+    maxBuffer: { stdout: LIMITS.delegateOutput },
+  });
+  // A child of the delegate may hold its pipes for as long as it lives.
+  running.nodeChildProcess.once('exit', () => {
+    const close = (): void => {
+      running.stdout.destroy();
+      running.stderr.destroy();
+    };
+    setTimeout(close, LIMITS.delegatePipe).unref();
   });
   let said = Buffer.alloc(0);
   running.stderr.on('data', (piece: Buffer) => {
@@ -132,6 +145,7 @@ async function run(call: DelegateCall, command: Command): Promise<unknown> {
     if (said.length < SAID_BYTES) said = Buffer.concat([said, piece.subarray(0, SAID_BYTES - said.length)]);
   });
   const done = await running;
+  if (done.isMaxBuffer) throw failed(call.type, `wrote more than ${LIMITS.delegateOutput} bytes to stdout`, command);
   const output = parseOutput(done.stdout);
   if (done.exitCode === 0) return output;
   const reason = field(output, 'msg') ?? (said.toString().trim() || done.shortMessage || 'nothing');
@@ -142,8 +156,13 @@ async function run(call: DelegateCall, command: Command): Promise<unknown> {
     op: command,
     subject: `IPAM plugin ${call.type}`,
     what: `failed: ${String(reason)}${details ? `; ${String(details)}` : ''}`,
-    ...(typeof code === 'number' && code > 0 ? { code } : {}),
+    ...(isPassedOn(code) ? { code } : {}),
   });
+}
+
+/** True for an unsigned 32-bit code (SPEC.md §5), except the one that reports a defect of this program. */
+function isPassedOn(code: unknown): code is number {
+  return Number.isInteger(code) && Number(code) > 0 && Number(code) <= 0xffff_ffff && code !== CATALOG.internal.cni;
 }
 
 /** A delegate that starts after the caller disconnected is cleaning up; it gets a time limit, too. */
@@ -196,6 +215,8 @@ function ipamResult(output: unknown, type: string): IpamResult {
   const { ips, routes, dns } = understood(output, type);
   const addresses = ips.flatMap(({ address, gateway }) => {
     const prefix = parsePrefix(address);
+    const what = prefix && unassignable({ ...prefix, length: BITS[prefix.addr.family] });
+    if (what !== undefined) throw failed(type, `gave ${address}: ${what}`);
     return prefix === undefined ? [] : [{ address: prefix, ...given({ gateway }) }];
   });
   if (addresses.length === 0) throw failed(type, 'gave no address');
@@ -204,6 +225,8 @@ function ipamResult(output: unknown, type: string): IpamResult {
 
 function understood(output: unknown, type: string): CniResult {
   if (output === undefined) throw failed(type, 'answered with something that is not JSON');
+  const excess = excessOf(output);
+  if (excess !== undefined) throw failed(type, `its result ${excess.path} ${excess.what}`);
   try {
     return parseResult(output, 'its result ');
   } catch (error) {
@@ -211,9 +234,9 @@ function understood(output: unknown, type: string): CniResult {
   }
 }
 
-function failed(type: string, what: string): NetError {
+function failed(type: string, what: string, command: Command = 'ADD'): NetError {
   const hint = `Mend or replace the plugin ${type}`;
-  return fault.delegate('ADD', `IPAM plugin ${type}`, what, hint);
+  return fault.delegate(command, `IPAM plugin ${type}`, what, hint);
 }
 
 function routeSpec({ gw, ...route }: CniRoute) {

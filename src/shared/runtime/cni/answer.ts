@@ -1,4 +1,5 @@
 import { field, textField } from '../../config/fields.ts';
+import { assertModest } from '../../config/limits.ts';
 import type { Core } from '../../core/core.ts';
 import { fault } from '../../errors/fault.ts';
 import { asNetError, NetError } from '../../errors/net-error.ts';
@@ -74,6 +75,8 @@ export async function answer(caller: Caller): Promise<Answer> {
     if (variables instanceof NetError || command === undefined) throw variables;
     if (config instanceof NetError) throw config;
     version = versionFor(variables, asked);
+    // DEL needs the identity only, however large the rest is.
+    if (command !== 'DEL') assertModest(config);
     const handler = await handlerOf(plugin, command);
     const result = await handle(
       handler,

@@ -1,3 +1,5 @@
+import { LIMITS } from '../../config/limits.ts';
+
 /**
  * The protocol between launcher and daemon over `cni.sock`: one call for each connection. build/launcher.ts passes the
  * numbers to launcher.c.
@@ -32,16 +34,16 @@ export const DECLINE = 0x44;
 export const ANSWER = 0x41;
 
 /** Of a configuration, in bytes. */
-export const MAX_STDIN = 1 << 20;
+export const MAX_STDIN = LIMITS.stdin;
 
 /**
  * A body may have the whole of stdin (and one byte too many, to be refused by the handler) and an environment. The
  * stand-alone plugin serves what is larger.
  */
-export const MAX_BODY = MAX_STDIN + (256 << 10);
+export const MAX_BODY = MAX_STDIN + LIMITS.environment;
 
 /** stdout and stderr of an answer together. */
-export const MAX_ANSWER = 64 << 20;
+export const MAX_ANSWER = LIMITS.answer;
 
 /** How long a launcher waits for the claim, in milliseconds, before it calls the stand-alone plugin. */
 export const CLAIM_MS = 1000;
