@@ -1,24 +1,29 @@
 // The main program of every packaged executable. It runs the real program, which is inside the executable together with
 // the code that V8 made of it at build time (code-cache.ts). Node's own code cache for a single executable holds only
 // what runs while the program loads, so every function had to be compiled at its first call: 10 ms of one ADD.
-const sea = require('node:sea');
 
-// Node reads these variables before any of our code runs, and no option turns them off: they write files where the
-// caller says, or print beside our answer. So the program starts again, once, without them: same process, same
-// arguments, stdin not yet read. (Options take care of NODE_OPTIONS and OPENSSL_CONF, see package.ts.)
+// Node's JavaScript reads these variables before any of our code runs, and no option turns them off: they write files
+// where the caller says, or print beside our answer. So the program starts again, once, without them: same process, same
+// arguments, stdin not yet read. The plugin gives them to its delegates under their own names, as it does with what the
+// launcher renames. (package.ts takes care of the variables that Node's C++ reads.)
 const unwanted = [
   'NODE_V8_COVERAGE',
-  'NODE_REDIRECT_WARNINGS',
   'NODE_DEBUG',
-  'NODE_DEBUG_NATIVE',
-  'NODE_PENDING_DEPRECATION',
+  'NODE_CHANNEL_FD',
+  'NODE_TEST_CONTEXT',
+  'WATCH_REPORT_DEPENDENCIES',
 ];
 // An empty variable changes nothing.
 if (unwanted.some((name) => process.env[name])) {
-  for (const name of unwanted) delete process.env[name];
+  for (const name of unwanted) {
+    if (name.startsWith('NODE_') && process.env[name]) process.env[name.replace('_', '@')] = process.env[name];
+    delete process.env[name];
+  }
   process.execve(process.execPath, [process.argv0, ...process.argv.slice(2)], process.env);
 }
 
+// Not before: NODE_DEBUG reports a module that is loaded.
+const sea = require('node:sea');
 const { Script } = require('node:vm');
 const { packages } = JSON.parse(text('manifest'));
 run('program');

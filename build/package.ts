@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { default as pkg } from '@yao-pkg/pkg/lib-es5/sea.js';
 import type { Bundle } from './bundle.ts';
@@ -76,6 +76,7 @@ export async function packageExecutable(
     const node = join(directory, 'node');
     copyFileSync(process.execPath, node);
     execFileSync('strip', ['--strip-unneeded', node]);
+    ignoreVariables(node);
     const config: SeaConfig = {
       disableExperimentalSEAWarning: true,
       useSnapshot: false,
@@ -91,6 +92,34 @@ export async function packageExecutable(
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+/**
+ * Variables that Node's C++ reads before any program runs. No option turns them off: one ends the process, others write
+ * or read files where the caller says.
+ */
+const IGNORED = [
+  ...['NODE_COMPILE_CACHE', 'NODE_COMPILE_CACHE_PORTABLE', 'NODE_COMPILE_CACHE_READONLY', 'NODE_DEBUG_NATIVE'],
+  ...['NODE_EXTRA_CA_CERTS', 'NODE_PENDING_DEPRECATION', 'NODE_REDIRECT_WARNINGS', 'NODE_REPL_EXTERNAL_MODULE'],
+  ...['NODE_USE_SYSTEM_CA', 'NODE_V8_COVERAGE'],
+];
+
+/**
+ * Makes the executable ask for a variable with an empty name instead, which no environment has. Changes the C++ literals
+ * only: text with one NUL on each side. The same names in Node's JavaScript stand in quotes, those in its snapshot behind
+ * their length.
+ */
+function ignoreVariables(file: string): void {
+  const bytes = readFileSync(file);
+  for (const name of IGNORED) {
+    const literal = Buffer.from(`\0${name}\0`);
+    const found: number[] = [];
+    for (let at = bytes.indexOf(literal); at >= 0; at = bytes.indexOf(literal, at + 1))
+      if (bytes[at - 1] !== 0) found.push(at + 1);
+    if (found.length === 0) throw new Error(`Node does not read ${name}: adapt build/package.ts`);
+    for (const at of found) bytes[at] = 0;
+  }
+  writeFileSync(file, bytes);
 }
 
 /** The assets that loader.cjs expects. */

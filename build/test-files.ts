@@ -2,7 +2,7 @@ import { globSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '..');
-const SUITES = ['unit', 'property', 'golden', 'arch', 'netns', 'conformance', 'e2e'] as const;
+const SUITES = ['unit', 'property', 'golden', 'arch', 'netns', 'fuzz', 'conformance', 'e2e'] as const;
 
 /**
  * The test files for `names`, in the given order: a directory stands for its tests, no name for all suites. Throws if a

@@ -25,15 +25,12 @@
 #include "launcher/plugin.h"
 #include "launcher/print.h"
 
-/* From linux/nsfs.h, linux/magic.h and asm-generic/socket.h, which musl lacks. */
+/* From linux/nsfs.h and linux/magic.h, which musl lacks. */
 #ifndef NS_GET_NSTYPE
 #define NS_GET_NSTYPE 0xb703
 #endif
 #ifndef NSFS_MAGIC
 #define NSFS_MAGIC 0x6e736673
-#endif
-#ifndef SO_NETNS_COOKIE
-#define SO_NETNS_COOKIE 71
 #endif
 
 #define RUN_DIR "/run/isthmus"
@@ -74,25 +71,19 @@ static int open_netns(void) {
   return -1;
 }
 
-/* Fills in the header. False: the kernel does not report this process's network namespace. */
-static bool finish_request(int connection) {
+/* Fills in the header. */
+static void finish_request(void) {
   struct stat found;
-  uint64_t cookie;
-  socklen_t size = sizeof cookie;
-  if (getsockopt(connection, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) != 0) return false;
   memset(call.bytes, 0, REQUEST_BYTES);
   put(0, MAGIC, 4);
   put(4, PROTOCOL_VERSION, 2);
   put(8, call.used - REQUEST_BYTES, 4);
   put(12, (uint32_t)open_netns(), 4);
-  put(16, cookie, 8);
-  if (stat("/proc/self/ns/mnt", &found) == 0) put(24, found.st_ino, 8);
   /* The plugin refuses a symbolic link, so ignore the directory behind one. */
   if (lstat(setting("ISTHMUS_STATE_DIR", STATE_DIR), &found) == 0) {
     put(32, found.st_dev, 8);
     put(40, found.st_ino, 8);
   }
-  return true;
 }
 
 /* Moves a descriptor above stdin, stdout and stderr, any of which the caller may have closed. */
@@ -240,6 +231,8 @@ int main(int argc, char **argv) {
   int64_t limit = now() + CLAIM_MS;
   bool shut = false;
   int fd = connect_daemon();
-  if (fd < 0 || !finish_request(fd) || exchange(fd, limit, &shut) != CLAIM) run_plugin();
+  if (fd < 0) run_plugin();
+  finish_request();
+  if (exchange(fd, limit, &shut) != CLAIM) run_plugin();
   print_answer(fd, shut);
 }

@@ -1,4 +1,5 @@
 import { type Logger, type LogLevel, makeLogger } from '../../src/shared/log/log.ts';
+import { visibleJson } from '../../src/shared/model/visible.ts';
 import type { LineSink } from './line-sink.ts';
 
 export const LOG_FORMATS = ['logfmt', 'json'] as const;
@@ -35,7 +36,7 @@ async function jsonLogger(level: LogLevel, sink: LineSink): Promise<Logger> {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    sink,
+    { write: (line: string) => sink.write(visibleJson(line)) },
   );
   return {
     error: (event, fields = {}) => logger.error(fields, event),

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
 import { CATALOG } from '../../src/shared/errors/catalog.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
+import { visible } from '../../src/shared/model/visible.ts';
 import { addEndpoint } from './cli/endpoint.ts';
 import { addNetwork } from './cli/network.ts';
 import { addPorts } from './cli/ports.ts';
@@ -22,6 +23,7 @@ async function main(): Promise<number> {
     .description('One container-networking core for Kubernetes, podman and Docker.')
     .version(manifest.version, '--version', 'print the version')
     .exitOverride()
+    .configureOutput({ writeErr: (text) => process.stderr.write(text.split('\n').map(visible).join('\n')) })
     .configureHelp({ helpWidth: 120 })
     .showHelpAfterError('Try --help.');
   addServe(program);

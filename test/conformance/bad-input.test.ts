@@ -9,6 +9,7 @@ import type { BadInput } from './bad-input/case.ts';
 import { ENVIRONMENT } from './bad-input/environment.ts';
 import { FIREWALL } from './bad-input/firewall.ts';
 import { HOST_AND_DELEGATES } from './bad-input/host.ts';
+import { LIMITED } from './bad-input/limits.ts';
 import { PLACES } from './bad-input/places.ts';
 import { HELD, HELD_ON_ONE, LISTENED, PORTS } from './bad-input/ports.ts';
 import { RESULTS_AND_GARBAGE } from './bad-input/results.ts';
@@ -78,6 +79,7 @@ describe('bad input changes nothing and says what is wrong', function () {
     'host and delegates': HOST_AND_DELEGATES,
     'results and garbage': RESULTS_AND_GARBAGE,
     'bandwidth and tuning': SHAPING,
+    'limits and names': LIMITED,
     'host ports': PORTS,
     'masquerading and isolation': FIREWALL,
   };

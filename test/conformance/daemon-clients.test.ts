@@ -1,13 +1,22 @@
 import { strict as assert } from 'node:assert';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { MAX_BODY, REQUEST_BYTES } from '../../src/shared/runtime/cni/protocol.ts';
 import type { CniCommand } from '../support/cni.ts';
-import { firstByte, flood, header, request, STRANGER, wholeRequest } from '../support/daemon-client.ts';
+import {
+  firstByte,
+  flood,
+  header,
+  type PeerOptions,
+  request,
+  STRANGER,
+  saidTo,
+  startClient,
+  wholeRequest,
+} from '../support/daemon-client.ts';
 import { type DaemonBin, type DaemonSite, daemonBin, makeSite, until } from '../support/daemon-site.ts';
 import { assertSame } from '../support/snapshot.ts';
 import { makeTempDir } from '../support/temp.ts';
@@ -17,11 +26,13 @@ describe('the daemon and clients other than launchers', function () {
   this.timeout(120_000);
   let bin: DaemonBin;
   let site: DaemonSite;
+  let files: ReturnType<typeof makeTempDir>;
   let clean: string;
   let open: number;
 
   before(async () => {
     bin = daemonBin();
+    files = makeTempDir();
     site = makeSite(bin, { pods: 1 });
     site.host.pod(0).ip('link', 'set', 'lo', 'up');
     await site.start();
@@ -32,6 +43,7 @@ describe('the daemon and clients other than launchers', function () {
   });
   after(() => {
     site?.[Symbol.dispose]();
+    files?.[Symbol.dispose]();
     bin?.[Symbol.dispose]();
   });
 
@@ -59,7 +71,8 @@ describe('the daemon and clients other than launchers', function () {
 
   it('closes a connection that sends half a request or never reads its answer', async () => {
     // The answer contains the result of an earlier plugin, and is larger than a socket buffer.
-    const routes = Array.from({ length: 10_000 }, (_, i) => ({ dst: `fd00:${i.toString(16)}::/32` }));
+    const MORE = { gw: 'fd88:1234:5678:9abc:def0:1234:5678:9abc', mtu: 1400, advmss: 1340, priority: 1024, table: 254 };
+    const routes = Array.from({ length: 4096 }, (_, i) => ({ ...MORE, dst: `fd00:${i.toString(16)}::/32` }));
     const prevResult = { cniVersion: '1.0.0', interfaces: [], ips: [], routes, dns: {} };
     const answered = await recorded('ADD', {
       cniVersion: '1.0.0',
@@ -68,19 +81,18 @@ describe('the daemon and clients other than launchers', function () {
       driver: 'null',
       prevResult,
     });
-    const sandbox = openSync(site.host.pod(0).path, 'r');
-    answered.writeInt32LE(sandbox, 12);
-    const sockets = await Promise.all(Array.from({ length: 60 }, client));
-    const sent = [request('half').subarray(0, REQUEST_BYTES + 2), request('').subarray(0, 20), answered];
+    const deaf = startClient({ ...asFile(answered), sandbox: site.host.pod(0).path, how: 'deaf', count: 20 });
+    const sockets = await Promise.all(Array.from({ length: 40 }, client));
+    const sent = [request('half').subarray(0, REQUEST_BYTES + 2), request('').subarray(0, 20)];
     for (const [i, socket] of sockets.entries()) {
       socket.pause();
-      socket.write(sent[i % 3] ?? '');
+      socket.write(sent[i % 2] ?? '');
     }
     await until(() => site.daemon.served('ADD') >= 20, 'ADDs');
     assert.ok(descriptors() >= open + 60, 'each keeps its connection for a while');
     works();
-    closeSync(sandbox);
     await until(() => descriptors() <= open, 'cutting off', 40);
+    deaf.kill();
     for (const socket of sockets) socket.destroy();
     await nothingLeaks();
   });
@@ -193,15 +205,16 @@ describe('the daemon and clients other than launchers', function () {
 
   it('serves a client that sends its request byte by byte', async () => {
     const bytes = await recorded('STATUS', { ...site.config, cniVersion: '1.1.0', bridge: 'x'.repeat(2000) });
-    const socket = await client();
-    for (const byte of bytes.subarray(0, 60)) {
-      socket.write(Buffer.of(byte));
-      await sleep(2);
-    }
-    socket.write(bytes.subarray(60));
-    assert.equal(await firstByte(socket), 'C');
+    assert.equal(await saidTo(startClient({ ...asFile(bytes), how: 'slow' })), 'C');
     await nothingLeaks();
   });
+
+  /** The request in a file, and where to send it from. */
+  function asFile(bytes: Buffer): Pick<PeerOptions, 'socket' | 'file' | 'prefix'> {
+    const file = join(files.path, 'request');
+    writeFileSync(file, bytes);
+    return { socket: path(), file, prefix: ['nsenter', `--net=${site.host.ns.path}`, '--'] };
+  }
 
   /** The request that a launcher would send, without a namespace: no launcher runs here. */
   async function recorded(command: CniCommand, config: unknown): Promise<Buffer> {

@@ -1,13 +1,10 @@
 import { strict as assert } from 'node:assert';
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { closeSync, mkdirSync, mkdtempSync, rmdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RequestReader } from '../../cmd/cnm-shim/cni/frames.ts';
-import { AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM } from '../../src/shared/netlink/constants.ts';
-import { netnsCookie } from '../../src/shared/netlink/netns.ts';
-import { socket } from '../../src/shared/netlink/sys.ts';
 import { CONFIG, type LauncherCall, type LauncherLab, makeLauncherLab, STAND_IN } from '../support/launcher-lab.ts';
 import { answering, decline, type PeerRequest, startPeer } from '../support/launcher-peer.ts';
 import { makeNetns, type TestNetns } from '../support/netns.ts';
@@ -81,13 +78,13 @@ describe("launcher's request", function () {
     const { request } = await seenOf({ argv0: 'bridge', env: { CNI_NETNS: ns.path, CNI_PATH: '/opt/cni/bin' } });
     const received = new RequestReader().push(request.bytes);
     assert.equal(received.kind, 'request');
-    const { argv0, env, stdin, netnsFd, netnsCookie: cookie, mountNs, stateDir } = received.request;
+    const { argv0, env, stdin, netnsFd, stateDir } = received.request;
     assert.deepEqual([argv0, stdin], [request.argv0, request.stdin.toString()]);
     assert.deepEqual(
       Object.entries(env).map((entry) => entry.join('=')),
       request.env,
     );
-    assert.deepEqual([netnsFd, cookie, mountNs], [request.netnsFd, request.netnsCookie, request.mountNs]);
+    assert.equal(netnsFd, request.netnsFd);
     assert.equal(stateDir, `${request.stateDir.dev}:${request.stateDir.ino}`);
   });
 
@@ -113,21 +110,6 @@ describe("launcher's request", function () {
     assert.equal(code, STAND_IN);
     assert.ok(standIn?.stdin.equals(stdin));
     assert.equal(peer.connections, 0);
-  });
-
-  it('names the network and mount namespaces of the launcher', async () => {
-    const fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    const cookie = netnsCookie(fd);
-    closeSync(fd);
-    const mountNs = statSync('/proc/self/ns/mnt', { bigint: true }).ino;
-    const here = (await seenOf({})).request;
-    assert.deepEqual([here.netnsCookie, here.mountNs], [cookie, mountNs]);
-    const inside = (await seenOf({ prefix: ['nsenter', `--net=${ns.path}`, '--'] })).request;
-    assert.notEqual(inside.netnsCookie, cookie);
-    assert.equal(inside.mountNs, mountNs);
-    const apart = (await seenOf({ prefix: ['unshare', '-m', '--'] })).request;
-    assert.equal(apart.netnsCookie, cookie);
-    assert.notEqual(apart.mountNs, mountNs);
   });
 
   it('names the state directory, unless it is a symbolic link', async () => {

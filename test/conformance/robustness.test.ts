@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
 import { type CniCommand, type PluginDir, type PluginRun, pluginDir, pluginNames } from '../support/cni.ts';
 import { type CniHost, makeHost } from '../support/cni-host.ts';
+import { mutated } from '../support/fuzz/mutated.ts';
 import { bridgeConf, layer2Conf } from '../support/netconf.ts';
 import { assertSame } from '../support/snapshot.ts';
 import { VIA } from '../support/via.ts';
@@ -182,67 +183,3 @@ const FILTERED = {
   firewall: { backend: 'auto' },
   runtimeConfig: { ...RICH.runtimeConfig, portMappings: PORTS },
 };
-
-/** `base` with one or two of its values, at any depth, replaced, removed or joined by another key. */
-function mutated(base: object): fc.Arbitrary<unknown> {
-  const paths = pathsOf(base);
-  const value = fc.oneof(
-    fc.constantFrom<unknown>(
-      null,
-      true,
-      0,
-      -1,
-      1.5,
-      1e308,
-      2 ** 53,
-      '',
-      'x',
-      '0',
-      '/',
-      '::',
-      '[]',
-      [],
-      {},
-      [null],
-      [[]],
-    ),
-    fc.constantFrom<unknown>(
-      '10.88.0.0/24',
-      '10.88.0.1',
-      'fd00::/64',
-      '0.0.0.0/0',
-      '999.0.0.1',
-      '__proto__',
-      'constructor',
-    ),
-    fc.jsonValue(),
-  );
-  const change = fc.tuple(fc.constantFrom(...paths), fc.constantFrom('set', 'delete', 'add'), value);
-  return fc.array(change, { minLength: 1, maxLength: 2 }).map((changes) => {
-    const copy: unknown = structuredClone(base);
-    for (const [path, how, what] of changes) mutate(copy, path, how, what);
-    return copy;
-  });
-}
-
-function mutate(root: unknown, path: readonly string[], how: string, what: unknown): void {
-  let at: unknown = root;
-  for (const key of path.slice(0, -1)) {
-    if (!isObject(at)) return;
-    at = at[key];
-  }
-  const last = path.at(-1);
-  if (!isObject(at) || last === undefined) return;
-  if (how === 'set') at[last] = what;
-  else if (how === 'delete') delete at[last];
-  else at[`${last}x`] = what;
-}
-
-function pathsOf(value: unknown, prefix: readonly string[] = []): string[][] {
-  if (!isObject(value)) return [];
-  return Object.keys(value).flatMap((key) => [[...prefix, key], ...pathsOf(value[key], [...prefix, key])]);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
-}

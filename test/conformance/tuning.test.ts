@@ -54,6 +54,43 @@ describe('tuning, chained', () => {
   });
   afterEach(() => host?.[Symbol.dispose]());
 
+  for (const [what, refused] of [
+    ['a sysctl that cannot be written', { 'net.ipv4.tcp_available_congestion_control': 'nonesuch' }],
+    ['a value that the kernel does not take', { 'net.ipv4.conf.IFNAME.arp_filter': 'nonesuch' }],
+    ['a sysctl that does not exist', { 'net.ipv4.nonesuch': '1' }],
+  ] as const)
+    it(`an ADD that fails on ${what} undoes what it did, and wedges neither ADD, DEL nor GC`, () => {
+      const sysctls = { 'net.ipv4.conf.IFNAME.log_martians': '1', ...refused };
+      const chain = ours({ sysctl: sysctls });
+      const made = host.ok({ ...PART, dir: bin.path, name: 'isthmus', command: 'ADD', config: chain.config(0) });
+      const before = host.snapshot();
+      const config = chain.config(1, made);
+      const call = { ...PART, dir: bin.path, name: 'tuning', config };
+      for (let round = 0; round < 2; round++) {
+        const { code, json } = host.run({ ...call, command: 'ADD' });
+        assert.equal(code, 1);
+        assert.match(json?.msg ?? '', /sysctl\.set .*net.ipv4/);
+        assert.equal(sysctl('net/ipv4/conf/eth0/log_martians'), '0');
+        assertSame(host.snapshot(), before);
+        host.ok({ ...call, command: 'DEL' });
+        const gc = { ...config, cniVersion: '1.1.0', 'cni.dev/valid-attachments': [] };
+        host.ok({ dir: bin.path, name: 'tuning', command: 'GC', config: gc });
+      }
+      const good = chain.config(1, made);
+      host.ok({ ...call, config: { ...good, sysctl: {} }, command: 'ADD' });
+      host.ok({ ...call, command: 'DEL' });
+      host.ok({ ...PART, dir: bin.path, name: 'isthmus', command: 'DEL', config: chain.config(0) });
+      assertSame(host.snapshot(), untouched);
+    });
+
+  it('a sysctl that cannot be written and has the value already is set', () => {
+    const key = 'net/ipv4/tcp_available_congestion_control';
+    const chain = ours({ sysctl: { [key]: sysctl(key) } });
+    chain.add(PART);
+    chain.del(PART);
+    assertSame(host.snapshot(), untouched);
+  });
+
   it('applies the settings, reports them, and DEL restores every value', () => {
     const chain = ours(EVERYTHING);
     const made = host.ok({ ...PART, dir: bin.path, name: 'isthmus', command: 'ADD', config: chain.config(0) });

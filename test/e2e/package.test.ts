@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { type Bundle, bundle } from '../../build/bundle.ts';
@@ -87,6 +87,12 @@ for (const packager of ['pkg', 'node-sea'] satisfies Packager[]) {
       ['NODE_REDIRECT_WARNINGS', 'written'],
       ['NODE_COMPILE_CACHE', 'written'],
       ['NODE_PENDING_DEPRECATION', '1'],
+      ['NODE_REPL_EXTERNAL_MODULE', '/nonexistent'],
+      ['NODE_DEBUG', 'fs,module,child_process'],
+      ['NODE_DEBUG_NATIVE', 'SEA'],
+      ['NODE_CHANNEL_FD', '0'],
+      ['NODE_USE_SYSTEM_CA', '2'],
+      ['WATCH_REPORT_DEPENDENCIES', '1'],
       ['NODE_EXTRA_CA_CERTS', '/nonexistent'],
       ['NODE_PATH', '/nonexistent'],
       ['NODE_ICU_DATA', '/nonexistent'],
@@ -103,15 +109,9 @@ for (const packager of ['pkg', 'node-sea'] satisfies Packager[]) {
         assert.equal(stderr, '');
         assert.equal(status, 0);
         assert.deepEqual(JSON.parse(stdout), { ...ANSWER, name: link });
-        assert.deepEqual(filesBelow(join(temp.path, 'written')), []);
+        assert.ok(!existsSync(join(temp.path, 'written')), 'nothing is written');
       });
     }
-
-    it('prints the same answer under NODE_DEBUG', () => {
-      const { stdout, status } = run({ NODE_DEBUG: 'fs,module,child_process', NODE_DEBUG_NATIVE: 'SEA' });
-      assert.equal(status, 0);
-      assert.deepEqual(JSON.parse(stdout), { ...ANSWER, name: executable });
-    });
 
     it('runs without unpacking itself, and writes no file', () => {
       const log = join(temp.path, 'strace.log');
@@ -136,14 +136,6 @@ for (const packager of ['pkg', 'node-sea'] satisfies Packager[]) {
       assert.equal(JSON.parse(await output).input, 'still here');
     });
   });
-}
-
-/** Node creates the directory of NODE_COMPILE_CACHE before any program runs, and keeps nothing in it. */
-function filesBelow(directory: string): string[] {
-  if (!existsSync(directory)) return [];
-  if (!statSync(directory).isDirectory()) return [directory];
-  const entries = readdirSync(directory, { recursive: true, withFileTypes: true });
-  return entries.filter((entry) => !entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name));
 }
 
 const OPENSSL_CONF = `nodejs_conf = main

@@ -18,7 +18,7 @@ function callOf(plugin: string, command: string, netns: string, stamp: string, c
     CNI_PATH: '/opt/cni',
   };
   const stdin = JSON.stringify({ cniVersion: '1.0.0', name: NAME, type: plugin, ...config });
-  const request = { argv0: plugin, env, stdin, netnsFd: -1, netnsCookie: 0n, mountNs: 0n, stateDir: undefined };
+  const request = { argv0: plugin, env, stdin, netnsFd: -1, stateDir: undefined };
   return {
     request,
     sandbox: openSync(netns, 'r'),

@@ -20,8 +20,6 @@ export interface PeerRequest {
   readonly env: readonly string[];
   readonly stdin: Buffer;
   readonly netnsFd: number;
-  readonly netnsCookie: bigint;
-  readonly mountNs: bigint;
   readonly stateDir: { readonly dev: bigint; readonly ino: bigint };
 }
 
@@ -134,8 +132,6 @@ function decode(bytes: Buffer): PeerRequest | undefined {
   return {
     ...{ bytes, argv0, env, stdin: body.subarray(end + 2) },
     netnsFd: bytes.readInt32LE(12),
-    netnsCookie: bytes.readBigUInt64LE(16),
-    mountNs: bytes.readBigUInt64LE(24),
     stateDir: { dev: bytes.readBigUInt64LE(32), ino: bytes.readBigUInt64LE(40) },
   };
 }

@@ -74,8 +74,6 @@ describe('launcher requests', () => {
               env: CALL.env,
               stdin,
               netnsFd: 7,
-              netnsCookie: 2n ** 63n + 5n,
-              mountNs: 4026531841n,
               stateDir: '2049:131',
             },
           });

@@ -213,7 +213,7 @@ describe('Docker network options', () => {
     ['an MTU in words', { o: { 'com.docker.network.driver.mtu': '1e3' } }, 'invalid-config', /driver\.mtu=1e3/],
     ['a long name', { o: { [`${BRIDGE}name`]: 'bridge-of-sixteen' } }, 'invalid-config', /longer than 15 bytes/],
     ['a name that is a path', { o: { bridge: 'a/b' } }, 'invalid-config', /-o bridge=a\/b/],
-    ['a name with quotes', { o: { bridge: 'a"b' } }, 'invalid-config', /no interface can be called this/],
+    ['a name with quotes', { o: { bridge: 'a"b' } }, 'invalid-config', /no interface name can have it/],
     [
       'two names',
       { o: { bridge: 'a', [`${BRIDGE}name`]: 'b' } },

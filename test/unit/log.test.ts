@@ -32,6 +32,29 @@ describe('log lines', () => {
     for (const line of lines('debug', 'nonsense')) assert.ok(!line.includes('trace='), line);
   });
 
+  it('contain no character that a terminal obeys or that reorders text', () => {
+    const written: string[] = [];
+    const log = makeLogger('info', PARENT, (line) => written.push(line));
+    log.info('e', {
+      c0: '\x1b[2J',
+      c1: 'a\x9b2Jb',
+      del: '\x7f',
+      bidi: 'a\u202eb',
+      isolate: 'a\u2066b c',
+      zero: 'a\u200bb',
+    });
+    assert.equal(
+      written[0],
+      `level=info event=e trace=${TRACE} c0="\\u001b[2J" c1="a\\u009b2Jb" del="\\u007f" bidi="a\\u202eb" isolate="a\\u2066b c" zero="a\\u200bb"\n`,
+    );
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (value) => {
+        log.info('e', { value });
+        assert.doesNotMatch(written.at(-1)?.slice(0, -1) ?? '', /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u);
+      }),
+    );
+  });
+
   it('are one line each, whatever they contain', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (value) => {

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { combineErrors, type NetError } from '../../../src/shared/errors/net-error.ts';
+import { visibleJson } from '../../../src/shared/model/visible.ts';
 import { writeAll } from '../../../src/shared/runtime/cni/respond.ts';
 import { formatTable } from '../../../src/shared/ui/table.ts';
 
@@ -31,7 +32,7 @@ export function print<T>(format: OutputFormat, data: readonly T[], table: TableS
 
 /** Ends the text with one line break, like every text file. */
 export function printJson(data: unknown): void {
-  writeAll(STDOUT, `${JSON.stringify(data, null, 2)}\n`);
+  writeAll(STDOUT, `${visibleJson(JSON.stringify(data, null, 2))}\n`);
 }
 
 export function printTable<T>(data: readonly T[], table: TableShape<T>): void {

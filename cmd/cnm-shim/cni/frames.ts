@@ -81,8 +81,6 @@ function decodeRequest(bytes: Buffer): Received {
     env: Object.fromEntries(variables),
     stdin: bytes.toString('utf8', end + 2),
     netnsFd: bytes.readInt32LE(12),
-    netnsCookie: bytes.readBigUInt64LE(16),
-    mountNs: bytes.readBigUInt64LE(24),
     stateDir: ino === 0n ? undefined : `${dev}:${ino}`,
   };
   return { kind: 'request', request };

@@ -7,9 +7,10 @@ import type { Logger } from '../../../src/shared/log/log.ts';
 import { given } from '../../../src/shared/model/given.ts';
 import { MSG_DONTWAIT, MSG_NOSIGNAL } from '../../../src/shared/netlink/constants.ts';
 import { send } from '../../../src/shared/netlink/sys.ts';
-import { peerOf, takeDescriptor } from '../../../src/shared/netlink/unix.ts';
+import { peerOf } from '../../../src/shared/netlink/unix.ts';
 import { CLAIM, type LauncherRequest } from '../../../src/shared/runtime/cni/protocol.ts';
 import { atMost, type Listening, startListening } from '../serving.ts';
+import { type Caller, callerAt } from './caller.ts';
 import { encodeAnswer, encodeDecline, RequestReader } from './frames.ts';
 import { type AcceptedCall, type CniService, release } from './service.ts';
 
@@ -70,29 +71,32 @@ export class CniServer {
     connection.on('close', () => this.#connections.delete(connection));
     connection.on('error', () => connection.destroy());
     connection.setTimeout(IDLE_MS, () => connection.destroy());
-    if (!isTrusted(connection)) {
+    const caller = attempt(() => callerAt(fdOf(connection)));
+    if (caller === undefined) {
       connection.destroy();
       return;
     }
+    connection.on('close', () => caller[Symbol.dispose]());
     const reader = new RequestReader();
     connection.on('data', (piece: Buffer) => {
       const received = reader.push(piece);
       if (received.kind === 'partial') return;
       connection.removeAllListeners('data');
       if (received.kind === 'refused') this.#decline(connection, received.why);
-      else this.#receive(connection, received.request);
+      else this.#receive(connection, received.request, caller);
     });
   }
 
-  #receive(connection: Socket, request: LauncherRequest): void {
+  #receive(connection: Socket, request: LauncherRequest, caller: Caller): void {
     const since = performance.now();
     try {
-      const refusal = this.#draining === undefined ? this.#service.refusal(request) : 'the daemon is ending';
+      const refusal =
+        this.#draining === undefined ? this.#service.refusal(request, caller.facts()) : 'the daemon is ending';
       if (refusal !== undefined) {
         this.#decline(connection, refusal);
         return;
       }
-      const sandbox = request.netnsFd < 0 ? undefined : takeDescriptor(fdOf(connection), request.netnsFd);
+      const sandbox = request.netnsFd < 0 ? undefined : caller.take(request.netnsFd);
       const gone = (): AbortSignal => whenClosed(connection);
       const umask = (): number | undefined => umaskOf(connection);
       const call: AcceptedCall = { request, since, gone, umask, stamp: randomUUID(), ...given({ sandbox }) };
@@ -206,22 +210,18 @@ function whenClosed(connection: Socket): AbortSignal {
 
 /** The peer's file mode creation mask (proc(5), status); undefined if it has left. */
 function umaskOf(connection: Socket): number | undefined {
-  try {
+  return attempt(() => {
     const { pid } = peerOf(fdOf(connection));
     const [, mask] = /^Umask:\t([0-7]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1')) ?? [];
     return mask === undefined ? undefined : Number.parseInt(mask, 8);
-  } catch {
-    return undefined;
-  }
+  });
 }
 
-/** Serves root's calls and those of the daemon's own user. */
-function isTrusted(connection: Socket): boolean {
+function attempt<T>(work: () => T): T | undefined {
   try {
-    const { uid } = peerOf(fdOf(connection));
-    return uid === 0 || uid === process.getuid?.();
+    return work();
   } catch {
-    return false;
+    return undefined;
   }
 }
 

@@ -7,7 +7,6 @@ import type { Host } from '../../../src/shared/host/host.ts';
 import type { LinuxHost } from '../../../src/shared/host/linux-host.ts';
 import { type Logger, traceId } from '../../../src/shared/log/log.ts';
 import { given } from '../../../src/shared/model/given.ts';
-import { netnsCookie } from '../../../src/shared/netlink/netns.ts';
 import { type Answer, answer } from '../../../src/shared/runtime/cni/answer.ts';
 import { pluginName } from '../../../src/shared/runtime/cni/names.ts';
 import type { LauncherRequest } from '../../../src/shared/runtime/cni/protocol.ts';
@@ -16,6 +15,7 @@ import type { Environment } from '../../../src/shared/runtime/environment.ts';
 import { makePhases } from '../../../src/shared/runtime/phases.ts';
 import { lock } from '../../../src/shared/store/locks.ts';
 import { ResidentCore, usualUmask } from '../resident-core.ts';
+import type { CallerFacts } from './caller.ts';
 import { CollectedStderr } from './collected-stderr.ts';
 
 export interface ServiceOptions {
@@ -56,15 +56,12 @@ export class CniService implements Disposable {
   readonly #log: Logger;
   readonly #stateDir: string;
   readonly #env: Environment;
-  readonly #mountNs = statSync('/proc/self/ns/mnt', { bigint: true }).ino;
-  readonly #cookie: bigint;
 
   constructor({ stateDir, env, log }: ServiceOptions) {
     this.resident = new ResidentCore({ stateDir, env });
     this.#stateDir = stateDir;
     this.#env = env;
     this.#log = log;
-    this.#cookie = netnsCookie(this.resident.host.own.route.fd);
   }
 
   /**
@@ -91,16 +88,16 @@ export class CniService implements Disposable {
     return await reconcile(core, { sweep, tryLock: (key) => lock(this.#stateDir, key, { waitMs: 0 }) });
   }
   /** Why the stand-alone plugin must answer the call; undefined if the daemon can. */
-  refusal(request: LauncherRequest): string | undefined {
-    const { env, netnsCookie: cookie, netnsFd, mountNs, stateDir } = request;
-    if (cookie !== this.#cookie) return 'the caller is in another network namespace';
+  refusal(request: LauncherRequest, caller: CallerFacts): string | undefined {
+    const { env, netnsFd, stateDir } = request;
+    if (caller.refusal !== undefined) return caller.refusal;
     if (!SERVED.has(env.CNI_COMMAND ?? '')) return 'the daemon does not serve this command';
     if (!this.#isSameState(env, stateDir)) return 'the caller has another state directory';
     if ((env.ISTHMUS_HOST_ID ?? '') !== (this.#env.ISTHMUS_HOST_ID ?? '')) return 'the caller is another host';
     // The plugin reports what the path leads to instead.
     if (netnsFd < 0 && NEEDS_SANDBOX.has(env.CNI_COMMAND ?? '')) return 'CNI_NETNS is not a network namespace';
     if (!['', 'error'].includes(env.ISTHMUS_LOG ?? '')) return 'the caller has a log of its own';
-    if (mountNs !== this.#mountNs && usesFiles(request)) return 'files of another mount namespace are needed';
+    if (!caller.sameFiles && usesFiles(request)) return 'files of another mount namespace are needed';
     return undefined;
   }
 

@@ -1,6 +1,7 @@
 import { type BridgeOptions, bridgeName } from '../../../src/shared/config/bridge.ts';
 import type { FirewallOptions, MasqueradeOptions } from '../../../src/shared/config/firewall.ts';
 import type { RangeConfig } from '../../../src/shared/config/ipam-ranges.ts';
+import { unassignable } from '../../../src/shared/config/ipam-values.ts';
 import type { NetworkRules, NetworkSpec } from '../../../src/shared/config/network-spec.ts';
 import { fault } from '../../../src/shared/errors/fault.ts';
 import { type Family, formatAddr } from '../../../src/shared/model/addr.ts';
@@ -172,6 +173,9 @@ function assertModes(options: DockerOptions, internal: boolean): void {
 }
 
 function assertInside({ pool, gateway }: IpamData): void {
+  const what = unassignable(pool);
+  if (what !== undefined)
+    throw fault.invalidConfig('network', `--subnet ${formatPrefix(pool)}`, what, 'Give addresses of hosts');
   if (gateway === undefined || contains(pool, gateway.addr)) return;
   throw fault.invalidConfig(
     'network',

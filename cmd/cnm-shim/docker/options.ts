@@ -2,6 +2,7 @@ import { nearest } from '../../../src/shared/config/nearest.ts';
 import { fault } from '../../../src/shared/errors/fault.ts';
 import type { NetError } from '../../../src/shared/errors/net-error.ts';
 import { type Addr, type Family, parseAddr } from '../../../src/shared/model/addr.ts';
+import { ifNameFault, MAX_IFNAME } from '../../../src/shared/model/if-name.ts';
 import type { GatewayMode } from '../../../src/shared/store/store.ts';
 import type { TextMap } from './wire/messages.ts';
 
@@ -47,8 +48,8 @@ const DRIVERS = ['bridge', 'null'] as const;
 const MODES: readonly GatewayMode[] = ['nat', 'nat-unprotected', 'routed', 'isolated'];
 /** Smallest MTU that IPv4 works with (RFC 791), and the largest that a veth has. */
 const [MIN_MTU, MAX_MTU] = [68, 65_535];
-/** IFNAMSIZ - 1, leaving room for a three-digit number. */
-const [MAX_IFNAME, MAX_PREFIX] = [15, 12];
+/** Leaves room for a number of three digits. */
+const MAX_PREFIX = MAX_IFNAME - 3;
 
 /**
  * Decodes the options of CreateNetwork. Throws NetError `invalid-config` that names key, value and rule, and
@@ -140,11 +141,9 @@ function mtuOf(given: Given): number {
 
 /** The kernel's rules for interface names, with a lower length limit where a suffix follows. */
 function interfaceName(given: Given, longest: number): string {
-  const { value } = given;
-  const fits = Buffer.byteLength(value) <= longest;
-  if (fits && /^[^/:\s%"\p{Cc}]+$/u.test(value) && value !== '.' && value !== '..') return value;
-  const what = fits ? 'no interface can be called this' : `it is longer than ${longest} bytes`;
-  throw refusedOption(given, what, `Give 1 to ${longest} bytes without "/", ":", "%", quotes and white space`);
+  const wrong = ifNameFault(given.value, longest);
+  if (wrong === undefined) return given.value;
+  throw refusedOption(given, `it ${wrong}`, `Give a name of 1 to ${longest} bytes, like isth0`);
 }
 
 /** Parses like Go's strconv.ParseBool, which Docker uses for its options. */

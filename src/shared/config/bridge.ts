@@ -2,6 +2,7 @@ import { fault } from '../errors/fault.ts';
 import type { NetError } from '../errors/net-error.ts';
 import type { Family } from '../model/addr.ts';
 import { digest } from '../model/attachment.ts';
+import { ifNameFault, MAX_IFNAME } from '../model/if-name.ts';
 import { field, isObject, type Json } from '../model/json.ts';
 import type { VlanRange } from '../model/op.ts';
 
@@ -35,8 +36,6 @@ export interface BridgeOptions {
   readonly gatewayFamilies?: readonly Family[];
 }
 
-/** IFNAMSIZ - 1, linux/if.h. */
-const MAX_IFNAME = 15;
 /** Minimum MTU for IPv4 (RFC 791) and IPv6 (RFC 8200 §5). */
 const MIN_MTU = 68;
 
@@ -69,10 +68,9 @@ export function parseBridge(config: Json, strict: boolean): BridgeOptions {
     throw contradiction('.mtu', String(mtu), `an MTU is at least ${MIN_MTU} bytes`, 'Use 0 for the default');
   }
   const bridge = bridgeName(config, strict);
-  if (Buffer.byteLength(bridge) > MAX_IFNAME) {
-    const what = `it is longer than ${MAX_IFNAME} bytes, the kernel's limit`;
-    throw contradiction('.bridge', JSON.stringify(bridge), what, 'Shorten it');
-  }
+  const wrong = ifNameFault(bridge);
+  if (wrong !== undefined)
+    throw contradiction('.bridge', JSON.stringify(bridge), `it ${wrong}`, 'Give a name like isth0');
   const vlan = numberField(config, 'vlan');
   if (isGateway && vlan && Buffer.byteLength(`${bridge}.${vlan}`) > MAX_IFNAME) {
     const what = `the gateway's interface ${bridge}.${vlan} has a name of more than ${MAX_IFNAME} bytes`;

@@ -1,7 +1,8 @@
-import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, existsSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { given } from '../model/given.ts';
 import { field, textField } from '../model/json.ts';
 import { invalid } from './invalid.ts';
+import { LIMITS } from './limits.ts';
 
 /** resolv.conf(5), in the form of a CNI result. Omits empty lists. */
 export interface Dns {
@@ -41,7 +42,7 @@ export function readResolvConf(file: string, path: string, resolved = RESOLVED):
 function readDnsFile(file: string, path: string): Dns {
   let text: string;
   try {
-    text = readFile(file);
+    text = readBounded(file, LIMITS.resolvConf);
   } catch (error) {
     const what = `it cannot be read: ${error instanceof Error ? error.message : String(error)}`;
     throw invalid(path, file, what, 'Name a file in the form of resolv.conf(5), or leave it out');
@@ -49,12 +50,24 @@ function readDnsFile(file: string, path: string): Dns {
   return parseResolvConf(text);
 }
 
-/** Opens without blocking on a pipe or a device at this path. */
-function readFile(file: string): string {
-  const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
+/**
+ * Reads a regular file of at most `limit` bytes. Never waits: opens no device, and no pipe to its end. Throws Error if
+ * the path is something else, or the file is larger.
+ */
+export function readBounded(file: string, limit: number): string {
+  const regular = (isFile: boolean): void => {
+    if (!isFile) throw new Error('it is not a regular file');
+  };
+  regular(statSync(file).isFile());
+  const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   try {
-    if (!fstatSync(fd).isFile()) throw new Error('it is not a regular file');
-    return readFileSync(fd, 'utf8');
+    regular(fstatSync(fd).isFile());
+    const bytes = Buffer.alloc(limit + 1);
+    let length = 0;
+    for (let more = 1; more > 0 && length < bytes.length; length += more)
+      more = readSync(fd, bytes, length, bytes.length - length, null);
+    if (length > limit) throw new Error(`it has more than ${limit} bytes`);
+    return bytes.toString('utf8', 0, length);
   } finally {
     closeSync(fd);
   }

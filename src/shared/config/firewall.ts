@@ -1,4 +1,5 @@
 import { fault } from '../errors/fault.ts';
+import { conditionWords, notMatching } from '../firewall/iptables-matches.ts';
 import type { Addr, Family } from '../model/addr.ts';
 import { type FirewallBackend, type IngressPolicy, isNftMatch } from '../model/firewall.ts';
 import { given } from '../model/given.ts';
@@ -137,7 +138,10 @@ function syntaxOf({ conditions }: PortOptions): 'iptables' | 'nftables' | undefi
   const syntaxes = ([4, 6] as const).flatMap((family): ('iptables' | 'nftables')[] => {
     const [first] = conditions[family];
     if (first === undefined) return [];
-    if (isOption(first)) return ['iptables'];
+    if (isOption(first)) {
+      assertMatches(family, conditions[family]);
+      return ['iptables'];
+    }
     const other = conditions[family].find((word) => isOption(word) || !isNftMatch(word));
     if (other === undefined) return ['nftables'];
     const [what, hint] = isOption(other)
@@ -153,6 +157,13 @@ function syntaxOf({ conditions }: PortOptions): 'iptables' | 'nftables' | undefi
     throw invalid('.conditionsV6', conditions[6], what, 'Write both in one syntax');
   }
   return syntaxes[0];
+}
+
+function assertMatches(family: Family, conditions: readonly string[]): void {
+  const bad = notMatching(conditionWords(conditions));
+  if (bad === undefined) return;
+  const hint = 'Give matches only, options written out: ["-s", "192.0.2.0/24"]';
+  throw invalid(`.conditionsV${family}`, conditions, `${show(bad)} is not a match of iptables`, hint);
 }
 
 /** Returns the backend of a configuration and the path of its key; `auto` if no key names one. */

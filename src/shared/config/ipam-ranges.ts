@@ -1,10 +1,11 @@
-import { capacity, formatRange, gatewaysOf, type RangeSet, type RangeSpec, rangeOf } from '../ipam/ranges.ts';
+import { capacity, formatRange, gatewaysOf, type RangeSet, type RangeSpec } from '../ipam/ranges.ts';
 import { type Addr, BITS, compareAddr, formatAddr, parseAddr } from '../model/addr.ts';
 import { given } from '../model/given.ts';
 import { textField } from '../model/json.ts';
 import { contains, firstHost, formatPrefix, lastOf, type Prefix } from '../model/prefix.ts';
 import { invalid } from './invalid.ts';
-import { readSubnet } from './ipam-values.ts';
+import { assertAssignable, readSubnet } from './ipam-values.ts';
+import { LIMITS, tooLarge } from './limits.ts';
 
 /** A range as it is configured, without defaults. */
 export interface RangeConfig {
@@ -44,15 +45,15 @@ function readSet(value: unknown, path: string): PlacedSet {
         `it is IPv${subnet.addr.family}, and its range set begins with IPv${first.subnet.addr.family}`,
         'Give each family a range set of its own: [[{…}], [{…}]]',
       );
-    const clash = set.slice(0, i).find((other) => overlap(range, other));
-    if (clash !== undefined)
-      throw invalid(
-        where,
-        formatPrefix(subnet),
-        `it overlaps ${formatRange(clash)} of its own set`,
-        'Remove one of them',
-      );
   }
+  const clash = firstOverlap(set.map((range, i) => ({ range, i })));
+  if (clash !== undefined)
+    throw invalid(
+      `${path}[${clash.later.i}].subnet`,
+      formatPrefix(clash.later.range.subnet),
+      `it overlaps ${formatRange(clash.earlier.range)} of its own set`,
+      'Remove one of them',
+    );
   return { path, set, written: ranges.map(({ written }) => written) };
 }
 
@@ -72,6 +73,7 @@ export function completeRange(written: RangeConfig): RangeSpec {
 export function readRange(value: unknown, path: string): { readonly range: RangeSpec; readonly written: RangeConfig } {
   const at = `${path}.subnet`;
   const subnet = readSubnet(textField(value, 'subnet') ?? '', at);
+  assertAssignable(subnet, at);
   const { family } = subnet.addr;
   const longest = BITS[family] - 2;
   if (subnet.length > longest)
@@ -109,27 +111,34 @@ function readInside(holder: unknown, key: string, path: string, subnet: Prefix):
 
 /** Sets must not share an address, and only results of CNI 0.3.0 and later can hold several sets of one family. */
 export function assertDisjoint(sets: readonly PlacedSet[], multiFamily: boolean): void {
-  for (const [i, { path, set }] of sets.entries()) {
-    const earlier = sets.slice(0, i);
-    for (const other of earlier) {
-      const range = set.find((one) => other.set.some((two) => overlap(one, two)));
-      if (range !== undefined)
-        throw invalid(
-          path,
-          formatRange(range),
-          `it overlaps ${other.path}`,
-          'An address belongs to one range set only',
-        );
-    }
+  assertFew(sets);
+  const clash = firstOverlap(sets.flatMap(({ path, set }, i) => set.map((range) => ({ range, i, path }))));
+  if (clash !== undefined) {
+    const { later, earlier } = clash;
+    const hint = 'An address belongs to one range set only';
+    throw invalid(later.path, formatRange(later.range), `it overlaps ${earlier.path}`, hint);
+  }
+  const families = new Set<number | undefined>();
+  for (const { path, set } of sets) {
     const family = familyOf(set);
-    if (!multiFamily && earlier.some((other) => familyOf(other.set) === family))
+    if (!multiFamily && families.has(family))
       throw invalid(
         path,
         set.map(formatRange).join(', '),
         `it is the second range set of IPv${family}, and before CNI 0.3.0 a result has one address of each family`,
         'Set cniVersion to 0.3.0 or later, or remove it',
       );
+    families.add(family);
   }
+}
+
+/** The runtime's sets, the single range and `ranges` come from three places, each limited by itself. */
+function assertFew(sets: readonly PlacedSet[]): void {
+  const ranges = sets.reduce((sum, { set }) => sum + set.length, 0);
+  if (sets.length > LIMITS.rangeSets)
+    throw tooLarge({ path: '.ipam', what: `has ${sets.length} range sets, ${LIMITS.rangeSets} are the limit` });
+  if (ranges > LIMITS.ranges)
+    throw tooLarge({ path: '.ipam', what: `has ${ranges} ranges, ${LIMITS.ranges} are the limit` });
 }
 
 /** Each set must have an allocatable address; otherwise every ADD would find it exhausted. */
@@ -146,10 +155,25 @@ function familyOf(set: RangeSet): number | undefined {
   return set[0]?.subnet.addr.family;
 }
 
-/** Compares start to end: two ranges may be parts of one subnet. */
-function overlap(a: RangeSpec, b: RangeSpec): boolean {
-  return (
-    [b.rangeStart, b.rangeEnd].some((addr) => rangeOf([a], addr)) ||
-    [a.rangeStart, a.rangeEnd].some((addr) => rangeOf([b], addr))
-  );
+/** A range and its number in the configuration. */
+interface Numbered {
+  readonly range: RangeSpec;
+  readonly i: number;
+}
+
+/**
+ * Returns two ranges that share an address, by their numbers; undefined if there are none. Compares start to end, since
+ * two ranges may be parts of one subnet. O(n log n).
+ */
+function firstOverlap<T extends Numbered>(
+  ranges: readonly T[],
+): { readonly earlier: T; readonly later: T } | undefined {
+  const sorted = ranges.toSorted((a, b) => compareAddr(a.range.rangeStart, b.range.rangeStart));
+  let widest: T | undefined;
+  for (const one of sorted) {
+    if (widest !== undefined && compareAddr(one.range.rangeStart, widest.range.rangeEnd) <= 0)
+      return one.i < widest.i ? { earlier: one, later: widest } : { earlier: widest, later: one };
+    widest = one;
+  }
+  return undefined;
 }

@@ -1,7 +1,7 @@
 import { fault } from '../errors/fault.ts';
 import type { NetError } from '../errors/net-error.ts';
 import { type Addr, formatAddr, parseAddr } from '../model/addr.ts';
-import { formatPrefix, networkOf, type Prefix, parsePrefix } from '../model/prefix.ts';
+import { contains, formatPrefix, networkOf, overlaps, type Prefix, parsePrefix } from '../model/prefix.ts';
 import { invalid, show } from './invalid.ts';
 
 /** An external string and its source: `.args.cni.ips[0]`, `CNI_ARGS IP`. */
@@ -15,6 +15,38 @@ export function readAddr(text: string, path: string): Addr {
   const addr = parseAddr(text);
   if (addr === undefined) throw wrong(path, text, 'it is not an IP address', 'Write it as 10.88.0.2 or fd00::2');
   return addr;
+}
+
+/** Blocks that no interface has an address of, and their names. */
+const UNASSIGNABLE = (
+  [
+    ['0.0.0.0/8', 'unspecified'],
+    ['127.0.0.0/8', 'loopback'],
+    ['224.0.0.0/4', 'multicast'],
+    ['255.255.255.255/32', 'broadcast'],
+    ['::/128', 'unspecified'],
+    ['::1/128', 'loopback'],
+    ['::ffff:0:0/96', 'IPv4-mapped'],
+    ['ff00::/8', 'multicast'],
+  ] as const
+).flatMap(([text, name]) => {
+  const block = parsePrefix(text);
+  return block === undefined ? [] : [{ block, name, text }];
+});
+
+/** Why no interface can have an address of the prefix; undefined if one can. */
+export function unassignable(prefix: Prefix): string | undefined {
+  const found = UNASSIGNABLE.find(({ block }) => overlaps(block, prefix));
+  if (found === undefined) return undefined;
+  const { block, name, text } = found;
+  return contains(block, prefix.addr) ? `it is ${name} (${text})` : `it contains ${name} addresses (${text})`;
+}
+
+/** Throws NetError `invalid-config` for a pool that holds addresses which no interface can have. */
+export function assertAssignable(prefix: Prefix, path: string): void {
+  const what = unassignable(prefix);
+  if (what === undefined) return;
+  throw wrong(path, formatPrefix(prefix), what, 'Give addresses of hosts: 10.88.0.0/16 or fd00:88::/64');
 }
 
 /** An address with its subnet's prefix length. */

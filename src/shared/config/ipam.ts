@@ -1,6 +1,6 @@
 import type { RangeSet } from '../ipam/ranges.ts';
 import { assignRequests } from '../ipam/requests.ts';
-import { type Addr, formatAddr } from '../model/addr.ts';
+import { type Addr, BITS, formatAddr } from '../model/addr.ts';
 import { field, isObject, textField } from '../model/json.ts';
 import { contains, type Prefix } from '../model/prefix.ts';
 import type { Route } from '../model/route.ts';
@@ -8,7 +8,7 @@ import { type Dns, readDns, readResolvConf } from './dns.ts';
 import { invalid } from './invalid.ts';
 import { assertDisjoint, assertUsable, type PlacedSet, type RangeConfig, readRange, readSets } from './ipam-ranges.ts';
 import { readRoutes } from './ipam-routes.ts';
-import { type Given, readAddr, readPrefix, readRequested, splitCommas } from './ipam-values.ts';
+import { assertAssignable, type Given, readAddr, readPrefix, readRequested, splitCommas } from './ipam-values.ts';
 import { assertShape, respell } from './shape.ts';
 import { ipamHostLocal, ipamStatic, ipRanges } from './validators.generated.js';
 
@@ -88,7 +88,9 @@ export function parseHostLocal(input: HostLocalInput): HostLocalSpec {
 /** Returns the data directory of a host-local configuration; never throws, for DEL and GC. */
 export function dataDirOf(ipam: unknown): string {
   const found = textField(ipam, 'dataDir') ?? DATA_DIR;
-  return found.length > 1 ? found.replace(/\/+$/, '') : found;
+  let end = found.length;
+  while (end > 1 && found[end - 1] === '/') end--;
+  return found.slice(0, end);
 }
 
 export interface StaticInput extends Input {
@@ -119,7 +121,7 @@ export function parseStatic(input: StaticInput): StaticSpec {
   const configured = overriding.length > 0 ? [] : readStaticAddresses(field(ipam, 'addresses'), `${path}.addresses`);
   // CONVENTIONS.md: runtimeConfig and args override CNI_ARGS, which adds to the configuration.
   const requested = splitCommas(overriding.length > 0 ? overriding : added);
-  const all = [...configured, ...requested.map(({ text, path: at }) => ({ address: readPrefix(text, at) }))];
+  const all = [...configured, ...requested.map(({ text, path: at }) => ({ address: readAssigned(text, at) }))];
   if (!multiFamily) assertOnePerFamily(all, path);
   return {
     addresses: withGateways(all, overriding.length > 0 ? [] : splitCommas(input.gateways ?? [])),
@@ -128,11 +130,18 @@ export function parseStatic(input: StaticInput): StaticSpec {
   };
 }
 
+/** An address that an interface gets, with its subnet's prefix length. */
+function readAssigned(text: string, path: string): Prefix {
+  const prefix = readPrefix(text, path);
+  assertAssignable({ ...prefix, length: BITS[prefix.addr.family] }, path);
+  return prefix;
+}
+
 function readStaticAddresses(value: unknown, path: string): StaticAddress[] {
   if (!Array.isArray(value)) return [];
   return value.map((item: unknown, i) => {
     const at = `${path}[${i}]`;
-    const address = readPrefix(textField(item, 'address') ?? '', `${at}.address`);
+    const address = readAssigned(textField(item, 'address') ?? '', `${at}.address`);
     const text = textField(item, 'gateway');
     if (text === undefined) return { address };
     const gateway = readAddr(text, `${at}.gateway`);

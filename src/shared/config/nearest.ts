@@ -1,5 +1,9 @@
+/** Longer words are not compared: the distance takes as much memory as both lengths multiplied. */
+const LONGEST = 64;
+
 /** Returns the candidate that `word` most likely misspells or abbreviates, or undefined if none is near. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  if (word.length > LONGEST) return undefined;
   const lower = word.toLowerCase();
   let best: string | undefined;
   // One edit in three characters: `vlna` is near `vlan`, `mac` is not near `mtu`.

@@ -3,6 +3,7 @@ import type { Protocol } from '../model/firewall.ts';
 import { field, textField } from '../model/json.ts';
 import { invalid } from './invalid.ts';
 import { readAddr } from './ipam-values.ts';
+import { LIMITS } from './limits.ts';
 
 /** A host port that leads to a port of the pod. */
 export interface PortMapping {
@@ -16,7 +17,6 @@ export interface PortMapping {
 }
 
 const PROTOCOLS: readonly Protocol[] = ['tcp', 'udp', 'sctp'];
-const MAX_MAPPINGS = 1024;
 const PATH = '.runtimeConfig.portMappings';
 
 /**
@@ -26,8 +26,8 @@ const PATH = '.runtimeConfig.portMappings';
 export function parsePortMappings(value: unknown): PortMapping[] {
   if (value === undefined || value === null) return [];
   if (!Array.isArray(value)) throw invalid(PATH, value, 'it is not a list', 'Write [{ "hostPort": 8080, … }]');
-  if (value.length > MAX_MAPPINGS) {
-    throw invalid(PATH, value.length, `there are more than ${MAX_MAPPINGS} mappings`, 'Publish fewer ports');
+  if (value.length > LIMITS.ports) {
+    throw invalid(PATH, value.length, `there are more than ${LIMITS.ports} mappings`, 'Publish fewer ports');
   }
   const found = value.map((item: unknown, i) => parseMapping(item, `${PATH}[${i}]`));
   assertDistinct(found, value);
@@ -69,10 +69,17 @@ function parsePort(item: unknown, key: string, path: string): number {
 }
 
 function assertDistinct(mappings: readonly PortMapping[], given: readonly unknown[]): void {
-  for (const [i, one] of mappings.entries()) {
-    const j = mappings.findIndex((other, at) => at < i && meet(one, other));
-    if (j < 0) continue;
-    throw invalid(`${PATH}[${i}]`, given[i], `it takes the same host port as [${j}]`, 'Publish each host port once');
+  const taken = new Map<string, number>();
+  for (const [i, { protocol, hostPort, hostIp, family }] of mappings.entries()) {
+    const families: readonly Family[] = family === undefined ? [4, 6] : [family];
+    const key = (what: string | number): string => `${protocol} ${hostPort} ${what}`;
+    // All addresses of a family meet each of its addresses; an address meets itself and all.
+    const own = families.map((one) => key(hostIp ?? `all of ${one}`));
+    const others = families.map((one) => key(hostIp === undefined ? `any of ${one}` : `all of ${one}`));
+    const j = [...own, ...others].map((one) => taken.get(one)).find((at) => at !== undefined);
+    if (j !== undefined)
+      throw invalid(`${PATH}[${i}]`, given[i], `it takes the same host port as [${j}]`, 'Publish each host port once');
+    for (const one of [...own, ...families.map((each) => key(`any of ${each}`))]) taken.set(one, i);
   }
 }
 

@@ -7,6 +7,7 @@ import { type Prefix, parsePrefix } from '../model/prefix.ts';
 import type { Route } from '../model/route.ts';
 import { type Dns, readDns } from './dns.ts';
 import { show } from './invalid.ts';
+import { excessOf } from './limits.ts';
 
 /** A CNI result in the newest form (SPEC.md §5, ADD success); older forms derive from it. */
 export interface CniResult {
@@ -165,7 +166,10 @@ export function listsVersion(text: string, version: string): boolean {
 /** Parses the result that a plugin printed; undefined if it is not JSON. Throws NetError like `parseResult`. */
 export function parsePrintedResult(text: string, where: string): CniResult | undefined {
   const output = parseOutput(text);
-  return output === undefined ? undefined : parseResult(output, where);
+  if (output === undefined) return undefined;
+  const excess = excessOf(output);
+  if (excess !== undefined) throw invalid(`${where}${excess.path}`, undefined, excess.what);
+  return parseResult(output, where);
 }
 
 function parseOutput(text: string): unknown {

@@ -1,3 +1,4 @@
+import { visible } from '../model/visible.ts';
 import { CATALOG, type ErrorKind } from './catalog.ts';
 
 export interface ErrorParts {
@@ -19,7 +20,10 @@ export interface ErrorParts {
   readonly code?: number;
 }
 
-/** The only error class of this project. `message` is one line: `<op> <subject>: <what> (<reason>). <hint>`. */
+/**
+ * The only error class of this project. `message` is one line: `<op> <subject>: <what> (<reason>). <hint>`, without a
+ * character that a terminal would obey.
+ */
 export class NetError extends Error {
   readonly kind: ErrorKind;
   readonly op: string;
@@ -37,7 +41,7 @@ export class NetError extends Error {
     this.op = parts.op;
     this.subject = parts.subject;
     this.what = parts.what;
-    this.hint = parts.hint ?? '';
+    this.hint = visible(oneLine(parts.hint ?? ''));
     this.reason = parts.reason ?? '';
     this.errno = parts.errno;
     this.code = parts.code;
@@ -70,5 +74,6 @@ function formatError({ op, subject, what, reason, hint }: ErrorParts): string {
 }
 
 function oneLine(text: string): string {
-  return text.replace(/\s*[\r\n]+\s*/g, ' ').trim();
+  const lines = text.split(/[\r\n]+/).map((line) => line.trim());
+  return visible(lines.join(' ').trim());
 }

@@ -2,6 +2,7 @@ import { fault } from '../errors/fault.ts';
 import { type Family, parseAddr } from '../model/addr.ts';
 import { PORT_LABEL, type PortEntry } from '../model/firewall.ts';
 import { familyOf, type Line, LOOPBACK, socketText } from './iptables-lines.ts';
+import { conditionWords, notMatching } from './iptables-matches.ts';
 
 /** Returns the rules of a published port. Pods in `subnet` would answer directly, past this host. */
 export function portLines(entry: PortEntry, family: Family, subnet: string): Line[] {
@@ -85,19 +86,13 @@ function maskText(bit: number): string {
   return `${value}/${value}`;
 }
 
-/** Conditions may contain matches only: no option that sets the rule's chain, position or target. */
-const NO_MATCH =
-  /^(-[jgtADIRCNXFPELSZcw]|--(jump|goto|table|append|delete|insert|replace|check|set-counters|wait)(=.*)?)$/;
-
-/**
- * Splits the conditions into words: one word per item, as in the reference, or a match with its values in one string.
- */
+/** The words of the conditions. The configuration was checked; a record may be older than the check. */
 function wordsOf({ conditions, address }: PortEntry): readonly string[] {
-  const words = conditions.flatMap((text) => (/^[-!]/.test(text) ? text.split(/ +/).filter(Boolean) : [text]));
-  const bad = words.find((word) => NO_MATCH.test(word) || /[\0\r\n]/.test(word));
+  const words = conditionWords(conditions);
+  const bad = notMatching(words);
   if (bad === undefined) return words;
   const what = `${JSON.stringify(bad)} is not a match of iptables`;
-  const hint = 'Give matches only: ["-s", "192.0.2.0/24"]';
+  const hint = 'Give matches only, options written out: ["-s", "192.0.2.0/24"]';
   const subject = `key conditionsV${familyOf(address)}`;
   throw fault.invalidConfig('firewall.add', subject, what, hint);
 }

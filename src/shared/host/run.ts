@@ -15,7 +15,7 @@ import { changeElements, type ElementOp, elementLine } from './nft.ts';
 import { redirects } from './read-shaping.ts';
 import { requestOf } from './requests.ts';
 import { addIngress, addRedirect, deleteIngress, shapingErrno } from './shaping-requests.ts';
-import { writeSysctl } from './sysctl.ts';
+import { type SysctlOp, writeSysctls } from './sysctl.ts';
 
 export interface LinuxNamespaces {
   readonly host: LinuxNamespace;
@@ -29,7 +29,6 @@ interface Queue<K extends string, T> {
 }
 
 type Announce = (ns: LinuxNamespace, announced: Announced) => void;
-type SysctlOp = Extract<Op, { op: 'sysctl.set' }>;
 
 /** Pending work, by the way it reaches the kernel. */
 interface Queues {
@@ -229,7 +228,9 @@ export function readLink(ns: LinuxNamespace, name: string): LinkMessage | undefi
 function carryOut(pending: Pending): NetError[] {
   if (pending.kind === 'requests') return sendRequests(pending);
   if (pending.kind === 'flushes') return flushConnections(pending.items, pending.ns);
-  return pending.kind === 'sysctls' ? writeSysctls(pending) : changeElements(pending.items, pending.ns);
+  return pending.kind === 'sysctls'
+    ? writeSysctls(pending.ns, pending.items)
+    : changeElements(pending.items, pending.ns);
 }
 
 function sendRequests({ ns, items }: Queues['requests']): NetError[] {
@@ -238,13 +239,4 @@ function sendRequests({ ns, items }: Queues['requests']): NetError[] {
     const { errno = 0, text = '' } = replies[i] ?? {};
     return errno === 0 || errno === unless ? [] : [opError(op, shapingErrno(op, errno), text)];
   });
-}
-
-function writeSysctls({ ns, items }: Queues['sysctls']): NetError[] {
-  return ns.within(() =>
-    items.flatMap(({ op, path }) => {
-      const errno = writeSysctl(path, op);
-      return errno === 0 ? [] : [opError(op, errno)];
-    }),
-  );
 }

@@ -1,7 +1,16 @@
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { isExhaustion } from '../errors/codes.ts';
-import { EACCES, ENOENT, EROFS } from '../netlink/constants.ts';
+import type { NetError } from '../errors/net-error.ts';
+import type { Op } from '../model/op.ts';
+import { EACCES, EINVAL, ENOENT, EPERM, EROFS } from '../netlink/constants.ts';
+import { opError } from './failure.ts';
+import type { LinuxNamespace } from './linux-namespace.ts';
+
+export type SysctlOp = Extract<Op, { op: 'sysctl.set' }>;
+
+/** A later write of the same value would get them again. */
+const REFUSALS: readonly number[] = [EACCES, EINVAL, EPERM, EROFS];
 
 /**
  * The sysctls of the calling thread's namespace: /proc/sys/net shows each thread its own. In a container /proc/sys is
@@ -9,17 +18,28 @@ import { EACCES, ENOENT, EROFS } from '../netlink/constants.ts';
  */
 const ROOT = `${process.env.ISTHMUS_SYSCTL_DIR || '/proc/sys'}/`;
 
-/** Of an optional key: the kernel lacks it, or /proc/sys is read-only. */
+/** An optional key need not be set: the kernel lacks it, or /proc/sys is read-only. */
 const TOLERATED: readonly number[] = [ENOENT, EACCES, EROFS];
 
-/**
- * Sets the key unless it has the value already, so that a read-only /proc/sys with the right values suffices. Returns 0
- * or the errno; 0 if an optional key cannot be set.
- */
-export function writeSysctl(
-  path: string,
-  { value, optional = false }: { readonly value: string; readonly optional?: boolean },
-): number {
+/** Sets the keys in their order; returns all failures. */
+export function writeSysctls(
+  ns: LinuxNamespace,
+  items: readonly { readonly op: SysctlOp; readonly path: string }[],
+): NetError[] {
+  return ns.within(() =>
+    items.flatMap(({ op, path }) => {
+      const errno = writeSysctl(path, op.value);
+      return errno === 0 || isTolerated(op, errno) ? [] : [opError(op, errno)];
+    }),
+  );
+}
+
+function isTolerated({ optional, bestEffort }: SysctlOp, errno: number): boolean {
+  return (TOLERATED.includes(errno) && optional === true) || (REFUSALS.includes(errno) && bestEffort === true);
+}
+
+/** Sets the key unless it has the value, so that a read-only /proc/sys with the right values suffices. */
+function writeSysctl(path: string, value: string): number {
   try {
     if (words(readSysctl(path)) === words(value)) return 0;
     const fd = openSync(ROOT + path, 'w');
@@ -30,8 +50,7 @@ export function writeSysctl(
     }
     return 0;
   } catch (error) {
-    const errno = errnoOf(error);
-    return optional && TOLERATED.includes(errno) ? 0 : errno;
+    return errnoOf(error);
   }
 }
 

@@ -42,10 +42,14 @@ export function within({ first, last }: Interval, addr: Addr): boolean {
   return addr.family === first.family && compareAddr(first, addr) <= 0 && compareAddr(addr, last) <= 0;
 }
 
+/** The same addresses, each once. */
+export function distinctAddrs(addresses: readonly Addr[]): Addr[] {
+  return [...new Map(addresses.map((addr) => [`${addr.family} ${addr.value}`, addr])).values()];
+}
+
 /** The gateways of all sets, each once. */
 export function gatewaysOf(sets: readonly RangeSet[]): Addr[] {
-  const all = sets.flat().map(({ gateway }) => gateway);
-  return all.filter((gateway, i) => all.findIndex((other) => sameAddr(gateway, other)) === i);
+  return distinctAddrs(sets.flatMap((set) => set.map(({ gateway }) => gateway)));
 }
 
 /** How many addresses a set can give: without gateways, network and broadcast addresses. */

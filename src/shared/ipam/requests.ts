@@ -2,7 +2,15 @@ import { fault } from '../errors/fault.ts';
 import type { NetError } from '../errors/net-error.ts';
 import { type Addr, formatAddr, sameAddr } from '../model/addr.ts';
 import { contains, firstOf, formatPrefix } from '../model/prefix.ts';
-import { formatSet, gatewaysOf, isNetworkOrBroadcast, type RangeSet, type RangeSpec, rangeOf } from './ranges.ts';
+import {
+  distinctAddrs,
+  formatSet,
+  gatewaysOf,
+  isNetworkOrBroadcast,
+  type RangeSet,
+  type RangeSpec,
+  rangeOf,
+} from './ranges.ts';
 
 /**
  * The requested address for each set, or undefined. Throws NetError `invalid-config` for an address that no set can
@@ -18,7 +26,7 @@ export function assignRequests(
     fault.invalidConfig('ipam', subjectOf(address), what, hint);
   const gateways = gatewaysOf(sets);
   const assigned: (Addr | undefined)[] = sets.map(() => undefined);
-  for (const address of unique(requested)) {
+  for (const address of distinctAddrs(requested)) {
     if (gateways.some((gateway) => sameAddr(gateway, address)))
       throw refused(address, 'it is the gateway of its subnet', 'Ask for another address of the range');
     const index = sets.findIndex((set) => rangeOf(set, address) !== undefined);
@@ -40,10 +48,6 @@ export function assignRequests(
     assigned[index] = address;
   }
   return assigned;
-}
-
-function unique(addresses: readonly Addr[]): Addr[] {
-  return addresses.filter((address, i) => addresses.findIndex((other) => sameAddr(address, other)) === i);
 }
 
 function specialOf({ subnet }: RangeSpec, address: Addr): string {

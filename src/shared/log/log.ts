@@ -1,4 +1,6 @@
-/** Fields of one log line; values are written with JSON.stringify where they contain spaces. */
+import { visibleJson } from '../model/visible.ts';
+
+/** Fields of one log line; values are written as JSON where they contain spaces or control characters. */
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
 export interface Logger {
@@ -47,7 +49,7 @@ function formatLine(fields: LogFields): string {
   for (const [key, value] of Object.entries(fields)) {
     if (value === undefined) continue;
     const text = String(value);
-    parts.push(`${key}=${/^[^\s"=]+$/.test(text) ? text : JSON.stringify(text)}`);
+    parts.push(`${key}=${/^[^\p{Z}\p{C}"=]+$/u.test(text) ? text : visibleJson(JSON.stringify(text))}`);
   }
   return `${parts.join(' ')}\n`;
 }

@@ -101,6 +101,8 @@ export type Op =
       readonly value: string;
       /** True if it is no failure that the kernel lacks this key (IPv6 switched off) or that it cannot be written. */
       readonly optional?: boolean;
+      /** True if a kernel that will never take this value (EINVAL, EACCES, …) is not a failure either: an undo. */
+      readonly bestEffort?: boolean;
     }
   | {
       readonly op: 'firewall.add' | 'firewall.delete';

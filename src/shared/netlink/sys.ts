@@ -140,30 +140,6 @@ export function linkIndex(socketFd: number, name: string): number | undefined {
   throw systemError('ioctl', error);
 }
 
-const SYS_PIDFD_GETFD = 438;
-const SYS_PIDFD_OPEN = 434;
-
-/** Loaded separately, as plugin calls never need it. The numbers are the same on every architecture since Linux 5.0. */
-let raw: { readonly syscall: (number: bigint, a: bigint, b: bigint, c: bigint) => bigint } | undefined;
-
-/** Opens a descriptor of the process `pid`. Source: pidfd_open(2). */
-export function pidfdOpen(pid: number): number {
-  return syscall('pidfd_open', SYS_PIDFD_OPEN, pid, 0);
-}
-
-/**
- * Duplicates descriptor `fd` of the process behind `pidfd`, closed on exec. Requires permission to trace that process.
- * Source: pidfd_getfd(2).
- */
-export function pidfdGetfd(pidfd: number, fd: number): number {
-  return syscall('pidfd_getfd', SYS_PIDFD_GETFD, pidfd, fd);
-}
-
-function syscall(name: string, number: number, a: number, b: number): number {
-  raw ??= loadLibrary(null, { syscall: { return: 'i64', arguments: ['i64', 'i64', 'i64', 'i64'] } });
-  return checked(name, Number(raw.syscall(BigInt(number), BigInt(a), BigInt(b), 0n)));
-}
-
 const F_OFD_SETLK = 37;
 const F_RDLCK = 0;
 const F_WRLCK = 1;

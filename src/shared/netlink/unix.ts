@@ -12,7 +12,8 @@ import {
   SOCK_DGRAM,
   SOL_SOCKET,
 } from './constants.ts';
-import { connect, getsockopt, pidfdGetfd, pidfdOpen, send, socket } from './sys.ts';
+import { pidfdOpen } from './pidfd.ts';
+import { connect, getsockopt, send, socket } from './sys.ts';
 
 /** The peer of a connection: struct ucred, as of the time it connected. */
 export interface Peer {
@@ -31,19 +32,6 @@ export function peerOf(fd: number): Peer {
 }
 
 /**
- * Duplicates descriptor `theirs` of the process at the other end of `fd`, which must still be connected: that prevents
- * the reuse of its pid. Throws NetError `kernel`, with EPERM if tracing it is not permitted.
- */
-export function takeDescriptor(fd: number, theirs: number): number {
-  const pidfd = peerPidfd(fd);
-  try {
-    return pidfdGetfd(pidfd, theirs);
-  } finally {
-    closeSync(pidfd);
-  }
-}
-
-/**
  * Sends one datagram to the socket at `path`, or with a leading `@` to that abstract name. Throws NetError `kernel` if
  * it cannot be delivered at once: EAGAIN if the reader does not read.
  */
@@ -57,8 +45,11 @@ export function sendDatagram(path: string, text: string): void {
   }
 }
 
-/** SO_PEERPIDFD came with Linux 6.5. */
-function peerPidfd(fd: number): number {
+/**
+ * A pidfd of the process that connected. SO_PEERPIDFD came with Linux 6.5; before that, ask soon after the connection:
+ * a process that hands the socket on and ends gives up its pid.
+ */
+export function peerPidfd(fd: number): number {
   try {
     const [pidfd = -1] = new Int32Array(getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, 4).buffer);
     return pidfd;

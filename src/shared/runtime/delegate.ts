@@ -2,12 +2,17 @@ import { accessSync, constants, readFileSync, realpathSync, statSync } from 'nod
 import { dirname, join } from 'node:path';
 import { withoutArg } from '../config/cni-args.ts';
 import { versionIn } from '../config/document.ts';
+import { unassignable } from '../config/ipam-values.ts';
+import { LIMITS } from '../config/limits.ts';
 import { type CniResult, listsVersion, parsePrintedError, parsePrintedResult } from '../config/result.ts';
 import { UNSAID_VERSION } from '../config/versions.ts';
 import type { DelegateSource, IpamResult } from '../core/core.ts';
+import { CATALOG } from '../errors/catalog.ts';
 import { fault } from '../errors/fault.ts';
 import { asNetError, NetError } from '../errors/net-error.ts';
+import { BITS } from '../model/addr.ts';
 import { given } from '../model/given.ts';
+import { formatPrefix } from '../model/prefix.ts';
 import { LAUNCHER_MARK } from './cni/protocol.ts';
 import type { Command, Environment } from './environment.ts';
 
@@ -135,14 +140,24 @@ async function run(call: DelegateCall, command: Command): Promise<string> {
     stripFinalNewline: false,
     // Bounds the memory that a verbose delegate can use.
     buffer: { stderr: false },
+    maxBuffer: { stdout: LIMITS.delegateOutput },
   } as const;
   const running = withUmask(call.umask?.(), () => execa(file, [], options));
+  // A child of the delegate may hold its pipes for as long as it lives.
+  running.nodeChildProcess.once('exit', () => {
+    const close = (): void => {
+      running.stdout.destroy();
+      running.stderr.destroy();
+    };
+    setTimeout(close, LIMITS.delegatePipe).unref();
+  });
   let said = Buffer.alloc(0);
   running.stderr.on('data', (piece: Buffer) => {
     call.stderr(piece);
     if (said.length < SAID_BYTES) said = Buffer.concat([said, piece.subarray(0, SAID_BYTES - said.length)]);
   });
   const done = await running;
+  if (done.isMaxBuffer) throw failed(call.type, `wrote more than ${LIMITS.delegateOutput} bytes to stdout`, command);
   if (done.exitCode === 0) return done.stdout;
   const { msg, details, code = 0 } = parsePrintedError(done.stdout);
   const reason = msg ?? (said.toString().trim() || done.shortMessage || 'nothing');
@@ -151,8 +166,13 @@ async function run(call: DelegateCall, command: Command): Promise<string> {
     op: command,
     subject: `IPAM plugin ${call.type}`,
     what: `failed: ${reason}${details ? `; ${details}` : ''}`,
-    ...(code > 0 ? { code } : {}),
+    ...(isPassedOn(code) ? { code } : {}),
   });
+}
+
+/** True for an unsigned 32-bit code (SPEC.md §5), except the one that reports a defect of this program. */
+function isPassedOn(code: number): boolean {
+  return Number.isInteger(code) && code > 0 && code <= 0xffff_ffff && code !== CATALOG.internal.cni;
 }
 
 /** Nothing else of this process runs while the mask is another: `start` is synchronous. */
@@ -205,6 +225,10 @@ function versionOf({ config }: DelegateCall): string {
 
 function ipamResult(output: string, type: string): IpamResult {
   const { ips, routes, dns } = understood(output, type);
+  for (const { address } of ips) {
+    const what = unassignable({ ...address, length: BITS[address.addr.family] });
+    if (what !== undefined) throw failed(type, `gave ${formatPrefix(address)}: ${what}`);
+  }
   const addresses = ips.map(({ address, gateway }) => ({ address, ...given({ gateway }) }));
   if (addresses.length === 0) throw failed(type, 'gave no address');
   return { addresses, routes, dns };
@@ -221,7 +245,7 @@ function understood(output: string, type: string): CniResult {
   return result;
 }
 
-function failed(type: string, what: string): NetError {
+function failed(type: string, what: string, command: Command = 'ADD'): NetError {
   const hint = `Mend or replace the plugin ${type}`;
-  return fault.delegate('ADD', `IPAM plugin ${type}`, what, hint);
+  return fault.delegate(command, `IPAM plugin ${type}`, what, hint);
 }

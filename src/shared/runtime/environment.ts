@@ -1,5 +1,7 @@
+import { LIMITS } from '../config/limits.ts';
 import { fault } from '../errors/fault.ts';
 import type { NetError } from '../errors/net-error.ts';
+import { ifNameFault } from '../model/if-name.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -29,8 +31,8 @@ const REQUIRED: Readonly<Record<Command, readonly string[]>> = {
   VERSION: [],
 };
 
-/** IFNAMSIZ - 1, linux/if.h. */
-const MAX_IFNAME = 15;
+/** Directories of CNI_PATH to look at, empty ones included. */
+const MAX_SPLIT = LIMITS.path * 2;
 
 /** Throws NetError `bad-environment` naming all missing variables, or the first malformed one. */
 export function parseEnvironment(env: Environment): CallVariables {
@@ -48,14 +50,26 @@ export function parseEnvironment(env: Environment): CallVariables {
     netns: env.CNI_NETNS ?? '',
     ifName: env.CNI_IFNAME ?? '',
     args: env.CNI_ARGS ?? '',
-    path: (env.CNI_PATH ?? '').split(':').filter((dir) => dir !== ''),
+    path: (env.CNI_PATH ?? '').split(':', MAX_SPLIT).filter((dir) => dir !== ''),
     ownNamespace: /^(1|true)$/i.test(env.CNI_NETNS_OVERRIDE ?? ''),
   };
+  if (command !== 'DEL') assertModest(variables);
   if (REQUIRED[command].length > 0) assertIdentity(variables);
   return variables;
 }
 
+/** A DEL goes on without what is too much. */
+function assertModest({ path, args }: CallVariables): void {
+  if (path.length > LIMITS.path) throw bad('CNI_PATH', `has more than ${LIMITS.path} directories`, 'Give fewer');
+  if (args.length > LIMITS.text)
+    throw bad('CNI_ARGS', `has ${args.length} characters, ${LIMITS.text} are the limit`, 'Give fewer');
+}
+
 function assertIdentity({ containerId, ifName }: CallVariables): void {
+  if (containerId.length > LIMITS.containerId) {
+    const what = `has ${containerId.length} characters, ${LIMITS.containerId} are the limit`;
+    throw bad(`CNI_CONTAINERID=${containerId.slice(0, 64)}…`, what, 'Give the id that the runtime shows');
+  }
   if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(containerId)) {
     throw bad(
       `CNI_CONTAINERID=${containerId}`,
@@ -65,12 +79,6 @@ function assertIdentity({ containerId, ifName }: CallVariables): void {
   }
   const fault = ifNameFault(ifName);
   if (fault !== undefined) throw bad(`CNI_IFNAME=${ifName}`, fault, 'Give a name like eth0');
-}
-
-function ifNameFault(name: string): string | undefined {
-  if (Buffer.byteLength(name) > MAX_IFNAME) return `is longer than ${MAX_IFNAME} bytes, the kernel's limit`;
-  if (name === '.' || name === '..') return 'is a directory name, which no interface can have';
-  return /[/:\s]/.test(name) ? 'has "/", ":" or white space, which no interface name can have' : undefined;
 }
 
 function bad(subject: string, what: string, hint: string): NetError {

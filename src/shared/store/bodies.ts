@@ -43,11 +43,36 @@ function isInside(inside: unknown): boolean {
 
 function isPublished(published: unknown): boolean {
   if (published === undefined) return true;
-  return isFields(published) && Array.isArray(published.entries) && published.entries.every(isFields);
+  if (!isFields(published) || !isBackend(published.backend) || !Array.isArray(published.entries)) return false;
+  return published.entries.every((one) => isFields(one) && areTexts([one.kind, one.protocol, one.address]));
+}
+
+/** The names of FirewallBackend. */
+function isBackend(name: unknown): boolean {
+  return name === 'nftables' || name === 'iptables' || name === 'none';
 }
 
 function isTuned(tuned: unknown): boolean {
   return isFields(tuned) && Array.isArray(tuned.sysctls) && isFields(tuned.link);
+}
+
+/** One of model/owned.ts: its deletion needs every field. */
+function isOwned(one: unknown): boolean {
+  if (!isFields(one)) return false;
+  switch (one.kind) {
+    case 'link':
+      return areTexts([one.name, one.link]);
+    case 'promisc':
+    case 'localnet':
+      return areTexts([one.dev]);
+    case 'address':
+    case 'replaced':
+      return areTexts([one.dev, one.address]);
+    case 'entry':
+      return isBackend(one.backend) && isFields(one.entry) && areTexts([one.entry.kind]);
+    default:
+      return false;
+  }
 }
 
 /** Like `parseEndpoint`. */
@@ -57,7 +82,7 @@ export function parseNetwork(body: string): NetworkRow | undefined {
     ({ name, driver, device, bootId, owned, holders }) =>
       areTexts([name, driver, device, bootId]) &&
       Array.isArray(owned) &&
-      owned.every(isFields) &&
+      owned.every(isOwned) &&
       (holders === undefined || areTexts(holders)),
   );
   if (row?.spec === undefined) return row as NetworkRow | undefined;

@@ -1,4 +1,4 @@
-import type { Attachment, Camp, Role } from '../model/attachment.ts';
+import { type Attachment, type Camp, type Role, sameAttachment } from '../model/attachment.ts';
 import { type Endpoint, hostIfOf } from '../model/endpoint.ts';
 import { parseEndpoint } from './bodies.ts';
 import { type Context, textOf } from './sqlite-context.ts';
@@ -8,6 +8,8 @@ import type { EndpointKey, EndpointTable } from './store.ts';
 import { interfaceTaken } from './taken.ts';
 
 const KEY = 'boot = ? AND network = ? AND camp = ? AND container = ? AND interface = ? AND role = ?';
+
+const SELECT = 'SELECT network, camp, container, interface, role, body FROM endpoints';
 
 /** `endpoints`: one JSON body for each role of an attachment. */
 export class SqliteEndpoints implements EndpointTable {
@@ -19,8 +21,8 @@ export class SqliteEndpoints implements EndpointTable {
 
   get(attachment: Attachment, role: Role): Endpoint | undefined {
     return this.#context.read((file, boot) => {
-      const row = file.get(`SELECT body FROM endpoints WHERE ${KEY}`, boot(), ...key(attachment), role);
-      return row === undefined ? undefined : parseEndpoint(textOf(row.body));
+      const row = file.get(`${SELECT} WHERE ${KEY}`, boot(), ...key(attachment), role);
+      return row === undefined ? undefined : endpointOf(row);
     });
   }
 
@@ -49,18 +51,18 @@ export class SqliteEndpoints implements EndpointTable {
     return this.#context.read((file, boot) => {
       const rows =
         network === undefined
-          ? file.all(`SELECT body FROM endpoints WHERE boot = ? ${order}`, boot())
-          : file.all(`SELECT body FROM endpoints WHERE boot = ? AND network = ? ${order}`, boot(), network);
-      return rows.flatMap((row) => parseEndpoint(textOf(row.body)) ?? []);
+          ? file.all(`${SELECT} WHERE boot = ? ${order}`, boot())
+          : file.all(`${SELECT} WHERE boot = ? AND network = ? ${order}`, boot(), network);
+      return rows.flatMap((row) => endpointOf(row) ?? []);
     });
   }
 
   broken(network?: string): EndpointKey[] {
-    const sql = `SELECT network, camp, container, interface, role, body FROM endpoints
+    const sql = `${SELECT}
       WHERE boot = ? AND network = coalesce(?, network) ORDER BY network, camp, container, interface, role`;
     return this.#context.read((file, boot) => {
       const rows = file.all(sql, boot(), network ?? null);
-      return rows.filter(({ body }) => parseEndpoint(textOf(body)) === undefined).map(keyOf);
+      return rows.filter((row) => endpointOf(row) === undefined).map(keyOf);
     });
   }
 
@@ -72,6 +74,14 @@ export class SqliteEndpoints implements EndpointTable {
 
 function key({ network, camp, containerId, ifName }: Attachment): [string, string, string, string] {
   return [network, camp, containerId, ifName];
+}
+
+/** Undefined for a broken body, and for one that is about another endpoint than its row. */
+function endpointOf(row: SqlRow): Endpoint | undefined {
+  const found = parseEndpoint(textOf(row.body));
+  if (found === undefined) return undefined;
+  const { attachment, role } = keyOf(row);
+  return found.role === role && sameAttachment(found.attachment, attachment) ? found : undefined;
 }
 
 function keyOf(row: SqlRow): EndpointKey {

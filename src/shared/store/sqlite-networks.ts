@@ -1,5 +1,6 @@
 import { formatNetwork, parseNetwork } from './bodies.ts';
 import { type Context, textOf } from './sqlite-context.ts';
+import type { SqlRow } from './sqlite-file.ts';
 import type { NetworkRow, NetworkTable } from './store.ts';
 
 /** `networks`: one JSON body for each network of the host. */
@@ -14,7 +15,7 @@ export class SqliteNetworks implements NetworkTable {
     const { host } = this.#context;
     return this.#context.read((file) => {
       const row = file.get('SELECT body FROM networks WHERE host = ? AND name = ?', host, name);
-      return row === undefined ? undefined : parseNetwork(textOf(row.body));
+      return row === undefined ? undefined : networkOf({ ...row, name });
     });
   }
 
@@ -34,8 +35,8 @@ export class SqliteNetworks implements NetworkTable {
     const { host } = this.#context;
     return this.#context.read((file) =>
       file
-        .all('SELECT body FROM networks WHERE host = ? ORDER BY name', host)
-        .flatMap((row) => parseNetwork(textOf(row.body)) ?? []),
+        .all('SELECT name, body FROM networks WHERE host = ? ORDER BY name', host)
+        .flatMap((row) => networkOf(row) ?? []),
     );
   }
 
@@ -43,8 +44,14 @@ export class SqliteNetworks implements NetworkTable {
     const { host } = this.#context;
     const sql = 'SELECT name, body FROM networks WHERE host = ? ORDER BY name';
     return this.#context.read((file) => {
-      const rows = file.all(sql, host).filter(({ body }) => parseNetwork(textOf(body)) === undefined);
+      const rows = file.all(sql, host).filter((row) => networkOf(row) === undefined);
       return rows.map(({ name }) => textOf(name));
     });
   }
+}
+
+/** Undefined for a broken body, and for one that is about another network than its row. */
+function networkOf(row: SqlRow): NetworkRow | undefined {
+  const found = parseNetwork(textOf(row.body));
+  return found?.name === textOf(row.name) ? found : undefined;
 }

@@ -23,9 +23,12 @@ export class SqlitePorts implements PortTable {
     const { camp, network, containerId, ifName } = owner;
     this.#context.write((file, boot) => {
       const number = boot();
+      // Each list is a look-up in the index: one port may be published on a thousand addresses.
+      const families = family === 'both' ? [] : ['both', family];
+      const addresses = hostIp === '' ? [] : ['', hostIp];
       const clash = `SELECT ${COLUMNS} FROM ports WHERE boot = ? AND protocol = ? AND port = ?
-        AND (family = ? OR family = 'both' OR ? = 'both') AND (address = ? OR address = '' OR ? = '')`;
-      const holders = file.all(clash, number, protocol, hostPort, family, family, hostIp, hostIp).map(claimOf);
+        ${families.length > 0 ? 'AND family IN (?, ?)' : ''} ${addresses.length > 0 ? 'AND address IN (?, ?)' : ''}`;
+      const holders = file.all(clash, number, protocol, hostPort, ...families, ...addresses).map(claimOf);
       const holder = holders.find((other) => !sameContainer(other.owner, owner));
       if (holder !== undefined) throw portTaken(claim, holder);
       const sql = `INSERT INTO ports (boot, ${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`;

@@ -1,4 +1,5 @@
 import Table from 'cli-table3';
+import { visible } from '../model/visible.ts';
 
 /** Separates columns with spaces only, like the tables of docker and kubectl. */
 const BARE = {
@@ -22,7 +23,7 @@ export function formatTable(headings: readonly string[], rows: readonly (readonl
     chars: BARE,
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
   });
-  for (const row of rows) table.push(row.map((cell) => (cell === '' ? '-' : cell)));
+  for (const row of rows) table.push(row.map((cell) => (cell === '' ? '-' : visible(cell))));
   return `${table
     .toString()
     .split('\n')

@@ -87,7 +87,7 @@ export const ENVIRONMENT: readonly BadInput[] = [
       title: `CNI_IFNAME ${JSON.stringify(name)}`,
       env: env({ CNI_IFNAME: name }),
       code: 4,
-      says: [`CNI_IFNAME=${name}`, 'no interface'],
+      says: [`CNI_IFNAME=${name.replace('\t', '\\u0009')}`, 'no interface'],
     }),
   ),
   {

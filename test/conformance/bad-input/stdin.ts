@@ -25,7 +25,7 @@ export const STDIN: readonly BadInput[] = [
     title: 'a value that is nested too deeply to be shown',
     stdin: `{"cniVersion":"1.1.0","name":"web","type":"isthmus","mtu":${'['.repeat(DEEP)}${']'.repeat(DEEP)}}`,
     code: 7,
-    says: ['.mtu', 'integer'],
+    says: ['.mtu', 'more than 64 levels'],
   },
   { title: 'nothing, for CHECK', command: 'CHECK', stdin: '', code: 6, says: ['stdin', 'empty'] },
   { title: 'no JSON, for DEL', command: 'DEL', stdin: '{', code: 6, says: ['not JSON'] },

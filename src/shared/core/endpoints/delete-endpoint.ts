@@ -144,8 +144,8 @@ function delegateOf(core: Core, request: RemovalRequest, row: Endpoint | undefin
 }
 
 /**
- * Releases the delegate's addresses. Without a record, ignores a delegate that is not installed: nothing is known to be
- * leased.
+ * Releases the delegate's addresses. Without a record, ignores a delegate that is not installed, or whose name is none:
+ * nothing is known to be leased.
  */
 async function released(delegate: DelegateSource, row: Endpoint | undefined): Promise<NetError[]> {
   try {
@@ -153,7 +153,7 @@ async function released(delegate: DelegateSource, row: Endpoint | undefined): Pr
     return [];
   } catch (thrown) {
     const error = asNetError(thrown, 'DEL');
-    return row === undefined && error.kind === 'bad-environment' ? [] : [error];
+    return row === undefined && ['bad-environment', 'invalid-config'].includes(error.kind) ? [] : [error];
   }
 }
 

@@ -1,3 +1,4 @@
+import { unassignable } from '../../config/ipam-values.ts';
 import { fault } from '../../errors/fault.ts';
 import type { NetError } from '../../errors/net-error.ts';
 import { BITS, type Family } from '../../model/addr.ts';
@@ -70,6 +71,8 @@ function assertRoom(subnet: Prefix): void {
     );
   if (subnet.length === 0)
     throw refused(`--subnet ${formatPrefix(subnet)}`, 'it is every address there is', 'Give a part of it');
+  const what = unassignable(subnet);
+  if (what !== undefined) throw refused(`--subnet ${formatPrefix(subnet)}`, what, 'Give addresses of hosts');
 }
 
 export function refused(subject: string, what: string, hint: string): NetError {

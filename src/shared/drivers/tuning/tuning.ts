@@ -30,9 +30,14 @@ export function describeTuning(tuning: Tuning, ifName: string, sandbox: View): T
   };
 }
 
-/** Sets the sysctls, then the interface. The undo restores every prior value. */
+/**
+ * Sets the sysctls, then the interface. The undo restores every prior value; one that the kernel refuses (it was never
+ * changed, or cannot be set back) does not keep a DEL from its end.
+ */
 export function planTuning(ifName: string, { wanted, before }: TuningFacts): Plan {
-  const undo = before.sysctls.map(([key, value]): Op => ({ ...sysctl(key, value), optional: true })).reverse();
+  const undo = before.sysctls
+    .map(([key, value]): Op => ({ ...sysctl(key, value), optional: true, bestEffort: true }))
+    .reverse();
   return {
     ops: [...wanted.sysctls.map(([key, value]) => sysctl(key, value)), ...setLink(ifName, wanted.link)],
     undo: [...setLink(ifName, before.link), ...undo],

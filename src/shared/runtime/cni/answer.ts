@@ -1,4 +1,5 @@
 import { type Document, parseDocument, versionOf } from '../../config/document.ts';
+import { assertModest } from '../../config/limits.ts';
 import { type PluginName, parsePlugin } from '../../config/plugin-config.ts';
 import { parseCollection, parseRemoval } from '../../config/removal-config.ts';
 import { atLeast, type CniVersion, NEWEST } from '../../config/versions.ts';
@@ -79,6 +80,8 @@ export async function answer(caller: Caller): Promise<Answer> {
     if (variables instanceof NetError || command === undefined) throw variables;
     if (document instanceof NetError) throw document;
     version = versionFor(variables, document);
+    // DEL needs the identity only, however large the rest is.
+    if (command !== 'DEL') assertModest(document.json);
     const call: Call = { plugin, variables, env, stderr, text, version, ...given({ gone, umask, stamp }) };
     const handlers = await handlersOf(plugin);
     const ready = attempt(() => prepare(handlers, command, call, document));

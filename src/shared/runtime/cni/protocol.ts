@@ -1,3 +1,5 @@
+import { LIMITS } from '../../config/limits.ts';
+
 /**
  * The protocol between launcher and daemon over `cni.sock`: one call for each connection. build/launcher.ts passes the
  * numbers to launcher.c.
@@ -12,8 +14,7 @@
  * | 6      | 2    | 0                                                                                             |
  * | 8      | 4    | bytes of the body                                                                             |
  * | 12     | 4    | descriptor of CNI_NETNS in the launcher, a network namespace; -1: none, or the path leads to none |
- * | 16     | 8    | SO_NETNS_COOKIE of the launcher's socket: the namespace that it runs in                        |
- * | 24     | 8    | inode number of /proc/self/ns/mnt                                                             |
+ * | 16     | 16   | 0; the daemon asks the kernel for the launcher's namespaces                                   |
  * | 32     | 8    | st_dev of the state directory; 0 without a directory                                          |
  * | 40     | 8    | st_ino of the state directory; 0 without a directory                                          |
  *
@@ -33,16 +34,16 @@ export const DECLINE = 0x44;
 export const ANSWER = 0x41;
 
 /** Of a configuration, in bytes. */
-export const MAX_STDIN = 1 << 20;
+export const MAX_STDIN = LIMITS.stdin;
 
 /**
  * A body may have the whole of stdin (and one byte too many, to be refused by the handler) and an environment. The
  * stand-alone plugin serves what is larger.
  */
-export const MAX_BODY = MAX_STDIN + (256 << 10);
+export const MAX_BODY = MAX_STDIN + LIMITS.environment;
 
 /** stdout and stderr of an answer together. */
-export const MAX_ANSWER = 64 << 20;
+export const MAX_ANSWER = LIMITS.answer;
 
 /** How long a launcher waits for the claim, in milliseconds, before it calls the stand-alone plugin. */
 export const CLAIM_MS = 1000;
@@ -65,8 +66,6 @@ export interface LauncherRequest {
   readonly stdin: string;
   /** Descriptor in the launcher; -1 for none. */
   readonly netnsFd: number;
-  readonly netnsCookie: bigint;
-  readonly mountNs: bigint;
   /** `dev:ino`; undefined where the caller sees no state directory. */
   readonly stateDir: string | undefined;
 }

@@ -1,11 +1,12 @@
 import { writeSync } from 'node:fs';
 import type { CniVersion } from '../../config/versions.ts';
 import type { NetError } from '../../errors/net-error.ts';
+import { visibleJson } from '../../model/visible.ts';
 import { pause } from '../pause.ts';
 
 /** Indented by four spaces, as the reference does. */
 export function formatJson(value: unknown): string {
-  return `${JSON.stringify(value, null, 4)}\n`;
+  return `${visibleJson(JSON.stringify(value, null, 4))}\n`;
 }
 
 /** A CNI error (SPEC.md §5), for stdout, where libcni reads it. */

@@ -1,0 +1,83 @@
+import { closeSync, readFileSync, statSync } from 'node:fs';
+import { asNetError } from '../../../src/shared/errors/net-error.ts';
+import { assertUnreaped, pidfdGetfd } from '../../../src/shared/netlink/pidfd.ts';
+import { peerOf, peerPidfd } from '../../../src/shared/netlink/unix.ts';
+
+/** Bits of CapEff, linux/capability.h. A caller without them could not attach anything by itself. */
+const CAPABILITIES = { CAP_NET_ADMIN: 12n, CAP_SYS_ADMIN: 21n } as const;
+
+/** What the kernel says of a calling process. */
+export interface CallerFacts {
+  /** True if its paths lead to the same files as the daemon's: same mount namespace, same root. */
+  readonly sameFiles: boolean;
+  /** Why the daemon must not act for it; undefined if it may. */
+  readonly refusal?: string;
+}
+
+/** The process that connected. Nothing in it comes from what that process sent. */
+export interface Caller extends Disposable {
+  /** Looks at the process in /proc. Throws NetError `kernel` if it has ended. */
+  facts(): CallerFacts;
+  /** Duplicates its descriptor. Throws NetError `kernel`, with EBADF if it has closed the descriptor. */
+  take(fd: number): number;
+}
+
+/** Undefined unless root, or the daemon's own user, connected. */
+export function callerAt(connection: number): Caller | undefined {
+  const { pid, uid } = peerOf(connection);
+  if (uid !== 0 && uid !== process.getuid?.()) return undefined;
+  const pidfd = peerPidfd(connection);
+  return {
+    facts: () => {
+      const facts = look(pid);
+      // The pid stayed the caller's until here: everything above was its own.
+      assertUnreaped(pidfd);
+      return facts;
+    },
+    take: (fd) => pidfdGetfd(pidfd, fd),
+    [Symbol.dispose]: () => closeSync(pidfd),
+  };
+}
+
+/** This process, by the same files. */
+const own = placeOf('/proc/self');
+
+function look(pid: number): CallerFacts {
+  const proc = `/proc/${pid}`;
+  try {
+    const place = placeOf(proc);
+    const sameFiles = place.mnt === own.mnt && place.root === own.root;
+    const refusal = refusalOf(place, readFileSync(`${proc}/status`, 'latin1'));
+    return refusal === undefined ? { sameFiles } : { sameFiles, refusal };
+  } catch (thrown) {
+    // No pid here (the caller is in another pid namespace), or no permission to trace it.
+    return { sameFiles: false, refusal: `the caller cannot be looked at: ${asNetError(thrown, 'call').message}` };
+  }
+}
+
+interface Place {
+  readonly mnt: string;
+  readonly net: string;
+  readonly user: string;
+  readonly root: string;
+}
+
+function placeOf(proc: string): Place {
+  const [mnt, net, user, root] = ['ns/mnt', 'ns/net', 'ns/user', 'root'].map((name) => identity(`${proc}/${name}`));
+  return { mnt, net, user, root } as Place;
+}
+
+function refusalOf(place: Place, status: string): string | undefined {
+  if (place.net !== own.net) return 'the caller is in another network namespace';
+  // Root of a user namespace of its own has every capability there, and none here.
+  if (place.user !== own.user) return 'the caller is in another user namespace';
+  const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`);
+  const missing = Object.entries(CAPABILITIES).find(([, bit]) => ((effective >> bit) & 1n) === 0n);
+  return missing === undefined ? undefined : `the caller lacks ${missing[0]}`;
+}
+
+/** Tells one file from every other that exists at the same time. */
+function identity(path: string): string {
+  const { dev, ino } = statSync(path, { bigint: true });
+  return `${dev}:${ino}`;
+}
