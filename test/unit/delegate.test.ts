@@ -46,9 +46,17 @@ describe('delegate', function () {
       /gave 224\.0\.0\.5\/24: it is multicast/,
     ],
     ['a loopback address', { ...RESULT, ips: [{ address: '::1/64' }] }, /it is loopback/],
-    ['more addresses than the limit', { ...RESULT, ips: Array(300).fill({ address: '10.1.0.2/16' }) }, /\.ips has 300/],
-    ['more routes than the limit', { ...RESULT, routes: Array(2000).fill({ dst: '10.0.0.0/8' }) }, /\.routes has 2000/],
-    ['a NUL', { ...RESULT, dns: { domain: 'a\0b' } }, /\.dns\.domain has a NUL/],
+    [
+      'more addresses than the limit',
+      { ...RESULT, ips: Array(300).fill({ address: '10.1.0.2/16' }) },
+      /\.ips: has 300/,
+    ],
+    [
+      'more routes than the limit',
+      { ...RESULT, routes: Array(2000).fill({ dst: '10.0.0.0/8' }) },
+      /\.routes: has 2000/,
+    ],
+    ['a NUL', { ...RESULT, dns: { domain: 'a\0b' } }, /\.dns\.domain: has a NUL/],
   ];
   for (const [what, result, why] of wrong)
     it(`is refused with its result: ${what}`, async () => {

@@ -145,10 +145,7 @@ async function run(call: DelegateCall, command: Command): Promise<string> {
   const running = withUmask(call.umask?.(), () => execa(file, [], options));
   // A child of the delegate may hold its pipes for as long as it lives.
   running.nodeChildProcess.once('exit', () => {
-    const close = (): void => {
-      running.stdout.destroy();
-      running.stderr.destroy();
-    };
+    const close = (): void => [running.stdout, running.stderr].forEach((pipe) => void pipe.destroy());
     setTimeout(close, LIMITS.delegatePipe).unref();
   });
   let said = Buffer.alloc(0);
