@@ -269,8 +269,8 @@ describe('dockerd requests', () => {
     ],
     [
       'NetworkDriver.ProgramExternalConnectivity',
-      { ...IDS, Options: { 'com.docker.network.portmap': Array(1025).fill({}) } },
-      /\.length=1025: these are too many ports\. Publish 1024 at most/,
+      { ...IDS, Options: { 'com.docker.network.portmap': Array(65_536).fill({}) } },
+      /\.length=65536: these are too many ports\. Publish 65535 at most/,
     ],
     [
       'IpamDriver.RequestPool',

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { formatPorts } from '../../../src/shared/model/firewall.ts';
 import { listEndpoints } from '../../../src/shared/ops/endpoints.ts';
 import { listPorts, type PublishedPort } from '../../../src/shared/ops/ports.ts';
 import { type Named, ofContainer, titleOf, withName } from './containers.ts';
@@ -20,7 +21,7 @@ Examples:
 const PORTS: TableShape<Named<PublishedPort>> = {
   headings: ['CONTAINER', 'NETWORK', 'HOST', 'LEADS TO'],
   row: (port) => {
-    const targets = port.addresses.map((address) => `${bracketed(address)}:${port.port}`);
+    const targets = port.addresses.map((address) => `${bracketed(address)}:${formatPorts(port.port, port)}`);
     return [titleOf(port), port.network, `${hostOf(port)}/${port.protocol}`, targets.join(' ')];
   },
 };
@@ -46,9 +47,10 @@ export function addPorts(program: Command): void {
     });
 }
 
-function hostOf({ hostIp, hostPort }: PublishedPort): string {
+function hostOf(port: PublishedPort): string {
+  const { hostIp, hostPort } = port;
   if (hostPort === undefined) return 'routed';
-  return `${hostIp === undefined || hostIp === '' ? '*' : bracketed(hostIp)}:${hostPort}`;
+  return `${hostIp === undefined || hostIp === '' ? '*' : bracketed(hostIp)}:${formatPorts(hostPort, port)}`;
 }
 
 function bracketed(address: string): string {

@@ -4,6 +4,7 @@ import { fault } from '../../../src/shared/errors/fault.ts';
 import { combineErrors, type NetError } from '../../../src/shared/errors/net-error.ts';
 import type { Family } from '../../../src/shared/model/addr.ts';
 import { dockerFactsOf } from '../../../src/shared/model/endpoint.ts';
+import { formatPorts } from '../../../src/shared/model/firewall.ts';
 import { given } from '../../../src/shared/model/given.ts';
 import { defaultRoute } from '../../../src/shared/model/prefix.ts';
 import type { PortClaim } from '../../../src/shared/store/store.ts';
@@ -61,7 +62,7 @@ export const networkDriver: Readonly<Record<string, CoreHandler>> = {
     const ports = core.store.ports
       .list()
       .filter(({ owner }) => owner.camp === 'cnm' && owner.containerId === endpointId)
-      .map((claim) => `${hostSide(claim)}:${claim.hostPort}/${claim.protocol}`);
+      .map((claim) => `${hostSide(claim)}:${formatPorts(claim.hostPort, claim)}/${claim.protocol}`);
     return { Value: ports.length === 0 ? {} : { 'isthmus.ports': ports.join(' ') } };
   },
 

@@ -40,7 +40,9 @@ export function interfaceTaken(row: Endpoint, cause?: unknown): NetError {
 }
 
 /** The error for a host port that `holder` has. */
-export function portTaken({ protocol, hostIp, hostPort }: HostPort, holder: PortClaim): NetError {
+export function portTaken(wanted: HostPort, holder: PortClaim): NetError {
+  const { protocol, hostIp } = wanted;
+  const hostPort = Math.max(wanted.hostPort, holder.hostPort);
   return fault.conflict(
     'ports',
     `host port ${hostIp === undefined ? '' : `${hostIp} `}${hostPort}/${protocol}`,
