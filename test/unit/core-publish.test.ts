@@ -157,7 +157,7 @@ describe('core: published ports of an endpoint', () => {
     const before = everything();
     const taken = refusedWith(
       'conflict',
-      /host port 8080\/tcp: Docker endpoint \w{12} of network docker-\w{12} has it on every address/,
+      /host port 8080\/tcp: port is already allocated: Docker endpoint \w{12} of Docker network \w{12} has it on every address/,
     );
     await assert.rejects(publish(3, [port(8091, 91), port(8080, 80)]), taken);
     await assert.rejects(publish(3, [port(8080, 80, { hostIp: '127.0.0.1' })]), refusedWith('conflict', /8080\/tcp/));
@@ -170,7 +170,7 @@ describe('core: published ports of an endpoint', () => {
     await assert.rejects(publish(2, [port(8081, 80)]), listening);
     assert.deepEqual(hostPorts(await publish(2, [port(8081, 80, { hostPortEnd: 8089 })])), [8082]);
     const range = port(8081, 81, { hostPortEnd: 8082 });
-    const holders = /8081-8082\/tcp.*8081: nginx \(pid 812\) listens on it; 8082: Docker endpoint \w{12} of network/;
+    const holders = /8081-8082\/tcp.*8081: nginx \(pid 812\) listens on it; 8082: port is already allocated: Docker endpoint \w{12} of Docker network/;
     await assert.rejects(publish(3, [range]), refusedWith('conflict', holders));
   });
 

@@ -1,3 +1,6 @@
+import { NetError } from '../../../../src/shared/errors/net-error.ts';
+import { given } from '../../../../src/shared/model/given.ts';
+import type { Environment } from '../../../../src/shared/runtime/environment.ts';
 import type { DockerApi } from './api.ts';
 import { dockerApiOf } from './api.ts';
 
@@ -31,4 +34,36 @@ async function asked<T>(
 /** Throws NetError `bad-environment` for an invalid environment. */
 function apiOfThisHost(): DockerApi | undefined {
   return dockerApiOf(process.env, TIMEOUT_MS);
+}
+
+/** What we call a container's endpoint or a Docker network in a message. */
+const ENDPOINT = /Docker endpoint ([0-9a-f]{12})\b/g;
+const NETWORK = /(?:network docker-|Docker network )([0-9a-f]{12})\b/g;
+
+/** Milliseconds that an error waits for names. */
+const PATIENCE_MS = 500;
+
+/**
+ * Replaces endpoints and networks by the containers and networks that people know. Asks dockerd, which
+ * lists them without the locks that it may hold while it waits for our answer; the caller holds none of ours. Ids stay
+ * if dockerd does not answer soon.
+ */
+export async function inDockersWords(error: NetError, env: Environment): Promise<NetError> {
+  const { kind, op, subject, what, hint, errno, reason } = error;
+  const text = [subject, what, hint].join();
+  if (text.search(ENDPOINT) < 0 && text.search(NETWORK) < 0) return error;
+  const api = dockerApiOf(env, PATIENCE_MS);
+  const [known, networks] = await Promise.all([
+    text.search(ENDPOINT) < 0 ? [] : asked(api, (docker) => docker.containers()),
+    text.search(NETWORK) < 0 ? [] : asked(api, (docker) => docker.networks()),
+  ]);
+  const say = (part: string): string =>
+    part
+      .replace(ENDPOINT, (same, id) => {
+        const container = known.find((one) => one.id.startsWith(id));
+        return container === undefined ? same : `container ${container.containerName}`;
+      })
+      .replace(NETWORK, (_, id) => `network ${networks.find((one) => one.id.startsWith(id))?.name ?? id}`);
+  const said = { subject: say(subject), what: say(what), hint: say(hint) };
+  return new NetError({ kind, op, ...said, reason, ...given({ errno }), cause: error });
 }
