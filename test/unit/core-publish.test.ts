@@ -170,7 +170,8 @@ describe('core: published ports of an endpoint', () => {
     await assert.rejects(publish(2, [port(8081, 80)]), listening);
     assert.deepEqual(hostPorts(await publish(2, [port(8081, 80, { hostPortEnd: 8089 })])), [8082]);
     const range = port(8081, 81, { hostPortEnd: 8082 });
-    const holders = /8081-8082\/tcp.*8081: nginx \(pid 812\) listens on it; 8082: port is already allocated: Docker endpoint \w{12} of Docker network/;
+    const holders =
+      /8081-8082\/tcp.*8081: nginx \(pid 812\) listens on it; 8082: port is already allocated: Docker endpoint \w{12} of Docker network/;
     await assert.rejects(publish(3, [range]), refusedWith('conflict', holders));
   });
 

@@ -70,7 +70,7 @@ export async function createDockerEndpoint(
       ...{ attachment, driver, addressing, now },
       driverName: spec.options.driver,
       dockerNetwork: network.id,
-      ...given({ scope: network.scope, mac: request.mac, rules }),
+      ...given({ scope: network.scope, mac: request.mac, rules, nameInside: request.ifName }),
     }),
   );
   return offer.mac;

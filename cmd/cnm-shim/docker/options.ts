@@ -3,7 +3,8 @@ import { fault } from '../../../src/shared/errors/fault.ts';
 import type { NetError } from '../../../src/shared/errors/net-error.ts';
 import { type Family, formatAddr, parseAddr } from '../../../src/shared/model/addr.ts';
 import type { GatewayMode } from '../../../src/shared/store/store.ts';
-import type { TextMap } from './wire/messages.ts';
+import type { NetworkOptions, TextMap } from './wire/messages.ts';
+import { isInterfaceName } from './wire/messages-fields.ts';
 
 /** The user's `-o` options, typed; absent means not given. */
 export interface DockerOptions {
@@ -78,6 +79,22 @@ export function parseOptions(generic: TextMap): DockerOptions {
   };
 }
 
+/** Options of Docker's that dockerd itself honours. */
+const DOCKERDS = ['com.docker.network.advertise_addr_nmsgs', 'com.docker.network.advertise_addr_ms'];
+
+/** The options of Docker's that mean nothing here. */
+export function ignoredOptions(generic: TextMap): string[] {
+  const known: readonly string[] = [...Object.values(DOCKER_KEYS), ...DOCKERDS];
+  return Object.keys(generic).filter((key) => key.startsWith(DOCKER_PREFIX) && !known.includes(key));
+}
+
+/** Throws NetError `invalid-config` for a network with neither family, as Docker's bridge does. */
+export function assertFamilies({ enableIPv4, enableIPv6 }: NetworkOptions, { driver }: DockerOptions): void {
+  if (enableIPv4 || enableIPv6 || driver === 'null') return;
+  const what = 'IPv4 or IPv6 must be enabled: containers would have no address';
+  throw fault.invalidConfig('network', '--ipv4=false', what, 'Add --ipv6, or -o driver=null for no network');
+}
+
 /** An option as the user gave it. */
 interface Given {
   readonly key: string;
@@ -142,7 +159,7 @@ function mtuOf(given: Given): number {
 function interfaceName(given: Given, longest: number): string {
   const { value } = given;
   const fits = Buffer.byteLength(value) <= longest;
-  if (fits && /^[^/:\s%"\p{Cc}]+$/u.test(value) && value !== '.' && value !== '..') return value;
+  if (fits && isInterfaceName(value)) return value;
   const what = fits ? 'no interface can be called this' : `it is longer than ${longest} bytes`;
   throw refusedOption(given, what, `Give 1 to ${longest} bytes without "/", ":", "%", quotes and white space`);
 }

@@ -132,6 +132,11 @@ export function asMac(given: Part): string | undefined {
   throw refusal(given, 'no interface can have this MAC address', 'Write it as in 02:42:ac:11:00:02');
 }
 
+/** True for a name that the kernel accepts for an interface and that tools can print. */
+export function isInterfaceName(name: string): boolean {
+  return Buffer.byteLength(name) <= 15 && /^[^/:\s%"\p{Cc}]+$/u.test(name) && name !== '.' && name !== '..';
+}
+
 function nameOf(family: Family | undefined): string {
   return family === undefined ? 'IP' : `IPv${family}`;
 }
