@@ -142,10 +142,13 @@ function makePasses(service: CniService, log: Logger): Passes {
   const run = async (reason: string): Promise<void> => {
     const since = performance.now();
     try {
-      const { errors, mended, ...counts } = await service.reconcile({ sweep: reason !== 'change' });
+      const { errors, mended, endpoints, networks, entries } = await service.reconcile({ sweep: reason !== 'change' });
       for (const error of errors) log.warn('reconcile.failed', { error: error.message });
       for (const command of mended) log.info('mended', { command });
-      log.info('reconciled', { reason, ...counts, mended: mended.length, ms: Math.round(performance.now() - since) });
+      const removed = { removedEndpoints: endpoints, removedNetworks: networks };
+      const there = reason === 'change' ? {} : service.counts();
+      const ms = Math.round(performance.now() - since);
+      log.info('reconciled', { reason, ...there, ...removed, entries, mended: mended.length, ms });
     } catch (thrown) {
       log.warn('reconcile.failed', { error: asNetError(thrown, 'reconcile').message });
     }

@@ -14,9 +14,9 @@ Examples:
 export function addVersion(program: Command): void {
   addOutput(program.command('version').summary('print the version'))
     .addHelpText('after', EXAMPLES)
-    .action(({ output }: OutputOptions) => {
+    .action(({ output, format = output }: OutputOptions) => {
       const { version } = manifest;
-      if (output === 'table') console.log(version);
+      if (format === 'table') console.log(version);
       else printJson({ version, cni: SUPPORTED, schema: SCHEMA_VERSION, node: process.version });
     });
 }

@@ -153,6 +153,13 @@ export class CniService implements Disposable {
     });
   }
 
+  /** How many endpoints and networks are on record. */
+  counts(): { readonly endpoints: number; readonly networks: number } {
+    using core = this.resident.open({ log: this.#log });
+    const endpoints = core.store.endpoints.list().filter(({ role }) => role === 'interface');
+    return { endpoints: endpoints.length, networks: core.store.networks.list().length };
+  }
+
   #isSameState(env: Environment, seen: string | undefined): boolean {
     if (seen === undefined) return (env.ISTHMUS_STATE_DIR ?? '') === '' || stateDirOf(env) === this.#stateDir;
     const own = statSync(this.#stateDir, { bigint: true, throwIfNoEntry: false });

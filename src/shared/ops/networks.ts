@@ -1,7 +1,8 @@
 import type { NetworkSpec, RangeText } from '../config/network-spec.ts';
 import type { Core } from '../core/core.ts';
 import { fault } from '../errors/fault.ts';
-import { formatAddr } from '../model/addr.ts';
+import { capacity, type RangeSpec, usable } from '../ipam/ranges.ts';
+import { formatAddr, parseAddr } from '../model/addr.ts';
 import { describePrefix, parsePrefix } from '../model/prefix.ts';
 import type { NetworkRow } from '../store/store.ts';
 import { type EndpointInfo, listEndpoints } from './endpoints.ts';
@@ -17,10 +18,11 @@ export const PREDEFINED: readonly { readonly name: string; readonly driver: stri
 export interface SubnetInfo extends RangeText {
   /** Default: the subnet's first address. */
   readonly gateway: string;
-  /** First address, last address and their number. */
+  /** First and last address of the range that an interface can have. */
   readonly first: string;
   readonly last: string;
-  readonly size: string;
+  /** How many of them endpoints can have; approximate above 2^53. */
+  readonly size: number;
   /** Number of addresses in use; absent if another program assigns them. */
   readonly leased?: number;
 }
@@ -114,10 +116,18 @@ function allocatorOf(spec: NetworkSpec | undefined): { allocator?: string } {
 async function subnetOf({ store }: Core, range: RangeText, scope: string | undefined): Promise<SubnetInfo> {
   const prefix = parsePrefix(range.subnet);
   if (prefix === undefined) throw new Error(`${range.subnet} is on record and is no subnet`);
-  const { first, last, size } = await describePrefix(prefix);
-  const leased = scope === undefined ? {} : { leased: store.leases.count(scope, first, last) };
-  const gateway = range.gateway ?? formatAddr({ ...first, value: first.value + 1n });
-  return { ...range, gateway, first: formatAddr(first), last: formatAddr(last), size: String(size), ...leased };
+  const whole = await describePrefix(prefix);
+  const leased = scope === undefined ? {} : { leased: store.leases.count(scope, whole.first, whole.last) };
+  const gateway = parseAddr(range.gateway ?? '') ?? { ...whole.first, value: whole.first.value + 1n };
+  const spec: RangeSpec = {
+    subnet: prefix,
+    rangeStart: parseAddr(range.rangeStart ?? '') ?? whole.first,
+    rangeEnd: parseAddr(range.rangeEnd ?? '') ?? whole.last,
+    gateway,
+  };
+  const [first, last] = [usable(spec).first, usable(spec).last].map(formatAddr);
+  const size = Number(capacity([spec], [gateway]));
+  return { ...range, gateway: formatAddr(gateway), first: first ?? '', last: last ?? '', size, ...leased };
 }
 
 function predefined({ name, driver }: (typeof PREDEFINED)[number]): NetworkInfo {

@@ -6,6 +6,7 @@ import {
   type ContainerEndpoint,
   type DockerEndpoint,
   type DockerNetwork,
+  decodeContainerNames,
   decodeContainers,
   decodeEndpoints,
   decodeEngine,
@@ -79,6 +80,13 @@ export class DockerApi {
   async containers(signal?: AbortSignal): Promise<ContainerEndpoint[] | undefined> {
     const answer = await this.#get('/containers/json', signal);
     return answer === undefined ? undefined : decodeContainers(present(answer, '/containers/json'));
+  }
+
+  /** Names of all containers, running or not. */
+  async allContainers(signal?: AbortSignal): Promise<{ readonly id: string; readonly name: string }[] | undefined> {
+    const path = '/containers/json?all=1';
+    const answer = await this.#get(path, signal);
+    return answer === undefined ? undefined : decodeContainerNames(present(answer, path));
   }
 
   async #get(path: string, signal?: AbortSignal): Promise<Answer | undefined> {

@@ -1,11 +1,20 @@
 import { NetError } from '../../../../src/shared/errors/net-error.ts';
 import { given } from '../../../../src/shared/model/given.ts';
 import type { Environment } from '../../../../src/shared/runtime/environment.ts';
+import type { TextMap } from '../wire/messages.ts';
 import type { DockerApi } from './api.ts';
 import { dockerApiOf } from './api.ts';
+import type { DockerNetwork } from './api-answers.ts';
+
+/** A container of dockerd. */
+export interface DockerContainer {
+  readonly id: string;
+  readonly name: string;
+  readonly labels: TextMap;
+}
 
 /** The running container of an endpoint, by EndpointID. */
-export type ContainerNames = ReadonlyMap<string, { readonly id: string; readonly name: string }>;
+export type ContainerNames = ReadonlyMap<string, DockerContainer>;
 
 /** Names do not justify a longer wait. */
 const TIMEOUT_MS = 2000;
@@ -13,13 +22,20 @@ const TIMEOUT_MS = 2000;
 /** dockerd's running containers. Empty if dockerd does not answer. */
 export async function containerNames(api = apiOfThisHost()): Promise<ContainerNames> {
   const endpoints = await asked(api, (docker) => docker.containers());
-  return new Map(endpoints.map((of) => [of.id, { id: of.containerId, name: of.containerName }] as const));
+  return new Map(
+    endpoints.map((of) => [of.id, { id: of.containerId, name: of.containerName, labels: of.labels }] as const),
+  );
 }
 
-/** Names of dockerd's networks, by NetworkID. Empty if dockerd does not answer. */
-export async function networkNames(api = apiOfThisHost()): Promise<ReadonlyMap<string, string>> {
-  const networks = await asked(api, (docker) => docker.networks());
-  return new Map(networks.map(({ id, name }) => [id, name] as const));
+/** dockerd's networks. Empty if dockerd does not answer. */
+export function networksNow(api = apiOfThisHost()): Promise<readonly DockerNetwork[]> {
+  return asked(api, (docker) => docker.networks());
+}
+
+/** The container of dockerd that `text` names, running or not: by its name or the beginning of its id. */
+export async function containerCalled(text: string, api = apiOfThisHost()): Promise<string | undefined> {
+  const all = await asked(api, (docker) => docker.allContainers());
+  return all.find(({ id, name }) => name === text || (text.length >= 4 && id.startsWith(text)))?.name;
 }
 
 /** Looking up names must not start a dockerd. */
