@@ -88,21 +88,14 @@ export class DockerService {
     return { [Symbol.dispose]: () => clearInterval(timer) };
   }
 
+  /** Retries a call once after a broken state was set aside, with a new state. */
   async #withCore(call: CallContext, work: (core: CallCore) => Promise<object> | object): Promise<object> {
     const { worded = async (error: NetError) => error } = this.#options;
     try {
-      return await this.#twice(call, work);
-    } catch (thrown) {
-      throw thrown instanceof NetError ? await worded(thrown) : thrown;
-    }
-  }
-
-  /** Retries a call once after a broken state was set aside, with a new state. */
-  async #twice(call: CallContext, work: (core: CallCore) => Promise<object> | object): Promise<object> {
-    try {
       return await this.#once(call, work);
     } catch (thrown) {
-      if (!(thrown instanceof NetError && thrown.kind === 'state-reset')) throw thrown;
+      if (!(thrown instanceof NetError)) throw thrown;
+      if (thrown.kind !== 'state-reset') throw await worded(thrown);
     }
     return await this.#once(call, work);
   }

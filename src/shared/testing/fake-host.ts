@@ -103,8 +103,7 @@ export class FakeHost implements Host {
         const inode = this.#listeners.findIndex(
           ({ protocol: other, port }) => other === protocol && port >= first && port < first + count,
         );
-        const { port = first } = this.#listeners[inode] ?? {};
-        return inode < 0 ? [] : [{ ...asked, port, inode }];
+        return inode < 0 ? [] : [{ ...asked, port: this.#listeners[inode]?.port ?? first, inode }];
       }),
       holders: new Map((query.holders ?? []).flatMap((inode) => this.#holder(inode))),
       shaping: new Map(
