@@ -104,6 +104,26 @@ describe('core: published ports of an endpoint', () => {
     assert.deepEqual(claims(2), [`tcp  ${hostPort}`]);
   });
 
+  it('a span is one claim and one entry, and a listener in the middle of it is named', async () => {
+    const span = (first: number) => [port(first, first, { count: 11 })];
+    await publish(2, span(9000));
+    assert.deepEqual(
+      core.store.ports.list(endpointOf(2)).map(({ hostPort, count }) => [hostPort, count]),
+      [[9000, 11]],
+    );
+    assert.deepEqual(
+      filter.list('port').map((entry) => 'count' in entry && entry.count),
+      [11],
+    );
+    const before = everything();
+    await publish(2, span(9000));
+    assert.deepEqual(everything(), before);
+    const taken = refusedWith('conflict', /host port 9010\/tcp: port is already allocated: Docker endpoint/);
+    await assert.rejects(publish(3, span(9010)), taken);
+    await assert.rejects(publish(3, span(8075)), refusedWith('conflict', /host port 8081\/tcp: nginx \(pid 812\)/));
+    assert.deepEqual(everything(), before);
+  });
+
   it('are unchanged when they are requested again', async () => {
     const requests = [port(8080, 80), port(0, 81), port(9000, 82, { hostPortEnd: 9009 })];
     const first = await publish(2, requests);

@@ -19,7 +19,7 @@ import {
 } from './docker-endpoint.ts';
 import { createDockerNetwork, deleteDockerNetwork } from './docker-network.ts';
 import { modeOf, shortId } from './network-options.ts';
-import { assertFamilies, ignoredOptions, parseOptions } from './options.ts';
+import { assertFamilies, ignoredOptions, MAX_PREFIX, parseOptions } from './options.ts';
 import { firstGateway } from './shared-network.ts';
 import {
   assertRequest,
@@ -147,7 +147,7 @@ function join(core: Core, request: EndpointIdentity): object {
  */
 function nameInside(ifName: string | undefined, ifPrefix: string): object {
   if (ifName === undefined) return { DstPrefix: ifPrefix };
-  return { DstPrefix: ifName.replace(/\d+$/, '') || ifPrefix, DstName: ifName };
+  return { DstPrefix: ifName.replace(/\d+$/, '').slice(0, MAX_PREFIX) || ifPrefix, DstName: ifName };
 }
 
 /** Says once which of the user's options mean nothing here. */

@@ -48,8 +48,10 @@ const DRIVERS = ['bridge', 'null'] as const;
 const MODES: readonly GatewayMode[] = ['nat', 'nat-unprotected', 'routed', 'isolated'];
 /** Smallest MTU that IPv4 works with (RFC 791), and the largest that a veth has. */
 const [MIN_MTU, MAX_MTU] = [68, 65_535];
-/** IFNAMSIZ - 1, leaving room for a three-digit number. */
-const [MAX_IFNAME, MAX_PREFIX] = [15, 12];
+/** IFNAMSIZ - 1. */
+const MAX_IFNAME = 15;
+/** Leaves room for a three-digit number. */
+export const MAX_PREFIX = 12;
 
 /**
  * Decodes the options of CreateNetwork. Throws NetError `invalid-config` that names key, value and rule, and
