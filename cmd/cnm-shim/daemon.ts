@@ -10,11 +10,10 @@ import { CniServer } from './cni/server.ts';
 import { CniService } from './cni/service.ts';
 import { type DockerOptions, openDocker } from './docker-side.ts';
 import { LineSink } from './line-sink.ts';
-import { listen } from './listen.ts';
+import { atMost, listen } from './listen.ts';
 import { droppedLine, type LogOptions, openLogger } from './logger.ts';
 import { startMending } from './mending.ts';
 import { claimRunDir } from './run-dir.ts';
-import { atMost } from './serving.ts';
 import { type ServiceManager, takeListeners, takeServiceManager } from './systemd.ts';
 import { makeTrimmer } from './trimmer.ts';
 

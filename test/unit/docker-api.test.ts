@@ -1,8 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DockerApi, dockerApiOf } from '../../cmd/cnm-shim/docker/engine/api.ts';
-import { isProcessRunning } from '../../cmd/cnm-shim/docker/engine/engine-process.ts';
+import { DockerApi, dockerApiOf, isProcessRunning } from '../../cmd/cnm-shim/docker/engine/api.ts';
 import {
   containerCalled,
   containerNames,

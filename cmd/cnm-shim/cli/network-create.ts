@@ -13,9 +13,8 @@ import { PREDEFINED } from '../../../src/shared/ops/networks.ts';
 import { networkName } from '../../../src/shared/runtime/cni/request.ts';
 import { configuredNetworks, specOfElement } from '../../../src/shared/runtime/configured-network.ts';
 import type { CallCore } from '../../../src/shared/runtime/make-core.ts';
-import { parseAddressPools } from './address-pool.ts';
 import { dockerNames, shortId } from './names.ts';
-import { readOptions } from './network-options.ts';
+import { parseAddressPools, readOptions } from './network-options.ts';
 import { readSubnets, type SubnetOptions } from './network-subnets.ts';
 import { addStateDir, collected, openOrCreateState, type StateOptions } from './state.ts';
 

@@ -6,7 +6,7 @@ import { given } from '../../../src/shared/model/given.ts';
 import { reloadVerb } from '../../../src/shared/runtime/reload.ts';
 import type { DockerOptions } from '../docker-side.ts';
 import type { LogFormat } from '../logger.ts';
-import { parseAddressPools } from './address-pool.ts';
+import { parseAddressPools } from './network-options.ts';
 import { absolutePath, addStateDir, assertState, type StateOptions } from './state.ts';
 
 interface ServeOptions {

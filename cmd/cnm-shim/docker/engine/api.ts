@@ -1,4 +1,6 @@
+import { readdir, readFile } from 'node:fs/promises';
 import { type IncomingMessage, request } from 'node:http';
+import { join } from 'node:path';
 import { field } from '../../../../src/shared/config/fields.ts';
 import { fault } from '../../../../src/shared/errors/fault.ts';
 import { asNetError, NetError } from '../../../../src/shared/errors/net-error.ts';
@@ -13,7 +15,6 @@ import {
   decodeNetworks,
   type Engine,
 } from './api-answers.ts';
-import { isProcessRunning } from './engine-process.ts';
 
 export interface DockerApiOptions {
   /** Where dockerd listens. */
@@ -211,4 +212,19 @@ function failure(path: string, what: string, cause?: unknown): NetError {
 
 function isErrno(thrown: unknown): thrown is NodeJS.ErrnoException {
   return thrown instanceof Error && 'code' in thrown;
+}
+
+/** True if a process with this name (`comm`) exists, according to `proc`. */
+export async function isProcessRunning(name: string, proc = '/proc'): Promise<boolean> {
+  for (const pid of await readdir(proc)) if (/^\d+$/.test(pid) && (await commOf(join(proc, pid))) === name) return true;
+  return false;
+}
+
+/** Undefined if the process has ended meanwhile. */
+async function commOf(dir: string): Promise<string | undefined> {
+  try {
+    return (await readFile(join(dir, 'comm'), 'utf8')).trimEnd();
+  } catch {
+    return undefined;
+  }
 }

@@ -1,15 +1,15 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
+import { field, textField } from '../../../../src/shared/config/fields.ts';
 import { nearest } from '../../../../src/shared/config/nearest.ts';
 import { fault } from '../../../../src/shared/errors/fault.ts';
 import { asNetError, type NetError } from '../../../../src/shared/errors/net-error.ts';
 import type { LogFields, Logger } from '../../../../src/shared/log/log.ts';
 import { makePhases } from '../../../../src/shared/runtime/phases.ts';
-import { atMost, type Listening, startListening } from '../../serving.ts';
+import { atMost, type Listening, startListening } from '../../listen.ts';
 import { parseBody, readBody } from './body.ts';
 import { withDeadline } from './deadline.ts';
-import { subjectOf } from './lines.ts';
 import type { Route, Routes } from './routes.ts';
 
 export interface DockerServerOptions {
@@ -215,4 +215,23 @@ function refuse(connection: Socket, status: string, text: string): void {
   const head = `Content-Type: ${MEDIA_TYPE}\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close`;
   connection.write(`HTTP/1.1 ${status}\r\n${head}\r\n\r\n${text}`);
   setTimeout(() => connection.destroy(), LINGER_MS).unref();
+}
+
+/** The subject of a request, for its log line; ids as `docker network ls` shows them. */
+function subjectOf(body: unknown): LogFields {
+  const wanted = field(body, 'Interface');
+  return {
+    network: short(textField(body, 'NetworkID')),
+    endpoint: short(textField(body, 'EndpointID')),
+    pool: textField(body, 'PoolID')?.slice(0, LONGEST),
+    subnet: textField(body, 'Pool')?.slice(0, LONGEST),
+    address: (textField(body, 'Address') ?? textField(wanted, 'Address'))?.slice(0, LONGEST),
+  };
+}
+
+const ID_SHOWN = 12;
+const LONGEST = 64;
+
+function short(id: string | undefined): string | undefined {
+  return id?.slice(0, ID_SHOWN);
 }
