@@ -428,7 +428,7 @@ export function describeStore(name: string, make: () => Place): void {
         (text: string, from = one, scope = 'pool') =>
         () =>
           store.leases.reassign(scope, addr(text), from, other);
-      assert.throws(move('10.0.0.2'), ofKind('conflict', /10\.0\.0\.2: container c2/));
+      assert.throws(move('10.0.0.2'), ofKind('conflict', /10\.0\.0\.2: address already in use: container c2/));
       assert.throws(move('10.0.0.2', { ...two, ifName: 'eth1' }), ofKind('conflict', /container c2/));
       assert.throws(move('10.0.0.4'), ofKind('conflict', /is no longer leased/));
       assert.throws(move('10.0.0.3', one, 'another pool'), ofKind('conflict', /is no longer leased/));
