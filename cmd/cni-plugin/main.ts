@@ -47,8 +47,8 @@ async function verb(plugin: PluginName, words: readonly string[]): Promise<numbe
     return 0;
   }
   try {
-    const { reloadVerb } = await import('./reload.ts');
-    writeAll(1, await reloadVerb(process.env));
+    const { reloadVerb } = await import('../../src/shared/runtime/reload.ts');
+    writeAll(1, await reloadVerb(process.env, { nftCommand }));
     return 0;
   } catch (thrown) {
     writeAll(2, `${asNetError(thrown, 'reload').message}\n`);

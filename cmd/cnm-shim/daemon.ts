@@ -10,11 +10,10 @@ import { CniServer } from './cni/server.ts';
 import { CniService } from './cni/service.ts';
 import { type DockerOptions, openDocker } from './docker-side.ts';
 import { LineSink } from './line-sink.ts';
-import { listen } from './listen.ts';
+import { atMost, listen } from './listen.ts';
 import { droppedLine, type LogOptions, openLogger } from './logger.ts';
 import { startMending } from './mending.ts';
 import { claimRunDir } from './run-dir.ts';
-import { atMost } from './serving.ts';
 import { type ServiceManager, takeListeners, takeServiceManager } from './systemd.ts';
 import { makeTrimmer } from './trimmer.ts';
 
@@ -142,10 +141,13 @@ function makePasses(service: CniService, log: Logger): Passes {
   const run = async (reason: string): Promise<void> => {
     const since = performance.now();
     try {
-      const { errors, mended, ...counts } = await service.reconcile({ sweep: reason !== 'change' });
+      const { errors, mended, endpoints, networks, entries } = await service.reconcile({ sweep: reason !== 'change' });
       for (const error of errors) log.warn('reconcile.failed', { error: error.message });
       for (const command of mended) log.info('mended', { command });
-      log.info('reconciled', { reason, ...counts, mended: mended.length, ms: Math.round(performance.now() - since) });
+      const removed = { removedEndpoints: endpoints, removedNetworks: networks };
+      const there = reason === 'change' ? {} : service.counts();
+      const ms = Math.round(performance.now() - since);
+      log.info('reconciled', { reason, ...there, ...removed, entries, mended: mended.length, ms });
     } catch (thrown) {
       log.warn('reconcile.failed', { error: asNetError(thrown, 'reconcile').message });
     }

@@ -4,6 +4,7 @@ import type { Logger } from '../../src/shared/log/log.ts';
 import type { Environment } from '../../src/shared/runtime/environment.ts';
 import { DockerService } from './docker/docker-service.ts';
 import { dockerApiOf } from './docker/engine/api.ts';
+import { inDockersWords } from './docker/engine/names.ts';
 import { Reconciler } from './docker/engine/reconcile.ts';
 import { DockerServer } from './docker/wire/server.ts';
 import { listen } from './listen.ts';
@@ -54,6 +55,7 @@ export async function openDocker(
     avoid: () => reconciler?.avoid ?? [],
     activated: () => reconciler?.activated(),
     changed: () => reconciler?.changed(),
+    worded: (error) => inDockersWords(error, env),
   });
   const routes = service.routes();
   const server = new DockerServer({ routes, log, called });

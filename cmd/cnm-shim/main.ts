@@ -5,8 +5,9 @@ import { NetError } from '../../src/shared/errors/net-error.ts';
 import { visible } from '../../src/shared/model/visible.ts';
 import { addEndpoint } from './cli/endpoint.ts';
 import { addNetwork } from './cli/network.ts';
+import { Failures } from './cli/output.ts';
 import { addPorts } from './cli/ports.ts';
-import { addServe } from './cli/serve.ts';
+import { addReload, addServe } from './cli/serve.ts';
 import { addVersion } from './cli/version.ts';
 
 const SETTINGS = [
@@ -30,16 +31,38 @@ async function main(): Promise<number> {
   addNetwork(program);
   addEndpoint(program);
   addPorts(program);
+  addReload(program);
   addVersion(program);
+  addHelp(program);
   try {
     await program.parseAsync();
     return Number(process.exitCode ?? 0);
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
-    if (!(error instanceof NetError)) throw error;
-    console.error(`isthmus: ${error.message}`);
-    return CATALOG[error.kind].exit;
+    const errors = error instanceof Failures ? error.errors : ([error] as const);
+    const [first] = errors;
+    if (!(first instanceof NetError)) throw error;
+    for (const { message } of errors as readonly NetError[]) console.error(`isthmus: ${message}`);
+    return CATALOG[first.kind].exit;
   }
+}
+
+/** Adds `help`, which also knows the verbs of `network` and `endpoint`. */
+function addHelp(program: Command): void {
+  program.helpCommand(false);
+  program
+    .command('help')
+    .argument('[verb...]')
+    .summary('show the help page of a verb')
+    .action((words: readonly string[]) => {
+      let page = program;
+      for (const word of words) {
+        const next = page.commands.find((one) => one.name() === word || one.aliases().includes(word));
+        if (next === undefined) return page.error(`error: there is no verb '${words.join(' ')}'`);
+        page = next;
+      }
+      page.outputHelp();
+    });
 }
 
 /** A variable with an empty value counts as unset. */

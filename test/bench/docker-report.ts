@@ -10,16 +10,22 @@ const MANY = 100;
 const LIMITS_AT_MANY: Readonly<Partial<Record<Step, number>>> = { 'container start': 1 / 5, 'container rm -f': 1 / 10 };
 /** Limit of each plugin call except DeleteEndpoint, in which the kernel takes its time to delete an interface. */
 const HANDLER_MS = 3;
+/** With a range of thousands of ports: each of Docker's calls, and what another call may wait. */
+const [RANGE_MS, WAIT_MS] = [2000, 50];
 const ASIDE = 'NetworkDriver.DeleteEndpoint';
 
 /** Every row of Docker's table. */
-export function dockerRows({ steps, handlers }: DockerTimes): Row[] {
+export function dockerRows({ steps, handlers, longestWait }: DockerTimes): Row[] {
   const rows = new Set(steps.map(({ ports }) => ports));
   return [
     ...[...rows].flatMap((ports) => STEPS.flatMap((step) => stepRows(steps, step, ports))),
     ...slowest(handlers, 0, 'slowest call of the plugin', ({ time }) => time.p50),
     ...slowest(handlers, 0, "without the kernel's deletion of links", ({ own }) => own.p50),
     ...slowest(handlers, MANY, `slowest call with ${MANY} ports`, ({ time }) => time.p50),
+    ...steps
+      .filter(({ ports, step, side }) => ports > MANY && side === 'isthmus' && step.startsWith('container'))
+      .map(({ step, ports, whole }) => atMost(`${step}${portsText({ ports })}, UDP`, whole.p50, RANGE_MS, 'ms')),
+    atMost('another call meanwhile, longest', longestWait, WAIT_MS, 'ms'),
   ];
 }
 

@@ -38,6 +38,9 @@ export const FIRST_PORT = 20_000;
 /** Time for the kernel and dockerd to finish the work of the previous call. */
 const PAUSE_MS = 60;
 
+/** A container's port, and the host's. */
+type Binding = readonly [port: string, host: number];
+
 /** The work whose calls are timed. */
 export class DockerWork {
   readonly timings: Timing[] = [];
@@ -57,7 +60,7 @@ export class DockerWork {
 
   /** Runs a container on Docker's default network. */
   async resident(name: string): Promise<void> {
-    await this.#container(name, 'bridge', 0);
+    await this.#container(name, 'bridge', []);
     await this.#client.call('POST', `/containers/${name}/start`);
   }
 
@@ -78,8 +81,20 @@ export class DockerWork {
 
   /** Starts and removes a container on the permanent network; `running` is called in between. */
   async container(side: SideName | 'none', ports: number, running = (_name: string): void => {}): Promise<void> {
+    const bindings = Array.from({ length: ports }, (_, i): Binding => [`${i + 1}/tcp`, FIRST_PORT + i]);
+    await this.#run(side, bindings, running);
+  }
+
+  /** The same with a range of UDP ports that are the host's, as media servers have it. */
+  async range(side: SideName, ports: number, running = (_name: string): void => {}): Promise<void> {
+    const bindings = Array.from({ length: ports }, (_, i): Binding => [`${FIRST_PORT + i}/udp`, FIRST_PORT + i]);
+    await this.#run(side, bindings, running);
+  }
+
+  async #run(side: SideName | 'none', bindings: readonly Binding[], running: (name: string) => void): Promise<void> {
     const name = `c${this.#count++}`;
-    await this.#container(name, side === 'none' ? side : keptNetwork(side), ports);
+    const { length: ports } = bindings;
+    await this.#container(name, side === 'none' ? side : keptNetwork(side), bindings);
     const path = `/containers/${name}`;
     await this.#timed(side, 'container start', ports, () => this.#client.call('POST', `${path}/start`));
     running(name);
@@ -99,14 +114,14 @@ export class DockerWork {
     return this.#client.call('POST', '/networks/create', { Name, Driver: driver, IPAM: { Driver: ipam } });
   }
 
-  async #container(name: string, NetworkMode: string, ports: number): Promise<void> {
-    const bindings = Array.from({ length: ports }, (_, i) => {
-      return [`${i + 1}/tcp`, [{ HostIp: '', HostPort: `${FIRST_PORT + i}` }]] as const;
-    });
+  async #container(name: string, NetworkMode: string, bindings: readonly Binding[]): Promise<void> {
     await this.#client.call('POST', `/containers/create?name=${name}`, {
       Image: IMAGE,
       ExposedPorts: Object.fromEntries(bindings.map(([port]) => [port, {}])),
-      HostConfig: { NetworkMode, PortBindings: Object.fromEntries(bindings) },
+      HostConfig: {
+        NetworkMode,
+        PortBindings: Object.fromEntries(bindings.map(([port, host]) => [port, [{ HostPort: `${host}` }]])),
+      },
     });
   }
 }

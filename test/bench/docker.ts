@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import { dockerMissing } from '../support/docker.ts';
 import { type Handled, handledCalls, placeIn } from './docker-log.ts';
 import { type DockerSite, startDockerSite } from './docker-site.ts';
@@ -12,6 +14,8 @@ export interface DockerTimes {
   readonly steps: readonly StepTimes[];
   /** By method, and by how many ports the container publishes. */
   readonly handlers: readonly HandlerTimes[];
+  /** Milliseconds that another call to our daemon waited at most while a range of ports was published and unpublished. */
+  readonly longestWait: number;
 }
 
 /** One call of Docker's API on one side. */
@@ -52,21 +56,30 @@ export async function measureDocker(sizes: DockerSizes): Promise<DockerTimes | u
   const work = new DockerWork(client, log);
   for (const name of NAMES) await warm.keep(name);
   await warm.resident('resident');
-  for (let round = 0; round < sizes.warm; round++) await once(warm, round);
+  for (let round = 0; round < sizes.warm; round++) await oneRound(warm, round);
   for (const ports of sizes.ports) await checkPorts(warm, site, ports);
-  for (let round = 0; round < sizes.rounds; round++) await once(work, round);
+  for (let round = 0; round < sizes.rounds; round++) await oneRound(work, round);
   for (const ports of sizes.ports) {
     for (let round = 0; round < sizes.portRounds; round++) {
       for (const name of inTurn(WITH_PORTS, round)) await work.container(name, ports);
     }
   }
+  const wait = await longestWait(site, async () => {
+    const check = (name: string): void => assertPublished(site, name, sizes.manyPorts);
+    for (let round = 0; round < sizes.manyRounds; round++) await work.range('isthmus', sizes.manyPorts, check);
+  });
   const { Version } = await client.call('GET', '/version');
   const calls = callsBetween(work.timings, handledCalls(log), placeIn(log));
-  return { version: String(Version), steps: stepsOf(calls), handlers: handlersOf(calls) };
+  return {
+    version: String(Version),
+    steps: stepsOf(calls),
+    handlers: handlersOf(calls),
+    longestWait: wait,
+  };
 }
 
 /** Everything without ports, once on each side. */
-async function once(work: DockerWork, round: number): Promise<void> {
+async function oneRound(work: DockerWork, round: number): Promise<void> {
   for (const name of inTurn(NAMES, round)) await work.networks(name);
   for (const name of inTurn(NAMES, round)) await work.connection(name, 'resident');
   for (const name of inTurn(NAMES, round)) await work.container(name, 0);
@@ -79,13 +92,33 @@ function inTurn<T>(names: readonly T[], round: number): readonly T[] {
 }
 
 /** Checks that the timed work is real: so many ports are published. */
-async function checkPorts(work: DockerWork, { host, program }: DockerSite, ports: number): Promise<void> {
+async function checkPorts(work: DockerWork, site: DockerSite, ports: number): Promise<void> {
   await work.container('bridge', ports);
-  await work.container('isthmus', ports, (name) => {
-    const listed: unknown = JSON.parse(host.run(program, 'ports', '-o', 'json', name));
-    const found = Array.isArray(listed) ? listed.length : 0;
-    if (found !== ports) throw new Error(`${found} of ${ports} ports are published`);
-  });
+  await work.container('isthmus', ports, (name) => assertPublished(site, name, ports));
+}
+
+function assertPublished({ host, program }: DockerSite, name: string, ports: number): void {
+  const listed: readonly { readonly count?: number }[] = JSON.parse(host.run(program, 'ports', '-o', 'json', name));
+  const found = listed.reduce((sum, { count = 1 }) => sum + count, 0);
+  if (found !== ports) throw new Error(`${found} of ${ports} ports are published`);
+}
+
+/** The longest wait of another call, in milliseconds, while `work` is done. */
+async function longestWait({ host }: DockerSite, work: () => Promise<void>): Promise<number> {
+  const workerData = host.outside('/run/docker/plugins/isthmus.sock');
+  const asking = new Worker(new URL('./waits-child.ts', import.meta.url), { workerData });
+  const told = async (): Promise<number> => {
+    asking.postMessage('');
+    const [longest] = await once(asking, 'message');
+    return longest;
+  };
+  try {
+    await told();
+    await work();
+    return await told();
+  } finally {
+    await asking.terminate();
+  }
 }
 
 interface TimedCall extends Timing {

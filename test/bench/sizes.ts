@@ -23,6 +23,9 @@ export interface DockerSizes {
   /** Numbers of published ports, and how often each of these runs. */
   readonly ports: readonly number[];
   readonly portRounds: number;
+  /** UDP ports of one container with our driver, and how often it runs. */
+  readonly manyPorts: number;
+  readonly manyRounds: number;
 }
 
 /** Sizes for launcher and daemon. */
@@ -60,7 +63,7 @@ const FULL: Sizes = {
     ...{ pods: 400, warm: 400, serial: 200, chained: 60, status: 500, growth: 200, crowd: 1000, homes: 200 },
     ...{ load: { few: 100, many: 400, rounds: 3 }, stream: 400, fallback: 500, churn: [2000, 10_000] },
   },
-  docker: { warm: 10, rounds: 20, ports: [1, 32, 100], portRounds: 5 },
+  docker: { warm: 10, rounds: 20, ports: [1, 32, 100], portRounds: 5, manyPorts: 16_384, manyRounds: 3 },
 };
 
 /** Small sizes: enough to see that everything works. */
@@ -74,7 +77,7 @@ const QUICK: Sizes = {
     ...{ pods: 40, warm: 40, serial: 20, chained: 10, status: 50, growth: 20, crowd: 50, homes: 10 },
     ...{ load: { few: 20, many: 40, rounds: 1 }, stream: 40, fallback: 50, churn: [40, 120] },
   },
-  docker: { warm: 1, rounds: 3, ports: [1, 100], portRounds: 1 },
+  docker: { warm: 1, rounds: 3, ports: [1, 100], portRounds: 1, manyPorts: 16_384, manyRounds: 1 },
 };
 
 /** The sizes for the command line: `--quick` or not. */

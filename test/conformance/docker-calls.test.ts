@@ -70,6 +70,38 @@ describe('the daemon answers the calls of dockerd', function () {
     assert.doesNotMatch(host.ip('link'), /br-|veth/);
   });
 
+  it('refuses a network without IPv4 and IPv6, before it asks for a pool', async () => {
+    const { docker } = lab;
+    const none = { 'com.docker.network.enable_ipv4': false, 'com.docker.network.enable_ipv6': false };
+    const refusal = /--ipv4=false: IPv4 or IPv6 must be enabled.*Add --ipv6/;
+    await assert.rejects(docker.call('NetworkDriver.GwAllocCheck', { Options: none }), refusal);
+    const body = { NetworkID: 'a'.repeat(64), Options: none, IPv4Data: [], IPv6Data: [] };
+    await assert.rejects(docker.call('NetworkDriver.CreateNetwork', body), refusal);
+    const nothing = { ...none, 'com.docker.network.generic': { driver: 'null' } };
+    await docker.call('NetworkDriver.CreateNetwork', { ...body, Options: nothing });
+  });
+
+  it('names the interface as the user does, by a prefix that leaves room for a number', async () => {
+    const { docker } = lab;
+    const network = await docker.createNetwork({ subnet: '10.99.0.0/24' });
+    for (const [i, [name, prefix]] of [
+      ['lan0', 'lan'],
+      ['7', 'eth'],
+      ['abcdefghijklmno', 'abcdefghijkl'],
+    ].entries()) {
+      const ids = { NetworkID: network.id, EndpointID: `${i}`.repeat(64) };
+      const Options = { 'com.docker.network.endpoint.ifname': name };
+      const Interface = { Address: `10.99.0.${i + 9}/24`, AddressIPv6: '', MacAddress: '' };
+      await docker.call('NetworkDriver.CreateEndpoint', { ...ids, Interface, Options });
+      const { InterfaceName } = await docker.call('NetworkDriver.Join', { ...ids, SandboxKey: '', Options: {} });
+      assert.deepEqual(InterfaceName, {
+        SrcName: `peer${ids.EndpointID.slice(0, 11)}`,
+        DstPrefix: prefix,
+        DstName: name,
+      });
+    }
+  });
+
   it('publishes ports, replaces them, and unpublishes them at Revoke, Leave and DeleteEndpoint', async () => {
     const { docker, host, outside } = lab;
     const network = await docker.createNetwork({ subnet: '10.99.0.0/24' });

@@ -45,14 +45,19 @@ describe('the operator verbs with Docker networks', function () {
 
   function say(path: string, response: ServerResponse): unknown {
     if (path === '/networks') {
-      const all = [...networks].map(([Name, { id: Id }]) => ({ Id, Name, Driver: 'isthmus', Scope: 'local' }));
+      const Labels = { tier: 'front' };
+      const all = [...networks].map(([Name, { id: Id }]) => ({ Id, Name, Driver: 'isthmus', Scope: 'local', Labels }));
       return answer(response, 200, JSON.stringify([{ Id: 'b'.repeat(64), Name: 'bridge', Driver: 'bridge' }, ...all]));
+    }
+    if (path === '/containers/json?all=1') {
+      const all = [...containers.keys(), 'stopped'].map((name) => ({ Id: 'e'.repeat(64), Names: [`/${name}`] }));
+      return answer(response, 200, JSON.stringify(all));
     }
     if (path !== '/containers/json') return undefined;
     const all = [...containers].map(([name, endpoints], i) => {
       const of = endpoints.map(({ id, network }) => [network.id, { EndpointID: id, NetworkID: network.id }]);
       const Id = i === 0 ? CONTAINER : String(i).repeat(64);
-      return { Id, Names: [`/${name}`], NetworkSettings: { Networks: Object.fromEntries(of) } };
+      return { Id, Names: [`/${name}`], Labels: { of: name }, NetworkSettings: { Networks: Object.fromEntries(of) } };
     });
     return answer(response, 200, JSON.stringify(all));
   }
@@ -71,16 +76,13 @@ describe('the operator verbs with Docker networks', function () {
     containers.set('web1', [endpoint]);
     const name = `docker-${app.id.slice(0, 12)}`;
     const table = await verbs.ok('network', 'ls');
-    assert.match(
-      table,
-      new RegExp(`^${name} +bridge +br-${app.id.slice(0, 12)} +10\\.99\\.0\\.0/24 +1 +docker app$`, 'm'),
-    );
+    assert.match(table, new RegExp(`^app +bridge +br-${app.id.slice(0, 12)} +10\\.99\\.0\\.0/24 +1 +docker app$`, 'm'));
     const address = endpoint.addresses[0]?.split('/')[0];
     assert.equal(
       await verbs.ok('ports', 'web1'),
       `
-CONTAINER   NETWORK               HOST         LEADS TO
-web1        ${name}   *:8080/tcp   ${address}:80
+CONTAINER   NETWORK   HOST         LEADS TO
+web1        app       *:8080/tcp   ${address}:80
 `.slice(1),
     );
     const inside = lab.agent('web1', lab.container(0));
@@ -88,21 +90,31 @@ web1        ${name}   *:8080/tcp   ${address}:80
     await assertTraffic([[lab.agent('out', lab.outside), { address: HOST, port: 8080 }, 'web1']]);
 
     const [byName] = await verbs.json<Readonly<Record<string, unknown>>[]>('network', 'inspect', 'app');
-    assert.deepEqual([byName?.name, byName?.docker], [name, [{ id: app.id, name: 'app' }]]);
+    const labels = { tier: 'front' };
+    assert.deepEqual([byName?.name, byName?.docker], [name, [{ id: app.id, name: 'app', labels }]]);
     for (const text of [app.id, app.id.slice(0, 12), name])
       assert.deepEqual(await verbs.json('network', 'inspect', text), [byName]);
     const [listed] = await verbs.json<Readonly<Record<string, unknown>>[]>('endpoint', 'ls', 'app');
-    assert.deepEqual(listed?.container, { id: CONTAINER, name: 'web1' });
-    assert.deepEqual([listed.camp, listed.mac, listed.interface], ['cnm', endpoint.mac, endpoint.srcName]);
+    assert.deepEqual(listed?.container, { id: CONTAINER, name: 'web1', labels: { of: 'web1' } });
+    assert.deepEqual([listed.camp, listed.mac, listed.interface], ['cnm', endpoint.mac, undefined]);
+    const endpoints = await verbs.ok('endpoint', 'ls');
+    assert.match(endpoints, new RegExp(`^app +web1 +- +${listed.hostInterface} +10\\.99`, 'm'));
+    assert.match(host.ip('-br', 'link', 'show', 'dev', String(listed.hostInterface)), /^veth/);
+    for (const [words, found] of [
+      ['network ls -q -f label=tier=front', 'app\n'],
+      ['network ls -q -f label=tier=back', ''],
+      ['endpoint ls -q -f label=of -f network=app', 'web1\n'],
+    ] as const)
+      assert.equal(await verbs.ok(...words.split(' ')), found, words);
+    await verbs.refused(['network', 'create', 'app'], 1, /network app: Docker has a network of this name, \w{12}/);
+    const stopped = await verbs.run('ports', 'stopped');
+    assert.deepEqual([stopped.code, stopped.stdout], [0, 'CONTAINER   NETWORK   HOST   LEADS TO\n']);
+    assert.match(stopped.stderr, /^isthmus: container stopped has no endpoint here: .*while it runs\n$/);
     for (const text of ['web1', CONTAINER.slice(0, 12), '7a', endpoint.id.slice(0, 12)]) {
       assert.deepEqual(await verbs.json('endpoint', 'inspect', text), [listed], text);
       assert.equal((await verbs.json<object[]>('ports', text)).length, 1, text);
     }
-    await verbs.refused(
-      ['network', 'rm', 'app'],
-      1,
-      new RegExp(`network ${name}: Docker keeps it\\. .*docker network rm`),
-    );
+    await verbs.refused(['network', 'rm', 'app'], 1, /network app: Docker keeps it\. .*docker network rm/);
     assert.equal(canPing(lab.container(0), '10.99.0.1'), true);
   });
 
@@ -130,7 +142,7 @@ web1        ${name}   *:8080/tcp   ${address}:80
       const socket = silence === 'gone' ? 'unix:///nonexistent/docker.sock' : `unix://${api.socket}`;
       const alone = verbsOf(silence === 'none' ? 'none' : socket);
       assert.match(await alone.ok('network', 'ls'), new RegExp(` docker ${app.id.slice(0, 12)}$`, 'm'), silence);
-      assert.match(await alone.ok('endpoint', 'ls'), new RegExp(` ${endpoint.id.slice(0, 12)} +peer`), silence);
+      assert.match(await alone.ok('endpoint', 'ls'), new RegExp(` ${endpoint.id.slice(0, 12)} +- +veth`), silence);
       await alone.refused(['ports', 'web1'], 1, /container web1: there is no container of this name or id/);
       assert.deepEqual(await alone.json('ports', endpoint.id), [], silence);
     }

@@ -11,6 +11,7 @@ import { canPing, ping } from '../support/ping.ts';
 import { skipIf } from '../support/skip.ts';
 import { assertSame } from '../support/snapshot.ts';
 import { makeTempDir } from '../support/temp.ts';
+import { startAgent } from '../support/traffic.ts';
 import { makeVerbs, type Verbs } from '../support/verbs.ts';
 import { VIA } from '../support/via.ts';
 
@@ -130,9 +131,11 @@ none     null     -        -              -           predefined
 web      bridge   br-web   10.88.0.0/24   1           operator
 `.slice(1),
     );
+    const [{ hostInterface = '' } = {}] = await verbs.json<{ hostInterface?: string }[]>('endpoint', 'ls');
+    assert.match(host.ns.ip('-br', 'link', 'show', 'dev', hostInterface), /^veth/);
     const endpoints = `
-NETWORK   CONTAINER   INTERFACE   ADDRESSES      MAC                 CAMP   STATE
-web       pod0        eth0        10.88.0.2/24   0a:58:0a:58:00:02   cni    ready
+NETWORK   CONTAINER   INTERFACE   ${'HOST SIDE'.padEnd(hostInterface.length)}   ADDRESSES      MAC                 CAMP   STATE
+web       pod0        eth0        ${hostInterface}   10.88.0.2/24   0a:58:0a:58:00:02   cni    ready
 `.slice(1);
     assert.equal(await verbs.ok('endpoint', 'ls'), endpoints);
     assert.equal(await verbs.ok('endpoint', 'inspect', '-o', 'table', 'pod0'), endpoints);
@@ -185,6 +188,55 @@ pod0        web       *:8080/tcp         10.88.0.2:80
     assert.deepEqual(await verbs.json('ports', 'pod1'), []);
   });
 
+  it('filter lists, print names only, and tell who has a port', async () => {
+    await verbs.ok('network', 'create', 'web', '--subnet', '10.88.0.0/24');
+    await verbs.ok('network', 'create', 'lab', '-d', 'null');
+    const conf = confOf('web', ['10.88.0.0/24'], { capabilities: { portMappings: true } });
+    cni('ADD', conf, 0, [
+      { hostPort: 8080, containerPort: 80, protocol: 'tcp' },
+      { hostPort: 53, containerPort: 53, protocol: 'udp' },
+    ]);
+    cni('ADD', conf, 1);
+    for (const [words, names] of [
+      ['network ls -q', 'bridge host lab none web'],
+      ['network ls -q --filter name=we', 'web'],
+      ['network ls -q -f driver=null', 'lab none'],
+      ['network ls -q -f driver=null -f name=l -f name=w', 'lab'],
+      ['network ls -q -f label=a', ''],
+      ['endpoint ls -q', 'pod0 pod1'],
+      ['endpoint ls web -q -f container=pod1 -f camp=cni', 'pod1'],
+      ['endpoint ls -q -f camp=cnm', ''],
+      ['ports -q', '*:53/udp *:8080/tcp'],
+      ['ports -q -f protocol=udp -f network=web', '*:53/udp'],
+      ['ports -q --port 53', '*:53/udp'],
+      ['ports -q --port 8080/tcp', '*:8080/tcp'],
+      ['ports -q --port 8080/udp', ''],
+      ['ports -q pod1 --port 8080', ''],
+    ] as const) {
+      const text = await verbs.ok(...words.split(' '));
+      assert.equal(text, names === '' ? '' : `${names.replaceAll(' ', '\n')}\n`, words);
+    }
+    assert.match(await verbs.ok('ports', '--port', '8080'), /^pod0 +web +\*:8080\/tcp +10\.88\.0\.2:80$/m);
+    assert.equal(await verbs.ok('network', 'ls', '--format', 'json'), await verbs.ok('network', 'ls', '-o', 'json'));
+    using agent = startAgent('host', host.ns);
+    await agent.serve('tcp', 8081);
+    const { code, stdout, stderr } = await verbs.run('ports', '-q', '--port', '8081');
+    assert.deepEqual([code, stdout], [0, '']);
+    assert.match(stderr, /^isthmus: host port 8081\/tcp: .*\(pid \d+\) listens on it\n$/);
+  });
+
+  it('reload: puts back what is missing', async () => {
+    const conf = confOf('web', ['10.88.0.0/24'], { capabilities: { portMappings: true } });
+    cni('ADD', conf, 0, [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }]);
+    assert.equal(await verbs.ok('reload'), 'nothing to put back\n');
+    const before = host.snapshot();
+    host.ns.run('nft', 'delete', 'table', 'inet', 'isthmus');
+    const text = await verbs.ok('reload');
+    if (VIA !== 'daemon') assert.match(text, /^put back \d+ entries of the packet filter\n$/);
+    assertSame(host.snapshot(), before, 'reload');
+    cni('DEL', conf, 0);
+  });
+
   it('find endpoints by a unique prefix of an id, and none by an ambiguous one', async () => {
     await verbs.ok('network', 'create', 'web', '--subnet', '10.88.0.0/24');
     const conf = confOf('web', ['10.88.0.0/24']);
@@ -205,7 +257,16 @@ pod0        web       *:8080/tcp         10.88.0.2:80
       [ids[1], ids[0]],
     );
     await verbs.refused(['endpoint', 'inspect', '4f'], 1, /begin so: 4f1c00000000, 4f2d00000000\. Give more of it/);
-    await verbs.refused(['endpoint', 'inspect', '4f1', 'web'], 1, /container web: there is no container/);
+    for (const [words, text] of [
+      [['endpoint', 'inspect', '4f1', 'nope', 'nix'], 'container'],
+      [['network', 'inspect', 'web', 'nope', 'nix'], 'network'],
+    ] as const) {
+      const { code, stdout, stderr } = await verbs.run(...words);
+      assert.equal(code, 1);
+      assert.equal((JSON.parse(stdout) as unknown[]).length, 1, 'what was found');
+      const lines = ['nope', 'nix'].map((name) => `isthmus: ${text} ${name}: there is no [^\n]+\n`);
+      assert.match(stderr, new RegExp(`^${lines.join('')}$`));
+    }
     await verbs.refused(['endpoint', 'ls', '4f1'], 1, /network 4f1: there is no network of this name or id/);
   });
 
@@ -399,9 +460,8 @@ pod0        web       *:8080/tcp         10.88.0.2:80
       [
         ['network', 'rm', 'bridge', 'wbe'],
         1,
-        /network 2 failures: .*bridge: it is predefined.*wbe: there is no network/,
+        /^isthmus: network bridge: it is predefined.*\nisthmus: network wbe: there is no network.*\n$/,
       ],
-      [['network', 'inspect', 'web', 'wbe'], 1, /network wbe: there is no network/],
       [['endpoint', 'inspect', 'pod9'], 1, /container pod9: there is no container/],
       [['ports', 'pod9'], 1, /container pod9: there is no container .* isthmus endpoint ls shows/],
     ] as const)

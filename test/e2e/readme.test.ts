@@ -178,8 +178,8 @@ describe("the README's examples", function () {
     it('connect a container of Docker with a pod', () => {
       const said = succeed('One network for both', DOCKER);
       assert.match(said, / 0% packet loss/);
-      assert.match(said, /^web +pod1 +eth0 +10\.77\.\d+\.\d+\/16 .* cni +ready$/m);
-      assert.match(said, /^web +db +\S+ +10\.77\.\d+\.\d+\/16 .* cnm +ready$/m);
+      assert.match(said, /^web +pod1 +eth0 +veth\w+ +10\.77\.\d+\.\d+\/16 .* cni +ready$/m);
+      assert.match(said, /^web +db +- +veth\w+ +10\.77\.\d+\.\d+\/16 .* cnm +ready$/m);
     });
   });
 

@@ -141,7 +141,9 @@ describe('daemon', () => {
     site.ns.run('nft', 'flush', 'ruleset');
     assert.equal(rules(), '');
     daemon.process.kill('SIGHUP');
-    await daemon.line(/event=reconciled reason=SIGHUP endpoints=0 networks=0 entries=[1-9]/);
+    await daemon.line(
+      /event=reconciled reason=SIGHUP endpoints=\d+ networks=\d+ removedEndpoints=0 removedNetworks=0 entries=[1-9]/,
+    );
     assert.equal(rules(), before);
     expectOk(runPlugin(call('DEL', MASQUERADE)));
     await daemon.line(/event=DEL .*result=ok/);

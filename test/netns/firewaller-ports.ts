@@ -1,3 +1,4 @@
+import { strict as assert } from 'node:assert';
 import type { Family } from '../../src/shared/model/addr.ts';
 import { ADDRESSES, HOST, OTHER, type Peer, SERVICE } from '../support/pod-site.ts';
 import { type Agent, assertTraffic, type Expectation } from '../support/traffic.ts';
@@ -75,6 +76,38 @@ export function describePorts(fixture: Fixture): void {
             ...local,
           ]);
         });
+
+        for (const [how, hostPort] of [
+          ['the same ports', SERVICE],
+          ['other ports', PUBLISHED],
+        ] as const)
+          it(`${protocol}: a span of ports leads to ${how}, as a whole`, async () => {
+            const { firewaller, site } = fixture();
+            const { agents, hostAgent } = site;
+            const span = { count: 20, hostPort: hostPort - 10, port: SERVICE - 10 };
+            const everyAddress = port(family, { protocol, ...span });
+            const probes = (expected: string): Expectation[] => [
+              [agents.outside, published(family, 'outside', { protocol, port: hostPort }), expected],
+              [hostAgent, published(family, 'outside', { protocol, port: hostPort }), expected],
+              [agents.a2, published(family, 'outside', { protocol, port: hostPort }), expected],
+              [agents.outside, published(family, 'outside', { protocol, port: hostPort + 10 }), 'refused'],
+            ];
+            for (const entry of [everyAddress, { ...everyAddress, hostIp: HOST[family].outside }]) {
+              const entries = [hairpin(family), entry];
+              await firewaller.add(entries);
+              await firewaller.add(entries);
+              assert.deepEqual(await firewaller.missing(entries), []);
+              await assertTraffic(probes('a1'));
+              await firewaller.reset(entries);
+              await assertTraffic(probes('a1'));
+              assert.deepEqual(await firewaller.remove(entries), []);
+              assert.deepEqual(await firewaller.missing(entries), entries);
+              await assertTraffic(probes('refused'));
+            }
+            await firewaller.add([hairpin(family), everyAddress]);
+            assert.deepEqual(await firewaller.removeByAddress([everyAddress.address]), []);
+            assert.deepEqual(await firewaller.missing([everyAddress]), [everyAddress]);
+          });
 
         it(`${protocol}: other protocols, ports and addresses are not forwarded`, async () => {
           const { firewaller, site } = fixture();

@@ -181,7 +181,7 @@ describe('an endpoint that moves into a container, as with dockerd', function ()
     assert.equal(mapping?.hostPort, 8081);
     await assert.rejects(
       publish(3, [port(8081, 80)]),
-      refusedWith('conflict', /Docker endpoint \w{12} of network .*has it/),
+      refusedWith('conflict', /port is already allocated: Docker endpoint \w{12} of Docker network \w{12} has it/),
     );
     assert.deepEqual(await unpublishPorts(lab.core, endpointOf(2)), []);
     await publish(3, [port(8081, 80)]);

@@ -59,6 +59,6 @@ export function publishedPorts(host: TestHost, container: string): number[] {
   }
   // `docker port` knows nothing of other drivers' ports.
   const listed = host.run(...pluginCommand(), 'ports', '-o', 'json', container);
-  const ports: readonly { readonly hostPort: number }[] = JSON.parse(listed);
-  return ports.map(({ hostPort }) => hostPort);
+  const ports: readonly { readonly hostPort: number; readonly count?: number }[] = JSON.parse(listed);
+  return ports.flatMap(({ hostPort, count = 1 }) => Array.from({ length: count }, (_, i) => hostPort + i));
 }

@@ -70,7 +70,7 @@ describePools('core: addresses of pools', (lab) => {
       lab().claim(own, '10.9.1.5', 'c1');
       assert.throws(
         () => lab().ask(own, 'auxiliary', '10.9.1.5'),
-        refusedWith('conflict', /10\.9\.1\.5: container c1/),
+        refusedWith('conflict', /10\.9\.1\.5: address already in use: container c1/),
       );
       assert.equal(lab().ask(own, 'auxiliary', '10.9.1.6'), '10.9.1.6/24');
       assert.deepEqual(lab().leased(own), ['10.9.1.5 c1']);
@@ -113,7 +113,8 @@ describePools('core: addresses of pools', (lab) => {
       lab().claim(own, '10.9.1.50', 'c1');
       lab().claim(own, '10.9.1.50', 'c1');
       assert.deepEqual(lab().leased(own), ['10.9.1.50 c1']);
-      const refusal = /address 10\.9\.1\.50: container c1 interface peer of cnm network docker-1 has it/;
+      const refusal =
+        /address 10\.9\.1\.50: address already in use: container c1 interface peer of cnm network docker-1 has it/;
       assert.throws(() => lab().ask(own, 'endpoint', '10.9.1.50'), refusedWith('conflict', refusal));
       assert.throws(() => lab().claim(own, '10.9.1.50', 'c2'), refusedWith('conflict', refusal));
       lab().claim(own, '10.9.1.51', 'c2');

@@ -134,7 +134,7 @@ describe('core: pools', () => {
         /IPv4 \(10\.1\.0\.0\/22 in \/24\): all of them are held: network web, Docker network abcdef012345, a pool that dockerd has just requested, address 10\.1\.0\.7\/24 of d0\. /;
       assert.throws(() => choose(), refusedWith('exhausted', named));
       const avoid = [1, 2, 3, 4, 5, 6, 7].map((i) => ({ subnet: prefixOf(`10.1.0.${i}/32`), holder: `n${i}` }));
-      const cut = /held: n1, n2, n3, n4, n5 and 6 more\. .*isthmus serve --address-pool base=10\.99\.0\.0\/16,size=24/;
+      const cut = /held: network web, .*, n1 and 6 more\. .*isthmus serve --address-pool base=10\.99\.0\.0\/16,size=24/;
       assert.throws(() => choose({}, avoid), refusedWith('exhausted', cut));
     });
 
@@ -144,14 +144,33 @@ describe('core: pools', () => {
       assert.equal(core.store.pools.list().length, 0);
     });
 
+    it('name the widest holder first, and pools that nothing holds', () => {
+      const routes = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '10.1.0.0/24'].map((dst) => ({
+        dst,
+        dev: 'd0',
+      }));
+      const all = (error: RegExp) => refusedWith('exhausted', error);
+      onHost({ ...dummy, routes: [...routes].reverse() });
+      assert.throws(() => choose(), all(/held: route 10\.0\.0\.0\/8 dev d0, route 10\.1\.0\.0\/24 dev d0\. /));
+      assert.throws(() => choose(), all(/--address-pool base=100\.99\.0\.0\/16,size=24$/));
+      const candidates = defaultCandidates('root', 'm1');
+      const ask = () => pools().ask({}, { candidates }).subnet;
+      assert.throws(ask, all(/held: route 10\.0\.0\.0\/8 dev d0, route 172\.16\.0\.0\/12 dev d0, route 192/));
+      onHost({ ...dummy, routes: routes.slice(0, 1) });
+      assert.equal(ask(), '172.16.0.0/22');
+      onHost({ ...dummy, routes: routes.slice(0, 2) });
+      assert.equal(ask(), '192.168.0.0/22');
+    });
+
     it('come by default from 10.192.0.0/12 and a stable prefix of the host', () => {
-      const [four, six] = defaultCandidates('root', 'm1');
+      const [four, ...others] = defaultCandidates('root', 'm1');
+      const six = others.at(-1);
       const texts = [four, six].map((one) => one && `${formatPrefix(one.base)} ${one.size}`);
       assert.equal(texts[0], '10.192.0.0/12 22');
       assert.match(texts[1] ?? '', /^fd[0-9a-f]{2}:[0-9a-f]{1,4}:[0-9a-f]{1,4}::\/48 64$/);
-      assert.deepEqual(defaultCandidates('root', 'm1'), [four, six]);
-      assert.notDeepEqual(defaultCandidates('root', 'm2')[1], six);
-      assert.notDeepEqual(defaultCandidates('nested', 'm1')[1], six);
+      assert.deepEqual(defaultCandidates('root', 'm1'), [four, ...others]);
+      assert.notDeepEqual(defaultCandidates('root', 'm2').at(-1), six);
+      assert.notDeepEqual(defaultCandidates('nested', 'm1').at(-1), six);
       assert.deepEqual(defaultCandidates('root'), defaultCandidates('root'));
     });
   });
@@ -167,11 +186,26 @@ describe('core: pools', () => {
       assert.equal(new Set(rows.map(({ id }) => id)).size, 3);
     });
 
+    for (const [subnet, gateway, endpoint] of [
+      ['10.9.1.0/31', '10.9.1.0/31', '10.9.1.1/31'],
+      ['10.9.1.4/32', '10.9.1.4/32', undefined],
+      ['10.9.1.4/30', '10.9.1.5/30', '10.9.1.6/30'],
+      ['fd00:9::/127', 'fd00:9::1/127', undefined],
+    ] as const)
+      it(`may be as small as ${subnet}`, () => {
+        const pool = pools().ask({ subnet, v6: subnet.includes(':') });
+        const ask = (use: 'gateway' | 'endpoint'): string =>
+          formatPrefix(requestAddress(core, { pool: pool.id, use, now: 1 }));
+        assert.equal(ask('gateway'), gateway);
+        if (endpoint === undefined) assert.throws(() => ask('endpoint'), refusedWith('exhausted', /0 of 0|1 of 1/));
+        else assert.equal(ask('endpoint'), endpoint);
+        assert.throws(() => ask('endpoint'), refusedWith('exhausted', /leased/));
+      });
+
     const refusals: readonly [request: AskedPool, text: RegExp][] = [
       [{ subnet: 'fd00::/64' }, /--subnet fd00::\/64: it is IPv6, but the request is for IPv4/],
       [{ subnet: '10.9.1.0/24', v6: true }, /it is IPv4, but the request is for IPv6/],
-      [{ subnet: '10.9.1.0/31' }, /no room.*length of 30 or less/],
-      [{ subnet: 'fd00::/127', v6: true }, /no room.*length of 126 or less/],
+      [{ subnet: 'fd00::1/128', v6: true }, /its only address is the anycast address.*length of 126 or less/],
       [{ subnet: '0.0.0.0/0' }, /every address/],
       [{ range: '10.9.1.0/25' }, /--ip-range 10\.9\.1\.0\/25: it is part of no subnet/],
       [{ subnet: '10.9.1.0/24', range: '10.9.2.0/25' }, /not inside --subnet 10\.9\.1\.0\/24/],

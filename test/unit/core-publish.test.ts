@@ -105,6 +105,26 @@ describe('core: published ports of an endpoint', () => {
     assert.deepEqual(claims(2), [`tcp  ${hostPort}`]);
   });
 
+  it('a span is one claim and one entry, and a listener in the middle of it is named', async () => {
+    const span = (first: number) => [port(first, first, { count: 11 })];
+    await publish(2, span(9000));
+    assert.deepEqual(
+      core.store.ports.list(endpointOf(2)).map(({ hostPort, count }) => [hostPort, count]),
+      [[9000, 11]],
+    );
+    assert.deepEqual(
+      filter.list('port').map((entry) => 'count' in entry && entry.count),
+      [11],
+    );
+    const before = everything();
+    await publish(2, span(9000));
+    assert.deepEqual(everything(), before);
+    const taken = refusedWith('conflict', /host port 9010\/tcp: port is already allocated: Docker endpoint/);
+    await assert.rejects(publish(3, span(9010)), taken);
+    await assert.rejects(publish(3, span(8075)), refusedWith('conflict', /host port 8081\/tcp: nginx \(pid 812\)/));
+    assert.deepEqual(everything(), before);
+  });
+
   it('are unchanged when they are requested again', async () => {
     const requests = [port(8080, 80), port(0, 81), port(9000, 82, { hostPortEnd: 9009 })];
     const first = await publish(2, requests);
@@ -158,7 +178,7 @@ describe('core: published ports of an endpoint', () => {
     const before = everything();
     const taken = refusedWith(
       'conflict',
-      /host port 8080\/tcp: Docker endpoint \w{12} of network docker-\w{12} has it on every address/,
+      /host port 8080\/tcp: port is already allocated: Docker endpoint \w{12} of Docker network \w{12} has it on every address/,
     );
     await assert.rejects(publish(3, [port(8091, 91), port(8080, 80)]), taken);
     await assert.rejects(
@@ -174,7 +194,8 @@ describe('core: published ports of an endpoint', () => {
     await assert.rejects(publish(2, [port(8081, 80)]), listening);
     assert.deepEqual(hostPorts(await publish(2, [port(8081, 80, { hostPortEnd: 8089 })])), [8082]);
     const range = port(8081, 81, { hostPortEnd: 8082 });
-    const holders = /8081-8082\/tcp.*8081: nginx \(pid 812\) listens on it; 8082: Docker endpoint \w{12} of network/;
+    const holders =
+      /8081-8082\/tcp.*8081: nginx \(pid 812\) listens on it; 8082: port is already allocated: Docker endpoint \w{12} of Docker network/;
     await assert.rejects(publish(3, [range]), refusedWith('conflict', holders));
   });
 

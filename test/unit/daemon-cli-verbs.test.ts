@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import manifest from '../../package.json' with { type: 'json' };
 import { makeTempDir, type TempDir } from '../support/temp.ts';
@@ -27,6 +27,7 @@ describe('operator commands', () => {
 
   for (const [verb, usage] of [
     ['network ls', 'network ls|list [options]'],
+    ['reload', 'reload [options]'],
     ['network inspect', 'network inspect [options] <network...>'],
     ['network create', 'network create [options] <name>'],
     ['network rm', 'network rm|remove [options] <network...>'],
@@ -48,7 +49,7 @@ describe('operator commands', () => {
   it('are all listed in the help', () => {
     const { status, stdout } = run('--help');
     assert.equal(status, 0);
-    for (const verb of ['serve', 'network', 'endpoint', 'ports', 'version'])
+    for (const verb of ['serve', 'network', 'endpoint', 'ports', 'reload', 'version', 'help'])
       assert.match(stdout, new RegExp(`^  ${verb} `, 'm'));
   });
 
@@ -70,6 +71,12 @@ describe('operator commands', () => {
     ['endpoint inspect', /missing required argument 'container'/],
     ['endpoint ls web db', /too many arguments/],
     ['ports web1 web2', /too many arguments/],
+    ['network ls --format {{.Name}}', /Templates are docker's; give json, and use jq/],
+    ['network ls --filter colour=red', /'colour=red' is invalid\. Write key=value; keys are name, driver, id, label/],
+    ['endpoint ls --filter camp=', /'camp=' is invalid/],
+    ['ports --port 0', /'0' is invalid\. Write it as in 8080 or 53\/udp/],
+    ['ports --port 80/icmp', /is invalid/],
+    ['help network make', /there is no verb 'network make'/],
     ['version now', /too many arguments/],
   ] as const)
     it(`${args} is a usage error`, () => {
@@ -77,6 +84,24 @@ describe('operator commands', () => {
       assert.deepEqual([status, stdout], [2, ''], stderr);
       assert.match(stderr, pattern);
       assert.equal(existsSync(stateDir), false);
+    });
+
+  for (const words of ['network create', 'network ls', 'endpoint inspect', 'ports'])
+    it(`help ${words} shows that page`, () => {
+      assert.deepEqual(run('help', ...words.split(' ')), run(...words.split(' '), '--help'));
+    });
+
+  for (const args of ['network ls', 'network inspect web', 'network rm web', 'endpoint ls', 'ports', 'reload'])
+    it(`${args} fails without a state, and makes none`, () => {
+      for (const exists of [false, true]) {
+        if (exists) mkdirSync(stateDir);
+        const { status, stdout, stderr } = run(...args.split(' '));
+        assert.deepEqual([status, stdout], [1, '']);
+        const what = exists ? 'there is no state in it' : 'it does not exist';
+        assert.match(stderr, new RegExp(`^isthmus: state ${stateDir}: ${what}\\. Give the --state-dir [^\n]*\n$`));
+        assert.equal(existsSync(stateDir), exists);
+        assert.deepEqual(exists ? readdirSync(stateDir) : [], []);
+      }
     });
 
   it('version -o json prints the supported versions', () => {

@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { InvalidArgumentError } from 'commander';
-import { parseAddressPools } from '../../cmd/cnm-shim/cli/address-pool.ts';
+import { parseAddressPools } from '../../cmd/cnm-shim/cli/network-options.ts';
 import { formatPrefix } from '../../src/shared/model/prefix.ts';
 
 describe('--address-pool', () => {

@@ -1,9 +1,14 @@
 import { strict as assert } from 'node:assert';
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DockerApi, dockerApiOf } from '../../cmd/cnm-shim/docker/engine/api.ts';
-import { isProcessRunning } from '../../cmd/cnm-shim/docker/engine/engine-process.ts';
-import { containerNames, networkNames } from '../../cmd/cnm-shim/docker/engine/names.ts';
+import { DockerApi, dockerApiOf, isProcessRunning } from '../../cmd/cnm-shim/docker/engine/api.ts';
+import {
+  containerCalled,
+  containerNames,
+  inDockersWords,
+  networksNow,
+} from '../../cmd/cnm-shim/docker/engine/names.ts';
+import { fault } from '../../src/shared/errors/fault.ts';
 import { refusedWith } from '../support/core.ts';
 import { answer, type RecordedDocker, recorded, recordedNetwork, startRecordedDocker } from '../support/docker-api.ts';
 import { makeTempDir } from '../support/temp.ts';
@@ -31,6 +36,7 @@ describe('Docker API client', () => {
       ...{ name: 'full', driver: 'isthmus', scope: 'local' },
       ...{ internal: false, enableIPv4: true, enableIPv6: true, configOnly: false },
       options: { 'com.docker.network.driver.mtu': '1400' },
+      labels: { a: 'b' },
       ...{ ipamDriver: 'default', ipamOptions: {} },
       pools: [
         {
@@ -77,17 +83,47 @@ describe('Docker API client', () => {
   it('finds the containers of endpoints by their own names', async () => {
     const names = await containerNames(api);
     const [id, endpoint] = Object.entries(recordedNetwork('full').Containers)[0] ?? assert.fail();
-    assert.deepEqual(names.get(String(endpoint.EndpointID)), { id, name: 'c2' });
+    assert.deepEqual(names.get(String(endpoint.EndpointID)), { id, name: 'c2', labels: {} });
     assert.deepEqual([...names.values()].map(({ name }) => name).sort(), ['c1', 'c1', 'c2', 'c3']);
     const linked = (recorded('containers') as object[]).map((one) => ({ ...one, Names: ['/other/alias', '/mine'] }));
     says('/containers/json', 200, JSON.stringify(linked));
     assert.deepEqual(new Set([...(await containerNames(api)).values()].map(({ name }) => name)), new Set(['mine']));
   });
 
-  it('maps network ids to names', async () => {
-    const names = await networkNames(api);
-    assert.equal(names.get(recordedNetwork('plain').Id), 'plain');
-    assert.equal(names.size, (recorded('networks') as unknown[]).length);
+  it('lists networks with their names, and no network where none can be asked', async () => {
+    const networks = await networksNow(api);
+    assert.equal(networks.find(({ id }) => id === recordedNetwork('plain').Id)?.name, 'plain');
+    assert.equal(networks.length, (recorded('networks') as unknown[]).length);
+    assert.deepEqual(await networksNow(new DockerApi({ socket: '/nonexistent' })), []);
+  });
+
+  it('finds a container that does not run by its name or the beginning of its id', async () => {
+    const stopped = { Id: '5e'.repeat(32), Names: ['/old', '/web/old'], NetworkSettings: { Networks: {} } };
+    says('/containers/json?all=1', 200, JSON.stringify([stopped]));
+    for (const text of ['old', '5e5e', '5e'.repeat(32)]) assert.equal(await containerCalled(text, api), 'old');
+    for (const text of ['ol', '5e', '']) assert.equal(await containerCalled(text, api), undefined);
+  });
+
+  it('puts an error into the words of users, and leaves ids that nobody knows', async () => {
+    const { Id } = recordedNetwork('full');
+    const [endpoint] = Object.values(recordedNetwork('full').Containers);
+    const env = { ISTHMUS_DOCKER_HOST: `unix://${docker.socket}` };
+    const holder = (id: unknown, network: string): string =>
+      `Docker endpoint ${String(id).slice(0, 12)} of Docker network ${network.slice(0, 12)} has it`;
+    const say = async (what: string) => (await inDockersWords(fault.conflict('ports', 'port 80', what), env)).message;
+    assert.equal(await say(holder(endpoint?.EndpointID, Id)), 'ports port 80: container c2 of network full has it');
+    const unknown = 'f'.repeat(12);
+    assert.equal(
+      await say(holder(unknown, `docker-${unknown}`).replace('Docker network', 'network')),
+      `ports port 80: Docker endpoint ${unknown} of network docker-fffff has it`,
+    );
+    assert.equal(
+      await say(`bridge b is that of network docker-${Id.slice(0, 12)}`),
+      'ports port 80: bridge b is that of network full',
+    );
+    docker.asked.length = 0;
+    assert.equal(await say('a process listens on it'), 'ports port 80: a process listens on it');
+    assert.deepEqual(docker.asked, []);
   });
 
   it('uses the recorded API version, or the nearest one that the engine supports', async () => {
@@ -141,7 +177,7 @@ describe('Docker API client', () => {
     await assert.rejects(api.networks(), refusedWith('io', /it answers 503: not JSON/));
     says('/networks', 404, '{"message":"page not found"}');
     await assert.rejects(api.networks(), refusedWith('io', /it answers 404: page not found/));
-    assert.deepEqual(await networkNames(api), new Map());
+    assert.deepEqual(await networksNow(api), []);
   });
 
   it('fails on a malformed answer', async () => {

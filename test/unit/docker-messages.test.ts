@@ -105,7 +105,7 @@ describe('dockerd requests', () => {
     assertDecodes('NetworkDriver.CreateNetwork', body, {
       networkId: NETWORK,
       generic: { driver: 'bridge', 'com.docker.network.driver.mtu': '1400' },
-      internal: true,
+      ...{ internal: true, enableIPv4: true, enableIPv6: true },
       ipv4: [
         {
           addressSpace: 'isthmus',
@@ -120,7 +120,7 @@ describe('dockerd requests', () => {
 
   it('treat CreateNetwork without options as not internal', () => {
     const body = { NetworkID: NETWORK, Options: null, IPv4Data: null };
-    const plain = { generic: {}, internal: false, ipv4: [], ipv6: [] };
+    const plain = { generic: {}, internal: false, enableIPv4: true, enableIPv6: false, ipv4: [], ipv6: [] };
     assertDecodes('NetworkDriver.CreateNetwork', body, { networkId: NETWORK, ...plain });
   });
 
@@ -134,6 +134,8 @@ describe('dockerd requests', () => {
       ],
       'com.docker.network.endpoint.macaddress': 'AkKqu8zd',
       'com.docker.network.endpoint.dnsservers': ['10.1.1.1'],
+      'com.docker.network.endpoint.ifname': 'lan0',
+      'com.docker.network.endpoint.of.later': 'x',
       k: 'v',
     };
     const Interface = { Address: '10.55.0.77/24', AddressIPv6: '', MacAddress: '02-42-AA-bb-cc-dd' };
@@ -142,7 +144,8 @@ describe('dockerd requests', () => {
       { ...IDS, Interface, Options },
       {
         ...OWN_IDS,
-        ...{ address: '10.55.0.77/24', mac: '02:42:aa:bb:cc:dd' },
+        ...{ address: '10.55.0.77/24', mac: '02:42:aa:bb:cc:dd', ifName: 'lan0' },
+        ignored: ['com.docker.network.endpoint.of.later', 'k'],
         portMap: [
           { protocol: 'udp', containerPort: 90, hostIp: '127.0.0.1', hostPort: 9090, hostPortEnd: 9095 },
           { protocol: 'tcp', containerPort: 80, hostPort: 0, hostPortEnd: 0 },
@@ -269,8 +272,13 @@ describe('dockerd requests', () => {
     ],
     [
       'NetworkDriver.ProgramExternalConnectivity',
-      { ...IDS, Options: { 'com.docker.network.portmap': Array(1025).fill({}) } },
-      /\.length=1025: these are too many ports\. Publish 1024 at most/,
+      { ...IDS, Options: { 'com.docker.network.portmap': Array(65_536).fill({}) } },
+      /\.length=65536: these are too many ports\. Publish 65535 at most/,
+    ],
+    [
+      'NetworkDriver.CreateEndpoint',
+      { ...IDS, Options: { 'com.docker.network.endpoint.ifname': 'a/b' } },
+      /ifname.*="a\/b": no interface can be called this/,
     ],
     [
       'IpamDriver.RequestPool',

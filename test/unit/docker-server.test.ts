@@ -135,14 +135,14 @@ describe('Docker plugin server', () => {
       assertFailed(await site.call('A.B', body), 500, /^A\.B body: it is not JSON \(.+\)\. Send one JSON object/);
     });
 
-  it('accepts 1 MiB, and rejects more at once, without waiting for the rest', async () => {
+  it('accepts 16 MiB, and rejects more at once, without waiting for the rest', async () => {
     await using site = await makeServer({ 'A.B': at((body) => ({ length: JSON.stringify(body).length })) });
     const text = (length: number): string => `"${'x'.repeat(length - 2)}"`;
-    const message = /^A\.B body: it is too long\. 1048576 bytes are the limit$/;
-    assert.deepEqual((await site.call('A.B', text(1 << 20))).body, { length: 1 << 20 });
-    assertFailed(await site.call('A.B', text((1 << 20) + 1)), 500, message);
+    const message = /^A\.B body: it is too long\. 16777216 bytes are the limit$/;
+    assert.deepEqual((await site.call('A.B', text(16 << 20))).body, { length: 16 << 20 });
+    assertFailed(await site.call('A.B', text((16 << 20) + 1)), 500, message);
     assertFailed(await site.call('A.B', Buffer.alloc(20e6, 'x')), 500, message);
-    const said = await site.raw('POST /A.B HTTP/1.1\r\nHost: \r\nContent-Length: 9000000\r\n\r\n', text(2 << 20));
+    const said = await site.raw('POST /A.B HTTP/1.1\r\nHost: \r\nContent-Length: 90000000\r\n\r\n', text(17 << 20));
     assert.match(said, /^HTTP\/1\.1 500 .*it is too long/s);
     assert.deepEqual((await site.call('A.B')).body, { length: 2 });
   });

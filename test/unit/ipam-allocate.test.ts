@@ -84,7 +84,12 @@ describe('ipam: allocate', () => {
     ['another subnet', ['10.99.0.2'], 'invalid-config', /10\.99\.0\.2: it is outside 10\.88\.0\.0\/29/],
     ['another family', ['fd00::2'], 'invalid-config', /fd00::2: it is outside/],
     ['two of one set', ['10.88.0.3', '10.88.0.4'], 'invalid-config', /10\.88\.0\.4: range set 0.*10\.88\.0\.3/],
-    ['a leased one', ['10.88.0.2'], 'conflict', /address 10\.88\.0\.2: container a interface eth0 of cni network web/],
+    [
+      'a leased one',
+      ['10.88.0.2'],
+      'conflict',
+      /address 10\.88\.0\.2: address already in use: container a interface eth0 of cni network web/,
+    ],
   ];
   for (const [name, request, kind, message] of refusals)
     it(`rejects ${name} as a requested address and leases nothing`, () => {

@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert';
-import { type Named, ofContainer } from '../../cmd/cnm-shim/cli/containers.ts';
+import { type Named, ofContainer } from '../../cmd/cnm-shim/cli/names.ts';
 import { readOptions } from '../../cmd/cnm-shim/cli/network-options.ts';
 import { readSubnets, type SubnetOptions } from '../../cmd/cnm-shim/cli/network-subnets.ts';
 import { formatRangeConfig, type RangeText } from '../../src/shared/config/network-spec.ts';
@@ -88,7 +88,7 @@ describe('--opt', () => {
 });
 
 describe('container argument', () => {
-  const web1 = { id: '7a'.repeat(32), name: 'web1' };
+  const web1 = { id: '7a'.repeat(32), name: 'web1', labels: {} };
   const all: readonly Named<{ id: string; at: string }>[] = [
     { id: 'c1'.repeat(32), at: 'a', container: web1 },
     { id: 'd2'.repeat(32), at: 'b', container: web1 },

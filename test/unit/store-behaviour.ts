@@ -310,6 +310,44 @@ export function describeStore(name: string, make: () => Place): void {
         else assert.throws(first, ofKind('conflict'));
       });
 
+    for (const [a, b, conflict] of [
+      [[8000, 11], [8005, 1], true],
+      [[8000, 11], [8010, 1], true],
+      [[8000, 11], [8011, 1], false],
+      [[8000, 11], [7999, 1], false],
+      [[8000, 11], [7000, 2000], true],
+      [[8000, 11], [8010, 5], true],
+      [[8000, 11], [8011, 5], false],
+    ] as const)
+      it(`ports: ${a} and ${b} (first and count) ${conflict ? 'conflict' : 'are different ports'}`, () => {
+        const span = ([hostPort, count]: readonly [number, number], owner: Attachment) => {
+          const claim = { protocol: 'tcp', hostPort, owner } as const;
+          return count === 1 ? claim : { ...claim, count };
+        };
+        const [mine, yours] = [attachment('c1'), attachment('c2')];
+        for (const [one, other] of [
+          [a, b],
+          [b, a],
+        ] as const) {
+          store.ports.take(span(one, mine));
+          const second = (): void => store.ports.take(span(other, yours));
+          if (!conflict) second();
+          else assert.throws(second, ofKind('conflict'));
+          assert.deepEqual(store.ports.list(mine), [span(one, mine)]);
+          store.ports.release(mine);
+          store.ports.release(yours);
+        }
+      });
+
+    it('ports: a span and a port of one owner are one claim of both', () => {
+      const [owner, other] = [attachment('c1'), attachment('c2')];
+      for (const count of [1, 11, 1]) store.ports.take({ protocol: 'tcp', hostPort: 8000, count, owner });
+      const late = { protocol: 'tcp', hostPort: 8010, owner: other } as const;
+      assert.throws(() => store.ports.take(late), ofKind('conflict'));
+      store.ports.release(owner);
+      store.ports.take(late);
+    });
+
     it('ports: fills in the family of an address, and lists by family', () => {
       const owner = attachment('c1');
       for (const place of [{ hostIp: '::1' }, { family: 6 }, { hostIp: '127.0.0.1' }, { family: 4 }] as const)
@@ -418,7 +456,7 @@ export function describeStore(name: string, make: () => Place): void {
         (text: string, from = one, scope = 'pool') =>
         () =>
           store.leases.reassign(scope, addr(text), from, other);
-      assert.throws(move('10.0.0.2'), ofKind('conflict', /10\.0\.0\.2: container c2/));
+      assert.throws(move('10.0.0.2'), ofKind('conflict', /10\.0\.0\.2: address already in use: container c2/));
       assert.throws(move('10.0.0.2', { ...two, ifName: 'eth1' }), ofKind('conflict', /container c2/));
       assert.throws(move('10.0.0.4'), ofKind('conflict', /is no longer leased/));
       assert.throws(move('10.0.0.3', one, 'another pool'), ofKind('conflict', /is no longer leased/));

@@ -397,6 +397,7 @@ describe('store: directory and file', () => {
           INSERT INTO pools VALUES ('root', 'p1', 'pool', '${JSON.stringify(pool('p1'))}');`,
       4: "INSERT INTO ports VALUES (5, 'tcp', 8083, '4', '', 'cni', 'web', 'c1', 'eth0');",
       5: '',
+      6: '',
     };
     it('has test rows for every version', () => {
       assert.deepEqual(

@@ -1,9 +1,19 @@
 import type { Command } from 'commander';
+import { asNetError, type NetError } from '../../../src/shared/errors/net-error.ts';
 import { type EndpointInfo, listEndpoints } from '../../../src/shared/ops/endpoints.ts';
 import { inspectNetwork } from '../../../src/shared/ops/networks.ts';
-import { type Named, ofContainer, titleOf, withName } from './containers.ts';
-import { dockerNames } from './docker-names.ts';
-import { addOutput, type OutputOptions, print, type TableShape } from './output.ts';
+import { dockerNames, type Named, networkOf, ofContainer, titleOf, withName } from './names.ts';
+import {
+  addListOutput,
+  addOutput,
+  hasLabel,
+  type ListOptions,
+  type ListShape,
+  type OutputOptions,
+  print,
+  printList,
+  raise,
+} from './output.ts';
 import { addStateDir, openState, type StateOptions } from './state.ts';
 
 const LS_EXAMPLES = `
@@ -23,11 +33,19 @@ type Options = OutputOptions & StateOptions;
 
 export type NamedEndpoint = Named<EndpointInfo>;
 
-export const ENDPOINTS: TableShape<NamedEndpoint> = {
-  headings: ['NETWORK', 'CONTAINER', 'INTERFACE', 'ADDRESSES', 'MAC', 'CAMP', 'STATE'],
+export const ENDPOINTS: ListShape<NamedEndpoint> = {
+  headings: ['NETWORK', 'CONTAINER', 'INTERFACE', 'HOST SIDE', 'ADDRESSES', 'MAC', 'CAMP', 'STATE'],
   row: (info) => {
-    const { network, addresses, mac = '', camp, ready } = info;
-    return [network, titleOf(info), info.interface, addresses.join(' '), mac, camp, ready ? 'ready' : 'half-done'];
+    const { interface: inside = '', hostInterface = '', addresses, mac = '', camp, ready } = info;
+    const sides = [inside, hostInterface];
+    return [networkOf(info), titleOf(info), ...sides, addresses.join(' '), mac, camp, ready ? 'ready' : 'half-done'];
+  },
+  name: titleOf,
+  filters: {
+    container: (info, value) => titleOf(info) === value,
+    network: (info, value) => [networkOf(info), info.network].includes(value),
+    camp: ({ camp }, value) => camp === value,
+    label: ({ container }, value) => hasLabel(container?.labels ?? {}, value),
   },
 };
 
@@ -35,15 +53,15 @@ export const ENDPOINTS: TableShape<NamedEndpoint> = {
 export function addEndpoint(program: Command): void {
   const endpoint = program.command('endpoint').summary('list and show endpoints');
   const ls = endpoint.command('ls').alias('list').argument('[network]', 'name or id').summary('list endpoints');
-  addStateDir(addOutput(ls))
+  addStateDir(addListOutput(ls, ENDPOINTS))
     .addHelpText('after', LS_EXAMPLES)
-    .action(async (network: string | undefined, options: Options) => {
+    .action(async (network: string | undefined, options: ListOptions & StateOptions) => {
       await using core = openState(options);
       const names = await dockerNames(core);
       const found =
         network === undefined ? listEndpoints(core) : (await inspectNetwork(core, network, names.networks)).endpoints;
-      print(
-        options.output,
+      printList(
+        options,
         found.map((info) => withName(info, names)),
         ENDPOINTS,
       );
@@ -58,7 +76,16 @@ export function addEndpoint(program: Command): void {
       await using core = openState(options);
       const names = await dockerNames(core);
       const all = listEndpoints(core).map((info) => withName(info, names));
-      const found = new Set(wanted.flatMap((text) => ofContainer(all, text)));
-      print(options.output, [...found], ENDPOINTS);
+      const errors: NetError[] = [];
+      const found = wanted.flatMap((text) => {
+        try {
+          return ofContainer(all, text);
+        } catch (thrown) {
+          errors.push(asNetError(thrown, 'container'));
+          return [];
+        }
+      });
+      if (found.length > 0) print(options, [...new Set(found)], ENDPOINTS);
+      raise(errors);
     });
 }

@@ -16,11 +16,10 @@ import { PREDEFINED } from '../../../src/shared/ops/networks.ts';
 
 import { configuredNetworks, specOfElement } from '../../../src/shared/runtime/configured-network.ts';
 import type { CallCore } from '../../../src/shared/runtime/make-core.ts';
-import { parseAddressPools } from './address-pool.ts';
-import { collected } from './arguments.ts';
-import { readOptions } from './network-options.ts';
+import { dockerNames, shortId } from './names.ts';
+import { parseAddressPools, readOptions } from './network-options.ts';
 import { readSubnets, type SubnetOptions } from './network-subnets.ts';
-import { addStateDir, openState, type StateOptions } from './state.ts';
+import { addStateDir, collected, openOrCreateState, type StateOptions } from './state.ts';
 
 /** The holder of the networks that this verb creates. */
 export const OPERATOR = 'operator';
@@ -68,19 +67,26 @@ export function addCreate(network: Command): void {
     )
     .addHelpText('after', EXAMPLES)
     .action(async (name: string, options: CreateOptions) => {
-      await using core = openState(options);
-      assertNew(core, name);
+      await using core = openOrCreateState(options);
+      await assertNew(core, name);
       await make(core, name, options);
       console.log(name);
     });
 }
 
 /** Throws NetError if the name is invalid or taken. */
-function assertNew({ store }: CallCore, name: string): void {
+async function assertNew(core: CallCore, name: string): Promise<void> {
+  const { store } = core;
   parseNetworkName(name);
   const predefined = PREDEFINED.some((known) => known.name === name);
-  if (!predefined && !(store.networks.get(name)?.holders ?? []).includes(OPERATOR)) return;
-  const what = predefined ? 'a network of this name is predefined' : 'there is a network of this name';
+  if (predefined || (store.networks.get(name)?.holders ?? []).includes(OPERATOR)) {
+    const what = predefined ? 'a network of this name is predefined' : 'there is a network of this name';
+    throw fault.exists('network', name, what, 'Choose another name');
+  }
+  const { networks } = await dockerNames(core);
+  const docker = store.dockerNetworks.list().find(({ id, network }) => networks.get(id) === name && network !== name);
+  if (docker === undefined) return;
+  const what = `Docker has a network of this name, ${shortId(docker.id)}, and this would be another one`;
   throw fault.exists('network', name, what, 'Choose another name');
 }
 

@@ -4,7 +4,7 @@ import { fault } from '../../../src/shared/errors/fault.ts';
 import { asNetError, type NetError } from '../../../src/shared/errors/net-error.ts';
 import { inspectNetwork, type NetworkInfo, PREDEFINED } from '../../../src/shared/ops/networks.ts';
 import type { CallCore } from '../../../src/shared/runtime/make-core.ts';
-import { type DockerNames, dockerNames } from './docker-names.ts';
+import { type DockerNames, dockerNames } from './names.ts';
 import { OPERATOR } from './network-create.ts';
 import { raise } from './output.ts';
 import { addStateDir, openState, type StateOptions } from './state.ts';
@@ -38,14 +38,14 @@ export function addRemove(network: Command): void {
           errors.push(asNetError(thrown, 'network'));
         }
       }
-      raise(errors, 'network');
+      raise(errors);
     });
 }
 
 /** Ends the operator's use of the network, which deletes it unless others use it. Returns the failures. */
 async function releaseNetwork(core: CallCore, text: string, names: DockerNames): Promise<NetError[]> {
   const info = await inspectNetwork(core, text, names.networks);
-  assertRemovable(info);
+  assertRemovable(text, info);
   const failures = await deleteNetwork(core, info.name, OPERATOR);
   const left = core.store.networks.get(info.name);
   if (failures.length > 0 || left === undefined) return failures;
@@ -63,12 +63,12 @@ function usersOf(holders: readonly string[], endpoints: number): string {
 }
 
 /** Throws NetError `conflict` for a network that the operator may not remove. */
-function assertRemovable({ name, holders, endpoints }: NetworkInfo): void {
-  if (PREDEFINED.some((known) => known.name === name)) throw refusal(name, 'it is predefined', 'It cannot be removed');
+function assertRemovable(text: string, { name, holders, endpoints }: NetworkInfo): void {
+  if (PREDEFINED.some((known) => known.name === name)) throw refusal(text, 'it is predefined', 'It cannot be removed');
   if (holders.includes(OPERATOR)) return;
-  if (holders.length > 0) throw refusal(name, 'Docker keeps it', 'Remove it there: docker network rm');
+  if (holders.length > 0) throw refusal(text, 'Docker keeps it', 'Remove it there: docker network rm');
   const what = `pods made it, and ${usersOf([], endpoints.length)}`;
-  throw refusal(name, what, 'It is deleted with the last of them');
+  throw refusal(text, what, 'It is deleted with the last of them');
 }
 
 function refusal(name: string, what: string, hint: string): NetError {

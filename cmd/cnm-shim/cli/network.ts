@@ -1,12 +1,23 @@
 import type { Command } from 'commander';
+import { asNetError, type NetError } from '../../../src/shared/errors/net-error.ts';
+import { given } from '../../../src/shared/model/given.ts';
 import { inspectNetwork, listNetworks, type NetworkInfo } from '../../../src/shared/ops/networks.ts';
-import { withName } from './containers.ts';
-import { type DockerNames, dockerNames } from './docker-names.ts';
 import { ENDPOINTS, type NamedEndpoint } from './endpoint.ts';
-import { shortId } from './ids.ts';
+import { type DockerNames, dockerNames, ownName, shortId, withName } from './names.ts';
 import { addCreate } from './network-create.ts';
 import { addRemove } from './network-remove.ts';
-import { addOutput, type OutputOptions, print, printJson, printTable, type TableShape } from './output.ts';
+import {
+  addListOutput,
+  addOutput,
+  hasLabel,
+  type ListOptions,
+  type ListShape,
+  type OutputOptions,
+  printJson,
+  printList,
+  printTable,
+  raise,
+} from './output.ts';
 import { addStateDir, openState, type StateOptions } from './state.ts';
 
 const LS_EXAMPLES = `
@@ -27,20 +38,29 @@ Examples:
 
 type Options = OutputOptions & StateOptions;
 
+interface DockerNetwork {
+  readonly id: string;
+  readonly name?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
 /** A network with its Docker names and the containers on it. */
 interface NamedNetwork extends NetworkInfo {
   /** The Docker networks that share it. */
-  readonly docker: readonly { readonly id: string; readonly name?: string }[];
+  readonly docker: readonly DockerNetwork[];
+  /** Docker's name of a Network that only one Docker network uses. */
+  readonly dockerName?: string;
   readonly endpoints: readonly NamedEndpoint[];
 }
 
-const NETWORKS: TableShape<NamedNetwork> = {
+const NETWORKS: ListShape<NamedNetwork> = {
   headings: ['NAME', 'DRIVER', 'DEVICE', 'SUBNETS', 'ENDPOINTS', 'USED BY'],
-  row: ({ name, driver, device = '', present, subnets, endpoints, predefined, docker, holders }) => {
+  row: (network) => {
+    const { driver, device = '', present, subnets, endpoints, predefined, docker, holders } = network;
     const others = holders.filter((holder) => !holder.startsWith(DOCKER));
     const users = [...docker.map((of) => `docker ${of.name ?? shortId(of.id)}`), ...others];
     return [
-      name,
+      nameOf(network),
       driver,
       present ? device : `${device} (missing)`,
       subnets.map(({ subnet }) => subnet).join(' '),
@@ -48,7 +68,18 @@ const NETWORKS: TableShape<NamedNetwork> = {
       predefined ? 'predefined' : users.join(', '),
     ];
   },
+  name: nameOf,
+  filters: {
+    name: (network, value) => nameOf(network).includes(value),
+    driver: ({ driver }, value) => driver === value,
+    id: ({ docker }, value) => docker.some(({ id }) => id.startsWith(value)),
+    label: ({ docker }, value) => docker.some(({ labels = {} }) => hasLabel(labels, value)),
+  },
 };
+
+function nameOf({ dockerName, name }: NamedNetwork): string {
+  return dockerName ?? name;
+}
 
 /** Prefix of holders that are Docker networks. */
 const DOCKER = 'docker:';
@@ -56,14 +87,14 @@ const DOCKER = 'docker:';
 /** Adds the verbs for networks to `program`. */
 export function addNetwork(program: Command): void {
   const network = program.command('network').summary('list, show, create and remove networks');
-  addStateDir(addOutput(network.command('ls').alias('list').summary('list networks')))
+  addStateDir(addListOutput(network.command('ls').alias('list').summary('list networks'), NETWORKS))
     .addHelpText('after', LS_EXAMPLES)
-    .action(async (options: Options) => {
+    .action(async (options: ListOptions & StateOptions) => {
       await using core = openState(options);
       const names = await dockerNames(core);
       const all = await listNetworks(core);
-      print(
-        options.output,
+      printList(
+        options,
         all.map((info) => named(info, names)),
         NETWORKS,
       );
@@ -77,25 +108,45 @@ export function addNetwork(program: Command): void {
     .action(async (wanted: readonly string[], options: Options) => {
       await using core = openState(options);
       const names = await dockerNames(core);
-      const found = await Promise.all(wanted.map((text) => inspectNetwork(core, text, names.networks)));
-      const networks = found.map((info) => named(info, names));
-      if (options.output === 'json') return printJson(networks);
-      printTable(networks, NETWORKS);
-      console.log();
-      printTable(
-        networks.flatMap(({ endpoints }) => endpoints),
-        ENDPOINTS,
-      );
+      const errors: NetError[] = [];
+      const networks: NamedNetwork[] = [];
+      for (const text of wanted) {
+        try {
+          networks.push(named(await inspectNetwork(core, text, names.networks), names));
+        } catch (thrown) {
+          errors.push(asNetError(thrown, 'network'));
+        }
+      }
+      if (networks.length > 0) show(options, networks);
+      raise(errors);
     });
   addCreate(network);
   addRemove(network);
 }
 
+function show({ output, format = output }: OutputOptions, networks: readonly NamedNetwork[]): void {
+  if (format === 'json') {
+    printJson(networks);
+    return;
+  }
+  printTable(networks, NETWORKS);
+  console.log();
+  printTable(
+    networks.flatMap(({ endpoints }) => endpoints),
+    ENDPOINTS,
+  );
+}
+
 function named(info: NetworkInfo, names: DockerNames): NamedNetwork {
   const ids = info.holders.flatMap((holder) => (holder.startsWith(DOCKER) ? [holder.slice(DOCKER.length)] : []));
   const docker = ids.map((id) => {
-    const name = names.networks.get(id);
-    return name === undefined ? { id } : { id, name };
+    return { id, ...given({ name: names.networks.get(id), labels: names.labels.get(id) }) };
   });
-  return { ...info, docker, endpoints: info.endpoints.map((endpoint) => withName(endpoint, names)) };
+  const dockerName = ownName(info.name, names.networks);
+  return {
+    ...info,
+    docker,
+    ...given({ dockerName }),
+    endpoints: info.endpoints.map((endpoint) => withName(endpoint, names)),
+  };
 }

@@ -1,13 +1,23 @@
-import { type Command, Option } from 'commander';
-import { combineErrors, type NetError } from '../../../src/shared/errors/net-error.ts';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { NetError } from '../../../src/shared/errors/net-error.ts';
 import { visibleJson } from '../../../src/shared/model/visible.ts';
 import { writeAll } from '../../../src/shared/runtime/cni/respond.ts';
 import { formatTable } from '../../../src/shared/ui/table.ts';
+import { collected } from './state.ts';
 
-export type OutputFormat = 'table' | 'json';
+const FORMATS = ['table', 'json'] as const;
+export type OutputFormat = (typeof FORMATS)[number];
 
 export interface OutputOptions {
   readonly output: OutputFormat;
+  /** The same, as docker calls it. */
+  readonly format?: OutputFormat;
+}
+
+export interface ListOptions extends OutputOptions {
+  readonly quiet?: boolean;
+  /** `key=value`. */
+  readonly filter?: readonly string[];
 }
 
 /** One kind of object as a table: headings, and the cells of a row. */
@@ -16,16 +26,72 @@ export interface TableShape<T> {
   row(item: T): readonly string[];
 }
 
+/** What else a list of such objects needs. */
+export interface ListShape<T> extends TableShape<T> {
+  /** What `--quiet` prints of an item. */
+  name(item: T): string;
+  /** The filters by key. */
+  readonly filters: Readonly<Record<string, (item: T, value: string) => boolean>>;
+}
+
 const STDOUT = 1;
 
 /** Adds `-o table` and `-o json` to the verb. */
 export function addOutput(command: Command, otherwise: OutputFormat = 'table'): Command {
-  const option = new Option('-o, --output <format>', 'a table for people, or JSON').choices(['table', 'json']);
-  return command.addOption(option.default(otherwise));
+  const option = new Option('-o, --output <format>', 'a table for people, or JSON').choices(FORMATS);
+  return command
+    .addOption(option.default(otherwise))
+    .addOption(new Option('--format <format>', 'the same as --output').argParser(parseFormat));
+}
+
+/** The same for a list, with `-q` and `--filter`. */
+export function addListOutput<T>(command: Command, { filters }: ListShape<T>): Command {
+  const keys = Object.keys(filters);
+  return addOutput(command)
+    .option('-q, --quiet', 'print names only')
+    .option(
+      '-f, --filter <key=value>',
+      `${keys.join(', ')}; one key several times: any of them`,
+      (text: string, before?: readonly string[]) => collected(parseFilter(text, keys), before),
+    );
+}
+
+function parseFormat(text: string): OutputFormat {
+  const found = FORMATS.find((format) => format === text);
+  if (found !== undefined) return found;
+  if (text.includes('{{')) throw new InvalidArgumentError("Templates are docker's; give json, and use jq.");
+  throw new InvalidArgumentError(`Allowed choices are ${FORMATS.join(', ')}.`);
+}
+
+function parseFilter(text: string, keys: readonly string[]): string {
+  const [key = '', value = ''] = text.split(/=(.*)/s);
+  if (keys.includes(key) && value !== '') return text;
+  throw new InvalidArgumentError(`Write key=value; keys are ${keys.join(', ')}.`);
+}
+
+/** Prints the items that pass the filters: as a table, as JSON, or their names only. */
+export function printList<T>(options: ListOptions, all: readonly T[], shape: ListShape<T>): void {
+  const data = all.filter((item) => passes(item, options.filter ?? [], shape));
+  if (options.quiet !== true) print(options, data, shape);
+  else writeAll(STDOUT, [...new Set(data.map(shape.name))].map((name) => `${name}\n`).join(''));
+}
+
+/** As in docker: an item passes one filter of each key. */
+function passes<T>(item: T, filters: readonly string[], shape: ListShape<T>): boolean {
+  const byKey = Map.groupBy(filters, (text) => text.slice(0, text.indexOf('=')));
+  return [...byKey].every(([key, texts]) =>
+    texts.some((text) => shape.filters[key]?.(item, text.slice(key.length + 1)) === true),
+  );
+}
+
+/** True if the labels have the one that a filter names: `key`, or `key=value`. */
+export function hasLabel(labels: Readonly<Record<string, string>>, wanted: string): boolean {
+  const [key = '', value] = wanted.split(/=(.*)/s);
+  return Object.hasOwn(labels, key) && (value === undefined || labels[key] === value);
 }
 
 /** Prints the data on stdout, as a table or as JSON. */
-export function print<T>(format: OutputFormat, data: readonly T[], table: TableShape<T>): void {
+export function print<T>({ output, format = output }: OutputOptions, data: readonly T[], table: TableShape<T>): void {
   if (format === 'json') printJson(data);
   else printTable(data, table);
 }
@@ -39,8 +105,17 @@ export function printTable<T>(data: readonly T[], table: TableShape<T>): void {
   writeAll(STDOUT, formatTable(table.headings, data.map(table.row)));
 }
 
-/** Throws one error that contains all of them; returns for an empty list. */
-export function raise(errors: readonly NetError[], op: string): void {
-  const failure = combineErrors(errors, op);
-  if (failure !== undefined) throw failure;
+/** Several failures of one verb; each is a line. */
+export class Failures extends Error {
+  readonly errors: readonly [NetError, ...NetError[]];
+
+  constructor(errors: readonly [NetError, ...NetError[]]) {
+    super(errors.map(({ message }) => message).join('\n'));
+    this.errors = errors;
+  }
+}
+
+/** Throws all of the errors; returns for an empty list. */
+export function raise([first, ...others]: readonly NetError[]): void {
+  if (first !== undefined) throw new Failures([first, ...others]);
 }

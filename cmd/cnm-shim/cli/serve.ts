@@ -3,10 +3,11 @@ import { type Command, Option } from 'commander';
 import type { PoolCandidate } from '../../../src/shared/core/pools/pools.ts';
 import type { LogLevel } from '../../../src/shared/log/log.ts';
 import { given } from '../../../src/shared/model/given.ts';
+import { reloadVerb } from '../../../src/shared/runtime/reload.ts';
 import type { DockerOptions } from '../docker-side.ts';
 import type { LogFormat } from '../logger.ts';
-import { parseAddressPools } from './address-pool.ts';
-import { absolutePath } from './arguments.ts';
+import { parseAddressPools } from './network-options.ts';
+import { absolutePath, addStateDir, assertState, type StateOptions } from './state.ts';
 
 interface ServeOptions {
   readonly logLevel: LogLevel;
@@ -101,4 +102,22 @@ function dockerOptions(
   if (dockerSocket === NO_SOCKET) return undefined;
   const socket = dockerSocket ?? (runDir === RUN_DIR ? DOCKER_SOCKET : join(runDir, 'docker.sock'));
   return { socket, name: dockerName, ...given({ addressPools }) };
+}
+
+const RELOAD_EXAMPLES = `
+Restores what the records need and the host lacks, and deletes packet filter entries of ours that no record needs. The
+daemon does so by itself when it starts, on SIGHUP, and when something of ours is changed.
+
+Examples:
+  isthmus reload                        after nft flush ruleset, with or without a daemon
+`;
+
+/** Adds the verb `reload` to `program`. */
+export function addReload(program: Command): void {
+  addStateDir(program.command('reload').summary('restore what the host lacks'))
+    .addHelpText('after', RELOAD_EXAMPLES)
+    .action(async ({ stateDir }: StateOptions) => {
+      assertState({ stateDir });
+      process.stdout.write(await reloadVerb({ ...process.env, ISTHMUS_STATE_DIR: stateDir }));
+    });
 }

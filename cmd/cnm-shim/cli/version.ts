@@ -23,10 +23,10 @@ export function addVersion(program: Command): void {
   addOutput(program.command('version').summary('print the version'))
     .option('--licenses', 'print the licences of this program and of everything inside the executables')
     .addHelpText('after', EXAMPLES)
-    .action(({ output, licenses = false }: VersionOptions) => {
+    .action(({ output, format = output, licenses = false }: VersionOptions) => {
       const { version } = manifest;
       if (licenses) writeAll(1, licenceText());
-      else if (output === 'table') console.log(version);
+      else if (format === 'table') console.log(version);
       else printJson({ version, cni: SUPPORTED, schema: SCHEMA_VERSION, node: process.version });
     });
 }

@@ -9,7 +9,7 @@ import { MSG_DONTWAIT, MSG_NOSIGNAL } from '../../../src/shared/netlink/constant
 import { send } from '../../../src/shared/netlink/sys.ts';
 import { peerOf } from '../../../src/shared/netlink/unix.ts';
 import { CLAIM, type LauncherRequest } from '../../../src/shared/runtime/cni/protocol.ts';
-import { atMost, type Listening, startListening } from '../serving.ts';
+import { atMost, type Listening, startListening } from '../listen.ts';
 import { type Caller, callerAt } from './caller.ts';
 import { encodeAnswer, encodeDecline, RequestReader } from './frames.ts';
 import { type AcceptedCall, type CniService, release } from './service.ts';

@@ -16,7 +16,6 @@ import { makePhases } from '../../../src/shared/runtime/phases.ts';
 import { lock } from '../../../src/shared/store/locks.ts';
 import { ResidentCore, usualUmask } from '../resident-core.ts';
 import type { CallerFacts } from './caller.ts';
-import { CollectedStderr } from './collected-stderr.ts';
 
 export interface ServiceOptions {
   readonly stateDir: string;
@@ -154,6 +153,13 @@ export class CniService implements Disposable {
     });
   }
 
+  /** How many endpoints and networks are on record. */
+  counts(): { readonly endpoints: number; readonly networks: number } {
+    using core = this.resident.open({ log: this.#log });
+    const endpoints = core.store.endpoints.list().filter(({ role }) => role === 'interface');
+    return { endpoints: endpoints.length, networks: core.store.networks.list().length };
+  }
+
   #isSameState(env: Environment, seen: string | undefined): boolean {
     if (seen === undefined) return (env.ISTHMUS_STATE_DIR ?? '') === '' || stateDirOf(env) === this.#stateDir;
     const own = statSync(this.#stateDir, { bigint: true, throwIfNoEntry: false });
@@ -198,4 +204,28 @@ function withFields(log: Logger, more: Readonly<Record<string, string>>): Logger
 /** Closes the descriptor of a call's sandbox. */
 export function release({ sandbox }: AcceptedCall): void {
   if (sandbox !== undefined) closeSync(sandbox);
+}
+
+/** Bytes of stderr that a launcher gets at most with the answer to its call. */
+export const STDERR_BYTES = 64 << 10;
+
+/** Collects the delegates' stderr of one call, for the launcher to print. Keeps the beginning and counts the rest. */
+export class CollectedStderr {
+  readonly #pieces: Uint8Array[] = [];
+  #length = 0;
+  #lost = 0;
+
+  readonly take = (piece: Uint8Array): void => {
+    const kept = piece.subarray(0, STDERR_BYTES - this.#length);
+    if (kept.length > 0) this.#pieces.push(kept);
+    this.#length += kept.length;
+    this.#lost += piece.length - kept.length;
+  };
+
+  bytes(): Buffer {
+    const kept = Buffer.concat(this.#pieces);
+    if (this.#lost === 0) return kept;
+    const note = `isthmus: the daemon passes on ${STDERR_BYTES} bytes of stderr, ${this.#lost} more are left out\n`;
+    return Buffer.concat([kept, Buffer.from(kept.at(-1) === 0x0a ? note : `\n${note}`)]);
+  }
 }

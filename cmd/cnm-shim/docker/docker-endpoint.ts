@@ -14,7 +14,7 @@ import { dockerFactsOf, type Endpoint } from '../../../src/shared/model/endpoint
 import { given } from '../../../src/shared/model/given.ts';
 import { contains, formatPrefix, type Prefix, parsePrefix } from '../../../src/shared/model/prefix.ts';
 import type { DockerNetworkRow, LocalStore } from '../../../src/shared/store/store.ts';
-import { deleteGone } from './gone-endpoints.ts';
+import { isLinkGone } from './engine/differences.ts';
 import { shortId } from './network-options.ts';
 import { ownName } from './network-plan.ts';
 import { portRequests } from './port-options.ts';
@@ -70,7 +70,7 @@ export async function createDockerEndpoint(
       ...{ attachment, driver, addressing, now },
       driverName: spec.options.driver,
       dockerNetwork: network.id,
-      ...given({ scope: network.scope, mac: request.mac, rules }),
+      ...given({ scope: network.scope, mac: request.mac, rules, nameInside: request.ifName }),
     }),
   );
   return offer.mac;
@@ -204,4 +204,29 @@ function rulesOf({ rules }: NetworkSpec): Rules | undefined {
 
 function refused(endpointId: string, key: string, what: string, hint: string): NetError {
   return fault.invalidConfig('endpoint', `${shortId(endpointId)} ${key}`, what, hint);
+}
+
+/**
+ * Deletes Docker's endpoints whose interface is gone from the host, which frees their addresses and host ports. A
+ * killed dockerd loses its containers' endpoints silently, and the kernel deletes interfaces with their namespace. Asks
+ * only the kernel, so a handler may call it. Returns the failures.
+ */
+export async function deleteGone(core: Core): Promise<NetError[]> {
+  const { store } = core;
+  const rows = store.endpoints.list().filter(({ attachment }) => attachment.camp === 'cnm');
+  if (rows.length === 0) return [];
+  const links = linksNow(core);
+  const errors: NetError[] = [];
+  for (const row of rows.filter((one) => isLinkGone(one, links))) {
+    const { network, containerId } = row.attachment;
+    core.log.info('docker.removed', { network, endpoint: containerId, reason: 'its interface is gone' });
+    // Check again under the lock: dockerd may have created it again.
+    const when = (now: Endpoint | undefined): boolean => now !== undefined && isLinkGone(now, linksNow(core));
+    errors.push(...(await deleteOffered(core, row.attachment, when)));
+  }
+  return errors;
+}
+
+function linksNow({ host }: Core): ReadonlySet<string> {
+  return new Set(host.observe(host.own, { links: 'all' }).links.keys());
 }

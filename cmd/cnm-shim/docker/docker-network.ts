@@ -77,8 +77,8 @@ function isThere(store: LocalStore, { networkId }: CreateNetworkRequest, text: s
   );
 }
 
-/** The request in canonical form: equal requests give equal text. */
-function requestText({ networkId: _id, ...request }: CreateNetworkRequest): string {
+/** The request in canonical form: equal requests give equal text. Its pools tell its families. */
+function requestText({ networkId: _id, enableIPv4: _4, enableIPv6: _6, ...request }: CreateNetworkRequest): string {
   const data = ({ addressSpace, pool, gateway, auxAddresses }: IpamData) => ({
     addressSpace,
     pool: formatPrefix(pool),

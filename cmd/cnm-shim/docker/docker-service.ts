@@ -17,6 +17,8 @@ export interface DockerServiceOptions {
   readonly activated?: () => void;
   /** Called after a network was created or deleted. */
   readonly changed?: () => void;
+  /** Puts an error into words of Docker's users, once the call holds no lock. */
+  readonly worded?: (error: NetError) => Promise<NetError>;
 }
 
 /** A pool or address that no CreateNetwork or CreateEndpoint has claimed after this time is free again. */
@@ -88,10 +90,12 @@ export class DockerService {
 
   /** Retries a call once after a broken state was set aside, with a new state. */
   async #withCore(call: CallContext, work: (core: CallCore) => Promise<object> | object): Promise<object> {
+    const { worded = async (error: NetError) => error } = this.#options;
     try {
       return await this.#once(call, work);
     } catch (thrown) {
-      if (!(thrown instanceof NetError && thrown.kind === 'state-reset')) throw thrown;
+      if (!(thrown instanceof NetError)) throw thrown;
+      if (thrown.kind !== 'state-reset') throw await worded(thrown);
     }
     return await this.#once(call, work);
   }

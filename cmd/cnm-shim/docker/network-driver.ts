@@ -2,8 +2,10 @@ import type { NetworkSpec } from '../../../src/shared/config/network-spec.ts';
 import type { Core } from '../../../src/shared/core/core.ts';
 import { fault } from '../../../src/shared/errors/fault.ts';
 import { combineErrors, type NetError } from '../../../src/shared/errors/net-error.ts';
+import type { LogFields } from '../../../src/shared/log/log.ts';
 import { type Family, formatAddr } from '../../../src/shared/model/addr.ts';
 import { dockerFactsOf } from '../../../src/shared/model/endpoint.ts';
+import { formatPorts } from '../../../src/shared/model/firewall.ts';
 import { given } from '../../../src/shared/model/given.ts';
 import { defaultRoute, formatPrefix, samePrefix } from '../../../src/shared/model/prefix.ts';
 import type { PortClaim } from '../../../src/shared/store/store.ts';
@@ -16,8 +18,8 @@ import {
   revokePorts,
 } from './docker-endpoint.ts';
 import { createDockerNetwork, deleteDockerNetwork } from './docker-network.ts';
-import { modeOf } from './network-options.ts';
-import { parseOptions } from './options.ts';
+import { modeOf, shortId } from './network-options.ts';
+import { assertFamilies, ignoredOptions, MAX_PREFIX, parseOptions } from './options.ts';
 import { firstGateway } from './shared-network.ts';
 import {
   assertRequest,
@@ -38,7 +40,9 @@ const [NEXT_HOP, CONNECTED] = [0, 1];
 
 export const networkDriver: Readonly<Record<string, CoreHandler>> = {
   CreateNetwork: async (body, core) => {
-    await createDockerNetwork(core, decodeCreateNetwork(body), Date.now());
+    const request = decodeCreateNetwork(body);
+    await createDockerNetwork(core, request, Date.now());
+    tellIgnored(core, { network: shortId(request.networkId) }, ignoredOptions(request.generic));
     return {};
   },
 
@@ -50,6 +54,7 @@ export const networkDriver: Readonly<Record<string, CoreHandler>> = {
   CreateEndpoint: async (body, core) => {
     const request = decodeCreateEndpoint(body);
     const mac = await createDockerEndpoint(core, request, Date.now());
+    tellIgnored(core, { endpoint: shortId(request.endpointId) }, request.ignored);
     // dockerd rejects an answer that repeats the MAC address it supplied.
     return { Interface: mac === undefined || request.mac !== undefined ? {} : { MacAddress: mac } };
   },
@@ -61,7 +66,7 @@ export const networkDriver: Readonly<Record<string, CoreHandler>> = {
     const ports = core.store.ports
       .list()
       .filter(({ owner }) => owner.camp === 'cnm' && owner.containerId === endpointId)
-      .map((claim) => `${hostSide(claim)}:${claim.hostPort}/${claim.protocol}`);
+      .map((claim) => `${hostSide(claim)}:${formatPorts(claim.hostPort, claim)}/${claim.protocol}`);
     return { Value: ports.length === 0 ? {} : { 'isthmus.ports': ports.join(' ') } };
   },
 
@@ -84,8 +89,10 @@ export const networkDriverFacts: Readonly<Record<string, (body: unknown) => obje
 
   /** Tells dockerd whether a network needs no gateway address. Same rule as in Docker's bridge driver. */
   GwAllocCheck: (body) => {
-    const { generic, internal } = decodeGwAllocCheck(body);
+    const request = decodeGwAllocCheck(body);
+    const { generic, internal } = request;
     const options = parseOptions(generic);
+    assertFamilies(request, options);
     const without = (family: Family): boolean => options.driver === 'null' || modeOf(options, family) === 'isolated';
     return { SkipIPv4: without(4) || (options.inhibit4 === true && internal), SkipIPv6: without(6) };
   },
@@ -119,19 +126,33 @@ export const networkDriverFacts: Readonly<Record<string, (body: unknown) => obje
 /** Tells dockerd what to do with the interface in the container. Changes nothing, so dockerd may ask again. */
 function join(core: Core, request: EndpointIdentity): object {
   const { network, spec, attachment } = placeOf(core, request);
-  const { addresses = [] } = dockerFactsOf(endpointRow(core.store, attachment));
+  const { addresses = [], ifName } = dockerFactsOf(endpointRow(core.store, attachment));
   // Otherwise dockerd adds an interface on its own bridge (docker_gwbridge) as a way out.
   if (network.driver === 'null') return { DisableGatewayService: true };
   const families = new Set(addresses.map((text): Family => (text.includes(':') ? 6 : 4)));
   const gateway4 = families.has(4) ? network.gateway4 : undefined;
   const gateway6 = families.has(6) ? network.gateway6 : undefined;
   return {
-    InterfaceName: { SrcName: attachment.ifName, DstPrefix: network.ifPrefix },
+    InterfaceName: { SrcName: attachment.ifName, ...nameInside(ifName, network.ifPrefix) },
     ...given({ Gateway: gateway4, GatewayIPv6: gateway6 }),
     StaticRoutes: network.internal ? [] : staticRoutes(spec, families),
     // dockerd does not count an IPv6 gateway alone either.
     ...(gateway4 === undefined ? { DisableGatewayService: true } : {}),
   };
+}
+
+/**
+ * The name that the user gives, and its prefix for dockerd before 29.8, which ignores the name and numbers the interfaces
+ * of a prefix from 0.
+ */
+function nameInside(ifName: string | undefined, ifPrefix: string): object {
+  if (ifName === undefined) return { DstPrefix: ifPrefix };
+  return { DstPrefix: ifName.replace(/\d+$/, '').slice(0, MAX_PREFIX) || ifPrefix, DstName: ifName };
+}
+
+/** Says once which of the user's options mean nothing here. */
+function tellIgnored({ log }: Core, subject: LogFields, options: readonly string[]): void {
+  if (options.length > 0) log.warn('docker.ignored', { ...subject, options: options.join(' ') });
 }
 
 /** The non-default routes of the Network's CNI configuration, for the endpoint's families. */

@@ -7,7 +7,15 @@ import { fault } from '../../../src/shared/errors/fault.ts';
 import { type Family, formatAddr } from '../../../src/shared/model/addr.ts';
 import type { FirewallBackend } from '../../../src/shared/model/firewall.ts';
 import { given } from '../../../src/shared/model/given.ts';
-import { contains, firstOf, formatPrefix, lastOf, networkOf, parsePrefix } from '../../../src/shared/model/prefix.ts';
+import {
+  contains,
+  firstOf,
+  formatPrefix,
+  lastOf,
+  networkOf,
+  type Prefix,
+  parsePrefix,
+} from '../../../src/shared/model/prefix.ts';
 import type { GatewayMode } from '../../../src/shared/store/store.ts';
 import { DOCKER_KEYS, type DockerOptions, refusedOption } from './options.ts';
 import type { CreateNetworkRequest, IpamData } from './wire/messages.ts';
@@ -82,6 +90,14 @@ export function specOfDocker(input: SpecInput): NetworkSpec {
     routes: [],
     rules,
   };
+}
+
+/** Names of auxiliary addresses that containers use as their gateway, instead of the bridge's address. */
+export const AUX_GATEWAYS = ['DefaultGatewayIPv4', 'DefaultGatewayIPv6'] as const;
+
+/** The gateway of a family's containers. */
+export function containersGateway({ pool, gateway, auxAddresses }: IpamData): Prefix | undefined {
+  return auxAddresses[AUX_GATEWAYS[pool.addr.family === 4 ? 0 : 1]] ?? gateway;
 }
 
 /** How a family is reached from outside. */
@@ -172,17 +188,20 @@ function assertModes(options: DockerOptions, internal: boolean): void {
   throw refusedOption(given, 'only an internal network can be isolated', 'Add --internal, or choose another mode');
 }
 
-function assertInside({ pool, gateway }: IpamData): void {
+function assertInside({ pool, gateway, auxAddresses }: IpamData): void {
   const what = unassignable(pool);
   if (what !== undefined)
     throw fault.invalidConfig('network', `--subnet ${formatPrefix(pool)}`, what, 'Give addresses of hosts');
-  if (gateway === undefined || contains(pool, gateway.addr)) return;
-  throw fault.invalidConfig(
-    'network',
-    `--gateway ${formatAddr(gateway.addr)}`,
-    `it is not in the subnet ${formatPrefix(pool)}`,
-    'Give an address of the subnet',
-  );
+  const gateways = AUX_GATEWAYS.map((key) => [`--aux-address ${key}=`, auxAddresses[key]] as const);
+  for (const [option, given] of [['--gateway ', gateway] as const, ...gateways]) {
+    if (given === undefined || contains(pool, given.addr)) continue;
+    throw fault.invalidConfig(
+      'network',
+      `${option}${formatAddr(given.addr)}`,
+      `it is not in the subnet ${formatPrefix(pool)}`,
+      'Give an address of the subnet',
+    );
+  }
 }
 
 function assertFilter(backend: FirewallBackend): void {

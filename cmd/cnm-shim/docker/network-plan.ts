@@ -10,8 +10,8 @@ import { type Addr, type Family, formatAddr } from '../../../src/shared/model/ad
 import { given } from '../../../src/shared/model/given.ts';
 import { formatPrefix, networkOf } from '../../../src/shared/model/prefix.ts';
 import type { DockerNetworkRow, LocalStore, PoolRow } from '../../../src/shared/store/store.ts';
-import { modeOf, type Subnets, shortId, specOfDocker, subnetsOf } from './network-options.ts';
-import { type DockerOptions, parseOptions } from './options.ts';
+import { containersGateway, modeOf, type Subnets, shortId, specOfDocker, subnetsOf } from './network-options.ts';
+import { assertFamilies, type DockerOptions, parseOptions } from './options.ts';
 import { assertAgrees, assertSamePool, foreignAllocator, gatewayOf, traitsOf, unshared } from './shared-network.ts';
 import type { CreateNetworkRequest, IpamData } from './wire/messages.ts';
 
@@ -37,6 +37,7 @@ export interface NetworkPlan {
  */
 export function planNetwork(core: Core, request: CreateNetworkRequest, now: number): NetworkPlan {
   const options = parseOptions(request.generic);
+  assertFamilies(request, options);
   const pools = poolsOf(core.store, request, options);
   const subnets = subnetsOf(withSubnets(request, pools));
   const joined = joinedNetwork(options, pools);
@@ -60,8 +61,9 @@ export function planNetwork(core: Core, request: CreateNetworkRequest, now: numb
     const data = subnets[family];
     if (data === undefined) return undefined;
     if (known !== undefined) return gatewayOf(known, family);
-    const leads = !request.internal && options.driver !== 'null' && data.gateway !== undefined;
-    return leads ? data.gateway.addr : undefined;
+    const leading = containersGateway(data);
+    const leads = !request.internal && options.driver !== 'null' && leading !== undefined;
+    return leads ? leading.addr : undefined;
   };
   const [gateway4, gateway6] = ([4, 6] as const).map(gateway).map((addr) => addr && formatAddr(addr));
   const binding = options.hostBinding;

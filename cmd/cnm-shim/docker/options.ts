@@ -4,7 +4,7 @@ import type { NetError } from '../../../src/shared/errors/net-error.ts';
 import { type Addr, type Family, parseAddr } from '../../../src/shared/model/addr.ts';
 import { ifNameFault, MAX_IFNAME } from '../../../src/shared/model/if-name.ts';
 import type { GatewayMode } from '../../../src/shared/store/store.ts';
-import type { TextMap } from './wire/messages.ts';
+import type { NetworkOptions, TextMap } from './wire/messages.ts';
 
 /** The user's `-o` options, typed; absent means not given. */
 export interface DockerOptions {
@@ -49,7 +49,7 @@ const MODES: readonly GatewayMode[] = ['nat', 'nat-unprotected', 'routed', 'isol
 /** Smallest MTU that IPv4 works with (RFC 791), and the largest that a veth has. */
 const [MIN_MTU, MAX_MTU] = [68, 65_535];
 /** Leaves room for a number of three digits. */
-const MAX_PREFIX = MAX_IFNAME - 3;
+export const MAX_PREFIX = MAX_IFNAME - 3;
 
 /**
  * Decodes the options of CreateNetwork. Throws NetError `invalid-config` that names key, value and rule, and
@@ -77,6 +77,22 @@ export function parseOptions(generic: TextMap): DockerOptions {
     ...(hostBinding === undefined ? {} : { hostBinding: address(hostBinding, 4) }),
     ...(ifPrefix === undefined ? {} : { ifPrefix: interfaceName(ifPrefix, MAX_PREFIX) }),
   };
+}
+
+/** Options of Docker's that dockerd itself honours. */
+const DOCKERDS = ['com.docker.network.advertise_addr_nmsgs', 'com.docker.network.advertise_addr_ms'];
+
+/** The options of Docker's that mean nothing here. */
+export function ignoredOptions(generic: TextMap): string[] {
+  const known: readonly string[] = [...Object.values(DOCKER_KEYS), ...DOCKERDS];
+  return Object.keys(generic).filter((key) => key.startsWith(DOCKER_PREFIX) && !known.includes(key));
+}
+
+/** Throws NetError `invalid-config` for a network with neither family, as Docker's bridge does. */
+export function assertFamilies({ enableIPv4, enableIPv6 }: NetworkOptions, { driver }: DockerOptions): void {
+  if (enableIPv4 || enableIPv6 || driver === 'null') return;
+  const what = 'IPv4 or IPv6 must be enabled: containers would have no address';
+  throw fault.invalidConfig('network', '--ipv4=false', what, 'Add --ipv6, or -o driver=null for no network');
 }
 
 /** An option as the user gave it. */

@@ -5,6 +5,7 @@ import type { NetError } from '../../../src/shared/errors/net-error.ts';
 import { type Addr, type Family, formatAddr } from '../../../src/shared/model/addr.ts';
 import { defaultRoute, firstHost, formatPrefix, networkOf, samePrefix } from '../../../src/shared/model/prefix.ts';
 import type { GatewayMode } from '../../../src/shared/store/store.ts';
+import { containersGateway } from './network-options.ts';
 import { DOCKER_KEYS, type DockerOptions } from './options.ts';
 import type { IpamData } from './wire/messages.ts';
 
@@ -77,14 +78,16 @@ function text(addr: Addr | undefined): string | undefined {
 }
 
 /** Throws NetError `conflict` unless Docker's pool and gateway are the Network's. */
-export function assertSamePool(name: string, spec: NetworkSpec, family: Family, { pool, gateway }: IpamData): void {
+export function assertSamePool(name: string, spec: NetworkSpec, family: Family, data: IpamData): void {
+  const { pool } = data;
+  const gateway = containersGateway(data);
   const subnet = formatPrefix(networkOf(pool));
   const known = spec.ranges.flatMap((set) => set.map((range) => formatPrefix(range.subnet)));
   if (!known.includes(subnet)) {
     const has = known.length === 0 ? 'it has no subnet' : `it has ${known.join(', ')}`;
     throw disagreement(name, `--subnet ${subnet}`, has, 'Give the subnet of the network');
   }
-  const own = firstGateway(spec, family);
+  const own = gatewayOf(spec, family) ?? firstGateway(spec, family);
   if (gateway === undefined || own === undefined || own.value === gateway.addr.value) return;
   const what = `its gateway is ${formatAddr(own)}`;
   throw disagreement(name, `--gateway ${formatAddr(gateway.addr)}`, what, 'Leave --gateway out');

@@ -68,6 +68,7 @@ const BRIDGE_ONLY = [
   'outboundAddr6',
   'ingressPolicy',
   'internal',
+  'exhaustedStatus',
   'icc',
   'firewall',
   'snat',

@@ -64,6 +64,8 @@ export type PluginConfig = Wanted & {
   readonly name: string;
   /** Of ADD: the result of earlier plugins in a list. Of CHECK: the result of ADD. */
   readonly previous?: CniResult;
+  /** Present: an exhausted pool does not fail STATUS, and is only a line in the log. */
+  readonly exhaustedStatus?: 'log';
 };
 
 /** What the meaning of a configuration depends on. */
@@ -96,7 +98,8 @@ export function parsePlugin({ json, text }: Document, reading: Reading): PluginC
   // host-local and static check leases by their owner, and ignore prevResult.
   const later = command === 'CHECK' && wanted.kind !== 'addresses' ? previousIn(config) : undefined;
   const previous = before ?? later;
-  return { ...wanted, name, ...given({ previous }) };
+  const onlyLogs = field(config, 'exhaustedStatus') === 'log';
+  return { ...wanted, name, ...given({ previous }), ...(onlyLogs ? { exhaustedStatus: 'log' } : {}) };
 }
 
 function previousIn(config: Json): CniResult | undefined {

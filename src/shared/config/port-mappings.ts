@@ -1,12 +1,12 @@
 import { type Family, formatAddr } from '../model/addr.ts';
-import type { Protocol } from '../model/firewall.ts';
+import { type PortSpan, type Protocol, sharePorts } from '../model/firewall.ts';
 import { field, textField } from '../model/json.ts';
 import { invalid } from './invalid.ts';
 import { readAddr } from './ipam-values.ts';
 import { LIMITS } from './limits.ts';
 
-/** A host port that leads to a port of the pod. */
-export interface PortMapping {
+/** A host port that leads to a port of the pod, or a span of such ports. */
+export interface PortMapping extends PortSpan {
   readonly protocol: Protocol;
   readonly hostPort: number;
   readonly containerPort: number;
@@ -85,7 +85,7 @@ function assertDistinct(mappings: readonly PortMapping[], given: readonly unknow
 
 /** Returns true if both would use one port of one host address. */
 export function meet(a: PortMapping, b: PortMapping): boolean {
-  if (a.protocol !== b.protocol || a.hostPort !== b.hostPort) return false;
+  if (a.protocol !== b.protocol || !sharePorts(a, b)) return false;
   if (a.family !== undefined && b.family !== undefined && a.family !== b.family) return false;
   return a.hostIp === undefined || b.hostIp === undefined || a.hostIp === b.hostIp;
 }

@@ -1460,7 +1460,7 @@ return errors === 0;
 }
 
 export const netconf = validate14;
-const schema18 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"Isthmus network configuration, as one element of a CNI list hands it to the plugin","type":"object","required":["name"],"additionalProperties":false,"patternProperties":{"^cni\\.dev/":true},"properties":{"$schema":{"type":"string"},"cniVersion":{"type":"string"},"cniVersions":{"type":"array","items":{"type":"string"}},"name":{"type":"string","description":"a name of letters, digits, _, . and -, that begins with a letter or digit","pattern":"^[A-Za-z0-9][A-Za-z0-9_.-]*$","maxLength":128},"type":{"type":"string"},"driver":{"enum":["bridge","host","null"]},"bridge":{"type":"string","description":"an interface name: 1 to 15 bytes without /, : and white space","pattern":"^[^/:\\s]{1,15}$","not":{"enum":[".",".."]}},"isGateway":{"type":"boolean"},"isDefaultGateway":{"type":"boolean"},"forceAddress":{"type":"boolean"},"ipMasq":{"type":"boolean"},"ipMasqBackend":{"type":["string","null"]},"firewall":{"type":["object","null"],"additionalProperties":false,"properties":{"backend":{"enum":["auto","nftables","iptables","none"]}}},"nonMasqueradeCIDRs":{"type":["array","null"],"items":{"type":"string"}},"outboundAddr4":{"type":"string"},"outboundAddr6":{"type":"string"},"ingressPolicy":{"enum":["","open","same-bridge","isolated"]},"internal":{"type":"boolean"},"icc":{"type":"boolean"},"snat":{"type":["boolean","null"]},"masqAll":{"type":"boolean"},"markMasqBit":{"type":["integer","null"],"minimum":0,"maximum":31},"externalSetMarkChain":{"type":["string","null"],"pattern":"^[A-Za-z0-9_.-]{0,28}$","description":"a chain's name: letters, digits, \"_\", \".\" and \"-\", at most 28"},"conditionsV4":{"type":["array","null"],"items":{"type":"string"}},"conditionsV6":{"type":["array","null"],"items":{"type":"string"}},"backend":{"type":["string","null"]},"ingressRate":{"type":["integer","null"],"minimum":0},"ingressBurst":{"type":["integer","null"],"minimum":0},"egressRate":{"type":["integer","null"],"minimum":0},"egressBurst":{"type":["integer","null"],"minimum":0},"mtu":{"type":"integer","minimum":0,"maximum":65535},"hairpinMode":{"type":"boolean"},"promiscMode":{"type":"boolean"},"vlan":{"type":"integer","minimum":0,"maximum":4094},"vlanTrunk":{"type":"array","items":{"type":"object","additionalProperties":false,"properties":{"id":{"type":"integer","minimum":1,"maximum":4094},"minID":{"type":"integer","minimum":1,"maximum":4094},"maxID":{"type":"integer","minimum":1,"maximum":4094}}}},"preserveDefaultVlan":{"type":"boolean"},"macspoofchk":{"type":"boolean"},"enabledad":{"type":"boolean"},"disableContainerInterface":{"type":"boolean"},"portIsolation":{"type":"boolean"},"dns":{"type":"object","additionalProperties":false,"properties":{"nameservers":{"type":["array","null"],"items":{"type":"string"}},"domain":{"type":"string"},"search":{"type":["array","null"],"items":{"type":"string"}},"options":{"type":["array","null"],"items":{"type":"string"}}}},"ipam":{"type":["object","null"],"properties":{"type":{"type":"string","description":"the bare name of a plugin","pattern":"^[^/\\s]*$"}}},"capabilities":{"type":["object","null"],"additionalProperties":{"type":"boolean"}},"args":{"type":["object","null"]},"runtimeConfig":{"type":["object","null"]},"prevResult":{"type":["object","null"]},"disableCheck":{"type":["boolean","string"]},"disableGC":{"type":["boolean","string"]},"loadOnlyInlinedPlugins":{"type":["boolean","string"]}}};
+const schema18 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"Isthmus network configuration, as one element of a CNI list hands it to the plugin","type":"object","required":["name"],"additionalProperties":false,"patternProperties":{"^cni\\.dev/":true},"properties":{"$schema":{"type":"string"},"cniVersion":{"type":"string"},"cniVersions":{"type":"array","items":{"type":"string"}},"name":{"type":"string","description":"a name of letters, digits, _, . and -, that begins with a letter or digit","pattern":"^[A-Za-z0-9][A-Za-z0-9_.-]*$","maxLength":128},"type":{"type":"string"},"driver":{"enum":["bridge","host","null"]},"bridge":{"type":"string","description":"an interface name: 1 to 15 bytes without /, : and white space","pattern":"^[^/:\\s]{1,15}$","not":{"enum":[".",".."]}},"isGateway":{"type":"boolean"},"isDefaultGateway":{"type":"boolean"},"forceAddress":{"type":"boolean"},"ipMasq":{"type":"boolean"},"ipMasqBackend":{"type":["string","null"]},"firewall":{"type":["object","null"],"additionalProperties":false,"properties":{"backend":{"enum":["auto","nftables","iptables","none"]}}},"nonMasqueradeCIDRs":{"type":["array","null"],"items":{"type":"string"}},"outboundAddr4":{"type":"string"},"outboundAddr6":{"type":"string"},"ingressPolicy":{"enum":["","open","same-bridge","isolated"]},"internal":{"type":"boolean"},"exhaustedStatus":{"enum":["error","log"]},"icc":{"type":"boolean"},"snat":{"type":["boolean","null"]},"masqAll":{"type":"boolean"},"markMasqBit":{"type":["integer","null"],"minimum":0,"maximum":31},"externalSetMarkChain":{"type":["string","null"],"pattern":"^[A-Za-z0-9_.-]{0,28}$","description":"a chain's name: letters, digits, \"_\", \".\" and \"-\", at most 28"},"conditionsV4":{"type":["array","null"],"items":{"type":"string"}},"conditionsV6":{"type":["array","null"],"items":{"type":"string"}},"backend":{"type":["string","null"]},"ingressRate":{"type":["integer","null"],"minimum":0},"ingressBurst":{"type":["integer","null"],"minimum":0},"egressRate":{"type":["integer","null"],"minimum":0},"egressBurst":{"type":["integer","null"],"minimum":0},"mtu":{"type":"integer","minimum":0,"maximum":65535},"hairpinMode":{"type":"boolean"},"promiscMode":{"type":"boolean"},"vlan":{"type":"integer","minimum":0,"maximum":4094},"vlanTrunk":{"type":"array","items":{"type":"object","additionalProperties":false,"properties":{"id":{"type":"integer","minimum":1,"maximum":4094},"minID":{"type":"integer","minimum":1,"maximum":4094},"maxID":{"type":"integer","minimum":1,"maximum":4094}}}},"preserveDefaultVlan":{"type":"boolean"},"macspoofchk":{"type":"boolean"},"enabledad":{"type":"boolean"},"disableContainerInterface":{"type":"boolean"},"portIsolation":{"type":"boolean"},"dns":{"type":"object","additionalProperties":false,"properties":{"nameservers":{"type":["array","null"],"items":{"type":"string"}},"domain":{"type":"string"},"search":{"type":["array","null"],"items":{"type":"string"}},"options":{"type":["array","null"],"items":{"type":"string"}}}},"ipam":{"type":["object","null"],"properties":{"type":{"type":"string","description":"the bare name of a plugin","pattern":"^[^/\\s]*$"}}},"capabilities":{"type":["object","null"],"additionalProperties":{"type":"boolean"}},"args":{"type":["object","null"]},"runtimeConfig":{"type":["object","null"]},"prevResult":{"type":["object","null"]},"disableCheck":{"type":["boolean","string"]},"disableGC":{"type":["boolean","string"]},"loadOnlyInlinedPlugins":{"type":["boolean","string"]}}};
 const func4 = func4Module.default;
 const pattern0 = new RegExp("^cni\\.dev/", "u");
 const pattern1 = new RegExp("^[A-Za-z0-9][A-Za-z0-9_.-]*$", "u");
@@ -1855,10 +1855,10 @@ vErrors.push(err28);
 errors++;
 }
 }
-if(data.icc !== undefined){
-let data21 = data.icc;
-if(typeof data21 !== "boolean"){
-const err29 = {instancePath:instancePath+"/icc",schemaPath:"#/properties/icc/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.icc.type,parentSchema:schema18.properties.icc,data:data21};
+if(data.exhaustedStatus !== undefined){
+let data21 = data.exhaustedStatus;
+if(!((data21 === "error") || (data21 === "log"))){
+const err29 = {instancePath:instancePath+"/exhaustedStatus",schemaPath:"#/properties/exhaustedStatus/enum",keyword:"enum",params:{allowedValues: schema18.properties.exhaustedStatus.enum},message:"must be equal to one of the allowed values",schema:schema18.properties.exhaustedStatus.enum,parentSchema:schema18.properties.exhaustedStatus,data:data21};
 if(vErrors === null){
 vErrors = [err29];
 }
@@ -1868,10 +1868,10 @@ vErrors.push(err29);
 errors++;
 }
 }
-if(data.snat !== undefined){
-let data22 = data.snat;
-if((typeof data22 !== "boolean") && (data22 !== null)){
-const err30 = {instancePath:instancePath+"/snat",schemaPath:"#/properties/snat/type",keyword:"type",params:{type: schema18.properties.snat.type},message:"must be boolean,null",schema:schema18.properties.snat.type,parentSchema:schema18.properties.snat,data:data22};
+if(data.icc !== undefined){
+let data22 = data.icc;
+if(typeof data22 !== "boolean"){
+const err30 = {instancePath:instancePath+"/icc",schemaPath:"#/properties/icc/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.icc.type,parentSchema:schema18.properties.icc,data:data22};
 if(vErrors === null){
 vErrors = [err30];
 }
@@ -1881,10 +1881,10 @@ vErrors.push(err30);
 errors++;
 }
 }
-if(data.masqAll !== undefined){
-let data23 = data.masqAll;
-if(typeof data23 !== "boolean"){
-const err31 = {instancePath:instancePath+"/masqAll",schemaPath:"#/properties/masqAll/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.masqAll.type,parentSchema:schema18.properties.masqAll,data:data23};
+if(data.snat !== undefined){
+let data23 = data.snat;
+if((typeof data23 !== "boolean") && (data23 !== null)){
+const err31 = {instancePath:instancePath+"/snat",schemaPath:"#/properties/snat/type",keyword:"type",params:{type: schema18.properties.snat.type},message:"must be boolean,null",schema:schema18.properties.snat.type,parentSchema:schema18.properties.snat,data:data23};
 if(vErrors === null){
 vErrors = [err31];
 }
@@ -1894,10 +1894,10 @@ vErrors.push(err31);
 errors++;
 }
 }
-if(data.markMasqBit !== undefined){
-let data24 = data.markMasqBit;
-if((!(((typeof data24 == "number") && (!(data24 % 1) && !isNaN(data24))) && (isFinite(data24)))) && (data24 !== null)){
-const err32 = {instancePath:instancePath+"/markMasqBit",schemaPath:"#/properties/markMasqBit/type",keyword:"type",params:{type: schema18.properties.markMasqBit.type},message:"must be integer,null",schema:schema18.properties.markMasqBit.type,parentSchema:schema18.properties.markMasqBit,data:data24};
+if(data.masqAll !== undefined){
+let data24 = data.masqAll;
+if(typeof data24 !== "boolean"){
+const err32 = {instancePath:instancePath+"/masqAll",schemaPath:"#/properties/masqAll/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.masqAll.type,parentSchema:schema18.properties.masqAll,data:data24};
 if(vErrors === null){
 vErrors = [err32];
 }
@@ -1906,9 +1906,11 @@ vErrors.push(err32);
 }
 errors++;
 }
-if((typeof data24 == "number") && (isFinite(data24))){
-if(data24 > 31 || isNaN(data24)){
-const err33 = {instancePath:instancePath+"/markMasqBit",schemaPath:"#/properties/markMasqBit/maximum",keyword:"maximum",params:{comparison: "<=", limit: 31},message:"must be <= 31",schema:31,parentSchema:schema18.properties.markMasqBit,data:data24};
+}
+if(data.markMasqBit !== undefined){
+let data25 = data.markMasqBit;
+if((!(((typeof data25 == "number") && (!(data25 % 1) && !isNaN(data25))) && (isFinite(data25)))) && (data25 !== null)){
+const err33 = {instancePath:instancePath+"/markMasqBit",schemaPath:"#/properties/markMasqBit/type",keyword:"type",params:{type: schema18.properties.markMasqBit.type},message:"must be integer,null",schema:schema18.properties.markMasqBit.type,parentSchema:schema18.properties.markMasqBit,data:data25};
 if(vErrors === null){
 vErrors = [err33];
 }
@@ -1917,8 +1919,9 @@ vErrors.push(err33);
 }
 errors++;
 }
-if(data24 < 0 || isNaN(data24)){
-const err34 = {instancePath:instancePath+"/markMasqBit",schemaPath:"#/properties/markMasqBit/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.markMasqBit,data:data24};
+if((typeof data25 == "number") && (isFinite(data25))){
+if(data25 > 31 || isNaN(data25)){
+const err34 = {instancePath:instancePath+"/markMasqBit",schemaPath:"#/properties/markMasqBit/maximum",keyword:"maximum",params:{comparison: "<=", limit: 31},message:"must be <= 31",schema:31,parentSchema:schema18.properties.markMasqBit,data:data25};
 if(vErrors === null){
 vErrors = [err34];
 }
@@ -1927,12 +1930,8 @@ vErrors.push(err34);
 }
 errors++;
 }
-}
-}
-if(data.externalSetMarkChain !== undefined){
-let data25 = data.externalSetMarkChain;
-if((typeof data25 !== "string") && (data25 !== null)){
-const err35 = {instancePath:instancePath+"/externalSetMarkChain",schemaPath:"#/properties/externalSetMarkChain/type",keyword:"type",params:{type: schema18.properties.externalSetMarkChain.type},message:"must be string,null",schema:schema18.properties.externalSetMarkChain.type,parentSchema:schema18.properties.externalSetMarkChain,data:data25};
+if(data25 < 0 || isNaN(data25)){
+const err35 = {instancePath:instancePath+"/markMasqBit",schemaPath:"#/properties/markMasqBit/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.markMasqBit,data:data25};
 if(vErrors === null){
 vErrors = [err35];
 }
@@ -1941,9 +1940,12 @@ vErrors.push(err35);
 }
 errors++;
 }
-if(typeof data25 === "string"){
-if(!pattern3.test(data25)){
-const err36 = {instancePath:instancePath+"/externalSetMarkChain",schemaPath:"#/properties/externalSetMarkChain/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_.-]{0,28}$"},message:"must match pattern \""+"^[A-Za-z0-9_.-]{0,28}$"+"\"",schema:"^[A-Za-z0-9_.-]{0,28}$",parentSchema:schema18.properties.externalSetMarkChain,data:data25};
+}
+}
+if(data.externalSetMarkChain !== undefined){
+let data26 = data.externalSetMarkChain;
+if((typeof data26 !== "string") && (data26 !== null)){
+const err36 = {instancePath:instancePath+"/externalSetMarkChain",schemaPath:"#/properties/externalSetMarkChain/type",keyword:"type",params:{type: schema18.properties.externalSetMarkChain.type},message:"must be string,null",schema:schema18.properties.externalSetMarkChain.type,parentSchema:schema18.properties.externalSetMarkChain,data:data26};
 if(vErrors === null){
 vErrors = [err36];
 }
@@ -1952,12 +1954,9 @@ vErrors.push(err36);
 }
 errors++;
 }
-}
-}
-if(data.conditionsV4 !== undefined){
-let data26 = data.conditionsV4;
-if((!(Array.isArray(data26))) && (data26 !== null)){
-const err37 = {instancePath:instancePath+"/conditionsV4",schemaPath:"#/properties/conditionsV4/type",keyword:"type",params:{type: schema18.properties.conditionsV4.type},message:"must be array,null",schema:schema18.properties.conditionsV4.type,parentSchema:schema18.properties.conditionsV4,data:data26};
+if(typeof data26 === "string"){
+if(!pattern3.test(data26)){
+const err37 = {instancePath:instancePath+"/externalSetMarkChain",schemaPath:"#/properties/externalSetMarkChain/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_.-]{0,28}$"},message:"must match pattern \""+"^[A-Za-z0-9_.-]{0,28}$"+"\"",schema:"^[A-Za-z0-9_.-]{0,28}$",parentSchema:schema18.properties.externalSetMarkChain,data:data26};
 if(vErrors === null){
 vErrors = [err37];
 }
@@ -1966,12 +1965,12 @@ vErrors.push(err37);
 }
 errors++;
 }
-if(Array.isArray(data26)){
-const len2 = data26.length;
-for(let i2=0; i2<len2; i2++){
-let data27 = data26[i2];
-if(typeof data27 !== "string"){
-const err38 = {instancePath:instancePath+"/conditionsV4/" + i2,schemaPath:"#/properties/conditionsV4/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.conditionsV4.items.type,parentSchema:schema18.properties.conditionsV4.items,data:data27};
+}
+}
+if(data.conditionsV4 !== undefined){
+let data27 = data.conditionsV4;
+if((!(Array.isArray(data27))) && (data27 !== null)){
+const err38 = {instancePath:instancePath+"/conditionsV4",schemaPath:"#/properties/conditionsV4/type",keyword:"type",params:{type: schema18.properties.conditionsV4.type},message:"must be array,null",schema:schema18.properties.conditionsV4.type,parentSchema:schema18.properties.conditionsV4,data:data27};
 if(vErrors === null){
 vErrors = [err38];
 }
@@ -1980,13 +1979,12 @@ vErrors.push(err38);
 }
 errors++;
 }
-}
-}
-}
-if(data.conditionsV6 !== undefined){
-let data28 = data.conditionsV6;
-if((!(Array.isArray(data28))) && (data28 !== null)){
-const err39 = {instancePath:instancePath+"/conditionsV6",schemaPath:"#/properties/conditionsV6/type",keyword:"type",params:{type: schema18.properties.conditionsV6.type},message:"must be array,null",schema:schema18.properties.conditionsV6.type,parentSchema:schema18.properties.conditionsV6,data:data28};
+if(Array.isArray(data27)){
+const len2 = data27.length;
+for(let i2=0; i2<len2; i2++){
+let data28 = data27[i2];
+if(typeof data28 !== "string"){
+const err39 = {instancePath:instancePath+"/conditionsV4/" + i2,schemaPath:"#/properties/conditionsV4/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.conditionsV4.items.type,parentSchema:schema18.properties.conditionsV4.items,data:data28};
 if(vErrors === null){
 vErrors = [err39];
 }
@@ -1995,12 +1993,13 @@ vErrors.push(err39);
 }
 errors++;
 }
-if(Array.isArray(data28)){
-const len3 = data28.length;
-for(let i3=0; i3<len3; i3++){
-let data29 = data28[i3];
-if(typeof data29 !== "string"){
-const err40 = {instancePath:instancePath+"/conditionsV6/" + i3,schemaPath:"#/properties/conditionsV6/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.conditionsV6.items.type,parentSchema:schema18.properties.conditionsV6.items,data:data29};
+}
+}
+}
+if(data.conditionsV6 !== undefined){
+let data29 = data.conditionsV6;
+if((!(Array.isArray(data29))) && (data29 !== null)){
+const err40 = {instancePath:instancePath+"/conditionsV6",schemaPath:"#/properties/conditionsV6/type",keyword:"type",params:{type: schema18.properties.conditionsV6.type},message:"must be array,null",schema:schema18.properties.conditionsV6.type,parentSchema:schema18.properties.conditionsV6,data:data29};
 if(vErrors === null){
 vErrors = [err40];
 }
@@ -2009,13 +2008,12 @@ vErrors.push(err40);
 }
 errors++;
 }
-}
-}
-}
-if(data.backend !== undefined){
-let data30 = data.backend;
-if((typeof data30 !== "string") && (data30 !== null)){
-const err41 = {instancePath:instancePath+"/backend",schemaPath:"#/properties/backend/type",keyword:"type",params:{type: schema18.properties.backend.type},message:"must be string,null",schema:schema18.properties.backend.type,parentSchema:schema18.properties.backend,data:data30};
+if(Array.isArray(data29)){
+const len3 = data29.length;
+for(let i3=0; i3<len3; i3++){
+let data30 = data29[i3];
+if(typeof data30 !== "string"){
+const err41 = {instancePath:instancePath+"/conditionsV6/" + i3,schemaPath:"#/properties/conditionsV6/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.conditionsV6.items.type,parentSchema:schema18.properties.conditionsV6.items,data:data30};
 if(vErrors === null){
 vErrors = [err41];
 }
@@ -2025,10 +2023,12 @@ vErrors.push(err41);
 errors++;
 }
 }
-if(data.ingressRate !== undefined){
-let data31 = data.ingressRate;
-if((!(((typeof data31 == "number") && (!(data31 % 1) && !isNaN(data31))) && (isFinite(data31)))) && (data31 !== null)){
-const err42 = {instancePath:instancePath+"/ingressRate",schemaPath:"#/properties/ingressRate/type",keyword:"type",params:{type: schema18.properties.ingressRate.type},message:"must be integer,null",schema:schema18.properties.ingressRate.type,parentSchema:schema18.properties.ingressRate,data:data31};
+}
+}
+if(data.backend !== undefined){
+let data31 = data.backend;
+if((typeof data31 !== "string") && (data31 !== null)){
+const err42 = {instancePath:instancePath+"/backend",schemaPath:"#/properties/backend/type",keyword:"type",params:{type: schema18.properties.backend.type},message:"must be string,null",schema:schema18.properties.backend.type,parentSchema:schema18.properties.backend,data:data31};
 if(vErrors === null){
 vErrors = [err42];
 }
@@ -2037,9 +2037,11 @@ vErrors.push(err42);
 }
 errors++;
 }
-if((typeof data31 == "number") && (isFinite(data31))){
-if(data31 < 0 || isNaN(data31)){
-const err43 = {instancePath:instancePath+"/ingressRate",schemaPath:"#/properties/ingressRate/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.ingressRate,data:data31};
+}
+if(data.ingressRate !== undefined){
+let data32 = data.ingressRate;
+if((!(((typeof data32 == "number") && (!(data32 % 1) && !isNaN(data32))) && (isFinite(data32)))) && (data32 !== null)){
+const err43 = {instancePath:instancePath+"/ingressRate",schemaPath:"#/properties/ingressRate/type",keyword:"type",params:{type: schema18.properties.ingressRate.type},message:"must be integer,null",schema:schema18.properties.ingressRate.type,parentSchema:schema18.properties.ingressRate,data:data32};
 if(vErrors === null){
 vErrors = [err43];
 }
@@ -2048,12 +2050,9 @@ vErrors.push(err43);
 }
 errors++;
 }
-}
-}
-if(data.ingressBurst !== undefined){
-let data32 = data.ingressBurst;
-if((!(((typeof data32 == "number") && (!(data32 % 1) && !isNaN(data32))) && (isFinite(data32)))) && (data32 !== null)){
-const err44 = {instancePath:instancePath+"/ingressBurst",schemaPath:"#/properties/ingressBurst/type",keyword:"type",params:{type: schema18.properties.ingressBurst.type},message:"must be integer,null",schema:schema18.properties.ingressBurst.type,parentSchema:schema18.properties.ingressBurst,data:data32};
+if((typeof data32 == "number") && (isFinite(data32))){
+if(data32 < 0 || isNaN(data32)){
+const err44 = {instancePath:instancePath+"/ingressRate",schemaPath:"#/properties/ingressRate/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.ingressRate,data:data32};
 if(vErrors === null){
 vErrors = [err44];
 }
@@ -2062,9 +2061,12 @@ vErrors.push(err44);
 }
 errors++;
 }
-if((typeof data32 == "number") && (isFinite(data32))){
-if(data32 < 0 || isNaN(data32)){
-const err45 = {instancePath:instancePath+"/ingressBurst",schemaPath:"#/properties/ingressBurst/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.ingressBurst,data:data32};
+}
+}
+if(data.ingressBurst !== undefined){
+let data33 = data.ingressBurst;
+if((!(((typeof data33 == "number") && (!(data33 % 1) && !isNaN(data33))) && (isFinite(data33)))) && (data33 !== null)){
+const err45 = {instancePath:instancePath+"/ingressBurst",schemaPath:"#/properties/ingressBurst/type",keyword:"type",params:{type: schema18.properties.ingressBurst.type},message:"must be integer,null",schema:schema18.properties.ingressBurst.type,parentSchema:schema18.properties.ingressBurst,data:data33};
 if(vErrors === null){
 vErrors = [err45];
 }
@@ -2073,12 +2075,9 @@ vErrors.push(err45);
 }
 errors++;
 }
-}
-}
-if(data.egressRate !== undefined){
-let data33 = data.egressRate;
-if((!(((typeof data33 == "number") && (!(data33 % 1) && !isNaN(data33))) && (isFinite(data33)))) && (data33 !== null)){
-const err46 = {instancePath:instancePath+"/egressRate",schemaPath:"#/properties/egressRate/type",keyword:"type",params:{type: schema18.properties.egressRate.type},message:"must be integer,null",schema:schema18.properties.egressRate.type,parentSchema:schema18.properties.egressRate,data:data33};
+if((typeof data33 == "number") && (isFinite(data33))){
+if(data33 < 0 || isNaN(data33)){
+const err46 = {instancePath:instancePath+"/ingressBurst",schemaPath:"#/properties/ingressBurst/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.ingressBurst,data:data33};
 if(vErrors === null){
 vErrors = [err46];
 }
@@ -2087,9 +2086,12 @@ vErrors.push(err46);
 }
 errors++;
 }
-if((typeof data33 == "number") && (isFinite(data33))){
-if(data33 < 0 || isNaN(data33)){
-const err47 = {instancePath:instancePath+"/egressRate",schemaPath:"#/properties/egressRate/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.egressRate,data:data33};
+}
+}
+if(data.egressRate !== undefined){
+let data34 = data.egressRate;
+if((!(((typeof data34 == "number") && (!(data34 % 1) && !isNaN(data34))) && (isFinite(data34)))) && (data34 !== null)){
+const err47 = {instancePath:instancePath+"/egressRate",schemaPath:"#/properties/egressRate/type",keyword:"type",params:{type: schema18.properties.egressRate.type},message:"must be integer,null",schema:schema18.properties.egressRate.type,parentSchema:schema18.properties.egressRate,data:data34};
 if(vErrors === null){
 vErrors = [err47];
 }
@@ -2098,12 +2100,9 @@ vErrors.push(err47);
 }
 errors++;
 }
-}
-}
-if(data.egressBurst !== undefined){
-let data34 = data.egressBurst;
-if((!(((typeof data34 == "number") && (!(data34 % 1) && !isNaN(data34))) && (isFinite(data34)))) && (data34 !== null)){
-const err48 = {instancePath:instancePath+"/egressBurst",schemaPath:"#/properties/egressBurst/type",keyword:"type",params:{type: schema18.properties.egressBurst.type},message:"must be integer,null",schema:schema18.properties.egressBurst.type,parentSchema:schema18.properties.egressBurst,data:data34};
+if((typeof data34 == "number") && (isFinite(data34))){
+if(data34 < 0 || isNaN(data34)){
+const err48 = {instancePath:instancePath+"/egressRate",schemaPath:"#/properties/egressRate/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.egressRate,data:data34};
 if(vErrors === null){
 vErrors = [err48];
 }
@@ -2112,9 +2111,12 @@ vErrors.push(err48);
 }
 errors++;
 }
-if((typeof data34 == "number") && (isFinite(data34))){
-if(data34 < 0 || isNaN(data34)){
-const err49 = {instancePath:instancePath+"/egressBurst",schemaPath:"#/properties/egressBurst/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.egressBurst,data:data34};
+}
+}
+if(data.egressBurst !== undefined){
+let data35 = data.egressBurst;
+if((!(((typeof data35 == "number") && (!(data35 % 1) && !isNaN(data35))) && (isFinite(data35)))) && (data35 !== null)){
+const err49 = {instancePath:instancePath+"/egressBurst",schemaPath:"#/properties/egressBurst/type",keyword:"type",params:{type: schema18.properties.egressBurst.type},message:"must be integer,null",schema:schema18.properties.egressBurst.type,parentSchema:schema18.properties.egressBurst,data:data35};
 if(vErrors === null){
 vErrors = [err49];
 }
@@ -2123,12 +2125,9 @@ vErrors.push(err49);
 }
 errors++;
 }
-}
-}
-if(data.mtu !== undefined){
-let data35 = data.mtu;
-if(!(((typeof data35 == "number") && (!(data35 % 1) && !isNaN(data35))) && (isFinite(data35)))){
-const err50 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.mtu.type,parentSchema:schema18.properties.mtu,data:data35};
+if((typeof data35 == "number") && (isFinite(data35))){
+if(data35 < 0 || isNaN(data35)){
+const err50 = {instancePath:instancePath+"/egressBurst",schemaPath:"#/properties/egressBurst/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.egressBurst,data:data35};
 if(vErrors === null){
 vErrors = [err50];
 }
@@ -2137,9 +2136,12 @@ vErrors.push(err50);
 }
 errors++;
 }
-if((typeof data35 == "number") && (isFinite(data35))){
-if(data35 > 65535 || isNaN(data35)){
-const err51 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535",schema:65535,parentSchema:schema18.properties.mtu,data:data35};
+}
+}
+if(data.mtu !== undefined){
+let data36 = data.mtu;
+if(!(((typeof data36 == "number") && (!(data36 % 1) && !isNaN(data36))) && (isFinite(data36)))){
+const err51 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.mtu.type,parentSchema:schema18.properties.mtu,data:data36};
 if(vErrors === null){
 vErrors = [err51];
 }
@@ -2148,8 +2150,9 @@ vErrors.push(err51);
 }
 errors++;
 }
-if(data35 < 0 || isNaN(data35)){
-const err52 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.mtu,data:data35};
+if((typeof data36 == "number") && (isFinite(data36))){
+if(data36 > 65535 || isNaN(data36)){
+const err52 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535",schema:65535,parentSchema:schema18.properties.mtu,data:data36};
 if(vErrors === null){
 vErrors = [err52];
 }
@@ -2158,12 +2161,8 @@ vErrors.push(err52);
 }
 errors++;
 }
-}
-}
-if(data.hairpinMode !== undefined){
-let data36 = data.hairpinMode;
-if(typeof data36 !== "boolean"){
-const err53 = {instancePath:instancePath+"/hairpinMode",schemaPath:"#/properties/hairpinMode/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.hairpinMode.type,parentSchema:schema18.properties.hairpinMode,data:data36};
+if(data36 < 0 || isNaN(data36)){
+const err53 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.mtu,data:data36};
 if(vErrors === null){
 vErrors = [err53];
 }
@@ -2173,10 +2172,11 @@ vErrors.push(err53);
 errors++;
 }
 }
-if(data.promiscMode !== undefined){
-let data37 = data.promiscMode;
+}
+if(data.hairpinMode !== undefined){
+let data37 = data.hairpinMode;
 if(typeof data37 !== "boolean"){
-const err54 = {instancePath:instancePath+"/promiscMode",schemaPath:"#/properties/promiscMode/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.promiscMode.type,parentSchema:schema18.properties.promiscMode,data:data37};
+const err54 = {instancePath:instancePath+"/hairpinMode",schemaPath:"#/properties/hairpinMode/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.hairpinMode.type,parentSchema:schema18.properties.hairpinMode,data:data37};
 if(vErrors === null){
 vErrors = [err54];
 }
@@ -2186,10 +2186,10 @@ vErrors.push(err54);
 errors++;
 }
 }
-if(data.vlan !== undefined){
-let data38 = data.vlan;
-if(!(((typeof data38 == "number") && (!(data38 % 1) && !isNaN(data38))) && (isFinite(data38)))){
-const err55 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.vlan.type,parentSchema:schema18.properties.vlan,data:data38};
+if(data.promiscMode !== undefined){
+let data38 = data.promiscMode;
+if(typeof data38 !== "boolean"){
+const err55 = {instancePath:instancePath+"/promiscMode",schemaPath:"#/properties/promiscMode/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.promiscMode.type,parentSchema:schema18.properties.promiscMode,data:data38};
 if(vErrors === null){
 vErrors = [err55];
 }
@@ -2198,9 +2198,11 @@ vErrors.push(err55);
 }
 errors++;
 }
-if((typeof data38 == "number") && (isFinite(data38))){
-if(data38 > 4094 || isNaN(data38)){
-const err56 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema18.properties.vlan,data:data38};
+}
+if(data.vlan !== undefined){
+let data39 = data.vlan;
+if(!(((typeof data39 == "number") && (!(data39 % 1) && !isNaN(data39))) && (isFinite(data39)))){
+const err56 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.vlan.type,parentSchema:schema18.properties.vlan,data:data39};
 if(vErrors === null){
 vErrors = [err56];
 }
@@ -2209,8 +2211,9 @@ vErrors.push(err56);
 }
 errors++;
 }
-if(data38 < 0 || isNaN(data38)){
-const err57 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.vlan,data:data38};
+if((typeof data39 == "number") && (isFinite(data39))){
+if(data39 > 4094 || isNaN(data39)){
+const err57 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema18.properties.vlan,data:data39};
 if(vErrors === null){
 vErrors = [err57];
 }
@@ -2219,18 +2222,8 @@ vErrors.push(err57);
 }
 errors++;
 }
-}
-}
-if(data.vlanTrunk !== undefined){
-let data39 = data.vlanTrunk;
-if(Array.isArray(data39)){
-const len4 = data39.length;
-for(let i4=0; i4<len4; i4++){
-let data40 = data39[i4];
-if(data40 && typeof data40 == "object" && !Array.isArray(data40)){
-for(const key2 in data40){
-if(!(((key2 === "id") || (key2 === "minID")) || (key2 === "maxID"))){
-const err58 = {instancePath:instancePath+"/vlanTrunk/" + i4,schemaPath:"#/properties/vlanTrunk/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2},message:"must NOT have additional properties",schema:false,parentSchema:schema18.properties.vlanTrunk.items,data:data40};
+if(data39 < 0 || isNaN(data39)){
+const err58 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.vlan,data:data39};
 if(vErrors === null){
 vErrors = [err58];
 }
@@ -2240,10 +2233,17 @@ vErrors.push(err58);
 errors++;
 }
 }
-if(data40.id !== undefined){
-let data41 = data40.id;
-if(!(((typeof data41 == "number") && (!(data41 % 1) && !isNaN(data41))) && (isFinite(data41)))){
-const err59 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.vlanTrunk.items.properties.id.type,parentSchema:schema18.properties.vlanTrunk.items.properties.id,data:data41};
+}
+if(data.vlanTrunk !== undefined){
+let data40 = data.vlanTrunk;
+if(Array.isArray(data40)){
+const len4 = data40.length;
+for(let i4=0; i4<len4; i4++){
+let data41 = data40[i4];
+if(data41 && typeof data41 == "object" && !Array.isArray(data41)){
+for(const key2 in data41){
+if(!(((key2 === "id") || (key2 === "minID")) || (key2 === "maxID"))){
+const err59 = {instancePath:instancePath+"/vlanTrunk/" + i4,schemaPath:"#/properties/vlanTrunk/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2},message:"must NOT have additional properties",schema:false,parentSchema:schema18.properties.vlanTrunk.items,data:data41};
 if(vErrors === null){
 vErrors = [err59];
 }
@@ -2252,9 +2252,11 @@ vErrors.push(err59);
 }
 errors++;
 }
-if((typeof data41 == "number") && (isFinite(data41))){
-if(data41 > 4094 || isNaN(data41)){
-const err60 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema18.properties.vlanTrunk.items.properties.id,data:data41};
+}
+if(data41.id !== undefined){
+let data42 = data41.id;
+if(!(((typeof data42 == "number") && (!(data42 % 1) && !isNaN(data42))) && (isFinite(data42)))){
+const err60 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.vlanTrunk.items.properties.id.type,parentSchema:schema18.properties.vlanTrunk.items.properties.id,data:data42};
 if(vErrors === null){
 vErrors = [err60];
 }
@@ -2263,8 +2265,9 @@ vErrors.push(err60);
 }
 errors++;
 }
-if(data41 < 1 || isNaN(data41)){
-const err61 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema18.properties.vlanTrunk.items.properties.id,data:data41};
+if((typeof data42 == "number") && (isFinite(data42))){
+if(data42 > 4094 || isNaN(data42)){
+const err61 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema18.properties.vlanTrunk.items.properties.id,data:data42};
 if(vErrors === null){
 vErrors = [err61];
 }
@@ -2273,12 +2276,8 @@ vErrors.push(err61);
 }
 errors++;
 }
-}
-}
-if(data40.minID !== undefined){
-let data42 = data40.minID;
-if(!(((typeof data42 == "number") && (!(data42 % 1) && !isNaN(data42))) && (isFinite(data42)))){
-const err62 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.vlanTrunk.items.properties.minID.type,parentSchema:schema18.properties.vlanTrunk.items.properties.minID,data:data42};
+if(data42 < 1 || isNaN(data42)){
+const err62 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema18.properties.vlanTrunk.items.properties.id,data:data42};
 if(vErrors === null){
 vErrors = [err62];
 }
@@ -2287,9 +2286,12 @@ vErrors.push(err62);
 }
 errors++;
 }
-if((typeof data42 == "number") && (isFinite(data42))){
-if(data42 > 4094 || isNaN(data42)){
-const err63 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema18.properties.vlanTrunk.items.properties.minID,data:data42};
+}
+}
+if(data41.minID !== undefined){
+let data43 = data41.minID;
+if(!(((typeof data43 == "number") && (!(data43 % 1) && !isNaN(data43))) && (isFinite(data43)))){
+const err63 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.vlanTrunk.items.properties.minID.type,parentSchema:schema18.properties.vlanTrunk.items.properties.minID,data:data43};
 if(vErrors === null){
 vErrors = [err63];
 }
@@ -2298,8 +2300,9 @@ vErrors.push(err63);
 }
 errors++;
 }
-if(data42 < 1 || isNaN(data42)){
-const err64 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema18.properties.vlanTrunk.items.properties.minID,data:data42};
+if((typeof data43 == "number") && (isFinite(data43))){
+if(data43 > 4094 || isNaN(data43)){
+const err64 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema18.properties.vlanTrunk.items.properties.minID,data:data43};
 if(vErrors === null){
 vErrors = [err64];
 }
@@ -2308,12 +2311,8 @@ vErrors.push(err64);
 }
 errors++;
 }
-}
-}
-if(data40.maxID !== undefined){
-let data43 = data40.maxID;
-if(!(((typeof data43 == "number") && (!(data43 % 1) && !isNaN(data43))) && (isFinite(data43)))){
-const err65 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.vlanTrunk.items.properties.maxID.type,parentSchema:schema18.properties.vlanTrunk.items.properties.maxID,data:data43};
+if(data43 < 1 || isNaN(data43)){
+const err65 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema18.properties.vlanTrunk.items.properties.minID,data:data43};
 if(vErrors === null){
 vErrors = [err65];
 }
@@ -2322,9 +2321,12 @@ vErrors.push(err65);
 }
 errors++;
 }
-if((typeof data43 == "number") && (isFinite(data43))){
-if(data43 > 4094 || isNaN(data43)){
-const err66 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema18.properties.vlanTrunk.items.properties.maxID,data:data43};
+}
+}
+if(data41.maxID !== undefined){
+let data44 = data41.maxID;
+if(!(((typeof data44 == "number") && (!(data44 % 1) && !isNaN(data44))) && (isFinite(data44)))){
+const err66 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.vlanTrunk.items.properties.maxID.type,parentSchema:schema18.properties.vlanTrunk.items.properties.maxID,data:data44};
 if(vErrors === null){
 vErrors = [err66];
 }
@@ -2333,8 +2335,9 @@ vErrors.push(err66);
 }
 errors++;
 }
-if(data43 < 1 || isNaN(data43)){
-const err67 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema18.properties.vlanTrunk.items.properties.maxID,data:data43};
+if((typeof data44 == "number") && (isFinite(data44))){
+if(data44 > 4094 || isNaN(data44)){
+const err67 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema18.properties.vlanTrunk.items.properties.maxID,data:data44};
 if(vErrors === null){
 vErrors = [err67];
 }
@@ -2343,11 +2346,8 @@ vErrors.push(err67);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err68 = {instancePath:instancePath+"/vlanTrunk/" + i4,schemaPath:"#/properties/vlanTrunk/items/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema18.properties.vlanTrunk.items.type,parentSchema:schema18.properties.vlanTrunk.items,data:data40};
+if(data44 < 1 || isNaN(data44)){
+const err68 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema18.properties.vlanTrunk.items.properties.maxID,data:data44};
 if(vErrors === null){
 vErrors = [err68];
 }
@@ -2358,8 +2358,9 @@ errors++;
 }
 }
 }
+}
 else {
-const err69 = {instancePath:instancePath+"/vlanTrunk",schemaPath:"#/properties/vlanTrunk/type",keyword:"type",params:{type: "array"},message:"must be array",schema:schema18.properties.vlanTrunk.type,parentSchema:schema18.properties.vlanTrunk,data:data39};
+const err69 = {instancePath:instancePath+"/vlanTrunk/" + i4,schemaPath:"#/properties/vlanTrunk/items/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema18.properties.vlanTrunk.items.type,parentSchema:schema18.properties.vlanTrunk.items,data:data41};
 if(vErrors === null){
 vErrors = [err69];
 }
@@ -2369,10 +2370,9 @@ vErrors.push(err69);
 errors++;
 }
 }
-if(data.preserveDefaultVlan !== undefined){
-let data44 = data.preserveDefaultVlan;
-if(typeof data44 !== "boolean"){
-const err70 = {instancePath:instancePath+"/preserveDefaultVlan",schemaPath:"#/properties/preserveDefaultVlan/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.preserveDefaultVlan.type,parentSchema:schema18.properties.preserveDefaultVlan,data:data44};
+}
+else {
+const err70 = {instancePath:instancePath+"/vlanTrunk",schemaPath:"#/properties/vlanTrunk/type",keyword:"type",params:{type: "array"},message:"must be array",schema:schema18.properties.vlanTrunk.type,parentSchema:schema18.properties.vlanTrunk,data:data40};
 if(vErrors === null){
 vErrors = [err70];
 }
@@ -2382,10 +2382,10 @@ vErrors.push(err70);
 errors++;
 }
 }
-if(data.macspoofchk !== undefined){
-let data45 = data.macspoofchk;
+if(data.preserveDefaultVlan !== undefined){
+let data45 = data.preserveDefaultVlan;
 if(typeof data45 !== "boolean"){
-const err71 = {instancePath:instancePath+"/macspoofchk",schemaPath:"#/properties/macspoofchk/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.macspoofchk.type,parentSchema:schema18.properties.macspoofchk,data:data45};
+const err71 = {instancePath:instancePath+"/preserveDefaultVlan",schemaPath:"#/properties/preserveDefaultVlan/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.preserveDefaultVlan.type,parentSchema:schema18.properties.preserveDefaultVlan,data:data45};
 if(vErrors === null){
 vErrors = [err71];
 }
@@ -2395,10 +2395,10 @@ vErrors.push(err71);
 errors++;
 }
 }
-if(data.enabledad !== undefined){
-let data46 = data.enabledad;
+if(data.macspoofchk !== undefined){
+let data46 = data.macspoofchk;
 if(typeof data46 !== "boolean"){
-const err72 = {instancePath:instancePath+"/enabledad",schemaPath:"#/properties/enabledad/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.enabledad.type,parentSchema:schema18.properties.enabledad,data:data46};
+const err72 = {instancePath:instancePath+"/macspoofchk",schemaPath:"#/properties/macspoofchk/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.macspoofchk.type,parentSchema:schema18.properties.macspoofchk,data:data46};
 if(vErrors === null){
 vErrors = [err72];
 }
@@ -2408,10 +2408,10 @@ vErrors.push(err72);
 errors++;
 }
 }
-if(data.disableContainerInterface !== undefined){
-let data47 = data.disableContainerInterface;
+if(data.enabledad !== undefined){
+let data47 = data.enabledad;
 if(typeof data47 !== "boolean"){
-const err73 = {instancePath:instancePath+"/disableContainerInterface",schemaPath:"#/properties/disableContainerInterface/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.disableContainerInterface.type,parentSchema:schema18.properties.disableContainerInterface,data:data47};
+const err73 = {instancePath:instancePath+"/enabledad",schemaPath:"#/properties/enabledad/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.enabledad.type,parentSchema:schema18.properties.enabledad,data:data47};
 if(vErrors === null){
 vErrors = [err73];
 }
@@ -2421,10 +2421,10 @@ vErrors.push(err73);
 errors++;
 }
 }
-if(data.portIsolation !== undefined){
-let data48 = data.portIsolation;
+if(data.disableContainerInterface !== undefined){
+let data48 = data.disableContainerInterface;
 if(typeof data48 !== "boolean"){
-const err74 = {instancePath:instancePath+"/portIsolation",schemaPath:"#/properties/portIsolation/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.portIsolation.type,parentSchema:schema18.properties.portIsolation,data:data48};
+const err74 = {instancePath:instancePath+"/disableContainerInterface",schemaPath:"#/properties/disableContainerInterface/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.disableContainerInterface.type,parentSchema:schema18.properties.disableContainerInterface,data:data48};
 if(vErrors === null){
 vErrors = [err74];
 }
@@ -2434,12 +2434,10 @@ vErrors.push(err74);
 errors++;
 }
 }
-if(data.dns !== undefined){
-let data49 = data.dns;
-if(data49 && typeof data49 == "object" && !Array.isArray(data49)){
-for(const key3 in data49){
-if(!((((key3 === "nameservers") || (key3 === "domain")) || (key3 === "search")) || (key3 === "options"))){
-const err75 = {instancePath:instancePath+"/dns",schemaPath:"#/properties/dns/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3},message:"must NOT have additional properties",schema:false,parentSchema:schema18.properties.dns,data:data49};
+if(data.portIsolation !== undefined){
+let data49 = data.portIsolation;
+if(typeof data49 !== "boolean"){
+const err75 = {instancePath:instancePath+"/portIsolation",schemaPath:"#/properties/portIsolation/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.portIsolation.type,parentSchema:schema18.properties.portIsolation,data:data49};
 if(vErrors === null){
 vErrors = [err75];
 }
@@ -2449,10 +2447,12 @@ vErrors.push(err75);
 errors++;
 }
 }
-if(data49.nameservers !== undefined){
-let data50 = data49.nameservers;
-if((!(Array.isArray(data50))) && (data50 !== null)){
-const err76 = {instancePath:instancePath+"/dns/nameservers",schemaPath:"#/properties/dns/properties/nameservers/type",keyword:"type",params:{type: schema18.properties.dns.properties.nameservers.type},message:"must be array,null",schema:schema18.properties.dns.properties.nameservers.type,parentSchema:schema18.properties.dns.properties.nameservers,data:data50};
+if(data.dns !== undefined){
+let data50 = data.dns;
+if(data50 && typeof data50 == "object" && !Array.isArray(data50)){
+for(const key3 in data50){
+if(!((((key3 === "nameservers") || (key3 === "domain")) || (key3 === "search")) || (key3 === "options"))){
+const err76 = {instancePath:instancePath+"/dns",schemaPath:"#/properties/dns/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3},message:"must NOT have additional properties",schema:false,parentSchema:schema18.properties.dns,data:data50};
 if(vErrors === null){
 vErrors = [err76];
 }
@@ -2461,12 +2461,11 @@ vErrors.push(err76);
 }
 errors++;
 }
-if(Array.isArray(data50)){
-const len5 = data50.length;
-for(let i5=0; i5<len5; i5++){
-let data51 = data50[i5];
-if(typeof data51 !== "string"){
-const err77 = {instancePath:instancePath+"/dns/nameservers/" + i5,schemaPath:"#/properties/dns/properties/nameservers/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.dns.properties.nameservers.items.type,parentSchema:schema18.properties.dns.properties.nameservers.items,data:data51};
+}
+if(data50.nameservers !== undefined){
+let data51 = data50.nameservers;
+if((!(Array.isArray(data51))) && (data51 !== null)){
+const err77 = {instancePath:instancePath+"/dns/nameservers",schemaPath:"#/properties/dns/properties/nameservers/type",keyword:"type",params:{type: schema18.properties.dns.properties.nameservers.type},message:"must be array,null",schema:schema18.properties.dns.properties.nameservers.type,parentSchema:schema18.properties.dns.properties.nameservers,data:data51};
 if(vErrors === null){
 vErrors = [err77];
 }
@@ -2475,13 +2474,12 @@ vErrors.push(err77);
 }
 errors++;
 }
-}
-}
-}
-if(data49.domain !== undefined){
-let data52 = data49.domain;
+if(Array.isArray(data51)){
+const len5 = data51.length;
+for(let i5=0; i5<len5; i5++){
+let data52 = data51[i5];
 if(typeof data52 !== "string"){
-const err78 = {instancePath:instancePath+"/dns/domain",schemaPath:"#/properties/dns/properties/domain/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.dns.properties.domain.type,parentSchema:schema18.properties.dns.properties.domain,data:data52};
+const err78 = {instancePath:instancePath+"/dns/nameservers/" + i5,schemaPath:"#/properties/dns/properties/nameservers/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.dns.properties.nameservers.items.type,parentSchema:schema18.properties.dns.properties.nameservers.items,data:data52};
 if(vErrors === null){
 vErrors = [err78];
 }
@@ -2491,10 +2489,12 @@ vErrors.push(err78);
 errors++;
 }
 }
-if(data49.search !== undefined){
-let data53 = data49.search;
-if((!(Array.isArray(data53))) && (data53 !== null)){
-const err79 = {instancePath:instancePath+"/dns/search",schemaPath:"#/properties/dns/properties/search/type",keyword:"type",params:{type: schema18.properties.dns.properties.search.type},message:"must be array,null",schema:schema18.properties.dns.properties.search.type,parentSchema:schema18.properties.dns.properties.search,data:data53};
+}
+}
+if(data50.domain !== undefined){
+let data53 = data50.domain;
+if(typeof data53 !== "string"){
+const err79 = {instancePath:instancePath+"/dns/domain",schemaPath:"#/properties/dns/properties/domain/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.dns.properties.domain.type,parentSchema:schema18.properties.dns.properties.domain,data:data53};
 if(vErrors === null){
 vErrors = [err79];
 }
@@ -2503,12 +2503,11 @@ vErrors.push(err79);
 }
 errors++;
 }
-if(Array.isArray(data53)){
-const len6 = data53.length;
-for(let i6=0; i6<len6; i6++){
-let data54 = data53[i6];
-if(typeof data54 !== "string"){
-const err80 = {instancePath:instancePath+"/dns/search/" + i6,schemaPath:"#/properties/dns/properties/search/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.dns.properties.search.items.type,parentSchema:schema18.properties.dns.properties.search.items,data:data54};
+}
+if(data50.search !== undefined){
+let data54 = data50.search;
+if((!(Array.isArray(data54))) && (data54 !== null)){
+const err80 = {instancePath:instancePath+"/dns/search",schemaPath:"#/properties/dns/properties/search/type",keyword:"type",params:{type: schema18.properties.dns.properties.search.type},message:"must be array,null",schema:schema18.properties.dns.properties.search.type,parentSchema:schema18.properties.dns.properties.search,data:data54};
 if(vErrors === null){
 vErrors = [err80];
 }
@@ -2517,13 +2516,12 @@ vErrors.push(err80);
 }
 errors++;
 }
-}
-}
-}
-if(data49.options !== undefined){
-let data55 = data49.options;
-if((!(Array.isArray(data55))) && (data55 !== null)){
-const err81 = {instancePath:instancePath+"/dns/options",schemaPath:"#/properties/dns/properties/options/type",keyword:"type",params:{type: schema18.properties.dns.properties.options.type},message:"must be array,null",schema:schema18.properties.dns.properties.options.type,parentSchema:schema18.properties.dns.properties.options,data:data55};
+if(Array.isArray(data54)){
+const len6 = data54.length;
+for(let i6=0; i6<len6; i6++){
+let data55 = data54[i6];
+if(typeof data55 !== "string"){
+const err81 = {instancePath:instancePath+"/dns/search/" + i6,schemaPath:"#/properties/dns/properties/search/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.dns.properties.search.items.type,parentSchema:schema18.properties.dns.properties.search.items,data:data55};
 if(vErrors === null){
 vErrors = [err81];
 }
@@ -2532,12 +2530,13 @@ vErrors.push(err81);
 }
 errors++;
 }
-if(Array.isArray(data55)){
-const len7 = data55.length;
-for(let i7=0; i7<len7; i7++){
-let data56 = data55[i7];
-if(typeof data56 !== "string"){
-const err82 = {instancePath:instancePath+"/dns/options/" + i7,schemaPath:"#/properties/dns/properties/options/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.dns.properties.options.items.type,parentSchema:schema18.properties.dns.properties.options.items,data:data56};
+}
+}
+}
+if(data50.options !== undefined){
+let data56 = data50.options;
+if((!(Array.isArray(data56))) && (data56 !== null)){
+const err82 = {instancePath:instancePath+"/dns/options",schemaPath:"#/properties/dns/properties/options/type",keyword:"type",params:{type: schema18.properties.dns.properties.options.type},message:"must be array,null",schema:schema18.properties.dns.properties.options.type,parentSchema:schema18.properties.dns.properties.options,data:data56};
 if(vErrors === null){
 vErrors = [err82];
 }
@@ -2546,12 +2545,12 @@ vErrors.push(err82);
 }
 errors++;
 }
-}
-}
-}
-}
-else {
-const err83 = {instancePath:instancePath+"/dns",schemaPath:"#/properties/dns/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema18.properties.dns.type,parentSchema:schema18.properties.dns,data:data49};
+if(Array.isArray(data56)){
+const len7 = data56.length;
+for(let i7=0; i7<len7; i7++){
+let data57 = data56[i7];
+if(typeof data57 !== "string"){
+const err83 = {instancePath:instancePath+"/dns/options/" + i7,schemaPath:"#/properties/dns/properties/options/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.dns.properties.options.items.type,parentSchema:schema18.properties.dns.properties.options.items,data:data57};
 if(vErrors === null){
 vErrors = [err83];
 }
@@ -2561,10 +2560,11 @@ vErrors.push(err83);
 errors++;
 }
 }
-if(data.ipam !== undefined){
-let data57 = data.ipam;
-if((!(data57 && typeof data57 == "object" && !Array.isArray(data57))) && (data57 !== null)){
-const err84 = {instancePath:instancePath+"/ipam",schemaPath:"#/properties/ipam/type",keyword:"type",params:{type: schema18.properties.ipam.type},message:"must be object,null",schema:schema18.properties.ipam.type,parentSchema:schema18.properties.ipam,data:data57};
+}
+}
+}
+else {
+const err84 = {instancePath:instancePath+"/dns",schemaPath:"#/properties/dns/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema18.properties.dns.type,parentSchema:schema18.properties.dns,data:data50};
 if(vErrors === null){
 vErrors = [err84];
 }
@@ -2573,12 +2573,11 @@ vErrors.push(err84);
 }
 errors++;
 }
-if(data57 && typeof data57 == "object" && !Array.isArray(data57)){
-if(data57.type !== undefined){
-let data58 = data57.type;
-if(typeof data58 === "string"){
-if(!pattern4.test(data58)){
-const err85 = {instancePath:instancePath+"/ipam/type",schemaPath:"#/properties/ipam/properties/type/pattern",keyword:"pattern",params:{pattern: "^[^/\\s]*$"},message:"must match pattern \""+"^[^/\\s]*$"+"\"",schema:"^[^/\\s]*$",parentSchema:schema18.properties.ipam.properties.type,data:data58};
+}
+if(data.ipam !== undefined){
+let data58 = data.ipam;
+if((!(data58 && typeof data58 == "object" && !Array.isArray(data58))) && (data58 !== null)){
+const err85 = {instancePath:instancePath+"/ipam",schemaPath:"#/properties/ipam/type",keyword:"type",params:{type: schema18.properties.ipam.type},message:"must be object,null",schema:schema18.properties.ipam.type,parentSchema:schema18.properties.ipam,data:data58};
 if(vErrors === null){
 vErrors = [err85];
 }
@@ -2587,9 +2586,12 @@ vErrors.push(err85);
 }
 errors++;
 }
-}
-else {
-const err86 = {instancePath:instancePath+"/ipam/type",schemaPath:"#/properties/ipam/properties/type/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.ipam.properties.type.type,parentSchema:schema18.properties.ipam.properties.type,data:data58};
+if(data58 && typeof data58 == "object" && !Array.isArray(data58)){
+if(data58.type !== undefined){
+let data59 = data58.type;
+if(typeof data59 === "string"){
+if(!pattern4.test(data59)){
+const err86 = {instancePath:instancePath+"/ipam/type",schemaPath:"#/properties/ipam/properties/type/pattern",keyword:"pattern",params:{pattern: "^[^/\\s]*$"},message:"must match pattern \""+"^[^/\\s]*$"+"\"",schema:"^[^/\\s]*$",parentSchema:schema18.properties.ipam.properties.type,data:data59};
 if(vErrors === null){
 vErrors = [err86];
 }
@@ -2599,12 +2601,8 @@ vErrors.push(err86);
 errors++;
 }
 }
-}
-}
-if(data.capabilities !== undefined){
-let data59 = data.capabilities;
-if((!(data59 && typeof data59 == "object" && !Array.isArray(data59))) && (data59 !== null)){
-const err87 = {instancePath:instancePath+"/capabilities",schemaPath:"#/properties/capabilities/type",keyword:"type",params:{type: schema18.properties.capabilities.type},message:"must be object,null",schema:schema18.properties.capabilities.type,parentSchema:schema18.properties.capabilities,data:data59};
+else {
+const err87 = {instancePath:instancePath+"/ipam/type",schemaPath:"#/properties/ipam/properties/type/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.ipam.properties.type.type,parentSchema:schema18.properties.ipam.properties.type,data:data59};
 if(vErrors === null){
 vErrors = [err87];
 }
@@ -2613,11 +2611,13 @@ vErrors.push(err87);
 }
 errors++;
 }
-if(data59 && typeof data59 == "object" && !Array.isArray(data59)){
-for(const key4 in data59){
-let data60 = data59[key4];
-if(typeof data60 !== "boolean"){
-const err88 = {instancePath:instancePath+"/capabilities/" + key4.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/capabilities/additionalProperties/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.capabilities.additionalProperties.type,parentSchema:schema18.properties.capabilities.additionalProperties,data:data60};
+}
+}
+}
+if(data.capabilities !== undefined){
+let data60 = data.capabilities;
+if((!(data60 && typeof data60 == "object" && !Array.isArray(data60))) && (data60 !== null)){
+const err88 = {instancePath:instancePath+"/capabilities",schemaPath:"#/properties/capabilities/type",keyword:"type",params:{type: schema18.properties.capabilities.type},message:"must be object,null",schema:schema18.properties.capabilities.type,parentSchema:schema18.properties.capabilities,data:data60};
 if(vErrors === null){
 vErrors = [err88];
 }
@@ -2626,13 +2626,11 @@ vErrors.push(err88);
 }
 errors++;
 }
-}
-}
-}
-if(data.args !== undefined){
-let data61 = data.args;
-if((!(data61 && typeof data61 == "object" && !Array.isArray(data61))) && (data61 !== null)){
-const err89 = {instancePath:instancePath+"/args",schemaPath:"#/properties/args/type",keyword:"type",params:{type: schema18.properties.args.type},message:"must be object,null",schema:schema18.properties.args.type,parentSchema:schema18.properties.args,data:data61};
+if(data60 && typeof data60 == "object" && !Array.isArray(data60)){
+for(const key4 in data60){
+let data61 = data60[key4];
+if(typeof data61 !== "boolean"){
+const err89 = {instancePath:instancePath+"/capabilities/" + key4.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/capabilities/additionalProperties/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.capabilities.additionalProperties.type,parentSchema:schema18.properties.capabilities.additionalProperties,data:data61};
 if(vErrors === null){
 vErrors = [err89];
 }
@@ -2642,10 +2640,12 @@ vErrors.push(err89);
 errors++;
 }
 }
-if(data.runtimeConfig !== undefined){
-let data62 = data.runtimeConfig;
+}
+}
+if(data.args !== undefined){
+let data62 = data.args;
 if((!(data62 && typeof data62 == "object" && !Array.isArray(data62))) && (data62 !== null)){
-const err90 = {instancePath:instancePath+"/runtimeConfig",schemaPath:"#/properties/runtimeConfig/type",keyword:"type",params:{type: schema18.properties.runtimeConfig.type},message:"must be object,null",schema:schema18.properties.runtimeConfig.type,parentSchema:schema18.properties.runtimeConfig,data:data62};
+const err90 = {instancePath:instancePath+"/args",schemaPath:"#/properties/args/type",keyword:"type",params:{type: schema18.properties.args.type},message:"must be object,null",schema:schema18.properties.args.type,parentSchema:schema18.properties.args,data:data62};
 if(vErrors === null){
 vErrors = [err90];
 }
@@ -2655,10 +2655,10 @@ vErrors.push(err90);
 errors++;
 }
 }
-if(data.prevResult !== undefined){
-let data63 = data.prevResult;
+if(data.runtimeConfig !== undefined){
+let data63 = data.runtimeConfig;
 if((!(data63 && typeof data63 == "object" && !Array.isArray(data63))) && (data63 !== null)){
-const err91 = {instancePath:instancePath+"/prevResult",schemaPath:"#/properties/prevResult/type",keyword:"type",params:{type: schema18.properties.prevResult.type},message:"must be object,null",schema:schema18.properties.prevResult.type,parentSchema:schema18.properties.prevResult,data:data63};
+const err91 = {instancePath:instancePath+"/runtimeConfig",schemaPath:"#/properties/runtimeConfig/type",keyword:"type",params:{type: schema18.properties.runtimeConfig.type},message:"must be object,null",schema:schema18.properties.runtimeConfig.type,parentSchema:schema18.properties.runtimeConfig,data:data63};
 if(vErrors === null){
 vErrors = [err91];
 }
@@ -2668,10 +2668,10 @@ vErrors.push(err91);
 errors++;
 }
 }
-if(data.disableCheck !== undefined){
-let data64 = data.disableCheck;
-if((typeof data64 !== "boolean") && (typeof data64 !== "string")){
-const err92 = {instancePath:instancePath+"/disableCheck",schemaPath:"#/properties/disableCheck/type",keyword:"type",params:{type: schema18.properties.disableCheck.type},message:"must be boolean,string",schema:schema18.properties.disableCheck.type,parentSchema:schema18.properties.disableCheck,data:data64};
+if(data.prevResult !== undefined){
+let data64 = data.prevResult;
+if((!(data64 && typeof data64 == "object" && !Array.isArray(data64))) && (data64 !== null)){
+const err92 = {instancePath:instancePath+"/prevResult",schemaPath:"#/properties/prevResult/type",keyword:"type",params:{type: schema18.properties.prevResult.type},message:"must be object,null",schema:schema18.properties.prevResult.type,parentSchema:schema18.properties.prevResult,data:data64};
 if(vErrors === null){
 vErrors = [err92];
 }
@@ -2681,10 +2681,10 @@ vErrors.push(err92);
 errors++;
 }
 }
-if(data.disableGC !== undefined){
-let data65 = data.disableGC;
+if(data.disableCheck !== undefined){
+let data65 = data.disableCheck;
 if((typeof data65 !== "boolean") && (typeof data65 !== "string")){
-const err93 = {instancePath:instancePath+"/disableGC",schemaPath:"#/properties/disableGC/type",keyword:"type",params:{type: schema18.properties.disableGC.type},message:"must be boolean,string",schema:schema18.properties.disableGC.type,parentSchema:schema18.properties.disableGC,data:data65};
+const err93 = {instancePath:instancePath+"/disableCheck",schemaPath:"#/properties/disableCheck/type",keyword:"type",params:{type: schema18.properties.disableCheck.type},message:"must be boolean,string",schema:schema18.properties.disableCheck.type,parentSchema:schema18.properties.disableCheck,data:data65};
 if(vErrors === null){
 vErrors = [err93];
 }
@@ -2694,10 +2694,10 @@ vErrors.push(err93);
 errors++;
 }
 }
-if(data.loadOnlyInlinedPlugins !== undefined){
-let data66 = data.loadOnlyInlinedPlugins;
+if(data.disableGC !== undefined){
+let data66 = data.disableGC;
 if((typeof data66 !== "boolean") && (typeof data66 !== "string")){
-const err94 = {instancePath:instancePath+"/loadOnlyInlinedPlugins",schemaPath:"#/properties/loadOnlyInlinedPlugins/type",keyword:"type",params:{type: schema18.properties.loadOnlyInlinedPlugins.type},message:"must be boolean,string",schema:schema18.properties.loadOnlyInlinedPlugins.type,parentSchema:schema18.properties.loadOnlyInlinedPlugins,data:data66};
+const err94 = {instancePath:instancePath+"/disableGC",schemaPath:"#/properties/disableGC/type",keyword:"type",params:{type: schema18.properties.disableGC.type},message:"must be boolean,string",schema:schema18.properties.disableGC.type,parentSchema:schema18.properties.disableGC,data:data66};
 if(vErrors === null){
 vErrors = [err94];
 }
@@ -2707,14 +2707,27 @@ vErrors.push(err94);
 errors++;
 }
 }
-}
-else {
-const err95 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema18.type,parentSchema:schema18,data};
+if(data.loadOnlyInlinedPlugins !== undefined){
+let data67 = data.loadOnlyInlinedPlugins;
+if((typeof data67 !== "boolean") && (typeof data67 !== "string")){
+const err95 = {instancePath:instancePath+"/loadOnlyInlinedPlugins",schemaPath:"#/properties/loadOnlyInlinedPlugins/type",keyword:"type",params:{type: schema18.properties.loadOnlyInlinedPlugins.type},message:"must be boolean,string",schema:schema18.properties.loadOnlyInlinedPlugins.type,parentSchema:schema18.properties.loadOnlyInlinedPlugins,data:data67};
 if(vErrors === null){
 vErrors = [err95];
 }
 else {
 vErrors.push(err95);
+}
+errors++;
+}
+}
+}
+else {
+const err96 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema18.type,parentSchema:schema18,data};
+if(vErrors === null){
+vErrors = [err96];
+}
+else {
+vErrors.push(err96);
 }
 errors++;
 }

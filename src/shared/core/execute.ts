@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { asNetError, type NetError } from '../errors/net-error.ts';
 import type { Namespaces } from '../host/host.ts';
 import type { Op } from '../model/op.ts';
@@ -12,7 +13,12 @@ type FirewallOp = Extract<Op, { op: 'firewall.add' | 'firewall.delete' }>;
 export async function execute(core: Core, ops: readonly Op[], namespaces: Namespaces): Promise<void> {
   for (const group of groups(ops)) {
     if (!isFirewall(group[0])) core.host.apply(group, namespaces);
-    else for (const op of group) await applyFirewall(core, op as FirewallOp);
+    else
+      for (const [i, op] of group.entries()) {
+        // Each op holds the thread for some milliseconds; other calls come in between.
+        if (i > 0) await setImmediate();
+        await applyFirewall(core, op as FirewallOp);
+      }
   }
 }
 
@@ -21,8 +27,12 @@ export async function reverse(core: Core, ops: readonly Op[], namespaces: Namesp
   const errors: NetError[] = [];
   for (const group of groups(ops, core.removeLink !== undefined)) {
     const [first] = group;
-    if (isFirewall(first)) for (const op of group) errors.push(...(await revertFirewall(core, op as FirewallOp)));
-    else if (core.removeLink !== undefined && isRemoval(first)) {
+    if (isFirewall(first)) {
+      for (const [i, op] of group.entries()) {
+        if (i > 0) await setImmediate();
+        errors.push(...(await revertFirewall(core, op as FirewallOp)));
+      }
+    } else if (core.removeLink !== undefined && isRemoval(first)) {
       core.mark?.('kernel');
       errors.push(...(await removeLinks(core.removeLink, group)));
       core.mark?.('unlink');

@@ -112,7 +112,7 @@ export function planNetworkRules(
 export function portEntries({ options, mappings }: Rules, addressing: Addressing, device?: string): PublishedEntry[] {
   const { snat, masqAll, mark, conditions, routed } = options.ports;
   const entries = mappings.flatMap((mapping, i) => {
-    const { protocol, hostPort, containerPort: port, hostIp, family: wanted } = mapping;
+    const { protocol, hostPort, containerPort: port, hostIp, family: wanted, count } = mapping;
     const targets = ([4, 6] as const).flatMap((family) => {
       const first = addressing.addresses.find(({ address }) => address.addr.family === family);
       return first === undefined || (wanted !== undefined && wanted !== family) ? [] : [first];
@@ -126,7 +126,7 @@ export function portEntries({ options, mappings }: Rules, addressing: Addressing
       const address = formatAddr(addr);
       if (routed?.includes(addr.family)) {
         if (device === undefined) throw withoutDevice(address);
-        return { kind: 'direct', device, protocol, address, port };
+        return { kind: 'direct', device, protocol, address, port, ...given({ count }) };
       }
       return {
         kind: 'port',
@@ -138,7 +138,7 @@ export function portEntries({ options, mappings }: Rules, addressing: Addressing
         snat,
         masqAll,
         conditions: conditions[addr.family],
-        ...given({ mark }),
+        ...given({ mark, count }),
       };
     });
   });
@@ -152,18 +152,37 @@ function withoutDevice(subject: string): NetError {
 
 /** Publishes ports, and deletes conntrack entries of UDP traffic to them, which would lead to their previous holder. */
 export function planPorts(backend: FirewallBackend, entries: readonly PublishedEntry[]): Plan {
-  if (entries.length === 0) return { ops: [], undo: [] };
   const flush = entries.flatMap((entry) => (entry.kind === 'port' && entry.protocol === 'udp' ? [flushOf(entry)] : []));
+  const lots = lotsOf(entries, LOT);
   return {
-    ops: [{ op: 'firewall.add', ns: 'host', backend, entries }, ...flush],
-    undo: [{ op: 'firewall.delete', ns: 'host', backend, entries }, ...flush],
+    ops: [...lots.map((lot): Op => ({ op: 'firewall.add', ns: 'host', backend, entries: lot })), ...flush],
+    undo: [...lots.map((lot): Op => ({ op: 'firewall.delete', ns: 'host', backend, entries: lot })), ...flush],
   };
 }
 
-function flushOf({ protocol, hostIp, hostPort, address }: PortEntry): Op {
+/** How many ports one op changes: some milliseconds of work. */
+const LOT = 256;
+
+/** Divides the entries so that the ports of a lot are `limit` at most; a longer span is a lot of its own. */
+export function lotsOf<T extends FirewallEntry>(entries: readonly T[], limit: number): T[][] {
+  const lots: T[][] = [];
+  let size = limit;
+  for (const entry of entries) {
+    const { count = 1 } = 'count' in entry ? entry : {};
+    if (size + count > limit) {
+      lots.push([]);
+      size = 0;
+    }
+    lots.at(-1)?.push(entry);
+    size += count;
+  }
+  return lots;
+}
+
+function flushOf({ protocol, hostIp, hostPort, address, count }: PortEntry): Op {
   const family = familyOf(address);
   const target = hostIp === undefined ? {} : { address: hostIp };
-  return { op: 'conntrack.flush', ns: 'host', protocol, family, port: hostPort, ...target };
+  return { op: 'conntrack.flush', ns: 'host', protocol, family, port: hostPort, ...given({ count }), ...target };
 }
 
 function familyOf(text: string): Family {

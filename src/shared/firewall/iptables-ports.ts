@@ -1,15 +1,15 @@
 import { fault } from '../errors/fault.ts';
 import { type Family, parseAddr } from '../model/addr.ts';
-import { PORT_LABEL, type PortEntry } from '../model/firewall.ts';
+import { formatPorts, PORT_LABEL, type PortEntry } from '../model/firewall.ts';
 import { familyOf, type Line, LOOPBACK, socketText } from './iptables-lines.ts';
 import { conditionWords, notMatching } from './iptables-matches.ts';
 
 /** Returns the rules of a published port. Pods in `subnet` would answer directly, past this host. */
 export function portLines(entry: PortEntry, family: Family, subnet: string): Line[] {
-  const { protocol, hostPort, address, port, mark } = entry;
+  const { protocol, hostPort, mark } = entry;
   const hostIp = hostAddress(entry);
   const addressed = hostIp === undefined ? [] : ['-d', hostIp];
-  const asked = ['-p', protocol, '-m', protocol, '--dport', String(hostPort), ...wordsOf(entry)];
+  const asked = ['-p', protocol, '-m', protocol, '--dport', formatPorts(hostPort, entry, ':'), ...wordsOf(entry)];
   const head = hostIp !== undefined;
   const dnat = (source: readonly string[], target: readonly string[]): Line => {
     const matches = [...source, ...addressed, ...asked];
@@ -19,7 +19,7 @@ export function portLines(entry: PortEntry, family: Family, subnet: string): Lin
   const marks =
     mark === undefined || !(entry.snat || entry.masqAll) ? [] : sources.map((s) => dnat(s, markTarget(mark)));
   const label = ['-m', 'connlabel', '--label', String(PORT_LABEL), '--set'];
-  const lines = [...marks, dnat([], [...label, '-j', 'DNAT', '--to-destination', socketText(address, port)])];
+  const lines = [...marks, dnat([], [...label, '-j', 'DNAT', '--to-destination', targetOf(entry)])];
   // A port of one address precedes a port of every address; its own rules keep their order.
   return [...(head ? lines.reverse() : lines), ...answerLines(entry)];
 }
@@ -33,7 +33,11 @@ function connectionFrom(source: string): string[] {
 function answerLines(entry: PortEntry): Line[] {
   const { protocol, hostPort, address, port, mark } = entry;
   const hostIp = hostAddress(entry);
-  const original = ['--ctorigdstport', String(hostPort), ...(hostIp === undefined ? [] : ['--ctorigdst', hostIp])];
+  const original = [
+    '--ctorigdstport',
+    formatPorts(hostPort, entry, ':'),
+    ...(hostIp === undefined ? [] : ['--ctorigdst', hostIp]),
+  ];
   const matches = [
     '-d',
     address,
@@ -42,7 +46,7 @@ function answerLines(entry: PortEntry): Line[] {
     '-m',
     protocol,
     '--dport',
-    String(port),
+    formatPorts(port, entry, ':'),
     '-m',
     'conntrack',
     ...original,
@@ -68,8 +72,16 @@ function answerLines(entry: PortEntry): Line[] {
 
 /** `tcp *:8080 10.88.0.2:80`: the host port and its target. */
 export function portNote(entry: PortEntry): string {
-  const { protocol, hostPort, address, port } = entry;
-  return `${protocol} ${socketText(hostAddress(entry) ?? '*', hostPort)} ${socketText(address, port)}`;
+  const { protocol, hostPort, address, port, count } = entry;
+  const span = count === undefined ? '' : ` ${count} ports`;
+  return `${protocol} ${socketText(hostAddress(entry) ?? '*', hostPort)} ${socketText(address, port)}${span}`;
+}
+
+/** A span keeps its ports, or shifts them from the base that the last word names (iptables 1.6.2). */
+function targetOf({ hostPort, address, port, count }: PortEntry): string {
+  if (count === undefined) return socketText(address, port);
+  const bare = address.includes(':') ? `[${address}]` : address;
+  return hostPort === port ? bare : `${bare}:${formatPorts(port, { count })}/${hostPort}`;
 }
 
 /** 0.0.0.0 and [::] mean every address. */

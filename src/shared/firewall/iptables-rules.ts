@@ -4,6 +4,7 @@ import {
   type DirectEntry,
   type ExposureEntry,
   type FirewallEntry,
+  formatPorts,
   type HairpinEntry,
   type MasqueradeEntry,
   PORT_LABEL,
@@ -159,9 +160,14 @@ function letIn(matches: readonly string[], note?: string): Line {
   return { table: 'mangle', chain: 'ISTHMUS-CLOSED', head: true, matches, target, ...(note && { note }) };
 }
 
-function directLine({ device, protocol, address, port }: DirectEntry): Line {
-  const matches = ['-d', address, '-o', device, '-p', protocol, '-m', protocol, '--dport', String(port)];
-  return letIn(matches, `direct ${protocol} ${socketText(address, port)}`);
+function directLine(entry: DirectEntry): Line {
+  const { device, protocol, address, port, count } = entry;
+  const ports = formatPorts(port, entry, ':');
+  const matches = ['-d', address, '-o', device, '-p', protocol, '-m', protocol, '--dport', ports];
+  return letIn(
+    matches,
+    `direct ${protocol} ${socketText(address, port)}${count === undefined ? '' : ` ${count} ports`}`,
+  );
 }
 
 function exposureLine({ device, family, what }: ExposureEntry): Line {

@@ -48,7 +48,7 @@ const encoded = new WeakMap<Element, readonly RawElement[]>();
 
 /**
  * Encodes an element for the kernel. A lone prefix becomes the start of an interval and its end, the first address
- * after it. A prefix among several fields becomes one element with two keys, the lowest and the highest.
+ * after it. A prefix or span of ports among several fields becomes one element with two keys, the lowest and the highest.
  */
 export function encodeElement(element: Element): readonly RawElement[] {
   const known = encoded.get(element);
@@ -67,7 +67,7 @@ function rawElements({ key, data }: Element): RawElement[] {
     const start: RawElement = { key: { value: low }, ...led };
     return end === undefined ? [start] : [start, { flags: NFT_SET_ELEM_INTERVAL_END, key: { value: end } }];
   }
-  if (!key.some(({ type }) => type === 'prefix')) return [{ key: { value: low }, ...led }];
+  if (!key.some(({ type }) => type === 'prefix' || type === 'ports')) return [{ key: { value: low }, ...led }];
   return [{ key: { value: low }, keyEnd: { value: join(key.map((field) => fieldBytes(field, 'high'))) }, ...led }];
 }
 
@@ -117,8 +117,16 @@ function fieldBytes(field: Field, edge: 'low' | 'high'): Uint8Array {
     case 'proto':
       return padded(Uint8Array.of(PROTOCOL_NUMBERS[field.value]), 4);
     case 'port':
-      return padded(Uint8Array.of(field.value >> 8, field.value & 0xff), 4);
+      return portBytes(field.value);
+    case 'ports': {
+      const [first = 0, last = 0] = field.value.split('-').map(Number);
+      return portBytes(edge === 'low' ? first : last);
+    }
   }
+}
+
+function portBytes(port: number): Uint8Array {
+  return padded(Uint8Array.of(port >> 8, port & 0xff), 4);
 }
 
 /** Returns the first address after the prefix; undefined if the prefix reaches the end of the address space. */

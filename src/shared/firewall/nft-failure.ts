@@ -15,7 +15,7 @@ export function clash(socket: NetlinkSocket, element: Element | undefined): NetE
   if (element === undefined || raw === undefined) return conflict('nft table', 'an element is held by somebody else');
   const [found] = getElements(socket, [{ id: setId(element), element: raw }]);
   const key = element.key.map(({ value }) => value);
-  if (/^(port|condition|answer)/.test(element.set)) {
+  if (/^(port|span|condition|answer)/.test(element.set)) {
     const holder = targetText(socket, element.set, found);
     return conflict(
       `host port ${key.join(' ')}`,

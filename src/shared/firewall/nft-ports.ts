@@ -20,7 +20,7 @@ export function leadingTo(
   const chains: PortChain[] = [];
   for (const suffix of SUFFIXES) {
     const keys = new Set<string>();
-    for (const set of [`port${suffix}`, `condition${suffix}`]) {
+    for (const set of [`port${suffix}`, `span${suffix}`, `condition${suffix}`]) {
       for (const raw of listElements(socket, { ...TABLE_ID, set })) {
         const target = targetText(socket, set, raw);
         if (target === undefined || !addresses.includes(addressOf(target))) continue;
@@ -32,7 +32,7 @@ export function leadingTo(
       }
     }
     if (keys.size === 0) continue;
-    for (const set of [`label${suffix}`, `answer${suffix}`]) {
+    for (const set of [`label${suffix}`, `span_label${suffix}`, `answer${suffix}`]) {
       for (const raw of listElements(socket, { ...TABLE_ID, set })) {
         const element = decodePort(set, raw);
         if (element !== undefined && keys.has(keyText(element))) elements.push(element);
@@ -73,7 +73,9 @@ export function targetText(socket: NetlinkSocket, set: string, raw: RawElement |
       .find((comment) => comment !== undefined);
   }
   const value = raw?.data?.value;
-  if (value === undefined || !set.startsWith('port')) return undefined;
+  if (value === undefined) return undefined;
+  if (set.startsWith('span')) return addressText(value);
+  if (!set.startsWith('port')) return undefined;
   const [address, port] = targetFields(value);
   if (address === undefined || port === undefined) return undefined;
   return address.value.includes(':') ? `[${address.value}]:${port.value}` : `${address.value}:${port.value}`;
@@ -87,7 +89,7 @@ function addressOf(target: string): string {
 }
 
 /** Decodes an element of a port's map; undefined for malformed bytes. */
-function decodePort(set: string, { key, data }: RawElement): Element | undefined {
+function decodePort(set: string, { key, keyEnd, data }: RawElement): Element | undefined {
   const bytes = key?.value;
   if (bytes === undefined) return undefined;
   const size = set.includes('_any') ? 0 : set.endsWith('4') ? 4 : 16;
@@ -97,14 +99,25 @@ function decodePort(set: string, { key, data }: RawElement): Element | undefined
   const fields: Field[] = [
     ...(address === undefined ? [] : [{ type: 'addr', value: formatAddr(address) } as const]),
     { type: 'proto', value: protocol },
-    { type: 'port', value: portAt(bytes, size + 4) },
+    keyEnd?.value === undefined
+      ? { type: 'port', value: portAt(bytes, size + 4) }
+      : { type: 'ports', value: `${portAt(bytes, size + 4)}-${portAt(keyEnd.value, size + 4)}` },
   ];
+  if (data?.value !== undefined && set.startsWith('span')) {
+    const value = addressText(data.value);
+    return value === undefined ? undefined : { set, key: fields, data: [{ type: 'addr', value }] };
+  }
   if (data?.value !== undefined) return { set, key: fields, data: targetFields(data.value) };
   const word = VERDICT_WORDS.get(data?.verdict?.code ?? -1);
   if (word === undefined) return undefined;
   const chain = data?.verdict?.chain;
   if (word !== 'jump' && word !== 'goto') return { set, key: fields, data: { verdict: word } };
   return chain === undefined ? undefined : { set, key: fields, data: { verdict: word, chain } };
+}
+
+function addressText(bytes: Uint8Array): string | undefined {
+  const address = addrFromBytes(bytes);
+  return address === undefined ? undefined : formatAddr(address);
 }
 
 function targetFields(

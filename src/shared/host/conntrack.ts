@@ -36,15 +36,16 @@ function flushGroup(socket: NetlinkSocket, ops: readonly FlushOp[], ns: LinuxNam
   if (first === undefined) return [];
   const { family } = first;
   const protocol = PROTOCOL_NUMBERS[first.protocol];
-  const found = findConnections(socket, { family, protocol, ...(ops.length === 1 ? whereOf(first) : {}) });
-  const byPort = Map.groupBy(ops, ({ port }) => port);
-  const candidates = found.filter(({ port }) => byPort.has(port));
+  const isOne = ops.length === 1 && first.count === undefined;
+  const found = findConnections(socket, { family, protocol, ...(isOne ? whereOf(first) : {}) });
+  const flushes = flushesOf(ops);
+  const candidates = found.filter(({ port }) => flushes(port).length > 0);
   const anywhere = candidates.length > 0 && ops.some(({ address }) => address === undefined);
   const own = anywhere ? ownAddresses(family, ns) : new Set();
   const doomed = candidates.flatMap((connection) => {
     const { destination, port } = connection;
     const isOwn = own.has(destination) || destination.startsWith('127.');
-    const op = byPort.get(port)?.find(({ address }) => (address === undefined ? isOwn : address === destination));
+    const op = flushes(port).find(({ address }) => (address === undefined ? isOwn : address === destination));
     return op === undefined ? [] : [{ op, connection }];
   });
   const replies = socket.exchange(doomed.map(({ connection }) => deleteConnection(connection)));
@@ -52,6 +53,16 @@ function flushGroup(socket: NetlinkSocket, ops: readonly FlushOp[], ns: LinuxNam
     const { errno = 0, text = '' } = replies[i] ?? {};
     return errno === 0 || errno === ENOENT ? [] : [opError(op, errno, text)];
   });
+}
+
+/** Returns the ops that a connection to a port may be of. */
+function flushesOf(ops: readonly FlushOp[]): (port: number) => readonly FlushOp[] {
+  const byPort = Map.groupBy(ops, ({ port }) => port);
+  const spans = ops.filter(({ count }) => count !== undefined);
+  return (wanted) => [
+    ...(byPort.get(wanted) ?? []),
+    ...spans.filter(({ port, count = 1 }) => port < wanted && wanted < port + count),
+  ];
 }
 
 function whereOf({ port, address }: FlushOp): Pick<Destination, 'port' | 'address'> {

@@ -2,6 +2,7 @@ import type { ErrorKind } from '../errors/catalog.ts';
 import { hasCode } from '../errors/codes.ts';
 import { fault } from '../errors/fault.ts';
 import { NetError } from '../errors/net-error.ts';
+import { formatPorts } from '../model/firewall.ts';
 import { given } from '../model/given.ts';
 import type { Op } from '../model/op.ts';
 import { EADDRNOTAVAIL, EEXIST, ENETUNREACH, ENODEV, ENOENT, EOPNOTSUPP, EPERM, ESRCH } from '../netlink/constants.ts';
@@ -125,7 +126,7 @@ function wordsOf(op: Op): Words {
     case 'firewall.delete':
       return { subject: `${op.backend} firewall`, what: `${op.entries.length} entries were not ${done(op.op)}` };
     case 'conntrack.flush': {
-      const where = `${op.address ?? `any IPv${op.family} address`} port ${op.port}`;
+      const where = `${op.address ?? `any IPv${op.family} address`} port ${formatPorts(op.port, op)}`;
       return { subject: `connections to ${op.protocol} ${where}`, what: 'they were not forgotten' };
     }
     case 'tbf.add':

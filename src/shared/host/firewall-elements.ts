@@ -13,7 +13,7 @@ import {
   type PortEntry,
 } from '../model/firewall.ts';
 import { contains } from '../model/prefix.ts';
-import { addrOf, deviceOf, type Field, familyOf, portOf, subnetOf, wrong } from './firewall-fields.ts';
+import { addrOf, deviceOf, type Field, familyOf, portOf, portsOf, subnetOf, wrong } from './firewall-fields.ts';
 
 /** The table that holds all entries of the nftables firewall. */
 export const FIREWALL_TABLE = 'inet isthmus';
@@ -148,16 +148,30 @@ export function obsoleteElements(entries: readonly FirewallEntry[]): Element[] {
   return [...found.values()];
 }
 
-/** Names of sets: `any` means every address of the host, `with conditions` means ports that lead through a chain. */
+/**
+ * Names of sets: `any` means every address of the host, `condition` ports that lead through a chain, `span` spans of ports
+ * that lead to the same ports. The kernel cannot shift a span, so another one is as many elements as ports.
+ */
 function port(entry: PortEntry): Element[] {
+  const { count = 1 } = entry;
+  const isPlain = entry.snat && !entry.masqAll && entry.conditions.length === 0;
+  if (count > 1 && !(isPlain && entry.hostPort === entry.port)) return each(entry).flatMap(port);
   const family = familyOf('address', entry.address);
   const wild = isWild(entry.hostIp);
   const suffix = `${wild ? '_any' : ''}${family}`;
   const key: Field[] = [
     ...(wild || entry.hostIp === undefined ? [] : [addrOf('hostIp', entry.hostIp, family)]),
     { type: 'proto', value: entry.protocol },
-    portOf('hostPort', entry.hostPort),
+    count > 1 ? portsOf('hostPort', entry.hostPort, count) : portOf('hostPort', entry.hostPort),
   ];
+  const label = { verdict: 'jump', chain: 'translated' } as const;
+  if (count > 1) {
+    const data = [addrOf('address', entry.address, family)];
+    return [
+      { set: `span${suffix}`, key, data },
+      { set: `span_label${suffix}`, key, data: label },
+    ];
+  }
   const target = [addrOf('address', entry.address, family), portOf('port', entry.port)];
   const way: Verdict | undefined = entry.masqAll
     ? { verdict: 'goto', chain: 'hide' }
@@ -168,18 +182,31 @@ function port(entry: PortEntry): Element[] {
     entry.conditions.length === 0
       ? [
           { set: `port${suffix}`, key, data: target },
-          { set: `label${suffix}`, key, data: { verdict: 'jump', chain: 'translated' } },
+          { set: `label${suffix}`, key, data: label },
         ]
       : [{ set: `condition${suffix}`, key, data: { verdict: 'jump', chain: chainName(entry) } }];
   return [...leads, ...(way === undefined ? [] : [{ set: `answer${suffix}`, key, data: way }])];
+}
+
+/** The ports of a span as entries of their own. */
+function each(entry: PortEntry): PortEntry[] {
+  const { count = 1, ...first } = entry;
+  return Array.from({ length: count }, (_, i) => ({
+    ...first,
+    hostPort: first.hostPort + i,
+    port: first.port + i,
+  }));
 }
 
 function direct(entry: DirectEntry): Element[] {
   const family = familyOf('address', entry.address);
   const address = addrOf('address', entry.address, family);
   const { protocol } = entry;
-  const key = [deviceOf(entry), address, { type: 'proto', value: protocol } as const, portOf('port', entry.port)];
-  return [{ set: `routed${family}`, key }];
+  const place = [deviceOf(entry), address, { type: 'proto', value: protocol } as const];
+  return Array.from({ length: entry.count ?? 1 }, (_, i) => ({
+    set: `routed${family}`,
+    key: [...place, portOf('port', entry.port + i)],
+  }));
 }
 
 function exposure(entry: ExposureEntry): Element {

@@ -10,7 +10,9 @@ export type Field =
   | { readonly type: 'prefix'; readonly value: string }
   | { readonly type: 'ifname'; readonly value: string }
   | { readonly type: 'proto'; readonly value: 'tcp' | 'udp' | 'sctp' }
-  | { readonly type: 'port'; readonly value: number };
+  | { readonly type: 'port'; readonly value: number }
+  /** `8000-8010`, in a set with intervals. */
+  | { readonly type: 'ports'; readonly value: string };
 
 export function subnetOf(kind: string, word: string, text: string): { prefix: Prefix; family: Family; field: Field } {
   const prefix = parsePrefix(text);
@@ -38,6 +40,12 @@ export function familyOf(word: string, text: string): Family {
 export function portOf(word: string, value: number): Field {
   if (!Number.isInteger(value) || value < 1 || value > 65535) throw wrong(word, String(value), 'a port, 1 to 65535');
   return { type: 'port', value };
+}
+
+/** The field of a span of ports, which has more than one. */
+export function portsOf(word: string, first: number, count: number): Field {
+  const [one, last] = [portOf(word, first), portOf(word, first + count - 1)];
+  return { type: 'ports', value: `${one.value}-${last.value}` };
 }
 
 /** NetError `invalid-config` for a value that an entry cannot have. */

@@ -1,6 +1,6 @@
 import type { NetError } from '../errors/net-error.ts';
 import type { Family } from '../model/addr.ts';
-import type { Protocol } from '../model/firewall.ts';
+import type { PortSpan, Protocol } from '../model/firewall.ts';
 import type { AddressState, LinkState, RouteState } from '../model/link.ts';
 import type { NftTable, Op } from '../model/op.ts';
 import type { ShapingState } from '../model/shaping.ts';
@@ -46,7 +46,7 @@ export interface ViewQuery {
   readonly holders?: readonly number[];
 }
 
-export interface PortQuery {
+export interface PortQuery extends PortSpan {
   readonly protocol: Protocol;
   readonly port: number;
   readonly address?: string;

@@ -13,9 +13,9 @@ export function readListeners(ns: LinuxNamespace, queries: readonly PortQuery[])
   if (queries.length === 0) return [];
   const protocols = [...new Set(queries.map(({ protocol }) => protocol))];
   const bound = new Map(protocols.map((protocol) => [protocol, ns.within(() => socketsOf(protocol))]));
-  return queries.flatMap((query) => {
-    const socket = (bound.get(query.protocol) ?? []).find((candidate) => takes(candidate, query));
-    return socket === undefined ? [] : [{ ...query, inode: socket.inode }];
+  return queries.flatMap(({ count: _, ...query }, i) => {
+    const socket = (bound.get(query.protocol) ?? []).find((candidate) => takes(candidate, queries[i] ?? query));
+    return socket === undefined ? [] : [{ ...query, port: socket.port, inode: socket.inode }];
   });
 }
 
@@ -24,8 +24,8 @@ function socketsOf(protocol: Protocol): BoundSocket[] {
 }
 
 /** A wildcard on either side overlaps every address of its family; `::` also accepts IPv4. */
-function takes({ address, port }: BoundSocket, { port: wanted, address: text, family }: PortQuery): boolean {
-  if (port !== wanted) return false;
+function takes({ address, port }: BoundSocket, { port: first, count = 1, address: text, family }: PortQuery): boolean {
+  if (port < first || port >= first + count) return false;
   const asked = text === undefined ? undefined : parseAddr(text);
   const wild = address.value === 0n;
   if (asked !== undefined) return sameAddr(asked, address) || (wild && reaches(address, asked.family));

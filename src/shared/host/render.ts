@@ -54,8 +54,10 @@ export function renderOp(op: Op, options: RenderOptions): string {
     case 'firewall.delete':
       return firewallWords(op).join(' && ');
     case 'conntrack.flush': {
-      const { protocol, address, family, port: to } = op;
-      return command('conntrack', '-D', '-f', `ipv${family}`, '-p', protocol, ...pair('-d', address), '--dport', to);
+      const { protocol, address, family, port } = op;
+      // conntrack takes one port.
+      const to = op.count === undefined ? ['--dport', port] : [];
+      return command('conntrack', '-D', '-f', `ipv${family}`, '-p', protocol, ...pair('-d', address), ...to);
     }
     case 'tbf.add':
     case 'tbf.delete':

@@ -14,7 +14,7 @@ export interface Taken {
   readonly holder: string;
 }
 
-/** A subnet, or the holders of all candidates, each once. */
+/** A subnet, or the holders of all candidates, each once, the widest first. */
 export type PoolChoice =
   | { readonly subnet: Prefix; readonly holders?: never }
   | { readonly subnet?: never; readonly holders: readonly string[] };
@@ -29,14 +29,15 @@ interface Span {
  * take the same time: the search steps from one taken span to the next.
  */
 export function choosePool(candidates: readonly PoolCandidate[], taken: readonly Taken[]): PoolChoice {
-  const holders = new Set<string>();
+  const holders: Taken[] = [];
   for (const candidate of candidates) {
     const inside = taken.filter(({ subnet }) => overlaps(subnet, candidate.base));
     const subnet = firstFree(candidate, inside.map(spanOf).sort(byFirst));
     if (subnet !== undefined) return { subnet };
-    for (const { holder } of inside) holders.add(holder);
+    holders.push(...inside);
   }
-  return { holders: [...holders] };
+  const widest = holders.toSorted((a, b) => a.subnet.length - b.subnet.length);
+  return { holders: [...new Set(widest.map(({ holder }) => holder))] };
 }
 
 function firstFree({ base, size }: PoolCandidate, taken: readonly Span[]): Prefix | undefined {

@@ -22,11 +22,13 @@ export interface Interval {
 
 /**
  * The addresses that a range can give, gateways included: neither the subnet's first address (the network, or the
- * subnet-router anycast of RFC 4291 §2.6.1) nor IPv4's last (the broadcast). Empty if `first` is above `last`.
+ * subnet-router anycast of RFC 4291 §2.6.1) nor IPv4's last (the broadcast). An IPv4 subnet of two addresses or one has
+ * neither (RFC 3021). Empty if `first` is above `last`.
  */
 export function usable({ subnet, rangeStart, rangeEnd }: RangeSpec): Interval {
-  const low = { family: rangeStart.family, value: firstOf(subnet).value + 1n };
-  const high = { family: rangeEnd.family, value: lastOf(subnet).value - (rangeEnd.family === 4 ? 1n : 0n) };
+  const [network, broadcast] = edgesOf(subnet);
+  const low = { family: rangeStart.family, value: firstOf(subnet).value + network };
+  const high = { family: rangeEnd.family, value: lastOf(subnet).value - broadcast };
   return {
     first: compareAddr(rangeStart, low) < 0 ? low : rangeStart,
     last: compareAddr(rangeEnd, high) > 0 ? high : rangeEnd,
@@ -61,11 +63,17 @@ export function capacity(set: RangeSet, gateways: readonly Addr[]): bigint {
   }, 0n);
 }
 
-/** True for the first address of a subnet, and for IPv4's last. */
+/** True for the first address of a subnet, and for IPv4's last, if the subnet has more than two. */
 export function isNetworkOrBroadcast({ subnet }: RangeSpec, addr: Addr): boolean {
-  return (
-    contains(subnet, addr) && (sameAddr(addr, firstOf(subnet)) || (addr.family === 4 && sameAddr(addr, lastOf(subnet))))
-  );
+  const [network, broadcast] = edgesOf(subnet);
+  const isEdge = (edge: Addr, has: bigint): boolean => has > 0n && sameAddr(addr, edge);
+  return contains(subnet, addr) && (isEdge(firstOf(subnet), network) || isEdge(lastOf(subnet), broadcast));
+}
+
+/** How many addresses at each end of a subnet no interface can have. */
+function edgesOf({ addr: { family }, length }: Prefix): readonly [network: bigint, broadcast: bigint] {
+  if (family === 6) return [1n, 0n];
+  return length > 30 ? [0n, 0n] : [1n, 1n];
 }
 
 /** `10.88.0.0/24`, with the ends if they are not the subnet's own: `10.88.0.0/24 (10.88.0.10-10.88.0.20)`. */

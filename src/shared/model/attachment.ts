@@ -61,3 +61,9 @@ export function digest(...parts: readonly string[]): string {
   }
   return found;
 }
+
+/** `network web`; the Network of one Docker network only, `docker-<id>`, is `Docker network <id>`, as people find it. */
+export function networkTitle(network: string): string {
+  const [, id] = /^docker-([0-9a-f]{12})$/.exec(network) ?? [];
+  return id === undefined ? `network ${network}` : `Docker network ${id}`;
+}

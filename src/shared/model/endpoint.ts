@@ -125,6 +125,8 @@ export interface DockerEndpoint extends Interface {
   readonly addresses: readonly string[];
   /** NetworkID of its Docker network. Several Docker networks may share one Network. */
   readonly dockerNetwork?: string;
+  /** The interface's name in the container, if the user gives one. */
+  readonly ifName?: string;
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
 }
@@ -136,6 +138,7 @@ export interface RecalledEndpoint extends Interface {
   /** As in a DockerEndpoint, once dockerd has told them. */
   readonly addresses?: readonly string[];
   readonly dockerNetwork?: string;
+  readonly ifName?: string;
   readonly createdAt?: number;
 }
 
@@ -207,6 +210,6 @@ export function claimsPorts(endpoint: Endpoint): boolean {
 /** The facts that dockerd told; none for a CNI endpoint, or for a recalled one until dockerd tells them. */
 export function dockerFactsOf(
   endpoint: Endpoint,
-): Partial<Pick<DockerEndpoint, 'addresses' | 'dockerNetwork' | 'createdAt'>> {
+): Partial<Pick<DockerEndpoint, 'addresses' | 'dockerNetwork' | 'ifName' | 'createdAt'>> {
   return endpoint.kind === 'docker' || endpoint.kind === 'recalled' ? endpoint : {};
 }

@@ -59,8 +59,28 @@ export interface AdmitEntry {
   readonly reachable?: true;
 }
 
-/** One published port of one endpoint, for one family. */
-export interface PortEntry {
+/** Consecutive ports that lead to consecutive ports. */
+export interface PortSpan {
+  /** How many they are; absent: one. */
+  readonly count?: number;
+}
+
+/** `8080`, or `8000-8010` for a span. */
+export function formatPorts(first: number, { count = 1 }: PortSpan, between = '-'): string {
+  return count === 1 ? String(first) : `${first}${between}${first + count - 1}`;
+}
+
+interface HostPorts extends PortSpan {
+  readonly hostPort: number;
+}
+
+/** Returns true if both have a port in common. */
+export function sharePorts(a: HostPorts, b: HostPorts): boolean {
+  return a.hostPort < b.hostPort + (b.count ?? 1) && b.hostPort < a.hostPort + (a.count ?? 1);
+}
+
+/** One published port of one endpoint, for one family, or a span of them. */
+export interface PortEntry extends PortSpan {
   readonly kind: 'port';
   readonly protocol: Protocol;
   /** An address of the host; absent: every address of this family. */
@@ -83,7 +103,7 @@ export interface PortEntry {
  * Accepts connections from anywhere to this address and port behind `device`, although its network is `closed`: a
  * published port of a network that is routed, not translated.
  */
-export interface DirectEntry {
+export interface DirectEntry extends PortSpan {
   readonly kind: 'direct';
   readonly device: string;
   readonly protocol: Protocol;

@@ -118,6 +118,8 @@ export type Op =
       readonly address?: string;
       readonly family: 4 | 6;
       readonly port: number;
+      /** How many ports, from `port`; absent: one. */
+      readonly count?: number;
     }
   | {
       /** A token bucket on the egress of `dev`: `tc qdisc add dev <dev> root tbf rate … burst … latency …`. */

@@ -11,8 +11,8 @@ export interface EndpointInfo {
   readonly camp: Camp;
   /** Container id of a CNI endpoint, or Docker's EndpointID. */
   readonly id: string;
-  /** CNI_IFNAME; for Docker endpoints, the interface's name outside the container. */
-  readonly interface: string;
+  /** Its name in the sandbox: CNI_IFNAME, or what a Docker user has given; absent if dockerd chooses it. */
+  readonly interface?: string;
   readonly hostInterface?: string;
   readonly mac?: string;
   /** With prefix lengths if known. */
@@ -43,7 +43,7 @@ export function listEndpoints({ store }: Core, network?: string): EndpointInfo[]
 function describe(leases: Core['store']['leases'], rows: readonly [Endpoint, ...Endpoint[]]): EndpointInfo {
   const main = rows.find(({ role }) => role === 'interface') ?? rows[0];
   const { attachment, sandbox } = main;
-  const { addresses, dockerNetwork } = dockerFactsOf(main);
+  const { addresses, dockerNetwork, ifName: asked } = dockerFactsOf(main);
   const { network, camp, containerId, ifName } = attachment;
   const mac = main.kind === 'cni' || main.kind === 'docker' ? main.link?.mac : undefined;
   const hostIf = rows.map(hostIfOf).find((name) => name !== undefined);
@@ -52,8 +52,7 @@ function describe(leases: Core['store']['leases'], rows: readonly [Endpoint, ...
     network,
     camp,
     id: containerId,
-    interface: ifName,
-    ...given({ hostInterface: hostIf, mac }),
+    ...given({ interface: camp === 'cnm' ? asked : ifName, hostInterface: hostIf, mac }),
     addresses: addresses ?? (inside.length > 0 ? inside : leasedBy(leases, rows)),
     aliases: main.kind === 'cni' ? main.aliases : [],
     ports: rows.flatMap(portsOf),

@@ -2,6 +2,7 @@ import type { RangeConfig } from '../config/ipam-ranges.ts';
 import { formatRangeConfig, type NetworkSpec, type RangeText } from '../config/network-spec.ts';
 import type { Core } from '../core/core.ts';
 import { fault } from '../errors/fault.ts';
+import { capacity, type RangeSpec, usable } from '../ipam/ranges.ts';
 import { formatAddr } from '../model/addr.ts';
 import { describePrefix, firstHost } from '../model/prefix.ts';
 import type { NetworkRow } from '../store/store.ts';
@@ -18,10 +19,11 @@ export const PREDEFINED: readonly { readonly name: string; readonly driver: stri
 export interface SubnetInfo extends RangeText {
   /** Default: the subnet's first address. */
   readonly gateway: string;
-  /** First address, last address and their number. */
+  /** First and last address of the range that an interface can have. */
   readonly first: string;
   readonly last: string;
-  readonly size: string;
+  /** How many of them endpoints can have; approximate above 2^53. */
+  readonly size: number;
   /** Number of addresses in use; absent if another program assigns them. */
   readonly leased?: number;
 }
@@ -113,15 +115,17 @@ function allocatorOf(spec: NetworkSpec | undefined): { allocator?: string } {
 }
 
 async function subnetOf({ store }: Core, range: RangeConfig, scope: string | undefined): Promise<SubnetInfo> {
-  const { first, last, size } = await describePrefix(range.subnet);
-  const leased = scope === undefined ? {} : { leased: store.leases.count(scope, first, last) };
-  const gateway = formatAddr(range.gateway ?? firstHost(range.subnet));
+  const whole = await describePrefix(range.subnet);
+  const leased = scope === undefined ? {} : { leased: store.leases.count(scope, whole.first, whole.last) };
+  const gateway = range.gateway ?? firstHost(range.subnet);
+  const spec: RangeSpec = { rangeStart: whole.first, rangeEnd: whole.last, ...range, gateway };
+  const { first, last } = usable(spec);
   return {
     ...formatRangeConfig(range),
-    gateway,
+    gateway: formatAddr(gateway),
     first: formatAddr(first),
     last: formatAddr(last),
-    size: String(size),
+    size: Number(capacity([spec], [gateway])),
     ...leased,
   };
 }

@@ -1,10 +1,11 @@
 import type { Core } from '../core/core.ts';
 import type { Camp } from '../model/attachment.ts';
 import { type Endpoint, publishedOf } from '../model/endpoint.ts';
-import type { Protocol, PublishedEntry } from '../model/firewall.ts';
+import type { PortSpan, Protocol, PublishedEntry } from '../model/firewall.ts';
+import { given } from '../model/given.ts';
 
-/** One published port; a row covers both families. */
-export interface PortInfo {
+/** One published port, or a span of them; a row covers both families. */
+export interface PortInfo extends PortSpan {
   readonly protocol: Protocol;
   /** Empty: every address of the host. Absent if `hostPort` is. */
   readonly hostIp?: string;
@@ -37,17 +38,17 @@ export function portsOf(endpoint: Endpoint): PortInfo[] {
   const ports = new Map<string, PortInfo>();
   for (const entry of publishedOf(endpoint)?.entries ?? []) {
     const info = infoOf(entry);
-    const { protocol, hostIp, hostPort, port } = info;
-    const key = JSON.stringify([protocol, hostIp, hostPort, port]);
+    const { protocol, hostIp, hostPort, port, count } = info;
+    const key = JSON.stringify([protocol, hostIp, hostPort, port, count]);
     ports.set(key, { ...info, addresses: [...(ports.get(key)?.addresses ?? []), ...info.addresses] });
   }
   return [...ports.values()].sort(comparePorts);
 }
 
 function infoOf(entry: PublishedEntry): PortInfo {
-  const { protocol, address, port } = entry;
+  const { protocol, address, port, count } = entry;
   const host = entry.kind === 'port' ? { hostIp: entry.hostIp ?? '', hostPort: entry.hostPort } : {};
-  return { protocol, ...host, addresses: [address], port };
+  return { protocol, ...host, addresses: [address], port, ...given({ count }) };
 }
 
 /** Sorts after every port. */

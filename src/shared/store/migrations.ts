@@ -133,6 +133,12 @@ export const MIGRATIONS: readonly Migration[] = [
   UPDATE endpoints SET body = json_remove(body, '$.owner') WHERE json_valid(body);
   `,
   migrateToFacts,
+  // A span of ports is one row, from `port` to `last`; 0: one port.
+  `
+  ALTER TABLE ports ADD COLUMN last INTEGER NOT NULL DEFAULT 0;
+
+  CREATE INDEX port_spans ON ports (boot, protocol, port) WHERE last > 0;
+  `,
 ];
 
 /** The schema version that this program reads and writes. */

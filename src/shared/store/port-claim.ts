@@ -1,4 +1,5 @@
 import type { Family } from '../model/addr.ts';
+import { sharePorts } from '../model/firewall.ts';
 import type { PortClaim } from './store.ts';
 
 /** The host port of a claim, without its owner. */
@@ -18,7 +19,7 @@ export function familyOf({ hostIp, family }: Pick<HostPort, 'hostIp' | 'family'>
 
 /** True if both claim the same port on the same address of the host. */
 export function overlap(a: HostPort, b: HostPort): boolean {
-  if (a.protocol !== b.protocol || a.hostPort !== b.hostPort) return false;
+  if (a.protocol !== b.protocol || !sharePorts(a, b)) return false;
   const [one, other] = [familyOf(a), familyOf(b)];
   if (one !== undefined && other !== undefined && one !== other) return false;
   return a.hostIp === undefined || b.hostIp === undefined || a.hostIp === b.hostIp;

@@ -7,9 +7,9 @@ import type { SqlRow } from './sqlite-file.ts';
 import type { PortClaim, PortTable } from './store.ts';
 import { portTaken } from './taken.ts';
 
-const COLUMNS = 'protocol, port, family, address, camp, network, container, interface';
+const COLUMNS = 'protocol, port, last, family, address, camp, network, container, interface';
 
-/** `ports`: one row for each host port and address. */
+/** `ports`: one row for each address and host port, or span of ports. */
 export class SqlitePorts implements PortTable {
   readonly #context: Context;
 
@@ -18,21 +18,42 @@ export class SqlitePorts implements PortTable {
   }
 
   take(claim: PortClaim): void {
-    const { protocol, hostIp = '', hostPort, owner } = claim;
+    const { protocol, hostIp = '', hostPort, count = 1, owner } = claim;
     const family = familyOf(claim)?.toString() ?? 'both';
     const { camp, network, containerId, ifName } = owner;
     this.#context.write((file, boot) => {
       const number = boot();
-      // Each list is a look-up in the index: one port may be published on a thousand addresses.
+      const last = hostPort + count - 1;
+      // One port may be published on a thousand addresses, so each list is a look-up in the index.
       const families = family === 'both' ? [] : ['both', family];
       const addresses = hostIp === '' ? [] : ['', hostIp];
-      const clash = `SELECT ${COLUMNS} FROM ports WHERE boot = ? AND protocol = ? AND port = ?
-        ${families.length > 0 ? 'AND family IN (?, ?)' : ''} ${addresses.length > 0 ? 'AND address IN (?, ?)' : ''}`;
-      const holders = file.all(clash, number, protocol, hostPort, ...families, ...addresses).map(claimOf);
+      const place = `${families.length > 0 ? 'AND family IN (?, ?)' : ''} ${addresses.length > 0 ? 'AND address IN (?, ?)' : ''}`;
+      // Spans that begin before the claim are few, and have an index of their own.
+      const clash = `SELECT ${COLUMNS} FROM ports
+        WHERE boot = ? AND protocol = ? AND ${count > 1 ? 'port BETWEEN ? AND ?' : 'port = ?'} ${place}
+        UNION ALL
+        SELECT ${COLUMNS} FROM ports INDEXED BY port_spans
+        WHERE boot = ? AND protocol = ? AND port < ? AND last > 0 AND last >= ? ${place}`;
+      const within = [number, protocol, hostPort, ...(count > 1 ? [last] : []), ...families, ...addresses];
+      const around = [number, protocol, hostPort, hostPort, ...families, ...addresses];
+      const holders = file.all(clash, ...within, ...around).map(claimOf);
       const holder = holders.find((other) => !sameContainer(other.owner, owner));
       if (holder !== undefined) throw portTaken(claim, holder);
-      const sql = `INSERT INTO ports (boot, ${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`;
-      file.run(sql, number, protocol, hostPort, family, hostIp, camp, network, containerId, ifName);
+      const sql = `INSERT INTO ports (boot, ${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT DO UPDATE SET last = max(last, excluded.last)`;
+      file.run(
+        sql,
+        number,
+        protocol,
+        hostPort,
+        count > 1 ? last : 0,
+        family,
+        hostIp,
+        camp,
+        network,
+        containerId,
+        ifName,
+      );
     });
   }
 
@@ -65,11 +86,13 @@ export class SqlitePorts implements PortTable {
 }
 
 function claimOf(row: SqlRow): PortClaim {
+  const last = Number(row.last);
   const hostIp = textOf(row.address);
   const family = row.family === 'both' ? undefined : row.family === '4' ? 4 : 6;
   return {
     protocol: textOf(row.protocol) as Protocol,
     hostPort: Number(row.port),
+    ...(last > 0 ? { count: last - Number(row.port) + 1 } : {}),
     ...(hostIp === '' ? {} : { hostIp }),
     ...given({ family }),
     owner: ownerOf(row),

@@ -2,7 +2,7 @@ import type { NetworkSpec } from '../config/network-spec.ts';
 import type { Addr, Family } from '../model/addr.ts';
 import type { Attachment, Role } from '../model/attachment.ts';
 import type { Endpoint } from '../model/endpoint.ts';
-import type { Protocol } from '../model/firewall.ts';
+import type { PortSpan, Protocol } from '../model/firewall.ts';
 import type { Owned } from '../model/owned.ts';
 
 /** A network, with what was created once for all its endpoints. Survives reboots. */
@@ -160,8 +160,8 @@ export interface LeaseTable {
   count(scope: string, first: Addr, last: Addr): number;
 }
 
-/** A host port that an endpoint has claimed. */
-export interface PortClaim {
+/** A host port that an endpoint has claimed, or a span of them. */
+export interface PortClaim extends PortSpan {
   readonly protocol: Protocol;
   readonly hostPort: number;
   /** One address of the host; absent: every address of `family`. */

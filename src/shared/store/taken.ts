@@ -1,7 +1,7 @@
 import { fault } from '../errors/fault.ts';
 import type { NetError } from '../errors/net-error.ts';
 import { type Addr, formatAddr } from '../model/addr.ts';
-import type { Attachment } from '../model/attachment.ts';
+import { type Attachment, networkTitle } from '../model/attachment.ts';
 import { type Endpoint, hostIfOf } from '../model/endpoint.ts';
 import { formatPlace, type HostPort } from './port-claim.ts';
 import type { Lease, PortClaim } from './store.ts';
@@ -12,8 +12,8 @@ export function leaseTaken(wanted: Pick<Lease, 'address'>, holder: Lease): NetEr
   return fault.conflict(
     'ipam',
     `address ${formatAddr(wanted.address)}`,
-    `${holderText(holder.owner)} has it${where}`,
-    'Ask for another address, or delete that attachment first',
+    `address already in use: ${holderText(holder.owner)} has it${where}`,
+    'Ask for another address, or remove that container first',
   );
 }
 
@@ -40,22 +40,25 @@ export function interfaceTaken(row: Endpoint, cause?: unknown): NetError {
 }
 
 /** The error for a host port that `holder` has. */
-export function portTaken({ protocol, hostIp, hostPort }: HostPort, holder: PortClaim): NetError {
+export function portTaken(wanted: HostPort, holder: PortClaim): NetError {
+  const { protocol, hostIp } = wanted;
+  const hostPort = Math.max(wanted.hostPort, holder.hostPort);
   return fault.conflict(
     'ports',
     `host port ${hostIp === undefined ? '' : `${hostIp} `}${hostPort}/${protocol}`,
-    `${holderText(holder.owner)} has it on ${formatPlace(holder)}`,
-    'Choose another host port, or delete that attachment first',
+    `port is already allocated: ${holderText(holder.owner)} has it on ${formatPlace(holder)}`,
+    'Choose another host port, or remove that container first',
   );
 }
 
 /**
- * Names the holder. Docker's ids are endpoint ids, which people know by their first digits. A requested address has no
- * endpoint yet.
+ * Names the holder. Docker's ids are endpoint ids, which people know by their first digits; the daemon replaces them by
+ * the container's name. A requested address has no endpoint yet.
  */
 function holderText({ camp, network, containerId, ifName }: Attachment): string {
-  if (camp === 'cnm' && containerId.startsWith('requested-')) return `dockerd's request for network ${network}`;
+  const docker = networkTitle(network);
+  if (camp === 'cnm' && containerId.startsWith('requested-')) return `dockerd's request for ${docker}`;
   if (camp === 'cnm' && /^[0-9a-f]{64}$/.test(containerId))
-    return `Docker endpoint ${containerId.slice(0, 12)} of network ${network}`;
+    return `Docker endpoint ${containerId.slice(0, 12)} of ${docker}`;
   return `container ${containerId}${ifName && ` interface ${ifName}`} of ${camp} network ${network}`;
 }

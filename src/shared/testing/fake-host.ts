@@ -99,9 +99,11 @@ export class FakeHost implements Host {
         }),
       ),
       listeners: (query.listeners ?? []).flatMap((asked) => {
-        const { protocol, port } = asked;
-        const inode = this.#listeners.findIndex((taken) => taken.protocol === protocol && taken.port === port);
-        return inode < 0 ? [] : [{ ...asked, inode }];
+        const { protocol, port: first, count = 1 } = asked;
+        const inode = this.#listeners.findIndex(
+          ({ protocol: other, port }) => other === protocol && port >= first && port < first + count,
+        );
+        return inode < 0 ? [] : [{ ...asked, port: this.#listeners[inode]?.port ?? first, inode }];
       }),
       holders: new Map((query.holders ?? []).flatMap((inode) => this.#holder(inode))),
       shaping: new Map(

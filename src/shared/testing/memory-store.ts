@@ -180,7 +180,12 @@ function portTable(disk: MemoryDisk, prefix: string): PortTable {
       const claim = withFamily(given);
       const holder = list().find((other) => overlap(other, claim) && !sameContainer(other.owner, claim.owner));
       if (holder !== undefined) throw portTaken(claim, holder);
-      disk.ports.set(key(claim), frozen(claim));
+      const { count = 1 } = disk.ports.get(key(claim)) ?? {};
+      const { count: more = 1 } = claim;
+      disk.ports.set(
+        key(claim),
+        frozen({ ...claim, ...(Math.max(count, more) > 1 ? { count: Math.max(count, more) } : {}) }),
+      );
     },
     release: (owner) => {
       for (const claim of list()) if (same(claim.owner, owner)) disk.ports.delete(key(claim));

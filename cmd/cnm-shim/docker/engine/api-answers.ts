@@ -32,6 +32,7 @@ export interface DockerNetwork {
   /** The network only provides its configuration to others. */
   readonly configOnly: boolean;
   readonly options: TextMap;
+  readonly labels: TextMap;
   readonly ipamDriver: string;
   readonly ipamOptions: TextMap;
   readonly pools: readonly IpamConfig[];
@@ -52,6 +53,7 @@ export interface ContainerEndpoint {
   readonly networkId: string;
   readonly containerId: string;
   readonly containerName: string;
+  readonly labels: TextMap;
   readonly gateways: readonly string[];
 }
 
@@ -99,13 +101,23 @@ export function decodeContainers(answer: unknown): ContainerEndpoint[] {
   return answer.flatMap((container): ContainerEndpoint[] => {
     const containerId = textField(container, 'Id') ?? '';
     const containerName = nameOf(field(container, 'Names')) ?? containerId.slice(0, 12);
+    const labels = texts(field(container, 'Labels'));
     const networks = field(field(container, 'NetworkSettings'), 'Networks');
     return Object.values(isObject(networks) ? networks : {}).flatMap((endpoint): ContainerEndpoint[] => {
       const id = textField(endpoint, 'EndpointID');
       if (id === undefined) return [];
       const gateways = ['Gateway', 'IPv6Gateway'].flatMap((key) => textField(endpoint, key) ?? []);
-      return [{ id, networkId: textField(endpoint, 'NetworkID') ?? '', containerId, containerName, gateways }];
+      return [{ id, networkId: textField(endpoint, 'NetworkID') ?? '', containerId, containerName, labels, gateways }];
     });
+  });
+}
+
+/** GET /containers/json?all=1: names of all containers. Throws NetError `decode`. */
+export function decodeContainerNames(answer: unknown): { readonly id: string; readonly name: string }[] {
+  if (!Array.isArray(answer)) throw unreadable('/containers/json', 'it is not a list');
+  return answer.map((container) => {
+    const id = textField(container, 'Id') ?? '';
+    return { id, name: nameOf(field(container, 'Names')) ?? id.slice(0, 12) };
   });
 }
 
@@ -126,6 +138,7 @@ function decodeNetwork(network: unknown): DockerNetwork {
     enableIPv6: field(network, 'EnableIPv6') === true,
     configOnly: field(network, 'ConfigOnly') === true,
     options: texts(field(network, 'Options')),
+    labels: texts(field(network, 'Labels')),
     ipamDriver: textField(ipam, 'Driver') ?? 'default',
     ipamOptions: texts(field(ipam, 'Options')),
     pools: (Array.isArray(pools) ? pools : []).flatMap(ipamConfig),

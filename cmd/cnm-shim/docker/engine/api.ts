@@ -1,4 +1,6 @@
+import { readdir, readFile } from 'node:fs/promises';
 import { type IncomingMessage, request } from 'node:http';
+import { join } from 'node:path';
 import { fault } from '../../../../src/shared/errors/fault.ts';
 import { asNetError, NetError } from '../../../../src/shared/errors/net-error.ts';
 import { field } from '../../../../src/shared/model/json.ts';
@@ -6,13 +8,13 @@ import {
   type ContainerEndpoint,
   type DockerEndpoint,
   type DockerNetwork,
+  decodeContainerNames,
   decodeContainers,
   decodeEndpoints,
   decodeEngine,
   decodeNetworks,
   type Engine,
 } from './api-answers.ts';
-import { isProcessRunning } from './engine-process.ts';
 
 export interface DockerApiOptions {
   /** Where dockerd listens. */
@@ -79,6 +81,13 @@ export class DockerApi {
   async containers(signal?: AbortSignal): Promise<ContainerEndpoint[] | undefined> {
     const answer = await this.#get('/containers/json', signal);
     return answer === undefined ? undefined : decodeContainers(present(answer, '/containers/json'));
+  }
+
+  /** Names of all containers, running or not. */
+  async allContainers(signal?: AbortSignal): Promise<{ readonly id: string; readonly name: string }[] | undefined> {
+    const path = '/containers/json?all=1';
+    const answer = await this.#get(path, signal);
+    return answer === undefined ? undefined : decodeContainerNames(present(answer, path));
   }
 
   async #get(path: string, signal?: AbortSignal): Promise<Answer | undefined> {
@@ -203,4 +212,19 @@ function failure(path: string, what: string, cause?: unknown): NetError {
 
 function isErrno(thrown: unknown): thrown is NodeJS.ErrnoException {
   return thrown instanceof Error && 'code' in thrown;
+}
+
+/** True if a process with this name (`comm`) exists, according to `proc`. */
+export async function isProcessRunning(name: string, proc = '/proc'): Promise<boolean> {
+  for (const pid of await readdir(proc)) if (/^\d+$/.test(pid) && (await commOf(join(proc, pid))) === name) return true;
+  return false;
+}
+
+/** Undefined if the process has ended meanwhile. */
+async function commOf(dir: string): Promise<string | undefined> {
+  try {
+    return (await readFile(join(dir, 'comm'), 'utf8')).trimEnd();
+  } catch {
+    return undefined;
+  }
 }

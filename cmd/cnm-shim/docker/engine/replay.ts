@@ -11,6 +11,7 @@ import {
   type Prefix,
   parsePrefix,
 } from '../../../../src/shared/model/prefix.ts';
+import { AUX_GATEWAYS } from '../network-options.ts';
 import { ADDRESS_SPACES } from '../network-plan.ts';
 import type { DockerNetwork, IpamConfig } from './api-answers.ts';
 
@@ -136,8 +137,9 @@ function firstGiven(subnet: Prefix, config: IpamConfig, aux: Readonly<Record<str
 }
 
 /** The network's value, else that of its containers. */
-function gatewayOf({ gateway }: IpamConfig, subnet: Prefix, gateways: readonly string[]): Addr | undefined {
-  const told = [...(gateway === undefined ? [] : [gateway]), ...gateways];
+function gatewayOf({ gateway, aux }: IpamConfig, subnet: Prefix, gateways: readonly string[]): Addr | undefined {
+  const others = AUX_GATEWAYS.flatMap((key) => aux[key] ?? []);
+  const told = [...(gateway === undefined ? [] : [gateway]), ...gateways.filter((one) => !others.includes(one))];
   return told.flatMap((text) => parseAddr(text.split('/')[0] ?? '') ?? []).find((addr) => contains(subnet, addr));
 }
 

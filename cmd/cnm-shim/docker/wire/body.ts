@@ -2,8 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import { fault } from '../../../../src/shared/errors/fault.ts';
 import { NetError } from '../../../../src/shared/errors/net-error.ts';
 
-/** Bytes. Docker's longest body, with a thousand ports, has a tenth of that. */
-const MAX_BODY = 1 << 20;
+/** Bytes. Docker's longest body, with all 65,535 ports published, has half of that. */
+const MAX_BODY = 16 << 20;
 
 /**
  * Reads a request's body, whatever its headers say. Rejects with NetError `decode` as soon as it exceeds the limit, and

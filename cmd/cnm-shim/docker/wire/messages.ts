@@ -1,5 +1,6 @@
 import type { Family } from '../../../../src/shared/model/addr.ts';
 import { given } from '../../../../src/shared/model/given.ts';
+import { ifNameFault } from '../../../../src/shared/model/if-name.ts';
 import type { Prefix } from '../../../../src/shared/model/prefix.ts';
 import {
   asFlag,
@@ -41,6 +42,9 @@ export interface NetworkOptions {
   /** All `-o` options of the user. */
   readonly generic: TextMap;
   readonly internal: boolean;
+  /** Docker before version 28 does not say whether a network has IPv4: every one has. */
+  readonly enableIPv4: boolean;
+  readonly enableIPv6: boolean;
 }
 
 export interface CreateNetworkRequest extends NetworkOptions {
@@ -58,6 +62,10 @@ export interface EndpointIdentity extends NetworkIdentity {
 }
 
 export interface CreateEndpointRequest extends EndpointIdentity, EndpointPorts {
+  /** The interface's name in the container, if the user gives one. */
+  readonly ifName?: string;
+  /** Keys of the user's options that mean nothing here. */
+  readonly ignored: readonly string[];
   readonly address?: Prefix;
   readonly addressIPv6?: Prefix;
   readonly mac?: string;
@@ -90,11 +98,31 @@ export function decodeCreateEndpoint(body: unknown): CreateEndpointRequest {
   const address = asPrefix(part(wanted, 'Address'), 4);
   const addressIPv6 = asPrefix(part(wanted, 'AddressIPv6'), 6);
   const mac = asMac(part(wanted, 'MacAddress'));
+  const options = objectAt(whole, 'Options');
+  const ifName = ifNameAt(options);
   return {
     ...identityOf(whole),
-    ...given({ address, addressIPv6, mac }),
-    ...portsOf(objectAt(whole, 'Options')),
+    ...given({ address, addressIPv6, mac, ifName }),
+    ...portsOf(options),
+    ignored: Object.keys(options.value).filter((key) => !ENDPOINT_OPTIONS.test(key)),
   };
+}
+
+const IF_NAME = 'com.docker.network.endpoint.ifname';
+/** Options of an endpoint that dockerd or this driver honours. */
+const ENDPOINT_OPTIONS =
+  /^com\.docker\.network\.(portmap|endpoint\.(exposedports|macaddress|sysctls|dnsservers|name|ifname|advertise_addr_\w+))$/;
+
+function ifNameAt(options: Part): string | undefined {
+  const given = optionPart(options, IF_NAME);
+  const { value } = given;
+  if (value === undefined || value === '') return undefined;
+  if (typeof value === 'string' && ifNameFault(value) === undefined) return value;
+  throw refusal(
+    given,
+    'no interface can be called this',
+    'Give 1 to 15 bytes without "/", ":", "%", quotes and white space',
+  );
 }
 
 /** DiscoverNew, DiscoverDelete: the contents are ignored. */
@@ -117,6 +145,8 @@ function networkOptions(whole: Part): NetworkOptions {
   return {
     generic: asTextMap(optionPart(options, 'com.docker.network.generic')),
     internal: asFlag(optionPart(options, 'com.docker.network.internal')),
+    enableIPv4: asFlag(optionPart(options, 'com.docker.network.enable_ipv4'), true),
+    enableIPv6: asFlag(optionPart(options, 'com.docker.network.enable_ipv6')),
   };
 }
 

@@ -1,15 +1,15 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { nearest } from '../../../../src/shared/config/nearest.ts';
 import { fault } from '../../../../src/shared/errors/fault.ts';
 import { asNetError, type NetError } from '../../../../src/shared/errors/net-error.ts';
 import type { LogFields, Logger } from '../../../../src/shared/log/log.ts';
+import { field, textField } from '../../../../src/shared/model/json.ts';
 import { makePhases } from '../../../../src/shared/runtime/phases.ts';
-import { atMost, type Listening, startListening } from '../../serving.ts';
+import { atMost, type Listening, startListening } from '../../listen.ts';
 import { parseBody, readBody } from './body.ts';
 import { withDeadline } from './deadline.ts';
-import { subjectOf } from './lines.ts';
 import type { Route, Routes } from './routes.ts';
 
 export interface DockerServerOptions {
@@ -31,6 +31,8 @@ const REQUEST_MS = 30_000;
 const ARRIVING_MS = 25;
 /** Milliseconds that a connection stays open after its request was refused. */
 const LINGER_MS = 1000;
+/** Bytes of a body that takes some milliseconds to parse. */
+const LONG = 1 << 20;
 
 interface Reply {
   readonly status: number;
@@ -149,7 +151,10 @@ export class DockerServer {
       }
     };
     try {
-      const body = parseBody(await readBody(request, method), method, emptyBody);
+      const bytes = await readBody(request, method);
+      const body = parseBody(bytes, method, emptyBody);
+      // To parse a long body takes long. The first callback still precedes the requests that have arrived meanwhile.
+      for (let i = 0; bytes.length > LONG && i < 2; i++) await setImmediate();
       phases.mark('receive');
       subject = subjectOf(body);
       const late = (thrown?: unknown): void => tell({ late: true }, thrown);
@@ -210,4 +215,23 @@ function refuse(connection: Socket, status: string, text: string): void {
   const head = `Content-Type: ${MEDIA_TYPE}\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close`;
   connection.write(`HTTP/1.1 ${status}\r\n${head}\r\n\r\n${text}`);
   setTimeout(() => connection.destroy(), LINGER_MS).unref();
+}
+
+/** The subject of a request, for its log line; ids as `docker network ls` shows them. */
+function subjectOf(body: unknown): LogFields {
+  const wanted = field(body, 'Interface');
+  return {
+    network: short(textField(body, 'NetworkID')),
+    endpoint: short(textField(body, 'EndpointID')),
+    pool: textField(body, 'PoolID')?.slice(0, LONGEST),
+    subnet: textField(body, 'Pool')?.slice(0, LONGEST),
+    address: (textField(body, 'Address') ?? textField(wanted, 'Address'))?.slice(0, LONGEST),
+  };
+}
+
+const ID_SHOWN = 12;
+const LONGEST = 64;
+
+function short(id: string | undefined): string | undefined {
+  return id?.slice(0, ID_SHOWN);
 }

@@ -38,6 +38,8 @@ export interface OfferRequest {
   readonly rules?: Rules;
   /** NetworkID of its Docker network. */
   readonly dockerNetwork?: string;
+  /** The interface's name in the container, if the user gives one. */
+  readonly nameInside?: string;
   /** Milliseconds since the epoch. */
   readonly now: number;
 }
@@ -139,7 +141,7 @@ function sameOffer(request: OfferRequest, row: Endpoint): Offer {
 
 /** The endpoint as an intent. Its MTU is a guess until the network exists; no removal needs it. */
 function factsOf({ host }: Core, request: OfferRequest, view: View): DockerEndpoint {
-  const { attachment, driver, addressing, scope, dockerNetwork, now } = request;
+  const { attachment, driver, addressing, scope, dockerNetwork, nameInside, now } = request;
   return {
     kind: 'docker',
     role,
@@ -149,7 +151,7 @@ function factsOf({ host }: Core, request: OfferRequest, view: View): DockerEndpo
     link: driver.describeLink(view, namesOf(request)),
     addresses: textsOf(addressing),
     createdAt: now,
-    ...given({ scope, dockerNetwork }),
+    ...given({ scope, dockerNetwork, ifName: nameInside }),
   };
 }
 

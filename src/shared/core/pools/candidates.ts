@@ -7,13 +7,14 @@ import { type Prefix, parsePrefix } from '../../model/prefix.ts';
 const MACHINE_ID = '/etc/machine-id';
 
 /**
- * Default candidates: 1,024 subnets of 10.192.0.0/12, which Docker's defaults do not use, and the 65,536 of this host's
- * unique local prefix (RFC 4193), which is the same at every start.
+ * Default candidates: 1,024 subnets of 10.192.0.0/12, which Docker's defaults do not use; where a route takes 10/8, those
+ * of the other private ranges (RFC 1918); and the 65,536 of this host's unique local prefix (RFC 4193), which is the same
+ * at every start.
  */
 export function defaultCandidates(hostId: string, machineId = readMachineId()): PoolCandidate[] {
   const [a, b, c, d, e] = digest('unique local prefix', machineId, hostId).match(/../g) ?? [];
   return [
-    { base: prefix('10.192.0.0/12'), size: 22 },
+    ...['10.192.0.0/12', '172.16.0.0/12', '192.168.0.0/16'].map((base) => ({ base: prefix(base), size: 22 })),
     { base: prefix(`fd${a}:${b}${c}:${d}${e}::/48`), size: 64 },
   ];
 }

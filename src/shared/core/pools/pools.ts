@@ -2,7 +2,7 @@ import { fault } from '../../errors/fault.ts';
 import type { NetError } from '../../errors/net-error.ts';
 import { choosePool, type PoolCandidate, type Taken } from '../../ipam/choose-pool.ts';
 import type { Family } from '../../model/addr.ts';
-import { formatPrefix, networkOf, overlaps, type Prefix } from '../../model/prefix.ts';
+import { formatPrefix, networkOf, overlaps, type Prefix, parsePrefix } from '../../model/prefix.ts';
 import type { LocalStore, PoolRow } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { dropPool } from './expiry.ts';
@@ -97,18 +97,37 @@ function chooseSubnet(store: LocalStore, family: Family, seen: readonly Taken[],
   const taken = distinct([...context.avoid, ...recordedIn(store), ...seen.filter(isBoundary)]);
   const choice = choosePool(candidates, taken);
   if (choice.subnet !== undefined) return choice.subnet;
-  throw nothingLeft(family, candidates, choice.holders);
+  throw nothingLeft(family, candidates, choice.holders, taken);
 }
 
-function nothingLeft(family: Family, candidates: readonly PoolCandidate[], holders: readonly string[]): NetError {
+/** Pools for a hint: the first that nothing on this host overlaps is the one to name. */
+const EXAMPLES: Readonly<Record<Family, readonly PoolCandidate[]>> = {
+  4: ['10.99.0.0/16', '172.30.0.0/16', '192.168.192.0/18', '100.99.0.0/16', '198.18.0.0/16'].flatMap(exampleOf(24)),
+  6: ['fd00:99::/48', 'fd99:99::/48'].flatMap(exampleOf(64)),
+};
+
+function exampleOf(size: number): (text: string) => PoolCandidate[] {
+  return (text) => [parsePrefix(text)].flatMap((base) => (base === undefined ? [] : { base, size }));
+}
+
+function nothingLeft(
+  family: Family,
+  candidates: readonly PoolCandidate[],
+  holders: readonly string[],
+  taken: readonly Taken[],
+): NetError {
   const named = holders.slice(0, NAMED).join(', ');
   const more = holders.length > NAMED ? ` and ${holders.length - NAMED} more` : '';
-  const example = family === 4 ? 'base=10.99.0.0/16,size=24' : 'base=fd00:99::/48,size=64';
+  const free = EXAMPLES[family].find(({ base }) => !taken.some(({ subnet }) => overlaps(subnet, base)));
+  const other =
+    free === undefined
+      ? 'other pools: isthmus serve --address-pool'
+      : `other pools: isthmus serve --address-pool base=${formatPrefix(free.base)},size=${free.size}`;
   return fault.exhausted(
     'ipam',
     `pools of IPv${family} (${candidates.map(formatCandidate).join(', ') || 'none'})`,
     holders.length === 0 ? 'there are none to choose from' : `all of them are held: ${named}${more}`,
-    `Give --subnet, remove networks that are not needed, or start the daemon with other pools: isthmus serve --address-pool ${example}`,
+    `Give --subnet, remove networks that are not needed, or start the daemon with ${other}`,
   );
 }
 

@@ -61,13 +61,13 @@ function inFamily(option: string, prefix: Prefix, family: Family): Prefix {
   );
 }
 
+/** A subnet of one IPv4 address has room for a gateway, or for a container without one; as in Docker since 23. */
 function assertRoom(subnet: Prefix): void {
-  const longest = BITS[subnet.addr.family] - 2;
-  if (subnet.length > longest)
+  if (subnet.length === BITS[6])
     throw refused(
       `--subnet ${formatPrefix(subnet)}`,
-      'it has no room for a gateway and a container',
-      `Use a prefix length of ${longest} or less`,
+      'its only address is the anycast address of its routers (RFC 4291), which no interface can have',
+      'Use a prefix length of 126 or less',
     );
   if (subnet.length === 0)
     throw refused(`--subnet ${formatPrefix(subnet)}`, 'it is every address there is', 'Give a part of it');

@@ -4,7 +4,7 @@ import type { Rules } from '../../drivers/rules.ts';
 import { fault } from '../../errors/fault.ts';
 import { type Family, formatAddr } from '../../model/addr.ts';
 import type { Attachment } from '../../model/attachment.ts';
-import type { PublishedEntry } from '../../model/firewall.ts';
+import { formatPorts, type PublishedEntry } from '../../model/firewall.ts';
 import { given } from '../../model/given.ts';
 import type { PortClaim } from '../../store/store.ts';
 import type { Core } from '../core.ts';
@@ -29,8 +29,9 @@ export interface Publisher {
 export function chooseMappings(core: Core, publisher: Publisher, requests: readonly PortRequest[]): PortMapping[] {
   const { attachment, rules, addressing, entries, claims } = publisher;
   assertFamilies(requests, addressing);
-  const routed = requests.filter((request) => isRouted(request, rules, addressing));
-  const translated = requests.filter((request) => !routed.includes(request));
+  const { true: routed = [], false: translated = [] } = Object.groupBy(requests, (request) =>
+    isRouted(request, rules, addressing) ? 'true' : 'false',
+  );
   const direct = routed.map(directMapping);
   if (translated.length === 0) return direct;
   const claimed = new Set(claims.map(claimText));
@@ -61,12 +62,13 @@ function directMapping(request: PortRequest): PortMapping {
 
 function mappingOf(entry: PublishedEntry): PortMapping[] {
   if (entry.kind !== 'port') return [];
-  const { protocol, hostPort, hostIp, port: containerPort } = entry;
-  return [{ protocol, hostPort, containerPort, ...given({ hostIp }) }];
+  const { protocol, hostPort, hostIp, port: containerPort, count } = entry;
+  return [{ protocol, hostPort, containerPort, ...given({ hostIp, count }) }];
 }
 
-function claimText({ protocol, hostIp, family, hostPort }: PortClaim): string {
-  return `${protocol} ${hostIp} ${family} ${hostPort}`;
+function claimText(claim: PortClaim): string {
+  const { protocol, hostIp, family, hostPort } = claim;
+  return `${protocol} ${hostIp} ${family} ${formatPorts(hostPort, claim)}`;
 }
 
 function familiesOf(addresses: Addressing['addresses']): Family[] {

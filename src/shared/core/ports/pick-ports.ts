@@ -2,10 +2,11 @@ import { meet, type PortMapping } from '../../config/port-mappings.ts';
 import { fault } from '../../errors/fault.ts';
 import type { NetError } from '../../errors/net-error.ts';
 import { type Addr, formatAddr } from '../../model/addr.ts';
-import type { Protocol } from '../../model/firewall.ts';
+import { formatPorts, type PortSpan, type Protocol } from '../../model/firewall.ts';
+import { given } from '../../model/given.ts';
 
-/** A request to publish a container's port on a host port. */
-export interface PortRequest {
+/** A request to publish a container's port on a host port, or a span of ports on one of fixed host ports. */
+export interface PortRequest extends PortSpan {
   readonly protocol: Protocol;
   /** One address of the host. `0.0.0.0` and `::` mean every address of their family; absent means every address. */
   readonly hostIp?: Addr;
@@ -64,17 +65,16 @@ export function pickPorts(requests: readonly PortRequest[], scene: PortScene): P
 }
 
 /** The mapping of a request, without its host port. */
-export function baseOf({ protocol, hostIp, containerPort }: PortRequest): Omit<PortMapping, 'hostPort'> {
-  if (hostIp === undefined) return { protocol, containerPort };
+export function baseOf({ protocol, hostIp, containerPort, count }: PortRequest): Omit<PortMapping, 'hostPort'> {
+  const ports = { protocol, containerPort, ...given({ count }) };
+  if (hostIp === undefined) return ports;
   const { family } = hostIp;
-  return hostIp.value === 0n
-    ? { protocol, containerPort, family }
-    : { protocol, containerPort, family, hostIp: formatAddr(hostIp) };
+  return hostIp.value === 0n ? { ...ports, family } : { ...ports, family, hostIp: formatAddr(hostIp) };
 }
 
 function sameMapping(a: PortMapping, b: PortMapping): boolean {
   const same = a.protocol === b.protocol && a.hostIp === b.hostIp && a.family === b.family;
-  return same && a.containerPort === b.containerPort && a.hostPort === b.hostPort;
+  return same && a.containerPort === b.containerPort && a.hostPort === b.hostPort && a.count === b.count;
 }
 
 /** Sorts ranges as dockerd does; its messages do not sort them. */
@@ -114,7 +114,8 @@ function kept(
 ): PortMapping | undefined {
   const { first, last } = request.hostPort === 0 ? scene.ephemeral : rangeOf(request);
   return scene.current
-    .filter(({ protocol, hostIp, containerPort, hostPort }) => {
+    .filter(({ protocol, hostIp, containerPort, hostPort, count }) => {
+      if (count !== undefined) return false;
       const same = protocol === base.protocol && hostIp === base.hostIp && containerPort === base.containerPort;
       return same && hostPort >= first && hostPort <= last;
     })
@@ -164,11 +165,12 @@ function holderOf(
   return refusal === undefined ? undefined : () => refusal.what;
 }
 
-function twice({ protocol, hostPort, hostIp, containerPort }: PortMapping, other: PortMapping): NetError {
+function twice(mapping: PortMapping, other: PortMapping): NetError {
+  const { protocol, hostPort, hostIp, containerPort } = mapping;
   return fault.conflict(
     'ports',
-    `host port ${hostIp === undefined ? '' : `${hostIp} `}${hostPort}/${protocol}`,
-    `is requested twice: for port ${other.containerPort} and for port ${containerPort} of the container`,
+    `host port ${hostIp === undefined ? '' : `${hostIp} `}${formatPorts(hostPort, mapping)}/${protocol}`,
+    `is requested twice: for port ${formatPorts(other.containerPort, other)} and for port ${formatPorts(containerPort, mapping)} of the container`,
     'Publish each host port once',
   );
 }

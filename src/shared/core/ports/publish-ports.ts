@@ -138,11 +138,11 @@ function changeOf(
   };
 }
 
-/** Like `entryKey`, for one kind: every call compares up to a hundred ports. */
+/** Like `entryKey`, for one kind: every call compares up to a thousand entries. */
 function keyOf(entry: PublishedEntry): string {
   if (entry.kind !== 'port') return entryKey(entry);
-  const { protocol, hostIp, hostPort, address, port, snat, masqAll, conditions, mark } = entry;
-  return JSON.stringify([protocol, hostIp, hostPort, address, port, snat, masqAll, conditions, mark]);
+  const { protocol, hostIp, hostPort, address, port, snat, masqAll, conditions, mark, count } = entry;
+  return JSON.stringify([protocol, hostIp, hostPort, address, port, snat, masqAll, conditions, mark, count]);
 }
 
 function partOf(

@@ -5,7 +5,7 @@ import { asNetError, type NetError } from '../../errors/net-error.ts';
 import type { Holder, Listener } from '../../host/host.ts';
 import type { Attachment } from '../../model/attachment.ts';
 import { type Endpoint, type PublishedFacts, publishedOf, standbyOf } from '../../model/endpoint.ts';
-import type { FirewallBackend, PublishedEntry } from '../../model/firewall.ts';
+import { type FirewallBackend, formatPorts, type PublishedEntry } from '../../model/firewall.ts';
 import { given } from '../../model/given.ts';
 import type { LocalStore, PortClaim } from '../../store/store.ts';
 import { attachmentKey } from '../apply.ts';
@@ -22,11 +22,11 @@ export function claimPorts(store: LocalStore, { mappings }: Rules, owner: Attach
 }
 
 /** The host port that the mapping claims. */
-export function claimOf({ protocol, hostPort, hostIp, family }: PortMapping, owner: Attachment): PortClaim {
+export function claimOf({ protocol, hostPort, hostIp, family, count }: PortMapping, owner: Attachment): PortClaim {
   return {
     protocol,
     hostPort,
-    ...given({ hostIp, family }),
+    ...given({ hostIp, family, count }),
     owner,
   };
 }
@@ -44,10 +44,10 @@ export function assertPortsFree(
   if (mappings.length === 0) return;
   const { host } = core;
   const wanted = [...new Set(mappings.flatMap(({ hostIp }) => hostIp ?? []))];
-  const ports = mappings.map(({ protocol, hostIp, hostPort: port, family }) => ({
+  const ports = mappings.map(({ protocol, hostIp, hostPort: port, family, count }) => ({
     protocol,
     port,
-    ...given({ address: hostIp, family }),
+    ...given({ address: hostIp, family, count }),
   }));
   const view = host.observe(host.own, { listeners: ports, ...(wanted.length > 0 ? { addresses: 'all' } : {}) });
   const present = view.addresses.map(({ address }) => address.slice(0, address.lastIndexOf('/')));
@@ -139,9 +139,9 @@ function publishersOf(store: LocalStore, attachment: Attachment): Endpoint[] {
 
 /** Key of what only one endpoint of a container can have: a port of the host, or one at the endpoint's address. */
 function portOf(entry: PublishedEntry): string {
-  if (entry.kind === 'direct') return `direct ${entry.protocol} ${entry.address} ${entry.port}`;
+  if (entry.kind === 'direct') return `direct ${entry.protocol} ${entry.address} ${formatPorts(entry.port, entry)}`;
   const { protocol, hostIp = '', hostPort, address } = entry;
-  return `${protocol} ${hostIp} ${hostPort} ${address.includes(':') ? 6 : 4}`;
+  return `${protocol} ${hostIp} ${formatPorts(hostPort, entry)} ${address.includes(':') ? 6 : 4}`;
 }
 
 /** True if processes may bind to an address that the host does not have now: one that keepalived moves. */

@@ -1,12 +1,22 @@
 import { NetworkController } from '../../core/controller.ts';
 import type { Core } from '../../core/core.ts';
+import { NetError } from '../../errors/net-error.ts';
 import type { PluginCall } from './request.ts';
 import { targetOf } from './targets.ts';
 
-/** STATUS (SPEC.md §2): returns if an ADD of this configuration could succeed now; throws otherwise. */
+/**
+ * STATUS (SPEC.md §2): returns if an ADD of this configuration could succeed now; throws otherwise. A runtime that takes
+ * the node out of service then (containerd 2, kubelet) would evict running pods because no further one fits: with
+ * `"exhaustedStatus": "log"`, an exhausted pool is only a line in the log.
+ */
 export async function status(call: PluginCall, core: Core): Promise<void> {
   const target = targetOf(call, core);
-  const controller = new NetworkController(core);
-  if (target.kind === 'endpoint') await controller.status(target.request.source);
-  if (target.kind === 'addresses') await controller.status(target.source);
+  const source = target.kind === 'endpoint' ? target.request.source : 'source' in target ? target.source : undefined;
+  try {
+    await new NetworkController(core).status(source);
+  } catch (thrown) {
+    const isExhausted = thrown instanceof NetError && thrown.kind === 'unavailable' && source?.kind === 'local';
+    if (!isExhausted || call.config.exhaustedStatus !== 'log') throw thrown;
+    core.log.warn('pool.exhausted', { error: thrown.message });
+  }
 }

@@ -1,13 +1,12 @@
-import { reconcile } from '../../src/shared/core/reconcile.ts';
-import { combineErrors } from '../../src/shared/errors/net-error.ts';
-import { openCore, stateDirOf } from '../../src/shared/runtime/context.ts';
-import type { Environment } from '../../src/shared/runtime/environment.ts';
-import { lock } from '../../src/shared/store/locks.ts';
-import { nftCommand } from './nft-command.ts';
+import { reconcile } from '../core/reconcile.ts';
+import { combineErrors } from '../errors/net-error.ts';
+import { lock } from '../store/locks.ts';
+import { type CallOptions, openCore, stateDirOf } from './context.ts';
+import type { Environment } from './environment.ts';
 
 /** The verb `reload`: restores what the records require and the host lacks. Returns the lines to print. */
-export async function reloadVerb(env: Environment): Promise<string> {
-  await using core = openCore(env, { nftCommand });
+export async function reloadVerb(env: Environment, options?: CallOptions): Promise<string> {
+  await using core = openCore(env, options);
   const tryLock = (key: string): Disposable => lock(stateDirOf(env), key, { waitMs: 0 });
   const { entries, mended, errors } = await reconcile(core, { tryLock, sweep: true });
   const failure = combineErrors(errors, 'reload');
