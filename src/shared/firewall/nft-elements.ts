@@ -13,13 +13,8 @@ import {
   NFT_RETURN,
   NFT_SET_ELEM_INTERVAL_END,
 } from '../netlink/netfilter.ts';
-import {
-  addElementsRequests,
-  deleteChainRequests,
-  deleteElementsRequests,
-  type RawElement,
-  type SetId,
-} from '../netlink/nft-sets.ts';
+import { addElementsRequests, deleteChainRequests, deleteElementsRequests } from '../netlink/nft-batch.ts';
+import type { RawElement, SetId } from '../netlink/nft-sets.ts';
 import type { Request } from '../netlink/socket.ts';
 
 export const TABLE_ID = { family: NFPROTO_INET, table: 'isthmus' } as const;

@@ -4,8 +4,9 @@ import { firewallLines } from '../host/firewall-text.ts';
 import type { LinuxNamespace } from '../host/linux-namespace.ts';
 import type { FirewallEntry } from '../model/firewall.ts';
 import { EEXIST, ENOENT, NETLINK_NETFILTER } from '../netlink/constants.ts';
-import { deleteTableAt, rulesetGeneration } from '../netlink/nfnetlink.ts';
-import { countRules, deleteElementsRequests, transact } from '../netlink/nft-sets.ts';
+import { rulesetGeneration } from '../netlink/nfnetlink.ts';
+import { deleteElementsRequests, deleteTableAt, transact } from '../netlink/nft-batch.ts';
+import { countRules } from '../netlink/nft-sets.ts';
 import { NetlinkSocket, type Request } from '../netlink/socket.ts';
 import { admissions } from './admission.ts';
 import { type Admitter, openAdmitter } from './admit.ts';
@@ -236,7 +237,7 @@ export class NftablesFirewaller implements Firewaller {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const generation = rulesetGeneration(socket);
       if (!isEmpty(socket)) return;
-      const result = deleteTableAt(socket, TABLE_ID.family, TABLE_ID.table, generation);
+      const result = deleteTableAt(socket, TABLE_ID, generation);
       if (result === 0 || result === ENOENT) return;
       if (result !== 'changed') throw refused('firewall.delete', [], result);
     }

@@ -50,7 +50,7 @@ let hasNftables = false;
 function lookForBackend(): 'nftables' | 'iptables' {
   try {
     using socket = new NetlinkSocket(NETLINK_NETFILTER);
-    if (hasTable(socket, TABLE_ID.family, TABLE_ID.table)) return 'nftables';
+    if (hasTable(socket, TABLE_ID)) return 'nftables';
     return answersNftables(socket) && canRunScripts() ? 'nftables' : 'iptables';
   } catch (error) {
     if (error instanceof NetError) return 'iptables';

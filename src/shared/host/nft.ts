@@ -4,7 +4,8 @@ import type { NftTable, Op } from '../model/op.ts';
 import { ENOENT, NETLINK_NETFILTER } from '../netlink/constants.ts';
 import { type NftAnswer, runLibnftables } from '../netlink/libnftables.ts';
 import { NFPROTO_BRIDGE } from '../netlink/netfilter.ts';
-import { deleteTableAt, rulesetGeneration } from '../netlink/nfnetlink.ts';
+import { rulesetGeneration } from '../netlink/nfnetlink.ts';
+import { deleteTableAt } from '../netlink/nft-batch.ts';
 import { NetlinkSocket } from '../netlink/socket.ts';
 import { badOp, opError } from './failure.ts';
 import type { LinuxNamespace } from './linux-namespace.ts';
@@ -109,7 +110,7 @@ function deleteUnusedTable(op: ElementOp, ns: LinuxNamespace): NetError[] {
     const generation = rulesetGeneration(socket);
     const listing = readTable(ns, op.table);
     if (listing === undefined || Object.keys(ELEMENTS).some((set) => parseElements(listing, set).length > 0)) return [];
-    const result = deleteTableAt(socket, NFPROTO_BRIDGE, 'isthmus', generation);
+    const result = deleteTableAt(socket, { family: NFPROTO_BRIDGE, table: 'isthmus' }, generation);
     if (result === 0 || result === ENOENT) return [];
     if (result !== 'changed') return [opError(op, result, 'the empty table was not deleted')];
   }
