@@ -9,7 +9,6 @@ import { openCore, writeStderr } from '../../src/shared/runtime/context.ts';
 import type { Environment } from '../../src/shared/runtime/environment.ts';
 import { makePhases } from '../../src/shared/runtime/phases.ts';
 import { about } from './about.ts';
-import { nftCommand } from './nft-command.ts';
 
 /** Runs one call, from environment and stdin to stdout. Returns the exit code. */
 async function main(): Promise<number> {
@@ -23,7 +22,7 @@ async function main(): Promise<number> {
     env,
     isMute: () => fstatSync(0).isCharacterDevice(),
     read: readInput,
-    open: () => openCore(env, { phases, nftCommand }),
+    open: () => openCore(env, { phases }),
     stderr: writeStderr,
     phases,
   });

@@ -2,6 +2,7 @@ import { type BridgeOptions, bridgeName } from '../../../src/shared/config/bridg
 import type { FirewallOptions, MasqueradeOptions } from '../../../src/shared/config/firewall.ts';
 import type { NetworkRules, NetworkSpec, RangeText } from '../../../src/shared/config/network-spec.ts';
 import { fault } from '../../../src/shared/errors/fault.ts';
+import { guardsBridges } from '../../../src/shared/firewall/open.ts';
 import { type Family, formatAddr } from '../../../src/shared/model/addr.ts';
 import type { FirewallBackend } from '../../../src/shared/model/firewall.ts';
 import { given } from '../../../src/shared/model/given.ts';
@@ -111,6 +112,7 @@ function bridgeOf(
     trunk: [],
     preserveDefaultVlan: false,
     macspoofchk: options.macspoofchk === true,
+    ...((options.spoofGuard ?? guardsBridges()) ? { spoofGuard: true } : {}),
     enabledad: false,
     disableContainerInterface: false,
     portIsolation: options.icc === false,

@@ -56,6 +56,7 @@ const BRIDGE_ONLY = [
   'vlanTrunk',
   'preserveDefaultVlan',
   'macspoofchk',
+  'spoofGuard',
   'enabledad',
   'disableContainerInterface',
   'portIsolation',

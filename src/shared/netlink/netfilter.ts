@@ -131,6 +131,7 @@ export const NFTA_SET_NAME = 2;
 export const NFTA_SET_KEY_TYPE = 4;
 export const NFTA_SET_KEY_LEN = 5;
 export const NFTA_SET_ID = 10;
+export const NFTA_SET_USERDATA = 13;
 export const NFT_META_PROTOCOL = 1;
 export const NFT_META_L4PROTO = 16;
 export const NFT_REG_2 = 2;

@@ -26,8 +26,9 @@ import {
   NFTA_SET_KEY_TYPE,
   NFTA_SET_NAME,
   NFTA_SET_TABLE,
+  NFTA_SET_USERDATA,
 } from './netfilter.ts';
-import { NFGENMSG, nftType, type TableId, tableMessage } from './nfnetlink.ts';
+import { NFGENMSG, nftType, raw, type TableId, tableMessage } from './nfnetlink.ts';
 import { type ChainId, chainMessage, type NewRule, ruleMessage } from './nft-rules.ts';
 import { type RawElement, type SetId, setElements } from './nft-sets.ts';
 import type { NetlinkSocket, Reply, Request } from './socket.ts';
@@ -55,6 +56,7 @@ const newSet = body(NFGENMSG, {
   keyType: attr(NFTA_SET_KEY_TYPE, be32),
   keyBytes: attr(NFTA_SET_KEY_LEN, be32),
   id: attr(NFTA_SET_ID, be32),
+  userdata: attr(NFTA_SET_USERDATA, raw),
 });
 
 /** Executes all requests or none: one transaction. Returns one reply for each request, in order. */
@@ -122,11 +124,13 @@ export interface NewSet {
   /** The type that nft prints keys by; a concatenation has six bits for each field. */
   readonly keyType: number;
   readonly keyBytes: number;
+  /** An annotation for user space, as type, length and value. */
+  readonly userdata?: Uint8Array;
 }
 
 /** `id` is unique in the transaction. */
-export function addSetRequest({ family, table }: TableId, { name, keyType, keyBytes }: NewSet, id: number): Request {
-  const payload = newSet.encode({ header: { family }, attrs: { table, name, keyType, keyBytes, id } });
+export function addSetRequest({ family, table }: TableId, { name, ...set }: NewSet, id: number): Request {
+  const payload = newSet.encode({ header: { family }, attrs: { table, name, ...set, id } });
   return { type: nftType(NFT_MSG_NEWSET), flags: NLM_F_CREATE, payload };
 }
 
@@ -135,7 +139,8 @@ export function addChainRequest(
   { family, table, chain }: ChainId,
   hook?: { readonly number: number; readonly priority: number },
 ): Request {
-  const hooked = hook === undefined ? {} : { type: 'filter', hook: { ...hook, priority: hook.priority >>> 0 } };
+  const hooked =
+    hook === undefined ? {} : { type: 'filter', hook: { number: hook.number, priority: hook.priority >>> 0 } };
   const payload = newChain.encode({ header: { family }, attrs: { table, name: chain, ...hooked } });
   return { type: nftType(NFT_MSG_NEWCHAIN), flags: NLM_F_CREATE, payload };
 }

@@ -6,7 +6,7 @@ import { ipamType, parseNetconf } from '../config/netconf.ts';
 import type { NetworkSpec } from '../config/network-spec.ts';
 import { findPlugin, isThisExecutable } from './delegate.ts';
 import type { Environment } from './environment.ts';
-import { rulesOf, type SpecInput, specOf } from './spec-of.ts';
+import { guardedOptions, rulesOf, type SpecInput, specOf } from './spec-of.ts';
 
 const CONF_DIR = '/etc/cni/net.d';
 /** Default CNI_PATH: containerd's default, and where distributions install plugins. */
@@ -60,9 +60,9 @@ export function specOfElement(config: Json, path: readonly string[] = PLUGIN_DIR
   if (plugin === undefined) return undefined;
   const strict = plugin === 'isthmus';
   const parsed = parseNetconf({ config, strict, ...(strict ? {} : { driver: 'bridge' as const }) });
-  const { options } = parsed;
-  if (options.driver === 'null') return { options: { driver: 'null' }, ranges: [], routes: [] };
-  if (options.driver !== 'bridge') return undefined;
+  if (parsed.options.driver === 'null') return { options: { driver: 'null' }, ranges: [], routes: [] };
+  if (parsed.options.driver !== 'bridge') return undefined;
+  const options = guardedOptions(config, parsed.options);
   return specOf({ config, options, ipam: ipamOf(config, strict, path), rules: rulesOf(plugin, config, parsed) });
 }
 

@@ -1,4 +1,4 @@
-import type { BridgeOptions } from '../config/bridge.ts';
+import { type BridgeOptions, wantsSpoofGuard } from '../config/bridge.ts';
 import { field, type Json, textField } from '../config/fields.ts';
 import { backendKey } from '../config/firewall.ts';
 import { invalid } from '../config/invalid.ts';
@@ -7,7 +7,7 @@ import { readRoutes } from '../config/ipam-routes.ts';
 import type { NetworkConfig } from '../config/netconf.ts';
 import type { NetworkSpec, RangeText } from '../config/network-spec.ts';
 import type { Rules } from '../drivers/rules.ts';
-import { chosenBackend } from '../firewall/open.ts';
+import { chosenBackend, guardsBridges } from '../firewall/open.ts';
 import { formatAddr, parseAddr } from '../model/addr.ts';
 import { given } from '../model/given.ts';
 import { formatPrefix, parsePrefix } from '../model/prefix.ts';
@@ -38,11 +38,23 @@ export function specOf({ config, options, ipam, rules }: SpecInput): NetworkSpec
   };
 }
 
+/** The options without the guard that is on by default, on a host whose kernel has none. */
+export function guardedOptions(config: Json, options: BridgeOptions): BridgeOptions {
+  if (!options.spoofGuard || wantsSpoofGuard(config) === true || guardsBridges()) return options;
+  const { spoofGuard: _, ...rest } = options;
+  return rest;
+}
+
 /** Under its reference name, bridge only masquerades; portmap and firewall follow it in the chain. */
-export function rulesOf(plugin: PluginName, config: Json, { firewall, mappings }: NetworkConfig): Rules | undefined {
+export function rulesOf(
+  plugin: PluginName,
+  config: Json,
+  { firewall, mappings, options: driver }: NetworkConfig,
+): Rules | undefined {
   const options = plugin === 'isthmus' ? firewall : { ...firewall, policy: 'open' as const };
   const wanted = options.masquerade !== undefined || options.policy !== 'open' || mappings.length > 0;
-  if (plugin !== 'isthmus' && !wanted) return undefined;
+  const apart = driver.driver === 'bridge' && driver.portIsolation;
+  if (plugin !== 'isthmus' && !wanted && !apart) return undefined;
   const backend = chosenBackend(options.backend);
   if (backend !== 'none') return { backend, options, mappings, admit: plugin === 'isthmus' };
   if (!wanted) return undefined;

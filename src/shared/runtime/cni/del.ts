@@ -1,4 +1,3 @@
-import { field } from '../../config/fields.ts';
 import { driverName } from '../../config/netconf.ts';
 import { leaveAmbient } from '../../core/ambient.ts';
 import { NetworkController } from '../../core/controller.ts';
@@ -30,7 +29,6 @@ async function remove(call: Call, core: Core): Promise<NetError[]> {
     role: 'interface',
     netns: variables.netns,
     orphans: plugin === 'bridge' ? 'any' : 'own',
-    guarded: field(config, 'macspoofchk') === true,
     ...given({ source, when: stampedBy(call) }),
   });
   return driver === 'bridge' ? errors : [...errors, ...leaveAmbient(core, driver, variables.netns)];

@@ -4,7 +4,7 @@ import type { AddressSource, Core, Dns, LocalSource } from '../../core/core.ts';
 import type { EndpointRequest } from '../../core/requests.ts';
 import { bridgeDriver } from '../../drivers/bridge/bridge.ts';
 import { given } from '../../model/given.ts';
-import { rulesOf, type SpecInput, specOf } from '../spec-of.ts';
+import { guardedOptions, rulesOf, type SpecInput, specOf } from '../spec-of.ts';
 import { parseCniArgs } from './cni-args.ts';
 import type { PluginName } from './names.ts';
 import { parseDns } from './parse-result.ts';
@@ -40,8 +40,8 @@ export function targetOf(call: Call, core: Core): Target {
     strict: call.plugin === 'isthmus',
     ...given({ driver, mac }),
   });
-  const { options } = parsed;
-  if (options.driver !== 'bridge') return { kind: options.driver };
+  if (parsed.options.driver !== 'bridge') return { kind: parsed.options.driver };
+  const options = guardedOptions(call.config, parsed.options);
   const source = addressSource(call, core);
   assertSayable(call, source);
   const rules = rulesOf(call.plugin, call.config, parsed);
