@@ -10,7 +10,6 @@ import { openCore, writeStderr } from '../../src/shared/runtime/context.ts';
 import type { Environment } from '../../src/shared/runtime/environment.ts';
 import { makePhases } from '../../src/shared/runtime/phases.ts';
 import { about } from './about.ts';
-import { nftCommand } from './nft-command.ts';
 
 /** Runs one call, from environment and stdin to stdout. Returns the exit code. */
 async function main(): Promise<number> {
@@ -24,7 +23,7 @@ async function main(): Promise<number> {
     env,
     isMute: () => fstatSync(0).isCharacterDevice(),
     read: readInput,
-    open: () => openCore(env, { phases, nftCommand }),
+    open: () => openCore(env, { phases }),
     stderr: writeStderr,
     phases,
   });
@@ -48,7 +47,7 @@ async function verb(plugin: PluginName, words: readonly string[]): Promise<numbe
   }
   try {
     const { reloadVerb } = await import('../../src/shared/runtime/reload.ts');
-    writeAll(1, await reloadVerb(process.env, { nftCommand }));
+    writeAll(1, await reloadVerb(process.env));
     return 0;
   } catch (thrown) {
     writeAll(2, `${asNetError(thrown, 'reload').message}\n`);

@@ -125,6 +125,10 @@ const PLANS: Readonly<Record<string, readonly Scenario[]>> = {
   'bridge-vlan-existing': [{ conf: { vlan: 100 }, own: existing({ vlanFiltering: true }) }],
   'bridge-vlan-gateway': [{ conf: { vlan: 100, isGateway: true }, addresses: [V4, V6] }],
   'bridge-macspoofchk': [{ conf: { macspoofchk: true } }],
+  'bridge-spoof-guard': [
+    { conf: { isGateway: true, spoofGuard: true }, addresses: [V4, V6] },
+    { conf: { isGateway: true, spoofGuard: 'on', macspoofchk: true }, addresses: [V4, V6] },
+  ],
   'bridge-mtu': [{ conf: { mtu: 1400 } }, { conf: { mtu: 1400 }, own: UPLINK_4 }],
   'bridge-mtu-default-route': [{ own: UPLINK_4 }, { conf: { mtu: 0 }, own: UPLINK_4 }],
   'bridge-mtu-existing': [{ own: existing({ mtu: 1400 }) }],

@@ -1,7 +1,6 @@
 import type { Op } from '../../src/shared/model/op.ts';
 
 const mac = '0a:58:0a:09:00:02';
-const table = 'bridge isthmus';
 
 /** Every kind of Op with every option, in an order that a kernel can execute. */
 export const EVERY_OP: readonly Op[] = [
@@ -72,8 +71,6 @@ export const EVERY_OP: readonly Op[] = [
   { op: 'tbf.add', ns: 'host', dev: 'veth0', rate: 125_000, burst: 20_000, latency: 25 },
   { op: 'tbf.add', ns: 'sandbox', dev: 'ifb0', rate: 6_000_000_000, burst: 60_000_000, latency: 25 },
   { op: 'redirect.add', ns: 'sandbox', dev: 'eth0', to: 'ifb0' },
-  { op: 'nft.element.add', ns: 'host', table, set: 'macspoof', element: `"veth0" . ${mac}` },
-  { op: 'nft.element.add', ns: 'host', table, set: 'guarded', element: '"veth0"' },
 ];
 
 /** Ops that only a kernel with VLAN filtering bridges can execute. */
@@ -89,7 +86,6 @@ export const VLAN_OPS: readonly Op[] = [
 export const DELETIONS: readonly Op[] = [
   { op: 'redirect.delete', ns: 'sandbox', dev: 'eth0', to: 'ifb0' },
   { op: 'tbf.delete', ns: 'host', dev: 'veth0', rate: 125_000, burst: 20_000, latency: 25 },
-  { op: 'nft.element.delete', ns: 'host', table, set: 'guarded', element: '"veth0"' },
   { op: 'fdb.delete', ns: 'host', dev: 'vx0', mac: '00:00:00:00:00:00', dst: '10.0.0.3', flags: 'self' },
   { op: 'fdb.delete', ns: 'host', dev: 'veth0', mac: '0a:58:0a:09:00:08', flags: 'master' },
   { op: 'neigh.delete', ns: 'host', dev: 'br0', address: '10.9.0.2', mac },

@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import type { Family } from '../../src/shared/model/addr.ts';
 import type { IngressPolicy } from '../../src/shared/model/firewall.ts';
-import { ADDRESSES, type Peer } from '../support/pod-site.ts';
+import { ADDRESSES, HOST, type Peer } from '../support/pod-site.ts';
 import { assertTraffic, type Expectation } from '../support/traffic.ts';
 import {
   FAMILIES,
@@ -217,6 +217,35 @@ export function describePolicies(fixture: Fixture): void {
             ['b1', 'a1', 'blocked'],
           ]),
         );
+      });
+    }
+
+    for (const rule of ['closed', 'open', 'internal'] as const) {
+      it(`separate ports of a bridge that is ${rule} do not reach each other by routing, but published ports`, async () => {
+        const { firewaller, site } = fixture();
+        const { a1 } = site.peers;
+        // What `ip route add NEIGHBOUR via GATEWAY` does in a container; without redirects the host keeps routing.
+        site.bridgeFilter(false);
+        site.host.run('sysctl', '-qw', 'net.ipv4.conf.all.send_redirects=0', 'net.ipv4.conf.br-a.send_redirects=0');
+        a1.run('sh', '-c', 'for key in /proc/sys/net/ipv6/conf/*/accept_redirects; do echo 0 > $key; done');
+        const routes = FAMILIES.map((family) => [`-${family}`, ADDRESSES[family].a2, HOST[family].a1] as const);
+        for (const [family, to, via] of routes) a1.ip(family, 'route', 'add', to, 'via', via);
+        try {
+          await firewaller.add([policy('br-a', rule)]);
+          await assertTraffic(both([['a1', 'a2', 'yes']]));
+          await firewaller.add([{ kind: 'separate', device: 'br-a' }]);
+          await assertTraffic(both([['a1', 'a2', 'blocked']]));
+          assert.deepEqual(await firewaller.missing([{ kind: 'separate', device: 'br-a' }]), []);
+          await firewaller.add(FAMILIES.flatMap((family) => [hairpin(family), port(family)]));
+          for (const family of FAMILIES) {
+            const { a2 } = site.agents;
+            await assertTraffic([[a2, published(family, 'a2'), `a1 saw ${HOST[family].a1}`]]);
+          }
+          assert.deepEqual(await firewaller.remove([{ kind: 'separate', device: 'br-a' }]), []);
+          await assertTraffic(both([['a1', 'a2', 'yes']]));
+        } finally {
+          for (const [family, to, via] of routes) a1.ip(family, 'route', 'del', to, 'via', via);
+        }
       });
     }
 

@@ -105,7 +105,7 @@ export function describePorts(fixture: Fixture): void {
               await assertTraffic(probes('refused'));
             }
             await firewaller.add([hairpin(family), everyAddress]);
-            assert.deepEqual(await firewaller.removeByAddress([everyAddress.address]), []);
+            assert.deepEqual(await firewaller.removeStray({ addresses: [everyAddress.address] }), []);
             assert.deepEqual(await firewaller.missing([everyAddress]), [everyAddress]);
           });
 

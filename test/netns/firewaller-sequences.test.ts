@@ -31,7 +31,7 @@ const POOL: readonly FirewallEntry[] = [
 
 type Step =
   | { readonly does: 'add' | 'remove' | 'reset'; readonly entries: readonly FirewallEntry[] }
-  | { readonly does: 'removeByAddress'; readonly addresses: readonly string[] }
+  | { readonly does: 'removeStray'; readonly addresses: readonly string[] }
   | { readonly does: 'flush' };
 
 const steps = fc.array(
@@ -43,7 +43,7 @@ const steps = fc.array(
       weight: 2,
       arbitrary: fc
         .subarray(FAMILIES.flatMap((family) => [ADDRESSES[family].a1, ADDRESSES[family].b1]))
-        .map((addresses): Step => ({ does: 'removeByAddress', addresses })),
+        .map((addresses): Step => ({ does: 'removeStray', addresses })),
     },
     { weight: 1, arbitrary: fc.constant<Step>({ does: 'flush' }) },
   ),
@@ -63,7 +63,7 @@ function after(before: readonly FirewallEntry[], step: Step): readonly FirewallE
       return before.filter((entry) => !step.entries.includes(entry));
     case 'reset':
       return step.entries;
-    case 'removeByAddress':
+    case 'removeStray':
       return before.filter((entry) => !('address' in entry) || !step.addresses.includes(entry.address));
     case 'flush':
       return [];
@@ -102,8 +102,7 @@ describe('firewallers after any sequence of calls', () => {
           for (const step of sequence) {
             wanted = after(wanted, step);
             if (step.does === 'flush') flush();
-            else if (step.does === 'removeByAddress')
-              assert.deepEqual(await firewaller.removeByAddress(step.addresses), []);
+            else if (step.does === 'removeStray') assert.deepEqual(await firewaller.removeStray(step), []);
             else if (step.does === 'remove') assert.deepEqual(await firewaller.remove(step.entries), []);
             else await firewaller[step.does](step.entries);
             const missing = await firewaller.missing(POOL);

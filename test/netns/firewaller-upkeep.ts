@@ -180,10 +180,10 @@ export function describeUpkeep(fixture: Fixture): void {
       const entries = everything();
       await firewaller.add(entries);
       const [lost, kept] = [ADDRESSES[4].a1, ADDRESSES[6].a1];
-      assert.deepEqual(await firewaller.removeByAddress([lost]), []);
+      assert.deepEqual(await firewaller.removeStray({ addresses: [lost] }), []);
       const gone = (entry: FirewallEntry): boolean => 'address' in entry && entry.address === lost;
       assert.deepEqual(await firewaller.missing(entries), entries.filter(gone));
-      assert.deepEqual(await firewaller.removeByAddress([lost, kept]), []);
+      assert.deepEqual(await firewaller.removeStray({ addresses: [lost, kept] }), []);
       const both = (entry: FirewallEntry): boolean =>
         'address' in entry && (entry.address === lost || entry.address === kept);
       assert.deepEqual(await firewaller.missing(entries), entries.filter(both));
@@ -193,7 +193,7 @@ export function describeUpkeep(fixture: Fixture): void {
     it('deleting nothing succeeds', async () => {
       const { firewaller, site } = fixture();
       const before = ruleset(site.host);
-      assert.deepEqual(await firewaller.removeByAddress([ADDRESSES[4].a1, ADDRESSES[6].a1]), []);
+      assert.deepEqual(await firewaller.removeStray({ addresses: [ADDRESSES[4].a1, ADDRESSES[6].a1] }), []);
       assert.equal(ruleset(site.host), before);
     });
   });

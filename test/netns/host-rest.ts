@@ -4,13 +4,6 @@ import type { Op } from '../../src/shared/model/op.ts';
 import { EEXIST, ENOENT } from '../../src/shared/netlink/constants.ts';
 import { attachOps, BRIDGE, failure, type HostFixture, type MakeFixture, vethOp } from './host-fixture.ts';
 
-const SETS = {
-  nftSets: [
-    { table: 'bridge isthmus', set: 'macspoof' },
-    { table: 'bridge isthmus', set: 'guarded' },
-  ],
-} as const;
-
 export function describeRest(make: MakeFixture): void {
   let fixture: HostFixture;
   const apply = (...ops: Op[]): void => fixture.host.apply(ops, fixture.namespaces);
@@ -23,14 +16,6 @@ export function describeRest(make: MakeFixture): void {
     value,
     optional,
   });
-  const element = (op: 'add' | 'delete', set: string, text: string): Op => ({
-    op: `nft.element.${op}`,
-    ns: 'host',
-    table: 'bridge isthmus',
-    set,
-    element: text,
-  });
-
   beforeEach(() => {
     fixture = make();
   });
@@ -67,38 +52,9 @@ export function describeRest(make: MakeFixture): void {
     }
   });
 
-  it('adds and deletes elements of nft sets, and leaves no table', () => {
-    const spoof = '"veth0" . 0a:58:0a:00:00:02';
-    assert.equal(observe(SETS).nftSets.size, 0);
-    apply(
-      element('add', 'macspoof', spoof),
-      element('add', 'guarded', '"veth0"'),
-      element('add', 'guarded', '"veth1"'),
-    );
-    apply(element('add', 'guarded', '"veth0"'));
-    const { nftSets } = observe(SETS);
-    assert.deepEqual(nftSets.get('bridge isthmus macspoof'), [spoof]);
-    assert.deepEqual([...(nftSets.get('bridge isthmus guarded') ?? [])].sort(), ['"veth0"', '"veth1"']);
-    apply(element('delete', 'guarded', '"veth0"'), element('delete', 'guarded', '"veth1"'));
-    assert.deepEqual(observe(SETS).nftSets.get('bridge isthmus guarded'), []);
-    failure(() => apply(element('delete', 'guarded', '"veth0"')), 'kernel', ENOENT);
-    apply(element('delete', 'macspoof', spoof));
-    assert.equal(observe(SETS).nftSets.size, 0);
-    failure(() => apply(element('delete', 'macspoof', spoof)), 'kernel', ENOENT);
-  });
-
-  it('refuses an element that could be more than one', () => {
-    for (const text of ['"veth0" }; flush ruleset', '"a*"', 'veth0', '"veth0", "veth1"', '"a b"']) {
-      failure(() => apply(element('add', 'guarded', text)), 'internal');
-    }
-    failure(() => apply(element('add', 'other', '"veth0"')), 'internal');
-    assert.equal(observe(SETS).nftSets.size, 0);
-  });
-
   it('reverts what exists, and treats absence as success', () => {
-    apply(...attachOps(), element('add', 'guarded', '"veth0"'));
+    apply(...attachOps());
     const undo: Op[] = [
-      element('delete', 'guarded', '"veth0"'),
       { op: 'fdb.delete', ns: 'host', dev: 'veth0', mac: '0a:58:0a:09:00:07', flags: 'master' },
       { op: 'neigh.delete', ns: 'host', dev: 'br0', address: '10.9.0.7', mac: '0a:58:0a:09:00:07' },
       { op: 'route.delete', ns: 'sandbox', route: { dst: '0.0.0.0/0', gateway: '10.9.0.1', dev: 'eth0' } },
@@ -111,7 +67,6 @@ export function describeRest(make: MakeFixture): void {
     for (let round = 0; round < 2; round++) assert.deepEqual(fixture.host.revert(undo, fixture.namespaces), []);
     assert.deepEqual([...observe({ links: 'all' }).links.keys()].sort(), ['br0', 'lo']);
     assert.deepEqual([...observe({ links: 'all' }, 'sandbox').links.keys()], ['lo']);
-    assert.equal(observe(SETS).nftSets.size, 0);
   });
 
   it('continues after a failed revert, and reports every failure', () => {

@@ -132,7 +132,7 @@ describe('the iptables firewaller', () => {
     withNamespace(async (ns, open) => {
       using firewaller = open();
       assert.deepEqual(await firewaller.remove([WEB, HAIRPIN]), []);
-      assert.deepEqual(await firewaller.removeByAddress(['10.88.0.2']), []);
+      assert.deepEqual(await firewaller.removeStray({ addresses: ['10.88.0.2'] }), []);
       assert.deepEqual(await firewaller.missing([WEB]), [WEB]);
       await firewaller.reset([]);
       assert.equal(

@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type LinuxHost, openLinuxHost } from '../../src/shared/host/linux-host.ts';
-import { runNftCommand, TABLE } from '../../src/shared/host/nft.ts';
 import type { Op } from '../../src/shared/model/op.ts';
 import { makeNetns, netnsMissing, type TestNetns, withNetns } from '../support/netns.ts';
 import { skipIf } from '../support/skip.ts';
@@ -109,69 +108,6 @@ describe('LinuxHost on this machine', () => {
       ns[Symbol.dispose]();
       failure(() => host.observe(ns, { links: 'all' }), 'internal');
       failure(() => host.observe({ id: '1', path: '/x', [Symbol.dispose]: () => {} }, {}), 'internal');
-    });
-  });
-
-  it('accepts only frames with the right address on a guarded port', () => {
-    withNetns(2, (outside, inside) => {
-      using hostNs = host.open(outside.path);
-      using sandbox = host.open(inside.path);
-      const namespaces = { host: hostNs, sandbox };
-      const ping = (): string => inside.run('sh', '-c', 'busybox ping -c 1 -W 1 10.9.0.1 || true');
-      host.apply(attachOps(), namespaces);
-      assert.match(ping(), / 0% packet loss/);
-      const element = '"veth0" . 0a:58:0a:09:00:02';
-      const add = { op: 'nft.element.add', ns: 'host', table: 'bridge isthmus' } as const;
-      host.apply(
-        [
-          { ...add, set: 'macspoof', element },
-          { ...add, set: 'guarded', element: '"veth0"' },
-        ],
-        namespaces,
-      );
-      assert.match(ping(), / 0% packet loss/);
-      inside.ip('link', 'set', 'eth0', 'address', '0a:58:0a:09:00:99');
-      assert.match(ping(), /100% packet loss/);
-      inside.ip('link', 'set', 'eth0', 'address', '0a:58:0a:09:00:02');
-      assert.match(ping(), / 0% packet loss/);
-    });
-  });
-
-  it('keeps a table that another user still needs, and foreign tables', () => {
-    withNetns(1, (outside) => {
-      using hostNs = host.open(outside.path);
-      outside.run('nft', 'add table bridge other');
-      const guarded = (op: 'add' | 'delete', name: string) =>
-        ({
-          op: `nft.element.${op}`,
-          ns: 'host',
-          table: 'bridge isthmus',
-          set: 'guarded',
-          element: `"${name}"`,
-        }) as const;
-      host.apply([guarded('add', 'a'), guarded('add', 'b'), guarded('delete', 'a')], { host: hostNs });
-      assert.match(outside.run('nft', 'list', 'tables'), /bridge isthmus/);
-      assert.equal(outside.run('nft', 'list', 'chain', 'bridge', 'isthmus', 'spoof').match(/drop/g)?.length, 1);
-      outside.run('nft', 'flush', 'chain', 'bridge', 'isthmus', 'spoof');
-      const nftSets = [{ table: 'bridge isthmus', set: 'guarded' }] as const;
-      assert.equal(host.observe(hostNs, { nftSets }).nftSets.size, 0, 'a set that no rule looks at guards nothing');
-      host.apply([guarded('add', 'c')], { host: hostNs });
-      assert.equal(host.observe(hostNs, { nftSets }).nftSets.get('bridge isthmus guarded')?.length, 2);
-      assert.deepEqual(host.revert([guarded('delete', 'gone'), guarded('delete', 'c')], { host: hostNs }), []);
-      host.apply([guarded('delete', 'b')], { host: hostNs });
-      assert.equal(outside.run('nft', 'list', 'tables').trim(), 'table bridge other');
-    });
-  });
-
-  it('gets the same answers from the nft command as from the library', async () => {
-    await withNetns(1, async (outside) => {
-      using hostNs = host.open(outside.path);
-      assert.ok((await runNftCommand(hostNs, `${TABLE}add element bridge isthmus guarded { "a" }\n`)).ok);
-      const nftSets = [{ table: 'bridge isthmus', set: 'guarded' }] as const;
-      assert.deepEqual(host.observe(hostNs, { nftSets }).nftSets.get('bridge isthmus guarded'), ['"a"']);
-      const missing = await runNftCommand(hostNs, 'delete element bridge isthmus guarded { "b" }\n');
-      assert.equal(missing.ok, false);
-      assert.match(missing.error, /No such file or directory/);
     });
   });
 

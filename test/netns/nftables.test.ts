@@ -180,11 +180,11 @@ describe('the nftables table', () => {
     await site.firewaller.add(kept);
     const before = site.table();
     await site.firewaller.add(lost);
-    assert.deepEqual(await site.firewaller.removeByAddress(['10.81.0.2', 'fd81::2']), []);
+    assert.deepEqual(await site.firewaller.removeStray({ addresses: ['10.81.0.2', 'fd81::2'] }), []);
     assert.equal(site.table(), before);
-    assert.deepEqual(await site.firewaller.removeByAddress(['10.81.0.2']), []);
+    assert.deepEqual(await site.firewaller.removeStray({ addresses: ['10.81.0.2'] }), []);
     await site.firewaller.reset([]);
-    assert.deepEqual(await site.firewaller.removeByAddress(['10.81.0.2']), []);
+    assert.deepEqual(await site.firewaller.removeStray({ addresses: ['10.81.0.2'] }), []);
     assert.equal(site.ruleset(), '');
   });
 

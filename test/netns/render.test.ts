@@ -1,7 +1,6 @@
 import { strict as assert } from 'node:assert';
 import type { Namespace, View } from '../../src/shared/host/host.ts';
 import { type LinuxHost, openLinuxHost } from '../../src/shared/host/linux-host.ts';
-import { TABLE } from '../../src/shared/host/nft.ts';
 import { renderOp } from '../../src/shared/host/render.ts';
 import type { LinkState } from '../../src/shared/model/link.ts';
 import type { Op } from '../../src/shared/model/op.ts';
@@ -12,7 +11,7 @@ import { skipIf } from '../support/skip.ts';
 const SYSCTLS = ['net/ipv4/ip_forward', 'net/ipv4/conf/eth0/arp_notify', 'net/ipv6/conf/eth0/accept_dad'];
 
 /** What can be the same in two pairs of namespaces: no indexes, and only such MACs as were asked for. */
-function comparable({ links, addresses, routes, sysctls, nftSets, shaping }: View): unknown {
+function comparable({ links, addresses, routes, sysctls, shaping }: View): unknown {
   const plain = ({ index, linkIndex, linkNetnsId, mac, ...link }: LinkState): unknown => ({
     ...link,
     mac: /^(02:00|0a:58|fe:00)/.test(mac) ? mac : 'random',
@@ -23,7 +22,6 @@ function comparable({ links, addresses, routes, sysctls, nftSets, shaping }: Vie
     // Those to fe80::/64 come in the order in which the links got their carrier.
     routes: routes.filter(({ dst }) => dst !== 'fe80::/64'),
     sysctls: [...sysctls],
-    nftSets: [...nftSets],
     shaping: [...shaping],
   };
 }
@@ -61,20 +59,13 @@ describe('the rendered command of an Op', () => {
   }
 
   function state(ns: Namespace): unknown {
-    const nftSets = [
-      { table: 'bridge isthmus', set: 'macspoof' },
-      { table: 'bridge isthmus', set: 'guarded' },
-    ] as const;
     const shaping = ['veth0', 'eth0', 'ifb0'];
-    return comparable(
-      host.observe(ns, { links: 'all', addresses: 'all', routes: true, sysctls: SYSCTLS, nftSets, shaping }),
-    );
+    return comparable(host.observe(ns, { links: 'all', addresses: 'all', routes: true, sysctls: SYSCTLS, shaping }));
   }
 
   it('has the effect of the Op', () => {
     const ours = pair();
     const theirs = pair();
-    theirs.outside.run('nft', TABLE);
     const run = (op: Op): string =>
       theirs.outside.run('sh', '-c', renderOp(op, { sandbox: theirs.inside.name, host: theirs.outside.name }));
     for (const ops of [EVERY_OP, DELETIONS]) {

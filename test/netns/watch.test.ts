@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { BridgeFirewaller } from '../../src/shared/firewall/bridge.ts';
 import { formatChange, type KernelChange } from '../../src/shared/host/changes.ts';
 import { type LinuxHost, openLinuxHost } from '../../src/shared/host/linux-host.ts';
 import { isOwnProcess, noteChild } from '../../src/shared/host/own-children.ts';
@@ -78,12 +79,7 @@ const SILENT: readonly (readonly [title: string, commands: readonly string[]])[]
   ['additions to our table', [`nft 'add element inet isthmus open { "b" }'`]],
 ];
 
-const GUARD = {
-  ns: 'host',
-  table: 'bridge isthmus',
-  set: 'guarded',
-  element: '"veth0"',
-} as const;
+const GUARD = { kind: 'guard', port: 'veth0', mac: '0a:58:0a:58:00:02' } as const;
 
 const SETUP = [
   'ip link set lo up',
@@ -163,17 +159,13 @@ describe('watchHost', () => {
     });
 
   it('does not report nftables transactions of the named process', async () => {
-    const deletion = (): void => {
-      using ns = host.open(netns.path);
-      assert.deepEqual(host.revert([{ ...GUARD, op: 'nft.element.delete' }], { host: ns }), []);
-    };
-    const add = (): void => {
-      using ns = host.open(netns.path);
-      host.apply([{ ...GUARD, op: 'nft.element.add' }], { host: ns });
-    };
-    add();
+    using ns = host.open(netns.path);
+    using firewaller = new BridgeFirewaller(ns);
+    // Its raw messages go before the promise is returned.
+    const deletion = (): void => void firewaller.remove([GUARD]);
+    await firewaller.add([GUARD]);
     assert.deepEqual(await toldOf(deletion), []);
-    add();
+    await firewaller.add([GUARD]);
     assert.deepEqual(await toldOf(deletion, () => false), ['nftables bridge isthmus: something deleted']);
   });
 

@@ -5,8 +5,9 @@ import { observeNetwork } from '../../src/shared/core/view.ts';
 import { bridgeDriver } from '../../src/shared/drivers/bridge/bridge.ts';
 import type { Addressing, Driver, EndpointNames } from '../../src/shared/drivers/driver.ts';
 import { insideQuery, planInside } from '../../src/shared/drivers/inside.ts';
-import { planLink } from '../../src/shared/drivers/link.ts';
+import { planGuard, planLink } from '../../src/shared/drivers/link.ts';
 import { renderOp } from '../../src/shared/host/render.ts';
+import { formatAddr } from '../../src/shared/model/addr.ts';
 import type { RouteSpec } from '../../src/shared/model/link.ts';
 import type { Op } from '../../src/shared/model/op.ts';
 import { parsePrefix } from '../../src/shared/model/prefix.ts';
@@ -67,11 +68,17 @@ export function planText(scenario: Scenario): string {
   assertNothingLacks(host, driver, addressing);
   for (const { undo } of [addresses, link, network]) assert.deepEqual(host.revert(undo, namespaces), []);
   assert.equal(withoutWhatStays(host.toString()), withoutWhatStays(before));
+  const own = addressing.addresses.map(({ address }) => formatAddr(address.addr));
+  const guard = planGuard(facts, own);
+  const shared = driver.networkGuards(addressing);
+  const guards: Op[] =
+    shared.length === 0 ? [] : [{ op: 'firewall.add', ns: 'host', backend: 'bridge', entries: shared }];
   return [
     section('network', network.ops),
+    ...(guards.length > 0 ? [section('network: guards', guards), section('endpoint: guard', guard.ops)] : []),
     section('endpoint: link', link.ops),
     section('endpoint: addresses', addresses.ops),
-    section('endpoint, taken back', [...addresses.undo, ...link.undo]),
+    section('endpoint, taken back', [...addresses.undo, ...link.undo, ...guard.undo]),
     section('network, taken back', network.undo),
   ].join('');
 }
@@ -79,7 +86,8 @@ export function planText(scenario: Scenario): string {
 /** The driver of the scenario's configuration, as the plugin reads it. */
 export function driverOf({ conf = {}, addresses = [], options: more }: Scenario): Driver {
   const ipam = addresses.length > 0 ? { ipam: { type: 'host-local' } } : {};
-  const config = { name: 'web', bridge: 'isth0', ...ipam, ...conf };
+  // The guard of ports has scenarios of its own.
+  const config = { name: 'web', bridge: 'isth0', spoofGuard: false, ...ipam, ...conf };
   const { options } = parseNetconf({ config, strict: true });
   assert.ok(options.driver === 'bridge');
   return bridgeDriver({ ...options, ...more }, 'web');

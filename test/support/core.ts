@@ -127,7 +127,6 @@ export function delRequest(which: Which, identity: HostIdentity, source?: Addres
     role: 'interface',
     netns: which.netns ?? POD,
     orphans: 'own',
-    guarded: false,
     ...(from === null ? {} : { source: from }),
   };
 }

@@ -1,5 +1,5 @@
 import { NetError } from '../../src/shared/errors/net-error.ts';
-import type { Firewaller } from '../../src/shared/firewall/firewaller.ts';
+import type { Firewaller, Stray } from '../../src/shared/firewall/firewaller.ts';
 import { entryKey, type FirewallBackend, type FirewallEntry, type PortEntry } from '../../src/shared/model/firewall.ts';
 
 /** A packet filter in memory: a set of entries, in which a host port leads to one place only. */
@@ -10,10 +10,19 @@ export class FakeFirewaller implements Firewaller {
   /** Entries that are refused, by `add` or by `remove`. */
   refuse: (entry: FirewallEntry, how: 'add' | 'remove') => boolean = () => false;
   #entries = new Map<string, FirewallEntry>();
+  #bridge: FakeFirewaller | undefined;
 
-  /** Everything in force, or what is of one kind. */
+  /** The filter of a backend: one of the bridge, and this one of every other. */
+  of(backend: FirewallBackend): FakeFirewaller {
+    if (backend !== 'bridge') return this;
+    this.#bridge ??= new FakeFirewaller();
+    return this.#bridge;
+  }
+
+  /** Everything in force, of the bridge too, or what is of one kind. */
   list(kind?: FirewallEntry['kind']): FirewallEntry[] {
-    return [...this.#entries.values()].filter((entry) => kind === undefined || entry.kind === kind);
+    const all = [...this.#entries.values(), ...(this.#bridge?.list() ?? [])];
+    return all.filter((entry) => kind === undefined || entry.kind === kind);
   }
 
   /** `tcp 8080 -> 10.88.0.2:80`, sorted. */
@@ -51,9 +60,10 @@ export class FakeFirewaller implements Firewaller {
 
   async refresh(): Promise<void> {}
 
-  async removeByAddress(addresses: readonly string[]): Promise<NetError[]> {
+  async removeStray({ addresses = [], port }: Stray): Promise<NetError[]> {
     for (const [key, entry] of this.#entries) {
       if ('address' in entry && addresses.includes(entry.address)) this.#entries.delete(key);
+      if ((entry.kind === 'guard' || entry.kind === 'mac') && entry.port === port) this.#entries.delete(key);
     }
     return [];
   }

@@ -28,6 +28,7 @@ export const EVERY_ENTRY: readonly FirewallEntry[] = [
   { kind: 'policy', device: 'br-c', policy: 'isolated' },
   { kind: 'policy', device: 'br-d', policy: 'closed' },
   { kind: 'policy', device: 'br-e', policy: 'internal' },
+  { kind: 'separate', device: 'br-f' },
   portEntry(),
   portEntry({ hostIp: '192.0.2.1', protocol: 'udp', snat: false }),
   portEntry({ hostPort: 8081, protocol: 'sctp', masqAll: true }),

@@ -52,7 +52,7 @@ function mortalFilter(filter: Firewaller): Firewaller {
       return errors;
     },
     missing: (entries) => filter.missing(entries),
-    removeByAddress: (addresses) => filter.removeByAddress(addresses),
+    removeStray: (of) => filter.removeStray(of),
     reset: (entries) => filter.reset(entries),
     refresh: () => filter.refresh(),
     [Symbol.dispose]: () => filter[Symbol.dispose](),

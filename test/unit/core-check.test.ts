@@ -3,6 +3,7 @@ import { checkEndpoint } from '../../src/shared/core/endpoints/check-endpoint.ts
 import { createEndpoint } from '../../src/shared/core/endpoints/create-endpoint.ts';
 import type { EndpointReport, EndpointRequest, Expectation } from '../../src/shared/core/requests.ts';
 import { hostIfName } from '../../src/shared/model/attachment.ts';
+import type { FirewallBackend } from '../../src/shared/model/firewall.ts';
 import type { Op } from '../../src/shared/model/op.ts';
 import type { FakeHost } from '../../src/shared/testing/fake-host.ts';
 import { routeOf } from '../support/addresses.ts';
@@ -17,14 +18,15 @@ import {
   scopeOf,
   type TestCore,
 } from '../support/core.ts';
+import { FakeFirewaller } from '../support/fake-firewaller.ts';
 
 const HOST_IF = hostIfName(attachmentOf());
-const TABLE = 'bridge isthmus';
 const CONF = { hairpinMode: true, macspoofchk: true };
 
 interface Scene {
   readonly host: FakeHost;
   readonly core: TestCore;
+  readonly filter: FakeFirewaller;
   readonly request: EndpointRequest;
   readonly expected: Expectation;
   readonly run: (...ops: readonly Op[]) => void;
@@ -33,11 +35,12 @@ interface Scene {
 /** A freshly added endpoint and its prevResult. */
 async function makeScene(): Promise<Scene> {
   const host = makeFakeHost();
-  const core = makeCore(host);
+  const filter = new FakeFirewaller();
+  const core = { ...makeCore(host), firewall: (backend: FirewallBackend) => filter.of(backend) };
   const request = addRequest({ conf: CONF }, host.identity);
   const report = await createEndpoint(core, request);
   const namespaces = { host: host.own, sandbox: host.open(POD) };
-  return { host, core, request, expected: expectationOf(report), run: (...ops) => host.apply(ops, namespaces) };
+  return { host, core, filter, request, expected: expectationOf(report), run: (...ops) => host.apply(ops, namespaces) };
 }
 
 function expectationOf({ interfaces, addresses, routes }: EndpointReport): Expectation {
@@ -102,8 +105,12 @@ const DRIFTS: Readonly<Record<string, readonly [(scene: Scene) => unknown, RegEx
     /sysctl net\/ipv4\/conf\/eth0\/arp_notify: is 0, expected 1/,
   ],
   'the MAC guard is gone': [
-    ({ run }) => run({ ...onHost, op: 'nft.element.delete', table: TABLE, set: 'guarded', element: `"${HOST_IF}"` }),
-    /nft set bridge isthmus guarded: lacks the element/,
+    ({ filter }) => filter.of('bridge').remove(filter.list('guard')),
+    /bridge firewall: lacks .*"kind":"guard","port":"veth/,
+  ],
+  "the gateway's guard is gone": [
+    ({ filter }) => filter.of('bridge').remove(filter.list('gateways')),
+    /network web: the bridge firewall lacks .*"gateways".*Run: /,
   ],
   'the bridge is gone': [
     ({ run }) => run({ ...onHost, op: 'link.delete', name: 'isth0' }),

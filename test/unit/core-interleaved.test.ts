@@ -11,6 +11,7 @@ import type { Rules } from '../../src/shared/drivers/rules.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import { hostIfName } from '../../src/shared/model/attachment.ts';
 import { publishedOf } from '../../src/shared/model/endpoint.ts';
+import type { FirewallBackend } from '../../src/shared/model/firewall.ts';
 import { entryKey } from '../../src/shared/model/firewall.ts';
 import type { FakeHost } from '../../src/shared/testing/fake-host.ts';
 import { addRequest, attachmentOf, makeCore, makeFakeHost, type TestCore, type Which } from '../support/core.ts';
@@ -56,7 +57,7 @@ describe('core: two calls at once', () => {
   beforeEach(() => {
     host = makeFakeHost();
     filter = new FakeFirewaller();
-    core = { ...makeCore(host), firewall: () => filter };
+    core = { ...makeCore(host), firewall: (backend: FirewallBackend) => filter.of(backend) };
   });
 
   /** A network that nobody uses; its deletion stops once its entries are gone, until `finish` is called. */

@@ -81,7 +81,7 @@ describe('core: the network of endpoints', () => {
     const host = makeFakeHost({
       links,
       addresses: [{ dev: 'isth0', address: 'fd00:99::1/64' }],
-      sysctls: { 'net/ipv6/conf/isth0/disable_ipv6': '0' },
+      sysctls: { 'net/ipv6/conf/isth0/disable_ipv6': '0', 'net/ipv6/conf/isth0/accept_ra': '0' },
     });
     const before = host.toString();
     const core = makeCore(host);

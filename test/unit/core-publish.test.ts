@@ -7,6 +7,7 @@ import { resetEntries } from '../../src/shared/core/reset-entries.ts';
 import type { Rules } from '../../src/shared/drivers/rules.ts';
 import type { Holder, PortQuery } from '../../src/shared/host/host.ts';
 import { hostIfName } from '../../src/shared/model/attachment.ts';
+import type { FirewallBackend } from '../../src/shared/model/firewall.ts';
 import { FakeHost, type FakeOptions } from '../../src/shared/testing/fake-host.ts';
 import { addrOf } from '../support/addresses.ts';
 import { makeCore, refusedWith, type TestCore } from '../support/core.ts';
@@ -52,7 +53,7 @@ describe('core: published ports of an endpoint', () => {
   const start = async (given: FakeOptions = {}): Promise<void> => {
     host = new FakeHost({ own: { sysctls: SYSCTLS }, listeners: [NGINX], ...given });
     filter = new FakeFirewaller();
-    core = { ...makeCore(host), firewall: () => filter };
+    core = { ...makeCore(host), firewall: (backend: FirewallBackend) => filter.of(backend) };
     for (const n of [2, 3]) await offerEndpoint(core, offerRequest(n, { families: [4], rules: dockerRules() }));
     holdNetwork(core);
     filter.changes.splice(0);

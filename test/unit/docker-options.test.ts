@@ -84,6 +84,7 @@ describe('Docker network options', () => {
         trunk: [],
         preserveDefaultVlan: false,
         macspoofchk: false,
+        spoofGuard: true,
         enabledad: false,
         disableContainerInterface: false,
         portIsolation: false,
@@ -123,6 +124,7 @@ describe('Docker network options', () => {
     ['ICC, as Go writes it', { o: { [`${BRIDGE}enable_icc`]: 'T' } }, { portIsolation: false }],
     ['no gateway address', { o: { [`${BRIDGE}inhibit_ipv4`]: '1' } }, { inhibit4: true, isGateway: true }],
     ['MAC checks', { o: { macspoofchk: 'true' } }, { macspoofchk: true }],
+    ['the spoof guard', { o: { spoofGuard: 'on' } }, { spoofGuard: true }],
     ['to be shared', { shared: 'web' }, { bridge: 'br-web' }],
   ];
   for (const [what, asked, expected] of bridges) {

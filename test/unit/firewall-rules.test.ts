@@ -46,6 +46,10 @@ function detailsOf(entry: FirewallEntry): readonly (string | number)[] {
     case 'direct':
       return [entry.device, entry.protocol, entry.address, entry.port];
     case 'admit':
+    case 'separate':
+    case 'guard':
+    case 'mac':
+    case 'gateways':
       return [];
   }
 }

@@ -6,6 +6,7 @@ import { createNetwork } from '../../src/shared/core/networks/create-network.ts'
 import { type PortRequest, publishPorts } from '../../src/shared/core/ports/publish-ports.ts';
 import { parseAddr } from '../../src/shared/model/addr.ts';
 import { digest } from '../../src/shared/model/attachment.ts';
+import type { FirewallBackend } from '../../src/shared/model/firewall.ts';
 import { listEndpoints } from '../../src/shared/ops/endpoints.ts';
 import { inspectNetwork, listNetworks } from '../../src/shared/ops/networks.ts';
 import { listPorts } from '../../src/shared/ops/ports.ts';
@@ -80,7 +81,10 @@ describe('operator view of published ports', () => {
   beforeEach(async () => {
     const filter = new FakeFirewaller();
     const sysctls = { 'net/ipv4/ip_forward': '1', 'net/ipv6/conf/all/forwarding': '1' };
-    core = { ...makeCore(new FakeHost({ own: { sysctls } })), firewall: () => filter };
+    core = {
+      ...makeCore(new FakeHost({ own: { sysctls } })),
+      firewall: (backend: FirewallBackend) => filter.of(backend),
+    };
     for (const n of [2, 3]) await offerEndpoint(core, offerRequest(n, { rules: dockerRules() }));
   });
 

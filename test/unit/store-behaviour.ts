@@ -167,6 +167,18 @@ export function describeStore(name: string, make: () => Place): void {
       );
     });
 
+    it('lists the parts of one container on one network', () => {
+      const rows = [
+        attachment('c', 'web'),
+        { ...attachment('c', 'web'), ifName: 'eth1' },
+        attachment('cc', 'web'),
+        attachment('c', 'webb'),
+      ].map((one, i) => endpoint(`veth${i}`, { attachment: one }));
+      for (const row of rows) store.endpoints.put(row);
+      const found = store.endpoints.ofContainer(attachment('c', 'web'));
+      assert.deepEqual(found, rows.slice(0, 2));
+    });
+
     it('separates attachments whose parts join to the same text', () => {
       const [a, b] = [
         { camp: 'cni', network: 'n', containerId: 'ab', ifName: 'c' } as const,

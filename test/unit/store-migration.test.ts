@@ -49,6 +49,11 @@ async function replay(count: number = RECORDED.steps.length): Promise<Site> {
     for (const { sandbox, ops: some } of ops) {
       const opened = sandbox === undefined ? {} : { sandbox: sandbox === '' ? host.own : host.open(sandbox) };
       host.apply(some, { host: host.own, ...opened });
+      for (const op of some as readonly { readonly op: string; readonly element?: string }[]) {
+        // That release's step of a MAC guard.
+        const [, port, mac] = /^"(.+)" \. (.+)$/.exec(op.op === 'nft.element.add' ? (op.element ?? '') : '') ?? [];
+        if (port !== undefined && mac !== undefined) await filter.of('bridge').add([{ kind: 'guard', port, mac }]);
+      }
     }
     if (entries.length > 0) await filter.add(entries);
   }
@@ -72,7 +77,8 @@ function everything({ host, filter }: Site): Readonly<Record<'host' | 'filter', 
  * key of the seed that goes with its interface.
  */
 function withoutShared(site: Site): object {
-  const isShared = (line: string): boolean => /"kind":"(hairpin|policy)"|route_localnet|eth0\/arp_filter/.test(line);
+  const isShared = (line: string): boolean =>
+    /"kind":"(hairpin|policy|gateways)"|route_localnet|eth0\/arp_filter|br-found\/accept_ra/.test(line);
   return Object.values(everything(site)).map((lines) => lines.filter((line) => !isShared(line)));
 }
 
@@ -89,7 +95,7 @@ describe('migration from schema 3', () => {
     db.close();
     site = await replay();
     store = openSqliteStore({ stateDir: temp.path, identity: site.host.identity, waitMs: 500 });
-    core = { ...makeCore(site.host), store, firewall: () => site.filter };
+    core = { ...makeCore(site.host), store, firewall: (backend) => site.filter.of(backend) };
   });
   afterEach(() => {
     store[Symbol.dispose]();
@@ -130,9 +136,19 @@ describe('migration from schema 3', () => {
     const { endpoints, networks, entries, mended, errors } = await reconciled();
     assert.deepEqual(
       { endpoints, networks, entries, mended, errors },
-      { endpoints: 2, networks: 0, entries: 1, mended: [], errors: [] },
+      {
+        endpoints: 2,
+        networks: 0,
+        entries: 2,
+        mended: ['sysctl -e -w net/ipv6/conf/br-found/accept_ra=0'],
+        errors: [],
+      },
     );
-    assert.deepEqual(everything(site), everything(await replay(RECORDED.steps.length - INTERRUPTED.length)));
+    const before = await replay(RECORDED.steps.length - INTERRUPTED.length);
+    // What that release lacked: a bridge that was there ignores routers, and a bridge with guards is known as one.
+    before.host.own.sysctls.set('net/ipv6/conf/br-found/accept_ra', '0');
+    await before.filter.of('bridge').add([{ kind: 'gateways', device: 'isth1', addresses: [] }]);
+    assert.deepEqual(everything(site), everything(before));
     const again = await reconciled();
     assert.deepEqual(again, { endpoints: 0, networks: 0, entries: 0, mended: [], errors: [] });
   });
@@ -166,7 +182,7 @@ describe('migration from schema 3', () => {
       else {
         const source = scope === undefined ? {} : { source: leaseKeeper(scope, attachment, site.host.identity) };
         const netns = sandbox.path === '' ? `/run/netns/${attachment.containerId}` : sandbox.path;
-        const request = { attachment, role, netns, orphans: 'own', guarded: false, ...source } as const;
+        const request = { attachment, role, netns, orphans: 'own', ...source } as const;
         assert.deepEqual(await deleteEndpoint(core, request), []);
       }
     };

@@ -8,7 +8,7 @@ import { firstOf, parsePrefix } from '../../../src/shared/model/prefix.ts';
 /** Keys of a CNI configuration that describe the network, not one endpoint, and have no option of their own here. */
 const KEYS: readonly string[] = [
   ...['bridge', 'mtu', 'isGateway', 'forceAddress', 'hairpinMode', 'promiscMode', 'vlan', 'vlanTrunk'],
-  ...['preserveDefaultVlan', 'macspoofchk', 'enabledad', 'portIsolation', 'icc'],
+  ...['preserveDefaultVlan', 'macspoofchk', 'spoofGuard', 'enabledad', 'portIsolation', 'icc'],
   ...['ipMasq', 'nonMasqueradeCIDRs', 'outboundAddr4', 'outboundAddr6', 'ingressPolicy', 'firewall'],
 ];
 /** Keys whose values are text, even if they look like a number. */

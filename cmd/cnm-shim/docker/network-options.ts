@@ -4,6 +4,7 @@ import type { RangeConfig } from '../../../src/shared/config/ipam-ranges.ts';
 import { unassignable } from '../../../src/shared/config/ipam-values.ts';
 import type { NetworkRules, NetworkSpec } from '../../../src/shared/config/network-spec.ts';
 import { fault } from '../../../src/shared/errors/fault.ts';
+import { guardsBridges } from '../../../src/shared/firewall/open.ts';
 import { type Family, formatAddr } from '../../../src/shared/model/addr.ts';
 import type { FirewallBackend } from '../../../src/shared/model/firewall.ts';
 import { given } from '../../../src/shared/model/given.ts';
@@ -129,6 +130,7 @@ function bridgeOf(
     trunk: [],
     preserveDefaultVlan: false,
     macspoofchk: options.macspoofchk === true,
+    ...((options.spoofGuard ?? guardsBridges()) ? { spoofGuard: true } : {}),
     enabledad: false,
     disableContainerInterface: false,
     portIsolation: options.icc === false,

@@ -14,6 +14,7 @@ export interface DockerOptions {
   readonly bridge?: string;
   readonly mtu?: number;
   readonly macspoofchk?: boolean;
+  readonly spoofGuard?: boolean;
   readonly masquerade?: boolean;
   readonly icc?: boolean;
   readonly inhibit4?: boolean;
@@ -41,7 +42,7 @@ export const DOCKER_KEYS = {
 } as const;
 
 /** Our own options. A CNI option that Docker has another name for is accepted under both names. */
-const OWN_KEYS = ['driver', 'network', 'bridge', 'mtu', 'icc', 'ipMasq', 'macspoofchk'] as const;
+const OWN_KEYS = ['driver', 'network', 'bridge', 'mtu', 'icc', 'ipMasq', 'macspoofchk', 'spoofGuard'] as const;
 /** Every Docker version may add options with this prefix: unknown ones are ignored. */
 const DOCKER_PREFIX = 'com.docker.network.';
 const DRIVERS = ['bridge', 'null'] as const;
@@ -69,6 +70,7 @@ export function parseOptions(generic: TextMap): DockerOptions {
     ...(bridge === undefined ? {} : { bridge: interfaceName(bridge, MAX_IFNAME) }),
     ...(size ? { mtu: size } : {}),
     ...flag(generic, 'macspoofchk', 'macspoofchk'),
+    ...flag(generic, 'spoofGuard', 'spoofGuard'),
     ...flag(generic, 'masquerade', DOCKER_KEYS.masquerade, 'ipMasq'),
     ...flag(generic, 'icc', DOCKER_KEYS.icc, 'icc'),
     ...flag(generic, 'inhibit4', DOCKER_KEYS.inhibit4),
@@ -162,7 +164,7 @@ function interfaceName(given: Given, longest: number): string {
   throw refusedOption(given, `it ${wrong}`, `Give a name of 1 to ${longest} bytes, like isth0`);
 }
 
-/** Parses like Go's strconv.ParseBool, which Docker uses for its options. */
+/** Parses like Go's strconv.ParseBool, which Docker uses for its options, and accepts on and off. */
 function flag<Name extends string>(
   generic: TextMap,
   name: Name,
@@ -170,8 +172,8 @@ function flag<Name extends string>(
 ): { [key in Name]?: boolean } {
   const given = pick(generic, ...keys);
   if (given === undefined) return {};
-  const isTrue = /^(1|t|T|true|TRUE|True)$/.test(given.value);
-  if (!isTrue && !/^(0|f|F|false|FALSE|False)$/.test(given.value)) {
+  const isTrue = /^(1|t|T|true|TRUE|True|on)$/.test(given.value);
+  if (!isTrue && !/^(0|f|F|false|FALSE|False|off)$/.test(given.value)) {
     throw refusedOption(given, 'it is neither true nor false', 'Give true or false');
   }
   return { [name]: isTrue } as { [key in Name]: boolean };

@@ -58,6 +58,7 @@ export function assertAgrees(name: string, spec: NetworkSpec, options: DockerOpt
     [`-o ${DOCKER_KEYS.bridge}`, options.bridge, bridge?.bridge],
     [`-o ${DOCKER_KEYS.mtu}`, options.mtu, bridge?.mtu ?? 'the default'],
     ['-o macspoofchk', options.macspoofchk, bridge?.macspoofchk],
+    ['-o spoofGuard', options.spoofGuard, bridge?.spoofGuard === true],
     [`-o ${DOCKER_KEYS.masquerade}`, options.masquerade, masquerade !== undefined],
     [`-o ${DOCKER_KEYS.icc}`, options.icc, bridge?.portIsolation !== true],
     [`-o ${DOCKER_KEYS.inhibit4}`, options.inhibit4, bridge?.inhibit4 === true],

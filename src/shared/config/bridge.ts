@@ -27,6 +27,8 @@ export interface BridgeOptions {
   readonly trunk: readonly VlanRange[];
   readonly preserveDefaultVlan: boolean;
   readonly macspoofchk: boolean;
+  /** No port carries what only another endpoint, a router or a DHCP server may send. */
+  readonly spoofGuard?: true;
   readonly enabledad: boolean;
   readonly disableContainerInterface: boolean;
   readonly portIsolation: boolean;
@@ -89,6 +91,7 @@ export function parseBridge(config: Json, strict: boolean): BridgeOptions {
     trunk: parseTrunk(field(config, 'vlanTrunk')),
     preserveDefaultVlan: flag('preserveDefaultVlan'),
     macspoofchk: flag('macspoofchk'),
+    ...((wantsSpoofGuard(config) ?? strict) ? { spoofGuard: true } : {}),
     enabledad: flag('enabledad'),
     disableContainerInterface: flag('disableContainerInterface'),
     portIsolation: flag('portIsolation') || field(config, 'icc') === false,
@@ -107,6 +110,15 @@ export function bridgeName(config: Json, strict: boolean): string {
  */
 function defaultBridge(network: string): string {
   return network.length <= 12 ? `br-${network}` : `br-${digest('bridge', network).slice(0, 12)}`;
+}
+
+/** The key `spoofGuard`, under every name; undefined if it is not given. */
+export function wantsSpoofGuard(config: Json): boolean | undefined {
+  const given = field(config, 'spoofGuard');
+  if (given === undefined) return undefined;
+  if (given === true || given === 'on') return true;
+  if (given === false || given === 'off') return false;
+  throw contradiction('.spoofGuard', JSON.stringify(given), 'it is neither on nor off', 'Write true or false');
 }
 
 function hasIpamType(config: Json, strict: boolean): boolean {

@@ -8,7 +8,7 @@ import type { Prefix } from '../model/prefix.ts';
 import { invalid, show } from './invalid.ts';
 import { readAddr, readSubnet } from './ipam-values.ts';
 
-export type ChosenBackend = FirewallBackend | 'auto';
+export type ChosenBackend = Exclude<FirewallBackend, 'bridge'> | 'auto';
 
 /** The firewall options of a configuration. */
 export interface FirewallOptions {

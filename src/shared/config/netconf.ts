@@ -57,6 +57,7 @@ const BRIDGE_ONLY = [
   'vlanTrunk',
   'preserveDefaultVlan',
   'macspoofchk',
+  'spoofGuard',
   'enabledad',
   'disableContainerInterface',
   'portIsolation',

@@ -1,7 +1,7 @@
 import { given } from '../model/given.ts';
 import { field, isObject, type Json, textField } from '../model/json.ts';
 import { type Bandwidth, parseBandwidth } from './bandwidth.ts';
-import type { BridgeOptions } from './bridge.ts';
+import { type BridgeOptions, wantsSpoofGuard } from './bridge.ts';
 import { parseCniArgs } from './cni-args.ts';
 import { type Document, parseNetworkName } from './document.ts';
 import { type FirewallOptions, parseFirewall } from './firewall.ts';
@@ -44,6 +44,8 @@ export interface EndpointConfig extends NetworkConfig {
   readonly options: BridgeOptions;
   /** Absent: the interface gets no addresses. */
   readonly ipam?: IpamConfig;
+  /** True if the configuration itself asks for the spoof guard, which is else on only where the kernel has it. */
+  readonly requiresGuard: boolean;
 }
 
 /** What a plugin does, by its kind. */
@@ -145,7 +147,8 @@ function parseInterface(config: Json, reading: Reading): Wanted {
   const { options } = parsed;
   if (options.driver !== 'bridge') return { kind: options.driver };
   const ipam = parseIpam(config, reading);
-  return { kind: 'endpoint', ...parsed, options, ...given({ ipam }) };
+  const requiresGuard = wantsSpoofGuard(config) === true;
+  return { kind: 'endpoint', ...parsed, options, requiresGuard, ...given({ ipam }) };
 }
 
 function parseIpam(config: Json, reading: Reading): IpamConfig | undefined {

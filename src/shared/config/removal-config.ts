@@ -14,8 +14,6 @@ export interface RemovalConfig {
   readonly driver: DriverName;
   /** Who assigned the addresses; absent if nothing is to be released. */
   readonly ipam?: { readonly kind: 'pool'; readonly dataDir: string } | DelegateConfig;
-  /** True if MAC spoof guards may be left. */
-  readonly guarded: boolean;
 }
 
 /** The part of a configuration that GC needs. */
@@ -35,7 +33,6 @@ export function parseRemoval({ json }: Document, { plugin, isOwn }: Pick<Reading
   return {
     name,
     driver: DRIVER_OF[plugin] ?? driverName(config),
-    guarded: field(config, 'macspoofchk') === true,
     ...given({ ipam }),
   };
 }

@@ -7,6 +7,7 @@ import type { EndpointKey } from '../store/store.ts';
 import type { AddressSource, Core } from './core.ts';
 import { deleteEndpoint } from './endpoints/delete-endpoint.ts';
 import { reverse } from './execute.ts';
+import { deleteStrayGuard } from './lost-rules.ts';
 import { removeUnusedNetwork } from './networks/network.ts';
 
 /** One network of one camp, and its live attachments. */
@@ -42,7 +43,9 @@ export async function collectGarbage(core: Core, request: GarbageRequest): Promi
       });
       errors.push(...(await collected(core, { attachment, role, sandbox: { path: '' } })));
     }
-    errors.push(...(await reverse(core, strayLinks(core, request), { host: core.host.own })));
+    const strays = strayLinks(core, request);
+    errors.push(...(await reverse(core, strays, { host: core.host.own })));
+    for (const { name, kind } of strays) if (kind === 'veth') errors.push(...(await deleteStrayGuard(core, name)));
     errors.push(...(await removeUnusedNetwork(core, network)));
   }
   try {
@@ -66,19 +69,21 @@ type Collectable = EndpointKey & { readonly sandbox: Pick<Endpoint['sandbox'], '
 /** Removes one endpoint. Returns its failures, so that the caller can continue with the others. */
 async function collected(core: Core, { attachment, role, sandbox: { path } }: Collectable): Promise<NetError[]> {
   try {
-    return await deleteEndpoint(core, { attachment, role, netns: path, orphans: 'own', guarded: false });
+    return await deleteEndpoint(core, { attachment, role, netns: path, orphans: 'own' });
   } catch (thrown) {
     return [asNetError(thrown, 'GC')];
   }
 }
 
+type LinkDeletion = Extract<Op, { op: 'link.delete' }>;
+
 /** Interfaces whose alias names this network and camp, but no attachment that is live or on record. */
-function strayLinks({ host, store }: Core, { camp, network, keep }: GarbageRequest): Op[] {
+function strayLinks({ host, store }: Core, { camp, network, keep }: GarbageRequest): LinkDeletion[] {
   // Links first: an ADD is on record before it makes its link, so that none of a call under way counts as stray.
   const { links } = host.observe(host.own, { links: 'all' });
   const attachments = [...keep, ...store.endpoints.list(network).map((row) => row.attachment)];
   const kept = new Set(attachments.flatMap((attachment) => [hostIfName(attachment), ifbName(attachment)]));
-  return [...links.values()].flatMap((link): Op[] => {
+  return [...links.values()].flatMap((link): LinkDeletion[] => {
     const owner = parseAlias(link.alias)?.attachment;
     const stray = owner?.camp === camp && owner.network === network && !kept.has(link.name);
     const kind = link.kind === 'ifb' ? 'ifb' : 'veth';

@@ -1,11 +1,18 @@
 import { planShaping } from '../drivers/bandwidth/shaping.ts';
 import { planInside } from '../drivers/inside.ts';
-import { planLink } from '../drivers/link.ts';
+import { guardOf, planEntries, planGuard, planLink } from '../drivers/link.ts';
 import { planPorts } from '../drivers/rules.ts';
 import { planTuning } from '../drivers/tuning/tuning.ts';
 import { type Attachment, ifbName } from '../model/attachment.ts';
-import { type Endpoint, publishedOf } from '../model/endpoint.ts';
-import { entryKey, type FirewallBackend, type FirewallEntry } from '../model/firewall.ts';
+import {
+  addressesOf,
+  type CniEndpoint,
+  type DockerEndpoint,
+  type Endpoint,
+  publishedOf,
+  type TuningPart,
+} from '../model/endpoint.ts';
+import { entryKey, type FirewallBackend, type FirewallEntry, type MacEntry } from '../model/firewall.ts';
 import { EMPTY_PLAN, joinPlans, type Op, type Plan } from '../model/op.ts';
 import type { NetworkRow } from '../store/store.ts';
 import { EMPTY_VIEW } from './view.ts';
@@ -23,10 +30,10 @@ export function desired(endpoint: Endpoint): Plan {
         inside,
         planPublished(endpoint),
         endpoint.shaping === undefined ? EMPTY_PLAN : planShaping(endpoint.shaping, { hostIfGoes: true }),
-      ].reduce(joinPlans, planLink(endpoint.link));
+      ].reduce(joinPlans, joinPlans(planGuarded(endpoint), planLink(endpoint.link)));
     }
     case 'docker':
-      return endpoint.link === undefined ? EMPTY_PLAN : planLink(endpoint.link);
+      return endpoint.link === undefined ? EMPTY_PLAN : joinPlans(planGuarded(endpoint), planLink(endpoint.link));
     case 'recalled':
       return { ops: [], undo: removalByName(attachment, endpoint.hostIf) };
     case 'ports':
@@ -34,7 +41,7 @@ export function desired(endpoint: Endpoint): Plan {
     case 'bandwidth':
       return planShaping(endpoint.shaping, { hostIfGoes: false });
     case 'tuning':
-      return planTuning(attachment.ifName, endpoint);
+      return joinPlans(planEntries('bridge', macsOf(endpoint)), planTuning(attachment.ifName, endpoint));
     case 'firewall':
       return EMPTY_PLAN;
   }
@@ -53,6 +60,36 @@ function planPublished(endpoint: Endpoint): Plan {
   return published === undefined ? EMPTY_PLAN : planPorts(published.backend, published.entries);
 }
 
+/** Binds the endpoint's bridge port to its MAC and addresses, if the network wants it. */
+export function planGuarded(endpoint: CniEndpoint | DockerEndpoint): Plan {
+  return endpoint.link === undefined ? EMPTY_PLAN : planGuard(endpoint.link, addressesOf(endpoint));
+}
+
+/** The MAC that a tuning gives an endpoint whose port is guarded. */
+function macsOf({ guardedPort: port, wanted: { link } }: TuningPart): MacEntry[] {
+  return port === undefined || link.mac === undefined ? [] : [{ kind: 'mac', port, mac: link.mac }];
+}
+
+/** Entries of one backend. */
+export interface BackendEntries {
+  readonly backend: FirewallBackend;
+  readonly entries: readonly FirewallEntry[];
+}
+
+/** The packet filter entries of one part: its published ports, the guard of its bridge port, its tuned MAC. */
+export function entriesOf(endpoint: Endpoint): BackendEntries[] {
+  const published = publishedOf(endpoint);
+  const guard =
+    (endpoint.kind === 'cni' || endpoint.kind === 'docker') && endpoint.link !== undefined
+      ? guardOf(endpoint.link, addressesOf(endpoint))
+      : undefined;
+  return [
+    ...(published === undefined ? [] : [published]),
+    ...(guard === undefined ? [] : [{ backend: 'bridge', entries: [guard] } as const]),
+    ...(endpoint.kind === 'tuning' ? [{ backend: 'bridge', entries: macsOf(endpoint) } as const] : []),
+  ];
+}
+
 /** Packet filter entries by backend, each once. */
 export type Entries = ReadonlyMap<FirewallBackend, readonly FirewallEntry[]>;
 
@@ -68,8 +105,7 @@ export function desiredEntries(networks: readonly NetworkRow[], endpoints: reado
     for (const one of owned) if (one.kind === 'entry') want(one.backend, [one.entry]);
   }
   for (const endpoint of endpoints) {
-    const published = publishedOf(endpoint);
-    if (published !== undefined) want(published.backend, published.entries);
+    for (const { backend, entries } of entriesOf(endpoint)) if (entries.length > 0) want(backend, entries);
   }
   return new Map([...found].map(([backend, entries]) => [backend, [...entries.values()]]));
 }

@@ -16,15 +16,8 @@ export function queryOf(ops: readonly Op[], ns: NsRef): ViewQuery {
   return {
     links: unique(own.flatMap((op) => ('name' in op ? [op.name] : []))),
     sysctls: own.flatMap((op) => (op.op === 'sysctl.set' ? [op.key] : [])),
-    nftSets: setsOf(own),
     shaping: unique(own.flatMap((op) => (op.op === 'tbf.add' || op.op === 'redirect.add' ? [op.dev] : []))),
   };
-}
-
-/** The nft sets of the elements in these ops, each once. */
-export function setsOf(ops: readonly Op[]): NonNullable<ViewQuery['nftSets']> {
-  const sets = ops.flatMap((op) => (op.op === 'nft.element.add' ? [{ table: op.table, set: op.set }] : []));
-  return [...new Map(sets.map((one) => [`${one.table} ${one.set}`, one])).values()];
 }
 
 function unique(names: readonly string[]): readonly string[] {
@@ -117,12 +110,6 @@ export function opDrift(op: Op, outside: View, inside: View, routes: readonly Ro
       return value === undefined || sameWords(value, op.value)
         ? undefined
         : drift(`sysctl ${op.key}`, `is ${value}, expected ${op.value}`);
-    }
-    case 'nft.element.add': {
-      const elements = view.nftSets.get(`${op.table} ${op.set}`) ?? [];
-      return elements.includes(op.element)
-        ? undefined
-        : drift(`nft set ${op.table} ${op.set}`, `lacks the element ${op.element}`);
     }
     case 'tbf.add':
     case 'redirect.add':

@@ -3,10 +3,12 @@ import { asNetError } from '../errors/net-error.ts';
 import { sweepScopeNotes } from '../ipam/scope-notes.ts';
 import { parseAlias, parseDeviceAlias, standIn } from '../model/alias.ts';
 import { attachmentDigest, hostIfName } from '../model/attachment.ts';
-import { type Endpoint, hostIfOf, type PublishedFacts, publishedOf } from '../model/endpoint.ts';
+import { type Endpoint, hostIfOf } from '../model/endpoint.ts';
+import { isPublished } from '../model/firewall.ts';
 import { given } from '../model/given.ts';
 import type { LinkState } from '../model/link.ts';
 import type { Core } from './core.ts';
+import { type BackendEntries, entriesOf } from './desired.ts';
 import { deleteRecord } from './endpoints/record.ts';
 import { noteLostRules } from './lost-rules.ts';
 
@@ -21,7 +23,7 @@ const REBUILT = 'rebuilt:';
 /**
  * Brings a state that is new, was lost or set aside as corrupt, or lags behind (lost write-ahead log) into agreement
  * with the kernel, before anything is allocated: records what the interfaces' aliases tell, and deletes records without
- * an interface. Resolves once what those had published is removed. Costs one read of a row and one of eight bytes when the state is current.
+ * an interface. Resolves once their packet filter entries are removed. Costs one read of a row and one of eight bytes when the state is current.
  */
 export function rebuildOnce(core: Core): Promise<unknown> {
   const { host, store } = core;
@@ -39,16 +41,16 @@ export function rebuildOnce(core: Core): Promise<unknown> {
     store.notes.put(note, String(Date.now()));
     store.notes.put(COUNT, String(core.changes.read()));
     // In the transaction: once their claims are released, another endpoint may publish the same ports.
-    return dropped.map((published) => unpublish(core, published));
+    return dropped.flatMap(entriesOf).map((entries) => removeEntries(core, entries));
   });
   return Promise.all(unpublished);
 }
 
-/** Unpublishes the ports of an endpoint that is gone. */
-async function unpublish(core: Core, { backend, entries }: PublishedFacts): Promise<void> {
+/** Removes the packet filter entries of an endpoint that is gone. */
+async function removeEntries(core: Core, { backend, entries }: BackendEntries): Promise<void> {
   try {
     const removed = core.firewall(backend).remove(entries);
-    const flushes = planPorts(backend, entries).undo.filter(({ op }) => op === 'conntrack.flush');
+    const flushes = planPorts(backend, entries.filter(isPublished)).undo.filter(({ op }) => op === 'conntrack.flush');
     const failures = core.host.revert(flushes, { host: core.host.own });
     for (const failure of [...failures, ...(await removed)])
       core.log.warn('rebuild.failed', { error: failure.message });
@@ -65,8 +67,8 @@ export function countChange({ store, changes }: Core): void {
   store.notes.put(COUNT, String(next));
 }
 
-/** Deletes all records of attachments whose interface is gone. Returns the ports that they had published. */
-function dropMissing({ store }: Core, links: ReadonlyMap<string, LinkState>): PublishedFacts[] {
+/** Deletes all records of attachments whose interface is gone. Returns those records. */
+function dropMissing({ store }: Core, links: ReadonlyMap<string, LinkState>): Endpoint[] {
   const rows = store.endpoints.list();
   const isGone = (row: Endpoint): boolean => {
     const hostIf = hostIfOf(row);
@@ -75,7 +77,7 @@ function dropMissing({ store }: Core, links: ReadonlyMap<string, LinkState>): Pu
   const gone = new Set(rows.filter(isGone).map(({ attachment }) => attachmentDigest(attachment)));
   const dropped = rows.filter(({ attachment }) => gone.has(attachmentDigest(attachment)));
   for (const row of dropped) deleteRecord(store, row);
-  return dropped.flatMap((row) => publishedOf(row) ?? []);
+  return dropped;
 }
 
 /** Records the network that the link's alias names. Returns true if it was not on record. */

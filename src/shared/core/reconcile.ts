@@ -77,7 +77,7 @@ async function removeInterrupted(core: Core, tryLock: TryLock, errors: NetError[
         if (row === undefined || !isInterrupted(row)) return undefined;
         const { path } = row.sandbox;
         using sandbox = openIfThere(core, path);
-        return await removeEndpoint(core, { attachment, role, netns: path, orphans: 'none', guarded: false }, sandbox);
+        return await removeEndpoint(core, { attachment, role, netns: path, orphans: 'none' }, sandbox);
       });
       if (failures === undefined) continue;
       if (failures.length === 0) removed++;

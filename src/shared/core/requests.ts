@@ -42,8 +42,6 @@ export interface RemovalRequest {
    * an interface of another plugin in the sandbox (a node taken over from the reference plugins).
    */
   readonly orphans: 'none' | 'own' | 'any';
-  /** True if MAC spoof guards may be left. */
-  readonly guarded: boolean;
   /** Called under the lock with the current record. Nothing is removed if it returns false. */
   readonly when?: (row: Endpoint | undefined) => boolean;
 }

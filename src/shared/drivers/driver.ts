@@ -1,6 +1,7 @@
 import type { View, ViewQuery } from '../host/host.ts';
 import type { Addr } from '../model/addr.ts';
 import type { InsideFacts, LinkFacts } from '../model/endpoint.ts';
+import type { BridgeEntry } from '../model/firewall.ts';
 import type { Plan } from '../model/op.ts';
 import type { Prefix } from '../model/prefix.ts';
 import type { Route } from '../model/route.ts';
@@ -45,6 +46,8 @@ export interface InterfaceReport {
 export interface Driver {
   /** Host devices of the network. The first one carries it: its lock guards endpoints and lifetimes. */
   readonly devices: readonly [string, ...string[]];
+  /** The device keeps its ports apart, so that the host must not route from one to another. */
+  readonly separatesPorts: boolean;
   /** Adds what the driver's options imply: gateways that IPAM omitted, default routes. */
   complete(addressing: Addressing): Addressing;
   /** The next query on the host, given the view so far; undefined once the view is complete. */
@@ -53,6 +56,8 @@ export interface Driver {
    * The steps that the network still needs on this host; empty if it is complete. Throws `conflict` if it cannot be.
    */
   planNetwork(view: View, addressing: Addressing): Plan;
+  /** Entries that guard the network's bridge, besides those of its ports; empty for ports without guards. */
+  networkGuards(addressing: Addressing): readonly BridgeEntry[];
   /** Facts of both ends of the interface. */
   describeLink(view: View, names: EndpointNames): LinkFacts;
   /** Facts of the interface in the sandbox. */

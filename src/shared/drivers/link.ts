@@ -1,7 +1,7 @@
 import type { LinkFacts } from '../model/endpoint.ts';
-import type { Op, Plan } from '../model/op.ts';
-
-const TABLE = 'bridge isthmus';
+import type { FirewallBackend, FirewallEntry, GuardEntry } from '../model/firewall.ts';
+import { given } from '../model/given.ts';
+import { EMPTY_PLAN, type Op, type Plan } from '../model/op.ts';
 
 type PortFacts = Pick<LinkFacts, 'hostIf' | 'hairpin' | 'isolated' | 'vlans' | 'leavesDefaultVlan'>;
 
@@ -31,16 +31,8 @@ export function planLink(link: LinkFacts): Plan {
       { op: 'link.set', ns: 'host', name, set: { addrGenMode: 'none' } },
       { op: 'link.set', ns: 'host', name, set: { up: true } },
       ...planPort(link),
-      ...guardsOf(link).map(
-        ([set, element]): Op => ({ op: 'nft.element.add', ns: 'host', table: TABLE, set, element }),
-      ),
     ],
-    undo: [
-      { op: 'link.delete', ns: 'host', name, kind: 'veth' },
-      ...guardsOf(link).map(
-        ([set, element]): Op => ({ op: 'nft.element.delete', ns: 'host', table: TABLE, set, element }),
-      ),
-    ],
+    undo: [{ op: 'link.delete', ns: 'host', name, kind: 'veth' }],
   };
 }
 
@@ -54,11 +46,22 @@ export function planPort({ hostIf: name, hairpin, isolated, vlans = [], leavesDe
   ];
 }
 
-/** Elements that let only `mac` send from `hostIf`. The permission comes before the guard. */
-function guardsOf({ guarded, hostIf, mac }: LinkFacts): [set: string, element: string][] {
-  if (!guarded) return [];
-  return [
-    ['macspoof', `"${hostIf}" . ${mac}`],
-    ['guarded', `"${hostIf}"`],
-  ];
+/** Binds the host side to its endpoint. The entry may come before the interface: it knows its name only. */
+export function planGuard(link: LinkFacts, addresses: readonly string[]): Plan {
+  const entry = guardOf(link, addresses);
+  return planEntries('bridge', entry === undefined ? [] : [entry]);
+}
+
+/** Adds entries to a packet filter; an empty plan without any. */
+export function planEntries(backend: FirewallBackend, entries: readonly FirewallEntry[]): Plan {
+  if (entries.length === 0) return EMPTY_PLAN;
+  const what = { ns: 'host', backend, entries } as const;
+  return { ops: [{ op: 'firewall.add', ...what }], undo: [{ op: 'firewall.delete', ...what }] };
+}
+
+/** The guard of the host side; undefined if the port is free. */
+export function guardOf(link: LinkFacts, addresses: readonly string[]): GuardEntry | undefined {
+  const { guarded, spoofGuard, hostIf: port, mac, partners } = link;
+  if ((!guarded && !spoofGuard) || mac === '') return undefined;
+  return { kind: 'guard', port, mac, ...(spoofGuard ? { addresses, ...given({ partners }) } : {}) };
 }

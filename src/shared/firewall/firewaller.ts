@@ -1,6 +1,13 @@
 import type { NetError } from '../errors/net-error.ts';
 import type { FirewallBackend, FirewallEntry } from '../model/firewall.ts';
 
+/** What is known of an endpoint without a record. */
+export interface Stray {
+  readonly addresses?: readonly string[];
+  /** Its host-side interface. */
+  readonly port?: string;
+}
+
 /**
  * The packet filter of one network namespace, seen as a set of entries. Never changes or flushes the rules of others,
  * except for the accept rules that `admit` adds to their chains and removes again. No method blocks the thread: a
@@ -23,9 +30,10 @@ export interface Firewaller extends Disposable {
    */
   missing(entries: readonly FirewallEntry[], onlyDropped?: boolean): Promise<FirewallEntry[]>;
   /**
-   * Removes all `port` and `direct` entries that lead to these addresses: leftovers of an endpoint without a record.
+   * Removes the leftovers of an endpoint without a record: all `port` and `direct` entries that lead to its addresses,
+   * and the guard of its bridge port.
    */
-  removeByAddress(addresses: readonly string[]): Promise<NetError[]>;
+  removeStray(of: Stray): Promise<NetError[]>;
   /**
    * Replaces all our entries with exactly these, in one transaction. Keeps the entries of `underWay`, which a
    * concurrent call is adding or removing.

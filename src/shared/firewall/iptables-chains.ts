@@ -1,8 +1,9 @@
 import type { LinuxNamespace } from '../host/linux-namespace.ts';
 import type { Family } from '../model/addr.ts';
 import { NFPROTO_IPV4, NFPROTO_IPV6 } from '../netlink/netfilter.ts';
+import { openNetfilter } from '../netlink/nfnetlink.ts';
 import { deleteUnused } from '../netlink/nft-change.ts';
-import { type ChainId, openNetfilter, readChains } from '../netlink/nft-rules.ts';
+import { type ChainId, readChains } from '../netlink/nft-rules.ts';
 import { CHAINS, TABLES } from './iptables-lines.ts';
 import { baseLines } from './iptables-rules.ts';
 import type { Absent } from './iptables-script.ts';

@@ -9,6 +9,7 @@ import {
   type MasqueradeEntry,
   PORT_LABEL,
   type PolicyEntry,
+  type SeparateEntry,
 } from '../model/firewall.ts';
 import type { DockerBridge } from './admit.ts';
 import { familyOf, type Line, LOOPBACK, socketText, type Table } from './iptables-lines.ts';
@@ -57,8 +58,14 @@ export function entryLines(entry: FirewallEntry, family: Family, subnetOf: (addr
       return familyOf(entry.subnet) === family ? hairpinLines(entry, family) : [];
     case 'policy':
       return [ownDevice(entry.device), ...policyLines(entry)].map((line) => ({ ...line, note: placeOf(entry) }));
+    case 'separate':
+      return [separateLine(entry)];
     case 'admit':
       return admitLines(entry, family);
+    case 'guard':
+    case 'mac':
+    case 'gateways':
+      return [];
     case 'port':
       return familyOf(entry.address) === family ? portLines(entry, family, subnetOf(entry.address)) : [];
     case 'direct':
@@ -152,6 +159,11 @@ function policyLines({ device, policy }: PolicyEntry): Line[] {
     case 'internal':
       return [line('ISTHMUS-FORWARD', entering, 'DROP'), line('ISTHMUS-FORWARD', leaving, 'DROP')];
   }
+}
+
+function separateLine({ device }: SeparateEntry): Line {
+  const matches = ['-i', device, '-o', device, '-m', 'conntrack', '!', '--ctstate', 'DNAT'];
+  return { table: 'mangle', chain: 'ISTHMUS-FORWARD', matches, target: ['-j', 'DROP'] };
 }
 
 /** Packets that a closed network accepts return to the chain that also applies the policies of other networks. */

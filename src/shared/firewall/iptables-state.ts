@@ -1,7 +1,7 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import { type Family, parseAddr } from '../model/addr.ts';
-import { entryKey, type FirewallEntry } from '../model/firewall.ts';
+import { entryKey, type FirewallEntry, isBridgeEntry } from '../model/firewall.ts';
 import { contains, formatPrefix, networkOf, parsePrefix } from '../model/prefix.ts';
 import type { DockerBridge } from './admit.ts';
 import { CHAINS, familyOf, type Line, TABLES, type Table } from './iptables-lines.ts';
@@ -130,7 +130,8 @@ function quoted(word: string): string {
 
 /** True if the entry has rules in this family. */
 export function concerns(entry: FirewallEntry, family: Family): boolean {
-  if (entry.kind === 'policy') return true;
+  if (entry.kind === 'policy' || entry.kind === 'separate') return true;
+  if (isBridgeEntry(entry)) return false;
   if (entry.kind === 'admit') return entry.from?.some((prefix) => familyOf(prefix) === family) === true;
   if (entry.kind === 'exposure') return entry.family === family;
   return familyOf('address' in entry ? entry.address : entry.subnet) === family;

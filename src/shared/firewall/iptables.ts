@@ -5,7 +5,7 @@ import type { Family } from '../model/addr.ts';
 import type { FirewallEntry } from '../model/firewall.ts';
 import { admissions } from './admission.ts';
 import { type Admitter, openAdmitter } from './admit.ts';
-import type { Firewaller } from './firewaller.ts';
+import type { Firewaller, Stray } from './firewaller.ts';
 import { absentChains, dropOrphans, hasChains } from './iptables-chains.ts';
 import { refusal, refuseConflicts } from './iptables-refusals.ts';
 import { addScript, removeScript, resetScript, type Script } from './iptables-script.ts';
@@ -114,7 +114,7 @@ class IptablesFirewaller implements Firewaller {
     return entries.filter((entry) => lost.has(entryId(entry)) || (entry.kind === 'admit' && dropped.has(entry.device)));
   }
 
-  async removeByAddress(addresses: readonly string[]): Promise<NetError[]> {
+  async removeStray({ addresses = [] }: Stray): Promise<NetError[]> {
     return await collecting(() => this.#alone(() => this.#removeByAddress(addresses)));
   }
 

@@ -1,13 +1,8 @@
 import { type Element, footprint } from '../host/firewall-elements.ts';
 import type { FirewallEntry } from '../model/firewall.ts';
 import { NFT_SET_ELEM_INTERVAL_END } from '../netlink/netfilter.ts';
-import {
-  addElementsRequests,
-  deleteChainRequests,
-  deleteElementsRequests,
-  listElements,
-  type RawElement,
-} from '../netlink/nft-sets.ts';
+import { addElementsRequests, deleteChainRequests, deleteElementsRequests } from '../netlink/nft-batch.ts';
+import { listElements, type RawElement } from '../netlink/nft-sets.ts';
 import type { NetlinkSocket, Request } from '../netlink/socket.ts';
 import type { Admitter } from './admit.ts';
 import { encodeElement, TABLE_ID, textOf } from './nft-elements.ts';

@@ -12,14 +12,10 @@ import {
   NFT_JUMP,
   NFT_RETURN,
   NFT_SET_ELEM_INTERVAL_END,
+  NFTNL_UDATA_SET_ELEM_COMMENT,
 } from '../netlink/netfilter.ts';
-import {
-  addElementsRequests,
-  deleteChainRequests,
-  deleteElementsRequests,
-  type RawElement,
-  type SetId,
-} from '../netlink/nft-sets.ts';
+import { addElementsRequests, deleteChainRequests, deleteElementsRequests } from '../netlink/nft-batch.ts';
+import type { RawElement, SetId } from '../netlink/nft-sets.ts';
 import type { Request } from '../netlink/socket.ts';
 
 export const TABLE_ID = { family: NFPROTO_INET, table: 'isthmus' } as const;
@@ -43,6 +39,12 @@ export function setId({ set }: Element): SetId {
   return { ...TABLE_ID, set };
 }
 
+/** An annotation of user space, as type, length, text and a zero byte; `nft` prints it as the element's comment. */
+export function encodeComment(text: string): Uint8Array {
+  const bytes = Buffer.from(`${text}\0`);
+  return Buffer.concat([Uint8Array.of(NFTNL_UDATA_SET_ELEM_COMMENT, bytes.length), bytes]);
+}
+
 /** Caches encoded elements: a removal first queries and then deletes the same elements. */
 const encoded = new WeakMap<Element, readonly RawElement[]>();
 
@@ -58,9 +60,12 @@ export function encodeElement(element: Element): readonly RawElement[] {
   return raw;
 }
 
-function rawElements({ key, data }: Element): RawElement[] {
+function rawElements({ key, data, comment }: Element): RawElement[] {
   const low = join(key.map((field) => fieldBytes(field, 'low')));
-  const led = data === undefined ? {} : { data: dataOf(data) };
+  const led = {
+    ...(data === undefined ? {} : { data: dataOf(data) }),
+    ...(comment === undefined ? {} : { userdata: encodeComment(comment) }),
+  };
   const [only] = key;
   if (isInterval({ key }) && only?.type === 'prefix') {
     const end = endOf(only.value);
@@ -114,6 +119,8 @@ function fieldBytes(field: Field, edge: 'low' | 'high'): Uint8Array {
     }
     case 'ifname':
       return padded(Buffer.from(field.value), IFNAME_BYTES);
+    case 'mac':
+      return padded(Buffer.from(field.value.replaceAll(':', ''), 'hex'), 8);
     case 'proto':
       return padded(Uint8Array.of(PROTOCOL_NUMBERS[field.value]), 4);
     case 'port':

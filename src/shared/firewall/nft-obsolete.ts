@@ -1,7 +1,8 @@
 import { type Element, footprint, obsoleteElements } from '../host/firewall-elements.ts';
 import type { FirewallEntry, MasqueradeEntry } from '../model/firewall.ts';
 import { NFT_SET_ELEM_INTERVAL_END } from '../netlink/netfilter.ts';
-import { deleteElementsRequests, listElements, type RawElement } from '../netlink/nft-sets.ts';
+import { deleteElementsRequests } from '../netlink/nft-batch.ts';
+import { listElements, type RawElement } from '../netlink/nft-sets.ts';
 import type { NetlinkSocket, Request } from '../netlink/socket.ts';
 import { encodeElement, setId, TABLE_ID, textOf } from './nft-elements.ts';
 import { intervalsOf, presenceOf } from './nft-state.ts';

@@ -1,6 +1,7 @@
+import { fault } from '../errors/fault.ts';
 import { NetError } from '../errors/net-error.ts';
 import type { LinuxNamespace } from '../host/linux-namespace.ts';
-import { runNftCommand } from '../host/nft.ts';
+import { runTool } from '../host/tool.ts';
 import { hasLibnftables, type NftAnswer, runLibnftables } from '../netlink/libnftables.ts';
 
 /** The program that runs scripts; by default the library if installed, else the command. */
@@ -19,6 +20,14 @@ export async function runScript(ns: LinuxNamespace, lines: readonly string[], vi
     if (via === 'libnftables' || !(error instanceof NetError && error.kind === 'unsupported')) throw error;
     return await runNftCommand(ns, script);
   }
+}
+
+/** Runs the `nft` command, for machines without the library. */
+export async function runNftCommand(ns: LinuxNamespace, script: string): Promise<NftAnswer> {
+  const answer = await runTool(ns, 'nft', ['-f', '-'], script);
+  if (answer !== undefined) return answer;
+  const what = 'neither libnftables.so.1 nor the command nft can be run';
+  throw fault.unsupported('nft', 'ruleset', what, 'Install nftables');
 }
 
 /** Returns true if scripts can run: minimal hosts have only iptables although their kernel has nf_tables. */

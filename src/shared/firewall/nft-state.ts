@@ -1,6 +1,6 @@
 import type { Element } from '../host/firewall-elements.ts';
 import { NFT_SET_ELEM_INTERVAL_END } from '../netlink/netfilter.ts';
-import { rulesetGeneration } from '../netlink/nfnetlink.ts';
+import { rulesetGeneration, type TableId } from '../netlink/nfnetlink.ts';
 import { changeRulesAt, NO_CHANGE } from '../netlink/nft-change.ts';
 import { readRules } from '../netlink/nft-rules.ts';
 import { countRules, getElements, listElements, type RawElement } from '../netlink/nft-sets.ts';
@@ -78,12 +78,17 @@ const MAX_COMPLETE = 64;
 /** Checks whether the table has all its chains and rules, and caches the result until the ruleset changes. */
 export class TableWatch {
   readonly #socket: NetlinkSocket;
+  readonly #table: TableId;
+  readonly #rules: () => ReadonlyMap<string, number>;
   #wholeAt: number | undefined;
   /** Entry lists, as text, that the table fully holds, with the generation at which it did. */
   #complete: { readonly at: number; readonly lists: Set<string> } | undefined;
 
-  constructor(socket: NetlinkSocket) {
+  /** `rules` tells how many rules each chain of the table has. */
+  constructor(socket: NetlinkSocket, table: TableId = TABLE_ID, rules = ruleCounts) {
     this.#socket = socket;
+    this.#table = table;
+    this.#rules = rules;
   }
 
   /**
@@ -95,8 +100,8 @@ export class TableWatch {
     for (let attempt = 0; ; attempt++) {
       const generation = rulesetGeneration(this.#socket);
       if (this.#wholeAt === generation) return true;
-      const counts = countRules(this.#socket, TABLE_ID);
-      const whole = [...ruleCounts()].every(([chain, rules]) => counts.get(chain) === rules);
+      const counts = countRules(this.#socket, this.#table);
+      const whole = [...this.#rules()].every(([chain, rules]) => counts.get(chain) === rules);
       this.#wholeAt = whole ? generation : undefined;
       if (whole || attempt === MAX_LOOKS) return whole;
       if (rulesetGeneration(this.#socket) !== generation) continue;

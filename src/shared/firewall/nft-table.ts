@@ -14,6 +14,7 @@ const SETS = {
   source4: 'map { type ipv4_addr : ipv4_addr; flags interval; }',
   source6: 'map { type ipv6_addr : ipv6_addr; flags interval; }',
   own: 'map { type ifname . ifname : verdict; }',
+  separate: 'set { type ifname . ifname; }',
   reachable: 'set { type ifname; }',
   docker: 'set { type ifname; }',
   unguarded: 'set { type ifname; }',
@@ -180,6 +181,7 @@ const chains = (): Readonly<Record<string, Chain>> => ({
     hook: 'type filter hook forward priority filter; policy accept;',
     rules: [
       'ct state established,related accept',
+      'iifname . oifname @separate goto published',
       'iifname . oifname vmap @own',
       'iifname vmap @leaving',
       'oifname vmap @entering',

@@ -4,12 +4,13 @@ import { firewallLines } from '../host/firewall-text.ts';
 import type { LinuxNamespace } from '../host/linux-namespace.ts';
 import type { FirewallEntry } from '../model/firewall.ts';
 import { EEXIST, ENOENT, NETLINK_NETFILTER } from '../netlink/constants.ts';
-import { deleteTableAt, rulesetGeneration } from '../netlink/nfnetlink.ts';
-import { countRules, deleteElementsRequests, transact } from '../netlink/nft-sets.ts';
+import { rulesetGeneration } from '../netlink/nfnetlink.ts';
+import { deleteElementsRequests, deleteTableAt, transact } from '../netlink/nft-batch.ts';
+import { countRules } from '../netlink/nft-sets.ts';
 import { NetlinkSocket, type Request } from '../netlink/socket.ts';
 import { admissions } from './admission.ts';
 import { type Admitter, openAdmitter } from './admit.ts';
-import type { Firewaller } from './firewaller.ts';
+import type { Firewaller, Stray } from './firewaller.ts';
 import { diffRequests, dockerElements, dockerRequests, lackingEntries } from './nft-diff.ts';
 import { addRequests, footprintThere, hasPrefix, removeRequests, setId, TABLE_ID, textOf } from './nft-elements.ts';
 import { clash, refused, refusedScript, rulesetBusy } from './nft-failure.ts';
@@ -101,7 +102,7 @@ export class NftablesFirewaller implements Firewaller {
     if (errno !== 0 && errno !== ENOENT) throw refused('firewall.add', footprint(entries).elements, errno);
   }
 
-  async removeByAddress(addresses: readonly string[]): Promise<NetError[]> {
+  async removeStray({ addresses = [] }: Stray): Promise<NetError[]> {
     try {
       const { elements, chains } = leadingTo(this.#kernel.socket, addresses);
       if (elements.length > 0 || chains.length > 0) this.#removeElements(elements, chains);
@@ -221,13 +222,11 @@ export class NftablesFirewaller implements Firewaller {
       const present = going.filter((_, i) => states[i] === 'present');
       const filled = chains.filter(({ name }) => hasRule(socket, name)).map(({ name }) => name);
       const errno = send(socket, removeRequests(present, filled));
-      if (errno === 0) {
-        this.#deleteEmptyTable();
-        return;
-      }
+      if (errno === 0) break;
       if (errno !== ENOENT) throw refused('firewall.delete', elements, errno);
+      if (attempt === MAX_ATTEMPTS - 1) throw rulesetBusy('firewall.delete');
     }
-    throw rulesetBusy('firewall.delete');
+    this.#deleteEmptyTable();
   }
 
   /** The kernel has no "delete if empty", so the deletion names the generation that was read. */
@@ -236,7 +235,7 @@ export class NftablesFirewaller implements Firewaller {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const generation = rulesetGeneration(socket);
       if (!isEmpty(socket)) return;
-      const result = deleteTableAt(socket, TABLE_ID.family, TABLE_ID.table, generation);
+      const result = deleteTableAt(socket, TABLE_ID, generation);
       if (result === 0 || result === ENOENT) return;
       if (result !== 'changed') throw refused('firewall.delete', [], result);
     }

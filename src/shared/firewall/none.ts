@@ -12,7 +12,7 @@ export const NO_FIREWALLER: Firewaller = {
   async missing(): Promise<FirewallEntry[]> {
     return [];
   },
-  async removeByAddress(): Promise<NetError[]> {
+  async removeStray(): Promise<NetError[]> {
     return [];
   },
   async reset(): Promise<void> {},

@@ -2,8 +2,9 @@ import { NetError } from '../errors/net-error.ts';
 import type { LinuxNamespace } from '../host/linux-namespace.ts';
 import type { FirewallBackend } from '../model/firewall.ts';
 import { NETLINK_NETFILTER } from '../netlink/constants.ts';
-import { answersNftables, hasTable } from '../netlink/nfnetlink.ts';
+import { answersNftables, hasTable, openNetfilter } from '../netlink/nfnetlink.ts';
 import { NetlinkSocket } from '../netlink/socket.ts';
+import { BridgeFirewaller } from './bridge.ts';
 import type { Firewaller } from './firewaller.ts';
 import { type IptablesOptions, openIptables } from './iptables.ts';
 import type { Variant } from './iptables-tools.ts';
@@ -28,6 +29,8 @@ export function openFirewaller(backend: FirewallBackend, ns: LinuxNamespace, opt
       return new NftablesFirewaller(ns, options.via);
     case 'iptables':
       return openIptables(ns, options);
+    case 'bridge':
+      return new BridgeFirewaller(ns);
     case 'none':
       return NO_FIREWALLER;
   }
@@ -50,13 +53,27 @@ let hasNftables = false;
 function lookForBackend(): 'nftables' | 'iptables' {
   try {
     using socket = new NetlinkSocket(NETLINK_NETFILTER);
-    if (hasTable(socket, TABLE_ID.family, TABLE_ID.table)) return 'nftables';
+    if (hasTable(socket, TABLE_ID)) return 'nftables';
     return answersNftables(socket) && canRunScripts() ? 'nftables' : 'iptables';
   } catch (error) {
     if (error instanceof NetError) return 'iptables';
     throw error;
   }
 }
+
+/** True if the kernel has nf_tables, which guards the ports of bridges, in the calling thread's namespace. */
+export function guardsBridges(): boolean {
+  try {
+    using socket = guards ? undefined : openNetfilter();
+    guards ||= socket !== undefined && answersNftables(socket);
+    return guards;
+  } catch (error) {
+    if (error instanceof NetError) return false;
+    throw error;
+  }
+}
+
+let guards = false;
 
 /** Returns the configured backend; for `auto`, the host's default. */
 export function chosenBackend(chosen: FirewallBackend | 'auto'): FirewallBackend {

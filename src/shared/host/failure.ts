@@ -135,9 +135,6 @@ function wordsOf(op: Op): Words {
     case 'redirect.add':
     case 'redirect.delete':
       return { subject: `link ${op.dev}`, what: `redirection to ${op.to} was not ${done(op.op)}` };
-    case 'nft.element.add':
-    case 'nft.element.delete':
-      return { subject: `nft set ${op.table} ${op.set}`, what: `element ${op.element} was not ${done(op.op)}` };
   }
 }
 

@@ -28,6 +28,8 @@ export interface Element {
   readonly key: readonly Field[];
   /** The value in a map; absent for a set. */
   readonly data?: readonly Field[] | Verdict;
+  /** A name without quotes that the kernel keeps with the element. */
+  readonly comment?: string;
 }
 
 /** The chain of a port with conditions, with its only rule. */
@@ -43,7 +45,7 @@ export interface Footprint {
 
 /**
  * Maps entries to elements of the firewall's table, in an order that the kernel accepts, each element once. Skips
- * entries of kind `admit`. The first of two policies of a device wins. Throws NetError `invalid-config` for an invalid
+ * entries of kind `admit` and those of the bridge table. The first of two policies of a device wins. Throws NetError `invalid-config` for an invalid
  * entry, `conflict` for a host port that leads to two pods.
  */
 export function footprint(entries: readonly FirewallEntry[]): Footprint {
@@ -65,6 +67,9 @@ export function footprint(entries: readonly FirewallEntry[]): Footprint {
 function elementsOf(entry: FirewallEntry): Element[] {
   switch (entry.kind) {
     case 'admit':
+    case 'guard':
+    case 'mac':
+    case 'gateways':
       return [];
     case 'masquerade':
       return masquerade(entry);
@@ -76,6 +81,8 @@ function elementsOf(entry: FirewallEntry): Element[] {
     }
     case 'policy':
       return policy(entry);
+    case 'separate':
+      return [{ set: 'separate', key: [deviceOf(entry), deviceOf(entry)] }];
     case 'port':
       return port(entry);
     case 'direct':
@@ -201,8 +208,7 @@ function each(entry: PortEntry): PortEntry[] {
 function direct(entry: DirectEntry): Element[] {
   const family = familyOf('address', entry.address);
   const address = addrOf('address', entry.address, family);
-  const { protocol } = entry;
-  const place = [deviceOf(entry), address, { type: 'proto', value: protocol } as const];
+  const place = [deviceOf(entry), address, { type: 'proto', value: entry.protocol } as const];
   return Array.from({ length: entry.count ?? 1 }, (_, i) => ({
     set: `routed${family}`,
     key: [...place, portOf('port', entry.port + i)],
@@ -237,10 +243,7 @@ export function keyOf({ set, key }: Element): string {
 }
 
 function twice({ hostIp = '*', hostPort, protocol, address }: PortEntry): NetError {
-  return fault.conflict(
-    'firewall',
-    `host port ${hostIp} ${protocol} ${hostPort}`,
-    `it is to lead to ${address} and elsewhere, or there in two ways`,
-    'Publish each host port once',
-  );
+  const subject = `host port ${hostIp} ${protocol} ${hostPort}`;
+  const what = `it is to lead to ${address} and elsewhere, or there in two ways`;
+  return fault.conflict('firewall', subject, what, 'Publish each host port once');
 }

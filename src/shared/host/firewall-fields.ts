@@ -1,6 +1,7 @@
 import { fault } from '../errors/fault.ts';
 import type { NetError } from '../errors/net-error.ts';
 import { type Family, parseAddr } from '../model/addr.ts';
+import { parseMac } from '../model/mac.ts';
 import { type Prefix, parsePrefix } from '../model/prefix.ts';
 
 /** One field of an element's key, or of a map's address and port. */
@@ -9,6 +10,7 @@ export type Field =
   /** No host bits, in a set with intervals. */
   | { readonly type: 'prefix'; readonly value: string }
   | { readonly type: 'ifname'; readonly value: string }
+  | { readonly type: 'mac'; readonly value: string }
   | { readonly type: 'proto'; readonly value: 'tcp' | 'udp' | 'sctp' }
   | { readonly type: 'port'; readonly value: number }
   /** `8000-8010`, in a set with intervals. */
@@ -24,6 +26,11 @@ export function subnetOf(kind: string, word: string, text: string): { prefix: Pr
 export function deviceOf({ kind, device }: { readonly kind: string; readonly device: string }): Field {
   if (!/^[^\s"/:*\\\0]{1,15}$/.test(device)) throw wrong(`${kind} device`, device, 'the name of an interface');
   return { type: 'ifname', value: device };
+}
+
+export function macOf(text: string): Field {
+  if (parseMac(text) !== text) throw wrong('mac', text, 'a MAC like 0a:58:0a:58:00:02');
+  return { type: 'mac', value: text };
 }
 
 export function addrOf(word: string, text: string, family: Family): Field {

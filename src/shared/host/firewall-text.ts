@@ -1,16 +1,17 @@
 import type { FirewallEntry } from '../model/firewall.ts';
 import { type Element, FIREWALL_TABLE, footprint, type Verdict } from './firewall-elements.ts';
 import type { Field } from './firewall-fields.ts';
+import { BRIDGE_TABLE, guardElements } from './guard-elements.ts';
 
 /** Writes the elements as lines of an nft script, one line for each set, in order of first appearance. */
-export function elementLines(verb: 'add' | 'delete', elements: readonly Element[]): string[] {
+export function elementLines(verb: 'add' | 'delete', elements: readonly Element[], table = FIREWALL_TABLE): string[] {
   const sets = new Map<string, string[]>();
   for (const element of elements) {
     const list = sets.get(element.set) ?? [];
     list.push(elementText(element, verb === 'add'));
     sets.set(element.set, list);
   }
-  return [...sets].map(([set, list]) => `${verb} element ${FIREWALL_TABLE} ${set} { ${list.join(', ')} }`);
+  return [...sets].map(([set, list]) => `${verb} element ${table} ${set} { ${list.join(', ')} }`);
 }
 
 /** Writes the nft lines that add the entries to the table, or delete them; skips entries that admit devices. */
@@ -29,8 +30,13 @@ export function firewallLines(verb: 'add' | 'delete', entries: readonly Firewall
   return [...made, ...lines];
 }
 
-function elementText({ key, data }: Element, withData: boolean): string {
-  const left = key.map(fieldText).join(' . ');
+/** Writes the nft lines that add the guards to the bridge table, or delete them. */
+export function guardLines(verb: 'add' | 'delete', entries: readonly FirewallEntry[]): string[] {
+  return elementLines(verb, guardElements(entries), BRIDGE_TABLE);
+}
+
+function elementText({ key, data, comment }: Element, withData: boolean): string {
+  const left = `${key.map(fieldText).join(' . ')}${comment === undefined || !withData ? '' : ` comment "${comment}"`}`;
   if (data === undefined || !withData) return left;
   return `${left} : ${'verdict' in data ? verdictText(data) : data.map(fieldText).join(' . ')}`;
 }

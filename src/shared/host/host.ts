@@ -2,7 +2,7 @@ import type { NetError } from '../errors/net-error.ts';
 import type { Family } from '../model/addr.ts';
 import type { PortSpan, Protocol } from '../model/firewall.ts';
 import type { AddressState, LinkState, RouteState } from '../model/link.ts';
-import type { NftTable, Op } from '../model/op.ts';
+import type { Op } from '../model/op.ts';
 import type { ShapingState } from '../model/shaping.ts';
 
 /** The identity of this machine (or nested host) and its boot time. */
@@ -37,7 +37,6 @@ export interface ViewQuery {
   readonly routes?: boolean;
   /** Keys below /proc/sys, with slashes or dots: `net/ipv4/ip_forward`. */
   readonly sysctls?: readonly string[];
-  readonly nftSets?: readonly { readonly table: NftTable; readonly set: string }[];
   /** Names of the devices whose token buckets and redirections to read. */
   readonly shaping?: readonly string[];
   /** Ports to check for listeners; without an address, on any. In the caller's own namespace only. */
@@ -79,8 +78,6 @@ export interface View {
   readonly routes: readonly RouteState[];
   /** Trimmed; absent if the kernel has no such key. */
   readonly sysctls: ReadonlyMap<string, string>;
-  /** Elements in nft's syntax by `<table> <set>`; absent if the set does not exist. */
-  readonly nftSets: ReadonlyMap<string, readonly string[]>;
   /** By device; absent if the device does not exist. */
   readonly shaping: ReadonlyMap<string, ShapingState>;
   /** The requested ports that are taken. */

@@ -7,9 +7,8 @@ import { isAbsence } from './failure.ts';
 import { findHolders } from './holders.ts';
 import type { Host, HostIdentity, Namespace, Namespaces, View, ViewQuery } from './host.ts';
 import { LinuxIdentity } from './identity.ts';
-import { LinuxNamespace, type NftCommand, openNamespace, openOwnNamespace } from './linux-namespace.ts';
+import { LinuxNamespace, openNamespace, openOwnNamespace } from './linux-namespace.ts';
 import { readListeners } from './listeners.ts';
-import { listElements } from './nft.ts';
 import { readAddresses, readRoutes } from './read-addresses.ts';
 import { LinkReader } from './read-links.ts';
 import { readShaping } from './read-shaping.ts';
@@ -19,8 +18,6 @@ import { readSysctl } from './sysctl.ts';
 export interface LinuxHostOptions {
   /** True in a process that outlives a call: it defers work until the call has been answered. Default false. */
   readonly stays?: boolean;
-  /** Runs the `nft` command on a machine without libnftables; absent if the thread must not block. */
-  readonly nftCommand?: NftCommand;
 }
 
 /** The kernel of this machine, seen from the calling thread's network namespace. Close it with `using`. */
@@ -29,9 +26,9 @@ export class LinuxHost implements Host, Disposable {
   readonly #announce: typeof announceLater | undefined;
   readonly identity: HostIdentity;
 
-  constructor(env: NodeJS.ProcessEnv, { stays = false, nftCommand }: LinuxHostOptions = {}) {
+  constructor(env: NodeJS.ProcessEnv, { stays = false }: LinuxHostOptions = {}) {
     this.#announce = stays ? announceLater : undefined;
-    this.own = openOwnNamespace(nftCommand);
+    this.own = openOwnNamespace();
     this.identity = new LinuxIdentity(env, this.own);
   }
 
@@ -48,7 +45,6 @@ export class LinuxHost implements Host, Disposable {
       addresses: query.addresses === undefined ? [] : readAddresses(linux, links, query.addresses),
       routes: query.routes ? readRoutes(linux, links) : [],
       sysctls: readSysctls(linux, query.sysctls ?? []),
-      nftSets: readSets(linux, query.nftSets ?? []),
       listeners: readListeners(linux, query.listeners ?? []),
       holders: findHolders(query.holders ?? []),
       shaping: readShaping(linux, links, query.shaping ?? []),
@@ -92,15 +88,6 @@ function readSysctls(ns: LinuxNamespace, keys: readonly string[]): ReadonlyMap<s
     }
     return found;
   });
-}
-
-function readSets(ns: LinuxNamespace, sets: NonNullable<ViewQuery['nftSets']>): ReadonlyMap<string, readonly string[]> {
-  const found = new Map<string, readonly string[]>();
-  for (const { table, set } of sets) {
-    const elements = listElements(ns, table, set);
-    if (elements !== undefined) found.set(`${table} ${set}`, elements);
-  }
-  return found;
 }
 
 function linuxNamespaces({ host, sandbox }: Namespaces): LinuxNamespaces {

@@ -4,7 +4,6 @@ import { fault } from '../errors/fault.ts';
 import { NetError } from '../errors/net-error.ts';
 import { given } from '../model/given.ts';
 import { NETLINK_ROUTE } from '../netlink/constants.ts';
-import type { NftAnswer } from '../netlink/libnftables.ts';
 import { isNetns, netnsCookie, withinNetns } from '../netlink/netns.ts';
 import { NetlinkSocket } from '../netlink/socket.ts';
 import type { Namespace } from './host.ts';
@@ -13,25 +12,19 @@ import { readBootId } from './identity.ts';
 /** The calling thread's; /proc/self is the main thread's. */
 const OWN_PATH = '/proc/thread-self/ns/net';
 
-/** Runs the `nft` command and blocks the thread until it ends; returns undefined if it is not installed. */
-export type NftCommand = (script: string) => NftAnswer | undefined;
-
 /** A network namespace held open by a descriptor. Opens its sockets on first use. */
 export class LinuxNamespace implements Namespace {
   readonly path: string;
   readonly fd: number;
-  /** For machines without libnftables; absent in a process whose thread must not block. */
-  readonly nftCommand: NftCommand | undefined;
   readonly #home: LinuxNamespace | undefined;
   #id: string | undefined;
   #route: NetlinkSocket | undefined;
   #open = true;
 
   /** `home` is the calling thread's own namespace; absent if this is that namespace. */
-  constructor(path: string, fd: number, home?: LinuxNamespace, nftCommand = home?.nftCommand) {
+  constructor(path: string, fd: number, home?: LinuxNamespace) {
     this.path = path;
     this.fd = fd;
-    this.nftCommand = nftCommand;
     this.#home = home;
   }
 
@@ -69,8 +62,8 @@ export class LinuxNamespace implements Namespace {
 }
 
 /** Opens the calling thread's namespace. */
-export function openOwnNamespace(nftCommand?: NftCommand): LinuxNamespace {
-  return new LinuxNamespace('', openSync(OWN_PATH, constants.O_RDONLY), undefined, nftCommand);
+export function openOwnNamespace(): LinuxNamespace {
+  return new LinuxNamespace('', openSync(OWN_PATH, constants.O_RDONLY));
 }
 
 /**

@@ -1,7 +1,7 @@
 import { entryKey } from '../model/firewall.ts';
 import type { LinkKind, NsRef, RouteSpec } from '../model/link.ts';
 import type { LinkChanges, Op, PortChanges, VlanRange } from '../model/op.ts';
-import { firewallLines } from './firewall-text.ts';
+import { firewallLines, guardLines } from './firewall-text.ts';
 
 /** Names for `ip -n` and `ip netns exec`. */
 export interface RenderOptions {
@@ -64,17 +64,13 @@ export function renderOp(op: Op, options: RenderOptions): string {
     case 'redirect.add':
     case 'redirect.delete':
       return shapingLine(op, (...words) => tool('tc', ...words));
-    case 'nft.element.add':
-    case 'nft.element.delete': {
-      const what = op.op === 'nft.element.add' ? 'add' : 'delete';
-      return command('nft', `${what} element ${op.table} ${op.set} { ${op.element} }`);
-    }
   }
 }
 
 /** Renders a no-op `:` for entries whose commands depend on existing state (other backends, admission). */
 function firewallWords(op: Extract<Op, { op: 'firewall.add' | 'firewall.delete' }>): string[] {
   const add = op.op === 'firewall.add';
+  if (op.backend === 'bridge') return guardLines(add ? 'add' : 'delete', op.entries).map((text) => line('nft', text));
   const others = op.backend === 'nftables' ? op.entries.filter(({ kind }) => kind === 'admit') : op.entries;
   const said = others.map((entry) => line(':', op.backend, add ? 'add' : 'delete', entryKey(entry)));
   if (op.backend !== 'nftables') return said;

@@ -17,9 +17,7 @@ type OtherOp = Extract<
       | 'firewall.delete'
       | 'conntrack.flush'
       | 'redirect.add'
-      | 'redirect.delete'
-      | 'nft.element.add'
-      | 'nft.element.delete';
+      | 'redirect.delete';
   }
 >;
 

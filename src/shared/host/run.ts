@@ -11,7 +11,6 @@ import { type FlushOp, flushConnections } from './conntrack.ts';
 import { badOp, missingLink, NO_FIREWALL, opError, otherKind } from './failure.ts';
 import { createLink, deleteLink, type Resolver, setLink, setLinkSpec } from './link-requests.ts';
 import type { LinuxNamespace } from './linux-namespace.ts';
-import { changeElements, type ElementOp, elementLine } from './nft.ts';
 import { redirects } from './read-shaping.ts';
 import { requestOf } from './requests.ts';
 import { addIngress, addRedirect, deleteIngress, shapingErrno } from './shaping-requests.ts';
@@ -35,8 +34,6 @@ interface Queues {
   /** `unless`: the errno that means there is nothing to do. */
   readonly requests: Queue<'requests', { readonly op: Op; readonly request: Request; readonly unless: number }>;
   readonly sysctls: Queue<'sysctls', { readonly op: SysctlOp; readonly path: string }>;
-  readonly added: Queue<'added', ElementOp>;
-  readonly deleted: Queue<'deleted', ElementOp>;
   readonly flushes: Queue<'flushes', FlushOp>;
 }
 
@@ -89,11 +86,6 @@ export class Run {
         this.#queue('sysctls', ns).items.push({ op, path });
         return;
       }
-      case 'nft.element.add':
-      case 'nft.element.delete':
-        elementLine(op);
-        this.#queue(op.op === 'nft.element.add' ? 'added' : 'deleted', ns).items.push(op);
-        return;
       case 'firewall.add':
       case 'firewall.delete':
         throw badOp(op, NO_FIREWALL);
@@ -227,10 +219,9 @@ export function readLink(ns: LinuxNamespace, name: string): LinkMessage | undefi
 
 function carryOut(pending: Pending): NetError[] {
   if (pending.kind === 'requests') return sendRequests(pending);
-  if (pending.kind === 'flushes') return flushConnections(pending.items, pending.ns);
-  return pending.kind === 'sysctls'
-    ? writeSysctls(pending.ns, pending.items)
-    : changeElements(pending.items, pending.ns);
+  return pending.kind === 'flushes'
+    ? flushConnections(pending.items, pending.ns)
+    : writeSysctls(pending.ns, pending.items);
 }
 
 function sendRequests({ ns, items }: Queues['requests']): NetError[] {

@@ -12,6 +12,12 @@ export interface SandboxRef {
   readonly id: string;
 }
 
+/** A bridge port and the addresses of its endpoint, without prefix length. */
+export interface PortFacts {
+  readonly port: string;
+  readonly addresses: readonly string[];
+}
+
 /** The veth pair of an endpoint, and the bridge port settings of its host side. */
 export interface LinkFacts {
   /** Host-side interface. */
@@ -31,6 +37,10 @@ export interface LinkFacts {
   readonly isolated?: true;
   /** Only `mac` may send from the port. */
   readonly guarded?: true;
+  /** Nor does the port carry what only another endpoint, a router or a DHCP server may send. Implies `guarded`. */
+  readonly spoofGuard?: true;
+  /** With `spoofGuard`: the other guarded ports of the same container. Each may send as the others. */
+  readonly partners?: readonly PortFacts[];
   /** VLANs of the port, besides the bridge's default one. */
   readonly vlans?: readonly VlanRange[];
   /** The port is not in the bridge's default VLAN. */
@@ -166,6 +176,8 @@ export interface TuningPart extends Part {
   readonly wanted: TunedFacts;
   /** The prior values, which DEL restores. */
   readonly before: TunedFacts;
+  /** The guarded bridge port that has to carry the MAC in `wanted`. */
+  readonly guardedPort?: string;
 }
 
 export interface TunedFacts {
@@ -185,6 +197,12 @@ export type Endpoint = CniEndpoint | DockerEndpoint | RecalledEndpoint | Chained
 export function hostIfOf(endpoint: Endpoint): string | undefined {
   if (endpoint.kind === 'recalled') return endpoint.hostIf;
   return endpoint.kind === 'cni' || endpoint.kind === 'docker' ? endpoint.link?.hostIf : undefined;
+}
+
+/** The endpoint's own addresses, without prefix length. */
+export function addressesOf(endpoint: CniEndpoint | DockerEndpoint): string[] {
+  const texts = endpoint.kind === 'cni' ? endpoint.inside.addresses.map(({ address }) => address) : endpoint.addresses;
+  return texts.map((text) => text.slice(0, text.lastIndexOf('/')));
 }
 
 /** The part's ports in force. */

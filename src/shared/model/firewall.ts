@@ -1,7 +1,11 @@
 import type { Family } from './addr.ts';
 
-/** The packet filters. `none` changes nothing. */
-export type FirewallBackend = 'nftables' | 'iptables' | 'none';
+/**
+ * The packet filters. `none` changes nothing. `bridge` guards the ports of bridges, whichever filter the network has: its
+ * table is nftables' in any case.
+ */
+export type FirewallBackend = (typeof FIREWALL_BACKENDS)[number];
+export const FIREWALL_BACKENDS = ['nftables', 'iptables', 'none', 'bridge'] as const;
 
 export type Protocol = 'tcp' | 'udp' | 'sctp';
 
@@ -44,6 +48,15 @@ export interface PolicyEntry {
   readonly kind: 'policy';
   readonly device: string;
   readonly policy: IngressPolicy;
+}
+
+/**
+ * The bridge separates its ports (`icc`, `portIsolation`): the host does not route from one to another either, except to
+ * published ports.
+ */
+export interface SeparateEntry {
+  readonly kind: 'separate';
+  readonly device: string;
 }
 
 /**
@@ -120,10 +133,60 @@ export interface ExposureEntry {
   readonly what: 'icmp' | 'all';
 }
 
+/**
+ * Binds a bridge port to its endpoint: the port carries only frames from `mac`. With `addresses`, nor does it carry what
+ * only another has the right to send: a packet from an address in use, ARP or neighbour discovery that claims one, a
+ * router's advertisement, a DHCP server's answer. In use are the addresses of all guarded ports of the host, and of
+ * their gateways.
+ */
+export interface GuardEntry {
+  readonly kind: 'guard';
+  /** Host-side interface. */
+  readonly port: string;
+  readonly mac: string;
+  /** The endpoint's own addresses, without prefix length; absent: only the MAC is bound. */
+  readonly addresses?: readonly string[];
+  /** Other ports of the same container: each may bear the addresses of all. */
+  readonly partners?: readonly { readonly port: string; readonly addresses: readonly string[] }[];
+}
+
+/** A guarded port also carries frames from this MAC, which its endpoint has now. */
+export interface MacEntry {
+  readonly kind: 'mac';
+  readonly port: string;
+  readonly mac: string;
+}
+
+/** A bridge with guarded ports: no guarded port may bear the addresses of its gateways. */
+export interface GatewaysEntry {
+  readonly kind: 'gateways';
+  readonly device: string;
+  readonly addresses: readonly string[];
+}
+
 /** An entry that publishes one port of one endpoint, for one family. */
 export type PublishedEntry = PortEntry | DirectEntry;
 
-export type FirewallEntry = MasqueradeEntry | HairpinEntry | PolicyEntry | AdmitEntry | ExposureEntry | PublishedEntry;
+/** An entry of backend `bridge`. */
+export type BridgeEntry = GuardEntry | MacEntry | GatewaysEntry;
+
+export type FirewallEntry =
+  | MasqueradeEntry
+  | HairpinEntry
+  | PolicyEntry
+  | SeparateEntry
+  | AdmitEntry
+  | ExposureEntry
+  | PublishedEntry
+  | BridgeEntry;
+
+export function isPublished(entry: FirewallEntry): entry is PublishedEntry {
+  return entry.kind === 'port' || entry.kind === 'direct';
+}
+
+export function isBridgeEntry(entry: FirewallEntry): entry is BridgeEntry {
+  return entry.kind === 'guard' || entry.kind === 'mac' || entry.kind === 'gateways';
+}
 
 /** A key for an entry: equal for equal entries, whatever the order of their keys. */
 export function entryKey(entry: FirewallEntry): string {

@@ -34,3 +34,11 @@ export function macOfDigest(hex: string): string {
   bytes[0] = ((bytes[0] ?? 0) & 0xfc) | 0x02;
   return bytes.map((byte) => byte.toString(16).padStart(2, '0')).join(':');
 }
+
+/** The IPv6 link-local address that the kernel derives from the MAC: modified EUI-64 (RFC 4291, appendix A). */
+export function linkLocalOf(mac: string): string {
+  const bytes = mac.split(':').map((byte) => BigInt(`0x${byte}`));
+  const [first = 0n, ...rest] = bytes;
+  const eui = [first ^ 2n, ...rest.slice(0, 2), 0xffn, 0xfen, ...rest.slice(2)];
+  return formatAddr({ family: 6, value: (0xfe80n << 112n) | eui.reduce((value, byte) => (value << 8n) | byte) });
+}

@@ -139,18 +139,7 @@ export type Op =
       readonly ns: NsRef;
       readonly dev: string;
       readonly to: string;
-    }
-  | {
-      readonly op: 'nft.element.add' | 'nft.element.delete';
-      readonly ns: NsRef;
-      readonly table: NftTable;
-      readonly set: string;
-      /** The element, in nft syntax: `"veth1" . 0a:58:0a:00:00:02`. */
-      readonly element: string;
     };
-
-/** `family name`. host/nft.ts defines the table, which is created if missing. */
-export type NftTable = 'bridge isthmus';
 
 export type OpName = Op['op'];
 

@@ -115,6 +115,33 @@ export const NFTA_SET_ELEM_DATA = 2;
 export const NFTA_SET_ELEM_FLAGS = 3;
 export const NFTA_SET_ELEM_KEY_END = 10;
 export const NFT_SET_ELEM_INTERVAL_END = 1;
+export const NFTA_SET_ELEM_USERDATA = 6;
+export const NFTNL_UDATA_SET_ELEM_COMMENT = 0;
+
+// linux/netfilter/nf_tables.h, linux/netfilter_bridge.h: creation of a table
+export const NFT_MSG_NEWTABLE = 0;
+export const NFT_MSG_NEWSET = 9;
+export const NFTA_CHAIN_HOOK = 4;
+export const NFTA_CHAIN_TYPE = 7;
+export const NFTA_HOOK_HOOKNUM = 1;
+export const NFTA_HOOK_PRIORITY = 2;
+export const NF_BR_PRE_ROUTING = 0;
+export const NFTA_SET_TABLE = 1;
+export const NFTA_SET_NAME = 2;
+export const NFTA_SET_KEY_TYPE = 4;
+export const NFTA_SET_KEY_LEN = 5;
+export const NFTA_SET_ID = 10;
+export const NFTA_SET_USERDATA = 13;
+export const NFT_META_PROTOCOL = 1;
+export const NFT_META_L4PROTO = 16;
+export const NFT_REG_2 = 2;
+export const NFT_CMP_NEQ = 1;
+export const NFT_PAYLOAD_LL_HEADER = 0;
+export const NFT_PAYLOAD_TRANSPORT_HEADER = 2;
+export const NFTA_LOOKUP_SET = 1;
+export const NFTA_LOOKUP_SREG = 2;
+export const NFTA_LOOKUP_FLAGS = 5;
+export const NFT_LOOKUP_F_INV = 1;
 
 // linux/netfilter/x_tables.h, linux/netfilter_ipv4/ip_tables.h: iptables-legacy
 export const SOL_IP = 0;

@@ -20,9 +20,7 @@ import {
   NFTA_GEN_PROC_PID,
   NFTA_RULE_CHAIN,
 } from './netfilter.ts';
-
-/** linux/netfilter/nfnetlink.h, struct nfgenmsg. */
-const NFGENMSG = { family: 'u8', version: 'u8', subsystemHigh: 'u8', subsystemLow: 'u8' } as const;
+import { NFGENMSG } from './nfnetlink.ts';
 
 /** The table's name is attribute 1 of every message about an object in a table. */
 const table = attr(NFTA_CHAIN_TABLE, string);

@@ -1,10 +1,8 @@
-import { NetError } from '../errors/net-error.ts';
 import { attr, body, nested, repeated, type Values } from './attrs.ts';
 import { be32, type Codec, string } from './codec.ts';
-import { EINVAL, ENOENT, EOPNOTSUPP, EPROTONOSUPPORT, NETLINK_NETFILTER } from './constants.ts';
+import { EINVAL, ENOENT, EOPNOTSUPP } from './constants.ts';
 import { socketError } from './message.ts';
 import {
-  NFNL_SUBSYS_NFTABLES,
   NFT_MSG_GETCHAIN,
   NFT_MSG_GETRULE,
   NFTA_BITWISE_DREG,
@@ -25,6 +23,9 @@ import {
   NFTA_IMMEDIATE_DATA,
   NFTA_IMMEDIATE_DREG,
   NFTA_LIST_ELEM,
+  NFTA_LOOKUP_FLAGS,
+  NFTA_LOOKUP_SET,
+  NFTA_LOOKUP_SREG,
   NFTA_META_DREG,
   NFTA_META_KEY,
   NFTA_PAYLOAD_BASE,
@@ -43,12 +44,8 @@ import {
   NFTA_XT_NAME,
   NFTA_XT_REV,
 } from './netfilter.ts';
-import { NetlinkSocket, type Request } from './socket.ts';
-
-/** linux/netfilter/nfnetlink.h, struct nfgenmsg; its last field, in network order, is split in two bytes. */
-export const NFGENMSG = { family: 'u8', version: 'u8', subsystemHigh: 'u8', subsystemLow: 'u8' } as const;
-
-const raw: Codec<Uint8Array> = { decode: (bytes) => bytes, encode: (value) => value };
+import { NFGENMSG, nftType, raw } from './nfnetlink.ts';
+import type { NetlinkSocket, Request } from './socket.ts';
 
 const be64: Codec<bigint> = {
   decode: (bytes) => (bytes.length === 8 ? new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0) : undefined),
@@ -81,6 +78,11 @@ const BITWISE = {
   xor: attr(NFTA_BITWISE_XOR, nested(DATA)),
 };
 const IMMEDIATE = { dreg: attr(NFTA_IMMEDIATE_DREG, be32), data: attr(NFTA_IMMEDIATE_DATA, nested(DATA)) };
+const LOOKUP = {
+  set: attr(NFTA_LOOKUP_SET, string),
+  sreg: attr(NFTA_LOOKUP_SREG, be32),
+  flags: attr(NFTA_LOOKUP_FLAGS, be32),
+};
 /** An extension of iptables: match and target have the same layout. */
 const XT = { name: attr(NFTA_XT_NAME, string), rev: attr(NFTA_XT_REV, be32), info: attr(NFTA_XT_INFO, raw) };
 
@@ -92,6 +94,7 @@ const EXPRESSION = {
   payload: { ...attr(NFTA_EXPR_DATA, nested(PAYLOAD)), when: ['name', 'payload'] },
   bitwise: { ...attr(NFTA_EXPR_DATA, nested(BITWISE)), when: ['name', 'bitwise'] },
   immediate: { ...attr(NFTA_EXPR_DATA, nested(IMMEDIATE)), when: ['name', 'immediate'] },
+  lookup: { ...attr(NFTA_EXPR_DATA, nested(LOOKUP)), when: ['name', 'lookup'] },
   match: { ...attr(NFTA_EXPR_DATA, nested(XT)), when: ['name', 'match'] },
   target: { ...attr(NFTA_EXPR_DATA, nested(XT)), when: ['name', 'target'] },
   counter: { ...attr(NFTA_EXPR_DATA, raw), when: ['name', 'counter'] },
@@ -147,16 +150,6 @@ export interface RuleChange {
   readonly deleteChains: readonly ChainId[];
 }
 
-/** Opens a netfilter socket in the calling thread's namespace; undefined if the kernel has no netfilter. */
-export function openNetfilter(): NetlinkSocket | undefined {
-  try {
-    return new NetlinkSocket(NETLINK_NETFILTER);
-  } catch (error) {
-    if (error instanceof NetError && error.errno === EPROTONOSUPPORT) return undefined;
-    throw error;
-  }
-}
-
 /** The chain or table does not exist, or the kernel lacks nftables. */
 const ABSENT: readonly number[] = [ENOENT, EINVAL, EOPNOTSUPP];
 
@@ -182,8 +175,4 @@ export function readRules(socket: NetlinkSocket, { family, table, chain }: Chain
     const { handle, userdata = new Uint8Array(), expressions } = attrs;
     return [{ handle, userdata, expressions: expressions?.list ?? [] }];
   });
-}
-
-export function nftType(message: number): number {
-  return (NFNL_SUBSYS_NFTABLES << 8) | message;
 }

@@ -1,22 +1,13 @@
 import { NetError } from '../errors/net-error.ts';
 import { given } from '../model/given.ts';
 import { attr, body, nested, repeated, type Values } from './attrs.ts';
-import { be32, type Codec, string, u16At } from './codec.ts';
-import { AF_UNSPEC, ENOBUFS, ENOENT, NLA_TYPE_MASK, NLM_F_CREATE } from './constants.ts';
+import { be32, string, u16At } from './codec.ts';
+import { ENOBUFS, ENOENT, NLA_TYPE_MASK } from './constants.ts';
 import type { Message } from './message.ts';
 import { socketError } from './message.ts';
 import {
-  NFNL_MSG_BATCH_BEGIN,
-  NFNL_MSG_BATCH_END,
-  NFNL_SUBSYS_NFTABLES,
-  NFT_MSG_DELCHAIN,
-  NFT_MSG_DELRULE,
-  NFT_MSG_DELSETELEM,
   NFT_MSG_GETRULE,
   NFT_MSG_GETSETELEM,
-  NFT_MSG_NEWSETELEM,
-  NFTA_CHAIN_NAME,
-  NFTA_CHAIN_TABLE,
   NFTA_DATA_VALUE,
   NFTA_DATA_VERDICT,
   NFTA_LIST_ELEM,
@@ -29,18 +20,14 @@ import {
   NFTA_SET_ELEM_LIST_ELEMENTS,
   NFTA_SET_ELEM_LIST_SET,
   NFTA_SET_ELEM_LIST_TABLE,
+  NFTA_SET_ELEM_USERDATA,
   NFTA_VERDICT_CHAIN,
   NFTA_VERDICT_CODE,
 } from './netfilter.ts';
-import type { NetlinkSocket, Reply, Request } from './socket.ts';
+import { NFGENMSG, nftType, raw, type TableId } from './nfnetlink.ts';
+import type { NetlinkSocket, Request } from './socket.ts';
 
-/** linux/netfilter/nfnetlink.h, struct nfgenmsg; its last field, in network order, is split in two bytes. */
-const NFGENMSG = { family: 'u8', version: 'u8', subsystemHigh: 'u8', subsystemLow: 'u8' } as const;
 const GENMSG_BYTES = 4;
-/** An attribute holds at most 65,531 bytes, and a list of elements is one; an element here has at most 120. */
-const MAX_ELEMENTS = 500;
-
-const raw: Codec<Uint8Array> = { decode: (bytes) => bytes, encode: (value) => value };
 
 const VERDICT = { code: attr(NFTA_VERDICT_CODE, be32), chain: attr(NFTA_VERDICT_CHAIN, string) };
 const DATA = {
@@ -53,6 +40,7 @@ export const ELEMENT = {
   key: attr(NFTA_SET_ELEM_KEY, nested(DATA)),
   keyEnd: attr(NFTA_SET_ELEM_KEY_END, nested(DATA)),
   data: attr(NFTA_SET_ELEM_DATA, nested(DATA)),
+  userdata: attr(NFTA_SET_ELEM_USERDATA, raw),
 };
 const LIST = { elements: repeated(NFTA_LIST_ELEM, nested(ELEMENT)) };
 
@@ -69,65 +57,11 @@ export const setElements = body(NFGENMSG, {
  */
 export type RawElement = Values<typeof ELEMENT>;
 
-export interface SetId {
-  /** NFPROTO_*. */
-  readonly family: number;
-  readonly table: string;
+export interface SetId extends TableId {
   readonly set: string;
 }
 
-const ruleMessage = body(NFGENMSG, {
-  table: attr(NFTA_RULE_TABLE, string),
-  chain: attr(NFTA_RULE_CHAIN, string),
-});
-const chainMessage = body(NFGENMSG, { table: attr(NFTA_CHAIN_TABLE, string), name: attr(NFTA_CHAIN_NAME, string) });
-const batch = body(NFGENMSG, {});
-
-/** Adds elements; existing ones succeed, unless they lead elsewhere or overlap (EEXIST). No elements, no requests. */
-export function addElementsRequests(id: SetId, elements: readonly RawElement[]): Request[] {
-  return chunks(elements).map((chunk) => ({
-    type: nftType(NFT_MSG_NEWSETELEM),
-    flags: NLM_F_CREATE,
-    payload: encodeElements(id, chunk),
-  }));
-}
-
-/** Deletes elements; an absent element fails (ENOENT). No elements, no requests. */
-export function deleteElementsRequests(id: SetId, elements: readonly RawElement[]): Request[] {
-  return chunks(elements).map((chunk) => ({ type: nftType(NFT_MSG_DELSETELEM), payload: encodeElements(id, chunk) }));
-}
-
-function chunks(elements: readonly RawElement[]): (readonly RawElement[])[] {
-  const count = Math.ceil(elements.length / MAX_ELEMENTS);
-  return Array.from({ length: count }, (_, i) => elements.slice(i * MAX_ELEMENTS, (i + 1) * MAX_ELEMENTS));
-}
-
-/** Flushes the chain and deletes it: both must be in one batch. */
-export function deleteChainRequests({ family, table }: Omit<SetId, 'set'>, chain: string): Request[] {
-  const header = { family };
-  return [
-    { type: nftType(NFT_MSG_DELRULE), payload: ruleMessage.encode({ header, attrs: { table, chain } }) },
-    { type: nftType(NFT_MSG_DELCHAIN), payload: chainMessage.encode({ header, attrs: { table, name: chain } }) },
-  ];
-}
-
-/** Executes all requests or none: one transaction. Returns one reply for each request, in order. */
-export function transact(socket: NetlinkSocket, requests: readonly Request[]): Reply[] {
-  const payload = batch.encode({
-    header: { family: AF_UNSPEC, subsystemLow: NFNL_SUBSYS_NFTABLES },
-    attrs: {},
-  });
-  const framed: Request[] = [
-    { type: NFNL_MSG_BATCH_BEGIN, payload, ack: false },
-    ...requests,
-    { type: NFNL_MSG_BATCH_END, payload, ack: false },
-  ];
-  const replies = socket.exchange(framed, { whole: true });
-  const [frame] = replies;
-  // The kernel refuses the frame itself if the caller may not change the ruleset.
-  if (frame !== undefined && frame.errno !== 0) return requests.map(() => frame);
-  return replies.slice(1, -1);
-}
+const ruleMessage = body(NFGENMSG, { table: attr(NFTA_RULE_TABLE, string) });
 
 /**
  * Looks up the elements with these keys: undefined if the element or the set does not exist. Each request gets an
@@ -162,7 +96,7 @@ export function listElements(socket: NetlinkSocket, id: SetId): RawElement[] {
 }
 
 /** Returns the number of rules in each chain of the table; empty if the table does not exist. */
-export function countRules(socket: NetlinkSocket, { family, table }: Omit<SetId, 'set'>): ReadonlyMap<string, number> {
+export function countRules(socket: NetlinkSocket, { family, table }: TableId): ReadonlyMap<string, number> {
   const payload = ruleMessage.encode({ header: { family }, attrs: { table } });
   const counts = new Map<string, number>();
   for (const message of socket.dump({ type: nftType(NFT_MSG_GETRULE), payload })) {
@@ -185,8 +119,4 @@ function chainOf(payload: Uint8Array): string | undefined {
 
 function encodeElements({ family, table, set }: SetId, elements: readonly RawElement[]): Uint8Array {
   return setElements.encode({ header: { family }, attrs: { table, set, list: { elements } } });
-}
-
-function nftType(message: number): number {
-  return (NFNL_SUBSYS_NFTABLES << 8) | message;
 }

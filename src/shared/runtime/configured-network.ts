@@ -6,7 +6,7 @@ import { parsePlugin } from '../config/plugin-config.ts';
 import { NEWEST } from '../config/versions.ts';
 import { isOwnPlugin } from './delegate.ts';
 import type { Environment } from './environment.ts';
-import { rulesOf, specOf } from './spec-of.ts';
+import { guardedOptions, rulesOf, specOf } from './spec-of.ts';
 
 const CONF_DIR = '/etc/cni/net.d';
 /** Default CNI_PATH: containerd's default, and where distributions install plugins. */
@@ -59,7 +59,8 @@ export function specOfElement(document: Document, path: readonly string[] = PLUG
     isOwn: (type) => isOwnPlugin(type, path),
   });
   if (config.kind === 'null') return { options: { driver: 'null' }, ranges: [], routes: [] };
-  return config.kind === 'endpoint' ? specOf(config.name, config, rulesOf(plugin, config)) : undefined;
+  if (config.kind !== 'endpoint') return undefined;
+  return specOf(config.name, { ...config, options: guardedOptions(config) }, rulesOf(plugin, config));
 }
 
 function attempted<T>(work: () => T): T | undefined {

@@ -1,5 +1,5 @@
 import { fault } from '../errors/fault.ts';
-import { type LinuxHostOptions, openLinuxHost } from '../host/linux-host.ts';
+import { openLinuxHost } from '../host/linux-host.ts';
 import { isLogLevel, type LogLevel, makeLogger } from '../log/log.ts';
 import { given } from '../model/given.ts';
 import { changeCount } from '../store/changes.ts';
@@ -17,14 +17,12 @@ const STDERR = 2;
 
 export interface CallOptions {
   readonly phases?: Phases;
-  /** Runs the `nft` command on hosts without libnftables; may block. */
-  readonly nftCommand?: LinuxHostOptions['nftCommand'];
 }
 
 /** Creates the core of one call in its own process. Delegates write to this process's stderr. */
-export function openCore(env: Environment, { phases, nftCommand }: CallOptions = {}): CallCore {
+export function openCore(env: Environment, { phases }: CallOptions = {}): CallCore {
   const stateDir = stateDirOf(env);
-  const host = openLinuxHost(env, nftCommand === undefined ? {} : { nftCommand });
+  const host = openLinuxHost(env);
   const locks = new LockQueue(stateDir);
   const firewallers = new Firewallers(host, (key) => core.lock(key));
   let store: LocalStore | undefined;

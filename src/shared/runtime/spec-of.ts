@@ -1,8 +1,9 @@
+import type { BridgeOptions } from '../config/bridge.ts';
 import { invalid } from '../config/invalid.ts';
 import type { NetworkSpec } from '../config/network-spec.ts';
 import type { EndpointConfig, IpamConfig, PluginName } from '../config/plugin-config.ts';
 import type { Rules } from '../drivers/rules.ts';
-import { chosenBackend } from '../firewall/open.ts';
+import { chosenBackend, guardsBridges } from '../firewall/open.ts';
 import { given } from '../model/given.ts';
 
 /** Returns the NetworkSpec of a CNI configuration: the same for a call and for the file that it came from. */
@@ -30,11 +31,22 @@ export function leaseScope({ dataDir }: { readonly dataDir: string }, network: s
   return `${dataDir}/${network}`;
 }
 
+/** The options without the guard that is on by default, on a host whose kernel has none. */
+export function guardedOptions({ options, requiresGuard }: EndpointConfig): BridgeOptions {
+  if (!options.spoofGuard || requiresGuard || guardsBridges()) return options;
+  const { spoofGuard: _, ...rest } = options;
+  return rest;
+}
+
 /** Under its reference name, bridge only masquerades; portmap and firewall follow it in the chain. */
-export function rulesOf(plugin: PluginName, { firewall, mappings, backendPath }: EndpointConfig): Rules | undefined {
+export function rulesOf(
+  plugin: PluginName,
+  { firewall, mappings, backendPath, options: driver }: EndpointConfig,
+): Rules | undefined {
   const options = plugin === 'isthmus' ? firewall : { ...firewall, policy: 'open' as const };
   const wanted = options.masquerade !== undefined || options.policy !== 'open' || mappings.length > 0;
-  if (plugin !== 'isthmus' && !wanted) return undefined;
+  const apart = driver.driver === 'bridge' && driver.portIsolation;
+  if (plugin !== 'isthmus' && !wanted && !apart) return undefined;
   const backend = chosenBackend(options.backend);
   if (backend !== 'none') return { backend, options, mappings, admit: plugin === 'isthmus' };
   if (!wanted) return undefined;

@@ -1,5 +1,6 @@
 import { formatSpec, parseSpec, type SpecText } from '../config/network-spec.ts';
 import type { Endpoint } from '../model/endpoint.ts';
+import { FIREWALL_BACKENDS } from '../model/firewall.ts';
 import type { DockerNetworkRow, NetworkRow, PoolRow } from './store.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -49,7 +50,7 @@ function isPublished(published: unknown): boolean {
 
 /** The names of FirewallBackend. */
 function isBackend(name: unknown): boolean {
-  return name === 'nftables' || name === 'iptables' || name === 'none';
+  return FIREWALL_BACKENDS.some((known) => known === name);
 }
 
 function isTuned(tuned: unknown): boolean {

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { type Attachment, ifbName } from '../model/attachment.ts';
 import type { Endpoint, InsideFacts, LinkFacts, PublishedFacts, ShapingFacts, TunedFacts } from '../model/endpoint.ts';
-import type { FirewallEntry, PublishedEntry } from '../model/firewall.ts';
+import { isPublished } from '../model/firewall.ts';
 import { given } from '../model/given.ts';
 import type { LinkChanges, Op } from '../model/op.ts';
 import { ownedOf } from '../model/owned.ts';
@@ -122,10 +122,15 @@ function linkOf({ hostIf, plan: { ops } }: SteppedEndpoint): LinkFacts | undefin
     alias: made.alias ?? '',
     ...(set.hairpin === true ? { hairpin: true } : {}),
     ...(set.isolated === true ? { isolated: true } : {}),
-    ...(ops.some(({ op }) => op === 'nft.element.add') ? { guarded: true } : {}),
+    ...(ops.some(({ op }) => isGuard(op)) ? { guarded: true } : {}),
     ...(vlans.length > 0 ? { vlans } : {}),
     ...(ops.some((op) => op.op === 'vlan.delete' && op.name === hostIf) ? { leavesDefaultVlan: true } : {}),
   };
+}
+
+/** Guards were ops of their own, which this release does not have. */
+function isGuard(op: string): boolean {
+  return op === 'nft.element.add';
 }
 
 function insideOf(ops: readonly Op[]): InsideFacts {
@@ -159,8 +164,7 @@ function isInSubnet(address: string, subnet: string): boolean {
 function portsOf({ plan, standby }: SteppedEndpoint): { published?: PublishedFacts; standby?: PublishedFacts } {
   const deletions = plan.undo.flatMap((op) => (op.op === 'firewall.delete' ? [op] : []));
   const [first] = deletions;
-  const isPort = (entry: FirewallEntry): entry is PublishedEntry => entry.kind === 'port' || entry.kind === 'direct';
-  const entries = deletions.flatMap((op) => op.entries.filter(isPort));
+  const entries = deletions.flatMap((op) => op.entries.filter(isPublished));
   const backend = first?.backend ?? standby?.backend;
   return {
     ...(backend === undefined ? {} : { published: { backend, entries } }),

@@ -66,6 +66,14 @@ export class SqliteEndpoints implements EndpointTable {
     });
   }
 
+  ofContainer({ network, camp, containerId }: Attachment): Endpoint[] {
+    const sql = `SELECT body FROM endpoints WHERE boot = ? AND network = ? AND camp = ? AND container = ?
+      ORDER BY interface, role`;
+    return this.#context.read((file, boot) =>
+      file.all(sql, boot(), network, camp, containerId).flatMap((row) => parseEndpoint(textOf(row.body)) ?? []),
+    );
+  }
+
   any(network: string): boolean {
     const sql = 'SELECT 1 FROM endpoints WHERE boot = ? AND network = ? LIMIT 1';
     return this.#context.read((file, boot) => file.get(sql, boot(), network) !== undefined);

@@ -2,7 +2,6 @@ import { fault } from '../errors/fault.ts';
 import { NetError } from '../errors/net-error.ts';
 import { badOp, isAbsence, NO_FIREWALL, opError } from '../host/failure.ts';
 import type { Holder, Host, HostIdentity, Namespace, Namespaces, PortQuery, View, ViewQuery } from '../host/host.ts';
-import { elementLine } from '../host/nft.ts';
 import type { Op } from '../model/op.ts';
 import { sysctlPath } from '../model/sysctl.ts';
 import { ENOENT } from '../netlink/constants.ts';
@@ -81,7 +80,7 @@ export class FakeHost implements Host {
 
   observe(ns: Namespace, query: ViewQuery): View {
     const fake = fakeNetns(ns);
-    const { links = [], addresses = [], routes = false, sysctls = [], nftSets = [], shaping = [] } = query;
+    const { links = [], addresses = [], routes = false, sysctls = [], shaping = [] } = query;
     const names = links === 'all' ? [...fake.links.keys()] : links;
     const wanted = fake.addresses.filter(({ dev }) => addresses === 'all' || addresses.includes(dev));
     const values = sysctls.map((key) => [key, fakeSysctl(fake, key, this.#options.ipv6 ?? true)] as const);
@@ -92,12 +91,6 @@ export class FakeHost implements Host {
       addresses: wanted.map(({ noDad, ...address }) => address),
       routes: routes ? allRoutes(fake) : [],
       sysctls: new Map(values.filter((entry): entry is readonly [string, string] => entry[1] !== undefined)),
-      nftSets: new Map(
-        nftSets.flatMap(({ table, set }) => {
-          const elements = fake.nftSets.get(`${table} ${set}`);
-          return elements === undefined ? [] : [[`${table} ${set}`, [...elements]] as const];
-        }),
-      ),
       listeners: (query.listeners ?? []).flatMap((asked) => {
         const { protocol, port: first, count = 1 } = asked;
         const inode = this.#listeners.findIndex(
@@ -188,10 +181,6 @@ export class FakeHost implements Host {
       case 'sysctl.set':
         this.#setSysctl(op, ns);
         break;
-      case 'nft.element.add':
-      case 'nft.element.delete':
-        changeElements(op, ns);
-        break;
       case 'tbf.add':
       case 'tbf.delete':
       case 'redirect.add':
@@ -225,22 +214,6 @@ function changeVlans(op: Extract<Op, { op: 'vlan.add' | 'vlan.delete' }>, ns: Fa
   const kept = ns.vlans.filter(({ name, vlan }) => name !== op.name || vlan.vid !== op.vlan.vid);
   if (op.op === 'vlan.delete' && kept.length === ns.vlans.length) throw opError(op, ENOENT);
   ns.vlans = op.op === 'vlan.add' ? [...kept, { name: op.name, vlan: op.vlan }] : kept;
-}
-
-/** The first element creates the table, deleting the last one deletes it. */
-function changeElements(op: Extract<Op, { op: 'nft.element.add' | 'nft.element.delete' }>, ns: FakeNetns): void {
-  elementLine(op);
-  const keyOf = (set: string): string => `${op.table} ${set}`;
-  const elements = ns.nftSets.get(keyOf(op.set)) ?? [];
-  const rest = elements.filter((element) => element !== op.element);
-  if (op.op === 'nft.element.add') {
-    for (const set of ['macspoof', 'guarded']) if (!ns.nftSets.has(keyOf(set))) ns.nftSets.set(keyOf(set), []);
-    ns.nftSets.set(keyOf(op.set), [...rest, op.element]);
-    return;
-  }
-  if (rest.length === elements.length) throw opError(op, ENOENT);
-  ns.nftSets.set(keyOf(op.set), rest);
-  if ([...ns.nftSets.values()].every((list) => list.length === 0)) ns.nftSets.clear();
 }
 
 function fakeNetns(ns: Namespace): FakeNetns {

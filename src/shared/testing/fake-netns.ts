@@ -57,8 +57,6 @@ export class FakeNetns implements Namespace {
   forwarding: FakeForwarding[] = [];
   vlans: { readonly name: string; readonly vlan: VlanRange }[] = [];
   readonly sysctls = new Map<string, string>();
-  /** Elements by `<table> <set>`. */
-  readonly nftSets = new Map<string, string[]>();
   /** By device. */
   readonly shaping = new Map<string, FakeShaping>();
   #nextIndex = 1;

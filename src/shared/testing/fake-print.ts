@@ -1,7 +1,7 @@
 import { renderOp } from '../host/render.ts';
 import { given } from '../model/given.ts';
 import type { LinkKind, RouteSpec } from '../model/link.ts';
-import type { NftTable, Op } from '../model/op.ts';
+import type { Op } from '../model/op.ts';
 import type { FakeLink, FakeNetns } from './fake-netns.ts';
 
 /** Default queue length of a new device. */
@@ -66,11 +66,6 @@ function stateOps(ns: FakeNetns): SandboxOp[] {
   for (const [dev, { tbf, redirect }] of ns.shaping) {
     if (tbf !== undefined) ops.push({ ...at, op: 'tbf.add', dev, ...tbf });
     if (redirect !== undefined) ops.push({ ...at, op: 'redirect.add', dev, to: redirect });
-  }
-  for (const [key, elements] of ns.nftSets) {
-    const set = key.slice(key.lastIndexOf(' ') + 1);
-    const table = 'bridge isthmus' satisfies NftTable;
-    for (const element of elements) ops.push({ ...at, op: 'nft.element.add', table, set, element });
   }
   return ops;
 }

@@ -60,13 +60,16 @@ export function gatedCore({ world, store, gate, process, isDaemon, nameOf }: Cor
     };
   };
   const host = gatedHost(world.host, gate);
-  const filter = gated('firewall', world.filter, gate);
+  const filters = {
+    inet: gated('firewall', world.filter, gate),
+    bridge: gated('guards', world.filter.of('bridge'), gate),
+  };
   return {
     host,
     store: gatedStore(store, gate),
     changes: gated('change count', world.changes, gate),
     log: SILENT,
-    firewall: () => filter,
+    firewall: (backend) => (backend === 'bridge' ? filters.bridge : filters.inet),
     lock: async (key) => {
       const label = { what: `takes lock ${nameOf(key)}` };
       await gate.request(

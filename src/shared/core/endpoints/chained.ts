@@ -112,7 +112,11 @@ export async function collectChained(core: Core, garbage: ChainedGarbage): Promi
   return errors;
 }
 
-function partOf({ stamp }: Core, { attachment, netns, ...request }: ChainedRequest, sandbox: Namespace): ChainedPart {
+function partOf(
+  { stamp, store }: Core,
+  { attachment, netns, ...request }: ChainedRequest,
+  sandbox: Namespace,
+): ChainedPart {
   const facts = request.describe(sandbox);
   const place = { path: netns, id: sandbox.id };
   const part = { attachment, progress: 'intent', sandbox: place, ...given({ stamp }) } as const;
@@ -124,8 +128,16 @@ function partOf({ stamp }: Core, { attachment, netns, ...request }: ChainedReque
     case 'bandwidth':
       return { ...part, role: 'bandwidth', ...facts };
     case 'tuning':
-      return { ...part, role: 'tuning', ...facts };
+      return { ...part, role: 'tuning', ...facts, ...given({ guardedPort: guardedPort(store, attachment) }) };
   }
+}
+
+/** The bridge port of the attachment's own endpoint, if it is guarded. */
+function guardedPort({ endpoints }: LocalStore, attachment: Attachment): string | undefined {
+  const row = endpoints.get(attachment, 'interface');
+  if (row?.kind !== 'cni') return undefined;
+  const { hostIf, guarded, spoofGuard } = row.link;
+  return guarded || spoofGuard ? hostIf : undefined;
 }
 
 async function clearWay(core: Core, request: ChainedRequest, sandbox: Namespace): Promise<void> {
@@ -139,7 +151,7 @@ async function clearWay(core: Core, request: ChainedRequest, sandbox: Namespace)
 }
 
 function removalOf({ attachment, role, when }: ChainedIdentity, netns: string): RemovalRequest {
-  return { attachment, role, netns, orphans: 'none', guarded: false, ...given({ when }) };
+  return { attachment, role, netns, orphans: 'none', ...given({ when }) };
 }
 
 function alreadyThere({ attachment, role }: ChainedRequest): NetError {

@@ -9,7 +9,7 @@ import { formatPrefix } from '../../model/prefix.ts';
 import { formatRoute } from '../../model/route.ts';
 import type { Core } from '../core.ts';
 import { desired } from '../desired.ts';
-import { drift, entriesDrift, lackOf, opDrift, routeDrift, setsOf } from '../diff.ts';
+import { drift, entriesDrift, lackOf, opDrift, routeDrift } from '../diff.ts';
 import { planFor } from '../networks/network.ts';
 import { rulesFor } from '../networks/record.ts';
 import type { EndpointRequest, Expectation } from '../requests.ts';
@@ -123,7 +123,7 @@ function hostQuery(hostIf: string | undefined, { driver }: EndpointRequest, ops:
   const shaping = ops.flatMap((op) => (op.op === 'tbf.add' || op.op === 'redirect.add' ? [op.dev] : []));
   const own = hostIf === undefined ? [] : [hostIf];
   const links = [...new Set([...own, ...driver.devices, ...made])];
-  return { links, nftSets: setsOf(ops), shaping: [...new Set(shaping)] };
+  return { links, shaping: [...new Set(shaping)] };
 }
 
 function sandboxQueryOf(ifName: string, ops: readonly Op[]): ViewQuery {

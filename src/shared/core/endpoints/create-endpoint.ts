@@ -13,6 +13,7 @@ import type { LocalStore } from '../../store/store.ts';
 import { assertOther } from '../ambient.ts';
 import { attachmentKey, transition } from '../apply.ts';
 import { type Core, NO_ADDRESSES } from '../core.ts';
+import { planGuarded } from '../desired.ts';
 import { execute } from '../execute.ts';
 import { ensureNetwork, recordSpec } from '../networks/network.ts';
 import { assertPortsFree, claimPorts, promotePartners } from '../ports/publish.ts';
@@ -85,7 +86,7 @@ async function build(core: Core, request: EndpointRequest, sandbox: Namespace, b
   const { view, isRenewed } = await ensureNetwork(core, request, addressing);
   core.mark?.('network');
   let facts = fitted(request, begun.facts, view);
-  let ops = planLink(facts.link).ops;
+  let ops = [...planGuarded(facts).ops, ...planLink(facts.link).ops];
   if (source?.kind === 'delegate') {
     const up: Op = { op: 'link.set', ns: 'sandbox', name: attachment.ifName, set: { up: true } };
     await execute(core, [...ops, up], namespaces);
@@ -103,7 +104,8 @@ async function build(core: Core, request: EndpointRequest, sandbox: Namespace, b
     });
     ({ inside } = next);
     facts = fitted(request, next.facts, view);
-    ops = [];
+    // Now the port's addresses are known.
+    ops = [...planGuarded(facts).ops];
   }
   ops = [...ops, ...inside.ops, ...planRest(facts)];
   await execute(core, ops, namespaces);
@@ -150,7 +152,7 @@ async function clearWay(core: Core, request: EndpointRequest, sandbox: Namespace
 
 /** The removal of the same attachment. Its record says what exists. */
 function asRemoval(request: EndpointRequest): RemovalRequest {
-  return { ...request, orphans: 'own', guarded: false };
+  return { ...request, orphans: 'own' };
 }
 
 function interfaceExists({ attachment, netns }: EndpointRequest): NetError {

@@ -9,7 +9,7 @@ import { attachmentKey } from '../apply.ts';
 import type { Core, DelegateSource } from '../core.ts';
 import { desired } from '../desired.ts';
 import { reverse } from '../execute.ts';
-import { deleteLostPorts } from '../lost-rules.ts';
+import { deleteLostEntries } from '../lost-rules.ts';
 import { removeUnusedNetwork } from '../networks/network.ts';
 import { promotePartners } from '../ports/publish.ts';
 import { countChange } from '../rebuild.ts';
@@ -77,7 +77,7 @@ export async function removeEndpoint(
   errors.push(...(await reverse(core, undo, namespaces)));
   core.mark?.('kernel');
   if (delegate !== undefined && delegate.type !== 'dhcp') errors.push(...(await released(delegate, row)));
-  errors.push(...(await deleteLostPorts(core, row)));
+  errors.push(...(await deleteLostEntries(core, row, request)));
   if (errors.length === 0) errors.push(...attempted(() => forget(core, request, row)));
   core.mark?.('commit');
   errors.push(...(await removeUnusedNetwork(core, attachment.network)));

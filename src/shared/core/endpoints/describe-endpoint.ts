@@ -4,11 +4,18 @@ import { insideQuery, planInside } from '../../drivers/inside.ts';
 import { portEntries } from '../../drivers/rules.ts';
 import type { Namespace, View } from '../../host/host.ts';
 import { formatAlias } from '../../model/alias.ts';
-import { attachmentDigest, digest, hostIfName, ifbName } from '../../model/attachment.ts';
-import type { CniEndpoint, LinkFacts, ShapingFacts } from '../../model/endpoint.ts';
+import { type Attachment, attachmentDigest, digest, hostIfName, ifbName } from '../../model/attachment.ts';
+import {
+  addressesOf,
+  type CniEndpoint,
+  type LinkFacts,
+  type PortFacts,
+  type ShapingFacts,
+} from '../../model/endpoint.ts';
 import { given } from '../../model/given.ts';
 import { macOfAddr, macOfDigest } from '../../model/mac.ts';
 import type { Plan } from '../../model/op.ts';
+import type { LocalStore } from '../../store/store.ts';
 import type { Core, IpamResult } from '../core.ts';
 import { describePorts } from '../ports/publish.ts';
 import type { EndpointRequest } from '../requests.ts';
@@ -53,7 +60,8 @@ function factsOf(
 ): CniEndpoint {
   const { attachment, driver, source, rules, netns, aliases } = request;
   const scope = source?.kind === 'local' ? source.scope : undefined;
-  const link = driver.describeLink(EMPTY_VIEW, namesOf(request, addressing));
+  const described = driver.describeLink(EMPTY_VIEW, namesOf(request, addressing));
+  const link = { ...described, ...given({ partners: described.spoofGuard && partnersOf(store, attachment) }) };
   const ports = rules === undefined ? {} : describePorts(store, rules, attachment, portEntries(rules, addressing));
   const shaping = shapingOf(request, link);
   return {
@@ -70,6 +78,18 @@ function factsOf(
     ...given({ scope, shaping, stamp }),
     ...(source?.kind === 'delegate' ? { delegate: { type: source.type, config: source.config } } : {}),
   };
+}
+
+/** The other guarded ports of the container, on any network; undefined without any. */
+function partnersOf({ endpoints, networks }: LocalStore, attachment: Attachment): readonly PortFacts[] | undefined {
+  const names = new Set([attachment.network, ...networks.list().map(({ name }) => name)]);
+  const rows = [...names].flatMap((network) => endpoints.ofContainer({ ...attachment, network }));
+  const own = attachmentDigest(attachment);
+  const partners = rows.flatMap((row): PortFacts[] => {
+    if (row.kind !== 'cni' || !row.link.spoofGuard || attachmentDigest(row.attachment) === own) return [];
+    return [{ port: row.link.hostIf, addresses: addressesOf(row) }];
+  });
+  return partners.length === 0 ? undefined : partners;
 }
 
 /** The limits that the runtime requests, on the host side of the pair. */

@@ -4,13 +4,13 @@ import { asNetError, type NetError } from '../../errors/net-error.ts';
 import type { View } from '../../host/host.ts';
 import { renderOp } from '../../host/render.ts';
 import type { Attachment, Role } from '../../model/attachment.ts';
-import { type Endpoint, hostIfOf, type LinkFacts, publishedOf, type ShapingFacts } from '../../model/endpoint.ts';
-import { entryKey, type PublishedEntry } from '../../model/firewall.ts';
+import { type Endpoint, hostIfOf, type LinkFacts, type ShapingFacts } from '../../model/endpoint.ts';
+import { entryKey } from '../../model/firewall.ts';
 import type { Op } from '../../model/op.ts';
 import { attachmentKey } from '../apply.ts';
 import type { Core } from '../core.ts';
-import { desired, desiredEntries } from '../desired.ts';
-import { missingEntries, opDrift, setsOf } from '../diff.ts';
+import { type BackendEntries, desiredEntries, entriesOf } from '../desired.ts';
+import { missingEntries, opDrift } from '../diff.ts';
 import { execute } from '../execute.ts';
 import { driverOf } from '../networks/driver-of.ts';
 import { ifFree, type TryLock } from '../try-lock.ts';
@@ -66,11 +66,10 @@ async function findDamaged(core: Core, all: readonly Endpoint[], wait: Wait): Pr
     const missing = await missingEntries(core.firewall(backend), entries, wait);
     for (const entry of missing) lacking.add(`${backend} ${entryKey(entry)}`);
   }
-  const lacks = ({ backend, entries }: { backend: string; entries: readonly PublishedEntry[] }): boolean =>
-    lacking.size > 0 && entries.some((entry) => lacking.has(`${backend} ${entryKey(entry)}`));
+  const lacks = ({ backend, entries }: BackendEntries): boolean =>
+    entries.some((entry) => lacking.has(`${backend} ${entryKey(entry)}`));
   return all.filter((one) => {
-    const published = publishedOf(one);
-    if (published !== undefined && lacks(published)) return true;
+    if (lacking.size > 0 && entriesOf(one).some(lacks)) return true;
     return one.progress === 'ready' && lackingOps(core, one, view).length > 0;
   });
 }
@@ -83,22 +82,23 @@ async function mend(core: Core, attachment: Attachment, role: Role): Promise<Omi
   const view = observe(core, [row]);
   const ops = lackingOps(core, row, view);
   if (ops.length > 0) await execute(core, ops, { host: host.own });
-  const published = publishedOf(row);
-  const missing = published === undefined ? [] : await core.firewall(published.backend).missing(published.entries);
-  if (published !== undefined && missing.length > 0) await core.firewall(published.backend).add(missing);
-  return { entries: missing.length, mended: ops.map((op) => renderOp(op, { sandbox: attachment.containerId })) };
+  let added = 0;
+  for (const { backend, entries } of entriesOf(row)) {
+    const missing = await core.firewall(backend).missing(entries);
+    if (missing.length > 0) await core.firewall(backend).add(missing);
+    added += missing.length;
+  }
+  return { entries: added, mended: ops.map((op) => renderOp(op, { sandbox: attachment.containerId })) };
 }
 
 /** Reads the view that `lackingOps` compares with. */
 function observe({ host }: Core, parts: readonly Endpoint[]): View {
   const [only] = parts;
-  const ops = parts.flatMap((part) => ('link' in part && part.link?.guarded ? desired(part).ops : []));
   const shaped = parts.flatMap((part) => ('shaping' in part && part.shaping !== undefined ? [part.shaping] : []));
   const devices = [...new Set(shaped.flatMap(({ hostIf, ifb }) => [hostIf, ifb]))];
   const names = only === undefined ? [] : [hostIfOf(only) ?? []].flat();
   return host.observe(host.own, {
     links: parts.length === 1 ? [...new Set([...names, ...devices])] : 'all',
-    nftSets: setsOf(ops),
     shaping: devices,
   });
 }
@@ -110,7 +110,7 @@ function lackingOps(core: Core, part: Endpoint, view: View): Op[] {
   const ofShaping = shaping === undefined || !view.links.has(shaping.hostIf) ? [] : lackingShaping(shaping, view);
   if (hostIf === undefined || !view.links.has(hostIf)) return ofShaping;
   const link = part.kind === 'recalled' ? recalledLink(core, part.attachment.network, hostIf) : linkOf(part);
-  return [...(link === undefined ? [] : lackingPort(link, view)), ...lackingGuards(part, view), ...ofShaping];
+  return [...(link === undefined ? [] : lackingPort(link, view)), ...ofShaping];
 }
 
 function linkOf(part: Endpoint): LinkFacts | undefined {
@@ -127,11 +127,6 @@ function lackingPort(link: LinkFacts, view: View): Op[] {
   }
   const lacks = planPort(link).filter((op) => op.op === 'port.set' && opDrift(op, view, view, []) !== undefined);
   return state.up ? lacks : [{ op: 'link.set', ns: 'host', name, set: { up: true } }, ...lacks];
-}
-
-function lackingGuards(part: Endpoint, view: View): Op[] {
-  if (linkOf(part)?.guarded !== true) return [];
-  return desired(part).ops.filter((op) => op.op === 'nft.element.add' && opDrift(op, view, view, []) !== undefined);
 }
 
 function lackingShaping(shaping: ShapingFacts, view: View): Op[] {

@@ -108,7 +108,7 @@ export async function deleteOffered(
 async function removeLocked(core: Core, attachment: Attachment): Promise<NetError[]> {
   const errors = await removePorts(core, attachment);
   const known = core.store.endpoints.get(attachment, role) !== undefined;
-  errors.push(...(await removeAnyway(core, { attachment, role, netns: '', orphans: 'own', guarded: true }, undefined)));
+  errors.push(...(await removeAnyway(core, { attachment, role, netns: '', orphans: 'own' }, undefined)));
   if (known) return errors;
   const stray = { op: 'link.delete', ns: 'host', name: attachment.ifName, kind: 'veth' } as const;
   return [...errors, ...(await reverse(core, [stray], { host: core.host.own }))];

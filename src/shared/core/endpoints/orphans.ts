@@ -7,9 +7,7 @@ import type { Core } from '../core.ts';
 import { removalByName } from '../desired.ts';
 import type { RemovalRequest } from '../requests.ts';
 
-const TABLE = 'bridge isthmus';
-
-/** Ops that delete an endpoint without a record: finds its interface by name, and its guards by interface. */
+/** Ops that delete an endpoint without a record: finds its interface by name. */
 export function orphanUndo(core: Core, request: RemovalRequest, sandbox: Namespace | undefined): Op[] {
   if (request.orphans === 'none') return [];
   const hostIf = hostIfName(request.attachment);
@@ -18,7 +16,7 @@ export function orphanUndo(core: Core, request: RemovalRequest, sandbox: Namespa
   if (request.orphans === 'any' && sandbox !== undefined && isAdoptable(core, sandbox, name)) {
     undo.push({ op: 'link.delete', ns: 'sandbox', name, kind: 'veth' });
   }
-  return request.guarded ? [...undo, ...spoofGuards(core, hostIf)] : undo;
+  return undo;
 }
 
 /** True for a veth whose other end is on this host and does not belong to another attachment on record. */
@@ -33,14 +31,4 @@ function isAdoptable({ host }: Core, sandbox: Namespace, name: string): boolean 
 
 export function isPeer(outside: LinkState, inside: LinkState): boolean {
   return outside.kind === 'veth' && outside.index === inside.linkIndex && outside.linkIndex === inside.index;
-}
-
-function spoofGuards({ host }: Core, hostIf: string): Op[] {
-  const sets = ['guarded', 'macspoof'];
-  const { nftSets } = host.observe(host.own, { nftSets: sets.map((set) => ({ table: TABLE, set })) });
-  return sets.flatMap((set) =>
-    (nftSets.get(`${TABLE} ${set}`) ?? [])
-      .filter((element) => element.startsWith(`"${hostIf}"`))
-      .map((element): Op => ({ op: 'nft.element.delete', ns: 'host', table: TABLE, set, element })),
-  );
 }

@@ -17,7 +17,7 @@ import { sweepLostRules } from '../lost-rules.ts';
 import { observeNetwork } from '../view.ts';
 import { assertSameNetwork, sameSpec } from './compare-specs.ts';
 import { deviceKey, formatHolders, isHeld, rulesFor, specFor, withHolders } from './record.ts';
-import { missingRules } from './rules.ts';
+import { missingGuards, missingRules } from './rules.ts';
 
 export interface NetworkIdentity {
   readonly attachment: Attachment;
@@ -101,8 +101,12 @@ export async function planFor(
   const { host } = core;
   const view = observeNetwork(host, host.own, driver, addressing);
   const plan = driver.planNetwork(view, addressing);
-  if (rules === undefined) return { view, plan };
-  return { view, plan: joinPlans(plan, await missingRules(core, rules, driver.devices[0], addressing)) };
+  const guards = await missingGuards(core, driver.networkGuards(addressing));
+  const guarded = guards === undefined ? plan : joinPlans(plan, guards);
+  if (rules === undefined) return { view, plan: guarded };
+  const [device] = driver.devices;
+  const separate = driver.separatesPorts ? [{ kind: 'separate', device } as const] : [];
+  return { view, plan: joinPlans(guarded, await missingRules(core, rules, device, addressing, false, separate)) };
 }
 
 /** Runs the ops. If the device already exists, removes it from the record of what we created. */

@@ -1,6 +1,7 @@
 import type { Addressing } from '../../drivers/driver.ts';
 import { localnetKey, loopbackDevices, networkEntries, planNetworkRules, type Rules } from '../../drivers/rules.ts';
 import { fault } from '../../errors/fault.ts';
+import type { BridgeEntry, FirewallEntry } from '../../model/firewall.ts';
 import type { Plan } from '../../model/op.ts';
 import { mergeOwned, ownedOf } from '../../model/owned.ts';
 import type { NetworkRow } from '../../store/store.ts';
@@ -68,6 +69,12 @@ export async function assertRules(core: Core, rules: Rules, device: string, addr
   throw fault.drift('CHECK', `network on ${device}`, what, hint);
 }
 
+/** Plans the guards of the network's bridge that are not in force; undefined if it needs none. */
+export async function missingGuards(core: Core, wanted: readonly BridgeEntry[]): Promise<Plan | undefined> {
+  const missing = wanted.length === 0 ? [] : await core.firewall('bridge').missing(wanted);
+  return missing.length === 0 ? undefined : planNetworkRules('bridge', missing);
+}
+
 /**
  * Plans the network's entries that are not in force. The undo has every admission, even if no foreign chain drops
  * anything yet: a later pass admits the device once one does. With `onlyDropped`, omits admissions where nothing drops.
@@ -78,8 +85,9 @@ export async function missingRules(
   device: string,
   addressing: Addressing,
   onlyDropped = false,
+  more: readonly FirewallEntry[] = [],
 ): Promise<Plan> {
-  const wanted = networkEntries(rules, device, addressing);
+  const wanted = [...networkEntries(rules, device, addressing), ...more];
   const missing = wanted.length === 0 ? [] : await core.firewall(rules.backend).missing(wanted, onlyDropped);
   const keys = new Map(loopbackDevices(wanted).map((name) => [name, localnetKey(name)]));
   const { sysctls } = keys.size === 0 ? EMPTY_VIEW : core.host.observe(core.host.own, { sysctls: [...keys.values()] });

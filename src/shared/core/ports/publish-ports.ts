@@ -104,7 +104,7 @@ export async function unpublishPorts(core: Core, attachment: Attachment): Promis
 /** Like `unpublishPorts`; the caller holds the lock. */
 export async function removePorts(core: Core, attachment: Attachment): Promise<NetError[]> {
   if (core.store.endpoints.get(attachment, role) === undefined) return [];
-  return await removeAnyway(core, { attachment, role, netns: '', orphans: 'none', guarded: false }, undefined);
+  return await removeAnyway(core, { attachment, role, netns: '', orphans: 'none' }, undefined);
 }
 
 /** The published state to start from. Removes an interrupted change, or everything if none of it can be kept. */

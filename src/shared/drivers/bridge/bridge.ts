@@ -3,7 +3,7 @@ import type { View } from '../../host/host.ts';
 import type { Addressing, Driver, EndpointNames } from '../driver.ts';
 import { describeInside } from '../inside.ts';
 import { completeAddressing } from './gateways.ts';
-import { networkQuery, planNetwork } from './network.ts';
+import { networkGuards, networkQuery, planNetwork } from './network.ts';
 import { describePort } from './port.ts';
 import { gatewayDevice } from './vlan.ts';
 
@@ -15,9 +15,11 @@ export function bridgeDriver(options: BridgeOptions, network: string): Driver {
   return {
     devices:
       options.vlan === undefined || !options.isGateway ? [options.bridge] : [options.bridge, gatewayDevice(options)],
+    separatesPorts: options.portIsolation,
     complete: (addressing) => completeAddressing(options, addressing),
     query: (seen, addressing) => networkQuery(options, seen, addressing),
     planNetwork: (view: View, addressing: Addressing) => planNetwork(options, network, view, addressing),
+    networkGuards: (addressing) => networkGuards(options, addressing),
     describeLink: (view: View, names: EndpointNames) => describePort(options, view, names),
     describeInside: (addressing) =>
       describeInside(addressing, { up: !options.disableContainerInterface, detectDuplicates: options.enabledad }),

@@ -2,8 +2,10 @@ import type { BridgeOptions } from '../../config/bridge.ts';
 import { fault } from '../../errors/fault.ts';
 import type { NetError } from '../../errors/net-error.ts';
 import type { View, ViewQuery } from '../../host/host.ts';
+import { formatAddr } from '../../model/addr.ts';
 import { formatDeviceAlias, parseDeviceAlias } from '../../model/alias.ts';
 import { digest } from '../../model/attachment.ts';
+import type { BridgeEntry } from '../../model/firewall.ts';
 import type { LinkState } from '../../model/link.ts';
 import { macOfDigest } from '../../model/mac.ts';
 import type { Op, Plan } from '../../model/op.ts';
@@ -11,7 +13,7 @@ import { formatPrefix, overlaps, type Prefix, parsePrefix } from '../../model/pr
 import type { Addressing } from '../driver.ts';
 import { hasGateway } from './gateways.ts';
 import { defaultRouteDevice, networkMtu } from './mtu.ts';
-import { acceptRaKeys } from './uplinks.ts';
+import { acceptRaKey, acceptRaKeys, ignoreRouters, RTPROT_RA } from './uplinks.ts';
 import { gatewayDevice, joinBridge, planGatewayDevice, usesVlans } from './vlan.ts';
 
 const FORWARD = { 4: 'net/ipv4/ip_forward', 6: 'net/ipv6/conf/all/forwarding' } as const;
@@ -38,7 +40,7 @@ export function networkQuery(
   }
   const needsMtu = options.mtu === undefined && !seen.links.has(options.bridge);
   const needsUplinks = opensForwarding6(options, seen, addressing);
-  if (!needsMtu && !needsUplinks) return undefined;
+  if (!needsMtu && !needsUplinks && !mayListen(options, seen, addressing)) return undefined;
   if (!seen.links.has('lo')) return { links: needsUplinks ? 'all' : ['lo'], routes: true };
   const missingLink = needsMtu ? defaultRouteDevice(seen) : undefined;
   const links = missingLink !== undefined && !seen.links.has(missingLink) ? [missingLink] : [];
@@ -57,7 +59,10 @@ export function planNetwork(options: BridgeOptions, network: string, view: View,
   } else {
     checkBridge(options, found);
     const isOurs = parseDeviceAlias(found.alias) !== undefined;
-    if (isOurs && view.sysctls.get(acceptRaKey(found.name)) === '1') ops.push(ignoreRouters(found.name));
+    const mustIgnore = isOurs
+      ? listens(view, found.name)
+      : mayListen(options, view, addressing) && !learns(view, found);
+    if (mustIgnore) ops.push(ignoreRouters(found.name));
     if (!found.up) ops.push(setLink(options.bridge, { up: true }));
     if (options.promisc && !found.promisc) {
       ops.push(setLink(options.bridge, { promisc: true }));
@@ -81,6 +86,13 @@ export function planNetwork(options: BridgeOptions, network: string, view: View,
   return { ops, undo };
 }
 
+/** With guarded ports, no port may bear the addresses of the gateways. */
+export function networkGuards(options: BridgeOptions, addressing: Addressing): BridgeEntry[] {
+  if (!options.spoofGuard && !options.macspoofchk) return [];
+  const gateways = options.spoofGuard ? gatewaysOf(options, addressing).map(({ addr }) => formatAddr(addr)) : [];
+  return [{ kind: 'gateways', device: options.bridge, addresses: [...new Set(gateways)] }];
+}
+
 function createBridge(options: BridgeOptions, network: string, view: View): Op[] {
   const name = options.bridge;
   const link = usesVlans(options) ? ({ kind: 'bridge', vlanFiltering: true } as const) : ({ kind: 'bridge' } as const);
@@ -102,13 +114,20 @@ function createBridge(options: BridgeOptions, network: string, view: View): Op[]
   ];
 }
 
-/** Ignores router advertisements, so that no pod can give the host a route. */
-function ignoreRouters(bridge: string): Op {
-  return { op: 'sysctl.set', ns: 'host', key: acceptRaKey(bridge), value: '0', optional: true };
+/** True if we put a gateway on a bridge that we found, and it listens to routers: as a rule, only because all do. */
+function mayListen(options: BridgeOptions, view: View, addressing: Addressing): boolean {
+  const found = view.links.get(options.bridge);
+  const isFound = found !== undefined && parseDeviceAlias(found.alias) === undefined;
+  return isFound && gatewaysOf(options, addressing).length > 0 && listens(view, options.bridge);
 }
 
-function acceptRaKey(bridge: string): string {
-  return `net/ipv6/conf/${bridge}/accept_ra`;
+function listens({ sysctls }: View, bridge: string): boolean {
+  return sysctls.get(acceptRaKey(bridge)) === '1';
+}
+
+/** True if a router behind the bridge has given the host a route: the bridge is an uplink too. */
+function learns({ routes }: View, { name }: LinkState): boolean {
+  return routes.some(({ dev, protocol }) => dev === name && protocol === RTPROT_RA);
 }
 
 function checkBridge(options: BridgeOptions, found: LinkState): void {

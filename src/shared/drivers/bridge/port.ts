@@ -16,6 +16,7 @@ export function describePort(options: BridgeOptions, view: View, names: Endpoint
     ...(options.hairpin ? { hairpin: true } : {}),
     ...(options.portIsolation ? { isolated: true } : {}),
     ...(options.macspoofchk ? { guarded: true } : {}),
+    ...(options.spoofGuard ? { spoofGuard: true } : {}),
     ...portVlans(options),
   };
 }

@@ -1,8 +1,9 @@
 import type { View } from '../../host/host.ts';
+import type { Op } from '../../model/op.ts';
 import { defaultRouteDevice } from './mtu.ts';
 
 /** RTPROT_RA, linux/rtnetlink.h: protocol of routes learnt from router advertisements. */
-const RTPROT_RA = 9;
+export const RTPROT_RA = 9;
 
 /** Kinds of links that lead to pods. */
 const PODS = ['bridge', 'veth', 'ifb'];
@@ -18,5 +19,14 @@ export function acceptRaKeys(view: View): string[] {
     ({ up, loopback, master, kind }) => up && !loopback && master === undefined && !PODS.includes(kind ?? ''),
   );
   const devices = new Set([...learnt, defaultRouteDevice(view) ?? [], ...alone.map(({ name }) => name)].flat());
-  return [...devices].map((device) => `net/ipv6/conf/${device}/accept_ra`);
+  return [...devices].map(acceptRaKey);
+}
+
+/** Ignores router advertisements, so that no pod can give the host a route. */
+export function ignoreRouters(device: string): Op {
+  return { op: 'sysctl.set', ns: 'host', key: acceptRaKey(device), value: '0', optional: true };
+}
+
+export function acceptRaKey(device: string): string {
+  return `net/ipv6/conf/${device}/accept_ra`;
 }

@@ -8,6 +8,7 @@ import { EMPTY_PLAN } from '../../model/op.ts';
 import { planPort } from '../link.ts';
 import { hostMac } from './host-mac.ts';
 import { networkMtu } from './mtu.ts';
+import { ignoreRouters } from './uplinks.ts';
 
 /** The VLAN that a filtering bridge puts a new port into. */
 const DEFAULT_VLAN = 1;
@@ -41,6 +42,7 @@ export function planGatewayDevice(options: BridgeOptions, view: View): Plan {
         mtu,
         master: options.bridge,
       },
+      ignoreRouters(name),
       { op: 'link.set', ns: 'host', name: port, set: { up: true } },
       ...planPort({ ...portVlans({ ...options, trunk: [] }), hostIf: port }),
       { op: 'link.set', ns: 'host', name, set: { up: true } },

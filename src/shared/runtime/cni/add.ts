@@ -54,7 +54,7 @@ async function addEndpoint(
     const own = fromReport({ ...report, dns: dns ?? report.dns }, request.netns);
     return formatResult(previous === undefined ? own : merge(previous, own), call.version);
   } catch (error) {
-    await controller.deleteEndpoint({ ...request, orphans: 'own', guarded: false });
+    await controller.deleteEndpoint({ ...request, orphans: 'own' });
     throw error;
   }
 }

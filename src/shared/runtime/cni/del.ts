@@ -22,13 +22,12 @@ async function remove(call: RemovalCall, core: Core): Promise<NetError[]> {
     return [];
   }
   if (plugin === 'loopback') return leaveAmbient(core, 'null', variables.netns);
-  const { driver, guarded } = config;
+  const { driver } = config;
   const errors = await new NetworkController(core).deleteEndpoint({
     attachment,
     role: 'interface',
     netns: variables.netns,
     orphans: plugin === 'bridge' ? 'any' : 'own',
-    guarded,
     ...given({ source, when: stampedBy(call) }),
   });
   return driver === 'bridge' ? errors : [...errors, ...leaveAmbient(core, driver, variables.netns)];

@@ -6,7 +6,7 @@ import type { Core, LocalSource } from '../../core/core.ts';
 import type { EndpointRequest } from '../../core/requests.ts';
 import { bridgeDriver } from '../../drivers/bridge/bridge.ts';
 import { given } from '../../model/given.ts';
-import { rulesOf, specOf } from '../spec-of.ts';
+import { guardedOptions, rulesOf, specOf } from '../spec-of.ts';
 import { attachmentOf, type PluginCall } from './request.ts';
 import { unsayable } from './result.ts';
 import { addressSource, localSource } from './sources.ts';
@@ -40,7 +40,8 @@ export function targetOf(call: PluginCall, core: Core): Target {
 
 function endpointOf(call: PluginCall, config: EndpointConfig, core: Core): Target {
   const attachment = attachmentOf(call);
-  const { options, ipam, aliases, bandwidth, mac, dns } = config;
+  const { ipam, aliases, bandwidth, mac, dns } = config;
+  const options = guardedOptions(config);
   const source = ipam === undefined ? undefined : addressSource(call, ipam, attachment, core);
   assertSayable(call, config);
   const rules = rulesOf(call.plugin, config);

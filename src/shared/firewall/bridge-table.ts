@@ -1,0 +1,179 @@
+import {
+  NF_BR_PRE_ROUTING,
+  NF_DROP,
+  NFPROTO_BRIDGE,
+  NFT_CMP_EQ,
+  NFT_CMP_NEQ,
+  NFT_GOTO,
+  NFT_LOOKUP_F_INV,
+  NFT_META_IIFNAME,
+  NFT_META_L4PROTO,
+  NFT_META_PROTOCOL,
+  NFT_PAYLOAD_LL_HEADER,
+  NFT_PAYLOAD_NETWORK_HEADER,
+  NFT_PAYLOAD_TRANSPORT_HEADER,
+  NFT_REG_1,
+  NFT_REG_2,
+  NFT_REG_VERDICT,
+} from '../netlink/netfilter.ts';
+import { addChainRequest, addRuleRequest, addSetRequest, addTableRequest, type NewSet } from '../netlink/nft-batch.ts';
+import type { Expression } from '../netlink/nft-rules.ts';
+import type { Request } from '../netlink/socket.ts';
+
+export const BRIDGE_TABLE_ID = { family: NFPROTO_BRIDGE, table: 'isthmus' } as const;
+
+/** nftables, include/datatype.h: what nft prints keys by. A concatenation has six bits for each field. */
+const [IPADDR, IP6ADDR, ETHERADDR, IFNAME] = [7, 8, 9, 41] as const;
+const after = (type: number): number => (IFNAME << 6) | type;
+
+/** libnftnl, udata.h: NFTNL_UDATA_SET_KEYBYTEORDER, host order. Without it nft prints a name as an empty one. */
+const HOST_ORDER = Uint8Array.of(0, 4, 1, 0, 0, 0);
+
+/**
+ * Every set. `networks` has the bridges, `guarded` the ports whose MAC is bound, `bound` those whose addresses are
+ * bound too. `leased` has the addresses in use; its comments name the port or bridge that has them.
+ */
+const SETS: readonly NewSet[] = [
+  { name: 'networks', keyType: IFNAME, keyBytes: 16, userdata: HOST_ORDER },
+  { name: 'guarded', keyType: IFNAME, keyBytes: 16, userdata: HOST_ORDER },
+  { name: 'macspoof', keyType: after(ETHERADDR), keyBytes: 24 },
+  { name: 'bound', keyType: IFNAME, keyBytes: 16, userdata: HOST_ORDER },
+  { name: 'allowed4', keyType: after(IPADDR), keyBytes: 20 },
+  { name: 'allowed6', keyType: after(IP6ADDR), keyBytes: 32 },
+  { name: 'leased4', keyType: IPADDR, keyBytes: 4 },
+  { name: 'leased6', keyType: IP6ADDR, keyBytes: 16 },
+];
+
+export const BRIDGE_SETS: readonly string[] = SETS.map(({ name }) => name);
+
+/** Loads a field of the frame into a register. */
+type Field = (register: number) => Expression;
+const meta =
+  (key: number): Field =>
+  (dreg) => ({ name: 'meta', meta: { dreg, key } });
+const bytesAt =
+  (base: number) =>
+  (offset: number, len: number): Field =>
+  (dreg) => ({ name: 'payload', payload: { dreg, base, offset, len } });
+const [link, network, transport] = [
+  NFT_PAYLOAD_LL_HEADER,
+  NFT_PAYLOAD_NETWORK_HEADER,
+  NFT_PAYLOAD_TRANSPORT_HEADER,
+].map(bytesAt) as [ReturnType<typeof bytesAt>, ReturnType<typeof bytesAt>, ReturnType<typeof bytesAt>];
+
+const IIFNAME = meta(NFT_META_IIFNAME);
+const PROTOCOL = meta(NFT_META_PROTOCOL);
+const L4PROTO = meta(NFT_META_L4PROTO);
+const ETHER_SADDR = link(6, 6);
+const IP_SADDR = network(12, 4);
+const IP6_SADDR = network(8, 16);
+const ARP_HTYPE = network(0, 2);
+const ARP_SADDR_ETHER = network(8, 6);
+const ARP_SADDR_IP = network(14, 4);
+const DPORT = transport(2, 2);
+const ICMPV6_TYPE = transport(0, 1);
+/** The target of a neighbour solicitation or advertisement. nft 1.0.6 has no word for it. */
+const ND_TARGET = transport(8, 16);
+
+const within = (set: string, ...fields: readonly Field[]): Expression[] => looked(set, fields, 0);
+const outside = (set: string, ...fields: readonly Field[]): Expression[] => looked(set, fields, NFT_LOOKUP_F_INV);
+function looked(set: string, fields: readonly Field[], flags: number): Expression[] {
+  const loads = fields.map((field, i) => field(i === 0 ? NFT_REG_1 : NFT_REG_2));
+  return [...loads, { name: 'lookup', lookup: { set, sreg: NFT_REG_1, flags } }];
+}
+const is = (field: Field, hex: string): Expression[] => compared(field, NFT_CMP_EQ, hex);
+const isNot = (field: Field, hex: string): Expression[] => compared(field, NFT_CMP_NEQ, hex);
+function compared(field: Field, op: number, hex: string): Expression[] {
+  return [field(NFT_REG_1), { name: 'cmp', cmp: { sreg: NFT_REG_1, op, data: { value: Buffer.from(hex, 'hex') } } }];
+}
+function verdict(code: number, chain?: string): Expression {
+  const data = { verdict: chain === undefined ? { code } : { code, chain } };
+  return { name: 'immediate', immediate: { dreg: NFT_REG_VERDICT, data } };
+}
+/** Drops what a port sends whose addresses are bound. */
+const DROP = [...within('bound', IIFNAME), verdict(NF_DROP)];
+const goto = (chain: string): Expression => verdict(NFT_GOTO, chain);
+
+const [ICMPV6, UDP] = ['3a', '11'] as const;
+const [RS_ANSWER, NS, NA, REDIRECT] = ['86', '87', '88', '89'] as const;
+const [DHCP_CLIENT, DHCPV6_CLIENT] = ['0044', '0222'] as const;
+const UNSPECIFIED = '00'.repeat(16);
+
+/**
+ * The rules of each chain; targets of `goto` come first. Usual traffic costs two look-ups: that a port has the MAC, and
+ * the address, which a packet bears. Everything else is looked up only for what is to be dropped.
+ */
+const CHAINS: Readonly<Record<string, readonly (readonly Expression[])[]>> = {
+  packets4: [
+    [...outside('allowed4', IIFNAME, IP_SADDR), ...within('leased4', IP_SADDR), ...DROP],
+    // Only a DHCP server sends to a client's port.
+    [...is(L4PROTO, UDP), ...is(DPORT, DHCP_CLIENT), ...DROP],
+  ],
+  discovery: [
+    [...is(ICMPV6_TYPE, RS_ANSWER), ...DROP],
+    [...is(ICMPV6_TYPE, REDIRECT), ...DROP],
+    [...is(ICMPV6_TYPE, NA), ...outside('allowed6', IIFNAME, ND_TARGET), ...within('leased6', ND_TARGET), ...DROP],
+    // A solicitation from nowhere says that the sender is about to take the address.
+    [
+      ...is(ICMPV6_TYPE, NS),
+      ...is(IP6_SADDR, UNSPECIFIED),
+      ...outside('allowed6', IIFNAME, ND_TARGET),
+      ...within('leased6', ND_TARGET),
+      ...DROP,
+    ],
+  ],
+  packets6: [
+    [...outside('allowed6', IIFNAME, IP6_SADDR), ...within('leased6', IP6_SADDR), ...DROP],
+    [...is(L4PROTO, ICMPV6), goto('discovery')],
+    [...is(L4PROTO, UDP), ...is(DPORT, DHCPV6_CLIENT), ...DROP],
+  ],
+  claims4: [
+    // Linux accepts ARP of IEEE 802 from Ethernet (arp_process), and no program sends it.
+    [...isNot(ARP_HTYPE, '0001'), ...DROP],
+    [...outside('macspoof', IIFNAME, ARP_SADDR_ETHER), ...DROP],
+    [...outside('allowed4', IIFNAME, ARP_SADDR_IP), ...within('leased4', ARP_SADDR_IP), ...DROP],
+  ],
+  claims: [
+    [...is(PROTOCOL, '0800'), goto('packets4')],
+    [...is(PROTOCOL, '86dd'), goto('packets6')],
+    [...is(PROTOCOL, '0806'), goto('claims4')],
+    // The bridge has taken a frame's VLAN tag off. Linux takes off a second one of VLAN 0, and would believe the rest.
+    [...is(PROTOCOL, '8100'), ...DROP],
+    [...is(PROTOCOL, '88a8'), ...DROP],
+  ],
+  spoof: [
+    [...within('macspoof', IIFNAME, ETHER_SADDR), goto('claims')],
+    [...within('guarded', IIFNAME), verdict(NF_DROP)],
+  ],
+};
+
+/** Before br_netfilter, and before everything that others do by default. */
+const HOOK = { chain: 'spoof', number: NF_BR_PRE_ROUTING, priority: -300 } as const;
+
+const COUNTS: ReadonlyMap<string, number> = new Map(
+  Object.entries(CHAINS).map(([name, rules]) => [name, rules.length]),
+);
+
+/** Number of rules in each chain. */
+export function bridgeRuleCounts(): ReadonlyMap<string, number> {
+  return COUNTS;
+}
+
+/** The messages that create the table, with its sets empty. It must not exist. */
+export function bridgeTableRequests(): Request[] {
+  const chains = Object.entries(CHAINS);
+  return [
+    addTableRequest(BRIDGE_TABLE_ID),
+    ...SETS.map((set, i) => addSetRequest(BRIDGE_TABLE_ID, set, i + 1)),
+    ...chains.map(([chain]) => {
+      const hook = chain === HOOK.chain ? HOOK : undefined;
+      return addChainRequest({ ...BRIDGE_TABLE_ID, chain }, hook);
+    }),
+    ...chains.flatMap(([chain, rules]) =>
+      rules.map((expressions) => {
+        const id = { ...BRIDGE_TABLE_ID, chain };
+        return addRuleRequest({ chain: id, append: true, expressions, userdata: new Uint8Array() });
+      }),
+    ),
+  ];
+}
