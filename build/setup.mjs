@@ -2,6 +2,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { PACKAGES } from './packages.mjs';
 
 const ROOT = join(import.meta.dirname, '..');
 const NODE = join(ROOT, 'node_modules/.bin/node');
@@ -12,17 +13,6 @@ const POLICY_TEXT = '#!/bin/sh\n# isthmus: services are not started while their 
 /** The build's outputs below dist/. */
 const PROGRAMS = ['cni-plugin', 'cnm-shim', 'launcher'];
 
-const DEMO = ['iproute2', 'musl-tools', 'libatomic1', 'libstdc++6', 'libnftables1', 'binutils', 'busybox-static'];
-const DOCKER_PLUGIN = [...DEMO, 'iptables'];
-const TEST = [
-  ...DOCKER_PLUGIN,
-  ...['nftables', 'procps', 'kmod', 'strace', 'tcpdump', 'conntrack'],
-  ...['containernetworking-plugins', 'podman', 'containerd', 'runc', 'docker.io', 'docker-compose'],
-  ...['dnsmasq-base', 'systemd'],
-];
-
-/** The distribution packages that each target needs. Without a target: those for building. */
-const PACKAGES = { build: DEMO, demo: DEMO, test: TEST, 'docker-plugin': DOCKER_PLUGIN, compilers: DEMO, modules: [] };
 /** Targets that need no dist/: linting, and the build itself. */
 const UNBUILT = ['compilers', 'modules'];
 
