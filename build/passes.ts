@@ -41,6 +41,7 @@ export const ONCE: Readonly<Record<string, string>> = {
   package: 'is about how executables are made',
   readme: 'installs what it needs itself, the daemon too',
   reboot: 'calls with the boot id of another boot, which no daemon can live through',
+  runtimes: 'is about the tests themselves',
   'test-host': 'is about the tests themselves',
 };
 
@@ -76,6 +77,7 @@ export const SAME_EVERYWHERE: Readonly<Record<string, string>> = {
   podman: 'needs podman 4: later ones know no CNI',
   'podman-default': 'needs podman 4: later ones know no CNI',
   'podman-networks': 'needs podman 4: later ones know no CNI',
+  runtimes: 'is about the tests themselves',
 };
 
 /**

@@ -25,7 +25,7 @@ export interface Podman {
 
 /** Why podman calls no CNI plugin, or undefined where it does. */
 export function withoutCni(host: TestHost): string | undefined {
-  const version = host.run('podman', '--version').trim();
+  const version = host.run('env', '-u', 'CONTAINERS_CONF', 'podman', '--version').trim();
   return /version [1-4]\./.test(version) ? undefined : `${version} has no CNI backend`;
 }
 

@@ -2,8 +2,8 @@
 # Runs a command in ROOT (see provision.sh), with the checkout at /isthmus. Needs a mount namespace of its own, whose
 # mounts are private:
 #   unshare --mount --propagation private sh enter.sh ROOT CHECKOUT COMMAND...
-# The command sees the machine's kernel: its devices, processes, control groups and network, and its /tmp. Nothing
-# that it writes gets into ROOT.
+# The command sees the machine's kernel: its devices, processes, control groups and network. Nothing that it writes gets
+# into ROOT or to the machine, but to the checkout.
 set -eu
 root=$1 checkout=$2
 shift 2
@@ -23,8 +23,10 @@ for path in "$root"/*; do
     ;;
   esac
 done
-for dir in dev proc sys tmp; do mount --rbind "/$dir" "$new/$dir"; done
+for dir in dev proc sys; do mount --rbind "/$dir" "$new/$dir"; done
+chmod 1777 "$new/tmp"
 mkdir -m 1777 "$new/run/lock"
+unset TMPDIR
 mkdir "$new/isthmus" "$new/old"
 mount --rbind "$checkout" "$new/isthmus"
 # chroot would not do: nsenter --mount leads to the root of the mount namespace.

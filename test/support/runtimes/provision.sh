@@ -12,7 +12,7 @@ new=$root.new
 if [ -z "${ISTHMUS_PROVISIONING:-}" ]; then
   mkdir -p "$(dirname "$root")"
   export ISTHMUS_PROVISIONING=1
-  exec flock "$(dirname "$root")" unshare --mount --propagation private sh "$0" "$suite" "$root" "$@"
+  exec flock --no-fork "$(dirname "$root")" unshare --mount --propagation private sh "$0" "$suite" "$root" "$@"
 fi
 [ ! -d "$root" ] || exit 0
 
@@ -50,9 +50,11 @@ printf '#!/bin/sh\nexit 101\n' >"$new/usr/sbin/policy-rc.d"
 chmod 755 "$new/usr/sbin/policy-rc.d"
 mount -t proc proc "$new/proc"
 mount --rbind /dev "$new/dev"
-export DEBIAN_FRONTEND=noninteractive LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin
-chroot "$new" apt-get -qq -y --no-install-recommends install "$@"
-chroot "$new" apt-get clean
+in_root() {
+  chroot "$new" /usr/bin/env DEBIAN_FRONTEND=noninteractive LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"
+}
+in_root apt-get -qq -y --no-install-recommends install "$@"
+in_root apt-get clean
 umount -l "$new/dev" "$new/proc"
 rm -rf "$new"/var/lib/apt/lists/* "$new/usr/sbin/policy-rc.d"
 sync -f "$new"
