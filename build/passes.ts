@@ -45,22 +45,17 @@ export const ONCE: Readonly<Record<string, string>> = {
   'test-host': 'is about the tests themselves',
 };
 
-/** Suites and files which talk to dockerd, containerd, nft, iptables or the reference's plugins. */
+/** Files of test/conformance that talk to nft, iptables, systemd or the reference's plugins. */
+const CONFORMANCE = [
+  ...['bandwidth', 'bandwidth-attachments', 'copies', 'daemon-behind', 'defects-lifecycle', 'defects-wire'],
+  ...['examples', 'firewall-crash', 'firewall-defects', 'firewall-lifecycle', 'firewall-scale'],
+  ...['router-advertisements', 'systemd', 'systemd-machine', 'transcripts', 'tuning', 'two-nodes'],
+];
+
+/** What runs with another runtime. */
 const TALKATIVE = [
   ...['test/e2e', 'test/netns', 'test/golden/firewall-iptables.test.ts', 'test/golden/firewall-nftables.test.ts'],
-  ...[
-    ...[
-      'bandwidth',
-      'bandwidth-attachments',
-      'copies',
-      'daemon-behind',
-      'defects-lifecycle',
-      'defects-wire',
-      'examples',
-    ],
-    ...['firewall-crash', 'firewall-defects', 'firewall-lifecycle', 'firewall-scale', 'router-advertisements'],
-    ...['systemd', 'systemd-machine', 'transcripts', 'tuning', 'two-nodes'],
-  ].map((name) => `test/conformance/${name}.test.ts`),
+  ...CONFORMANCE.map((name) => `test/conformance/${name}.test.ts`),
 ];
 
 /** Files of those that prove nothing on a second runtime, and why. */
@@ -90,7 +85,7 @@ const AGAIN = [
 ]
   .map((name) => `test/e2e/${name}.test.ts`)
   .concat(['admit', 'iptables', 'nftables', 'nftables-losses'].map((name) => `test/netns/${name}.test.ts`))
-  .concat('test/golden/firewall-nftables.test.ts', 'test/conformance/firewall-defects.test.ts');
+  .concat('test/golden/firewall-nftables.test.ts');
 
 /**
  * Prefixes of test files that bring their own launcher or daemon. docker-coexistence tests the calls that it makes for
