@@ -84,7 +84,6 @@ describe('provision.sh', () => {
 describe('enter.sh', () => {
   let temp: TempDir;
   let child: ChildProcess | undefined;
-  const MOUNTS = '/proc/self/mountinfo';
 
   before(() => {
     temp = makeTempDir();
@@ -125,12 +124,11 @@ describe('enter.sh', () => {
   });
 
   it('lets nothing into the root, and leaves no mount', async () => {
-    const before = readFileSync(MOUNTS, 'utf8');
     const said = await enter(
       'touch /new /root/new /run/new; for dir in etc opt usr var; do touch /$dir/new 2>&1; done',
     );
     assert.equal(said.match(/Read-only file system/g)?.length, 4, said);
-    assert.equal(readFileSync(MOUNTS, 'utf8'), before);
+    assert.ok(!readFileSync('/proc/self/mountinfo', 'utf8').includes(temp.path), 'a mount on the machine');
     const ended = once(child ?? assert.fail(), 'exit');
     child?.stdin?.end();
     await ended;

@@ -38,6 +38,11 @@ for old in "$(dirname "$root")/$suite"-*; do
 done
 debootstrap --variant=minbase "$suite" "$new" "$mirror"
 printf '%s\n' "$settings" >"$new/etc/apt/apt.conf.d/machine"
+# For a mirror by https: minbase has no certificates.
+if [ -e /etc/ssl/certs/ca-certificates.crt ]; then
+  mkdir -p "$new/etc/ssl/certs"
+  cp /etc/ssl/certs/ca-certificates.crt "$new/etc/ssl/certs/"
+fi
 # Nothing outlives a crash of the machine here, and nobody reads manuals.
 cat >"$new/etc/dpkg/dpkg.cfg.d/test" <<-'END'
 	force-unsafe-io
