@@ -22,13 +22,13 @@ export async function provideRoot(runtime: Runtime): Promise<string> {
   if (existsSync(root)) return root;
   console.log(`set-up: debootstrap ${runtime} in ${root}`);
   mkdirSync(CACHE, { recursive: true });
-  const log = `${root}.log`;
+  const log = join(CACHE, `${runtime}.log`);
   const output = openSync(log, 'w');
   const child = spawn('sh', [script, runtime, root, ...RUNTIME_PACKAGES], { stdio: ['ignore', output, output] });
   closeSync(output);
   const [code, signal] = await once(child, 'exit');
   if (code !== 0) throw new Error(`provision.sh: ${signal ?? `exit ${code}`}\n${lastLines(log)}`);
-  rmSync(log);
+  rmSync(log, { force: true });
   return root;
 }
 
