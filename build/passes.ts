@@ -2,8 +2,14 @@ import { readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { testFiles } from './test-files.ts';
 
+/** Later releases of Debian, by suite: what tests talk to has other versions there (see runtimes.ts). */
+export const RUNTIMES = ['trixie', 'sid'] as const;
+export type Runtime = (typeof RUNTIMES)[number];
+
 /** Test files that one process runs in sequence. */
 export interface Pass {
+  /** Absent: with what this machine has installed. */
+  readonly runtime?: Runtime;
   /** How plugin calls are made: ISTHMUS_TEST_VIA of the process. */
   readonly via: 'alone' | 'daemon';
   readonly title: string;
@@ -35,8 +41,51 @@ export const ONCE: Readonly<Record<string, string>> = {
   package: 'is about how executables are made',
   readme: 'installs what it needs itself, the daemon too',
   reboot: 'calls with the boot id of another boot, which no daemon can live through',
+  runtimes: 'is about the tests themselves',
   'test-host': 'is about the tests themselves',
 };
+
+/** Files of test/conformance that talk to nft, iptables, systemd or the reference's plugins. */
+const CONFORMANCE = [
+  ...['bandwidth', 'bandwidth-attachments', 'copies', 'daemon-behind', 'defects-lifecycle', 'defects-wire'],
+  ...['examples', 'firewall-crash', 'firewall-defects', 'firewall-lifecycle', 'firewall-scale'],
+  ...['router-advertisements', 'systemd', 'systemd-machine', 'transcripts', 'tuning', 'two-nodes'],
+];
+
+/** What runs with another runtime. */
+const TALKATIVE = [
+  ...['test/e2e', 'test/netns', 'test/golden/firewall-iptables.test.ts', 'test/golden/firewall-nftables.test.ts'],
+  ...CONFORMANCE.map((name) => `test/conformance/${name}.test.ts`),
+];
+
+/** Files of those that prove nothing on a second runtime, and why. */
+export const SAME_EVERYWHERE: Readonly<Record<string, string>> = {
+  'code-cache': "is about the plugin's own start",
+  'core-crash': 'is about the store and the kernel',
+  'daemon-run-dir': "is about the daemon's directory",
+  'daemon-signals': 'is about the daemon',
+  demo: 'is about what it prints',
+  'link-remover': 'is about the kernel',
+  'netlink-async': 'is about the kernel',
+  'offer-crash': 'is about the store and the kernel',
+  package: 'is about how executables are made',
+  podman: 'needs podman 4: later ones know no CNI',
+  'podman-default': 'needs podman 4: later ones know no CNI',
+  'podman-networks': 'needs podman 4: later ones know no CNI',
+  runtimes: 'is about the tests themselves',
+};
+
+/**
+ * What a whole test run repeats with trixie's runtimes, stand-alone: what has differed between versions, or talks to
+ * most of what has other versions.
+ */
+const AGAIN = [
+  ...['cri', 'cri-firewall', 'ctr'],
+  ...['docker-coexistence', 'docker-compose', 'docker-networks', 'docker-ports', 'docker-restart', 'docker-run'],
+]
+  .map((name) => `test/e2e/${name}.test.ts`)
+  .concat(['admit', 'iptables', 'nftables', 'nftables-losses'].map((name) => `test/netns/${name}.test.ts`))
+  .concat('test/golden/firewall-nftables.test.ts');
 
 /**
  * Prefixes of test files that bring their own launcher or daemon. docker-coexistence tests the calls that it makes for
@@ -66,17 +115,45 @@ export function passesOf(names: readonly string[], via?: string, times: Times = 
   if (files === undefined) return [{ via: 'alone', title: 'alone', names }];
   const alone = via === 'daemon' ? [] : files;
   const daemon = via === 'alone' ? [] : files.filter(goesBothWays);
-  return [...packed('alone', alone, times), ...packed('daemon', daemon, times)]
-    .sort((a, b) => b.seconds - a.seconds)
-    .map(({ seconds: _, ...pass }) => pass);
+  const again = names.length > 0 || via === 'daemon' ? [] : AGAIN;
+  return longestFirst([
+    ...packed({ via: 'alone' }, alone, times),
+    ...packed({ via: 'daemon' }, daemon, times),
+    ...packed({ via: 'alone', runtime: 'trixie' }, again, times),
+  ]);
 }
+
+/**
+ * The passes with another runtime for `names` (default: all that talk to one), as `passesOf`. Only e2e goes both ways:
+ * how a call comes makes no difference to nft or the reference.
+ */
+export function runtimePasses(
+  runtime: Runtime,
+  names: readonly string[],
+  via?: string,
+  times = recordedTimes(),
+): Pass[] {
+  const files = names.length > 0 ? filesOf(names) : testFiles(TALKATIVE).filter(differs);
+  if (files === undefined) return [{ via: 'alone', runtime, title: `${runtime} alone`, names }];
+  const daemon = files.filter((file) => goesBothWays(file) && dirname(file) === 'test/e2e');
+  return longestFirst([
+    ...packed({ via: 'alone', runtime }, via === 'daemon' ? [] : files, times),
+    ...packed({ via: 'daemon', runtime }, via === 'alone' ? [] : daemon, times),
+  ]);
+}
+
+const differs = (file: string): boolean => SAME_EVERYWHERE[basename(file, '.test.ts')] === undefined;
 
 interface Packed extends Pass {
   readonly seconds: number;
 }
 
+const longestFirst = (passes: readonly Packed[]): Pass[] =>
+  passes.toSorted((a, b) => b.seconds - a.seconds).map(({ seconds: _, ...pass }) => pass);
+
 /** Groups files of one suite into processes, in order, up to PASS_SECONDS each. */
-function packed(via: Pass['via'], files: readonly string[], times: Times): Packed[] {
+function packed(how: Pick<Pass, 'via' | 'runtime'>, files: readonly string[], times: Times): Packed[] {
+  const { via, runtime } = how;
   const passes: { suite: string; seconds: number; names: string[] }[] = [];
   for (const file of files) {
     const [suite, seconds] = [dirname(file), times[`${via} ${file}`] ?? 1];
@@ -89,7 +166,7 @@ function packed(via: Pass['via'], files: readonly string[], times: Times): Packe
   }
   return passes.map(({ suite, seconds, names }) => {
     const short = names.map((name) => basename(name, '.test.ts')).join(' ');
-    return { via, seconds, names, title: `${via} ${suite}: ${short}` };
+    return { ...how, seconds, names, title: `${runtime === undefined ? '' : `${runtime} `}${via} ${suite}: ${short}` };
   });
 }
 

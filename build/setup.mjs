@@ -3,6 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { PACKAGES } from './packages.mjs';
 
 const OLDEST = 18;
 if (Number.parseInt(process.versions.node, 10) < OLDEST)
@@ -17,21 +18,9 @@ const POLICY_TEXT = '#!/bin/sh\n# isthmus: services are not started while their 
 /** The build's outputs below dist/. */
 const PROGRAMS = ['cni-plugin', 'cnm-shim', 'launcher'];
 
-const DEMO = ['iproute2', 'musl-tools', 'libatomic1', 'libstdc++6', 'libnftables1', 'binutils', 'busybox-static'];
-const DOCKER_PLUGIN = [...DEMO, 'iptables'];
-const TEST = [
-  ...DOCKER_PLUGIN,
-  ...['nftables', 'procps', 'kmod', 'strace', 'tcpdump', 'conntrack'],
-  ...['containernetworking-plugins', 'podman', 'containerd', 'runc', 'docker.io', 'docker-compose'],
-  ...['dnsmasq-base', 'systemd', 'dbus'],
-  ...['ufw', 'firewalld', 'fail2ban'],
-];
-
 /** Tests run them in private hosts. At the machine's next boot they would filter the machine. */
 const UNWANTED = ['ufw', 'firewalld', 'fail2ban'];
 
-/** The distribution packages that each target needs. Without a target: those for building. */
-const PACKAGES = { build: DEMO, demo: DEMO, test: TEST, 'docker-plugin': DOCKER_PLUGIN, compilers: DEMO, modules: [] };
 /** Targets that need no dist/: linting, and the build itself. */
 const UNBUILT = ['compilers', 'modules'];
 /** Directories whose packages from npm a target needs besides the project's own. */

@@ -1,9 +1,11 @@
-import { fork, spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import type { TestEvent } from './mocha.ts';
-import { type Pass, passesOf, TIMES } from './passes.ts';
+import { type Pass, passesOf, RUNTIMES, type Runtime, runtimePasses, TIMES } from './passes.ts';
+import { inRoot, provideRoot } from './runtimes.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const BIN = join(ROOT, 'node_modules/.bin');
@@ -12,37 +14,96 @@ const LINGER_MS = 10_000;
 
 interface Tally {
   passed: number;
-  skipped: number;
+  readonly skipped: string[];
   readonly failures: string[];
   /** Seconds per file, by `<via> <path>`. */
   readonly seconds: Map<string, number>;
 }
 
-const emptyTally = (): Tally => ({ passed: 0, skipped: 0, failures: [], seconds: new Map() });
+const emptyTally = (): Tally => ({ passed: 0, skipped: [], failures: [], seconds: new Map() });
+
+/** The tally of each other runtime that tests ran with. */
+type RuntimeTallies = Map<Runtime, Tally>;
+
+/** Resolves to undefined, and counts as one failure, if a root cannot be made. */
+type Roots = ReadonlyMap<Runtime, Promise<string | undefined>>;
 
 /**
- * Runs lint and type check (each counts as one test), then the mocha suites; with arguments, only the named files and
- * directories. Tests that call plugins run twice: stand-alone, and through the launcher to a daemon, with `daemon: `
+ * Runs lint and type check (each counts as one test), then the mocha suites, a part of them a second time with trixie's
+ * runtimes; with arguments, only the named files and directories. With `--runtimes trixie,sid` runs everything that
+ * talks to a runtime, or the named files, with those runtimes only (see runtimes.ts), with the suite before titles.
+ * Tests that call plugins run twice: stand-alone, and through the launcher to a daemon, with `daemon: `
  * before their titles; ISTHMUS_TEST_VIA=alone or =daemon selects one of the two. ISTHMUS_TEST_JOBS sets the number of
  * passes at a time: by default one more than there are processors, at most four, since tests wait for a third of their
  * time. ISTHMUS_TEST_TIMES=record writes each file's duration to build/test-times.json, which divides the passes.
- * The last line is `N passed, N failed`, plus `, N skipped` if any were, whatever happens to the tests' processes. The
- * exit code is 1 if anything failed, or, with CI set, was skipped for a reason other than a feature that this kernel
- * lacks.
+ * The last line is `N passed, N failed`, plus `, N skipped` if any were, whatever happens to the tests' processes;
+ * before it comes one for each other runtime, whose counts it includes. The exit code is 1 if anything failed, or, with
+ * CI set, was skipped for a reason other than a feature that this kernel lacks.
  */
-async function main(names: readonly string[]): Promise<void> {
-  const tally = emptyTally();
-  if (names.length === 0) {
-    check(tally, 'lint', 'biome', ['check', '.']);
-    check(tally, 'typecheck', 'tsc', ['--noEmit']);
+async function main(args: readonly string[]): Promise<void> {
+  const own = emptyTally();
+  const tallies: RuntimeTallies = new Map();
+  try {
+    const { names, runtimes } = wanted(args);
+    const via = process.env.ISTHMUS_TEST_VIA;
+    const passes =
+      runtimes.length > 0 ? runtimes.flatMap((runtime) => runtimePasses(runtime, names, via)) : passesOf(names, via);
+    const roots = provideRoots(tallies, passes);
+    if (args.length === 0) {
+      check(own, 'lint', 'biome', ['check', '.']);
+      check(own, 'typecheck', 'tsc', ['--noEmit']);
+    }
+    await runAll({ own, tallies, roots }, passes);
+  } catch (error) {
+    own.failures.push(String(error));
   }
-  await runAll(tally, passesOf(names, process.env.ISTHMUS_TEST_VIA));
-  if (tally.seconds.size > 1) printSlowest(tally.seconds);
-  if (process.env.ISTHMUS_TEST_TIMES === 'record') recordTimes(tally.seconds);
-  for (const failure of tally.failures) console.log(`failed: ${failure}`);
-  const skipped = tally.skipped > 0 ? `, ${tally.skipped} skipped` : '';
-  console.log(`${tally.passed} passed, ${tally.failures.length} failed${skipped}`);
-  process.exitCode = tally.failures.length > 0 ? 1 : 0;
+  if (own.seconds.size > 1) printSlowest(own.seconds);
+  if (process.env.ISTHMUS_TEST_TIMES === 'record') recordTimes(own.seconds);
+  const all = [own, ...tallies.values()];
+  for (const skipped of all.flatMap((tally) => tally.skipped)) console.log(`skipped: ${skipped}`);
+  for (const failure of all.flatMap(({ failures }) => failures)) console.log(`failed: ${failure}`);
+  for (const [runtime, tally] of tallies) console.log(`${runtime}: ${countsOf([tally])}`);
+  console.log(countsOf(all));
+  process.exitCode = all.some(({ failures }) => failures.length > 0) ? 1 : 0;
+}
+
+/** Throws if a runtime is unknown. */
+function wanted(args: readonly string[]): { readonly names: readonly string[]; readonly runtimes: readonly Runtime[] } {
+  const options = { runtimes: { type: 'string' } } as const;
+  const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
+  const runtimes = (values.runtimes?.split(',') ?? []).map((name) => {
+    const known = RUNTIMES.find((runtime) => runtime === name);
+    if (known === undefined) throw new Error(`--runtimes ${name}: not a runtime. Runtimes: ${RUNTIMES.join(', ')}`);
+    return known;
+  });
+  return { names: positionals, runtimes };
+}
+
+function countsOf(tallies: readonly Tally[]): string {
+  const sum = (of: (tally: Tally) => number): number => tallies.reduce((total, tally) => total + of(tally), 0);
+  const skipped = sum((tally) => tally.skipped.length);
+  const counts = `${sum(({ passed }) => passed)} passed, ${sum(({ failures }) => failures.length)} failed`;
+  return skipped > 0 ? `${counts}, ${skipped} skipped` : counts;
+}
+
+/** Starts to make the roots that the passes need. */
+function provideRoots(tallies: RuntimeTallies, passes: readonly Pass[]): Roots {
+  const runtimes = new Set(passes.flatMap(({ runtime }) => runtime ?? []));
+  const provide = async (runtime: Runtime, tally: Tally): Promise<string | undefined> => {
+    try {
+      return await provideRoot(runtime);
+    } catch (error) {
+      tally.failures.push(`${runtime}: ${error}`);
+      return undefined;
+    }
+  };
+  return new Map(
+    [...runtimes].map((runtime) => {
+      const tally = emptyTally();
+      tallies.set(runtime, tally);
+      return [runtime, provide(runtime, tally)] as const;
+    }),
+  );
 }
 
 function check(tally: Tally, title: string, command: string, args: readonly string[]): void {
@@ -52,28 +113,37 @@ function check(tally: Tally, title: string, command: string, args: readonly stri
   else tally.failures.push(title);
 }
 
+interface Run {
+  readonly own: Tally;
+  readonly tallies: RuntimeTallies;
+  readonly roots: Roots;
+}
+
 /** Runs several passes at a time; prints each pass's output in one piece when it ends. */
-async function runAll(tally: Tally, passes: readonly Pass[]): Promise<void> {
-  const [only, ...more] = passes;
-  if (only !== undefined && more.length === 0) return runMocha(tally, only, true);
+async function runAll({ own, tallies, roots }: Run, passes: readonly Pass[]): Promise<void> {
   const waiting = passes.values();
+  const live = passes.length === 1;
   const jobs = Number(process.env.ISTHMUS_TEST_JOBS ?? Math.min(4, availableParallelism() + 1));
   const work = async (): Promise<void> => {
     for (const pass of waiting) {
-      console.log(`running: ${pass.title}`);
-      await runMocha(tally, pass, false);
+      const { runtime } = pass;
+      const root = runtime === undefined ? '/' : await roots.get(runtime);
+      if (root === undefined) continue;
+      if (!live) console.log(`running: ${pass.title}`);
+      await runMocha((runtime === undefined ? undefined : tallies.get(runtime)) ?? own, pass, root, live);
     }
   };
   await Promise.all(Array.from({ length: Math.max(1, jobs) }, work));
 }
 
 /** Runs mocha in a separate process: a crash or hang counts as one more failure. */
-function runMocha(tally: Tally, { via, title, names }: Pass, live: boolean): Promise<void> {
+function runMocha(tally: Tally, { via, runtime, title, names }: Pass, root: string, live: boolean): Promise<void> {
   const own = emptyTally();
   const output = live ? 'inherit' : 'pipe';
-  const child = fork(join(import.meta.dirname, 'mocha.ts'), names, {
+  const words = ['node_modules/.bin/node', 'build/mocha.ts', ...names];
+  const [command = '', ...args] = runtime === undefined ? words : inRoot(root, words);
+  const child = spawn(command, args, {
     cwd: ROOT,
-    execPath: join(BIN, 'node'),
     env: { ...process.env, ISTHMUS_TEST_VIA: via },
     stdio: ['ignore', output, output, 'ipc'],
   });
@@ -100,9 +170,9 @@ function runMocha(tally: Tally, { via, title, names }: Pass, live: boolean): Pro
       else if (!done) own.failures.push(`the tests' process ended early (${signal ?? `exit ${code}`})`);
       else if (code !== 0 && own.failures.length === 0) own.failures.push(`the tests' process: exit ${code}`);
       if (!live) process.stdout.write(`\n--- ${title}\n${Buffer.concat(printed)}`);
-      const prefix = via === 'daemon' ? 'daemon: ' : '';
+      const prefix = `${runtime === undefined ? '' : `${runtime}: `}${via === 'daemon' ? 'daemon: ' : ''}`;
       tally.passed += own.passed;
-      tally.skipped += own.skipped;
+      tally.skipped.push(...own.skipped.map((test) => prefix + test));
       for (const [file, seconds] of own.seconds) tally.seconds.set(file, seconds);
       tally.failures.push(...own.failures.map((failure) => prefix + failure));
       resolve();
@@ -115,7 +185,7 @@ function count(tally: Tally, event: TestEvent, via: Pass['via']): void {
   else if (event.event === 'file') tally.seconds.set(`${via} ${event.file}`, event.ms / 1000);
   else if (event.event === 'failed') tally.failures.push([event.title, ...excerpt(event.why)].join('\n'));
   else if (event.event === 'skipped') {
-    tally.skipped++;
+    tally.skipped.push(`${event.title}: ${event.reason ?? 'no reason'}`);
     const kernel = /\bkernel\b/.test(event.reason ?? '');
     if (process.env.CI && !kernel) tally.failures.push(`${event.title}: skipped (${event.reason ?? 'no reason'})`);
   }

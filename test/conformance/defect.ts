@@ -19,7 +19,10 @@ export interface Defect {
   readonly ours: (caller: Caller) => void | Promise<void>;
 }
 
-/** A defect of Debian's plugins (1.1.1) is shown on them; the same calls then do the right thing here. */
+/**
+ * A defect of Debian's plugins is shown on them: 1.1.1 of Debian 12 and 13, or 1.9.1. The same calls then do the right
+ * thing here.
+ */
 export function defect(title: string, { pods = 1, forwarding = true, reference, ours }: Defect): void {
   describe(`a defect of the reference: ${title}`, function () {
     this.timeout(180_000);
@@ -39,6 +42,12 @@ export function defect(title: string, { pods = 1, forwarding = true, reference, 
       });
     }
   });
+}
+
+/** True of 1.9.1, not of 1.1.1. */
+export function referenceKnowsCni11(host: CniHost): boolean {
+  const { json } = host.run({ dir: referenceDir, name: 'bridge', command: 'VERSION', config: { cniVersion: '1.0.0' } });
+  return json?.supportedVersions?.includes('1.1.0') === true;
 }
 
 /** The gateway bridge of bridgeConf with changes to `ipam` and at the top. */

@@ -5,7 +5,7 @@ import type { CniHost } from '../support/cni-host.ts';
 import { type BridgeType, layer2Conf, type NetConf } from '../support/netconf.ts';
 import { ping } from '../support/ping.ts';
 import { assertSame } from '../support/snapshot.ts';
-import { type Caller, conf, defect } from './defect.ts';
+import { type Caller, conf, defect, referenceKnowsCni11 } from './defect.ts';
 
 const ONE_ADDRESS = [[{ subnet: '10.88.0.0/24', rangeStart: '10.88.0.9', rangeEnd: '10.88.0.9' }]];
 const COLLIDING_NETWORKS = [
@@ -73,8 +73,12 @@ defect('D5: an ADD that fails late', {
 defect('D8: GC', {
   pods: 2,
   reference: ({ host, ...how }) => {
-    const run = host.run({ ...how, command: 'GC', config: { ...conf(how, host), cniVersion: '1.1.0' } });
-    assert.equal(run.code, 1, 'a command that it does not know');
+    host.ok({ ...how, command: 'ADD', pod: 0, config: conf(how, host) });
+    const config = { ...conf(how, host), cniVersion: '1.1.0', 'cni.dev/valid-attachments': [] };
+    const { code } = host.run({ ...how, command: 'GC', config });
+    if (referenceKnowsCni11(host)) assert.equal(code, 0);
+    else assert.equal(code, 1, 'a command that it does not know');
+    assert.deepEqual(leaseFiles(host, 'web'), ['10.88.0.2']);
   },
   ours: ({ host, ...how }) => {
     const config = { ...conf(how, host), cniVersion: '1.1.0' };

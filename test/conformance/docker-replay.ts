@@ -15,10 +15,19 @@ interface Recorded {
   readonly response: Json;
 }
 
-const FIXTURES = join(import.meta.dirname, '../fixtures/transcripts/docker');
+const FIXTURES = join(import.meta.dirname, '../fixtures/transcripts');
 
-/** Steps of one recorded host: from, to before. They were recorded in turns. */
-const SESSIONS: readonly (readonly (readonly [string, string])[])[] = [
+/** A recorded host. */
+export interface Session {
+  readonly name: string;
+  readonly requests: readonly Recorded[];
+}
+
+/** Recorded with our own plugin, each on one host: what it refused then, it refuses. */
+const OWN: readonly string[] = ['docker-26.1.5', 'docker-28.5.2'];
+
+/** Steps of hosts with dockerd 20.10.24: from, to before. They were recorded in turns, with another plugin. */
+const TURNS: readonly (readonly (readonly [string, string])[])[] = [
   [['01', '50']],
   [
     ['50', '62'],
@@ -40,14 +49,17 @@ const GENERIC = 'com.docker.network.generic';
 const PORTS = 'com.docker.network.portmap';
 const PROGRAM = 'NetworkDriver.ProgramExternalConnectivity';
 
-/** The requests of each session, in their order. */
-export function sessions(): Recorded[][] {
-  const files = readdirSync(FIXTURES).sort();
-  return SESSIONS.map((ranges) =>
-    ranges
-      .flatMap(([from, to]) => files.filter((file) => file >= from && file < to))
-      .flatMap((file): Recorded[] => JSON.parse(readFileSync(join(FIXTURES, file), 'utf8')).requests),
-  );
+/** The recorded hosts; the requests of each in their order. */
+export function sessions(): Session[] {
+  const steps = (dir: string): string[] => readdirSync(join(FIXTURES, dir)).sort();
+  const requestsOf = (dir: string, files: readonly string[]): Recorded[] =>
+    files.flatMap((file): Recorded[] => JSON.parse(readFileSync(join(FIXTURES, dir, file), 'utf8')).requests);
+  const all = steps('docker');
+  const early = TURNS.map((ranges, i) => {
+    const files = ranges.flatMap(([from, to]) => all.filter((file) => file >= from && file < to));
+    return { name: `docker-20.10.24, host ${i + 1}`, requests: requestsOf('docker', files) };
+  });
+  return [...early, ...OWN.map((name) => ({ name, requests: requestsOf(name, steps(name)) }))];
 }
 
 /**
@@ -72,11 +84,12 @@ export class Replay {
     this.#docker = docker;
   }
 
-  async play(requests: readonly Recorded[]): Promise<void> {
+  async play({ name, requests }: Session): Promise<void> {
     for (const [i, { method, body, response }] of requests.entries()) {
       const asked = body === null ? null : this.#translate(body);
       try {
-        if (method === 'IpamDriver.RequestAddress' && this.#isHeld(asked?.Address)) {
+        const refused = OWN.includes(name) && response.Err !== undefined;
+        if (refused || (method === 'IpamDriver.RequestAddress' && this.#isHeld(asked?.Address))) {
           await this.#assertRefused(method, asked);
           continue;
         }
@@ -197,6 +210,7 @@ const SHAPES: Readonly<Record<string, (answer: Json, asked: Json) => void>> = {
     assert.deepEqual(answer, { RequiresMACAddress: false, RequiresRequestReplay: false }),
   GetDefaultAddressSpaces: (answer) =>
     assert.deepEqual(answer, { LocalDefaultAddressSpace: 'isthmus', GlobalDefaultAddressSpace: 'isthmus-global' }),
+  GwAllocCheck: (answer) => assert.deepEqual(Object.keys(answer), ['SkipIPv4', 'SkipIPv6']),
   EndpointOperInfo: ({ Value, ...rest }) => assert.ok(isObject(Value) && Object.keys(rest).length === 0),
   CreateEndpoint: ({ Interface = {}, ...rest }, asked) => {
     assert.deepEqual(rest, {});

@@ -217,7 +217,8 @@ function describePods(variant: 'nft' | 'legacy', running: () => TestHost): void 
         assert.equal(ask('pod1', OUTSIDE[4], 80), '');
         assert.throws(() => runtime.check(pods.pod1), /isth-dock/);
       }
-      host.run('iptables', '-A', 'DOCKER-USER', '-j', 'RETURN');
+      // dockerd's last rule there, up to 27.
+      if (/-A DOCKER-USER -j RETURN/.test(before)) host.run('iptables', '-A', 'DOCKER-USER', '-j', 'RETURN');
       await addPod('pod2');
       await podWorks('pod1', 8081);
       await podsMeet();

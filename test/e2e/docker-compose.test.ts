@@ -4,6 +4,7 @@ import { ADDRESS_MANAGERS, DRIVER, OURS } from '../support/docker-plugin.ts';
 import { type DockerSite, useDockerSite } from '../support/docker-site.ts';
 import { useTestHost } from '../support/e2e.ts';
 import { IMAGE } from '../support/image.ts';
+import { skipIf } from '../support/skip.ts';
 import type { Attempt, TestHost } from '../support/test-host.ts';
 import { assertTraffic } from '../support/traffic.ts';
 
@@ -30,12 +31,15 @@ function describeCompositions(running: () => TestHost): void {
       assert.equal(ran.code, 0, `docker-compose ${words.join(' ')}: ${ran.stdout}${ran.stderr}`);
       return ran;
     };
+    /** Containers of the project as compose 1 names them, or as later ones do. */
+    const names = <const T extends readonly string[]>(...services: T): { [K in keyof T]: string } => {
+      const first = site.host.run(COMPOSE, 'version', '--short').startsWith('1.');
+      return services.map((name) => (first ? `shop_${name}` : `shop-${name.replace('_', '-')}`)) as never;
+    };
 
     describe('docker-compose', () => {
       before(function () {
-        if (existsSync(COMPOSE)) return;
-        console.log('skipped: docker-compose is missing: install docker-compose');
-        this.skip();
+        skipIf(this, existsSync(COMPOSE) ? undefined : 'docker-compose is missing: install docker-compose');
       });
 
       for (const whose of Object.keys(ADDRESS_MANAGERS)) {
@@ -53,18 +57,19 @@ function describeCompositions(running: () => TestHost): void {
           };
           site.host.write(`${PROJECT}/docker-compose.yml`, JSON.stringify(file));
           compose('up', '-d');
-          for (const name of ['db', 'database', 'shop_db_1']) site.assertPings('shop_web_1', name);
-          site.assertPings('shop_db_1', 'web');
-          site.assertPings('shop_db_1', 'worker');
-          site.assertPings('shop_worker_1', 'db');
-          site.assertSilent('shop_worker_1', site.addressOf('shop_web_1', 'shop_default'));
-          const web = await site.agentIn('shop_web_1', 80);
+          const [web1, db1, worker1, worker2] = names('web_1', 'db_1', 'worker_1', 'worker_2');
+          for (const name of ['db', 'database', db1]) site.assertPings(web1, name);
+          site.assertPings(db1, 'web');
+          site.assertPings(db1, 'worker');
+          site.assertPings(worker1, 'db');
+          site.assertSilent(worker1, site.addressOf(web1, 'shop_default'));
+          const web = await site.agentIn(web1, 80);
           await assertTraffic([
-            [site.uplink.agent, { address: site.uplink.host[4], port: 8080 }, 'shop_web_1'],
+            [site.uplink.agent, { address: site.uplink.host[4], port: 8080 }, web1],
             [web, { address: site.uplink.address[4], port: 80 }, 'outside'],
           ]);
           compose('up', '-d', '-t', '0', '--scale', 'worker=2', '--force-recreate');
-          site.assertPings('shop_worker_2', 'db');
+          site.assertPings(worker2, 'db');
           compose('down', '-t', '0');
           site.assertClean('docker-compose down');
         });

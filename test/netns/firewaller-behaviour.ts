@@ -38,7 +38,8 @@ export function describeFirewaller(
       apply: (...ops) => host.apply(ops, { host: ns }),
     });
 
-    before(async () => {
+    before(async function () {
+      this.timeout(60_000);
       site = await makePodSite();
       host = openLinuxHost();
       ns = host.open(site.host.path);

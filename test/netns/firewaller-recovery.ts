@@ -44,7 +44,13 @@ export function describeRecovery(fixture: Fixture): void {
       const { firewaller, site, tools } = fixture();
       const entries = everything();
       await firewaller.reset(entries);
-      const whole = ruleset(site.host).split('\n').sort();
+      // A chain that has lost every jump of ours no longer counts as made for them.
+      const rules = (): string[] =>
+        ruleset(site.host)
+          .replaceAll(/(isthmus \w+\.\d) made"/g, '$1"')
+          .split('\n')
+          .sort();
+      const whole = rules();
       const cuts = tools.cuts(site.host);
       assert.ok(cuts.length > 20, `${cuts.length} rules and elements`);
       const unnoticed: string[] = [];
@@ -55,7 +61,7 @@ export function describeRecovery(fixture: Fixture): void {
         assert.deepEqual(await firewaller.missing(entries), [], title);
       }
       assert.deepEqual(unnoticed, []);
-      assert.deepEqual(ruleset(site.host).split('\n').sort(), whole);
+      assert.deepEqual(rules(), whole);
     });
 
     it('reset restores everything after a flush, connections included', async () => {

@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert';
-import { docker, dockerMissing, flushRules, loadImage, tryDocker } from './docker.ts';
+import { docker, dockerMissing, flushRules, loadImage, makeTables, tryDocker } from './docker.ts';
 import { type DockerDaemons, makeDockerDaemons } from './docker-daemons.ts';
 import type { DockerContainer, DockerEndpoint, DockerNetwork } from './docker-inspect.ts';
 import { DRIVER, publishedPorts } from './docker-plugin.ts';
@@ -74,8 +74,7 @@ export function useDockerSite(running: () => TestHost): () => DockerSite {
     await daemons.startPlugin();
     await daemons.startDocker();
     loadImage(host);
-    // Makes the table, which a test would leave that sets a policy.
-    host.run('ip6tables', '-P', 'FORWARD', 'ACCEPT');
+    makeTables(host);
     const uplink = stack.use(addUplink(host));
     const hostAgent = stack.use(startAgent('host', { path: host.outside('/run/isth/net') }));
     await uplink.agent.serve('tcp', 80);

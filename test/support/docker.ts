@@ -72,6 +72,15 @@ export function flushRules(host: TestHost): void {
   host.run('sh', '-c', FLUSH_SCRIPT);
 }
 
+/**
+ * Makes the tables that dockerd leaves, iptables' `raw` (28 makes it with the first container on a bridge) and IPv6's
+ * `filter`, and accepts what they forward.
+ */
+export function makeTables(host: TestHost): void {
+  for (const tables of ['iptables', 'ip6tables']) host.run(tables, '-t', 'raw', '-P', 'PREROUTING', 'ACCEPT');
+  host.run('ip6tables', '-P', 'FORWARD', 'ACCEPT');
+}
+
 /** Looking at a table of iptables-legacy would make it. */
 const RULES_SCRIPT = `nft list ruleset; iptables-nft-save; ip6tables-nft-save
   for t in ip ip6; do [ -z "$(cat /proc/net/\${t}_tables_names)" ] || \${t}tables-legacy-save; done`;

@@ -23,6 +23,12 @@ export interface Podman {
   remove(...names: readonly string[]): void;
 }
 
+/** Why podman calls no CNI plugin, or undefined where it does. */
+export function withoutCni(host: TestHost): string | undefined {
+  const version = host.run('env', '-u', 'CONTAINERS_CONF', 'podman', '--version').trim();
+  return /version [1-4]\./.test(version) ? undefined : `${version} has no CNI backend`;
+}
+
 /** podman is configured in the host, with a root file system for its containers. Starts nothing. */
 export function makePodman(host: TestHost): Podman {
   host.write(CONF, config());

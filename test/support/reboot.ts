@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { flushRules } from './docker.ts';
+import { flushRules, makeTables } from './docker.ts';
 import type { DockerSite } from './docker-site.ts';
 
 /** For `useTestHost`: the host is the same one at its next boot. */
@@ -22,7 +22,7 @@ export async function reboot({ host, daemons, docker, inspect }: DockerSite): Pr
   host.write(BOOT_ID, `${randomUUID()}\n`);
   host.run('sh', '-c', LOSE_SCRIPT, BOOT_ID);
   flushRules(host);
-  host.run('sh', '-c', 'ip6tables -P FORWARD ACCEPT');
+  makeTables(host);
 }
 
 const KILL_SCRIPT = `for pid in "$0" "$@"; do

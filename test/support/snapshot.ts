@@ -110,7 +110,7 @@ const MOMENTARY = [
   /^\d+: /,
   /(?<=@if)\d+/,
   / (qlen|qdisc|state|link-netnsid|num[tr]xqueues|[gt]so_\w+|gro_\w+) \S+/g,
-  / (\w+_timer|port_(id|no)|designated_\w+|root_\w+|topology_change\w*|config_pending) +\S+/g,
+  / (\w+_timer|port_(id|no)|designated_\w+|root_\w+|fdb_n_learned|topology_change\w*|config_pending) +\S+/g,
   / (valid_lft|preferred_lft|expires) \S+/g,
   /\b(LOWER_UP|NO-CARRIER|M-DOWN),|,(LOWER_UP|NO-CARRIER|M-DOWN)\b/g,
   / (tentative|linkdown)\b/g,

@@ -9,6 +9,8 @@ hold)
   unshare --mount --pid --fork --kill-child --propagation private sh "$0" init "$name" </dev/null &
   unshared=$!
   cat >/dev/null || true
+  # Nobody reads it any more, and dash says that a job was killed: SIGPIPE would end this before the groups are removed.
+  exec 2>/dev/null
   init=$(cat "/proc/$unshared/task/$unshared/children" 2>/dev/null || true)
   # The death of a pid namespace's init kills every process in it, and unshare returns after the last one.
   [ -z "$init" ] || kill -KILL $init || true

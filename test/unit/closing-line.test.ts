@@ -49,6 +49,12 @@ describe('closing line of a test run', () => {
   ];
   for (const [suite, line] of cases) it(`of a suite that ${suite}: ${line}`, () => assert.equal(closing(suite), line));
 
+  it('of a runtime that it does not know: 0 passed, 1 failed', () => {
+    const { status, stdout } = spawnSync(process.execPath, [RUNNER, '--runtimes', 'buster'], { encoding: 'utf8' });
+    assert.equal(status, 1);
+    assert.match(stdout, /--runtimes buster: not a runtime\. Runtimes: trixie, sid\n0 passed, 1 failed\n$/);
+  });
+
   const ci: readonly (readonly [suite: string, line: string])[] = [
     ['kernel', '0 passed, 0 failed, 1 skipped (exit 0)'],
     ['reason', '0 passed, 1 failed, 1 skipped (exit 1)'],
