@@ -1,6 +1,16 @@
 import { ADDRESSES, HOST, NODE_POD, NODE_RANGE, SECOND, SERVICE } from '../support/pod-site.ts';
 import { assertTraffic } from '../support/traffic.ts';
-import { FAMILIES, type Fixture, masquerade, PROTOCOLS, service } from './firewaller-fixture.ts';
+import {
+  FAMILIES,
+  type Fixture,
+  hairpin,
+  masquerade,
+  PROTOCOLS,
+  PUBLISHED,
+  port,
+  published,
+  service,
+} from './firewaller-fixture.ts';
 
 const GROUP = { 4: '239.81.1.1', 6: 'ff15::81:1' } as const;
 
@@ -54,6 +64,31 @@ export function describeMasquerade(fixture: Fixture): void {
           ]);
         });
       }
+
+      for (const entries of [[port(family)], [port(family, { masqAll: true })]])
+        it(`keeps the source of what another program translates, as kube-proxy does a Service, beside ${entries[0]?.masqAll ? 'masqAll' : 'a published port'}`, async () => {
+          const { firewaller, site } = fixture();
+          const SERVICE_ADDRESS = { 4: '198.51.100.10', 6: '2001:db8:10::10' }[family];
+          const target = family === 4 ? `${pods.a1}:${SERVICE}` : `[${pods.a1}]:${SERVICE}`;
+          const nft = (rule: string): string => site.host.run('nft', rule);
+          nft('add table inet service');
+          try {
+            nft('add chain inet service translate { type nat hook prerouting priority -101; }');
+            // The host port's own number, so that only the address tells the two apart.
+            const destination = `${family === 4 ? 'ip' : 'ip6'} daddr ${SERVICE_ADDRESS} tcp dport ${PUBLISHED}`;
+            nft(`add rule inet service translate ${destination} dnat ${family === 4 ? 'ip' : 'ip6'} to ${target}`);
+            const behind = { address: SERVICE_ADDRESS, port: PUBLISHED } as const;
+            await assertTraffic([[site.agents.a2, behind, `a1 saw ${pods.a2}`]]);
+            await firewaller.add([hairpin(family), masquerade(family), ...entries]);
+            await assertTraffic([
+              [site.agents.a2, behind, `a1 saw ${pods.a2}`],
+              [site.agents.b1, behind, `a1 saw ${pods.b1}`],
+              [site.agents.a2, published(family, 'outside'), `a1 saw ${HOST[family].a1}`],
+            ]);
+          } finally {
+            nft('delete table inet service');
+          }
+        });
 
       it('shows the true source to excepted destinations', async () => {
         const { firewaller, site } = fixture();
