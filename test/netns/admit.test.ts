@@ -160,6 +160,25 @@ for (const variant of ['nft', 'legacy'] as const) {
         assert.equal(chain('ISTHMUS-USER').length, 1);
       });
 
+      it('jumps to a chain of the administrator before anything drops, and leaves nothing', async () => {
+        iptables('-N', 'CNI-ADMIN');
+        iptables('-N', 'MINE');
+        const before = everything();
+        await admitter.add([{ ...admit(DEV), admin: 'MINE' }]);
+        assert.deepEqual(
+          chain('ISTHMUS-FORWARD').flatMap((line) => /-j (?!ACCEPT)(\S+)$/.exec(line)?.[1] ?? []),
+          ['ISTHMUS-USER', 'CNI-ADMIN', 'MINE'],
+        );
+        assert.equal(chain('FORWARD').length, 1);
+        const once = everything();
+        // Another network names no chain.
+        await admitter.add([admit(DEV), admit(OTHER)]);
+        assert.deepEqual(await admitter.remove([OTHER]), []);
+        assert.equal(everything(), once);
+        assert.deepEqual(await admitter.remove([DEV]), []);
+        assert.equal(everything(), before);
+      });
+
       it('keeps working where the administrator drops everything in ISTHMUS-USER', async () => {
         iptables('-P', 'FORWARD', 'DROP');
         await admitter.add([admit(DEV)]);

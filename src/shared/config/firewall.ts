@@ -19,6 +19,8 @@ export interface FirewallOptions {
   /** Absent: destinations outside see the pods' own addresses. */
   readonly masquerade?: MasqueradeOptions;
   readonly ports: PortOptions;
+  /** Chain of iptables' table filter that the administrator fills: the plugin `firewall` only. */
+  readonly adminChain?: string;
 }
 
 export interface MasqueradeOptions {

@@ -117,8 +117,10 @@ function parseWanted(config: Json, reading: Reading, text?: string): Wanted {
       return { kind: 'addresses', ipam: parseLocalIpam(config, reading, plugin) };
     case 'bandwidth':
       return { kind: 'bandwidth', rates: parseBandwidth(config) };
-    case 'firewall':
-      return { kind: 'firewall', firewall: parseFirewallPlugin(config).rules };
+    case 'firewall': {
+      const { rules, adminChain } = parseFirewallPlugin(config);
+      return { kind: 'firewall', firewall: { ...rules, adminChain } };
+    }
     case 'portmap': {
       const firewall = { ...parseFirewall({ ...config, ipMasq: false }), policy: 'open' as const };
       return { kind: 'portmap', firewall, mappings: parsePortMappings(runtimeValue(config, 'portMappings')) };

@@ -49,7 +49,10 @@ export function networkEntries(rules: Rules, device: string, addressing: Address
   return entries;
 }
 
-function admission({ policy, masquerade, unprotected = [], ports }: FirewallOptions, device: string): AdmitEntry {
+function admission(
+  { policy, masquerade, unprotected = [], ports, adminChain }: FirewallOptions,
+  device: string,
+): AdmitEntry {
   const from = policy === 'open' ? (masquerade?.except ?? []).map(formatPrefix) : [];
   // Our own chains drop what a closed network does not publish.
   const isPartlyOpen = policy === 'closed' && unprotected.length + (ports.routed?.length ?? 0) > 0;
@@ -58,6 +61,7 @@ function admission({ policy, masquerade, unprotected = [], ports }: FirewallOpti
     device,
     ...(from.length > 0 ? { from } : {}),
     ...(policy === 'reachable' || isPartlyOpen ? { reachable: true } : {}),
+    ...(adminChain === undefined ? {} : { admin: adminChain }),
   };
 }
 

@@ -27,12 +27,15 @@ export interface OwnRule {
 }
 
 export const FORWARD_JUMP: OwnRule = { note: MARK, target: ACCEPT_CHAIN };
+/** The same where we created FORWARD. */
+export const MADE_JUMP: OwnRule = { note: `${MARK} made`, target: ACCEPT_CHAIN };
 
-/** The jumps that chain ISTHMUS-FORWARD begins with. */
-export function adminJumps(hasReferenceAdmin: boolean): OwnRule[] {
-  const chains = hasReferenceAdmin ? [ADMIN_CHAIN, REFERENCE_ADMIN_CHAIN] : [ADMIN_CHAIN];
-  return chains.map((target) => ({ note: `${MARK} ${target}`, target }));
+/** The jumps that chain ISTHMUS-FORWARD begins with: to our chain for the administrator, and to these. */
+export function adminJumps(chains: readonly string[]): OwnRule[] {
+  return [ADMIN_CHAIN, ...chains].map((target) => ({ note: `${MARK} ${target}`, target }));
 }
+
+const ADMIN_NOTE = /^isthmus (\S+)$/;
 
 /**
  * The rules that accept the traffic of one device. From a bridge with an uplink, only traffic between its own ports is
@@ -82,7 +85,7 @@ export const RANKS = ['admin', 'known', 'bridge', 'new'] as const;
 export type Rank = (typeof RANKS)[number];
 
 export function rankOf(note: string): Rank {
-  if (adminJumps(true).some((jump) => jump.note === note)) return 'admin';
+  if (ADMIN_NOTE.test(note)) return 'admin';
   if (BRIDGE_NOTE.test(note)) return 'bridge';
   const what = DEVICE_NOTE.exec(note)?.[2];
   return what === 'in' || what === 'replies' ? 'known' : 'new';
@@ -107,7 +110,8 @@ export function ruleOf(note: string): OwnRule | undefined {
   if (device !== undefined && what !== undefined) return deviceRule(device, what);
   const bridge = BRIDGE_NOTE.exec(note)?.[1];
   if (bridge !== undefined) return bridgeRule(bridge);
-  return adminJumps(true).find((jump) => jump.note === note);
+  const target = ADMIN_NOTE.exec(note)?.[1];
+  return target === undefined ? undefined : { note, target };
 }
 
 /** Returns the text of a comment, up to its NUL, if the rule is ours. */

@@ -11,16 +11,8 @@ import type { NetlinkSocket } from '../netlink/socket.ts';
 import { strerror } from '../netlink/sys.ts';
 import { legacyScript, readLegacyTable } from './filter-legacy.ts';
 import { nftChange, readNftTables } from './filter-nft.ts';
-import {
-  concernsUs,
-  dropped,
-  type FilterRule,
-  type FilterTable,
-  planAdmission,
-  planRemoval,
-  type TableChange,
-  unadmitted,
-} from './filter-table.ts';
+import { dropped, planAdmission, planRemoval, type TableChange, unadmitted } from './filter-table.ts';
+import { concernsUs, type FilterRule, type FilterTable } from './forward-chain.ts';
 import { restore, toolError, type Variant } from './iptables-tools.ts';
 
 /**

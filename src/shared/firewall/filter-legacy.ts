@@ -4,7 +4,8 @@ import { given } from '../model/given.ts';
 import { NF_ACCEPT, NF_DROP, NF_INET_FORWARD, XT_RETURN } from '../netlink/netfilter.ts';
 import { readXtTable, type XtRule } from '../netlink/xtables.ts';
 import { FORWARD_JUMP, MARK, type OwnRule, ownNote, ruleOf } from './admission.ts';
-import type { Does, FilterRule, FilterTable, TableChange } from './filter-table.ts';
+import type { TableChange } from './filter-table.ts';
+import type { Does, FilterRule, FilterTable } from './forward-chain.ts';
 import { legacyTables } from './iptables-tools.ts';
 
 const TABLE = 'filter';
@@ -60,7 +61,7 @@ export function legacyScript(table: FilterTable, change: TableChange<FilterRule>
 }
 
 function asWritten(chain: string, { note = '', accepts }: FilterRule): OwnRule | undefined {
-  if (accepts === undefined) return chain === 'FORWARD' ? FORWARD_JUMP : ruleOf(note);
+  if (accepts === undefined) return chain === 'FORWARD' ? { ...FORWARD_JUMP, note } : ruleOf(note);
   const { way, device } = accepts;
   return { note, ...(way === 'in' ? { input: device } : { output: device }), target: 'ACCEPT' };
 }

@@ -5,6 +5,7 @@ import { firstOf, lastOf, parsePrefix } from '../model/prefix.ts';
 import {
   NF_ACCEPT,
   NF_DROP,
+  NF_INET_FORWARD,
   NFPROTO_IPV4,
   NFPROTO_IPV6,
   NFT_CMP_EQ,
@@ -21,8 +22,9 @@ import {
 import type { ChainId, Expression, NewRule, NftRule, RuleChange } from '../netlink/nft-rules.ts';
 import { readChains, readRules } from '../netlink/nft-rules.ts';
 import type { NetlinkSocket } from '../netlink/socket.ts';
-import { MARK, type OwnRule, ownNote } from './admission.ts';
-import type { Does, FilterRule, FilterTable, TableChange } from './filter-table.ts';
+import { ADMIN_CHAIN, MARK, type OwnRule, ownNote, REFERENCE_ADMIN_CHAIN } from './admission.ts';
+import type { TableChange } from './filter-table.ts';
+import type { Does, FilterRule, FilterTable } from './forward-chain.ts';
 
 export interface HandledRule extends FilterRule {
   readonly handle: bigint;
@@ -36,16 +38,21 @@ const NFPROTO: Readonly<Record<Family, number>> = { 4: NFPROTO_IPV4, 6: NFPROTO_
 /** Expressions that match every packet. */
 const TRANSPARENT: readonly (string | undefined)[] = ['counter', 'log', 'immediate', 'target', 'reject'];
 
-/** Returns the tables of both families that have a chain FORWARD. Reads the rules of a chain on demand. */
+/**
+ * Returns the tables of both families that have a chain FORWARD, or a chain of an administrator that others expect to be
+ * reached from there. Reads the rules of a chain on demand.
+ */
 export function readNftTables(socket: NetlinkSocket): NftFilterTable[] {
   const families = [4, 6] as const;
+  const chains = ['FORWARD', ADMIN_CHAIN, REFERENCE_ADMIN_CHAIN];
   const policies = readChains(
     socket,
-    families.map((family) => chainId(family, 'FORWARD')),
+    families.flatMap((family) => chains.map((chain) => chainId(family, chain))),
   );
   return families.flatMap((family, i) => {
-    const policy = policies[i];
-    return policy === undefined ? [] : [openTable(socket, family, policy === NF_DROP ? 'drop' : 'accept')];
+    const found = policies.slice(i * chains.length, (i + 1) * chains.length);
+    if (found.every((policy) => policy === undefined)) return [];
+    return [openTable(socket, family, found[0] === NF_DROP ? 'drop' : 'accept')];
   });
 }
 
@@ -65,12 +72,17 @@ function openTable(socket: NetlinkSocket, family: Family, policy: 'accept' | 'dr
   };
 }
 
+/** FORWARD as iptables-nft creates it: priority filter, policy accept. */
+const HOOK = { number: NF_INET_FORWARD, priority: 0 } as const;
+
 /** Encodes the change as netlink messages. */
 export function nftChange(table: NftFilterTable, change: TableChange<HandledRule>): RuleChange {
   const { family } = table;
   const idOf = (chain: string): ChainId => chainId(family, chain);
   return {
-    createChains: change.createChains.map(idOf),
+    createChains: change.createChains.map((chain) =>
+      chain === 'FORWARD' ? { ...idOf(chain), hook: HOOK } : idOf(chain),
+    ),
     insert: change.insert.map(({ chain, index, rule }): NewRule => {
       const before = table.rules(chain)?.[index]?.handle;
       const made = { chain: idOf(chain), expressions: expressionsOf(rule, family), userdata: noteBytes(rule.note) };

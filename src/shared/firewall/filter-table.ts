@@ -1,5 +1,4 @@
 import type { BridgeFacts } from '../host/bridges.ts';
-import type { Family } from '../model/addr.ts';
 import type { AdmitEntry } from '../model/firewall.ts';
 import {
   ACCEPT_CHAIN,
@@ -11,39 +10,14 @@ import {
   FORWARD_JUMP,
   foreignBridges,
   isWider,
-  MARK,
+  MADE_JUMP,
   type OwnRule,
   RANKS,
   type Rank,
   REFERENCE_ADMIN_CHAIN,
   rankOf,
 } from './admission.ts';
-
-/** The verdict of a matching rule; `other` lets the packet continue (a log, a mark, an unknown condition). */
-export type Does = 'accept' | 'drop' | 'return' | 'jump' | 'other';
-
-export interface FilterRule {
-  readonly does: Does;
-  /** Target chain of a jump. */
-  readonly target?: string;
-  /** True if the rule has no conditions. */
-  readonly always: boolean;
-  /** The device that packets leave by, if that is the only condition. */
-  readonly output?: string;
-  /** The comment of a rule of ours. */
-  readonly note?: string;
-  /** For a rule that an older release wrote: the device whose traffic it accepts, and in which direction. */
-  readonly accepts?: { readonly way: 'in' | 'out'; readonly device: string };
-}
-
-/** A foreign table `filter` with its chain FORWARD, for one family and one kind of iptables. */
-export interface FilterTable<R extends FilterRule = FilterRule> {
-  readonly family: Family;
-  /** Policy of FORWARD. */
-  readonly policy: 'accept' | 'drop';
-  /** Returns the rules of a chain in order; undefined if it does not exist. */
-  rules(chain: string): readonly R[] | undefined;
-}
+import { drops, type FilterRule, type FilterTable, isOurJump, jumpIndex, placeOfJump } from './forward-chain.ts';
 
 export interface Insertion {
   readonly chain: string;
@@ -68,30 +42,25 @@ export interface Wanted {
 /** Chains of others that hold rules of ours: FORWARD the jump, both the rules of older releases. */
 const PLACES = ['FORWARD', 'DOCKER-USER'] as const;
 
-/** Maximum depth of jumps to follow. Deeper chains are not hand-written. */
-const MAX_DEPTH = 16;
-
 /** Returns the devices of the entries whose rules are incomplete. Looks at no bridge: either form will do. */
 export function unadmitted(table: FilterTable, entries: readonly AdmitEntry[]): string[] {
   const there = notesOf(table);
-  const isReached = jumpIndex(table) !== undefined && adminJumps(false).every(({ note }) => there.has(note));
+  const isReached =
+    jumpIndex(table) !== undefined && adminJumps(adminsOf(table, entries)).every(({ note }) => there.has(note));
   const isComplete = (entry: AdmitEntry): boolean =>
     [true, false].some((isUplink) => deviceRules(entry, table.family, isUplink).every(({ note }) => there.has(note)));
   return entries.filter((entry) => !isReached || !isComplete(entry)).map(({ device }) => device);
 }
 
+/** The administrator's chains that exist: the reference's, and those that the entries name. */
+function adminsOf(table: FilterTable, entries: readonly AdmitEntry[]): string[] {
+  const named = new Set([REFERENCE_ADMIN_CHAIN, ...entries.flatMap(({ admin }) => admin ?? [])]);
+  return [...named].filter((chain) => table.rules(chain) !== undefined);
+}
+
 /** Returns the devices of the entries whose traffic the table would drop. */
 export function dropped(table: FilterTable, entries: readonly AdmitEntry[]): string[] {
   return drops(table) ? unadmitted(table, entries) : [];
-}
-
-function drops(table: FilterTable): boolean {
-  return (fate(table, 'FORWARD') ?? table.policy) === 'drop';
-}
-
-/** Returns true if the table drops packets that no rule accepts, or if it has rules of ours. */
-export function concernsUs(table: FilterTable): boolean {
-  return drops(table) || table.rules(ACCEPT_CHAIN) !== undefined;
 }
 
 /**
@@ -112,9 +81,9 @@ export function planAdmission<R extends FilterRule>(
   // Another network on the same bridge may have asked for more.
   const stays = (note: string, device = deviceOf(note)): boolean =>
     device !== undefined && !only && (!devices.has(device) || isWider(note));
-  const others = ours.flatMap(({ note = '' }) => (stays(note) ? [note] : []));
+  const others = ours.flatMap(({ note = '' }) => (stays(note) || (!only && rankOf(note) === 'admin') ? [note] : []));
   const rules = [
-    ...adminJumps(table.rules(REFERENCE_ADMIN_CHAIN) !== undefined),
+    ...adminJumps(adminsOf(table, entries)),
     ...entries.flatMap((entry) => {
       const isUplink = bridges.some(({ name, uplink }) => uplink && name === entry.device);
       return deviceRules(entry, table.family, isUplink);
@@ -124,14 +93,17 @@ export function planAdmission<R extends FilterRule>(
   const wantedNotes = new Set([...others, ...rules.map(({ note }) => note)]);
   const obsolete = ours.filter(({ note }) => note !== undefined && !wantedNotes.has(note));
   const place = placeOfJump(table);
+  const forward = table.rules('FORWARD');
   return {
-    createChains: [ADMIN_CHAIN, ACCEPT_CHAIN].filter((chain) => table.rules(chain) === undefined),
+    createChains: ['FORWARD', ADMIN_CHAIN, ACCEPT_CHAIN].filter((chain) => table.rules(chain) === undefined),
     insert: [
       ...RANKS.flatMap((rank) => {
         const lacking = rules.filter(({ note }) => !there.has(note) && rankOf(note) === rank);
         return lacking.map((rule) => ({ chain: ACCEPT_CHAIN, index: endOf(rank, ours), rule }));
       }),
-      ...(place.insertAt === undefined ? [] : [{ chain: 'FORWARD', index: place.insertAt, rule: FORWARD_JUMP }]),
+      ...(place.insertAt === undefined
+        ? []
+        : [{ chain: 'FORWARD', index: place.insertAt, rule: forward === undefined ? MADE_JUMP : FORWARD_JUMP }]),
     ],
     remove: [
       ...obsolete.map((rule) => ({ chain: ACCEPT_CHAIN, rule })),
@@ -160,7 +132,9 @@ export function planRemoval<R extends FilterRule>(
   const going = ours.filter(({ note = '' }) => isChosen(deviceOf(note), chosen));
   const stays = ours.some((rule) => !going.includes(rule) && !isShared(rule));
   if (stays) return { ...UNCHANGED, remove: [...older, ...going.map((rule) => ({ chain: ACCEPT_CHAIN, rule }))] };
-  const jumps = (table.rules('FORWARD') ?? []).filter(isOurJump);
+  const forward = table.rules('FORWARD') ?? [];
+  const jumps = forward.filter(isOurJump);
+  const wasMade = forward.length === jumps.length && jumps.some(({ note }) => note === MADE_JUMP.note);
   // What the administrator wrote outlives us.
   const isUnused = (table.rules(ADMIN_CHAIN) ?? [undefined]).length === 0;
   return {
@@ -170,7 +144,7 @@ export function planRemoval<R extends FilterRule>(
       ...jumps.map((rule) => ({ chain: 'FORWARD', rule })),
       ...ours.map((rule) => ({ chain: ACCEPT_CHAIN, rule })),
     ],
-    deleteChains: isUnused ? [ACCEPT_CHAIN, ADMIN_CHAIN] : [ACCEPT_CHAIN],
+    deleteChains: [ACCEPT_CHAIN, ...(isUnused ? [ADMIN_CHAIN] : []), ...(wasMade ? ['FORWARD'] : [])],
   };
 }
 
@@ -182,11 +156,6 @@ function isChosen(device: string | undefined, chosen: (device: string) => boolea
 
 function isShared({ note }: FilterRule): boolean {
   return note !== undefined && ['admin', 'bridge'].includes(rankOf(note));
-}
-
-/** Our jump in FORWARD; an older rule of ours has the same comment, and accepts. */
-function isOurJump({ note, does, target }: FilterRule): boolean {
-  return note === MARK && does === 'jump' && target === ACCEPT_CHAIN;
 }
 
 function olderRules<R extends FilterRule>(
@@ -202,49 +171,4 @@ function olderRules<R extends FilterRule>(
 
 function notesOf(table: FilterTable): ReadonlySet<string> {
   return new Set((table.rules(ACCEPT_CHAIN) ?? []).flatMap(({ note }) => note ?? []));
-}
-
-/** Returns the index of our jump if packets reach it. */
-function jumpIndex(table: FilterTable): number | undefined {
-  const rules = table.rules('FORWARD') ?? [];
-  const index = rules.slice(0, boundary(table)).findIndex(isOurJump);
-  return index < 0 ? undefined : index;
-}
-
-/** Where our jump has to be inserted, if it is not there yet, and which of its copies have to go. */
-function placeOfJump<R extends FilterRule>(
-  table: FilterTable<R>,
-): { readonly insertAt?: number; readonly remove: readonly R[] } {
-  const rules = table.rules('FORWARD') ?? [];
-  const end = boundary(table);
-  const copies = rules.filter(isOurJump);
-  const last = rules[end - 1];
-  if (last !== undefined && isOurJump(last)) return { remove: copies.filter((rule) => rule !== last) };
-  return { insertAt: end, remove: copies };
-}
-
-/** Returns the index of the first rule of others that decides about every packet; the number of rules if none does. */
-function boundary(table: FilterTable): number {
-  const rules = table.rules('FORWARD') ?? [];
-  const index = rules.findIndex(
-    (rule) => rule.always && !isOurJump(rule) && (rule.does === 'return' || verdict(table, rule) !== undefined),
-  );
-  return index < 0 ? rules.length : index;
-}
-
-/** Returns the chain's verdict for a packet that matches no condition; undefined if the chain returns. */
-function fate(table: FilterTable, chain: string, depth = 0): 'accept' | 'drop' | undefined {
-  if (depth > MAX_DEPTH) return undefined;
-  for (const rule of table.rules(chain) ?? []) {
-    if (!rule.always || isOurJump(rule)) continue;
-    if (rule.does === 'return') return undefined;
-    const found = verdict(table, rule, depth);
-    if (found !== undefined) return found;
-  }
-  return undefined;
-}
-
-function verdict(table: FilterTable, { does, target }: FilterRule, depth = 0): 'accept' | 'drop' | undefined {
-  if (does === 'accept' || does === 'drop') return does;
-  return does === 'jump' && target !== undefined ? fate(table, target, depth + 1) : undefined;
 }

@@ -70,6 +70,8 @@ export interface AdmitEntry {
   readonly from?: readonly string[];
   /** True: accepts connections from everywhere. */
   readonly reachable?: true;
+  /** A chain of the administrator that comes first, if it exists. */
+  readonly admin?: string;
 }
 
 /** Consecutive ports that lead to consecutive ports. */

@@ -25,7 +25,7 @@ export function changeRulesAt(
   at: number,
 ): 'changed' | { readonly errno: number; readonly text: string } {
   const steps = [
-    ...createChains.map((chain) => addChainRequest(chain)),
+    ...createChains.map(({ hook, ...chain }) => addChainRequest(chain, hook)),
     // Insert before deleting: a new rule's position may refer to a rule that is deleted.
     ...insert.map(addRuleRequest),
     ...remove.map(({ chain, handle }) => deleteRuleRequest(chain, handle)),

@@ -142,9 +142,15 @@ export interface NewRule {
   readonly userdata: Uint8Array;
 }
 
+/** Of a base chain of type filter: NF_*, and the order among others. */
+export interface ChainHook {
+  readonly number: number;
+  readonly priority: number;
+}
+
 /** Applied in this order. */
 export interface RuleChange {
-  readonly createChains: readonly ChainId[];
+  readonly createChains: readonly (ChainId & { readonly hook?: ChainHook })[];
   readonly insert: readonly NewRule[];
   readonly remove: readonly { readonly chain: ChainId; readonly handle: bigint }[];
   readonly deleteChains: readonly ChainId[];

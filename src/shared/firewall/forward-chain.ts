@@ -1,0 +1,91 @@
+import type { Family } from '../model/addr.ts';
+import { ACCEPT_CHAIN, FORWARD_JUMP, MADE_JUMP, REFERENCE_ADMIN_CHAIN } from './admission.ts';
+
+/** The verdict of a matching rule; `other` lets the packet continue (a log, a mark, an unknown condition). */
+export type Does = 'accept' | 'drop' | 'return' | 'jump' | 'other';
+
+export interface FilterRule {
+  readonly does: Does;
+  /** Target chain of a jump. */
+  readonly target?: string;
+  /** True if the rule has no conditions. */
+  readonly always: boolean;
+  /** The device that packets leave by, if that is the only condition. */
+  readonly output?: string;
+  /** The comment of a rule of ours. */
+  readonly note?: string;
+  /** For a rule that an older release wrote: the device whose traffic it accepts, and in which direction. */
+  readonly accepts?: { readonly way: 'in' | 'out'; readonly device: string };
+}
+
+/** A foreign table `filter` with its chain FORWARD, for one family and one kind of iptables. */
+export interface FilterTable<R extends FilterRule = FilterRule> {
+  readonly family: Family;
+  /** Policy of FORWARD. */
+  readonly policy: 'accept' | 'drop';
+  /** Returns the rules of a chain in order; undefined if it does not exist. */
+  rules(chain: string): readonly R[] | undefined;
+}
+
+/** Maximum depth of jumps to follow. Deeper chains are not hand-written. */
+const MAX_DEPTH = 16;
+
+/** Returns true if the table drops packets that no rule accepts. */
+export function drops(table: FilterTable): boolean {
+  return (fate(table, 'FORWARD') ?? table.policy) === 'drop';
+}
+
+/** Returns true if the table drops packets that no rule accepts, or if it has rules of ours or of an administrator. */
+export function concernsUs(table: FilterTable): boolean {
+  return drops(table) || [ACCEPT_CHAIN, REFERENCE_ADMIN_CHAIN].some((chain) => table.rules(chain) !== undefined);
+}
+
+/** Our jump in FORWARD; an older rule of ours has the same comment, and accepts. */
+export function isOurJump({ note, does, target }: FilterRule): boolean {
+  return (note === FORWARD_JUMP.note || note === MADE_JUMP.note) && does === 'jump' && target === ACCEPT_CHAIN;
+}
+
+/** Returns the index of our jump if packets reach it. */
+export function jumpIndex(table: FilterTable): number | undefined {
+  const rules = table.rules('FORWARD') ?? [];
+  const index = rules.slice(0, boundary(table)).findIndex(isOurJump);
+  return index < 0 ? undefined : index;
+}
+
+/** Where our jump has to be inserted, if it is not there yet, and which of its copies have to go. */
+export function placeOfJump<R extends FilterRule>(
+  table: FilterTable<R>,
+): { readonly insertAt?: number; readonly remove: readonly R[] } {
+  const rules = table.rules('FORWARD') ?? [];
+  const end = boundary(table);
+  const copies = rules.filter(isOurJump);
+  const last = rules[end - 1];
+  if (last !== undefined && isOurJump(last)) return { remove: copies.filter((rule) => rule !== last) };
+  return { insertAt: end, remove: copies };
+}
+
+/** Returns the index of the first rule of others that decides about every packet; the number of rules if none does. */
+function boundary(table: FilterTable): number {
+  const rules = table.rules('FORWARD') ?? [];
+  const index = rules.findIndex(
+    (rule) => rule.always && !isOurJump(rule) && (rule.does === 'return' || verdict(table, rule) !== undefined),
+  );
+  return index < 0 ? rules.length : index;
+}
+
+/** Returns the chain's verdict for a packet that matches no condition; undefined if the chain returns. */
+function fate(table: FilterTable, chain: string, depth = 0): 'accept' | 'drop' | undefined {
+  if (depth > MAX_DEPTH) return undefined;
+  for (const rule of table.rules(chain) ?? []) {
+    if (!rule.always || isOurJump(rule)) continue;
+    if (rule.does === 'return') return undefined;
+    const found = verdict(table, rule, depth);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function verdict(table: FilterTable, { does, target }: FilterRule, depth = 0): 'accept' | 'drop' | undefined {
+  if (does === 'accept' || does === 'drop') return does;
+  return does === 'jump' && target !== undefined ? fate(table, target, depth + 1) : undefined;
+}
