@@ -41,6 +41,48 @@ export function describePorts(fixture: Fixture): void {
     const host = HOST[family];
 
     describe(`host ports, IPv${family}`, () => {
+      it('of every address are not those of a service of IPVS, before and after it comes', async () => {
+        const { firewaller, site } = fixture();
+        const addresses = { 4: ['198.51.100.20', '198.51.100.21'], 6: ['2001:db8:20::20', '2001:db8:20::21'] } as const;
+        const [early, late] = addresses[family];
+        const tool = family === 4 ? 'iptables' : 'ip6tables';
+        const add = (address: string): void => {
+          site.host.ip('addr', 'add', `${address}/${family === 4 ? 32 : 128}`, 'dev', 'kube-ipvs0');
+          // What KUBE-SERVICES does with the addresses of its set.
+          for (const variant of ['nft', 'legacy'])
+            for (const chain of ['PREROUTING', 'OUTPUT'])
+              site.host.run(`${tool}-${variant}`, '-t', 'nat', '-I', chain, '-d', address, '-j', 'ACCEPT');
+        };
+        const refused = (address: string): Expectation[] => [
+          [site.agents.a2, { address, port: PUBLISHED }, 'refused'],
+          [site.hostAgent, { address, port: PUBLISHED }, 'refused'],
+        ];
+        site.host.ip('link', 'add', 'kube-ipvs0', 'type', 'bridge');
+        try {
+          add(early);
+          const entries = [hairpin(family), port(family)];
+          await firewaller.add(entries);
+          await assertTraffic([
+            ...refused(early),
+            [site.agents.outside, published(family, 'outside'), `a1 saw ${outside}`],
+          ]);
+          add(late);
+          await firewaller.refresh();
+          await assertTraffic([...refused(early), ...refused(late)]);
+          await firewaller.reset(entries);
+          await assertTraffic([...refused(early), ...refused(late)]);
+          assert.deepEqual(await firewaller.missing(entries), []);
+          assert.deepEqual(await firewaller.remove(entries), []);
+        } finally {
+          site.host.ip('link', 'delete', 'kube-ipvs0');
+          for (const variant of ['nft', 'legacy'])
+            for (const chain of ['PREROUTING', 'OUTPUT'])
+              for (const address of [early, late])
+                site.host.run('sh', '-c', `${tool}-${variant} -t nat -D ${chain} -d ${address} -j ACCEPT || true`);
+          site.host.run('sh', '-c', `nft delete table ${family === 4 ? 'ip' : 'ip6'} nat || true`);
+        }
+      });
+
       for (const protocol of PROTOCOLS) {
         for (const filtered of [true, false]) {
           it(`${protocol} reach the pod from everywhere, bridge frames ${filtered ? '' : 'not '}filtered`, async () => {

@@ -1,5 +1,10 @@
 import { type Element, footprint } from '../host/firewall-elements.ts';
+import type { LinuxNamespace } from '../host/linux-namespace.ts';
+import { readAddresses } from '../host/read-addresses.ts';
+import { LinkReader } from '../host/read-links.ts';
+import { formatAddr } from '../model/addr.ts';
 import type { FirewallEntry } from '../model/firewall.ts';
+import { parsePrefix } from '../model/prefix.ts';
 import { NFT_SET_ELEM_INTERVAL_END } from '../netlink/netfilter.ts';
 import { addElementsRequests, deleteChainRequests, deleteElementsRequests } from '../netlink/nft-batch.ts';
 import { listElements, type RawElement } from '../netlink/nft-sets.ts';
@@ -8,7 +13,7 @@ import type { Admitter } from './admit.ts';
 import { encodeElement, TABLE_ID, textOf } from './nft-elements.ts';
 import { obsoleteRequests } from './nft-obsolete.ts';
 import { hasRule, intervalsOf, presenceOf } from './nft-state.ts';
-import { DOCKER_SETS, isIntervalSet, ruleCounts, SET_NAMES } from './nft-table.ts';
+import { DOCKER_SETS, isIntervalSet, ruleCounts, SERVICE_SETS, SET_NAMES } from './nft-table.ts';
 
 /**
  * Returns the messages that make the table's sets hold exactly these elements, and delete all port chains except the
@@ -26,20 +31,50 @@ export function diffRequests(
   return [...removed, ...left.flatMap((chain) => deleteChainRequests(TABLE_ID, chain)), ...added];
 }
 
-/** Returns the messages that make the sets about Docker's bridges hold exactly the present ones. */
-export function dockerRequests(socket: NetlinkSocket, admitter: Admitter): Request[] {
-  const elements = dockerElements(admitter);
-  return DOCKER_SETS.map((set) => setChange(socket, set, elements)).flatMap(({ removed, added }) => [
-    ...removed,
-    ...added,
-  ]);
+/** kube-proxy's device for the addresses of services, in its mode ipvs. */
+const SERVICE_DEVICE = 'kube-ipvs0';
+
+/** The elements of the sets about services of IPVS. */
+function serviceElements(ns: LinuxNamespace): Element[] {
+  return readAddresses(ns, new LinkReader(ns), [SERVICE_DEVICE]).flatMap(({ address }) => {
+    const prefix = parsePrefix(address);
+    if (prefix === undefined) return [];
+    const { family } = prefix.addr;
+    return [{ set: SERVICE_SETS[family], key: [{ type: 'addr', value: formatAddr(prefix.addr) }] }];
+  });
 }
 
-function setChange(
+/** The elements that come from no entry, but from the bridges and the services of others. */
+export function othersElements(ns: LinuxNamespace, admitter: Admitter): Element[] {
+  return [...dockerElements(admitter), ...serviceElements(ns)];
+}
+
+/** Returns the messages that bring those elements up to date; with `entries`, those that matter to these. */
+export function othersRequests(
   socket: NetlinkSocket,
-  set: string,
-  elements: readonly Element[],
-): { readonly removed: readonly Request[]; readonly added: readonly Request[] } {
+  ns: LinuxNamespace,
+  admitter: Admitter,
+  entries?: readonly FirewallEntry[],
+): Request[] {
+  const concerns = (kind: FirewallEntry['kind']): boolean => entries?.some((entry) => entry.kind === kind) !== false;
+  const services = concerns('port') ? serviceElements(ns) : [];
+  const changes = [
+    ...(concerns('policy') ? setChanges(socket, DOCKER_SETS, dockerElements(admitter)) : []),
+    ...(entries === undefined || services.length > 0 ? setChanges(socket, Object.values(SERVICE_SETS), services) : []),
+  ];
+  return changes.flatMap(({ removed, added }) => [...removed, ...added]);
+}
+
+function setChanges(socket: NetlinkSocket, sets: readonly string[], elements: readonly Element[]): SetChange[] {
+  return sets.map((set) => setChange(socket, set, elements));
+}
+
+interface SetChange {
+  readonly removed: readonly Request[];
+  readonly added: readonly Request[];
+}
+
+function setChange(socket: NetlinkSocket, set: string, elements: readonly Element[]): SetChange {
   const id = { ...TABLE_ID, set };
   const wanted = byText(elements.filter((element) => element.set === set).map(encodeElement));
   const there = byText(unitsOf(set, listElements(socket, id)));
@@ -50,7 +85,7 @@ function setChange(
 }
 
 /** The elements of the sets about Docker's bridges. */
-export function dockerElements(admitter: Admitter): Element[] {
+function dockerElements(admitter: Admitter): Element[] {
   return admitter
     .dockerBridges()
     .flatMap(({ name, guarded }) =>

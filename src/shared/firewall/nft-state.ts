@@ -6,7 +6,7 @@ import { readRules } from '../netlink/nft-rules.ts';
 import { countRules, getElements, listElements, type RawElement } from '../netlink/nft-sets.ts';
 import type { NetlinkSocket } from '../netlink/socket.ts';
 import { encodeElement, isInterval, sameElement, setId, TABLE_ID } from './nft-elements.ts';
-import { DOCKER_SETS, ruleCounts, SET_NAMES } from './nft-table.ts';
+import { isOfOthers, ruleCounts, SET_NAMES } from './nft-table.ts';
 
 /** `foreign`: an element with the same key leads elsewhere, or an element overlaps. */
 export type Presence = 'present' | 'absent' | 'foreign';
@@ -179,7 +179,7 @@ export function withoutNeeded(socket: NetlinkSocket, elements: readonly Element[
  * Returns true if no set has an element that an entry put there; ignores the interval end that nft places at address 0.
  */
 export function isEmpty(socket: NetlinkSocket): boolean {
-  return SET_NAMES.filter((set) => !DOCKER_SETS.includes(set)).every((set) =>
+  return SET_NAMES.filter((set) => !isOfOthers(set)).every((set) =>
     listElements(socket, { ...TABLE_ID, set }).every(({ flags = 0 }) => flags & NFT_SET_ELEM_INTERVAL_END),
   );
 }

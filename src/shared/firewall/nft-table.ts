@@ -16,6 +16,8 @@ const SETS = {
   own: 'map { type ifname . ifname : verdict; }',
   separate: 'set { type ifname . ifname; }',
   reachable: 'set { type ifname; }',
+  service4: 'set { type ipv4_addr; }',
+  service6: 'set { type ipv6_addr; }',
   docker: 'set { type ifname; }',
   unguarded: 'set { type ifname; }',
   apart: 'set { type ifname; }',
@@ -53,8 +55,14 @@ const SETS = {
   answer_any6: 'map { type inet_proto . inet_service : verdict; }',
 } as const;
 
-/** The sets whose elements come from no entry: Docker's bridges, and those that Docker itself does not guard. */
+/** The sets whose elements come from no entry. Docker's bridges, and those that Docker itself does not guard: */
 export const DOCKER_SETS: readonly string[] = ['docker', 'unguarded'];
+/** Addresses of the host that belong to services of IPVS, by family: */
+export const SERVICE_SETS = { 4: 'service4', 6: 'service6' } as const;
+
+export function isOfOthers(set: string): boolean {
+  return DOCKER_SETS.includes(set) || Object.values<string>(SERVICE_SETS).includes(set);
+}
 
 export const SET_NAMES: readonly string[] = Object.keys(SETS);
 
@@ -71,6 +79,9 @@ interface Chain {
   readonly hook?: string;
   readonly rules: readonly string[];
 }
+
+/** IPVS answers at these addresses: a port of every address does not take them from it. */
+const SERVICES = ['ip daddr @service4 return', 'ip6 daddr @service6 return'];
 
 /** Every chain except those of ports with conditions. Jump targets come first. */
 const chains = (): Readonly<Record<string, Chain>> => ({
@@ -150,12 +161,12 @@ const chains = (): Readonly<Record<string, Chain>> => ({
   /** Leaves foreign packets to 127.0.0.0/8 untranslated: routing drops them, which a new destination would evade. */
   incoming: {
     hook: 'type nat hook prerouting priority dstnat; policy accept;',
-    rules: ['ip daddr 127.0.0.0/8 return', 'fib daddr type local jump ports'],
+    rules: [...SERVICES, 'ip daddr 127.0.0.0/8 return', 'fib daddr type local jump ports'],
   },
   /** Nothing makes [::1] routable, so it needs no rule: the kernel refuses it at once. */
   local: {
     hook: 'type nat hook output priority -100; policy accept;',
-    rules: ['ip6 daddr ::1 return', 'fib daddr type local jump ports'],
+    rules: [...SERVICES, 'ip6 daddr ::1 return', 'fib daddr type local jump ports'],
   },
   outgoing: {
     hook: 'type nat hook postrouting priority srcnat; policy accept;',

@@ -11,7 +11,7 @@ import { NetlinkSocket, type Request } from '../netlink/socket.ts';
 import { admissions } from './admission.ts';
 import { type Admitter, openAdmitter } from './admit.ts';
 import type { Firewaller, Stray } from './firewaller.ts';
-import { diffRequests, dockerElements, dockerRequests, lackingEntries } from './nft-diff.ts';
+import { diffRequests, lackingEntries, othersElements, othersRequests } from './nft-diff.ts';
 import { addRequests, footprintThere, hasPrefix, removeRequests, setId, TABLE_ID, textOf } from './nft-elements.ts';
 import { clash, refused, refusedScript, rulesetBusy } from './nft-failure.ts';
 import { obsoleteRequests } from './nft-obsolete.ts';
@@ -48,7 +48,7 @@ export class NftablesFirewaller implements Firewaller {
     const { elements, chains } = footprint(entries);
     if (elements.length > 0) await this.#addElements(elements, chains, entries);
     if (elements.length > 0) this.#removeObsolete(entries);
-    if (entries.some(({ kind }) => kind === 'policy')) this.#nameDocker();
+    if (elements.length > 0) this.#nameOthers(entries);
     await this.#admitter.add(admissions(entries));
   }
 
@@ -89,9 +89,9 @@ export class NftablesFirewaller implements Firewaller {
     return lacking;
   }
 
-  #nameDocker(): void {
+  #nameOthers(entries?: readonly FirewallEntry[]): void {
     const { socket } = this.#kernel;
-    const errno = send(socket, dockerRequests(socket, this.#admitter));
+    const errno = send(socket, othersRequests(socket, this.#ns, this.#admitter, entries));
     // Another call may have done the same.
     if (errno !== 0 && errno !== ENOENT && errno !== EEXIST) throw refused('firewall.add', [], errno);
   }
@@ -118,15 +118,15 @@ export class NftablesFirewaller implements Firewaller {
     const entries = [...wanted, ...underWay.filter((entry) => !lacking.has(entry))];
     const inTable = entries.filter(({ kind }) => kind !== 'admit');
     const { elements, chains } = footprint(inTable);
-    if (inTable.length === 0 || !this.#resetElements([...elements, ...dockerElements(this.#admitter)], chains)) {
+    if (inTable.length === 0 || !this.#resetElements(elements, chains)) {
       await this.#remake(inTable);
-      if (inTable.length > 0) this.#nameDocker();
+      if (inTable.length > 0) this.#nameOthers();
     }
     await this.#admitter.reset(admissions(entries));
   }
 
   async refresh(): Promise<void> {
-    if (this.#kernel.watch.isWhole()) this.#nameDocker();
+    if (this.#kernel.watch.isWhole()) this.#nameOthers();
     await this.#admitter.refresh();
   }
 
@@ -152,8 +152,8 @@ export class NftablesFirewaller implements Firewaller {
       if (!watch.isWhole()) return false;
       const counted = countRules(socket, TABLE_ID);
       if (!names.every((name) => counted.has(name))) return false;
-      const requests = diffRequests(socket, elements, names, counted);
-      const errno = send(socket, requests);
+      const all = [...elements, ...othersElements(this.#ns, this.#admitter)];
+      const errno = send(socket, diffRequests(socket, all, names, counted));
       if (errno === 0) return true;
       if (errno !== ENOENT && errno !== EEXIST) throw refused('firewall.reset', elements, errno);
     }
