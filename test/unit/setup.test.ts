@@ -41,7 +41,8 @@ function makeClone(parent: string): string {
   const clone = join(parent, 'clone');
   for (const name of ['src', 'cmd', 'build', 'test/oldest-node']) mkdirSync(join(clone, name), { recursive: true });
   const manifests = ['', 'test/oldest-node/'].flatMap((name) => [`${name}package.json`, `${name}package-lock.json`]);
-  for (const file of ['build/setup.mjs', ...manifests]) copyFileSync(join(ROOT, file), join(clone, file));
+  for (const file of ['build/setup.mjs', 'build/packages.mjs', ...manifests])
+    copyFileSync(join(ROOT, file), join(clone, file));
   return clone;
 }
 

@@ -160,6 +160,21 @@ function same(a: Uint8Array, b: Uint8Array): boolean {
   return Buffer.compare(a, b) === 0;
 }
 
+/** Sets whose element says where a port leads, and sets whose element says something else of the port of that key. */
+const LEADS = /^(port|span|condition)(_any)?[46]$/;
+const SAYS = /^(label|span_label|answer)(_any)?[46]$/;
+
+/** Returns the elements that are present, without those about a port of another endpoint: they equal its own. */
+export function ownPresent(elements: readonly Element[], states: readonly Presence[]): Element[] {
+  const place = ({ set, key }: Element): string =>
+    `${/(_any)?[46]$/.exec(set)?.[0]} ${key.map(({ value }) => value).join(' ')}`;
+  const others = elements.filter(({ set }, i) => states[i] === 'foreign' && LEADS.test(set));
+  const foreign = new Set(others.map(place));
+  return elements.filter(
+    (element, i) => states[i] === 'present' && !(SAYS.test(element.set) && foreign.has(place(element))),
+  );
+}
+
 /** Returns the elements without the `hairpin` devices that other subnets still need: a bridge may have several. */
 export function withoutNeeded(socket: NetlinkSocket, elements: readonly Element[]): readonly Element[] {
   const devices = elements.filter(({ set }) => set === 'hairpin');

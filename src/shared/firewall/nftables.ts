@@ -17,7 +17,7 @@ import { clash, refused, refusedScript, rulesetBusy } from './nft-failure.ts';
 import { obsoleteRequests } from './nft-obsolete.ts';
 import { leadingTo } from './nft-ports.ts';
 import { runScript, type ScriptRunner } from './nft-script.ts';
-import { hasRule, isEmpty, presenceOf, replaceable, TableWatch, withoutNeeded } from './nft-state.ts';
+import { hasRule, isEmpty, ownPresent, presenceOf, replaceable, TableWatch, withoutNeeded } from './nft-state.ts';
 import { tableLines } from './nft-table.ts';
 
 /** Number of attempts when another process changes the ruleset meanwhile. */
@@ -218,8 +218,7 @@ export class NftablesFirewaller implements Firewaller {
     const { socket } = this.#kernel;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const going = withoutNeeded(socket, elements);
-      const states = presenceOf(socket, going);
-      const present = going.filter((_, i) => states[i] === 'present');
+      const present = ownPresent(going, presenceOf(socket, going));
       const filled = chains.filter(({ name }) => hasRule(socket, name)).map(({ name }) => name);
       const errno = send(socket, removeRequests(present, filled));
       if (errno === 0) break;
