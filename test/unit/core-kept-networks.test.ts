@@ -271,7 +271,8 @@ describe('core: a persistent network', () => {
       for (const gone of ['web', 'other']) {
         const pods = { web: { network: 'web' }, other: { network: 'other', netns: OTHER } };
         const order = first === 'web' ? (['web', 'other'] as const) : (['other', 'web'] as const);
-        for (const name of order) await addWithSpec(core, pods[name]);
+        for (const name of order)
+          await addWithSpec(core, pods[name], name === 'web' ? {} : { subnets: ['10.89.0.0/24'] });
         await createNetwork(core, keepRequest());
         assert.deepEqual(await del(core, pods.web), []);
         if (gone === 'web') assert.deepEqual(await deleteNetwork(core, 'web', DOCKER), []);

@@ -127,7 +127,7 @@ describe('core: restore at daemon start', () => {
     const core = makeCore(makeFakeHost());
     await createNetwork(core, keepRequest());
     await addWithSpec(core, { id: 'a' });
-    await addWithSpec(core, { network: 'other', netns: OTHER });
+    await addWithSpec(core, { network: 'other', netns: OTHER }, { subnets: ['10.89.0.0/24'] });
     const whole = linesOf(core);
     deleteBridge(core);
     assert.deepEqual(await errorsOf(core), []);

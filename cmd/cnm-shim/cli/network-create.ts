@@ -5,7 +5,7 @@ import type { RangeConfig } from '../../../src/shared/config/ipam-ranges.ts';
 import { nearest } from '../../../src/shared/config/nearest.ts';
 import { formatRangeConfig, type NetworkSpec } from '../../../src/shared/config/network-spec.ts';
 import { createNetwork } from '../../../src/shared/core/networks/create-network.ts';
-import { isUsed } from '../../../src/shared/core/networks/network.ts';
+import { isUsed } from '../../../src/shared/core/networks/record.ts';
 import { defaultCandidates } from '../../../src/shared/core/pools/candidates.ts';
 import { type PoolCandidate, releasePool, requestPool } from '../../../src/shared/core/pools/pools.ts';
 import { subnetOf } from '../../../src/shared/core/pools/rows.ts';

@@ -10,8 +10,8 @@ import { execute, reverse } from '../execute.ts';
 import { assertAlone } from './alone.ts';
 import { assertSameNetwork, sameSpec } from './compare-specs.ts';
 import { driverOf, networkAddressing } from './driver-of.ts';
-import { isForeign, isUsed, planFor, removeNetwork } from './network.ts';
-import { deviceKey, withHolders } from './record.ts';
+import { isForeign, planFor, removeNetwork } from './network.ts';
+import { deviceKey, isUsed, withHolders } from './record.ts';
 
 /** A request for a Network that exists, with or without endpoints, until its holder releases it. */
 export interface NetworkRequest {

@@ -1,8 +1,8 @@
 import type { NetError } from '../../errors/net-error.ts';
 import type { LocalStore } from '../../store/store.ts';
 import type { Core } from '../core.ts';
-import { isUsed, removeNetwork } from './network.ts';
-import { deviceKey, withHolders } from './record.ts';
+import { removeNetwork } from './network.ts';
+import { deviceKey, isUsed, withHolders } from './record.ts';
 
 /**
  * Removes the holder durably, and runs `inTransaction` in the same transaction. With the last holder, deletes the

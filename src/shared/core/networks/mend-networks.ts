@@ -14,8 +14,8 @@ import { desiredEntries } from '../desired.ts';
 import type { Mended } from '../endpoints/mend-endpoints.ts';
 import { execute, reverse } from '../execute.ts';
 import { driverOf, networkAddressing } from './driver-of.ts';
-import { isUsed, planFor } from './network.ts';
-import { deviceKey, isHeld } from './record.ts';
+import { planFor } from './network.ts';
+import { deviceKey, isHeld, isUsed } from './record.ts';
 
 /**
  * Restores every Network that has a holder or endpoints, after a reboot, a deleted bridge or flushed entries. Continues

@@ -1,6 +1,7 @@
 import type { NetworkSpec } from '../../config/network-spec.ts';
 import type { Rules } from '../../drivers/rules.ts';
 import type { NetworkRow } from '../../store/store.ts';
+import type { Core } from '../core.ts';
 
 /** Lock key of a device. It is not per network, because two networks may share a bridge. */
 export function deviceKey(device: string): string {
@@ -10,6 +11,11 @@ export function deviceKey(device: string): string {
 /** True if the Network has a holder, with or without endpoints. */
 export function isHeld(row: NetworkRow | undefined): boolean {
   return (row?.holders?.length ?? 0) > 0;
+}
+
+/** True if the Network has a holder or an endpoint of either camp. */
+export function isUsed({ store }: Pick<Core, 'store'>, row: NetworkRow): boolean {
+  return isHeld(row) || store.endpoints.any(row.name);
 }
 
 /** The row with these holders; without the key for an empty list. */
