@@ -98,7 +98,7 @@ export function describePorts(fixture: Fixture): void {
               await firewaller.add(entries);
               assert.deepEqual(await firewaller.missing(entries), []);
               await assertTraffic(probes('a1'));
-              await firewaller.reset(entries);
+              await firewaller.reset(() => ({ entries: entries }));
               await assertTraffic(probes('a1'));
               assert.deepEqual(await firewaller.remove(entries), []);
               assert.deepEqual(await firewaller.missing(entries), entries);

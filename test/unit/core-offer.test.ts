@@ -1,8 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { deleteOffered, offerEndpoint } from '../../src/shared/core/endpoints/offer-endpoint.ts';
 import { claimAddress, OWN_SCOPE } from '../../src/shared/core/pools/pools.ts';
-import { rebuildOnce } from '../../src/shared/core/rebuild.ts';
-import { reconcile } from '../../src/shared/core/reconcile.ts';
+import { catchUp, reconcile } from '../../src/shared/core/reconcile.ts';
 import { formatAddr, parseAddr } from '../../src/shared/model/addr.ts';
 import type { Attachment } from '../../src/shared/model/attachment.ts';
 import { hostIfName } from '../../src/shared/model/attachment.ts';
@@ -221,7 +220,7 @@ describe('core: an offered endpoint', () => {
   it('is rebuilt from the kernel with its addresses after the state was lost', async () => {
     await offer(2);
     core = makeCore(host, new MemoryDisk());
-    rebuildOnce(core);
+    catchUp(core);
     const row = core.store.endpoints.get(endpointOf(2), 'interface');
     assert.ok(row?.kind === 'recalled');
     assert.equal(row.scope, OWN_SCOPE);
@@ -238,7 +237,7 @@ describe('core: an offered endpoint', () => {
     await offer(2);
     host.apply([{ op: 'link.delete', ns: 'host', name: hostIfName(endpointOf(2)) }], { host: host.own });
     count.value += 1;
-    rebuildOnce(core);
+    catchUp(core);
     assert.notEqual(progressOf(2), 'ready');
     assert.deepEqual(leases(), []);
   });

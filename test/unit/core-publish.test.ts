@@ -66,10 +66,10 @@ describe('core: published ports of an endpoint', () => {
     const row = rowOf(2) ?? assert.fail('no row');
     core.store.endpoints.put({ ...row, progress: 'intent' });
     const { reset } = filter;
-    filter.reset = async (wanted, underWay = []) => {
-      const kept = [...wanted, ...underWay];
+    filter.reset = async (read) => {
+      const { entries, underWay = [] } = read();
       assert.deepEqual(await unpublishPorts(core, endpointOf(2)), []);
-      await reset.call(filter, kept);
+      await reset.call(filter, () => ({ entries: [...entries, ...underWay] }));
     };
     assert.deepEqual(
       (await resetEntries(core, { tryLock: () => ({ [Symbol.dispose]: () => {} }), wait: async () => {} })).errors,

@@ -1,8 +1,8 @@
 import { strict as assert } from 'node:assert';
 import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { countChange, rebuildOnce } from '../../src/shared/core/rebuild.ts';
-import { changeCount } from '../../src/shared/store/changes.ts';
+import { catchUp } from '../../src/shared/core/reconcile.ts';
+import { changeCount, countChange } from '../../src/shared/store/changes.ts';
 import { MemoryDisk, MemoryStore } from '../../src/shared/testing/memory-store.ts';
 import { makeCore, makeFakeHost, type TestCore } from '../support/core.ts';
 import { makeTempDir, type TempDir } from '../support/temp.ts';
@@ -51,14 +51,14 @@ describe('store: change counter', () => {
       changes: changeCount(directory.path, identity),
     });
     const [one, other] = [core(FIRST_BOOT), core(OTHER_HOST)];
-    rebuildOnce(one);
-    rebuildOnce(other);
+    catchUp(one);
+    catchUp(other);
     for (let i = 0; i < 3; i++) countChange(one);
     other.store.transaction = () => assert.fail('rebuilt');
-    rebuildOnce(other);
+    catchUp(other);
     one.store.transaction = () => assert.fail('rebuilt');
-    rebuildOnce(one);
+    catchUp(one);
     one.changes.write(one.changes.read() + 1);
-    assert.throws(() => rebuildOnce(one), /rebuilt/);
+    assert.throws(() => catchUp(one), /rebuilt/);
   });
 });

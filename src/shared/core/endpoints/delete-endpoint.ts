@@ -4,16 +4,16 @@ import type { Namespace } from '../../host/host.ts';
 import { standIn } from '../../model/alias.ts';
 import { type Attachment, hostIfName, type Role } from '../../model/attachment.ts';
 import { claimsPorts, type Endpoint } from '../../model/endpoint.ts';
+import { countChange } from '../../store/changes.ts';
 import type { LocalStore } from '../../store/store.ts';
 import { attachmentKey } from '../apply.ts';
 import type { Core, DelegateSource } from '../core.ts';
 import { desired } from '../desired.ts';
 import { reverse } from '../execute.ts';
-import { deleteLostEntries } from '../lost-rules.ts';
 import { removeUnusedNetwork } from '../networks/network.ts';
 import { promotePartners } from '../ports/publish.ts';
-import { countChange } from '../rebuild.ts';
 import type { RemovalRequest } from '../requests.ts';
+import { deleteLostEntries } from '../reset-entries.ts';
 import { orphanUndo } from './orphans.ts';
 import { deleteRecord } from './record.ts';
 

@@ -13,7 +13,7 @@ import { mergeOwned, ownedOf, planDeletion } from '../../model/owned.ts';
 import type { LocalStore, NetworkRow } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { execute, reverse } from '../execute.ts';
-import { sweepLostRules } from '../lost-rules.ts';
+import { sweepLostEntries } from '../reset-entries.ts';
 import { observeNetwork } from '../view.ts';
 import { assertOwnAddresses } from './alone.ts';
 import { assertSameNetwork, sameSpec } from './compare-specs.ts';
@@ -205,7 +205,7 @@ export async function removeNetwork(core: Core, row: NetworkRow): Promise<NetErr
   const errors = await reverse(core, planDeletion(owned), { host: host.own });
   core.mark?.('kernel');
   if (errors.length === 0) store.transaction(() => deleteRecord(store, row));
-  return [...errors, ...(await sweepLostRules(core))];
+  return [...errors, ...(await sweepLostEntries(core))];
 }
 
 /** Deletes the record of the network, with the notes of its addresses. */

@@ -12,7 +12,7 @@ import { contains, formatPrefix, type Prefix } from '../../model/prefix.ts';
 import type { LocalStore, PoolRow } from '../../store/store.ts';
 import { leaseTaken } from '../../store/taken.ts';
 import type { Core } from '../core.ts';
-import { rebuildOnce } from '../rebuild.ts';
+import { catchUp } from '../reconcile.ts';
 import { refused } from './request.ts';
 import { knownPool, poolOf, rangesOf, requestOwner, requestTime, subnetOf } from './rows.ts';
 import { sharedRanges } from './shared.ts';
@@ -40,7 +40,7 @@ export interface AddressRequest {
  */
 export function requestAddress(core: Core, request: AddressRequest): Prefix {
   const { store, host } = core;
-  rebuildOnce(core);
+  catchUp(core);
   const ask = (): Prefix => {
     const row = knownPool(store, request.pool);
     if (row.network !== undefined) importDirectory(store, row.scope, host.identity);
