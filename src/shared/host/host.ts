@@ -41,8 +41,10 @@ export interface ViewQuery {
   readonly shaping?: readonly string[];
   /** Ports to check for listeners; without an address, on any. In the caller's own namespace only. */
   readonly listeners?: readonly PortQuery[];
-  /** Inodes of sockets whose processes to find. Scans all processes of the host: for errors only. */
+  /** Inodes of sockets whose processes to find. Scans all processes of the host: for errors only, in no transaction. */
   readonly holders?: readonly number[];
+  /** Executable of the processes to scan for `holders`; absent: all. Reads one link of each other process. */
+  readonly program?: string;
 }
 
 export interface PortQuery extends PortSpan {

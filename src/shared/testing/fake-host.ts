@@ -92,13 +92,13 @@ export class FakeHost implements Host {
       routes: routes ? allRoutes(fake) : [],
       sysctls: new Map(values.filter((entry): entry is readonly [string, string] => entry[1] !== undefined)),
       listeners: (query.listeners ?? []).flatMap((asked) => {
-        const { protocol, port: first, count = 1 } = asked;
-        const inode = this.#listeners.findIndex(
-          ({ protocol: other, port }) => other === protocol && port >= first && port < first + count,
-        );
-        return inode < 0 ? [] : [{ ...asked, port: this.#listeners[inode]?.port ?? first, inode }];
+        const { count = 1, ...one } = asked;
+        return (this.#options.listeners ?? []).flatMap(({ protocol, port }, inode) => {
+          const isAsked = protocol === one.protocol && port >= one.port && port < one.port + count;
+          return isAsked ? [{ ...one, port, inode }] : [];
+        });
       }),
-      holders: new Map((query.holders ?? []).flatMap((inode) => this.#holder(inode))),
+      holders: new Map((query.holders ?? []).flatMap((inode) => this.#holder(inode, query.program))),
       shaping: new Map(
         shaping.filter((dev) => fake.links.has(dev)).map((dev) => [dev, fakeShaping(fake, dev)] as const),
       ),
@@ -109,9 +109,9 @@ export class FakeHost implements Host {
     return this.#options.listeners ?? [];
   }
 
-  #holder(inode: number): (readonly [number, Holder])[] {
+  #holder(inode: number, program?: string): (readonly [number, Holder])[] {
     const found = this.#listeners[inode];
-    return found === undefined ? [] : [[inode, found]];
+    return found === undefined || (program ?? found.program) !== found.program ? [] : [[inode, found]];
   }
 
   apply(ops: readonly Op[], namespaces: Namespaces): void {
