@@ -54,6 +54,20 @@ describe('rules that another program deleted or loaded', function () {
     });
   }
 
+  it('CHECK sees that 127.0.0.1 does not reach a port once the bridge was deleted, and a reload mends it', () => {
+    const published = chainOf('nftables', { ports: PORTS });
+    const result = published.add({ pod: 0 });
+    lab.host.ns.ip('link', 'del', 'isth0');
+    // Makes the bridge again, without what the ports of the other pod need.
+    chainOf('nftables').add({ pod: 1 });
+    const localnet = (): string => lab.host.ns.run('sysctl', '-n', 'net.ipv4.conf.isth0.route_localnet').trim();
+    assert.equal(localnet(), '0');
+    assert.equal(published.run(0, 'CHECK', { pod: 0 }, result).json?.code, 102);
+    lab.reload(bin.path);
+    assert.equal(localnet(), '1');
+    published.check({ pod: 0 }, result);
+  });
+
   it('a reload with a network of each backend keeps what admits the devices of both', () => {
     for (const command of ['iptables', 'ip6tables']) lab.host.ns.run(command, '-P', 'FORWARD', 'DROP');
     chainOf('nftables').add({ pod: 0 });
