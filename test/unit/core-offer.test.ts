@@ -112,8 +112,8 @@ describe('core: an offered endpoint', () => {
   it('takes the address that was requested for it', async () => {
     const address = parseAddr('10.88.0.2');
     assert.ok(address);
-    const owner: Attachment = { camp: 'cnm', network: OWN_SCOPE, containerId: 'requested-0a', ifName: '1' };
-    core.store.leases.take({ scope: OWN_SCOPE, address, owner, source: 'store' });
+    const owner: Attachment = { camp: 'cnm', network: OWN_SCOPE, containerId: '0a', ifName: '' };
+    core.store.leases.take({ scope: OWN_SCOPE, address, owner, requestedAt: 1, source: 'store' });
     await offer(2);
     assert.deepEqual(leases(endpointOf(2)), ['10.88.0.2', 'fd00:88::2']);
     assert.deepEqual(leases(owner), []);

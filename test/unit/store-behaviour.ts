@@ -460,19 +460,33 @@ export function describeStore(name: string, make: () => Place): void {
       const [one, two, other] = ['c1', 'c2', 'c3'].map((id) => attachment(id));
       assert.ok(one && two && other);
       for (const text of ['10.0.0.2', '10.0.0.3']) store.leases.take(lease(text, 'c1'));
-      store.leases.reassign('pool', addr('10.0.0.2'), one, two);
+      store.leases.reassign('pool', addr('10.0.0.2'), one, { owner: two });
       assert.deepEqual(store.leases.list('pool', two), [lease('10.0.0.2', 'c2')]);
       assert.deepEqual(store.leases.list('pool', one), [lease('10.0.0.3', 'c1')]);
       assert.equal(store.leases.count('pool', addr('10.0.0.0'), addr('10.0.0.9')), 2);
       const move =
         (text: string, from = one, scope = 'pool') =>
         () =>
-          store.leases.reassign(scope, addr(text), from, other);
+          store.leases.reassign(scope, addr(text), from, { owner: other });
       assert.throws(move('10.0.0.2'), ofKind('conflict', /10\.0\.0\.2: address already in use: container c2/));
       assert.throws(move('10.0.0.2', { ...two, ifName: 'eth1' }), ofKind('conflict', /container c2/));
       assert.throws(move('10.0.0.4'), ofKind('conflict', /is no longer leased/));
       assert.throws(move('10.0.0.3', one, 'another pool'), ofKind('conflict', /is no longer leased/));
       assert.deepEqual(store.leases.list('pool', other), []);
+    });
+
+    it('keeps when an address was requested, until an endpoint has it', () => {
+      const asked = { ...lease('10.0.0.2', 'c1'), requestedAt: 1_700_000_000_000 };
+      store.leases.take(asked);
+      assert.deepEqual(store.leases.at('pool', addr('10.0.0.2')), asked);
+      assert.throws(
+        () => store.leases.take(lease('10.0.0.2', 'c2')),
+        ofKind('conflict', /dockerd's request for network/),
+      );
+      store.leases.reassign('pool', addr('10.0.0.2'), asked.owner, { owner: attachment('c2'), requestedAt: 5 });
+      assert.deepEqual(store.leases.list('pool'), [{ ...lease('10.0.0.2', 'c2'), requestedAt: 5 }]);
+      store.leases.reassign('pool', addr('10.0.0.2'), attachment('c2'), { owner: attachment('c3') });
+      assert.deepEqual(store.leases.list('pool'), [lease('10.0.0.2', 'c3')]);
     });
 
     it('rolls back a whole transaction that fails, nested calls included', () => {
@@ -487,7 +501,7 @@ export function describeStore(name: string, make: () => Place): void {
             store.leases.release('pool', addr('10.0.0.1'));
             store.notes.put('a', 'b');
             store.endpoints.put(endpoint('c1'));
-            store.leases.reassign('pool', addr('10.0.0.2'), attachment('c1'), attachment('c2'));
+            store.leases.reassign('pool', addr('10.0.0.2'), attachment('c1'), { owner: attachment('c2') });
             store.pools.put(pool('p1', { usedBy: 'aa' }));
             store.pools.put(pool('p2'));
             store.dockerNetworks.put(dockerNetwork('aa'));

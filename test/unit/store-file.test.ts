@@ -398,6 +398,7 @@ describe('store: directory and file', () => {
       4: "INSERT INTO ports VALUES (5, 'tcp', 8083, '4', '', 'cni', 'web', 'c1', 'eth0');",
       5: '',
       6: '',
+      7: '',
     };
     it('has test rows for every version', () => {
       assert.deepEqual(

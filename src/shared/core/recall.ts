@@ -76,6 +76,7 @@ function endpointOf(link: LinkState): { readonly row: RecalledEndpoint; readonly
     sandbox: { path: '', id: '' },
     hostIf: link.name,
     ...given({ scope }),
+    ...(isCut ? { isCut } : {}),
   };
   const leases =
     scope === undefined

@@ -145,6 +145,8 @@ export interface DockerEndpoint extends Interface {
 export interface RecalledEndpoint extends Interface {
   readonly kind: 'recalled';
   readonly hostIf: string;
+  /** The alias had no room for the container's id: the attachment has a stand-in, by `hostIf`. */
+  readonly isCut?: true;
   /** As in a DockerEndpoint, once dockerd has told them. */
   readonly addresses?: readonly string[];
   readonly dockerNetwork?: string;
