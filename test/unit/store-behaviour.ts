@@ -5,12 +5,13 @@ import type { HostIdentity } from '../../src/shared/host/host.ts';
 import { type Addr, parseAddr } from '../../src/shared/model/addr.ts';
 import type { Attachment } from '../../src/shared/model/attachment.ts';
 import type { FirewallPart, RecalledEndpoint } from '../../src/shared/model/endpoint.ts';
+import { hostId, sandboxId } from '../../src/shared/model/ids.ts';
 import type { DockerNetworkRow, Lease, LocalStore, NetworkRow, PoolRow } from '../../src/shared/store/store.ts';
 import { prefixOf, routeOf } from '../support/addresses.ts';
 
-export const FIRST_BOOT: HostIdentity = { hostId: 'root', bootId: 'boot-1', bootedAt: 1_000 };
+export const FIRST_BOOT: HostIdentity = { hostId: hostId('root'), bootId: 'boot-1', bootedAt: 1_000 };
 export const SECOND_BOOT: HostIdentity = { ...FIRST_BOOT, bootId: 'boot-2', bootedAt: 2_000 };
-export const OTHER_HOST: HostIdentity = { ...FIRST_BOOT, hostId: 'nested' };
+export const OTHER_HOST: HostIdentity = { ...FIRST_BOOT, hostId: hostId('nested') };
 
 /** A place that several stores share, as processes share a state directory. */
 export interface Place extends Disposable {
@@ -37,7 +38,7 @@ export function endpoint(containerId: string, changes: Partial<RecalledEndpoint>
     attachment: attachment(containerId),
     role: 'interface',
     progress: 'intent',
-    sandbox: { path: '/run/netns/a', id: 'boot-1:12' },
+    sandbox: { path: '/run/netns/a', id: sandboxId('boot-1', 12) },
     hostIf: `veth${containerId}`,
     journal: [{ op: 'link.delete', ns: 'host', name: 'a' }],
     ...changes,

@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert';
 import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { catchUp } from '../../src/shared/core/reconcile.ts';
+import { hostId } from '../../src/shared/model/ids.ts';
 import { changeCount, countChange } from '../../src/shared/store/changes.ts';
 import { MemoryDisk, MemoryStore } from '../../src/shared/testing/memory-store.ts';
 import { makeCore, makeFakeHost, type TestCore } from '../support/core.ts';
@@ -16,7 +17,9 @@ describe('store: change counter', () => {
   afterEach(() => directory[Symbol.dispose]());
 
   it('starts at 0 and is separate for each host', () => {
-    const hosts = ['root', 'nested', 'boot:4026531840', ''].map((hostId) => changeCount(directory.path, { hostId }));
+    const hosts = ['root', 'nested', 'boot:4026531840', ''].map((text) =>
+      changeCount(directory.path, { hostId: hostId(text) }),
+    );
     assert.deepEqual(
       hosts.map((count) => count.read()),
       [0, 0, 0, 0],

@@ -16,6 +16,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { hostId } from '../../src/shared/model/ids.ts';
 import { MIGRATIONS, SCHEMA_VERSION } from '../../src/shared/store/migrations.ts';
 import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
 import { migrate } from '../../src/shared/store/sqlite-repair.ts';
@@ -451,7 +452,7 @@ describe('store: directory and file', () => {
 
   it('deletes the rows of an earlier boot with the first write, and only on its own host', () => {
     fill();
-    using nested = open({ ...FIRST_BOOT, hostId: 'nested' });
+    using nested = open({ ...FIRST_BOOT, hostId: hostId('nested') });
     nested.leases.take(lease('10.0.0.2'));
     const count = (): unknown[] => {
       const db = new DatabaseSync(file);

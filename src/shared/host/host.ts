@@ -1,6 +1,7 @@
 import type { NetError } from '../errors/net-error.ts';
 import type { Family } from '../model/addr.ts';
 import type { PortSpan, Protocol } from '../model/firewall.ts';
+import type { HostId, SandboxId } from '../model/ids.ts';
 import type { AddressState, LinkState, RouteState } from '../model/link.ts';
 import type { Op } from '../model/op.ts';
 import type { ShapingState } from '../model/shaping.ts';
@@ -8,7 +9,7 @@ import type { ShapingState } from '../model/shaping.ts';
 /** The identity of this machine (or nested host) and its boot time. */
 export interface HostIdentity {
   /** `ISTHMUS_HOST_ID`; else `root` in PID 1's network namespace; else boot id and namespace cookie. */
-  readonly hostId: string;
+  readonly hostId: HostId;
   /** /proc/sys/kernel/random/boot_id. */
   readonly bootId: string;
   /** When this boot began, in milliseconds since the epoch. */
@@ -18,7 +19,7 @@ export interface HostIdentity {
 /** An open network namespace. Close it with `using`. */
 export interface Namespace extends Disposable {
   /** Boot id and SO_NETNS_COOKIE: never used again, where inode numbers recur within minutes. */
-  readonly id: string;
+  readonly id: SandboxId;
   /** The path it was opened by; empty for the host's own namespace. */
   readonly path: string;
 }

@@ -1,6 +1,14 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { type Attachment, ifbName } from '../model/attachment.ts';
-import type { Endpoint, InsideFacts, LinkFacts, PublishedFacts, ShapingFacts, TunedFacts } from '../model/endpoint.ts';
+import type {
+  Endpoint,
+  InsideFacts,
+  LinkFacts,
+  PublishedFacts,
+  SandboxRef,
+  ShapingFacts,
+  TunedFacts,
+} from '../model/endpoint.ts';
 import { isPublished } from '../model/firewall.ts';
 import { given } from '../model/given.ts';
 import type { LinkChanges, Op } from '../model/op.ts';
@@ -12,7 +20,7 @@ interface SteppedEndpoint {
   readonly attachment: Attachment;
   readonly role: string;
   readonly progress: 'intent' | 'ready';
-  readonly sandbox: { readonly path: string; readonly id: string };
+  readonly sandbox: SandboxRef;
   readonly hostIf: string;
   readonly plan: { readonly ops: readonly Op[]; readonly undo: readonly Op[] };
   readonly scope?: string;

@@ -2,6 +2,7 @@ import { fault } from '../errors/fault.ts';
 import { NetError } from '../errors/net-error.ts';
 import { badOp, isAbsence, NO_FIREWALL, opError } from '../host/failure.ts';
 import type { Holder, Host, HostIdentity, Namespace, Namespaces, PortQuery, View, ViewQuery } from '../host/host.ts';
+import { hostId, sandboxId } from '../model/ids.ts';
 import type { Op } from '../model/op.ts';
 import { sysctlPath } from '../model/sysctl.ts';
 import { ENOENT } from '../netlink/constants.ts';
@@ -50,7 +51,7 @@ export class FakeHost implements Host {
   constructor(options: FakeOptions = {}) {
     this.#options = options;
     const bootId = '00000000-0000-4000-8000-000000000001';
-    this.identity = { hostId: 'root', bootId, bootedAt: 1_700_000_000_000, ...options.identity };
+    this.identity = { hostId: hostId('root'), bootId, bootedAt: 1_700_000_000_000, ...options.identity };
     this.own = this.#make('', options.own);
     for (const [path, seed] of Object.entries(options.namespaces ?? {})) this.addNamespace(path, seed);
   }
@@ -205,7 +206,7 @@ export class FakeHost implements Host {
 
   #make(path: string, seed?: FakeSeed): FakeNetns {
     this.#made += 1;
-    return new FakeNetns(`${this.identity.bootId}:${this.#made}`, path, seed);
+    return new FakeNetns(sandboxId(this.identity.bootId, this.#made), path, seed);
   }
 }
 
