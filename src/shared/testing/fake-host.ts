@@ -106,12 +106,8 @@ export class FakeHost implements Host {
     };
   }
 
-  get #listeners(): readonly (PortQuery & Holder)[] {
-    return this.#options.listeners ?? [];
-  }
-
   #holder(inode: number, program?: string): (readonly [number, Holder])[] {
-    const found = this.#listeners[inode];
+    const found = this.#options.listeners?.[inode];
     return found === undefined || (program ?? found.program) !== found.program ? [] : [[inode, found]];
   }
 
