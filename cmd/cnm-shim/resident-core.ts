@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { isAbsence } from '../../src/shared/host/failure.ts';
 import type { Host } from '../../src/shared/host/host.ts';
 import { LinkRemover } from '../../src/shared/host/link-remover.ts';
@@ -90,6 +91,7 @@ export class ResidentCore implements CoreOpener, Disposable {
         const failure = await this.#remover.remove(link);
         return failure !== undefined && isAbsence(failure) ? undefined : failure;
       },
+      rest: () => setImmediate(),
       firewall: (backend) => this.#firewallers.get(backend),
       configured: this.#configured,
       openStore: () => this.#openStore(),

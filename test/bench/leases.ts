@@ -5,6 +5,7 @@ import { allocate } from '../../src/shared/ipam/allocate.ts';
 import { release } from '../../src/shared/ipam/leases.ts';
 import { parseAddr } from '../../src/shared/model/addr.ts';
 import type { Attachment } from '../../src/shared/model/attachment.ts';
+import { hostId } from '../../src/shared/model/ids.ts';
 import { parsePrefix } from '../../src/shared/model/prefix.ts';
 import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
 import { type Summary, summarize, timed } from './stats.ts';
@@ -18,7 +19,7 @@ const SAMPLES = 200;
 export function measureLeases(most: number): LeaseTimes {
   const stateDir = mkdtempSync(join(tmpdir(), 'isth-lease-'));
   try {
-    using store = openSqliteStore({ stateDir, identity: { hostId: 'bench', bootId: 'bench', bootedAt: 0 } });
+    using store = openSqliteStore({ stateDir, identity: { hostId: hostId('bench'), bootId: 'bench', bootedAt: 0 } });
     const sets = [[pool('10.64.0.0/16', '10.64.0.1', '10.64.255.254')]];
     const scope = 'bench/web';
     const owner = (id: string): Attachment => ({ camp: 'cni', network: 'web', containerId: id, ifName: 'eth0' });

@@ -91,6 +91,18 @@ describe('the daemon on a full disk', function () {
     }
   });
 
+  it('DEL succeeds once all of the pod is gone, repeated too; the next call frees the address', () => {
+    site.ok('ADD');
+    leave(0);
+    for (const what of ['on a full disk', 'again']) {
+      site.ok('DEL');
+      noLink(what);
+    }
+    give();
+    site.ok('DEL');
+    works('once there is space');
+  });
+
   it('a daemon that started on a full disk serves once there is space', async () => {
     site.ok('ADD');
     await site.daemon.end('SIGKILL');

@@ -97,6 +97,38 @@ describe('after a reboot', function () {
     assert.doesNotMatch(host.ns.ip('-br', 'link'), /isth0/);
   });
 
+  for (const [saved, used] of [
+    ['nftables', 'nftables'],
+    ['iptables', 'nftables'],
+    ['nftables', 'iptables'],
+    ['iptables', 'iptables'],
+  ] as const) {
+    it(`the first call deletes ${saved} rules that were saved and loaded, before a pod with ${used} takes the port`, () => {
+      const runtimeConfig = { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }] };
+      const published = (backend: string) => ({
+        config: { ...config, ipMasq: true, firewall: { backend }, runtimeConfig },
+      });
+      const first = boot();
+      host.ok({ ...how('ADD', 0), ...published(saved), prefix: first });
+      const [save, restore] =
+        saved === 'nftables' ? ['nft -s list ruleset', 'nft -f'] : ['iptables-save', 'iptables-restore'];
+      const file = join(dir, 'rules');
+      writeFileSync(file, host.ns.run('sh', '-c', save));
+      loseLinks();
+      host.ns.run('nft', 'flush', 'ruleset');
+      host.ns.run('sh', '-c', `${restore} ${file}`);
+      const second = boot();
+      host.ok({ ...how('ADD', 1), prefix: second });
+      const result = host.ok({ ...how('ADD', 2), ...published(used), prefix: second });
+      const address = result.ips?.[0]?.address?.split('/')[0] ?? '';
+      const rules = host.ns.run('nft', 'list', 'ruleset');
+      assert.ok(rules.includes(address));
+      host.ok({ ...how('DEL', 2), ...published(used), prefix: second });
+      host.ok({ ...how('DEL', 1), prefix: second });
+      assert.doesNotMatch(host.ns.run('nft', 'list', 'ruleset'), /isthmus/i);
+    });
+  }
+
   it('host-local files of this boot count as leases', () => {
     fillDirectory(host, new Date());
     const refused = host.run(how('ADD', 0));

@@ -81,7 +81,7 @@ describe('iptables rules', () => {
           assert.deepEqual(await firewaller.missing(entries), []);
           await firewaller.add(entries);
           assert.equal(ruleset(ns, variant), text, 'added again');
-          await firewaller.reset(entries);
+          await firewaller.reset(() => ({ entries: entries }));
           assert.equal(ruleset(ns, variant), text, 'reset');
           assert.deepEqual(await firewaller.missing(entries), []);
           for (const entry of entries) assert.deepEqual(await firewaller.remove([entry]), []);

@@ -29,7 +29,7 @@ describe('nftables table as nft lists it', () => {
     });
     it(`${name}, reset over something else`, async () => {
       await site.firewaller.add([...networkEntries('br-z', '10.99.0.0/16'), portEntry({ hostPort: 9 })]);
-      await site.firewaller.reset(entries);
+      await site.firewaller.reset(() => ({ entries: entries }));
       assertGolden(`firewall/${name}`, site.table(), 'nft');
     });
   }

@@ -84,7 +84,7 @@ describe('the firewaller of bridge ports', () => {
     assert.deepEqual(await firewaller.missing([guard(2)]), [guard(2)]);
     await firewaller.add([guard(3)]);
     assert.deepEqual(await firewaller.missing([GATEWAYS, guard(2), guard(3)]), []);
-    await firewaller.reset([]);
+    await firewaller.reset(() => ({ entries: [] }));
     assert.equal(tables().trim(), 'table bridge other');
   });
 
@@ -102,16 +102,16 @@ describe('the firewaller of bridge ports', () => {
 
   it('resets to exactly the entries that are wanted, or under way and there', async () => {
     await firewaller.add([GATEWAYS, guard(2), guard(3)]);
-    await firewaller.reset([guard(4), GATEWAYS], [guard(3), guard(5)]);
+    await firewaller.reset(() => ({ entries: [guard(4), GATEWAYS], underWay: [guard(3), guard(5)] }));
     assert.deepEqual(await firewaller.missing([GATEWAYS, guard(2), guard(3), guard(4), guard(5)]), [
       guard(2),
       guard(5),
     ]);
     assert.doesNotMatch(set('leased4'), /10\.88\.0\.[25]\b/);
     nft('flush', 'ruleset');
-    await firewaller.reset([GATEWAYS, guard(2)]);
+    await firewaller.reset(() => ({ entries: [GATEWAYS, guard(2)] }));
     assert.deepEqual(await firewaller.missing([GATEWAYS, guard(2)]), []);
-    await firewaller.reset([]);
+    await firewaller.reset(() => ({ entries: [] }));
     assert.equal(tables(), '');
   });
 
@@ -163,6 +163,6 @@ describe('the firewaller of bridge ports', () => {
     assert.deepEqual(await firewaller.missing(many), []);
     assert.deepEqual(await firewaller.remove(many.slice(0, 1)), []);
     assert.deepEqual(await firewaller.missing(many), many.slice(0, 1));
-    await firewaller.reset([]);
+    await firewaller.reset(() => ({ entries: [] }));
   });
 });

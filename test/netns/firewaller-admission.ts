@@ -72,10 +72,10 @@ export function describeAdmission(fixture: Fixture): void {
           for (const command of [`iptables-${variant}`, `ip6tables-${variant}`])
             site.host.run(command, '-F', 'FORWARD');
           assert.deepEqual(await firewaller.missing([ADMIT]), [ADMIT]);
-          await firewaller[again]([ADMIT]);
+          await (again === 'add' ? firewaller.add([ADMIT]) : firewaller.reset(() => ({ entries: [ADMIT] })));
           assert.deepEqual(await firewaller.missing([ADMIT]), []);
           await assertTraffic(probes('a1', 'outside', 'yes'));
-          await firewaller.reset([]);
+          await firewaller.reset(() => ({ entries: [] }));
           await assertTraffic(probes('a1', 'outside', 'blocked'));
         }
       });

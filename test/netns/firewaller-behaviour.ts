@@ -49,7 +49,7 @@ export function describeFirewaller(
       for (const one of [firewaller, ns, host, site]) one?.[Symbol.dispose]();
     });
     afterEach(async () => {
-      await firewaller.reset([]);
+      await firewaller.reset(() => ({ entries: [] }));
       site.bridgeFilter(true);
       // A connection that is remembered is led where it was led before.
       site.host.run('conntrack', '-F');
@@ -68,7 +68,7 @@ export function describeFirewaller(
     more?.(fixture);
 
     it('leaves no rule on the host', async () => {
-      await firewaller.reset([]);
+      await firewaller.reset(() => ({ entries: [] }));
       assert.equal(ruleset(site.host), '\niptables-legacy\n\nip6tables-legacy\n');
     });
   });

@@ -83,7 +83,7 @@ export function describeDocker(fixture: Fixture): void {
         });
         afterEach(async () => {
           const { firewaller, site } = fixture();
-          await firewaller.reset([]);
+          await firewaller.reset(() => ({ entries: [] }));
           assert.equal(ruleset(site.host), before);
           for (const tool of [`iptables-${variant}`, `ip6tables-${variant}`]) {
             for (const rule of [['-P', 'FORWARD', 'ACCEPT'], ['-F'], ['-X']]) site.host.run(tool, ...rule);

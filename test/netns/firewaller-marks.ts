@@ -48,7 +48,7 @@ export function describeMarks(fixture: Fixture, variant: 'nft' | 'legacy'): void
             [site.agents.outside, published(family, 'outside', { port: PUBLISHED + 1 }), 'refused'],
           ]);
         } finally {
-          await firewaller.reset([]);
+          await firewaller.reset(() => ({ entries: [] }));
           if (variant === 'nft') site.host.run('nft', 'flush', 'ruleset');
           else for (const flag of ['-F', '-X']) ours(flag);
         }

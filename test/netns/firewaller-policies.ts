@@ -191,7 +191,7 @@ export function describePolicies(fixture: Fixture): void {
             await firewaller.add([policy('br-a', rule)]);
             await assertTraffic(both(rows));
             assert.deepEqual(await firewaller.missing([policy('br-a', rule)]), []);
-            await firewaller.reset([policy('br-a', rule)]);
+            await firewaller.reset(() => ({ entries: [policy('br-a', rule)] }));
             await assertTraffic(both(rows));
             assert.deepEqual(await firewaller.remove([policy('br-a', rule)]), []);
             await assertTraffic(

@@ -69,7 +69,7 @@ export function describePorts(fixture: Fixture): void {
           add(late);
           await firewaller.refresh();
           await assertTraffic([...refused(early), ...refused(late)]);
-          await firewaller.reset(entries);
+          await firewaller.reset(() => ({ entries }));
           await assertTraffic([...refused(early), ...refused(late)]);
           assert.deepEqual(await firewaller.missing(entries), []);
           assert.deepEqual(await firewaller.remove(entries), []);
@@ -140,7 +140,7 @@ export function describePorts(fixture: Fixture): void {
               await firewaller.add(entries);
               assert.deepEqual(await firewaller.missing(entries), []);
               await assertTraffic(probes('a1'));
-              await firewaller.reset(entries);
+              await firewaller.reset(() => ({ entries: entries }));
               await assertTraffic(probes('a1'));
               assert.deepEqual(await firewaller.remove(entries), []);
               assert.deepEqual(await firewaller.missing(entries), entries);

@@ -43,7 +43,7 @@ export function describeRecovery(fixture: Fixture): void {
       this.timeout(60_000);
       const { firewaller, site, tools } = fixture();
       const entries = everything();
-      await firewaller.reset(entries);
+      await firewaller.reset(() => ({ entries }));
       // A chain that has lost every jump of ours no longer counts as made for them.
       const rules = (): string[] =>
         ruleset(site.host)
@@ -68,7 +68,7 @@ export function describeRecovery(fixture: Fixture): void {
       const { firewaller, site, tools } = fixture();
       for (const { title, run } of tools.flushes) {
         const entries = everything();
-        await firewaller.reset(entries);
+        await firewaller.reset(() => ({ entries: entries }));
         const held = await Promise.all(
           FAMILIES.flatMap((family) => [
             site.agents.stranger.open(HOST[family].stranger, PUBLISHED),
@@ -78,7 +78,7 @@ export function describeRecovery(fixture: Fixture): void {
         run(site.host);
         assert.deepEqual(await firewaller.missing(entries), entries, title);
         await assertTraffic([[site.agents.stranger, published(4, 'stranger'), 'blocked']]);
-        await firewaller.reset(entries);
+        await firewaller.reset(() => ({ entries: entries }));
         assert.deepEqual(await firewaller.missing(entries), [], title);
         await assertTraffic(reached());
         for (const connection of held) assert.equal(await connection.exchange(), connection.greeting, title);
@@ -110,7 +110,7 @@ export function describeRecovery(fixture: Fixture): void {
       );
       for (let i = 0; i < 8; i++) {
         await sleep(50);
-        await firewaller.reset(entries);
+        await firewaller.reset(() => ({ entries: entries }));
       }
       const expected = FAMILIES.flatMap((family) => [
         [`a2 saw ${ADDRESSES[family].outside}`],
@@ -128,7 +128,7 @@ export function describeRecovery(fixture: Fixture): void {
       const before = ruleset(site.host);
       await firewaller.add(everything());
       const one = port(4, { hostPort: 9100 });
-      await firewaller.reset([one]);
+      await firewaller.reset(() => ({ entries: [one] }));
       assert.deepEqual(await firewaller.missing([one]), []);
       assert.deepEqual(await firewaller.missing(everything()), everything());
       await assertTraffic([
@@ -136,9 +136,9 @@ export function describeRecovery(fixture: Fixture): void {
         [site.agents.outside, published(4, 'outside'), 'refused'],
         [site.agents.outside, service(4, 'a1'), `a1 saw ${ADDRESSES[4].outside}`],
       ]);
-      await firewaller.reset([]);
+      await firewaller.reset(() => ({ entries: [] }));
       assert.equal(ruleset(site.host), before);
-      await firewaller.reset([]);
+      await firewaller.reset(() => ({ entries: [] }));
       assert.equal(ruleset(site.host), before);
     });
 
@@ -176,12 +176,12 @@ export function describeRecovery(fixture: Fixture): void {
         await firewaller.add(entries);
         assertTheirs();
         await assertTraffic(reached());
-        await firewaller.reset(entries);
+        await firewaller.reset(() => ({ entries: entries }));
         assertTheirs();
         await firewaller.remove(entries);
         assert.equal(ruleset(site.host), before);
-        await firewaller.reset(entries);
-        await firewaller.reset([]);
+        await firewaller.reset(() => ({ entries: entries }));
+        await firewaller.reset(() => ({ entries: [] }));
         assert.equal(ruleset(site.host), before);
       });
     });

@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants, copyFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type LinuxHost, openLinuxHost } from '../../src/shared/host/linux-host.ts';
 import { makeTempDir } from '../support/temp.ts';
 
@@ -50,6 +50,22 @@ describe('finding the processes that hold ports', () => {
       found.map(({ inode }) => holders.get(inode)?.process.replace(/^.* \(/, '(')),
       ports.map(() => `(pid ${process.pid})`),
     );
+  });
+
+  it('finds the taken ports of a range, and only the processes of one program', async () => {
+    const ports = (await Promise.all(Array.from({ length: 5 }, () => listen(servers)))).sort((a, b) => a - b);
+    const [first = 0, last = 0] = [ports[0], ports.at(-1)];
+    const range = { protocol: 'tcp', port: first, count: last - first + 1, address: '127.0.0.1' } as const;
+    const { listeners } = host.observe(host.own, { listeners: [range] });
+    const found = listeners.filter(({ port }) => ports.includes(port));
+    assert.deepEqual(
+      found.map(({ port }) => port).sort((a, b) => a - b),
+      ports,
+    );
+    assert.ok(listeners.every(({ port, count }) => port >= first && port <= last && count === undefined));
+    const inodes = found.map(({ inode }) => inode);
+    assert.equal(host.observe(host.own, { holders: inodes, program: 'conmon' }).holders.size, 0);
+    assert.equal(host.observe(host.own, { holders: inodes, program: basename(process.execPath) }).holders.size, 5);
   });
 
   it('names them by executable and arguments, not by their own title', async () => {

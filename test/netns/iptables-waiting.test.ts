@@ -45,6 +45,16 @@ describe('the iptables firewaller while others hold a lock', () => {
       assert.deepEqual(await firewaller.remove([HAIRPIN]), []);
     }));
 
+  it('reads what a reset leaves once it has the lock: the call that had it may have changed the records', () =>
+    withFirewaller(async (firewaller) => {
+      let records: readonly FirewallEntry[] = [];
+      const adding = firewaller.add([HAIRPIN]);
+      const resetting = firewaller.reset(() => ({ entries: records }));
+      records = [HAIRPIN];
+      await Promise.all([adding, resetting]);
+      assert.deepEqual(await firewaller.missing([HAIRPIN]), []);
+    }));
+
   it('does not block the thread while another program holds xtables.lock', () =>
     withFirewaller(async (firewaller) => {
       using temp = makeTempDir();

@@ -106,7 +106,7 @@ describe('the iptables firewaller', () => {
       using firewaller = open('nft');
       await firewaller.add([HAIRPIN, WEB]);
       ns.run('iptables-nft', '-t', 'nat', '-A', 'POSTROUTING', '-o', 'eth0', '-j', 'MASQUERADE');
-      await firewaller.reset([HAIRPIN]);
+      await firewaller.reset(() => ({ entries: [HAIRPIN] }));
       assert.deepEqual(await firewaller.remove([HAIRPIN]), []);
       const left = ns.run('nft', 'list', 'ruleset');
       assert.match(left, /chain POSTROUTING \{[^}]*masquerade/);
@@ -134,7 +134,7 @@ describe('the iptables firewaller', () => {
       assert.deepEqual(await firewaller.remove([WEB, HAIRPIN]), []);
       assert.deepEqual(await firewaller.removeStray({ addresses: ['10.88.0.2'] }), []);
       assert.deepEqual(await firewaller.missing([WEB]), [WEB]);
-      await firewaller.reset([]);
+      await firewaller.reset(() => ({ entries: [] }));
       assert.equal(
         ns.run('sh', '-c', 'nft list ruleset; cat /proc/net/ip_tables_names /proc/net/ip6_tables_names'),
         '',

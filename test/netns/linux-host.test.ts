@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type LinuxHost, openLinuxHost } from '../../src/shared/host/linux-host.ts';
+import { sandboxId } from '../../src/shared/model/ids.ts';
 import type { Op } from '../../src/shared/model/op.ts';
 import { makeNetns, netnsMissing, type TestNetns, withNetns } from '../support/netns.ts';
 import { skipIf } from '../support/skip.ts';
@@ -107,7 +108,7 @@ describe('LinuxHost on this machine', () => {
       const ns = host.open(inside.path);
       ns[Symbol.dispose]();
       failure(() => host.observe(ns, { links: 'all' }), 'internal');
-      failure(() => host.observe({ id: '1', path: '/x', [Symbol.dispose]: () => {} }, {}), 'internal');
+      failure(() => host.observe({ id: sandboxId('1', 1), path: '/x', [Symbol.dispose]: () => {} }, {}), 'internal');
     });
   });
 

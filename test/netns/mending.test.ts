@@ -150,7 +150,7 @@ describe('the daemon repairs what others delete', function () {
     await attach('pods');
     site.ns.run('iptables-nft', '-P', 'FORWARD', 'DROP');
     await daemon.line(/event=mend\.found changes="nftables ip filter FORWARD: policy drop"/);
-    await until(() => site.ns.run('iptables-nft', '-S', 'ISTHMUS-FORWARD').includes('-i isth0 '));
+    await until(() => /-A ISTHMUS-FORWARD (.* )?-i isth0 /.test(site.ns.run('iptables-nft', '-S')));
   });
 
   for (const keys of [{}, IPTABLES]) {
@@ -165,7 +165,7 @@ describe('the daemon repairs what others delete', function () {
       assert.equal(closed(), false);
       site.ns.run('sh', '-ec', `ip link add ${BRIDGE} type bridge; ip link set ${BRIDGE} up`);
       await until(closed);
-      await until(() => site.ns.run('iptables-nft', '-S', 'ISTHMUS-FORWARD').includes(`-o ${BRIDGE} `));
+      await until(() => site.ns.run('iptables-nft', '-S').includes(`-A ISTHMUS-FORWARD -o ${BRIDGE} `));
       site.ns.ip('link', 'delete', BRIDGE);
       site.ns.run('sh', '-ec', `ip link add ${BRIDGE} type bridge; ip link set ${BRIDGE} up`);
       assert.equal(passes(), 0, daemon.lines.join('\n'));

@@ -59,7 +59,7 @@ describe('the nftables table after any sequence of changes', () => {
             continue;
           }
           if (one.step === 'reset') {
-            await firewaller.reset(one.entries);
+            await firewaller.reset(() => ({ entries: one.entries }));
             inForce = new Set(one.entries);
           } else if (one.step === 'add') {
             await firewaller.add(one.entries);

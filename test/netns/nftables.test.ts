@@ -34,7 +34,7 @@ describe('the nftables table', () => {
       kind: 'conflict',
     });
     const moved = ports.map((entry) => ({ ...entry, address: 'fd81::9' }));
-    await site.firewaller.reset(moved);
+    await site.firewaller.reset(() => ({ entries: moved }));
     assert.deepEqual(await site.firewaller.missing(moved), []);
     assert.deepEqual(await site.firewaller.missing(ports), ports);
     assert.deepEqual(await site.firewaller.remove(moved), []);
@@ -126,7 +126,7 @@ describe('the nftables table', () => {
       portEntry({ address: '10.81.0.9' }),
     ];
     for (const entries of [[...others, ...chains], [...EVERY_ENTRY]]) {
-      await site.firewaller.reset(entries);
+      await site.firewaller.reset(() => ({ entries: entries }));
       assert.deepEqual(await site.firewaller.missing(entries), []);
       assert.deepEqual(handles(), before);
     }
@@ -183,7 +183,7 @@ describe('the nftables table', () => {
     assert.deepEqual(await site.firewaller.removeStray({ addresses: ['10.81.0.2', 'fd81::2'] }), []);
     assert.equal(site.table(), before);
     assert.deepEqual(await site.firewaller.removeStray({ addresses: ['10.81.0.2'] }), []);
-    await site.firewaller.reset([]);
+    await site.firewaller.reset(() => ({ entries: [] }));
     assert.deepEqual(await site.firewaller.removeStray({ addresses: ['10.81.0.2'] }), []);
     assert.equal(site.ruleset(), '');
   });
@@ -194,7 +194,7 @@ describe('the nftables table', () => {
     site.nft('add', 'rule', 'inet', 'other', 'ports', 'tcp dport 8080 dnat ip to 192.0.2.1');
     const theirs = site.ruleset();
     await site.firewaller.add(EVERY_ENTRY);
-    await site.firewaller.reset(EVERY_ENTRY);
+    await site.firewaller.reset(() => ({ entries: EVERY_ENTRY }));
     assert.deepEqual(await site.firewaller.remove(EVERY_ENTRY), []);
     assert.equal(site.ruleset(), theirs);
   });

@@ -7,6 +7,7 @@ import { free } from '../../src/shared/ipam/free.ts';
 import { release } from '../../src/shared/ipam/leases.ts';
 import type { RangeSpec } from '../../src/shared/ipam/ranges.ts';
 import { type Addr, formatAddr } from '../../src/shared/model/addr.ts';
+import { hostId } from '../../src/shared/model/ids.ts';
 import { firstOf, lastOf } from '../../src/shared/model/prefix.ts';
 import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
 import type { LocalStore } from '../../src/shared/store/store.ts';
@@ -172,7 +173,7 @@ describe('property: allocation', () => {
       fc.property(smallSets, steps, fc.boolean(), (sets, work, isKept) => {
         using own = openSqliteStore({
           stateDir: directory.path,
-          identity: { ...FIRST_BOOT, hostId: `host-${scope++}` },
+          identity: { ...FIRST_BOOT, hostId: hostId(`host-${scope++}`) },
         });
         compare(own, sets, work, isKept);
       }),

@@ -4,6 +4,7 @@ import { expireRequests, releaseAddress, usePools } from '../../src/shared/core/
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import { free } from '../../src/shared/ipam/free.ts';
 import { release } from '../../src/shared/ipam/leases.ts';
+import { hostId } from '../../src/shared/model/ids.ts';
 import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
 import type { PoolRow } from '../../src/shared/store/store.ts';
 import { FakeHost } from '../../src/shared/testing/fake-host.ts';
@@ -193,7 +194,7 @@ describe('property: addresses that dockerd and CNI share', () => {
     let hosts = 0;
     fc.assert(
       fc.property(steps, (work) => {
-        const core = makeCore(new FakeHost({ identity: { hostId: `host-${hosts++}` } }));
+        const core = makeCore(new FakeHost({ identity: { hostId: hostId(`host-${hosts++}`) } }));
         using store = openSqliteStore({ stateDir: directory.path, identity: core.host.identity });
         compare(new PoolLab({ ...core, store }), work);
       }),

@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
+import { hostId } from '../../src/shared/model/ids.ts';
 import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
 import type { LocalStore } from '../../src/shared/store/store.ts';
 import { MemoryStore } from '../../src/shared/testing/memory-store.ts';
@@ -58,7 +59,7 @@ describe('property: stores', () => {
     let host = 0;
     fc.assert(
       fc.property(fc.array(command, { maxLength: 60 }), (commands) => {
-        const identity = { ...FIRST_BOOT, hostId: `h${host++}` };
+        const identity = { ...FIRST_BOOT, hostId: hostId(`h${host++}`) };
         using real = openSqliteStore({ stateDir: directory.path, identity });
         const plain = new MemoryStore(identity);
         for (const run of commands)

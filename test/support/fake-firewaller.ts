@@ -1,5 +1,6 @@
 import { NetError } from '../../src/shared/errors/net-error.ts';
-import type { Firewaller, Stray } from '../../src/shared/firewall/firewaller.ts';
+import type { Firewaller, Stray, Wanted } from '../../src/shared/firewall/firewaller.ts';
+import { NO_FIREWALLER } from '../../src/shared/firewall/none.ts';
 import { entryKey, type FirewallBackend, type FirewallEntry, type PortEntry } from '../../src/shared/model/firewall.ts';
 
 /** A packet filter in memory: a set of entries, in which a host port leads to one place only. */
@@ -12,9 +13,11 @@ export class FakeFirewaller implements Firewaller {
   #entries = new Map<string, FirewallEntry>();
   #bridge: FakeFirewaller | undefined;
 
-  /** The filter of a backend: one of the bridge, and this one of every other. */
-  of(backend: FirewallBackend): FakeFirewaller {
-    if (backend !== 'bridge') return this;
+  of(backend: 'bridge'): FakeFirewaller;
+  of(backend: FirewallBackend): Firewaller;
+  /** The filter of a backend: one of the bridge, and this one of nftables. The host has no iptables. */
+  of(backend: FirewallBackend): Firewaller {
+    if (backend !== 'bridge') return backend === 'nftables' ? this : NO_FIREWALLER;
     this.#bridge ??= new FakeFirewaller();
     return this.#bridge;
   }
@@ -35,8 +38,9 @@ export class FakeFirewaller implements Firewaller {
       .sort();
   }
 
-  async add(entries: readonly FirewallEntry[]): Promise<void> {
+  async add(entries: readonly FirewallEntry[]): Promise<boolean> {
     this.changes.push(`add ${entries.length}`);
+    const isAnew = this.#entries.size === 0;
     const next = new Map(this.#entries);
     for (const entry of entries) {
       if (this.refuse(entry, 'add')) throw refusal('firewall.add', 'was chosen to fail');
@@ -44,6 +48,7 @@ export class FakeFirewaller implements Firewaller {
       next.set(placeKey(entry), entry);
     }
     this.#entries = next;
+    return isAnew;
   }
 
   async remove(entries: readonly FirewallEntry[]): Promise<NetError[]> {
@@ -68,7 +73,8 @@ export class FakeFirewaller implements Firewaller {
     return [];
   }
 
-  async reset(wanted: readonly FirewallEntry[], underWay: readonly FirewallEntry[] = []): Promise<void> {
+  async reset(read: () => Wanted): Promise<void> {
+    const { entries: wanted, underWay = [] } = read();
     const entries = [...wanted, ...underWay.filter((entry) => this.#has(entry))];
     this.#entries = new Map(entries.map((entry) => [placeKey(entry), entry]));
   }

@@ -5,6 +5,7 @@ import type { Core } from '../../src/shared/core/core.ts';
 import { createEndpoint } from '../../src/shared/core/endpoints/create-endpoint.ts';
 import type { NetworkRequest } from '../../src/shared/core/networks/create-network.ts';
 import type { EndpointReport } from '../../src/shared/core/requests.ts';
+import type { NetworkHolder } from '../../src/shared/model/owned.ts';
 import { addRequest, scopeOf, type Which } from './core.ts';
 
 /** Keys of the bridge's configuration, and what else makes a Network. */
@@ -31,7 +32,7 @@ export function specFor(network = 'web', parts: SpecParts = {}): NetworkSpec {
   });
 }
 
-export const DOCKER = `docker:${'0123456789abcdef'.repeat(4)}`;
+export const DOCKER: NetworkHolder = { kind: 'docker', id: '0123456789abcdef'.repeat(4) };
 
 /** `web`, kept by a Docker network. */
 export function keepRequest(changes: Partial<NetworkRequest> = {}): NetworkRequest {

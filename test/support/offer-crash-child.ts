@@ -43,8 +43,9 @@ function mortalFilter(filter: Firewaller): Firewaller {
   return {
     backend: filter.backend,
     add: async (entries) => {
-      await filter.add(entries);
+      const isAnew = await filter.add(entries);
       countDown();
+      return isAnew;
     },
     remove: async (entries) => {
       const errors = await filter.remove(entries);
@@ -53,7 +54,7 @@ function mortalFilter(filter: Firewaller): Firewaller {
     },
     missing: (entries) => filter.missing(entries),
     removeStray: (of) => filter.removeStray(of),
-    reset: (entries) => filter.reset(entries),
+    reset: (read) => filter.reset(read),
     refresh: () => filter.refresh(),
     [Symbol.dispose]: () => filter[Symbol.dispose](),
   };

@@ -85,5 +85,5 @@ export function dockerRules(
 export function holdNetwork({ store }: Core): void {
   const row = store.networks.get(NETWORK);
   if (row === undefined) throw new Error(`${NETWORK} is not on record`);
-  store.networks.put({ ...row, holders: [`docker:${NETWORK_ID}`] });
+  store.networks.put({ ...row, holders: [{ kind: 'docker', id: NETWORK_ID }] });
 }

@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { collectGarbage } from '../../src/shared/core/collect-garbage.ts';
-import { rebuildOnce } from '../../src/shared/core/rebuild.ts';
+import { catchUp } from '../../src/shared/core/reconcile.ts';
 import { formatAddr } from '../../src/shared/model/addr.ts';
 import { attachmentDigest } from '../../src/shared/model/attachment.ts';
 import {
@@ -24,7 +24,7 @@ describe('core: lost state', () => {
     const before = host.toString();
     await add(makeCore(host), { id: 'a' });
     const core = makeCore(host);
-    rebuildOnce(core);
+    catchUp(core);
     assert.deepEqual(recordsOf(core), { networks: ['web'], endpoints: ['cni web a eth0'], leases: 2 });
     const { addresses } = await add(core, { id: 'b', netns: OTHER });
     assert.equal(formatAddr(addresses[0]?.address.addr ?? assert.fail()), '10.88.0.3');
@@ -39,12 +39,12 @@ describe('core: lost state', () => {
     const count = { value: 0 };
     await add(makeCore(host, undefined, count), { id: 'a' });
     const core = makeCore(host, undefined, count);
-    rebuildOnce(core);
+    catchUp(core);
     core.store.endpoints.delete(attachmentOf({ id: 'a' }), 'interface');
-    rebuildOnce(core);
+    catchUp(core);
     assert.deepEqual(recordsOf(core), { networks: ['web'], endpoints: [], leases: 2 }, 'nothing is rebuilt twice');
     count.value += 1;
-    rebuildOnce(core);
+    catchUp(core);
     assert.deepEqual(recordsOf(core), { networks: ['web'], endpoints: ['cni web a eth0'], leases: 2 });
   });
 
@@ -57,7 +57,7 @@ describe('core: lost state', () => {
       ],
     });
     const core = makeCore(host);
-    rebuildOnce(core);
+    catchUp(core);
     assert.deepEqual(recordsOf(core), NOTHING);
   });
 });

@@ -102,9 +102,11 @@ describe('core: two calls at once', () => {
   it('a reset removes again what it restored while the deletion of a network began', async () => {
     const { start, finish } = await networkToDelete();
     const reset = filter.reset.bind(filter);
-    filter.reset = async (wanted, underWay) => {
+    filter.reset = async (read) => {
+      // Read before the deletion begins, and applied afterwards.
+      const wanted = read();
       await start();
-      await reset(wanted, underWay);
+      await reset(() => wanted);
       assert.notEqual(filter.list().length, 0);
     };
     await resetEntries(core, { tryLock: tryLockOf(core), wait: finish });
@@ -156,7 +158,7 @@ describe('core: two calls at once', () => {
       const known = new Set(rows.map(entryKey));
       const ports = entries.filter(({ kind }) => kind === 'port').map(entryKey);
       unrecorded.push(...ports.filter((key) => !known.has(key)));
-      await put(entries);
+      return await put(entries);
     };
     await addWithRules(waiting, second, publishing());
     assert.deepEqual(unrecorded, []);

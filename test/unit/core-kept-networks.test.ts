@@ -6,6 +6,7 @@ import { deleteNetwork } from '../../src/shared/core/networks/delete-network.ts'
 import { knownNetwork } from '../../src/shared/core/networks/known-network.ts';
 import { reconcile } from '../../src/shared/core/reconcile.ts';
 import type { FirewallBackend } from '../../src/shared/model/firewall.ts';
+import { OPERATOR } from '../../src/shared/model/owned.ts';
 import type { NetworkRow } from '../../src/shared/store/store.ts';
 import type { FakeHost } from '../../src/shared/testing/fake-host.ts';
 import { MemoryDisk } from '../../src/shared/testing/memory-store.ts';
@@ -83,13 +84,13 @@ describe('core: a persistent network', () => {
 
   it('is deleted with its last holder', async () => {
     await createNetwork(core, keepRequest());
-    await createNetwork(core, keepRequest({ holder: 'operator' }));
-    assert.deepEqual(core.store.networks.get('web')?.holders, [DOCKER, 'operator']);
+    await createNetwork(core, keepRequest({ holder: OPERATOR }));
+    assert.deepEqual(core.store.networks.get('web')?.holders, [DOCKER, OPERATOR]);
     assert.deepEqual(await deleteNetwork(core, 'web', DOCKER), []);
     assert.match(host.toString(), /isth0/);
-    assert.deepEqual(await deleteNetwork(core, 'web', 'nobody'), []);
-    assert.deepEqual(core.store.networks.get('web')?.holders, ['operator']);
-    assert.deepEqual(await deleteNetwork(core, 'web', 'operator'), []);
+    assert.deepEqual(await deleteNetwork(core, 'web', { kind: 'docker', id: 'nobody' }), []);
+    assert.deepEqual(core.store.networks.get('web')?.holders, [OPERATOR]);
+    assert.deepEqual(await deleteNetwork(core, 'web', OPERATOR), []);
     assert.equal(host.toString(), empty);
   });
 
@@ -174,7 +175,7 @@ describe('core: a persistent network', () => {
 
   it('rejects a second one with conflicting options', async () => {
     await createNetwork(core, keepRequest());
-    const again = (spec: NetworkRequest['spec']): NetworkRequest => keepRequest({ holder: 'operator', spec });
+    const again = (spec: NetworkRequest['spec']): NetworkRequest => keepRequest({ holder: OPERATOR, spec });
     const kept = /network web: .*Docker network 0123456789ab/;
     await refused(core, again(specFor('web', { conf: { bridge: 'isth1' } })), kept);
     await refused(core, again(specFor('web', { conf: { bridge: 'isth1' } })), /bridge isth0, but bridge isth1/);
@@ -235,7 +236,7 @@ describe('core: a persistent network', () => {
       core.store.networks.list().map(({ name, device, holders }) => ({ name, device, holders })),
       [{ name: 'two', device: '', holders: [DOCKER] }],
     );
-    const bridge = keepRequest({ name: 'two', holder: 'operator', spec: specFor('two') });
+    const bridge = keepRequest({ name: 'two', holder: OPERATOR, spec: specFor('two') });
     await refused(core, bridge, /driver null, but bridge isth0/);
     await assert.rejects(
       add(core, { network: 'two' }),
@@ -271,7 +272,8 @@ describe('core: a persistent network', () => {
       for (const gone of ['web', 'other']) {
         const pods = { web: { network: 'web' }, other: { network: 'other', netns: OTHER } };
         const order = first === 'web' ? (['web', 'other'] as const) : (['other', 'web'] as const);
-        for (const name of order) await addWithSpec(core, pods[name]);
+        for (const name of order)
+          await addWithSpec(core, pods[name], name === 'web' ? {} : { subnets: ['10.89.0.0/24'] });
         await createNetwork(core, keepRequest());
         assert.deepEqual(await del(core, pods.web), []);
         if (gone === 'web') assert.deepEqual(await deleteNetwork(core, 'web', DOCKER), []);
@@ -289,7 +291,7 @@ describe('core: a persistent network', () => {
   });
 
   it('is created once by concurrent calls', async () => {
-    const requests = ['operator', DOCKER].map((holder) => keepRequest({ holder }));
+    const requests = [OPERATOR, DOCKER].map((holder) => keepRequest({ holder }));
     const waiting: (() => void)[] = [];
     const held = new Set<string>();
     const queued: Core = {
@@ -306,7 +308,7 @@ describe('core: a persistent network', () => {
       },
     };
     await Promise.all(requests.map((request) => createNetwork(queued, request)));
-    assert.deepEqual(core.store.networks.get('web')?.holders, ['operator', DOCKER]);
+    assert.deepEqual(core.store.networks.get('web')?.holders, [OPERATOR, DOCKER]);
   });
 
   /** Every step of a creation, before and after its execution. */

@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Core } from '../../src/shared/core/core.ts';
 import { createEndpoint } from '../../src/shared/core/endpoints/create-endpoint.ts';
 import { deleteEndpoint } from '../../src/shared/core/endpoints/delete-endpoint.ts';
+import { createNetwork } from '../../src/shared/core/networks/create-network.ts';
 import {
   add,
   addRequest,
@@ -18,6 +19,7 @@ import {
   refusedWith,
   type Which,
 } from '../support/core.ts';
+import { addWithSpec, keepRequest, specFor } from '../support/kept-network.ts';
 
 describe('core: the network of endpoints', () => {
   it('exists until its last endpoint is deleted', async () => {
@@ -139,5 +141,91 @@ describe('core: the network of endpoints', () => {
     assert.ok(!host.toString().includes('isth0'));
     assert.deepEqual(await del(core, { ...moved, id: 'b', netns: OTHER }), []);
     assert.equal(host.toString(), before);
+  });
+});
+
+describe('core: two networks on one bridge', () => {
+  const web: Which = { id: 'a' };
+  const other: Which = { id: 'b', network: 'other', netns: OTHER };
+  const clash =
+    /ADD network other: subnet \S+ on bridge isth0 overlaps \S+ of network web.*: one address would go to two containers\. Give one of them another subnet, .* or use the name web for both/;
+
+  it('refuses the second if both give an address of one subnet, and changes nothing', async () => {
+    const overlapping = [
+      ['10.88.0.0/24'],
+      ['10.0.0.0/8'],
+      ['10.88.0.128/25'],
+      ['fd00:88::/48'],
+      ['10.7.0.0/24', 'fd00:88::1:0/112'],
+      [{ subnet: '10.88.0.0/24', rangeStart: '10.88.0.200' }],
+    ];
+    for (const subnets of overlapping) {
+      const core = makeCore(makeFakeHost());
+      await addWithSpec(core, web);
+      const [lines, records] = [core.host.toString(), recordsOf(core)];
+      await assert.rejects(addWithSpec(core, other, { subnets }), refusedWith('conflict', clash));
+      assert.deepEqual([core.host.toString(), recordsOf(core)], [lines, records]);
+      await addWithSpec(core, { ...web, id: 'c', netns: OTHER });
+    }
+  });
+
+  it('refuses a network that would take the addresses of a Docker network, and names it', async () => {
+    const core = makeCore(makeFakeHost());
+    await createNetwork(core, keepRequest());
+    await assert.rejects(addWithSpec(core, other), refusedWith('conflict', clash));
+    await assert.rejects(
+      addWithSpec(core, other),
+      refusedWith('conflict', /of network web \(Docker network 0123456789ab\)/),
+    );
+    await addWithSpec(core, web);
+  });
+
+  it('refuses a subnet whose addresses endpoints have whose network was rebuilt without its spec', async () => {
+    const core = makeCore(makeFakeHost());
+    await addWithSpec(core, web);
+    const { spec: _, ...recalled } = core.store.networks.get('web') ?? assert.fail();
+    core.store.networks.put(recalled);
+    await assert.rejects(addWithSpec(core, other), refusedWith('conflict', /overlaps addresses of network web/));
+  });
+
+  it('accepts ranges of one subnet that do not meet, VLANs, and another bridge', async () => {
+    const range = (rangeStart: string, rangeEnd: string) => [{ subnet: '10.88.0.0/24', rangeStart, rangeEnd }];
+    const pairs = [
+      [{ subnets: range('10.88.0.10', '10.88.0.99') }, { subnets: range('10.88.0.100', '10.88.0.200') }],
+      [{ conf: { vlan: 5 } }, { conf: { vlan: 6 } }],
+      [{}, { conf: { bridge: 'isth9' } }],
+      [{ scope: '/shared' }, { scope: '/shared' }],
+    ] as const;
+    for (const [first, second] of pairs) {
+      const core = makeCore(makeFakeHost());
+      const [one, two] = [web, other].map((which) => addRequest(which, core.host.identity, null));
+      await createEndpoint(core, { ...(one ?? assert.fail()), spec: specFor('web', first) });
+      await createEndpoint(core, { ...(two ?? assert.fail()), spec: specFor('other', second) });
+    }
+  });
+
+  it('gives the subnet to the second once the endpoints of the first are gone, then refuses the first', async () => {
+    const core = makeCore(makeFakeHost());
+    await addWithSpec(core, web);
+    const guest = { op: 'link.create', ns: 'host', name: 'vm0', link: { kind: 'ifb' } } as const;
+    const join = { op: 'link.set', ns: 'host', name: 'vm0', set: { master: 'isth0' } } as const;
+    core.host.apply([guest, join], { host: core.host.own });
+    assert.deepEqual(await del(core, web), []);
+    assert.deepEqual(recordsOf(core), { networks: ['web'], endpoints: [], leases: 0 });
+    await addWithSpec(core, other);
+    await assert.rejects(
+      addWithSpec(core, web),
+      refusedWith('conflict', /ADD network web: subnet \S+ on bridge isth0 overlaps \S+ of network other/),
+    );
+  });
+
+  it('goes on with two that clashed before an upgrade, whose endpoints are live', async () => {
+    const core = makeCore(makeFakeHost());
+    await addWithSpec(core, web);
+    await addWithSpec(core, other, { subnets: ['10.7.0.0/24'] });
+    const row = core.store.networks.get('other') ?? assert.fail();
+    core.store.networks.put({ ...row, spec: { ...specFor('other'), allocator: 'of an older release' } });
+    await addWithSpec(core, { ...other, id: 'c', netns: POD, ifName: 'eth1' });
+    await addWithSpec(core, { ...web, id: 'd', netns: OTHER, ifName: 'eth1' });
   });
 });

@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert';
-import { rebuildOnce } from '../../src/shared/core/rebuild.ts';
+import { catchUp } from '../../src/shared/core/reconcile.ts';
 import { add, del, makeCore, makeFakeHost, OTHER } from '../support/core.ts';
 
 describe('core: notes', () => {
@@ -23,7 +23,7 @@ describe('core: notes', () => {
     const core = makeCore(makeFakeHost());
     const { notes } = core.store;
     for (const key of ['rebuilt:an earlier boot', 'cursor /d/gone 0', 'directory /d/gone']) notes.put(key, '10.0.0.2');
-    rebuildOnce(core);
+    catchUp(core);
     assert.deepEqual(notes.keys(''), ['changes', `rebuilt:${core.host.identity.bootId}`]);
   });
 });

@@ -1,8 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { deleteOffered, offerEndpoint } from '../../src/shared/core/endpoints/offer-endpoint.ts';
 import { claimAddress, OWN_SCOPE } from '../../src/shared/core/pools/pools.ts';
-import { rebuildOnce } from '../../src/shared/core/rebuild.ts';
-import { reconcile } from '../../src/shared/core/reconcile.ts';
+import { catchUp, reconcile } from '../../src/shared/core/reconcile.ts';
 import { formatAddr, parseAddr } from '../../src/shared/model/addr.ts';
 import type { Attachment } from '../../src/shared/model/attachment.ts';
 import { hostIfName } from '../../src/shared/model/attachment.ts';
@@ -113,8 +112,8 @@ describe('core: an offered endpoint', () => {
   it('takes the address that was requested for it', async () => {
     const address = parseAddr('10.88.0.2');
     assert.ok(address);
-    const owner: Attachment = { camp: 'cnm', network: OWN_SCOPE, containerId: 'requested-0a', ifName: '1' };
-    core.store.leases.take({ scope: OWN_SCOPE, address, owner, source: 'store' });
+    const owner: Attachment = { camp: 'cnm', network: OWN_SCOPE, containerId: '0a', ifName: '' };
+    core.store.leases.take({ scope: OWN_SCOPE, address, owner, requestedAt: 1, source: 'store' });
     await offer(2);
     assert.deepEqual(leases(endpointOf(2)), ['10.88.0.2', 'fd00:88::2']);
     assert.deepEqual(leases(owner), []);
@@ -221,7 +220,7 @@ describe('core: an offered endpoint', () => {
   it('is rebuilt from the kernel with its addresses after the state was lost', async () => {
     await offer(2);
     core = makeCore(host, new MemoryDisk());
-    rebuildOnce(core);
+    catchUp(core);
     const row = core.store.endpoints.get(endpointOf(2), 'interface');
     assert.ok(row?.kind === 'recalled');
     assert.equal(row.scope, OWN_SCOPE);
@@ -238,7 +237,7 @@ describe('core: an offered endpoint', () => {
     await offer(2);
     host.apply([{ op: 'link.delete', ns: 'host', name: hostIfName(endpointOf(2)) }], { host: host.own });
     count.value += 1;
-    rebuildOnce(core);
+    catchUp(core);
     assert.notEqual(progressOf(2), 'ready');
     assert.deepEqual(leases(), []);
   });

@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert';
-import { assertPortsFree } from '../../src/shared/core/ports/publish.ts';
+import { assertPortsFree, lookAtMappings, naming } from '../../src/shared/core/ports/seen.ts';
 import type { Rules } from '../../src/shared/drivers/rules.ts';
 import type { Holder, Host, PortQuery, ViewQuery } from '../../src/shared/host/host.ts';
 import type { Attachment } from '../../src/shared/model/attachment.ts';
@@ -15,7 +15,7 @@ const RULES: Rules = {
   mappings: [8080, 8081].map((hostPort) => ({ protocol: 'tcp', hostPort, containerPort: 80 })),
 };
 
-describe('assertPortsFree', () => {
+describe('ports seen on the host', () => {
   for (const [words, why] of [
     [['/usr/bin/conmon', '--api-version', '1', '-c', ID, '-u', ID, '-n', 'web'], '-c ID'],
     [['conmon', '--cid', ID], '--cid ID'],
@@ -35,37 +35,49 @@ describe('assertPortsFree', () => {
     ['a conmon with the id in a longer word', { words: ['conmon', '-c', `${ID}0`, `-b=/run/${ID}/userdata`] }],
     ['a conmon of another user', { words: ['conmon', '-c', ID], isOwnUser: false }],
   ] as const satisfies readonly (readonly [string, Partial<Holder>])[]) {
-    it(`rejects a port that ${title} listens on`, () => {
-      assert.throws(
-        () => check(hostWith(holder)),
+    it(`rejects a port that ${title} listens on`, async () => {
+      await assert.rejects(
+        check(hostWith(holder)),
         refusedWith('conflict', /8080\/tcp: conmon \(pid 7\) listens on it/),
       );
     });
   }
 
-  it('reads the processes of the host once for all ports, and only if a port is taken', () => {
-    const asked: (readonly number[])[] = [];
+  it('reads the processes of the host once for all ports, and only if a port is taken', async () => {
+    const asked: unknown[] = [];
     const watched = (host: FakeHost): Host => ({
       identity: host.identity,
       own: host.own,
       open: (path) => host.open(path),
       observe: (ns, query: ViewQuery) => {
-        if (query.holders !== undefined) asked.push(query.holders);
+        if (query.holders !== undefined) asked.push([query.holders, query.program ?? 'all']);
         return host.observe(ns as FakeHost['own'], query);
       },
       apply: (ops, namespaces) => host.apply(ops, namespaces),
       revert: (ops, namespaces) => host.revert(ops, namespaces),
     });
-    check(watched(new FakeHost()));
+    await check(watched(new FakeHost()));
     assert.deepEqual(asked, []);
     const conmon = listener({ words: ['conmon', '-c', ID] });
-    check(watched(new FakeHost({ listeners: [conmon, { ...conmon, port: 8081 }] })));
-    assert.deepEqual(asked, [[0, 1]]);
+    await check(watched(new FakeHost({ listeners: [conmon, { ...conmon, port: 8081 }] })));
+    assert.deepEqual(asked, [[[0, 1], 'conmon']]);
+    asked.length = 0;
+    const nginx = listener({ program: 'nginx', process: 'nginx (pid 9)' });
+    await assert.rejects(
+      check(watched(new FakeHost({ listeners: [conmon, { ...nginx, port: 8081 }] }))),
+      refusedWith('conflict', /8081\/tcp: nginx \(pid 9\) listens on it/),
+    );
+    assert.deepEqual(asked, [
+      [[0, 1], 'conmon'],
+      [[1], 'all'],
+    ]);
   });
 });
 
-function check(host: Host): void {
-  assertPortsFree(makeCore(host), RULES, OWNER);
+async function check(host: Host): Promise<void> {
+  const core = makeCore(host);
+  const seen = lookAtMappings(core, RULES.mappings, OWNER.containerId);
+  await naming(core, seen, async () => assertPortsFree(seen, RULES.mappings));
 }
 
 function hostWith(holder: Partial<Holder>): FakeHost {

@@ -66,10 +66,10 @@ describe('core: published ports of an endpoint', () => {
     const row = rowOf(2) ?? assert.fail('no row');
     core.store.endpoints.put({ ...row, progress: 'intent' });
     const { reset } = filter;
-    filter.reset = async (wanted, underWay = []) => {
-      const kept = [...wanted, ...underWay];
+    filter.reset = async (read) => {
+      const { entries, underWay = [] } = read();
       assert.deepEqual(await unpublishPorts(core, endpointOf(2)), []);
-      await reset.call(filter, kept);
+      await reset.call(filter, () => ({ entries: [...entries, ...underWay] }));
     };
     assert.deepEqual(
       (await resetEntries(core, { tryLock: () => ({ [Symbol.dispose]: () => {} }), wait: async () => {} })).errors,
@@ -188,6 +188,48 @@ describe('core: published ports of an endpoint', () => {
     );
     assert.deepEqual(everything(), before);
     assert.equal(core.taken.size, 0);
+  });
+
+  it('are looked at once, before the transaction; only an error scans for names, after it', async () => {
+    let depth = 0;
+    const { transaction } = core.store;
+    core.store.transaction = (work, options) => {
+      depth++;
+      try {
+        return transaction.call(core.store, work, options) as ReturnType<typeof work>;
+      } finally {
+        depth--;
+      }
+    };
+    const looks: string[] = [];
+    const observe = host.observe.bind(host);
+    host.observe = (ns, query) => {
+      const what = [query.listeners && 'listeners', query.holders && 'holders'].filter(Boolean).join();
+      assert.ok(what === '' || depth === 0, `looks for ${what} in a transaction`);
+      if (what !== '') looks.push(what);
+      return observe(ns, query);
+    };
+    const many = Array.from({ length: 30 }, (_, i) => port(9000 + i, 9000 + i));
+    await publish(2, [...many, port(8080, 80, { hostPortEnd: 8089 }), port(0, 81)]);
+    assert.deepEqual(looks.splice(0), ['listeners']);
+    await assert.rejects(publish(3, [port(8081, 80, { hostPortEnd: 8081 })]), /nginx \(pid 812\) listens on it/);
+    assert.deepEqual(looks.splice(0), ['listeners', 'holders']);
+    await assert.rejects(publish(3, [port(8080, 80, { hostPortEnd: 8081 })]), /8081: nginx \(pid 812\) listens on it/);
+    assert.deepEqual(looks, ['listeners', 'holders']);
+    assert.deepEqual(claims(3), []);
+  });
+
+  it('are published if a process takes one after the look: it may as well do so later', async () => {
+    const listeners: (PortQuery & Holder)[] = [];
+    await start({ listeners });
+    host.observe = (ns, query) => {
+      const view = FakeHost.prototype.observe.call(host, ns as FakeHost['own'], query);
+      if (query.listeners !== undefined) listeners.push({ ...NGINX, port: 8080 });
+      return view;
+    };
+    assert.deepEqual(hostPorts(await publish(2, [port(8080, 80)])), [8080]);
+    assert.deepEqual(await unpublishPorts(core, endpointOf(2)), []);
+    assert.deepEqual(claims(2), []);
   });
 
   it('are rejected if a process listens on one; a range skips it', async () => {

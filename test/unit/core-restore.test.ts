@@ -7,6 +7,7 @@ import { reconcile } from '../../src/shared/core/reconcile.ts';
 import type { NetError } from '../../src/shared/errors/net-error.ts';
 import { hostIfName } from '../../src/shared/model/attachment.ts';
 import type { Op } from '../../src/shared/model/op.ts';
+import type { Owned } from '../../src/shared/model/owned.ts';
 import { FakeHost } from '../../src/shared/testing/fake-host.ts';
 import { MemoryDisk } from '../../src/shared/testing/memory-store.ts';
 import { attachmentOf, del, makeCore, makeFakeHost, OTHER, POD, type Which } from '../support/core.ts';
@@ -127,7 +128,7 @@ describe('core: restore at daemon start', () => {
     const core = makeCore(makeFakeHost());
     await createNetwork(core, keepRequest());
     await addWithSpec(core, { id: 'a' });
-    await addWithSpec(core, { network: 'other', netns: OTHER });
+    await addWithSpec(core, { network: 'other', netns: OTHER }, { subnets: ['10.89.0.0/24'] });
     const whole = linesOf(core);
     deleteBridge(core);
     assert.deepEqual(await errorsOf(core), []);
@@ -147,16 +148,28 @@ describe('core: restore at daemon start', () => {
     );
   });
 
-  it('makes published ports reachable over 127.0.0.1 again', async () => {
-    const core = makeCore(makeFakeHost());
-    await createNetwork(core, keepRequest());
-    const row = core.store.networks.get('web') ?? assert.fail();
-    const key = 'net/ipv4/conf/isth0/route_localnet';
-    core.store.networks.put({ ...row, owned: [{ kind: 'localnet', dev: 'isth0' }, ...row.owned] });
-    deleteBridge(core);
-    assert.deepEqual(await errorsOf(core), []);
-    assert.equal(core.host.observe(core.host.own, { sysctls: [key] }).sysctls.get(key), '1');
-  });
+  for (const [title, owned] of [
+    ['', { kind: 'localnet', dev: 'isth0' }],
+    [
+      ', by a setting that was there before',
+      {
+        kind: 'entry',
+        backend: 'nftables',
+        entry: { kind: 'hairpin', device: 'isth0', subnet: '10.88.0.0/24' },
+      },
+    ],
+  ] as const satisfies readonly (readonly [string, Owned])[]) {
+    it(`makes published ports reachable over 127.0.0.1 again${title}`, async () => {
+      const core = makeCore(makeFakeHost());
+      await createNetwork(core, keepRequest());
+      const row = core.store.networks.get('web') ?? assert.fail();
+      const key = 'net/ipv4/conf/isth0/route_localnet';
+      core.store.networks.put({ ...row, owned: [owned, ...row.owned] });
+      deleteBridge(core);
+      assert.deepEqual(await errorsOf(core), []);
+      assert.equal(core.host.observe(core.host.own, { sysctls: [key] }).sysctls.get(key), '1');
+    });
+  }
 
   it('continues after a network that it cannot restore', async () => {
     const core = makeCore(makeFakeHost());

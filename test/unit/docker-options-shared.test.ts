@@ -115,7 +115,7 @@ describe('Docker network that shares the network of a CNI configuration', () => 
       [row?.network, row?.scope, row?.gateway4, row?.mode4, row?.internal],
       ['web', '/var/lib/cni/networks/web', '10.88.0.1', 'nat-unprotected', false],
     );
-    assert.deepEqual(core.store.networks.get('web')?.holders, [`docker:${ID}`]);
+    assert.deepEqual(core.store.networks.get('web')?.holders, [{ kind: 'docker', id: ID }]);
     const ids = { NetworkID: ID, EndpointID: ENDPOINT };
     await call('NetworkDriver.CreateEndpoint', { ...ids, Interface: { Address: '10.88.0.7/24' }, Options: {} });
     assert.deepEqual(await call('NetworkDriver.Join', { ...ids, SandboxKey: '/run/docker/netns/x', Options: {} }), {
@@ -155,7 +155,7 @@ describe('Docker network that shares the network of a CNI configuration', () => 
     await create(SHARE);
     await create({ ...SHARE, id: OTHER_ID });
     await call('NetworkDriver.DeleteNetwork', { NetworkID: OTHER_ID });
-    assert.deepEqual(core.store.networks.get('web')?.holders, [`docker:${ID}`]);
+    assert.deepEqual(core.store.networks.get('web')?.holders, [{ kind: 'docker', id: ID }]);
     await call('NetworkDriver.DeleteNetwork', { NetworkID: ID });
     assert.equal(core.store.networks.get('web'), undefined);
   });

@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert';
-import { rebuildOnce } from '../../src/shared/core/rebuild.ts';
+import { catchUp } from '../../src/shared/core/reconcile.ts';
 import { digest, hostIfName } from '../../src/shared/model/attachment.ts';
 import { dockerFactsOf, type Endpoint } from '../../src/shared/model/endpoint.ts';
 import { formatPrefix } from '../../src/shared/model/prefix.ts';
@@ -158,7 +158,7 @@ describe('records and dockerd', () => {
       await createEndpoint('plain');
       const before = dockerFacts();
       here = makeReconciled(host, docker);
-      rebuildOnce(here.core);
+      catchUp(here.core);
       assert.equal(dockerFacts()?.dockerNetwork, undefined);
       const outcome = await here.reconciler(OLD).pass();
       assert.deepEqual([outcome?.endpoints, outcome?.errors], [[], []]);

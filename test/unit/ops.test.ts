@@ -7,6 +7,7 @@ import { type PortRequest, publishPorts } from '../../src/shared/core/ports/publ
 import { parseAddr } from '../../src/shared/model/addr.ts';
 import { digest } from '../../src/shared/model/attachment.ts';
 import type { FirewallBackend } from '../../src/shared/model/firewall.ts';
+import { OPERATOR } from '../../src/shared/model/owned.ts';
 import { listEndpoints } from '../../src/shared/ops/endpoints.ts';
 import { inspectNetwork, listNetworks } from '../../src/shared/ops/networks.ts';
 import { listPorts } from '../../src/shared/ops/ports.ts';
@@ -147,7 +148,7 @@ describe('operator view of networks', () => {
 
   it('includes the predefined ones by name', async () => {
     assert.deepEqual(await names(), ['bridge', 'host', 'none']);
-    await createNetwork(core, { name: 'cni', holder: 'operator', spec: specOf('cni') });
+    await createNetwork(core, { name: 'cni', holder: OPERATOR, spec: specOf('cni') });
     assert.deepEqual(await names(), ['bridge', 'cni', 'host', 'none']);
     const [bridge] = await listNetworks(core);
     assert.deepEqual(bridge, {
@@ -171,7 +172,7 @@ describe('operator view of networks', () => {
       ],
     };
     const spec = specOf('web', { bridge: 'isth0', isGateway: true, ipam });
-    await createNetwork(core, { name: 'web', holder: 'operator', spec });
+    await createNetwork(core, { name: 'web', holder: OPERATOR, spec });
     for (const text of ['10.88.0.0', '10.88.0.255', '10.88.1.0', 'fd00:88::9']) {
       const address = parseAddr(text) ?? assert.fail();
       core.store.leases.take({ scope: scopeOf(), address, owner: attachmentOf(), source: 'store' });
@@ -179,7 +180,7 @@ describe('operator view of networks', () => {
     const { endpoints, ...rest } = await inspectNetwork(core, 'web');
     assert.deepEqual(rest, {
       ...{ name: 'web', driver: 'bridge', device: 'isth0', present: true, predefined: false },
-      ...{ internal: false, masquerade: false, allocator: 'isthmus', holders: ['operator'] },
+      ...{ internal: false, masquerade: false, allocator: 'isthmus', holders: [OPERATOR] },
       subnets: [
         {
           ...{ subnet: '10.88.0.0/24', gateway: '10.88.0.254', first: '10.88.0.1', last: '10.88.0.254' },
@@ -202,18 +203,18 @@ describe('operator view of networks', () => {
   it('names a foreign IPAM and counts no addresses there', async () => {
     const spec = { ...specOf('theirs', { ipam: { ranges: [[{ subnet: '10.5.0.0/24' }]] } }), allocator: 'docker' };
     const { scope: _, ...foreign } = spec;
-    await createNetwork(core, { name: 'theirs', holder: `docker:${NETWORK_ID}`, spec: foreign });
+    await createNetwork(core, { name: 'theirs', holder: { kind: 'docker', id: NETWORK_ID }, spec: foreign });
     const { allocator, subnets } = await inspectNetwork(core, 'theirs');
     assert.deepEqual([allocator, subnets[0]?.subnet, subnets[0]?.leased], ['docker', '10.5.0.0/24', undefined]);
-    await createNetwork(core, { name: 'layer2', holder: 'operator', spec: specOf('layer2') });
+    await createNetwork(core, { name: 'layer2', holder: OPERATOR, spec: specOf('layer2') });
     assert.equal('allocator' in (await inspectNetwork(core, 'layer2')), false);
   });
 
   it('shows a network as missing if its device is', async () => {
-    await createNetwork(core, { name: 'web', holder: 'operator', spec: specOf('web') });
+    await createNetwork(core, { name: 'web', holder: OPERATOR, spec: specOf('web') });
     await createNetwork(core, {
       name: 'lo',
-      holder: 'operator',
+      holder: OPERATOR,
       spec: { options: { driver: 'null' }, ranges: [], routes: [] },
     });
     const present = async (name: string): Promise<boolean> => (await inspectNetwork(core, name)).present;
@@ -228,10 +229,10 @@ describe('operator view of networks', () => {
     const [second] = [`docker-${digest('second').slice(0, 12)}`];
     await createNetwork(core, {
       name: NETWORK,
-      holder: `docker:${NETWORK_ID}`,
+      holder: { kind: 'docker', id: NETWORK_ID },
       spec: specOf(NETWORK, { bridge: BRIDGE }),
     });
-    await createNetwork(core, { name: second, holder: `docker:${other}`, spec: specOf(second) });
+    await createNetwork(core, { name: second, holder: { kind: 'docker', id: other }, spec: specOf(second) });
     core.store.dockerNetworks.put(dockerRow(NETWORK_ID, NETWORK));
     const called = new Map([
       [NETWORK_ID, 'app'],

@@ -103,9 +103,9 @@ export class PoolLab {
 
   /** Leases as `<address> <owner>`: the container, or `requested`. */
   leased({ scope }: Pick<PoolRow, 'scope'>): string[] {
-    return this.store.leases
-      .list(scope)
-      .map(({ address, owner }) => `${formatAddr(address)} ${owner.containerId.replace(/^requested-.*/, 'requested')}`);
+    return this.store.leases.list(scope).map(({ address, owner, requestedAt }) => {
+      return `${formatAddr(address)} ${requestedAt === undefined ? owner.containerId : 'requested'}`;
+    });
   }
 
   /** The current record of the pool. */

@@ -5,12 +5,13 @@ import type { HostIdentity } from '../../src/shared/host/host.ts';
 import { type Addr, parseAddr } from '../../src/shared/model/addr.ts';
 import type { Attachment } from '../../src/shared/model/attachment.ts';
 import type { FirewallPart, RecalledEndpoint } from '../../src/shared/model/endpoint.ts';
+import { hostId, sandboxId } from '../../src/shared/model/ids.ts';
 import type { DockerNetworkRow, Lease, LocalStore, NetworkRow, PoolRow } from '../../src/shared/store/store.ts';
 import { prefixOf, routeOf } from '../support/addresses.ts';
 
-export const FIRST_BOOT: HostIdentity = { hostId: 'root', bootId: 'boot-1', bootedAt: 1_000 };
+export const FIRST_BOOT: HostIdentity = { hostId: hostId('root'), bootId: 'boot-1', bootedAt: 1_000 };
 export const SECOND_BOOT: HostIdentity = { ...FIRST_BOOT, bootId: 'boot-2', bootedAt: 2_000 };
-export const OTHER_HOST: HostIdentity = { ...FIRST_BOOT, hostId: 'nested' };
+export const OTHER_HOST: HostIdentity = { ...FIRST_BOOT, hostId: hostId('nested') };
 
 /** A place that several stores share, as processes share a state directory. */
 export interface Place extends Disposable {
@@ -37,7 +38,7 @@ export function endpoint(containerId: string, changes: Partial<RecalledEndpoint>
     attachment: attachment(containerId),
     role: 'interface',
     progress: 'intent',
-    sandbox: { path: '/run/netns/a', id: 'boot-1:12' },
+    sandbox: { path: '/run/netns/a', id: sandboxId('boot-1', 12) },
     hostIf: `veth${containerId}`,
     journal: [{ op: 'link.delete', ns: 'host', name: 'a' }],
     ...changes,
@@ -460,19 +461,33 @@ export function describeStore(name: string, make: () => Place): void {
       const [one, two, other] = ['c1', 'c2', 'c3'].map((id) => attachment(id));
       assert.ok(one && two && other);
       for (const text of ['10.0.0.2', '10.0.0.3']) store.leases.take(lease(text, 'c1'));
-      store.leases.reassign('pool', addr('10.0.0.2'), one, two);
+      store.leases.reassign('pool', addr('10.0.0.2'), one, { owner: two });
       assert.deepEqual(store.leases.list('pool', two), [lease('10.0.0.2', 'c2')]);
       assert.deepEqual(store.leases.list('pool', one), [lease('10.0.0.3', 'c1')]);
       assert.equal(store.leases.count('pool', addr('10.0.0.0'), addr('10.0.0.9')), 2);
       const move =
         (text: string, from = one, scope = 'pool') =>
         () =>
-          store.leases.reassign(scope, addr(text), from, other);
+          store.leases.reassign(scope, addr(text), from, { owner: other });
       assert.throws(move('10.0.0.2'), ofKind('conflict', /10\.0\.0\.2: address already in use: container c2/));
       assert.throws(move('10.0.0.2', { ...two, ifName: 'eth1' }), ofKind('conflict', /container c2/));
       assert.throws(move('10.0.0.4'), ofKind('conflict', /is no longer leased/));
       assert.throws(move('10.0.0.3', one, 'another pool'), ofKind('conflict', /is no longer leased/));
       assert.deepEqual(store.leases.list('pool', other), []);
+    });
+
+    it('keeps when an address was requested, until an endpoint has it', () => {
+      const asked = { ...lease('10.0.0.2', 'c1'), requestedAt: 1_700_000_000_000 };
+      store.leases.take(asked);
+      assert.deepEqual(store.leases.at('pool', addr('10.0.0.2')), asked);
+      assert.throws(
+        () => store.leases.take(lease('10.0.0.2', 'c2')),
+        ofKind('conflict', /dockerd's request for network/),
+      );
+      store.leases.reassign('pool', addr('10.0.0.2'), asked.owner, { owner: attachment('c2'), requestedAt: 5 });
+      assert.deepEqual(store.leases.list('pool'), [{ ...lease('10.0.0.2', 'c2'), requestedAt: 5 }]);
+      store.leases.reassign('pool', addr('10.0.0.2'), attachment('c2'), { owner: attachment('c3') });
+      assert.deepEqual(store.leases.list('pool'), [lease('10.0.0.2', 'c3')]);
     });
 
     it('rolls back a whole transaction that fails, nested calls included', () => {
@@ -487,7 +502,7 @@ export function describeStore(name: string, make: () => Place): void {
             store.leases.release('pool', addr('10.0.0.1'));
             store.notes.put('a', 'b');
             store.endpoints.put(endpoint('c1'));
-            store.leases.reassign('pool', addr('10.0.0.2'), attachment('c1'), attachment('c2'));
+            store.leases.reassign('pool', addr('10.0.0.2'), attachment('c1'), { owner: attachment('c2') });
             store.pools.put(pool('p1', { usedBy: 'aa' }));
             store.pools.put(pool('p2'));
             store.dockerNetworks.put(dockerNetwork('aa'));

@@ -1,8 +1,9 @@
 import { strict as assert } from 'node:assert';
 import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { countChange, rebuildOnce } from '../../src/shared/core/rebuild.ts';
-import { changeCount } from '../../src/shared/store/changes.ts';
+import { catchUp } from '../../src/shared/core/reconcile.ts';
+import { hostId } from '../../src/shared/model/ids.ts';
+import { changeCount, countChange } from '../../src/shared/store/changes.ts';
 import { MemoryDisk, MemoryStore } from '../../src/shared/testing/memory-store.ts';
 import { makeCore, makeFakeHost, type TestCore } from '../support/core.ts';
 import { makeTempDir, type TempDir } from '../support/temp.ts';
@@ -16,7 +17,9 @@ describe('store: change counter', () => {
   afterEach(() => directory[Symbol.dispose]());
 
   it('starts at 0 and is separate for each host', () => {
-    const hosts = ['root', 'nested', 'boot:4026531840', ''].map((hostId) => changeCount(directory.path, { hostId }));
+    const hosts = ['root', 'nested', 'boot:4026531840', ''].map((text) =>
+      changeCount(directory.path, { hostId: hostId(text) }),
+    );
     assert.deepEqual(
       hosts.map((count) => count.read()),
       [0, 0, 0, 0],
@@ -51,14 +54,14 @@ describe('store: change counter', () => {
       changes: changeCount(directory.path, identity),
     });
     const [one, other] = [core(FIRST_BOOT), core(OTHER_HOST)];
-    rebuildOnce(one);
-    rebuildOnce(other);
+    catchUp(one);
+    catchUp(other);
     for (let i = 0; i < 3; i++) countChange(one);
     other.store.transaction = () => assert.fail('rebuilt');
-    rebuildOnce(other);
+    catchUp(other);
     one.store.transaction = () => assert.fail('rebuilt');
-    rebuildOnce(one);
+    catchUp(one);
     one.changes.write(one.changes.read() + 1);
-    assert.throws(() => rebuildOnce(one), /rebuilt/);
+    assert.throws(() => catchUp(one), /rebuilt/);
   });
 });

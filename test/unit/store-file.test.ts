@@ -4,6 +4,7 @@ import {
   chmodSync,
   chownSync,
   copyFileSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -16,9 +17,11 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { hostId } from '../../src/shared/model/ids.ts';
 import { MIGRATIONS, SCHEMA_VERSION } from '../../src/shared/store/migrations.ts';
 import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
 import { migrate } from '../../src/shared/store/sqlite-repair.ts';
+import { ensureStateDir } from '../../src/shared/store/state-dir.ts';
 import type { LocalStore } from '../../src/shared/store/store.ts';
 import { startChild } from '../support/children.ts';
 import { makeTempDir, type TempDir } from '../support/temp.ts';
@@ -125,6 +128,38 @@ describe('store: directory and file', () => {
         make();
         assert.throws(() => open(), ofKind('state', message));
       });
+
+    for (const name of ['state.db', 'state.db-wal', 'state.db-shm', 'changes', 'locks'])
+      it(`is rejected with the ${name} of somebody else, who could write to it, and left as it is`, () => {
+        open()[Symbol.dispose]();
+        const path = join(stateDir, name);
+        const lost = [
+          [() => chownSync(path, 12345, 0), /belongs to user 12345, not to 0/],
+          [() => symlinkSync('/etc/passwd', path), /is a symbolic link/],
+        ] as const;
+        for (const [make, message] of lost) {
+          rmSync(path, { force: true });
+          writeFileSync(path, 'theirs', { mode: 0o666 });
+          if (message.source.includes('link')) rmSync(path);
+          make();
+          chmodSync(stateDir, 0o777);
+          const before = [lstatSync(path).uid, lstatSync(path).mode, lstatSync(path).size];
+          assert.throws(() => ensureStateDir(stateDir), ofKind('state', message));
+          assert.throws(() => open(), ofKind('state', message));
+          assert.deepEqual([lstatSync(path).uid, lstatSync(path).mode, lstatSync(path).size], before);
+          assert.deepEqual(corrupt(), []);
+        }
+      });
+
+    it('takes the permissions of others from its files', () => {
+      open()[Symbol.dispose]();
+      for (const name of names()) chmodSync(join(stateDir, name), 0o666);
+      open()[Symbol.dispose]();
+      assert.deepEqual(
+        names().map((name) => statSync(join(stateDir, name)).mode & 0o077),
+        names().map(() => 0),
+      );
+    });
 
     it('is named in the error if it cannot be created', () => {
       writeFileSync(join(directory.path, 'a'), '');
@@ -329,7 +364,7 @@ describe('store: directory and file', () => {
         'state.db is a directory',
         () => mkdirSync(file, { recursive: true }),
         () => rmSync(stateDir, { recursive: true }),
-        /the store failed/,
+        /is not a file/,
       ],
     ];
     const uses: readonly [what: string, use: (store: LocalStore) => void][] = [
@@ -398,6 +433,7 @@ describe('store: directory and file', () => {
       4: "INSERT INTO ports VALUES (5, 'tcp', 8083, '4', '', 'cni', 'web', 'c1', 'eth0');",
       5: '',
       6: '',
+      7: '',
     };
     it('has test rows for every version', () => {
       assert.deepEqual(
@@ -450,7 +486,7 @@ describe('store: directory and file', () => {
 
   it('deletes the rows of an earlier boot with the first write, and only on its own host', () => {
     fill();
-    using nested = open({ ...FIRST_BOOT, hostId: 'nested' });
+    using nested = open({ ...FIRST_BOOT, hostId: hostId('nested') });
     nested.leases.take(lease('10.0.0.2'));
     const count = (): unknown[] => {
       const db = new DatabaseSync(file);

@@ -9,7 +9,9 @@ import { deleteEndpoint } from '../../src/shared/core/endpoints/delete-endpoint.
 import { deleteOffered } from '../../src/shared/core/endpoints/offer-endpoint.ts';
 import { deleteNetwork } from '../../src/shared/core/networks/delete-network.ts';
 import { leaseKeeper } from '../../src/shared/core/pool-source.ts';
+import { expireRequests } from '../../src/shared/core/pools/expiry.ts';
 import { type Reconciled, reconcile } from '../../src/shared/core/reconcile.ts';
+import { formatAddr } from '../../src/shared/model/addr.ts';
 import { type Endpoint, scopeOf } from '../../src/shared/model/endpoint.ts';
 import type { FirewallEntry } from '../../src/shared/model/firewall.ts';
 import type { Op } from '../../src/shared/model/op.ts';
@@ -191,9 +193,9 @@ describe('migration from schema 3', () => {
       'docker record': () => remove(find('0a419926')),
       docker: () => remove(find('6de7aeef')),
       'docker network': async () => {
-        const { name = '', holders: [holder = ''] = [] } =
+        const { name = '', holders: [holder] = [] } =
           store.networks.list().find(({ device }) => device.startsWith('br-3')) ?? {};
-        assert.deepEqual(await deleteNetwork(core, name, holder), []);
+        assert.deepEqual(await deleteNetwork(core, name, holder ?? assert.fail()), []);
       },
       'chain portmap': () => remove(find('chain', 'portmap')),
       'chain firewall': () => remove(find('chain', 'firewall')),
@@ -217,5 +219,42 @@ describe('migration from schema 3', () => {
     }
     assert.deepEqual(store.endpoints.list(), []);
     assert.deepEqual(store.ports.list(), []);
+  });
+});
+
+describe('migration from schema 5', () => {
+  it('turns holders, requested addresses and stand-ins for ids into values', async () => {
+    using temp = makeTempDir();
+    const db = new DatabaseSync(join(temp.path, 'state.db'));
+    db.exec(`PRAGMA journal_mode = WAL;\n${readFileSync(join(STATE, 'schema-5.sql'), 'utf8')}`);
+    db.close();
+    const host = new FakeHost();
+    using store = openSqliteStore({ stateDir: temp.path, identity: host.identity, waitMs: 500 });
+    assert.deepEqual(store.networks.get('web')?.holders, [
+      { kind: 'docker', id: '0123456789abcdef'.repeat(4) },
+      { kind: 'operator' },
+    ]);
+    const rows = store.endpoints.list();
+    assert.deepEqual(
+      rows.map((row) => [row.attachment.containerId, row.kind === 'recalled' && row.isCut === true]),
+      [
+        ['#veth2d8e6176c4e', true],
+        ['a', false],
+      ],
+    );
+    const scope = '/var/lib/cni/networks/web';
+    const asked = (): readonly (readonly [string, number | undefined])[] =>
+      store.leases.list(scope).map(({ address, requestedAt }) => [formatAddr(address), requestedAt]);
+    assert.deepEqual(asked(), [
+      ['10.88.0.2', undefined],
+      ['10.88.0.77', undefined],
+      ['10.88.0.99', 1_700_000_000_123],
+      ['fd00:88::2', undefined],
+    ]);
+    assert.equal(expireRequests({ ...makeCore(host), store }, 1_700_000_000_124), 2);
+    assert.deepEqual(
+      asked().map(([address]) => address),
+      ['10.88.0.2', '10.88.0.77', 'fd00:88::2'],
+    );
   });
 });

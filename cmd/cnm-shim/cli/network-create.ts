@@ -5,24 +5,21 @@ import type { RangeConfig } from '../../../src/shared/config/ipam-ranges.ts';
 import { nearest } from '../../../src/shared/config/nearest.ts';
 import { formatRangeConfig, type NetworkSpec } from '../../../src/shared/config/network-spec.ts';
 import { createNetwork } from '../../../src/shared/core/networks/create-network.ts';
-import { isUsed } from '../../../src/shared/core/networks/network.ts';
+import { isUsed } from '../../../src/shared/core/networks/record.ts';
 import { defaultCandidates } from '../../../src/shared/core/pools/candidates.ts';
 import { type PoolCandidate, releasePool, requestPool } from '../../../src/shared/core/pools/pools.ts';
 import { subnetOf } from '../../../src/shared/core/pools/rows.ts';
 import { fault } from '../../../src/shared/errors/fault.ts';
 import type { NetError } from '../../../src/shared/errors/net-error.ts';
 import type { Family } from '../../../src/shared/model/addr.ts';
+import { OPERATOR, sameHolder } from '../../../src/shared/model/owned.ts';
 import { PREDEFINED } from '../../../src/shared/ops/networks.ts';
-
 import { configuredNetworks, specOfElement } from '../../../src/shared/runtime/configured-network.ts';
 import type { CallCore } from '../../../src/shared/runtime/make-core.ts';
 import { dockerNames, shortId } from './names.ts';
 import { parseAddressPools, readOptions } from './network-options.ts';
 import { readSubnets, type SubnetOptions } from './network-subnets.ts';
 import { addStateDir, collected, openOrCreateState, type StateOptions } from './state.ts';
-
-/** The holder of the networks that this verb creates. */
-export const OPERATOR = 'operator';
 
 const DRIVERS = ['bridge', 'null'];
 
@@ -79,7 +76,7 @@ async function assertNew(core: CallCore, name: string): Promise<void> {
   const { store } = core;
   parseNetworkName(name);
   const predefined = PREDEFINED.some((known) => known.name === name);
-  if (predefined || (store.networks.get(name)?.holders ?? []).includes(OPERATOR)) {
+  if (predefined || store.networks.get(name)?.holders?.some((holder) => sameHolder(holder, OPERATOR))) {
     const what = predefined ? 'a network of this name is predefined' : 'there is a network of this name';
     throw fault.exists('network', name, what, 'Choose another name');
   }

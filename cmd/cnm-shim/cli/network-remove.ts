@@ -2,10 +2,10 @@ import type { Command } from 'commander';
 import { deleteNetwork } from '../../../src/shared/core/networks/delete-network.ts';
 import { fault } from '../../../src/shared/errors/fault.ts';
 import { asNetError, type NetError } from '../../../src/shared/errors/net-error.ts';
+import { OPERATOR, sameHolder } from '../../../src/shared/model/owned.ts';
 import { inspectNetwork, type NetworkInfo, PREDEFINED } from '../../../src/shared/ops/networks.ts';
 import type { CallCore } from '../../../src/shared/runtime/make-core.ts';
 import { type DockerNames, dockerNames } from './names.ts';
-import { OPERATOR } from './network-create.ts';
 import { raise } from './output.ts';
 import { addStateDir, openState, type StateOptions } from './state.ts';
 
@@ -56,7 +56,7 @@ async function releaseNetwork(core: CallCore, text: string, names: DockerNames):
   return [];
 }
 
-function usersOf(holders: readonly string[], endpoints: number): string {
+function usersOf(holders: NetworkInfo['holders'], endpoints: number): string {
   const count = endpoints === 1 ? '1 endpoint is on it' : `${endpoints} endpoints are on it`;
   if (holders.length === 0) return count;
   return endpoints === 0 ? 'Docker uses it' : `Docker uses it, and ${count}`;
@@ -65,7 +65,7 @@ function usersOf(holders: readonly string[], endpoints: number): string {
 /** Throws NetError `conflict` for a network that the operator may not remove. */
 function assertRemovable(text: string, { name, holders, endpoints }: NetworkInfo): void {
   if (PREDEFINED.some((known) => known.name === name)) throw refusal(text, 'it is predefined', 'It cannot be removed');
-  if (holders.includes(OPERATOR)) return;
+  if (holders.some((holder) => sameHolder(holder, OPERATOR))) return;
   if (holders.length > 0) throw refusal(text, 'Docker keeps it', 'Remove it there: docker network rm');
   const what = `pods made it, and ${usersOf([], endpoints.length)}`;
   throw refusal(text, what, 'It is deleted with the last of them');

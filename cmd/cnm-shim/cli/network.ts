@@ -45,7 +45,9 @@ interface DockerNetwork {
 }
 
 /** A network with its Docker names and the containers on it. */
-interface NamedNetwork extends NetworkInfo {
+interface NamedNetwork extends Omit<NetworkInfo, 'holders'> {
+  /** `docker:<NetworkID>`, `operator`. */
+  readonly holders: readonly string[];
   /** The Docker networks that share it. */
   readonly docker: readonly DockerNetwork[];
   /** Docker's name of a Network that only one Docker network uses. */
@@ -81,7 +83,7 @@ function nameOf({ dockerName, name }: NamedNetwork): string {
   return dockerName ?? name;
 }
 
-/** Prefix of holders that are Docker networks. */
+/** Prefix of holders that are Docker networks, in output. */
 const DOCKER = 'docker:';
 
 /** Adds the verbs for networks to `program`. */
@@ -138,13 +140,15 @@ function show({ output, format = output }: OutputOptions, networks: readonly Nam
 }
 
 function named(info: NetworkInfo, names: DockerNames): NamedNetwork {
-  const ids = info.holders.flatMap((holder) => (holder.startsWith(DOCKER) ? [holder.slice(DOCKER.length)] : []));
+  const ids = info.holders.flatMap((holder) => (holder.kind === 'docker' ? [holder.id] : []));
+  const holders = info.holders.map((holder) => (holder.kind === 'docker' ? `${DOCKER}${holder.id}` : holder.kind));
   const docker = ids.map((id) => {
     return { id, ...given({ name: names.networks.get(id), labels: names.labels.get(id) }) };
   });
   const dockerName = ownName(info.name, names.networks);
   return {
     ...info,
+    holders,
     docker,
     ...given({ dockerName }),
     endpoints: info.endpoints.map((endpoint) => withName(endpoint, names)),

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Core } from '../../../src/shared/core/core.ts';
-import { listens } from '../../../src/shared/core/ports/holder.ts';
+import { listens } from '../../../src/shared/core/ports/seen.ts';
 import { asNetError } from '../../../src/shared/errors/net-error.ts';
 import { formatPorts, type Protocol } from '../../../src/shared/model/firewall.ts';
 import { listEndpoints } from '../../../src/shared/ops/endpoints.ts';

@@ -6,6 +6,7 @@ import { unusePools } from '../../../src/shared/core/pools/pools.ts';
 import { fault } from '../../../src/shared/errors/fault.ts';
 import type { NetError } from '../../../src/shared/errors/net-error.ts';
 import { dockerFactsOf, type Endpoint } from '../../../src/shared/model/endpoint.ts';
+import type { NetworkHolder } from '../../../src/shared/model/owned.ts';
 import { formatPrefix } from '../../../src/shared/model/prefix.ts';
 import type { DockerNetworkRow, LocalStore } from '../../../src/shared/store/store.ts';
 import { shortId } from './network-options.ts';
@@ -61,8 +62,8 @@ function endpointsOf(store: LocalStore, { id, network }: DockerNetworkRow): Endp
   });
 }
 
-export function holderOf(networkId: string): string {
-  return `docker:${networkId}`;
+export function holderOf(id: string): NetworkHolder {
+  return { kind: 'docker', id };
 }
 
 function isThere(store: LocalStore, { networkId }: CreateNetworkRequest, text: string): boolean {

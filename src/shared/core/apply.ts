@@ -1,9 +1,9 @@
 import { asNetError, type NetError } from '../errors/net-error.ts';
 import { type Attachment, attachmentDigest } from '../model/attachment.ts';
 import type { Endpoint } from '../model/endpoint.ts';
+import { countChange } from '../store/changes.ts';
 import type { LocalStore } from '../store/store.ts';
 import type { Core } from './core.ts';
-import { countChange } from './rebuild.ts';
 
 /** Key of the lock that every call on one attachment takes first. */
 export function attachmentKey(attachment: Attachment): string {

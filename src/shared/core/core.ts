@@ -29,6 +29,8 @@ export interface Core {
    * deletes links like everything else.
    */
   readonly removeLink?: (link: LinkName) => Promise<NetError | undefined>;
+  /** Lets other calls of this thread go on. Absent in a process that serves one call. */
+  readonly rest?: () => Promise<unknown>;
   /** The network that a CNI configuration file defines under this name, used or not. */
   readonly configured?: (network: string) => NetworkSpec | undefined;
   /** The name of our drivers in Docker, for commands in error hints. Default: `isthmus`. */

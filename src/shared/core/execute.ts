@@ -1,8 +1,8 @@
-import { setImmediate } from 'node:timers/promises';
 import { asNetError, type NetError } from '../errors/net-error.ts';
 import type { Namespaces } from '../host/host.ts';
 import type { Op } from '../model/op.ts';
 import type { Core } from './core.ts';
+import { restoreEntries } from './reset-entries.ts';
 
 type FirewallOp = Extract<Op, { op: 'firewall.add' | 'firewall.delete' }>;
 
@@ -16,7 +16,7 @@ export async function execute(core: Core, ops: readonly Op[], namespaces: Namesp
     else
       for (const [i, op] of group.entries()) {
         // Each op holds the thread for some milliseconds; other calls come in between.
-        if (i > 0) await setImmediate();
+        if (i > 0) await core.rest?.();
         await applyFirewall(core, op as FirewallOp);
       }
   }
@@ -29,7 +29,7 @@ export async function reverse(core: Core, ops: readonly Op[], namespaces: Namesp
     const [first] = group;
     if (isFirewall(first)) {
       for (const [i, op] of group.entries()) {
-        if (i > 0) await setImmediate();
+        if (i > 0) await core.rest?.();
         errors.push(...(await revertFirewall(core, op as FirewallOp)));
       }
     } else if (core.removeLink !== undefined && isRemoval(first)) {
@@ -49,8 +49,9 @@ async function removeLinks(remove: NonNullable<Core['removeLink']>, ops: readonl
 
 async function applyFirewall(core: Core, op: FirewallOp): Promise<void> {
   const firewaller = core.firewall(op.backend);
-  if (op.op === 'firewall.add') await firewaller.add(op.entries);
-  else {
+  if (op.op === 'firewall.add') {
+    if (await firewaller.add(op.entries)) await restoreEntries(core, op.backend, op.entries);
+  } else {
     const [failure] = await firewaller.remove(op.entries);
     if (failure !== undefined) throw failure;
   }

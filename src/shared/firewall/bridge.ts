@@ -23,7 +23,7 @@ import {
   removals,
 } from './bridge-elements.ts';
 import { BRIDGE_SETS, BRIDGE_TABLE_ID, bridgeRuleCounts, bridgeTableRequests } from './bridge-table.ts';
-import type { Firewaller, Stray } from './firewaller.ts';
+import type { Firewaller, Stray, Wanted } from './firewaller.ts';
 import { TableWatch } from './nft-state.ts';
 
 /** Number of attempts when another process changes the ruleset meanwhile. */
@@ -42,17 +42,18 @@ export class BridgeFirewaller implements Firewaller {
     this.#ns = ns;
   }
 
-  async add(entries: readonly FirewallEntry[]): Promise<void> {
+  async add(entries: readonly FirewallEntry[]): Promise<boolean> {
     const wanted = heldOf(guardElements(entries));
-    if (wanted.length === 0) return;
+    if (wanted.length === 0) return false;
     const { socket, watch } = this.#kernel ?? {};
     if (socket === undefined || watch === undefined || !answersNftables(socket)) throw withoutNftables();
+    const isAnew = !watch.isWhole();
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       // An address that has moved to another port is that port's from now on.
       const errno = watch.isWhole()
         ? errnoOf(socket, [...removals(displaced(socket, wanted)), ...additions(wanted)])
         : remake(socket, (there) => [...there, ...wanted]);
-      if (errno === 0) return;
+      if (errno === 0) return isAnew;
       if (errno !== 'changed' && errno !== ENOENT && errno !== EEXIST) throw refused('firewall.add', errno);
     }
     throw busy('firewall.add');
@@ -96,7 +97,8 @@ export class BridgeFirewaller implements Firewaller {
     });
   }
 
-  async reset(wanted: readonly FirewallEntry[], underWay: readonly FirewallEntry[] = []): Promise<void> {
+  async reset(read: () => Wanted): Promise<void> {
+    const { entries: wanted, underWay = [] } = read();
     const lacking = new Set(underWay.length === 0 ? [] : this.#missing(underWay));
     const elements = heldOf(guardElements([...wanted, ...underWay.filter((entry) => !lacking.has(entry))]));
     const { socket, watch } = this.#kernel ?? {};

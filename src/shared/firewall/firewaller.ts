@@ -17,11 +17,12 @@ export interface Firewaller extends Disposable {
   readonly backend: FirewallBackend;
   /**
    * Ensures the entries, existing ones included, in one transaction (all or none), together with the table and chains
-   * they need. A device has one policy and a subnet one masquerading: a new one replaces the old. Throws NetError
-   * `conflict` for a port that already leads elsewhere, `invalid-config` for a condition that the backend does not
-   * accept, `unsupported` if the host has no such filter.
+   * they need. A device has one policy and a subnet one masquerading: a new one replaces the old. Returns true if it
+   * made the table or a base chain: if we had entries before, somebody else deleted them. Throws NetError `conflict` for
+   * a port that already leads elsewhere, `invalid-config` for a condition that the backend does not accept,
+   * `unsupported` if the host has no such filter.
    */
-  add(entries: readonly FirewallEntry[]): Promise<void>;
+  add(entries: readonly FirewallEntry[]): Promise<boolean>;
   /** Removes the entries; absence is success. Removing the last entry also removes the table and chains. */
   remove(entries: readonly FirewallEntry[]): Promise<NetError[]>;
   /**
@@ -35,10 +36,19 @@ export interface Firewaller extends Disposable {
    */
   removeStray(of: Stray): Promise<NetError[]>;
   /**
-   * Replaces all our entries with exactly these, in one transaction. Keeps the entries of `underWay`, which a
-   * concurrent call is adding or removing.
+   * Replaces all our entries with exactly those that `read` returns, in one transaction. Calls `read` once nothing else
+   * can change the filter: at once, or under the lock that the backend takes.
    */
-  reset(entries: readonly FirewallEntry[], underWay?: readonly FirewallEntry[]): Promise<void>;
+  reset(read: () => Wanted): Promise<void>;
   /** Adapts the rules that depend on the bridges of others, if this filter has entries: Docker may have new networks. */
   refresh(): Promise<void>;
+}
+
+/** The entries that a reset leaves. */
+export interface Wanted {
+  readonly entries: readonly FirewallEntry[];
+  /** Entries that a concurrent call adds or removes: those in force stay. */
+  readonly underWay?: readonly FirewallEntry[];
+  /** Entries of the other backends, which admit devices in the same foreign chains. */
+  readonly elsewhere?: readonly FirewallEntry[];
 }

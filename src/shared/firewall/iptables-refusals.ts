@@ -1,5 +1,5 @@
 import { fault } from '../errors/fault.ts';
-import type { NetError } from '../errors/net-error.ts';
+import { asNetError, type NetError } from '../errors/net-error.ts';
 import type { Family } from '../model/addr.ts';
 import type { FirewallEntry } from '../model/firewall.ts';
 import { familyOf } from './iptables-lines.ts';
@@ -64,4 +64,13 @@ function markChain(entry: FirewallEntry): string | undefined {
 
 function reasonOf(error: string): string {
   return error.split('\n').find((line) => line !== '' && !line.startsWith('#')) ?? '';
+}
+
+/** The failures of `work`, and the error that ends it. */
+export async function collecting(work: () => Promise<NetError[]>): Promise<NetError[]> {
+  try {
+    return await work();
+  } catch (thrown) {
+    return [asNetError(thrown, 'firewall.delete')];
+  }
 }

@@ -111,6 +111,11 @@ export function tablesOf(groups: readonly Group[]): Table[] {
   return TABLES.filter((table) => groups.some(({ lines }) => lines.some((line) => line.table === table)));
 }
 
+/** The lines that the tables of the groups need. */
+export function basesOf(groups: readonly Group[], family: Family): Group[] {
+  return tablesOf(groups).map((table) => baseGroup(table, family));
+}
+
 /** Writes the rule as iptables-restore input. `made` marks that its chain was created for it. */
 export function lineText(line: Line, id: string, index: number, made: boolean): string {
   const note = made ? MADE : line.note;

@@ -5,12 +5,12 @@ import type { Family } from '../model/addr.ts';
 import type { FirewallEntry } from '../model/firewall.ts';
 import { admissions } from './admission.ts';
 import { type Admitter, openAdmitter } from './admit.ts';
-import type { Firewaller, Stray } from './firewaller.ts';
+import type { Firewaller, Stray, Wanted } from './firewaller.ts';
 import { absentChains, dropOrphans, hasChains } from './iptables-chains.ts';
-import { refusal, refuseConflicts } from './iptables-refusals.ts';
+import { collecting, refusal, refuseConflicts } from './iptables-refusals.ts';
 import { addScript, removeScript, resetScript, type Script } from './iptables-script.ts';
 import {
-  baseGroup,
+  basesOf,
   concerns,
   entryId,
   foreignGroup,
@@ -20,14 +20,11 @@ import {
   isWhole,
   parseState,
   type State,
-  tablesOf,
 } from './iptables-state.ts';
 import { familiesOf, legacyTables, nativeVariant, restore, save, type Variant } from './iptables-tools.ts';
 
 export interface IptablesOptions {
-  /**
-   * A lock that one call holds at a time, across processes, until disposed. Processes of other users cannot hold it.
-   */
+  /** A lock that one call holds at a time, across processes. Processes of other users cannot hold it. */
   readonly lock: (key: string) => Promise<Disposable>;
   /** Default: the variant of the command `iptables`. */
   readonly variant?: Variant;
@@ -56,11 +53,11 @@ class IptablesFirewaller implements Firewaller {
     this.#admitter = openAdmitter(ns);
   }
 
-  async add(entries: readonly FirewallEntry[]): Promise<void> {
-    await this.#alone(() => this.#add(entries));
+  add(entries: readonly FirewallEntry[]): Promise<boolean> {
+    return this.#alone(() => this.#add(entries));
   }
 
-  async #add(entries: readonly FirewallEntry[]): Promise<void> {
+  async #add(entries: readonly FirewallEntry[]): Promise<boolean> {
     const variant = await this.#variant();
     const docker = this.#admitter.dockerBridges();
     const works: { family: Family; state: State; groups: Group[] }[] = [];
@@ -82,6 +79,7 @@ class IptablesFirewaller implements Firewaller {
           entries,
         );
       await this.#admitter.add(admissions(entries));
+      return works.some(({ family, groups, state }) => basesOf(groups, family).some((base) => !isWhole(base, state)));
     } catch (thrown) {
       await this.#remove(fresh);
       throw thrown;
@@ -107,8 +105,7 @@ class IptablesFirewaller implements Firewaller {
       const state = await this.#read(variant, family);
       const groups = groupsOf(entries, family, state);
       for (const group of groups) {
-        const shared = tablesOf([group]).map((table) => baseGroup(table, family));
-        if (![group, ...shared].every((one) => isWhole(one, state))) lost.add(group.id);
+        if (![group, ...basesOf([group], family)].every((one) => isWhole(one, state))) lost.add(group.id);
       }
     }
     return entries.filter((entry) => lost.has(entryId(entry)) || (entry.kind === 'admit' && dropped.has(entry.device)));
@@ -126,23 +123,29 @@ class IptablesFirewaller implements Firewaller {
     });
   }
 
-  async reset(entries: readonly FirewallEntry[], underWay: readonly FirewallEntry[] = []): Promise<void> {
+  async reset(read: () => Wanted): Promise<void> {
     await this.#alone(async () => {
+      const { entries, underWay = [], elsewhere = [] } = read();
       const lacking = new Set(underWay.length === 0 ? [] : await this.missing(underWay));
-      await this.#reset([...entries, ...underWay.filter((entry) => !lacking.has(entry))]);
+      const wanted = [...entries, ...underWay.filter((entry) => !lacking.has(entry))];
+      await this.#reset(wanted);
+      await this.#admitter.reset(admissions([...wanted, ...elsewhere]));
     });
   }
 
+  /** Starts no program if nothing is wanted and there is nothing of ours. Empties the variant that `iptables` is not. */
   async #reset(entries: readonly FirewallEntry[]): Promise<void> {
-    const variant = await this.#variant();
+    const native = entries.length === 0 ? [] : [await this.#variant()];
     const docker = this.#admitter.dockerBridges();
-    for (const family of familiesOf(this.#ns)) {
-      await this.#retry(variant, family, entries, (state) => {
-        const groups = [...groupsOf(entries, family, state), ...foreignOf(entries, state, docker)];
-        return resetScript(family, groups, state, absentChains(this.#ns, variant, family));
-      });
+    for (const variant of new Set([...native, ...this.#present()])) {
+      const wanted = native.includes(variant) ? entries : [];
+      for (const family of familiesOf(this.#ns)) {
+        await this.#retry(variant, family, wanted, (state) => {
+          const groups = [...groupsOf(wanted, family, state), ...foreignOf(wanted, state, docker)];
+          return resetScript(family, groups, state, absentChains(this.#ns, variant, family));
+        });
+      }
     }
-    await this.#admitter.reset(admissions(entries));
   }
 
   async refresh(): Promise<void> {
@@ -238,13 +241,5 @@ class IptablesFirewaller implements Firewaller {
     const { ok, error } = await restore(this.#ns, variant, family, script.text);
     if (!ok) throw refusal(variant, family, script.text, error, entries);
     if (variant === 'nft') dropOrphans(this.#ns, family, script.orphans);
-  }
-}
-
-async function collecting(work: () => Promise<NetError[]>): Promise<NetError[]> {
-  try {
-    return await work();
-  } catch (thrown) {
-    return [asNetError(thrown, 'firewall.delete')];
   }
 }

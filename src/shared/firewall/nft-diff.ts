@@ -6,7 +6,7 @@ import { formatAddr } from '../model/addr.ts';
 import type { FirewallEntry } from '../model/firewall.ts';
 import { parsePrefix } from '../model/prefix.ts';
 import { NFT_SET_ELEM_INTERVAL_END } from '../netlink/netfilter.ts';
-import { addElementsRequests, deleteChainRequests, deleteElementsRequests } from '../netlink/nft-batch.ts';
+import { addElementsRequests, deleteChainRequests, deleteElementsRequests, transact } from '../netlink/nft-batch.ts';
 import { listElements, type RawElement } from '../netlink/nft-sets.ts';
 import type { NetlinkSocket, Request } from '../netlink/socket.ts';
 import type { Admitter } from './admit.ts';
@@ -128,4 +128,10 @@ function without(
   others: ReadonlyMap<string, unknown>,
 ): readonly RawElement[] {
   return [...units].flatMap(([text, unit]) => (others.has(text) ? [] : unit));
+}
+
+/** Applies the messages in one transaction, if there are any. Returns the first nonzero errno, or 0. */
+export function send(socket: NetlinkSocket, requests: readonly Request[]): number {
+  const replies = requests.length === 0 ? [] : transact(socket, requests);
+  return replies.find(({ errno }) => errno !== 0)?.errno ?? 0;
 }

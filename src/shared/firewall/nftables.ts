@@ -5,13 +5,13 @@ import type { LinuxNamespace } from '../host/linux-namespace.ts';
 import type { FirewallEntry } from '../model/firewall.ts';
 import { EEXIST, ENOENT, NETLINK_NETFILTER } from '../netlink/constants.ts';
 import { rulesetGeneration } from '../netlink/nfnetlink.ts';
-import { deleteElementsRequests, deleteTableAt, transact } from '../netlink/nft-batch.ts';
+import { deleteElementsRequests, deleteTableAt } from '../netlink/nft-batch.ts';
 import { countRules } from '../netlink/nft-sets.ts';
 import { NetlinkSocket, type Request } from '../netlink/socket.ts';
 import { admissions } from './admission.ts';
 import { type Admitter, openAdmitter } from './admit.ts';
-import type { Firewaller, Stray } from './firewaller.ts';
-import { diffRequests, lackingEntries, othersElements, othersRequests } from './nft-diff.ts';
+import type { Firewaller, Stray, Wanted } from './firewaller.ts';
+import { diffRequests, lackingEntries, othersElements, othersRequests, send } from './nft-diff.ts';
 import { addRequests, footprintThere, hasPrefix, removeRequests, setId, TABLE_ID, textOf } from './nft-elements.ts';
 import { clash, refused, refusedScript, rulesetBusy } from './nft-failure.ts';
 import { obsoleteRequests } from './nft-obsolete.ts';
@@ -44,12 +44,14 @@ export class NftablesFirewaller implements Firewaller {
     this.#admitter = openAdmitter(ns);
   }
 
-  async add(entries: readonly FirewallEntry[]): Promise<void> {
+  async add(entries: readonly FirewallEntry[]): Promise<boolean> {
     const { elements, chains } = footprint(entries);
+    const isAnew = elements.length > 0 && !this.#kernel.watch.isWhole();
     if (elements.length > 0) await this.#addElements(elements, chains, entries);
     if (elements.length > 0) this.#removeObsolete(entries);
     if (elements.length > 0) this.#nameOthers(entries);
     await this.#admitter.add(admissions(entries));
+    return isAnew;
   }
 
   async remove(entries: readonly FirewallEntry[]): Promise<NetError[]> {
@@ -112,17 +114,19 @@ export class NftablesFirewaller implements Firewaller {
     }
   }
 
-  async reset(wanted: readonly FirewallEntry[], underWay: readonly FirewallEntry[] = []): Promise<void> {
+  async reset(read: () => Wanted): Promise<void> {
     // Do not await before the table is reset: a caller may hold a transaction until then.
+    const { entries: ready, underWay = [], elsewhere = [] } = read();
     const lacking = new Set(underWay.length === 0 ? [] : this.#missing(underWay));
-    const entries = [...wanted, ...underWay.filter((entry) => !lacking.has(entry))];
+    const entries = [...ready, ...underWay.filter((entry) => !lacking.has(entry))];
     const inTable = entries.filter(({ kind }) => kind !== 'admit');
     const { elements, chains } = footprint(inTable);
-    if (inTable.length === 0 || !this.#resetElements(elements, chains)) {
+    if (inTable.length === 0) this.#deleteTable();
+    else if (!this.#resetElements(elements, chains)) {
       await this.#remake(inTable);
-      if (inTable.length > 0) this.#nameOthers();
+      this.#nameOthers();
     }
-    await this.#admitter.reset(admissions(entries));
+    await this.#admitter.reset(admissions([...entries, ...elsewhere]));
   }
 
   async refresh(): Promise<void> {
@@ -161,8 +165,8 @@ export class NftablesFirewaller implements Firewaller {
   }
 
   async #remake(entries: readonly FirewallEntry[]): Promise<void> {
-    const lines = [`add table ${FIREWALL_TABLE}`, `delete table ${FIREWALL_TABLE}`];
-    if (entries.length > 0) lines.push(...tableLines(), ...firewallLines('add', entries));
+    const emptied = [`add table ${FIREWALL_TABLE}`, `delete table ${FIREWALL_TABLE}`];
+    const lines = [...emptied, ...tableLines(), ...firewallLines('add', entries)];
     const { ok, error } = await runScript(this.#ns, lines, this.#via);
     if (!ok) throw refusedScript(entries, error);
   }
@@ -225,24 +229,18 @@ export class NftablesFirewaller implements Firewaller {
       if (errno !== ENOENT) throw refused('firewall.delete', elements, errno);
       if (attempt === MAX_ATTEMPTS - 1) throw rulesetBusy('firewall.delete');
     }
-    this.#deleteEmptyTable();
+    this.#deleteTable(isEmpty);
   }
 
-  /** The kernel has no "delete if empty", so the deletion names the generation that was read. */
-  #deleteEmptyTable(): void {
+  /** Deletes the table if `holds`. The kernel has no "delete if", so the deletion names the generation that was read. */
+  #deleteTable(holds: (socket: NetlinkSocket) => boolean = () => true): void {
     const { socket } = this.#kernel;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const generation = rulesetGeneration(socket);
-      if (!isEmpty(socket)) return;
+      if (!holds(socket)) return;
       const result = deleteTableAt(socket, TABLE_ID, generation);
       if (result === 0 || result === ENOENT) return;
       if (result !== 'changed') throw refused('firewall.delete', [], result);
     }
   }
-}
-
-/** Applies the messages in one transaction, if there are any. Returns the first nonzero errno, or 0. */
-function send(socket: NetlinkSocket, requests: readonly Request[]): number {
-  const replies = requests.length === 0 ? [] : transact(socket, requests);
-  return replies.find(({ errno }) => errno !== 0)?.errno ?? 0;
 }

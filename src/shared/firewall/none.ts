@@ -5,7 +5,9 @@ import type { Firewaller } from './firewaller.ts';
 /** A packet filter that the operator manages: changes nothing and reports nothing missing. */
 export const NO_FIREWALLER: Firewaller = {
   backend: 'none',
-  async add(): Promise<void> {},
+  async add(): Promise<boolean> {
+    return false;
+  },
   async remove(): Promise<NetError[]> {
     return [];
   },

@@ -5,13 +5,15 @@ import type { Holder } from './host.ts';
 /**
  * Finds the process that has each socket open, by the socket's inode. Reads a process's descriptors once, regardless of
  * the number of sockets, and stops after finding the last socket; on a host with many processes it is still slow, so
- * call it for errors only. A shared socket belongs to the process with the lowest number.
+ * call it for errors only. With a program, reads the descriptors of its processes only. A shared socket belongs to the
+ * process with the lowest number.
  */
-export function findHolders(inodes: readonly number[]): ReadonlyMap<number, Holder> {
+export function findHolders(inodes: readonly number[], program?: string): ReadonlyMap<number, Holder> {
   const found = new Map<number, Holder>();
   const wanted = new Map([...new Set(inodes)].map((inode) => [`socket:[${inode}]`, inode]));
   if (wanted.size === 0) return found;
   for (const pid of processes()) {
+    if (program !== undefined && programOf(pid) !== program) continue;
     for (const file of openFiles(pid)) {
       const inode = wanted.get(file);
       if (inode === undefined) continue;

@@ -1,6 +1,7 @@
 import type { NetError } from '../errors/net-error.ts';
 import type { Family } from '../model/addr.ts';
 import type { PortSpan, Protocol } from '../model/firewall.ts';
+import type { HostId, SandboxId } from '../model/ids.ts';
 import type { AddressState, LinkState, RouteState } from '../model/link.ts';
 import type { Op } from '../model/op.ts';
 import type { ShapingState } from '../model/shaping.ts';
@@ -8,7 +9,7 @@ import type { ShapingState } from '../model/shaping.ts';
 /** The identity of this machine (or nested host) and its boot time. */
 export interface HostIdentity {
   /** `ISTHMUS_HOST_ID`; else `root` in PID 1's network namespace; else boot id and namespace cookie. */
-  readonly hostId: string;
+  readonly hostId: HostId;
   /** /proc/sys/kernel/random/boot_id. */
   readonly bootId: string;
   /** When this boot began, in milliseconds since the epoch. */
@@ -18,7 +19,7 @@ export interface HostIdentity {
 /** An open network namespace. Close it with `using`. */
 export interface Namespace extends Disposable {
   /** Boot id and SO_NETNS_COOKIE: never used again, where inode numbers recur within minutes. */
-  readonly id: string;
+  readonly id: SandboxId;
   /** The path it was opened by; empty for the host's own namespace. */
   readonly path: string;
 }
@@ -41,8 +42,10 @@ export interface ViewQuery {
   readonly shaping?: readonly string[];
   /** Ports to check for listeners; without an address, on any. In the caller's own namespace only. */
   readonly listeners?: readonly PortQuery[];
-  /** Inodes of sockets whose processes to find. Scans all processes of the host: for errors only. */
+  /** Inodes of sockets whose processes to find. Scans all processes of the host: for errors only, in no transaction. */
   readonly holders?: readonly number[];
+  /** Executable of the processes to scan for `holders`; absent: all. Reads one link of each other process. */
+  readonly program?: string;
 }
 
 export interface PortQuery extends PortSpan {

@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { uptime } from 'node:os';
 import { hasCode } from '../errors/codes.ts';
+import { type HostId, hostId } from '../model/ids.ts';
 import type { HostIdentity, Namespace } from './host.ts';
 
 /**
@@ -10,15 +11,15 @@ import type { HostIdentity, Namespace } from './host.ts';
 export class LinuxIdentity implements HostIdentity {
   readonly #env: NodeJS.ProcessEnv;
   readonly #own: Namespace;
-  #hostId: string | undefined;
+  #hostId: HostId | undefined;
 
   constructor(env: NodeJS.ProcessEnv, own: Namespace) {
     this.#env = env;
     this.#own = own;
   }
 
-  get hostId(): string {
-    this.#hostId ??= this.#env.ISTHMUS_HOST_ID || (isInitNetns() ? 'root' : this.#own.id);
+  get hostId(): HostId {
+    this.#hostId ??= hostId(this.#env.ISTHMUS_HOST_ID || (isInitNetns() ? 'root' : this.#own.id));
     return this.#hostId;
   }
 

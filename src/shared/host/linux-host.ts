@@ -46,7 +46,7 @@ export class LinuxHost implements Host, Disposable {
       routes: query.routes ? readRoutes(linux, links) : [],
       sysctls: readSysctls(linux, query.sysctls ?? []),
       listeners: readListeners(linux, query.listeners ?? []),
-      holders: findHolders(query.holders ?? []),
+      holders: findHolders(query.holders ?? [], query.program),
       shaping: readShaping(linux, links, query.shaping ?? []),
     };
   }

@@ -3,6 +3,7 @@ import { hasCode } from '../errors/codes.ts';
 import { fault } from '../errors/fault.ts';
 import { NetError } from '../errors/net-error.ts';
 import { given } from '../model/given.ts';
+import { type SandboxId, sandboxId } from '../model/ids.ts';
 import { NETLINK_ROUTE } from '../netlink/constants.ts';
 import { isNetns, netnsCookie, withinNetns } from '../netlink/netns.ts';
 import { NetlinkSocket } from '../netlink/socket.ts';
@@ -17,7 +18,7 @@ export class LinuxNamespace implements Namespace {
   readonly path: string;
   readonly fd: number;
   readonly #home: LinuxNamespace | undefined;
-  #id: string | undefined;
+  #id: SandboxId | undefined;
   #route: NetlinkSocket | undefined;
   #open = true;
 
@@ -28,8 +29,8 @@ export class LinuxNamespace implements Namespace {
     this.#home = home;
   }
 
-  get id(): string {
-    this.#id ??= `${readBootId()}:${netnsCookie(this.route.fd)}`;
+  get id(): SandboxId {
+    this.#id ??= sandboxId(readBootId(), netnsCookie(this.route.fd));
     return this.#id;
   }
 

@@ -12,11 +12,30 @@ const FAMILIES = { 4: AF_INET, 6: AF_INET6 } as const;
 export function readListeners(ns: LinuxNamespace, queries: readonly PortQuery[]): Listener[] {
   if (queries.length === 0) return [];
   const protocols = [...new Set(queries.map(({ protocol }) => protocol))];
-  const bound = new Map(protocols.map((protocol) => [protocol, ns.within(() => socketsOf(protocol))]));
-  return queries.flatMap(({ count: _, ...query }, i) => {
-    const socket = (bound.get(query.protocol) ?? []).find((candidate) => takes(candidate, queries[i] ?? query));
-    return socket === undefined ? [] : [{ ...query, port: socket.port, inode: socket.inode }];
+  const bound = new Map(protocols.map((protocol) => [protocol, byPort(ns.within(() => socketsOf(protocol)))]));
+  return queries.flatMap(({ count, ...query }) => {
+    const ports = bound.get(query.protocol) ?? new Map<number, BoundSocket[]>();
+    return portsIn(ports, query.port, count).flatMap((port): Listener[] => {
+      const socket = ports.get(port)?.find((candidate) => takes(candidate, query));
+      return socket === undefined ? [] : [{ ...query, port, inode: socket.inode }];
+    });
   });
+}
+
+function byPort(sockets: readonly BoundSocket[]): ReadonlyMap<number, BoundSocket[]> {
+  const found = new Map<number, BoundSocket[]>();
+  for (const socket of sockets) {
+    const same = found.get(socket.port);
+    if (same === undefined) found.set(socket.port, [socket]);
+    else same.push(socket);
+  }
+  return found;
+}
+
+/** The ports of the span that may have a socket. Looks at the fewer of the span's ports and those that have one. */
+function portsIn(ports: ReadonlyMap<number, unknown>, first: number, count = 1): number[] {
+  if (count <= ports.size) return Array.from({ length: count }, (_, i) => first + i);
+  return [...ports.keys()].filter((port) => port >= first && port < first + count);
 }
 
 function socketsOf(protocol: Protocol): BoundSocket[] {
@@ -24,8 +43,7 @@ function socketsOf(protocol: Protocol): BoundSocket[] {
 }
 
 /** A wildcard on either side overlaps every address of its family; `::` also accepts IPv4. */
-function takes({ address, port }: BoundSocket, { port: first, count = 1, address: text, family }: PortQuery): boolean {
-  if (port < first || port >= first + count) return false;
+function takes({ address }: BoundSocket, { address: text, family }: PortQuery): boolean {
   const asked = text === undefined ? undefined : parseAddr(text);
   const wild = address.value === 0n;
   if (asked !== undefined) return sameAddr(asked, address) || (wild && reaches(address, asked.family));

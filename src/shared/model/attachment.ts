@@ -1,6 +1,7 @@
 // node:crypto takes 4.5 ms to load, a sixth of a whole call; this takes 0.7.
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
+import type { AttachmentKey } from './ids.ts';
 
 /** The engine that an endpoint belongs to: CNI, or Docker (CNM). */
 export type Camp = 'cni' | 'cnm';
@@ -28,9 +29,9 @@ export function sameContainer(a: Attachment, b: Attachment): boolean {
  * Hex digest of an attachment. NUL, which no part can contain, separates the parts, so that no two attachments
  * concatenate to the same text.
  */
-export function attachmentDigest(attachment: Attachment): string {
+export function attachmentDigest(attachment: Attachment): AttachmentKey {
   const { camp, network, containerId, ifName } = attachment;
-  return digest(camp, network, containerId, ifName);
+  return digest(camp, network, containerId, ifName) as AttachmentKey;
 }
 
 /** Name of the host-side interface of an attachment: `veth` and 11 hex digits, 15 characters (IFNAMSIZ - 1). */

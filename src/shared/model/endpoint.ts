@@ -1,5 +1,6 @@
 import type { Attachment } from './attachment.ts';
 import type { FirewallBackend, PublishedEntry } from './firewall.ts';
+import type { SandboxId } from './ids.ts';
 import type { RouteSpec } from './link.ts';
 import type { LinkChanges, Op, VlanRange } from './op.ts';
 import type { RateLimit } from './shaping.ts';
@@ -8,8 +9,8 @@ import type { RateLimit } from './shaping.ts';
 export interface SandboxRef {
   /** Its path at that time; empty if unknown. */
   readonly path: string;
-  /** Namespace.id; empty for a record that was rebuilt from an interface. */
-  readonly id: string;
+  /** Empty for a record that was rebuilt from an interface. */
+  readonly id: SandboxId | '';
 }
 
 /** A bridge port and the addresses of its endpoint, without prefix length. */
@@ -145,6 +146,8 @@ export interface DockerEndpoint extends Interface {
 export interface RecalledEndpoint extends Interface {
   readonly kind: 'recalled';
   readonly hostIf: string;
+  /** The alias had no room for the container's id: the attachment has a stand-in, by `hostIf`. */
+  readonly isCut?: true;
   /** As in a DockerEndpoint, once dockerd has told them. */
   readonly addresses?: readonly string[];
   readonly dockerNetwork?: string;

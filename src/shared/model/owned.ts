@@ -1,6 +1,15 @@
 import type { FirewallBackend, FirewallEntry } from './firewall.ts';
 import type { Op } from './op.ts';
 
+/** Who keeps a network without endpoints: a Docker network, by its NetworkID, or the operator's `network create`. */
+export type NetworkHolder = { readonly kind: 'docker'; readonly id: string } | { readonly kind: 'operator' };
+
+export const OPERATOR: NetworkHolder = { kind: 'operator' };
+
+export function sameHolder(a: NetworkHolder, b: NetworkHolder): boolean {
+  return a.kind === 'docker' ? b.kind === 'docker' && a.id === b.id : b.kind === 'operator';
+}
+
 /** One thing that we created for a network, or changed on a device that we found. */
 export type Owned =
   | { readonly kind: 'link'; readonly name: string; readonly link: 'bridge' | 'veth' }

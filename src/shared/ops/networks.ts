@@ -4,6 +4,7 @@ import type { Core } from '../core/core.ts';
 import { fault } from '../errors/fault.ts';
 import { capacity, type RangeSpec, usable } from '../ipam/ranges.ts';
 import { formatAddr } from '../model/addr.ts';
+import type { NetworkHolder } from '../model/owned.ts';
 import { describePrefix, firstHost } from '../model/prefix.ts';
 import type { NetworkRow } from '../store/store.ts';
 import { type EndpointInfo, listEndpoints } from './endpoints.ts';
@@ -42,8 +43,8 @@ export interface NetworkInfo {
   /** Who assigns the addresses: `isthmus`, `docker`, a CNI IPAM plugin; absent if the network has no addresses. */
   readonly allocator?: string;
   readonly subnets: readonly SubnetInfo[];
-  /** Users that keep it without endpoints: `docker:<NetworkID>`, `operator`. */
-  readonly holders: readonly string[];
+  /** Users that keep it without endpoints. */
+  readonly holders: readonly NetworkHolder[];
   readonly endpoints: readonly EndpointInfo[];
 }
 

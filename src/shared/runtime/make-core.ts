@@ -1,5 +1,5 @@
 import type { Core } from '../core/core.ts';
-import { rebuildOnce } from '../core/rebuild.ts';
+import { catchUp } from '../core/reconcile.ts';
 import type { Firewaller } from '../firewall/firewaller.ts';
 import { openFirewaller } from '../firewall/open.ts';
 import type { LinuxHost } from '../host/linux-host.ts';
@@ -11,12 +11,12 @@ import type { Phases } from './phases.ts';
 
 /** The core of one call; the caller closes it afterwards. */
 export interface CallCore extends Core, Disposable, AsyncDisposable {
-  /** Also waits for what a rebuild of the state began: for a call that answers, or ends its process, afterwards. */
+  /** Also waits for what the first use of the state began: for a call that answers, or ends its process, afterwards. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 type Given = Pick<Core, 'host' | 'log' | 'changes' | 'lock' | 'firewall'>;
-type Optional = Pick<Core, 'removeLink' | 'configured' | 'dockerName' | 'stamp'>;
+type Optional = Pick<Core, 'removeLink' | 'rest' | 'configured' | 'dockerName' | 'stamp'>;
 
 /** The parts of a core. The plugin opens them for one call, the daemon keeps them. */
 export interface CoreParts extends Given, Optional {
@@ -30,32 +30,34 @@ export interface CoreParts extends Given, Optional {
 }
 
 /**
- * Creates the core of one call. Opens the state on first use, and rebuilds a new state from the kernel. A call that
+ * Creates the core of one call. Opens the state on first use, and makes it agree with the kernel. A call that
  * needs no state (loopback, host, VERSION) never touches the disk.
  */
 export function makeCore(parts: CoreParts): CallCore {
   const { stateDir, delegates, openStore, phases, close = () => {}, lock, ...given } = parts;
   let store: LocalStore | undefined;
-  let rebuilt: Promise<unknown> = Promise.resolve();
+  let caughtUp: Promise<unknown> = Promise.resolve();
   const core: CallCore = {
     ...given,
     ...(phases === undefined ? {} : { mark: phases.mark }),
     lock: async (key) => {
       // Somebody may have deleted it since the last call.
       ensureStateDir(stateDir);
+      // Entries that survived a reboot go before a call adds its own.
+      await caughtUp;
       return lock(key);
     },
     get store() {
       if (store === undefined) {
         store = openStore();
-        rebuilt = rebuildOnce(core);
+        caughtUp = catchUp(core);
       }
       return store;
     },
     delegate: delegatesOf(delegates),
     [Symbol.dispose]: close,
     [Symbol.asyncDispose]: async () => {
-      await rebuilt;
+      await caughtUp;
       close();
     },
   };

@@ -84,7 +84,7 @@ export function parseNetwork(body: string): NetworkRow | undefined {
       areTexts([name, driver, device, bootId]) &&
       Array.isArray(owned) &&
       owned.every(isOwned) &&
-      (holders === undefined || areTexts(holders)),
+      (holders === undefined || (Array.isArray(holders) && holders.every(isHolder))),
   );
   if (row?.spec === undefined) return row as NetworkRow | undefined;
   try {
@@ -92,6 +92,12 @@ export function parseNetwork(body: string): NetworkRow | undefined {
   } catch {
     return undefined;
   }
+}
+
+function isHolder(holder: unknown): boolean {
+  return (
+    isFields(holder) && (holder.kind === 'operator' || (holder.kind === 'docker' && typeof holder.id === 'string'))
+  );
 }
 
 /** The inverse of parseNetwork. */

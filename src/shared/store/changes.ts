@@ -3,12 +3,40 @@ import { join } from 'node:path';
 import { fault } from '../errors/fault.ts';
 import type { HostIdentity } from '../host/host.ts';
 import { digest } from '../model/attachment.ts';
+import type { LocalStore } from './store.ts';
 
 /** A number beside the database that shows whether the database is the newest version. */
 export interface ChangeCount {
   /** The number; 0 before the first change. */
   read(): number;
   write(count: number): void;
+}
+
+/** A store, and the counter beside its database. */
+export interface Counted {
+  readonly store: LocalStore;
+  readonly changes: ChangeCount;
+}
+
+/** Note: how many times leases and endpoints changed. The counter beside the database holds the same number. */
+const COUNT = 'changes';
+
+/** True if the database lost changes that the counter counts. */
+export function isBehind({ store, changes }: Counted): boolean {
+  return Number(store.notes.get(COUNT) ?? 0) < changes.read();
+}
+
+/** Counts a change. Every transaction that changes which addresses are in use calls it. */
+export function countChange({ store, changes }: Counted): void {
+  const next = Math.max(Number(store.notes.get(COUNT) ?? 0), changes.read()) + 1;
+  // Before the commit: a count that is ahead costs one needless pass, one that is behind an address given twice.
+  changes.write(next);
+  store.notes.put(COUNT, String(next));
+}
+
+/** Makes the database count as current. */
+export function keepCount({ store, changes }: Counted): void {
+  store.notes.put(COUNT, String(changes.read()));
 }
 
 const OPEN = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;

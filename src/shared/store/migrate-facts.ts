@@ -1,10 +1,18 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { type Attachment, ifbName } from '../model/attachment.ts';
-import type { Endpoint, InsideFacts, LinkFacts, PublishedFacts, ShapingFacts, TunedFacts } from '../model/endpoint.ts';
+import type {
+  Endpoint,
+  InsideFacts,
+  LinkFacts,
+  PublishedFacts,
+  SandboxRef,
+  ShapingFacts,
+  TunedFacts,
+} from '../model/endpoint.ts';
 import { isPublished } from '../model/firewall.ts';
 import { given } from '../model/given.ts';
 import type { LinkChanges, Op } from '../model/op.ts';
-import { ownedOf } from '../model/owned.ts';
+import { type NetworkHolder, OPERATOR, ownedOf } from '../model/owned.ts';
 import { contains, parsePrefix } from '../model/prefix.ts';
 
 /** A row of schemas 1 to 4, which stored the ops that created an endpoint. */
@@ -12,7 +20,7 @@ interface SteppedEndpoint {
   readonly attachment: Attachment;
   readonly role: string;
   readonly progress: 'intent' | 'ready';
-  readonly sandbox: { readonly path: string; readonly id: string };
+  readonly sandbox: SandboxRef;
   readonly hostIf: string;
   readonly plan: { readonly ops: readonly Op[]; readonly undo: readonly Op[] };
   readonly scope?: string;
@@ -31,6 +39,31 @@ export function migrateToFacts(db: DatabaseSync): void {
     return { ...rest, owned: ownedOf(undo) };
   });
   rewrite(db, 'endpoints', (row) => factsOf(row as unknown as SteppedEndpoint));
+}
+
+/**
+ * Turns texts with a meaning into values: holders (`docker:<id>`, `operator`), the owners of requested addresses
+ * (`requested-…`, with the time as their interface), and stand-ins for a container's id (`#veth…`).
+ */
+export function migrateSentinels(db: DatabaseSync): void {
+  rewrite(db, 'networks', (row) => {
+    const { holders } = row as { readonly holders?: readonly unknown[] };
+    return holders === undefined ? undefined : { ...row, holders: holders.map(holderOf) };
+  });
+  rewrite(db, 'endpoints', (row) => {
+    const { kind, attachment } = row as Pick<Endpoint, 'kind' | 'attachment'>;
+    return kind === 'recalled' && attachment.containerId.startsWith('#') ? { ...row, isCut: true } : undefined;
+  });
+  db.exec(`ALTER TABLE leases ADD COLUMN requested_at INTEGER;
+    UPDATE leases SET requested_at = CAST(interface AS INTEGER), interface = ''
+    WHERE camp = 'cnm' AND container LIKE 'requested-%'`);
+}
+
+function holderOf(text: unknown): NetworkHolder {
+  if (text === 'operator') return OPERATOR;
+  const id = /^docker:(.+)$/s.exec(String(text))?.[1];
+  if (id === undefined) throw new Error(`unknown holder ${text}`);
+  return { kind: 'docker', id };
 }
 
 function rewrite(db: DatabaseSync, table: 'networks' | 'endpoints', change: (row: object) => object | undefined): void {

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { migrateToFacts } from './migrate-facts.ts';
+import { migrateSentinels, migrateToFacts } from './migrate-facts.ts';
 
 /** SQL, or a function for what SQL cannot express. */
 export type Migration = string | ((db: DatabaseSync) => void);
@@ -139,6 +139,7 @@ export const MIGRATIONS: readonly Migration[] = [
 
   CREATE INDEX port_spans ON ports (boot, protocol, port) WHERE last > 0;
   `,
+  migrateSentinels,
 ];
 
 /** The schema version that this program reads and writes. */

@@ -14,6 +14,13 @@ const CODE = {
   notADb: 26,
 } as const;
 
+const DISK_FULL = 'the disk is full';
+
+/** True for the error of a change that found no space. What is on record can still be read. */
+export function isDiskFull({ kind, what }: NetError): boolean {
+  return kind === 'state' && what === DISK_FULL;
+}
+
 /** The primary result code of an error of node:sqlite, or undefined for any other thrown value. */
 function codeOf(thrown: unknown): number | undefined {
   if (!(thrown instanceof Error) || !('errcode' in thrown) || typeof thrown.errcode !== 'number') return undefined;
@@ -64,7 +71,7 @@ export function diskError(thrown: unknown, op: string, stateDir: string): unknow
 }
 
 function diskFull(op: string, stateDir: string, cause: unknown): NetError {
-  return failure('state', op, stateDir, 'the disk is full', cause, 'Free some space and try again');
+  return failure('state', op, stateDir, DISK_FULL, cause, 'Free some space and try again');
 }
 
 function failure(

@@ -6,7 +6,7 @@ import type { BlockingOptions, Pause } from './locks.ts';
 import { SCHEMA_VERSION } from './migrations.ts';
 import { isBroken, isCantOpen, newerSchema } from './sqlite-errors.ts';
 import { createFile, migrate, setAside } from './sqlite-repair.ts';
-import { ensureStateDir } from './state-dir.ts';
+import { assertOwnFiles, ensureStateDir } from './state-dir.ts';
 
 export interface FileOptions {
   /** How long to wait for another process's transaction, in milliseconds. */
@@ -152,6 +152,7 @@ export class SqliteFile {
 }
 
 function connect(stateDir: string, path: string, options: FileOptions): Connection {
+  assertOwnFiles(stateDir);
   const { db, inode } = openCurrent(stateDir, path, options);
   try {
     return { db, inode, log: inodeOf(logOf(path)), keeper: keepLog(path), statements: new Map() };

@@ -1,12 +1,13 @@
 import { type Addr, formatAddr } from '../model/addr.ts';
 import type { Attachment, Camp } from '../model/attachment.ts';
+import { given } from '../model/given.ts';
 import { addressKey, addressOfKey, neighbour } from './address-key.ts';
 import { type Context, textOf } from './sqlite-context.ts';
 import type { SqliteFile, SqlRow } from './sqlite-file.ts';
 import type { Lease, LeaseTable, Run } from './store.ts';
 import { leaseLost, leaseTaken } from './taken.ts';
 
-const COLUMNS = 'scope, address, camp, network, container, interface, source';
+const COLUMNS = 'scope, address, camp, network, container, interface, source, requested_at';
 
 /** A row of `runs`. */
 interface RunRow {
@@ -40,13 +41,13 @@ export class SqliteLeases implements LeaseTable {
   }
 
   take(lease: Lease): void {
-    const { scope, address, owner, source } = lease;
+    const { scope, address, owner, source, requestedAt = null } = lease;
     const { camp, network, containerId, ifName } = owner;
     this.#context.write((file, boot) => {
       const number = boot();
-      const sql = `INSERT INTO leases (boot, ${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`;
+      const sql = `INSERT INTO leases (boot, ${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`;
       const key = addressKey(address);
-      if (file.run(sql, number, scope, key, camp, network, containerId, ifName, source) === 0)
+      if (file.run(sql, number, scope, key, camp, network, containerId, ifName, source, requestedAt) === 0)
         throw leaseTaken(lease, holderOf(file, number, scope, key));
       joinRuns(file, number, scope, address);
     });
@@ -62,8 +63,8 @@ export class SqliteLeases implements LeaseTable {
     });
   }
 
-  reassign(scope: string, address: Addr, from: Attachment, to: Attachment): void {
-    const sql = `UPDATE leases SET camp = ?, network = ?, container = ?, interface = ?
+  reassign(scope: string, address: Addr, from: Attachment, to: Pick<Lease, 'owner' | 'requestedAt'>): void {
+    const sql = `UPDATE leases SET camp = ?, network = ?, container = ?, interface = ?, requested_at = ?
       WHERE boot = ? AND scope = ? AND address = ? AND camp = ? AND network = ? AND container = ? AND interface = ?`;
     const words = ({ camp, network, containerId, ifName }: Attachment): string[] => [
       camp,
@@ -74,7 +75,7 @@ export class SqliteLeases implements LeaseTable {
     this.#context.write((file, boot) => {
       const number = boot();
       const key = addressKey(address);
-      if (file.run(sql, ...words(to), number, scope, key, ...words(from)) > 0) return;
+      if (file.run(sql, ...words(to.owner), to.requestedAt ?? null, number, scope, key, ...words(from)) > 0) return;
       throw leaseLost(scope, address, leaseAt(file, number, scope, key));
     });
   }
@@ -184,5 +185,7 @@ function leaseOf(row: SqlRow): Lease {
     ifName: textOf(row.interface),
   };
   const source = row.source === 'file' ? 'file' : 'store';
-  return { scope: textOf(row.scope), address: addressOfKey(textOf(row.address)), owner, source };
+  const requestedAt = row.requested_at === null ? undefined : Number(row.requested_at);
+  const address = addressOfKey(textOf(row.address));
+  return { scope: textOf(row.scope), address, owner, source, ...given({ requestedAt }) };
 }

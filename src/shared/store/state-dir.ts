@@ -1,5 +1,7 @@
 import { chmodSync, lstatSync, mkdirSync, type Stats } from 'node:fs';
+import { join } from 'node:path';
 import type { ErrorKind } from '../errors/catalog.ts';
+import { fault } from '../errors/fault.ts';
 import { NetError } from '../errors/net-error.ts';
 
 /** The text of an error about a directory, besides what is wrong with it. */
@@ -12,16 +14,40 @@ export interface DirPurpose {
 
 const STATE: DirPurpose = { kind: 'state', op: 'store.open', hint: 'ISTHMUS_STATE_DIR names another one' };
 
-/** `ensurePrivateDir` for the state directory, which has everything that the program records. */
+/** The files of the state directory that the program reads or locks. */
+const FILES = ['state.db', 'state.db-wal', 'state.db-shm', 'changes', 'locks'];
+
+/**
+ * `ensurePrivateDir` for the state directory, which has everything that the program records. If others could write to
+ * it, also checks its files.
+ */
 export function ensureStateDir(path: string): void {
-  ensurePrivateDir(path, STATE);
+  if (ensurePrivateDir(path, STATE)) assertOwnFiles(path);
+}
+
+/**
+ * Throws NetError `state` if a file of the state directory is a symbolic link, no file, or another user's: that user
+ * chose its content. Takes all permissions of others.
+ */
+export function assertOwnFiles(path: string): void {
+  for (const file of FILES.map((name) => join(path, name))) {
+    const found = lstatSync(file, { throwIfNoEntry: false });
+    if (found === undefined) continue;
+    const refuse = (what: string): NetError =>
+      fault.state(STATE.op, `file ${file}`, what, 'Move it away: what it records is lost, the rest is rebuilt');
+    if (!found.isFile()) throw refuse(found.isSymbolicLink() ? 'is a symbolic link' : 'is not a file');
+    const uid = process.getuid?.();
+    if (uid !== undefined && found.uid !== uid) throw refuse(`belongs to user ${found.uid}, not to ${uid}`);
+    if ((found.mode & 0o077) !== 0) chmodSync(file, 0o600);
+  }
 }
 
 /**
  * Ensures that the directory exists, is ours and is private (0700). Creates missing parents. Throws NetError of
  * `purpose` if the path is a symbolic link, no directory, or another user's: that user could change its content.
+ * Returns true if others had permissions.
  */
-export function ensurePrivateDir(path: string, purpose: DirPurpose): void {
+export function ensurePrivateDir(path: string, purpose: DirPurpose): boolean {
   const found = findOrMake(path, purpose);
   const refuse = (what: string, hint: string): NetError =>
     new NetError({ ...purpose, subject: `directory ${path}`, what, hint });
@@ -30,7 +56,9 @@ export function ensurePrivateDir(path: string, purpose: DirPurpose): void {
   const uid = process.getuid?.();
   if (uid !== undefined && found.uid !== uid)
     throw refuse(`belongs to user ${found.uid}, not to ${uid}`, `Run chown ${uid} on it or choose another one`);
-  if ((found.mode & 0o077) !== 0) chmodSync(path, 0o700);
+  if ((found.mode & 0o077) === 0) return false;
+  chmodSync(path, 0o700);
+  return true;
 }
 
 function findOrMake(path: string, purpose: DirPurpose): Stats {

@@ -3,7 +3,7 @@ import type { Addr, Family } from '../model/addr.ts';
 import type { Attachment, Role } from '../model/attachment.ts';
 import type { Endpoint } from '../model/endpoint.ts';
 import type { PortSpan, Protocol } from '../model/firewall.ts';
-import type { Owned } from '../model/owned.ts';
+import type { NetworkHolder, Owned } from '../model/owned.ts';
 
 /** A network, with what was created once for all its endpoints. Survives reboots. */
 export interface NetworkRow {
@@ -19,8 +19,8 @@ export interface NetworkRow {
   readonly bootId: string;
   /** Its spec; absent if only parts of a plugin chain use it. */
   readonly spec?: NetworkSpec;
-  /** Who keeps it without endpoints: `docker:<NetworkID>` for each Docker network, `operator`. Default: none. */
-  readonly holders?: readonly string[];
+  /** Who keeps it without endpoints. Default: nobody. */
+  readonly holders?: readonly NetworkHolder[];
 }
 
 /** How hosts outside reach a family of a Docker network (com.docker.network.bridge.gateway_mode_ipv4, _ipv6). */
@@ -132,6 +132,11 @@ export interface Lease {
   readonly scope: string;
   readonly address: Addr;
   readonly owner: Attachment;
+  /**
+   * When dockerd requested it, in milliseconds since the epoch; absent once an endpoint has it. Its owner is no
+   * attachment until then.
+   */
+  readonly requestedAt?: number;
   /** `file`: imported from a host-local directory; releasing the lease deletes the file. */
   readonly source: 'store' | 'file';
 }
@@ -156,8 +161,8 @@ export interface LeaseTable {
   list(scope: string, owner?: Attachment): Lease[];
   /** Releases one address; accepts absence. */
   release(scope: string, address: Addr): void;
-  /** Moves the lease to another owner. Throws NetError `conflict` if the address is not leased to `from`. */
-  reassign(scope: string, address: Addr, from: Attachment, to: Attachment): void;
+  /** Moves the lease to another owner, which requested it at that time, or has it. Throws NetError `conflict` if the address is not leased to `from`. */
+  reassign(scope: string, address: Addr, from: Attachment, to: Pick<Lease, 'owner' | 'requestedAt'>): void;
   /** How many addresses from `first` to `last` are leased. */
   count(scope: string, first: Addr, last: Addr): number;
 }

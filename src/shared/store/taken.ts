@@ -12,7 +12,7 @@ export function leaseTaken(wanted: Pick<Lease, 'address'>, holder: Lease): NetEr
   return fault.conflict(
     'ipam',
     `address ${formatAddr(wanted.address)}`,
-    `address already in use: ${holderText(holder.owner)} has it${where}`,
+    `address already in use: ${leaseHolder(holder)} has it${where}`,
     'Ask for another address, or remove that container first',
   );
 }
@@ -51,13 +51,17 @@ export function portTaken(wanted: HostPort, holder: PortClaim): NetError {
   );
 }
 
+/** Names the holder of a lease. A requested address has no endpoint yet. */
+function leaseHolder({ owner, requestedAt }: Lease): string {
+  return requestedAt === undefined ? holderText(owner) : `dockerd's request for ${networkTitle(owner.network)}`;
+}
+
 /**
  * Names the holder. Docker's ids are endpoint ids, which people know by their first digits; the daemon replaces them by
- * the container's name. A requested address has no endpoint yet.
+ * the container's name.
  */
 function holderText({ camp, network, containerId, ifName }: Attachment): string {
   const docker = networkTitle(network);
-  if (camp === 'cnm' && containerId.startsWith('requested-')) return `dockerd's request for ${docker}`;
   if (camp === 'cnm' && /^[0-9a-f]{64}$/.test(containerId))
     return `Docker endpoint ${containerId.slice(0, 12)} of ${docker}`;
   return `container ${containerId}${ifName && ` interface ${ifName}`} of ${camp} network ${network}`;

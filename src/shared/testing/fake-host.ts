@@ -2,6 +2,7 @@ import { fault } from '../errors/fault.ts';
 import { NetError } from '../errors/net-error.ts';
 import { badOp, isAbsence, NO_FIREWALL, opError } from '../host/failure.ts';
 import type { Holder, Host, HostIdentity, Namespace, Namespaces, PortQuery, View, ViewQuery } from '../host/host.ts';
+import { hostId, sandboxId } from '../model/ids.ts';
 import type { Op } from '../model/op.ts';
 import { sysctlPath } from '../model/sysctl.ts';
 import { ENOENT } from '../netlink/constants.ts';
@@ -50,7 +51,7 @@ export class FakeHost implements Host {
   constructor(options: FakeOptions = {}) {
     this.#options = options;
     const bootId = '00000000-0000-4000-8000-000000000001';
-    this.identity = { hostId: 'root', bootId, bootedAt: 1_700_000_000_000, ...options.identity };
+    this.identity = { hostId: hostId('root'), bootId, bootedAt: 1_700_000_000_000, ...options.identity };
     this.own = this.#make('', options.own);
     for (const [path, seed] of Object.entries(options.namespaces ?? {})) this.addNamespace(path, seed);
   }
@@ -92,26 +93,22 @@ export class FakeHost implements Host {
       routes: routes ? allRoutes(fake) : [],
       sysctls: new Map(values.filter((entry): entry is readonly [string, string] => entry[1] !== undefined)),
       listeners: (query.listeners ?? []).flatMap((asked) => {
-        const { protocol, port: first, count = 1 } = asked;
-        const inode = this.#listeners.findIndex(
-          ({ protocol: other, port }) => other === protocol && port >= first && port < first + count,
-        );
-        return inode < 0 ? [] : [{ ...asked, port: this.#listeners[inode]?.port ?? first, inode }];
+        const { count = 1, ...one } = asked;
+        return (this.#options.listeners ?? []).flatMap(({ protocol, port }, inode) => {
+          const isAsked = protocol === one.protocol && port >= one.port && port < one.port + count;
+          return isAsked ? [{ ...one, port, inode }] : [];
+        });
       }),
-      holders: new Map((query.holders ?? []).flatMap((inode) => this.#holder(inode))),
+      holders: new Map((query.holders ?? []).flatMap((inode) => this.#holder(inode, query.program))),
       shaping: new Map(
         shaping.filter((dev) => fake.links.has(dev)).map((dev) => [dev, fakeShaping(fake, dev)] as const),
       ),
     };
   }
 
-  get #listeners(): readonly (PortQuery & Holder)[] {
-    return this.#options.listeners ?? [];
-  }
-
-  #holder(inode: number): (readonly [number, Holder])[] {
-    const found = this.#listeners[inode];
-    return found === undefined ? [] : [[inode, found]];
+  #holder(inode: number, program?: string): (readonly [number, Holder])[] {
+    const found = this.#options.listeners?.[inode];
+    return found === undefined || (program ?? found.program) !== found.program ? [] : [[inode, found]];
   }
 
   apply(ops: readonly Op[], namespaces: Namespaces): void {
@@ -205,7 +202,7 @@ export class FakeHost implements Host {
 
   #make(path: string, seed?: FakeSeed): FakeNetns {
     this.#made += 1;
-    return new FakeNetns(`${this.identity.bootId}:${this.#made}`, path, seed);
+    return new FakeNetns(sandboxId(this.identity.bootId, this.#made), path, seed);
   }
 }
 

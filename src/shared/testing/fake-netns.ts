@@ -1,6 +1,7 @@
 import type { Namespace } from '../host/host.ts';
 import { digest } from '../model/attachment.ts';
 import { given } from '../model/given.ts';
+import type { SandboxId } from '../model/ids.ts';
 import type { AddressState, LinkKind, LinkState, RouteState } from '../model/link.ts';
 import { macOfDigest } from '../model/mac.ts';
 import type { VlanRange } from '../model/op.ts';
@@ -47,7 +48,7 @@ export interface FakeForwarding {
 
 /** The state of one namespace, in order of creation. */
 export class FakeNetns implements Namespace {
-  readonly id: string;
+  readonly id: SandboxId;
   readonly path: string;
   readonly links = new Map<string, FakeLink>();
   addresses: (AddressState & { readonly noDad: boolean })[] = [];
@@ -61,7 +62,7 @@ export class FakeNetns implements Namespace {
   readonly shaping = new Map<string, FakeShaping>();
   #nextIndex = 1;
 
-  constructor(id: string, path: string, seed: FakeSeed = {}) {
+  constructor(id: SandboxId, path: string, seed: FakeSeed = {}) {
     this.id = id;
     this.path = path;
     const { links = [], addresses = [], routes = [], sysctls = {} } = seed;

@@ -164,7 +164,8 @@ function leaseTable(disk: MemoryDisk, prefix: string): LeaseTable {
     reassign: (scope, address, from, to) => {
       const lease = disk.leases.get(key(scope, address));
       if (lease === undefined || !same(lease.owner, from)) throw leaseLost(scope, address, lease);
-      disk.leases.set(key(scope, address), frozenLease({ ...lease, owner: to }));
+      const { requestedAt: _, ...rest } = lease;
+      disk.leases.set(key(scope, address), frozenLease({ ...rest, ...to }));
     },
     count: (scope, first, last) =>
       list(scope).filter(({ address }) => compareAddr(first, address) <= 0 && compareAddr(address, last) <= 0).length,
@@ -223,8 +224,8 @@ function frozen<T>(row: T): T {
   return JSON.parse(JSON.stringify(row));
 }
 
-function frozenLease({ scope, address, owner, source }: Lease): Lease {
-  return { scope, address: { ...address }, owner: { ...owner }, source };
+function frozenLease({ address, owner, ...rest }: Lease): Lease {
+  return { ...rest, address: { ...address }, owner: { ...owner } };
 }
 
 function same(a: Attachment, b: Attachment): boolean {

@@ -1,4 +1,6 @@
 import type { Core } from '../../../src/shared/core/core.ts';
+import type { Firewaller } from '../../../src/shared/firewall/firewaller.ts';
+import { NO_FIREWALLER } from '../../../src/shared/firewall/none.ts';
 import { isAbsence } from '../../../src/shared/host/failure.ts';
 import type { Host, Namespaces } from '../../../src/shared/host/host.ts';
 import { renderOp } from '../../../src/shared/host/render.ts';
@@ -61,15 +63,15 @@ export function gatedCore({ world, store, gate, process, isDaemon, nameOf }: Cor
   };
   const host = gatedHost(world.host, gate);
   const filters = {
-    inet: gated('firewall', world.filter, gate),
-    bridge: gated('guards', world.filter.of('bridge'), gate),
+    nftables: gatedFilter('firewall', world.filter, gate),
+    bridge: gatedFilter('guards', world.filter.of('bridge'), gate),
   };
   return {
     host,
     store: gatedStore(store, gate),
     changes: gated('change count', world.changes, gate),
     log: SILENT,
-    firewall: (backend) => (backend === 'bridge' ? filters.bridge : filters.inet),
+    firewall: (backend) => (backend === 'nftables' || backend === 'bridge' ? filters[backend] : NO_FIREWALLER),
     lock: async (key) => {
       const label = { what: `takes lock ${nameOf(key)}` };
       await gate.request(
@@ -91,6 +93,12 @@ export function gatedCore({ world, store, gate, process, isDaemon, nameOf }: Cor
     },
     ...(isDaemon
       ? {
+          rest: () =>
+            gate.request(
+              { what: 'rests' },
+              () => true,
+              () => undefined,
+            ),
           removeLink: async ({ name, kind }) => {
             const op: Op = { op: 'link.delete', ns: 'host', name, ...(kind === undefined ? {} : { kind }) };
             const [failure] = await gate.request(
@@ -121,6 +129,16 @@ function gatedStore(store: LocalStore, gate: Gate): LocalStore {
       return table;
     },
   });
+}
+
+/** Reads the records of a reset in steps of their own: a process that runs again from its log reads them again. */
+function gatedFilter(name: string, filter: Firewaller, gate: Gate): Firewaller {
+  const steps = gated(name, filter, gate);
+  const reset: Firewaller['reset'] = (read) => {
+    const wanted = read();
+    return steps.reset(() => wanted);
+  };
+  return new Proxy(steps, { get: (target, key) => (key === 'reset' ? reset : Reflect.get(target, key)) });
 }
 
 /** Every method is one step. */

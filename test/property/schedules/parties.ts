@@ -10,8 +10,7 @@ import { createNetwork } from '../../../src/shared/core/networks/create-network.
 import { deleteNetwork } from '../../../src/shared/core/networks/delete-network.ts';
 import { poolSource } from '../../../src/shared/core/pool-source.ts';
 import { publishPorts } from '../../../src/shared/core/ports/publish-ports.ts';
-import { rebuildOnce } from '../../../src/shared/core/rebuild.ts';
-import { type ReconcileOptions, reconcile } from '../../../src/shared/core/reconcile.ts';
+import { catchUp, type ReconcileOptions, reconcile } from '../../../src/shared/core/reconcile.ts';
 import type { EndpointReport, EndpointRequest, Expectation } from '../../../src/shared/core/requests.ts';
 import type { NetError } from '../../../src/shared/errors/net-error.ts';
 import type { Addr } from '../../../src/shared/model/addr.ts';
@@ -78,14 +77,14 @@ function hostPortOf(name: Name): number {
 /** Makes the call as the programs do: it first reconciles the state with the kernel. Rejects with the first failure. */
 export async function perform(core: PartyCore, call: Call, scene: Scene): Promise<void> {
   if (call.name === 'rebuild') core.changes.write(core.changes.read() + 1);
-  rebuildOnce(core);
+  catchUp(core);
   const failures = await carryOut(core, call, scene);
   if (failures[0] !== undefined) throw failures[0];
 }
 
 /** The work of a daemon at its start, followed by dockerd's view. */
 export async function start(core: PartyCore): Promise<NetError[]> {
-  rebuildOnce(core);
+  catchUp(core);
   const { errors } = await reconcile(core, { ...optionsOf(core), sweep: true });
   return [...errors, ...(await deleteGone(core))];
 }

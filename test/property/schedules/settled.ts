@@ -35,9 +35,9 @@ export async function differences(world: World, desired: Desired, published: Rea
   });
 }
 
-/** The network's rules for published ports stay until the network is deleted. */
+/** The network's rules for published ports and guarded pods stay until the network is deleted. */
 function isKept(line: string): boolean {
-  return line.includes('route_localnet') || line.includes('"hairpin"');
+  return line.includes('route_localnet') || line.includes('"hairpin"') || line.includes('"gateways"');
 }
 
 /** Ideal worlds by their parameters: few differ. */

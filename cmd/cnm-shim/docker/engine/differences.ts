@@ -105,8 +105,8 @@ function isUnknown(
   rows: readonly Endpoint[],
   rules: Rules,
 ): boolean {
-  // A placeholder for a truncated id cannot be compared.
-  if (containerId.startsWith('#')) return false;
+  // A stand-in for the id cannot be compared.
+  if (rows.some((row) => row.kind === 'recalled' && row.isCut)) return false;
   const isIn = (id: string): boolean | undefined => {
     const told = endpoints.get(id);
     return told === undefined || told === 'unknown' ? undefined : told.some((one) => one.id === containerId);

@@ -16,7 +16,8 @@ import { type Core, NO_ADDRESSES } from '../core.ts';
 import { planGuarded } from '../desired.ts';
 import { execute } from '../execute.ts';
 import { ensureNetwork, recordSpec } from '../networks/network.ts';
-import { assertPortsFree, claimPorts, promotePartners } from '../ports/publish.ts';
+import { claimPorts, promotePartners } from '../ports/publish.ts';
+import { assertPortsFree, lookAtMappings, naming, type PortsSeen } from '../ports/seen.ts';
 import type { EndpointReport, EndpointRequest, RemovalRequest } from '../requests.ts';
 import { awaitAddresses } from './await-addresses.ts';
 import { removeEndpoint } from './delete-endpoint.ts';
@@ -34,7 +35,9 @@ export async function createEndpoint(core: Core, request: EndpointRequest): Prom
     using _lock = await core.lock(attachmentKey(request.attachment));
     core.mark?.('lock');
     await clearWay(core, request, sandbox);
-    return await attach(core, request, sandbox);
+    const { rules, attachment } = request;
+    const seen = lookAtMappings(core, rules?.mappings ?? [], attachment.containerId);
+    return await naming(core, seen, () => attach(core, request, sandbox, seen));
   } catch (error) {
     for (const failure of await promotePartners(core, request.attachment)) {
       core.log.warn('revert.failed', { error: failure.message });
@@ -44,14 +47,19 @@ export async function createEndpoint(core: Core, request: EndpointRequest): Prom
 }
 
 /** The caller holds the attachment's lock. */
-async function attach(core: Core, request: EndpointRequest, sandbox: Namespace): Promise<EndpointReport> {
+async function attach(
+  core: Core,
+  request: EndpointRequest,
+  sandbox: Namespace,
+  seen: PortsSeen,
+): Promise<EndpointReport> {
   const { source } = request;
   let begun: Begun | undefined;
   let built: Built | undefined;
   await transition(core, 'ADD', {
     begin: (store) => {
       const result = source?.kind === 'local' ? source.acquire(store) : NO_ADDRESSES;
-      claim(core, store, request, request.driver.complete(result));
+      claim(store, request, request.driver.complete(result), seen);
       begun = describeEndpoint(core, request, sandbox, result);
       return begun.facts;
     },
@@ -118,11 +126,16 @@ async function build(core: Core, request: EndpointRequest, sandbox: Namespace, b
  * Claims the host ports. Checks claims before listeners: the other endpoint's name tells more than the process that
  * holds the port for it.
  */
-function claim(core: Core, store: LocalStore, { rules, attachment }: EndpointRequest, addressing: Addressing): void {
+function claim(
+  store: LocalStore,
+  { rules, attachment }: EndpointRequest,
+  addressing: Addressing,
+  seen: PortsSeen,
+): void {
   if (rules === undefined) return;
   claimPorts(store, rules, attachment);
   const gateways = addressing.addresses.flatMap(({ gateway }) => (gateway === undefined ? [] : [formatAddr(gateway)]));
-  assertPortsFree(core, rules, attachment, gateways);
+  assertPortsFree(seen, rules.mappings, gateways);
 }
 
 /** Ops for published ports and limits. */

@@ -3,17 +3,18 @@ import { isNoNamespace } from '../../host/failure.ts';
 import type { Namespace } from '../../host/host.ts';
 import { standIn } from '../../model/alias.ts';
 import { type Attachment, hostIfName, type Role } from '../../model/attachment.ts';
-import { claimsPorts, type Endpoint } from '../../model/endpoint.ts';
+import { claimsPorts, type Endpoint, hostIfOf } from '../../model/endpoint.ts';
+import { countChange } from '../../store/changes.ts';
+import { isDiskFull } from '../../store/sqlite-errors.ts';
 import type { LocalStore } from '../../store/store.ts';
 import { attachmentKey } from '../apply.ts';
 import type { Core, DelegateSource } from '../core.ts';
 import { desired } from '../desired.ts';
 import { reverse } from '../execute.ts';
-import { deleteLostEntries } from '../lost-rules.ts';
 import { removeUnusedNetwork } from '../networks/network.ts';
 import { promotePartners } from '../ports/publish.ts';
-import { countChange } from '../rebuild.ts';
 import type { RemovalRequest } from '../requests.ts';
+import { deleteLostEntries } from '../reset-entries.ts';
 import { orphanUndo } from './orphans.ts';
 import { deleteRecord } from './record.ts';
 
@@ -44,12 +45,15 @@ export async function removeAnyway(
   core: Core,
   request: RemovalRequest,
   sandbox: Namespace | undefined,
+  isRetry = false,
 ): Promise<NetError[]> {
   try {
     return await removeEndpoint(core, request, sandbox);
   } catch (thrown) {
     const error = asNetError(thrown, 'DEL');
-    // If the store fails (a full disk), the interface is still deleted by name; the lease waits for the next DEL.
+    // An earlier DEL left its record on the full disk, and the first use of the state could not delete it.
+    if (isDiskFull(error) && !isRetry) return await removeAnyway(core, request, sandbox, true);
+    // If the store fails, the interface is still deleted by name; the lease waits for the next DEL.
     const failures = error.kind === 'state' ? await revertOrphan(core, request, sandbox) : [];
     return [error, ...failures];
   }
@@ -79,10 +83,22 @@ export async function removeEndpoint(
   if (delegate !== undefined && delegate.type !== 'dhcp') errors.push(...(await released(delegate, row)));
   errors.push(...(await deleteLostEntries(core, row, request)));
   if (errors.length === 0) errors.push(...attempted(() => forget(core, request, row)));
+  else if (errors.every(isDiskFull) && isLeftBehind(core, row)) errors.length = 0;
   core.mark?.('commit');
   errors.push(...(await removeUnusedNetwork(core, attachment.network)));
   core.mark?.('network');
   return errors;
+}
+
+/**
+ * Leaves the record of an endpoint that is gone to the next use of the state (`catchUp`), by the counter beside the
+ * database: to count takes no space. False if nothing would find that the endpoint is gone.
+ */
+function isLeftBehind({ changes, log }: Core, row: Endpoint | undefined): boolean {
+  if (row?.progress !== 'ready' || hostIfOf(row) === undefined) return false;
+  const failures = attempted(() => changes.write(changes.read() + 1));
+  if (failures.length === 0) log.warn('record.left', { container: row.attachment.containerId });
+  return failures.length === 0;
 }
 
 function revertOrphan(core: Core, request: RemovalRequest, sandbox: Namespace | undefined): Promise<NetError[]> {

@@ -1,11 +1,12 @@
 import type { NetworkSpec } from '../../config/network-spec.ts';
 import { fault } from '../../errors/fault.ts';
 import type { NetError } from '../../errors/net-error.ts';
-import { formatPrefix, overlaps, type Prefix } from '../../model/prefix.ts';
+import { type Addr, compareAddr } from '../../model/addr.ts';
+import { scopeOf } from '../../model/endpoint.ts';
+import { firstOf, formatPrefix, lastOf, overlaps, type Prefix } from '../../model/prefix.ts';
 import type { NetworkRow } from '../../store/store.ts';
 import type { Core } from '../core.ts';
-import { isUsed } from './network.ts';
-import { formatHolders, isHeld } from './record.ts';
+import { formatHolders, isHeld, isUsed } from './record.ts';
 
 /**
  * Throws NetError `conflict` if another Network uses the bridge or an address of the new Network. Ignores Networks
@@ -23,16 +24,81 @@ export function assertAlone(core: Core, name: string, { options, ranges }: Netwo
   }
   for (const subnet of subnetsOf(ranges)) {
     for (const row of others) {
-      const clash = subnetsOf(row.spec?.ranges ?? []).find((other) => overlaps(subnet, other));
+      const clash = subnetsOf(row.spec?.ranges ?? []).find((other) => overlaps(subnet.prefix, other.prefix));
       if (clash === undefined || !isUsed(core, row)) continue;
-      const what = `subnet ${formatPrefix(subnet)} overlaps ${formatPrefix(clash)} of ${describe(row)}`;
+      const what = `subnet ${formatPrefix(subnet.prefix)} overlaps ${formatPrefix(clash.prefix)} of ${describe(row)}`;
       throw taken(name, what, 'Choose another subnet, or share that Network by its name');
     }
   }
 }
 
-function subnetsOf(ranges: NetworkSpec['ranges']): Prefix[] {
-  return ranges.flat().map(({ subnet }) => subnet);
+/**
+ * Throws NetError `conflict` if another used Network on the same bridge gives addresses of these ranges too: both pools
+ * would give one address to two endpoints. Compares what each may give, so that two Networks can share a subnet by
+ * `rangeStart` and `rangeEnd`. Networks that share leases, or are in different VLANs, do not clash. `known` is the row
+ * of the Network itself: two that clashed while both had endpoints go on, since refusing both would stop both.
+ */
+export function assertOwnAddresses(
+  core: Core,
+  name: string,
+  { options, ranges, scope }: NetworkSpec,
+  known: NetworkRow | undefined,
+): void {
+  if (options.driver !== 'bridge' || scope === undefined) return;
+  const { bridge, vlan } = options;
+  const others = core.store.networks.list().filter((row) => row.name !== name && row.device === bridge);
+  for (const row of others) {
+    if (vlanOf(row.spec) !== vlan && row.spec !== undefined) continue;
+    for (const subnet of subnetsOf(ranges)) {
+      const clash = clashOf(core, row, subnet, scope);
+      if (clash === undefined || !isUsed(core, row) || isEstablished(core, known, subnet)) continue;
+      const what = `subnet ${formatPrefix(subnet.prefix)} on bridge ${bridge} overlaps ${clash} of ${describe(row)}: one address would go to two containers`;
+      const hint = `Give one of them another subnet, separate them by rangeStart and rangeEnd, or use the name ${row.name} for both`;
+      throw fault.conflict('ADD', `network ${name}`, what, hint);
+    }
+  }
+}
+
+/** What of the other Network overlaps the subnet, as text. */
+function clashOf({ store }: Core, row: NetworkRow, subnet: Subnet, scope: string): string | undefined {
+  if (row.spec !== undefined) {
+    if (row.spec.scope === undefined || row.spec.scope === scope) return undefined;
+    const other = subnetsOf(row.spec.ranges).find((one) => meet(subnet, one));
+    return other && formatPrefix(other.prefix);
+  }
+  // A record that was rebuilt from the bridge's alias does not tell its subnets. Its endpoints' leases do.
+  const scopes = new Set(store.endpoints.list(row.name).flatMap((one) => scopeOf(one) ?? []));
+  const isLeased = [...scopes].some((one) => one !== scope && store.leases.count(one, subnet.first, subnet.last) > 0);
+  return isLeased ? 'addresses' : undefined;
+}
+
+/** True if the Network gave addresses of the subnet to other endpoints before, or has a holder. */
+function isEstablished(core: Core, known: NetworkRow | undefined, subnet: Subnet): boolean {
+  const { bootId } = core.host.identity;
+  if (known?.spec?.scope === undefined || known.bootId !== bootId || known.deleting) return false;
+  if (!subnetsOf(known.spec.ranges).some((own) => meet(own, subnet))) return false;
+  return core.store.endpoints.list(known.name).some(({ progress }) => progress === 'ready');
+}
+
+function vlanOf(spec: NetworkSpec | undefined): number | undefined {
+  return spec?.options.driver === 'bridge' ? spec.options.vlan : undefined;
+}
+
+interface Subnet {
+  readonly prefix: Prefix;
+  /** The first and the last address to give. */
+  readonly first: Addr;
+  readonly last: Addr;
+}
+
+function subnetsOf(ranges: NetworkSpec['ranges']): Subnet[] {
+  return ranges.flat().map(({ subnet, rangeStart, rangeEnd }) => {
+    return { prefix: subnet, first: rangeStart ?? firstOf(subnet), last: rangeEnd ?? lastOf(subnet) };
+  });
+}
+
+function meet(a: Subnet, b: Subnet): boolean {
+  return overlaps(a.prefix, b.prefix) && compareAddr(a.first, b.last) <= 0 && compareAddr(b.first, a.last) <= 0;
 }
 
 function describe(row: NetworkRow): string {

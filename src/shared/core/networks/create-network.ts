@@ -2,22 +2,21 @@ import type { NetworkSpec } from '../../config/network-spec.ts';
 import { fault } from '../../errors/fault.ts';
 import { NetError } from '../../errors/net-error.ts';
 import { EMPTY_PLAN, type Plan } from '../../model/op.ts';
-import type { Owned } from '../../model/owned.ts';
-import { mergeOwned, ownedOf, planDeletion, without } from '../../model/owned.ts';
+import type { NetworkHolder, Owned } from '../../model/owned.ts';
+import { mergeOwned, ownedOf, planDeletion, sameHolder, without } from '../../model/owned.ts';
 import type { LocalStore, NetworkRow } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { execute, reverse } from '../execute.ts';
 import { assertAlone } from './alone.ts';
 import { assertSameNetwork, sameSpec } from './compare-specs.ts';
 import { driverOf, networkAddressing } from './driver-of.ts';
-import { isForeign, isUsed, planFor, removeNetwork } from './network.ts';
-import { deviceKey, withHolders } from './record.ts';
+import { isForeign, planFor, removeNetwork } from './network.ts';
+import { deviceKey, isUsed, withHolders } from './record.ts';
 
 /** A request for a Network that exists, with or without endpoints, until its holder releases it. */
 export interface NetworkRequest {
   readonly name: string;
-  /** `docker:<NetworkID>` or `operator`. */
-  readonly holder: string;
+  readonly holder: NetworkHolder;
   readonly spec: NetworkSpec;
   /** Writes to the store in the same transaction. If it throws, nothing has been created. */
   readonly inTransaction?: (store: LocalStore) => void;
@@ -95,7 +94,8 @@ async function make(core: Core, request: NetworkRequest): Promise<void> {
     core.mark?.('kernel');
     store.transaction(
       () => {
-        store.networks.put(withHolders(row, [...new Set([...(row.holders ?? []), holder])]));
+        const others = (row.holders ?? []).filter((other) => !sameHolder(other, holder));
+        store.networks.put(withHolders(row, [...others, holder]));
         inTransaction?.(store);
       },
       { durable: true },

@@ -1,8 +1,9 @@
 import type { NetError } from '../../errors/net-error.ts';
+import { type NetworkHolder, sameHolder } from '../../model/owned.ts';
 import type { LocalStore } from '../../store/store.ts';
 import type { Core } from '../core.ts';
-import { isUsed, removeNetwork } from './network.ts';
-import { deviceKey, withHolders } from './record.ts';
+import { removeNetwork } from './network.ts';
+import { deviceKey, isUsed, withHolders } from './record.ts';
 
 /**
  * Removes the holder durably, and runs `inTransaction` in the same transaction. With the last holder, deletes the
@@ -12,7 +13,7 @@ import { deviceKey, withHolders } from './record.ts';
 export async function deleteNetwork(
   core: Core,
   name: string,
-  holder: string,
+  holder: NetworkHolder,
   inTransaction?: (store: LocalStore) => void,
 ): Promise<NetError[]> {
   const { store } = core;
@@ -29,7 +30,7 @@ export async function deleteNetwork(
     if (row?.device !== device) continue;
     const left = withHolders(
       row,
-      (row.holders ?? []).filter((other) => other !== holder),
+      (row.holders ?? []).filter((other) => !sameHolder(other, holder)),
     );
     store.transaction(
       () => {

@@ -1,4 +1,5 @@
 import type { Addressing, Assigned } from '../../drivers/driver.ts';
+import { loopbackDevices } from '../../drivers/rules.ts';
 import { asNetError, type NetError } from '../../errors/net-error.ts';
 import { renderOp } from '../../host/render.ts';
 import { parseAddr } from '../../model/addr.ts';
@@ -6,7 +7,7 @@ import { given } from '../../model/given.ts';
 import type { LinkState } from '../../model/link.ts';
 import type { Op } from '../../model/op.ts';
 import type { Owned } from '../../model/owned.ts';
-import { mergeOwned, ownedOf, planDeletion, planLocalnet } from '../../model/owned.ts';
+import { mergeOwned, ownedOf, planDeletion, planLocalnet, without } from '../../model/owned.ts';
 import { parsePrefix } from '../../model/prefix.ts';
 import type { NetworkRow } from '../../store/store.ts';
 import type { Core } from '../core.ts';
@@ -14,8 +15,8 @@ import { desiredEntries } from '../desired.ts';
 import type { Mended } from '../endpoints/mend-endpoints.ts';
 import { execute, reverse } from '../execute.ts';
 import { driverOf, networkAddressing } from './driver-of.ts';
-import { isUsed, planFor } from './network.ts';
-import { deviceKey, isHeld } from './record.ts';
+import { planFor } from './network.ts';
+import { deviceKey, isHeld, isUsed } from './record.ts';
 
 /**
  * Restores every Network that has a holder or endpoints, after a reboot, a deleted bridge or flushed entries. Continues
@@ -133,10 +134,13 @@ function removeRest(core: Core, owned: readonly Owned[], links: ReadonlyMap<stri
 
 /**
  * Settings that the bridge's deletion or another program reverted: published ports need them to be reachable at
- * 127.0.0.1.
+ * 127.0.0.1. Also those that somebody else had made before we published ports: they are not ours to revert, but ours to
+ * need.
  */
 function missingLocalnet({ host }: Core, owned: readonly Owned[], coming: readonly Op[]): Op[] {
-  const wanted = planLocalnet(owned);
+  const entries = owned.flatMap((one) => (one.kind === 'entry' ? [one.entry] : []));
+  const needed = loopbackDevices(entries).map((dev): Owned => ({ kind: 'localnet', dev }));
+  const wanted = planLocalnet([...without(needed, owned), ...owned]);
   const keys = wanted.flatMap((op) => (op.op === 'sysctl.set' ? [op.key] : []));
   if (keys.length === 0) return [];
   const { sysctls } = host.observe(host.own, { sysctls: keys });

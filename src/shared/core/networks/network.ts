@@ -13,10 +13,11 @@ import { mergeOwned, ownedOf, planDeletion } from '../../model/owned.ts';
 import type { LocalStore, NetworkRow } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { execute, reverse } from '../execute.ts';
-import { sweepLostRules } from '../lost-rules.ts';
+import { sweepLostEntries } from '../reset-entries.ts';
 import { observeNetwork } from '../view.ts';
+import { assertOwnAddresses } from './alone.ts';
 import { assertSameNetwork, sameSpec } from './compare-specs.ts';
-import { deviceKey, formatHolders, isHeld, rulesFor, specFor, withHolders } from './record.ts';
+import { deviceKey, formatHolders, isHeld, isUsed, rulesFor, specFor, withHolders } from './record.ts';
 import { missingGuards, missingRules } from './rules.ts';
 
 export interface NetworkIdentity {
@@ -68,10 +69,12 @@ async function completeNetwork(core: Core, identity: NetworkIdentity, addressing
     assertSameNetwork('ADD', known, identity.spec);
   }
   const rules = rulesFor(known, identity.rules);
-  const { view, plan } = await planFor(core, driver, rules, addressing);
   const bootId = host.identity.bootId;
   const spec = specFor(known, identity.spec);
   const isSame = known?.bootId === bootId && known.device === device;
+  const isProven = isSame && !known.deleting && sameSpec(known.spec, spec);
+  if (spec !== undefined && !isProven) assertOwnAddresses(core, name, spec, known);
+  const { view, plan } = await planFor(core, driver, rules, addressing);
   if (plan.ops.length > 0 || !isSame || known.deleting) {
     const before = isSame ? known.owned : [];
     const wanted = ownedOf(plan.undo);
@@ -139,11 +142,6 @@ export async function removeUnusedNetwork(core: Core, network: string): Promise<
   return await removeNetwork(core, row);
 }
 
-/** True if the Network has a holder or an endpoint of either camp. */
-export function isUsed({ store }: Core, row: NetworkRow): boolean {
-  return isHeld(row) || store.endpoints.any(row.name);
-}
-
 /** Deletes what a network that moves to another device or driver has on the old one. */
 async function deleteFromOldDevice(core: Core, { attachment, driver, driverName }: NetworkIdentity): Promise<void> {
   const known = core.store.networks.get(attachment.network);
@@ -196,6 +194,9 @@ export async function removeNetwork(core: Core, row: NetworkRow): Promise<NetErr
   const guests = foreignPorts(core, device, owned);
   if (guests.length > 0) {
     core.log.info('network.kept', { network: name, device, ports: guests.join(',') });
+    // Its subnets are free for other networks; its next endpoint compares with those again.
+    const { spec: _, ...rest } = row;
+    store.transaction(() => store.networks.put(rest));
     return [];
   }
   // On record before its entries go: a reset under way must not count on them.
@@ -204,7 +205,7 @@ export async function removeNetwork(core: Core, row: NetworkRow): Promise<NetErr
   const errors = await reverse(core, planDeletion(owned), { host: host.own });
   core.mark?.('kernel');
   if (errors.length === 0) store.transaction(() => deleteRecord(store, row));
-  return [...errors, ...(await sweepLostRules(core))];
+  return [...errors, ...(await sweepLostEntries(core))];
 }
 
 /** Deletes the record of the network, with the notes of its addresses. */

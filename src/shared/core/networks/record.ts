@@ -1,6 +1,8 @@
 import type { NetworkSpec } from '../../config/network-spec.ts';
 import type { Rules } from '../../drivers/rules.ts';
+import type { NetworkHolder } from '../../model/owned.ts';
 import type { NetworkRow } from '../../store/store.ts';
+import type { Core } from '../core.ts';
 
 /** Lock key of a device. It is not per network, because two networks may share a bridge. */
 export function deviceKey(device: string): string {
@@ -12,15 +14,22 @@ export function isHeld(row: NetworkRow | undefined): boolean {
   return (row?.holders?.length ?? 0) > 0;
 }
 
+/** True if the Network has a holder or an endpoint of either camp. */
+export function isUsed({ store }: Pick<Core, 'store'>, row: NetworkRow): boolean {
+  return isHeld(row) || store.endpoints.any(row.name);
+}
+
 /** The row with these holders; without the key for an empty list. */
-export function withHolders({ holders: _, ...row }: NetworkRow, holders: readonly string[]): NetworkRow {
+export function withHolders({ holders: _, ...row }: NetworkRow, holders: readonly NetworkHolder[]): NetworkRow {
   return holders.length === 0 ? row : { ...row, holders };
 }
 
 /** Holders of a Network, as text for people. */
-export function formatHolders(holders: readonly string[] = []): string {
-  const shown = holders.map((holder) => holder.replace(/^docker:(.{12}).*$/, 'Docker network $1'));
-  return shown.map((holder) => (holder === 'operator' ? 'the operator' : holder)).join(' and ');
+export function formatHolders(holders: readonly NetworkHolder[] = []): string {
+  const shown = holders.map((one) =>
+    one.kind === 'docker' ? `Docker network ${one.id.slice(0, 12)}` : 'the operator',
+  );
+  return shown.join(' and ');
 }
 
 /**

@@ -12,9 +12,9 @@ import { contains, formatPrefix, type Prefix } from '../../model/prefix.ts';
 import type { LocalStore, PoolRow } from '../../store/store.ts';
 import { leaseTaken } from '../../store/taken.ts';
 import type { Core } from '../core.ts';
-import { rebuildOnce } from '../rebuild.ts';
+import { catchUp } from '../reconcile.ts';
 import { refused } from './request.ts';
-import { knownPool, poolOf, rangesOf, requestOwner, requestTime, subnetOf } from './rows.ts';
+import { knownPool, poolOf, rangesOf, requestOwner, subnetOf } from './rows.ts';
 import { sharedRanges } from './shared.ts';
 
 export interface AddressRequest {
@@ -40,7 +40,7 @@ export interface AddressRequest {
  */
 export function requestAddress(core: Core, request: AddressRequest): Prefix {
   const { store, host } = core;
-  rebuildOnce(core);
+  catchUp(core);
   const ask = (): Prefix => {
     const row = knownPool(store, request.pool);
     if (row.network !== undefined) importDirectory(store, row.scope, host.identity);
@@ -69,7 +69,7 @@ export function releaseAddress({ store }: Core, pool: string, addr: Addr): void 
       return;
     }
     const holder = store.leases.at(row.scope, addr);
-    if (holder !== undefined && requestTime(holder) !== undefined) store.leases.release(row.scope, addr);
+    if (holder !== undefined && holder.requestedAt !== undefined) store.leases.release(row.scope, addr);
   };
   store.transaction(work, { durable: isReserved });
 }
@@ -84,7 +84,7 @@ export function claimAddress(store: LocalStore, scope: string, address: Addr, ow
   if (holder === undefined) {
     assertNotReserved(store, scope, address);
     store.leases.take({ scope, address, owner, source: 'store' });
-  } else if (requestTime(holder) !== undefined) store.leases.reassign(scope, address, holder.owner, owner);
+  } else if (holder.requestedAt !== undefined) store.leases.reassign(scope, address, holder.owner, { owner });
   else if (!sameAttachment(holder.owner, owner)) throw leaseTaken({ address }, holder);
 }
 
@@ -100,7 +100,7 @@ function reserve(core: Core, row: PoolRow, { address, use, now }: AddressRequest
       'Leave --gateway out',
     );
   const holder = store.leases.at(row.scope, addr);
-  if (holder !== undefined && requestTime(holder) === undefined) throw leaseTaken({ address: addr }, holder);
+  if (holder !== undefined && holder.requestedAt === undefined) throw leaseTaken({ address: addr }, holder);
   store.leases.release(row.scope, addr);
   const reserved = row.reserved.includes(text) ? row.reserved : [...row.reserved, text];
   store.pools.put({ ...row, reserved, requestedAt: now, ...(use === 'gateway' ? { gateway: text } : {}) });
@@ -127,21 +127,21 @@ function defaultGateway({ store }: Core, row: PoolRow): Addr {
 function lease(core: Core, row: PoolRow, { address, now }: AddressRequest): Addr {
   const { store } = core;
   const { scope } = row;
-  const owner = requestOwner(row, now);
+  const asker = requestOwner(row, now);
   if (row.usedBy === undefined) store.pools.put({ ...row, requestedAt: now });
   if (address === undefined) {
     const search = searchOf(core, row);
     const addr = nextFree(store, search);
     if (addr === undefined) throw exhausted(store, row, search.set, search.never);
-    store.leases.take({ scope, address: addr, owner, source: 'store' });
+    store.leases.take({ scope, address: addr, ...asker, source: 'store' });
     return addr;
   }
   const addr = insideOf(row, address);
   assertNotReserved(store, scope, addr);
   const holder = store.leases.at(scope, addr);
-  if (holder === undefined) store.leases.take({ scope, address: addr, owner, source: 'store' });
-  else if (requestTime(holder) === undefined) throw leaseTaken({ address: addr }, holder);
-  else store.leases.reassign(scope, addr, holder.owner, owner);
+  if (holder === undefined) store.leases.take({ scope, address: addr, ...asker, source: 'store' });
+  else if (holder.requestedAt === undefined) throw leaseTaken({ address: addr }, holder);
+  else store.leases.reassign(scope, addr, holder.owner, asker);
   return addr;
 }
 

@@ -2,7 +2,7 @@ import { cursorKey, deleteUnusedScopeNotes } from '../../ipam/scope-notes.ts';
 import { contains, overlaps } from '../../model/prefix.ts';
 import type { Lease, LocalStore, PoolRow } from '../../store/store.ts';
 import type { Core } from '../core.ts';
-import { requestTime, subnetOf } from './rows.ts';
+import { subnetOf } from './rows.ts';
 
 /**
  * Deletes the pool. If no other pool overlaps its subnet, also releases the addresses requested in it and deletes its
@@ -23,7 +23,7 @@ export function dropPool(store: LocalStore, row: PoolRow): void {
  * Returns how many.
  */
 export function expireRequests({ store }: Core, before: number): number {
-  const isStale = (lease: Lease): boolean => (requestTime(lease) ?? before) < before;
+  const isStale = (lease: Lease): boolean => (lease.requestedAt ?? before) < before;
   const stale = (): { pools: PoolRow[]; leases: Lease[] } => ({
     pools: unusedPools(store).filter(({ requestedAt }) => requestedAt < before),
     leases: scopesOf(store).flatMap((scope) => requestsIn(store, scope).filter(isStale)),
@@ -60,5 +60,5 @@ function scopesOf(store: LocalStore): string[] {
 }
 
 function requestsIn(store: LocalStore, scope: string): Lease[] {
-  return store.leases.list(scope).filter((lease) => requestTime(lease) !== undefined);
+  return store.leases.list(scope).filter((lease) => lease.requestedAt !== undefined);
 }

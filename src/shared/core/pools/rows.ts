@@ -1,7 +1,6 @@
 import { fault } from '../../errors/fault.ts';
 import type { RangeSet } from '../../ipam/ranges.ts';
 import { parseAddr } from '../../model/addr.ts';
-import type { Attachment } from '../../model/attachment.ts';
 import { firstOf, lastOf, type Prefix, parsePrefix } from '../../model/prefix.ts';
 import type { Lease, LocalStore, PoolRow } from '../../store/store.ts';
 
@@ -13,8 +12,6 @@ export const OWN_SCOPE = 'docker';
 
 /** Answer for a pool that dockerd must not compare with the host's routes (types.IsIPNetValid of libnetwork). */
 export const ANY_POOL = '0.0.0.0/0';
-
-const REQUESTED = 'requested-';
 
 /**
  * Creates a pool id. It names subnet and network, so that dockerd's id still identifies the pool after the state is
@@ -71,14 +68,12 @@ export function rangesOf(row: PoolRow): RangeSet {
   return [{ subnet, rangeStart: firstOf(part), rangeEnd: lastOf(part), gateway: firstOf(subnet) }];
 }
 
-/** Owner of an address between RequestAddress and CreateEndpoint. */
-export function requestOwner({ network, scope }: PoolRow, now: number): Attachment {
-  return { camp: 'cnm', network: network ?? scope, containerId: `${REQUESTED}${randomHex()}`, ifName: String(now) };
-}
-
-/** When the address was requested, in milliseconds since the epoch; undefined if an endpoint has it. */
-export function requestTime({ owner }: Lease): number | undefined {
-  return owner.camp === 'cnm' && owner.containerId.startsWith(REQUESTED) ? Number(owner.ifName) : undefined;
+/** Owner of an address between RequestAddress and CreateEndpoint: a new one for each request. */
+export function requestOwner(
+  { network, scope }: PoolRow,
+  requestedAt: number,
+): Required<Pick<Lease, 'owner' | 'requestedAt'>> {
+  return { owner: { camp: 'cnm', network: network ?? scope, containerId: randomHex(), ifName: '' }, requestedAt };
 }
 
 function stored(text: string): Prefix {

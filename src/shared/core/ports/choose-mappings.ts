@@ -9,8 +9,9 @@ import { given } from '../../model/given.ts';
 import type { PortClaim } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { baseOf, type PortRequest, pickPorts } from './pick-ports.ts';
-import { assertPortsFree, claimOf } from './publish.ts';
-import { portScene } from './scene.ts';
+import { claimOf } from './publish.ts';
+import { portScene, type RequestsSeen } from './scene.ts';
+import { assertPortsFree } from './seen.ts';
 
 /** An endpoint whose ports are to be published, and its current mappings. */
 export interface Publisher {
@@ -26,7 +27,12 @@ export interface Publisher {
  * all routed gets host port 0 and claims none. Throws NetError `conflict` for a host port in use, `invalid-config` for
  * an address that the host does not have or of a family that the endpoint lacks.
  */
-export function chooseMappings(core: Core, publisher: Publisher, requests: readonly PortRequest[]): PortMapping[] {
+export function chooseMappings(
+  { store }: Core,
+  publisher: Publisher,
+  requests: readonly PortRequest[],
+  seen: RequestsSeen,
+): PortMapping[] {
   const { attachment, rules, addressing, entries, claims } = publisher;
   assertFamilies(requests, addressing);
   const { true: routed = [], false: translated = [] } = Object.groupBy(requests, (request) =>
@@ -37,8 +43,9 @@ export function chooseMappings(core: Core, publisher: Publisher, requests: reado
   const claimed = new Set(claims.map(claimText));
   const isClaimed = (mapping: PortMapping): boolean => claimed.has(claimText(claimOf(mapping, attachment)));
   const current = entries.flatMap(mappingOf);
-  const picked = pickPorts(translated, portScene(core.host, core.store, attachment, current, isClaimed));
-  assertPortsFree(core, { ...rules, mappings: picked.filter((mapping) => !isClaimed(mapping)) }, attachment);
+  const picked = pickPorts(translated, portScene(seen, store, attachment, current, isClaimed));
+  const fresh = picked.filter((mapping) => !isClaimed(mapping));
+  assertPortsFree(seen, fresh);
   return [...picked, ...direct];
 }
 

@@ -94,7 +94,8 @@ function textOf({ hostIp }: PortRequest): string {
   return hostIp === undefined ? '' : formatAddr(hostIp);
 }
 
-function rangeOf({ hostPort, hostPortEnd }: PortRequest): PortRange {
+/** The ports that a request names; 0 to 0 for any. */
+export function rangeOf({ hostPort, hostPortEnd }: PortRequest): PortRange {
   return { first: hostPort, last: Math.max(hostPort, hostPortEnd) };
 }
 

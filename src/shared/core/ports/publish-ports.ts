@@ -13,8 +13,10 @@ import type { Core } from '../core.ts';
 import { removeAnyway } from '../endpoints/delete-endpoint.ts';
 import { execute, reverse } from '../execute.ts';
 import { ensureChainedRules } from '../networks/rules.ts';
-import { chooseMappings, claimsOf } from './choose-mappings.ts';
+import { chooseMappings, claimsOf, type Publisher } from './choose-mappings.ts';
 import type { PortRequest } from './pick-ports.ts';
+import { lookAtRequests, type RequestsSeen } from './scene.ts';
+import { naming } from './seen.ts';
 
 export type { PortRequest } from './pick-ports.ts';
 
@@ -56,9 +58,23 @@ export async function publishPorts(
   if (endpoint?.progress !== 'ready') throw unknownEndpoint(attachment);
   const wanted = rules.options.policy === 'internal' ? [] : requests;
   if (wanted.length > 0 && rules.backend === 'none') throw withoutFilter(attachment);
-  const device = core.store.networks.get(attachment.network)?.device ?? '';
   const before = await publishedBefore(core, attachment, rules, wanted.length === 0);
   if (wanted.length === 0) return [];
+  const publisher = { attachment, rules, addressing, ...before };
+  const seen = lookAtRequests(core, wanted);
+  return await naming(core, seen, () => changePorts(core, endpoint, publisher, wanted, seen));
+}
+
+/** Publishes what `wanted` has and `publisher` lacks. The caller holds the attachment's lock. */
+async function changePorts(
+  core: Core,
+  endpoint: Endpoint,
+  publisher: Publisher & Published,
+  wanted: readonly PortRequest[],
+  seen: RequestsSeen,
+): Promise<PortMapping[]> {
+  const { attachment, rules, addressing, ...before } = publisher;
+  const device = core.store.networks.get(attachment.network)?.device ?? '';
   let change: Change | undefined;
   const changed = (): Change => {
     if (change === undefined) throw new Error('a transition began without facts');
@@ -66,7 +82,7 @@ export async function publishPorts(
   };
   await transition(core, 'ports', {
     begin: () => {
-      const mappings = chooseMappings(core, { attachment, rules, addressing, ...before }, wanted);
+      const mappings = chooseMappings(core, publisher, wanted, seen);
       change = changeOf(before, portEntries({ ...rules, mappings }, addressing, device), mappings);
       if (isNothing(change, before)) return undefined;
       // Until the transition ends, both old and new entries may be in force.

@@ -1,8 +1,6 @@
 import type { PortMapping } from '../../config/port-mappings.ts';
 import { planPorts, type Rules } from '../../drivers/rules.ts';
-import { fault } from '../../errors/fault.ts';
 import { asNetError, type NetError } from '../../errors/net-error.ts';
-import type { Holder, Listener } from '../../host/host.ts';
 import type { Attachment } from '../../model/attachment.ts';
 import { type Endpoint, type PublishedFacts, publishedOf, standbyOf } from '../../model/endpoint.ts';
 import { type FirewallBackend, formatPorts, type PublishedEntry } from '../../model/firewall.ts';
@@ -11,7 +9,6 @@ import type { LocalStore, PortClaim } from '../../store/store.ts';
 import { attachmentKey } from '../apply.ts';
 import type { Core } from '../core.ts';
 import { execute } from '../execute.ts';
-import { isConmonOf, listens } from './holder.ts';
 
 /**
  * Claims the host ports for the attachment. Throws NetError `conflict`, naming the holder. The caller runs it in a
@@ -29,36 +26,6 @@ export function claimOf({ protocol, hostPort, hostIp, family, count }: PortMappi
     ...given({ hostIp, family, count }),
     owner,
   };
-}
-
-/**
- * Throws NetError `conflict` if a process of the host listens on one of the ports, `invalid-config` if the host neither
- * has the publish address, nor gets it (`coming`), nor lets processes bind to it before it is there. Ignores the conmon of the same container, which holds the port for podman.
- */
-export function assertPortsFree(
-  core: Core,
-  { mappings }: Rules,
-  { containerId }: Attachment,
-  coming: readonly string[] = [],
-): void {
-  if (mappings.length === 0) return;
-  const { host } = core;
-  const wanted = [...new Set(mappings.flatMap(({ hostIp }) => hostIp ?? []))];
-  const ports = mappings.map(({ protocol, hostIp, hostPort: port, family, count }) => ({
-    protocol,
-    port,
-    ...given({ address: hostIp, family, count }),
-  }));
-  const view = host.observe(host.own, { listeners: ports, ...(wanted.length > 0 ? { addresses: 'all' } : {}) });
-  const present = view.addresses.map(({ address }) => address.slice(0, address.lastIndexOf('/')));
-  const own = new Set([...present, ...coming]);
-  const foreign = wanted.filter((address) => !own.has(address) && !address.startsWith('127.'));
-  const absent = foreign.find((address) => !mayComeLater(core, address));
-  if (absent !== undefined) throw notOurs(absent);
-  if (view.listeners.length === 0) return;
-  const { holders } = host.observe(host.own, { holders: view.listeners.map(({ inode }) => inode) });
-  const other = view.listeners.find(({ inode }) => !isConmonOf(holders.get(inode), containerId));
-  if (other !== undefined) throw listening(other, holders.get(other.inode));
 }
 
 /** The published ports of a part: those in force, and those on standby for another attachment of the container. */
@@ -142,33 +109,4 @@ function portOf(entry: PublishedEntry): string {
   if (entry.kind === 'direct') return `direct ${entry.protocol} ${entry.address} ${formatPorts(entry.port, entry)}`;
   const { protocol, hostIp = '', hostPort, address } = entry;
   return `${protocol} ${hostIp} ${formatPorts(hostPort, entry)} ${address.includes(':') ? 6 : 4}`;
-}
-
-/** True if processes may bind to an address that the host does not have now: one that keepalived moves. */
-function mayComeLater({ host }: Core, address: string): boolean {
-  const key = nonlocalBind(address);
-  return host.observe(host.own, { sysctls: [key] }).sysctls.get(key) === '1';
-}
-
-/** ip-sysctl.rst: the host may use addresses that it does not have. */
-function nonlocalBind(address: string): string {
-  return address.includes(':') ? 'net/ipv6/ip_nonlocal_bind' : 'net/ipv4/ip_nonlocal_bind';
-}
-
-function notOurs(address: string): NetError {
-  return fault.invalidConfig(
-    'ports',
-    `hostIP ${address}`,
-    'it is not an address of this host',
-    `Use one that "ip addr" shows, or leave hostIP out for all of them. For one that comes later, run: sysctl -w ${nonlocalBind(address)}=1`,
-  );
-}
-
-function listening({ protocol, port, address }: Listener, holder: Holder | undefined): NetError {
-  return fault.conflict(
-    'ports',
-    `host port ${address === undefined ? '' : `${address} `}${port}/${protocol}`,
-    listens(holder),
-    'Stop it, or choose another host port',
-  );
 }

@@ -1,7 +1,8 @@
 import { invalid } from '../../config/invalid.ts';
-import { addChained, checkChained, deleteChained } from '../../core/endpoints/chained.ts';
+import { addChained, type ChainedRequest, checkChained, deleteChained } from '../../core/endpoints/chained.ts';
 import { assertRules, ensureChainedRules } from '../../core/networks/rules.ts';
-import { assertPortsFree, claimPorts, describePorts } from '../../core/ports/publish.ts';
+import { claimPorts, describePorts } from '../../core/ports/publish.ts';
+import { assertPortsFree, lookAtMappings, naming } from '../../core/ports/seen.ts';
 import { portEntries, type Rules } from '../../drivers/rules.ts';
 import { chosenBackend } from '../../firewall/open.ts';
 import { type ChainedCall, type ChainedPlugin, deviceTowards, ownAddressing } from './chain.ts';
@@ -25,7 +26,8 @@ export const portmap: ChainedPlugin<typeof role> = {
       device === undefined
         ? {}
         : { ensure: () => ensureChainedRules(core, attachment.network, device, rules, addressing) };
-    await addChained(core, {
+    const seen = lookAtMappings(core, rules.mappings, attachment.containerId);
+    const request: ChainedRequest = {
       attachment,
       role,
       netns,
@@ -37,9 +39,10 @@ export const portmap: ChainedPlugin<typeof role> = {
         claimPorts(store, rules, attachment);
         // As the reference, for any address: keepalived may bring it later.
         const anyAddress = rules.mappings.flatMap(({ hostIp }) => hostIp ?? []);
-        assertPortsFree(core, rules, attachment, anyAddress);
+        assertPortsFree(seen, rules.mappings, anyAddress);
       },
-    });
+    };
+    await naming(core, seen, () => addChained(core, request));
     return previous;
   },
 

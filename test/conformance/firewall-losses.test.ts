@@ -1,0 +1,98 @@
+import { strict as assert } from 'node:assert';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type PluginDir, pluginDir } from '../support/cni.ts';
+import { makeTempDir, type TempDir } from '../support/temp.ts';
+import { type Backend, choose, type Lab, makeLab, type Wanted } from './firewall-lab.ts';
+
+const BACKENDS: readonly Backend[] = ['nftables', 'iptables'];
+const PORTS = [{ hostPort: 8080 }];
+
+describe('rules that another program deleted or loaded', function () {
+  this.timeout(60_000);
+  let bin: PluginDir;
+  let lab: Lab;
+  let dir: TempDir;
+  before(() => {
+    bin = pluginDir();
+  });
+  after(() => bin?.[Symbol.dispose]());
+  beforeEach(async () => {
+    dir = makeTempDir();
+    lab = await makeLab(3);
+  });
+  afterEach(() => {
+    lab?.[Symbol.dispose]();
+    dir[Symbol.dispose]();
+  });
+
+  const chainOf = (backend: Backend, wanted: Partial<Wanted> = {}) =>
+    lab.chain('isthmus', { dir: bin.path, ...choose('isthmus', backend), ...wanted });
+
+  for (const backend of BACKENDS) {
+    it(`${backend}: an ADD without ports puts back the ports and guards of every network after a flush`, () => {
+      chainOf(backend, { ports: PORTS }).add({ pod: 0 });
+      const other = chainOf(backend, { network: 'db' });
+      other.add({ pod: 1 });
+      const whole = lab.rules();
+      other.del({ pod: 1 });
+      lab.host.ns.run('nft', 'flush', 'ruleset');
+      other.add({ pod: 1 });
+      assert.deepEqual(sorted(lab.rules()), sorted(whole));
+    });
+
+    it(`${backend}: entries without a record in the other backend go with a reload`, () => {
+      const [ghost] = BACKENDS.filter((other) => other !== backend);
+      saveGhost(ghost ?? assert.fail());
+      assert.match(lab.rules(), /isthmus/i);
+      const chain = chainOf(backend, { ports: PORTS, network: 'db' });
+      chain.add({ pod: 1 });
+      assert.ok(lab.rules().includes('8080'));
+      lab.reload(bin.path);
+      chain.del({ pod: 1 });
+      assert.doesNotMatch(lab.rules(), /isthmus/i);
+    });
+  }
+
+  it('CHECK sees that 127.0.0.1 does not reach a port once the bridge was deleted, and a reload mends it', () => {
+    const published = chainOf('nftables', { ports: PORTS });
+    const result = published.add({ pod: 0 });
+    lab.host.ns.ip('link', 'del', 'isth0');
+    // Makes the bridge again, without what the ports of the other pod need.
+    chainOf('nftables').add({ pod: 1 });
+    const localnet = (): string => lab.host.ns.run('sysctl', '-n', 'net.ipv4.conf.isth0.route_localnet').trim();
+    assert.equal(localnet(), '0');
+    assert.equal(published.run(0, 'CHECK', { pod: 0 }, result).json?.code, 102);
+    lab.reload(bin.path);
+    assert.equal(localnet(), '1');
+    published.check({ pod: 0 }, result);
+  });
+
+  it('a reload with a network of each backend keeps what admits the devices of both', () => {
+    for (const command of ['iptables', 'ip6tables']) lab.host.ns.run(command, '-P', 'FORWARD', 'DROP');
+    chainOf('nftables').add({ pod: 0 });
+    chainOf('iptables', { network: 'db' }).add({ pod: 1 });
+    const whole = lab.rules();
+    assert.match(whole, /isth0[\s\S]*isth1/);
+    lab.reload(bin.path);
+    assert.equal(lab.rules(), whole);
+  });
+
+  /** Leaves the rules of a pod that has no record. */
+  function saveGhost(backend: Backend): void {
+    const chain = chainOf(backend, { ports: PORTS });
+    chain.add({ pod: 0 });
+    const [save, restore] =
+      backend === 'iptables' ? ['iptables-save', 'iptables-restore'] : ['nft -s list ruleset', 'nft -f'];
+    const saved = lab.host.ns.run('sh', '-c', save ?? '');
+    chain.del({ pod: 0 });
+    const file = join(dir.path, 'saved');
+    writeFileSync(file, saved);
+    lab.host.ns.run('sh', '-c', `${restore} ${file}`);
+  }
+});
+
+/** Without order: another order of calls gives another one. */
+function sorted(rules: string): string[] {
+  return rules.split('\n').sort();
+}
