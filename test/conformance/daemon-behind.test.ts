@@ -26,7 +26,13 @@ describe('the daemon recovers from changes made by others', function () {
   afterEach(() => site?.[Symbol.dispose]());
 
   const ip = (...args: string[]) => site.host.ns.ip(...args);
-  const rules = () => site.host.ns.run('nft', 'list', 'ruleset');
+  /** By table: a table that is made anew comes last. */
+  const rules = () =>
+    site.host.ns
+      .run('nft', 'list', 'ruleset')
+      .split(/^(?=table )/m)
+      .toSorted()
+      .join('');
   const addressOf = (pod: number) => site.ok('ADD', call(pod)).ips?.[0]?.address ?? assert.fail('no address');
   const call = (pod: number) => ({ pod, config: pod === 0 ? site.config : plain() });
   /** One host port is for one pod. */

@@ -7,6 +7,9 @@ import { ping } from '../support/ping.ts';
 import { assertSame } from '../support/snapshot.ts';
 import { type Caller, conf, defect, referenceKnowsCni11 } from './defect.ts';
 
+/** Two networks on one bridge share a subnet only in parts. */
+const LOWER = { ranges: [[{ subnet: '10.88.0.0/24', rangeEnd: '10.88.0.99' }]] };
+const UPPER = { ranges: [[{ subnet: '10.88.0.0/24', rangeStart: '10.88.0.100' }]] };
 const ONE_ADDRESS = [[{ subnet: '10.88.0.0/24', rangeStart: '10.88.0.9', rangeEnd: '10.88.0.9' }]];
 const COLLIDING_NETWORKS = [
   ['web1', '0'],
@@ -175,12 +178,12 @@ defect('D16: identities that run into the same text when concatenated', {
       const first = {
         containerId: idA,
         ifName: ifA,
-        config: { ...conf(how, host, {}, { ipMasq: true }), name: networkA },
+        config: { ...conf(how, host, LOWER, { ipMasq: true }), name: networkA },
       };
       const other = {
         containerId: idB,
         ifName: ifB,
-        config: { ...conf(how, host, {}, { ipMasq: true }), name: networkB },
+        config: { ...conf(how, host, networkA === networkB ? LOWER : UPPER, { ipMasq: true }), name: networkB },
       };
       const kept = host.ok({ ...how, command: 'ADD', pod: 0, ...first });
       host.ok({ ...how, command: 'ADD', pod: 1, ...other });

@@ -224,7 +224,10 @@ const SHAPES: Readonly<Record<string, (answer: Json, asked: Json) => void>> = {
   },
   Join: ({ InterfaceName, Gateway, GatewayIPv6, StaticRoutes, DisableGatewayService, ...rest }) => {
     assert.deepEqual([rest, StaticRoutes ?? []], [{}, []]);
-    assert.match(JSON.stringify(InterfaceName), /^\{"SrcName":"\w{1,15}","DstPrefix":"eth"\}$/);
+    assert.match(
+      JSON.stringify(InterfaceName),
+      /^\{"SrcName":"\w{1,15}","DstPrefix":("eth"|"foo","DstName":"foo0")\}$/,
+    );
     for (const gateway of [Gateway, GatewayIPv6]) if (gateway !== undefined) assert.ok(parseAddr(String(gateway)));
     // Without either, dockerd attaches the container to a bridge of its own too.
     assert.equal(Gateway === undefined, DisableGatewayService === true);

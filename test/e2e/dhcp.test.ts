@@ -26,10 +26,20 @@ describe('addresses from a foreign IPAM plugin', function () {
     /** Directory of the plugin that is called. */
     readonly dir?: string;
     readonly prevResult?: CniAnswer;
+    readonly keys?: object;
   }
 
-  const call = ({ command, pod, type, ipam, path = referencePath, dir = binDir, prevResult }: Call): CniAnswer => {
-    const config = { cniVersion: '1.0.0', name: 'lan', type, bridge: 'lan0', ipam, prevResult };
+  const call = ({
+    command,
+    pod,
+    type,
+    ipam,
+    path = referencePath,
+    dir = binDir,
+    prevResult,
+    keys,
+  }: Call): CniAnswer => {
+    const config = { cniVersion: '1.0.0', name: 'lan', type, bridge: 'lan0', ipam, prevResult, ...keys };
     const env = {
       CNI_COMMAND: command,
       CNI_CONTAINERID: pod,
@@ -65,7 +75,9 @@ describe('addresses from a foreign IPAM plugin', function () {
   for (const type of TYPES) {
     it(`dhcp: ${type} assigns the address that a server on the network leases, and DEL releases it`, async () => {
       const fixed = { type: 'static', addresses: [{ address: '10.99.0.1/24' }] };
-      call({ command: 'ADD', pod: 'server', type, ipam: fixed });
+      // No guarded port carries the answers of a DHCP server.
+      const server = { pod: 'server', type, ipam: fixed, keys: type === 'isthmus' ? { spoofGuard: false } : {} };
+      call({ ...server, command: 'ADD' });
       const dnsmasq = await serve(host);
       host.run('rm', '-f', SOCKET);
       const daemon = await host.start('dhcp', [`${referencePath}/dhcp`, 'daemon', '-socketpath', SOCKET], () =>
@@ -87,7 +99,7 @@ describe('addresses from a foreign IPAM plugin', function () {
       // The reference deletes the interface first; then nothing can be sent through it to release the lease.
       if (!reference) await waitFor('the server has the address back', () => released(host), 5000);
       call({ command: 'DEL', pod: 'client', type, ipam });
-      call({ command: 'DEL', pod: 'server', type, ipam: fixed });
+      call({ ...server, command: 'DEL' });
       await dnsmasq.stop();
       await daemon.stop();
     });

@@ -1,4 +1,7 @@
 import { strict as assert } from 'node:assert';
+import { rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { BridgeFirewaller } from '../../src/shared/firewall/bridge.ts';
 import { type LinuxHost, openLinuxHost } from '../../src/shared/host/linux-host.ts';
 import type { FirewallEntry, GuardEntry } from '../../src/shared/model/firewall.ts';
@@ -53,6 +56,24 @@ describe('the firewaller of bridge ports', () => {
     for (let round = 0; round < 2; round++) assert.deepEqual(await firewaller.remove([guard(2), guard(3)]), []);
     assert.match(tables(), /bridge isthmus/);
     assert.deepEqual(await firewaller.remove([GATEWAYS]), []);
+    assert.equal(tables(), '');
+  });
+
+  it('is listed by nft so that nft loads it again: a saved ruleset of the host must not be refused', async () => {
+    const entries = [GATEWAYS, guard(2), guard(3, { addresses: ['fd00:88::3'] })];
+    await firewaller.add(entries);
+    const saved = join(tmpdir(), `${netns.name}.nft`);
+    const list = (): string => nft('list', 'ruleset');
+    const before = list();
+    try {
+      writeFileSync(saved, `flush ruleset\n${before}`);
+      nft('-f', saved);
+    } finally {
+      rmSync(saved, { force: true });
+    }
+    assert.equal(list(), before);
+    assert.deepEqual(await firewaller.missing(entries), []);
+    assert.deepEqual(await firewaller.remove(entries), []);
     assert.equal(tables(), '');
   });
 

@@ -23,15 +23,27 @@ import type { Request } from '../netlink/socket.ts';
 export const BRIDGE_TABLE_ID = { family: NFPROTO_BRIDGE, table: 'isthmus' } as const;
 
 /** nftables, include/datatype.h: what nft prints keys by. A concatenation has six bits for each field. */
-const [IPADDR, IP6ADDR, ETHERADDR, IFNAME] = [7, 8, 9, 41] as const;
+const [INTEGER, IPADDR, IP6ADDR, ETHERADDR, IFNAME] = [4, 7, 8, 9, 41] as const;
 const after = (type: number): number => (IFNAME << 6) | type;
 
 /** libnftnl, udata.h: NFTNL_UDATA_SET_KEYBYTEORDER, host order. Without it nft prints a name as an empty one. */
 const HOST_ORDER = Uint8Array.of(0, 4, 1, 0, 0, 0);
 
 /**
+ * What nft 1.0.6 writes for `typeof iifname . @th,64,128` and for `typeof @th,64,128`: it has no word for the target of
+ * neighbour discovery, and reads back what it lists only with these.
+ */
+const TARGET = '26000407000000011e000400000000010400000000020403000000030440000000040480000000';
+const TYPEOF_NAME_AND_TARGET = Buffer.from(
+  `000400000000034000040d0000000138000e000409000000010600040600000001${TARGET}`,
+  'hex',
+);
+const TYPEOF_TARGET = Buffer.from(`00040200000003${TARGET}`, 'hex');
+
+/**
  * Every set. `networks` has the bridges, `guarded` the ports whose MAC is bound, `bound` those whose addresses are
- * bound too. `leased` has the addresses in use; its comments name the port or bridge that has them.
+ * bound too. `leased` has the addresses in use; its comments name the port or bridge that has them. `target` is for what
+ * neighbour discovery claims.
  */
 const SETS: readonly NewSet[] = [
   { name: 'networks', keyType: IFNAME, keyBytes: 16, userdata: HOST_ORDER },
@@ -42,6 +54,8 @@ const SETS: readonly NewSet[] = [
   { name: 'allowed6', keyType: after(IP6ADDR), keyBytes: 32 },
   { name: 'leased4', keyType: IPADDR, keyBytes: 4 },
   { name: 'leased6', keyType: IP6ADDR, keyBytes: 16 },
+  { name: 'allowed_target', keyType: after(INTEGER), keyBytes: 32, userdata: TYPEOF_NAME_AND_TARGET },
+  { name: 'leased_target', keyType: INTEGER, keyBytes: 16, userdata: TYPEOF_TARGET },
 ];
 
 export const BRIDGE_SETS: readonly string[] = SETS.map(({ name }) => name);
@@ -99,39 +113,40 @@ const [RS_ANSWER, NS, NA, REDIRECT] = ['86', '87', '88', '89'] as const;
 const [DHCP_CLIENT, DHCPV6_CLIENT] = ['0044', '0222'] as const;
 const UNSPECIFIED = '00'.repeat(16);
 
+/** nft names the fields of a packet, in what it lists, only behind its protocol; it cannot load the rules else. */
+const IPV4 = is(PROTOCOL, '0800');
+const IPV6 = is(PROTOCOL, '86dd');
+const ARP = is(PROTOCOL, '0806');
+const discovers = (type: string): Expression[] => [...IPV6, ...is(L4PROTO, ICMPV6), ...is(ICMPV6_TYPE, type)];
+const claimsTarget = [...outside('allowed_target', IIFNAME, ND_TARGET), ...within('leased_target', ND_TARGET)];
+
 /**
  * The rules of each chain; targets of `goto` come first. Usual traffic costs two look-ups: that a port has the MAC, and
  * the address, which a packet bears. Everything else is looked up only for what is to be dropped.
  */
 const CHAINS: Readonly<Record<string, readonly (readonly Expression[])[]>> = {
   packets4: [
-    [...outside('allowed4', IIFNAME, IP_SADDR), ...within('leased4', IP_SADDR), ...DROP],
+    [...IPV4, ...outside('allowed4', IIFNAME, IP_SADDR), ...within('leased4', IP_SADDR), ...DROP],
     // Only a DHCP server sends to a client's port.
-    [...is(L4PROTO, UDP), ...is(DPORT, DHCP_CLIENT), ...DROP],
+    [...IPV4, ...is(L4PROTO, UDP), ...is(DPORT, DHCP_CLIENT), ...DROP],
   ],
   discovery: [
-    [...is(ICMPV6_TYPE, RS_ANSWER), ...DROP],
-    [...is(ICMPV6_TYPE, REDIRECT), ...DROP],
-    [...is(ICMPV6_TYPE, NA), ...outside('allowed6', IIFNAME, ND_TARGET), ...within('leased6', ND_TARGET), ...DROP],
+    [...discovers(RS_ANSWER), ...DROP],
+    [...discovers(REDIRECT), ...DROP],
+    [...discovers(NA), ...claimsTarget, ...DROP],
     // A solicitation from nowhere says that the sender is about to take the address.
-    [
-      ...is(ICMPV6_TYPE, NS),
-      ...is(IP6_SADDR, UNSPECIFIED),
-      ...outside('allowed6', IIFNAME, ND_TARGET),
-      ...within('leased6', ND_TARGET),
-      ...DROP,
-    ],
+    [...discovers(NS), ...is(IP6_SADDR, UNSPECIFIED), ...claimsTarget, ...DROP],
   ],
   packets6: [
-    [...outside('allowed6', IIFNAME, IP6_SADDR), ...within('leased6', IP6_SADDR), ...DROP],
-    [...is(L4PROTO, ICMPV6), goto('discovery')],
-    [...is(L4PROTO, UDP), ...is(DPORT, DHCPV6_CLIENT), ...DROP],
+    [...IPV6, ...outside('allowed6', IIFNAME, IP6_SADDR), ...within('leased6', IP6_SADDR), ...DROP],
+    [...IPV6, ...is(L4PROTO, ICMPV6), goto('discovery')],
+    [...IPV6, ...is(L4PROTO, UDP), ...is(DPORT, DHCPV6_CLIENT), ...DROP],
   ],
   claims4: [
     // Linux accepts ARP of IEEE 802 from Ethernet (arp_process), and no program sends it.
-    [...isNot(ARP_HTYPE, '0001'), ...DROP],
-    [...outside('macspoof', IIFNAME, ARP_SADDR_ETHER), ...DROP],
-    [...outside('allowed4', IIFNAME, ARP_SADDR_IP), ...within('leased4', ARP_SADDR_IP), ...DROP],
+    [...ARP, ...isNot(ARP_HTYPE, '0001'), ...DROP],
+    [...ARP, ...outside('macspoof', IIFNAME, ARP_SADDR_ETHER), ...DROP],
+    [...ARP, ...outside('allowed4', IIFNAME, ARP_SADDR_IP), ...within('leased4', ARP_SADDR_IP), ...DROP],
   ],
   claims: [
     [...is(PROTOCOL, '0800'), goto('packets4')],

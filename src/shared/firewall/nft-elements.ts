@@ -119,6 +119,8 @@ function fieldBytes(field: Field, edge: 'low' | 'high'): Uint8Array {
     }
     case 'ifname':
       return padded(Buffer.from(field.value), IFNAME_BYTES);
+    case 'bytes':
+      return Buffer.from(field.value.slice(2), 'hex');
     case 'mac':
       return padded(Buffer.from(field.value.replaceAll(':', ''), 'hex'), 8);
     case 'proto':

@@ -11,6 +11,8 @@ export type Field =
   | { readonly type: 'prefix'; readonly value: string }
   | { readonly type: 'ifname'; readonly value: string }
   | { readonly type: 'mac'; readonly value: string }
+  /** The bytes of an address as nft writes a number: `0x20010db8…`. */
+  | { readonly type: 'bytes'; readonly value: string }
   | { readonly type: 'proto'; readonly value: 'tcp' | 'udp' | 'sctp' }
   | { readonly type: 'port'; readonly value: number }
   /** `8000-8010`, in a set with intervals. */

@@ -1,3 +1,4 @@
+import { addrToBytes, parseAddr } from '../model/addr.ts';
 import { type FirewallEntry, isBridgeEntry } from '../model/firewall.ts';
 import { linkLocalOf } from '../model/mac.ts';
 import { type Element, keyOf } from './firewall-elements.ts';
@@ -20,7 +21,7 @@ function elementsOf(entry: FirewallEntry): Element[] {
   if (!isBridgeEntry(entry)) return [];
   if (entry.kind === 'gateways') {
     const device = deviceOf(entry);
-    const gateways = entry.addresses.map((address) => inUse(address, entry.device));
+    const gateways = entry.addresses.flatMap((address) => inUse(address, entry.device));
     return [{ set: 'networks', key: [device] }, ...gateways];
   }
   const { kind, mac } = entry;
@@ -34,20 +35,31 @@ function elementsOf(entry: FirewallEntry): Element[] {
   return [
     ...ofMac,
     { set: 'bound', key: [port] },
-    ...own.flatMap((address) => [allowed(port, address), inUse(address, entry.port)]),
+    ...own.flatMap((address) => [...allowed(port, address), ...inUse(address, entry.port)]),
     ...partners.flatMap((partner) => [
-      ...partner.addresses.map((address) => allowed(port, address)),
-      ...addresses.map((address) => allowed(deviceOf({ kind, device: partner.port }), address)),
+      ...partner.addresses.flatMap((address) => allowed(port, address)),
+      ...addresses.flatMap((address) => allowed(deviceOf({ kind, device: partner.port }), address)),
     ]),
   ];
 }
 
-function allowed(port: Field, address: string): Element {
-  const family = familyOf('address', address);
-  return { set: `allowed${family}`, key: [port, addrOf('address', address, family)] };
+function allowed(port: Field, address: string): Element[] {
+  const { family, field, target } = fieldsOf(address);
+  const packets: Element = { set: `allowed${family}`, key: [port, field] };
+  return target === undefined ? [packets] : [packets, { set: 'allowed_target', key: [port, target] }];
 }
 
-function inUse(address: string, owner: string): Element {
+function inUse(address: string, owner: string): Element[] {
+  const { family, field, target } = fieldsOf(address);
+  const packets: Element = { set: `leased${family}`, key: [field], comment: owner };
+  return target === undefined ? [packets] : [packets, { set: 'leased_target', key: [target], comment: owner }];
+}
+
+/** `target` is the address as the target of neighbour discovery, which nft compares as a number. */
+function fieldsOf(address: string): { readonly family: 4 | 6; readonly field: Field; readonly target?: Field } {
   const family = familyOf('address', address);
-  return { set: `leased${family}`, key: [addrOf('address', address, family)], comment: owner };
+  const field = addrOf('address', address, family);
+  const addr = parseAddr(address);
+  if (addr?.family !== 6) return { family, field };
+  return { family, field, target: { type: 'bytes', value: `0x${Buffer.from(addrToBytes(addr)).toString('hex')}` } };
 }
