@@ -1,11 +1,13 @@
 import { attachmentKey } from '../../src/shared/core/apply.ts';
 import type { Core } from '../../src/shared/core/core.ts';
+import { desiredEntries } from '../../src/shared/core/desired.ts';
 import { deviceKey } from '../../src/shared/core/networks/record.ts';
 import type { KernelChange } from '../../src/shared/host/changes.ts';
 import { type Endpoint, hostIfOf } from '../../src/shared/model/endpoint.ts';
 import type { NetworkRow } from '../../src/shared/store/store.ts';
 
 type Records = Pick<Core, 'host' | 'store' | 'lock'>;
+type Filtered = Records & Pick<Core, 'firewall'>;
 
 /** A change that removed something recorded, and the lock of the call that may have made the change itself. */
 interface Suspect {
@@ -18,7 +20,7 @@ interface Suspect {
  * Returns the changes that removed something recorded. A call in progress changes kernel and records one after the
  * other, so this checks whatever the call has locked again after the call.
  */
-export async function damageOf(core: Records, changes: readonly KernelChange[]): Promise<KernelChange[]> {
+export async function damageOf(core: Filtered, changes: readonly KernelChange[]): Promise<KernelChange[]> {
   const damage: KernelChange[] = [];
   for (const [key, suspects] of Map.groupBy(suspectsOf(core, changes), (suspect) => suspect.key)) {
     const suspected = suspects.map(({ change }) => change);
@@ -28,7 +30,23 @@ export async function damageOf(core: Records, changes: readonly KernelChange[]):
       damage.push(...suspectsOf(core, suspected).map(({ change }) => change));
     }
   }
+  const chains = changes.filter(({ kind }) => kind === 'chain');
+  if (chains.length > 0 && (await lacksAdmission(core))) damage.push(...chains);
   return damage;
+}
+
+/** Returns true if a network's bridge is in no zone of firewalld, or is not admitted otherwise. */
+async function lacksAdmission(core: Filtered): Promise<boolean> {
+  for (const { name, device } of core.store.networks.list()) {
+    using _lock = await core.lock(deviceKey(device));
+    const row = core.store.networks.get(name);
+    if (row?.device !== device) continue;
+    for (const [backend, entries] of desiredEntries([row], [])) {
+      const admitted = entries.filter(({ kind }) => kind === 'admit');
+      if ((await core.firewall(backend).missing(admitted)).length > 0) return true;
+    }
+  }
+  return false;
 }
 
 function suspectsOf(core: Records, changes: readonly KernelChange[]): Suspect[] {
@@ -37,7 +55,7 @@ function suspectsOf(core: Records, changes: readonly KernelChange[]): Suspect[] 
   const devices = new Map(networks.flatMap((row) => devicesOf(row).map((name) => [name, deviceKey(row.device)])));
   const ofLink = linkJudge(core, devices);
   return changes.flatMap((change): Suspect[] => {
-    if (change.kind === 'bridge') return [];
+    if (change.kind === 'bridge' || change.kind === 'chain') return [];
     if (change.kind !== 'link' && change.kind !== 'address' && change.kind !== 'route') return [{ change }];
     const key = change.kind === 'link' ? ofLink(change.name) : devices.get(change.name);
     return key === undefined ? [] : [{ change, key }];

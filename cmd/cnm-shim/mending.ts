@@ -1,6 +1,7 @@
 import type { Core } from '../../src/shared/core/core.ts';
 import { refreshFilters } from '../../src/shared/core/networks/mend-networks.ts';
 import { asNetError } from '../../src/shared/errors/net-error.ts';
+import { FIREWALLD_TABLE, ZONE_CHAINS } from '../../src/shared/firewall/firewalld-rules.ts';
 import { formatChange, type KernelChange } from '../../src/shared/host/changes.ts';
 import type { LinuxNamespace } from '../../src/shared/host/linux-namespace.ts';
 import { watchHost } from '../../src/shared/host/watch.ts';
@@ -19,7 +20,14 @@ export interface MendingOptions {
 }
 
 /** In nftables: our tables, and the marks of our rules and chains in other tables. */
-const NFT = { tables: ['isthmus'], marks: ['isthmus', 'ISTHMUS-'] };
+const NFT = {
+  tables: ['isthmus'],
+  marks: ['isthmus', 'ISTHMUS-'],
+  chains: { table: FIREWALLD_TABLE, names: ZONE_CHAINS },
+};
+/** Milliseconds until the daemon tries again to put our bridges into a zone of firewalld. */
+const ZONE_RETRY_MS = 2000;
+const ZONES: KernelChange = { kind: 'chain', table: FIREWALLD_TABLE };
 /** Most changes that one log line names. */
 const NAMED = 5;
 
@@ -38,7 +46,7 @@ export function startMending({ ns, log, core, pass }: MendingOptions): AsyncDisp
     const fresh = changes.flatMap((change) =>
       change.kind === 'bridge' && !seen.has(change.name) ? [change.name] : [],
     );
-    if (fresh.length === 0) return;
+    if (fresh.length === 0 && !changes.some(({ kind }) => kind === 'chain')) return;
     for (const error of await refreshFilters(core())) log.warn('mend.failed', { error: error.message });
     for (const name of fresh) seen.add(name);
   };
@@ -62,6 +70,8 @@ export function startMending({ ns, log, core, pass }: MendingOptions): AsyncDisp
         } catch (thrown) {
           log.warn('mend.failed', { error: asNetError(thrown, 'mend').message });
         }
+        // A firewalld that starts or reloads may answer later.
+        if (why.includes(formatChange(ZONES))) setTimeout(() => changed([ZONES]), ZONE_RETRY_MS).unref();
       },
       found: (damage) => log.warn('mend.found', { changes: list(damage) }),
       fought: (damage) => log.warn('mend.again', { changes: damage, everySeconds: MAX_INTERVAL_MS / 1000 }),

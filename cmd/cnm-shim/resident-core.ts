@@ -19,6 +19,8 @@ import type { LocalStore } from '../../src/shared/store/store.ts';
 export interface ResidentOptions {
   readonly stateDir: string;
   readonly env: Environment;
+  /** For what concerns no single call. */
+  readonly log: Logger;
 }
 
 /** The parts that belong to one call. */
@@ -59,12 +61,12 @@ export class ResidentCore implements CoreOpener, Disposable {
   readonly #firewallers: Firewallers;
   #store: LocalStore | undefined;
 
-  constructor({ stateDir, env }: ResidentOptions) {
+  constructor({ stateDir, env, log }: ResidentOptions) {
     ensureStateDir(stateDir);
     this.#stateDir = stateDir;
     this.#env = env;
     this.host = openLinuxHost(env, { stays: true });
-    this.#firewallers = new Firewallers(this.host, (key) => this.#lock(key));
+    this.#firewallers = new Firewallers(this.host, (key) => this.#lock(key), log);
     this.#remover = new LinkRemover(this.host.own);
     this.#locks = new LockQueue(stateDir);
     this.#changes = changeCount(stateDir, this.host.identity);

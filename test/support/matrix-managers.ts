@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { FIREWALLD, type FirewalldSite, startFirewalld } from './firewalld.ts';
 import { type Matrix, NO, UNCHANGED, UNPUBLISHED } from './matrix.ts';
 import type { Surroundings } from './matrix-expected.ts';
 import { type Backend, OUR_SUBNET } from './matrix-ours.ts';
@@ -49,27 +50,24 @@ const ufw: Manager = {
   stop: async (host) => run(host, 'ufw disable'),
 };
 
-function makeFirewalld(): Manager {
-  const daemons: Daemon[] = [];
+/** With its backend nftables, it decides in a table of its own; our bridges are in its zone trusted. */
+function makeFirewalld(backend: 'nftables' | 'iptables'): Manager {
+  let site: FirewalldSite | undefined;
+  const isNft = backend === 'nftables';
   return {
-    title: 'firewalld',
-    file: '/usr/sbin/firewalld',
-    tables: true,
-    opensHost: true,
+    title: isNft ? 'firewalld' : 'firewalld with its backend iptables',
+    file: FIREWALLD,
+    tables: isNft,
+    opensHost: isNft,
     async start(host) {
-      run(host, 'mkdir -p /run/dbus; rm -f /run/dbus/system_bus_socket');
-      const bus = ['dbus-daemon', '--system', '--nofork', '--nopidfile'];
-      daemons.push(await host.start('dbus', bus, () => existsSync(host.outside('/run/dbus/system_bus_socket'))));
-      const isRunning = (): boolean => host.attempt(['firewall-cmd', '--state']).code === 0;
-      daemons.push(await host.start('firewalld', ['firewalld', '--nofork', '--nopid'], isRunning));
+      run(host, `sed -i 's/^FirewallBackend=.*/FirewallBackend=${backend}/' /etc/firewalld/firewalld.conf`);
+      site = await startFirewalld(host);
     },
     changes: {
       'firewall-cmd --reload': (host) => run(host, 'firewall-cmd --reload'),
       'firewall-cmd --complete-reload': (host) => run(host, 'firewall-cmd --complete-reload'),
     },
-    async stop() {
-      for (const daemon of daemons.splice(0).toReversed()) await daemon.stop();
-    },
+    stop: async () => await site?.stop(),
   };
 }
 
@@ -161,7 +159,7 @@ const nftables: Manager = {
 /** By the file that tests them. */
 export const MANAGERS = {
   services: [ufw, makeFail2ban()],
-  firewalld: [makeFirewalld()],
+  firewalld: [makeFirewalld('nftables'), makeFirewalld('iptables')],
   rules: [persistent, nftables],
 } satisfies Readonly<Record<string, readonly Manager[]>>;
 

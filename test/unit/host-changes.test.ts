@@ -69,7 +69,9 @@ describe('kernel change notifications', () => {
   });
 
   it('omit transactions of this process, and only those', () => {
-    const pids = CAPTURED.map(nftEvent).flatMap((event) => (event?.is === 'generation' ? [event.pid] : []));
+    const pids = CAPTURED.map((message) => nftEvent(message)).flatMap((event) =>
+      event?.is === 'generation' ? [event.pid] : [],
+    );
     assert.equal(pids.length, 4);
     const [own = 0] = pids;
     const told = new NftTransactions(INTEREST, (pid) => pid === own).take(CAPTURED);

@@ -57,7 +57,7 @@ export class CniService implements Disposable {
   readonly #env: Environment;
 
   constructor({ stateDir, env, log }: ServiceOptions) {
-    this.resident = new ResidentCore({ stateDir, env });
+    this.resident = new ResidentCore({ stateDir, env, log });
     this.#stateDir = stateDir;
     this.#env = env;
     this.#log = log;

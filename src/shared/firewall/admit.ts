@@ -2,6 +2,7 @@ import { fault } from '../errors/fault.ts';
 import { asNetError, type NetError } from '../errors/net-error.ts';
 import { readBridges } from '../host/bridges.ts';
 import type { LinuxNamespace } from '../host/linux-namespace.ts';
+import type { Logger } from '../log/log.ts';
 import type { Family } from '../model/addr.ts';
 import type { AdmitEntry } from '../model/firewall.ts';
 import { openNetfilter, rulesetGeneration } from '../netlink/nfnetlink.ts';
@@ -12,12 +13,14 @@ import { strerror } from '../netlink/sys.ts';
 import { legacyScript, readLegacyTable } from './filter-legacy.ts';
 import { nftChange, readNftTables } from './filter-nft.ts';
 import { dropped, planAdmission, planRemoval, type TableChange, unadmitted } from './filter-table.ts';
+import { Firewalld } from './firewalld.ts';
 import { concernsUs, type FilterRule, type FilterTable } from './forward-chain.ts';
 import { restore, toolError, type Variant } from './iptables-tools.ts';
 
 /**
  * Accepts the traffic of our devices in chain FORWARD of iptables-nft and iptables-legacy, for IPv4 and IPv6, by rules
- * in a chain of ours; `admission.ts` lists them. Creates no table: a filter that nobody uses drops nothing.
+ * in a chain of ours; `admission.ts` lists them. Creates no table: a filter that nobody uses drops nothing. Where
+ * firewalld runs, also keeps the devices in a zone that accepts.
  */
 export interface Admitter extends Disposable {
   /** Ensures the rules of the entries; in iptables-legacy only where it drops packets that nobody accepts. */
@@ -30,11 +33,14 @@ export interface Admitter extends Disposable {
   reset(entries: readonly AdmitEntry[]): Promise<void>;
   /** Adapts the rules that depend on the bridges and the rules of others, where there are any. */
   refresh(): Promise<void>;
-  /** Returns the bridges of Docker's own networks, by their names and by Docker's rules; none that leads out. */
-  dockerBridges(): DockerBridge[];
+  /**
+   * Returns the bridges that are closed to networks of ours, none of which leads out: those of Docker's own networks, by
+   * their names and by Docker's rules, and those that firewalld has in no zone, since it lets ours go anywhere.
+   */
+  closedBridges(): ClosedBridge[];
 }
 
-export interface DockerBridge {
+export interface ClosedBridge {
   readonly name: string;
   /** True if Docker's own rules drop what others send to it and it does not publish: Docker 28 and newer. */
   readonly guarded: boolean;
@@ -51,17 +57,19 @@ const MAX_ATTEMPTS = 32;
 const MAX_LEGACY_ATTEMPTS = 3;
 
 /** Creates the admitter of a namespace. Opens and reads nothing before the first use. */
-export function openAdmitter(ns: LinuxNamespace): Admitter {
-  return new LinuxAdmitter(ns);
+export function openAdmitter(ns: LinuxNamespace, log?: Pick<Logger, 'warn'>): Admitter {
+  return new LinuxAdmitter(ns, log);
 }
 
 class LinuxAdmitter implements Admitter {
   readonly #ns: LinuxNamespace;
+  readonly #firewalld: Firewalld;
   /** Null if the kernel lacks this kind of iptables. */
   #opened: NetlinkSocket | null | undefined;
 
-  constructor(ns: LinuxNamespace) {
+  constructor(ns: LinuxNamespace, log?: Pick<Logger, 'warn'>) {
     this.#ns = ns;
+    this.#firewalld = new Firewalld(ns, log);
   }
 
   async add(entries: readonly AdmitEntry[]): Promise<void> {
@@ -73,7 +81,8 @@ class LinuxAdmitter implements Admitter {
     const plan: Planner = (table) => planRemoval(table, (device) => devices.includes(device));
     // A failure of one kind of iptables must not stop the changes to the other.
     const errors: NetError[] = [];
-    for (const work of [() => this.#changeNft(plan), () => this.#changeLegacy(plan)]) {
+    const leave = (): unknown => this.#socket && this.#firewalld.remove(this.#socket, devices);
+    for (const work of [() => this.#changeNft(plan), () => this.#changeLegacy(plan), leave]) {
       try {
         await work();
       } catch (thrown) {
@@ -86,20 +95,23 @@ class LinuxAdmitter implements Admitter {
   missing(entries: readonly AdmitEntry[], onlyDropped = false): string[] {
     if (entries.length === 0) return [];
     const { nft, legacy } = this.#tables();
+    const devices = entries.map(({ device }) => device);
     const found = new Set([
       ...nft.flatMap((table) => (onlyDropped ? dropped : unadmitted)(table, entries)),
       ...legacy.flatMap((table) => dropped(table, entries)),
+      ...(this.#socket === null ? [] : this.#firewalld.missing(this.#socket, devices, onlyDropped)),
     ]);
-    return entries.map(({ device }) => device).filter((device) => found.has(device));
+    return devices.filter((device) => found.has(device));
   }
 
-  dockerBridges(): DockerBridge[] {
+  closedBridges(): ClosedBridge[] {
     const { nft, legacy } = this.#tables();
     const tables = [...nft, ...legacy];
     const guarded = new Set(tables.flatMap((table) => dockerDevices(table, 'DOCKER-BRIDGE')));
     const named = new Set([...guarded, ...tables.flatMap((table) => dockerDevices(table, 'FORWARD'))]);
-    const bridges = readBridges(this.#ns).filter(({ own, uplink }) => !own && !uplink);
-    const found = bridges.flatMap(({ name }) => (named.has(name) || DOCKER_NAME.test(name) ? [name] : []));
+    const bridges = readBridges(this.#ns).flatMap(({ name, own, uplink }) => (own || uplink ? [] : [name]));
+    const unknown = this.#socket === null ? [] : this.#firewalld.unplaced(this.#socket, bridges);
+    const found = bridges.filter((name) => named.has(name) || DOCKER_NAME.test(name) || unknown.includes(name));
     return found.toSorted().map((name) => ({ name, guarded: guarded.has(name) }));
   }
 
@@ -123,6 +135,8 @@ class LinuxAdmitter implements Admitter {
       const isWanted = variant === 'nft' || concernsUs(table);
       return planAdmission(table, isWanted ? wanted : { ...wanted, entries: [] }, only);
     });
+    const devices = entries.map(({ device }) => device);
+    if (this.#socket !== null && devices.length > 0) await this.#firewalld.add(this.#socket, devices);
   }
 
   [Symbol.dispose](): void {

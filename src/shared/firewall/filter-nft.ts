@@ -163,7 +163,7 @@ function verdict(target: string): Expression {
 /** Without attributes, the counter starts at zero bytes and packets. */
 const EMPTY_COUNTER = new Uint8Array(0);
 
-function understand({ handle, expressions, userdata }: NftRule): HandledRule {
+export function understand({ handle, expressions, userdata }: NftRule): HandledRule {
   const conditions = expressions.filter((one) => !TRANSPARENT.includes(one.name) && !isComment(one));
   const { does, target } = effectOf(expressions);
   const note = commentOf(expressions, userdata);
@@ -171,10 +171,16 @@ function understand({ handle, expressions, userdata }: NftRule): HandledRule {
   return {
     handle,
     does,
-    always: conditions.length === 0,
+    always: conditions.every(matchesAll),
     ...given({ target, note, accepts: note === MARK && does === 'accept' ? device : undefined }),
     ...(device?.way === 'out' ? { output: device.device } : {}),
   };
+}
+
+/** iptables-nft writes `-i +` as a comparison with no bytes, or as none. */
+function matchesAll({ name, meta, cmp }: Expression): boolean {
+  const isDevice = meta?.key === NFT_META_IIFNAME || meta?.key === NFT_META_OIFNAME;
+  return name === 'meta' ? isDevice : name === 'cmp' && (cmp?.data?.value?.length ?? 0) === 0;
 }
 
 function effectOf(expressions: readonly Expression[]): { readonly does: Does; readonly target?: string } {

@@ -74,7 +74,7 @@ function boundary(table: FilterTable): number {
 }
 
 /** Returns the chain's verdict for a packet that matches no condition; undefined if the chain returns. */
-function fate(table: FilterTable, chain: string, depth = 0): 'accept' | 'drop' | undefined {
+export function fate(table: FilterTable, chain: string, depth = 0): 'accept' | 'drop' | undefined {
   if (depth > MAX_DEPTH) return undefined;
   for (const rule of table.rules(chain) ?? []) {
     if (!rule.always || isOurJump(rule)) continue;

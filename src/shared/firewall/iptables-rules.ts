@@ -11,7 +11,7 @@ import {
   type PolicyEntry,
   type SeparateEntry,
 } from '../model/firewall.ts';
-import type { DockerBridge } from './admit.ts';
+import type { ClosedBridge } from './admit.ts';
 import { familyOf, type Line, LOOPBACK, socketText, type Table } from './iptables-lines.ts';
 import { portLines } from './iptables-ports.ts';
 
@@ -106,7 +106,7 @@ function admitLines({ device, from = [] }: AdmitEntry, family: Family): Line[] {
 }
 
 /** The lines about the bridges of Docker's networks. */
-export function foreignLines(docker: readonly DockerBridge[]): Line[] {
+export function foreignLines(docker: readonly ClosedBridge[]): Line[] {
   return docker.flatMap(({ name, guarded }) =>
     (guarded ? ['-i'] : ['-i', '-o']).map((end): Line => {
       const place = { table: 'mangle', chain: 'ISTHMUS-FOREIGN', note: FOREIGN_NOTE } as const;

@@ -3,7 +3,7 @@ import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import { type Family, parseAddr } from '../model/addr.ts';
 import { entryKey, type FirewallEntry, isBridgeEntry } from '../model/firewall.ts';
 import { contains, formatPrefix, networkOf, parsePrefix } from '../model/prefix.ts';
-import type { DockerBridge } from './admit.ts';
+import type { ClosedBridge } from './admit.ts';
 import { CHAINS, familyOf, type Line, TABLES, type Table } from './iptables-lines.ts';
 import { baseLines, entryLines, FOREIGN_NOTE, foreignLines, placeOf } from './iptables-rules.ts';
 
@@ -57,7 +57,7 @@ export function groupsOf(entries: readonly FirewallEntry[], family: Family, stat
 }
 
 /** The rules about Docker's bridges, except `devices` and other devices of ours; replaces those about other bridges. */
-export function foreignGroup(devices: readonly string[], state: State, docker: readonly DockerBridge[]): Group {
+export function foreignGroup(devices: readonly string[], state: State, docker: readonly ClosedBridge[]): Group {
   const saved = state.lines.flatMap(({ chain, text }) => (chain === 'ISTHMUS-MASQ' ? [text] : []));
   const ours = new Set([...devices, ...saved.flatMap((text) => /^-o (\S+) /.exec(text)?.[1] ?? [])]);
   const lines = foreignLines(docker.filter(({ name }) => !ours.has(name)));
@@ -143,7 +143,7 @@ export function concerns(entry: FirewallEntry, family: Family): boolean {
 }
 
 /** The group about Docker's bridges, if the entries have a policy. */
-export function foreignOf(entries: readonly FirewallEntry[], state: State, docker: readonly DockerBridge[]): Group[] {
+export function foreignOf(entries: readonly FirewallEntry[], state: State, docker: readonly ClosedBridge[]): Group[] {
   const policies = entries.flatMap((entry) => (entry.kind === 'policy' ? [entry.device] : []));
   return policies.length === 0 ? [] : [foreignGroup(policies, state, docker)];
 }

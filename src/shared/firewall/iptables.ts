@@ -34,8 +34,8 @@ export interface IptablesOptions {
 const MAX_ATTEMPTS = 3;
 
 /** The packet filter of a namespace, controlled by the iptables tools: rules in chains of our own, ISTHMUS-…. */
-export function openIptables(ns: LinuxNamespace, options: IptablesOptions): Firewaller {
-  return new IptablesFirewaller(ns, options);
+export function openIptables(ns: LinuxNamespace, options: IptablesOptions, admitter = openAdmitter(ns)): Firewaller {
+  return new IptablesFirewaller(ns, options, admitter);
 }
 
 class IptablesFirewaller implements Firewaller {
@@ -46,11 +46,11 @@ class IptablesFirewaller implements Firewaller {
   readonly #lock: IptablesOptions['lock'];
   #native: Variant | undefined;
 
-  constructor(ns: LinuxNamespace, { variant, lock }: IptablesOptions) {
+  constructor(ns: LinuxNamespace, { variant, lock }: IptablesOptions, admitter: Admitter) {
     this.#ns = ns;
     this.#given = variant;
     this.#lock = lock;
-    this.#admitter = openAdmitter(ns);
+    this.#admitter = admitter;
   }
 
   add(entries: readonly FirewallEntry[]): Promise<boolean> {
@@ -59,7 +59,7 @@ class IptablesFirewaller implements Firewaller {
 
   async #add(entries: readonly FirewallEntry[]): Promise<boolean> {
     const variant = await this.#variant();
-    const docker = this.#admitter.dockerBridges();
+    const docker = this.#admitter.closedBridges();
     const works: { family: Family; state: State; groups: Group[] }[] = [];
     for (const family of this.#families(entries)) {
       const state = await this.#read(variant, family);
@@ -136,7 +136,7 @@ class IptablesFirewaller implements Firewaller {
   /** Starts no program if nothing is wanted and there is nothing of ours. Empties the variant that `iptables` is not. */
   async #reset(entries: readonly FirewallEntry[]): Promise<void> {
     const native = entries.length === 0 ? [] : [await this.#variant()];
-    const docker = this.#admitter.dockerBridges();
+    const docker = this.#admitter.closedBridges();
     for (const variant of new Set([...native, ...this.#present()])) {
       const wanted = native.includes(variant) ? entries : [];
       for (const family of familiesOf(this.#ns)) {
@@ -150,7 +150,7 @@ class IptablesFirewaller implements Firewaller {
 
   async refresh(): Promise<void> {
     await this.#alone(async () => {
-      const docker = this.#admitter.dockerBridges();
+      const docker = this.#admitter.closedBridges();
       const both = this.#present().flatMap((variant) => familiesOf(this.#ns).map((family) => ({ variant, family })));
       for (const { variant, family } of both) {
         await this.#retry(variant, family, [], (state) => {

@@ -44,9 +44,9 @@ function serviceElements(ns: LinuxNamespace): Element[] {
   });
 }
 
-/** The elements that come from no entry, but from the bridges and the services of others. */
-export function othersElements(ns: LinuxNamespace, admitter: Admitter): Element[] {
-  return [...dockerElements(admitter), ...serviceElements(ns)];
+/** The elements that come from no entry, but from the bridges and the services of others; `own` are all that do. */
+export function othersElements(ns: LinuxNamespace, admitter: Admitter, own: readonly Element[]): Element[] {
+  return [...dockerElements(admitter, networksOf(own)), ...serviceElements(ns)];
 }
 
 /** Returns the messages that bring those elements up to date; with `entries`, those that matter to these. */
@@ -59,7 +59,7 @@ export function othersRequests(
   const concerns = (kind: FirewallEntry['kind']): boolean => entries?.some((entry) => entry.kind === kind) !== false;
   const services = concerns('port') ? serviceElements(ns) : [];
   const changes = [
-    ...(concerns('policy') ? setChanges(socket, DOCKER_SETS, dockerElements(admitter)) : []),
+    ...(concerns('policy') ? setChanges(socket, DOCKER_SETS, dockerElements(admitter, networksThere(socket))) : []),
     ...(entries === undefined || services.length > 0 ? setChanges(socket, Object.values(SERVICE_SETS), services) : []),
   ];
   return changes.flatMap(({ removed, added }) => [...removed, ...added]);
@@ -84,14 +84,31 @@ function setChange(socket: NetlinkSocket, set: string, elements: readonly Elemen
   };
 }
 
-/** The elements of the sets about Docker's bridges. */
-function dockerElements(admitter: Admitter): Element[] {
+/** The elements of the sets about bridges that are closed to `ours`. */
+function dockerElements(admitter: Admitter, ours: ReadonlySet<string>): Element[] {
   return admitter
-    .dockerBridges()
+    .closedBridges()
+    .filter(({ name }) => !ours.has(name))
     .flatMap(({ name, guarded }) =>
       (guarded ? ['docker'] : DOCKER_SETS).map((set): Element => ({ set, key: [{ type: 'ifname', value: name }] })),
     );
 }
+
+/** The devices in set `networks`. */
+function networksThere(socket: NetlinkSocket): ReadonlySet<string> {
+  const names = listElements(socket, { ...TABLE_ID, set: NETWORKS_SET }).map(({ key }) =>
+    Buffer.from(key?.value ?? []),
+  );
+  return new Set(names.map((bytes) => bytes.toString().replace(/\0.*$/s, '')));
+}
+
+/** The devices that these elements put into set `networks`. */
+function networksOf(elements: readonly Element[]): ReadonlySet<string> {
+  const networks = elements.filter(({ set }) => set === NETWORKS_SET);
+  return new Set(networks.flatMap(({ key }) => key.map(({ value }) => String(value))));
+}
+
+const NETWORKS_SET = 'networks';
 
 /** The entries that the table lacks in part or whose replaced remains it still has. For a whole table. */
 export function lackingEntries(socket: NetlinkSocket, entries: readonly FirewallEntry[]): FirewallEntry[] {

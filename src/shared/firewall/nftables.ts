@@ -38,10 +38,10 @@ export class NftablesFirewaller implements Firewaller {
   readonly #admitter: Admitter;
   #opened: { readonly socket: NetlinkSocket; readonly watch: TableWatch } | undefined;
 
-  constructor(ns: LinuxNamespace, via?: ScriptRunner) {
+  constructor(ns: LinuxNamespace, via?: ScriptRunner, admitter: Admitter = openAdmitter(ns)) {
     this.#ns = ns;
     this.#via = via;
-    this.#admitter = openAdmitter(ns);
+    this.#admitter = admitter;
   }
 
   async add(entries: readonly FirewallEntry[]): Promise<boolean> {
@@ -156,7 +156,7 @@ export class NftablesFirewaller implements Firewaller {
       if (!watch.isWhole()) return false;
       const counted = countRules(socket, TABLE_ID);
       if (!names.every((name) => counted.has(name))) return false;
-      const all = [...elements, ...othersElements(this.#ns, this.#admitter)];
+      const all = [...elements, ...othersElements(this.#ns, this.#admitter, elements)];
       const errno = send(socket, diffRequests(socket, all, names, counted));
       if (errno === 0) return true;
       if (errno !== ENOENT && errno !== EEXIST) throw refused('firewall.reset', elements, errno);

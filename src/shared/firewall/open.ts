@@ -1,9 +1,11 @@
 import { NetError } from '../errors/net-error.ts';
 import type { LinuxNamespace } from '../host/linux-namespace.ts';
+import type { Logger } from '../log/log.ts';
 import type { FirewallBackend } from '../model/firewall.ts';
 import { NETLINK_NETFILTER } from '../netlink/constants.ts';
 import { answersNftables, hasTable, openNetfilter } from '../netlink/nfnetlink.ts';
 import { NetlinkSocket } from '../netlink/socket.ts';
+import { openAdmitter } from './admit.ts';
 import { BridgeFirewaller } from './bridge.ts';
 import type { Firewaller } from './firewaller.ts';
 import { type IptablesOptions, openIptables } from './iptables.ts';
@@ -20,15 +22,17 @@ export interface FirewallerOptions {
   readonly via?: ScriptRunner;
   /** For iptables: the variant; by default that of the command `iptables`. */
   readonly variant?: Variant;
+  /** Told what firewalld refuses. */
+  readonly log?: Pick<Logger, 'warn'>;
 }
 
 /** Creates the firewaller of a namespace. Opens and reads nothing before the first use. */
 export function openFirewaller(backend: FirewallBackend, ns: LinuxNamespace, options: FirewallerOptions): Firewaller {
   switch (backend) {
     case 'nftables':
-      return new NftablesFirewaller(ns, options.via);
+      return new NftablesFirewaller(ns, options.via, openAdmitter(ns, options.log));
     case 'iptables':
-      return openIptables(ns, options);
+      return openIptables(ns, options, openAdmitter(ns, options.log));
     case 'bridge':
       return new BridgeFirewaller(ns);
     case 'none':

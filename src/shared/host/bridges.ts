@@ -33,6 +33,26 @@ export function readBridges(ns: LinuxNamespace): BridgeFacts[] {
   });
 }
 
+/**
+ * Returns those of the devices that do not lead out of the host: bridges without uplink, and links to containers. Also
+ * those that do not exist, as they are about to be created.
+ */
+export function innerDevices(ns: LinuxNamespace, names: readonly string[]): string[] {
+  const requests = names.map((name) => {
+    const payload = link.encode({ header: {}, attrs: { name, extMask: RTEXT_FILTER_SKIP_STATS } });
+    return { type: RTM_GETLINK, payload, reply: true, ack: false };
+  });
+  const found = ns.route.exchange(requests).map(({ messages: [message] }) => message);
+  const links = found.map((message) => message && link.decode(message.payload, true));
+  const bridges = new Map(readBridges(ns).map((facts) => [facts.name, facts]));
+  const defaults = defaultDevices(ns);
+  return names.filter((name, i) => {
+    const kind = links[i]?.attrs.info?.kind;
+    if (links[i] === undefined) return true;
+    return kind === 'bridge' ? bridges.get(name)?.uplink === false : INNER.includes(kind) && !defaults.has(name);
+  });
+}
+
 /** An older kernel may ignore the filter of the dump. */
 function leadsOut(bridge: number): (port: LinkMessage) => boolean {
   return ({ attrs: { master, info } }) => master === bridge && !INNER.includes(info?.kind);

@@ -12,7 +12,7 @@ import { link } from '../netlink/link.ts';
 import type { Message } from '../netlink/message.ts';
 import { ALL_LINKS, netconf } from '../netlink/netconf.ts';
 import { NFPROTO_BRIDGE, NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6 } from '../netlink/netfilter.ts';
-import { nftEvent } from '../netlink/nft-events.ts';
+import { nftEvent, tableBytes } from '../netlink/nft-events.ts';
 import { route } from '../netlink/route.ts';
 
 /** A change that deletes or disables something in the kernel. */
@@ -34,6 +34,8 @@ export type KernelChange =
       readonly table: string;
       readonly chain?: string;
     }
+  /** A rule of a chain that `NftInterest.chains` names was written or deleted. */
+  | { readonly kind: 'chain'; readonly table: string }
   /** The kernel's buffer overflowed: anything may have changed. */
   | { readonly kind: 'lost' };
 
@@ -43,6 +45,8 @@ export interface NftInterest {
   readonly tables: readonly string[];
   /** A rule or chain elsewhere is ours if it contains one of these texts: a comment, a chain's name. */
   readonly marks: readonly string[];
+  /** Chains of others, in a table of this name: every change of their rules is reported. */
+  readonly chains?: { readonly table: string; readonly names: readonly string[] };
 }
 
 /** The change in one line: `link isth0 deleted`. Two changes with equal text are the same damage. */
@@ -63,6 +67,8 @@ export function formatChange(change: KernelChange): string {
       const where = `${family} ${table}${chain === undefined ? '' : ` ${chain}`}`;
       return `nftables ${where}: ${event === 'policy' ? 'policy drop' : 'something deleted'}`;
     }
+    case 'chain':
+      return `chain of ${change.table} changed`;
     case 'lost':
       return 'unknown changes';
   }
@@ -123,10 +129,12 @@ function linkChange(type: number, payload: Uint8Array): KernelChange | undefined
 export class NftTransactions {
   readonly #interest: NftInterest;
   readonly #isOwn: (pid: number) => boolean;
+  readonly #watched: readonly Uint8Array[];
   readonly #changes = new Map<string, KernelChange>();
 
   constructor(interest: NftInterest, isOwn: (pid: number) => boolean) {
     this.#interest = interest;
+    this.#watched = interest.chains === undefined ? [] : [tableBytes(interest.chains.table)];
     this.#isOwn = isOwn;
   }
 
@@ -134,7 +142,7 @@ export class NftTransactions {
   take(messages: readonly Message[]): readonly KernelChange[] {
     const told: KernelChange[] = [];
     for (const message of messages) {
-      const event = nftEvent(message);
+      const event = nftEvent(message, this.#watched);
       if (event === undefined) continue;
       if (event.is === 'generation') {
         if (!this.#isOwn(event.pid)) told.push(...this.#changes.values());
@@ -142,17 +150,24 @@ export class NftTransactions {
         continue;
       }
       const { where } = event;
+      const { chains } = this.#interest;
+      if (where.table === chains?.table && chains.names.includes(where.chain ?? ''))
+        this.#keep({ kind: 'chain', table: where.table });
+      if (event.is === 'rule') continue;
       if (event.is === 'deletion' && !this.#isOurs(where, event.of === 'rule' ? message.payload : undefined)) continue;
-      const change: KernelChange = {
+      this.#keep({
         kind: 'nft',
         event: event.is === 'deletion' ? 'delete' : 'policy',
         family: familyName(where.family),
         table: where.table,
         ...(where.chain === undefined || this.#interest.tables.includes(where.table) ? {} : { chain: where.chain }),
-      };
-      this.#changes.set(formatChange(change), change);
+      });
     }
     return told;
+  }
+
+  #keep(change: KernelChange): void {
+    this.#changes.set(formatChange(change), change);
   }
 
   #isOurs(where: { readonly table: string; readonly chain?: string }, rule: Uint8Array | undefined): boolean {

@@ -10,17 +10,18 @@ export interface ToolAnswer {
 
 /**
  * Runs a program in the namespace and returns its output; undefined if the command is not installed. Does not block the
- * thread. Kills the program after a minute: iptables itself gives up after 10 s.
+ * thread. Kills the program after `timeoutMs`, by default a minute: iptables itself gives up after 10 s.
  */
 export async function runTool(
   ns: LinuxNamespace,
   file: string,
   args: readonly string[],
   input = '',
+  timeoutMs = TIMEOUT_MS,
 ): Promise<ToolAnswer | undefined> {
   const { spawn } = process.getBuiltinModule('node:child_process');
   // The child inherits the namespace that the thread is in when it forks.
-  const child = ns.within(() => spawn(file, args, { stdio: 'pipe', timeout: TIMEOUT_MS, killSignal: 'SIGKILL' }));
+  const child = ns.within(() => spawn(file, args, { stdio: 'pipe', timeout: timeoutMs, killSignal: 'SIGKILL' }));
   noteChild(child.pid);
   const [output, error] = [collect(child.stdout), collect(child.stderr)];
   // A child that exits without reading its input explains why on stderr.

@@ -12,6 +12,7 @@ import {
   NFT_MSG_DELTABLE,
   NFT_MSG_NEWCHAIN,
   NFT_MSG_NEWGEN,
+  NFT_MSG_NEWRULE,
   NFTA_CHAIN_NAME,
   NFTA_CHAIN_POLICY,
   NFTA_CHAIN_TABLE,
@@ -36,6 +37,7 @@ const generation = body(NFGENMSG, {
 /** The content of a message of NFNLGRP_NFTABLES. */
 export type NftEvent =
   | { readonly is: 'deletion'; readonly of: 'table' | 'chain' | 'rule' | 'set' | 'element'; readonly where: Where }
+  | { readonly is: 'rule'; readonly where: Where }
   /** A chain with a hook was created with the policy `drop`, or changed to it. */
   | { readonly is: 'drop-policy'; readonly where: Where }
   /** The end of a transaction, with the thread that made it: its number in the first PID namespace. */
@@ -56,8 +58,11 @@ const DELETIONS: ReadonlyMap<number, 'table' | 'chain' | 'rule' | 'set' | 'eleme
   [NFT_MSG_DELSETELEM, 'element'],
 ]);
 
-/** Decodes the message as an event; undefined for every other message. */
-export function nftEvent({ type, payload }: Message): NftEvent | undefined {
+/**
+ * Decodes the message as an event; undefined for every other message. Reports new rules of tables with the names of
+ * `newRules` only (`tableBytes`): others may write thousands.
+ */
+export function nftEvent({ type, payload }: Message, newRules: readonly Uint8Array[] = []): NftEvent | undefined {
   if (type >> 8 !== NFNL_SUBSYS_NFTABLES) return undefined;
   const message = type & 0xff;
   if (message === NFT_MSG_NEWGEN) {
@@ -68,11 +73,27 @@ export function nftEvent({ type, payload }: Message): NftEvent | undefined {
     const found = chain.decode(payload, true);
     return found?.attrs.policy === NF_DROP ? { is: 'drop-policy', where: whereOf(found) } : undefined;
   }
+  if (message === NFT_MSG_NEWRULE) {
+    const found = newRules.some((bytes) => hasBytes(payload, bytes)) ? rule.decode(payload, true) : undefined;
+    return found && { is: 'rule', where: whereOf(found) };
+  }
   const of = DELETIONS.get(message);
   if (of === undefined) return undefined;
   const codec = of === 'rule' ? rule : of === 'chain' ? chain : any;
   const found = codec.decode(payload, true);
   return found && { is: 'deletion', of, where: whereOf(found) };
+}
+
+/** The header's size; the first attribute, the table's name, follows its own header of 4 bytes. */
+const TABLE_OFFSET = 8;
+
+/** A table's name as a message has it. */
+export function tableBytes(name: string): Uint8Array {
+  return Buffer.from(`${name}\0`);
+}
+
+function hasBytes(payload: Uint8Array, bytes: Uint8Array): boolean {
+  return bytes.every((byte, i) => payload[TABLE_OFFSET + i] === byte);
 }
 
 function whereOf({

@@ -24,12 +24,13 @@ export function openCore(env: Environment, { phases }: CallOptions = {}): CallCo
   const stateDir = stateDirOf(env);
   const host = openLinuxHost(env);
   const locks = new LockQueue(stateDir);
-  const firewallers = new Firewallers(host, (key) => core.lock(key));
+  const log = makeLogger(logLevel(env), env.TRACEPARENT, (line) => writeAll(STDERR, line));
+  const firewallers = new Firewallers(host, (key) => core.lock(key), log);
   let store: LocalStore | undefined;
   const core = makeCore({
     stateDir,
     host,
-    log: makeLogger(logLevel(env), env.TRACEPARENT, (line) => writeAll(STDERR, line)),
+    log,
     changes: changeCount(stateDir, host.identity),
     lock: (key) => locks.lock(key),
     firewall: (backend) => firewallers.get(backend),

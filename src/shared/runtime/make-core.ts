@@ -81,18 +81,20 @@ function delegatesOf(surroundings: DelegateSurroundings): Core['delegate'] {
 export class Firewallers implements Disposable {
   readonly #host: LinuxHost;
   readonly #lock: Core['lock'];
+  readonly #log: Core['log'];
   readonly #opened = new Map<FirewallBackend, Firewaller>();
 
   /** `lock` serializes changes in backends that need it. */
-  constructor(host: LinuxHost, lock: Core['lock']) {
+  constructor(host: LinuxHost, lock: Core['lock'], log: Core['log']) {
     this.#host = host;
+    this.#log = log;
     this.#lock = lock;
   }
 
   get(backend: FirewallBackend): Firewaller {
     const found = this.#opened.get(backend);
     if (found !== undefined) return found;
-    const made = openFirewaller(backend, this.#host.own, { lock: this.#lock });
+    const made = openFirewaller(backend, this.#host.own, { lock: this.#lock, log: this.#log });
     this.#opened.set(backend, made);
     return made;
   }

@@ -1,4 +1,5 @@
 import type { Addressing } from '../../drivers/driver.ts';
+import { networkEntries } from '../../drivers/rules.ts';
 import { fault } from '../../errors/fault.ts';
 import { asNetError, type NetError } from '../../errors/net-error.ts';
 import type { View, ViewQuery } from '../../host/host.ts';
@@ -96,12 +97,21 @@ async function checkSource(core: Core, { source }: EndpointRequest, { addresses 
     );
 }
 
-/** Throws `drift` if planning the network again yields a step. */
+/** Throws `drift` if planning the network again yields a step, or if an administrator shut its bridge. */
 async function checkNetwork(core: Core, request: EndpointRequest, addressing: Addressing): Promise<void> {
   const [first] = await missingOps(core, request, addressing);
-  if (first === undefined) return;
+  if (first === undefined) return await checkZone(core, request, addressing);
   const { what, hint } = lackOf(first);
   throw fault.drift('CHECK', `network ${request.attachment.network}`, what, hint);
+}
+
+async function checkZone(core: Core, { attachment, rules }: EndpointRequest, addressing: Addressing): Promise<void> {
+  const device = core.store.networks.get(attachment.network)?.device;
+  if (rules === undefined || device === undefined) return;
+  const admission = networkEntries(rules, device, addressing).filter(({ kind }) => kind === 'admit');
+  if ((await core.firewall(rules.backend).missing(admission, true)).length === 0) return;
+  const what = `${device} is in a zone of firewalld that does not accept its connections`;
+  throw fault.drift('CHECK', `network ${attachment.network}`, what, 'Move it to the zone trusted, or out of its zone');
 }
 
 async function missingOps(
