@@ -6,10 +6,10 @@ import { debianLicences } from '../../build/debian-licences.ts';
 import { makeDockerPlugin } from '../../build/docker-plugin-files.ts';
 import { docker, dockerMissing, flushRules, tryDocker } from '../support/docker.ts';
 import { makePods, SHARED, SUBNET, webList } from '../support/docker-pods.ts';
+import { readBlocks } from '../support/docs.ts';
 import { confDir, hostState, useTestHost } from '../support/e2e.ts';
 import { IMAGE } from '../support/image.ts';
 import { type ManagedPlugin, PLUGIN, startManagedPlugin } from '../support/managed-plugin.ts';
-import { blocksOf, readReadme } from '../support/readme.ts';
 import { assertSame } from '../support/snapshot.ts';
 import { makeTempDir } from '../support/temp.ts';
 import { type TestHost, waitFor } from '../support/test-host.ts';
@@ -226,9 +226,9 @@ function describePlugin(running: () => TestHost): void {
       host.run('iptables-legacy', '-P', 'FORWARD', 'ACCEPT');
     });
 
-    it('can be created, used and configured as the README says', () => {
+    it('can be created, used and configured as docs/install.md says', () => {
       docker(host, 'plugin', 'rm', '-f', PLUGIN);
-      const blocks = blocksOf(readReadme()).filter(({ section, run }) => section === 'As a managed plugin' && run);
+      const blocks = readBlocks().filter(({ section, run }) => section === 'As a managed plugin' && run);
       assert.equal(blocks.length, 2);
       const top = dirname(dirname(directory));
       const head = `set -e; cd ${top}; export DOCKER_HOST=unix:///run/docker.sock`;

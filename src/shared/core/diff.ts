@@ -58,7 +58,7 @@ export async function missingEntries(
   return missing;
 }
 
-/** The command that restores every entry of the packet filter, as the README installs it. */
+/** The command that restores every entry of the packet filter, as docs/install.md installs it. */
 const RELOAD = 'Run: /opt/cni/bin/isthmus reload';
 
 /** Says what the host lacks if this op of a network is missing, and which command restores it. */

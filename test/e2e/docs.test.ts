@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { pluginNames } from '../support/cni.ts';
 import { importImage, startContainerd } from '../support/containerd.ts';
 import { docker, flushRules, loadImage, startDocker } from '../support/docker.ts';
+import { type Block, ROOT, readBlocks } from '../support/docs.ts';
 import { binDir, useTestHost } from '../support/e2e.ts';
 import { IMAGE, makeImage } from '../support/image.ts';
 import { removeNetworks } from '../support/networks.ts';
 import { STORAGE, withoutCni } from '../support/podman.ts';
-import { type Block, blocksOf, ROOT, readReadme } from '../support/readme.ts';
 import { EXAMPLES, makeRuntime, readList } from '../support/runtime.ts';
 import { skipIf } from '../support/skip.ts';
 import type { Attempt, Daemon, TestHost } from '../support/test-host.ts';
@@ -16,14 +16,14 @@ import type { Attempt, Daemon, TestHost } from '../support/test-host.ts';
 const NAMED_IMAGE = 'docker.io/library/busybox:latest';
 const PODMAN_CONF = '/run/isth/containers.conf';
 
-describe("the README's examples", function () {
+describe("the documentation's examples", function () {
   this.timeout(60_000);
   const running = useTestHost({
     CONTAINERS_CONF: PODMAN_CONF,
     STORAGE_DRIVER: 'vfs',
     CONTAINERD_SNAPSHOTTER: 'native',
   });
-  const blocks = blocksOf(readReadme());
+  const blocks = readBlocks();
   const ran = new Set<Block>();
   let host: TestHost;
 
@@ -52,9 +52,15 @@ describe("the README's examples", function () {
     removeNetworks(host);
   });
 
+  it('install the executable and a network', () => {
+    assert.equal(succeed('Install it', 'exec 2>&1'), '');
+    assert.equal(host.attempt(['/opt/cni/bin/isthmus']).stderr, shown('Install the files', 'text'));
+    assert.equal(host.run('ls', '/etc/cni/net.d'), '10-web.conflist\n');
+  });
+
   it('install the executable, its names and a network, and upgrade it', () => {
-    const said = succeed('Install it', 'exec 2>&1');
-    assert.equal(said, shown('Install it', 'text'));
+    const said = succeed('Install the files', 'exec 2>&1');
+    assert.equal(said, shown('Install the files', 'text'));
     const installed = host.run('ls', '-l', '/opt/cni/bin');
     assert.match(installed, /^-rwxr-xr-x .* isthmus$/m);
     for (const name of pluginNames.filter((known) => known !== 'isthmus'))
@@ -110,9 +116,9 @@ describe("the README's examples", function () {
     const container = { id: 'reloaded', netns: '/run/netns/reloaded', offers };
     try {
       runtime.add(container);
-      const table = host.run('nft', 'list', 'ruleset');
+      const tables = tablesOf(host);
       assert.equal(succeed('Reload'), shown('Reload', 'text'));
-      assert.equal(host.run('nft', 'list', 'ruleset'), table);
+      assert.deepEqual(tablesOf(host), tables);
       runtime.check(container);
       host.run('nft', 'flush', 'ruleset');
       assert.throws(
@@ -128,6 +134,40 @@ describe("the README's examples", function () {
       runtime.del(container);
       host.run('ip', 'netns', 'delete', 'reloaded');
     }
+  });
+
+  for (const [where, ...prepare] of [
+    ['where other traffic is dropped', '-P', 'FORWARD', 'DROP'],
+    ['in a chain that the administrator created', '-N', 'ISTHMUS-USER'],
+  ] as const)
+    it(`keep the administrator's rules ${where}`, () => {
+      const runtime = makeRuntime(host, readList(join(EXAMPLES, 'bridge.conflist')), [binDir]);
+      host.run('ip', 'netns', 'add', 'ruled');
+      const container = { id: 'ruled', netns: '/run/netns/ruled' };
+      host.run('iptables', ...prepare);
+      try {
+        runtime.add(container);
+        assert.equal(succeed('Your own rules'), '');
+        const rules = host.run('iptables', '-S').split('\n');
+        assert.ok(rules.includes('-A ISTHMUS-USER -d 192.0.2.7/32 -i isth0 -j DROP'), rules.join('\n'));
+        assert.match(rules.find((rule) => rule.startsWith('-A ISTHMUS-FORWARD')) ?? '', / -j ISTHMUS-USER$/);
+        assert.ok(
+          rules.some((rule) => /^-A FORWARD .*-j ISTHMUS-FORWARD$/.test(rule)),
+          rules.join('\n'),
+        );
+      } finally {
+        host.attempt(['iptables', '-F', 'ISTHMUS-USER']);
+        runtime.del(container);
+        host.run('ip', 'netns', 'delete', 'ruled');
+        host.attempt(['iptables', '-P', 'FORWARD', 'ACCEPT']);
+      }
+    });
+
+  it('keep networkd and NetworkManager from our interfaces', () => {
+    const section = 'systemd-networkd and NetworkManager';
+    assert.equal(succeed(section, 'networkctl() { echo "$@"; }; nmcli() { echo "$@"; }'), 'reload\ngeneral reload\n');
+    const installed = ['/etc/systemd/network/10-isthmus.network', '/etc/NetworkManager/conf.d/10-isthmus.conf'];
+    for (const file of installed) assert.match(host.run('cat', file), /\bisth\*/);
   });
 
   it('connect containers of podman', function () {
@@ -171,10 +211,13 @@ describe("the README's examples", function () {
     });
 
     it('connect containers of Docker', () => {
-      const said = succeed('Docker', DOCKER);
+      const said = succeed('The first network', DOCKER);
       assert.match(said, / 0% packet loss/);
       const table = said.slice(said.indexOf('CONTAINER'));
-      assert.equal(withoutIds(table.slice(0, table.indexOf('web1\napp'))), withoutIds(shown('Docker', 'text')));
+      assert.equal(
+        withoutIds(table.slice(0, table.indexOf('web1\napp'))),
+        withoutIds(shown('The first network', 'text')),
+      );
     });
 
     it('connect a container of Docker with a pod', () => {
@@ -201,9 +244,17 @@ describe("the README's examples", function () {
 
 const DOCKER = 'export DOCKER_HOST=unix:///run/docker.sock';
 
+/** The tables of nftables, which the kernel lists in the order of their creation, by name. */
+function tablesOf(host: TestHost): string[] {
+  return host
+    .run('nft', 'list', 'ruleset')
+    .split(/^(?=table )/m)
+    .toSorted();
+}
+
 /** Ids and addresses are others in each run. */
 function withoutIds(text: string): string {
-  return text.replaceAll(/\b[0-9a-f]{12}\b/g, '…').replaceAll(/\b10\.\d+\.\d+\.\d+/g, '…');
+  return text.replaceAll(/\b[0-9a-f]{12}\b/g, '…').replaceAll(/\b(10|172)\.\d+\.\d+\.\d+/g, '…');
 }
 
 /** Times, and how long something took, are others in each run. */

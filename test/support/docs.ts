@@ -1,9 +1,16 @@
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export const ROOT = join(import.meta.dirname, '../..');
 
-/** A fenced block of the README. */
+/** A page of the documentation. */
+export interface Page {
+  /** Its file, from the top of the repository: `docs/install.md`. */
+  readonly file: string;
+  readonly text: string;
+}
+
+/** A fenced block of a page. */
 export interface Block {
   /** The heading it stands under. */
   readonly section: string;
@@ -14,8 +21,39 @@ export interface Block {
   readonly text: string;
 }
 
-export function readReadme(): string {
-  return readFileSync(join(ROOT, 'README.md'), 'utf8');
+/** Returns one page. */
+export function readPage(file: string): string {
+  return readFileSync(join(ROOT, file), 'utf8');
+}
+
+/** Returns README.md, SECURITY.md and every page of docs. */
+export function readPages(): Page[] {
+  const files = ['README.md', 'SECURITY.md', ...globSync('docs/*.md', { cwd: ROOT }).toSorted()];
+  return files.map((file) => ({ file, text: readPage(file) }));
+}
+
+/** Returns the blocks of every page, in order. */
+export function readBlocks(): Block[] {
+  return readPages().flatMap(({ text }) => blocksOf(text));
+}
+
+/** The anchors of a page's headings, as GitHub derives them. */
+export function anchorsOf(markdown: string): string[] {
+  return headingsOf(markdown).map((text) =>
+    text
+      .toLowerCase()
+      .replaceAll(/[^\w\- ]/g, '')
+      .replaceAll(' ', '-'),
+  );
+}
+
+/** The targets of the links outside of fenced blocks. */
+export function linksOf(markdown: string): string[] {
+  return [
+    ...proseOf(markdown)
+      .join('\n')
+      .matchAll(/\]\(([^)]+)\)/g),
+  ].map(([, target = '']) => target);
 }
 
 /** Headings, without their marks. */
