@@ -4,6 +4,7 @@ import { on, once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { blocksOf, readPage } from '../support/docs.ts';
 
 const DEMO = join(import.meta.dirname, '../../build/demo.ts');
 /** Runs the rest as the user nobody, without capabilities, whatever the tree's place and permissions. */
@@ -38,6 +39,14 @@ describe('npm run demo', function () {
       assert.match(out, new RegExp(`^ +${from} +[\\d.]+:8080 +hello from 10\\.84\\.0\\.2$`, 'm'));
     assert.match(out, /^ +ADD +CHECK +DEL\n( +pod [ab]( +\d+\.\d ms){3}\n){2}/m);
     assert.match(out, /^ +pod b: links lo; on the host lo, uplink0$/m);
+  });
+
+  it("prints the lines of README's sample", async () => {
+    const sample = blocksOf(readPage('README.md')).find(({ language }) => language === 'text');
+    assert.ok(sample);
+    const { out } = await end(start());
+    const lines = withoutTimes(out).split('\n');
+    for (const line of withoutTimes(sample.text).trimEnd().split('\n')) assert.ok(lines.includes(line), line);
   });
 
   it('prints at most 120 columns and 80 lines to a pipe, without colours and trailing spaces', async () => {
@@ -98,6 +107,11 @@ function start({ wrapper = [], detached = false, env = {} }: Start = {}): ChildP
     env: { PATH: process.env.PATH, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+}
+
+/** The columns of measured times have other widths in each run. */
+function withoutTimes(text: string): string {
+  return text.replaceAll(/ +\d+\.\d+ ms/g, ' …').replaceAll(/^( +from +to +address) .*/gm, '$1');
 }
 
 /** The exit code of the demo, with everything that it said. */
