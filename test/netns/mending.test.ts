@@ -150,7 +150,7 @@ describe('the daemon repairs what others delete', function () {
     await attach('pods');
     site.ns.run('iptables-nft', '-P', 'FORWARD', 'DROP');
     await daemon.line(/event=mend\.found changes="nftables ip filter FORWARD: policy drop"/);
-    await until(() => site.ns.run('iptables-nft', '-S', 'ISTHMUS-FORWARD').includes('-i isth0 '));
+    await until(() => site.ns.run('iptables-nft', '-S').includes('-A ISTHMUS-FORWARD -i isth0 '));
   });
 
   for (const keys of [{}, IPTABLES]) {
