@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { existsSync } from 'node:fs';
-import { referencePath } from '../support/e2e.ts';
+import { dhcpReleases, referencePath } from '../support/e2e.ts';
 import { type Lab, meet } from './example-lab.ts';
 
 /** A DHCP server in a pod that is plugged into the bridge by hand, and the reference's daemon at its usual socket. */
@@ -31,7 +31,7 @@ export async function leaseByDhcp(lab: Lab): Promise<void> {
     for (const pod of [a, b]) assert.match(given, new RegExp(` ${pod.addresses[0]} `));
     meet(a, b);
     for (const pod of [a, b]) lab.delete(pod);
-    assert.equal(host.run('cat', leases), '', 'the server has its addresses back');
+    if (dhcpReleases(host)) assert.equal(host.run('cat', leases), '', 'the server has its addresses back');
     await dnsmasq.stop();
   } finally {
     // The kernel deletes a namespace later than its name, and with it the other ends of its links.

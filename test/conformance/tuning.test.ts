@@ -5,6 +5,7 @@ import { type CniHost, makeHost } from '../support/cni-host.ts';
 import { bridgeConf } from '../support/netconf.ts';
 import { removeNetns } from '../support/netns.ts';
 import { assertSame } from '../support/snapshot.ts';
+import { referenceKnowsCni11 } from './defect.ts';
 
 const LIST = { cniVersion: '1.1.0', name: 'web' };
 const OLD_LIST = { cniVersion: '1.0.0', name: 'web' };
@@ -222,7 +223,10 @@ describe('tuning, chained', () => {
       ['net.ipv4.tcp_rmem', '4096 16384 4194304', /configured value of .*tcp_rmem/],
     ] as const) {
       it(`the reference fails: ${key}`, () => {
-        assert.match(check(reference({ sysctl: { [key]: value } })).stdout, says);
+        const { stdout } = check(reference({ sysctl: { [key]: value } }));
+        // 1.9.1 knows IFNAME.
+        if (key.includes('IFNAME') && referenceKnowsCni11(host)) assert.equal(stdout, '');
+        else assert.match(stdout, says);
       });
       it(`tuning does the right thing: ${key}`, () => {
         assert.equal(check(ours({ sysctl: { [key]: value } })).code, 0);

@@ -22,6 +22,16 @@ export const confDir = '/etc/cni/net.d';
 /** The directory of the reference's plugins in a test host, which no runtime searches. */
 export const referencePath = '/run/isth/reference';
 
+/**
+ * False of the reference 1.9.1, which knows CNI 1.1: its dhcp sends DHCPRELEASE to the server's address from 0.0.0.0,
+ * which a kernel drops.
+ */
+export function dhcpReleases(host: TestHost): boolean {
+  const env = { CNI_COMMAND: 'VERSION' };
+  const { stdout } = host.attempt([`${referencePath}/dhcp`], { env, input: '{"cniVersion":"1.0.0"}' });
+  return !stdout.includes('"1.1.0"');
+}
+
 /** The directory in which launchers look for a daemon by default. */
 const RUN_DIR = '/run/isthmus';
 
