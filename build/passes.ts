@@ -65,6 +65,7 @@ export const SAME_EVERYWHERE: Readonly<Record<string, string>> = {
   'daemon-run-dir': "is about the daemon's directory",
   'daemon-signals': 'is about the daemon',
   demo: 'is about what it prints',
+  firewalld: 'needs a firewall manager, and a later root has none',
   'link-remover': 'is about the kernel',
   'netlink-async': 'is about the kernel',
   'offer-crash': 'is about the store and the kernel',
@@ -72,6 +73,8 @@ export const SAME_EVERYWHERE: Readonly<Record<string, string>> = {
   podman: 'needs podman 4: later ones know no CNI',
   'podman-default': 'needs podman 4: later ones know no CNI',
   'podman-networks': 'needs podman 4: later ones know no CNI',
+  'reach-firewalld': 'needs a firewall manager, and a later root has none',
+  'reach-managers': 'needs a firewall manager, and a later root has none',
   runtimes: 'is about the tests themselves',
 };
 
