@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert';
 import { appendFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DaemonBin, type DaemonSite, daemonBin, makeSite } from '../support/daemon-site.ts';
+import { byTable } from '../support/filter-tools.ts';
 import { ping } from '../support/ping.ts';
 import { assertSame, snapshot } from '../support/snapshot.ts';
 
@@ -26,13 +27,7 @@ describe('the daemon recovers from changes made by others', function () {
   afterEach(() => site?.[Symbol.dispose]());
 
   const ip = (...args: string[]) => site.host.ns.ip(...args);
-  /** By table: a table that is made anew comes last. */
-  const rules = () =>
-    site.host.ns
-      .run('nft', 'list', 'ruleset')
-      .split(/^(?=table )/m)
-      .toSorted()
-      .join('');
+  const rules = () => byTable(site.host.ns.run('nft', 'list', 'ruleset'));
   const addressOf = (pod: number) => site.ok('ADD', call(pod)).ips?.[0]?.address ?? assert.fail('no address');
   const call = (pod: number) => ({ pod, config: pod === 0 ? site.config : plain() });
   /** One host port is for one pod. */

@@ -176,7 +176,7 @@ for (const [form, backend] of DONE) {
     }
 
     it('of two networks on one bridge, deleting one keeps what the other needs', async () => {
-      const web = chainOf();
+      const web = chainOf({ range: { subnet: '10.88.0.0/24', rangeEnd: '10.88.0.99' } });
       const bridge = { ...choose(form, backend).bridge, bridge: 'isth0' };
       const range = { subnet: '10.88.0.0/24', rangeStart: '10.88.0.100' };
       const db = chainOf({ network: 'db', bridge, range, ports: [{ hostPort: 8081 }] });

@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { referencePath } from '../support/e2e.ts';
+import { byTable } from '../support/filter-tools.ts';
 import { skipIf } from '../support/skip.ts';
 import { makeSystemdHost, type SystemdHost, systemdMissing, UNITS } from '../support/systemd-host.ts';
 import { type Attempt, waitFor } from '../support/test-host.ts';
@@ -247,7 +248,7 @@ echo '{"cniVersion":"1.1.0","ips":[{"address":"10.97.0.9/16"}]}'
   it('restore the packet filter at reload', () => {
     const { call } = makePod();
     ok(call('ADD', RICH));
-    const rules = (): string => host.run('nft', '--stateless', 'list', 'ruleset');
+    const rules = (): string => byTable(host.run('nft', '--stateless', 'list', 'ruleset'));
     const before = rules();
     host.run('nft', 'flush', 'ruleset');
     host.run('systemctl', 'reload', SERVICE);

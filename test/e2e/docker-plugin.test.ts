@@ -205,6 +205,8 @@ function describePlugin(running: () => TestHost): void {
       plugin.run('one', 'first');
       host.run('sh', '-c', `kill -KILL ${plugin.pid()}; rm -r /var/lib/isthmus`);
       const isKept = (): boolean => {
+        // Until the new daemon has made the state directory, there is nothing to list.
+        if (host.attempt(['test', '-e', '/var/lib/isthmus/state.db']).code !== 0) return false;
         const networks = isthmus('network', 'ls') as { holders: string[] }[];
         return networks.some(({ holders }) => holders.some((holder) => holder.startsWith('docker:')));
       };

@@ -47,10 +47,15 @@ function describeReboots(running: () => TestHost): void {
     const ownState = (): string => {
       const bridges = host.run('ip', '-br', 'addr', 'show', 'type', 'bridge').replace(/^docker0 .*\n/m, '');
       const addresses = bridges.replace(/ (UP|DOWN|UNKNOWN) | fe80::\S+/g, ' ').replace(/ +/g, ' ');
-      const rules = host.run('nft', '--stateless', 'list', 'table', 'inet', 'isthmus');
-      const listed: readonly { readonly docker?: unknown }[] = JSON.parse(isthmus('network', 'ls', '-o', 'json'));
-      // Without what dockerd calls them.
-      const networks = listed.map(({ docker, ...rest }) => JSON.stringify(rest));
+      // dockerd's own bridge is not there before dockerd.
+      const rules = host
+        .run('nft', '--stateless', 'list', 'table', 'inet', 'isthmus')
+        .replace(/^.*"docker0".*\n/gm, '');
+      const listed: readonly { readonly docker?: unknown; readonly dockerName?: unknown }[] = JSON.parse(
+        isthmus('network', 'ls', '-o', 'json'),
+      );
+      // Without what only dockerd knows of them.
+      const networks = listed.map(({ docker, dockerName, ...rest }) => JSON.stringify(rest));
       // Rules are in the order in which they came, and so are bridges.
       return [addresses, rules, ...networks].join('\n').split('\n').sort().join('\n');
     };

@@ -125,3 +125,11 @@ function savedCuts(host: TestNetns, command: string): Cut[] {
   }
   return cuts;
 }
+
+/** Sorts the tables of a listing by nft: a table that is made anew comes last. */
+export function byTable(listing: string): string {
+  return listing
+    .split(/^(?=table )/m)
+    .toSorted()
+    .join('');
+}
