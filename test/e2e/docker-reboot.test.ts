@@ -5,7 +5,7 @@ import { type DockerSite, useDockerSite } from '../support/docker-site.ts';
 import { useTestHost } from '../support/e2e.ts';
 import { reboot, SAME_HOST } from '../support/reboot.ts';
 import { assertSame } from '../support/snapshot.ts';
-import type { TestHost } from '../support/test-host.ts';
+import { type TestHost, waitFor } from '../support/test-host.ts';
 import { assertTraffic } from '../support/traffic.ts';
 
 describe('reboot of a machine with dockerd', function () {
@@ -84,6 +84,8 @@ function describeReboots(running: () => TestHost): void {
         if (order === 'daemon') {
           await site.daemons.startPlugin();
           assert.deepEqual(endpoints(), []);
+          // The daemon reconciles beside the first calls.
+          await waitFor('the networks are back', () => ownState() === idle, 10_000).catch(() => undefined);
           assertSame(ownState(), idle, 'the reboot');
         } else site.daemons.usePlugin(await startActivated(host));
         await site.daemons.startDocker();
