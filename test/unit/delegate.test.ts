@@ -85,4 +85,8 @@ describe('delegate', function () {
       const failing = acquire(`${answer({ cniVersion: '1.0.0', code, msg: 'no\nway' })}\nexit 1`);
       await assert.rejects(failing, { kind: 'delegate', code: given, message: /failed: no way$/ });
     });
+  it('passes on details that are no text as JSON, also with a key that String() would call', async () => {
+    const failing = acquire(`${answer({ cniVersion: '1.0.0', code: 7, msg: 'no', details: { toString: 0 } })}\nexit 1`);
+    await assert.rejects(failing, { kind: 'delegate', message: /failed: no; \{"toString":0\}$/ });
+  });
 });

@@ -3,7 +3,7 @@ import type { NetError } from '../errors/net-error.ts';
 import type { Family } from '../model/addr.ts';
 import { digest } from '../model/attachment.ts';
 import { ifNameFault, MAX_IFNAME } from '../model/if-name.ts';
-import { field, isObject, type Json } from '../model/json.ts';
+import { field, isObject, type Json, textOf } from '../model/json.ts';
 import type { VlanRange } from '../model/op.ts';
 
 /** Options of the bridge driver; names and defaults are the reference bridge plugin's, except for the last two. */
@@ -102,7 +102,7 @@ export function parseBridge(config: Json, strict: boolean): BridgeOptions {
 export function bridgeName(config: Json, strict: boolean): string {
   const given = field(config, 'bridge');
   if (typeof given === 'string' && given !== '') return given;
-  return strict ? defaultBridge(String(field(config, 'name') ?? '')) : 'cni0';
+  return strict ? defaultBridge(textOf(field(config, 'name') ?? '')) : 'cni0';
 }
 
 /**

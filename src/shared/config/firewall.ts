@@ -3,7 +3,7 @@ import { conditionWords, notMatching } from '../firewall/iptables-matches.ts';
 import type { Addr, Family } from '../model/addr.ts';
 import { type FirewallBackend, type IngressPolicy, isNftMatch } from '../model/firewall.ts';
 import { given } from '../model/given.ts';
-import { field, type Json, textField } from '../model/json.ts';
+import { field, type Json, textField, textOf } from '../model/json.ts';
 import type { Prefix } from '../model/prefix.ts';
 import { invalid, show } from './invalid.ts';
 import { readAddr, readSubnet } from './ipam-values.ts';
@@ -79,7 +79,7 @@ function parseMasquerade(config: Json): MasqueradeOptions | undefined {
   }
   const except = field(config, 'nonMasqueradeCIDRs');
   const list = Array.isArray(except) ? except : [];
-  return { except: list.map((text, i) => readSubnet(String(text), `.nonMasqueradeCIDRs[${i}]`)), to };
+  return { except: list.map((text, i) => readSubnet(textOf(text), `.nonMasqueradeCIDRs[${i}]`)), to };
 }
 
 function parsePortOptions(config: Json): PortOptions {

@@ -1,7 +1,7 @@
 import { fault } from '../errors/fault.ts';
 import type { NetError } from '../errors/net-error.ts';
 import { given } from '../model/given.ts';
-import { field, isObject, type Json, textField } from '../model/json.ts';
+import { field, isObject, type Json, textField, textOf } from '../model/json.ts';
 import { isUnicastMac, parseMac } from '../model/mac.ts';
 import { BANDWIDTH_KEYS, type Bandwidth, parseBandwidth } from './bandwidth.ts';
 import { type BridgeOptions, parseBridge } from './bridge.ts';
@@ -175,7 +175,7 @@ function requestedDns(config: Json): Dns | undefined {
 function requestedAliases(config: Json): string[] {
   const aliases = field(field(config, 'runtimeConfig'), 'aliases');
   if (aliases === undefined) return [];
-  const names = isObject(aliases) ? (aliases[String(config.name)] ?? []) : undefined;
+  const names = isObject(aliases) ? (aliases[textOf(config.name)] ?? []) : undefined;
   if (Array.isArray(names) && names.every((name) => typeof name === 'string')) return [...names];
   throw invalid('.runtimeConfig.aliases', aliases, 'does not map networks to lists of names', 'Write { "net": ["a"] }');
 }

@@ -2,7 +2,7 @@ import { fault } from '../errors/fault.ts';
 import type { NetError } from '../errors/net-error.ts';
 import { type Addr, parseAddr } from '../model/addr.ts';
 import { given } from '../model/given.ts';
-import { field, isObject, type Json, textField } from '../model/json.ts';
+import { field, isObject, type Json, textField, textOf } from '../model/json.ts';
 import { type Prefix, parsePrefix } from '../model/prefix.ts';
 import type { Route } from '../model/route.ts';
 import { type Dns, readDns } from './dns.ts';
@@ -151,7 +151,7 @@ export function parsePrintedError(text: string): PrintedError {
   const output = parseOutput(text);
   const [msg, details] = ['msg', 'details'].map((key) => {
     const value = field(output, key);
-    return value === undefined ? undefined : String(value);
+    return value === undefined ? undefined : textOf(value);
   });
   const code = field(output, 'code');
   return given({ msg, details, code: typeof code === 'number' ? code : undefined });

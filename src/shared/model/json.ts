@@ -23,3 +23,8 @@ export function textField(value: unknown, key: string): string | undefined {
   const found = field(value, key);
   return typeof found === 'string' && found !== '' ? found : undefined;
 }
+
+/** A text as it is, any other value as JSON: an object may have a key `toString`, which String() would call. */
+export function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
+}
