@@ -7,7 +7,7 @@ import { assertSame } from '../support/snapshot.ts';
 import { startAgent } from '../support/traffic.ts';
 
 const V1 = { cniVersion: '1.0.0', name: 'web' };
-/** In a mount namespace whose /proc/sys nobody can write, as in a container. */
+/** Runs the command in a mount namespace with a read-only /proc/sys, as in a container. */
 const READ_ONLY_SYSCTLS = [
   ...['unshare', '--mount', 'sh', '-c'],
   'mount --bind /proc/sys /proc/sys && mount -o remount,ro,bind /proc/sys && exec "$@"',

@@ -95,7 +95,7 @@ function covers({ hostPort, count = 1, protocol }: PublishedPort, { port, protoc
   return hostPort !== undefined && hostPort <= port && port < hostPort + count && protocols.includes(protocol);
 }
 
-/** Names the processes that listen on a port that nobody has published. */
+/** Returns the names of the processes that listen on a port that is not published. */
 function tellListeners({ host }: Core, { port, protocols }: HostPort): void {
   const { listeners } = host.observe(host.own, { listeners: protocols.map((protocol) => ({ protocol, port })) });
   const { holders } = host.observe(host.own, { holders: listeners.map(({ inode }) => inode) });

@@ -80,7 +80,7 @@ export interface Reading {
   readonly ifName: string;
   /** Version of the result. */
   readonly version: CniVersion;
-  /** Returns true if the IPAM plugin of this name is Isthmus. May throw NetError if there is none. */
+  /** Returns true if the IPAM plugin of this name is Isthmus. May throw NetError if the plugin is not installed. */
   readonly isOwn: (type: string) => boolean;
 }
 

@@ -138,8 +138,8 @@ function wantedOf(core: Core, backend: FirewallBackend): Required<Wanted> {
 }
 
 /**
- * Puts back what the records need besides `added`, after an `add` found the table or a base chain deleted: whoever
- * flushed the rules also deleted the guards of other networks.
+ * Restores the entries that the records need besides `added`. Called when `add` found the table or a base chain deleted:
+ * such a flush also deletes the guards of other networks.
  */
 export async function restoreEntries(
   core: Core,

@@ -19,11 +19,11 @@ import { restore, toolError, type Variant } from './iptables-tools.ts';
 
 /**
  * Accepts the traffic of our devices in chain FORWARD of iptables-nft and iptables-legacy, for IPv4 and IPv6, by rules
- * in a chain of ours; `admission.ts` lists them. Creates no table: a filter that nobody uses drops nothing. Where
- * firewalld runs, also keeps the devices in a zone that accepts.
+ * in a chain of ours; `admission.ts` lists them. Never creates the table: without one, iptables
+ * drops nothing. Where firewalld runs, also keeps the devices in a zone that accepts.
  */
 export interface Admitter extends Disposable {
-  /** Ensures the rules of the entries; in iptables-legacy only where it drops packets that nobody accepts. */
+  /** Ensures the rules of the entries. In iptables-legacy, only where FORWARD drops by default. */
   add(entries: readonly AdmitEntry[]): Promise<void>;
   /** Removes every rule of ours that names the devices; absence is success. */
   remove(devices: readonly string[]): Promise<NetError[]>;

@@ -18,8 +18,8 @@ export interface Firewaller extends Disposable {
   /**
    * Ensures the entries, existing ones included, in one transaction (all or none), together with the table and chains
    * they need. A device has one policy and a subnet one masquerading: a new one replaces the old. Returns true if it
-   * made the table or a base chain: if we had entries before, somebody else deleted them. Throws NetError `conflict` for
-   * a port that already leads elsewhere, `invalid-config` for a condition that the backend does not accept,
+   * created the table or a base chain. If we had entries before, another program deleted them. Throws NetError `conflict`
+   * for a port that already leads elsewhere, `invalid-config` for a condition that the backend does not accept,
    * `unsupported` if the host has no such filter.
    */
   add(entries: readonly FirewallEntry[]): Promise<boolean>;

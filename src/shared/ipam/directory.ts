@@ -64,7 +64,7 @@ export function removeFile(store: LocalStore, scope: string, address: Addr): voi
 
 /**
  * Writes the files that the reference's host-local would have for these leases, for programs that read them. Throws
- * NetError `conflict` if host-local has given one of the addresses to somebody else meanwhile.
+ * NetError `conflict` if host-local has leased one of the addresses to another container meanwhile.
  */
 export function writeFiles(store: LocalStore, scope: string, leases: readonly Lease[]): void {
   onDisk(scope, () => mkdirSync(scope, { recursive: true, mode: 0o755 }));

@@ -19,7 +19,7 @@ export interface NetworkRow {
   readonly bootId: string;
   /** Its spec; absent if only parts of a plugin chain use it. */
   readonly spec?: NetworkSpec;
-  /** Who keeps it without endpoints. Default: nobody. */
+  /** Users that keep the network without endpoints. Default: none. */
   readonly holders?: readonly NetworkHolder[];
 }
 

@@ -60,9 +60,9 @@ const NETWORK = /(?:network docker-|Docker network )([0-9a-f]{12})\b/g;
 const PATIENCE_MS = 500;
 
 /**
- * Replaces endpoints and networks by the containers and networks that people know. Asks dockerd, which
- * lists them without the locks that it may hold while it waits for our answer; the caller holds none of ours. Ids stay
- * if dockerd does not answer soon.
+ * Replaces ids of endpoints and networks in the error by the names of containers and networks. Asks dockerd: its lists
+ * need no lock that it holds while it waits for our answer. The caller must hold no lock of ours. Keeps the ids if
+ * dockerd does not answer soon.
  */
 export async function inDockersWords(error: NetError, env: Environment): Promise<NetError> {
   const { kind, op, subject, what, hint, errno, reason } = error;

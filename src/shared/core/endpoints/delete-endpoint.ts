@@ -160,8 +160,8 @@ function delegateOf(core: Core, request: RemovalRequest, row: Endpoint | undefin
 }
 
 /**
- * Releases the delegate's addresses. Without a record, ignores a delegate that is not installed, or whose name is none:
- * nothing is known to be leased.
+ * Releases the delegate's addresses. Without a record, ignores a delegate that is not installed or has an invalid name:
+ * no lease is known.
  */
 async function released(delegate: DelegateSource, row: Endpoint | undefined): Promise<NetError[]> {
   try {

@@ -134,8 +134,8 @@ function removeRest(core: Core, owned: readonly Owned[], links: ReadonlyMap<stri
 
 /**
  * Settings that the bridge's deletion or another program reverted: published ports need them to be reachable at
- * 127.0.0.1. Also those that somebody else had made before we published ports: they are not ours to revert, but ours to
- * need.
+ * 127.0.0.1. Includes settings that another program had made before we published ports. We never revert those, but our
+ * ports need them.
  */
 function missingLocalnet({ host }: Core, owned: readonly Owned[], coming: readonly Op[]): Op[] {
   const entries = owned.flatMap((one) => (one.kind === 'entry' ? [one.entry] : []));
