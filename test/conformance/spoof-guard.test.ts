@@ -310,6 +310,21 @@ describe('the spoof guard', function () {
     }
   });
 
+  it('passes CHECK with a result that names no gateway', () => {
+    using host = makeHost(1);
+    const config = ours()(host);
+    const result = host.ok({ dir: bin.path, name: 'isthmus', command: 'ADD', pod: 0, config });
+    const ips = (result.ips ?? []).map(({ gateway: _, ...rest }) => rest);
+    assert.equal(ips.length, 2);
+    host.ok({
+      dir: bin.path,
+      name: 'isthmus',
+      command: 'CHECK',
+      pod: 0,
+      config: { ...config, prevResult: { ...result, ips } },
+    });
+  });
+
   it('lets a tuning change the MAC, and takes the MAC back with it', () => {
     using host = makeHost(2);
     const config = ours()(host);

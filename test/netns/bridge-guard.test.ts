@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { BridgeFirewaller } from '../../src/shared/firewall/bridge.ts';
 import { type LinuxHost, openLinuxHost } from '../../src/shared/host/linux-host.ts';
 import type { FirewallEntry, GuardEntry } from '../../src/shared/model/firewall.ts';
+import { FakeFirewaller } from '../support/fake-firewaller.ts';
 import { makeNetns, netnsMissing, type TestNetns } from '../support/netns.ts';
 import { skipIf } from '../support/skip.ts';
 
@@ -57,6 +58,19 @@ describe('the firewaller of bridge ports', () => {
     assert.match(tables(), /bridge isthmus/);
     assert.deepEqual(await firewaller.remove([GATEWAYS]), []);
     assert.equal(tables(), '');
+  });
+
+  it('misses no gateways that it has, whichever of them are asked for', async () => {
+    for (const one of [firewaller, new FakeFirewaller()]) {
+      const missing = async (device: string, ...addresses: string[]): Promise<number> =>
+        (await one.missing([{ kind: 'gateways', device, addresses }])).length;
+      assert.equal(await missing('br0'), 1);
+      await one.add([GATEWAYS]);
+      assert.equal(await missing('br0'), 0);
+      assert.equal(await missing('br0', '10.88.0.1'), 0);
+      assert.equal(await missing('br0', '10.88.0.1', '10.88.0.9'), 1);
+      assert.equal(await missing('br1'), 1);
+    }
   });
 
   it('is listed by nft so that nft loads it again: a saved ruleset of the host must not be refused', async () => {

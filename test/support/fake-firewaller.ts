@@ -1,7 +1,13 @@
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import type { Firewaller, Stray, Wanted } from '../../src/shared/firewall/firewaller.ts';
 import { NO_FIREWALLER } from '../../src/shared/firewall/none.ts';
-import { entryKey, type FirewallBackend, type FirewallEntry, type PortEntry } from '../../src/shared/model/firewall.ts';
+import {
+  entryKey,
+  type FirewallBackend,
+  type FirewallEntry,
+  type GatewaysEntry,
+  type PortEntry,
+} from '../../src/shared/model/firewall.ts';
 
 /** A packet filter in memory: a set of entries, in which a host port leads to one place only. */
 export class FakeFirewaller implements Firewaller {
@@ -82,8 +88,17 @@ export class FakeFirewaller implements Firewaller {
   [Symbol.dispose](): void {}
 
   #has(entry: FirewallEntry): boolean {
+    if (entry.kind === 'gateways') return this.#hasGateways(entry);
     const there = this.#entries.get(placeKey(entry));
     return there !== undefined && entryKey(there) === entryKey(entry);
+  }
+
+  /** As in the kernel's sets: the entry is in force if others of its bridge have all its addresses. */
+  #hasGateways({ device, addresses }: GatewaysEntry): boolean {
+    const ofDevice = [...this.#entries.values()].flatMap((other) =>
+      other.kind === 'gateways' && other.device === device ? [other.addresses] : [],
+    );
+    return ofDevice.length > 0 && addresses.every((address) => ofDevice.some((known) => known.includes(address)));
   }
 
   #leadsElsewhere(entry: PortEntry): boolean {
