@@ -60,7 +60,7 @@ describe('the firewaller of bridge ports', () => {
     assert.equal(tables(), '');
   });
 
-  it('misses no gateways that it has, whichever of them are asked for', async () => {
+  it('misses no address that it has, whichever of an entry are asked for', async () => {
     for (const one of [firewaller, new FakeFirewaller()]) {
       const missing = async (device: string, ...addresses: string[]): Promise<number> =>
         (await one.missing([{ kind: 'gateways', device, addresses }])).length;
@@ -70,6 +70,11 @@ describe('the firewaller of bridge ports', () => {
       assert.equal(await missing('br0', '10.88.0.1'), 0);
       assert.equal(await missing('br0', '10.88.0.1', '10.88.0.9'), 1);
       assert.equal(await missing('br1'), 1);
+      await one.add([guard(2)]);
+      const [first = ''] = guard(2).addresses ?? [];
+      assert.deepEqual(await one.missing([guard(2, { addresses: [first] })]), []);
+      assert.equal((await one.missing([guard(2, { addresses: [first, '10.88.0.9'] })])).length, 1);
+      assert.equal((await one.missing([guard(3, { addresses: [first] })])).length, 1);
     }
   });
 

@@ -1,11 +1,14 @@
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import type { Firewaller, Stray, Wanted } from '../../src/shared/firewall/firewaller.ts';
 import { NO_FIREWALLER } from '../../src/shared/firewall/none.ts';
+import { keyOf } from '../../src/shared/host/firewall-elements.ts';
+import { guardElements } from '../../src/shared/host/guard-elements.ts';
 import {
+  type BridgeEntry,
   entryKey,
   type FirewallBackend,
   type FirewallEntry,
-  type GatewaysEntry,
+  isBridgeEntry,
   type PortEntry,
 } from '../../src/shared/model/firewall.ts';
 
@@ -88,17 +91,15 @@ export class FakeFirewaller implements Firewaller {
   [Symbol.dispose](): void {}
 
   #has(entry: FirewallEntry): boolean {
-    if (entry.kind === 'gateways') return this.#hasGateways(entry);
+    if (isBridgeEntry(entry)) return this.#hasElements(entry);
     const there = this.#entries.get(placeKey(entry));
     return there !== undefined && entryKey(there) === entryKey(entry);
   }
 
-  /** As in the kernel's sets: the entry is in force if others of its bridge have all its addresses. */
-  #hasGateways({ device, addresses }: GatewaysEntry): boolean {
-    const ofDevice = [...this.#entries.values()].flatMap((other) =>
-      other.kind === 'gateways' && other.device === device ? [other.addresses] : [],
-    );
-    return ofDevice.length > 0 && addresses.every((address) => ofDevice.some((known) => known.includes(address)));
+  /** As in the kernel's sets: in force if others have all its elements. */
+  #hasElements(entry: BridgeEntry): boolean {
+    const known = new Set(guardElements([...this.#entries.values()]).map(keyOf));
+    return guardElements([entry]).every((element) => known.has(keyOf(element)));
   }
 
   #leadsElsewhere(entry: PortEntry): boolean {
