@@ -1,103 +1,87 @@
 import { formatSpec, parseSpec, type SpecText } from '../config/network-spec.ts';
 import type { Endpoint } from '../model/endpoint.ts';
-import { FIREWALL_BACKENDS } from '../model/firewall.ts';
+import * as fact from './fact-shapes.ts';
+import * as is from './shapes.ts';
 import type { DockerNetworkRow, NetworkRow, PoolRow } from './store.ts';
 
-type Fields = Readonly<Record<string, unknown>>;
-
 /**
- * Parses the JSON body of a row; undefined if it is malformed or lacks a field that every reader needs. A broken body
+ * Parses the JSON body of a row; undefined if it is malformed or has a value that its type excludes. A broken body
  * affects its own row only.
  */
 export function parseEndpoint(body: string): Endpoint | undefined {
-  return parse<Endpoint>(body, (fields) => {
-    const { attachment, kind, role, progress, sandbox } = fields;
-    const parts = isFields(attachment)
-      ? [attachment.camp, attachment.network, attachment.containerId, attachment.ifName]
-      : [undefined];
-    const place = isFields(sandbox) ? [sandbox.path, sandbox.id] : [undefined];
-    const isWhole = typeof kind === 'string' && FACTS[kind]?.(fields) === true;
-    return isWhole && areTexts([...parts, role, ...place]) && (progress === 'intent' || progress === 'ready');
-  });
+  return parse<Endpoint>(body, endpoint);
 }
 
-/** The fields that every reader needs, by kind of endpoint. */
-const FACTS: Readonly<Record<string, (fields: Fields) => boolean>> = {
-  cni: ({ link, inside, aliases, published, standby }) =>
-    isLink(link) && isInside(inside) && areTexts(aliases) && isPublished(published) && isPublished(standby),
-  docker: ({ link, addresses }) => (link === undefined || isLink(link)) && areTexts(addresses),
-  recalled: ({ hostIf }) => typeof hostIf === 'string',
-  ports: ({ published, standby }) => isPublished(published) && isPublished(standby),
-  firewall: () => true,
-  bandwidth: ({ shaping }) => isFields(shaping) && areTexts([shaping.hostIf, shaping.ifb]),
-  tuning: ({ wanted, before }) => [wanted, before].every(isTuned),
+const attachment = is.record({ camp: is.text, network: is.text, containerId: is.text, ifName: is.text });
+
+const part: Readonly<Record<string, is.Shape>> = {
+  attachment,
+  role: is.text,
+  progress: is.oneOf('intent', 'ready'),
+  sandbox: is.record({ path: is.text, id: is.text }),
+  stamp: is.optional(is.text),
+  journal: is.optional(is.list(fact.op)),
 };
+const interfacePart = { ...part, scope: is.optional(is.text) };
+const publisher = { ...part, published: is.optional(fact.published), standby: is.optional(fact.published) };
+const docker = { dockerNetwork: is.optional(is.text), ifName: is.optional(is.text) };
 
-function isLink(link: unknown): boolean {
-  return isFields(link) && areTexts([link.hostIf, link.ifName, link.mac, link.bridge]);
-}
+const endpoint = is.variant('kind', {
+  cni: is.record({
+    ...publisher,
+    ...interfacePart,
+    link: fact.link,
+    inside: fact.inside,
+    shaping: is.optional(fact.shaping),
+    aliases: is.list(is.text),
+    delegate: is.optional(is.record({ type: is.text, config: is.text })),
+  }),
+  docker: is.record({
+    ...interfacePart,
+    ...docker,
+    link: is.optional(fact.link),
+    addresses: is.list(is.prefix),
+    createdAt: is.count,
+  }),
+  recalled: is.record({
+    ...interfacePart,
+    ...docker,
+    hostIf: is.device,
+    isCut: is.optional(is.flag),
+    addresses: is.optional(is.list(is.prefix)),
+    createdAt: is.optional(is.count),
+  }),
+  ports: is.record(publisher),
+  firewall: is.record(part),
+  bandwidth: is.record({ ...part, shaping: fact.shaping }),
+  tuning: is.record({
+    ...part,
+    wanted: fact.tuned,
+    before: fact.tuned,
+    guardedPort: is.optional(is.device),
+  }),
+});
 
-function isInside(inside: unknown): boolean {
-  if (!isFields(inside) || !Array.isArray(inside.addresses) || !Array.isArray(inside.routes)) return false;
-  return inside.addresses.every((one) => isFields(one) && typeof one.address === 'string');
-}
-
-function isPublished(published: unknown): boolean {
-  if (published === undefined) return true;
-  if (!isFields(published) || !isBackend(published.backend) || !Array.isArray(published.entries)) return false;
-  return published.entries.every((one) => isFields(one) && areTexts([one.kind, one.protocol, one.address]));
-}
-
-/** The names of FirewallBackend. */
-function isBackend(name: unknown): boolean {
-  return FIREWALL_BACKENDS.some((known) => known === name);
-}
-
-function isTuned(tuned: unknown): boolean {
-  return isFields(tuned) && Array.isArray(tuned.sysctls) && isFields(tuned.link);
-}
-
-/** One of model/owned.ts: its deletion needs every field. */
-function isOwned(one: unknown): boolean {
-  if (!isFields(one)) return false;
-  switch (one.kind) {
-    case 'link':
-      return areTexts([one.name, one.link]);
-    case 'promisc':
-    case 'localnet':
-      return areTexts([one.dev]);
-    case 'address':
-    case 'replaced':
-      return areTexts([one.dev, one.address]);
-    case 'entry':
-      return isBackend(one.backend) && isFields(one.entry) && areTexts([one.entry.kind]);
-    default:
-      return false;
-  }
-}
+const network = is.record({
+  name: is.text,
+  driver: is.text,
+  device: is.text,
+  bootId: is.text,
+  owned: is.list(fact.owned),
+  deleting: is.optional(is.oneOf(true)),
+  spec: is.optional(fact.spec),
+  holders: is.optional(is.list(is.variant('kind', { operator: is.record({}), docker: is.record({ id: is.text }) }))),
+});
 
 /** Like `parseEndpoint`. */
 export function parseNetwork(body: string): NetworkRow | undefined {
-  const row = parse<NetworkText>(
-    body,
-    ({ name, driver, device, bootId, owned, holders }) =>
-      areTexts([name, driver, device, bootId]) &&
-      Array.isArray(owned) &&
-      owned.every(isOwned) &&
-      (holders === undefined || (Array.isArray(holders) && holders.every(isHolder))),
-  );
+  const row = parse<NetworkText>(body, network);
   if (row?.spec === undefined) return row as NetworkRow | undefined;
   try {
     return { ...row, spec: parseSpec(row.spec) };
   } catch {
     return undefined;
   }
-}
-
-function isHolder(holder: unknown): boolean {
-  return (
-    isFields(holder) && (holder.kind === 'operator' || (holder.kind === 'docker' && typeof holder.id === 'string'))
-  );
 }
 
 /** The inverse of parseNetwork. */
@@ -108,33 +92,52 @@ export function formatNetwork({ spec, ...row }: NetworkRow): string {
 
 type NetworkText = Omit<NetworkRow, 'spec'> & { readonly spec?: SpecText };
 
+const gatewayMode = is.oneOf('nat', 'nat-unprotected', 'routed', 'isolated');
+
+const dockerNetwork = is.record({
+  id: is.text,
+  network: is.text,
+  driver: is.oneOf('bridge', 'null'),
+  request: is.text,
+  internal: is.flag,
+  gateway4: is.optional(is.addr),
+  gateway6: is.optional(is.addr),
+  mode4: gatewayMode,
+  mode6: gatewayMode,
+  scope: is.optional(is.text),
+  hostBinding: is.optional(is.addr),
+  ifPrefix: is.text,
+  createdAt: is.count,
+});
+
 /** Like `parseEndpoint`. */
 export function parseDockerNetwork(body: string): DockerNetworkRow | undefined {
-  return parse<DockerNetworkRow>(body, ({ id, network, driver, request, mode4, mode6, ifPrefix }) =>
-    areTexts([id, network, driver, request, mode4, mode6, ifPrefix]),
-  );
+  return parse<DockerNetworkRow>(body, dockerNetwork);
 }
+
+const pool = is.record({
+  id: is.text,
+  scope: is.text,
+  network: is.optional(is.text),
+  subnet: is.prefix,
+  range: is.optional(is.prefix),
+  gateway: is.optional(is.addr),
+  reserved: is.list(is.addr),
+  usedBy: is.optional(is.text),
+  requestedAt: is.count,
+});
 
 /** Like `parseEndpoint`. */
 export function parsePool(body: string): PoolRow | undefined {
-  return parse<PoolRow>(body, ({ id, scope, subnet, reserved }) => areTexts([id, scope, subnet]) && areTexts(reserved));
+  return parse<PoolRow>(body, pool);
 }
 
-/** Checks few fields: only `put` writes bodies, so a body breaks only on disk or by hand. */
-function parse<T>(body: string, holds: (fields: Fields) => boolean): T | undefined {
+function parse<T>(body: string, shape: is.Shape): T | undefined {
   try {
     const value = JSON.parse(body);
-    return isFields(value) && holds(value) ? (value as T) : undefined;
+    return shape(value) ? (value as T) : undefined;
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function areTexts(value: unknown): boolean {
-  return Array.isArray(value) && value.every((one) => typeof one === 'string');
 }

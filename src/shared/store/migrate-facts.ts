@@ -124,13 +124,14 @@ function interfaceOf(row: SteppedEndpoint): Endpoint {
   if (attachment.camp === 'cnm') {
     return { ...part, kind: 'docker', ...(link && { link }), addresses, ...told, createdAt: createdAt ?? 0 };
   }
-  const shaping = shapingOf(row, link?.mtu);
+  // An intent whose process died before it planned: only the name of its interface is known.
+  if (link === undefined) return { ...part, kind: 'recalled', hostIf };
+  const shaping = shapingOf(row, link.mtu);
   const journal = plan.undo.filter((op) => op.op === 'sysctl.set' && op.ns === 'sandbox');
   return {
     ...part,
     kind: 'cni',
-    // An intent whose process died before it planned: only the name of its interface is known.
-    link: link ?? { hostIf, ifName: attachment.ifName, mac: '', hostMac: '', mtu: 1500, bridge: '', alias: '' },
+    link,
     inside: insideOf(plan.ops),
     aliases: row.aliases ?? [],
     ...portsOf(row),
@@ -143,15 +144,17 @@ function linkOf({ hostIf, plan: { ops } }: SteppedEndpoint): LinkFacts | undefin
   const made = ops.find((op) => op.op === 'link.create' && op.name === hostIf);
   if (made?.op !== 'link.create' || made.link.kind !== 'veth') return undefined;
   const { peer } = made.link;
+  const [{ mac }, { mac: hostMac, master: bridge }] = [peer, made];
+  if (mac === undefined || hostMac === undefined || bridge === undefined) return undefined;
   const set = Object.assign({}, ...ops.map((op) => (op.op === 'port.set' && op.name === hostIf ? op.set : {})));
   const vlans = ops.flatMap((op) => (op.op === 'vlan.add' && op.name === hostIf ? [op.vlan] : []));
   return {
     hostIf,
     ifName: peer.name,
-    mac: peer.mac ?? '',
-    hostMac: made.mac ?? '',
+    mac,
+    hostMac,
     mtu: made.mtu ?? 1500,
-    bridge: made.master ?? '',
+    bridge,
     alias: made.alias ?? '',
     ...(set.hairpin === true ? { hairpin: true } : {}),
     ...(set.isolated === true ? { isolated: true } : {}),

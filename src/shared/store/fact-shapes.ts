@@ -1,0 +1,216 @@
+import { FIREWALL_BACKENDS } from '../model/firewall.ts';
+import * as is from './shapes.ts';
+
+/**
+ * The facts of rows, in the types of model/endpoint.ts, model/firewall.ts, model/op.ts and model/owned.ts. Whoever reads
+ * a fact may rely on every address, name and number in it: an endpoint whose row has another value is one with a broken
+ * row, which DEL removes by its identity.
+ */
+
+const backend = is.oneOf(...FIREWALL_BACKENDS);
+const protocol = is.oneOf('tcp', 'udp', 'sctp');
+const scope = is.either(is.u32, is.oneOf('global', 'site', 'link', 'host', 'nowhere'));
+const policy = is.oneOf('open', 'reachable', 'same-bridge', 'isolated', 'closed', 'internal');
+const mark = is.either(is.record({ bit: is.u32 }), is.record({ chain: is.text }));
+const ns = is.oneOf('host', 'sandbox');
+
+const route = is.record({
+  dst: is.prefix,
+  gateway: is.optional(is.addr),
+  dev: is.optional(is.device),
+  source: is.optional(is.addr),
+  mtu: is.optional(is.u32),
+  advmss: is.optional(is.u32),
+  priority: is.optional(is.u32),
+  table: is.optional(is.u32),
+  scope: is.optional(scope),
+  onlink: is.optional(is.flag),
+});
+
+const vlan = is.record({
+  vid: is.port,
+  vidEnd: is.optional(is.port),
+  pvid: is.optional(is.flag),
+  untagged: is.optional(is.flag),
+  self: is.optional(is.flag),
+});
+const portFacts = is.record({ port: is.device, addresses: is.list(is.addr) });
+
+/** LinkFacts */
+export const link = is.record({
+  hostIf: is.device,
+  ifName: is.device,
+  mac: is.mac,
+  hostMac: is.mac,
+  mtu: is.u32,
+  bridge: is.device,
+  alias: is.text,
+  hairpin: is.optional(is.flag),
+  isolated: is.optional(is.flag),
+  guarded: is.optional(is.flag),
+  spoofGuard: is.optional(is.flag),
+  partners: is.optional(is.list(portFacts)),
+  vlans: is.optional(is.list(vlan)),
+  leavesDefaultVlan: is.optional(is.flag),
+});
+
+/** InsideFacts */
+export const inside = is.record({
+  addresses: is.list(is.record({ address: is.prefix, gateway: is.optional(is.addr) })),
+  routes: is.list(route),
+  up: is.flag,
+  detectDuplicates: is.flag,
+});
+
+const ENTRIES = {
+  masquerade: is.record({ subnet: is.prefix, except: is.list(is.prefix), to: is.optional(is.addr) }),
+  hairpin: is.record({ device: is.device, subnet: is.prefix }),
+  policy: is.record({ device: is.device, policy }),
+  separate: is.record({ device: is.device }),
+  admit: is.record({ device: is.device, from: is.optional(is.list(is.prefix)), admin: is.optional(is.text) }),
+  exposure: is.record({ device: is.device, family: is.family, what: is.oneOf('icmp', 'all') }),
+  port: is.record({
+    protocol,
+    hostIp: is.optional(is.addr),
+    hostPort: is.port,
+    address: is.addr,
+    port: is.port,
+    count: is.optional(is.port),
+    snat: is.flag,
+    masqAll: is.flag,
+    conditions: is.list(is.text),
+    mark: is.optional(mark),
+  }),
+  direct: is.record({
+    device: is.device,
+    protocol,
+    address: is.addr,
+    port: is.port,
+    count: is.optional(is.port),
+  }),
+  guard: is.record({
+    port: is.device,
+    mac: is.mac,
+    addresses: is.optional(is.list(is.addr)),
+    partners: is.optional(is.list(portFacts)),
+  }),
+  mac: is.record({ port: is.device, mac: is.mac }),
+  gateways: is.record({ device: is.device, addresses: is.list(is.addr) }),
+};
+
+const entry = is.variant('kind', ENTRIES);
+
+/** PublishedFacts */
+export const published = is.record({
+  backend,
+  entries: is.list(is.variant('kind', { port: ENTRIES.port, direct: ENTRIES.direct })),
+});
+
+const limit = is.record({ rate: is.positive, burst: is.positive });
+
+/** ShapingFacts */
+export const shaping = is.record({
+  hostIf: is.device,
+  ifb: is.device,
+  mtu: is.u32,
+  alias: is.optional(is.text),
+  ingress: is.optional(limit),
+  egress: is.optional(limit),
+});
+
+const linkChanges = is.record({
+  up: is.optional(is.flag),
+  mtu: is.optional(is.u32),
+  mac: is.optional(is.mac),
+  master: is.optional(is.either(is.device, is.oneOf(null))),
+  alias: is.optional(is.text),
+  group: is.optional(is.u32),
+  promisc: is.optional(is.flag),
+  allMulticast: is.optional(is.flag),
+  txQueueLength: is.optional(is.u32),
+  addrGenMode: is.optional(is.oneOf('none')),
+});
+
+const isPair: is.Shape = (value) => Array.isArray(value) && value.length === 2 && value.every(is.text);
+
+/** TunedFacts */
+export const tuned = is.record({ sysctls: is.list(isPair), link: linkChanges });
+
+const address = is.record({ ns, dev: is.device, address: is.prefix });
+const routed = is.record({ ns, route });
+
+/** An Op of a journal: of those that restore the prior state of a sandbox, or undo an interrupted call. */
+export const op = is.variant('op', {
+  'link.set': is.record({ ns, name: is.device, set: linkChanges }),
+  'link.delete': is.record({ ns, name: is.device, kind: is.optional(is.text) }),
+  'addr.add': address,
+  'addr.delete': address,
+  'route.add': routed,
+  'route.delete': routed,
+  'sysctl.set': is.record({ ns, key: is.text, value: is.text, optional: is.optional(is.flag) }),
+});
+
+const onDevice = is.record({ dev: is.device, address: is.prefix });
+
+/** Owned */
+export const owned = is.variant('kind', {
+  link: is.record({ name: is.device, link: is.oneOf('bridge', 'veth') }),
+  promisc: is.record({ dev: is.device }),
+  localnet: is.record({ dev: is.device }),
+  address: onDevice,
+  replaced: onDevice,
+  entry: is.record({ backend, entry }),
+});
+
+const families = is.list(is.family);
+
+/** The options of a NetworkSpec. */
+const options = is.variant('driver', {
+  null: is.record({}),
+  bridge: is.record({
+    bridge: is.device,
+    isGateway: is.flag,
+    isDefaultGateway: is.flag,
+    forceAddress: is.flag,
+    mtu: is.optional(is.u32),
+    hairpin: is.flag,
+    promisc: is.flag,
+    vlan: is.optional(is.port),
+    trunk: is.list(vlan),
+    preserveDefaultVlan: is.flag,
+    macspoofchk: is.flag,
+    spoofGuard: is.optional(is.flag),
+    enabledad: is.flag,
+    disableContainerInterface: is.flag,
+    portIsolation: is.flag,
+    inhibit4: is.optional(is.flag),
+    gatewayFamilies: is.optional(families),
+  }),
+});
+
+/** The rules of a NetworkSpec, but for the addresses that parseSpec reads. */
+const rules = is.record({
+  backend,
+  admit: is.flag,
+  options: is.record({
+    backend: is.oneOf('auto', 'nftables', 'iptables', 'none'),
+    policy,
+    unprotected: is.optional(families),
+    ports: is.record({
+      snat: is.flag,
+      masqAll: is.flag,
+      mark: is.optional(mark),
+      conditions: is.record({ 4: is.list(is.text), 6: is.list(is.text) }),
+      routed: is.optional(families),
+    }),
+    adminChain: is.optional(is.text),
+  }),
+});
+
+/** SpecText, but for the addresses that parseSpec reads. */
+export const spec = is.record({
+  options,
+  rules: is.optional(rules),
+  scope: is.optional(is.text),
+  allocator: is.optional(is.text),
+});
