@@ -1,4 +1,4 @@
-import { closeSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { asNetError } from '../../../src/shared/errors/net-error.ts';
 import { assertUnreaped, pidfdGetfd } from '../../../src/shared/netlink/pidfd.ts';
 import { peerOf, peerPidfd } from '../../../src/shared/netlink/unix.ts';
@@ -55,6 +55,7 @@ function look(pid: number): CallerFacts {
   }
 }
 
+/** Namespaces as namespaces(7) names them in /proc, `net:[4026531840]`, and a file. */
 interface Place {
   readonly mnt: string;
   readonly net: string;
@@ -63,8 +64,8 @@ interface Place {
 }
 
 function placeOf(proc: string): Place {
-  const [mnt, net, user, root] = ['ns/mnt', 'ns/net', 'ns/user', 'root'].map((name) => identity(`${proc}/${name}`));
-  return { mnt, net, user, root } as Place;
+  const [mnt, net, user] = ['mnt', 'net', 'user'].map((name) => readlinkSync(`${proc}/ns/${name}`));
+  return { mnt, net, user, root: identity(`${proc}/root`) } as Place;
 }
 
 function refusalOf(place: Place, status: string): string | undefined {

@@ -147,7 +147,9 @@ export async function restoreEntries(
   added: readonly FirewallEntry[],
 ): Promise<void> {
   const keys = new Set(added.map(entryKey));
-  if (wantedOf(core, backend).entries.every((entry) => keys.has(entryKey(entry)))) return;
+  const others = wantedOf(core, backend).entries.filter((entry) => !keys.has(entryKey(entry)));
+  // The first network's own admission is on record, and not among `added` where nothing drops.
+  if (others.length === 0 || (await core.firewall(backend).missing(others)).length === 0) return;
   core.log.info('entries.restored', { backend });
   // A reset would delete entries of live endpoints whose record was lost.
   if (isLost(core)) await core.store.transaction(() => core.firewall(backend).add(wantedOf(core, backend).entries));

@@ -16,6 +16,7 @@ import { dropped, planAdmission, planRemoval, type TableChange, unadmitted } fro
 import { Firewalld } from './firewalld.ts';
 import { concernsUs, type FilterRule, type FilterTable } from './forward-chain.ts';
 import { restore, toolError, type Variant } from './iptables-tools.ts';
+import { KnownRuleset } from './known-ruleset.ts';
 
 /**
  * Accepts the traffic of our devices in chain FORWARD of iptables-nft and iptables-legacy, for IPv4 and IPv6, by rules
@@ -57,19 +58,25 @@ const MAX_ATTEMPTS = 32;
 const MAX_LEGACY_ATTEMPTS = 3;
 
 /** Creates the admitter of a namespace. Opens and reads nothing before the first use. */
-export function openAdmitter(ns: LinuxNamespace, log?: Pick<Logger, 'warn'>): Admitter {
-  return new LinuxAdmitter(ns, log);
+export function openAdmitter(
+  ns: LinuxNamespace,
+  known: KnownRuleset = new KnownRuleset(),
+  log?: Pick<Logger, 'warn'>,
+): Admitter {
+  return new LinuxAdmitter(ns, known, log);
 }
 
 class LinuxAdmitter implements Admitter {
   readonly #ns: LinuxNamespace;
+  readonly #known: KnownRuleset;
   readonly #firewalld: Firewalld;
   /** Null if the kernel lacks this kind of iptables. */
   #opened: NetlinkSocket | null | undefined;
 
-  constructor(ns: LinuxNamespace, log?: Pick<Logger, 'warn'>) {
+  constructor(ns: LinuxNamespace, known: KnownRuleset, log?: Pick<Logger, 'warn'>) {
     this.#ns = ns;
-    this.#firewalld = new Firewalld(ns, log);
+    this.#known = known;
+    this.#firewalld = new Firewalld(ns, known, log);
   }
 
   async add(entries: readonly AdmitEntry[]): Promise<void> {
@@ -94,31 +101,35 @@ class LinuxAdmitter implements Admitter {
 
   missing(entries: readonly AdmitEntry[], onlyDropped = false): string[] {
     if (entries.length === 0) return [];
-    const { nft, legacy } = this.#tables();
     const devices = entries.map(({ device }) => device);
     const found = new Set([
-      ...nft.flatMap((table) => (onlyDropped ? dropped : unadmitted)(table, entries)),
-      ...legacy.flatMap((table) => dropped(table, entries)),
+      ...legacyTables(this.#ns).flatMap((table) => dropped(table, entries)),
+      ...(this.#socket === null ? [] : this.#missingInNft(this.#socket, entries, onlyDropped)),
       ...(this.#socket === null ? [] : this.#firewalld.missing(this.#socket, devices, onlyDropped)),
     ]);
     return devices.filter((device) => found.has(device));
   }
 
+  #missingInNft(socket: NetlinkSocket, entries: readonly AdmitEntry[], onlyDropped: boolean): readonly string[] {
+    this.#known.look(socket);
+    const fact = `admitted ${onlyDropped} ${JSON.stringify(entries)}`;
+    if (this.#known.has(fact)) return [];
+    const found = readNftTables(socket).flatMap((table) => (onlyDropped ? dropped : unadmitted)(table, entries));
+    if (found.length === 0) this.#known.keep(fact, 'network');
+    return found;
+  }
+
   closedBridges(): ClosedBridge[] {
-    const { nft, legacy } = this.#tables();
-    const tables = [...nft, ...legacy];
+    const tables: readonly FilterTable[] = [
+      ...(this.#socket === null ? [] : readNftTables(this.#socket)),
+      ...legacyTables(this.#ns),
+    ];
     const guarded = new Set(tables.flatMap((table) => dockerDevices(table, 'DOCKER-BRIDGE')));
     const named = new Set([...guarded, ...tables.flatMap((table) => dockerDevices(table, 'FORWARD'))]);
     const bridges = readBridges(this.#ns).flatMap(({ name, own, uplink }) => (own || uplink ? [] : [name]));
     const unknown = this.#socket === null ? [] : this.#firewalld.unplaced(this.#socket, bridges);
     const found = bridges.filter((name) => named.has(name) || DOCKER_NAME.test(name) || unknown.includes(name));
     return found.toSorted().map((name) => ({ name, guarded: guarded.has(name) }));
-  }
-
-  #tables(): { readonly nft: readonly FilterTable[]; readonly legacy: readonly FilterTable[] } {
-    const legacy = [readLegacyTable(this.#ns, 4), readLegacyTable(this.#ns, 6)];
-    const nft = this.#socket === null ? [] : readNftTables(this.#socket);
-    return { nft, legacy: legacy.filter((table) => table !== undefined) };
   }
 
   async reset(entries: readonly AdmitEntry[]): Promise<void> {
@@ -207,6 +218,10 @@ class LinuxAdmitter implements Admitter {
 function busy(subject: string): NetError {
   const what = `its rules changed during each of ${MAX_ATTEMPTS} attempts`;
   return fault.busy('admit', subject, what, 'Try again');
+}
+
+function legacyTables(ns: LinuxNamespace): FilterTable[] {
+  return ([4, 6] as const).flatMap((family) => readLegacyTable(ns, family) ?? []);
 }
 
 /**

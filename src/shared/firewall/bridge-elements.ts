@@ -76,8 +76,8 @@ function textOf({ set, raw: { key, userdata } }: Held): string {
   return [set, ...[key?.value, userdata].map((bytes) => Buffer.from(bytes ?? []).toString('hex'))].join(' ');
 }
 
-export function additions(held: readonly Held[]): Request[] {
-  return bySet(held).flatMap(([set, list]) => addElementsRequests(idOf(set), list));
+export function additions(held: readonly Held[], allNew = false): Request[] {
+  return bySet(held).flatMap(([set, list]) => addElementsRequests(idOf(set), list, allNew));
 }
 
 export function removals(held: readonly Held[]): Request[] {

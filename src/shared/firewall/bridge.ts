@@ -5,9 +5,9 @@ import type { LinuxNamespace } from '../host/linux-namespace.ts';
 import type { FirewallEntry } from '../model/firewall.ts';
 import { EEXIST, ENOENT } from '../netlink/constants.ts';
 import { answersNftables, hasTable, openNetfilter, rulesetGeneration } from '../netlink/nfnetlink.ts';
-import { deleteTableAt, deleteTableRequest, transact, transactAt } from '../netlink/nft-batch.ts';
+import { deleteTableAt, deleteTableRequest, transactAt } from '../netlink/nft-batch.ts';
 import { listElements } from '../netlink/nft-sets.ts';
-import type { NetlinkSocket, Request } from '../netlink/socket.ts';
+import type { NetlinkSocket } from '../netlink/socket.ts';
 import { strerror } from '../netlink/sys.ts';
 import {
   additions,
@@ -24,6 +24,7 @@ import {
 } from './bridge-elements.ts';
 import { BRIDGE_SETS, BRIDGE_TABLE_ID, bridgeRuleCounts, bridgeTableRequests } from './bridge-table.ts';
 import type { Firewaller, Stray, Wanted } from './firewaller.ts';
+import { KnownRuleset, reachOf, type Scope } from './known-ruleset.ts';
 import { TableWatch } from './nft-state.ts';
 
 /** Number of attempts when another process changes the ruleset meanwhile. */
@@ -36,22 +37,28 @@ const MAX_ATTEMPTS = 32;
 export class BridgeFirewaller implements Firewaller {
   readonly backend = 'bridge';
   readonly #ns: LinuxNamespace;
+  readonly #known: KnownRuleset;
   #opened: { readonly socket: NetlinkSocket; readonly watch: TableWatch } | undefined;
 
-  constructor(ns: LinuxNamespace) {
+  constructor(ns: LinuxNamespace, known = new KnownRuleset()) {
     this.#ns = ns;
+    this.#known = known;
   }
 
   async add(entries: readonly FirewallEntry[]): Promise<boolean> {
     const wanted = heldOf(guardElements(entries));
     if (wanted.length === 0) return false;
     const { socket, watch } = this.#kernel ?? {};
+    if (socket !== undefined && watch?.wasWhole() && reachOf(entries) === 'endpoint') {
+      // As a rule nobody has changed anything, and the endpoint is new: nothing needs to be read.
+      if (this.#known.changeExactly(socket, additions(wanted, true), 'endpoint') === 0) return false;
+    }
     if (socket === undefined || watch === undefined || !answersNftables(socket)) throw withoutNftables();
     const isAnew = !watch.isWhole();
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       // An address that has moved to another port is that port's from now on.
       const errno = watch.isWhole()
-        ? errnoOf(socket, [...removals(displaced(socket, wanted)), ...additions(wanted)])
+        ? this.#known.change(socket, [...removals(displaced(socket, wanted)), ...additions(wanted)], 'network')
         : remake(socket, (there) => [...there, ...wanted]);
       if (errno === 0) return isAnew;
       if (errno !== 'changed' && errno !== ENOENT && errno !== EEXIST) throw refused('firewall.add', errno);
@@ -62,7 +69,7 @@ export class BridgeFirewaller implements Firewaller {
   async remove(entries: readonly FirewallEntry[]): Promise<NetError[]> {
     return this.#attempt((socket) => {
       const wanted = heldOf(guardElements(entries));
-      return this.#remove(socket, () => present(socket, wanted));
+      return this.#remove(socket, () => present(socket, wanted), reachOf(entries));
     });
   }
 
@@ -73,8 +80,7 @@ export class BridgeFirewaller implements Firewaller {
   #missing(entries: readonly FirewallEntry[]): FirewallEntry[] {
     const { socket, watch } = this.#kernel ?? {};
     if (entries.length === 0 || socket === undefined || watch === undefined || !watch.isWhole()) return [...entries];
-    const list = JSON.stringify(entries);
-    if (watch.isComplete(list)) return [];
+    if (watch.isComplete(entries)) return [];
     const parts = entries.map((entry) => heldOf(guardElements([entry])));
     const found = look(socket, parts.flat());
     let at = 0;
@@ -83,7 +89,7 @@ export class BridgeFirewaller implements Firewaller {
       at += own.length;
       return own.includes(undefined);
     });
-    if (lacking.length === 0) watch.keepComplete(list);
+    if (lacking.length === 0) watch.keepComplete(entries);
     return lacking;
   }
 
@@ -93,7 +99,7 @@ export class BridgeFirewaller implements Firewaller {
     return this.#attempt((socket) => {
       const [asked] = heldOf(guardElements([{ kind: 'guard', port, mac: NO_MAC }])).filter(isGuarded);
       if (asked === undefined || look(socket, [asked])[0] === undefined) return 0;
-      return this.#remove(socket, () => ofPort(socket, port));
+      return this.#remove(socket, () => ofPort(socket, port), 'endpoint');
     });
   }
 
@@ -109,7 +115,9 @@ export class BridgeFirewaller implements Firewaller {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       if (elements.length === 0 && !hasTable(socket, BRIDGE_TABLE_ID)) return;
       const whole = elements.length > 0 && watch.isWhole();
-      const errno = whole ? errnoOf(socket, difference(socket, elements)) : remake(socket, () => elements);
+      const errno = whole
+        ? this.#known.change(socket, difference(socket, elements), 'network')
+        : remake(socket, () => elements);
       if (errno === 0) return;
       if (errno !== 'changed' && errno !== ENOENT && errno !== EEXIST) throw refused('firewall.reset', errno);
     }
@@ -128,7 +136,7 @@ export class BridgeFirewaller implements Firewaller {
     if (this.#opened === undefined) {
       const socket = this.#ns.within(openNetfilter);
       if (socket === undefined) return undefined;
-      this.#opened = { socket, watch: new TableWatch(socket, BRIDGE_TABLE_ID, bridgeRuleCounts) };
+      this.#opened = { socket, watch: new TableWatch(socket, this.#known, BRIDGE_TABLE_ID, bridgeRuleCounts) };
     }
     return this.#opened;
   }
@@ -143,9 +151,9 @@ export class BridgeFirewaller implements Firewaller {
   }
 
   /** Removes what `find` returns, and the table if that was the rest. Returns the kernel's errno. */
-  #remove(socket: NetlinkSocket, find: () => readonly Held[]): number {
+  #remove(socket: NetlinkSocket, find: () => readonly Held[], reach: Scope): number {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      const errno = errnoOf(socket, removals(find()));
+      const errno = this.#known.change(socket, removals(find()), reach);
       if (errno === 0) return deleteEmptyTable(socket);
       if (errno !== ENOENT) return errno;
     }
@@ -179,12 +187,6 @@ function deleteEmptyTable(socket: NetlinkSocket): number {
     if (result !== 'changed') return result === ENOENT ? 0 : result;
   }
   return 0;
-}
-
-/** Runs the requests as one transaction. Returns the first errno, 0 for success. */
-function errnoOf(socket: NetlinkSocket, requests: readonly Request[]): number {
-  if (requests.length === 0) return 0;
-  return transact(socket, requests).find(({ errno }) => errno !== 0)?.errno ?? 0;
 }
 
 function refused(op: string, errno: number): NetError {

@@ -1,10 +1,10 @@
 import { innerDevices } from '../host/bridges.ts';
 import type { LinuxNamespace } from '../host/linux-namespace.ts';
 import type { LogFields, Logger } from '../log/log.ts';
-import { rulesetGeneration } from '../netlink/nfnetlink.ts';
 import type { NetlinkSocket } from '../netlink/socket.ts';
 import { callFirewalld } from './firewalld-bus.ts';
 import { readZones, type Zones } from './firewalld-rules.ts';
+import type { KnownRuleset } from './known-ruleset.ts';
 
 /** As netavark and the reference's firewall plugin: firewalld always has it. Only dockerd makes a zone `docker`. */
 export const ZONE = 'trusted';
@@ -23,10 +23,12 @@ const said = new Set<string>();
 export class Firewalld {
   readonly #ns: LinuxNamespace;
   readonly #log: Pick<Logger, 'warn'> | undefined;
-  #known: { readonly generation: number; readonly zones: Zones | undefined } | undefined;
+  readonly #known: KnownRuleset;
+  #read: { readonly generation: number; readonly zones: Zones | undefined } | undefined;
 
-  constructor(ns: LinuxNamespace, log?: Pick<Logger, 'warn'>) {
+  constructor(ns: LinuxNamespace, known: KnownRuleset, log?: Pick<Logger, 'warn'>) {
     this.#ns = ns;
+    this.#known = known;
     this.#log = log;
   }
 
@@ -66,11 +68,13 @@ export class Firewalld {
     }
   }
 
-  /** Rereads the zones if anything in nftables has changed. */
+  /** Rereads the zones if anything in nftables has changed; where there are none, if anybody else has changed it. */
   #zones(socket: NetlinkSocket): Zones | undefined {
-    const generation = rulesetGeneration(socket);
-    if (this.#known?.generation !== generation) this.#known = { generation, zones: readZones(socket) };
-    return this.#known.zones;
+    const generation = this.#known.look(socket);
+    if (this.#known.has(NO_ZONES)) return undefined;
+    if (this.#read?.generation !== generation) this.#read = { generation, zones: readZones(socket) };
+    if (this.#read.zones === undefined) this.#known.keep(NO_ZONES, 'network');
+    return this.#read.zones;
   }
 
   #left(device: string): void {
@@ -88,3 +92,5 @@ export class Firewalld {
     return `${event} ${this.#ns.id} ${device}`;
   }
 }
+
+const NO_ZONES = 'no zones of firewalld';

@@ -6,13 +6,14 @@ import { formatAddr } from '../model/addr.ts';
 import type { FirewallEntry } from '../model/firewall.ts';
 import { parsePrefix } from '../model/prefix.ts';
 import { NFT_SET_ELEM_INTERVAL_END } from '../netlink/netfilter.ts';
-import { addElementsRequests, deleteChainRequests, deleteElementsRequests, transact } from '../netlink/nft-batch.ts';
+import { addElementsRequests, deleteChainRequests, deleteElementsRequests } from '../netlink/nft-batch.ts';
 import { listElements, type RawElement } from '../netlink/nft-sets.ts';
 import type { NetlinkSocket, Request } from '../netlink/socket.ts';
 import type { Admitter } from './admit.ts';
-import { encodeElement, TABLE_ID, textOf } from './nft-elements.ts';
+import { encodeElement, hasPrefix, setId, TABLE_ID, textOf } from './nft-elements.ts';
+import { clash } from './nft-failure.ts';
 import { obsoleteRequests } from './nft-obsolete.ts';
-import { hasRule, intervalsOf, presenceOf } from './nft-state.ts';
+import { hasRule, intervalsOf, presenceOf, replaceable } from './nft-state.ts';
 import { DOCKER_SETS, isIntervalSet, ruleCounts, SERVICE_SETS, SET_NAMES } from './nft-table.ts';
 
 /**
@@ -147,8 +148,19 @@ function without(
   return [...units].flatMap(([text, unit]) => (others.has(text) ? [] : unit));
 }
 
-/** Applies the messages in one transaction, if there are any. Returns the first nonzero errno, or 0. */
-export function send(socket: NetlinkSocket, requests: readonly Request[]): number {
-  const replies = requests.length === 0 ? [] : transact(socket, requests);
-  return replies.find(({ errno }) => errno !== 0)?.errno ?? 0;
+/**
+ * Returns the messages that delete what these elements replace: a device's policy, a subnet's source and exceptions.
+ * Throws NetError `conflict` if an element is another endpoint's.
+ */
+export function replacements(socket: NetlinkSocket, elements: readonly Element[]): Request[] {
+  const states = presenceOf(socket, elements);
+  const foreign = elements.filter((_, i) => states[i] === 'foreign');
+  const olds = foreign.map((element) => ({ element, old: replaceable(socket, element) }));
+  const clashing = olds.find(({ old }) => old === undefined)?.element;
+  if (clashing !== undefined || foreign.length === 0)
+    throw clash(socket, clashing ?? elements.find((element, i) => states[i] === 'absent' && hasPrefix(element)));
+  // Several new exceptions may replace one old exception.
+  const all = olds.map(({ element, old = [] }) => [`${element.set} ${textOf(old)}`, element, old] as const);
+  const once = new Map(all.map(([text, element, old]) => [text, deleteElementsRequests(setId(element), old)]));
+  return [...once.values()].flat();
 }

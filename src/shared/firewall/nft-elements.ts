@@ -166,9 +166,9 @@ function same(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
   return a === undefined || b === undefined ? a === b : Buffer.compare(a, b) === 0;
 }
 
-/** The messages that add the elements to their sets. */
-export function addRequests(elements: readonly Element[]): Request[] {
-  return bySet(elements).flatMap((list) => addElementsRequests(setId(list[0]), list.flatMap(encodeElement)));
+/** The messages that add the elements to their sets; with `allNew`, none of them may exist. */
+export function addRequests(elements: readonly Element[], allNew = false): Request[] {
+  return bySet(elements).flatMap((list) => addElementsRequests(setId(list[0]), list.flatMap(encodeElement), allNew));
 }
 
 /** The messages that delete the elements, and then the chains of ports. */

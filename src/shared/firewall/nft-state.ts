@@ -1,10 +1,12 @@
 import type { Element } from '../host/firewall-elements.ts';
+import type { FirewallEntry } from '../model/firewall.ts';
 import { NFT_SET_ELEM_INTERVAL_END } from '../netlink/netfilter.ts';
 import { rulesetGeneration, type TableId } from '../netlink/nfnetlink.ts';
 import { changeRulesAt, NO_CHANGE } from '../netlink/nft-change.ts';
 import { readRules } from '../netlink/nft-rules.ts';
 import { countRules, getElements, listElements, type RawElement } from '../netlink/nft-sets.ts';
 import type { NetlinkSocket } from '../netlink/socket.ts';
+import { basisOf, type KnownRuleset, WHOLE } from './known-ruleset.ts';
 import { encodeElement, isInterval, sameElement, setId, TABLE_ID } from './nft-elements.ts';
 import { isOfOthers, ruleCounts, SET_NAMES } from './nft-table.ts';
 
@@ -72,23 +74,22 @@ function keyOf({ key }: RawElement): Uint8Array {
 
 /** Number of attempts to read a ruleset that keeps changing. */
 const MAX_LOOKS = 32;
-/** Maximum number of entry lists to remember. */
-const MAX_COMPLETE = 64;
 
-/** Checks whether the table has all its chains and rules, and caches the result until the ruleset changes. */
+/** Checks whether a table has all its chains and rules, and remembers the result until the ruleset changes. */
 export class TableWatch {
+  readonly known: KnownRuleset;
   readonly #socket: NetlinkSocket;
   readonly #table: TableId;
   readonly #rules: () => ReadonlyMap<string, number>;
-  #wholeAt: number | undefined;
-  /** Entry lists, as text, that the table fully holds, with the generation at which it did. */
-  #complete: { readonly at: number; readonly lists: Set<string> } | undefined;
+  readonly #name: string;
 
   /** `rules` tells how many rules each chain of the table has. */
-  constructor(socket: NetlinkSocket, table: TableId = TABLE_ID, rules = ruleCounts) {
+  constructor(socket: NetlinkSocket, known: KnownRuleset, table: TableId = TABLE_ID, rules = ruleCounts) {
+    this.known = known;
     this.#socket = socket;
     this.#table = table;
     this.#rules = rules;
+    this.#name = `${table.family} ${table.table}`;
   }
 
   /**
@@ -98,34 +99,40 @@ export class TableWatch {
   isWhole(): boolean {
     let committed: number | undefined;
     for (let attempt = 0; ; attempt++) {
-      const generation = rulesetGeneration(this.#socket);
-      if (this.#wholeAt === generation) return true;
+      const generation = this.known.look(this.#socket);
+      if (this.wasWhole()) return true;
+      if (this.known.has(`incomplete ${this.#name}`)) return false;
       const counts = countRules(this.#socket, this.#table);
       const whole = [...this.#rules()].every(([chain, rules]) => counts.get(chain) === rules);
-      this.#wholeAt = whole ? generation : undefined;
+      if (whole) this.known.keep(`${WHOLE}${this.#name}`, 'network');
       if (whole || attempt === MAX_LOOKS) return whole;
       if (rulesetGeneration(this.#socket) !== generation) continue;
-      if (committed === generation) return false;
+      if (committed === generation) {
+        this.known.keep(`incomplete ${this.#name}`, 'network');
+        return false;
+      }
       // A commit raises the generation before it shows its rules. An empty one waits for its mutex (nf_tables_commit).
       committed = changeRulesAt(this.#socket, NO_CHANGE, generation) === 'changed' ? undefined : generation;
     }
   }
 
-  /**
-   * Returns true if nothing has changed since `keepComplete` was called for the list. Call right after `isWhole`
-   * returned true.
-   */
-  isComplete(list: string): boolean {
-    return this.#complete?.at === this.#wholeAt && this.#complete?.lists.has(list) === true;
+  /** True if the table was whole when this process last looked; a change must name that generation. */
+  wasWhole(): boolean {
+    return this.known.has(`${WHOLE}${this.#name}`);
   }
 
-  /** Records that the table, as `isWhole` read it, holds the whole list. */
-  keepComplete(list: string): void {
-    const at = this.#wholeAt;
-    if (at === undefined) return;
-    const isFull = this.#complete === undefined || this.#complete.lists.size >= MAX_COMPLETE;
-    if (isFull || this.#complete?.at !== at) this.#complete = { at, lists: new Set() };
-    this.#complete?.lists.add(list);
+  /** Returns true if the table is known to hold all these entries. Call right after `isWhole` returned true. */
+  isComplete(entries: readonly FirewallEntry[]): boolean {
+    return this.known.has(this.#completeness(entries));
+  }
+
+  /** Records that the table, as `isWhole` read it, holds all these entries. */
+  keepComplete(entries: readonly FirewallEntry[]): void {
+    this.known.keep(this.#completeness(entries), basisOf(entries));
+  }
+
+  #completeness(entries: readonly FirewallEntry[]): string {
+    return `complete ${this.#name} ${JSON.stringify(entries)}`;
   }
 }
 

@@ -5,19 +5,20 @@ import type { LinuxNamespace } from '../host/linux-namespace.ts';
 import type { FirewallEntry } from '../model/firewall.ts';
 import { EEXIST, ENOENT, NETLINK_NETFILTER } from '../netlink/constants.ts';
 import { rulesetGeneration } from '../netlink/nfnetlink.ts';
-import { deleteElementsRequests, deleteTableAt } from '../netlink/nft-batch.ts';
+import { deleteTableAt } from '../netlink/nft-batch.ts';
 import { countRules } from '../netlink/nft-sets.ts';
 import { NetlinkSocket, type Request } from '../netlink/socket.ts';
 import { admissions } from './admission.ts';
 import { type Admitter, openAdmitter } from './admit.ts';
 import type { Firewaller, Stray, Wanted } from './firewaller.ts';
-import { diffRequests, lackingEntries, othersElements, othersRequests, send } from './nft-diff.ts';
-import { addRequests, footprintThere, hasPrefix, removeRequests, setId, TABLE_ID, textOf } from './nft-elements.ts';
-import { clash, refused, refusedScript, rulesetBusy } from './nft-failure.ts';
+import { KnownRuleset, reachOf, type Scope } from './known-ruleset.ts';
+import { diffRequests, lackingEntries, othersElements, othersRequests, replacements } from './nft-diff.ts';
+import { addRequests, footprintThere, removeRequests, TABLE_ID } from './nft-elements.ts';
+import { refused, refusedScript, rulesetBusy } from './nft-failure.ts';
 import { obsoleteRequests } from './nft-obsolete.ts';
 import { leadingTo } from './nft-ports.ts';
 import { runScript, type ScriptRunner } from './nft-script.ts';
-import { hasRule, isEmpty, ownPresent, presenceOf, replaceable, TableWatch, withoutNeeded } from './nft-state.ts';
+import { hasRule, isEmpty, ownPresent, presenceOf, TableWatch, withoutNeeded } from './nft-state.ts';
 import { tableLines } from './nft-table.ts';
 
 /** Number of attempts when another process changes the ruleset meanwhile. */
@@ -35,21 +36,25 @@ export class NftablesFirewaller implements Firewaller {
   readonly backend = 'nftables';
   readonly #ns: LinuxNamespace;
   readonly #via: ScriptRunner | undefined;
+  readonly #known: KnownRuleset;
   readonly #admitter: Admitter;
   #opened: { readonly socket: NetlinkSocket; readonly watch: TableWatch } | undefined;
 
-  constructor(ns: LinuxNamespace, via?: ScriptRunner, admitter: Admitter = openAdmitter(ns)) {
+  constructor(ns: LinuxNamespace, via?: ScriptRunner, known = new KnownRuleset(), admitter = openAdmitter(ns, known)) {
     this.#ns = ns;
     this.#via = via;
+    this.#known = known;
     this.#admitter = admitter;
   }
 
   async add(entries: readonly FirewallEntry[]): Promise<boolean> {
     const { elements, chains } = footprint(entries);
-    const isAnew = elements.length > 0 && !this.#kernel.watch.isWhole();
-    if (elements.length > 0) await this.#addElements(elements, chains, entries);
-    if (elements.length > 0) this.#removeObsolete(entries);
-    if (elements.length > 0) this.#nameOthers(entries);
+    let isAnew = false;
+    if (elements.length > 0) {
+      isAnew = await this.#addElements(elements, chains, entries);
+      this.#removeObsolete(entries);
+      this.#nameOthers(entries);
+    }
     await this.#admitter.add(admissions(entries));
     return isAnew;
   }
@@ -63,7 +68,7 @@ export class NftablesFirewaller implements Firewaller {
   #removeFootprint(entries: readonly FirewallEntry[]): NetError[] {
     try {
       const { elements, chains } = footprintThere(entries);
-      if (elements.length > 0) this.#removeElements(elements, chains);
+      if (elements.length > 0) this.#removeElements(elements, chains, reachOf(entries));
       return [];
     } catch (thrown) {
       return [asNetError(thrown, 'firewall.delete')];
@@ -84,30 +89,30 @@ export class NftablesFirewaller implements Firewaller {
     if (entries.length === 0) return [];
     const { socket, watch } = this.#kernel;
     if (!watch.isWhole()) return entries;
-    const list = JSON.stringify(entries);
-    if (watch.isComplete(list)) return [];
+    if (watch.isComplete(entries)) return [];
     const lacking = lackingEntries(socket, entries);
-    if (lacking.length === 0) watch.keepComplete(list);
+    if (lacking.length === 0) watch.keepComplete(entries);
     return lacking;
   }
 
   #nameOthers(entries?: readonly FirewallEntry[]): void {
     const { socket } = this.#kernel;
-    const errno = send(socket, othersRequests(socket, this.#ns, this.#admitter, entries));
+    const requests = othersRequests(socket, this.#ns, this.#admitter, entries);
+    const errno = this.#known.change(socket, requests, 'endpoint');
     // Another call may have done the same.
     if (errno !== 0 && errno !== ENOENT && errno !== EEXIST) throw refused('firewall.add', [], errno);
   }
 
   #removeObsolete(entries: readonly FirewallEntry[]): void {
     const { socket } = this.#kernel;
-    const errno = send(socket, obsoleteRequests(socket, entries));
+    const errno = this.#known.change(socket, obsoleteRequests(socket, entries), reachOf(entries));
     if (errno !== 0 && errno !== ENOENT) throw refused('firewall.add', footprint(entries).elements, errno);
   }
 
   async removeStray({ addresses = [] }: Stray): Promise<NetError[]> {
     try {
       const { elements, chains } = leadingTo(this.#kernel.socket, addresses);
-      if (elements.length > 0 || chains.length > 0) this.#removeElements(elements, chains);
+      if (elements.length > 0 || chains.length > 0) this.#removeElements(elements, chains, 'endpoint');
       return [];
     } catch (thrown) {
       return [asNetError(thrown, 'firewall.delete')];
@@ -143,7 +148,7 @@ export class NftablesFirewaller implements Firewaller {
   get #kernel(): { readonly socket: NetlinkSocket; readonly watch: TableWatch } {
     if (this.#opened === undefined) {
       const socket = this.#ns.within(() => new NetlinkSocket(NETLINK_NETFILTER));
-      this.#opened = { socket, watch: new TableWatch(socket) };
+      this.#opened = { socket, watch: new TableWatch(socket, this.#known) };
     }
     return this.#opened;
   }
@@ -157,7 +162,7 @@ export class NftablesFirewaller implements Firewaller {
       const counted = countRules(socket, TABLE_ID);
       if (!names.every((name) => counted.has(name))) return false;
       const all = [...elements, ...othersElements(this.#ns, this.#admitter, elements)];
-      const errno = send(socket, diffRequests(socket, all, names, counted));
+      const errno = this.#known.change(socket, diffRequests(socket, all, names, counted), 'network');
       if (errno === 0) return true;
       if (errno !== ENOENT && errno !== EEXIST) throw refused('firewall.reset', elements, errno);
     }
@@ -171,36 +176,33 @@ export class NftablesFirewaller implements Firewaller {
     if (!ok) throw refusedScript(entries, error);
   }
 
+  /** Returns true if the table was incomplete. */
   async #addElements(
     elements: readonly Element[],
     chains: readonly PortChain[],
     entries: readonly FirewallEntry[],
-  ): Promise<void> {
+  ): Promise<boolean> {
     const { socket, watch } = this.#kernel;
+    if (watch.wasWhole() && chains.length === 0 && reachOf(entries) === 'endpoint') {
+      // As a rule nobody has changed anything, and the ports are new: nothing needs to be read.
+      if (this.#known.changeExactly(socket, addRequests(elements, true), 'endpoint') === 0) return false;
+    }
+    const isAnew = !watch.isWhole();
     let replaced: readonly Request[] = [];
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const whole = watch.isWhole();
       const errno =
         whole && chains.length === 0
-          ? send(socket, [...replaced, ...addRequests(elements)])
+          ? this.#known.change(socket, [...replaced, ...addRequests(elements)], reachOf(entries))
           : await this.#addByScript(whole, replaced, entries);
-      if (errno === 0) return;
+      if (errno === 0) return isAnew;
       if (errno === ENOENT) {
         // Meanwhile the table or the element to replace has disappeared.
         replaced = [];
         continue;
       }
       if (errno !== EEXIST) throw refused('firewall.add', elements, errno);
-      const states = presenceOf(socket, elements);
-      const foreign = elements.filter((_, i) => states[i] === 'foreign');
-      const olds = foreign.map((element) => ({ element, old: replaceable(socket, element) }));
-      const clashing = olds.find(({ old }) => old === undefined)?.element;
-      if (clashing !== undefined || foreign.length === 0)
-        throw clash(socket, clashing ?? elements.find((element, i) => states[i] === 'absent' && hasPrefix(element)));
-      // Several new exceptions may replace one old exception.
-      const all = olds.map(({ element, old = [] }) => [`${element.set} ${textOf(old)}`, element, old] as const);
-      const once = new Map(all.map(([text, element, old]) => [text, deleteElementsRequests(setId(element), old)]));
-      replaced = [...once.values()].flat();
+      replaced = replacements(socket, elements);
     }
     throw rulesetBusy('firewall.add');
   }
@@ -208,7 +210,7 @@ export class NftablesFirewaller implements Firewaller {
   /** Returns the errno that tells the caller whether to retry; 0 for success. */
   async #addByScript(whole: boolean, replaced: readonly Request[], entries: readonly FirewallEntry[]): Promise<number> {
     // A script cannot carry messages, so the deletions of replaced elements go right before it.
-    const errno = send(this.#kernel.socket, replaced);
+    const errno = this.#known.change(this.#kernel.socket, replaced, 'network');
     if (errno !== 0) return errno;
     const lines = [...(whole ? [] : tableLines()), ...firewallLines('add', entries)];
     const { ok, error } = await runScript(this.#ns, lines, this.#via);
@@ -218,13 +220,13 @@ export class NftablesFirewaller implements Firewaller {
   }
 
   /** Removes only elements that lead where the entry says: another endpoint's port is not ours to remove. */
-  #removeElements(elements: readonly Element[], chains: readonly PortChain[]): void {
+  #removeElements(elements: readonly Element[], chains: readonly PortChain[], reach: Scope): void {
     const { socket } = this.#kernel;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const going = withoutNeeded(socket, elements);
       const present = ownPresent(going, presenceOf(socket, going));
       const filled = chains.filter(({ name }) => hasRule(socket, name)).map(({ name }) => name);
-      const errno = send(socket, removeRequests(present, filled));
+      const errno = this.#known.change(socket, removeRequests(present, filled), reach);
       if (errno === 0) break;
       if (errno !== ENOENT) throw refused('firewall.delete', elements, errno);
       if (attempt === MAX_ATTEMPTS - 1) throw rulesetBusy('firewall.delete');

@@ -10,6 +10,7 @@ import { BridgeFirewaller } from './bridge.ts';
 import type { Firewaller } from './firewaller.ts';
 import { type IptablesOptions, openIptables } from './iptables.ts';
 import type { Variant } from './iptables-tools.ts';
+import { KnownRuleset } from './known-ruleset.ts';
 import { TABLE_ID } from './nft-elements.ts';
 import { canRunScripts, type ScriptRunner } from './nft-script.ts';
 import { NftablesFirewaller } from './nftables.ts';
@@ -22,19 +23,22 @@ export interface FirewallerOptions {
   readonly via?: ScriptRunner;
   /** For iptables: the variant; by default that of the command `iptables`. */
   readonly variant?: Variant;
+  /** Shared by the backends of one namespace: what one of them changes, the others need not read again. */
+  readonly known?: KnownRuleset;
   /** Told what firewalld refuses. */
   readonly log?: Pick<Logger, 'warn'>;
 }
 
 /** Creates the firewaller of a namespace. Opens and reads nothing before the first use. */
 export function openFirewaller(backend: FirewallBackend, ns: LinuxNamespace, options: FirewallerOptions): Firewaller {
+  const { known = new KnownRuleset(), via, log } = options;
   switch (backend) {
     case 'nftables':
-      return new NftablesFirewaller(ns, options.via, openAdmitter(ns, options.log));
+      return new NftablesFirewaller(ns, via, known, openAdmitter(ns, known, log));
     case 'iptables':
-      return openIptables(ns, options, openAdmitter(ns, options.log));
+      return openIptables(ns, options, openAdmitter(ns, known, log));
     case 'bridge':
-      return new BridgeFirewaller(ns);
+      return new BridgeFirewaller(ns, known);
     case 'none':
       return NO_FIREWALLER;
   }

@@ -35,18 +35,21 @@ export function encodeAnnouncement(mac: string, address: string): Uint8Array {
   return frame;
 }
 
+let libc: { readonly bind: (fd: number, address: DataView<ArrayBuffer>, bytes: number) => number } | undefined;
+
 /**
  * Opens a descriptor that sends frames through the link, in the thread's namespace, and receives none. Source:
  * packet(7).
  */
 export function openFrameSocket(ifindex: number): number {
-  const { bind } = loadLibrary(null, { bind: { return: 'i32', arguments: ['i32', 'pointer', 'u32'] } });
+  // Loading a function compiles it: 0.25 ms.
+  libc ??= loadLibrary(null, { bind: { return: 'i32', arguments: ['i32', 'pointer', 'u32'] } });
   const fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
   // struct sockaddr_ll; protocol 0 receives nothing.
   const address = new DataView(new ArrayBuffer(20));
   address.setUint16(0, AF_PACKET, true);
   address.setInt32(4, ifindex, true);
-  if (bind(fd, address, address.byteLength) === 0) return fd;
+  if (libc.bind(fd, address, address.byteLength) === 0) return fd;
   const error = systemErrorOfCall('bind');
   closeSync(fd);
   throw error;

@@ -1,6 +1,6 @@
 import { attr, body, nested } from './attrs.ts';
 import { be32, string } from './codec.ts';
-import { AF_UNSPEC, ERESTART, NLM_F_APPEND, NLM_F_CREATE } from './constants.ts';
+import { AF_UNSPEC, ERESTART, NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL } from './constants.ts';
 import {
   NFNL_BATCH_GENID,
   NFNL_MSG_BATCH_BEGIN,
@@ -83,13 +83,16 @@ export function transactAt(
   return { errno: failed?.errno ?? 0, text: failed?.text ?? '' };
 }
 
-/** The replies to the frame's begin, to the requests, and to the frame's end. */
+/**
+ * The replies to the frame's begin, to the requests, and to the frame's end. Only the last request is acknowledged: the
+ * kernel answers errors in any case, and receiving an answer costs as much as an element.
+ */
 function send(socket: NetlinkSocket, requests: readonly Request[], attrs: { readonly generation?: number }): Reply[] {
   const header = { family: AF_UNSPEC, subsystemLow: NFNL_SUBSYS_NFTABLES };
   return socket.exchange(
     [
       { type: NFNL_MSG_BATCH_BEGIN, payload: batch.encode({ header, attrs }), ack: false },
-      ...requests,
+      ...requests.map((request, i) => (i === requests.length - 1 ? request : { ...request, ack: false })),
       { type: NFNL_MSG_BATCH_END, payload: batch.encode({ header, attrs: {} }), ack: false },
     ],
     { whole: true },
@@ -171,11 +174,14 @@ export function deleteRuleRequest({ family, table, chain }: ChainId, handle: big
   return { type: nftType(NFT_MSG_DELRULE), payload };
 }
 
-/** Adds elements; existing ones succeed, unless they lead elsewhere or overlap (EEXIST). No elements, no requests. */
-export function addElementsRequests(id: SetId, elements: readonly RawElement[]): Request[] {
+/**
+ * Adds elements; existing ones succeed, unless they lead elsewhere or overlap (EEXIST), or unless all must be new. No
+ * elements, no requests.
+ */
+export function addElementsRequests(id: SetId, elements: readonly RawElement[], allNew = false): Request[] {
   return chunks(elements).map((chunk) => ({
     type: nftType(NFT_MSG_NEWSETELEM),
-    flags: NLM_F_CREATE,
+    flags: allNew ? NLM_F_CREATE | NLM_F_EXCL : NLM_F_CREATE,
     payload: encodeElements(id, chunk),
   }));
 }

@@ -1,6 +1,7 @@
 import type { Core } from '../core/core.ts';
 import { catchUp } from '../core/reconcile.ts';
 import type { Firewaller } from '../firewall/firewaller.ts';
+import { KnownRuleset } from '../firewall/known-ruleset.ts';
 import { openFirewaller } from '../firewall/open.ts';
 import type { LinuxHost } from '../host/linux-host.ts';
 import type { FirewallBackend } from '../model/firewall.ts';
@@ -82,6 +83,7 @@ export class Firewallers implements Disposable {
   readonly #host: LinuxHost;
   readonly #lock: Core['lock'];
   readonly #log: Core['log'];
+  readonly #known = new KnownRuleset();
   readonly #opened = new Map<FirewallBackend, Firewaller>();
 
   /** `lock` serializes changes in backends that need it. */
@@ -94,7 +96,8 @@ export class Firewallers implements Disposable {
   get(backend: FirewallBackend): Firewaller {
     const found = this.#opened.get(backend);
     if (found !== undefined) return found;
-    const made = openFirewaller(backend, this.#host.own, { lock: this.#lock, log: this.#log });
+    const options = { lock: this.#lock, log: this.#log, known: this.#known };
+    const made = openFirewaller(backend, this.#host.own, options);
     this.#opened.set(backend, made);
     return made;
   }

@@ -67,10 +67,12 @@ export class SqliteEndpoints implements EndpointTable {
   }
 
   ofContainer({ network, camp, containerId }: Attachment): Endpoint[] {
-    const sql = `SELECT body FROM endpoints WHERE boot = ? AND network = ? AND camp = ? AND container = ?
-      ORDER BY interface, role`;
+    const sql = `SELECT body FROM endpoints
+      WHERE boot = ? AND network IN (SELECT name FROM networks WHERE host = ? UNION SELECT ?)
+      AND camp = ? AND container = ? ORDER BY network, interface, role`;
+    const { host } = this.#context;
     return this.#context.read((file, boot) =>
-      file.all(sql, boot(), network, camp, containerId).flatMap((row) => parseEndpoint(textOf(row.body)) ?? []),
+      file.all(sql, boot(), host, network, camp, containerId).flatMap((row) => parseEndpoint(textOf(row.body)) ?? []),
     );
   }
 

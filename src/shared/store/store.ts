@@ -121,7 +121,10 @@ export interface EndpointTable {
   list(network?: string): Endpoint[];
   /** Keys of broken rows, of one network or of all. */
   broken(network?: string): EndpointKey[];
-  /** The parts of all attachments of one container to the network; as fast with a thousand containers as with one. */
+  /**
+   * The parts of all attachments of one container to this network and to those on record; as fast with a thousand
+   * containers as with one.
+   */
   ofContainer(attachment: Attachment): Endpoint[];
   /** True if the network has an endpoint of either camp, broken or not. As fast with a thousand as with one. */
   any(network: string): boolean;

@@ -129,8 +129,12 @@ function endpointTable(disk: MemoryDisk, prefix: string): EndpointTable {
     delete: (attachment, role) => void disk.endpoints.delete(key(attachment, role)),
     list: (network) => under(disk.endpoints, network === undefined ? prefix : `${prefix}${network}\0`),
     broken: () => [],
-    ofContainer: ({ network, camp, containerId }) =>
-      under(disk.endpoints, `${prefix}${[network, camp, containerId].join('\0')}\0`),
+    ofContainer: ({ network, camp, containerId }) => {
+      const names = new Set([network, ...under(disk.networks, prefix).map(({ name }) => name)]);
+      return [...names]
+        .sort()
+        .flatMap((name) => under(disk.endpoints, `${prefix}${[name, camp, containerId].join('\0')}\0`));
+    },
     any: (network) => under(disk.endpoints, `${prefix}${network}\0`).length > 0,
   };
 }

@@ -81,11 +81,9 @@ function factsOf(
 }
 
 /** The other guarded ports of the container, on any network; undefined without any. */
-function partnersOf({ endpoints, networks }: LocalStore, attachment: Attachment): readonly PortFacts[] | undefined {
-  const names = new Set([attachment.network, ...networks.list().map(({ name }) => name)]);
-  const rows = [...names].flatMap((network) => endpoints.ofContainer({ ...attachment, network }));
+function partnersOf({ endpoints }: LocalStore, attachment: Attachment): readonly PortFacts[] | undefined {
   const own = attachmentDigest(attachment);
-  const partners = rows.flatMap((row): PortFacts[] => {
+  const partners = endpoints.ofContainer(attachment).flatMap((row): PortFacts[] => {
     if (row.kind !== 'cni' || !row.link.spoofGuard || attachmentDigest(row.attachment) === own) return [];
     return [{ port: row.link.hostIf, addresses: addressesOf(row) }];
   });

@@ -1,0 +1,179 @@
+import { strict as assert } from 'node:assert';
+import { spawnSync } from 'node:child_process';
+import fc from 'fast-check';
+import type { Firewaller } from '../../src/shared/firewall/firewaller.ts';
+import { KnownRuleset } from '../../src/shared/firewall/known-ruleset.ts';
+import { openFirewaller } from '../../src/shared/firewall/open.ts';
+import { type LinuxHost, openLinuxHost } from '../../src/shared/host/linux-host.ts';
+import type { FirewallEntry } from '../../src/shared/model/firewall.ts';
+import { NetlinkSocket } from '../../src/shared/netlink/socket.ts';
+import { filterLock } from '../support/filter-lock.ts';
+import { makeNetns, netnsMissing, type TestNetns } from '../support/netns.ts';
+import { skipIf } from '../support/skip.ts';
+
+const NETWORK: readonly FirewallEntry[] = [
+  { kind: 'policy', device: 'br0', policy: 'open' },
+  { kind: 'hairpin', device: 'br0', subnet: '10.88.0.0/24' },
+  { kind: 'admit', device: 'br0' },
+];
+const GATEWAYS: FirewallEntry = { kind: 'gateways', device: 'br0', addresses: ['10.88.0.1'] };
+
+function guard(n: number): FirewallEntry {
+  return { kind: 'guard', port: `veth${n}`, mac: `0a:58:0a:58:00:0${n}`, addresses: [`10.88.0.${n}`] };
+}
+
+function port(n: number): FirewallEntry {
+  const leads = { address: `10.88.0.${n}`, port: 80, snat: true, masqAll: false, conditions: [] };
+  return { kind: 'port', protocol: 'tcp', hostPort: 8000 + n, ...leads };
+}
+
+/** Both backends of one process. */
+interface Process extends Disposable {
+  readonly nftables: Firewaller;
+  readonly bridge: Firewaller;
+}
+
+/** What somebody else does to the ruleset. */
+const FOREIGN: readonly (readonly string[])[] = [
+  ['flush', 'ruleset'],
+  ['add', 'table', 'inet', 'other'],
+  ['delete', 'element', 'bridge', 'isthmus', 'guarded', '{ "veth2" }'],
+  ['delete', 'element', 'bridge', 'isthmus', 'networks', '{ "br0" }'],
+  ['flush', 'set', 'inet', 'isthmus', 'port4'],
+  ['flush', 'chain', 'bridge', 'isthmus', 'spoof'],
+  ['flush', 'set', 'inet', 'isthmus', 'hairpin'],
+];
+
+describe('what is known of the ruleset', function () {
+  this.timeout(120_000);
+  let host: LinuxHost;
+  let netns: TestNetns;
+
+  before(function () {
+    skipIf(this, netnsMissing());
+    host = openLinuxHost({});
+  });
+  beforeEach(() => {
+    netns = makeNetns('k');
+  });
+  afterEach(() => netns?.[Symbol.dispose]());
+  after(() => host?.[Symbol.dispose]());
+
+  /** What is to be changed may not exist. */
+  const nft = (...args: readonly string[]): void =>
+    void spawnSync('nsenter', [`--net=${netns.path}`, 'nft', ...args], { stdio: 'ignore' });
+  const start = (): Process => {
+    const ns = host.open(netns.path);
+    const options = { lock: filterLock, known: new KnownRuleset() };
+    const [nftables, bridge] = [openFirewaller('nftables', ns, options), openFirewaller('bridge', ns, options)];
+    return {
+      nftables,
+      bridge,
+      [Symbol.dispose]: () => {
+        nftables[Symbol.dispose]();
+        bridge[Symbol.dispose]();
+      },
+    };
+  };
+
+  it('lets a second endpoint begin with one look at the generation, and one transaction for each table', async () => {
+    using own = start();
+    const add = async (n: number): Promise<void> => {
+      assert.deepEqual(await own.nftables.missing(NETWORK), []);
+      assert.deepEqual(await own.bridge.missing([GATEWAYS]), []);
+      await own.bridge.add([guard(n)]);
+      await own.nftables.add([port(n)]);
+    };
+    await own.nftables.add(NETWORK);
+    await own.bridge.add([GATEWAYS]);
+    await add(2);
+    using counted = countExchanges();
+    await add(3);
+    const { dumps, batches, generations } = counted;
+    assert.deepEqual({ dumps, batches }, { dumps: 0, batches: 2 });
+    assert.ok(generations <= 5, `${generations} looks at the generation`);
+  });
+
+  it('never hides what another process changed', async () => {
+    const entries = [...NETWORK, port(2), port(3)];
+    const guards = [GATEWAYS, guard(2), guard(3)];
+    const bridgeEntry = fc.constantFrom(...guards);
+    const entry = fc.constantFrom(...NETWORK, port(2), port(3));
+    const step = fc.oneof(
+      fc.record({ by: fc.constantFrom(0, 1), do: fc.constantFrom('add', 'remove', 'missing'), what: entry }),
+      fc.record({ by: fc.constantFrom(0, 1), do: fc.constantFrom('add', 'remove', 'missing'), what: bridgeEntry }),
+      fc.record({ nft: fc.constantFrom(...FOREIGN) }),
+    );
+    const sequence = fc.array(step, { minLength: 3, maxLength: 12 });
+    await fc.assert(
+      fc.asyncProperty(sequence, async (steps) => {
+        nft('flush', 'ruleset');
+        using first = start();
+        using second = start();
+        for (const one of steps) {
+          if ('nft' in one) nft(...one.nft);
+          else await call([first, second][one.by] ?? first, one.do, one.what);
+          using fresh = start();
+          for (const known of [first, second]) {
+            assert.deepEqual(await known.nftables.missing(entries), await fresh.nftables.missing(entries), 'inet');
+            assert.deepEqual(await known.bridge.missing(guards), await fresh.bridge.missing(guards), 'bridge');
+            assert.deepEqual(await known.bridge.missing([GATEWAYS]), await fresh.bridge.missing([GATEWAYS]), 'shared');
+            assert.deepEqual(await known.nftables.missing(NETWORK), await fresh.nftables.missing(NETWORK), 'shared');
+          }
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('makes a table anew that another process deleted since the last look', async () => {
+    using own = start();
+    await own.bridge.add([GATEWAYS]);
+    await own.bridge.add([guard(2)]);
+    nft('flush', 'ruleset');
+    assert.equal(await own.bridge.add([guard(3)]), true);
+    assert.deepEqual(await own.bridge.missing([GATEWAYS, guard(2), guard(3)]), [GATEWAYS, guard(2)]);
+  });
+
+  it('takes an address from the port that had it, beside others', async () => {
+    using own = start();
+    await own.bridge.add([GATEWAYS, guard(2)]);
+    await own.bridge.missing([GATEWAYS]);
+    const moved = { ...guard(3), addresses: ['10.88.0.2'] } as FirewallEntry;
+    await own.bridge.add([moved]);
+    assert.match(netns.run('nft', 'list', 'set', 'bridge', 'isthmus', 'leased4'), /10\.88\.0\.2 comment "veth3"/);
+  });
+});
+
+async function call(process: Process, what: 'add' | 'remove' | 'missing', entry: FirewallEntry): Promise<void> {
+  const { nftables, bridge } = process;
+  const firewaller = entry.kind === 'guard' || entry.kind === 'gateways' ? bridge : nftables;
+  await firewaller[what]([entry]);
+}
+
+interface Counted extends Disposable {
+  readonly dumps: number;
+  readonly batches: number;
+  readonly generations: number;
+}
+
+/** Counts the exchanges of this process with nfnetlink: linux/netfilter/nf_tables.h. */
+function countExchanges(): Counted {
+  const [getGeneration, batchBegin] = [0x0a10, 0x10];
+  const counts = { dumps: 0, batches: 0, generations: 0 };
+  const { exchange, dump } = NetlinkSocket.prototype;
+  NetlinkSocket.prototype.exchange = function (requests, options) {
+    if (requests[0]?.type === batchBegin) counts.batches++;
+    if (requests[0]?.type === getGeneration) counts.generations++;
+    return exchange.call(this, requests, options);
+  };
+  NetlinkSocket.prototype.dump = function (request) {
+    counts.dumps++;
+    return dump.call(this, request);
+  };
+  return Object.assign(counts, {
+    [Symbol.dispose]: () => {
+      Object.assign(NetlinkSocket.prototype, { exchange, dump });
+    },
+  });
+}
