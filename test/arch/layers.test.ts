@@ -108,7 +108,7 @@ describe('layers', () => {
 
 describe('source files', () => {
   it('have at most 250 lines', () => {
-    const files = globSync('{src,cmd}/**/*.{ts,c,h}', { cwd: ROOT });
+    const files = globSync('{src,cmd}/**/*.{ts,c,h}', { cwd: ROOT, exclude: ['**/*.generated.*'] });
     const long = files.flatMap((file) => {
       const lines = readFileSync(join(ROOT, file), 'utf8').trimEnd().split('\n').length;
       return lines > 250 ? [`${file}: ${lines}`] : [];

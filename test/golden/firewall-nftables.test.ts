@@ -1,8 +1,12 @@
 import { strict as assert } from 'node:assert';
-import { tableLines } from '../../src/shared/firewall/nft-table.ts';
+import { tableDigest, tableRequests } from '../../src/shared/firewall/nft-messages.ts';
+import { MADE_FROM } from '../../src/shared/firewall/nft-table.generated.ts';
+import { ruleCounts, tableLines } from '../../src/shared/firewall/nft-table.ts';
 import { NftablesFirewaller } from '../../src/shared/firewall/nftables.ts';
 import { renderOp } from '../../src/shared/host/render.ts';
 import type { FirewallEntry } from '../../src/shared/model/firewall.ts';
+import { NFT_MSG_NEWRULE } from '../../src/shared/netlink/netfilter.ts';
+import { nftType } from '../../src/shared/netlink/nfnetlink.ts';
 import { EVERY_ENTRY, networkEntries, portEntry } from '../support/firewall-entries.ts';
 import { assertGolden } from '../support/golden.ts';
 import { nftSite } from '../support/nft-site.ts';
@@ -34,6 +38,12 @@ describe('nftables table as nft lists it', () => {
     });
   }
 
+  it('comes from messages that nft has written for the present rules', () => {
+    const hint = 'run node test/support/capture-nftables.ts';
+    assert.equal(MADE_FROM, tableDigest(), hint);
+    assert.equal(tableRequests()?.filter(({ type }) => type === nftType(NFT_MSG_NEWRULE)).length, ruleCount());
+  });
+
   it('equals what the printed commands create, and they delete it again', () => {
     const run = (op: 'firewall.add' | 'firewall.delete'): string =>
       site.netns.run(
@@ -54,3 +64,7 @@ describe('nftables table as nft lists it', () => {
     assertGolden('firewall/one-network-with-a-port', site.table(), 'nft');
   });
 });
+
+function ruleCount(): number {
+  return [...ruleCounts().values()].reduce((sum, rules) => sum + rules, 0);
+}

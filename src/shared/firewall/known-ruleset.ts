@@ -1,6 +1,6 @@
 import type { FirewallEntry } from '../model/firewall.ts';
 import { NLM_F_EXCL } from '../netlink/constants.ts';
-import { NFT_MSG_DELCHAIN, NFT_MSG_DELRULE, NFT_MSG_DELSETELEM, NFT_MSG_DELTABLE } from '../netlink/netfilter.ts';
+import { NFT_MSG_DELCHAIN, NFT_MSG_DELSETELEM, NFT_MSG_DELTABLE, NFT_MSG_NEWRULE } from '../netlink/netfilter.ts';
 import { nftType, rulesetGeneration } from '../netlink/nfnetlink.ts';
 import { transact, transactAt } from '../netlink/nft-batch.ts';
 import type { NetlinkSocket, Request } from '../netlink/socket.ts';
@@ -97,13 +97,13 @@ export class KnownRuleset {
   }
 }
 
-/** A deletion, or a creation of what must not exist: else the transaction fails. */
+/** A rule, which has no identity; a deletion, and a creation of what must not exist: else the transaction fails. */
 function changesForSure({ type, flags = 0 }: Request): boolean {
-  return DELETIONS.has(type) || (flags & NLM_F_EXCL) !== 0;
+  return SURE.has(type) || (flags & NLM_F_EXCL) !== 0;
 }
 
-const DELETIONS: ReadonlySet<number> = new Set(
-  [NFT_MSG_DELSETELEM, NFT_MSG_DELRULE, NFT_MSG_DELCHAIN, NFT_MSG_DELTABLE].map(nftType),
+const SURE: ReadonlySet<number> = new Set(
+  [NFT_MSG_DELSETELEM, NFT_MSG_DELCHAIN, NFT_MSG_DELTABLE, NFT_MSG_NEWRULE].map(nftType),
 );
 
 /** The kernel counts from 1 to here, and goes on from 1. */

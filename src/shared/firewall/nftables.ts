@@ -1,6 +1,5 @@
 import { asNetError, type NetError } from '../errors/net-error.ts';
-import { type Element, FIREWALL_TABLE, footprint, type PortChain } from '../host/firewall-elements.ts';
-import { firewallLines } from '../host/firewall-text.ts';
+import { type Element, footprint, type PortChain } from '../host/firewall-elements.ts';
 import type { LinuxNamespace } from '../host/linux-namespace.ts';
 import type { FirewallEntry } from '../model/firewall.ts';
 import { EEXIST, ENOENT, NETLINK_NETFILTER } from '../netlink/constants.ts';
@@ -14,12 +13,12 @@ import type { Firewaller, Stray, Wanted } from './firewaller.ts';
 import { KnownRuleset, reachOf, type Scope } from './known-ruleset.ts';
 import { diffRequests, lackingEntries, othersElements, othersRequests, replacements } from './nft-diff.ts';
 import { addRequests, footprintThere, removeRequests, TABLE_ID } from './nft-elements.ts';
-import { refused, refusedScript, rulesetBusy } from './nft-failure.ts';
+import { refused, rulesetBusy } from './nft-failure.ts';
+import { TableMaker } from './nft-make.ts';
 import { obsoleteRequests } from './nft-obsolete.ts';
 import { leadingTo } from './nft-ports.ts';
-import { runScript, type ScriptRunner } from './nft-script.ts';
+import type { ScriptRunner } from './nft-script.ts';
 import { hasRule, isEmpty, ownPresent, presenceOf, TableWatch, withoutNeeded } from './nft-state.ts';
-import { tableLines } from './nft-table.ts';
 
 /** Number of attempts when another process changes the ruleset meanwhile. */
 const MAX_ATTEMPTS = 32;
@@ -29,20 +28,19 @@ const MAX_RESETS = 4;
 
 /**
  * Keeps the entries as elements of one table of our own, `inet isthmus`, whose rules never vary; only a port with
- * conditions also has a chain. Elements go to the kernel as raw messages; a script runs only to create or repair the
- * table, and for conditions.
+ * conditions also has a chain. Everything goes to the kernel as raw messages; a script runs only for conditions.
  */
 export class NftablesFirewaller implements Firewaller {
   readonly backend = 'nftables';
   readonly #ns: LinuxNamespace;
-  readonly #via: ScriptRunner | undefined;
+  readonly #maker: TableMaker;
   readonly #known: KnownRuleset;
   readonly #admitter: Admitter;
   #opened: { readonly socket: NetlinkSocket; readonly watch: TableWatch } | undefined;
 
   constructor(ns: LinuxNamespace, via?: ScriptRunner, known = new KnownRuleset(), admitter = openAdmitter(ns, known)) {
     this.#ns = ns;
-    this.#via = via;
+    this.#maker = new TableMaker(ns, known, via);
     this.#known = known;
     this.#admitter = admitter;
   }
@@ -128,7 +126,7 @@ export class NftablesFirewaller implements Firewaller {
     const { elements, chains } = footprint(inTable);
     if (inTable.length === 0) this.#deleteTable();
     else if (!this.#resetElements(elements, chains)) {
-      await this.#remake(inTable);
+      await this.#maker.remake(this.#kernel.socket, inTable);
       this.#nameOthers();
     }
     await this.#admitter.reset(admissions([...entries, ...elsewhere]));
@@ -169,13 +167,6 @@ export class NftablesFirewaller implements Firewaller {
     return false;
   }
 
-  async #remake(entries: readonly FirewallEntry[]): Promise<void> {
-    const emptied = [`add table ${FIREWALL_TABLE}`, `delete table ${FIREWALL_TABLE}`];
-    const lines = [...emptied, ...tableLines(), ...firewallLines('add', entries)];
-    const { ok, error } = await runScript(this.#ns, lines, this.#via);
-    if (!ok) throw refusedScript(entries, error);
-  }
-
   /** Returns true if the table was incomplete. */
   async #addElements(
     elements: readonly Element[],
@@ -191,10 +182,15 @@ export class NftablesFirewaller implements Firewaller {
     let replaced: readonly Request[] = [];
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const whole = watch.isWhole();
+      const table = whole && chains.length === 0 ? [] : this.#maker.messages(chains);
       const errno =
-        whole && chains.length === 0
-          ? this.#known.change(socket, [...replaced, ...addRequests(elements)], reachOf(entries))
-          : await this.#addByScript(whole, replaced, entries);
+        table === undefined
+          ? await this.#maker.addByScript(socket, whole, replaced, entries)
+          : this.#known.change(
+              socket,
+              [...replaced, ...table, ...addRequests(elements)],
+              whole ? reachOf(entries) : 'network',
+            );
       if (errno === 0) return isAnew;
       if (errno === ENOENT) {
         // Meanwhile the table or the element to replace has disappeared.
@@ -205,18 +201,6 @@ export class NftablesFirewaller implements Firewaller {
       replaced = replacements(socket, elements);
     }
     throw rulesetBusy('firewall.add');
-  }
-
-  /** Returns the errno that tells the caller whether to retry; 0 for success. */
-  async #addByScript(whole: boolean, replaced: readonly Request[], entries: readonly FirewallEntry[]): Promise<number> {
-    // A script cannot carry messages, so the deletions of replaced elements go right before it.
-    const errno = this.#known.change(this.#kernel.socket, replaced, 'network');
-    if (errno !== 0) return errno;
-    const lines = [...(whole ? [] : tableLines()), ...firewallLines('add', entries)];
-    const { ok, error } = await runScript(this.#ns, lines, this.#via);
-    if (ok) return 0;
-    if (/\bFile exists\b|interval overlaps|conflicting intervals/.test(error)) return EEXIST;
-    throw refusedScript(entries, error);
   }
 
   /** Removes only elements that lead where the entry says: another endpoint's port is not ours to remove. */

@@ -1,0 +1,31 @@
+import { digest } from '../model/attachment.ts';
+import type { Request } from '../netlink/socket.ts';
+import { MESSAGES } from './nft-table.generated.ts';
+import { tableLines } from './nft-table.ts';
+
+/** Identifies the table's lines: the messages are made from them. */
+export function tableDigest(): string {
+  return digest('table', ...tableLines());
+}
+
+let messages: readonly Request[] | undefined;
+
+/**
+ * The messages that do what `tableLines` do, without libnftables: as nft writes them on a machine whose numbers have the
+ * low byte first, in which registers hold a connection's state and status. Undefined on any other machine.
+ */
+export function tableRequests(): readonly Request[] | undefined {
+  if (new Uint8Array(Uint16Array.of(1).buffer)[0] !== 1) return undefined;
+  messages ??= decodeRequests(Buffer.from(MESSAGES, 'base64'));
+  return messages;
+}
+
+function decodeRequests(bytes: Buffer): Request[] {
+  const requests: Request[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const [type, flags, length] = [bytes.readUInt16BE(at), bytes.readUInt16BE(at + 2), bytes.readUInt32BE(at + 4)];
+    requests.push({ type, flags, payload: bytes.subarray(at + 8, at + 8 + length) });
+    at += 8 + length;
+  }
+  return requests;
+}
