@@ -54,6 +54,8 @@ export interface PortQuery extends PortSpan {
   readonly address?: string;
   /** Default: both. */
   readonly family?: Family;
+  /** True also finds TCP sockets that are bound and do not listen, where the kernel tells them (Linux 6.9). */
+  readonly idle?: boolean;
 }
 
 /** A port that a socket of the host is bound to. */

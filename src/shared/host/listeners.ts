@@ -4,15 +4,20 @@ import { AF_INET, AF_INET6, IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP } from '../ne
 import { type BoundSocket, boundSockets } from '../netlink/inet-diag.ts';
 import type { Listener, PortQuery } from './host.ts';
 import type { LinuxNamespace } from './linux-namespace.ts';
+import { HELD_MARK } from './port-sockets.ts';
 
 const NUMBERS: Readonly<Record<Protocol, number>> = { tcp: IPPROTO_TCP, udp: IPPROTO_UDP, sctp: IPPROTO_SCTP };
 const FAMILIES = { 4: AF_INET, 6: AF_INET6 } as const;
 
-/** Returns the ports that a socket of the namespace already uses: one dump for each protocol and family. */
+/**
+ * Returns the ports that a socket of the namespace already uses: one dump for each protocol and family. Leaves out the
+ * sockets with which a daemon of ours holds ports.
+ */
 export function readListeners(ns: LinuxNamespace, queries: readonly PortQuery[]): Listener[] {
   if (queries.length === 0) return [];
   const protocols = [...new Set(queries.map(({ protocol }) => protocol))];
-  const bound = new Map(protocols.map((protocol) => [protocol, byPort(ns.within(() => socketsOf(protocol)))]));
+  const idle = queries.some((query) => query.idle);
+  const bound = new Map(protocols.map((protocol) => [protocol, byPort(ns.within(() => socketsOf(protocol, idle)))]));
   return queries.flatMap(({ count, ...query }) => {
     const ports = bound.get(query.protocol) ?? new Map<number, BoundSocket[]>();
     return portsIn(ports, query.port, count).flatMap((port): Listener[] => {
@@ -38,8 +43,13 @@ function portsIn(ports: ReadonlyMap<number, unknown>, first: number, count = 1):
   return [...ports.keys()].filter((port) => port >= first && port < first + count);
 }
 
-function socketsOf(protocol: Protocol): BoundSocket[] {
-  return ([4, 6] as const).flatMap((family) => boundSockets(FAMILIES[family], NUMBERS[protocol], protocol === 'udp'));
+function socketsOf(protocol: Protocol, idle: boolean): BoundSocket[] {
+  return ([4, 6] as const).flatMap((family) =>
+    boundSockets({
+      ...{ family: FAMILIES[family], protocol: NUMBERS[protocol], datagram: protocol === 'udp' },
+      ...{ idle, except: HELD_MARK },
+    }),
+  );
 }
 
 /** A wildcard on either side overlaps every address of its family; `::` also accepts IPv4. */

@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs';
 import { loadLibrary, type Signature, textAt } from './sys.ts';
 
 const LIBRARY = 'libnftables.so.1';
@@ -14,6 +15,11 @@ const SIGNATURES = {
 } as const satisfies Record<string, Signature>;
 
 let library: ReturnType<typeof load> | undefined;
+/**
+ * A descriptor kept for the library's socket: it calls select(2), which aborts the process for one above 1023, and a
+ * daemon may have more open.
+ */
+let kept: number | undefined;
 
 export interface NftAnswer {
   readonly ok: boolean;
@@ -27,6 +33,8 @@ export interface NftAnswer {
  */
 export function runLibnftables(script: string): NftAnswer {
   library ??= load();
+  if (kept !== undefined) closeSync(kept);
+  kept = undefined;
   const context = library.nft_ctx_new(0);
   try {
     library.nft_ctx_buffer_output(context);
@@ -39,6 +47,7 @@ export function runLibnftables(script: string): NftAnswer {
     };
   } finally {
     library.nft_ctx_free(context);
+    kept = keepDescriptor();
   }
 }
 
@@ -52,6 +61,17 @@ export function hasLibnftables(): boolean {
   }
 }
 
+function keepDescriptor(): number | undefined {
+  try {
+    return openSync('/dev/null', 'r');
+  } catch {
+    // The process may open no more files now; the next script tries again.
+    return undefined;
+  }
+}
+
 function load() {
-  return loadLibrary(LIBRARY, SIGNATURES);
+  const loaded = loadLibrary(LIBRARY, SIGNATURES);
+  kept = keepDescriptor();
+  return loaded;
 }

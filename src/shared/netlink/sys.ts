@@ -13,6 +13,7 @@ export interface Signature {
 const LIBC = {
   socket: { return: 'i32', arguments: ['i32', 'i32', 'i32'] },
   connect: { return: 'i32', arguments: ['i32', 'pointer', 'u32'] },
+  bind: { return: 'i32', arguments: ['i32', 'pointer', 'u32'] },
   send: { return: 'i64', arguments: ['i32', 'pointer', 'u64', 'i32'] },
   recv: { return: 'i64', arguments: ['i32', 'pointer', 'u64', 'i32'] },
   setsockopt: { return: 'i32', arguments: ['i32', 'i32', 'i32', 'pointer', 'u32'] },
@@ -71,6 +72,21 @@ export function socket(domain: number, type: number, protocol: number): number {
 /** `address` is a struct sockaddr. */
 export function connect(fd: number, address: Uint8Array): void {
   checked('connect', libcFunctions().connect(fd, address, address.length));
+}
+
+/** Binds the socket and returns 0, or the errno that refuses it. `address` is a struct sockaddr. */
+export function bind(fd: number, address: Uint8Array): number {
+  return libcFunctions().bind(fd, address, address.length) < 0 ? errno() : 0;
+}
+
+const F_DUPFD_CLOEXEC = 1030;
+
+let duplicates: { readonly fcntl: (fd: number, command: number, lowest: number) => number } | undefined;
+
+/** Returns another descriptor of the same file: the lowest free number that is not below `lowest`. */
+export function duplicate(fd: number, lowest: number): number {
+  duplicates ??= loadLibrary(null, { fcntl: { return: 'i32', arguments: ['i32', 'i32', 'i32'] } });
+  return checked('fcntl', duplicates.fcntl(fd, F_DUPFD_CLOEXEC, lowest));
 }
 
 /** Returns the number of bytes sent. Retries on EINTR. */
