@@ -1,8 +1,11 @@
 import { setImmediate } from 'node:timers/promises';
+import { HeldPorts } from '../../src/shared/core/ports/held-ports.ts';
+import { asNetError } from '../../src/shared/errors/net-error.ts';
 import { isAbsence } from '../../src/shared/host/failure.ts';
 import type { Host } from '../../src/shared/host/host.ts';
 import { LinkRemover } from '../../src/shared/host/link-remover.ts';
 import { type LinuxHost, openLinuxHost } from '../../src/shared/host/linux-host.ts';
+import { linuxPortSockets } from '../../src/shared/host/port-sockets.ts';
 import { sweepScopeNotes } from '../../src/shared/ipam/scope-notes.ts';
 import type { Logger } from '../../src/shared/log/log.ts';
 import { given } from '../../src/shared/model/given.ts';
@@ -11,10 +14,13 @@ import type { Environment } from '../../src/shared/runtime/environment.ts';
 import { type CallCore, Firewallers, makeCore } from '../../src/shared/runtime/make-core.ts';
 import type { Phases } from '../../src/shared/runtime/phases.ts';
 import { type ChangeCount, changeCount } from '../../src/shared/store/changes.ts';
+import { followPorts } from '../../src/shared/store/follow-ports.ts';
 import { LockQueue } from '../../src/shared/store/locks.ts';
 import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
 import { ensureStateDir } from '../../src/shared/store/state-dir.ts';
 import type { LocalStore } from '../../src/shared/store/store.ts';
+import { descriptors } from './descriptors.ts';
+import { relays } from './relay/relay.ts';
 
 export interface ResidentOptions {
   readonly stateDir: string;
@@ -39,6 +45,8 @@ export interface CallParts {
   readonly umask?: () => number;
   /** Core.stamp. */
   readonly stamp?: string;
+  /** True for a runtime that binds the published ports itself after the call. Default: false. */
+  readonly bindsPorts?: boolean;
 }
 
 /** Returns the file mode creation mask that systemd gives to runtimes; the daemon's own is stricter. */
@@ -54,23 +62,32 @@ export class ResidentCore implements CoreOpener, Disposable {
   readonly host: LinuxHost;
   readonly #stateDir: string;
   readonly #env: Environment;
+  readonly #log: Logger;
   readonly #remover: LinkRemover;
   readonly #locks: LockQueue;
   readonly #changes: ChangeCount;
   readonly #configured: ReturnType<typeof configuredNetworks>;
   readonly #firewallers: Firewallers;
+  /** The published host ports that this process holds. */
+  readonly held: HeldPorts;
   #store: LocalStore | undefined;
 
   constructor({ stateDir, env, log }: ResidentOptions) {
     ensureStateDir(stateDir);
     this.#stateDir = stateDir;
     this.#env = env;
+    this.#log = log;
     this.host = openLinuxHost(env, { stays: true });
     this.#firewallers = new Firewallers(this.host, (key) => this.#lock(key), log);
     this.#remover = new LinkRemover(this.host.own);
     this.#locks = new LockQueue(stateDir);
     this.#changes = changeCount(stateDir, this.host.identity);
     this.#configured = configuredNetworks(env);
+    const { ports, others } = descriptors();
+    this.held = new HeldPorts({
+      ...{ sockets: linuxPortSockets(others), relay: relays(others), log, limit: ports },
+      rest: () => setImmediate(),
+    });
   }
 
   open({
@@ -82,6 +99,7 @@ export class ResidentCore implements CoreOpener, Disposable {
     gone,
     umask = usualUmask,
     stamp,
+    bindsPorts = false,
   }: CallParts): CallCore {
     return makeCore({
       stateDir: this.#stateDir,
@@ -96,6 +114,7 @@ export class ResidentCore implements CoreOpener, Disposable {
       rest: () => setImmediate(),
       firewall: (backend) => this.#firewallers.get(backend),
       configured: this.#configured,
+      held: bindsPorts ? this.held.leaving() : this.held,
       openStore: () => this.#openStore(),
       delegates: { env, stderr: stderr ?? intoLog(log), umask, ...given({ gone }) },
       ...given({ dockerName: env.ISTHMUS_DOCKER_NAME, phases, stamp }),
@@ -103,6 +122,7 @@ export class ResidentCore implements CoreOpener, Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.held[Symbol.dispose]();
     this.#firewallers[Symbol.dispose]();
     this.#remover[Symbol.dispose]();
     this.#store?.[Symbol.dispose]();
@@ -118,11 +138,19 @@ export class ResidentCore implements CoreOpener, Disposable {
   /** Kept open; each call checks that the path still leads to the same file. */
   #openStore(): LocalStore {
     if (this.#store === undefined) {
-      this.#store = openSqliteStore({
+      const store = openSqliteStore({
         stateDir: this.#stateDir,
         identity: this.host.identity,
         waitMs: STORE_WAIT_MS,
         logPages: LOG_PAGES,
+      });
+      this.#store = followPorts(store, (owner) => {
+        try {
+          this.held.settle(store, owner);
+        } catch (thrown) {
+          // The next pass settles it.
+          this.#log.warn('ports.failed', { error: asNetError(thrown, 'ports').message });
+        }
       });
       sweepScopeNotes(this.#store);
     } else this.#store.refresh();

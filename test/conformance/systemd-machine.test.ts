@@ -16,6 +16,7 @@ const SETTINGS = readFileSync(join(UNITS, SERVICE), 'utf8').split('\n');
 /** linux/capability.h */
 const CAPABILITIES: Readonly<Record<string, number>> = {
   CAP_DAC_READ_SEARCH: 2,
+  CAP_NET_BIND_SERVICE: 10,
   CAP_NET_ADMIN: 12,
   CAP_NET_RAW: 13,
   CAP_SYS_PTRACE: 19,

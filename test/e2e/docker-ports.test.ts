@@ -176,6 +176,39 @@ function describePorts(running: () => TestHost): void {
       await assertTraffic([[outside, at(host[4], 8081), 'two']]);
     });
 
+    it("are refused to Docker's bridge, and free after `docker rm -f`", async function () {
+      // Docker's own drivers share one allocator.
+      if (builtIn) this.skip();
+      site.create('first', ...OURS);
+      site.run('one', '--network', 'first', '-p', '8200:80');
+      const two = ['run', '-d', '--name', 'two', '--network', 'bridge', '-p', '8200:80', IMAGE];
+      const refused = site.tryDocker(...two);
+      assert.notEqual(refused.code, 0);
+      assert.match(refused.stderr, /8200.*address already in use/);
+      await site.agentIn('one', 80);
+      await assertTraffic([[outside, at(host[4], 8200), 'one']]);
+      site.docker('rm', '-f', 'one', 'two');
+      site.docker(...two);
+      await site.agentIn('two', 80);
+      await assertTraffic([[outside, at(host[4], 8200), 'two']]);
+    });
+
+    it('are carried from IPv6 with -o proxy6to4=on', async function () {
+      if (builtIn) this.skip();
+      site.create('first', ...OURS, '-o', 'proxy6to4=on');
+      site.run('one', '--network', 'first', '-p', '8200:80', '-p', '5353:53/udp');
+      const one = await site.agentIn('one', 80);
+      await one.serve('udp', 53);
+      await assertTraffic([
+        [outside, at(host[6], 8200), 'one'],
+        [outside, udp(host[6], 5353), 'one'],
+        [hostAgent, at('::1', 8200), 'one'],
+        [outside, at(host[4], 8200), `one saw ${uplink.address[4]}`],
+      ]);
+      site.docker('rm', '-f', 'one');
+      await assertTraffic([[outside, at(host[6], 8200), 'refused']]);
+    });
+
     it('move to the next network when the container leaves its network', async () => {
       for (const name of ['first', 'second']) site.create(name, ...OURS);
       site.run('one', '--network', 'first', '-p', '8080:80');

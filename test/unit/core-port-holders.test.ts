@@ -76,7 +76,7 @@ describe('ports seen on the host', () => {
 
 async function check(host: Host): Promise<void> {
   const core = makeCore(host);
-  const seen = lookAtMappings(core, RULES.mappings, OWNER.containerId);
+  const seen = await lookAtMappings(core, RULES.mappings, OWNER);
   await naming(core, seen, async () => assertPortsFree(seen, RULES.mappings));
 }
 

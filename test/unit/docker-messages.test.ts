@@ -164,6 +164,17 @@ describe('dockerd requests', () => {
     const portMap = [{ protocol: 'tcp', containerPort: 1, hostPort: 2, hostPortEnd: 2 }];
     assertDecodes('NetworkDriver.ProgramExternalConnectivity', { ...IDS, Options }, { ...OWN_IDS, portMap });
     assertDecodes('NetworkDriver.ProgramExternalConnectivity', { ...IDS, Options: null }, { ...OWN_IDS, portMap: [] });
+    const proxy = 'com.docker.network.driver.private.no_proxy_6to4';
+    for (const [value, more] of [
+      [true, { noProxy6to4: true }],
+      ['true', { noProxy6to4: true }],
+      [false, {}],
+    ] as const)
+      assertDecodes(
+        'NetworkDriver.ProgramExternalConnectivity',
+        { ...IDS, Options: { [proxy]: value } },
+        { ...OWN_IDS, portMap: [], ...more },
+      );
     assertDecodes('NetworkDriver.Join', { ...IDS, SandboxKey: '/run/docker/netns/b31ef407e8d3', Options }, OWN_IDS);
   });
 

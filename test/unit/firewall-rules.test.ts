@@ -1,5 +1,7 @@
 import { strict as assert } from 'node:assert';
 import type { FirewallOptions, PortOptions } from '../../src/shared/config/firewall.ts';
+import type { PortMapping } from '../../src/shared/config/port-mappings.ts';
+import { relaysOf } from '../../src/shared/drivers/relays.ts';
 import { networkEntries, planPorts, portEntries, type Rules } from '../../src/shared/drivers/rules.ts';
 import type { FirewallEntry } from '../../src/shared/model/firewall.ts';
 import { type Prefix, parsePrefix } from '../../src/shared/model/prefix.ts';
@@ -112,6 +114,36 @@ describe('firewall entries of published ports', () => {
       'direct br-a tcp 10.81.0.2 80',
       'direct br-a tcp fd81::2 80',
     ]);
+  });
+
+  it('are relayed from IPv6 with proxy6to4 where the container has IPv4 only, but for SCTP', () => {
+    const four = { ...ADDRESSING, addresses: ADDRESSING.addresses.slice(0, 1) };
+    const on = (mappings: readonly PortMapping[]) => rules({}, mappings, { proxy6to4: true });
+    const only = (hostIp: string): PortMapping => ({ ...HTTP, hostIp, family: hostIp.includes(':') ? 6 : 4 });
+    const relayed = (mappings: readonly PortMapping[], at = four): string[] =>
+      relaysOf(on(mappings), at).map(({ protocol, hostIp = '*', hostPort, address, port }) =>
+        [protocol, hostIp, hostPort, address, port].join(' '),
+      );
+    assert.deepEqual(relayed([HTTP, DNS]), ['tcp * 8080 10.81.0.2 80', 'udp * 53 10.81.0.2 53']);
+    assert.deepEqual(relayed([only('2001:db8::1')]), ['tcp 2001:db8::1 8080 10.81.0.2 80']);
+    assert.deepEqual(relayed([only('192.0.2.1'), { ...HTTP, protocol: 'sctp' }, { ...HTTP, hostPort: 0 }]), []);
+    assert.deepEqual(relayed([HTTP], ADDRESSING), [], 'the packet filter carries it');
+    assert.deepEqual(relayed([only('::1')], ADDRESSING), ['tcp ::1 8080 10.81.0.2 80']);
+    assert.deepEqual(relaysOf(rules({}, [HTTP]), four), []);
+    assert.throws(() => relaysOf(on([{ ...HTTP, count: 1025 }]), four), { kind: 'invalid-config' });
+    assert.deepEqual(portEntries(on([only('::1')]), ADDRESSING), []);
+  });
+
+  it('on an address of IPv6 are refused where nothing carries them', () => {
+    const four = { ...ADDRESSING, addresses: ADDRESSING.addresses.slice(0, 1) };
+    const refused = (hostIp: string, at: typeof ADDRESSING, message: RegExp): void =>
+      assert.throws(() => portEntries(rules({}, [{ ...HTTP, hostIp, family: 6 }]), at), {
+        kind: 'invalid-config',
+        message,
+      });
+    refused('2001:db8::1', four, /hostIP="2001:db8::1": the pod has no IPv6 address to lead to.*"proxy6to4": true/);
+    refused('::1', four, /hostIP="::1": the kernel does not lead connections to ::1 .*"proxy6to4": true/);
+    refused('::1', ADDRESSING, /hostIP="::1": the kernel does not lead connections to ::1/);
   });
 
   it('require the device in routed families', () => {

@@ -112,6 +112,21 @@ describe('operator view of published ports', () => {
     );
   });
 
+  it('shows the relay of a container that has IPv4 only', async () => {
+    const usual = dockerRules();
+    const rules = {
+      ...usual,
+      options: { ...usual.options, ports: { ...usual.options.ports, proxy6to4: true as const } },
+    };
+    const four = { ...addressesOf(2), addresses: addressesOf(2).addresses.slice(0, 1) };
+    await publishPorts(core, endpointOf(2), rules, four, [port(8080, 80)]);
+    assert.deepEqual(ports(), ['a :8080/tcp 10.88.0.2 80', 'a :::8080/tcp 10.88.0.2 80']);
+    assert.deepEqual(
+      listPorts(core).map(({ relayed }) => relayed),
+      [undefined, true],
+    );
+  });
+
   it('shows no host port on a routed network', async () => {
     await publishPorts(core, endpointOf(2), dockerRules('nftables', 'closed', [4]), addressesOf(2), [port(8080, 80)]);
     await publishPorts(core, endpointOf(3), dockerRules('nftables', 'closed', [4, 6]), addressesOf(3), [port(0, 81)]);

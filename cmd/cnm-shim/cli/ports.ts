@@ -13,7 +13,8 @@ import { addStateDir, openState, type StateOptions } from './state.ts';
 const EXAMPLES = `
 docker ps and docker port do not show the published ports of plugin networks; this command does.
 HOST is the address to connect to; * is every address of the host. Ports of routed networks have no HOST: connect to
-the address in LEADS TO. Consecutive ports are one row; in JSON, count tells how many.
+the address in LEADS TO. Consecutive ports are one row; in JSON, count tells how many. [::] is the daemon's relay to a container with IPv4 only.
+While the daemon runs, it holds the ports: no other program can bind them.
 
 Examples:
   isthmus ports                         every published port, Docker's and CNI's

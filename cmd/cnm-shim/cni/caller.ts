@@ -1,4 +1,5 @@
 import { closeSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { basename } from 'node:path';
 import { asNetError } from '../../../src/shared/errors/net-error.ts';
 import { assertUnreaped, pidfdGetfd } from '../../../src/shared/netlink/pidfd.ts';
 import { peerOf, peerPidfd } from '../../../src/shared/netlink/unix.ts';
@@ -12,6 +13,8 @@ export interface CallerFacts {
   readonly sameFiles: boolean;
   /** Why the daemon must not act for it; undefined if it may. */
   readonly refusal?: string;
+  /** True if the runtime that started it binds the published ports itself after the call. */
+  readonly bindsPorts?: true;
 }
 
 /** The process that connected. Nothing in it comes from what that process sent. */
@@ -47,8 +50,10 @@ function look(pid: number): CallerFacts {
   try {
     const place = placeOf(proc);
     const sameFiles = place.mnt === own.mnt && place.root === own.root;
-    const refusal = refusalOf(place, readFileSync(`${proc}/status`, 'latin1'));
-    return refusal === undefined ? { sameFiles } : { sameFiles, refusal };
+    const status = readFileSync(`${proc}/status`, 'latin1');
+    const refusal = refusalOf(place, status);
+    if (refusal !== undefined) return { sameFiles, refusal };
+    return isStartedByBinder(status) ? { sameFiles, bindsPorts: true } : { sameFiles };
   } catch (thrown) {
     // No pid here (the caller is in another pid namespace), or no permission to trace it.
     return { sameFiles: false, refusal: `the caller cannot be looked at: ${asNetError(thrown, 'call').message}` };
@@ -75,6 +80,19 @@ function refusalOf(place: Place, status: string): string | undefined {
   const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`);
   const missing = Object.entries(CAPABILITIES).find(([, bit]) => ((effective >> bit) & 1n) === 0n);
   return missing === undefined ? undefined : `the caller lacks ${missing[0]}`;
+}
+
+/** podman binds the ports for conmon, and CRI-O binds those of its own hostport manager. */
+const BINDERS: ReadonlySet<string> = new Set(['podman', 'netavark', 'crio']);
+
+function isStartedByBinder(status: string): boolean {
+  const [, parent] = /^PPid:\s*(\d+)$/m.exec(status) ?? [];
+  try {
+    return BINDERS.has(basename(readlinkSync(`/proc/${parent}/exe`)).replace(/ \(deleted\)$/, ''));
+  } catch {
+    // It has ended, or is in another pid namespace.
+    return false;
+  }
 }
 
 /** Tells one file from every other that exists at the same time. */

@@ -90,8 +90,8 @@ export class CniServer {
   #receive(connection: Socket, request: LauncherRequest, caller: Caller): void {
     const since = performance.now();
     try {
-      const refusal =
-        this.#draining === undefined ? this.#service.refusal(request, caller.facts()) : 'the daemon is ending';
+      const facts = caller.facts();
+      const refusal = this.#draining === undefined ? this.#service.refusal(request, facts) : 'the daemon is ending';
       if (refusal !== undefined) {
         this.#decline(connection, refusal);
         return;
@@ -99,7 +99,15 @@ export class CniServer {
       const sandbox = request.netnsFd < 0 ? undefined : caller.take(request.netnsFd);
       const gone = (): AbortSignal => whenClosed(connection);
       const umask = (): number | undefined => umaskOf(connection);
-      const call: AcceptedCall = { request, since, gone, umask, stamp: randomUUID(), ...given({ sandbox }) };
+      const { bindsPorts } = facts;
+      const call: AcceptedCall = {
+        request,
+        since,
+        gone,
+        umask,
+        stamp: randomUUID(),
+        ...given({ sandbox, bindsPorts }),
+      };
       if (!deliver(connection, Buffer.of(CLAIM))) {
         release(call);
         this.#abandon(connection);

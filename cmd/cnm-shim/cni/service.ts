@@ -36,6 +36,8 @@ export interface AcceptedCall {
   readonly umask?: () => number | undefined;
   /** Tells what this call attaches from what later calls attach under the same name (Core.stamp). */
   readonly stamp: string;
+  /** CallerFacts.bindsPorts. */
+  readonly bindsPorts?: true;
 }
 
 /** What the launcher prints. */
@@ -84,8 +86,13 @@ export class CniService implements Disposable {
 
   async #reconcile({ sweep }: { readonly sweep: boolean }): Promise<Reconciled> {
     using core = this.resident.open({ log: this.#log });
-    return await reconcile(core, { sweep, tryLock: (key) => lock(this.#stateDir, key, { waitMs: 0 }) });
+    try {
+      return await reconcile(core, { sweep, tryLock: (key) => lock(this.#stateDir, key, { waitMs: 0 }) });
+    } finally {
+      await this.resident.held.reconcile(core.store);
+    }
   }
+
   /** Why the stand-alone plugin must answer the call; undefined if the daemon can. */
   refusal(request: LauncherRequest, caller: CallerFacts): string | undefined {
     const { env, netnsFd, stateDir } = request;
@@ -126,7 +133,7 @@ export class CniService implements Disposable {
   }
 
   #answer(
-    { request, sandbox, since, gone, umask: callers, stamp }: AcceptedCall,
+    { request, sandbox, since, gone, umask: callers, stamp, bindsPorts }: AcceptedCall,
     env: Environment,
     stderr: (piece: Uint8Array) => void,
     only?: string,
@@ -143,7 +150,10 @@ export class CniService implements Disposable {
       read: () => request.stdin,
       open: () => {
         const host = hostOf(this.resident.host, env.CNI_NETNS, sandbox);
-        return this.resident.open({ env, host, log, stderr, phases, gone, umask, stamp });
+        return this.resident.open({
+          ...{ env, host, log, stderr, phases, gone, umask, stamp },
+          ...given({ bindsPorts }),
+        });
       },
       stderr,
       phases,

@@ -20,6 +20,7 @@ import { ownName } from './network-plan.ts';
 import { portRequests } from './port-options.ts';
 import { firstGateway } from './shared-network.ts';
 import type { CreateEndpointRequest, EndpointIdentity, ProgramRequest } from './wire/messages.ts';
+import type { EndpointPorts } from './wire/messages-ports.ts';
 
 const role = 'interface';
 /** An interface's name has 15 characters: `peer` and this much of the EndpointID. */
@@ -80,7 +81,7 @@ export async function createDockerEndpoint(
 export async function programPorts(core: Core, request: ProgramRequest): Promise<void> {
   const { network, spec, attachment } = placeOf(core, request);
   const { addresses = [] } = dockerFactsOf(endpointRow(core.store, attachment));
-  const rules = rulesOf(spec);
+  const rules = rulesOf(spec, request);
   if (spec.options.driver === 'null' || rules === undefined) return;
   const prefixes = addresses.flatMap((text) => parsePrefix(text) ?? []);
   const addressing = addressingOf(spec, prefixes, attachment);
@@ -198,8 +199,10 @@ function addressingOf(spec: NetworkSpec, addresses: readonly Prefix[], { contain
   return { addresses: assigned, routes: [] };
 }
 
-function rulesOf({ rules }: NetworkSpec): Rules | undefined {
-  return rules === undefined ? undefined : { ...rules, mappings: [] };
+function rulesOf({ rules }: NetworkSpec, { noProxy6to4 }: Partial<EndpointPorts> = {}): Rules | undefined {
+  if (rules === undefined || !noProxy6to4) return rules && { ...rules, mappings: [] };
+  const { proxy6to4: _, ...ports } = rules.options.ports;
+  return { ...rules, options: { ...rules.options, ports }, mappings: [] };
 }
 
 function refused(endpointId: string, key: string, what: string, hint: string): NetError {

@@ -165,7 +165,8 @@ function firewallOf({ request, options, shared }: SpecInput): FirewallOptions {
   const inMode = (...modes: readonly GatewayMode[]) =>
     FAMILIES.filter((family) => modes.includes(modeOf(options, family)));
   const [routed, unprotected] = [inMode('routed'), inMode('nat-unprotected')];
-  const ports = { snat: true, masqAll: false, conditions: { 4: [], 6: [] } };
+  const proxy6to4 = options.proxy6to4 === true ? ({ proxy6to4: true } as const) : {};
+  const ports = { snat: true, masqAll: false, conditions: { 4: [], 6: [] }, ...proxy6to4 };
   if (request.internal) return { backend: 'auto', policy: 'internal', ports };
   const translated = options.masquerade === false ? [] : inMode('nat', 'nat-unprotected');
   const masquerade: MasqueradeOptions = {

@@ -15,6 +15,8 @@ export interface DockerOptions {
   readonly mtu?: number;
   readonly macspoofchk?: boolean;
   readonly spoofGuard?: boolean;
+  /** Relays IPv6 connections to containers that have IPv4 only. */
+  readonly proxy6to4?: boolean;
   readonly masquerade?: boolean;
   readonly icc?: boolean;
   readonly inhibit4?: boolean;
@@ -42,7 +44,17 @@ export const DOCKER_KEYS = {
 } as const;
 
 /** Our own options. A CNI option that Docker has another name for is accepted under both names. */
-const OWN_KEYS = ['driver', 'network', 'bridge', 'mtu', 'icc', 'ipMasq', 'macspoofchk', 'spoofGuard'] as const;
+const OWN_KEYS = [
+  'driver',
+  'network',
+  'bridge',
+  'mtu',
+  'icc',
+  'ipMasq',
+  'macspoofchk',
+  'spoofGuard',
+  'proxy6to4',
+] as const;
 /** Every Docker version may add options with this prefix: unknown ones are ignored. */
 const DOCKER_PREFIX = 'com.docker.network.';
 const DRIVERS = ['bridge', 'null'] as const;
@@ -71,6 +83,7 @@ export function parseOptions(generic: TextMap): DockerOptions {
     ...(size ? { mtu: size } : {}),
     ...flag(generic, 'macspoofchk', 'macspoofchk'),
     ...flag(generic, 'spoofGuard', 'spoofGuard'),
+    ...flag(generic, 'proxy6to4', 'proxy6to4'),
     ...flag(generic, 'masquerade', DOCKER_KEYS.masquerade, 'ipMasq'),
     ...flag(generic, 'icc', DOCKER_KEYS.icc, 'icc'),
     ...flag(generic, 'inhibit4', DOCKER_KEYS.inhibit4),

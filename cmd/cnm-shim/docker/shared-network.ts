@@ -59,6 +59,7 @@ export function assertAgrees(name: string, spec: NetworkSpec, options: DockerOpt
     [`-o ${DOCKER_KEYS.mtu}`, options.mtu, bridge?.mtu ?? 'the default'],
     ['-o macspoofchk', options.macspoofchk, bridge?.macspoofchk],
     ['-o spoofGuard', options.spoofGuard, bridge?.spoofGuard === true],
+    ['-o proxy6to4', options.proxy6to4, rules?.options.ports.proxy6to4 === true],
     [`-o ${DOCKER_KEYS.masquerade}`, options.masquerade, masquerade !== undefined],
     [`-o ${DOCKER_KEYS.icc}`, options.icc, bridge?.portIsolation !== true],
     [`-o ${DOCKER_KEYS.inhibit4}`, options.inhibit4, bridge?.inhibit4 === true],

@@ -40,6 +40,8 @@ export interface PortOptions {
   readonly conditions: Readonly<Record<Family, readonly string[]>>;
   /** Families that others route to: connections go to a port at the endpoint's own address, and use no host port. */
   readonly routed?: readonly Family[];
+  /** The daemon relays IPv6 connections to endpoints that have IPv4 only. */
+  readonly proxy6to4?: true;
 }
 
 const BACKENDS: readonly ChosenBackend[] = ['auto', 'nftables', 'iptables', 'none'];
@@ -106,6 +108,7 @@ function parsePortOptions(config: Json): PortOptions {
     ...(typeof bit === 'number' ? { mark: { bit } } : {}),
     ...(chain === undefined ? {} : { mark: { chain } }),
     conditions: { 4: texts(config, 'conditionsV4'), 6: texts(config, 'conditionsV6') },
+    ...(flag(config, 'proxy6to4') === true ? { proxy6to4: true } : {}),
   };
 }
 

@@ -74,6 +74,7 @@ const BRIDGE_ONLY = [
   'firewall',
   'snat',
   'masqAll',
+  'proxy6to4',
   'markMasqBit',
   'externalSetMarkChain',
   'conditionsV4',

@@ -1460,7 +1460,7 @@ return errors === 0;
 }
 
 export const netconf = validate14;
-const schema18 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"Isthmus network configuration, as one element of a CNI list hands it to the plugin","type":"object","required":["name"],"additionalProperties":false,"patternProperties":{"^cni\\.dev/":true},"properties":{"$schema":{"type":"string"},"cniVersion":{"type":"string"},"cniVersions":{"type":"array","items":{"type":"string"}},"name":{"type":"string","description":"a name of letters, digits, _, . and -, that begins with a letter or digit","pattern":"^[A-Za-z0-9][A-Za-z0-9_.-]*$","maxLength":128},"type":{"type":"string"},"driver":{"enum":["bridge","host","null"]},"bridge":{"type":"string","description":"an interface name: 1 to 15 bytes without /, : and white space","pattern":"^[^/:\\s]{1,15}$","not":{"enum":[".",".."]}},"isGateway":{"type":"boolean"},"isDefaultGateway":{"type":"boolean"},"forceAddress":{"type":"boolean"},"ipMasq":{"type":"boolean"},"ipMasqBackend":{"type":["string","null"]},"firewall":{"type":["object","null"],"additionalProperties":false,"properties":{"backend":{"enum":["auto","nftables","iptables","none"]}}},"nonMasqueradeCIDRs":{"type":["array","null"],"items":{"type":"string"}},"outboundAddr4":{"type":"string"},"outboundAddr6":{"type":"string"},"ingressPolicy":{"enum":["","open","same-bridge","isolated"]},"internal":{"type":"boolean"},"exhaustedStatus":{"enum":["error","log"]},"icc":{"type":"boolean"},"snat":{"type":["boolean","null"]},"masqAll":{"type":"boolean"},"markMasqBit":{"type":["integer","null"],"minimum":0,"maximum":31},"externalSetMarkChain":{"type":["string","null"],"pattern":"^[A-Za-z0-9_.-]{0,28}$","description":"a chain's name: letters, digits, \"_\", \".\" and \"-\", at most 28"},"conditionsV4":{"type":["array","null"],"items":{"type":"string"}},"conditionsV6":{"type":["array","null"],"items":{"type":"string"}},"backend":{"type":["string","null"]},"ingressRate":{"type":["integer","null"],"minimum":0},"ingressBurst":{"type":["integer","null"],"minimum":0},"egressRate":{"type":["integer","null"],"minimum":0},"egressBurst":{"type":["integer","null"],"minimum":0},"mtu":{"type":"integer","minimum":0,"maximum":65535},"hairpinMode":{"type":"boolean"},"promiscMode":{"type":"boolean"},"vlan":{"type":"integer","minimum":0,"maximum":4094},"vlanTrunk":{"type":"array","items":{"type":"object","additionalProperties":false,"properties":{"id":{"type":"integer","minimum":1,"maximum":4094},"minID":{"type":"integer","minimum":1,"maximum":4094},"maxID":{"type":"integer","minimum":1,"maximum":4094}}}},"preserveDefaultVlan":{"type":"boolean"},"macspoofchk":{"type":"boolean"},"spoofGuard":{"enum":[true,false,"on","off"]},"enabledad":{"type":"boolean"},"disableContainerInterface":{"type":"boolean"},"portIsolation":{"type":"boolean"},"dns":{"type":"object","additionalProperties":false,"properties":{"nameservers":{"type":["array","null"],"items":{"type":"string"}},"domain":{"type":"string"},"search":{"type":["array","null"],"items":{"type":"string"}},"options":{"type":["array","null"],"items":{"type":"string"}}}},"ipam":{"type":["object","null"],"properties":{"type":{"type":"string","description":"the bare name of a plugin","pattern":"^[^/\\s]*$"}}},"capabilities":{"type":["object","null"],"additionalProperties":{"type":"boolean"}},"args":{"type":["object","null"]},"runtimeConfig":{"type":["object","null"]},"prevResult":{"type":["object","null"]},"disableCheck":{"type":["boolean","string"]},"disableGC":{"type":["boolean","string"]},"loadOnlyInlinedPlugins":{"type":["boolean","string"]}}};
+const schema18 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"Isthmus network configuration, as one element of a CNI list hands it to the plugin","type":"object","required":["name"],"additionalProperties":false,"patternProperties":{"^cni\\.dev/":true},"properties":{"$schema":{"type":"string"},"cniVersion":{"type":"string"},"cniVersions":{"type":"array","items":{"type":"string"}},"name":{"type":"string","description":"a name of letters, digits, _, . and -, that begins with a letter or digit","pattern":"^[A-Za-z0-9][A-Za-z0-9_.-]*$","maxLength":128},"type":{"type":"string"},"driver":{"enum":["bridge","host","null"]},"bridge":{"type":"string","description":"an interface name: 1 to 15 bytes without /, : and white space","pattern":"^[^/:\\s]{1,15}$","not":{"enum":[".",".."]}},"isGateway":{"type":"boolean"},"isDefaultGateway":{"type":"boolean"},"forceAddress":{"type":"boolean"},"ipMasq":{"type":"boolean"},"ipMasqBackend":{"type":["string","null"]},"firewall":{"type":["object","null"],"additionalProperties":false,"properties":{"backend":{"enum":["auto","nftables","iptables","none"]}}},"nonMasqueradeCIDRs":{"type":["array","null"],"items":{"type":"string"}},"outboundAddr4":{"type":"string"},"outboundAddr6":{"type":"string"},"ingressPolicy":{"enum":["","open","same-bridge","isolated"]},"internal":{"type":"boolean"},"exhaustedStatus":{"enum":["error","log"]},"icc":{"type":"boolean"},"snat":{"type":["boolean","null"]},"masqAll":{"type":"boolean"},"proxy6to4":{"type":"boolean"},"markMasqBit":{"type":["integer","null"],"minimum":0,"maximum":31},"externalSetMarkChain":{"type":["string","null"],"pattern":"^[A-Za-z0-9_.-]{0,28}$","description":"a chain's name: letters, digits, \"_\", \".\" and \"-\", at most 28"},"conditionsV4":{"type":["array","null"],"items":{"type":"string"}},"conditionsV6":{"type":["array","null"],"items":{"type":"string"}},"backend":{"type":["string","null"]},"ingressRate":{"type":["integer","null"],"minimum":0},"ingressBurst":{"type":["integer","null"],"minimum":0},"egressRate":{"type":["integer","null"],"minimum":0},"egressBurst":{"type":["integer","null"],"minimum":0},"mtu":{"type":"integer","minimum":0,"maximum":65535},"hairpinMode":{"type":"boolean"},"promiscMode":{"type":"boolean"},"vlan":{"type":"integer","minimum":0,"maximum":4094},"vlanTrunk":{"type":"array","items":{"type":"object","additionalProperties":false,"properties":{"id":{"type":"integer","minimum":1,"maximum":4094},"minID":{"type":"integer","minimum":1,"maximum":4094},"maxID":{"type":"integer","minimum":1,"maximum":4094}}}},"preserveDefaultVlan":{"type":"boolean"},"macspoofchk":{"type":"boolean"},"spoofGuard":{"enum":[true,false,"on","off"]},"enabledad":{"type":"boolean"},"disableContainerInterface":{"type":"boolean"},"portIsolation":{"type":"boolean"},"dns":{"type":"object","additionalProperties":false,"properties":{"nameservers":{"type":["array","null"],"items":{"type":"string"}},"domain":{"type":"string"},"search":{"type":["array","null"],"items":{"type":"string"}},"options":{"type":["array","null"],"items":{"type":"string"}}}},"ipam":{"type":["object","null"],"properties":{"type":{"type":"string","description":"the bare name of a plugin","pattern":"^[^/\\s]*$"}}},"capabilities":{"type":["object","null"],"additionalProperties":{"type":"boolean"}},"args":{"type":["object","null"]},"runtimeConfig":{"type":["object","null"]},"prevResult":{"type":["object","null"]},"disableCheck":{"type":["boolean","string"]},"disableGC":{"type":["boolean","string"]},"loadOnlyInlinedPlugins":{"type":["boolean","string"]}}};
 const func4 = func4Module.default;
 const pattern0 = new RegExp("^cni\\.dev/", "u");
 const pattern1 = new RegExp("^[A-Za-z0-9][A-Za-z0-9_.-]*$", "u");
@@ -1907,10 +1907,10 @@ vErrors.push(err32);
 errors++;
 }
 }
-if(data.markMasqBit !== undefined){
-let data25 = data.markMasqBit;
-if((!(((typeof data25 == "number") && (!(data25 % 1) && !isNaN(data25))) && (isFinite(data25)))) && (data25 !== null)){
-const err33 = {instancePath:instancePath+"/markMasqBit",schemaPath:"#/properties/markMasqBit/type",keyword:"type",params:{type: schema18.properties.markMasqBit.type},message:"must be integer,null",schema:schema18.properties.markMasqBit.type,parentSchema:schema18.properties.markMasqBit,data:data25};
+if(data.proxy6to4 !== undefined){
+let data25 = data.proxy6to4;
+if(typeof data25 !== "boolean"){
+const err33 = {instancePath:instancePath+"/proxy6to4",schemaPath:"#/properties/proxy6to4/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.proxy6to4.type,parentSchema:schema18.properties.proxy6to4,data:data25};
 if(vErrors === null){
 vErrors = [err33];
 }
@@ -1919,9 +1919,11 @@ vErrors.push(err33);
 }
 errors++;
 }
-if((typeof data25 == "number") && (isFinite(data25))){
-if(data25 > 31 || isNaN(data25)){
-const err34 = {instancePath:instancePath+"/markMasqBit",schemaPath:"#/properties/markMasqBit/maximum",keyword:"maximum",params:{comparison: "<=", limit: 31},message:"must be <= 31",schema:31,parentSchema:schema18.properties.markMasqBit,data:data25};
+}
+if(data.markMasqBit !== undefined){
+let data26 = data.markMasqBit;
+if((!(((typeof data26 == "number") && (!(data26 % 1) && !isNaN(data26))) && (isFinite(data26)))) && (data26 !== null)){
+const err34 = {instancePath:instancePath+"/markMasqBit",schemaPath:"#/properties/markMasqBit/type",keyword:"type",params:{type: schema18.properties.markMasqBit.type},message:"must be integer,null",schema:schema18.properties.markMasqBit.type,parentSchema:schema18.properties.markMasqBit,data:data26};
 if(vErrors === null){
 vErrors = [err34];
 }
@@ -1930,8 +1932,9 @@ vErrors.push(err34);
 }
 errors++;
 }
-if(data25 < 0 || isNaN(data25)){
-const err35 = {instancePath:instancePath+"/markMasqBit",schemaPath:"#/properties/markMasqBit/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.markMasqBit,data:data25};
+if((typeof data26 == "number") && (isFinite(data26))){
+if(data26 > 31 || isNaN(data26)){
+const err35 = {instancePath:instancePath+"/markMasqBit",schemaPath:"#/properties/markMasqBit/maximum",keyword:"maximum",params:{comparison: "<=", limit: 31},message:"must be <= 31",schema:31,parentSchema:schema18.properties.markMasqBit,data:data26};
 if(vErrors === null){
 vErrors = [err35];
 }
@@ -1940,12 +1943,8 @@ vErrors.push(err35);
 }
 errors++;
 }
-}
-}
-if(data.externalSetMarkChain !== undefined){
-let data26 = data.externalSetMarkChain;
-if((typeof data26 !== "string") && (data26 !== null)){
-const err36 = {instancePath:instancePath+"/externalSetMarkChain",schemaPath:"#/properties/externalSetMarkChain/type",keyword:"type",params:{type: schema18.properties.externalSetMarkChain.type},message:"must be string,null",schema:schema18.properties.externalSetMarkChain.type,parentSchema:schema18.properties.externalSetMarkChain,data:data26};
+if(data26 < 0 || isNaN(data26)){
+const err36 = {instancePath:instancePath+"/markMasqBit",schemaPath:"#/properties/markMasqBit/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.markMasqBit,data:data26};
 if(vErrors === null){
 vErrors = [err36];
 }
@@ -1954,9 +1953,12 @@ vErrors.push(err36);
 }
 errors++;
 }
-if(typeof data26 === "string"){
-if(!pattern3.test(data26)){
-const err37 = {instancePath:instancePath+"/externalSetMarkChain",schemaPath:"#/properties/externalSetMarkChain/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_.-]{0,28}$"},message:"must match pattern \""+"^[A-Za-z0-9_.-]{0,28}$"+"\"",schema:"^[A-Za-z0-9_.-]{0,28}$",parentSchema:schema18.properties.externalSetMarkChain,data:data26};
+}
+}
+if(data.externalSetMarkChain !== undefined){
+let data27 = data.externalSetMarkChain;
+if((typeof data27 !== "string") && (data27 !== null)){
+const err37 = {instancePath:instancePath+"/externalSetMarkChain",schemaPath:"#/properties/externalSetMarkChain/type",keyword:"type",params:{type: schema18.properties.externalSetMarkChain.type},message:"must be string,null",schema:schema18.properties.externalSetMarkChain.type,parentSchema:schema18.properties.externalSetMarkChain,data:data27};
 if(vErrors === null){
 vErrors = [err37];
 }
@@ -1965,12 +1967,9 @@ vErrors.push(err37);
 }
 errors++;
 }
-}
-}
-if(data.conditionsV4 !== undefined){
-let data27 = data.conditionsV4;
-if((!(Array.isArray(data27))) && (data27 !== null)){
-const err38 = {instancePath:instancePath+"/conditionsV4",schemaPath:"#/properties/conditionsV4/type",keyword:"type",params:{type: schema18.properties.conditionsV4.type},message:"must be array,null",schema:schema18.properties.conditionsV4.type,parentSchema:schema18.properties.conditionsV4,data:data27};
+if(typeof data27 === "string"){
+if(!pattern3.test(data27)){
+const err38 = {instancePath:instancePath+"/externalSetMarkChain",schemaPath:"#/properties/externalSetMarkChain/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_.-]{0,28}$"},message:"must match pattern \""+"^[A-Za-z0-9_.-]{0,28}$"+"\"",schema:"^[A-Za-z0-9_.-]{0,28}$",parentSchema:schema18.properties.externalSetMarkChain,data:data27};
 if(vErrors === null){
 vErrors = [err38];
 }
@@ -1979,12 +1978,12 @@ vErrors.push(err38);
 }
 errors++;
 }
-if(Array.isArray(data27)){
-const len2 = data27.length;
-for(let i2=0; i2<len2; i2++){
-let data28 = data27[i2];
-if(typeof data28 !== "string"){
-const err39 = {instancePath:instancePath+"/conditionsV4/" + i2,schemaPath:"#/properties/conditionsV4/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.conditionsV4.items.type,parentSchema:schema18.properties.conditionsV4.items,data:data28};
+}
+}
+if(data.conditionsV4 !== undefined){
+let data28 = data.conditionsV4;
+if((!(Array.isArray(data28))) && (data28 !== null)){
+const err39 = {instancePath:instancePath+"/conditionsV4",schemaPath:"#/properties/conditionsV4/type",keyword:"type",params:{type: schema18.properties.conditionsV4.type},message:"must be array,null",schema:schema18.properties.conditionsV4.type,parentSchema:schema18.properties.conditionsV4,data:data28};
 if(vErrors === null){
 vErrors = [err39];
 }
@@ -1993,13 +1992,12 @@ vErrors.push(err39);
 }
 errors++;
 }
-}
-}
-}
-if(data.conditionsV6 !== undefined){
-let data29 = data.conditionsV6;
-if((!(Array.isArray(data29))) && (data29 !== null)){
-const err40 = {instancePath:instancePath+"/conditionsV6",schemaPath:"#/properties/conditionsV6/type",keyword:"type",params:{type: schema18.properties.conditionsV6.type},message:"must be array,null",schema:schema18.properties.conditionsV6.type,parentSchema:schema18.properties.conditionsV6,data:data29};
+if(Array.isArray(data28)){
+const len2 = data28.length;
+for(let i2=0; i2<len2; i2++){
+let data29 = data28[i2];
+if(typeof data29 !== "string"){
+const err40 = {instancePath:instancePath+"/conditionsV4/" + i2,schemaPath:"#/properties/conditionsV4/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.conditionsV4.items.type,parentSchema:schema18.properties.conditionsV4.items,data:data29};
 if(vErrors === null){
 vErrors = [err40];
 }
@@ -2008,12 +2006,13 @@ vErrors.push(err40);
 }
 errors++;
 }
-if(Array.isArray(data29)){
-const len3 = data29.length;
-for(let i3=0; i3<len3; i3++){
-let data30 = data29[i3];
-if(typeof data30 !== "string"){
-const err41 = {instancePath:instancePath+"/conditionsV6/" + i3,schemaPath:"#/properties/conditionsV6/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.conditionsV6.items.type,parentSchema:schema18.properties.conditionsV6.items,data:data30};
+}
+}
+}
+if(data.conditionsV6 !== undefined){
+let data30 = data.conditionsV6;
+if((!(Array.isArray(data30))) && (data30 !== null)){
+const err41 = {instancePath:instancePath+"/conditionsV6",schemaPath:"#/properties/conditionsV6/type",keyword:"type",params:{type: schema18.properties.conditionsV6.type},message:"must be array,null",schema:schema18.properties.conditionsV6.type,parentSchema:schema18.properties.conditionsV6,data:data30};
 if(vErrors === null){
 vErrors = [err41];
 }
@@ -2022,13 +2021,12 @@ vErrors.push(err41);
 }
 errors++;
 }
-}
-}
-}
-if(data.backend !== undefined){
-let data31 = data.backend;
-if((typeof data31 !== "string") && (data31 !== null)){
-const err42 = {instancePath:instancePath+"/backend",schemaPath:"#/properties/backend/type",keyword:"type",params:{type: schema18.properties.backend.type},message:"must be string,null",schema:schema18.properties.backend.type,parentSchema:schema18.properties.backend,data:data31};
+if(Array.isArray(data30)){
+const len3 = data30.length;
+for(let i3=0; i3<len3; i3++){
+let data31 = data30[i3];
+if(typeof data31 !== "string"){
+const err42 = {instancePath:instancePath+"/conditionsV6/" + i3,schemaPath:"#/properties/conditionsV6/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.conditionsV6.items.type,parentSchema:schema18.properties.conditionsV6.items,data:data31};
 if(vErrors === null){
 vErrors = [err42];
 }
@@ -2038,10 +2036,12 @@ vErrors.push(err42);
 errors++;
 }
 }
-if(data.ingressRate !== undefined){
-let data32 = data.ingressRate;
-if((!(((typeof data32 == "number") && (!(data32 % 1) && !isNaN(data32))) && (isFinite(data32)))) && (data32 !== null)){
-const err43 = {instancePath:instancePath+"/ingressRate",schemaPath:"#/properties/ingressRate/type",keyword:"type",params:{type: schema18.properties.ingressRate.type},message:"must be integer,null",schema:schema18.properties.ingressRate.type,parentSchema:schema18.properties.ingressRate,data:data32};
+}
+}
+if(data.backend !== undefined){
+let data32 = data.backend;
+if((typeof data32 !== "string") && (data32 !== null)){
+const err43 = {instancePath:instancePath+"/backend",schemaPath:"#/properties/backend/type",keyword:"type",params:{type: schema18.properties.backend.type},message:"must be string,null",schema:schema18.properties.backend.type,parentSchema:schema18.properties.backend,data:data32};
 if(vErrors === null){
 vErrors = [err43];
 }
@@ -2050,9 +2050,11 @@ vErrors.push(err43);
 }
 errors++;
 }
-if((typeof data32 == "number") && (isFinite(data32))){
-if(data32 < 0 || isNaN(data32)){
-const err44 = {instancePath:instancePath+"/ingressRate",schemaPath:"#/properties/ingressRate/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.ingressRate,data:data32};
+}
+if(data.ingressRate !== undefined){
+let data33 = data.ingressRate;
+if((!(((typeof data33 == "number") && (!(data33 % 1) && !isNaN(data33))) && (isFinite(data33)))) && (data33 !== null)){
+const err44 = {instancePath:instancePath+"/ingressRate",schemaPath:"#/properties/ingressRate/type",keyword:"type",params:{type: schema18.properties.ingressRate.type},message:"must be integer,null",schema:schema18.properties.ingressRate.type,parentSchema:schema18.properties.ingressRate,data:data33};
 if(vErrors === null){
 vErrors = [err44];
 }
@@ -2061,12 +2063,9 @@ vErrors.push(err44);
 }
 errors++;
 }
-}
-}
-if(data.ingressBurst !== undefined){
-let data33 = data.ingressBurst;
-if((!(((typeof data33 == "number") && (!(data33 % 1) && !isNaN(data33))) && (isFinite(data33)))) && (data33 !== null)){
-const err45 = {instancePath:instancePath+"/ingressBurst",schemaPath:"#/properties/ingressBurst/type",keyword:"type",params:{type: schema18.properties.ingressBurst.type},message:"must be integer,null",schema:schema18.properties.ingressBurst.type,parentSchema:schema18.properties.ingressBurst,data:data33};
+if((typeof data33 == "number") && (isFinite(data33))){
+if(data33 < 0 || isNaN(data33)){
+const err45 = {instancePath:instancePath+"/ingressRate",schemaPath:"#/properties/ingressRate/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.ingressRate,data:data33};
 if(vErrors === null){
 vErrors = [err45];
 }
@@ -2075,9 +2074,12 @@ vErrors.push(err45);
 }
 errors++;
 }
-if((typeof data33 == "number") && (isFinite(data33))){
-if(data33 < 0 || isNaN(data33)){
-const err46 = {instancePath:instancePath+"/ingressBurst",schemaPath:"#/properties/ingressBurst/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.ingressBurst,data:data33};
+}
+}
+if(data.ingressBurst !== undefined){
+let data34 = data.ingressBurst;
+if((!(((typeof data34 == "number") && (!(data34 % 1) && !isNaN(data34))) && (isFinite(data34)))) && (data34 !== null)){
+const err46 = {instancePath:instancePath+"/ingressBurst",schemaPath:"#/properties/ingressBurst/type",keyword:"type",params:{type: schema18.properties.ingressBurst.type},message:"must be integer,null",schema:schema18.properties.ingressBurst.type,parentSchema:schema18.properties.ingressBurst,data:data34};
 if(vErrors === null){
 vErrors = [err46];
 }
@@ -2086,12 +2088,9 @@ vErrors.push(err46);
 }
 errors++;
 }
-}
-}
-if(data.egressRate !== undefined){
-let data34 = data.egressRate;
-if((!(((typeof data34 == "number") && (!(data34 % 1) && !isNaN(data34))) && (isFinite(data34)))) && (data34 !== null)){
-const err47 = {instancePath:instancePath+"/egressRate",schemaPath:"#/properties/egressRate/type",keyword:"type",params:{type: schema18.properties.egressRate.type},message:"must be integer,null",schema:schema18.properties.egressRate.type,parentSchema:schema18.properties.egressRate,data:data34};
+if((typeof data34 == "number") && (isFinite(data34))){
+if(data34 < 0 || isNaN(data34)){
+const err47 = {instancePath:instancePath+"/ingressBurst",schemaPath:"#/properties/ingressBurst/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.ingressBurst,data:data34};
 if(vErrors === null){
 vErrors = [err47];
 }
@@ -2100,9 +2099,12 @@ vErrors.push(err47);
 }
 errors++;
 }
-if((typeof data34 == "number") && (isFinite(data34))){
-if(data34 < 0 || isNaN(data34)){
-const err48 = {instancePath:instancePath+"/egressRate",schemaPath:"#/properties/egressRate/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.egressRate,data:data34};
+}
+}
+if(data.egressRate !== undefined){
+let data35 = data.egressRate;
+if((!(((typeof data35 == "number") && (!(data35 % 1) && !isNaN(data35))) && (isFinite(data35)))) && (data35 !== null)){
+const err48 = {instancePath:instancePath+"/egressRate",schemaPath:"#/properties/egressRate/type",keyword:"type",params:{type: schema18.properties.egressRate.type},message:"must be integer,null",schema:schema18.properties.egressRate.type,parentSchema:schema18.properties.egressRate,data:data35};
 if(vErrors === null){
 vErrors = [err48];
 }
@@ -2111,12 +2113,9 @@ vErrors.push(err48);
 }
 errors++;
 }
-}
-}
-if(data.egressBurst !== undefined){
-let data35 = data.egressBurst;
-if((!(((typeof data35 == "number") && (!(data35 % 1) && !isNaN(data35))) && (isFinite(data35)))) && (data35 !== null)){
-const err49 = {instancePath:instancePath+"/egressBurst",schemaPath:"#/properties/egressBurst/type",keyword:"type",params:{type: schema18.properties.egressBurst.type},message:"must be integer,null",schema:schema18.properties.egressBurst.type,parentSchema:schema18.properties.egressBurst,data:data35};
+if((typeof data35 == "number") && (isFinite(data35))){
+if(data35 < 0 || isNaN(data35)){
+const err49 = {instancePath:instancePath+"/egressRate",schemaPath:"#/properties/egressRate/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.egressRate,data:data35};
 if(vErrors === null){
 vErrors = [err49];
 }
@@ -2125,9 +2124,12 @@ vErrors.push(err49);
 }
 errors++;
 }
-if((typeof data35 == "number") && (isFinite(data35))){
-if(data35 < 0 || isNaN(data35)){
-const err50 = {instancePath:instancePath+"/egressBurst",schemaPath:"#/properties/egressBurst/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.egressBurst,data:data35};
+}
+}
+if(data.egressBurst !== undefined){
+let data36 = data.egressBurst;
+if((!(((typeof data36 == "number") && (!(data36 % 1) && !isNaN(data36))) && (isFinite(data36)))) && (data36 !== null)){
+const err50 = {instancePath:instancePath+"/egressBurst",schemaPath:"#/properties/egressBurst/type",keyword:"type",params:{type: schema18.properties.egressBurst.type},message:"must be integer,null",schema:schema18.properties.egressBurst.type,parentSchema:schema18.properties.egressBurst,data:data36};
 if(vErrors === null){
 vErrors = [err50];
 }
@@ -2136,12 +2138,9 @@ vErrors.push(err50);
 }
 errors++;
 }
-}
-}
-if(data.mtu !== undefined){
-let data36 = data.mtu;
-if(!(((typeof data36 == "number") && (!(data36 % 1) && !isNaN(data36))) && (isFinite(data36)))){
-const err51 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.mtu.type,parentSchema:schema18.properties.mtu,data:data36};
+if((typeof data36 == "number") && (isFinite(data36))){
+if(data36 < 0 || isNaN(data36)){
+const err51 = {instancePath:instancePath+"/egressBurst",schemaPath:"#/properties/egressBurst/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.egressBurst,data:data36};
 if(vErrors === null){
 vErrors = [err51];
 }
@@ -2150,9 +2149,12 @@ vErrors.push(err51);
 }
 errors++;
 }
-if((typeof data36 == "number") && (isFinite(data36))){
-if(data36 > 65535 || isNaN(data36)){
-const err52 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535",schema:65535,parentSchema:schema18.properties.mtu,data:data36};
+}
+}
+if(data.mtu !== undefined){
+let data37 = data.mtu;
+if(!(((typeof data37 == "number") && (!(data37 % 1) && !isNaN(data37))) && (isFinite(data37)))){
+const err52 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.mtu.type,parentSchema:schema18.properties.mtu,data:data37};
 if(vErrors === null){
 vErrors = [err52];
 }
@@ -2161,8 +2163,9 @@ vErrors.push(err52);
 }
 errors++;
 }
-if(data36 < 0 || isNaN(data36)){
-const err53 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.mtu,data:data36};
+if((typeof data37 == "number") && (isFinite(data37))){
+if(data37 > 65535 || isNaN(data37)){
+const err53 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535",schema:65535,parentSchema:schema18.properties.mtu,data:data37};
 if(vErrors === null){
 vErrors = [err53];
 }
@@ -2171,12 +2174,8 @@ vErrors.push(err53);
 }
 errors++;
 }
-}
-}
-if(data.hairpinMode !== undefined){
-let data37 = data.hairpinMode;
-if(typeof data37 !== "boolean"){
-const err54 = {instancePath:instancePath+"/hairpinMode",schemaPath:"#/properties/hairpinMode/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.hairpinMode.type,parentSchema:schema18.properties.hairpinMode,data:data37};
+if(data37 < 0 || isNaN(data37)){
+const err54 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.mtu,data:data37};
 if(vErrors === null){
 vErrors = [err54];
 }
@@ -2186,10 +2185,11 @@ vErrors.push(err54);
 errors++;
 }
 }
-if(data.promiscMode !== undefined){
-let data38 = data.promiscMode;
+}
+if(data.hairpinMode !== undefined){
+let data38 = data.hairpinMode;
 if(typeof data38 !== "boolean"){
-const err55 = {instancePath:instancePath+"/promiscMode",schemaPath:"#/properties/promiscMode/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.promiscMode.type,parentSchema:schema18.properties.promiscMode,data:data38};
+const err55 = {instancePath:instancePath+"/hairpinMode",schemaPath:"#/properties/hairpinMode/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.hairpinMode.type,parentSchema:schema18.properties.hairpinMode,data:data38};
 if(vErrors === null){
 vErrors = [err55];
 }
@@ -2199,10 +2199,10 @@ vErrors.push(err55);
 errors++;
 }
 }
-if(data.vlan !== undefined){
-let data39 = data.vlan;
-if(!(((typeof data39 == "number") && (!(data39 % 1) && !isNaN(data39))) && (isFinite(data39)))){
-const err56 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.vlan.type,parentSchema:schema18.properties.vlan,data:data39};
+if(data.promiscMode !== undefined){
+let data39 = data.promiscMode;
+if(typeof data39 !== "boolean"){
+const err56 = {instancePath:instancePath+"/promiscMode",schemaPath:"#/properties/promiscMode/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.promiscMode.type,parentSchema:schema18.properties.promiscMode,data:data39};
 if(vErrors === null){
 vErrors = [err56];
 }
@@ -2211,9 +2211,11 @@ vErrors.push(err56);
 }
 errors++;
 }
-if((typeof data39 == "number") && (isFinite(data39))){
-if(data39 > 4094 || isNaN(data39)){
-const err57 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema18.properties.vlan,data:data39};
+}
+if(data.vlan !== undefined){
+let data40 = data.vlan;
+if(!(((typeof data40 == "number") && (!(data40 % 1) && !isNaN(data40))) && (isFinite(data40)))){
+const err57 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.vlan.type,parentSchema:schema18.properties.vlan,data:data40};
 if(vErrors === null){
 vErrors = [err57];
 }
@@ -2222,8 +2224,9 @@ vErrors.push(err57);
 }
 errors++;
 }
-if(data39 < 0 || isNaN(data39)){
-const err58 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.vlan,data:data39};
+if((typeof data40 == "number") && (isFinite(data40))){
+if(data40 > 4094 || isNaN(data40)){
+const err58 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema18.properties.vlan,data:data40};
 if(vErrors === null){
 vErrors = [err58];
 }
@@ -2232,18 +2235,8 @@ vErrors.push(err58);
 }
 errors++;
 }
-}
-}
-if(data.vlanTrunk !== undefined){
-let data40 = data.vlanTrunk;
-if(Array.isArray(data40)){
-const len4 = data40.length;
-for(let i4=0; i4<len4; i4++){
-let data41 = data40[i4];
-if(data41 && typeof data41 == "object" && !Array.isArray(data41)){
-for(const key2 in data41){
-if(!(((key2 === "id") || (key2 === "minID")) || (key2 === "maxID"))){
-const err59 = {instancePath:instancePath+"/vlanTrunk/" + i4,schemaPath:"#/properties/vlanTrunk/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2},message:"must NOT have additional properties",schema:false,parentSchema:schema18.properties.vlanTrunk.items,data:data41};
+if(data40 < 0 || isNaN(data40)){
+const err59 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.vlan,data:data40};
 if(vErrors === null){
 vErrors = [err59];
 }
@@ -2253,10 +2246,17 @@ vErrors.push(err59);
 errors++;
 }
 }
-if(data41.id !== undefined){
-let data42 = data41.id;
-if(!(((typeof data42 == "number") && (!(data42 % 1) && !isNaN(data42))) && (isFinite(data42)))){
-const err60 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.vlanTrunk.items.properties.id.type,parentSchema:schema18.properties.vlanTrunk.items.properties.id,data:data42};
+}
+if(data.vlanTrunk !== undefined){
+let data41 = data.vlanTrunk;
+if(Array.isArray(data41)){
+const len4 = data41.length;
+for(let i4=0; i4<len4; i4++){
+let data42 = data41[i4];
+if(data42 && typeof data42 == "object" && !Array.isArray(data42)){
+for(const key2 in data42){
+if(!(((key2 === "id") || (key2 === "minID")) || (key2 === "maxID"))){
+const err60 = {instancePath:instancePath+"/vlanTrunk/" + i4,schemaPath:"#/properties/vlanTrunk/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2},message:"must NOT have additional properties",schema:false,parentSchema:schema18.properties.vlanTrunk.items,data:data42};
 if(vErrors === null){
 vErrors = [err60];
 }
@@ -2265,9 +2265,11 @@ vErrors.push(err60);
 }
 errors++;
 }
-if((typeof data42 == "number") && (isFinite(data42))){
-if(data42 > 4094 || isNaN(data42)){
-const err61 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema18.properties.vlanTrunk.items.properties.id,data:data42};
+}
+if(data42.id !== undefined){
+let data43 = data42.id;
+if(!(((typeof data43 == "number") && (!(data43 % 1) && !isNaN(data43))) && (isFinite(data43)))){
+const err61 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.vlanTrunk.items.properties.id.type,parentSchema:schema18.properties.vlanTrunk.items.properties.id,data:data43};
 if(vErrors === null){
 vErrors = [err61];
 }
@@ -2276,8 +2278,9 @@ vErrors.push(err61);
 }
 errors++;
 }
-if(data42 < 1 || isNaN(data42)){
-const err62 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema18.properties.vlanTrunk.items.properties.id,data:data42};
+if((typeof data43 == "number") && (isFinite(data43))){
+if(data43 > 4094 || isNaN(data43)){
+const err62 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema18.properties.vlanTrunk.items.properties.id,data:data43};
 if(vErrors === null){
 vErrors = [err62];
 }
@@ -2286,12 +2289,8 @@ vErrors.push(err62);
 }
 errors++;
 }
-}
-}
-if(data41.minID !== undefined){
-let data43 = data41.minID;
-if(!(((typeof data43 == "number") && (!(data43 % 1) && !isNaN(data43))) && (isFinite(data43)))){
-const err63 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.vlanTrunk.items.properties.minID.type,parentSchema:schema18.properties.vlanTrunk.items.properties.minID,data:data43};
+if(data43 < 1 || isNaN(data43)){
+const err63 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema18.properties.vlanTrunk.items.properties.id,data:data43};
 if(vErrors === null){
 vErrors = [err63];
 }
@@ -2300,9 +2299,12 @@ vErrors.push(err63);
 }
 errors++;
 }
-if((typeof data43 == "number") && (isFinite(data43))){
-if(data43 > 4094 || isNaN(data43)){
-const err64 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema18.properties.vlanTrunk.items.properties.minID,data:data43};
+}
+}
+if(data42.minID !== undefined){
+let data44 = data42.minID;
+if(!(((typeof data44 == "number") && (!(data44 % 1) && !isNaN(data44))) && (isFinite(data44)))){
+const err64 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.vlanTrunk.items.properties.minID.type,parentSchema:schema18.properties.vlanTrunk.items.properties.minID,data:data44};
 if(vErrors === null){
 vErrors = [err64];
 }
@@ -2311,8 +2313,9 @@ vErrors.push(err64);
 }
 errors++;
 }
-if(data43 < 1 || isNaN(data43)){
-const err65 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema18.properties.vlanTrunk.items.properties.minID,data:data43};
+if((typeof data44 == "number") && (isFinite(data44))){
+if(data44 > 4094 || isNaN(data44)){
+const err65 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema18.properties.vlanTrunk.items.properties.minID,data:data44};
 if(vErrors === null){
 vErrors = [err65];
 }
@@ -2321,12 +2324,8 @@ vErrors.push(err65);
 }
 errors++;
 }
-}
-}
-if(data41.maxID !== undefined){
-let data44 = data41.maxID;
-if(!(((typeof data44 == "number") && (!(data44 % 1) && !isNaN(data44))) && (isFinite(data44)))){
-const err66 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.vlanTrunk.items.properties.maxID.type,parentSchema:schema18.properties.vlanTrunk.items.properties.maxID,data:data44};
+if(data44 < 1 || isNaN(data44)){
+const err66 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema18.properties.vlanTrunk.items.properties.minID,data:data44};
 if(vErrors === null){
 vErrors = [err66];
 }
@@ -2335,9 +2334,12 @@ vErrors.push(err66);
 }
 errors++;
 }
-if((typeof data44 == "number") && (isFinite(data44))){
-if(data44 > 4094 || isNaN(data44)){
-const err67 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema18.properties.vlanTrunk.items.properties.maxID,data:data44};
+}
+}
+if(data42.maxID !== undefined){
+let data45 = data42.maxID;
+if(!(((typeof data45 == "number") && (!(data45 % 1) && !isNaN(data45))) && (isFinite(data45)))){
+const err67 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.vlanTrunk.items.properties.maxID.type,parentSchema:schema18.properties.vlanTrunk.items.properties.maxID,data:data45};
 if(vErrors === null){
 vErrors = [err67];
 }
@@ -2346,8 +2348,9 @@ vErrors.push(err67);
 }
 errors++;
 }
-if(data44 < 1 || isNaN(data44)){
-const err68 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema18.properties.vlanTrunk.items.properties.maxID,data:data44};
+if((typeof data45 == "number") && (isFinite(data45))){
+if(data45 > 4094 || isNaN(data45)){
+const err68 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema18.properties.vlanTrunk.items.properties.maxID,data:data45};
 if(vErrors === null){
 vErrors = [err68];
 }
@@ -2356,11 +2359,8 @@ vErrors.push(err68);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err69 = {instancePath:instancePath+"/vlanTrunk/" + i4,schemaPath:"#/properties/vlanTrunk/items/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema18.properties.vlanTrunk.items.type,parentSchema:schema18.properties.vlanTrunk.items,data:data41};
+if(data45 < 1 || isNaN(data45)){
+const err69 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema18.properties.vlanTrunk.items.properties.maxID,data:data45};
 if(vErrors === null){
 vErrors = [err69];
 }
@@ -2371,8 +2371,9 @@ errors++;
 }
 }
 }
+}
 else {
-const err70 = {instancePath:instancePath+"/vlanTrunk",schemaPath:"#/properties/vlanTrunk/type",keyword:"type",params:{type: "array"},message:"must be array",schema:schema18.properties.vlanTrunk.type,parentSchema:schema18.properties.vlanTrunk,data:data40};
+const err70 = {instancePath:instancePath+"/vlanTrunk/" + i4,schemaPath:"#/properties/vlanTrunk/items/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema18.properties.vlanTrunk.items.type,parentSchema:schema18.properties.vlanTrunk.items,data:data42};
 if(vErrors === null){
 vErrors = [err70];
 }
@@ -2382,10 +2383,9 @@ vErrors.push(err70);
 errors++;
 }
 }
-if(data.preserveDefaultVlan !== undefined){
-let data45 = data.preserveDefaultVlan;
-if(typeof data45 !== "boolean"){
-const err71 = {instancePath:instancePath+"/preserveDefaultVlan",schemaPath:"#/properties/preserveDefaultVlan/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.preserveDefaultVlan.type,parentSchema:schema18.properties.preserveDefaultVlan,data:data45};
+}
+else {
+const err71 = {instancePath:instancePath+"/vlanTrunk",schemaPath:"#/properties/vlanTrunk/type",keyword:"type",params:{type: "array"},message:"must be array",schema:schema18.properties.vlanTrunk.type,parentSchema:schema18.properties.vlanTrunk,data:data41};
 if(vErrors === null){
 vErrors = [err71];
 }
@@ -2395,10 +2395,10 @@ vErrors.push(err71);
 errors++;
 }
 }
-if(data.macspoofchk !== undefined){
-let data46 = data.macspoofchk;
+if(data.preserveDefaultVlan !== undefined){
+let data46 = data.preserveDefaultVlan;
 if(typeof data46 !== "boolean"){
-const err72 = {instancePath:instancePath+"/macspoofchk",schemaPath:"#/properties/macspoofchk/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.macspoofchk.type,parentSchema:schema18.properties.macspoofchk,data:data46};
+const err72 = {instancePath:instancePath+"/preserveDefaultVlan",schemaPath:"#/properties/preserveDefaultVlan/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.preserveDefaultVlan.type,parentSchema:schema18.properties.preserveDefaultVlan,data:data46};
 if(vErrors === null){
 vErrors = [err72];
 }
@@ -2408,10 +2408,10 @@ vErrors.push(err72);
 errors++;
 }
 }
-if(data.spoofGuard !== undefined){
-let data47 = data.spoofGuard;
-if(!((((data47 === true) || (data47 === false)) || (data47 === "on")) || (data47 === "off"))){
-const err73 = {instancePath:instancePath+"/spoofGuard",schemaPath:"#/properties/spoofGuard/enum",keyword:"enum",params:{allowedValues: schema18.properties.spoofGuard.enum},message:"must be equal to one of the allowed values",schema:schema18.properties.spoofGuard.enum,parentSchema:schema18.properties.spoofGuard,data:data47};
+if(data.macspoofchk !== undefined){
+let data47 = data.macspoofchk;
+if(typeof data47 !== "boolean"){
+const err73 = {instancePath:instancePath+"/macspoofchk",schemaPath:"#/properties/macspoofchk/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.macspoofchk.type,parentSchema:schema18.properties.macspoofchk,data:data47};
 if(vErrors === null){
 vErrors = [err73];
 }
@@ -2421,10 +2421,10 @@ vErrors.push(err73);
 errors++;
 }
 }
-if(data.enabledad !== undefined){
-let data48 = data.enabledad;
-if(typeof data48 !== "boolean"){
-const err74 = {instancePath:instancePath+"/enabledad",schemaPath:"#/properties/enabledad/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.enabledad.type,parentSchema:schema18.properties.enabledad,data:data48};
+if(data.spoofGuard !== undefined){
+let data48 = data.spoofGuard;
+if(!((((data48 === true) || (data48 === false)) || (data48 === "on")) || (data48 === "off"))){
+const err74 = {instancePath:instancePath+"/spoofGuard",schemaPath:"#/properties/spoofGuard/enum",keyword:"enum",params:{allowedValues: schema18.properties.spoofGuard.enum},message:"must be equal to one of the allowed values",schema:schema18.properties.spoofGuard.enum,parentSchema:schema18.properties.spoofGuard,data:data48};
 if(vErrors === null){
 vErrors = [err74];
 }
@@ -2434,10 +2434,10 @@ vErrors.push(err74);
 errors++;
 }
 }
-if(data.disableContainerInterface !== undefined){
-let data49 = data.disableContainerInterface;
+if(data.enabledad !== undefined){
+let data49 = data.enabledad;
 if(typeof data49 !== "boolean"){
-const err75 = {instancePath:instancePath+"/disableContainerInterface",schemaPath:"#/properties/disableContainerInterface/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.disableContainerInterface.type,parentSchema:schema18.properties.disableContainerInterface,data:data49};
+const err75 = {instancePath:instancePath+"/enabledad",schemaPath:"#/properties/enabledad/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.enabledad.type,parentSchema:schema18.properties.enabledad,data:data49};
 if(vErrors === null){
 vErrors = [err75];
 }
@@ -2447,10 +2447,10 @@ vErrors.push(err75);
 errors++;
 }
 }
-if(data.portIsolation !== undefined){
-let data50 = data.portIsolation;
+if(data.disableContainerInterface !== undefined){
+let data50 = data.disableContainerInterface;
 if(typeof data50 !== "boolean"){
-const err76 = {instancePath:instancePath+"/portIsolation",schemaPath:"#/properties/portIsolation/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.portIsolation.type,parentSchema:schema18.properties.portIsolation,data:data50};
+const err76 = {instancePath:instancePath+"/disableContainerInterface",schemaPath:"#/properties/disableContainerInterface/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.disableContainerInterface.type,parentSchema:schema18.properties.disableContainerInterface,data:data50};
 if(vErrors === null){
 vErrors = [err76];
 }
@@ -2460,12 +2460,10 @@ vErrors.push(err76);
 errors++;
 }
 }
-if(data.dns !== undefined){
-let data51 = data.dns;
-if(data51 && typeof data51 == "object" && !Array.isArray(data51)){
-for(const key3 in data51){
-if(!((((key3 === "nameservers") || (key3 === "domain")) || (key3 === "search")) || (key3 === "options"))){
-const err77 = {instancePath:instancePath+"/dns",schemaPath:"#/properties/dns/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3},message:"must NOT have additional properties",schema:false,parentSchema:schema18.properties.dns,data:data51};
+if(data.portIsolation !== undefined){
+let data51 = data.portIsolation;
+if(typeof data51 !== "boolean"){
+const err77 = {instancePath:instancePath+"/portIsolation",schemaPath:"#/properties/portIsolation/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.portIsolation.type,parentSchema:schema18.properties.portIsolation,data:data51};
 if(vErrors === null){
 vErrors = [err77];
 }
@@ -2475,10 +2473,12 @@ vErrors.push(err77);
 errors++;
 }
 }
-if(data51.nameservers !== undefined){
-let data52 = data51.nameservers;
-if((!(Array.isArray(data52))) && (data52 !== null)){
-const err78 = {instancePath:instancePath+"/dns/nameservers",schemaPath:"#/properties/dns/properties/nameservers/type",keyword:"type",params:{type: schema18.properties.dns.properties.nameservers.type},message:"must be array,null",schema:schema18.properties.dns.properties.nameservers.type,parentSchema:schema18.properties.dns.properties.nameservers,data:data52};
+if(data.dns !== undefined){
+let data52 = data.dns;
+if(data52 && typeof data52 == "object" && !Array.isArray(data52)){
+for(const key3 in data52){
+if(!((((key3 === "nameservers") || (key3 === "domain")) || (key3 === "search")) || (key3 === "options"))){
+const err78 = {instancePath:instancePath+"/dns",schemaPath:"#/properties/dns/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3},message:"must NOT have additional properties",schema:false,parentSchema:schema18.properties.dns,data:data52};
 if(vErrors === null){
 vErrors = [err78];
 }
@@ -2487,12 +2487,11 @@ vErrors.push(err78);
 }
 errors++;
 }
-if(Array.isArray(data52)){
-const len5 = data52.length;
-for(let i5=0; i5<len5; i5++){
-let data53 = data52[i5];
-if(typeof data53 !== "string"){
-const err79 = {instancePath:instancePath+"/dns/nameservers/" + i5,schemaPath:"#/properties/dns/properties/nameservers/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.dns.properties.nameservers.items.type,parentSchema:schema18.properties.dns.properties.nameservers.items,data:data53};
+}
+if(data52.nameservers !== undefined){
+let data53 = data52.nameservers;
+if((!(Array.isArray(data53))) && (data53 !== null)){
+const err79 = {instancePath:instancePath+"/dns/nameservers",schemaPath:"#/properties/dns/properties/nameservers/type",keyword:"type",params:{type: schema18.properties.dns.properties.nameservers.type},message:"must be array,null",schema:schema18.properties.dns.properties.nameservers.type,parentSchema:schema18.properties.dns.properties.nameservers,data:data53};
 if(vErrors === null){
 vErrors = [err79];
 }
@@ -2501,13 +2500,12 @@ vErrors.push(err79);
 }
 errors++;
 }
-}
-}
-}
-if(data51.domain !== undefined){
-let data54 = data51.domain;
+if(Array.isArray(data53)){
+const len5 = data53.length;
+for(let i5=0; i5<len5; i5++){
+let data54 = data53[i5];
 if(typeof data54 !== "string"){
-const err80 = {instancePath:instancePath+"/dns/domain",schemaPath:"#/properties/dns/properties/domain/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.dns.properties.domain.type,parentSchema:schema18.properties.dns.properties.domain,data:data54};
+const err80 = {instancePath:instancePath+"/dns/nameservers/" + i5,schemaPath:"#/properties/dns/properties/nameservers/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.dns.properties.nameservers.items.type,parentSchema:schema18.properties.dns.properties.nameservers.items,data:data54};
 if(vErrors === null){
 vErrors = [err80];
 }
@@ -2517,10 +2515,12 @@ vErrors.push(err80);
 errors++;
 }
 }
-if(data51.search !== undefined){
-let data55 = data51.search;
-if((!(Array.isArray(data55))) && (data55 !== null)){
-const err81 = {instancePath:instancePath+"/dns/search",schemaPath:"#/properties/dns/properties/search/type",keyword:"type",params:{type: schema18.properties.dns.properties.search.type},message:"must be array,null",schema:schema18.properties.dns.properties.search.type,parentSchema:schema18.properties.dns.properties.search,data:data55};
+}
+}
+if(data52.domain !== undefined){
+let data55 = data52.domain;
+if(typeof data55 !== "string"){
+const err81 = {instancePath:instancePath+"/dns/domain",schemaPath:"#/properties/dns/properties/domain/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.dns.properties.domain.type,parentSchema:schema18.properties.dns.properties.domain,data:data55};
 if(vErrors === null){
 vErrors = [err81];
 }
@@ -2529,12 +2529,11 @@ vErrors.push(err81);
 }
 errors++;
 }
-if(Array.isArray(data55)){
-const len6 = data55.length;
-for(let i6=0; i6<len6; i6++){
-let data56 = data55[i6];
-if(typeof data56 !== "string"){
-const err82 = {instancePath:instancePath+"/dns/search/" + i6,schemaPath:"#/properties/dns/properties/search/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.dns.properties.search.items.type,parentSchema:schema18.properties.dns.properties.search.items,data:data56};
+}
+if(data52.search !== undefined){
+let data56 = data52.search;
+if((!(Array.isArray(data56))) && (data56 !== null)){
+const err82 = {instancePath:instancePath+"/dns/search",schemaPath:"#/properties/dns/properties/search/type",keyword:"type",params:{type: schema18.properties.dns.properties.search.type},message:"must be array,null",schema:schema18.properties.dns.properties.search.type,parentSchema:schema18.properties.dns.properties.search,data:data56};
 if(vErrors === null){
 vErrors = [err82];
 }
@@ -2543,13 +2542,12 @@ vErrors.push(err82);
 }
 errors++;
 }
-}
-}
-}
-if(data51.options !== undefined){
-let data57 = data51.options;
-if((!(Array.isArray(data57))) && (data57 !== null)){
-const err83 = {instancePath:instancePath+"/dns/options",schemaPath:"#/properties/dns/properties/options/type",keyword:"type",params:{type: schema18.properties.dns.properties.options.type},message:"must be array,null",schema:schema18.properties.dns.properties.options.type,parentSchema:schema18.properties.dns.properties.options,data:data57};
+if(Array.isArray(data56)){
+const len6 = data56.length;
+for(let i6=0; i6<len6; i6++){
+let data57 = data56[i6];
+if(typeof data57 !== "string"){
+const err83 = {instancePath:instancePath+"/dns/search/" + i6,schemaPath:"#/properties/dns/properties/search/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.dns.properties.search.items.type,parentSchema:schema18.properties.dns.properties.search.items,data:data57};
 if(vErrors === null){
 vErrors = [err83];
 }
@@ -2558,12 +2556,13 @@ vErrors.push(err83);
 }
 errors++;
 }
-if(Array.isArray(data57)){
-const len7 = data57.length;
-for(let i7=0; i7<len7; i7++){
-let data58 = data57[i7];
-if(typeof data58 !== "string"){
-const err84 = {instancePath:instancePath+"/dns/options/" + i7,schemaPath:"#/properties/dns/properties/options/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.dns.properties.options.items.type,parentSchema:schema18.properties.dns.properties.options.items,data:data58};
+}
+}
+}
+if(data52.options !== undefined){
+let data58 = data52.options;
+if((!(Array.isArray(data58))) && (data58 !== null)){
+const err84 = {instancePath:instancePath+"/dns/options",schemaPath:"#/properties/dns/properties/options/type",keyword:"type",params:{type: schema18.properties.dns.properties.options.type},message:"must be array,null",schema:schema18.properties.dns.properties.options.type,parentSchema:schema18.properties.dns.properties.options,data:data58};
 if(vErrors === null){
 vErrors = [err84];
 }
@@ -2572,12 +2571,12 @@ vErrors.push(err84);
 }
 errors++;
 }
-}
-}
-}
-}
-else {
-const err85 = {instancePath:instancePath+"/dns",schemaPath:"#/properties/dns/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema18.properties.dns.type,parentSchema:schema18.properties.dns,data:data51};
+if(Array.isArray(data58)){
+const len7 = data58.length;
+for(let i7=0; i7<len7; i7++){
+let data59 = data58[i7];
+if(typeof data59 !== "string"){
+const err85 = {instancePath:instancePath+"/dns/options/" + i7,schemaPath:"#/properties/dns/properties/options/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.dns.properties.options.items.type,parentSchema:schema18.properties.dns.properties.options.items,data:data59};
 if(vErrors === null){
 vErrors = [err85];
 }
@@ -2587,10 +2586,11 @@ vErrors.push(err85);
 errors++;
 }
 }
-if(data.ipam !== undefined){
-let data59 = data.ipam;
-if((!(data59 && typeof data59 == "object" && !Array.isArray(data59))) && (data59 !== null)){
-const err86 = {instancePath:instancePath+"/ipam",schemaPath:"#/properties/ipam/type",keyword:"type",params:{type: schema18.properties.ipam.type},message:"must be object,null",schema:schema18.properties.ipam.type,parentSchema:schema18.properties.ipam,data:data59};
+}
+}
+}
+else {
+const err86 = {instancePath:instancePath+"/dns",schemaPath:"#/properties/dns/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema18.properties.dns.type,parentSchema:schema18.properties.dns,data:data52};
 if(vErrors === null){
 vErrors = [err86];
 }
@@ -2599,12 +2599,11 @@ vErrors.push(err86);
 }
 errors++;
 }
-if(data59 && typeof data59 == "object" && !Array.isArray(data59)){
-if(data59.type !== undefined){
-let data60 = data59.type;
-if(typeof data60 === "string"){
-if(!pattern4.test(data60)){
-const err87 = {instancePath:instancePath+"/ipam/type",schemaPath:"#/properties/ipam/properties/type/pattern",keyword:"pattern",params:{pattern: "^[^/\\s]*$"},message:"must match pattern \""+"^[^/\\s]*$"+"\"",schema:"^[^/\\s]*$",parentSchema:schema18.properties.ipam.properties.type,data:data60};
+}
+if(data.ipam !== undefined){
+let data60 = data.ipam;
+if((!(data60 && typeof data60 == "object" && !Array.isArray(data60))) && (data60 !== null)){
+const err87 = {instancePath:instancePath+"/ipam",schemaPath:"#/properties/ipam/type",keyword:"type",params:{type: schema18.properties.ipam.type},message:"must be object,null",schema:schema18.properties.ipam.type,parentSchema:schema18.properties.ipam,data:data60};
 if(vErrors === null){
 vErrors = [err87];
 }
@@ -2613,9 +2612,12 @@ vErrors.push(err87);
 }
 errors++;
 }
-}
-else {
-const err88 = {instancePath:instancePath+"/ipam/type",schemaPath:"#/properties/ipam/properties/type/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.ipam.properties.type.type,parentSchema:schema18.properties.ipam.properties.type,data:data60};
+if(data60 && typeof data60 == "object" && !Array.isArray(data60)){
+if(data60.type !== undefined){
+let data61 = data60.type;
+if(typeof data61 === "string"){
+if(!pattern4.test(data61)){
+const err88 = {instancePath:instancePath+"/ipam/type",schemaPath:"#/properties/ipam/properties/type/pattern",keyword:"pattern",params:{pattern: "^[^/\\s]*$"},message:"must match pattern \""+"^[^/\\s]*$"+"\"",schema:"^[^/\\s]*$",parentSchema:schema18.properties.ipam.properties.type,data:data61};
 if(vErrors === null){
 vErrors = [err88];
 }
@@ -2625,12 +2627,8 @@ vErrors.push(err88);
 errors++;
 }
 }
-}
-}
-if(data.capabilities !== undefined){
-let data61 = data.capabilities;
-if((!(data61 && typeof data61 == "object" && !Array.isArray(data61))) && (data61 !== null)){
-const err89 = {instancePath:instancePath+"/capabilities",schemaPath:"#/properties/capabilities/type",keyword:"type",params:{type: schema18.properties.capabilities.type},message:"must be object,null",schema:schema18.properties.capabilities.type,parentSchema:schema18.properties.capabilities,data:data61};
+else {
+const err89 = {instancePath:instancePath+"/ipam/type",schemaPath:"#/properties/ipam/properties/type/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.ipam.properties.type.type,parentSchema:schema18.properties.ipam.properties.type,data:data61};
 if(vErrors === null){
 vErrors = [err89];
 }
@@ -2639,11 +2637,13 @@ vErrors.push(err89);
 }
 errors++;
 }
-if(data61 && typeof data61 == "object" && !Array.isArray(data61)){
-for(const key4 in data61){
-let data62 = data61[key4];
-if(typeof data62 !== "boolean"){
-const err90 = {instancePath:instancePath+"/capabilities/" + key4.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/capabilities/additionalProperties/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.capabilities.additionalProperties.type,parentSchema:schema18.properties.capabilities.additionalProperties,data:data62};
+}
+}
+}
+if(data.capabilities !== undefined){
+let data62 = data.capabilities;
+if((!(data62 && typeof data62 == "object" && !Array.isArray(data62))) && (data62 !== null)){
+const err90 = {instancePath:instancePath+"/capabilities",schemaPath:"#/properties/capabilities/type",keyword:"type",params:{type: schema18.properties.capabilities.type},message:"must be object,null",schema:schema18.properties.capabilities.type,parentSchema:schema18.properties.capabilities,data:data62};
 if(vErrors === null){
 vErrors = [err90];
 }
@@ -2652,13 +2652,11 @@ vErrors.push(err90);
 }
 errors++;
 }
-}
-}
-}
-if(data.args !== undefined){
-let data63 = data.args;
-if((!(data63 && typeof data63 == "object" && !Array.isArray(data63))) && (data63 !== null)){
-const err91 = {instancePath:instancePath+"/args",schemaPath:"#/properties/args/type",keyword:"type",params:{type: schema18.properties.args.type},message:"must be object,null",schema:schema18.properties.args.type,parentSchema:schema18.properties.args,data:data63};
+if(data62 && typeof data62 == "object" && !Array.isArray(data62)){
+for(const key4 in data62){
+let data63 = data62[key4];
+if(typeof data63 !== "boolean"){
+const err91 = {instancePath:instancePath+"/capabilities/" + key4.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/capabilities/additionalProperties/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.capabilities.additionalProperties.type,parentSchema:schema18.properties.capabilities.additionalProperties,data:data63};
 if(vErrors === null){
 vErrors = [err91];
 }
@@ -2668,10 +2666,12 @@ vErrors.push(err91);
 errors++;
 }
 }
-if(data.runtimeConfig !== undefined){
-let data64 = data.runtimeConfig;
+}
+}
+if(data.args !== undefined){
+let data64 = data.args;
 if((!(data64 && typeof data64 == "object" && !Array.isArray(data64))) && (data64 !== null)){
-const err92 = {instancePath:instancePath+"/runtimeConfig",schemaPath:"#/properties/runtimeConfig/type",keyword:"type",params:{type: schema18.properties.runtimeConfig.type},message:"must be object,null",schema:schema18.properties.runtimeConfig.type,parentSchema:schema18.properties.runtimeConfig,data:data64};
+const err92 = {instancePath:instancePath+"/args",schemaPath:"#/properties/args/type",keyword:"type",params:{type: schema18.properties.args.type},message:"must be object,null",schema:schema18.properties.args.type,parentSchema:schema18.properties.args,data:data64};
 if(vErrors === null){
 vErrors = [err92];
 }
@@ -2681,10 +2681,10 @@ vErrors.push(err92);
 errors++;
 }
 }
-if(data.prevResult !== undefined){
-let data65 = data.prevResult;
+if(data.runtimeConfig !== undefined){
+let data65 = data.runtimeConfig;
 if((!(data65 && typeof data65 == "object" && !Array.isArray(data65))) && (data65 !== null)){
-const err93 = {instancePath:instancePath+"/prevResult",schemaPath:"#/properties/prevResult/type",keyword:"type",params:{type: schema18.properties.prevResult.type},message:"must be object,null",schema:schema18.properties.prevResult.type,parentSchema:schema18.properties.prevResult,data:data65};
+const err93 = {instancePath:instancePath+"/runtimeConfig",schemaPath:"#/properties/runtimeConfig/type",keyword:"type",params:{type: schema18.properties.runtimeConfig.type},message:"must be object,null",schema:schema18.properties.runtimeConfig.type,parentSchema:schema18.properties.runtimeConfig,data:data65};
 if(vErrors === null){
 vErrors = [err93];
 }
@@ -2694,10 +2694,10 @@ vErrors.push(err93);
 errors++;
 }
 }
-if(data.disableCheck !== undefined){
-let data66 = data.disableCheck;
-if((typeof data66 !== "boolean") && (typeof data66 !== "string")){
-const err94 = {instancePath:instancePath+"/disableCheck",schemaPath:"#/properties/disableCheck/type",keyword:"type",params:{type: schema18.properties.disableCheck.type},message:"must be boolean,string",schema:schema18.properties.disableCheck.type,parentSchema:schema18.properties.disableCheck,data:data66};
+if(data.prevResult !== undefined){
+let data66 = data.prevResult;
+if((!(data66 && typeof data66 == "object" && !Array.isArray(data66))) && (data66 !== null)){
+const err94 = {instancePath:instancePath+"/prevResult",schemaPath:"#/properties/prevResult/type",keyword:"type",params:{type: schema18.properties.prevResult.type},message:"must be object,null",schema:schema18.properties.prevResult.type,parentSchema:schema18.properties.prevResult,data:data66};
 if(vErrors === null){
 vErrors = [err94];
 }
@@ -2707,10 +2707,10 @@ vErrors.push(err94);
 errors++;
 }
 }
-if(data.disableGC !== undefined){
-let data67 = data.disableGC;
+if(data.disableCheck !== undefined){
+let data67 = data.disableCheck;
 if((typeof data67 !== "boolean") && (typeof data67 !== "string")){
-const err95 = {instancePath:instancePath+"/disableGC",schemaPath:"#/properties/disableGC/type",keyword:"type",params:{type: schema18.properties.disableGC.type},message:"must be boolean,string",schema:schema18.properties.disableGC.type,parentSchema:schema18.properties.disableGC,data:data67};
+const err95 = {instancePath:instancePath+"/disableCheck",schemaPath:"#/properties/disableCheck/type",keyword:"type",params:{type: schema18.properties.disableCheck.type},message:"must be boolean,string",schema:schema18.properties.disableCheck.type,parentSchema:schema18.properties.disableCheck,data:data67};
 if(vErrors === null){
 vErrors = [err95];
 }
@@ -2720,10 +2720,10 @@ vErrors.push(err95);
 errors++;
 }
 }
-if(data.loadOnlyInlinedPlugins !== undefined){
-let data68 = data.loadOnlyInlinedPlugins;
+if(data.disableGC !== undefined){
+let data68 = data.disableGC;
 if((typeof data68 !== "boolean") && (typeof data68 !== "string")){
-const err96 = {instancePath:instancePath+"/loadOnlyInlinedPlugins",schemaPath:"#/properties/loadOnlyInlinedPlugins/type",keyword:"type",params:{type: schema18.properties.loadOnlyInlinedPlugins.type},message:"must be boolean,string",schema:schema18.properties.loadOnlyInlinedPlugins.type,parentSchema:schema18.properties.loadOnlyInlinedPlugins,data:data68};
+const err96 = {instancePath:instancePath+"/disableGC",schemaPath:"#/properties/disableGC/type",keyword:"type",params:{type: schema18.properties.disableGC.type},message:"must be boolean,string",schema:schema18.properties.disableGC.type,parentSchema:schema18.properties.disableGC,data:data68};
 if(vErrors === null){
 vErrors = [err96];
 }
@@ -2733,14 +2733,27 @@ vErrors.push(err96);
 errors++;
 }
 }
-}
-else {
-const err97 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema18.type,parentSchema:schema18,data};
+if(data.loadOnlyInlinedPlugins !== undefined){
+let data69 = data.loadOnlyInlinedPlugins;
+if((typeof data69 !== "boolean") && (typeof data69 !== "string")){
+const err97 = {instancePath:instancePath+"/loadOnlyInlinedPlugins",schemaPath:"#/properties/loadOnlyInlinedPlugins/type",keyword:"type",params:{type: schema18.properties.loadOnlyInlinedPlugins.type},message:"must be boolean,string",schema:schema18.properties.loadOnlyInlinedPlugins.type,parentSchema:schema18.properties.loadOnlyInlinedPlugins,data:data69};
 if(vErrors === null){
 vErrors = [err97];
 }
 else {
 vErrors.push(err97);
+}
+errors++;
+}
+}
+}
+else {
+const err98 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema18.type,parentSchema:schema18,data};
+if(vErrors === null){
+vErrors = [err98];
+}
+else {
+vErrors.push(err98);
 }
 errors++;
 }

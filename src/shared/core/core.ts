@@ -10,6 +10,7 @@ import type { Attachment } from '../model/attachment.ts';
 import type { FirewallBackend } from '../model/firewall.ts';
 import type { ChangeCount } from '../store/changes.ts';
 import type { LocalStore } from '../store/store.ts';
+import type { PortHolder } from './ports/holds.ts';
 
 /** The dependencies of every call. */
 export interface Core {
@@ -31,6 +32,8 @@ export interface Core {
   readonly removeLink?: (link: LinkName) => Promise<NetError | undefined>;
   /** Lets other calls of this thread go on. Absent in a process that serves one call. */
   readonly rest?: () => Promise<unknown>;
+  /** Holds published host ports. Absent in a process that ends with its call. */
+  readonly held?: PortHolder;
   /** The network that a CNI configuration file defines under this name, used or not. */
   readonly configured?: (network: string) => NetworkSpec | undefined;
   /** The name of our drivers in Docker, for commands in error hints. Default: `isthmus`. */

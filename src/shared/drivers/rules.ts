@@ -1,5 +1,4 @@
 import type { FirewallOptions } from '../config/firewall.ts';
-import { invalid } from '../config/invalid.ts';
 import type { PortMapping } from '../config/port-mappings.ts';
 import { fault } from '../errors/fault.ts';
 import type { NetError } from '../errors/net-error.ts';
@@ -16,6 +15,7 @@ import { given } from '../model/given.ts';
 import type { Op, Plan } from '../model/op.ts';
 import { formatPrefix, networkOf } from '../model/prefix.ts';
 import type { Addressing, Assigned } from './driver.ts';
+import { assertReachable, LOOPBACK6, relayOf } from './relays.ts';
 
 /** Packet filter rules of a network and one of its endpoints, decided before anything is created. */
 export interface Rules {
@@ -121,11 +121,9 @@ export function portEntries({ options, mappings }: Rules, addressing: Addressing
       const first = addressing.addresses.find(({ address }) => address.addr.family === family);
       return first === undefined || (wanted !== undefined && wanted !== family) ? [] : [first];
     });
-    if (targets.length === 0 && addressing.addresses.length > 0) {
-      const path = `.runtimeConfig.portMappings[${i}].hostIP`;
-      const what = `the pod has no IPv${wanted} address to lead to`;
-      throw invalid(path, hostIp ?? (wanted === 6 ? '::' : '0.0.0.0'), what, 'Use an address of the other family');
-    }
+    const relayed = relayOf(mapping, options.ports, addressing);
+    if (relayed === undefined) assertReachable(mapping, i, targets, addressing);
+    if (hostIp === LOOPBACK6) return [];
     return targets.map(({ address: { addr } }: Assigned): PublishedEntry => {
       const address = formatAddr(addr);
       if (routed?.includes(addr.family)) {

@@ -1,5 +1,5 @@
 import type { Attachment } from './attachment.ts';
-import type { FirewallBackend, PublishedEntry } from './firewall.ts';
+import type { FirewallBackend, PublishedEntry, RelayFacts } from './firewall.ts';
 import type { SandboxId } from './ids.ts';
 import type { RouteSpec } from './link.ts';
 import type { LinkChanges, Op, VlanRange } from './op.ts';
@@ -70,6 +70,8 @@ export interface InsideFacts {
 export interface PublishedFacts {
   readonly backend: FirewallBackend;
   readonly entries: readonly PublishedEntry[];
+  /** What the daemon relays from IPv6 besides (`proxy6to4`). Default: nothing. */
+  readonly relays?: readonly RelayFacts[];
 }
 
 /** Rate limits of what a pod receives (`ingress`) and sends (`egress`). */

@@ -127,6 +127,20 @@ export interface DirectEntry extends PortSpan {
   readonly port: number;
 }
 
+/**
+ * Published ports of a container without an IPv6 address, which a daemon relays from IPv6: the packet filter cannot lead
+ * one family to the other.
+ */
+export interface RelayFacts extends PortSpan {
+  readonly protocol: 'tcp' | 'udp';
+  /** An IPv6 address of the host; absent: every one. */
+  readonly hostIp?: string;
+  readonly hostPort: number;
+  /** The container's IPv4 address. */
+  readonly address: string;
+  readonly port: number;
+}
+
 /** Opens one family of a `closed` network: to ICMP (pings), or to all traffic. */
 export interface ExposureEntry {
   readonly kind: 'exposure';

@@ -1,7 +1,7 @@
 import type { Core } from '../core/core.ts';
 import type { Camp } from '../model/attachment.ts';
 import { type Endpoint, publishedOf } from '../model/endpoint.ts';
-import type { PortSpan, Protocol, PublishedEntry } from '../model/firewall.ts';
+import type { PortSpan, Protocol, PublishedEntry, RelayFacts } from '../model/firewall.ts';
 import { given } from '../model/given.ts';
 
 /** One published port, or a span of them; a row covers both families. */
@@ -14,6 +14,8 @@ export interface PortInfo extends PortSpan {
   /** The endpoint's addresses that the port leads to. */
   readonly addresses: readonly string[];
   readonly port: number;
+  /** The daemon relays it from IPv6 (`proxy6to4`). */
+  readonly relayed?: true;
 }
 
 /** A published port and its endpoint. */
@@ -36,8 +38,8 @@ export function listPorts({ store }: Core): PublishedPort[] {
 /** Lists the ports in force for one part of an endpoint. */
 export function portsOf(endpoint: Endpoint): PortInfo[] {
   const ports = new Map<string, PortInfo>();
-  for (const entry of publishedOf(endpoint)?.entries ?? []) {
-    const info = infoOf(entry);
+  const { entries = [], relays = [] } = publishedOf(endpoint) ?? {};
+  for (const info of [...entries.map(infoOf), ...relays.map(relayedInfo)]) {
     const { protocol, hostIp, hostPort, port, count } = info;
     const key = JSON.stringify([protocol, hostIp, hostPort, port, count]);
     ports.set(key, { ...info, addresses: [...(ports.get(key)?.addresses ?? []), ...info.addresses] });
@@ -49,6 +51,10 @@ function infoOf(entry: PublishedEntry): PortInfo {
   const { protocol, address, port, count } = entry;
   const host = entry.kind === 'port' ? { hostIp: entry.hostIp ?? '', hostPort: entry.hostPort } : {};
   return { protocol, ...host, addresses: [address], port, ...given({ count }) };
+}
+
+function relayedInfo({ address, hostIp = '::', ...relay }: RelayFacts): PortInfo {
+  return { ...relay, hostIp, addresses: [address], relayed: true };
 }
 
 /** Sorts after every port. */

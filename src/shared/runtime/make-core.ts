@@ -17,7 +17,7 @@ export interface CallCore extends Core, Disposable, AsyncDisposable {
 }
 
 type Given = Pick<Core, 'host' | 'log' | 'changes' | 'lock' | 'firewall'>;
-type Optional = Pick<Core, 'removeLink' | 'rest' | 'configured' | 'dockerName' | 'stamp'>;
+type Optional = Pick<Core, 'removeLink' | 'rest' | 'held' | 'configured' | 'dockerName' | 'stamp'>;
 
 /** The parts of a core. The plugin opens them for one call, the daemon keeps them. */
 export interface CoreParts extends Given, Optional {

@@ -59,7 +59,7 @@ const NUMBERS: readonly BadInput[] = [
   ...port('a host address with its length', { hostIP: '10.88.0.1/24' }, 'address'),
   ...port('a host address that is a number', { hostIP: 10 }, 'not a string'),
   ...port('an IPv6 address for a pod that has none', { hostIP: '::' }, 'IPv6'),
-  ...port('an IPv6 address of this host for a pod that has none', { hostIP: '::1' }, 'IPv6'),
+  ...port('the loopback address of IPv6', { hostIP: '::1' }, 'the kernel does not lead connections to ::1'),
   // portmap takes it: keepalived may bring the address later.
   ...ports(
     'an address of another host',

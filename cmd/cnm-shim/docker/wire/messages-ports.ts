@@ -18,9 +18,12 @@ export interface PortMapRequest extends PortSpan {
 
 export interface EndpointPorts {
   readonly portMap: readonly PortMapRequest[];
+  /** True: another endpoint of the container carries its IPv6, so nothing is to be relayed to its IPv4 address. */
+  readonly noProxy6to4?: true;
 }
 
 const PORT_MAP = 'com.docker.network.portmap';
+const NO_PROXY_6TO4 = 'com.docker.network.driver.private.no_proxy_6to4';
 
 const MAX_PORT = 65_535;
 /** As many as a protocol has. */
@@ -50,7 +53,8 @@ export function portsOf(options: Part): EndpointPorts {
   if (portMap.length > MAX_SPANS) {
     throw refuseMany(portMap.length, 'these are too many ports that are not consecutive', MAX_SPANS);
   }
-  return { portMap };
+  const { value: noProxy } = optionPart(options, NO_PROXY_6TO4);
+  return { portMap, ...(noProxy === true || noProxy === 'true' ? { noProxy6to4: true } : {}) };
 }
 
 /** Joins requests of consecutive fixed host ports for consecutive container ports. Drops repeated ones. */

@@ -16,7 +16,8 @@ import { type Core, NO_ADDRESSES } from '../core.ts';
 import { planGuarded } from '../desired.ts';
 import { execute } from '../execute.ts';
 import { ensureNetwork, recordSpec } from '../networks/network.ts';
-import { claimPorts, promotePartners } from '../ports/publish.ts';
+import { relaysOf } from '../ports/holds.ts';
+import { claimPorts, promotePartners, tellRelays } from '../ports/publish.ts';
 import { assertPortsFree, lookAtMappings, naming, type PortsSeen } from '../ports/seen.ts';
 import type { EndpointReport, EndpointRequest, RemovalRequest } from '../requests.ts';
 import { awaitAddresses } from './await-addresses.ts';
@@ -36,7 +37,7 @@ export async function createEndpoint(core: Core, request: EndpointRequest): Prom
     core.mark?.('lock');
     await clearWay(core, request, sandbox);
     const { rules, attachment } = request;
-    const seen = lookAtMappings(core, rules?.mappings ?? [], attachment.containerId);
+    const seen = await lookAtMappings(core, rules?.mappings ?? [], attachment);
     return await naming(core, seen, () => attach(core, request, sandbox, seen));
   } catch (error) {
     for (const failure of await promotePartners(core, request.attachment)) {
@@ -75,6 +76,7 @@ async function attach(
     revert: () => removeEndpoint(core, asRemoval(request), sandbox),
   });
   if (built === undefined) throw new Error('a transition ended without facts');
+  tellRelays(core, request.attachment, relaysOf(built.facts));
   return reportEndpoint(core.host, request, built.facts.link, built.addressing, built.dns);
 }
 

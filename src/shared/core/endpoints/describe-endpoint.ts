@@ -1,6 +1,7 @@
 import { limits } from '../../config/bandwidth.ts';
 import type { Addressing, EndpointNames } from '../../drivers/driver.ts';
 import { insideQuery, planInside } from '../../drivers/inside.ts';
+import { relaysOf } from '../../drivers/relays.ts';
 import { portEntries } from '../../drivers/rules.ts';
 import type { Namespace, View } from '../../host/host.ts';
 import { formatAlias } from '../../model/alias.ts';
@@ -62,7 +63,10 @@ function factsOf(
   const scope = source?.kind === 'local' ? source.scope : undefined;
   const described = driver.describeLink(EMPTY_VIEW, namesOf(request, addressing));
   const link = { ...described, ...given({ partners: described.spoofGuard && partnersOf(store, attachment) }) };
-  const ports = rules === undefined ? {} : describePorts(store, rules, attachment, portEntries(rules, addressing));
+  const ports =
+    rules === undefined
+      ? {}
+      : describePorts(store, rules, attachment, portEntries(rules, addressing), relaysOf(rules, addressing));
   const shaping = shapingOf(request, link);
   return {
     kind: 'cni',

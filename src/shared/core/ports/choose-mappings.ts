@@ -1,5 +1,6 @@
 import type { PortMapping } from '../../config/port-mappings.ts';
 import type { Addressing } from '../../drivers/driver.ts';
+import { LOOPBACK6, NOT_FROM_LOOPBACK6, relayOf } from '../../drivers/relays.ts';
 import type { Rules } from '../../drivers/rules.ts';
 import { fault } from '../../errors/fault.ts';
 import { type Family, formatAddr } from '../../model/addr.ts';
@@ -34,7 +35,7 @@ export function chooseMappings(
   seen: RequestsSeen,
 ): PortMapping[] {
   const { attachment, rules, addressing, entries, claims } = publisher;
-  assertFamilies(requests, addressing);
+  assertFamilies(requests, rules, addressing);
   const { true: routed = [], false: translated = [] } = Object.groupBy(requests, (request) =>
     isRouted(request, rules, addressing) ? 'true' : 'false',
   );
@@ -53,6 +54,9 @@ export function chooseMappings(
 export function claimsOf(mappings: readonly PortMapping[], owner: Attachment): PortClaim[] {
   return mappings.filter(({ hostPort }) => hostPort > 0).map((mapping) => claimOf(mapping, owner));
 }
+
+/** Stands for a host port that is not chosen yet. */
+const ANY_PORT = 1;
 
 /** True if no family of the request is translated, so that it needs no host port. */
 function isRouted(request: PortRequest, { options }: Rules, { addresses }: Addressing): boolean {
@@ -82,16 +86,24 @@ function familiesOf(addresses: Addressing['addresses']): Family[] {
   return [...new Set(addresses.map(({ address }) => address.addr.family))];
 }
 
-function assertFamilies(requests: readonly PortRequest[], { addresses }: Addressing): void {
-  const own = familiesOf(addresses);
+function assertFamilies(requests: readonly PortRequest[], { options }: Rules, addressing: Addressing): void {
+  const own = familiesOf(addressing.addresses);
   for (const request of requests) {
     const { protocol, containerPort, hostIp } = request;
-    if (hostIp === undefined || own.includes(hostIp.family)) continue;
+    if (hostIp === undefined) continue;
+    const isLoopback6 = formatAddr(hostIp) === LOOPBACK6;
+    if (own.includes(hostIp.family) && !isLoopback6) continue;
+    if (relayOf({ ...baseOf(request), hostPort: ANY_PORT }, options.ports, addressing) !== undefined) continue;
+    const subject = `host address ${formatAddr(hostIp)}, container port ${containerPort}/${protocol}`;
+    const with6to4 = hostIp.family === 6 && own.includes(4) ? ', or create the network with -o proxy6to4=on' : '';
+    if (isLoopback6) {
+      throw fault.invalidConfig('ports', subject, NOT_FROM_LOOPBACK6, `Publish it on 127.0.0.1${with6to4}`);
+    }
     throw fault.invalidConfig(
       'ports',
-      `host address ${formatAddr(hostIp)}, container port ${containerPort}/${protocol}`,
+      subject,
       `the container has no IPv${hostIp.family} address on this network`,
-      'Publish it on an address of the other family, or give the network addresses of this one',
+      `Publish it on an address of the other family, or give the network addresses of this one${with6to4}`,
     );
   }
 }

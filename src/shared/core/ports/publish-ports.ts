@@ -1,11 +1,12 @@
 import type { PortMapping } from '../../config/port-mappings.ts';
 import type { Addressing } from '../../drivers/driver.ts';
+import { relaysOf } from '../../drivers/relays.ts';
 import { planPorts, portEntries, type Rules } from '../../drivers/rules.ts';
 import { fault } from '../../errors/fault.ts';
 import type { NetError } from '../../errors/net-error.ts';
 import type { Attachment } from '../../model/attachment.ts';
 import { type Endpoint, type PortsPart, publishedOf } from '../../model/endpoint.ts';
-import { entryKey, type PublishedEntry } from '../../model/firewall.ts';
+import { entryKey, type PublishedEntry, type RelayFacts } from '../../model/firewall.ts';
 import type { Op } from '../../model/op.ts';
 import type { PortClaim } from '../../store/store.ts';
 import { attachmentKey, transition } from '../apply.ts';
@@ -15,6 +16,7 @@ import { execute, reverse } from '../execute.ts';
 import { ensureChainedRules } from '../networks/rules.ts';
 import { chooseMappings, claimsOf, type Publisher } from './choose-mappings.ts';
 import type { PortRequest } from './pick-ports.ts';
+import { publishedFacts } from './publish.ts';
 import { lookAtRequests, type RequestsSeen } from './scene.ts';
 import { naming } from './seen.ts';
 
@@ -35,6 +37,7 @@ interface Change {
   readonly now: readonly PublishedEntry[];
   readonly gone: readonly PublishedEntry[];
   readonly fresh: readonly PublishedEntry[];
+  readonly relays: readonly RelayFacts[];
 }
 
 /**
@@ -61,7 +64,7 @@ export async function publishPorts(
   const before = await publishedBefore(core, attachment, rules, wanted.length === 0);
   if (wanted.length === 0) return [];
   const publisher = { attachment, rules, addressing, ...before };
-  const seen = lookAtRequests(core, wanted);
+  const seen = await lookAtRequests(core, wanted, attachment);
   return await naming(core, seen, () => changePorts(core, endpoint, publisher, wanted, seen));
 }
 
@@ -83,13 +86,15 @@ async function changePorts(
   await transition(core, 'ports', {
     begin: () => {
       const mappings = chooseMappings(core, publisher, wanted, seen);
-      change = changeOf(before, portEntries({ ...rules, mappings }, addressing, device), mappings);
+      const wholly = { ...rules, mappings };
+      const relays = relaysOf(wholly, addressing);
+      change = { ...changeOf(before, portEntries(wholly, addressing, device), mappings), relays };
       if (isNothing(change, before)) return undefined;
       // Until the transition ends, both old and new entries may be in force.
-      return { ...partOf(core, attachment, rules, [...change.now, ...change.gone]), progress: 'intent' };
+      return { ...partOf(core, attachment, rules, [...change.now, ...change.gone], relays), progress: 'intent' };
     },
     apply: async () => {
-      const { mappings, now, gone, fresh } = changed();
+      const { mappings, now, gone, fresh, relays } = changed();
       await ensureChainedRules(core, attachment.network, device, forPorts(rules, mappings), addressing);
       core.mark?.('network');
       const ops = [
@@ -99,7 +104,7 @@ async function changePorts(
       ];
       await execute(core, ops, { host: core.host.own });
       core.mark?.('kernel');
-      return partOf(core, attachment, rules, now);
+      return partOf(core, attachment, rules, now, relays);
     },
     commit: () => {
       const { mappings, gone } = changed();
@@ -136,15 +141,16 @@ async function publishedBefore(core: Core, attachment: Attachment, rules: Rules,
   return { row, entries: published?.entries ?? [], claims: core.store.ports.list(attachment) };
 }
 
-function isNothing({ gone, fresh }: Change, { row }: Published): boolean {
-  return row !== undefined && gone.length + fresh.length === 0;
+function isNothing({ gone, fresh, relays }: Change, { row }: Published): boolean {
+  if (row === undefined || gone.length + fresh.length > 0) return false;
+  return JSON.stringify(publishedOf(row)?.relays ?? []) === JSON.stringify(relays);
 }
 
 function changeOf(
   { entries: old }: Published,
   now: readonly PublishedEntry[],
   mappings: readonly PortMapping[],
-): Change {
+): Omit<Change, 'relays'> {
   const [there, wanted] = [old, now].map((entries) => new Map(entries.map((entry) => [keyOf(entry), entry])));
   return {
     mappings,
@@ -166,9 +172,11 @@ function partOf(
   attachment: Attachment,
   { backend }: Rules,
   entries: readonly PublishedEntry[],
+  relays: readonly RelayFacts[],
 ): PortsPart {
   const sandbox = { path: '', id: host.own.id };
-  return { kind: 'ports', role, attachment, progress: 'ready', sandbox, published: { backend, entries } };
+  const published = publishedFacts(backend, entries, relays);
+  return { kind: 'ports', role, attachment, progress: 'ready', sandbox, published };
 }
 
 /**

@@ -3,7 +3,7 @@ import { planPorts, type Rules } from '../../drivers/rules.ts';
 import { asNetError, type NetError } from '../../errors/net-error.ts';
 import type { Attachment } from '../../model/attachment.ts';
 import { type Endpoint, type PublishedFacts, publishedOf, standbyOf } from '../../model/endpoint.ts';
-import { type FirewallBackend, formatPorts, type PublishedEntry } from '../../model/firewall.ts';
+import { type FirewallBackend, formatPorts, type PublishedEntry, type RelayFacts } from '../../model/firewall.ts';
 import { given } from '../../model/given.ts';
 import type { LocalStore, PortClaim } from '../../store/store.ts';
 import { attachmentKey } from '../apply.ts';
@@ -16,6 +16,13 @@ import { execute } from '../execute.ts';
  */
 export function claimPorts(store: LocalStore, { mappings }: Rules, owner: Attachment): void {
   for (const mapping of mappings) store.ports.take(claimOf(mapping, owner));
+}
+
+/** Says that nothing relays the ports of the part while no daemon runs. */
+export function tellRelays({ held, log }: Core, { containerId }: Attachment, relays: readonly RelayFacts[]): void {
+  if (held !== undefined || relays.length === 0) return;
+  const what = '"proxy6to4" needs the daemon: connections from IPv6 are not carried before "isthmus serve" runs';
+  log.error('relay.none', { container: containerId, what });
 }
 
 /** The host port that the mapping claims. */
@@ -43,23 +50,51 @@ export function describePorts(
   { backend, mappings }: Pick<Rules, 'backend' | 'mappings'>,
   owner: Attachment,
   entries: readonly PublishedEntry[],
+  relays: readonly RelayFacts[],
 ): PublishedPorts {
-  return mappings.length === 0 ? {} : divide(store, backend, owner, entries);
+  return mappings.length === 0 ? {} : divide(store, owner, { backend, entries, relays });
 }
 
 function divide(
   store: LocalStore,
-  backend: FirewallBackend,
   owner: Attachment,
-  entries: readonly PublishedEntry[],
+  { backend, entries, relays = [] }: PublishedFacts,
 ): PublishedPorts {
   const partners = store.ports.partners(owner).flatMap((partner) => publishersOf(store, partner));
-  const taken = new Set(partners.flatMap((part) => publishedOf(part)?.entries.map(portOf) ?? []));
-  const waiting = entries.filter((entry) => taken.has(portOf(entry)));
+  const inForce = partners.flatMap((part) => publishedOf(part) ?? []);
+  const taken = new Set(
+    inForce.flatMap((other) => [...other.entries.map(portOf), ...(other.relays ?? []).map(relayed)]),
+  );
+  const isTaken = (entry: PublishedEntry): boolean => taken.has(portOf(entry));
+  const isRelayed = (relay: RelayFacts): boolean => taken.has(relayed(relay));
+  const waiting = publishedFacts(backend, entries.filter(isTaken), relays.filter(isRelayed));
   return {
-    published: { backend, entries: entries.filter((entry) => !waiting.includes(entry)) },
-    ...(waiting.length === 0 ? {} : { standby: { backend, entries: waiting } }),
+    published: publishedFacts(
+      backend,
+      entries.filter((entry) => !isTaken(entry)),
+      relays.filter((relay) => !isRelayed(relay)),
+    ),
+    ...(isNothing(waiting) ? {} : { standby: waiting }),
   };
+}
+
+/** Facts without a list of relays where there are none. */
+export function publishedFacts(
+  backend: FirewallBackend,
+  entries: readonly PublishedEntry[],
+  relays: readonly RelayFacts[],
+): PublishedFacts {
+  return { backend, entries, ...(relays.length === 0 ? {} : { relays }) };
+}
+
+function isNothing({ entries, relays = [] }: PublishedFacts): boolean {
+  return entries.length + relays.length === 0;
+}
+
+/** Key of a relayed port. */
+function relayed(relay: RelayFacts): string {
+  const { protocol, hostIp = '', hostPort } = relay;
+  return `relay ${protocol} ${hostIp} ${formatPorts(hostPort, relay)}`;
 }
 
 /**
@@ -87,15 +122,17 @@ export async function promotePorts(core: Core, owner: Attachment): Promise<void>
     publishersOf(store, owner).flatMap((part): PublishedFacts[] => {
       const standby = standbyOf(part);
       if (standby === undefined || part.progress !== 'ready' || !('standby' in part)) return [];
-      const { published, standby: still } = divide(store, standby.backend, owner, standby.entries);
-      if (published === undefined || published.entries.length === 0) return [];
+      const { published, standby: still } = divide(store, owner, standby);
+      if (published === undefined || isNothing(published)) return [];
       const { standby: _, ...rest } = part;
       const entries = [...(part.published?.entries ?? []), ...published.entries];
       const waiting = still === undefined ? {} : { standby: still };
-      store.endpoints.put({ ...rest, ...waiting, published: { backend: standby.backend, entries } });
+      const relays = [...(part.published?.relays ?? []), ...(published.relays ?? [])];
+      store.endpoints.put({ ...rest, ...waiting, published: publishedFacts(standby.backend, entries, relays) });
       return [published];
     }),
   );
+  core.held?.settle(store, owner);
   for (const { backend, entries } of parts) await execute(core, planPorts(backend, entries).ops, { host: host.own });
 }
 

@@ -6,7 +6,7 @@ import type { LocalStore } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { baseOf, type PortRange, type PortRequest, type PortScene, rangeOf } from './pick-ports.ts';
 import { claimOf } from './publish.ts';
-import { listenerOn, lookAtPorts, type PortsSeen } from './seen.ts';
+import { listenerOn, lookAtReserved, type PortsSeen, type PortsWanted } from './seen.ts';
 
 const RANGE = 'net/ipv4/ip_local_port_range';
 const RESERVED = 'net/ipv4/ip_local_reserved_ports';
@@ -20,17 +20,28 @@ export interface RequestsSeen extends PortsSeen {
   readonly reserved: readonly PortRange[];
 }
 
-/** Looks at all ports that the requests may get. The caller holds no transaction. */
-export function lookAtRequests(core: Core, requests: readonly PortRequest[]): RequestsSeen {
+/**
+ * Looks at all ports that the requests may get, and reserves those of requests for one port where the daemon holds
+ * ports. The caller holds no transaction.
+ */
+export async function lookAtRequests(
+  core: Core,
+  requests: readonly PortRequest[],
+  owner: Attachment,
+): Promise<RequestsSeen> {
   const { sysctls } = core.host.observe(core.host.own, { sysctls: [RANGE, RESERVED] });
   const [ephemeral = USUAL] = parseRanges((sysctls.get(RANGE) ?? '').replace(/\s+/, '-'));
-  const wanted = requests.map((request) => {
+  const choices = new Set<PortsWanted>();
+  const wanted = requests.map((request): PortsWanted => {
     const { protocol, hostIp, family } = baseOf(request);
     const { first, last } = request.hostPort === 0 ? ephemeral : rangeOf(request);
     const count = last > first ? last - first + 1 : request.count;
-    return { protocol, first, ...given({ hostIp, family, count }) };
+    const ports = { protocol, first, ...given({ hostIp, family, count }) };
+    if (last > first) choices.add(ports);
+    return ports;
   });
-  return { ...lookAtPorts(core, wanted), ephemeral, reserved: parseRanges(sysctls.get(RESERVED) ?? '') };
+  const seen = await lookAtReserved(core, wanted, owner, (ports) => !choices.has(ports));
+  return { ...seen, ephemeral, reserved: parseRanges(sysctls.get(RESERVED) ?? '') };
 }
 
 /** The scene for an attachment that has `current` in force. The caller runs it in a transaction. */

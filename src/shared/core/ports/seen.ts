@@ -2,6 +2,7 @@ import type { PortMapping } from '../../config/port-mappings.ts';
 import { fault } from '../../errors/fault.ts';
 import type { NetError } from '../../errors/net-error.ts';
 import type { Holder, PortQuery } from '../../host/host.ts';
+import type { Attachment } from '../../model/attachment.ts';
 import type { PortSpan } from '../../model/firewall.ts';
 import { given } from '../../model/given.ts';
 import type { Core } from '../core.ts';
@@ -19,6 +20,8 @@ export interface PortsSeen {
   readonly names: Map<number, Holder>;
   /** Inodes that an error could not name. */
   readonly unnamed: Set<number>;
+  /** The attachment that the daemon has reserved the ports for, if it has. */
+  readonly owner?: Attachment;
 }
 
 /** Where a mapping is published. */
@@ -29,14 +32,23 @@ export interface PortsWanted extends Place, PortSpan {
   readonly first: number;
 }
 
-/** Reads all sockets of the host once for each protocol, and its addresses if one is named. Names no process. */
-export function lookAtPorts({ host }: Pick<Core, 'host'>, wanted: readonly PortsWanted[]): PortsSeen {
+/**
+ * Reads the host's addresses if one is named, and all its sockets once for each protocol of the ports that are not
+ * `tested`. Names no process.
+ */
+export function lookAtPorts(
+  { host }: Pick<Core, 'host'>,
+  wanted: readonly PortsWanted[],
+  untested: readonly PortsWanted[] = wanted,
+): PortsSeen {
   const sockets = new Map<string, Map<number, number>>();
   const seen = { foreign: [], sockets, names: new Map<number, Holder>(), unnamed: new Set<number>() };
   if (wanted.length === 0) return seen;
   const named = [...new Set(wanted.flatMap(({ hostIp }) => hostIp ?? []))];
-  const listeners = wanted.map(({ protocol, hostIp, family, first, count }): PortQuery => {
-    return { protocol, port: first, ...given({ count, address: hostIp, family }) };
+  // A port that the daemon could not bind may have a socket that does not listen.
+  const idle = untested !== wanted || undefined;
+  const listeners = untested.map(({ protocol, hostIp, family, first, count }): PortQuery => {
+    return { protocol, port: first, ...given({ count, address: hostIp, family, idle }) };
   });
   const view = host.observe(host.own, { listeners, ...(named.length > 0 ? { addresses: 'all' } : {}) });
   for (const { protocol, address, family, port, inode } of view.listeners) {
@@ -49,19 +61,41 @@ export function lookAtPorts({ host }: Pick<Core, 'host'>, wanted: readonly Ports
   return { ...seen, foreign: absent.filter((address) => !mayComeLater(host, address)) };
 }
 
-/** `lookAtPorts` for mappings of a container. Ignores its conmon, which holds each port for podman. */
-export function lookAtMappings(core: Core, mappings: readonly PortMapping[], containerId: string): PortsSeen {
-  const seen = lookAtPorts(
+/**
+ * Reserves the ports of a container where the daemon holds ports, which is the exact test, and looks at the others with
+ * `lookAtPorts`. Ignores the container's conmon, which holds each port for podman.
+ */
+export async function lookAtMappings(
+  core: Core,
+  mappings: readonly PortMapping[],
+  owner: Attachment,
+): Promise<PortsSeen> {
+  const seen = await lookAtReserved(
     core,
     mappings.map((mapping) => ({ ...mapping, first: mapping.hostPort })),
+    owner,
   );
   const inodes = [...seen.sockets.values()].flatMap((ports) => [...ports.values()]);
   if (inodes.length === 0) return seen;
   const { host } = core;
   const { holders } = host.observe(host.own, { holders: inodes, program: 'conmon' });
-  const isOther = ([, inode]: readonly [number, number]): boolean => !isConmonOf(holders.get(inode), containerId);
+  const isOther = ([, inode]: readonly [number, number]): boolean => !isConmonOf(holders.get(inode), owner.containerId);
   const sockets = [...seen.sockets].map(([place, ports]) => [place, new Map([...ports].filter(isOther))] as const);
   return { ...seen, sockets: new Map(sockets) };
+}
+
+/** `lookAtPorts` for those of the ports that the daemon does not hold and could not reserve. */
+export async function lookAtReserved(
+  core: Core,
+  wanted: readonly PortsWanted[],
+  owner: Attachment,
+  isFixed: (one: PortsWanted) => boolean = () => true,
+): Promise<PortsSeen> {
+  if (core.held === undefined || wanted.length === 0) return lookAtPorts(core, wanted);
+  const fixed = wanted.filter(isFixed).map((one) => ({ ...one, hostPort: one.first }));
+  const taken = await core.held.reserve(owner, fixed);
+  const open = wanted.filter((one) => !isFixed(one));
+  return { ...lookAtPorts(core, wanted, [...taken, ...open]), owner };
 }
 
 /** Returns a function that names the listener on a port of the mapping; undefined if no process listens. */
@@ -112,8 +146,10 @@ export function assertPortsFree(
 /**
  * Runs `work`, whose errors name what was seen. To name a process takes a scan of all of them, so the scan runs after
  * the transaction of `work` has failed; `work` then fails again, with the name, or succeeds if the port is free by now.
+ * Then gives up the ports that were reserved and not claimed.
  */
-export async function naming<T>({ host }: Core, seen: PortsSeen, work: () => Promise<T>): Promise<T> {
+export async function naming<T>(core: Core, seen: PortsSeen, work: () => Promise<T>): Promise<T> {
+  const { host } = core;
   try {
     return await work();
   } catch (thrown) {
@@ -121,6 +157,8 @@ export async function naming<T>({ host }: Core, seen: PortsSeen, work: () => Pro
     const { holders } = host.observe(host.own, { holders: [...seen.unnamed] });
     for (const [inode, holder] of holders) seen.names.set(inode, holder);
     return await work();
+  } finally {
+    if (seen.owner !== undefined) core.held?.settle(core.store, seen.owner);
   }
 }
 

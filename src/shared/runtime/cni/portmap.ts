@@ -1,8 +1,9 @@
 import { invalid } from '../../config/invalid.ts';
 import { addChained, type ChainedRequest, checkChained, deleteChained } from '../../core/endpoints/chained.ts';
 import { assertRules, ensureChainedRules } from '../../core/networks/rules.ts';
-import { claimPorts, describePorts } from '../../core/ports/publish.ts';
+import { claimPorts, describePorts, tellRelays } from '../../core/ports/publish.ts';
 import { assertPortsFree, lookAtMappings, naming } from '../../core/ports/seen.ts';
+import { relaysOf } from '../../drivers/relays.ts';
 import { portEntries, type Rules } from '../../drivers/rules.ts';
 import { chosenBackend } from '../../firewall/open.ts';
 import { type ChainedCall, type ChainedPlugin, deviceTowards, ownAddressing } from './chain.ts';
@@ -21,18 +22,19 @@ export const portmap: ChainedPlugin<typeof role> = {
     const { netns, ifName, ownNamespace } = call.variables;
     const addressing = ownAddressing(previous, ifName);
     const entries = portEntries(rules, addressing);
+    const relays = relaysOf(rules, addressing);
     const device = deviceTowards(core, previous, addressing);
     const ensure =
       device === undefined
         ? {}
         : { ensure: () => ensureChainedRules(core, attachment.network, device, rules, addressing) };
-    const seen = lookAtMappings(core, rules.mappings, attachment.containerId);
+    const seen = await lookAtMappings(core, rules.mappings, attachment);
     const request: ChainedRequest = {
       attachment,
       role,
       netns,
       ownNamespace,
-      describe: () => ({ kind: 'ports', ...describePorts(core.store, rules, attachment, entries) }),
+      describe: () => ({ kind: 'ports', ...describePorts(core.store, rules, attachment, entries, relays) }),
       ...ensure,
       // The name of the other endpoint is more useful than the name of the process that holds its port.
       claim: (store) => {
@@ -43,6 +45,7 @@ export const portmap: ChainedPlugin<typeof role> = {
       },
     };
     await naming(core, seen, () => addChained(core, request));
+    tellRelays(core, attachment, relays);
     return previous;
   },
 

@@ -1,0 +1,40 @@
+import type { Attachment } from '../model/attachment.ts';
+import type { LocalStore, PortTable } from './store.ts';
+
+/**
+ * The same store. Calls `changed` for each owner whose host ports a transaction claims or releases, once it has ended.
+ */
+export function followPorts(store: LocalStore, changed: (owner: Attachment) => void): LocalStore {
+  const touched = new Map<string, Attachment>();
+  const flush = (): void => {
+    const owners = [...touched.values()];
+    touched.clear();
+    for (const owner of owners) changed(owner);
+  };
+  const touch = (owner: Attachment): void => {
+    // A transaction is synchronous, so it has ended when a microtask runs.
+    if (touched.size === 0) queueMicrotask(flush);
+    touched.set(JSON.stringify(owner, KEYS), owner);
+  };
+  const ports: PortTable = {
+    take: (claim) => {
+      touch(claim.owner);
+      store.ports.take(claim);
+    },
+    release: (owner) => {
+      touch(owner);
+      store.ports.release(owner);
+    },
+    list: (owner) => store.ports.list(owner),
+    partners: (owner) => store.ports.partners(owner),
+  };
+  const { networks, dockerNetworks, pools, endpoints, leases, notes } = store;
+  return {
+    ...{ networks, dockerNetworks, pools, endpoints, leases, notes, ports },
+    refresh: () => store.refresh(),
+    transaction: (work, options) => store.transaction(work, options),
+    [Symbol.dispose]: () => store[Symbol.dispose](),
+  };
+}
+
+const KEYS = ['camp', 'network', 'containerId', 'ifName'];
