@@ -3,7 +3,7 @@ import { builtIn, DRIVER, OURS } from '../support/docker-plugin.ts';
 import { type DockerSite, useDockerSite } from '../support/docker-site.ts';
 import { useTestHost } from '../support/e2e.ts';
 import type { TestHost } from '../support/test-host.ts';
-import { assertTraffic, type Target } from '../support/traffic.ts';
+import { assertTraffic, type Expectation, type Target } from '../support/traffic.ts';
 import type { Uplink } from '../support/uplink.ts';
 
 describe('network options of dockerd', function () {
@@ -36,6 +36,36 @@ function describeOptions(running: () => TestHost): void {
         [one, at(uplink.address[4], 80), 'outside'],
         [two, at(uplink.address[4], 80), 'outside'],
       ]);
+    });
+
+    it('enable_icc=false: published ports connect containers, whether br_netfilter calls iptables or not', async () => {
+      const subnets = ['--ipv6', '--subnet', '10.204.0.0/24', '--subnet', 'fd10:204::/64'];
+      site.create('first', ...OURS, ...subnets, ...options(`${BRIDGE}.enable_icc=false`));
+      site.run('one', '--network', 'first', '-p', '8080:80');
+      site.run('two', '--network', 'first');
+      const [one, two] = [await site.agentIn('one', 80, 81), await site.agentIn('two')];
+      const bridgeFilter = (value: string): unknown =>
+        site.host.run(
+          'sysctl',
+          '-qw',
+          ...['ip', 'ip6'].map((name) => `net.bridge.bridge-nf-call-${name}tables=${value}`),
+        );
+      try {
+        for (const value of ['1', '0', '1']) {
+          bridgeFilter(value);
+          await assertTraffic([
+            ...([4, 6] as const).flatMap((family): Expectation[] => [
+              [one, at(uplink.host[family], 8080), 'one'],
+              [two, at(uplink.host[family], 8080), 'one'],
+            ]),
+            [two, at('10.204.0.1', 8080), 'one'],
+            [two, at(site.addressOf('one', 'first'), 81), 'blocked'],
+            [two, at(site.address6Of('one', 'first'), 80), 'blocked'],
+          ]);
+        }
+      } finally {
+        bridgeFilter('1');
+      }
     });
 
     it('bridge.name, driver.mtu, container_iface_prefix, inhibit_ipv4: work as in Docker', () => {

@@ -117,6 +117,8 @@ const PLANS: Readonly<Record<string, readonly Scenario[]>> = {
   'bridge-promisc-existing': [{ conf: { promiscMode: true }, own: existing() }],
   'bridge-hairpin': [{ conf: { hairpinMode: true } }],
   'bridge-hairpin-isolation': [{ conf: { hairpinMode: true, portIsolation: true } }],
+  'bridge-isolation-by-flag': [{ conf: { portIsolation: true }, options: { isolatesByFlag: true } }],
+  'bridge-vlan-isolation': [{ conf: { vlan: 100, portIsolation: true } }],
   'bridge-vlan': [{ conf: { vlan: 100 } }],
   'bridge-vlan-1': [{ conf: { vlan: 1 } }, { conf: { vlan: 1, preserveDefaultVlan: true } }],
   'bridge-vlan-preserve-default': [{ conf: { vlan: 100, preserveDefaultVlan: true } }],

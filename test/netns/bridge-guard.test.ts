@@ -16,6 +16,10 @@ function guard(n: number, given: Partial<GuardEntry> = {}): GuardEntry {
   return { kind: 'guard', port: `veth${n}`, mac: `0a:58:0a:58:00:0${n}`, addresses, ...given };
 }
 
+function isolated(n: number): FirewallEntry {
+  return { kind: 'isolated', port: `veth${n}` };
+}
+
 /** The table as releases before the spoof guard made it, with two ports. */
 const OLD_TABLE = `table bridge isthmus {
   set macspoof { typeof iifname . ether saddr; elements = { "veth2" . 0a:58:0a:58:00:02, "veth3" . 0a:58:0a:58:00:03 } }
@@ -79,7 +83,7 @@ describe('the firewaller of bridge ports', () => {
   });
 
   it('is listed by nft so that nft loads it again: a saved ruleset of the host must not be refused', async () => {
-    const entries = [GATEWAYS, guard(2), guard(3, { addresses: ['fd00:88::3'] })];
+    const entries = [GATEWAYS, guard(2), guard(3, { addresses: ['fd00:88::3'] }), isolated(3), isolated(4)];
     await firewaller.add(entries);
     const saved = join(tmpdir(), `${netns.name}.nft`);
     const list = (): string => nft('list', 'ruleset');
@@ -93,6 +97,18 @@ describe('the firewaller of bridge ports', () => {
     assert.equal(list(), before);
     assert.deepEqual(await firewaller.missing(entries), []);
     assert.deepEqual(await firewaller.remove(entries), []);
+    assert.equal(tables(), '');
+  });
+
+  it('isolates a port with or without a guard, and removes all of it without a record', async () => {
+    await firewaller.add([isolated(2), guard(2), isolated(3)]);
+    assert.deepEqual(await firewaller.missing([isolated(2), isolated(3), isolated(4)]), [isolated(4)]);
+    assert.doesNotMatch(set('guarded'), /veth3/);
+    for (const port of ['veth3', 'veth4']) assert.deepEqual(await firewaller.removeStray({ port }), []);
+    assert.deepEqual(await firewaller.missing([isolated(2), guard(2), isolated(3)]), [isolated(3)]);
+    assert.deepEqual(await firewaller.remove([guard(2)]), []);
+    assert.deepEqual(await firewaller.missing([isolated(2)]), []);
+    assert.deepEqual(await firewaller.removeStray({ port: 'veth2' }), []);
     assert.equal(tables(), '');
   });
 

@@ -14,6 +14,7 @@ import {
   published,
   service,
 } from './firewaller-fixture.ts';
+import { describeIsolation } from './firewaller-isolation.ts';
 
 /** `a1 → b1 blocked`: client, server and outcome; `yes` means that the true source is seen. */
 type Row = readonly [from: Peer | 'host', to: Peer, outcome: 'yes' | 'blocked'];
@@ -248,6 +249,8 @@ export function describePolicies(fixture: Fixture): void {
         }
       });
     }
+
+    describeIsolation(fixture);
 
     it('closed accepts published ports, from everywhere, and nothing else', async () => {
       const { firewaller, site } = fixture();

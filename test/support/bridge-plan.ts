@@ -75,7 +75,8 @@ export function planText(scenario: Scenario): string {
     shared.length === 0 ? [] : [{ op: 'firewall.add', ns: 'host', backend: 'bridge', entries: shared }];
   return [
     section('network', network.ops),
-    ...(guards.length > 0 ? [section('network: guards', guards), section('endpoint: guard', guard.ops)] : []),
+    ...(guards.length > 0 ? [section('network: guards', guards)] : []),
+    ...(guard.ops.length > 0 ? [section('endpoint: guard', guard.ops)] : []),
     section('endpoint: link', link.ops),
     section('endpoint: addresses', addresses.ops),
     section('endpoint, taken back', [...addresses.undo, ...link.undo, ...guard.undo]),

@@ -77,7 +77,8 @@ export class FakeFirewaller implements Firewaller {
   async removeStray({ addresses = [], port }: Stray): Promise<NetError[]> {
     for (const [key, entry] of this.#entries) {
       if ('address' in entry && addresses.includes(entry.address)) this.#entries.delete(key);
-      if ((entry.kind === 'guard' || entry.kind === 'mac') && entry.port === port) this.#entries.delete(key);
+      if ((entry.kind === 'guard' || entry.kind === 'mac' || entry.kind === 'isolated') && entry.port === port)
+        this.#entries.delete(key);
     }
     return [];
   }

@@ -52,6 +52,7 @@ function detailsOf(entry: FirewallEntry): readonly (string | number)[] {
     case 'guard':
     case 'mac':
     case 'gateways':
+    case 'isolated':
       return [];
   }
 }

@@ -134,6 +134,7 @@ function bridgeOf(
     enabledad: false,
     disableContainerInterface: false,
     portIsolation: options.icc === false,
+    ...(options.icc === false && !guardsBridges() ? { isolatesByFlag: true } : {}),
     ...(options.inhibit4 === true ? { inhibit4: true } : {}),
     ...(gateways.length > 0 && gateways.length < families.length ? { gatewayFamilies: gateways } : {}),
   };

@@ -32,6 +32,8 @@ export interface BridgeOptions {
   readonly enabledad: boolean;
   readonly disableContainerInterface: boolean;
   readonly portIsolation: boolean;
+  /** With `portIsolation`: by the kernel's flag of each port, on a kernel whose packet filter cannot do it. */
+  readonly isolatesByFlag?: true;
   /** Announces the IPv4 gateway to endpoints without assigning it to the bridge. Docker's inhibit_ipv4. */
   readonly inhibit4?: true;
   /** Families with a gateway; the bridge has no host address of any other. Default: both. */

@@ -1,6 +1,6 @@
 import { planShaping } from '../drivers/bandwidth/shaping.ts';
 import { planInside } from '../drivers/inside.ts';
-import { guardOf, planEntries, planGuard, planLink } from '../drivers/link.ts';
+import { guardsOf, planEntries, planGuard, planLink } from '../drivers/link.ts';
 import { planPorts } from '../drivers/rules.ts';
 import { planTuning } from '../drivers/tuning/tuning.ts';
 import { type Attachment, ifbName } from '../model/attachment.ts';
@@ -79,13 +79,13 @@ export interface BackendEntries {
 /** The packet filter entries of one part: its published ports, the guard of its bridge port, its tuned MAC. */
 export function entriesOf(endpoint: Endpoint): BackendEntries[] {
   const published = publishedOf(endpoint);
-  const guard =
+  const guards =
     (endpoint.kind === 'cni' || endpoint.kind === 'docker') && endpoint.link !== undefined
-      ? guardOf(endpoint.link, addressesOf(endpoint))
-      : undefined;
+      ? guardsOf(endpoint.link, addressesOf(endpoint))
+      : [];
   return [
     ...(published === undefined ? [] : [published]),
-    ...(guard === undefined ? [] : [{ backend: 'bridge', entries: [guard] } as const]),
+    ...(guards.length === 0 ? [] : [{ backend: 'bridge', entries: guards } as const]),
     ...(endpoint.kind === 'tuning' ? [{ backend: 'bridge', entries: macsOf(endpoint) } as const] : []),
   ];
 }

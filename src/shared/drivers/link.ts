@@ -1,9 +1,9 @@
 import type { LinkFacts } from '../model/endpoint.ts';
-import type { FirewallBackend, FirewallEntry, GuardEntry } from '../model/firewall.ts';
+import type { BridgeEntry, FirewallBackend, FirewallEntry } from '../model/firewall.ts';
 import { given } from '../model/given.ts';
 import { EMPTY_PLAN, type Op, type Plan } from '../model/op.ts';
 
-type PortFacts = Pick<LinkFacts, 'hostIf' | 'hairpin' | 'isolated' | 'vlans' | 'leavesDefaultVlan'>;
+type PortFacts = Pick<LinkFacts, 'hostIf' | 'hairpin' | 'isolated' | 'byFlag' | 'vlans' | 'leavesDefaultVlan'>;
 
 /** The VLAN that a filtering bridge puts a new port into. */
 const DEFAULT_VLAN = 1;
@@ -37,8 +37,9 @@ export function planLink(link: LinkFacts): Plan {
 }
 
 /** Makes a host side a port of its bridge. Deleting the bridge loses these settings. */
-export function planPort({ hostIf: name, hairpin, isolated, vlans = [], leavesDefaultVlan }: PortFacts): Op[] {
-  const set = { ...(hairpin ? { hairpin } : {}), ...(isolated ? { isolated } : {}) };
+export function planPort(port: PortFacts): Op[] {
+  const { hostIf: name, hairpin, vlans = [], leavesDefaultVlan } = port;
+  const set = { ...(hairpin ? { hairpin } : {}), ...(isIsolated(port, 'flag') ? { isolated: true } : {}) };
   return [
     ...(Object.keys(set).length > 0 ? [{ op: 'port.set', ns: 'host', name, set } as const] : []),
     ...(leavesDefaultVlan ? [{ op: 'vlan.delete', ns: 'host', name, vlan: { vid: DEFAULT_VLAN } } as const] : []),
@@ -46,10 +47,17 @@ export function planPort({ hostIf: name, hairpin, isolated, vlans = [], leavesDe
   ];
 }
 
+/**
+ * True if the port is isolated in this way. A bridge with VLANs may flood frames to its own MAC, which the packet filter
+ * would take for translated ones.
+ */
+function isIsolated({ isolated, byFlag, vlans = [] }: PortFacts, way: 'flag' | 'filter'): boolean {
+  return isolated === true && (byFlag === true || vlans.length > 0 ? 'flag' : 'filter') === way;
+}
+
 /** Binds the host side to its endpoint. The entry may come before the interface: it knows its name only. */
 export function planGuard(link: LinkFacts, addresses: readonly string[]): Plan {
-  const entry = guardOf(link, addresses);
-  return planEntries('bridge', entry === undefined ? [] : [entry]);
+  return planEntries('bridge', guardsOf(link, addresses));
 }
 
 /** Adds entries to a packet filter; an empty plan without any. */
@@ -59,9 +67,10 @@ export function planEntries(backend: FirewallBackend, entries: readonly Firewall
   return { ops: [{ op: 'firewall.add', ...what }], undo: [{ op: 'firewall.delete', ...what }] };
 }
 
-/** The guard of the host side; undefined if the port is free. */
-export function guardOf(link: LinkFacts, addresses: readonly string[]): GuardEntry | undefined {
+/** What binds the host side and sets it apart; nothing for a free port. */
+export function guardsOf(link: LinkFacts, addresses: readonly string[]): BridgeEntry[] {
   const { guarded, spoofGuard, hostIf: port, mac, partners } = link;
-  if ((!guarded && !spoofGuard) || mac === '') return undefined;
-  return { kind: 'guard', port, mac, ...(spoofGuard ? { addresses, ...given({ partners }) } : {}) };
+  const entries: BridgeEntry[] = isIsolated(link, 'filter') ? [{ kind: 'isolated', port }] : [];
+  if ((!guarded && !spoofGuard) || mac === '') return entries;
+  return [...entries, { kind: 'guard', port, mac, ...(spoofGuard ? { addresses, ...given({ partners }) } : {}) }];
 }

@@ -1,4 +1,5 @@
 import {
+  NF_BR_FORWARD,
   NF_BR_PRE_ROUTING,
   NF_DROP,
   NFPROTO_BRIDGE,
@@ -8,6 +9,8 @@ import {
   NFT_LOOKUP_F_INV,
   NFT_META_IIFNAME,
   NFT_META_L4PROTO,
+  NFT_META_OIFNAME,
+  NFT_META_PKTTYPE,
   NFT_META_PROTOCOL,
   NFT_PAYLOAD_LL_HEADER,
   NFT_PAYLOAD_NETWORK_HEADER,
@@ -43,7 +46,7 @@ const TYPEOF_TARGET = Buffer.from(`00040200000003${TARGET}`, 'hex');
 /**
  * Every set. `networks` has the bridges, `guarded` the ports whose MAC is bound, `bound` those whose addresses are
  * bound too. `leased` has the addresses in use; its comments name the port or bridge that has them. `target` is for what
- * neighbour discovery claims.
+ * neighbour discovery claims. `isolated` has ports that exchange no frames.
  */
 const SETS: readonly NewSet[] = [
   { name: 'networks', keyType: IFNAME, keyBytes: 16, userdata: HOST_ORDER },
@@ -56,6 +59,7 @@ const SETS: readonly NewSet[] = [
   { name: 'leased6', keyType: IP6ADDR, keyBytes: 16 },
   { name: 'allowed_target', keyType: after(INTEGER), keyBytes: 32, userdata: TYPEOF_NAME_AND_TARGET },
   { name: 'leased_target', keyType: INTEGER, keyBytes: 16, userdata: TYPEOF_TARGET },
+  { name: 'isolated', keyType: IFNAME, keyBytes: 16, userdata: HOST_ORDER },
 ];
 
 export const BRIDGE_SETS: readonly string[] = SETS.map(({ name }) => name);
@@ -76,6 +80,8 @@ const [link, network, transport] = [
 ].map(bytesAt) as [ReturnType<typeof bytesAt>, ReturnType<typeof bytesAt>, ReturnType<typeof bytesAt>];
 
 const IIFNAME = meta(NFT_META_IIFNAME);
+const OIFNAME = meta(NFT_META_OIFNAME);
+const PKTTYPE = meta(NFT_META_PKTTYPE);
 const PROTOCOL = meta(NFT_META_PROTOCOL);
 const L4PROTO = meta(NFT_META_L4PROTO);
 const ETHER_SADDR = link(6, 6);
@@ -112,6 +118,8 @@ const [ICMPV6, UDP] = ['3a', '11'] as const;
 const [RS_ANSWER, NS, NA, REDIRECT] = ['86', '87', '88', '89'] as const;
 const [DHCP_CLIENT, DHCPV6_CLIENT] = ['0044', '0222'] as const;
 const UNSPECIFIED = '00'.repeat(16);
+/** linux/if_packet.h: addressed to the bridge itself, by its MAC. */
+const PACKET_HOST = '00';
 
 /** nft names the fields of a packet, in what it lists, only behind its protocol; it cannot load the rules else. */
 const IPV4 = is(PROTOCOL, '0800');
@@ -160,10 +168,26 @@ const CHAINS: Readonly<Record<string, readonly (readonly Expression[])[]>> = {
     [...within('macspoof', IIFNAME, ETHER_SADDR), goto('claims')],
     [...within('guarded', IIFNAME), verdict(NF_DROP)],
   ],
+  /**
+   * The kernel's own flag (`isolated on`) would also drop what br_netfilter translates to a published port: it sends such
+   * a frame straight to the pod's port, past the bridge's own address. The frame still counts as one to the bridge.
+   * Chain `forward` of table `inet isthmus`, or its counterpart of iptables, drops those that nobody translated.
+   */
+  isolation: [
+    [...within('isolated', IIFNAME), ...within('isolated', OIFNAME), ...isNot(PKTTYPE, PACKET_HOST), verdict(NF_DROP)],
+  ],
 };
 
+interface Hook {
+  readonly number: number;
+  readonly priority: number;
+}
+
 /** Before br_netfilter, and before everything that others do by default. */
-const HOOK = { chain: 'spoof', number: NF_BR_PRE_ROUTING, priority: -300 } as const;
+const HOOKS: Readonly<Record<string, Hook>> = {
+  spoof: { number: NF_BR_PRE_ROUTING, priority: -300 },
+  isolation: { number: NF_BR_FORWARD, priority: -300 },
+};
 
 const COUNTS: ReadonlyMap<string, number> = new Map(
   Object.entries(CHAINS).map(([name, rules]) => [name, rules.length]),
@@ -180,10 +204,7 @@ export function bridgeTableRequests(): Request[] {
   return [
     addTableRequest(BRIDGE_TABLE_ID),
     ...SETS.map((set, i) => addSetRequest(BRIDGE_TABLE_ID, set, i + 1)),
-    ...chains.map(([chain]) => {
-      const hook = chain === HOOK.chain ? HOOK : undefined;
-      return addChainRequest({ ...BRIDGE_TABLE_ID, chain }, hook);
-    }),
+    ...chains.map(([chain]) => addChainRequest({ ...BRIDGE_TABLE_ID, chain }, HOOKS[chain])),
     ...chains.flatMap(([chain, rules]) =>
       rules.map((expressions) => {
         const id = { ...BRIDGE_TABLE_ID, chain };

@@ -97,8 +97,9 @@ export class BridgeFirewaller implements Firewaller {
   async removeStray({ port }: Stray): Promise<NetError[]> {
     if (port === undefined) return [];
     return this.#attempt((socket) => {
-      const [asked] = heldOf(guardElements([{ kind: 'guard', port, mac: NO_MAC }])).filter(isGuarded);
-      if (asked === undefined || look(socket, [asked])[0] === undefined) return 0;
+      const entries = [{ kind: 'guard', port, mac: NO_MAC } as const, { kind: 'isolated', port } as const];
+      const asked = heldOf(guardElements(entries)).filter(isOfPort);
+      if (look(socket, asked).every((found) => found === undefined)) return 0;
       return this.#remove(socket, () => ofPort(socket, port), 'endpoint');
     });
   }
@@ -163,8 +164,9 @@ export class BridgeFirewaller implements Firewaller {
 
 const NO_MAC = '00:00:00:00:00:00';
 
-function isGuarded({ set }: Held): boolean {
-  return set === 'guarded';
+/** Each port of ours is in one of these sets. */
+function isOfPort({ set }: Held): boolean {
+  return set === 'guarded' || set === 'isolated';
 }
 
 /** Creates the table anew with what `elements` makes of those that it has; deletes it if that is nothing. */
@@ -204,6 +206,6 @@ function withoutNftables(): NetError {
     'firewall.add',
     `nft table ${BRIDGE_TABLE}`,
     what,
-    'Set spoofGuard and macspoofchk to false',
+    'Set spoofGuard and macspoofchk to false, and leave out portIsolation',
   );
 }

@@ -65,6 +65,7 @@ export function entryLines(entry: FirewallEntry, family: Family, subnetOf: (addr
     case 'guard':
     case 'mac':
     case 'gateways':
+    case 'isolated':
       return [];
     case 'port':
       return familyOf(entry.address) === family ? portLines(entry, family, subnetOf(entry.address)) : [];

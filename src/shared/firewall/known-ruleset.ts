@@ -6,7 +6,7 @@ import { transact, transactAt } from '../netlink/nft-batch.ts';
 import type { NetlinkSocket, Request } from '../netlink/socket.ts';
 
 /** Entries that belong to one endpoint. Their elements lie in other sets than those of a network's entries. */
-const ENDPOINT_KINDS: readonly FirewallEntry['kind'][] = ['port', 'direct', 'guard', 'mac'];
+const ENDPOINT_KINDS: readonly FirewallEntry['kind'][] = ['port', 'direct', 'guard', 'mac', 'isolated'];
 
 /** Maximum number of facts to remember: each is as long as its list of entries. */
 const MAX_FACTS = 64;

@@ -70,6 +70,7 @@ function elementsOf(entry: FirewallEntry): Element[] {
     case 'guard':
     case 'mac':
     case 'gateways':
+    case 'isolated':
       return [];
     case 'masquerade':
       return masquerade(entry);

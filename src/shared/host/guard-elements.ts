@@ -24,8 +24,9 @@ function elementsOf(entry: FirewallEntry): Element[] {
     const gateways = entry.addresses.flatMap((address) => inUse(address, entry.device));
     return [{ set: 'networks', key: [device] }, ...gateways];
   }
-  const { kind, mac } = entry;
-  const port = deviceOf({ kind, device: entry.port });
+  const port = deviceOf({ kind: entry.kind, device: entry.port });
+  if (entry.kind === 'isolated') return [{ set: 'isolated', key: [port] }];
+  const { mac } = entry;
   const may: Element = { set: 'macspoof', key: [port, macOf(mac)] };
   if (entry.kind === 'mac') return [may];
   const { addresses, partners = [] } = entry;
@@ -38,7 +39,7 @@ function elementsOf(entry: FirewallEntry): Element[] {
     ...own.flatMap((address) => [...allowed(port, address), ...inUse(address, entry.port)]),
     ...partners.flatMap((partner) => [
       ...partner.addresses.flatMap((address) => allowed(port, address)),
-      ...addresses.flatMap((address) => allowed(deviceOf({ kind, device: partner.port }), address)),
+      ...addresses.flatMap((address) => allowed(deviceOf({ kind: entry.kind, device: partner.port }), address)),
     ]),
   ];
 }

@@ -35,7 +35,10 @@ export interface LinkFacts {
   /** IFLA_IFALIAS of the host side. */
   readonly alias: string;
   readonly hairpin?: true;
+  /** The port exchanges no frames with other isolated ports. */
   readonly isolated?: true;
+  /** With `isolated`: by the kernel's flag of the port, on a kernel whose packet filter cannot do it. */
+  readonly byFlag?: true;
   /** Only `mac` may send from the port. */
   readonly guarded?: true;
   /** Nor does the port carry what only another endpoint, a router or a DHCP server may send. Implies `guarded`. */

@@ -183,8 +183,18 @@ export interface GatewaysEntry {
 /** An entry that publishes one port of one endpoint, for one family. */
 export type PublishedEntry = PortEntry | DirectEntry;
 
+/**
+ * Ports with this entry exchange no frames. Frames to the bridge's own MAC are left to `separate`: br_netfilter passes
+ * those to published ports from one port to another.
+ */
+export interface IsolatedEntry {
+  readonly kind: 'isolated';
+  /** Host-side interface. */
+  readonly port: string;
+}
+
 /** An entry of backend `bridge`. */
-export type BridgeEntry = GuardEntry | MacEntry | GatewaysEntry;
+export type BridgeEntry = GuardEntry | MacEntry | GatewaysEntry | IsolatedEntry;
 
 export type FirewallEntry =
   | MasqueradeEntry
@@ -196,12 +206,14 @@ export type FirewallEntry =
   | PublishedEntry
   | BridgeEntry;
 
+const BRIDGE_KINDS: readonly BridgeEntry['kind'][] = ['guard', 'mac', 'gateways', 'isolated'];
+
 export function isPublished(entry: FirewallEntry): entry is PublishedEntry {
   return entry.kind === 'port' || entry.kind === 'direct';
 }
 
 export function isBridgeEntry(entry: FirewallEntry): entry is BridgeEntry {
-  return entry.kind === 'guard' || entry.kind === 'mac' || entry.kind === 'gateways';
+  return BRIDGE_KINDS.some((kind) => kind === entry.kind);
 }
 
 /** A key for an entry: equal for equal entries, whatever the order of their keys. */

@@ -31,11 +31,12 @@ export function leaseScope({ dataDir }: { readonly dataDir: string }, network: s
   return `${dataDir}/${network}`;
 }
 
-/** The options without the guard that is on by default, on a host whose kernel has none. */
+/** The options as a kernel without nf_tables can have them: without the guard that is on by default. */
 export function guardedOptions({ options, requiresGuard }: EndpointConfig): BridgeOptions {
-  if (!options.spoofGuard || requiresGuard || guardsBridges()) return options;
-  const { spoofGuard: _, ...rest } = options;
-  return rest;
+  const { spoofGuard, ...rest } = options;
+  if ((!spoofGuard && !options.portIsolation) || guardsBridges()) return options;
+  const isolation = options.portIsolation ? ({ isolatesByFlag: true } as const) : {};
+  return { ...(spoofGuard && requiresGuard ? options : rest), ...isolation };
 }
 
 /** Under its reference name, bridge only masquerades; portmap and firewall follow it in the chain. */

@@ -15,6 +15,7 @@ export function describePort(options: BridgeOptions, view: View, names: Endpoint
     bridge: options.bridge,
     ...(options.hairpin ? { hairpin: true } : {}),
     ...(options.portIsolation ? { isolated: true } : {}),
+    ...(options.portIsolation && options.isolatesByFlag ? { byFlag: true } : {}),
     ...(options.macspoofchk ? { guarded: true } : {}),
     ...(options.spoofGuard ? { spoofGuard: true } : {}),
     ...portVlans(options),
