@@ -6,11 +6,13 @@ import { ensureChainedRules } from '../../src/shared/core/networks/rules.ts';
 import { reconcile } from '../../src/shared/core/reconcile.ts';
 import type { NetError } from '../../src/shared/errors/net-error.ts';
 import { hostIfName } from '../../src/shared/model/attachment.ts';
+import type { FirewallBackend } from '../../src/shared/model/firewall.ts';
 import type { Op } from '../../src/shared/model/op.ts';
 import type { Owned } from '../../src/shared/model/owned.ts';
 import { FakeHost } from '../../src/shared/testing/fake-host.ts';
 import { MemoryDisk } from '../../src/shared/testing/memory-store.ts';
 import { attachmentOf, del, makeCore, makeFakeHost, OTHER, POD, type Which } from '../support/core.ts';
+import { FakeFirewaller } from '../support/fake-firewaller.ts';
 import { addWithSpec, DOCKER, keepRequest, type SpecParts, specFor } from '../support/kept-network.ts';
 
 const SYSCTLS = { 'net/ipv4/ip_forward': '1', 'net/ipv6/conf/all/forwarding': '1' };
@@ -123,6 +125,30 @@ describe('core: restore at daemon start', () => {
     assert.deepEqual(await errorsOf(core), []);
     assert.deepEqual(linesOf(core), whole);
   });
+
+  for (const [what, conf] of [
+    ['isolates', { portIsolation: true }],
+    ['does not isolate', { vlan: 100, portIsolation: true }],
+    ['does not isolate', {}],
+  ] as const) {
+    it(`${what} the port of such an endpoint in the packet filter: ${JSON.stringify(conf)}`, async () => {
+      const filter = new FakeFirewaller();
+      const core = { ...makeCore(makeFakeHost()), firewall: (backend: FirewallBackend) => filter.of(backend) };
+      await createNetwork(core, keepRequest({ spec: specFor('web', { conf }) }));
+      await addWithSpec(core, { conf });
+      const isolated = filter.list('isolated');
+      assert.equal(isolated.length, what === 'isolates' ? 1 : 0);
+      const { attachment, sandbox } = core.store.endpoints.get(attachmentOf(), 'interface') ?? assert.fail();
+      const hostIf = hostIfName(attachment);
+      core.store.endpoints.put({ kind: 'recalled', role: 'interface', attachment, sandbox, hostIf, progress: 'ready' });
+      for (const sweep of [true, false]) {
+        await filter.of('bridge').reset(() => ({ entries: [] }));
+        const { errors } = await reconcile(core, { tryLock: () => ({ [Symbol.dispose]: () => {} }), sweep });
+        assert.deepEqual(errors, []);
+        assert.deepEqual(filter.list('isolated'), isolated);
+      }
+    });
+  }
 
   it('reattaches the ports of every network on the bridge, but no port of another bridge', async () => {
     const core = makeCore(makeFakeHost());

@@ -3,18 +3,27 @@ import { planInside } from '../drivers/inside.ts';
 import { guardsOf, planEntries, planGuard, planLink } from '../drivers/link.ts';
 import { planPorts } from '../drivers/rules.ts';
 import { planTuning } from '../drivers/tuning/tuning.ts';
+import type { View } from '../host/host.ts';
 import { type Attachment, ifbName } from '../model/attachment.ts';
 import {
   addressesOf,
   type CniEndpoint,
   type DockerEndpoint,
   type Endpoint,
+  type LinkFacts,
   publishedOf,
   type TuningPart,
 } from '../model/endpoint.ts';
-import { entryKey, type FirewallBackend, type FirewallEntry, type MacEntry } from '../model/firewall.ts';
+import {
+  type BridgeEntry,
+  entryKey,
+  type FirewallBackend,
+  type FirewallEntry,
+  type MacEntry,
+} from '../model/firewall.ts';
 import { EMPTY_PLAN, joinPlans, type Op, type Plan } from '../model/op.ts';
 import type { NetworkRow } from '../store/store.ts';
+import { driverOf } from './networks/driver-of.ts';
 import { EMPTY_VIEW } from './view.ts';
 
 /**
@@ -76,13 +85,13 @@ export interface BackendEntries {
   readonly entries: readonly FirewallEntry[];
 }
 
-/** The packet filter entries of one part: its published ports, the guard of its bridge port, its tuned MAC. */
-export function entriesOf(endpoint: Endpoint): BackendEntries[] {
+/**
+ * The packet filter entries of one part: its published ports, the guards of its bridge port, its tuned MAC. Those of a
+ * recalled one follow from its network.
+ */
+export function entriesOf(endpoint: Endpoint, network?: NetworkRow): BackendEntries[] {
   const published = publishedOf(endpoint);
-  const guards =
-    (endpoint.kind === 'cni' || endpoint.kind === 'docker') && endpoint.link !== undefined
-      ? guardsOf(endpoint.link, addressesOf(endpoint))
-      : [];
+  const guards = portGuards(endpoint, network);
   return [
     ...(published === undefined ? [] : [published]),
     ...(guards.length === 0 ? [] : [{ backend: 'bridge', entries: guards } as const]),
@@ -90,11 +99,30 @@ export function entriesOf(endpoint: Endpoint): BackendEntries[] {
   ];
 }
 
+function portGuards(endpoint: Endpoint, network: NetworkRow | undefined): BridgeEntry[] {
+  if (endpoint.kind === 'recalled') {
+    const link = recalledLink(endpoint.hostIf, network, EMPTY_VIEW);
+    return link === undefined ? [] : guardsOf(link, []);
+  }
+  if ((endpoint.kind !== 'cni' && endpoint.kind !== 'docker') || endpoint.link === undefined) return [];
+  return guardsOf(endpoint.link, addressesOf(endpoint));
+}
+
+/** Link facts of a recalled endpoint, from the settings of its network. Its MAC is unknown. */
+export function recalledLink(hostIf: string, network: NetworkRow | undefined, view: View): LinkFacts | undefined {
+  const driver = network?.spec === undefined ? undefined : driverOf(network.spec.options, network.name);
+  return driver?.describeLink(view, { hostIf, ifName: '', mac: '', alias: '' });
+}
+
 /** Packet filter entries by backend, each once. */
 export type Entries = ReadonlyMap<FirewallBackend, readonly FirewallEntry[]>;
 
-/** The packet filter entries that these networks and endpoints need. */
-export function desiredEntries(networks: readonly NetworkRow[], endpoints: readonly Endpoint[]): Entries {
+/** The packet filter entries that these networks and endpoints need. `all` has the networks of the endpoints. */
+export function desiredEntries(
+  networks: readonly NetworkRow[],
+  endpoints: readonly Endpoint[],
+  all: readonly NetworkRow[] = networks,
+): Entries {
   const found = new Map<FirewallBackend, Map<string, FirewallEntry>>();
   const want = (backend: FirewallBackend, entries: readonly FirewallEntry[]): void => {
     const known = found.get(backend) ?? new Map<string, FirewallEntry>();
@@ -104,8 +132,10 @@ export function desiredEntries(networks: readonly NetworkRow[], endpoints: reado
   for (const { owned } of networks) {
     for (const one of owned) if (one.kind === 'entry') want(one.backend, [one.entry]);
   }
+  const byName = new Map(all.map((network) => [network.name, network]));
   for (const endpoint of endpoints) {
-    for (const { backend, entries } of entriesOf(endpoint)) if (entries.length > 0) want(backend, entries);
+    for (const { backend, entries } of entriesOf(endpoint, byName.get(endpoint.attachment.network)))
+      if (entries.length > 0) want(backend, entries);
   }
   return new Map([...found].map(([backend, entries]) => [backend, [...entries.values()]]));
 }

@@ -9,10 +9,9 @@ import { entryKey } from '../../model/firewall.ts';
 import type { Op } from '../../model/op.ts';
 import { attachmentKey } from '../apply.ts';
 import type { Core } from '../core.ts';
-import { type BackendEntries, desiredEntries, entriesOf } from '../desired.ts';
+import { type BackendEntries, desiredEntries, entriesOf, recalledLink } from '../desired.ts';
 import { missingEntries, opDrift } from '../diff.ts';
 import { execute } from '../execute.ts';
-import { driverOf } from '../networks/driver-of.ts';
 import { ifFree, type TryLock } from '../try-lock.ts';
 
 type Wait = (ms: number) => Promise<unknown>;
@@ -62,14 +61,16 @@ async function findDamaged(core: Core, all: readonly Endpoint[], wait: Wait): Pr
   // Includes entries of transitions under way: a sweep must not delete those of one that ends meanwhile.
   const view = observe(core, all);
   const lacking = new Set<string>();
-  for (const [backend, entries] of desiredEntries([], all)) {
+  const networks = core.store.networks.list();
+  for (const [backend, entries] of desiredEntries([], all, networks)) {
     const missing = await missingEntries(core.firewall(backend), entries, wait);
     for (const entry of missing) lacking.add(`${backend} ${entryKey(entry)}`);
   }
+  const byName = new Map(networks.map((network) => [network.name, network]));
   const lacks = ({ backend, entries }: BackendEntries): boolean =>
     entries.some((entry) => lacking.has(`${backend} ${entryKey(entry)}`));
   return all.filter((one) => {
-    if (lacking.size > 0 && entriesOf(one).some(lacks)) return true;
+    if (lacking.size > 0 && entriesOf(one, byName.get(one.attachment.network)).some(lacks)) return true;
     return one.progress === 'ready' && lackingOps(core, one, view).length > 0;
   });
 }
@@ -83,7 +84,7 @@ async function mend(core: Core, attachment: Attachment, role: Role): Promise<Omi
   const ops = lackingOps(core, row, view);
   if (ops.length > 0) await execute(core, ops, { host: host.own });
   let added = 0;
-  for (const { backend, entries } of entriesOf(row)) {
+  for (const { backend, entries } of entriesOf(row, store.networks.get(attachment.network))) {
     const missing = await core.firewall(backend).missing(entries);
     if (missing.length > 0) await core.firewall(backend).add(missing);
     added += missing.length;
@@ -109,7 +110,10 @@ function lackingOps(core: Core, part: Endpoint, view: View): Op[] {
   const shaping = 'shaping' in part ? part.shaping : undefined;
   const ofShaping = shaping === undefined || !view.links.has(shaping.hostIf) ? [] : lackingShaping(shaping, view);
   if (hostIf === undefined || !view.links.has(hostIf)) return ofShaping;
-  const link = part.kind === 'recalled' ? recalledLink(core, part.attachment.network, hostIf) : linkOf(part);
+  const link =
+    part.kind === 'recalled'
+      ? recalledLink(hostIf, core.store.networks.get(part.attachment.network), view)
+      : linkOf(part);
   return [...(link === undefined ? [] : lackingPort(link, view)), ...ofShaping];
 }
 
@@ -137,13 +141,4 @@ function lackingShaping(shaping: ShapingFacts, view: View): Op[] {
     return opDrift(op, view, view, []) !== undefined || ('name' in op && !view.links.has(op.name));
   };
   return ops.filter(isMissing);
-}
-
-/** Link facts of a recalled endpoint, from the settings of its network. */
-function recalledLink({ host, store }: Core, network: string, hostIf: string): LinkFacts | undefined {
-  const row = store.networks.get(network);
-  const driver = row?.spec === undefined ? undefined : driverOf(row.spec.options, network);
-  if (driver === undefined) return undefined;
-  const view = host.observe(host.own, { links: [...driver.devices] });
-  return driver.describeLink(view, { hostIf, ifName: '', mac: '', alias: '' });
 }
