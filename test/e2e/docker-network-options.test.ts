@@ -110,6 +110,33 @@ function describeOptions(running: () => TestHost): void {
         );
       });
 
+      it('trusted_host_interfaces: published ports are reached at the container address by these interfaces', async () => {
+        const subnets = ['--ipv6', '--subnet', '10.204.0.0/24', '--subnet', 'fd10:204::/64'];
+        const trust = (names: string): string[] => options(`${BRIDGE}.trusted_host_interfaces=${names}`);
+        site.create('first', ...OURS, ...subnets, ...trust(`eth9:up0`));
+        site.create('second', ...OURS, '--subnet', '10.205.0.0/24', ...trust('eth9'));
+        site.run('one', '--network', 'first', '-p', '127.0.0.1:8080:80', '-p', `[${uplink.host[6]}]:8082:80`);
+        site.run('two', '--network', 'second', '-p', '8081:80');
+        const [one] = [await site.agentIn('one', 80, 81), await site.agentIn('two', 80)];
+        const [four, six] = [site.addressOf('one', 'first'), site.address6Of('one', 'first')];
+        const between = (subnet: string, work: () => Promise<void>): Promise<void> => site.routed(subnet, work);
+        await between('10.204.0.0/24', () =>
+          between('fd10:204::/64', () =>
+            between('10.205.0.0/24', () =>
+              assertTraffic([
+                [uplink.agent, at(four, 80), `one saw ${uplink.address[4]}`],
+                [uplink.agent, at(six, 80), `one saw ${uplink.address[6]}`],
+                [uplink.agent, at(four, 81), 'blocked'],
+                [uplink.agent, at(six, 81), 'blocked'],
+                [uplink.agent, at(site.addressOf('two', 'second'), 80), 'blocked'],
+                [uplink.agent, at(uplink.host[4], 8080), 'refused'],
+                [one, at(uplink.address[4], 80), `outside saw ${uplink.host[4]}`],
+              ]),
+            ),
+          ),
+        );
+      });
+
       it('gateway_mode_ipv6=routed: works together with nat for IPv4', async () => {
         const subnets = ['--ipv6', '--subnet', '10.204.0.0/24', '--subnet', 'fd10:204::/64'];
         site.create('first', ...OURS, ...subnets, ...options(`${BRIDGE}.gateway_mode_ipv6=routed`));

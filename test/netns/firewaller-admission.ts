@@ -64,6 +64,23 @@ export function describeAdmission(fixture: Fixture): void {
         await firewaller.remove([{ ...ADMIT, reachable: true }]);
       });
 
+      it('accepts connections that arrive by an interface of the host, to this device alone', async () => {
+        const { firewaller } = fixture();
+        drops('DROP');
+        const entry = { ...ADMIT, through: ['up0', 'up9'] };
+        await firewaller.add([entry, { kind: 'admit', device: 'br-b' }]);
+        assert.deepEqual(await firewaller.missing([entry]), []);
+        await assertTraffic([
+          ...probes('outside', 'a1', 'yes'),
+          ...probes('outside', 'b1', 'blocked'),
+          ...probes('node', 'a1', 'blocked'),
+          ...probes('outside', 'node', 'blocked'),
+        ]);
+        await firewaller.remove([entry]);
+        await assertTraffic(probes('outside', 'a1', 'blocked'));
+        await firewaller.remove([{ kind: 'admit', device: 'br-b' }]);
+      });
+
       it('reset and add restore it after FORWARD was flushed', async () => {
         const { firewaller, site } = fixture();
         drops('DROP');

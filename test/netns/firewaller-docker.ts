@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert';
 import { networkEntries, portEntries, type Rules } from '../../src/shared/drivers/rules.ts';
 import type { Family } from '../../src/shared/model/addr.ts';
 import type { FirewallEntry, IngressPolicy } from '../../src/shared/model/firewall.ts';
+import { given } from '../../src/shared/model/given.ts';
 import { parsePrefix } from '../../src/shared/model/prefix.ts';
 import { ruleset } from '../support/filter-tools.ts';
 import { canPing } from '../support/ping.ts';
@@ -23,12 +24,13 @@ interface Wishes {
   readonly masquerade?: readonly Family[];
   readonly routed?: readonly Family[];
   readonly unprotected?: readonly Family[];
+  readonly trusted?: readonly string[];
   readonly mappings?: Rules['mappings'];
 }
 
 /** The entries of a network as Docker has them made, and of the ports of one container on it. */
 function docker(device: 'br-a' | 'br-b', peer: Peer, wishes: Wishes = {}): FirewallEntry[] {
-  const { policy = 'closed', masquerade = FAMILIES, routed, unprotected, mappings = [] } = wishes;
+  const { policy = 'closed', masquerade = FAMILIES, routed, unprotected, trusted, mappings = [] } = wishes;
   const rules: Rules = {
     backend: 'nftables',
     admit: true,
@@ -36,7 +38,7 @@ function docker(device: 'br-a' | 'br-b', peer: Peer, wishes: Wishes = {}): Firew
     options: {
       backend: 'auto',
       policy,
-      ...(unprotected === undefined ? {} : { unprotected }),
+      ...given({ unprotected, trusted }),
       ...(policy === 'internal' ? {} : { masquerade: { except: [], to: {}, families: masquerade } }),
       ports: {
         snat: true,
@@ -150,6 +152,55 @@ function describePromises(fixture: Fixture): void {
           [agents.b1, published(4, 'b1', bound), 'refused'],
         ];
       }),
+    );
+  });
+
+  it('that trust an interface of the host are reached by it at their own addresses, by published ports only', async () => {
+    const { firewaller, site } = fixture();
+    const { agents } = site;
+    const entries = [
+      ...docker('br-a', 'a1', { mappings: PORTS, trusted: ['up0'] }),
+      ...docker('br-b', 'b1', { mappings: PORTS.map((one) => ({ ...one, hostPort: one.hostPort + 10 })) }),
+    ];
+    await firewaller.add(entries);
+    assert.deepEqual(await firewaller.missing(entries), []);
+    await assertTraffic(
+      everywhere((family, protocol) => {
+        const { outside } = ADDRESSES[family];
+        const other = (peer: Peer, port: number) => ({ ...service(family, peer, protocol), port });
+        return [
+          [agents.outside, service(family, 'a1', protocol), `a1 saw ${outside}`],
+          [agents.outside, published(family, 'outside', { protocol }), `a1 saw ${outside}`],
+          ...(protocol === 'tcp' ? [[agents.outside, other('a1', OTHER), 'blocked'] satisfies Expectation] : []),
+          // Neither the neighbour on its network, nor another network, nor by another interface.
+          [agents.outside, service(family, 'a2', protocol), 'blocked'],
+          [agents.outside, service(family, 'b1', protocol), 'blocked'],
+          [agents.node, service(family, 'a1', protocol), 'blocked'],
+          [agents.b1, service(family, 'a1', protocol), 'blocked'],
+          [agents.a1, service(family, 'outside', protocol), `outside saw ${HOST[family].outside}`],
+        ];
+      }),
+    );
+    for (const family of FAMILIES)
+      assert.equal(canPing(site.peers.outside, ADDRESSES[family].a1), false, `IPv${family}`);
+    assert.deepEqual(await firewaller.removeStray({ addresses: FAMILIES.map((family) => ADDRESSES[family].a1) }), []);
+    await assertTraffic(
+      everywhere((family, protocol) => [[agents.outside, service(family, 'a1', protocol), 'blocked']]),
+    );
+  });
+
+  it('that are internal trust no interface, and those of other gateway modes are as without one', async () => {
+    const { firewaller, site } = fixture();
+    const { agents } = site;
+    await firewaller.add([
+      ...docker('br-a', 'a1', { policy: 'internal', trusted: ['up0'] }),
+      ...docker('br-b', 'b1', { mappings: PORTS, routed: FAMILIES, masquerade: [], trusted: ['up1'] }),
+    ]);
+    await assertTraffic(
+      everywhere((family, protocol) => [
+        [agents.outside, service(family, 'a1', protocol), 'blocked'],
+        [agents.outside, service(family, 'b1', protocol), `b1 saw ${ADDRESSES[family].outside}`],
+      ]),
     );
   });
 

@@ -38,6 +38,8 @@ export const EVERY_ENTRY: readonly FirewallEntry[] = [
   portEntry({ address: 'fd81::2', hostIp: '2001:db8::1', snat: false }),
   { kind: 'direct', device: 'br-d', protocol: 'tcp', address: '10.84.0.2', port: 80 },
   { kind: 'direct', device: 'br-d', protocol: 'sctp', address: 'fd84::2', port: 3868 },
+  { kind: 'direct', device: 'br-d', protocol: 'tcp', address: '10.84.0.2', port: 81, through: 'up0' },
+  { kind: 'direct', device: 'br-d', protocol: 'udp', address: 'fd84::2', port: 53, through: 'vxlan.1' },
   { kind: 'exposure', device: 'br-d', family: 4, what: 'icmp' },
   { kind: 'exposure', device: 'br-d', family: 6, what: 'icmp' },
   { kind: 'exposure', device: 'br-h', family: 4, what: 'all' },

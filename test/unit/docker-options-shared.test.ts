@@ -189,6 +189,12 @@ describe('Docker network that shares the network of a CNI configuration', () => 
     ['with another MTU', { ...SHARE, o: { network: 'web', mtu: '1500' } }, /mtu=1500/, /1400/],
     ['without ICC', { ...SHARE, o: { network: 'web', icc: 'false' } }, /enable_icc=false/, /it has true/],
     ['without masquerading', { ...SHARE, o: { network: 'web', ipMasq: 'false' } }, /enable_ip_masquerade=false/],
+    [
+      'with a trusted interface',
+      { ...SHARE, o: { network: 'web', 'com.docker.network.bridge.trusted_host_interfaces': 'eth0' } },
+      /trusted_host_interfaces=eth0/,
+      /it has none/,
+    ],
     ['as an internal one', { ...SHARE, internal: true }, /--internal=true/, /it has false/],
   ];
   for (const [what, creation, ...words] of wrong) {

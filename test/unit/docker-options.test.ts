@@ -249,6 +249,26 @@ describe('Docker network options', () => {
       /-o network=\.\.\/x/,
       /not a network name/,
     ],
+    [
+      'names with commas',
+      { o: { [`${BRIDGE}trusted_host_interfaces`]: 'eth0,a-long-name-1' } },
+      'invalid-config',
+      /trusted_host_interfaces=eth0,a-long-name-1/,
+      /":" in between/,
+    ],
+    [
+      'an interface that none can be',
+      { o: { [`${BRIDGE}trusted_host_interfaces`]: 'eth0:eth+' } },
+      'invalid-config',
+      /"eth\+" has \+ where/,
+    ],
+    [
+      'too many interfaces',
+      { o: { [`${BRIDGE}trusted_host_interfaces`]: Array.from({ length: 17 }, (_, i) => `eth${i}`).join(':') } },
+      'invalid-config',
+      /it names 17 interfaces/,
+      /16 at most/,
+    ],
     ['a second subnet', { v4: [V4, { ...V4, Pool: '10.98.0.0/24' }] }, 'unsupported-field', /10\.98\.0\.0\/24/],
     ['a gateway outside', { v4: [{ ...V4, Gateway: '10.98.0.1/24' }] }, 'invalid-config', /--gateway 10\.98\.0\.1/],
     ['a host without a filter', { backend: 'none' }, 'unsupported', /neither nftables nor iptables/],
@@ -259,8 +279,16 @@ describe('Docker network options', () => {
     });
   }
 
+  it("trust interfaces of the host, in Docker's syntax", () => {
+    const trusted = (value: string): unknown =>
+      specOf({ o: { [`${BRIDGE}trusted_host_interfaces`]: value } }).rules?.options.trusted;
+    assert.deepEqual(trusted('eth7'), ['eth7']);
+    assert.deepEqual(trusted(':vxlan.1::eth3:eth3:'), ['vxlan.1', 'eth3']);
+    for (const none of ['', ':']) assert.equal(trusted(none), undefined);
+  });
+
   it('of newer Docker versions are ignored', () => {
-    const o = { 'com.docker.network.bridge.trusted_host_interfaces': 'eth7', 'com.docker.network.x.y': '1' };
+    const o = { 'com.docker.network.bridge.later': 'eth7', 'com.docker.network.x.y': '1' };
     assert.deepEqual(specOf({ o }), specOf());
   });
 });

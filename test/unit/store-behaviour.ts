@@ -114,6 +114,7 @@ export function describeStore(name: string, make: () => Place): void {
         rules: {
           backend: 'nftables',
           options: {
+            ...{ unprotected: [6], trusted: ['eth0', 'vxlan.1'] },
             ...{ backend: 'auto', policy: 'open', ports: { snat: true, masqAll: false, conditions: { 4: [], 6: [] } } },
             masquerade: { families: [4], except: [prefixOf('10.0.0.0/8')], to: { 4: addr('192.0.2.7') } },
           },

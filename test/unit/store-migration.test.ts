@@ -75,12 +75,12 @@ function everything({ host, filter }: Site): Readonly<Record<'host' | 'filter', 
 }
 
 /**
- * As `everything`, without what a network gets with an endpoint's ports and keeps while it has another endpoint, and a
- * key of the seed that goes with its interface.
+ * As `everything`, without what a network gets with an endpoint's ports and keeps while it has another endpoint, what
+ * that release lacked, and a key of the seed that goes with its interface.
  */
 function withoutShared(site: Site): object {
   const isShared = (line: string): boolean =>
-    /"kind":"(hairpin|policy|gateways)"|route_localnet|eth0\/arp_filter|br-found\/accept_ra/.test(line);
+    /"kind":"(hairpin|policy|gateways|isolated)"|route_localnet|eth0\/arp_filter|br-found\/accept_ra/.test(line);
   return Object.values(everything(site)).map((lines) => lines.filter((line) => !isShared(line)));
 }
 
@@ -141,15 +141,17 @@ describe('migration from schema 3', () => {
       {
         endpoints: 2,
         networks: 0,
-        entries: 2,
+        entries: 3,
         mended: ['sysctl -e -w net/ipv6/conf/br-found/accept_ra=0'],
         errors: [],
       },
     );
     const before = await replay(RECORDED.steps.length - INTERRUPTED.length);
-    // What that release lacked: a bridge that was there ignores routers, and a bridge with guards is known as one.
+    // What that release lacked: a bridge that was there ignores routers, a bridge with guards is known as one, and the
+    // packet filter isolates a port from those without the kernel's flag.
     before.host.own.sysctls.set('net/ipv6/conf/br-found/accept_ra', '0');
     await before.filter.of('bridge').add([{ kind: 'gateways', device: 'isth1', addresses: [] }]);
+    await before.filter.of('bridge').add([{ kind: 'isolated', port: 'veth57fdc19ac9e' }]);
     assert.deepEqual(everything(site), everything(before));
     const again = await reconciled();
     assert.deepEqual(again, { endpoints: 0, networks: 0, entries: 0, mended: [], errors: [] });

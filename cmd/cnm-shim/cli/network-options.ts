@@ -10,6 +10,7 @@ const KEYS: readonly string[] = [
   ...['bridge', 'mtu', 'isGateway', 'forceAddress', 'hairpinMode', 'promiscMode', 'vlan', 'vlanTrunk'],
   ...['preserveDefaultVlan', 'macspoofchk', 'spoofGuard', 'enabledad', 'portIsolation', 'icc'],
   ...['ipMasq', 'nonMasqueradeCIDRs', 'outboundAddr4', 'outboundAddr6', 'ingressPolicy', 'firewall'],
+  'trustedHostInterfaces',
 ];
 /** Keys whose values are text, even if they look like a number. */
 const TEXTS: readonly string[] = ['bridge', 'outboundAddr4', 'outboundAddr6', 'ingressPolicy'];

@@ -179,6 +179,7 @@ function firewallOf({ request, options, shared }: SpecInput): FirewallOptions {
     backend: 'auto',
     policy: isOpen ? 'open' : 'closed',
     ...(unprotected.length > 0 ? { unprotected } : {}),
+    ...given({ trusted: options.trusted }),
     ...(translated.length > 0 ? { masquerade } : {}),
     ports: { ...ports, ...(routed.length > 0 ? { routed } : {}) },
   };

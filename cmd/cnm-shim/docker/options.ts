@@ -1,3 +1,4 @@
+import { LIMITS } from '../../../src/shared/config/limits.ts';
 import { nearest } from '../../../src/shared/config/nearest.ts';
 import { fault } from '../../../src/shared/errors/fault.ts';
 import type { NetError } from '../../../src/shared/errors/net-error.ts';
@@ -26,6 +27,8 @@ export interface DockerOptions {
   /** `0.0.0.0` means all addresses. */
   readonly hostBinding?: Addr;
   readonly ifPrefix?: string;
+  /** Interfaces of the host by which published ports are reached at the containers' own addresses. */
+  readonly trusted?: readonly string[];
 }
 
 /** Docker's own names of the options. */
@@ -37,6 +40,7 @@ export const DOCKER_KEYS = {
   hostBinding: 'com.docker.network.bridge.host_binding_ipv4',
   mode4: 'com.docker.network.bridge.gateway_mode_ipv4',
   mode6: 'com.docker.network.bridge.gateway_mode_ipv6',
+  trusted: 'com.docker.network.bridge.trusted_host_interfaces',
   mtu: 'com.docker.network.driver.mtu',
   source4: 'com.docker.network.host_ipv4',
   source6: 'com.docker.network.host_ipv6',
@@ -75,6 +79,7 @@ export function parseOptions(generic: TextMap): DockerOptions {
   const network = pick(generic, 'network');
   const ifPrefix = pick(generic, DOCKER_KEYS.ifPrefix);
   const hostBinding = pick(generic, DOCKER_KEYS.hostBinding);
+  const trusted = trustedIn(pick(generic, DOCKER_KEYS.trusted));
   const size = mtu && mtuOf(mtu);
   return {
     driver: driverNamed(pick(generic, 'driver')),
@@ -91,6 +96,7 @@ export function parseOptions(generic: TextMap): DockerOptions {
     source: { ...source(generic, 4, DOCKER_KEYS.source4), ...source(generic, 6, DOCKER_KEYS.source6) },
     ...(hostBinding === undefined ? {} : { hostBinding: address(hostBinding, 4) }),
     ...(ifPrefix === undefined ? {} : { ifPrefix: interfaceName(ifPrefix, MAX_PREFIX) }),
+    ...(trusted.length === 0 ? {} : { trusted }),
   };
 }
 
@@ -175,6 +181,20 @@ function interfaceName(given: Given, longest: number): string {
   const wrong = ifNameFault(given.value, longest);
   if (wrong === undefined) return given.value;
   throw refusedOption(given, `it ${wrong}`, `Give a name of 1 to ${longest} bytes, like isth0`);
+}
+
+/** `eth0:vxlan.1`; Docker skips empty names. */
+function trustedIn(given: Given | undefined): string[] {
+  const names = [...new Set((given?.value ?? '').split(':').filter((name) => name !== ''))];
+  if (given === undefined) return names;
+  for (const name of names) {
+    const wrong = ifNameFault(name);
+    if (wrong === undefined) continue;
+    const what = `${JSON.stringify(name)} ${wrong}`;
+    throw refusedOption(given, what, 'Give names of interfaces with ":" in between, as in eth0:vxlan.1');
+  }
+  if (names.length <= LIMITS.trusted) return names;
+  throw refusedOption(given, `it names ${names.length} interfaces`, `Give ${LIMITS.trusted} at most`);
 }
 
 /** Parses like Go's strconv.ParseBool, which Docker uses for its options, and accepts on and off. */

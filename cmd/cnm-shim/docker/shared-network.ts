@@ -67,6 +67,7 @@ export function assertAgrees(name: string, spec: NetworkSpec, options: DockerOpt
     [`-o ${DOCKER_KEYS.mode6}`, options.mode[6], traits.mode6],
     [`-o ${DOCKER_KEYS.source4}`, text(options.source[4]), text(masquerade?.to[4]) ?? 'the default'],
     [`-o ${DOCKER_KEYS.source6}`, text(options.source[6]), text(masquerade?.to[6]) ?? 'the default'],
+    [`-o ${DOCKER_KEYS.trusted}`, options.trusted?.join(':'), rules?.options.trusted?.join(':') ?? 'none'],
     ['--internal', internal || undefined, traits.internal],
   ];
   for (const [key, asked, has] of wanted) {

@@ -3,6 +3,7 @@ import { conditionWords, notMatching } from '../firewall/iptables-matches.ts';
 import type { Addr, Family } from '../model/addr.ts';
 import { type FirewallBackend, type IngressPolicy, isNftMatch } from '../model/firewall.ts';
 import { given } from '../model/given.ts';
+import { ifNameFault } from '../model/if-name.ts';
 import { field, type Json, textField, textOf } from '../model/json.ts';
 import type { Prefix } from '../model/prefix.ts';
 import { invalid, show } from './invalid.ts';
@@ -16,6 +17,11 @@ export interface FirewallOptions {
   readonly policy: IngressPolicy;
   /** Families of a `closed` network that are open to everybody nevertheless. */
   readonly unprotected?: readonly Family[];
+  /**
+   * Interfaces of the host by which connections are accepted: of a `closed` network to published ports at the endpoints'
+   * own addresses, of an `open` one all, whatever other rules drop forwarded packets.
+   */
+  readonly trusted?: readonly string[];
   /** Absent: destinations outside see the pods' own addresses. */
   readonly masquerade?: MasqueradeOptions;
   readonly ports: PortOptions;
@@ -57,7 +63,7 @@ export function parseFirewall(config: Json): FirewallOptions {
   return {
     backend: parseBackend(config, ports),
     policy: parsePolicy(config, masquerade !== undefined),
-    ...given({ masquerade }),
+    ...given({ trusted: parseTrusted(config), masquerade }),
     ports,
   };
 }
@@ -82,6 +88,20 @@ function parseMasquerade(config: Json): MasqueradeOptions | undefined {
   const except = field(config, 'nonMasqueradeCIDRs');
   const list = Array.isArray(except) ? except : [];
   return { except: list.map((text, i) => readSubnet(textOf(text), `.nonMasqueradeCIDRs[${i}]`)), to };
+}
+
+function parseTrusted(config: Json): string[] | undefined {
+  const key = 'trustedHostInterfaces';
+  const names = texts(config, key);
+  if (names.length === 0) return undefined;
+  if (field(config, 'internal') === true) {
+    throw invalid(`.${key}`, names, 'nothing enters an internal network', 'Remove it or internal');
+  }
+  for (const [i, name] of names.entries()) {
+    const wrong = ifNameFault(name);
+    if (wrong !== undefined) throw invalid(`.${key}[${i}]`, name, `it ${wrong}`, 'Give names like eth0');
+  }
+  return [...new Set(names)];
 }
 
 function parsePortOptions(config: Json): PortOptions {
@@ -213,7 +233,8 @@ function texts(config: Json, key: string): string[] {
   const value = field(config, key);
   if (value === undefined) return [];
   if (!Array.isArray(value) || !value.every((item) => typeof item === 'string')) {
-    throw invalid(`.${key}`, value, 'it is not a list of texts', 'Write ["-s", "192.0.2.0/24"]');
+    const hint = key === 'trustedHostInterfaces' ? '["eth0"]' : '["-s", "192.0.2.0/24"]';
+    throw invalid(`.${key}`, value, 'it is not a list of texts', `Write ${hint}`);
   }
   return [...value];
 }

@@ -40,6 +40,8 @@ export const LIMITS = {
   addresses: 256,
   /** `nonMasqueradeCIDRs`: each is an element of a set, or a rule of iptables. */
   exceptions: 256,
+  /** Trusted interfaces of the host: each published port is an element for each. */
+  trusted: 16,
   /** Ranges of `vlanTrunk`. 4094 VLANs exist; two ranges describe the usual trunk. */
   trunk: 256,
   /** Published ports of an endpoint. */
@@ -74,6 +76,7 @@ const LISTS: readonly (readonly [path: string, limit: Limit])[] = [
   ['dns.search', 'dns'],
   ['dns.options', 'dns'],
   ['nonmasqueradecidrs', 'exceptions'],
+  ['trustedhostinterfaces', 'trusted'],
   ['vlantrunk', 'trunk'],
   ['conditionsv4', 'conditions'],
   ['conditionsv6', 'conditions'],

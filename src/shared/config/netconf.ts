@@ -69,6 +69,7 @@ const BRIDGE_ONLY = [
   'outboundAddr6',
   'ingressPolicy',
   'internal',
+  'trustedHostInterfaces',
   'exhaustedStatus',
   'icc',
   'firewall',

@@ -73,13 +73,14 @@ export function formatRangeConfig({ subnet, rangeStart, rangeEnd, gateway }: Ran
 }
 
 function formatRules({ backend, options, admit }: NetworkRules): NonNullable<SpecText['rules']> {
-  const { backend: chosen, policy, unprotected, masquerade, ports } = options;
+  const { backend: chosen, policy, unprotected, trusted, masquerade, ports } = options;
   const text = masquerade && {
     ...given({ families: masquerade.families }),
     except: masquerade.except.map(formatPrefix),
     to: Object.fromEntries(Object.entries(masquerade.to).map(([family, addr]) => [family, formatAddr(addr)])),
   };
-  return { backend, options: { backend: chosen, policy, ...given({ unprotected, masquerade: text }), ports }, admit };
+  const more = given({ unprotected, trusted, masquerade: text });
+  return { backend, options: { backend: chosen, policy, ...more, ports }, admit };
 }
 
 /** The inverse of formatSpec. Throws for an address that is malformed. */

@@ -1460,7 +1460,7 @@ return errors === 0;
 }
 
 export const netconf = validate14;
-const schema18 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"Isthmus network configuration, as one element of a CNI list hands it to the plugin","type":"object","required":["name"],"additionalProperties":false,"patternProperties":{"^cni\\.dev/":true},"properties":{"$schema":{"type":"string"},"cniVersion":{"type":"string"},"cniVersions":{"type":"array","items":{"type":"string"}},"name":{"type":"string","description":"a name of letters, digits, _, . and -, that begins with a letter or digit","pattern":"^[A-Za-z0-9][A-Za-z0-9_.-]*$","maxLength":128},"type":{"type":"string"},"driver":{"enum":["bridge","host","null"]},"bridge":{"type":"string","description":"an interface name: 1 to 15 bytes without /, : and white space","pattern":"^[^/:\\s]{1,15}$","not":{"enum":[".",".."]}},"isGateway":{"type":"boolean"},"isDefaultGateway":{"type":"boolean"},"forceAddress":{"type":"boolean"},"ipMasq":{"type":"boolean"},"ipMasqBackend":{"type":["string","null"]},"firewall":{"type":["object","null"],"additionalProperties":false,"properties":{"backend":{"enum":["auto","nftables","iptables","none"]}}},"nonMasqueradeCIDRs":{"type":["array","null"],"items":{"type":"string"}},"outboundAddr4":{"type":"string"},"outboundAddr6":{"type":"string"},"ingressPolicy":{"enum":["","open","same-bridge","isolated"]},"internal":{"type":"boolean"},"exhaustedStatus":{"enum":["error","log"]},"icc":{"type":"boolean"},"snat":{"type":["boolean","null"]},"masqAll":{"type":"boolean"},"proxy6to4":{"type":"boolean"},"markMasqBit":{"type":["integer","null"],"minimum":0,"maximum":31},"externalSetMarkChain":{"type":["string","null"],"pattern":"^[A-Za-z0-9_.-]{0,28}$","description":"a chain's name: letters, digits, \"_\", \".\" and \"-\", at most 28"},"conditionsV4":{"type":["array","null"],"items":{"type":"string"}},"conditionsV6":{"type":["array","null"],"items":{"type":"string"}},"backend":{"type":["string","null"]},"ingressRate":{"type":["integer","null"],"minimum":0},"ingressBurst":{"type":["integer","null"],"minimum":0},"egressRate":{"type":["integer","null"],"minimum":0},"egressBurst":{"type":["integer","null"],"minimum":0},"mtu":{"type":"integer","minimum":0,"maximum":65535},"hairpinMode":{"type":"boolean"},"promiscMode":{"type":"boolean"},"vlan":{"type":"integer","minimum":0,"maximum":4094},"vlanTrunk":{"type":"array","items":{"type":"object","additionalProperties":false,"properties":{"id":{"type":"integer","minimum":1,"maximum":4094},"minID":{"type":"integer","minimum":1,"maximum":4094},"maxID":{"type":"integer","minimum":1,"maximum":4094}}}},"preserveDefaultVlan":{"type":"boolean"},"macspoofchk":{"type":"boolean"},"spoofGuard":{"enum":[true,false,"on","off"]},"enabledad":{"type":"boolean"},"disableContainerInterface":{"type":"boolean"},"portIsolation":{"type":"boolean"},"dns":{"type":"object","additionalProperties":false,"properties":{"nameservers":{"type":["array","null"],"items":{"type":"string"}},"domain":{"type":"string"},"search":{"type":["array","null"],"items":{"type":"string"}},"options":{"type":["array","null"],"items":{"type":"string"}}}},"ipam":{"type":["object","null"],"properties":{"type":{"type":"string","description":"the bare name of a plugin","pattern":"^[^/\\s]*$"}}},"capabilities":{"type":["object","null"],"additionalProperties":{"type":"boolean"}},"args":{"type":["object","null"]},"runtimeConfig":{"type":["object","null"]},"prevResult":{"type":["object","null"]},"disableCheck":{"type":["boolean","string"]},"disableGC":{"type":["boolean","string"]},"loadOnlyInlinedPlugins":{"type":["boolean","string"]}}};
+const schema18 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"Isthmus network configuration, as one element of a CNI list hands it to the plugin","type":"object","required":["name"],"additionalProperties":false,"patternProperties":{"^cni\\.dev/":true},"properties":{"$schema":{"type":"string"},"cniVersion":{"type":"string"},"cniVersions":{"type":"array","items":{"type":"string"}},"name":{"type":"string","description":"a name of letters, digits, _, . and -, that begins with a letter or digit","pattern":"^[A-Za-z0-9][A-Za-z0-9_.-]*$","maxLength":128},"type":{"type":"string"},"driver":{"enum":["bridge","host","null"]},"bridge":{"type":"string","description":"an interface name: 1 to 15 bytes without /, : and white space","pattern":"^[^/:\\s]{1,15}$","not":{"enum":[".",".."]}},"isGateway":{"type":"boolean"},"isDefaultGateway":{"type":"boolean"},"forceAddress":{"type":"boolean"},"ipMasq":{"type":"boolean"},"ipMasqBackend":{"type":["string","null"]},"firewall":{"type":["object","null"],"additionalProperties":false,"properties":{"backend":{"enum":["auto","nftables","iptables","none"]}}},"nonMasqueradeCIDRs":{"type":["array","null"],"items":{"type":"string"}},"trustedHostInterfaces":{"type":["array","null"],"items":{"type":"string"}},"outboundAddr4":{"type":"string"},"outboundAddr6":{"type":"string"},"ingressPolicy":{"enum":["","open","same-bridge","isolated"]},"internal":{"type":"boolean"},"exhaustedStatus":{"enum":["error","log"]},"icc":{"type":"boolean"},"snat":{"type":["boolean","null"]},"masqAll":{"type":"boolean"},"proxy6to4":{"type":"boolean"},"markMasqBit":{"type":["integer","null"],"minimum":0,"maximum":31},"externalSetMarkChain":{"type":["string","null"],"pattern":"^[A-Za-z0-9_.-]{0,28}$","description":"a chain's name: letters, digits, \"_\", \".\" and \"-\", at most 28"},"conditionsV4":{"type":["array","null"],"items":{"type":"string"}},"conditionsV6":{"type":["array","null"],"items":{"type":"string"}},"backend":{"type":["string","null"]},"ingressRate":{"type":["integer","null"],"minimum":0},"ingressBurst":{"type":["integer","null"],"minimum":0},"egressRate":{"type":["integer","null"],"minimum":0},"egressBurst":{"type":["integer","null"],"minimum":0},"mtu":{"type":"integer","minimum":0,"maximum":65535},"hairpinMode":{"type":"boolean"},"promiscMode":{"type":"boolean"},"vlan":{"type":"integer","minimum":0,"maximum":4094},"vlanTrunk":{"type":"array","items":{"type":"object","additionalProperties":false,"properties":{"id":{"type":"integer","minimum":1,"maximum":4094},"minID":{"type":"integer","minimum":1,"maximum":4094},"maxID":{"type":"integer","minimum":1,"maximum":4094}}}},"preserveDefaultVlan":{"type":"boolean"},"macspoofchk":{"type":"boolean"},"spoofGuard":{"enum":[true,false,"on","off"]},"enabledad":{"type":"boolean"},"disableContainerInterface":{"type":"boolean"},"portIsolation":{"type":"boolean"},"dns":{"type":"object","additionalProperties":false,"properties":{"nameservers":{"type":["array","null"],"items":{"type":"string"}},"domain":{"type":"string"},"search":{"type":["array","null"],"items":{"type":"string"}},"options":{"type":["array","null"],"items":{"type":"string"}}}},"ipam":{"type":["object","null"],"properties":{"type":{"type":"string","description":"the bare name of a plugin","pattern":"^[^/\\s]*$"}}},"capabilities":{"type":["object","null"],"additionalProperties":{"type":"boolean"}},"args":{"type":["object","null"]},"runtimeConfig":{"type":["object","null"]},"prevResult":{"type":["object","null"]},"disableCheck":{"type":["boolean","string"]},"disableGC":{"type":["boolean","string"]},"loadOnlyInlinedPlugins":{"type":["boolean","string"]}}};
 const func4 = func4Module.default;
 const pattern0 = new RegExp("^cni\\.dev/", "u");
 const pattern1 = new RegExp("^[A-Za-z0-9][A-Za-z0-9_.-]*$", "u");
@@ -1803,10 +1803,10 @@ errors++;
 }
 }
 }
-if(data.outboundAddr4 !== undefined){
-let data17 = data.outboundAddr4;
-if(typeof data17 !== "string"){
-const err25 = {instancePath:instancePath+"/outboundAddr4",schemaPath:"#/properties/outboundAddr4/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.outboundAddr4.type,parentSchema:schema18.properties.outboundAddr4,data:data17};
+if(data.trustedHostInterfaces !== undefined){
+let data17 = data.trustedHostInterfaces;
+if((!(Array.isArray(data17))) && (data17 !== null)){
+const err25 = {instancePath:instancePath+"/trustedHostInterfaces",schemaPath:"#/properties/trustedHostInterfaces/type",keyword:"type",params:{type: schema18.properties.trustedHostInterfaces.type},message:"must be array,null",schema:schema18.properties.trustedHostInterfaces.type,parentSchema:schema18.properties.trustedHostInterfaces,data:data17};
 if(vErrors === null){
 vErrors = [err25];
 }
@@ -1815,11 +1815,12 @@ vErrors.push(err25);
 }
 errors++;
 }
-}
-if(data.outboundAddr6 !== undefined){
-let data18 = data.outboundAddr6;
+if(Array.isArray(data17)){
+const len2 = data17.length;
+for(let i2=0; i2<len2; i2++){
+let data18 = data17[i2];
 if(typeof data18 !== "string"){
-const err26 = {instancePath:instancePath+"/outboundAddr6",schemaPath:"#/properties/outboundAddr6/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.outboundAddr6.type,parentSchema:schema18.properties.outboundAddr6,data:data18};
+const err26 = {instancePath:instancePath+"/trustedHostInterfaces/" + i2,schemaPath:"#/properties/trustedHostInterfaces/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.trustedHostInterfaces.items.type,parentSchema:schema18.properties.trustedHostInterfaces.items,data:data18};
 if(vErrors === null){
 vErrors = [err26];
 }
@@ -1829,10 +1830,12 @@ vErrors.push(err26);
 errors++;
 }
 }
-if(data.ingressPolicy !== undefined){
-let data19 = data.ingressPolicy;
-if(!((((data19 === "") || (data19 === "open")) || (data19 === "same-bridge")) || (data19 === "isolated"))){
-const err27 = {instancePath:instancePath+"/ingressPolicy",schemaPath:"#/properties/ingressPolicy/enum",keyword:"enum",params:{allowedValues: schema18.properties.ingressPolicy.enum},message:"must be equal to one of the allowed values",schema:schema18.properties.ingressPolicy.enum,parentSchema:schema18.properties.ingressPolicy,data:data19};
+}
+}
+if(data.outboundAddr4 !== undefined){
+let data19 = data.outboundAddr4;
+if(typeof data19 !== "string"){
+const err27 = {instancePath:instancePath+"/outboundAddr4",schemaPath:"#/properties/outboundAddr4/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.outboundAddr4.type,parentSchema:schema18.properties.outboundAddr4,data:data19};
 if(vErrors === null){
 vErrors = [err27];
 }
@@ -1842,10 +1845,10 @@ vErrors.push(err27);
 errors++;
 }
 }
-if(data.internal !== undefined){
-let data20 = data.internal;
-if(typeof data20 !== "boolean"){
-const err28 = {instancePath:instancePath+"/internal",schemaPath:"#/properties/internal/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.internal.type,parentSchema:schema18.properties.internal,data:data20};
+if(data.outboundAddr6 !== undefined){
+let data20 = data.outboundAddr6;
+if(typeof data20 !== "string"){
+const err28 = {instancePath:instancePath+"/outboundAddr6",schemaPath:"#/properties/outboundAddr6/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.outboundAddr6.type,parentSchema:schema18.properties.outboundAddr6,data:data20};
 if(vErrors === null){
 vErrors = [err28];
 }
@@ -1855,10 +1858,10 @@ vErrors.push(err28);
 errors++;
 }
 }
-if(data.exhaustedStatus !== undefined){
-let data21 = data.exhaustedStatus;
-if(!((data21 === "error") || (data21 === "log"))){
-const err29 = {instancePath:instancePath+"/exhaustedStatus",schemaPath:"#/properties/exhaustedStatus/enum",keyword:"enum",params:{allowedValues: schema18.properties.exhaustedStatus.enum},message:"must be equal to one of the allowed values",schema:schema18.properties.exhaustedStatus.enum,parentSchema:schema18.properties.exhaustedStatus,data:data21};
+if(data.ingressPolicy !== undefined){
+let data21 = data.ingressPolicy;
+if(!((((data21 === "") || (data21 === "open")) || (data21 === "same-bridge")) || (data21 === "isolated"))){
+const err29 = {instancePath:instancePath+"/ingressPolicy",schemaPath:"#/properties/ingressPolicy/enum",keyword:"enum",params:{allowedValues: schema18.properties.ingressPolicy.enum},message:"must be equal to one of the allowed values",schema:schema18.properties.ingressPolicy.enum,parentSchema:schema18.properties.ingressPolicy,data:data21};
 if(vErrors === null){
 vErrors = [err29];
 }
@@ -1868,10 +1871,10 @@ vErrors.push(err29);
 errors++;
 }
 }
-if(data.icc !== undefined){
-let data22 = data.icc;
+if(data.internal !== undefined){
+let data22 = data.internal;
 if(typeof data22 !== "boolean"){
-const err30 = {instancePath:instancePath+"/icc",schemaPath:"#/properties/icc/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.icc.type,parentSchema:schema18.properties.icc,data:data22};
+const err30 = {instancePath:instancePath+"/internal",schemaPath:"#/properties/internal/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.internal.type,parentSchema:schema18.properties.internal,data:data22};
 if(vErrors === null){
 vErrors = [err30];
 }
@@ -1881,10 +1884,10 @@ vErrors.push(err30);
 errors++;
 }
 }
-if(data.snat !== undefined){
-let data23 = data.snat;
-if((typeof data23 !== "boolean") && (data23 !== null)){
-const err31 = {instancePath:instancePath+"/snat",schemaPath:"#/properties/snat/type",keyword:"type",params:{type: schema18.properties.snat.type},message:"must be boolean,null",schema:schema18.properties.snat.type,parentSchema:schema18.properties.snat,data:data23};
+if(data.exhaustedStatus !== undefined){
+let data23 = data.exhaustedStatus;
+if(!((data23 === "error") || (data23 === "log"))){
+const err31 = {instancePath:instancePath+"/exhaustedStatus",schemaPath:"#/properties/exhaustedStatus/enum",keyword:"enum",params:{allowedValues: schema18.properties.exhaustedStatus.enum},message:"must be equal to one of the allowed values",schema:schema18.properties.exhaustedStatus.enum,parentSchema:schema18.properties.exhaustedStatus,data:data23};
 if(vErrors === null){
 vErrors = [err31];
 }
@@ -1894,10 +1897,10 @@ vErrors.push(err31);
 errors++;
 }
 }
-if(data.masqAll !== undefined){
-let data24 = data.masqAll;
+if(data.icc !== undefined){
+let data24 = data.icc;
 if(typeof data24 !== "boolean"){
-const err32 = {instancePath:instancePath+"/masqAll",schemaPath:"#/properties/masqAll/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.masqAll.type,parentSchema:schema18.properties.masqAll,data:data24};
+const err32 = {instancePath:instancePath+"/icc",schemaPath:"#/properties/icc/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.icc.type,parentSchema:schema18.properties.icc,data:data24};
 if(vErrors === null){
 vErrors = [err32];
 }
@@ -1907,10 +1910,10 @@ vErrors.push(err32);
 errors++;
 }
 }
-if(data.proxy6to4 !== undefined){
-let data25 = data.proxy6to4;
-if(typeof data25 !== "boolean"){
-const err33 = {instancePath:instancePath+"/proxy6to4",schemaPath:"#/properties/proxy6to4/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.proxy6to4.type,parentSchema:schema18.properties.proxy6to4,data:data25};
+if(data.snat !== undefined){
+let data25 = data.snat;
+if((typeof data25 !== "boolean") && (data25 !== null)){
+const err33 = {instancePath:instancePath+"/snat",schemaPath:"#/properties/snat/type",keyword:"type",params:{type: schema18.properties.snat.type},message:"must be boolean,null",schema:schema18.properties.snat.type,parentSchema:schema18.properties.snat,data:data25};
 if(vErrors === null){
 vErrors = [err33];
 }
@@ -1920,10 +1923,10 @@ vErrors.push(err33);
 errors++;
 }
 }
-if(data.markMasqBit !== undefined){
-let data26 = data.markMasqBit;
-if((!(((typeof data26 == "number") && (!(data26 % 1) && !isNaN(data26))) && (isFinite(data26)))) && (data26 !== null)){
-const err34 = {instancePath:instancePath+"/markMasqBit",schemaPath:"#/properties/markMasqBit/type",keyword:"type",params:{type: schema18.properties.markMasqBit.type},message:"must be integer,null",schema:schema18.properties.markMasqBit.type,parentSchema:schema18.properties.markMasqBit,data:data26};
+if(data.masqAll !== undefined){
+let data26 = data.masqAll;
+if(typeof data26 !== "boolean"){
+const err34 = {instancePath:instancePath+"/masqAll",schemaPath:"#/properties/masqAll/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.masqAll.type,parentSchema:schema18.properties.masqAll,data:data26};
 if(vErrors === null){
 vErrors = [err34];
 }
@@ -1932,9 +1935,11 @@ vErrors.push(err34);
 }
 errors++;
 }
-if((typeof data26 == "number") && (isFinite(data26))){
-if(data26 > 31 || isNaN(data26)){
-const err35 = {instancePath:instancePath+"/markMasqBit",schemaPath:"#/properties/markMasqBit/maximum",keyword:"maximum",params:{comparison: "<=", limit: 31},message:"must be <= 31",schema:31,parentSchema:schema18.properties.markMasqBit,data:data26};
+}
+if(data.proxy6to4 !== undefined){
+let data27 = data.proxy6to4;
+if(typeof data27 !== "boolean"){
+const err35 = {instancePath:instancePath+"/proxy6to4",schemaPath:"#/properties/proxy6to4/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.proxy6to4.type,parentSchema:schema18.properties.proxy6to4,data:data27};
 if(vErrors === null){
 vErrors = [err35];
 }
@@ -1943,8 +1948,11 @@ vErrors.push(err35);
 }
 errors++;
 }
-if(data26 < 0 || isNaN(data26)){
-const err36 = {instancePath:instancePath+"/markMasqBit",schemaPath:"#/properties/markMasqBit/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.markMasqBit,data:data26};
+}
+if(data.markMasqBit !== undefined){
+let data28 = data.markMasqBit;
+if((!(((typeof data28 == "number") && (!(data28 % 1) && !isNaN(data28))) && (isFinite(data28)))) && (data28 !== null)){
+const err36 = {instancePath:instancePath+"/markMasqBit",schemaPath:"#/properties/markMasqBit/type",keyword:"type",params:{type: schema18.properties.markMasqBit.type},message:"must be integer,null",schema:schema18.properties.markMasqBit.type,parentSchema:schema18.properties.markMasqBit,data:data28};
 if(vErrors === null){
 vErrors = [err36];
 }
@@ -1953,12 +1961,9 @@ vErrors.push(err36);
 }
 errors++;
 }
-}
-}
-if(data.externalSetMarkChain !== undefined){
-let data27 = data.externalSetMarkChain;
-if((typeof data27 !== "string") && (data27 !== null)){
-const err37 = {instancePath:instancePath+"/externalSetMarkChain",schemaPath:"#/properties/externalSetMarkChain/type",keyword:"type",params:{type: schema18.properties.externalSetMarkChain.type},message:"must be string,null",schema:schema18.properties.externalSetMarkChain.type,parentSchema:schema18.properties.externalSetMarkChain,data:data27};
+if((typeof data28 == "number") && (isFinite(data28))){
+if(data28 > 31 || isNaN(data28)){
+const err37 = {instancePath:instancePath+"/markMasqBit",schemaPath:"#/properties/markMasqBit/maximum",keyword:"maximum",params:{comparison: "<=", limit: 31},message:"must be <= 31",schema:31,parentSchema:schema18.properties.markMasqBit,data:data28};
 if(vErrors === null){
 vErrors = [err37];
 }
@@ -1967,9 +1972,8 @@ vErrors.push(err37);
 }
 errors++;
 }
-if(typeof data27 === "string"){
-if(!pattern3.test(data27)){
-const err38 = {instancePath:instancePath+"/externalSetMarkChain",schemaPath:"#/properties/externalSetMarkChain/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_.-]{0,28}$"},message:"must match pattern \""+"^[A-Za-z0-9_.-]{0,28}$"+"\"",schema:"^[A-Za-z0-9_.-]{0,28}$",parentSchema:schema18.properties.externalSetMarkChain,data:data27};
+if(data28 < 0 || isNaN(data28)){
+const err38 = {instancePath:instancePath+"/markMasqBit",schemaPath:"#/properties/markMasqBit/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.markMasqBit,data:data28};
 if(vErrors === null){
 vErrors = [err38];
 }
@@ -1980,10 +1984,10 @@ errors++;
 }
 }
 }
-if(data.conditionsV4 !== undefined){
-let data28 = data.conditionsV4;
-if((!(Array.isArray(data28))) && (data28 !== null)){
-const err39 = {instancePath:instancePath+"/conditionsV4",schemaPath:"#/properties/conditionsV4/type",keyword:"type",params:{type: schema18.properties.conditionsV4.type},message:"must be array,null",schema:schema18.properties.conditionsV4.type,parentSchema:schema18.properties.conditionsV4,data:data28};
+if(data.externalSetMarkChain !== undefined){
+let data29 = data.externalSetMarkChain;
+if((typeof data29 !== "string") && (data29 !== null)){
+const err39 = {instancePath:instancePath+"/externalSetMarkChain",schemaPath:"#/properties/externalSetMarkChain/type",keyword:"type",params:{type: schema18.properties.externalSetMarkChain.type},message:"must be string,null",schema:schema18.properties.externalSetMarkChain.type,parentSchema:schema18.properties.externalSetMarkChain,data:data29};
 if(vErrors === null){
 vErrors = [err39];
 }
@@ -1992,12 +1996,9 @@ vErrors.push(err39);
 }
 errors++;
 }
-if(Array.isArray(data28)){
-const len2 = data28.length;
-for(let i2=0; i2<len2; i2++){
-let data29 = data28[i2];
-if(typeof data29 !== "string"){
-const err40 = {instancePath:instancePath+"/conditionsV4/" + i2,schemaPath:"#/properties/conditionsV4/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.conditionsV4.items.type,parentSchema:schema18.properties.conditionsV4.items,data:data29};
+if(typeof data29 === "string"){
+if(!pattern3.test(data29)){
+const err40 = {instancePath:instancePath+"/externalSetMarkChain",schemaPath:"#/properties/externalSetMarkChain/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_.-]{0,28}$"},message:"must match pattern \""+"^[A-Za-z0-9_.-]{0,28}$"+"\"",schema:"^[A-Za-z0-9_.-]{0,28}$",parentSchema:schema18.properties.externalSetMarkChain,data:data29};
 if(vErrors === null){
 vErrors = [err40];
 }
@@ -2008,11 +2009,10 @@ errors++;
 }
 }
 }
-}
-if(data.conditionsV6 !== undefined){
-let data30 = data.conditionsV6;
+if(data.conditionsV4 !== undefined){
+let data30 = data.conditionsV4;
 if((!(Array.isArray(data30))) && (data30 !== null)){
-const err41 = {instancePath:instancePath+"/conditionsV6",schemaPath:"#/properties/conditionsV6/type",keyword:"type",params:{type: schema18.properties.conditionsV6.type},message:"must be array,null",schema:schema18.properties.conditionsV6.type,parentSchema:schema18.properties.conditionsV6,data:data30};
+const err41 = {instancePath:instancePath+"/conditionsV4",schemaPath:"#/properties/conditionsV4/type",keyword:"type",params:{type: schema18.properties.conditionsV4.type},message:"must be array,null",schema:schema18.properties.conditionsV4.type,parentSchema:schema18.properties.conditionsV4,data:data30};
 if(vErrors === null){
 vErrors = [err41];
 }
@@ -2026,7 +2026,7 @@ const len3 = data30.length;
 for(let i3=0; i3<len3; i3++){
 let data31 = data30[i3];
 if(typeof data31 !== "string"){
-const err42 = {instancePath:instancePath+"/conditionsV6/" + i3,schemaPath:"#/properties/conditionsV6/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.conditionsV6.items.type,parentSchema:schema18.properties.conditionsV6.items,data:data31};
+const err42 = {instancePath:instancePath+"/conditionsV4/" + i3,schemaPath:"#/properties/conditionsV4/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.conditionsV4.items.type,parentSchema:schema18.properties.conditionsV4.items,data:data31};
 if(vErrors === null){
 vErrors = [err42];
 }
@@ -2038,10 +2038,10 @@ errors++;
 }
 }
 }
-if(data.backend !== undefined){
-let data32 = data.backend;
-if((typeof data32 !== "string") && (data32 !== null)){
-const err43 = {instancePath:instancePath+"/backend",schemaPath:"#/properties/backend/type",keyword:"type",params:{type: schema18.properties.backend.type},message:"must be string,null",schema:schema18.properties.backend.type,parentSchema:schema18.properties.backend,data:data32};
+if(data.conditionsV6 !== undefined){
+let data32 = data.conditionsV6;
+if((!(Array.isArray(data32))) && (data32 !== null)){
+const err43 = {instancePath:instancePath+"/conditionsV6",schemaPath:"#/properties/conditionsV6/type",keyword:"type",params:{type: schema18.properties.conditionsV6.type},message:"must be array,null",schema:schema18.properties.conditionsV6.type,parentSchema:schema18.properties.conditionsV6,data:data32};
 if(vErrors === null){
 vErrors = [err43];
 }
@@ -2050,11 +2050,12 @@ vErrors.push(err43);
 }
 errors++;
 }
-}
-if(data.ingressRate !== undefined){
-let data33 = data.ingressRate;
-if((!(((typeof data33 == "number") && (!(data33 % 1) && !isNaN(data33))) && (isFinite(data33)))) && (data33 !== null)){
-const err44 = {instancePath:instancePath+"/ingressRate",schemaPath:"#/properties/ingressRate/type",keyword:"type",params:{type: schema18.properties.ingressRate.type},message:"must be integer,null",schema:schema18.properties.ingressRate.type,parentSchema:schema18.properties.ingressRate,data:data33};
+if(Array.isArray(data32)){
+const len4 = data32.length;
+for(let i4=0; i4<len4; i4++){
+let data33 = data32[i4];
+if(typeof data33 !== "string"){
+const err44 = {instancePath:instancePath+"/conditionsV6/" + i4,schemaPath:"#/properties/conditionsV6/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.conditionsV6.items.type,parentSchema:schema18.properties.conditionsV6.items,data:data33};
 if(vErrors === null){
 vErrors = [err44];
 }
@@ -2063,9 +2064,13 @@ vErrors.push(err44);
 }
 errors++;
 }
-if((typeof data33 == "number") && (isFinite(data33))){
-if(data33 < 0 || isNaN(data33)){
-const err45 = {instancePath:instancePath+"/ingressRate",schemaPath:"#/properties/ingressRate/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.ingressRate,data:data33};
+}
+}
+}
+if(data.backend !== undefined){
+let data34 = data.backend;
+if((typeof data34 !== "string") && (data34 !== null)){
+const err45 = {instancePath:instancePath+"/backend",schemaPath:"#/properties/backend/type",keyword:"type",params:{type: schema18.properties.backend.type},message:"must be string,null",schema:schema18.properties.backend.type,parentSchema:schema18.properties.backend,data:data34};
 if(vErrors === null){
 vErrors = [err45];
 }
@@ -2075,11 +2080,10 @@ vErrors.push(err45);
 errors++;
 }
 }
-}
-if(data.ingressBurst !== undefined){
-let data34 = data.ingressBurst;
-if((!(((typeof data34 == "number") && (!(data34 % 1) && !isNaN(data34))) && (isFinite(data34)))) && (data34 !== null)){
-const err46 = {instancePath:instancePath+"/ingressBurst",schemaPath:"#/properties/ingressBurst/type",keyword:"type",params:{type: schema18.properties.ingressBurst.type},message:"must be integer,null",schema:schema18.properties.ingressBurst.type,parentSchema:schema18.properties.ingressBurst,data:data34};
+if(data.ingressRate !== undefined){
+let data35 = data.ingressRate;
+if((!(((typeof data35 == "number") && (!(data35 % 1) && !isNaN(data35))) && (isFinite(data35)))) && (data35 !== null)){
+const err46 = {instancePath:instancePath+"/ingressRate",schemaPath:"#/properties/ingressRate/type",keyword:"type",params:{type: schema18.properties.ingressRate.type},message:"must be integer,null",schema:schema18.properties.ingressRate.type,parentSchema:schema18.properties.ingressRate,data:data35};
 if(vErrors === null){
 vErrors = [err46];
 }
@@ -2088,9 +2092,9 @@ vErrors.push(err46);
 }
 errors++;
 }
-if((typeof data34 == "number") && (isFinite(data34))){
-if(data34 < 0 || isNaN(data34)){
-const err47 = {instancePath:instancePath+"/ingressBurst",schemaPath:"#/properties/ingressBurst/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.ingressBurst,data:data34};
+if((typeof data35 == "number") && (isFinite(data35))){
+if(data35 < 0 || isNaN(data35)){
+const err47 = {instancePath:instancePath+"/ingressRate",schemaPath:"#/properties/ingressRate/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.ingressRate,data:data35};
 if(vErrors === null){
 vErrors = [err47];
 }
@@ -2101,10 +2105,10 @@ errors++;
 }
 }
 }
-if(data.egressRate !== undefined){
-let data35 = data.egressRate;
-if((!(((typeof data35 == "number") && (!(data35 % 1) && !isNaN(data35))) && (isFinite(data35)))) && (data35 !== null)){
-const err48 = {instancePath:instancePath+"/egressRate",schemaPath:"#/properties/egressRate/type",keyword:"type",params:{type: schema18.properties.egressRate.type},message:"must be integer,null",schema:schema18.properties.egressRate.type,parentSchema:schema18.properties.egressRate,data:data35};
+if(data.ingressBurst !== undefined){
+let data36 = data.ingressBurst;
+if((!(((typeof data36 == "number") && (!(data36 % 1) && !isNaN(data36))) && (isFinite(data36)))) && (data36 !== null)){
+const err48 = {instancePath:instancePath+"/ingressBurst",schemaPath:"#/properties/ingressBurst/type",keyword:"type",params:{type: schema18.properties.ingressBurst.type},message:"must be integer,null",schema:schema18.properties.ingressBurst.type,parentSchema:schema18.properties.ingressBurst,data:data36};
 if(vErrors === null){
 vErrors = [err48];
 }
@@ -2113,9 +2117,9 @@ vErrors.push(err48);
 }
 errors++;
 }
-if((typeof data35 == "number") && (isFinite(data35))){
-if(data35 < 0 || isNaN(data35)){
-const err49 = {instancePath:instancePath+"/egressRate",schemaPath:"#/properties/egressRate/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.egressRate,data:data35};
+if((typeof data36 == "number") && (isFinite(data36))){
+if(data36 < 0 || isNaN(data36)){
+const err49 = {instancePath:instancePath+"/ingressBurst",schemaPath:"#/properties/ingressBurst/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.ingressBurst,data:data36};
 if(vErrors === null){
 vErrors = [err49];
 }
@@ -2126,10 +2130,10 @@ errors++;
 }
 }
 }
-if(data.egressBurst !== undefined){
-let data36 = data.egressBurst;
-if((!(((typeof data36 == "number") && (!(data36 % 1) && !isNaN(data36))) && (isFinite(data36)))) && (data36 !== null)){
-const err50 = {instancePath:instancePath+"/egressBurst",schemaPath:"#/properties/egressBurst/type",keyword:"type",params:{type: schema18.properties.egressBurst.type},message:"must be integer,null",schema:schema18.properties.egressBurst.type,parentSchema:schema18.properties.egressBurst,data:data36};
+if(data.egressRate !== undefined){
+let data37 = data.egressRate;
+if((!(((typeof data37 == "number") && (!(data37 % 1) && !isNaN(data37))) && (isFinite(data37)))) && (data37 !== null)){
+const err50 = {instancePath:instancePath+"/egressRate",schemaPath:"#/properties/egressRate/type",keyword:"type",params:{type: schema18.properties.egressRate.type},message:"must be integer,null",schema:schema18.properties.egressRate.type,parentSchema:schema18.properties.egressRate,data:data37};
 if(vErrors === null){
 vErrors = [err50];
 }
@@ -2138,9 +2142,9 @@ vErrors.push(err50);
 }
 errors++;
 }
-if((typeof data36 == "number") && (isFinite(data36))){
-if(data36 < 0 || isNaN(data36)){
-const err51 = {instancePath:instancePath+"/egressBurst",schemaPath:"#/properties/egressBurst/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.egressBurst,data:data36};
+if((typeof data37 == "number") && (isFinite(data37))){
+if(data37 < 0 || isNaN(data37)){
+const err51 = {instancePath:instancePath+"/egressRate",schemaPath:"#/properties/egressRate/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.egressRate,data:data37};
 if(vErrors === null){
 vErrors = [err51];
 }
@@ -2151,10 +2155,10 @@ errors++;
 }
 }
 }
-if(data.mtu !== undefined){
-let data37 = data.mtu;
-if(!(((typeof data37 == "number") && (!(data37 % 1) && !isNaN(data37))) && (isFinite(data37)))){
-const err52 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.mtu.type,parentSchema:schema18.properties.mtu,data:data37};
+if(data.egressBurst !== undefined){
+let data38 = data.egressBurst;
+if((!(((typeof data38 == "number") && (!(data38 % 1) && !isNaN(data38))) && (isFinite(data38)))) && (data38 !== null)){
+const err52 = {instancePath:instancePath+"/egressBurst",schemaPath:"#/properties/egressBurst/type",keyword:"type",params:{type: schema18.properties.egressBurst.type},message:"must be integer,null",schema:schema18.properties.egressBurst.type,parentSchema:schema18.properties.egressBurst,data:data38};
 if(vErrors === null){
 vErrors = [err52];
 }
@@ -2163,9 +2167,9 @@ vErrors.push(err52);
 }
 errors++;
 }
-if((typeof data37 == "number") && (isFinite(data37))){
-if(data37 > 65535 || isNaN(data37)){
-const err53 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535",schema:65535,parentSchema:schema18.properties.mtu,data:data37};
+if((typeof data38 == "number") && (isFinite(data38))){
+if(data38 < 0 || isNaN(data38)){
+const err53 = {instancePath:instancePath+"/egressBurst",schemaPath:"#/properties/egressBurst/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.egressBurst,data:data38};
 if(vErrors === null){
 vErrors = [err53];
 }
@@ -2174,8 +2178,12 @@ vErrors.push(err53);
 }
 errors++;
 }
-if(data37 < 0 || isNaN(data37)){
-const err54 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.mtu,data:data37};
+}
+}
+if(data.mtu !== undefined){
+let data39 = data.mtu;
+if(!(((typeof data39 == "number") && (!(data39 % 1) && !isNaN(data39))) && (isFinite(data39)))){
+const err54 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.mtu.type,parentSchema:schema18.properties.mtu,data:data39};
 if(vErrors === null){
 vErrors = [err54];
 }
@@ -2184,12 +2192,9 @@ vErrors.push(err54);
 }
 errors++;
 }
-}
-}
-if(data.hairpinMode !== undefined){
-let data38 = data.hairpinMode;
-if(typeof data38 !== "boolean"){
-const err55 = {instancePath:instancePath+"/hairpinMode",schemaPath:"#/properties/hairpinMode/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.hairpinMode.type,parentSchema:schema18.properties.hairpinMode,data:data38};
+if((typeof data39 == "number") && (isFinite(data39))){
+if(data39 > 65535 || isNaN(data39)){
+const err55 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535",schema:65535,parentSchema:schema18.properties.mtu,data:data39};
 if(vErrors === null){
 vErrors = [err55];
 }
@@ -2198,11 +2203,8 @@ vErrors.push(err55);
 }
 errors++;
 }
-}
-if(data.promiscMode !== undefined){
-let data39 = data.promiscMode;
-if(typeof data39 !== "boolean"){
-const err56 = {instancePath:instancePath+"/promiscMode",schemaPath:"#/properties/promiscMode/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.promiscMode.type,parentSchema:schema18.properties.promiscMode,data:data39};
+if(data39 < 0 || isNaN(data39)){
+const err56 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.mtu,data:data39};
 if(vErrors === null){
 vErrors = [err56];
 }
@@ -2212,10 +2214,11 @@ vErrors.push(err56);
 errors++;
 }
 }
-if(data.vlan !== undefined){
-let data40 = data.vlan;
-if(!(((typeof data40 == "number") && (!(data40 % 1) && !isNaN(data40))) && (isFinite(data40)))){
-const err57 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.vlan.type,parentSchema:schema18.properties.vlan,data:data40};
+}
+if(data.hairpinMode !== undefined){
+let data40 = data.hairpinMode;
+if(typeof data40 !== "boolean"){
+const err57 = {instancePath:instancePath+"/hairpinMode",schemaPath:"#/properties/hairpinMode/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.hairpinMode.type,parentSchema:schema18.properties.hairpinMode,data:data40};
 if(vErrors === null){
 vErrors = [err57];
 }
@@ -2224,9 +2227,11 @@ vErrors.push(err57);
 }
 errors++;
 }
-if((typeof data40 == "number") && (isFinite(data40))){
-if(data40 > 4094 || isNaN(data40)){
-const err58 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema18.properties.vlan,data:data40};
+}
+if(data.promiscMode !== undefined){
+let data41 = data.promiscMode;
+if(typeof data41 !== "boolean"){
+const err58 = {instancePath:instancePath+"/promiscMode",schemaPath:"#/properties/promiscMode/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.promiscMode.type,parentSchema:schema18.properties.promiscMode,data:data41};
 if(vErrors === null){
 vErrors = [err58];
 }
@@ -2235,8 +2240,11 @@ vErrors.push(err58);
 }
 errors++;
 }
-if(data40 < 0 || isNaN(data40)){
-const err59 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.vlan,data:data40};
+}
+if(data.vlan !== undefined){
+let data42 = data.vlan;
+if(!(((typeof data42 == "number") && (!(data42 % 1) && !isNaN(data42))) && (isFinite(data42)))){
+const err59 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.vlan.type,parentSchema:schema18.properties.vlan,data:data42};
 if(vErrors === null){
 vErrors = [err59];
 }
@@ -2245,18 +2253,9 @@ vErrors.push(err59);
 }
 errors++;
 }
-}
-}
-if(data.vlanTrunk !== undefined){
-let data41 = data.vlanTrunk;
-if(Array.isArray(data41)){
-const len4 = data41.length;
-for(let i4=0; i4<len4; i4++){
-let data42 = data41[i4];
-if(data42 && typeof data42 == "object" && !Array.isArray(data42)){
-for(const key2 in data42){
-if(!(((key2 === "id") || (key2 === "minID")) || (key2 === "maxID"))){
-const err60 = {instancePath:instancePath+"/vlanTrunk/" + i4,schemaPath:"#/properties/vlanTrunk/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2},message:"must NOT have additional properties",schema:false,parentSchema:schema18.properties.vlanTrunk.items,data:data42};
+if((typeof data42 == "number") && (isFinite(data42))){
+if(data42 > 4094 || isNaN(data42)){
+const err60 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema18.properties.vlan,data:data42};
 if(vErrors === null){
 vErrors = [err60];
 }
@@ -2265,11 +2264,8 @@ vErrors.push(err60);
 }
 errors++;
 }
-}
-if(data42.id !== undefined){
-let data43 = data42.id;
-if(!(((typeof data43 == "number") && (!(data43 % 1) && !isNaN(data43))) && (isFinite(data43)))){
-const err61 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.vlanTrunk.items.properties.id.type,parentSchema:schema18.properties.vlanTrunk.items.properties.id,data:data43};
+if(data42 < 0 || isNaN(data42)){
+const err61 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.vlan,data:data42};
 if(vErrors === null){
 vErrors = [err61];
 }
@@ -2278,9 +2274,18 @@ vErrors.push(err61);
 }
 errors++;
 }
-if((typeof data43 == "number") && (isFinite(data43))){
-if(data43 > 4094 || isNaN(data43)){
-const err62 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema18.properties.vlanTrunk.items.properties.id,data:data43};
+}
+}
+if(data.vlanTrunk !== undefined){
+let data43 = data.vlanTrunk;
+if(Array.isArray(data43)){
+const len5 = data43.length;
+for(let i5=0; i5<len5; i5++){
+let data44 = data43[i5];
+if(data44 && typeof data44 == "object" && !Array.isArray(data44)){
+for(const key2 in data44){
+if(!(((key2 === "id") || (key2 === "minID")) || (key2 === "maxID"))){
+const err62 = {instancePath:instancePath+"/vlanTrunk/" + i5,schemaPath:"#/properties/vlanTrunk/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2},message:"must NOT have additional properties",schema:false,parentSchema:schema18.properties.vlanTrunk.items,data:data44};
 if(vErrors === null){
 vErrors = [err62];
 }
@@ -2289,8 +2294,11 @@ vErrors.push(err62);
 }
 errors++;
 }
-if(data43 < 1 || isNaN(data43)){
-const err63 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema18.properties.vlanTrunk.items.properties.id,data:data43};
+}
+if(data44.id !== undefined){
+let data45 = data44.id;
+if(!(((typeof data45 == "number") && (!(data45 % 1) && !isNaN(data45))) && (isFinite(data45)))){
+const err63 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.vlanTrunk.items.properties.id.type,parentSchema:schema18.properties.vlanTrunk.items.properties.id,data:data45};
 if(vErrors === null){
 vErrors = [err63];
 }
@@ -2299,12 +2307,9 @@ vErrors.push(err63);
 }
 errors++;
 }
-}
-}
-if(data42.minID !== undefined){
-let data44 = data42.minID;
-if(!(((typeof data44 == "number") && (!(data44 % 1) && !isNaN(data44))) && (isFinite(data44)))){
-const err64 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.vlanTrunk.items.properties.minID.type,parentSchema:schema18.properties.vlanTrunk.items.properties.minID,data:data44};
+if((typeof data45 == "number") && (isFinite(data45))){
+if(data45 > 4094 || isNaN(data45)){
+const err64 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema18.properties.vlanTrunk.items.properties.id,data:data45};
 if(vErrors === null){
 vErrors = [err64];
 }
@@ -2313,9 +2318,8 @@ vErrors.push(err64);
 }
 errors++;
 }
-if((typeof data44 == "number") && (isFinite(data44))){
-if(data44 > 4094 || isNaN(data44)){
-const err65 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema18.properties.vlanTrunk.items.properties.minID,data:data44};
+if(data45 < 1 || isNaN(data45)){
+const err65 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema18.properties.vlanTrunk.items.properties.id,data:data45};
 if(vErrors === null){
 vErrors = [err65];
 }
@@ -2324,8 +2328,12 @@ vErrors.push(err65);
 }
 errors++;
 }
-if(data44 < 1 || isNaN(data44)){
-const err66 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema18.properties.vlanTrunk.items.properties.minID,data:data44};
+}
+}
+if(data44.minID !== undefined){
+let data46 = data44.minID;
+if(!(((typeof data46 == "number") && (!(data46 % 1) && !isNaN(data46))) && (isFinite(data46)))){
+const err66 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.vlanTrunk.items.properties.minID.type,parentSchema:schema18.properties.vlanTrunk.items.properties.minID,data:data46};
 if(vErrors === null){
 vErrors = [err66];
 }
@@ -2334,12 +2342,9 @@ vErrors.push(err66);
 }
 errors++;
 }
-}
-}
-if(data42.maxID !== undefined){
-let data45 = data42.maxID;
-if(!(((typeof data45 == "number") && (!(data45 % 1) && !isNaN(data45))) && (isFinite(data45)))){
-const err67 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.vlanTrunk.items.properties.maxID.type,parentSchema:schema18.properties.vlanTrunk.items.properties.maxID,data:data45};
+if((typeof data46 == "number") && (isFinite(data46))){
+if(data46 > 4094 || isNaN(data46)){
+const err67 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema18.properties.vlanTrunk.items.properties.minID,data:data46};
 if(vErrors === null){
 vErrors = [err67];
 }
@@ -2348,9 +2353,8 @@ vErrors.push(err67);
 }
 errors++;
 }
-if((typeof data45 == "number") && (isFinite(data45))){
-if(data45 > 4094 || isNaN(data45)){
-const err68 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema18.properties.vlanTrunk.items.properties.maxID,data:data45};
+if(data46 < 1 || isNaN(data46)){
+const err68 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema18.properties.vlanTrunk.items.properties.minID,data:data46};
 if(vErrors === null){
 vErrors = [err68];
 }
@@ -2359,8 +2363,12 @@ vErrors.push(err68);
 }
 errors++;
 }
-if(data45 < 1 || isNaN(data45)){
-const err69 = {instancePath:instancePath+"/vlanTrunk/" + i4+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema18.properties.vlanTrunk.items.properties.maxID,data:data45};
+}
+}
+if(data44.maxID !== undefined){
+let data47 = data44.maxID;
+if(!(((typeof data47 == "number") && (!(data47 % 1) && !isNaN(data47))) && (isFinite(data47)))){
+const err69 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.vlanTrunk.items.properties.maxID.type,parentSchema:schema18.properties.vlanTrunk.items.properties.maxID,data:data47};
 if(vErrors === null){
 vErrors = [err69];
 }
@@ -2369,11 +2377,9 @@ vErrors.push(err69);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err70 = {instancePath:instancePath+"/vlanTrunk/" + i4,schemaPath:"#/properties/vlanTrunk/items/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema18.properties.vlanTrunk.items.type,parentSchema:schema18.properties.vlanTrunk.items,data:data42};
+if((typeof data47 == "number") && (isFinite(data47))){
+if(data47 > 4094 || isNaN(data47)){
+const err70 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema18.properties.vlanTrunk.items.properties.maxID,data:data47};
 if(vErrors === null){
 vErrors = [err70];
 }
@@ -2382,10 +2388,8 @@ vErrors.push(err70);
 }
 errors++;
 }
-}
-}
-else {
-const err71 = {instancePath:instancePath+"/vlanTrunk",schemaPath:"#/properties/vlanTrunk/type",keyword:"type",params:{type: "array"},message:"must be array",schema:schema18.properties.vlanTrunk.type,parentSchema:schema18.properties.vlanTrunk,data:data41};
+if(data47 < 1 || isNaN(data47)){
+const err71 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema18.properties.vlanTrunk.items.properties.maxID,data:data47};
 if(vErrors === null){
 vErrors = [err71];
 }
@@ -2395,10 +2399,10 @@ vErrors.push(err71);
 errors++;
 }
 }
-if(data.preserveDefaultVlan !== undefined){
-let data46 = data.preserveDefaultVlan;
-if(typeof data46 !== "boolean"){
-const err72 = {instancePath:instancePath+"/preserveDefaultVlan",schemaPath:"#/properties/preserveDefaultVlan/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.preserveDefaultVlan.type,parentSchema:schema18.properties.preserveDefaultVlan,data:data46};
+}
+}
+else {
+const err72 = {instancePath:instancePath+"/vlanTrunk/" + i5,schemaPath:"#/properties/vlanTrunk/items/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema18.properties.vlanTrunk.items.type,parentSchema:schema18.properties.vlanTrunk.items,data:data44};
 if(vErrors === null){
 vErrors = [err72];
 }
@@ -2408,10 +2412,9 @@ vErrors.push(err72);
 errors++;
 }
 }
-if(data.macspoofchk !== undefined){
-let data47 = data.macspoofchk;
-if(typeof data47 !== "boolean"){
-const err73 = {instancePath:instancePath+"/macspoofchk",schemaPath:"#/properties/macspoofchk/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.macspoofchk.type,parentSchema:schema18.properties.macspoofchk,data:data47};
+}
+else {
+const err73 = {instancePath:instancePath+"/vlanTrunk",schemaPath:"#/properties/vlanTrunk/type",keyword:"type",params:{type: "array"},message:"must be array",schema:schema18.properties.vlanTrunk.type,parentSchema:schema18.properties.vlanTrunk,data:data43};
 if(vErrors === null){
 vErrors = [err73];
 }
@@ -2421,10 +2424,10 @@ vErrors.push(err73);
 errors++;
 }
 }
-if(data.spoofGuard !== undefined){
-let data48 = data.spoofGuard;
-if(!((((data48 === true) || (data48 === false)) || (data48 === "on")) || (data48 === "off"))){
-const err74 = {instancePath:instancePath+"/spoofGuard",schemaPath:"#/properties/spoofGuard/enum",keyword:"enum",params:{allowedValues: schema18.properties.spoofGuard.enum},message:"must be equal to one of the allowed values",schema:schema18.properties.spoofGuard.enum,parentSchema:schema18.properties.spoofGuard,data:data48};
+if(data.preserveDefaultVlan !== undefined){
+let data48 = data.preserveDefaultVlan;
+if(typeof data48 !== "boolean"){
+const err74 = {instancePath:instancePath+"/preserveDefaultVlan",schemaPath:"#/properties/preserveDefaultVlan/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.preserveDefaultVlan.type,parentSchema:schema18.properties.preserveDefaultVlan,data:data48};
 if(vErrors === null){
 vErrors = [err74];
 }
@@ -2434,10 +2437,10 @@ vErrors.push(err74);
 errors++;
 }
 }
-if(data.enabledad !== undefined){
-let data49 = data.enabledad;
+if(data.macspoofchk !== undefined){
+let data49 = data.macspoofchk;
 if(typeof data49 !== "boolean"){
-const err75 = {instancePath:instancePath+"/enabledad",schemaPath:"#/properties/enabledad/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.enabledad.type,parentSchema:schema18.properties.enabledad,data:data49};
+const err75 = {instancePath:instancePath+"/macspoofchk",schemaPath:"#/properties/macspoofchk/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.macspoofchk.type,parentSchema:schema18.properties.macspoofchk,data:data49};
 if(vErrors === null){
 vErrors = [err75];
 }
@@ -2447,10 +2450,10 @@ vErrors.push(err75);
 errors++;
 }
 }
-if(data.disableContainerInterface !== undefined){
-let data50 = data.disableContainerInterface;
-if(typeof data50 !== "boolean"){
-const err76 = {instancePath:instancePath+"/disableContainerInterface",schemaPath:"#/properties/disableContainerInterface/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.disableContainerInterface.type,parentSchema:schema18.properties.disableContainerInterface,data:data50};
+if(data.spoofGuard !== undefined){
+let data50 = data.spoofGuard;
+if(!((((data50 === true) || (data50 === false)) || (data50 === "on")) || (data50 === "off"))){
+const err76 = {instancePath:instancePath+"/spoofGuard",schemaPath:"#/properties/spoofGuard/enum",keyword:"enum",params:{allowedValues: schema18.properties.spoofGuard.enum},message:"must be equal to one of the allowed values",schema:schema18.properties.spoofGuard.enum,parentSchema:schema18.properties.spoofGuard,data:data50};
 if(vErrors === null){
 vErrors = [err76];
 }
@@ -2460,10 +2463,10 @@ vErrors.push(err76);
 errors++;
 }
 }
-if(data.portIsolation !== undefined){
-let data51 = data.portIsolation;
+if(data.enabledad !== undefined){
+let data51 = data.enabledad;
 if(typeof data51 !== "boolean"){
-const err77 = {instancePath:instancePath+"/portIsolation",schemaPath:"#/properties/portIsolation/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.portIsolation.type,parentSchema:schema18.properties.portIsolation,data:data51};
+const err77 = {instancePath:instancePath+"/enabledad",schemaPath:"#/properties/enabledad/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.enabledad.type,parentSchema:schema18.properties.enabledad,data:data51};
 if(vErrors === null){
 vErrors = [err77];
 }
@@ -2473,12 +2476,10 @@ vErrors.push(err77);
 errors++;
 }
 }
-if(data.dns !== undefined){
-let data52 = data.dns;
-if(data52 && typeof data52 == "object" && !Array.isArray(data52)){
-for(const key3 in data52){
-if(!((((key3 === "nameservers") || (key3 === "domain")) || (key3 === "search")) || (key3 === "options"))){
-const err78 = {instancePath:instancePath+"/dns",schemaPath:"#/properties/dns/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3},message:"must NOT have additional properties",schema:false,parentSchema:schema18.properties.dns,data:data52};
+if(data.disableContainerInterface !== undefined){
+let data52 = data.disableContainerInterface;
+if(typeof data52 !== "boolean"){
+const err78 = {instancePath:instancePath+"/disableContainerInterface",schemaPath:"#/properties/disableContainerInterface/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.disableContainerInterface.type,parentSchema:schema18.properties.disableContainerInterface,data:data52};
 if(vErrors === null){
 vErrors = [err78];
 }
@@ -2488,10 +2489,10 @@ vErrors.push(err78);
 errors++;
 }
 }
-if(data52.nameservers !== undefined){
-let data53 = data52.nameservers;
-if((!(Array.isArray(data53))) && (data53 !== null)){
-const err79 = {instancePath:instancePath+"/dns/nameservers",schemaPath:"#/properties/dns/properties/nameservers/type",keyword:"type",params:{type: schema18.properties.dns.properties.nameservers.type},message:"must be array,null",schema:schema18.properties.dns.properties.nameservers.type,parentSchema:schema18.properties.dns.properties.nameservers,data:data53};
+if(data.portIsolation !== undefined){
+let data53 = data.portIsolation;
+if(typeof data53 !== "boolean"){
+const err79 = {instancePath:instancePath+"/portIsolation",schemaPath:"#/properties/portIsolation/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.portIsolation.type,parentSchema:schema18.properties.portIsolation,data:data53};
 if(vErrors === null){
 vErrors = [err79];
 }
@@ -2500,12 +2501,13 @@ vErrors.push(err79);
 }
 errors++;
 }
-if(Array.isArray(data53)){
-const len5 = data53.length;
-for(let i5=0; i5<len5; i5++){
-let data54 = data53[i5];
-if(typeof data54 !== "string"){
-const err80 = {instancePath:instancePath+"/dns/nameservers/" + i5,schemaPath:"#/properties/dns/properties/nameservers/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.dns.properties.nameservers.items.type,parentSchema:schema18.properties.dns.properties.nameservers.items,data:data54};
+}
+if(data.dns !== undefined){
+let data54 = data.dns;
+if(data54 && typeof data54 == "object" && !Array.isArray(data54)){
+for(const key3 in data54){
+if(!((((key3 === "nameservers") || (key3 === "domain")) || (key3 === "search")) || (key3 === "options"))){
+const err80 = {instancePath:instancePath+"/dns",schemaPath:"#/properties/dns/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3},message:"must NOT have additional properties",schema:false,parentSchema:schema18.properties.dns,data:data54};
 if(vErrors === null){
 vErrors = [err80];
 }
@@ -2515,12 +2517,10 @@ vErrors.push(err80);
 errors++;
 }
 }
-}
-}
-if(data52.domain !== undefined){
-let data55 = data52.domain;
-if(typeof data55 !== "string"){
-const err81 = {instancePath:instancePath+"/dns/domain",schemaPath:"#/properties/dns/properties/domain/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.dns.properties.domain.type,parentSchema:schema18.properties.dns.properties.domain,data:data55};
+if(data54.nameservers !== undefined){
+let data55 = data54.nameservers;
+if((!(Array.isArray(data55))) && (data55 !== null)){
+const err81 = {instancePath:instancePath+"/dns/nameservers",schemaPath:"#/properties/dns/properties/nameservers/type",keyword:"type",params:{type: schema18.properties.dns.properties.nameservers.type},message:"must be array,null",schema:schema18.properties.dns.properties.nameservers.type,parentSchema:schema18.properties.dns.properties.nameservers,data:data55};
 if(vErrors === null){
 vErrors = [err81];
 }
@@ -2529,11 +2529,12 @@ vErrors.push(err81);
 }
 errors++;
 }
-}
-if(data52.search !== undefined){
-let data56 = data52.search;
-if((!(Array.isArray(data56))) && (data56 !== null)){
-const err82 = {instancePath:instancePath+"/dns/search",schemaPath:"#/properties/dns/properties/search/type",keyword:"type",params:{type: schema18.properties.dns.properties.search.type},message:"must be array,null",schema:schema18.properties.dns.properties.search.type,parentSchema:schema18.properties.dns.properties.search,data:data56};
+if(Array.isArray(data55)){
+const len6 = data55.length;
+for(let i6=0; i6<len6; i6++){
+let data56 = data55[i6];
+if(typeof data56 !== "string"){
+const err82 = {instancePath:instancePath+"/dns/nameservers/" + i6,schemaPath:"#/properties/dns/properties/nameservers/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.dns.properties.nameservers.items.type,parentSchema:schema18.properties.dns.properties.nameservers.items,data:data56};
 if(vErrors === null){
 vErrors = [err82];
 }
@@ -2542,12 +2543,13 @@ vErrors.push(err82);
 }
 errors++;
 }
-if(Array.isArray(data56)){
-const len6 = data56.length;
-for(let i6=0; i6<len6; i6++){
-let data57 = data56[i6];
+}
+}
+}
+if(data54.domain !== undefined){
+let data57 = data54.domain;
 if(typeof data57 !== "string"){
-const err83 = {instancePath:instancePath+"/dns/search/" + i6,schemaPath:"#/properties/dns/properties/search/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.dns.properties.search.items.type,parentSchema:schema18.properties.dns.properties.search.items,data:data57};
+const err83 = {instancePath:instancePath+"/dns/domain",schemaPath:"#/properties/dns/properties/domain/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.dns.properties.domain.type,parentSchema:schema18.properties.dns.properties.domain,data:data57};
 if(vErrors === null){
 vErrors = [err83];
 }
@@ -2557,12 +2559,10 @@ vErrors.push(err83);
 errors++;
 }
 }
-}
-}
-if(data52.options !== undefined){
-let data58 = data52.options;
+if(data54.search !== undefined){
+let data58 = data54.search;
 if((!(Array.isArray(data58))) && (data58 !== null)){
-const err84 = {instancePath:instancePath+"/dns/options",schemaPath:"#/properties/dns/properties/options/type",keyword:"type",params:{type: schema18.properties.dns.properties.options.type},message:"must be array,null",schema:schema18.properties.dns.properties.options.type,parentSchema:schema18.properties.dns.properties.options,data:data58};
+const err84 = {instancePath:instancePath+"/dns/search",schemaPath:"#/properties/dns/properties/search/type",keyword:"type",params:{type: schema18.properties.dns.properties.search.type},message:"must be array,null",schema:schema18.properties.dns.properties.search.type,parentSchema:schema18.properties.dns.properties.search,data:data58};
 if(vErrors === null){
 vErrors = [err84];
 }
@@ -2576,7 +2576,7 @@ const len7 = data58.length;
 for(let i7=0; i7<len7; i7++){
 let data59 = data58[i7];
 if(typeof data59 !== "string"){
-const err85 = {instancePath:instancePath+"/dns/options/" + i7,schemaPath:"#/properties/dns/properties/options/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.dns.properties.options.items.type,parentSchema:schema18.properties.dns.properties.options.items,data:data59};
+const err85 = {instancePath:instancePath+"/dns/search/" + i7,schemaPath:"#/properties/dns/properties/search/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.dns.properties.search.items.type,parentSchema:schema18.properties.dns.properties.search.items,data:data59};
 if(vErrors === null){
 vErrors = [err85];
 }
@@ -2588,9 +2588,10 @@ errors++;
 }
 }
 }
-}
-else {
-const err86 = {instancePath:instancePath+"/dns",schemaPath:"#/properties/dns/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema18.properties.dns.type,parentSchema:schema18.properties.dns,data:data52};
+if(data54.options !== undefined){
+let data60 = data54.options;
+if((!(Array.isArray(data60))) && (data60 !== null)){
+const err86 = {instancePath:instancePath+"/dns/options",schemaPath:"#/properties/dns/properties/options/type",keyword:"type",params:{type: schema18.properties.dns.properties.options.type},message:"must be array,null",schema:schema18.properties.dns.properties.options.type,parentSchema:schema18.properties.dns.properties.options,data:data60};
 if(vErrors === null){
 vErrors = [err86];
 }
@@ -2599,11 +2600,12 @@ vErrors.push(err86);
 }
 errors++;
 }
-}
-if(data.ipam !== undefined){
-let data60 = data.ipam;
-if((!(data60 && typeof data60 == "object" && !Array.isArray(data60))) && (data60 !== null)){
-const err87 = {instancePath:instancePath+"/ipam",schemaPath:"#/properties/ipam/type",keyword:"type",params:{type: schema18.properties.ipam.type},message:"must be object,null",schema:schema18.properties.ipam.type,parentSchema:schema18.properties.ipam,data:data60};
+if(Array.isArray(data60)){
+const len8 = data60.length;
+for(let i8=0; i8<len8; i8++){
+let data61 = data60[i8];
+if(typeof data61 !== "string"){
+const err87 = {instancePath:instancePath+"/dns/options/" + i8,schemaPath:"#/properties/dns/properties/options/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.dns.properties.options.items.type,parentSchema:schema18.properties.dns.properties.options.items,data:data61};
 if(vErrors === null){
 vErrors = [err87];
 }
@@ -2612,12 +2614,12 @@ vErrors.push(err87);
 }
 errors++;
 }
-if(data60 && typeof data60 == "object" && !Array.isArray(data60)){
-if(data60.type !== undefined){
-let data61 = data60.type;
-if(typeof data61 === "string"){
-if(!pattern4.test(data61)){
-const err88 = {instancePath:instancePath+"/ipam/type",schemaPath:"#/properties/ipam/properties/type/pattern",keyword:"pattern",params:{pattern: "^[^/\\s]*$"},message:"must match pattern \""+"^[^/\\s]*$"+"\"",schema:"^[^/\\s]*$",parentSchema:schema18.properties.ipam.properties.type,data:data61};
+}
+}
+}
+}
+else {
+const err88 = {instancePath:instancePath+"/dns",schemaPath:"#/properties/dns/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema18.properties.dns.type,parentSchema:schema18.properties.dns,data:data54};
 if(vErrors === null){
 vErrors = [err88];
 }
@@ -2627,8 +2629,10 @@ vErrors.push(err88);
 errors++;
 }
 }
-else {
-const err89 = {instancePath:instancePath+"/ipam/type",schemaPath:"#/properties/ipam/properties/type/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.ipam.properties.type.type,parentSchema:schema18.properties.ipam.properties.type,data:data61};
+if(data.ipam !== undefined){
+let data62 = data.ipam;
+if((!(data62 && typeof data62 == "object" && !Array.isArray(data62))) && (data62 !== null)){
+const err89 = {instancePath:instancePath+"/ipam",schemaPath:"#/properties/ipam/type",keyword:"type",params:{type: schema18.properties.ipam.type},message:"must be object,null",schema:schema18.properties.ipam.type,parentSchema:schema18.properties.ipam,data:data62};
 if(vErrors === null){
 vErrors = [err89];
 }
@@ -2637,13 +2641,12 @@ vErrors.push(err89);
 }
 errors++;
 }
-}
-}
-}
-if(data.capabilities !== undefined){
-let data62 = data.capabilities;
-if((!(data62 && typeof data62 == "object" && !Array.isArray(data62))) && (data62 !== null)){
-const err90 = {instancePath:instancePath+"/capabilities",schemaPath:"#/properties/capabilities/type",keyword:"type",params:{type: schema18.properties.capabilities.type},message:"must be object,null",schema:schema18.properties.capabilities.type,parentSchema:schema18.properties.capabilities,data:data62};
+if(data62 && typeof data62 == "object" && !Array.isArray(data62)){
+if(data62.type !== undefined){
+let data63 = data62.type;
+if(typeof data63 === "string"){
+if(!pattern4.test(data63)){
+const err90 = {instancePath:instancePath+"/ipam/type",schemaPath:"#/properties/ipam/properties/type/pattern",keyword:"pattern",params:{pattern: "^[^/\\s]*$"},message:"must match pattern \""+"^[^/\\s]*$"+"\"",schema:"^[^/\\s]*$",parentSchema:schema18.properties.ipam.properties.type,data:data63};
 if(vErrors === null){
 vErrors = [err90];
 }
@@ -2652,11 +2655,9 @@ vErrors.push(err90);
 }
 errors++;
 }
-if(data62 && typeof data62 == "object" && !Array.isArray(data62)){
-for(const key4 in data62){
-let data63 = data62[key4];
-if(typeof data63 !== "boolean"){
-const err91 = {instancePath:instancePath+"/capabilities/" + key4.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/capabilities/additionalProperties/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.capabilities.additionalProperties.type,parentSchema:schema18.properties.capabilities.additionalProperties,data:data63};
+}
+else {
+const err91 = {instancePath:instancePath+"/ipam/type",schemaPath:"#/properties/ipam/properties/type/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.ipam.properties.type.type,parentSchema:schema18.properties.ipam.properties.type,data:data63};
 if(vErrors === null){
 vErrors = [err91];
 }
@@ -2668,10 +2669,10 @@ errors++;
 }
 }
 }
-if(data.args !== undefined){
-let data64 = data.args;
+if(data.capabilities !== undefined){
+let data64 = data.capabilities;
 if((!(data64 && typeof data64 == "object" && !Array.isArray(data64))) && (data64 !== null)){
-const err92 = {instancePath:instancePath+"/args",schemaPath:"#/properties/args/type",keyword:"type",params:{type: schema18.properties.args.type},message:"must be object,null",schema:schema18.properties.args.type,parentSchema:schema18.properties.args,data:data64};
+const err92 = {instancePath:instancePath+"/capabilities",schemaPath:"#/properties/capabilities/type",keyword:"type",params:{type: schema18.properties.capabilities.type},message:"must be object,null",schema:schema18.properties.capabilities.type,parentSchema:schema18.properties.capabilities,data:data64};
 if(vErrors === null){
 vErrors = [err92];
 }
@@ -2680,11 +2681,11 @@ vErrors.push(err92);
 }
 errors++;
 }
-}
-if(data.runtimeConfig !== undefined){
-let data65 = data.runtimeConfig;
-if((!(data65 && typeof data65 == "object" && !Array.isArray(data65))) && (data65 !== null)){
-const err93 = {instancePath:instancePath+"/runtimeConfig",schemaPath:"#/properties/runtimeConfig/type",keyword:"type",params:{type: schema18.properties.runtimeConfig.type},message:"must be object,null",schema:schema18.properties.runtimeConfig.type,parentSchema:schema18.properties.runtimeConfig,data:data65};
+if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
+for(const key4 in data64){
+let data65 = data64[key4];
+if(typeof data65 !== "boolean"){
+const err93 = {instancePath:instancePath+"/capabilities/" + key4.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/capabilities/additionalProperties/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.capabilities.additionalProperties.type,parentSchema:schema18.properties.capabilities.additionalProperties,data:data65};
 if(vErrors === null){
 vErrors = [err93];
 }
@@ -2694,10 +2695,12 @@ vErrors.push(err93);
 errors++;
 }
 }
-if(data.prevResult !== undefined){
-let data66 = data.prevResult;
+}
+}
+if(data.args !== undefined){
+let data66 = data.args;
 if((!(data66 && typeof data66 == "object" && !Array.isArray(data66))) && (data66 !== null)){
-const err94 = {instancePath:instancePath+"/prevResult",schemaPath:"#/properties/prevResult/type",keyword:"type",params:{type: schema18.properties.prevResult.type},message:"must be object,null",schema:schema18.properties.prevResult.type,parentSchema:schema18.properties.prevResult,data:data66};
+const err94 = {instancePath:instancePath+"/args",schemaPath:"#/properties/args/type",keyword:"type",params:{type: schema18.properties.args.type},message:"must be object,null",schema:schema18.properties.args.type,parentSchema:schema18.properties.args,data:data66};
 if(vErrors === null){
 vErrors = [err94];
 }
@@ -2707,10 +2710,10 @@ vErrors.push(err94);
 errors++;
 }
 }
-if(data.disableCheck !== undefined){
-let data67 = data.disableCheck;
-if((typeof data67 !== "boolean") && (typeof data67 !== "string")){
-const err95 = {instancePath:instancePath+"/disableCheck",schemaPath:"#/properties/disableCheck/type",keyword:"type",params:{type: schema18.properties.disableCheck.type},message:"must be boolean,string",schema:schema18.properties.disableCheck.type,parentSchema:schema18.properties.disableCheck,data:data67};
+if(data.runtimeConfig !== undefined){
+let data67 = data.runtimeConfig;
+if((!(data67 && typeof data67 == "object" && !Array.isArray(data67))) && (data67 !== null)){
+const err95 = {instancePath:instancePath+"/runtimeConfig",schemaPath:"#/properties/runtimeConfig/type",keyword:"type",params:{type: schema18.properties.runtimeConfig.type},message:"must be object,null",schema:schema18.properties.runtimeConfig.type,parentSchema:schema18.properties.runtimeConfig,data:data67};
 if(vErrors === null){
 vErrors = [err95];
 }
@@ -2720,10 +2723,10 @@ vErrors.push(err95);
 errors++;
 }
 }
-if(data.disableGC !== undefined){
-let data68 = data.disableGC;
-if((typeof data68 !== "boolean") && (typeof data68 !== "string")){
-const err96 = {instancePath:instancePath+"/disableGC",schemaPath:"#/properties/disableGC/type",keyword:"type",params:{type: schema18.properties.disableGC.type},message:"must be boolean,string",schema:schema18.properties.disableGC.type,parentSchema:schema18.properties.disableGC,data:data68};
+if(data.prevResult !== undefined){
+let data68 = data.prevResult;
+if((!(data68 && typeof data68 == "object" && !Array.isArray(data68))) && (data68 !== null)){
+const err96 = {instancePath:instancePath+"/prevResult",schemaPath:"#/properties/prevResult/type",keyword:"type",params:{type: schema18.properties.prevResult.type},message:"must be object,null",schema:schema18.properties.prevResult.type,parentSchema:schema18.properties.prevResult,data:data68};
 if(vErrors === null){
 vErrors = [err96];
 }
@@ -2733,10 +2736,10 @@ vErrors.push(err96);
 errors++;
 }
 }
-if(data.loadOnlyInlinedPlugins !== undefined){
-let data69 = data.loadOnlyInlinedPlugins;
+if(data.disableCheck !== undefined){
+let data69 = data.disableCheck;
 if((typeof data69 !== "boolean") && (typeof data69 !== "string")){
-const err97 = {instancePath:instancePath+"/loadOnlyInlinedPlugins",schemaPath:"#/properties/loadOnlyInlinedPlugins/type",keyword:"type",params:{type: schema18.properties.loadOnlyInlinedPlugins.type},message:"must be boolean,string",schema:schema18.properties.loadOnlyInlinedPlugins.type,parentSchema:schema18.properties.loadOnlyInlinedPlugins,data:data69};
+const err97 = {instancePath:instancePath+"/disableCheck",schemaPath:"#/properties/disableCheck/type",keyword:"type",params:{type: schema18.properties.disableCheck.type},message:"must be boolean,string",schema:schema18.properties.disableCheck.type,parentSchema:schema18.properties.disableCheck,data:data69};
 if(vErrors === null){
 vErrors = [err97];
 }
@@ -2746,14 +2749,40 @@ vErrors.push(err97);
 errors++;
 }
 }
-}
-else {
-const err98 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema18.type,parentSchema:schema18,data};
+if(data.disableGC !== undefined){
+let data70 = data.disableGC;
+if((typeof data70 !== "boolean") && (typeof data70 !== "string")){
+const err98 = {instancePath:instancePath+"/disableGC",schemaPath:"#/properties/disableGC/type",keyword:"type",params:{type: schema18.properties.disableGC.type},message:"must be boolean,string",schema:schema18.properties.disableGC.type,parentSchema:schema18.properties.disableGC,data:data70};
 if(vErrors === null){
 vErrors = [err98];
 }
 else {
 vErrors.push(err98);
+}
+errors++;
+}
+}
+if(data.loadOnlyInlinedPlugins !== undefined){
+let data71 = data.loadOnlyInlinedPlugins;
+if((typeof data71 !== "boolean") && (typeof data71 !== "string")){
+const err99 = {instancePath:instancePath+"/loadOnlyInlinedPlugins",schemaPath:"#/properties/loadOnlyInlinedPlugins/type",keyword:"type",params:{type: schema18.properties.loadOnlyInlinedPlugins.type},message:"must be boolean,string",schema:schema18.properties.loadOnlyInlinedPlugins.type,parentSchema:schema18.properties.loadOnlyInlinedPlugins,data:data71};
+if(vErrors === null){
+vErrors = [err99];
+}
+else {
+vErrors.push(err99);
+}
+errors++;
+}
+}
+}
+else {
+const err100 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema18.type,parentSchema:schema18,data};
+if(vErrors === null){
+vErrors = [err100];
+}
+else {
+vErrors.push(err100);
 }
 errors++;
 }

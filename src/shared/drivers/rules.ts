@@ -50,7 +50,7 @@ export function networkEntries(rules: Rules, device: string, addressing: Address
 }
 
 function admission(
-  { policy, masquerade, unprotected = [], ports, adminChain }: FirewallOptions,
+  { policy, masquerade, unprotected = [], trusted = [], ports, adminChain }: FirewallOptions,
   device: string,
 ): AdmitEntry {
   const from = policy === 'open' ? (masquerade?.except ?? []).map(formatPrefix) : [];
@@ -60,6 +60,7 @@ function admission(
     kind: 'admit',
     device,
     ...(from.length > 0 ? { from } : {}),
+    ...(trusted.length > 0 && policy !== 'internal' ? { through: trusted } : {}),
     ...(policy === 'reachable' || isPartlyOpen ? { reachable: true } : {}),
     ...(adminChain === undefined ? {} : { admin: adminChain }),
   };
@@ -111,10 +112,12 @@ export function planNetworkRules(
 /**
  * The port entries of one endpoint: one for each mapping and each family that both the pod and the mapping have. In
  * routed families, the port is open on `device` at the endpoint's own address, once, whatever host port the mappings
- * name. Throws NetError `invalid-config` for a host address of a family that the pod lacks.
+ * name; in others of a `closed` network, by its trusted interfaces. Throws NetError `invalid-config` for a host address
+ * of a family that the pod lacks.
  */
 export function portEntries({ options, mappings }: Rules, addressing: Addressing, device?: string): PublishedEntry[] {
   const { snat, masqAll, mark, conditions, routed } = options.ports;
+  const { trusted = [] } = options.policy === 'closed' ? options : {};
   const entries = mappings.flatMap((mapping, i) => {
     const { protocol, hostPort, containerPort: port, hostIp, family: wanted, count } = mapping;
     const targets = ([4, 6] as const).flatMap((family) => {
@@ -124,13 +127,13 @@ export function portEntries({ options, mappings }: Rules, addressing: Addressing
     const relayed = relayOf(mapping, options.ports, addressing);
     if (relayed === undefined) assertReachable(mapping, i, targets, addressing);
     if (hostIp === LOOPBACK6) return [];
-    return targets.map(({ address: { addr } }: Assigned): PublishedEntry => {
+    return targets.flatMap(({ address: { addr } }: Assigned): PublishedEntry[] => {
       const address = formatAddr(addr);
       if (routed?.includes(addr.family)) {
         if (device === undefined) throw withoutDevice(address);
-        return { kind: 'direct', device, protocol, address, port, ...given({ count }) };
+        return [{ kind: 'direct', device, protocol, address, port, ...given({ count }) }];
       }
-      return {
+      const translated: PortEntry = {
         kind: 'port',
         protocol,
         ...given({ hostIp }),
@@ -142,9 +145,13 @@ export function portEntries({ options, mappings }: Rules, addressing: Addressing
         conditions: conditions[addr.family],
         ...given({ mark, count }),
       };
+      if (device === undefined || options.unprotected?.includes(addr.family)) return [translated];
+      const place = { kind: 'direct', device, protocol, address, port, ...given({ count }) } as const;
+      return [translated, ...trusted.map((through) => ({ ...place, through }))];
     });
   });
-  return routed === undefined ? entries : [...new Map(entries.map((entry) => [entryKey(entry), entry])).values()];
+  if (routed === undefined && trusted.length === 0) return entries;
+  return [...new Map(entries.map((entry) => [entryKey(entry), entry])).values()];
 }
 
 function withoutDevice(subject: string): NetError {

@@ -42,10 +42,11 @@ const ADMIN_NOTE = /^isthmus (\S+)$/;
  * accepted: it carries the traffic of others too.
  */
 export function deviceRules(entry: AdmitEntry, family: Family, isUplink: boolean): OwnRule[] {
-  const { device, from = [], reachable } = entry;
+  const { device, from = [], through = [], reachable } = entry;
   const sources = from.filter((source) => source.includes(':') === (family === 6));
   const whats = ['in', 'replies', isUplink ? 'across' : 'out', ...sources.map((source) => `from ${source}`)];
-  return [...whats, ...(reachable ? ['reachable'] : [])].map((what) => deviceRule(device, what));
+  const wider = [...through.map((input) => `through ${input}`), ...(reachable ? ['reachable'] : [])];
+  return [...whats, ...wider].map((what) => deviceRule(device, what));
 }
 
 function deviceRule(device: string, what: string): OwnRule {
@@ -66,6 +67,7 @@ function deviceRule(device: string, what: string): OwnRule {
     case 'reachable':
       return accept({ output: device });
     default:
+      if (what.startsWith('through ')) return accept({ input: what.slice('through '.length), output: device });
       return accept({ output: device, source: what.slice('from '.length) });
   }
 }
@@ -92,7 +94,7 @@ export function rankOf(note: string): Rank {
 }
 
 const BRIDGE_NOTE = /^isthmus not to (\S+)$/;
-const DEVICE_NOTE = /^isthmus (\S+) (in|replies|out|across|from \S+|reachable)$/;
+const DEVICE_NOTE = /^isthmus (\S+) (in|replies|out|across|from \S+|through \S+|reachable)$/;
 
 /** Returns the device of a rule that `deviceRules` made; undefined for any other. */
 export function deviceOf(note: string): string | undefined {
@@ -101,7 +103,7 @@ export function deviceOf(note: string): string | undefined {
 
 /** True for a rule that only some networks on a device have. */
 export function isWider(note: string): boolean {
-  return / (from \S+|reachable)$/.test(note);
+  return / (from \S+|through \S+|reachable)$/.test(note);
 }
 
 /** Returns the rule of chain ISTHMUS-FORWARD that has this comment; undefined for an unknown one. */

@@ -174,12 +174,13 @@ function letIn(matches: readonly string[], note?: string): Line {
 }
 
 function directLine(entry: DirectEntry): Line {
-  const { device, protocol, address, port, count } = entry;
+  const { device, protocol, address, port, count, through } = entry;
   const ports = formatPorts(port, entry, ':');
-  const matches = ['-d', address, '-o', device, '-p', protocol, '-m', protocol, '--dport', ports];
+  const ends = ['-d', address, ...(through === undefined ? [] : ['-i', through]), '-o', device];
+  const more = [count === undefined ? '' : ` ${count} ports`, through === undefined ? '' : ` by ${through}`].join('');
   return letIn(
-    matches,
-    `direct ${protocol} ${socketText(address, port)}${count === undefined ? '' : ` ${count} ports`}`,
+    [...ends, '-p', protocol, '-m', protocol, '--dport', ports],
+    `direct ${protocol} ${socketText(address, port)}${more}`,
   );
 }
 

@@ -42,26 +42,43 @@ export function leadingTo(
   return { elements: [...elements, ...openAt(socket, addresses)], chains };
 }
 
-/** Returns the ports of routed networks that are open at one of the addresses. */
+/** The sets of ports that are open at an endpoint's own address, with the number of interfaces in their keys. */
+const OPEN_SETS = [
+  ['routed', 1],
+  ['trusted', 2],
+] as const;
+
+/** Returns the ports that are open at one of the addresses. */
 function openAt(socket: NetlinkSocket, addresses: readonly string[]): Element[] {
-  return ([4, 6] as const).flatMap((family) => {
-    const set = `routed${family}`;
-    return listElements(socket, { ...TABLE_ID, set }).flatMap(({ key }) => {
-      const bytes = key?.value ?? new Uint8Array();
-      const size = family === 4 ? 4 : 16;
-      const address = addrFromBytes(bytes.subarray(IFNAME_BYTES, IFNAME_BYTES + size));
-      const protocol = protocolOf(bytes[IFNAME_BYTES + size]);
-      if (address === undefined || protocol === undefined || !addresses.includes(formatAddr(address))) return [];
-      const name = Buffer.from(bytes.subarray(0, IFNAME_BYTES)).toString().replace(/\0+$/, '');
-      const fields: Field[] = [
-        { type: 'ifname', value: name },
-        { type: 'addr', value: formatAddr(address) },
-        { type: 'proto', value: protocol },
-        { type: 'port', value: portAt(bytes, IFNAME_BYTES + size + 4) },
-      ];
-      return [{ set, key: fields }];
-    });
-  });
+  return ([4, 6] as const).flatMap((family) =>
+    OPEN_SETS.flatMap(([what, names]) => {
+      const set = `${what}${family}`;
+      return listElements(socket, { ...TABLE_ID, set }).flatMap(({ key }) => {
+        const place = openPlace(key?.value ?? new Uint8Array(), names, family === 4 ? 4 : 16);
+        return place?.some(({ type, value }) => type === 'addr' && addresses.includes(value))
+          ? [{ set, key: place }]
+          : [];
+      });
+    }),
+  );
+}
+
+/** Decodes interface names, an address of `size` bytes, protocol and port; undefined for malformed bytes. */
+function openPlace(bytes: Uint8Array, names: number, size: number): Field[] | undefined {
+  const at = names * IFNAME_BYTES;
+  const address = addrFromBytes(bytes.subarray(at, at + size));
+  const protocol = protocolOf(bytes[at + size]);
+  if (address === undefined || protocol === undefined) return undefined;
+  const nameAt = (i: number): string =>
+    Buffer.from(bytes.subarray(i * IFNAME_BYTES, (i + 1) * IFNAME_BYTES))
+      .toString()
+      .replace(/\0+$/, '');
+  return [
+    ...Array.from({ length: names }, (_, i) => ({ type: 'ifname', value: nameAt(i) }) as const),
+    { type: 'addr', value: formatAddr(address) },
+    { type: 'proto', value: protocol },
+    { type: 'port', value: portAt(bytes, at + size + 4) },
+  ];
 }
 
 /** Returns a port's target: `10.1.0.2:80`; for a port with conditions, the address noted on its rule. */

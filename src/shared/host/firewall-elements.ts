@@ -209,11 +209,11 @@ function each(entry: PortEntry): PortEntry[] {
 function direct(entry: DirectEntry): Element[] {
   const family = familyOf('address', entry.address);
   const address = addrOf('address', entry.address, family);
-  const place = [deviceOf(entry), address, { type: 'proto', value: entry.protocol } as const];
-  return Array.from({ length: entry.count ?? 1 }, (_, i) => ({
-    set: `routed${family}`,
-    key: [...place, portOf('port', entry.port + i)],
-  }));
+  const { kind, through, count = 1 } = entry;
+  const input = through === undefined ? [] : [deviceOf({ kind, device: through })];
+  const place = [...input, deviceOf(entry), address, { type: 'proto', value: entry.protocol } as const];
+  const set = `${through === undefined ? 'routed' : 'trusted'}${family}`;
+  return Array.from({ length: count }, (_, i) => ({ set, key: [...place, portOf('port', entry.port + i)] }));
 }
 
 function exposure(entry: ExposureEntry): Element {

@@ -68,6 +68,8 @@ export interface AdmitEntry {
   readonly device: string;
   /** Prefixes whose connections to the device are accepted too: pods of other nodes. */
   readonly from?: readonly string[];
+  /** Interfaces of the host by which connections to the device are accepted too. */
+  readonly through?: readonly string[];
   /** True: accepts connections from everywhere. */
   readonly reachable?: true;
   /** A chain of the administrator that comes first, if it exists. */
@@ -115,8 +117,8 @@ export interface PortEntry extends PortSpan {
 }
 
 /**
- * Accepts connections from anywhere to this address and port behind `device`, although its network is `closed`: a
- * published port of a network that is routed, not translated.
+ * Accepts connections to this address and port behind `device`, although its network is `closed`: a published port of a
+ * network that is routed, not translated, or that trusts an interface of the host.
  */
 export interface DirectEntry extends PortSpan {
   readonly kind: 'direct';
@@ -125,6 +127,8 @@ export interface DirectEntry extends PortSpan {
   /** The endpoint's address. */
   readonly address: string;
   readonly port: number;
+  /** Only connections that arrive by this interface of the host; absent: from anywhere. */
+  readonly through?: string;
 }
 
 /**

@@ -68,7 +68,12 @@ const ENTRIES = {
   hairpin: is.record({ device: is.device, subnet: is.prefix }),
   policy: is.record({ device: is.device, policy }),
   separate: is.record({ device: is.device }),
-  admit: is.record({ device: is.device, from: is.optional(is.list(is.prefix)), admin: is.optional(is.text) }),
+  admit: is.record({
+    device: is.device,
+    from: is.optional(is.list(is.prefix)),
+    through: is.optional(is.list(is.device)),
+    admin: is.optional(is.text),
+  }),
   exposure: is.record({ device: is.device, family: is.family, what: is.oneOf('icmp', 'all') }),
   port: is.record({
     protocol,
@@ -88,6 +93,7 @@ const ENTRIES = {
     address: is.addr,
     port: is.port,
     count: is.optional(is.port),
+    through: is.optional(is.device),
   }),
   guard: is.record({
     port: is.device,
@@ -198,6 +204,7 @@ const rules = is.record({
     backend: is.oneOf('auto', 'nftables', 'iptables', 'none'),
     policy,
     unprotected: is.optional(families),
+    trusted: is.optional(is.list(is.device)),
     ports: is.record({
       snat: is.flag,
       masqAll: is.flag,
