@@ -4,6 +4,7 @@ import { desiredEntries } from '../../src/shared/core/desired.ts';
 import { deviceKey } from '../../src/shared/core/networks/record.ts';
 import type { KernelChange } from '../../src/shared/host/changes.ts';
 import { type Endpoint, hostIfOf } from '../../src/shared/model/endpoint.ts';
+import { entryKey } from '../../src/shared/model/firewall.ts';
 import type { NetworkRow } from '../../src/shared/store/store.ts';
 
 type Records = Pick<Core, 'host' | 'store' | 'lock'>;
@@ -31,7 +32,7 @@ export async function damageOf(core: Filtered, changes: readonly KernelChange[])
     }
   }
   const chains = changes.filter(({ kind }) => kind === 'chain');
-  if (chains.length > 0 && (await lacksAdmission(core))) damage.push(...chains);
+  if (chains.length > 0 && ((await lacksAdmission(core)) || (await lacksSource(core)))) damage.push(...chains);
   return damage;
 }
 
@@ -45,6 +46,25 @@ async function lacksAdmission(core: Filtered): Promise<boolean> {
       const admitted = entries.filter(({ kind }) => kind === 'admit');
       if ((await core.firewall(backend).missing(admitted)).length > 0) return true;
     }
+  }
+  return false;
+}
+
+/** Returns true if an address that we have put into a zone of firewalld is no longer there. */
+async function lacksSource(core: Filtered): Promise<boolean> {
+  const parts = core.store.endpoints.list().filter(({ kind, progress }) => kind === 'firewall' && progress === 'ready');
+  const sources = desiredEntries([], parts).get('firewalld') ?? [];
+  const missing = sources.length === 0 ? [] : await core.firewall('firewalld').missing(sources);
+  if (missing.length === 0) return false;
+  const lost = new Set(missing.map(entryKey));
+  // A call that has its lock may be about to take them out.
+  for (const { attachment, role } of parts) {
+    using _lock = await core.lock(attachmentKey(attachment));
+    const row = core.store.endpoints.get(attachment, role);
+    if (row?.progress !== 'ready') continue;
+    const entries = desiredEntries([], [row]).get('firewalld') ?? [];
+    const suspected = entries.filter((entry) => lost.has(entryKey(entry)));
+    if ((await core.firewall('firewalld').missing(suspected)).length > 0) return true;
   }
   return false;
 }

@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { execFileSync, spawnSync } from 'node:child_process';
 import fc from 'fast-check';
 import { notMatching } from '../../src/shared/firewall/iptables-matches.ts';
-import { isNftMatch } from '../../src/shared/model/firewall.ts';
+import { isNftMatch } from '../../src/shared/model/nft-match.ts';
 import { FUZZ_MS, FUZZ_SEED, fuzz } from '../support/fuzz/run.ts';
 import { makeNetns, type TestNetns } from '../support/netns.ts';
 

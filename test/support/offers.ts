@@ -63,7 +63,7 @@ export function offerRequest(n: number, given: OfferOptions = {}): OfferRequest 
 
 /** The rules that Docker's networks need. */
 export function dockerRules(
-  backend: Exclude<FirewallBackend, 'bridge'> = 'nftables',
+  backend: Exclude<FirewallBackend, 'bridge' | 'firewalld'> = 'nftables',
   policy: IngressPolicy = 'closed',
   routed: readonly (4 | 6)[] = [],
 ): Rules {

@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { notMatching } from '../../src/shared/firewall/iptables-matches.ts';
-import { isNftMatch } from '../../src/shared/model/firewall.ts';
+import { isNftMatch } from '../../src/shared/model/nft-match.ts';
 
 describe('conditions of ports', () => {
   const matches = [

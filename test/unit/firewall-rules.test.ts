@@ -53,6 +53,7 @@ function detailsOf(entry: FirewallEntry): readonly (string | number)[] {
     case 'mac':
     case 'gateways':
     case 'isolated':
+    case 'source':
       return [];
   }
 }

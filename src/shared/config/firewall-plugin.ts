@@ -9,6 +9,8 @@ export interface FirewallPluginOptions {
   readonly adminChain: string;
   /** Zone of firewalld for the pod's addresses; absent: the configuration names another backend. */
   readonly zone?: string;
+  /** The configuration names firewalld: it has to run. */
+  readonly requiresZone?: true;
 }
 
 /** Chains of the kernel, and targets. */
@@ -34,7 +36,8 @@ export function parseFirewallPlugin(config: Json): FirewallPluginOptions {
   }
   const usesZone = backend === undefined || backend === null || backend === '' || backend === 'firewalld';
   const rules = parseFirewall({ ...config, ipMasq: false, backend: backend === 'firewalld' ? 'auto' : backend });
-  return { rules, adminChain, ...(usesZone ? { zone } : {}) };
+  const requires = backend === 'firewalld' ? ({ requiresZone: true } as const) : {};
+  return { rules, adminChain, ...(usesZone ? { zone } : {}), ...requires };
 }
 
 /** The empty text is a missing key, as in the reference. */

@@ -1,15 +1,16 @@
 import { fault } from '../errors/fault.ts';
 import { conditionWords, notMatching } from '../firewall/iptables-matches.ts';
 import type { Addr, Family } from '../model/addr.ts';
-import { type FirewallBackend, type IngressPolicy, isNftMatch } from '../model/firewall.ts';
+import type { FirewallBackend, IngressPolicy } from '../model/firewall.ts';
 import { given } from '../model/given.ts';
 import { ifNameFault } from '../model/if-name.ts';
 import { field, type Json, textField, textOf } from '../model/json.ts';
+import { isNftMatch } from '../model/nft-match.ts';
 import type { Prefix } from '../model/prefix.ts';
 import { invalid, show } from './invalid.ts';
 import { readAddr, readSubnet } from './ipam-values.ts';
 
-export type ChosenBackend = Exclude<FirewallBackend, 'bridge'> | 'auto';
+export type ChosenBackend = Exclude<FirewallBackend, 'bridge' | 'firewalld'> | 'auto';
 
 /** The firewall options of a configuration. */
 export interface FirewallOptions {

@@ -5,7 +5,7 @@ import { type BridgeOptions, wantsSpoofGuard } from './bridge.ts';
 import { parseCniArgs } from './cni-args.ts';
 import { type Document, parseNetworkName } from './document.ts';
 import { type FirewallOptions, parseFirewall } from './firewall.ts';
-import { parseFirewallPlugin } from './firewall-plugin.ts';
+import { type FirewallPluginOptions, parseFirewallPlugin } from './firewall-plugin.ts';
 import { invalid } from './invalid.ts';
 import { type HostLocalSpec, parseHostLocal, parseStatic, type StaticSpec } from './ipam.ts';
 import { type DriverName, ipamType, type NetworkConfig, parseNetconf } from './netconf.ts';
@@ -56,7 +56,10 @@ type Wanted =
   /** Addresses for another plugin's interface (an IPAM plugin). */
   | { readonly kind: 'addresses'; readonly ipam: LocalIpam }
   | { readonly kind: 'bandwidth'; readonly rates: Bandwidth }
-  | { readonly kind: 'firewall'; readonly firewall: FirewallOptions }
+  | ({ readonly kind: 'firewall'; readonly firewall: FirewallOptions } & Pick<
+      FirewallPluginOptions,
+      'zone' | 'requiresZone'
+    >)
   | { readonly kind: 'portmap'; readonly firewall: FirewallOptions; readonly mappings: readonly PortMapping[] }
   | { readonly kind: 'tuning'; readonly tuning: Tuning };
 
@@ -118,8 +121,8 @@ function parseWanted(config: Json, reading: Reading, text?: string): Wanted {
     case 'bandwidth':
       return { kind: 'bandwidth', rates: parseBandwidth(config) };
     case 'firewall': {
-      const { rules, adminChain } = parseFirewallPlugin(config);
-      return { kind: 'firewall', firewall: { ...rules, adminChain } };
+      const { rules, adminChain, ...zone } = parseFirewallPlugin(config);
+      return { kind: 'firewall', firewall: { ...rules, adminChain }, ...zone };
     }
     case 'portmap': {
       const firewall = { ...parseFirewall({ ...config, ipMasq: false }), policy: 'open' as const };

@@ -10,6 +10,7 @@ import {
   type CniEndpoint,
   type DockerEndpoint,
   type Endpoint,
+  type FirewallPart,
   type LinkFacts,
   publishedOf,
   type TuningPart,
@@ -20,7 +21,9 @@ import {
   type FirewallBackend,
   type FirewallEntry,
   type MacEntry,
+  type SourceEntry,
 } from '../model/firewall.ts';
+import { given } from '../model/given.ts';
 import { EMPTY_PLAN, joinPlans, type Op, type Plan } from '../model/op.ts';
 import type { NetworkRow } from '../store/store.ts';
 import { driverOf } from './networks/driver-of.ts';
@@ -52,7 +55,7 @@ export function desired(endpoint: Endpoint): Plan {
     case 'tuning':
       return joinPlans(planEntries('bridge', macsOf(endpoint)), planTuning(attachment.ifName, endpoint));
     case 'firewall':
-      return EMPTY_PLAN;
+      return planEntries('firewalld', sourcesOf(endpoint));
   }
 }
 
@@ -79,6 +82,13 @@ function macsOf({ guardedPort: port, wanted: { link } }: TuningPart): MacEntry[]
   return port === undefined || link.mac === undefined ? [] : [{ kind: 'mac', port, mac: link.mac }];
 }
 
+/** The addresses that the part has put into a zone of firewalld. */
+function sourcesOf({ zone }: FirewallPart): SourceEntry[] {
+  if (zone === undefined) return [];
+  const { name, sources, required } = zone;
+  return sources.map((source) => ({ kind: 'source', zone: name, source, ...given({ required }) }));
+}
+
 /** Entries of one backend. */
 export interface BackendEntries {
   readonly backend: FirewallBackend;
@@ -95,6 +105,7 @@ export function entriesOf(endpoint: Endpoint, network?: NetworkRow): BackendEntr
   return [
     ...(published === undefined ? [] : [published]),
     ...(guards.length === 0 ? [] : [{ backend: 'bridge', entries: guards } as const]),
+    ...(endpoint.kind === 'firewall' ? [{ backend: 'firewalld', entries: sourcesOf(endpoint) } as const] : []),
     ...(endpoint.kind === 'tuning' ? [{ backend: 'bridge', entries: macsOf(endpoint) } as const] : []),
   ];
 }

@@ -18,7 +18,7 @@ const ATTEMPTS = 25;
 const PAUSE_MS = 200;
 
 /** The backends that may have entries of ours, whatever the records say. */
-const BACKENDS = ['nftables', 'iptables', 'bridge'] as const;
+const BACKENDS = ['nftables', 'iptables', 'bridge', 'firewalld'] as const;
 
 /**
  * Note with the boot in which the state was lost while networks were up: the packet filter may hold entries without a

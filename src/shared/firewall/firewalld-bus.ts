@@ -23,6 +23,26 @@ const METHODS = {
     name: `${NAME}.zone.removeInterface`,
     options: (zone, device) => [`--zone=${zone}`, `--remove-interface=${device}`],
   },
+  addSource: {
+    object: PATH,
+    name: `${NAME}.zone.addSource`,
+    options: (zone, source) => [`--zone=${zone}`, `--add-source=${source}`],
+  },
+  removeSource: {
+    object: PATH,
+    name: `${NAME}.zone.removeSource`,
+    options: (zone, source) => [`--zone=${zone}`, `--remove-source=${source}`],
+  },
+  sources: {
+    object: PATH,
+    name: `${NAME}.zone.getSources`,
+    options: (zone) => [`--zone=${zone}`, '--list-sources'],
+  },
+  permanentZoneOfSource: {
+    object: `${PATH}/config`,
+    name: `${NAME}.config.getZoneOfSource`,
+    options: (source) => ['--permanent', `--get-zone-of-source=${source}`],
+  },
   permanentZone: {
     object: `${PATH}/config`,
     name: `${NAME}.config.getZoneOfInterface`,
@@ -34,6 +54,8 @@ export interface BusAnswer {
   readonly ok: boolean;
   /** What the method returned, or the error text. */
   readonly text: string;
+  /** All that the program wrote; absent for an error. */
+  readonly output?: string;
   /** firewalld's own error, such as ZONE_CONFLICT; absent if it did not answer. */
   readonly code?: string;
 }
@@ -102,7 +124,7 @@ export async function callFirewalld(
 
 /** Reads the answer of any of the programs: `s "public"`, `   public`, `public`; errors name a code in capitals. */
 export function answerOf({ ok, output, error }: ToolAnswer): BusAnswer {
-  if (ok) return { ok, text: /(?:^|["\s])([^"\s]+)"?\s*$/.exec(output.replace(/^s "/, '"'))?.[1] ?? '' };
+  if (ok) return { ok, output, text: /(?:^|["\s])([^"\s]+)"?\s*$/.exec(output.replace(/^s "/, '"'))?.[1] ?? '' };
   const [text = ''] = error.split('\n');
   const code = /\b[A-Z]+_[A-Z_]+\b(?=:|$)/.exec(text)?.[0];
   return { ok, text, ...(code === undefined ? {} : { code }) };

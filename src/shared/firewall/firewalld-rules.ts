@@ -1,4 +1,4 @@
-import { NFPROTO_INET, NFT_CMP_EQ, NFT_META_IIFNAME } from '../netlink/netfilter.ts';
+import { NFPROTO_INET, NFPROTO_IPV4, NFT_CMP_EQ, NFT_META_IIFNAME } from '../netlink/netfilter.ts';
 import { type ChainId, type NftRule, readChains, readRules } from '../netlink/nft-rules.ts';
 import type { NetlinkSocket } from '../netlink/socket.ts';
 import { understand } from './filter-nft.ts';
@@ -7,6 +7,15 @@ import { type FilterRule, fate } from './forward-chain.ts';
 export const FIREWALLD_TABLE = 'firewalld';
 /** In these chains, firewalld finds the zone of an interface: since 1.0, and before. */
 export const ZONE_CHAINS: readonly string[] = ['filter_FORWARD_ZONES', 'filter_FORWARD_IN_ZONES'];
+
+/** The same in table `filter`, with firewalld's backend iptables. */
+const IPTABLES_CHAINS: readonly string[] = ['FORWARD_ZONES', 'FORWARD_IN_ZONES'];
+
+/** True if firewalld has rules in the kernel, so that it runs as a rule. */
+export function hasFirewalldRules(socket: NetlinkSocket): boolean {
+  const inFilter = IPTABLES_CHAINS.map((chain) => ({ family: NFPROTO_IPV4, table: 'filter', chain }));
+  return readChains(socket, [...ZONE_CHAINS.map(chainId), ...inFilter]).some((found) => found !== undefined);
+}
 
 /** What firewalld does with new connections from a device; `none` where it is in no zone and the default zone drops. */
 export type ZoneState = 'accepts' | 'drops' | 'none';

@@ -66,6 +66,7 @@ export function entryLines(entry: FirewallEntry, family: Family, subnetOf: (addr
     case 'mac':
     case 'gateways':
     case 'isolated':
+    case 'source':
       return [];
     case 'port':
       return familyOf(entry.address) === family ? portLines(entry, family, subnetOf(entry.address)) : [];

@@ -136,7 +136,7 @@ function quoted(word: string): string {
 /** True if the entry has rules in this family. */
 export function concerns(entry: FirewallEntry, family: Family): boolean {
   if (entry.kind === 'policy' || entry.kind === 'separate') return true;
-  if (isBridgeEntry(entry)) return false;
+  if (isBridgeEntry(entry) || entry.kind === 'source') return false;
   if (entry.kind === 'admit') return entry.from?.some((prefix) => familyOf(prefix) === family) === true;
   if (entry.kind === 'exposure') return entry.family === family;
   return familyOf('address' in entry ? entry.address : entry.subnet) === family;

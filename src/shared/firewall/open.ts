@@ -7,6 +7,8 @@ import { answersNftables, hasTable, openNetfilter } from '../netlink/nfnetlink.t
 import { NetlinkSocket } from '../netlink/socket.ts';
 import { openAdmitter } from './admit.ts';
 import { BridgeFirewaller } from './bridge.ts';
+import { hasFirewalldRules } from './firewalld-rules.ts';
+import { FirewalldSources } from './firewalld-sources.ts';
 import type { Firewaller } from './firewaller.ts';
 import { type IptablesOptions, openIptables } from './iptables.ts';
 import type { Variant } from './iptables-tools.ts';
@@ -39,6 +41,8 @@ export function openFirewaller(backend: FirewallBackend, ns: LinuxNamespace, opt
       return openIptables(ns, options, openAdmitter(ns, known, log));
     case 'bridge':
       return new BridgeFirewaller(ns, known);
+    case 'firewalld':
+      return new FirewalldSources(ns, log);
     case 'none':
       return NO_FIREWALLER;
   }
@@ -82,6 +86,17 @@ export function guardsBridges(): boolean {
 }
 
 let guards = false;
+
+/** True if firewalld has rules in the calling thread's namespace. Runs no program. */
+export function runsFirewalld(): boolean {
+  try {
+    using socket = openNetfilter();
+    return socket !== undefined && hasFirewalldRules(socket);
+  } catch (error) {
+    if (error instanceof NetError) return false;
+    throw error;
+  }
+}
 
 /** Returns the configured backend; for `auto`, the host's default. */
 export function chosenBackend(chosen: FirewallBackend | 'auto'): FirewallBackend {

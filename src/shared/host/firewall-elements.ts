@@ -8,10 +8,10 @@ import {
   entryKey,
   type FirewallEntry,
   type IngressPolicy,
-  isNftMatch,
   PORT_LABEL,
   type PortEntry,
 } from '../model/firewall.ts';
+import { isNftMatch } from '../model/nft-match.ts';
 import { contains } from '../model/prefix.ts';
 import { addrOf, deviceOf, type Field, familyOf, portOf, portsOf, subnetOf, wrong } from './firewall-fields.ts';
 
@@ -71,6 +71,7 @@ function elementsOf(entry: FirewallEntry): Element[] {
     case 'mac':
     case 'gateways':
     case 'isolated':
+    case 'source':
       return [];
     case 'masquerade':
       return masquerade(entry);
@@ -199,11 +200,7 @@ function port(entry: PortEntry): Element[] {
 /** The ports of a span as entries of their own. */
 function each(entry: PortEntry): PortEntry[] {
   const { count = 1, ...first } = entry;
-  return Array.from({ length: count }, (_, i) => ({
-    ...first,
-    hostPort: first.hostPort + i,
-    port: first.port + i,
-  }));
+  return Array.from({ length: count }, (_, i) => ({ ...first, hostPort: first.hostPort + i, port: first.port + i }));
 }
 
 function direct(entry: DirectEntry): Element[] {

@@ -166,10 +166,19 @@ export interface PortsPart extends Part, Publisher {
   readonly role: 'portmap';
 }
 
-/** The firewall plugin's part. It has no facts: its entries belong to the network. */
+/** The pod's addresses in a zone of firewalld. `required`: the configuration asks for firewalld by name. */
+export interface ZoneFacts {
+  readonly name: string;
+  /** What we put into the zone: addresses with /32 or /128. What was there before is not ours. */
+  readonly sources: readonly string[];
+  readonly required?: true;
+}
+
+/** The firewall plugin's part. Its other entries belong to the network. */
 export interface FirewallPart extends Part {
   readonly kind: 'firewall';
   readonly role: 'firewall';
+  readonly zone?: ZoneFacts;
 }
 
 export interface BandwidthPart extends Part {

@@ -1,11 +1,11 @@
 import type { Family } from './addr.ts';
 
 /**
- * The packet filters. `none` changes nothing. `bridge` guards the ports of bridges, whichever filter the network has: its
- * table is nftables' in any case.
+ * The packet filters. `none` changes nothing. Beside any of them, `bridge` guards the ports of bridges, in a table of
+ * nftables, and `firewalld` has the zones of addresses.
  */
 export type FirewallBackend = (typeof FIREWALL_BACKENDS)[number];
-export const FIREWALL_BACKENDS = ['nftables', 'iptables', 'none', 'bridge'] as const;
+export const FIREWALL_BACKENDS = ['nftables', 'iptables', 'none', 'bridge', 'firewalld'] as const;
 
 export type Protocol = 'tcp' | 'udp' | 'sctp';
 
@@ -184,6 +184,16 @@ export interface GatewaysEntry {
   readonly addresses: readonly string[];
 }
 
+/** An address of a pod is in a zone of firewalld: backend `firewalld`. */
+export interface SourceEntry {
+  readonly kind: 'source';
+  readonly zone: string;
+  /** The address with /32 or /128. */
+  readonly source: string;
+  /** True: adding it fails if firewalld does not answer. */
+  readonly required?: true;
+}
+
 /** An entry that publishes one port of one endpoint, for one family. */
 export type PublishedEntry = PortEntry | DirectEntry;
 
@@ -208,7 +218,8 @@ export type FirewallEntry =
   | AdmitEntry
   | ExposureEntry
   | PublishedEntry
-  | BridgeEntry;
+  | BridgeEntry
+  | SourceEntry;
 
 const BRIDGE_KINDS: readonly BridgeEntry['kind'][] = ['guard', 'mac', 'gateways', 'isolated'];
 
@@ -230,33 +241,3 @@ export function entryKey(entry: FirewallEntry): string {
  * what they translate is theirs to masquerade.
  */
 export const PORT_LABEL = 97;
-
-/** Characters that an nft match may contain. */
-const CONDITION = /^[\w .:,/!=<>&|^(){}"@*+%-]+$/;
-
-/** The first words of a match: expressions that read the packet or its surroundings. */
-const HEADS: ReadonlySet<string> = new Set([
-  ...['meta', 'ct', 'fib', 'rt', 'socket', 'ipsec', 'numgen', 'jhash', 'symhash', 'osf', 'limit'],
-  ...['ether', 'vlan', 'arp', 'ip', 'ip6', 'icmp', 'icmpv6', 'igmp', 'tcp', 'udp', 'udplite', 'sctp', 'dccp', 'th'],
-  ...['ah', 'esp', 'comp', 'hbh', 'frag', 'dst', 'mh', 'srh', 'exthdr'],
-  ...['iif', 'iifname', 'iiftype', 'iifgroup', 'mark', 'priority', 'protocol', 'nfproto', 'l4proto', 'length', 'cpu'],
-  ...['pkttype', 'time', 'hour', 'day', 'ibrname', 'random', 'rtclassid', 'iifkind'],
-]);
-
-/** Words of nft's statements and of what changes a packet, a set or the verdict. None is a value of a match. */
-const STATEMENTS: ReadonlySet<string> = new Set([
-  ...['accept', 'drop', 'reject', 'queue', 'jump', 'goto', 'return', 'continue', 'vmap', 'map', 'set', 'unset'],
-  ...['add', 'update', 'delete', 'destroy', 'reset', 'create', 'meter', 'flow', 'notrack', 'counter', 'quota', 'log'],
-  ...['last', 'dup', 'fwd', 'snat', 'dnat', 'masquerade', 'redirect', 'tproxy', 'synproxy', 'secmark', 'xt', 'comment'],
-  ...['include', 'define', 'redefine', 'undefine'],
-]);
-
-/** False for a condition that is more, or something else, than matches of nft. */
-export function isNftMatch(condition: string): boolean {
-  const unquoted = condition.replace(/"[^"]*"/g, '""');
-  const bare = unquoted.replace(/\{[^{}]*\}/g, '');
-  const words = unquoted.match(/[\w-]+/g) ?? [];
-  // A character that ends the statement would start another one.
-  if (!CONDITION.test(condition) || /[{}"]/.test(bare.replaceAll('""', ''))) return false;
-  return HEADS.has(words[0] ?? '') && !words.some((word) => STATEMENTS.has(word));
-}

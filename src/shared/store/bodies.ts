@@ -52,7 +52,7 @@ const endpoint = is.variant('kind', {
     createdAt: is.optional(is.count),
   }),
   ports: is.record(publisher),
-  firewall: is.record(part),
+  firewall: is.record({ ...part, zone: is.optional(fact.zone) }),
   bandwidth: is.record({ ...part, shaping: fact.shaping }),
   tuning: is.record({
     ...part,

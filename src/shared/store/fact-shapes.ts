@@ -140,6 +140,13 @@ const linkChanges = is.record({
 
 const isPair: is.Shape = (value) => Array.isArray(value) && value.length === 2 && value.every(is.text);
 
+/** ZoneFacts */
+export const zone = is.record({
+  name: is.text,
+  sources: is.list(is.prefix),
+  required: is.optional(is.oneOf(true)),
+});
+
 /** TunedFacts */
 export const tuned = is.record({ sysctls: is.list(isPair), link: linkChanges });
 

@@ -3,7 +3,7 @@ import { fault } from '../../errors/fault.ts';
 import type { NetError } from '../../errors/net-error.ts';
 import type { Namespace } from '../../host/host.ts';
 import { type Attachment, attachmentDigest, type Role } from '../../model/attachment.ts';
-import type { ChainedPart, ShapingFacts } from '../../model/endpoint.ts';
+import type { ChainedPart, ShapingFacts, ZoneFacts } from '../../model/endpoint.ts';
 import { given } from '../../model/given.ts';
 import type { LocalStore } from '../../store/store.ts';
 import { assertOther } from '../ambient.ts';
@@ -35,6 +35,10 @@ export interface ChainedRequest extends ChainedIdentity {
    * deleted.
    */
   readonly ensure?: () => Promise<void>;
+  /** The same, after the part's own steps. */
+  readonly ensureLast?: () => Promise<void>;
+  /** Looks at the host, before `describe`. */
+  readonly look?: () => Promise<void>;
   /** Writes to the store in the transaction of the record; throws if the request cannot be granted. */
   readonly claim?: (store: LocalStore) => void;
 }
@@ -42,7 +46,7 @@ export interface ChainedRequest extends ChainedIdentity {
 /** The facts that the plugin decides. */
 export type PartFacts =
   | ({ readonly kind: 'ports' } & PublishedPorts)
-  | { readonly kind: 'firewall' }
+  | { readonly kind: 'firewall'; readonly zone?: ZoneFacts }
   | { readonly kind: 'bandwidth'; readonly shaping: ShapingFacts }
   | ({ readonly kind: 'tuning' } & TuningFacts);
 
@@ -57,6 +61,7 @@ export async function addChained(core: Core, request: ChainedRequest): Promise<v
   using _lock = await core.lock(attachmentKey(attachment));
   core.mark?.('lock');
   await clearWay(core, request, sandbox);
+  await request.look?.();
   let part: ChainedPart | undefined;
   await transition(core, 'ADD', {
     begin: (store) => {
@@ -70,6 +75,7 @@ export async function addChained(core: Core, request: ChainedRequest): Promise<v
       core.mark?.('network');
       await execute(core, desired(part).ops, { host: core.host.own, sandbox });
       core.mark?.('kernel');
+      await request.ensureLast?.();
       return part;
     },
     revert: () => removeEndpoint(core, removalOf(request, netns), sandbox),
