@@ -46,18 +46,21 @@ export function expectedOf(surroundings: Surroundings): (cell: Cell) => string {
     return answers.find((answer) => answer !== undefined) === NO ? NO : answer;
   };
   const out = (cell: Cell): string => {
-    const { from, to, port } = cell;
+    const { from, to, port, family } = cell;
     if (to.kind === 'node' && from.kind === 'pod-node') return UNCHANGED;
     if (to.kind === 'outside' || to.kind === 'node') return towards(to);
     if (to.kind === 'host') return opensHost ? UNCHANGED : asPlain(cell, 'from', UNCHANGED);
+    // What Docker does not guard itself is closed.
+    if (to.kind === 'docker-routed' && family === 6 && !filters6) return NO;
     if (port === 'published') return asPlain(cell, 'from', towards(to));
     return to.kind === 'plain' ? asPlain(cell, 'from', towards(to)) : NO;
   };
   const into = (cell: Cell): string => {
     const { from, to, port, family } = cell;
     const isFiltered = !from.kind.startsWith('docker') || family === 4 || filters6;
+    // A container of an isolated network has no gateway.
     const isInside = ['docker-internal', 'libvirt-isolated'].includes(from.kind) && isFiltered;
-    if (isInside || banned.includes(from.name)) return NO;
+    if (from.kind === 'docker-isolated' || isInside || banned.includes(from.name)) return NO;
     if (from.kind === 'host') return port === 'published' ? yes('host:up0') : towards(to);
     const isNatted = ['docker', 'docker-unprotected', 'libvirt-nat'].includes(from.kind) && isFiltered;
     const answer = isNatted ? towards(to) : UNCHANGED;

@@ -201,7 +201,7 @@ const DOCKER_KINDS: readonly DockerKind[] = [
     options: inMode('nat-unprotected'),
   },
   {
-    ...{ name: 'isol', kind: 'docker-internal', network: 'isolated', since: 28 },
+    ...{ name: 'isol', kind: 'docker-isolated', network: 'isolated', since: 28 },
     options: ['--internal', ...inMode('isolated')],
   },
 ];

@@ -14,7 +14,7 @@ import { legacyScript, readLegacyTable } from './filter-legacy.ts';
 import { nftChange, readNftTables } from './filter-nft.ts';
 import { dropped, planAdmission, planRemoval, type TableChange, unadmitted } from './filter-table.ts';
 import { Firewalld } from './firewalld.ts';
-import { concernsUs, type FilterRule, type FilterTable } from './forward-chain.ts';
+import { concernsUs, dockerBridges, dockerGuarded, type FilterRule, type FilterTable } from './forward-chain.ts';
 import { restore, toolError, type Variant } from './iptables-tools.ts';
 import { KnownRuleset } from './known-ruleset.ts';
 
@@ -43,8 +43,8 @@ export interface Admitter extends Disposable {
 
 export interface ClosedBridge {
   readonly name: string;
-  /** True if Docker's own rules drop what others send to it and it does not publish: Docker 28 and newer. */
-  readonly guarded: boolean;
+  /** The families whose packets to it Docker's own rules drop unless it publishes the port: Docker 28 and newer. */
+  readonly guarded: readonly Family[];
 }
 
 /** The names that Docker chooses; `docker network create -o com.docker.network.bridge.name` chooses another. */
@@ -124,12 +124,14 @@ class LinuxAdmitter implements Admitter {
       ...(this.#socket === null ? [] : readNftTables(this.#socket)),
       ...legacyTables(this.#ns),
     ];
-    const guarded = new Set(tables.flatMap((table) => dockerDevices(table, 'DOCKER-BRIDGE')));
-    const named = new Set([...guarded, ...tables.flatMap((table) => dockerDevices(table, 'FORWARD'))]);
+    const named = new Set(tables.flatMap(dockerBridges));
     const bridges = readBridges(this.#ns).flatMap(({ name, own, uplink }) => (own || uplink ? [] : [name]));
     const unknown = this.#socket === null ? [] : this.#firewalld.unplaced(this.#socket, bridges);
     const found = bridges.filter((name) => named.has(name) || DOCKER_NAME.test(name) || unknown.includes(name));
-    return found.toSorted().map((name) => ({ name, guarded: guarded.has(name) }));
+    return found.toSorted().map((name) => ({
+      name,
+      guarded: tables.flatMap((table) => (dockerGuarded(table).includes(name) ? [table.family] : [])),
+    }));
   }
 
   async reset(entries: readonly AdmitEntry[]): Promise<void> {
@@ -222,16 +224,6 @@ function busy(subject: string): NetError {
 
 function legacyTables(ns: LinuxNamespace): FilterTable[] {
   return ([4, 6] as const).flatMap((family) => readLegacyTable(ns, family) ?? []);
-}
-
-/**
- * Returns the devices that Docker's rules in this chain name as its bridges: by their jumps to chain DOCKER, in FORWARD
- * before release 28 and in DOCKER-BRIDGE since.
- */
-function dockerDevices(table: FilterTable, chain: 'FORWARD' | 'DOCKER-BRIDGE'): string[] {
-  return (table.rules(chain) ?? []).flatMap(({ does, target, output }) =>
-    does === 'jump' && target === 'DOCKER' && output !== undefined ? [output] : [],
-  );
 }
 
 function isUnchanged(change: TableChange<FilterRule>): boolean {

@@ -79,7 +79,7 @@ function ruleText({ note, input, output, source, known, target }: OwnRule): stri
 
 /** `next` is the position of the following rule; a jump to it has no effect. */
 function understand(rule: XtRule, next: number | undefined, names: ReadonlyMap<number, string>): FilterRule {
-  const { input, output, conditional, matches } = rule;
+  const { input, output, inverted, conditional, matches } = rule;
   const others = matches.filter(({ name }) => name !== 'comment');
   const plain = !conditional && others.length === 0;
   const target = rule.target === '' && rule.verdict >= 0 ? names.get(rule.verdict) : undefined;
@@ -92,6 +92,7 @@ function understand(rule: XtRule, next: number | undefined, names: ReadonlyMap<n
     always: plain && input === undefined && output === undefined,
     ...given({ target, note }),
     ...(plain && input === undefined ? given({ output }) : {}),
+    ...(inverted ? {} : given({ leaves: output })),
     ...(isOlder ? { accepts: { way, device: input ?? output ?? '' } } : {}),
   };
 }

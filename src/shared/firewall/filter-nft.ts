@@ -174,6 +174,7 @@ export function understand({ handle, expressions, userdata }: NftRule): HandledR
     always: conditions.every(matchesAll),
     ...given({ target, note, accepts: note === MARK && does === 'accept' ? device : undefined }),
     ...(device?.way === 'out' ? { output: device.device } : {}),
+    ...given({ leaves: leavesBy(expressions) }),
   };
 }
 
@@ -207,6 +208,12 @@ function deviceOf([load, compare, ...more]: readonly Expression[]): FilterRule['
   // Without the NUL it is a prefix match: eth+.
   if (end < 0) return undefined;
   return { way: key === NFT_META_IIFNAME ? 'in' : 'out', device: Buffer.from(value.subarray(0, end)).toString() };
+}
+
+/** The device of the comparison that follows a load of the output device. */
+function leavesBy(expressions: readonly Expression[]): string | undefined {
+  const at = expressions.findIndex(({ meta }) => meta?.key === NFT_META_OIFNAME);
+  return at < 0 ? undefined : deviceOf(expressions.slice(at, at + 2))?.device;
 }
 
 function isComment({ name, match }: Expression): boolean {

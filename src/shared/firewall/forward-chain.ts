@@ -12,6 +12,8 @@ export interface FilterRule {
   readonly always: boolean;
   /** The device that packets leave by, if that is the only condition. */
   readonly output?: string;
+  /** The device that packets leave by, whatever else the rule asks for. */
+  readonly leaves?: string;
   /** The comment of a rule of ours. */
   readonly note?: string;
   /** For a rule that an older release wrote: the device whose traffic it accepts, and in which direction. */
@@ -88,4 +90,30 @@ export function fate(table: FilterTable, chain: string, depth = 0): 'accept' | '
 function verdict(table: FilterTable, { does, target }: FilterRule, depth = 0): 'accept' | 'drop' | undefined {
   if (does === 'accept' || does === 'drop') return does;
   return does === 'jump' && target !== undefined ? fate(table, target, depth + 1) : undefined;
+}
+
+/** The bridges that Docker's rules name as its own. */
+export function dockerBridges(table: FilterTable): string[] {
+  return [...jumped(table, 'FORWARD'), ...jumped(table, 'DOCKER-BRIDGE'), ...dockerGuarded(table)];
+}
+
+/**
+ * The bridges to which Docker's own rules drop what is not published: those of networks that are `--internal`, and since
+ * release 28 of all others but those in the gateway mode nat-unprotected.
+ */
+export function dockerGuarded(table: FilterTable): string[] {
+  const dropped = droppedTo(table, 'DOCKER');
+  const guarded = jumped(table, 'DOCKER-BRIDGE').filter((name) => dropped.includes(name));
+  return [...guarded, ...['DOCKER-INTERNAL', 'DOCKER-ISOLATION-STAGE-1'].flatMap((chain) => droppedTo(table, chain))];
+}
+
+/** The bridges whose packets a chain hands to chain DOCKER: FORWARD before release 28, DOCKER-BRIDGE since. */
+function jumped(table: FilterTable, chain: 'FORWARD' | 'DOCKER-BRIDGE'): string[] {
+  return (table.rules(chain) ?? []).flatMap(({ does, target, output }) =>
+    does === 'jump' && target === 'DOCKER' && output !== undefined ? [output] : [],
+  );
+}
+
+function droppedTo(table: FilterTable, chain: string): string[] {
+  return (table.rules(chain) ?? []).flatMap(({ does, leaves }) => (does === 'drop' ? (leaves ?? []) : []));
 }

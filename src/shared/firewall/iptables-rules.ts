@@ -108,9 +108,9 @@ function admitLines({ device, from = [] }: AdmitEntry, family: Family): Line[] {
 }
 
 /** The lines about the bridges of Docker's networks. */
-export function foreignLines(docker: readonly ClosedBridge[]): Line[] {
+export function foreignLines(docker: readonly ClosedBridge[], family: Family): Line[] {
   return docker.flatMap(({ name, guarded }) =>
-    (guarded ? ['-i'] : ['-i', '-o']).map((end): Line => {
+    (guarded.includes(family) ? ['-i'] : ['-i', '-o']).map((end): Line => {
       const place = { table: 'mangle', chain: 'ISTHMUS-FOREIGN', note: FOREIGN_NOTE } as const;
       return { ...place, matches: [end, name], target: ['-j', 'DROP'] };
     }),

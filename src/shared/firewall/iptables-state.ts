@@ -57,10 +57,18 @@ export function groupsOf(entries: readonly FirewallEntry[], family: Family, stat
 }
 
 /** The rules about Docker's bridges, except `devices` and other devices of ours; replaces those about other bridges. */
-export function foreignGroup(devices: readonly string[], state: State, docker: readonly ClosedBridge[]): Group {
+export function foreignGroup(
+  devices: readonly string[],
+  family: Family,
+  state: State,
+  docker: readonly ClosedBridge[],
+): Group {
   const saved = state.lines.flatMap(({ chain, text }) => (chain === 'ISTHMUS-MASQ' ? [text] : []));
   const ours = new Set([...devices, ...saved.flatMap((text) => /^-o (\S+) /.exec(text)?.[1] ?? [])]);
-  const lines = foreignLines(docker.filter(({ name }) => !ours.has(name)));
+  const lines = foreignLines(
+    docker.filter(({ name }) => !ours.has(name)),
+    family,
+  );
   return { id: shortHash(JSON.stringify(lines)), lines, replaces: FOREIGN_NOTE };
 }
 
@@ -143,7 +151,12 @@ export function concerns(entry: FirewallEntry, family: Family): boolean {
 }
 
 /** The group about Docker's bridges, if the entries have a policy. */
-export function foreignOf(entries: readonly FirewallEntry[], state: State, docker: readonly ClosedBridge[]): Group[] {
+export function foreignOf(
+  entries: readonly FirewallEntry[],
+  family: Family,
+  state: State,
+  docker: readonly ClosedBridge[],
+): Group[] {
   const policies = entries.flatMap((entry) => (entry.kind === 'policy' ? [entry.device] : []));
-  return policies.length === 0 ? [] : [foreignGroup(policies, state, docker)];
+  return policies.length === 0 ? [] : [foreignGroup(policies, family, state, docker)];
 }

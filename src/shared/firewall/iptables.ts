@@ -63,7 +63,7 @@ class IptablesFirewaller implements Firewaller {
     const works: { family: Family; state: State; groups: Group[] }[] = [];
     for (const family of this.#families(entries)) {
       const state = await this.#read(variant, family);
-      const groups = [...groupsOf(entries, family, state), ...foreignOf(entries, state, docker)];
+      const groups = [...groupsOf(entries, family, state), ...foreignOf(entries, family, state, docker)];
       refuseConflicts(entries, family, state);
       works.push({ family, state, groups });
     }
@@ -141,7 +141,7 @@ class IptablesFirewaller implements Firewaller {
       const wanted = native.includes(variant) ? entries : [];
       for (const family of familiesOf(this.#ns)) {
         await this.#retry(variant, family, wanted, (state) => {
-          const groups = [...groupsOf(wanted, family, state), ...foreignOf(wanted, state, docker)];
+          const groups = [...groupsOf(wanted, family, state), ...foreignOf(wanted, family, state, docker)];
           return resetScript(family, groups, state, absentChains(this.#ns, variant, family));
         });
       }
@@ -154,7 +154,9 @@ class IptablesFirewaller implements Firewaller {
       const both = this.#present().flatMap((variant) => familiesOf(this.#ns).map((family) => ({ variant, family })));
       for (const { variant, family } of both) {
         await this.#retry(variant, family, [], (state) => {
-          const groups = state.chains.mangle.includes('ISTHMUS-FOREIGN') ? [foreignGroup([], state, docker)] : [];
+          const groups = state.chains.mangle.includes('ISTHMUS-FOREIGN')
+            ? [foreignGroup([], family, state, docker)]
+            : [];
           return addScript(family, groups, state, () => false);
         });
       }

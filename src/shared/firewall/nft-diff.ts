@@ -14,7 +14,7 @@ import { encodeElement, hasPrefix, setId, TABLE_ID, textOf } from './nft-element
 import { clash } from './nft-failure.ts';
 import { obsoleteRequests } from './nft-obsolete.ts';
 import { hasRule, intervalsOf, presenceOf, replaceable } from './nft-state.ts';
-import { DOCKER_SETS, isIntervalSet, ruleCounts, SERVICE_SETS, SET_NAMES } from './nft-table.ts';
+import { DOCKER_SETS, isIntervalSet, ruleCounts, SERVICE_SETS, SET_NAMES, UNGUARDED_SETS } from './nft-table.ts';
 
 /**
  * Returns the messages that make the table's sets hold exactly these elements, and delete all port chains except the
@@ -70,6 +70,8 @@ function setChanges(socket: NetlinkSocket, sets: readonly string[], elements: re
   return sets.map((set) => setChange(socket, set, elements));
 }
 
+const FAMILIES = [4, 6] as const;
+
 interface SetChange {
   readonly removed: readonly Request[];
   readonly added: readonly Request[];
@@ -91,7 +93,9 @@ function dockerElements(admitter: Admitter, ours: ReadonlySet<string>): Element[
     .closedBridges()
     .filter(({ name }) => !ours.has(name))
     .flatMap(({ name, guarded }) =>
-      (guarded ? ['docker'] : DOCKER_SETS).map((set): Element => ({ set, key: [{ type: 'ifname', value: name }] })),
+      ['docker', ...FAMILIES.filter((family) => !guarded.includes(family)).map((family) => UNGUARDED_SETS[family])].map(
+        (set): Element => ({ set, key: [{ type: 'ifname', value: name }] }),
+      ),
     );
 }
 

@@ -19,7 +19,8 @@ const SETS = {
   service4: 'set { type ipv4_addr; }',
   service6: 'set { type ipv6_addr; }',
   docker: 'set { type ifname; }',
-  unguarded: 'set { type ifname; }',
+  unguarded4: 'set { type ifname; }',
+  unguarded6: 'set { type ifname; }',
   apart: 'set { type ifname; }',
   leaving: 'map { type ifname : verdict; }',
   entering: 'map { type ifname : verdict; }',
@@ -57,8 +58,10 @@ const SETS = {
   answer_any6: 'map { type inet_proto . inet_service : verdict; }',
 } as const;
 
-/** The sets whose elements come from no entry. Docker's bridges, and those that Docker itself does not guard: */
-export const DOCKER_SETS: readonly string[] = ['docker', 'unguarded'];
+/** Bridges of Docker's that Docker itself does not guard, by family. */
+export const UNGUARDED_SETS = { 4: 'unguarded4', 6: 'unguarded6' } as const;
+/** The sets whose elements come from no entry, but from Docker's bridges. */
+export const DOCKER_SETS: readonly string[] = ['docker', ...Object.values(UNGUARDED_SETS)];
 /** Addresses of the host that belong to services of IPVS, by family: */
 export const SERVICE_SETS = { 4: 'service4', 6: 'service6' } as const;
 
@@ -200,7 +203,8 @@ const chains = (): Readonly<Record<string, Chain>> => ({
       'iifname . oifname vmap @own',
       'iifname vmap @leaving',
       'oifname vmap @entering',
-      'iifname @networks oifname @unguarded jump foreign',
+      'meta nfproto ipv4 iifname @networks oifname @unguarded4 jump foreign',
+      'meta nfproto ipv6 iifname @networks oifname @unguarded6 jump foreign',
       'iifname @docker oifname @networks jump foreign',
     ],
   },

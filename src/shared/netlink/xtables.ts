@@ -20,6 +20,8 @@ export interface XtRule {
   /** Exact names of its devices; absent if it does not match on devices, or matches them in another way. */
   readonly input?: string;
   readonly output?: string;
+  /** True if it matches on any device but `output`. */
+  readonly inverted: boolean;
   /** True if it matches on more than `input`, `output` and `matches`. */
   readonly conditional: boolean;
   readonly matches: readonly { readonly name: string; readonly data: Uint8Array }[];
@@ -64,6 +66,8 @@ const V6: Layout = {
 };
 
 const IFNAMSIZ = 16;
+/** The same in ip6_tables.h. */
+const IPT_INV_VIA_OUT = 0x02;
 const HOOKS = 5;
 /** struct ipt_getinfo, and where in it the hooks and the size are. */
 const INFO = { size: 84, first: 36, last: 56, bytes: 80 } as const;
@@ -132,6 +136,7 @@ function decodeRule(bytes: Uint8Array, layout: Layout, offset: number): XtRule {
     offset,
     ...(input ? { input } : {}),
     ...(output ? { output } : {}),
+    inverted: ((bytes[layout.inverted] ?? 0) & IPT_INV_VIA_OUT) !== 0,
     conditional:
       input === undefined ||
       output === undefined ||
