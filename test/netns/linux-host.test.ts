@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type LinuxHost, openLinuxHost } from '../../src/shared/host/linux-host.ts';
-import { sandboxId } from '../../src/shared/model/ids.ts';
+import { sandboxId } from '../../src/shared/model/attachment.ts';
 import type { Op } from '../../src/shared/model/op.ts';
 import { makeNetns, netnsMissing, type TestNetns, withNetns } from '../support/netns.ts';
 import { skipIf } from '../support/skip.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { BridgeFirewaller } from '../../src/shared/firewall/bridge.ts';
 import { formatChange, type KernelChange } from '../../src/shared/host/changes.ts';
 import { type LinuxHost, openLinuxHost } from '../../src/shared/host/linux-host.ts';
-import { isOwnProcess, noteChild } from '../../src/shared/host/own-children.ts';
+import { isOwnProcess, noteChild } from '../../src/shared/host/tool.ts';
 import { watchHost } from '../../src/shared/host/watch.ts';
 import { makeNetns, netnsMissing, type TestNetns } from '../support/netns.ts';
 import { skipIf } from '../support/skip.ts';

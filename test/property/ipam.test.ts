@@ -7,7 +7,7 @@ import { free } from '../../src/shared/ipam/free.ts';
 import { release } from '../../src/shared/ipam/leases.ts';
 import type { RangeSpec } from '../../src/shared/ipam/ranges.ts';
 import { type Addr, formatAddr } from '../../src/shared/model/addr.ts';
-import { hostId } from '../../src/shared/model/ids.ts';
+import { hostId } from '../../src/shared/model/attachment.ts';
 import { firstOf, lastOf } from '../../src/shared/model/prefix.ts';
 import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
 import type { LocalStore } from '../../src/shared/store/store.ts';

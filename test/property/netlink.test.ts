@@ -1,10 +1,9 @@
 import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
 import { formatAddr } from '../../src/shared/model/addr.ts';
-import { address } from '../../src/shared/netlink/address.ts';
+import { address, neighbour } from '../../src/shared/netlink/address.ts';
 import { bridgeLink, link } from '../../src/shared/netlink/link.ts';
 import { decodeAnswer, decodeMessages, encodeMessages } from '../../src/shared/netlink/message.ts';
-import { neighbour } from '../../src/shared/netlink/neighbour.ts';
 import { route } from '../../src/shared/netlink/route.ts';
 
 const uint = (bits: number) => fc.integer({ min: 0, max: 2 ** bits - 1 });

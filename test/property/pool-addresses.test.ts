@@ -4,7 +4,7 @@ import { expireRequests, releaseAddress, usePools } from '../../src/shared/core/
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import { free } from '../../src/shared/ipam/free.ts';
 import { release } from '../../src/shared/ipam/leases.ts';
-import { hostId } from '../../src/shared/model/ids.ts';
+import { hostId } from '../../src/shared/model/attachment.ts';
 import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
 import type { PoolRow } from '../../src/shared/store/store.ts';
 import { FakeHost } from '../../src/shared/testing/fake-host.ts';

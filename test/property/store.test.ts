@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
-import { hostId } from '../../src/shared/model/ids.ts';
+import { hostId } from '../../src/shared/model/attachment.ts';
 import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
 import type { LocalStore } from '../../src/shared/store/store.ts';
 import { MemoryStore } from '../../src/shared/testing/memory-store.ts';

@@ -1,5 +1,5 @@
 import { closeSync, openSync, writeFileSync } from 'node:fs';
-import { address } from '../../src/shared/netlink/address.ts';
+import { address, neighbour } from '../../src/shared/netlink/address.ts';
 import {
   AF_BRIDGE,
   NETLINK_ROUTE,
@@ -12,7 +12,6 @@ import {
   TC_INGRESS_HANDLE,
 } from '../../src/shared/netlink/constants.ts';
 import { bridgeLink, link } from '../../src/shared/netlink/link.ts';
-import { neighbour } from '../../src/shared/netlink/neighbour.ts';
 import { withinNetns } from '../../src/shared/netlink/netns.ts';
 import { route } from '../../src/shared/netlink/route.ts';
 import { NetlinkSocket, type Request } from '../../src/shared/netlink/socket.ts';

@@ -1,6 +1,5 @@
 import { NetError } from '../../src/shared/errors/net-error.ts';
-import type { Firewaller, Stray, Wanted } from '../../src/shared/firewall/firewaller.ts';
-import { NO_FIREWALLER } from '../../src/shared/firewall/none.ts';
+import { type Firewaller, NO_FIREWALLER, type Stray, type Wanted } from '../../src/shared/firewall/firewaller.ts';
 import { keyOf } from '../../src/shared/host/firewall-elements.ts';
 import { guardElements } from '../../src/shared/host/guard-elements.ts';
 import {

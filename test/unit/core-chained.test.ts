@@ -7,7 +7,7 @@ import {
   deleteChained,
   type PartFacts,
 } from '../../src/shared/core/endpoints/chained.ts';
-import { findHostSide } from '../../src/shared/core/host-side.ts';
+import { findHostSide } from '../../src/shared/core/endpoints/orphans.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import type { Host } from '../../src/shared/host/host.ts';
 import { ifbName } from '../../src/shared/model/attachment.ts';

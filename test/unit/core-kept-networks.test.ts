@@ -3,7 +3,7 @@ import { collectGarbage } from '../../src/shared/core/collect-garbage.ts';
 import type { Core } from '../../src/shared/core/core.ts';
 import { createNetwork, type NetworkRequest } from '../../src/shared/core/networks/create-network.ts';
 import { deleteNetwork } from '../../src/shared/core/networks/delete-network.ts';
-import { knownNetwork } from '../../src/shared/core/networks/known-network.ts';
+import { knownNetwork } from '../../src/shared/core/networks/record.ts';
 import { reconcile } from '../../src/shared/core/reconcile.ts';
 import type { FirewallBackend } from '../../src/shared/model/firewall.ts';
 import { OPERATOR } from '../../src/shared/model/owned.ts';

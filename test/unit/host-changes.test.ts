@@ -1,10 +1,10 @@
 import { strict as assert } from 'node:assert';
 import { readFileSync } from 'node:fs';
 import { formatChange, NftTransactions, routeChange } from '../../src/shared/host/changes.ts';
+import { netconf } from '../../src/shared/netlink/address.ts';
 import { assemble } from '../../src/shared/netlink/bpf.ts';
 import { RTM_NEWNETCONF } from '../../src/shared/netlink/constants.ts';
 import type { Message } from '../../src/shared/netlink/message.ts';
-import { netconf } from '../../src/shared/netlink/netconf.ts';
 import { NFNL_SUBSYS_NFTABLES } from '../../src/shared/netlink/netfilter.ts';
 import { nftEvent } from '../../src/shared/netlink/nft-events.ts';
 

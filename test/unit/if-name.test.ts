@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert';
-import { ifNameFault } from '../../src/shared/model/if-name.ts';
+import { ifNameFault } from '../../src/shared/model/link.ts';
 
 describe('names of interfaces', () => {
   for (const name of ['eth0', 'br-web', 'eth0.5', 'x'.repeat(15), 'net1@x', 'a_b', 'ä', 'veth#1', '0', 'all0'])

@@ -1,12 +1,10 @@
 import { strict as assert } from 'node:assert';
 import { readFileSync } from 'node:fs';
-import { address } from '../../src/shared/netlink/address.ts';
-import type { BodyCodec } from '../../src/shared/netlink/attrs.ts';
-import { attr, body, decodeAttrs, encodeAttrs, repeated } from '../../src/shared/netlink/attrs.ts';
+import { address, neighbour } from '../../src/shared/netlink/address.ts';
+import { attr, type BodyCodec, body, decodeAttrs, encodeAttrs, repeated } from '../../src/shared/netlink/attrs.ts';
 import { mac, string, u8, u32 } from '../../src/shared/netlink/codec.ts';
 import { bridgeLink, link } from '../../src/shared/netlink/link.ts';
 import { decodeAnswer, decodeMessages, encodeMessages } from '../../src/shared/netlink/message.ts';
-import { neighbour } from '../../src/shared/netlink/neighbour.ts';
 import { route } from '../../src/shared/netlink/route.ts';
 import { filter, qdisc } from '../../src/shared/netlink/tc.ts';
 

@@ -3,9 +3,8 @@ import type { NetworkSpec } from '../../src/shared/config/network-spec.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import type { HostIdentity } from '../../src/shared/host/host.ts';
 import { type Addr, parseAddr } from '../../src/shared/model/addr.ts';
-import type { Attachment } from '../../src/shared/model/attachment.ts';
+import { type Attachment, hostId, sandboxId } from '../../src/shared/model/attachment.ts';
 import type { FirewallPart, RecalledEndpoint } from '../../src/shared/model/endpoint.ts';
-import { hostId, sandboxId } from '../../src/shared/model/ids.ts';
 import type { DockerNetworkRow, Lease, LocalStore, NetworkRow, PoolRow } from '../../src/shared/store/store.ts';
 import { prefixOf, routeOf } from '../support/addresses.ts';
 

@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { catchUp } from '../../src/shared/core/reconcile.ts';
-import { hostId } from '../../src/shared/model/ids.ts';
+import { hostId } from '../../src/shared/model/attachment.ts';
 import { changeCount, countChange } from '../../src/shared/store/changes.ts';
 import { MemoryDisk, MemoryStore } from '../../src/shared/testing/memory-store.ts';
 import { makeCore, makeFakeHost, type TestCore } from '../support/core.ts';

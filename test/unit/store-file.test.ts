@@ -17,7 +17,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { hostId } from '../../src/shared/model/ids.ts';
+import { hostId } from '../../src/shared/model/attachment.ts';
 import { MIGRATIONS, SCHEMA_VERSION } from '../../src/shared/store/migrations.ts';
 import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
 import { migrate } from '../../src/shared/store/sqlite-repair.ts';

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { parseAddr } from '../../src/shared/model/addr.ts';
-import { hostId } from '../../src/shared/model/ids.ts';
+import { hostId } from '../../src/shared/model/attachment.ts';
 import { parseMac } from '../../src/shared/model/mac.ts';
 import { parsePrefix } from '../../src/shared/model/prefix.ts';
 import { parseDockerNetwork, parseEndpoint, parseNetwork, parsePool } from '../../src/shared/store/bodies.ts';

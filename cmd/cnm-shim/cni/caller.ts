@@ -1,8 +1,7 @@
 import { closeSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { asNetError } from '../../../src/shared/errors/net-error.ts';
-import { assertUnreaped, pidfdGetfd } from '../../../src/shared/netlink/pidfd.ts';
-import { peerOf, peerPidfd } from '../../../src/shared/netlink/unix.ts';
+import { assertUnreaped, peerOf, peerPidfd, pidfdGetfd } from '../../../src/shared/netlink/unix.ts';
 
 /** Bits of CapEff, linux/capability.h. A caller without them could not attach anything by itself. */
 const CAPABILITIES = { CAP_NET_ADMIN: 12n, CAP_SYS_ADMIN: 21n } as const;

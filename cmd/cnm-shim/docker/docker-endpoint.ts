@@ -2,7 +2,7 @@ import type { NetworkSpec } from '../../../src/shared/config/network-spec.ts';
 import { attachmentKey } from '../../../src/shared/core/apply.ts';
 import { type Core, nameInDocker } from '../../../src/shared/core/core.ts';
 import { deleteOffered, offerEndpoint } from '../../../src/shared/core/endpoints/offer-endpoint.ts';
-import { driverOf } from '../../../src/shared/core/networks/driver-of.ts';
+import { driverOf } from '../../../src/shared/core/networks/record.ts';
 import { claimAddress } from '../../../src/shared/core/pools/pools.ts';
 import { publishPorts, unpublishPorts } from '../../../src/shared/core/ports/publish-ports.ts';
 import type { Addressing, Assigned } from '../../../src/shared/drivers/driver.ts';

@@ -1,6 +1,6 @@
 import type { NetworkSpec } from '../../../src/shared/config/network-spec.ts';
 import type { Core } from '../../../src/shared/core/core.ts';
-import { knownNetwork } from '../../../src/shared/core/networks/known-network.ts';
+import { knownNetwork } from '../../../src/shared/core/networks/record.ts';
 import { type PoolWanted, poolFor, usePools } from '../../../src/shared/core/pools/pools.ts';
 import { subnetOf } from '../../../src/shared/core/pools/rows.ts';
 import { fault } from '../../../src/shared/errors/fault.ts';

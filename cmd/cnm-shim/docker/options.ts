@@ -3,7 +3,7 @@ import { nearest } from '../../../src/shared/config/nearest.ts';
 import { fault } from '../../../src/shared/errors/fault.ts';
 import type { NetError } from '../../../src/shared/errors/net-error.ts';
 import { type Addr, type Family, parseAddr } from '../../../src/shared/model/addr.ts';
-import { ifNameFault, MAX_IFNAME } from '../../../src/shared/model/if-name.ts';
+import { ifNameFault, MAX_IFNAME } from '../../../src/shared/model/link.ts';
 import type { GatewayMode } from '../../../src/shared/store/store.ts';
 import type { NetworkOptions, TextMap } from './wire/messages.ts';
 

@@ -2,8 +2,8 @@ import { fault } from '../errors/fault.ts';
 import type { NetError } from '../errors/net-error.ts';
 import type { Family } from '../model/addr.ts';
 import { digest } from '../model/attachment.ts';
-import { ifNameFault, MAX_IFNAME } from '../model/if-name.ts';
 import { field, isObject, type Json, textOf } from '../model/json.ts';
+import { ifNameFault, MAX_IFNAME } from '../model/link.ts';
 import type { VlanRange } from '../model/op.ts';
 
 /** Options of the bridge driver; names and defaults are the reference bridge plugin's, except for the last two. */

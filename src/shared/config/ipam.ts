@@ -1,13 +1,13 @@
 import type { RangeSet } from '../ipam/ranges.ts';
 import { assignRequests } from '../ipam/requests.ts';
 import { type Addr, BITS, formatAddr } from '../model/addr.ts';
+import { given } from '../model/given.ts';
 import { field, isObject, textField } from '../model/json.ts';
-import { contains, type Prefix } from '../model/prefix.ts';
+import { contains, formatPrefix, networkOf, type Prefix } from '../model/prefix.ts';
 import type { Route } from '../model/route.ts';
 import { type Dns, readDns, readResolvConf } from './dns.ts';
 import { invalid } from './invalid.ts';
 import { assertDisjoint, assertUsable, type PlacedSet, type RangeConfig, readRange, readSets } from './ipam-ranges.ts';
-import { readRoutes } from './ipam-routes.ts';
 import { assertAssignable, type Given, readAddr, readPrefix, readRequested, splitCommas } from './ipam-values.ts';
 import { assertShape, respell } from './shape.ts';
 import { ipamHostLocal, ipamStatic, ipRanges } from './validators.generated.js';
@@ -195,4 +195,36 @@ function speltRanges(ranges: unknown): unknown {
   return ranges.map((set: unknown) =>
     Array.isArray(set) ? set.map((range: unknown) => (isObject(range) ? respell(range, RANGE_KEYS) : range)) : set,
   );
+}
+
+/** Parses the routes of a list of valid shape; clears the host bits of destinations. */
+export function readRoutes(value: unknown, path: string): Route[] {
+  if (!Array.isArray(value)) return [];
+  return value.map((item: unknown, i) => readRoute(item, `${path}[${i}]`));
+}
+
+function readRoute(value: unknown, path: string): Route {
+  const dst = networkOf(readPrefix(textField(value, 'dst') ?? '', `${path}.dst`));
+  const text = textField(value, 'gw');
+  const gateway = text === undefined ? undefined : readAddr(text, `${path}.gw`);
+  if (gateway !== undefined && gateway.family !== dst.addr.family)
+    throw invalid(
+      `${path}.gw`,
+      text,
+      `it is IPv${gateway.family}, and dst ${formatPrefix(dst)} is IPv${dst.addr.family}`,
+      'Give a gateway of the same family, or none',
+    );
+  const [mtu, advmss, priority, table, scope] = ['mtu', 'advmss', 'priority', 'table', 'scope'].map((key) => {
+    const found = field(value, key);
+    return typeof found === 'number' ? found : undefined;
+  });
+  return {
+    dst,
+    ...given({ gateway }),
+    // Go writes 0 for an absent value.
+    ...(mtu ? { mtu } : {}),
+    ...(advmss ? { advmss } : {}),
+    ...(priority ? { priority } : {}),
+    ...given({ table, scope }),
+  };
 }

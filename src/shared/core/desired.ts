@@ -26,7 +26,7 @@ import {
 import { given } from '../model/given.ts';
 import { EMPTY_PLAN, joinPlans, type Op, type Plan } from '../model/op.ts';
 import type { NetworkRow } from '../store/store.ts';
-import { driverOf } from './networks/driver-of.ts';
+import { driverOf } from './networks/record.ts';
 import { EMPTY_VIEW } from './view.ts';
 
 /**

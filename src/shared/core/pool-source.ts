@@ -1,4 +1,5 @@
 import type { Dns } from '../config/dns.ts';
+import type { Assigned } from '../drivers/driver.ts';
 import { fault } from '../errors/fault.ts';
 import type { HostIdentity } from '../host/host.ts';
 import { allocate } from '../ipam/allocate.ts';
@@ -93,4 +94,16 @@ function assertRoom(store: LocalStore, { scope, sets }: PoolSpec): void {
       'Delete what is no longer used (CNI GC finds it), or give the network a larger range',
     );
   }
+}
+
+/** Addresses from the configuration itself. It stores nothing and cannot run out. */
+export function staticSource(addresses: readonly Assigned[], routes: readonly Route[], dns: Dns): LocalSource {
+  return {
+    kind: 'local',
+    acquire: () => ({ addresses, routes, dns }),
+    release: () => {},
+    check: () => {},
+    status: () => {},
+    collect: () => {},
+  };
 }

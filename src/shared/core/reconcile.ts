@@ -6,7 +6,7 @@ import { attachmentDigest } from '../model/attachment.ts';
 import { type Endpoint, publishedOf } from '../model/endpoint.ts';
 import type { Op } from '../model/op.ts';
 import { isBehind, keepCount } from '../store/changes.ts';
-import { attachmentKey } from './apply.ts';
+import { attachmentKey, ifFree, type TryLock } from './apply.ts';
 import type { Core } from './core.ts';
 import { entriesOf } from './desired.ts';
 import { openIfThere, removeEndpoint } from './endpoints/delete-endpoint.ts';
@@ -18,7 +18,6 @@ import { removeUnusedNetwork } from './networks/network.ts';
 import { promotePorts } from './ports/publish.ts';
 import { type Recalled, recall } from './recall.ts';
 import { noteLostEntries, resetEntries, sweepEntries } from './reset-entries.ts';
-import { ifFree, type TryLock } from './try-lock.ts';
 
 export interface ReconcileOptions {
   readonly tryLock: TryLock;

@@ -5,13 +5,12 @@ import { hostIfName } from '../model/attachment.ts';
 import type { Endpoint } from '../model/endpoint.ts';
 import { entryKey, type FirewallBackend, type FirewallEntry } from '../model/firewall.ts';
 import type { NetworkRow } from '../store/store.ts';
-import { attachmentKey } from './apply.ts';
+import { attachmentKey, isFree, type TryLock } from './apply.ts';
 import type { Core } from './core.ts';
 import { desiredEntries } from './desired.ts';
 import { missingEntries } from './diff.ts';
 import { deviceKey } from './networks/record.ts';
 import type { RemovalRequest } from './requests.ts';
-import { isFree, type TryLock } from './try-lock.ts';
 
 /** How often at most, and every how many milliseconds, the records of calls under way are read again after a reset. */
 const ATTEMPTS = 25;

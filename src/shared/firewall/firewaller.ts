@@ -52,3 +52,23 @@ export interface Wanted {
   /** Entries of the other backends, which admit devices in the same foreign chains. */
   readonly elsewhere?: readonly FirewallEntry[];
 }
+
+/** A packet filter that the operator manages: changes nothing and reports nothing missing. */
+export const NO_FIREWALLER: Firewaller = {
+  backend: 'none',
+  async add(): Promise<boolean> {
+    return false;
+  },
+  async remove(): Promise<NetError[]> {
+    return [];
+  },
+  async missing(): Promise<FirewallEntry[]> {
+    return [];
+  },
+  async removeStray(): Promise<NetError[]> {
+    return [];
+  },
+  async reset(): Promise<void> {},
+  async refresh(): Promise<void> {},
+  [Symbol.dispose](): void {},
+};

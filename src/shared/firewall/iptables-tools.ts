@@ -1,6 +1,5 @@
-import { isExhaustion } from '../errors/codes.ts';
 import { fault } from '../errors/fault.ts';
-import type { NetError } from '../errors/net-error.ts';
+import { isExhaustion, type NetError } from '../errors/net-error.ts';
 import type { LinuxNamespace } from '../host/linux-namespace.ts';
 import { type ToolAnswer, runTool as tryTool } from '../host/tool.ts';
 import type { Family } from '../model/addr.ts';

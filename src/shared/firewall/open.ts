@@ -9,14 +9,13 @@ import { openAdmitter } from './admit.ts';
 import { BridgeFirewaller } from './bridge.ts';
 import { hasFirewalldRules } from './firewalld-rules.ts';
 import { FirewalldSources } from './firewalld-sources.ts';
-import type { Firewaller } from './firewaller.ts';
+import { type Firewaller, NO_FIREWALLER } from './firewaller.ts';
 import { type IptablesOptions, openIptables } from './iptables.ts';
 import type { Variant } from './iptables-tools.ts';
 import { KnownRuleset } from './known-ruleset.ts';
 import { TABLE_ID } from './nft-elements.ts';
 import { canRunScripts, type ScriptRunner } from './nft-script.ts';
 import { NftablesFirewaller } from './nftables.ts';
-import { NO_FIREWALLER } from './none.ts';
 
 export interface FirewallerOptions {
   /** For iptables: serializes calls and processes that change a namespace's rules. */

@@ -2,7 +2,7 @@ import { type Addr, formatAddr, parseAddr } from '../model/addr.ts';
 import type { RouteScope, RouteSpec } from '../model/link.ts';
 import type { Op } from '../model/op.ts';
 import { contains, lastOf, type Prefix, parsePrefix } from '../model/prefix.ts';
-import { address } from '../netlink/address.ts';
+import { address, neighbour } from '../netlink/address.ts';
 import {
   AF_BRIDGE,
   AF_INET,
@@ -32,7 +32,6 @@ import {
   RTNH_F_ONLINK,
   RTPROT_BOOT,
 } from '../netlink/constants.ts';
-import { neighbour } from '../netlink/neighbour.ts';
 import { route } from '../netlink/route.ts';
 import type { Request } from '../netlink/socket.ts';
 import { badOp } from './failure.ts';

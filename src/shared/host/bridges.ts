@@ -1,7 +1,6 @@
 import { parseDeviceAlias } from '../model/alias.ts';
 import { AF_INET, AF_INET6, RTEXT_FILTER_SKIP_STATS, RTM_GETLINK, RTM_GETROUTE } from '../netlink/constants.ts';
-import { type LinkMessage, link } from '../netlink/link.ts';
-import { linkName } from '../netlink/link-name.ts';
+import { type LinkMessage, link, linkName } from '../netlink/link.ts';
 import { route } from '../netlink/route.ts';
 import type { LinuxNamespace } from './linux-namespace.ts';
 

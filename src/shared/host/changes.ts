@@ -1,4 +1,4 @@
-import { address } from '../netlink/address.ts';
+import { ALL_LINKS, address, netconf } from '../netlink/address.ts';
 import {
   AF_UNSPEC,
   IFF_UP,
@@ -10,7 +10,6 @@ import {
 } from '../netlink/constants.ts';
 import { link } from '../netlink/link.ts';
 import type { Message } from '../netlink/message.ts';
-import { ALL_LINKS, netconf } from '../netlink/netconf.ts';
 import { NFPROTO_BRIDGE, NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6 } from '../netlink/netfilter.ts';
 import { nftEvent, tableBytes } from '../netlink/nft-events.ts';
 import { route } from '../netlink/route.ts';

@@ -1,7 +1,6 @@
 import type { ErrorKind } from '../errors/catalog.ts';
-import { hasCode } from '../errors/codes.ts';
 import { fault } from '../errors/fault.ts';
-import { NetError } from '../errors/net-error.ts';
+import { hasCode, NetError } from '../errors/net-error.ts';
 import { formatPorts } from '../model/firewall.ts';
 import { given } from '../model/given.ts';
 import type { Op } from '../model/op.ts';

@@ -1,7 +1,7 @@
 import type { NetError } from '../errors/net-error.ts';
 import type { Family } from '../model/addr.ts';
+import type { HostId, SandboxId } from '../model/attachment.ts';
 import type { PortSpan, Protocol } from '../model/firewall.ts';
-import type { HostId, SandboxId } from '../model/ids.ts';
 import type { AddressState, LinkState, RouteState } from '../model/link.ts';
 import type { Op } from '../model/op.ts';
 import type { ShapingState } from '../model/shaping.ts';

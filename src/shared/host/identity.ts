@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { uptime } from 'node:os';
-import { hasCode } from '../errors/codes.ts';
-import { type HostId, hostId } from '../model/ids.ts';
+import { hasCode } from '../errors/net-error.ts';
+import { type HostId, hostId } from '../model/attachment.ts';
 import type { HostIdentity, Namespace } from './host.ts';
 
 /**

@@ -1,7 +1,6 @@
 import { fault } from '../errors/fault.ts';
 import type { NetError } from '../errors/net-error.ts';
-import type { Op } from '../model/op.ts';
-import { sysctlPath } from '../model/sysctl.ts';
+import { type Op, sysctlPath } from '../model/op.ts';
 import { announceLater } from './announce.ts';
 import { isAbsence } from './failure.ts';
 import { findHolders } from './holders.ts';

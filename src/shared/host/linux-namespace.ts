@@ -1,9 +1,8 @@
 import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
-import { hasCode } from '../errors/codes.ts';
 import { fault } from '../errors/fault.ts';
-import { NetError } from '../errors/net-error.ts';
+import { hasCode, NetError } from '../errors/net-error.ts';
+import { type SandboxId, sandboxId } from '../model/attachment.ts';
 import { given } from '../model/given.ts';
-import { type SandboxId, sandboxId } from '../model/ids.ts';
 import { NETLINK_ROUTE } from '../netlink/constants.ts';
 import { isNetns, netnsCookie, withinNetns } from '../netlink/netns.ts';
 import { NetlinkSocket } from '../netlink/socket.ts';

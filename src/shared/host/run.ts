@@ -1,6 +1,5 @@
 import { NetError } from '../errors/net-error.ts';
-import type { Op } from '../model/op.ts';
-import { sysctlPath } from '../model/sysctl.ts';
+import { type Op, sysctlPath } from '../model/op.ts';
 import { EAFNOSUPPORT, ENODEV, ENOENT, RTEXT_FILTER_SKIP_STATS, RTM_GETLINK } from '../netlink/constants.ts';
 import { type LinkMessage, link } from '../netlink/link.ts';
 import { socketError } from '../netlink/message.ts';

@@ -1,7 +1,6 @@
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
-import { isExhaustion } from '../errors/codes.ts';
-import type { NetError } from '../errors/net-error.ts';
+import { isExhaustion, type NetError } from '../errors/net-error.ts';
 import type { Op } from '../model/op.ts';
 import { EACCES, EINVAL, ENOENT, EPERM, EROFS } from '../netlink/constants.ts';
 import { opError } from './failure.ts';

@@ -1,6 +1,5 @@
 import { fault } from '../errors/fault.ts';
 import type { LinuxNamespace } from './linux-namespace.ts';
-import { noteChild } from './own-children.ts';
 
 export interface ToolAnswer {
   readonly ok: boolean;
@@ -54,4 +53,25 @@ function collect(stream: NodeJS.ReadableStream): () => string {
   const chunks: Buffer[] = [];
   stream.on('data', (chunk: Buffer) => chunks.push(chunk));
   return () => Buffer.concat(chunks).toString('utf8');
+}
+
+/** Number of recent children to remember. */
+const KEPT = 256;
+
+const children = new Set<number>();
+
+/** Records a tool that this process ran to change the kernel: `watchHost` does not report its changes. */
+export function noteChild(pid: number | undefined): void {
+  if (pid === undefined || pid <= 0) return;
+  children.delete(pid);
+  children.add(pid);
+  const [oldest] = children;
+  if (children.size > KEPT && oldest !== undefined) children.delete(oldest);
+}
+
+/**
+ * Returns true for this process and the tools that it ran recently. Their numbers are those of the first PID namespace.
+ */
+export function isOwnProcess(pid: number): boolean {
+  return pid === process.pid || children.has(pid);
 }

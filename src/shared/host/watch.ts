@@ -9,12 +9,12 @@ import {
   RTNLGRP_IPV6_ROUTE,
   RTNLGRP_LINK,
 } from '../netlink/constants.ts';
-import { linkName } from '../netlink/link-name.ts';
+import { linkName } from '../netlink/link.ts';
 import { listenTo } from '../netlink/listener.ts';
 import { NFNLGRP_NFTABLES } from '../netlink/netfilter.ts';
 import { type KernelChange, type NftInterest, NftTransactions, routeChange } from './changes.ts';
 import type { LinuxNamespace } from './linux-namespace.ts';
-import { isOwnProcess } from './own-children.ts';
+import { isOwnProcess } from './tool.ts';
 import { LINK_FILTER } from './watch-filter.ts';
 
 export interface WatchOptions {

@@ -4,11 +4,10 @@ import { type Addr, formatAddr, parseAddr, sameAddr } from '../model/addr.ts';
 import type { Attachment } from '../model/attachment.ts';
 import type { Prefix } from '../model/prefix.ts';
 import type { LeaseTable, LocalStore } from '../store/store.ts';
-import { usage } from './free.ts';
+import { neverGiven, usage } from './free.ts';
 import { leasesFor } from './leases.ts';
 import { formatSet, type Interval, type RangeSet, rangeOf, usable, within } from './ranges.ts';
 import { assignRequests } from './requests.ts';
-import { neverGiven } from './reserved.ts';
 import { cursorKey } from './scope-notes.ts';
 
 export interface AllocationRequest {

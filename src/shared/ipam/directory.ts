@@ -9,9 +9,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
-import { hasCode } from '../errors/codes.ts';
 import { fault } from '../errors/fault.ts';
-import type { NetError } from '../errors/net-error.ts';
+import { hasCode, type NetError } from '../errors/net-error.ts';
 import type { HostIdentity } from '../host/host.ts';
 import { type Addr, formatAddr, parseAddr } from '../model/addr.ts';
 import type { Attachment } from '../model/attachment.ts';

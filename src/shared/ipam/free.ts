@@ -1,7 +1,6 @@
-import type { Addr } from '../model/addr.ts';
+import { type Addr, parseAddr, sameAddr } from '../model/addr.ts';
 import type { LeaseTable, LocalStore } from '../store/store.ts';
-import { capacity, type RangeSet, usable, within } from './ranges.ts';
-import { neverGiven } from './reserved.ts';
+import { capacity, gatewaysOf, type RangeSet, usable, within } from './ranges.ts';
 
 /** How full a range set is. A /64 has more addresses than a double counts, so `total` is a bigint. */
 export interface Usage {
@@ -26,4 +25,19 @@ export function usage(leases: LeaseTable, scope: string, set: RangeSet, never: r
     leased -= inside.filter((address) => leases.runAt(scope, address) !== undefined).length;
   }
   return { total: capacity(set, never), leased };
+}
+
+/** The addresses of a scope that dockerd has reserved, gateways and auxiliary ones, each once. */
+export function reservedIn(store: LocalStore, scope: string): Addr[] {
+  const texts = store.pools.list(scope).flatMap(({ reserved, gateway = [] }) => [...reserved, gateway].flat());
+  return [...new Set(texts)].flatMap((text) => parseAddr(text) ?? []);
+}
+
+/**
+ * The addresses that endpoints never get, each once: the gateways of all sets, and the reserved ones of their scope.
+ */
+export function neverGiven(store: LocalStore, scope: string, sets: readonly RangeSet[]): Addr[] {
+  const gateways = gatewaysOf(sets);
+  const reserved = reservedIn(store, scope);
+  return [...gateways, ...reserved.filter((address) => !gateways.some((gateway) => sameAddr(gateway, address)))];
 }

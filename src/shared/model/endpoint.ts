@@ -1,6 +1,5 @@
-import type { Attachment } from './attachment.ts';
+import type { Attachment, SandboxId } from './attachment.ts';
 import type { FirewallBackend, PublishedEntry, RelayFacts } from './firewall.ts';
-import type { SandboxId } from './ids.ts';
 import type { RouteSpec } from './link.ts';
 import type { LinkChanges, Op, VlanRange } from './op.ts';
 import type { RateLimit } from './shaping.ts';

@@ -1,5 +1,5 @@
 import { attr, body } from './attrs.ts';
-import { ip, string, u32 } from './codec.ts';
+import { be16, ip, mac, s32, string, u16, u32 } from './codec.ts';
 
 /** linux/if_addr.h, struct ifaddrmsg. */
 const IFADDRMSG = { family: 'u8', length: 'u8', flags: 'u8', scope: 'u8', index: 's32' } as const;
@@ -17,3 +17,31 @@ const ADDRESS_ATTRS = {
 export const address = body(IFADDRMSG, ADDRESS_ATTRS);
 
 export type AddressMessage = NonNullable<ReturnType<typeof address.decode>>;
+
+/** linux/neighbour.h, struct ndmsg. */
+const NDMSG = { family: 'u8', _pad1: 'u8', _pad2: 'u16', index: 's32', state: 'u16', flags: 'u8', type: 'u8' } as const;
+
+/** linux/neighbour.h, NDA_*. */
+const NEIGHBOUR_ATTRS = {
+  dst: attr(1, ip),
+  mac: attr(2, mac),
+  vlan: attr(5, u16),
+  port: attr(6, be16),
+  vni: attr(7, u32),
+  index: attr(8, u32),
+  master: attr(9, u32),
+};
+
+/** RTM_NEWNEIGH, RTM_GETNEIGH, RTM_DELNEIGH: neighbours, and with family AF_BRIDGE the FDB. */
+export const neighbour = body(NDMSG, NEIGHBOUR_ATTRS);
+
+export type NeighbourMessage = NonNullable<ReturnType<typeof neighbour.decode>>;
+
+/** linux/netconf.h, struct netconfmsg, padded to the alignment of attributes. */
+const NETCONFMSG = { family: 'u8', _pad1: 'u8', _pad2: 'u16' } as const;
+
+/** RTM_NEWNETCONF. linux/netconf.h, NETCONFA_*. */
+export const netconf = body(NETCONFMSG, { index: attr(1, s32), forwarding: attr(2, s32) });
+
+/** NETCONFA_IFINDEX_ALL: `net.ipv4.conf.all`, which is what `net.ipv4.ip_forward` sets. */
+export const ALL_LINKS = -1;

@@ -1,5 +1,6 @@
 import { attr, body, nested, repeated } from './attrs.ts';
 import { be16, flag8, ip, mac, s32, string, u8, u16, u32 } from './codec.ts';
+import { loadLibrary } from './sys.ts';
 
 /** linux/rtnetlink.h, struct ifinfomsg. `change` is the mask of `flags` that a request changes. */
 const IFINFOMSG = { family: 'u8', _pad: 'u8', type: 'u16', index: 's32', flags: 'u32', change: 'u32' } as const;
@@ -99,3 +100,22 @@ export type LinkInfo = NonNullable<LinkAttrs['info']>;
 
 /** linux/if_link.h, enum macvlan_mode. */
 export const MACVLAN_MODE = { private: 1, vepa: 2, bridge: 4, passthru: 8, source: 16 } as const;
+
+const SIOCGIFNAME = 0x8910;
+/** struct ifreq: the name (IFNAMSIZ), then a union. linux/if.h */
+const IFREQ_BYTES = 40;
+const IFNAMSIZ = 16;
+
+let libc: { readonly ioctl: (fd: number, request: bigint, argument: Uint8Array) => number } | undefined;
+
+/**
+ * Returns the name of the link with that index in a socket's network namespace; undefined if it does not exist. Source:
+ * netdevice(7).
+ */
+export function linkName(socketFd: number, index: number): string | undefined {
+  libc ??= loadLibrary(null, { ioctl: { return: 'i32', arguments: ['i32', 'u64', 'pointer'] } });
+  const request = Buffer.alloc(IFREQ_BYTES);
+  request.writeInt32LE(index, IFNAMSIZ);
+  if (libc.ioctl(socketFd, BigInt(SIOCGIFNAME), request) !== 0) return undefined;
+  return request.toString('utf8', 0, request.indexOf(0));
+}

@@ -1,7 +1,7 @@
 import { LIMITS } from '../config/limits.ts';
 import { fault } from '../errors/fault.ts';
 import type { NetError } from '../errors/net-error.ts';
-import { ifNameFault } from '../model/if-name.ts';
+import { ifNameFault } from '../model/link.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

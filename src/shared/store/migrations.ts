@@ -7,7 +7,7 @@ export type Migration = string | ((db: DatabaseSync) => void);
 /**
  * The schema as migrations: step n turns version n into version n + 1 (`PRAGMA user_version`). Never change a released
  * step; add a new one. `host` is HostIdentity.hostId. `boots` numbers (host, boot id) pairs. Rows that belong to a boot
- * refer to that number, which is never reused, so rows of an earlier boot cannot appear. address-key.ts encodes
+ * refer to that number, which is never reused, so rows of an earlier boot cannot appear. taken.ts encodes
  * addresses. `runs` holds the maximal intervals of leased addresses and changes in the same transaction as `leases`.
  */
 export const MIGRATIONS: readonly Migration[] = [

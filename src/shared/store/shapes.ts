@@ -1,5 +1,5 @@
 import { parseAddr } from '../model/addr.ts';
-import { MAX_IFNAME } from '../model/if-name.ts';
+import { MAX_IFNAME } from '../model/link.ts';
 import { parseMac } from '../model/mac.ts';
 import { parsePrefix } from '../model/prefix.ts';
 

@@ -1,11 +1,10 @@
 import { type Addr, formatAddr } from '../model/addr.ts';
 import type { Attachment, Camp } from '../model/attachment.ts';
 import { given } from '../model/given.ts';
-import { addressKey, addressOfKey, neighbour } from './address-key.ts';
 import { type Context, textOf } from './sqlite-context.ts';
 import type { SqliteFile, SqlRow } from './sqlite-file.ts';
 import type { Lease, LeaseTable, Run } from './store.ts';
-import { leaseLost, leaseTaken } from './taken.ts';
+import { addressKey, addressOfKey, leaseLost, leaseTaken, neighbour } from './taken.ts';
 
 const COLUMNS = 'scope, address, camp, network, container, interface, source, requested_at';
 

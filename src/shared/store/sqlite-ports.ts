@@ -1,11 +1,10 @@
 import { type Attachment, type Camp, sameAttachment, sameContainer } from '../model/attachment.ts';
 import type { Protocol } from '../model/firewall.ts';
 import { given } from '../model/given.ts';
-import { familyOf } from './port-claim.ts';
 import { type Context, textOf } from './sqlite-context.ts';
 import type { SqlRow } from './sqlite-file.ts';
 import type { PortClaim, PortTable } from './store.ts';
-import { portTaken } from './taken.ts';
+import { familyOf, portTaken } from './taken.ts';
 
 const COLUMNS = 'protocol, port, last, family, address, camp, network, container, interface';
 

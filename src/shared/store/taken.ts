@@ -1,9 +1,9 @@
 import { fault } from '../errors/fault.ts';
 import type { NetError } from '../errors/net-error.ts';
-import { type Addr, formatAddr } from '../model/addr.ts';
+import { type Addr, BITS, type Family, formatAddr } from '../model/addr.ts';
 import { type Attachment, networkTitle } from '../model/attachment.ts';
 import { type Endpoint, hostIfOf } from '../model/endpoint.ts';
-import { formatPlace, type HostPort } from './port-claim.ts';
+import { sharePorts } from '../model/firewall.ts';
 import type { Lease, PortClaim } from './store.ts';
 
 /** The error for an address that `holder` has. */
@@ -65,4 +65,53 @@ function holderText({ camp, network, containerId, ifName }: Attachment): string 
   if (camp === 'cnm' && /^[0-9a-f]{64}$/.test(containerId))
     return `Docker endpoint ${containerId.slice(0, 12)} of ${docker}`;
   return `container ${containerId}${ifName && ` interface ${ifName}`} of ${camp} network ${network}`;
+}
+
+/**
+ * An address as text that sorts like compareAddr: the digit of its family, and its value in hex, of fixed width in each
+ * family. `10.0.0.2` is `40a000002`.
+ */
+export function addressKey(addr: Addr): string {
+  return addr.family + addr.value.toString(16).padStart(BITS[addr.family] / 4, '0');
+}
+
+/** The inverse of addressKey. */
+export function addressOfKey(key: string): Addr {
+  const family: Family = key.startsWith('4') ? 4 : 6;
+  return { family, value: BigInt(`0x${key.slice(1)}`) };
+}
+
+/** The next address, or the previous one with -1; undefined beyond the family's ends. */
+export function neighbour(addr: Addr, step: 1n | -1n): Addr | undefined {
+  const value = addr.value + step;
+  return value < 0n || value >> BigInt(BITS[addr.family]) !== 0n ? undefined : { family: addr.family, value };
+}
+
+/** The host port of a claim, without its owner. */
+export type HostPort = Omit<PortClaim, 'owner'>;
+
+/** The claim with the family of its address. */
+export function withFamily(claim: PortClaim): PortClaim {
+  const family = familyOf(claim);
+  return family === undefined ? claim : { ...claim, family };
+}
+
+/** The family of the port; undefined for both. */
+export function familyOf({ hostIp, family }: Pick<HostPort, 'hostIp' | 'family'>): Family | undefined {
+  if (hostIp === undefined) return family;
+  return hostIp.includes(':') ? 6 : 4;
+}
+
+/** True if both claim the same port on the same address of the host. */
+export function overlap(a: HostPort, b: HostPort): boolean {
+  if (a.protocol !== b.protocol || !sharePorts(a, b)) return false;
+  const [one, other] = [familyOf(a), familyOf(b)];
+  if (one !== undefined && other !== undefined && one !== other) return false;
+  return a.hostIp === undefined || b.hostIp === undefined || a.hostIp === b.hostIp;
+}
+
+/** `10.0.0.1`, `every IPv4 address` or `every address`. */
+export function formatPlace({ hostIp, family }: Pick<HostPort, 'hostIp' | 'family'>): string {
+  if (hostIp !== undefined) return hostIp;
+  return family === undefined ? 'every address' : `every IPv${family} address`;
 }

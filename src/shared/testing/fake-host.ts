@@ -2,9 +2,8 @@ import { fault } from '../errors/fault.ts';
 import { NetError } from '../errors/net-error.ts';
 import { badOp, isAbsence, NO_FIREWALL, opError } from '../host/failure.ts';
 import type { Holder, Host, HostIdentity, Namespace, Namespaces, PortQuery, View, ViewQuery } from '../host/host.ts';
-import { hostId, sandboxId } from '../model/ids.ts';
-import type { Op } from '../model/op.ts';
-import { sysctlPath } from '../model/sysctl.ts';
+import { hostId, sandboxId } from '../model/attachment.ts';
+import { type Op, sysctlPath } from '../model/op.ts';
 import { ENOENT } from '../netlink/constants.ts';
 import {
   allRoutes,

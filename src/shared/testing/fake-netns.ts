@@ -1,7 +1,6 @@
 import type { Namespace } from '../host/host.ts';
-import { digest } from '../model/attachment.ts';
+import { digest, type SandboxId } from '../model/attachment.ts';
 import { given } from '../model/given.ts';
-import type { SandboxId } from '../model/ids.ts';
 import type { AddressState, LinkKind, LinkState, RouteState } from '../model/link.ts';
 import { macOfDigest } from '../model/mac.ts';
 import type { VlanRange } from '../model/op.ts';

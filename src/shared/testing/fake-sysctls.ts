@@ -1,4 +1,4 @@
-import { sysctlPath } from '../model/sysctl.ts';
+import { sysctlPath } from '../model/op.ts';
 import type { FakeNetns } from './fake-netns.ts';
 
 /** Keys of each device below net/<family>/conf/, with the value of a new device. */

@@ -2,9 +2,7 @@ import type { HostIdentity } from '../host/host.ts';
 import { type Addr, compareAddr } from '../model/addr.ts';
 import { type Attachment, attachmentDigest, type Role, sameContainer } from '../model/attachment.ts';
 import { type Endpoint, hostIfOf } from '../model/endpoint.ts';
-import { addressKey, neighbour } from '../store/address-key.ts';
 import { formatNetwork, parseNetwork } from '../store/bodies.ts';
-import { overlap, withFamily } from '../store/port-claim.ts';
 import type {
   DockerNetworkRow,
   DockerNetworkTable,
@@ -21,7 +19,16 @@ import type {
   PortTable,
   Run,
 } from '../store/store.ts';
-import { interfaceTaken, leaseLost, leaseTaken, portTaken } from '../store/taken.ts';
+import {
+  addressKey,
+  interfaceTaken,
+  leaseLost,
+  leaseTaken,
+  neighbour,
+  overlap,
+  portTaken,
+  withFamily,
+} from '../store/taken.ts';
 
 /** State that several MemoryStores share, as processes share a file. Keys are NUL-separated. */
 export class MemoryDisk {

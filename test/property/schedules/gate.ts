@@ -1,6 +1,5 @@
 import type { Core } from '../../../src/shared/core/core.ts';
-import type { Firewaller } from '../../../src/shared/firewall/firewaller.ts';
-import { NO_FIREWALLER } from '../../../src/shared/firewall/none.ts';
+import { type Firewaller, NO_FIREWALLER } from '../../../src/shared/firewall/firewaller.ts';
 import { isAbsence } from '../../../src/shared/host/failure.ts';
 import type { Host, Namespaces } from '../../../src/shared/host/host.ts';
 import { renderOp } from '../../../src/shared/host/render.ts';

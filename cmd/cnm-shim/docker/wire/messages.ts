@@ -1,6 +1,6 @@
 import type { Family } from '../../../../src/shared/model/addr.ts';
 import { given } from '../../../../src/shared/model/given.ts';
-import { ifNameFault } from '../../../../src/shared/model/if-name.ts';
+import { ifNameFault } from '../../../../src/shared/model/link.ts';
 import type { Prefix } from '../../../../src/shared/model/prefix.ts';
 import {
   asFlag,

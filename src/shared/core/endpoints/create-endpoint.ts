@@ -1,13 +1,13 @@
 import type { Dns } from '../../config/dns.ts';
 import { planShaping } from '../../drivers/bandwidth/shaping.ts';
-import type { Addressing } from '../../drivers/driver.ts';
+import type { Addressing, InterfaceReport } from '../../drivers/driver.ts';
 import { planLink } from '../../drivers/link.ts';
 import { planPorts } from '../../drivers/rules.ts';
 import { fault } from '../../errors/fault.ts';
 import type { NetError } from '../../errors/net-error.ts';
-import type { Namespace } from '../../host/host.ts';
+import type { Host, Namespace } from '../../host/host.ts';
 import { formatAddr } from '../../model/addr.ts';
-import type { CniEndpoint } from '../../model/endpoint.ts';
+import type { CniEndpoint, LinkFacts } from '../../model/endpoint.ts';
 import type { Op } from '../../model/op.ts';
 import type { LocalStore } from '../../store/store.ts';
 import { assertOther } from '../ambient.ts';
@@ -23,7 +23,6 @@ import type { EndpointReport, EndpointRequest, RemovalRequest } from '../request
 import { awaitAddresses } from './await-addresses.ts';
 import { removeEndpoint } from './delete-endpoint.ts';
 import { type Begun, describeEndpoint, fitted } from './describe-endpoint.ts';
-import { reportEndpoint } from './report.ts';
 
 /**
  * Creates and records the endpoint with its network, addresses and routes. On an error, reverts everything before
@@ -186,4 +185,26 @@ function alreadyAttached({ attachment }: EndpointRequest): NetError {
     `is already attached to network ${attachment.network}`,
     'Call DEL first, or choose another CNI_IFNAME',
   );
+}
+
+/**
+ * The endpoint's report for its caller, with MACs and MTUs read from the kernel. Order: bridge, host side, sandbox
+ * side, others.
+ */
+export function reportEndpoint(
+  host: Host,
+  { driver }: EndpointRequest,
+  facts: LinkFacts,
+  { addresses, routes }: Addressing,
+  dns: Dns,
+): EndpointReport {
+  const [device, ...others] = driver.devices;
+  const { links } = host.observe(host.own, { links: [...driver.devices, facts.hostIf] });
+  const ofHost = (name: string): InterfaceReport => {
+    const link = links.get(name);
+    return { name, mac: link?.mac ?? '', mtu: link?.mtu ?? 0, inSandbox: false };
+  };
+  const hostSide = ofHost(facts.hostIf);
+  const inside = { name: facts.ifName, mac: facts.mac, mtu: hostSide.mtu, inSandbox: true };
+  return { interfaces: [ofHost(device), hostSide, inside, ...others.map(ofHost)], addresses, routes, dns };
 }

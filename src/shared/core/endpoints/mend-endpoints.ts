@@ -7,12 +7,11 @@ import type { Attachment, Role } from '../../model/attachment.ts';
 import { type Endpoint, hostIfOf, type LinkFacts, type ShapingFacts } from '../../model/endpoint.ts';
 import { entryKey } from '../../model/firewall.ts';
 import type { Op } from '../../model/op.ts';
-import { attachmentKey } from '../apply.ts';
+import { attachmentKey, ifFree, type TryLock } from '../apply.ts';
 import type { Core } from '../core.ts';
 import { type BackendEntries, desiredEntries, entriesOf, recalledLink } from '../desired.ts';
 import { missingEntries, opDrift } from '../diff.ts';
 import { execute } from '../execute.ts';
-import { ifFree, type TryLock } from '../try-lock.ts';
 
 type Wait = (ms: number) => Promise<unknown>;
 

@@ -3,8 +3,7 @@ import { fault } from '../../errors/fault.ts';
 import { formatAddr } from '../../model/addr.ts';
 import { firstHost, formatPrefix } from '../../model/prefix.ts';
 import type { NetworkRow } from '../../store/store.ts';
-import { networkAddressing } from './driver-of.ts';
-import { formatHolders, isHeld } from './record.ts';
+import { formatHolders, isHeld, networkAddressing } from './record.ts';
 
 /** True for equal JSON: the same input always yields the same NetworkSpec text. */
 export function sameSpec(a: NetworkSpec | undefined, b: NetworkSpec | undefined): boolean {

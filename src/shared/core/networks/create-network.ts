@@ -2,16 +2,22 @@ import type { NetworkSpec } from '../../config/network-spec.ts';
 import { fault } from '../../errors/fault.ts';
 import { NetError } from '../../errors/net-error.ts';
 import { EMPTY_PLAN, type Plan } from '../../model/op.ts';
-import type { NetworkHolder, Owned } from '../../model/owned.ts';
-import { mergeOwned, ownedOf, planDeletion, sameHolder, without } from '../../model/owned.ts';
+import {
+  mergeOwned,
+  type NetworkHolder,
+  type Owned,
+  ownedOf,
+  planDeletion,
+  sameHolder,
+  without,
+} from '../../model/owned.ts';
 import type { LocalStore, NetworkRow } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { execute, reverse } from '../execute.ts';
 import { assertAlone } from './alone.ts';
 import { assertSameNetwork, sameSpec } from './compare-specs.ts';
-import { driverOf, networkAddressing } from './driver-of.ts';
 import { isForeign, planFor, removeNetwork } from './network.ts';
-import { deviceKey, isUsed, withHolders } from './record.ts';
+import { deviceKey, driverOf, isUsed, networkAddressing, withHolders } from './record.ts';
 
 /** A request for a Network that exists, with or without endpoints, until its holder releases it. */
 export interface NetworkRequest {

@@ -6,17 +6,15 @@ import { parseAddr } from '../../model/addr.ts';
 import { given } from '../../model/given.ts';
 import type { LinkState } from '../../model/link.ts';
 import type { Op } from '../../model/op.ts';
-import type { Owned } from '../../model/owned.ts';
-import { mergeOwned, ownedOf, planDeletion, planLocalnet, without } from '../../model/owned.ts';
+import { mergeOwned, type Owned, ownedOf, planDeletion, planLocalnet, without } from '../../model/owned.ts';
 import { parsePrefix } from '../../model/prefix.ts';
 import type { NetworkRow } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { desiredEntries } from '../desired.ts';
 import type { Mended } from '../endpoints/mend-endpoints.ts';
 import { execute, reverse } from '../execute.ts';
-import { driverOf, networkAddressing } from './driver-of.ts';
 import { planFor } from './network.ts';
-import { deviceKey, isHeld, isUsed } from './record.ts';
+import { deviceKey, driverOf, isHeld, isUsed, networkAddressing } from './record.ts';
 
 /**
  * Restores every Network that has a holder or endpoints, after a reboot, a deleted bridge or flushed entries. Continues

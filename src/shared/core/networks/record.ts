@@ -1,5 +1,8 @@
 import type { NetworkSpec } from '../../config/network-spec.ts';
+import { bridgeDriver } from '../../drivers/bridge/bridge.ts';
+import type { Addressing, Assigned, Driver } from '../../drivers/driver.ts';
 import type { Rules } from '../../drivers/rules.ts';
+import { given } from '../../model/given.ts';
 import type { NetworkHolder } from '../../model/owned.ts';
 import type { NetworkRow } from '../../store/store.ts';
 import type { Core } from '../core.ts';
@@ -46,4 +49,24 @@ export function rulesFor(known: NetworkRow | undefined, asked: Rules | undefined
   if (kept === undefined) return asked;
   const ports = asked?.options.ports ?? kept.options.ports;
   return { ...kept, options: { ...kept.options, ports }, mappings: asked?.mappings ?? [] };
+}
+
+/** The driver that plans the Network and its endpoints; undefined if it has no device (null). */
+export function driverOf(options: NetworkSpec['options'], network: string): Driver | undefined {
+  return options.driver === 'bridge' ? bridgeDriver(options, network) : undefined;
+}
+
+/** Addressing of the Network itself: the first subnet of each range set, with its gateway if it has one. */
+export function networkAddressing({ ranges, routes }: NetworkSpec): Addressing {
+  const addresses = ranges.flatMap(([first]): Assigned[] => {
+    if (first === undefined) return [];
+    const { subnet: address, gateway } = first;
+    return [{ address, ...given({ gateway }) }];
+  });
+  return { addresses, routes };
+}
+
+/** Spec of the Network of this name: on record, else from a CNI configuration file; undefined if neither has it. */
+export function knownNetwork({ store, configured }: Core, name: string): NetworkSpec | undefined {
+  return store.networks.get(name)?.spec ?? configured?.(name);
 }

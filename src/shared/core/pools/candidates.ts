@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { hasCode } from '../../errors/codes.ts';
+import { hasCode } from '../../errors/net-error.ts';
 import type { PoolCandidate } from '../../ipam/choose-pool.ts';
 import { digest } from '../../model/attachment.ts';
 import { type Prefix, parsePrefix } from '../../model/prefix.ts';

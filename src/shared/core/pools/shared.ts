@@ -7,7 +7,7 @@ import { type Addr, type Family, formatAddr } from '../../model/addr.ts';
 import { formatPrefix, type Prefix, samePrefix } from '../../model/prefix.ts';
 import type { PoolRow } from '../../store/store.ts';
 import { type Core, nameInDocker } from '../core.ts';
-import { knownNetwork } from '../networks/known-network.ts';
+import { knownNetwork } from '../networks/record.ts';
 import type { Asked } from './request.ts';
 import { subnetOf } from './rows.ts';
 

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { hasCode } from '../../errors/codes.ts';
+import { hasCode } from '../../errors/net-error.ts';
 import type { Host } from '../../host/host.ts';
 import type { Taken } from '../../ipam/choose-pool.ts';
 import { BITS, parseAddr } from '../../model/addr.ts';

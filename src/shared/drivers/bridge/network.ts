@@ -13,8 +13,16 @@ import { formatPrefix, overlaps, type Prefix, parsePrefix } from '../../model/pr
 import type { Addressing } from '../driver.ts';
 import { hasGateway } from './gateways.ts';
 import { defaultRouteDevice, networkMtu } from './mtu.ts';
-import { acceptRaKey, acceptRaKeys, ignoreRouters, RTPROT_RA } from './uplinks.ts';
-import { gatewayDevice, joinBridge, planGatewayDevice, usesVlans } from './vlan.ts';
+import {
+  acceptRaKey,
+  acceptRaKeys,
+  gatewayDevice,
+  ignoreRouters,
+  joinBridge,
+  planGatewayDevice,
+  RTPROT_RA,
+  usesVlans,
+} from './vlan.ts';
 
 const FORWARD = { 4: 'net/ipv4/ip_forward', 6: 'net/ipv6/conf/all/forwarding' } as const;
 /**

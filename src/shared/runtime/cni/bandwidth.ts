@@ -1,7 +1,7 @@
 import { limits } from '../../config/bandwidth.ts';
 import { addChained, checkChained, deleteChained } from '../../core/endpoints/chained.ts';
+import { findHostSide } from '../../core/endpoints/orphans.ts';
 import { reverse } from '../../core/execute.ts';
-import { findHostSide } from '../../core/host-side.ts';
 import { formatAlias } from '../../model/alias.ts';
 import { ifbName } from '../../model/attachment.ts';
 import type { ChainedPlugin } from './chain.ts';

@@ -1,7 +1,6 @@
 import type { IpamConfig, LocalIpam } from '../../config/plugin-config.ts';
 import type { AddressSource, Core, LocalSource } from '../../core/core.ts';
-import { leaseKeeper, poolSource } from '../../core/pool-source.ts';
-import { staticSource } from '../../core/static-source.ts';
+import { leaseKeeper, poolSource, staticSource } from '../../core/pool-source.ts';
 import type { Attachment } from '../../model/attachment.ts';
 import { given } from '../../model/given.ts';
 import { delegateSource } from '../delegate.ts';
