@@ -155,7 +155,7 @@ export class BridgeFirewaller implements Firewaller {
   #remove(socket: NetlinkSocket, find: () => readonly Held[], reach: Scope): number {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const errno = this.#known.change(socket, removals(find()), reach);
-      if (errno === 0) return deleteEmptyTable(socket);
+      if (errno === 0) return this.#kernel?.watch.isInUse() ? 0 : deleteEmptyTable(socket);
       if (errno !== ENOENT) return errno;
     }
     throw busy('firewall.delete');

@@ -48,6 +48,12 @@ export class KnownRuleset {
     return this.#facts.has(fact);
   }
 
+  /** True if a fact of scope `network` begins so. */
+  hasOfNetwork(beginning: string): boolean {
+    for (const [fact, scope] of this.#facts) if (scope === 'network' && fact.startsWith(beginning)) return true;
+    return false;
+  }
+
   /** Remembers what was read after the last `look`. A fact of scope `network` outlives changes to endpoints' entries. */
   keep(fact: string, scope: Scope): void {
     if (this.#facts.size >= MAX_FACTS) this.#forget(() => true);

@@ -131,6 +131,11 @@ export class TableWatch {
     this.known.keep(this.#completeness(entries), basisOf(entries));
   }
 
+  /** True if the table is known to hold entries that endpoints share, so that it is not empty. */
+  isInUse(): boolean {
+    return this.known.hasOfNetwork(`complete ${this.#name} `);
+  }
+
   #completeness(entries: readonly FirewallEntry[]): string {
     return `complete ${this.#name} ${JSON.stringify(entries)}`;
   }

@@ -205,7 +205,7 @@ export class NftablesFirewaller implements Firewaller {
 
   /** Removes only elements that lead where the entry says: another endpoint's port is not ours to remove. */
   #removeElements(elements: readonly Element[], chains: readonly PortChain[], reach: Scope): void {
-    const { socket } = this.#kernel;
+    const { socket, watch } = this.#kernel;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const going = withoutNeeded(socket, elements);
       const present = ownPresent(going, presenceOf(socket, going));
@@ -215,7 +215,7 @@ export class NftablesFirewaller implements Firewaller {
       if (errno !== ENOENT) throw refused('firewall.delete', elements, errno);
       if (attempt === MAX_ATTEMPTS - 1) throw rulesetBusy('firewall.delete');
     }
-    this.#deleteTable(isEmpty);
+    if (!watch.isInUse()) this.#deleteTable(isEmpty);
   }
 
   /** Deletes the table if `holds`. The kernel has no "delete if", so the deletion names the generation that was read. */
