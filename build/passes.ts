@@ -37,6 +37,7 @@ export const ONCE: Readonly<Record<string, string>> = {
   crash: "kills the plugin at its system calls; daemon-killed does the daemon's part",
   demo: 'is the demonstration, which brings its own calls',
   docs: 'installs what it needs itself, the daemon too',
+  firewalld: 'goes both ways by itself',
   'firewall-crash': "kills the plugin at its system calls; daemon-killed does the daemon's part",
   overlap: 'holds the plugin at its system calls; both-ways-load lets calls of both overlap',
   package: 'is about how executables are made',

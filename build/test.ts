@@ -1,5 +1,5 @@
-import { spawn, spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -9,6 +9,8 @@ import { inRoot, provideRoot } from './runtimes.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const BIN = join(ROOT, 'node_modules/.bin');
+/** In a second, as /proc counts them. */
+const TICKS = 100;
 /** How long a process may run after its last test. */
 const LINGER_MS = 10_000;
 
@@ -49,15 +51,18 @@ async function main(args: readonly string[]): Promise<void> {
     const passes =
       runtimes.length > 0 ? runtimes.flatMap((runtime) => runtimePasses(runtime, names, via)) : passesOf(names, via);
     const roots = provideRoots(tallies, passes);
-    if (args.length === 0) {
-      check(own, 'lint', 'biome', ['check', '.']);
-      check(own, 'typecheck', 'tsc', ['--noEmit']);
-    }
-    await runAll({ own, tallies, roots }, passes);
+    const checks =
+      args.length > 0
+        ? []
+        : [check(own, 'lint', 'biome', ['check', '.']), check(own, 'typecheck', 'tsc', ['--noEmit'])];
+    await Promise.all([...checks, runAll({ own, tallies, roots }, passes)]);
   } catch (error) {
     own.failures.push(String(error));
   }
-  if (own.seconds.size > 1) printSlowest(own.seconds);
+  if (own.seconds.size > 1) {
+    printSlowest(own.seconds);
+    console.log(`\n${processorSeconds().toFixed(0)} s of processor time in ${process.uptime().toFixed(0)} s`);
+  }
   if (process.env.ISTHMUS_TEST_TIMES === 'record') recordTimes(own.seconds);
   const all = [own, ...tallies.values()];
   for (const skipped of all.flatMap((tally) => tally.skipped)) console.log(`skipped: ${skipped}`);
@@ -106,11 +111,23 @@ function provideRoots(tallies: RuntimeTallies, passes: readonly Pass[]): Roots {
   );
 }
 
-function check(tally: Tally, title: string, command: string, args: readonly string[]): void {
-  console.log(`${title}: ${command} ${args.join(' ')}`);
-  const { status } = spawnSync(join(BIN, command), args, { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'] });
+/** Runs a check beside the tests; prints its output in one piece when it ends. */
+async function check(tally: Tally, title: string, command: string, args: readonly string[]): Promise<void> {
+  const child = spawn(join(BIN, command), args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
+  const printed = collect(child);
+  const status = await new Promise((resolve) => {
+    child.on('error', resolve).on('close', resolve);
+  });
+  process.stdout.write(`\n--- ${title}: ${command} ${args.join(' ')}\n${printed()}`);
   if (status === 0) tally.passed++;
   else tally.failures.push(title);
+}
+
+/** All that the child has printed so far. */
+function collect({ stdout, stderr }: ChildProcess): () => string {
+  const printed: Buffer[] = [];
+  for (const stream of [stdout, stderr]) stream?.on('data', (chunk: Buffer) => printed.push(chunk));
+  return () => Buffer.concat(printed).toString();
 }
 
 interface Run {
@@ -140,15 +157,14 @@ async function runAll({ own, tallies, roots }: Run, passes: readonly Pass[]): Pr
 function runMocha(tally: Tally, { via, runtime, title, names }: Pass, root: string, live: boolean): Promise<void> {
   const own = emptyTally();
   const output = live ? 'inherit' : 'pipe';
-  const words = ['node_modules/.bin/node', 'build/mocha.ts', ...names];
+  const words = ['node_modules/.bin/node', '--import=./build/test-cache.ts', 'build/mocha.ts', ...names];
   const [command = '', ...args] = runtime === undefined ? words : inRoot(root, words);
   const child = spawn(command, args, {
     cwd: ROOT,
     env: { ...process.env, ISTHMUS_TEST_VIA: via },
     stdio: ['ignore', output, output, 'ipc'],
   });
-  const printed: Buffer[] = [];
-  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => printed.push(chunk));
+  const printed = collect(child);
   let done = false;
   let hung = false;
   let timer: NodeJS.Timeout | undefined;
@@ -169,7 +185,7 @@ function runMocha(tally: Tally, { via, runtime, title, names }: Pass, root: stri
       if (hung) own.failures.push(`the tests ended, their process did not within ${LINGER_MS / 1000} s`);
       else if (!done) own.failures.push(`the tests' process ended early (${signal ?? `exit ${code}`})`);
       else if (code !== 0 && own.failures.length === 0) own.failures.push(`the tests' process: exit ${code}`);
-      if (!live) process.stdout.write(`\n--- ${title}\n${Buffer.concat(printed)}`);
+      if (!live) process.stdout.write(`\n--- ${title}\n${printed()}`);
       const prefix = `${runtime === undefined ? '' : `${runtime}: `}${via === 'daemon' ? 'daemon: ' : ''}`;
       tally.passed += own.passed;
       tally.skipped.push(...own.skipped.map((test) => prefix + test));
@@ -195,6 +211,13 @@ function printSlowest(seconds: ReadonlyMap<string, number>): void {
   const slowest = [...seconds].sort(([, a], [, b]) => b - a).slice(0, 20);
   console.log('\nslowest files, in seconds:');
   for (const [file, time] of slowest) console.log(`${time.toFixed(1).padStart(7)}  ${file}`);
+}
+
+/** Of all processes that have ended by now, and whose end their parents saw. */
+function processorSeconds(): number {
+  const [, fields = ''] = readFileSync('/proc/self/stat', 'utf8').split(') ');
+  const [user, system] = fields.split(' ').slice(13, 15).map(Number);
+  return ((user ?? 0) + (system ?? 0)) / TICKS;
 }
 
 /** Omits files that take less than a second. */

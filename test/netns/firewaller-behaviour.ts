@@ -3,7 +3,9 @@ import type { Firewaller } from '../../src/shared/firewall/firewaller.ts';
 import { type LinuxHost, openLinuxHost } from '../../src/shared/host/linux-host.ts';
 import type { LinuxNamespace } from '../../src/shared/host/linux-namespace.ts';
 import { type FilterTools, ruleset } from '../support/filter-tools.ts';
+import { netnsMissing } from '../support/netns.ts';
 import { makePodSite, type PodSite } from '../support/pod-site.ts';
+import { skipIf } from '../support/skip.ts';
 import { describeAdmission } from './firewaller-admission.ts';
 import { describeDocker } from './firewaller-docker.ts';
 import type { FirewallerFixture, Fixture, MakeFirewaller } from './firewaller-fixture.ts';
@@ -26,7 +28,7 @@ export function describeFirewaller(
   tools: FilterTools,
   more?: (fixture: Fixture) => void,
 ): void {
-  describe(name, () => {
+  describe(`firewaller ${name}`, () => {
     let host: LinuxHost;
     let site: PodSite;
     let ns: LinuxNamespace;
@@ -39,6 +41,7 @@ export function describeFirewaller(
     });
 
     before(async function () {
+      skipIf(this, netnsMissing());
       this.timeout(60_000);
       site = await makePodSite();
       host = openLinuxHost();

@@ -11,6 +11,7 @@ import type { NetworkRequest } from '../../src/shared/core/networks/create-netwo
 import { specOf } from '../../src/shared/runtime/spec-of.ts';
 import { environmentOf } from '../support/cni.ts';
 import { type CniHost, type HostCall, makeHost } from '../support/cni-host.ts';
+import { COMPILE_CACHE } from '../support/compile-cache.ts';
 import { DOCKER } from '../support/kept-network.ts';
 import { bridgeConf, type NetConf } from '../support/netconf.ts';
 import { netnsMissing } from '../support/netns.ts';
@@ -58,7 +59,7 @@ describe('a network that an operator created, in a real kernel', function () {
   function run(script: readonly string[], env: NodeJS.ProcessEnv, input: unknown): string {
     const node = [process.execPath, '--disable-warning=ExperimentalWarning', ...script];
     const { status, stdout, stderr } = spawnSync('nsenter', [`--net=${host.ns.path}`, '--', ...prefix, ...node], {
-      env: { ...env, ISTHMUS_HOST_ID: 'kept-test' },
+      env: { ...env, ...COMPILE_CACHE, ISTHMUS_HOST_ID: 'kept-test' },
       input: JSON.stringify(input),
       encoding: 'utf8',
     });

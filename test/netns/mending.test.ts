@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expectOk, type PluginCall, runPlugin } from '../support/cni.ts';
+import { COMPILE_CACHE } from '../support/compile-cache.ts';
 import { makeNetns, netnsMissing, type TestNetns } from '../support/netns.ts';
 import { makeServeSite, type ServeSite, type Serving } from '../support/serve.ts';
 import { skipIf } from '../support/skip.ts';
@@ -88,7 +89,9 @@ describe('the daemon repairs what others delete', function () {
     config = { ...(network === 'pods' ? PODS : KEPT), ...keys };
     if (network === 'kept') {
       const verb = ['network', 'create', 'web', '--subnet', SUBNET, '--opt', 'bridge=isth0'];
-      execFileSync('nsenter', [`--net=${site.ns.path}`, ...VERB, ...verb, '--state-dir', site.stateDir]);
+      execFileSync('nsenter', [`--net=${site.ns.path}`, ...VERB, ...verb, '--state-dir', site.stateDir], {
+        env: { ...process.env, ...COMPILE_CACHE },
+      });
     }
     const added = expectOk(runPlugin(call('ADD')));
     await daemon.line(/event=ADD .*result=ok/);

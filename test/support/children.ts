@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { COMPILE_CACHE } from './compile-cache.ts';
 
 /** A child process and the whole lines that it has printed. */
 export interface Child extends Disposable {
@@ -15,6 +16,7 @@ export interface Child extends Disposable {
 export function startChild(script: string, ...args: readonly string[]): Child {
   const child = spawn(process.execPath, ['--no-warnings', join(import.meta.dirname, script), ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...COMPILE_CACHE },
   });
   const lines: string[] = [];
   const waiting = new Set<() => void>();

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { COMPILE_CACHE } from './compile-cache.ts';
 import { makeNetns, type TestNetns } from './netns.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
@@ -70,7 +71,7 @@ function start(ns: TestNetns, directories: readonly string[], options: ServeOpti
   const program = [node, ...(preload === undefined ? [] : ['--import', preload]), ...rest];
   const command = [`--net=${ns.path}`, ...prefix, ...program, 'serve', ...directories, ...args];
   const child = spawn('nsenter', command, {
-    env: { PATH: process.env.PATH ?? '', ...env },
+    env: { PATH: process.env.PATH ?? '', ...COMPILE_CACHE, ...env },
     stdio: ['ignore', 'inherit', stderr ?? 'pipe'],
   });
   return follow(child);

@@ -76,18 +76,14 @@ function beyond(a: readonly string[], b: readonly string[]): string[] {
 }
 
 /** Runs as few programs as possible: they are the cost of a snapshot. */
-const SCRIPT = `ip -d -o link
-  ip -o addr
-  ip -4 -batch - <<END
+const SCRIPT = `ip -d -o -batch - <<END
+link
+addr
 route show table all
 rule
 neigh show nud permanent
 END
-  ip -6 -batch - <<END
-route show table all
-rule
-neigh show nud permanent
-END
+  ip -6 -o rule
   nft list ruleset
   tc qdisc show
   cd /proc/sys/net

@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import dgram from 'node:dgram';
+import { flushCompileCache } from 'node:module';
 import net from 'node:net';
 import { createInterface } from 'node:readline';
 import type { Family } from '../../src/shared/model/addr.ts';
@@ -223,6 +224,8 @@ function answer(answered: Answer): void {
   process.stdout.write(`${JSON.stringify(answered)}\n`);
 }
 
+// It is killed in the end, when Node would keep what it has compiled.
+flushCompileCache();
 const lines = createInterface({ input: process.stdin });
 lines.on('line', (line) => {
   const command: Command = JSON.parse(line);

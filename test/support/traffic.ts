@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert';
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { COMPILE_CACHE } from './compile-cache.ts';
 import type { TestNetns } from './netns.ts';
 import type { Answer, Command, ProbeCommand, TrafficProtocol } from './traffic-words.ts';
 
@@ -53,7 +54,8 @@ const PATIENCE = 3_000;
 export function startAgent(name: string, ns: Pick<TestNetns, 'path'>): Agent {
   const script = join(import.meta.dirname, 'traffic-agent.ts');
   const words = [`--net=${ns.path}`, '--', process.execPath, '--no-warnings', script, name];
-  const child = spawn('nsenter', words, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const env = { ...process.env, ...COMPILE_CACHE };
+  const child = spawn('nsenter', words, { env, stdio: ['pipe', 'pipe', 'inherit'] });
   const waiting = new Map<number, PromiseWithResolvers<string>>();
   let ids = 0;
   let over: Error | undefined;

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import manifest from '../../package.json' with { type: 'json' };
+import { COMPILE_CACHE } from '../support/compile-cache.ts';
 import { makeTempDir, type TempDir } from '../support/temp.ts';
 
 const MAIN = join(import.meta.dirname, '../../cmd/cnm-shim/main.ts');
@@ -17,7 +18,12 @@ describe('operator commands', () => {
   afterEach(() => directory[Symbol.dispose]());
 
   function run(...args: readonly string[]) {
-    const env = { PATH: process.env.PATH ?? '', ISTHMUS_STATE_DIR: stateDir, ISTHMUS_DOCKER_HOST: 'none' };
+    const env = {
+      PATH: process.env.PATH ?? '',
+      ISTHMUS_STATE_DIR: stateDir,
+      ISTHMUS_DOCKER_HOST: 'none',
+      ...COMPILE_CACHE,
+    };
     const { status, stdout, stderr } = spawnSync(process.execPath, ['--no-warnings', MAIN, ...args], {
       env,
       encoding: 'utf8',

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import manifest from '../../package.json' with { type: 'json' };
+import { COMPILE_CACHE } from '../support/compile-cache.ts';
 import { makeTempDir, type TempDir } from '../support/temp.ts';
 
 const MAIN = join(import.meta.dirname, '../../cmd/cnm-shim/main.ts');
@@ -17,7 +18,7 @@ describe('isthmus', () => {
   function run(args: readonly string[], env: Readonly<Record<string, string>> = {}, prefix: readonly string[] = []) {
     const [file = '', ...rest] = [...prefix, process.execPath, '--no-warnings', MAIN, ...args];
     const { status, stdout, stderr } = spawnSync(file, rest, {
-      env: { PATH: process.env.PATH ?? '', ...env },
+      env: { PATH: process.env.PATH ?? '', ...COMPILE_CACHE, ...env },
       encoding: 'utf8',
     });
     return { status, stdout, stderr };

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import type { CniHost } from '../cni-host.ts';
+import { COMPILE_CACHE } from '../compile-cache.ts';
 
 /** Milliseconds of each fuzzer: ten seconds, or as ISTHMUS_FUZZ_SECONDS says. */
 export const FUZZ_MS = Number(process.env.ISTHMUS_FUZZ_SECONDS ?? 10) * 1000;
@@ -46,7 +47,10 @@ export async function runChild(child: string, host: CniHost, path: string, what:
   const task: FuzzTask = { what, ms: FUZZ_MS, seed: FUZZ_SEED, stateDir, dataDir, pod: host.pod(0).path, path };
   const file = join(import.meta.dirname, `${child}.ts`);
   const words = [`--net=${host.ns.path}`, '--', process.execPath, '--no-warnings', file, JSON.stringify(task)];
-  const running = spawn('nsenter', words, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const running = spawn('nsenter', words, {
+    env: { ...process.env, ...COMPILE_CACHE },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let said = '';
   for (const stream of [running.stdout, running.stderr])
     stream.on('data', (piece: Buffer) => {

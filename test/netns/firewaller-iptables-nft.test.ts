@@ -1,0 +1,12 @@
+import { openFirewaller } from '../../src/shared/firewall/open.ts';
+import { filterLock } from '../support/filter-lock.ts';
+import { iptablesTools } from '../support/filter-tools.ts';
+import { describeFirewaller } from './firewaller-behaviour.ts';
+import { describeMarks } from './firewaller-marks.ts';
+
+describeFirewaller(
+  'iptables-nft',
+  (ns) => openFirewaller('iptables', ns, { variant: 'nft', lock: filterLock }),
+  iptablesTools('nft'),
+  (fixture) => describeMarks(fixture, 'nft'),
+);
