@@ -36,7 +36,9 @@ export async function startDocker(host: TestHost, { kept = false, args = [] }: D
     ...['--bip', '10.201.0.1/24', '--default-address-pool', 'base=10.202.0.0/16,size=24'],
     ...args,
   ];
-  return host.start('dockerd', command, () => host.attempt([CLIENT, '-H', `unix://${SOCKET}`, 'version']).code === 0);
+  // It listens before it serves: a client in between waits.
+  const answers = (): boolean => host.attempt([CLIENT, '-H', `unix://${SOCKET}`, 'version']).code === 0;
+  return host.start('dockerd', command, () => existsSync(host.outside(SOCKET)) && answers());
 }
 
 /** Output of a command of the client that has to succeed. */
