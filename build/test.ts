@@ -27,8 +27,14 @@ const emptyTally = (): Tally => ({ passed: 0, skipped: [], failures: [], seconds
 /** The tally of each other runtime that tests ran with. */
 type RuntimeTallies = Map<Runtime, Tally>;
 
-/** Resolves to undefined, and counts as one failure, if a root cannot be made. */
-type Roots = ReadonlyMap<Runtime, Promise<string | undefined>>;
+interface Root {
+  /** Resolves to undefined, and counts as one failure, if it cannot be made. */
+  readonly path: Promise<string | undefined>;
+  /** True once `path` has been settled. */
+  isMade: boolean;
+}
+
+type Roots = ReadonlyMap<Runtime, Root>;
 
 /**
  * Runs lint and type check (each counts as one test), then the mocha suites, a part of them a second time with trixie's
@@ -36,8 +42,7 @@ type Roots = ReadonlyMap<Runtime, Promise<string | undefined>>;
  * talks to a runtime, or the named files, with those runtimes only (see runtimes.ts), with the suite before titles.
  * Tests that call plugins run twice: stand-alone, and through the launcher to a daemon, with `daemon: `
  * before their titles; ISTHMUS_TEST_VIA=alone or =daemon selects one of the two. ISTHMUS_TEST_JOBS sets the number of
- * passes at a time: by default one more than there are processors, at most four, since tests wait for a third of their
- * time. ISTHMUS_TEST_TIMES=record writes each file's duration to build/test-times.json, which divides the passes.
+ * passes at a time: by default two for each processor, at most six, since tests wait for half of their time. ISTHMUS_TEST_TIMES=record writes each file's duration to build/test-times.json, which divides the passes.
  * The last line is `N passed, N failed`, plus `, N skipped` if any were, whatever happens to the tests' processes;
  * before it comes one for each other runtime, whose counts it includes. The exit code is 1 if anything failed, or, with
  * CI set, was skipped for a reason other than a feature that this kernel lacks.
@@ -106,7 +111,11 @@ function provideRoots(tallies: RuntimeTallies, passes: readonly Pass[]): Roots {
     [...runtimes].map((runtime) => {
       const tally = emptyTally();
       tallies.set(runtime, tally);
-      return [runtime, provide(runtime, tally)] as const;
+      const root = { path: provide(runtime, tally), isMade: false };
+      void root.path.then(() => {
+        root.isMade = true;
+      });
+      return [runtime, root] as const;
     }),
   );
 }
@@ -136,15 +145,21 @@ interface Run {
   readonly roots: Roots;
 }
 
+/** Takes the first pass that can start: those whose root is still being made come last. */
+function takeNext(waiting: Pass[], roots: Roots): Pass | undefined {
+  const canStart = ({ runtime }: Pass): boolean => runtime === undefined || roots.get(runtime)?.isMade === true;
+  return waiting.splice(Math.max(0, waiting.findIndex(canStart)), 1)[0];
+}
+
 /** Runs several passes at a time; prints each pass's output in one piece when it ends. */
 async function runAll({ own, tallies, roots }: Run, passes: readonly Pass[]): Promise<void> {
-  const waiting = passes.values();
+  const waiting = [...passes];
   const live = passes.length === 1;
-  const jobs = Number(process.env.ISTHMUS_TEST_JOBS ?? Math.min(4, availableParallelism() + 1));
+  const jobs = Number(process.env.ISTHMUS_TEST_JOBS ?? Math.min(6, 2 * availableParallelism()));
   const work = async (): Promise<void> => {
-    for (const pass of waiting) {
+    for (let pass = takeNext(waiting, roots); pass !== undefined; pass = takeNext(waiting, roots)) {
       const { runtime } = pass;
-      const root = runtime === undefined ? '/' : await roots.get(runtime);
+      const root = runtime === undefined ? '/' : await roots.get(runtime)?.path;
       if (root === undefined) continue;
       if (!live) console.log(`running: ${pass.title}`);
       await runMocha((runtime === undefined ? undefined : tallies.get(runtime)) ?? own, pass, root, live);
