@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { connect, createServer } from 'node:net';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { DECLINE } from '../../src/shared/runtime/cni/protocol.ts';
 import { netnsMissing } from '../support/netns.ts';
 import { makeServeSite, type ServeSite } from '../support/serve.ts';
@@ -86,17 +86,15 @@ describe("the daemon's run directory", () => {
   for (const [what, make, message] of refusals)
     it(`is refused when it is ${what}`, async () => {
       make(site);
-      const before = readdirSync(site.root, { recursive: true }).filter((name) => !String(name).startsWith('state'));
+      const before = namesBelow(site.root).filter((name) => !name.startsWith('state'));
       using daemon = site.start();
       assert.equal(await daemon.end, 1);
       assert.match(daemon.lines.at(-1) ?? '', /level=error event=daemon\.failed/);
       assert.match(daemon.lines.at(-1) ?? '', message);
-      const after = readdirSync(site.root, { recursive: true }).filter(
-        (name) => !/^state|run\/lock$/.test(String(name)),
-      );
+      const after = namesBelow(site.root).filter((name) => !/^state|run\/lock$/.test(name));
       assert.deepEqual(
         after,
-        before.filter((name) => !/run\/lock$/.test(String(name))),
+        before.filter((name) => !/run\/lock$/.test(name)),
       );
       if (existsSync(site.socket)) assert.equal(readFileSync(site.socket, 'utf8'), 'precious');
     });
@@ -154,3 +152,9 @@ describe("the daemon's run directory", () => {
     }
   });
 });
+
+/** Paths below the directory, without what symbolic links lead to. */
+function namesBelow(root: string): string[] {
+  const entries = readdirSync(root, { recursive: true, withFileTypes: true });
+  return entries.map(({ parentPath, name }) => relative(root, join(parentPath, name)));
+}
