@@ -65,7 +65,8 @@ const endpoint = is.variant('kind', {
 const network = is.record({
   name: is.text,
   driver: is.text,
-  device: is.text,
+  // Empty for a network without one.
+  device: is.either(is.device, is.oneOf('')),
   bootId: is.text,
   owned: is.list(fact.owned),
   deleting: is.optional(is.oneOf(true)),
