@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { FIREWALLD, type FirewalldSite, startFirewalld } from './firewalld.ts';
 import { type Matrix, NO, UNCHANGED, UNPUBLISHED } from './matrix.ts';
 import type { Surroundings } from './matrix-expected.ts';
+import { kubeProxies } from './matrix-kube-proxy.ts';
 import { type Backend, OUR_SUBNET } from './matrix-ours.ts';
 import { makeReachSite, type ReachSite } from './matrix-site.ts';
 import { ALL, assertAnswers, measureForeign, testReach } from './matrix-tests.ts';
@@ -9,7 +10,7 @@ import { skipIf } from './skip.ts';
 import type { Daemon, TestHost } from './test-host.ts';
 
 /** A firewall manager of Debian, which may come before our networks or after them. */
-interface Manager {
+export interface Manager {
   readonly title: string;
   /** Its executable. */
   readonly file: string;
@@ -19,6 +20,8 @@ interface Manager {
   readonly changes: Readonly<Record<string, (host: TestHost) => void>>;
   /** It has ended, and its rules drop nothing. */
   stop(host: TestHost): Promise<void>;
+  /** False where its rules shut nobody out; true by default. */
+  readonly shuts?: boolean;
   /** False where it lets bridges out; true by default. */
   readonly dropsAll?: boolean;
   /** Pairs whose connections its rules accept, though it drops what is routed. */
@@ -160,7 +163,7 @@ const nftables: Manager = {
 export const MANAGERS = {
   services: [ufw, makeFail2ban()],
   firewalld: [makeFirewalld('nftables'), makeFirewalld('iptables')],
-  rules: [persistent, nftables],
+  rules: [persistent, nftables, ...(ALL ? Object.values(kubeProxies) : [kubeProxies.iptables])],
 } satisfies Readonly<Record<string, readonly Manager[]>>;
 
 const BACKENDS: readonly Backend[] = ALL ? ['nftables', 'iptables'] : ['nftables'];
@@ -182,7 +185,8 @@ export function testManager(manager: Manager): void {
 
     after('the test host', () => site?.[Symbol.asyncDispose]());
 
-    it('precondition: drops what comes from outside by routing', () => {
+    it(`precondition: ${manager.shuts === false ? 'routes' : 'drops'} what comes from outside`, () => {
+      if (manager.shuts === false) return assertAnswers(without, 'outside → p3 * unpublished', UNCHANGED);
       assertAnswers(without, 'outside → p3 * unpublished', NO);
       assertAnswers(without, 'p3 → node * unpublished', manager.dropsAll === false ? UNCHANGED : NO);
     });
