@@ -90,7 +90,9 @@ const AGAIN = [
   ...['docker-coexistence', 'docker-compose', 'docker-networks', 'docker-ports', 'docker-restart', 'docker-run'],
 ]
   .map((name) => `test/e2e/${name}.test.ts`)
-  .concat(['admit', 'iptables', 'nftables', 'nftables-losses'].map((name) => `test/netns/${name}.test.ts`))
+  .concat(
+    ['admit', 'bridge-guard', 'iptables', 'nftables', 'nftables-losses'].map((name) => `test/netns/${name}.test.ts`),
+  )
   .concat('test/golden/firewall-nftables.test.ts');
 
 /**

@@ -33,10 +33,11 @@ const after = (type: number): number => (IFNAME << 6) | type;
 const HOST_ORDER = Uint8Array.of(0, 4, 1, 0, 0, 0);
 
 /**
- * What nft 1.0.6 writes for `typeof iifname . @th,64,128` and for `typeof @th,64,128`: it has no word for the target of
- * neighbour discovery, and reads back what it lists only with these.
+ * What nft writes for `typeof iifname . @nh,384,128` and for `typeof @nh,384,128`. The target of neighbour discovery is
+ * read by its place behind the IPv6 header: nft 1.1 has a word for it by its place in ICMPv6, with another type than nft
+ * 1.0.6 has, so that no set would load with both.
  */
-const TARGET = '26000407000000011e000400000000010400000000020403000000030440000000040480000000';
+const TARGET = '26000407000000011e000400000000010400000000020402000000030480010000040480000000';
 const TYPEOF_NAME_AND_TARGET = Buffer.from(
   `000400000000034000040d0000000138000e000409000000010600040600000001${TARGET}`,
   'hex',
@@ -92,8 +93,9 @@ const ARP_SADDR_ETHER = network(8, 6);
 const ARP_SADDR_IP = network(14, 4);
 const DPORT = transport(2, 2);
 const ICMPV6_TYPE = transport(0, 1);
-/** The target of a neighbour solicitation or advertisement. nft 1.0.6 has no word for it. */
-const ND_TARGET = transport(8, 16);
+/** The target of a neighbour solicitation or advertisement that follows the IPv6 header. */
+const ND_TARGET = network(48, 16);
+const IP6_NEXTHDR = network(6, 1);
 
 const within = (set: string, ...fields: readonly Field[]): Expression[] => looked(set, fields, 0);
 const outside = (set: string, ...fields: readonly Field[]): Expression[] => looked(set, fields, NFT_LOOKUP_F_INV);
@@ -126,6 +128,12 @@ const IPV4 = is(PROTOCOL, '0800');
 const IPV6 = is(PROTOCOL, '86dd');
 const ARP = is(PROTOCOL, '0806');
 const discovers = (type: string): Expression[] => [...IPV6, ...is(L4PROTO, ICMPV6), ...is(ICMPV6_TYPE, type)];
+const isBehind = (type: string): Expression[] => [
+  ...IPV6,
+  ...isNot(IP6_NEXTHDR, ICMPV6),
+  ...is(L4PROTO, ICMPV6),
+  ...is(ICMPV6_TYPE, type),
+];
 const claimsTarget = [...outside('allowed_target', IIFNAME, ND_TARGET), ...within('leased_target', ND_TARGET)];
 
 /**
@@ -141,6 +149,9 @@ const CHAINS: Readonly<Record<string, readonly (readonly Expression[])[]>> = {
   discovery: [
     [...discovers(RS_ANSWER), ...DROP],
     [...discovers(REDIRECT), ...DROP],
+    // Nobody sends these behind an extension header, where the target would be elsewhere.
+    [...isBehind(NA), ...DROP],
+    [...isBehind(NS), ...DROP],
     [...discovers(NA), ...claimsTarget, ...DROP],
     // A solicitation from nowhere says that the sender is about to take the address.
     [...discovers(NS), ...is(IP6_SADDR, UNSPECIFIED), ...claimsTarget, ...DROP],
