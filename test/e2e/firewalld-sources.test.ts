@@ -188,7 +188,7 @@ for (const via of ['reference', 'alone', 'daemon'] as const) {
       pods.check('one');
     };
 
-    it('puts them back after a reload, a restart, and after somebody removed one', async () => {
+    it('restores sources after a reload, after a restart, and after firewall-cmd removes one', async () => {
       const pods = podsWith({ backend: 'firewalld', firewalldZone: 'work' });
       pods.add('one');
       shell('firewall-cmd --reload');

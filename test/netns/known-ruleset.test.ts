@@ -33,7 +33,7 @@ interface Process extends Disposable {
   readonly bridge: Firewaller;
 }
 
-/** What somebody else does to the ruleset. */
+/** Changes of the ruleset by another program. */
 const FOREIGN: readonly (readonly string[])[] = [
   ['flush', 'ruleset'],
   ['add', 'table', 'inet', 'other'],

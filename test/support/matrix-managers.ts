@@ -20,7 +20,7 @@ export interface Manager {
   readonly changes: Readonly<Record<string, (host: TestHost) => void>>;
   /** It has ended, and its rules drop nothing. */
   stop(host: TestHost): Promise<void>;
-  /** False where its rules shut nobody out; true by default. */
+  /** False if its rules drop no traffic of the matrix; true by default. */
   readonly shuts?: boolean;
   /** False where it lets bridges out; true by default. */
   readonly dropsAll?: boolean;

@@ -55,7 +55,7 @@ function withValue(body: unknown, path: Path, value: unknown): unknown {
   return copy;
 }
 
-/** A value that has the same type, and that nobody who reads the fact can use; undefined for free text and flags. */
+/** A value of the same type that no reader of the fact can use; undefined for free text and flags. */
 function unusable(value: unknown): unknown {
   if (typeof value === 'number') return -1;
   if (typeof value !== 'string') return undefined;

@@ -33,7 +33,7 @@ export function relayUdp({ host, port }: RelayEnd, to: RelayEnd, { budget, faile
     if (clients.size >= MAX_CLIENTS && oldest !== undefined) forget(oldest);
     if (!budget.take()) return undefined;
     const socket = createSocket('udp4');
-    // The container has nobody at that port now.
+    // No program in the container listens on that port now (ECONNREFUSED).
     socket.on('error', () => {});
     socket.on('message', (bytes, { address, port: source }) => {
       if (address !== to.host || source !== to.port || server.getSendQueueSize() > QUEUE_BYTES) return;

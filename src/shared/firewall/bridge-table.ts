@@ -180,9 +180,9 @@ const CHAINS: Readonly<Record<string, readonly (readonly Expression[])[]>> = {
     [...within('guarded', IIFNAME), verdict(NF_DROP)],
   ],
   /**
-   * The kernel's own flag (`isolated on`) would also drop what br_netfilter translates to a published port: it sends such
-   * a frame straight to the pod's port, past the bridge's own address. The frame still counts as one to the bridge.
-   * Chain `forward` of table `inet isthmus`, or its counterpart of iptables, drops those that nobody translated.
+   * Drops frames from one isolated port to another, except those to the bridge's own MAC (PACKET_HOST). br_netfilter
+   * translates such a frame to a published port and bridges it to the pod's port; the kernel's flag (`isolated on`) would
+   * drop it there. Chain `forward` of table `inet isthmus`, or its counterpart in iptables, drops those without DNAT.
    */
   isolation: [
     [...within('isolated', IIFNAME), ...within('isolated', OIFNAME), ...isNot(PKTTYPE, PACKET_HOST), verdict(NF_DROP)],

@@ -50,7 +50,7 @@ export class BridgeFirewaller implements Firewaller {
     if (wanted.length === 0) return false;
     const { socket, watch } = this.#kernel ?? {};
     if (socket !== undefined && watch?.wasWhole() && reachOf(entries) === 'endpoint') {
-      // As a rule nobody has changed anything, and the endpoint is new: nothing needs to be read.
+      // Usually the ruleset is as it was and the endpoint is new, so the table need not be read.
       if (this.#known.changeExactly(socket, additions(wanted, true), 'endpoint') === 0) return false;
     }
     if (socket === undefined || watch === undefined || !answersNftables(socket)) throw withoutNftables();

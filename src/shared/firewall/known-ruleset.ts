@@ -25,15 +25,16 @@ export function basisOf(entries: readonly FirewallEntry[]): Scope {
 }
 
 /**
- * What the backends of this process know of a namespace's ruleset. The knowledge belongs to one generation of it, which
- * every transaction of anybody raises. A transaction of ours that names the generation, and that the kernel accepts, is
- * the only one since: what it does not touch stays known, so that a call beside others need not read it again.
+ * Facts about a namespace's ruleset, shared by the backends of this process. They hold for one generation: each
+ * transaction of any process raises it by one. The kernel accepts a transaction that names a generation only if the
+ * ruleset still has it. After such a transaction, the facts that it does not touch still hold, so a later call does not
+ * read them again.
  */
 export class KnownRuleset {
   #at: number | undefined;
   readonly #facts = new Map<string, Scope>();
 
-  /** Reads the generation; forgets everything if it is another one than known. Returns it. */
+  /** Reads and returns the generation. Forgets all facts if it has changed. */
   look(socket: NetlinkSocket): number {
     const generation = rulesetGeneration(socket);
     if (generation !== this.#at) {
@@ -43,27 +44,26 @@ export class KnownRuleset {
     return generation;
   }
 
-  /** True for a fact of the generation that was looked at last, or that a transaction of ours made of it. */
+  /** True if the fact held at the last `look`, or after a transaction of ours since. */
   has(fact: string): boolean {
     return this.#facts.has(fact);
   }
 
-  /** True if a fact of scope `network` begins so. */
+  /** True if a fact of scope `network` begins with this text. */
   hasOfNetwork(beginning: string): boolean {
     for (const [fact, scope] of this.#facts) if (scope === 'network' && fact.startsWith(beginning)) return true;
     return false;
   }
 
-  /** Remembers what was read after the last `look`. A fact of scope `network` outlives changes to endpoints' entries. */
+  /** Adds a fact that was read after the last `look`. Changes to endpoints' entries keep facts of scope `network`. */
   keep(fact: string, scope: Scope): void {
     if (this.#facts.size >= MAX_FACTS) this.#forget(() => true);
     this.#facts.set(fact, scope);
   }
 
   /**
-   * Runs the requests as one transaction. If one of them changes something for sure, the kernel accepts the transaction
-   * and nobody else has changed the ruleset, forgets only what changes of this reach touch; else, everything. Returns the
-   * first errno, 0 for success.
+   * Runs the requests as one transaction. Returns the first errno, 0 for success. Keeps the facts outside of `reach` if
+   * the generation is as known and a request surely changes something. Otherwise forgets all facts.
    */
   change(socket: NetlinkSocket, requests: readonly Request[], reach: Scope): number {
     if (requests.length === 0) return 0;
@@ -74,8 +74,8 @@ export class KnownRuleset {
   }
 
   /**
-   * Like `change`; returns `changed`, and changes nothing, if anybody has changed the ruleset since the last `look`. One
-   * of the requests must change something for sure: the kernel does not count an empty transaction.
+   * Like `change`, but returns `changed` and does nothing if the generation is not the known one. One of the requests must
+   * surely change something: the kernel does not raise the generation for an empty transaction.
    */
   changeExactly(socket: NetlinkSocket, requests: readonly Request[], reach: Scope): number | 'changed' {
     const at = this.#at;
@@ -90,7 +90,7 @@ export class KnownRuleset {
     return 0;
   }
 
-  /** Keeps that the tables have all their rules: no change here touches those. */
+  /** Keeps the facts that a table has all its rules: no change here touches those. */
   #forget(isTouched: (scope: Scope) => boolean): void {
     for (const [fact, scope] of this.#facts) {
       if (!fact.startsWith(WHOLE) && isTouched(scope)) this.#facts.delete(fact);
@@ -103,7 +103,7 @@ export class KnownRuleset {
   }
 }
 
-/** A rule, which has no identity; a deletion, and a creation of what must not exist: else the transaction fails. */
+/** True for a new rule, a deletion, and NLM_F_EXCL: if there is nothing to change, the transaction fails. */
 function changesForSure({ type, flags = 0 }: Request): boolean {
   return SURE.has(type) || (flags & NLM_F_EXCL) !== 0;
 }
@@ -112,8 +112,8 @@ const SURE: ReadonlySet<number> = new Set(
   [NFT_MSG_DELSETELEM, NFT_MSG_DELCHAIN, NFT_MSG_DELTABLE, NFT_MSG_NEWRULE].map(nftType),
 );
 
-/** The kernel counts from 1 to here, and goes on from 1. */
+/** The largest generation; the kernel continues with 1. */
 const MAX_GENERATION = 0xffffffff;
 
-/** Begins the facts that a table has all its rules. */
+/** The first word of each fact that a table has all its rules. */
 export const WHOLE = 'whole ';

@@ -175,7 +175,7 @@ export class NftablesFirewaller implements Firewaller {
   ): Promise<boolean> {
     const { socket, watch } = this.#kernel;
     if (watch.wasWhole() && chains.length === 0 && reachOf(entries) === 'endpoint') {
-      // As a rule nobody has changed anything, and the ports are new: nothing needs to be read.
+      // Usually the ruleset is as it was and the ports are new, so the table need not be read.
       if (this.#known.changeExactly(socket, addRequests(elements, true), 'endpoint') === 0) return false;
     }
     const isAnew = !watch.isWhole();

@@ -2,9 +2,9 @@ import { FIREWALL_BACKENDS } from '../model/firewall.ts';
 import * as is from './shapes.ts';
 
 /**
- * The facts of rows, in the types of model/endpoint.ts, model/firewall.ts, model/op.ts and model/owned.ts. Whoever reads
- * a fact may rely on every address, name and number in it: an endpoint whose row has another value is one with a broken
- * row, which DEL removes by its identity.
+ * The shapes of the facts in rows: the types of model/endpoint.ts, model/firewall.ts, model/op.ts and model/owned.ts. A
+ * row with any other value is broken, and DEL removes a broken endpoint by its identity. So a reader of a fact need not
+ * check it again.
  */
 
 const backend = is.oneOf(...FIREWALL_BACKENDS);

@@ -63,7 +63,7 @@ export const firewall: ChainedPlugin<typeof role> = {
   },
 };
 
-/** Throws `drift` for the first address that is not in its zone, whoever put it there. */
+/** Throws NetError `drift` for the first address that is not in its zone. An entry of the administrator counts too. */
 async function assertSources(missing: Promise<readonly unknown[]>): Promise<void> {
   const [first] = (await missing) as readonly SourceEntry[];
   if (first === undefined) return;
