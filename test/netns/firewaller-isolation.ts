@@ -77,6 +77,21 @@ export function describeIsolation(fixture: Fixture): void {
       });
     }
 
+    for (const on of [true, false]) {
+      it(`connects an isolated port with one that is not, br_netfilter ${on ? 'on' : 'off'}`, async () => {
+        const { site } = fixture();
+        site.bridgeFilter(on);
+        await bridge.add(ISOLATED.slice(0, 1));
+        const { a1, a2 } = site.agents;
+        await assertTraffic(
+          FAMILIES.flatMap((family): Expectation[] => [
+            [a1, service(family, 'a2'), `a2 saw ${ADDRESSES[family].a1}`],
+            [a2, service(family, 'a1'), `a1 saw ${ADDRESSES[family].a2}`],
+          ]),
+        );
+      });
+    }
+
     for (const [name, on] of [
       ['with br_netfilter', true],
       ['without br_netfilter', false],

@@ -183,6 +183,8 @@ describe('the daemon repairs what others delete', function () {
     expectOk(runPlugin(call('DEL')));
     await daemon.line(/event=DEL .*result=ok/);
     await attach('pods');
+    const restored = daemon.lines.filter((line) => line.includes('event=entries.restored'));
+    assert.deepEqual(restored, [], 'the first pod of a network finds no table, and nothing was lost');
     // This one is heard: what was before it has been looked at.
     site.ns.run('nft', 'delete', 'table', 'inet', 'isthmus');
     await daemon.line(/event=mend why="nftables inet isthmus: something deleted"/);
