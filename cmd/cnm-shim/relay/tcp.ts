@@ -56,7 +56,7 @@ function join(client: Socket, to: RelayEnd, open: Set<Socket>): void {
     socket.on('error', () => other.resetAndDestroy());
     socket.on('close', () => {
       open.delete(socket);
-      // After both have said their last, both are closed; before, one was cut off.
+      // Both are closed once each has ended. Closed earlier, one was cut off.
       if (!socket.readableEnded || !socket.writableFinished) other.destroy();
     });
     // Reads no faster than the other end takes it.

@@ -1,9 +1,9 @@
 import { createSocket, type Socket } from 'node:dgram';
 import type { RelayEnd, RelayOptions } from './ends.ts';
 
-/** Clients of one port at a time; the one that was silent longest makes room. */
+/** Maximum number of clients of one port. A new one replaces the one that was silent longest. */
 export const MAX_CLIENTS = 512;
-/** Milliseconds without a datagram until a client is forgotten, as docker-proxy has it. */
+/** Milliseconds without a datagram after which a client's socket is closed: docker-proxy's. */
 export const IDLE_MS = 90_000;
 /** Bytes that may wait until they are sent; more are dropped, as networks do. */
 const QUEUE_BYTES = 256 * 1024;

@@ -67,7 +67,7 @@ export function planEntries(backend: FirewallBackend, entries: readonly Firewall
   return { ops: [{ op: 'firewall.add', ...what }], undo: [{ op: 'firewall.delete', ...what }] };
 }
 
-/** What binds the host side and sets it apart; nothing for a free port. */
+/** The entries that guard and isolate the host side. Empty for a port with neither. */
 export function guardsOf(link: LinkFacts, addresses: readonly string[]): BridgeEntry[] {
   const { guarded, spoofGuard, hostIf: port, mac, partners } = link;
   const entries: BridgeEntry[] = isIsolated(link, 'filter') ? [{ kind: 'isolated', port }] : [];

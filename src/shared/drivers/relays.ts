@@ -13,7 +13,7 @@ interface Mapped {
   readonly mappings: readonly PortMapping[];
 }
 
-/** The kernel has no route_localnet for IPv6: nothing that comes from it or goes to it leaves the host. */
+/** The kernel has no route_localnet for IPv6: it forwards no packet from or to this address. */
 export const LOOPBACK6 = '::1';
 
 /** Ports of one endpoint that a daemon relays: each takes a socket and a handler in the daemon. */

@@ -149,7 +149,7 @@ const CHAINS: Readonly<Record<string, readonly (readonly Expression[])[]>> = {
   discovery: [
     [...discovers(RS_ANSWER), ...DROP],
     [...discovers(REDIRECT), ...DROP],
-    // Nobody sends these behind an extension header, where the target would be elsewhere.
+    // With an extension header, the target is at another place. Neighbour discovery has none in practice.
     [...isBehind(NA), ...DROP],
     [...isBehind(NS), ...DROP],
     [...discovers(NA), ...claimsTarget, ...DROP],

@@ -11,7 +11,7 @@ export const ZONE_CHAINS: readonly string[] = ['filter_FORWARD_ZONES', 'filter_F
 /** The same in table `filter`, with firewalld's backend iptables. */
 const IPTABLES_CHAINS: readonly string[] = ['FORWARD_ZONES', 'FORWARD_IN_ZONES'];
 
-/** True if firewalld has rules in the kernel, so that it runs as a rule. */
+/** True if firewalld has rules in the kernel: it runs, or it left them behind. */
 export function hasFirewalldRules(socket: NetlinkSocket): boolean {
   const inFilter = IPTABLES_CHAINS.map((chain) => ({ family: NFPROTO_IPV4, table: 'filter', chain }));
   return readChains(socket, [...ZONE_CHAINS.map(chainId), ...inFilter]).some((found) => found !== undefined);

@@ -17,8 +17,8 @@ const THERE: readonly (string | undefined)[] = ['ZONE_ALREADY_SET', 'ALREADY_ENA
 const GONE: readonly (string | undefined)[] = ['UNKNOWN_SOURCE', 'NOT_ENABLED', 'ZONE_CONFLICT', 'INVALID_ZONE'];
 
 /**
- * Addresses of pods as sources of firewalld's zones, in its runtime configuration only. firewalld keeps no mark of who
- * bound a source, so nothing here is removed that no entry names. Runs no program while firewalld does not run.
+ * Addresses of pods as sources of firewalld's zones, in its runtime configuration only. firewalld does not record who
+ * added a source, so this class removes only sources that an entry names. Runs no program while firewalld does not run.
  */
 export class FirewalldSources implements Firewaller {
   readonly backend = 'firewalld';
@@ -46,7 +46,7 @@ export class FirewalldSources implements Firewaller {
     return false;
   }
 
-  /** Leaves what the permanent configuration has in the zone. A firewalld that does not answer keeps no DEL from ending. */
+  /** Keeps sources of the permanent configuration. If firewalld does not answer, logs a warning and succeeds. */
   async remove(entries: readonly FirewallEntry[]): Promise<NetError[]> {
     const sources = sourcesIn(entries);
     if (sources.length === 0 || !this.#isRunning()) return [];
@@ -62,7 +62,7 @@ export class FirewalldSources implements Firewaller {
     return errors;
   }
 
-  /** Nothing is missing while firewalld does not run. One call for each zone. */
+  /** Calls firewalld once for each zone. Empty while firewalld does not run. */
   async missing(entries: readonly FirewallEntry[]): Promise<FirewallEntry[]> {
     const sources = sourcesIn(entries);
     if (sources.length === 0 || !this.#isRunning()) return [];

@@ -68,7 +68,7 @@ export class Firewalld {
     }
   }
 
-  /** Rereads the zones if anything in nftables has changed; where there are none, if anybody else has changed it. */
+  /** Rereads the zones after each change of nftables. Without firewalld, changes of our own do not count. */
   #zones(socket: NetlinkSocket): Zones | undefined {
     const generation = this.#known.look(socket);
     if (this.#known.has(NO_ZONES)) return undefined;

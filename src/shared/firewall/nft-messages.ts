@@ -11,8 +11,8 @@ export function tableDigest(): string {
 let messages: readonly Request[] | undefined;
 
 /**
- * The messages that do what `tableLines` do, without libnftables: as nft writes them on a machine whose numbers have the
- * low byte first, in which registers hold a connection's state and status. Undefined on any other machine.
+ * The messages that nft sends for `tableLines`. They have registers in the byte order of a little-endian machine;
+ * undefined on any other.
  */
 export function tableRequests(): readonly Request[] | undefined {
   if (new Uint8Array(Uint16Array.of(1).buffer)[0] !== 1) return undefined;

@@ -59,7 +59,7 @@ export const HELD_MARK = 0x69737468;
 const NOWHERE = 0x69737468;
 
 const NUMBERS: Readonly<Record<Protocol, number>> = { tcp: IPPROTO_TCP, udp: IPPROTO_UDP, sctp: IPPROTO_SCTP };
-/** Exists if the module is loaded. To make a socket would load it. */
+/** Exists if the module is loaded. Creating a socket would load it. */
 const SCTP = '/proc/net/sctp';
 const ON = integer(1);
 const OFF = integer(0);

@@ -25,13 +25,14 @@ export function sameContainer(a: Attachment, b: Attachment): boolean {
   return a.camp === b.camp && a.containerId === b.containerId;
 }
 
-/**
- * Hex digest of an attachment. NUL, which no part can contain, separates the parts, so that no two attachments
- * concatenate to the same text.
- */
+/** Text of an attachment: equal for equal ones. NUL, which no part can contain, separates the parts. */
+export function attachmentText({ camp, network, containerId, ifName }: Attachment): string {
+  return [camp, network, containerId, ifName].join('\0');
+}
+
+/** Hex digest of an attachment. */
 export function attachmentDigest(attachment: Attachment): AttachmentKey {
-  const { camp, network, containerId, ifName } = attachment;
-  return digest(camp, network, containerId, ifName) as AttachmentKey;
+  return digest(attachmentText(attachment)) as AttachmentKey;
 }
 
 /** Name of the host-side interface of an attachment: `veth` and 11 hex digits, 15 characters (IFNAMSIZ - 1). */

@@ -18,7 +18,7 @@ export interface SocketQuery {
   readonly protocol: number;
   /** True for UDP, whose unconnected sockets are the ones that receive. */
   readonly datagram: boolean;
-  /** Also sockets that are bound and do nothing; Linux 6.9 and later tell them. */
+  /** Also sockets that are bound and idle. Linux 6.9 and later list them. */
   readonly idle?: boolean;
   /** Leaves out sockets with this mark (SO_MARK). A caller without CAP_NET_ADMIN gets them too. */
   readonly except: number;

@@ -1,4 +1,4 @@
-import type { Attachment } from '../model/attachment.ts';
+import { type Attachment, attachmentText } from '../model/attachment.ts';
 import type { LocalStore, PortTable } from './store.ts';
 
 /**
@@ -14,7 +14,7 @@ export function followPorts(store: LocalStore, changed: (owner: Attachment) => v
   const touch = (owner: Attachment): void => {
     // A transaction is synchronous, so it has ended when a microtask runs.
     if (touched.size === 0) queueMicrotask(flush);
-    touched.set(JSON.stringify(owner, KEYS), owner);
+    touched.set(attachmentText(owner), owner);
   };
   const ports: PortTable = {
     take: (claim) => {
@@ -36,5 +36,3 @@ export function followPorts(store: LocalStore, changed: (owner: Attachment) => v
     [Symbol.dispose]: () => store[Symbol.dispose](),
   };
 }
-
-const KEYS = ['camp', 'network', 'containerId', 'ifName'];

@@ -1,9 +1,9 @@
 import type { PortSockets } from '../../host/port-sockets.ts';
 import type { Logger } from '../../log/log.ts';
-import type { Attachment } from '../../model/attachment.ts';
+import { type Attachment, attachmentText } from '../../model/attachment.ts';
 import type { LocalStore } from '../../store/store.ts';
 import { HeldSpan, type OpenRelay } from './held-span.ts';
-import { type HostPorts, holdsOfAll, holdsOfOwner, hostPortsOf, keyOf, ownerKey, type PortHolder } from './holds.ts';
+import { type HostPorts, holdsOfAll, holdsOfOwner, hostPortsOf, keyOf, type PortHolder } from './holds.ts';
 import { LeftPorts } from './left-ports.ts';
 import { Notices } from './notices.ts';
 
@@ -24,7 +24,7 @@ export interface Clock {
   after(ms: number, work: () => void): () => void;
 }
 
-/** Milliseconds of work until other calls come in between. */
+/** Milliseconds of work before other calls may run. */
 const SLICE_MS = 5;
 /** Sockets between two looks at the clock. */
 const LOT = 64;
@@ -64,7 +64,7 @@ export class HeldPorts implements PortHolder, Disposable {
   }
 
   async reserve<T extends HostPorts>(owner: Attachment, ports: readonly T[]): Promise<readonly T[]> {
-    const key = ownerKey(owner);
+    const key = attachmentText(owner);
     if (this.#left.has(key)) return ports;
     const holds = ports.map(hostPortsOf);
     this.#reserving.add(key);
@@ -79,7 +79,7 @@ export class HeldPorts implements PortHolder, Disposable {
   }
 
   settle(store: LocalStore, owner: Attachment): void {
-    const key = ownerKey(owner);
+    const key = attachmentText(owner);
     this.#reserving.delete(key);
     this.#want(key, holdsOfOwner(store, owner));
     void this.#run();
@@ -89,7 +89,7 @@ export class HeldPorts implements PortHolder, Disposable {
   leaving(): PortHolder {
     return {
       reserve: async (owner, ports) => {
-        this.#left.add(ownerKey(owner));
+        this.#left.add(attachmentText(owner));
         return ports;
       },
       settle: (store, owner) => this.settle(store, owner),
@@ -163,7 +163,7 @@ export class HeldPorts implements PortHolder, Disposable {
     }
   }
 
-  /** Opens and closes what is due; the first slice before it returns. */
+  /** Opens and closes sockets in slices. Runs the first slice before it returns. */
   #run(): Promise<void> {
     if (!this.#isRunning) this.#work = this.#slices();
     return this.#work;

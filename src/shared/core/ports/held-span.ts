@@ -2,10 +2,10 @@ import type { PortPlace, PortSockets, Unheld } from '../../host/port-sockets.ts'
 import { given } from '../../model/given.ts';
 import type { HostPorts } from './holds.ts';
 
-/** Listens at the place, and passes on to a container's port. Calls `failed` once if it cannot, or no longer can. */
+/** Listens at the place and relays to a container's port. Calls `failed` once if listening fails or ends. */
 export type OpenRelay = (place: PortPlace, target: NonNullable<HostPorts['relay']>, failed: () => void) => Disposable;
 
-/** The sockets that one span of ports needs. Descriptors, since a container may have thousands. */
+/** The sockets of one span of ports, as descriptors: a container may have thousands. */
 export class HeldSpan {
   readonly ports: HostPorts;
   readonly owners = new Set<string>();
@@ -30,12 +30,12 @@ export class HeldSpan {
     return this.ports.count ?? 1;
   }
 
-  /** Goes through all ports again with the next `open` or `close`. */
+  /** Makes the next `open` or `close` begin with the first port. */
   restart(): void {
     this.#next = 0;
   }
 
-  /** Opens up to `lot` of the sockets that it lacks. Returns how many it opened, and if it is through. */
+  /** Opens up to `lot` missing sockets. Returns how many it opened, and whether it has tried the last port. */
   open(lot: number, failed: () => void): { readonly opened: number; readonly done: boolean } {
     let opened = 0;
     if (this.#next === 0) this.why = undefined;
@@ -45,7 +45,7 @@ export class HeldSpan {
     return { opened, done: this.#next === this.#size };
   }
 
-  /** Closes up to `lot` sockets. Returns how many it closed, and if it is through. */
+  /** Closes up to `lot` sockets. Returns how many it closed, and whether it has reached the last port. */
   close(lot: number): { readonly closed: number; readonly done: boolean } {
     let closed = 0;
     for (const end = Math.min(this.#size, this.#next + lot); this.#next < end; this.#next++) {

@@ -1,5 +1,5 @@
 import type { Family } from '../../model/addr.ts';
-import type { Attachment } from '../../model/attachment.ts';
+import { type Attachment, attachmentText } from '../../model/attachment.ts';
 import { type Endpoint, publishedOf } from '../../model/endpoint.ts';
 import { formatPorts, type PortSpan, type Protocol, type RelayFacts } from '../../model/firewall.ts';
 import { given } from '../../model/given.ts';
@@ -36,11 +36,11 @@ export function holdsOfOwner({ ports, endpoints }: LocalStore, owner: Attachment
   return holdsOf(claims, parts.flatMap(relaysOf));
 }
 
-/** The host ports of all owners on record, by `ownerKey`. */
+/** The host ports of all owners on record, by `attachmentText`. */
 export function holdsOfAll({ ports, endpoints }: LocalStore): Map<string, HostPorts[]> {
-  const claims = Map.groupBy(ports.list(), ({ owner }) => ownerKey(owner));
+  const claims = Map.groupBy(ports.list(), ({ owner }) => attachmentText(owner));
   const parts = claims.size === 0 ? [] : endpoints.list().filter((part) => relaysOf(part).length > 0);
-  const relaying = Map.groupBy(parts, ({ attachment }) => ownerKey(attachment));
+  const relaying = Map.groupBy(parts, ({ attachment }) => attachmentText(attachment));
   return new Map(
     [...claims].map(([owner, own]) => [owner, holdsOf(own, (relaying.get(owner) ?? []).flatMap(relaysOf))]),
   );
@@ -68,10 +68,6 @@ function holdsOf(claims: readonly PortClaim[], relays: readonly RelayFacts[]): H
 export function keyOf(ports: HostPorts): string {
   const { protocol, hostIp = '', family = 'both', hostPort, relay } = ports;
   return [protocol, hostIp, family, formatPorts(hostPort, ports), ...(relay ? [relay.address, relay.port] : [])].join();
-}
-
-export function ownerKey({ camp, network, containerId, ifName }: Attachment): string {
-  return [camp, network, containerId, ifName].join();
 }
 
 /** The ports as a mapping or claim names them. */

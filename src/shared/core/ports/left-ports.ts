@@ -4,7 +4,7 @@ export const RUNTIME_MS = 10_000;
 /** Owners whose published ports are left to their runtime for now. */
 export class LeftPorts {
   readonly #now: () => number;
-  /** The time until which they are. */
+  /** When the runtime's time ends, by owner. */
   readonly #until = new Map<string, number>();
 
   constructor(now: () => number) {

@@ -2,7 +2,7 @@ import type { Logger } from '../../log/log.ts';
 import { formatPorts } from '../../model/firewall.ts';
 import type { HeldSpan } from './held-span.ts';
 
-/** Ports that a notice was logged of. More than that, and they may be logged again. */
+/** Maximum number of logged ports to remember. Beyond it, a port may be logged again. */
 const MOST_TOLD = 10_000;
 const REASONS = {
   taken: 'another socket has it; the daemon takes it when it is free',
@@ -10,7 +10,7 @@ const REASONS = {
   refused: 'the kernel refuses it',
 } as const;
 
-/** Logs once of each port that it is not held; of the limit of open files once altogether. */
+/** Logs each port that is not held once. Logs the limit of open files once for all ports. */
 export class Notices {
   readonly #log: Logger;
   readonly #told = new Set<string>();

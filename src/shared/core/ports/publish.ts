@@ -18,7 +18,7 @@ export function claimPorts(store: LocalStore, { mappings }: Rules, owner: Attach
   for (const mapping of mappings) store.ports.take(claimOf(mapping, owner));
 }
 
-/** Says that nothing relays the ports of the part while no daemon runs. */
+/** Logs that the part's ports are not relayed until a daemon runs. */
 export function tellRelays({ held, log }: Core, { containerId }: Attachment, relays: readonly RelayFacts[]): void {
   if (held !== undefined || relays.length === 0) return;
   const what = '"proxy6to4" needs the daemon: connections from IPv6 are not carried before "isthmus serve" runs';
@@ -78,7 +78,7 @@ function divide(
   };
 }
 
-/** Facts without a list of relays where there are none. */
+/** The facts; without relays, they have no list of them. */
 export function publishedFacts(
   backend: FirewallBackend,
   entries: readonly PublishedEntry[],
