@@ -5,6 +5,7 @@
 # Prints the pid of systemd, as the test host numbers it, to /run/isth/systemd.init.
 set -eu
 name=$2 units=$3 dist=$4
+checkout=$(cd "$(dirname "$0")/../.." && pwd)
 case $1 in
 start)
   groups=$(findmnt --noheadings --first-only --types cgroup2 --output TARGET)
@@ -43,8 +44,13 @@ init)
   for unit in systemd-tmpfiles-setup systemd-tmpfiles-setup-dev systemd-tmpfiles-clean; do
     ln -s /dev/null "/etc/systemd/system/$unit.service"
   done
-  # A unit with default dependencies starts systemd-tmpfiles, which empties /tmp.
+  # A unit with default dependencies starts systemd-tmpfiles, which empties /tmp. A checkout below /tmp stays visible:
+  # tests run its Node here.
+  mkdir checkout
+  mount --bind "$checkout" checkout
   mount -t tmpfs -o mode=1777 "$name" /tmp
+  [ -d "$checkout" ] || mkdir -p "$checkout"
+  mount --bind checkout "$checkout"
   echo "$pid" >/run/isth/systemd.init
   exec env -i container=isth PATH="$PATH" /lib/systemd/systemd --system --unit=test.target --show-status=no --log-target=null
   ;;
