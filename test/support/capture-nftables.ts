@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { deflateRawSync } from 'node:zlib';
 import { tableDigest } from '../../src/shared/firewall/nft-messages.ts';
 import { tableLines } from '../../src/shared/firewall/nft-table.ts';
 import { footprint } from '../../src/shared/host/firewall-elements.ts';
@@ -81,8 +82,8 @@ function saveTable(messages: readonly Message[]): void {
     head.writeUInt32BE(payload.length, 4);
     return Buffer.concat([head, payload]);
   });
-  const text = Buffer.concat(encoded).toString('base64');
-  const lines = (text.match(/.{1,220}/g) ?? []).map((line) => `  '${line}',`);
+  const text = deflateRawSync(Buffer.concat(encoded), { level: 9 }).toString('base64');
+  const lines = (text.match(/.{1,110}/g) ?? []).map((line) => `  '${line}',`);
   const digest = tableDigest();
   writeFileSync(
     new URL('../../src/shared/firewall/nft-table.generated.ts', import.meta.url),
@@ -91,7 +92,7 @@ function saveTable(messages: readonly Message[]): void {
 /** Digest of the lines. */
 export const MADE_FROM = '${digest}';
 
-/** Type (16 bits), flags (16), length (32) and payload of each message, one after the other, in base64. */
+/** Type (16 bits), flags (16), length (32) and payload of each message, one after the other: deflated, in base64. */
 export const MESSAGES = [
 ${lines.join('\n')}
 ].join('');

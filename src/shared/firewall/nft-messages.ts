@@ -8,7 +8,7 @@ export function tableDigest(): string {
   return digest('table', ...tableLines());
 }
 
-let messages: readonly Request[] | undefined;
+let requests: readonly Request[] | undefined;
 
 /**
  * The messages that nft sends for `tableLines`. They have registers in the byte order of a little-endian machine;
@@ -16,8 +16,14 @@ let messages: readonly Request[] | undefined;
  */
 export function tableRequests(): readonly Request[] | undefined {
   if (new Uint8Array(Uint16Array.of(1).buffer)[0] !== 1) return undefined;
-  messages ??= decodeRequests(Buffer.from(MESSAGES, 'base64'));
-  return messages;
+  requests ??= decodeRequests(inflate(MESSAGES));
+  return requests;
+}
+
+/** The deflated text is a tenth as long, and every start of the plugin loads it. Only few calls load zlib. */
+function inflate(text: string): Buffer {
+  const { inflateRawSync } = process.getBuiltinModule('node:zlib');
+  return inflateRawSync(Buffer.from(text, 'base64'));
 }
 
 function decodeRequests(bytes: Buffer): Request[] {
