@@ -98,7 +98,7 @@ const gatewayMode = is.oneOf('nat', 'nat-unprotected', 'routed', 'isolated');
 const dockerNetwork = is.record({
   id: is.text,
   network: is.text,
-  driver: is.oneOf('bridge', 'null'),
+  driver: is.oneOf('bridge', 'null', 'overlay'),
   request: is.text,
   internal: is.flag,
   gateway4: is.optional(is.addr),
@@ -121,6 +121,7 @@ const pool = is.record({
   scope: is.text,
   network: is.optional(is.text),
   subnet: is.prefix,
+  whole: is.optional(is.prefix),
   range: is.optional(is.prefix),
   gateway: is.optional(is.addr),
   reserved: is.list(is.addr),

@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { fault } from '../errors/fault.ts';
 import type { HostIdentity } from '../host/host.ts';
@@ -53,18 +53,21 @@ const SLOTS = 1 << 16;
  * shared number, a host would rebuild its state after every change of another. Not synced: it matters within one boot
  * only.
  */
-export function changeCount(stateDir: string, identity: Pick<HostIdentity, 'hostId'>): ChangeCount {
-  const path = join(stateDir, 'changes');
+export function changeCount(stateDir: string, identity: Pick<HostIdentity, 'hostId'>): ChangeCount & Disposable {
+  const file = new CountFile(join(stateDir, 'changes'));
   const bytes = Buffer.alloc(SIZE);
+  let place: number | undefined;
+  const at = (): number => {
+    place ??= placeOf(identity.hostId);
+    return place;
+  };
   return {
-    read: () => {
-      const at = placeOf(identity.hostId);
-      return withFile(path, (fd) => (readSync(fd, bytes, 0, SIZE, at) === SIZE ? bytes.readDoubleLE() : 0)) || 0;
-    },
+    read: () => file.use((fd) => (readSync(fd, bytes, 0, SIZE, at()) === SIZE ? bytes.readDoubleLE() : 0)) || 0,
     write: (count) => {
       bytes.writeDoubleLE(count);
-      withFile(path, (fd) => writeSync(fd, bytes, 0, SIZE, placeOf(identity.hostId)));
+      file.use((fd) => writeSync(fd, bytes, 0, SIZE, at()));
     },
+    [Symbol.dispose]: () => file.close(),
   };
 }
 
@@ -74,16 +77,43 @@ function placeOf(hostId: string): number {
   return SIZE * (1 + (Number.parseInt(digest('changes', hostId).slice(0, 8), 16) % SLOTS));
 }
 
-function withFile<T>(path: string, work: (fd: number) => T): T {
-  let fd: number | undefined;
-  try {
-    fd = openSync(path, OPEN, 0o600);
-    return work(fd);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    const what = 'it cannot be read or written';
-    throw fault.state('store', `file ${path}`, what, undefined, { reason, cause });
-  } finally {
-    if (fd !== undefined) closeSync(fd);
+/** Keeps the file open. Opens it again if another file has its path, as after a removal of the state directory. */
+class CountFile {
+  readonly #path: string;
+  #opened: { readonly fd: number; readonly inode: bigint } | undefined;
+  /** True if the path was looked at by code that still runs. */
+  #isFresh = false;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  use<T>(work: (fd: number) => T): T {
+    try {
+      return work(this.#current());
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      const what = 'it cannot be read or written';
+      throw fault.state('store', `file ${this.#path}`, what, undefined, { reason, cause });
+    }
+  }
+
+  close(): void {
+    if (this.#opened !== undefined) closeSync(this.#opened.fd);
+    this.#opened = undefined;
+  }
+
+  #current(): number {
+    if (this.#isFresh && this.#opened !== undefined) return this.#opened.fd;
+    this.#isFresh = true;
+    queueMicrotask(() => {
+      this.#isFresh = false;
+    });
+    const inode = statSync(this.#path, { bigint: true, throwIfNoEntry: false })?.ino;
+    if (this.#opened !== undefined && this.#opened.inode === inode) return this.#opened.fd;
+    this.close();
+    const fd = openSync(this.#path, OPEN, 0o600);
+    this.#opened = { fd, inode: fstatSync(fd, { bigint: true }).ino };
+    return fd;
   }
 }

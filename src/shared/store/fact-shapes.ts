@@ -1,4 +1,6 @@
-import { FIREWALL_BACKENDS } from '../model/firewall.ts';
+import type { NetworkOptions } from '../config/network-spec.ts';
+import { FIREWALL_BACKENDS, type FirewallEntry } from '../model/firewall.ts';
+import type { Owned } from '../model/owned.ts';
 import * as is from './shapes.ts';
 
 /**
@@ -61,13 +63,20 @@ export const inside = is.record({
   routes: is.list(route),
   up: is.flag,
   detectDuplicates: is.flag,
+  ipv6: is.optional(is.oneOf('on', 'off')),
 });
 
+/** Kinds of entries that follow from other facts, so that no row has them. */
+type Derived = 'isolated' | 'source';
+
+/** A row with an entry of a kind that is not here reads as broken, so the compiler asks for each. */
 const ENTRIES = {
   masquerade: is.record({ subnet: is.prefix, except: is.list(is.prefix), to: is.optional(is.addr) }),
   hairpin: is.record({ device: is.device, subnet: is.prefix }),
-  policy: is.record({ device: is.device, policy }),
+  policy: is.record({ device: is.device, policy, vxlan: is.optional(is.device) }),
   separate: is.record({ device: is.device }),
+  underlay: is.record({ family: is.family, port: is.port }),
+  ...{ peer: is.record({ port: is.port, address: is.addr }), sealed: is.record({ family: is.family, port: is.port }) },
   admit: is.record({
     device: is.device,
     from: is.optional(is.list(is.prefix)),
@@ -103,7 +112,7 @@ const ENTRIES = {
   }),
   mac: is.record({ port: is.device, mac: is.mac }),
   gateways: is.record({ device: is.device, addresses: is.list(is.addr) }),
-};
+} as const satisfies Readonly<Record<Exclude<FirewallEntry['kind'], Derived>, is.Shape>>;
 
 const entry = is.variant('kind', ENTRIES);
 
@@ -135,7 +144,7 @@ const linkChanges = is.record({
   promisc: is.optional(is.flag),
   allMulticast: is.optional(is.flag),
   txQueueLength: is.optional(is.u32),
-  addrGenMode: is.optional(is.oneOf('none')),
+  addrGenMode: is.optional(is.oneOf('none', 'eui64')),
 });
 
 const isPair: is.Shape = (value) => Array.isArray(value) && value.length === 2 && value.every(is.text);
@@ -168,40 +177,48 @@ const onDevice = is.record({ dev: is.device, address: is.prefix });
 
 /** Owned */
 export const owned = is.variant('kind', {
-  link: is.record({ name: is.device, link: is.oneOf('bridge', 'veth') }),
+  link: is.record({ name: is.device, link: is.oneOf('bridge', 'veth', 'vxlan') }),
   promisc: is.record({ dev: is.device }),
   localnet: is.record({ dev: is.device }),
   address: onDevice,
   replaced: onDevice,
   entry: is.record({ backend, entry }),
-});
+} satisfies Readonly<Record<Owned['kind'], is.Shape>>);
 
 const families = is.list(is.family);
+
+const bridge = {
+  bridge: is.device,
+  ...{ isGateway: is.flag, isDefaultGateway: is.flag, forceAddress: is.flag },
+  mtu: is.optional(is.u32),
+  hairpin: is.flag,
+  promisc: is.flag,
+  vlan: is.optional(is.port),
+  trunk: is.list(vlan),
+  preserveDefaultVlan: is.flag,
+  macspoofchk: is.flag,
+  spoofGuard: is.optional(is.flag),
+  enabledad: is.flag,
+  disableContainerInterface: is.flag,
+  portIsolation: is.flag,
+  isolatesByFlag: is.optional(is.flag),
+  inhibit4: is.optional(is.flag),
+  gatewayFamilies: is.optional(families),
+  ipv6: is.optional(is.oneOf('on', 'off', 'reference')),
+};
 
 /** The options of a NetworkSpec. */
 const options = is.variant('driver', {
   null: is.record({}),
-  bridge: is.record({
-    bridge: is.device,
-    isGateway: is.flag,
-    isDefaultGateway: is.flag,
-    forceAddress: is.flag,
-    mtu: is.optional(is.u32),
-    hairpin: is.flag,
-    promisc: is.flag,
-    vlan: is.optional(is.port),
-    trunk: is.list(vlan),
-    preserveDefaultVlan: is.flag,
-    macspoofchk: is.flag,
-    spoofGuard: is.optional(is.flag),
-    enabledad: is.flag,
-    disableContainerInterface: is.flag,
-    portIsolation: is.flag,
-    isolatesByFlag: is.optional(is.flag),
-    inhibit4: is.optional(is.flag),
-    gatewayFamilies: is.optional(families),
+  bridge: is.record(bridge),
+  overlay: is.record({
+    network: is.text,
+    mode: is.oneOf('shared', 'per-host'),
+    bridge: is.record(bridge),
+    vxlan: is.record({ device: is.device, id: is.u32, port: is.port, local: is.addr, mac: is.mac }),
+    ...{ pools: is.optional(is.list(is.prefix)), hostAddresses: is.optional(is.list(is.prefix)) },
   }),
-});
+} satisfies Readonly<Record<NetworkOptions['driver'], is.Shape>>);
 
 /** The rules of a NetworkSpec, but for the addresses that parseSpec reads. */
 const rules = is.record({
@@ -211,7 +228,7 @@ const rules = is.record({
     backend: is.oneOf('auto', 'nftables', 'iptables', 'none'),
     policy,
     unprotected: is.optional(families),
-    trusted: is.optional(is.list(is.device)),
+    ...{ trusted: is.optional(is.list(is.device)), vxlan: is.optional(is.device) },
     ports: is.record({
       snat: is.flag,
       masqAll: is.flag,

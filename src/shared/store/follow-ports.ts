@@ -17,9 +17,9 @@ export function followPorts(store: LocalStore, changed: (owner: Attachment) => v
     touched.set(attachmentText(owner), owner);
   };
   const ports: PortTable = {
-    take: (claim) => {
-      touch(claim.owner);
-      store.ports.take(claim);
+    take: (...claims) => {
+      for (const { owner } of claims) touch(owner);
+      store.ports.take(...claims);
     },
     release: (owner) => {
       touch(owner);
@@ -28,10 +28,11 @@ export function followPorts(store: LocalStore, changed: (owner: Attachment) => v
     list: (owner) => store.ports.list(owner),
     partners: (owner) => store.ports.partners(owner),
   };
-  const { networks, dockerNetworks, pools, endpoints, leases, notes } = store;
+  const { networks, dockerNetworks, pools, endpoints, leases, notes, clusterKeys } = store;
   return {
-    ...{ networks, dockerNetworks, pools, endpoints, leases, notes, ports },
+    ...{ networks, dockerNetworks, pools, endpoints, leases, notes, clusterKeys, ports },
     refresh: () => store.refresh(),
+    snapshot: (work) => store.snapshot(work),
     transaction: (work, options) => store.transaction(work, options),
     [Symbol.dispose]: () => store[Symbol.dispose](),
   };

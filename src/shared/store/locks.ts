@@ -1,9 +1,9 @@
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fault } from '../errors/fault.ts';
 import type { NetError } from '../errors/net-error.ts';
 import { digest } from '../model/attachment.ts';
-import { lockRange } from '../netlink/sys.ts';
+import { lockRange, unlockRange } from '../netlink/range-lock.ts';
 
 const OPEN = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
 const FIRST_SLEEP_MS = 0.5;
@@ -46,16 +46,34 @@ export function lock(
   return heldBy(fd);
 }
 
+export interface QueueOptions extends LockOptions {
+  /** Called if the file of locks was replaced, as after a removal of the state directory. */
+  readonly ensure?: () => void;
+}
+
+/** Descriptors of the file of locks that are kept open while no lock needs them: an ADD has two locks at a time. */
+const MAX_IDLE = 2;
+
 /** Like `lock`, for a process that does other work meanwhile. Callers of one process acquire it in order of arrival. */
-export class LockQueue {
+export class LockQueue implements Disposable {
   readonly #stateDir: string;
   readonly #waitMs: number;
+  readonly #ensure: (() => void) | undefined;
+  /** Open descriptors without a lock, all of the file with this inode. */
+  #idle: number[] = [];
+  #inode: bigint | undefined;
   /** By key: settles when the last caller in the queue has released the lock. */
   readonly #last = new Map<string, Promise<void>>();
 
-  constructor(stateDir: string, { waitMs = DEFAULT_WAIT_MS }: LockOptions = {}) {
+  constructor(stateDir: string, { waitMs = DEFAULT_WAIT_MS, ensure }: QueueOptions = {}) {
     this.#stateDir = stateDir;
     this.#waitMs = waitMs;
+    this.#ensure = ensure;
+  }
+
+  [Symbol.dispose](): void {
+    for (const fd of this.#idle.splice(0)) closeSync(fd);
+    this.#inode = undefined;
   }
 
   async lock(key: string): Promise<Disposable> {
@@ -67,10 +85,10 @@ export class LockQueue {
       resolve();
       if (this.#last.get(key) === turn) this.#last.delete(key);
     };
-    const until = performance.now() + this.#waitMs;
+    const until = now() + this.#waitMs;
     try {
       if (before !== undefined) await inTime(before, key, this.#waitMs);
-      const held = await this.#lockFile(key, until - performance.now());
+      const held = await this.#lockFile(key, until - now());
       return {
         [Symbol.dispose](): void {
           held[Symbol.dispose]();
@@ -84,15 +102,45 @@ export class LockQueue {
   }
 
   async #lockFile(key: string, waitMs: number): Promise<Disposable> {
-    const fd = openLocks(this.#stateDir);
+    const fd = this.#take();
+    const inode = this.#inode;
+    const place = placeOf(key);
     try {
-      for (const sleep of attempts(fd, key, placeOf(key), waitMs)) await new Promise((wake) => setTimeout(wake, sleep));
+      for (const sleep of attempts(fd, key, place, waitMs)) await new Promise((wake) => setTimeout(wake, sleep));
     } catch (error) {
       closeSync(fd);
       throw error;
     }
-    return heldBy(fd);
+    let held = true;
+    return {
+      [Symbol.dispose]: () => {
+        if (held) this.#release(fd, place, inode);
+        held = false;
+      },
+    };
   }
+
+  /** A descriptor of the file that the path leads to now. */
+  #take(): number {
+    const inode = statSync(locksOf(this.#stateDir), { bigint: true, throwIfNoEntry: false })?.ino;
+    if (inode === undefined || inode !== this.#inode) {
+      this[Symbol.dispose]();
+      this.#ensure?.();
+    }
+    const fd = this.#idle.pop() ?? openLocks(this.#stateDir);
+    this.#inode ??= fstatSync(fd, { bigint: true }).ino;
+    return fd;
+  }
+
+  #release(fd: number, place: bigint, inode: bigint | undefined): void {
+    if (inode !== this.#inode || this.#idle.length >= MAX_IDLE || !unlockRange(fd, place)) closeSync(fd);
+    else this.#idle.push(fd);
+  }
+}
+
+/** Milliseconds of a steady clock. performance.now() would load all of perf_hooks, which takes one of them. */
+function now(): number {
+  return process.uptime() * 1000;
 }
 
 function heldBy(fd: number): Disposable {
@@ -117,8 +165,12 @@ async function inTime(before: Promise<void>, key: string, waitMs: number): Promi
   }
 }
 
+function locksOf(stateDir: string): string {
+  return join(stateDir, 'locks');
+}
+
 function openLocks(stateDir: string): number {
-  const path = join(stateDir, 'locks');
+  const path = locksOf(stateDir);
   try {
     return openSync(path, OPEN, 0o600);
   } catch (cause) {
@@ -137,8 +189,8 @@ function placeOf(key: string): bigint {
  */
 function* attempts(fd: number, key: string, place: bigint, waitMs: number): Generator<number> {
   if (lockRange(fd, place, true)) return;
-  const until = performance.now() + waitMs;
-  for (let sleep = FIRST_SLEEP_MS; performance.now() < until; sleep = Math.min(sleep * 1.5, LONGEST_SLEEP_MS)) {
+  const until = now() + waitMs;
+  for (let sleep = FIRST_SLEEP_MS; now() < until; sleep = Math.min(sleep * 1.5, LONGEST_SLEEP_MS)) {
     // Jitter: callers that started together must not meet again and again.
     yield sleep * (0.5 + Math.random());
     if (lockRange(fd, place, true)) return;

@@ -140,6 +140,19 @@ export const MIGRATIONS: readonly Migration[] = [
   CREATE INDEX port_spans ON ports (boot, protocol, port) WHERE last > 0;
   `,
   migrateSentinels,
+  // What this host put into the store of its cluster.
+  `
+  CREATE TABLE cluster_keys (
+    host TEXT NOT NULL,
+    key TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('claimed', 'held', 'released')),
+    value TEXT NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (host, key)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE INDEX cluster_outbox ON cluster_keys (host, key) WHERE state <> 'held';
+  `,
 ];
 
 /** The schema version that this program reads and writes. */

@@ -31,9 +31,13 @@ export class SqliteEndpoints implements EndpointTable {
       VALUES (?, ?, ?, ?, ?, ?, ?, ?)
       ON CONFLICT (boot, network, camp, container, interface, role)
       DO UPDATE SET host_if = excluded.host_if, body = excluded.body`;
+    // Writes no index: most rows are written again with the same interface.
+    const same = `UPDATE endpoints SET body = ? WHERE ${KEY} AND host_if IS ?`;
     this.#context.write((file, boot) => {
+      const [number, ids, hostIf, body] = [boot(), key(row.attachment), hostIfOf(row) ?? null, JSON.stringify(row)];
       try {
-        file.run(sql, boot(), ...key(row.attachment), row.role, hostIfOf(row) ?? null, JSON.stringify(row));
+        if (file.run(same, body, number, ...ids, row.role, hostIf) > 0) return;
+        file.run(sql, number, ...ids, row.role, hostIf, body);
       } catch (error) {
         throw isConstraint(error) ? interfaceTaken(row, error) : error;
       }

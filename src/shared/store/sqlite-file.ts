@@ -1,10 +1,10 @@
-import { closeSync, fdatasyncSync, openSync, statSync } from 'node:fs';
+import { closeSync, fdatasyncSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite';
-import { lockRange } from '../netlink/sys.ts';
 import type { BlockingOptions, Pause } from './locks.ts';
 import { SCHEMA_VERSION } from './migrations.ts';
 import { isBroken, isCantOpen, newerSchema } from './sqlite-errors.ts';
+import { inodeOf, keepLog, logOf } from './sqlite-log.ts';
 import { createFile, migrate, setAside } from './sqlite-repair.ts';
 import { assertOwnFiles, ensureStateDir } from './state-dir.ts';
 
@@ -18,9 +18,6 @@ export interface FileOptions {
 }
 
 export type SqlRow = Readonly<Record<string, SQLOutputValue>>;
-
-/** First byte of the range that SQLite's SHARED lock covers (os.h: PENDING_BYTE + 2). */
-const SHARED_FIRST = 0x40000002n;
 
 /** An open database, and the identity of its file. */
 interface Connection {
@@ -75,6 +72,16 @@ export class SqliteFile {
       if (inodeOf(this.#path) === this.#connection?.inode) return;
       this.rollback();
       this.#disconnect();
+    }
+  }
+
+  /** Runs `work` in a read transaction: SQLite locks the file once, not for each statement. */
+  snapshot<T>(work: () => T): T {
+    this.#prepare('BEGIN').run();
+    try {
+      return work();
+    } finally {
+      this.rollback();
     }
   }
 
@@ -219,29 +226,4 @@ function openDatabase(path: string, { waitMs }: FileOptions): DatabaseSync {
   const sqlite = process.getBuiltinModule('node:sqlite');
   const uri = `file:${path.replace(/[%?#]/g, encodeURIComponent)}?mode=rw`;
   return new sqlite.DatabaseSync(uri, { timeout: waitMs, enableForeignKeyConstraints: false });
-}
-
-/**
- * Keeps SQLite from deleting the log. The last process to close a database folds its write-ahead log in and deletes it,
- * with two syncs: on every call, if calls follow each other. node:sqlite cannot switch that off
- * (SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE), but SQLite leaves the log if it cannot lock the file exclusively. This shared
- * lock, on a description of its own, prevents that until the descriptor is closed or the process ends.
- */
-function keepLog(path: string): number {
-  const fd = openSync(path, 'r');
-  try {
-    lockRange(fd, SHARED_FIRST, false);
-    return fd;
-  } catch (error) {
-    closeSync(fd);
-    throw error;
-  }
-}
-
-function logOf(path: string): string {
-  return `${path}-wal`;
-}
-
-function inodeOf(path: string): bigint | undefined {
-  return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
 }

@@ -1,10 +1,11 @@
+import type { SQLInputValue } from 'node:sqlite';
 import { type Attachment, type Camp, sameAttachment, sameContainer } from '../model/attachment.ts';
 import type { Protocol } from '../model/firewall.ts';
 import { given } from '../model/given.ts';
 import { type Context, textOf } from './sqlite-context.ts';
 import type { SqlRow } from './sqlite-file.ts';
 import type { PortClaim, PortTable } from './store.ts';
-import { familyOf, portTaken } from './taken.ts';
+import { familyOf, overlap, portTaken } from './taken.ts';
 
 const COLUMNS = 'protocol, port, last, family, address, camp, network, container, interface';
 
@@ -16,43 +17,14 @@ export class SqlitePorts implements PortTable {
     this.#context = context;
   }
 
-  take(claim: PortClaim): void {
-    const { protocol, hostIp = '', hostPort, count = 1, owner } = claim;
-    const family = familyOf(claim)?.toString() ?? 'both';
-    const { camp, network, containerId, ifName } = owner;
+  take(...claims: readonly PortClaim[]): void {
     this.#context.write((file, boot) => {
       const number = boot();
-      const last = hostPort + count - 1;
-      // One port may be published on a thousand addresses, so each list is a look-up in the index.
-      const families = family === 'both' ? [] : ['both', family];
-      const addresses = hostIp === '' ? [] : ['', hostIp];
-      const place = `${families.length > 0 ? 'AND family IN (?, ?)' : ''} ${addresses.length > 0 ? 'AND address IN (?, ?)' : ''}`;
-      // Spans that begin before the claim are few, and have an index of their own.
-      const clash = `SELECT ${COLUMNS} FROM ports
-        WHERE boot = ? AND protocol = ? AND ${count > 1 ? 'port BETWEEN ? AND ?' : 'port = ?'} ${place}
-        UNION ALL
-        SELECT ${COLUMNS} FROM ports INDEXED BY port_spans
-        WHERE boot = ? AND protocol = ? AND port < ? AND last > 0 AND last >= ? ${place}`;
-      const within = [number, protocol, hostPort, ...(count > 1 ? [last] : []), ...families, ...addresses];
-      const around = [number, protocol, hostPort, hostPort, ...families, ...addresses];
-      const holders = file.all(clash, ...within, ...around).map(claimOf);
-      const holder = holders.find((other) => !sameContainer(other.owner, owner));
-      if (holder !== undefined) throw portTaken(claim, holder);
-      const sql = `INSERT INTO ports (boot, ${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-        ON CONFLICT DO UPDATE SET last = max(last, excluded.last)`;
-      file.run(
-        sql,
-        number,
-        protocol,
-        hostPort,
-        count > 1 ? last : 0,
-        family,
-        hostIp,
-        camp,
-        network,
-        containerId,
-        ifName,
-      );
+      const lots = sorted(claims);
+      const held = lots.flatMap((lot) => file.all(clashes(lot), ...keysOf(lot), number, number).map(claimOf));
+      assertFree(claims, held);
+      for (const lot of lots)
+        file.run(insertion(lot.claims), ...lot.claims.flatMap((claim) => valuesOf(number, claim)));
     });
   }
 
@@ -81,6 +53,94 @@ export class SqlitePorts implements PortTable {
       const all = file.all(sql, boot(), owner.containerId, owner.camp).map(ownerOf);
       return all.filter((other) => !sameAttachment(other, owner));
     });
+  }
+}
+
+/** So many claims go into one statement: a statement costs as much as six rows. */
+const LOT = 64;
+
+/** Claims whose possible holders one statement finds. */
+interface Lot {
+  readonly claims: PortClaim[];
+  /** True if they are of one family: holders are of it, or of both. */
+  readonly hasFamily: boolean;
+  /** True if they name an address: holders name it, or none. */
+  readonly hasAddress: boolean;
+  /** True if they are spans of ports. */
+  readonly hasSpan: boolean;
+}
+
+/** Divides the claims into lots of two sizes, so that few statements are prepared. */
+function sorted(claims: readonly PortClaim[]): Lot[] {
+  const kinds = new Map<string, Lot>();
+  for (const claim of claims) {
+    const { hostIp, count = 1 } = claim;
+    const kind = { hasFamily: familyOf(claim) !== undefined, hasAddress: hostIp !== undefined, hasSpan: count > 1 };
+    const key = JSON.stringify(kind);
+    const known = kinds.get(key);
+    if (known === undefined) kinds.set(key, { ...kind, claims: [claim] });
+    else known.claims.push(claim);
+  }
+  return [...kinds.values()].flatMap(({ claims: all, ...kind }) => {
+    const lots: Lot[] = [];
+    let at = 0;
+    for (; at + LOT <= all.length; at += LOT) lots.push({ ...kind, claims: all.slice(at, at + LOT) });
+    for (const claim of all.slice(at)) lots.push({ ...kind, claims: [claim] });
+    return lots;
+  });
+}
+
+/**
+ * The rows that share a port with a claim of the lot: those from one of its ports on, and the spans that begin before it,
+ * which are few and have an index of their own. One port may be published on a thousand addresses, so each list of
+ * values is a look-up in the index, and each claim one row of an outer loop.
+ */
+function clashes({ claims, hasFamily, hasAddress, hasSpan }: Lot): string {
+  const port = hasSpan ? 'held.port BETWEEN wanted.port AND wanted.last' : 'held.port = wanted.port';
+  const place = `${hasFamily ? "AND held.family IN ('both', wanted.family)" : ''} ${
+    hasAddress ? "AND held.address IN ('', wanted.address)" : ''
+  }`;
+  const columns = COLUMNS.split(', ')
+    .map((column) => `held.${column}`)
+    .join(', ');
+  return `WITH wanted(protocol, port, last, family, address) AS (VALUES ${rows(claims, '(?, ?, ?, ?, ?)')})
+    SELECT ${columns} FROM wanted CROSS JOIN ports AS held
+      ON held.boot = ? AND held.protocol = wanted.protocol AND ${port} ${place}
+    UNION ALL
+    SELECT ${columns} FROM wanted CROSS JOIN ports AS held INDEXED BY port_spans
+      ON held.boot = ? AND held.protocol = wanted.protocol AND held.port < wanted.port
+      AND held.last > 0 AND held.last >= wanted.port ${place}`;
+}
+
+function keysOf({ claims }: Lot): SQLInputValue[] {
+  return claims.flatMap((claim) => {
+    const { protocol, hostIp = '', hostPort, count = 1 } = claim;
+    return [protocol, hostPort, hostPort + count - 1, familyOf(claim)?.toString() ?? 'both', hostIp];
+  });
+}
+
+function insertion(claims: readonly PortClaim[]): string {
+  return `INSERT INTO ports (boot, ${COLUMNS}) VALUES ${rows(claims, '(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')}
+    ON CONFLICT DO UPDATE SET last = max(last, excluded.last)`;
+}
+
+function valuesOf(boot: number, claim: PortClaim): SQLInputValue[] {
+  const { protocol, hostIp = '', hostPort, count = 1, owner } = claim;
+  const last = count > 1 ? hostPort + count - 1 : 0;
+  const family = familyOf(claim)?.toString() ?? 'both';
+  const { camp, network, containerId, ifName } = owner;
+  return [boot, protocol, hostPort, last, family, hostIp, camp, network, containerId, ifName];
+}
+
+function rows(claims: readonly PortClaim[], row: string): string {
+  return Array(claims.length).fill(row).join(', ');
+}
+
+/** Throws NetError `conflict` for the first claim that shares a port with another container's. */
+function assertFree(claims: readonly PortClaim[], held: readonly PortClaim[]): void {
+  for (const claim of held.length === 0 ? [] : claims) {
+    const holder = held.find((other) => overlap(claim, other) && !sameContainer(other.owner, claim.owner));
+    if (holder !== undefined) throw portTaken(claim, holder);
   }
 }
 

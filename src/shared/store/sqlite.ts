@@ -3,7 +3,9 @@ import { NetError } from '../errors/net-error.ts';
 import type { HostIdentity } from '../host/host.ts';
 import { given } from '../model/given.ts';
 import { Boots } from './boots.ts';
+import type { ClusterKeyTable } from './cluster-keys.ts';
 import type { Pause } from './locks.ts';
+import { SqliteClusterKeys } from './sqlite-cluster-keys.ts';
 import type { Context } from './sqlite-context.ts';
 import { SqliteDockerNetworks, SqlitePools } from './sqlite-docker.ts';
 import { SqliteEndpoints } from './sqlite-endpoints.ts';
@@ -74,6 +76,7 @@ class SqliteStore implements LocalStore {
   readonly leases: LeaseTable;
   readonly notes: NoteTable;
   readonly ports: PortTable;
+  readonly clusterKeys: ClusterKeyTable;
   readonly #stateDir: string;
   readonly #file: SqliteFile;
   readonly #boots: Boots;
@@ -102,6 +105,7 @@ class SqliteStore implements LocalStore {
     this.leases = new SqliteLeases(context);
     this.notes = new SqliteNotes(context);
     this.ports = new SqlitePorts(context);
+    this.clusterKeys = new SqliteClusterKeys(context);
   }
 
   transaction<T>(work: () => T, { durable = false }: { readonly durable?: boolean } = {}): T {
@@ -113,6 +117,14 @@ class SqliteStore implements LocalStore {
     } finally {
       this.#durable = false;
     }
+  }
+
+  snapshot<T>(work: () => T): T {
+    if (this.#depth > 0) return work();
+    return this.#guard('store.read', () => {
+      this.#ensureOpen();
+      return this.#file.snapshot(work);
+    });
   }
 
   refresh(): void {

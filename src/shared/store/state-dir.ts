@@ -15,7 +15,7 @@ export interface DirPurpose {
 const STATE: DirPurpose = { kind: 'state', op: 'store.open', hint: 'ISTHMUS_STATE_DIR names another one' };
 
 /** The files of the state directory that the program reads or locks. */
-const FILES = ['state.db', 'state.db-wal', 'state.db-shm', 'changes', 'locks'];
+const FILES = ['state.db', 'state.db-wal', 'state.db-shm', 'changes', 'locks', 'host-id', 'cluster-copy'];
 
 /**
  * `ensurePrivateDir` for the state directory, which has everything that the program records. If others could write to

@@ -4,6 +4,7 @@ import type { Attachment, Role } from '../model/attachment.ts';
 import type { Endpoint } from '../model/endpoint.ts';
 import type { PortSpan, Protocol } from '../model/firewall.ts';
 import type { NetworkHolder, Owned } from '../model/owned.ts';
+import type { ClusterKeyTable } from './cluster-keys.ts';
 
 /** A network, with what was created once for all its endpoints. Survives reboots. */
 export interface NetworkRow {
@@ -32,7 +33,7 @@ export interface DockerNetworkRow {
   readonly id: string;
   /** Its Network: `docker-<12 hex digits of the id>`, or the one that it shares. */
   readonly network: string;
-  readonly driver: 'bridge' | 'null';
+  readonly driver: 'bridge' | 'null' | 'overlay';
   /** The CreateNetwork request, as JSON with sorted keys: repeating the same request succeeds. */
   readonly request: string;
   readonly internal: boolean;
@@ -61,6 +62,8 @@ export interface PoolRow {
   readonly network?: string;
   /** `10.88.0.0/16`. */
   readonly subnet: string;
+  /** Of a network over several hosts, each with a range of its own: the subnet of all; `subnet` is this host's range. */
+  readonly whole?: string;
   /**
    * dockerd was told 0.0.0.0/0, because it accepts a subnet that the host has a route to only if it named it itself.
    */
@@ -184,11 +187,11 @@ export interface PortClaim extends PortSpan {
 /** Host ports in use on this host in this boot. */
 export interface PortTable {
   /**
-   * Claims the port. Throws NetError `conflict`, naming the holder, if another container has claimed it in the same
-   * family, on the same address, or if either claim covers every address. Attachments of one container may claim a port
-   * together, because a runtime passes the same mappings to each of its networks. Repeating a claim changes nothing.
+   * Claims the ports, all or none. Throws NetError `conflict`, naming the holder, if another container has claimed one in
+   * the same family, on the same address, or if either claim covers every address. Attachments of one container may claim
+   * a port together, because a runtime passes the same mappings to each of its networks. Repeating a claim changes nothing.
    */
-  take(claim: PortClaim): void;
+  take(...claims: readonly PortClaim[]): void;
   /** Releases all ports of an owner. */
   release(owner: Attachment): void;
   /** All claims, or an owner's, sorted by protocol, port, family and address. */
@@ -224,6 +227,9 @@ export interface LocalStore extends Disposable {
   readonly leases: LeaseTable;
   readonly ports: PortTable;
   readonly notes: NoteTable;
+  readonly clusterKeys: ClusterKeyTable;
+  /** Reads all of `work` from one state, and locks the file once. Not for writes, unless in a transaction. */
+  snapshot<T>(work: () => T): T;
   /**
    * Runs `work` in one BEGIN IMMEDIATE transaction, all or nothing. Nested calls join the outer one. `durable` syncs
    * the commit to disk before the call returns. Throws NetError `busy` if the lock is not acquired in time, `state` if

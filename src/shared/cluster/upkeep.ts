@@ -1,0 +1,147 @@
+import { asNetError } from '../errors/net-error.ts';
+import { announce } from './join.ts';
+import { saveCopy } from './kept.ts';
+import { parseTableKey } from './keys.ts';
+import { listIn } from './listed.ts';
+import { noteMoment } from './noted.ts';
+import { Silence } from './silence.ts';
+import type { Site } from './site.ts';
+import { finishDeletion } from './uses.ts';
+import { formatHost } from './values.ts';
+import { adoptOne, verify } from './verify.ts';
+
+export interface UpkeepParts {
+  /** File of the kept copy. */
+  readonly path: string;
+  /** Keys of this host that the copy has seen, with their values. */
+  readonly strays: Map<string, string>;
+  readonly graceMs: number;
+  readonly changed: () => void;
+  /** All of the copy is listed again. */
+  readonly relist: () => void;
+  readonly isLost: () => boolean;
+}
+
+/** Least time between two writes of the copy. */
+const SAVE_MS = 5_000;
+const VERIFY_MS = 10 * 60_000;
+
+/** A member's periodic work. */
+export class Upkeep {
+  readonly #site: Site;
+  readonly #parts: UpkeepParts;
+  readonly #silence: Silence;
+  #isSaved = true;
+  #savedAt = Number.NEGATIVE_INFINITY;
+  #verifiedAt: number;
+  #carriedSince: number | undefined;
+
+  constructor(site: Site, parts: UpkeepParts) {
+    this.#site = site;
+    this.#parts = parts;
+    this.#silence = new Silence(parts.graceMs);
+    this.#verifiedAt = site.now();
+  }
+
+  /** Hosts whose entries are not in the tables. */
+  get withdrawn(): ReadonlySet<string> {
+    return this.#silence.withdrawn;
+  }
+
+  /** The copy has changed. */
+  changed(): void {
+    this.#isSaved = false;
+  }
+
+  /** Does what is due. Throws NetError `unavailable`; the rest is then done next time. */
+  async tick(): Promise<void> {
+    const now = this.#site.now();
+    this.#watchSilence(now);
+    if (!this.#isSaved && now - this.#savedAt >= SAVE_MS) this.save();
+    const { epoch } = this.#site;
+    if (epoch === undefined) return;
+    await this.#announce(epoch);
+    this.#adoptStrays(epoch);
+    await this.#site.ledger.flush(epoch);
+    await this.#dropCarried(epoch, now);
+    if (now - this.#verifiedAt >= VERIFY_MS) await this.verify(epoch);
+  }
+
+  /** Compares the store with this host's ledger and copy, and finishes interrupted deletions. */
+  async verify(epoch: string): Promise<void> {
+    this.#verifiedAt = this.#site.now();
+    this.#parts.relist();
+    await verify(this.#site, epoch);
+    for (const [network, { state }] of this.#site.copy.networks.stored())
+      if (state === 'going') await finishDeletion(this.#site, epoch, network);
+  }
+
+  /** Keeps the copy for a process that starts without the store. */
+  save(): void {
+    const { copy, local, log } = this.#site;
+    const { epoch } = copy.networks;
+    if (epoch === undefined) return;
+    this.#savedAt = this.#site.now();
+    this.#isSaved = true;
+    try {
+      saveCopy(this.#parts.path, copy, epoch);
+      noteMoment(local, copy);
+    } catch (error) {
+      log.warn('cluster copy not kept', { error: asNetError(error, 'cluster.keep').message });
+    }
+  }
+
+  #watchSilence(now: number): void {
+    const { copy, self, epoch } = this.#site;
+    const isChanged = this.#silence.observe({
+      now,
+      isHealthy: epoch !== undefined && !this.#parts.isLost(),
+      hosts: [...copy.hosts].map(([host]) => host).filter((host) => host !== self.id),
+      isPresent: (host) => copy.presences.has(host),
+    });
+    if (isChanged) this.#parts.changed();
+  }
+
+  /** Repeats an announcement that failed. Without a record, this host is leaving its cluster. */
+  async #announce(epoch: string): Promise<void> {
+    const { copy, self } = this.#site;
+    const known = copy.hosts.get(self.id);
+    if (known !== undefined && formatHost(known) !== formatHost(self)) await announce(this.#site, epoch);
+  }
+
+  /** Records entries of this host that have no row: of commits that succeeded late. */
+  #adoptStrays(epoch: string): void {
+    const { copy, local } = this.#site;
+    for (const [key, value] of this.#parts.strays) {
+      const parts = parseTableKey(key);
+      const table = parts && copy.tableOf(parts.network);
+      const isStored = table?.epoch === epoch && table.stored().has(parts?.rest ?? '');
+      if (parts !== undefined && isStored && local.clusterKeys.get(key) === undefined)
+        adoptOne(this.#site, parts.network, key, value);
+    }
+    this.#parts.strays.clear();
+  }
+
+  /** Drops entries of a former epoch once their host has put all of its own again, or after the grace time. */
+  async #dropCarried(epoch: string, now: number): Promise<void> {
+    const { copy, store } = this.#site;
+    const mirrors = [copy.hosts, copy.networks, ...copy.tables().values()];
+    if (mirrors.every(({ carried }) => carried === 0)) {
+      this.#carriedSince = undefined;
+      return;
+    }
+    this.#carriedSince ??= now;
+    if (now - this.#carriedSince >= this.#parts.graceMs) {
+      for (const mirror of mirrors) mirror.drop(() => true);
+      return;
+    }
+    // What the epoch before said of hosts says nothing of what they have put since.
+    if (copy.presences.epoch !== epoch) return;
+    const isReady = (host: string): boolean => copy.presences.get(host)?.isReady === true;
+    for (const table of copy.tables().values()) {
+      if (table.epoch !== epoch || table.carried === 0 || ![...table].some(([, { host }]) => isReady(host))) continue;
+      const { entries } = await listIn(store, epoch, table.prefix);
+      table.drop((rest, { host }) => isReady(host) && !entries.has(table.prefix + rest));
+    }
+  }
+}
