@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import { RTM_GETLINK } from '../../src/shared/netlink/constants.ts';
 import { link } from '../../src/shared/netlink/link.ts';
+import { lockRange } from '../../src/shared/netlink/range-lock.ts';
 import { NetlinkSocket } from '../../src/shared/netlink/socket.ts';
-import { loadLibrary, lockRange, socket, strerror } from '../../src/shared/netlink/sys.ts';
+import { loadLibrary, socket, strerror } from '../../src/shared/netlink/sys.ts';
 
 describe('byte-range locks', () => {
   let dir: string;
@@ -50,7 +51,7 @@ describe('byte-range locks', () => {
 
   it('end when their holder is killed', () => {
     const script = `
-      const { lockRange } = await import(${JSON.stringify(new URL('../../src/shared/netlink/sys.ts', import.meta.url).href)});
+      const { lockRange } = await import(${JSON.stringify(new URL('../../src/shared/netlink/range-lock.ts', import.meta.url).href)});
       const fd = (await import('node:fs')).openSync(${JSON.stringify(join(dir, 'locks'))}, 'a+');
       console.log(lockRange(fd, 3n, true));
       process.kill(process.pid, 'SIGKILL');`;

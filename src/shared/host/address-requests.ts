@@ -1,6 +1,6 @@
 import { type Addr, formatAddr, parseAddr } from '../model/addr.ts';
 import type { RouteScope, RouteSpec } from '../model/link.ts';
-import type { Op } from '../model/op.ts';
+import { inFloodList, type Op } from '../model/op.ts';
 import { contains, lastOf, type Prefix, parsePrefix } from '../model/prefix.ts';
 import { address, neighbour } from '../netlink/address.ts';
 import {
@@ -11,6 +11,7 @@ import {
   NLM_F_APPEND,
   NLM_F_CREATE,
   NLM_F_EXCL,
+  NLM_F_REPLACE,
   NTF_MASTER,
   NTF_SELF,
   NUD_NOARP,
@@ -40,6 +41,9 @@ import type { Resolver } from './link-requests.ts';
 type OpOf<N extends Op['op']> = Extract<Op, { op: N }>;
 
 const CREATE = NLM_F_CREATE | NLM_F_EXCL;
+const REPLACE = NLM_F_CREATE | NLM_F_REPLACE;
+/** net/addrconf.h: forever. */
+const INFINITY_LIFE_TIME = 0xffffffff;
 const LOOPBACK: Prefix = { addr: { family: 4, value: 127n << 24n }, length: 8 };
 
 /** RT_SCOPE_* by the names that `ip route` uses. */
@@ -69,6 +73,7 @@ export function changeAddress(op: OpOf<'addr.add' | 'addr.delete'>, resolver: Re
       address: text,
       broadcast: add && addr.family === 4 && length < 31 ? formatAddr(lastOf(prefix)) : undefined,
       flags: op.noDad ? IFA_F_NODAD : undefined,
+      lifetimes: add && op.deprecated ? { preferred: 0, valid: INFINITY_LIFE_TIME, created: 0, updated: 0 } : undefined,
     },
   });
   return add ? { type: RTM_NEWADDR, flags: CREATE, payload } : { type: RTM_DELADDR, payload };
@@ -105,21 +110,22 @@ export function changeRoute(op: OpOf<'route.add' | 'route.delete'>, resolver: Re
   return add ? { type: RTM_NEWROUTE, flags: NLM_F_CREATE, payload } : { type: RTM_DELROUTE, payload };
 }
 
-export function changeNeighbour(op: OpOf<'neigh.add' | 'neigh.delete'>, resolver: Resolver): Request {
+export function changeNeighbour(op: OpOf<'neigh.add' | 'neigh.replace' | 'neigh.delete'>, resolver: Resolver): Request {
   const addr = addressOf(op, op.address);
   const payload = neighbour.encode({
     header: { family: familyOf(addr), index: resolver.index(op.dev), state: NUD_PERMANENT },
     attrs: { dst: formatAddr(addr), mac: op.mac },
   });
-  return op.op === 'neigh.add' ? { type: RTM_NEWNEIGH, flags: CREATE, payload } : { type: RTM_DELNEIGH, payload };
+  if (op.op === 'neigh.delete') return { type: RTM_DELNEIGH, payload };
+  return { type: RTM_NEWNEIGH, flags: op.op === 'neigh.add' ? CREATE : REPLACE, payload };
 }
 
-/**
- * An entry of a bridge port is `static`, since `permanent` marks the port's own address. The all-zero address, the
- * VXLAN flood list, takes several entries.
- */
-export function changeForwarding(op: OpOf<'fdb.add' | 'fdb.delete'>, resolver: Resolver): Request {
+type ForwardingOp = OpOf<'fdb.add' | 'fdb.replace' | 'fdb.delete'>;
+
+/** An entry of a bridge port is `static`, since `permanent` marks the port's own address. */
+export function changeForwarding(op: ForwardingOp, resolver: Resolver): Request {
   const self = op.flags === 'self';
+  const isDeletion = op.op === 'fdb.delete';
   const payload = neighbour.encode({
     header: {
       family: AF_BRIDGE,
@@ -127,11 +133,11 @@ export function changeForwarding(op: OpOf<'fdb.add' | 'fdb.delete'>, resolver: R
       state: self ? NUD_PERMANENT : NUD_NOARP,
       flags: self ? NTF_SELF : NTF_MASTER,
     },
-    attrs: { mac: op.mac, dst: op.dst },
+    attrs: { mac: op.mac, dst: isDeletion && !inFloodList(op) ? undefined : op.dst },
   });
-  if (op.op === 'fdb.delete') return { type: RTM_DELNEIGH, payload };
-  const flood = op.mac === '00:00:00:00:00:00';
-  return { type: RTM_NEWNEIGH, flags: flood ? NLM_F_CREATE | NLM_F_APPEND : CREATE, payload };
+  if (isDeletion) return { type: RTM_DELNEIGH, payload };
+  if (op.op === 'fdb.replace') return { type: RTM_NEWNEIGH, flags: REPLACE, payload };
+  return { type: RTM_NEWNEIGH, flags: inFloodList(op) ? NLM_F_CREATE | NLM_F_APPEND : CREATE, payload };
 }
 
 /** In a deletion, `nowhere` matches any scope; RTM_DELROUTE with scope 0 would match only global routes. */

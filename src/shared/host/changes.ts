@@ -1,5 +1,6 @@
 import { ALL_LINKS, address, netconf } from '../netlink/address.ts';
 import {
+  AF_BRIDGE,
   AF_UNSPEC,
   IFF_UP,
   RTM_DELADDR,
@@ -8,7 +9,7 @@ import {
   RTM_NEWLINK,
   RTM_NEWNETCONF,
 } from '../netlink/constants.ts';
-import { link } from '../netlink/link.ts';
+import { bridgeLink, link } from '../netlink/link.ts';
 import type { Message } from '../netlink/message.ts';
 import { NFPROTO_BRIDGE, NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6 } from '../netlink/netfilter.ts';
 import { nftEvent, tableBytes } from '../netlink/nft-events.ts';
@@ -20,6 +21,8 @@ export type KernelChange =
   | { readonly kind: 'link'; readonly event: 'delete' | 'down' | 'detached'; readonly name: string }
   /** A bridge of others is up; it may have been before. */
   | { readonly kind: 'bridge'; readonly event: 'up'; readonly name: string }
+  /** A bridge has a port that is no container's, which may have been there before; or such a port has left it. */
+  | { readonly kind: 'port'; readonly event: 'add' | 'delete'; readonly name: string; readonly bridge: string }
   | { readonly kind: 'address'; readonly event: 'delete'; readonly name: string; readonly address: string }
   /** `destination` is `default` or `10.88.0.0/16`. */
   | { readonly kind: 'route'; readonly event: 'delete'; readonly name: string; readonly destination: string }
@@ -55,6 +58,8 @@ export function formatChange(change: KernelChange): string {
       return `link ${change.name} ${change.event === 'delete' ? 'deleted' : change.event}`;
     case 'bridge':
       return `bridge ${change.name} of others`;
+    case 'port':
+      return `port ${change.name} of ${change.bridge}${change.event === 'delete' ? ' deleted' : ''}`;
     case 'address':
       return `address ${change.address} of ${change.name} deleted`;
     case 'route':
@@ -84,7 +89,7 @@ export function routeChange(
   switch (type) {
     case RTM_NEWLINK:
     case RTM_DELLINK:
-      return linkChange(type, payload);
+      return linkChange(type, payload) ?? portChange(type, payload, nameOf);
     case RTM_DELADDR: {
       const found = address.decode(payload, true);
       const name = found && nameOf(found.header.index);
@@ -122,6 +127,18 @@ function linkChange(type: number, payload: Uint8Array): KernelChange | undefined
   return info?.kind === 'veth' && found.attrs.master === undefined
     ? { kind: 'link', event: 'detached', name }
     : undefined;
+}
+
+function portChange(
+  type: number,
+  payload: Uint8Array,
+  nameOf: (index: number) => string | undefined,
+): KernelChange | undefined {
+  const found = bridgeLink.decode(payload, true);
+  if (found?.header.family !== AF_BRIDGE || found.attrs.name === undefined) return undefined;
+  const bridge = found.attrs.master === undefined ? undefined : nameOf(found.attrs.master);
+  const event = type === RTM_NEWLINK ? 'add' : 'delete';
+  return bridge === undefined ? undefined : { kind: 'port', event, name: found.attrs.name, bridge };
 }
 
 /** Groups nftables messages into transactions, and skips those of processes for which `isOwn` returns true. */

@@ -4,8 +4,21 @@ import { hasCode, NetError } from '../errors/net-error.ts';
 import { formatPorts } from '../model/firewall.ts';
 import { given } from '../model/given.ts';
 import type { Op } from '../model/op.ts';
-import { EADDRNOTAVAIL, EEXIST, ENETUNREACH, ENODEV, ENOENT, EOPNOTSUPP, EPERM, ESRCH } from '../netlink/constants.ts';
+import {
+  EADDRNOTAVAIL,
+  EAFNOSUPPORT,
+  EEXIST,
+  ENETUNREACH,
+  ENODEV,
+  ENOENT,
+  ENOSYS,
+  EOPNOTSUPP,
+  EPERM,
+  EPROTONOSUPPORT,
+  ESRCH,
+} from '../netlink/constants.ts';
 import { strerror } from '../netlink/sys.ts';
+import { spiText } from './render-xfrm.ts';
 
 /** The subject of an Op and its failure, for a message. */
 interface Words {
@@ -76,6 +89,10 @@ function hintOf(op: Op, errno: number): string | undefined {
   if (errno === ENETUNREACH && op.op === 'route.add') {
     return 'The gateway has to be inside a subnet of the interface, or the route onlink';
   }
+  if (errno === EEXIST && op.op === 'link.create' && op.link.kind === 'vxlan')
+    return `A VXLAN device with VNI ${op.link.id} may be in another namespace: remove it`;
+  if (op.op === 'xfrm.state.add' && lacksModule(op, errno))
+    return 'This kernel has to have ESP (esp4, esp6) and AES-GCM (gcm, seqiv)';
   if (lacksModule(op, errno)) {
     const modules = op.op === 'tbf.add' ? 'sch_tbf' : 'sch_ingress, cls_u32 and act_mirred';
     return `This kernel has to have ${modules}: load them, or ask for no bandwidth limit`;
@@ -84,8 +101,12 @@ function hintOf(op: Op, errno: number): string | undefined {
   return op.op === 'link.create' ? `This kernel lacks links of kind ${op.link.kind} with these options` : undefined;
 }
 
+/** The kernel has no ESP (xfrm_init_state, net/xfrm/xfrm_state.c), or no AES-GCM (attach_aead, net/xfrm/xfrm_user.c). */
+const WITHOUT_ESP: readonly number[] = [EPROTONOSUPPORT, EAFNOSUPPORT, ENOSYS];
+
 /** ENOENT also means that the kernel lacks this kind of traffic control (qdisc_create in net/sched/sch_api.c). */
 function lacksModule(op: Op, errno: number): boolean {
+  if (op.op === 'xfrm.state.add') return WITHOUT_ESP.includes(errno);
   return errno === ENOENT && (op.op === 'tbf.add' || op.op === 'redirect.add');
 }
 
@@ -114,11 +135,15 @@ function wordsOf(op: Op): Words {
       };
     }
     case 'neigh.add':
+    case 'neigh.replace':
     case 'neigh.delete':
       return { subject: `link ${op.dev}`, what: `neighbour ${op.address} ${op.mac} was not ${done(op.op)}` };
     case 'fdb.add':
+    case 'fdb.replace':
     case 'fdb.delete':
       return { subject: `link ${op.dev}`, what: `forwarding entry ${op.mac} was not ${done(op.op)}` };
+    case 'announce':
+      return { subject: `link ${op.dev}`, what: `${op.addresses.join(', ')} were not announced` };
     case 'sysctl.set':
       return { subject: `sysctl ${op.key}`, what: `it was not set to ${JSON.stringify(op.value)}` };
     case 'firewall.add':
@@ -134,6 +159,16 @@ function wordsOf(op: Op): Words {
     case 'redirect.add':
     case 'redirect.delete':
       return { subject: `link ${op.dev}`, what: `redirection to ${op.to} was not ${done(op.op)}` };
+    case 'xfrm.state.add':
+    case 'xfrm.state.delete': {
+      const { src, dst, spi } = op.state;
+      return { subject: `xfrm state ${src} ${dst} ${spiText(spi)}`, what: `it was not ${done(op.op)}` };
+    }
+    case 'xfrm.policy.replace':
+    case 'xfrm.policy.delete': {
+      const { direction, src = 'any', dst = 'any', port } = op.policy;
+      return { subject: `xfrm policy ${direction} ${src} ${dst} udp ${port}`, what: `it was not ${done(op.op)}` };
+    }
   }
 }
 
@@ -142,5 +177,6 @@ function createdLink({ name, link }: Extract<Op, { op: 'link.create' }>): string
 }
 
 function done(op: string): string {
+  if (op.endsWith('.replace')) return 'set';
   return op.endsWith('.add') ? 'added' : 'deleted';
 }

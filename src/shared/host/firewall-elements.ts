@@ -8,10 +8,13 @@ import {
   entryKey,
   type FirewallEntry,
   type IngressPolicy,
+  isBridgeEntry,
   PORT_LABEL,
   type PortEntry,
 } from '../model/firewall.ts';
+import { given } from '../model/given.ts';
 import { isNftMatch } from '../model/nft-match.ts';
+import { isOverlayEntry } from '../model/overlay-entries.ts';
 import { contains } from '../model/prefix.ts';
 import { addrOf, deviceOf, type Field, familyOf, portOf, portsOf, subnetOf, wrong } from './firewall-fields.ts';
 
@@ -45,16 +48,17 @@ export interface Footprint {
 
 /**
  * Maps entries to elements of the firewall's table, in an order that the kernel accepts, each element once. Skips
- * entries of kind `admit` and those of the bridge table. The first of two policies of a device wins. Throws NetError `invalid-config` for an invalid
- * entry, `conflict` for a host port that leads to two pods.
+ * entries of kind `admit` and those of other tables. The first of two policies of a device wins. Throws NetError
+ * `invalid-config` for an invalid entry, `conflict` for a host port that leads to two pods.
  */
 export function footprint(entries: readonly FirewallEntry[]): Footprint {
   const elements = new Map<string, Element>();
   const chains = new Map<string, PortChain>();
   for (const entry of entries) {
     for (const element of elementsOf(entry)) {
-      const there = elements.get(keyOf(element));
-      if (there === undefined) elements.set(keyOf(element), element);
+      const key = keyOf(element);
+      const there = elements.get(key);
+      if (there === undefined) elements.set(key, element);
       else if (entry.kind === 'port' && JSON.stringify(there) !== JSON.stringify(element)) throw twice(entry);
     }
     if (entry.kind !== 'port' || entry.conditions.length === 0) continue;
@@ -65,12 +69,9 @@ export function footprint(entries: readonly FirewallEntry[]): Footprint {
 }
 
 function elementsOf(entry: FirewallEntry): Element[] {
+  if (isBridgeEntry(entry) || isOverlayEntry(entry)) return [];
   switch (entry.kind) {
     case 'admit':
-    case 'guard':
-    case 'mac':
-    case 'gateways':
-    case 'isolated':
     case 'source':
       return [];
     case 'masquerade':
@@ -113,43 +114,42 @@ function masquerade({ subnet, except, to }: Extract<FirewallEntry, { kind: 'masq
 /** `own` governs what a network sends itself, `leaving` what it sends, `entering` what it receives; in this order. */
 function policy(entry: Extract<FirewallEntry, { kind: 'policy' }>): Element[] {
   const device = deviceOf(entry);
-  const known: Element = { set: 'networks', key: [device] };
-  const own = (data: Verdict): Element => ({ set: 'own', key: [device, device], data });
-  const apart: Element[] = [
-    { set: 'apart', key: [device] },
-    { set: 'leaving', key: [device], data: { verdict: 'jump', chain: 'isolation' } },
-  ];
+  const vxlan = entry.vxlan === undefined ? [] : [deviceOf({ kind: entry.kind, device: entry.vxlan })];
+  const ways = [[device, device], ...vxlan.flatMap((other) => [[device, other] as const, [other, device] as const])];
+  const own = (data: Verdict): Element[] => ways.map((key) => ({ set: 'own', key, data }));
+  const each = (set: string, data?: Verdict): Element[] =>
+    [device, ...vxlan].map((one) => ({ set, key: [one], ...given({ data }) }));
+  // Not in `networks`: what leaves by a VXLAN device is masqueraded, since other hosts have no route back.
+  const known: Element[] = [{ set: 'networks', key: [device] }, ...vxlan.map((one) => ({ set: 'remote', key: [one] }))];
+  const apart = [...each('apart'), ...each('leaving', { verdict: 'jump', chain: 'isolation' })];
   const published: Verdict = { verdict: 'goto', chain: 'published' };
   const closed: Verdict = { verdict: 'goto', chain: 'closed' };
   switch (entry.policy) {
     case 'open':
-      return [known];
+      return known;
     case 'reachable':
-      return [known, { set: 'reachable', key: [device] }];
+      return [...known, ...each('reachable')];
     case 'same-bridge':
-      return [known, own({ verdict: 'accept' }), ...apart];
+      return [...known, ...own({ verdict: 'accept' }), ...apart];
     case 'isolated':
-      return [known, own(published), ...apart];
+      return [...known, ...own(published), ...apart];
     case 'closed':
-      return [known, own({ verdict: 'accept' }), { set: 'entering', key: [device], data: closed }];
+      return [...known, ...own({ verdict: 'accept' }), ...each('entering', closed)];
     case 'internal':
-      return [
-        known,
-        own({ verdict: 'accept' }),
-        { set: 'leaving', key: [device], data: { verdict: 'drop' } },
-        { set: 'entering', key: [device], data: { verdict: 'drop' } },
-      ];
+      return [...known, ...own({ verdict: 'accept' }), ...['leaving', 'entering'].flatMap((set) => each(set, DROP))];
   }
 }
 
+const DROP: Verdict = { verdict: 'drop' };
 const POLICIES: readonly IngressPolicy[] = ['open', 'reachable', 'same-bridge', 'isolated', 'closed', 'internal'];
 
 /** Elements that another policy of the same device may have left behind, without those of the entries. */
 export function obsoleteElements(entries: readonly FirewallEntry[]): Element[] {
+  const policies = entries.filter((entry) => entry.kind === 'policy');
+  if (policies.length === 0) return [];
   const kept = new Set(footprint(entries).elements.map(keyOf));
   const found = new Map<string, Element>();
-  for (const entry of entries) {
-    if (entry.kind !== 'policy') continue;
+  for (const entry of policies) {
     for (const element of POLICIES.flatMap((other) => policy({ ...entry, policy: other }))) {
       if (!kept.has(keyOf(element))) found.set(JSON.stringify(element), element);
     }

@@ -2,6 +2,7 @@ import type { FirewallEntry } from '../model/firewall.ts';
 import { type Element, FIREWALL_TABLE, footprint, type Verdict } from './firewall-elements.ts';
 import type { Field } from './firewall-fields.ts';
 import { BRIDGE_TABLE, guardElements } from './guard-elements.ts';
+import { SEALED_TABLE, sealedElements, UNDERLAY_TABLE, underlayElements } from './underlay-elements.ts';
 
 /** Writes the elements as lines of an nft script, one line for each set, in order of first appearance. */
 export function elementLines(verb: 'add' | 'delete', elements: readonly Element[], table = FIREWALL_TABLE): string[] {
@@ -33,6 +34,14 @@ export function firewallLines(verb: 'add' | 'delete', entries: readonly Firewall
 /** Writes the nft lines that add the guards to the bridge table, or delete them. */
 export function guardLines(verb: 'add' | 'delete', entries: readonly FirewallEntry[]): string[] {
   return elementLines(verb, guardElements(entries), BRIDGE_TABLE);
+}
+
+/** Writes the nft lines that add the entries to the table of an overlay's underlay, or delete them. */
+export function underlayLines(verb: 'add' | 'delete', entries: readonly FirewallEntry[]): string[] {
+  return [
+    ...elementLines(verb, underlayElements(entries), UNDERLAY_TABLE),
+    ...elementLines(verb, sealedElements(entries), SEALED_TABLE),
+  ];
 }
 
 function elementText({ key, data, comment }: Element, withData: boolean): string {

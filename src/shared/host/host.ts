@@ -2,9 +2,10 @@ import type { NetError } from '../errors/net-error.ts';
 import type { Family } from '../model/addr.ts';
 import type { HostId, SandboxId } from '../model/attachment.ts';
 import type { PortSpan, Protocol } from '../model/firewall.ts';
-import type { AddressState, LinkState, RouteState } from '../model/link.ts';
+import type { AddressState, ForwardingState, LinkState, NeighbourState, RouteState } from '../model/link.ts';
 import type { Op } from '../model/op.ts';
 import type { ShapingState } from '../model/shaping.ts';
+import type { XfrmPolicy, XfrmStateInfo } from '../model/xfrm.ts';
 
 /** The identity of this machine (or nested host) and its boot time. */
 export interface HostIdentity {
@@ -36,14 +37,22 @@ export interface ViewQuery {
   /** Names of the devices whose addresses to read. */
   readonly addresses?: 'all' | readonly string[];
   readonly routes?: boolean;
+  /** Names of the devices whose permanent neighbours to read. */
+  readonly neighbours?: readonly string[];
+  /** Names of the devices whose static FDB entries to read: their own, and those of the bridge behind them. */
+  readonly forwarding?: readonly string[];
   /** Keys below /proc/sys, with slashes or dots: `net/ipv4/ip_forward`. */
   readonly sysctls?: readonly string[];
+  /** Names of the links of which to tell whether they are up with a carrier that the kernel has noticed (IFF_RUNNING). */
+  readonly running?: readonly string[];
   /** Names of the devices whose token buckets and redirections to read. */
   readonly shaping?: readonly string[];
   /** Ports to check for listeners; without an address, on any. In the caller's own namespace only. */
   readonly listeners?: readonly PortQuery[];
   /** Inodes of sockets whose processes to find. Scans all processes of the host: for errors only, in no transaction. */
   readonly holders?: readonly number[];
+  /** True reads the associations and policies of ESP. */
+  readonly transforms?: boolean;
   /** Executable of the processes to scan for `holders`; absent: all. Reads one link of each other process. */
   readonly program?: string;
 }
@@ -81,14 +90,24 @@ export interface View {
   readonly links: ReadonlyMap<string, LinkState>;
   readonly addresses: readonly AddressState[];
   readonly routes: readonly RouteState[];
+  /** In no order, without those that the kernel has found by itself. */
+  readonly neighbours: readonly NeighbourState[];
+  /** In no order, without learned ones and the addresses of the ports themselves. */
+  readonly forwarding: readonly ForwardingState[];
   /** Trimmed; absent if the kernel has no such key. */
   readonly sysctls: ReadonlyMap<string, string>;
   /** By device; absent if the device does not exist. */
   readonly shaping: ReadonlyMap<string, ShapingState>;
+  /** Those that are. */
+  readonly running: ReadonlySet<string>;
   /** The requested ports that are taken. */
   readonly listeners: readonly Listener[];
   /** By the inode of the socket; absent if no process was found. */
   readonly holders: ReadonlyMap<number, Holder>;
+  /** Associations of ESP, in no order. */
+  readonly states: readonly XfrmStateInfo[];
+  /** Policies of the form that XfrmPolicy describes, in no order. */
+  readonly policies: readonly XfrmPolicy[];
 }
 
 /** The port to the kernel: LinuxHost uses the real one, FakeHost keeps the same state in memory. */
@@ -108,6 +127,8 @@ export interface Host {
    * whole plan). `addr.add` and `route.add` fail for an existing address or route; `sysctl.set` with `optional` never.
    */
   apply(ops: readonly Op[], namespaces: Namespaces): void;
+  /** Resolves once the neighbours have been sent what `apply` announces. Absent where that is before `apply` returns. */
+  announced?(): Promise<void>;
   /** Runs the Ops in order and treats absence as success; continues after a failure and returns all failures. */
   revert(ops: readonly Op[], namespaces: Namespaces): NetError[];
 }

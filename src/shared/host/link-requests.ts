@@ -1,4 +1,4 @@
-import type { LinkKind } from '../model/link.ts';
+import type { LinkKind, VxlanLink } from '../model/link.ts';
 import type { LinkChanges, Op, VlanRange } from '../model/op.ts';
 import {
   AF_BRIDGE,
@@ -17,7 +17,15 @@ import {
   RTM_NEWLINK,
   RTM_SETLINK,
 } from '../netlink/constants.ts';
-import { bridgeLink, IN6_ADDR_GEN_MODE, type LinkInfo, link, linkSpec, MACVLAN_MODE } from '../netlink/link.ts';
+import {
+  bridgeLink,
+  IN6_ADDR_GEN_MODE,
+  type LinkInfo,
+  link,
+  linkSpec,
+  MACVLAN_MODE,
+  VXLAN_DF,
+} from '../netlink/link.ts';
 import type { Request } from '../netlink/socket.ts';
 
 type OpOf<N extends Op['op']> = Extract<Op, { op: N }>;
@@ -56,9 +64,24 @@ export function createLink(op: OpOf<'link.create'>, resolver: Resolver): Request
 }
 
 /** Needs a message of its own: combined with others, the kernel would apply it only after IFF_UP. */
-export function setLinkSpec(name: string, mode: keyof typeof IN6_ADDR_GEN_MODE): Request {
+export function setAddrGenMode(name: string, mode: keyof typeof IN6_ADDR_GEN_MODE): Request {
   const inet6 = { addrGenMode: IN6_ADDR_GEN_MODE[mode] };
   return { type: RTM_SETLINK, payload: linkSpec.encode({ header: {}, attrs: { name, spec: { inet6 } } }) };
+}
+
+/**
+ * Sets `net/ipv4/conf/<name>/arp_notify` without /proc: looking up a path in /proc/sys takes longer with each network
+ * namespace of the machine, and /proc/sys may be read-only.
+ */
+export function setArpNotify(name: string, value: number): Request {
+  const inet = { conf: { arpNotify: value } };
+  return { type: RTM_SETLINK, payload: linkSpec.encode({ header: {}, attrs: { name, spec: { inet } } }) };
+}
+
+/** The device of `net/ipv4/conf/<device>/arp_notify`, which netlink can set; undefined for any other key. */
+export function notifyingDevice(path: string, value: string): string | undefined {
+  const [, device] = /^net\/ipv4\/conf\/([^/]+)\/arp_notify$/.exec(path) ?? [];
+  return device === 'all' || device === 'default' || !/^[01]$/.test(value) ? undefined : device;
 }
 
 export function setLink(name: string, set: LinkChanges, resolver: Resolver): Request {
@@ -81,6 +104,12 @@ export function setLink(name: string, set: LinkChanges, resolver: Resolver): Req
     },
   });
   return { type: RTM_SETLINK, payload };
+}
+
+/** RTM_SETLINK ignores IFLA_INFO_DATA; RTM_NEWLINK without NLM_F_CREATE changes the device. */
+export function setVxlan(name: string, { local, learning }: NonNullable<LinkChanges['vxlan']>): Request {
+  const info = { kind: 'vxlan', vxlan: { learning, ...localOf(local) } };
+  return { type: RTM_NEWLINK, payload: link.encode({ header: {}, attrs: { name, info } }) };
 }
 
 export function deleteLink(index: number): Request {
@@ -131,15 +160,19 @@ function linkInfo(spec: LinkKind, resolver: Resolver): LinkInfo {
   }
 }
 
-function vxlanData(spec: Extract<LinkKind, { kind: 'vxlan' }>, resolver: Resolver): NonNullable<LinkInfo['vxlan']> {
-  const { id, port = VXLAN_PORT, local, group, dev, learning, proxy } = spec;
+/** The attribute of the address's family. */
+function localOf(local: string | undefined) {
+  return local?.includes(':') ? { local6: local } : { local };
+}
+
+function vxlanData(spec: VxlanLink, resolver: Resolver): NonNullable<LinkInfo['vxlan']> {
+  const { kind, port = VXLAN_PORT, local, group, dev, df, ...same } = spec;
   return {
-    id,
+    ...same,
     port,
-    learning,
-    proxy,
+    df: df === undefined ? undefined : VXLAN_DF[df],
     link: dev === undefined ? undefined : resolver.index(dev),
-    ...(local?.includes(':') ? { local6: local } : { local }),
+    ...localOf(local),
     ...(group?.includes(':') ? { group6: group } : { group }),
   };
 }

@@ -1,39 +1,50 @@
 import { fault } from '../errors/fault.ts';
 import type { NetError } from '../errors/net-error.ts';
+import { given } from '../model/given.ts';
 import { type Op, sysctlPath } from '../model/op.ts';
-import { announceLater } from './announce.ts';
+import { isRunning } from '../netlink/link.ts';
+import type { RunOptions } from './announce.ts';
 import { isAbsence } from './failure.ts';
 import { findHolders } from './holders.ts';
 import type { Host, HostIdentity, Namespace, Namespaces, View, ViewQuery } from './host.ts';
 import { LinuxIdentity } from './identity.ts';
-import { LinuxNamespace, openNamespace, openOwnNamespace } from './linux-namespace.ts';
+import { borrowNamespace, LinuxNamespace, openNamespace, openOwnNamespace } from './linux-namespace.ts';
 import { readListeners } from './listeners.ts';
 import { readAddresses, readRoutes } from './read-addresses.ts';
 import { LinkReader } from './read-links.ts';
+import { readForwarding, readNeighbours } from './read-neighbours.ts';
 import { readShaping } from './read-shaping.ts';
 import { type LinuxNamespaces, Run } from './run.ts';
 import { readSysctl } from './sysctl.ts';
+import { readTransforms } from './transforms.ts';
 
-export interface LinuxHostOptions {
-  /** True in a process that outlives a call: it defers work until the call has been answered. Default false. */
+export interface LinuxHostOptions extends Pick<RunOptions, 'pause'> {
+  /** The process outlives a call. Default: false. */
   readonly stays?: boolean;
 }
 
 /** The kernel of this machine, seen from the calling thread's network namespace. Close it with `using`. */
 export class LinuxHost implements Host, Disposable {
   readonly own: LinuxNamespace;
-  readonly #announce: typeof announceLater | undefined;
+  readonly #run: RunOptions;
   readonly identity: HostIdentity;
 
-  constructor(env: NodeJS.ProcessEnv, { stays = false }: LinuxHostOptions = {}) {
-    this.#announce = stays ? announceLater : undefined;
+  /** Addresses that are being announced. */
+  readonly #announcing = new Set<Promise<void>>();
+
+  constructor(env: NodeJS.ProcessEnv, { stays = false, pause }: LinuxHostOptions = {}) {
+    const announcing = (sent: Promise<void>): void => {
+      this.#announcing.add(sent);
+      void sent.then(() => this.#announcing.delete(sent));
+    };
+    this.#run = { ...given({ pause }), ...(stays && { announcing }) };
     this.own = openOwnNamespace();
     this.identity = new LinuxIdentity(env, this.own);
   }
 
-  /** `file` is another path to the file at `path`. */
-  open(path: string, file?: string): LinuxNamespace {
-    return openNamespace(path, this.own, file);
+  /** `fd`: a descriptor of the file at `path`, which stays open. */
+  open(path: string, fd?: number): LinuxNamespace {
+    return fd === undefined ? openNamespace(path, this.own) : borrowNamespace(path, fd, this.own);
   }
 
   observe(ns: Namespace, query: ViewQuery): View {
@@ -43,10 +54,14 @@ export class LinuxHost implements Host, Disposable {
       links: query.links === 'all' ? links.all() : links.named(query.links ?? []),
       addresses: query.addresses === undefined ? [] : readAddresses(linux, links, query.addresses),
       routes: query.routes ? readRoutes(linux, links) : [],
+      neighbours: readNeighbours(linux, links, query.neighbours ?? []),
+      forwarding: readForwarding(linux, links, query.forwarding ?? []),
       sysctls: readSysctls(linux, query.sysctls ?? []),
+      running: new Set(query.running?.filter((name) => isRunning(linux.route.fd, name))),
       listeners: readListeners(linux, query.listeners ?? []),
       holders: findHolders(query.holders ?? [], query.program),
       shaping: readShaping(linux, links, query.shaping ?? []),
+      ...readTransforms(linux, query.transforms ?? false),
     };
   }
 
@@ -54,7 +69,7 @@ export class LinuxHost implements Host, Disposable {
     const fail = (error: NetError): never => {
       throw error;
     };
-    new Run(linuxNamespaces(namespaces), fail, this.#announce).all(ops);
+    new Run(linuxNamespaces(namespaces), fail, this.#run).all(ops);
   }
 
   revert(ops: readonly Op[], namespaces: Namespaces): NetError[] {
@@ -64,6 +79,10 @@ export class LinuxHost implements Host, Disposable {
     });
     run.all(namespaces.sandbox === undefined ? ops.filter(({ ns }) => ns === 'host') : ops);
     return errors;
+  }
+
+  async announced(): Promise<void> {
+    await Promise.all(this.#announcing);
   }
 
   [Symbol.dispose](): void {
@@ -77,16 +96,13 @@ export function openLinuxHost(env: NodeJS.ProcessEnv = process.env, options: Lin
 }
 
 function readSysctls(ns: LinuxNamespace, keys: readonly string[]): ReadonlyMap<string, string> {
-  if (keys.length === 0) return new Map();
-  return ns.within(() => {
-    const found = new Map<string, string>();
-    for (const key of keys) {
-      const path = sysctlPath(key);
-      const value = path === undefined ? undefined : readSysctl(path);
-      if (value !== undefined) found.set(key, value);
-    }
-    return found;
-  });
+  const found = new Map<string, string>();
+  for (const key of keys) {
+    const path = sysctlPath(key);
+    const value = path === undefined ? undefined : readSysctl(ns, path);
+    if (value !== undefined) found.set(key, value);
+  }
+  return found;
 }
 
 function linuxNamespaces({ host, sandbox }: Namespaces): LinuxNamespaces {

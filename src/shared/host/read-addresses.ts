@@ -31,7 +31,7 @@ export function readAddresses(
   devices: 'all' | readonly string[],
 ): AddressState[] {
   const indexes = devices === 'all' ? [0] : [...links.named(devices).values()].map(({ index }) => index);
-  return FAMILIES.flatMap((family) => indexes.flatMap((index) => addressesOf(ns, links, family, index)));
+  return indexes.flatMap((index) => addressesOf(ns, links, index));
 }
 
 /** Reads unicast routes of every table except `local`; a multipath route yields one route for each next hop. */
@@ -52,11 +52,10 @@ export function scopeWord(scope: number): RouteScope {
   return scope;
 }
 
-function addressesOf(ns: LinuxNamespace, links: LinkReader, family: number, index: number): AddressState[] {
-  return dumpAddresses(ns, family, index).flatMap(({ payload }) => {
+function addressesOf(ns: LinuxNamespace, links: LinkReader, index: number): AddressState[] {
+  return dumpAddresses(ns, index).flatMap(({ payload }) => {
     const message = address.decode(payload, true);
-    // For a family that the kernel lacks, it answers with all other families.
-    if (message?.header.family !== family) return [];
+    if (!FAMILIES.some((family) => message?.header.family === family) || message === undefined) return [];
     const { header, attrs } = message;
     const own = attrs.local ?? attrs.address;
     if (own === undefined) return [];
@@ -72,9 +71,10 @@ function addressesOf(ns: LinuxNamespace, links: LinkReader, family: number, inde
   });
 }
 
-function dumpAddresses(ns: LinuxNamespace, family: number, index: number): Message[] {
+/** Of all families, in the order of their numbers. */
+function dumpAddresses(ns: LinuxNamespace, index: number): Message[] {
   try {
-    return ns.route.dump({ type: RTM_GETADDR, payload: address.encode({ header: { family, index }, attrs: {} }) });
+    return ns.route.dump({ type: RTM_GETADDR, payload: address.encode({ header: { index }, attrs: {} }) });
   } catch (error) {
     if (error instanceof NetError && error.errno === ENODEV) return [];
     throw error;

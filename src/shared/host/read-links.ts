@@ -1,5 +1,5 @@
 import { given } from '../model/given.ts';
-import type { LinkState } from '../model/link.ts';
+import { type LinkState, USUAL_PORT, type VxlanDf } from '../model/link.ts';
 import {
   ENODEV,
   IFF_ALLMULTI,
@@ -9,7 +9,7 @@ import {
   RTEXT_FILTER_SKIP_STATS,
   RTM_GETLINK,
 } from '../netlink/constants.ts';
-import { type LinkMessage, link } from '../netlink/link.ts';
+import { type LinkMessage, link, linkName, VXLAN_DF } from '../netlink/link.ts';
 import { socketError } from '../netlink/message.ts';
 import type { Request } from '../netlink/socket.ts';
 import type { LinuxNamespace } from './linux-namespace.ts';
@@ -42,14 +42,11 @@ export class LinkReader {
 
   /** Returns the name of the link with an ifindex; `if<index>` if it has disappeared meanwhile. */
   nameOf(index: number): string {
-    if (!this.#byIndex.has(index)) this.#ask([getLink({}, index)]);
-    return this.#byIndex.get(index)?.attrs.name ?? `if${index}`;
+    return this.#byIndex.get(index)?.attrs.name ?? linkName(this.#ns.route.fd, index) ?? `if${index}`;
   }
 
   #states(names: readonly string[]): ReadonlyMap<string, LinkState> {
     const found = names.flatMap((name) => this.#byName.get(name) ?? []);
-    const masters = found.flatMap(({ attrs }) => attrs.master ?? []).filter((index) => !this.#byIndex.has(index));
-    this.#ask([...new Set(masters)].map((index) => getLink({}, index)));
     return new Map(found.map((message) => [message.attrs.name ?? '', this.#state(message)]));
   }
 
@@ -57,6 +54,7 @@ export class LinkReader {
     const { info } = attrs;
     const bridge = info?.bridge;
     const port = info?.bridgePort;
+    const vxlan = info?.vxlan;
     return {
       index: header.index,
       name: attrs.name ?? '',
@@ -76,6 +74,7 @@ export class LinkReader {
       ...given({ linkIndex: attrs.link, linkNetnsId: attrs.linkNetnsId }),
       ...(bridge === undefined ? {} : { bridge: bridgeState(bridge) }),
       ...(port === undefined ? {} : { port: portState(port) }),
+      ...(vxlan === undefined ? {} : { vxlan: vxlanState(vxlan) }),
     };
   }
 
@@ -94,6 +93,14 @@ export class LinkReader {
   }
 }
 
+/** Returns the link of a name, or undefined. */
+export function readLink(ns: LinuxNamespace, name: string): LinkMessage | undefined {
+  const [reply] = ns.route.exchange([getLink({ name })]);
+  const { errno = 0, text = '', messages: [message] = [] } = reply ?? {};
+  if (errno !== 0 && errno !== ENODEV) throw socketError(errno, `link ${name} could not be read`, text);
+  return message && link.decode(message.payload, true);
+}
+
 /** The request for one link by name or by index; without either, for a dump. */
 export function getLink(attrs: { readonly name?: string }, index = 0): Request {
   const payload = link.encode({ header: { index }, attrs: { ...attrs, extMask: RTEXT_FILTER_SKIP_STATS } });
@@ -110,5 +117,16 @@ function bridgeState({
 }
 
 function portState(port: NonNullable<Info['bridgePort']>): LinkState['port'] & object {
-  return { hairpin: port.hairpin ?? false, isolated: port.isolated ?? false, learning: port.learning ?? false };
+  const { hairpin, isolated, learning, neighSuppress, unicastFlood, mcastFlood, bcastFlood } = port;
+  const flags = { hairpin, isolated, learning, neighSuppress, unicastFlood, mcastFlood, bcastFlood };
+  return { ...USUAL_PORT, ...given(flags) };
+}
+
+function vxlanState(vxlan: NonNullable<Info['vxlan']>): LinkState['vxlan'] & object {
+  const { id = 0, port = 0, learning = false, proxy = false, ttl = 0, df = 0, portRange } = vxlan;
+  const { udpCsum = true, zeroCsum6Tx = false, zeroCsum6Rx = false } = vxlan;
+  const [word = 'unset'] = (Object.keys(VXLAN_DF) as VxlanDf[]).filter((each) => VXLAN_DF[each] === df);
+  const flags = { learning, proxy, udpCsum, zeroCsum6Tx, zeroCsum6Rx };
+  const range = portRange?.high === 0 ? undefined : portRange;
+  return { id, port, ttl, df: word, ...flags, ...given({ local: vxlan.local ?? vxlan.local6, portRange: range }) };
 }

@@ -1,14 +1,10 @@
 import { entryKey } from '../model/firewall.ts';
-import type { LinkKind, NsRef, RouteSpec } from '../model/link.ts';
-import type { LinkChanges, Op, PortChanges, VlanRange } from '../model/op.ts';
-import { firewallLines, guardLines } from './firewall-text.ts';
-
-/** Names for `ip -n` and `ip netns exec`. */
-export interface RenderOptions {
-  readonly sandbox: string;
-  /** Name or process id of the host's namespace, used when a sandbox's link refers to it; default `1`, PID 1's. */
-  readonly host?: string;
-}
+import type { RouteSpec } from '../model/link.ts';
+import { inFloodList, type Op } from '../model/op.ts';
+import { firewallLines, guardLines, underlayLines } from './firewall-text.ts';
+import { changeWords, createWords, portWords, vlanWords } from './render-links.ts';
+import { isV6, line, pair, type RenderOptions, type Word } from './render-words.ts';
+import { policyWords, stateWords } from './render-xfrm.ts';
 
 /** Renders the Op as a shell command: `ip`, `bridge`, `sysctl` or `nft`, inside the sandbox where the Op says so. */
 export function renderOp(op: Op, options: RenderOptions): string {
@@ -33,7 +29,7 @@ export function renderOp(op: Op, options: RenderOptions): string {
       return tool('bridge', 'vlan', verb(op.op), 'dev', op.name, ...vlanWords(op.vlan, op.op === 'vlan.add'));
     case 'addr.add':
     case 'addr.delete':
-      return tool('ip', 'addr', verb(op.op), op.address, ...addressWords(op), 'dev', op.dev, op.noDad && 'nodad');
+      return tool('ip', 'addr', verb(op.op), op.address, ...addressWords(op), 'dev', op.dev, ...lifeWords(op));
     case 'route.add':
     case 'route.delete': {
       // NLM_F_CREATE without NLM_F_EXCL: `add` would refuse the second default route of a pod with two networks.
@@ -41,13 +37,19 @@ export function renderOp(op: Op, options: RenderOptions): string {
       return tool('ip', isV6(op.route.dst) && '-6', 'route', change, ...routeWords(op.route));
     }
     case 'neigh.add':
+    case 'neigh.replace':
     case 'neigh.delete': {
-      const permanent = op.op === 'neigh.add' ? ['nud', 'permanent'] : [];
+      const permanent = op.op === 'neigh.delete' ? [] : ['nud', 'permanent'];
       return tool('ip', 'neigh', verb(op.op), op.address, 'lladdr', op.mac, 'dev', op.dev, ...permanent);
     }
     case 'fdb.add':
+    case 'fdb.replace':
     case 'fdb.delete':
       return tool('bridge', 'fdb', ...forwardingWords(op));
+    case 'announce':
+      return op.addresses
+        .map((one) => command(...(isV6(one) ? ['ndsend', one, op.dev] : ['arping', '-U', '-c', 1, '-I', op.dev, one])))
+        .join(' && ');
     case 'sysctl.set':
       return command('sysctl', op.optional && '-e', '-w', `${op.key}=${op.value}`);
     case 'firewall.add':
@@ -64,128 +66,34 @@ export function renderOp(op: Op, options: RenderOptions): string {
     case 'redirect.add':
     case 'redirect.delete':
       return shapingLine(op, (...words) => tool('tc', ...words));
+    case 'xfrm.state.add':
+    case 'xfrm.state.delete':
+      return tool('ip', 'xfrm', 'state', verb(op.op), ...stateWords(op));
+    case 'xfrm.policy.replace':
+    case 'xfrm.policy.delete':
+      return tool('ip', 'xfrm', 'policy', ...policyWords(op));
   }
 }
 
-/** Renders a no-op `:` for entries whose commands depend on existing state (other backends, admission). */
+/** A no-op `:` for entries whose commands depend on existing state (other backends, admission). */
 function firewallWords(op: Extract<Op, { op: 'firewall.add' | 'firewall.delete' }>): string[] {
   const add = op.op === 'firewall.add';
   if (op.backend === 'bridge') return guardLines(add ? 'add' : 'delete', op.entries).map((text) => line('nft', text));
   const others = op.backend === 'nftables' ? op.entries.filter(({ kind }) => kind === 'admit') : op.entries;
   const said = others.map((entry) => line(':', op.backend, add ? 'add' : 'delete', entryKey(entry)));
   if (op.backend !== 'nftables') return said;
-  return [...firewallLines(add ? 'add' : 'delete', op.entries).map((text) => line('nft', text)), ...said];
-}
-
-type Word = string | number | false | undefined;
-
-/** Joins words and skips absent ones; quotes for a POSIX shell where necessary. */
-function line(...words: readonly Word[]): string {
-  return words
-    .filter((word) => word !== false && word !== undefined)
-    .map((word) => quote(String(word)))
-    .join(' ');
-}
-
-function quote(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
-}
-
-function pair(key: string, value: string | number | undefined): Word[] {
-  return value === undefined ? [] : [key, value];
-}
-
-function onOff(key: string, value: boolean | undefined): Word[] {
-  return value === undefined ? [] : [key, value ? 'on' : 'off'];
-}
-
-function createWords(op: Extract<Op, { op: 'link.create' }>, options: RenderOptions): Word[] {
-  const { name, link, mac, mtu, master, group, up } = op;
-  return [
-    ...['name', name],
-    ...(link.kind === 'macvlan' ? ['link', link.dev] : []),
-    ...pair('address', mac),
-    ...pair('mtu', mtu),
-    ...pair('group', group),
-    ...pair('master', master),
-    up && 'up',
-    ...['type', link.kind],
-    ...kindWords(link, op.ns, options),
-  ];
-}
-
-function kindWords(link: LinkKind, ns: NsRef, { sandbox, host = '1' }: RenderOptions): Word[] {
-  switch (link.kind) {
-    case 'bridge':
-      return [...pair('vlan_filtering', bit(link.vlanFiltering)), ...pair('vlan_default_pvid', link.defaultPvid)];
-    case 'veth': {
-      const { peer } = link;
-      const where = peer.ns === ns ? [] : ['netns', peer.ns === 'sandbox' ? sandbox : host];
-      return ['peer', 'name', peer.name, ...pair('address', peer.mac), ...pair('mtu', peer.mtu), ...where];
-    }
-    case 'vxlan': {
-      const { id, port = 4789, local, group, dev, learning, proxy } = link;
-      const bits = [
-        learning !== undefined && (learning ? 'learning' : 'nolearning'),
-        proxy !== undefined && (proxy ? 'proxy' : 'noproxy'),
-      ];
-      return [
-        'id',
-        id,
-        'dstport',
-        port,
-        ...pair('local', local),
-        ...pair('group', group),
-        ...pair('dev', dev),
-        ...bits,
-      ];
-    }
-    case 'macvlan':
-      return ['mode', link.mode];
-    case 'ifb':
-      return [];
-  }
-}
-
-function changeWords({
-  up,
-  promisc,
-  allMulticast,
-  txQueueLength,
-  mtu,
-  mac,
-  master,
-  alias,
-  group,
-  addrGenMode,
-}: LinkChanges): Word[] {
-  return [
-    ...pair('address', mac),
-    ...pair('mtu', mtu),
-    ...pair('group', group),
-    ...(master === undefined ? [] : master === null ? ['nomaster'] : ['master', master]),
-    ...onOff('promisc', promisc),
-    ...onOff('allmulticast', allMulticast),
-    ...pair('txqueuelen', txQueueLength),
-    ...pair('alias', alias),
-    ...pair('addrgenmode', addrGenMode),
-    up !== undefined && (up ? 'up' : 'down'),
-  ];
-}
-
-function portWords({ hairpin, isolated, learning }: PortChanges): Word[] {
-  return [...onOff('hairpin', hairpin), ...onOff('isolated', isolated), ...onOff('learning', learning)];
-}
-
-function vlanWords({ vid, vidEnd, pvid, untagged, self }: VlanRange, flags: boolean): Word[] {
-  const range = vidEnd === undefined || vidEnd === vid ? vid : `${vid}-${vidEnd}`;
-  return ['vid', range, flags && pvid && 'pvid', flags && untagged && 'untagged', self && 'self'];
+  const lines = [firewallLines, underlayLines].flatMap((write) => write(add ? 'add' : 'delete', op.entries));
+  return [...lines.map((text) => line('nft', text)), ...said];
 }
 
 /** `brd +`: the broadcast address of the subnet, which point-to-point prefixes and IPv6 lack. */
 function addressWords({ op, address }: Extract<Op, { op: 'addr.add' | 'addr.delete' }>): Word[] {
   const lengthOf = Number(address.slice(address.lastIndexOf('/') + 1));
   return op === 'addr.add' && !isV6(address) && lengthOf < 31 ? ['brd', '+'] : [];
+}
+
+function lifeWords({ op, noDad, deprecated }: Extract<Op, { op: 'addr.add' | 'addr.delete' }>): Word[] {
+  return [op === 'addr.add' && deprecated && 'preferred_lft', op === 'addr.add' && deprecated && '0', noDad && 'nodad'];
 }
 
 function routeWords(route: RouteSpec): Word[] {
@@ -204,11 +112,12 @@ function routeWords(route: RouteSpec): Word[] {
   ];
 }
 
-function forwardingWords(op: Extract<Op, { op: 'fdb.add' | 'fdb.delete' }>): Word[] {
-  const add = op.op === 'fdb.add';
-  const flood = op.mac === '00:00:00:00:00:00';
-  const state = add && (op.flags === 'self' ? 'permanent' : 'static');
-  return [add ? (flood ? 'append' : 'add') : 'del', op.mac, 'dev', op.dev, ...pair('dst', op.dst), op.flags, state];
+function forwardingWords(op: Extract<Op, { op: 'fdb.add' | 'fdb.replace' | 'fdb.delete' }>): Word[] {
+  const isDeletion = op.op === 'fdb.delete';
+  const flood = inFloodList(op);
+  const state = !isDeletion && (op.flags === 'self' ? 'permanent' : 'static');
+  const change = op.op === 'fdb.add' && flood ? 'append' : verb(op.op);
+  return [change, op.mac, 'dev', op.dev, ...pair('dst', isDeletion && !flood ? undefined : op.dst), op.flags, state];
 }
 
 function shapingLine(
@@ -233,13 +142,6 @@ function shapingLine(
 }
 
 function verb(op: string): string {
+  if (op.endsWith('.replace')) return 'replace';
   return op.endsWith('.add') ? 'add' : 'del';
-}
-
-function isV6(text: string): boolean {
-  return text.includes(':');
-}
-
-function bit(value: boolean | undefined): number | undefined {
-  return value === undefined ? undefined : value ? 1 : 0;
 }

@@ -12,12 +12,17 @@ type OtherOp = Extract<
       | 'link.create'
       | 'link.set'
       | 'link.delete'
+      | 'announce'
       | 'sysctl.set'
       | 'firewall.add'
       | 'firewall.delete'
       | 'conntrack.flush'
       | 'redirect.add'
-      | 'redirect.delete';
+      | 'redirect.delete'
+      | 'xfrm.state.add'
+      | 'xfrm.state.delete'
+      | 'xfrm.policy.replace'
+      | 'xfrm.policy.delete';
   }
 >;
 
@@ -36,9 +41,11 @@ export function requestOf(op: Exclude<Op, OtherOp>, resolver: Resolver): Request
     case 'route.delete':
       return changeRoute(op, resolver);
     case 'neigh.add':
+    case 'neigh.replace':
     case 'neigh.delete':
       return changeNeighbour(op, resolver);
     case 'fdb.add':
+    case 'fdb.replace':
     case 'fdb.delete':
       return changeForwarding(op, resolver);
     case 'tbf.add':

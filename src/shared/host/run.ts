@@ -1,19 +1,29 @@
 import { NetError } from '../errors/net-error.ts';
+import { given } from '../model/given.ts';
 import { type Op, sysctlPath } from '../model/op.ts';
-import { EAFNOSUPPORT, ENODEV, ENOENT, RTEXT_FILTER_SKIP_STATS, RTM_GETLINK } from '../netlink/constants.ts';
-import { type LinkMessage, link } from '../netlink/link.ts';
-import { socketError } from '../netlink/message.ts';
+import { EAFNOSUPPORT, ENODEV, ENOENT } from '../netlink/constants.ts';
 import type { Request } from '../netlink/socket.ts';
 import { linkIndex } from '../netlink/sys.ts';
-import type { Announced } from './announce.ts';
+import { announceLater, announceNow, type RunOptions } from './announce.ts';
 import { type FlushOp, flushConnections } from './conntrack.ts';
 import { badOp, missingLink, NO_FIREWALL, opError, otherKind } from './failure.ts';
-import { createLink, deleteLink, type Resolver, setLink, setLinkSpec } from './link-requests.ts';
+import {
+  createLink,
+  deleteLink,
+  notifyingDevice,
+  type Resolver,
+  setAddrGenMode,
+  setArpNotify,
+  setLink,
+  setVxlan,
+} from './link-requests.ts';
 import type { LinuxNamespace } from './linux-namespace.ts';
+import { readLink } from './read-links.ts';
 import { redirects } from './read-shaping.ts';
 import { requestOf } from './requests.ts';
 import { addIngress, addRedirect, deleteIngress, shapingErrno } from './shaping-requests.ts';
 import { type SysctlOp, writeSysctls } from './sysctl.ts';
+import { changeTransforms, isTransform, type TransformOp } from './transforms.ts';
 
 export interface LinuxNamespaces {
   readonly host: LinuxNamespace;
@@ -26,17 +36,25 @@ interface Queue<K extends string, T> {
   readonly items: T[];
 }
 
-type Announce = (ns: LinuxNamespace, announced: Announced) => void;
-
-/** Pending work, by the way it reaches the kernel. */
 interface Queues {
-  /** `unless`: the errno that means there is nothing to do. */
-  readonly requests: Queue<'requests', { readonly op: Op; readonly request: Request; readonly unless: number }>;
+  /** `unless`: the errnos that mean there is nothing to do. */
+  readonly requests: Queue<
+    'requests',
+    { readonly op: Op; readonly request: Request; readonly unless: readonly number[] }
+  >;
   readonly sysctls: Queue<'sysctls', { readonly op: SysctlOp; readonly path: string }>;
   readonly flushes: Queue<'flushes', FlushOp>;
+  readonly transforms: Queue<'transforms', TransformOp>;
 }
 
 type Pending = Queues[keyof Queues];
+
+type AnnounceOp = Extract<Op, { op: 'announce' }>;
+
+const NONE: readonly number[] = [];
+const WITHOUT_INET6: readonly number[] = [EAFNOSUPPORT];
+/** What a missing path is in /proc/sys. */
+const WITHOUT_INET: readonly number[] = [ENODEV, EAFNOSUPPORT];
 
 /**
  * One run through a list of Ops. Batches consecutive Ops that reach the kernel in the same way; an Op that depends on
@@ -47,15 +65,14 @@ export class Run {
   readonly #namespaces: LinuxNamespaces;
   readonly #fail: (error: NetError) => void;
   readonly #indexes = new Map<LinuxNamespace, Map<string, number>>();
-  readonly #announce: Announce | undefined;
-  readonly #unannounced: SysctlOp[] = [];
+  readonly #options: RunOptions;
+  readonly #unannounced: AnnounceOp[] = [];
   #pending: Pending | undefined;
 
-  /** With `announce`, the run itself announces addresses at the end, in place of the kernel. */
-  constructor(namespaces: LinuxNamespaces, fail: (error: NetError) => void, announce?: Announce) {
+  constructor(namespaces: LinuxNamespaces, fail: (error: NetError) => void, options: RunOptions = {}) {
     this.#namespaces = namespaces;
     this.#fail = fail;
-    this.#announce = announce;
+    this.#options = options;
   }
 
   /** Finishes all Ops; those that failed have been reported. */
@@ -65,26 +82,33 @@ export class Run {
     for (const op of this.#unannounced.splice(0)) this.#guarded(() => this.#announceNow(op));
   }
 
-  #announceNow({ announces, ...op }: SysctlOp): void {
-    this.#step(op);
-    if (announces === undefined || !this.#flush()) return;
+  #announceNow(op: AnnounceOp): void {
     const ns = this.#namespace(op, op.ns);
-    this.#announce?.(ns, { ...announces, index: this.#index(op, ns, announces.dev) });
+    const announced = { ...op, index: this.#index(op, ns, op.dev) };
+    const { announcing, pause } = this.#options;
+    if (announcing !== undefined) announcing(announceLater(ns, announced));
+    else {
+      const setMac = (): void => this.#request(op, ns, setLink(op.dev, { mac: op.mac }, this.#resolver(op, ns)));
+      announceNow(ns, announced, { setMac, ...given({ pause }) });
+    }
+    this.#flush();
   }
 
   #step(op: Op): void {
     const ns = this.#namespace(op, op.ns);
+    if (isTransform(op)) return void this.#queue('transforms', ns).items.push(op);
     switch (op.op) {
       case 'sysctl.set': {
         const path = sysctlPath(op.key);
         if (path === undefined) throw badOp(op, 'a key has to be a path below /proc/sys/net');
-        if (op.announces !== undefined && this.#announce !== undefined) {
-          this.#unannounced.push(op);
-          return;
-        }
-        this.#queue('sysctls', ns).items.push({ op, path });
+        const notified = notifyingDevice(path, op.value);
+        if (notified === undefined) this.#queue('sysctls', ns).items.push({ op, path });
+        else this.#request(op, ns, setArpNotify(notified, Number(op.value)), op.optional ? WITHOUT_INET : NONE);
         return;
       }
+      case 'announce':
+        this.#unannounced.push(op);
+        return;
       case 'firewall.add':
       case 'firewall.delete':
         throw badOp(op, NO_FIREWALL);
@@ -110,8 +134,9 @@ export class Run {
         this.#indexes.clear();
         return;
       case 'link.set': {
-        const { addrGenMode, ...set } = op.set;
-        if (addrGenMode !== undefined) this.#request(op, ns, setLinkSpec(op.name, addrGenMode), EAFNOSUPPORT);
+        const { addrGenMode, vxlan, ...set } = op.set;
+        if (addrGenMode !== undefined) this.#request(op, ns, setAddrGenMode(op.name, addrGenMode), WITHOUT_INET6);
+        if (vxlan !== undefined) this.#request(op, ns, setVxlan(op.name, vxlan));
         if (Object.keys(set).length > 0) this.#request(op, ns, setLink(op.name, set, this.#resolver(op, ns)));
         return;
       }
@@ -145,7 +170,7 @@ export class Run {
     return index;
   }
 
-  #request(op: Op, ns: LinuxNamespace, request: Request, unless = 0): void {
+  #request(op: Op, ns: LinuxNamespace, request: Request, unless = NONE): void {
     this.#queue('requests', ns).items.push({ op, request, unless });
   }
 
@@ -207,26 +232,18 @@ export class Run {
   }
 }
 
-/** Returns the link of a name, or undefined. */
-export function readLink(ns: LinuxNamespace, name: string): LinkMessage | undefined {
-  const payload = link.encode({ header: {}, attrs: { name, extMask: RTEXT_FILTER_SKIP_STATS } });
-  const [reply] = ns.route.exchange([{ type: RTM_GETLINK, payload, reply: true }]);
-  const { errno = 0, text = '', messages: [message] = [] } = reply ?? {};
-  if (errno !== 0 && errno !== ENODEV) throw socketError(errno, `link ${name} could not be read`, text);
-  return message && link.decode(message.payload, true);
-}
-
 function carryOut(pending: Pending): NetError[] {
   if (pending.kind === 'requests') return sendRequests(pending);
-  return pending.kind === 'flushes'
-    ? flushConnections(pending.items, pending.ns)
-    : writeSysctls(pending.ns, pending.items);
+  if (pending.kind === 'flushes') return flushConnections(pending.items, pending.ns);
+  if (pending.kind === 'transforms') return changeTransforms(pending.items, pending.ns);
+  return writeSysctls(pending.ns, pending.items);
 }
 
 function sendRequests({ ns, items }: Queues['requests']): NetError[] {
   const replies = ns.route.exchange(items.map(({ request }) => request));
   return items.flatMap(({ op, unless }, i) => {
     const { errno = 0, text = '' } = replies[i] ?? {};
-    return errno === 0 || errno === unless ? [] : [opError(op, shapingErrno(op, errno), text)];
+    const cause = op.op === 'sysctl.set' && WITHOUT_INET.includes(errno) ? ENOENT : shapingErrno(op, errno);
+    return errno === 0 || unless.includes(errno) ? [] : [opError(op, cause, text)];
   });
 }

@@ -1,6 +1,5 @@
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
-import { constants } from 'node:os';
-import { isExhaustion, type NetError } from '../errors/net-error.ts';
+import type { NetError } from '../errors/net-error.ts';
 import type { Op } from '../model/op.ts';
 import { EACCES, EINVAL, ENOENT, EPERM, EROFS } from '../netlink/constants.ts';
 import { opError } from './failure.ts';
@@ -37,10 +36,11 @@ function isTolerated({ optional, bestEffort }: SysctlOp, errno: number): boolean
   return (TOLERATED.includes(errno) && optional === true) || (REFUSALS.includes(errno) && bestEffort === true);
 }
 
-/** Sets the key unless it has the value, so that a read-only /proc/sys with the right values suffices. */
+/** Succeeds also where it cannot be written and has the value: a read-only /proc/sys with the right values suffices. */
 function writeSysctl(path: string, value: string): number {
   try {
-    if (words(readSysctl(path)) === words(value)) return 0;
+    // Writing it takes the lock of all links, in a loop (addrconf_disable_ipv6), and a new link as a rule has IPv6.
+    if (value === '0' && path.endsWith('/disable_ipv6') && hasValue(path, value)) return 0;
     const fd = openSync(ROOT + path, 'w');
     try {
       writeSync(fd, value);
@@ -49,18 +49,21 @@ function writeSysctl(path: string, value: string): number {
     }
     return 0;
   } catch (error) {
-    return errnoOf(error);
+    return hasValue(path, value) ? 0 : errnoOf(error);
+  }
+}
+
+function hasValue(path: string, value: string): boolean {
+  try {
+    return words(readFileSync(ROOT + path, 'latin1')) === words(value);
+  } catch {
+    return false;
   }
 }
 
 /** The trimmed value, or undefined where there is no such key or it cannot be read. Throws where descriptors run out. */
-export function readSysctl(path: string): string | undefined {
-  try {
-    return readFileSync(ROOT + path, 'utf8').trim();
-  } catch (error) {
-    if (isExhaustion(error)) throw error;
-    return undefined;
-  }
+export function readSysctl(ns: LinuxNamespace, path: string): string | undefined {
+  return ns.readProc(ROOT + path)?.trim();
 }
 
 /** The kernel separates the words of a value by tabs. */
@@ -70,6 +73,7 @@ function words(text: string | undefined): string | undefined {
 
 function errnoOf(error: unknown): number {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  const table: Readonly<Record<string, number>> = constants.errno;
-  return table[code] ?? constants.errno.EIO;
+  const { errno } = process.getBuiltinModule('node:os').constants;
+  const table: Readonly<Record<string, number>> = errno;
+  return table[code] ?? errno.EIO;
 }

@@ -1,5 +1,6 @@
 import type { Step } from '../netlink/bpf.ts';
 import {
+  AF_BRIDGE,
   AF_UNSPEC,
   IFF_UP,
   RT_SCOPE_LINK,
@@ -25,6 +26,7 @@ const ROUTE_PROTOCOL = 21;
 const ROUTE_ATTRS = 28;
 const NETCONF_ATTRS = 20;
 
+const IFLA_IFNAME = 3;
 const IFLA_MASTER = 10;
 const IFLA_LINKINFO = 18;
 const IFLA_INFO_KIND = 1;
@@ -41,6 +43,7 @@ const word = (text: string): number => Buffer.from(text.slice(0, 4)).readUInt32B
  * thousands of links wake no process:
  * - deletion or shutdown of a link with our alias, or of any bridge; a veth with our alias that is not a bridge port;
  * - a bridge of others that is up;
+ * - a bridge port that comes or goes and whose name is not that of a container's interface;
  * - deletion of an address, unless link-local;
  * - deletion of a route of the kernel, of a person or of a boot script, unless link-local or in table `local`;
  * - forwarding turned off for a family.
@@ -54,6 +57,8 @@ export const LINK_FILTER: readonly Step[] = [
   { equals: RTM_NEWNETCONF, yes: 'netconf', no: 'drop' },
 
   { label: 'newlink' },
+  { load: 'byte', at: FAMILY },
+  { equals: AF_BRIDGE, yes: 'port' },
   { load: 'byte', at: LINK_FLAGS },
   { anyBit: IFF_UP, yes: 'up', no: 'dellink' },
   { label: 'up' },
@@ -74,6 +79,7 @@ export const LINK_FILTER: readonly Step[] = [
 
   { label: 'dellink' },
   { load: 'byte', at: FAMILY },
+  { equals: AF_BRIDGE, yes: 'port' },
   { equals: AF_UNSPEC, yes: 'link', no: 'drop' },
   { label: 'link' },
   { attr: IFLA_IFALIAS, from: LINK_ATTRS },
@@ -87,6 +93,12 @@ export const LINK_FILTER: readonly Step[] = [
   { equals: 0, yes: 'drop' },
   { value: 'word' },
   { equals: word('bridge'), yes: 'keep', no: 'drop' },
+
+  { label: 'port' },
+  { attr: IFLA_IFNAME, from: LINK_ATTRS },
+  { equals: 0, yes: 'drop' },
+  { value: 'word' },
+  { equals: word('veth'), yes: 'drop', no: 'keep' },
 
   { label: 'address' },
   { load: 'byte', at: ADDRESS_SCOPE },

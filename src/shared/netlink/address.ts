@@ -1,8 +1,15 @@
 import { attr, body } from './attrs.ts';
-import { be16, ip, mac, s32, string, u16, u32 } from './codec.ts';
+import { be16, type Codec, decodeStruct, encodeStruct, ip, mac, type Struct, s32, string, u16, u32 } from './codec.ts';
 
 /** linux/if_addr.h, struct ifaddrmsg. */
 const IFADDRMSG = { family: 'u8', length: 'u8', flags: 'u8', scope: 'u8', index: 's32' } as const;
+
+/** linux/if_addr.h, struct ifa_cacheinfo: seconds, and when the address was made and changed. */
+const CACHEINFO = { preferred: 'u32', valid: 'u32', created: 'u32', updated: 'u32' } as const;
+const lifetimes: Codec<Struct<typeof CACHEINFO>> = {
+  decode: (bytes) => decodeStruct(CACHEINFO, bytes),
+  encode: (value) => encodeStruct(CACHEINFO, value),
+};
 
 /** linux/if_addr.h, IFA_*. `local` is the interface's own address, `address` its peer's if it has one. */
 const ADDRESS_ATTRS = {
@@ -10,6 +17,7 @@ const ADDRESS_ATTRS = {
   local: attr(2, ip),
   label: attr(3, string),
   broadcast: attr(4, ip),
+  lifetimes: attr(6, lifetimes),
   flags: attr(8, u32),
 };
 

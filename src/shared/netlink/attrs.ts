@@ -101,13 +101,15 @@ export function decodeAttrs<S extends Attrs>(schema: S, bytes: Uint8Array, brief
 /** Encodes the attributes in the order of the keys, each padded to four bytes. */
 export function encodeAttrs<S extends Attrs>(schema: S, values: Values<S>): Uint8Array {
   const parts: Uint8Array[] = [];
-  for (const [key, value] of Object.entries<unknown>(values)) {
+  const given: Readonly<Record<string, unknown>> = values;
+  for (const key in given) {
+    const value = given[key];
     if (value === undefined) continue;
     const row = schema[key];
     if (row !== undefined) {
       const type = row.type | (row.flagged ? NLA_F_NESTED : 0);
-      for (const one of row.repeated ? (value as readonly unknown[]) : [value])
-        pushAttr(parts, type, row.codec.encode(one));
+      if (!row.repeated) pushAttr(parts, type, row.codec.encode(value));
+      else for (const one of value as readonly unknown[]) pushAttr(parts, type, row.codec.encode(one));
     } else {
       const type = Number(/^#(\d+)(\.\d+)?$/.exec(key)?.[1]);
       if (!(value instanceof Uint8Array) || !(type <= 0xffff)) throw unencodable(key, 'an attribute of the schema');

@@ -14,34 +14,34 @@ export interface Codec<T> {
 
 export const u8: Codec<number> = {
   decode: (bytes) => (bytes.length === 1 ? bytes[0] : undefined),
-  encode: (value) => Uint8Array.of(inRange(value, 0, 0xff)),
+  encode: (value) => integer('u8', value),
 };
 
 export const u16: Codec<number> = {
   decode: (bytes) => (bytes.length === 2 ? u16At(bytes, 0) : undefined),
-  encode: (value) => filled(2, (data) => data.setUint16(0, inRange(value, 0, 0xffff), true)),
+  encode: (value) => integer('u16', value),
 };
 
 /** Network order: ports. */
 export const be16: Codec<number> = {
   decode: (bytes) => (bytes.length === 2 ? view(bytes).getUint16(0) : undefined),
-  encode: (value) => filled(2, (data) => data.setUint16(0, inRange(value, 0, 0xffff))),
+  encode: (value) => integer('u16', value).reverse(),
 };
 
 export const u32: Codec<number> = {
   decode: (bytes) => (bytes.length === 4 ? s32At(bytes, 0) >>> 0 : undefined),
-  encode: (value) => filled(4, (data) => data.setUint32(0, inRange(value, 0, 0xffffffff), true)),
+  encode: (value) => integer('u32', value),
 };
 
 /** Network order, for nfnetlink. */
 export const be32: Codec<number> = {
   decode: (bytes) => (bytes.length === 4 ? view(bytes).getUint32(0) : undefined),
-  encode: (value) => filled(4, (data) => data.setUint32(0, inRange(value, 0, 0xffffffff))),
+  encode: (value) => integer('u32', value).reverse(),
 };
 
 export const s32: Codec<number> = {
   decode: (bytes) => (bytes.length === 4 ? s32At(bytes, 0) : undefined),
-  encode: (value) => filled(4, (data) => data.setInt32(0, inRange(value, -0x80000000, 0x7fffffff), true)),
+  encode: (value) => integer('s32', value),
 };
 
 /** A byte that the kernel reads as a boolean. */
@@ -97,10 +97,13 @@ export type FieldType = 'u8' | 'u16' | 'u32' | 's32';
 export type Struct<F extends Fields> = { readonly [K in keyof F as K extends `_${string}` ? never : K]: number };
 
 const SIZE: Readonly<Record<FieldType, number>> = { u8: 1, u16: 2, u32: 4, s32: 4 };
-const INTEGER: Readonly<Record<FieldType, Codec<number>>> = { u8, u16, u32, s32 };
+const LEAST: Readonly<Record<FieldType, number>> = { u8: 0, u16: 0, u32: 0, s32: -0x80000000 };
+const MOST: Readonly<Record<FieldType, number>> = { u8: 0xff, u16: 0xffff, u32: 0xffffffff, s32: 0x7fffffff };
 
 export function sizeOf(fields: Fields): number {
-  return Object.values(fields).reduce((size, type) => size + SIZE[type], 0);
+  let size = 0;
+  for (const name in fields) size += SIZE[fields[name] ?? 'u8'];
+  return size;
 }
 
 /** Decodes the structure at the start of `bytes`; undefined if they are too short. */
@@ -115,16 +118,35 @@ export function decodeStruct<F extends Fields>(fields: F, bytes: Uint8Array): St
   return offset > bytes.length ? undefined : (out as Struct<F>);
 }
 
-/** Encodes a structure; absent fields are zero. */
+/**
+ * Encodes a structure; absent fields are zero. Allocates nothing else: a stand-alone ADD encodes hundreds of them, and
+ * should end before V8 collects garbage.
+ */
 export function encodeStruct<F extends Fields>(fields: F, values: Partial<Struct<F>>): Uint8Array {
   const given: Readonly<Record<string, number | undefined>> = values;
   const out = new Uint8Array(sizeOf(fields));
   let offset = 0;
-  for (const [name, type] of Object.entries(fields)) {
-    out.set(INTEGER[type].encode(given[name] ?? 0), offset);
+  for (const name in fields) {
+    const type = fields[name] ?? 'u8';
+    putInteger(out, offset, type, given[name] ?? 0);
     offset += SIZE[type];
   }
   return out;
+}
+
+function integer(type: FieldType, value: number): Uint8Array {
+  const out = new Uint8Array(SIZE[type]);
+  putInteger(out, 0, type, value);
+  return out;
+}
+
+/** Writes the lowest byte first. Throws if the value is no integer of the type. */
+function putInteger(out: Uint8Array, offset: number, type: FieldType, value: number): void {
+  const least = LEAST[type];
+  const most = MOST[type];
+  if (!Number.isInteger(value) || value < least || value > most)
+    throw unencodable(String(value), `an integer from ${least} to ${most}`);
+  for (let i = 0; i < SIZE[type]; i++) out[offset + i] = value >>> (8 * i);
 }
 
 /** Bytes beyond the end count as zero. */
@@ -149,17 +171,6 @@ function integerAt(type: FieldType, bytes: Uint8Array, offset: number): number {
 
 export function unencodable(value: string, rule: string): NetError {
   return fault.internal('encode', 'netlink message', `${value} is not ${rule}`);
-}
-
-function inRange(value: number, low: number, high: number): number {
-  if (Number.isInteger(value) && value >= low && value <= high) return value;
-  throw unencodable(String(value), `an integer from ${low} to ${high}`);
-}
-
-function filled(size: number, fill: (data: DataView) => void): Uint8Array {
-  const bytes = new Uint8Array(size);
-  fill(view(bytes));
-  return bytes;
 }
 
 function view(bytes: Uint8Array): DataView {

@@ -45,6 +45,7 @@ export const EMFILE = 24;
 export const EROFS = 30;
 export const EPIPE = 32;
 export const ERANGE = 34;
+export const ENOSYS = 38;
 export const ERESTART = 85;
 export const ENOPROTOOPT = 92;
 export const EPROTONOSUPPORT = 93;
@@ -61,6 +62,7 @@ export const ECANCELED = 125;
 // linux/netlink.h
 export const NETLINK_ROUTE = 0;
 export const NETLINK_SOCK_DIAG = 4;
+export const NETLINK_XFRM = 6;
 export const NETLINK_NETFILTER = 12;
 /** linux/in.h, linux/in6.h. */
 export const IPPROTO_IP = 0;
@@ -102,6 +104,7 @@ export const NLA_TYPE_MASK = 0x3fff;
 
 // linux/rtnetlink.h
 export const RTNLGRP_LINK = 1;
+export const RTNLGRP_NEIGH = 3;
 export const RTNLGRP_IPV4_IFADDR = 5;
 export const RTNLGRP_IPV4_ROUTE = 7;
 export const RTNLGRP_IPV6_IFADDR = 9;
@@ -180,3 +183,4 @@ export const NTF_SELF = 2;
 export const NTF_MASTER = 4;
 export const NUD_NOARP = 0x40;
 export const NUD_PERMANENT = 0x80;
+export const NUD_FAILED = 0x20;

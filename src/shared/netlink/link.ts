@@ -1,5 +1,5 @@
 import { attr, body, nested, repeated } from './attrs.ts';
-import { be16, flag8, ip, mac, s32, string, u8, u16, u32 } from './codec.ts';
+import { be16, type Codec, flag8, ip, mac, s32, string, u8, u16, u32 } from './codec.ts';
 import { loadLibrary } from './sys.ts';
 
 /** linux/rtnetlink.h, struct ifinfomsg. `change` is the mask of `flags` that a request changes. */
@@ -9,7 +9,24 @@ const IFINFOMSG = { family: 'u8', _pad: 'u8', type: 'u16', index: 's32', flags: 
 const BRIDGE = { vlanFiltering: attr(7, flag8), defaultPvid: attr(39, u16) };
 
 /** linux/if_link.h, IFLA_BRPORT_*. */
-const BRIDGE_PORT = { hairpin: attr(4, flag8), learning: attr(8, flag8), isolated: attr(33, flag8) };
+const BRIDGE_PORT = {
+  hairpin: attr(4, flag8),
+  learning: attr(8, flag8),
+  unicastFlood: attr(9, flag8),
+  mcastFlood: attr(27, flag8),
+  bcastFlood: attr(30, flag8),
+  neighSuppress: attr(32, flag8),
+  isolated: attr(33, flag8),
+};
+
+/** linux/if_link.h, struct ifla_vxlan_port_range. */
+const portRange: Codec<{ readonly low: number; readonly high: number }> = {
+  decode: (bytes) => {
+    const [low, high] = [be16.decode(bytes.subarray(0, 2)), be16.decode(bytes.subarray(2))];
+    return low === undefined || high === undefined ? undefined : { low, high };
+  },
+  encode: ({ low, high }) => Buffer.concat([be16.encode(low), be16.encode(high)]),
+};
 
 /** linux/if_link.h, IFLA_VXLAN_*. */
 const VXLAN = {
@@ -17,11 +34,17 @@ const VXLAN = {
   group: attr(2, ip),
   link: attr(3, u32),
   local: attr(4, ip),
+  ttl: attr(5, u8),
   learning: attr(7, flag8),
+  portRange: attr(10, portRange),
   proxy: attr(11, flag8),
   port: attr(15, be16),
   group6: attr(16, ip),
   local6: attr(17, ip),
+  udpCsum: attr(18, flag8),
+  zeroCsum6Tx: attr(19, flag8),
+  zeroCsum6Rx: attr(20, flag8),
+  df: attr(29, u8),
 };
 
 /** linux/if_link.h, IFLA_MACVLAN_*. */
@@ -82,14 +105,17 @@ export const link = body(IFINFOMSG, LINK_ATTRS);
 /** linux/if_link.h, IFLA_INET6_*: what a link's IFLA_AF_SPEC has for AF_INET6. */
 const INET6_SPEC = { addrGenMode: attr(8, u8) };
 
+/** linux/if_link.h, IFLA_INET_*; linux/ip.h, IPV4_DEVCONF_*: the keys of `net/ipv4/conf/<device>/`. */
+const INET_SPEC = { conf: attr(1, nested({ arpNotify: attr(22, u32) })) };
+
 /** RTM_SETLINK for the few attributes that we set; answers hold many more, which no caller needs. */
 export const linkSpec = body(IFINFOMSG, {
   name: attr(3, string),
-  spec: attr(26, nested({ inet6: attr(10, nested(INET6_SPEC)) })),
+  spec: attr(26, nested({ inet: attr(2, nested(INET_SPEC)), inet6: attr(10, nested(INET6_SPEC)) })),
 });
 
 /** linux/if_link.h, enum in6_addr_gen_mode. */
-export const IN6_ADDR_GEN_MODE = { none: 1 } as const;
+export const IN6_ADDR_GEN_MODE = { eui64: 0, none: 1 } as const;
 
 /** The same messages with family AF_BRIDGE: port flags and VLANs. */
 export const bridgeLink = body(IFINFOMSG, BRIDGE_LINK_ATTRS);
@@ -98,10 +124,16 @@ export type LinkMessage = NonNullable<ReturnType<typeof link.decode>>;
 export type LinkAttrs = LinkMessage['attrs'];
 export type LinkInfo = NonNullable<LinkAttrs['info']>;
 
+/** linux/if_link.h, enum ifla_vxlan_df. */
+export const VXLAN_DF = { unset: 0, set: 1, inherit: 2 } as const;
+
 /** linux/if_link.h, enum macvlan_mode. */
 export const MACVLAN_MODE = { private: 1, vepa: 2, bridge: 4, passthru: 8, source: 16 } as const;
 
 const SIOCGIFNAME = 0x8910;
+const SIOCGIFFLAGS = 0x8913;
+/** linux/if.h */
+const IFF_RUNNING = 0x40;
 /** struct ifreq: the name (IFNAMSIZ), then a union. linux/if.h */
 const IFREQ_BYTES = 40;
 const IFNAMSIZ = 16;
@@ -113,9 +145,20 @@ let libc: { readonly ioctl: (fd: number, request: bigint, argument: Uint8Array) 
  * netdevice(7).
  */
 export function linkName(socketFd: number, index: number): string | undefined {
-  libc ??= loadLibrary(null, { ioctl: { return: 'i32', arguments: ['i32', 'u64', 'pointer'] } });
   const request = Buffer.alloc(IFREQ_BYTES);
   request.writeInt32LE(index, IFNAMSIZ);
-  if (libc.ioctl(socketFd, BigInt(SIOCGIFNAME), request) !== 0) return undefined;
+  if (!ask(socketFd, SIOCGIFNAME, request)) return undefined;
   return request.toString('utf8', 0, request.indexOf(0));
+}
+
+/** True for a link in the socket's network namespace that is up and has a carrier. Source: netdevice(7). */
+export function isRunning(socketFd: number, name: string): boolean {
+  const request = Buffer.alloc(IFREQ_BYTES);
+  request.write(name, 0, IFNAMSIZ - 1);
+  return ask(socketFd, SIOCGIFFLAGS, request) && (request.readUInt16LE(IFNAMSIZ) & IFF_RUNNING) !== 0;
+}
+
+function ask(socketFd: number, command: number, request: Buffer): boolean {
+  libc ??= loadLibrary(null, { ioctl: { return: 'i32', arguments: ['i32', 'u64', 'pointer'] } });
+  return libc.ioctl(socketFd, BigInt(command), request) === 0;
 }

@@ -159,8 +159,18 @@ export function deleteChainRequests({ family, table }: TableId, chain: string): 
   return [{ type: nftType(NFT_MSG_DELRULE), payload: flush }, deleteChainRequest({ family, table, chain })];
 }
 
-export function addRuleRequest({ chain: { family, table, chain }, before, append, ...rule }: NewRule): Request {
-  const attrs = { table, chain, expressions: { list: rule.expressions }, userdata: rule.userdata, position: before };
+export function addRuleRequest({
+  chain: { family, table, chain },
+  before,
+  append,
+  protocol,
+  ...rule
+}: NewRule): Request {
+  const attrs = {
+    ...{ table, chain, expressions: { list: rule.expressions } },
+    compat: protocol === undefined ? undefined : { protocol, flags: 0 },
+    ...{ userdata: rule.userdata, position: before },
+  };
   return {
     type: nftType(NFT_MSG_NEWRULE),
     // Without NLM_F_APPEND the kernel inserts a rule before its position, or first.

@@ -1,10 +1,12 @@
+import { ENOENT } from './constants.ts';
 import { NF_DROP, NFT_MSG_GETCHAIN } from './netfilter.ts';
-import { nftType, rulesetGeneration } from './nfnetlink.ts';
+import { nftType, rulesetGeneration, type TableId } from './nfnetlink.ts';
 import {
   addChainRequest,
   addRuleRequest,
   deleteChainRequest,
   deleteRuleRequest,
+  deleteTableAt,
   deleteTableRequest,
   transactAt,
 } from './nft-batch.ts';
@@ -32,6 +34,20 @@ export function changeRulesAt(
     ...deleteChains.map(deleteChainRequest),
   ];
   return transactAt(socket, steps, at);
+}
+
+/**
+ * Deletes the table if `holds`. The kernel has no "delete if", so the deletion names the generation that was read.
+ * Returns the kernel's errno, 0 if the table is gone or stays.
+ */
+export function deleteTableIf(socket: NetlinkSocket, id: TableId, holds: (socket: NetlinkSocket) => boolean): number {
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    const at = rulesetGeneration(socket);
+    if (!holds(socket)) return 0;
+    const result = deleteTableAt(socket, id, at);
+    if (result !== 'changed') return result === ENOENT ? 0 : result;
+  }
+  return 0;
 }
 
 /**

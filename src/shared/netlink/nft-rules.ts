@@ -20,6 +20,9 @@ import {
   NFTA_DATA_VERDICT,
   NFTA_EXPR_DATA,
   NFTA_EXPR_NAME,
+  NFTA_FIB_DREG,
+  NFTA_FIB_FLAGS,
+  NFTA_FIB_RESULT,
   NFTA_IMMEDIATE_DATA,
   NFTA_IMMEDIATE_DREG,
   NFTA_LIST_ELEM,
@@ -33,6 +36,9 @@ import {
   NFTA_PAYLOAD_LEN,
   NFTA_PAYLOAD_OFFSET,
   NFTA_RULE_CHAIN,
+  NFTA_RULE_COMPAT,
+  NFTA_RULE_COMPAT_FLAGS,
+  NFTA_RULE_COMPAT_PROTO,
   NFTA_RULE_EXPRESSIONS,
   NFTA_RULE_HANDLE,
   NFTA_RULE_POSITION,
@@ -83,6 +89,11 @@ const LOOKUP = {
   sreg: attr(NFTA_LOOKUP_SREG, be32),
   flags: attr(NFTA_LOOKUP_FLAGS, be32),
 };
+const FIB = {
+  dreg: attr(NFTA_FIB_DREG, be32),
+  result: attr(NFTA_FIB_RESULT, be32),
+  flags: attr(NFTA_FIB_FLAGS, be32),
+};
 /** An extension of iptables: match and target have the same layout. */
 const XT = { name: attr(NFTA_XT_NAME, string), rev: attr(NFTA_XT_REV, be32), info: attr(NFTA_XT_INFO, raw) };
 
@@ -90,11 +101,14 @@ const XT = { name: attr(NFTA_XT_NAME, string), rev: attr(NFTA_XT_REV, be32), inf
 const EXPRESSION = {
   name: attr(NFTA_EXPR_NAME, string),
   meta: { ...attr(NFTA_EXPR_DATA, nested(META)), when: ['name', 'meta'] },
+  // NFTA_RT_* have the numbers of NFTA_META_*.
+  rt: { ...attr(NFTA_EXPR_DATA, nested(META)), when: ['name', 'rt'] },
   cmp: { ...attr(NFTA_EXPR_DATA, nested(CMP)), when: ['name', 'cmp'] },
   payload: { ...attr(NFTA_EXPR_DATA, nested(PAYLOAD)), when: ['name', 'payload'] },
   bitwise: { ...attr(NFTA_EXPR_DATA, nested(BITWISE)), when: ['name', 'bitwise'] },
   immediate: { ...attr(NFTA_EXPR_DATA, nested(IMMEDIATE)), when: ['name', 'immediate'] },
   lookup: { ...attr(NFTA_EXPR_DATA, nested(LOOKUP)), when: ['name', 'lookup'] },
+  fib: { ...attr(NFTA_EXPR_DATA, nested(FIB)), when: ['name', 'fib'] },
   match: { ...attr(NFTA_EXPR_DATA, nested(XT)), when: ['name', 'match'] },
   target: { ...attr(NFTA_EXPR_DATA, nested(XT)), when: ['name', 'target'] },
   counter: { ...attr(NFTA_EXPR_DATA, raw), when: ['name', 'counter'] },
@@ -102,10 +116,14 @@ const EXPRESSION = {
 
 export type Expression = Values<typeof EXPRESSION>;
 
+/** What an extension of iptables that is for one protocol asks for (nft_compat.c, nft_parse_compat). */
+const COMPAT = { protocol: attr(NFTA_RULE_COMPAT_PROTO, be32), flags: attr(NFTA_RULE_COMPAT_FLAGS, be32) };
+
 const RULE = {
   table: attr(NFTA_RULE_TABLE, string),
   chain: attr(NFTA_RULE_CHAIN, string),
   handle: attr(NFTA_RULE_HANDLE, be64),
+  compat: attr(NFTA_RULE_COMPAT, nested(COMPAT)),
   position: attr(NFTA_RULE_POSITION, be64),
   userdata: attr(NFTA_RULE_USERDATA, raw),
   expressions: attr(NFTA_RULE_EXPRESSIONS, nested({ list: repeated(NFTA_LIST_ELEM, nested(EXPRESSION)) })),
@@ -138,6 +156,8 @@ export interface NewRule {
   /** Handle of the rule to insert before; absent: insert first, or with `append` last. */
   readonly before?: bigint;
   readonly append?: boolean;
+  /** IPPROTO_* of an extension of iptables that is for this protocol. */
+  readonly protocol?: number;
   readonly expressions: readonly Expression[];
   readonly userdata: Uint8Array;
 }

@@ -7,9 +7,6 @@ import {
   ECANCELED,
   ENOBUFS,
   ENOENT,
-  MSG_DONTWAIT,
-  MSG_TRUNC,
-  NETLINK_CAP_ACK,
   NETLINK_EXT_ACK,
   NETLINK_GET_STRICT_CHK,
   NLM_F_DUMP,
@@ -23,8 +20,9 @@ import {
   SOL_NETLINK,
   SOL_SOCKET,
 } from './constants.ts';
+import { MAX_DATAGRAMS, receiveAll } from './datagrams.ts';
 import { type Answer, decodeAnswer, decodeMessages, type Message, socketError } from './message.ts';
-import { connect, recv, send, setsockopt, socket, writeInPool } from './sys.ts';
+import { connect, send, setsockopt, socket, writeInPool } from './sys.ts';
 
 export type { Request };
 
@@ -34,11 +32,6 @@ export interface Reply extends Answer {
 }
 
 const MAX_DUMP_ATTEMPTS = 32;
-/** The kernel fills a dump's datagram up to 32 KiB if the reader has offered a buffer of that size. */
-const BUFFER_BYTES = 64 * 1024;
-
-/** Shared by all sockets: its content is copied before the next receive. */
-let received: Buffer | undefined;
 
 /**
  * A netlink socket, in the network namespace that the thread is in when it is created. The kernel executes a request
@@ -49,6 +42,7 @@ export class NetlinkSocket implements Disposable {
   readonly fd: number;
   #sequence = 0;
   #open = true;
+  #isStrict = false;
   /** Number of running and waiting exchanges, and the end of the last one. */
   #pending = 0;
   #last = Promise.resolve();
@@ -57,10 +51,7 @@ export class NetlinkSocket implements Disposable {
   constructor(protocol: number) {
     this.fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
     try {
-      const on = new Uint8Array(Uint32Array.of(1).buffer);
-      setsockopt(this.fd, SOL_NETLINK, NETLINK_EXT_ACK, on);
-      setsockopt(this.fd, SOL_NETLINK, NETLINK_CAP_ACK, on);
-      setsockopt(this.fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, on);
+      setsockopt(this.fd, SOL_NETLINK, NETLINK_EXT_ACK, ON);
       // struct sockaddr_nl with port 0: a socket connected to the kernel receives no other sender's messages.
       const kernel = new Uint8Array(12);
       kernel[0] = AF_NETLINK;
@@ -176,15 +167,15 @@ export class NetlinkSocket implements Disposable {
     // If each request has an answer, the last request's comes last. A refused batch has errors in any order.
     let unanswered = requests.some(({ ack }) => ack === false) ? Number.POSITIVE_INFINITY : requests.length;
     while (unanswered > 0) {
-      const batch = this.#receive();
-      if (batch === undefined) break;
-      for (const message of batch) {
+      const datagrams = receiveAll(this.fd);
+      for (const message of datagrams.flatMap(decodeMessages)) {
         const index = (message.sequence - first) >>> 0;
         if (message.type === NLMSG_ERROR && index < requests.length) {
           answers[index] = decodeAnswer(message);
           unanswered--;
         } else messages[index]?.push(message);
       }
+      if (datagrams.length < MAX_DATAGRAMS) break;
     }
     const failed = answers.some((answer) => answer !== undefined && answer.errno !== 0);
     return answers.map((answer, index) => {
@@ -195,6 +186,9 @@ export class NetlinkSocket implements Disposable {
   }
 
   #dumpOnce(request: Request): Message[] | undefined {
+    // Filters of dumps need it; most sockets of sandboxes never dump.
+    if (!this.#isStrict) setsockopt(this.fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, ON);
+    this.#isStrict = true;
     const dump = { ...request, flags: (request.flags ?? 0) | NLM_F_DUMP, ack: false };
     const { first: sequence, bytes } = this.#encode([dump]);
     send(this.fd, bytes, 0);
@@ -203,7 +197,7 @@ export class NetlinkSocket implements Disposable {
     for (;;) {
       const batch = this.#receiveOfDump();
       if (batch === 'gone') return undefined;
-      if (batch === undefined) throw socketError(ENOBUFS, 'a dump ended early');
+      if (batch.length === 0) throw socketError(ENOBUFS, 'a dump ended early');
       for (const message of batch) {
         if (message.sequence !== sequence) continue;
         if (message.flags & NLM_F_DUMP_INTR) interrupted = true;
@@ -227,7 +221,7 @@ export class NetlinkSocket implements Disposable {
    * Like `#receive`; `gone` if the listed object (a set, a chain) was deleted between two parts, as the socket's error
    * tells.
    */
-  #receiveOfDump(): Message[] | 'gone' | undefined {
+  #receiveOfDump(): Message[] | 'gone' {
     try {
       return this.#receive();
     } catch (error) {
@@ -236,15 +230,12 @@ export class NetlinkSocket implements Disposable {
     }
   }
 
-  /** Receives the messages of the next datagram, or undefined if none waits. */
-  #receive(): Message[] | undefined {
-    received ??= Buffer.allocUnsafeSlow(BUFFER_BYTES);
-    const length = recv(this.fd, received, MSG_DONTWAIT | MSG_TRUNC);
-    if (length === undefined) return undefined;
-    if (length > BUFFER_BYTES) throw socketError(ENOBUFS, `a datagram of ${length} bytes does not fit`);
-    return decodeMessages(Uint8Array.prototype.slice.call(received, 0, length));
+  /** Receives the messages of the datagrams that wait; none if none waits. */
+  #receive(): Message[] {
+    return receiveAll(this.fd).flatMap(decodeMessages);
   }
 }
 
+const ON = new Uint8Array(Uint32Array.of(1).buffer);
 const DONE: Answer = { errno: 0, text: '' };
 const CANCELED: Answer = { errno: ECANCELED, text: '' };

@@ -2,7 +2,7 @@ import type { ArgumentType, FunctionDefinitions, ReturnType, WrappedFunctionsFro
 import { write } from 'node:fs';
 import { fault } from '../errors/fault.ts';
 import type { NetError } from '../errors/net-error.ts';
-import { EACCES, EAGAIN, EINTR, ENODEV } from './constants.ts';
+import { EAGAIN, EINTR, ENODEV } from './constants.ts';
 
 /** Both keys are required: node:ffi silently ignores a misspelt one and then treats the function as `void f()`. */
 export interface Signature {
@@ -20,8 +20,6 @@ const LIBC = {
   getsockopt: { return: 'i32', arguments: ['i32', 'i32', 'i32', 'pointer', 'pointer'] },
   setns: { return: 'i32', arguments: ['i32', 'i32'] },
   ioctl: { return: 'i32', arguments: ['i32', 'u64', 'u64'] },
-  fcntl: { return: 'i32', arguments: ['i32', 'i32', 'pointer'] },
-  __errno_location: { return: 'pointer', arguments: [] },
 } as const satisfies Record<string, Signature>;
 
 type Libc = WrappedFunctionsFromDefinitions<typeof LIBC>;
@@ -41,6 +39,7 @@ export function loadLibrary<const T extends FunctionDefinitions & Record<string,
   let functions: WrappedFunctionsFromDefinitions<T>;
   try {
     functions = ffi().dlopen(path, signatures).functions;
+    addressOfErrno();
   } catch (cause) {
     const what = cause instanceof Error ? cause.message : String(cause);
     throw fault.unsupported('load', path ?? 'the C library', what, undefined, { cause });
@@ -156,31 +155,6 @@ export function linkIndex(socketFd: number, name: string): number | undefined {
   throw systemError('ioctl', error);
 }
 
-const F_OFD_SETLK = 37;
-const F_RDLCK = 0;
-const F_WRLCK = 1;
-
-/**
- * Locks the byte at offset `start` of the file for this open file description; returns false if another one holds it;
- * never waits. Several descriptions can hold shared locks, only one an exclusive lock. Locking again changes the kind.
- * The lock ends when the last descriptor of the description is closed (also by death). Source: fcntl(2), "Open file
- * description locks".
- */
-export function lockRange(fd: number, start: bigint, exclusive: boolean): boolean {
-  // struct flock64: short l_type, l_whence (0 = SEEK_SET); off64_t l_start, l_len; pid_t l_pid (0).
-  const lock = new DataView(new ArrayBuffer(32));
-  lock.setInt16(0, exclusive ? F_WRLCK : F_RDLCK, true);
-  lock.setBigInt64(8, start, true);
-  lock.setBigInt64(16, 1n, true);
-  const { fcntl } = libcFunctions();
-  for (;;) {
-    if (fcntl(fd, F_OFD_SETLK, lock) === 0) return true;
-    const error = errno();
-    if (error === EAGAIN || error === EACCES) return false;
-    if (error !== EINTR) throw systemError('fcntl', error);
-  }
-}
-
 /** The C library's text for an error number: `No such device`. */
 export function strerror(error: number): string {
   messages ??= loadLibrary(null, { strerror: { return: 'pointer', arguments: ['i32'] } });
@@ -195,6 +169,11 @@ export function systemError(call: string, error: number): NetError {
 /** NetError `kernel` for the last failed call of a library from `loadLibrary`. */
 export function systemErrorOfCall(call: string): NetError {
   return systemError(call, errno());
+}
+
+/** The errno of that call. */
+export function errnoOfCall(): number {
+  return errno();
 }
 
 function restarted(call: string, work: () => bigint): number {
@@ -226,8 +205,14 @@ function checked(call: string, result: number): number {
 
 /** errno of this thread: both its address and this module instance belong to one thread. */
 function errno(): number {
-  errnoAddress ??= libcFunctions().__errno_location();
-  return ffi().getInt32(errnoAddress);
+  return ffi().getInt32(addressOfErrno());
+}
+
+/** Loading the function that tells it changes errno, so this comes before the first call. */
+function addressOfErrno(): bigint {
+  const signatures = { __errno_location: { return: 'pointer', arguments: [] } } as const;
+  errnoAddress ??= ffi().dlopen(null, signatures).functions.__errno_location();
+  return errnoAddress;
 }
 
 function libcFunctions(): Libc {
