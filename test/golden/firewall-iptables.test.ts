@@ -5,6 +5,7 @@ import type { Variant } from '../../src/shared/firewall/iptables-tools.ts';
 import { openLinuxHost } from '../../src/shared/host/linux-host.ts';
 import type { FirewallEntry, PortEntry } from '../../src/shared/model/firewall.ts';
 import { filterLock } from '../support/filter-lock.ts';
+import { SEALED_ENTRIES, UNDERLAY_ENTRIES } from '../support/firewall-entries.ts';
 import { assertGolden } from '../support/golden.ts';
 import { makeNetns, netnsMissing, type TestNetns } from '../support/netns.ts';
 import { skipIf } from '../support/skip.ts';
@@ -50,8 +51,13 @@ const CASES: Readonly<Record<string, readonly FirewallEntry[]>> = {
     { ...WEB, hostPort: 8082, masqAll: true, mark: { bit: 0 } },
     { ...WEB6, mark: { bit: 13 } },
   ],
+  underlay: UNDERLAY_ENTRIES,
+  sealed: SEALED_ENTRIES,
   policies: (['open', 'same-bridge', 'isolated', 'closed', 'internal'] as const).map((policy, i) => {
     return { kind: 'policy', device: `isth${i}`, policy };
+  }),
+  'policies-routed': (['open', 'same-bridge', 'isolated', 'closed', 'internal'] as const).map((policy, i) => {
+    return { kind: 'policy', device: `isth${i}`, policy, vxlan: `vx${i}` };
   }),
   closed: [
     { kind: 'policy', device: 'isth0', policy: 'closed' },

@@ -1,6 +1,14 @@
 import type { Op } from '../../src/shared/model/op.ts';
+import type { XfrmPolicy } from '../../src/shared/model/xfrm.ts';
 
 const mac = '0a:58:0a:09:00:02';
+const ESP_OUT: XfrmPolicy = {
+  ...{ direction: 'out', family: 4, src: '10.9.0.1', dst: '10.9.0.7', port: 4790, priority: 100 },
+};
+const ESP_IN: XfrmPolicy = {
+  ...{ direction: 'in', family: 6, src: 'fd00:9::7', dst: 'fd00:9::1', port: 4790, priority: 100 },
+  through: { reqid: 7, spi: 0 },
+};
 
 /** Every kind of Op with every option, in an order that a kernel can execute. */
 export const EVERY_OP: readonly Op[] = [
@@ -48,6 +56,9 @@ export const EVERY_OP: readonly Op[] = [
   },
   { op: 'route.add', ns: 'sandbox', route: { dst: '10.51.0.0/16', dev: 'eth0', scope: 'link' } },
   { op: 'neigh.add', ns: 'host', dev: 'br0', address: '10.9.0.2', mac },
+  { op: 'neigh.add', ns: 'host', dev: 'br0', address: '10.9.0.3', mac },
+  { op: 'neigh.replace', ns: 'host', dev: 'br0', address: '10.9.0.3', mac: '0a:58:0a:09:00:03' },
+  { op: 'neigh.replace', ns: 'host', dev: 'br0', address: 'fd00:9::3', mac: '0a:58:0a:09:00:03' },
   { op: 'link.create', ns: 'sandbox', name: 'mv0', link: { kind: 'macvlan', dev: 'eth0', mode: 'bridge' } },
   { op: 'link.create', ns: 'sandbox', name: 'ifb0', link: { kind: 'ifb' }, mtu: 1400 },
   { op: 'link.create', ns: 'sandbox', name: 'tap0', link: { kind: 'veth', peer: { ns: 'host', name: 'tap1' } } },
@@ -64,13 +75,50 @@ export const EVERY_OP: readonly Op[] = [
     name: 'vx1',
     link: { kind: 'vxlan', id: 43, port: 8472, group: 'ff05::7', dev: 'br0' },
   },
+  {
+    op: 'link.create',
+    ns: 'host',
+    name: 'vx2',
+    link: {
+      kind: 'vxlan',
+      id: 44,
+      local: 'fd00:9::1',
+      learning: false,
+      portRange: { low: 40_000, high: 50_000 },
+      ttl: 7,
+      df: 'unset',
+      udpCsum: false,
+      zeroCsum6Tx: true,
+      zeroCsum6Rx: true,
+    },
+    mac: '02:00:00:00:00:44',
+    mtu: 1430,
+  },
+  { op: 'link.create', ns: 'host', name: 'vx3', link: { kind: 'vxlan', id: 45, df: 'inherit', udpCsum: true } },
+  { op: 'link.set', ns: 'host', name: 'vx0', set: { vxlan: { local: '10.9.0.9' } } },
+  { op: 'link.set', ns: 'host', name: 'vx3', set: { vxlan: { learning: false } } },
+  { op: 'link.set', ns: 'host', name: 'vx2', set: { vxlan: { local: 'fd00:9::9', learning: true }, master: 'br0' } },
+  {
+    op: 'port.set',
+    ns: 'host',
+    name: 'vx2',
+    set: { learning: false, neighSuppress: true, unicastFlood: false, mcastFlood: false, bcastFlood: false },
+  },
   { op: 'fdb.add', ns: 'host', dev: 'vx0', mac, dst: '10.0.0.2', flags: 'self' },
+  { op: 'fdb.replace', ns: 'host', dev: 'vx0', mac, dst: '10.0.0.9', flags: 'self' },
+  { op: 'fdb.replace', ns: 'host', dev: 'vx2', mac: '0a:58:0a:09:00:0a', dst: 'fd00:9::7', flags: 'self' },
+  { op: 'fdb.replace', ns: 'host', dev: 'vx2', mac: '0a:58:0a:09:00:0a', flags: 'master' },
   { op: 'fdb.add', ns: 'host', dev: 'vx0', mac: '00:00:00:00:00:00', dst: '10.0.0.3', flags: 'self' },
   { op: 'fdb.add', ns: 'host', dev: 'veth0', mac: '0a:58:0a:09:00:08', flags: 'master' },
   { op: 'link.set', ns: 'sandbox', name: 'tap0', set: { allMulticast: true, txQueueLength: 7 } },
   { op: 'tbf.add', ns: 'host', dev: 'veth0', rate: 125_000, burst: 20_000, latency: 25 },
   { op: 'tbf.add', ns: 'sandbox', dev: 'ifb0', rate: 6_000_000_000, burst: 60_000_000, latency: 25 },
   { op: 'redirect.add', ns: 'sandbox', dev: 'eth0', to: 'ifb0' },
+  { op: 'xfrm.policy.replace', ns: 'host', policy: { ...ESP_OUT, through: { reqid: 7, spi: 0x1000 } } },
+  { op: 'xfrm.policy.replace', ns: 'host', policy: { ...ESP_OUT, through: { reqid: 7, spi: 0x2000 } } },
+  { op: 'xfrm.policy.replace', ns: 'host', policy: ESP_IN },
+  { op: 'xfrm.policy.replace', ns: 'host', policy: { direction: 'in', family: 4, port: 4790, priority: 200 } },
+  { op: 'xfrm.policy.replace', ns: 'sandbox', policy: { ...ESP_OUT, priority: 200 } },
 ];
 
 /** Ops that only a kernel with VLAN filtering bridges can execute. */
@@ -84,9 +132,12 @@ export const VLAN_OPS: readonly Op[] = [
 
 /** Reverts a part of EVERY_OP. */
 export const DELETIONS: readonly Op[] = [
+  { op: 'xfrm.policy.delete', ns: 'host', policy: ESP_IN },
+  { op: 'xfrm.policy.delete', ns: 'host', policy: { direction: 'in', family: 4, port: 4790, priority: 200 } },
   { op: 'redirect.delete', ns: 'sandbox', dev: 'eth0', to: 'ifb0' },
   { op: 'tbf.delete', ns: 'host', dev: 'veth0', rate: 125_000, burst: 20_000, latency: 25 },
   { op: 'fdb.delete', ns: 'host', dev: 'vx0', mac: '00:00:00:00:00:00', dst: '10.0.0.3', flags: 'self' },
+  { op: 'fdb.delete', ns: 'host', dev: 'vx2', mac: '0a:58:0a:09:00:0a', dst: 'fd00:9::7', flags: 'self' },
   { op: 'fdb.delete', ns: 'host', dev: 'veth0', mac: '0a:58:0a:09:00:08', flags: 'master' },
   { op: 'neigh.delete', ns: 'host', dev: 'br0', address: '10.9.0.2', mac },
   { op: 'route.delete', ns: 'sandbox', route: { dst: '::/0', gateway: 'fd00:9::1', dev: 'eth0' } },

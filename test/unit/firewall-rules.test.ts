@@ -54,6 +54,9 @@ function detailsOf(entry: FirewallEntry): readonly (string | number)[] {
     case 'gateways':
     case 'isolated':
     case 'source':
+    case 'underlay':
+    case 'peer':
+    case 'sealed':
       return [];
   }
 }

@@ -1,6 +1,7 @@
 import type { BridgeFacts } from '../host/bridges.ts';
 import type { Family } from '../model/addr.ts';
 import type { AdmitEntry, FirewallEntry } from '../model/firewall.ts';
+import type { SealedEntry, UnderlayEntry } from '../model/overlay-entries.ts';
 
 /** For the administrator's own rules: we create it, jump to it first, and never change its content. */
 export const ADMIN_CHAIN = 'ISTHMUS-USER';
@@ -8,6 +9,9 @@ export const ADMIN_CHAIN = 'ISTHMUS-USER';
 export const ACCEPT_CHAIN = 'ISTHMUS-FORWARD';
 /** The administrator's chain of the reference firewall plugin. */
 export const REFERENCE_ADMIN_CHAIN = 'CNI-ADMIN';
+
+/** Holds all our rules that INPUT of table `filter` leads to. */
+export const INPUT_CHAIN = 'ISTHMUS-INPUT';
 
 /** The word that begins the comment of each rule of ours. Older releases wrote this word alone. */
 export const MARK = 'isthmus';
@@ -18,6 +22,10 @@ export interface OwnRule {
   readonly note: string;
   readonly input?: string;
   readonly output?: string;
+  /** A UDP port: matches datagrams to it that conntrack does not track, because of our NOTRACK rule. */
+  readonly untracked?: number;
+  /** Present: matches only packets of ESP. */
+  readonly esp?: true;
   /** A prefix of the table's family. */
   readonly source?: string;
   /** Present: matches only packets of known connections; `translated`: and those with a translated destination. */
@@ -29,6 +37,8 @@ export interface OwnRule {
 export const FORWARD_JUMP: OwnRule = { note: MARK, target: ACCEPT_CHAIN };
 /** The same where we created FORWARD. */
 export const MADE_JUMP: OwnRule = { note: `${MARK} made`, target: ACCEPT_CHAIN };
+
+export const INPUT_JUMP: OwnRule = { note: MARK, target: INPUT_CHAIN };
 
 /** The jumps that chain ISTHMUS-FORWARD begins with: to our chain for the administrator, and to these. */
 export function adminJumps(chains: readonly string[]): OwnRule[] {
@@ -72,6 +82,24 @@ function deviceRule(device: string, what: string): OwnRule {
   }
 }
 
+/**
+ * Accepts what arrives for a VXLAN device. Only our rule against strangers lets a datagram to this port be untracked, so
+ * none is accepted where that rule is missing.
+ */
+function underlayRule(port: number): OwnRule {
+  return { note: `${MARK} udp ${port}`, untracked: port, target: 'ACCEPT' };
+}
+
+/** Accepts ESP: the kernel drops what no association is for, and INPUT sees what was inside as a packet of its own. */
+const ESP_RULE: OwnRule = { note: `${MARK} proto esp`, esp: true, target: 'ACCEPT' };
+
+/** An entry that has a rule in INPUT. */
+export type InputEntry = UnderlayEntry | SealedEntry;
+
+export function inputRule(entry: InputEntry): OwnRule {
+  return entry.kind === 'sealed' ? ESP_RULE : underlayRule(entry.port);
+}
+
 /** Leaves new connections to a bridge of others to the rules of others. */
 export function bridgeRule(output: string): OwnRule {
   return { note: `${MARK} not to ${output}`, output, target: 'RETURN' };
@@ -93,6 +121,7 @@ export function rankOf(note: string): Rank {
   return what === 'in' || what === 'replies' ? 'known' : 'new';
 }
 
+const UNDERLAY_NOTE = /^isthmus udp (\d+)$/;
 const BRIDGE_NOTE = /^isthmus not to (\S+)$/;
 const DEVICE_NOTE = /^isthmus (\S+) (in|replies|out|across|from \S+|through \S+|reachable)$/;
 
@@ -110,6 +139,9 @@ export function isWider(note: string): boolean {
 export function ruleOf(note: string): OwnRule | undefined {
   const [, device, what] = DEVICE_NOTE.exec(note) ?? [];
   if (device !== undefined && what !== undefined) return deviceRule(device, what);
+  const port = UNDERLAY_NOTE.exec(note)?.[1];
+  if (port !== undefined) return underlayRule(Number(port));
+  if (note === ESP_RULE.note) return ESP_RULE;
   const bridge = BRIDGE_NOTE.exec(note)?.[1];
   if (bridge !== undefined) return bridgeRule(bridge);
   const target = ADMIN_NOTE.exec(note)?.[1];
@@ -124,6 +156,17 @@ export function ownNote(comment: Uint8Array | undefined): string | undefined {
   return text === MARK || text.startsWith(`${MARK} `) ? text : undefined;
 }
 
-export function admissions(entries: readonly FirewallEntry[]): AdmitEntry[] {
+/** An entry that others' chains must not drop: the traffic of a device, or what arrives for a VXLAN device. */
+export type Admission = AdmitEntry | InputEntry;
+
+export function admissions(entries: readonly FirewallEntry[]): Admission[] {
+  return entries.filter((entry) => entry.kind === 'admit' || entry.kind === 'underlay' || entry.kind === 'sealed');
+}
+
+export function devicesOf(entries: readonly Admission[]): AdmitEntry[] {
   return entries.filter((entry) => entry.kind === 'admit');
+}
+
+export function inputsOf(entries: readonly Admission[], family: Family): InputEntry[] {
+  return entries.filter((entry) => entry.kind !== 'admit').filter((entry) => entry.family === family);
 }

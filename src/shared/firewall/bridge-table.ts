@@ -3,25 +3,30 @@ import {
   NF_BR_PRE_ROUTING,
   NF_DROP,
   NFPROTO_BRIDGE,
-  NFT_CMP_EQ,
-  NFT_CMP_NEQ,
-  NFT_GOTO,
-  NFT_LOOKUP_F_INV,
   NFT_META_IIFNAME,
   NFT_META_L4PROTO,
   NFT_META_OIFNAME,
   NFT_META_PKTTYPE,
   NFT_META_PROTOCOL,
-  NFT_PAYLOAD_LL_HEADER,
-  NFT_PAYLOAD_NETWORK_HEADER,
-  NFT_PAYLOAD_TRANSPORT_HEADER,
-  NFT_REG_1,
-  NFT_REG_2,
-  NFT_REG_VERDICT,
 } from '../netlink/netfilter.ts';
-import { addChainRequest, addRuleRequest, addSetRequest, addTableRequest, type NewSet } from '../netlink/nft-batch.ts';
-import type { Expression } from '../netlink/nft-rules.ts';
+import type { NewSet } from '../netlink/nft-batch.ts';
+import type { ChainHook, Expression } from '../netlink/nft-rules.ts';
 import type { Request } from '../netlink/socket.ts';
+import {
+  countsOf,
+  goto,
+  is,
+  isNot,
+  link,
+  meta,
+  network,
+  outside,
+  type TableContent,
+  tableRequests,
+  transport,
+  verdict,
+  within,
+} from './table-rules.ts';
 
 export const BRIDGE_TABLE_ID = { family: NFPROTO_BRIDGE, table: 'isthmus' } as const;
 
@@ -65,21 +70,6 @@ const SETS: readonly NewSet[] = [
 
 export const BRIDGE_SETS: readonly string[] = SETS.map(({ name }) => name);
 
-/** Loads a field of the frame into a register. */
-type Field = (register: number) => Expression;
-const meta =
-  (key: number): Field =>
-  (dreg) => ({ name: 'meta', meta: { dreg, key } });
-const bytesAt =
-  (base: number) =>
-  (offset: number, len: number): Field =>
-  (dreg) => ({ name: 'payload', payload: { dreg, base, offset, len } });
-const [link, network, transport] = [
-  NFT_PAYLOAD_LL_HEADER,
-  NFT_PAYLOAD_NETWORK_HEADER,
-  NFT_PAYLOAD_TRANSPORT_HEADER,
-].map(bytesAt) as [ReturnType<typeof bytesAt>, ReturnType<typeof bytesAt>, ReturnType<typeof bytesAt>];
-
 const IIFNAME = meta(NFT_META_IIFNAME);
 const OIFNAME = meta(NFT_META_OIFNAME);
 const PKTTYPE = meta(NFT_META_PKTTYPE);
@@ -97,24 +87,8 @@ const ICMPV6_TYPE = transport(0, 1);
 const ND_TARGET = network(48, 16);
 const IP6_NEXTHDR = network(6, 1);
 
-const within = (set: string, ...fields: readonly Field[]): Expression[] => looked(set, fields, 0);
-const outside = (set: string, ...fields: readonly Field[]): Expression[] => looked(set, fields, NFT_LOOKUP_F_INV);
-function looked(set: string, fields: readonly Field[], flags: number): Expression[] {
-  const loads = fields.map((field, i) => field(i === 0 ? NFT_REG_1 : NFT_REG_2));
-  return [...loads, { name: 'lookup', lookup: { set, sreg: NFT_REG_1, flags } }];
-}
-const is = (field: Field, hex: string): Expression[] => compared(field, NFT_CMP_EQ, hex);
-const isNot = (field: Field, hex: string): Expression[] => compared(field, NFT_CMP_NEQ, hex);
-function compared(field: Field, op: number, hex: string): Expression[] {
-  return [field(NFT_REG_1), { name: 'cmp', cmp: { sreg: NFT_REG_1, op, data: { value: Buffer.from(hex, 'hex') } } }];
-}
-function verdict(code: number, chain?: string): Expression {
-  const data = { verdict: chain === undefined ? { code } : { code, chain } };
-  return { name: 'immediate', immediate: { dreg: NFT_REG_VERDICT, data } };
-}
 /** Drops what a port sends whose addresses are bound. */
 const DROP = [...within('bound', IIFNAME), verdict(NF_DROP)];
-const goto = (chain: string): Expression => verdict(NFT_GOTO, chain);
 
 const [ICMPV6, UDP] = ['3a', '11'] as const;
 const [RS_ANSWER, NS, NA, REDIRECT] = ['86', '87', '88', '89'] as const;
@@ -189,20 +163,14 @@ const CHAINS: Readonly<Record<string, readonly (readonly Expression[])[]>> = {
   ],
 };
 
-interface Hook {
-  readonly number: number;
-  readonly priority: number;
-}
-
 /** Before br_netfilter, and before everything that others do by default. */
-const HOOKS: Readonly<Record<string, Hook>> = {
+const HOOKS: Readonly<Record<string, ChainHook>> = {
   spoof: { number: NF_BR_PRE_ROUTING, priority: -300 },
   isolation: { number: NF_BR_FORWARD, priority: -300 },
 };
 
-const COUNTS: ReadonlyMap<string, number> = new Map(
-  Object.entries(CHAINS).map(([name, rules]) => [name, rules.length]),
-);
+const CONTENT: TableContent = { sets: SETS, chains: CHAINS, hooks: HOOKS };
+const COUNTS = countsOf(CONTENT);
 
 /** Number of rules in each chain. */
 export function bridgeRuleCounts(): ReadonlyMap<string, number> {
@@ -211,16 +179,5 @@ export function bridgeRuleCounts(): ReadonlyMap<string, number> {
 
 /** The messages that create the table, with its sets empty. It must not exist. */
 export function bridgeTableRequests(): Request[] {
-  const chains = Object.entries(CHAINS);
-  return [
-    addTableRequest(BRIDGE_TABLE_ID),
-    ...SETS.map((set, i) => addSetRequest(BRIDGE_TABLE_ID, set, i + 1)),
-    ...chains.map(([chain]) => addChainRequest({ ...BRIDGE_TABLE_ID, chain }, HOOKS[chain])),
-    ...chains.flatMap(([chain, rules]) =>
-      rules.map((expressions) => {
-        const id = { ...BRIDGE_TABLE_ID, chain };
-        return addRuleRequest({ chain: id, append: true, expressions, userdata: new Uint8Array() });
-      }),
-    ),
-  ];
+  return tableRequests(BRIDGE_TABLE_ID, CONTENT);
 }

@@ -1,33 +1,34 @@
 import type { LinuxNamespace } from '../host/linux-namespace.ts';
 import type { Family } from '../model/addr.ts';
 import { given } from '../model/given.ts';
-import { NF_ACCEPT, NF_DROP, NF_INET_FORWARD, XT_RETURN } from '../netlink/netfilter.ts';
+import { NF_ACCEPT, NF_DROP, NF_INET_FORWARD, NF_INET_LOCAL_IN, XT_RETURN } from '../netlink/netfilter.ts';
 import { readXtTable, type XtRule } from '../netlink/xtables.ts';
-import { FORWARD_JUMP, MARK, type OwnRule, ownNote, ruleOf } from './admission.ts';
+import { FORWARD_JUMP, INPUT_JUMP, MARK, type OwnRule, ownNote, ruleOf } from './admission.ts';
 import type { TableChange } from './filter-table.ts';
-import type { Does, FilterRule, FilterTable } from './forward-chain.ts';
+import type { Base, Does, FilterRule, FilterTable } from './forward-chain.ts';
 import { legacyTables } from './iptables-tools.ts';
 
 const TABLE = 'filter';
+const HOOKS: Readonly<Record<Base, number>> = { INPUT: NF_INET_LOCAL_IN, FORWARD: NF_INET_FORWARD };
 const VERDICT_DROP = -1 - NF_DROP;
 const VERDICT_ACCEPT = -1 - NF_ACCEPT;
 
 /** Returns the current table, or undefined if it has never been used. */
-export function readLegacyTable(ns: LinuxNamespace, family: Family): FilterTable | undefined {
+export function readLegacyTable(ns: LinuxNamespace, family: Family, base: Base = 'FORWARD'): FilterTable | undefined {
   if (!legacyTables(ns, family).includes(TABLE)) return undefined;
   const { rules, first, last } = ns.within(() => readXtTable(family, TABLE));
-  const start = first[NF_INET_FORWARD] ?? 0;
-  const end = last[NF_INET_FORWARD] ?? 0;
+  const start = first[HOOKS[base]] ?? 0;
+  const end = last[HOOKS[base]] ?? 0;
   const policy = rules.find(({ offset }) => offset === end)?.verdict === VERDICT_DROP ? 'drop' : 'accept';
   const names = namesOf(rules);
-  const chains = new Map<string, FilterRule[]>([...names.values(), 'FORWARD'].map((name) => [name, []]));
+  const chains = new Map<string, FilterRule[]>([...names.values(), base].map((name) => [name, []]));
   for (const [i, rule] of rules.entries()) {
-    const chain = rule.offset >= start && rule.offset < end ? 'FORWARD' : names.get(rule.offset);
+    const chain = rule.offset >= start && rule.offset < end ? base : names.get(rule.offset);
     // The last rule of a chain belongs to the kernel: it returns.
     if (chain === undefined || rules[i + 1]?.target === 'ERROR') continue;
     chains.get(chain)?.push(understand(rule, rules[i + 1]?.offset, names));
   }
-  return { family, policy, rules: (chain) => chains.get(chain) };
+  return { family, base, policy, rules: (chain) => chains.get(chain) };
 }
 
 /** Maps the first rule of each user-defined chain to the chain's name; a jump points to that rule. */
@@ -61,20 +62,27 @@ export function legacyScript(table: FilterTable, change: TableChange<FilterRule>
 }
 
 function asWritten(chain: string, { note = '', accepts }: FilterRule): OwnRule | undefined {
+  if (accepts === undefined && chain === 'INPUT') return { ...INPUT_JUMP, note };
   if (accepts === undefined) return chain === 'FORWARD' ? { ...FORWARD_JUMP, note } : ruleOf(note);
   const { way, device } = accepts;
   return { note, ...(way === 'in' ? { input: device } : { output: device }), target: 'ACCEPT' };
 }
 
-function ruleText({ note, input, output, source, known, target }: OwnRule): string {
+function ruleText({ note, input, output, source, known, untracked, esp, target }: OwnRule): string {
   const states = known === 'translated' ? 'RELATED,ESTABLISHED,DNAT' : 'RELATED,ESTABLISHED';
   const words = [
     ...(source === undefined ? [] : ['-s', source]),
     ...(input === undefined ? [] : ['-i', input]),
     ...(output === undefined ? [] : ['-o', output]),
     ...(known === undefined ? [] : ['-m', 'conntrack', '--ctstate', states]),
+    ...(untracked === undefined ? [] : untrackedWords(untracked)),
+    ...(esp ? ['-p', 'esp'] : []),
   ];
   return [...words, '-m', 'comment', '--comment', `"${note}"`, '-j', target].join(' ');
+}
+
+function untrackedWords(port: number): string[] {
+  return ['-p', 'udp', '-m', 'udp', '--dport', String(port), '-m', 'conntrack', '--ctstate', 'UNTRACKED'];
 }
 
 /** `next` is the position of the following rule; a jump to it has no effect. */

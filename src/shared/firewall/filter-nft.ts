@@ -1,7 +1,6 @@
-import { fault } from '../errors/fault.ts';
-import { addrToBytes, type Family } from '../model/addr.ts';
+import { PROTOCOL_NUMBERS } from '../host/conntrack.ts';
+import type { Family } from '../model/addr.ts';
 import { given } from '../model/given.ts';
-import { firstOf, lastOf, parsePrefix } from '../model/prefix.ts';
 import {
   NF_ACCEPT,
   NF_DROP,
@@ -13,18 +12,16 @@ import {
   NFT_JUMP,
   NFT_META_IIFNAME,
   NFT_META_OIFNAME,
-  NFT_PAYLOAD_NETWORK_HEADER,
-  NFT_REG_1,
-  NFT_REG_VERDICT,
   NFT_RETURN,
   NFTNL_UDATA_RULE_COMMENT,
 } from '../netlink/netfilter.ts';
 import type { ChainId, Expression, NewRule, NftRule, RuleChange } from '../netlink/nft-rules.ts';
 import { readChains, readRules } from '../netlink/nft-rules.ts';
 import type { NetlinkSocket } from '../netlink/socket.ts';
-import { ADMIN_CHAIN, MARK, type OwnRule, ownNote, REFERENCE_ADMIN_CHAIN } from './admission.ts';
+import { ADMIN_CHAIN, MARK, ownNote, REFERENCE_ADMIN_CHAIN } from './admission.ts';
+import { expressionsOf, noteBytes } from './filter-nft-rules.ts';
 import type { TableChange } from './filter-table.ts';
-import type { Does, FilterRule, FilterTable } from './forward-chain.ts';
+import type { Base, Does, FilterRule, FilterTable } from './forward-chain.ts';
 
 export interface HandledRule extends FilterRule {
   readonly handle: bigint;
@@ -52,11 +49,28 @@ export function readNftTables(socket: NetlinkSocket): NftFilterTable[] {
   return families.flatMap((family, i) => {
     const found = policies.slice(i * chains.length, (i + 1) * chains.length);
     if (found.every((policy) => policy === undefined)) return [];
-    return [openTable(socket, family, found[0] === NF_DROP ? 'drop' : 'accept')];
+    return [openTable(socket, family, 'FORWARD', found[0])];
   });
 }
 
-function openTable(socket: NetlinkSocket, family: Family, policy: 'accept' | 'drop'): NftFilterTable {
+/** Returns the tables of both families that have a chain INPUT. */
+export function readNftInputs(socket: NetlinkSocket): NftFilterTable[] {
+  const families = [4, 6] as const;
+  const policies = readChains(
+    socket,
+    families.map((family) => chainId(family, 'INPUT')),
+  );
+  return families.flatMap((family, i) =>
+    policies[i] === undefined ? [] : [openTable(socket, family, 'INPUT', policies[i])],
+  );
+}
+
+function openTable(
+  socket: NetlinkSocket,
+  family: Family,
+  base: Base,
+  policy: number | null | undefined,
+): NftFilterTable {
   const known = new Map<string, readonly HandledRule[] | undefined>();
   const read = (chain: string): readonly HandledRule[] | undefined => {
     const rules = readRules(socket, chainId(family, chain)).map(understand);
@@ -64,7 +78,8 @@ function openTable(socket: NetlinkSocket, family: Family, policy: 'accept' | 'dr
   };
   return {
     family,
-    policy,
+    base,
+    policy: policy === NF_DROP ? 'drop' : 'accept',
     rules: (chain) => {
       if (!known.has(chain)) known.set(chain, read(chain));
       return known.get(chain);
@@ -85,7 +100,12 @@ export function nftChange(table: NftFilterTable, change: TableChange<HandledRule
     ),
     insert: change.insert.map(({ chain, index, rule }): NewRule => {
       const before = table.rules(chain)?.[index]?.handle;
-      const made = { chain: idOf(chain), expressions: expressionsOf(rule, family), userdata: noteBytes(rule.note) };
+      const made = {
+        chain: idOf(chain),
+        expressions: expressionsOf(rule, family),
+        userdata: noteBytes(rule.note),
+        ...(rule.untracked === undefined ? {} : { protocol: PROTOCOL_NUMBERS.udp }),
+      };
       return before === undefined ? { ...made, append: true } : { ...made, before };
     }),
     remove: change.remove.map(({ chain, rule }) => ({ chain: idOf(chain), handle: rule.handle })),
@@ -96,72 +116,6 @@ export function nftChange(table: NftFilterTable, change: TableChange<HandledRule
 function chainId(family: Family, chain: string): ChainId {
   return { family: NFPROTO[family], table: TABLE, chain };
 }
-
-/** Type, length, value: nft prints it as `comment "…"`, iptables as `-m comment --comment "…"`. */
-function noteBytes(note: string): Uint8Array {
-  const text = Buffer.from(`${note}\0`);
-  return Uint8Array.from([NFTNL_UDATA_RULE_COMMENT, text.length, ...text]);
-}
-
-/** The rule as iptables writes it, so that `iptables -S` can print it. */
-function expressionsOf({ input, output, source, known, target }: OwnRule, family: Family): Expression[] {
-  return [
-    ...(input === undefined ? [] : device(NFT_META_IIFNAME, input)),
-    ...(output === undefined ? [] : device(NFT_META_OIFNAME, output)),
-    ...(source === undefined ? [] : from(source, family)),
-    ...(known === undefined ? [] : [conntrack(known)]),
-    { name: 'counter', counter: EMPTY_COUNTER },
-    verdict(target),
-  ];
-}
-
-/** The comparison covers the name and its NUL, and nothing else. */
-function device(key: number, name: string): Expression[] {
-  return [{ name: 'meta', meta: { dreg: NFT_REG_1, key } }, equals(Buffer.from(`${name}\0`))];
-}
-
-/** Offset and size of the source address in the header of IPv4 and of IPv6. */
-const SOURCE = { 4: { offset: 12, len: 4 }, 6: { offset: 8, len: 16 } } as const;
-
-function from(text: string, family: Family): Expression[] {
-  const prefix = parsePrefix(text);
-  if (prefix === undefined) throw fault.internal('admit', text, 'it is not a prefix');
-  const { offset, len } = SOURCE[family];
-  const load = { dreg: NFT_REG_1, base: NFT_PAYLOAD_NETWORK_HEADER, offset, len };
-  const value = addrToBytes(firstOf(prefix));
-  const mask = value.map((byte, i) => ~(byte ^ (addrToBytes(lastOf(prefix))[i] ?? 0)) & 0xff);
-  const keep = { sreg: NFT_REG_1, dreg: NFT_REG_1, len, mask: { value: mask }, xor: { value: new Uint8Array(len) } };
-  return [{ name: 'payload', payload: load }, { name: 'bitwise', bitwise: keep }, equals(value)];
-}
-
-function equals(value: Uint8Array): Expression {
-  return { name: 'cmp', cmp: { sreg: NFT_REG_1, op: NFT_CMP_EQ, data: { value } } };
-}
-
-/** linux/netfilter/xt_conntrack.h, struct xt_conntrack_mtinfo3, padded to 8 bytes; its revision is 3. */
-const CONNTRACK_BYTES = 168;
-const MATCH_FLAGS = 146;
-const STATE_MASK = 150;
-const XT_CONNTRACK_STATE = 1;
-const STATES = { known: 0x02 | 0x04, translated: 0x02 | 0x04 | 0x80 } as const;
-
-/** `-m conntrack --ctstate RELATED,ESTABLISHED`, with DNAT for `translated`. */
-function conntrack(known: keyof typeof STATES): Expression {
-  const info = Buffer.alloc(CONNTRACK_BYTES);
-  info.writeUInt16LE(XT_CONNTRACK_STATE, MATCH_FLAGS);
-  info.writeUInt16LE(STATES[known], STATE_MASK);
-  return { name: 'match', match: { name: 'conntrack', rev: 3, info } };
-}
-
-function verdict(target: string): Expression {
-  const codes: Readonly<Record<string, number>> = { ACCEPT: NF_ACCEPT, RETURN: NFT_RETURN };
-  const code = codes[target];
-  const data = { verdict: code === undefined ? { code: NFT_JUMP, chain: target } : { code } };
-  return { name: 'immediate', immediate: { dreg: NFT_REG_VERDICT, data } };
-}
-
-/** Without attributes, the counter starts at zero bytes and packets. */
-const EMPTY_COUNTER = new Uint8Array(0);
 
 export function understand({ handle, expressions, userdata }: NftRule): HandledRule {
   const conditions = expressions.filter((one) => !TRANSPARENT.includes(one.name) && !isComment(one));

@@ -148,7 +148,7 @@ export function planRemoval<R extends FilterRule>(
   };
 }
 
-const UNCHANGED = { createChains: [], insert: [], remove: [], deleteChains: [] } as const;
+export const UNCHANGED = { createChains: [], insert: [], remove: [], deleteChains: [] } as const;
 
 function isChosen(device: string | undefined, chosen: (device: string) => boolean): boolean {
   return device !== undefined && chosen(device);

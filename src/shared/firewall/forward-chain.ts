@@ -1,5 +1,5 @@
 import type { Family } from '../model/addr.ts';
-import { ACCEPT_CHAIN, FORWARD_JUMP, MADE_JUMP, REFERENCE_ADMIN_CHAIN } from './admission.ts';
+import { ACCEPT_CHAIN, FORWARD_JUMP, INPUT_CHAIN, MADE_JUMP, REFERENCE_ADMIN_CHAIN } from './admission.ts';
 
 /** The verdict of a matching rule; `other` lets the packet continue (a log, a mark, an unknown condition). */
 export type Does = 'accept' | 'drop' | 'return' | 'jump' | 'other';
@@ -20,10 +20,14 @@ export interface FilterRule {
   readonly accepts?: { readonly way: 'in' | 'out'; readonly device: string };
 }
 
-/** A foreign table `filter` with its chain FORWARD, for one family and one kind of iptables. */
+/** A chain of the kernel's in table `filter` that leads to a chain of ours. */
+export type Base = 'FORWARD' | 'INPUT';
+
+/** A foreign table `filter` with one base chain, for one family and one kind of iptables. */
 export interface FilterTable<R extends FilterRule = FilterRule> {
   readonly family: Family;
-  /** Policy of FORWARD. */
+  readonly base: Base;
+  /** Policy of the base chain. */
   readonly policy: 'accept' | 'drop';
   /** Returns the rules of a chain in order; undefined if it does not exist. */
   rules(chain: string): readonly R[] | undefined;
@@ -34,7 +38,7 @@ const MAX_DEPTH = 16;
 
 /** Returns true if the table drops packets that no rule accepts. */
 export function drops(table: FilterTable): boolean {
-  return (fate(table, 'FORWARD') ?? table.policy) === 'drop';
+  return (fate(table, table.base) ?? table.policy) === 'drop';
 }
 
 /** Returns true if the table drops packets that no rule accepts, or if it has rules of ours or of an administrator. */
@@ -42,14 +46,16 @@ export function concernsUs(table: FilterTable): boolean {
   return drops(table) || [ACCEPT_CHAIN, REFERENCE_ADMIN_CHAIN].some((chain) => table.rules(chain) !== undefined);
 }
 
-/** Our jump in FORWARD; an older rule of ours has the same comment, and accepts. */
+const JUMPED: readonly (string | undefined)[] = [ACCEPT_CHAIN, INPUT_CHAIN];
+
+/** Our jump in a base chain; an older rule of ours has the same comment, and accepts. */
 export function isOurJump({ note, does, target }: FilterRule): boolean {
-  return (note === FORWARD_JUMP.note || note === MADE_JUMP.note) && does === 'jump' && target === ACCEPT_CHAIN;
+  return (note === FORWARD_JUMP.note || note === MADE_JUMP.note) && does === 'jump' && JUMPED.includes(target);
 }
 
 /** Returns the index of our jump if packets reach it. */
 export function jumpIndex(table: FilterTable): number | undefined {
-  const rules = table.rules('FORWARD') ?? [];
+  const rules = table.rules(table.base) ?? [];
   const index = rules.slice(0, boundary(table)).findIndex(isOurJump);
   return index < 0 ? undefined : index;
 }
@@ -58,7 +64,7 @@ export function jumpIndex(table: FilterTable): number | undefined {
 export function placeOfJump<R extends FilterRule>(
   table: FilterTable<R>,
 ): { readonly insertAt?: number; readonly remove: readonly R[] } {
-  const rules = table.rules('FORWARD') ?? [];
+  const rules = table.rules(table.base) ?? [];
   const end = boundary(table);
   const copies = rules.filter(isOurJump);
   const last = rules[end - 1];
@@ -68,7 +74,7 @@ export function placeOfJump<R extends FilterRule>(
 
 /** Returns the index of the first rule of others that decides about every packet; the number of rules if none does. */
 function boundary(table: FilterTable): number {
-  const rules = table.rules('FORWARD') ?? [];
+  const rules = table.rules(table.base) ?? [];
   const index = rules.findIndex(
     (rule) => rule.always && !isOurJump(rule) && (rule.does === 'return' || verdict(table, rule) !== undefined),
   );

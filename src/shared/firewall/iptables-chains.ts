@@ -4,7 +4,7 @@ import { NFPROTO_IPV4, NFPROTO_IPV6 } from '../netlink/netfilter.ts';
 import { openNetfilter } from '../netlink/nfnetlink.ts';
 import { deleteUnused } from '../netlink/nft-change.ts';
 import { type ChainId, readChains } from '../netlink/nft-rules.ts';
-import { CHAINS, TABLES } from './iptables-lines.ts';
+import { CHAINS, TABLES, type Table } from './iptables-lines.ts';
 import { baseLines } from './iptables-rules.ts';
 import type { Absent } from './iptables-script.ts';
 import type { Variant } from './iptables-tools.ts';
@@ -28,7 +28,7 @@ export function hasChains(ns: LinuxNamespace): boolean {
 export function absentChains(ns: LinuxNamespace, variant: Variant, family: Family): Absent {
   if (variant === 'legacy') return () => false;
   const ids = TABLES.flatMap((table) =>
-    baseLines(table, family).map(({ chain }): ChainId => ({ family: NFPROTO[family], table, chain })),
+    startsOf(table, family).map((chain): ChainId => ({ family: NFPROTO[family], table, chain })),
   );
   using socket = ns.within(openNetfilter);
   if (socket === undefined) return () => false;
@@ -37,6 +37,12 @@ export function absentChains(ns: LinuxNamespace, variant: Variant, family: Famil
     ids.filter((_, i) => policies[i] === undefined).map(({ table, chain }) => `${table} ${chain}`),
   );
   return (table, chain) => absent.has(`${table} ${chain}`);
+}
+
+/** The chains of others that rules of ours may be in. */
+function startsOf(table: Table, family: Family): string[] {
+  const starts = baseLines(table, family).map(({ chain }) => chain);
+  return table === 'raw' ? [...starts, 'OUTPUT'] : starts;
 }
 
 /** Deletes unused chains of iptables-nft that were created for our jumps, and their empty tables. */

@@ -18,10 +18,13 @@ export interface Line {
 
 /** Our chains, by table. */
 export const CHAINS: Readonly<Record<Table, readonly string[]>> = {
-  raw: ['ISTHMUS-GUARD'],
+  raw: ['ISTHMUS-GUARD', 'ISTHMUS-PEERS', 'ISTHMUS-SENT'],
   mangle: ['ISTHMUS-FORWARD', 'ISTHMUS-APART', 'ISTHMUS-CLOSED', 'ISTHMUS-FOREIGN'],
   nat: ['ISTHMUS-DNAT', 'ISTHMUS-ANSWERS', 'ISTHMUS-MASQ'],
 };
+
+/** Chains that exist only while they have rules: a host without overlay networks has neither. */
+export const OPTIONAL: readonly string[] = ['ISTHMUS-PEERS', 'ISTHMUS-SENT'];
 
 export const LOOPBACK = '127.0.0.0/8';
 

@@ -58,8 +58,8 @@ export function conditionWords(conditions: readonly string[]): string[] {
 }
 
 /**
- * Returns the first of the words that is not part of a match; undefined if all are. Options have to be written out: iptables
- * takes every abbreviation that it finds unique.
+ * Returns the first of the words that is not part of a match; undefined if all are. Options have to be written out:
+ * iptables takes every abbreviation that it finds unique.
  */
 export function notMatching(words: readonly string[]): string | undefined {
   const allowed = new Set(OWN);

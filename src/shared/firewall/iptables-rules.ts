@@ -13,6 +13,7 @@ import {
 } from '../model/firewall.ts';
 import type { ClosedBridge } from './admit.ts';
 import { familyOf, type Line, LOOPBACK, socketText, type Table } from './iptables-lines.ts';
+import { peerLine, sealedLines, underlayLines } from './iptables-peers.ts';
 import { portLines } from './iptables-ports.ts';
 
 /** Connections that our own published ports translated. */
@@ -74,6 +75,12 @@ export function entryLines(entry: FirewallEntry, family: Family, subnetOf: (addr
       return familyOf(entry.address) === family ? [directLine(entry)] : [];
     case 'exposure':
       return entry.family === family ? [exposureLine(entry)] : [];
+    case 'underlay':
+      return entry.family === family ? underlayLines(entry) : [];
+    case 'sealed':
+      return entry.family === family ? sealedLines(entry) : [];
+    case 'peer':
+      return familyOf(entry.address) === family ? [peerLine(entry)] : [];
   }
 }
 
@@ -132,34 +139,42 @@ function hairpinLines({ device, subnet }: HairpinEntry, family: Family): Line[] 
   return [ownDevice(device), masquerade(subnet), masquerade(LOOPBACK), guard('-d'), guard('-s')];
 }
 
-function policyLines({ device, policy }: PolicyEntry): Line[] {
-  const line = (chain: string, matches: readonly string[], target: string): Line => {
-    return { table: 'mangle', chain, matches, target: ['-j', target] };
+function policyLines({ device, policy, vxlan }: PolicyEntry): Line[] {
+  const devices = [device, ...(vxlan === undefined ? [] : [vxlan])];
+  const line = (chain: string, matches: readonly string[], target: string, head = false): Line => {
+    return { table: 'mangle', chain, matches, target: ['-j', target], ...(head ? { head } : {}) };
   };
-  const leaving = ['-i', device, '!', '-o', device];
-  const entering = ['!', '-i', device, '-o', device];
+  const forward = (ways: readonly (readonly string[])[], target: string, more: readonly string[] = []): Line[] =>
+    ways.map((way) => line('ISTHMUS-FORWARD', [...way, ...more], target));
+  const leaving = devices.map((name) => ['-i', name, '!', '-o', name]);
+  const entering = devices.map((name) => ['!', '-i', name, '-o', name]);
   // A published port is open to everybody.
   const unpublished = ['-m', 'conntrack', '!', '--ctstate', 'DNAT'];
-  const toForeign = line('ISTHMUS-FORWARD', [...leaving, ...unpublished], 'ISTHMUS-FOREIGN');
-  const foreign = [toForeign, line('ISTHMUS-FORWARD', [...entering, ...unpublished], 'ISTHMUS-FOREIGN')];
+  const toForeign = forward(leaving, 'ISTHMUS-FOREIGN', unpublished);
+  const foreign = [...toForeign, ...forward(entering, 'ISTHMUS-FOREIGN', unpublished)];
   const apart = [
-    line('ISTHMUS-FORWARD', leaving, 'ISTHMUS-APART'),
-    line('ISTHMUS-APART', ['-o', device, ...unpublished], 'DROP'),
+    ...forward(leaving, 'ISTHMUS-APART'),
+    ...devices.map((name) => line('ISTHMUS-APART', ['-o', name, ...unpublished], 'DROP')),
     ...foreign,
   ];
+  /** From the endpoints here to those of other hosts, and back: before the rules about what leaves and enters. */
+  const across =
+    vxlan === undefined ? [] : [device, vxlan].map((name) => ['-i', name, '-o', name === device ? vxlan : device]);
+  const own = across.map((way) => line('ISTHMUS-FORWARD', way, 'RETURN', true));
   switch (policy) {
     case 'open':
       return foreign;
     case 'reachable':
-      return [toForeign];
+      return toForeign;
     case 'same-bridge':
-      return apart;
+      return [...own, ...apart];
     case 'isolated':
-      return [...apart, line('ISTHMUS-FORWARD', ['-i', device, '-o', device, ...unpublished], 'DROP')];
+      // What goes to other hosts leaves, and so is dropped among what is apart.
+      return [...apart, ...forward([['-i', device, '-o', device]], 'DROP', unpublished)];
     case 'closed':
-      return [toForeign, line('ISTHMUS-FORWARD', [...entering, ...unpublished], 'ISTHMUS-CLOSED')];
+      return [...own, ...toForeign, ...forward(entering, 'ISTHMUS-CLOSED', unpublished)];
     case 'internal':
-      return [line('ISTHMUS-FORWARD', entering, 'DROP'), line('ISTHMUS-FORWARD', leaving, 'DROP')];
+      return [...own, ...forward(entering, 'DROP'), ...forward(leaving, 'DROP')];
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Family } from '../model/addr.ts';
-import { CHAINS, TABLES, type Table } from './iptables-lines.ts';
+import { CHAINS, OPTIONAL, TABLES, type Table } from './iptables-lines.ts';
 import { FOREIGN_NOTE } from './iptables-rules.ts';
 import {
   baseGroup,
@@ -30,14 +30,14 @@ export function addScript(family: Family, groups: readonly Group[], state: State
   const replaced = state.lines.filter(({ note }) => replaces.has(note));
   const tables = TABLES.filter((table) => wanted.includes(table) || replaced.some((line) => line.table === table));
   const blocks = tables.map((table) => {
-    const chains = CHAINS[table].filter((chain) => !state.chains[table].includes(chain));
+    const chains = neededChains(table, groups).filter((chain) => !state.chains[table].includes(chain));
     // A rule that is added back alone would end up in another position.
     const broken = [baseGroup(table, family), ...groups].filter((group) => !isWhole(group, state));
     const there = state.lines.filter((line) => line.table === table);
     const ids = new Set(broken.map(({ id }) => id));
     const makeWay = new Set(broken.flatMap((group) => group.replaces ?? []));
     const old = there.filter(({ id, note }) => ids.has(id) || makeWay.has(note));
-    const wasMade = new Set(old.filter(({ note }) => note === MADE).map(({ chain }) => chain));
+    const wasMade = new Set(there.filter(({ note }) => note === MADE).map(({ chain }) => chain));
     const made: Absent = (inTable, chain) => wasMade.has(chain) || absent(inTable, chain);
     return block(table, [...chains.map(declaration), ...old.map(deletionText), ...groupLines(broken, table, made)]);
   });
@@ -50,9 +50,15 @@ export function removeScript(ids: ReadonlySet<string>, state: State): Script {
   const blocks = TABLES.map((table) => {
     const lines = state.lines.filter((line) => line.table === table);
     const used = lines.some(({ id, note }) => id !== table && note !== FOREIGN_NOTE && !ids.has(id));
-    if (!used) orphans.push(...orphansOf(lines));
-    if (used) return block(table, lines.filter(({ id }) => ids.has(id)).map(deletionText));
-    return block(table, clearing(table, lines, state));
+    const [going, staying] = [lines.filter(({ id }) => ids.has(id)), lines.filter(({ id }) => !ids.has(id))];
+    orphans.push(
+      ...orphansOf(used ? going.filter((line) => !staying.some(({ chain }) => chain === line.chain)) : lines),
+    );
+    if (!used) return block(table, clearing(table, lines, state));
+    const unused = OPTIONAL.filter(
+      (name) => going.length > 0 && state.chains[table].includes(name) && !staying.some(({ chain }) => chain === name),
+    );
+    return block(table, [...going.map(deletionText), ...unused.map((chain) => `-X ${chain}`)]);
   });
   return { text: blocks.join(''), orphans };
 }
@@ -69,12 +75,23 @@ export function resetScript(family: Family, groups: readonly Group[], state: Sta
     }
     const jumps = lines.filter(({ chain }) => !CHAINS[table].includes(chain));
     const wasMade = new Set(orphansOf(lines));
+    const starts = new Set([baseGroup(table, family), ...groups].flatMap((group) => group.lines.map(placeText)));
+    orphans.push(...[...wasMade].filter((place) => !starts.has(place)));
     const made: Absent = (inTable, chain) => wasMade.has(`${inTable} ${chain}`) || absent(inTable, chain);
     // Declaring an existing chain flushes it.
     const fresh = groupLines([baseGroup(table, family), ...groups], table, made);
-    return block(table, [...CHAINS[table].map(declaration), ...jumps.map(deletionText), ...fresh]);
+    const needed = neededChains(table, groups);
+    const left = OPTIONAL.filter((chain) => state.chains[table].includes(chain) && !needed.includes(chain));
+    const emptied = [...left.map((chain) => `-F ${chain}`), ...left.map((chain) => `-X ${chain}`)];
+    return block(table, [...needed.map(declaration), ...jumps.map(deletionText), ...emptied, ...fresh]);
   });
   return { text: blocks.join(''), orphans };
+}
+
+/** The chains of ours that a table with these groups has. */
+function neededChains(table: Table, groups: readonly Group[]): string[] {
+  const used = new Set(groups.flatMap(({ lines }) => lines.map(({ chain }) => chain)));
+  return CHAINS[table].filter((chain) => !OPTIONAL.includes(chain) || used.has(chain));
 }
 
 function groupLines(groups: readonly Group[], table: Table, made: Absent): string[] {
@@ -94,7 +111,11 @@ function clearing(table: Table, lines: readonly SavedLine[], state: State): stri
 }
 
 function orphansOf(lines: readonly SavedLine[]): string[] {
-  return lines.filter(({ note }) => note === MADE).map(({ table, chain }) => `${table} ${chain}`);
+  return lines.filter(({ note }) => note === MADE).map(placeText);
+}
+
+function placeText({ table, chain }: Pick<SavedLine, 'table' | 'chain'>): string {
+  return `${table} ${chain}`;
 }
 
 function declaration(chain: string): string {

@@ -146,7 +146,7 @@ export function concerns(entry: FirewallEntry, family: Family): boolean {
   if (entry.kind === 'policy' || entry.kind === 'separate') return true;
   if (isBridgeEntry(entry) || entry.kind === 'source') return false;
   if (entry.kind === 'admit') return entry.from?.some((prefix) => familyOf(prefix) === family) === true;
-  if (entry.kind === 'exposure') return entry.family === family;
+  if (entry.kind === 'exposure' || entry.kind === 'underlay' || entry.kind === 'sealed') return entry.family === family;
   return familyOf('address' in entry ? entry.address : entry.subnet) === family;
 }
 

@@ -1,5 +1,5 @@
 import { fault } from '../errors/fault.ts';
-import { isExhaustion, type NetError } from '../errors/net-error.ts';
+import type { NetError } from '../errors/net-error.ts';
 import type { LinuxNamespace } from '../host/linux-namespace.ts';
 import { type ToolAnswer, runTool as tryTool } from '../host/tool.ts';
 import type { Family } from '../model/addr.ts';
@@ -12,17 +12,8 @@ const WAIT = '10';
 
 /** Returns the namespace's iptables-legacy tables. Reads /proc, because running the tools would create a table. */
 export function legacyTables(ns: LinuxNamespace, family: Family): string[] {
-  const { readFileSync } = process.getBuiltinModule('node:fs');
-  try {
-    const file = `/proc/thread-self/net/${family === 4 ? 'ip' : 'ip6'}_tables_names`;
-    return ns
-      .within(() => readFileSync(file, 'utf8'))
-      .split('\n')
-      .filter(Boolean);
-  } catch (error) {
-    if (isExhaustion(error)) throw error;
-    return [];
-  }
+  const file = `/proc/thread-self/net/${family === 4 ? 'ip' : 'ip6'}_tables_names`;
+  return (ns.readProc(file) ?? '').split('\n').filter(Boolean);
 }
 
 /** IPv4, and IPv6 if the kernel has it. */

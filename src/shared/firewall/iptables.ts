@@ -93,13 +93,13 @@ class IptablesFirewaller implements Firewaller {
   async #remove(entries: readonly FirewallEntry[]): Promise<NetError[]> {
     if (entries.length === 0) return [];
     const ids = new Set(entries.map(entryId));
-    const errors = await this.#admitter.remove(admissions(entries).map(({ device }) => device));
+    const errors = await this.#admitter.remove(admissions(entries));
     return [...errors, ...(await this.#removeWhere(this.#families(entries), entries, () => ids))];
   }
 
   async missing(entries: readonly FirewallEntry[], onlyDropped = false): Promise<FirewallEntry[]> {
     const variant = await this.#variant();
-    const dropped = new Set(this.#admitter.missing(admissions(entries), onlyDropped));
+    const dropped = new Set<FirewallEntry>(this.#admitter.missing(admissions(entries), onlyDropped));
     const lost = new Set<string>();
     for (const family of this.#families(entries)) {
       const state = await this.#read(variant, family);
@@ -108,7 +108,7 @@ class IptablesFirewaller implements Firewaller {
         if (![group, ...basesOf([group], family)].every((one) => isWhole(one, state))) lost.add(group.id);
       }
     }
-    return entries.filter((entry) => lost.has(entryId(entry)) || (entry.kind === 'admit' && dropped.has(entry.device)));
+    return entries.filter((entry) => lost.has(entryId(entry)) || dropped.has(entry));
   }
 
   async removeStray({ addresses = [] }: Stray): Promise<NetError[]> {

@@ -9,6 +9,7 @@ import { NFT_SET_ELEM_INTERVAL_END } from '../netlink/netfilter.ts';
 import { addElementsRequests, deleteChainRequests, deleteElementsRequests } from '../netlink/nft-batch.ts';
 import { listElements, type RawElement } from '../netlink/nft-sets.ts';
 import type { NetlinkSocket, Request } from '../netlink/socket.ts';
+import { linkIndex } from '../netlink/sys.ts';
 import type { Admitter } from './admit.ts';
 import { encodeElement, hasPrefix, setId, TABLE_ID, textOf } from './nft-elements.ts';
 import { clash } from './nft-failure.ts';
@@ -16,17 +17,25 @@ import { obsoleteRequests } from './nft-obsolete.ts';
 import { hasRule, intervalsOf, presenceOf, replaceable } from './nft-state.ts';
 import { DOCKER_SETS, isIntervalSet, ruleCounts, SERVICE_SETS, SET_NAMES, UNGUARDED_SETS } from './nft-table.ts';
 
+/** The wanted content of the table. */
+interface TableContent {
+  readonly elements: readonly Element[];
+  /** Elements that stay if the table has them. */
+  readonly kept: readonly Element[];
+  /** Port chains. */
+  readonly chains: readonly string[];
+}
+
 /**
  * Returns the messages that make the table's sets hold exactly these elements, and delete all port chains except the
  * named ones. Leaves existing elements untouched, so traffic is not interrupted.
  */
 export function diffRequests(
   socket: NetlinkSocket,
-  elements: readonly Element[],
-  chains: readonly string[],
+  { elements, kept, chains }: TableContent,
   counted: ReadonlyMap<string, number>,
 ): Request[] {
-  const changes = SET_NAMES.map((set) => setChange(socket, set, elements));
+  const changes = SET_NAMES.map((set) => setChange(socket, set, elements, kept));
   const [removed, added] = [changes.flatMap((change) => change.removed), changes.flatMap((change) => change.added)];
   const left = [...counted.keys()].filter((chain) => !ruleCounts().has(chain) && !chains.includes(chain));
   return [...removed, ...left.flatMap((chain) => deleteChainRequests(TABLE_ID, chain)), ...added];
@@ -37,6 +46,8 @@ const SERVICE_DEVICE = 'kube-ipvs0';
 
 /** The elements of the sets about services of IPVS. */
 function serviceElements(ns: LinuxNamespace): Element[] {
+  // Most hosts lack the device. This look-up does not wait for RTNL.
+  if (linkIndex(ns.route.fd, SERVICE_DEVICE) === undefined) return [];
   return readAddresses(ns, new LinkReader(ns), [SERVICE_DEVICE]).flatMap(({ address }) => {
     const prefix = parsePrefix(address);
     if (prefix === undefined) return [];
@@ -77,12 +88,18 @@ interface SetChange {
   readonly added: readonly Request[];
 }
 
-function setChange(socket: NetlinkSocket, set: string, elements: readonly Element[]): SetChange {
+function setChange(
+  socket: NetlinkSocket,
+  set: string,
+  elements: readonly Element[],
+  kept: readonly Element[] = [],
+): SetChange {
   const id = { ...TABLE_ID, set };
-  const wanted = byText(elements.filter((element) => element.set === set).map(encodeElement));
+  const of = (some: readonly Element[]) => byText(some.filter((one) => one.set === set).map(encodeElement));
+  const wanted = of(elements);
   const there = byText(unitsOf(set, listElements(socket, id)));
   return {
-    removed: deleteElementsRequests(id, without(there, wanted)),
+    removed: deleteElementsRequests(id, without(there, new Map([...wanted, ...of(kept)]))),
     added: addElementsRequests(id, without(wanted, there)),
   };
 }

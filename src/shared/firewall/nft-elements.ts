@@ -3,6 +3,7 @@ import { type Element, type Footprint, footprint, type Verdict } from '../host/f
 import type { Field } from '../host/firewall-fields.ts';
 import { type Addr, addrToBytes, BITS, parseAddr } from '../model/addr.ts';
 import type { FirewallEntry } from '../model/firewall.ts';
+import { isOverlayEntry } from '../model/overlay-entries.ts';
 import { firstOf, lastOf, parsePrefix } from '../model/prefix.ts';
 import {
   NF_ACCEPT,
@@ -61,7 +62,7 @@ export function encodeElement(element: Element): readonly RawElement[] {
 }
 
 function rawElements({ key, data, comment }: Element): RawElement[] {
-  const low = join(key.map((field) => fieldBytes(field, 'low')));
+  const low = keyBytes(key);
   const led = {
     ...(data === undefined ? {} : { data: dataOf(data) }),
     ...(comment === undefined ? {} : { userdata: encodeComment(comment) }),
@@ -74,6 +75,13 @@ function rawElements({ key, data, comment }: Element): RawElement[] {
   }
   if (!key.some(({ type }) => type === 'prefix' || type === 'ports')) return [{ key: { value: low }, ...led }];
   return [{ key: { value: low }, keyEnd: { value: join(key.map((field) => fieldBytes(field, 'high'))) }, ...led }];
+}
+
+/** The lowest key. Only among several fields is a port padded. */
+function keyBytes(key: readonly Field[]): Uint8Array {
+  const [only] = key;
+  const bytes = join(key.map((field) => fieldBytes(field, 'low')));
+  return key.length === 1 && only?.type === 'port' ? bytes.subarray(0, 2) : bytes;
 }
 
 /** Returns true for a lone prefix: two elements to the kernel. */
@@ -205,6 +213,11 @@ function canBeThere(entry: FirewallEntry): boolean {
   } catch {
     return false;
   }
+}
+
+/** True for an entry with elements in table `inet isthmus`. */
+export function isOfTable(entry: FirewallEntry): boolean {
+  return entry.kind !== 'admit' && !isOverlayEntry(entry);
 }
 
 export function hasPrefix({ key }: Element): boolean {

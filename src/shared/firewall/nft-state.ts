@@ -1,5 +1,6 @@
 import type { Element } from '../host/firewall-elements.ts';
 import type { FirewallEntry } from '../model/firewall.ts';
+import { given } from '../model/given.ts';
 import { NFT_SET_ELEM_INTERVAL_END } from '../netlink/netfilter.ts';
 import { rulesetGeneration, type TableId } from '../netlink/nfnetlink.ts';
 import { changeRulesAt, NO_CHANGE } from '../netlink/nft-change.ts';
@@ -72,6 +73,9 @@ function keyOf({ key }: RawElement): Uint8Array {
   return key?.value ?? new Uint8Array();
 }
 
+/** Keys of elements that one record of completeness may have: a hundred ports have two each. */
+const MAX_KEYS = 400;
+
 /** Number of attempts to read a ruleset that keeps changing. */
 const MAX_LOOKS = 32;
 
@@ -93,13 +97,14 @@ export class TableWatch {
   }
 
   /**
-   * Checks again if rules are missing and the ruleset has changed meanwhile: while another process replaces them, a list may
-   * contain neither the old rules nor the new (nf_tables_dump_rules reports a change only between two parts of a list).
+   * Checks again if rules are missing and the ruleset has changed meanwhile: while another process replaces them, a
+   * list may contain neither the old rules nor the new (nf_tables_dump_rules reports a change only between two parts of
+   * a list).
    */
   isWhole(): boolean {
     let committed: number | undefined;
     for (let attempt = 0; ; attempt++) {
-      const generation = this.known.look(this.#socket);
+      const generation = this.known.look(this.#socket, attempt > 0);
       if (this.wasWhole()) return true;
       if (this.known.has(`incomplete ${this.#name}`)) return false;
       const counts = countRules(this.#socket, this.#table);
@@ -126,9 +131,13 @@ export class TableWatch {
     return this.known.has(this.#completeness(entries));
   }
 
-  /** Records that the table, as `isWhole` read it, holds all these entries. */
-  keepComplete(entries: readonly FirewallEntry[]): void {
-    this.known.keep(this.#completeness(entries), basisOf(entries));
+  /**
+   * Records that the table, as `isWhole` read it or as the last change has made it, holds all these entries. `keys` are
+   * those of their elements: then changes of other elements leave the record.
+   */
+  keepComplete(entries: readonly FirewallEntry[], keys?: readonly string[]): void {
+    if (keys !== undefined && keys.length > MAX_KEYS) return;
+    this.known.keep(this.#completeness(entries), basisOf(entries), given({ keys: keys && new Set(keys) }));
   }
 
   /** True if the table is known to hold entries that endpoints share, so that it is not empty. */

@@ -4,6 +4,7 @@ import { PORT_LABEL, type Protocol } from '../model/firewall.ts';
 /** Every set and map of the table with its definition, ordered by how soon each shows that the table is in use. */
 const SETS = {
   networks: 'set { type ifname; }',
+  remote: 'set { type ifname; }',
   hairpin: 'set { type ifname; }',
   masquerade4: 'set { type ipv4_addr; flags interval; }',
   masquerade6: 'set { type ipv6_addr; flags interval; }',
@@ -203,9 +204,10 @@ const chains = (): Readonly<Record<string, Chain>> => ({
       'iifname . oifname vmap @own',
       'iifname vmap @leaving',
       'oifname vmap @entering',
-      'meta nfproto ipv4 iifname @networks oifname @unguarded4 jump foreign',
-      'meta nfproto ipv6 iifname @networks oifname @unguarded6 jump foreign',
-      'iifname @docker oifname @networks jump foreign',
+      ...['networks', 'remote'].flatMap((ours) => [
+        ...([4, 6] as const).map((n) => `meta nfproto ipv${n} iifname @${ours} oifname @unguarded${n} jump foreign`),
+        `iifname @docker oifname @${ours} jump foreign`,
+      ]),
     ],
   },
 });

@@ -1,24 +1,27 @@
 import { asNetError, type NetError } from '../errors/net-error.ts';
-import { type Element, footprint, type PortChain } from '../host/firewall-elements.ts';
+import { type Element, footprint, keyOf, type PortChain } from '../host/firewall-elements.ts';
 import type { LinuxNamespace } from '../host/linux-namespace.ts';
 import type { FirewallEntry } from '../model/firewall.ts';
+import { isOverlayEntry } from '../model/overlay-entries.ts';
 import { EEXIST, ENOENT, NETLINK_NETFILTER } from '../netlink/constants.ts';
-import { rulesetGeneration } from '../netlink/nfnetlink.ts';
-import { deleteTableAt } from '../netlink/nft-batch.ts';
+import { deleteTableIf } from '../netlink/nft-change.ts';
 import { countRules } from '../netlink/nft-sets.ts';
 import { NetlinkSocket, type Request } from '../netlink/socket.ts';
 import { admissions } from './admission.ts';
 import { type Admitter, openAdmitter } from './admit.ts';
 import type { Firewaller, Stray, Wanted } from './firewaller.ts';
+import { FixedTables } from './fixed-tables.ts';
 import { KnownRuleset, reachOf, type Scope } from './known-ruleset.ts';
 import { diffRequests, lackingEntries, othersElements, othersRequests, replacements } from './nft-diff.ts';
-import { addRequests, footprintThere, removeRequests, TABLE_ID } from './nft-elements.ts';
+import { addRequests, footprintThere, isOfTable, removeRequests, TABLE_ID } from './nft-elements.ts';
 import { refused, rulesetBusy } from './nft-failure.ts';
 import { TableMaker } from './nft-make.ts';
 import { obsoleteRequests } from './nft-obsolete.ts';
 import { leadingTo } from './nft-ports.ts';
 import type { ScriptRunner } from './nft-script.ts';
 import { hasRule, isEmpty, ownPresent, presenceOf, TableWatch, withoutNeeded } from './nft-state.ts';
+import { SEALED } from './sealed-table.ts';
+import { UNDERLAY } from './underlay-table.ts';
 
 /** Number of attempts when another process changes the ruleset meanwhile. */
 const MAX_ATTEMPTS = 32;
@@ -27,8 +30,9 @@ const MAX_ATTEMPTS = 32;
 const MAX_RESETS = 4;
 
 /**
- * Keeps the entries as elements of one table of our own, `inet isthmus`, whose rules never vary; only a port with
- * conditions also has a chain. Everything goes to the kernel as raw messages; a script runs only for conditions.
+ * Keeps the entries as elements of tables of our own whose rules never vary: `inet isthmus-underlay` and `-sealed` for
+ * the underlay of overlays, `inet isthmus` for the rest, in which only a port with conditions also has a chain.
+ * Everything goes to the kernel as raw messages; a script runs only for conditions.
  */
 export class NftablesFirewaller implements Firewaller {
   readonly backend = 'nftables';
@@ -36,6 +40,7 @@ export class NftablesFirewaller implements Firewaller {
   readonly #maker: TableMaker;
   readonly #known: KnownRuleset;
   readonly #admitter: Admitter;
+  readonly #underlay: FixedTables;
   #opened: { readonly socket: NetlinkSocket; readonly watch: TableWatch } | undefined;
 
   constructor(ns: LinuxNamespace, via?: ScriptRunner, known = new KnownRuleset(), admitter = openAdmitter(ns, known)) {
@@ -43,13 +48,14 @@ export class NftablesFirewaller implements Firewaller {
     this.#maker = new TableMaker(ns, known, via);
     this.#known = known;
     this.#admitter = admitter;
+    this.#underlay = new FixedTables(ns, known, [UNDERLAY, SEALED]);
   }
 
   async add(entries: readonly FirewallEntry[]): Promise<boolean> {
     const { elements, chains } = footprint(entries);
-    let isAnew = false;
+    let isAnew = this.#underlay.add(entries);
     if (elements.length > 0) {
-      isAnew = await this.#addElements(elements, chains, entries);
+      isAnew = (await this.#addElements(elements, chains, entries)) || isAnew;
       this.#removeObsolete(entries);
       this.#nameOthers(entries);
     }
@@ -59,14 +65,15 @@ export class NftablesFirewaller implements Firewaller {
 
   async remove(entries: readonly FirewallEntry[]): Promise<NetError[]> {
     // Do not await before the elements are removed: a caller may hold a transaction until then.
-    const errors = this.#removeFootprint(entries);
-    return [...errors, ...(await this.#admitter.remove(admissions(entries).map(({ device }) => device)))];
+    const errors = [...this.#removeFootprint(entries), ...this.#underlay.remove(entries)];
+    return [...errors, ...(await this.#admitter.remove(admissions(entries)))];
   }
 
   #removeFootprint(entries: readonly FirewallEntry[]): NetError[] {
     try {
       const { elements, chains } = footprintThere(entries);
-      if (elements.length > 0) this.#removeElements(elements, chains, reachOf(entries));
+      if (elements.length > 0 && (chains.length > 0 || !this.#removeKnown(elements, entries)))
+        this.#removeElements(elements, chains, reachOf(entries));
       return [];
     } catch (thrown) {
       return [asNetError(thrown, 'firewall.delete')];
@@ -78,9 +85,10 @@ export class NftablesFirewaller implements Firewaller {
   }
 
   #missing(entries: readonly FirewallEntry[], onlyDropped = false): FirewallEntry[] {
-    const unadmitted = new Set(this.#admitter.missing(admissions(entries), onlyDropped));
-    const lacking = new Set(this.#missingInTable(entries.filter(({ kind }) => kind !== 'admit')));
-    return entries.filter((entry) => (entry.kind === 'admit' ? unadmitted.has(entry.device) : lacking.has(entry)));
+    const unadmitted = new Set<FirewallEntry>(this.#admitter.missing(admissions(entries), onlyDropped));
+    const underlay = this.#underlay.missing(entries.filter(isOverlayEntry));
+    const lacking = new Set([...this.#missingInTable(entries.filter(isOfTable)), ...underlay]);
+    return entries.filter((entry) => unadmitted.has(entry) || lacking.has(entry));
   }
 
   #missingInTable(entries: readonly FirewallEntry[]): readonly FirewallEntry[] {
@@ -122,10 +130,12 @@ export class NftablesFirewaller implements Firewaller {
     const { entries: ready, underWay = [], elsewhere = [] } = read();
     const lacking = new Set(underWay.length === 0 ? [] : this.#missing(underWay));
     const entries = [...ready, ...underWay.filter((entry) => !lacking.has(entry))];
-    const inTable = entries.filter(({ kind }) => kind !== 'admit');
-    const { elements, chains } = footprint(inTable);
+    const inTable = entries.filter(isOfTable);
+    this.#underlay.reset({ entries: ready, underWay });
+    // A call under way may remove its elements at any time: they are kept if they exist, and never added.
+    const [wanted, kept] = [footprint(ready).elements, footprintThere(underWay).elements];
     if (inTable.length === 0) this.#deleteTable();
-    else if (!this.#resetElements(elements, chains)) {
+    else if (!this.#resetElements(wanted, kept, footprint(inTable).chains)) {
       await this.#maker.remake(this.#kernel.socket, inTable);
       this.#nameOthers();
     }
@@ -138,9 +148,8 @@ export class NftablesFirewaller implements Firewaller {
   }
 
   [Symbol.dispose](): void {
-    this.#opened?.socket[Symbol.dispose]();
+    for (const one of [this.#opened?.socket, this.#admitter, this.#underlay]) one?.[Symbol.dispose]();
     this.#opened = undefined;
-    this.#admitter[Symbol.dispose]();
   }
 
   get #kernel(): { readonly socket: NetlinkSocket; readonly watch: TableWatch } {
@@ -152,7 +161,7 @@ export class NftablesFirewaller implements Firewaller {
   }
 
   /** Returns false if the table is incomplete or lacks the chain of a port, so that the caller recreates it. */
-  #resetElements(elements: readonly Element[], chains: readonly PortChain[]): boolean {
+  #resetElements(elements: readonly Element[], kept: readonly Element[], chains: readonly PortChain[]): boolean {
     const { socket, watch } = this.#kernel;
     const names = chains.map(({ name }) => name);
     for (let attempt = 0; attempt < MAX_RESETS; attempt++) {
@@ -160,7 +169,8 @@ export class NftablesFirewaller implements Firewaller {
       const counted = countRules(socket, TABLE_ID);
       if (!names.every((name) => counted.has(name))) return false;
       const all = [...elements, ...othersElements(this.#ns, this.#admitter, elements)];
-      const errno = this.#known.change(socket, diffRequests(socket, all, names, counted), 'network');
+      const requests = diffRequests(socket, { elements: all, kept, chains: names }, counted);
+      const errno = this.#known.change(socket, requests, 'network');
       if (errno === 0) return true;
       if (errno !== ENOENT && errno !== EEXIST) throw refused('firewall.reset', elements, errno);
     }
@@ -174,9 +184,13 @@ export class NftablesFirewaller implements Firewaller {
     entries: readonly FirewallEntry[],
   ): Promise<boolean> {
     const { socket, watch } = this.#kernel;
-    if (watch.wasWhole() && chains.length === 0 && reachOf(entries) === 'endpoint') {
-      // Usually the ruleset is as it was and the ports are new, so the table need not be read.
-      if (this.#known.changeExactly(socket, addRequests(elements, true), 'endpoint') === 0) return false;
+    if (watch.wasWhole() && chains.length === 0) {
+      // Usually the ruleset is as it was and the elements are new, so the table need not be read.
+      const [reach, keys] = [reachOf(entries), elements.map(keyOf)];
+      if (this.#known.changeExactly(socket, addRequests(elements, true), reach, keys) === 0) {
+        if (reach === 'endpoint') watch.keepComplete(entries, keys);
+        return false;
+      }
     }
     const isAnew = !watch.isWhole();
     let replaced: readonly Request[] = [];
@@ -203,6 +217,17 @@ export class NftablesFirewaller implements Firewaller {
     throw rulesetBusy('firewall.add');
   }
 
+  /**
+   * Removes the elements of endpoints' entries if they are known to be there, as usually after the call that added them.
+   * Returns false and does nothing otherwise.
+   */
+  #removeKnown(elements: readonly Element[], entries: readonly FirewallEntry[]): boolean {
+    const { socket, watch } = this.#kernel;
+    if (reachOf(entries) !== 'endpoint' || !watch.isWhole() || !watch.isComplete(entries) || !watch.isInUse())
+      return false;
+    return this.#known.changeExactly(socket, removeRequests(elements, []), 'endpoint', elements.map(keyOf)) === 0;
+  }
+
   /** Removes only elements that lead where the entry says: another endpoint's port is not ours to remove. */
   #removeElements(elements: readonly Element[], chains: readonly PortChain[], reach: Scope): void {
     const { socket, watch } = this.#kernel;
@@ -210,7 +235,7 @@ export class NftablesFirewaller implements Firewaller {
       const going = withoutNeeded(socket, elements);
       const present = ownPresent(going, presenceOf(socket, going));
       const filled = chains.filter(({ name }) => hasRule(socket, name)).map(({ name }) => name);
-      const errno = this.#known.change(socket, removeRequests(present, filled), reach);
+      const errno = this.#known.change(socket, removeRequests(present, filled), reach, present.map(keyOf));
       if (errno === 0) break;
       if (errno !== ENOENT) throw refused('firewall.delete', elements, errno);
       if (attempt === MAX_ATTEMPTS - 1) throw rulesetBusy('firewall.delete');
@@ -218,15 +243,8 @@ export class NftablesFirewaller implements Firewaller {
     if (!watch.isInUse()) this.#deleteTable(isEmpty);
   }
 
-  /** Deletes the table if `holds`. The kernel has no "delete if", so the deletion names the generation that was read. */
   #deleteTable(holds: (socket: NetlinkSocket) => boolean = () => true): void {
-    const { socket } = this.#kernel;
-    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      const generation = rulesetGeneration(socket);
-      if (!holds(socket)) return;
-      const result = deleteTableAt(socket, TABLE_ID, generation);
-      if (result === 0 || result === ENOENT) return;
-      if (result !== 'changed') throw refused('firewall.delete', [], result);
-    }
+    const errno = deleteTableIf(this.#kernel.socket, TABLE_ID, holds);
+    if (errno !== 0) throw refused('firewall.delete', [], errno);
   }
 }
