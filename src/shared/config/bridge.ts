@@ -34,10 +34,26 @@ export interface BridgeOptions {
   readonly portIsolation: boolean;
   /** With `portIsolation`: by the kernel's flag of each port, on a kernel whose packet filter cannot do it. */
   readonly isolatesByFlag?: true;
+  /**
+   * A bridge that we create sends no frame of its own: it has no link-local address but the one that its IPv6 gateway
+   * needs.
+   */
+  readonly isQuiet?: true;
+  /**
+   * Addresses of the host besides the gateways, `10.1.0.7/16`: it talks to the network by these, and the gateways make
+   * no route.
+   */
+  readonly hostAddresses?: readonly string[];
   /** Announces the IPv4 gateway to endpoints without assigning it to the bridge. Docker's inhibit_ipv4. */
   readonly inhibit4?: true;
   /** Families with a gateway; the bridge has no host address of any other. Default: both. */
   readonly gatewayFamilies?: readonly Family[];
+  /**
+   * IPv6 on the endpoint's interface. Default: `on` if the built-in IPAM gives it an IPv6 address, `off` if it gives
+   * only others; as `reference` without the built-in IPAM. `reference`: as the reference plugin leaves it, which accepts
+   * router advertisements.
+   */
+  readonly ipv6?: 'on' | 'off' | 'reference';
 }
 
 /** Minimum MTU for IPv4 (RFC 791) and IPv6 (RFC 8200 §5). */
@@ -97,6 +113,7 @@ export function parseBridge(config: Json, strict: boolean): BridgeOptions {
     enabledad: flag('enabledad'),
     disableContainerInterface: flag('disableContainerInterface'),
     portIsolation: flag('portIsolation') || field(config, 'icc') === false,
+    ...inet6Of(config, strict),
   };
 }
 
@@ -121,6 +138,15 @@ export function wantsSpoofGuard(config: Json): boolean | undefined {
   if (given === true || given === 'on') return true;
   if (given === false || given === 'off') return false;
   throw contradiction('.spoofGuard', JSON.stringify(given), 'it is neither on nor off', 'Write true or false');
+}
+
+/** The key `ipv6`, under every name; the drop-in names follow the reference without it. */
+function inet6Of(config: Json, strict: boolean): Pick<BridgeOptions, 'ipv6'> {
+  const asked = field(config, 'ipv6');
+  if (asked === undefined) return strict ? {} : { ipv6: 'reference' };
+  if (asked === 'auto') return {};
+  if (asked === 'on' || asked === 'off') return { ipv6: asked };
+  throw contradiction('.ipv6', JSON.stringify(asked), 'it is none of auto, on and off', 'Write "auto"');
 }
 
 function hasIpamType(config: Json, strict: boolean): boolean {

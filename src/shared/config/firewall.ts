@@ -23,6 +23,8 @@ export interface FirewallOptions {
    * own addresses, of an `open` one all, whatever other rules drop forwarded packets.
    */
   readonly trusted?: readonly string[];
+  /** VXLAN device of a network that is routed between hosts: what is behind it belongs to the network. */
+  readonly vxlan?: string;
   /** Absent: destinations outside see the pods' own addresses. */
   readonly masquerade?: MasqueradeOptions;
   readonly ports: PortOptions;

@@ -8,14 +8,19 @@ import { type BridgeOptions, parseBridge } from './bridge.ts';
 import { type Dns, readDns } from './dns.ts';
 import { backendKey, type FirewallOptions, parseFirewall } from './firewall.ts';
 import { invalid, show } from './invalid.ts';
+import { OVERLAY_ONLY, type OverlayConfig, parseOverlay } from './overlay.ts';
 import { type PortMapping, parsePortMappings } from './port-mappings.ts';
 import { assertShape, respell } from './shape.ts';
 import { netconf } from './validators.generated.js';
 
-export type DriverName = 'bridge' | 'host' | 'null';
+export type DriverName = 'bridge' | 'host' | 'null' | 'overlay';
 
 /** Options of one driver, by its name. */
-export type DriverOptions = BridgeOptions | { readonly driver: 'host' } | { readonly driver: 'null' };
+export type DriverOptions =
+  | BridgeOptions
+  | { readonly driver: 'overlay'; readonly bridge: BridgeOptions; readonly overlay: OverlayConfig }
+  | { readonly driver: 'host' }
+  | { readonly driver: 'null' };
 
 /** The parsed and validated configuration, except for IPAM. */
 export interface NetworkConfig {
@@ -59,6 +64,7 @@ const BRIDGE_ONLY = [
   'macspoofchk',
   'spoofGuard',
   'enabledad',
+  'ipv6',
   'disableContainerInterface',
   'portIsolation',
   'ipam',
@@ -120,22 +126,27 @@ export function ipamType(config: Json, strict: boolean): string | undefined {
 /** Returns the driver of a configuration; never throws. */
 export function driverName(config: Json): DriverName {
   const name = field(config, 'driver');
-  return name === 'host' || name === 'null' ? name : 'bridge';
+  return name === 'host' || name === 'null' || name === 'overlay' ? name : 'bridge';
 }
 
 function parseDriver(config: Json, input: NetconfInput): DriverOptions {
   const driver = input.driver ?? driverName(config);
-  if (driver === 'bridge') return parseBridge(config, input.strict);
-  const foreign = BRIDGE_ONLY.find((key) => field(config, key) !== undefined);
+  const others = driver === 'overlay' ? [] : driver === 'bridge' ? OVERLAY_ONLY : [...BRIDGE_ONLY, ...OVERLAY_ONLY];
+  const foreign = others.find((key) => field(config, key) !== undefined);
   if (foreign !== undefined && input.strict) {
     throw invalid(`.${foreign}`, field(config, foreign), `means nothing to driver "${driver}"`, 'Remove it');
   }
-  return { driver };
+  if (driver === 'bridge') return parseBridge(config, input.strict);
+  if (driver !== 'overlay') return { driver };
+  const overlay = parseOverlay(config);
+  // Every host has the gateway: the same of a bridged network, that of its own range of a routed one.
+  return { driver, bridge: parseBridge({ ...config, isGateway: true }, input.strict), overlay };
 }
 
 /** A published port leads to an address, and a network without IPAM has none. */
 function assertPublishable(config: Json, options: DriverOptions, mappings: readonly PortMapping[]): void {
-  if (mappings.length === 0 || (options.driver === 'bridge' && field(config, 'ipam') !== undefined)) return;
+  const isBridged = options.driver === 'bridge' || options.driver === 'overlay';
+  if (mappings.length === 0 || (isBridged && field(config, 'ipam') !== undefined)) return;
   const given = field(field(config, 'runtimeConfig'), 'portMappings');
   throw invalid('.runtimeConfig.portMappings', given, 'the network gives no address to lead to', 'Give .ipam');
 }

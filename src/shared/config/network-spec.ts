@@ -7,6 +7,7 @@ import { formatRoute, parseRoute, type Route } from '../model/route.ts';
 import type { BridgeOptions } from './bridge.ts';
 import type { FirewallOptions, MasqueradeOptions } from './firewall.ts';
 import type { RangeConfig } from './ipam-ranges.ts';
+import type { OverlayOptions } from './overlay.ts';
 
 /** The packet filter's rules for all endpoints of a network. */
 export interface NetworkRules {
@@ -16,9 +17,18 @@ export interface NetworkRules {
   readonly admit: boolean;
 }
 
+/** Options of a network on this host, by driver. */
+export type NetworkOptions = BridgeOptions | OverlayOptions | { readonly driver: 'null' };
+
+/** The options of the network's bridge on this host; undefined without one. */
+export function bridgeOf(options: NetworkOptions): BridgeOptions | undefined {
+  if (options.driver === 'overlay') return options.bridge;
+  return options.driver === 'bridge' ? options : undefined;
+}
+
 /** The specification of a network, whichever camp created it. Rows hold its text. */
 export interface NetworkSpec {
-  readonly options: BridgeOptions | { readonly driver: 'null' };
+  readonly options: NetworkOptions;
   /** Range sets; an endpoint gets one address from each. Empty if the network has no addresses. */
   readonly ranges: readonly (readonly RangeConfig[])[];
   /** Where the built-in IPAM stores its leases; absent if another IPAM assigns the addresses. */
@@ -73,13 +83,13 @@ export function formatRangeConfig({ subnet, rangeStart, rangeEnd, gateway }: Ran
 }
 
 function formatRules({ backend, options, admit }: NetworkRules): NonNullable<SpecText['rules']> {
-  const { backend: chosen, policy, unprotected, trusted, masquerade, ports } = options;
+  const { backend: chosen, policy, unprotected, trusted, vxlan, masquerade, ports } = options;
   const text = masquerade && {
     ...given({ families: masquerade.families }),
     except: masquerade.except.map(formatPrefix),
     to: Object.fromEntries(Object.entries(masquerade.to).map(([family, addr]) => [family, formatAddr(addr)])),
   };
-  const more = given({ unprotected, trusted, masquerade: text });
+  const more = given({ unprotected, trusted, vxlan, masquerade: text });
   return { backend, options: { backend: chosen, policy, ...more, ports }, admit };
 }
 

@@ -9,6 +9,7 @@ import { type FirewallPluginOptions, parseFirewallPlugin } from './firewall-plug
 import { invalid } from './invalid.ts';
 import { type HostLocalSpec, parseHostLocal, parseStatic, type StaticSpec } from './ipam.ts';
 import { type DriverName, ipamType, type NetworkConfig, parseNetconf } from './netconf.ts';
+import { type OverlayConfig, withoutPool } from './overlay.ts';
 import { type PortMapping, parsePortMappings } from './port-mappings.ts';
 import { type CniResult, parseResult } from './result.ts';
 import { parseTuning, readAllowlist, type Tuning } from './tuning.ts';
@@ -42,6 +43,8 @@ export interface DelegateConfig {
 export interface EndpointConfig extends NetworkConfig {
   readonly kind: 'endpoint';
   readonly options: BridgeOptions;
+  /** Present: the bridge is this host's part of a network over several hosts. */
+  readonly overlay?: OverlayConfig;
   /** Absent: the interface gets no addresses. */
   readonly ipam?: IpamConfig;
   /** True if the configuration itself asks for the spoof guard, which is else on only where the kernel has it. */
@@ -150,10 +153,18 @@ function parseInterface(config: Json, reading: Reading): Wanted {
   const strict = plugin === 'isthmus';
   const parsed = parseNetconf({ config, strict, ...given({ driver: DRIVER_OF[plugin], mac }) });
   const { options } = parsed;
-  if (options.driver !== 'bridge') return { kind: options.driver };
+  if (options.driver === 'host' || options.driver === 'null') return { kind: options.driver };
   const ipam = parseIpam(config, reading);
   const requiresGuard = wantsSpoofGuard(config) === true;
-  return { kind: 'endpoint', ...parsed, options, requiresGuard, ...given({ ipam }) };
+  const endpoint = { kind: 'endpoint', ...parsed, requiresGuard, ...given({ ipam }) } as const;
+  if (options.driver === 'bridge') return { ...endpoint, options };
+  assertPooled(config, ipam);
+  return { ...endpoint, options: options.bridge, overlay: options.overlay };
+}
+
+/** Throws NetError `invalid-config` unless the built-in IPAM allocates. */
+function assertPooled(config: Json, ipam: IpamConfig | undefined): void {
+  if (ipam?.kind !== 'pool') throw withoutPool(config);
 }
 
 function parseIpam(config: Json, reading: Reading): IpamConfig | undefined {

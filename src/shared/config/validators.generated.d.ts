@@ -7,6 +7,7 @@ export interface Validator {
   errors?: ErrorObject[] | null;
 }
 
+export declare const cluster: Validator;
 export declare const ipRanges: Validator;
 export declare const ipamHostLocal: Validator;
 export declare const ipamRoutes: Validator;

@@ -1,15 +1,578 @@
 // Generated from schemas/*.schema.json by `npm run schemas`.
-import func4Module from 'ajv/dist/runtime/ucs2length.js';
+import func3Module from 'ajv/dist/runtime/ucs2length.js';
 "use strict";
-export const ipRanges = validate10;
-const schema11 = {"$schema":"http://json-schema.org/draft-07/schema#","$id":"ip-ranges","title":"Range sets: an attachment gets one address of each (ipam.ranges, runtimeConfig.ipRanges)","type":["array","null"],"items":{"type":"array","minItems":1,"items":{"type":"object","additionalProperties":false,"required":["subnet"],"properties":{"subnet":{"type":"string"},"rangeStart":{"type":["string","null"]},"rangeEnd":{"type":["string","null"]},"gateway":{"type":["string","null"]}}}}};
+export const cluster = validate10;
+const schema11 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"Membership of a host in a cluster (cluster.json)","type":"object","required":["name"],"additionalProperties":false,"properties":{"$schema":{"type":"string"},"name":{"type":"string","description":"a name of letters, digits, _, . and -, that begins with a letter or digit","pattern":"^[A-Za-z0-9][A-Za-z0-9_.-]*$","maxLength":128},"etcd":{"type":"object","required":["endpoints"],"additionalProperties":false,"properties":{"endpoints":{"type":"array","minItems":1,"maxItems":16,"items":{"type":"string"}},"ca":{"type":"string"},"cert":{"type":"string"},"key":{"type":"string"},"serverName":{"type":"string"},"user":{"type":"string"},"passwordFile":{"type":"string"}}},"zookeeper":{"type":"object","required":["endpoints"],"additionalProperties":false,"properties":{"endpoints":{"type":"array","minItems":1,"maxItems":16,"items":{"type":"string"}},"user":{"type":"string"},"passwordFile":{"type":"string"}}},"hostName":{"type":"string","maxLength":128},"underlay":{"type":"string"},"family":{"enum":[4,6]},"port":{"type":"integer","minimum":1,"maximum":65535},"vnis":{"type":"array","minItems":2,"maxItems":2,"items":{"type":"integer","minimum":1,"maximum":16777215}},"graceSeconds":{"type":"integer","minimum":30,"maximum":86400}}};
+const func2 = Object.prototype.hasOwnProperty;
+const func3 = func3Module.default;
+const pattern0 = new RegExp("^[A-Za-z0-9][A-Za-z0-9_.-]*$", "u");
 
 function validate10(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(data && typeof data == "object" && !Array.isArray(data)){
+if(data.name === undefined){
+const err0 = {instancePath,schemaPath:"#/required",keyword:"required",params:{missingProperty: "name"},message:"must have required property '"+"name"+"'",schema:schema11.required,parentSchema:schema11,data};
+if(vErrors === null){
+vErrors = [err0];
+}
+else {
+vErrors.push(err0);
+}
+errors++;
+}
+for(const key0 in data){
+if(!(func2.call(schema11.properties, key0))){
+const err1 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties",schema:false,parentSchema:schema11,data};
+if(vErrors === null){
+vErrors = [err1];
+}
+else {
+vErrors.push(err1);
+}
+errors++;
+}
+}
+if(data.$schema !== undefined){
+let data0 = data.$schema;
+if(typeof data0 !== "string"){
+const err2 = {instancePath:instancePath+"/$schema",schemaPath:"#/properties/%24schema/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema11.properties.$schema.type,parentSchema:schema11.properties.$schema,data:data0};
+if(vErrors === null){
+vErrors = [err2];
+}
+else {
+vErrors.push(err2);
+}
+errors++;
+}
+}
+if(data.name !== undefined){
+let data1 = data.name;
+if(typeof data1 === "string"){
+if(func3(data1) > 128){
+const err3 = {instancePath:instancePath+"/name",schemaPath:"#/properties/name/maxLength",keyword:"maxLength",params:{limit: 128},message:"must NOT have more than 128 characters",schema:128,parentSchema:schema11.properties.name,data:data1};
+if(vErrors === null){
+vErrors = [err3];
+}
+else {
+vErrors.push(err3);
+}
+errors++;
+}
+if(!pattern0.test(data1)){
+const err4 = {instancePath:instancePath+"/name",schemaPath:"#/properties/name/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9_.-]*$"},message:"must match pattern \""+"^[A-Za-z0-9][A-Za-z0-9_.-]*$"+"\"",schema:"^[A-Za-z0-9][A-Za-z0-9_.-]*$",parentSchema:schema11.properties.name,data:data1};
+if(vErrors === null){
+vErrors = [err4];
+}
+else {
+vErrors.push(err4);
+}
+errors++;
+}
+}
+else {
+const err5 = {instancePath:instancePath+"/name",schemaPath:"#/properties/name/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema11.properties.name.type,parentSchema:schema11.properties.name,data:data1};
+if(vErrors === null){
+vErrors = [err5];
+}
+else {
+vErrors.push(err5);
+}
+errors++;
+}
+}
+if(data.etcd !== undefined){
+let data2 = data.etcd;
+if(data2 && typeof data2 == "object" && !Array.isArray(data2)){
+if(data2.endpoints === undefined){
+const err6 = {instancePath:instancePath+"/etcd",schemaPath:"#/properties/etcd/required",keyword:"required",params:{missingProperty: "endpoints"},message:"must have required property '"+"endpoints"+"'",schema:schema11.properties.etcd.required,parentSchema:schema11.properties.etcd,data:data2};
+if(vErrors === null){
+vErrors = [err6];
+}
+else {
+vErrors.push(err6);
+}
+errors++;
+}
+for(const key1 in data2){
+if(!(((((((key1 === "endpoints") || (key1 === "ca")) || (key1 === "cert")) || (key1 === "key")) || (key1 === "serverName")) || (key1 === "user")) || (key1 === "passwordFile"))){
+const err7 = {instancePath:instancePath+"/etcd",schemaPath:"#/properties/etcd/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1},message:"must NOT have additional properties",schema:false,parentSchema:schema11.properties.etcd,data:data2};
+if(vErrors === null){
+vErrors = [err7];
+}
+else {
+vErrors.push(err7);
+}
+errors++;
+}
+}
+if(data2.endpoints !== undefined){
+let data3 = data2.endpoints;
+if(Array.isArray(data3)){
+if(data3.length > 16){
+const err8 = {instancePath:instancePath+"/etcd/endpoints",schemaPath:"#/properties/etcd/properties/endpoints/maxItems",keyword:"maxItems",params:{limit: 16},message:"must NOT have more than 16 items",schema:16,parentSchema:schema11.properties.etcd.properties.endpoints,data:data3};
+if(vErrors === null){
+vErrors = [err8];
+}
+else {
+vErrors.push(err8);
+}
+errors++;
+}
+if(data3.length < 1){
+const err9 = {instancePath:instancePath+"/etcd/endpoints",schemaPath:"#/properties/etcd/properties/endpoints/minItems",keyword:"minItems",params:{limit: 1},message:"must NOT have fewer than 1 items",schema:1,parentSchema:schema11.properties.etcd.properties.endpoints,data:data3};
+if(vErrors === null){
+vErrors = [err9];
+}
+else {
+vErrors.push(err9);
+}
+errors++;
+}
+const len0 = data3.length;
+for(let i0=0; i0<len0; i0++){
+let data4 = data3[i0];
+if(typeof data4 !== "string"){
+const err10 = {instancePath:instancePath+"/etcd/endpoints/" + i0,schemaPath:"#/properties/etcd/properties/endpoints/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema11.properties.etcd.properties.endpoints.items.type,parentSchema:schema11.properties.etcd.properties.endpoints.items,data:data4};
+if(vErrors === null){
+vErrors = [err10];
+}
+else {
+vErrors.push(err10);
+}
+errors++;
+}
+}
+}
+else {
+const err11 = {instancePath:instancePath+"/etcd/endpoints",schemaPath:"#/properties/etcd/properties/endpoints/type",keyword:"type",params:{type: "array"},message:"must be array",schema:schema11.properties.etcd.properties.endpoints.type,parentSchema:schema11.properties.etcd.properties.endpoints,data:data3};
+if(vErrors === null){
+vErrors = [err11];
+}
+else {
+vErrors.push(err11);
+}
+errors++;
+}
+}
+if(data2.ca !== undefined){
+let data5 = data2.ca;
+if(typeof data5 !== "string"){
+const err12 = {instancePath:instancePath+"/etcd/ca",schemaPath:"#/properties/etcd/properties/ca/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema11.properties.etcd.properties.ca.type,parentSchema:schema11.properties.etcd.properties.ca,data:data5};
+if(vErrors === null){
+vErrors = [err12];
+}
+else {
+vErrors.push(err12);
+}
+errors++;
+}
+}
+if(data2.cert !== undefined){
+let data6 = data2.cert;
+if(typeof data6 !== "string"){
+const err13 = {instancePath:instancePath+"/etcd/cert",schemaPath:"#/properties/etcd/properties/cert/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema11.properties.etcd.properties.cert.type,parentSchema:schema11.properties.etcd.properties.cert,data:data6};
+if(vErrors === null){
+vErrors = [err13];
+}
+else {
+vErrors.push(err13);
+}
+errors++;
+}
+}
+if(data2.key !== undefined){
+let data7 = data2.key;
+if(typeof data7 !== "string"){
+const err14 = {instancePath:instancePath+"/etcd/key",schemaPath:"#/properties/etcd/properties/key/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema11.properties.etcd.properties.key.type,parentSchema:schema11.properties.etcd.properties.key,data:data7};
+if(vErrors === null){
+vErrors = [err14];
+}
+else {
+vErrors.push(err14);
+}
+errors++;
+}
+}
+if(data2.serverName !== undefined){
+let data8 = data2.serverName;
+if(typeof data8 !== "string"){
+const err15 = {instancePath:instancePath+"/etcd/serverName",schemaPath:"#/properties/etcd/properties/serverName/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema11.properties.etcd.properties.serverName.type,parentSchema:schema11.properties.etcd.properties.serverName,data:data8};
+if(vErrors === null){
+vErrors = [err15];
+}
+else {
+vErrors.push(err15);
+}
+errors++;
+}
+}
+if(data2.user !== undefined){
+let data9 = data2.user;
+if(typeof data9 !== "string"){
+const err16 = {instancePath:instancePath+"/etcd/user",schemaPath:"#/properties/etcd/properties/user/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema11.properties.etcd.properties.user.type,parentSchema:schema11.properties.etcd.properties.user,data:data9};
+if(vErrors === null){
+vErrors = [err16];
+}
+else {
+vErrors.push(err16);
+}
+errors++;
+}
+}
+if(data2.passwordFile !== undefined){
+let data10 = data2.passwordFile;
+if(typeof data10 !== "string"){
+const err17 = {instancePath:instancePath+"/etcd/passwordFile",schemaPath:"#/properties/etcd/properties/passwordFile/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema11.properties.etcd.properties.passwordFile.type,parentSchema:schema11.properties.etcd.properties.passwordFile,data:data10};
+if(vErrors === null){
+vErrors = [err17];
+}
+else {
+vErrors.push(err17);
+}
+errors++;
+}
+}
+}
+else {
+const err18 = {instancePath:instancePath+"/etcd",schemaPath:"#/properties/etcd/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema11.properties.etcd.type,parentSchema:schema11.properties.etcd,data:data2};
+if(vErrors === null){
+vErrors = [err18];
+}
+else {
+vErrors.push(err18);
+}
+errors++;
+}
+}
+if(data.zookeeper !== undefined){
+let data11 = data.zookeeper;
+if(data11 && typeof data11 == "object" && !Array.isArray(data11)){
+if(data11.endpoints === undefined){
+const err19 = {instancePath:instancePath+"/zookeeper",schemaPath:"#/properties/zookeeper/required",keyword:"required",params:{missingProperty: "endpoints"},message:"must have required property '"+"endpoints"+"'",schema:schema11.properties.zookeeper.required,parentSchema:schema11.properties.zookeeper,data:data11};
+if(vErrors === null){
+vErrors = [err19];
+}
+else {
+vErrors.push(err19);
+}
+errors++;
+}
+for(const key2 in data11){
+if(!(((key2 === "endpoints") || (key2 === "user")) || (key2 === "passwordFile"))){
+const err20 = {instancePath:instancePath+"/zookeeper",schemaPath:"#/properties/zookeeper/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2},message:"must NOT have additional properties",schema:false,parentSchema:schema11.properties.zookeeper,data:data11};
+if(vErrors === null){
+vErrors = [err20];
+}
+else {
+vErrors.push(err20);
+}
+errors++;
+}
+}
+if(data11.endpoints !== undefined){
+let data12 = data11.endpoints;
+if(Array.isArray(data12)){
+if(data12.length > 16){
+const err21 = {instancePath:instancePath+"/zookeeper/endpoints",schemaPath:"#/properties/zookeeper/properties/endpoints/maxItems",keyword:"maxItems",params:{limit: 16},message:"must NOT have more than 16 items",schema:16,parentSchema:schema11.properties.zookeeper.properties.endpoints,data:data12};
+if(vErrors === null){
+vErrors = [err21];
+}
+else {
+vErrors.push(err21);
+}
+errors++;
+}
+if(data12.length < 1){
+const err22 = {instancePath:instancePath+"/zookeeper/endpoints",schemaPath:"#/properties/zookeeper/properties/endpoints/minItems",keyword:"minItems",params:{limit: 1},message:"must NOT have fewer than 1 items",schema:1,parentSchema:schema11.properties.zookeeper.properties.endpoints,data:data12};
+if(vErrors === null){
+vErrors = [err22];
+}
+else {
+vErrors.push(err22);
+}
+errors++;
+}
+const len1 = data12.length;
+for(let i1=0; i1<len1; i1++){
+let data13 = data12[i1];
+if(typeof data13 !== "string"){
+const err23 = {instancePath:instancePath+"/zookeeper/endpoints/" + i1,schemaPath:"#/properties/zookeeper/properties/endpoints/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema11.properties.zookeeper.properties.endpoints.items.type,parentSchema:schema11.properties.zookeeper.properties.endpoints.items,data:data13};
+if(vErrors === null){
+vErrors = [err23];
+}
+else {
+vErrors.push(err23);
+}
+errors++;
+}
+}
+}
+else {
+const err24 = {instancePath:instancePath+"/zookeeper/endpoints",schemaPath:"#/properties/zookeeper/properties/endpoints/type",keyword:"type",params:{type: "array"},message:"must be array",schema:schema11.properties.zookeeper.properties.endpoints.type,parentSchema:schema11.properties.zookeeper.properties.endpoints,data:data12};
+if(vErrors === null){
+vErrors = [err24];
+}
+else {
+vErrors.push(err24);
+}
+errors++;
+}
+}
+if(data11.user !== undefined){
+let data14 = data11.user;
+if(typeof data14 !== "string"){
+const err25 = {instancePath:instancePath+"/zookeeper/user",schemaPath:"#/properties/zookeeper/properties/user/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema11.properties.zookeeper.properties.user.type,parentSchema:schema11.properties.zookeeper.properties.user,data:data14};
+if(vErrors === null){
+vErrors = [err25];
+}
+else {
+vErrors.push(err25);
+}
+errors++;
+}
+}
+if(data11.passwordFile !== undefined){
+let data15 = data11.passwordFile;
+if(typeof data15 !== "string"){
+const err26 = {instancePath:instancePath+"/zookeeper/passwordFile",schemaPath:"#/properties/zookeeper/properties/passwordFile/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema11.properties.zookeeper.properties.passwordFile.type,parentSchema:schema11.properties.zookeeper.properties.passwordFile,data:data15};
+if(vErrors === null){
+vErrors = [err26];
+}
+else {
+vErrors.push(err26);
+}
+errors++;
+}
+}
+}
+else {
+const err27 = {instancePath:instancePath+"/zookeeper",schemaPath:"#/properties/zookeeper/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema11.properties.zookeeper.type,parentSchema:schema11.properties.zookeeper,data:data11};
+if(vErrors === null){
+vErrors = [err27];
+}
+else {
+vErrors.push(err27);
+}
+errors++;
+}
+}
+if(data.hostName !== undefined){
+let data16 = data.hostName;
+if(typeof data16 === "string"){
+if(func3(data16) > 128){
+const err28 = {instancePath:instancePath+"/hostName",schemaPath:"#/properties/hostName/maxLength",keyword:"maxLength",params:{limit: 128},message:"must NOT have more than 128 characters",schema:128,parentSchema:schema11.properties.hostName,data:data16};
+if(vErrors === null){
+vErrors = [err28];
+}
+else {
+vErrors.push(err28);
+}
+errors++;
+}
+}
+else {
+const err29 = {instancePath:instancePath+"/hostName",schemaPath:"#/properties/hostName/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema11.properties.hostName.type,parentSchema:schema11.properties.hostName,data:data16};
+if(vErrors === null){
+vErrors = [err29];
+}
+else {
+vErrors.push(err29);
+}
+errors++;
+}
+}
+if(data.underlay !== undefined){
+let data17 = data.underlay;
+if(typeof data17 !== "string"){
+const err30 = {instancePath:instancePath+"/underlay",schemaPath:"#/properties/underlay/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema11.properties.underlay.type,parentSchema:schema11.properties.underlay,data:data17};
+if(vErrors === null){
+vErrors = [err30];
+}
+else {
+vErrors.push(err30);
+}
+errors++;
+}
+}
+if(data.family !== undefined){
+let data18 = data.family;
+if(!((data18 === 4) || (data18 === 6))){
+const err31 = {instancePath:instancePath+"/family",schemaPath:"#/properties/family/enum",keyword:"enum",params:{allowedValues: schema11.properties.family.enum},message:"must be equal to one of the allowed values",schema:schema11.properties.family.enum,parentSchema:schema11.properties.family,data:data18};
+if(vErrors === null){
+vErrors = [err31];
+}
+else {
+vErrors.push(err31);
+}
+errors++;
+}
+}
+if(data.port !== undefined){
+let data19 = data.port;
+if(!(((typeof data19 == "number") && (!(data19 % 1) && !isNaN(data19))) && (isFinite(data19)))){
+const err32 = {instancePath:instancePath+"/port",schemaPath:"#/properties/port/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema11.properties.port.type,parentSchema:schema11.properties.port,data:data19};
+if(vErrors === null){
+vErrors = [err32];
+}
+else {
+vErrors.push(err32);
+}
+errors++;
+}
+if((typeof data19 == "number") && (isFinite(data19))){
+if(data19 > 65535 || isNaN(data19)){
+const err33 = {instancePath:instancePath+"/port",schemaPath:"#/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535",schema:65535,parentSchema:schema11.properties.port,data:data19};
+if(vErrors === null){
+vErrors = [err33];
+}
+else {
+vErrors.push(err33);
+}
+errors++;
+}
+if(data19 < 1 || isNaN(data19)){
+const err34 = {instancePath:instancePath+"/port",schemaPath:"#/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema11.properties.port,data:data19};
+if(vErrors === null){
+vErrors = [err34];
+}
+else {
+vErrors.push(err34);
+}
+errors++;
+}
+}
+}
+if(data.vnis !== undefined){
+let data20 = data.vnis;
+if(Array.isArray(data20)){
+if(data20.length > 2){
+const err35 = {instancePath:instancePath+"/vnis",schemaPath:"#/properties/vnis/maxItems",keyword:"maxItems",params:{limit: 2},message:"must NOT have more than 2 items",schema:2,parentSchema:schema11.properties.vnis,data:data20};
+if(vErrors === null){
+vErrors = [err35];
+}
+else {
+vErrors.push(err35);
+}
+errors++;
+}
+if(data20.length < 2){
+const err36 = {instancePath:instancePath+"/vnis",schemaPath:"#/properties/vnis/minItems",keyword:"minItems",params:{limit: 2},message:"must NOT have fewer than 2 items",schema:2,parentSchema:schema11.properties.vnis,data:data20};
+if(vErrors === null){
+vErrors = [err36];
+}
+else {
+vErrors.push(err36);
+}
+errors++;
+}
+const len2 = data20.length;
+for(let i2=0; i2<len2; i2++){
+let data21 = data20[i2];
+if(!(((typeof data21 == "number") && (!(data21 % 1) && !isNaN(data21))) && (isFinite(data21)))){
+const err37 = {instancePath:instancePath+"/vnis/" + i2,schemaPath:"#/properties/vnis/items/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema11.properties.vnis.items.type,parentSchema:schema11.properties.vnis.items,data:data21};
+if(vErrors === null){
+vErrors = [err37];
+}
+else {
+vErrors.push(err37);
+}
+errors++;
+}
+if((typeof data21 == "number") && (isFinite(data21))){
+if(data21 > 16777215 || isNaN(data21)){
+const err38 = {instancePath:instancePath+"/vnis/" + i2,schemaPath:"#/properties/vnis/items/maximum",keyword:"maximum",params:{comparison: "<=", limit: 16777215},message:"must be <= 16777215",schema:16777215,parentSchema:schema11.properties.vnis.items,data:data21};
+if(vErrors === null){
+vErrors = [err38];
+}
+else {
+vErrors.push(err38);
+}
+errors++;
+}
+if(data21 < 1 || isNaN(data21)){
+const err39 = {instancePath:instancePath+"/vnis/" + i2,schemaPath:"#/properties/vnis/items/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema11.properties.vnis.items,data:data21};
+if(vErrors === null){
+vErrors = [err39];
+}
+else {
+vErrors.push(err39);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err40 = {instancePath:instancePath+"/vnis",schemaPath:"#/properties/vnis/type",keyword:"type",params:{type: "array"},message:"must be array",schema:schema11.properties.vnis.type,parentSchema:schema11.properties.vnis,data:data20};
+if(vErrors === null){
+vErrors = [err40];
+}
+else {
+vErrors.push(err40);
+}
+errors++;
+}
+}
+if(data.graceSeconds !== undefined){
+let data22 = data.graceSeconds;
+if(!(((typeof data22 == "number") && (!(data22 % 1) && !isNaN(data22))) && (isFinite(data22)))){
+const err41 = {instancePath:instancePath+"/graceSeconds",schemaPath:"#/properties/graceSeconds/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema11.properties.graceSeconds.type,parentSchema:schema11.properties.graceSeconds,data:data22};
+if(vErrors === null){
+vErrors = [err41];
+}
+else {
+vErrors.push(err41);
+}
+errors++;
+}
+if((typeof data22 == "number") && (isFinite(data22))){
+if(data22 > 86400 || isNaN(data22)){
+const err42 = {instancePath:instancePath+"/graceSeconds",schemaPath:"#/properties/graceSeconds/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400},message:"must be <= 86400",schema:86400,parentSchema:schema11.properties.graceSeconds,data:data22};
+if(vErrors === null){
+vErrors = [err42];
+}
+else {
+vErrors.push(err42);
+}
+errors++;
+}
+if(data22 < 30 || isNaN(data22)){
+const err43 = {instancePath:instancePath+"/graceSeconds",schemaPath:"#/properties/graceSeconds/minimum",keyword:"minimum",params:{comparison: ">=", limit: 30},message:"must be >= 30",schema:30,parentSchema:schema11.properties.graceSeconds,data:data22};
+if(vErrors === null){
+vErrors = [err43];
+}
+else {
+vErrors.push(err43);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err44 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema11.type,parentSchema:schema11,data};
+if(vErrors === null){
+vErrors = [err44];
+}
+else {
+vErrors.push(err44);
+}
+errors++;
+}
+validate10.errors = vErrors;
+return errors === 0;
+}
+
+export const ipRanges = validate11;
+const schema12 = {"$schema":"http://json-schema.org/draft-07/schema#","$id":"ip-ranges","title":"Range sets: an attachment gets one address of each (ipam.ranges, runtimeConfig.ipRanges)","type":["array","null"],"items":{"type":"array","minItems":1,"items":{"type":"object","additionalProperties":false,"required":["subnet"],"properties":{"subnet":{"type":"string"},"rangeStart":{"type":["string","null"]},"rangeEnd":{"type":["string","null"]},"gateway":{"type":["string","null"]}}}}};
+
+function validate11(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 /*# sourceURL="ip-ranges" */;
 let vErrors = null;
 let errors = 0;
 if((!(Array.isArray(data))) && (data !== null)){
-const err0 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: schema11.type},message:"must be array,null",schema:schema11.type,parentSchema:schema11,data};
+const err0 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: schema12.type},message:"must be array,null",schema:schema12.type,parentSchema:schema12,data};
 if(vErrors === null){
 vErrors = [err0];
 }
@@ -24,7 +587,7 @@ for(let i0=0; i0<len0; i0++){
 let data0 = data[i0];
 if(Array.isArray(data0)){
 if(data0.length < 1){
-const err1 = {instancePath:instancePath+"/" + i0,schemaPath:"#/items/minItems",keyword:"minItems",params:{limit: 1},message:"must NOT have fewer than 1 items",schema:1,parentSchema:schema11.items,data:data0};
+const err1 = {instancePath:instancePath+"/" + i0,schemaPath:"#/items/minItems",keyword:"minItems",params:{limit: 1},message:"must NOT have fewer than 1 items",schema:1,parentSchema:schema12.items,data:data0};
 if(vErrors === null){
 vErrors = [err1];
 }
@@ -38,7 +601,7 @@ for(let i1=0; i1<len1; i1++){
 let data1 = data0[i1];
 if(data1 && typeof data1 == "object" && !Array.isArray(data1)){
 if(data1.subnet === undefined){
-const err2 = {instancePath:instancePath+"/" + i0+"/" + i1,schemaPath:"#/items/items/required",keyword:"required",params:{missingProperty: "subnet"},message:"must have required property '"+"subnet"+"'",schema:schema11.items.items.required,parentSchema:schema11.items.items,data:data1};
+const err2 = {instancePath:instancePath+"/" + i0+"/" + i1,schemaPath:"#/items/items/required",keyword:"required",params:{missingProperty: "subnet"},message:"must have required property '"+"subnet"+"'",schema:schema12.items.items.required,parentSchema:schema12.items.items,data:data1};
 if(vErrors === null){
 vErrors = [err2];
 }
@@ -49,7 +612,7 @@ errors++;
 }
 for(const key0 in data1){
 if(!((((key0 === "subnet") || (key0 === "rangeStart")) || (key0 === "rangeEnd")) || (key0 === "gateway"))){
-const err3 = {instancePath:instancePath+"/" + i0+"/" + i1,schemaPath:"#/items/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties",schema:false,parentSchema:schema11.items.items,data:data1};
+const err3 = {instancePath:instancePath+"/" + i0+"/" + i1,schemaPath:"#/items/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties",schema:false,parentSchema:schema12.items.items,data:data1};
 if(vErrors === null){
 vErrors = [err3];
 }
@@ -62,7 +625,7 @@ errors++;
 if(data1.subnet !== undefined){
 let data2 = data1.subnet;
 if(typeof data2 !== "string"){
-const err4 = {instancePath:instancePath+"/" + i0+"/" + i1+"/subnet",schemaPath:"#/items/items/properties/subnet/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema11.items.items.properties.subnet.type,parentSchema:schema11.items.items.properties.subnet,data:data2};
+const err4 = {instancePath:instancePath+"/" + i0+"/" + i1+"/subnet",schemaPath:"#/items/items/properties/subnet/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema12.items.items.properties.subnet.type,parentSchema:schema12.items.items.properties.subnet,data:data2};
 if(vErrors === null){
 vErrors = [err4];
 }
@@ -75,7 +638,7 @@ errors++;
 if(data1.rangeStart !== undefined){
 let data3 = data1.rangeStart;
 if((typeof data3 !== "string") && (data3 !== null)){
-const err5 = {instancePath:instancePath+"/" + i0+"/" + i1+"/rangeStart",schemaPath:"#/items/items/properties/rangeStart/type",keyword:"type",params:{type: schema11.items.items.properties.rangeStart.type},message:"must be string,null",schema:schema11.items.items.properties.rangeStart.type,parentSchema:schema11.items.items.properties.rangeStart,data:data3};
+const err5 = {instancePath:instancePath+"/" + i0+"/" + i1+"/rangeStart",schemaPath:"#/items/items/properties/rangeStart/type",keyword:"type",params:{type: schema12.items.items.properties.rangeStart.type},message:"must be string,null",schema:schema12.items.items.properties.rangeStart.type,parentSchema:schema12.items.items.properties.rangeStart,data:data3};
 if(vErrors === null){
 vErrors = [err5];
 }
@@ -88,7 +651,7 @@ errors++;
 if(data1.rangeEnd !== undefined){
 let data4 = data1.rangeEnd;
 if((typeof data4 !== "string") && (data4 !== null)){
-const err6 = {instancePath:instancePath+"/" + i0+"/" + i1+"/rangeEnd",schemaPath:"#/items/items/properties/rangeEnd/type",keyword:"type",params:{type: schema11.items.items.properties.rangeEnd.type},message:"must be string,null",schema:schema11.items.items.properties.rangeEnd.type,parentSchema:schema11.items.items.properties.rangeEnd,data:data4};
+const err6 = {instancePath:instancePath+"/" + i0+"/" + i1+"/rangeEnd",schemaPath:"#/items/items/properties/rangeEnd/type",keyword:"type",params:{type: schema12.items.items.properties.rangeEnd.type},message:"must be string,null",schema:schema12.items.items.properties.rangeEnd.type,parentSchema:schema12.items.items.properties.rangeEnd,data:data4};
 if(vErrors === null){
 vErrors = [err6];
 }
@@ -101,7 +664,7 @@ errors++;
 if(data1.gateway !== undefined){
 let data5 = data1.gateway;
 if((typeof data5 !== "string") && (data5 !== null)){
-const err7 = {instancePath:instancePath+"/" + i0+"/" + i1+"/gateway",schemaPath:"#/items/items/properties/gateway/type",keyword:"type",params:{type: schema11.items.items.properties.gateway.type},message:"must be string,null",schema:schema11.items.items.properties.gateway.type,parentSchema:schema11.items.items.properties.gateway,data:data5};
+const err7 = {instancePath:instancePath+"/" + i0+"/" + i1+"/gateway",schemaPath:"#/items/items/properties/gateway/type",keyword:"type",params:{type: schema12.items.items.properties.gateway.type},message:"must be string,null",schema:schema12.items.items.properties.gateway.type,parentSchema:schema12.items.items.properties.gateway,data:data5};
 if(vErrors === null){
 vErrors = [err7];
 }
@@ -113,7 +676,7 @@ errors++;
 }
 }
 else {
-const err8 = {instancePath:instancePath+"/" + i0+"/" + i1,schemaPath:"#/items/items/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema11.items.items.type,parentSchema:schema11.items.items,data:data1};
+const err8 = {instancePath:instancePath+"/" + i0+"/" + i1,schemaPath:"#/items/items/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema12.items.items.type,parentSchema:schema12.items.items,data:data1};
 if(vErrors === null){
 vErrors = [err8];
 }
@@ -125,7 +688,7 @@ errors++;
 }
 }
 else {
-const err9 = {instancePath:instancePath+"/" + i0,schemaPath:"#/items/type",keyword:"type",params:{type: "array"},message:"must be array",schema:schema11.items.type,parentSchema:schema11.items,data:data0};
+const err9 = {instancePath:instancePath+"/" + i0,schemaPath:"#/items/type",keyword:"type",params:{type: "array"},message:"must be array",schema:schema12.items.type,parentSchema:schema12.items,data:data0};
 if(vErrors === null){
 vErrors = [err9];
 }
@@ -136,22 +699,21 @@ errors++;
 }
 }
 }
-validate10.errors = vErrors;
+validate11.errors = vErrors;
 return errors === 0;
 }
 
-export const ipamHostLocal = validate11;
-const schema12 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"ipam of type host-local, and of the built-in allocation","type":"object","additionalProperties":false,"properties":{"type":{"type":"string"},"name":{"type":["string","null"]},"subnet":{"type":["string","null"]},"rangeStart":{"type":["string","null"]},"rangeEnd":{"type":["string","null"]},"gateway":{"type":["string","null"]},"ranges":{"$ref":"ip-ranges"},"routes":{"$ref":"ipam-routes"},"dataDir":{"type":["string","null"]},"resolvConf":{"type":["string","null"]},"writeFiles":{"type":["boolean","null"]}}};
-const schema14 = {"$schema":"http://json-schema.org/draft-07/schema#","$id":"ipam-routes","title":"Routes of a CNI configuration; mtu and the keys after it are CNI 1.1.0's","type":["array","null"],"items":{"type":"object","additionalProperties":false,"required":["dst"],"properties":{"dst":{"type":"string"},"gw":{"type":["string","null"]},"mtu":{"type":["integer","null"],"minimum":0,"maximum":65535},"advmss":{"type":["integer","null"],"minimum":0,"maximum":65535},"priority":{"type":["integer","null"],"minimum":0,"maximum":4294967295},"table":{"type":["integer","null"],"minimum":0,"maximum":4294967295},"scope":{"type":["integer","null"],"minimum":0,"maximum":255}}}};
-const func2 = Object.prototype.hasOwnProperty;
+export const ipamHostLocal = validate12;
+const schema13 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"ipam of type host-local, and of the built-in allocation","type":"object","additionalProperties":false,"properties":{"type":{"type":"string"},"name":{"type":["string","null"]},"subnet":{"type":["string","null"]},"rangeStart":{"type":["string","null"]},"rangeEnd":{"type":["string","null"]},"gateway":{"type":["string","null"]},"ranges":{"$ref":"ip-ranges"},"routes":{"$ref":"ipam-routes"},"dataDir":{"type":["string","null"]},"resolvConf":{"type":["string","null"]},"writeFiles":{"type":["boolean","null"]}}};
+const schema15 = {"$schema":"http://json-schema.org/draft-07/schema#","$id":"ipam-routes","title":"Routes of a CNI configuration; mtu and the keys after it are CNI 1.1.0's","type":["array","null"],"items":{"type":"object","additionalProperties":false,"required":["dst"],"properties":{"dst":{"type":"string"},"gw":{"type":["string","null"]},"mtu":{"type":["integer","null"],"minimum":0,"maximum":65535},"advmss":{"type":["integer","null"],"minimum":0,"maximum":65535},"priority":{"type":["integer","null"],"minimum":0,"maximum":4294967295},"table":{"type":["integer","null"],"minimum":0,"maximum":4294967295},"scope":{"type":["integer","null"],"minimum":0,"maximum":255}}}};
 
-function validate11(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate12(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
-if(!(func2.call(schema12.properties, key0))){
-const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties",schema:false,parentSchema:schema12,data};
+if(!(func2.call(schema13.properties, key0))){
+const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties",schema:false,parentSchema:schema13,data};
 if(vErrors === null){
 vErrors = [err0];
 }
@@ -164,7 +726,7 @@ errors++;
 if(data.type !== undefined){
 let data0 = data.type;
 if(typeof data0 !== "string"){
-const err1 = {instancePath:instancePath+"/type",schemaPath:"#/properties/type/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema12.properties.type.type,parentSchema:schema12.properties.type,data:data0};
+const err1 = {instancePath:instancePath+"/type",schemaPath:"#/properties/type/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema13.properties.type.type,parentSchema:schema13.properties.type,data:data0};
 if(vErrors === null){
 vErrors = [err1];
 }
@@ -177,7 +739,7 @@ errors++;
 if(data.name !== undefined){
 let data1 = data.name;
 if((typeof data1 !== "string") && (data1 !== null)){
-const err2 = {instancePath:instancePath+"/name",schemaPath:"#/properties/name/type",keyword:"type",params:{type: schema12.properties.name.type},message:"must be string,null",schema:schema12.properties.name.type,parentSchema:schema12.properties.name,data:data1};
+const err2 = {instancePath:instancePath+"/name",schemaPath:"#/properties/name/type",keyword:"type",params:{type: schema13.properties.name.type},message:"must be string,null",schema:schema13.properties.name.type,parentSchema:schema13.properties.name,data:data1};
 if(vErrors === null){
 vErrors = [err2];
 }
@@ -190,7 +752,7 @@ errors++;
 if(data.subnet !== undefined){
 let data2 = data.subnet;
 if((typeof data2 !== "string") && (data2 !== null)){
-const err3 = {instancePath:instancePath+"/subnet",schemaPath:"#/properties/subnet/type",keyword:"type",params:{type: schema12.properties.subnet.type},message:"must be string,null",schema:schema12.properties.subnet.type,parentSchema:schema12.properties.subnet,data:data2};
+const err3 = {instancePath:instancePath+"/subnet",schemaPath:"#/properties/subnet/type",keyword:"type",params:{type: schema13.properties.subnet.type},message:"must be string,null",schema:schema13.properties.subnet.type,parentSchema:schema13.properties.subnet,data:data2};
 if(vErrors === null){
 vErrors = [err3];
 }
@@ -203,7 +765,7 @@ errors++;
 if(data.rangeStart !== undefined){
 let data3 = data.rangeStart;
 if((typeof data3 !== "string") && (data3 !== null)){
-const err4 = {instancePath:instancePath+"/rangeStart",schemaPath:"#/properties/rangeStart/type",keyword:"type",params:{type: schema12.properties.rangeStart.type},message:"must be string,null",schema:schema12.properties.rangeStart.type,parentSchema:schema12.properties.rangeStart,data:data3};
+const err4 = {instancePath:instancePath+"/rangeStart",schemaPath:"#/properties/rangeStart/type",keyword:"type",params:{type: schema13.properties.rangeStart.type},message:"must be string,null",schema:schema13.properties.rangeStart.type,parentSchema:schema13.properties.rangeStart,data:data3};
 if(vErrors === null){
 vErrors = [err4];
 }
@@ -216,7 +778,7 @@ errors++;
 if(data.rangeEnd !== undefined){
 let data4 = data.rangeEnd;
 if((typeof data4 !== "string") && (data4 !== null)){
-const err5 = {instancePath:instancePath+"/rangeEnd",schemaPath:"#/properties/rangeEnd/type",keyword:"type",params:{type: schema12.properties.rangeEnd.type},message:"must be string,null",schema:schema12.properties.rangeEnd.type,parentSchema:schema12.properties.rangeEnd,data:data4};
+const err5 = {instancePath:instancePath+"/rangeEnd",schemaPath:"#/properties/rangeEnd/type",keyword:"type",params:{type: schema13.properties.rangeEnd.type},message:"must be string,null",schema:schema13.properties.rangeEnd.type,parentSchema:schema13.properties.rangeEnd,data:data4};
 if(vErrors === null){
 vErrors = [err5];
 }
@@ -229,7 +791,7 @@ errors++;
 if(data.gateway !== undefined){
 let data5 = data.gateway;
 if((typeof data5 !== "string") && (data5 !== null)){
-const err6 = {instancePath:instancePath+"/gateway",schemaPath:"#/properties/gateway/type",keyword:"type",params:{type: schema12.properties.gateway.type},message:"must be string,null",schema:schema12.properties.gateway.type,parentSchema:schema12.properties.gateway,data:data5};
+const err6 = {instancePath:instancePath+"/gateway",schemaPath:"#/properties/gateway/type",keyword:"type",params:{type: schema13.properties.gateway.type},message:"must be string,null",schema:schema13.properties.gateway.type,parentSchema:schema13.properties.gateway,data:data5};
 if(vErrors === null){
 vErrors = [err6];
 }
@@ -242,7 +804,7 @@ errors++;
 if(data.ranges !== undefined){
 let data6 = data.ranges;
 if((!(Array.isArray(data6))) && (data6 !== null)){
-const err7 = {instancePath:instancePath+"/ranges",schemaPath:"ip-ranges/type",keyword:"type",params:{type: schema11.type},message:"must be array,null",schema:schema11.type,parentSchema:schema11,data:data6};
+const err7 = {instancePath:instancePath+"/ranges",schemaPath:"ip-ranges/type",keyword:"type",params:{type: schema12.type},message:"must be array,null",schema:schema12.type,parentSchema:schema12,data:data6};
 if(vErrors === null){
 vErrors = [err7];
 }
@@ -257,7 +819,7 @@ for(let i0=0; i0<len0; i0++){
 let data7 = data6[i0];
 if(Array.isArray(data7)){
 if(data7.length < 1){
-const err8 = {instancePath:instancePath+"/ranges/" + i0,schemaPath:"ip-ranges/items/minItems",keyword:"minItems",params:{limit: 1},message:"must NOT have fewer than 1 items",schema:1,parentSchema:schema11.items,data:data7};
+const err8 = {instancePath:instancePath+"/ranges/" + i0,schemaPath:"ip-ranges/items/minItems",keyword:"minItems",params:{limit: 1},message:"must NOT have fewer than 1 items",schema:1,parentSchema:schema12.items,data:data7};
 if(vErrors === null){
 vErrors = [err8];
 }
@@ -271,7 +833,7 @@ for(let i1=0; i1<len1; i1++){
 let data8 = data7[i1];
 if(data8 && typeof data8 == "object" && !Array.isArray(data8)){
 if(data8.subnet === undefined){
-const err9 = {instancePath:instancePath+"/ranges/" + i0+"/" + i1,schemaPath:"ip-ranges/items/items/required",keyword:"required",params:{missingProperty: "subnet"},message:"must have required property '"+"subnet"+"'",schema:schema11.items.items.required,parentSchema:schema11.items.items,data:data8};
+const err9 = {instancePath:instancePath+"/ranges/" + i0+"/" + i1,schemaPath:"ip-ranges/items/items/required",keyword:"required",params:{missingProperty: "subnet"},message:"must have required property '"+"subnet"+"'",schema:schema12.items.items.required,parentSchema:schema12.items.items,data:data8};
 if(vErrors === null){
 vErrors = [err9];
 }
@@ -282,7 +844,7 @@ errors++;
 }
 for(const key1 in data8){
 if(!((((key1 === "subnet") || (key1 === "rangeStart")) || (key1 === "rangeEnd")) || (key1 === "gateway"))){
-const err10 = {instancePath:instancePath+"/ranges/" + i0+"/" + i1,schemaPath:"ip-ranges/items/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1},message:"must NOT have additional properties",schema:false,parentSchema:schema11.items.items,data:data8};
+const err10 = {instancePath:instancePath+"/ranges/" + i0+"/" + i1,schemaPath:"ip-ranges/items/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1},message:"must NOT have additional properties",schema:false,parentSchema:schema12.items.items,data:data8};
 if(vErrors === null){
 vErrors = [err10];
 }
@@ -295,7 +857,7 @@ errors++;
 if(data8.subnet !== undefined){
 let data9 = data8.subnet;
 if(typeof data9 !== "string"){
-const err11 = {instancePath:instancePath+"/ranges/" + i0+"/" + i1+"/subnet",schemaPath:"ip-ranges/items/items/properties/subnet/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema11.items.items.properties.subnet.type,parentSchema:schema11.items.items.properties.subnet,data:data9};
+const err11 = {instancePath:instancePath+"/ranges/" + i0+"/" + i1+"/subnet",schemaPath:"ip-ranges/items/items/properties/subnet/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema12.items.items.properties.subnet.type,parentSchema:schema12.items.items.properties.subnet,data:data9};
 if(vErrors === null){
 vErrors = [err11];
 }
@@ -308,7 +870,7 @@ errors++;
 if(data8.rangeStart !== undefined){
 let data10 = data8.rangeStart;
 if((typeof data10 !== "string") && (data10 !== null)){
-const err12 = {instancePath:instancePath+"/ranges/" + i0+"/" + i1+"/rangeStart",schemaPath:"ip-ranges/items/items/properties/rangeStart/type",keyword:"type",params:{type: schema11.items.items.properties.rangeStart.type},message:"must be string,null",schema:schema11.items.items.properties.rangeStart.type,parentSchema:schema11.items.items.properties.rangeStart,data:data10};
+const err12 = {instancePath:instancePath+"/ranges/" + i0+"/" + i1+"/rangeStart",schemaPath:"ip-ranges/items/items/properties/rangeStart/type",keyword:"type",params:{type: schema12.items.items.properties.rangeStart.type},message:"must be string,null",schema:schema12.items.items.properties.rangeStart.type,parentSchema:schema12.items.items.properties.rangeStart,data:data10};
 if(vErrors === null){
 vErrors = [err12];
 }
@@ -321,7 +883,7 @@ errors++;
 if(data8.rangeEnd !== undefined){
 let data11 = data8.rangeEnd;
 if((typeof data11 !== "string") && (data11 !== null)){
-const err13 = {instancePath:instancePath+"/ranges/" + i0+"/" + i1+"/rangeEnd",schemaPath:"ip-ranges/items/items/properties/rangeEnd/type",keyword:"type",params:{type: schema11.items.items.properties.rangeEnd.type},message:"must be string,null",schema:schema11.items.items.properties.rangeEnd.type,parentSchema:schema11.items.items.properties.rangeEnd,data:data11};
+const err13 = {instancePath:instancePath+"/ranges/" + i0+"/" + i1+"/rangeEnd",schemaPath:"ip-ranges/items/items/properties/rangeEnd/type",keyword:"type",params:{type: schema12.items.items.properties.rangeEnd.type},message:"must be string,null",schema:schema12.items.items.properties.rangeEnd.type,parentSchema:schema12.items.items.properties.rangeEnd,data:data11};
 if(vErrors === null){
 vErrors = [err13];
 }
@@ -334,7 +896,7 @@ errors++;
 if(data8.gateway !== undefined){
 let data12 = data8.gateway;
 if((typeof data12 !== "string") && (data12 !== null)){
-const err14 = {instancePath:instancePath+"/ranges/" + i0+"/" + i1+"/gateway",schemaPath:"ip-ranges/items/items/properties/gateway/type",keyword:"type",params:{type: schema11.items.items.properties.gateway.type},message:"must be string,null",schema:schema11.items.items.properties.gateway.type,parentSchema:schema11.items.items.properties.gateway,data:data12};
+const err14 = {instancePath:instancePath+"/ranges/" + i0+"/" + i1+"/gateway",schemaPath:"ip-ranges/items/items/properties/gateway/type",keyword:"type",params:{type: schema12.items.items.properties.gateway.type},message:"must be string,null",schema:schema12.items.items.properties.gateway.type,parentSchema:schema12.items.items.properties.gateway,data:data12};
 if(vErrors === null){
 vErrors = [err14];
 }
@@ -346,7 +908,7 @@ errors++;
 }
 }
 else {
-const err15 = {instancePath:instancePath+"/ranges/" + i0+"/" + i1,schemaPath:"ip-ranges/items/items/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema11.items.items.type,parentSchema:schema11.items.items,data:data8};
+const err15 = {instancePath:instancePath+"/ranges/" + i0+"/" + i1,schemaPath:"ip-ranges/items/items/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema12.items.items.type,parentSchema:schema12.items.items,data:data8};
 if(vErrors === null){
 vErrors = [err15];
 }
@@ -358,7 +920,7 @@ errors++;
 }
 }
 else {
-const err16 = {instancePath:instancePath+"/ranges/" + i0,schemaPath:"ip-ranges/items/type",keyword:"type",params:{type: "array"},message:"must be array",schema:schema11.items.type,parentSchema:schema11.items,data:data7};
+const err16 = {instancePath:instancePath+"/ranges/" + i0,schemaPath:"ip-ranges/items/type",keyword:"type",params:{type: "array"},message:"must be array",schema:schema12.items.type,parentSchema:schema12.items,data:data7};
 if(vErrors === null){
 vErrors = [err16];
 }
@@ -373,7 +935,7 @@ errors++;
 if(data.routes !== undefined){
 let data13 = data.routes;
 if((!(Array.isArray(data13))) && (data13 !== null)){
-const err17 = {instancePath:instancePath+"/routes",schemaPath:"ipam-routes/type",keyword:"type",params:{type: schema14.type},message:"must be array,null",schema:schema14.type,parentSchema:schema14,data:data13};
+const err17 = {instancePath:instancePath+"/routes",schemaPath:"ipam-routes/type",keyword:"type",params:{type: schema15.type},message:"must be array,null",schema:schema15.type,parentSchema:schema15,data:data13};
 if(vErrors === null){
 vErrors = [err17];
 }
@@ -388,7 +950,7 @@ for(let i2=0; i2<len2; i2++){
 let data14 = data13[i2];
 if(data14 && typeof data14 == "object" && !Array.isArray(data14)){
 if(data14.dst === undefined){
-const err18 = {instancePath:instancePath+"/routes/" + i2,schemaPath:"ipam-routes/items/required",keyword:"required",params:{missingProperty: "dst"},message:"must have required property '"+"dst"+"'",schema:schema14.items.required,parentSchema:schema14.items,data:data14};
+const err18 = {instancePath:instancePath+"/routes/" + i2,schemaPath:"ipam-routes/items/required",keyword:"required",params:{missingProperty: "dst"},message:"must have required property '"+"dst"+"'",schema:schema15.items.required,parentSchema:schema15.items,data:data14};
 if(vErrors === null){
 vErrors = [err18];
 }
@@ -399,7 +961,7 @@ errors++;
 }
 for(const key2 in data14){
 if(!(((((((key2 === "dst") || (key2 === "gw")) || (key2 === "mtu")) || (key2 === "advmss")) || (key2 === "priority")) || (key2 === "table")) || (key2 === "scope"))){
-const err19 = {instancePath:instancePath+"/routes/" + i2,schemaPath:"ipam-routes/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2},message:"must NOT have additional properties",schema:false,parentSchema:schema14.items,data:data14};
+const err19 = {instancePath:instancePath+"/routes/" + i2,schemaPath:"ipam-routes/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2},message:"must NOT have additional properties",schema:false,parentSchema:schema15.items,data:data14};
 if(vErrors === null){
 vErrors = [err19];
 }
@@ -412,7 +974,7 @@ errors++;
 if(data14.dst !== undefined){
 let data15 = data14.dst;
 if(typeof data15 !== "string"){
-const err20 = {instancePath:instancePath+"/routes/" + i2+"/dst",schemaPath:"ipam-routes/items/properties/dst/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema14.items.properties.dst.type,parentSchema:schema14.items.properties.dst,data:data15};
+const err20 = {instancePath:instancePath+"/routes/" + i2+"/dst",schemaPath:"ipam-routes/items/properties/dst/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema15.items.properties.dst.type,parentSchema:schema15.items.properties.dst,data:data15};
 if(vErrors === null){
 vErrors = [err20];
 }
@@ -425,7 +987,7 @@ errors++;
 if(data14.gw !== undefined){
 let data16 = data14.gw;
 if((typeof data16 !== "string") && (data16 !== null)){
-const err21 = {instancePath:instancePath+"/routes/" + i2+"/gw",schemaPath:"ipam-routes/items/properties/gw/type",keyword:"type",params:{type: schema14.items.properties.gw.type},message:"must be string,null",schema:schema14.items.properties.gw.type,parentSchema:schema14.items.properties.gw,data:data16};
+const err21 = {instancePath:instancePath+"/routes/" + i2+"/gw",schemaPath:"ipam-routes/items/properties/gw/type",keyword:"type",params:{type: schema15.items.properties.gw.type},message:"must be string,null",schema:schema15.items.properties.gw.type,parentSchema:schema15.items.properties.gw,data:data16};
 if(vErrors === null){
 vErrors = [err21];
 }
@@ -438,7 +1000,7 @@ errors++;
 if(data14.mtu !== undefined){
 let data17 = data14.mtu;
 if((!(((typeof data17 == "number") && (!(data17 % 1) && !isNaN(data17))) && (isFinite(data17)))) && (data17 !== null)){
-const err22 = {instancePath:instancePath+"/routes/" + i2+"/mtu",schemaPath:"ipam-routes/items/properties/mtu/type",keyword:"type",params:{type: schema14.items.properties.mtu.type},message:"must be integer,null",schema:schema14.items.properties.mtu.type,parentSchema:schema14.items.properties.mtu,data:data17};
+const err22 = {instancePath:instancePath+"/routes/" + i2+"/mtu",schemaPath:"ipam-routes/items/properties/mtu/type",keyword:"type",params:{type: schema15.items.properties.mtu.type},message:"must be integer,null",schema:schema15.items.properties.mtu.type,parentSchema:schema15.items.properties.mtu,data:data17};
 if(vErrors === null){
 vErrors = [err22];
 }
@@ -449,7 +1011,7 @@ errors++;
 }
 if((typeof data17 == "number") && (isFinite(data17))){
 if(data17 > 65535 || isNaN(data17)){
-const err23 = {instancePath:instancePath+"/routes/" + i2+"/mtu",schemaPath:"ipam-routes/items/properties/mtu/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535",schema:65535,parentSchema:schema14.items.properties.mtu,data:data17};
+const err23 = {instancePath:instancePath+"/routes/" + i2+"/mtu",schemaPath:"ipam-routes/items/properties/mtu/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535",schema:65535,parentSchema:schema15.items.properties.mtu,data:data17};
 if(vErrors === null){
 vErrors = [err23];
 }
@@ -459,7 +1021,7 @@ vErrors.push(err23);
 errors++;
 }
 if(data17 < 0 || isNaN(data17)){
-const err24 = {instancePath:instancePath+"/routes/" + i2+"/mtu",schemaPath:"ipam-routes/items/properties/mtu/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema14.items.properties.mtu,data:data17};
+const err24 = {instancePath:instancePath+"/routes/" + i2+"/mtu",schemaPath:"ipam-routes/items/properties/mtu/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema15.items.properties.mtu,data:data17};
 if(vErrors === null){
 vErrors = [err24];
 }
@@ -473,7 +1035,7 @@ errors++;
 if(data14.advmss !== undefined){
 let data18 = data14.advmss;
 if((!(((typeof data18 == "number") && (!(data18 % 1) && !isNaN(data18))) && (isFinite(data18)))) && (data18 !== null)){
-const err25 = {instancePath:instancePath+"/routes/" + i2+"/advmss",schemaPath:"ipam-routes/items/properties/advmss/type",keyword:"type",params:{type: schema14.items.properties.advmss.type},message:"must be integer,null",schema:schema14.items.properties.advmss.type,parentSchema:schema14.items.properties.advmss,data:data18};
+const err25 = {instancePath:instancePath+"/routes/" + i2+"/advmss",schemaPath:"ipam-routes/items/properties/advmss/type",keyword:"type",params:{type: schema15.items.properties.advmss.type},message:"must be integer,null",schema:schema15.items.properties.advmss.type,parentSchema:schema15.items.properties.advmss,data:data18};
 if(vErrors === null){
 vErrors = [err25];
 }
@@ -484,7 +1046,7 @@ errors++;
 }
 if((typeof data18 == "number") && (isFinite(data18))){
 if(data18 > 65535 || isNaN(data18)){
-const err26 = {instancePath:instancePath+"/routes/" + i2+"/advmss",schemaPath:"ipam-routes/items/properties/advmss/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535",schema:65535,parentSchema:schema14.items.properties.advmss,data:data18};
+const err26 = {instancePath:instancePath+"/routes/" + i2+"/advmss",schemaPath:"ipam-routes/items/properties/advmss/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535",schema:65535,parentSchema:schema15.items.properties.advmss,data:data18};
 if(vErrors === null){
 vErrors = [err26];
 }
@@ -494,7 +1056,7 @@ vErrors.push(err26);
 errors++;
 }
 if(data18 < 0 || isNaN(data18)){
-const err27 = {instancePath:instancePath+"/routes/" + i2+"/advmss",schemaPath:"ipam-routes/items/properties/advmss/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema14.items.properties.advmss,data:data18};
+const err27 = {instancePath:instancePath+"/routes/" + i2+"/advmss",schemaPath:"ipam-routes/items/properties/advmss/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema15.items.properties.advmss,data:data18};
 if(vErrors === null){
 vErrors = [err27];
 }
@@ -508,7 +1070,7 @@ errors++;
 if(data14.priority !== undefined){
 let data19 = data14.priority;
 if((!(((typeof data19 == "number") && (!(data19 % 1) && !isNaN(data19))) && (isFinite(data19)))) && (data19 !== null)){
-const err28 = {instancePath:instancePath+"/routes/" + i2+"/priority",schemaPath:"ipam-routes/items/properties/priority/type",keyword:"type",params:{type: schema14.items.properties.priority.type},message:"must be integer,null",schema:schema14.items.properties.priority.type,parentSchema:schema14.items.properties.priority,data:data19};
+const err28 = {instancePath:instancePath+"/routes/" + i2+"/priority",schemaPath:"ipam-routes/items/properties/priority/type",keyword:"type",params:{type: schema15.items.properties.priority.type},message:"must be integer,null",schema:schema15.items.properties.priority.type,parentSchema:schema15.items.properties.priority,data:data19};
 if(vErrors === null){
 vErrors = [err28];
 }
@@ -519,7 +1081,7 @@ errors++;
 }
 if((typeof data19 == "number") && (isFinite(data19))){
 if(data19 > 4294967295 || isNaN(data19)){
-const err29 = {instancePath:instancePath+"/routes/" + i2+"/priority",schemaPath:"ipam-routes/items/properties/priority/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295},message:"must be <= 4294967295",schema:4294967295,parentSchema:schema14.items.properties.priority,data:data19};
+const err29 = {instancePath:instancePath+"/routes/" + i2+"/priority",schemaPath:"ipam-routes/items/properties/priority/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295},message:"must be <= 4294967295",schema:4294967295,parentSchema:schema15.items.properties.priority,data:data19};
 if(vErrors === null){
 vErrors = [err29];
 }
@@ -529,7 +1091,7 @@ vErrors.push(err29);
 errors++;
 }
 if(data19 < 0 || isNaN(data19)){
-const err30 = {instancePath:instancePath+"/routes/" + i2+"/priority",schemaPath:"ipam-routes/items/properties/priority/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema14.items.properties.priority,data:data19};
+const err30 = {instancePath:instancePath+"/routes/" + i2+"/priority",schemaPath:"ipam-routes/items/properties/priority/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema15.items.properties.priority,data:data19};
 if(vErrors === null){
 vErrors = [err30];
 }
@@ -543,7 +1105,7 @@ errors++;
 if(data14.table !== undefined){
 let data20 = data14.table;
 if((!(((typeof data20 == "number") && (!(data20 % 1) && !isNaN(data20))) && (isFinite(data20)))) && (data20 !== null)){
-const err31 = {instancePath:instancePath+"/routes/" + i2+"/table",schemaPath:"ipam-routes/items/properties/table/type",keyword:"type",params:{type: schema14.items.properties.table.type},message:"must be integer,null",schema:schema14.items.properties.table.type,parentSchema:schema14.items.properties.table,data:data20};
+const err31 = {instancePath:instancePath+"/routes/" + i2+"/table",schemaPath:"ipam-routes/items/properties/table/type",keyword:"type",params:{type: schema15.items.properties.table.type},message:"must be integer,null",schema:schema15.items.properties.table.type,parentSchema:schema15.items.properties.table,data:data20};
 if(vErrors === null){
 vErrors = [err31];
 }
@@ -554,7 +1116,7 @@ errors++;
 }
 if((typeof data20 == "number") && (isFinite(data20))){
 if(data20 > 4294967295 || isNaN(data20)){
-const err32 = {instancePath:instancePath+"/routes/" + i2+"/table",schemaPath:"ipam-routes/items/properties/table/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295},message:"must be <= 4294967295",schema:4294967295,parentSchema:schema14.items.properties.table,data:data20};
+const err32 = {instancePath:instancePath+"/routes/" + i2+"/table",schemaPath:"ipam-routes/items/properties/table/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295},message:"must be <= 4294967295",schema:4294967295,parentSchema:schema15.items.properties.table,data:data20};
 if(vErrors === null){
 vErrors = [err32];
 }
@@ -564,7 +1126,7 @@ vErrors.push(err32);
 errors++;
 }
 if(data20 < 0 || isNaN(data20)){
-const err33 = {instancePath:instancePath+"/routes/" + i2+"/table",schemaPath:"ipam-routes/items/properties/table/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema14.items.properties.table,data:data20};
+const err33 = {instancePath:instancePath+"/routes/" + i2+"/table",schemaPath:"ipam-routes/items/properties/table/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema15.items.properties.table,data:data20};
 if(vErrors === null){
 vErrors = [err33];
 }
@@ -578,7 +1140,7 @@ errors++;
 if(data14.scope !== undefined){
 let data21 = data14.scope;
 if((!(((typeof data21 == "number") && (!(data21 % 1) && !isNaN(data21))) && (isFinite(data21)))) && (data21 !== null)){
-const err34 = {instancePath:instancePath+"/routes/" + i2+"/scope",schemaPath:"ipam-routes/items/properties/scope/type",keyword:"type",params:{type: schema14.items.properties.scope.type},message:"must be integer,null",schema:schema14.items.properties.scope.type,parentSchema:schema14.items.properties.scope,data:data21};
+const err34 = {instancePath:instancePath+"/routes/" + i2+"/scope",schemaPath:"ipam-routes/items/properties/scope/type",keyword:"type",params:{type: schema15.items.properties.scope.type},message:"must be integer,null",schema:schema15.items.properties.scope.type,parentSchema:schema15.items.properties.scope,data:data21};
 if(vErrors === null){
 vErrors = [err34];
 }
@@ -589,7 +1151,7 @@ errors++;
 }
 if((typeof data21 == "number") && (isFinite(data21))){
 if(data21 > 255 || isNaN(data21)){
-const err35 = {instancePath:instancePath+"/routes/" + i2+"/scope",schemaPath:"ipam-routes/items/properties/scope/maximum",keyword:"maximum",params:{comparison: "<=", limit: 255},message:"must be <= 255",schema:255,parentSchema:schema14.items.properties.scope,data:data21};
+const err35 = {instancePath:instancePath+"/routes/" + i2+"/scope",schemaPath:"ipam-routes/items/properties/scope/maximum",keyword:"maximum",params:{comparison: "<=", limit: 255},message:"must be <= 255",schema:255,parentSchema:schema15.items.properties.scope,data:data21};
 if(vErrors === null){
 vErrors = [err35];
 }
@@ -599,7 +1161,7 @@ vErrors.push(err35);
 errors++;
 }
 if(data21 < 0 || isNaN(data21)){
-const err36 = {instancePath:instancePath+"/routes/" + i2+"/scope",schemaPath:"ipam-routes/items/properties/scope/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema14.items.properties.scope,data:data21};
+const err36 = {instancePath:instancePath+"/routes/" + i2+"/scope",schemaPath:"ipam-routes/items/properties/scope/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema15.items.properties.scope,data:data21};
 if(vErrors === null){
 vErrors = [err36];
 }
@@ -612,7 +1174,7 @@ errors++;
 }
 }
 else {
-const err37 = {instancePath:instancePath+"/routes/" + i2,schemaPath:"ipam-routes/items/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema14.items.type,parentSchema:schema14.items,data:data14};
+const err37 = {instancePath:instancePath+"/routes/" + i2,schemaPath:"ipam-routes/items/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema15.items.type,parentSchema:schema15.items,data:data14};
 if(vErrors === null){
 vErrors = [err37];
 }
@@ -627,7 +1189,7 @@ errors++;
 if(data.dataDir !== undefined){
 let data22 = data.dataDir;
 if((typeof data22 !== "string") && (data22 !== null)){
-const err38 = {instancePath:instancePath+"/dataDir",schemaPath:"#/properties/dataDir/type",keyword:"type",params:{type: schema12.properties.dataDir.type},message:"must be string,null",schema:schema12.properties.dataDir.type,parentSchema:schema12.properties.dataDir,data:data22};
+const err38 = {instancePath:instancePath+"/dataDir",schemaPath:"#/properties/dataDir/type",keyword:"type",params:{type: schema13.properties.dataDir.type},message:"must be string,null",schema:schema13.properties.dataDir.type,parentSchema:schema13.properties.dataDir,data:data22};
 if(vErrors === null){
 vErrors = [err38];
 }
@@ -640,7 +1202,7 @@ errors++;
 if(data.resolvConf !== undefined){
 let data23 = data.resolvConf;
 if((typeof data23 !== "string") && (data23 !== null)){
-const err39 = {instancePath:instancePath+"/resolvConf",schemaPath:"#/properties/resolvConf/type",keyword:"type",params:{type: schema12.properties.resolvConf.type},message:"must be string,null",schema:schema12.properties.resolvConf.type,parentSchema:schema12.properties.resolvConf,data:data23};
+const err39 = {instancePath:instancePath+"/resolvConf",schemaPath:"#/properties/resolvConf/type",keyword:"type",params:{type: schema13.properties.resolvConf.type},message:"must be string,null",schema:schema13.properties.resolvConf.type,parentSchema:schema13.properties.resolvConf,data:data23};
 if(vErrors === null){
 vErrors = [err39];
 }
@@ -653,7 +1215,7 @@ errors++;
 if(data.writeFiles !== undefined){
 let data24 = data.writeFiles;
 if((typeof data24 !== "boolean") && (data24 !== null)){
-const err40 = {instancePath:instancePath+"/writeFiles",schemaPath:"#/properties/writeFiles/type",keyword:"type",params:{type: schema12.properties.writeFiles.type},message:"must be boolean,null",schema:schema12.properties.writeFiles.type,parentSchema:schema12.properties.writeFiles,data:data24};
+const err40 = {instancePath:instancePath+"/writeFiles",schemaPath:"#/properties/writeFiles/type",keyword:"type",params:{type: schema13.properties.writeFiles.type},message:"must be boolean,null",schema:schema13.properties.writeFiles.type,parentSchema:schema13.properties.writeFiles,data:data24};
 if(vErrors === null){
 vErrors = [err40];
 }
@@ -665,7 +1227,7 @@ errors++;
 }
 }
 else {
-const err41 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema12.type,parentSchema:schema12,data};
+const err41 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema13.type,parentSchema:schema13,data};
 if(vErrors === null){
 vErrors = [err41];
 }
@@ -674,18 +1236,18 @@ vErrors.push(err41);
 }
 errors++;
 }
-validate11.errors = vErrors;
+validate12.errors = vErrors;
 return errors === 0;
 }
 
-export const ipamRoutes = validate12;
+export const ipamRoutes = validate13;
 
-function validate12(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate13(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 /*# sourceURL="ipam-routes" */;
 let vErrors = null;
 let errors = 0;
 if((!(Array.isArray(data))) && (data !== null)){
-const err0 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: schema14.type},message:"must be array,null",schema:schema14.type,parentSchema:schema14,data};
+const err0 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: schema15.type},message:"must be array,null",schema:schema15.type,parentSchema:schema15,data};
 if(vErrors === null){
 vErrors = [err0];
 }
@@ -700,7 +1262,7 @@ for(let i0=0; i0<len0; i0++){
 let data0 = data[i0];
 if(data0 && typeof data0 == "object" && !Array.isArray(data0)){
 if(data0.dst === undefined){
-const err1 = {instancePath:instancePath+"/" + i0,schemaPath:"#/items/required",keyword:"required",params:{missingProperty: "dst"},message:"must have required property '"+"dst"+"'",schema:schema14.items.required,parentSchema:schema14.items,data:data0};
+const err1 = {instancePath:instancePath+"/" + i0,schemaPath:"#/items/required",keyword:"required",params:{missingProperty: "dst"},message:"must have required property '"+"dst"+"'",schema:schema15.items.required,parentSchema:schema15.items,data:data0};
 if(vErrors === null){
 vErrors = [err1];
 }
@@ -711,7 +1273,7 @@ errors++;
 }
 for(const key0 in data0){
 if(!(((((((key0 === "dst") || (key0 === "gw")) || (key0 === "mtu")) || (key0 === "advmss")) || (key0 === "priority")) || (key0 === "table")) || (key0 === "scope"))){
-const err2 = {instancePath:instancePath+"/" + i0,schemaPath:"#/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties",schema:false,parentSchema:schema14.items,data:data0};
+const err2 = {instancePath:instancePath+"/" + i0,schemaPath:"#/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties",schema:false,parentSchema:schema15.items,data:data0};
 if(vErrors === null){
 vErrors = [err2];
 }
@@ -724,7 +1286,7 @@ errors++;
 if(data0.dst !== undefined){
 let data1 = data0.dst;
 if(typeof data1 !== "string"){
-const err3 = {instancePath:instancePath+"/" + i0+"/dst",schemaPath:"#/items/properties/dst/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema14.items.properties.dst.type,parentSchema:schema14.items.properties.dst,data:data1};
+const err3 = {instancePath:instancePath+"/" + i0+"/dst",schemaPath:"#/items/properties/dst/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema15.items.properties.dst.type,parentSchema:schema15.items.properties.dst,data:data1};
 if(vErrors === null){
 vErrors = [err3];
 }
@@ -737,7 +1299,7 @@ errors++;
 if(data0.gw !== undefined){
 let data2 = data0.gw;
 if((typeof data2 !== "string") && (data2 !== null)){
-const err4 = {instancePath:instancePath+"/" + i0+"/gw",schemaPath:"#/items/properties/gw/type",keyword:"type",params:{type: schema14.items.properties.gw.type},message:"must be string,null",schema:schema14.items.properties.gw.type,parentSchema:schema14.items.properties.gw,data:data2};
+const err4 = {instancePath:instancePath+"/" + i0+"/gw",schemaPath:"#/items/properties/gw/type",keyword:"type",params:{type: schema15.items.properties.gw.type},message:"must be string,null",schema:schema15.items.properties.gw.type,parentSchema:schema15.items.properties.gw,data:data2};
 if(vErrors === null){
 vErrors = [err4];
 }
@@ -750,7 +1312,7 @@ errors++;
 if(data0.mtu !== undefined){
 let data3 = data0.mtu;
 if((!(((typeof data3 == "number") && (!(data3 % 1) && !isNaN(data3))) && (isFinite(data3)))) && (data3 !== null)){
-const err5 = {instancePath:instancePath+"/" + i0+"/mtu",schemaPath:"#/items/properties/mtu/type",keyword:"type",params:{type: schema14.items.properties.mtu.type},message:"must be integer,null",schema:schema14.items.properties.mtu.type,parentSchema:schema14.items.properties.mtu,data:data3};
+const err5 = {instancePath:instancePath+"/" + i0+"/mtu",schemaPath:"#/items/properties/mtu/type",keyword:"type",params:{type: schema15.items.properties.mtu.type},message:"must be integer,null",schema:schema15.items.properties.mtu.type,parentSchema:schema15.items.properties.mtu,data:data3};
 if(vErrors === null){
 vErrors = [err5];
 }
@@ -761,7 +1323,7 @@ errors++;
 }
 if((typeof data3 == "number") && (isFinite(data3))){
 if(data3 > 65535 || isNaN(data3)){
-const err6 = {instancePath:instancePath+"/" + i0+"/mtu",schemaPath:"#/items/properties/mtu/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535",schema:65535,parentSchema:schema14.items.properties.mtu,data:data3};
+const err6 = {instancePath:instancePath+"/" + i0+"/mtu",schemaPath:"#/items/properties/mtu/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535",schema:65535,parentSchema:schema15.items.properties.mtu,data:data3};
 if(vErrors === null){
 vErrors = [err6];
 }
@@ -771,7 +1333,7 @@ vErrors.push(err6);
 errors++;
 }
 if(data3 < 0 || isNaN(data3)){
-const err7 = {instancePath:instancePath+"/" + i0+"/mtu",schemaPath:"#/items/properties/mtu/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema14.items.properties.mtu,data:data3};
+const err7 = {instancePath:instancePath+"/" + i0+"/mtu",schemaPath:"#/items/properties/mtu/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema15.items.properties.mtu,data:data3};
 if(vErrors === null){
 vErrors = [err7];
 }
@@ -785,7 +1347,7 @@ errors++;
 if(data0.advmss !== undefined){
 let data4 = data0.advmss;
 if((!(((typeof data4 == "number") && (!(data4 % 1) && !isNaN(data4))) && (isFinite(data4)))) && (data4 !== null)){
-const err8 = {instancePath:instancePath+"/" + i0+"/advmss",schemaPath:"#/items/properties/advmss/type",keyword:"type",params:{type: schema14.items.properties.advmss.type},message:"must be integer,null",schema:schema14.items.properties.advmss.type,parentSchema:schema14.items.properties.advmss,data:data4};
+const err8 = {instancePath:instancePath+"/" + i0+"/advmss",schemaPath:"#/items/properties/advmss/type",keyword:"type",params:{type: schema15.items.properties.advmss.type},message:"must be integer,null",schema:schema15.items.properties.advmss.type,parentSchema:schema15.items.properties.advmss,data:data4};
 if(vErrors === null){
 vErrors = [err8];
 }
@@ -796,7 +1358,7 @@ errors++;
 }
 if((typeof data4 == "number") && (isFinite(data4))){
 if(data4 > 65535 || isNaN(data4)){
-const err9 = {instancePath:instancePath+"/" + i0+"/advmss",schemaPath:"#/items/properties/advmss/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535",schema:65535,parentSchema:schema14.items.properties.advmss,data:data4};
+const err9 = {instancePath:instancePath+"/" + i0+"/advmss",schemaPath:"#/items/properties/advmss/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535",schema:65535,parentSchema:schema15.items.properties.advmss,data:data4};
 if(vErrors === null){
 vErrors = [err9];
 }
@@ -806,7 +1368,7 @@ vErrors.push(err9);
 errors++;
 }
 if(data4 < 0 || isNaN(data4)){
-const err10 = {instancePath:instancePath+"/" + i0+"/advmss",schemaPath:"#/items/properties/advmss/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema14.items.properties.advmss,data:data4};
+const err10 = {instancePath:instancePath+"/" + i0+"/advmss",schemaPath:"#/items/properties/advmss/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema15.items.properties.advmss,data:data4};
 if(vErrors === null){
 vErrors = [err10];
 }
@@ -820,7 +1382,7 @@ errors++;
 if(data0.priority !== undefined){
 let data5 = data0.priority;
 if((!(((typeof data5 == "number") && (!(data5 % 1) && !isNaN(data5))) && (isFinite(data5)))) && (data5 !== null)){
-const err11 = {instancePath:instancePath+"/" + i0+"/priority",schemaPath:"#/items/properties/priority/type",keyword:"type",params:{type: schema14.items.properties.priority.type},message:"must be integer,null",schema:schema14.items.properties.priority.type,parentSchema:schema14.items.properties.priority,data:data5};
+const err11 = {instancePath:instancePath+"/" + i0+"/priority",schemaPath:"#/items/properties/priority/type",keyword:"type",params:{type: schema15.items.properties.priority.type},message:"must be integer,null",schema:schema15.items.properties.priority.type,parentSchema:schema15.items.properties.priority,data:data5};
 if(vErrors === null){
 vErrors = [err11];
 }
@@ -831,7 +1393,7 @@ errors++;
 }
 if((typeof data5 == "number") && (isFinite(data5))){
 if(data5 > 4294967295 || isNaN(data5)){
-const err12 = {instancePath:instancePath+"/" + i0+"/priority",schemaPath:"#/items/properties/priority/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295},message:"must be <= 4294967295",schema:4294967295,parentSchema:schema14.items.properties.priority,data:data5};
+const err12 = {instancePath:instancePath+"/" + i0+"/priority",schemaPath:"#/items/properties/priority/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295},message:"must be <= 4294967295",schema:4294967295,parentSchema:schema15.items.properties.priority,data:data5};
 if(vErrors === null){
 vErrors = [err12];
 }
@@ -841,7 +1403,7 @@ vErrors.push(err12);
 errors++;
 }
 if(data5 < 0 || isNaN(data5)){
-const err13 = {instancePath:instancePath+"/" + i0+"/priority",schemaPath:"#/items/properties/priority/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema14.items.properties.priority,data:data5};
+const err13 = {instancePath:instancePath+"/" + i0+"/priority",schemaPath:"#/items/properties/priority/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema15.items.properties.priority,data:data5};
 if(vErrors === null){
 vErrors = [err13];
 }
@@ -855,7 +1417,7 @@ errors++;
 if(data0.table !== undefined){
 let data6 = data0.table;
 if((!(((typeof data6 == "number") && (!(data6 % 1) && !isNaN(data6))) && (isFinite(data6)))) && (data6 !== null)){
-const err14 = {instancePath:instancePath+"/" + i0+"/table",schemaPath:"#/items/properties/table/type",keyword:"type",params:{type: schema14.items.properties.table.type},message:"must be integer,null",schema:schema14.items.properties.table.type,parentSchema:schema14.items.properties.table,data:data6};
+const err14 = {instancePath:instancePath+"/" + i0+"/table",schemaPath:"#/items/properties/table/type",keyword:"type",params:{type: schema15.items.properties.table.type},message:"must be integer,null",schema:schema15.items.properties.table.type,parentSchema:schema15.items.properties.table,data:data6};
 if(vErrors === null){
 vErrors = [err14];
 }
@@ -866,7 +1428,7 @@ errors++;
 }
 if((typeof data6 == "number") && (isFinite(data6))){
 if(data6 > 4294967295 || isNaN(data6)){
-const err15 = {instancePath:instancePath+"/" + i0+"/table",schemaPath:"#/items/properties/table/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295},message:"must be <= 4294967295",schema:4294967295,parentSchema:schema14.items.properties.table,data:data6};
+const err15 = {instancePath:instancePath+"/" + i0+"/table",schemaPath:"#/items/properties/table/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295},message:"must be <= 4294967295",schema:4294967295,parentSchema:schema15.items.properties.table,data:data6};
 if(vErrors === null){
 vErrors = [err15];
 }
@@ -876,7 +1438,7 @@ vErrors.push(err15);
 errors++;
 }
 if(data6 < 0 || isNaN(data6)){
-const err16 = {instancePath:instancePath+"/" + i0+"/table",schemaPath:"#/items/properties/table/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema14.items.properties.table,data:data6};
+const err16 = {instancePath:instancePath+"/" + i0+"/table",schemaPath:"#/items/properties/table/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema15.items.properties.table,data:data6};
 if(vErrors === null){
 vErrors = [err16];
 }
@@ -890,7 +1452,7 @@ errors++;
 if(data0.scope !== undefined){
 let data7 = data0.scope;
 if((!(((typeof data7 == "number") && (!(data7 % 1) && !isNaN(data7))) && (isFinite(data7)))) && (data7 !== null)){
-const err17 = {instancePath:instancePath+"/" + i0+"/scope",schemaPath:"#/items/properties/scope/type",keyword:"type",params:{type: schema14.items.properties.scope.type},message:"must be integer,null",schema:schema14.items.properties.scope.type,parentSchema:schema14.items.properties.scope,data:data7};
+const err17 = {instancePath:instancePath+"/" + i0+"/scope",schemaPath:"#/items/properties/scope/type",keyword:"type",params:{type: schema15.items.properties.scope.type},message:"must be integer,null",schema:schema15.items.properties.scope.type,parentSchema:schema15.items.properties.scope,data:data7};
 if(vErrors === null){
 vErrors = [err17];
 }
@@ -901,7 +1463,7 @@ errors++;
 }
 if((typeof data7 == "number") && (isFinite(data7))){
 if(data7 > 255 || isNaN(data7)){
-const err18 = {instancePath:instancePath+"/" + i0+"/scope",schemaPath:"#/items/properties/scope/maximum",keyword:"maximum",params:{comparison: "<=", limit: 255},message:"must be <= 255",schema:255,parentSchema:schema14.items.properties.scope,data:data7};
+const err18 = {instancePath:instancePath+"/" + i0+"/scope",schemaPath:"#/items/properties/scope/maximum",keyword:"maximum",params:{comparison: "<=", limit: 255},message:"must be <= 255",schema:255,parentSchema:schema15.items.properties.scope,data:data7};
 if(vErrors === null){
 vErrors = [err18];
 }
@@ -911,7 +1473,7 @@ vErrors.push(err18);
 errors++;
 }
 if(data7 < 0 || isNaN(data7)){
-const err19 = {instancePath:instancePath+"/" + i0+"/scope",schemaPath:"#/items/properties/scope/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema14.items.properties.scope,data:data7};
+const err19 = {instancePath:instancePath+"/" + i0+"/scope",schemaPath:"#/items/properties/scope/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema15.items.properties.scope,data:data7};
 if(vErrors === null){
 vErrors = [err19];
 }
@@ -924,7 +1486,7 @@ errors++;
 }
 }
 else {
-const err20 = {instancePath:instancePath+"/" + i0,schemaPath:"#/items/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema14.items.type,parentSchema:schema14.items,data:data0};
+const err20 = {instancePath:instancePath+"/" + i0,schemaPath:"#/items/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema15.items.type,parentSchema:schema15.items,data:data0};
 if(vErrors === null){
 vErrors = [err20];
 }
@@ -935,20 +1497,20 @@ errors++;
 }
 }
 }
-validate12.errors = vErrors;
+validate13.errors = vErrors;
 return errors === 0;
 }
 
-export const ipamStatic = validate13;
-const schema16 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"ipam of type static","type":"object","additionalProperties":false,"properties":{"type":{"type":"string"},"name":{"type":["string","null"]},"addresses":{"type":["array","null"],"items":{"type":"object","additionalProperties":false,"required":["address"],"properties":{"address":{"type":"string"},"gateway":{"type":["string","null"]}}}},"routes":{"$ref":"ipam-routes"},"dns":{"type":["object","null"],"additionalProperties":false,"properties":{"nameservers":{"type":["array","null"],"items":{"type":"string"}},"domain":{"type":["string","null"]},"search":{"type":["array","null"],"items":{"type":"string"}},"options":{"type":["array","null"],"items":{"type":"string"}}}}}};
+export const ipamStatic = validate14;
+const schema17 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"ipam of type static","type":"object","additionalProperties":false,"properties":{"type":{"type":"string"},"name":{"type":["string","null"]},"addresses":{"type":["array","null"],"items":{"type":"object","additionalProperties":false,"required":["address"],"properties":{"address":{"type":"string"},"gateway":{"type":["string","null"]}}}},"routes":{"$ref":"ipam-routes"},"dns":{"type":["object","null"],"additionalProperties":false,"properties":{"nameservers":{"type":["array","null"],"items":{"type":"string"}},"domain":{"type":["string","null"]},"search":{"type":["array","null"],"items":{"type":"string"}},"options":{"type":["array","null"],"items":{"type":"string"}}}}}};
 
-function validate13(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate14(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
 if(!(((((key0 === "type") || (key0 === "name")) || (key0 === "addresses")) || (key0 === "routes")) || (key0 === "dns"))){
-const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties",schema:false,parentSchema:schema16,data};
+const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties",schema:false,parentSchema:schema17,data};
 if(vErrors === null){
 vErrors = [err0];
 }
@@ -961,7 +1523,7 @@ errors++;
 if(data.type !== undefined){
 let data0 = data.type;
 if(typeof data0 !== "string"){
-const err1 = {instancePath:instancePath+"/type",schemaPath:"#/properties/type/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema16.properties.type.type,parentSchema:schema16.properties.type,data:data0};
+const err1 = {instancePath:instancePath+"/type",schemaPath:"#/properties/type/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema17.properties.type.type,parentSchema:schema17.properties.type,data:data0};
 if(vErrors === null){
 vErrors = [err1];
 }
@@ -974,7 +1536,7 @@ errors++;
 if(data.name !== undefined){
 let data1 = data.name;
 if((typeof data1 !== "string") && (data1 !== null)){
-const err2 = {instancePath:instancePath+"/name",schemaPath:"#/properties/name/type",keyword:"type",params:{type: schema16.properties.name.type},message:"must be string,null",schema:schema16.properties.name.type,parentSchema:schema16.properties.name,data:data1};
+const err2 = {instancePath:instancePath+"/name",schemaPath:"#/properties/name/type",keyword:"type",params:{type: schema17.properties.name.type},message:"must be string,null",schema:schema17.properties.name.type,parentSchema:schema17.properties.name,data:data1};
 if(vErrors === null){
 vErrors = [err2];
 }
@@ -987,7 +1549,7 @@ errors++;
 if(data.addresses !== undefined){
 let data2 = data.addresses;
 if((!(Array.isArray(data2))) && (data2 !== null)){
-const err3 = {instancePath:instancePath+"/addresses",schemaPath:"#/properties/addresses/type",keyword:"type",params:{type: schema16.properties.addresses.type},message:"must be array,null",schema:schema16.properties.addresses.type,parentSchema:schema16.properties.addresses,data:data2};
+const err3 = {instancePath:instancePath+"/addresses",schemaPath:"#/properties/addresses/type",keyword:"type",params:{type: schema17.properties.addresses.type},message:"must be array,null",schema:schema17.properties.addresses.type,parentSchema:schema17.properties.addresses,data:data2};
 if(vErrors === null){
 vErrors = [err3];
 }
@@ -1002,7 +1564,7 @@ for(let i0=0; i0<len0; i0++){
 let data3 = data2[i0];
 if(data3 && typeof data3 == "object" && !Array.isArray(data3)){
 if(data3.address === undefined){
-const err4 = {instancePath:instancePath+"/addresses/" + i0,schemaPath:"#/properties/addresses/items/required",keyword:"required",params:{missingProperty: "address"},message:"must have required property '"+"address"+"'",schema:schema16.properties.addresses.items.required,parentSchema:schema16.properties.addresses.items,data:data3};
+const err4 = {instancePath:instancePath+"/addresses/" + i0,schemaPath:"#/properties/addresses/items/required",keyword:"required",params:{missingProperty: "address"},message:"must have required property '"+"address"+"'",schema:schema17.properties.addresses.items.required,parentSchema:schema17.properties.addresses.items,data:data3};
 if(vErrors === null){
 vErrors = [err4];
 }
@@ -1013,7 +1575,7 @@ errors++;
 }
 for(const key1 in data3){
 if(!((key1 === "address") || (key1 === "gateway"))){
-const err5 = {instancePath:instancePath+"/addresses/" + i0,schemaPath:"#/properties/addresses/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1},message:"must NOT have additional properties",schema:false,parentSchema:schema16.properties.addresses.items,data:data3};
+const err5 = {instancePath:instancePath+"/addresses/" + i0,schemaPath:"#/properties/addresses/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1},message:"must NOT have additional properties",schema:false,parentSchema:schema17.properties.addresses.items,data:data3};
 if(vErrors === null){
 vErrors = [err5];
 }
@@ -1026,7 +1588,7 @@ errors++;
 if(data3.address !== undefined){
 let data4 = data3.address;
 if(typeof data4 !== "string"){
-const err6 = {instancePath:instancePath+"/addresses/" + i0+"/address",schemaPath:"#/properties/addresses/items/properties/address/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema16.properties.addresses.items.properties.address.type,parentSchema:schema16.properties.addresses.items.properties.address,data:data4};
+const err6 = {instancePath:instancePath+"/addresses/" + i0+"/address",schemaPath:"#/properties/addresses/items/properties/address/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema17.properties.addresses.items.properties.address.type,parentSchema:schema17.properties.addresses.items.properties.address,data:data4};
 if(vErrors === null){
 vErrors = [err6];
 }
@@ -1039,7 +1601,7 @@ errors++;
 if(data3.gateway !== undefined){
 let data5 = data3.gateway;
 if((typeof data5 !== "string") && (data5 !== null)){
-const err7 = {instancePath:instancePath+"/addresses/" + i0+"/gateway",schemaPath:"#/properties/addresses/items/properties/gateway/type",keyword:"type",params:{type: schema16.properties.addresses.items.properties.gateway.type},message:"must be string,null",schema:schema16.properties.addresses.items.properties.gateway.type,parentSchema:schema16.properties.addresses.items.properties.gateway,data:data5};
+const err7 = {instancePath:instancePath+"/addresses/" + i0+"/gateway",schemaPath:"#/properties/addresses/items/properties/gateway/type",keyword:"type",params:{type: schema17.properties.addresses.items.properties.gateway.type},message:"must be string,null",schema:schema17.properties.addresses.items.properties.gateway.type,parentSchema:schema17.properties.addresses.items.properties.gateway,data:data5};
 if(vErrors === null){
 vErrors = [err7];
 }
@@ -1051,7 +1613,7 @@ errors++;
 }
 }
 else {
-const err8 = {instancePath:instancePath+"/addresses/" + i0,schemaPath:"#/properties/addresses/items/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema16.properties.addresses.items.type,parentSchema:schema16.properties.addresses.items,data:data3};
+const err8 = {instancePath:instancePath+"/addresses/" + i0,schemaPath:"#/properties/addresses/items/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema17.properties.addresses.items.type,parentSchema:schema17.properties.addresses.items,data:data3};
 if(vErrors === null){
 vErrors = [err8];
 }
@@ -1066,7 +1628,7 @@ errors++;
 if(data.routes !== undefined){
 let data6 = data.routes;
 if((!(Array.isArray(data6))) && (data6 !== null)){
-const err9 = {instancePath:instancePath+"/routes",schemaPath:"ipam-routes/type",keyword:"type",params:{type: schema14.type},message:"must be array,null",schema:schema14.type,parentSchema:schema14,data:data6};
+const err9 = {instancePath:instancePath+"/routes",schemaPath:"ipam-routes/type",keyword:"type",params:{type: schema15.type},message:"must be array,null",schema:schema15.type,parentSchema:schema15,data:data6};
 if(vErrors === null){
 vErrors = [err9];
 }
@@ -1081,7 +1643,7 @@ for(let i1=0; i1<len1; i1++){
 let data7 = data6[i1];
 if(data7 && typeof data7 == "object" && !Array.isArray(data7)){
 if(data7.dst === undefined){
-const err10 = {instancePath:instancePath+"/routes/" + i1,schemaPath:"ipam-routes/items/required",keyword:"required",params:{missingProperty: "dst"},message:"must have required property '"+"dst"+"'",schema:schema14.items.required,parentSchema:schema14.items,data:data7};
+const err10 = {instancePath:instancePath+"/routes/" + i1,schemaPath:"ipam-routes/items/required",keyword:"required",params:{missingProperty: "dst"},message:"must have required property '"+"dst"+"'",schema:schema15.items.required,parentSchema:schema15.items,data:data7};
 if(vErrors === null){
 vErrors = [err10];
 }
@@ -1092,7 +1654,7 @@ errors++;
 }
 for(const key2 in data7){
 if(!(((((((key2 === "dst") || (key2 === "gw")) || (key2 === "mtu")) || (key2 === "advmss")) || (key2 === "priority")) || (key2 === "table")) || (key2 === "scope"))){
-const err11 = {instancePath:instancePath+"/routes/" + i1,schemaPath:"ipam-routes/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2},message:"must NOT have additional properties",schema:false,parentSchema:schema14.items,data:data7};
+const err11 = {instancePath:instancePath+"/routes/" + i1,schemaPath:"ipam-routes/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2},message:"must NOT have additional properties",schema:false,parentSchema:schema15.items,data:data7};
 if(vErrors === null){
 vErrors = [err11];
 }
@@ -1105,7 +1667,7 @@ errors++;
 if(data7.dst !== undefined){
 let data8 = data7.dst;
 if(typeof data8 !== "string"){
-const err12 = {instancePath:instancePath+"/routes/" + i1+"/dst",schemaPath:"ipam-routes/items/properties/dst/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema14.items.properties.dst.type,parentSchema:schema14.items.properties.dst,data:data8};
+const err12 = {instancePath:instancePath+"/routes/" + i1+"/dst",schemaPath:"ipam-routes/items/properties/dst/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema15.items.properties.dst.type,parentSchema:schema15.items.properties.dst,data:data8};
 if(vErrors === null){
 vErrors = [err12];
 }
@@ -1118,7 +1680,7 @@ errors++;
 if(data7.gw !== undefined){
 let data9 = data7.gw;
 if((typeof data9 !== "string") && (data9 !== null)){
-const err13 = {instancePath:instancePath+"/routes/" + i1+"/gw",schemaPath:"ipam-routes/items/properties/gw/type",keyword:"type",params:{type: schema14.items.properties.gw.type},message:"must be string,null",schema:schema14.items.properties.gw.type,parentSchema:schema14.items.properties.gw,data:data9};
+const err13 = {instancePath:instancePath+"/routes/" + i1+"/gw",schemaPath:"ipam-routes/items/properties/gw/type",keyword:"type",params:{type: schema15.items.properties.gw.type},message:"must be string,null",schema:schema15.items.properties.gw.type,parentSchema:schema15.items.properties.gw,data:data9};
 if(vErrors === null){
 vErrors = [err13];
 }
@@ -1131,7 +1693,7 @@ errors++;
 if(data7.mtu !== undefined){
 let data10 = data7.mtu;
 if((!(((typeof data10 == "number") && (!(data10 % 1) && !isNaN(data10))) && (isFinite(data10)))) && (data10 !== null)){
-const err14 = {instancePath:instancePath+"/routes/" + i1+"/mtu",schemaPath:"ipam-routes/items/properties/mtu/type",keyword:"type",params:{type: schema14.items.properties.mtu.type},message:"must be integer,null",schema:schema14.items.properties.mtu.type,parentSchema:schema14.items.properties.mtu,data:data10};
+const err14 = {instancePath:instancePath+"/routes/" + i1+"/mtu",schemaPath:"ipam-routes/items/properties/mtu/type",keyword:"type",params:{type: schema15.items.properties.mtu.type},message:"must be integer,null",schema:schema15.items.properties.mtu.type,parentSchema:schema15.items.properties.mtu,data:data10};
 if(vErrors === null){
 vErrors = [err14];
 }
@@ -1142,7 +1704,7 @@ errors++;
 }
 if((typeof data10 == "number") && (isFinite(data10))){
 if(data10 > 65535 || isNaN(data10)){
-const err15 = {instancePath:instancePath+"/routes/" + i1+"/mtu",schemaPath:"ipam-routes/items/properties/mtu/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535",schema:65535,parentSchema:schema14.items.properties.mtu,data:data10};
+const err15 = {instancePath:instancePath+"/routes/" + i1+"/mtu",schemaPath:"ipam-routes/items/properties/mtu/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535",schema:65535,parentSchema:schema15.items.properties.mtu,data:data10};
 if(vErrors === null){
 vErrors = [err15];
 }
@@ -1152,7 +1714,7 @@ vErrors.push(err15);
 errors++;
 }
 if(data10 < 0 || isNaN(data10)){
-const err16 = {instancePath:instancePath+"/routes/" + i1+"/mtu",schemaPath:"ipam-routes/items/properties/mtu/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema14.items.properties.mtu,data:data10};
+const err16 = {instancePath:instancePath+"/routes/" + i1+"/mtu",schemaPath:"ipam-routes/items/properties/mtu/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema15.items.properties.mtu,data:data10};
 if(vErrors === null){
 vErrors = [err16];
 }
@@ -1166,7 +1728,7 @@ errors++;
 if(data7.advmss !== undefined){
 let data11 = data7.advmss;
 if((!(((typeof data11 == "number") && (!(data11 % 1) && !isNaN(data11))) && (isFinite(data11)))) && (data11 !== null)){
-const err17 = {instancePath:instancePath+"/routes/" + i1+"/advmss",schemaPath:"ipam-routes/items/properties/advmss/type",keyword:"type",params:{type: schema14.items.properties.advmss.type},message:"must be integer,null",schema:schema14.items.properties.advmss.type,parentSchema:schema14.items.properties.advmss,data:data11};
+const err17 = {instancePath:instancePath+"/routes/" + i1+"/advmss",schemaPath:"ipam-routes/items/properties/advmss/type",keyword:"type",params:{type: schema15.items.properties.advmss.type},message:"must be integer,null",schema:schema15.items.properties.advmss.type,parentSchema:schema15.items.properties.advmss,data:data11};
 if(vErrors === null){
 vErrors = [err17];
 }
@@ -1177,7 +1739,7 @@ errors++;
 }
 if((typeof data11 == "number") && (isFinite(data11))){
 if(data11 > 65535 || isNaN(data11)){
-const err18 = {instancePath:instancePath+"/routes/" + i1+"/advmss",schemaPath:"ipam-routes/items/properties/advmss/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535",schema:65535,parentSchema:schema14.items.properties.advmss,data:data11};
+const err18 = {instancePath:instancePath+"/routes/" + i1+"/advmss",schemaPath:"ipam-routes/items/properties/advmss/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535",schema:65535,parentSchema:schema15.items.properties.advmss,data:data11};
 if(vErrors === null){
 vErrors = [err18];
 }
@@ -1187,7 +1749,7 @@ vErrors.push(err18);
 errors++;
 }
 if(data11 < 0 || isNaN(data11)){
-const err19 = {instancePath:instancePath+"/routes/" + i1+"/advmss",schemaPath:"ipam-routes/items/properties/advmss/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema14.items.properties.advmss,data:data11};
+const err19 = {instancePath:instancePath+"/routes/" + i1+"/advmss",schemaPath:"ipam-routes/items/properties/advmss/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema15.items.properties.advmss,data:data11};
 if(vErrors === null){
 vErrors = [err19];
 }
@@ -1201,7 +1763,7 @@ errors++;
 if(data7.priority !== undefined){
 let data12 = data7.priority;
 if((!(((typeof data12 == "number") && (!(data12 % 1) && !isNaN(data12))) && (isFinite(data12)))) && (data12 !== null)){
-const err20 = {instancePath:instancePath+"/routes/" + i1+"/priority",schemaPath:"ipam-routes/items/properties/priority/type",keyword:"type",params:{type: schema14.items.properties.priority.type},message:"must be integer,null",schema:schema14.items.properties.priority.type,parentSchema:schema14.items.properties.priority,data:data12};
+const err20 = {instancePath:instancePath+"/routes/" + i1+"/priority",schemaPath:"ipam-routes/items/properties/priority/type",keyword:"type",params:{type: schema15.items.properties.priority.type},message:"must be integer,null",schema:schema15.items.properties.priority.type,parentSchema:schema15.items.properties.priority,data:data12};
 if(vErrors === null){
 vErrors = [err20];
 }
@@ -1212,7 +1774,7 @@ errors++;
 }
 if((typeof data12 == "number") && (isFinite(data12))){
 if(data12 > 4294967295 || isNaN(data12)){
-const err21 = {instancePath:instancePath+"/routes/" + i1+"/priority",schemaPath:"ipam-routes/items/properties/priority/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295},message:"must be <= 4294967295",schema:4294967295,parentSchema:schema14.items.properties.priority,data:data12};
+const err21 = {instancePath:instancePath+"/routes/" + i1+"/priority",schemaPath:"ipam-routes/items/properties/priority/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295},message:"must be <= 4294967295",schema:4294967295,parentSchema:schema15.items.properties.priority,data:data12};
 if(vErrors === null){
 vErrors = [err21];
 }
@@ -1222,7 +1784,7 @@ vErrors.push(err21);
 errors++;
 }
 if(data12 < 0 || isNaN(data12)){
-const err22 = {instancePath:instancePath+"/routes/" + i1+"/priority",schemaPath:"ipam-routes/items/properties/priority/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema14.items.properties.priority,data:data12};
+const err22 = {instancePath:instancePath+"/routes/" + i1+"/priority",schemaPath:"ipam-routes/items/properties/priority/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema15.items.properties.priority,data:data12};
 if(vErrors === null){
 vErrors = [err22];
 }
@@ -1236,7 +1798,7 @@ errors++;
 if(data7.table !== undefined){
 let data13 = data7.table;
 if((!(((typeof data13 == "number") && (!(data13 % 1) && !isNaN(data13))) && (isFinite(data13)))) && (data13 !== null)){
-const err23 = {instancePath:instancePath+"/routes/" + i1+"/table",schemaPath:"ipam-routes/items/properties/table/type",keyword:"type",params:{type: schema14.items.properties.table.type},message:"must be integer,null",schema:schema14.items.properties.table.type,parentSchema:schema14.items.properties.table,data:data13};
+const err23 = {instancePath:instancePath+"/routes/" + i1+"/table",schemaPath:"ipam-routes/items/properties/table/type",keyword:"type",params:{type: schema15.items.properties.table.type},message:"must be integer,null",schema:schema15.items.properties.table.type,parentSchema:schema15.items.properties.table,data:data13};
 if(vErrors === null){
 vErrors = [err23];
 }
@@ -1247,7 +1809,7 @@ errors++;
 }
 if((typeof data13 == "number") && (isFinite(data13))){
 if(data13 > 4294967295 || isNaN(data13)){
-const err24 = {instancePath:instancePath+"/routes/" + i1+"/table",schemaPath:"ipam-routes/items/properties/table/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295},message:"must be <= 4294967295",schema:4294967295,parentSchema:schema14.items.properties.table,data:data13};
+const err24 = {instancePath:instancePath+"/routes/" + i1+"/table",schemaPath:"ipam-routes/items/properties/table/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295},message:"must be <= 4294967295",schema:4294967295,parentSchema:schema15.items.properties.table,data:data13};
 if(vErrors === null){
 vErrors = [err24];
 }
@@ -1257,7 +1819,7 @@ vErrors.push(err24);
 errors++;
 }
 if(data13 < 0 || isNaN(data13)){
-const err25 = {instancePath:instancePath+"/routes/" + i1+"/table",schemaPath:"ipam-routes/items/properties/table/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema14.items.properties.table,data:data13};
+const err25 = {instancePath:instancePath+"/routes/" + i1+"/table",schemaPath:"ipam-routes/items/properties/table/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema15.items.properties.table,data:data13};
 if(vErrors === null){
 vErrors = [err25];
 }
@@ -1271,7 +1833,7 @@ errors++;
 if(data7.scope !== undefined){
 let data14 = data7.scope;
 if((!(((typeof data14 == "number") && (!(data14 % 1) && !isNaN(data14))) && (isFinite(data14)))) && (data14 !== null)){
-const err26 = {instancePath:instancePath+"/routes/" + i1+"/scope",schemaPath:"ipam-routes/items/properties/scope/type",keyword:"type",params:{type: schema14.items.properties.scope.type},message:"must be integer,null",schema:schema14.items.properties.scope.type,parentSchema:schema14.items.properties.scope,data:data14};
+const err26 = {instancePath:instancePath+"/routes/" + i1+"/scope",schemaPath:"ipam-routes/items/properties/scope/type",keyword:"type",params:{type: schema15.items.properties.scope.type},message:"must be integer,null",schema:schema15.items.properties.scope.type,parentSchema:schema15.items.properties.scope,data:data14};
 if(vErrors === null){
 vErrors = [err26];
 }
@@ -1282,7 +1844,7 @@ errors++;
 }
 if((typeof data14 == "number") && (isFinite(data14))){
 if(data14 > 255 || isNaN(data14)){
-const err27 = {instancePath:instancePath+"/routes/" + i1+"/scope",schemaPath:"ipam-routes/items/properties/scope/maximum",keyword:"maximum",params:{comparison: "<=", limit: 255},message:"must be <= 255",schema:255,parentSchema:schema14.items.properties.scope,data:data14};
+const err27 = {instancePath:instancePath+"/routes/" + i1+"/scope",schemaPath:"ipam-routes/items/properties/scope/maximum",keyword:"maximum",params:{comparison: "<=", limit: 255},message:"must be <= 255",schema:255,parentSchema:schema15.items.properties.scope,data:data14};
 if(vErrors === null){
 vErrors = [err27];
 }
@@ -1292,7 +1854,7 @@ vErrors.push(err27);
 errors++;
 }
 if(data14 < 0 || isNaN(data14)){
-const err28 = {instancePath:instancePath+"/routes/" + i1+"/scope",schemaPath:"ipam-routes/items/properties/scope/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema14.items.properties.scope,data:data14};
+const err28 = {instancePath:instancePath+"/routes/" + i1+"/scope",schemaPath:"ipam-routes/items/properties/scope/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema15.items.properties.scope,data:data14};
 if(vErrors === null){
 vErrors = [err28];
 }
@@ -1305,7 +1867,7 @@ errors++;
 }
 }
 else {
-const err29 = {instancePath:instancePath+"/routes/" + i1,schemaPath:"ipam-routes/items/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema14.items.type,parentSchema:schema14.items,data:data7};
+const err29 = {instancePath:instancePath+"/routes/" + i1,schemaPath:"ipam-routes/items/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema15.items.type,parentSchema:schema15.items,data:data7};
 if(vErrors === null){
 vErrors = [err29];
 }
@@ -1320,7 +1882,7 @@ errors++;
 if(data.dns !== undefined){
 let data15 = data.dns;
 if((!(data15 && typeof data15 == "object" && !Array.isArray(data15))) && (data15 !== null)){
-const err30 = {instancePath:instancePath+"/dns",schemaPath:"#/properties/dns/type",keyword:"type",params:{type: schema16.properties.dns.type},message:"must be object,null",schema:schema16.properties.dns.type,parentSchema:schema16.properties.dns,data:data15};
+const err30 = {instancePath:instancePath+"/dns",schemaPath:"#/properties/dns/type",keyword:"type",params:{type: schema17.properties.dns.type},message:"must be object,null",schema:schema17.properties.dns.type,parentSchema:schema17.properties.dns,data:data15};
 if(vErrors === null){
 vErrors = [err30];
 }
@@ -1332,7 +1894,7 @@ errors++;
 if(data15 && typeof data15 == "object" && !Array.isArray(data15)){
 for(const key3 in data15){
 if(!((((key3 === "nameservers") || (key3 === "domain")) || (key3 === "search")) || (key3 === "options"))){
-const err31 = {instancePath:instancePath+"/dns",schemaPath:"#/properties/dns/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3},message:"must NOT have additional properties",schema:false,parentSchema:schema16.properties.dns,data:data15};
+const err31 = {instancePath:instancePath+"/dns",schemaPath:"#/properties/dns/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3},message:"must NOT have additional properties",schema:false,parentSchema:schema17.properties.dns,data:data15};
 if(vErrors === null){
 vErrors = [err31];
 }
@@ -1345,7 +1907,7 @@ errors++;
 if(data15.nameservers !== undefined){
 let data16 = data15.nameservers;
 if((!(Array.isArray(data16))) && (data16 !== null)){
-const err32 = {instancePath:instancePath+"/dns/nameservers",schemaPath:"#/properties/dns/properties/nameservers/type",keyword:"type",params:{type: schema16.properties.dns.properties.nameservers.type},message:"must be array,null",schema:schema16.properties.dns.properties.nameservers.type,parentSchema:schema16.properties.dns.properties.nameservers,data:data16};
+const err32 = {instancePath:instancePath+"/dns/nameservers",schemaPath:"#/properties/dns/properties/nameservers/type",keyword:"type",params:{type: schema17.properties.dns.properties.nameservers.type},message:"must be array,null",schema:schema17.properties.dns.properties.nameservers.type,parentSchema:schema17.properties.dns.properties.nameservers,data:data16};
 if(vErrors === null){
 vErrors = [err32];
 }
@@ -1359,7 +1921,7 @@ const len2 = data16.length;
 for(let i2=0; i2<len2; i2++){
 let data17 = data16[i2];
 if(typeof data17 !== "string"){
-const err33 = {instancePath:instancePath+"/dns/nameservers/" + i2,schemaPath:"#/properties/dns/properties/nameservers/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema16.properties.dns.properties.nameservers.items.type,parentSchema:schema16.properties.dns.properties.nameservers.items,data:data17};
+const err33 = {instancePath:instancePath+"/dns/nameservers/" + i2,schemaPath:"#/properties/dns/properties/nameservers/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema17.properties.dns.properties.nameservers.items.type,parentSchema:schema17.properties.dns.properties.nameservers.items,data:data17};
 if(vErrors === null){
 vErrors = [err33];
 }
@@ -1374,7 +1936,7 @@ errors++;
 if(data15.domain !== undefined){
 let data18 = data15.domain;
 if((typeof data18 !== "string") && (data18 !== null)){
-const err34 = {instancePath:instancePath+"/dns/domain",schemaPath:"#/properties/dns/properties/domain/type",keyword:"type",params:{type: schema16.properties.dns.properties.domain.type},message:"must be string,null",schema:schema16.properties.dns.properties.domain.type,parentSchema:schema16.properties.dns.properties.domain,data:data18};
+const err34 = {instancePath:instancePath+"/dns/domain",schemaPath:"#/properties/dns/properties/domain/type",keyword:"type",params:{type: schema17.properties.dns.properties.domain.type},message:"must be string,null",schema:schema17.properties.dns.properties.domain.type,parentSchema:schema17.properties.dns.properties.domain,data:data18};
 if(vErrors === null){
 vErrors = [err34];
 }
@@ -1387,7 +1949,7 @@ errors++;
 if(data15.search !== undefined){
 let data19 = data15.search;
 if((!(Array.isArray(data19))) && (data19 !== null)){
-const err35 = {instancePath:instancePath+"/dns/search",schemaPath:"#/properties/dns/properties/search/type",keyword:"type",params:{type: schema16.properties.dns.properties.search.type},message:"must be array,null",schema:schema16.properties.dns.properties.search.type,parentSchema:schema16.properties.dns.properties.search,data:data19};
+const err35 = {instancePath:instancePath+"/dns/search",schemaPath:"#/properties/dns/properties/search/type",keyword:"type",params:{type: schema17.properties.dns.properties.search.type},message:"must be array,null",schema:schema17.properties.dns.properties.search.type,parentSchema:schema17.properties.dns.properties.search,data:data19};
 if(vErrors === null){
 vErrors = [err35];
 }
@@ -1401,7 +1963,7 @@ const len3 = data19.length;
 for(let i3=0; i3<len3; i3++){
 let data20 = data19[i3];
 if(typeof data20 !== "string"){
-const err36 = {instancePath:instancePath+"/dns/search/" + i3,schemaPath:"#/properties/dns/properties/search/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema16.properties.dns.properties.search.items.type,parentSchema:schema16.properties.dns.properties.search.items,data:data20};
+const err36 = {instancePath:instancePath+"/dns/search/" + i3,schemaPath:"#/properties/dns/properties/search/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema17.properties.dns.properties.search.items.type,parentSchema:schema17.properties.dns.properties.search.items,data:data20};
 if(vErrors === null){
 vErrors = [err36];
 }
@@ -1416,7 +1978,7 @@ errors++;
 if(data15.options !== undefined){
 let data21 = data15.options;
 if((!(Array.isArray(data21))) && (data21 !== null)){
-const err37 = {instancePath:instancePath+"/dns/options",schemaPath:"#/properties/dns/properties/options/type",keyword:"type",params:{type: schema16.properties.dns.properties.options.type},message:"must be array,null",schema:schema16.properties.dns.properties.options.type,parentSchema:schema16.properties.dns.properties.options,data:data21};
+const err37 = {instancePath:instancePath+"/dns/options",schemaPath:"#/properties/dns/properties/options/type",keyword:"type",params:{type: schema17.properties.dns.properties.options.type},message:"must be array,null",schema:schema17.properties.dns.properties.options.type,parentSchema:schema17.properties.dns.properties.options,data:data21};
 if(vErrors === null){
 vErrors = [err37];
 }
@@ -1430,7 +1992,7 @@ const len4 = data21.length;
 for(let i4=0; i4<len4; i4++){
 let data22 = data21[i4];
 if(typeof data22 !== "string"){
-const err38 = {instancePath:instancePath+"/dns/options/" + i4,schemaPath:"#/properties/dns/properties/options/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema16.properties.dns.properties.options.items.type,parentSchema:schema16.properties.dns.properties.options.items,data:data22};
+const err38 = {instancePath:instancePath+"/dns/options/" + i4,schemaPath:"#/properties/dns/properties/options/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema17.properties.dns.properties.options.items.type,parentSchema:schema17.properties.dns.properties.options.items,data:data22};
 if(vErrors === null){
 vErrors = [err38];
 }
@@ -1446,7 +2008,7 @@ errors++;
 }
 }
 else {
-const err39 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema16.type,parentSchema:schema16,data};
+const err39 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema17.type,parentSchema:schema17,data};
 if(vErrors === null){
 vErrors = [err39];
 }
@@ -1455,25 +2017,23 @@ vErrors.push(err39);
 }
 errors++;
 }
-validate13.errors = vErrors;
+validate14.errors = vErrors;
 return errors === 0;
 }
 
-export const netconf = validate14;
-const schema18 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"Isthmus network configuration, as one element of a CNI list hands it to the plugin","type":"object","required":["name"],"additionalProperties":false,"patternProperties":{"^cni\\.dev/":true},"properties":{"$schema":{"type":"string"},"cniVersion":{"type":"string"},"cniVersions":{"type":"array","items":{"type":"string"}},"name":{"type":"string","description":"a name of letters, digits, _, . and -, that begins with a letter or digit","pattern":"^[A-Za-z0-9][A-Za-z0-9_.-]*$","maxLength":128},"type":{"type":"string"},"driver":{"enum":["bridge","host","null"]},"bridge":{"type":"string","description":"an interface name: 1 to 15 bytes without /, : and white space","pattern":"^[^/:\\s]{1,15}$","not":{"enum":[".",".."]}},"isGateway":{"type":"boolean"},"isDefaultGateway":{"type":"boolean"},"forceAddress":{"type":"boolean"},"ipMasq":{"type":"boolean"},"ipMasqBackend":{"type":["string","null"]},"firewall":{"type":["object","null"],"additionalProperties":false,"properties":{"backend":{"enum":["auto","nftables","iptables","none"]}}},"nonMasqueradeCIDRs":{"type":["array","null"],"items":{"type":"string"}},"trustedHostInterfaces":{"type":["array","null"],"items":{"type":"string"}},"outboundAddr4":{"type":"string"},"outboundAddr6":{"type":"string"},"ingressPolicy":{"enum":["","open","same-bridge","isolated"]},"internal":{"type":"boolean"},"exhaustedStatus":{"enum":["error","log"]},"icc":{"type":"boolean"},"snat":{"type":["boolean","null"]},"masqAll":{"type":"boolean"},"proxy6to4":{"type":"boolean"},"markMasqBit":{"type":["integer","null"],"minimum":0,"maximum":31},"externalSetMarkChain":{"type":["string","null"],"pattern":"^[A-Za-z0-9_.-]{0,28}$","description":"a chain's name: letters, digits, \"_\", \".\" and \"-\", at most 28"},"conditionsV4":{"type":["array","null"],"items":{"type":"string"}},"conditionsV6":{"type":["array","null"],"items":{"type":"string"}},"backend":{"type":["string","null"]},"ingressRate":{"type":["integer","null"],"minimum":0},"ingressBurst":{"type":["integer","null"],"minimum":0},"egressRate":{"type":["integer","null"],"minimum":0},"egressBurst":{"type":["integer","null"],"minimum":0},"mtu":{"type":"integer","minimum":0,"maximum":65535},"hairpinMode":{"type":"boolean"},"promiscMode":{"type":"boolean"},"vlan":{"type":"integer","minimum":0,"maximum":4094},"vlanTrunk":{"type":"array","items":{"type":"object","additionalProperties":false,"properties":{"id":{"type":"integer","minimum":1,"maximum":4094},"minID":{"type":"integer","minimum":1,"maximum":4094},"maxID":{"type":"integer","minimum":1,"maximum":4094}}}},"preserveDefaultVlan":{"type":"boolean"},"macspoofchk":{"type":"boolean"},"spoofGuard":{"enum":[true,false,"on","off"]},"enabledad":{"type":"boolean"},"disableContainerInterface":{"type":"boolean"},"portIsolation":{"type":"boolean"},"dns":{"type":"object","additionalProperties":false,"properties":{"nameservers":{"type":["array","null"],"items":{"type":"string"}},"domain":{"type":"string"},"search":{"type":["array","null"],"items":{"type":"string"}},"options":{"type":["array","null"],"items":{"type":"string"}}}},"ipam":{"type":["object","null"],"properties":{"type":{"type":"string","description":"the bare name of a plugin","pattern":"^[^/\\s]*$"}}},"capabilities":{"type":["object","null"],"additionalProperties":{"type":"boolean"}},"args":{"type":["object","null"]},"runtimeConfig":{"type":["object","null"]},"prevResult":{"type":["object","null"]},"disableCheck":{"type":["boolean","string"]},"disableGC":{"type":["boolean","string"]},"loadOnlyInlinedPlugins":{"type":["boolean","string"]}}};
-const func4 = func4Module.default;
-const pattern0 = new RegExp("^cni\\.dev/", "u");
-const pattern1 = new RegExp("^[A-Za-z0-9][A-Za-z0-9_.-]*$", "u");
-const pattern2 = new RegExp("^[^/:\\s]{1,15}$", "u");
-const pattern3 = new RegExp("^[A-Za-z0-9_.-]{0,28}$", "u");
-const pattern4 = new RegExp("^[^/\\s]*$", "u");
+export const netconf = validate15;
+const schema19 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"Isthmus network configuration, as one element of a CNI list hands it to the plugin","type":"object","required":["name"],"additionalProperties":false,"patternProperties":{"^cni\\.dev/":true},"properties":{"$schema":{"type":"string"},"cniVersion":{"type":"string"},"cniVersions":{"type":"array","items":{"type":"string"}},"name":{"type":"string","description":"a name of letters, digits, _, . and -, that begins with a letter or digit","pattern":"^[A-Za-z0-9][A-Za-z0-9_.-]*$","maxLength":128},"type":{"type":"string"},"driver":{"enum":["bridge","host","null","overlay"]},"bridge":{"type":"string","description":"an interface name: 1 to 15 bytes without /, : and white space","pattern":"^[^/:\\s]{1,15}$","not":{"enum":[".",".."]}},"mode":{"enum":["per-host","shared"]},"vni":{"type":"integer","minimum":1,"maximum":16777215},"flood":{"type":"boolean"},"hostAddress":{"type":"boolean"},"encrypted":{"type":"boolean"},"isGateway":{"type":"boolean"},"isDefaultGateway":{"type":"boolean"},"forceAddress":{"type":"boolean"},"ipMasq":{"type":"boolean"},"ipMasqBackend":{"type":["string","null"]},"firewall":{"type":["object","null"],"additionalProperties":false,"properties":{"backend":{"enum":["auto","nftables","iptables","none"]}}},"nonMasqueradeCIDRs":{"type":["array","null"],"items":{"type":"string"}},"trustedHostInterfaces":{"type":["array","null"],"items":{"type":"string"}},"outboundAddr4":{"type":"string"},"outboundAddr6":{"type":"string"},"ingressPolicy":{"enum":["","open","same-bridge","isolated"]},"internal":{"type":"boolean"},"exhaustedStatus":{"enum":["error","log"]},"icc":{"type":"boolean"},"snat":{"type":["boolean","null"]},"masqAll":{"type":"boolean"},"proxy6to4":{"type":"boolean"},"markMasqBit":{"type":["integer","null"],"minimum":0,"maximum":31},"externalSetMarkChain":{"type":["string","null"],"pattern":"^[A-Za-z0-9_.-]{0,28}$","description":"a chain's name: letters, digits, \"_\", \".\" and \"-\", at most 28"},"conditionsV4":{"type":["array","null"],"items":{"type":"string"}},"conditionsV6":{"type":["array","null"],"items":{"type":"string"}},"backend":{"type":["string","null"]},"ingressRate":{"type":["integer","null"],"minimum":0},"ingressBurst":{"type":["integer","null"],"minimum":0},"egressRate":{"type":["integer","null"],"minimum":0},"egressBurst":{"type":["integer","null"],"minimum":0},"mtu":{"type":"integer","minimum":0,"maximum":65535},"hairpinMode":{"type":"boolean"},"promiscMode":{"type":"boolean"},"vlan":{"type":"integer","minimum":0,"maximum":4094},"vlanTrunk":{"type":"array","items":{"type":"object","additionalProperties":false,"properties":{"id":{"type":"integer","minimum":1,"maximum":4094},"minID":{"type":"integer","minimum":1,"maximum":4094},"maxID":{"type":"integer","minimum":1,"maximum":4094}}}},"preserveDefaultVlan":{"type":"boolean"},"macspoofchk":{"type":"boolean"},"spoofGuard":{"enum":[true,false,"on","off"]},"enabledad":{"type":"boolean"},"ipv6":{"enum":["auto","on","off"]},"disableContainerInterface":{"type":"boolean"},"portIsolation":{"type":"boolean"},"dns":{"type":"object","additionalProperties":false,"properties":{"nameservers":{"type":["array","null"],"items":{"type":"string"}},"domain":{"type":"string"},"search":{"type":["array","null"],"items":{"type":"string"}},"options":{"type":["array","null"],"items":{"type":"string"}}}},"ipam":{"type":["object","null"],"properties":{"type":{"type":"string","description":"the bare name of a plugin","pattern":"^[^/\\s]*$"}}},"capabilities":{"type":["object","null"],"additionalProperties":{"type":"boolean"}},"args":{"type":["object","null"]},"runtimeConfig":{"type":["object","null"]},"prevResult":{"type":["object","null"]},"disableCheck":{"type":["boolean","string"]},"disableGC":{"type":["boolean","string"]},"loadOnlyInlinedPlugins":{"type":["boolean","string"]}}};
+const pattern1 = new RegExp("^cni\\.dev/", "u");
+const pattern3 = new RegExp("^[^/:\\s]{1,15}$", "u");
+const pattern4 = new RegExp("^[A-Za-z0-9_.-]{0,28}$", "u");
+const pattern5 = new RegExp("^[^/\\s]*$", "u");
 
-function validate14(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate15(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
 if(data.name === undefined){
-const err0 = {instancePath,schemaPath:"#/required",keyword:"required",params:{missingProperty: "name"},message:"must have required property '"+"name"+"'",schema:schema18.required,parentSchema:schema18,data};
+const err0 = {instancePath,schemaPath:"#/required",keyword:"required",params:{missingProperty: "name"},message:"must have required property '"+"name"+"'",schema:schema19.required,parentSchema:schema19,data};
 if(vErrors === null){
 vErrors = [err0];
 }
@@ -1483,8 +2043,8 @@ vErrors.push(err0);
 errors++;
 }
 for(const key0 in data){
-if(!((func2.call(schema18.properties, key0)) || (pattern0.test(key0)))){
-const err1 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties",schema:false,parentSchema:schema18,data};
+if(!((func2.call(schema19.properties, key0)) || (pattern1.test(key0)))){
+const err1 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties",schema:false,parentSchema:schema19,data};
 if(vErrors === null){
 vErrors = [err1];
 }
@@ -1497,7 +2057,7 @@ errors++;
 if(data.$schema !== undefined){
 let data0 = data.$schema;
 if(typeof data0 !== "string"){
-const err2 = {instancePath:instancePath+"/$schema",schemaPath:"#/properties/%24schema/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.$schema.type,parentSchema:schema18.properties.$schema,data:data0};
+const err2 = {instancePath:instancePath+"/$schema",schemaPath:"#/properties/%24schema/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema19.properties.$schema.type,parentSchema:schema19.properties.$schema,data:data0};
 if(vErrors === null){
 vErrors = [err2];
 }
@@ -1510,7 +2070,7 @@ errors++;
 if(data.cniVersion !== undefined){
 let data1 = data.cniVersion;
 if(typeof data1 !== "string"){
-const err3 = {instancePath:instancePath+"/cniVersion",schemaPath:"#/properties/cniVersion/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.cniVersion.type,parentSchema:schema18.properties.cniVersion,data:data1};
+const err3 = {instancePath:instancePath+"/cniVersion",schemaPath:"#/properties/cniVersion/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema19.properties.cniVersion.type,parentSchema:schema19.properties.cniVersion,data:data1};
 if(vErrors === null){
 vErrors = [err3];
 }
@@ -1527,7 +2087,7 @@ const len0 = data2.length;
 for(let i0=0; i0<len0; i0++){
 let data3 = data2[i0];
 if(typeof data3 !== "string"){
-const err4 = {instancePath:instancePath+"/cniVersions/" + i0,schemaPath:"#/properties/cniVersions/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.cniVersions.items.type,parentSchema:schema18.properties.cniVersions.items,data:data3};
+const err4 = {instancePath:instancePath+"/cniVersions/" + i0,schemaPath:"#/properties/cniVersions/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema19.properties.cniVersions.items.type,parentSchema:schema19.properties.cniVersions.items,data:data3};
 if(vErrors === null){
 vErrors = [err4];
 }
@@ -1539,7 +2099,7 @@ errors++;
 }
 }
 else {
-const err5 = {instancePath:instancePath+"/cniVersions",schemaPath:"#/properties/cniVersions/type",keyword:"type",params:{type: "array"},message:"must be array",schema:schema18.properties.cniVersions.type,parentSchema:schema18.properties.cniVersions,data:data2};
+const err5 = {instancePath:instancePath+"/cniVersions",schemaPath:"#/properties/cniVersions/type",keyword:"type",params:{type: "array"},message:"must be array",schema:schema19.properties.cniVersions.type,parentSchema:schema19.properties.cniVersions,data:data2};
 if(vErrors === null){
 vErrors = [err5];
 }
@@ -1552,8 +2112,8 @@ errors++;
 if(data.name !== undefined){
 let data4 = data.name;
 if(typeof data4 === "string"){
-if(func4(data4) > 128){
-const err6 = {instancePath:instancePath+"/name",schemaPath:"#/properties/name/maxLength",keyword:"maxLength",params:{limit: 128},message:"must NOT have more than 128 characters",schema:128,parentSchema:schema18.properties.name,data:data4};
+if(func3(data4) > 128){
+const err6 = {instancePath:instancePath+"/name",schemaPath:"#/properties/name/maxLength",keyword:"maxLength",params:{limit: 128},message:"must NOT have more than 128 characters",schema:128,parentSchema:schema19.properties.name,data:data4};
 if(vErrors === null){
 vErrors = [err6];
 }
@@ -1562,8 +2122,8 @@ vErrors.push(err6);
 }
 errors++;
 }
-if(!pattern1.test(data4)){
-const err7 = {instancePath:instancePath+"/name",schemaPath:"#/properties/name/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9_.-]*$"},message:"must match pattern \""+"^[A-Za-z0-9][A-Za-z0-9_.-]*$"+"\"",schema:"^[A-Za-z0-9][A-Za-z0-9_.-]*$",parentSchema:schema18.properties.name,data:data4};
+if(!pattern0.test(data4)){
+const err7 = {instancePath:instancePath+"/name",schemaPath:"#/properties/name/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9_.-]*$"},message:"must match pattern \""+"^[A-Za-z0-9][A-Za-z0-9_.-]*$"+"\"",schema:"^[A-Za-z0-9][A-Za-z0-9_.-]*$",parentSchema:schema19.properties.name,data:data4};
 if(vErrors === null){
 vErrors = [err7];
 }
@@ -1574,7 +2134,7 @@ errors++;
 }
 }
 else {
-const err8 = {instancePath:instancePath+"/name",schemaPath:"#/properties/name/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.name.type,parentSchema:schema18.properties.name,data:data4};
+const err8 = {instancePath:instancePath+"/name",schemaPath:"#/properties/name/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema19.properties.name.type,parentSchema:schema19.properties.name,data:data4};
 if(vErrors === null){
 vErrors = [err8];
 }
@@ -1587,7 +2147,7 @@ errors++;
 if(data.type !== undefined){
 let data5 = data.type;
 if(typeof data5 !== "string"){
-const err9 = {instancePath:instancePath+"/type",schemaPath:"#/properties/type/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.type.type,parentSchema:schema18.properties.type,data:data5};
+const err9 = {instancePath:instancePath+"/type",schemaPath:"#/properties/type/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema19.properties.type.type,parentSchema:schema19.properties.type,data:data5};
 if(vErrors === null){
 vErrors = [err9];
 }
@@ -1599,8 +2159,8 @@ errors++;
 }
 if(data.driver !== undefined){
 let data6 = data.driver;
-if(!(((data6 === "bridge") || (data6 === "host")) || (data6 === "null"))){
-const err10 = {instancePath:instancePath+"/driver",schemaPath:"#/properties/driver/enum",keyword:"enum",params:{allowedValues: schema18.properties.driver.enum},message:"must be equal to one of the allowed values",schema:schema18.properties.driver.enum,parentSchema:schema18.properties.driver,data:data6};
+if(!((((data6 === "bridge") || (data6 === "host")) || (data6 === "null")) || (data6 === "overlay"))){
+const err10 = {instancePath:instancePath+"/driver",schemaPath:"#/properties/driver/enum",keyword:"enum",params:{allowedValues: schema19.properties.driver.enum},message:"must be equal to one of the allowed values",schema:schema19.properties.driver.enum,parentSchema:schema19.properties.driver,data:data6};
 if(vErrors === null){
 vErrors = [err10];
 }
@@ -1626,7 +2186,7 @@ errors++;
 }
 var valid3 = _errs18 === errors;
 if(valid3){
-const err12 = {instancePath:instancePath+"/bridge",schemaPath:"#/properties/bridge/not",keyword:"not",params:{},message:"must NOT be valid",schema:schema18.properties.bridge.not,parentSchema:schema18.properties.bridge,data:data7};
+const err12 = {instancePath:instancePath+"/bridge",schemaPath:"#/properties/bridge/not",keyword:"not",params:{},message:"must NOT be valid",schema:schema19.properties.bridge.not,parentSchema:schema19.properties.bridge,data:data7};
 if(vErrors === null){
 vErrors = [err12];
 }
@@ -1647,8 +2207,8 @@ vErrors = null;
 }
 }
 if(typeof data7 === "string"){
-if(!pattern2.test(data7)){
-const err13 = {instancePath:instancePath+"/bridge",schemaPath:"#/properties/bridge/pattern",keyword:"pattern",params:{pattern: "^[^/:\\s]{1,15}$"},message:"must match pattern \""+"^[^/:\\s]{1,15}$"+"\"",schema:"^[^/:\\s]{1,15}$",parentSchema:schema18.properties.bridge,data:data7};
+if(!pattern3.test(data7)){
+const err13 = {instancePath:instancePath+"/bridge",schemaPath:"#/properties/bridge/pattern",keyword:"pattern",params:{pattern: "^[^/:\\s]{1,15}$"},message:"must match pattern \""+"^[^/:\\s]{1,15}$"+"\"",schema:"^[^/:\\s]{1,15}$",parentSchema:schema19.properties.bridge,data:data7};
 if(vErrors === null){
 vErrors = [err13];
 }
@@ -1659,7 +2219,7 @@ errors++;
 }
 }
 else {
-const err14 = {instancePath:instancePath+"/bridge",schemaPath:"#/properties/bridge/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.bridge.type,parentSchema:schema18.properties.bridge,data:data7};
+const err14 = {instancePath:instancePath+"/bridge",schemaPath:"#/properties/bridge/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema19.properties.bridge.type,parentSchema:schema19.properties.bridge,data:data7};
 if(vErrors === null){
 vErrors = [err14];
 }
@@ -1669,10 +2229,10 @@ vErrors.push(err14);
 errors++;
 }
 }
-if(data.isGateway !== undefined){
-let data8 = data.isGateway;
-if(typeof data8 !== "boolean"){
-const err15 = {instancePath:instancePath+"/isGateway",schemaPath:"#/properties/isGateway/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.isGateway.type,parentSchema:schema18.properties.isGateway,data:data8};
+if(data.mode !== undefined){
+let data8 = data.mode;
+if(!((data8 === "per-host") || (data8 === "shared"))){
+const err15 = {instancePath:instancePath+"/mode",schemaPath:"#/properties/mode/enum",keyword:"enum",params:{allowedValues: schema19.properties.mode.enum},message:"must be equal to one of the allowed values",schema:schema19.properties.mode.enum,parentSchema:schema19.properties.mode,data:data8};
 if(vErrors === null){
 vErrors = [err15];
 }
@@ -1682,10 +2242,10 @@ vErrors.push(err15);
 errors++;
 }
 }
-if(data.isDefaultGateway !== undefined){
-let data9 = data.isDefaultGateway;
-if(typeof data9 !== "boolean"){
-const err16 = {instancePath:instancePath+"/isDefaultGateway",schemaPath:"#/properties/isDefaultGateway/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.isDefaultGateway.type,parentSchema:schema18.properties.isDefaultGateway,data:data9};
+if(data.vni !== undefined){
+let data9 = data.vni;
+if(!(((typeof data9 == "number") && (!(data9 % 1) && !isNaN(data9))) && (isFinite(data9)))){
+const err16 = {instancePath:instancePath+"/vni",schemaPath:"#/properties/vni/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema19.properties.vni.type,parentSchema:schema19.properties.vni,data:data9};
 if(vErrors === null){
 vErrors = [err16];
 }
@@ -1694,11 +2254,9 @@ vErrors.push(err16);
 }
 errors++;
 }
-}
-if(data.forceAddress !== undefined){
-let data10 = data.forceAddress;
-if(typeof data10 !== "boolean"){
-const err17 = {instancePath:instancePath+"/forceAddress",schemaPath:"#/properties/forceAddress/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.forceAddress.type,parentSchema:schema18.properties.forceAddress,data:data10};
+if((typeof data9 == "number") && (isFinite(data9))){
+if(data9 > 16777215 || isNaN(data9)){
+const err17 = {instancePath:instancePath+"/vni",schemaPath:"#/properties/vni/maximum",keyword:"maximum",params:{comparison: "<=", limit: 16777215},message:"must be <= 16777215",schema:16777215,parentSchema:schema19.properties.vni,data:data9};
 if(vErrors === null){
 vErrors = [err17];
 }
@@ -1707,11 +2265,8 @@ vErrors.push(err17);
 }
 errors++;
 }
-}
-if(data.ipMasq !== undefined){
-let data11 = data.ipMasq;
-if(typeof data11 !== "boolean"){
-const err18 = {instancePath:instancePath+"/ipMasq",schemaPath:"#/properties/ipMasq/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.ipMasq.type,parentSchema:schema18.properties.ipMasq,data:data11};
+if(data9 < 1 || isNaN(data9)){
+const err18 = {instancePath:instancePath+"/vni",schemaPath:"#/properties/vni/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema19.properties.vni,data:data9};
 if(vErrors === null){
 vErrors = [err18];
 }
@@ -1721,10 +2276,11 @@ vErrors.push(err18);
 errors++;
 }
 }
-if(data.ipMasqBackend !== undefined){
-let data12 = data.ipMasqBackend;
-if((typeof data12 !== "string") && (data12 !== null)){
-const err19 = {instancePath:instancePath+"/ipMasqBackend",schemaPath:"#/properties/ipMasqBackend/type",keyword:"type",params:{type: schema18.properties.ipMasqBackend.type},message:"must be string,null",schema:schema18.properties.ipMasqBackend.type,parentSchema:schema18.properties.ipMasqBackend,data:data12};
+}
+if(data.flood !== undefined){
+let data10 = data.flood;
+if(typeof data10 !== "boolean"){
+const err19 = {instancePath:instancePath+"/flood",schemaPath:"#/properties/flood/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema19.properties.flood.type,parentSchema:schema19.properties.flood,data:data10};
 if(vErrors === null){
 vErrors = [err19];
 }
@@ -1734,10 +2290,10 @@ vErrors.push(err19);
 errors++;
 }
 }
-if(data.firewall !== undefined){
-let data13 = data.firewall;
-if((!(data13 && typeof data13 == "object" && !Array.isArray(data13))) && (data13 !== null)){
-const err20 = {instancePath:instancePath+"/firewall",schemaPath:"#/properties/firewall/type",keyword:"type",params:{type: schema18.properties.firewall.type},message:"must be object,null",schema:schema18.properties.firewall.type,parentSchema:schema18.properties.firewall,data:data13};
+if(data.hostAddress !== undefined){
+let data11 = data.hostAddress;
+if(typeof data11 !== "boolean"){
+const err20 = {instancePath:instancePath+"/hostAddress",schemaPath:"#/properties/hostAddress/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema19.properties.hostAddress.type,parentSchema:schema19.properties.hostAddress,data:data11};
 if(vErrors === null){
 vErrors = [err20];
 }
@@ -1746,10 +2302,11 @@ vErrors.push(err20);
 }
 errors++;
 }
-if(data13 && typeof data13 == "object" && !Array.isArray(data13)){
-for(const key1 in data13){
-if(!(key1 === "backend")){
-const err21 = {instancePath:instancePath+"/firewall",schemaPath:"#/properties/firewall/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1},message:"must NOT have additional properties",schema:false,parentSchema:schema18.properties.firewall,data:data13};
+}
+if(data.encrypted !== undefined){
+let data12 = data.encrypted;
+if(typeof data12 !== "boolean"){
+const err21 = {instancePath:instancePath+"/encrypted",schemaPath:"#/properties/encrypted/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema19.properties.encrypted.type,parentSchema:schema19.properties.encrypted,data:data12};
 if(vErrors === null){
 vErrors = [err21];
 }
@@ -1759,10 +2316,10 @@ vErrors.push(err21);
 errors++;
 }
 }
-if(data13.backend !== undefined){
-let data14 = data13.backend;
-if(!((((data14 === "auto") || (data14 === "nftables")) || (data14 === "iptables")) || (data14 === "none"))){
-const err22 = {instancePath:instancePath+"/firewall/backend",schemaPath:"#/properties/firewall/properties/backend/enum",keyword:"enum",params:{allowedValues: schema18.properties.firewall.properties.backend.enum},message:"must be equal to one of the allowed values",schema:schema18.properties.firewall.properties.backend.enum,parentSchema:schema18.properties.firewall.properties.backend,data:data14};
+if(data.isGateway !== undefined){
+let data13 = data.isGateway;
+if(typeof data13 !== "boolean"){
+const err22 = {instancePath:instancePath+"/isGateway",schemaPath:"#/properties/isGateway/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema19.properties.isGateway.type,parentSchema:schema19.properties.isGateway,data:data13};
 if(vErrors === null){
 vErrors = [err22];
 }
@@ -1772,12 +2329,10 @@ vErrors.push(err22);
 errors++;
 }
 }
-}
-}
-if(data.nonMasqueradeCIDRs !== undefined){
-let data15 = data.nonMasqueradeCIDRs;
-if((!(Array.isArray(data15))) && (data15 !== null)){
-const err23 = {instancePath:instancePath+"/nonMasqueradeCIDRs",schemaPath:"#/properties/nonMasqueradeCIDRs/type",keyword:"type",params:{type: schema18.properties.nonMasqueradeCIDRs.type},message:"must be array,null",schema:schema18.properties.nonMasqueradeCIDRs.type,parentSchema:schema18.properties.nonMasqueradeCIDRs,data:data15};
+if(data.isDefaultGateway !== undefined){
+let data14 = data.isDefaultGateway;
+if(typeof data14 !== "boolean"){
+const err23 = {instancePath:instancePath+"/isDefaultGateway",schemaPath:"#/properties/isDefaultGateway/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema19.properties.isDefaultGateway.type,parentSchema:schema19.properties.isDefaultGateway,data:data14};
 if(vErrors === null){
 vErrors = [err23];
 }
@@ -1786,12 +2341,11 @@ vErrors.push(err23);
 }
 errors++;
 }
-if(Array.isArray(data15)){
-const len1 = data15.length;
-for(let i1=0; i1<len1; i1++){
-let data16 = data15[i1];
-if(typeof data16 !== "string"){
-const err24 = {instancePath:instancePath+"/nonMasqueradeCIDRs/" + i1,schemaPath:"#/properties/nonMasqueradeCIDRs/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.nonMasqueradeCIDRs.items.type,parentSchema:schema18.properties.nonMasqueradeCIDRs.items,data:data16};
+}
+if(data.forceAddress !== undefined){
+let data15 = data.forceAddress;
+if(typeof data15 !== "boolean"){
+const err24 = {instancePath:instancePath+"/forceAddress",schemaPath:"#/properties/forceAddress/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema19.properties.forceAddress.type,parentSchema:schema19.properties.forceAddress,data:data15};
 if(vErrors === null){
 vErrors = [err24];
 }
@@ -1801,12 +2355,10 @@ vErrors.push(err24);
 errors++;
 }
 }
-}
-}
-if(data.trustedHostInterfaces !== undefined){
-let data17 = data.trustedHostInterfaces;
-if((!(Array.isArray(data17))) && (data17 !== null)){
-const err25 = {instancePath:instancePath+"/trustedHostInterfaces",schemaPath:"#/properties/trustedHostInterfaces/type",keyword:"type",params:{type: schema18.properties.trustedHostInterfaces.type},message:"must be array,null",schema:schema18.properties.trustedHostInterfaces.type,parentSchema:schema18.properties.trustedHostInterfaces,data:data17};
+if(data.ipMasq !== undefined){
+let data16 = data.ipMasq;
+if(typeof data16 !== "boolean"){
+const err25 = {instancePath:instancePath+"/ipMasq",schemaPath:"#/properties/ipMasq/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema19.properties.ipMasq.type,parentSchema:schema19.properties.ipMasq,data:data16};
 if(vErrors === null){
 vErrors = [err25];
 }
@@ -1815,12 +2367,11 @@ vErrors.push(err25);
 }
 errors++;
 }
-if(Array.isArray(data17)){
-const len2 = data17.length;
-for(let i2=0; i2<len2; i2++){
-let data18 = data17[i2];
-if(typeof data18 !== "string"){
-const err26 = {instancePath:instancePath+"/trustedHostInterfaces/" + i2,schemaPath:"#/properties/trustedHostInterfaces/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.trustedHostInterfaces.items.type,parentSchema:schema18.properties.trustedHostInterfaces.items,data:data18};
+}
+if(data.ipMasqBackend !== undefined){
+let data17 = data.ipMasqBackend;
+if((typeof data17 !== "string") && (data17 !== null)){
+const err26 = {instancePath:instancePath+"/ipMasqBackend",schemaPath:"#/properties/ipMasqBackend/type",keyword:"type",params:{type: schema19.properties.ipMasqBackend.type},message:"must be string,null",schema:schema19.properties.ipMasqBackend.type,parentSchema:schema19.properties.ipMasqBackend,data:data17};
 if(vErrors === null){
 vErrors = [err26];
 }
@@ -1830,12 +2381,10 @@ vErrors.push(err26);
 errors++;
 }
 }
-}
-}
-if(data.outboundAddr4 !== undefined){
-let data19 = data.outboundAddr4;
-if(typeof data19 !== "string"){
-const err27 = {instancePath:instancePath+"/outboundAddr4",schemaPath:"#/properties/outboundAddr4/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.outboundAddr4.type,parentSchema:schema18.properties.outboundAddr4,data:data19};
+if(data.firewall !== undefined){
+let data18 = data.firewall;
+if((!(data18 && typeof data18 == "object" && !Array.isArray(data18))) && (data18 !== null)){
+const err27 = {instancePath:instancePath+"/firewall",schemaPath:"#/properties/firewall/type",keyword:"type",params:{type: schema19.properties.firewall.type},message:"must be object,null",schema:schema19.properties.firewall.type,parentSchema:schema19.properties.firewall,data:data18};
 if(vErrors === null){
 vErrors = [err27];
 }
@@ -1844,11 +2393,10 @@ vErrors.push(err27);
 }
 errors++;
 }
-}
-if(data.outboundAddr6 !== undefined){
-let data20 = data.outboundAddr6;
-if(typeof data20 !== "string"){
-const err28 = {instancePath:instancePath+"/outboundAddr6",schemaPath:"#/properties/outboundAddr6/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.outboundAddr6.type,parentSchema:schema18.properties.outboundAddr6,data:data20};
+if(data18 && typeof data18 == "object" && !Array.isArray(data18)){
+for(const key1 in data18){
+if(!(key1 === "backend")){
+const err28 = {instancePath:instancePath+"/firewall",schemaPath:"#/properties/firewall/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1},message:"must NOT have additional properties",schema:false,parentSchema:schema19.properties.firewall,data:data18};
 if(vErrors === null){
 vErrors = [err28];
 }
@@ -1858,10 +2406,10 @@ vErrors.push(err28);
 errors++;
 }
 }
-if(data.ingressPolicy !== undefined){
-let data21 = data.ingressPolicy;
-if(!((((data21 === "") || (data21 === "open")) || (data21 === "same-bridge")) || (data21 === "isolated"))){
-const err29 = {instancePath:instancePath+"/ingressPolicy",schemaPath:"#/properties/ingressPolicy/enum",keyword:"enum",params:{allowedValues: schema18.properties.ingressPolicy.enum},message:"must be equal to one of the allowed values",schema:schema18.properties.ingressPolicy.enum,parentSchema:schema18.properties.ingressPolicy,data:data21};
+if(data18.backend !== undefined){
+let data19 = data18.backend;
+if(!((((data19 === "auto") || (data19 === "nftables")) || (data19 === "iptables")) || (data19 === "none"))){
+const err29 = {instancePath:instancePath+"/firewall/backend",schemaPath:"#/properties/firewall/properties/backend/enum",keyword:"enum",params:{allowedValues: schema19.properties.firewall.properties.backend.enum},message:"must be equal to one of the allowed values",schema:schema19.properties.firewall.properties.backend.enum,parentSchema:schema19.properties.firewall.properties.backend,data:data19};
 if(vErrors === null){
 vErrors = [err29];
 }
@@ -1871,10 +2419,12 @@ vErrors.push(err29);
 errors++;
 }
 }
-if(data.internal !== undefined){
-let data22 = data.internal;
-if(typeof data22 !== "boolean"){
-const err30 = {instancePath:instancePath+"/internal",schemaPath:"#/properties/internal/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.internal.type,parentSchema:schema18.properties.internal,data:data22};
+}
+}
+if(data.nonMasqueradeCIDRs !== undefined){
+let data20 = data.nonMasqueradeCIDRs;
+if((!(Array.isArray(data20))) && (data20 !== null)){
+const err30 = {instancePath:instancePath+"/nonMasqueradeCIDRs",schemaPath:"#/properties/nonMasqueradeCIDRs/type",keyword:"type",params:{type: schema19.properties.nonMasqueradeCIDRs.type},message:"must be array,null",schema:schema19.properties.nonMasqueradeCIDRs.type,parentSchema:schema19.properties.nonMasqueradeCIDRs,data:data20};
 if(vErrors === null){
 vErrors = [err30];
 }
@@ -1883,11 +2433,12 @@ vErrors.push(err30);
 }
 errors++;
 }
-}
-if(data.exhaustedStatus !== undefined){
-let data23 = data.exhaustedStatus;
-if(!((data23 === "error") || (data23 === "log"))){
-const err31 = {instancePath:instancePath+"/exhaustedStatus",schemaPath:"#/properties/exhaustedStatus/enum",keyword:"enum",params:{allowedValues: schema18.properties.exhaustedStatus.enum},message:"must be equal to one of the allowed values",schema:schema18.properties.exhaustedStatus.enum,parentSchema:schema18.properties.exhaustedStatus,data:data23};
+if(Array.isArray(data20)){
+const len1 = data20.length;
+for(let i1=0; i1<len1; i1++){
+let data21 = data20[i1];
+if(typeof data21 !== "string"){
+const err31 = {instancePath:instancePath+"/nonMasqueradeCIDRs/" + i1,schemaPath:"#/properties/nonMasqueradeCIDRs/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema19.properties.nonMasqueradeCIDRs.items.type,parentSchema:schema19.properties.nonMasqueradeCIDRs.items,data:data21};
 if(vErrors === null){
 vErrors = [err31];
 }
@@ -1897,10 +2448,12 @@ vErrors.push(err31);
 errors++;
 }
 }
-if(data.icc !== undefined){
-let data24 = data.icc;
-if(typeof data24 !== "boolean"){
-const err32 = {instancePath:instancePath+"/icc",schemaPath:"#/properties/icc/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.icc.type,parentSchema:schema18.properties.icc,data:data24};
+}
+}
+if(data.trustedHostInterfaces !== undefined){
+let data22 = data.trustedHostInterfaces;
+if((!(Array.isArray(data22))) && (data22 !== null)){
+const err32 = {instancePath:instancePath+"/trustedHostInterfaces",schemaPath:"#/properties/trustedHostInterfaces/type",keyword:"type",params:{type: schema19.properties.trustedHostInterfaces.type},message:"must be array,null",schema:schema19.properties.trustedHostInterfaces.type,parentSchema:schema19.properties.trustedHostInterfaces,data:data22};
 if(vErrors === null){
 vErrors = [err32];
 }
@@ -1909,11 +2462,12 @@ vErrors.push(err32);
 }
 errors++;
 }
-}
-if(data.snat !== undefined){
-let data25 = data.snat;
-if((typeof data25 !== "boolean") && (data25 !== null)){
-const err33 = {instancePath:instancePath+"/snat",schemaPath:"#/properties/snat/type",keyword:"type",params:{type: schema18.properties.snat.type},message:"must be boolean,null",schema:schema18.properties.snat.type,parentSchema:schema18.properties.snat,data:data25};
+if(Array.isArray(data22)){
+const len2 = data22.length;
+for(let i2=0; i2<len2; i2++){
+let data23 = data22[i2];
+if(typeof data23 !== "string"){
+const err33 = {instancePath:instancePath+"/trustedHostInterfaces/" + i2,schemaPath:"#/properties/trustedHostInterfaces/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema19.properties.trustedHostInterfaces.items.type,parentSchema:schema19.properties.trustedHostInterfaces.items,data:data23};
 if(vErrors === null){
 vErrors = [err33];
 }
@@ -1923,10 +2477,12 @@ vErrors.push(err33);
 errors++;
 }
 }
-if(data.masqAll !== undefined){
-let data26 = data.masqAll;
-if(typeof data26 !== "boolean"){
-const err34 = {instancePath:instancePath+"/masqAll",schemaPath:"#/properties/masqAll/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.masqAll.type,parentSchema:schema18.properties.masqAll,data:data26};
+}
+}
+if(data.outboundAddr4 !== undefined){
+let data24 = data.outboundAddr4;
+if(typeof data24 !== "string"){
+const err34 = {instancePath:instancePath+"/outboundAddr4",schemaPath:"#/properties/outboundAddr4/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema19.properties.outboundAddr4.type,parentSchema:schema19.properties.outboundAddr4,data:data24};
 if(vErrors === null){
 vErrors = [err34];
 }
@@ -1936,10 +2492,10 @@ vErrors.push(err34);
 errors++;
 }
 }
-if(data.proxy6to4 !== undefined){
-let data27 = data.proxy6to4;
-if(typeof data27 !== "boolean"){
-const err35 = {instancePath:instancePath+"/proxy6to4",schemaPath:"#/properties/proxy6to4/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.proxy6to4.type,parentSchema:schema18.properties.proxy6to4,data:data27};
+if(data.outboundAddr6 !== undefined){
+let data25 = data.outboundAddr6;
+if(typeof data25 !== "string"){
+const err35 = {instancePath:instancePath+"/outboundAddr6",schemaPath:"#/properties/outboundAddr6/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema19.properties.outboundAddr6.type,parentSchema:schema19.properties.outboundAddr6,data:data25};
 if(vErrors === null){
 vErrors = [err35];
 }
@@ -1949,10 +2505,10 @@ vErrors.push(err35);
 errors++;
 }
 }
-if(data.markMasqBit !== undefined){
-let data28 = data.markMasqBit;
-if((!(((typeof data28 == "number") && (!(data28 % 1) && !isNaN(data28))) && (isFinite(data28)))) && (data28 !== null)){
-const err36 = {instancePath:instancePath+"/markMasqBit",schemaPath:"#/properties/markMasqBit/type",keyword:"type",params:{type: schema18.properties.markMasqBit.type},message:"must be integer,null",schema:schema18.properties.markMasqBit.type,parentSchema:schema18.properties.markMasqBit,data:data28};
+if(data.ingressPolicy !== undefined){
+let data26 = data.ingressPolicy;
+if(!((((data26 === "") || (data26 === "open")) || (data26 === "same-bridge")) || (data26 === "isolated"))){
+const err36 = {instancePath:instancePath+"/ingressPolicy",schemaPath:"#/properties/ingressPolicy/enum",keyword:"enum",params:{allowedValues: schema19.properties.ingressPolicy.enum},message:"must be equal to one of the allowed values",schema:schema19.properties.ingressPolicy.enum,parentSchema:schema19.properties.ingressPolicy,data:data26};
 if(vErrors === null){
 vErrors = [err36];
 }
@@ -1961,9 +2517,11 @@ vErrors.push(err36);
 }
 errors++;
 }
-if((typeof data28 == "number") && (isFinite(data28))){
-if(data28 > 31 || isNaN(data28)){
-const err37 = {instancePath:instancePath+"/markMasqBit",schemaPath:"#/properties/markMasqBit/maximum",keyword:"maximum",params:{comparison: "<=", limit: 31},message:"must be <= 31",schema:31,parentSchema:schema18.properties.markMasqBit,data:data28};
+}
+if(data.internal !== undefined){
+let data27 = data.internal;
+if(typeof data27 !== "boolean"){
+const err37 = {instancePath:instancePath+"/internal",schemaPath:"#/properties/internal/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema19.properties.internal.type,parentSchema:schema19.properties.internal,data:data27};
 if(vErrors === null){
 vErrors = [err37];
 }
@@ -1972,8 +2530,11 @@ vErrors.push(err37);
 }
 errors++;
 }
-if(data28 < 0 || isNaN(data28)){
-const err38 = {instancePath:instancePath+"/markMasqBit",schemaPath:"#/properties/markMasqBit/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.markMasqBit,data:data28};
+}
+if(data.exhaustedStatus !== undefined){
+let data28 = data.exhaustedStatus;
+if(!((data28 === "error") || (data28 === "log"))){
+const err38 = {instancePath:instancePath+"/exhaustedStatus",schemaPath:"#/properties/exhaustedStatus/enum",keyword:"enum",params:{allowedValues: schema19.properties.exhaustedStatus.enum},message:"must be equal to one of the allowed values",schema:schema19.properties.exhaustedStatus.enum,parentSchema:schema19.properties.exhaustedStatus,data:data28};
 if(vErrors === null){
 vErrors = [err38];
 }
@@ -1983,11 +2544,10 @@ vErrors.push(err38);
 errors++;
 }
 }
-}
-if(data.externalSetMarkChain !== undefined){
-let data29 = data.externalSetMarkChain;
-if((typeof data29 !== "string") && (data29 !== null)){
-const err39 = {instancePath:instancePath+"/externalSetMarkChain",schemaPath:"#/properties/externalSetMarkChain/type",keyword:"type",params:{type: schema18.properties.externalSetMarkChain.type},message:"must be string,null",schema:schema18.properties.externalSetMarkChain.type,parentSchema:schema18.properties.externalSetMarkChain,data:data29};
+if(data.icc !== undefined){
+let data29 = data.icc;
+if(typeof data29 !== "boolean"){
+const err39 = {instancePath:instancePath+"/icc",schemaPath:"#/properties/icc/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema19.properties.icc.type,parentSchema:schema19.properties.icc,data:data29};
 if(vErrors === null){
 vErrors = [err39];
 }
@@ -1996,9 +2556,11 @@ vErrors.push(err39);
 }
 errors++;
 }
-if(typeof data29 === "string"){
-if(!pattern3.test(data29)){
-const err40 = {instancePath:instancePath+"/externalSetMarkChain",schemaPath:"#/properties/externalSetMarkChain/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_.-]{0,28}$"},message:"must match pattern \""+"^[A-Za-z0-9_.-]{0,28}$"+"\"",schema:"^[A-Za-z0-9_.-]{0,28}$",parentSchema:schema18.properties.externalSetMarkChain,data:data29};
+}
+if(data.snat !== undefined){
+let data30 = data.snat;
+if((typeof data30 !== "boolean") && (data30 !== null)){
+const err40 = {instancePath:instancePath+"/snat",schemaPath:"#/properties/snat/type",keyword:"type",params:{type: schema19.properties.snat.type},message:"must be boolean,null",schema:schema19.properties.snat.type,parentSchema:schema19.properties.snat,data:data30};
 if(vErrors === null){
 vErrors = [err40];
 }
@@ -2008,11 +2570,10 @@ vErrors.push(err40);
 errors++;
 }
 }
-}
-if(data.conditionsV4 !== undefined){
-let data30 = data.conditionsV4;
-if((!(Array.isArray(data30))) && (data30 !== null)){
-const err41 = {instancePath:instancePath+"/conditionsV4",schemaPath:"#/properties/conditionsV4/type",keyword:"type",params:{type: schema18.properties.conditionsV4.type},message:"must be array,null",schema:schema18.properties.conditionsV4.type,parentSchema:schema18.properties.conditionsV4,data:data30};
+if(data.masqAll !== undefined){
+let data31 = data.masqAll;
+if(typeof data31 !== "boolean"){
+const err41 = {instancePath:instancePath+"/masqAll",schemaPath:"#/properties/masqAll/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema19.properties.masqAll.type,parentSchema:schema19.properties.masqAll,data:data31};
 if(vErrors === null){
 vErrors = [err41];
 }
@@ -2021,12 +2582,11 @@ vErrors.push(err41);
 }
 errors++;
 }
-if(Array.isArray(data30)){
-const len3 = data30.length;
-for(let i3=0; i3<len3; i3++){
-let data31 = data30[i3];
-if(typeof data31 !== "string"){
-const err42 = {instancePath:instancePath+"/conditionsV4/" + i3,schemaPath:"#/properties/conditionsV4/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.conditionsV4.items.type,parentSchema:schema18.properties.conditionsV4.items,data:data31};
+}
+if(data.proxy6to4 !== undefined){
+let data32 = data.proxy6to4;
+if(typeof data32 !== "boolean"){
+const err42 = {instancePath:instancePath+"/proxy6to4",schemaPath:"#/properties/proxy6to4/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema19.properties.proxy6to4.type,parentSchema:schema19.properties.proxy6to4,data:data32};
 if(vErrors === null){
 vErrors = [err42];
 }
@@ -2036,12 +2596,10 @@ vErrors.push(err42);
 errors++;
 }
 }
-}
-}
-if(data.conditionsV6 !== undefined){
-let data32 = data.conditionsV6;
-if((!(Array.isArray(data32))) && (data32 !== null)){
-const err43 = {instancePath:instancePath+"/conditionsV6",schemaPath:"#/properties/conditionsV6/type",keyword:"type",params:{type: schema18.properties.conditionsV6.type},message:"must be array,null",schema:schema18.properties.conditionsV6.type,parentSchema:schema18.properties.conditionsV6,data:data32};
+if(data.markMasqBit !== undefined){
+let data33 = data.markMasqBit;
+if((!(((typeof data33 == "number") && (!(data33 % 1) && !isNaN(data33))) && (isFinite(data33)))) && (data33 !== null)){
+const err43 = {instancePath:instancePath+"/markMasqBit",schemaPath:"#/properties/markMasqBit/type",keyword:"type",params:{type: schema19.properties.markMasqBit.type},message:"must be integer,null",schema:schema19.properties.markMasqBit.type,parentSchema:schema19.properties.markMasqBit,data:data33};
 if(vErrors === null){
 vErrors = [err43];
 }
@@ -2050,12 +2608,9 @@ vErrors.push(err43);
 }
 errors++;
 }
-if(Array.isArray(data32)){
-const len4 = data32.length;
-for(let i4=0; i4<len4; i4++){
-let data33 = data32[i4];
-if(typeof data33 !== "string"){
-const err44 = {instancePath:instancePath+"/conditionsV6/" + i4,schemaPath:"#/properties/conditionsV6/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.conditionsV6.items.type,parentSchema:schema18.properties.conditionsV6.items,data:data33};
+if((typeof data33 == "number") && (isFinite(data33))){
+if(data33 > 31 || isNaN(data33)){
+const err44 = {instancePath:instancePath+"/markMasqBit",schemaPath:"#/properties/markMasqBit/maximum",keyword:"maximum",params:{comparison: "<=", limit: 31},message:"must be <= 31",schema:31,parentSchema:schema19.properties.markMasqBit,data:data33};
 if(vErrors === null){
 vErrors = [err44];
 }
@@ -2064,13 +2619,8 @@ vErrors.push(err44);
 }
 errors++;
 }
-}
-}
-}
-if(data.backend !== undefined){
-let data34 = data.backend;
-if((typeof data34 !== "string") && (data34 !== null)){
-const err45 = {instancePath:instancePath+"/backend",schemaPath:"#/properties/backend/type",keyword:"type",params:{type: schema18.properties.backend.type},message:"must be string,null",schema:schema18.properties.backend.type,parentSchema:schema18.properties.backend,data:data34};
+if(data33 < 0 || isNaN(data33)){
+const err45 = {instancePath:instancePath+"/markMasqBit",schemaPath:"#/properties/markMasqBit/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema19.properties.markMasqBit,data:data33};
 if(vErrors === null){
 vErrors = [err45];
 }
@@ -2080,10 +2630,11 @@ vErrors.push(err45);
 errors++;
 }
 }
-if(data.ingressRate !== undefined){
-let data35 = data.ingressRate;
-if((!(((typeof data35 == "number") && (!(data35 % 1) && !isNaN(data35))) && (isFinite(data35)))) && (data35 !== null)){
-const err46 = {instancePath:instancePath+"/ingressRate",schemaPath:"#/properties/ingressRate/type",keyword:"type",params:{type: schema18.properties.ingressRate.type},message:"must be integer,null",schema:schema18.properties.ingressRate.type,parentSchema:schema18.properties.ingressRate,data:data35};
+}
+if(data.externalSetMarkChain !== undefined){
+let data34 = data.externalSetMarkChain;
+if((typeof data34 !== "string") && (data34 !== null)){
+const err46 = {instancePath:instancePath+"/externalSetMarkChain",schemaPath:"#/properties/externalSetMarkChain/type",keyword:"type",params:{type: schema19.properties.externalSetMarkChain.type},message:"must be string,null",schema:schema19.properties.externalSetMarkChain.type,parentSchema:schema19.properties.externalSetMarkChain,data:data34};
 if(vErrors === null){
 vErrors = [err46];
 }
@@ -2092,9 +2643,9 @@ vErrors.push(err46);
 }
 errors++;
 }
-if((typeof data35 == "number") && (isFinite(data35))){
-if(data35 < 0 || isNaN(data35)){
-const err47 = {instancePath:instancePath+"/ingressRate",schemaPath:"#/properties/ingressRate/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.ingressRate,data:data35};
+if(typeof data34 === "string"){
+if(!pattern4.test(data34)){
+const err47 = {instancePath:instancePath+"/externalSetMarkChain",schemaPath:"#/properties/externalSetMarkChain/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_.-]{0,28}$"},message:"must match pattern \""+"^[A-Za-z0-9_.-]{0,28}$"+"\"",schema:"^[A-Za-z0-9_.-]{0,28}$",parentSchema:schema19.properties.externalSetMarkChain,data:data34};
 if(vErrors === null){
 vErrors = [err47];
 }
@@ -2105,10 +2656,10 @@ errors++;
 }
 }
 }
-if(data.ingressBurst !== undefined){
-let data36 = data.ingressBurst;
-if((!(((typeof data36 == "number") && (!(data36 % 1) && !isNaN(data36))) && (isFinite(data36)))) && (data36 !== null)){
-const err48 = {instancePath:instancePath+"/ingressBurst",schemaPath:"#/properties/ingressBurst/type",keyword:"type",params:{type: schema18.properties.ingressBurst.type},message:"must be integer,null",schema:schema18.properties.ingressBurst.type,parentSchema:schema18.properties.ingressBurst,data:data36};
+if(data.conditionsV4 !== undefined){
+let data35 = data.conditionsV4;
+if((!(Array.isArray(data35))) && (data35 !== null)){
+const err48 = {instancePath:instancePath+"/conditionsV4",schemaPath:"#/properties/conditionsV4/type",keyword:"type",params:{type: schema19.properties.conditionsV4.type},message:"must be array,null",schema:schema19.properties.conditionsV4.type,parentSchema:schema19.properties.conditionsV4,data:data35};
 if(vErrors === null){
 vErrors = [err48];
 }
@@ -2117,9 +2668,12 @@ vErrors.push(err48);
 }
 errors++;
 }
-if((typeof data36 == "number") && (isFinite(data36))){
-if(data36 < 0 || isNaN(data36)){
-const err49 = {instancePath:instancePath+"/ingressBurst",schemaPath:"#/properties/ingressBurst/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.ingressBurst,data:data36};
+if(Array.isArray(data35)){
+const len3 = data35.length;
+for(let i3=0; i3<len3; i3++){
+let data36 = data35[i3];
+if(typeof data36 !== "string"){
+const err49 = {instancePath:instancePath+"/conditionsV4/" + i3,schemaPath:"#/properties/conditionsV4/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema19.properties.conditionsV4.items.type,parentSchema:schema19.properties.conditionsV4.items,data:data36};
 if(vErrors === null){
 vErrors = [err49];
 }
@@ -2130,10 +2684,11 @@ errors++;
 }
 }
 }
-if(data.egressRate !== undefined){
-let data37 = data.egressRate;
-if((!(((typeof data37 == "number") && (!(data37 % 1) && !isNaN(data37))) && (isFinite(data37)))) && (data37 !== null)){
-const err50 = {instancePath:instancePath+"/egressRate",schemaPath:"#/properties/egressRate/type",keyword:"type",params:{type: schema18.properties.egressRate.type},message:"must be integer,null",schema:schema18.properties.egressRate.type,parentSchema:schema18.properties.egressRate,data:data37};
+}
+if(data.conditionsV6 !== undefined){
+let data37 = data.conditionsV6;
+if((!(Array.isArray(data37))) && (data37 !== null)){
+const err50 = {instancePath:instancePath+"/conditionsV6",schemaPath:"#/properties/conditionsV6/type",keyword:"type",params:{type: schema19.properties.conditionsV6.type},message:"must be array,null",schema:schema19.properties.conditionsV6.type,parentSchema:schema19.properties.conditionsV6,data:data37};
 if(vErrors === null){
 vErrors = [err50];
 }
@@ -2142,9 +2697,12 @@ vErrors.push(err50);
 }
 errors++;
 }
-if((typeof data37 == "number") && (isFinite(data37))){
-if(data37 < 0 || isNaN(data37)){
-const err51 = {instancePath:instancePath+"/egressRate",schemaPath:"#/properties/egressRate/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.egressRate,data:data37};
+if(Array.isArray(data37)){
+const len4 = data37.length;
+for(let i4=0; i4<len4; i4++){
+let data38 = data37[i4];
+if(typeof data38 !== "string"){
+const err51 = {instancePath:instancePath+"/conditionsV6/" + i4,schemaPath:"#/properties/conditionsV6/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema19.properties.conditionsV6.items.type,parentSchema:schema19.properties.conditionsV6.items,data:data38};
 if(vErrors === null){
 vErrors = [err51];
 }
@@ -2155,10 +2713,11 @@ errors++;
 }
 }
 }
-if(data.egressBurst !== undefined){
-let data38 = data.egressBurst;
-if((!(((typeof data38 == "number") && (!(data38 % 1) && !isNaN(data38))) && (isFinite(data38)))) && (data38 !== null)){
-const err52 = {instancePath:instancePath+"/egressBurst",schemaPath:"#/properties/egressBurst/type",keyword:"type",params:{type: schema18.properties.egressBurst.type},message:"must be integer,null",schema:schema18.properties.egressBurst.type,parentSchema:schema18.properties.egressBurst,data:data38};
+}
+if(data.backend !== undefined){
+let data39 = data.backend;
+if((typeof data39 !== "string") && (data39 !== null)){
+const err52 = {instancePath:instancePath+"/backend",schemaPath:"#/properties/backend/type",keyword:"type",params:{type: schema19.properties.backend.type},message:"must be string,null",schema:schema19.properties.backend.type,parentSchema:schema19.properties.backend,data:data39};
 if(vErrors === null){
 vErrors = [err52];
 }
@@ -2167,9 +2726,11 @@ vErrors.push(err52);
 }
 errors++;
 }
-if((typeof data38 == "number") && (isFinite(data38))){
-if(data38 < 0 || isNaN(data38)){
-const err53 = {instancePath:instancePath+"/egressBurst",schemaPath:"#/properties/egressBurst/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.egressBurst,data:data38};
+}
+if(data.ingressRate !== undefined){
+let data40 = data.ingressRate;
+if((!(((typeof data40 == "number") && (!(data40 % 1) && !isNaN(data40))) && (isFinite(data40)))) && (data40 !== null)){
+const err53 = {instancePath:instancePath+"/ingressRate",schemaPath:"#/properties/ingressRate/type",keyword:"type",params:{type: schema19.properties.ingressRate.type},message:"must be integer,null",schema:schema19.properties.ingressRate.type,parentSchema:schema19.properties.ingressRate,data:data40};
 if(vErrors === null){
 vErrors = [err53];
 }
@@ -2178,12 +2739,9 @@ vErrors.push(err53);
 }
 errors++;
 }
-}
-}
-if(data.mtu !== undefined){
-let data39 = data.mtu;
-if(!(((typeof data39 == "number") && (!(data39 % 1) && !isNaN(data39))) && (isFinite(data39)))){
-const err54 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.mtu.type,parentSchema:schema18.properties.mtu,data:data39};
+if((typeof data40 == "number") && (isFinite(data40))){
+if(data40 < 0 || isNaN(data40)){
+const err54 = {instancePath:instancePath+"/ingressRate",schemaPath:"#/properties/ingressRate/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema19.properties.ingressRate,data:data40};
 if(vErrors === null){
 vErrors = [err54];
 }
@@ -2192,9 +2750,12 @@ vErrors.push(err54);
 }
 errors++;
 }
-if((typeof data39 == "number") && (isFinite(data39))){
-if(data39 > 65535 || isNaN(data39)){
-const err55 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535",schema:65535,parentSchema:schema18.properties.mtu,data:data39};
+}
+}
+if(data.ingressBurst !== undefined){
+let data41 = data.ingressBurst;
+if((!(((typeof data41 == "number") && (!(data41 % 1) && !isNaN(data41))) && (isFinite(data41)))) && (data41 !== null)){
+const err55 = {instancePath:instancePath+"/ingressBurst",schemaPath:"#/properties/ingressBurst/type",keyword:"type",params:{type: schema19.properties.ingressBurst.type},message:"must be integer,null",schema:schema19.properties.ingressBurst.type,parentSchema:schema19.properties.ingressBurst,data:data41};
 if(vErrors === null){
 vErrors = [err55];
 }
@@ -2203,8 +2764,9 @@ vErrors.push(err55);
 }
 errors++;
 }
-if(data39 < 0 || isNaN(data39)){
-const err56 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.mtu,data:data39};
+if((typeof data41 == "number") && (isFinite(data41))){
+if(data41 < 0 || isNaN(data41)){
+const err56 = {instancePath:instancePath+"/ingressBurst",schemaPath:"#/properties/ingressBurst/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema19.properties.ingressBurst,data:data41};
 if(vErrors === null){
 vErrors = [err56];
 }
@@ -2215,10 +2777,10 @@ errors++;
 }
 }
 }
-if(data.hairpinMode !== undefined){
-let data40 = data.hairpinMode;
-if(typeof data40 !== "boolean"){
-const err57 = {instancePath:instancePath+"/hairpinMode",schemaPath:"#/properties/hairpinMode/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.hairpinMode.type,parentSchema:schema18.properties.hairpinMode,data:data40};
+if(data.egressRate !== undefined){
+let data42 = data.egressRate;
+if((!(((typeof data42 == "number") && (!(data42 % 1) && !isNaN(data42))) && (isFinite(data42)))) && (data42 !== null)){
+const err57 = {instancePath:instancePath+"/egressRate",schemaPath:"#/properties/egressRate/type",keyword:"type",params:{type: schema19.properties.egressRate.type},message:"must be integer,null",schema:schema19.properties.egressRate.type,parentSchema:schema19.properties.egressRate,data:data42};
 if(vErrors === null){
 vErrors = [err57];
 }
@@ -2227,11 +2789,9 @@ vErrors.push(err57);
 }
 errors++;
 }
-}
-if(data.promiscMode !== undefined){
-let data41 = data.promiscMode;
-if(typeof data41 !== "boolean"){
-const err58 = {instancePath:instancePath+"/promiscMode",schemaPath:"#/properties/promiscMode/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.promiscMode.type,parentSchema:schema18.properties.promiscMode,data:data41};
+if((typeof data42 == "number") && (isFinite(data42))){
+if(data42 < 0 || isNaN(data42)){
+const err58 = {instancePath:instancePath+"/egressRate",schemaPath:"#/properties/egressRate/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema19.properties.egressRate,data:data42};
 if(vErrors === null){
 vErrors = [err58];
 }
@@ -2241,10 +2801,11 @@ vErrors.push(err58);
 errors++;
 }
 }
-if(data.vlan !== undefined){
-let data42 = data.vlan;
-if(!(((typeof data42 == "number") && (!(data42 % 1) && !isNaN(data42))) && (isFinite(data42)))){
-const err59 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.vlan.type,parentSchema:schema18.properties.vlan,data:data42};
+}
+if(data.egressBurst !== undefined){
+let data43 = data.egressBurst;
+if((!(((typeof data43 == "number") && (!(data43 % 1) && !isNaN(data43))) && (isFinite(data43)))) && (data43 !== null)){
+const err59 = {instancePath:instancePath+"/egressBurst",schemaPath:"#/properties/egressBurst/type",keyword:"type",params:{type: schema19.properties.egressBurst.type},message:"must be integer,null",schema:schema19.properties.egressBurst.type,parentSchema:schema19.properties.egressBurst,data:data43};
 if(vErrors === null){
 vErrors = [err59];
 }
@@ -2253,9 +2814,9 @@ vErrors.push(err59);
 }
 errors++;
 }
-if((typeof data42 == "number") && (isFinite(data42))){
-if(data42 > 4094 || isNaN(data42)){
-const err60 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema18.properties.vlan,data:data42};
+if((typeof data43 == "number") && (isFinite(data43))){
+if(data43 < 0 || isNaN(data43)){
+const err60 = {instancePath:instancePath+"/egressBurst",schemaPath:"#/properties/egressBurst/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema19.properties.egressBurst,data:data43};
 if(vErrors === null){
 vErrors = [err60];
 }
@@ -2264,8 +2825,12 @@ vErrors.push(err60);
 }
 errors++;
 }
-if(data42 < 0 || isNaN(data42)){
-const err61 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema18.properties.vlan,data:data42};
+}
+}
+if(data.mtu !== undefined){
+let data44 = data.mtu;
+if(!(((typeof data44 == "number") && (!(data44 % 1) && !isNaN(data44))) && (isFinite(data44)))){
+const err61 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema19.properties.mtu.type,parentSchema:schema19.properties.mtu,data:data44};
 if(vErrors === null){
 vErrors = [err61];
 }
@@ -2274,18 +2839,9 @@ vErrors.push(err61);
 }
 errors++;
 }
-}
-}
-if(data.vlanTrunk !== undefined){
-let data43 = data.vlanTrunk;
-if(Array.isArray(data43)){
-const len5 = data43.length;
-for(let i5=0; i5<len5; i5++){
-let data44 = data43[i5];
-if(data44 && typeof data44 == "object" && !Array.isArray(data44)){
-for(const key2 in data44){
-if(!(((key2 === "id") || (key2 === "minID")) || (key2 === "maxID"))){
-const err62 = {instancePath:instancePath+"/vlanTrunk/" + i5,schemaPath:"#/properties/vlanTrunk/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2},message:"must NOT have additional properties",schema:false,parentSchema:schema18.properties.vlanTrunk.items,data:data44};
+if((typeof data44 == "number") && (isFinite(data44))){
+if(data44 > 65535 || isNaN(data44)){
+const err62 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535",schema:65535,parentSchema:schema19.properties.mtu,data:data44};
 if(vErrors === null){
 vErrors = [err62];
 }
@@ -2294,11 +2850,8 @@ vErrors.push(err62);
 }
 errors++;
 }
-}
-if(data44.id !== undefined){
-let data45 = data44.id;
-if(!(((typeof data45 == "number") && (!(data45 % 1) && !isNaN(data45))) && (isFinite(data45)))){
-const err63 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.vlanTrunk.items.properties.id.type,parentSchema:schema18.properties.vlanTrunk.items.properties.id,data:data45};
+if(data44 < 0 || isNaN(data44)){
+const err63 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema19.properties.mtu,data:data44};
 if(vErrors === null){
 vErrors = [err63];
 }
@@ -2307,9 +2860,12 @@ vErrors.push(err63);
 }
 errors++;
 }
-if((typeof data45 == "number") && (isFinite(data45))){
-if(data45 > 4094 || isNaN(data45)){
-const err64 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema18.properties.vlanTrunk.items.properties.id,data:data45};
+}
+}
+if(data.hairpinMode !== undefined){
+let data45 = data.hairpinMode;
+if(typeof data45 !== "boolean"){
+const err64 = {instancePath:instancePath+"/hairpinMode",schemaPath:"#/properties/hairpinMode/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema19.properties.hairpinMode.type,parentSchema:schema19.properties.hairpinMode,data:data45};
 if(vErrors === null){
 vErrors = [err64];
 }
@@ -2318,8 +2874,11 @@ vErrors.push(err64);
 }
 errors++;
 }
-if(data45 < 1 || isNaN(data45)){
-const err65 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema18.properties.vlanTrunk.items.properties.id,data:data45};
+}
+if(data.promiscMode !== undefined){
+let data46 = data.promiscMode;
+if(typeof data46 !== "boolean"){
+const err65 = {instancePath:instancePath+"/promiscMode",schemaPath:"#/properties/promiscMode/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema19.properties.promiscMode.type,parentSchema:schema19.properties.promiscMode,data:data46};
 if(vErrors === null){
 vErrors = [err65];
 }
@@ -2329,11 +2888,10 @@ vErrors.push(err65);
 errors++;
 }
 }
-}
-if(data44.minID !== undefined){
-let data46 = data44.minID;
-if(!(((typeof data46 == "number") && (!(data46 % 1) && !isNaN(data46))) && (isFinite(data46)))){
-const err66 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.vlanTrunk.items.properties.minID.type,parentSchema:schema18.properties.vlanTrunk.items.properties.minID,data:data46};
+if(data.vlan !== undefined){
+let data47 = data.vlan;
+if(!(((typeof data47 == "number") && (!(data47 % 1) && !isNaN(data47))) && (isFinite(data47)))){
+const err66 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema19.properties.vlan.type,parentSchema:schema19.properties.vlan,data:data47};
 if(vErrors === null){
 vErrors = [err66];
 }
@@ -2342,9 +2900,9 @@ vErrors.push(err66);
 }
 errors++;
 }
-if((typeof data46 == "number") && (isFinite(data46))){
-if(data46 > 4094 || isNaN(data46)){
-const err67 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema18.properties.vlanTrunk.items.properties.minID,data:data46};
+if((typeof data47 == "number") && (isFinite(data47))){
+if(data47 > 4094 || isNaN(data47)){
+const err67 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema19.properties.vlan,data:data47};
 if(vErrors === null){
 vErrors = [err67];
 }
@@ -2353,8 +2911,8 @@ vErrors.push(err67);
 }
 errors++;
 }
-if(data46 < 1 || isNaN(data46)){
-const err68 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema18.properties.vlanTrunk.items.properties.minID,data:data46};
+if(data47 < 0 || isNaN(data47)){
+const err68 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema19.properties.vlan,data:data47};
 if(vErrors === null){
 vErrors = [err68];
 }
@@ -2365,10 +2923,16 @@ errors++;
 }
 }
 }
-if(data44.maxID !== undefined){
-let data47 = data44.maxID;
-if(!(((typeof data47 == "number") && (!(data47 % 1) && !isNaN(data47))) && (isFinite(data47)))){
-const err69 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema18.properties.vlanTrunk.items.properties.maxID.type,parentSchema:schema18.properties.vlanTrunk.items.properties.maxID,data:data47};
+if(data.vlanTrunk !== undefined){
+let data48 = data.vlanTrunk;
+if(Array.isArray(data48)){
+const len5 = data48.length;
+for(let i5=0; i5<len5; i5++){
+let data49 = data48[i5];
+if(data49 && typeof data49 == "object" && !Array.isArray(data49)){
+for(const key2 in data49){
+if(!(((key2 === "id") || (key2 === "minID")) || (key2 === "maxID"))){
+const err69 = {instancePath:instancePath+"/vlanTrunk/" + i5,schemaPath:"#/properties/vlanTrunk/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2},message:"must NOT have additional properties",schema:false,parentSchema:schema19.properties.vlanTrunk.items,data:data49};
 if(vErrors === null){
 vErrors = [err69];
 }
@@ -2377,9 +2941,11 @@ vErrors.push(err69);
 }
 errors++;
 }
-if((typeof data47 == "number") && (isFinite(data47))){
-if(data47 > 4094 || isNaN(data47)){
-const err70 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema18.properties.vlanTrunk.items.properties.maxID,data:data47};
+}
+if(data49.id !== undefined){
+let data50 = data49.id;
+if(!(((typeof data50 == "number") && (!(data50 % 1) && !isNaN(data50))) && (isFinite(data50)))){
+const err70 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema19.properties.vlanTrunk.items.properties.id.type,parentSchema:schema19.properties.vlanTrunk.items.properties.id,data:data50};
 if(vErrors === null){
 vErrors = [err70];
 }
@@ -2388,8 +2954,9 @@ vErrors.push(err70);
 }
 errors++;
 }
-if(data47 < 1 || isNaN(data47)){
-const err71 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema18.properties.vlanTrunk.items.properties.maxID,data:data47};
+if((typeof data50 == "number") && (isFinite(data50))){
+if(data50 > 4094 || isNaN(data50)){
+const err71 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema19.properties.vlanTrunk.items.properties.id,data:data50};
 if(vErrors === null){
 vErrors = [err71];
 }
@@ -2398,11 +2965,8 @@ vErrors.push(err71);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err72 = {instancePath:instancePath+"/vlanTrunk/" + i5,schemaPath:"#/properties/vlanTrunk/items/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema18.properties.vlanTrunk.items.type,parentSchema:schema18.properties.vlanTrunk.items,data:data44};
+if(data50 < 1 || isNaN(data50)){
+const err72 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema19.properties.vlanTrunk.items.properties.id,data:data50};
 if(vErrors === null){
 vErrors = [err72];
 }
@@ -2413,8 +2977,10 @@ errors++;
 }
 }
 }
-else {
-const err73 = {instancePath:instancePath+"/vlanTrunk",schemaPath:"#/properties/vlanTrunk/type",keyword:"type",params:{type: "array"},message:"must be array",schema:schema18.properties.vlanTrunk.type,parentSchema:schema18.properties.vlanTrunk,data:data43};
+if(data49.minID !== undefined){
+let data51 = data49.minID;
+if(!(((typeof data51 == "number") && (!(data51 % 1) && !isNaN(data51))) && (isFinite(data51)))){
+const err73 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema19.properties.vlanTrunk.items.properties.minID.type,parentSchema:schema19.properties.vlanTrunk.items.properties.minID,data:data51};
 if(vErrors === null){
 vErrors = [err73];
 }
@@ -2423,11 +2989,9 @@ vErrors.push(err73);
 }
 errors++;
 }
-}
-if(data.preserveDefaultVlan !== undefined){
-let data48 = data.preserveDefaultVlan;
-if(typeof data48 !== "boolean"){
-const err74 = {instancePath:instancePath+"/preserveDefaultVlan",schemaPath:"#/properties/preserveDefaultVlan/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.preserveDefaultVlan.type,parentSchema:schema18.properties.preserveDefaultVlan,data:data48};
+if((typeof data51 == "number") && (isFinite(data51))){
+if(data51 > 4094 || isNaN(data51)){
+const err74 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema19.properties.vlanTrunk.items.properties.minID,data:data51};
 if(vErrors === null){
 vErrors = [err74];
 }
@@ -2436,11 +3000,8 @@ vErrors.push(err74);
 }
 errors++;
 }
-}
-if(data.macspoofchk !== undefined){
-let data49 = data.macspoofchk;
-if(typeof data49 !== "boolean"){
-const err75 = {instancePath:instancePath+"/macspoofchk",schemaPath:"#/properties/macspoofchk/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.macspoofchk.type,parentSchema:schema18.properties.macspoofchk,data:data49};
+if(data51 < 1 || isNaN(data51)){
+const err75 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema19.properties.vlanTrunk.items.properties.minID,data:data51};
 if(vErrors === null){
 vErrors = [err75];
 }
@@ -2450,10 +3011,11 @@ vErrors.push(err75);
 errors++;
 }
 }
-if(data.spoofGuard !== undefined){
-let data50 = data.spoofGuard;
-if(!((((data50 === true) || (data50 === false)) || (data50 === "on")) || (data50 === "off"))){
-const err76 = {instancePath:instancePath+"/spoofGuard",schemaPath:"#/properties/spoofGuard/enum",keyword:"enum",params:{allowedValues: schema18.properties.spoofGuard.enum},message:"must be equal to one of the allowed values",schema:schema18.properties.spoofGuard.enum,parentSchema:schema18.properties.spoofGuard,data:data50};
+}
+if(data49.maxID !== undefined){
+let data52 = data49.maxID;
+if(!(((typeof data52 == "number") && (!(data52 % 1) && !isNaN(data52))) && (isFinite(data52)))){
+const err76 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema19.properties.vlanTrunk.items.properties.maxID.type,parentSchema:schema19.properties.vlanTrunk.items.properties.maxID,data:data52};
 if(vErrors === null){
 vErrors = [err76];
 }
@@ -2462,11 +3024,9 @@ vErrors.push(err76);
 }
 errors++;
 }
-}
-if(data.enabledad !== undefined){
-let data51 = data.enabledad;
-if(typeof data51 !== "boolean"){
-const err77 = {instancePath:instancePath+"/enabledad",schemaPath:"#/properties/enabledad/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.enabledad.type,parentSchema:schema18.properties.enabledad,data:data51};
+if((typeof data52 == "number") && (isFinite(data52))){
+if(data52 > 4094 || isNaN(data52)){
+const err77 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema19.properties.vlanTrunk.items.properties.maxID,data:data52};
 if(vErrors === null){
 vErrors = [err77];
 }
@@ -2475,11 +3035,8 @@ vErrors.push(err77);
 }
 errors++;
 }
-}
-if(data.disableContainerInterface !== undefined){
-let data52 = data.disableContainerInterface;
-if(typeof data52 !== "boolean"){
-const err78 = {instancePath:instancePath+"/disableContainerInterface",schemaPath:"#/properties/disableContainerInterface/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.disableContainerInterface.type,parentSchema:schema18.properties.disableContainerInterface,data:data52};
+if(data52 < 1 || isNaN(data52)){
+const err78 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema19.properties.vlanTrunk.items.properties.maxID,data:data52};
 if(vErrors === null){
 vErrors = [err78];
 }
@@ -2489,10 +3046,10 @@ vErrors.push(err78);
 errors++;
 }
 }
-if(data.portIsolation !== undefined){
-let data53 = data.portIsolation;
-if(typeof data53 !== "boolean"){
-const err79 = {instancePath:instancePath+"/portIsolation",schemaPath:"#/properties/portIsolation/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.portIsolation.type,parentSchema:schema18.properties.portIsolation,data:data53};
+}
+}
+else {
+const err79 = {instancePath:instancePath+"/vlanTrunk/" + i5,schemaPath:"#/properties/vlanTrunk/items/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema19.properties.vlanTrunk.items.type,parentSchema:schema19.properties.vlanTrunk.items,data:data49};
 if(vErrors === null){
 vErrors = [err79];
 }
@@ -2502,12 +3059,9 @@ vErrors.push(err79);
 errors++;
 }
 }
-if(data.dns !== undefined){
-let data54 = data.dns;
-if(data54 && typeof data54 == "object" && !Array.isArray(data54)){
-for(const key3 in data54){
-if(!((((key3 === "nameservers") || (key3 === "domain")) || (key3 === "search")) || (key3 === "options"))){
-const err80 = {instancePath:instancePath+"/dns",schemaPath:"#/properties/dns/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3},message:"must NOT have additional properties",schema:false,parentSchema:schema18.properties.dns,data:data54};
+}
+else {
+const err80 = {instancePath:instancePath+"/vlanTrunk",schemaPath:"#/properties/vlanTrunk/type",keyword:"type",params:{type: "array"},message:"must be array",schema:schema19.properties.vlanTrunk.type,parentSchema:schema19.properties.vlanTrunk,data:data48};
 if(vErrors === null){
 vErrors = [err80];
 }
@@ -2517,10 +3071,10 @@ vErrors.push(err80);
 errors++;
 }
 }
-if(data54.nameservers !== undefined){
-let data55 = data54.nameservers;
-if((!(Array.isArray(data55))) && (data55 !== null)){
-const err81 = {instancePath:instancePath+"/dns/nameservers",schemaPath:"#/properties/dns/properties/nameservers/type",keyword:"type",params:{type: schema18.properties.dns.properties.nameservers.type},message:"must be array,null",schema:schema18.properties.dns.properties.nameservers.type,parentSchema:schema18.properties.dns.properties.nameservers,data:data55};
+if(data.preserveDefaultVlan !== undefined){
+let data53 = data.preserveDefaultVlan;
+if(typeof data53 !== "boolean"){
+const err81 = {instancePath:instancePath+"/preserveDefaultVlan",schemaPath:"#/properties/preserveDefaultVlan/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema19.properties.preserveDefaultVlan.type,parentSchema:schema19.properties.preserveDefaultVlan,data:data53};
 if(vErrors === null){
 vErrors = [err81];
 }
@@ -2529,12 +3083,11 @@ vErrors.push(err81);
 }
 errors++;
 }
-if(Array.isArray(data55)){
-const len6 = data55.length;
-for(let i6=0; i6<len6; i6++){
-let data56 = data55[i6];
-if(typeof data56 !== "string"){
-const err82 = {instancePath:instancePath+"/dns/nameservers/" + i6,schemaPath:"#/properties/dns/properties/nameservers/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.dns.properties.nameservers.items.type,parentSchema:schema18.properties.dns.properties.nameservers.items,data:data56};
+}
+if(data.macspoofchk !== undefined){
+let data54 = data.macspoofchk;
+if(typeof data54 !== "boolean"){
+const err82 = {instancePath:instancePath+"/macspoofchk",schemaPath:"#/properties/macspoofchk/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema19.properties.macspoofchk.type,parentSchema:schema19.properties.macspoofchk,data:data54};
 if(vErrors === null){
 vErrors = [err82];
 }
@@ -2544,12 +3097,10 @@ vErrors.push(err82);
 errors++;
 }
 }
-}
-}
-if(data54.domain !== undefined){
-let data57 = data54.domain;
-if(typeof data57 !== "string"){
-const err83 = {instancePath:instancePath+"/dns/domain",schemaPath:"#/properties/dns/properties/domain/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.dns.properties.domain.type,parentSchema:schema18.properties.dns.properties.domain,data:data57};
+if(data.spoofGuard !== undefined){
+let data55 = data.spoofGuard;
+if(!((((data55 === true) || (data55 === false)) || (data55 === "on")) || (data55 === "off"))){
+const err83 = {instancePath:instancePath+"/spoofGuard",schemaPath:"#/properties/spoofGuard/enum",keyword:"enum",params:{allowedValues: schema19.properties.spoofGuard.enum},message:"must be equal to one of the allowed values",schema:schema19.properties.spoofGuard.enum,parentSchema:schema19.properties.spoofGuard,data:data55};
 if(vErrors === null){
 vErrors = [err83];
 }
@@ -2559,10 +3110,10 @@ vErrors.push(err83);
 errors++;
 }
 }
-if(data54.search !== undefined){
-let data58 = data54.search;
-if((!(Array.isArray(data58))) && (data58 !== null)){
-const err84 = {instancePath:instancePath+"/dns/search",schemaPath:"#/properties/dns/properties/search/type",keyword:"type",params:{type: schema18.properties.dns.properties.search.type},message:"must be array,null",schema:schema18.properties.dns.properties.search.type,parentSchema:schema18.properties.dns.properties.search,data:data58};
+if(data.enabledad !== undefined){
+let data56 = data.enabledad;
+if(typeof data56 !== "boolean"){
+const err84 = {instancePath:instancePath+"/enabledad",schemaPath:"#/properties/enabledad/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema19.properties.enabledad.type,parentSchema:schema19.properties.enabledad,data:data56};
 if(vErrors === null){
 vErrors = [err84];
 }
@@ -2571,12 +3122,11 @@ vErrors.push(err84);
 }
 errors++;
 }
-if(Array.isArray(data58)){
-const len7 = data58.length;
-for(let i7=0; i7<len7; i7++){
-let data59 = data58[i7];
-if(typeof data59 !== "string"){
-const err85 = {instancePath:instancePath+"/dns/search/" + i7,schemaPath:"#/properties/dns/properties/search/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.dns.properties.search.items.type,parentSchema:schema18.properties.dns.properties.search.items,data:data59};
+}
+if(data.ipv6 !== undefined){
+let data57 = data.ipv6;
+if(!(((data57 === "auto") || (data57 === "on")) || (data57 === "off"))){
+const err85 = {instancePath:instancePath+"/ipv6",schemaPath:"#/properties/ipv6/enum",keyword:"enum",params:{allowedValues: schema19.properties.ipv6.enum},message:"must be equal to one of the allowed values",schema:schema19.properties.ipv6.enum,parentSchema:schema19.properties.ipv6,data:data57};
 if(vErrors === null){
 vErrors = [err85];
 }
@@ -2586,12 +3136,10 @@ vErrors.push(err85);
 errors++;
 }
 }
-}
-}
-if(data54.options !== undefined){
-let data60 = data54.options;
-if((!(Array.isArray(data60))) && (data60 !== null)){
-const err86 = {instancePath:instancePath+"/dns/options",schemaPath:"#/properties/dns/properties/options/type",keyword:"type",params:{type: schema18.properties.dns.properties.options.type},message:"must be array,null",schema:schema18.properties.dns.properties.options.type,parentSchema:schema18.properties.dns.properties.options,data:data60};
+if(data.disableContainerInterface !== undefined){
+let data58 = data.disableContainerInterface;
+if(typeof data58 !== "boolean"){
+const err86 = {instancePath:instancePath+"/disableContainerInterface",schemaPath:"#/properties/disableContainerInterface/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema19.properties.disableContainerInterface.type,parentSchema:schema19.properties.disableContainerInterface,data:data58};
 if(vErrors === null){
 vErrors = [err86];
 }
@@ -2600,12 +3148,11 @@ vErrors.push(err86);
 }
 errors++;
 }
-if(Array.isArray(data60)){
-const len8 = data60.length;
-for(let i8=0; i8<len8; i8++){
-let data61 = data60[i8];
-if(typeof data61 !== "string"){
-const err87 = {instancePath:instancePath+"/dns/options/" + i8,schemaPath:"#/properties/dns/properties/options/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.dns.properties.options.items.type,parentSchema:schema18.properties.dns.properties.options.items,data:data61};
+}
+if(data.portIsolation !== undefined){
+let data59 = data.portIsolation;
+if(typeof data59 !== "boolean"){
+const err87 = {instancePath:instancePath+"/portIsolation",schemaPath:"#/properties/portIsolation/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema19.properties.portIsolation.type,parentSchema:schema19.properties.portIsolation,data:data59};
 if(vErrors === null){
 vErrors = [err87];
 }
@@ -2615,11 +3162,12 @@ vErrors.push(err87);
 errors++;
 }
 }
-}
-}
-}
-else {
-const err88 = {instancePath:instancePath+"/dns",schemaPath:"#/properties/dns/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema18.properties.dns.type,parentSchema:schema18.properties.dns,data:data54};
+if(data.dns !== undefined){
+let data60 = data.dns;
+if(data60 && typeof data60 == "object" && !Array.isArray(data60)){
+for(const key3 in data60){
+if(!((((key3 === "nameservers") || (key3 === "domain")) || (key3 === "search")) || (key3 === "options"))){
+const err88 = {instancePath:instancePath+"/dns",schemaPath:"#/properties/dns/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3},message:"must NOT have additional properties",schema:false,parentSchema:schema19.properties.dns,data:data60};
 if(vErrors === null){
 vErrors = [err88];
 }
@@ -2629,10 +3177,10 @@ vErrors.push(err88);
 errors++;
 }
 }
-if(data.ipam !== undefined){
-let data62 = data.ipam;
-if((!(data62 && typeof data62 == "object" && !Array.isArray(data62))) && (data62 !== null)){
-const err89 = {instancePath:instancePath+"/ipam",schemaPath:"#/properties/ipam/type",keyword:"type",params:{type: schema18.properties.ipam.type},message:"must be object,null",schema:schema18.properties.ipam.type,parentSchema:schema18.properties.ipam,data:data62};
+if(data60.nameservers !== undefined){
+let data61 = data60.nameservers;
+if((!(Array.isArray(data61))) && (data61 !== null)){
+const err89 = {instancePath:instancePath+"/dns/nameservers",schemaPath:"#/properties/dns/properties/nameservers/type",keyword:"type",params:{type: schema19.properties.dns.properties.nameservers.type},message:"must be array,null",schema:schema19.properties.dns.properties.nameservers.type,parentSchema:schema19.properties.dns.properties.nameservers,data:data61};
 if(vErrors === null){
 vErrors = [err89];
 }
@@ -2641,12 +3189,12 @@ vErrors.push(err89);
 }
 errors++;
 }
-if(data62 && typeof data62 == "object" && !Array.isArray(data62)){
-if(data62.type !== undefined){
-let data63 = data62.type;
-if(typeof data63 === "string"){
-if(!pattern4.test(data63)){
-const err90 = {instancePath:instancePath+"/ipam/type",schemaPath:"#/properties/ipam/properties/type/pattern",keyword:"pattern",params:{pattern: "^[^/\\s]*$"},message:"must match pattern \""+"^[^/\\s]*$"+"\"",schema:"^[^/\\s]*$",parentSchema:schema18.properties.ipam.properties.type,data:data63};
+if(Array.isArray(data61)){
+const len6 = data61.length;
+for(let i6=0; i6<len6; i6++){
+let data62 = data61[i6];
+if(typeof data62 !== "string"){
+const err90 = {instancePath:instancePath+"/dns/nameservers/" + i6,schemaPath:"#/properties/dns/properties/nameservers/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema19.properties.dns.properties.nameservers.items.type,parentSchema:schema19.properties.dns.properties.nameservers.items,data:data62};
 if(vErrors === null){
 vErrors = [err90];
 }
@@ -2656,8 +3204,12 @@ vErrors.push(err90);
 errors++;
 }
 }
-else {
-const err91 = {instancePath:instancePath+"/ipam/type",schemaPath:"#/properties/ipam/properties/type/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.ipam.properties.type.type,parentSchema:schema18.properties.ipam.properties.type,data:data63};
+}
+}
+if(data60.domain !== undefined){
+let data63 = data60.domain;
+if(typeof data63 !== "string"){
+const err91 = {instancePath:instancePath+"/dns/domain",schemaPath:"#/properties/dns/properties/domain/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema19.properties.dns.properties.domain.type,parentSchema:schema19.properties.dns.properties.domain,data:data63};
 if(vErrors === null){
 vErrors = [err91];
 }
@@ -2667,12 +3219,10 @@ vErrors.push(err91);
 errors++;
 }
 }
-}
-}
-if(data.capabilities !== undefined){
-let data64 = data.capabilities;
-if((!(data64 && typeof data64 == "object" && !Array.isArray(data64))) && (data64 !== null)){
-const err92 = {instancePath:instancePath+"/capabilities",schemaPath:"#/properties/capabilities/type",keyword:"type",params:{type: schema18.properties.capabilities.type},message:"must be object,null",schema:schema18.properties.capabilities.type,parentSchema:schema18.properties.capabilities,data:data64};
+if(data60.search !== undefined){
+let data64 = data60.search;
+if((!(Array.isArray(data64))) && (data64 !== null)){
+const err92 = {instancePath:instancePath+"/dns/search",schemaPath:"#/properties/dns/properties/search/type",keyword:"type",params:{type: schema19.properties.dns.properties.search.type},message:"must be array,null",schema:schema19.properties.dns.properties.search.type,parentSchema:schema19.properties.dns.properties.search,data:data64};
 if(vErrors === null){
 vErrors = [err92];
 }
@@ -2681,11 +3231,12 @@ vErrors.push(err92);
 }
 errors++;
 }
-if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
-for(const key4 in data64){
-let data65 = data64[key4];
-if(typeof data65 !== "boolean"){
-const err93 = {instancePath:instancePath+"/capabilities/" + key4.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/capabilities/additionalProperties/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema18.properties.capabilities.additionalProperties.type,parentSchema:schema18.properties.capabilities.additionalProperties,data:data65};
+if(Array.isArray(data64)){
+const len7 = data64.length;
+for(let i7=0; i7<len7; i7++){
+let data65 = data64[i7];
+if(typeof data65 !== "string"){
+const err93 = {instancePath:instancePath+"/dns/search/" + i7,schemaPath:"#/properties/dns/properties/search/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema19.properties.dns.properties.search.items.type,parentSchema:schema19.properties.dns.properties.search.items,data:data65};
 if(vErrors === null){
 vErrors = [err93];
 }
@@ -2697,10 +3248,10 @@ errors++;
 }
 }
 }
-if(data.args !== undefined){
-let data66 = data.args;
-if((!(data66 && typeof data66 == "object" && !Array.isArray(data66))) && (data66 !== null)){
-const err94 = {instancePath:instancePath+"/args",schemaPath:"#/properties/args/type",keyword:"type",params:{type: schema18.properties.args.type},message:"must be object,null",schema:schema18.properties.args.type,parentSchema:schema18.properties.args,data:data66};
+if(data60.options !== undefined){
+let data66 = data60.options;
+if((!(Array.isArray(data66))) && (data66 !== null)){
+const err94 = {instancePath:instancePath+"/dns/options",schemaPath:"#/properties/dns/properties/options/type",keyword:"type",params:{type: schema19.properties.dns.properties.options.type},message:"must be array,null",schema:schema19.properties.dns.properties.options.type,parentSchema:schema19.properties.dns.properties.options,data:data66};
 if(vErrors === null){
 vErrors = [err94];
 }
@@ -2709,11 +3260,12 @@ vErrors.push(err94);
 }
 errors++;
 }
-}
-if(data.runtimeConfig !== undefined){
-let data67 = data.runtimeConfig;
-if((!(data67 && typeof data67 == "object" && !Array.isArray(data67))) && (data67 !== null)){
-const err95 = {instancePath:instancePath+"/runtimeConfig",schemaPath:"#/properties/runtimeConfig/type",keyword:"type",params:{type: schema18.properties.runtimeConfig.type},message:"must be object,null",schema:schema18.properties.runtimeConfig.type,parentSchema:schema18.properties.runtimeConfig,data:data67};
+if(Array.isArray(data66)){
+const len8 = data66.length;
+for(let i8=0; i8<len8; i8++){
+let data67 = data66[i8];
+if(typeof data67 !== "string"){
+const err95 = {instancePath:instancePath+"/dns/options/" + i8,schemaPath:"#/properties/dns/properties/options/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema19.properties.dns.properties.options.items.type,parentSchema:schema19.properties.dns.properties.options.items,data:data67};
 if(vErrors === null){
 vErrors = [err95];
 }
@@ -2723,10 +3275,11 @@ vErrors.push(err95);
 errors++;
 }
 }
-if(data.prevResult !== undefined){
-let data68 = data.prevResult;
-if((!(data68 && typeof data68 == "object" && !Array.isArray(data68))) && (data68 !== null)){
-const err96 = {instancePath:instancePath+"/prevResult",schemaPath:"#/properties/prevResult/type",keyword:"type",params:{type: schema18.properties.prevResult.type},message:"must be object,null",schema:schema18.properties.prevResult.type,parentSchema:schema18.properties.prevResult,data:data68};
+}
+}
+}
+else {
+const err96 = {instancePath:instancePath+"/dns",schemaPath:"#/properties/dns/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema19.properties.dns.type,parentSchema:schema19.properties.dns,data:data60};
 if(vErrors === null){
 vErrors = [err96];
 }
@@ -2736,10 +3289,10 @@ vErrors.push(err96);
 errors++;
 }
 }
-if(data.disableCheck !== undefined){
-let data69 = data.disableCheck;
-if((typeof data69 !== "boolean") && (typeof data69 !== "string")){
-const err97 = {instancePath:instancePath+"/disableCheck",schemaPath:"#/properties/disableCheck/type",keyword:"type",params:{type: schema18.properties.disableCheck.type},message:"must be boolean,string",schema:schema18.properties.disableCheck.type,parentSchema:schema18.properties.disableCheck,data:data69};
+if(data.ipam !== undefined){
+let data68 = data.ipam;
+if((!(data68 && typeof data68 == "object" && !Array.isArray(data68))) && (data68 !== null)){
+const err97 = {instancePath:instancePath+"/ipam",schemaPath:"#/properties/ipam/type",keyword:"type",params:{type: schema19.properties.ipam.type},message:"must be object,null",schema:schema19.properties.ipam.type,parentSchema:schema19.properties.ipam,data:data68};
 if(vErrors === null){
 vErrors = [err97];
 }
@@ -2748,11 +3301,12 @@ vErrors.push(err97);
 }
 errors++;
 }
-}
-if(data.disableGC !== undefined){
-let data70 = data.disableGC;
-if((typeof data70 !== "boolean") && (typeof data70 !== "string")){
-const err98 = {instancePath:instancePath+"/disableGC",schemaPath:"#/properties/disableGC/type",keyword:"type",params:{type: schema18.properties.disableGC.type},message:"must be boolean,string",schema:schema18.properties.disableGC.type,parentSchema:schema18.properties.disableGC,data:data70};
+if(data68 && typeof data68 == "object" && !Array.isArray(data68)){
+if(data68.type !== undefined){
+let data69 = data68.type;
+if(typeof data69 === "string"){
+if(!pattern5.test(data69)){
+const err98 = {instancePath:instancePath+"/ipam/type",schemaPath:"#/properties/ipam/properties/type/pattern",keyword:"pattern",params:{pattern: "^[^/\\s]*$"},message:"must match pattern \""+"^[^/\\s]*$"+"\"",schema:"^[^/\\s]*$",parentSchema:schema19.properties.ipam.properties.type,data:data69};
 if(vErrors === null){
 vErrors = [err98];
 }
@@ -2762,10 +3316,8 @@ vErrors.push(err98);
 errors++;
 }
 }
-if(data.loadOnlyInlinedPlugins !== undefined){
-let data71 = data.loadOnlyInlinedPlugins;
-if((typeof data71 !== "boolean") && (typeof data71 !== "string")){
-const err99 = {instancePath:instancePath+"/loadOnlyInlinedPlugins",schemaPath:"#/properties/loadOnlyInlinedPlugins/type",keyword:"type",params:{type: schema18.properties.loadOnlyInlinedPlugins.type},message:"must be boolean,string",schema:schema18.properties.loadOnlyInlinedPlugins.type,parentSchema:schema18.properties.loadOnlyInlinedPlugins,data:data71};
+else {
+const err99 = {instancePath:instancePath+"/ipam/type",schemaPath:"#/properties/ipam/properties/type/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema19.properties.ipam.properties.type.type,parentSchema:schema19.properties.ipam.properties.type,data:data69};
 if(vErrors === null){
 vErrors = [err99];
 }
@@ -2776,8 +3328,11 @@ errors++;
 }
 }
 }
-else {
-const err100 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema18.type,parentSchema:schema18,data};
+}
+if(data.capabilities !== undefined){
+let data70 = data.capabilities;
+if((!(data70 && typeof data70 == "object" && !Array.isArray(data70))) && (data70 !== null)){
+const err100 = {instancePath:instancePath+"/capabilities",schemaPath:"#/properties/capabilities/type",keyword:"type",params:{type: schema19.properties.capabilities.type},message:"must be object,null",schema:schema19.properties.capabilities.type,parentSchema:schema19.properties.capabilities,data:data70};
 if(vErrors === null){
 vErrors = [err100];
 }
@@ -2786,7 +3341,112 @@ vErrors.push(err100);
 }
 errors++;
 }
-validate14.errors = vErrors;
+if(data70 && typeof data70 == "object" && !Array.isArray(data70)){
+for(const key4 in data70){
+let data71 = data70[key4];
+if(typeof data71 !== "boolean"){
+const err101 = {instancePath:instancePath+"/capabilities/" + key4.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/capabilities/additionalProperties/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema19.properties.capabilities.additionalProperties.type,parentSchema:schema19.properties.capabilities.additionalProperties,data:data71};
+if(vErrors === null){
+vErrors = [err101];
+}
+else {
+vErrors.push(err101);
+}
+errors++;
+}
+}
+}
+}
+if(data.args !== undefined){
+let data72 = data.args;
+if((!(data72 && typeof data72 == "object" && !Array.isArray(data72))) && (data72 !== null)){
+const err102 = {instancePath:instancePath+"/args",schemaPath:"#/properties/args/type",keyword:"type",params:{type: schema19.properties.args.type},message:"must be object,null",schema:schema19.properties.args.type,parentSchema:schema19.properties.args,data:data72};
+if(vErrors === null){
+vErrors = [err102];
+}
+else {
+vErrors.push(err102);
+}
+errors++;
+}
+}
+if(data.runtimeConfig !== undefined){
+let data73 = data.runtimeConfig;
+if((!(data73 && typeof data73 == "object" && !Array.isArray(data73))) && (data73 !== null)){
+const err103 = {instancePath:instancePath+"/runtimeConfig",schemaPath:"#/properties/runtimeConfig/type",keyword:"type",params:{type: schema19.properties.runtimeConfig.type},message:"must be object,null",schema:schema19.properties.runtimeConfig.type,parentSchema:schema19.properties.runtimeConfig,data:data73};
+if(vErrors === null){
+vErrors = [err103];
+}
+else {
+vErrors.push(err103);
+}
+errors++;
+}
+}
+if(data.prevResult !== undefined){
+let data74 = data.prevResult;
+if((!(data74 && typeof data74 == "object" && !Array.isArray(data74))) && (data74 !== null)){
+const err104 = {instancePath:instancePath+"/prevResult",schemaPath:"#/properties/prevResult/type",keyword:"type",params:{type: schema19.properties.prevResult.type},message:"must be object,null",schema:schema19.properties.prevResult.type,parentSchema:schema19.properties.prevResult,data:data74};
+if(vErrors === null){
+vErrors = [err104];
+}
+else {
+vErrors.push(err104);
+}
+errors++;
+}
+}
+if(data.disableCheck !== undefined){
+let data75 = data.disableCheck;
+if((typeof data75 !== "boolean") && (typeof data75 !== "string")){
+const err105 = {instancePath:instancePath+"/disableCheck",schemaPath:"#/properties/disableCheck/type",keyword:"type",params:{type: schema19.properties.disableCheck.type},message:"must be boolean,string",schema:schema19.properties.disableCheck.type,parentSchema:schema19.properties.disableCheck,data:data75};
+if(vErrors === null){
+vErrors = [err105];
+}
+else {
+vErrors.push(err105);
+}
+errors++;
+}
+}
+if(data.disableGC !== undefined){
+let data76 = data.disableGC;
+if((typeof data76 !== "boolean") && (typeof data76 !== "string")){
+const err106 = {instancePath:instancePath+"/disableGC",schemaPath:"#/properties/disableGC/type",keyword:"type",params:{type: schema19.properties.disableGC.type},message:"must be boolean,string",schema:schema19.properties.disableGC.type,parentSchema:schema19.properties.disableGC,data:data76};
+if(vErrors === null){
+vErrors = [err106];
+}
+else {
+vErrors.push(err106);
+}
+errors++;
+}
+}
+if(data.loadOnlyInlinedPlugins !== undefined){
+let data77 = data.loadOnlyInlinedPlugins;
+if((typeof data77 !== "boolean") && (typeof data77 !== "string")){
+const err107 = {instancePath:instancePath+"/loadOnlyInlinedPlugins",schemaPath:"#/properties/loadOnlyInlinedPlugins/type",keyword:"type",params:{type: schema19.properties.loadOnlyInlinedPlugins.type},message:"must be boolean,string",schema:schema19.properties.loadOnlyInlinedPlugins.type,parentSchema:schema19.properties.loadOnlyInlinedPlugins,data:data77};
+if(vErrors === null){
+vErrors = [err107];
+}
+else {
+vErrors.push(err107);
+}
+errors++;
+}
+}
+}
+else {
+const err108 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema19.type,parentSchema:schema19,data};
+if(vErrors === null){
+vErrors = [err108];
+}
+else {
+vErrors.push(err108);
+}
+errors++;
+}
+validate15.errors = vErrors;
 return errors === 0;
 }
 

@@ -1,9 +1,9 @@
 import { asNetError, type NetError } from '../errors/net-error.ts';
 import { type Attachment, attachmentDigest } from '../model/attachment.ts';
-import type { Endpoint } from '../model/endpoint.ts';
+import { type Endpoint, publishedOf } from '../model/endpoint.ts';
 import { countChange } from '../store/changes.ts';
 import type { LocalStore } from '../store/store.ts';
-import type { Core } from './core.ts';
+import { type Core, restBetween } from './core.ts';
 
 /** Key of the lock that every call on one attachment takes first. */
 export function attachmentKey(attachment: Attachment): string {
@@ -31,16 +31,17 @@ export interface Transition {
  */
 export async function transition(core: Core, op: string, steps: Transition): Promise<void> {
   const { store } = core;
-  const begun = store.transaction(() => {
-    const intent = steps.begin(store);
-    if (intent === undefined) return false;
-    store.endpoints.put(intent);
+  const intent = store.transaction(() => {
+    const begun = steps.begin(store);
+    if (begun === undefined) return undefined;
+    store.endpoints.put(begun);
     countChange(core);
-    return true;
+    return begun;
   });
   core.mark?.('lease');
-  if (!begun) return;
+  if (intent === undefined) return;
   try {
+    await restBetween(core, publishedOf(intent)?.entries.length ?? 0);
     const facts = await steps.apply();
     store.transaction(() => {
       store.endpoints.put(asReady(facts));

@@ -1,6 +1,6 @@
 import { asNetError, type NetError } from '../errors/net-error.ts';
 import { parseAlias } from '../model/alias.ts';
-import { type Attachment, attachmentDigest, hostIfName, ifbName } from '../model/attachment.ts';
+import { type Attachment, attachmentText, hostIfName, ifbName } from '../model/attachment.ts';
 import type { Endpoint } from '../model/endpoint.ts';
 import type { Op } from '../model/op.ts';
 import type { EndpointKey } from '../store/store.ts';
@@ -27,14 +27,14 @@ export interface GarbageRequest {
 export async function collectGarbage(core: Core, request: GarbageRequest): Promise<NetError[]> {
   const { camp, network, keep, source } = request;
   const errors: NetError[] = [];
-  const alive = new Set(keep.map(attachmentDigest));
+  const alive = new Set(keep.map(attachmentText));
   if (request.interfaces) {
     for (const row of core.store.endpoints.list(network)) {
-      if (row.attachment.camp !== camp || alive.has(attachmentDigest(row.attachment))) continue;
+      if (row.attachment.camp !== camp || alive.has(attachmentText(row.attachment))) continue;
       errors.push(...(await collected(core, row)));
     }
     for (const { attachment, role } of core.store.endpoints.broken(network)) {
-      if (attachment.camp !== camp || alive.has(attachmentDigest(attachment))) continue;
+      if (attachment.camp !== camp || alive.has(attachmentText(attachment))) continue;
       core.log.warn('record.broken', {
         network,
         container: attachment.containerId,
@@ -82,10 +82,18 @@ function strayLinks({ host, store }: Core, { camp, network, keep }: GarbageReque
   // Links first: an ADD is on record before it makes its link, so that none of a call under way counts as stray.
   const { links } = host.observe(host.own, { links: 'all' });
   const attachments = [...keep, ...store.endpoints.list(network).map((row) => row.attachment)];
-  const kept = new Set(attachments.flatMap((attachment) => [hostIfName(attachment), ifbName(attachment)]));
+  const kept = new Set(attachments.map(attachmentText));
+  const namesOf = (attachment: Attachment): string[] => [hostIfName(attachment), ifbName(attachment)];
+  let names: ReadonlySet<string> | undefined;
+  const isKept = (owner: Attachment, name: string): boolean => {
+    if (owner.containerId !== '') return kept.has(attachmentText(owner)) && namesOf(owner).includes(name);
+    // The alias had no room for the id. A name takes three digests, so those of all are not computed before.
+    names ??= new Set(attachments.flatMap(namesOf));
+    return names.has(name);
+  };
   return [...links.values()].flatMap((link): LinkDeletion[] => {
     const owner = parseAlias(link.alias)?.attachment;
-    const stray = owner?.camp === camp && owner.network === network && !kept.has(link.name);
+    const stray = owner?.camp === camp && owner.network === network && !isKept(owner, link.name);
     const kind = link.kind === 'ifb' ? 'ifb' : 'veth';
     return stray ? [{ op: 'link.delete', ns: 'host', name: link.name, kind }] : [];
   });

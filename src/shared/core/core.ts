@@ -10,6 +10,7 @@ import type { Attachment } from '../model/attachment.ts';
 import type { FirewallBackend } from '../model/firewall.ts';
 import type { ChangeCount } from '../store/changes.ts';
 import type { LocalStore } from '../store/store.ts';
+import type { ClusterNetworks } from './cluster-networks.ts';
 import type { PortHolder } from './ports/holds.ts';
 
 /** The dependencies of every call. */
@@ -32,6 +33,13 @@ export interface Core {
   readonly removeLink?: (link: LinkName) => Promise<NetError | undefined>;
   /** Lets other calls of this thread go on. Absent in a process that serves one call. */
   readonly rest?: () => Promise<unknown>;
+  /**
+   * True if the bridge has a port that is no container's; undefined if that is not known. Absent in a process that does
+   * not watch the host.
+   */
+  readonly hasUplink?: (bridge: string) => boolean | undefined;
+  /** Absent in a process that is no member of a cluster. */
+  readonly cluster?: ClusterNetworks;
   /** Holds published host ports. Absent in a process that ends with its call. */
   readonly held?: PortHolder;
   /** The network that a CNI configuration file defines under this name, used or not. */
@@ -47,6 +55,14 @@ export interface Core {
   readonly mark?: (phase: string) => void;
   /** The foreign IPAM plugin that an earlier call recorded, to release its addresses. */
   delegate(type: string, config: string, attachment: Attachment, netns: string): DelegateSource;
+}
+
+/** More ports than this take some milliseconds in each step of a call. */
+const MANY_PORTS = 128;
+
+/** Lets other calls of this thread run between two steps that handle more than `MANY_PORTS`. */
+export async function restBetween({ rest }: Pick<Core, 'rest'>, ports: number): Promise<void> {
+  if (ports > MANY_PORTS) await rest?.();
 }
 
 /** The value of `-d` and `--ipam-driver` in `docker network create`. */

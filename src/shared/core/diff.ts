@@ -35,6 +35,7 @@ export async function firstDrift(
   for (const op of ops) {
     const links = op.ns === 'host' ? outside.links : inside.links;
     if ('name' in op && op.op !== 'link.delete' && !links.has(op.name)) return drift(`link ${op.name}`, 'is gone');
+    if (op.op === 'firewall.add') await core.rest?.();
     const found = op.op === 'firewall.add' ? await entriesDrift(core, op) : opDrift(op, outside, inside, []);
     if (found !== undefined) return found;
   }
@@ -106,6 +107,7 @@ export function opDrift(op: Op, outside: View, inside: View, routes: readonly Ro
     case 'port.set':
       return portDrift(op, view);
     case 'sysctl.set': {
+      if (op.isInitial === true) return undefined;
       const value = view.sysctls.get(op.key);
       return value === undefined || sameWords(value, op.value)
         ? undefined
@@ -160,9 +162,9 @@ function shapingDrift(
 
 function portDrift(op: Extract<Op, { op: 'port.set' }>, view: View): NetError | undefined {
   const port = view.links.get(op.name)?.port;
-  for (const key of ['hairpin', 'isolated'] as const) {
-    const wanted = op.set[key];
-    if (wanted !== undefined && port?.[key] !== wanted) return drift(`port ${op.name}`, `${key} is ${port?.[key]}`);
+  for (const [flag, wanted] of Object.entries(op.set)) {
+    const key = flag as keyof typeof op.set;
+    if (port?.[key] !== wanted) return drift(`port ${op.name}`, `${key} is ${port?.[key]}`);
   }
   return undefined;
 }

@@ -20,6 +20,8 @@ export async function execute(core: Core, ops: readonly Op[], namespaces: Namesp
         await applyFirewall(core, op as FirewallOp);
       }
   }
+  // Neighbours that have another MAC for an address must not send to it once the caller has its answer.
+  if (ops.some(({ op }) => op === 'announce')) await core.host.announced?.();
 }
 
 /** Runs the ops in order and accepts absence. Continues after a failure and returns all failures. */
@@ -29,6 +31,7 @@ export async function reverse(core: Core, ops: readonly Op[], namespaces: Namesp
     const [first] = group;
     if (isFirewall(first)) {
       for (const [i, op] of group.entries()) {
+        // Not before the first: a transaction may begin this.
         if (i > 0) await core.rest?.();
         errors.push(...(await revertFirewall(core, op as FirewallOp)));
       }

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { planPorts } from '../drivers/rules.ts';
 import { asNetError, type NetError } from '../errors/net-error.ts';
 import { sweepScopeNotes } from '../ipam/scope-notes.ts';
@@ -48,7 +47,7 @@ export interface Reconciled {
  */
 export async function reconcile(
   core: Core,
-  { tryLock, sweep = false, wait = sleep }: ReconcileOptions,
+  { tryLock, sweep = false, wait = timer }: ReconcileOptions,
 ): Promise<Reconciled> {
   const errors: NetError[] = [];
   const endpoints = await removeInterrupted(core, tryLock, errors);
@@ -64,6 +63,11 @@ export async function reconcile(
     mended: [...ofNetworks.mended, ...ofEndpoints.mended],
     errors: [...errors, ...reset.errors, ...ofNetworks.errors, ...ofEndpoints.errors],
   };
+}
+
+/** An import of node:timers/promises would load it in every call. */
+function timer(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /**
@@ -133,7 +137,7 @@ const CURRENT = 'rebuilt:';
 export function catchUp(core: Core): Promise<unknown> {
   const { host, store } = core;
   const note = CURRENT + host.identity.bootId;
-  const isCurrent = (): boolean => store.notes.get(note) !== undefined && !isBehind(core);
+  const isCurrent = (): boolean => store.snapshot(() => store.notes.get(note) !== undefined && !isBehind(core));
   if (isCurrent()) return Promise.resolve();
   // Begun in the transaction: once the claims of the gone are released, another endpoint may publish the same ports.
   const begun = store.transaction((): Promise<readonly NetError[]>[] => {

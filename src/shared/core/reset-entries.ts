@@ -33,8 +33,8 @@ export interface Waiting {
 /**
  * Resets the packet filter to the entries that the networks and ready parts on record need, in one transaction for each
  * backend: all backends, because entries that no record explains may be in any (a rule set that was saved and loaded).
- * Keeps the entries of transitions under way. Continues after a failure; returns all failures, and how many entries
- * were missing.
+ * After a loss of state only adds. Keeps the entries of transitions under way. Continues after a failure; returns all
+ * failures, and how many entries were missing.
  */
 export async function resetEntries(
   core: Core,
@@ -42,24 +42,15 @@ export async function resetEntries(
 ): Promise<{ readonly entries: number; readonly errors: NetError[] }> {
   const errors: NetError[] = [];
   let entries = 0;
-  for (const backend of backendsOf(core)) {
+  for (const backend of BACKENDS) {
     try {
-      entries += await resetBackend(core, backend, waiting);
+      entries += await (isLost(core) ? addMissing(core, backend, waiting) : resetBackend(core, backend, waiting));
     } catch (thrown) {
       const error = asNetError(thrown, 'reconcile');
       if (!isAbsent(core, backend, error)) errors.push(error);
     }
   }
   return { entries, errors };
-}
-
-/** Once a state was lost, a backend that no record names may publish the ports of live endpoints. */
-function backendsOf(core: Core): readonly FirewallBackend[] {
-  const named = BACKENDS.filter((backend) => {
-    const { entries, underWay } = wantedOf(core, backend);
-    return entries.length + underWay.length > 0;
-  });
-  return isLost(core) ? named : BACKENDS;
 }
 
 /** True if the host has no such packet filter, and no record needs it. */
@@ -96,6 +87,17 @@ async function resetBackend(core: Core, backend: FirewallBackend, { tryLock, wai
     if (put.length === 0) break;
     await wait(PAUSE_MS);
   }
+  return lacking;
+}
+
+/**
+ * Adds what the records need and the backend lacks. Once a state was lost, a reset would delete entries of live endpoints
+ * whose records are lost. Returns how many entries were missing.
+ */
+async function addMissing(core: Core, backend: FirewallBackend, { wait }: Waiting): Promise<number> {
+  const firewaller = core.firewall(backend);
+  const { length: lacking } = await missingEntries(firewaller, wantedOf(core, backend).entries, wait);
+  if (lacking > 0) await core.store.transaction(() => firewaller.add(wantedOf(core, backend).entries));
   return lacking;
 }
 
@@ -150,7 +152,6 @@ export async function restoreEntries(
   // The first network's own admission is on record, and not among `added` where nothing drops.
   if (others.length === 0 || (await core.firewall(backend).missing(others)).length === 0) return;
   core.log.info('entries.restored', { backend });
-  // A reset would delete entries of live endpoints whose record was lost.
   if (isLost(core)) await core.store.transaction(() => core.firewall(backend).add(wantedOf(core, backend).entries));
   else await resetTo(core, backend);
 }

@@ -6,10 +6,15 @@ export const EMPTY_VIEW: View = {
   links: new Map(),
   addresses: [],
   routes: [],
+  neighbours: [],
+  forwarding: [],
   sysctls: new Map(),
+  running: new Set(),
   listeners: [],
   holders: new Map(),
   shaping: new Map(),
+  states: [],
+  policies: [],
 };
 
 /** Reads all that `driver` queries from the host. */
@@ -28,9 +33,14 @@ function mergeViews(a: View, b: View): View {
     links: new Map([...a.links, ...b.links]),
     addresses: [...a.addresses, ...b.addresses],
     routes: [...a.routes, ...b.routes],
+    neighbours: [...a.neighbours, ...b.neighbours],
+    forwarding: [...a.forwarding, ...b.forwarding],
     sysctls: new Map([...a.sysctls, ...b.sysctls]),
+    running: new Set([...a.running, ...b.running]),
     listeners: [...a.listeners, ...b.listeners],
     holders: new Map([...a.holders, ...b.holders]),
     shaping: new Map([...a.shaping, ...b.shaping]),
+    states: [...a.states, ...b.states],
+    policies: [...a.policies, ...b.policies],
   };
 }

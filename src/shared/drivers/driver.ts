@@ -60,6 +60,6 @@ export interface Driver {
   networkGuards(addressing: Addressing): readonly BridgeEntry[];
   /** Facts of both ends of the interface. */
   describeLink(view: View, names: EndpointNames): LinkFacts;
-  /** Facts of the interface in the sandbox. */
-  describeInside(addressing: Addressing): InsideFacts;
+  /** Facts of the interface in the sandbox. `isOwnIpam`: the built-in IPAM gives its addresses. */
+  describeInside(addressing: Addressing, isOwnIpam: boolean): InsideFacts;
 }

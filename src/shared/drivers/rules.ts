@@ -33,7 +33,8 @@ export function networkEntries(rules: Rules, device: string, addressing: Address
     addressing.addresses.map(({ address }) => [formatPrefix(networkOf(address)), address.addr.family]),
   );
   const entries: FirewallEntry[] = rules.admit ? [admission(options, device)] : [];
-  if (rules.admit || options.policy !== 'open') entries.push({ kind: 'policy', device, policy: options.policy });
+  const { policy, vxlan } = options;
+  if (rules.admit || policy !== 'open') entries.push({ kind: 'policy', device, policy, ...given({ vxlan }) });
   entries.push(...exposures(options, device, new Set(subnets.values())));
   for (const [subnet, family] of subnets) {
     if (options.masquerade?.families?.includes(family) !== false && options.masquerade !== undefined) {
@@ -50,17 +51,18 @@ export function networkEntries(rules: Rules, device: string, addressing: Address
 }
 
 function admission(
-  { policy, masquerade, unprotected = [], trusted = [], ports, adminChain }: FirewallOptions,
+  { policy, masquerade, unprotected = [], trusted = [], vxlan, ports, adminChain }: FirewallOptions,
   device: string,
 ): AdmitEntry {
   const from = policy === 'open' ? (masquerade?.except ?? []).map(formatPrefix) : [];
+  const through = [...(policy === 'internal' ? [] : trusted), ...(vxlan === undefined ? [] : [vxlan])];
   // Our own chains drop what a closed network does not publish.
   const isPartlyOpen = policy === 'closed' && unprotected.length + (ports.routed?.length ?? 0) > 0;
   return {
     kind: 'admit',
     device,
     ...(from.length > 0 ? { from } : {}),
-    ...(trusted.length > 0 && policy !== 'internal' ? { through: trusted } : {}),
+    ...(through.length > 0 ? { through } : {}),
     ...(policy === 'reachable' || isPartlyOpen ? { reachable: true } : {}),
     ...(adminChain === undefined ? {} : { admin: adminChain }),
   };
@@ -172,20 +174,29 @@ export function planPorts(backend: FirewallBackend, entries: readonly PublishedE
 /** How many ports one op changes: some milliseconds of work. */
 const LOT = 256;
 
-/** Divides the entries so that the ports of a lot are `limit` at most; a longer span is a lot of its own. */
+/**
+ * Divides the entries so that the ports of a lot, and the words of their conditions, are `limit` at most; a longer span is
+ * a lot of its own.
+ */
 export function lotsOf<T extends FirewallEntry>(entries: readonly T[], limit: number): T[][] {
   const lots: T[][] = [];
   let size = limit;
   for (const entry of entries) {
-    const { count = 1 } = 'count' in entry ? entry : {};
-    if (size + count > limit) {
+    const work = workOf(entry);
+    if (size + work > limit) {
       lots.push([]);
       size = 0;
     }
     lots.at(-1)?.push(entry);
-    size += count;
+    size += work;
   }
   return lots;
+}
+
+/** One for each port and each word of a condition: an expression of a rule costs as much as an element of a set. */
+function workOf(entry: FirewallEntry): number {
+  const { count = 1 } = 'count' in entry ? entry : {};
+  return count + (entry.kind === 'port' ? entry.conditions.length : 0);
 }
 
 function flushOf({ protocol, hostIp, hostPort, address, count }: PortEntry): Op {

@@ -174,8 +174,15 @@ function noteOf(stat: BigIntStats, { bootId }: Pick<Booted, 'bootId'>): string {
   return `${stat.mtimeNs} ${bootId}`;
 }
 
+/** Undefined for a name that no directory can have, too: DEL and GC accept what ADD refuses. */
 function statOf(path: string): BigIntStats | undefined {
-  return onDisk(path, () => statSync(path, { bigint: true, throwIfNoEntry: false }));
+  try {
+    return statSync(path, { bigint: true, throwIfNoEntry: false });
+  } catch (error) {
+    // A NUL character; a name longer than the filesystem's limit.
+    if (hasCode(error, ['ERR_INVALID_ARG_VALUE', 'ENAMETOOLONG'])) return undefined;
+    throw ioError(path, error);
+  }
 }
 
 function unlink(path: string): void {

@@ -64,8 +64,9 @@ export interface InsideFacts {
   /** With their gateways. */
   readonly routes: readonly RouteSpec[];
   readonly up: boolean;
-  /** True keeps IPv6 duplicate address detection. */
   readonly detectDuplicates: boolean;
+  /** `on`: without router advertisements. Absent: as the reference leaves it. */
+  readonly ipv6?: 'on' | 'off';
 }
 
 /** Published ports; one entry for each family. */

@@ -1,4 +1,5 @@
 import type { Family } from './addr.ts';
+import type { OverlayEntry } from './overlay-entries.ts';
 
 /**
  * The packet filters. `none` changes nothing. Beside any of them, `bridge` guards the ports of bridges, in a table of
@@ -48,6 +49,11 @@ export interface PolicyEntry {
   readonly kind: 'policy';
   readonly device: string;
   readonly policy: IngressPolicy;
+  /**
+   * VXLAN device of a network that is routed between hosts: behind it are the network's endpoints on other hosts. The
+   * policy decides about them as about those behind `device`.
+   */
+  readonly vxlan?: string;
 }
 
 /**
@@ -219,7 +225,8 @@ export type FirewallEntry =
   | ExposureEntry
   | PublishedEntry
   | BridgeEntry
-  | SourceEntry;
+  | SourceEntry
+  | OverlayEntry;
 
 const BRIDGE_KINDS: readonly BridgeEntry['kind'][] = ['guard', 'mac', 'gateways', 'isolated'];
 

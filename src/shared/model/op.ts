@@ -1,5 +1,7 @@
 import type { FirewallBackend, FirewallEntry, Protocol } from './firewall.ts';
-import type { LinkKind, NsRef, RouteSpec } from './link.ts';
+import type { ForwardingState, LinkKind, NsRef, PortState, RouteSpec } from './link.ts';
+import { isUnicastMac } from './mac.ts';
+import type { XfrmPolicy, XfrmState, XfrmStateId } from './xfrm.ts';
 
 /** Link attributes that can be changed. Only the keys present are changed. */
 export interface LinkChanges {
@@ -15,17 +17,19 @@ export interface LinkChanges {
   /** Packets. */
   readonly txQueueLength?: number;
   /**
-   * `none`: the link gets no IPv6 link-local address when it goes up. Has no effect on a kernel without IPv6.
-   * Equivalent: `ip link set dev X addrgenmode none`.
+   * `none`: the link gets no IPv6 link-local address when it goes up. `eui64`: one of its MAC, the kernel's default. Has
+   * no effect on a kernel without IPv6. Equivalent: `ip link set dev X addrgenmode none`.
    */
-  readonly addrGenMode?: 'none';
+  readonly addrGenMode?: 'none' | 'eui64';
+  /**
+   * What a VXLAN device can change while it carries traffic; every other option needs a new device. `local` stays of its
+   * family.
+   */
+  readonly vxlan?: { readonly local?: string; readonly learning?: boolean };
 }
 
-export interface PortChanges {
-  readonly hairpin?: boolean;
-  readonly isolated?: boolean;
-  readonly learning?: boolean;
-}
+/** Flags of a bridge port, as PortState describes them. Only the keys present are changed. */
+export type PortChanges = Partial<PortState>;
 
 /** A range of VLAN ids on a bridge port, or on the bridge itself with `self`. */
 export interface VlanRange {
@@ -70,31 +74,47 @@ export type Op =
       readonly address: string;
       /** IFA_F_NODAD: usable at once, without duplicate address detection (IPv6). */
       readonly noDad?: boolean;
+      /** Preferred for 0 s: the host does not choose it as a source while it has another (IPv6). */
+      readonly deprecated?: boolean;
     }
   | { readonly op: 'route.add' | 'route.delete'; readonly ns: NsRef; readonly route: RouteSpec }
   | {
-      readonly op: 'neigh.add' | 'neigh.delete';
+      /** A permanent neighbour. `neigh.replace` also overwrites one that the kernel has found by itself. */
+      readonly op: 'neigh.add' | 'neigh.replace' | 'neigh.delete';
       readonly ns: NsRef;
       readonly dev: string;
       readonly address: string;
       readonly mac: string;
     }
   | {
-      readonly op: 'fdb.add' | 'fdb.delete';
+      /**
+       * `fdb.replace` also moves the MAC from another `dst`, or from another port of the bridge: even the MAC of the bridge
+       * itself. The kernel refuses it for the flood list.
+       */
+      readonly op: 'fdb.add' | 'fdb.replace' | 'fdb.delete';
       readonly ns: NsRef;
       readonly dev: string;
       readonly mac: string;
-      /** Remote VXLAN endpoint; absent for an entry of a bridge port. */
+      /**
+       * Remote VXLAN endpoint; absent for an entry of a bridge port. A deletion ignores it, save in the flood list: the
+       * kernel answers success for a wrong one and keeps the entry.
+       */
       readonly dst?: string;
       readonly flags: 'self' | 'master';
     }
   | {
-      readonly op: 'sysctl.set';
       /**
-       * The announcement that the kernel sends because of this key (`arp_notify`) when the link goes up. A host that
-       * keeps running may send it itself at the end, and set the key for later.
+       * Tells the link's neighbours once which MAC has these addresses, after all ops and as soon as the link is up. Needs
+       * `arp_notify` for IPv4.
        */
-      readonly announces?: { readonly dev: string; readonly mac: string; readonly addresses: readonly string[] };
+      readonly op: 'announce';
+      readonly ns: NsRef;
+      readonly dev: string;
+      readonly mac: string;
+      readonly addresses: readonly string[];
+    }
+  | {
+      readonly op: 'sysctl.set';
       readonly ns: NsRef;
       /** Path below /proc/sys, with dots or slashes as in the kernel: `net/ipv4/conf/eth0/arp_notify`. */
       readonly key: string;
@@ -103,6 +123,8 @@ export type Op =
       readonly optional?: boolean;
       /** True if a kernel that will never take this value (EINVAL, EACCES, …) is not a failure either: an undo. */
       readonly bestEffort?: boolean;
+      /** True if the pod and later plugins may change it: CHECK accepts any value. */
+      readonly isInitial?: boolean;
     }
   | {
       readonly op: 'firewall.add' | 'firewall.delete';
@@ -139,7 +161,12 @@ export type Op =
       readonly ns: NsRef;
       readonly dev: string;
       readonly to: string;
-    };
+    }
+  /** Has a key, so that it must not be journaled; in JSON and in text, the key is `<key>`. */
+  | { readonly op: 'xfrm.state.add'; readonly ns: NsRef; readonly state: XfrmState }
+  | { readonly op: 'xfrm.state.delete'; readonly ns: NsRef; readonly state: XfrmStateId }
+  /** The kernel has one policy for each direction, addresses and port. */
+  | { readonly op: 'xfrm.policy.replace' | 'xfrm.policy.delete'; readonly ns: NsRef; readonly policy: XfrmPolicy };
 
 export type OpName = Op['op'];
 
@@ -154,6 +181,11 @@ export const EMPTY_PLAN: Plan = { ops: [], undo: [] };
 /** The plan that runs `a`, then `b`. Its undo runs in the opposite order. */
 export function joinPlans(a: Plan, b: Plan): Plan {
   return { ops: [...a.ops, ...b.ops], undo: [...b.undo, ...a.undo] };
+}
+
+/** The all-zero address of a VXLAN device, its flood list, and group addresses take several remote ends. */
+export function inFloodList({ mac, flags }: Pick<ForwardingState, 'mac' | 'flags'>): boolean {
+  return flags === 'self' && !isUnicastMac(mac);
 }
 
 /**

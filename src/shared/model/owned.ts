@@ -12,7 +12,7 @@ export function sameHolder(a: NetworkHolder, b: NetworkHolder): boolean {
 
 /** One thing that we created for a network, or changed on a device that we found. */
 export type Owned =
-  | { readonly kind: 'link'; readonly name: string; readonly link: 'bridge' | 'veth' }
+  | { readonly kind: 'link'; readonly name: string; readonly link: 'bridge' | 'veth' | 'vxlan' }
   | { readonly kind: 'promisc'; readonly dev: string }
   | { readonly kind: 'address'; readonly dev: string; readonly address: string }
   /** An address that we removed from the device (`forceAddress`). */
@@ -26,7 +26,7 @@ export function ownedOf(undo: readonly Op[]): Owned[] {
   return undo.flatMap((op): Owned[] => {
     switch (op.op) {
       case 'link.delete':
-        return [{ kind: 'link', name: op.name, link: op.kind === 'bridge' ? 'bridge' : 'veth' }];
+        return [{ kind: 'link', name: op.name, link: op.kind === 'bridge' || op.kind === 'vxlan' ? op.kind : 'veth' }];
       case 'link.set':
         return [{ kind: 'promisc', dev: op.name }];
       case 'addr.delete':

@@ -4,6 +4,7 @@ import type { Core } from '../core/core.ts';
 import { fault } from '../errors/fault.ts';
 import { capacity, type RangeSpec, usable } from '../ipam/ranges.ts';
 import { formatAddr } from '../model/addr.ts';
+import { given } from '../model/given.ts';
 import type { NetworkHolder } from '../model/owned.ts';
 import { describePrefix, firstHost } from '../model/prefix.ts';
 import type { NetworkRow } from '../store/store.ts';
@@ -40,12 +41,26 @@ export interface NetworkInfo {
   readonly predefined: boolean;
   readonly internal: boolean;
   readonly masquerade: boolean;
+  /** Of driver overlay. */
+  readonly overlay?: OverlayInfo;
   /** Who assigns the addresses: `isthmus`, `docker`, a CNI IPAM plugin; absent if the network has no addresses. */
   readonly allocator?: string;
   readonly subnets: readonly SubnetInfo[];
   /** Users that keep it without endpoints. */
   readonly holders: readonly NetworkHolder[];
   readonly endpoints: readonly EndpointInfo[];
+}
+
+/** What a network over several hosts has besides. */
+export interface OverlayInfo {
+  /** In the cluster. */
+  readonly id: string;
+  readonly mode: string;
+  readonly vni: number;
+  /** Of the network's interfaces. */
+  readonly mtu?: number;
+  /** Name of the VXLAN device. */
+  readonly vxlan: string;
 }
 
 /** Docker's names of networks, by NetworkID. */
@@ -102,11 +117,18 @@ async function describe(core: Core, row: NetworkRow): Promise<NetworkInfo> {
     predefined: false,
     internal: policy === 'internal',
     masquerade: spec?.rules?.options.masquerade !== undefined,
+    ...overlayOf(spec),
     ...allocatorOf(spec),
     subnets: await Promise.all((spec?.ranges.flat() ?? []).map((range) => subnetOf(core, range, spec?.scope))),
     holders,
     endpoints: listEndpoints(core, name),
   };
+}
+
+function overlayOf(spec: NetworkSpec | undefined): { overlay?: OverlayInfo } {
+  if (spec?.options.driver !== 'overlay') return {};
+  const { network: id, mode, vxlan, bridge } = spec.options;
+  return { overlay: { id, mode, vni: vxlan.id, ...given({ mtu: bridge.mtu }), vxlan: vxlan.device } };
 }
 
 function allocatorOf(spec: NetworkSpec | undefined): { allocator?: string } {

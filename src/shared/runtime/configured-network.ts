@@ -59,7 +59,8 @@ export function specOfElement(document: Document, path: readonly string[] = PLUG
     isOwn: (type) => isOwnPlugin(type, path),
   });
   if (config.kind === 'null') return { options: { driver: 'null' }, ranges: [], routes: [] };
-  if (config.kind !== 'endpoint') return undefined;
+  // The cluster gives an overlay network what its configuration does not say.
+  if (config.kind !== 'endpoint' || config.overlay !== undefined) return undefined;
   return specOf(config.name, { ...config, options: guardedOptions(config) }, rulesOf(plugin, config));
 }
 

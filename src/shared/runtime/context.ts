@@ -5,6 +5,7 @@ import { given } from '../model/given.ts';
 import { changeCount } from '../store/changes.ts';
 import { LockQueue } from '../store/locks.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
+import { ensureStateDir } from '../store/state-dir.ts';
 import type { LocalStore } from '../store/store.ts';
 import { writeAll } from './cni/respond.ts';
 import type { Environment } from './environment.ts';
@@ -22,16 +23,18 @@ export interface CallOptions {
 /** Creates the core of one call in its own process. Delegates write to this process's stderr. */
 export function openCore(env: Environment, { phases }: CallOptions = {}): CallCore {
   const stateDir = stateDirOf(env);
-  const host = openLinuxHost(env);
-  const locks = new LockQueue(stateDir);
+  const host = openLinuxHost(env, { pause });
+  const locks = new LockQueue(stateDir, { ensure: () => ensureStateDir(stateDir) });
   const log = makeLogger(logLevel(env), env.TRACEPARENT, (line) => writeAll(STDERR, line));
-  const firewallers = new Firewallers(host, (key) => core.lock(key), log);
+  // Not the lock of the call, which waits for the first use of the state: that changes the packet filter too.
+  const firewallers = new Firewallers(host, (key) => locks.lock(key), log);
   let store: LocalStore | undefined;
+  const changes = changeCount(stateDir, host.identity);
   const core = makeCore({
     stateDir,
     host,
     log,
-    changes: changeCount(stateDir, host.identity),
+    changes,
     lock: (key) => locks.lock(key),
     firewall: (backend) => firewallers.get(backend),
     delegates: { env, stderr: writeStderr },
@@ -43,6 +46,7 @@ export function openCore(env: Environment, { phases }: CallOptions = {}): CallCo
     close: () => {
       firewallers[Symbol.dispose]();
       store?.[Symbol.dispose]();
+      changes[Symbol.dispose]();
       host[Symbol.dispose]();
     },
   });

@@ -17,7 +17,10 @@ export interface CallCore extends Core, Disposable, AsyncDisposable {
 }
 
 type Given = Pick<Core, 'host' | 'log' | 'changes' | 'lock' | 'firewall'>;
-type Optional = Pick<Core, 'removeLink' | 'rest' | 'held' | 'configured' | 'dockerName' | 'stamp'>;
+type Optional = Pick<
+  Core,
+  'removeLink' | 'rest' | 'hasUplink' | 'cluster' | 'held' | 'configured' | 'dockerName' | 'stamp'
+>;
 
 /** The parts of a core. The plugin opens them for one call, the daemon keeps them. */
 export interface CoreParts extends Given, Optional {
@@ -37,13 +40,15 @@ export interface CoreParts extends Given, Optional {
 export function makeCore(parts: CoreParts): CallCore {
   const { stateDir, delegates, openStore, phases, close = () => {}, lock, ...given } = parts;
   let store: LocalStore | undefined;
+  let isEnsured = false;
   let caughtUp: Promise<unknown> = Promise.resolve();
   const core: CallCore = {
     ...given,
     ...(phases === undefined ? {} : { mark: phases.mark }),
     lock: async (key) => {
       // Somebody may have deleted it since the last call.
-      ensureStateDir(stateDir);
+      if (!isEnsured) ensureStateDir(stateDir);
+      isEnsured = true;
       // Entries that survived a reboot go before a call adds its own.
       await caughtUp;
       return lock(key);

@@ -10,7 +10,6 @@ import {
   EINVAL,
   ENETDOWN,
   ENETUNREACH,
-  ENOENT,
   ESRCH,
   RT_TABLE_MAIN,
 } from '../netlink/constants.ts';
@@ -47,7 +46,7 @@ function addAddress(op: AddressOp, ns: FakeNetns): void {
   const same = (text: string): boolean =>
     text === op.address || (v6 && text.split('/')[0] === op.address.split('/')[0]);
   if (ns.addresses.some(({ dev, address }) => dev === op.dev && same(address))) throw opError(op, EEXIST);
-  ns.addresses.push(newAddress(op.dev, op.address, op.noDad ?? false));
+  ns.addresses.push(newAddress(op.dev, op.address, op));
 }
 
 function deleteAddress(op: AddressOp, ns: FakeNetns): void {
@@ -99,29 +98,6 @@ function deleteRoute(op: RouteOp, ns: FakeNetns): void {
   );
   if (index < 0) throw opError(op, ESRCH);
   ns.routes.splice(index, 1);
-}
-
-export function changeFakeNeighbour(op: OpOf<'neigh.add' | 'neigh.delete'>, ns: FakeNetns): void {
-  linkOf(op, ns, op.dev);
-  const { dev, address, mac } = op;
-  const kept = ns.neighbours.filter((other) => other.dev !== dev || other.address !== address);
-  const found = kept.length < ns.neighbours.length;
-  if (op.op === 'neigh.add' && found) throw opError(op, EEXIST);
-  if (op.op === 'neigh.delete' && !found) throw opError(op, ENOENT);
-  ns.neighbours = op.op === 'neigh.add' ? [...kept, { dev, address, mac }] : kept;
-}
-
-export function changeFakeForwarding(op: OpOf<'fdb.add' | 'fdb.delete'>, ns: FakeNetns): void {
-  linkOf(op, ns, op.dev);
-  const { dev, mac, dst, flags } = op;
-  const flood = mac === '00:00:00:00:00:00';
-  const kept = ns.forwarding.filter(
-    (other) => other.dev !== dev || other.mac !== mac || other.flags !== flags || (flood && other.dst !== dst),
-  );
-  const found = kept.length < ns.forwarding.length;
-  if (op.op === 'fdb.add' && found) throw opError(op, EEXIST);
-  if (op.op === 'fdb.delete' && !found) throw opError(op, ENOENT);
-  ns.forwarding = op.op === 'fdb.add' ? [...kept, { dev, mac, flags, ...(dst && { dst }) }] : kept;
 }
 
 /** Splits the routes into the kernel's routes to the subnets of links that are up, and the others. */

@@ -5,18 +5,14 @@ import type { Holder, Host, HostIdentity, Namespace, Namespaces, PortQuery, View
 import { hostId, sandboxId } from '../model/attachment.ts';
 import { type Op, sysctlPath } from '../model/op.ts';
 import { ENOENT } from '../netlink/constants.ts';
-import {
-  allRoutes,
-  changeFakeAddress,
-  changeFakeForwarding,
-  changeFakeNeighbour,
-  changeFakeRoute,
-} from './fake-addresses.ts';
+import { allRoutes, changeFakeAddress, changeFakeRoute } from './fake-addresses.ts';
 import { createFakeLink, deleteFakeLink, linkOf, removeLink, setFakeLink, setFakePort } from './fake-links.ts';
+import { changeFakeForwarding, changeFakeNeighbour } from './fake-neighbours.ts';
 import { FakeNetns, type FakeSeed } from './fake-netns.ts';
 import { printNamespaces } from './fake-print.ts';
 import { changeFakeShaping, fakeShaping } from './fake-shaping.ts';
 import { fakeSysctl } from './fake-sysctls.ts';
+import { changeFakeTransforms, fakeTransforms } from './fake-transforms.ts';
 
 export interface FakeOptions {
   readonly identity?: Partial<HostIdentity>;
@@ -30,6 +26,8 @@ export interface FakeOptions {
   readonly files?: readonly string[];
   /** False: the kernel has no IPv6 keys. Default true. */
   readonly ipv6?: boolean;
+  /** False: the kernel has no ESP. Default true. */
+  readonly esp?: boolean;
   /** Host ports that processes listen on. */
   readonly listeners?: readonly (PortQuery & Holder)[];
   /** Returns the errno that refuses an Op before it has any effect, or undefined. */
@@ -88,9 +86,12 @@ export class FakeHost implements Host {
       links: new Map(
         names.flatMap((name) => fake.links.get(name) ?? []).map((link) => [link.state.name, fake.view(link)]),
       ),
-      addresses: wanted.map(({ noDad, ...address }) => address),
+      addresses: wanted.map(({ noDad, deprecated, ...address }) => address),
       routes: routes ? allRoutes(fake) : [],
+      neighbours: ofDevices(fake.neighbours, query.neighbours),
+      forwarding: ofDevices(fake.forwarding, query.forwarding),
       sysctls: new Map(values.filter((entry): entry is readonly [string, string] => entry[1] !== undefined)),
+      running: new Set(query.running?.filter((name) => fake.links.get(name)?.state.up === true)),
       listeners: (query.listeners ?? []).flatMap((asked) => {
         const { count = 1, ...one } = asked;
         return (this.#options.listeners ?? []).flatMap(({ protocol, port }, inode) => {
@@ -102,6 +103,7 @@ export class FakeHost implements Host {
       shaping: new Map(
         shaping.filter((dev) => fake.links.has(dev)).map((dev) => [dev, fakeShaping(fake, dev)] as const),
       ),
+      ...fakeTransforms(fake, query.transforms ?? false),
     };
   }
 
@@ -167,12 +169,18 @@ export class FakeHost implements Host {
         changeFakeRoute(op, ns);
         break;
       case 'neigh.add':
+      case 'neigh.replace':
       case 'neigh.delete':
         changeFakeNeighbour(op, ns);
         break;
       case 'fdb.add':
+      case 'fdb.replace':
       case 'fdb.delete':
         changeFakeForwarding(op, ns);
+        break;
+      case 'announce':
+        linkOf(op, ns, op.dev);
+        ns.announced.push(...op.addresses);
         break;
       case 'sysctl.set':
         this.#setSysctl(op, ns);
@@ -186,6 +194,12 @@ export class FakeHost implements Host {
       case 'firewall.add':
       case 'firewall.delete':
         throw badOp(op, NO_FIREWALL);
+      case 'xfrm.state.add':
+      case 'xfrm.state.delete':
+      case 'xfrm.policy.replace':
+      case 'xfrm.policy.delete':
+        changeFakeTransforms(op, ns, this.#options.esp ?? true);
+        break;
       case 'conntrack.flush':
         // The fake has no connections.
         break;
@@ -195,7 +209,7 @@ export class FakeHost implements Host {
   #setSysctl(op: Extract<Op, { op: 'sysctl.set' }>, ns: FakeNetns): void {
     const path = sysctlPath(op.key);
     if (path === undefined) throw badOp(op, 'a key has to be a path below /proc/sys/net');
-    if (fakeSysctl(ns, path, this.#options.ipv6 ?? true) !== undefined) ns.sysctls.set(path, op.value);
+    if (fakeSysctl(ns, path, this.#options.ipv6 ?? true) !== undefined) setSysctl(ns, path, op.value);
     else if (!op.optional) throw opError(op, ENOENT);
   }
 
@@ -203,6 +217,21 @@ export class FakeHost implements Host {
     this.#made += 1;
     return new FakeNetns(sandboxId(this.identity.bootId, this.#made), path, seed);
   }
+}
+
+/** The entries of these devices. A query without any reads none: others may have thousands. */
+function ofDevices<T extends { readonly dev: string }>(
+  entries: ReadonlyMap<string, T>,
+  devices: readonly string[] = [],
+): T[] {
+  return devices.length === 0 ? [] : [...entries.values()].filter(({ dev }) => devices.includes(dev));
+}
+
+/** IPv6 that is switched off takes the neighbours with it. */
+function setSysctl(ns: FakeNetns, path: string, value: string): void {
+  ns.sysctls.set(path, value);
+  const [, dev] = /^net\/ipv6\/conf\/([^/]+)\/disable_ipv6$/.exec(path) ?? [];
+  if (dev !== undefined && value === '1') ns.forgetNeighbours(dev, 6);
 }
 
 function changeVlans(op: Extract<Op, { op: 'vlan.add' | 'vlan.delete' }>, ns: FakeNetns): void {

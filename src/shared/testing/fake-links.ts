@@ -1,8 +1,10 @@
 import { fault } from '../errors/fault.ts';
 import { missingLink, opError } from '../host/failure.ts';
+import { USUAL_PORT } from '../model/link.ts';
 import type { LinkChanges, Op } from '../model/op.ts';
 import { EEXIST, EINVAL, ENODEV, EOPNOTSUPP, ERANGE, IFNAMSIZ } from '../netlink/constants.ts';
 import type { FakeLink, FakeNetns } from './fake-netns.ts';
+import { checkVni, setFakeVxlan, vxlanState } from './fake-vxlan.ts';
 
 type OpOf<N extends Op['op']> = Extract<Op, { op: N }>;
 
@@ -20,12 +22,14 @@ export function createFakeLink(op: OpOf<'link.create'>, ns: FakeNetns, peerNs: F
   checkFree(op, ns, name);
   if (made.kind === 'veth' && peerNs !== undefined) checkFree(op, peerNs, made.peer.name);
   if (master !== undefined) checkBridge(op, ns, master);
+  if (made.kind === 'vxlan') checkVni(op, ns, made);
   const link = ns.addLink(
     { name, kind: made.kind, up, group, ...(mac && { mac }), ...(mtu && { mtu }), ...(alias && { alias }) },
     made,
   );
   if (made.kind === 'bridge')
     link.state.bridge = { vlanFiltering: made.vlanFiltering ?? false, defaultPvid: made.defaultPvid ?? 1 };
+  if (made.kind === 'vxlan') link.state.vxlan = vxlanState(made);
   if (made.kind === 'veth' && peerNs !== undefined) {
     const { name: peerName, mac: peerMac, mtu: peerMtu } = made.peer;
     const peer = peerNs.addLink({
@@ -54,11 +58,13 @@ export function setFakeLink(op: OpOf<'link.set'>, ns: FakeNetns): void {
     linkOf(op, ns, set.master);
     checkBridge(op, ns, set.master);
   }
+  if (set.vxlan !== undefined) setFakeVxlan(op, link, set.vxlan);
+  if ((set.up === false && link.state.up) || set.mac !== undefined) ns.forgetNeighbours(op.name);
   changeState(link, set);
   if (set.promisc !== undefined) link.promisc = set.promisc;
   if (set.up === false) ns.routes = ns.routes.filter(({ dev }) => dev !== op.name);
   if (typeof set.master === 'string') enslave(ns, link, set.master);
-  else if (set.master === null) release(link);
+  else if (set.master === null) release(ns, link);
 }
 
 /** Deleting a veth deletes its peer; a bridge detaches its ports; a device deletes the devices on top of it. */
@@ -85,13 +91,13 @@ export function removeLink(ns: FakeNetns, name: string): void {
   ns.links.delete(name);
   ns.addresses = ns.addresses.filter(({ dev }) => dev !== name);
   ns.routes = ns.routes.filter(({ dev }) => dev !== name);
-  ns.neighbours = ns.neighbours.filter(({ dev }) => dev !== name);
-  ns.forwarding = ns.forwarding.filter(({ dev }) => dev !== name);
+  ns.forgetNeighbours(name);
+  ns.forgetForwarding(name);
   ns.vlans = ns.vlans.filter((entry) => entry.name !== name);
   ns.shaping.delete(name);
   for (const key of ns.sysctls.keys()) if (key.split('/')[3] === name) ns.sysctls.delete(key);
   for (const other of [...ns.links.values()]) {
-    if (other.state.master === name) release(other);
+    if (other.state.master === name) release(ns, other);
     if (other.made !== undefined && 'dev' in other.made && other.made.dev === name) removeLink(ns, other.state.name);
   }
   if (link.peer !== undefined) removeLink(link.peer.ns, link.peer.name);
@@ -112,15 +118,17 @@ function changeState(
 }
 
 function enslave(ns: FakeNetns, link: FakeLink, master: string): void {
+  if (link.state.master !== undefined && link.state.master !== master) release(ns, link);
   link.state.master = master;
-  link.state.port ??= { hairpin: false, isolated: false, learning: true };
+  link.state.port ??= USUAL_PORT;
   const bridge = ns.links.get(master)?.state.bridge;
   if (bridge?.vlanFiltering && bridge.defaultPvid) {
     ns.vlans.push({ name: link.state.name, vlan: { vid: bridge.defaultPvid, pvid: true, untagged: true } });
   }
 }
 
-function release({ state }: FakeLink): void {
+function release(ns: FakeNetns, { state }: FakeLink): void {
+  ns.forgetForwarding(state.name, 'master');
   delete state.master;
   delete state.port;
 }

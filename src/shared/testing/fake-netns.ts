@@ -1,10 +1,11 @@
 import type { Namespace } from '../host/host.ts';
 import { digest, type SandboxId } from '../model/attachment.ts';
 import { given } from '../model/given.ts';
-import type { AddressState, LinkKind, LinkState, RouteState } from '../model/link.ts';
+import type { AddressState, ForwardingState, LinkKind, LinkState, NeighbourState, RouteState } from '../model/link.ts';
 import { macOfDigest } from '../model/mac.ts';
 import type { VlanRange } from '../model/op.ts';
 import type { TbfSpec } from '../model/shaping.ts';
+import type { XfrmPolicy, XfrmState } from '../model/xfrm.ts';
 
 /** The initial content of a namespace. Links get an index, a MAC and the other fields that are not given. */
 export interface FakeSeed {
@@ -26,23 +27,10 @@ export interface FakeLink {
   promisc: boolean;
 }
 
-export interface FakeNeighbour {
-  readonly dev: string;
-  readonly address: string;
-  readonly mac: string;
-}
-
 /** The requested settings of one device. */
 export interface FakeShaping {
   readonly tbf?: TbfSpec;
   readonly redirect?: string;
-}
-
-export interface FakeForwarding {
-  readonly dev: string;
-  readonly mac: string;
-  readonly dst?: string;
-  readonly flags: 'self' | 'master';
 }
 
 /** The state of one namespace, in order of creation. */
@@ -50,15 +38,23 @@ export class FakeNetns implements Namespace {
   readonly id: SandboxId;
   readonly path: string;
   readonly links = new Map<string, FakeLink>();
-  addresses: (AddressState & { readonly noDad: boolean })[] = [];
+  addresses: (AddressState & { readonly noDad: boolean; readonly deprecated: boolean })[] = [];
   /** Excludes the kernel's own routes to connected subnets. */
   routes: RouteState[] = [];
-  neighbours: FakeNeighbour[] = [];
-  forwarding: FakeForwarding[] = [];
+  /** By device and address. */
+  readonly neighbours = new Map<string, NeighbourState>();
+  /** By device, or bridge for the half behind a port, and MAC; those of a flood list by remote end, too. */
+  readonly forwarding = new Map<string, ForwardingState>();
   vlans: { readonly name: string; readonly vlan: VlanRange }[] = [];
   readonly sysctls = new Map<string, string>();
   /** By device. */
   readonly shaping = new Map<string, FakeShaping>();
+  /** By destination and SPI. */
+  readonly states = new Map<string, XfrmState>();
+  /** By direction, addresses and port. */
+  readonly policies = new Map<string, XfrmPolicy>();
+  /** Addresses that were announced to neighbours, in order. */
+  readonly announced: string[] = [];
   #nextIndex = 1;
 
   constructor(id: SandboxId, path: string, seed: FakeSeed = {}) {
@@ -67,7 +63,7 @@ export class FakeNetns implements Namespace {
     const { links = [], addresses = [], routes = [], sysctls = {} } = seed;
     const lo = { name: 'lo', mac: '00:00:00:00:00:00', mtu: 65536, loopback: true };
     for (const link of [lo, ...links]) this.addLink(link);
-    for (const { dev, address } of addresses) this.addresses.push(newAddress(dev, address, false));
+    for (const { dev, address } of addresses) this.addresses.push(newAddress(dev, address, {}));
     for (const route of routes) this.routes.push({ protocol: 4, table: 254, scope: scopeOf(route), ...route });
     for (const [key, value] of Object.entries(sysctls))
       this.sysctls.set(key.includes('/') ? key : key.replaceAll('.', '/'), value);
@@ -101,6 +97,20 @@ export class FakeNetns implements Namespace {
     return { ...state, lowerUp: this.#carrier(link), promisc: promisc || state.port !== undefined };
   }
 
+  /** The kernel forgets all neighbours of a device that goes down or changes its MAC, permanent ones too. */
+  forgetNeighbours(dev: string, family?: 6): void {
+    for (const [key, neighbour] of this.neighbours) {
+      if (neighbour.dev === dev && (family === undefined || neighbour.address.includes(':')))
+        this.neighbours.delete(key);
+    }
+  }
+
+  /** Deletes the FDB entries of a device that goes, or those behind a port that leaves its bridge. */
+  forgetForwarding(dev: string, half?: 'master'): void {
+    for (const [key, entry] of this.forwarding)
+      if (entry.dev === dev && (half ?? entry.flags) === entry.flags) this.forwarding.delete(key);
+  }
+
   #carrier({ state, peer }: FakeLink): boolean {
     if (!state.up) return false;
     if (peer !== undefined) return peer.ns.links.get(peer.name)?.state.up ?? false;
@@ -112,9 +122,13 @@ export class FakeNetns implements Namespace {
   [Symbol.dispose](): void {}
 }
 
-export function newAddress(dev: string, address: string, noDad: boolean): FakeNetns['addresses'][number] {
+export function newAddress(
+  dev: string,
+  address: string,
+  { noDad = false, deprecated = false },
+): FakeNetns['addresses'][number] {
   const scope = address.startsWith('127.') || address === '::1/128' ? 'host' : 'global';
-  return { dev, address, scope, permanent: true, dadFailed: false, tentative: false, noDad };
+  return { dev, address, scope, permanent: true, dadFailed: false, tentative: false, noDad, deprecated };
 }
 
 /** The form that the kernel reports: IPv6 routes have no scope of their own. */

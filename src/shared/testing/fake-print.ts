@@ -1,7 +1,7 @@
 import { renderOp } from '../host/render.ts';
 import { given } from '../model/given.ts';
-import type { LinkKind, RouteSpec } from '../model/link.ts';
-import type { Op } from '../model/op.ts';
+import { type LinkKind, type LinkState, type PortState, type RouteSpec, USUAL_PORT } from '../model/link.ts';
+import type { Op, PortChanges } from '../model/op.ts';
 import type { FakeLink, FakeNetns } from './fake-netns.ts';
 
 /** Default queue length of a new device. */
@@ -28,15 +28,23 @@ function linkLines(ns: FakeNetns, link: FakeLink, host: FakeNetns, printed: Set<
   const peer = link.peer?.ns.links.get(link.peer.name);
   if (made !== undefined) {
     const { name, mac, mtu, group, alias } = state;
-    const create: SandboxOp = { op: 'link.create', ns: 'sandbox', name, link: withPeer(made, peer), mac, mtu };
+    const create: SandboxOp = {
+      op: 'link.create',
+      ns: 'sandbox',
+      name,
+      link: currentKind(made, state, peer),
+      mac,
+      mtu,
+    };
     ops.push({ ...create, ...(group === 0 ? {} : { group }), ...given({ alias }) });
     if (peer !== undefined) printed.add(peer);
   }
   return ops.map((op) => render(op, ns, host, link.peer?.ns));
 }
 
-/** The current peer, not the peer as created. */
-function withPeer(made: LinkKind, peer: FakeLink | undefined): LinkKind {
+/** With the current peer or underlay address, not those as created. */
+function currentKind(made: LinkKind, { vxlan }: LinkState, peer?: FakeLink): LinkKind {
+  if (made.kind === 'vxlan') return { ...made, ...given({ local: vxlan?.local }) };
   if (made.kind !== 'veth' || peer === undefined) return made;
   return { ...made, peer: { ns: 'sandbox', name: peer.state.name, mac: peer.state.mac, mtu: peer.state.mtu } };
 }
@@ -48,8 +56,8 @@ function stateOps(ns: FakeNetns): SandboxOp[] {
   for (const { state, promisc } of ns.links.values()) {
     const { name, master, up, port } = state;
     if (master !== undefined) ops.push({ ...at, op: 'link.set', name, set: { master } });
-    if (port?.hairpin || port?.isolated || port?.learning === false)
-      ops.push({ ...at, op: 'port.set', name, set: port });
+    const set = unusualFlags(port);
+    if (Object.keys(set).length > 0) ops.push({ ...at, op: 'port.set', name, set });
     if (promisc) ops.push({ ...at, op: 'link.set', name, set: { promisc } });
     if (state.allMulticast) ops.push({ ...at, op: 'link.set', name, set: { allMulticast: true } });
     if (state.txQueueLength !== USUAL_QUEUE) {
@@ -59,15 +67,22 @@ function stateOps(ns: FakeNetns): SandboxOp[] {
   }
   for (const { name, vlan } of ns.vlans) ops.push({ ...at, op: 'vlan.add', name, vlan });
   for (const [key, value] of ns.sysctls) ops.push({ ...at, op: 'sysctl.set', key, value });
-  for (const { dev, address, noDad } of ns.addresses) ops.push({ ...at, op: 'addr.add', dev, address, noDad });
+  for (const { dev, address, noDad, deprecated } of ns.addresses)
+    ops.push({ ...at, op: 'addr.add', dev, address, noDad, deprecated });
   for (const { protocol, ...route } of ns.routes) ops.push({ ...at, op: 'route.add', route: plain(route) });
-  for (const neighbour of ns.neighbours) ops.push({ ...at, op: 'neigh.add', ...neighbour });
-  for (const entry of ns.forwarding) ops.push({ ...at, op: 'fdb.add', ...entry });
+  for (const neighbour of ns.neighbours.values()) ops.push({ ...at, op: 'neigh.add', ...neighbour });
+  for (const entry of ns.forwarding.values()) ops.push({ ...at, op: 'fdb.add', ...entry });
+  for (const state of ns.states.values()) ops.push({ ...at, op: 'xfrm.state.add', state });
+  for (const policy of ns.policies.values()) ops.push({ ...at, op: 'xfrm.policy.replace', policy });
   for (const [dev, { tbf, redirect }] of ns.shaping) {
     if (tbf !== undefined) ops.push({ ...at, op: 'tbf.add', dev, ...tbf });
     if (redirect !== undefined) ops.push({ ...at, op: 'redirect.add', dev, to: redirect });
   }
   return ops;
+}
+
+function unusualFlags(port: PortState = USUAL_PORT): PortChanges {
+  return Object.fromEntries(Object.entries(port).filter(([flag, on]) => on !== USUAL_PORT[flag as keyof PortState]));
 }
 
 /** Omits default values. */

@@ -3,6 +3,7 @@ import { type Addr, compareAddr } from '../model/addr.ts';
 import { type Attachment, attachmentDigest, type Role, sameContainer } from '../model/attachment.ts';
 import { type Endpoint, hostIfOf } from '../model/endpoint.ts';
 import { formatNetwork, parseNetwork } from '../store/bodies.ts';
+import type { ClusterKeyRow, ClusterKeyTable } from '../store/cluster-keys.ts';
 import type {
   DockerNetworkRow,
   DockerNetworkTable,
@@ -29,6 +30,7 @@ import {
   portTaken,
   withFamily,
 } from '../store/taken.ts';
+import { clusterKeyTable, noteTable } from './memory-rows.ts';
 
 /** State that several MemoryStores share, as processes share a file. Keys are NUL-separated. */
 export class MemoryDisk {
@@ -39,6 +41,7 @@ export class MemoryDisk {
   leases = new Map<string, Lease>();
   notes = new Map<string, string>();
   ports = new Map<string, PortClaim>();
+  clusterKeys = new Map<string, ClusterKeyRow>();
 }
 
 /**
@@ -53,6 +56,7 @@ export class MemoryStore implements LocalStore {
   readonly leases: LeaseTable;
   readonly notes: NoteTable;
   readonly ports: PortTable;
+  readonly clusterKeys: ClusterKeyTable;
   readonly #disk: MemoryDisk;
   #depth = 0;
 
@@ -61,15 +65,20 @@ export class MemoryStore implements LocalStore {
     this.networks = networkTable(disk, `${hostId}\0`);
     this.dockerNetworks = rowTable(() => disk.dockerNetworks, `${hostId}\0`);
     this.pools = poolTable(disk, `${hostId}\0`);
-    this.endpoints = endpointTable(disk, `${hostId}\0${bootId}\0`);
+    this.endpoints = endpointTable(disk, `${hostId}\0`, bootId);
     this.leases = leaseTable(disk, `${hostId}\0${bootId}\0`);
-    this.notes = noteTable(disk, `${hostId}\0`);
+    this.notes = noteTable(() => disk.notes, `${hostId}\0`);
     this.ports = portTable(disk, `${hostId}\0${bootId}\0`);
+    this.clusterKeys = clusterKeyTable(() => disk.clusterKeys, `${hostId}\0`);
+  }
+
+  snapshot<T>(work: () => T): T {
+    return work();
   }
 
   transaction<T>(work: () => T): T {
     if (this.#depth > 0) return work();
-    const { networks, dockerNetworks, pools, endpoints, leases, notes, ports } = this.#disk;
+    const { networks, dockerNetworks, pools, endpoints, leases, notes, ports, clusterKeys } = this.#disk;
     const before = {
       networks: new Map(networks),
       dockerNetworks: new Map(dockerNetworks),
@@ -78,6 +87,7 @@ export class MemoryStore implements LocalStore {
       leases: new Map(leases),
       notes: new Map(notes),
       ports: new Map(ports),
+      clusterKeys: new Map(clusterKeys),
     };
     this.#depth++;
     try {
@@ -120,7 +130,8 @@ function poolTable(disk: MemoryDisk, prefix: string): PoolTable {
   return { ...table, list: (scope) => table.list().filter((row) => scope === undefined || row.scope === scope) };
 }
 
-function endpointTable(disk: MemoryDisk, prefix: string): EndpointTable {
+function endpointTable(disk: MemoryDisk, host: string, bootId: string): EndpointTable {
+  const prefix = `${host}${bootId}\0`;
   const key = ({ network, camp, containerId, ifName }: Attachment, role: Role): string =>
     prefix + [network, camp, containerId, ifName, role].join('\0');
   return {
@@ -137,7 +148,7 @@ function endpointTable(disk: MemoryDisk, prefix: string): EndpointTable {
     list: (network) => under(disk.endpoints, network === undefined ? prefix : `${prefix}${network}\0`),
     broken: () => [],
     ofContainer: ({ network, camp, containerId }) => {
-      const names = new Set([network, ...under(disk.networks, prefix).map(({ name }) => name)]);
+      const names = new Set([network, ...under(disk.networks, host).map(({ name }) => name)]);
       return [...names]
         .sort()
         .flatMap((name) => under(disk.endpoints, `${prefix}${[name, camp, containerId].join('\0')}\0`));
@@ -190,16 +201,20 @@ function portTable(disk: MemoryDisk, prefix: string): PortTable {
   };
   const list = (): PortClaim[] => under(disk.ports, prefix);
   return {
-    take: (given) => {
-      const claim = withFamily(given);
-      const holder = list().find((other) => overlap(other, claim) && !sameContainer(other.owner, claim.owner));
-      if (holder !== undefined) throw portTaken(claim, holder);
-      const { count = 1 } = disk.ports.get(key(claim)) ?? {};
-      const { count: more = 1 } = claim;
-      disk.ports.set(
-        key(claim),
-        frozen({ ...claim, ...(Math.max(count, more) > 1 ? { count: Math.max(count, more) } : {}) }),
-      );
+    take: (...given) => {
+      const claims = given.map(withFamily);
+      for (const claim of claims) {
+        const holder = list().find((other) => overlap(other, claim) && !sameContainer(other.owner, claim.owner));
+        if (holder !== undefined) throw portTaken(claim, holder);
+      }
+      for (const claim of claims) {
+        const { count = 1 } = disk.ports.get(key(claim)) ?? {};
+        const { count: more = 1 } = claim;
+        disk.ports.set(
+          key(claim),
+          frozen({ ...claim, ...(Math.max(count, more) > 1 ? { count: Math.max(count, more) } : {}) }),
+        );
+      }
     },
     release: (owner) => {
       for (const claim of list()) if (same(claim.owner, owner)) disk.ports.delete(key(claim));
@@ -208,18 +223,6 @@ function portTable(disk: MemoryDisk, prefix: string): PortTable {
     partners: (owner) => {
       const others = list().filter((claim) => sameContainer(claim.owner, owner) && !same(claim.owner, owner));
       return [...new Map(others.map((claim) => [attachmentDigest(claim.owner), claim.owner])).values()];
-    },
-  };
-}
-
-function noteTable(disk: MemoryDisk, prefix: string): NoteTable {
-  return {
-    get: (key) => disk.notes.get(prefix + key),
-    put: (key, value) => void disk.notes.set(prefix + key, value),
-    delete: (key) => void disk.notes.delete(prefix + key),
-    keys: (start) => {
-      const found = [...disk.notes.keys()].filter((key) => key.startsWith(prefix + start));
-      return found.map((key) => key.slice(prefix.length)).sort();
     },
   };
 }

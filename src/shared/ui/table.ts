@@ -1,4 +1,3 @@
-import Table from 'cli-table3';
 import { visible } from '../model/visible.ts';
 
 /** Separates columns with spaces only, like the tables of docker and kubectl. */
@@ -17,7 +16,8 @@ const BARE = {
 };
 
 /** Formats rows below a heading line, columns aligned; ends with a line break. An empty cell shows as `-`. */
-export function formatTable(headings: readonly string[], rows: readonly (readonly string[])[]): string {
+export async function formatTable(headings: readonly string[], rows: readonly (readonly string[])[]): Promise<string> {
+  const { default: Table } = await import('cli-table3');
   const table = new Table({
     head: [...headings],
     chars: BARE,

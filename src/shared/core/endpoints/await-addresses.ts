@@ -30,6 +30,25 @@ export async function awaitAddresses(host: Host, sandbox: Namespace, ops: readon
   }
 }
 
+/** Usually a tenth of a millisecond is enough, and a timer takes more than a millisecond. */
+const EAGER_LOOKS = 20;
+const RUNNING_POLL_MS = 1;
+const RUNNING_LIMIT_MS = 200;
+
+/**
+ * Waits until the kernel's work queue has noticed that the link has a carrier: until then the bridge drops what its port
+ * receives. As a rule it has by now.
+ */
+export async function awaitRunning(host: Host, sandbox: Namespace, name: string): Promise<void> {
+  const isRunning = (): boolean => host.observe(sandbox, { running: [name] }).running.has(name);
+  for (let look = 0; look < EAGER_LOOKS; look++) {
+    if (isRunning()) return;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  for (let waited = 0; waited < RUNNING_LIMIT_MS && !isRunning(); waited += RUNNING_POLL_MS)
+    await new Promise((resolve) => setTimeout(resolve, RUNNING_POLL_MS));
+}
+
 function dadFailure(kind: 'conflict' | 'kernel', dev: string, address: string, why: string): NetError {
   return new NetError({
     kind,

@@ -2,9 +2,10 @@ import type { TuningFacts } from '../../drivers/tuning/tuning.ts';
 import { fault } from '../../errors/fault.ts';
 import type { NetError } from '../../errors/net-error.ts';
 import type { Namespace } from '../../host/host.ts';
-import { type Attachment, attachmentDigest, type Role } from '../../model/attachment.ts';
+import { type Attachment, attachmentText, type Role } from '../../model/attachment.ts';
 import type { ChainedPart, ShapingFacts, ZoneFacts } from '../../model/endpoint.ts';
 import { given } from '../../model/given.ts';
+import type { Op } from '../../model/op.ts';
 import type { LocalStore } from '../../store/store.ts';
 import { assertOther } from '../ambient.ts';
 import { attachmentKey, transition } from '../apply.ts';
@@ -12,6 +13,7 @@ import type { Core } from '../core.ts';
 import { desired } from '../desired.ts';
 import { firstDrift } from '../diff.ts';
 import { execute } from '../execute.ts';
+import { forgetMacs } from '../known-macs.ts';
 import type { PublishedPorts } from '../ports/publish.ts';
 import type { RemovalRequest } from '../requests.ts';
 import { deleteEndpoint, removeEndpoint } from './delete-endpoint.ts';
@@ -67,13 +69,18 @@ export async function addChained(core: Core, request: ChainedRequest): Promise<v
     begin: (store) => {
       request.claim?.(store);
       part = partOf(core, request, sandbox);
+      // Neighbours may then know the interface's addresses by this MAC.
+      if (part.kind === 'tuning' && part.wanted.link.mac !== undefined) forgetMacs(store, bridgeOf(store, attachment));
       return part;
     },
     apply: async () => {
       if (part === undefined) throw new Error('a transition began without facts');
       await request.ensure?.();
       core.mark?.('network');
-      await execute(core, desired(part).ops, { host: core.host.own, sandbox });
+      await execute(core, [...desired(part).ops, ...announcementOf(core.store, part)], {
+        host: core.host.own,
+        sandbox,
+      });
       core.mark?.('kernel');
       await request.ensureLast?.();
       return part;
@@ -109,10 +116,10 @@ export interface ChainedGarbage {
 /** Deletes the parts of this role on the network whose attachment is not in `keep`. Returns all failures. */
 export async function collectChained(core: Core, garbage: ChainedGarbage): Promise<NetError[]> {
   const { camp, network, role, keep } = garbage;
-  const alive = new Set(keep.map(attachmentDigest));
+  const alive = new Set(keep.map(attachmentText));
   const errors: NetError[] = [];
   for (const row of core.store.endpoints.list(network)) {
-    if (row.role !== role || row.attachment.camp !== camp || alive.has(attachmentDigest(row.attachment))) continue;
+    if (row.role !== role || row.attachment.camp !== camp || alive.has(attachmentText(row.attachment))) continue;
     errors.push(...(await deleteChained(core, row, row.sandbox.path)));
   }
   return errors;
@@ -136,6 +143,24 @@ function partOf(
     case 'tuning':
       return { ...part, role: 'tuning', ...facts, ...given({ guardedPort: guardedPort(store, attachment) }) };
   }
+}
+
+/** Announces the IPv6 addresses with the MAC that the part sets; the kernel does so for IPv4 (`arp_notify`). */
+function announcementOf({ endpoints }: LocalStore, part: ChainedPart): Op[] {
+  const { attachment } = part;
+  const mac = part.kind === 'tuning' ? part.wanted.link.mac : undefined;
+  const row = mac === undefined ? undefined : endpoints.get(attachment, 'interface');
+  if (mac === undefined || row?.kind !== 'cni' || !row.inside.up) return [];
+  const addresses = row.inside.addresses.map(({ address }) => address.replace(/\/.*/, ''));
+  const ofV6 = addresses.filter((address) => address.includes(':'));
+  if (ofV6.length === 0) return [];
+  return [{ op: 'announce', ns: 'sandbox', dev: attachment.ifName, mac, addresses: ofV6 }];
+}
+
+/** The bridge of the attachment's own endpoint; empty without one. */
+function bridgeOf({ endpoints }: LocalStore, attachment: Attachment): string {
+  const row = endpoints.get(attachment, 'interface');
+  return row?.kind === 'cni' ? row.link.bridge : '';
 }
 
 /** The bridge port of the attachment's own endpoint, if it is guarded. */

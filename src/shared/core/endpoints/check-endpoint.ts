@@ -42,7 +42,10 @@ export async function checkEndpoint(core: Core, request: EndpointRequest, expect
     firstOf(routes, (route) => missingRoute(route, ops, inside));
   if (found !== undefined) throw found;
   for (const op of ops) {
-    const missing = op.op === 'firewall.add' ? await entriesDrift(core, op) : undefined;
+    if (op.op !== 'firewall.add') continue;
+    // Each op may have hundreds of ports; other calls come in between.
+    await core.rest?.();
+    const missing = await entriesDrift(core, op);
     if (missing !== undefined) throw missing;
   }
 }

@@ -5,14 +5,15 @@ import { planLink } from '../../drivers/link.ts';
 import { planPorts } from '../../drivers/rules.ts';
 import { fault } from '../../errors/fault.ts';
 import type { NetError } from '../../errors/net-error.ts';
-import type { Host, Namespace } from '../../host/host.ts';
+import type { Host, Namespace, View } from '../../host/host.ts';
 import { formatAddr } from '../../model/addr.ts';
-import type { CniEndpoint, LinkFacts } from '../../model/endpoint.ts';
+import { parseDeviceAlias } from '../../model/alias.ts';
+import type { CniEndpoint } from '../../model/endpoint.ts';
 import type { Op } from '../../model/op.ts';
-import type { LocalStore } from '../../store/store.ts';
+import type { LocalStore, NetworkRow } from '../../store/store.ts';
 import { assertOther } from '../ambient.ts';
 import { attachmentKey, transition } from '../apply.ts';
-import { type Core, NO_ADDRESSES } from '../core.ts';
+import { type Core, NO_ADDRESSES, restBetween } from '../core.ts';
 import { planGuarded } from '../desired.ts';
 import { execute } from '../execute.ts';
 import { ensureNetwork, recordSpec } from '../networks/network.ts';
@@ -20,7 +21,7 @@ import { relaysOf } from '../ports/holds.ts';
 import { claimPorts, promotePartners, tellRelays } from '../ports/publish.ts';
 import { assertPortsFree, lookAtMappings, naming, type PortsSeen } from '../ports/seen.ts';
 import type { EndpointReport, EndpointRequest, RemovalRequest } from '../requests.ts';
-import { awaitAddresses } from './await-addresses.ts';
+import { awaitAddresses, awaitRunning } from './await-addresses.ts';
 import { removeEndpoint } from './delete-endpoint.ts';
 import { type Begun, describeEndpoint, fitted } from './describe-endpoint.ts';
 
@@ -36,7 +37,10 @@ export async function createEndpoint(core: Core, request: EndpointRequest): Prom
     core.mark?.('lock');
     await clearWay(core, request, sandbox);
     const { rules, attachment } = request;
-    const seen = await lookAtMappings(core, rules?.mappings ?? [], attachment);
+    const mappings = rules?.mappings ?? [];
+    await restBetween(core, mappings.length);
+    const seen = await lookAtMappings(core, mappings, attachment);
+    await restBetween(core, mappings.length);
     return await naming(core, seen, () => attach(core, request, sandbox, seen));
   } catch (error) {
     for (const failure of await promotePartners(core, request.attachment)) {
@@ -55,18 +59,20 @@ async function attach(
 ): Promise<EndpointReport> {
   const { source } = request;
   let begun: Begun | undefined;
+  let network: NetworkRow | undefined;
   let built: Built | undefined;
   await transition(core, 'ADD', {
     begin: (store) => {
       const result = source?.kind === 'local' ? source.acquire(store) : NO_ADDRESSES;
       claim(store, request, request.driver.complete(result), seen);
       begun = describeEndpoint(core, request, sandbox, result);
+      network = store.networks.get(request.attachment.network);
       return begun.facts;
     },
     apply: async () => {
       if (begun === undefined) throw new Error('a transition began without facts');
       if (source?.kind === 'local') source.record?.(core.store);
-      built = await build(core, request, sandbox, begun);
+      built = await build(core, request, sandbox, begun, network);
       return built.facts;
     },
     commit: () => {
@@ -76,7 +82,7 @@ async function attach(
   });
   if (built === undefined) throw new Error('a transition ended without facts');
   tellRelays(core, request.attachment, relaysOf(built.facts));
-  return reportEndpoint(core.host, request, built.facts.link, built.addressing, built.dns);
+  return reportEndpoint(core.host, request, built);
 }
 
 interface Built {
@@ -84,15 +90,23 @@ interface Built {
   readonly addressing: Addressing;
   readonly dns: Dns;
   readonly isRenewed: boolean;
+  /** The host before the call. */
+  readonly view: View;
 }
 
 /** Creates network, link, addresses and ports in the kernel. Asks a delegate for addresses once the link is up. */
-async function build(core: Core, request: EndpointRequest, sandbox: Namespace, begun: Begun): Promise<Built> {
+async function build(
+  core: Core,
+  request: EndpointRequest,
+  sandbox: Namespace,
+  begun: Begun,
+  network: NetworkRow | undefined,
+): Promise<Built> {
   const { driver, source, attachment } = request;
   const namespaces = { host: core.host.own, sandbox };
   let { result, inside } = begun;
   let addressing = driver.complete(result);
-  const { view, isRenewed } = await ensureNetwork(core, request, addressing);
+  const { view, isRenewed } = await ensureNetwork(core, request, addressing, network);
   core.mark?.('network');
   let facts = fitted(request, begun.facts, view);
   let ops = [...planGuarded(facts).ops, ...planLink(facts.link).ops];
@@ -120,7 +134,8 @@ async function build(core: Core, request: EndpointRequest, sandbox: Namespace, b
   await execute(core, ops, namespaces);
   core.mark?.('kernel');
   await awaitAddresses(core.host, sandbox, ops);
-  return { facts, addressing, dns: result.dns, isRenewed };
+  if (facts.inside.up) await awaitRunning(core.host, sandbox, attachment.ifName);
+  return { facts, addressing, dns: result.dns, isRenewed, view };
 }
 
 /**
@@ -188,23 +203,28 @@ function alreadyAttached({ attachment }: EndpointRequest): NetError {
 }
 
 /**
- * The endpoint's report for its caller, with MACs and MTUs read from the kernel. Order: bridge, host side, sandbox
- * side, others.
+ * The endpoint's report for its caller, with the MACs and MTUs of the kernel: those of the pair are as the call set
+ * them. Order: bridge, host side, sandbox side, others.
  */
-export function reportEndpoint(
+function reportEndpoint(
   host: Host,
   { driver }: EndpointRequest,
-  facts: LinkFacts,
-  { addresses, routes }: Addressing,
-  dns: Dns,
+  { facts, addressing, dns, view }: Built,
 ): EndpointReport {
   const [device, ...others] = driver.devices;
-  const { links } = host.observe(host.own, { links: [...driver.devices, facts.hostIf] });
+  const { hostIf, hostMac, ifName, mac, mtu } = facts.link;
+  const before = view.links.get(device);
+  // The MAC of a bridge of others may follow its ports'.
+  const isFixed = others.length === 0 && parseDeviceAlias(before?.alias) !== undefined;
+  const { links } = isFixed ? view : host.observe(host.own, { links: driver.devices });
   const ofHost = (name: string): InterfaceReport => {
     const link = links.get(name);
     return { name, mac: link?.mac ?? '', mtu: link?.mtu ?? 0, inSandbox: false };
   };
-  const hostSide = ofHost(facts.hostIf);
-  const inside = { name: facts.ifName, mac: facts.mac, mtu: hostSide.mtu, inSandbox: true };
-  return { interfaces: [ofHost(device), hostSide, inside, ...others.map(ofHost)], addresses, routes, dns };
+  const pair = [
+    { name: hostIf, mac: hostMac, mtu, inSandbox: false },
+    { name: ifName, mac, mtu, inSandbox: true },
+  ];
+  const { addresses, routes } = addressing;
+  return { interfaces: [ofHost(device), ...pair, ...others.map(ofHost)], addresses, routes, dns };
 }

@@ -115,9 +115,10 @@ function forget(core: Core, request: RemovalRequest, row: Endpoint | undefined):
   const { store } = core;
   const { source, role } = request;
   store.transaction(() => {
-    if (source?.kind === 'local') source.release(store);
+    // Before the leases are released: they say what the endpoint has in the cluster.
     if (row !== undefined) deleteRecord(store, row);
-    else {
+    if (source?.kind === 'local') source.release(store);
+    if (row === undefined) {
       if (!hasOtherClaimer(store, request.attachment, role)) store.ports.release(request.attachment);
       // A broken row reads as undefined in `row`.
       store.endpoints.delete(request.attachment, role);

@@ -18,6 +18,7 @@ import { macOfAddr, macOfDigest } from '../../model/mac.ts';
 import type { Plan } from '../../model/op.ts';
 import type { LocalStore } from '../../store/store.ts';
 import type { Core, IpamResult } from '../core.ts';
+import { staleAddresses } from '../known-macs.ts';
 import { describePorts } from '../ports/publish.ts';
 import type { EndpointRequest } from '../requests.ts';
 import { EMPTY_VIEW } from '../view.ts';
@@ -42,7 +43,14 @@ export function describeEndpoint(
   link?: LinkFacts,
 ): Begun {
   const facts = { ...factsOf(core, request, sandbox, request.driver.complete(result)), ...given({ link }) };
-  const inside = planInside(core.host.observe(sandbox, insideQuery(facts.inside)), facts.link, facts.inside);
+  const stale = staleAddresses(core, {
+    link: facts.link,
+    network: request.attachment.network,
+    addresses: facts.inside.addresses.map(({ address }) => address),
+    // The reference announces nothing.
+    assumesUplink: facts.inside.ipv6 !== undefined,
+  });
+  const inside = planInside(core.host.observe(sandbox, insideQuery(facts.inside)), facts.link, facts.inside, stale);
   return { result, inside, facts: inside.undo.length === 0 ? facts : { ...facts, journal: inside.undo } };
 }
 
@@ -76,7 +84,7 @@ function factsOf(
     sandbox: { path: netns, id: sandbox.id },
     // Hairpin: a pod may reach itself through an address of the host.
     link: (rules?.mappings.length ?? 0) > 0 && rules?.options.ports.snat ? { ...link, hairpin: true } : link,
-    inside: driver.describeInside(addressing),
+    inside: driver.describeInside(addressing, source?.kind !== 'delegate'),
     aliases,
     ...ports,
     ...given({ scope, shaping, stamp }),

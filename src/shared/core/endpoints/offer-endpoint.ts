@@ -13,6 +13,7 @@ import { attachmentKey, transition } from '../apply.ts';
 import type { Core } from '../core.ts';
 import { desired } from '../desired.ts';
 import { execute, reverse } from '../execute.ts';
+import { staleAddresses } from '../known-macs.ts';
 import { ensureNetwork } from '../networks/network.ts';
 import { claimAddress } from '../pools/pools.ts';
 import { removePorts } from '../ports/publish-ports.ts';
@@ -72,6 +73,9 @@ export async function offerEndpoint(core: Core, request: OfferRequest): Promise<
       for (const { address } of scope === undefined ? [] : addressing.addresses) {
         claimAddress(store, scope ?? '', address.addr, attachment);
       }
+      // dockerd announces the addresses once the interface is in the container.
+      if (endpoint.link !== undefined)
+        staleAddresses(core, { link: endpoint.link, network: attachment.network, addresses: endpoint.addresses });
       return endpoint;
     },
     apply: async () => {

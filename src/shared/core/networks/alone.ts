@@ -1,9 +1,9 @@
-import type { NetworkSpec } from '../../config/network-spec.ts';
+import { bridgeOf, type NetworkSpec } from '../../config/network-spec.ts';
 import { fault } from '../../errors/fault.ts';
 import type { NetError } from '../../errors/net-error.ts';
 import { type Addr, compareAddr } from '../../model/addr.ts';
 import { scopeOf } from '../../model/endpoint.ts';
-import { firstOf, formatPrefix, lastOf, overlaps, type Prefix } from '../../model/prefix.ts';
+import { firstOf, formatPrefix, lastOf, overlaps, type Prefix, parsePrefix } from '../../model/prefix.ts';
 import type { NetworkRow } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { formatHolders, isHeld, isUsed } from './record.ts';
@@ -12,9 +12,9 @@ import { formatHolders, isHeld, isUsed } from './record.ts';
  * Throws NetError `conflict` if another Network uses the bridge or an address of the new Network. Ignores Networks
  * without a device and unused Networks.
  */
-export function assertAlone(core: Core, name: string, { options, ranges }: NetworkSpec): void {
-  if (options.driver !== 'bridge') return;
-  const { bridge } = options;
+export function assertAlone(core: Core, name: string, spec: NetworkSpec): void {
+  const bridge = bridgeOf(spec.options)?.bridge;
+  if (bridge === undefined) return;
   const others = core.store.networks.list().filter((row) => row.name !== name && row.device !== '');
   for (const row of others) {
     if (row.device === bridge && isUsed(core, row)) {
@@ -22,14 +22,29 @@ export function assertAlone(core: Core, name: string, { options, ranges }: Netwo
       throw taken(name, `bridge ${bridge} is that of ${describe(row)}`, hint);
     }
   }
-  for (const subnet of subnetsOf(ranges)) {
+  for (const subnet of prefixesOf(spec)) {
     for (const row of others) {
-      const clash = subnetsOf(row.spec?.ranges ?? []).find((other) => overlaps(subnet.prefix, other.prefix));
-      if (clash === undefined || !isUsed(core, row)) continue;
-      const what = `subnet ${formatPrefix(subnet.prefix)} overlaps ${formatPrefix(clash.prefix)} of ${describe(row)}`;
+      const clash = row.spec && prefixesOf(row.spec).find((other) => overlaps(subnet, other));
+      if (clash === undefined || !isUsed(core, row) || (isShut(spec) && isShut(row.spec))) continue;
+      const what = `subnet ${formatPrefix(subnet)} overlaps ${formatPrefix(clash)} of ${describe(row)}`;
       throw taken(name, what, 'Choose another subnet, or share that Network by its name');
     }
   }
+}
+
+/** The subnets of a Network, on whichever host. */
+function prefixesOf({ options, ranges }: NetworkSpec): Prefix[] {
+  const pools = options.driver === 'overlay' ? (options.pools ?? []) : [];
+  return pools.length > 0
+    ? pools.flatMap((pool) => parsePrefix(pool) ?? [])
+    : ranges.flat().map(({ subnet }) => subnet);
+}
+
+/** True for an overlay that no address leaves, so that another one may have the same: the cluster has compared them. */
+function isShut(spec: NetworkSpec | undefined): boolean {
+  const { options, rules } = spec ?? {};
+  const isBridged = options?.driver === 'overlay' && options.mode === 'shared' && options.hostAddresses === undefined;
+  return isBridged && rules?.options.policy === 'internal';
 }
 
 /**
@@ -44,8 +59,9 @@ export function assertOwnAddresses(
   { options, ranges, scope }: NetworkSpec,
   known: NetworkRow | undefined,
 ): void {
-  if (options.driver !== 'bridge' || scope === undefined) return;
-  const { bridge, vlan } = options;
+  const own = bridgeOf(options);
+  if (own === undefined || scope === undefined) return;
+  const { bridge, vlan } = own;
   const others = core.store.networks.list().filter((row) => row.name !== name && row.device === bridge);
   for (const row of others) {
     if (vlanOf(row.spec) !== vlan && row.spec !== undefined) continue;
@@ -81,7 +97,7 @@ function isEstablished(core: Core, known: NetworkRow | undefined, subnet: Subnet
 }
 
 function vlanOf(spec: NetworkSpec | undefined): number | undefined {
-  return spec?.options.driver === 'bridge' ? spec.options.vlan : undefined;
+  return spec && bridgeOf(spec.options)?.vlan;
 }
 
 interface Subnet {

@@ -1,4 +1,4 @@
-import { formatSpec, type NetworkSpec } from '../../config/network-spec.ts';
+import { bridgeOf, formatSpec, type NetworkSpec } from '../../config/network-spec.ts';
 import { fault } from '../../errors/fault.ts';
 import { formatAddr } from '../../model/addr.ts';
 import { firstHost, formatPrefix } from '../../model/prefix.ts';
@@ -10,8 +10,16 @@ export function sameSpec(a: NetworkSpec | undefined, b: NetworkSpec | undefined)
   return a === b || textOf(a) === textOf(b);
 }
 
+/** Specs are never changed, and those of records are the same objects from call to call. */
+const texts = new WeakMap<NetworkSpec, string>();
+
 function textOf(spec: NetworkSpec | undefined): string | undefined {
-  return spec && JSON.stringify(formatSpec(spec));
+  if (spec === undefined) return undefined;
+  const known = texts.get(spec);
+  if (known !== undefined) return known;
+  const text = JSON.stringify(formatSpec(spec));
+  texts.set(spec, text);
+  return text;
 }
 
 /** Throws NetError `conflict` if the request contradicts the Network in `row`. */
@@ -41,13 +49,15 @@ function contradiction(known: NetworkSpec, asked: NetworkSpec): readonly [string
 /** The traits that identify a Network, as text. */
 function traits(spec: NetworkSpec): string[] {
   const { options, ranges, scope, allocator } = spec;
-  const bridge = options.driver === 'bridge' ? `bridge ${options.bridge}` : `driver ${options.driver}`;
+  const own = bridgeOf(options);
+  const bridge = own === undefined ? `driver ${options.driver}` : `bridge ${own.bridge}`;
   const subnets = ranges.flat().map(({ subnet }) => formatPrefix(subnet));
   const gateways = networkAddressing(spec).addresses.map(({ address, gateway }) =>
     formatAddr(gateway ?? firstHost(address)),
   );
   return [
-    options.driver === 'bridge' && options.vlan !== undefined ? `${bridge} with VLAN ${options.vlan}` : bridge,
+    own?.vlan === undefined ? bridge : `${bridge} with VLAN ${own.vlan}`,
+    options.driver === 'overlay' ? `VNI ${options.vxlan.id}, ${options.mode}` : 'no VNI',
     listed('subnet', subnets),
     allocator === undefined ? 'the built-in IPAM' : `addresses of ${allocator}`,
     scope === undefined ? 'no leases' : `leases in ${scope}`,

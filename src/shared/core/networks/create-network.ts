@@ -14,6 +14,7 @@ import {
 import type { LocalStore, NetworkRow } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { execute, reverse } from '../execute.ts';
+import { noteNewBridge } from '../known-macs.ts';
 import { assertAlone } from './alone.ts';
 import { assertSameNetwork, sameSpec } from './compare-specs.ts';
 import { isForeign, planFor, removeNetwork } from './network.ts';
@@ -93,6 +94,7 @@ async function make(core: Core, request: NetworkRequest): Promise<void> {
     assertUnchanged(before, store.networks.get(name));
     if (!isJoined) assertAlone(core, name, spec);
     store.networks.put(row);
+    if (before?.bootId !== bootId) noteNewBridge(core, row, plan.ops);
   });
   core.mark?.('commit');
   try {

@@ -1,4 +1,4 @@
-import type { Addressing, Assigned } from '../../drivers/driver.ts';
+import type { Assigned } from '../../drivers/driver.ts';
 import { loopbackDevices } from '../../drivers/rules.ts';
 import { asNetError, type NetError } from '../../errors/net-error.ts';
 import { renderOp } from '../../host/render.ts';
@@ -13,6 +13,7 @@ import type { Core } from '../core.ts';
 import { desiredEntries } from '../desired.ts';
 import type { Mended } from '../endpoints/mend-endpoints.ts';
 import { execute, reverse } from '../execute.ts';
+import { noteNewBridge } from '../known-macs.ts';
 import { planFor } from './network.ts';
 import { deviceKey, driverOf, isHeld, isUsed, networkAddressing } from './record.ts';
 
@@ -80,7 +81,13 @@ async function mend(core: Core, row: NetworkRow): Promise<Mended> {
   const ops = [...plan.ops, ...missingLocalnet(core, again, plan.ops)];
   const { deleting, ...rest } = row;
   if (ops.length > 0 || row.bootId !== bootId || deleting) {
-    store.transaction(() => store.networks.put({ ...rest, bootId, owned: again }), { durable: isHeld(row) });
+    store.transaction(
+      () => {
+        store.networks.put({ ...rest, bootId, owned: again });
+        if (row.bootId !== bootId) noteNewBridge(core, row, plan.ops);
+      },
+      { durable: isHeld(row) },
+    );
   }
   if (ops.length > 0) {
     await execute(core, ops, { host: host.own });
@@ -101,13 +108,15 @@ async function planOf(
   const driver = spec === undefined ? undefined : driverOf(spec.options, name);
   if (spec === undefined || driver === undefined) return { ops: [], undo: [] };
   const rules = spec.rules === undefined ? undefined : { ...spec.rules, mappings: [] };
-  const addressing = isHeld(row) ? networkAddressing(spec) : endpointAddressing(core, name);
+  const ofEndpoints = isHeld(row) ? [] : endpointAddresses(core, name);
+  // A recalled endpoint does not tell its gateway.
+  const addressing = ofEndpoints.length === 0 ? networkAddressing(spec) : { addresses: ofEndpoints, routes: [] };
   const { plan } = await planFor(core, driver, rules, driver.complete(addressing));
   return plan;
 }
 
 /** The addresses of the network's endpoints. A network of a CNI configuration is created for these. */
-function endpointAddressing({ store }: Core, network: string): Addressing {
+function endpointAddresses({ store }: Core, network: string): Assigned[] {
   const found = new Map<string, Assigned>();
   for (const endpoint of store.endpoints.list(network)) {
     if (endpoint.kind !== 'cni') continue;
@@ -118,7 +127,7 @@ function endpointAddressing({ store }: Core, network: string): Addressing {
       if (!found.has(key)) found.set(key, { address, ...given({ gateway: parseAddr(gateway ?? '') }) });
     }
   }
-  return { addresses: [...found.values()], routes: [] };
+  return [...found.values()];
 }
 
 /**

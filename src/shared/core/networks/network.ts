@@ -8,11 +8,12 @@ import { deleteUnusedScopeNotes, sweepScopeNotes } from '../../ipam/scope-notes.
 import { type Attachment, attachmentDigest } from '../../model/attachment.ts';
 import { given } from '../../model/given.ts';
 import { joinPlans, type Op, type Plan } from '../../model/op.ts';
-import type { Owned } from '../../model/owned.ts';
-import { mergeOwned, ownedOf, planDeletion } from '../../model/owned.ts';
+import { isOverlayEntry } from '../../model/overlay-entries.ts';
+import { mergeOwned, type Owned, ownedOf, planDeletion, without } from '../../model/owned.ts';
 import type { LocalStore, NetworkRow } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 import { execute, reverse } from '../execute.ts';
+import { forgetMacs, noteNewBridge } from '../known-macs.ts';
 import { sweepLostEntries } from '../reset-entries.ts';
 import { observeNetwork } from '../view.ts';
 import { assertOwnAddresses } from './alone.ts';
@@ -38,16 +39,18 @@ export interface EnsuredNetwork {
 }
 
 /**
- * Creates what the network lacks for `addressing`, and records it before it creates it. Throws `conflict` if the
+ * Creates what the network lacks for `addressing`, and records it before it creates it. `known` is its row as a moment
+ * ago. Throws `conflict` if the
  * network's device changed while another endpoint uses it, or if the call contradicts a Network that has a holder.
  */
 export async function ensureNetwork(
   core: Core,
   identity: NetworkIdentity,
   addressing: Addressing,
+  known = core.store.networks.get(identity.attachment.network),
 ): Promise<EnsuredNetwork> {
   const device = identity.driver.devices[0];
-  await deleteFromOldDevice(core, identity);
+  await deleteFromOldDevice(core, identity, known);
   using _lock = await core.lock(deviceKey(device));
   try {
     return await completeNetwork(core, identity, addressing);
@@ -82,7 +85,13 @@ async function completeNetwork(core: Core, identity: NetworkIdentity, addressing
     const bare = { name, driver: driverName, device, bootId, owned };
     const made = isSame ? known.spec : spec;
     const row = withHolders({ ...bare, ...given({ spec: made }) }, known?.holders ?? []);
-    store.transaction(() => store.networks.put(row), { durable: true });
+    store.transaction(
+      () => {
+        store.networks.put(row);
+        if (!isSame) noteNewBridge(core, row, plan.ops);
+      },
+      { durable: true },
+    );
     await executeOwned(core, plan.ops, { ...row, owned: before });
   }
   return { view, isRenewed: isSame && !sameSpec(known.spec, spec) };
@@ -124,7 +133,9 @@ async function executeOwned(core: Core, ops: readonly Op[], before: NetworkRow):
 
 /** True if the plan failed because another program has created its device. */
 export function isForeign(error: unknown, [first]: readonly Op[]): boolean {
-  return error instanceof NetError && error.kind === 'exists' && first?.op === 'link.create' && error.op === first.op;
+  if (!(error instanceof NetError && error.kind === 'exists') || first?.op !== 'link.create') return false;
+  // Another link of the plan says nothing of the first one: a VNI may be taken.
+  return error.op === first.op && error.subject === `link ${first.name}`;
 }
 
 /**
@@ -143,8 +154,11 @@ export async function removeUnusedNetwork(core: Core, network: string): Promise<
 }
 
 /** Deletes what a network that moves to another device or driver has on the old one. */
-async function deleteFromOldDevice(core: Core, { attachment, driver, driverName }: NetworkIdentity): Promise<void> {
-  const known = core.store.networks.get(attachment.network);
+async function deleteFromOldDevice(
+  core: Core,
+  { attachment, driver, driverName }: NetworkIdentity,
+  known: NetworkRow | undefined,
+): Promise<void> {
   const device = driver.devices[0];
   if (known === undefined || (known.device === device && known.driver === driverName)) return;
   // A plugin chained behind another one recorded the network; it stays on its device.
@@ -202,10 +216,22 @@ export async function removeNetwork(core: Core, row: NetworkRow): Promise<NetErr
   // On record before its entries go: a reset under way must not count on them.
   store.transaction(() => store.networks.put({ ...row, deleting: true }));
   core.mark?.('network');
-  const errors = await reverse(core, planDeletion(owned), { host: host.own });
+  const errors = await reverse(core, planDeletion(unshared(store, row, owned)), { host: host.own });
   core.mark?.('kernel');
-  if (errors.length === 0) store.transaction(() => deleteRecord(store, row));
+  if (errors.length === 0)
+    store.transaction(() => {
+      forgetMacs(store, device);
+      deleteRecord(store, row);
+    });
   return [...errors, ...(await sweepLostEntries(core))];
+}
+
+/** Leaves out underlay entries that another overlay network has too. */
+function unshared({ networks }: LocalStore, { name }: NetworkRow, owned: readonly Owned[]): readonly Owned[] {
+  const isShared = (one: Owned): boolean => one.kind === 'entry' && isOverlayEntry(one.entry);
+  if (!owned.some(isShared)) return owned;
+  const others = networks.list().flatMap((other) => (other.name === name ? [] : other.owned));
+  return without(owned, others.filter(isShared));
 }
 
 /** Deletes the record of the network, with the notes of its addresses. */

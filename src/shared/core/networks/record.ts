@@ -1,6 +1,7 @@
 import type { NetworkSpec } from '../../config/network-spec.ts';
 import { bridgeDriver } from '../../drivers/bridge/bridge.ts';
 import type { Addressing, Assigned, Driver } from '../../drivers/driver.ts';
+import { overlayDriver } from '../../drivers/overlay/overlay.ts';
 import type { Rules } from '../../drivers/rules.ts';
 import { given } from '../../model/given.ts';
 import type { NetworkHolder } from '../../model/owned.ts';
@@ -53,6 +54,7 @@ export function rulesFor(known: NetworkRow | undefined, asked: Rules | undefined
 
 /** The driver that plans the Network and its endpoints; undefined if it has no device (null). */
 export function driverOf(options: NetworkSpec['options'], network: string): Driver | undefined {
+  if (options.driver === 'overlay') return overlayDriver(options, network);
   return options.driver === 'bridge' ? bridgeDriver(options, network) : undefined;
 }
 

@@ -12,6 +12,7 @@ import type { LocalStore, PoolRow } from '../../store/store.ts';
 import { leaseTaken } from '../../store/taken.ts';
 import type { Core } from '../core.ts';
 import { catchUp } from '../reconcile.ts';
+import { giveBack } from './cluster-keys.ts';
 import { refused } from './request.ts';
 import { knownPool, poolOf, rangesOf, requestOwner, subnetOf } from './rows.ts';
 import { sharedRanges } from './shared.ts';
@@ -50,7 +51,7 @@ export function requestAddress(core: Core, request: AddressRequest): Prefix {
 }
 
 /** True for a request that leases. An auxiliary request always names its address; without one, it is an endpoint's. */
-function isLeased({ use, address }: AddressRequest): boolean {
+export function isLeased({ use, address }: AddressRequest): boolean {
   return use === 'endpoint' || (use === 'auxiliary' && address === undefined);
 }
 
@@ -68,7 +69,7 @@ export function releaseAddress({ store }: Core, pool: string, addr: Addr): void 
       return;
     }
     const holder = store.leases.at(row.scope, addr);
-    if (holder !== undefined && holder.requestedAt !== undefined) store.leases.release(row.scope, addr);
+    if (holder !== undefined && holder.requestedAt !== undefined) giveBack(store, row.scope, addr);
   };
   store.transaction(work, { durable: isReserved });
 }
@@ -172,7 +173,7 @@ function clip(set: RangeSet, row: PoolRow): RangeSet {
 }
 
 /** Asserts that an address is one of the subnet's. --ip, --gateway and --aux-address may be outside --ip-range, as in Docker. */
-function insideOf(row: PoolRow, addr: Addr): Addr {
+export function insideOf(row: PoolRow, addr: Addr): Addr {
   const subnet = subnetOf(row);
   const [range] = rangesOf(row);
   if (!contains(subnet, addr))
@@ -186,7 +187,7 @@ function insideOf(row: PoolRow, addr: Addr): Addr {
   return addr;
 }
 
-function assertNotReserved(store: LocalStore, scope: string, address: Addr): void {
+export function assertNotReserved(store: LocalStore, scope: string, address: Addr): void {
   if (reservedIn(store, scope).some((other) => sameAddr(other, address))) throw reservedTaken(address);
 }
 

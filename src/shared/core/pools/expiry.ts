@@ -2,6 +2,7 @@ import { cursorKey, deleteUnusedScopeNotes } from '../../ipam/scope-notes.ts';
 import { contains, overlaps } from '../../model/prefix.ts';
 import type { Lease, LocalStore, PoolRow } from '../../store/store.ts';
 import type { Core } from '../core.ts';
+import { giveBack } from './cluster-keys.ts';
 import { subnetOf } from './rows.ts';
 
 /**
@@ -13,7 +14,7 @@ export function dropPool(store: LocalStore, row: PoolRow): void {
   const subnet = subnetOf(row);
   if (store.pools.list(row.scope).some((other) => overlaps(subnetOf(other), subnet))) return;
   for (const lease of requestsIn(store, row.scope))
-    if (contains(subnet, lease.address)) store.leases.release(row.scope, lease.address);
+    if (contains(subnet, lease.address)) giveBack(store, row.scope, lease.address);
   store.notes.delete(cursorKey(row.scope, row.subnet));
   deleteUnusedScopeNotes(store, row.scope);
 }
@@ -33,7 +34,7 @@ export function expireRequests({ store }: Core, before: number): number {
   return store.transaction(
     () => {
       const { pools, leases } = stale();
-      for (const { scope, address } of leases) store.leases.release(scope, address);
+      for (const { scope, address } of leases) giveBack(store, scope, address);
       for (const row of pools) dropPool(store, row);
       return pools.length + leases.length;
     },

@@ -13,7 +13,9 @@ import { distinct, isBoundary, recordedIn, seenOn } from './taken.ts';
 
 export type { PoolCandidate } from '../../ipam/choose-pool.ts';
 export { type AddressRequest, claimAddress, releaseAddress, requestAddress } from './addresses.ts';
+export { requestClusterAddress } from './cluster-addresses.ts';
 export { expireRequests } from './expiry.ts';
+export { ownRange } from './own-range.ts';
 export type { PoolRequest } from './request.ts';
 export { OWN_SCOPE, poolAnswer, poolGateway } from './rows.ts';
 export { type PoolWanted, poolFor, unusePools, usePools } from './use.ts';

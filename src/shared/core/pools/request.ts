@@ -4,6 +4,7 @@ import type { NetError } from '../../errors/net-error.ts';
 import { BITS, type Family } from '../../model/addr.ts';
 import { given } from '../../model/given.ts';
 import { contains, formatPrefix, networkOf, type Prefix } from '../../model/prefix.ts';
+import type { OfferedRange } from '../cluster-networks.ts';
 
 export interface PoolRequest {
   /** `10.1.0.0/16` (--subnet); absent: chosen automatically. */
@@ -12,6 +13,8 @@ export interface PoolRequest {
   readonly range?: Prefix;
   /** The Network whose pool is requested (--ipam-opt network=). */
   readonly network?: string;
+  /** This host's range of the Network, if each host has one. */
+  readonly own?: OfferedRange;
   readonly v6: boolean;
 }
 
@@ -21,13 +24,14 @@ export interface Asked {
   readonly subnet?: Prefix;
   readonly range?: Prefix;
   readonly network?: string;
+  readonly own?: OfferedRange;
 }
 
 /**
  * Checks the request. Throws NetError `invalid-config` with option, value and rule. Ignores host bits of a subnet, as
  * Docker does.
  */
-export function checkPoolRequest({ subnet, range, network, v6 }: PoolRequest): Asked {
+export function checkPoolRequest({ subnet, range, network, own, v6 }: PoolRequest): Asked {
   const family: Family = v6 ? 6 : 4;
   if (network !== undefined && !/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(network))
     throw refused(
@@ -48,7 +52,7 @@ export function checkPoolRequest({ subnet, range, network, v6 }: PoolRequest): A
     );
   return {
     family,
-    ...given({ subnet: whole, range: part, network }),
+    ...given({ subnet: whole, range: part, network, own }),
   };
 }
 

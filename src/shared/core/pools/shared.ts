@@ -2,9 +2,9 @@ import { completeRange } from '../../config/ipam-ranges.ts';
 import type { NetworkSpec } from '../../config/network-spec.ts';
 import { fault } from '../../errors/fault.ts';
 import type { NetError } from '../../errors/net-error.ts';
-import type { RangeSet } from '../../ipam/ranges.ts';
+import type { RangeSet, RangeSpec } from '../../ipam/ranges.ts';
 import { type Addr, type Family, formatAddr } from '../../model/addr.ts';
-import { formatPrefix, type Prefix, samePrefix } from '../../model/prefix.ts';
+import { firstHost, formatPrefix, type Prefix, parsePrefix, samePrefix } from '../../model/prefix.ts';
 import type { PoolRow } from '../../store/store.ts';
 import { type Core, nameInDocker } from '../core.ts';
 import { knownNetwork } from '../networks/record.ts';
@@ -15,28 +15,53 @@ import { subnetOf } from './rows.ts';
 const DATA_DIR = '/var/lib/cni/networks';
 
 /** The fields that a pool copies from its Network. */
-export type SharedPool = Pick<PoolRow, 'network' | 'scope' | 'gateway'> & { readonly subnet: Prefix };
+export type SharedPool = Pick<PoolRow, 'network' | 'scope' | 'gateway' | 'whole'> & { readonly subnet: Prefix };
 
 /**
  * The pool of the named Network. If that does not exist yet: the requested subnet, that of another pool for the same
- * Network, or the result of `choose`. Throws NetError `conflict` if the Network has a different subnet, foreign IPAM,
- * no subnet of this family, or several.
+ * Network or of the cluster's network of this name, or the result of `choose`. Throws NetError `conflict` if the
+ * Network has a different subnet, foreign IPAM, no subnet of this family, or several.
  */
 export function sharedPool(core: Core, asked: Asked & { readonly network: string }, choose: () => Prefix): SharedPool {
-  const { network, subnet: given, family } = asked;
+  const { network, subnet: given, family, own } = asked;
   const spec = knownNetwork(core, network);
+  if (spec === undefined && own !== undefined) {
+    const { range, subnet: whole } = own;
+    const text = { whole: formatPrefix(whole), gateway: formatAddr(firstHost(range)) };
+    return { network, scope: `${DATA_DIR}/${network}`, subnet: range, ...text };
+  }
   if (spec === undefined) {
     const pending = core.store.pools.list().filter((row) => row.network === network);
     const same = pending.map(subnetOf).find(({ addr }) => addr.family === family);
-    return { network, scope: `${DATA_DIR}/${network}`, subnet: given ?? same ?? choose() };
+    const range = clusterRange(core, network, family);
+    const subnet = given ?? same ?? range?.subnet ?? choose();
+    const isCluster = range !== undefined && samePrefix(range.subnet, subnet);
+    return {
+      ...{ network, scope: `${DATA_DIR}/${network}`, subnet },
+      ...(isCluster && { gateway: formatAddr(range.gateway) }),
+    };
   }
   const { subnet, gateway } = onlyRange(core, network, spec, family);
-  const text = formatPrefix(subnet);
-  if (given !== undefined && !samePrefix(given, subnet)) {
+  const whole = wholeOf(spec, family);
+  const text = whole ?? formatPrefix(subnet);
+  if (given !== undefined && formatPrefix(given) !== text) {
     const what = `it has ${text}, but --subnet ${formatPrefix(given)} is requested`;
     throw refuse(network, what, `Give its own: ${join(core, network, `--subnet ${text}`)}`);
   }
-  return { network, scope: spec.scope ?? `${DATA_DIR}/${network}`, subnet, gateway: formatAddr(gateway) };
+  const scope = spec.scope ?? `${DATA_DIR}/${network}`;
+  return { network, scope, subnet, gateway: formatAddr(gateway), ...(whole !== undefined && { whole }) };
+}
+
+/** The subnet of all hosts, if each has a range of its own. */
+function wholeOf({ options }: NetworkSpec, family: Family): string | undefined {
+  const pools = options.driver === 'overlay' ? (options.pools ?? []) : [];
+  return pools.find((pool) => parsePrefix(pool)?.addr.family === family);
+}
+
+/** The first range of the family that the cluster has under this name. */
+function clusterRange({ cluster }: Core, network: string, family: Family): RangeSpec | undefined {
+  const ranges = cluster?.named(network)?.sets.flat() ?? [];
+  return ranges.find(({ subnet }) => subnet.addr.family === family);
 }
 
 /** The ranges of a shared pool: all sets, for the addresses that are never given, and the index of its own set. */

@@ -227,7 +227,7 @@ export class HeldPorts implements PortHolder, Disposable {
       this.#cancel = undefined;
       this.#retryMs = FIRST_MS;
     } else if (this.#cancel === undefined) {
-      this.#cancel = this.#clock.after(this.#retryMs, () => {
+      this.#cancel = this.#clock.after(Math.min(this.#retryMs, this.#left.next() + 1), () => {
         this.#cancel = undefined;
         this.#retryMs = Math.min(this.#retryMs * 2, LAST_MS);
         this.#retry();

@@ -29,11 +29,14 @@ export interface PortHolder {
 }
 
 /** The host ports of an owner on record. */
-export function holdsOfOwner({ ports, endpoints }: LocalStore, owner: Attachment): HostPorts[] {
-  const claims = ports.list(owner);
-  if (claims.length === 0) return [];
-  const parts = (['interface', 'portmap'] as const).flatMap((role) => endpoints.get(owner, role) ?? []);
-  return holdsOf(claims, parts.flatMap(relaysOf));
+export function holdsOfOwner(store: LocalStore, owner: Attachment): HostPorts[] {
+  const { ports, endpoints } = store;
+  return store.snapshot(() => {
+    const claims = ports.list(owner);
+    if (claims.length === 0) return [];
+    const parts = (['interface', 'portmap'] as const).flatMap((role) => endpoints.get(owner, role) ?? []);
+    return holdsOf(claims, parts.flatMap(relaysOf));
+  });
 }
 
 /** The host ports of all owners on record, by `attachmentText`. */

@@ -23,6 +23,12 @@ export class LeftPorts {
     return false;
   }
 
+  /** Milliseconds until the first runtime's time ends; infinite without any. */
+  next(): number {
+    for (const owner of this.#until.keys()) this.has(owner);
+    return Math.min(...this.#until.values()) - this.#now();
+  }
+
   delete(owner: string): void {
     this.#until.delete(owner);
   }

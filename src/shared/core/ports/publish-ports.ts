@@ -203,7 +203,7 @@ async function revert(
 
 function reclaim({ store }: Core, attachment: Attachment, claims: readonly PortClaim[]): void {
   store.ports.release(attachment);
-  for (const claim of claims) store.ports.take(claim);
+  store.ports.take(...claims);
 }
 
 /** The network entries that published ports need; the endpoint's creation adds the others. */

@@ -15,7 +15,7 @@ import { execute } from '../execute.ts';
  * transaction.
  */
 export function claimPorts(store: LocalStore, { mappings }: Rules, owner: Attachment): void {
-  for (const mapping of mappings) store.ports.take(claimOf(mapping, owner));
+  store.ports.take(...mappings.map((mapping) => claimOf(mapping, owner)));
 }
 
 /** Logs that the part's ports are not relayed until a daemon runs. */

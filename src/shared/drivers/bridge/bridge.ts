@@ -1,5 +1,6 @@
 import type { BridgeOptions } from '../../config/bridge.ts';
 import type { View } from '../../host/host.ts';
+import { given } from '../../model/given.ts';
 import type { Addressing, Driver, EndpointNames } from '../driver.ts';
 import { describeInside } from '../inside.ts';
 import { completeAddressing } from './gateways.ts';
@@ -21,7 +22,12 @@ export function bridgeDriver(options: BridgeOptions, network: string): Driver {
     planNetwork: (view: View, addressing: Addressing) => planNetwork(options, network, view, addressing),
     networkGuards: (addressing) => networkGuards(options, addressing),
     describeLink: (view: View, names: EndpointNames) => describePort(options, view, names),
-    describeInside: (addressing) =>
-      describeInside(addressing, { up: !options.disableContainerInterface, detectDuplicates: options.enabledad }),
+    describeInside: (addressing, isOwnIpam) =>
+      describeInside(addressing, {
+        up: !options.disableContainerInterface,
+        detectDuplicates: options.enabledad,
+        isOwnIpam,
+        ...given({ ipv6: options.ipv6 }),
+      }),
   };
 }

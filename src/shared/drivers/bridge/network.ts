@@ -1,17 +1,13 @@
 import type { BridgeOptions } from '../../config/bridge.ts';
 import { fault } from '../../errors/fault.ts';
-import type { NetError } from '../../errors/net-error.ts';
 import type { View, ViewQuery } from '../../host/host.ts';
 import { formatAddr } from '../../model/addr.ts';
 import { formatDeviceAlias, parseDeviceAlias } from '../../model/alias.ts';
-import { digest } from '../../model/attachment.ts';
 import type { BridgeEntry } from '../../model/firewall.ts';
 import type { LinkState } from '../../model/link.ts';
-import { macOfDigest } from '../../model/mac.ts';
 import type { Op, Plan } from '../../model/op.ts';
-import { formatPrefix, overlaps, type Prefix, parsePrefix } from '../../model/prefix.ts';
 import type { Addressing } from '../driver.ts';
-import { hasGateway } from './gateways.ts';
+import { carriedBy, gatewaysOf, hostAddressesOf, macOf, planAddresses } from './addresses.ts';
 import { defaultRouteDevice, networkMtu } from './mtu.ts';
 import {
   acceptRaKey,
@@ -82,7 +78,7 @@ export function planNetwork(options: BridgeOptions, network: string, view: View,
     const device = planGatewayDevice(options, view);
     ops.push(...device.ops);
     undo.unshift(...device.undo);
-    const addresses = planGatewayAddresses(options, view, gateways);
+    const addresses = planAddresses(options, view, gateways);
     ops.push(...addresses.ops);
     // As the reference does: fixed from now on, see createBridge.
     const isForeign = found !== undefined && parseDeviceAlias(found.alias) === undefined;
@@ -94,10 +90,11 @@ export function planNetwork(options: BridgeOptions, network: string, view: View,
   return { ops, undo };
 }
 
-/** With guarded ports, no port may bear the addresses of the gateways. */
+/** With guarded ports, no port may bear the addresses of the gateways and of the host. */
 export function networkGuards(options: BridgeOptions, addressing: Addressing): BridgeEntry[] {
   if (!options.spoofGuard && !options.macspoofchk) return [];
-  const gateways = options.spoofGuard ? gatewaysOf(options, addressing).map(({ addr }) => formatAddr(addr)) : [];
+  const carried = [...gatewaysOf(options, addressing), ...hostAddressesOf(options)];
+  const gateways = options.spoofGuard ? carried.map(({ addr }) => formatAddr(addr)) : [];
   return [{ kind: 'gateways', device: options.bridge, addresses: [...new Set(gateways)] }];
 }
 
@@ -111,12 +108,13 @@ function createBridge(options: BridgeOptions, network: string, view: View): Op[]
       ns: 'host',
       name,
       link,
-      mac: macOfDigest(digest('bridge', name)),
+      mac: macOf(name),
       mtu: networkMtu(options, view),
       // Set in the same step as the bridge is created: the alias marks it as ours.
       alias: formatDeviceAlias('bridge', network),
     },
     ignoreRouters(name),
+    ...(options.isQuiet ? [setLink(name, { addrGenMode: 'none' })] : []),
     ...joinBridge(options),
     setLink(name, { up: true, ...(options.promisc ? { promisc: true } : {}) }),
   ];
@@ -155,60 +153,6 @@ function checkBridge(options: BridgeOptions, found: LinkState): void {
       `Switch it on: ip link set dev ${found.name} type bridge vlan_filtering 1`,
     );
   }
-}
-
-/** The endpoints' gateways, each with the prefix length of its subnet. */
-function gatewaysOf(options: BridgeOptions, addressing: Addressing): Prefix[] {
-  return addressing.addresses.flatMap(({ address: { length }, gateway: addr }) =>
-    addr === undefined || !hasGateway(options, addr.family) ? [] : [{ addr, length }],
-  );
-}
-
-/** The gateways that are addresses of the host. */
-function carriedBy(options: BridgeOptions, addressing: Addressing): Prefix[] {
-  return gatewaysOf(options, addressing).filter(({ addr }) => options.inhibit4 !== true || addr.family === 6);
-}
-
-function planGatewayAddresses(options: BridgeOptions, view: View, gateways: readonly Prefix[]): Plan {
-  const dev = gatewayDevice(options);
-  const ops: Op[] = [];
-  const undo: Op[] = [];
-  const present = new Set(view.addresses.filter((state) => state.dev === dev).map((state) => state.address));
-  const wanted = new Set(gateways.map(formatPrefix));
-  for (const gateway of gateways) {
-    const address = formatPrefix(gateway);
-    if (present.has(address)) continue;
-    for (const other of [...present].filter((text) => !wanted.has(text) && conflicts(text, gateway))) {
-      if (!options.forceAddress) throw addressConflict(dev, other, address);
-      present.delete(other);
-      ops.push({ op: 'addr.delete', ns: 'host', dev, address: other });
-      undo.unshift({ op: 'addr.add', ns: 'host', dev, address: other });
-    }
-    const noDad = gateway.addr.family === 6;
-    if (noDad) {
-      ops.push({ op: 'sysctl.set', ns: 'host', key: `net/ipv6/conf/${dev}/disable_ipv6`, value: '0', optional: true });
-    }
-    present.add(address);
-    ops.push({ op: 'addr.add', ns: 'host', dev, address, ...(noDad ? { noDad } : {}) });
-    undo.unshift({ op: 'addr.delete', ns: 'host', dev, address });
-  }
-  return { ops, undo };
-}
-
-/** Like the reference: any other IPv4 address conflicts, an IPv6 one only if the subnets overlap. */
-function conflicts(present: string, gateway: Prefix): boolean {
-  const other = parsePrefix(present);
-  if (other === undefined || other.addr.family !== gateway.addr.family) return false;
-  return gateway.addr.family === 4 || overlaps(other, gateway);
-}
-
-function addressConflict(dev: string, present: string, wanted: string): NetError {
-  return fault.conflict(
-    'bridge',
-    `link ${dev}`,
-    `already has an IP address different from ${wanted}: ${present}`,
-    'Name another bridge, or use the subnet that is there (in CNI: .bridge, .forceAddress)',
-  );
 }
 
 function planForwarding(options: BridgeOptions, view: View, addressing: Addressing): Op[] {

@@ -3,19 +3,23 @@ import { reportAmbient } from '../../core/ambient.ts';
 import { NetworkController } from '../../core/controller.ts';
 import type { Core } from '../../core/core.ts';
 import type { EndpointReport } from '../../core/requests.ts';
+import { isOverlay, joinOverlay } from './overlay.ts';
 import type { PluginCall } from './request.ts';
 import { formatResult } from './result.ts';
-import { type Target, targetOf } from './targets.ts';
-
-type EndpointTarget = Extract<Target, { kind: 'endpoint' }>;
+import { type EndpointTarget, targetOf } from './targets.ts';
 
 /** ADD (SPEC.md §2): ensures the attachment; returns the result in the configuration's version. */
 export async function add(call: PluginCall, core: Core): Promise<unknown> {
   const { previous } = call.config;
-  const target = targetOf(call, core);
+  const { config } = call;
+  using during = new DisposableStack();
+  const target =
+    config.kind === 'endpoint' && isOverlay(config)
+      ? await joinOverlay(call, config, core, during)
+      : targetOf(call, core);
   switch (target.kind) {
     case 'endpoint':
-      return addEndpoint(call, core, target, previous);
+      return await addEndpoint(call, core, target, previous);
     case 'addresses': {
       const { source } = target;
       const { addresses, routes, dns } = core.store.transaction(() => source.acquire(core.store));
@@ -45,12 +49,13 @@ export async function add(call: PluginCall, core: Core): Promise<unknown> {
 async function addEndpoint(
   call: PluginCall,
   core: Core,
-  { request, dns }: EndpointTarget,
+  { request, dns, attached, explain }: EndpointTarget,
   previous: CniResult | undefined,
 ): Promise<unknown> {
   const controller = new NetworkController(core);
-  const report = await controller.createEndpoint(request);
+  const report = await controller.createEndpoint(request).catch(explain);
   try {
+    await attached?.();
     const own = fromReport({ ...report, dns: dns ?? report.dns }, request.netns);
     return formatResult(previous === undefined ? own : merge(previous, own), call.version);
   } catch (error) {

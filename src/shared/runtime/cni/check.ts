@@ -5,12 +5,15 @@ import type { Core } from '../../core/core.ts';
 import type { Expectation } from '../../core/requests.ts';
 import { fault } from '../../errors/fault.ts';
 import type { NetError } from '../../errors/net-error.ts';
+import { isOverlay, overlayOnRecord } from './overlay.ts';
 import type { PluginCall } from './request.ts';
 import { targetOf } from './targets.ts';
 
 /** CHECK (SPEC.md §2): returns if the attachment and prevResult are as ADD left them; throws otherwise. */
 export async function check(call: PluginCall, core: Core): Promise<void> {
-  const target = targetOf(call, core);
+  const { config } = call;
+  const target =
+    config.kind === 'endpoint' && isOverlay(config) ? overlayOnRecord(call, config, core) : targetOf(call, core);
   if (target.kind === 'addresses') return target.source.check(core.store, []);
   const { previous } = call.config;
   if (previous === undefined) throw missingPrevious();

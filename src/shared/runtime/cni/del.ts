@@ -30,5 +30,7 @@ async function remove(call: RemovalCall, core: Core): Promise<NetError[]> {
     orphans: plugin === 'bridge' ? 'any' : 'own',
     ...given({ source, when: stampedBy(call) }),
   });
-  return driver === 'bridge' ? errors : [...errors, ...leaveAmbient(core, driver, variables.netns)];
+  return driver === 'bridge' || driver === 'overlay'
+    ? errors
+    : [...errors, ...leaveAmbient(core, driver, variables.netns)];
 }

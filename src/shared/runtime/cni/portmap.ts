@@ -1,4 +1,5 @@
 import { invalid } from '../../config/invalid.ts';
+import { restBetween } from '../../core/core.ts';
 import { addChained, type ChainedRequest, checkChained, deleteChained } from '../../core/endpoints/chained.ts';
 import { assertRules, ensureChainedRules } from '../../core/networks/rules.ts';
 import { claimPorts, describePorts, tellRelays } from '../../core/ports/publish.ts';
@@ -28,7 +29,10 @@ export const portmap: ChainedPlugin<typeof role> = {
       device === undefined
         ? {}
         : { ensure: () => ensureChainedRules(core, attachment.network, device, rules, addressing) };
-    const seen = await lookAtMappings(core, rules.mappings, attachment);
+    const { mappings } = rules;
+    await restBetween(core, mappings.length);
+    const seen = await lookAtMappings(core, mappings, attachment);
+    await restBetween(core, mappings.length);
     const request: ChainedRequest = {
       attachment,
       role,

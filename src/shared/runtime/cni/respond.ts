@@ -17,14 +17,17 @@ export function formatError(error: NetError, version: CniVersion): string {
   return formatJson({ cniVersion: version, code: error.cniCode, msg, ...(hint === '' ? {} : { details: hint }) });
 }
 
-/** Writes everything before it returns, also to a non-blocking pipe. */
+/** The writer must wait: for a reader, or for the kernel's memory. */
+const NOT_YET = ['EAGAIN', 'EINTR', 'ENOBUFS'];
+
+/** Writes the whole text, also to a non-blocking pipe. Stops without an error if the reader has closed the pipe. */
 export function writeAll(fd: number, text: string | Uint8Array): void {
   let rest = Buffer.from(text);
   while (rest.length > 0) {
     try {
       rest = rest.subarray(writeSync(fd, rest));
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) return;
+      if (!(error instanceof Error && 'code' in error && NOT_YET.includes(String(error.code)))) return;
       pause(1);
     }
   }

@@ -1,6 +1,7 @@
 import { NetworkController } from '../../core/controller.ts';
 import type { Core } from '../../core/core.ts';
 import { NetError } from '../../errors/net-error.ts';
+import { isOverlay, overlayStatus } from './overlay.ts';
 import type { PluginCall } from './request.ts';
 import { targetOf } from './targets.ts';
 
@@ -10,6 +11,8 @@ import { targetOf } from './targets.ts';
  * `"exhaustedStatus": "log"`, an exhausted pool is only a line in the log.
  */
 export async function status(call: PluginCall, core: Core): Promise<void> {
+  const { config } = call;
+  if (config.kind === 'endpoint' && isOverlay(config)) return overlayStatus(call, config, core);
   const target = targetOf(call, core);
   const source = target.kind === 'endpoint' ? target.request.source : 'source' in target ? target.source : undefined;
   try {

@@ -14,13 +14,23 @@ import { addressSource, localSource } from './sources.ts';
 /** The target of a call: one of four kinds. */
 export type Target =
   /** An interface in the sandbox, with its network. */
-  | { readonly kind: 'endpoint'; readonly request: EndpointRequest; readonly dns?: Dns }
+  | EndpointTarget
   /** The loopback interface of the sandbox. */
   | { readonly kind: 'null' }
   /** The host's own interfaces; the host is the sandbox. */
   | { readonly kind: 'host' }
   /** Addresses for another plugin's interface (an IPAM plugin). */
   | { readonly kind: 'addresses'; readonly source: LocalSource };
+
+export interface EndpointTarget {
+  readonly kind: 'endpoint';
+  readonly request: EndpointRequest;
+  readonly dns?: Dns;
+  /** For an ADD that fails: throws an error that says more, or the same. */
+  readonly explain?: (thrown: unknown) => never;
+  /** For an ADD that succeeds: runs before the answer. */
+  readonly attached?: () => Promise<void>;
+}
 
 /** Returns the target of ADD, CHECK and STATUS. Throws NetError for what the host or the version cannot do. */
 export function targetOf(call: PluginCall, core: Core): Target {
@@ -38,7 +48,7 @@ export function targetOf(call: PluginCall, core: Core): Target {
   }
 }
 
-function endpointOf(call: PluginCall, config: EndpointConfig, core: Core): Target {
+function endpointOf(call: PluginCall, config: EndpointConfig, core: Core): EndpointTarget {
   const attachment = attachmentOf(call);
   const { ipam, aliases, bandwidth, mac, dns } = config;
   const options = guardedOptions(config);
