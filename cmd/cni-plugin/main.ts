@@ -10,6 +10,7 @@ import { openCore, writeStderr } from '../../src/shared/runtime/context.ts';
 import type { Environment } from '../../src/shared/runtime/environment.ts';
 import { makePhases } from '../../src/shared/runtime/phases.ts';
 import { about } from './about.ts';
+import { exitAfter } from './exit.ts';
 
 /** Runs one call, from environment and stdin to stdout. Returns the exit code. */
 async function main(): Promise<number> {
@@ -55,4 +56,4 @@ async function verb(plugin: PluginName, words: readonly string[]): Promise<numbe
   }
 }
 
-main().then((code) => process.exit(code));
+exitAfter(main, process.env.CNI_COMMAND);

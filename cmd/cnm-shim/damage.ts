@@ -74,8 +74,11 @@ function suspectsOf(core: Records, changes: readonly KernelChange[]): Suspect[] 
   if (networks.length === 0) return [];
   const devices = new Map(networks.flatMap((row) => devicesOf(row).map((name) => [name, deviceKey(row.device)])));
   const ofLink = linkJudge(core, devices);
+  const gone = new Set(changes.flatMap((one) => (one.kind === 'link' && one.event === 'delete' ? [one.name] : [])));
   return changes.flatMap((change): Suspect[] => {
-    if (change.kind === 'bridge' || change.kind === 'chain') return [];
+    // A veth that is gone stays gone: its container ended, or a DEL that could not write its record deleted it.
+    if (change.kind === 'link' && gone.has(change.name) && !devices.has(change.name)) return [];
+    if (change.kind === 'bridge' || change.kind === 'chain' || change.kind === 'port') return [];
     if (change.kind !== 'link' && change.kind !== 'address' && change.kind !== 'route') return [{ change }];
     const key = change.kind === 'link' ? ofLink(change.name) : devices.get(change.name);
     return key === undefined ? [] : [{ change, key }];
@@ -91,13 +94,12 @@ function devicesOf({ device, owned }: NetworkRow): string[] {
 function linkJudge({ host, store }: Records, devices: ReadonlyMap<string, string>) {
   let ports: ReadonlyMap<string, Endpoint> | undefined;
   return (name: string): string | undefined => {
-    const state = host.observe(host.own, { links: [name] }).links.get(name);
     const device = devices.get(name);
+    const state = host.observe(host.own, { links: [name] }).links.get(name);
     if (device !== undefined) return state?.up === true ? undefined : device;
     if (state?.up === true && state.master !== undefined) return undefined;
     ports ??= new Map(store.endpoints.list().flatMap(portOf));
     const row = ports.get(name);
-    // A veth that is gone stays gone: its container ended, or a DEL that could not write its record deleted it.
     if (row === undefined || state === undefined) return undefined;
     return attachmentKey(row.attachment);
   };

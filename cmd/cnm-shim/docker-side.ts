@@ -17,6 +17,8 @@ export interface DockerOptions {
   readonly name: string;
   /** Pools to take subnets from; absent: the default ones. */
   readonly addressPools?: readonly PoolCandidate[];
+  /** True on a member of a cluster. */
+  readonly spansHosts?: boolean;
 }
 
 export interface DockerParts {
@@ -43,14 +45,14 @@ const PLUGINS = /^(\/var)?\/run\/docker\/plugins\//;
  * Throws NetError `io` if the socket cannot be opened, `busy` if another daemon has it.
  */
 export async function openDocker(
-  { socket: path, name, addressPools }: DockerOptions,
+  { socket: path, name, addressPools, spansHosts = false }: DockerOptions,
   fd: number | undefined,
   { env, cores, log, called }: DockerParts,
 ): Promise<DockerSide> {
   const api = dockerApiOf(env);
   let reconciler: Reconciler | undefined;
   const service = new DockerService({
-    ...{ cores, log },
+    ...{ cores, log, spansHosts },
     candidates: addressPools ?? defaultCandidates(cores.host.identity.hostId),
     avoid: () => reconciler?.avoid ?? [],
     activated: () => reconciler?.activated(),

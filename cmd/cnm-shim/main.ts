@@ -3,6 +3,7 @@ import manifest from '../../package.json' with { type: 'json' };
 import { CATALOG } from '../../src/shared/errors/catalog.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import { visible } from '../../src/shared/model/visible.ts';
+import { addCluster } from './cli/cluster.ts';
 import { addEndpoint } from './cli/endpoint.ts';
 import { addNetwork } from './cli/network.ts';
 import { Failures } from './cli/output.ts';
@@ -12,7 +13,7 @@ import { addVersion } from './cli/version.ts';
 
 const SETTINGS = [
   ...['ISTHMUS_LOG', 'ISTHMUS_RUN_DIR', 'ISTHMUS_STATE_DIR'],
-  ...['ISTHMUS_DOCKER_SOCKET', 'ISTHMUS_DOCKER_NAME', 'ISTHMUS_ADDRESS_POOLS'],
+  ...['ISTHMUS_DOCKER_SOCKET', 'ISTHMUS_DOCKER_NAME', 'ISTHMUS_ADDRESS_POOLS', 'ISTHMUS_CLUSTER'],
 ];
 /** Wrong usage. */
 const USAGE = 2;
@@ -31,6 +32,7 @@ async function main(): Promise<number> {
   addNetwork(program);
   addEndpoint(program);
   addPorts(program);
+  addCluster(program);
   addReload(program);
   addVersion(program);
   addHelp(program);

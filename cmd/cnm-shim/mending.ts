@@ -4,6 +4,7 @@ import { asNetError } from '../../src/shared/errors/net-error.ts';
 import { FIREWALLD_TABLE, ZONE_CHAINS } from '../../src/shared/firewall/firewalld-rules.ts';
 import { formatChange, type KernelChange } from '../../src/shared/host/changes.ts';
 import type { LinuxNamespace } from '../../src/shared/host/linux-namespace.ts';
+import type { Uplinks } from '../../src/shared/host/uplinks.ts';
 import { watchHost } from '../../src/shared/host/watch.ts';
 import type { Logger } from '../../src/shared/log/log.ts';
 import { damageOf } from './damage.ts';
@@ -15,13 +16,15 @@ export interface MendingOptions {
   readonly log: Logger;
   /** Returns the parts of a core for one look; opened anew each time. */
   readonly core: () => Pick<Core, 'host' | 'store' | 'lock' | 'firewall'>;
+  /** Follows every change, also those that are no damage. */
+  readonly uplinks: Uplinks;
   /** Restores everything. */
   readonly pass: () => Promise<void>;
 }
 
 /** In nftables: our tables, and the marks of our rules and chains in other tables. */
 const NFT = {
-  tables: ['isthmus'],
+  tables: ['isthmus', 'isthmus-underlay', 'isthmus-sealed'],
   marks: ['isthmus', 'ISTHMUS-'],
   chains: { table: FIREWALLD_TABLE, names: ZONE_CHAINS },
 };
@@ -35,7 +38,7 @@ const NAMED = 5;
  * Restores our objects soon after another program removes them, and checks everything every ten minutes, until
  * disposed. If the kernel cannot be watched, only the periodic check remains, and the log says so.
  */
-export function startMending({ ns, log, core, pass }: MendingOptions): AsyncDisposable {
+export function startMending({ ns, log, core, uplinks, pass }: MendingOptions): AsyncDisposable {
   const opened = new AsyncDisposableStack();
   const heard = new Map<string, KernelChange>();
   /** Bridges of others that the packet filter has taken into account. */
@@ -77,7 +80,10 @@ export function startMending({ ns, log, core, pass }: MendingOptions): AsyncDisp
       fought: (damage) => log.warn('mend.again', { changes: damage, everySeconds: MAX_INTERVAL_MS / 1000 }),
     }),
   );
-  const changed = (changes: readonly KernelChange[]): void => {
+  const changed = (all: readonly KernelChange[]): void => {
+    uplinks.heard(all);
+    const changes = all.filter(({ kind }) => kind !== 'port');
+    if (changes.length === 0) return;
     const texts = changes.map(formatChange);
     texts.forEach((text, i) => {
       const change = changes[i];
@@ -87,6 +93,7 @@ export function startMending({ ns, log, core, pass }: MendingOptions): AsyncDisp
   };
   try {
     opened.use(watchHost(ns, { nft: NFT, changed }));
+    uplinks.start();
   } catch (thrown) {
     log.warn('watch.failed', { error: asNetError(thrown, 'watch').message });
   }

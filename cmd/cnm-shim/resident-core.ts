@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import type { ClusterNetworks } from '../../src/shared/core/cluster-networks.ts';
 import { HeldPorts } from '../../src/shared/core/ports/held-ports.ts';
 import { asNetError } from '../../src/shared/errors/net-error.ts';
 import { isAbsence } from '../../src/shared/host/failure.ts';
@@ -6,6 +7,7 @@ import type { Host } from '../../src/shared/host/host.ts';
 import { LinkRemover } from '../../src/shared/host/link-remover.ts';
 import { type LinuxHost, openLinuxHost } from '../../src/shared/host/linux-host.ts';
 import { linuxPortSockets } from '../../src/shared/host/port-sockets.ts';
+import { Uplinks } from '../../src/shared/host/uplinks.ts';
 import { sweepScopeNotes } from '../../src/shared/ipam/scope-notes.ts';
 import type { Logger } from '../../src/shared/log/log.ts';
 import { given } from '../../src/shared/model/given.ts';
@@ -60,27 +62,32 @@ export interface CoreOpener {
 /** The parts of the core that stay in memory between calls: host, state, locks and packet filters. */
 export class ResidentCore implements CoreOpener, Disposable {
   readonly host: LinuxHost;
-  readonly #stateDir: string;
+  readonly stateDir: string;
   readonly #env: Environment;
   readonly #log: Logger;
   readonly #remover: LinkRemover;
   readonly #locks: LockQueue;
-  readonly #changes: ChangeCount;
+  readonly #changes: ChangeCount & Disposable;
   readonly #configured: ReturnType<typeof configuredNetworks>;
   readonly #firewallers: Firewallers;
   /** The published host ports that this process holds. */
   readonly held: HeldPorts;
+  /** Known once the host is watched. */
+  readonly uplinks: Uplinks;
+  /** The networks over several hosts, once this host takes part in a cluster. */
+  cluster: ClusterNetworks | undefined;
   #store: LocalStore | undefined;
 
   constructor({ stateDir, env, log }: ResidentOptions) {
     ensureStateDir(stateDir);
-    this.#stateDir = stateDir;
+    this.stateDir = stateDir;
     this.#env = env;
     this.#log = log;
     this.host = openLinuxHost(env, { stays: true });
+    this.uplinks = new Uplinks(this.host);
     this.#firewallers = new Firewallers(this.host, (key) => this.#lock(key), log);
     this.#remover = new LinkRemover(this.host.own);
-    this.#locks = new LockQueue(stateDir);
+    this.#locks = new LockQueue(stateDir, { ensure: () => ensureStateDir(stateDir) });
     this.#changes = changeCount(stateDir, this.host.identity);
     this.#configured = configuredNetworks(env);
     const { ports, others } = descriptors();
@@ -102,7 +109,7 @@ export class ResidentCore implements CoreOpener, Disposable {
     bindsPorts = false,
   }: CallParts): CallCore {
     return makeCore({
-      stateDir: this.#stateDir,
+      stateDir: this.stateDir,
       host,
       log,
       changes: this.#changes,
@@ -112,26 +119,37 @@ export class ResidentCore implements CoreOpener, Disposable {
         return failure !== undefined && isAbsence(failure) ? undefined : failure;
       },
       rest: () => setImmediate(),
+      hasUplink: (bridge) => this.uplinks.has(bridge),
       firewall: (backend) => this.#firewallers.get(backend),
       configured: this.#configured,
       held: bindsPorts ? this.held.leaving() : this.held,
       openStore: () => this.#openStore(),
       delegates: { env, stderr: stderr ?? intoLog(log), umask, ...given({ gone }) },
-      ...given({ dockerName: env.ISTHMUS_DOCKER_NAME, phases, stamp }),
+      ...given({ dockerName: env.ISTHMUS_DOCKER_NAME, phases, stamp, cluster: this.cluster }),
     });
+  }
+
+  /** Holds the host ports that another process has claimed or released. Never rejects. */
+  async settlePorts(): Promise<void> {
+    try {
+      using core = this.open({ log: this.#log });
+      await this.held.reconcile(core.store);
+    } catch (thrown) {
+      this.#log.warn('ports.failed', { error: asNetError(thrown, 'ports').message });
+    }
   }
 
   [Symbol.dispose](): void {
     this.held[Symbol.dispose]();
     this.#firewallers[Symbol.dispose]();
+    this.#changes[Symbol.dispose]();
+    this.#locks[Symbol.dispose]();
     this.#remover[Symbol.dispose]();
     this.#store?.[Symbol.dispose]();
     this.host[Symbol.dispose]();
   }
 
   async #lock(key: string): Promise<Disposable> {
-    // Another program may have removed it since the last call.
-    ensureStateDir(this.#stateDir);
     return await this.#locks.lock(key);
   }
 
@@ -139,7 +157,7 @@ export class ResidentCore implements CoreOpener, Disposable {
   #openStore(): LocalStore {
     if (this.#store === undefined) {
       const store = openSqliteStore({
-        stateDir: this.#stateDir,
+        stateDir: this.stateDir,
         identity: this.host.identity,
         waitMs: STORE_WAIT_MS,
         logPages: LOG_PAGES,

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fault } from '../../src/shared/errors/fault.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
-import { lockRange } from '../../src/shared/netlink/sys.ts';
+import { lockRange } from '../../src/shared/netlink/range-lock.ts';
 import { type DirPurpose, ensurePrivateDir } from '../../src/shared/store/state-dir.ts';
 
 const PURPOSE: DirPurpose = { kind: 'io', op: 'run-dir', hint: '--run-dir or ISTHMUS_RUN_DIR names another one' };

@@ -83,6 +83,18 @@ static bool find_beside(char *path, size_t size) {
   return fits;
 }
 
+/*
+ * The name selects what the plugin's executable does. `isthmus` selects the command line of operators unless a runtime
+ * calls, so call it by its own name then.
+ */
+static void select_plugin(void) {
+  static char own[] = PLUGIN_NAME;
+  const char *name = call.arguments[0];
+  if (name == NULL || (call.arguments[1] == NULL && *setting("CNI_COMMAND", "") != '\0')) return;
+  const char *slash = strrchr(name, '/');
+  if (strcmp(slash == NULL ? name : slash + 1, "isthmus") == 0) call.arguments[0] = own;
+}
+
 /* Replaces this process with the plugin; returns if `path` is not a program, or is the launcher itself. */
 static void try_plugin(const char *path) {
   struct stat own, other;
@@ -100,6 +112,7 @@ _Noreturn void run_plugin(void) {
     fail(NUMBER(CODE_BUSY), version, WORDS(call.command, " stdin: cannot be passed on (", strerror(errno), ")"),
          "Try again later");
   rename_node_variables();
+  select_plugin();
   errno = ENOENT;
   if (find_beside(beside, sizeof beside)) try_plugin(beside);
   int reason = errno;

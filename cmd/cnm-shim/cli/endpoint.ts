@@ -60,7 +60,7 @@ export function addEndpoint(program: Command): void {
       const names = await dockerNames(core);
       const found =
         network === undefined ? listEndpoints(core) : (await inspectNetwork(core, network, names.networks)).endpoints;
-      printList(
+      await printList(
         options,
         found.map((info) => withName(info, names)),
         ENDPOINTS,
@@ -85,7 +85,7 @@ export function addEndpoint(program: Command): void {
           return [];
         }
       });
-      if (found.length > 0) print(options, [...new Set(found)], ENDPOINTS);
+      if (found.length > 0) await print(options, [...new Set(found)], ENDPOINTS);
       raise(errors);
     });
 }

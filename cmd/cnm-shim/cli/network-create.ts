@@ -92,7 +92,7 @@ async function make(core: CallCore, name: string, options: CreateOptions): Promi
   if (!DRIVERS.includes(driver)) throw unknownDriver(driver);
   const known = knownSpec(core, name);
   if (known !== undefined) {
-    assertNothing(options, `${name} is described by a CNI configuration file or by those who use it`);
+    assertNothing(options, `network ${name} is described by a CNI configuration file or by those who use it`);
     return await createNetwork(core, { name, holder: OPERATOR, spec: known });
   }
   if (driver === 'null') {

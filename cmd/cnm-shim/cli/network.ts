@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
 import { asNetError, type NetError } from '../../../src/shared/errors/net-error.ts';
 import { given } from '../../../src/shared/model/given.ts';
+import type { RemoteInfo } from '../../../src/shared/ops/cluster.ts';
 import { inspectNetwork, listNetworks, type NetworkInfo } from '../../../src/shared/ops/networks.ts';
+import { clusterCalls } from '../cluster-wire.ts';
 import { ENDPOINTS, type NamedEndpoint } from './endpoint.ts';
 import { type DockerNames, dockerNames, ownName, shortId, withName } from './names.ts';
 import { addCreate } from './network-create.ts';
@@ -17,8 +19,9 @@ import {
   printList,
   printTable,
   raise,
+  type TableShape,
 } from './output.ts';
-import { addStateDir, openState, type StateOptions } from './state.ts';
+import { addStateDir, openState, runDirOption, type StateOptions } from './state.ts';
 
 const LS_EXAMPLES = `
 Examples:
@@ -34,9 +37,11 @@ Examples:
   isthmus network inspect web           subnets, addresses in use, endpoints of both camps
   isthmus network inspect 1f5d9ab0c2e4  by the id of a Docker network, or by its name there
   isthmus network inspect -o table web  for people
+
+An overlay network also has its mode, VNI and MTU, and, if the daemon runs, its endpoints on other hosts.
 `;
 
-type Options = OutputOptions & StateOptions;
+type Options = OutputOptions & StateOptions & { readonly runDir: string };
 
 interface DockerNetwork {
   readonly id: string;
@@ -53,6 +58,8 @@ interface NamedNetwork extends Omit<NetworkInfo, 'holders'> {
   /** Docker's name of a Network that only one Docker network uses. */
   readonly dockerName?: string;
   readonly endpoints: readonly NamedEndpoint[];
+  /** Of an overlay network, on other hosts; absent unless a daemon of a cluster answers. */
+  readonly remote?: readonly RemoteInfo[];
 }
 
 const NETWORKS: ListShape<NamedNetwork> = {
@@ -79,6 +86,19 @@ const NETWORKS: ListShape<NamedNetwork> = {
   },
 };
 
+const OVERLAYS: TableShape<NamedNetwork> = {
+  headings: ['OVERLAY', 'MODE', 'VNI', 'MTU', 'VXLAN'],
+  row: ({ name, overlay }) => {
+    const { mode = '', vni = 0, mtu = '', vxlan = '' } = overlay ?? {};
+    return [name, mode, String(vni), String(mtu), vxlan];
+  },
+};
+
+const REMOTE: TableShape<RemoteInfo & { readonly name: string }> = {
+  headings: ['NETWORK', 'ON HOST', 'UNDERLAY', 'ADDRESSES', 'MAC'],
+  row: ({ name, host = '', underlay, addresses, mac }) => [name, host, underlay, addresses.join(' '), mac],
+};
+
 function nameOf({ dockerName, name }: NamedNetwork): string {
   return dockerName ?? name;
 }
@@ -95,7 +115,7 @@ export function addNetwork(program: Command): void {
       await using core = openState(options);
       const names = await dockerNames(core);
       const all = await listNetworks(core);
-      printList(
+      await printList(
         options,
         all.map((info) => named(info, names)),
         NETWORKS,
@@ -106,6 +126,7 @@ export function addNetwork(program: Command): void {
     .argument('<network...>', 'names or ids')
     .summary('show networks in detail');
   addStateDir(addOutput(inspect, 'json'))
+    .addOption(runDirOption("the daemon's directory, for overlay networks"))
     .addHelpText('after', INSPECT_EXAMPLES)
     .action(async (wanted: readonly string[], options: Options) => {
       await using core = openState(options);
@@ -114,29 +135,49 @@ export function addNetwork(program: Command): void {
       const networks: NamedNetwork[] = [];
       for (const text of wanted) {
         try {
-          networks.push(named(await inspectNetwork(core, text, names.networks), names));
+          const info = await inspectNetwork(core, text, names.networks);
+          networks.push({ ...named(info, names), ...(await remoteOf(info, options.runDir)) });
         } catch (thrown) {
           errors.push(asNetError(thrown, 'network'));
         }
       }
-      if (networks.length > 0) show(options, networks);
+      if (networks.length > 0) await show(options, networks);
       raise(errors);
     });
   addCreate(network);
   addRemove(network);
 }
 
-function show({ output, format = output }: OutputOptions, networks: readonly NamedNetwork[]): void {
+async function show({ output, format = output }: OutputOptions, networks: readonly NamedNetwork[]): Promise<void> {
   if (format === 'json') {
     printJson(networks);
     return;
   }
-  printTable(networks, NETWORKS);
+  await printTable(networks, NETWORKS);
   console.log();
-  printTable(
+  await printTable(
     networks.flatMap(({ endpoints }) => endpoints),
     ENDPOINTS,
   );
+  const overlays = networks.filter(({ overlay }) => overlay !== undefined);
+  if (overlays.length === 0) return;
+  console.log();
+  await printTable(overlays, OVERLAYS);
+  console.log();
+  await printTable(
+    overlays.flatMap(({ name, remote = [] }) => remote.map((one) => ({ ...one, name }))),
+    REMOTE,
+  );
+}
+
+/** Empty for a network of this host alone, and without a daemon. */
+async function remoteOf({ name, overlay }: NetworkInfo, runDir: string): Promise<Pick<NamedNetwork, 'remote'>> {
+  if (overlay === undefined) return {};
+  try {
+    return { remote: await clusterCalls(runDir).remote(name) };
+  } catch {
+    return {};
+  }
 }
 
 function named(info: NetworkInfo, names: DockerNames): NamedNetwork {

@@ -70,9 +70,9 @@ function parseFilter(text: string, keys: readonly string[]): string {
 }
 
 /** Prints the items that pass the filters: as a table, as JSON, or their names only. */
-export function printList<T>(options: ListOptions, all: readonly T[], shape: ListShape<T>): void {
+export async function printList<T>(options: ListOptions, all: readonly T[], shape: ListShape<T>): Promise<void> {
   const data = all.filter((item) => passes(item, options.filter ?? [], shape));
-  if (options.quiet !== true) print(options, data, shape);
+  if (options.quiet !== true) await print(options, data, shape);
   else writeAll(STDOUT, [...new Set(data.map(shape.name))].map((name) => `${name}\n`).join(''));
 }
 
@@ -91,9 +91,13 @@ export function hasLabel(labels: Readonly<Record<string, string>>, wanted: strin
 }
 
 /** Prints the data on stdout, as a table or as JSON. */
-export function print<T>({ output, format = output }: OutputOptions, data: readonly T[], table: TableShape<T>): void {
+export async function print<T>(
+  { output, format = output }: OutputOptions,
+  data: readonly T[],
+  table: TableShape<T>,
+): Promise<void> {
   if (format === 'json') printJson(data);
-  else printTable(data, table);
+  else await printTable(data, table);
 }
 
 /** Ends the text with one line break, like every text file. */
@@ -101,8 +105,8 @@ export function printJson(data: unknown): void {
   writeAll(STDOUT, `${visibleJson(JSON.stringify(data, null, 2))}\n`);
 }
 
-export function printTable<T>(data: readonly T[], table: TableShape<T>): void {
-  writeAll(STDOUT, formatTable(table.headings, data.map(table.row)));
+export async function printTable<T>(data: readonly T[], table: TableShape<T>): Promise<void> {
+  writeAll(STDOUT, await formatTable(table.headings, data.map(table.row)));
 }
 
 /** Several failures of one verb; each is a line. */

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { PoolCandidate } from '../../../src/shared/core/pools/pools.ts';
@@ -7,7 +8,15 @@ import { reloadVerb } from '../../../src/shared/runtime/reload.ts';
 import type { DockerOptions } from '../docker-side.ts';
 import type { LogFormat } from '../logger.ts';
 import { parseAddressPools } from './network-options.ts';
-import { absolutePath, addStateDir, assertState, type StateOptions } from './state.ts';
+import {
+  absolutePath,
+  addStateDir,
+  assertState,
+  CLUSTER_FILE,
+  RUN_DIR,
+  runDirOption,
+  type StateOptions,
+} from './state.ts';
 
 interface ServeOptions {
   readonly logLevel: LogLevel;
@@ -18,9 +27,10 @@ interface ServeOptions {
   readonly dockerSocket?: string;
   readonly dockerName: string;
   readonly addressPool?: readonly PoolCandidate[];
+  /** A path, or `none`. */
+  readonly cluster?: string;
 }
 
-const RUN_DIR = '/run/isthmus';
 /** Where dockerd looks for a plugin named isthmus. */
 const DOCKER_SOCKET = '/run/docker/plugins/isthmus.sock';
 const NO_SOCKET = 'none';
@@ -57,12 +67,7 @@ export function addServe(program: Command): void {
         .env('ISTHMUS_LOG'),
     )
     .addOption(new Option('--log-format <format>', 'format of a line').choices(FORMATS).default('logfmt'))
-    .addOption(
-      new Option('--run-dir <dir>', 'directory of the socket cni.sock')
-        .default(RUN_DIR)
-        .env('ISTHMUS_RUN_DIR')
-        .argParser(absolutePath),
-    )
+    .addOption(runDirOption('directory of the socket cni.sock'))
     .addOption(
       new Option('--state-dir <dir>', 'directory of the state, shared with the stand-alone plugin')
         .default('/var/lib/isthmus')
@@ -85,13 +90,27 @@ export function addServe(program: Command): void {
         .env('ISTHMUS_ADDRESS_POOLS')
         .argParser(parseAddressPools),
     )
+    .addOption(
+      new Option(
+        '--cluster <file>',
+        `file of the cluster that this host belongs to, or "none" (default: "${CLUSTER_FILE}", if it exists)`,
+      )
+        .env('ISTHMUS_CLUSTER')
+        .argParser((path) => (path === NO_SOCKET ? path : absolutePath(path))),
+    )
     .addHelpText('after', EXAMPLES)
-    .action(async ({ logLevel, logFormat, addressPool, ...options }: ServeOptions) => {
+    .action(async ({ logLevel, logFormat, addressPool, cluster: asked, ...options }: ServeOptions) => {
       const { runDaemon } = await import('../daemon.ts');
       const log = { level: logLevel, format: logFormat };
       const docker = dockerOptions(options, addressPool);
-      process.exitCode = await runDaemon({ ...options, log, ...given({ docker }) });
+      const cluster = clusterFile(asked);
+      process.exitCode = await runDaemon({ ...options, log, ...given({ docker, cluster }) });
     });
+}
+
+function clusterFile(asked: string | undefined): string | undefined {
+  if (asked === undefined) return existsSync(CLUSTER_FILE) ? CLUSTER_FILE : undefined;
+  return asked === NO_SOCKET ? undefined : asked;
 }
 
 /** Undefined if Docker is switched off. */

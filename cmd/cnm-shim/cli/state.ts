@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { fault } from '../../../src/shared/errors/fault.ts';
@@ -15,6 +15,15 @@ export function addStateDir(command: Command): Command {
   return command.addOption(option.default('/var/lib/isthmus').env('ISTHMUS_STATE_DIR').argParser(absolutePath));
 }
 
+export const RUN_DIR = '/run/isthmus';
+/** The file of the cluster that this host belongs to, unless the daemon is given another one. */
+export const CLUSTER_FILE = '/etc/isthmus/cluster.json';
+
+/** The option `--run-dir`, as the daemon has it. */
+export function runDirOption(what: string): Option {
+  return new Option('--run-dir <dir>', what).default(RUN_DIR).env('ISTHMUS_RUN_DIR').argParser(absolutePath);
+}
+
 /**
  * Opens the core as a plugin call does; a daemon may run at the same time. Throws NetError `state` unless there is a
  * state: a verb that only reads creates nothing.
@@ -24,13 +33,18 @@ export function openState(options: StateOptions): CallCore {
   return openOrCreateState(options);
 }
 
-/** Throws NetError `state` unless there is a state. */
-export function assertState({ stateDir }: StateOptions): void {
+export function hasState({ stateDir }: StateOptions): boolean {
   const isDirectory = statSync(stateDir, { throwIfNoEntry: false })?.isDirectory();
   // To open a file fails with what it is.
-  if (isDirectory === false || statSync(join(stateDir, 'state.db'), { throwIfNoEntry: false }) !== undefined) return;
+  return isDirectory === false || statSync(join(stateDir, 'state.db'), { throwIfNoEntry: false }) !== undefined;
+}
+
+/** Throws NetError `state` unless there is a state. */
+export function assertState({ stateDir }: StateOptions): void {
+  if (hasState({ stateDir })) return;
+  const exists = existsSync(stateDir);
   const hint = 'Give the --state-dir of the daemon and the plugin; it appears with the first network';
-  throw fault.state('state', stateDir, isDirectory ? 'there is no state in it' : 'it does not exist', hint);
+  throw fault.state('state', stateDir, exists ? 'there is no state in it' : 'it does not exist', hint);
 }
 
 /** Like `openState`, and creates the state. */

@@ -1,4 +1,5 @@
 import { getRawAsset, isSea } from 'node:sea';
+import { brotliDecompressSync } from 'node:zlib';
 import type { Command } from 'commander';
 import manifest from '../../../package.json' with { type: 'json' };
 import { SUPPORTED } from '../../../src/shared/config/versions.ts';
@@ -33,7 +34,7 @@ export function addVersion(program: Command): void {
 
 /** The build writes this text beside the executables and into this one. */
 function licenceText(): Uint8Array {
-  if (isSea()) return new Uint8Array(getRawAsset('licences'));
+  if (isSea()) return brotliDecompressSync(new Uint8Array(getRawAsset('licences')));
   throw new NetError({
     kind: 'unsupported',
     op: 'version',

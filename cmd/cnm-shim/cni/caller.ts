@@ -1,4 +1,4 @@
-import { closeSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { closeSync, openSync, readlinkSync, readSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { asNetError } from '../../../src/shared/errors/net-error.ts';
 import { assertUnreaped, peerOf, peerPidfd, pidfdGetfd } from '../../../src/shared/netlink/unix.ts';
@@ -49,13 +49,26 @@ function look(pid: number): CallerFacts {
   try {
     const place = placeOf(proc);
     const sameFiles = place.mnt === own.mnt && place.root === own.root;
-    const status = readFileSync(`${proc}/status`, 'latin1');
+    const status = readOnce(`${proc}/status`);
     const refusal = refusalOf(place, status);
     if (refusal !== undefined) return { sameFiles, refusal };
     return isStartedByBinder(status) ? { sameFiles, bindsPorts: true } : { sameFiles };
   } catch (thrown) {
     // No pid here (the caller is in another pid namespace), or no permission to trace it.
     return { sameFiles: false, refusal: `the caller cannot be looked at: ${asNetError(thrown, 'call').message}` };
+  }
+}
+
+/** Enough for a `status` of any process: it has a line of masks for the processors and one for the memory nodes. */
+const pages = Buffer.alloc(64 * 1024);
+
+/** The kernel gives a file of /proc whole if the buffer is large enough: no second read, and no size is asked for. */
+function readOnce(path: string): string {
+  const fd = openSync(path, 'r');
+  try {
+    return pages.toString('latin1', 0, readSync(fd, pages, 0, pages.length, null));
+  } finally {
+    closeSync(fd);
   }
 }
 

@@ -186,12 +186,17 @@ function hostOf(host: LinuxHost, netns: string | undefined, sandbox: number | un
   return {
     identity: host.identity,
     own: host.own,
-    open: (path) =>
-      path === netns ? host.open(path, sandbox === undefined ? '' : `/proc/self/fd/${sandbox}`) : host.open(path),
+    open: (path) => (path === netns ? openSandbox(host, path, sandbox) : host.open(path)),
     observe: (ns, query) => host.observe(ns, query),
     apply: (ops, namespaces) => host.apply(ops, namespaces),
+    announced: () => host.announced(),
     revert: (ops, namespaces) => host.revert(ops, namespaces),
   };
+}
+
+function openSandbox(host: LinuxHost, path: string, sandbox: number | undefined): ReturnType<LinuxHost['open']> {
+  // An empty path leads nowhere: the launcher could not open it either.
+  return sandbox === undefined ? host.open('') : host.open(path, sandbox);
 }
 
 /**

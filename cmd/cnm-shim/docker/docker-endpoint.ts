@@ -17,6 +17,7 @@ import type { DockerNetworkRow, LocalStore } from '../../../src/shared/store/sto
 import { isLinkGone } from './engine/differences.ts';
 import { shortId } from './network-options.ts';
 import { ownName } from './network-plan.ts';
+import { announce } from './overlay-network.ts';
 import { portRequests } from './port-options.ts';
 import { firstGateway } from './shared-network.ts';
 import type { CreateEndpointRequest, EndpointIdentity, ProgramRequest } from './wire/messages.ts';
@@ -66,14 +67,19 @@ export async function createDockerEndpoint(
     return undefined;
   }
   const rules = rulesOf(spec);
-  const offer = await retried(core, () =>
-    offerEndpoint(core, {
+  const { options } = spec;
+  const offer = await retried(core, async () => {
+    // Within a try: one that failed has released the addresses, and then the next one has to fail too.
+    const isShared = options.driver === 'overlay' && options.mode === 'shared';
+    const mac = isShared ? await announce(core, options, attachment, addressing, request.mac) : request.mac;
+    return await offerEndpoint(core, {
       ...{ attachment, driver, addressing, now },
-      driverName: spec.options.driver,
+      driverName: options.driver,
       dockerNetwork: network.id,
-      ...given({ scope: network.scope, mac: request.mac, rules, nameInside: request.ifName }),
-    }),
-  );
+      ...given({ scope: network.scope, mac, rules, nameInside: request.ifName }),
+    });
+  });
+  if (options.driver === 'overlay') await core.cluster?.mirror(network.network);
   return offer.mac;
 }
 

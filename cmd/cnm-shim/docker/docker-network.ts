@@ -2,6 +2,7 @@ import type { Core } from '../../../src/shared/core/core.ts';
 import { deleteOffered } from '../../../src/shared/core/endpoints/offer-endpoint.ts';
 import { createNetwork } from '../../../src/shared/core/networks/create-network.ts';
 import { deleteNetwork } from '../../../src/shared/core/networks/delete-network.ts';
+import { explainOverlay } from '../../../src/shared/core/networks/overlay-failure.ts';
 import { unusePools } from '../../../src/shared/core/pools/pools.ts';
 import { fault } from '../../../src/shared/errors/fault.ts';
 import type { NetError } from '../../../src/shared/errors/net-error.ts';
@@ -19,9 +20,10 @@ import type { CreateNetworkRequest, IpamData } from './wire/messages.ts';
 export async function createDockerNetwork(core: Core, request: CreateNetworkRequest, now: number): Promise<void> {
   const text = requestText(request);
   if (isThere(core.store, request, text)) return;
-  const { name, spec, row, takePools } = planNetwork(core, request, now);
+  using during = new DisposableStack();
+  const { name, spec, row, takePools } = await planNetwork(core, request, now, during);
   core.mark?.('plan');
-  await createNetwork(core, {
+  const creating = createNetwork(core, {
     name,
     holder: holderOf(request.networkId),
     spec,
@@ -32,6 +34,11 @@ export async function createDockerNetwork(core: Core, request: CreateNetworkRequ
       store.dockerNetworks.put({ ...row, request: text });
     },
   });
+  const { options } = spec;
+  await creating.catch((thrown: unknown) => {
+    throw options.driver === 'overlay' ? explainOverlay(core.host, name, options, thrown) : thrown;
+  });
+  if (options.driver === 'overlay') await core.cluster?.mirror(name);
 }
 
 /** Deletes the Docker network, except for what others share. Accepts absence. Returns all failures. */

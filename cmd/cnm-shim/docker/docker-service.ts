@@ -13,6 +13,8 @@ export interface DockerServiceOptions {
   readonly candidates: PoolChoice['candidates'];
   /** What else to avoid when choosing a pool. */
   readonly avoid?: () => PoolChoice['avoid'];
+  /** True on a member of a cluster: networks may span hosts. */
+  readonly spansHosts?: boolean;
   /** Called when dockerd starts to use us: it may just have started. */
   readonly activated?: () => void;
   /** Called after a network was created or deleted. */
@@ -54,7 +56,8 @@ export class DockerService {
     const add = (driver: string, method: string, handle: Handler): void => {
       routes[`${driver}.${method}`] = { handle, emptyBody: BODILESS.has(method) };
     };
-    for (const [method, handle] of Object.entries(networkDriverFacts)) add('NetworkDriver', method, handle);
+    const facts = networkDriverFacts(this.#options.spansHosts === true);
+    for (const [method, handle] of Object.entries(facts)) add('NetworkDriver', method, handle);
     for (const [method, handle] of Object.entries(ipamDriverFacts)) add('IpamDriver', method, handle);
     for (const [method, handle] of Object.entries(networkDriver)) {
       add('NetworkDriver', method, async (body, call) => {

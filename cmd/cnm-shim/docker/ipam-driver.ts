@@ -1,13 +1,16 @@
 import { nearest } from '../../../src/shared/config/nearest.ts';
 import type { Core } from '../../../src/shared/core/core.ts';
 import {
+  type AddressRequest,
   isUsed,
+  ownRange,
   type PoolContext,
   poolAnswer,
   poolGateway,
   releaseAddress,
   releasePool,
   requestAddress,
+  requestClusterAddress,
   requestPool,
 } from '../../../src/shared/core/pools/pools.ts';
 import { fault } from '../../../src/shared/errors/fault.ts';
@@ -15,6 +18,7 @@ import { given } from '../../../src/shared/model/given.ts';
 import { formatPrefix } from '../../../src/shared/model/prefix.ts';
 import { ADDRESS_SPACES } from './network-plan.ts';
 import { networkNamed } from './options.ts';
+import { modeNamed, type OverlayMode } from './overlay-options.ts';
 import {
   decodePoolIdentity,
   decodeReleaseAddress,
@@ -27,26 +31,24 @@ import {
 export type PoolChoice = Omit<PoolContext, 'now'>;
 
 /** Handles one request; the core is open for the call. */
-export type IpamHandler = (body: unknown, core: Core, choice: () => PoolChoice) => object;
+export type IpamHandler = (body: unknown, core: Core, choice: () => PoolChoice) => Promise<object> | object;
 
 /** Data in RequestPool's answer that fixes the gateway; dockerd then requests this address. */
 const GATEWAY = 'com.docker.network.gateway';
 const DOCKER_PREFIX = 'com.docker.network.';
-const OPTIONS = ['network'];
+const OPTIONS = ['network', 'mode'];
 
 export const ipamDriver: Readonly<Record<string, IpamHandler>> = {
-  RequestPool: (body, core, choice) => {
+  RequestPool: async (body, core, choice) => {
     const { addressSpace, pool, subPool, options, v6 } = decodeRequestPool(body);
     assertSpace(addressSpace);
-    const network = networkOption(options);
-    const row = requestPool(
-      core,
-      {
-        v6,
-        ...given({ subnet: pool, range: subPool, network }),
-      },
-      { ...choice(), now: Date.now() },
-    );
+    const { network, mode } = optionsIn(options);
+    const request = { v6, ...given({ subnet: pool, range: subPool, network }) };
+    const own =
+      network === undefined
+        ? undefined
+        : await ownRange(core, { network, family: v6 ? 6 : 4, ...given({ mode, subnet: pool, part: subPool }) });
+    const row = requestPool(core, { ...request, ...given({ own }) }, { ...choice(), now: Date.now() });
     const gateway = poolGateway(row);
     return {
       PoolID: row.id,
@@ -60,16 +62,17 @@ export const ipamDriver: Readonly<Record<string, IpamHandler>> = {
     return {};
   },
 
-  RequestAddress: (body, core) => {
+  RequestAddress: async (body, core) => {
     const { poolId, address, gateway } = decodeRequestAddress(body);
     // dockerd does not say which addresses are auxiliary. It requests each by name, before the network exists.
     const other = address === undefined || isUsed(core, poolId) ? 'endpoint' : 'auxiliary';
-    const assigned = requestAddress(core, {
+    const request: AddressRequest = {
       pool: poolId,
       use: gateway ? 'gateway' : other,
       now: Date.now(),
       ...given({ address }),
-    });
+    };
+    const assigned = (await requestClusterAddress(core, request)) ?? requestAddress(core, request);
     return { Address: formatPrefix(assigned), Data: {} };
   },
 
@@ -100,8 +103,11 @@ function assertSpace(space: string): void {
   );
 }
 
-/** `--ipam-opt network=NAME`: the pool of that Network. */
-function networkOption(options: TextMap): string | undefined {
+/**
+ * `--ipam-opt network=NAME`: the pool of that Network. `--ipam-opt mode=per-host`: each host has a range of its own, which
+ * dockerd has to be told before it says what the Network is.
+ */
+function optionsIn(options: TextMap): { readonly network?: string; readonly mode?: OverlayMode } {
   for (const [key, value] of Object.entries(options)) {
     if (OPTIONS.includes(key) || key.startsWith(DOCKER_PREFIX)) continue;
     const meant = nearest(key, OPTIONS);
@@ -112,7 +118,11 @@ function networkOption(options: TextMap): string | undefined {
       `${meant === undefined ? '' : `Did you mean ${meant}? `}Known is ${OPTIONS.join(', ')}`,
     );
   }
-  const { network } = options;
-  if (network === undefined || network === '') return undefined;
-  return networkNamed({ key: 'network', value: network }, '--ipam-opt');
+  const mode = modeNamed(options.mode ?? '', '--ipam-opt');
+  const { network = '' } = options;
+  if (network !== '')
+    return { network: networkNamed({ key: 'network', value: network }, '--ipam-opt'), ...given({ mode }) };
+  if (mode === undefined) return {};
+  const what = 'other hosts have to name the network too';
+  throw fault.invalidConfig('ipam', `--ipam-opt mode=${mode}`, what, 'Add --ipam-opt network=NAME');
 }

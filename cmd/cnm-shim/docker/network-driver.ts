@@ -83,9 +83,12 @@ export const networkDriver: Readonly<Record<string, CoreHandler>> = {
   RevokeExternalConnectivity: async (body, core) => done(await revokePorts(core, decodeEndpointIdentity(body))),
 };
 
-/** Methods that need no state. */
-export const networkDriverFacts: Readonly<Record<string, (body: unknown) => object>> = {
-  GetCapabilities: () => ({ Scope: 'local', ConnectivityScope: 'local', GwAllocChecker: true }),
+/** Methods that need no state. dockerd keeps a record of networks of each host, whether or not they span hosts. */
+export const networkDriverFacts = (spansHosts: boolean): Readonly<Record<string, (body: unknown) => object>> => ({
+  GetCapabilities: () => ({
+    ...{ Scope: 'local', ConnectivityScope: spansHosts ? 'global' : 'local' },
+    GwAllocChecker: true,
+  }),
 
   /** Tells dockerd whether a network needs no gateway address. Same rule as in Docker's bridge driver. */
   GwAllocCheck: (body) => {
@@ -121,7 +124,7 @@ export const networkDriverFacts: Readonly<Record<string, (body: unknown) => obje
     assertRequest(body);
     return {};
   },
-};
+});
 
 /** Tells dockerd what to do with the interface in the container. Changes nothing, so dockerd may ask again. */
 function join(core: Core, request: EndpointIdentity): object {
@@ -135,7 +138,7 @@ function join(core: Core, request: EndpointIdentity): object {
   return {
     InterfaceName: { SrcName: attachment.ifName, ...nameInside(ifName, network.ifPrefix) },
     ...given({ Gateway: gateway4, GatewayIPv6: gateway6 }),
-    StaticRoutes: network.internal ? [] : staticRoutes(spec, families),
+    StaticRoutes: [...poolRoutes(spec, families), ...(network.internal ? [] : staticRoutes(spec, families))],
     // dockerd does not count an IPv6 gateway alone either.
     ...(gateway4 === undefined ? { DisableGatewayService: true } : {}),
   };
@@ -153,6 +156,19 @@ function nameInside(ifName: string | undefined, ifPrefix: string): object {
 /** Says once which of the user's options mean nothing here. */
 function tellIgnored({ log }: Core, subject: LogFields, options: readonly string[]): void {
   if (options.length > 0) log.warn('docker.ignored', { ...subject, options: options.join(' ') });
+}
+
+/**
+ * What is on other hosts is reached by the gateway of this host's range, whether or not the container's default route
+ * is this network's.
+ */
+function poolRoutes(spec: NetworkSpec, families: ReadonlySet<Family>): object[] {
+  const pools = spec.options.driver === 'overlay' ? (spec.options.pools ?? []) : [];
+  return pools.flatMap((pool) => {
+    const family = pool.includes(':') ? 6 : 4;
+    const via = families.has(family) ? firstGateway(spec, family) : undefined;
+    return via === undefined ? [] : [{ Destination: pool, RouteType: NEXT_HOP, NextHop: formatAddr(via) }];
+  });
 }
 
 /** The non-default routes of the Network's CNI configuration, for the endpoint's families. */

@@ -12,8 +12,9 @@ import { formatPrefix, networkOf } from '../../../src/shared/model/prefix.ts';
 import type { DockerNetworkRow, LocalStore, PoolRow } from '../../../src/shared/store/store.ts';
 import { containersGateway, modeOf, type Subnets, shortId, specOfDocker, subnetsOf } from './network-options.ts';
 import { assertFamilies, type DockerOptions, parseOptions } from './options.ts';
+import { joinOverlay } from './overlay-network.ts';
 import { assertAgrees, assertSamePool, foreignAllocator, gatewayOf, traitsOf, unshared } from './shared-network.ts';
-import type { CreateNetworkRequest, IpamData } from './wire/messages.ts';
+import type { CreateNetworkRequest, IpamData, TextMap } from './wire/messages.ts';
 
 /** Address spaces of our own IPAM: for networks on this host, and for Docker's global ones. */
 export const ADDRESS_SPACES = { local: 'isthmus', global: 'isthmus-global' } as const;
@@ -32,11 +33,16 @@ export interface NetworkPlan {
 }
 
 /**
- * Plans the network from the request and, if it joins an existing Network, from that. Throws NetError for invalid
- * requests.
+ * Plans the network from the request and, if it joins an existing Network, from that. An overlay network must already be
+ * in the cluster, and stays there until `during` is disposed of. Throws NetError for invalid requests.
  */
-export function planNetwork(core: Core, request: CreateNetworkRequest, now: number): NetworkPlan {
-  const options = parseOptions(request.generic);
+export async function planNetwork(
+  core: Core,
+  request: CreateNetworkRequest,
+  now: number,
+  during: DisposableStack,
+): Promise<NetworkPlan> {
+  const options = withKnownDriver(core, parseOptions(request.generic), request.generic);
   assertFamilies(request, options);
   const pools = poolsOf(core.store, request, options);
   const subnets = subnetsOf(withSubnets(request, pools));
@@ -45,14 +51,18 @@ export function planNetwork(core: Core, request: CreateNetworkRequest, now: numb
   const scope = [...pools.values()][0]?.scope;
   const known = joined === undefined ? undefined : knownNetwork(core, joined);
   if (joined !== undefined) assertShareable(core, joined, known, { request, options, subnets, pools });
-  const spec =
-    known ??
+  const asked = (): NetworkSpec =>
     specOfDocker({
       ...{ request, options, subnets },
       backend: options.driver === 'null' ? 'none' : chosenBackend('auto'),
       range: (family) => pools.get(family)?.range,
       ...given({ scope, shared: joined }),
     });
+  const { overlay } = options;
+  const spec =
+    overlay === undefined
+      ? (known ?? asked())
+      : await joinOverlay(core, name, { request, options, overlay, pools, known, spec: known ?? asked() }, during);
   const traits =
     known === undefined
       ? { internal: request.internal, mode4: modeOf(options, 4), mode6: modeOf(options, 6) }
@@ -83,6 +93,12 @@ export function planNetwork(core: Core, request: CreateNetworkRequest, now: numb
       createdAt: now,
     },
   };
+}
+
+/** Without `-o driver`, a request that names an existing overlay network of this host has driver `overlay`. */
+function withKnownDriver({ store }: Core, options: DockerOptions, { driver = '' }: TextMap): DockerOptions {
+  const known = store.networks.get(options.network ?? '')?.spec?.options.driver;
+  return driver === '' && known === 'overlay' ? { ...options, driver: known, overlay: {} } : options;
 }
 
 type Pools = ReadonlyMap<Family, PoolRow>;
@@ -127,7 +143,7 @@ function joinedNetwork({ network, driver }: DockerOptions, pools: Pools): string
     throw fault.conflict('network', `-o network=${network ?? named[0]}`, what, 'Name one network in both options');
   }
   const joined = network ?? named[0];
-  if (joined === undefined || driver === 'bridge') return joined;
+  if (joined === undefined || driver !== 'null') return joined;
   const what = 'a network without interfaces has nothing to share';
   const hint = 'Leave -o driver=null out, or the network';
   throw fault.invalidConfig('network', `-o network=${joined}`, what, hint);

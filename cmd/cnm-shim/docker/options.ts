@@ -5,11 +5,14 @@ import type { NetError } from '../../../src/shared/errors/net-error.ts';
 import { type Addr, type Family, parseAddr } from '../../../src/shared/model/addr.ts';
 import { ifNameFault, MAX_IFNAME } from '../../../src/shared/model/link.ts';
 import type { GatewayMode } from '../../../src/shared/store/store.ts';
+import { OVERLAY_KEYS, type OverlayChoice, overlayChoice } from './overlay-options.ts';
 import type { NetworkOptions, TextMap } from './wire/messages.ts';
 
 /** The user's `-o` options, typed; absent means not given. */
 export interface DockerOptions {
-  readonly driver: 'bridge' | 'null';
+  readonly driver: 'bridge' | 'null' | 'overlay';
+  /** With driver `overlay`. An absent option has the value of the cluster's network. */
+  readonly overlay?: OverlayChoice;
   /** The Network to share with others. */
   readonly network?: string;
   readonly bridge?: string;
@@ -58,10 +61,11 @@ const OWN_KEYS = [
   'macspoofchk',
   'spoofGuard',
   'proxy6to4',
+  ...OVERLAY_KEYS,
 ] as const;
 /** Every Docker version may add options with this prefix: unknown ones are ignored. */
 const DOCKER_PREFIX = 'com.docker.network.';
-const DRIVERS = ['bridge', 'null'] as const;
+const DRIVERS = ['bridge', 'null', 'overlay'] as const;
 const MODES: readonly GatewayMode[] = ['nat', 'nat-unprotected', 'routed', 'isolated'];
 /** Smallest MTU that IPv4 works with (RFC 791), and the largest that a veth has. */
 const [MIN_MTU, MAX_MTU] = [68, 65_535];
@@ -81,8 +85,11 @@ export function parseOptions(generic: TextMap): DockerOptions {
   const hostBinding = pick(generic, DOCKER_KEYS.hostBinding);
   const trusted = trustedIn(pick(generic, DOCKER_KEYS.trusted));
   const size = mtu && mtuOf(mtu);
+  const driver = driverNamed(pick(generic, 'driver'));
+  const overlay = overlayChoice(generic, driver);
   return {
-    driver: driverNamed(pick(generic, 'driver')),
+    driver,
+    ...(overlay === undefined ? {} : { overlay }),
     ...(network === undefined ? {} : { network: networkNamed(network) }),
     ...(bridge === undefined ? {} : { bridge: interfaceName(bridge, MAX_IFNAME) }),
     ...(size ? { mtu: size } : {}),
@@ -166,7 +173,7 @@ function driverNamed(given: Given | undefined): DockerOptions['driver'] {
     throw fault.unsupportedField('network', `-o ${key}=${value}`, what, hint);
   }
   const meant = nearest(value, DRIVERS);
-  const hint = `${meant === undefined ? '' : `Did you mean ${meant}? `}Drivers are ${DRIVERS.join(' and ')}`;
+  const hint = `${meant === undefined ? '' : `Did you mean ${meant}? `}Drivers are ${DRIVERS.join(', ')}`;
   throw refusedOption({ key, value }, 'it is not a driver', hint);
 }
 

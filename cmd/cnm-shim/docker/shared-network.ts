@@ -1,4 +1,4 @@
-import type { NetworkSpec } from '../../../src/shared/config/network-spec.ts';
+import { bridgeOf, type NetworkSpec } from '../../../src/shared/config/network-spec.ts';
 import { type Core, nameInDocker } from '../../../src/shared/core/core.ts';
 import { fault } from '../../../src/shared/errors/fault.ts';
 import type { NetError } from '../../../src/shared/errors/net-error.ts';
@@ -18,7 +18,7 @@ export interface SharedTraits {
 
 export function traitsOf({ options, rules }: NetworkSpec): SharedTraits {
   const mode = (family: Family): GatewayMode => {
-    if (options.driver === 'bridge' && options.gatewayFamilies?.includes(family) === false) return 'isolated';
+    if (bridgeOf(options)?.gatewayFamilies?.includes(family) === false) return 'isolated';
     if (rules?.options.ports.routed?.includes(family) === true) return 'routed';
     const isOpen =
       ['open', 'reachable'].includes(rules?.options.policy ?? '') ||
@@ -34,10 +34,11 @@ export function traitsOf({ options, rules }: NetworkSpec): SharedTraits {
  */
 export function gatewayOf(spec: NetworkSpec, family: Family): Addr | undefined {
   const { options, routes } = spec;
-  if (traitsOf(spec).internal || options.driver !== 'bridge') return undefined;
+  const bridge = bridgeOf(options);
+  if (traitsOf(spec).internal || bridge === undefined) return undefined;
   const route = routes.find(({ dst }) => samePrefix(dst, defaultRoute(family)));
   if (route?.gateway !== undefined) return route.gateway;
-  const carried = options.isGateway && options.gatewayFamilies?.includes(family) !== false;
+  const carried = bridge.isGateway && bridge.gatewayFamilies?.includes(family) !== false;
   return carried || route !== undefined ? firstGateway(spec, family) : undefined;
 }
 
@@ -50,7 +51,7 @@ export function firstGateway({ ranges }: NetworkSpec, family: Family): Addr | un
 /** Throws NetError `conflict` for the first option that differs from the Network. */
 export function assertAgrees(name: string, spec: NetworkSpec, options: DockerOptions, internal: boolean): void {
   const { rules } = spec;
-  const bridge = spec.options.driver === 'bridge' ? spec.options : undefined;
+  const bridge = bridgeOf(spec.options);
   const traits = traitsOf(spec);
   const masquerade = rules?.options.masquerade;
   const wanted: readonly (readonly [key: string, asked: unknown, has: unknown])[] = [
