@@ -1,17 +1,19 @@
-import { statSync, utimesSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { readFileSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { basename, join, relative } from 'node:path';
+import { brotliCompressSync } from 'node:zlib';
 import { bundle } from './bundle.ts';
 import { buildLauncher } from './launcher.ts';
 import { formatNotices, noticesOf, ownNotices } from './licences.ts';
-import { DAEMON_OPTIONS, type Packager, packageExecutable, START_OPTIONS } from './package.ts';
+import { type Packager, packageExecutable } from './package.ts';
 import { writeValidators } from './schemas.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 /** Ships beside the executables. */
 const LICENCES = join(ROOT, 'dist/LICENSES.txt');
+/** Both are in one executable, for most of it is Node. It has the first one's name, and a link of the other's. */
 const PROGRAMS = [
-  { name: 'cni-plugin', isPlugin: true, options: START_OPTIONS },
-  { name: 'cnm-shim', isPlugin: false, options: DAEMON_OPTIONS },
+  { name: 'cni-plugin', isPlugin: true, names: [] },
+  { name: 'cnm-shim', isPlugin: false, names: ['cnm-shim', 'isthmus'] },
 ] as const;
 
 /** Builds everything below dist/. `--node-sea` packages with Node's own `--build-sea` in place of pkg. */
@@ -20,27 +22,47 @@ async function main(): Promise<void> {
   const packager: Packager = process.argv.includes('--node-sea') ? 'node-sea' : 'pkg';
   writeValidators();
   buildLauncher(join(ROOT, 'dist', 'launcher'));
-  const bundles = await Promise.all(
-    PROGRAMS.map(({ name }) => bundle(join(ROOT, 'cmd', name, 'main.ts'), join(ROOT, 'dist', `${name}.cjs`))),
+  const programs = await Promise.all(
+    PROGRAMS.map(async (program) => ({
+      ...program,
+      bundle: await bundle(sourceOf(program.name), bundleOf(program.name)),
+    })),
   );
-  const notices = [...noticesOf(bundles.flatMap(({ inputs }) => inputs)), ...ownNotices()];
+  const notices = [...noticesOf(programs.flatMap(({ bundle: { inputs } }) => inputs)), ...ownNotices()];
   writeFileSync(LICENCES, formatNotices(notices));
   console.log(`licences: ${relative(ROOT, LICENCES)}, of ${notices.length} works`);
-  for (const [i, { name, isPlugin, options }] of PROGRAMS.entries()) {
-    const program = bundles[i];
-    if (program === undefined) continue;
-    const executable = join(ROOT, 'dist', name);
-    for (const file of [program.program, ...Object.values(program.packages)]) {
-      console.log(`bundle: ${relative(ROOT, file)}, ${Math.ceil(statSync(file).size / 1000)} kB`);
-    }
-    // `isthmus version --licenses` prints it.
-    const assets = isPlugin ? {} : { licences: LICENCES };
-    await packageExecutable(program, executable, packager, { isPlugin, options, assets });
-    console.log(`package (${packager}): dist/${name}, ${Math.round(statSync(executable).size / 1e6)} MB`);
-  }
+  for (const file of programs.flatMap(({ bundle: { program, packages } }) => [program, ...Object.values(packages)]))
+    console.log(`bundle: ${relative(ROOT, file)}, ${Math.ceil(statSync(file).size / 1000)} kB`);
+  const [executable, link] = PROGRAMS.map(({ name }) => join(ROOT, 'dist', name)) as [string, string];
+  // `isthmus version --licenses` prints them.
+  const packed = join(ROOT, 'dist', '.licences.br');
+  writeFileSync(packed, brotliCompressSync(readFileSync(LICENCES)));
+  const assets = { licences: packed };
+  await packageExecutable(Object.fromEntries(programs.map((one) => [one.name, one])), executable, packager, assets);
+  rmSync(packed);
+  placeLink(basename(executable), link);
+  const [file, other] = [executable, link].map((path) => relative(ROOT, path));
+  console.log(
+    `package (${packager}): ${file}, and ${other} as a link: ${Math.round(statSync(executable).size / 1e6)} MB`,
+  );
   // A source that changed while this ran is newer than the executables, so the next set-up builds again.
-  for (const name of [...PROGRAMS.map((program) => program.name), 'launcher'])
-    utimesSync(join(ROOT, 'dist', name), started, started);
+  for (const name of ['cni-plugin', 'launcher']) utimesSync(join(ROOT, 'dist', name), started, started);
+}
+
+function sourceOf(program: string): string {
+  return join(ROOT, 'cmd', program, 'main.ts');
+}
+
+function bundleOf(program: string): string {
+  return join(ROOT, 'dist', `${program}.cjs`);
+}
+
+/** Replaces what is at `path`: an earlier build's own executable, or a link. */
+function placeLink(target: string, path: string): void {
+  const made = `${path}.new`;
+  rmSync(made, { force: true });
+  symlinkSync(target, made);
+  renameSync(made, path);
 }
 
 await main();

@@ -2,7 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { Script } from 'node:vm';
-import { warmUp } from './warm-up.ts';
+import { type CallKind, warmUp } from './warm-up.ts';
 
 /** The files of a program as loader.cjs loads it. */
 export interface Compiled {
@@ -36,13 +36,18 @@ export function compile(program: string, prefix: string, { path, options }: Comp
 }
 
 /**
- * Compiles only the functions that the CNI plugin `program` runs in its usual calls; V8 reads these in half the time.
- * Undefined if the calls cannot run: the system allows no user namespaces, or a call fails there.
+ * Compiles only the functions that the CNI plugin `program` runs in its usual calls of a kind; V8 reads these in half
+ * the time. Undefined if the calls cannot run: the system allows no user namespaces, or a call fails there.
  */
-export function compileUsed(program: string, prefix: string, { path, options }: Compiler): Compiled | undefined {
+export function compileUsed(
+  program: string,
+  prefix: string,
+  { path, options }: Compiler,
+  kind: CallKind,
+): Compiled | undefined {
   const compiled = { source: `${prefix}.source`, code: `${prefix}.code` };
   const [command = '', ...apart] = APART;
-  const args = [path, ...options, import.meta.filename, program, compiled.source, compiled.code, '--used'];
+  const args = [path, ...options, import.meta.filename, program, compiled.source, compiled.code, kind];
   const { status, signal, stderr } = spawnSync(command, [...apart, ...args], { encoding: 'utf8', timeout: WARM_UP_MS });
   if (status === 0) return compiled;
   const reason = signal ?? /^(\w*Error: .*|unshare: .*)$/m.exec(stderr ?? '')?.[1] ?? stderr;
@@ -65,19 +70,19 @@ function codeOfAll(source: string): Buffer {
   return script.createCachedData();
 }
 
-async function codeOfUsed(source: string): Promise<Buffer> {
+async function codeOfUsed(source: string, kind: CallKind, program: string): Promise<Buffer> {
   const script = new Script(source);
-  await warmUp(() => {
+  await warmUp(kind, program, () => {
     const module = { exports: {} };
     script.runInThisContext()(module, module.exports, process.getBuiltinModule);
   });
   return script.createCachedData();
 }
 
-async function main([program = '', source = '', code = '', mode]: readonly string[]): Promise<void> {
+async function main([program = '', source = '', code = '', kind]: readonly string[]): Promise<void> {
   const text = wrap(readFileSync(program, 'utf8'));
   writeFileSync(source, text);
-  writeFileSync(code, mode === '--used' ? await codeOfUsed(text) : codeOfAll(text));
+  writeFileSync(code, kind === undefined ? codeOfAll(text) : await codeOfUsed(text, kind as CallKind, program));
 }
 
 if (import.meta.main) await main(process.argv.slice(2));

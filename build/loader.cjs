@@ -1,5 +1,5 @@
-// The main program of every packaged executable. It runs the real program, which is inside the executable together with
-// the code that V8 made of it at build time (code-cache.ts). Node's own code cache for a single executable holds only
+// The main program of every packaged executable. It runs the real program that the executable's name selects. All of them
+// are inside the executable, together with the code that V8 made of them at build time (code-cache.ts). Node's own code cache for a single executable holds only
 // what runs while the program loads, so every function had to be compiled at its first call: 10 ms of one ADD.
 
 // Node's JavaScript reads these variables before any of our code runs, and no option turns them off: they write files
@@ -25,14 +25,27 @@ if (unwanted.some((name) => process.env[name])) {
 // Not before: NODE_DEBUG reports a module that is loaded.
 const sea = require('node:sea');
 const { Script } = require('node:vm');
-const { packages } = JSON.parse(text('manifest'));
-run('program');
+const { first, names, kinds, packages, seldom, packed } = JSON.parse(text('manifest'));
+run(selected(process.argv0.slice(process.argv0.lastIndexOf('/') + 1)));
+
+/** The program for this name of the executable: that of a link, not of the file behind it. */
+function selected(name) {
+  // This one is the command line's name, and a plugin's too. Runtimes call plugins without arguments.
+  if (name === 'isthmus' && process.env.CNI_COMMAND !== undefined && process.argv.length === 2) return first;
+  return Object.hasOwn(names, name) ? names[name] : first;
+}
 
 /** The exports of an asset. V8 compiles as usual if it refuses the cached code. */
 function run(name) {
-  const cachedData = new Uint8Array(sea.getRawAsset(`${name}.code`));
+  const kind = kinds[name]?.includes(process.env.CNI_COMMAND) ? process.env.CNI_COMMAND : 'other';
+  const isSeldom = seldom.includes(name);
+  const cachedData = isSeldom ? undefined : new Uint8Array(sea.getRawAsset(`${name}.${kind}`));
   const module = { exports: {} };
-  new Script(text(name), { filename: name, cachedData }).runInThisContext()(module, module.exports, load);
+  const source =
+    isSeldom || packed.includes(name)
+      ? require('node:zlib').brotliDecompressSync(bytes(name)).latin1Slice()
+      : text(name);
+  new Script(source, { filename: name, cachedData }).runInThisContext()(module, module.exports, load);
   return module.exports;
 }
 
@@ -43,5 +56,9 @@ function load(name) {
 
 /** All of them are ASCII. */
 function text(name) {
-  return Buffer.from(sea.getRawAsset(name)).latin1Slice();
+  return bytes(name).latin1Slice();
+}
+
+function bytes(name) {
+  return Buffer.from(sea.getRawAsset(name));
 }

@@ -1,18 +1,20 @@
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { brotliCompressSync } from 'node:zlib';
 import { default as pkg } from '@yao-pkg/pkg/lib-es5/sea.js';
 import type { Bundle } from './bundle.ts';
 import { type Compiler, compile, compileUsed } from './code-cache.ts';
+import { CALLS } from './warm-up.ts';
 
 /** The tool that joins program and Node: `pkg`, or Node's own `--build-sea`. */
 export type Packager = 'pkg' | 'node-sea';
 
 /**
  * Start options of the packaged Node. Do not add other V8 options: V8 would refuse the code caches of Node and of the
- * program, which costs more than 10 ms per start. The last three options together save 1.5 ms.
+ * program, which costs more than 10 ms per start. The last but two together save 1.5 ms.
  */
-const COMMON_OPTIONS = [
+export const START_OPTIONS = [
   '--disable-warning=ExperimentalWarning',
   // The default is OPENSSL_CONF, which can name code to load.
   '--openssl-config=/dev/null',
@@ -20,28 +22,19 @@ const COMMON_OPTIONS = [
   '--disable-sigusr1',
   // One thread for V8's background work instead of four: a call is over before there is any.
   '--v8-pool-size=1',
-] as const;
-
-/** Heap options of the plugin. */
-export const START_OPTIONS = [
-  ...COMMON_OPTIONS,
   // Megabytes. A call fills one, which is the default, and ends before it fills two, so it runs no garbage collection.
-  '--min-semi-space-size=16',
-] as const;
-
-/** Heap options of the daemon. */
-export const DAEMON_OPTIONS = [
-  ...COMMON_OPTIONS,
-  // Megabytes. The young generation is three times as large; with the default of 16 it grows to 48 and stays there.
+  '--min-semi-space-size=2',
+  // Megabytes. The young generation is three times as large; in the daemon it would grow to the default of 16 and stay.
   '--max-semi-space-size=2',
 ] as const;
 
-export interface PackageOptions {
+/** A program of an executable. */
+export interface Program {
+  readonly bundle: Omit<Bundle, 'inputs'>;
+  /** Names of the executable that select it. Every other name selects the first program. */
+  readonly names?: readonly string[];
+  /** Its usual calls run at build time, to find the code they need. */
   readonly isPlugin?: boolean;
-  /** Start options of the packaged Node; default START_OPTIONS. */
-  readonly options?: readonly string[];
-  /** More files inside the executable, by name. */
-  readonly assets?: Readonly<Record<string, string>>;
 }
 
 interface SeaConfig {
@@ -55,22 +48,23 @@ interface SeaConfig {
   readonly assets: Readonly<Record<string, string>>;
 }
 
+/** Packages that a process loads once at most: a daemon at its start, a call that runs another program, a table. */
+const SELDOM: readonly string[] = ['cli-table3', 'execa', 'ip-cidr', 'node-zookeeper-client', 'pino'];
+
 const LOADER = join(import.meta.dirname, 'loader.cjs');
 
 /**
- * Builds one executable into `output`: the program, compiled, in a stripped copy of the Node that runs this. `program`
- * is a bundle, or the file of one without packages. Calls in progress keep the old executable, since the new one
- * replaces it by rename (writing into it would fail with ETXTBSY). With `isPlugin`, runs the plugin's usual calls to
- * find the code they need.
+ * Builds one executable into `output`: the programs, compiled, in a stripped copy of the Node that runs this. `assets`
+ * are more files inside it, by name. Calls in progress keep the old executable, since the new one replaces it by rename
+ * (writing into it would fail with ETXTBSY).
  * Throws if binutils' strip is missing.
  */
 export async function packageExecutable(
-  program: Omit<Bundle, 'inputs'> | string,
+  programs: Readonly<Record<string, Program>>,
   output: string,
   packager: Packager,
-  { isPlugin = false, options = START_OPTIONS, assets = {} }: PackageOptions = {},
+  assets: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  const bundle = typeof program === 'string' ? { program, packages: {} } : program;
   const directory = mkdtempSync(join(dirname(resolve(output)), '.package-'));
   try {
     const node = join(directory, 'node');
@@ -81,9 +75,9 @@ export async function packageExecutable(
       disableExperimentalSEAWarning: true,
       useSnapshot: false,
       useCodeCache: true,
-      execArgv: options,
+      execArgv: START_OPTIONS,
       execArgvExtension: 'none',
-      assets: { ...assets, ...makeAssets(bundle, directory, { path: node, options }, isPlugin) },
+      assets: { ...assets, ...makeAssets(programs, directory, { path: node, options: START_OPTIONS }) },
     };
     const made = join(directory, 'made');
     if (packager === 'pkg') await withPkg(config, node, made);
@@ -124,21 +118,66 @@ function ignoreVariables(file: string): void {
 
 /** The assets that loader.cjs expects. */
 function makeAssets(
-  { program, packages }: Omit<Bundle, 'inputs'>,
+  programs: Readonly<Record<string, Program>>,
   directory: string,
   compiler: Compiler,
-  isPlugin: boolean,
 ): Record<string, string> {
-  const assets: Record<string, string> = { manifest: join(directory, 'manifest') };
-  writeFileSync(join(directory, 'manifest'), JSON.stringify({ packages: Object.keys(packages) }));
-  for (const [i, [name, file]] of Object.entries({ program, ...packages }).entries()) {
-    const [path, prefix] = [resolve(file), join(directory, `asset${i}`)];
-    const used = isPlugin && name === 'program' ? compileUsed(path, prefix, compiler) : undefined;
-    const { source, code } = used ?? compile(path, prefix, compiler);
-    assets[name] = source;
-    assets[`${name}.code`] = code;
+  const [first = ''] = Object.keys(programs);
+  const packages = packagesOf(Object.values(programs));
+  const names = Object.entries(programs).flatMap(([program, { names = [] }]) => names.map((name) => [name, program]));
+  const kinds = Object.entries(programs).flatMap(([program, { isPlugin }]) => (isPlugin ? [[program, CALLS]] : []));
+  const described = {
+    ...{ first, names: Object.fromEntries(names), kinds: Object.fromEntries(kinds), packages: Object.keys(packages) },
+    seldom: SELDOM,
+    packed: Object.keys(programs).filter((name) => isPacked(programs[name])),
+  };
+  const manifest = join(directory, 'manifest');
+  writeFileSync(manifest, JSON.stringify(described));
+  const assets: Record<string, string> = { manifest };
+  const add = (name: string, file: string, isPlugin = false): void => {
+    const [path, prefix] = [resolve(file), join(directory, `asset${Object.keys(assets).length}`)];
+    for (const kind of isPlugin ? CALLS : (['other'] as const)) {
+      const own = `${prefix}.${kind}`;
+      const used = isPlugin ? compileUsed(path, own, compiler, kind) : undefined;
+      const { source, code } = used ?? compile(path, own, compiler);
+      assets[name] = source;
+      assets[`${name}.${kind}`] = code;
+    }
+  };
+  const pack = (name: string): void => {
+    const source = assets[name] ?? '';
+    assets[name] = `${source}.br`;
+    writeFileSync(`${source}.br`, brotliCompressSync(readFileSync(source)));
+  };
+  for (const [name, program] of Object.entries(programs)) {
+    add(name, program.bundle.program, program.isPlugin);
+    if (isPacked(program)) pack(name);
+  }
+  for (const [name, file] of Object.entries(packages)) {
+    add(name, file);
+    if (!SELDOM.includes(name)) continue;
+    // Its code takes more room than the limit of the executable leaves, for some milliseconds.
+    delete assets[`${name}.other`];
+    pack(name);
   }
   return assets;
+}
+
+/** True for the program that takes some milliseconds more to start for 0.7 MB less: runtimes do not wait for it. */
+function isPacked(program: Program | undefined): boolean {
+  return program !== undefined && program.isPlugin !== true;
+}
+
+/** The packages of all programs, each once. Throws if two programs have different ones of the same name. */
+function packagesOf(programs: readonly Program[]): Record<string, string> {
+  const packages: Record<string, string> = {};
+  for (const [name, file] of programs.flatMap(({ bundle }) => Object.entries(bundle.packages))) {
+    const other = packages[name];
+    if (other !== undefined && !readFileSync(other).equals(readFileSync(file)))
+      throw new Error(`${file} and ${other} differ: one executable has one package of a name`);
+    packages[name] = file;
+  }
+  return packages;
 }
 
 /** pkg's command line would download a Node; its function uses the running one. The output path must be absolute. */

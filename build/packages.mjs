@@ -1,11 +1,14 @@
 const DEMO = ['iproute2', 'musl-tools', 'libatomic1', 'libstdc++6', 'libnftables1', 'binutils', 'busybox-static'];
 const DOCKER_PLUGIN = [...DEMO, 'iptables'];
-const MANAGERS = ['ufw', 'firewalld', 'fail2ban'];
+/** Its server without its service, and what runs it. */
+const ZOOKEEPER = ['libzookeeper-java', 'default-jre-headless'];
+const MANAGERS = ['ufw', 'firewalld', 'fail2ban', 'shorewall', 'shorewall6'];
 const TEST = [
   ...DOCKER_PLUGIN,
   ...['nftables', 'procps', 'kmod', 'strace', 'tcpdump', 'conntrack'],
   ...['containernetworking-plugins', 'podman', 'containerd', 'runc', 'docker.io', 'docker-compose'],
-  ...['dnsmasq-base', 'systemd', 'dbus', 'debootstrap'],
+  ...['dnsmasq-base', 'systemd', 'dbus', 'debootstrap', 'etcd-server', 'etcd-client', 'openssl'],
+  ...ZOOKEEPER,
   ...MANAGERS,
 ];
 
@@ -19,11 +22,19 @@ export const PACKAGES = {
   modules: [],
 };
 
+/** Packages whose programs later releases of Debian have in another one: the program, and that package. */
+export const MOVED = {
+  'docker.io': { program: '/usr/bin/docker', package: 'docker-cli' },
+};
+
+/** What no later Debian's root has. */
+const HERE_ONLY = ['debootstrap', ...MANAGERS, ...ZOOKEEPER];
+
 /**
- * The packages of a later Debian's root, in which no firewall manager runs. docker.io has no client there; podman only
- * recommends what it runs.
+ * The packages of a later Debian's root, in which no firewall manager and no Java runs. docker.io has no client there;
+ * podman only recommends what it runs.
  */
 export const RUNTIME_PACKAGES = [
-  ...TEST.filter((name) => name !== 'debootstrap' && !MANAGERS.includes(name)),
+  ...TEST.filter((name) => !HERE_ONLY.includes(name)),
   ...['docker-cli', 'crun', 'netavark', 'aardvark-dns'],
 ];

@@ -33,6 +33,7 @@ export const BOTH_WAYS = ['test/conformance', 'test/e2e'] as const;
 export const ONCE: Readonly<Record<string, string>> = {
   'both-ways': 'goes both ways by itself',
   'both-ways-load': 'goes both ways by itself',
+  'cluster-verbs': 'starts daemons of its own',
   'code-cache': "is about the plugin's own start",
   crash: "kills the plugin at its system calls; daemon-killed does the daemon's part",
   demo: 'is the demonstration, which brings its own calls',
@@ -40,18 +41,24 @@ export const ONCE: Readonly<Record<string, string>> = {
   firewalld: 'goes both ways by itself',
   'firewalld-sources': 'goes both ways by itself',
   'firewall-crash': "kills the plugin at its system calls; daemon-killed does the daemon's part",
+  'held-ports': 'starts daemons of its own',
+  'overlay-examples': 'starts daemons of its own',
   overlap: 'holds the plugin at its system calls; both-ways-load lets calls of both overlap',
   package: 'is about how executables are made',
+  'program-names': 'is about the names of the executable',
+  proxy6to4: 'starts daemons of its own',
   reboot: 'calls with the boot id of another boot, which no daemon can live through',
   runtimes: 'is about the tests themselves',
   'test-host': 'is about the tests themselves',
+  verbs: 'reads records, which are the same whoever wrote them',
 };
 
 /** Files of test/conformance that talk to nft, iptables, systemd or the reference's plugins. */
 const CONFORMANCE = [
-  ...['bandwidth', 'bandwidth-attachments', 'copies', 'daemon-behind', 'defects-lifecycle', 'defects-wire'],
+  ...['bandwidth', 'bandwidth-attachments', 'copies', 'daemon-behind'],
+  ...['defects-attachments', 'defects-lifecycle', 'defects-ports', 'defects-wire'],
   ...['examples', 'firewall-crash', 'firewall-defects', 'firewall-lifecycle', 'firewall-scale'],
-  ...['router-advertisements', 'systemd', 'systemd-machine', 'transcripts', 'tuning', 'two-nodes'],
+  ...['reboot', 'router-advertisements', 'systemd', 'systemd-machine', 'transcripts', 'tuning', 'two-nodes'],
 ];
 
 /** What runs with another runtime. */
@@ -63,6 +70,11 @@ const TALKATIVE = [
 /** Files of those that prove nothing on a second runtime, and why. */
 export const SAME_EVERYWHERE: Readonly<Record<string, string>> = {
   'code-cache': "is about the plugin's own start",
+  'cluster-store-zookeeper': 'needs Java, and a later root has none',
+  'cluster-store-zookeeper-auth': 'needs Java, and a later root has none',
+  'cluster-store-zookeeper-faults': 'needs Java, and a later root has none',
+  'cluster-store-zookeeper-members': 'needs Java, and a later root has none',
+  'cluster-store-zookeeper-scale': 'needs Java, and a later root has none',
   'core-crash': 'is about the store and the kernel',
   'daemon-run-dir': "is about the daemon's directory",
   'daemon-signals': 'is about the daemon',
@@ -76,8 +88,10 @@ export const SAME_EVERYWHERE: Readonly<Record<string, string>> = {
   podman: 'needs podman 4: later ones know no CNI',
   'podman-default': 'needs podman 4: later ones know no CNI',
   'podman-networks': 'needs podman 4: later ones know no CNI',
+  'reach-docker-firewalld': 'needs a firewall manager, and a later root has none',
   'reach-firewalld': 'needs a firewall manager, and a later root has none',
   'reach-managers': 'needs a firewall manager, and a later root has none',
+  'reach-shorewall': 'needs a firewall manager, and a later root has none',
   runtimes: 'is about the tests themselves',
 };
 

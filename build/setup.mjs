@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { PACKAGES } from './packages.mjs';
+import { MOVED, PACKAGES } from './packages.mjs';
 
 const OLDEST = 18;
 if (Number.parseInt(process.versions.node, 10) < OLDEST)
@@ -18,8 +18,11 @@ const POLICY_TEXT = '#!/bin/sh\n# isthmus: services are not started while their 
 /** The build's outputs below dist/. */
 const PROGRAMS = ['cni-plugin', 'cnm-shim', 'launcher'];
 
-/** Tests run them in private hosts. At the machine's next boot they would filter the machine. */
-const UNWANTED = ['ufw', 'firewalld', 'fail2ban'];
+/** Services by package. Tests run them in private hosts; at its next boot the machine would start them too. */
+const UNWANTED = {
+  ...{ ufw: 'ufw', firewalld: 'firewalld', fail2ban: 'fail2ban', shorewall: 'shorewall', shorewall6: 'shorewall6' },
+  'etcd-server': 'etcd',
+};
 
 /** Targets that need no dist/: linting, and the build itself. */
 const UNBUILT = ['compilers', 'modules'];
@@ -56,7 +59,7 @@ function installPackages(packages) {
     run('apt-get', ['-qq', '-y', '--no-install-recommends', 'install', ...missing], {
       DEBIAN_FRONTEND: 'noninteractive',
     });
-    const unwanted = missing.filter((name) => UNWANTED.includes(name));
+    const unwanted = missing.flatMap((name) => UNWANTED[name] ?? []);
     if (unwanted.length > 0) run('systemctl', ['disable', '--quiet', ...unwanted]);
   } finally {
     if (ours) rmSync(POLICY);
@@ -129,7 +132,10 @@ const target = process.argv[2] ?? 'build';
 if (process.platform !== 'linux') fail(`needs Linux, this is ${process.platform}`);
 if (!Object.hasOwn(PACKAGES, target)) fail(`no target ${target}. Targets: ${Object.keys(PACKAGES).join(', ')}`);
 try {
-  if (PACKAGES[target].length > 0) installPackages(PACKAGES[target]);
+  const packages = PACKAGES[target];
+  if (packages.length > 0) installPackages(packages);
+  const moved = packages.flatMap((name) => MOVED[name] ?? []).filter(({ program }) => !existsSync(program));
+  if (moved.length > 0) installPackages(moved.map((one) => one.package));
   for (const name of ['', ...(MODULES[target] ?? [])]) installModules(name);
   if (!UNBUILT.includes(target)) build();
 } catch (error) {

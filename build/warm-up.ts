@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,18 +6,48 @@ import { join } from 'node:path';
 
 const POD = 'warm-up';
 
+/** Calls for whose code the executable has a cache each: V8 reads a cache as a whole. */
+export const CALLS = ['ADD', 'DEL', 'other'] as const;
+export type CallKind = (typeof CALLS)[number];
+
+/** A call: the command and the interface. */
+type Step = readonly [command: string, ifName: string];
+
+/** Calls before and the usual calls of a kind. A network that exists already is the usual case. */
+const STEPS: Readonly<Record<CallKind, { readonly before: readonly Step[]; readonly usual: readonly Step[] }>> = {
+  ADD: { before: [['ADD', 'eth0']], usual: [['ADD', 'eth1']] },
+  DEL: {
+    before: [
+      ['ADD', 'eth0'],
+      ['ADD', 'eth1'],
+    ],
+    usual: [
+      ['DEL', 'eth1'],
+      ['DEL', 'eth0'],
+    ],
+  },
+  other: {
+    before: [['ADD', 'eth0']],
+    usual: [
+      ['VERSION', 'eth0'],
+      ['CHECK', 'eth0'],
+    ],
+  },
+};
+
 /**
- * Runs the most common calls of the CNI plugin that `start` starts, in this process: the first ADD on a host, a second
- * ADD, CHECK and DEL. This process must be in its own network and user namespaces, which remove everything the calls
- * create. Replaces standard input and output.
+ * Runs the usual calls of a kind, in this process, by `start`, which starts the CNI plugin. Those before them run in
+ * processes of their own, from the file `program`. This process must be in its own network and user namespaces, which
+ * remove everything the calls create. Replaces standard input and output.
  * Throws with the plugin's answer if a call fails.
  */
-export async function warmUp(start: () => void): Promise<void> {
+export async function warmUp(kind: CallKind, program: string, start: () => void): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'isth-warm-'));
   const pod = spawn('unshare', ['--net', 'sh', '-c', 'echo && exec cat'], { stdio: ['pipe', 'pipe', 'inherit'] });
   try {
     await once(pod.stdout, 'data');
-    const call = (command: string, ifName: string, more: object = {}): Promise<object> => {
+    let prevResult: object = {};
+    const prepare = ([command, ifName]: Step): string => {
       Object.assign(process.env, {
         CNI_COMMAND: command,
         CNI_CONTAINERID: POD,
@@ -26,13 +56,14 @@ export async function warmUp(start: () => void): Promise<void> {
         CNI_PATH: dir,
         ISTHMUS_STATE_DIR: join(dir, 'state'),
       });
-      return answerOf(start, dir, { ...configIn(dir, ifName), ...more });
+      return JSON.stringify({ ...configIn(dir, ifName), ...(command === 'CHECK' ? { prevResult } : {}) });
     };
-    const prevResult = await call('ADD', 'eth0');
-    await call('ADD', 'eth1');
-    await call('CHECK', 'eth0', { prevResult });
-    await call('DEL', 'eth1');
-    await call('DEL', 'eth0');
+    const { before, usual } = STEPS[kind];
+    for (const step of before) {
+      const { status, stdout } = spawnSync(process.execPath, [program], { input: prepare(step), encoding: 'utf8' });
+      prevResult = answered(status, stdout);
+    }
+    for (const step of usual) await answerOf(start, dir, prepare(step));
   } finally {
     pod.stdin.end();
     rmSync(dir, { recursive: true, force: true });
@@ -59,9 +90,9 @@ function configIn(dir: string, ifName: string): object {
  * Returns the output of one start with a configuration on stdin. The plugin calls process.exit, which must not end this
  * process.
  */
-async function answerOf(start: () => void, dir: string, config: object): Promise<object> {
+async function answerOf(start: () => void, dir: string, config: string): Promise<object> {
   const [input, output] = [join(dir, 'stdin'), join(dir, 'stdout')];
-  writeFileSync(input, JSON.stringify(config));
+  writeFileSync(input, config);
   // An opened file gets the lowest free descriptor.
   closeSync(0);
   openSync(input, 'r');
@@ -73,7 +104,10 @@ async function answerOf(start: () => void, dir: string, config: object): Promise
     start();
   });
   process.exit = exit;
-  const answer = readFileSync(output, 'utf8');
+  return answered(code, readFileSync(output, 'utf8'));
+}
+
+function answered(code: unknown, answer: string): object {
   if (code !== 0) throw new Error(`${process.env.CNI_COMMAND} answered ${code}: ${answer}`);
   return answer === '' ? {} : JSON.parse(answer);
 }
