@@ -53,13 +53,27 @@ const PLANTED: readonly (readonly [file: string, source: string, why: RegExp])[]
   ['cmd/cnm-shim/docker/network-driver.ts', "import { field } from '../../../src/shared/model/json.ts';", /the edge/],
   ['src/shared/core/x.ts', 'const x = JSON.parse(text);', /only the edge reads JSON/],
   ['cmd/cni-plugin/main.ts', "import { run } from '../../build/bundle.ts';", /not part of any layer/],
+  ['src/shared/store/cluster/x.ts', "import { x } from '../etcd/open.ts';", /client of a cluster.*await import/],
+  ['cmd/cnm-shim/x.ts', "export * from '../../src/shared/store/etcd/open.ts';", /client of a cluster.*await import/],
+  ['src/shared/core/x.ts', "const http2 = await import('node:http2');", /only src\/shared\/store\/etcd/],
+  ['src/shared/store/cluster/x.ts', "import { x } from '../zookeeper/open.ts';", /client of a cluster.*await import/],
+  ['src/shared/store/zookeeper/x.ts', "import { x } from '../etcd/open.ts';", /client of a cluster.*await import/],
+  ['src/shared/store/zookeeper/x.ts', "import z from 'node-zookeeper-client';", /client is loaded.*await import/],
+  ['src/shared/core/x.ts', "import { BinaryReader } from '@bufbuild/protobuf/wire';", /only src\/shared\/store\/etcd/],
+  ['src/shared/cluster/x.ts', "import { reconcile } from '../core/reconcile.ts';", /core is above cluster/],
+  ['src/shared/store/x.ts', "import { Cluster } from '../cluster/cluster.ts';", /cluster is above store/],
+  ['src/shared/cluster/ledger.ts', 'const x = JSON.parse(text);', /only the edge reads JSON/],
 ];
 
 /** Modules with allowed imports. */
 const ALLOWED: readonly (readonly [file: string, source: string])[] = [
+  ['src/shared/store/cluster/open.ts', "const { openEtcd } = await import('../etcd/open.ts');"],
+  ['src/shared/store/cluster/open.ts', "import type { EtcdOptions } from '../etcd/options.ts';"],
+  ['src/shared/store/etcd/grpc/connection.ts', "import { connect } from 'node:http2';"],
+  ['src/shared/store/zookeeper/library.ts', "return await import('node-zookeeper-client');"],
   ['src/shared/drivers/bridge/bridge.ts', "import type { View } from '../../host/host.ts';"],
   ['src/shared/netlink/sys.ts', "import { dlopen } from 'node:ffi';"],
-  ['src/shared/store/locks.ts', "import { lockRange } from '../netlink/sys.ts';"],
+  ['src/shared/store/locks.ts', "import { lockRange } from '../netlink/range-lock.ts';"],
   ['src/shared/ipam/allocate.ts', "import type { LocalStore } from '../store/store.ts';"],
   ['src/shared/core/delegate.ts', "const { execa } = await import('execa');"],
   ['src/shared/model/prefix.ts', "const { default: IPCIDR } = await import('ip-cidr');"],

@@ -7,23 +7,33 @@ const ROWS: readonly (readonly string[])[] = [
   ['netlink'],
   ['host'],
   ['firewall', 'ipam', 'store', 'config'],
+  ['cluster'],
   ['drivers'],
   ['core', 'ops', 'ui'],
   ['runtime'],
   ['testing'],
 ];
 
-/** Node's modules that one place only may import. */
+/** Modules that one place only may import. */
 const OWNERS: Readonly<Record<string, string>> = {
   'node:ffi': 'src/shared/netlink/sys.ts',
   'node:sqlite': 'src/shared/store/',
   'ip-cidr': 'src/shared/model/prefix.ts',
+  'node:http2': 'src/shared/store/etcd/',
+  '@bufbuild/protobuf/wire': 'src/shared/store/etcd/',
+  'node-zookeeper-client': 'src/shared/store/zookeeper/',
 };
 
-/** The places that read JSON of others: configurations, dockerd's messages and answers, rows. */
+/** Modules that only a process with a cluster loads. */
+const CLIENTS: readonly string[] = ['src/shared/store/etcd/', 'src/shared/store/zookeeper/'];
+/** Packages that most processes do not need. */
+const ON_DEMAND: readonly string[] = ['execa', 'ip-cidr', 'node-zookeeper-client'];
+
+/** The places that read JSON of others: configurations, dockerd's messages and answers, rows, a daemon's answers. */
 const READERS: readonly string[] = [
-  ...['src/shared/config/', 'src/shared/store/', 'src/shared/testing/'],
+  ...['src/shared/config/', 'src/shared/store/', 'src/shared/cluster/values.ts', 'src/shared/testing/'],
   ...['cmd/cnm-shim/docker/wire/', 'cmd/cnm-shim/docker/engine/', 'cmd/cnm-shim/cli/network-options.ts'],
+  'cmd/cnm-shim/cluster-wire.ts',
 ];
 /** What reads the values of parsed JSON. */
 const READING = 'src/shared/model/json.ts';
@@ -45,6 +55,9 @@ function againstLayers(file: string, { specifier, kind }: Import): string | unde
   const target = posix.join(posix.dirname(file), specifier);
   const from = layerOf(file);
   const to = layerOf(target);
+  const client = CLIENTS.find((folder) => target.startsWith(folder));
+  if (client !== undefined && !file.startsWith(client) && kind === 'static')
+    return 'the client of a cluster is loaded when it is needed: await import()';
   // The manifest holds the version that a program prints.
   if (target === 'package.json' && from?.startsWith('cmd/')) return undefined;
   if (to === undefined) return 'it is not part of any layer';
@@ -71,8 +84,8 @@ function isBelowEdge(file: string): boolean {
 function againstOwners(file: string, { specifier, kind }: Import): string | undefined {
   const owner = OWNERS[specifier];
   if (owner !== undefined && !file.startsWith(owner)) return `only ${owner} does`;
-  if (specifier === 'execa' && kind === 'static') return 'execa is loaded when it is needed: await import()';
-  if (specifier === 'ip-cidr' && kind === 'static') return 'ip-cidr is loaded when it is needed: await import()';
+  if (ON_DEMAND.includes(specifier) && kind === 'static')
+    return `${specifier} is loaded when it is needed: await import()`;
   const layer = layerOf(file);
   if (layer === 'drivers' && specifier.startsWith('node:')) return 'drivers only plan';
   if (layer === 'model' && !/^(ip-cidr$|@noble\/hashes\/)/.test(specifier)) return 'the model imports nothing';

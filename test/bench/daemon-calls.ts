@@ -33,10 +33,18 @@ const BRIDGE = { bridge: 'isth0', isGateway: true };
 const MASQUERADE = { ...BRIDGE, ipMasq: true, hairpinMode: true };
 const PORTS = { capabilities: { portMappings: true } };
 
-/** Network number `subnet` through the daemon: bridge and addresses; with masquerade and ports, or without. */
-export function daemonRoute(daemon: Daemon, { dir }: Programs, subnet: number, ports: boolean): Route {
-  const { host, runDir } = daemon;
-  const name = ports ? 'ports' : 'plain';
+/**
+ * Network number `subnet` through the daemon: bridge and addresses; with masquerade and ports, or without. `suffix` tells
+ * networks of one kind on one host apart.
+ */
+export function daemonRoute(
+  { host, runDir }: Pick<Daemon, 'host' | 'runDir'>,
+  { dir }: Pick<Programs, 'dir'>,
+  subnet: number,
+  ports: boolean,
+  suffix = '',
+): Route {
+  const name = `${ports ? 'ports' : 'plain'}${suffix}`;
   const network = ports ? { ...MASQUERADE, ...PORTS } : BRIDGE;
   const conf = { type: 'isthmus', driver: 'bridge', ...network, bridge: `isth-${name}`, ipam: pool(host, subnet) };
   const env = { ISTHMUS_STATE_DIR: host.stateDir, ISTHMUS_RUN_DIR: runDir };

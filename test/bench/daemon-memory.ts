@@ -1,5 +1,7 @@
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { TestNetns } from '../support/netns.ts';
+import { DockerCaller } from '../support/docker-caller.ts';
+import { makeNetns, type TestNetns } from '../support/netns.ts';
 import type { Endpoint, Route } from './daemon-calls.ts';
 import { addAll, delAll } from './daemon-load.ts';
 import { at } from './daemon-serial.ts';
@@ -8,7 +10,9 @@ import type { Spawner } from './spawner.ts';
 
 /** So many calls at once, when their time does not matter. */
 const WIDTH = 16;
-const SETTLE_MS = 2000;
+/** A daemon collects its garbage after two seconds without a call. */
+const SETTLE_MS = 3000;
+const CONTAINERS = 10;
 
 /** Resident memory in MB of 10^6 bytes. */
 export interface Churn {
@@ -23,16 +27,40 @@ export function quieten(netns: TestNetns): void {
 }
 
 /**
- * Adds so many endpoints with a port each, a few in each namespace. A thousand in one namespace would not be
- * realistic: each would get the broadcasts of the bridge and search the routes of all.
+ * Adds so many endpoints with a port each to the networks in turn, a few in each namespace. A thousand in one namespace
+ * would not be realistic: each would get the broadcasts of the bridge and search the routes of all.
  */
-export function makeCrowd(spawner: Spawner, route: Route, namespaces: readonly TestNetns[], count: number): void {
+export function makeCrowd(
+  spawner: Spawner,
+  routes: readonly Route[],
+  namespaces: readonly TestNetns[],
+  count: number,
+): void {
   for (const netns of namespaces) quieten(netns);
   const crowd = Array.from({ length: count }, (_, i): Endpoint => {
     const netns = at(namespaces, i % namespaces.length).path;
     return { id: `crowd${i}`, netns, ifName: `crowd${i}`, hostPort: 20_000 + i };
   });
-  addAll(spawner, route, crowd, WIDTH);
+  routes.forEach((route, nth) => {
+    addAll(
+      spawner,
+      route,
+      crowd.filter((_, i) => i % routes.length === nth),
+      WIDTH,
+    );
+  });
+}
+
+/** Starts and stops some containers as dockerd does: the memory that this takes stays. */
+export async function useDocker({ host, runDir }: Daemon): Promise<void> {
+  using container = makeNetns('c');
+  using docker = new DockerCaller(join(runDir, 'docker.sock'));
+  const network = await docker.createNetwork();
+  for (let i = 0; i < CONTAINERS; i++) {
+    const ports = [{ container: 80, host: 40_000 + i }];
+    await docker.stop(await docker.start(network, host.ns, container, { ports }), host.ns, container);
+  }
+  await docker.removeNetwork(network);
 }
 
 /** The daemon's memory, a while after the last call. */

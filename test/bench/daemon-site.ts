@@ -33,6 +33,7 @@ export function copyPrograms(): Programs {
 export interface Daemon extends AsyncDisposable {
   readonly host: CniHost;
   readonly runDir: string;
+  readonly pid: number;
   /** Resident memory in MB of 10^6 bytes, read from the kernel now. */
   rss(): number;
 }
@@ -64,7 +65,8 @@ export async function startDaemon({ daemon }: Programs): Promise<Daemon> {
     await dispose();
     throw new Error(`the daemon did not start: ${said}`);
   }
-  return { host, runDir, rss: () => residentMB(child.pid ?? 0), [Symbol.asyncDispose]: dispose };
+  const { pid = 0 } = child;
+  return { host, runDir, pid, rss: () => residentMB(pid), [Symbol.asyncDispose]: dispose };
 }
 
 async function end(child: ChildProcess): Promise<void> {

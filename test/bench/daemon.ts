@@ -1,8 +1,12 @@
 import { type CniHost, makeHost } from '../support/cni-host.ts';
+import { makeBareNode } from './bare-start.ts';
+import { type Alone, measureAlone } from './daemon-alone.ts';
 import { addCall, daemonRoute, type Endpoint, makeReferenceHost, type Route, referenceRoute } from './daemon-calls.ts';
+import { type Cost, measureCost } from './daemon-cost.ts';
 import { type Fallback, measureFallback } from './daemon-fallback.ts';
+import { type Frames, makeFrameSite } from './daemon-frames.ts';
 import { addAll, delAll, type LoadRates, measureLoad, measureStream, type Stream } from './daemon-load.ts';
-import { type Churn, makeCrowd, measureChurn, quieten, settledRss } from './daemon-memory.ts';
+import { type Churn, makeCrowd, measureChurn, quieten, settledRss, useDocker } from './daemon-memory.ts';
 import {
   comparePlain,
   comparePorts,
@@ -13,6 +17,7 @@ import {
   type Routes,
 } from './daemon-serial.ts';
 import { copyPrograms, type Daemon, type Programs, startDaemon } from './daemon-site.ts';
+import { joined, makeKernelPorts } from './kernel-ports.ts';
 import type { DaemonSizes } from './sizes.ts';
 import { makeSpawner, type Spawner } from './spawner.ts';
 import type { Summary } from './stats.ts';
@@ -23,8 +28,12 @@ export interface DaemonTimes {
   readonly plain: PlainPairs;
   /** With masquerade and a host port. */
   readonly ports: Pairs;
+  readonly cost: Readonly<Record<'plain' | 'ports', Cost>>;
+  readonly alone: Alone;
+  readonly frames: Frames;
   readonly status: Summary;
-  readonly growth: Growth;
+  /** One for each crowd. */
+  readonly growth: readonly Growth[];
   readonly load: Load;
   readonly stream: Stream;
   readonly fallback: Fallback;
@@ -34,9 +43,12 @@ export interface DaemonTimes {
 /** ADD with masquerade and a host port, on a host without other endpoints and on one with many, in turn. */
 export interface Growth {
   readonly endpoints: number;
+  readonly networks: number;
   readonly alone: Summary;
   readonly beside: Summary;
-  /** Resident memory of the daemon with so many endpoints, in MB. */
+  /** The kernel's part: a port made by the same messages, beside the same endpoints. */
+  readonly kernel: { readonly alone: Summary; readonly beside: Summary };
+  /** Resident memory in MB of the daemon with so many endpoints, after calls of Docker. */
   readonly rss: number;
 }
 
@@ -66,6 +78,8 @@ interface Bench {
 }
 
 const WIDTHS = { few: 16, many: 64 } as const;
+/** Number of the first of a crowd's further networks. */
+const FIRST_OTHER = 20;
 
 /** Measures every row of the daemon's table, on its own hosts and pods. */
 export async function measureDaemon(sizes: DaemonSizes): Promise<DaemonTimes> {
@@ -77,7 +91,9 @@ export async function measureDaemon(sizes: DaemonSizes): Promise<DaemonTimes> {
     .map(({ path }, i): Endpoint => ({ id: `pod${i}`, netns: path, hostPort: 10_000 + i }));
   if (staying === undefined) throw new Error('there are no pods');
   const bench: Bench = { spawner, programs, sizes, pods, staying, spare };
-  return { ...(await compare(bench)), ...(await churned(bench)) };
+  // Its neighbours settle while the rest is measured.
+  await using site = await makeFrameSite(spawner, programs);
+  return { ...(await compare(bench)), ...(await churned(bench)), frames: await site.count() };
 }
 
 function warmUp({ spawner, sizes, pods }: Bench, route: Route): void {
@@ -86,8 +102,9 @@ function warmUp({ spawner, sizes, pods }: Bench, route: Route): void {
 }
 
 /** A daemon's figures beside the reference's. */
-async function compare(bench: Bench): Promise<Omit<DaemonTimes, 'churn'>> {
+async function compare(bench: Bench): Promise<Omit<DaemonTimes, 'churn' | 'frames'>> {
   const { spawner, programs, sizes, pods, staying } = bench;
+  using node = makeBareNode();
   using reference = makeReferenceHost();
   await using daemon = await startDaemon(programs);
   const plain = [referenceRoute(reference, 0, false), daemonRoute(daemon, programs, 2, false)] as const;
@@ -95,11 +112,17 @@ async function compare(bench: Bench): Promise<Omit<DaemonTimes, 'churn'>> {
   // Now the networks exist, and the files were read once.
   spawner.run([...plain, ...ports].map((route) => addCall(route, staying)));
   for (const route of [plain[1], ports[1]]) warmUp(bench, route);
+  const counted = pods.slice(0, sizes.counted);
   return {
     plain: comparePlain(spawner, plain, pods.slice(0, sizes.serial)),
     ports: comparePorts(spawner, ports, pods.slice(0, sizes.chained)),
+    cost: {
+      plain: await measureCost({ spawner, daemon, route: plain[1], pods: counted }),
+      ports: await measureCost({ spawner, daemon, route: ports[1], pods: counted }),
+    },
+    alone: measureAlone(spawner, node, pods.slice(0, sizes.alone)),
     status: measureStatus(spawner, plain[1], sizes.status),
-    growth: await grown(bench, daemon),
+    growth: await grownAll(bench, daemon),
     load: { few: await loaded(bench, plain, 'few'), many: await loaded(bench, plain, 'many') },
     stream: measureStream(spawner, plain[1], pods, {
       deletions: sizes.load.few,
@@ -110,17 +133,31 @@ async function compare(bench: Bench): Promise<Omit<DaemonTimes, 'churn'>> {
   };
 }
 
-async function grown(bench: Bench, small: Daemon): Promise<Growth> {
+async function grownAll(bench: Bench, small: Daemon): Promise<Growth[]> {
+  const all: Growth[] = [];
+  for (const crowd of bench.sizes.crowds) all.push(await grown(bench, small, crowd));
+  return all;
+}
+
+async function grown(bench: Bench, small: Daemon, crowd: DaemonSizes['crowds'][number]): Promise<Growth> {
   const { spawner, programs, sizes, pods, staying, spare } = bench;
   await using large = await startDaemon(programs);
   const routes = [daemonRoute(small, programs, 3, true), daemonRoute(large, programs, 4, true)] as const;
   spawner.run([addCall(routes[1], staying)]);
   warmUp(bench, routes[1]);
-  makeCrowd(spawner, routes[1], spare.pods.slice(sizes.pods + 1), sizes.crowd);
+  const others = Array.from({ length: crowd.networks - 1 }, (_, i) =>
+    daemonRoute(large, programs, FIRST_OTHER + i, true, String(i)),
+  );
+  makeCrowd(spawner, [routes[1], ...others], spare.pods.slice(sizes.pods + 1), crowd.endpoints);
+  await useDocker(large);
   const rss = await settledRss(large);
-  const [alone, beside] = inTurn(spawner, routes, pods.slice(0, sizes.growth));
-  if (alone === undefined || beside === undefined) throw new Error('nothing was measured');
-  return { endpoints: sizes.crowd, alone: alone.ADD, beside: beside.ADD, rss };
+  using ports = makeKernelPorts(routes[0]);
+  const before = ports.make(routes, sizes.growth / 2);
+  const [alone, beside] = inTurn(spawner, routes, pods.slice(0, sizes.growth)).map(({ ADD }) => ADD);
+  const [bare, crowded] = joined([before, ports.make(routes, sizes.growth / 2)]);
+  if (alone === undefined || beside === undefined || bare === undefined || crowded === undefined)
+    throw new Error('nothing was measured');
+  return { ...crowd, alone, beside, kernel: { alone: bare, beside: crowded }, rss };
 }
 
 async function loaded({ spawner, sizes, pods }: Bench, [theirs, ours]: Routes, which: keyof Load): Promise<LoadOf> {

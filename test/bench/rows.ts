@@ -22,9 +22,17 @@ export function compared(work: string, own: number, other: number, limit?: numbe
   };
 }
 
-export function atMost(work: string, value: number, limit: number, unit: 'ms' | 'MB'): Row {
-  const measured = unit === 'ms' ? milliseconds(value) : value.toFixed(1);
-  return { work, measured: `${measured} ${unit}`, ratio: '', limit: `${limit} ${unit}`, met: value <= limit };
+/** Without a limit it is only printed. */
+export function atMost(work: string, value: number, limit: number | undefined, unit: 'ms' | 'MB'): Row {
+  const measured = `${unit === 'ms' ? milliseconds(value) : value.toFixed(1)} ${unit}`;
+  if (limit === undefined) return { work, measured, ratio: '', limit: '', met: true };
+  return { work, measured, ratio: '', limit: `${Number(limit.toFixed(2))} ${unit}`, met: value <= limit };
+}
+
+/** A number of things, a fraction where it is a mean. */
+export function countAtMost(work: string, value: number, limit: number): Row {
+  const measured = Number.isInteger(value) ? String(value) : value.toFixed(1);
+  return { work, measured, ratio: '', limit: String(limit), met: value <= limit };
 }
 
 export function atLeast(work: string, rate: number, limit: number): Row {

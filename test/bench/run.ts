@@ -10,7 +10,10 @@ import { measureDocker } from './docker.ts';
 import { dockerMarkdown, dockerRows, printDocker } from './docker-report.ts';
 import { measureFirewaller } from './firewaller.ts';
 import { measureLeases } from './leases.ts';
+import { measureOverlay, overlayRows, printOverlay } from './overlay.ts';
 import { AT_ONCE, type CrowdStep, type Machine, machineLine, printReport, type Report, STARTS } from './report.ts';
+import { measureScale } from './scale.ts';
+import { printScale, scaleMarkdown, scaleRows } from './scale-report.ts';
 import { type Sizes, sizesOf } from './sizes.ts';
 import { summarize, timed } from './stats.ts';
 
@@ -18,8 +21,10 @@ import { summarize, timed } from './stats.ts';
 async function main([site = '', ...options]: readonly string[]): Promise<void> {
   const sizes = sizesOf(options);
   const about = machine();
-  const [onlyDaemon, onlyDocker] = [options.includes('--daemon'), options.includes('--docker')];
-  const all = !onlyDaemon && !onlyDocker;
+  const [onlyDaemon, onlyDocker, onlyOverlay, onlyScale] = ['--daemon', '--docker', '--overlay', '--scale'].map((one) =>
+    options.includes(one),
+  );
+  const all = !onlyDaemon && !onlyDocker && !onlyOverlay && !onlyScale;
   console.log(machineLine(about));
   const calls = all ? await measure(JSON.parse(site), sizes) : undefined;
   if (calls !== undefined) printReport(calls);
@@ -27,14 +32,21 @@ async function main([site = '', ...options]: readonly string[]): Promise<void> {
   if (daemon !== undefined) printDaemon(daemon);
   const docker = all || onlyDocker ? await measureDocker(sizes.docker) : undefined;
   if (docker !== undefined) printDocker(docker);
+  const overlay = all || onlyOverlay ? await measureOverlay(sizes.overlay) : undefined;
+  if (overlay !== undefined) printOverlay(overlay);
+  const scale = all || onlyScale ? await measureScale(sizes.scale) : undefined;
+  if (scale !== undefined) printScale(scale);
   if (options.includes('--markdown')) {
     if (daemon !== undefined) console.log(`\n${markdownOf(daemon)}`);
     if (docker !== undefined) console.log(`\n${dockerMarkdown(docker)}`);
+    if (scale !== undefined) console.log(`\n${machineLine(about)}\n\n${scaleMarkdown(scale)}`);
   }
   const report = {
     ...{ machine: about, ...calls },
     ...(daemon === undefined ? {} : { daemon, daemonTable: daemonRows(daemon) }),
     ...(docker === undefined ? {} : { docker, dockerTable: dockerRows(docker) }),
+    ...(overlay === undefined ? {} : { overlay, overlayTable: overlayRows(overlay) }),
+    ...(scale === undefined ? {} : { scale, scaleTable: scaleRows(scale) }),
   };
   const file = options[options.indexOf('--json') + 1];
   if (options.includes('--json') && file !== undefined) writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`);

@@ -1,3 +1,6 @@
+import type { OverlaySizes } from './overlay.ts';
+import type { ScaleSizes } from './scale.ts';
+
 /** The sizes of one run of the bench. */
 export interface Sizes {
   /** Pods of the calls that are compared one by one and at once. */
@@ -12,6 +15,8 @@ export interface Sizes {
   readonly foreign: { readonly chains: number; readonly elements: number };
   readonly daemon: DaemonSizes;
   readonly docker: DockerSizes;
+  readonly overlay: OverlaySizes;
+  readonly scale: ScaleSizes;
 }
 
 /** Sizes for dockerd with both drivers. */
@@ -39,9 +44,14 @@ export interface DaemonSizes {
   /** The same with chained plugins. */
   readonly chained: number;
   readonly status: number;
+  /** ADDs and DELs whose CPU time and system calls are counted. */
+  readonly counted: number;
+  /** ADDs without a daemon, and bare starts of Node. */
+  readonly alone: number;
   /** ADDs without and with so many other endpoints. */
   readonly growth: number;
-  readonly crowd: number;
+  /** The other endpoints, spread over so many networks. */
+  readonly crowds: readonly { readonly endpoints: number; readonly networks: number }[];
   /** Namespaces of the other endpoints. */
   readonly homes: number;
   /** Calls at once: `few` of them 16 at once, `many` 64 at once. */
@@ -60,8 +70,19 @@ const FULL: Sizes = {
   leases: 60_000,
   foreign: { chains: 5000, elements: 20_000 },
   daemon: {
-    ...{ pods: 400, warm: 400, serial: 200, chained: 60, status: 500, growth: 200, crowd: 1000, homes: 200 },
+    ...{ pods: 400, warm: 400, serial: 200, chained: 60, status: 500, growth: 200, homes: 200 },
+    crowds: [
+      { endpoints: 250, networks: 1 },
+      { endpoints: 1000, networks: 1 },
+      { endpoints: 4000, networks: 10 },
+    ],
+    ...{ counted: 100, alone: 40 },
     ...{ load: { few: 100, many: 400, rounds: 3 }, stream: 400, fallback: 500, churn: [2000, 10_000] },
+  },
+  overlay: { pings: 40, rounds: 7 },
+  scale: {
+    ...{ hosts: 1000, endpoints: 30, networks: 100, processes: 4 },
+    ...{ adds: 600, perSecond: 20, cold: 1000, routed: 100 },
   },
   docker: { warm: 10, rounds: 20, ports: [1, 32, 100], portRounds: 5, manyPorts: 16_384, manyRounds: 3 },
 };
@@ -74,8 +95,18 @@ const QUICK: Sizes = {
   leases: 2000,
   foreign: { chains: 500, elements: 2000 },
   daemon: {
-    ...{ pods: 40, warm: 40, serial: 20, chained: 10, status: 50, growth: 20, crowd: 50, homes: 10 },
+    ...{ pods: 40, warm: 40, serial: 20, chained: 10, status: 50, growth: 20, homes: 10 },
+    crowds: [
+      { endpoints: 50, networks: 1 },
+      { endpoints: 100, networks: 10 },
+    ],
+    ...{ counted: 20, alone: 8 },
     ...{ load: { few: 20, many: 40, rounds: 1 }, stream: 40, fallback: 50, churn: [40, 120] },
+  },
+  overlay: { pings: 5, rounds: 1 },
+  scale: {
+    ...{ hosts: 100, endpoints: 10, networks: 20, processes: 2 },
+    ...{ adds: 60, perSecond: 20, cold: 1000, routed: 20 },
   },
   docker: { warm: 1, rounds: 3, ports: [1, 100], portRounds: 1, manyPorts: 16_384, manyRounds: 1 },
 };

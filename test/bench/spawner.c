@@ -4,14 +4,16 @@
  *
  * stdin, strings that each end with NUL:
  *   lanes; each: width, "all" or "meanwhile"
- *   calls; each: lane, steps; each step: namespace, file, head, splice, tail, variables; each variable
+ *   calls; each: lane, steps; each step: namespace, file, head, splice, tail, arguments; each argument; variables;
+ *   each variable
  * The calls of a lane start in order, `width` at a time. Those of a "meanwhile" lane start only while calls of the
  * other kind of lane are pending or under way. A step's stdin is head, splice and tail; splice is "-" for nothing, "^"
  * for the output of the previous step, or a number for the final output of that call. Without a file, head is the name
  * of a link, which this process deletes.
  *
- * stdout: for each call a line "index start end status length" with times in nanoseconds, then `length` bytes of the
- * call's output, and a newline. The status of a call is the first non-zero one of its steps.
+ * stdout: for each call a line "index start end cpu status length" with times in nanoseconds, then `length` bytes of the
+ * call's output, and a newline. `cpu` is the CPU time of its processes, user and system. The status of a call is the
+ * first non-zero one of its steps.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -32,7 +35,8 @@
 
 struct step {
   char *netns, *file, *head, *splice, *tail;
-  char **variables;
+  /* The first argument is the file's name; both end with NULL. */
+  char **arguments, **variables;
 };
 
 struct call {
@@ -41,7 +45,7 @@ struct call {
   pid_t pid;
   int from, status;
   bool made, ended;
-  int64_t start, end;
+  int64_t start, end, cpu;
   char *output;
   size_t length;
 };
@@ -88,6 +92,14 @@ static char *next_string(void) {
 
 static size_t next_number(void) { return (size_t)strtoul(next_string(), NULL, 10); }
 
+/* A list behind its length, with room for `before` strings at its start. */
+static char **next_strings(size_t before) {
+  size_t count = next_number();
+  char **strings = room(before + count, sizeof *strings);
+  for (size_t i = 0; i < count; i++) strings[before + i] = next_string();
+  return strings;
+}
+
 static void read_input(void) {
   size_t size = 1 << 20, used = 0;
   char *bytes = NULL;
@@ -126,9 +138,9 @@ static void parse(void) {
       step->head = next_string();
       step->splice = next_string();
       step->tail = next_string();
-      size_t variables = next_number();
-      step->variables = room(variables, sizeof *step->variables);
-      for (size_t k = 0; k < variables; k++) step->variables[k] = next_string();
+      step->arguments = next_strings(1);
+      step->arguments[0] = step->file;
+      step->variables = next_strings(0);
     }
   }
 }
@@ -174,7 +186,6 @@ static void put(int fd, const char *text, size_t length) {
 }
 
 static void start_step(struct call *call) {
-  static char *no_arguments[2];
   struct step *step = &call->step[call->at];
   int to_child[2], from_child[2];
   const struct call *source = NULL;
@@ -185,19 +196,20 @@ static void start_step(struct call *call) {
   if (source != NULL) put(to_child[1], source->output, source->length);
   put(to_child[1], step->tail, strlen(step->tail));
   close(to_child[1]);
-  no_arguments[0] = step->file;
   call->pid = vfork();
   if (call->pid < 0) fail("vfork");
   if (call->pid == 0) {
     dup2(to_child[0], STDIN_FILENO);
     dup2(from_child[1], STDOUT_FILENO);
-    execve(step->file, no_arguments, step->variables);
+    execve(step->file, step->arguments, step->variables);
     _exit(127);
   }
   close(to_child[0]);
   close(from_child[1]);
   call->from = from_child[0];
 }
+
+static int64_t nanoseconds(struct timeval time) { return (int64_t)time.tv_sec * 1000000000 + time.tv_usec * 1000; }
 
 /* Ends the call or starts its next step. */
 static void finish_step(struct call *call, int status) {
@@ -252,19 +264,21 @@ int main(void) {
   for (;;) {
     start_calls();
     int status;
-    pid_t pid = waitpid(-1, &status, 0);
+    struct rusage usage;
+    pid_t pid = wait4(-1, &status, 0, &usage);
     if (pid < 0 && errno == ECHILD) break;
-    if (pid < 0) fail("waitpid");
+    if (pid < 0) fail("wait4");
     for (size_t i = 0; i < call_count; i++)
       if (calls[i].made && !calls[i].ended && calls[i].pid == pid) {
+        calls[i].cpu += nanoseconds(usage.ru_utime) + nanoseconds(usage.ru_stime);
         finish_step(&calls[i], WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
         break;
       }
   }
   for (size_t i = 0; i < call_count; i++) {
     if (!calls[i].made) continue;
-    printf("%zu %lld %lld %d %zu\n", i, (long long)calls[i].start, (long long)calls[i].end, calls[i].status,
-           calls[i].length);
+    printf("%zu %lld %lld %lld %d %zu\n", i, (long long)calls[i].start, (long long)calls[i].end,
+           (long long)calls[i].cpu, calls[i].status, calls[i].length);
     fwrite(calls[i].output, 1, calls[i].length, stdout);
     putchar('\n');
   }

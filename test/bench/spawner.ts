@@ -9,6 +9,7 @@ export interface Step {
   readonly netns: string;
   /** Empty: starts no program; the spawner itself deletes the link that `input` names. */
   readonly file: string;
+  readonly args?: readonly string[];
   readonly env: NodeJS.ProcessEnv;
   /** Its stdin; `<` stands for the output of `from`. */
   readonly input: string;
@@ -34,6 +35,8 @@ export interface Outcome {
   readonly start: number;
   readonly end: number;
   readonly ms: number;
+  /** CPU time of its processes, user and system. */
+  readonly cpu: number;
   /** The output of the last step. */
   readonly output: string;
 }
@@ -44,7 +47,7 @@ export interface Spawner extends Disposable {
   run(calls: readonly SpawnCall[], lanes?: readonly Lane[]): readonly (Outcome | undefined)[];
 }
 
-const LINE = /^(\d+) (\d+) (\d+) (\d+) (\d+)$/;
+const LINE = /^(\d+) (\d+) (\d+) (\d+) (\d+) (\d+)$/;
 const MUSL = '/usr/bin/musl-gcc';
 
 export function makeSpawner(): Spawner {
@@ -53,12 +56,18 @@ export function makeSpawner(): Spawner {
   const source = join(import.meta.dirname, 'spawner.c');
   const dispose = (): void => rmSync(dir, { recursive: true, force: true });
   try {
-    execFileSync('gcc', ['-std=c11', '-D_GNU_SOURCE', '-O2', '-Wall', '-Wextra', '-o', program, source]);
+    compileProgram(source, program);
   } catch (error) {
     dispose();
     throw error;
   }
   return { run: (calls, lanes = [{ width: 1 }]) => run(program, calls, lanes), [Symbol.dispose]: dispose };
+}
+
+/** Compiles the C file `source` into the executable `output`. */
+export function compileProgram(source: string, output: string, defined: Readonly<Record<string, number>> = {}): void {
+  const macros = Object.entries(defined).map(([name, value]) => `-D${name}=${value}`);
+  execFileSync('gcc', ['-std=c11', '-D_GNU_SOURCE', '-O2', '-Wall', '-Wextra', ...macros, '-o', output, source]);
 }
 
 /** Writes `file`: a static program that reads its stdin, prints `text` and exits with `code`. */
@@ -89,13 +98,14 @@ function encode(calls: readonly SpawnCall[], lanes: readonly Lane[]): string[] {
   words.push(String(calls.length));
   for (const { lane = 0, steps } of calls) {
     words.push(String(lane), String(steps.length));
-    for (const { netns, file, env, input, from } of steps) {
+    for (const { netns, file, args = [], env, input, from } of steps) {
       const [head = '', tail = ''] = from === undefined ? [input] : input.split('<');
       const splice = from === undefined ? '-' : from === 'previous' ? '^' : String(from);
       const variables = Object.entries(env).flatMap(([name, value]) =>
         value === undefined ? [] : [`${name}=${value}`],
       );
-      words.push(netns, file, head, splice, tail, String(variables.length), ...variables);
+      words.push(netns, file, head, splice, tail, String(args.length), ...args);
+      words.push(String(variables.length), ...variables);
     }
   }
   return words;
@@ -105,13 +115,13 @@ function decode(text: Buffer, calls: readonly SpawnCall[]): readonly (Outcome | 
   const outcomes: (Outcome | undefined)[] = calls.map(() => undefined);
   for (let at = 0; at < text.length; ) {
     const eol = text.indexOf('\n', at);
-    const [, index, start, end, status, length] = LINE.exec(text.toString('utf8', at, eol)) ?? [];
+    const [, index, start, end, cpu, status, length] = LINE.exec(text.toString('utf8', at, eol)) ?? [];
     const output = text.toString('utf8', eol + 1, eol + 1 + Number(length));
     at = eol + 2 + Number(length);
     const call = calls[Number(index)];
     if (status !== '0') throw new Error(`${describe(call)} ended with ${status}: ${output}`);
     const [from, to] = [Number(start) / 1e6, Number(end) / 1e6];
-    outcomes[Number(index)] = { start: from, end: to, ms: to - from, output };
+    outcomes[Number(index)] = { start: from, end: to, ms: to - from, cpu: Number(cpu) / 1e6, output };
   }
   return outcomes;
 }

@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { standStill } from '../support/children.ts';
 import { type SlowDelegate, slowDelegate } from '../support/daemon-delegate.ts';
 import {
   assertAbandoned,
@@ -39,9 +39,8 @@ describe('a daemon that is stopped and continued', function () {
     bin?.[Symbol.dispose]();
   });
 
-  const stop = async () => {
-    site.daemon.child.kill('SIGSTOP');
-    await until(() => /^State:\s+T/m.test(readFileSync(`/proc/${site.daemon.pid}/status`, 'utf8')), 'standing still');
+  const stop = () => {
+    standStill(site.daemon.pid);
   };
   /** The daemon has processed everything that arrived while it was stopped: it answers later calls. */
   const wake = () => {
@@ -50,7 +49,7 @@ describe('a daemon that is stopped and continued', function () {
   };
 
   it('the plugin serves meanwhile; once continued, the daemon does not repeat those calls', async () => {
-    await stop();
+    stop();
     const served = { add: site.daemon.served('ADD'), del: site.daemon.served('DEL') };
     const runs = await Promise.all([0, 1, 2].map((pod) => site.begin('ADD', { pod }).done));
     assert.deepEqual(
@@ -73,7 +72,7 @@ describe('a daemon that is stopped and continued', function () {
     await site.daemon.end();
     const verbose = ['sh', '-c', 'exec "$0" "$@" --log-level debug', join(site.bin, 'cnm-shim')];
     await site.start({ program: verbose });
-    await stop();
+    stop();
     for (const command of ['ADD', 'DEL'] as const) assert.equal((await site.begin(command).done).code, 0);
     wake();
     const events = site.daemon.log().match(/(?<=event=)(abandoned|declined)/g);
@@ -83,7 +82,7 @@ describe('a daemon that is stopped and continued', function () {
 
   it('a DEL that it missed does not delete a later ADD', async () => {
     site.ok('ADD');
-    await stop();
+    stop();
     site.ok('DEL');
     const { json } = await site.begin('ADD').done;
     const asItWas = site.host.snapshot();
@@ -100,7 +99,7 @@ describe('a daemon that is stopped and continued', function () {
     const calls = delegate.begun().length;
     const running = site.begin('ADD', { ...slow, env: { ISTHMUS_TIMEOUT: '2' } });
     await until(() => delegate.begun().length > calls, 'the delegate');
-    await stop();
+    stop();
     assertAbandoned(await running.done);
     delegate.release();
     wake();
@@ -114,7 +113,7 @@ describe('a daemon that is stopped and continued', function () {
     const calls = delegate.begun().length;
     const running = site.begin('ADD', slow);
     await until(() => delegate.begun().length > calls, 'the delegate');
-    await stop();
+    stop();
     delegate.release();
     site.ok('ADD');
     site.daemon.child.kill('SIGCONT');

@@ -1,16 +1,19 @@
 import { strict as assert } from 'node:assert';
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { referenceDir } from '../support/cni.ts';
-import { type CniHost, makeHost } from '../support/cni-host.ts';
+import type { CniHost } from '../support/cni-host.ts';
 import { type BridgeType, layer2Conf, type NetConf } from '../support/netconf.ts';
 import { acceptRouterAdvertisements, defaultRoutes } from '../support/router.ts';
-import { conf, defect, referenceKnowsCni11 } from './defect.ts';
+import { startAgent } from '../support/traffic.ts';
+import { type Caller, conf, defect } from './defect.ts';
+import { referenceVersion } from './unlike-reference.ts';
 
 const ROUTE_WITH_METRICS = [{ dst: '0.0.0.0/0', mtu: 1400, advmss: 1300 }];
+const PLAIN_ROUTE = 'default via 10.88.0.1 dev eth0';
 const DUAL_STACK = { ranges: [[{ subnet: '10.88.0.0/24' }], [{ subnet: 'fd00:88::/64' }]], routes: [] };
 
-defect('D6: CNI_ARGS with MAC= and without IgnoreUnknown', {
+defect('D6', 'CNI_ARGS without IgnoreUnknown', {
   reference: ({ host, ...how }) => {
     const run = host.run({ ...how, command: 'ADD', pod: 0, args: 'MAC=0a:00:00:00:00:05', config: conf(how, host) });
     assert.match(run.json?.msg ?? '', /unknown args/);
@@ -21,16 +24,21 @@ defect('D6: CNI_ARGS with MAC= and without IgnoreUnknown', {
   },
 });
 
-defect('D7: mtu and advmss of a route', {
-  reference: ({ host, ...how }) => {
-    const config = conf(how, host, { routes: ROUTE_WITH_METRICS });
-    const newer = host.run({ ...how, command: 'ADD', pod: 0, config: { ...config, cniVersion: '1.1.0' } });
-    if (referenceKnowsCni11(host)) assert.equal(newer.json?.routes?.[0]?.mtu, 1400, 'reported');
-    else {
-      assert.equal(newer.json?.code, 1, 'a version that it does not know');
+defect('D7', 'a default route', {
+  reference: {
+    '1.1.1': ({ host, ...how }) => {
+      const config = conf(how, host, { routes: ROUTE_WITH_METRICS });
+      const newer = host.run({ ...how, command: 'ADD', pod: 0, config: { ...config, cniVersion: '1.1.0' } });
+      assert.deepEqual([newer.code, newer.json?.code], [1, 1]);
       host.ok({ ...how, command: 'ADD', pod: 0, config });
-    }
-    assert.equal(host.pod(0).ip('route', 'show', 'default').trim(), 'default via 10.88.0.1 dev eth0');
+      assert.equal(host.pod(0).ip('route', 'show', 'default').trim(), PLAIN_ROUTE);
+    },
+    '1.9.1': ({ host, ...how }) => {
+      const config = { ...conf(how, host, { routes: ROUTE_WITH_METRICS }), cniVersion: '1.1.0' };
+      const { routes } = host.ok({ ...how, command: 'ADD', pod: 0, config });
+      assert.deepEqual([routes?.[0]?.mtu, routes?.[0]?.advmss], [1400, 1300]);
+      assert.equal(host.pod(0).ip('route', 'show', 'default').trim(), PLAIN_ROUTE);
+    },
   },
   ours: ({ host, ...how }) => {
     const config = { ...conf(how, host, { routes: ROUTE_WITH_METRICS }), cniVersion: '1.1.0' };
@@ -43,7 +51,7 @@ defect('D7: mtu and advmss of a route', {
   },
 });
 
-defect('D10: a directory full of zero-length lease files', {
+defect('D10', 'a file for each address', {
   reference: ({ host, ...how }) => {
     fillWithEmptyFiles(host);
     const run = host.run({ ...how, command: 'ADD', pod: 0, config: conf(how, host) });
@@ -55,7 +63,7 @@ defect('D10: a directory full of zero-length lease files', {
   },
 });
 
-defect('D14: an uplink that has its default route from router advertisements', {
+defect('D14', 'the first ADD with IPv6', {
   forwarding: false,
   reference: async ({ host, ...how }) => {
     using _router = await acceptRouterAdvertisements(host.ns);
@@ -71,12 +79,24 @@ defect('D14: an uplink that has its default route from router advertisements', {
   },
 });
 
-defect('D15: VERSION and errors say which version was asked for', {
-  reference: ({ host, ...how }) => {
-    const version = host.run({ ...how, command: 'VERSION', config: { cniVersion: '0.4.0' } }).json?.cniVersion;
-    assert.equal(version, referenceKnowsCni11(host) ? '1.1.0' : '1.0.0');
-    const failed = host.run({ ...how, command: 'ADD', pod: 0, config: contradiction(how.name) });
-    assert.deepEqual({ code: failed.code, cniVersion: failed.json?.cniVersion }, { code: 1, cniVersion: undefined });
+defect('D21', 'the gateway and a pod', {
+  reference: async (caller) => {
+    const { toHost, toPod, tentative } = await connectAtOnce(caller, 500);
+    assert.deepEqual([toHost, toPod], ['silent', 'silent']);
+    assert.match(tentative, /inet6 fd00:88::1\/64 /);
+  },
+  ours: async (caller) => {
+    const { toHost, toPod, tentative } = await connectAtOnce(caller, 5000);
+    assert.match(toHost, /^host saw fd00:88::2$/);
+    assert.match(toPod, /^pod saw fd00:88::1$/);
+    assert.equal(tentative, '');
+  },
+});
+
+defect('D15', 'a request in 0.4.0', {
+  reference: {
+    '1.1.1': (caller) => assert.deepEqual(versionsSaid(caller), ['1.0.0', undefined]),
+    '1.9.1': (caller) => assert.deepEqual(versionsSaid(caller), ['1.1.0', undefined]),
   },
   ours: ({ host, ...how }) => {
     const version = host.ok({ ...how, command: 'VERSION', config: { cniVersion: '0.4.0' } });
@@ -90,15 +110,41 @@ defect('D15: VERSION and errors say which version was asked for', {
   },
 });
 
-it("D18: the reference's tuning panics on args.cni.sysctl without sysctl", () => {
-  using host = makeHost(1);
-  const prevResult = { cniVersion: '1.0.0', interfaces: [] };
-  const args = { cni: { sysctl: { 'net.ipv4.conf.all.rp_filter': '1' } } };
-  const config = { cniVersion: '1.0.0', name: 'web', type: 'tuning', args, prevResult };
-  const run = host.run({ dir: referenceDir, name: 'tuning', command: 'ADD', pod: 0, config });
-  assert.equal(run.json, undefined);
-  assert.match(run.stderr, /^panic:/);
+it('docs/differences.md names the release that is installed', () => {
+  const status = execFileSync('dpkg', ['-s', 'containernetworking-plugins'], { encoding: 'utf8' });
+  assert.equal(/^Version: ([\d.]+)/m.exec(status)?.[1], referenceVersion());
 });
+
+interface AtOnce {
+  readonly toHost: string;
+  readonly toPod: string;
+  /** Addresses that have not passed duplicate address detection. */
+  readonly tentative: string;
+}
+
+/** What IPv6 connections meet that are opened as soon as the first ADD has returned. */
+async function connectAtOnce({ host, ...how }: Caller, patience: number): Promise<AtOnce> {
+  // Duplicate address detection of the host's links lasts ten seconds: longer than any patience here.
+  host.ns.run('sysctl', '-qw', 'net.ipv6.conf.default.dad_transmits=10');
+  using ends = new DisposableStack();
+  const [hostAgent, podAgent] = [ends.use(startAgent('host', host.ns)), ends.use(startAgent('pod', host.pod(0)))];
+  for (const agent of [hostAgent, podAgent]) await agent.serve('tcp', 80);
+  host.ok({ ...how, command: 'ADD', pod: 0, config: conf(how, host, DUAL_STACK) });
+  const [toHost, toPod] = await Promise.all([
+    podAgent.probe({ address: 'fd00:88::1', port: 80 }, patience),
+    hostAgent.probe({ address: 'fd00:88::2', port: 80 }, patience),
+  ]);
+  const tentative = [host.ns, host.pod(0)].map((ns) => ns.ip('-6', 'addr', 'show', 'scope', 'global', 'tentative'));
+  return { toHost, toPod, tentative: tentative.join('') };
+}
+
+/** The `cniVersion` of VERSION and of an error, both asked for in 0.4.0. */
+function versionsSaid({ host, ...how }: Caller): (string | undefined)[] {
+  const version = host.ok({ ...how, command: 'VERSION', config: { cniVersion: '0.4.0' } });
+  const failed = host.run({ ...how, command: 'ADD', pod: 0, config: contradiction(how.name) });
+  assert.match(failed.json?.msg ?? '', /^cannot set hairpin mode and promiscuous mode/);
+  return [version.cniVersion, failed.json?.cniVersion];
+}
 
 function contradiction(type: BridgeType): NetConf {
   return { ...layer2Conf(type), cniVersion: '0.4.0', hairpinMode: true, promiscMode: true };

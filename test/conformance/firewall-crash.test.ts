@@ -3,7 +3,7 @@ import type { Chain } from '../support/chain.ts';
 import { type PluginDir, pluginDir } from '../support/cni.ts';
 import { skipIf } from '../support/skip.ts';
 import { assertSame } from '../support/snapshot.ts';
-import { killedAt, pointsOf, type SyscallPoint, straceMissing } from '../support/strace.ts';
+import { distinct, killedAt, pointsOf, straceMissing, type TracedPoint } from '../support/strace.ts';
 import { choose, FORMS, type Form, type Lab, makeLab } from './firewall-lab.ts';
 
 /** ISTHMUS_CRASH=all tries every point, and ADD after each; by default one point in two, and ADD after a few. */
@@ -94,10 +94,10 @@ function callOf(
   return host.call({ ...POD, dir: path, name, command: 'ADD', config: chain.config(index, previous) });
 }
 
-function telling(before: readonly SyscallPoint[], after: readonly SyscallPoint[]): SyscallPoint[] {
+function telling(before: readonly TracedPoint[], after: readonly TracedPoint[]): TracedPoint[] {
   const told = before.map(({ syscall }) => /^send|^write$/.test(syscall));
   const points = before.flatMap((point, i) =>
     [point, ...(after[i] === undefined ? [] : [after[i]])].filter(() => told[i]),
   );
-  return ALL ? [...before, ...after] : points.filter((_, i) => i % 4 === 0 || i % 4 === 3);
+  return ALL ? [...before, ...after] : distinct(points.filter((_, i) => i % 4 === 0 || i % 4 === 3));
 }

@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert';
-import { writeFileSync } from 'node:fs';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type PluginDir, pluginDir } from '../support/cni.ts';
 import { until } from '../support/daemon-site.ts';
@@ -41,6 +41,18 @@ describe('rules that another program deleted or loaded', function () {
       lab.host.ns.run('nft', 'flush', 'ruleset');
       other.add({ pod: 1 });
       assert.deepEqual(sorted(lab.rules()), sorted(whole));
+    });
+
+    it(`${backend}: a reload keeps the port of a pod whose record was lost`, () => {
+      chainOf(backend, { ports: PORTS }).add({ pod: 0 });
+      for (const file of readdirSync(lab.host.stateDir)) rmSync(join(lab.host.stateDir, file));
+      // Names the backend on record again.
+      const other = chainOf(backend, { ports: [{ hostPort: 8081 }] });
+      other.add({ pod: 1 });
+      const rules = sorted(lab.rules());
+      assert.ok(rules.some((line) => /\b8080\b/.test(line)));
+      lab.reload(bin.path);
+      assert.deepEqual(sorted(lab.rules()), rules);
     });
 
     it(`${backend}: entries without a record in the other backend go with a reload`, () => {

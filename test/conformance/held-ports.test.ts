@@ -1,12 +1,17 @@
 import { strict as assert } from 'node:assert';
 import { execFileSync } from 'node:child_process';
+import { existsSync, rmSync } from 'node:fs';
 import { release } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type DaemonBin, type DaemonSite, daemonBin, makeSite, until } from '../support/daemon-site.ts';
 import { netnsMissing } from '../support/netns.ts';
 import { skipIf } from '../support/skip.ts';
 import { type Attempt, isFree, isHeld, takePort } from '../support/stranger.ts';
+import { assertTraffic, startAgent, type Target } from '../support/traffic.ts';
 
 const PORT = 8200;
+/** Exists in a kernel that has SCTP. */
+const SCTP = '/proc/net/sctp';
 const WILD: readonly Attempt[] = (['tcp', 'udp'] as const).flatMap((protocol) =>
   ['0.0.0.0', '127.0.0.1', '::', '::1'].map((address) => ({ protocol, address, port: PORT })),
 );
@@ -74,6 +79,21 @@ describe('held host ports', function () {
     assertFree();
   });
 
+  it('calls of a stand-alone plugin reach the daemon beside it, also after the state directory was made anew', async () => {
+    const alone = { ...both(), env: { ISTHMUS_RUN_DIR: `${site.runDir}-of-nobody` } };
+    site.ok('ADD', both());
+    site.ok('DEL', alone);
+    await until(() => WILD.every((one) => isFree(path(), one)), 'free');
+    rmSync(site.host.stateDir, { recursive: true });
+    // The daemon looks for the directory every two seconds.
+    await sleep(2500);
+    site.ok('ADD', alone);
+    // Its runtime gets ten seconds to bind them.
+    await until(() => WILD.every((one) => isHeld(path(), one)), 'held', 30);
+    site.ok('DEL', alone);
+    await until(() => WILD.every((one) => isFree(path(), one)), 'free');
+  });
+
   it('a daemon that starts beside another takes the ports when that one has ended', async () => {
     site.ok('ADD', both());
     const first = site.daemon;
@@ -100,6 +120,27 @@ describe('held host ports', function () {
     using _server = takePort(path(), { address: '0.0.0.0', port: PORT, listens: false });
     const { json } = site.run('ADD', both());
     assert.match(json?.msg ?? '', /host port 8200\/tcp: .*\(pid \d+\) listens on it/);
+  });
+
+  it('an SCTP port of a kernel without SCTP is published and not held, which the log says once', async function () {
+    skipIf(this, existsSync(SCTP) ? 'this kernel has SCTP itself' : undefined);
+    using pod = startAgent('pod', site.host.pod(0));
+    using own = startAgent('host', site.host.ns);
+    await pod.serve('sctp', 80);
+    const target: Target = { protocol: 'sctp', address: '192.0.2.1', port: PORT };
+    const published = publishing(mapping({ protocol: 'sctp' }));
+    site.ok('ADD', published);
+    await assertTraffic([[own, target, 'pod']]);
+    const second = site.run('ADD', { ...published, pod: 1 });
+    assert.match(second.json?.msg ?? '', /host port 8200\/sctp/);
+    site.daemon.child.kill('SIGHUP');
+    await until(() => site.daemon.log().split('event=reconciled').length > 2, 'another pass');
+    site.ok('DEL', published);
+    await assertTraffic([[own, target, 'silent']]);
+    site.ok('ADD', published);
+    const said = site.daemon.log().match(/event=ports\.not\.held .*/g);
+    assert.deepEqual(said, ['event=ports.not.held ports="* 8200/sctp" reason="the kernel refuses it"']);
+    assert.ok(!existsSync(SCTP), 'nothing has loaded the module');
   });
 
   it('one family or one address leaves the others free', () => {
@@ -141,7 +182,7 @@ describe('held host ports', function () {
     site.ok('DEL', { ...both(), pod: 1, env: alone });
     site.ok('ADD', { ...both(), env: alone });
     site.daemon.child.kill('SIGHUP');
-    await until(() => WILD.every((one) => isHeld(path(), one)), 'held', 15);
+    await until(() => WILD.every((one) => isHeld(path(), one)), 'held', 30);
     site.ok('DEL', { ...both(), env: alone });
     site.daemon.child.kill('SIGHUP');
     await until(() => WILD.every((one) => isFree(path(), one)), 'free');

@@ -4,7 +4,7 @@ import { chownSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync 
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { ANSWER, CLAIM, DECLINE } from '../../src/shared/runtime/cni/protocol.ts';
-import { type Child, startChild } from '../support/children.ts';
+import { type Child, standStill, startChild } from '../support/children.ts';
 import { CONFIG, type LauncherCall, type LauncherLab, makeLauncherLab, STAND_IN } from '../support/launcher-lab.ts';
 import {
   answerFrame,
@@ -176,7 +176,7 @@ describe('launcher before the claim', function () {
     beforeEach(async () => {
       daemon = startChild('launcher-peer-child.ts', lab.runDir, '1', 'serve');
       await daemon.line(/ready/);
-      daemon.process.kill('SIGSTOP');
+      standStill(daemon.process.pid ?? assert.fail('not started'));
     });
     afterEach(async () => {
       daemon.process.kill('SIGKILL');

@@ -123,6 +123,17 @@ describe('launcher without a daemon', function () {
     assert.deepEqual([...(standIn?.fds.keys() ?? [])], lab.inherited);
   });
 
+  it("runs the plugin by its own name as `isthmus` without a call, and by the caller's name otherwise", async () => {
+    for (const argv0 of ['isthmus', '/opt/cni/bin/isthmus']) {
+      const ran = async (call: LauncherCall): Promise<string | undefined> =>
+        (await lab.run({ ...call, argv0 })).standIn?.argv[0];
+      for (const call of [{ command: undefined }, { command: '' }, { args: ['reload'] }])
+        assert.equal(await ran(call), 'cni-plugin', JSON.stringify(call));
+      for (const call of [{}, { command: 'PING' }]) assert.equal(await ran(call), argv0, JSON.stringify(call));
+    }
+    assert.equal((await lab.run({ command: undefined, argv0: 'isthmus2' })).standIn?.argv[0], 'isthmus2');
+  });
+
   it('runs the installed plugin when none is next to it', async () => {
     const layers = join(lab.path, 'layers');
     const script =

@@ -4,12 +4,13 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir, uptime } from 'node:os';
 import { join } from 'node:path';
-import { type PluginDir, pluginDir } from '../support/cni.ts';
+import { type PluginDir, type PluginRun, pluginDir, referenceDir } from '../support/cni.ts';
 import { type CniHost, makeHost } from '../support/cni-host.ts';
-import { bridgeConf, type NetConf } from '../support/netconf.ts';
+import { BRIDGE_TYPES, type BridgeType, bridgeConf, type NetConf } from '../support/netconf.ts';
 import { makeNetns, removeNetns, type TestNetns } from '../support/netns.ts';
 import { ping } from '../support/ping.ts';
 import { assertSame } from '../support/snapshot.ts';
+import { unlikeReference } from './unlike-reference.ts';
 
 const SMALL = { ranges: [[{ subnet: '10.88.0.0/24', rangeEnd: '10.88.0.4' }]] };
 
@@ -57,6 +58,16 @@ describe('after a reboot', function () {
     if (host.ns.ip('-br', 'link').includes('isth0')) host.ns.ip('link', 'del', 'isth0');
   }
 
+  /** The last of three addresses is leased, the host boots again, and a pod is added. */
+  function addAfterReboot(plugin: { dir: string; name: BridgeType }): PluginRun {
+    const own = { ...how('ADD', 0), ...plugin, config: bridgeConf(plugin.name, host, { ipam: SMALL }) };
+    const first = boot();
+    for (const pod of [0, 1, 2]) host.ok({ ...own, pod, prefix: first });
+    assert.equal(host.run({ ...own, pod: 3, prefix: first }).code, 1);
+    loseLinks();
+    return host.run({ ...own, pod: 3, prefix: boot() });
+  }
+
   it('frees all leases of the previous boot, keeps networks, and accepts the same container again', () => {
     const first = boot();
     const before = [0, 1, 2].map((pod) => host.ok({ ...how('ADD', pod), prefix: first }).ips?.[0]?.address);
@@ -71,6 +82,23 @@ describe('after a reboot', function () {
     assert.deepEqual(new Set(after), new Set(before), 'all three addresses were free');
     ping(host.pod(0), '10.88.0.1');
     assert.equal(host.run(status).json?.code, 50, 'and are leased again');
+  });
+
+  unlikeReference('D19', 'a pool that was full', {
+    reference: () => {
+      const { code, json } = addAfterReboot({ dir: referenceDir, name: 'bridge' });
+      assert.equal(code, 1);
+      assert.match(json?.msg ?? '', /no IP addresses available/);
+    },
+    ours: Object.fromEntries(
+      BRIDGE_TYPES.map((name) => [
+        name,
+        () => {
+          const { code, stdout } = addAfterReboot({ dir: bin.path, name });
+          assert.equal(code, 0, stdout);
+        },
+      ]),
+    ),
   });
 
   it('a late DEL for the previous boot deletes nothing of this boot', () => {

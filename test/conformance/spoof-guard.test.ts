@@ -1,4 +1,5 @@
 import { strict as assert } from 'node:assert';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { linkLocalOf } from '../../src/shared/model/mac.ts';
 import { type PluginDir, pluginDir, referenceDir } from '../support/cni.ts';
 import { type CniHost, makeHost } from '../support/cni-host.ts';
@@ -9,12 +10,14 @@ import {
   ethernet,
   FramePort,
   icmp6,
+  isEchoFor,
   marker,
   neighbour,
   packet,
   udp,
 } from '../support/frames.ts';
 import { bridgeConf, type NetConf } from '../support/netconf.ts';
+import type { TestNetns } from '../support/netns.ts';
 import { canPing, ping } from '../support/ping.ts';
 import { waitFor } from '../support/test-host.ts';
 
@@ -107,12 +110,42 @@ function datagram(mac: string, pair: readonly [string, string], ports: readonly 
   return packet(mac, pair, 17, udp(pair, ports));
 }
 
+/** Where a neighbour sends to. */
+const TARGETS = [VICTIM4, VICTIM6, GATEWAY4, GATEWAY6];
+/** A neighbour takes no other MAC for so long after it has resolved an address (`locktime`, one second). */
+const LOCK_MS = 1100;
+const STRANGE = '02:00:00:00:00:66';
+
+/** A forged ARP reply or neighbour advertisement for each target; its MAC is that of the frame too. */
+function forgedReplies(whose: string, mac: (macs: Macs) => string): Frames {
+  const replies = TARGETS.map((target) => [
+    `a reply for ${target} with ${whose} MAC`,
+    (macs: Macs) =>
+      target.includes(':')
+        ? nd(mac(macs), [OWN6, ALL6], 136, target)
+        : arp({ mac: mac(macs), claims: target, answer: true }),
+  ]);
+  return Object.fromEntries(replies);
+}
+
+/** Those of TARGETS that answer. All are asked at once: a host that asks for the MAC of its neighbour tells its own. */
+function answers(from: TestNetns): string[] {
+  const pings = TARGETS.map((address) => `busybox ping -c1 -W1 ${address} >/dev/null && echo ${address} &`);
+  const answering = from.run('busybox', 'sh', '-c', `${pings.join('\n')}\nwait`).split('\n');
+  return TARGETS.filter((address) => answering.includes(address));
+}
+
 /** A host with an attacker, a victim and a witness on one bridge. */
 interface Site extends Disposable {
   readonly host: CniHost;
   readonly macs: Macs;
   /** The names of those frames that reach the witness, and those that reach the host. */
   reach(frames: Frames): Promise<{ readonly witness: string[]; readonly host: string[] }>;
+  /**
+   * Of TARGETS: those that answer the witness once the attacker has sent these frames, and those whose echo requests come
+   * to the attacker.
+   */
+  steal(frames: Frames): Promise<{ readonly answering: string[]; readonly stolen: string[] }>;
 }
 
 async function makeSite(
@@ -151,8 +184,19 @@ async function makeSite(
     }
     return found;
   };
+  const steal: Site['steal'] = async (frames) => {
+    // With the reference, IPv6 addresses wait for duplicate address detection.
+    await waitFor('all answer the witness', () => answers(host.pod(2)).length === TARGETS.length);
+    await sleep(LOCK_MS);
+    for (const make of Object.values(frames)) attacker.send(make(macs));
+    ping(host.pod(0), WITNESS4);
+    attacker.seen();
+    const answering = answers(host.pod(2));
+    const heard = attacker.seen();
+    return { answering, stolen: TARGETS.filter((address) => heard.some((frame) => isEchoFor(frame, address))) };
+  };
   const kept = stack.move();
-  return { host, macs, reach, [Symbol.dispose]: () => kept.dispose() };
+  return { host, macs, reach, steal, [Symbol.dispose]: () => kept.dispose() };
 }
 
 describe('the spoof guard', function () {
@@ -222,6 +266,41 @@ describe('the spoof guard', function () {
       (await checked.reach(FORGED)).witness,
       all.filter((name) => !ofMacs.includes(name)),
     );
+  });
+
+  describe("forged ARP replies and neighbour advertisements move a neighbour's traffic", () => {
+    const strange = {
+      ...forgedReplies('a strange', () => STRANGE),
+      "a frame with a neighbour's MAC": ({ victim }: Macs) =>
+        ethernet(victim, BROADCAST, EXPERIMENT, Buffer.alloc(46, 1)),
+    };
+    const own = forgedReplies('its own', ({ own }) => own);
+    const unmoved = { answering: TARGETS, stolen: [] };
+
+    it('under the drop-in name without a check', async () => {
+      for (const frames of [strange, own]) {
+        using site = await makeSite(bin.path, dropIn());
+        assert.deepEqual((await site.steal(frames)).stolen, TARGETS);
+      }
+    });
+
+    it('under macspoofchk only if the frame has the MAC of its port, with the reference too', async () => {
+      for (const dir of [bin.path, referenceDir]) {
+        using first = await makeSite(dir, dropIn({ macspoofchk: true }));
+        assert.deepEqual(await first.steal(strange), unmoved);
+        using second = await makeSite(dir, dropIn({ macspoofchk: true }));
+        assert.deepEqual((await second.steal(own)).stolen, TARGETS);
+      }
+    });
+
+    for (const [title, conf] of [
+      ['under the drop-in name with the guard', dropIn({ macspoofchk: true, spoofGuard: true })],
+      ['with the guard', ours()],
+    ] as const)
+      it(`never ${title}`, async () => {
+        using site = await makeSite(bin.path, conf);
+        assert.deepEqual(await site.steal({ ...strange, ...own }), unmoved);
+      });
   });
 
   it('refuses a value that is neither on nor off', () => {

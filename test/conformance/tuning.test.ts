@@ -5,7 +5,7 @@ import { type CniHost, makeHost } from '../support/cni-host.ts';
 import { bridgeConf } from '../support/netconf.ts';
 import { removeNetns } from '../support/netns.ts';
 import { assertSame } from '../support/snapshot.ts';
-import { referenceKnowsCni11 } from './defect.ts';
+import { unlikeReference } from './unlike-reference.ts';
 
 const LIST = { cniVersion: '1.1.0', name: 'web' };
 const OLD_LIST = { cniVersion: '1.0.0', name: 'web' };
@@ -19,7 +19,8 @@ const EVERYTHING = {
 };
 const PART = { pod: 0 };
 
-describe('tuning, chained', () => {
+describe('tuning, chained', function () {
+  this.timeout(60_000);
   let bin: PluginDir;
   let host: CniHost;
   let untouched: string;
@@ -187,50 +188,49 @@ describe('tuning, chained', () => {
     assert.equal(sysctl('net/ipv4/conf/eth0/arp_filter'), '1');
   });
 
-  describe('a defect of the reference: D18, args.cni.sysctl without sysctl', () => {
-    const conf = { args: { cni: { sysctl: { 'net.ipv4.conf.IFNAME.arp_filter': '1' } } } };
-
-    it('the reference fails', () => {
-      const chain = reference(conf);
+  const nilMap = { args: { cni: { sysctl: { 'net.ipv4.conf.IFNAME.arp_filter': '1' } } } };
+  unlikeReference('D18', 'args.cni.sysctl without sysctl', {
+    reference: () => {
+      const chain = reference(nilMap);
       const run = chain.run(1, 'ADD', PART, chain.run(0, 'ADD', PART).json);
       assert.notEqual(run.code, 0);
-      assert.match(run.stdout + run.stderr, /assignment to entry in nil map/);
-    });
-    it('tuning does the right thing', () => {
-      const chain = ours(conf);
-      chain.check(PART, chain.add(PART));
-      assert.equal(sysctl('net/ipv4/conf/eth0/arp_filter'), '1');
-      chain.del(PART);
-      assertSame(host.snapshot(), untouched);
-    });
+      assert.equal(run.json, undefined);
+      assert.match(run.stderr, /^panic: .*assignment to entry in nil map/);
+    },
+    ours: {
+      tuning: () => {
+        const chain = ours(nilMap);
+        chain.check(PART, chain.add(PART));
+        assert.equal(sysctl('net/ipv4/conf/eth0/arp_filter'), '1');
+        chain.del(PART);
+        assertSame(host.snapshot(), untouched);
+      },
+    },
   });
 
-  describe('a defect of the reference: CHECK of an interface that somebody else made promiscuous', () => {
-    const check = (chain: Chain) => {
-      const result = chain.add(PART);
-      host.pod(0).ip('link', 'set', 'eth0', 'promisc', 'on');
-      return chain.run(1, 'CHECK', PART, result);
-    };
-
-    it('the reference fails', () => assert.match(check(reference({ mtu: 1400 })).stdout, /promisc is false/));
-    it('tuning does the right thing', () => assert.equal(check(ours({ mtu: 1400 })).code, 0));
+  const checkPromiscuous = (chain: Chain) => {
+    const result = chain.add(PART);
+    host.pod(0).ip('link', 'set', 'eth0', 'promisc', 'on');
+    return chain.run(1, 'CHECK', PART, result);
+  };
+  unlikeReference('D22', 'an interface that somebody else made promiscuous', {
+    reference: () => assert.match(checkPromiscuous(reference({ mtu: 1400 })).stdout, /promisc is false/),
+    ours: { tuning: () => assert.equal(checkPromiscuous(ours({ mtu: 1400 })).code, 0) },
   });
 
-  describe('a defect of the reference: CHECK of a sysctl with IFNAME, or of several numbers', () => {
-    const check = (chain: Chain) => chain.run(1, 'CHECK', PART, chain.add(PART));
-    for (const [key, value, says] of [
-      ['net.ipv4.conf.IFNAME.arp_filter', '1', /IFNAME\/arp_filter: no such file/],
-      ['net.ipv4.tcp_rmem', '4096 16384 4194304', /configured value of .*tcp_rmem/],
-    ] as const) {
-      it(`the reference fails: ${key}`, () => {
-        const { stdout } = check(reference({ sysctl: { [key]: value } }));
-        // 1.9.1 knows IFNAME.
-        if (key.includes('IFNAME') && referenceKnowsCni11(host)) assert.equal(stdout, '');
-        else assert.match(stdout, says);
-      });
-      it(`tuning does the right thing: ${key}`, () => {
-        assert.equal(check(ours({ sysctl: { [key]: value } })).code, 0);
-      });
-    }
+  const check = (chain: Chain) => chain.run(1, 'CHECK', PART, chain.add(PART));
+  const ofInterface = { sysctl: { 'net.ipv4.conf.IFNAME.arp_filter': '1' } };
+  unlikeReference('D23', 'a sysctl of the interface', {
+    reference: {
+      '1.1.1': () => assert.match(check(reference(ofInterface)).stdout, /IFNAME\/arp_filter: no such file/),
+      '1.9.1': () => assert.equal(check(reference(ofInterface)).code, 0),
+    },
+    ours: { tuning: () => assert.equal(check(ours(ofInterface)).code, 0) },
+  });
+
+  const severalNumbers = { sysctl: { 'net.ipv4.tcp_rmem': '4096 16384 4194304' } };
+  unlikeReference('D23', 'a sysctl of several numbers', {
+    reference: () => assert.match(check(reference(severalNumbers)).stdout, /configured value of .*tcp_rmem/),
+    ours: { tuning: () => assert.equal(check(ours(severalNumbers)).code, 0) },
   });
 });

@@ -72,10 +72,14 @@ describe('npm run demo', function () {
     it(`leaves nothing when ${signal} interrupts it`, async () => {
       const demo = start({ detached: true });
       const ended = end(demo);
-      await said(demo, 'ADD pod b');
+      const group = -(demo.pid ?? assert.fail('not started'));
+      await said(demo, 'ADD pod a');
+      // Otherwise it could end while this process looks at the machine.
+      process.kill(group, 'SIGSTOP');
       assert.notEqual(machine(), before, 'it had not begun');
       // Signals the whole process group, as a terminal does.
-      process.kill(-(demo.pid ?? assert.fail('not started')), signal);
+      process.kill(group, signal);
+      process.kill(group, 'SIGCONT');
       const { code, out } = await ended;
       assert.equal(code, expected, out);
       assert.doesNotMatch(out, /Timings/);

@@ -1,16 +1,19 @@
 import { strict as assert } from 'node:assert';
 import { join } from 'node:path';
+import manifest from '../../package.json' with { type: 'json' };
 import { pluginNames } from '../support/cni.ts';
 import { importImage, startContainerd } from '../support/containerd.ts';
 import { docker, flushRules, loadImage, startDocker } from '../support/docker.ts';
 import { type Block, ROOT, readBlocks } from '../support/docs.ts';
 import { binDir, useTestHost } from '../support/e2e.ts';
+import { etcdMissing } from '../support/etcd.ts';
 import { IMAGE, makeImage } from '../support/image.ts';
 import { removeNetworks } from '../support/networks.ts';
 import { STORAGE, withoutCni } from '../support/podman.ts';
 import { EXAMPLES, makeRuntime, readList } from '../support/runtime.ts';
 import { skipIf } from '../support/skip.ts';
 import type { Attempt, Daemon, TestHost } from '../support/test-host.ts';
+import { zooKeeperCommand, zooKeeperMissing } from '../support/zookeeper.ts';
 
 /** The image that the examples name, which here is one that was made on the spot. */
 const NAMED_IMAGE = 'docker.io/library/busybox:latest';
@@ -55,7 +58,9 @@ describe("the documentation's examples", function () {
   it('install the executable and a network', () => {
     assert.equal(succeed('Install it', 'exec 2>&1'), '');
     assert.equal(host.attempt(['/opt/cni/bin/isthmus']).stderr, shown('Install the files', 'text'));
+    assert.equal(host.run('isthmus', '--version'), `${manifest.version}\n`);
     assert.equal(host.run('ls', '/etc/cni/net.d'), '10-web.conflist\n');
+    assertSmall(host);
   });
 
   it('install the executable, its names and a network, and upgrade it', () => {
@@ -67,6 +72,7 @@ describe("the documentation's examples", function () {
       assert.match(installed, new RegExp(` ${name} -> isthmus$`, 'm'));
     assert.doesNotMatch(installed, /\.new/);
     assert.equal(host.run('ls', '-A', '/usr/lib/isthmus'), 'LICENSES.txt\ncni-plugin\ncnm-shim\n');
+    assertSmall(host);
     assert.equal(host.run('ls', '/etc/cni/net.d'), '10-web.conflist\n');
   });
 
@@ -228,6 +234,59 @@ describe("the documentation's examples", function () {
     });
   });
 
+  it('join a cluster, look at it and leave it', async function () {
+    skipIf(this, etcdMissing());
+    host.run('ip', 'link', 'add', 'eth1', 'type', 'bridge');
+    host.run('ip', 'addr', 'add', '10.0.0.1/24', 'dev', 'eth1');
+    host.run('ip', 'link', 'set', 'eth1', 'up');
+    host.write('/run/etcd.env', `${shown('Set up etcd', 'ini')}ETCD_DATA_DIR=/run/etcd\n`);
+    const healthy = ['etcdctl', '--endpoints', 'http://10.0.0.1:2379', 'endpoint', 'health'];
+    const etcd = await host.start(
+      'etcd',
+      ['sh', '-c', 'set -a; . /run/etcd.env; exec etcd'],
+      () => host.attempt(healthy).code === 0,
+    );
+    const serve = (): Promise<Daemon> =>
+      host.start('isthmus', ['isthmus', 'serve', '--docker-socket', 'none'], () =>
+        host.attempt(['isthmus', 'cluster', 'status']).stdout.includes(' present '),
+      );
+    const restarted = 'systemctl() { :; }';
+    try {
+      assert.match(succeed('Join a cluster', restarted), /^\/etc\/isthmus\/cluster\.json written\./);
+      const isthmus = await serve();
+      assert.equal(nodeOf(succeed('Look at the cluster')), nodeOf(shown('Look at the cluster', 'text')));
+      assert.match(succeed('After a disaster', restarted), /^\/etc\/isthmus\/cluster\.json deleted\./);
+      assert.equal(host.attempt(['test', '-e', '/etc/isthmus/cluster.json']).code, 1);
+      await isthmus.stop();
+      host.run('rm', '/var/lib/isthmus/host-id');
+    } finally {
+      await etcd.stop();
+      host.run('ip', 'link', 'delete', 'eth1');
+    }
+  });
+
+  it('join a cluster on ZooKeeper', async function () {
+    skipIf(this, zooKeeperMissing());
+    host.run('ip', 'link', 'add', 'eth1', 'type', 'bridge');
+    host.run('ip', 'addr', 'add', '10.0.0.1/24', 'dev', 'eth1');
+    host.run('ip', 'link', 'set', 'eth1', 'up');
+    host.write('/run/zoo.cfg', `${shown('ZooKeeper', 'ini')}dataDir=/run/zookeeper\nadmin.enableServer=false\n`);
+    const status = (): string => host.attempt(['isthmus', 'cluster', 'status']).stdout;
+    const zooKeeper = await host.start('zookeeper', zooKeeperCommand('/run/zoo.cfg'), () => true);
+    try {
+      assert.match(succeed('ZooKeeper', 'systemctl() { :; }'), /^\/etc\/isthmus\/cluster\.json written\./);
+      const serve = ['isthmus', 'serve', '--docker-socket', 'none'];
+      const isthmus = await host.start('isthmus', serve, () => status().includes(' present '));
+      assert.match(status(), /^prod +\S+ +member +3\/3 +0$/m);
+      host.run('isthmus', 'cluster', 'leave');
+      await isthmus.stop();
+      host.run('rm', '/var/lib/isthmus/host-id');
+    } finally {
+      await zooKeeper.stop();
+      host.run('ip', 'link', 'delete', 'eth1');
+    }
+  });
+
   it('show networks, and make and remove one', () => {
     assert.equal(succeed('Look at networks'), shown('Look at networks', 'text'));
   });
@@ -236,11 +295,24 @@ describe("the documentation's examples", function () {
   describe('complete', () => {
     it('all ran, except those that docker-plugin.test.ts runs', () => {
       const elsewhere = ['As a managed plugin', ...(withoutCni(host) === undefined ? [] : ['podman'])];
+      if (zooKeeperMissing() !== undefined) elsewhere.push('ZooKeeper');
+      if (etcdMissing() !== undefined) elsewhere.push('Join a cluster', 'Look at the cluster', 'After a disaster');
       const left = blocks.filter((block) => block.run && !ran.has(block) && !elsewhere.includes(block.section));
       assert.deepEqual(left, []);
     });
   });
 });
+
+/** Bytes of everything installed: the executable is there once. */
+function assertSmall(host: TestHost): void {
+  const installed = ['/usr/lib/isthmus', '/usr/bin/isthmus', '/opt/cni/bin/isthmus'];
+  const total = host
+    .run('du', '-s', '-c', '--apparent-size', '--block-size=1', ...installed)
+    .split('\n')
+    .at(-2);
+  const bytes = Number.parseInt(total ?? '', 10);
+  assert.ok(bytes > 100e6 && bytes <= 125e6, `${bytes} bytes are installed`);
+}
 
 const DOCKER = 'export DOCKER_HOST=unix:///run/docker.sock';
 
@@ -250,6 +322,15 @@ function tablesOf(host: TestHost): string[] {
     .run('nft', 'list', 'ruleset')
     .split(/^(?=table )/m)
     .toSorted();
+}
+
+/** Names and ids of hosts are others in each run, and so are the widths of columns. */
+function nodeOf(text: string): string {
+  const first = /^prod +(\S+)/m.exec(text)?.[1] ?? assert.fail(text);
+  return text
+    .replaceAll(first, 'node')
+    .replaceAll(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, '…')
+    .replaceAll(/ +/g, ' ');
 }
 
 /** Ids and addresses are others in each run. */

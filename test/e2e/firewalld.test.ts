@@ -1,36 +1,31 @@
 import { strict as assert } from 'node:assert';
-import { existsSync, readFileSync } from 'node:fs';
-import { startDockerPlugin } from '../support/docker-plugin.ts';
+import { existsSync } from 'node:fs';
 import { BRIDGE, makePods, type Pods } from '../support/docker-pods.ts';
 import { binDir } from '../support/e2e.ts';
-import { FIREWALLD, type FirewalldSite, startFirewalld, startFirewalldOnly } from '../support/firewalld.ts';
+import {
+  allZones,
+  changePermanentZone,
+  changeZone,
+  FIREWALLD,
+  permanentMembersOf,
+  reloadZones,
+  resetPermanentZone,
+  zoneOfInterface,
+} from '../support/firewalld.ts';
+import { type FirewalldLab, replaceBusctl, useFirewalldLab } from '../support/firewalld-lab.ts';
 import { skipIf } from '../support/skip.ts';
-import { makeTestHost, type TestHost, waitFor } from '../support/test-host.ts';
+import { waitFor } from '../support/test-host.ts';
 import { installedFile } from '../support/via.ts';
-
-const CALLS = '/run/busctl.calls';
 
 for (const via of ['daemon', 'alone'] as const) {
   describe(`zones of firewalld, ${via}`, function () {
     this.timeout(60_000);
-    let host: TestHost;
-    let site: FirewalldSite;
+    let lab: FirewalldLab;
     let pods: Pods;
 
-    const shell = (script: string): string => host.run('sh', '-c', `set -e\n${script}`);
-    const zoneOf = (device = BRIDGE): string =>
-      host.attempt(['firewall-cmd', `--get-zone-of-interface=${device}`]).stdout.trim();
-    const permanent = (): string => shell('firewall-cmd --permanent --zone=trusted --list-interfaces').trim();
-    /** The calls so far. */
-    const calls = (): number =>
-      existsSync(host.outside(CALLS)) ? readFileSync(host.outside(CALLS), 'utf8').split('\n').length - 1 : 0;
-    /** Replaces busctl by a script, which may run the real one. */
-    const replaceBusctl = (script: string): void =>
-      void shell(
-        `[ -e /usr/bin/busctl.real ] || cp /usr/bin/busctl /usr/bin/busctl.real
-         printf '#!/bin/sh\\n%s\\n' '${script}' >/usr/bin/busctl.new; chmod +x /usr/bin/busctl.new
-         mv /usr/bin/busctl.new /usr/bin/busctl`,
-      );
+    const shell = (script: string): string => lab.host.run('sh', '-c', `set -e\n${script}`);
+    const zoneOf = (device = BRIDGE): string => zoneOfInterface(lab.host, device);
+    const permanent = (): string[] => permanentMembersOf(lab.host, 'trusted', 'Interfaces');
     const add = (...names: readonly string[]): void => {
       for (const name of names) pods.add(name);
     };
@@ -39,42 +34,42 @@ for (const via of ['daemon', 'alone'] as const) {
       skipIf(this, existsSync(FIREWALLD) ? undefined : `${FIREWALLD} is missing: install firewalld`);
     });
 
-    beforeEach(async () => {
-      host = await makeTestHost();
-      site = await startFirewalld(host);
-      replaceBusctl(`echo >>${CALLS}; exec /usr/bin/busctl.real "$@"`);
-      if (via === 'daemon') await startDockerPlugin(host);
-      shell(`mkdir -p ${binDir}; ln -s ${installedFile('alone')} ${binDir}/isthmus`);
-      pods = makePods(host, via);
+    const useLab = useFirewalldLab({
+      hasDaemon: via === 'daemon',
+      prepare(host) {
+        host.run('sh', '-ec', `mkdir -p ${binDir}; ln -s ${installedFile('alone')} ${binDir}/isthmus`);
+      },
+      undo: () => pods[Symbol.dispose](),
     });
 
-    afterEach(async function () {
-      if (this.currentTest?.state === 'failed') console.log(host?.logs());
-      pods?.forget();
-      await host?.[Symbol.asyncDispose]();
+    beforeEach(() => {
+      lab = useLab();
+      pods = makePods(lab.host, via);
     });
+
+    afterEach(() => pods?.forget());
 
     it('puts the bridge into zone trusted, for now only, and takes it out with the last pod', () => {
-      const before = shell('firewall-cmd --list-all-zones');
+      const before = allZones(lab.host);
       add('one');
       assert.equal(zoneOf(), 'trusted');
-      assert.equal(permanent(), '');
-      const made = calls();
+      assert.deepEqual(permanent(), []);
+      const made = lab.calls();
       add('two');
-      assert.equal(calls(), made, 'an ADD of a network that is there starts no process');
+      assert.equal(lab.calls(), made, 'an ADD of a network that is there starts no process');
       pods.check('one');
       pods.assertPings('one', '10.88.0.1');
       pods.del('one');
       assert.equal(zoneOf(), 'trusted');
       pods.del('two');
-      assert.equal(shell('firewall-cmd --list-all-zones'), before);
+      assert.equal(allZones(lab.host), before);
     });
 
     it('adds two pods at once', async () => {
       const script = ['a', 'b', 'c'].map((name) => `ip netns add ${name}`).join('; ');
       shell(script);
       const config = JSON.stringify({ ...pods.runtime.list, ...pods.runtime.list.plugins[0], plugins: undefined });
-      host.write('/run/config', config);
+      lab.host.write('/run/config', config);
       const call = (command: string): void =>
         void shell(
           `for n in a b c; do CNI_COMMAND=${command} CNI_CONTAINERID=$n CNI_IFNAME=eth0 CNI_NETNS=/run/netns/$n \\
@@ -85,27 +80,32 @@ for (const via of ['daemon', 'alone'] as const) {
       assert.equal(zoneOf(), 'trusted');
       call('DEL');
       assert.equal(zoneOf(), '');
+      shell('for n in a b c; do ip netns delete $n; done; rm /run/pids.*');
     });
 
     it('leaves a bridge in the zone that the administrator chose, and says so once', () => {
-      shell(`firewall-cmd --zone=public --add-interface=${BRIDGE}`);
-      const made = calls();
+      changeZone(lab.host, 'addInterface', 'public', BRIDGE);
+      const made = lab.calls();
       add('one', 'two');
-      assert.equal(calls(), made);
+      assert.equal(lab.calls(), made);
       assert.throws(() => pods.check('one'), /isth-web is in a zone of firewalld that does not accept/);
       assert.equal(zoneOf(), 'public');
-      if (via === 'daemon') assert.equal(host.logs().split('event=firewalld.left').length, 2);
+      if (via === 'daemon') assert.equal(lab.logged().split('event=firewalld.left').length, 2);
       pods.del('one');
       pods.del('two');
       assert.equal(zoneOf(), 'public');
+      changeZone(lab.host, 'removeInterface', 'public', BRIDGE);
     });
 
     it('leaves a bridge in the zone where the permanent configuration has it', () => {
-      shell(`firewall-cmd --permanent --zone=trusted --add-interface=${BRIDGE}; firewall-cmd --reload`);
+      changePermanentZone(lab.host, 'addInterface', 'trusted', BRIDGE);
+      reloadZones(lab.host);
       add('one');
       pods.del('one');
       assert.equal(zoneOf(), 'trusted');
-      assert.equal(permanent(), BRIDGE);
+      assert.deepEqual(permanent(), [BRIDGE]);
+      resetPermanentZone(lab.host, 'trusted');
+      changeZone(lab.host, 'removeInterface', 'trusted', BRIDGE);
     });
 
     const isBack = async (after: string): Promise<void> => {
@@ -126,16 +126,16 @@ for (const via of ['daemon', 'alone'] as const) {
       await isBack('reload');
       shell('firewall-cmd --complete-reload');
       await isBack('complete');
-      shell(`firewall-cmd --zone=trusted --remove-interface=${BRIDGE}`);
+      changeZone(lab.host, 'removeInterface', 'trusted', BRIDGE);
       await isBack('removal');
     });
 
     it('puts it back after a restart, and needs no zone meanwhile', async () => {
       add('one');
-      await site.firewalld.stop();
+      await lab.site.firewalld.stop();
       pods.check('one');
       add('meanwhile');
-      await startFirewalldOnly(host);
+      await lab.site.startAgain();
       await isBack('restart');
     });
 
@@ -143,13 +143,16 @@ for (const via of ['daemon', 'alone'] as const) {
       add('one');
       shell(`ip link set ${BRIDGE} down; ip link set ${BRIDGE} name other0; ip link set other0 up`);
       if (via === 'alone') add('two');
-      else await waitFor('the bridge is there again', () => host.attempt(['ip', 'link', 'show', BRIDGE]).code === 0);
+      else
+        await waitFor('the bridge is there again', () => lab.host.attempt(['ip', 'link', 'show', BRIDGE]).code === 0);
       assert.equal(zoneOf(), 'trusted');
       assert.equal(zoneOf('other0'), '');
+      shell('ip link delete other0');
     });
 
     it('does not wait for a program that hangs, and CHECK tells', () => {
-      replaceBusctl('exec sleep 1000');
+      lab.spoil('tools');
+      replaceBusctl(lab.host, 'exec sleep 1000');
       const begin = performance.now();
       add('one');
       const first = performance.now() - begin;
@@ -158,37 +161,40 @@ for (const via of ['daemon', 'alone'] as const) {
         const again = performance.now();
         add('two');
         assert.ok(performance.now() - again < 3000, 'the next ADD does not wait again');
-        assert.match(host.logs(), /event=firewalld.failed/);
+        assert.match(lab.logged(), /event=firewalld.failed/);
       }
       assert.throws(() => pods.check('one'), /lacks/);
       pods.del('one');
     });
 
-    it('adds and deletes while D-Bus is gone, and after firewalld was killed', async () => {
-      add('one');
-      host.run('sh', '-c', 'kill -KILL $(cat /run/isth/firewalld.pid)');
-      await site.firewalld.ended;
-      add('two');
-      pods.del('two');
-      pods.del('one');
-      await site.bus.stop();
-      host.run('nft', 'flush', 'chain', 'inet', 'firewalld', 'filter_FORWARD_ZONES');
-      add('three');
-      assert.throws(() => pods.check('three'), /lacks/);
-      pods.del('three');
-    });
-
     it('uses dbus-send without busctl, and firewall-cmd without both', () => {
+      lab.spoil('tools');
       shell('rm /usr/bin/busctl');
       add('one');
       assert.equal(zoneOf(), 'trusted');
       pods.del('one');
       assert.equal(zoneOf(), '');
-      shell('rm /usr/bin/dbus-send');
+      shell('mv /usr/bin/dbus-send /usr/bin/dbus-send.away');
       add('two');
       assert.equal(zoneOf(), 'trusted');
       pods.del('two');
       assert.equal(zoneOf(), '');
+      shell('mv /usr/bin/dbus-send.away /usr/bin/dbus-send');
+    });
+
+    it('adds and deletes while D-Bus is gone, and after firewalld was killed', async () => {
+      lab.spoil('host');
+      add('one');
+      lab.host.run('sh', '-c', 'kill -KILL $(cat /run/isth/firewalld.pid)');
+      await lab.site.firewalld.ended;
+      add('two');
+      pods.del('two');
+      pods.del('one');
+      await lab.site.bus.stop();
+      lab.host.run('nft', 'flush', 'chain', 'inet', 'firewalld', 'filter_FORWARD_ZONES');
+      add('three');
+      assert.throws(() => pods.check('three'), /lacks/);
+      pods.del('three');
     });
   });
 }

@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { type Bundle, bundle } from '../../build/bundle.ts';
-import { type Packager, packageExecutable } from '../../build/package.ts';
+import { bundle } from '../../build/bundle.ts';
+import { type Packager, type Program, packageExecutable } from '../../build/package.ts';
 import { makeTempDir, type TempDir } from '../support/temp.ts';
 
 /** Answers with what it was given, after a warning that goes to stderr in a Node that is not told otherwise. */
@@ -28,6 +28,7 @@ async function main() {
 main();
 `;
 const NODE_MODULES = join(import.meta.dirname, '../../node_modules');
+const SECOND = "process.stdout.write('second: ' + process.argv.slice(2).join(' '))";
 const LATE = 'globalThis.lateWasRun = true; export const answer = 42;';
 const ANSWER = {
   input: 'config\n',
@@ -49,7 +50,7 @@ for (const packager of ['pkg', 'node-sea'] satisfies Packager[]) {
     this.timeout(120_000);
     let temp: TempDir;
     let executable: string;
-    let program: Bundle;
+    let programs: Readonly<Record<string, Program>>;
 
     const run = (env: NodeJS.ProcessEnv = {}, name = executable): Run => {
       const base = { PATH: process.env.PATH };
@@ -62,8 +63,11 @@ for (const packager of ['pkg', 'node-sea'] satisfies Packager[]) {
       writeFileSync(join(temp.path, 'late.ts'), LATE);
       executable = join(temp.path, 'program');
       symlinkSync(NODE_MODULES, join(temp.path, 'node_modules'));
-      program = await bundle(join(temp.path, 'main.ts'), join(temp.path, 'program.cjs'));
-      await packageExecutable(program, executable, packager);
+      const first = await bundle(join(temp.path, 'main.ts'), join(temp.path, 'program.cjs'));
+      writeFileSync(join(temp.path, 'second.cjs'), SECOND);
+      const second = { program: join(temp.path, 'second.cjs'), packages: {} };
+      programs = { first: { bundle: first }, second: { bundle: second, names: ['second', 'isthmus'] } };
+      await packageExecutable(programs, executable, packager);
     });
 
     after(() => temp?.[Symbol.dispose]());
@@ -78,7 +82,28 @@ for (const packager of ['pkg', 'node-sea'] satisfies Packager[]) {
 
     it('leaves nothing in the package directory', () => {
       const bundled = ['program.cjs', 'program.execa.cjs', 'program.ip-cidr.cjs'];
-      assert.deepEqual(readdirSync(temp.path).sort(), ['late.ts', 'main.ts', 'node_modules', 'program', ...bundled]);
+      const own = ['late.ts', 'main.ts', 'node_modules', 'program'];
+      assert.deepEqual(readdirSync(temp.path).sort(), [...own, ...bundled, 'second.cjs']);
+    });
+
+    it('refuses packages of one name that differ', async () => {
+      const [one, two] = [1, 2].map((n): Program => {
+        const file = join(temp.path, `package${n}.cjs`);
+        writeFileSync(file, `module.exports = ${n};`);
+        return { bundle: { program: join(temp.path, 'second.cjs'), packages: { made: file } } };
+      });
+      assert.ok(one !== undefined && two !== undefined);
+      const packaged = packageExecutable({ one, two }, join(temp.path, 'none'), packager);
+      await assert.rejects(packaged, /package2\.cjs and .*package1\.cjs differ/);
+    });
+
+    it('runs the program that its name selects, and starts that one again without unwanted variables', () => {
+      const named = join(temp.path, 'second');
+      symlinkSync(executable, named);
+      for (const env of [{}, { NODE_DEBUG: 'fs' }]) {
+        assert.equal(run(env, named).stdout, 'second: a b c');
+        assert.deepEqual(JSON.parse(run(env).stdout), { ...ANSWER, name: executable });
+      }
     });
 
     for (const [variable, value] of [
@@ -130,7 +155,7 @@ for (const packager of ['pkg', 'node-sea'] satisfies Packager[]) {
       const running = spawn(executable, [], { stdio: ['pipe', 'pipe', 'inherit'] });
       const output = text(running.stdout);
       await once(running, 'spawn');
-      await packageExecutable(program, executable, packager);
+      await packageExecutable(programs, executable, packager);
       assert.equal(run().status, 0);
       running.stdin.end('still here');
       assert.equal(JSON.parse(await output).input, 'still here');

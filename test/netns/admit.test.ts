@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { type Admitter, openAdmitter } from '../../src/shared/firewall/admit.ts';
+import { KnownRuleset } from '../../src/shared/firewall/known-ruleset.ts';
 import { openLinuxHost } from '../../src/shared/host/linux-host.ts';
 import type { AdmitEntry } from '../../src/shared/model/firewall.ts';
 import { makeNetns, netnsMissing, type TestNetns } from '../support/netns.ts';
@@ -67,7 +68,7 @@ for (const variant of ['nft', 'legacy'] as const) {
         const before = ns.run('sh', '-c', 'nft list ruleset; cat /proc/net/ip_tables_names /proc/net/ip6_tables_names');
         assert.deepEqual(admitter.missing([admit(DEV)]), []);
         await admitter.add([admit(DEV)]);
-        assert.deepEqual(await admitter.remove([DEV]), []);
+        assert.deepEqual(await admitter.remove([admit(DEV)]), []);
         const after = ns.run('sh', '-c', 'nft list ruleset; cat /proc/net/ip_tables_names /proc/net/ip6_tables_names');
         assert.equal(after, before);
       });
@@ -77,14 +78,14 @@ for (const variant of ['nft', 'legacy'] as const) {
         iptables('-A', 'FORWARD', '-i', 'eth0', '-j', 'DROP');
         const before = everything();
         assert.deepEqual(admitter.missing([admit(DEV)], true), []);
-        assert.deepEqual(admitter.missing([admit(DEV)]), variant === 'nft' ? [DEV] : []);
+        assert.deepEqual(admitter.missing([admit(DEV)]), variant === 'nft' ? [admit(DEV)] : []);
         await admitter.add([admit(DEV)]);
         if (variant === 'nft') assert.deepEqual(chain('FORWARD'), ['-A FORWARD -i eth0 -j DROP', JUMP]);
         else assert.equal(everything(), before);
         iptables('-P', 'FORWARD', 'DROP');
-        assert.deepEqual(admitter.missing([admit(DEV)], true), variant === 'nft' ? [] : [DEV]);
+        assert.deepEqual(admitter.missing([admit(DEV)], true), variant === 'nft' ? [] : [admit(DEV)]);
         iptables('-P', 'FORWARD', 'ACCEPT');
-        assert.deepEqual(await admitter.remove([DEV]), []);
+        assert.deepEqual(await admitter.remove([admit(DEV)]), []);
         assert.equal(everything(), before);
       });
 
@@ -92,18 +93,18 @@ for (const variant of ['nft', 'legacy'] as const) {
         iptables('-P', 'FORWARD', 'DROP');
         iptables('-A', 'FORWARD', '-i', 'eth0', '-j', 'ACCEPT');
         const before = everything();
-        assert.deepEqual(admitter.missing([DEV, OTHER].map(admit)), [DEV, OTHER]);
+        assert.deepEqual(admitter.missing([DEV, OTHER].map(admit)), [DEV, OTHER].map(admit));
         await admitter.add([admit(DEV)]);
-        assert.deepEqual(admitter.missing([DEV, OTHER].map(admit)), [OTHER]);
+        assert.deepEqual(admitter.missing([DEV, OTHER].map(admit)), [admit(OTHER)]);
         assert.deepEqual(chain('FORWARD'), ['-A FORWARD -i eth0 -j ACCEPT', JUMP]);
         assert.deepEqual(chain('ISTHMUS-FORWARD'), [ADMIN_JUMP, ...RULES()]);
         const once = everything();
         await admitter.add([admit(DEV)]);
         assert.equal(everything(), once);
         await admitter.add([admit(OTHER)]);
-        assert.deepEqual(await admitter.remove([DEV]), []);
+        assert.deepEqual(await admitter.remove([admit(DEV)]), []);
         assert.deepEqual(chain('ISTHMUS-FORWARD'), [ADMIN_JUMP, ...RULES(OTHER)]);
-        assert.deepEqual(await admitter.remove([OTHER, DEV]), []);
+        assert.deepEqual(await admitter.remove([OTHER, DEV].map(admit)), []);
         assert.equal(everything(), before);
       });
 
@@ -124,7 +125,7 @@ for (const variant of ['nft', 'legacy'] as const) {
           assert.equal(chain('FORWARD')[1], JUMP);
           iptables('-I', 'FORWARD', ...rule);
           const isDropped = what !== 'a final ACCEPT';
-          assert.deepEqual(admitter.missing([admit(DEV)], true), isDropped ? [DEV] : []);
+          assert.deepEqual(admitter.missing([admit(DEV)], true), isDropped ? [admit(DEV)] : []);
           await admitter.add([admit(DEV)]);
           assert.deepEqual(admitter.missing([admit(DEV)], true), []);
           if (isDropped) assert.equal(chain('FORWARD')[0], JUMP);
@@ -152,7 +153,7 @@ for (const variant of ['nft', 'legacy'] as const) {
         );
         iptables('-A', 'ISTHMUS-USER', '-o', DEV, '-p', 'tcp', '-j', 'DROP');
         await admitter.reset([admit(DEV)]);
-        assert.deepEqual(await admitter.remove([DEV]), []);
+        assert.deepEqual(await admitter.remove([admit(DEV)]), []);
         assert.deepEqual(chain('FORWARD'), before);
         assert.equal(chain('ISTHMUS-USER').length, 1);
         assert.throws(() => iptables('-S', 'ISTHMUS-FORWARD'));
@@ -173,9 +174,9 @@ for (const variant of ['nft', 'legacy'] as const) {
         const once = everything();
         // Another network names no chain.
         await admitter.add([admit(DEV), admit(OTHER)]);
-        assert.deepEqual(await admitter.remove([OTHER]), []);
+        assert.deepEqual(await admitter.remove([admit(OTHER)]), []);
         assert.equal(everything(), once);
-        assert.deepEqual(await admitter.remove([DEV]), []);
+        assert.deepEqual(await admitter.remove([admit(DEV)]), []);
         assert.equal(everything(), before);
       });
 
@@ -265,7 +266,7 @@ for (const variant of ['nft', 'legacy'] as const) {
             .reverse(),
         );
         const before = chain('FORWARD');
-        assert.deepEqual(await admitter.remove([DEV]), []);
+        assert.deepEqual(await admitter.remove([admit(DEV)]), []);
         assert.equal(chain('FORWARD').length, before.length - 1);
         assert.throws(() => iptables('-S', 'ISTHMUS-FORWARD'));
       });
@@ -290,7 +291,7 @@ for (const variant of ['nft', 'legacy'] as const) {
             [],
           );
           for (const rule of OLDER(place, OTHER)) iptables(...rule);
-          assert.deepEqual(await admitter.remove([DEV, OTHER]), []);
+          assert.deepEqual(await admitter.remove([DEV, OTHER].map(admit)), []);
           assert.equal(everything(), before);
         });
       }
@@ -303,7 +304,7 @@ for (const variant of ['nft', 'legacy'] as const) {
         await admitter.add([admit(DEV)]);
         assert.deepEqual(chain('DOCKER-USER'), []);
         assert.deepEqual(chain('FORWARD').at(-1), JUMP);
-        assert.deepEqual(await admitter.remove([DEV]), []);
+        assert.deepEqual(await admitter.remove([admit(DEV)]), []);
         assert.equal(everything(), before);
       });
 
@@ -316,7 +317,25 @@ for (const variant of ['nft', 'legacy'] as const) {
         iptables('-A', 'FORWARD', '-g', 'SOME');
         assert.deepEqual(admitter.missing([admit(DEV)], true), []);
         iptables('-F', 'SOME');
-        assert.deepEqual(admitter.missing([admit(DEV)], true), [DEV]);
+        assert.deepEqual(admitter.missing([admit(DEV)], true), [admit(DEV)]);
+      });
+
+      it('sees what another backend of the same process has added', async () => {
+        iptables('-P', 'FORWARD', 'DROP');
+        const host = openLinuxHost({ ISTHMUS_HOST_ID: 'test' });
+        const inside = host.open(ns.path);
+        const known = new KnownRuleset();
+        using first = openAdmitter(inside, known);
+        using second = openAdmitter(inside, known);
+        assert.deepEqual(first.missing([admit(DEV)]), [admit(DEV)]);
+        await second.add([admit(DEV)]);
+        assert.deepEqual(chain('ISTHMUS-FORWARD'), [ADMIN_JUMP, ...RULES()]);
+        assert.deepEqual(second.missing([admit(DEV)]), []);
+        await first.add([admit(DEV)]);
+        assert.deepEqual(chain('ISTHMUS-FORWARD'), [ADMIN_JUMP, ...RULES()]);
+        assert.deepEqual(chain('FORWARD'), [JUMP]);
+        inside[Symbol.dispose]();
+        host[Symbol.dispose]();
       });
 
       it('is complete again after any of its rules was deleted', async () => {
@@ -325,7 +344,7 @@ for (const variant of ['nft', 'legacy'] as const) {
         const [whole, top] = [chain('ISTHMUS-FORWARD'), chain('FORWARD')];
         for (const line of [...whole, ...top]) {
           ns.run('sh', '-c', `${tool} ${line.replace('-A', '-D')}`);
-          assert.deepEqual(admitter.missing([admit(DEV)]), [DEV], line);
+          assert.deepEqual(admitter.missing([admit(DEV)]), [admit(DEV)], line);
           await admitter.add([admit(DEV)]);
           assert.deepEqual(admitter.missing([admit(DEV)]), []);
           assert.deepEqual(chain('ISTHMUS-FORWARD').toSorted(), whole.toSorted());
@@ -347,7 +366,7 @@ for (const variant of ['nft', 'legacy'] as const) {
         );
         assert.deepEqual(admitter.missing([DEV, OTHER].map(admit)), []);
         await admitter.reset([admit(OTHER)]);
-        assert.deepEqual(admitter.missing([DEV, OTHER].map(admit)), [DEV]);
+        assert.deepEqual(admitter.missing([DEV, OTHER].map(admit)), [admit(DEV)]);
         await admitter.reset([]);
         assert.deepEqual(chain('FORWARD'), before);
       });

@@ -3,6 +3,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BridgeFirewaller } from '../../src/shared/firewall/bridge.ts';
+import { KnownRuleset } from '../../src/shared/firewall/known-ruleset.ts';
 import { type LinuxHost, openLinuxHost } from '../../src/shared/host/linux-host.ts';
 import type { FirewallEntry, GuardEntry } from '../../src/shared/model/firewall.ts';
 import { FakeFirewaller } from '../support/fake-firewaller.ts';
@@ -62,6 +63,29 @@ describe('the firewaller of bridge ports', () => {
     assert.match(tables(), /bridge isthmus/);
     assert.deepEqual(await firewaller.remove([GATEWAYS]), []);
     assert.equal(tables(), '');
+  });
+
+  it('a reset never adds an entry of a call under way, whenever that removes it, and keeps one that is there', async () => {
+    for (const nth of [1, 2, 3, 4]) {
+      using other = new BridgeFirewaller(host.open(netns.path));
+      let looks = 0;
+      let isRemoved = false;
+      class Interrupted extends KnownRuleset {
+        override look(...args: Parameters<KnownRuleset['look']>): number {
+          if (++looks === nth) {
+            isRemoved = true;
+            // Its messages go before the promise is returned.
+            void other.remove([guard(3)]);
+          }
+          return super.look(...args);
+        }
+      }
+      using resetting = new BridgeFirewaller(host.open(netns.path), new Interrupted());
+      await firewaller.add([GATEWAYS, guard(2), guard(3)]);
+      await resetting.reset(() => ({ entries: [GATEWAYS, guard(2)], underWay: [guard(3)] }));
+      const wanted = isRemoved ? [guard(3)] : [];
+      assert.deepEqual(await firewaller.missing([GATEWAYS, guard(2), guard(3)]), wanted, `removed at look ${nth}`);
+    }
   });
 
   it('misses no address that it has, whichever of an entry are asked for', async () => {

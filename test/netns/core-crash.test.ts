@@ -1,6 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import { bundled } from '../support/bundled.ts';
 import { environmentOf, type PluginDir, pluginDir } from '../support/cni.ts';
 import { type CniHost, type HostCall, makeHost } from '../support/cni-host.ts';
 import { COMPILE_CACHE } from '../support/compile-cache.ts';
@@ -8,7 +9,7 @@ import { bridgeConf, layer2Conf, type NetConf } from '../support/netconf.ts';
 import { netnsMissing } from '../support/netns.ts';
 import { skipIf } from '../support/skip.ts';
 
-const CHILD = join(import.meta.dirname, '../support/crash-child.ts');
+const NO_WARNING = ['--disable-warning=ExperimentalWarning'];
 const MOST_OPS = 60;
 
 /** Each network, with the least number of Ops that its ADD has. */
@@ -36,9 +37,11 @@ for (const [title, { conf, least }] of Object.entries(NETWORKS)) {
     let host: CniHost;
     let config: NetConf;
     let clean: string;
+    let child: string;
 
     before(function () {
       skipIf(this, netnsMissing());
+      child = bundled(join(import.meta.dirname, '../support/crash-child.ts'));
       bin = pluginDir();
       host = makeHost(2);
       host.ns.ip('link', 'add', 'there0', 'up', 'type', 'bridge');
@@ -65,7 +68,7 @@ for (const [title, { conf, least }] of Object.entries(NETWORKS)) {
     const dies = (command: 'ADD' | 'DEL', n: number): boolean => {
       const { stderr, status, signal } = spawnSync(
         'nsenter',
-        [`--net=${host.ns.path}`, '--', process.execPath, '--disable-warning=ExperimentalWarning', CHILD, String(n)],
+        [`--net=${host.ns.path}`, '--', process.execPath, ...NO_WARNING, child, String(n)],
         {
           env: { ...environmentOf(host.call(how(command, 0))), ...COMPILE_CACHE },
           input: JSON.stringify(config),

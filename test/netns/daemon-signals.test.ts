@@ -175,7 +175,7 @@ describe('daemon', () => {
     const writer = openSync(fifo, constants.O_WRONLY);
     try {
       using daemon = site.start({ args: ['--log-level', 'debug'], stderr: writer });
-      while (!existsSync(site.socket)) await new Promise((wake) => setTimeout(wake, 10));
+      while (!(await isListening(site.socket))) await new Promise((wake) => setTimeout(wake, 10));
       // Each is a line of about 100 bytes; a pipe holds 64 KiB.
       for (let i = 0; i < 1500; i++) {
         const connection = connect(site.socket);
@@ -192,3 +192,16 @@ describe('daemon', () => {
     }
   });
 });
+
+/** The socket's file is there before anybody listens. */
+async function isListening(path: string): Promise<boolean> {
+  const connection = connect(path);
+  try {
+    await once(connection, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    connection.destroy();
+  }
+}

@@ -16,6 +16,7 @@ import { describePortOptions } from './firewaller-port-options.ts';
 import { describePorts } from './firewaller-ports.ts';
 import { describeRecovery } from './firewaller-recovery.ts';
 import { describeSctp } from './firewaller-sctp.ts';
+import { describeUnderlay } from './firewaller-underlay.ts';
 import { describeUpkeep } from './firewaller-upkeep.ts';
 
 /**
@@ -66,6 +67,7 @@ export function describeFirewaller(
     describePolicies(fixture);
     describeAdmission(fixture);
     describeDocker(fixture);
+    describeUnderlay(fixture);
     describeUpkeep(fixture);
     describeRecovery(fixture);
     more?.(fixture);

@@ -7,10 +7,12 @@ import {
   type FirewallerFixture,
   hairpin,
   masquerade,
+  peer,
   policy,
   port,
   published,
   service,
+  underlay,
 } from './firewaller-fixture.ts';
 
 /** One of each kind, for both families. */
@@ -32,6 +34,8 @@ export function oneOfEach({ tools }: FirewallerFixture): FirewallEntry[] {
       direct(family, { address: a2, protocol: 'sctp' }),
       { kind: 'exposure', device: 'br-a', family, what: 'icmp' },
       { kind: 'exposure', device: 'br-b', family, what: 'all' },
+      underlay(family),
+      peer(family),
     ];
   });
   return [...perFamily, policy('br-a', 'closed'), policy('br-b', 'isolated')];

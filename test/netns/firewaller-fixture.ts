@@ -10,6 +10,7 @@ import type {
   PortEntry,
 } from '../../src/shared/model/firewall.ts';
 import type { Op } from '../../src/shared/model/op.ts';
+import type { PeerEntry, SealedEntry, UnderlayEntry } from '../../src/shared/model/overlay-entries.ts';
 import type { FilterTools } from '../support/filter-tools.ts';
 import { ADDRESSES, HOST, type Peer, type PodSite, SERVICE, SUBNET_A } from '../support/pod-site.ts';
 import type { Target } from '../support/traffic.ts';
@@ -72,6 +73,23 @@ export function port(family: Family, rest: Partial<PortEntry> = {}): PortEntry {
 export function direct(family: Family, rest: Partial<DirectEntry> = {}): DirectEntry {
   const usual = { kind: 'direct', device: 'br-a', protocol: 'tcp' } as const;
   return { ...usual, address: ADDRESSES[family].a1, port: SERVICE, ...rest };
+}
+
+/** The port of a VXLAN device. */
+export const VXLAN = 4789;
+
+export function underlay(family: Family, port = VXLAN): UnderlayEntry {
+  return { kind: 'underlay', family, port };
+}
+
+/** The network of the port is encrypted. */
+export function sealed(family: Family, port = VXLAN): SealedEntry {
+  return { kind: 'sealed', family, port };
+}
+
+/** `outside` is a host of the same overlay. */
+export function peer(family: Family, port = VXLAN): PeerEntry {
+  return { kind: 'peer', port, address: ADDRESSES[family].outside };
 }
 
 export function policy(device: 'br-a' | 'br-b', rule: IngressPolicy): PolicyEntry {

@@ -194,7 +194,7 @@ export function describeRecovery(fixture: Fixture): void {
  */
 function strip(rules: string): string {
   return rules
-    .replace(/^table inet isthmus \{\n.*?^\}\n/ms, '')
+    .replace(/^table inet isthmus(?:-underlay)? \{\n.*?^\}\n/gms, '')
     .replace(/^\tchain ISTHMUS\S* \{\n.*?^\t\}\n/gms, '')
     .replace(/^.*isthmus.*\n/gim, '')
     .replace(/^\tchain \w+ \{\n\t\ttype [^\n]*policy accept;\n\t\}\n/gm, '')

@@ -8,7 +8,7 @@ import { ruleset } from '../support/filter-tools.ts';
 import { makeNetns, netnsMissing } from '../support/netns.ts';
 import { ADDRESSES, HOST, NODE_RANGE, SECOND, SUBNET_B } from '../support/pod-site.ts';
 import { skipIf } from '../support/skip.ts';
-import { direct, FAMILIES, hairpin, masquerade, policy, port } from './firewaller-fixture.ts';
+import { direct, FAMILIES, hairpin, masquerade, peer, policy, port, underlay } from './firewaller-fixture.ts';
 
 /** Entries of two networks that can be there together; some share what they are made of. */
 const POOL: readonly FirewallEntry[] = [
@@ -24,6 +24,10 @@ const POOL: readonly FirewallEntry[] = [
     direct(family),
     direct(family, { address: ADDRESSES[family].b1, device: 'br-b', protocol: 'udp' }),
     { kind: 'exposure', device: 'br-a', family, what: 'icmp' },
+    underlay(family),
+    underlay(family, 8472),
+    peer(family),
+    peer(family, 8472),
   ]),
   policy('br-a', 'closed'),
   policy('br-b', 'isolated'),

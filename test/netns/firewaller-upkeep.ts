@@ -61,12 +61,10 @@ export function describeUpkeep(fixture: Fixture): void {
     it('removes the given entries and keeps the rest', async () => {
       const { firewaller } = fixture();
       const entries = everything();
-      for (const [i, entry] of entries.entries()) {
+      for (const entry of entries) {
         await firewaller.reset(() => ({ entries: entries }));
         await firewaller.remove([entry]);
-        const rest = entries.filter((_, j) => j !== i);
-        assert.deepEqual(await firewaller.missing(rest), [], `without ${JSON.stringify(entry)}`);
-        assert.deepEqual(await firewaller.missing([entry]), [entry]);
+        assert.deepEqual(await firewaller.missing(entries), [entry], `without ${JSON.stringify(entry)}`);
       }
     });
 

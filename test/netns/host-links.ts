@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { NetError } from '../../src/shared/errors/net-error.ts';
+import { USUAL_PORT } from '../../src/shared/model/link.ts';
 import type { Op } from '../../src/shared/model/op.ts';
 import { EINVAL, ENODEV, EOPNOTSUPP, ERANGE } from '../../src/shared/netlink/constants.ts';
 import { attachOps, BRIDGE, failure, type HostFixture, type MakeFixture, vethOp } from './host-fixture.ts';
@@ -23,7 +24,7 @@ export function describeLinks(make: MakeFixture): void {
     const inside = link('sandbox', 'eth0');
     assert.ok(port && inside);
     assert.equal(port.master, 'br0');
-    assert.deepEqual(port.port, { hairpin: true, isolated: false, learning: true });
+    assert.deepEqual(port.port, { ...USUAL_PORT, hairpin: true });
     assert.equal(port.alias, 'a pod');
     assert.equal(port.group, 7);
     assert.equal(port.mtu, 1400);
@@ -125,7 +126,7 @@ export function describeLinks(make: MakeFixture): void {
 
   it('sets port flags on ports only', () => {
     apply(BRIDGE, vethOp(), { op: 'port.set', ns: 'host', name: 'veth0', set: { isolated: true, learning: false } });
-    assert.deepEqual(link('host', 'veth0')?.port, { hairpin: false, isolated: true, learning: false });
+    assert.deepEqual(link('host', 'veth0')?.port, { ...USUAL_PORT, isolated: true, learning: false });
     failure(() => apply({ op: 'port.set', ns: 'host', name: 'br0', set: { hairpin: true } }), 'unsupported');
   });
 

@@ -42,6 +42,10 @@ const FOREIGN: readonly (readonly string[])[] = [
   ['flush', 'set', 'inet', 'isthmus', 'port4'],
   ['flush', 'chain', 'bridge', 'isthmus', 'spoof'],
   ['flush', 'set', 'inet', 'isthmus', 'hairpin'],
+  ['add', 'table', 'ip', 'filter'],
+  ['add', 'chain', 'ip', 'filter', 'FORWARD', '{ type filter hook forward priority 0; policy drop; }'],
+  ['flush', 'chain', 'ip', 'filter', 'FORWARD'],
+  ['flush', 'chain', 'ip', 'filter', 'ISTHMUS-FORWARD'],
 ];
 
 describe('what is known of the ruleset', function () {
@@ -92,6 +96,74 @@ describe('what is known of the ruleset', function () {
     const { dumps, batches, generations } = counted;
     assert.deepEqual({ dumps, batches }, { dumps: 0, batches: 2 });
     assert.ok(generations <= 5, `${generations} looks at the generation`);
+  });
+
+  it('lets an endpoint end without a look at its ports, although others have come and gone since it began', async () => {
+    using own = start();
+    await own.nftables.add(NETWORK);
+    await own.bridge.add([GATEWAYS]);
+    await own.bridge.missing([GATEWAYS]);
+    await own.nftables.missing(NETWORK);
+    const ports = Array.from({ length: 100 }, (_, i) => ({ ...port(2), hostPort: 9000 + i }) as FirewallEntry);
+    await own.nftables.add(ports);
+    await own.bridge.add([guard(3)]);
+    await own.nftables.add([port(3)]);
+    await own.nftables.add([port(4)]);
+    await own.nftables.remove([port(3)]);
+    using counted = countExchanges();
+    assert.deepEqual(await own.nftables.remove(ports), []);
+    const { dumps, batches, elements } = counted;
+    assert.deepEqual({ dumps, batches, elements }, { dumps: 0, batches: 1, elements: 0 });
+    using fresh = start();
+    assert.deepEqual(await fresh.nftables.missing(ports), ports);
+    assert.deepEqual(await fresh.nftables.missing([...NETWORK, port(4)]), []);
+  });
+
+  it('removes no port that leads elsewhere by now', async () => {
+    using own = start();
+    using other = start();
+    const elsewhere = { ...port(2), address: '10.88.0.9' } as FirewallEntry;
+    for (const by of [own, other]) {
+      await own.nftables.add(NETWORK);
+      await own.nftables.missing(NETWORK);
+      await own.nftables.add([port(2)]);
+      assert.deepEqual(await by.nftables.remove([port(2)]), []);
+      await by.nftables.add([elsewhere]);
+      assert.deepEqual(await own.nftables.remove([port(2)]), []);
+      using fresh = start();
+      assert.deepEqual(await fresh.nftables.missing([elsewhere]), []);
+      assert.deepEqual(await own.nftables.remove([elsewhere]), []);
+    }
+  });
+
+  it('deletes the chain of a port with conditions', async () => {
+    using own = start();
+    const guarded = { ...port(2), conditions: ['ip saddr 192.0.2.0/24'] } as FirewallEntry;
+    await own.nftables.add(NETWORK);
+    await own.nftables.add([guarded]);
+    assert.deepEqual(await own.nftables.missing([...NETWORK, guarded]), []);
+    assert.deepEqual(await own.nftables.missing([guarded]), []);
+    assert.deepEqual(await own.nftables.remove([guarded]), []);
+    assert.doesNotMatch(netns.run('nft', 'list', 'table', 'inet', 'isthmus'), /chain port-/);
+  });
+
+  it('reads the rules of others anew after each change of them, by another process or its own', async () => {
+    const admit = (device: string): FirewallEntry => ({ kind: 'admit', device });
+    netns.run('nft', 'add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; }');
+    using own = start();
+    await own.nftables.add(NETWORK);
+    assert.deepEqual(await own.nftables.missing(NETWORK), []);
+    netns.run('nft', 'flush', 'chain', 'ip', 'filter', 'FORWARD');
+    assert.deepEqual(await own.nftables.missing(NETWORK), [admit('br0')]);
+    for (const device of ['br0', 'br1', 'br2']) {
+      await own.nftables.add([admit(device)]);
+      assert.deepEqual(await own.nftables.missing([admit(device)]), []);
+    }
+    assert.deepEqual(await own.nftables.remove([admit('br1')]), []);
+    const all = ['br0', 'br1', 'br2'].map(admit);
+    assert.deepEqual(await own.nftables.missing(all), [admit('br1')]);
+    using fresh = start();
+    assert.deepEqual(await fresh.nftables.missing(all), [admit('br1')]);
   });
 
   it('never hides what another process changed', async () => {
@@ -155,16 +227,19 @@ interface Counted extends Disposable {
   readonly dumps: number;
   readonly batches: number;
   readonly generations: number;
+  /** Elements that were looked up by their keys. */
+  readonly elements: number;
 }
 
 /** Counts the exchanges of this process with nfnetlink: linux/netfilter/nf_tables.h. */
 function countExchanges(): Counted {
-  const [getGeneration, batchBegin] = [0x0a10, 0x10];
-  const counts = { dumps: 0, batches: 0, generations: 0 };
+  const [getGeneration, getElement, batchBegin] = [0x0a10, 0x0a0d, 0x10];
+  const counts = { dumps: 0, batches: 0, generations: 0, elements: 0 };
   const { exchange, dump } = NetlinkSocket.prototype;
   NetlinkSocket.prototype.exchange = function (requests, options) {
     if (requests[0]?.type === batchBegin) counts.batches++;
     if (requests[0]?.type === getGeneration) counts.generations++;
+    counts.elements += requests.filter(({ type }) => type === getElement).length;
     return exchange.call(this, requests, options);
   };
   NetlinkSocket.prototype.dump = function (request) {

@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import { LinkRemover } from '../../src/shared/host/link-remover.ts';
 import { type LinuxHost, openLinuxHost } from '../../src/shared/host/linux-host.ts';
 import type { LinuxNamespace } from '../../src/shared/host/linux-namespace.ts';
-import { readLink } from '../../src/shared/host/run.ts';
+import { readLink } from '../../src/shared/host/read-links.ts';
 import type { LinkState } from '../../src/shared/model/link.ts';
 import type { Op } from '../../src/shared/model/op.ts';
 import { RTM_DELLINK } from '../../src/shared/netlink/constants.ts';

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { bundled } from '../support/bundled.ts';
 import { expectOk, type PluginCall, runPlugin } from '../support/cni.ts';
 import { COMPILE_CACHE } from '../support/compile-cache.ts';
 import { makeNetns, netnsMissing, type TestNetns } from '../support/netns.ts';
@@ -11,7 +12,7 @@ import { skipIf } from '../support/skip.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const DIST = join(ROOT, 'dist');
-const VERB = [process.execPath, '--no-warnings', join(ROOT, 'cmd/cnm-shim/main.ts')];
+const verbProgram = (): string[] => [process.execPath, '--no-warnings', bundled(join(ROOT, 'cmd/cnm-shim/main.ts'))];
 const SUBNET = '10.88.0.0/16';
 const IPAM = { ranges: [[{ subnet: SUBNET }]] };
 /** A network that its pods alone keep. */
@@ -25,6 +26,14 @@ const KEPT = { ...PODS, runtimeConfig: {} };
 
 /** On this backend tools change the packet filter, in the daemon's name. */
 const IPTABLES = { backend: 'iptables', ipMasqBackend: 'iptables' };
+
+/** One shell for all: it is run again until the state is the wanted one. */
+const STATE = `ip -br link show; echo =====
+  ip -o link show; echo =====
+  ip -4 -o addr show | sed 's/^[0-9]*//'
+  ip -4 route show | sed 's/ linkdown//g'
+  cat /proc/sys/net/ipv4/ip_forward
+  nft --stateless list ruleset | sed 's/counter packets [0-9]* bytes [0-9]*/counter/g'`;
 
 /** The commands of another program; `{port}` stands for the host side of the pod's interface. */
 interface Damage {
@@ -89,7 +98,7 @@ describe('the daemon repairs what others delete', function () {
     config = { ...(network === 'pods' ? PODS : KEPT), ...keys };
     if (network === 'kept') {
       const verb = ['network', 'create', 'web', '--subnet', SUBNET, '--opt', 'bridge=isth0'];
-      execFileSync('nsenter', [`--net=${site.ns.path}`, ...VERB, ...verb, '--state-dir', site.stateDir], {
+      execFileSync('nsenter', [`--net=${site.ns.path}`, ...verbProgram(), ...verb, '--state-dir', site.stateDir], {
         env: { ...process.env, ...COMPILE_CACHE },
       });
     }
@@ -104,20 +113,13 @@ describe('the daemon repairs what others delete', function () {
 
   /** All that matters of the host: links and their bridges, addresses, routes, rules, forwarding. */
   function state(): string {
-    const { ns } = site;
-    const links = ns.ip('-br', 'link', 'show').replaceAll(/<|,?LOWER_UP|,?NO-CARRIER|>/g, '');
-    const names = links.split('\n').map((line) => line.split(/\s+/).slice(0, 2).join(' '));
-    const ports = ns.ip('-o', 'link', 'show').match(/\S+@.* master \S+/g) ?? [];
-    const rules = ns
-      .run('nft', '--stateless', 'list', 'ruleset')
-      .replaceAll(/counter packets \d+ bytes \d+/g, 'counter');
+    const [links = '', details = '', ...rest] = site.ns.run('sh', '-ec', STATE).split('=====\n');
+    const names = links.replaceAll(/<|,?LOWER_UP|,?NO-CARRIER|>/g, '').split('\n');
+    const ports = details.match(/\S+@.* master \S+/g) ?? [];
     return [
-      ...names,
+      ...names.map((line) => line.split(/\s+/).slice(0, 2).join(' ')),
       ...ports.map((line) => line.replace(/@.*master/, ' in')),
-      ns.ip('-4', '-o', 'addr', 'show').replaceAll(/^\d+/gm, ''),
-      ns.ip('-4', 'route', 'show').replaceAll(' linkdown', ''),
-      ns.run('sysctl', '-n', 'net.ipv4.ip_forward'),
-      rules,
+      ...rest,
     ]
       .flatMap((text) => text.replace(/@if\d+/g, '@if').split('\n'))
       .sort()
@@ -127,8 +129,9 @@ describe('the daemon repairs what others delete', function () {
   /** Waits for the state; shows the difference where it does not come. */
   async function untilState(wanted: string): Promise<void> {
     const end = Date.now() + 10_000;
-    while (state() !== wanted && Date.now() < end) await sleep(50);
-    assert.equal(state(), wanted);
+    let is = state();
+    for (; is !== wanted && Date.now() < end; is = state()) await sleep(50);
+    assert.equal(is, wanted);
   }
 
   async function until(condition: () => boolean): Promise<void> {

@@ -5,6 +5,7 @@ import { deleteOffered, offerEndpoint } from '../../src/shared/core/endpoints/of
 import { publishPorts } from '../../src/shared/core/ports/publish-ports.ts';
 import { reconcile } from '../../src/shared/core/reconcile.ts';
 import { lock } from '../../src/shared/store/locks.ts';
+import { bundled } from '../support/bundled.ts';
 import { COMPILE_CACHE } from '../support/compile-cache.ts';
 import { netnsMissing } from '../support/netns.ts';
 import { makeOfferLab, type OfferLab } from '../support/offer-lab.ts';
@@ -12,7 +13,6 @@ import { addressesOf, dockerRules, endpointOf, holdNetwork, offerRequest } from 
 import { skipIf } from '../support/skip.ts';
 import { assertSame } from '../support/snapshot.ts';
 
-const CHILD = join(import.meta.dirname, '../support/offer-crash-child.ts');
 const MOST_STEPS = 40;
 const RULES = dockerRules();
 
@@ -22,11 +22,12 @@ describe('the process dies after each step of a call on an offered endpoint', fu
   this.timeout(300_000);
   let lab: OfferLab;
   let clean: string;
+  let child: string;
 
   const withdraw = async (): Promise<void> => assert.deepEqual(await deleteOffered(lab.core, endpointOf(2)), []);
   /** True where the child died at step `n`; false where its call had fewer and has succeeded. */
   const dies = (call: Call, n: number): boolean => {
-    const words = ['--disable-warning=ExperimentalWarning', CHILD, lab.host.path, lab.stateDir, call, String(n)];
+    const words = ['--disable-warning=ExperimentalWarning', child, lab.host.path, lab.stateDir, call, String(n)];
     const { stderr, status, signal } = spawnSync(process.execPath, words, {
       encoding: 'utf8',
       env: { ...process.env, ...COMPILE_CACHE },
@@ -50,6 +51,7 @@ describe('the process dies after each step of a call on an offered endpoint', fu
 
   before(async function () {
     skipIf(this, netnsMissing());
+    child = bundled(join(import.meta.dirname, '../support/offer-crash-child.ts'));
     lab = makeOfferLab(0);
     await offerEndpoint(lab.core, offerRequest(3, { rules: RULES }));
     holdNetwork(lab.core);

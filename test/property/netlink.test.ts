@@ -43,13 +43,17 @@ const info = fc.oneof(
   fc.record({ kind: fc.constant('bridge'), bridge: partial({ vlanFiltering: fc.boolean(), defaultPvid: uint(16) }) }),
   fc.record({
     kind: fc.constant('vxlan'),
-    vxlan: partial({ id: uint(32), local: ip4, local6: ip6, port: uint(16), proxy: fc.boolean() }),
+    vxlan: partial({
+      ...{ id: uint(32), local: ip4, local6: ip6, port: uint(16), proxy: fc.boolean() },
+      ...{ ttl: uint(8), df: uint(8), udpCsum: fc.boolean(), zeroCsum6Tx: fc.boolean(), zeroCsum6Rx: fc.boolean() },
+      portRange: fc.record({ low: uint(16), high: uint(16) }),
+    }),
   }),
   fc.record({ kind: fc.constant('veth'), veth: fc.record({ peer: fc.record({ header, attrs: partial(common) }) }) }),
   fc.record({
     kind: text.filter((kind) => kind !== 'bridge'),
     slaveKind: fc.constant('bridge'),
-    bridgePort: partial({ hairpin: fc.boolean() }),
+    bridgePort: partial({ hairpin: fc.boolean(), neighSuppress: fc.boolean(), bcastFlood: fc.boolean() }),
   }),
 );
 const linkAttrs = partial({

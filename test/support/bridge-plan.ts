@@ -52,17 +52,16 @@ const STAYS = [
  * The commands that create network and endpoint, and those that revert them. The steps run on a FakeHost, which refuses
  * what the kernel would. After the revert it is empty again.
  */
-export function planText(scenario: Scenario): string {
+export function planText(scenario: Scenario, driver = driverOf(scenario)): string {
   const host = new FakeHost({ own: scenario.own ?? {}, namespaces: { [SANDBOX]: scenario.sandbox ?? {} } });
   const before = host.toString();
   const namespaces = { host: host.own, sandbox: host.open(SANDBOX) };
-  const driver = driverOf(scenario);
   const addressing = driver.complete(addressingOf(scenario));
   const view = observeNetwork(host, host.own, driver, addressing);
   const network = driver.planNetwork(view, addressing);
   const facts = driver.describeLink(view, FACTS);
   const link = planLink(facts);
-  const inside = driver.describeInside(addressing);
+  const inside = driver.describeInside(addressing, true);
   const addresses = planInside(host.observe(namespaces.sandbox, insideQuery(inside)), facts, inside);
   for (const { ops } of [network, link, addresses]) host.apply(ops, namespaces);
   assertNothingLacks(host, driver, addressing);

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { COMPILE_CACHE } from './compile-cache.ts';
 
@@ -55,4 +56,22 @@ export function startChild(script: string, ...args: readonly string[]): Child {
       if (child.exitCode === null) child.kill('SIGKILL');
     },
   };
+}
+
+/** Stops the process (SIGSTOP), and returns once each of its threads stands still: the signal alone takes its time. */
+export function standStill(pid: number): void {
+  process.kill(pid, 'SIGSTOP');
+  const until = performance.now() + 5_000;
+  const stands = (task: string): boolean => {
+    try {
+      return /^State:\s+T/m.test(readFileSync(`/proc/${pid}/task/${task}/status`, 'utf8'));
+    } catch {
+      // The thread has ended.
+      return true;
+    }
+  };
+  while (!readdirSync(`/proc/${pid}/task`).every(stands)) {
+    if (performance.now() > until) throw new Error(`process ${pid} does not stand still`);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+  }
 }

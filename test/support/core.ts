@@ -67,6 +67,8 @@ export interface Which {
   readonly netns?: string;
   /** Keys of the network configuration. */
   readonly conf?: Readonly<Record<string, unknown>>;
+  /** True: the configuration is one of a drop-in name. Default: false. */
+  readonly isDropIn?: boolean;
 }
 
 export const POD = '/run/netns/pod';
@@ -101,10 +103,10 @@ export function fixed(...addresses: readonly string[]): AddressSource {
 
 /** A gateway bridge `isth0` with the pool of its network; no addresses where `source` is null. */
 export function addRequest(which: Which, identity: HostIdentity, source?: AddressSource | null): EndpointRequest {
-  const { network = 'web', netns = POD, conf = {} } = which;
+  const { network = 'web', netns = POD, conf = {}, isDropIn = false } = which;
   const gateway = source === null ? {} : { isGateway: true, ipam: { type: 'host-local' } };
   const config = { name: network, bridge: 'isth0', ...gateway, ...conf };
-  const { options, aliases } = parseNetconf({ config, strict: true });
+  const { options, aliases } = parseNetconf({ config, strict: !isDropIn });
   if (options.driver !== 'bridge') throw new Error('a bridge is wanted');
   const from = source === undefined ? pool(which, identity) : source;
   return {
@@ -146,9 +148,10 @@ export function recordsOf({ store }: Core, networks: readonly string[] = ['web',
 export const NOTHING = { networks: [], endpoints: [], leases: 0 };
 
 /** A host on which forwarding is on (a network turns it on and leaves it on), with two pods. */
-export function makeFakeHost(own: FakeSeed = {}): FakeHost {
+export function makeFakeHost(own: FakeSeed = {}, identity: Partial<HostIdentity> = {}): FakeHost {
   const sysctls = { 'net/ipv4/ip_forward': '1', 'net/ipv6/conf/all/forwarding': '1', ...own.sysctls };
   return new FakeHost({
+    identity,
     own: { ...own, sysctls },
     namespaces: { [POD]: {}, [OTHER]: {} },
     ownPaths: [HOST_PATH],

@@ -1,6 +1,8 @@
 import { join } from 'node:path';
-import { Client, credentials, type ServiceDefinition } from '@grpc/grpc-js';
-import { loadSync } from '@grpc/proto-loader';
+import { loadSync, type ServiceDefinition } from '@grpc/proto-loader';
+import { Channel } from '../../src/shared/store/etcd/grpc/channel.ts';
+import { GrpcError } from '../../src/shared/store/etcd/grpc/status.ts';
+import { parseEndpoint } from '../../src/shared/store/etcd/options.ts';
 import { IMAGE } from './image.ts';
 
 /** A pod as the kubelet asks for it. */
@@ -45,18 +47,17 @@ const PROTO = join(import.meta.dirname, '../e2e/cri.proto');
 
 /** A client of the runtime behind the socket at `path`. */
 export function openCri(path: string): Kubelet {
-  const client = new Client(`unix:${path}`, credentials.createInsecure());
+  const channel = new Channel(parseEndpoint(`unix://${path}`));
   const service = serviceOf();
-  const call = <T>(method: string, request: object): Promise<T> => {
+  const call = async <T>(method: string, request: object): Promise<T> => {
     const definition = service[method];
     if (definition === undefined) throw new Error(`cri.proto has no ${method}`);
-    const { path: rpc, requestSerialize, responseDeserialize } = definition;
-    const options = { deadline: Date.now() + 30_000 };
-    return new Promise((resolve, reject) => {
-      client.makeUnaryRequest(rpc, requestSerialize, responseDeserialize, request, options, (error, value) =>
-        error === null ? resolve(value as T) : reject(new Error(`${method}: ${error.details}`)),
-      );
-    });
+    const { path: rpc, requestSerialize: encode, responseDeserialize: decode } = definition;
+    try {
+      return (await channel.unary({ path: rpc, encode, decode }, request, { ms: 30_000 })) as T;
+    } catch (error) {
+      throw error instanceof GrpcError ? new Error(`${method}: ${error.details}`) : error;
+    }
   };
 
   return {
@@ -88,7 +89,7 @@ export function openCri(path: string): Kubelet {
       if (done.exitCode !== 0) throw new Error(`${cmd.join(' ')}: exit ${done.exitCode}\n${output}${done.stderr}`);
       return output.trim();
     },
-    [Symbol.dispose]: () => client.close(),
+    [Symbol.dispose]: () => channel[Symbol.dispose](),
   };
 }
 

@@ -122,7 +122,15 @@ export function makeSite(bin: DaemonBin, { pods = 2, ...options }: SiteOptions =
     call,
     run: (command, more) => runPlugin(call(command, more)),
     begin: (command, more) => startPlugin(call(command, more)),
-    ok: (command, more) => expectOk(runPlugin(call(command, more))),
+    ok: (command, more) => {
+      const run = runPlugin(call(command, more));
+      const answer = expectOk(run);
+      assert.ok(
+        command !== 'ADD' || run.json !== undefined,
+        `ADD succeeded with no result: ${run.stdout}${run.stderr}`,
+      );
+      return answer;
+    },
     [Symbol.dispose]: () => {
       for (const { child } of daemons) if (isAlive(child)) child.kill('SIGKILL');
       host[Symbol.dispose]();

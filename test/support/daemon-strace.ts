@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { SyscallPoint } from './strace.ts';
+import { RESTARTED, type SyscallPoint } from './strace.ts';
 import { makeTempDir } from './temp.ts';
 
 /** A running process under strace, until `detach`. */
@@ -37,6 +37,25 @@ export async function killedAtPoint<T>(pid: number, netns: string, point: Syscal
   }
 }
 
+/** How often all threads of the process made each system call during `work`. */
+export async function countedCalls(
+  pid: number,
+  netns: string,
+  work: () => Promise<void>,
+): Promise<ReadonlyMap<string, number>> {
+  using dir = makeTempDir();
+  const file = join(dir.path, 'counts');
+  const attached = await attach(pid, netns, ['-c', '-f', '-o', file]);
+  try {
+    await work();
+  } finally {
+    await attached.detach();
+  }
+  // % time, seconds, usecs/call, calls, errors (or nothing), syscall
+  const rows = readFileSync(file, 'utf8').matchAll(/^ *[\d.]+ +[\d.]+ +\d+ +(\d+) +(?:\d+ +)?(\w+)$/gm);
+  return new Map([...rows].flatMap(([, calls, name = '']) => (name === 'total' ? [] : [[name, Number(calls)]])));
+}
+
 /** strace knows the netlink sockets of the namespace that it runs in. */
 async function attach(pid: number, netns: string, args: readonly string[]): Promise<Attached> {
   const words = [`--net=${netns}`, '--', 'strace', ...args, '-p', String(pid)];
@@ -68,7 +87,7 @@ function pointsOfLog(text: string, pid: number): SyscallPoint[] {
   let question: SyscallPoint | undefined;
   for (const line of text.split('\n')) {
     const [, thread, rest = '', syscall = ''] = /^(\d+) +((\w+)\(.*)/.exec(line) ?? [];
-    if (thread === undefined) continue;
+    if (thread === undefined || RESTARTED.test(rest)) continue;
     if (Number(thread) !== pid) {
       if (question !== undefined && /^write\(\d+<socket:/.test(rest)) points.push(question);
       question = undefined;

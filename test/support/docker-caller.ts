@@ -233,6 +233,15 @@ export function enter(host: TestNetns, container: TestNetns, { srcName, mac, add
   for (const gateway of [join.Gateway, join.GatewayIPv6].flatMap((one) => (typeof one === 'string' ? [one] : []))) {
     container.ip(gateway.includes(':') ? '-6' : '-4', 'route', 'add', 'default', 'via', gateway);
   }
+  for (const { Destination, RouteType, NextHop = '' } of (join.StaticRoutes ?? []) as readonly StaticRoute[])
+    container.ip('route', 'add', Destination, ...(RouteType === 0 ? ['via', NextHop] : ['dev', name]));
+}
+
+interface StaticRoute {
+  readonly Destination: string;
+  /** 0: by the next hop; 1: on the link. */
+  readonly RouteType: number;
+  readonly NextHop?: string;
 }
 
 /** Does what dockerd does after Leave: moves the interface back to the host, under its original name. */

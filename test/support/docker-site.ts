@@ -4,6 +4,7 @@ import { type DockerDaemons, makeDockerDaemons } from './docker-daemons.ts';
 import type { DockerContainer, DockerEndpoint, DockerNetwork } from './docker-inspect.ts';
 import { DRIVER, publishedPorts } from './docker-plugin.ts';
 import { hostState } from './e2e.ts';
+import { FramePort } from './frames.ts';
 import { IMAGE } from './image.ts';
 import { skipIf } from './skip.ts';
 import { assertSame } from './snapshot.ts';
@@ -46,6 +47,8 @@ export interface DockerSite {
   publishedPorts(container: string): number[];
   /** An agent in a running container, named as it, which serves these TCP ports. Ends with the test. */
   agentIn(container: string, ...tcp: readonly number[]): Promise<Agent>;
+  /** Sees the frames that a running container receives on eth0. Ends with the test. */
+  portIn(container: string): FramePort;
   /** The neighbour knows the way to a subnet of containers while `work` is done. */
   routed(subnet: string, work: () => Promise<void>): Promise<void>;
   /** A device of the host and its addresses, as `ip` shows them. */
@@ -62,7 +65,7 @@ const CONTAINER_MS = 180_000;
  */
 export function useDockerSite(running: () => TestHost): () => DockerSite {
   const stack = new DisposableStack();
-  const agents: Agent[] = [];
+  const ends: Disposable[] = [];
   let site: DockerSite | undefined;
   let daemons: DockerDaemons | undefined;
 
@@ -78,12 +81,12 @@ export function useDockerSite(running: () => TestHost): () => DockerSite {
     const uplink = stack.use(addUplink(host));
     const hostAgent = stack.use(startAgent('host', { path: host.outside('/run/isth/net') }));
     await uplink.agent.serve('tcp', 80);
-    site = makeSite({ host, daemons, uplink, hostAgent, agents });
+    site = makeSite({ host, daemons, uplink, hostAgent, ends });
   });
 
   afterEach('no container, no network, no rule', async function () {
     this.timeout(CONTAINER_MS);
-    for (const agent of agents.splice(0)) agent[Symbol.dispose]();
+    for (const end of ends.splice(0)) end[Symbol.dispose]();
     if (site === undefined) return;
     await site.daemons.ensure();
     removeAll(site.host);
@@ -113,10 +116,11 @@ interface Parts {
   readonly daemons: DockerDaemons;
   readonly uplink: Uplink;
   readonly hostAgent: Agent;
-  readonly agents: Agent[];
+  /** What ends with the test. */
+  readonly ends: Disposable[];
 }
 
-function makeSite({ host, daemons, uplink, hostAgent, agents }: Parts): DockerSite {
+function makeSite({ host, daemons, uplink, hostAgent, ends }: Parts): DockerSite {
   const clean = stateOf(host);
   const inspect = (container: string): DockerContainer => one(docker(host, 'container', 'inspect', container));
   const inspectNetwork = (name: string): DockerNetwork => one(docker(host, 'network', 'inspect', name));
@@ -160,9 +164,16 @@ function makeSite({ host, daemons, uplink, hostAgent, agents }: Parts): DockerSi
     publishedPorts: (container) => publishedPorts(host, container),
     async agentIn(container, ...tcp) {
       const agent = startAgent(container, { path: host.outside(namespaceOf(inspect(container))) });
-      agents.push(agent);
+      ends.push(agent);
       await Promise.all(tcp.map((port) => agent.serve('tcp', port)));
       return agent;
+    },
+    portIn(container) {
+      const path = host.outside(namespaceOf(inspect(container)));
+      const ip = (...args: string[]): string => docker(host, 'exec', container, 'ip', ...args);
+      const port = new FramePort({ path, ip }, 'eth0');
+      ends.push(port);
+      return port;
     },
     async routed(subnet, work) {
       const way = [subnet, 'via', uplink.host[subnet.includes(':') ? 6 : 4]];

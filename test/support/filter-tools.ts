@@ -20,7 +20,11 @@ export interface Cut {
 
 export type IptablesVariant = 'nft' | 'legacy';
 
-const TABLE = ['inet', 'isthmus'] as const;
+/** Those of the host among our tables. */
+function ourTables(host: TestNetns): (readonly ['inet', string])[] {
+  const found = host.run('nft', 'list', 'tables').matchAll(/^table inet (isthmus\S*)$/gm);
+  return [...found].map(([, name = '']) => ['inet', name] as const);
+}
 
 export const NFT_TOOLS: FilterTools = {
   flushes: [{ title: 'nft flush ruleset', run: (host) => void host.run('nft', 'flush', 'ruleset') }],
@@ -49,19 +53,30 @@ export function iptablesTools(variant: IptablesVariant): FilterTools {
  * tables in which nothing is: the kernel has no way to take one away.
  */
 export function ruleset(host: TestNetns): string {
-  const nft = host.run('nft', 'list', 'ruleset').replace(/counter packets \d+ bytes \d+/g, 'counter');
-  const legacy = commands('legacy').map((command) => `${command}\n${saved(host, command).replace(EMPTY_TABLE, '')}`);
-  return [nft, ...legacy].join('\n');
+  const [nft = '', ...legacy] = host.run('sh', '-ec', LISTINGS).split(SEPARATOR);
+  const tables = commands('legacy').map((command, i) => {
+    return `${command}\n${withoutCounts(legacy[i] ?? '').replace(EMPTY_TABLE, '')}`;
+  });
+  return [nft.replace(/counter packets \d+ bytes \d+/g, 'counter'), ...tables].join('\n');
 }
+
+const SEPARATOR = '=====\n';
+/** One shell for all; iptables-legacy is not asked where the kernel has no table of it. /proc says no file's size. */
+const LISTINGS = `nft list ruleset
+  for t in ip ip6; do
+    printf '${SEPARATOR.trim()}\\n'
+    if { read -r _ < /proc/net/\${t}_tables_names; } 2>&-; then \${t}tables-legacy-save; fi
+  done`;
 
 const EMPTY_TABLE = /^\*\w+\n(:\w+ ACCEPT\n)*COMMIT\n/gm;
 
 /** The output of `iptables-save`, without dates and counts. */
 function saved(host: TestNetns, command: string): string {
-  const lines = host
-    .run(`${command}-save`)
-    .replace(/ ?\[\d+:\d+\]/g, '')
-    .split('\n');
+  return withoutCounts(host.run(`${command}-save`));
+}
+
+function withoutCounts(listing: string): string {
+  const lines = listing.replace(/ ?\[\d+:\d+\]/g, '').split('\n');
   return lines.filter((line) => !line.startsWith('#')).join('\n');
 }
 
@@ -70,45 +85,50 @@ function commands(variant: IptablesVariant): string[] {
 }
 
 interface Rule {
+  readonly table: readonly [string, string];
   readonly chain: string;
   readonly text: string;
   readonly handle: string;
 }
 
 function ourRules(host: TestNetns): Rule[] {
-  const rules: Rule[] = [];
-  let chain = '';
-  for (const line of host.run('nft', '-a', 'list', 'table', ...TABLE).split('\n')) {
-    chain = /^\tchain (\S+) \{/.exec(line)?.[1] ?? chain;
-    const [, text = '', handle] = /^\t\t(?!type )(.*) # handle (\d+)$/.exec(line) ?? [];
-    if (handle !== undefined && chain !== '') rules.push({ chain, text, handle });
-  }
-  return rules;
+  return ourTables(host).flatMap((table) => {
+    const rules: Rule[] = [];
+    let chain = '';
+    for (const line of host.run('nft', '-a', 'list', 'table', ...table).split('\n')) {
+      chain = /^\tchain (\S+) \{/.exec(line)?.[1] ?? chain;
+      const [, text = '', handle] = /^\t\t(?!type )(.*) # handle (\d+)$/.exec(line) ?? [];
+      if (handle !== undefined && chain !== '') rules.push({ table, chain, text, handle });
+    }
+    return rules;
+  });
 }
 
 function ruleCuts(host: TestNetns): Cut[] {
-  return ourRules(host).map(({ chain, text }) => {
+  return ourRules(host).map(({ table, chain, text }) => {
     const run = (): void => {
       // Its handle changes whenever the table is repaired.
-      const rule = ourRules(host).find((one) => one.chain === chain && one.text === text);
+      const rule = ourRules(host).find((one) => one.table[1] === table[1] && one.chain === chain && one.text === text);
       if (rule === undefined) throw new Error(`no rule ${text} in ${chain}`);
-      host.run('nft', 'delete', 'rule', ...TABLE, chain, 'handle', rule.handle);
+      host.run('nft', 'delete', 'rule', ...table, chain, 'handle', rule.handle);
     };
-    return { title: `${chain}: ${text}`, run };
+    return { title: `${table[1]} ${chain}: ${text}`, run };
   });
 }
 
 function elementCuts(host: TestNetns): Cut[] {
-  const cuts: Cut[] = [];
-  const table = host.run('nft', 'list', 'table', ...TABLE);
-  for (const [, set = '', elements = ''] of table.matchAll(/\t(?:set|map) (\S+) \{[^{}]*elements = \{([^}]*)\}/g)) {
-    for (const element of elements.split(',').map((text) => text.trim())) {
-      const [key = ''] = element.split(' : ');
-      const args = ['delete', 'element', ...TABLE, set, `{ ${key} }`];
-      cuts.push({ title: `${set}: ${element}`, run: () => void host.run('nft', ...args) });
+  return ourTables(host).flatMap((table) => {
+    const cuts: Cut[] = [];
+    const listing = host.run('nft', 'list', 'table', ...table);
+    for (const [, set = '', elements = ''] of listing.matchAll(/\t(?:set|map) (\S+) \{[^{}]*elements = \{([^}]*)\}/g)) {
+      for (const element of elements.split(',').map((text) => text.trim())) {
+        const [key = ''] = element.split(' : ');
+        const args = ['delete', 'element', ...table, set, `{ ${key} }`];
+        cuts.push({ title: `${set}: ${element}`, run: () => void host.run('nft', ...args) });
+      }
     }
-  }
-  return cuts;
+    return cuts;
+  });
 }
 
 /** Rules of chains of ours, and the jumps to them. */

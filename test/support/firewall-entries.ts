@@ -28,6 +28,10 @@ export const EVERY_ENTRY: readonly FirewallEntry[] = [
   { kind: 'policy', device: 'br-c', policy: 'isolated' },
   { kind: 'policy', device: 'br-d', policy: 'closed' },
   { kind: 'policy', device: 'br-e', policy: 'internal' },
+  { kind: 'policy', device: 'br-i', policy: 'same-bridge', vxlan: 'vx-i' },
+  { kind: 'policy', device: 'br-k', policy: 'isolated', vxlan: 'vx-k' },
+  { kind: 'policy', device: 'br-l', policy: 'closed', vxlan: 'vx-l' },
+  { kind: 'policy', device: 'br-m', policy: 'internal', vxlan: 'vx-m' },
   { kind: 'separate', device: 'br-f' },
   portEntry(),
   portEntry({ hostIp: '192.0.2.1', protocol: 'udp', snat: false }),
@@ -45,3 +49,22 @@ export const EVERY_ENTRY: readonly FirewallEntry[] = [
   { kind: 'exposure', device: 'br-h', family: 4, what: 'all' },
   { kind: 'exposure', device: 'br-h', family: 6, what: 'all' },
 ];
+
+/** Two overlay networks with one port, a third with another, over both families. */
+export const UNDERLAY_ENTRIES: readonly FirewallEntry[] = [
+  { kind: 'underlay', family: 4, port: 4789 },
+  { kind: 'underlay', family: 4, port: 8472 },
+  { kind: 'underlay', family: 6, port: 4789 },
+  { kind: 'peer', port: 4789, address: '192.0.2.11' },
+  { kind: 'peer', port: 4789, address: '192.0.2.12' },
+  // First in the order of nft 1.0 and in that of 1.1.
+  { kind: 'peer', port: 8472, address: '192.0.2.10' },
+  { kind: 'peer', port: 4789, address: '2001:db8::11' },
+];
+
+/** Encrypted networks over both families. */
+export const SEALED_ENTRIES: readonly FirewallEntry[] = ([4, 6] as const).flatMap((family) => [
+  { kind: 'underlay', family, port: 4790 },
+  { kind: 'peer', port: 4790, address: family === 4 ? '192.0.2.11' : '2001:db8::11' },
+  { kind: 'sealed', family, port: 4790 },
+]);

@@ -19,7 +19,7 @@ export class FramePort implements Disposable {
   readonly mac: string;
   readonly #fd: number;
 
-  constructor(ns: TestNetns, device: string) {
+  constructor(ns: Pick<TestNetns, 'path' | 'ip'>, device: string) {
     this.mac = /link\/ether (\S+)/.exec(ns.ip('link', 'show', 'dev', device))?.[1] ?? '';
     const [home, there] = ['/proc/thread-self/ns/net', ns.path].map((path) => openSync(path, 'r')) as [number, number];
     try {
@@ -76,6 +76,37 @@ function ipBytes(address: string): Buffer {
 }
 
 const u16 = (value: number): Buffer => Buffer.from([value >> 8, value & 0xff]);
+
+/** What a frame is, as RFC 4861 and RFC 3810 name it. */
+function kindOf(frame: Buffer): string {
+  const type = frame.readUInt16BE(12);
+  if (type === 0x0806) return 'ARP';
+  if (type !== 0x86dd) return `type ${type.toString(16)}`;
+  const isOption = frame[20] === 0;
+  const icmp = frame[isOption ? 54 + 8 * ((frame[55] ?? 0) + 1) : 54] ?? 0;
+  return { 133: 'RS', 134: 'RA', 135: 'NS', 136: 'NA', 143: 'MLD' }[icmp] ?? `ICMPv6 ${icmp}`;
+}
+
+/** True for an echo request to the address. */
+export function isEchoFor(frame: Buffer, address: string): boolean {
+  const target = ipBytes(address);
+  // ICMP: protocol 1, type 8; ICMPv6: 58, 128.
+  const [type, protocolAt, protocol, targetAt, icmpAt, echo] =
+    target.length === 4 ? [0x0800, 23, 1, 30, 34, 8] : [0x86dd, 20, 58, 38, 54, 128];
+  const isEcho = frame.readUInt16BE(12) === type && frame[protocolAt] === protocol && frame[icmpAt] === echo;
+  return isEcho && frame.subarray(targetAt, targetAt + target.length).equals(target);
+}
+
+/** The kinds of the frames that have this source MAC, sorted. */
+export function kindsFrom(frames: readonly Buffer[], mac: string): string[] {
+  return frames
+    .filter((frame) => frame.subarray(6, 12).equals(macBytes(mac)))
+    .map(kindOf)
+    .sort();
+}
+
+/** The kernel solicits routers and reports groups for so long after a link comes up. */
+export const ARRIVAL_MS = 16_000;
 
 /** `tags` are VLAN ids, the outer first. */
 export function ethernet(

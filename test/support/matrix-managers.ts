@@ -4,6 +4,7 @@ import { type Matrix, NO, UNCHANGED, UNPUBLISHED } from './matrix.ts';
 import type { Surroundings } from './matrix-expected.ts';
 import { kubeProxies } from './matrix-kube-proxy.ts';
 import { type Backend, OUR_SUBNET } from './matrix-ours.ts';
+import { shorewall } from './matrix-shorewall.ts';
 import { makeReachSite, type ReachSite } from './matrix-site.ts';
 import { ALL, assertAnswers, measureForeign, testReach } from './matrix-tests.ts';
 import { skipIf } from './skip.ts';
@@ -163,6 +164,7 @@ const nftables: Manager = {
 export const MANAGERS = {
   services: [ufw, makeFail2ban()],
   firewalld: [makeFirewalld('nftables'), makeFirewalld('iptables')],
+  shorewall: [shorewall],
   rules: [persistent, nftables, ...(ALL ? Object.values(kubeProxies) : [kubeProxies.iptables])],
 } satisfies Readonly<Record<string, readonly Manager[]>>;
 

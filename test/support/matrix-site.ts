@@ -19,7 +19,7 @@ import { addUplink, type Uplink } from './uplink.ts';
 /** A test host, a neighbour that routes everything to it, and foreign ends. */
 export interface ReachSite extends AsyncDisposable {
   readonly host: TestHost;
-  /** dockerd runs, with a container of every kind. */
+  /** dockerd runs, with a container of every kind or of some. */
   startDocker(options?: DockerKinds): Promise<void>;
   /** An end on each of so many bridges without filter. */
   addPlainBridges(count: number): Promise<void>;
@@ -45,6 +45,8 @@ export interface DockerKinds {
   readonly proxy?: boolean;
   /** `--ip6tables`, which needs `--experimental` before 27; on by default. */
   readonly filters6?: boolean;
+  /** The containers to run, by name; one of every kind by default. */
+  readonly only?: readonly string[];
 }
 
 /** Everything in it uses `iptables`: that of nftables, or the old one. */
@@ -78,7 +80,7 @@ async function siteOf(host: TestHost): Promise<ReachSite> {
     async startDocker(options = {}) {
       await startDocker(host, { args: dockerArgs(options) });
       loadImage(host);
-      docked = await dockerEnds(host);
+      docked = await dockerEnds(host, options.only);
     },
     async addPlainBridges(count) {
       const numbers = Array.from({ length: count }, (_, index) => index + 1);
@@ -206,10 +208,10 @@ const DOCKER_KINDS: readonly DockerKind[] = [
   },
 ];
 
-/** Networks and containers of every kind that this dockerd knows. */
-function dockerEnds(host: TestHost): Promise<End[]> {
+/** Networks and containers of every kind that this dockerd knows, or of those kinds `only`. */
+function dockerEnds(host: TestHost, only?: readonly string[]): Promise<End[]> {
   const version = Number.parseInt(docker(host, 'version', '--format', '{{.Server.Version}}'), 10);
-  const kinds = DOCKER_KINDS.filter(({ since = 0 }) => version >= since);
+  const kinds = DOCKER_KINDS.filter(({ name, since = 0 }) => version >= since && only?.includes(name) !== false);
   for (const [index, { network, options }] of kinds.entries()) {
     if (options === undefined) continue;
     const subnets = ['--subnet', `10.203.${index}.0/24`, '--ipv6', '--subnet', `fd00:203:${index}::/64`];

@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { runProgram } from './spawn.ts';
 
 /** A network namespace made for a test. Removed with `using`, or by `removeNetns`. */
 export interface TestNetns extends Disposable {
@@ -20,12 +20,12 @@ export function netnsMissing(): string | undefined {
 /** A new network namespace named `isth-<label><random>`, with `lo` down as the kernel makes it. */
 export function makeNetns(label = ''): TestNetns {
   const name = `isth-${label}${randomBytes(4).toString('hex')}`;
-  command('ip', ['netns', 'add', name]);
+  runProgram('ip', ['netns', 'add', name]);
   return {
     name,
     path: `/run/netns/${name}`,
-    ip: (...args) => command('ip', ['-n', name, ...args]),
-    run: (file, ...args) => command('ip', ['netns', 'exec', name, file, ...args]),
+    ip: (...args) => runProgram('ip', ['-n', name, ...args]),
+    run: (file, ...args) => runProgram('ip', ['netns', 'exec', name, file, ...args]),
     [Symbol.dispose]: () => removeNetns(name),
   };
 }
@@ -33,7 +33,7 @@ export function makeNetns(label = ''): TestNetns {
 /** Deletes the namespace; a missing one is not an error. */
 export function removeNetns(name: string): void {
   try {
-    command('ip', ['netns', 'delete', name]);
+    runProgram('ip', ['netns', 'delete', name]);
   } catch (error) {
     if (!String(error).includes('No such file')) throw error;
   }
@@ -57,8 +57,4 @@ export function withNetns<T>(count: number, work: (...namespaces: TestNetns[]) =
   } finally {
     if (!pending) removeAll();
   }
-}
-
-function command(file: string, args: readonly string[]): string {
-  return execFileSync(file, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 }

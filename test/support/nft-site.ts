@@ -24,6 +24,15 @@ const AS_BEFORE = [
   [/tcp flags & \((\w+) \| (\w+)\) == (\w+)/g, 'tcp flags $3 / $1,$2'],
 ] as const;
 
+/** The listing in the words of nft 1.0, and with the elements of each set sorted: each release has an order of its own. */
+function asBefore(listing: string): string {
+  const worded = AS_BEFORE.reduce((text, [now, before]) => text.replace(now, before), listing);
+  return worded.replace(/(?<=elements = \{ )[^}]*(?= \})/g, (elements) => {
+    const separator = /,\s+/.exec(elements)?.[0] ?? '';
+    return elements.split(/,\s+/).toSorted().join(separator);
+  });
+}
+
 /** Registers the hooks of a suite; the returned site is valid inside its tests. */
 export function nftSite(): NftSite {
   let host: LinuxHost;
@@ -60,8 +69,7 @@ export function nftSite(): NftSite {
       return firewaller;
     },
     nft,
-    table: () =>
-      AS_BEFORE.reduce((text, [now, before]) => text.replace(now, before), nft('list', 'table', 'inet', 'isthmus')),
-    ruleset: () => nft('list', 'ruleset'),
+    table: () => asBefore(nft('list', 'table', 'inet', 'isthmus')),
+    ruleset: () => asBefore(nft('list', 'ruleset')),
   };
 }

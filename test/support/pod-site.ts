@@ -85,7 +85,10 @@ export async function makePodSite(): Promise<PodSite> {
     const hostAgent = keep(startAgent('host', host));
     const agents = mapPeers((peer) => keep(startAgent(peer, peers[peer])));
     await Promise.all(PEERS.flatMap((peer) => serveAll(agents[peer], peer)));
+    let filtered: boolean | undefined;
     const bridgeFilter = (on: boolean): void => {
+      if (on === filtered) return;
+      filtered = on;
       const keys = ['iptables', 'ip6tables'].map((name) => `net.bridge.bridge-nf-call-${name}=${on ? 1 : 0}`);
       host.run('sysctl', '-qw', ...keys);
     };

@@ -1,16 +1,18 @@
-import { addrFromBytes, addrToBytes, type Family, formatAddr, parseAddr } from '../../src/shared/model/addr.ts';
-import { loadLibrary, socket } from '../../src/shared/netlink/sys.ts';
+import { Worker } from 'node:worker_threads';
+import { addrToBytes, type Family, parseAddr } from '../../src/shared/model/addr.ts';
+import { loadLibrary, setsockopt, socket } from '../../src/shared/netlink/sys.ts';
 import { decodeSctp, encodeSctp, type SctpPacket } from './sctp-packets.ts';
+import type { Received } from './sctp-receiver.ts';
 
 /** Domain, length of the address's structure, and where the address is in it. */
-const KINDS = { 4: { domain: 2, size: 16, at: 4, bytes: 4 }, 6: { domain: 10, size: 28, at: 8, bytes: 16 } } as const;
-const SOCK_RAW_NONBLOCK = 3 | 0o4000;
+const KINDS = { 4: { domain: 2, size: 16, at: 4 }, 6: { domain: 10, size: 28, at: 8 } } as const;
+const SOCK_RAW = 3;
 const IPPROTO_SCTP = 132;
-const POLL_MS = 4;
+const SOL_SOCKET = 1;
+const SO_RCVTIMEO = 20;
 
 const libc = loadLibrary(null, {
   sendto: { return: 'i64', arguments: ['i32', 'pointer', 'u64', 'i32', 'pointer', 'u32'] },
-  recvfrom: { return: 'i64', arguments: ['i32', 'pointer', 'u64', 'i32', 'pointer', 'pointer'] },
 });
 
 /**
@@ -21,23 +23,34 @@ export class RawSctp {
   readonly #family: Family;
   readonly #fd: number;
   readonly #hear = new Set<(packet: SctpPacket, peer: string) => void>();
-  #timer: NodeJS.Timeout | undefined;
+  readonly #ready = Promise.withResolvers<void>();
 
   constructor(family: Family) {
     this.#family = family;
-    this.#fd = socket(KINDS[family].domain, SOCK_RAW_NONBLOCK, IPPROTO_SCTP);
+    this.#fd = socket(KINDS[family].domain, SOCK_RAW, IPPROTO_SCTP);
+    // The receiver wakes once a second, so that the process can end.
+    setsockopt(this.#fd, SOL_SOCKET, SO_RCVTIMEO, new Uint8Array(new BigInt64Array([1n, 0n]).buffer));
+    // Node cannot watch a raw socket. A thread that waits costs nothing; a look every 4 ms costs 4 % of a processor.
+    const receiver = new Worker(new URL('./sctp-receiver.ts', import.meta.url), {
+      workerData: { family, fd: this.#fd },
+    });
+    receiver.on('message', (received: Received | 'ready') => {
+      if (received === 'ready') this.#ready.resolve();
+      else this.#receive(received);
+    });
+    receiver.on('error', this.#ready.reject);
+    receiver.unref();
+  }
+
+  /** Resolves once packets are heard as they come. */
+  get ready(): Promise<void> {
+    return this.#ready.promise;
   }
 
   /** Calls back for each packet until the returned function is called. */
   listen(hear: (packet: SctpPacket, peer: string) => void): () => void {
     this.#hear.add(hear);
-    this.#timer ??= setInterval(() => this.#receive(), POLL_MS);
-    return () => {
-      this.#hear.delete(hear);
-      if (this.#hear.size > 0) return;
-      clearInterval(this.#timer);
-      this.#timer = undefined;
-    };
+    return () => void this.#hear.delete(hear);
   }
 
   send(packet: SctpPacket, address: string): void {
@@ -47,21 +60,12 @@ export class RawSctp {
     if (Number(sent) < 0) throw new Error(`SCTP to ${address} could not be sent`);
   }
 
-  #receive(): void {
-    const { size, at, bytes } = KINDS[this.#family];
-    const buffer = Buffer.alloc(2048);
-    for (;;) {
-      const source = Buffer.alloc(size);
-      const length = Number(libc.recvfrom(this.#fd, buffer, BigInt(buffer.length), 0, source, new Uint32Array([size])));
-      if (length < 0) return;
-      // IPv4 comes with its header, IPv6 without.
-      const start = this.#family === 4 ? (buffer.readUInt8(0) & 15) * 4 : 0;
-      const packet = decodeSctp(Buffer.from(buffer.subarray(start, length)));
-      if (packet === undefined) continue;
-      const peer = addrFromBytes(source.subarray(at, at + bytes));
-      if (peer === undefined) continue;
-      for (const hear of this.#hear) hear(packet, formatAddr(peer));
-    }
+  #receive({ bytes, peer }: Received): void {
+    // IPv4 comes with its header, IPv6 without.
+    const start = this.#family === 4 ? ((bytes[0] ?? 0) & 15) * 4 : 0;
+    const packet = decodeSctp(Buffer.from(bytes.subarray(start)));
+    if (packet === undefined) return;
+    for (const hear of this.#hear) hear(packet, peer);
   }
 }
 

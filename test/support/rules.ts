@@ -9,5 +9,6 @@ export function rules(host: TestHost): string {
     .replace(/counter packets \d+ bytes \d+/g, 'counter');
 }
 
+/** A file of /proc has size 0 whatever it holds. */
 const SCRIPT = `nft list ruleset
-  for t in ip ip6; do [ -s /proc/net/\${t}_tables_names ] && \${t}tables-legacy-save; done; true`;
+  for t in ip ip6; do if { read -r _ </proc/net/\${t}_tables_names; } 2>&-; then \${t}tables-legacy-save; fi; done`;

@@ -66,12 +66,16 @@ export function readList(file: string): NetworkList {
 /** A runtime on `host` with plugins in the directories of `path` (CNI_PATH). */
 export function makeRuntime(host: TestHost, list: NetworkList, path: readonly string[]): Runtime {
   const results = new Map<string, CniAnswer>();
+  /** Of the plugins that have been called: a look takes two processes. */
+  const directories = new Map<string, string>();
   const keyOf = ({ id, ifName }: Container): string => `${id} ${ifName ?? ''}`;
   const rich = list.cniVersion === '1.1.0';
 
   const execute = (type: string, command: CniCommand, config: object, container?: Container): CniAnswer => {
-    const directory = path.find((dir) => host.attempt(['test', '-x', `${dir}/${type}`]).code === 0);
+    const isThere = (dir: string): boolean => host.attempt(['test', '-x', `${dir}/${type}`]).code === 0;
+    const directory = directories.get(type) ?? path.find(isThere);
     assert.ok(directory, `no plugin ${type} in ${path.join(':')}`);
+    directories.set(type, directory);
     const env: Record<string, string> = { CNI_COMMAND: command, CNI_PATH: path.join(':') };
     if (container !== undefined) {
       env.CNI_CONTAINERID = container.id;

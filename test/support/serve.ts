@@ -2,12 +2,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { bundled } from './bundled.ts';
 import { COMPILE_CACHE } from './compile-cache.ts';
 import { makeNetns, type TestNetns } from './netns.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 /** The daemon from its sources, as its executable is made of. */
-const SOURCE = [process.execPath, '--no-warnings', join(ROOT, 'cmd/cnm-shim/main.ts')];
+const SOURCE = join(ROOT, 'cmd/cnm-shim/main.ts');
 
 export interface ServeOptions {
   /** Options of `serve`, after the directories. */
@@ -67,8 +68,9 @@ export function makeServeSite(): ServeSite {
 /** nsenter and what is given as `prefix` become the daemon by exec, so that the process is the daemon's. */
 function start(ns: TestNetns, directories: readonly string[], options: ServeOptions = {}): Serving {
   const { args = [], env = {}, prefix = [], preload, stderr } = options;
-  const [node = '', ...rest] = SOURCE;
-  const program = [node, ...(preload === undefined ? [] : ['--import', preload]), ...rest];
+  // A preloaded module shares the daemon's modules: they have to be those of the sources.
+  const script = preload === undefined ? [bundled(SOURCE)] : ['--import', preload, SOURCE];
+  const program = [process.execPath, '--no-warnings', ...script];
   const command = [`--net=${ns.path}`, ...prefix, ...program, 'serve', ...directories, ...args];
   const child = spawn('nsenter', command, {
     env: { PATH: process.env.PATH ?? '', ...COMPILE_CACHE, ...env },

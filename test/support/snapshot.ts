@@ -1,10 +1,10 @@
 import { strict as assert } from 'node:assert';
-import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { TestNetns } from './netns.ts';
+import { runProgram } from './spawn.ts';
 
 /** The objects to read. */
 export interface SnapshotQuery {
@@ -57,10 +57,13 @@ export function assertSame(actual: string, expected: string, what = ''): void {
   assert.fail([title, ...differences(actual, expected)].join('\n'));
 }
 
+/** Characters of a line in an error. A row of a network is longer than a screen. */
+const LONGEST_LINE = 1500;
+
 function differences(actual: string, expected: string): string[] {
   const [is, was] = [actual.split('\n'), expected.split('\n')];
-  const lost = beyond(was, is).map((line) => `- ${line.slice(0, 200)}`);
-  const found = beyond(is, was).map((line) => `+ ${line.slice(0, 200)}`);
+  const lost = beyond(was, is).map((line) => `- ${line.slice(0, LONGEST_LINE)}`);
+  const found = beyond(is, was).map((line) => `+ ${line.slice(0, LONGEST_LINE)}`);
   return [...lost, ...found];
 }
 
@@ -91,11 +94,7 @@ END
   true`;
 
 function namespaceText(path: string): string {
-  const text = execFileSync('nsenter', [`--net=${path}`, '--', 'sh', '-c', SCRIPT], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  return stripMomentary(text);
+  return stripMomentary(runProgram('nsenter', [`--net=${path}`, '--', 'sh', '-c', SCRIPT]));
 }
 
 /** Queues that the kernel gives a device by itself. */

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,6 +11,11 @@ export interface SyscallPoint {
   readonly nth: number;
   /** The call as strace prints it, shortened. */
   readonly what: string;
+}
+
+export interface TracedPoint extends SyscallPoint {
+  /** Changes of disk and kernel before it: a process killed at another point of the same number leaves the same state. */
+  readonly changes: number;
 }
 
 /** Why strace cannot be used here, or undefined where it can. */
@@ -27,12 +32,13 @@ export function straceMissing(): string | undefined {
  * The points of a call that runs undisturbed: `before` is each system call that changes something, `after` the next
  * system call of the thread that is not the runtime's own. A process killed on entering a system call has not made it.
  */
-export function pointsOf(call: PluginCall): { run: PluginRun; before: SyscallPoint[]; after: SyscallPoint[] } {
+export function pointsOf(call: PluginCall): { run: PluginRun; before: TracedPoint[]; after: TracedPoint[] } {
   const dir = mkdtempSync(join(tmpdir(), 'isth-strace-'));
   try {
     const log = join(dir, 'log');
+    const present = filesIn(call.stateDir);
     const run = runPlugin({ ...call, prefix: ['strace', '-qq', '-y', '-s', '24', '-o', log] });
-    return { run, ...parseLog(readFileSync(log, 'utf8')) };
+    return { run, ...parseLog(readFileSync(log, 'utf8'), present) };
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
@@ -85,21 +91,29 @@ function linesOf(log: string): string {
 /** Memory and threads of V8: how many there are depends on time, so that no n-th of them can be met again. */
 const OF_RUNTIME = /^(futex|brk|mmap|munmap|mprotect|madvise|sched_yield)$/;
 
-function parseLog(text: string): { before: SyscallPoint[]; after: SyscallPoint[] } {
+/**
+ * The kernel starts the call again by itself: a write of `disable_ipv6` while another process changes links. How often
+ * depends on time.
+ */
+export const RESTARTED = /= \? ERESTART/;
+
+function parseLog(text: string, present: Set<string>): { before: TracedPoint[]; after: TracedPoint[] } {
   const seen = new Map<string, number>();
-  const before: SyscallPoint[] = [];
-  const after: SyscallPoint[] = [];
+  const before: TracedPoint[] = [];
+  const after: TracedPoint[] = [];
   let follows = false;
+  let changes = 0;
   for (const line of text.split('\n')) {
     const syscall = /^(\w+)\(/.exec(line)?.[1];
-    if (syscall === undefined) continue;
+    if (syscall === undefined || RESTARTED.test(line)) continue;
     const nth = (seen.get(syscall) ?? 0) + 1;
     seen.set(syscall, nth);
-    const point = { syscall, nth, what: `${syscall}#${nth} ${line.slice(0, 160)}` };
+    const point = { syscall, nth, what: `${syscall}#${nth} ${line.slice(0, 160)}`, changes };
     if (follows && OF_RUNTIME.test(syscall)) continue;
     if (follows) after.push(point);
     follows = changesSomething(syscall, line);
     if (follows) before.push(point);
+    if (follows && leavesChange(syscall, line, present)) changes++;
   }
   return { before, after };
 }
@@ -119,4 +133,32 @@ function changesSomething(syscall: string, line: string): boolean {
         syscall,
       );
   }
+}
+
+/**
+ * False where the trace shows that the next process meets what it would have met before: a call that failed, a flush
+ * (a killed process loses no written data), the answer on stdout, the end, a file that is opened and was there, and the
+ * set-up of SQLite's shared memory, which whoever opens the database next cuts off first. `present` are the files.
+ */
+function leavesChange(syscall: string, line: string, present: Set<string>): boolean {
+  if (/ = -1 E/.test(line) || /^(fsync|fdatasync|exit_group|write\(1<|(pwrite64|ftruncate)\(\d+<[^>]*-shm>)/.test(line))
+    return false;
+  const [, path = ''] = /"([^"]*)"/.exec(line) ?? [];
+  if (syscall === 'openat') {
+    const isThere = present.has(path) && !line.includes('O_TRUNC');
+    present.add(path);
+    return !isThere && !path.startsWith('/proc/sys/');
+  }
+  if (/^(rename|unlink)/.test(syscall)) present.clear();
+  return true;
+}
+
+function filesIn(dir: string | undefined): Set<string> {
+  if (dir === undefined || !existsSync(dir)) return new Set();
+  return new Set(readdirSync(dir, { recursive: true, encoding: 'utf8' }).map((name) => join(dir, name)));
+}
+
+/** One point, the first, for each state that a process killed at these points can leave. */
+export function distinct(points: readonly TracedPoint[]): TracedPoint[] {
+  return [...new Map(points.toReversed().map((point) => [point.changes, point])).values()].toReversed();
 }

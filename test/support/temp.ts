@@ -7,7 +7,7 @@ export interface TempDir extends Disposable {
   readonly path: string;
 }
 
-export function makeTempDir(): TempDir {
-  const path = mkdtempSync(join(tmpdir(), 'isth-'));
+export function makeTempDir(parent = tmpdir()): TempDir {
+  const path = mkdtempSync(join(parent, 'isth-'));
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }

@@ -102,6 +102,7 @@ async function sctp(family: Family): Promise<RawSctp> {
   const { RawSctp } = await import('./raw-sctp.ts');
   const raw = raws.get(family) ?? new RawSctp(family);
   raws.set(family, raw);
+  await raw.ready;
   return raw;
 }
 

@@ -102,7 +102,8 @@ describe('interface alias', () => {
 
   it('names the network that a device was created for', () => {
     assert.equal(formatDeviceAlias('bridge', 'web'), 'isthmus bridge net=web');
-    assert.deepEqual(parseDeviceAlias('isthmus bridge net=web'), { driver: 'bridge', network: 'web' });
+    for (const driver of ['bridge', 'overlay'])
+      assert.deepEqual(parseDeviceAlias(`isthmus ${driver} net=web`), { driver, network: 'web' });
     for (const text of [undefined, '', formatAlias(POD), 'isthmus bridge net=', 'isthmus bridge net=web by hand']) {
       assert.equal(parseDeviceAlias(text), undefined, String(text));
     }

@@ -111,20 +111,21 @@ describe('core: restore at daemon start', () => {
     });
   }
 
-  it('reattaches the port of an endpoint whose record was rebuilt from its interface', async () => {
-    const core = makeCore(makeFakeHost());
-    const conf = { hairpinMode: true };
-    await createNetwork(core, keepRequest({ spec: specFor('web', { conf }) }));
-    await addWithSpec(core, { conf });
-    const whole = linesOf(core);
-    const row = core.store.endpoints.get(attachmentOf(), 'interface') ?? assert.fail();
-    const { attachment, sandbox } = row;
-    const hostIf = hostIfName(attachment);
-    core.store.endpoints.put({ kind: 'recalled', role: 'interface', attachment, sandbox, hostIf, progress: 'ready' });
-    deleteBridge(core);
-    assert.deepEqual(await errorsOf(core), []);
-    assert.deepEqual(linesOf(core), whole);
-  });
+  for (const who of ['that has a holder', 'of pods only'] as const)
+    it(`restores a network ${who} and its port if the endpoint's record was rebuilt from its interface`, async () => {
+      const core = makeCore(makeFakeHost());
+      const conf = { hairpinMode: true, isGateway: true };
+      if (who === 'that has a holder') await createNetwork(core, keepRequest({ spec: specFor('web', { conf }) }));
+      await addWithSpec(core, { conf });
+      const whole = linesOf(core);
+      const row = core.store.endpoints.get(attachmentOf(), 'interface') ?? assert.fail();
+      const { attachment, sandbox } = row;
+      const hostIf = hostIfName(attachment);
+      core.store.endpoints.put({ kind: 'recalled', role: 'interface', attachment, sandbox, hostIf, progress: 'ready' });
+      deleteBridge(core);
+      assert.deepEqual(await errorsOf(core), []);
+      assert.deepEqual(linesOf(core), whole);
+    });
 
   for (const [what, conf] of [
     ['isolates', { portIsolation: true }],

@@ -40,6 +40,10 @@ describe('operator commands', () => {
     ['endpoint ls', 'endpoint ls|list [options] [network]'],
     ['endpoint inspect', 'endpoint inspect [options] <container...>'],
     ['ports', 'ports [options] [container]'],
+    ['cluster status', 'cluster status [options]'],
+    ['cluster join', 'cluster join [options]'],
+    ['cluster leave', 'cluster leave [options]'],
+    ['cluster forget', 'cluster forget [options] <host>'],
     ['version', 'version [options]'],
   ] as const)
     it(`${verb} --help shows examples and changes nothing`, () => {
@@ -55,7 +59,7 @@ describe('operator commands', () => {
   it('are all listed in the help', () => {
     const { status, stdout } = run('--help');
     assert.equal(status, 0);
-    for (const verb of ['serve', 'network', 'endpoint', 'ports', 'reload', 'version', 'help'])
+    for (const verb of ['serve', 'network', 'endpoint', 'ports', 'cluster', 'reload', 'version', 'help'])
       assert.match(stdout, new RegExp(`^  ${verb} `, 'm'));
   });
 

@@ -4,6 +4,7 @@ import { startMending } from '../../cmd/cnm-shim/mending.ts';
 import { NetError } from '../../src/shared/errors/net-error.ts';
 import { formatChange, type KernelChange } from '../../src/shared/host/changes.ts';
 import type { LinuxNamespace } from '../../src/shared/host/linux-namespace.ts';
+import { Uplinks } from '../../src/shared/host/uplinks.ts';
 import { hostIfName } from '../../src/shared/model/attachment.ts';
 import type { Op } from '../../src/shared/model/op.ts';
 import { add, attachmentOf, del, makeCore, makeFakeHost, type TestCore } from '../support/core.ts';
@@ -103,7 +104,13 @@ describe('startMending', () => {
       throw new NetError({ kind: 'kernel', op: 'socket', subject: 'system call', what: 'it failed', errno: 1 });
     };
     const ns = { within: refuse } as unknown as LinuxNamespace;
-    await using _mending = startMending({ ns, log: core.log, core: () => core, pass: async () => {} });
+    await using _mending = startMending({
+      ns,
+      log: core.log,
+      core: () => core,
+      uplinks: new Uplinks(core.host),
+      pass: async () => {},
+    });
     assert.equal(core.logged.length, 1);
     assert.match(core.logged[0] ?? '', /^watch\.failed .*it failed/);
   });

@@ -204,12 +204,40 @@ describe('Docker network options', () => {
     assert.deepEqual([spec.ranges, spec.allocator], [[], undefined]);
   });
 
+  it('encrypts where the option is there, whatever its form, and not where it is off', () => {
+    const of = (o: object) => parseOptions({ driver: 'overlay', ...o }).overlay?.encrypted;
+    assert.deepEqual([{}, { encrypted: '' }, { encrypted: 'on' }, { encrypted: 'true' }].map(of), [
+      undefined,
+      true,
+      true,
+      true,
+    ]);
+    assert.deepEqual([{ encrypted: 'off' }, { encrypted: 'false' }].map(of), [false, false]);
+  });
+
   const wrong: readonly (readonly [string, Asked, NetError['kind'], ...RegExp[]])[] = [
     ['a misspelt option', { o: { brigde: 'x' } }, 'invalid-config', /-o brigde=x/, /Did you mean bridge\?/],
     ['an unknown option', { o: { colour: 'red' } }, 'invalid-config', /-o colour=red/, /Known are driver, network/],
     ['the driver host', { o: { driver: 'host' } }, 'unsupported-field', /docker run --network host/],
     ['a misspelt driver', { o: { driver: 'brigde' } }, 'invalid-config', /Did you mean bridge\?/],
-    ['an unknown driver', { o: { driver: 'overlay' } }, 'invalid-config', /bridge and null/],
+    [
+      'an unknown driver',
+      { o: { driver: 'ovrlay' } },
+      'invalid-config',
+      /Did you mean overlay\?.*bridge, null, overlay/,
+    ],
+    ['an option of another driver', { o: { vni: '7' } }, 'invalid-config', /-o vni=7: only driver overlay/],
+    ['an unknown mode', { o: { driver: 'overlay', mode: 'x' } }, 'invalid-config', /-o mode=x: it is not a mode/],
+    [
+      'a flood of a routed network',
+      { o: { driver: 'overlay', mode: 'per-host', flood: 'on' } },
+      'invalid-config',
+      /-o flood=on: .*routed network/,
+    ],
+    ['a VNI of 25 bits', { o: { driver: 'overlay', vni: '16777216' } }, 'invalid-config', /Give 1 to 16777215/],
+    ['a flood of no kind', { o: { driver: 'overlay', flood: 'x' } }, 'invalid-config', /-o flood=x: .*true nor false/],
+    ['an encryption of no kind', { o: { driver: 'overlay', encrypted: 'aes' } }, 'invalid-config', /-o encrypted=aes/],
+    ['encryption of another driver', { o: { encrypted: '' } }, 'invalid-config', /-o encrypted=: only driver overlay/],
     ['a malformed flag', { o: { [`${BRIDGE}enable_icc`]: 'no' } }, 'invalid-config', /enable_icc=no/, /true or false/],
     ['an MTU out of range', { o: { mtu: '12' } }, 'invalid-config', /-o mtu=12/, /68 to 65535/],
     ['an MTU in words', { o: { 'com.docker.network.driver.mtu': '1e3' } }, 'invalid-config', /driver\.mtu=1e3/],

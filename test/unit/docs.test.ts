@@ -1,6 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { parseClusterConfig } from '../../src/shared/config/cluster.ts';
 import { CATALOG } from '../../src/shared/errors/catalog.ts';
 import {
   anchorsOf,
@@ -79,6 +80,31 @@ describe('the documentation', () => {
     const known = [...propertiesOf('ipam-host-local', ['name']), ...propertiesOf('ipam-static', ['name', 'dns'])];
     const top = new Set(keyRows(configuration, 'key of `ipam`').map((key) => key.replace(/^ranges\[\].*/, 'ranges')));
     assert.deepEqual([...top].toSorted(), [...new Set(known)].toSorted());
+  });
+
+  it('explains every key of cluster.json, and no other', () => {
+    const { properties } = JSON.parse(readFileSync(join(SCHEMAS, 'cluster.schema.json'), 'utf8'));
+    const below = ['etcd', 'zookeeper'].flatMap((store) =>
+      Object.keys(properties[store].properties).map((key) => `${store}.${key}`),
+    );
+    const known = [...Object.keys(properties), ...below].filter((key) => key !== '$schema');
+    const overlay = readPage('docs/overlay.md');
+    assert.deepEqual(keyRows(overlay, 'key of `cluster.json`').toSorted(), known.toSorted());
+    for (const [keys = '', standard = ''] of tableRows(overlay, 'key of `cluster.json`'))
+      assert.ok(standard !== '', `${keys} has an empty cell`);
+    const shown = blocks.filter(({ language, text }) => language === 'json' && /"(etcd|zookeeper)": /.test(text));
+    assert.equal(shown.length, 2);
+    for (const { text } of shown) assert.equal(parseClusterConfig(JSON.parse(text), 'cluster.json').name, 'prod');
+  });
+
+  it('quotes errors of overlay networks that the program has', () => {
+    const sources = globSync(join(ROOT, '{src,cmd}/**/*.ts')).map((file) => readFileSync(file, 'utf8'));
+    const parts = keyRows(readPage('docs/overlay.md'), 'message').flatMap((text) => text.split('…'));
+    for (const part of parts.map((text) => text.trim()).filter((text) => text !== ''))
+      assert.ok(
+        sources.some((text) => text.includes(part)),
+        part,
+      );
   });
 
   it('gives the default of every key', () => {

@@ -134,6 +134,25 @@ describe('held ports', () => {
     assert.deepEqual(due, []);
   });
 
+  it('that the kernel refuses are told once, are looked at otherwise, and are held when it has the protocol', async () => {
+    const port = { protocol: 'sctp', hostPort: 80 } as const;
+    sockets.refused.set('sctp * 80', 'refused');
+    assert.deepEqual(await held.reserve(owner(1), [port]), [port]);
+    take(1, 80, { protocol: 'sctp' });
+    held.settle(store, owner(1));
+    await pass(600_000);
+    await held.reconcile(store);
+    store.ports.release(owner(1));
+    held.settle(store, owner(1));
+    take(2, 80, { protocol: 'sctp' });
+    held.settle(store, owner(2));
+    await pass(600_000);
+    assert.deepEqual([all(), log], [[], ['ports.not.held * 80/sctp the kernel refuses it']]);
+    sockets.refused.clear();
+    await pass(600_000);
+    assert.deepEqual([all(), due], [['sctp * 80'], []]);
+  });
+
   it('of a runtime that binds them itself are left to it', async () => {
     const port = { protocol: 'tcp', hostPort: 80 } as const;
     const call = held.leaving();

@@ -79,6 +79,15 @@ describe('ipam: host-local directories', () => {
     assert.deepEqual(read(), []);
   });
 
+  for (const [what, name] of [
+    ['with a NUL character', 'a\0b'],
+    ['longer than a name can be', 'a'.repeat(5000)],
+  ] as const)
+    it(`cannot exist under a name ${what}: DEL, which accepts it, finds nothing`, () => {
+      importDirectory(store, join(scope, name), BOOTED);
+      assert.deepEqual(removeVoidFiles(join(scope, name), BOOTED), []);
+    });
+
   it('are read once while they do not change', () => {
     write('10.0.0.2', 'c1\r\neth0');
     read();

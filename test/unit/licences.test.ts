@@ -49,6 +49,15 @@ describe('licences', () => {
         assert.ok(names.includes(expected), `${expected} is not in ${names.join(' ')}`);
     });
 
+  it("the clients of clusters can be shipped, and ZooKeeper's is a file of its own", async () => {
+    const entry = join(ROOT, 'src/shared/store/cluster/open.ts');
+    const { packages, inputs } = await bundle(entry, join(temp.path, 'main.cjs'));
+    assert.deepEqual(Object.keys(packages), ['node-zookeeper-client']);
+    const names = noticesOf(inputs).map(({ name }) => name);
+    for (const expected of ['@bufbuild/protobuf', 'async', 'node-zookeeper-client', 'underscore'])
+      assert.ok(names.includes(expected), `${expected} is not in ${names.join(' ')}`);
+  });
+
   for (const [what, files, fault] of [
     ['names no licence', { 'package.json': manifest({}), LICENSE: 'Do as you like.' }, /1\.2\.3: .*names no licence/],
     ['ships no text', { 'package.json': manifest({ license: 'MIT' }) }, /no file.*Add build\/licences\/made-up\.txt/],

@@ -268,13 +268,13 @@ describe('operator view of networks', () => {
 });
 
 describe('operator table', () => {
-  it('aligns columns and prints a dash for an empty cell', () => {
+  it('aligns columns and prints a dash for an empty cell', async () => {
     const rows = [
       ['web', '', '10.88.0.0/16 fd00:88::/64'],
       ['a-longer-name', 'br-a', ''],
     ];
     assert.equal(
-      formatTable(['NAME', 'DEVICE', 'SUBNETS'], rows),
+      await formatTable(['NAME', 'DEVICE', 'SUBNETS'], rows),
       `
 NAME            DEVICE   SUBNETS
 web             -        10.88.0.0/16 fd00:88::/64
@@ -283,7 +283,7 @@ a-longer-name   br-a     -
     );
   });
 
-  it('prints only the headings without rows', () => {
-    assert.equal(formatTable(['NAME', 'DEVICE'], []), 'NAME   DEVICE\n');
+  it('prints only the headings without rows', async () => {
+    assert.equal(await formatTable(['NAME', 'DEVICE'], []), 'NAME   DEVICE\n');
   });
 });

@@ -178,6 +178,9 @@ export function describeStore(name: string, make: () => Place): void {
       for (const row of rows) store.endpoints.put(row);
       const found = store.endpoints.ofContainer(attachment('c', 'web'));
       assert.deepEqual(found, rows.slice(0, 2));
+      store.networks.put(network('webb'));
+      const onAll = store.endpoints.ofContainer(attachment('c', 'web'));
+      assert.deepEqual(onAll, [...rows.slice(0, 2), rows[3]], 'also those on other networks on record');
     });
 
     it('separates attachments whose parts join to the same text', () => {
@@ -352,6 +355,40 @@ export function describeStore(name: string, make: () => Place): void {
         }
       });
 
+    for (const [title, place] of [
+      ['ports', (i: number) => ({ hostPort: 1000 + i })],
+      ['addresses', (i: number) => ({ hostPort: 80, hostIp: `127.0.${i >> 8}.${i & 255}` })],
+      ['spans', (i: number) => ({ hostPort: 1000 + 4 * i, count: 4 })],
+      [
+        'kinds',
+        (i: number) =>
+          [{ hostPort: i + 1 }, { hostPort: i + 1, family: 4 as const }, { hostPort: 80, hostIp: '::1' }][i % 3] ?? {
+            hostPort: 9,
+          },
+      ],
+    ] as const)
+      it(`ports: claims hundreds of ${title} at once, all or none`, () => {
+        const [mine, yours] = [attachment('c1'), attachment('c2')];
+        const claims = Array.from({ length: 200 }, (_, i) => ({ protocol: 'tcp', ...place(i), owner: yours }) as const);
+        const last = claims.at(-1) ?? assert.fail();
+        store.ports.take({ ...last, owner: mine });
+        const before = store.ports.list();
+        assert.throws(
+          () => store.ports.take(...claims),
+          ofKind('conflict', new RegExp(`\\b${last.hostPort}/tcp.*container c1`)),
+        );
+        assert.deepEqual(store.ports.list(), before);
+        store.ports.release(mine);
+        store.ports.take(...claims);
+        const all = store.ports.list();
+        store.ports.release(yours);
+        for (const claim of claims) store.ports.take(claim);
+        assert.deepEqual(store.ports.list(), all);
+        store.ports.take(...claims);
+        assert.deepEqual(store.ports.list(), all);
+        store.ports.take();
+      });
+
     it('ports: a span and a port of one owner are one claim of both', () => {
       const [owner, other] = [attachment('c1'), attachment('c2')];
       for (const count of [1, 11, 1]) store.ports.take({ protocol: 'tcp', hostPort: 8000, count, owner });
@@ -380,6 +417,44 @@ export function describeStore(name: string, make: () => Place): void {
       assert.equal(later.notes.get('cursor'), '2');
       using elsewhere = place.open(OTHER_HOST);
       assert.equal(elsewhere.notes.get('cursor'), undefined);
+    });
+
+    it("keeps a cluster's keys across reboots, for their host alone", () => {
+      using later = place.open(SECOND_BOOT);
+      using elsewhere = place.open(OTHER_HOST);
+      const row = { key: 'a/n1/0a000002', state: 'claimed', value: 'v', until: 5 } as const;
+      store.clusterKeys.put(row);
+      assert.deepEqual(later.clusterKeys.get(row.key), row);
+      later.clusterKeys.put({ ...row, state: 'held', until: 0 });
+      assert.deepEqual(store.clusterKeys.list('a/n1/'), [{ ...row, state: 'held', until: 0 }]);
+      assert.deepEqual(elsewhere.clusterKeys.list(''), []);
+      store.clusterKeys.delete(row.key);
+      store.clusterKeys.delete(row.key);
+      assert.equal(later.clusterKeys.get(row.key), undefined);
+    });
+
+    it("lists a cluster's keys by prefix, and those in the outbox", () => {
+      const put = (key: string, state: 'claimed' | 'held' | 'released') =>
+        store.clusterKeys.put({ key, state, value: key, until: 0 });
+      put('a/n1/2', 'held');
+      put('a/n1/1', 'released');
+      put('a/n10/1', 'claimed');
+      put('r/n1/1', 'held');
+      assert.deepEqual(
+        store.clusterKeys.list('a/n1/').map(({ key }) => key),
+        ['a/n1/1', 'a/n1/2'],
+      );
+      assert.deepEqual(
+        store.clusterKeys.outbox().map(({ key, state }) => `${key} ${state}`),
+        ['a/n1/1 released', 'a/n10/1 claimed'],
+      );
+      assert.throws(() =>
+        store.transaction(() => {
+          store.clusterKeys.delete('a/n1/1');
+          throw new Error('stop');
+        }),
+      );
+      assert.equal(store.clusterKeys.outbox().length, 2);
     });
 
     it('deletes notes, and lists their keys by prefix', () => {

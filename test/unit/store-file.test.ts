@@ -434,6 +434,7 @@ describe('store: directory and file', () => {
       5: '',
       6: '',
       7: '',
+      8: "INSERT INTO cluster_keys VALUES ('root', 'a/n1/0a000002', 'held', 'v', 0);",
     };
     it('has test rows for every version', () => {
       assert.deepEqual(
@@ -470,6 +471,7 @@ describe('store: directory and file', () => {
         assert.deepEqual(store.dockerNetworks.list(), version < 3 ? [] : [dockerNetwork('aa')]);
         assert.deepEqual(store.pools.list('pool'), version < 3 ? [] : [pool('p1')]);
         store.pools.put(pool('p2'));
+        assert.equal(store.clusterKeys.list('').length, version < 8 ? 0 : 1);
         assert.equal(store.pools.list('pool').length, version < 3 ? 1 : 2);
         assert.equal(schemaOf(file), freshSchema());
       });

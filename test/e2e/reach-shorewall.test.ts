@@ -1,0 +1,3 @@
+import { MANAGERS, testManager } from '../support/matrix-managers.ts';
+
+for (const manager of MANAGERS.shorewall) testManager(manager);
