@@ -53,8 +53,11 @@ export class KernelTables implements Disposable {
   #devices = new Map<string, OverlayDevices>();
   /** `generationOf` the devices whose tables were compared, by network. */
   readonly #compared = new Map<string, string>();
-  /** Networks without a VXLAN device when they were last looked at. */
-  readonly #missing = new Set<string>();
+  /**
+   * Networks that each look compares: they have had no VXLAN device, or another host claims what this one holds, and
+   * nothing reports that it has released that.
+   */
+  readonly #unsettled = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   #comparedAt = performance.now();
   #notBefore = 0;
@@ -88,9 +91,8 @@ export class KernelTables implements Disposable {
     const now = performance.now();
     const isDue = this.#isInDoubt ? now >= this.#compareNotBefore : now - this.#comparedAt >= COMPARE_MS;
     if (isDue) this.#dirty = 'all';
-    // Devices that are there by now.
-    else for (const network of this.#missing) if (this.#dirty !== 'all') note(this.#dirty, network, undefined);
-    if (this.#dirty === 'all' || this.#missing.size > 0) this.#run();
+    else for (const network of this.#unsettled) if (this.#dirty !== 'all') note(this.#dirty, network, undefined);
+    if (this.#dirty === 'all' || this.#unsettled.size > 0) this.#run();
   }
 
   /** Makes the tables of one network right now. Compares only what has not been compared since its devices are there. */
@@ -140,7 +142,7 @@ export class KernelTables implements Disposable {
 
   #readDevices(): void {
     this.#devices = new Map(this.#parts.devices().map((devices) => [devices.network, devices]));
-    for (const network of this.#missing) if (!this.#devices.has(network)) this.#missing.delete(network);
+    for (const network of this.#unsettled) if (!this.#devices.has(network)) this.#unsettled.delete(network);
   }
 
   #follow(devices: OverlayDevices, changes: Changes): void {
@@ -149,10 +151,10 @@ export class KernelTables implements Disposable {
     const generation = generationOf(devices, view);
     if (generation === undefined) {
       this.#compared.delete(devices.network);
-      this.#missing.add(devices.network);
+      this.#unsettled.add(devices.network);
       return;
     }
-    this.#missing.delete(devices.network);
+    this.#unsettled.delete(devices.network);
     if (this.#compared.get(devices.network) !== generation || !this.#change(devices, changes, view))
       this.#compare(devices, generation);
   }
@@ -174,6 +176,7 @@ export class KernelTables implements Disposable {
     for (const { message } of this.#revert(diffRemote(network, host.observe(host.own, remoteQuery(network)))))
       log.warn('cluster.entry', { network: devices.name, error: message });
     this.#compared.set(devices.network, generation);
+    if (content.isContested) this.#unsettled.add(devices.network);
   }
 
   #revert(ops: readonly Op[]): NetError[] {

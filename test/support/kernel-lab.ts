@@ -26,6 +26,9 @@ export interface KernelLab extends Disposable {
   write(put: Readonly<Record<string, string>>, gone?: readonly string[]): Promise<void>;
   /** The kernel gets what it lacks now. */
   follow(): void;
+  /** This host holds these keys without a word to the store, or holds them no more. */
+  hold(keys: Readonly<Record<string, string>>): void;
+  release(keys: readonly string[]): void;
   /** What a comparison would still change. */
   lack(): Op[];
 }
@@ -82,7 +85,17 @@ export async function makeKernelLab(request: NetworkRequest): Promise<KernelLab>
       place.commit({ epoch: place.epoch, compare: [], put: puts, delete: gone });
       await settled();
     },
-    follow: () => tables.mirror(made),
+    follow() {
+      tables.mirror(made);
+      tables.compareIfDue();
+    },
+    hold(keys) {
+      for (const [key, value] of Object.entries(keys))
+        machine.local().clusterKeys.put({ key, value, state: 'held', until: 0 });
+    },
+    release(keys) {
+      for (const key of keys) machine.local().clusterKeys.delete(key);
+    },
     lack() {
       const content = process.cluster.remote(id) ?? assert.fail('no content');
       return lackOf({ ...plain, ...content } as RemoteNetwork, fake, fake.own);

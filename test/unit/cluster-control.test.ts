@@ -115,7 +115,7 @@ describe('what other hosts have of a network', () => {
       endpoint('10.0.0.9', '192.0.2.2'),
       endpoint('10.0.0.3', '192.0.2.9'),
     ];
-    const remote = () => ({ mode: 'shared', pools: [], flood: false, endpoints }) as const;
+    const remote = () => ({ mode: 'shared', pools: [], flood: false, endpoints, isContested: false }) as const;
     const found = listRemote({ report: () => REPORT, remote }, 'n1');
     assert.deepEqual(
       found.map(({ addresses, host, underlay }) => `${addresses.join(' ')} ${host} ${underlay}`),
@@ -125,7 +125,10 @@ describe('what other hosts have of a network', () => {
 
   it('is the ranges of each host in mode per-host', () => {
     const hosts = [{ ranges: ['10.0.1.0/24', 'fd00:1::/80'], mac: '0a:00:00:00:00:02', host: 'fd00::2' }];
-    const [found] = listRemote({ report: () => REPORT, remote: () => ({ mode: 'per-host', hosts }) }, 'n1');
+    const [found] = listRemote(
+      { report: () => REPORT, remote: () => ({ mode: 'per-host', hosts, isContested: false }) },
+      'n1',
+    );
     assert.deepEqual(found, { addresses: hosts[0]?.ranges, mac: hosts[0]?.mac, host: 'b', underlay: 'fd00::2' });
   });
 });

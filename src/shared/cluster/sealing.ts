@@ -7,7 +7,7 @@ import type { Incarnation } from './incarnation.ts';
 import { announce } from './join.ts';
 import { SECRETS_KEY } from './keys.ts';
 import { listIn } from './listed.ts';
-import { underlayOf } from './remote.ts';
+import { underlayOf } from './peers.ts';
 import { firstSecrets, formatSecrets, type KeyEnd, keyOf, parseSecrets, rotated, type Secrets } from './secrets.ts';
 import type { Site } from './site.ts';
 import type { HostRecord } from './values.ts';
