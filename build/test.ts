@@ -13,6 +13,7 @@ const BIN = join(ROOT, 'node_modules/.bin');
 const TICKS = 100;
 /** How long a process may run after its last test. */
 const LINGER_MS = 10_000;
+const EXCERPT_LINES = 15;
 
 interface Tally {
   passed: number;
@@ -199,8 +200,10 @@ function runMocha(tally: Tally, { via, runtime, title, names }: Pass, root: stri
     child.on('close', (code, signal) => {
       clearTimeout(timer);
       if (hung) own.failures.push(`the tests ended, their process did not within ${LINGER_MS / 1000} s`);
-      else if (!done) own.failures.push(`the tests' process ended early (${signal ?? `exit ${code}`})`);
-      else if (code !== 0 && own.failures.length === 0) own.failures.push(`the tests' process: exit ${code}`);
+      else if (!done) {
+        const how = `${title}: the tests' process ended early (${signal ?? `exit ${code}`})`;
+        own.failures.push([how, ...excerpt(lastLines(printed()))].join('\n'));
+      } else if (code !== 0 && own.failures.length === 0) own.failures.push(`the tests' process: exit ${code}`);
       if (!live) process.stdout.write(`\n--- ${title}\n${printed()}`);
       const prefix = `${runtime === undefined ? '' : `${runtime}: `}${via === 'daemon' ? 'daemon: ' : ''}`;
       tally.passed += own.passed;
@@ -242,11 +245,15 @@ function recordTimes(seconds: ReadonlyMap<string, number>): void {
   writeFileSync(TIMES, `${JSON.stringify(Object.fromEntries(long.sort()), null, 2)}\n`);
 }
 
+function lastLines(text: string): string {
+  return text.trimEnd().split('\n').slice(-EXCERPT_LINES).join('\n');
+}
+
 /** The start of each failure, for readers who see only the end of the output. */
 function excerpt(why: string): string[] {
   return why
     .split('\n')
-    .slice(0, 15)
+    .slice(0, EXCERPT_LINES)
     .map((line) => `    ${line.slice(0, 300)}`);
 }
 
