@@ -9,6 +9,8 @@ const ACTIONS_SIZE = 128;
 const SIGNALS_SIZE = 128;
 const MFD_CLOEXEC = 1;
 const O_RDONLY = 0;
+const O_APPEND = 0o2000;
+const F_SETFL = 4;
 
 const libc = loadLibrary(null, {
   posix_spawnp: { return: 'i32', arguments: ['pointer', 'pointer', 'pointer', 'pointer', 'pointer', 'pointer'] },
@@ -20,6 +22,7 @@ const libc = loadLibrary(null, {
   posix_spawn_file_actions_addopen: { return: 'i32', arguments: ['pointer', 'i32', 'pointer', 'i32', 'u32'] },
   posix_spawn_file_actions_destroy: { return: 'i32', arguments: ['pointer'] },
   memfd_create: { return: 'i32', arguments: ['pointer', 'u32'] },
+  fcntl: { return: 'i32', arguments: ['i32', 'i32', 'i32'] },
   waitpid: { return: 'i32', arguments: ['i32', 'pointer', 'i32'] },
 });
 
@@ -87,10 +90,14 @@ function waitFor(pid: number): number {
   return status[0] ?? 0;
 }
 
-/** A file in memory, which is not inherited. */
+/**
+ * A file in memory, which is not inherited. Whoever writes appends: the kernel does not lock the offset that processes
+ * share in such a file, so what they write at the same time would overwrite each other (FMODE_ATOMIC_POS, which
+ * do_dentry_open in fs/open.c sets and memfd_create does not pass).
+ */
 function memfd(): number {
   const fd = libc.memfd_create(MEMFD_NAME, MFD_CLOEXEC);
-  if (fd < 0) throw new Error('no file in memory could be made');
+  if (fd < 0 || libc.fcntl(fd, F_SETFL, O_APPEND) !== 0) throw new Error('no file in memory could be made');
   return fd;
 }
 
