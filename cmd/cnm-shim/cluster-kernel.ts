@@ -154,8 +154,9 @@ export class KernelTables implements Disposable {
       this.#unsettled.add(devices.network);
       return;
     }
-    this.#unsettled.delete(devices.network);
-    if (this.#compared.get(devices.network) !== generation || !this.#change(devices, changes, view))
+    const isSettled = !this.#unsettled.delete(devices.network);
+    const isCompared = isSettled && this.#compared.get(devices.network) === generation;
+    if (!isCompared || !this.#change(devices, changes, view))
       this.#compare(devices, generation);
   }
 

@@ -81,7 +81,7 @@ export function remoteChange(
     if (old !== undefined) was.push([rest, old]);
     if (now !== undefined) is.push([rest, now]);
   }
-  const sharesEntry = neighboursOf(copy, [...was, ...is], record, parts);
+  const sharesEntry = neighboursOf(copy, [...was, ...is, ...heldOf(before, table.prefix, parts)], record, parts);
   for (const row of table) if (!before.has(row[0]) && sharesEntry(row[1])) for (const rows of [was, is]) rows.push(row);
   if (record.mode === 'shared' && [was, is].some((rows) => hasRivals(copy, rows, parts))) return undefined;
   const change = { before: contentOf(copy, source, was, parts), after: contentOf(copy, source, is, parts) };
@@ -111,6 +111,15 @@ function neighboursOf(
   const macs = new Set(rows.map(([, { mac }]) => mac));
   const flooded = new Set(options.flood ? rows.flatMap(([, { host }]) => reachable(copy, host, parts) ?? []) : []);
   return ({ mac, host }) => macs.has(mac) || (flooded.size > 0 && flooded.has(reachable(copy, host, parts) ?? ''));
+}
+
+/** What this host holds of the changed keys, whatever the table says of them. */
+function heldOf(before: TableBefore, prefix: string, { host, held }: RemoteParts): Row[] {
+  const values = held(prefix);
+  return [...before.keys()].flatMap((rest): Row[] => {
+    const record = parseAddress(values.get(prefix + rest) ?? '');
+    return record === undefined ? [] : [[rest, { host, mac: record.mac, endpoint: record.endpoint }]];
+  });
 }
 
 /** Two hosts have one MAC. */
