@@ -20,7 +20,12 @@ const ZONE = ['br-user1', 'docker0'];
  */
 const RULES = `rules() {
   for t in iptables ip6tables; do $t-save; done | grep -E 'docker0|br-|DOCKER' | grep -Ev 'STAGE-2|ISTHMUS|-i isth' | sort -u
+}
+order() {
+  for t in iptables ip6tables; do $t-save -t filter; done | grep -E '^-A FORWARD.*(docker0|br-|DOCKER)' || true
 }`;
+/** Seconds without a change after which dockerd has put its rules in order: it moves jumps after all rules are there. */
+const QUIET = 1.5;
 const RELOADS = ['--reload', '--complete-reload'];
 const BACKENDS: readonly Backend[] = ALL ? ['nftables', 'iptables'] : ['nftables'];
 
@@ -37,10 +42,10 @@ describe('who reaches whom beside firewalld and a dockerd in its zone docker', f
 
   const shell = (script: string): string => site.host.run('sh', '-c', `set -e\n${RULES}\n${script}`);
   const zone = (): string[] => membersOf(site.host, 'docker', 'Interfaces');
-  /** dockerd has heard of it, and its rules are there again, which takes it some seconds. */
+  /** dockerd has heard of it, and its rules are there again and in their order, which takes it some seconds. */
   const reload = (how: string): void => {
     shell(`rules >/run/isth/docker.rules; firewall-cmd ${how}
-      until [ "$(rules)" = "$(cat /run/isth/docker.rules)" ]; do sleep 0.2; done`);
+      until [ "$(rules)" = "$(cat /run/isth/docker.rules)" ] && [ "$now" = "$(order)" ]; do now=$(order); sleep ${QUIET}; done`);
     assert.deepEqual(zone(), ZONE);
   };
 

@@ -38,8 +38,10 @@ export function testReach(title: string, made: () => { site: ReachSite; surround
     print(title, cells, withUs);
   });
 
-  afterEach('logs of the daemons', function () {
-    if (this.currentTest?.state === 'failed' && PRINT) console.log(made().site.host.logs());
+  afterEach('rules, and logs of the daemons', function () {
+    if (this.currentTest?.state !== 'failed') return;
+    console.log(made().site.host.run('sh', '-c', 'iptables-save -t filter; ip6tables-save -t filter'));
+    if (PRINT) console.log(made().site.host.logs());
   });
 
   it('opens nothing and closes nothing between others', () => {
