@@ -156,8 +156,7 @@ export class KernelTables implements Disposable {
     }
     const isSettled = !this.#unsettled.delete(devices.network);
     const isCompared = isSettled && this.#compared.get(devices.network) === generation;
-    if (!isCompared || !this.#change(devices, changes, view))
-      this.#compare(devices, generation);
+    if (!isCompared || !this.#change(devices, changes, view)) this.#compare(devices, generation);
   }
 
   /** False: only a comparison tells what the kernel needs, or it has refused an entry. */
