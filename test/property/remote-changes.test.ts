@@ -92,6 +92,7 @@ describe('property: changes of entries of other hosts', function () {
             if (writes.length > 0) await commit(lab, writes);
             if (!follows) continue;
             lab.follow();
+            lab.look();
             assert.deepEqual(lab.lack(), []);
           }
         }),

@@ -26,6 +26,8 @@ export interface KernelLab extends Disposable {
   write(put: Readonly<Record<string, string>>, gone?: readonly string[]): Promise<void>;
   /** The kernel gets what it lacks now. */
   follow(): void;
+  /** What the daemon does each second. */
+  look(): void;
   /** This host holds these keys without a word to the store, or holds them no more. */
   hold(keys: Readonly<Record<string, string>>): void;
   release(keys: readonly string[]): void;
@@ -85,10 +87,8 @@ export async function makeKernelLab(request: NetworkRequest): Promise<KernelLab>
       place.commit({ epoch: place.epoch, compare: [], put: puts, delete: gone });
       await settled();
     },
-    follow() {
-      tables.mirror(made);
-      tables.compareIfDue();
-    },
+    follow: () => tables.mirror(made),
+    look: () => tables.compareIfDue(),
     hold(keys) {
       for (const [key, value] of Object.entries(keys))
         machine.local().clusterKeys.put({ key, value, state: 'held', until: 0 });
