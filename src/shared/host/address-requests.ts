@@ -8,6 +8,7 @@ import {
   AF_INET,
   AF_INET6,
   IFA_F_NODAD,
+  IFA_F_NOPREFIXROUTE,
   NLM_F_APPEND,
   NLM_F_CREATE,
   NLM_F_EXCL,
@@ -72,7 +73,7 @@ export function changeAddress(op: OpOf<'addr.add' | 'addr.delete'>, resolver: Re
       local: text,
       address: text,
       broadcast: add && addr.family === 4 && length < 31 ? formatAddr(lastOf(prefix)) : undefined,
-      flags: op.noDad ? IFA_F_NODAD : undefined,
+      flags: (op.noDad ? IFA_F_NODAD : 0) | (op.noPrefixRoute ? IFA_F_NOPREFIXROUTE : 0) || undefined,
       lifetimes: add && op.deprecated ? { preferred: 0, valid: INFINITY_LIFE_TIME, created: 0, updated: 0 } : undefined,
     },
   });
@@ -106,8 +107,9 @@ export function changeRoute(op: OpOf<'route.add' | 'route.delete'>, resolver: Re
       table,
     },
   });
-  // No NLM_F_EXCL: a second network may add its own default route. The kernel still refuses an identical route.
-  return add ? { type: RTM_NEWROUTE, flags: NLM_F_CREATE, payload } : { type: RTM_DELROUTE, payload };
+  if (!add) return { type: RTM_DELROUTE, payload };
+  // As a rule no NLM_F_EXCL: a second network may add its own default route. The kernel still refuses an identical route.
+  return { type: RTM_NEWROUTE, flags: op.exclusive ? CREATE : NLM_F_CREATE, payload };
 }
 
 export function changeNeighbour(op: OpOf<'neigh.add' | 'neigh.replace' | 'neigh.delete'>, resolver: Resolver): Request {

@@ -3,7 +3,9 @@ import { fault } from '../errors/fault.ts';
 import { hasCode, NetError } from '../errors/net-error.ts';
 import { formatPorts } from '../model/firewall.ts';
 import { given } from '../model/given.ts';
+import { parentedLink } from '../model/link.ts';
 import type { Op } from '../model/op.ts';
+import { ruleText } from '../model/rule.ts';
 import {
   EADDRNOTAVAIL,
   EAFNOSUPPORT,
@@ -18,6 +20,7 @@ import {
   ESRCH,
 } from '../netlink/constants.ts';
 import { strerror } from '../netlink/sys.ts';
+import { missingKind, type ParentFacts, parentHint, whyRefused } from './link-failure.ts';
 import { spiText } from './render-xfrm.ts';
 
 /** The subject of an Op and its failure, for a message. */
@@ -26,22 +29,39 @@ interface Words {
   readonly what: string;
 }
 
+/** What else is known of a failure. */
+interface More {
+  readonly cause?: unknown;
+  /** The parent of the link to create. */
+  readonly parent?: ParentFacts | undefined;
+}
+
 /**
  * The NetError for an Op that the kernel refused with `errno`; `text` is that of the extended ack. Kind: `exists` for
  * EEXIST, `unsupported` for EOPNOTSUPP, else `kernel`.
  */
-export function opError(op: Op, errno: number, text = '', cause?: unknown): NetError {
+export function opError(op: Op, errno: number, text = '', { cause, parent }: More = {}): NetError {
   const { subject, what } = wordsOf(op);
-  const hint = hintOf(op, errno);
+  const lacks = missingKind(op, errno, text);
+  const why = op.op === 'link.create' ? whyRefused(op, errno, parent) : undefined;
+  const isExplained = errno === EOPNOTSUPP && why !== undefined;
+  const hint =
+    lacks === undefined ? hintOf(op, isExplained ? 0 : errno) : 'Load its module, or use a kernel that has it';
   return new NetError({
     kind: kindOf(op, errno),
     op: op.op,
     subject,
-    what: errno === EEXIST ? `${what}; it exists already` : what,
+    what: lacks ?? (errno === EEXIST ? `${what}; ${existing(op)}` : why === undefined ? what : `${what}; ${why}`),
     errno,
     reason: text === '' ? strerror(errno) : `${strerror(errno)}: ${text}`,
     ...given({ hint, cause }),
   });
+}
+
+/** The NetError `kernel` ENODEV for a link whose parent does not exist. */
+export function missingParent(op: Op, dev: string): NetError {
+  const what = `its parent ${dev} does not exist in the namespace where this step looks for it`;
+  return fault.kernel(op.op, wordsOf(op).subject, what, undefined, { errno: ENODEV, reason: strerror(ENODEV) });
 }
 
 /** The NetError `kernel` ENODEV for an Op whose link does not exist. */
@@ -97,7 +117,7 @@ function hintOf(op: Op, errno: number): string | undefined {
     const modules = op.op === 'tbf.add' ? 'sch_tbf' : 'sch_ingress, cls_u32 and act_mirred';
     return `This kernel has to have ${modules}: load them, or ask for no bandwidth limit`;
   }
-  if (errno !== EOPNOTSUPP) return undefined;
+  if (errno !== EOPNOTSUPP) return parentHint(op, errno);
   return op.op === 'link.create' ? `This kernel lacks links of kind ${op.link.kind} with these options` : undefined;
 }
 
@@ -118,6 +138,8 @@ function wordsOf(op: Op): Words {
       return { subject: `link ${op.name}`, what: `${JSON.stringify(op.set)} was not set` };
     case 'link.delete':
       return { subject: `link ${op.name}`, what: 'it was not deleted' };
+    case 'link.move':
+      return { subject: `link ${op.name}`, what: `it was not moved to the ${op.to} as ${op.toName}` };
     case 'port.set':
       return { subject: `bridge port ${op.name}`, what: `${JSON.stringify(op.set)} was not set` };
     case 'vlan.add':
@@ -134,6 +156,9 @@ function wordsOf(op: Op): Words {
         what: `it was not ${done(op.op)}`,
       };
     }
+    case 'rule.add':
+    case 'rule.delete':
+      return { subject: ruleText(op.rule), what: `it was not ${done(op.op)}` };
     case 'neigh.add':
     case 'neigh.replace':
     case 'neigh.delete':
@@ -173,7 +198,13 @@ function wordsOf(op: Op): Words {
 }
 
 function createdLink({ name, link }: Extract<Op, { op: 'link.create' }>): string {
-  return link.kind === 'veth' ? `veth ${name} with peer ${link.peer.name}` : `${link.kind} ${name}`;
+  if (link.kind === 'veth') return `veth ${name} with peer ${link.peer.name}`;
+  const parent = parentedLink(link);
+  return parent === undefined ? `${link.kind} ${name}` : `${link.kind} ${name} on ${parent.dev}`;
+}
+
+function existing(op: Op): string {
+  return op.op === 'link.move' ? 'a link of that name exists there already' : 'it exists already';
 }
 
 function done(op: string): string {

@@ -4,6 +4,7 @@ import type { HostId, SandboxId } from '../model/attachment.ts';
 import type { PortSpan, Protocol } from '../model/firewall.ts';
 import type { AddressState, ForwardingState, LinkState, NeighbourState, RouteState } from '../model/link.ts';
 import type { Op } from '../model/op.ts';
+import type { RuleState } from '../model/rule.ts';
 import type { ShapingState } from '../model/shaping.ts';
 import type { XfrmPolicy, XfrmStateInfo } from '../model/xfrm.ts';
 
@@ -36,7 +37,10 @@ export interface ViewQuery {
   readonly links?: 'all' | readonly string[];
   /** Names of the devices whose addresses to read. */
   readonly addresses?: 'all' | readonly string[];
+  /** True reads the unicast routes of every table except `local`. */
   readonly routes?: boolean;
+  /** True reads the policy routing rules that name a table. */
+  readonly rules?: boolean;
   /** Names of the devices whose permanent neighbours to read. */
   readonly neighbours?: readonly string[];
   /** Names of the devices whose static FDB entries to read: their own, and those of the bridge behind them. */
@@ -90,6 +94,8 @@ export interface View {
   readonly links: ReadonlyMap<string, LinkState>;
   readonly addresses: readonly AddressState[];
   readonly routes: readonly RouteState[];
+  /** IPv4 first, in the order in which the kernel tries them. */
+  readonly rules: readonly RuleState[];
   /** In no order, without those that the kernel has found by itself. */
   readonly neighbours: readonly NeighbourState[];
   /** In no order, without learned ones and the addresses of the ports themselves. */

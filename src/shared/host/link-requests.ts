@@ -1,4 +1,6 @@
-import type { LinkKind, VxlanLink } from '../model/link.ts';
+import { type LinkKind, parentedLink, type VxlanLink } from '../model/link.ts';
+import type { TapLink } from '../model/link-data.ts';
+import type { NsRef } from '../model/ns-ref.ts';
 import type { LinkChanges, Op, VlanRange } from '../model/op.ts';
 import {
   AF_BRIDGE,
@@ -20,10 +22,13 @@ import {
 import {
   bridgeLink,
   IN6_ADDR_GEN_MODE,
+  IPVLAN_FLAG,
+  IPVLAN_MODE,
   type LinkInfo,
   link,
   linkSpec,
   MACVLAN_MODE,
+  VLAN_PROTOCOL,
   VXLAN_DF,
 } from '../netlink/link.ts';
 import type { Request } from '../netlink/socket.ts';
@@ -34,19 +39,26 @@ type OpOf<N extends Op['op']> = Extract<Op, { op: N }>;
 export interface Resolver {
   /** The ifindex of a link in the Op's namespace. Throws NetError if it does not exist. */
   index(name: string): number;
-  /** The descriptor of a veth peer's namespace. */
-  netnsFd(ns: 'host' | 'sandbox'): number;
+  /** The ifindex of the parent of a link to create, in its own namespace. Throws NetError if it does not exist. */
+  parent(name: string, ns: NsRef): number;
+  /** The descriptor of a namespace that a message refers to. */
+  netnsFd(ns: NsRef): number;
 }
 
 /** IANA's port; the kernel's default predates it. */
 const VXLAN_PORT = 4789;
 
+/** A tap is made by ioctl: RTM_NEWLINK refuses its kind. */
+export type MessageLink = OpOf<'link.create'> & { readonly link: Exclude<LinkKind, TapLink> };
+
 /**
  * The message that creates a link with every attribute that RTM_NEWLINK accepts on creation. The alias is not among
- * them (rtnl_newlink_create in net/core/rtnetlink.c ignores IFLA_IFALIAS).
+ * them (rtnl_newlink_create in net/core/rtnetlink.c ignores IFLA_IFALIAS). It is for the socket of the parent's
+ * namespace.
  */
-export function createLink(op: OpOf<'link.create'>, resolver: Resolver): Request {
+export function createLink(op: MessageLink, resolver: Resolver): Request {
   const { name, mac, mtu, master, group, up } = op;
+  const { dev, devNs = op.ns } = parentedLink(op.link) ?? {};
   const flags = up ? IFF_UP : 0;
   const payload = link.encode({
     header: { flags, change: flags },
@@ -55,7 +67,8 @@ export function createLink(op: OpOf<'link.create'>, resolver: Resolver): Request
       address: mac,
       mtu,
       group,
-      link: 'dev' in op.link && op.link.kind === 'macvlan' ? resolver.index(op.link.dev) : undefined,
+      link: dev === undefined ? undefined : resolver.parent(dev, devNs),
+      netnsFd: devNs === op.ns ? undefined : resolver.netnsFd(op.ns),
       master: master === undefined ? undefined : resolver.index(master),
       info: linkInfo(op.link, resolver),
     },
@@ -116,6 +129,17 @@ export function deleteLink(index: number): Request {
   return { type: RTM_DELLINK, payload: link.encode({ header: { index }, attrs: {} }) };
 }
 
+/** Moves a link by its index; `name` is its new name. */
+export function moveLink(index: number, netnsFd: number, name: string): Request {
+  return { type: RTM_SETLINK, payload: link.encode({ header: { index }, attrs: { netnsFd, name } }) };
+}
+
+/** Also sets it up, where `up` says so: the kernel renames first. */
+export function renameLink(index: number, name: string, up = false): Request {
+  const flags = up ? IFF_UP : 0;
+  return { type: RTM_SETLINK, payload: link.encode({ header: { index, flags, change: flags }, attrs: { name } }) };
+}
+
 export function setPort(op: OpOf<'port.set'>): Request {
   const info = { slaveKind: 'bridge', bridgePort: { ...op.set } };
   return { type: RTM_NEWLINK, payload: link.encode({ header: {}, attrs: { name: op.name, info } }) };
@@ -140,7 +164,7 @@ function vlanEntry(flags: number, vid: number) {
   return { header: { flags, vid }, attrs: {} };
 }
 
-function linkInfo(spec: LinkKind, resolver: Resolver): LinkInfo {
+function linkInfo(spec: MessageLink['link'], resolver: Resolver): LinkInfo {
   const { kind } = spec;
   switch (spec.kind) {
     case 'bridge':
@@ -154,7 +178,14 @@ function linkInfo(spec: LinkKind, resolver: Resolver): LinkInfo {
     case 'vxlan':
       return { kind, vxlan: vxlanData(spec, resolver) };
     case 'macvlan':
-      return { kind, macvlan: { mode: MACVLAN_MODE[spec.mode] } };
+      return { kind, macvlan: { bcQueueLength: spec.bcQueueLength, mode: MACVLAN_MODE[spec.mode] } };
+    case 'ipvlan':
+      return { kind, ipvlan: { mode: IPVLAN_MODE[spec.mode], flags: IPVLAN_FLAG[spec.flag] } };
+    case 'vlan':
+      return { kind, vlan: { protocol: spec.protocol && VLAN_PROTOCOL[spec.protocol], id: spec.id } };
+    case 'vrf':
+      return { kind, vrf: { table: spec.table } };
+    case 'dummy':
     case 'ifb':
       return { kind };
   }

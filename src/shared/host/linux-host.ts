@@ -14,6 +14,7 @@ import { readAddresses, readRoutes } from './read-addresses.ts';
 import { LinkReader } from './read-links.ts';
 import { readForwarding, readNeighbours } from './read-neighbours.ts';
 import { readShaping } from './read-shaping.ts';
+import { readRules } from './rules.ts';
 import { type LinuxNamespaces, Run } from './run.ts';
 import { readSysctl } from './sysctl.ts';
 import { readTransforms } from './transforms.ts';
@@ -54,6 +55,7 @@ export class LinuxHost implements Host, Disposable {
       links: query.links === 'all' ? links.all() : links.named(query.links ?? []),
       addresses: query.addresses === undefined ? [] : readAddresses(linux, links, query.addresses),
       routes: query.routes ? readRoutes(linux, links) : [],
+      rules: query.rules ? readRules(linux) : [],
       neighbours: readNeighbours(linux, links, query.neighbours ?? []),
       forwarding: readForwarding(linux, links, query.forwarding ?? []),
       sysctls: readSysctls(linux, query.sysctls ?? []),

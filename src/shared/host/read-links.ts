@@ -13,6 +13,7 @@ import { type LinkMessage, link, linkName, VXLAN_DF } from '../netlink/link.ts';
 import { socketError } from '../netlink/message.ts';
 import type { Request } from '../netlink/socket.ts';
 import type { LinuxNamespace } from './linux-namespace.ts';
+import { linkData } from './read-link-data.ts';
 
 /** Reads the links of one namespace and caches each for its own lifetime. */
 export class LinkReader {
@@ -75,6 +76,8 @@ export class LinkReader {
       ...(bridge === undefined ? {} : { bridge: bridgeState(bridge) }),
       ...(port === undefined ? {} : { port: portState(port) }),
       ...(vxlan === undefined ? {} : { vxlan: vxlanState(vxlan) }),
+      ...(info === undefined ? {} : linkData(info)),
+      ...given({ permMac: attrs.permAddress, parentDev: attrs.parentDev, parentBus: attrs.parentBus }),
     };
   }
 

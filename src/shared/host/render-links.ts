@@ -1,12 +1,20 @@
-import type { LinkKind, NsRef, VxlanLink } from '../model/link.ts';
+import { given } from '../model/given.ts';
+import { type LinkKind, type NsRef, parentedLink, type VxlanLink } from '../model/link.ts';
+import type { TapLink } from '../model/link-data.ts';
 import type { LinkChanges, Op, PortChanges, VlanRange } from '../model/op.ts';
 import { onOff, pair, type RenderOptions, type Word } from './render-words.ts';
 
-export function createWords(op: Extract<Op, { op: 'link.create' }>, options: RenderOptions): Word[] {
+type CreateOp = Extract<Op, { op: 'link.create' }>;
+
+/** The arguments of `ip` that create a link, with its namespace `-n` where that is the sandbox. */
+export function createWords(op: CreateOp, options: RenderOptions): Word[] {
   const { name, link, mac, mtu, master, group, up } = op;
+  const { dev, devNs = op.ns } = parentedLink(link) ?? {};
   return [
-    ...['name', name],
-    ...(link.kind === 'macvlan' ? ['link', link.dev] : []),
+    ...within(devNs, options),
+    ...['link', 'add', 'name', name],
+    ...pair('link', dev),
+    ...(devNs === op.ns ? [] : ['netns', nameOf(op.ns, options)]),
     ...pair('address', mac),
     ...pair('mtu', mtu),
     ...pair('group', group),
@@ -17,19 +25,57 @@ export function createWords(op: Extract<Op, { op: 'link.create' }>, options: Ren
   ];
 }
 
-function kindWords(link: LinkKind, ns: NsRef, { sandbox, host = '1' }: RenderOptions): Word[] {
+/** The arguments of `ip` that create a tap, and those that set what remains: RTM_NEWLINK creates no tap. */
+export function tapLines(
+  { ns, name, link, ...op }: CreateOp & { readonly link: TapLink },
+  options: RenderOptions,
+): Word[][] {
+  const at = within(ns, options);
+  const { owner, group, multiQueue, vnetHdr } = link;
+  const who = [...pair('user', owner), ...pair('group', group)];
+  const create = ['tuntap', 'add', 'dev', name, 'mode', 'tap', ...who];
+  const { mac, mtu, alias, master, up } = op;
+  const set = changeWords(given({ mac, mtu, group: op.group, alias, master, up }));
+  return [
+    [...at, ...create, multiQueue && 'multi_queue', vnetHdr && 'vnet_hdr'],
+    ...(set.some((each) => each !== false && each !== undefined) ? [[...at, 'link', 'set', 'dev', name, ...set]] : []),
+  ];
+}
+
+export function moveWords({ name, to, toName }: Extract<Op, { op: 'link.move' }>, options: RenderOptions): Word[] {
+  return ['link', 'set', 'dev', name, 'netns', nameOf(to, options), 'name', toName];
+}
+
+/** `-n <sandbox>` inside the sandbox. */
+function within(ns: NsRef, { sandbox }: RenderOptions): Word[] {
+  return ns === 'sandbox' ? ['-n', sandbox] : [];
+}
+
+function nameOf(ns: NsRef, { sandbox, host = '1' }: RenderOptions): string {
+  return ns === 'sandbox' ? sandbox : host;
+}
+
+function kindWords(link: LinkKind, ns: NsRef, options: RenderOptions): Word[] {
   switch (link.kind) {
     case 'bridge':
       return [...pair('vlan_filtering', bit(link.vlanFiltering)), ...pair('vlan_default_pvid', link.defaultPvid)];
     case 'veth': {
       const { peer } = link;
-      const where = peer.ns === ns ? [] : ['netns', peer.ns === 'sandbox' ? sandbox : host];
+      const where = peer.ns === ns ? [] : ['netns', nameOf(peer.ns, options)];
       return ['peer', 'name', peer.name, ...pair('address', peer.mac), ...pair('mtu', peer.mtu), ...where];
     }
     case 'vxlan':
       return vxlanWords(link);
     case 'macvlan':
-      return ['mode', link.mode];
+      return ['mode', link.mode, ...pair('bcqueuelen', link.bcQueueLength)];
+    case 'ipvlan':
+      return ['mode', link.mode, link.flag];
+    case 'vlan':
+      return [...pair('protocol', link.protocol), 'id', link.id];
+    case 'vrf':
+      return ['table', link.table];
+    case 'tap':
+    case 'dummy':
     case 'ifb':
       return [];
   }

@@ -1,8 +1,9 @@
 import { entryKey } from '../model/firewall.ts';
 import type { RouteSpec } from '../model/link.ts';
 import { inFloodList, type Op } from '../model/op.ts';
+import type { RuleSpec } from '../model/rule.ts';
 import { firewallLines, guardLines, underlayLines } from './firewall-text.ts';
-import { changeWords, createWords, portWords, vlanWords } from './render-links.ts';
+import { changeWords, createWords, moveWords, portWords, tapLines, vlanWords } from './render-links.ts';
 import { isV6, line, pair, type RenderOptions, type Word } from './render-words.ts';
 import { policyWords, stateWords } from './render-xfrm.ts';
 
@@ -13,15 +14,14 @@ export function renderOp(op: Op, options: RenderOptions): string {
   const command = (...words: readonly Word[]): string =>
     line(...(op.ns === 'sandbox' ? ['ip', 'netns', 'exec', options.sandbox] : []), ...words);
   switch (op.op) {
-    case 'link.create': {
-      const create = tool('ip', 'link', 'add', ...createWords(op, options));
-      if (op.alias === undefined) return create;
-      return `${create} && ${tool('ip', 'link', 'set', 'dev', op.name, 'alias', op.alias)}`;
-    }
+    case 'link.create':
+      return createLines(op, options).join(' && ');
     case 'link.set':
       return tool('ip', 'link', 'set', 'dev', op.name, ...changeWords(op.set));
     case 'link.delete':
       return tool('ip', 'link', 'delete', 'dev', op.name, ...pair('type', op.kind));
+    case 'link.move':
+      return tool('ip', ...moveWords(op, options));
     case 'port.set':
       return tool('bridge', 'link', 'set', 'dev', op.name, ...portWords(op.set));
     case 'vlan.add':
@@ -33,9 +33,12 @@ export function renderOp(op: Op, options: RenderOptions): string {
     case 'route.add':
     case 'route.delete': {
       // NLM_F_CREATE without NLM_F_EXCL: `add` would refuse the second default route of a pod with two networks.
-      const change = op.op === 'route.add' ? 'prepend' : 'delete';
+      const change = op.op === 'route.delete' ? 'delete' : op.exclusive ? 'add' : 'prepend';
       return tool('ip', isV6(op.route.dst) && '-6', 'route', change, ...routeWords(op.route));
     }
+    case 'rule.add':
+    case 'rule.delete':
+      return tool('ip', op.rule.family === 6 && '-6', 'rule', verb(op.op), ...ruleWords(op.rule));
     case 'neigh.add':
     case 'neigh.replace':
     case 'neigh.delete': {
@@ -75,6 +78,14 @@ export function renderOp(op: Op, options: RenderOptions): string {
   }
 }
 
+function createLines(op: Extract<Op, { op: 'link.create' }>, options: RenderOptions): string[] {
+  const { link, alias, ns, name } = op;
+  if (link.kind === 'tap') return tapLines({ ...op, link }, options).map((words) => line('ip', ...words));
+  const create = line('ip', ...createWords(op, options));
+  if (alias === undefined) return [create];
+  return [create, renderOp({ op: 'link.set', ns, name, set: { alias } }, options)];
+}
+
 /** A no-op `:` for entries whose commands depend on existing state (other backends, admission). */
 function firewallWords(op: Extract<Op, { op: 'firewall.add' | 'firewall.delete' }>): string[] {
   const add = op.op === 'firewall.add';
@@ -92,8 +103,9 @@ function addressWords({ op, address }: Extract<Op, { op: 'addr.add' | 'addr.dele
   return op === 'addr.add' && !isV6(address) && lengthOf < 31 ? ['brd', '+'] : [];
 }
 
-function lifeWords({ op, noDad, deprecated }: Extract<Op, { op: 'addr.add' | 'addr.delete' }>): Word[] {
-  return [op === 'addr.add' && deprecated && 'preferred_lft', op === 'addr.add' && deprecated && '0', noDad && 'nodad'];
+function lifeWords({ op, noDad, noPrefixRoute, deprecated }: Extract<Op, { op: 'addr.add' | 'addr.delete' }>): Word[] {
+  const life = op === 'addr.add' && deprecated ? ['preferred_lft', '0'] : [];
+  return [...life, noDad && 'nodad', noPrefixRoute && 'noprefixroute'];
 }
 
 function routeWords(route: RouteSpec): Word[] {
@@ -110,6 +122,10 @@ function routeWords(route: RouteSpec): Word[] {
     ...pair('advmss', advmss),
     onlink && 'onlink',
   ];
+}
+
+function ruleWords({ from = 'all', table, priority, protocol }: RuleSpec): Word[] {
+  return ['from', from, ...pair('priority', priority), 'table', table, ...pair('protocol', protocol)];
 }
 
 function forwardingWords(op: Extract<Op, { op: 'fdb.add' | 'fdb.replace' | 'fdb.delete' }>): Word[] {

@@ -2,6 +2,7 @@ import type { Op } from '../model/op.ts';
 import type { Request } from '../netlink/socket.ts';
 import { changeAddress, changeForwarding, changeNeighbour, changeRoute } from './address-requests.ts';
 import { changeVlan, type Resolver, setPort } from './link-requests.ts';
+import { changeRule } from './rules.ts';
 import { changeTbf } from './shaping-requests.ts';
 
 /** Ops that do not map to one rtnetlink message. */
@@ -12,6 +13,7 @@ type OtherOp = Extract<
       | 'link.create'
       | 'link.set'
       | 'link.delete'
+      | 'link.move'
       | 'announce'
       | 'sysctl.set'
       | 'firewall.add'
@@ -40,6 +42,9 @@ export function requestOf(op: Exclude<Op, OtherOp>, resolver: Resolver): Request
     case 'route.add':
     case 'route.delete':
       return changeRoute(op, resolver);
+    case 'rule.add':
+    case 'rule.delete':
+      return changeRule(op);
     case 'neigh.add':
     case 'neigh.replace':
     case 'neigh.delete':

@@ -1,12 +1,14 @@
 import { NetError } from '../errors/net-error.ts';
 import { given } from '../model/given.ts';
+import { parentedLink } from '../model/link.ts';
 import { type Op, sysctlPath } from '../model/op.ts';
-import { EAFNOSUPPORT, ENODEV, ENOENT } from '../netlink/constants.ts';
+import { EAFNOSUPPORT, ENOENT } from '../netlink/constants.ts';
 import type { Request } from '../netlink/socket.ts';
 import { linkIndex } from '../netlink/sys.ts';
 import { announceLater, announceNow, type RunOptions } from './announce.ts';
-import { type FlushOp, flushConnections } from './conntrack.ts';
-import { badOp, missingLink, NO_FIREWALL, opError, otherKind } from './failure.ts';
+import { carryOut, type Pending, type Queues, WITHOUT_INET } from './batches.ts';
+import { createAcross, createTapLink, moveAcross } from './cross-links.ts';
+import { badOp, missingLink, missingParent, NO_FIREWALL, opError, otherKind } from './failure.ts';
 import {
   createLink,
   deleteLink,
@@ -21,40 +23,18 @@ import type { LinuxNamespace } from './linux-namespace.ts';
 import { readLink } from './read-links.ts';
 import { redirects } from './read-shaping.ts';
 import { requestOf } from './requests.ts';
-import { addIngress, addRedirect, deleteIngress, shapingErrno } from './shaping-requests.ts';
-import { type SysctlOp, writeSysctls } from './sysctl.ts';
-import { changeTransforms, isTransform, type TransformOp } from './transforms.ts';
+import { addIngress, addRedirect, deleteIngress } from './shaping-requests.ts';
+import { isTransform } from './transforms.ts';
 
 export interface LinuxNamespaces {
   readonly host: LinuxNamespace;
   readonly sandbox?: LinuxNamespace;
 }
 
-interface Queue<K extends string, T> {
-  readonly kind: K;
-  readonly ns: LinuxNamespace;
-  readonly items: T[];
-}
-
-interface Queues {
-  /** `unless`: the errnos that mean there is nothing to do. */
-  readonly requests: Queue<
-    'requests',
-    { readonly op: Op; readonly request: Request; readonly unless: readonly number[] }
-  >;
-  readonly sysctls: Queue<'sysctls', { readonly op: SysctlOp; readonly path: string }>;
-  readonly flushes: Queue<'flushes', FlushOp>;
-  readonly transforms: Queue<'transforms', TransformOp>;
-}
-
-type Pending = Queues[keyof Queues];
-
 type AnnounceOp = Extract<Op, { op: 'announce' }>;
 
 const NONE: readonly number[] = [];
 const WITHOUT_INET6: readonly number[] = [EAFNOSUPPORT];
-/** What a missing path is in /proc/sys. */
-const WITHOUT_INET: readonly number[] = [ENODEV, EAFNOSUPPORT];
 
 /**
  * One run through a list of Ops. Batches consecutive Ops that reach the kernel in the same way; an Op that depends on
@@ -126,11 +106,15 @@ export class Run {
         this.#request(op, ns, deleteIngress(this.#ownIngress(op, ns)));
         return;
       case 'link.create':
-        this.#request(op, ns, createLink(op, this.#resolver(op, ns)));
         // An existing name is foreign: send nothing to it before the kernel has answered.
-        if (this.#flush() && op.alias !== undefined) {
+        if (this.#create(op, ns) && op.alias !== undefined) {
           this.#request(op, ns, setLink(op.name, { alias: op.alias }, this.#resolver(op, ns)));
         }
+        this.#indexes.clear();
+        return;
+      case 'link.move':
+        this.#flush();
+        moveAcross(op, ns, this.#namespace(op, op.to));
         this.#indexes.clear();
         return;
       case 'link.set': {
@@ -147,6 +131,21 @@ export class Run {
       default:
         this.#request(op, ns, requestOf(op, this.#resolver(op, ns)));
     }
+  }
+
+  /** Returns true if the kernel has created the link. */
+  #create(op: Extract<Op, { op: 'link.create' }>, ns: LinuxNamespace): boolean {
+    const { link } = op;
+    const resolver = this.#resolver(op, ns);
+    const parents = this.#namespace(op, parentedLink(link)?.devNs ?? op.ns);
+    if (link.kind !== 'tap' && parents === ns) {
+      this.#request(op, ns, createLink({ ...op, link }, resolver));
+      return this.#flush();
+    }
+    this.#flush();
+    if (link.kind === 'tap') createTapLink({ ...op, link }, ns, resolver);
+    else createAcross({ ...op, link }, { parents, target: ns }, resolver);
+    return true;
   }
 
   #ownLink(op: Extract<Op, { op: 'link.delete' }>, ns: LinuxNamespace): number {
@@ -201,22 +200,23 @@ export class Run {
   #resolver(op: Op, ns: LinuxNamespace): Resolver {
     return {
       index: (name) => this.#index(op, ns, name),
+      parent: (name, ref) => this.#index(op, this.#namespace(op, ref), name, missingParent),
       netnsFd: (ref) => this.#namespace(op, ref).fd,
     };
   }
 
-  #index(op: Op, ns: LinuxNamespace, name: string): number {
+  #index(op: Op, ns: LinuxNamespace, name: string, missing = missingLink): number {
     const known = this.#indexes.get(ns)?.get(name);
     if (known !== undefined) return known;
     this.#flush();
     const index = linkIndex(ns.route.fd, name);
-    if (index === undefined) throw missingLink(op, name);
+    if (index === undefined) throw missing(op, name);
     const names = this.#indexes.get(ns) ?? new Map<string, number>();
     this.#indexes.set(ns, names.set(name, index));
     return index;
   }
 
-  #namespace(op: Op, ref: 'host' | 'sandbox'): LinuxNamespace {
+  #namespace(op: Op, ref: Op['ns']): LinuxNamespace {
     const ns = this.#namespaces[ref];
     if (ns === undefined) throw badOp(op, 'the step is for a sandbox and there is none');
     return ns;
@@ -230,20 +230,4 @@ export class Run {
       this.#fail(error);
     }
   }
-}
-
-function carryOut(pending: Pending): NetError[] {
-  if (pending.kind === 'requests') return sendRequests(pending);
-  if (pending.kind === 'flushes') return flushConnections(pending.items, pending.ns);
-  if (pending.kind === 'transforms') return changeTransforms(pending.items, pending.ns);
-  return writeSysctls(pending.ns, pending.items);
-}
-
-function sendRequests({ ns, items }: Queues['requests']): NetError[] {
-  const replies = ns.route.exchange(items.map(({ request }) => request));
-  return items.flatMap(({ op, unless }, i) => {
-    const { errno = 0, text = '' } = replies[i] ?? {};
-    const cause = op.op === 'sysctl.set' && WITHOUT_INET.includes(errno) ? ENOENT : shapingErrno(op, errno);
-    return errno === 0 || unless.includes(errno) ? [] : [opError(op, cause, text)];
-  });
 }

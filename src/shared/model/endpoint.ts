@@ -1,7 +1,7 @@
 import type { Attachment, SandboxId } from './attachment.ts';
-import type { FirewallBackend, PublishedEntry, RelayFacts } from './firewall.ts';
-import type { RouteSpec } from './link.ts';
-import type { LinkChanges, Op, VlanRange } from './op.ts';
+import type { FirewallBackend, FirewallEntry, PublishedEntry, RelayFacts } from './firewall.ts';
+import type { InsideFacts, LinkFacts, LoneLinkFacts } from './interface-facts.ts';
+import type { LinkChanges, Op } from './op.ts';
 import type { RateLimit } from './shaping.ts';
 
 /** The sandbox that an endpoint is attached to. */
@@ -12,69 +12,18 @@ export interface SandboxRef {
   readonly id: SandboxId | '';
 }
 
-/** A bridge port and the addresses of its endpoint, without prefix length. */
-export interface PortFacts {
-  readonly port: string;
-  readonly addresses: readonly string[];
-}
-
-/** The veth pair of an endpoint, and the bridge port settings of its host side. */
-export interface LinkFacts {
-  /** Host-side interface. */
-  readonly hostIf: string;
-  /** Interface in the sandbox. */
-  readonly ifName: string;
-  /** MAC of the interface in the sandbox. */
-  readonly mac: string;
-  readonly hostMac: string;
-  /** Bytes, of both ends. */
-  readonly mtu: number;
-  /** Bridge that the host side is a port of. */
-  readonly bridge: string;
-  /** IFLA_IFALIAS of the host side. */
-  readonly alias: string;
-  readonly hairpin?: true;
-  /** The port exchanges no frames with other isolated ports. */
-  readonly isolated?: true;
-  /** With `isolated`: by the kernel's flag of the port, on a kernel whose packet filter cannot do it. */
-  readonly byFlag?: true;
-  /** Only `mac` may send from the port. */
-  readonly guarded?: true;
-  /** Nor does the port carry what only another endpoint, a router or a DHCP server may send. Implies `guarded`. */
-  readonly spoofGuard?: true;
-  /** With `spoofGuard`: the other guarded ports of the same container. Each may send as the others. */
-  readonly partners?: readonly PortFacts[];
-  /** VLANs of the port, besides the bridge's default one. */
-  readonly vlans?: readonly VlanRange[];
-  /** The port is not in the bridge's default VLAN. */
-  readonly leavesDefaultVlan?: true;
-}
-
-/** One address of an endpoint, as text. */
-export interface AddressFacts {
-  /** With the prefix length of its subnet. */
-  readonly address: string;
-  /** Gateway out of the subnet. */
-  readonly gateway?: string;
-}
-
-/** Addresses and routes of an endpoint's interface in its sandbox. */
-export interface InsideFacts {
-  readonly addresses: readonly AddressFacts[];
-  /** With their gateways. */
-  readonly routes: readonly RouteSpec[];
-  readonly up: boolean;
-  readonly detectDuplicates: boolean;
-  /** `on`: without router advertisements. Absent: as the reference leaves it. */
-  readonly ipv6?: 'on' | 'off';
-}
-
 /** Published ports; one entry for each family. */
 export interface PublishedFacts {
   readonly backend: FirewallBackend;
   readonly entries: readonly PublishedEntry[];
   /** What the daemon relays from IPv6 besides (`proxy6to4`). Default: nothing. */
   readonly relays?: readonly RelayFacts[];
+}
+
+/** Packet filter entries about an endpoint's own device, where no network device is in between. */
+export interface DeviceRules {
+  readonly backend: FirewallBackend;
+  readonly entries: readonly FirewallEntry[];
 }
 
 /** Rate limits of what a pod receives (`ingress`) and sends (`egress`). */
@@ -120,8 +69,13 @@ interface Publisher {
   readonly standby?: PublishedFacts;
 }
 
+/** A part with entries about the endpoint's own device. */
+interface Ruler {
+  readonly rules?: DeviceRules;
+}
+
 /** An interface that a CNI call made. */
-export interface CniEndpoint extends Interface, Publisher {
+export interface CniEndpoint extends Interface, Publisher, Ruler {
   readonly kind: 'cni';
   readonly link: LinkFacts;
   readonly inside: InsideFacts;
@@ -130,6 +84,16 @@ export interface CniEndpoint extends Interface, Publisher {
   readonly aliases: readonly string[];
   /** The foreign IPAM plugin that DEL calls, with its configuration as JSON. */
   readonly delegate?: { readonly type: string; readonly config: string };
+}
+
+/** An interface that a CNI call made in the sandbox, without a side on the host. It goes with its namespace. */
+export interface LoneEndpoint extends Interface {
+  readonly kind: 'lone';
+  readonly link: LoneLinkFacts;
+  readonly inside: InsideFacts;
+  readonly aliases: readonly string[];
+  /** As in a CniEndpoint. */
+  readonly delegate?: CniEndpoint['delegate'];
 }
 
 /** An endpoint that dockerd moves into its container and configures there. */
@@ -161,7 +125,7 @@ export interface RecalledEndpoint extends Interface {
 }
 
 /** Ports that a call of its own publishes: portmap's in a chain, or Docker's. */
-export interface PortsPart extends Part, Publisher {
+export interface PortsPart extends Part, Publisher, Ruler {
   readonly kind: 'ports';
   readonly role: 'portmap';
 }
@@ -175,7 +139,7 @@ export interface ZoneFacts {
 }
 
 /** The firewall plugin's part. Its other entries belong to the network. */
-export interface FirewallPart extends Part {
+export interface FirewallPart extends Part, Ruler {
   readonly kind: 'firewall';
   readonly role: 'firewall';
   readonly zone?: ZoneFacts;
@@ -208,7 +172,7 @@ export interface TunedFacts {
 export type ChainedPart = PortsPart | FirewallPart | BandwidthPart | TuningPart;
 
 /** One role's part of one attachment, as facts. Valid for one boot. */
-export type Endpoint = CniEndpoint | DockerEndpoint | RecalledEndpoint | ChainedPart;
+export type Endpoint = CniEndpoint | LoneEndpoint | DockerEndpoint | RecalledEndpoint | ChainedPart;
 
 /** The host-side interface that the part created, if any. */
 export function hostIfOf(endpoint: Endpoint): string | undefined {
@@ -216,15 +180,31 @@ export function hostIfOf(endpoint: Endpoint): string | undefined {
   return endpoint.kind === 'cni' || endpoint.kind === 'docker' ? endpoint.link?.hostIf : undefined;
 }
 
+/** A host side that is no bridge port. */
+export type HostSide = Pick<LinkFacts, 'hostIf'> & Required<Pick<LinkFacts, 'host'>>;
+
+/** The part's host side, if it has addresses and routes of its own. */
+export function hostSideOf(part: Endpoint): HostSide | undefined {
+  if (part.kind !== 'cni' || part.link.host === undefined) return undefined;
+  const { hostIf, host } = part.link;
+  return { hostIf, host };
+}
+
 /** The endpoint's own addresses, without prefix length. */
-export function addressesOf(endpoint: CniEndpoint | DockerEndpoint): string[] {
-  const texts = endpoint.kind === 'cni' ? endpoint.inside.addresses.map(({ address }) => address) : endpoint.addresses;
+export function addressesOf(endpoint: CniEndpoint | LoneEndpoint | DockerEndpoint): string[] {
+  const texts =
+    endpoint.kind === 'docker' ? endpoint.addresses : endpoint.inside.addresses.map(({ address }) => address);
   return texts.map((text) => text.slice(0, text.lastIndexOf('/')));
 }
 
 /** The part's ports in force. */
 export function publishedOf(endpoint: Endpoint): PublishedFacts | undefined {
   return 'published' in endpoint ? endpoint.published : undefined;
+}
+
+/** The part's entries about the endpoint's own device. */
+export function rulesOf(endpoint: Endpoint): DeviceRules | undefined {
+  return 'rules' in endpoint ? endpoint.rules : undefined;
 }
 
 /** The part's ports on standby. */

@@ -1,3 +1,19 @@
+import type {
+  IpvlanLink,
+  IpvlanState,
+  MacvlanLink,
+  MacvlanState,
+  ParentedLink,
+  TapLink,
+  TunState,
+  VlanLink,
+  VlanState,
+  VrfState,
+} from './link-data.ts';
+import type { NsRef } from './ns-ref.ts';
+
+export type { NsRef };
+
 /** A network interface as the kernel reports it. Field names follow `ip -d link`. */
 export interface LinkState {
   readonly index: number;
@@ -20,6 +36,11 @@ export interface LinkState {
   readonly group: number;
   readonly alias?: string;
   readonly altNames: readonly string[];
+  /** IFLA_PERM_ADDRESS: the MAC that the hardware came with. */
+  readonly permMac?: string;
+  /** IFLA_PARENT_DEV_NAME and IFLA_PARENT_DEV_BUS_NAME: `0000:00:03.0` of `pci`, `virtio0` of `virtio`. */
+  readonly parentDev?: string;
+  readonly parentBus?: string;
   /** Name of the bridge (or other upper device) that this link is a port of. */
   readonly master?: string;
   /** IFLA_LINK: ifindex of the veth peer or lower device, in `linkNetnsId` if that is present. */
@@ -28,6 +49,13 @@ export interface LinkState {
   readonly bridge?: BridgeState;
   readonly port?: PortState;
   readonly vxlan?: VxlanState;
+  readonly macvlan?: MacvlanState;
+  readonly ipvlan?: IpvlanState;
+  readonly vlan?: VlanState;
+  readonly vrf?: VrfState;
+  /** Table of the VRF that this link is a member of. */
+  readonly vrfTable?: number;
+  readonly tun?: TunState;
 }
 
 export interface BridgeState {
@@ -145,12 +173,23 @@ export type LinkKind =
   | { readonly kind: 'bridge'; readonly vlanFiltering?: boolean; readonly defaultPvid?: number }
   | { readonly kind: 'veth'; readonly peer: VethPeer }
   | VxlanLink
-  | {
-      readonly kind: 'macvlan';
-      readonly dev: string;
-      readonly mode: 'private' | 'vepa' | 'bridge' | 'passthru' | 'source';
-    }
+  | MacvlanLink
+  | IpvlanLink
+  | VlanLink
+  | { readonly kind: 'dummy' }
+  | { readonly kind: 'vrf'; readonly table: number }
+  | TapLink
   | { readonly kind: 'ifb' };
+
+/** Undefined for links without a parent. */
+export function parentedLink(link: LinkKind): ParentedLink | undefined {
+  return link.kind === 'macvlan' || link.kind === 'ipvlan' || link.kind === 'vlan' ? link : undefined;
+}
+
+/** The IFLA_INFO_KIND that the kernel reports for such a link. */
+export function infoKind({ kind }: LinkKind): string {
+  return kind === 'tap' ? 'tun' : kind;
+}
 
 /** Absent: port 4789, and the kernel's default for every other key. */
 export interface VxlanLink extends Partial<Omit<VxlanState, 'id'>> {
@@ -168,9 +207,6 @@ export interface VethPeer {
   readonly mac?: string;
   readonly mtu?: number;
 }
-
-/** The namespace an Op acts in: the host's (the caller's own), or the endpoint's sandbox. */
-export type NsRef = 'host' | 'sandbox';
 
 /** Bytes of a name: IFNAMSIZ - 1, linux/if.h. */
 export const MAX_IFNAME = 15;

@@ -1,6 +1,7 @@
 import type { FirewallBackend, FirewallEntry, Protocol } from './firewall.ts';
 import type { ForwardingState, LinkKind, NsRef, PortState, RouteSpec } from './link.ts';
 import { isUnicastMac } from './mac.ts';
+import type { RuleSpec } from './rule.ts';
 import type { XfrmPolicy, XfrmState, XfrmStateId } from './xfrm.ts';
 
 /** Link attributes that can be changed. Only the keys present are changed. */
@@ -62,8 +63,19 @@ export type Op =
       readonly op: 'link.delete';
       readonly ns: NsRef;
       readonly name: string;
-      /** Deletes only a link of this kind, in case the name has come to mean another link. */
+      /** Deletes only a link of this IFLA_INFO_KIND (`tun` for a tap), in case the name has come to mean another link. */
       readonly kind?: string;
+    }
+  | {
+      /**
+       * Moves a link to another namespace under the name `toName`: down, and without its addresses, routes and master.
+       * The inverse is the move back.
+       */
+      readonly op: 'link.move';
+      readonly ns: NsRef;
+      readonly name: string;
+      readonly to: NsRef;
+      readonly toName: string;
     }
   | { readonly op: 'port.set'; readonly ns: NsRef; readonly name: string; readonly set: PortChanges }
   | { readonly op: 'vlan.add' | 'vlan.delete'; readonly ns: NsRef; readonly name: string; readonly vlan: VlanRange }
@@ -74,10 +86,20 @@ export type Op =
       readonly address: string;
       /** IFA_F_NODAD: usable at once, without duplicate address detection (IPv6). */
       readonly noDad?: boolean;
+      /** IFA_F_NOPREFIXROUTE: the kernel makes no route to the subnet. */
+      readonly noPrefixRoute?: boolean;
       /** Preferred for 0 s: the host does not choose it as a source while it has another (IPv6). */
       readonly deprecated?: boolean;
     }
-  | { readonly op: 'route.add' | 'route.delete'; readonly ns: NsRef; readonly route: RouteSpec }
+  | {
+      readonly op: 'route.add' | 'route.delete';
+      readonly ns: NsRef;
+      readonly route: RouteSpec;
+      /** NLM_F_EXCL: fails if there is a route to the same destination with the same metric, by any device. */
+      readonly exclusive?: boolean;
+    }
+  /** A deletion deletes the first rule that has the given keys. */
+  | { readonly op: 'rule.add' | 'rule.delete'; readonly ns: NsRef; readonly rule: RuleSpec }
   | {
       /** A permanent neighbour. `neigh.replace` also overwrites one that the kernel has found by itself. */
       readonly op: 'neigh.add' | 'neigh.replace' | 'neigh.delete';

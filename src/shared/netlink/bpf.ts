@@ -6,11 +6,14 @@ import { addressOf, setsockopt } from './sys.ts';
  * One step of a classic BPF program. A test names the labels to jump to; without `no`, the next step follows. Loads are
  * in network order. `attr` and `nestedAttr` set the accumulator to the offset of the attribute of type `type`, or to 0
  * if it is absent: `attr` searches from offset `from`, `nestedAttr` inside the attribute at the accumulator.
- * `valueWord` and `valueHalf` load from the value of that attribute.
+ * `value` loads from the value of that attribute. `ipHeader` sets the index to the length of the IPv4 header at that offset;
+ * `indexed` loads a half word at the offset plus the index.
  */
 export type Step =
   | { readonly label: string }
-  | { readonly load: 'byte'; readonly at: number }
+  | { readonly load: 'byte' | 'half'; readonly at: number }
+  | { readonly ipHeader: number }
+  | { readonly indexed: number }
   | { readonly attr: number; readonly from: number }
   | { readonly nestedAttr: number }
   | { readonly value: 'word' | 'half' }
@@ -30,9 +33,11 @@ interface Instruction {
 const LD_IMM = 0x00;
 const LDX_IMM = 0x01;
 const LD_W_ABS = 0x20;
+const LD_H_ABS = 0x28;
 const LD_B_ABS = 0x30;
 const LD_W_IND = 0x40;
 const LD_H_IND = 0x48;
+const LDX_MSH = 0xb1;
 const JA = 0x05;
 const JEQ = 0x15;
 const JSET = 0x45;
@@ -79,7 +84,9 @@ export function assemble(steps: readonly Step[]): Uint8Array<ArrayBuffer> {
 }
 
 function instructionsOf(step: Exclude<Step, { readonly label: string }>): Instruction[] {
-  if ('load' in step) return [{ code: LD_B_ABS, k: step.at }];
+  if ('load' in step) return [{ code: step.load === 'byte' ? LD_B_ABS : LD_H_ABS, k: step.at }];
+  if ('ipHeader' in step) return [{ code: LDX_MSH, k: step.ipHeader }];
+  if ('indexed' in step) return [{ code: LD_H_IND, k: step.indexed }];
   if ('attr' in step) {
     const [from, type] = [step.from, step.attr];
     return [

@@ -36,7 +36,9 @@ export const ENOENT = 2;
 export const ESRCH = 3;
 export const EINTR = 4;
 export const EAGAIN = 11;
+export const ENXIO = 6;
 export const EACCES = 13;
+export const EBUSY = 16;
 export const EEXIST = 17;
 export const ENODEV = 19;
 export const EINVAL = 22;
@@ -125,6 +127,9 @@ export const RTM_GETROUTE = 26;
 export const RTM_NEWNEIGH = 28;
 export const RTM_DELNEIGH = 29;
 export const RTM_GETNEIGH = 30;
+export const RTM_NEWRULE = 32;
+export const RTM_DELRULE = 33;
+export const RTM_GETRULE = 34;
 export const RTM_NEWQDISC = 36;
 export const RTM_DELQDISC = 37;
 export const RTM_GETQDISC = 38;
@@ -145,6 +150,10 @@ export const RT_SCOPE_HOST = 254;
 export const RT_SCOPE_NOWHERE = 255;
 export const RTNH_F_ONLINK = 4;
 export const RTM_F_CLONED = 0x200;
+
+// linux/fib_rules.h
+export const FR_ACT_TO_TBL = 1;
+export const FIB_RULE_INVERT = 2;
 
 // linux/pkt_sched.h, pkt_cls.h, if_ether.h, tc_act/tc_mirred.h
 export const TC_H_ROOT = 0xffffffff;
@@ -169,6 +178,7 @@ export const IFA_F_NODAD = 0x02;
 export const IFA_F_DADFAILED = 0x08;
 export const IFA_F_TENTATIVE = 0x40;
 export const IFA_F_PERMANENT = 0x80;
+export const IFA_F_NOPREFIXROUTE = 0x200;
 
 // linux/if_bridge.h
 export const BRIDGE_FLAGS_MASTER = 1;

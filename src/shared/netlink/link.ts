@@ -48,7 +48,25 @@ const VXLAN = {
 };
 
 /** linux/if_link.h, IFLA_MACVLAN_*. */
-const MACVLAN = { mode: attr(1, u32) };
+const MACVLAN = { mode: attr(1, u32), bcQueueLength: attr(7, u32) };
+
+/** linux/if_link.h, IFLA_IPVLAN_*. */
+const IPVLAN = { mode: attr(1, u16), flags: attr(2, u16) };
+
+/** linux/if_link.h, IFLA_VLAN_*. */
+const VLAN = { id: attr(1, u16), protocol: attr(5, be16) };
+
+/** linux/if_link.h, IFLA_VRF_*; IFLA_VRF_PORT_* has the same number. */
+const VRF = { table: attr(1, u32) };
+
+/** linux/if_link.h, IFLA_TUN_*. The kernel only reports them: a tap is made by ioctl. */
+const TUN = {
+  owner: attr(1, u32),
+  group: attr(2, u32),
+  type: attr(3, u8),
+  vnetHdr: attr(5, flag8),
+  multiQueue: attr(7, flag8),
+};
 
 /** The rows that a link shares with its veth peer. linux/if_link.h, IFLA_*. */
 const COMMON = {
@@ -65,9 +83,14 @@ const LINK_INFO = {
   bridge: { ...attr(2, nested(BRIDGE)), when: ['kind', 'bridge'] },
   vxlan: { ...attr(2, nested(VXLAN)), when: ['kind', 'vxlan'] },
   macvlan: { ...attr(2, nested(MACVLAN)), when: ['kind', 'macvlan'] },
+  ipvlan: { ...attr(2, nested(IPVLAN)), when: ['kind', 'ipvlan'] },
+  vlan: { ...attr(2, nested(VLAN)), when: ['kind', 'vlan'] },
+  vrf: { ...attr(2, nested(VRF)), when: ['kind', 'vrf'] },
+  tun: { ...attr(2, nested(TUN)), when: ['kind', 'tun'] },
   /** linux/veth.h, VETH_INFO_PEER. */
   veth: { ...attr(2, nested({ peer: attr(1, body(IFINFOMSG, COMMON)) })), when: ['kind', 'veth'] },
   bridgePort: { ...attr(5, nested(BRIDGE_PORT)), when: ['slaveKind', 'bridge'] },
+  vrfPort: { ...attr(5, nested(VRF)), when: ['slaveKind', 'vrf'] },
 } as const;
 
 /** linux/if_link.h, IFLA_*. */
@@ -86,6 +109,9 @@ const LINK_ATTRS = {
   promiscuity: attr(30, u32),
   linkNetnsId: attr(37, s32),
   altNames: { ...attr(52, nested({ names: repeated(53, string) })), flagged: true },
+  permAddress: attr(54, mac),
+  parentDev: attr(56, string),
+  parentBus: attr(57, string),
 } as const;
 
 /** linux/if_bridge.h, struct bridge_vlan_info. */
@@ -129,6 +155,16 @@ export const VXLAN_DF = { unset: 0, set: 1, inherit: 2 } as const;
 
 /** linux/if_link.h, enum macvlan_mode. */
 export const MACVLAN_MODE = { private: 1, vepa: 2, bridge: 4, passthru: 8, source: 16 } as const;
+
+/** linux/if_link.h, enum ipvlan_mode and IPVLAN_F_*. */
+export const IPVLAN_MODE = { l2: 0, l3: 1, l3s: 2 } as const;
+export const IPVLAN_FLAG = { bridge: 0, private: 1, vepa: 2 } as const;
+
+/** linux/if_ether.h, ETH_P_*. */
+export const VLAN_PROTOCOL = { '802.1Q': 0x8100, '802.1ad': 0x88a8 } as const;
+
+/** linux/if_tun.h, IFF_TUN and IFF_TAP. */
+export const TUN_TYPE = { tun: 1, tap: 2 } as const;
 
 const SIOCGIFNAME = 0x8910;
 const SIOCGIFFLAGS = 0x8913;

@@ -1,20 +1,18 @@
-import dgram from 'node:dgram';
 import { closeSync } from 'node:fs';
 import { attachFilter, type Step } from './bpf.ts';
 import {
-  AF_INET,
   AF_NETLINK,
   NETLINK_ADD_MEMBERSHIP,
   SO_RCVBUFFORCE,
   SOCK_CLOEXEC,
-  SOCK_DGRAM,
   SOCK_NONBLOCK,
   SOCK_RAW,
   SOL_NETLINK,
   SOL_SOCKET,
 } from './constants.ts';
+import { pollSocket } from './event-loop.ts';
 import { decodeMessages, type Message } from './message.ts';
-import { connect, loadLibrary, setsockopt, socket, systemErrorOfCall } from './sys.ts';
+import { connect, setsockopt, socket } from './sys.ts';
 
 export interface Listening {
   /** NETLINK_ROUTE, NETLINK_NETFILTER, … */
@@ -32,8 +30,6 @@ export interface Listening {
 /** Bytes that may wait for reading; the kernel counts about 500 more for each datagram. */
 const RECEIVE_BYTES = 4 * 1024 * 1024;
 
-let libc: { readonly dup3: (from: number, to: number, flags: number) => number } | undefined;
-
 /**
  * Reports the messages of multicast groups, in the thread's current network namespace, until disposed. The event loop
  * polls the socket, so it needs neither a thread nor a timer. Does not keep the process alive. Throws NetError `kernel`
@@ -47,36 +43,11 @@ export function listenTo({ protocol, groups, filter, messages, lost }: Listening
     // Connected to the kernel (struct sockaddr_nl with port 0): receives no other sender's messages.
     connect(netlink, Uint8Array.from([AF_NETLINK, ...new Uint8Array(11)]));
     for (const group of groups) setsockopt(netlink, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, integer(group));
-    return onEventLoop(netlink, messages, lost);
-  } finally {
-    closeSync(netlink);
-  }
-}
-
-/**
- * Node has no handle for a netlink socket, but libuv reads a UDP socket with plain recvmsg(2) on whatever its descriptor
- * refers to. So a UDP socket is handed to Node, and its descriptor replaced by dup3(2) before the loop has seen it:
- * libuv adds descriptors to epoll when it next waits. O_NONBLOCK is the socket's own, so it is set when that is made.
- */
-function onEventLoop(netlink: number, messages: Listening['messages'], lost: () => void): Disposable {
-  const fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  const reader = dgram.createSocket('udp4');
-  try {
-    reader.bind({ fd });
   } catch (error) {
-    closeSync(fd);
+    closeSync(netlink);
     throw error;
   }
-  libc ??= loadLibrary(null, { dup3: { return: 'i32', arguments: ['i32', 'i32', 'i32'] } });
-  if (libc.dup3(netlink, fd, SOCK_CLOEXEC) < 0) {
-    const error = systemErrorOfCall('dup3');
-    reader.close();
-    throw error;
-  }
-  reader.on('message', (bytes) => messages(decodeMessages(bytes)));
-  reader.on('error', lost);
-  reader.unref();
-  return { [Symbol.dispose]: () => reader.close() };
+  return pollSocket(netlink, (bytes) => messages(decodeMessages(bytes)), lost);
 }
 
 function integer(value: number): Uint8Array {

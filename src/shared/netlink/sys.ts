@@ -129,8 +129,8 @@ export function setns(fd: number, type: number): void {
   checked('setns', libcFunctions().setns(fd, type));
 }
 
-/** Returns the result of an ioctl with an integer argument. */
-export function ioctl(fd: number, request: number, argument = 0): number {
+/** Returns the result of an ioctl with an integer argument, or an address. */
+export function ioctl(fd: number, request: number, argument: number | bigint = 0): number {
   return checked('ioctl', libcFunctions().ioctl(fd, BigInt(request), BigInt(argument)));
 }
 
@@ -153,6 +153,16 @@ export function linkIndex(socketFd: number, name: string): number | undefined {
   const error = errno();
   if (error === ENODEV) return undefined;
   throw systemError('ioctl', error);
+}
+
+const SIOCOUTQ = 0x5411;
+
+/** Bytes that the socket has been given and the kernel has not handed to the network yet. Source: udp(7). */
+export function unsentBytes(fd: number): number {
+  requests ??= loadLibrary(null, { ioctl: { return: 'i32', arguments: ['i32', 'u64', 'pointer'] } });
+  const count = new Int32Array(1);
+  checked('ioctl', requests.ioctl(fd, BigInt(SIOCOUTQ), new Uint8Array(count.buffer)));
+  return count[0] ?? 0;
 }
 
 /** The C library's text for an error number: `No such device`. */

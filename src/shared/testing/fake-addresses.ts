@@ -81,7 +81,8 @@ function addRoute(op: RouteOp, ns: FakeNetns): void {
     protocol: BOOT,
     ...(addr.family === 6 ? { priority: route.priority ?? METRIC_V6 } : {}),
   };
-  if (allRoutes(ns).some((other) => sameWay(other, made))) throw opError(op, EEXIST);
+  const isThere = op.exclusive ? sameKey : sameWay;
+  if (allRoutes(ns).some((other) => isThere(other, made))) throw opError(op, EEXIST);
   ns.routes.push(made);
 }
 
@@ -102,11 +103,12 @@ function deleteRoute(op: RouteOp, ns: FakeNetns): void {
 
 /** Splits the routes into the kernel's routes to the subnets of links that are up, and the others. */
 export function allRoutes(ns: FakeNetns): RouteState[] {
-  const connected = ns.addresses.flatMap(({ dev, address }): RouteState[] => {
+  const connected = ns.addresses.flatMap(({ dev, address, noPrefixRoute }): RouteState[] => {
     const prefix = parsePrefix(address);
-    if (prefix === undefined || !ns.links.get(dev)?.state.up || dev === 'lo') return [];
+    if (prefix === undefined || noPrefixRoute || !ns.links.get(dev)?.state.up || dev === 'lo') return [];
     if (prefix.length === BITS[prefix.addr.family] && prefix.addr.family === 4) return [];
-    const common = { dst: formatPrefix(networkOf(prefix)), dev, table: RT_TABLE_MAIN, protocol: KERNEL };
+    const table = ns.links.get(dev)?.state.vrfTable ?? RT_TABLE_MAIN;
+    const common = { dst: formatPrefix(networkOf(prefix)), dev, table, protocol: KERNEL };
     return prefix.addr.family === 4
       ? [{ ...common, scope: 'link', source: address.split('/')[0] ?? '' }]
       : [{ ...common, scope: 'global', priority: CONNECTED_METRIC_V6 }];
@@ -127,9 +129,12 @@ function wayTo(ns: FakeNetns, gateway: string, dev?: string): string | undefined
   return ways.sort((a, b) => length(b) - length(a))[0]?.dev;
 }
 
+function sameKey(a: RouteState, b: RouteState): boolean {
+  return a.dst === b.dst && a.table === b.table && (a.priority ?? 0) === (b.priority ?? 0);
+}
+
 function sameWay(a: RouteState, b: RouteState): boolean {
-  const sameKey = a.dst === b.dst && a.table === b.table && (a.priority ?? 0) === (b.priority ?? 0);
-  return sameKey && a.dev === b.dev && a.gateway === b.gateway;
+  return sameKey(a, b) && a.dev === b.dev && a.gateway === b.gateway;
 }
 
 function prefixOf(op: Op, text: string): Prefix {

@@ -2,16 +2,28 @@ import { fault } from '../errors/fault.ts';
 import { NetError } from '../errors/net-error.ts';
 import { badOp, isAbsence, NO_FIREWALL, opError } from '../host/failure.ts';
 import type { Holder, Host, HostIdentity, Namespace, Namespaces, PortQuery, View, ViewQuery } from '../host/host.ts';
+import { UNKNOWN_KIND } from '../host/link-failure.ts';
 import { hostId, sandboxId } from '../model/attachment.ts';
-import { type Op, sysctlPath } from '../model/op.ts';
-import { ENOENT } from '../netlink/constants.ts';
+import { type LinkKind, parentedLink } from '../model/link.ts';
+import type { Op } from '../model/op.ts';
+import { EOPNOTSUPP } from '../netlink/constants.ts';
 import { allRoutes, changeFakeAddress, changeFakeRoute } from './fake-addresses.ts';
-import { createFakeLink, deleteFakeLink, linkOf, removeLink, setFakeLink, setFakePort } from './fake-links.ts';
-import { changeFakeForwarding, changeFakeNeighbour } from './fake-neighbours.ts';
+import {
+  changeFakeVlans,
+  createFakeLink,
+  deleteFakeLink,
+  linkOf,
+  removeLink,
+  setFakeLink,
+  setFakePort,
+} from './fake-links.ts';
+import { moveFakeLink, saveHardware } from './fake-moves.ts';
+import { changeFakeForwarding, changeFakeNeighbour, ofDevices } from './fake-neighbours.ts';
 import { FakeNetns, type FakeSeed } from './fake-netns.ts';
 import { printNamespaces } from './fake-print.ts';
+import { changeFakeRule } from './fake-rules.ts';
 import { changeFakeShaping, fakeShaping } from './fake-shaping.ts';
-import { fakeSysctl } from './fake-sysctls.ts';
+import { fakeSysctl, setFakeSysctl } from './fake-sysctls.ts';
 import { changeFakeTransforms, fakeTransforms } from './fake-transforms.ts';
 
 export interface FakeOptions {
@@ -28,6 +40,8 @@ export interface FakeOptions {
   readonly ipv6?: boolean;
   /** False: the kernel has no ESP. Default true. */
   readonly esp?: boolean;
+  /** Kinds of links that the kernel does not have. */
+  readonly lacks?: readonly LinkKind['kind'][];
   /** Host ports that processes listen on. */
   readonly listeners?: readonly (PortQuery & Holder)[];
   /** Returns the errno that refuses an Op before it has any effect, or undefined. */
@@ -69,9 +83,10 @@ export class FakeHost implements Host {
     return made;
   }
 
-  /** Deletes the namespace with its links and the other ends of its veths. */
+  /** Deletes the namespace with its links, the other ends of its veths and all on them; hardware returns to the host. */
   removeNamespace(path: string): void {
     const gone = this.#namespaces.get(path);
+    if (gone !== undefined) saveHardware(gone, this.own);
     for (const name of [...(gone?.links.keys() ?? [])]) if (gone !== undefined) removeLink(gone, name);
     this.#namespaces.delete(path);
   }
@@ -86,8 +101,9 @@ export class FakeHost implements Host {
       links: new Map(
         names.flatMap((name) => fake.links.get(name) ?? []).map((link) => [link.state.name, fake.view(link)]),
       ),
-      addresses: wanted.map(({ noDad, deprecated, ...address }) => address),
+      addresses: wanted.map(({ noDad, deprecated, noPrefixRoute, ...address }) => address),
       routes: routes ? allRoutes(fake) : [],
+      rules: query.rules ? fake.rules : [],
       neighbours: ofDevices(fake.neighbours, query.neighbours),
       forwarding: ofDevices(fake.forwarding, query.forwarding),
       sysctls: new Map(values.filter((entry): entry is readonly [string, string] => entry[1] !== undefined)),
@@ -145,7 +161,19 @@ export class FakeHost implements Host {
     if (errno !== undefined) throw opError(op, errno);
     switch (op.op) {
       case 'link.create':
-        createFakeLink(op, ns, op.link.kind === 'veth' ? at(op.link.peer.ns) : undefined);
+        if (this.#options.lacks?.includes(op.link.kind)) throw opError(op, EOPNOTSUPP, UNKNOWN_KIND);
+        createFakeLink(op, {
+          ns,
+          parents: at(parentedLink(op.link)?.devNs ?? op.ns),
+          ...(op.link.kind === 'veth' && { peers: at(op.link.peer.ns) }),
+        });
+        break;
+      case 'link.move':
+        moveFakeLink(op, ns, at(op.to));
+        break;
+      case 'rule.add':
+      case 'rule.delete':
+        changeFakeRule(op, ns);
         break;
       case 'link.set':
         setFakeLink(op, ns);
@@ -158,7 +186,7 @@ export class FakeHost implements Host {
         break;
       case 'vlan.add':
       case 'vlan.delete':
-        changeVlans(op, ns);
+        changeFakeVlans(op, ns);
         break;
       case 'addr.add':
       case 'addr.delete':
@@ -183,7 +211,7 @@ export class FakeHost implements Host {
         ns.announced.push(...op.addresses);
         break;
       case 'sysctl.set':
-        this.#setSysctl(op, ns);
+        setFakeSysctl(op, ns, this.#options.ipv6 ?? true);
         break;
       case 'tbf.add':
       case 'tbf.delete':
@@ -206,39 +234,10 @@ export class FakeHost implements Host {
     }
   }
 
-  #setSysctl(op: Extract<Op, { op: 'sysctl.set' }>, ns: FakeNetns): void {
-    const path = sysctlPath(op.key);
-    if (path === undefined) throw badOp(op, 'a key has to be a path below /proc/sys/net');
-    if (fakeSysctl(ns, path, this.#options.ipv6 ?? true) !== undefined) setSysctl(ns, path, op.value);
-    else if (!op.optional) throw opError(op, ENOENT);
-  }
-
   #make(path: string, seed?: FakeSeed): FakeNetns {
     this.#made += 1;
     return new FakeNetns(sandboxId(this.identity.bootId, this.#made), path, seed);
   }
-}
-
-/** The entries of these devices. A query without any reads none: others may have thousands. */
-function ofDevices<T extends { readonly dev: string }>(
-  entries: ReadonlyMap<string, T>,
-  devices: readonly string[] = [],
-): T[] {
-  return devices.length === 0 ? [] : [...entries.values()].filter(({ dev }) => devices.includes(dev));
-}
-
-/** IPv6 that is switched off takes the neighbours with it. */
-function setSysctl(ns: FakeNetns, path: string, value: string): void {
-  ns.sysctls.set(path, value);
-  const [, dev] = /^net\/ipv6\/conf\/([^/]+)\/disable_ipv6$/.exec(path) ?? [];
-  if (dev !== undefined && value === '1') ns.forgetNeighbours(dev, 6);
-}
-
-function changeVlans(op: Extract<Op, { op: 'vlan.add' | 'vlan.delete' }>, ns: FakeNetns): void {
-  linkOf(op, ns, op.name);
-  const kept = ns.vlans.filter(({ name, vlan }) => name !== op.name || vlan.vid !== op.vlan.vid);
-  if (op.op === 'vlan.delete' && kept.length === ns.vlans.length) throw opError(op, ENOENT);
-  ns.vlans = op.op === 'vlan.add' ? [...kept, { name: op.name, vlan: op.vlan }] : kept;
 }
 
 function fakeNetns(ns: Namespace): FakeNetns {

@@ -83,3 +83,11 @@ function checkRemote(op: ForwardingOp, { state: { vxlan } }: FakeLink): void {
 function entryOf({ dev, mac, flags, dst }: ForwardingOp): { dev: string; mac: string; flags: 'self' | 'master' } {
   return { dev, mac, ...(dst !== undefined && { dst }), flags };
 }
+
+/** The entries of these devices. A query without any reads none: others may have thousands. */
+export function ofDevices<T extends { readonly dev: string }>(
+  entries: ReadonlyMap<string, T>,
+  devices: readonly string[] = [],
+): T[] {
+  return devices.length === 0 ? [] : [...entries.values()].filter(({ dev }) => devices.includes(dev));
+}

@@ -1,4 +1,6 @@
-import { sysctlPath } from '../model/op.ts';
+import { badOp, opError } from '../host/failure.ts';
+import { type Op, sysctlPath } from '../model/op.ts';
+import { ENOENT } from '../netlink/constants.ts';
 import type { FakeNetns } from './fake-netns.ts';
 
 /** Keys of each device below net/<family>/conf/, with the value of a new device. */
@@ -41,4 +43,18 @@ export function fakeSysctl(ns: FakeNetns, key: string, ipv6: boolean): string | 
   const [, family = '', conf, dev = '', name = ''] = path.split('/');
   if (conf !== 'conf') return GENERAL[path];
   return dev === 'all' || dev === 'default' || ns.links.has(dev) ? CONF[family]?.[name] : undefined;
+}
+
+export function setFakeSysctl(op: Extract<Op, { op: 'sysctl.set' }>, ns: FakeNetns, ipv6: boolean): void {
+  const path = sysctlPath(op.key);
+  if (path === undefined) throw badOp(op, 'a key has to be a path below /proc/sys/net');
+  if (fakeSysctl(ns, path, ipv6) !== undefined) set(ns, path, op.value);
+  else if (!op.optional) throw opError(op, ENOENT);
+}
+
+/** IPv6 that is switched off takes the neighbours with it. */
+function set(ns: FakeNetns, path: string, value: string): void {
+  ns.sysctls.set(path, value);
+  const [, dev] = /^net\/ipv6\/conf\/([^/]+)\/disable_ipv6$/.exec(path) ?? [];
+  if (dev !== undefined && value === '1') ns.forgetNeighbours(dev, 6);
 }
