@@ -1,40 +1,41 @@
-import { fault } from '../errors/fault.ts';
-import type { NetError } from '../errors/net-error.ts';
 import { given } from '../model/given.ts';
 import { field, isObject, type Json, textField, textOf } from '../model/json.ts';
-import { isUnicastMac, parseMac } from '../model/mac.ts';
-import { BANDWIDTH_KEYS, type Bandwidth, parseBandwidth } from './bandwidth.ts';
+import { type Bandwidth, limits, parseBandwidth } from './bandwidth.ts';
 import { type BridgeOptions, parseBridge } from './bridge.ts';
 import { type Dns, readDns } from './dns.ts';
+import { asDropIn, type DriverName, foreignKeys, isInterfaceDriver, knownDriver } from './driver-keys.ts';
 import { backendKey, type FirewallOptions, parseFirewall } from './firewall.ts';
-import { invalid, show } from './invalid.ts';
-import { OVERLAY_ONLY, type OverlayConfig, parseOverlay } from './overlay.ts';
+import { type InterfaceOptions, parseInterfaceOptions } from './inside.ts';
+import { invalid } from './invalid.ts';
+import { type OverlayConfig, parseOverlay } from './overlay.ts';
 import { type PortMapping, parsePortMappings } from './port-mappings.ts';
-import { assertShape, respell } from './shape.ts';
+import { requestedMac } from './requested-mac.ts';
+import { assertShape } from './shape.ts';
 import { netconf } from './validators.generated.js';
 
-export type DriverName = 'bridge' | 'host' | 'null' | 'overlay';
+export type { DriverName } from './driver-keys.ts';
 
 /** Options of one driver, by its name. */
 export type DriverOptions =
   | BridgeOptions
   | { readonly driver: 'overlay'; readonly bridge: BridgeOptions; readonly overlay: OverlayConfig }
+  | InterfaceOptions
   | { readonly driver: 'host' }
   | { readonly driver: 'null' };
 
 /** The parsed and validated configuration, except for IPAM. */
 export interface NetworkConfig {
   readonly options: DriverOptions;
-  /** From runtimeConfig.mac, args.cni.mac, CNI_ARGS MAC, in this order. */
+  /** From runtimeConfig.mac, args.cni.mac, CNI_ARGS MAC, and the key `mac` of macvlan and tap, in this order. */
   readonly mac?: string;
   /** Overrides the DNS of IPAM. */
   readonly dns?: Dns;
   readonly firewall: FirewallOptions;
   /** The key that names the firewall's backend, for errors. */
   readonly backendPath: string;
-  /** Host ports to publish (runtimeConfig.portMappings); the drop-in bridge leaves them to portmap. */
+  /** Host ports to publish (runtimeConfig.portMappings); the drop-in names leave them to portmap. */
   readonly mappings: readonly PortMapping[];
-  /** Limits of the pod's traffic; the drop-in bridge leaves them to bandwidth. */
+  /** Limits of the pod's traffic; the drop-in names leave them to bandwidth. */
   readonly bandwidth: Bandwidth;
   /** Names on this network (runtimeConfig.aliases). */
   readonly aliases: readonly string[];
@@ -50,65 +51,29 @@ export interface NetconfInput {
   readonly mac?: string;
 }
 
-const BRIDGE_ONLY = [
-  'bridge',
-  'isGateway',
-  'isDefaultGateway',
-  'forceAddress',
-  'mtu',
-  'hairpinMode',
-  'promiscMode',
-  'vlan',
-  'vlanTrunk',
-  'preserveDefaultVlan',
-  'macspoofchk',
-  'spoofGuard',
-  'enabledad',
-  'ipv6',
-  'disableContainerInterface',
-  'portIsolation',
-  'ipam',
-  'ipMasq',
-  'ipMasqBackend',
-  'nonMasqueradeCIDRs',
-  'outboundAddr4',
-  'outboundAddr6',
-  'ingressPolicy',
-  'internal',
-  'trustedHostInterfaces',
-  'exhaustedStatus',
-  'icc',
-  'firewall',
-  'snat',
-  'masqAll',
-  'proxy6to4',
-  'markMasqBit',
-  'externalSetMarkChain',
-  'conditionsV4',
-  'conditionsV6',
-  'backend',
-  ...BANDWIDTH_KEYS,
-];
-
 /**
  * Parses the network that a configuration describes. Throws NetError `invalid-config` naming path, value and rule;
  * `unsupported-field` for options that the backend cannot implement.
  */
 export function parseNetconf(input: NetconfInput): NetworkConfig {
-  const config = input.strict ? input.config : respell(input.config, [...BRIDGE_ONLY, 'dns', 'args']);
-  assertShape(netconf, config, '', input.strict);
-  const options = parseDriver(config, input);
+  const { strict } = input;
+  const driver = input.driver ?? driverName(input.config);
+  const config = strict ? input.config : asDropIn(input.config, driver);
+  assertShape(netconf, config, '', strict);
+  const options = parseDriver(config, driver, strict);
   const firewall = parseFirewall(config);
-  const mappings = input.strict ? parsePortMappings(field(field(config, 'runtimeConfig'), 'portMappings')) : [];
-  assertPublishable(config, options, mappings);
-  const mac = requestedMac(config, input.mac);
+  const mappings = strict ? parsePortMappings(field(field(config, 'runtimeConfig'), 'portMappings')) : [];
+  assertPublishable(config, driver, mappings);
+  const bandwidth = strict ? parseBandwidth(config) : {};
+  assertLimitable(config, driver, bandwidth);
+  const mac = requestedMac({ config, driver, strict, fromArgs: input.mac });
   const dns = requestedDns(config);
   return {
     options,
     firewall,
     backendPath: backendKey(config)[0],
     mappings,
-    bandwidth: input.strict ? parseBandwidth(config) : {},
+    bandwidth,
     ...given({ mac, dns }),
     aliases: requestedAliases(config),
   };
@@ -125,52 +90,45 @@ export function ipamType(config: Json, strict: boolean): string | undefined {
 
 /** Returns the driver of a configuration; never throws. */
 export function driverName(config: Json): DriverName {
-  const name = field(config, 'driver');
-  return name === 'host' || name === 'null' || name === 'overlay' ? name : 'bridge';
+  return knownDriver(field(config, 'driver')) ?? 'bridge';
 }
 
-function parseDriver(config: Json, input: NetconfInput): DriverOptions {
-  const driver = input.driver ?? driverName(config);
-  const others = driver === 'overlay' ? [] : driver === 'bridge' ? OVERLAY_ONLY : [...BRIDGE_ONLY, ...OVERLAY_ONLY];
-  const foreign = others.find((key) => field(config, key) !== undefined);
-  if (foreign !== undefined && input.strict) {
+function parseDriver(config: Json, driver: DriverName, strict: boolean): DriverOptions {
+  const foreign = strict ? foreignKeys(driver).find((key) => field(config, key) !== undefined) : undefined;
+  if (foreign !== undefined) {
     throw invalid(`.${foreign}`, field(config, foreign), `means nothing to driver "${driver}"`, 'Remove it');
   }
-  if (driver === 'bridge') return parseBridge(config, input.strict);
+  if (driver === 'bridge') return parseBridge(config, strict);
+  if (isInterfaceDriver(driver)) return parseInterfaceOptions(driver, config);
   if (driver !== 'overlay') return { driver };
   const overlay = parseOverlay(config);
   // Every host has the gateway: the same of a bridged network, that of its own range of a routed one.
-  return { driver, bridge: parseBridge({ ...config, isGateway: true }, input.strict), overlay };
+  return { driver, bridge: parseBridge({ ...config, isGateway: true }, strict), overlay };
+}
+
+/** Traffic of the host's ports does not pass an interface that has no side on the host. */
+function hasHostSide(driver: DriverName): boolean {
+  return driver === 'ptp' || !isInterfaceDriver(driver);
 }
 
 /** A published port leads to an address, and a network without IPAM has none. */
-function assertPublishable(config: Json, options: DriverOptions, mappings: readonly PortMapping[]): void {
-  const isBridged = options.driver === 'bridge' || options.driver === 'overlay';
-  if (mappings.length === 0 || (isBridged && field(config, 'ipam') !== undefined)) return;
+function assertPublishable(config: Json, driver: DriverName, mappings: readonly PortMapping[]): void {
+  if (mappings.length === 0) return;
   const given = field(field(config, 'runtimeConfig'), 'portMappings');
+  if (!hasHostSide(driver)) {
+    const what = `the host is not on the way to an interface of driver "${driver}"`;
+    throw invalid('.runtimeConfig.portMappings', given, what, 'Remove the capability portMappings');
+  }
+  if (driver !== 'host' && driver !== 'null' && field(config, 'ipam') !== undefined) return;
   throw invalid('.runtimeConfig.portMappings', given, 'the network gives no address to lead to', 'Give .ipam');
 }
 
-function requestedMac(config: Json, fromArgs: string | undefined): string | undefined {
-  const runtime = field(field(config, 'runtimeConfig'), 'mac');
-  const args = field(field(field(config, 'args'), 'cni'), 'mac');
-  const [path, value] =
-    runtime !== undefined && runtime !== ''
-      ? ['.runtimeConfig.mac', runtime]
-      : args !== undefined && args !== ''
-        ? ['.args.cni.mac', args]
-        : ['CNI_ARGS MAC', fromArgs];
-  if (value === undefined || value === '') return undefined;
-  const mac = typeof value === 'string' ? parseMac(value) : undefined;
-  if (mac === undefined) throw wrongMac(path, value, 'is no MAC address', 'Write six bytes: 0a:58:0a:16:00:07');
-  if (isUnicastMac(mac)) return mac;
-  throw wrongMac(path, value, 'is a group address or zero, which no interface can have', 'Make its first byte even');
-}
-
-/** CNI has a separate error code for values from the environment. */
-function wrongMac(path: string, value: unknown, what: string, hint: string): NetError {
-  if (!path.startsWith('CNI_ARGS')) return invalid(path, value, what, hint);
-  return fault.badEnvironment('environment', `${path}=${show(value)}`, what, hint);
+/** The kernel limits the traffic of a pod at the host's side of its interface. */
+function assertLimitable(config: Json, driver: DriverName, bandwidth: Bandwidth): void {
+  if (hasHostSide(driver) || !limits(bandwidth)) return;
+  const given = field(field(config, 'runtimeConfig'), 'bandwidth');
+  const what = `an interface of driver "${driver}" has no side on the host, where limits are`;
+  throw invalid('.runtimeConfig.bandwidth', given, what, 'Remove the capability bandwidth');
 }
 
 /** `dns` of the configuration; the runtime's `dns` capability overrides it if it has servers. */

@@ -8,6 +8,7 @@ import type { BridgeOptions } from './bridge.ts';
 import type { FirewallOptions, MasqueradeOptions } from './firewall.ts';
 import type { RangeConfig } from './ipam-ranges.ts';
 import type { OverlayOptions } from './overlay.ts';
+import type { PtpOptions } from './ptp.ts';
 
 /** The packet filter's rules for all endpoints of a network. */
 export interface NetworkRules {
@@ -18,7 +19,7 @@ export interface NetworkRules {
 }
 
 /** Options of a network on this host, by driver. */
-export type NetworkOptions = BridgeOptions | OverlayOptions | { readonly driver: 'null' };
+export type NetworkOptions = BridgeOptions | OverlayOptions | PtpOptions | { readonly driver: 'null' };
 
 /** The options of the network's bridge on this host; undefined without one. */
 export function bridgeOf(options: NetworkOptions): BridgeOptions | undefined {

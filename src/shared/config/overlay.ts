@@ -2,6 +2,7 @@ import type { NetError } from '../errors/net-error.ts';
 import { digest } from '../model/attachment.ts';
 import { field, type Json, textField } from '../model/json.ts';
 import type { BridgeOptions } from './bridge.ts';
+import { readChoice } from './interface-values.ts';
 import { invalid } from './invalid.ts';
 
 /**
@@ -72,7 +73,7 @@ export function parseOverlay(config: Json): OverlayConfig {
   if (foreign !== undefined)
     throw invalid(`.${foreign}`, field(config, foreign), 'means nothing to driver "overlay"', 'Remove it');
   if (field(config, 'ipam') === undefined) throw withoutPool(config);
-  const mode = field(config, 'mode') === 'shared' ? 'shared' : 'per-host';
+  const mode = readChoice(config, 'mode', ['per-host', 'shared']);
   const flag = (key: string): boolean => field(config, key) === true;
   const bridged = ['flood', 'hostAddress'].find(flag);
   if (mode === 'per-host' && bridged !== undefined) {

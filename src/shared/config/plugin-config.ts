@@ -1,37 +1,42 @@
 import { given } from '../model/given.ts';
-import { field, isObject, type Json, textField } from '../model/json.ts';
+import { field, isObject, type Json } from '../model/json.ts';
 import { type Bandwidth, parseBandwidth } from './bandwidth.ts';
 import { type BridgeOptions, wantsSpoofGuard } from './bridge.ts';
 import { parseCniArgs } from './cni-args.ts';
+import { type DhcpOptions, parseDhcp } from './dhcp.ts';
 import { type Document, parseNetworkName } from './document.ts';
 import { type FirewallOptions, parseFirewall } from './firewall.ts';
 import { type FirewallPluginOptions, parseFirewallPlugin } from './firewall-plugin.ts';
-import { invalid } from './invalid.ts';
-import { type HostLocalSpec, parseHostLocal, parseStatic, type StaticSpec } from './ipam.ts';
+import type { InterfaceDriver, InterfaceOptions } from './inside.ts';
+import { type LocalIpam, parseLocalIpam, runtimeValue } from './local-ipam.ts';
 import { type DriverName, ipamType, type NetworkConfig, parseNetconf } from './netconf.ts';
 import { type OverlayConfig, withoutPool } from './overlay.ts';
 import { type PortMapping, parsePortMappings } from './port-mappings.ts';
 import { type CniResult, parseResult } from './result.ts';
 import { parseTuning, readAllowlist, type Tuning } from './tuning.ts';
-import { atLeast, type CniVersion } from './versions.ts';
+import type { CniVersion } from './versions.ts';
 
 /** Names of the executable; argv[0] selects one. */
 export type PluginName =
   | 'isthmus'
   | 'bridge'
+  | 'dhcp'
   | 'host-local'
   | 'loopback'
   | 'static'
+  | InterfaceDriver
   | 'bandwidth'
   | 'firewall'
   | 'portmap'
   | 'tuning';
 
 /** How an attachment gets its addresses. */
-export type IpamConfig = LocalIpam | DelegateConfig;
+export type IpamConfig = LocalIpam | DhcpConfig | DelegateConfig;
 
-/** The built-in IPAM. */
-export type LocalIpam = ({ readonly kind: 'pool' } & HostLocalSpec) | ({ readonly kind: 'static' } & StaticSpec);
+/** A DHCP server on the network, asked by the daemon. */
+export interface DhcpConfig extends DhcpOptions {
+  readonly kind: 'dhcp';
+}
 
 /** A foreign IPAM plugin. */
 export interface DelegateConfig {
@@ -39,7 +44,7 @@ export interface DelegateConfig {
   readonly type: string;
 }
 
-/** An interface in the sandbox, with its network. */
+/** An interface in the sandbox that is a port of a bridge, with its network. */
 export interface EndpointConfig extends NetworkConfig {
   readonly kind: 'endpoint';
   readonly options: BridgeOptions;
@@ -51,13 +56,22 @@ export interface EndpointConfig extends NetworkConfig {
   readonly requiresGuard: boolean;
 }
 
+/** An interface in the sandbox that is on no bridge of the host. */
+export interface InterfaceConfig extends NetworkConfig {
+  readonly kind: 'interface';
+  readonly options: InterfaceOptions;
+  /** Absent: the interface gets no addresses, or those of an earlier plugin (ipvlan). */
+  readonly ipam?: IpamConfig;
+}
+
 /** What a plugin does, by its kind. */
 type Wanted =
   | EndpointConfig
+  | InterfaceConfig
   /** The sandbox's loopback interface, or the host's own interfaces. */
   | { readonly kind: 'null' | 'host' }
   /** Addresses for another plugin's interface (an IPAM plugin). */
-  | { readonly kind: 'addresses'; readonly ipam: LocalIpam }
+  | { readonly kind: 'addresses'; readonly ipam: LocalIpam | DhcpConfig }
   | { readonly kind: 'bandwidth'; readonly rates: Bandwidth }
   | ({ readonly kind: 'firewall'; readonly firewall: FirewallOptions } & Pick<
       FirewallPluginOptions,
@@ -90,9 +104,6 @@ export interface Reading {
   readonly isOwn: (type: string) => boolean;
 }
 
-/** The first version whose results hold several addresses of a family. */
-const FIRST_WITH_LISTS: CniVersion = '0.3.0';
-
 /**
  * Parses a whole configuration, for ADD, CHECK and STATUS. Throws NetError `invalid-config` naming path, value and rule;
  * `bad-environment` for CNI_ARGS; `unsupported-field` for options that the chosen backend cannot implement.
@@ -121,6 +132,8 @@ function parseWanted(config: Json, reading: Reading, text?: string): Wanted {
     case 'host-local':
     case 'static':
       return { kind: 'addresses', ipam: parseLocalIpam(config, reading, plugin) };
+    case 'dhcp':
+      return { kind: 'addresses', ipam: parseDhcpIpam(config, args) };
     case 'bandwidth':
       return { kind: 'bandwidth', rates: parseBandwidth(config) };
     case 'firewall': {
@@ -144,17 +157,32 @@ function parseWanted(config: Json, reading: Reading, text?: string): Wanted {
 }
 
 /** The driver that a plugin's own name means. */
-export const DRIVER_OF: Readonly<Partial<Record<PluginName, DriverName>>> = { bridge: 'bridge', loopback: 'null' };
+export const DRIVER_OF: Readonly<Partial<Record<PluginName, DriverName>>> = {
+  bridge: 'bridge',
+  loopback: 'null',
+  macvlan: 'macvlan',
+  ipvlan: 'ipvlan',
+  vlan: 'vlan',
+  ptp: 'ptp',
+  dummy: 'dummy',
+  tap: 'tap',
+  'host-device': 'host-device',
+};
+
+/** Plugins whose references read no CNI_ARGS, so they refuse none. */
+const WITHOUT_ARGS: readonly PluginName[] = ['loopback', 'ipvlan', 'vlan', 'ptp', 'dummy', 'host-device'];
 
 function parseInterface(config: Json, reading: Reading): Wanted {
   const { plugin, args } = reading;
-  // The reference's loopback reads no CNI_ARGS, so it refuses none.
-  const mac = plugin === 'loopback' ? undefined : parseCniArgs(args).get('MAC');
+  const mac = WITHOUT_ARGS.includes(plugin) ? undefined : parseCniArgs(args).get('MAC');
   const strict = plugin === 'isthmus';
   const parsed = parseNetconf({ config, strict, ...given({ driver: DRIVER_OF[plugin], mac }) });
   const { options } = parsed;
   if (options.driver === 'host' || options.driver === 'null') return { kind: options.driver };
   const ipam = parseIpam(config, reading);
+  if (options.driver !== 'bridge' && options.driver !== 'overlay') {
+    return { kind: 'interface', ...parsed, options, ...given({ ipam }) };
+  }
   const requiresGuard = wantsSpoofGuard(config) === true;
   const endpoint = { kind: 'endpoint', ...parsed, requiresGuard, ...given({ ipam }) } as const;
   if (options.driver === 'bridge') return { ...endpoint, options };
@@ -171,45 +199,15 @@ function parseIpam(config: Json, reading: Reading): IpamConfig | undefined {
   const type = ipamType(config, reading.plugin === 'isthmus');
   if (type === undefined) return undefined;
   if (!isBuiltIn(type) && !reading.isOwn(type)) return { kind: 'delegate', type };
+  if (type === 'dhcp') return parseDhcpIpam(config, reading.args);
   return parseLocalIpam(config, reading, type === 'static' ? 'static' : 'host-local');
+}
+
+function parseDhcpIpam(config: Json, args: string): DhcpConfig {
+  return { kind: 'dhcp', ...parseDhcp(field(config, 'ipam'), parseCniArgs(args)) };
 }
 
 /** The types of the built-in IPAM that need no plugin in CNI_PATH. */
 export function isBuiltIn(type: string): boolean {
   return type === '' || type === 'isthmus';
-}
-
-/** The built-in IPAM, under its reference name. */
-function parseLocalIpam(config: Json, reading: Reading, kind: 'host-local' | 'static'): LocalIpam {
-  const args = parseCniArgs(reading.args);
-  const ipam = field(config, 'ipam');
-  const strict = reading.plugin === 'isthmus' && textField(ipam, 'type') === undefined;
-  const input = { ipam, path: '.ipam', strict, multiFamily: atLeast(reading.version, FIRST_WITH_LISTS) };
-  const fromArgs = addressesFrom('CNI_ARGS IP', args.get('IP')?.split(','));
-  const fromConfig = addressesFrom('.args.cni.ips', field(field(field(config, 'args'), 'cni'), 'ips'));
-  const fromRuntime = addressesFrom('.runtimeConfig.ips', runtimeValue(config, 'ips'));
-  if (kind === 'host-local') {
-    const requested = [...fromArgs, ...fromConfig, ...fromRuntime];
-    return { kind: 'pool', ...parseHostLocal({ ...input, requested, ipRanges: runtimeValue(config, 'ipRanges') }) };
-  }
-  const overriding = fromRuntime.length > 0 ? fromRuntime : fromConfig;
-  const gateways = addressesFrom('CNI_ARGS GATEWAY', args.get('GATEWAY')?.split(','));
-  const spec = parseStatic({ ...input, added: fromArgs, overriding, gateways });
-  if (spec.addresses.length > 0 || reading.command !== 'ADD') return { kind: 'static', ...spec };
-  const hint = 'Add one: [{ "address": "10.0.0.2/24" }]';
-  throw invalid('.ipam.addresses', undefined, 'there is no address to give', hint);
-}
-
-function runtimeValue(config: Json, key: string): unknown {
-  return field(field(config, 'runtimeConfig'), key);
-}
-
-/** Strings of one list, each with its path; other values become JSON, to be refused as addresses. */
-function addressesFrom(path: string, value: unknown): { text: string; path: string }[] {
-  if (value === undefined) return [];
-  if (!Array.isArray(value)) throw invalid(path, value, 'it is not a list', 'Write ["10.88.0.9"]');
-  return value.map((item, i) => ({
-    text: typeof item === 'string' ? item : JSON.stringify(item),
-    path: path.startsWith('.') ? `${path}[${i}]` : path,
-  }));
 }

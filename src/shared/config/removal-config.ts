@@ -13,7 +13,7 @@ export interface RemovalConfig {
   readonly name: string;
   readonly driver: DriverName;
   /** Who assigned the addresses; absent if nothing is to be released. */
-  readonly ipam?: { readonly kind: 'pool'; readonly dataDir: string } | DelegateConfig;
+  readonly ipam?: { readonly kind: 'pool'; readonly dataDir: string } | { readonly kind: 'dhcp' } | DelegateConfig;
 }
 
 /** The part of a configuration that GC needs. */
@@ -40,10 +40,12 @@ export function parseRemoval({ json }: Document, { plugin, isOwn }: Pick<Reading
 function releasedIpam(config: Json, plugin: PluginName, isOwn: Reading['isOwn']): RemovalConfig['ipam'] {
   const pool = (): RemovalConfig['ipam'] => ({ kind: 'pool', dataDir: dataDirOf(field(config, 'ipam')) });
   if (plugin === 'host-local') return pool();
-  if (plugin !== 'isthmus' && plugin !== 'bridge') return undefined;
+  if (plugin === 'dhcp') return { kind: 'dhcp' };
+  if (plugin !== 'isthmus' && (DRIVER_OF[plugin] ?? 'null') === 'null') return undefined;
   const type = ipamType(config, plugin === 'isthmus');
   if (type === undefined) return undefined;
   if (!isBuiltIn(type) && !isOwn(type)) return { kind: 'delegate', type };
+  if (type === 'dhcp') return { kind: 'dhcp' };
   return type === 'static' ? undefined : pool();
 }
 

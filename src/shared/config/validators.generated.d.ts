@@ -9,6 +9,7 @@ export interface Validator {
 
 export declare const cluster: Validator;
 export declare const ipRanges: Validator;
+export declare const ipamDhcp: Validator;
 export declare const ipamHostLocal: Validator;
 export declare const ipamRoutes: Validator;
 export declare const ipamStatic: Validator;

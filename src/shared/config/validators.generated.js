@@ -703,16 +703,15 @@ validate11.errors = vErrors;
 return errors === 0;
 }
 
-export const ipamHostLocal = validate12;
-const schema13 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"ipam of type host-local, and of the built-in allocation","type":"object","additionalProperties":false,"properties":{"type":{"type":"string"},"name":{"type":["string","null"]},"subnet":{"type":["string","null"]},"rangeStart":{"type":["string","null"]},"rangeEnd":{"type":["string","null"]},"gateway":{"type":["string","null"]},"ranges":{"$ref":"ip-ranges"},"routes":{"$ref":"ipam-routes"},"dataDir":{"type":["string","null"]},"resolvConf":{"type":["string","null"]},"writeFiles":{"type":["boolean","null"]}}};
-const schema15 = {"$schema":"http://json-schema.org/draft-07/schema#","$id":"ipam-routes","title":"Routes of a CNI configuration; mtu and the keys after it are CNI 1.1.0's","type":["array","null"],"items":{"type":"object","additionalProperties":false,"required":["dst"],"properties":{"dst":{"type":"string"},"gw":{"type":["string","null"]},"mtu":{"type":["integer","null"],"minimum":0,"maximum":65535},"advmss":{"type":["integer","null"],"minimum":0,"maximum":65535},"priority":{"type":["integer","null"],"minimum":0,"maximum":4294967295},"table":{"type":["integer","null"],"minimum":0,"maximum":4294967295},"scope":{"type":["integer","null"],"minimum":0,"maximum":255}}}};
+export const ipamDhcp = validate12;
+const schema13 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"ipam of type dhcp","type":"object","additionalProperties":false,"properties":{"type":{"type":"string"},"name":{"type":["string","null"]},"daemonSocketPath":{"type":["string","null"]},"priority":{"type":["integer","null"],"minimum":0,"maximum":4294967295},"provide":{"type":["array","null"],"items":{"type":"object","additionalProperties":false,"required":["option"],"properties":{"option":{"type":["string","integer"]},"value":{"type":["string","null"]},"fromArg":{"type":["string","null"]}}}},"request":{"type":["array","null"],"items":{"type":"object","additionalProperties":false,"required":["option"],"properties":{"option":{"type":["string","integer"]},"skipDefault":{"type":["boolean","null"]}}}}}};
 
 function validate12(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
-if(!(func2.call(schema13.properties, key0))){
+if(!((((((key0 === "type") || (key0 === "name")) || (key0 === "daemonSocketPath")) || (key0 === "priority")) || (key0 === "provide")) || (key0 === "request"))){
 const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties",schema:false,parentSchema:schema13,data};
 if(vErrors === null){
 vErrors = [err0];
@@ -749,10 +748,290 @@ vErrors.push(err2);
 errors++;
 }
 }
+if(data.daemonSocketPath !== undefined){
+let data2 = data.daemonSocketPath;
+if((typeof data2 !== "string") && (data2 !== null)){
+const err3 = {instancePath:instancePath+"/daemonSocketPath",schemaPath:"#/properties/daemonSocketPath/type",keyword:"type",params:{type: schema13.properties.daemonSocketPath.type},message:"must be string,null",schema:schema13.properties.daemonSocketPath.type,parentSchema:schema13.properties.daemonSocketPath,data:data2};
+if(vErrors === null){
+vErrors = [err3];
+}
+else {
+vErrors.push(err3);
+}
+errors++;
+}
+}
+if(data.priority !== undefined){
+let data3 = data.priority;
+if((!(((typeof data3 == "number") && (!(data3 % 1) && !isNaN(data3))) && (isFinite(data3)))) && (data3 !== null)){
+const err4 = {instancePath:instancePath+"/priority",schemaPath:"#/properties/priority/type",keyword:"type",params:{type: schema13.properties.priority.type},message:"must be integer,null",schema:schema13.properties.priority.type,parentSchema:schema13.properties.priority,data:data3};
+if(vErrors === null){
+vErrors = [err4];
+}
+else {
+vErrors.push(err4);
+}
+errors++;
+}
+if((typeof data3 == "number") && (isFinite(data3))){
+if(data3 > 4294967295 || isNaN(data3)){
+const err5 = {instancePath:instancePath+"/priority",schemaPath:"#/properties/priority/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295},message:"must be <= 4294967295",schema:4294967295,parentSchema:schema13.properties.priority,data:data3};
+if(vErrors === null){
+vErrors = [err5];
+}
+else {
+vErrors.push(err5);
+}
+errors++;
+}
+if(data3 < 0 || isNaN(data3)){
+const err6 = {instancePath:instancePath+"/priority",schemaPath:"#/properties/priority/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema13.properties.priority,data:data3};
+if(vErrors === null){
+vErrors = [err6];
+}
+else {
+vErrors.push(err6);
+}
+errors++;
+}
+}
+}
+if(data.provide !== undefined){
+let data4 = data.provide;
+if((!(Array.isArray(data4))) && (data4 !== null)){
+const err7 = {instancePath:instancePath+"/provide",schemaPath:"#/properties/provide/type",keyword:"type",params:{type: schema13.properties.provide.type},message:"must be array,null",schema:schema13.properties.provide.type,parentSchema:schema13.properties.provide,data:data4};
+if(vErrors === null){
+vErrors = [err7];
+}
+else {
+vErrors.push(err7);
+}
+errors++;
+}
+if(Array.isArray(data4)){
+const len0 = data4.length;
+for(let i0=0; i0<len0; i0++){
+let data5 = data4[i0];
+if(data5 && typeof data5 == "object" && !Array.isArray(data5)){
+if(data5.option === undefined){
+const err8 = {instancePath:instancePath+"/provide/" + i0,schemaPath:"#/properties/provide/items/required",keyword:"required",params:{missingProperty: "option"},message:"must have required property '"+"option"+"'",schema:schema13.properties.provide.items.required,parentSchema:schema13.properties.provide.items,data:data5};
+if(vErrors === null){
+vErrors = [err8];
+}
+else {
+vErrors.push(err8);
+}
+errors++;
+}
+for(const key1 in data5){
+if(!(((key1 === "option") || (key1 === "value")) || (key1 === "fromArg"))){
+const err9 = {instancePath:instancePath+"/provide/" + i0,schemaPath:"#/properties/provide/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1},message:"must NOT have additional properties",schema:false,parentSchema:schema13.properties.provide.items,data:data5};
+if(vErrors === null){
+vErrors = [err9];
+}
+else {
+vErrors.push(err9);
+}
+errors++;
+}
+}
+if(data5.option !== undefined){
+let data6 = data5.option;
+if((typeof data6 !== "string") && (!(((typeof data6 == "number") && (!(data6 % 1) && !isNaN(data6))) && (isFinite(data6))))){
+const err10 = {instancePath:instancePath+"/provide/" + i0+"/option",schemaPath:"#/properties/provide/items/properties/option/type",keyword:"type",params:{type: schema13.properties.provide.items.properties.option.type},message:"must be string,integer",schema:schema13.properties.provide.items.properties.option.type,parentSchema:schema13.properties.provide.items.properties.option,data:data6};
+if(vErrors === null){
+vErrors = [err10];
+}
+else {
+vErrors.push(err10);
+}
+errors++;
+}
+}
+if(data5.value !== undefined){
+let data7 = data5.value;
+if((typeof data7 !== "string") && (data7 !== null)){
+const err11 = {instancePath:instancePath+"/provide/" + i0+"/value",schemaPath:"#/properties/provide/items/properties/value/type",keyword:"type",params:{type: schema13.properties.provide.items.properties.value.type},message:"must be string,null",schema:schema13.properties.provide.items.properties.value.type,parentSchema:schema13.properties.provide.items.properties.value,data:data7};
+if(vErrors === null){
+vErrors = [err11];
+}
+else {
+vErrors.push(err11);
+}
+errors++;
+}
+}
+if(data5.fromArg !== undefined){
+let data8 = data5.fromArg;
+if((typeof data8 !== "string") && (data8 !== null)){
+const err12 = {instancePath:instancePath+"/provide/" + i0+"/fromArg",schemaPath:"#/properties/provide/items/properties/fromArg/type",keyword:"type",params:{type: schema13.properties.provide.items.properties.fromArg.type},message:"must be string,null",schema:schema13.properties.provide.items.properties.fromArg.type,parentSchema:schema13.properties.provide.items.properties.fromArg,data:data8};
+if(vErrors === null){
+vErrors = [err12];
+}
+else {
+vErrors.push(err12);
+}
+errors++;
+}
+}
+}
+else {
+const err13 = {instancePath:instancePath+"/provide/" + i0,schemaPath:"#/properties/provide/items/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema13.properties.provide.items.type,parentSchema:schema13.properties.provide.items,data:data5};
+if(vErrors === null){
+vErrors = [err13];
+}
+else {
+vErrors.push(err13);
+}
+errors++;
+}
+}
+}
+}
+if(data.request !== undefined){
+let data9 = data.request;
+if((!(Array.isArray(data9))) && (data9 !== null)){
+const err14 = {instancePath:instancePath+"/request",schemaPath:"#/properties/request/type",keyword:"type",params:{type: schema13.properties.request.type},message:"must be array,null",schema:schema13.properties.request.type,parentSchema:schema13.properties.request,data:data9};
+if(vErrors === null){
+vErrors = [err14];
+}
+else {
+vErrors.push(err14);
+}
+errors++;
+}
+if(Array.isArray(data9)){
+const len1 = data9.length;
+for(let i1=0; i1<len1; i1++){
+let data10 = data9[i1];
+if(data10 && typeof data10 == "object" && !Array.isArray(data10)){
+if(data10.option === undefined){
+const err15 = {instancePath:instancePath+"/request/" + i1,schemaPath:"#/properties/request/items/required",keyword:"required",params:{missingProperty: "option"},message:"must have required property '"+"option"+"'",schema:schema13.properties.request.items.required,parentSchema:schema13.properties.request.items,data:data10};
+if(vErrors === null){
+vErrors = [err15];
+}
+else {
+vErrors.push(err15);
+}
+errors++;
+}
+for(const key2 in data10){
+if(!((key2 === "option") || (key2 === "skipDefault"))){
+const err16 = {instancePath:instancePath+"/request/" + i1,schemaPath:"#/properties/request/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2},message:"must NOT have additional properties",schema:false,parentSchema:schema13.properties.request.items,data:data10};
+if(vErrors === null){
+vErrors = [err16];
+}
+else {
+vErrors.push(err16);
+}
+errors++;
+}
+}
+if(data10.option !== undefined){
+let data11 = data10.option;
+if((typeof data11 !== "string") && (!(((typeof data11 == "number") && (!(data11 % 1) && !isNaN(data11))) && (isFinite(data11))))){
+const err17 = {instancePath:instancePath+"/request/" + i1+"/option",schemaPath:"#/properties/request/items/properties/option/type",keyword:"type",params:{type: schema13.properties.request.items.properties.option.type},message:"must be string,integer",schema:schema13.properties.request.items.properties.option.type,parentSchema:schema13.properties.request.items.properties.option,data:data11};
+if(vErrors === null){
+vErrors = [err17];
+}
+else {
+vErrors.push(err17);
+}
+errors++;
+}
+}
+if(data10.skipDefault !== undefined){
+let data12 = data10.skipDefault;
+if((typeof data12 !== "boolean") && (data12 !== null)){
+const err18 = {instancePath:instancePath+"/request/" + i1+"/skipDefault",schemaPath:"#/properties/request/items/properties/skipDefault/type",keyword:"type",params:{type: schema13.properties.request.items.properties.skipDefault.type},message:"must be boolean,null",schema:schema13.properties.request.items.properties.skipDefault.type,parentSchema:schema13.properties.request.items.properties.skipDefault,data:data12};
+if(vErrors === null){
+vErrors = [err18];
+}
+else {
+vErrors.push(err18);
+}
+errors++;
+}
+}
+}
+else {
+const err19 = {instancePath:instancePath+"/request/" + i1,schemaPath:"#/properties/request/items/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema13.properties.request.items.type,parentSchema:schema13.properties.request.items,data:data10};
+if(vErrors === null){
+vErrors = [err19];
+}
+else {
+vErrors.push(err19);
+}
+errors++;
+}
+}
+}
+}
+}
+else {
+const err20 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema13.type,parentSchema:schema13,data};
+if(vErrors === null){
+vErrors = [err20];
+}
+else {
+vErrors.push(err20);
+}
+errors++;
+}
+validate12.errors = vErrors;
+return errors === 0;
+}
+
+export const ipamHostLocal = validate13;
+const schema14 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"ipam of type host-local, and of the built-in allocation","type":"object","additionalProperties":false,"properties":{"type":{"type":"string"},"name":{"type":["string","null"]},"subnet":{"type":["string","null"]},"rangeStart":{"type":["string","null"]},"rangeEnd":{"type":["string","null"]},"gateway":{"type":["string","null"]},"ranges":{"$ref":"ip-ranges"},"routes":{"$ref":"ipam-routes"},"dataDir":{"type":["string","null"]},"resolvConf":{"type":["string","null"]},"writeFiles":{"type":["boolean","null"]}}};
+const schema16 = {"$schema":"http://json-schema.org/draft-07/schema#","$id":"ipam-routes","title":"Routes of a CNI configuration; mtu and the keys after it are CNI 1.1.0's","type":["array","null"],"items":{"type":"object","additionalProperties":false,"required":["dst"],"properties":{"dst":{"type":"string"},"gw":{"type":["string","null"]},"mtu":{"type":["integer","null"],"minimum":0,"maximum":65535},"advmss":{"type":["integer","null"],"minimum":0,"maximum":65535},"priority":{"type":["integer","null"],"minimum":0,"maximum":4294967295},"table":{"type":["integer","null"],"minimum":0,"maximum":4294967295},"scope":{"type":["integer","null"],"minimum":0,"maximum":255}}}};
+
+function validate13(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(data && typeof data == "object" && !Array.isArray(data)){
+for(const key0 in data){
+if(!(func2.call(schema14.properties, key0))){
+const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties",schema:false,parentSchema:schema14,data};
+if(vErrors === null){
+vErrors = [err0];
+}
+else {
+vErrors.push(err0);
+}
+errors++;
+}
+}
+if(data.type !== undefined){
+let data0 = data.type;
+if(typeof data0 !== "string"){
+const err1 = {instancePath:instancePath+"/type",schemaPath:"#/properties/type/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema14.properties.type.type,parentSchema:schema14.properties.type,data:data0};
+if(vErrors === null){
+vErrors = [err1];
+}
+else {
+vErrors.push(err1);
+}
+errors++;
+}
+}
+if(data.name !== undefined){
+let data1 = data.name;
+if((typeof data1 !== "string") && (data1 !== null)){
+const err2 = {instancePath:instancePath+"/name",schemaPath:"#/properties/name/type",keyword:"type",params:{type: schema14.properties.name.type},message:"must be string,null",schema:schema14.properties.name.type,parentSchema:schema14.properties.name,data:data1};
+if(vErrors === null){
+vErrors = [err2];
+}
+else {
+vErrors.push(err2);
+}
+errors++;
+}
+}
 if(data.subnet !== undefined){
 let data2 = data.subnet;
 if((typeof data2 !== "string") && (data2 !== null)){
-const err3 = {instancePath:instancePath+"/subnet",schemaPath:"#/properties/subnet/type",keyword:"type",params:{type: schema13.properties.subnet.type},message:"must be string,null",schema:schema13.properties.subnet.type,parentSchema:schema13.properties.subnet,data:data2};
+const err3 = {instancePath:instancePath+"/subnet",schemaPath:"#/properties/subnet/type",keyword:"type",params:{type: schema14.properties.subnet.type},message:"must be string,null",schema:schema14.properties.subnet.type,parentSchema:schema14.properties.subnet,data:data2};
 if(vErrors === null){
 vErrors = [err3];
 }
@@ -765,7 +1044,7 @@ errors++;
 if(data.rangeStart !== undefined){
 let data3 = data.rangeStart;
 if((typeof data3 !== "string") && (data3 !== null)){
-const err4 = {instancePath:instancePath+"/rangeStart",schemaPath:"#/properties/rangeStart/type",keyword:"type",params:{type: schema13.properties.rangeStart.type},message:"must be string,null",schema:schema13.properties.rangeStart.type,parentSchema:schema13.properties.rangeStart,data:data3};
+const err4 = {instancePath:instancePath+"/rangeStart",schemaPath:"#/properties/rangeStart/type",keyword:"type",params:{type: schema14.properties.rangeStart.type},message:"must be string,null",schema:schema14.properties.rangeStart.type,parentSchema:schema14.properties.rangeStart,data:data3};
 if(vErrors === null){
 vErrors = [err4];
 }
@@ -778,7 +1057,7 @@ errors++;
 if(data.rangeEnd !== undefined){
 let data4 = data.rangeEnd;
 if((typeof data4 !== "string") && (data4 !== null)){
-const err5 = {instancePath:instancePath+"/rangeEnd",schemaPath:"#/properties/rangeEnd/type",keyword:"type",params:{type: schema13.properties.rangeEnd.type},message:"must be string,null",schema:schema13.properties.rangeEnd.type,parentSchema:schema13.properties.rangeEnd,data:data4};
+const err5 = {instancePath:instancePath+"/rangeEnd",schemaPath:"#/properties/rangeEnd/type",keyword:"type",params:{type: schema14.properties.rangeEnd.type},message:"must be string,null",schema:schema14.properties.rangeEnd.type,parentSchema:schema14.properties.rangeEnd,data:data4};
 if(vErrors === null){
 vErrors = [err5];
 }
@@ -791,7 +1070,7 @@ errors++;
 if(data.gateway !== undefined){
 let data5 = data.gateway;
 if((typeof data5 !== "string") && (data5 !== null)){
-const err6 = {instancePath:instancePath+"/gateway",schemaPath:"#/properties/gateway/type",keyword:"type",params:{type: schema13.properties.gateway.type},message:"must be string,null",schema:schema13.properties.gateway.type,parentSchema:schema13.properties.gateway,data:data5};
+const err6 = {instancePath:instancePath+"/gateway",schemaPath:"#/properties/gateway/type",keyword:"type",params:{type: schema14.properties.gateway.type},message:"must be string,null",schema:schema14.properties.gateway.type,parentSchema:schema14.properties.gateway,data:data5};
 if(vErrors === null){
 vErrors = [err6];
 }
@@ -935,7 +1214,7 @@ errors++;
 if(data.routes !== undefined){
 let data13 = data.routes;
 if((!(Array.isArray(data13))) && (data13 !== null)){
-const err17 = {instancePath:instancePath+"/routes",schemaPath:"ipam-routes/type",keyword:"type",params:{type: schema15.type},message:"must be array,null",schema:schema15.type,parentSchema:schema15,data:data13};
+const err17 = {instancePath:instancePath+"/routes",schemaPath:"ipam-routes/type",keyword:"type",params:{type: schema16.type},message:"must be array,null",schema:schema16.type,parentSchema:schema16,data:data13};
 if(vErrors === null){
 vErrors = [err17];
 }
@@ -950,7 +1229,7 @@ for(let i2=0; i2<len2; i2++){
 let data14 = data13[i2];
 if(data14 && typeof data14 == "object" && !Array.isArray(data14)){
 if(data14.dst === undefined){
-const err18 = {instancePath:instancePath+"/routes/" + i2,schemaPath:"ipam-routes/items/required",keyword:"required",params:{missingProperty: "dst"},message:"must have required property '"+"dst"+"'",schema:schema15.items.required,parentSchema:schema15.items,data:data14};
+const err18 = {instancePath:instancePath+"/routes/" + i2,schemaPath:"ipam-routes/items/required",keyword:"required",params:{missingProperty: "dst"},message:"must have required property '"+"dst"+"'",schema:schema16.items.required,parentSchema:schema16.items,data:data14};
 if(vErrors === null){
 vErrors = [err18];
 }
@@ -961,7 +1240,7 @@ errors++;
 }
 for(const key2 in data14){
 if(!(((((((key2 === "dst") || (key2 === "gw")) || (key2 === "mtu")) || (key2 === "advmss")) || (key2 === "priority")) || (key2 === "table")) || (key2 === "scope"))){
-const err19 = {instancePath:instancePath+"/routes/" + i2,schemaPath:"ipam-routes/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2},message:"must NOT have additional properties",schema:false,parentSchema:schema15.items,data:data14};
+const err19 = {instancePath:instancePath+"/routes/" + i2,schemaPath:"ipam-routes/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2},message:"must NOT have additional properties",schema:false,parentSchema:schema16.items,data:data14};
 if(vErrors === null){
 vErrors = [err19];
 }
@@ -974,7 +1253,7 @@ errors++;
 if(data14.dst !== undefined){
 let data15 = data14.dst;
 if(typeof data15 !== "string"){
-const err20 = {instancePath:instancePath+"/routes/" + i2+"/dst",schemaPath:"ipam-routes/items/properties/dst/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema15.items.properties.dst.type,parentSchema:schema15.items.properties.dst,data:data15};
+const err20 = {instancePath:instancePath+"/routes/" + i2+"/dst",schemaPath:"ipam-routes/items/properties/dst/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema16.items.properties.dst.type,parentSchema:schema16.items.properties.dst,data:data15};
 if(vErrors === null){
 vErrors = [err20];
 }
@@ -987,7 +1266,7 @@ errors++;
 if(data14.gw !== undefined){
 let data16 = data14.gw;
 if((typeof data16 !== "string") && (data16 !== null)){
-const err21 = {instancePath:instancePath+"/routes/" + i2+"/gw",schemaPath:"ipam-routes/items/properties/gw/type",keyword:"type",params:{type: schema15.items.properties.gw.type},message:"must be string,null",schema:schema15.items.properties.gw.type,parentSchema:schema15.items.properties.gw,data:data16};
+const err21 = {instancePath:instancePath+"/routes/" + i2+"/gw",schemaPath:"ipam-routes/items/properties/gw/type",keyword:"type",params:{type: schema16.items.properties.gw.type},message:"must be string,null",schema:schema16.items.properties.gw.type,parentSchema:schema16.items.properties.gw,data:data16};
 if(vErrors === null){
 vErrors = [err21];
 }
@@ -1000,7 +1279,7 @@ errors++;
 if(data14.mtu !== undefined){
 let data17 = data14.mtu;
 if((!(((typeof data17 == "number") && (!(data17 % 1) && !isNaN(data17))) && (isFinite(data17)))) && (data17 !== null)){
-const err22 = {instancePath:instancePath+"/routes/" + i2+"/mtu",schemaPath:"ipam-routes/items/properties/mtu/type",keyword:"type",params:{type: schema15.items.properties.mtu.type},message:"must be integer,null",schema:schema15.items.properties.mtu.type,parentSchema:schema15.items.properties.mtu,data:data17};
+const err22 = {instancePath:instancePath+"/routes/" + i2+"/mtu",schemaPath:"ipam-routes/items/properties/mtu/type",keyword:"type",params:{type: schema16.items.properties.mtu.type},message:"must be integer,null",schema:schema16.items.properties.mtu.type,parentSchema:schema16.items.properties.mtu,data:data17};
 if(vErrors === null){
 vErrors = [err22];
 }
@@ -1011,7 +1290,7 @@ errors++;
 }
 if((typeof data17 == "number") && (isFinite(data17))){
 if(data17 > 65535 || isNaN(data17)){
-const err23 = {instancePath:instancePath+"/routes/" + i2+"/mtu",schemaPath:"ipam-routes/items/properties/mtu/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535",schema:65535,parentSchema:schema15.items.properties.mtu,data:data17};
+const err23 = {instancePath:instancePath+"/routes/" + i2+"/mtu",schemaPath:"ipam-routes/items/properties/mtu/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535",schema:65535,parentSchema:schema16.items.properties.mtu,data:data17};
 if(vErrors === null){
 vErrors = [err23];
 }
@@ -1021,7 +1300,7 @@ vErrors.push(err23);
 errors++;
 }
 if(data17 < 0 || isNaN(data17)){
-const err24 = {instancePath:instancePath+"/routes/" + i2+"/mtu",schemaPath:"ipam-routes/items/properties/mtu/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema15.items.properties.mtu,data:data17};
+const err24 = {instancePath:instancePath+"/routes/" + i2+"/mtu",schemaPath:"ipam-routes/items/properties/mtu/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema16.items.properties.mtu,data:data17};
 if(vErrors === null){
 vErrors = [err24];
 }
@@ -1035,7 +1314,7 @@ errors++;
 if(data14.advmss !== undefined){
 let data18 = data14.advmss;
 if((!(((typeof data18 == "number") && (!(data18 % 1) && !isNaN(data18))) && (isFinite(data18)))) && (data18 !== null)){
-const err25 = {instancePath:instancePath+"/routes/" + i2+"/advmss",schemaPath:"ipam-routes/items/properties/advmss/type",keyword:"type",params:{type: schema15.items.properties.advmss.type},message:"must be integer,null",schema:schema15.items.properties.advmss.type,parentSchema:schema15.items.properties.advmss,data:data18};
+const err25 = {instancePath:instancePath+"/routes/" + i2+"/advmss",schemaPath:"ipam-routes/items/properties/advmss/type",keyword:"type",params:{type: schema16.items.properties.advmss.type},message:"must be integer,null",schema:schema16.items.properties.advmss.type,parentSchema:schema16.items.properties.advmss,data:data18};
 if(vErrors === null){
 vErrors = [err25];
 }
@@ -1046,7 +1325,7 @@ errors++;
 }
 if((typeof data18 == "number") && (isFinite(data18))){
 if(data18 > 65535 || isNaN(data18)){
-const err26 = {instancePath:instancePath+"/routes/" + i2+"/advmss",schemaPath:"ipam-routes/items/properties/advmss/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535",schema:65535,parentSchema:schema15.items.properties.advmss,data:data18};
+const err26 = {instancePath:instancePath+"/routes/" + i2+"/advmss",schemaPath:"ipam-routes/items/properties/advmss/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535",schema:65535,parentSchema:schema16.items.properties.advmss,data:data18};
 if(vErrors === null){
 vErrors = [err26];
 }
@@ -1056,7 +1335,7 @@ vErrors.push(err26);
 errors++;
 }
 if(data18 < 0 || isNaN(data18)){
-const err27 = {instancePath:instancePath+"/routes/" + i2+"/advmss",schemaPath:"ipam-routes/items/properties/advmss/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema15.items.properties.advmss,data:data18};
+const err27 = {instancePath:instancePath+"/routes/" + i2+"/advmss",schemaPath:"ipam-routes/items/properties/advmss/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema16.items.properties.advmss,data:data18};
 if(vErrors === null){
 vErrors = [err27];
 }
@@ -1070,7 +1349,7 @@ errors++;
 if(data14.priority !== undefined){
 let data19 = data14.priority;
 if((!(((typeof data19 == "number") && (!(data19 % 1) && !isNaN(data19))) && (isFinite(data19)))) && (data19 !== null)){
-const err28 = {instancePath:instancePath+"/routes/" + i2+"/priority",schemaPath:"ipam-routes/items/properties/priority/type",keyword:"type",params:{type: schema15.items.properties.priority.type},message:"must be integer,null",schema:schema15.items.properties.priority.type,parentSchema:schema15.items.properties.priority,data:data19};
+const err28 = {instancePath:instancePath+"/routes/" + i2+"/priority",schemaPath:"ipam-routes/items/properties/priority/type",keyword:"type",params:{type: schema16.items.properties.priority.type},message:"must be integer,null",schema:schema16.items.properties.priority.type,parentSchema:schema16.items.properties.priority,data:data19};
 if(vErrors === null){
 vErrors = [err28];
 }
@@ -1081,7 +1360,7 @@ errors++;
 }
 if((typeof data19 == "number") && (isFinite(data19))){
 if(data19 > 4294967295 || isNaN(data19)){
-const err29 = {instancePath:instancePath+"/routes/" + i2+"/priority",schemaPath:"ipam-routes/items/properties/priority/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295},message:"must be <= 4294967295",schema:4294967295,parentSchema:schema15.items.properties.priority,data:data19};
+const err29 = {instancePath:instancePath+"/routes/" + i2+"/priority",schemaPath:"ipam-routes/items/properties/priority/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295},message:"must be <= 4294967295",schema:4294967295,parentSchema:schema16.items.properties.priority,data:data19};
 if(vErrors === null){
 vErrors = [err29];
 }
@@ -1091,7 +1370,7 @@ vErrors.push(err29);
 errors++;
 }
 if(data19 < 0 || isNaN(data19)){
-const err30 = {instancePath:instancePath+"/routes/" + i2+"/priority",schemaPath:"ipam-routes/items/properties/priority/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema15.items.properties.priority,data:data19};
+const err30 = {instancePath:instancePath+"/routes/" + i2+"/priority",schemaPath:"ipam-routes/items/properties/priority/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema16.items.properties.priority,data:data19};
 if(vErrors === null){
 vErrors = [err30];
 }
@@ -1105,7 +1384,7 @@ errors++;
 if(data14.table !== undefined){
 let data20 = data14.table;
 if((!(((typeof data20 == "number") && (!(data20 % 1) && !isNaN(data20))) && (isFinite(data20)))) && (data20 !== null)){
-const err31 = {instancePath:instancePath+"/routes/" + i2+"/table",schemaPath:"ipam-routes/items/properties/table/type",keyword:"type",params:{type: schema15.items.properties.table.type},message:"must be integer,null",schema:schema15.items.properties.table.type,parentSchema:schema15.items.properties.table,data:data20};
+const err31 = {instancePath:instancePath+"/routes/" + i2+"/table",schemaPath:"ipam-routes/items/properties/table/type",keyword:"type",params:{type: schema16.items.properties.table.type},message:"must be integer,null",schema:schema16.items.properties.table.type,parentSchema:schema16.items.properties.table,data:data20};
 if(vErrors === null){
 vErrors = [err31];
 }
@@ -1116,7 +1395,7 @@ errors++;
 }
 if((typeof data20 == "number") && (isFinite(data20))){
 if(data20 > 4294967295 || isNaN(data20)){
-const err32 = {instancePath:instancePath+"/routes/" + i2+"/table",schemaPath:"ipam-routes/items/properties/table/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295},message:"must be <= 4294967295",schema:4294967295,parentSchema:schema15.items.properties.table,data:data20};
+const err32 = {instancePath:instancePath+"/routes/" + i2+"/table",schemaPath:"ipam-routes/items/properties/table/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295},message:"must be <= 4294967295",schema:4294967295,parentSchema:schema16.items.properties.table,data:data20};
 if(vErrors === null){
 vErrors = [err32];
 }
@@ -1126,7 +1405,7 @@ vErrors.push(err32);
 errors++;
 }
 if(data20 < 0 || isNaN(data20)){
-const err33 = {instancePath:instancePath+"/routes/" + i2+"/table",schemaPath:"ipam-routes/items/properties/table/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema15.items.properties.table,data:data20};
+const err33 = {instancePath:instancePath+"/routes/" + i2+"/table",schemaPath:"ipam-routes/items/properties/table/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema16.items.properties.table,data:data20};
 if(vErrors === null){
 vErrors = [err33];
 }
@@ -1140,7 +1419,7 @@ errors++;
 if(data14.scope !== undefined){
 let data21 = data14.scope;
 if((!(((typeof data21 == "number") && (!(data21 % 1) && !isNaN(data21))) && (isFinite(data21)))) && (data21 !== null)){
-const err34 = {instancePath:instancePath+"/routes/" + i2+"/scope",schemaPath:"ipam-routes/items/properties/scope/type",keyword:"type",params:{type: schema15.items.properties.scope.type},message:"must be integer,null",schema:schema15.items.properties.scope.type,parentSchema:schema15.items.properties.scope,data:data21};
+const err34 = {instancePath:instancePath+"/routes/" + i2+"/scope",schemaPath:"ipam-routes/items/properties/scope/type",keyword:"type",params:{type: schema16.items.properties.scope.type},message:"must be integer,null",schema:schema16.items.properties.scope.type,parentSchema:schema16.items.properties.scope,data:data21};
 if(vErrors === null){
 vErrors = [err34];
 }
@@ -1151,7 +1430,7 @@ errors++;
 }
 if((typeof data21 == "number") && (isFinite(data21))){
 if(data21 > 255 || isNaN(data21)){
-const err35 = {instancePath:instancePath+"/routes/" + i2+"/scope",schemaPath:"ipam-routes/items/properties/scope/maximum",keyword:"maximum",params:{comparison: "<=", limit: 255},message:"must be <= 255",schema:255,parentSchema:schema15.items.properties.scope,data:data21};
+const err35 = {instancePath:instancePath+"/routes/" + i2+"/scope",schemaPath:"ipam-routes/items/properties/scope/maximum",keyword:"maximum",params:{comparison: "<=", limit: 255},message:"must be <= 255",schema:255,parentSchema:schema16.items.properties.scope,data:data21};
 if(vErrors === null){
 vErrors = [err35];
 }
@@ -1161,7 +1440,7 @@ vErrors.push(err35);
 errors++;
 }
 if(data21 < 0 || isNaN(data21)){
-const err36 = {instancePath:instancePath+"/routes/" + i2+"/scope",schemaPath:"ipam-routes/items/properties/scope/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema15.items.properties.scope,data:data21};
+const err36 = {instancePath:instancePath+"/routes/" + i2+"/scope",schemaPath:"ipam-routes/items/properties/scope/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema16.items.properties.scope,data:data21};
 if(vErrors === null){
 vErrors = [err36];
 }
@@ -1174,7 +1453,7 @@ errors++;
 }
 }
 else {
-const err37 = {instancePath:instancePath+"/routes/" + i2,schemaPath:"ipam-routes/items/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema15.items.type,parentSchema:schema15.items,data:data14};
+const err37 = {instancePath:instancePath+"/routes/" + i2,schemaPath:"ipam-routes/items/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema16.items.type,parentSchema:schema16.items,data:data14};
 if(vErrors === null){
 vErrors = [err37];
 }
@@ -1189,7 +1468,7 @@ errors++;
 if(data.dataDir !== undefined){
 let data22 = data.dataDir;
 if((typeof data22 !== "string") && (data22 !== null)){
-const err38 = {instancePath:instancePath+"/dataDir",schemaPath:"#/properties/dataDir/type",keyword:"type",params:{type: schema13.properties.dataDir.type},message:"must be string,null",schema:schema13.properties.dataDir.type,parentSchema:schema13.properties.dataDir,data:data22};
+const err38 = {instancePath:instancePath+"/dataDir",schemaPath:"#/properties/dataDir/type",keyword:"type",params:{type: schema14.properties.dataDir.type},message:"must be string,null",schema:schema14.properties.dataDir.type,parentSchema:schema14.properties.dataDir,data:data22};
 if(vErrors === null){
 vErrors = [err38];
 }
@@ -1202,7 +1481,7 @@ errors++;
 if(data.resolvConf !== undefined){
 let data23 = data.resolvConf;
 if((typeof data23 !== "string") && (data23 !== null)){
-const err39 = {instancePath:instancePath+"/resolvConf",schemaPath:"#/properties/resolvConf/type",keyword:"type",params:{type: schema13.properties.resolvConf.type},message:"must be string,null",schema:schema13.properties.resolvConf.type,parentSchema:schema13.properties.resolvConf,data:data23};
+const err39 = {instancePath:instancePath+"/resolvConf",schemaPath:"#/properties/resolvConf/type",keyword:"type",params:{type: schema14.properties.resolvConf.type},message:"must be string,null",schema:schema14.properties.resolvConf.type,parentSchema:schema14.properties.resolvConf,data:data23};
 if(vErrors === null){
 vErrors = [err39];
 }
@@ -1215,7 +1494,7 @@ errors++;
 if(data.writeFiles !== undefined){
 let data24 = data.writeFiles;
 if((typeof data24 !== "boolean") && (data24 !== null)){
-const err40 = {instancePath:instancePath+"/writeFiles",schemaPath:"#/properties/writeFiles/type",keyword:"type",params:{type: schema13.properties.writeFiles.type},message:"must be boolean,null",schema:schema13.properties.writeFiles.type,parentSchema:schema13.properties.writeFiles,data:data24};
+const err40 = {instancePath:instancePath+"/writeFiles",schemaPath:"#/properties/writeFiles/type",keyword:"type",params:{type: schema14.properties.writeFiles.type},message:"must be boolean,null",schema:schema14.properties.writeFiles.type,parentSchema:schema14.properties.writeFiles,data:data24};
 if(vErrors === null){
 vErrors = [err40];
 }
@@ -1227,7 +1506,7 @@ errors++;
 }
 }
 else {
-const err41 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema13.type,parentSchema:schema13,data};
+const err41 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema14.type,parentSchema:schema14,data};
 if(vErrors === null){
 vErrors = [err41];
 }
@@ -1236,18 +1515,18 @@ vErrors.push(err41);
 }
 errors++;
 }
-validate12.errors = vErrors;
+validate13.errors = vErrors;
 return errors === 0;
 }
 
-export const ipamRoutes = validate13;
+export const ipamRoutes = validate14;
 
-function validate13(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate14(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 /*# sourceURL="ipam-routes" */;
 let vErrors = null;
 let errors = 0;
 if((!(Array.isArray(data))) && (data !== null)){
-const err0 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: schema15.type},message:"must be array,null",schema:schema15.type,parentSchema:schema15,data};
+const err0 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: schema16.type},message:"must be array,null",schema:schema16.type,parentSchema:schema16,data};
 if(vErrors === null){
 vErrors = [err0];
 }
@@ -1262,7 +1541,7 @@ for(let i0=0; i0<len0; i0++){
 let data0 = data[i0];
 if(data0 && typeof data0 == "object" && !Array.isArray(data0)){
 if(data0.dst === undefined){
-const err1 = {instancePath:instancePath+"/" + i0,schemaPath:"#/items/required",keyword:"required",params:{missingProperty: "dst"},message:"must have required property '"+"dst"+"'",schema:schema15.items.required,parentSchema:schema15.items,data:data0};
+const err1 = {instancePath:instancePath+"/" + i0,schemaPath:"#/items/required",keyword:"required",params:{missingProperty: "dst"},message:"must have required property '"+"dst"+"'",schema:schema16.items.required,parentSchema:schema16.items,data:data0};
 if(vErrors === null){
 vErrors = [err1];
 }
@@ -1273,7 +1552,7 @@ errors++;
 }
 for(const key0 in data0){
 if(!(((((((key0 === "dst") || (key0 === "gw")) || (key0 === "mtu")) || (key0 === "advmss")) || (key0 === "priority")) || (key0 === "table")) || (key0 === "scope"))){
-const err2 = {instancePath:instancePath+"/" + i0,schemaPath:"#/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties",schema:false,parentSchema:schema15.items,data:data0};
+const err2 = {instancePath:instancePath+"/" + i0,schemaPath:"#/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties",schema:false,parentSchema:schema16.items,data:data0};
 if(vErrors === null){
 vErrors = [err2];
 }
@@ -1286,7 +1565,7 @@ errors++;
 if(data0.dst !== undefined){
 let data1 = data0.dst;
 if(typeof data1 !== "string"){
-const err3 = {instancePath:instancePath+"/" + i0+"/dst",schemaPath:"#/items/properties/dst/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema15.items.properties.dst.type,parentSchema:schema15.items.properties.dst,data:data1};
+const err3 = {instancePath:instancePath+"/" + i0+"/dst",schemaPath:"#/items/properties/dst/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema16.items.properties.dst.type,parentSchema:schema16.items.properties.dst,data:data1};
 if(vErrors === null){
 vErrors = [err3];
 }
@@ -1299,7 +1578,7 @@ errors++;
 if(data0.gw !== undefined){
 let data2 = data0.gw;
 if((typeof data2 !== "string") && (data2 !== null)){
-const err4 = {instancePath:instancePath+"/" + i0+"/gw",schemaPath:"#/items/properties/gw/type",keyword:"type",params:{type: schema15.items.properties.gw.type},message:"must be string,null",schema:schema15.items.properties.gw.type,parentSchema:schema15.items.properties.gw,data:data2};
+const err4 = {instancePath:instancePath+"/" + i0+"/gw",schemaPath:"#/items/properties/gw/type",keyword:"type",params:{type: schema16.items.properties.gw.type},message:"must be string,null",schema:schema16.items.properties.gw.type,parentSchema:schema16.items.properties.gw,data:data2};
 if(vErrors === null){
 vErrors = [err4];
 }
@@ -1312,7 +1591,7 @@ errors++;
 if(data0.mtu !== undefined){
 let data3 = data0.mtu;
 if((!(((typeof data3 == "number") && (!(data3 % 1) && !isNaN(data3))) && (isFinite(data3)))) && (data3 !== null)){
-const err5 = {instancePath:instancePath+"/" + i0+"/mtu",schemaPath:"#/items/properties/mtu/type",keyword:"type",params:{type: schema15.items.properties.mtu.type},message:"must be integer,null",schema:schema15.items.properties.mtu.type,parentSchema:schema15.items.properties.mtu,data:data3};
+const err5 = {instancePath:instancePath+"/" + i0+"/mtu",schemaPath:"#/items/properties/mtu/type",keyword:"type",params:{type: schema16.items.properties.mtu.type},message:"must be integer,null",schema:schema16.items.properties.mtu.type,parentSchema:schema16.items.properties.mtu,data:data3};
 if(vErrors === null){
 vErrors = [err5];
 }
@@ -1323,7 +1602,7 @@ errors++;
 }
 if((typeof data3 == "number") && (isFinite(data3))){
 if(data3 > 65535 || isNaN(data3)){
-const err6 = {instancePath:instancePath+"/" + i0+"/mtu",schemaPath:"#/items/properties/mtu/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535",schema:65535,parentSchema:schema15.items.properties.mtu,data:data3};
+const err6 = {instancePath:instancePath+"/" + i0+"/mtu",schemaPath:"#/items/properties/mtu/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535",schema:65535,parentSchema:schema16.items.properties.mtu,data:data3};
 if(vErrors === null){
 vErrors = [err6];
 }
@@ -1333,7 +1612,7 @@ vErrors.push(err6);
 errors++;
 }
 if(data3 < 0 || isNaN(data3)){
-const err7 = {instancePath:instancePath+"/" + i0+"/mtu",schemaPath:"#/items/properties/mtu/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema15.items.properties.mtu,data:data3};
+const err7 = {instancePath:instancePath+"/" + i0+"/mtu",schemaPath:"#/items/properties/mtu/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema16.items.properties.mtu,data:data3};
 if(vErrors === null){
 vErrors = [err7];
 }
@@ -1347,7 +1626,7 @@ errors++;
 if(data0.advmss !== undefined){
 let data4 = data0.advmss;
 if((!(((typeof data4 == "number") && (!(data4 % 1) && !isNaN(data4))) && (isFinite(data4)))) && (data4 !== null)){
-const err8 = {instancePath:instancePath+"/" + i0+"/advmss",schemaPath:"#/items/properties/advmss/type",keyword:"type",params:{type: schema15.items.properties.advmss.type},message:"must be integer,null",schema:schema15.items.properties.advmss.type,parentSchema:schema15.items.properties.advmss,data:data4};
+const err8 = {instancePath:instancePath+"/" + i0+"/advmss",schemaPath:"#/items/properties/advmss/type",keyword:"type",params:{type: schema16.items.properties.advmss.type},message:"must be integer,null",schema:schema16.items.properties.advmss.type,parentSchema:schema16.items.properties.advmss,data:data4};
 if(vErrors === null){
 vErrors = [err8];
 }
@@ -1358,7 +1637,7 @@ errors++;
 }
 if((typeof data4 == "number") && (isFinite(data4))){
 if(data4 > 65535 || isNaN(data4)){
-const err9 = {instancePath:instancePath+"/" + i0+"/advmss",schemaPath:"#/items/properties/advmss/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535",schema:65535,parentSchema:schema15.items.properties.advmss,data:data4};
+const err9 = {instancePath:instancePath+"/" + i0+"/advmss",schemaPath:"#/items/properties/advmss/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535",schema:65535,parentSchema:schema16.items.properties.advmss,data:data4};
 if(vErrors === null){
 vErrors = [err9];
 }
@@ -1368,7 +1647,7 @@ vErrors.push(err9);
 errors++;
 }
 if(data4 < 0 || isNaN(data4)){
-const err10 = {instancePath:instancePath+"/" + i0+"/advmss",schemaPath:"#/items/properties/advmss/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema15.items.properties.advmss,data:data4};
+const err10 = {instancePath:instancePath+"/" + i0+"/advmss",schemaPath:"#/items/properties/advmss/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema16.items.properties.advmss,data:data4};
 if(vErrors === null){
 vErrors = [err10];
 }
@@ -1382,7 +1661,7 @@ errors++;
 if(data0.priority !== undefined){
 let data5 = data0.priority;
 if((!(((typeof data5 == "number") && (!(data5 % 1) && !isNaN(data5))) && (isFinite(data5)))) && (data5 !== null)){
-const err11 = {instancePath:instancePath+"/" + i0+"/priority",schemaPath:"#/items/properties/priority/type",keyword:"type",params:{type: schema15.items.properties.priority.type},message:"must be integer,null",schema:schema15.items.properties.priority.type,parentSchema:schema15.items.properties.priority,data:data5};
+const err11 = {instancePath:instancePath+"/" + i0+"/priority",schemaPath:"#/items/properties/priority/type",keyword:"type",params:{type: schema16.items.properties.priority.type},message:"must be integer,null",schema:schema16.items.properties.priority.type,parentSchema:schema16.items.properties.priority,data:data5};
 if(vErrors === null){
 vErrors = [err11];
 }
@@ -1393,7 +1672,7 @@ errors++;
 }
 if((typeof data5 == "number") && (isFinite(data5))){
 if(data5 > 4294967295 || isNaN(data5)){
-const err12 = {instancePath:instancePath+"/" + i0+"/priority",schemaPath:"#/items/properties/priority/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295},message:"must be <= 4294967295",schema:4294967295,parentSchema:schema15.items.properties.priority,data:data5};
+const err12 = {instancePath:instancePath+"/" + i0+"/priority",schemaPath:"#/items/properties/priority/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295},message:"must be <= 4294967295",schema:4294967295,parentSchema:schema16.items.properties.priority,data:data5};
 if(vErrors === null){
 vErrors = [err12];
 }
@@ -1403,7 +1682,7 @@ vErrors.push(err12);
 errors++;
 }
 if(data5 < 0 || isNaN(data5)){
-const err13 = {instancePath:instancePath+"/" + i0+"/priority",schemaPath:"#/items/properties/priority/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema15.items.properties.priority,data:data5};
+const err13 = {instancePath:instancePath+"/" + i0+"/priority",schemaPath:"#/items/properties/priority/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema16.items.properties.priority,data:data5};
 if(vErrors === null){
 vErrors = [err13];
 }
@@ -1417,7 +1696,7 @@ errors++;
 if(data0.table !== undefined){
 let data6 = data0.table;
 if((!(((typeof data6 == "number") && (!(data6 % 1) && !isNaN(data6))) && (isFinite(data6)))) && (data6 !== null)){
-const err14 = {instancePath:instancePath+"/" + i0+"/table",schemaPath:"#/items/properties/table/type",keyword:"type",params:{type: schema15.items.properties.table.type},message:"must be integer,null",schema:schema15.items.properties.table.type,parentSchema:schema15.items.properties.table,data:data6};
+const err14 = {instancePath:instancePath+"/" + i0+"/table",schemaPath:"#/items/properties/table/type",keyword:"type",params:{type: schema16.items.properties.table.type},message:"must be integer,null",schema:schema16.items.properties.table.type,parentSchema:schema16.items.properties.table,data:data6};
 if(vErrors === null){
 vErrors = [err14];
 }
@@ -1428,7 +1707,7 @@ errors++;
 }
 if((typeof data6 == "number") && (isFinite(data6))){
 if(data6 > 4294967295 || isNaN(data6)){
-const err15 = {instancePath:instancePath+"/" + i0+"/table",schemaPath:"#/items/properties/table/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295},message:"must be <= 4294967295",schema:4294967295,parentSchema:schema15.items.properties.table,data:data6};
+const err15 = {instancePath:instancePath+"/" + i0+"/table",schemaPath:"#/items/properties/table/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295},message:"must be <= 4294967295",schema:4294967295,parentSchema:schema16.items.properties.table,data:data6};
 if(vErrors === null){
 vErrors = [err15];
 }
@@ -1438,7 +1717,7 @@ vErrors.push(err15);
 errors++;
 }
 if(data6 < 0 || isNaN(data6)){
-const err16 = {instancePath:instancePath+"/" + i0+"/table",schemaPath:"#/items/properties/table/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema15.items.properties.table,data:data6};
+const err16 = {instancePath:instancePath+"/" + i0+"/table",schemaPath:"#/items/properties/table/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema16.items.properties.table,data:data6};
 if(vErrors === null){
 vErrors = [err16];
 }
@@ -1452,7 +1731,7 @@ errors++;
 if(data0.scope !== undefined){
 let data7 = data0.scope;
 if((!(((typeof data7 == "number") && (!(data7 % 1) && !isNaN(data7))) && (isFinite(data7)))) && (data7 !== null)){
-const err17 = {instancePath:instancePath+"/" + i0+"/scope",schemaPath:"#/items/properties/scope/type",keyword:"type",params:{type: schema15.items.properties.scope.type},message:"must be integer,null",schema:schema15.items.properties.scope.type,parentSchema:schema15.items.properties.scope,data:data7};
+const err17 = {instancePath:instancePath+"/" + i0+"/scope",schemaPath:"#/items/properties/scope/type",keyword:"type",params:{type: schema16.items.properties.scope.type},message:"must be integer,null",schema:schema16.items.properties.scope.type,parentSchema:schema16.items.properties.scope,data:data7};
 if(vErrors === null){
 vErrors = [err17];
 }
@@ -1463,7 +1742,7 @@ errors++;
 }
 if((typeof data7 == "number") && (isFinite(data7))){
 if(data7 > 255 || isNaN(data7)){
-const err18 = {instancePath:instancePath+"/" + i0+"/scope",schemaPath:"#/items/properties/scope/maximum",keyword:"maximum",params:{comparison: "<=", limit: 255},message:"must be <= 255",schema:255,parentSchema:schema15.items.properties.scope,data:data7};
+const err18 = {instancePath:instancePath+"/" + i0+"/scope",schemaPath:"#/items/properties/scope/maximum",keyword:"maximum",params:{comparison: "<=", limit: 255},message:"must be <= 255",schema:255,parentSchema:schema16.items.properties.scope,data:data7};
 if(vErrors === null){
 vErrors = [err18];
 }
@@ -1473,7 +1752,7 @@ vErrors.push(err18);
 errors++;
 }
 if(data7 < 0 || isNaN(data7)){
-const err19 = {instancePath:instancePath+"/" + i0+"/scope",schemaPath:"#/items/properties/scope/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema15.items.properties.scope,data:data7};
+const err19 = {instancePath:instancePath+"/" + i0+"/scope",schemaPath:"#/items/properties/scope/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema16.items.properties.scope,data:data7};
 if(vErrors === null){
 vErrors = [err19];
 }
@@ -1486,7 +1765,7 @@ errors++;
 }
 }
 else {
-const err20 = {instancePath:instancePath+"/" + i0,schemaPath:"#/items/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema15.items.type,parentSchema:schema15.items,data:data0};
+const err20 = {instancePath:instancePath+"/" + i0,schemaPath:"#/items/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema16.items.type,parentSchema:schema16.items,data:data0};
 if(vErrors === null){
 vErrors = [err20];
 }
@@ -1497,20 +1776,20 @@ errors++;
 }
 }
 }
-validate13.errors = vErrors;
+validate14.errors = vErrors;
 return errors === 0;
 }
 
-export const ipamStatic = validate14;
-const schema17 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"ipam of type static","type":"object","additionalProperties":false,"properties":{"type":{"type":"string"},"name":{"type":["string","null"]},"addresses":{"type":["array","null"],"items":{"type":"object","additionalProperties":false,"required":["address"],"properties":{"address":{"type":"string"},"gateway":{"type":["string","null"]}}}},"routes":{"$ref":"ipam-routes"},"dns":{"type":["object","null"],"additionalProperties":false,"properties":{"nameservers":{"type":["array","null"],"items":{"type":"string"}},"domain":{"type":["string","null"]},"search":{"type":["array","null"],"items":{"type":"string"}},"options":{"type":["array","null"],"items":{"type":"string"}}}}}};
+export const ipamStatic = validate15;
+const schema18 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"ipam of type static","type":"object","additionalProperties":false,"properties":{"type":{"type":"string"},"name":{"type":["string","null"]},"addresses":{"type":["array","null"],"items":{"type":"object","additionalProperties":false,"required":["address"],"properties":{"address":{"type":"string"},"gateway":{"type":["string","null"]}}}},"routes":{"$ref":"ipam-routes"},"dns":{"type":["object","null"],"additionalProperties":false,"properties":{"nameservers":{"type":["array","null"],"items":{"type":"string"}},"domain":{"type":["string","null"]},"search":{"type":["array","null"],"items":{"type":"string"}},"options":{"type":["array","null"],"items":{"type":"string"}}}}}};
 
-function validate14(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate15(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
 if(!(((((key0 === "type") || (key0 === "name")) || (key0 === "addresses")) || (key0 === "routes")) || (key0 === "dns"))){
-const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties",schema:false,parentSchema:schema17,data};
+const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties",schema:false,parentSchema:schema18,data};
 if(vErrors === null){
 vErrors = [err0];
 }
@@ -1523,7 +1802,7 @@ errors++;
 if(data.type !== undefined){
 let data0 = data.type;
 if(typeof data0 !== "string"){
-const err1 = {instancePath:instancePath+"/type",schemaPath:"#/properties/type/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema17.properties.type.type,parentSchema:schema17.properties.type,data:data0};
+const err1 = {instancePath:instancePath+"/type",schemaPath:"#/properties/type/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.type.type,parentSchema:schema18.properties.type,data:data0};
 if(vErrors === null){
 vErrors = [err1];
 }
@@ -1536,7 +1815,7 @@ errors++;
 if(data.name !== undefined){
 let data1 = data.name;
 if((typeof data1 !== "string") && (data1 !== null)){
-const err2 = {instancePath:instancePath+"/name",schemaPath:"#/properties/name/type",keyword:"type",params:{type: schema17.properties.name.type},message:"must be string,null",schema:schema17.properties.name.type,parentSchema:schema17.properties.name,data:data1};
+const err2 = {instancePath:instancePath+"/name",schemaPath:"#/properties/name/type",keyword:"type",params:{type: schema18.properties.name.type},message:"must be string,null",schema:schema18.properties.name.type,parentSchema:schema18.properties.name,data:data1};
 if(vErrors === null){
 vErrors = [err2];
 }
@@ -1549,7 +1828,7 @@ errors++;
 if(data.addresses !== undefined){
 let data2 = data.addresses;
 if((!(Array.isArray(data2))) && (data2 !== null)){
-const err3 = {instancePath:instancePath+"/addresses",schemaPath:"#/properties/addresses/type",keyword:"type",params:{type: schema17.properties.addresses.type},message:"must be array,null",schema:schema17.properties.addresses.type,parentSchema:schema17.properties.addresses,data:data2};
+const err3 = {instancePath:instancePath+"/addresses",schemaPath:"#/properties/addresses/type",keyword:"type",params:{type: schema18.properties.addresses.type},message:"must be array,null",schema:schema18.properties.addresses.type,parentSchema:schema18.properties.addresses,data:data2};
 if(vErrors === null){
 vErrors = [err3];
 }
@@ -1564,7 +1843,7 @@ for(let i0=0; i0<len0; i0++){
 let data3 = data2[i0];
 if(data3 && typeof data3 == "object" && !Array.isArray(data3)){
 if(data3.address === undefined){
-const err4 = {instancePath:instancePath+"/addresses/" + i0,schemaPath:"#/properties/addresses/items/required",keyword:"required",params:{missingProperty: "address"},message:"must have required property '"+"address"+"'",schema:schema17.properties.addresses.items.required,parentSchema:schema17.properties.addresses.items,data:data3};
+const err4 = {instancePath:instancePath+"/addresses/" + i0,schemaPath:"#/properties/addresses/items/required",keyword:"required",params:{missingProperty: "address"},message:"must have required property '"+"address"+"'",schema:schema18.properties.addresses.items.required,parentSchema:schema18.properties.addresses.items,data:data3};
 if(vErrors === null){
 vErrors = [err4];
 }
@@ -1575,7 +1854,7 @@ errors++;
 }
 for(const key1 in data3){
 if(!((key1 === "address") || (key1 === "gateway"))){
-const err5 = {instancePath:instancePath+"/addresses/" + i0,schemaPath:"#/properties/addresses/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1},message:"must NOT have additional properties",schema:false,parentSchema:schema17.properties.addresses.items,data:data3};
+const err5 = {instancePath:instancePath+"/addresses/" + i0,schemaPath:"#/properties/addresses/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1},message:"must NOT have additional properties",schema:false,parentSchema:schema18.properties.addresses.items,data:data3};
 if(vErrors === null){
 vErrors = [err5];
 }
@@ -1588,7 +1867,7 @@ errors++;
 if(data3.address !== undefined){
 let data4 = data3.address;
 if(typeof data4 !== "string"){
-const err6 = {instancePath:instancePath+"/addresses/" + i0+"/address",schemaPath:"#/properties/addresses/items/properties/address/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema17.properties.addresses.items.properties.address.type,parentSchema:schema17.properties.addresses.items.properties.address,data:data4};
+const err6 = {instancePath:instancePath+"/addresses/" + i0+"/address",schemaPath:"#/properties/addresses/items/properties/address/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.addresses.items.properties.address.type,parentSchema:schema18.properties.addresses.items.properties.address,data:data4};
 if(vErrors === null){
 vErrors = [err6];
 }
@@ -1601,7 +1880,7 @@ errors++;
 if(data3.gateway !== undefined){
 let data5 = data3.gateway;
 if((typeof data5 !== "string") && (data5 !== null)){
-const err7 = {instancePath:instancePath+"/addresses/" + i0+"/gateway",schemaPath:"#/properties/addresses/items/properties/gateway/type",keyword:"type",params:{type: schema17.properties.addresses.items.properties.gateway.type},message:"must be string,null",schema:schema17.properties.addresses.items.properties.gateway.type,parentSchema:schema17.properties.addresses.items.properties.gateway,data:data5};
+const err7 = {instancePath:instancePath+"/addresses/" + i0+"/gateway",schemaPath:"#/properties/addresses/items/properties/gateway/type",keyword:"type",params:{type: schema18.properties.addresses.items.properties.gateway.type},message:"must be string,null",schema:schema18.properties.addresses.items.properties.gateway.type,parentSchema:schema18.properties.addresses.items.properties.gateway,data:data5};
 if(vErrors === null){
 vErrors = [err7];
 }
@@ -1613,7 +1892,7 @@ errors++;
 }
 }
 else {
-const err8 = {instancePath:instancePath+"/addresses/" + i0,schemaPath:"#/properties/addresses/items/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema17.properties.addresses.items.type,parentSchema:schema17.properties.addresses.items,data:data3};
+const err8 = {instancePath:instancePath+"/addresses/" + i0,schemaPath:"#/properties/addresses/items/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema18.properties.addresses.items.type,parentSchema:schema18.properties.addresses.items,data:data3};
 if(vErrors === null){
 vErrors = [err8];
 }
@@ -1628,7 +1907,7 @@ errors++;
 if(data.routes !== undefined){
 let data6 = data.routes;
 if((!(Array.isArray(data6))) && (data6 !== null)){
-const err9 = {instancePath:instancePath+"/routes",schemaPath:"ipam-routes/type",keyword:"type",params:{type: schema15.type},message:"must be array,null",schema:schema15.type,parentSchema:schema15,data:data6};
+const err9 = {instancePath:instancePath+"/routes",schemaPath:"ipam-routes/type",keyword:"type",params:{type: schema16.type},message:"must be array,null",schema:schema16.type,parentSchema:schema16,data:data6};
 if(vErrors === null){
 vErrors = [err9];
 }
@@ -1643,7 +1922,7 @@ for(let i1=0; i1<len1; i1++){
 let data7 = data6[i1];
 if(data7 && typeof data7 == "object" && !Array.isArray(data7)){
 if(data7.dst === undefined){
-const err10 = {instancePath:instancePath+"/routes/" + i1,schemaPath:"ipam-routes/items/required",keyword:"required",params:{missingProperty: "dst"},message:"must have required property '"+"dst"+"'",schema:schema15.items.required,parentSchema:schema15.items,data:data7};
+const err10 = {instancePath:instancePath+"/routes/" + i1,schemaPath:"ipam-routes/items/required",keyword:"required",params:{missingProperty: "dst"},message:"must have required property '"+"dst"+"'",schema:schema16.items.required,parentSchema:schema16.items,data:data7};
 if(vErrors === null){
 vErrors = [err10];
 }
@@ -1654,7 +1933,7 @@ errors++;
 }
 for(const key2 in data7){
 if(!(((((((key2 === "dst") || (key2 === "gw")) || (key2 === "mtu")) || (key2 === "advmss")) || (key2 === "priority")) || (key2 === "table")) || (key2 === "scope"))){
-const err11 = {instancePath:instancePath+"/routes/" + i1,schemaPath:"ipam-routes/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2},message:"must NOT have additional properties",schema:false,parentSchema:schema15.items,data:data7};
+const err11 = {instancePath:instancePath+"/routes/" + i1,schemaPath:"ipam-routes/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2},message:"must NOT have additional properties",schema:false,parentSchema:schema16.items,data:data7};
 if(vErrors === null){
 vErrors = [err11];
 }
@@ -1667,7 +1946,7 @@ errors++;
 if(data7.dst !== undefined){
 let data8 = data7.dst;
 if(typeof data8 !== "string"){
-const err12 = {instancePath:instancePath+"/routes/" + i1+"/dst",schemaPath:"ipam-routes/items/properties/dst/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema15.items.properties.dst.type,parentSchema:schema15.items.properties.dst,data:data8};
+const err12 = {instancePath:instancePath+"/routes/" + i1+"/dst",schemaPath:"ipam-routes/items/properties/dst/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema16.items.properties.dst.type,parentSchema:schema16.items.properties.dst,data:data8};
 if(vErrors === null){
 vErrors = [err12];
 }
@@ -1680,7 +1959,7 @@ errors++;
 if(data7.gw !== undefined){
 let data9 = data7.gw;
 if((typeof data9 !== "string") && (data9 !== null)){
-const err13 = {instancePath:instancePath+"/routes/" + i1+"/gw",schemaPath:"ipam-routes/items/properties/gw/type",keyword:"type",params:{type: schema15.items.properties.gw.type},message:"must be string,null",schema:schema15.items.properties.gw.type,parentSchema:schema15.items.properties.gw,data:data9};
+const err13 = {instancePath:instancePath+"/routes/" + i1+"/gw",schemaPath:"ipam-routes/items/properties/gw/type",keyword:"type",params:{type: schema16.items.properties.gw.type},message:"must be string,null",schema:schema16.items.properties.gw.type,parentSchema:schema16.items.properties.gw,data:data9};
 if(vErrors === null){
 vErrors = [err13];
 }
@@ -1693,7 +1972,7 @@ errors++;
 if(data7.mtu !== undefined){
 let data10 = data7.mtu;
 if((!(((typeof data10 == "number") && (!(data10 % 1) && !isNaN(data10))) && (isFinite(data10)))) && (data10 !== null)){
-const err14 = {instancePath:instancePath+"/routes/" + i1+"/mtu",schemaPath:"ipam-routes/items/properties/mtu/type",keyword:"type",params:{type: schema15.items.properties.mtu.type},message:"must be integer,null",schema:schema15.items.properties.mtu.type,parentSchema:schema15.items.properties.mtu,data:data10};
+const err14 = {instancePath:instancePath+"/routes/" + i1+"/mtu",schemaPath:"ipam-routes/items/properties/mtu/type",keyword:"type",params:{type: schema16.items.properties.mtu.type},message:"must be integer,null",schema:schema16.items.properties.mtu.type,parentSchema:schema16.items.properties.mtu,data:data10};
 if(vErrors === null){
 vErrors = [err14];
 }
@@ -1704,7 +1983,7 @@ errors++;
 }
 if((typeof data10 == "number") && (isFinite(data10))){
 if(data10 > 65535 || isNaN(data10)){
-const err15 = {instancePath:instancePath+"/routes/" + i1+"/mtu",schemaPath:"ipam-routes/items/properties/mtu/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535",schema:65535,parentSchema:schema15.items.properties.mtu,data:data10};
+const err15 = {instancePath:instancePath+"/routes/" + i1+"/mtu",schemaPath:"ipam-routes/items/properties/mtu/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535",schema:65535,parentSchema:schema16.items.properties.mtu,data:data10};
 if(vErrors === null){
 vErrors = [err15];
 }
@@ -1714,7 +1993,7 @@ vErrors.push(err15);
 errors++;
 }
 if(data10 < 0 || isNaN(data10)){
-const err16 = {instancePath:instancePath+"/routes/" + i1+"/mtu",schemaPath:"ipam-routes/items/properties/mtu/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema15.items.properties.mtu,data:data10};
+const err16 = {instancePath:instancePath+"/routes/" + i1+"/mtu",schemaPath:"ipam-routes/items/properties/mtu/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema16.items.properties.mtu,data:data10};
 if(vErrors === null){
 vErrors = [err16];
 }
@@ -1728,7 +2007,7 @@ errors++;
 if(data7.advmss !== undefined){
 let data11 = data7.advmss;
 if((!(((typeof data11 == "number") && (!(data11 % 1) && !isNaN(data11))) && (isFinite(data11)))) && (data11 !== null)){
-const err17 = {instancePath:instancePath+"/routes/" + i1+"/advmss",schemaPath:"ipam-routes/items/properties/advmss/type",keyword:"type",params:{type: schema15.items.properties.advmss.type},message:"must be integer,null",schema:schema15.items.properties.advmss.type,parentSchema:schema15.items.properties.advmss,data:data11};
+const err17 = {instancePath:instancePath+"/routes/" + i1+"/advmss",schemaPath:"ipam-routes/items/properties/advmss/type",keyword:"type",params:{type: schema16.items.properties.advmss.type},message:"must be integer,null",schema:schema16.items.properties.advmss.type,parentSchema:schema16.items.properties.advmss,data:data11};
 if(vErrors === null){
 vErrors = [err17];
 }
@@ -1739,7 +2018,7 @@ errors++;
 }
 if((typeof data11 == "number") && (isFinite(data11))){
 if(data11 > 65535 || isNaN(data11)){
-const err18 = {instancePath:instancePath+"/routes/" + i1+"/advmss",schemaPath:"ipam-routes/items/properties/advmss/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535",schema:65535,parentSchema:schema15.items.properties.advmss,data:data11};
+const err18 = {instancePath:instancePath+"/routes/" + i1+"/advmss",schemaPath:"ipam-routes/items/properties/advmss/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535",schema:65535,parentSchema:schema16.items.properties.advmss,data:data11};
 if(vErrors === null){
 vErrors = [err18];
 }
@@ -1749,7 +2028,7 @@ vErrors.push(err18);
 errors++;
 }
 if(data11 < 0 || isNaN(data11)){
-const err19 = {instancePath:instancePath+"/routes/" + i1+"/advmss",schemaPath:"ipam-routes/items/properties/advmss/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema15.items.properties.advmss,data:data11};
+const err19 = {instancePath:instancePath+"/routes/" + i1+"/advmss",schemaPath:"ipam-routes/items/properties/advmss/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema16.items.properties.advmss,data:data11};
 if(vErrors === null){
 vErrors = [err19];
 }
@@ -1763,7 +2042,7 @@ errors++;
 if(data7.priority !== undefined){
 let data12 = data7.priority;
 if((!(((typeof data12 == "number") && (!(data12 % 1) && !isNaN(data12))) && (isFinite(data12)))) && (data12 !== null)){
-const err20 = {instancePath:instancePath+"/routes/" + i1+"/priority",schemaPath:"ipam-routes/items/properties/priority/type",keyword:"type",params:{type: schema15.items.properties.priority.type},message:"must be integer,null",schema:schema15.items.properties.priority.type,parentSchema:schema15.items.properties.priority,data:data12};
+const err20 = {instancePath:instancePath+"/routes/" + i1+"/priority",schemaPath:"ipam-routes/items/properties/priority/type",keyword:"type",params:{type: schema16.items.properties.priority.type},message:"must be integer,null",schema:schema16.items.properties.priority.type,parentSchema:schema16.items.properties.priority,data:data12};
 if(vErrors === null){
 vErrors = [err20];
 }
@@ -1774,7 +2053,7 @@ errors++;
 }
 if((typeof data12 == "number") && (isFinite(data12))){
 if(data12 > 4294967295 || isNaN(data12)){
-const err21 = {instancePath:instancePath+"/routes/" + i1+"/priority",schemaPath:"ipam-routes/items/properties/priority/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295},message:"must be <= 4294967295",schema:4294967295,parentSchema:schema15.items.properties.priority,data:data12};
+const err21 = {instancePath:instancePath+"/routes/" + i1+"/priority",schemaPath:"ipam-routes/items/properties/priority/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295},message:"must be <= 4294967295",schema:4294967295,parentSchema:schema16.items.properties.priority,data:data12};
 if(vErrors === null){
 vErrors = [err21];
 }
@@ -1784,7 +2063,7 @@ vErrors.push(err21);
 errors++;
 }
 if(data12 < 0 || isNaN(data12)){
-const err22 = {instancePath:instancePath+"/routes/" + i1+"/priority",schemaPath:"ipam-routes/items/properties/priority/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema15.items.properties.priority,data:data12};
+const err22 = {instancePath:instancePath+"/routes/" + i1+"/priority",schemaPath:"ipam-routes/items/properties/priority/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema16.items.properties.priority,data:data12};
 if(vErrors === null){
 vErrors = [err22];
 }
@@ -1798,7 +2077,7 @@ errors++;
 if(data7.table !== undefined){
 let data13 = data7.table;
 if((!(((typeof data13 == "number") && (!(data13 % 1) && !isNaN(data13))) && (isFinite(data13)))) && (data13 !== null)){
-const err23 = {instancePath:instancePath+"/routes/" + i1+"/table",schemaPath:"ipam-routes/items/properties/table/type",keyword:"type",params:{type: schema15.items.properties.table.type},message:"must be integer,null",schema:schema15.items.properties.table.type,parentSchema:schema15.items.properties.table,data:data13};
+const err23 = {instancePath:instancePath+"/routes/" + i1+"/table",schemaPath:"ipam-routes/items/properties/table/type",keyword:"type",params:{type: schema16.items.properties.table.type},message:"must be integer,null",schema:schema16.items.properties.table.type,parentSchema:schema16.items.properties.table,data:data13};
 if(vErrors === null){
 vErrors = [err23];
 }
@@ -1809,7 +2088,7 @@ errors++;
 }
 if((typeof data13 == "number") && (isFinite(data13))){
 if(data13 > 4294967295 || isNaN(data13)){
-const err24 = {instancePath:instancePath+"/routes/" + i1+"/table",schemaPath:"ipam-routes/items/properties/table/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295},message:"must be <= 4294967295",schema:4294967295,parentSchema:schema15.items.properties.table,data:data13};
+const err24 = {instancePath:instancePath+"/routes/" + i1+"/table",schemaPath:"ipam-routes/items/properties/table/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295},message:"must be <= 4294967295",schema:4294967295,parentSchema:schema16.items.properties.table,data:data13};
 if(vErrors === null){
 vErrors = [err24];
 }
@@ -1819,7 +2098,7 @@ vErrors.push(err24);
 errors++;
 }
 if(data13 < 0 || isNaN(data13)){
-const err25 = {instancePath:instancePath+"/routes/" + i1+"/table",schemaPath:"ipam-routes/items/properties/table/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema15.items.properties.table,data:data13};
+const err25 = {instancePath:instancePath+"/routes/" + i1+"/table",schemaPath:"ipam-routes/items/properties/table/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema16.items.properties.table,data:data13};
 if(vErrors === null){
 vErrors = [err25];
 }
@@ -1833,7 +2112,7 @@ errors++;
 if(data7.scope !== undefined){
 let data14 = data7.scope;
 if((!(((typeof data14 == "number") && (!(data14 % 1) && !isNaN(data14))) && (isFinite(data14)))) && (data14 !== null)){
-const err26 = {instancePath:instancePath+"/routes/" + i1+"/scope",schemaPath:"ipam-routes/items/properties/scope/type",keyword:"type",params:{type: schema15.items.properties.scope.type},message:"must be integer,null",schema:schema15.items.properties.scope.type,parentSchema:schema15.items.properties.scope,data:data14};
+const err26 = {instancePath:instancePath+"/routes/" + i1+"/scope",schemaPath:"ipam-routes/items/properties/scope/type",keyword:"type",params:{type: schema16.items.properties.scope.type},message:"must be integer,null",schema:schema16.items.properties.scope.type,parentSchema:schema16.items.properties.scope,data:data14};
 if(vErrors === null){
 vErrors = [err26];
 }
@@ -1844,7 +2123,7 @@ errors++;
 }
 if((typeof data14 == "number") && (isFinite(data14))){
 if(data14 > 255 || isNaN(data14)){
-const err27 = {instancePath:instancePath+"/routes/" + i1+"/scope",schemaPath:"ipam-routes/items/properties/scope/maximum",keyword:"maximum",params:{comparison: "<=", limit: 255},message:"must be <= 255",schema:255,parentSchema:schema15.items.properties.scope,data:data14};
+const err27 = {instancePath:instancePath+"/routes/" + i1+"/scope",schemaPath:"ipam-routes/items/properties/scope/maximum",keyword:"maximum",params:{comparison: "<=", limit: 255},message:"must be <= 255",schema:255,parentSchema:schema16.items.properties.scope,data:data14};
 if(vErrors === null){
 vErrors = [err27];
 }
@@ -1854,7 +2133,7 @@ vErrors.push(err27);
 errors++;
 }
 if(data14 < 0 || isNaN(data14)){
-const err28 = {instancePath:instancePath+"/routes/" + i1+"/scope",schemaPath:"ipam-routes/items/properties/scope/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema15.items.properties.scope,data:data14};
+const err28 = {instancePath:instancePath+"/routes/" + i1+"/scope",schemaPath:"ipam-routes/items/properties/scope/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema16.items.properties.scope,data:data14};
 if(vErrors === null){
 vErrors = [err28];
 }
@@ -1867,7 +2146,7 @@ errors++;
 }
 }
 else {
-const err29 = {instancePath:instancePath+"/routes/" + i1,schemaPath:"ipam-routes/items/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema15.items.type,parentSchema:schema15.items,data:data7};
+const err29 = {instancePath:instancePath+"/routes/" + i1,schemaPath:"ipam-routes/items/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema16.items.type,parentSchema:schema16.items,data:data7};
 if(vErrors === null){
 vErrors = [err29];
 }
@@ -1882,7 +2161,7 @@ errors++;
 if(data.dns !== undefined){
 let data15 = data.dns;
 if((!(data15 && typeof data15 == "object" && !Array.isArray(data15))) && (data15 !== null)){
-const err30 = {instancePath:instancePath+"/dns",schemaPath:"#/properties/dns/type",keyword:"type",params:{type: schema17.properties.dns.type},message:"must be object,null",schema:schema17.properties.dns.type,parentSchema:schema17.properties.dns,data:data15};
+const err30 = {instancePath:instancePath+"/dns",schemaPath:"#/properties/dns/type",keyword:"type",params:{type: schema18.properties.dns.type},message:"must be object,null",schema:schema18.properties.dns.type,parentSchema:schema18.properties.dns,data:data15};
 if(vErrors === null){
 vErrors = [err30];
 }
@@ -1894,7 +2173,7 @@ errors++;
 if(data15 && typeof data15 == "object" && !Array.isArray(data15)){
 for(const key3 in data15){
 if(!((((key3 === "nameservers") || (key3 === "domain")) || (key3 === "search")) || (key3 === "options"))){
-const err31 = {instancePath:instancePath+"/dns",schemaPath:"#/properties/dns/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3},message:"must NOT have additional properties",schema:false,parentSchema:schema17.properties.dns,data:data15};
+const err31 = {instancePath:instancePath+"/dns",schemaPath:"#/properties/dns/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3},message:"must NOT have additional properties",schema:false,parentSchema:schema18.properties.dns,data:data15};
 if(vErrors === null){
 vErrors = [err31];
 }
@@ -1907,7 +2186,7 @@ errors++;
 if(data15.nameservers !== undefined){
 let data16 = data15.nameservers;
 if((!(Array.isArray(data16))) && (data16 !== null)){
-const err32 = {instancePath:instancePath+"/dns/nameservers",schemaPath:"#/properties/dns/properties/nameservers/type",keyword:"type",params:{type: schema17.properties.dns.properties.nameservers.type},message:"must be array,null",schema:schema17.properties.dns.properties.nameservers.type,parentSchema:schema17.properties.dns.properties.nameservers,data:data16};
+const err32 = {instancePath:instancePath+"/dns/nameservers",schemaPath:"#/properties/dns/properties/nameservers/type",keyword:"type",params:{type: schema18.properties.dns.properties.nameservers.type},message:"must be array,null",schema:schema18.properties.dns.properties.nameservers.type,parentSchema:schema18.properties.dns.properties.nameservers,data:data16};
 if(vErrors === null){
 vErrors = [err32];
 }
@@ -1921,7 +2200,7 @@ const len2 = data16.length;
 for(let i2=0; i2<len2; i2++){
 let data17 = data16[i2];
 if(typeof data17 !== "string"){
-const err33 = {instancePath:instancePath+"/dns/nameservers/" + i2,schemaPath:"#/properties/dns/properties/nameservers/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema17.properties.dns.properties.nameservers.items.type,parentSchema:schema17.properties.dns.properties.nameservers.items,data:data17};
+const err33 = {instancePath:instancePath+"/dns/nameservers/" + i2,schemaPath:"#/properties/dns/properties/nameservers/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.dns.properties.nameservers.items.type,parentSchema:schema18.properties.dns.properties.nameservers.items,data:data17};
 if(vErrors === null){
 vErrors = [err33];
 }
@@ -1936,7 +2215,7 @@ errors++;
 if(data15.domain !== undefined){
 let data18 = data15.domain;
 if((typeof data18 !== "string") && (data18 !== null)){
-const err34 = {instancePath:instancePath+"/dns/domain",schemaPath:"#/properties/dns/properties/domain/type",keyword:"type",params:{type: schema17.properties.dns.properties.domain.type},message:"must be string,null",schema:schema17.properties.dns.properties.domain.type,parentSchema:schema17.properties.dns.properties.domain,data:data18};
+const err34 = {instancePath:instancePath+"/dns/domain",schemaPath:"#/properties/dns/properties/domain/type",keyword:"type",params:{type: schema18.properties.dns.properties.domain.type},message:"must be string,null",schema:schema18.properties.dns.properties.domain.type,parentSchema:schema18.properties.dns.properties.domain,data:data18};
 if(vErrors === null){
 vErrors = [err34];
 }
@@ -1949,7 +2228,7 @@ errors++;
 if(data15.search !== undefined){
 let data19 = data15.search;
 if((!(Array.isArray(data19))) && (data19 !== null)){
-const err35 = {instancePath:instancePath+"/dns/search",schemaPath:"#/properties/dns/properties/search/type",keyword:"type",params:{type: schema17.properties.dns.properties.search.type},message:"must be array,null",schema:schema17.properties.dns.properties.search.type,parentSchema:schema17.properties.dns.properties.search,data:data19};
+const err35 = {instancePath:instancePath+"/dns/search",schemaPath:"#/properties/dns/properties/search/type",keyword:"type",params:{type: schema18.properties.dns.properties.search.type},message:"must be array,null",schema:schema18.properties.dns.properties.search.type,parentSchema:schema18.properties.dns.properties.search,data:data19};
 if(vErrors === null){
 vErrors = [err35];
 }
@@ -1963,7 +2242,7 @@ const len3 = data19.length;
 for(let i3=0; i3<len3; i3++){
 let data20 = data19[i3];
 if(typeof data20 !== "string"){
-const err36 = {instancePath:instancePath+"/dns/search/" + i3,schemaPath:"#/properties/dns/properties/search/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema17.properties.dns.properties.search.items.type,parentSchema:schema17.properties.dns.properties.search.items,data:data20};
+const err36 = {instancePath:instancePath+"/dns/search/" + i3,schemaPath:"#/properties/dns/properties/search/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.dns.properties.search.items.type,parentSchema:schema18.properties.dns.properties.search.items,data:data20};
 if(vErrors === null){
 vErrors = [err36];
 }
@@ -1978,7 +2257,7 @@ errors++;
 if(data15.options !== undefined){
 let data21 = data15.options;
 if((!(Array.isArray(data21))) && (data21 !== null)){
-const err37 = {instancePath:instancePath+"/dns/options",schemaPath:"#/properties/dns/properties/options/type",keyword:"type",params:{type: schema17.properties.dns.properties.options.type},message:"must be array,null",schema:schema17.properties.dns.properties.options.type,parentSchema:schema17.properties.dns.properties.options,data:data21};
+const err37 = {instancePath:instancePath+"/dns/options",schemaPath:"#/properties/dns/properties/options/type",keyword:"type",params:{type: schema18.properties.dns.properties.options.type},message:"must be array,null",schema:schema18.properties.dns.properties.options.type,parentSchema:schema18.properties.dns.properties.options,data:data21};
 if(vErrors === null){
 vErrors = [err37];
 }
@@ -1992,7 +2271,7 @@ const len4 = data21.length;
 for(let i4=0; i4<len4; i4++){
 let data22 = data21[i4];
 if(typeof data22 !== "string"){
-const err38 = {instancePath:instancePath+"/dns/options/" + i4,schemaPath:"#/properties/dns/properties/options/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema17.properties.dns.properties.options.items.type,parentSchema:schema17.properties.dns.properties.options.items,data:data22};
+const err38 = {instancePath:instancePath+"/dns/options/" + i4,schemaPath:"#/properties/dns/properties/options/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema18.properties.dns.properties.options.items.type,parentSchema:schema18.properties.dns.properties.options.items,data:data22};
 if(vErrors === null){
 vErrors = [err38];
 }
@@ -2008,7 +2287,7 @@ errors++;
 }
 }
 else {
-const err39 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema17.type,parentSchema:schema17,data};
+const err39 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema18.type,parentSchema:schema18,data};
 if(vErrors === null){
 vErrors = [err39];
 }
@@ -2017,23 +2296,23 @@ vErrors.push(err39);
 }
 errors++;
 }
-validate14.errors = vErrors;
+validate15.errors = vErrors;
 return errors === 0;
 }
 
-export const netconf = validate15;
-const schema19 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"Isthmus network configuration, as one element of a CNI list hands it to the plugin","type":"object","required":["name"],"additionalProperties":false,"patternProperties":{"^cni\\.dev/":true},"properties":{"$schema":{"type":"string"},"cniVersion":{"type":"string"},"cniVersions":{"type":"array","items":{"type":"string"}},"name":{"type":"string","description":"a name of letters, digits, _, . and -, that begins with a letter or digit","pattern":"^[A-Za-z0-9][A-Za-z0-9_.-]*$","maxLength":128},"type":{"type":"string"},"driver":{"enum":["bridge","host","null","overlay"]},"bridge":{"type":"string","description":"an interface name: 1 to 15 bytes without /, : and white space","pattern":"^[^/:\\s]{1,15}$","not":{"enum":[".",".."]}},"mode":{"enum":["per-host","shared"]},"vni":{"type":"integer","minimum":1,"maximum":16777215},"flood":{"type":"boolean"},"hostAddress":{"type":"boolean"},"encrypted":{"type":"boolean"},"isGateway":{"type":"boolean"},"isDefaultGateway":{"type":"boolean"},"forceAddress":{"type":"boolean"},"ipMasq":{"type":"boolean"},"ipMasqBackend":{"type":["string","null"]},"firewall":{"type":["object","null"],"additionalProperties":false,"properties":{"backend":{"enum":["auto","nftables","iptables","none"]}}},"nonMasqueradeCIDRs":{"type":["array","null"],"items":{"type":"string"}},"trustedHostInterfaces":{"type":["array","null"],"items":{"type":"string"}},"outboundAddr4":{"type":"string"},"outboundAddr6":{"type":"string"},"ingressPolicy":{"enum":["","open","same-bridge","isolated"]},"internal":{"type":"boolean"},"exhaustedStatus":{"enum":["error","log"]},"icc":{"type":"boolean"},"snat":{"type":["boolean","null"]},"masqAll":{"type":"boolean"},"proxy6to4":{"type":"boolean"},"markMasqBit":{"type":["integer","null"],"minimum":0,"maximum":31},"externalSetMarkChain":{"type":["string","null"],"pattern":"^[A-Za-z0-9_.-]{0,28}$","description":"a chain's name: letters, digits, \"_\", \".\" and \"-\", at most 28"},"conditionsV4":{"type":["array","null"],"items":{"type":"string"}},"conditionsV6":{"type":["array","null"],"items":{"type":"string"}},"backend":{"type":["string","null"]},"ingressRate":{"type":["integer","null"],"minimum":0},"ingressBurst":{"type":["integer","null"],"minimum":0},"egressRate":{"type":["integer","null"],"minimum":0},"egressBurst":{"type":["integer","null"],"minimum":0},"mtu":{"type":"integer","minimum":0,"maximum":65535},"hairpinMode":{"type":"boolean"},"promiscMode":{"type":"boolean"},"vlan":{"type":"integer","minimum":0,"maximum":4094},"vlanTrunk":{"type":"array","items":{"type":"object","additionalProperties":false,"properties":{"id":{"type":"integer","minimum":1,"maximum":4094},"minID":{"type":"integer","minimum":1,"maximum":4094},"maxID":{"type":"integer","minimum":1,"maximum":4094}}}},"preserveDefaultVlan":{"type":"boolean"},"macspoofchk":{"type":"boolean"},"spoofGuard":{"enum":[true,false,"on","off"]},"enabledad":{"type":"boolean"},"ipv6":{"enum":["auto","on","off"]},"disableContainerInterface":{"type":"boolean"},"portIsolation":{"type":"boolean"},"dns":{"type":"object","additionalProperties":false,"properties":{"nameservers":{"type":["array","null"],"items":{"type":"string"}},"domain":{"type":"string"},"search":{"type":["array","null"],"items":{"type":"string"}},"options":{"type":["array","null"],"items":{"type":"string"}}}},"ipam":{"type":["object","null"],"properties":{"type":{"type":"string","description":"the bare name of a plugin","pattern":"^[^/\\s]*$"}}},"capabilities":{"type":["object","null"],"additionalProperties":{"type":"boolean"}},"args":{"type":["object","null"]},"runtimeConfig":{"type":["object","null"]},"prevResult":{"type":["object","null"]},"disableCheck":{"type":["boolean","string"]},"disableGC":{"type":["boolean","string"]},"loadOnlyInlinedPlugins":{"type":["boolean","string"]}}};
+export const netconf = validate16;
+const schema20 = {"$schema":"http://json-schema.org/draft-07/schema#","title":"Isthmus network configuration, as one element of a CNI list hands it to the plugin","type":"object","required":["name"],"additionalProperties":false,"patternProperties":{"^cni\\.dev/":true},"properties":{"$schema":{"type":"string"},"cniVersion":{"type":"string"},"cniVersions":{"type":"array","items":{"type":"string"}},"name":{"type":"string","description":"a name of letters, digits, _, . and -, that begins with a letter or digit","pattern":"^[A-Za-z0-9][A-Za-z0-9_.-]*$","maxLength":128},"type":{"type":"string"},"driver":{"enum":["bridge","host","null","overlay","macvlan","ipvlan","vlan","ptp","dummy","tap","host-device"]},"bridge":{"type":"string","description":"an interface name: 1 to 15 bytes without /, : and white space","pattern":"^[^/:\\s]{1,15}$","not":{"enum":[".",".."]}},"mode":{"type":"string"},"master":{"type":"string"},"linkInContainer":{"type":"boolean"},"mac":{"type":"string"},"bcqueuelen":{"type":"integer","minimum":0,"maximum":4294967295},"flag":{"type":"string"},"vlanId":{"type":"integer"},"multiQueue":{"type":"boolean"},"owner":{"type":"integer","minimum":0,"maximum":4294967294},"group":{"type":"integer","minimum":0,"maximum":4294967294},"selinuxContext":{"type":"string"},"device":{"type":"string"},"hwaddr":{"type":"string"},"kernelpath":{"type":"string"},"pciBusID":{"type":"string"},"vni":{"type":"integer","minimum":1,"maximum":16777215},"flood":{"type":"boolean"},"hostAddress":{"type":"boolean"},"encrypted":{"type":"boolean"},"isGateway":{"type":"boolean"},"isDefaultGateway":{"type":"boolean"},"forceAddress":{"type":"boolean"},"ipMasq":{"type":"boolean"},"ipMasqBackend":{"type":["string","null"]},"firewall":{"type":["object","null"],"additionalProperties":false,"properties":{"backend":{"enum":["auto","nftables","iptables","none"]}}},"nonMasqueradeCIDRs":{"type":["array","null"],"items":{"type":"string"}},"trustedHostInterfaces":{"type":["array","null"],"items":{"type":"string"}},"outboundAddr4":{"type":"string"},"outboundAddr6":{"type":"string"},"ingressPolicy":{"enum":["","open","same-bridge","isolated"]},"internal":{"type":"boolean"},"exhaustedStatus":{"enum":["error","log"]},"icc":{"type":"boolean"},"snat":{"type":["boolean","null"]},"masqAll":{"type":"boolean"},"proxy6to4":{"type":"boolean"},"markMasqBit":{"type":["integer","null"],"minimum":0,"maximum":31},"externalSetMarkChain":{"type":["string","null"],"pattern":"^[A-Za-z0-9_.-]{0,28}$","description":"a chain's name: letters, digits, \"_\", \".\" and \"-\", at most 28"},"conditionsV4":{"type":["array","null"],"items":{"type":"string"}},"conditionsV6":{"type":["array","null"],"items":{"type":"string"}},"backend":{"type":["string","null"]},"ingressRate":{"type":["integer","null"],"minimum":0},"ingressBurst":{"type":["integer","null"],"minimum":0},"egressRate":{"type":["integer","null"],"minimum":0},"egressBurst":{"type":["integer","null"],"minimum":0},"mtu":{"type":"integer","minimum":0,"maximum":65535},"hairpinMode":{"type":"boolean"},"promiscMode":{"type":"boolean"},"vlan":{"type":"integer","minimum":0,"maximum":4094},"vlanTrunk":{"type":"array","items":{"type":"object","additionalProperties":false,"properties":{"id":{"type":"integer","minimum":1,"maximum":4094},"minID":{"type":"integer","minimum":1,"maximum":4094},"maxID":{"type":"integer","minimum":1,"maximum":4094}}}},"preserveDefaultVlan":{"type":"boolean"},"macspoofchk":{"type":"boolean"},"spoofGuard":{"enum":[true,false,"on","off"]},"enabledad":{"type":"boolean"},"ipv6":{"enum":["auto","on","off"]},"disableContainerInterface":{"type":"boolean"},"portIsolation":{"type":"boolean"},"dns":{"type":"object","additionalProperties":false,"properties":{"nameservers":{"type":["array","null"],"items":{"type":"string"}},"domain":{"type":"string"},"search":{"type":["array","null"],"items":{"type":"string"}},"options":{"type":["array","null"],"items":{"type":"string"}}}},"ipam":{"type":["object","null"],"properties":{"type":{"type":"string","description":"the bare name of a plugin","pattern":"^[^/\\s]*$"}}},"capabilities":{"type":["object","null"],"additionalProperties":{"type":"boolean"}},"args":{"type":["object","null"]},"runtimeConfig":{"type":["object","null"]},"prevResult":{"type":["object","null"]},"disableCheck":{"type":["boolean","string"]},"disableGC":{"type":["boolean","string"]},"loadOnlyInlinedPlugins":{"type":["boolean","string"]}}};
 const pattern1 = new RegExp("^cni\\.dev/", "u");
 const pattern3 = new RegExp("^[^/:\\s]{1,15}$", "u");
 const pattern4 = new RegExp("^[A-Za-z0-9_.-]{0,28}$", "u");
 const pattern5 = new RegExp("^[^/\\s]*$", "u");
 
-function validate15(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate16(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
 if(data.name === undefined){
-const err0 = {instancePath,schemaPath:"#/required",keyword:"required",params:{missingProperty: "name"},message:"must have required property '"+"name"+"'",schema:schema19.required,parentSchema:schema19,data};
+const err0 = {instancePath,schemaPath:"#/required",keyword:"required",params:{missingProperty: "name"},message:"must have required property '"+"name"+"'",schema:schema20.required,parentSchema:schema20,data};
 if(vErrors === null){
 vErrors = [err0];
 }
@@ -2043,8 +2322,8 @@ vErrors.push(err0);
 errors++;
 }
 for(const key0 in data){
-if(!((func2.call(schema19.properties, key0)) || (pattern1.test(key0)))){
-const err1 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties",schema:false,parentSchema:schema19,data};
+if(!((func2.call(schema20.properties, key0)) || (pattern1.test(key0)))){
+const err1 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties",schema:false,parentSchema:schema20,data};
 if(vErrors === null){
 vErrors = [err1];
 }
@@ -2057,7 +2336,7 @@ errors++;
 if(data.$schema !== undefined){
 let data0 = data.$schema;
 if(typeof data0 !== "string"){
-const err2 = {instancePath:instancePath+"/$schema",schemaPath:"#/properties/%24schema/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema19.properties.$schema.type,parentSchema:schema19.properties.$schema,data:data0};
+const err2 = {instancePath:instancePath+"/$schema",schemaPath:"#/properties/%24schema/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.$schema.type,parentSchema:schema20.properties.$schema,data:data0};
 if(vErrors === null){
 vErrors = [err2];
 }
@@ -2070,7 +2349,7 @@ errors++;
 if(data.cniVersion !== undefined){
 let data1 = data.cniVersion;
 if(typeof data1 !== "string"){
-const err3 = {instancePath:instancePath+"/cniVersion",schemaPath:"#/properties/cniVersion/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema19.properties.cniVersion.type,parentSchema:schema19.properties.cniVersion,data:data1};
+const err3 = {instancePath:instancePath+"/cniVersion",schemaPath:"#/properties/cniVersion/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.cniVersion.type,parentSchema:schema20.properties.cniVersion,data:data1};
 if(vErrors === null){
 vErrors = [err3];
 }
@@ -2087,7 +2366,7 @@ const len0 = data2.length;
 for(let i0=0; i0<len0; i0++){
 let data3 = data2[i0];
 if(typeof data3 !== "string"){
-const err4 = {instancePath:instancePath+"/cniVersions/" + i0,schemaPath:"#/properties/cniVersions/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema19.properties.cniVersions.items.type,parentSchema:schema19.properties.cniVersions.items,data:data3};
+const err4 = {instancePath:instancePath+"/cniVersions/" + i0,schemaPath:"#/properties/cniVersions/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.cniVersions.items.type,parentSchema:schema20.properties.cniVersions.items,data:data3};
 if(vErrors === null){
 vErrors = [err4];
 }
@@ -2099,7 +2378,7 @@ errors++;
 }
 }
 else {
-const err5 = {instancePath:instancePath+"/cniVersions",schemaPath:"#/properties/cniVersions/type",keyword:"type",params:{type: "array"},message:"must be array",schema:schema19.properties.cniVersions.type,parentSchema:schema19.properties.cniVersions,data:data2};
+const err5 = {instancePath:instancePath+"/cniVersions",schemaPath:"#/properties/cniVersions/type",keyword:"type",params:{type: "array"},message:"must be array",schema:schema20.properties.cniVersions.type,parentSchema:schema20.properties.cniVersions,data:data2};
 if(vErrors === null){
 vErrors = [err5];
 }
@@ -2113,7 +2392,7 @@ if(data.name !== undefined){
 let data4 = data.name;
 if(typeof data4 === "string"){
 if(func3(data4) > 128){
-const err6 = {instancePath:instancePath+"/name",schemaPath:"#/properties/name/maxLength",keyword:"maxLength",params:{limit: 128},message:"must NOT have more than 128 characters",schema:128,parentSchema:schema19.properties.name,data:data4};
+const err6 = {instancePath:instancePath+"/name",schemaPath:"#/properties/name/maxLength",keyword:"maxLength",params:{limit: 128},message:"must NOT have more than 128 characters",schema:128,parentSchema:schema20.properties.name,data:data4};
 if(vErrors === null){
 vErrors = [err6];
 }
@@ -2123,7 +2402,7 @@ vErrors.push(err6);
 errors++;
 }
 if(!pattern0.test(data4)){
-const err7 = {instancePath:instancePath+"/name",schemaPath:"#/properties/name/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9_.-]*$"},message:"must match pattern \""+"^[A-Za-z0-9][A-Za-z0-9_.-]*$"+"\"",schema:"^[A-Za-z0-9][A-Za-z0-9_.-]*$",parentSchema:schema19.properties.name,data:data4};
+const err7 = {instancePath:instancePath+"/name",schemaPath:"#/properties/name/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9_.-]*$"},message:"must match pattern \""+"^[A-Za-z0-9][A-Za-z0-9_.-]*$"+"\"",schema:"^[A-Za-z0-9][A-Za-z0-9_.-]*$",parentSchema:schema20.properties.name,data:data4};
 if(vErrors === null){
 vErrors = [err7];
 }
@@ -2134,7 +2413,7 @@ errors++;
 }
 }
 else {
-const err8 = {instancePath:instancePath+"/name",schemaPath:"#/properties/name/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema19.properties.name.type,parentSchema:schema19.properties.name,data:data4};
+const err8 = {instancePath:instancePath+"/name",schemaPath:"#/properties/name/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.name.type,parentSchema:schema20.properties.name,data:data4};
 if(vErrors === null){
 vErrors = [err8];
 }
@@ -2147,7 +2426,7 @@ errors++;
 if(data.type !== undefined){
 let data5 = data.type;
 if(typeof data5 !== "string"){
-const err9 = {instancePath:instancePath+"/type",schemaPath:"#/properties/type/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema19.properties.type.type,parentSchema:schema19.properties.type,data:data5};
+const err9 = {instancePath:instancePath+"/type",schemaPath:"#/properties/type/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.type.type,parentSchema:schema20.properties.type,data:data5};
 if(vErrors === null){
 vErrors = [err9];
 }
@@ -2159,8 +2438,8 @@ errors++;
 }
 if(data.driver !== undefined){
 let data6 = data.driver;
-if(!((((data6 === "bridge") || (data6 === "host")) || (data6 === "null")) || (data6 === "overlay"))){
-const err10 = {instancePath:instancePath+"/driver",schemaPath:"#/properties/driver/enum",keyword:"enum",params:{allowedValues: schema19.properties.driver.enum},message:"must be equal to one of the allowed values",schema:schema19.properties.driver.enum,parentSchema:schema19.properties.driver,data:data6};
+if(!(((((((((((data6 === "bridge") || (data6 === "host")) || (data6 === "null")) || (data6 === "overlay")) || (data6 === "macvlan")) || (data6 === "ipvlan")) || (data6 === "vlan")) || (data6 === "ptp")) || (data6 === "dummy")) || (data6 === "tap")) || (data6 === "host-device"))){
+const err10 = {instancePath:instancePath+"/driver",schemaPath:"#/properties/driver/enum",keyword:"enum",params:{allowedValues: schema20.properties.driver.enum},message:"must be equal to one of the allowed values",schema:schema20.properties.driver.enum,parentSchema:schema20.properties.driver,data:data6};
 if(vErrors === null){
 vErrors = [err10];
 }
@@ -2186,7 +2465,7 @@ errors++;
 }
 var valid3 = _errs18 === errors;
 if(valid3){
-const err12 = {instancePath:instancePath+"/bridge",schemaPath:"#/properties/bridge/not",keyword:"not",params:{},message:"must NOT be valid",schema:schema19.properties.bridge.not,parentSchema:schema19.properties.bridge,data:data7};
+const err12 = {instancePath:instancePath+"/bridge",schemaPath:"#/properties/bridge/not",keyword:"not",params:{},message:"must NOT be valid",schema:schema20.properties.bridge.not,parentSchema:schema20.properties.bridge,data:data7};
 if(vErrors === null){
 vErrors = [err12];
 }
@@ -2208,7 +2487,7 @@ vErrors = null;
 }
 if(typeof data7 === "string"){
 if(!pattern3.test(data7)){
-const err13 = {instancePath:instancePath+"/bridge",schemaPath:"#/properties/bridge/pattern",keyword:"pattern",params:{pattern: "^[^/:\\s]{1,15}$"},message:"must match pattern \""+"^[^/:\\s]{1,15}$"+"\"",schema:"^[^/:\\s]{1,15}$",parentSchema:schema19.properties.bridge,data:data7};
+const err13 = {instancePath:instancePath+"/bridge",schemaPath:"#/properties/bridge/pattern",keyword:"pattern",params:{pattern: "^[^/:\\s]{1,15}$"},message:"must match pattern \""+"^[^/:\\s]{1,15}$"+"\"",schema:"^[^/:\\s]{1,15}$",parentSchema:schema20.properties.bridge,data:data7};
 if(vErrors === null){
 vErrors = [err13];
 }
@@ -2219,7 +2498,7 @@ errors++;
 }
 }
 else {
-const err14 = {instancePath:instancePath+"/bridge",schemaPath:"#/properties/bridge/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema19.properties.bridge.type,parentSchema:schema19.properties.bridge,data:data7};
+const err14 = {instancePath:instancePath+"/bridge",schemaPath:"#/properties/bridge/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.bridge.type,parentSchema:schema20.properties.bridge,data:data7};
 if(vErrors === null){
 vErrors = [err14];
 }
@@ -2231,8 +2510,8 @@ errors++;
 }
 if(data.mode !== undefined){
 let data8 = data.mode;
-if(!((data8 === "per-host") || (data8 === "shared"))){
-const err15 = {instancePath:instancePath+"/mode",schemaPath:"#/properties/mode/enum",keyword:"enum",params:{allowedValues: schema19.properties.mode.enum},message:"must be equal to one of the allowed values",schema:schema19.properties.mode.enum,parentSchema:schema19.properties.mode,data:data8};
+if(typeof data8 !== "string"){
+const err15 = {instancePath:instancePath+"/mode",schemaPath:"#/properties/mode/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.mode.type,parentSchema:schema20.properties.mode,data:data8};
 if(vErrors === null){
 vErrors = [err15];
 }
@@ -2242,10 +2521,10 @@ vErrors.push(err15);
 errors++;
 }
 }
-if(data.vni !== undefined){
-let data9 = data.vni;
-if(!(((typeof data9 == "number") && (!(data9 % 1) && !isNaN(data9))) && (isFinite(data9)))){
-const err16 = {instancePath:instancePath+"/vni",schemaPath:"#/properties/vni/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema19.properties.vni.type,parentSchema:schema19.properties.vni,data:data9};
+if(data.master !== undefined){
+let data9 = data.master;
+if(typeof data9 !== "string"){
+const err16 = {instancePath:instancePath+"/master",schemaPath:"#/properties/master/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.master.type,parentSchema:schema20.properties.master,data:data9};
 if(vErrors === null){
 vErrors = [err16];
 }
@@ -2254,9 +2533,11 @@ vErrors.push(err16);
 }
 errors++;
 }
-if((typeof data9 == "number") && (isFinite(data9))){
-if(data9 > 16777215 || isNaN(data9)){
-const err17 = {instancePath:instancePath+"/vni",schemaPath:"#/properties/vni/maximum",keyword:"maximum",params:{comparison: "<=", limit: 16777215},message:"must be <= 16777215",schema:16777215,parentSchema:schema19.properties.vni,data:data9};
+}
+if(data.linkInContainer !== undefined){
+let data10 = data.linkInContainer;
+if(typeof data10 !== "boolean"){
+const err17 = {instancePath:instancePath+"/linkInContainer",schemaPath:"#/properties/linkInContainer/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.linkInContainer.type,parentSchema:schema20.properties.linkInContainer,data:data10};
 if(vErrors === null){
 vErrors = [err17];
 }
@@ -2265,8 +2546,11 @@ vErrors.push(err17);
 }
 errors++;
 }
-if(data9 < 1 || isNaN(data9)){
-const err18 = {instancePath:instancePath+"/vni",schemaPath:"#/properties/vni/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema19.properties.vni,data:data9};
+}
+if(data.mac !== undefined){
+let data11 = data.mac;
+if(typeof data11 !== "string"){
+const err18 = {instancePath:instancePath+"/mac",schemaPath:"#/properties/mac/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.mac.type,parentSchema:schema20.properties.mac,data:data11};
 if(vErrors === null){
 vErrors = [err18];
 }
@@ -2276,11 +2560,10 @@ vErrors.push(err18);
 errors++;
 }
 }
-}
-if(data.flood !== undefined){
-let data10 = data.flood;
-if(typeof data10 !== "boolean"){
-const err19 = {instancePath:instancePath+"/flood",schemaPath:"#/properties/flood/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema19.properties.flood.type,parentSchema:schema19.properties.flood,data:data10};
+if(data.bcqueuelen !== undefined){
+let data12 = data.bcqueuelen;
+if(!(((typeof data12 == "number") && (!(data12 % 1) && !isNaN(data12))) && (isFinite(data12)))){
+const err19 = {instancePath:instancePath+"/bcqueuelen",schemaPath:"#/properties/bcqueuelen/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema20.properties.bcqueuelen.type,parentSchema:schema20.properties.bcqueuelen,data:data12};
 if(vErrors === null){
 vErrors = [err19];
 }
@@ -2289,11 +2572,9 @@ vErrors.push(err19);
 }
 errors++;
 }
-}
-if(data.hostAddress !== undefined){
-let data11 = data.hostAddress;
-if(typeof data11 !== "boolean"){
-const err20 = {instancePath:instancePath+"/hostAddress",schemaPath:"#/properties/hostAddress/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema19.properties.hostAddress.type,parentSchema:schema19.properties.hostAddress,data:data11};
+if((typeof data12 == "number") && (isFinite(data12))){
+if(data12 > 4294967295 || isNaN(data12)){
+const err20 = {instancePath:instancePath+"/bcqueuelen",schemaPath:"#/properties/bcqueuelen/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967295},message:"must be <= 4294967295",schema:4294967295,parentSchema:schema20.properties.bcqueuelen,data:data12};
 if(vErrors === null){
 vErrors = [err20];
 }
@@ -2302,11 +2583,8 @@ vErrors.push(err20);
 }
 errors++;
 }
-}
-if(data.encrypted !== undefined){
-let data12 = data.encrypted;
-if(typeof data12 !== "boolean"){
-const err21 = {instancePath:instancePath+"/encrypted",schemaPath:"#/properties/encrypted/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema19.properties.encrypted.type,parentSchema:schema19.properties.encrypted,data:data12};
+if(data12 < 0 || isNaN(data12)){
+const err21 = {instancePath:instancePath+"/bcqueuelen",schemaPath:"#/properties/bcqueuelen/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema20.properties.bcqueuelen,data:data12};
 if(vErrors === null){
 vErrors = [err21];
 }
@@ -2316,10 +2594,11 @@ vErrors.push(err21);
 errors++;
 }
 }
-if(data.isGateway !== undefined){
-let data13 = data.isGateway;
-if(typeof data13 !== "boolean"){
-const err22 = {instancePath:instancePath+"/isGateway",schemaPath:"#/properties/isGateway/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema19.properties.isGateway.type,parentSchema:schema19.properties.isGateway,data:data13};
+}
+if(data.flag !== undefined){
+let data13 = data.flag;
+if(typeof data13 !== "string"){
+const err22 = {instancePath:instancePath+"/flag",schemaPath:"#/properties/flag/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.flag.type,parentSchema:schema20.properties.flag,data:data13};
 if(vErrors === null){
 vErrors = [err22];
 }
@@ -2329,10 +2608,10 @@ vErrors.push(err22);
 errors++;
 }
 }
-if(data.isDefaultGateway !== undefined){
-let data14 = data.isDefaultGateway;
-if(typeof data14 !== "boolean"){
-const err23 = {instancePath:instancePath+"/isDefaultGateway",schemaPath:"#/properties/isDefaultGateway/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema19.properties.isDefaultGateway.type,parentSchema:schema19.properties.isDefaultGateway,data:data14};
+if(data.vlanId !== undefined){
+let data14 = data.vlanId;
+if(!(((typeof data14 == "number") && (!(data14 % 1) && !isNaN(data14))) && (isFinite(data14)))){
+const err23 = {instancePath:instancePath+"/vlanId",schemaPath:"#/properties/vlanId/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema20.properties.vlanId.type,parentSchema:schema20.properties.vlanId,data:data14};
 if(vErrors === null){
 vErrors = [err23];
 }
@@ -2342,10 +2621,10 @@ vErrors.push(err23);
 errors++;
 }
 }
-if(data.forceAddress !== undefined){
-let data15 = data.forceAddress;
+if(data.multiQueue !== undefined){
+let data15 = data.multiQueue;
 if(typeof data15 !== "boolean"){
-const err24 = {instancePath:instancePath+"/forceAddress",schemaPath:"#/properties/forceAddress/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema19.properties.forceAddress.type,parentSchema:schema19.properties.forceAddress,data:data15};
+const err24 = {instancePath:instancePath+"/multiQueue",schemaPath:"#/properties/multiQueue/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.multiQueue.type,parentSchema:schema20.properties.multiQueue,data:data15};
 if(vErrors === null){
 vErrors = [err24];
 }
@@ -2355,10 +2634,10 @@ vErrors.push(err24);
 errors++;
 }
 }
-if(data.ipMasq !== undefined){
-let data16 = data.ipMasq;
-if(typeof data16 !== "boolean"){
-const err25 = {instancePath:instancePath+"/ipMasq",schemaPath:"#/properties/ipMasq/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema19.properties.ipMasq.type,parentSchema:schema19.properties.ipMasq,data:data16};
+if(data.owner !== undefined){
+let data16 = data.owner;
+if(!(((typeof data16 == "number") && (!(data16 % 1) && !isNaN(data16))) && (isFinite(data16)))){
+const err25 = {instancePath:instancePath+"/owner",schemaPath:"#/properties/owner/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema20.properties.owner.type,parentSchema:schema20.properties.owner,data:data16};
 if(vErrors === null){
 vErrors = [err25];
 }
@@ -2367,11 +2646,9 @@ vErrors.push(err25);
 }
 errors++;
 }
-}
-if(data.ipMasqBackend !== undefined){
-let data17 = data.ipMasqBackend;
-if((typeof data17 !== "string") && (data17 !== null)){
-const err26 = {instancePath:instancePath+"/ipMasqBackend",schemaPath:"#/properties/ipMasqBackend/type",keyword:"type",params:{type: schema19.properties.ipMasqBackend.type},message:"must be string,null",schema:schema19.properties.ipMasqBackend.type,parentSchema:schema19.properties.ipMasqBackend,data:data17};
+if((typeof data16 == "number") && (isFinite(data16))){
+if(data16 > 4294967294 || isNaN(data16)){
+const err26 = {instancePath:instancePath+"/owner",schemaPath:"#/properties/owner/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967294},message:"must be <= 4294967294",schema:4294967294,parentSchema:schema20.properties.owner,data:data16};
 if(vErrors === null){
 vErrors = [err26];
 }
@@ -2380,11 +2657,8 @@ vErrors.push(err26);
 }
 errors++;
 }
-}
-if(data.firewall !== undefined){
-let data18 = data.firewall;
-if((!(data18 && typeof data18 == "object" && !Array.isArray(data18))) && (data18 !== null)){
-const err27 = {instancePath:instancePath+"/firewall",schemaPath:"#/properties/firewall/type",keyword:"type",params:{type: schema19.properties.firewall.type},message:"must be object,null",schema:schema19.properties.firewall.type,parentSchema:schema19.properties.firewall,data:data18};
+if(data16 < 0 || isNaN(data16)){
+const err27 = {instancePath:instancePath+"/owner",schemaPath:"#/properties/owner/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema20.properties.owner,data:data16};
 if(vErrors === null){
 vErrors = [err27];
 }
@@ -2393,10 +2667,12 @@ vErrors.push(err27);
 }
 errors++;
 }
-if(data18 && typeof data18 == "object" && !Array.isArray(data18)){
-for(const key1 in data18){
-if(!(key1 === "backend")){
-const err28 = {instancePath:instancePath+"/firewall",schemaPath:"#/properties/firewall/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1},message:"must NOT have additional properties",schema:false,parentSchema:schema19.properties.firewall,data:data18};
+}
+}
+if(data.group !== undefined){
+let data17 = data.group;
+if(!(((typeof data17 == "number") && (!(data17 % 1) && !isNaN(data17))) && (isFinite(data17)))){
+const err28 = {instancePath:instancePath+"/group",schemaPath:"#/properties/group/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema20.properties.group.type,parentSchema:schema20.properties.group,data:data17};
 if(vErrors === null){
 vErrors = [err28];
 }
@@ -2405,11 +2681,9 @@ vErrors.push(err28);
 }
 errors++;
 }
-}
-if(data18.backend !== undefined){
-let data19 = data18.backend;
-if(!((((data19 === "auto") || (data19 === "nftables")) || (data19 === "iptables")) || (data19 === "none"))){
-const err29 = {instancePath:instancePath+"/firewall/backend",schemaPath:"#/properties/firewall/properties/backend/enum",keyword:"enum",params:{allowedValues: schema19.properties.firewall.properties.backend.enum},message:"must be equal to one of the allowed values",schema:schema19.properties.firewall.properties.backend.enum,parentSchema:schema19.properties.firewall.properties.backend,data:data19};
+if((typeof data17 == "number") && (isFinite(data17))){
+if(data17 > 4294967294 || isNaN(data17)){
+const err29 = {instancePath:instancePath+"/group",schemaPath:"#/properties/group/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4294967294},message:"must be <= 4294967294",schema:4294967294,parentSchema:schema20.properties.group,data:data17};
 if(vErrors === null){
 vErrors = [err29];
 }
@@ -2418,13 +2692,8 @@ vErrors.push(err29);
 }
 errors++;
 }
-}
-}
-}
-if(data.nonMasqueradeCIDRs !== undefined){
-let data20 = data.nonMasqueradeCIDRs;
-if((!(Array.isArray(data20))) && (data20 !== null)){
-const err30 = {instancePath:instancePath+"/nonMasqueradeCIDRs",schemaPath:"#/properties/nonMasqueradeCIDRs/type",keyword:"type",params:{type: schema19.properties.nonMasqueradeCIDRs.type},message:"must be array,null",schema:schema19.properties.nonMasqueradeCIDRs.type,parentSchema:schema19.properties.nonMasqueradeCIDRs,data:data20};
+if(data17 < 0 || isNaN(data17)){
+const err30 = {instancePath:instancePath+"/group",schemaPath:"#/properties/group/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema20.properties.group,data:data17};
 if(vErrors === null){
 vErrors = [err30];
 }
@@ -2433,12 +2702,12 @@ vErrors.push(err30);
 }
 errors++;
 }
-if(Array.isArray(data20)){
-const len1 = data20.length;
-for(let i1=0; i1<len1; i1++){
-let data21 = data20[i1];
-if(typeof data21 !== "string"){
-const err31 = {instancePath:instancePath+"/nonMasqueradeCIDRs/" + i1,schemaPath:"#/properties/nonMasqueradeCIDRs/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema19.properties.nonMasqueradeCIDRs.items.type,parentSchema:schema19.properties.nonMasqueradeCIDRs.items,data:data21};
+}
+}
+if(data.selinuxContext !== undefined){
+let data18 = data.selinuxContext;
+if(typeof data18 !== "string"){
+const err31 = {instancePath:instancePath+"/selinuxContext",schemaPath:"#/properties/selinuxContext/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.selinuxContext.type,parentSchema:schema20.properties.selinuxContext,data:data18};
 if(vErrors === null){
 vErrors = [err31];
 }
@@ -2448,12 +2717,10 @@ vErrors.push(err31);
 errors++;
 }
 }
-}
-}
-if(data.trustedHostInterfaces !== undefined){
-let data22 = data.trustedHostInterfaces;
-if((!(Array.isArray(data22))) && (data22 !== null)){
-const err32 = {instancePath:instancePath+"/trustedHostInterfaces",schemaPath:"#/properties/trustedHostInterfaces/type",keyword:"type",params:{type: schema19.properties.trustedHostInterfaces.type},message:"must be array,null",schema:schema19.properties.trustedHostInterfaces.type,parentSchema:schema19.properties.trustedHostInterfaces,data:data22};
+if(data.device !== undefined){
+let data19 = data.device;
+if(typeof data19 !== "string"){
+const err32 = {instancePath:instancePath+"/device",schemaPath:"#/properties/device/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.device.type,parentSchema:schema20.properties.device,data:data19};
 if(vErrors === null){
 vErrors = [err32];
 }
@@ -2462,12 +2729,11 @@ vErrors.push(err32);
 }
 errors++;
 }
-if(Array.isArray(data22)){
-const len2 = data22.length;
-for(let i2=0; i2<len2; i2++){
-let data23 = data22[i2];
-if(typeof data23 !== "string"){
-const err33 = {instancePath:instancePath+"/trustedHostInterfaces/" + i2,schemaPath:"#/properties/trustedHostInterfaces/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema19.properties.trustedHostInterfaces.items.type,parentSchema:schema19.properties.trustedHostInterfaces.items,data:data23};
+}
+if(data.hwaddr !== undefined){
+let data20 = data.hwaddr;
+if(typeof data20 !== "string"){
+const err33 = {instancePath:instancePath+"/hwaddr",schemaPath:"#/properties/hwaddr/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.hwaddr.type,parentSchema:schema20.properties.hwaddr,data:data20};
 if(vErrors === null){
 vErrors = [err33];
 }
@@ -2477,12 +2743,10 @@ vErrors.push(err33);
 errors++;
 }
 }
-}
-}
-if(data.outboundAddr4 !== undefined){
-let data24 = data.outboundAddr4;
-if(typeof data24 !== "string"){
-const err34 = {instancePath:instancePath+"/outboundAddr4",schemaPath:"#/properties/outboundAddr4/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema19.properties.outboundAddr4.type,parentSchema:schema19.properties.outboundAddr4,data:data24};
+if(data.kernelpath !== undefined){
+let data21 = data.kernelpath;
+if(typeof data21 !== "string"){
+const err34 = {instancePath:instancePath+"/kernelpath",schemaPath:"#/properties/kernelpath/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.kernelpath.type,parentSchema:schema20.properties.kernelpath,data:data21};
 if(vErrors === null){
 vErrors = [err34];
 }
@@ -2492,10 +2756,10 @@ vErrors.push(err34);
 errors++;
 }
 }
-if(data.outboundAddr6 !== undefined){
-let data25 = data.outboundAddr6;
-if(typeof data25 !== "string"){
-const err35 = {instancePath:instancePath+"/outboundAddr6",schemaPath:"#/properties/outboundAddr6/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema19.properties.outboundAddr6.type,parentSchema:schema19.properties.outboundAddr6,data:data25};
+if(data.pciBusID !== undefined){
+let data22 = data.pciBusID;
+if(typeof data22 !== "string"){
+const err35 = {instancePath:instancePath+"/pciBusID",schemaPath:"#/properties/pciBusID/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.pciBusID.type,parentSchema:schema20.properties.pciBusID,data:data22};
 if(vErrors === null){
 vErrors = [err35];
 }
@@ -2505,10 +2769,10 @@ vErrors.push(err35);
 errors++;
 }
 }
-if(data.ingressPolicy !== undefined){
-let data26 = data.ingressPolicy;
-if(!((((data26 === "") || (data26 === "open")) || (data26 === "same-bridge")) || (data26 === "isolated"))){
-const err36 = {instancePath:instancePath+"/ingressPolicy",schemaPath:"#/properties/ingressPolicy/enum",keyword:"enum",params:{allowedValues: schema19.properties.ingressPolicy.enum},message:"must be equal to one of the allowed values",schema:schema19.properties.ingressPolicy.enum,parentSchema:schema19.properties.ingressPolicy,data:data26};
+if(data.vni !== undefined){
+let data23 = data.vni;
+if(!(((typeof data23 == "number") && (!(data23 % 1) && !isNaN(data23))) && (isFinite(data23)))){
+const err36 = {instancePath:instancePath+"/vni",schemaPath:"#/properties/vni/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema20.properties.vni.type,parentSchema:schema20.properties.vni,data:data23};
 if(vErrors === null){
 vErrors = [err36];
 }
@@ -2517,11 +2781,9 @@ vErrors.push(err36);
 }
 errors++;
 }
-}
-if(data.internal !== undefined){
-let data27 = data.internal;
-if(typeof data27 !== "boolean"){
-const err37 = {instancePath:instancePath+"/internal",schemaPath:"#/properties/internal/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema19.properties.internal.type,parentSchema:schema19.properties.internal,data:data27};
+if((typeof data23 == "number") && (isFinite(data23))){
+if(data23 > 16777215 || isNaN(data23)){
+const err37 = {instancePath:instancePath+"/vni",schemaPath:"#/properties/vni/maximum",keyword:"maximum",params:{comparison: "<=", limit: 16777215},message:"must be <= 16777215",schema:16777215,parentSchema:schema20.properties.vni,data:data23};
 if(vErrors === null){
 vErrors = [err37];
 }
@@ -2530,11 +2792,8 @@ vErrors.push(err37);
 }
 errors++;
 }
-}
-if(data.exhaustedStatus !== undefined){
-let data28 = data.exhaustedStatus;
-if(!((data28 === "error") || (data28 === "log"))){
-const err38 = {instancePath:instancePath+"/exhaustedStatus",schemaPath:"#/properties/exhaustedStatus/enum",keyword:"enum",params:{allowedValues: schema19.properties.exhaustedStatus.enum},message:"must be equal to one of the allowed values",schema:schema19.properties.exhaustedStatus.enum,parentSchema:schema19.properties.exhaustedStatus,data:data28};
+if(data23 < 1 || isNaN(data23)){
+const err38 = {instancePath:instancePath+"/vni",schemaPath:"#/properties/vni/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema20.properties.vni,data:data23};
 if(vErrors === null){
 vErrors = [err38];
 }
@@ -2544,10 +2803,11 @@ vErrors.push(err38);
 errors++;
 }
 }
-if(data.icc !== undefined){
-let data29 = data.icc;
-if(typeof data29 !== "boolean"){
-const err39 = {instancePath:instancePath+"/icc",schemaPath:"#/properties/icc/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema19.properties.icc.type,parentSchema:schema19.properties.icc,data:data29};
+}
+if(data.flood !== undefined){
+let data24 = data.flood;
+if(typeof data24 !== "boolean"){
+const err39 = {instancePath:instancePath+"/flood",schemaPath:"#/properties/flood/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.flood.type,parentSchema:schema20.properties.flood,data:data24};
 if(vErrors === null){
 vErrors = [err39];
 }
@@ -2557,10 +2817,10 @@ vErrors.push(err39);
 errors++;
 }
 }
-if(data.snat !== undefined){
-let data30 = data.snat;
-if((typeof data30 !== "boolean") && (data30 !== null)){
-const err40 = {instancePath:instancePath+"/snat",schemaPath:"#/properties/snat/type",keyword:"type",params:{type: schema19.properties.snat.type},message:"must be boolean,null",schema:schema19.properties.snat.type,parentSchema:schema19.properties.snat,data:data30};
+if(data.hostAddress !== undefined){
+let data25 = data.hostAddress;
+if(typeof data25 !== "boolean"){
+const err40 = {instancePath:instancePath+"/hostAddress",schemaPath:"#/properties/hostAddress/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.hostAddress.type,parentSchema:schema20.properties.hostAddress,data:data25};
 if(vErrors === null){
 vErrors = [err40];
 }
@@ -2570,10 +2830,10 @@ vErrors.push(err40);
 errors++;
 }
 }
-if(data.masqAll !== undefined){
-let data31 = data.masqAll;
-if(typeof data31 !== "boolean"){
-const err41 = {instancePath:instancePath+"/masqAll",schemaPath:"#/properties/masqAll/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema19.properties.masqAll.type,parentSchema:schema19.properties.masqAll,data:data31};
+if(data.encrypted !== undefined){
+let data26 = data.encrypted;
+if(typeof data26 !== "boolean"){
+const err41 = {instancePath:instancePath+"/encrypted",schemaPath:"#/properties/encrypted/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.encrypted.type,parentSchema:schema20.properties.encrypted,data:data26};
 if(vErrors === null){
 vErrors = [err41];
 }
@@ -2583,10 +2843,10 @@ vErrors.push(err41);
 errors++;
 }
 }
-if(data.proxy6to4 !== undefined){
-let data32 = data.proxy6to4;
-if(typeof data32 !== "boolean"){
-const err42 = {instancePath:instancePath+"/proxy6to4",schemaPath:"#/properties/proxy6to4/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema19.properties.proxy6to4.type,parentSchema:schema19.properties.proxy6to4,data:data32};
+if(data.isGateway !== undefined){
+let data27 = data.isGateway;
+if(typeof data27 !== "boolean"){
+const err42 = {instancePath:instancePath+"/isGateway",schemaPath:"#/properties/isGateway/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.isGateway.type,parentSchema:schema20.properties.isGateway,data:data27};
 if(vErrors === null){
 vErrors = [err42];
 }
@@ -2596,10 +2856,10 @@ vErrors.push(err42);
 errors++;
 }
 }
-if(data.markMasqBit !== undefined){
-let data33 = data.markMasqBit;
-if((!(((typeof data33 == "number") && (!(data33 % 1) && !isNaN(data33))) && (isFinite(data33)))) && (data33 !== null)){
-const err43 = {instancePath:instancePath+"/markMasqBit",schemaPath:"#/properties/markMasqBit/type",keyword:"type",params:{type: schema19.properties.markMasqBit.type},message:"must be integer,null",schema:schema19.properties.markMasqBit.type,parentSchema:schema19.properties.markMasqBit,data:data33};
+if(data.isDefaultGateway !== undefined){
+let data28 = data.isDefaultGateway;
+if(typeof data28 !== "boolean"){
+const err43 = {instancePath:instancePath+"/isDefaultGateway",schemaPath:"#/properties/isDefaultGateway/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.isDefaultGateway.type,parentSchema:schema20.properties.isDefaultGateway,data:data28};
 if(vErrors === null){
 vErrors = [err43];
 }
@@ -2608,9 +2868,11 @@ vErrors.push(err43);
 }
 errors++;
 }
-if((typeof data33 == "number") && (isFinite(data33))){
-if(data33 > 31 || isNaN(data33)){
-const err44 = {instancePath:instancePath+"/markMasqBit",schemaPath:"#/properties/markMasqBit/maximum",keyword:"maximum",params:{comparison: "<=", limit: 31},message:"must be <= 31",schema:31,parentSchema:schema19.properties.markMasqBit,data:data33};
+}
+if(data.forceAddress !== undefined){
+let data29 = data.forceAddress;
+if(typeof data29 !== "boolean"){
+const err44 = {instancePath:instancePath+"/forceAddress",schemaPath:"#/properties/forceAddress/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.forceAddress.type,parentSchema:schema20.properties.forceAddress,data:data29};
 if(vErrors === null){
 vErrors = [err44];
 }
@@ -2619,8 +2881,11 @@ vErrors.push(err44);
 }
 errors++;
 }
-if(data33 < 0 || isNaN(data33)){
-const err45 = {instancePath:instancePath+"/markMasqBit",schemaPath:"#/properties/markMasqBit/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema19.properties.markMasqBit,data:data33};
+}
+if(data.ipMasq !== undefined){
+let data30 = data.ipMasq;
+if(typeof data30 !== "boolean"){
+const err45 = {instancePath:instancePath+"/ipMasq",schemaPath:"#/properties/ipMasq/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.ipMasq.type,parentSchema:schema20.properties.ipMasq,data:data30};
 if(vErrors === null){
 vErrors = [err45];
 }
@@ -2630,11 +2895,10 @@ vErrors.push(err45);
 errors++;
 }
 }
-}
-if(data.externalSetMarkChain !== undefined){
-let data34 = data.externalSetMarkChain;
-if((typeof data34 !== "string") && (data34 !== null)){
-const err46 = {instancePath:instancePath+"/externalSetMarkChain",schemaPath:"#/properties/externalSetMarkChain/type",keyword:"type",params:{type: schema19.properties.externalSetMarkChain.type},message:"must be string,null",schema:schema19.properties.externalSetMarkChain.type,parentSchema:schema19.properties.externalSetMarkChain,data:data34};
+if(data.ipMasqBackend !== undefined){
+let data31 = data.ipMasqBackend;
+if((typeof data31 !== "string") && (data31 !== null)){
+const err46 = {instancePath:instancePath+"/ipMasqBackend",schemaPath:"#/properties/ipMasqBackend/type",keyword:"type",params:{type: schema20.properties.ipMasqBackend.type},message:"must be string,null",schema:schema20.properties.ipMasqBackend.type,parentSchema:schema20.properties.ipMasqBackend,data:data31};
 if(vErrors === null){
 vErrors = [err46];
 }
@@ -2643,9 +2907,11 @@ vErrors.push(err46);
 }
 errors++;
 }
-if(typeof data34 === "string"){
-if(!pattern4.test(data34)){
-const err47 = {instancePath:instancePath+"/externalSetMarkChain",schemaPath:"#/properties/externalSetMarkChain/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_.-]{0,28}$"},message:"must match pattern \""+"^[A-Za-z0-9_.-]{0,28}$"+"\"",schema:"^[A-Za-z0-9_.-]{0,28}$",parentSchema:schema19.properties.externalSetMarkChain,data:data34};
+}
+if(data.firewall !== undefined){
+let data32 = data.firewall;
+if((!(data32 && typeof data32 == "object" && !Array.isArray(data32))) && (data32 !== null)){
+const err47 = {instancePath:instancePath+"/firewall",schemaPath:"#/properties/firewall/type",keyword:"type",params:{type: schema20.properties.firewall.type},message:"must be object,null",schema:schema20.properties.firewall.type,parentSchema:schema20.properties.firewall,data:data32};
 if(vErrors === null){
 vErrors = [err47];
 }
@@ -2654,12 +2920,10 @@ vErrors.push(err47);
 }
 errors++;
 }
-}
-}
-if(data.conditionsV4 !== undefined){
-let data35 = data.conditionsV4;
-if((!(Array.isArray(data35))) && (data35 !== null)){
-const err48 = {instancePath:instancePath+"/conditionsV4",schemaPath:"#/properties/conditionsV4/type",keyword:"type",params:{type: schema19.properties.conditionsV4.type},message:"must be array,null",schema:schema19.properties.conditionsV4.type,parentSchema:schema19.properties.conditionsV4,data:data35};
+if(data32 && typeof data32 == "object" && !Array.isArray(data32)){
+for(const key1 in data32){
+if(!(key1 === "backend")){
+const err48 = {instancePath:instancePath+"/firewall",schemaPath:"#/properties/firewall/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1},message:"must NOT have additional properties",schema:false,parentSchema:schema20.properties.firewall,data:data32};
 if(vErrors === null){
 vErrors = [err48];
 }
@@ -2668,12 +2932,11 @@ vErrors.push(err48);
 }
 errors++;
 }
-if(Array.isArray(data35)){
-const len3 = data35.length;
-for(let i3=0; i3<len3; i3++){
-let data36 = data35[i3];
-if(typeof data36 !== "string"){
-const err49 = {instancePath:instancePath+"/conditionsV4/" + i3,schemaPath:"#/properties/conditionsV4/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema19.properties.conditionsV4.items.type,parentSchema:schema19.properties.conditionsV4.items,data:data36};
+}
+if(data32.backend !== undefined){
+let data33 = data32.backend;
+if(!((((data33 === "auto") || (data33 === "nftables")) || (data33 === "iptables")) || (data33 === "none"))){
+const err49 = {instancePath:instancePath+"/firewall/backend",schemaPath:"#/properties/firewall/properties/backend/enum",keyword:"enum",params:{allowedValues: schema20.properties.firewall.properties.backend.enum},message:"must be equal to one of the allowed values",schema:schema20.properties.firewall.properties.backend.enum,parentSchema:schema20.properties.firewall.properties.backend,data:data33};
 if(vErrors === null){
 vErrors = [err49];
 }
@@ -2685,10 +2948,10 @@ errors++;
 }
 }
 }
-if(data.conditionsV6 !== undefined){
-let data37 = data.conditionsV6;
-if((!(Array.isArray(data37))) && (data37 !== null)){
-const err50 = {instancePath:instancePath+"/conditionsV6",schemaPath:"#/properties/conditionsV6/type",keyword:"type",params:{type: schema19.properties.conditionsV6.type},message:"must be array,null",schema:schema19.properties.conditionsV6.type,parentSchema:schema19.properties.conditionsV6,data:data37};
+if(data.nonMasqueradeCIDRs !== undefined){
+let data34 = data.nonMasqueradeCIDRs;
+if((!(Array.isArray(data34))) && (data34 !== null)){
+const err50 = {instancePath:instancePath+"/nonMasqueradeCIDRs",schemaPath:"#/properties/nonMasqueradeCIDRs/type",keyword:"type",params:{type: schema20.properties.nonMasqueradeCIDRs.type},message:"must be array,null",schema:schema20.properties.nonMasqueradeCIDRs.type,parentSchema:schema20.properties.nonMasqueradeCIDRs,data:data34};
 if(vErrors === null){
 vErrors = [err50];
 }
@@ -2697,12 +2960,12 @@ vErrors.push(err50);
 }
 errors++;
 }
-if(Array.isArray(data37)){
-const len4 = data37.length;
-for(let i4=0; i4<len4; i4++){
-let data38 = data37[i4];
-if(typeof data38 !== "string"){
-const err51 = {instancePath:instancePath+"/conditionsV6/" + i4,schemaPath:"#/properties/conditionsV6/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema19.properties.conditionsV6.items.type,parentSchema:schema19.properties.conditionsV6.items,data:data38};
+if(Array.isArray(data34)){
+const len1 = data34.length;
+for(let i1=0; i1<len1; i1++){
+let data35 = data34[i1];
+if(typeof data35 !== "string"){
+const err51 = {instancePath:instancePath+"/nonMasqueradeCIDRs/" + i1,schemaPath:"#/properties/nonMasqueradeCIDRs/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.nonMasqueradeCIDRs.items.type,parentSchema:schema20.properties.nonMasqueradeCIDRs.items,data:data35};
 if(vErrors === null){
 vErrors = [err51];
 }
@@ -2714,10 +2977,10 @@ errors++;
 }
 }
 }
-if(data.backend !== undefined){
-let data39 = data.backend;
-if((typeof data39 !== "string") && (data39 !== null)){
-const err52 = {instancePath:instancePath+"/backend",schemaPath:"#/properties/backend/type",keyword:"type",params:{type: schema19.properties.backend.type},message:"must be string,null",schema:schema19.properties.backend.type,parentSchema:schema19.properties.backend,data:data39};
+if(data.trustedHostInterfaces !== undefined){
+let data36 = data.trustedHostInterfaces;
+if((!(Array.isArray(data36))) && (data36 !== null)){
+const err52 = {instancePath:instancePath+"/trustedHostInterfaces",schemaPath:"#/properties/trustedHostInterfaces/type",keyword:"type",params:{type: schema20.properties.trustedHostInterfaces.type},message:"must be array,null",schema:schema20.properties.trustedHostInterfaces.type,parentSchema:schema20.properties.trustedHostInterfaces,data:data36};
 if(vErrors === null){
 vErrors = [err52];
 }
@@ -2726,11 +2989,12 @@ vErrors.push(err52);
 }
 errors++;
 }
-}
-if(data.ingressRate !== undefined){
-let data40 = data.ingressRate;
-if((!(((typeof data40 == "number") && (!(data40 % 1) && !isNaN(data40))) && (isFinite(data40)))) && (data40 !== null)){
-const err53 = {instancePath:instancePath+"/ingressRate",schemaPath:"#/properties/ingressRate/type",keyword:"type",params:{type: schema19.properties.ingressRate.type},message:"must be integer,null",schema:schema19.properties.ingressRate.type,parentSchema:schema19.properties.ingressRate,data:data40};
+if(Array.isArray(data36)){
+const len2 = data36.length;
+for(let i2=0; i2<len2; i2++){
+let data37 = data36[i2];
+if(typeof data37 !== "string"){
+const err53 = {instancePath:instancePath+"/trustedHostInterfaces/" + i2,schemaPath:"#/properties/trustedHostInterfaces/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.trustedHostInterfaces.items.type,parentSchema:schema20.properties.trustedHostInterfaces.items,data:data37};
 if(vErrors === null){
 vErrors = [err53];
 }
@@ -2739,9 +3003,13 @@ vErrors.push(err53);
 }
 errors++;
 }
-if((typeof data40 == "number") && (isFinite(data40))){
-if(data40 < 0 || isNaN(data40)){
-const err54 = {instancePath:instancePath+"/ingressRate",schemaPath:"#/properties/ingressRate/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema19.properties.ingressRate,data:data40};
+}
+}
+}
+if(data.outboundAddr4 !== undefined){
+let data38 = data.outboundAddr4;
+if(typeof data38 !== "string"){
+const err54 = {instancePath:instancePath+"/outboundAddr4",schemaPath:"#/properties/outboundAddr4/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.outboundAddr4.type,parentSchema:schema20.properties.outboundAddr4,data:data38};
 if(vErrors === null){
 vErrors = [err54];
 }
@@ -2751,11 +3019,10 @@ vErrors.push(err54);
 errors++;
 }
 }
-}
-if(data.ingressBurst !== undefined){
-let data41 = data.ingressBurst;
-if((!(((typeof data41 == "number") && (!(data41 % 1) && !isNaN(data41))) && (isFinite(data41)))) && (data41 !== null)){
-const err55 = {instancePath:instancePath+"/ingressBurst",schemaPath:"#/properties/ingressBurst/type",keyword:"type",params:{type: schema19.properties.ingressBurst.type},message:"must be integer,null",schema:schema19.properties.ingressBurst.type,parentSchema:schema19.properties.ingressBurst,data:data41};
+if(data.outboundAddr6 !== undefined){
+let data39 = data.outboundAddr6;
+if(typeof data39 !== "string"){
+const err55 = {instancePath:instancePath+"/outboundAddr6",schemaPath:"#/properties/outboundAddr6/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.outboundAddr6.type,parentSchema:schema20.properties.outboundAddr6,data:data39};
 if(vErrors === null){
 vErrors = [err55];
 }
@@ -2764,9 +3031,11 @@ vErrors.push(err55);
 }
 errors++;
 }
-if((typeof data41 == "number") && (isFinite(data41))){
-if(data41 < 0 || isNaN(data41)){
-const err56 = {instancePath:instancePath+"/ingressBurst",schemaPath:"#/properties/ingressBurst/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema19.properties.ingressBurst,data:data41};
+}
+if(data.ingressPolicy !== undefined){
+let data40 = data.ingressPolicy;
+if(!((((data40 === "") || (data40 === "open")) || (data40 === "same-bridge")) || (data40 === "isolated"))){
+const err56 = {instancePath:instancePath+"/ingressPolicy",schemaPath:"#/properties/ingressPolicy/enum",keyword:"enum",params:{allowedValues: schema20.properties.ingressPolicy.enum},message:"must be equal to one of the allowed values",schema:schema20.properties.ingressPolicy.enum,parentSchema:schema20.properties.ingressPolicy,data:data40};
 if(vErrors === null){
 vErrors = [err56];
 }
@@ -2776,11 +3045,10 @@ vErrors.push(err56);
 errors++;
 }
 }
-}
-if(data.egressRate !== undefined){
-let data42 = data.egressRate;
-if((!(((typeof data42 == "number") && (!(data42 % 1) && !isNaN(data42))) && (isFinite(data42)))) && (data42 !== null)){
-const err57 = {instancePath:instancePath+"/egressRate",schemaPath:"#/properties/egressRate/type",keyword:"type",params:{type: schema19.properties.egressRate.type},message:"must be integer,null",schema:schema19.properties.egressRate.type,parentSchema:schema19.properties.egressRate,data:data42};
+if(data.internal !== undefined){
+let data41 = data.internal;
+if(typeof data41 !== "boolean"){
+const err57 = {instancePath:instancePath+"/internal",schemaPath:"#/properties/internal/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.internal.type,parentSchema:schema20.properties.internal,data:data41};
 if(vErrors === null){
 vErrors = [err57];
 }
@@ -2789,9 +3057,11 @@ vErrors.push(err57);
 }
 errors++;
 }
-if((typeof data42 == "number") && (isFinite(data42))){
-if(data42 < 0 || isNaN(data42)){
-const err58 = {instancePath:instancePath+"/egressRate",schemaPath:"#/properties/egressRate/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema19.properties.egressRate,data:data42};
+}
+if(data.exhaustedStatus !== undefined){
+let data42 = data.exhaustedStatus;
+if(!((data42 === "error") || (data42 === "log"))){
+const err58 = {instancePath:instancePath+"/exhaustedStatus",schemaPath:"#/properties/exhaustedStatus/enum",keyword:"enum",params:{allowedValues: schema20.properties.exhaustedStatus.enum},message:"must be equal to one of the allowed values",schema:schema20.properties.exhaustedStatus.enum,parentSchema:schema20.properties.exhaustedStatus,data:data42};
 if(vErrors === null){
 vErrors = [err58];
 }
@@ -2801,11 +3071,10 @@ vErrors.push(err58);
 errors++;
 }
 }
-}
-if(data.egressBurst !== undefined){
-let data43 = data.egressBurst;
-if((!(((typeof data43 == "number") && (!(data43 % 1) && !isNaN(data43))) && (isFinite(data43)))) && (data43 !== null)){
-const err59 = {instancePath:instancePath+"/egressBurst",schemaPath:"#/properties/egressBurst/type",keyword:"type",params:{type: schema19.properties.egressBurst.type},message:"must be integer,null",schema:schema19.properties.egressBurst.type,parentSchema:schema19.properties.egressBurst,data:data43};
+if(data.icc !== undefined){
+let data43 = data.icc;
+if(typeof data43 !== "boolean"){
+const err59 = {instancePath:instancePath+"/icc",schemaPath:"#/properties/icc/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.icc.type,parentSchema:schema20.properties.icc,data:data43};
 if(vErrors === null){
 vErrors = [err59];
 }
@@ -2814,9 +3083,11 @@ vErrors.push(err59);
 }
 errors++;
 }
-if((typeof data43 == "number") && (isFinite(data43))){
-if(data43 < 0 || isNaN(data43)){
-const err60 = {instancePath:instancePath+"/egressBurst",schemaPath:"#/properties/egressBurst/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema19.properties.egressBurst,data:data43};
+}
+if(data.snat !== undefined){
+let data44 = data.snat;
+if((typeof data44 !== "boolean") && (data44 !== null)){
+const err60 = {instancePath:instancePath+"/snat",schemaPath:"#/properties/snat/type",keyword:"type",params:{type: schema20.properties.snat.type},message:"must be boolean,null",schema:schema20.properties.snat.type,parentSchema:schema20.properties.snat,data:data44};
 if(vErrors === null){
 vErrors = [err60];
 }
@@ -2826,11 +3097,10 @@ vErrors.push(err60);
 errors++;
 }
 }
-}
-if(data.mtu !== undefined){
-let data44 = data.mtu;
-if(!(((typeof data44 == "number") && (!(data44 % 1) && !isNaN(data44))) && (isFinite(data44)))){
-const err61 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema19.properties.mtu.type,parentSchema:schema19.properties.mtu,data:data44};
+if(data.masqAll !== undefined){
+let data45 = data.masqAll;
+if(typeof data45 !== "boolean"){
+const err61 = {instancePath:instancePath+"/masqAll",schemaPath:"#/properties/masqAll/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.masqAll.type,parentSchema:schema20.properties.masqAll,data:data45};
 if(vErrors === null){
 vErrors = [err61];
 }
@@ -2839,9 +3109,11 @@ vErrors.push(err61);
 }
 errors++;
 }
-if((typeof data44 == "number") && (isFinite(data44))){
-if(data44 > 65535 || isNaN(data44)){
-const err62 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535",schema:65535,parentSchema:schema19.properties.mtu,data:data44};
+}
+if(data.proxy6to4 !== undefined){
+let data46 = data.proxy6to4;
+if(typeof data46 !== "boolean"){
+const err62 = {instancePath:instancePath+"/proxy6to4",schemaPath:"#/properties/proxy6to4/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.proxy6to4.type,parentSchema:schema20.properties.proxy6to4,data:data46};
 if(vErrors === null){
 vErrors = [err62];
 }
@@ -2850,8 +3122,11 @@ vErrors.push(err62);
 }
 errors++;
 }
-if(data44 < 0 || isNaN(data44)){
-const err63 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema19.properties.mtu,data:data44};
+}
+if(data.markMasqBit !== undefined){
+let data47 = data.markMasqBit;
+if((!(((typeof data47 == "number") && (!(data47 % 1) && !isNaN(data47))) && (isFinite(data47)))) && (data47 !== null)){
+const err63 = {instancePath:instancePath+"/markMasqBit",schemaPath:"#/properties/markMasqBit/type",keyword:"type",params:{type: schema20.properties.markMasqBit.type},message:"must be integer,null",schema:schema20.properties.markMasqBit.type,parentSchema:schema20.properties.markMasqBit,data:data47};
 if(vErrors === null){
 vErrors = [err63];
 }
@@ -2860,12 +3135,9 @@ vErrors.push(err63);
 }
 errors++;
 }
-}
-}
-if(data.hairpinMode !== undefined){
-let data45 = data.hairpinMode;
-if(typeof data45 !== "boolean"){
-const err64 = {instancePath:instancePath+"/hairpinMode",schemaPath:"#/properties/hairpinMode/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema19.properties.hairpinMode.type,parentSchema:schema19.properties.hairpinMode,data:data45};
+if((typeof data47 == "number") && (isFinite(data47))){
+if(data47 > 31 || isNaN(data47)){
+const err64 = {instancePath:instancePath+"/markMasqBit",schemaPath:"#/properties/markMasqBit/maximum",keyword:"maximum",params:{comparison: "<=", limit: 31},message:"must be <= 31",schema:31,parentSchema:schema20.properties.markMasqBit,data:data47};
 if(vErrors === null){
 vErrors = [err64];
 }
@@ -2874,11 +3146,8 @@ vErrors.push(err64);
 }
 errors++;
 }
-}
-if(data.promiscMode !== undefined){
-let data46 = data.promiscMode;
-if(typeof data46 !== "boolean"){
-const err65 = {instancePath:instancePath+"/promiscMode",schemaPath:"#/properties/promiscMode/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema19.properties.promiscMode.type,parentSchema:schema19.properties.promiscMode,data:data46};
+if(data47 < 0 || isNaN(data47)){
+const err65 = {instancePath:instancePath+"/markMasqBit",schemaPath:"#/properties/markMasqBit/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema20.properties.markMasqBit,data:data47};
 if(vErrors === null){
 vErrors = [err65];
 }
@@ -2888,10 +3157,11 @@ vErrors.push(err65);
 errors++;
 }
 }
-if(data.vlan !== undefined){
-let data47 = data.vlan;
-if(!(((typeof data47 == "number") && (!(data47 % 1) && !isNaN(data47))) && (isFinite(data47)))){
-const err66 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema19.properties.vlan.type,parentSchema:schema19.properties.vlan,data:data47};
+}
+if(data.externalSetMarkChain !== undefined){
+let data48 = data.externalSetMarkChain;
+if((typeof data48 !== "string") && (data48 !== null)){
+const err66 = {instancePath:instancePath+"/externalSetMarkChain",schemaPath:"#/properties/externalSetMarkChain/type",keyword:"type",params:{type: schema20.properties.externalSetMarkChain.type},message:"must be string,null",schema:schema20.properties.externalSetMarkChain.type,parentSchema:schema20.properties.externalSetMarkChain,data:data48};
 if(vErrors === null){
 vErrors = [err66];
 }
@@ -2900,9 +3170,9 @@ vErrors.push(err66);
 }
 errors++;
 }
-if((typeof data47 == "number") && (isFinite(data47))){
-if(data47 > 4094 || isNaN(data47)){
-const err67 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema19.properties.vlan,data:data47};
+if(typeof data48 === "string"){
+if(!pattern4.test(data48)){
+const err67 = {instancePath:instancePath+"/externalSetMarkChain",schemaPath:"#/properties/externalSetMarkChain/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_.-]{0,28}$"},message:"must match pattern \""+"^[A-Za-z0-9_.-]{0,28}$"+"\"",schema:"^[A-Za-z0-9_.-]{0,28}$",parentSchema:schema20.properties.externalSetMarkChain,data:data48};
 if(vErrors === null){
 vErrors = [err67];
 }
@@ -2911,8 +3181,12 @@ vErrors.push(err67);
 }
 errors++;
 }
-if(data47 < 0 || isNaN(data47)){
-const err68 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema19.properties.vlan,data:data47};
+}
+}
+if(data.conditionsV4 !== undefined){
+let data49 = data.conditionsV4;
+if((!(Array.isArray(data49))) && (data49 !== null)){
+const err68 = {instancePath:instancePath+"/conditionsV4",schemaPath:"#/properties/conditionsV4/type",keyword:"type",params:{type: schema20.properties.conditionsV4.type},message:"must be array,null",schema:schema20.properties.conditionsV4.type,parentSchema:schema20.properties.conditionsV4,data:data49};
 if(vErrors === null){
 vErrors = [err68];
 }
@@ -2921,18 +3195,12 @@ vErrors.push(err68);
 }
 errors++;
 }
-}
-}
-if(data.vlanTrunk !== undefined){
-let data48 = data.vlanTrunk;
-if(Array.isArray(data48)){
-const len5 = data48.length;
-for(let i5=0; i5<len5; i5++){
-let data49 = data48[i5];
-if(data49 && typeof data49 == "object" && !Array.isArray(data49)){
-for(const key2 in data49){
-if(!(((key2 === "id") || (key2 === "minID")) || (key2 === "maxID"))){
-const err69 = {instancePath:instancePath+"/vlanTrunk/" + i5,schemaPath:"#/properties/vlanTrunk/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2},message:"must NOT have additional properties",schema:false,parentSchema:schema19.properties.vlanTrunk.items,data:data49};
+if(Array.isArray(data49)){
+const len3 = data49.length;
+for(let i3=0; i3<len3; i3++){
+let data50 = data49[i3];
+if(typeof data50 !== "string"){
+const err69 = {instancePath:instancePath+"/conditionsV4/" + i3,schemaPath:"#/properties/conditionsV4/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.conditionsV4.items.type,parentSchema:schema20.properties.conditionsV4.items,data:data50};
 if(vErrors === null){
 vErrors = [err69];
 }
@@ -2942,10 +3210,12 @@ vErrors.push(err69);
 errors++;
 }
 }
-if(data49.id !== undefined){
-let data50 = data49.id;
-if(!(((typeof data50 == "number") && (!(data50 % 1) && !isNaN(data50))) && (isFinite(data50)))){
-const err70 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema19.properties.vlanTrunk.items.properties.id.type,parentSchema:schema19.properties.vlanTrunk.items.properties.id,data:data50};
+}
+}
+if(data.conditionsV6 !== undefined){
+let data51 = data.conditionsV6;
+if((!(Array.isArray(data51))) && (data51 !== null)){
+const err70 = {instancePath:instancePath+"/conditionsV6",schemaPath:"#/properties/conditionsV6/type",keyword:"type",params:{type: schema20.properties.conditionsV6.type},message:"must be array,null",schema:schema20.properties.conditionsV6.type,parentSchema:schema20.properties.conditionsV6,data:data51};
 if(vErrors === null){
 vErrors = [err70];
 }
@@ -2954,9 +3224,12 @@ vErrors.push(err70);
 }
 errors++;
 }
-if((typeof data50 == "number") && (isFinite(data50))){
-if(data50 > 4094 || isNaN(data50)){
-const err71 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema19.properties.vlanTrunk.items.properties.id,data:data50};
+if(Array.isArray(data51)){
+const len4 = data51.length;
+for(let i4=0; i4<len4; i4++){
+let data52 = data51[i4];
+if(typeof data52 !== "string"){
+const err71 = {instancePath:instancePath+"/conditionsV6/" + i4,schemaPath:"#/properties/conditionsV6/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.conditionsV6.items.type,parentSchema:schema20.properties.conditionsV6.items,data:data52};
 if(vErrors === null){
 vErrors = [err71];
 }
@@ -2965,8 +3238,13 @@ vErrors.push(err71);
 }
 errors++;
 }
-if(data50 < 1 || isNaN(data50)){
-const err72 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema19.properties.vlanTrunk.items.properties.id,data:data50};
+}
+}
+}
+if(data.backend !== undefined){
+let data53 = data.backend;
+if((typeof data53 !== "string") && (data53 !== null)){
+const err72 = {instancePath:instancePath+"/backend",schemaPath:"#/properties/backend/type",keyword:"type",params:{type: schema20.properties.backend.type},message:"must be string,null",schema:schema20.properties.backend.type,parentSchema:schema20.properties.backend,data:data53};
 if(vErrors === null){
 vErrors = [err72];
 }
@@ -2976,11 +3254,10 @@ vErrors.push(err72);
 errors++;
 }
 }
-}
-if(data49.minID !== undefined){
-let data51 = data49.minID;
-if(!(((typeof data51 == "number") && (!(data51 % 1) && !isNaN(data51))) && (isFinite(data51)))){
-const err73 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema19.properties.vlanTrunk.items.properties.minID.type,parentSchema:schema19.properties.vlanTrunk.items.properties.minID,data:data51};
+if(data.ingressRate !== undefined){
+let data54 = data.ingressRate;
+if((!(((typeof data54 == "number") && (!(data54 % 1) && !isNaN(data54))) && (isFinite(data54)))) && (data54 !== null)){
+const err73 = {instancePath:instancePath+"/ingressRate",schemaPath:"#/properties/ingressRate/type",keyword:"type",params:{type: schema20.properties.ingressRate.type},message:"must be integer,null",schema:schema20.properties.ingressRate.type,parentSchema:schema20.properties.ingressRate,data:data54};
 if(vErrors === null){
 vErrors = [err73];
 }
@@ -2989,9 +3266,9 @@ vErrors.push(err73);
 }
 errors++;
 }
-if((typeof data51 == "number") && (isFinite(data51))){
-if(data51 > 4094 || isNaN(data51)){
-const err74 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema19.properties.vlanTrunk.items.properties.minID,data:data51};
+if((typeof data54 == "number") && (isFinite(data54))){
+if(data54 < 0 || isNaN(data54)){
+const err74 = {instancePath:instancePath+"/ingressRate",schemaPath:"#/properties/ingressRate/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema20.properties.ingressRate,data:data54};
 if(vErrors === null){
 vErrors = [err74];
 }
@@ -3000,8 +3277,12 @@ vErrors.push(err74);
 }
 errors++;
 }
-if(data51 < 1 || isNaN(data51)){
-const err75 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema19.properties.vlanTrunk.items.properties.minID,data:data51};
+}
+}
+if(data.ingressBurst !== undefined){
+let data55 = data.ingressBurst;
+if((!(((typeof data55 == "number") && (!(data55 % 1) && !isNaN(data55))) && (isFinite(data55)))) && (data55 !== null)){
+const err75 = {instancePath:instancePath+"/ingressBurst",schemaPath:"#/properties/ingressBurst/type",keyword:"type",params:{type: schema20.properties.ingressBurst.type},message:"must be integer,null",schema:schema20.properties.ingressBurst.type,parentSchema:schema20.properties.ingressBurst,data:data55};
 if(vErrors === null){
 vErrors = [err75];
 }
@@ -3010,12 +3291,9 @@ vErrors.push(err75);
 }
 errors++;
 }
-}
-}
-if(data49.maxID !== undefined){
-let data52 = data49.maxID;
-if(!(((typeof data52 == "number") && (!(data52 % 1) && !isNaN(data52))) && (isFinite(data52)))){
-const err76 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema19.properties.vlanTrunk.items.properties.maxID.type,parentSchema:schema19.properties.vlanTrunk.items.properties.maxID,data:data52};
+if((typeof data55 == "number") && (isFinite(data55))){
+if(data55 < 0 || isNaN(data55)){
+const err76 = {instancePath:instancePath+"/ingressBurst",schemaPath:"#/properties/ingressBurst/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema20.properties.ingressBurst,data:data55};
 if(vErrors === null){
 vErrors = [err76];
 }
@@ -3024,9 +3302,12 @@ vErrors.push(err76);
 }
 errors++;
 }
-if((typeof data52 == "number") && (isFinite(data52))){
-if(data52 > 4094 || isNaN(data52)){
-const err77 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema19.properties.vlanTrunk.items.properties.maxID,data:data52};
+}
+}
+if(data.egressRate !== undefined){
+let data56 = data.egressRate;
+if((!(((typeof data56 == "number") && (!(data56 % 1) && !isNaN(data56))) && (isFinite(data56)))) && (data56 !== null)){
+const err77 = {instancePath:instancePath+"/egressRate",schemaPath:"#/properties/egressRate/type",keyword:"type",params:{type: schema20.properties.egressRate.type},message:"must be integer,null",schema:schema20.properties.egressRate.type,parentSchema:schema20.properties.egressRate,data:data56};
 if(vErrors === null){
 vErrors = [err77];
 }
@@ -3035,8 +3316,9 @@ vErrors.push(err77);
 }
 errors++;
 }
-if(data52 < 1 || isNaN(data52)){
-const err78 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema19.properties.vlanTrunk.items.properties.maxID,data:data52};
+if((typeof data56 == "number") && (isFinite(data56))){
+if(data56 < 0 || isNaN(data56)){
+const err78 = {instancePath:instancePath+"/egressRate",schemaPath:"#/properties/egressRate/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema20.properties.egressRate,data:data56};
 if(vErrors === null){
 vErrors = [err78];
 }
@@ -3047,9 +3329,10 @@ errors++;
 }
 }
 }
-}
-else {
-const err79 = {instancePath:instancePath+"/vlanTrunk/" + i5,schemaPath:"#/properties/vlanTrunk/items/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema19.properties.vlanTrunk.items.type,parentSchema:schema19.properties.vlanTrunk.items,data:data49};
+if(data.egressBurst !== undefined){
+let data57 = data.egressBurst;
+if((!(((typeof data57 == "number") && (!(data57 % 1) && !isNaN(data57))) && (isFinite(data57)))) && (data57 !== null)){
+const err79 = {instancePath:instancePath+"/egressBurst",schemaPath:"#/properties/egressBurst/type",keyword:"type",params:{type: schema20.properties.egressBurst.type},message:"must be integer,null",schema:schema20.properties.egressBurst.type,parentSchema:schema20.properties.egressBurst,data:data57};
 if(vErrors === null){
 vErrors = [err79];
 }
@@ -3058,10 +3341,9 @@ vErrors.push(err79);
 }
 errors++;
 }
-}
-}
-else {
-const err80 = {instancePath:instancePath+"/vlanTrunk",schemaPath:"#/properties/vlanTrunk/type",keyword:"type",params:{type: "array"},message:"must be array",schema:schema19.properties.vlanTrunk.type,parentSchema:schema19.properties.vlanTrunk,data:data48};
+if((typeof data57 == "number") && (isFinite(data57))){
+if(data57 < 0 || isNaN(data57)){
+const err80 = {instancePath:instancePath+"/egressBurst",schemaPath:"#/properties/egressBurst/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema20.properties.egressBurst,data:data57};
 if(vErrors === null){
 vErrors = [err80];
 }
@@ -3071,10 +3353,11 @@ vErrors.push(err80);
 errors++;
 }
 }
-if(data.preserveDefaultVlan !== undefined){
-let data53 = data.preserveDefaultVlan;
-if(typeof data53 !== "boolean"){
-const err81 = {instancePath:instancePath+"/preserveDefaultVlan",schemaPath:"#/properties/preserveDefaultVlan/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema19.properties.preserveDefaultVlan.type,parentSchema:schema19.properties.preserveDefaultVlan,data:data53};
+}
+if(data.mtu !== undefined){
+let data58 = data.mtu;
+if(!(((typeof data58 == "number") && (!(data58 % 1) && !isNaN(data58))) && (isFinite(data58)))){
+const err81 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema20.properties.mtu.type,parentSchema:schema20.properties.mtu,data:data58};
 if(vErrors === null){
 vErrors = [err81];
 }
@@ -3083,11 +3366,9 @@ vErrors.push(err81);
 }
 errors++;
 }
-}
-if(data.macspoofchk !== undefined){
-let data54 = data.macspoofchk;
-if(typeof data54 !== "boolean"){
-const err82 = {instancePath:instancePath+"/macspoofchk",schemaPath:"#/properties/macspoofchk/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema19.properties.macspoofchk.type,parentSchema:schema19.properties.macspoofchk,data:data54};
+if((typeof data58 == "number") && (isFinite(data58))){
+if(data58 > 65535 || isNaN(data58)){
+const err82 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535",schema:65535,parentSchema:schema20.properties.mtu,data:data58};
 if(vErrors === null){
 vErrors = [err82];
 }
@@ -3096,11 +3377,8 @@ vErrors.push(err82);
 }
 errors++;
 }
-}
-if(data.spoofGuard !== undefined){
-let data55 = data.spoofGuard;
-if(!((((data55 === true) || (data55 === false)) || (data55 === "on")) || (data55 === "off"))){
-const err83 = {instancePath:instancePath+"/spoofGuard",schemaPath:"#/properties/spoofGuard/enum",keyword:"enum",params:{allowedValues: schema19.properties.spoofGuard.enum},message:"must be equal to one of the allowed values",schema:schema19.properties.spoofGuard.enum,parentSchema:schema19.properties.spoofGuard,data:data55};
+if(data58 < 0 || isNaN(data58)){
+const err83 = {instancePath:instancePath+"/mtu",schemaPath:"#/properties/mtu/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema20.properties.mtu,data:data58};
 if(vErrors === null){
 vErrors = [err83];
 }
@@ -3110,10 +3388,11 @@ vErrors.push(err83);
 errors++;
 }
 }
-if(data.enabledad !== undefined){
-let data56 = data.enabledad;
-if(typeof data56 !== "boolean"){
-const err84 = {instancePath:instancePath+"/enabledad",schemaPath:"#/properties/enabledad/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema19.properties.enabledad.type,parentSchema:schema19.properties.enabledad,data:data56};
+}
+if(data.hairpinMode !== undefined){
+let data59 = data.hairpinMode;
+if(typeof data59 !== "boolean"){
+const err84 = {instancePath:instancePath+"/hairpinMode",schemaPath:"#/properties/hairpinMode/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.hairpinMode.type,parentSchema:schema20.properties.hairpinMode,data:data59};
 if(vErrors === null){
 vErrors = [err84];
 }
@@ -3123,10 +3402,10 @@ vErrors.push(err84);
 errors++;
 }
 }
-if(data.ipv6 !== undefined){
-let data57 = data.ipv6;
-if(!(((data57 === "auto") || (data57 === "on")) || (data57 === "off"))){
-const err85 = {instancePath:instancePath+"/ipv6",schemaPath:"#/properties/ipv6/enum",keyword:"enum",params:{allowedValues: schema19.properties.ipv6.enum},message:"must be equal to one of the allowed values",schema:schema19.properties.ipv6.enum,parentSchema:schema19.properties.ipv6,data:data57};
+if(data.promiscMode !== undefined){
+let data60 = data.promiscMode;
+if(typeof data60 !== "boolean"){
+const err85 = {instancePath:instancePath+"/promiscMode",schemaPath:"#/properties/promiscMode/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.promiscMode.type,parentSchema:schema20.properties.promiscMode,data:data60};
 if(vErrors === null){
 vErrors = [err85];
 }
@@ -3136,10 +3415,10 @@ vErrors.push(err85);
 errors++;
 }
 }
-if(data.disableContainerInterface !== undefined){
-let data58 = data.disableContainerInterface;
-if(typeof data58 !== "boolean"){
-const err86 = {instancePath:instancePath+"/disableContainerInterface",schemaPath:"#/properties/disableContainerInterface/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema19.properties.disableContainerInterface.type,parentSchema:schema19.properties.disableContainerInterface,data:data58};
+if(data.vlan !== undefined){
+let data61 = data.vlan;
+if(!(((typeof data61 == "number") && (!(data61 % 1) && !isNaN(data61))) && (isFinite(data61)))){
+const err86 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema20.properties.vlan.type,parentSchema:schema20.properties.vlan,data:data61};
 if(vErrors === null){
 vErrors = [err86];
 }
@@ -3148,11 +3427,9 @@ vErrors.push(err86);
 }
 errors++;
 }
-}
-if(data.portIsolation !== undefined){
-let data59 = data.portIsolation;
-if(typeof data59 !== "boolean"){
-const err87 = {instancePath:instancePath+"/portIsolation",schemaPath:"#/properties/portIsolation/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema19.properties.portIsolation.type,parentSchema:schema19.properties.portIsolation,data:data59};
+if((typeof data61 == "number") && (isFinite(data61))){
+if(data61 > 4094 || isNaN(data61)){
+const err87 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema20.properties.vlan,data:data61};
 if(vErrors === null){
 vErrors = [err87];
 }
@@ -3161,13 +3438,8 @@ vErrors.push(err87);
 }
 errors++;
 }
-}
-if(data.dns !== undefined){
-let data60 = data.dns;
-if(data60 && typeof data60 == "object" && !Array.isArray(data60)){
-for(const key3 in data60){
-if(!((((key3 === "nameservers") || (key3 === "domain")) || (key3 === "search")) || (key3 === "options"))){
-const err88 = {instancePath:instancePath+"/dns",schemaPath:"#/properties/dns/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3},message:"must NOT have additional properties",schema:false,parentSchema:schema19.properties.dns,data:data60};
+if(data61 < 0 || isNaN(data61)){
+const err88 = {instancePath:instancePath+"/vlan",schemaPath:"#/properties/vlan/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0",schema:0,parentSchema:schema20.properties.vlan,data:data61};
 if(vErrors === null){
 vErrors = [err88];
 }
@@ -3177,10 +3449,17 @@ vErrors.push(err88);
 errors++;
 }
 }
-if(data60.nameservers !== undefined){
-let data61 = data60.nameservers;
-if((!(Array.isArray(data61))) && (data61 !== null)){
-const err89 = {instancePath:instancePath+"/dns/nameservers",schemaPath:"#/properties/dns/properties/nameservers/type",keyword:"type",params:{type: schema19.properties.dns.properties.nameservers.type},message:"must be array,null",schema:schema19.properties.dns.properties.nameservers.type,parentSchema:schema19.properties.dns.properties.nameservers,data:data61};
+}
+if(data.vlanTrunk !== undefined){
+let data62 = data.vlanTrunk;
+if(Array.isArray(data62)){
+const len5 = data62.length;
+for(let i5=0; i5<len5; i5++){
+let data63 = data62[i5];
+if(data63 && typeof data63 == "object" && !Array.isArray(data63)){
+for(const key2 in data63){
+if(!(((key2 === "id") || (key2 === "minID")) || (key2 === "maxID"))){
+const err89 = {instancePath:instancePath+"/vlanTrunk/" + i5,schemaPath:"#/properties/vlanTrunk/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2},message:"must NOT have additional properties",schema:false,parentSchema:schema20.properties.vlanTrunk.items,data:data63};
 if(vErrors === null){
 vErrors = [err89];
 }
@@ -3189,12 +3468,11 @@ vErrors.push(err89);
 }
 errors++;
 }
-if(Array.isArray(data61)){
-const len6 = data61.length;
-for(let i6=0; i6<len6; i6++){
-let data62 = data61[i6];
-if(typeof data62 !== "string"){
-const err90 = {instancePath:instancePath+"/dns/nameservers/" + i6,schemaPath:"#/properties/dns/properties/nameservers/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema19.properties.dns.properties.nameservers.items.type,parentSchema:schema19.properties.dns.properties.nameservers.items,data:data62};
+}
+if(data63.id !== undefined){
+let data64 = data63.id;
+if(!(((typeof data64 == "number") && (!(data64 % 1) && !isNaN(data64))) && (isFinite(data64)))){
+const err90 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema20.properties.vlanTrunk.items.properties.id.type,parentSchema:schema20.properties.vlanTrunk.items.properties.id,data:data64};
 if(vErrors === null){
 vErrors = [err90];
 }
@@ -3203,13 +3481,9 @@ vErrors.push(err90);
 }
 errors++;
 }
-}
-}
-}
-if(data60.domain !== undefined){
-let data63 = data60.domain;
-if(typeof data63 !== "string"){
-const err91 = {instancePath:instancePath+"/dns/domain",schemaPath:"#/properties/dns/properties/domain/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema19.properties.dns.properties.domain.type,parentSchema:schema19.properties.dns.properties.domain,data:data63};
+if((typeof data64 == "number") && (isFinite(data64))){
+if(data64 > 4094 || isNaN(data64)){
+const err91 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema20.properties.vlanTrunk.items.properties.id,data:data64};
 if(vErrors === null){
 vErrors = [err91];
 }
@@ -3218,11 +3492,8 @@ vErrors.push(err91);
 }
 errors++;
 }
-}
-if(data60.search !== undefined){
-let data64 = data60.search;
-if((!(Array.isArray(data64))) && (data64 !== null)){
-const err92 = {instancePath:instancePath+"/dns/search",schemaPath:"#/properties/dns/properties/search/type",keyword:"type",params:{type: schema19.properties.dns.properties.search.type},message:"must be array,null",schema:schema19.properties.dns.properties.search.type,parentSchema:schema19.properties.dns.properties.search,data:data64};
+if(data64 < 1 || isNaN(data64)){
+const err92 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/id",schemaPath:"#/properties/vlanTrunk/items/properties/id/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema20.properties.vlanTrunk.items.properties.id,data:data64};
 if(vErrors === null){
 vErrors = [err92];
 }
@@ -3231,12 +3502,12 @@ vErrors.push(err92);
 }
 errors++;
 }
-if(Array.isArray(data64)){
-const len7 = data64.length;
-for(let i7=0; i7<len7; i7++){
-let data65 = data64[i7];
-if(typeof data65 !== "string"){
-const err93 = {instancePath:instancePath+"/dns/search/" + i7,schemaPath:"#/properties/dns/properties/search/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema19.properties.dns.properties.search.items.type,parentSchema:schema19.properties.dns.properties.search.items,data:data65};
+}
+}
+if(data63.minID !== undefined){
+let data65 = data63.minID;
+if(!(((typeof data65 == "number") && (!(data65 % 1) && !isNaN(data65))) && (isFinite(data65)))){
+const err93 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema20.properties.vlanTrunk.items.properties.minID.type,parentSchema:schema20.properties.vlanTrunk.items.properties.minID,data:data65};
 if(vErrors === null){
 vErrors = [err93];
 }
@@ -3245,13 +3516,9 @@ vErrors.push(err93);
 }
 errors++;
 }
-}
-}
-}
-if(data60.options !== undefined){
-let data66 = data60.options;
-if((!(Array.isArray(data66))) && (data66 !== null)){
-const err94 = {instancePath:instancePath+"/dns/options",schemaPath:"#/properties/dns/properties/options/type",keyword:"type",params:{type: schema19.properties.dns.properties.options.type},message:"must be array,null",schema:schema19.properties.dns.properties.options.type,parentSchema:schema19.properties.dns.properties.options,data:data66};
+if((typeof data65 == "number") && (isFinite(data65))){
+if(data65 > 4094 || isNaN(data65)){
+const err94 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema20.properties.vlanTrunk.items.properties.minID,data:data65};
 if(vErrors === null){
 vErrors = [err94];
 }
@@ -3260,12 +3527,8 @@ vErrors.push(err94);
 }
 errors++;
 }
-if(Array.isArray(data66)){
-const len8 = data66.length;
-for(let i8=0; i8<len8; i8++){
-let data67 = data66[i8];
-if(typeof data67 !== "string"){
-const err95 = {instancePath:instancePath+"/dns/options/" + i8,schemaPath:"#/properties/dns/properties/options/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema19.properties.dns.properties.options.items.type,parentSchema:schema19.properties.dns.properties.options.items,data:data67};
+if(data65 < 1 || isNaN(data65)){
+const err95 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/minID",schemaPath:"#/properties/vlanTrunk/items/properties/minID/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema20.properties.vlanTrunk.items.properties.minID,data:data65};
 if(vErrors === null){
 vErrors = [err95];
 }
@@ -3276,10 +3539,10 @@ errors++;
 }
 }
 }
-}
-}
-else {
-const err96 = {instancePath:instancePath+"/dns",schemaPath:"#/properties/dns/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema19.properties.dns.type,parentSchema:schema19.properties.dns,data:data60};
+if(data63.maxID !== undefined){
+let data66 = data63.maxID;
+if(!(((typeof data66 == "number") && (!(data66 % 1) && !isNaN(data66))) && (isFinite(data66)))){
+const err96 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/type",keyword:"type",params:{type: "integer"},message:"must be integer",schema:schema20.properties.vlanTrunk.items.properties.maxID.type,parentSchema:schema20.properties.vlanTrunk.items.properties.maxID,data:data66};
 if(vErrors === null){
 vErrors = [err96];
 }
@@ -3288,11 +3551,9 @@ vErrors.push(err96);
 }
 errors++;
 }
-}
-if(data.ipam !== undefined){
-let data68 = data.ipam;
-if((!(data68 && typeof data68 == "object" && !Array.isArray(data68))) && (data68 !== null)){
-const err97 = {instancePath:instancePath+"/ipam",schemaPath:"#/properties/ipam/type",keyword:"type",params:{type: schema19.properties.ipam.type},message:"must be object,null",schema:schema19.properties.ipam.type,parentSchema:schema19.properties.ipam,data:data68};
+if((typeof data66 == "number") && (isFinite(data66))){
+if(data66 > 4094 || isNaN(data66)){
+const err97 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/maximum",keyword:"maximum",params:{comparison: "<=", limit: 4094},message:"must be <= 4094",schema:4094,parentSchema:schema20.properties.vlanTrunk.items.properties.maxID,data:data66};
 if(vErrors === null){
 vErrors = [err97];
 }
@@ -3301,12 +3562,8 @@ vErrors.push(err97);
 }
 errors++;
 }
-if(data68 && typeof data68 == "object" && !Array.isArray(data68)){
-if(data68.type !== undefined){
-let data69 = data68.type;
-if(typeof data69 === "string"){
-if(!pattern5.test(data69)){
-const err98 = {instancePath:instancePath+"/ipam/type",schemaPath:"#/properties/ipam/properties/type/pattern",keyword:"pattern",params:{pattern: "^[^/\\s]*$"},message:"must match pattern \""+"^[^/\\s]*$"+"\"",schema:"^[^/\\s]*$",parentSchema:schema19.properties.ipam.properties.type,data:data69};
+if(data66 < 1 || isNaN(data66)){
+const err98 = {instancePath:instancePath+"/vlanTrunk/" + i5+"/maxID",schemaPath:"#/properties/vlanTrunk/items/properties/maxID/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1",schema:1,parentSchema:schema20.properties.vlanTrunk.items.properties.maxID,data:data66};
 if(vErrors === null){
 vErrors = [err98];
 }
@@ -3316,8 +3573,10 @@ vErrors.push(err98);
 errors++;
 }
 }
+}
+}
 else {
-const err99 = {instancePath:instancePath+"/ipam/type",schemaPath:"#/properties/ipam/properties/type/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema19.properties.ipam.properties.type.type,parentSchema:schema19.properties.ipam.properties.type,data:data69};
+const err99 = {instancePath:instancePath+"/vlanTrunk/" + i5,schemaPath:"#/properties/vlanTrunk/items/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema20.properties.vlanTrunk.items.type,parentSchema:schema20.properties.vlanTrunk.items,data:data63};
 if(vErrors === null){
 vErrors = [err99];
 }
@@ -3328,11 +3587,8 @@ errors++;
 }
 }
 }
-}
-if(data.capabilities !== undefined){
-let data70 = data.capabilities;
-if((!(data70 && typeof data70 == "object" && !Array.isArray(data70))) && (data70 !== null)){
-const err100 = {instancePath:instancePath+"/capabilities",schemaPath:"#/properties/capabilities/type",keyword:"type",params:{type: schema19.properties.capabilities.type},message:"must be object,null",schema:schema19.properties.capabilities.type,parentSchema:schema19.properties.capabilities,data:data70};
+else {
+const err100 = {instancePath:instancePath+"/vlanTrunk",schemaPath:"#/properties/vlanTrunk/type",keyword:"type",params:{type: "array"},message:"must be array",schema:schema20.properties.vlanTrunk.type,parentSchema:schema20.properties.vlanTrunk,data:data62};
 if(vErrors === null){
 vErrors = [err100];
 }
@@ -3341,11 +3597,11 @@ vErrors.push(err100);
 }
 errors++;
 }
-if(data70 && typeof data70 == "object" && !Array.isArray(data70)){
-for(const key4 in data70){
-let data71 = data70[key4];
-if(typeof data71 !== "boolean"){
-const err101 = {instancePath:instancePath+"/capabilities/" + key4.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/capabilities/additionalProperties/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema19.properties.capabilities.additionalProperties.type,parentSchema:schema19.properties.capabilities.additionalProperties,data:data71};
+}
+if(data.preserveDefaultVlan !== undefined){
+let data67 = data.preserveDefaultVlan;
+if(typeof data67 !== "boolean"){
+const err101 = {instancePath:instancePath+"/preserveDefaultVlan",schemaPath:"#/properties/preserveDefaultVlan/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.preserveDefaultVlan.type,parentSchema:schema20.properties.preserveDefaultVlan,data:data67};
 if(vErrors === null){
 vErrors = [err101];
 }
@@ -3355,12 +3611,10 @@ vErrors.push(err101);
 errors++;
 }
 }
-}
-}
-if(data.args !== undefined){
-let data72 = data.args;
-if((!(data72 && typeof data72 == "object" && !Array.isArray(data72))) && (data72 !== null)){
-const err102 = {instancePath:instancePath+"/args",schemaPath:"#/properties/args/type",keyword:"type",params:{type: schema19.properties.args.type},message:"must be object,null",schema:schema19.properties.args.type,parentSchema:schema19.properties.args,data:data72};
+if(data.macspoofchk !== undefined){
+let data68 = data.macspoofchk;
+if(typeof data68 !== "boolean"){
+const err102 = {instancePath:instancePath+"/macspoofchk",schemaPath:"#/properties/macspoofchk/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.macspoofchk.type,parentSchema:schema20.properties.macspoofchk,data:data68};
 if(vErrors === null){
 vErrors = [err102];
 }
@@ -3370,10 +3624,10 @@ vErrors.push(err102);
 errors++;
 }
 }
-if(data.runtimeConfig !== undefined){
-let data73 = data.runtimeConfig;
-if((!(data73 && typeof data73 == "object" && !Array.isArray(data73))) && (data73 !== null)){
-const err103 = {instancePath:instancePath+"/runtimeConfig",schemaPath:"#/properties/runtimeConfig/type",keyword:"type",params:{type: schema19.properties.runtimeConfig.type},message:"must be object,null",schema:schema19.properties.runtimeConfig.type,parentSchema:schema19.properties.runtimeConfig,data:data73};
+if(data.spoofGuard !== undefined){
+let data69 = data.spoofGuard;
+if(!((((data69 === true) || (data69 === false)) || (data69 === "on")) || (data69 === "off"))){
+const err103 = {instancePath:instancePath+"/spoofGuard",schemaPath:"#/properties/spoofGuard/enum",keyword:"enum",params:{allowedValues: schema20.properties.spoofGuard.enum},message:"must be equal to one of the allowed values",schema:schema20.properties.spoofGuard.enum,parentSchema:schema20.properties.spoofGuard,data:data69};
 if(vErrors === null){
 vErrors = [err103];
 }
@@ -3383,10 +3637,10 @@ vErrors.push(err103);
 errors++;
 }
 }
-if(data.prevResult !== undefined){
-let data74 = data.prevResult;
-if((!(data74 && typeof data74 == "object" && !Array.isArray(data74))) && (data74 !== null)){
-const err104 = {instancePath:instancePath+"/prevResult",schemaPath:"#/properties/prevResult/type",keyword:"type",params:{type: schema19.properties.prevResult.type},message:"must be object,null",schema:schema19.properties.prevResult.type,parentSchema:schema19.properties.prevResult,data:data74};
+if(data.enabledad !== undefined){
+let data70 = data.enabledad;
+if(typeof data70 !== "boolean"){
+const err104 = {instancePath:instancePath+"/enabledad",schemaPath:"#/properties/enabledad/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.enabledad.type,parentSchema:schema20.properties.enabledad,data:data70};
 if(vErrors === null){
 vErrors = [err104];
 }
@@ -3396,10 +3650,10 @@ vErrors.push(err104);
 errors++;
 }
 }
-if(data.disableCheck !== undefined){
-let data75 = data.disableCheck;
-if((typeof data75 !== "boolean") && (typeof data75 !== "string")){
-const err105 = {instancePath:instancePath+"/disableCheck",schemaPath:"#/properties/disableCheck/type",keyword:"type",params:{type: schema19.properties.disableCheck.type},message:"must be boolean,string",schema:schema19.properties.disableCheck.type,parentSchema:schema19.properties.disableCheck,data:data75};
+if(data.ipv6 !== undefined){
+let data71 = data.ipv6;
+if(!(((data71 === "auto") || (data71 === "on")) || (data71 === "off"))){
+const err105 = {instancePath:instancePath+"/ipv6",schemaPath:"#/properties/ipv6/enum",keyword:"enum",params:{allowedValues: schema20.properties.ipv6.enum},message:"must be equal to one of the allowed values",schema:schema20.properties.ipv6.enum,parentSchema:schema20.properties.ipv6,data:data71};
 if(vErrors === null){
 vErrors = [err105];
 }
@@ -3409,10 +3663,10 @@ vErrors.push(err105);
 errors++;
 }
 }
-if(data.disableGC !== undefined){
-let data76 = data.disableGC;
-if((typeof data76 !== "boolean") && (typeof data76 !== "string")){
-const err106 = {instancePath:instancePath+"/disableGC",schemaPath:"#/properties/disableGC/type",keyword:"type",params:{type: schema19.properties.disableGC.type},message:"must be boolean,string",schema:schema19.properties.disableGC.type,parentSchema:schema19.properties.disableGC,data:data76};
+if(data.disableContainerInterface !== undefined){
+let data72 = data.disableContainerInterface;
+if(typeof data72 !== "boolean"){
+const err106 = {instancePath:instancePath+"/disableContainerInterface",schemaPath:"#/properties/disableContainerInterface/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.disableContainerInterface.type,parentSchema:schema20.properties.disableContainerInterface,data:data72};
 if(vErrors === null){
 vErrors = [err106];
 }
@@ -3422,10 +3676,10 @@ vErrors.push(err106);
 errors++;
 }
 }
-if(data.loadOnlyInlinedPlugins !== undefined){
-let data77 = data.loadOnlyInlinedPlugins;
-if((typeof data77 !== "boolean") && (typeof data77 !== "string")){
-const err107 = {instancePath:instancePath+"/loadOnlyInlinedPlugins",schemaPath:"#/properties/loadOnlyInlinedPlugins/type",keyword:"type",params:{type: schema19.properties.loadOnlyInlinedPlugins.type},message:"must be boolean,string",schema:schema19.properties.loadOnlyInlinedPlugins.type,parentSchema:schema19.properties.loadOnlyInlinedPlugins,data:data77};
+if(data.portIsolation !== undefined){
+let data73 = data.portIsolation;
+if(typeof data73 !== "boolean"){
+const err107 = {instancePath:instancePath+"/portIsolation",schemaPath:"#/properties/portIsolation/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.portIsolation.type,parentSchema:schema20.properties.portIsolation,data:data73};
 if(vErrors === null){
 vErrors = [err107];
 }
@@ -3435,9 +3689,12 @@ vErrors.push(err107);
 errors++;
 }
 }
-}
-else {
-const err108 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema19.type,parentSchema:schema19,data};
+if(data.dns !== undefined){
+let data74 = data.dns;
+if(data74 && typeof data74 == "object" && !Array.isArray(data74)){
+for(const key3 in data74){
+if(!((((key3 === "nameservers") || (key3 === "domain")) || (key3 === "search")) || (key3 === "options"))){
+const err108 = {instancePath:instancePath+"/dns",schemaPath:"#/properties/dns/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3},message:"must NOT have additional properties",schema:false,parentSchema:schema20.properties.dns,data:data74};
 if(vErrors === null){
 vErrors = [err108];
 }
@@ -3446,7 +3703,277 @@ vErrors.push(err108);
 }
 errors++;
 }
-validate15.errors = vErrors;
+}
+if(data74.nameservers !== undefined){
+let data75 = data74.nameservers;
+if((!(Array.isArray(data75))) && (data75 !== null)){
+const err109 = {instancePath:instancePath+"/dns/nameservers",schemaPath:"#/properties/dns/properties/nameservers/type",keyword:"type",params:{type: schema20.properties.dns.properties.nameservers.type},message:"must be array,null",schema:schema20.properties.dns.properties.nameservers.type,parentSchema:schema20.properties.dns.properties.nameservers,data:data75};
+if(vErrors === null){
+vErrors = [err109];
+}
+else {
+vErrors.push(err109);
+}
+errors++;
+}
+if(Array.isArray(data75)){
+const len6 = data75.length;
+for(let i6=0; i6<len6; i6++){
+let data76 = data75[i6];
+if(typeof data76 !== "string"){
+const err110 = {instancePath:instancePath+"/dns/nameservers/" + i6,schemaPath:"#/properties/dns/properties/nameservers/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.dns.properties.nameservers.items.type,parentSchema:schema20.properties.dns.properties.nameservers.items,data:data76};
+if(vErrors === null){
+vErrors = [err110];
+}
+else {
+vErrors.push(err110);
+}
+errors++;
+}
+}
+}
+}
+if(data74.domain !== undefined){
+let data77 = data74.domain;
+if(typeof data77 !== "string"){
+const err111 = {instancePath:instancePath+"/dns/domain",schemaPath:"#/properties/dns/properties/domain/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.dns.properties.domain.type,parentSchema:schema20.properties.dns.properties.domain,data:data77};
+if(vErrors === null){
+vErrors = [err111];
+}
+else {
+vErrors.push(err111);
+}
+errors++;
+}
+}
+if(data74.search !== undefined){
+let data78 = data74.search;
+if((!(Array.isArray(data78))) && (data78 !== null)){
+const err112 = {instancePath:instancePath+"/dns/search",schemaPath:"#/properties/dns/properties/search/type",keyword:"type",params:{type: schema20.properties.dns.properties.search.type},message:"must be array,null",schema:schema20.properties.dns.properties.search.type,parentSchema:schema20.properties.dns.properties.search,data:data78};
+if(vErrors === null){
+vErrors = [err112];
+}
+else {
+vErrors.push(err112);
+}
+errors++;
+}
+if(Array.isArray(data78)){
+const len7 = data78.length;
+for(let i7=0; i7<len7; i7++){
+let data79 = data78[i7];
+if(typeof data79 !== "string"){
+const err113 = {instancePath:instancePath+"/dns/search/" + i7,schemaPath:"#/properties/dns/properties/search/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.dns.properties.search.items.type,parentSchema:schema20.properties.dns.properties.search.items,data:data79};
+if(vErrors === null){
+vErrors = [err113];
+}
+else {
+vErrors.push(err113);
+}
+errors++;
+}
+}
+}
+}
+if(data74.options !== undefined){
+let data80 = data74.options;
+if((!(Array.isArray(data80))) && (data80 !== null)){
+const err114 = {instancePath:instancePath+"/dns/options",schemaPath:"#/properties/dns/properties/options/type",keyword:"type",params:{type: schema20.properties.dns.properties.options.type},message:"must be array,null",schema:schema20.properties.dns.properties.options.type,parentSchema:schema20.properties.dns.properties.options,data:data80};
+if(vErrors === null){
+vErrors = [err114];
+}
+else {
+vErrors.push(err114);
+}
+errors++;
+}
+if(Array.isArray(data80)){
+const len8 = data80.length;
+for(let i8=0; i8<len8; i8++){
+let data81 = data80[i8];
+if(typeof data81 !== "string"){
+const err115 = {instancePath:instancePath+"/dns/options/" + i8,schemaPath:"#/properties/dns/properties/options/items/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.dns.properties.options.items.type,parentSchema:schema20.properties.dns.properties.options.items,data:data81};
+if(vErrors === null){
+vErrors = [err115];
+}
+else {
+vErrors.push(err115);
+}
+errors++;
+}
+}
+}
+}
+}
+else {
+const err116 = {instancePath:instancePath+"/dns",schemaPath:"#/properties/dns/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema20.properties.dns.type,parentSchema:schema20.properties.dns,data:data74};
+if(vErrors === null){
+vErrors = [err116];
+}
+else {
+vErrors.push(err116);
+}
+errors++;
+}
+}
+if(data.ipam !== undefined){
+let data82 = data.ipam;
+if((!(data82 && typeof data82 == "object" && !Array.isArray(data82))) && (data82 !== null)){
+const err117 = {instancePath:instancePath+"/ipam",schemaPath:"#/properties/ipam/type",keyword:"type",params:{type: schema20.properties.ipam.type},message:"must be object,null",schema:schema20.properties.ipam.type,parentSchema:schema20.properties.ipam,data:data82};
+if(vErrors === null){
+vErrors = [err117];
+}
+else {
+vErrors.push(err117);
+}
+errors++;
+}
+if(data82 && typeof data82 == "object" && !Array.isArray(data82)){
+if(data82.type !== undefined){
+let data83 = data82.type;
+if(typeof data83 === "string"){
+if(!pattern5.test(data83)){
+const err118 = {instancePath:instancePath+"/ipam/type",schemaPath:"#/properties/ipam/properties/type/pattern",keyword:"pattern",params:{pattern: "^[^/\\s]*$"},message:"must match pattern \""+"^[^/\\s]*$"+"\"",schema:"^[^/\\s]*$",parentSchema:schema20.properties.ipam.properties.type,data:data83};
+if(vErrors === null){
+vErrors = [err118];
+}
+else {
+vErrors.push(err118);
+}
+errors++;
+}
+}
+else {
+const err119 = {instancePath:instancePath+"/ipam/type",schemaPath:"#/properties/ipam/properties/type/type",keyword:"type",params:{type: "string"},message:"must be string",schema:schema20.properties.ipam.properties.type.type,parentSchema:schema20.properties.ipam.properties.type,data:data83};
+if(vErrors === null){
+vErrors = [err119];
+}
+else {
+vErrors.push(err119);
+}
+errors++;
+}
+}
+}
+}
+if(data.capabilities !== undefined){
+let data84 = data.capabilities;
+if((!(data84 && typeof data84 == "object" && !Array.isArray(data84))) && (data84 !== null)){
+const err120 = {instancePath:instancePath+"/capabilities",schemaPath:"#/properties/capabilities/type",keyword:"type",params:{type: schema20.properties.capabilities.type},message:"must be object,null",schema:schema20.properties.capabilities.type,parentSchema:schema20.properties.capabilities,data:data84};
+if(vErrors === null){
+vErrors = [err120];
+}
+else {
+vErrors.push(err120);
+}
+errors++;
+}
+if(data84 && typeof data84 == "object" && !Array.isArray(data84)){
+for(const key4 in data84){
+let data85 = data84[key4];
+if(typeof data85 !== "boolean"){
+const err121 = {instancePath:instancePath+"/capabilities/" + key4.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/capabilities/additionalProperties/type",keyword:"type",params:{type: "boolean"},message:"must be boolean",schema:schema20.properties.capabilities.additionalProperties.type,parentSchema:schema20.properties.capabilities.additionalProperties,data:data85};
+if(vErrors === null){
+vErrors = [err121];
+}
+else {
+vErrors.push(err121);
+}
+errors++;
+}
+}
+}
+}
+if(data.args !== undefined){
+let data86 = data.args;
+if((!(data86 && typeof data86 == "object" && !Array.isArray(data86))) && (data86 !== null)){
+const err122 = {instancePath:instancePath+"/args",schemaPath:"#/properties/args/type",keyword:"type",params:{type: schema20.properties.args.type},message:"must be object,null",schema:schema20.properties.args.type,parentSchema:schema20.properties.args,data:data86};
+if(vErrors === null){
+vErrors = [err122];
+}
+else {
+vErrors.push(err122);
+}
+errors++;
+}
+}
+if(data.runtimeConfig !== undefined){
+let data87 = data.runtimeConfig;
+if((!(data87 && typeof data87 == "object" && !Array.isArray(data87))) && (data87 !== null)){
+const err123 = {instancePath:instancePath+"/runtimeConfig",schemaPath:"#/properties/runtimeConfig/type",keyword:"type",params:{type: schema20.properties.runtimeConfig.type},message:"must be object,null",schema:schema20.properties.runtimeConfig.type,parentSchema:schema20.properties.runtimeConfig,data:data87};
+if(vErrors === null){
+vErrors = [err123];
+}
+else {
+vErrors.push(err123);
+}
+errors++;
+}
+}
+if(data.prevResult !== undefined){
+let data88 = data.prevResult;
+if((!(data88 && typeof data88 == "object" && !Array.isArray(data88))) && (data88 !== null)){
+const err124 = {instancePath:instancePath+"/prevResult",schemaPath:"#/properties/prevResult/type",keyword:"type",params:{type: schema20.properties.prevResult.type},message:"must be object,null",schema:schema20.properties.prevResult.type,parentSchema:schema20.properties.prevResult,data:data88};
+if(vErrors === null){
+vErrors = [err124];
+}
+else {
+vErrors.push(err124);
+}
+errors++;
+}
+}
+if(data.disableCheck !== undefined){
+let data89 = data.disableCheck;
+if((typeof data89 !== "boolean") && (typeof data89 !== "string")){
+const err125 = {instancePath:instancePath+"/disableCheck",schemaPath:"#/properties/disableCheck/type",keyword:"type",params:{type: schema20.properties.disableCheck.type},message:"must be boolean,string",schema:schema20.properties.disableCheck.type,parentSchema:schema20.properties.disableCheck,data:data89};
+if(vErrors === null){
+vErrors = [err125];
+}
+else {
+vErrors.push(err125);
+}
+errors++;
+}
+}
+if(data.disableGC !== undefined){
+let data90 = data.disableGC;
+if((typeof data90 !== "boolean") && (typeof data90 !== "string")){
+const err126 = {instancePath:instancePath+"/disableGC",schemaPath:"#/properties/disableGC/type",keyword:"type",params:{type: schema20.properties.disableGC.type},message:"must be boolean,string",schema:schema20.properties.disableGC.type,parentSchema:schema20.properties.disableGC,data:data90};
+if(vErrors === null){
+vErrors = [err126];
+}
+else {
+vErrors.push(err126);
+}
+errors++;
+}
+}
+if(data.loadOnlyInlinedPlugins !== undefined){
+let data91 = data.loadOnlyInlinedPlugins;
+if((typeof data91 !== "boolean") && (typeof data91 !== "string")){
+const err127 = {instancePath:instancePath+"/loadOnlyInlinedPlugins",schemaPath:"#/properties/loadOnlyInlinedPlugins/type",keyword:"type",params:{type: schema20.properties.loadOnlyInlinedPlugins.type},message:"must be boolean,string",schema:schema20.properties.loadOnlyInlinedPlugins.type,parentSchema:schema20.properties.loadOnlyInlinedPlugins,data:data91};
+if(vErrors === null){
+vErrors = [err127];
+}
+else {
+vErrors.push(err127);
+}
+errors++;
+}
+}
+}
+else {
+const err128 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object",schema:schema20.type,parentSchema:schema20,data};
+if(vErrors === null){
+vErrors = [err128];
+}
+else {
+vErrors.push(err128);
+}
+errors++;
+}
+validate16.errors = vErrors;
 return errors === 0;
 }
 
