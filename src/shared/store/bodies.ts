@@ -1,6 +1,8 @@
 import { formatSpec, parseSpec, type SpecText } from '../config/network-spec.ts';
 import type { Endpoint } from '../model/endpoint.ts';
 import * as fact from './fact-shapes.ts';
+import { inside, link } from './interface-shapes.ts';
+import { loneLink } from './lone-shapes.ts';
 import * as is from './shapes.ts';
 import type { DockerNetworkRow, NetworkRow, PoolRow } from './store.ts';
 
@@ -24,22 +26,31 @@ const part: Readonly<Record<string, is.Shape>> = {
 };
 const interfacePart = { ...part, scope: is.optional(is.text) };
 const publisher = { ...part, published: is.optional(fact.published), standby: is.optional(fact.published) };
+const ruler = { rules: is.optional(fact.rules) };
 const docker = { dockerNetwork: is.optional(is.text), ifName: is.optional(is.text) };
 
 const endpoint = is.variant('kind', {
   cni: is.record({
     ...publisher,
+    ...ruler,
     ...interfacePart,
-    link: fact.link,
-    inside: fact.inside,
+    link,
+    inside,
     shaping: is.optional(fact.shaping),
+    aliases: is.list(is.text),
+    delegate: is.optional(is.record({ type: is.text, config: is.text })),
+  }),
+  lone: is.record({
+    ...interfacePart,
+    link: loneLink,
+    inside,
     aliases: is.list(is.text),
     delegate: is.optional(is.record({ type: is.text, config: is.text })),
   }),
   docker: is.record({
     ...interfacePart,
     ...docker,
-    link: is.optional(fact.link),
+    link: is.optional(link),
     addresses: is.list(is.prefix),
     createdAt: is.count,
   }),
@@ -51,8 +62,8 @@ const endpoint = is.variant('kind', {
     addresses: is.optional(is.list(is.prefix)),
     createdAt: is.optional(is.count),
   }),
-  ports: is.record(publisher),
-  firewall: is.record({ ...part, zone: is.optional(fact.zone) }),
+  ports: is.record({ ...publisher, ...ruler }),
+  firewall: is.record({ ...part, ...ruler, zone: is.optional(fact.zone) }),
   bandwidth: is.record({ ...part, shaping: fact.shaping }),
   tuning: is.record({
     ...part,

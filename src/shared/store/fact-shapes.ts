@@ -1,6 +1,7 @@
 import type { NetworkOptions } from '../config/network-spec.ts';
 import { FIREWALL_BACKENDS, type FirewallEntry } from '../model/firewall.ts';
 import type { Owned } from '../model/owned.ts';
+import { portFacts, route, vlan } from './interface-shapes.ts';
 import * as is from './shapes.ts';
 
 /**
@@ -11,60 +12,9 @@ import * as is from './shapes.ts';
 
 const backend = is.oneOf(...FIREWALL_BACKENDS);
 const protocol = is.oneOf('tcp', 'udp', 'sctp');
-const scope = is.either(is.u32, is.oneOf('global', 'site', 'link', 'host', 'nowhere'));
 const policy = is.oneOf('open', 'reachable', 'same-bridge', 'isolated', 'closed', 'internal');
 const mark = is.either(is.record({ bit: is.u32 }), is.record({ chain: is.text }));
 const ns = is.oneOf('host', 'sandbox');
-
-const route = is.record({
-  dst: is.prefix,
-  gateway: is.optional(is.addr),
-  dev: is.optional(is.device),
-  source: is.optional(is.addr),
-  mtu: is.optional(is.u32),
-  advmss: is.optional(is.u32),
-  priority: is.optional(is.u32),
-  table: is.optional(is.u32),
-  scope: is.optional(scope),
-  onlink: is.optional(is.flag),
-});
-
-const vlan = is.record({
-  vid: is.port,
-  vidEnd: is.optional(is.port),
-  pvid: is.optional(is.flag),
-  untagged: is.optional(is.flag),
-  self: is.optional(is.flag),
-});
-const portFacts = is.record({ port: is.device, addresses: is.list(is.addr) });
-
-/** LinkFacts */
-export const link = is.record({
-  hostIf: is.device,
-  ifName: is.device,
-  mac: is.mac,
-  hostMac: is.mac,
-  mtu: is.u32,
-  bridge: is.device,
-  alias: is.text,
-  hairpin: is.optional(is.flag),
-  isolated: is.optional(is.flag),
-  byFlag: is.optional(is.flag),
-  guarded: is.optional(is.flag),
-  spoofGuard: is.optional(is.flag),
-  partners: is.optional(is.list(portFacts)),
-  vlans: is.optional(is.list(vlan)),
-  leavesDefaultVlan: is.optional(is.flag),
-});
-
-/** InsideFacts */
-export const inside = is.record({
-  addresses: is.list(is.record({ address: is.prefix, gateway: is.optional(is.addr) })),
-  routes: is.list(route),
-  up: is.flag,
-  detectDuplicates: is.flag,
-  ipv6: is.optional(is.oneOf('on', 'off')),
-});
 
 /** Kinds of entries that follow from other facts, so that no row has them. */
 type Derived = 'isolated' | 'source';
@@ -121,6 +71,9 @@ export const published = is.record({
   backend,
   entries: is.list(is.variant('kind', { port: ENTRIES.port, direct: ENTRIES.direct })),
 });
+
+/** DeviceRules */
+export const rules = is.record({ backend, entries: is.list(entry) });
 
 const limit = is.record({ rate: is.positive, burst: is.positive });
 
@@ -211,6 +164,7 @@ const bridge = {
 const options = is.variant('driver', {
   null: is.record({}),
   bridge: is.record(bridge),
+  ptp: is.record({ mtu: is.optional(is.u32) }),
   overlay: is.record({
     network: is.text,
     mode: is.oneOf('shared', 'per-host'),
@@ -221,7 +175,7 @@ const options = is.variant('driver', {
 } satisfies Readonly<Record<NetworkOptions['driver'], is.Shape>>);
 
 /** The rules of a NetworkSpec, but for the addresses that parseSpec reads. */
-const rules = is.record({
+const specRules = is.record({
   backend,
   admit: is.flag,
   options: is.record({
@@ -243,7 +197,7 @@ const rules = is.record({
 /** SpecText, but for the addresses that parseSpec reads. */
 export const spec = is.record({
   options,
-  rules: is.optional(rules),
+  rules: is.optional(specRules),
   scope: is.optional(is.text),
   allocator: is.optional(is.text),
 });

@@ -1,16 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { type Attachment, ifbName } from '../model/attachment.ts';
-import type {
-  Endpoint,
-  InsideFacts,
-  LinkFacts,
-  PublishedFacts,
-  SandboxRef,
-  ShapingFacts,
-  TunedFacts,
-} from '../model/endpoint.ts';
+import type { Endpoint, PublishedFacts, SandboxRef, ShapingFacts, TunedFacts } from '../model/endpoint.ts';
 import { isPublished } from '../model/firewall.ts';
 import { given } from '../model/given.ts';
+import type { InsideFacts, LinkFacts } from '../model/interface-facts.ts';
 import type { LinkChanges, Op } from '../model/op.ts';
 import { type NetworkHolder, OPERATOR, ownedOf } from '../model/owned.ts';
 import { contains, parsePrefix } from '../model/prefix.ts';
