@@ -7,7 +7,7 @@ import type { EndpointKey } from '../store/store.ts';
 import type { AddressSource, Core } from './core.ts';
 import { deleteEndpoint } from './endpoints/delete-endpoint.ts';
 import { reverse } from './execute.ts';
-import { removeUnusedNetwork } from './networks/network.ts';
+import { removeUnusedNetwork } from './networks/remove-network.ts';
 import { deleteStrayGuard } from './reset-entries.ts';
 
 /** One network of one camp, and its live attachments. */

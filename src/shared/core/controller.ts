@@ -2,9 +2,11 @@ import type { NetError } from '../errors/net-error.ts';
 import { collectGarbage, type GarbageRequest } from './collect-garbage.ts';
 import type { AddressSource, Core } from './core.ts';
 import { checkEndpoint } from './endpoints/check-endpoint.ts';
+import { checkLone } from './endpoints/check-lone.ts';
 import { createEndpoint } from './endpoints/create-endpoint.ts';
+import { createLone } from './endpoints/create-lone.ts';
 import { deleteEndpoint } from './endpoints/delete-endpoint.ts';
-import type { EndpointReport, EndpointRequest, Expectation, RemovalRequest } from './requests.ts';
+import type { EndpointReport, EndpointRequest, Expectation, LoneRequest, RemovalRequest } from './requests.ts';
 
 /** The entry object: the only place that calls store, IPAM, driver and host in sequence. One file for each call. */
 export class NetworkController {
@@ -12,6 +14,14 @@ export class NetworkController {
 
   constructor(core: Core) {
     this.#core = core;
+  }
+
+  createLone(request: LoneRequest): Promise<EndpointReport> {
+    return createLone(this.#core, request);
+  }
+
+  checkLone(request: LoneRequest, expected: Expectation): Promise<void> {
+    return checkLone(this.#core, request, expected);
   }
 
   createEndpoint(request: EndpointRequest): Promise<EndpointReport> {

@@ -1,9 +1,10 @@
+import type { DhcpOptions } from '../config/dhcp.ts';
 import type { Dns } from '../config/dns.ts';
 import type { NetworkSpec } from '../config/network-spec.ts';
 import type { Addressing } from '../drivers/driver.ts';
 import type { NetError } from '../errors/net-error.ts';
 import type { Firewaller } from '../firewall/firewaller.ts';
-import type { Host } from '../host/host.ts';
+import type { Host, Namespace } from '../host/host.ts';
 import type { Logger } from '../log/log.ts';
 import type { Addr } from '../model/addr.ts';
 import type { Attachment } from '../model/attachment.ts';
@@ -42,6 +43,8 @@ export interface Core {
   readonly cluster?: ClusterNetworks;
   /** Holds published host ports. Absent in a process that ends with its call. */
   readonly held?: PortHolder;
+  /** Leases addresses from DHCP servers. Absent in a process that ends with its call. */
+  readonly dhcp?: DhcpLeases;
   /** The network that a CNI configuration file defines under this name, used or not. */
   readonly configured?: (network: string) => NetworkSpec | undefined;
   /** The name of our drivers in Docker, for commands in error hints. Default: `isthmus`. */
@@ -79,6 +82,8 @@ export interface LinkName {
 /** The result of an IPAM request. */
 export interface IpamResult extends Addressing {
   readonly dns: Dns;
+  /** Bytes, of the interface. Default: its own. */
+  readonly mtu?: number;
 }
 
 export const NO_ADDRESSES: IpamResult = { addresses: [], routes: [], dns: {} };
@@ -100,7 +105,32 @@ export interface LocalSource {
   collect(store: LocalStore, keep: readonly Attachment[]): void;
 }
 
-/** A foreign IPAM plugin, run as a process. It may need the link to exist (dhcp). */
+/** One attachment that gets its address from a DHCP server. */
+export interface DhcpRequest {
+  readonly attachment: Attachment;
+  readonly options: DhcpOptions;
+  /** Path of the namespace. */
+  readonly netns: string;
+  /** The interface is another plugin's: no endpoint is on record. */
+  readonly isAlone?: true;
+  /** Aborted when the caller leaves. */
+  readonly gone?: AbortSignal;
+}
+
+/** The leases of a DHCP client that stays. */
+export interface DhcpLeases {
+  /** Leases an address for the interface, sets it up for that, and keeps the lease. Throws NetError `no-lease`. */
+  acquire(request: DhcpRequest, sandbox: Namespace): Promise<IpamResult>;
+  /** Tells the server that the address is free, as far as that is possible, and forgets the lease. Accepts absence. */
+  release(attachment: Attachment): Promise<void>;
+  /**
+   * Releases the leases whose attachment or namespace is gone, and those on the network of `alive` without a record that
+   * `keep` does not list.
+   */
+  collect(alive?: { readonly network: string; readonly keep: readonly Attachment[] }): Promise<void>;
+}
+
+/** A foreign IPAM plugin, run as a process, or the DHCP client. It may need the link to exist. */
 export interface DelegateSource {
   readonly kind: 'delegate';
   readonly type: string;

@@ -1,7 +1,8 @@
 import { planShaping } from '../drivers/bandwidth/shaping.ts';
 import { planInside } from '../drivers/inside.ts';
 import { guardsOf, planEntries, planGuard, planLink } from '../drivers/link.ts';
-import { planPorts } from '../drivers/rules.ts';
+import { planLoneLink } from '../drivers/lone/link.ts';
+import { planDeviceRules, planPorts } from '../drivers/rules.ts';
 import { planTuning } from '../drivers/tuning/tuning.ts';
 import type { View } from '../host/host.ts';
 import { type Attachment, ifbName } from '../model/attachment.ts';
@@ -11,8 +12,8 @@ import {
   type DockerEndpoint,
   type Endpoint,
   type FirewallPart,
-  type LinkFacts,
   publishedOf,
+  rulesOf,
   type TuningPart,
 } from '../model/endpoint.ts';
 import {
@@ -24,6 +25,7 @@ import {
   type SourceEntry,
 } from '../model/firewall.ts';
 import { given } from '../model/given.ts';
+import type { LinkFacts } from '../model/interface-facts.ts';
 import { EMPTY_PLAN, joinPlans, type Op, type Plan } from '../model/op.ts';
 import type { NetworkRow } from '../store/store.ts';
 import { driverOf } from './networks/record.ts';
@@ -39,23 +41,29 @@ export function desired(endpoint: Endpoint): Plan {
     case 'cni': {
       const inside = { ops: planInside(EMPTY_VIEW, endpoint.link, endpoint.inside).ops, undo: endpoint.journal ?? [] };
       return [
+        planOwnRules(endpoint),
         inside,
         planPublished(endpoint),
         endpoint.shaping === undefined ? EMPTY_PLAN : planShaping(endpoint.shaping, { hostIfGoes: true }),
       ].reduce(joinPlans, joinPlans(planGuarded(endpoint), planLink(endpoint.link)));
+    }
+    case 'lone': {
+      const { ifName, mac = '' } = endpoint.link;
+      const inside = planInside(EMPTY_VIEW, { ifName, mac }, endpoint.inside);
+      return joinPlans(planLoneLink(endpoint.link), { ops: inside.ops, undo: endpoint.journal ?? [] });
     }
     case 'docker':
       return endpoint.link === undefined ? EMPTY_PLAN : joinPlans(planGuarded(endpoint), planLink(endpoint.link));
     case 'recalled':
       return { ops: [], undo: removalByName(attachment, endpoint.hostIf) };
     case 'ports':
-      return planPublished(endpoint);
+      return joinPlans(planOwnRules(endpoint), planPublished(endpoint));
     case 'bandwidth':
       return planShaping(endpoint.shaping, { hostIfGoes: false });
     case 'tuning':
       return joinPlans(planEntries('bridge', macsOf(endpoint)), planTuning(attachment.ifName, endpoint));
     case 'firewall':
-      return planEntries('firewalld', sourcesOf(endpoint));
+      return joinPlans(planEntries('firewalld', sourcesOf(endpoint)), planOwnRules(endpoint));
   }
 }
 
@@ -65,6 +73,12 @@ export function removalByName(attachment: Attachment, hostIf: string): Op[] {
     { op: 'link.delete', ns: 'host', name: hostIf, kind: 'veth' },
     { op: 'link.delete', ns: 'host', name: ifbName(attachment), kind: 'ifb' },
   ];
+}
+
+/** The entries about the endpoint's own device. */
+export function planOwnRules(endpoint: Endpoint): Plan {
+  const rules = rulesOf(endpoint);
+  return rules === undefined ? EMPTY_PLAN : planDeviceRules(rules);
 }
 
 function planPublished(endpoint: Endpoint): Plan {
@@ -96,14 +110,16 @@ export interface BackendEntries {
 }
 
 /**
- * The packet filter entries of one part: its published ports, the guards of its bridge port, its tuned MAC. Those of a
- * recalled one follow from its network.
+ * The packet filter entries of one part: its published ports, those of its own device, the guards of its bridge port, its
+ * tuned MAC. Those of a recalled one follow from its network.
  */
 export function entriesOf(endpoint: Endpoint, network?: NetworkRow): BackendEntries[] {
   const published = publishedOf(endpoint);
+  const rules = rulesOf(endpoint);
   const guards = portGuards(endpoint, network);
   return [
     ...(published === undefined ? [] : [published]),
+    ...(rules === undefined ? [] : [rules]),
     ...(guards.length === 0 ? [] : [{ backend: 'bridge', entries: guards } as const]),
     ...(endpoint.kind === 'firewall' ? [{ backend: 'firewalld', entries: sourcesOf(endpoint) } as const] : []),
     ...(endpoint.kind === 'tuning' ? [{ backend: 'bridge', entries: macsOf(endpoint) } as const] : []),

@@ -9,12 +9,17 @@ import type { NsRef, RouteSpec, RouteState } from '../model/link.ts';
 import type { Op } from '../model/op.ts';
 import { isTbf } from '../model/shaping.ts';
 import type { Core } from './core.ts';
+import { drift } from './drift.ts';
+import { createdDrift, linkedIn, ruleDrift } from './link-drift.ts';
+
+export { drift };
 
 /** The query that reads all of a namespace that these ops affect. */
 export function queryOf(ops: readonly Op[], ns: NsRef): ViewQuery {
   const own = ops.filter((op) => op.ns === ns);
   return {
-    links: unique(own.flatMap((op) => ('name' in op ? [op.name] : []))),
+    links: unique([...own.flatMap((op) => ('name' in op ? [op.name] : [])), ...ops.flatMap((op) => linkedIn(op, ns))]),
+    ...(own.some((op) => op.op === 'rule.add') && { rules: true }),
     sysctls: own.flatMap((op) => (op.op === 'sysctl.set' ? [op.key] : [])),
     shaping: unique(own.flatMap((op) => (op.op === 'tbf.add' || op.op === 'redirect.add' ? [op.dev] : []))),
   };
@@ -34,7 +39,8 @@ export async function firstDrift(
   const inside = core.host.observe(sandbox, queryOf(ops, 'sandbox'));
   for (const op of ops) {
     const links = op.ns === 'host' ? outside.links : inside.links;
-    if ('name' in op && op.op !== 'link.delete' && !links.has(op.name)) return drift(`link ${op.name}`, 'is gone');
+    if ('name' in op && op.op !== 'link.delete' && op.op !== 'link.move' && !links.has(op.name))
+      return drift(`link ${op.name}`, 'is gone');
     if (op.op === 'firewall.add') await core.rest?.();
     const found = op.op === 'firewall.add' ? await entriesDrift(core, op) : opDrift(op, outside, inside, []);
     if (found !== undefined) return found;
@@ -79,7 +85,7 @@ export async function entriesDrift(
   { backend, entries }: { readonly backend: FirewallBackend; readonly entries: readonly FirewallEntry[] },
 ): Promise<NetError | undefined> {
   if (entries.length === 0) return undefined;
-  const [missing] = await core.firewall(backend).missing(entries);
+  const [missing] = await core.firewall(backend).missing(entries, true);
   if (missing === undefined) return undefined;
   return fault.drift('CHECK', `${backend} firewall`, `lacks ${JSON.stringify(missing)}`, RELOAD);
 }
@@ -91,17 +97,14 @@ export async function entriesDrift(
 export function opDrift(op: Op, outside: View, inside: View, routes: readonly RouteSpec[]): NetError | undefined {
   const view = op.ns === 'host' ? outside : inside;
   switch (op.op) {
-    case 'link.create': {
-      const link = view.links.get(op.name);
-      if (link === undefined || link.kind !== op.link.kind) return drift(`link ${op.name}`, `is no ${op.link.kind}`);
-      if (op.master !== undefined && link.master !== op.master) {
-        return drift(
-          `link ${op.name}`,
-          `is ${link.master ? `a port of ${link.master}` : 'no port'}, not of ${op.master}`,
-        );
-      }
-      return op.up === true && !link.up ? drift(`link ${op.name}`, 'is down') : undefined;
+    case 'link.create':
+      return createdDrift(op, outside, inside);
+    case 'link.move': {
+      const { links } = op.to === 'host' ? outside : inside;
+      return links.has(op.toName) ? undefined : drift(`link ${op.toName}`, 'is gone');
     }
+    case 'rule.add':
+      return ruleDrift(op.rule, view);
     case 'link.set':
       return linkDrift(op, view);
     case 'port.set':
@@ -176,14 +179,11 @@ export function routeDrift(wanted: RouteSpec, view: View): NetError | undefined 
 
 function matches(wanted: RouteSpec, route: RouteState): boolean {
   if (wanted.dst !== route.dst) return false;
-  const keys = ['gateway', 'mtu', 'advmss', 'priority', 'table'] as const;
+  const keys = ['gateway', 'source', 'mtu', 'advmss', 'priority', 'table'] as const;
+  if (wanted.onlink === true && route.onlink !== true) return false;
   return keys.every((key) => wanted[key] === undefined || wanted[key] === (route[key] ?? defaultOf(key)));
 }
 
 function defaultOf(key: string): number | undefined {
   return key === 'table' ? 254 : key === 'priority' ? 0 : undefined;
-}
-
-export function drift(subject: string, what: string): NetError {
-  return fault.drift('CHECK', subject, what, 'Run DEL, then ADD');
 }

@@ -1,5 +1,5 @@
 import type { Family } from '../model/addr.ts';
-import type { LinkFacts } from '../model/endpoint.ts';
+import type { LinkFacts } from '../model/interface-facts.ts';
 import { macOfAddr } from '../model/mac.ts';
 import type { Op } from '../model/op.ts';
 import { formatPrefix, networkOf, type Prefix, parsePrefix } from '../model/prefix.ts';
@@ -63,12 +63,15 @@ export function forgetMacs(store: LocalStore, bridge: string, families: readonly
  * that they may. Runs in the transaction that records the port.
  */
 export function staleAddresses(core: Records & Pick<Core, 'hasUplink'>, port: NewPort): string[] {
+  const { bridge } = port.link;
+  // The only neighbour is the host side, which is new too.
+  if (bridge === undefined) return [];
   return FAMILIES.flatMap((family) => {
     const rules = rulesOf(port, family);
     if (rules.length === 0) return [];
-    const isKnown = follow(core, noteOf(port.link.bridge, family), rules);
+    const isKnown = follow(core, noteOf(bridge, family), rules);
     // Beyond an uplink there may be other addresses and MACs, and switches that have to learn where a MAC is.
-    const hasUplink = core.hasUplink?.(port.link.bridge) ?? port.assumesUplink === true;
+    const hasUplink = core.hasUplink?.(bridge) ?? port.assumesUplink === true;
     if (isKnown && !hasUplink) return [];
     return port.addresses.flatMap((text) => (text.includes(':') === (family === 6) ? [text.replace(/\/.*/, '')] : []));
   });

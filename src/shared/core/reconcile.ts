@@ -13,7 +13,7 @@ import { mendEndpoints } from './endpoints/mend-endpoints.ts';
 import { deleteRecord } from './endpoints/record.ts';
 import { reverse } from './execute.ts';
 import { mendNetworks } from './networks/mend-networks.ts';
-import { removeUnusedNetwork } from './networks/network.ts';
+import { removeUnusedNetwork } from './networks/remove-network.ts';
 import { promotePorts } from './ports/publish.ts';
 import { type Recalled, recall } from './recall.ts';
 import { noteLostEntries, resetEntries, sweepEntries } from './reset-entries.ts';
@@ -75,7 +75,7 @@ function timer(ms: number): Promise<void> {
  * path of that plugin.
  */
 function isInterrupted(endpoint: Endpoint): boolean {
-  return endpoint.progress === 'intent' && !(endpoint.kind === 'cni' && endpoint.delegate !== undefined);
+  return endpoint.progress === 'intent' && !('delegate' in endpoint && endpoint.delegate !== undefined);
 }
 
 async function removeInterrupted(core: Core, tryLock: TryLock, errors: NetError[]): Promise<number> {

@@ -1,33 +1,42 @@
 import type { Bandwidth } from '../config/bandwidth.ts';
 import type { Dns } from '../config/dns.ts';
 import type { NetworkSpec } from '../config/network-spec.ts';
-import type { Assigned, Driver, InterfaceReport } from '../drivers/driver.ts';
+import type { Assigned, Driver, InterfaceReport, LoneDriver } from '../drivers/driver.ts';
 import type { Rules } from '../drivers/rules.ts';
 import type { Attachment, Role } from '../model/attachment.ts';
 import type { Endpoint } from '../model/endpoint.ts';
 import type { Route } from '../model/route.ts';
 import type { AddressSource } from './core.ts';
 
-/** One attachment to create or to check. */
-export interface EndpointRequest {
+/** One attachment, whatever its driver makes. */
+export interface AttachRequest {
   readonly attachment: Attachment;
   readonly role: Role;
   /** Path of the sandbox's network namespace. */
   readonly netns: string;
   /** True lets the sandbox be the host's own namespace (CNI_NETNS_OVERRIDE). */
   readonly ownNamespace: boolean;
-  readonly driver: Driver;
-  readonly driverName: string;
   readonly source?: AddressSource;
   /** The MAC that the caller requests; absent: derived from the first address. */
   readonly mac?: string;
   readonly aliases: readonly string[];
+}
+
+/** One attachment to create or to check. */
+export interface EndpointRequest extends AttachRequest {
+  readonly driver: Driver;
+  readonly driverName: string;
   /** Rate limits for ingress and egress; absent: none. */
   readonly rates?: Bandwidth;
   /** Its packet filter rules; absent: none. */
   readonly rules?: Rules;
   /** Spec of its Network; absent: the recorded spec stays. */
   readonly spec?: NetworkSpec;
+}
+
+/** One attachment to create or to check, by a driver whose interfaces have no side on the host. */
+export interface LoneRequest extends AttachRequest {
+  readonly driver: LoneDriver;
 }
 
 /** One attachment to delete: its identity, and hints for when it has no record. */
@@ -42,6 +51,8 @@ export interface RemovalRequest {
    * an interface of another plugin in the sandbox (a node taken over from the reference plugins).
    */
   readonly orphans: 'none' | 'own' | 'any';
+  /** With `any`: the kind of link that the other plugin makes in the sandbox. Default: `veth`. */
+  readonly kind?: string;
   /** Called under the lock with the current record. Nothing is removed if it returns false. */
   readonly when?: (row: Endpoint | undefined) => boolean;
 }

@@ -105,7 +105,7 @@ async function addMissing(core: Core, backend: FirewallBackend, { wait }: Waitin
 function busyEntries(core: Core, tryLock: TryLock, backend: FirewallBackend): readonly FirewallEntry[] {
   const { networks, endpoints } = underWay(core);
   const busy = desiredEntries(
-    networks.filter(({ device }) => !isFree(tryLock, deviceKey(device))),
+    networks.filter((row) => !isFree(tryLock, deviceKey(row))),
     endpoints.filter(({ attachment }) => !isFree(tryLock, attachmentKey(attachment))),
   );
   return busy.get(backend) ?? [];

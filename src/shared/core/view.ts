@@ -1,11 +1,12 @@
 import type { Addressing, Driver } from '../drivers/driver.ts';
-import type { Host, Namespace, View } from '../host/host.ts';
+import type { Host, Namespace, View, ViewQuery } from '../host/host.ts';
 
 /** A view with nothing in it. */
 export const EMPTY_VIEW: View = {
   links: new Map(),
   addresses: [],
   routes: [],
+  rules: [],
   neighbours: [],
   forwarding: [],
   sysctls: new Map(),
@@ -19,9 +20,18 @@ export const EMPTY_VIEW: View = {
 
 /** Reads all that `driver` queries from the host. */
 export function observeNetwork(host: Host, ns: Namespace, driver: Driver, addressing: Addressing): View {
+  return observeStepwise(host, ns, (seen) => driver.query(seen, addressing));
+}
+
+/** Reads from the namespace until `next` has no more to query. It gets the view and how many looks made it. */
+export function observeStepwise(
+  host: Host,
+  ns: Namespace,
+  next: (seen: View | undefined, looks: number) => ViewQuery | undefined,
+): View {
   let seen: View | undefined;
-  for (;;) {
-    const query = driver.query(seen, addressing);
+  for (let looks = 0; ; looks++) {
+    const query = next(seen, looks);
     if (query === undefined) return seen ?? host.observe(ns, {});
     const more = host.observe(ns, query);
     seen = seen === undefined ? more : mergeViews(seen, more);
@@ -33,6 +43,7 @@ function mergeViews(a: View, b: View): View {
     links: new Map([...a.links, ...b.links]),
     addresses: [...a.addresses, ...b.addresses],
     routes: [...a.routes, ...b.routes],
+    rules: [...a.rules, ...b.rules],
     neighbours: [...a.neighbours, ...b.neighbours],
     forwarding: [...a.forwarding, ...b.forwarding],
     sysctls: new Map([...a.sysctls, ...b.sysctls]),

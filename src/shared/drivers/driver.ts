@@ -1,7 +1,8 @@
 import type { View, ViewQuery } from '../host/host.ts';
 import type { Addr } from '../model/addr.ts';
-import type { InsideFacts, LinkFacts } from '../model/endpoint.ts';
 import type { BridgeEntry } from '../model/firewall.ts';
+import type { HostSideFacts, InsideFacts, LinkFacts, LoneLinkFacts } from '../model/interface-facts.ts';
+import type { NsRef } from '../model/link.ts';
 import type { Plan } from '../model/op.ts';
 import type { Prefix } from '../model/prefix.ts';
 import type { Route } from '../model/route.ts';
@@ -44,8 +45,11 @@ export interface InterfaceReport {
  * To add a driver, implement this in a folder of its own; src/shared/README.md lists the other places.
  */
 export interface Driver {
-  /** Host devices of the network. The first one carries it: its lock guards endpoints and lifetimes. */
-  readonly devices: readonly [string, ...string[]];
+  /**
+   * Host devices of the network. The first one carries it: its lock guards endpoints and lifetimes. Empty where each
+   * endpoint has a device of its own.
+   */
+  readonly devices: readonly string[];
   /** The device keeps its ports apart, so that the host must not route from one to another. */
   readonly separatesPorts: boolean;
   /** Adds what the driver's options imply: gateways that IPAM omitted, default routes. */
@@ -58,8 +62,31 @@ export interface Driver {
   planNetwork(view: View, addressing: Addressing): Plan;
   /** Entries that guard the network's bridge, besides those of its ports; empty for ports without guards. */
   networkGuards(addressing: Addressing): readonly BridgeEntry[];
-  /** Facts of both ends of the interface. */
+  /** Facts of both ends of the interface, but for `host`. */
   describeLink(view: View, names: EndpointNames): LinkFacts;
+  /** What the host side itself has. Absent where it is a bridge port. */
+  describeHost?(addressing: Addressing, hostMac: string): HostSideFacts;
   /** Facts of the interface in the sandbox. `isOwnIpam`: the built-in IPAM gives its addresses. */
   describeInside(addressing: Addressing, isOwnIpam: boolean): InsideFacts;
+}
+
+/** Names of an endpoint without a side on the host. */
+export interface LoneNames extends Omit<EndpointNames, 'hostIf'> {
+  /** `mac` is what the caller requests. */
+  readonly isRequested: boolean;
+}
+
+/** A driver that creates each interface in the sandbox itself: it has no side on the host. All methods are pure. */
+export interface LoneDriver {
+  /** The namespace whose view the methods get: that of the interface's parent. */
+  readonly parentNs: NsRef;
+  /** Its neighbours are those of its parent, and may know another MAC for its addresses. */
+  readonly announces: boolean;
+  /** Adds what the driver's options imply. */
+  complete(addressing: Addressing): Addressing;
+  /** The next query, given the view so far and how many looks made it; undefined once the view is complete. */
+  query(seen: View | undefined, looks: number): ViewQuery | undefined;
+  /** Throws NetError `invalid-config` or `conflict` where there can be no such interface. */
+  describeLink(view: View, names: LoneNames): LoneLinkFacts;
+  describeInside(addressing: Addressing): InsideFacts;
 }

@@ -3,8 +3,8 @@ import { fault } from '../errors/fault.ts';
 import type { NetError } from '../errors/net-error.ts';
 import type { View, ViewQuery } from '../host/host.ts';
 import { formatAddr } from '../model/addr.ts';
-import type { InsideFacts, LinkFacts } from '../model/endpoint.ts';
 import { given } from '../model/given.ts';
+import type { InsideFacts, LinkFacts } from '../model/interface-facts.ts';
 import { linkLocalOf } from '../model/mac.ts';
 import type { Op, Plan } from '../model/op.ts';
 import { formatPrefix } from '../model/prefix.ts';
@@ -67,9 +67,10 @@ export function planInside(
   const inet6 = planInet6(sandbox, { ifName, mac }, facts);
   ops.push(...inet6.before);
   undo.push(...inet6.undo);
-  for (const address of addresses) {
+  for (const { address, noPrefixRoute } of facts.addresses) {
     const noDad = isV6(address) && !facts.detectDuplicates;
-    ops.push({ op: 'addr.add', ns: 'sandbox', dev: ifName, address, ...(noDad ? { noDad } : {}) });
+    const flags = { ...(noDad ? { noDad } : {}), ...given({ noPrefixRoute }) };
+    ops.push({ op: 'addr.add', ns: 'sandbox', dev: ifName, address, ...flags });
   }
   if (facts.up) ops.push({ op: 'link.set', ns: 'sandbox', name: ifName, set: { up: true } });
   ops.push(...inet6.after);

@@ -1,7 +1,8 @@
-import type { LinkFacts } from '../model/endpoint.ts';
 import type { BridgeEntry, FirewallBackend, FirewallEntry } from '../model/firewall.ts';
 import { given } from '../model/given.ts';
+import type { LinkFacts } from '../model/interface-facts.ts';
 import { EMPTY_PLAN, type Op, type Plan } from '../model/op.ts';
+import { ignoreRouters } from './forwarding.ts';
 
 type PortFacts = Pick<LinkFacts, 'hostIf' | 'hairpin' | 'isolated' | 'byFlag' | 'vlans' | 'leavesDefaultVlan'>;
 
@@ -9,11 +10,11 @@ type PortFacts = Pick<LinkFacts, 'hostIf' | 'hairpin' | 'isolated' | 'byFlag' | 
 const DEFAULT_VLAN = 1;
 
 /**
- * Creates the veth pair of an endpoint, with its host side as a bridge port. The undo deletes the pair, wherever the
- * other end is.
+ * Creates the veth pair of an endpoint, with its host side as a bridge port, or with addresses and routes of its own. The
+ * undo deletes the pair, wherever the other end is.
  */
 export function planLink(link: LinkFacts): Plan {
-  const { hostIf: name, ifName, mac, hostMac, mtu, bridge, alias } = link;
+  const { hostIf: name, ifName, mac, hostMac, mtu, bridge, host, alias } = link;
   const peer = { ns: 'sandbox', name: ifName, mac, mtu } as const;
   return {
     ops: [
@@ -24,16 +25,36 @@ export function planLink(link: LinkFacts): Plan {
         link: { kind: 'veth', peer },
         mac: hostMac,
         mtu,
-        master: bridge,
+        ...given({ master: bridge }),
         alias,
       },
+      ...(bridge === undefined ? [ignoreRouters(name)] : []),
       // A port needs no address. With a thousand of them, each event of any link would walk all their routes.
-      { op: 'link.set', ns: 'host', name, set: { addrGenMode: 'none' } },
+      ...(bridge === undefined && host === undefined
+        ? []
+        : [{ op: 'link.set', ns: 'host', name, set: { addrGenMode: 'none' } } as const]),
       { op: 'link.set', ns: 'host', name, set: { up: true } },
-      ...planPort(link),
+      ...(bridge === undefined ? planHostSide(link) : planPort(link)),
     ],
     undo: [{ op: 'link.delete', ns: 'host', name, kind: 'veth' }],
   };
+}
+
+/** Gives a host side its addresses and the ways to its endpoint. The kernel drops most of them when it goes down. */
+export function planHostSide({ hostIf: dev, host }: Pick<LinkFacts, 'hostIf' | 'host'>): Op[] {
+  const { addresses = [], routes = [] } = host ?? {};
+  const has6 = addresses.some((text) => text.includes(':'));
+  const key = `net/ipv6/conf/${dev}/disable_ipv6`;
+  return [
+    ...(has6 ? [{ op: 'sysctl.set', ns: 'host', key, value: '0', optional: true } as const] : []),
+    ...addresses.map((address): Op => {
+      // Usable at once: the pod knows no other way out.
+      const noDad = address.includes(':') ? { noDad: true } : {};
+      return { op: 'addr.add', ns: 'host', dev, address, ...noDad };
+    }),
+    // Exclusive: else an endpoint would take the traffic of another one with its address.
+    ...routes.map((route): Op => ({ op: 'route.add', ns: 'host', route: { ...route, dev }, exclusive: true })),
+  ];
 }
 
 /** Makes a host side a port of its bridge. Deleting the bridge loses these settings. */

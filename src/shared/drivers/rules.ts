@@ -2,7 +2,8 @@ import type { FirewallOptions } from '../config/firewall.ts';
 import type { PortMapping } from '../config/port-mappings.ts';
 import { fault } from '../errors/fault.ts';
 import type { NetError } from '../errors/net-error.ts';
-import { type Family, formatAddr } from '../model/addr.ts';
+import { BITS, type Family, formatAddr } from '../model/addr.ts';
+import type { DeviceRules } from '../model/endpoint.ts';
 import {
   type AdmitEntry,
   entryKey,
@@ -13,7 +14,7 @@ import {
 } from '../model/firewall.ts';
 import { given } from '../model/given.ts';
 import type { Op, Plan } from '../model/op.ts';
-import { formatPrefix, networkOf } from '../model/prefix.ts';
+import { formatPrefix, networkOf, parsePrefix } from '../model/prefix.ts';
 import type { Addressing, Assigned } from './driver.ts';
 import { assertReachable, LOOPBACK6, relayOf } from './relays.ts';
 
@@ -26,8 +27,24 @@ export interface Rules {
   readonly admit: boolean;
 }
 
-/** Entries that the network's endpoints share. */
+/** Entries that the network's endpoints share. `device` is empty where each has a device of its own. */
 export function networkEntries(rules: Rules, device: string, addressing: Addressing): FirewallEntry[] {
+  return device === '' ? entriesOn(rules, device, addressing).filter(isShared) : entriesOn(rules, device, addressing);
+}
+
+/** Entries of one endpoint whose own host side is the device; undefined without any. */
+export function deviceRules(rules: Rules, device: string, addressing: Addressing): DeviceRules | undefined {
+  const entries = entriesOn(rules, device, addressing).filter((entry) => !isShared(entry));
+  return entries.length === 0 ? undefined : { backend: rules.backend, entries };
+}
+
+/** True for an entry about a subnet that other endpoints of the network have addresses of. */
+function isShared(entry: FirewallEntry): boolean {
+  const subnet = entry.kind === 'masquerade' ? parsePrefix(entry.subnet) : undefined;
+  return subnet !== undefined && subnet.length < BITS[subnet.addr.family];
+}
+
+function entriesOn(rules: Rules, device: string, addressing: Addressing): FirewallEntry[] {
   const { options, mappings } = rules;
   const subnets = new Map(
     addressing.addresses.map(({ address }) => [formatPrefix(networkOf(address)), address.addr.family]),
@@ -109,6 +126,12 @@ export function planNetworkRules(
       ...missing.map((entry): Op => ({ op: 'firewall.delete', ns: 'host', backend, entries: [entry] })),
     ],
   };
+}
+
+/** The entries of one endpoint's own device. The device takes its settings with it. */
+export function planDeviceRules({ backend, entries }: DeviceRules): Plan {
+  const { ops } = planNetworkRules(backend, entries, loopbackDevices(entries));
+  return { ops, undo: entries.length === 0 ? [] : [{ op: 'firewall.delete', ns: 'host', backend, entries }] };
 }
 
 /**

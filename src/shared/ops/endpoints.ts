@@ -45,16 +45,16 @@ function describe(leases: Core['store']['leases'], rows: readonly [Endpoint, ...
   const { attachment, sandbox } = main;
   const { addresses, dockerNetwork, ifName: asked } = dockerFactsOf(main);
   const { network, camp, containerId, ifName } = attachment;
-  const mac = main.kind === 'cni' || main.kind === 'docker' ? main.link?.mac : undefined;
+  const mac = 'link' in main ? main.link?.mac : undefined;
   const hostIf = rows.map(hostIfOf).find((name) => name !== undefined);
-  const inside = main.kind === 'cni' ? main.inside.addresses.map(({ address }) => address) : [];
+  const inside = 'inside' in main ? main.inside.addresses.map(({ address }) => address) : [];
   return {
     network,
     camp,
     id: containerId,
     ...given({ interface: camp === 'cnm' ? asked : ifName, hostInterface: hostIf, mac }),
     addresses: addresses ?? (inside.length > 0 ? inside : leasedBy(leases, rows)),
-    aliases: main.kind === 'cni' ? main.aliases : [],
+    aliases: 'aliases' in main ? main.aliases : [],
     ports: rows.flatMap(portsOf),
     ...(sandbox.path === '' ? {} : { sandbox: sandbox.path }),
     ...given({ dockerNetwork }),

@@ -3,7 +3,7 @@ import { fault } from '../../errors/fault.ts';
 import type { NetError } from '../../errors/net-error.ts';
 import type { Namespace } from '../../host/host.ts';
 import { type Attachment, attachmentText, type Role } from '../../model/attachment.ts';
-import type { ChainedPart, ShapingFacts, ZoneFacts } from '../../model/endpoint.ts';
+import type { ChainedPart, DeviceRules, ShapingFacts, ZoneFacts } from '../../model/endpoint.ts';
 import { given } from '../../model/given.ts';
 import type { Op } from '../../model/op.ts';
 import type { LocalStore } from '../../store/store.ts';
@@ -47,8 +47,8 @@ export interface ChainedRequest extends ChainedIdentity {
 
 /** The facts that the plugin decides. */
 export type PartFacts =
-  | ({ readonly kind: 'ports' } & PublishedPorts)
-  | { readonly kind: 'firewall'; readonly zone?: ZoneFacts }
+  | ({ readonly kind: 'ports'; readonly rules?: DeviceRules } & PublishedPorts)
+  | { readonly kind: 'firewall'; readonly zone?: ZoneFacts; readonly rules?: DeviceRules }
   | { readonly kind: 'bandwidth'; readonly shaping: ShapingFacts }
   | ({ readonly kind: 'tuning' } & TuningFacts);
 
@@ -160,7 +160,7 @@ function announcementOf({ endpoints }: LocalStore, part: ChainedPart): Op[] {
 /** The bridge of the attachment's own endpoint; empty without one. */
 function bridgeOf({ endpoints }: LocalStore, attachment: Attachment): string {
   const row = endpoints.get(attachment, 'interface');
-  return row?.kind === 'cni' ? row.link.bridge : '';
+  return (row?.kind === 'cni' ? row.link.bridge : undefined) ?? '';
 }
 
 /** The bridge port of the attachment's own endpoint, if it is guarded. */

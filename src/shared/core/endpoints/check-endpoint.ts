@@ -3,8 +3,8 @@ import { networkEntries } from '../../drivers/rules.ts';
 import { fault } from '../../errors/fault.ts';
 import { asNetError, type NetError } from '../../errors/net-error.ts';
 import type { View, ViewQuery } from '../../host/host.ts';
-import { type Endpoint, hostIfOf } from '../../model/endpoint.ts';
-import type { RouteSpec } from '../../model/link.ts';
+import { type Endpoint, hostIfOf, hostSideOf } from '../../model/endpoint.ts';
+import type { LinkState, RouteSpec } from '../../model/link.ts';
 import type { Op } from '../../model/op.ts';
 import { formatPrefix } from '../../model/prefix.ts';
 import { formatRoute } from '../../model/route.ts';
@@ -13,7 +13,8 @@ import { desired } from '../desired.ts';
 import { drift, entriesDrift, lackOf, opDrift, routeDrift } from '../diff.ts';
 import { planFor } from '../networks/network.ts';
 import { rulesFor } from '../networks/record.ts';
-import type { EndpointRequest, Expectation } from '../requests.ts';
+import type { AttachRequest, EndpointRequest, Expectation } from '../requests.ts';
+import { hostSideDrift } from './host-side.ts';
 import { isPeer } from './orphans.ts';
 
 /**
@@ -32,12 +33,15 @@ export async function checkEndpoint(core: Core, request: EndpointRequest, expect
   await checkNetwork(core, request, addressing);
   const { ops } = desired(row);
   const hostIf = hostIfOf(row);
-  const outside = host.observe(host.own, hostQuery(hostIf, request, ops));
+  const side = hostSideOf(row);
+  const ofSide = side === undefined ? {} : { addresses: [side.hostIf], routes: true };
+  const outside = host.observe(host.own, { ...hostQuery(hostIf, request, ops), ...ofSide });
   const inside = host.observe(sandbox, sandboxQueryOf(request.attachment.ifName, ops));
   const routes = expected.routes.map(formatRoute);
   const found =
     missingInterface(row, hostIf, { outside, inside }, expected) ??
     missingAddress(row, inside, expected) ??
+    (side && hostSideDrift(side, outside)) ??
     firstOf(ops, (op) => opDrift(op, outside, inside, routes)) ??
     firstOf(routes, (route) => missingRoute(route, ops, inside));
   if (found !== undefined) throw found;
@@ -50,7 +54,7 @@ export async function checkEndpoint(core: Core, request: EndpointRequest, expect
   }
 }
 
-function firstOf<T>(all: readonly T[], differs: (one: T) => NetError | undefined): NetError | undefined {
+export function firstOf<T>(all: readonly T[], differs: (one: T) => NetError | undefined): NetError | undefined {
   for (const one of all) {
     const found = differs(one);
     if (found !== undefined) return found;
@@ -69,6 +73,12 @@ function missingInterface(
   const port = outside.links.get(hostIf ?? '');
   if (port === undefined) return drift(`link ${hostIf}`, 'the host side of the container interface is gone');
   if (!isPeer(port, link)) return drift(`link ${ifName}`, `is not the peer of ${hostIf}`);
+  return unexpected(link, expected);
+}
+
+/** What differs from the interface of the same name in prevResult. */
+export function unexpected(link: LinkState, expected: Expectation): NetError | undefined {
+  const ifName = link.name;
   const wanted = expected.interfaces.find(({ name }) => name === ifName);
   if (wanted?.mac !== undefined && wanted.mac.toLowerCase() !== link.mac) {
     return drift(`link ${ifName}`, `has MAC ${link.mac}, expected ${wanted.mac}`);
@@ -79,19 +89,19 @@ function missingInterface(
   return undefined;
 }
 
-function missingAddress({ attachment }: Endpoint, inside: View, expected: Expectation): NetError | undefined {
+export function missingAddress({ attachment }: Endpoint, inside: View, expected: Expectation): NetError | undefined {
   const present = new Set(inside.addresses.map(({ address }) => address));
   const missing = expected.addresses.map(({ address }) => formatPrefix(address)).find((text) => !present.has(text));
   return missing === undefined ? undefined : drift(`link ${attachment.ifName}`, `lacks the address ${missing}`);
 }
 
 /** Checks a route of prevResult that a later plugin added. Only its destination and gateway are known. */
-function missingRoute(route: RouteSpec, ops: readonly Op[], inside: View): NetError | undefined {
+export function missingRoute(route: RouteSpec, ops: readonly Op[], inside: View): NetError | undefined {
   if (ops.some((op) => op.op === 'route.add' && op.route.dst === route.dst)) return undefined;
   return routeDrift(route, inside);
 }
 
-async function checkSource(core: Core, { source }: EndpointRequest, { addresses }: Expectation): Promise<void> {
+export async function checkSource(core: Core, { source }: AttachRequest, { addresses }: Expectation): Promise<void> {
   if (source?.kind === 'delegate') await source.check();
   source?.kind === 'local' &&
     source.check(
@@ -136,15 +146,20 @@ function hostQuery(hostIf: string | undefined, { driver }: EndpointRequest, ops:
   const shaping = ops.flatMap((op) => (op.op === 'tbf.add' || op.op === 'redirect.add' ? [op.dev] : []));
   const own = hostIf === undefined ? [] : [hostIf];
   const links = [...new Set([...own, ...driver.devices, ...made])];
-  return { links, shaping: [...new Set(shaping)] };
+  return { links, shaping: [...new Set(shaping)], ...(hasRules(ops, 'host') && { rules: true }) };
 }
 
-function sandboxQueryOf(ifName: string, ops: readonly Op[]): ViewQuery {
+export function sandboxQueryOf(ifName: string, ops: readonly Op[]): ViewQuery {
   const sysctls = ops.flatMap((op) => (op.op === 'sysctl.set' && op.ns === 'sandbox' ? [op.key] : []));
-  return { links: [ifName], addresses: [ifName], routes: true, sysctls };
+  const rules = hasRules(ops, 'sandbox') && { rules: true };
+  return { links: [ifName], addresses: [ifName], routes: true, sysctls, ...rules };
 }
 
-function unknownAttachment({ attachment }: EndpointRequest): NetError {
+function hasRules(ops: readonly Op[], ns: Op['ns']): boolean {
+  return ops.some((op) => op.op === 'rule.add' && op.ns === ns);
+}
+
+export function unknownAttachment({ attachment }: AttachRequest): NetError {
   return fault.drift(
     'CHECK',
     `container ${attachment.containerId} interface ${attachment.ifName}`,
@@ -153,7 +168,7 @@ function unknownAttachment({ attachment }: EndpointRequest): NetError {
   );
 }
 
-function otherNamespace({ attachment, netns }: EndpointRequest): NetError {
+export function otherNamespace({ attachment, netns }: AttachRequest): NetError {
   return fault.drift(
     'CHECK',
     `CNI_NETNS=${netns}`,

@@ -1,10 +1,8 @@
 import type { Dns } from '../../config/dns.ts';
 import { planShaping } from '../../drivers/bandwidth/shaping.ts';
 import type { Addressing, InterfaceReport } from '../../drivers/driver.ts';
-import { planLink } from '../../drivers/link.ts';
+import { planHostSide, planLink } from '../../drivers/link.ts';
 import { planPorts } from '../../drivers/rules.ts';
-import { fault } from '../../errors/fault.ts';
-import type { NetError } from '../../errors/net-error.ts';
 import type { Host, Namespace, View } from '../../host/host.ts';
 import { formatAddr } from '../../model/addr.ts';
 import { parseDeviceAlias } from '../../model/alias.ts';
@@ -14,14 +12,15 @@ import type { LocalStore, NetworkRow } from '../../store/store.ts';
 import { assertOther } from '../ambient.ts';
 import { attachmentKey, transition } from '../apply.ts';
 import { type Core, NO_ADDRESSES, restBetween } from '../core.ts';
-import { planGuarded } from '../desired.ts';
+import { planGuarded, planOwnRules } from '../desired.ts';
 import { execute } from '../execute.ts';
 import { ensureNetwork, recordSpec } from '../networks/network.ts';
 import { relaysOf } from '../ports/holds.ts';
 import { claimPorts, promotePartners, tellRelays } from '../ports/publish.ts';
 import { assertPortsFree, lookAtMappings, naming, type PortsSeen } from '../ports/seen.ts';
-import type { EndpointReport, EndpointRequest, RemovalRequest } from '../requests.ts';
+import type { EndpointReport, EndpointRequest } from '../requests.ts';
 import { awaitAddresses, awaitRunning } from './await-addresses.ts';
+import { asRemoval, clearWay } from './clear-way.ts';
 import { removeEndpoint } from './delete-endpoint.ts';
 import { type Begun, describeEndpoint, fitted } from './describe-endpoint.ts';
 
@@ -128,9 +127,9 @@ async function build(
     ({ inside } = next);
     facts = fitted(request, next.facts, view);
     // Now the port's addresses are known.
-    ops = [...planGuarded(facts).ops];
+    ops = [...planGuarded(facts).ops, ...planHostSide(facts.link)];
   }
-  ops = [...ops, ...inside.ops, ...planRest(facts)];
+  ops = [...ops, ...planOwnRules(facts).ops, ...inside.ops, ...planRest(facts)];
   await execute(core, ops, namespaces);
   core.mark?.('kernel');
   await awaitAddresses(core.host, sandbox, ops);
@@ -163,46 +162,6 @@ function planRest({ published, shaping }: CniEndpoint): Op[] {
 }
 
 /**
- * Removes what an interrupted ADD or DEL, or a sandbox that is gone, left. Throws if the endpoint is live, or if a
- * foreign interface has its name.
- */
-async function clearWay(core: Core, request: EndpointRequest, sandbox: Namespace): Promise<void> {
-  const { ifName } = request.attachment;
-  const isTaken = (): boolean => core.host.observe(sandbox, { links: [ifName] }).links.has(ifName);
-  const row = core.store.endpoints.get(request.attachment, request.role);
-  if (row !== undefined) {
-    const same = row.sandbox.id === sandbox.id || (row.sandbox.id === '' && isTaken());
-    if (row.progress === 'ready' && same) throw alreadyAttached(request);
-    const failures = await removeEndpoint(core, asRemoval(request), same ? sandbox : undefined);
-    if (failures[0] !== undefined) throw failures[0];
-  }
-  if (isTaken()) throw interfaceExists(request);
-}
-
-/** The removal of the same attachment. Its record says what exists. */
-function asRemoval(request: EndpointRequest): RemovalRequest {
-  return { ...request, orphans: 'own' };
-}
-
-function interfaceExists({ attachment, netns }: EndpointRequest): NetError {
-  return fault.badEnvironment(
-    'ADD',
-    `CNI_IFNAME=${attachment.ifName}`,
-    `an interface of this name already exists in ${netns}`,
-    'Choose another name, or remove it (DEL for an attachment, ip link delete for anything else)',
-  );
-}
-
-function alreadyAttached({ attachment }: EndpointRequest): NetError {
-  return fault.badEnvironment(
-    'ADD',
-    `CNI_CONTAINERID=${attachment.containerId}, CNI_IFNAME=${attachment.ifName}`,
-    `is already attached to network ${attachment.network}`,
-    'Call DEL first, or choose another CNI_IFNAME',
-  );
-}
-
-/**
  * The endpoint's report for its caller, with the MACs and MTUs of the kernel: those of the pair are as the call set
  * them. Order: bridge, host side, sandbox side, others.
  */
@@ -211,11 +170,11 @@ function reportEndpoint(
   { driver }: EndpointRequest,
   { facts, addressing, dns, view }: Built,
 ): EndpointReport {
-  const [device, ...others] = driver.devices;
+  const [device = '', ...others] = driver.devices;
   const { hostIf, hostMac, ifName, mac, mtu } = facts.link;
   const before = view.links.get(device);
   // The MAC of a bridge of others may follow its ports'.
-  const isFixed = others.length === 0 && parseDeviceAlias(before?.alias) !== undefined;
+  const isFixed = device === '' || (others.length === 0 && parseDeviceAlias(before?.alias) !== undefined);
   const { links } = isFixed ? view : host.observe(host.own, { links: driver.devices });
   const ofHost = (name: string): InterfaceReport => {
     const link = links.get(name);
@@ -226,5 +185,6 @@ function reportEndpoint(
     { name: ifName, mac, mtu, inSandbox: true },
   ];
   const { addresses, routes } = addressing;
-  return { interfaces: [ofHost(device), ...pair, ...others.map(ofHost)], addresses, routes, dns };
+  const first = device === '' ? [] : [ofHost(device)];
+  return { interfaces: [...first, ...pair, ...others.map(ofHost)], addresses, routes, dns };
 }

@@ -11,7 +11,7 @@ import { attachmentKey } from '../apply.ts';
 import type { Core, DelegateSource } from '../core.ts';
 import { desired } from '../desired.ts';
 import { reverse } from '../execute.ts';
-import { removeUnusedNetwork } from '../networks/network.ts';
+import { removeUnusedNetwork } from '../networks/remove-network.ts';
 import { promotePartners } from '../ports/publish.ts';
 import type { RemovalRequest } from '../requests.ts';
 import { deleteLostEntries } from '../reset-entries.ts';
@@ -70,7 +70,9 @@ export async function removeEndpoint(
   const row = recordOf(core, request);
   if (request.when?.(row) === false) return [];
   // The path may lead to a new namespace by now; a namespace's identity is never reused.
-  const same = row === undefined || row.sandbox.id === sandbox?.id ? sandbox : undefined;
+  const isSame = row === undefined || row.sandbox.id === sandbox?.id;
+  using recorded = isSame ? undefined : recordedSandbox(core, row);
+  const same = isSame ? sandbox : recorded;
   // From here on the record says that the endpoint may be partly deleted. A full disk does not stop the removal.
   const errors = row?.progress === 'ready' ? attempted(() => markIntent(core, row)) : [];
   const delegate = delegateOf(core, request, row);
@@ -155,7 +157,7 @@ function attempted(work: () => void): NetError[] {
 function delegateOf(core: Core, request: RemovalRequest, row: Endpoint | undefined): DelegateSource | undefined {
   const given = request.source?.kind === 'delegate' ? request.source : undefined;
   if (row === undefined) return given;
-  const recorded = row.kind === 'cni' ? row.delegate : undefined;
+  const recorded = row.kind === 'cni' || row.kind === 'lone' ? row.delegate : undefined;
   if (recorded === undefined || recorded.type === given?.type) return recorded && given;
   return core.delegate(recorded.type, recorded.config, request.attachment, request.netns);
 }
@@ -172,6 +174,21 @@ async function released(delegate: DelegateSource, row: Endpoint | undefined): Pr
     const error = asNetError(thrown, 'DEL');
     return row === undefined && ['bad-environment', 'invalid-config'].includes(error.kind) ? [] : [error];
   }
+}
+
+/**
+ * The sandbox of an interface that has no side on the host, where the caller names none (CNI_NETNS is empty) or another;
+ * undefined if it is gone, and the interface with it.
+ */
+function recordedSandbox(core: Core, row: Endpoint): Namespace | undefined {
+  if (row.kind !== 'lone') return undefined;
+  using stack = new DisposableStack();
+  const opened = openIfThere(core, row.sandbox.path);
+  if (opened === undefined) return undefined;
+  stack.use(opened);
+  if (opened.id !== row.sandbox.id) return undefined;
+  stack.move();
+  return opened;
 }
 
 /** Opens the sandbox; undefined if its path no longer leads to a network namespace. Throws if that is unknown. */

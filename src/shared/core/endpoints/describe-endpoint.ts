@@ -2,18 +2,13 @@ import { limits } from '../../config/bandwidth.ts';
 import type { Addressing, EndpointNames } from '../../drivers/driver.ts';
 import { insideQuery, planInside } from '../../drivers/inside.ts';
 import { relaysOf } from '../../drivers/relays.ts';
-import { portEntries } from '../../drivers/rules.ts';
+import { deviceRules, portEntries } from '../../drivers/rules.ts';
 import type { Namespace, View } from '../../host/host.ts';
 import { formatAlias } from '../../model/alias.ts';
 import { type Attachment, attachmentDigest, digest, hostIfName, ifbName } from '../../model/attachment.ts';
-import {
-  addressesOf,
-  type CniEndpoint,
-  type LinkFacts,
-  type PortFacts,
-  type ShapingFacts,
-} from '../../model/endpoint.ts';
+import { addressesOf, type CniEndpoint, type ShapingFacts } from '../../model/endpoint.ts';
 import { given } from '../../model/given.ts';
+import type { LinkFacts, PortFacts } from '../../model/interface-facts.ts';
 import { macOfAddr, macOfDigest } from '../../model/mac.ts';
 import type { Plan } from '../../model/op.ts';
 import type { LocalStore } from '../../store/store.ts';
@@ -42,7 +37,9 @@ export function describeEndpoint(
   result: IpamResult,
   link?: LinkFacts,
 ): Begun {
-  const facts = { ...factsOf(core, request, sandbox, request.driver.complete(result)), ...given({ link }) };
+  const described = factsOf(core, request, sandbox, request.driver.complete(result));
+  const host = described.link.host;
+  const facts = link === undefined ? described : { ...described, link: { ...link, ...given({ host }) } };
   const stale = staleAddresses(core, {
     link: facts.link,
     network: request.attachment.network,
@@ -56,7 +53,7 @@ export function describeEndpoint(
 
 /** The facts with the MTU of the network, which `view` tells once it is there. */
 export function fitted({ driver }: EndpointRequest, facts: CniEndpoint, view: View): CniEndpoint {
-  const link = driver.describeLink(view, facts.link);
+  const link = { ...driver.describeLink(view, facts.link), ...given({ host: facts.link.host }) };
   return { ...facts, link, ...(facts.shaping && { shaping: { ...facts.shaping, mtu: link.mtu } }) };
 }
 
@@ -70,12 +67,16 @@ function factsOf(
   const { attachment, driver, source, rules, netns, aliases } = request;
   const scope = source?.kind === 'local' ? source.scope : undefined;
   const described = driver.describeLink(EMPTY_VIEW, namesOf(request, addressing));
-  const link = { ...described, ...given({ partners: described.spoofGuard && partnersOf(store, attachment) }) };
+  const host = source === undefined ? undefined : driver.describeHost?.(addressing, described.hostMac);
+  const link = { ...described, ...given({ host, partners: described.spoofGuard && partnersOf(store, attachment) }) };
   const ports =
     rules === undefined
       ? {}
       : describePorts(store, rules, attachment, portEntries(rules, addressing), relaysOf(rules, addressing));
   const shaping = shapingOf(request, link);
+  const own =
+    link.bridge === undefined && rules !== undefined ? deviceRules(rules, link.hostIf, addressing) : undefined;
+  const isHairpin = link.bridge !== undefined && (rules?.mappings.length ?? 0) > 0 && rules?.options.ports.snat;
   return {
     kind: 'cni',
     role: 'interface',
@@ -83,11 +84,11 @@ function factsOf(
     progress: 'intent',
     sandbox: { path: netns, id: sandbox.id },
     // Hairpin: a pod may reach itself through an address of the host.
-    link: (rules?.mappings.length ?? 0) > 0 && rules?.options.ports.snat ? { ...link, hairpin: true } : link,
+    link: isHairpin ? { ...link, hairpin: true } : link,
     inside: driver.describeInside(addressing, source?.kind !== 'delegate'),
     aliases,
     ...ports,
-    ...given({ scope, shaping, stamp }),
+    ...given({ scope, shaping, stamp, rules: own }),
     ...(source?.kind === 'delegate' ? { delegate: { type: source.type, config: source.config } } : {}),
   };
 }

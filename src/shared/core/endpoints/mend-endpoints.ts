@@ -4,14 +4,16 @@ import { asNetError, type NetError } from '../../errors/net-error.ts';
 import type { View } from '../../host/host.ts';
 import { renderOp } from '../../host/render.ts';
 import type { Attachment, Role } from '../../model/attachment.ts';
-import { type Endpoint, hostIfOf, type LinkFacts, type ShapingFacts } from '../../model/endpoint.ts';
+import { type Endpoint, hostIfOf, hostSideOf, type ShapingFacts } from '../../model/endpoint.ts';
 import { entryKey } from '../../model/firewall.ts';
+import type { LinkFacts } from '../../model/interface-facts.ts';
 import type { Op } from '../../model/op.ts';
 import { attachmentKey, ifFree, type TryLock } from '../apply.ts';
 import type { Core } from '../core.ts';
 import { type BackendEntries, desiredEntries, entriesOf, recalledLink } from '../desired.ts';
 import { missingEntries, opDrift } from '../diff.ts';
 import { execute } from '../execute.ts';
+import { lackingHostSide } from './host-side.ts';
 
 type Wait = (ms: number) => Promise<unknown>;
 
@@ -28,8 +30,8 @@ const ATTEMPTS = 25;
 const PAUSE_MS = 200;
 
 /**
- * Restores what the host lacks of the ready parts on record: port settings of host sides, guards, limits and published
- * ports. The inside of a sandbox belongs to the container. Does not recreate a deleted interface: a DEL that could not
+ * Restores what the host lacks of the ready parts on record: port settings of host sides, or their addresses and routes,
+ * guards, limits and published ports. The inside of a sandbox belongs to the container. Does not recreate a deleted interface: a DEL that could not
  * write its record (a full disk) deletes it too. CHECK reports it.
  */
 export async function mendEndpoints(core: Core, tryLock: TryLock, wait: Wait): Promise<Mended> {
@@ -97,7 +99,9 @@ function observe({ host }: Core, parts: readonly Endpoint[]): View {
   const shaped = parts.flatMap((part) => ('shaping' in part && part.shaping !== undefined ? [part.shaping] : []));
   const devices = [...new Set(shaped.flatMap(({ hostIf, ifb }) => [hostIf, ifb]))];
   const names = only === undefined ? [] : [hostIfOf(only) ?? []].flat();
+  const sides = parts.flatMap((part) => hostSideOf(part)?.hostIf ?? []);
   return host.observe(host.own, {
+    ...(sides.length === 0 ? {} : { addresses: parts.length === 1 ? sides : 'all', routes: true }),
     links: parts.length === 1 ? [...new Set([...names, ...devices])] : 'all',
     shaping: devices,
   });
@@ -113,19 +117,24 @@ function lackingOps(core: Core, part: Endpoint, view: View): Op[] {
     part.kind === 'recalled'
       ? recalledLink(hostIf, core.store.networks.get(part.attachment.network), view)
       : linkOf(part);
-  return [...(link === undefined ? [] : lackingPort(link, view)), ...ofShaping];
+  const side = hostSideOf(part);
+  return [
+    ...(link === undefined ? [] : lackingPort(link, view)),
+    ...(side === undefined ? [] : lackingHostSide(side, view)),
+    ...ofShaping,
+  ];
 }
 
 function linkOf(part: Endpoint): LinkFacts | undefined {
   return part.kind === 'cni' || part.kind === 'docker' ? part.link : undefined;
 }
 
-/** Makes a host side without a bridge a port again. Does not move one that has another bridge. */
+/** Makes a host side that has left its bridge a port again. Does not move one that has another bridge. */
 function lackingPort(link: LinkFacts, view: View): Op[] {
   const state = view.links.get(link.hostIf);
   const name = link.hostIf;
   if (state === undefined) return [];
-  if (state.master === undefined) {
+  if (state.master === undefined && link.bridge !== undefined) {
     return [{ op: 'link.set', ns: 'host', name, set: { master: link.bridge, up: true } }, ...planPort(link)];
   }
   const lacks = planPort(link).filter((op) => op.op === 'port.set' && opDrift(op, view, view, []) !== undefined);

@@ -1,7 +1,7 @@
 import { fault } from '../../errors/fault.ts';
 import type { Namespace } from '../../host/host.ts';
 import { parseAlias } from '../../model/alias.ts';
-import { hostIfName } from '../../model/attachment.ts';
+import { hostIfName, sameAttachment } from '../../model/attachment.ts';
 import type { LinkState } from '../../model/link.ts';
 import type { Op } from '../../model/op.ts';
 import type { Core } from '../core.ts';
@@ -14,17 +14,22 @@ export function orphanUndo(core: Core, request: RemovalRequest, sandbox: Namespa
   const hostIf = hostIfName(request.attachment);
   const undo = removalByName(request.attachment, hostIf);
   const name = request.attachment.ifName;
-  if (request.orphans === 'any' && sandbox !== undefined && isAdoptable(core, sandbox, name)) {
-    undo.push({ op: 'link.delete', ns: 'sandbox', name, kind: 'veth' });
-  }
-  return undo;
+  if (sandbox === undefined || sandbox.id === core.host.own.id) return undo;
+  const kind = kindInside(core, request, core.host.observe(sandbox, { links: [name] }).links.get(name));
+  return kind === undefined ? undo : [...undo, { op: 'link.delete', ns: 'sandbox', name, kind }];
+}
+
+/** The kind of the interface in the sandbox, if it is the attachment's: by its alias, or as another plugin makes it. */
+function kindInside(core: Core, { attachment, orphans, kind = 'veth' }: RemovalRequest, inside?: LinkState) {
+  if (inside?.kind === undefined) return undefined;
+  const named = parseAlias(inside.alias)?.attachment;
+  if (named !== undefined) return sameAttachment(named, attachment) ? inside.kind : undefined;
+  if (orphans !== 'any' || inside.kind !== kind) return undefined;
+  return kind !== 'veth' || hasStrangerOutside(core, inside) ? kind : undefined;
 }
 
 /** True for a veth whose other end is on this host and does not belong to another attachment on record. */
-function isAdoptable({ host }: Core, sandbox: Namespace, name: string): boolean {
-  if (sandbox.id === host.own.id) return false;
-  const inside = host.observe(sandbox, { links: [name] }).links.get(name);
-  if (inside?.kind !== 'veth') return false;
+function hasStrangerOutside({ host }: Core, inside: LinkState): boolean {
   const { links } = host.observe(host.own, { links: 'all' });
   const peer = [...links.values()].find((link) => isPeer(link, inside));
   return peer !== undefined && parseAlias(peer.alias) === undefined;

@@ -9,13 +9,13 @@ import type { Core } from '../core.ts';
 import { formatHolders, isHeld, isUsed } from './record.ts';
 
 /**
- * Throws NetError `conflict` if another Network uses the bridge or an address of the new Network. Ignores Networks
- * without a device and unused Networks.
+ * Throws NetError `conflict` if another Network uses the bridge or an address of the new Network. Ignores Networks whose
+ * addresses the host does not know (null), and unused ones.
  */
 export function assertAlone(core: Core, name: string, spec: NetworkSpec): void {
+  if (spec.options.driver === 'null') return;
   const bridge = bridgeOf(spec.options)?.bridge;
-  if (bridge === undefined) return;
-  const others = core.store.networks.list().filter((row) => row.name !== name && row.device !== '');
+  const others = core.store.networks.list().filter((row) => row.name !== name && isRouted(row));
   for (const row of others) {
     if (row.device === bridge && isUsed(core, row)) {
       const hint = 'Name another bridge, or share that Network by its name';
@@ -30,6 +30,10 @@ export function assertAlone(core: Core, name: string, spec: NetworkSpec): void {
       throw taken(name, what, 'Choose another subnet, or share that Network by its name');
     }
   }
+}
+
+function isRouted({ device, driver }: NetworkRow): boolean {
+  return device !== '' || driver === 'ptp';
 }
 
 /** The subnets of a Network, on whichever host. */

@@ -17,8 +17,9 @@ import { execute, reverse } from '../execute.ts';
 import { noteNewBridge } from '../known-macs.ts';
 import { assertAlone } from './alone.ts';
 import { assertSameNetwork, sameSpec } from './compare-specs.ts';
-import { isForeign, planFor, removeNetwork } from './network.ts';
-import { deviceKey, driverOf, isUsed, networkAddressing, withHolders } from './record.ts';
+import { isForeign, planFor } from './network.ts';
+import { carrierOf, deviceKey, driverOf, isUsed, networkAddressing, withHolders } from './record.ts';
+import { removeNetwork } from './remove-network.ts';
 
 /** A request for a Network that exists, with or without endpoints, until its holder releases it. */
 export interface NetworkRequest {
@@ -38,7 +39,7 @@ export interface NetworkRequest {
 export async function createNetwork(core: Core, request: NetworkRequest): Promise<void> {
   const device = deviceOf(request);
   await deleteUnused(core, request, device);
-  using _lock = await core.lock(deviceKey(device));
+  using _lock = await core.lock(deviceKey({ name: request.name, device }));
   core.mark?.('lock');
   try {
     await make(core, request);
@@ -51,14 +52,15 @@ export async function createNetwork(core: Core, request: NetworkRequest): Promis
 
 /** Name of the bridge; empty for a Network without a device. */
 function deviceOf({ spec, name }: NetworkRequest): string {
-  return driverOf(spec.options, name)?.devices[0] ?? '';
+  const driver = driverOf(spec.options, name);
+  return driver === undefined ? '' : carrierOf(driver);
 }
 
 /** Deletes an unused Network of this name that is on another device. */
 async function deleteUnused(core: Core, { name }: NetworkRequest, device: string): Promise<void> {
   const known = core.store.networks.get(name);
   if (known === undefined || known.device === device || isUsed(core, known)) return;
-  using _lock = await core.lock(deviceKey(known.device));
+  using _lock = await core.lock(deviceKey(known));
   const row = core.store.networks.get(name);
   if (row === undefined || row.device !== known.device || isUsed(core, row)) return;
   const [failure] = await removeNetwork(core, row);

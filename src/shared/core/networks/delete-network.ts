@@ -2,8 +2,8 @@ import type { NetError } from '../../errors/net-error.ts';
 import { type NetworkHolder, sameHolder } from '../../model/owned.ts';
 import type { LocalStore } from '../../store/store.ts';
 import type { Core } from '../core.ts';
-import { removeNetwork } from './network.ts';
 import { deviceKey, isUsed, withHolders } from './record.ts';
+import { removeNetwork } from './remove-network.ts';
 
 /**
  * Removes the holder durably, and runs `inTransaction` in the same transaction. With the last holder, deletes the
@@ -23,7 +23,7 @@ export async function deleteNetwork(
       if (inTransaction !== undefined) store.transaction(() => inTransaction(store), { durable: true });
       return [];
     }
-    using _lock = await core.lock(deviceKey(device));
+    using _lock = await core.lock(deviceKey({ name, device }));
     core.mark?.('lock');
     const row = store.networks.get(name);
     // Another call moved it to another device while we waited.

@@ -33,7 +33,7 @@ export async function mendNetworks(core: Core): Promise<Mended> {
   const makers = rows.filter(ownsDevice);
   for (const { name, device } of [...makers, ...rows.filter((row) => !ownsDevice(row))]) {
     try {
-      using _lock = await core.lock(deviceKey(device));
+      using _lock = await core.lock(deviceKey({ name, device }));
       const row = store.networks.get(name);
       if (row?.device !== device || !isUsed(core, row)) continue;
       const done = await mend(core, row);
@@ -73,7 +73,7 @@ async function mend(core: Core, row: NetworkRow): Promise<Mended> {
   const owned = row.bootId === bootId ? row.owned : [];
   const names = owned.flatMap((one) => (one.kind === 'link' ? [one.name] : []));
   const { links } = host.observe(host.own, { links: [device, ...names].filter((name) => name !== '') });
-  const isLost = !links.has(device);
+  const isLost = device !== '' && !links.has(device);
   const errors = isLost ? await removeRest(core, owned, links) : [];
   const plan = await planOf(core, row);
   const wanted = ownedOf(plan.undo);

@@ -4,21 +4,19 @@ import type { Rules } from '../../drivers/rules.ts';
 import { fault } from '../../errors/fault.ts';
 import { NetError } from '../../errors/net-error.ts';
 import type { View } from '../../host/host.ts';
-import { deleteUnusedScopeNotes, sweepScopeNotes } from '../../ipam/scope-notes.ts';
 import { type Attachment, attachmentDigest } from '../../model/attachment.ts';
 import { given } from '../../model/given.ts';
 import { joinPlans, type Op, type Plan } from '../../model/op.ts';
-import { isOverlayEntry } from '../../model/overlay-entries.ts';
-import { mergeOwned, type Owned, ownedOf, planDeletion, without } from '../../model/owned.ts';
-import type { LocalStore, NetworkRow } from '../../store/store.ts';
+import { mergeOwned, ownedOf } from '../../model/owned.ts';
+import type { NetworkRow } from '../../store/store.ts';
 import type { Core } from '../core.ts';
-import { execute, reverse } from '../execute.ts';
-import { forgetMacs, noteNewBridge } from '../known-macs.ts';
-import { sweepLostEntries } from '../reset-entries.ts';
+import { execute } from '../execute.ts';
+import { noteNewBridge } from '../known-macs.ts';
 import { observeNetwork } from '../view.ts';
 import { assertOwnAddresses } from './alone.ts';
 import { assertSameNetwork, sameSpec } from './compare-specs.ts';
-import { deviceKey, formatHolders, isHeld, isUsed, rulesFor, specFor, withHolders } from './record.ts';
+import { carrierOf, deviceKey, formatHolders, isHeld, rulesFor, specFor, withHolders } from './record.ts';
+import { removeNetwork } from './remove-network.ts';
 import { missingGuards, missingRules } from './rules.ts';
 
 export interface NetworkIdentity {
@@ -49,9 +47,9 @@ export async function ensureNetwork(
   addressing: Addressing,
   known = core.store.networks.get(identity.attachment.network),
 ): Promise<EnsuredNetwork> {
-  const device = identity.driver.devices[0];
+  const device = carrierOf(identity.driver);
   await deleteFromOldDevice(core, identity, known);
-  using _lock = await core.lock(deviceKey(device));
+  using _lock = await core.lock(deviceKey({ name: identity.attachment.network, device }));
   try {
     return await completeNetwork(core, identity, addressing);
   } catch (error) {
@@ -66,7 +64,7 @@ async function completeNetwork(core: Core, identity: NetworkIdentity, addressing
   const { host, store } = core;
   const { attachment, driver, driverName } = identity;
   const name = attachment.network;
-  const device = driver.devices[0];
+  const device = carrierOf(driver);
   const known = store.networks.get(name);
   if (known !== undefined && isHeld(known) && identity.spec !== undefined) {
     assertSameNetwork('ADD', known, identity.spec);
@@ -116,7 +114,7 @@ export async function planFor(
   const guards = await missingGuards(core, driver.networkGuards(addressing));
   const guarded = guards === undefined ? plan : joinPlans(plan, guards);
   if (rules === undefined) return { view, plan: guarded };
-  const [device] = driver.devices;
+  const device = carrierOf(driver);
   const separate = driver.separatesPorts ? [{ kind: 'separate', device } as const] : [];
   return { view, plan: joinPlans(guarded, await missingRules(core, rules, device, addressing, false, separate)) };
 }
@@ -138,34 +136,24 @@ export function isForeign(error: unknown, [first]: readonly Op[]): boolean {
   return error.op === first.op && error.subject === `link ${first.name}`;
 }
 
-/**
- * Deletes the network, unless it has a holder or an endpoint of either camp, or its device has a foreign port. Another
- * network on the same device takes over the device's record.
- */
-export async function removeUnusedNetwork(core: Core, network: string): Promise<NetError[]> {
-  const known = core.store.networks.get(network);
-  // Checking for a holder or an endpoint needs no lock.
-  if (known === undefined || isUsed(core, known)) return [];
-  using _lock = await core.lock(deviceKey(known.device));
-  const row = core.store.networks.get(network);
-  if (row === undefined || row.device !== known.device || isUsed(core, row)) return [];
-  // Awaited here to hold the lock until everything is deleted.
-  return await removeNetwork(core, row);
-}
-
 /** Deletes what a network that moves to another device or driver has on the old one. */
 async function deleteFromOldDevice(
   core: Core,
   { attachment, driver, driverName }: NetworkIdentity,
   known: NetworkRow | undefined,
 ): Promise<void> {
-  const device = driver.devices[0];
+  const device = carrierOf(driver);
   if (known === undefined || (known.device === device && known.driver === driverName)) return;
   // A plugin chained behind another one recorded the network; it stays on its device.
   if (known.driver === 'chained' && known.device === device) return;
-  using _lock = await core.lock(deviceKey(known.device));
+  using _lock = await core.lock(deviceKey(known));
   const row = core.store.networks.get(attachment.network);
   if (row?.device !== known.device || row.driver !== known.driver) return;
+  if (row.driver === 'chained' && device === '') {
+    // Its pods are those of another plugin, each on a device of its own.
+    core.store.transaction(() => core.store.networks.put({ ...row, driver: driverName, device }));
+    return;
+  }
   const own = attachmentDigest(attachment);
   const digests = core.store.endpoints.list(row.name).map((other) => attachmentDigest(other.attachment));
   const others = new Set(digests.filter((digest) => digest !== own)).size;
@@ -188,63 +176,4 @@ async function deleteFromOldDevice(
 /** `bridge isth0`; for a Network without a device, its driver. */
 function formatDevice({ driver, device }: NetworkRow): string {
   return device === '' ? `driver ${driver}` : `${driver} ${device}`;
-}
-
-/** Deletes an unused Network and its record. The caller holds the lock of the row's device. */
-export async function removeNetwork(core: Core, row: NetworkRow): Promise<NetError[]> {
-  const { host, store } = core;
-  const { name, device } = row;
-  const { bootId } = host.identity;
-  const owned = row.bootId === bootId ? row.owned : [];
-  const heir = store.networks.list().find((other) => other.name !== name && other.device === device);
-  if (heir !== undefined) {
-    store.transaction(() => {
-      const own = heir.bootId === bootId ? heir.owned : [];
-      if (owned.length > 0) store.networks.put({ ...heir, bootId, owned: mergeOwned(own, owned) });
-      deleteRecord(store, row);
-    });
-    return [];
-  }
-  const guests = foreignPorts(core, device, owned);
-  if (guests.length > 0) {
-    core.log.info('network.kept', { network: name, device, ports: guests.join(',') });
-    // Its subnets are free for other networks; its next endpoint compares with those again.
-    const { spec: _, ...rest } = row;
-    store.transaction(() => store.networks.put(rest));
-    return [];
-  }
-  // On record before its entries go: a reset under way must not count on them.
-  store.transaction(() => store.networks.put({ ...row, deleting: true }));
-  core.mark?.('network');
-  const errors = await reverse(core, planDeletion(unshared(store, row, owned)), { host: host.own });
-  core.mark?.('kernel');
-  if (errors.length === 0)
-    store.transaction(() => {
-      forgetMacs(store, device);
-      deleteRecord(store, row);
-    });
-  return [...errors, ...(await sweepLostEntries(core))];
-}
-
-/** Leaves out underlay entries that another overlay network has too. */
-function unshared({ networks }: LocalStore, { name }: NetworkRow, owned: readonly Owned[]): readonly Owned[] {
-  const isShared = (one: Owned): boolean => one.kind === 'entry' && isOverlayEntry(one.entry);
-  if (!owned.some(isShared)) return owned;
-  const others = networks.list().flatMap((other) => (other.name === name ? [] : other.owned));
-  return without(owned, others.filter(isShared));
-}
-
-/** Deletes the record of the network, with the notes of its addresses. */
-function deleteRecord(store: LocalStore, { name, spec }: NetworkRow): void {
-  store.networks.delete(name);
-  if (spec?.scope === undefined) sweepScopeNotes(store, name);
-  else deleteUnusedScopeNotes(store, spec.scope);
-}
-
-/** Ports of `device` that we did not create and must not remove with it. */
-function foreignPorts({ host }: Core, device: string, owned: readonly Owned[]): string[] {
-  const ours = new Set(owned.flatMap((one) => (one.kind === 'link' ? [one.name] : [])));
-  if (!ours.has(device)) return [];
-  const { links } = host.observe(host.own, { links: 'all' });
-  return [...links.values()].filter((link) => link.master === device && !ours.has(link.name)).map(({ name }) => name);
 }

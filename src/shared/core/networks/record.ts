@@ -2,15 +2,24 @@ import type { NetworkSpec } from '../../config/network-spec.ts';
 import { bridgeDriver } from '../../drivers/bridge/bridge.ts';
 import type { Addressing, Assigned, Driver } from '../../drivers/driver.ts';
 import { overlayDriver } from '../../drivers/overlay/overlay.ts';
+import { ptpDriver } from '../../drivers/ptp/ptp.ts';
 import type { Rules } from '../../drivers/rules.ts';
 import { given } from '../../model/given.ts';
 import type { NetworkHolder } from '../../model/owned.ts';
 import type { NetworkRow } from '../../store/store.ts';
 import type { Core } from '../core.ts';
 
-/** Lock key of a device. It is not per network, because two networks may share a bridge. */
-export function deviceKey(device: string): string {
-  return `device:${device}`;
+/**
+ * Lock key of a Network. It is that of its device, because two networks may share a bridge; that of the Network itself if
+ * it has no device.
+ */
+export function deviceKey({ name, device }: Pick<NetworkRow, 'name' | 'device'>): string {
+  return device === '' ? `network:${name}` : `device:${device}`;
+}
+
+/** The device that carries the driver's network; empty without one (ptp). */
+export function carrierOf({ devices: [device = ''] }: Pick<Driver, 'devices'>): string {
+  return device;
 }
 
 /** True if the Network has a holder, with or without endpoints. */
@@ -52,9 +61,10 @@ export function rulesFor(known: NetworkRow | undefined, asked: Rules | undefined
   return { ...kept, options: { ...kept.options, ports }, mappings: asked?.mappings ?? [] };
 }
 
-/** The driver that plans the Network and its endpoints; undefined if it has no device (null). */
+/** The driver that plans the Network and its endpoints; undefined if it has no interfaces (null). */
 export function driverOf(options: NetworkSpec['options'], network: string): Driver | undefined {
   if (options.driver === 'overlay') return overlayDriver(options, network);
+  if (options.driver === 'ptp') return ptpDriver(options);
   return options.driver === 'bridge' ? bridgeDriver(options, network) : undefined;
 }
 

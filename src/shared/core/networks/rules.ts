@@ -1,6 +1,15 @@
 import type { Addressing } from '../../drivers/driver.ts';
-import { localnetKey, loopbackDevices, networkEntries, planNetworkRules, type Rules } from '../../drivers/rules.ts';
+import {
+  deviceRules,
+  localnetKey,
+  loopbackDevices,
+  networkEntries,
+  planNetworkRules,
+  type Rules,
+} from '../../drivers/rules.ts';
 import { fault } from '../../errors/fault.ts';
+import type { Attachment } from '../../model/attachment.ts';
+import { type DeviceRules, hostSideOf } from '../../model/endpoint.ts';
 import type { BridgeEntry, FirewallEntry } from '../../model/firewall.ts';
 import type { Plan } from '../../model/op.ts';
 import { mergeOwned, ownedOf } from '../../model/owned.ts';
@@ -24,11 +33,27 @@ export async function ensureChainedRules(
 ): Promise<void> {
   for (;;) {
     const carrier = core.store.networks.get(network)?.device ?? device;
-    using _lock = await core.lock(deviceKey(carrier));
+    using _lock = await core.lock(deviceKey({ name: network, device: carrier }));
     // The network may have moved to another device while we waited.
     if ((core.store.networks.get(network)?.device ?? device) !== carrier) continue;
     return await completeRules(core, network, device, rules, addressing);
   }
+}
+
+/**
+ * The entries of a plugin of a chain, where `device` is the attachment's own host side: its part has them, and they go
+ * with it. Undefined for a device that others share, or that another plugin made.
+ */
+export function ownRules(
+  core: Core,
+  attachment: Attachment,
+  device: string | undefined,
+  rules: Rules,
+  addressing: Addressing,
+): DeviceRules | undefined {
+  const row = core.store.endpoints.get(attachment, 'interface');
+  if (device === undefined || row === undefined || hostSideOf(row)?.hostIf !== device) return undefined;
+  return deviceRules(rules, device, addressing);
 }
 
 /** For a caller that holds the lock of the network's device. */

@@ -1,31 +1,26 @@
 import type { BridgeOptions } from '../../config/bridge.ts';
 import { fault } from '../../errors/fault.ts';
 import type { View, ViewQuery } from '../../host/host.ts';
-import { formatAddr } from '../../model/addr.ts';
+import { type Family, formatAddr } from '../../model/addr.ts';
 import { formatDeviceAlias, parseDeviceAlias } from '../../model/alias.ts';
 import type { BridgeEntry } from '../../model/firewall.ts';
 import type { LinkState } from '../../model/link.ts';
 import type { Op, Plan } from '../../model/op.ts';
 import type { Addressing } from '../driver.ts';
-import { carriedBy, gatewaysOf, hostAddressesOf, macOf, planAddresses } from './addresses.ts';
-import { defaultRouteDevice, networkMtu } from './mtu.ts';
 import {
+  ASKED,
   acceptRaKey,
   acceptRaKeys,
-  gatewayDevice,
+  defaultRouteDevice,
+  FORWARD,
   ignoreRouters,
-  joinBridge,
-  planGatewayDevice,
+  opensForwarding6,
+  planForwarding,
   RTPROT_RA,
-  usesVlans,
-} from './vlan.ts';
-
-const FORWARD = { 4: 'net/ipv4/ip_forward', 6: 'net/ipv6/conf/all/forwarding' } as const;
-/**
- * A key that every kernel has. Read together with keys that a device without IPv6 lacks, it shows that they were
- * queried.
- */
-const ASKED = 'net/ipv4/conf/all/forwarding';
+} from '../forwarding.ts';
+import { carriedBy, gatewaysOf, hostAddressesOf, macOf, planAddresses } from './addresses.ts';
+import { networkMtu } from './mtu.ts';
+import { gatewayDevice, joinBridge, planGatewayDevice, usesVlans } from './vlan.ts';
 
 /** The next query on the host: first the bridge, then, if something must be created, what that depends on. */
 export function networkQuery(
@@ -35,15 +30,15 @@ export function networkQuery(
 ): ViewQuery | undefined {
   const device = gatewayDevice(options);
   if (seen === undefined) {
-    const families = gatewaysOf(options, addressing).map(({ addr }) => addr.family);
+    const families = familiesOf(options, addressing);
     return {
       links: [...new Set([options.bridge, device])],
       addresses: carriedBy(options, addressing).length > 0 ? [device] : [],
-      sysctls: [...[...new Set(families)].map((family) => FORWARD[family]), acceptRaKey(options.bridge)],
+      sysctls: [...families.map((family) => FORWARD[family]), acceptRaKey(options.bridge)],
     };
   }
   const needsMtu = options.mtu === undefined && !seen.links.has(options.bridge);
-  const needsUplinks = opensForwarding6(options, seen, addressing);
+  const needsUplinks = opensForwarding6(familiesOf(options, addressing), seen);
   if (!needsMtu && !needsUplinks && !mayListen(options, seen, addressing)) return undefined;
   if (!seen.links.has('lo')) return { links: needsUplinks ? 'all' : ['lo'], routes: true };
   const missingLink = needsMtu ? defaultRouteDevice(seen) : undefined;
@@ -86,7 +81,7 @@ export function planNetwork(options: BridgeOptions, network: string, view: View,
       ops.push(setLink(found.name, { mac: found.mac }));
     if (found !== undefined) undo.unshift(...addresses.undo);
   }
-  ops.push(...planForwarding(options, view, addressing));
+  ops.push(...planForwarding(familiesOf(options, addressing), view));
   return { ops, undo };
 }
 
@@ -155,29 +150,11 @@ function checkBridge(options: BridgeOptions, found: LinkState): void {
   }
 }
 
-function planForwarding(options: BridgeOptions, view: View, addressing: Addressing): Op[] {
-  const ops: Op[] = [];
-  if (opensForwarding6(options, view, addressing)) {
-    // A forwarding host ignores router advertisements and drops the routes it learnt, unless accept_ra is 2.
-    const learning = acceptRaKeys(view).filter((key) => view.sysctls.get(key) === '1');
-    ops.push(...learning.map((key) => hostSysctl(key, '2')));
-  }
-  const gateways = gatewaysOf(options, addressing);
-  for (const family of [4, 6] as const) {
-    const needed = gateways.some(({ addr }) => addr.family === family);
-    if (needed && view.sysctls.get(FORWARD[family]) !== '1') ops.push(hostSysctl(FORWARD[family], '1'));
-  }
-  return ops;
-}
-
-function opensForwarding6(options: BridgeOptions, view: View, addressing: Addressing): boolean {
-  return gatewaysOf(options, addressing).some(({ addr }) => addr.family === 6) && view.sysctls.get(FORWARD[6]) !== '1';
-}
-
 function setLink(name: string, set: Extract<Op, { op: 'link.set' }>['set']): Op {
   return { op: 'link.set', ns: 'host', name, set };
 }
 
-function hostSysctl(key: string, value: string): Op {
-  return { op: 'sysctl.set', ns: 'host', key, value };
+/** The families that leave the network through a gateway. */
+function familiesOf(options: BridgeOptions, addressing: Addressing): Family[] {
+  return [...new Set(gatewaysOf(options, addressing).map(({ addr }) => addr.family))];
 }

@@ -1,8 +1,9 @@
 import type { BridgeOptions } from '../../config/bridge.ts';
 import type { View } from '../../host/host.ts';
-import type { LinkFacts } from '../../model/endpoint.ts';
+import type { LinkFacts } from '../../model/interface-facts.ts';
 import type { EndpointNames } from '../driver.ts';
-import { hostMac, networkMtu } from './mtu.ts';
+import { hostMac } from '../mac.ts';
+import { networkMtu } from './mtu.ts';
 import { portVlans } from './vlan.ts';
 
 /** Facts of one endpoint's veth pair, with its host side as a port of the bridge. */

@@ -9,8 +9,8 @@ import type { LinkState, PortState } from '../../model/link.ts';
 import { macOfDigest } from '../../model/mac.ts';
 import type { LinkChanges, Op, Plan } from '../../model/op.ts';
 import { firstOf, formatPrefix } from '../../model/prefix.ts';
-import { ignoreRouters } from '../bridge/vlan.ts';
 import type { Addressing } from '../driver.ts';
+import { ignoreRouters } from '../forwarding.ts';
 import { networkMtu, underlayName } from './mtu.ts';
 
 /**
