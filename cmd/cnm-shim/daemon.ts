@@ -85,6 +85,7 @@ async function serve({ runDir, stateDir, docker: dockerOptions, cluster: cluster
   // Before the sockets: no call finds the daemon without its cluster.
   const clusterParts = { file: clusterFile ?? '', runDir: run.path, service, passes, called, log };
   await using _cluster = clusterFile === undefined ? undefined : await joinCluster(clusterParts);
+  void resumeLeases(service, log);
   const dockerFd = listeners.get('docker');
   const spansHosts = clusterFile !== undefined;
   const docker = dockerOptions && (await openDocker({ ...dockerOptions, spansHosts }, dockerFd, parts));
@@ -119,6 +120,15 @@ async function serve({ runDir, stateDir, docker: dockerOptions, cluster: cluster
   const since = performance.now();
   await Promise.all([server.drain(DRAIN_MS), docker?.drain(DRAIN_MS), atMost(DRAIN_MS, passes.idle())]);
   log.info('daemon.stop', { signal, ms: Math.round(performance.now() - since) });
+}
+
+/** Before the sockets: no ADD comes between. A failure costs renewals, and no call. */
+async function resumeLeases({ resident }: CniService, log: Logger): Promise<void> {
+  try {
+    await resident.dhcp.resume();
+  } catch (thrown) {
+    log.warn('dhcp.failed', { error: asNetError(thrown, 'dhcp').message });
+  }
 }
 
 /**

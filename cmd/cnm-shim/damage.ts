@@ -1,9 +1,10 @@
 import { attachmentKey } from '../../src/shared/core/apply.ts';
 import type { Core } from '../../src/shared/core/core.ts';
 import { desiredEntries } from '../../src/shared/core/desired.ts';
+import { lackingHostSide } from '../../src/shared/core/endpoints/host-side.ts';
 import { deviceKey } from '../../src/shared/core/networks/record.ts';
 import type { KernelChange } from '../../src/shared/host/changes.ts';
-import { type Endpoint, hostIfOf } from '../../src/shared/model/endpoint.ts';
+import { type Endpoint, hostIfOf, hostSideOf, rulesOf } from '../../src/shared/model/endpoint.ts';
 import { entryKey } from '../../src/shared/model/firewall.ts';
 import type { NetworkRow } from '../../src/shared/store/store.ts';
 
@@ -39,13 +40,25 @@ export async function damageOf(core: Filtered, changes: readonly KernelChange[])
 /** Returns true if a network's bridge is in no zone of firewalld, or is not admitted otherwise. */
 async function lacksAdmission(core: Filtered): Promise<boolean> {
   for (const { name, device } of core.store.networks.list()) {
-    using _lock = await core.lock(deviceKey(device));
+    using _lock = await core.lock(deviceKey({ name, device }));
     const row = core.store.networks.get(name);
     if (row?.device !== device) continue;
     for (const [backend, entries] of desiredEntries([row], [])) {
       const admitted = entries.filter(({ kind }) => kind === 'admit');
       if ((await core.firewall(backend).missing(admitted)).length > 0) return true;
     }
+  }
+  return await lacksOwnAdmission(core);
+}
+
+/** The same of endpoints whose host side is no bridge port. */
+async function lacksOwnAdmission(core: Filtered): Promise<boolean> {
+  for (const { attachment, role } of core.store.endpoints.list().filter((row) => rulesOf(row) !== undefined)) {
+    using _lock = await core.lock(attachmentKey(attachment));
+    const row = core.store.endpoints.get(attachment, role);
+    const rules = row?.progress === 'ready' ? rulesOf(row) : undefined;
+    const admitted = rules?.entries.filter(({ kind }) => kind === 'admit') ?? [];
+    if (rules !== undefined && (await core.firewall(rules.backend).missing(admitted)).length > 0) return true;
   }
   return false;
 }
@@ -72,15 +85,16 @@ async function lacksSource(core: Filtered): Promise<boolean> {
 function suspectsOf(core: Records, changes: readonly KernelChange[]): Suspect[] {
   const networks = core.store.networks.list();
   if (networks.length === 0) return [];
-  const devices = new Map(networks.flatMap((row) => devicesOf(row).map((name) => [name, deviceKey(row.device)])));
+  const devices = new Map(networks.flatMap((row) => devicesOf(row).map((name) => [name, deviceKey(row)])));
   const ofLink = linkJudge(core, devices);
+  const ofSide = sideJudge(core);
   const gone = new Set(changes.flatMap((one) => (one.kind === 'link' && one.event === 'delete' ? [one.name] : [])));
   return changes.flatMap((change): Suspect[] => {
     // A veth that is gone stays gone: its container ended, or a DEL that could not write its record deleted it.
     if (change.kind === 'link' && gone.has(change.name) && !devices.has(change.name)) return [];
     if (change.kind === 'bridge' || change.kind === 'chain' || change.kind === 'port') return [];
     if (change.kind !== 'link' && change.kind !== 'address' && change.kind !== 'route') return [{ change }];
-    const key = change.kind === 'link' ? ofLink(change.name) : devices.get(change.name);
+    const key = change.kind === 'link' ? ofLink(change.name) : (devices.get(change.name) ?? ofSide(change.name));
     return key === undefined ? [] : [{ change, key }];
   });
 }
@@ -100,8 +114,21 @@ function linkJudge({ host, store }: Records, devices: ReadonlyMap<string, string
     if (state?.up === true && state.master !== undefined) return undefined;
     ports ??= new Map(store.endpoints.list().flatMap(portOf));
     const row = ports.get(name);
-    if (row === undefined || state === undefined) return undefined;
+    if (row === undefined || state === undefined || (state.up && hostSideOf(row) !== undefined)) return undefined;
     return attachmentKey(row.attachment);
+  };
+}
+
+/** The lock of a host side that has lost an address or a route of its own. */
+function sideJudge({ host, store }: Records) {
+  let sides: ReadonlyMap<string, Endpoint> | undefined;
+  return (name: string): string | undefined => {
+    sides ??= new Map(store.endpoints.list().flatMap((row) => (hostSideOf(row) === undefined ? [] : portOf(row))));
+    const row = sides.get(name);
+    const side = row && hostSideOf(row);
+    if (row === undefined || side === undefined) return undefined;
+    const view = host.observe(host.own, { links: [name], addresses: [name], routes: true });
+    return view.links.has(name) && lackingHostSide(side, view).length > 0 ? attachmentKey(row.attachment) : undefined;
   };
 }
 

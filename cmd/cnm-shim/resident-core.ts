@@ -22,6 +22,7 @@ import { openSqliteStore } from '../../src/shared/store/sqlite.ts';
 import { ensureStateDir } from '../../src/shared/store/state-dir.ts';
 import type { LocalStore } from '../../src/shared/store/store.ts';
 import { descriptors } from './descriptors.ts';
+import { DhcpClients } from './dhcp/leases.ts';
 import { relays } from './relay/relay.ts';
 
 export interface ResidentOptions {
@@ -76,6 +77,8 @@ export class ResidentCore implements CoreOpener, Disposable {
   readonly uplinks: Uplinks;
   /** The networks over several hosts, once this host takes part in a cluster. */
   cluster: ClusterNetworks | undefined;
+  /** Leases of addresses from DHCP servers. */
+  readonly dhcp: DhcpClients;
   #store: LocalStore | undefined;
 
   constructor({ stateDir, env, log }: ResidentOptions) {
@@ -90,6 +93,7 @@ export class ResidentCore implements CoreOpener, Disposable {
     this.#locks = new LockQueue(stateDir, { ensure: () => ensureStateDir(stateDir) });
     this.#changes = changeCount(stateDir, this.host.identity);
     this.#configured = configuredNetworks(env);
+    this.dhcp = new DhcpClients({ host: this.host, log, core: () => this.open({ log }) });
     const { ports, others } = descriptors();
     this.held = new HeldPorts({
       ...{ sockets: linuxPortSockets(others), relay: relays(others), log, limit: ports },
@@ -123,6 +127,7 @@ export class ResidentCore implements CoreOpener, Disposable {
       firewall: (backend) => this.#firewallers.get(backend),
       configured: this.#configured,
       held: bindsPorts ? this.held.leaving() : this.held,
+      dhcp: this.dhcp,
       openStore: () => this.#openStore(),
       delegates: { env, stderr: stderr ?? intoLog(log), umask, ...given({ gone }) },
       ...given({ dockerName: env.ISTHMUS_DOCKER_NAME, phases, stamp, cluster: this.cluster }),
@@ -140,6 +145,7 @@ export class ResidentCore implements CoreOpener, Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.dhcp[Symbol.dispose]();
     this.held[Symbol.dispose]();
     this.#firewallers[Symbol.dispose]();
     this.#changes[Symbol.dispose]();

@@ -23,6 +23,7 @@ export const CATALOG = {
   busy: { cni: 11, exit: 1, retry: true, meaning: 'somebody else is at it; try again later' },
   'newer-schema': { cni: 11, exit: 1, retry: true, meaning: 'state was written by a newer version' },
   exhausted: { cni: 11, exit: 1, retry: true, meaning: 'the pool has no free address' },
+  'no-lease': { cni: 11, exit: 1, retry: true, meaning: 'no DHCP server leased an address' },
   unavailable: { cni: 50, exit: 1, retry: true, meaning: 'ADD could not be served now' },
   exists: { cni: 100, exit: 1, retry: false, meaning: 'the thing exists already' },
   conflict: { cni: 101, exit: 1, retry: false, meaning: 'another owner holds what was asked for' },

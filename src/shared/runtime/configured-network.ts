@@ -16,7 +16,7 @@ const EXTENSIONS: readonly string[] = ['.conf', '.conflist', '.json'];
 
 /**
  * Looks up a NetworkSpec in the CNI configuration files of ISTHMUS_CNI_CONF_DIR (default /etc/cni/net.d): the first
- * file, by name, with a network of this name and a valid element of type isthmus or bridge. Never throws.
+ * file, by name, with a network of this name and a valid element of type isthmus, bridge or ptp. Never throws.
  */
 export function configuredNetworks(env: Environment): (network: string) => NetworkSpec | undefined {
   const dir = env.ISTHMUS_CNI_CONF_DIR || CONF_DIR;
@@ -51,7 +51,7 @@ function elementsOf(file: string, network: string): Document[] {
  * network. `path`: where to search for IPAM plugins. Throws NetError for an invalid configuration.
  */
 export function specOfElement(document: Document, path: readonly string[] = PLUGIN_DIRS): NetworkSpec | undefined {
-  const plugin = (['isthmus', 'bridge'] as const).find((name) => name === document.type);
+  const plugin = (['isthmus', 'bridge', 'ptp'] as const).find((name) => name === document.type);
   if (plugin === undefined) return undefined;
   // Without an interface, as for STATUS. A call resolves IPAM in the same way.
   const config = parsePlugin(document, {
@@ -59,6 +59,11 @@ export function specOfElement(document: Document, path: readonly string[] = PLUG
     isOwn: (type) => isOwnPlugin(type, path),
   });
   if (config.kind === 'null') return { options: { driver: 'null' }, ranges: [], routes: [] };
+  if (config.kind === 'interface' && config.options.driver === 'ptp') {
+    const { options } = config;
+    const ptp = { ...config, options };
+    return specOf(config.name, ptp, rulesOf(plugin, ptp));
+  }
   // The cluster gives an overlay network what its configuration does not say.
   if (config.kind !== 'endpoint' || config.overlay !== undefined) return undefined;
   return specOf(config.name, { ...config, options: guardedOptions(config) }, rulesOf(plugin, config));

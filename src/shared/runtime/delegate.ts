@@ -117,7 +117,8 @@ function isLauncher(file: string): boolean {
   return statSync(file).size < LARGEST_LAUNCHER && readFileSync(file).includes(LAUNCHER_MARK);
 }
 
-function isExecutable(path: string): boolean {
+/** Returns true for a file that may be executed. */
+export function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
     return statSync(path).isFile();

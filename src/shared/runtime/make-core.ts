@@ -1,4 +1,4 @@
-import type { Core } from '../core/core.ts';
+import type { Core, DelegateSource } from '../core/core.ts';
 import { catchUp } from '../core/reconcile.ts';
 import type { Firewaller } from '../firewall/firewaller.ts';
 import { KnownRuleset } from '../firewall/known-ruleset.ts';
@@ -8,6 +8,7 @@ import type { FirewallBackend } from '../model/firewall.ts';
 import { ensureStateDir } from '../store/state-dir.ts';
 import type { LocalStore } from '../store/store.ts';
 import { type DelegateSurroundings, delegateSource } from './delegate.ts';
+import { dhcpSource, isOwnDhcp } from './dhcp.ts';
 import type { Phases } from './phases.ts';
 
 /** The core of one call; the caller closes it afterwards. */
@@ -19,7 +20,7 @@ export interface CallCore extends Core, Disposable, AsyncDisposable {
 type Given = Pick<Core, 'host' | 'log' | 'changes' | 'lock' | 'firewall'>;
 type Optional = Pick<
   Core,
-  'removeLink' | 'rest' | 'hasUplink' | 'cluster' | 'held' | 'configured' | 'dockerName' | 'stamp'
+  'removeLink' | 'rest' | 'hasUplink' | 'cluster' | 'dhcp' | 'held' | 'configured' | 'dockerName' | 'stamp'
 >;
 
 /** The parts of a core. The plugin opens them for one call, the daemon keeps them. */
@@ -60,7 +61,7 @@ export function makeCore(parts: CoreParts): CallCore {
       }
       return store;
     },
-    delegate: delegatesOf(delegates),
+    delegate: (...recorded) => delegateOf(core, delegates, ...recorded),
     [Symbol.dispose]: close,
     [Symbol.asyncDispose]: async () => {
       await caughtUp;
@@ -70,17 +71,23 @@ export function makeCore(parts: CoreParts): CallCore {
   return core;
 }
 
-/** The foreign IPAM plugins that earlier calls recorded, resolved with this call's environment. */
-function delegatesOf(surroundings: DelegateSurroundings): Core['delegate'] {
+/** The IPAM plugin that an earlier call recorded, resolved with this call's environment. */
+function delegateOf(
+  core: Core,
+  surroundings: DelegateSurroundings,
+  ...[type, config, attachment, netns]: Parameters<Core['delegate']>
+): DelegateSource {
   const { env } = surroundings;
-  return (type, config, { containerId, ifName }, netns) =>
-    delegateSource({
-      ...surroundings,
-      type,
-      config,
-      path: (env.CNI_PATH ?? '').split(':').filter((dir) => dir !== ''),
-      env: { ...env, CNI_CONTAINERID: containerId, CNI_IFNAME: ifName, CNI_NETNS: netns },
-    });
+  const { containerId, ifName } = attachment;
+  const call = {
+    ...surroundings,
+    config,
+    path: (env.CNI_PATH ?? '').split(':').filter((dir) => dir !== ''),
+    env: { ...env, CNI_CONTAINERID: containerId, CNI_IFNAME: ifName, CNI_NETNS: netns },
+  };
+  return isOwnDhcp(core, type, attachment, call.path)
+    ? dhcpSource(core, { ...call, attachment, netns })
+    : delegateSource({ ...call, type });
 }
 
 /** The packet filters of the host's namespace, each opened on first use. */

@@ -7,7 +7,11 @@ import { chosenBackend, guardsBridges } from '../firewall/open.ts';
 import { given } from '../model/given.ts';
 
 /** Returns the NetworkSpec of a CNI configuration: the same for a call and for the file that it came from. */
-export function specOf(network: string, { options, ipam }: EndpointConfig, rules: Rules | undefined): NetworkSpec {
+export function specOf(
+  network: string,
+  { options, ipam }: Pick<EndpointConfig, 'ipam'> & Pick<NetworkSpec, 'options'>,
+  rules: Rules | undefined,
+): NetworkSpec {
   return {
     options,
     ...addressesOf(network, ipam),
@@ -39,10 +43,13 @@ export function guardedOptions({ options, requiresGuard }: EndpointConfig): Brid
   return { ...(spoofGuard && requiresGuard ? options : rest), ...isolation };
 }
 
-/** Under its reference name, bridge only masquerades; portmap and firewall follow it in the chain. */
+/** What the rules of an endpoint follow from. */
+type Filtered = Pick<EndpointConfig, 'firewall' | 'mappings' | 'backendPath'> & Pick<NetworkSpec, 'options'>;
+
+/** Under their reference names, bridge and ptp only masquerade; portmap and firewall follow them in the chain. */
 export function rulesOf(
   plugin: PluginName,
-  { firewall, mappings, backendPath, options: driver }: EndpointConfig,
+  { firewall, mappings, backendPath, options: driver }: Filtered,
 ): Rules | undefined {
   const options = plugin === 'isthmus' ? firewall : { ...firewall, policy: 'open' as const };
   const wanted = options.masquerade !== undefined || options.policy !== 'open' || mappings.length > 0;

@@ -1,12 +1,12 @@
 import type { CniResult } from '../../config/result.ts';
 import { reportAmbient } from '../../core/ambient.ts';
 import { NetworkController } from '../../core/controller.ts';
-import type { Core } from '../../core/core.ts';
+import type { AddressSource, Core, IpamResult } from '../../core/core.ts';
 import type { EndpointReport } from '../../core/requests.ts';
 import { isOverlay, joinOverlay } from './overlay.ts';
 import type { PluginCall } from './request.ts';
 import { formatResult } from './result.ts';
-import { type EndpointTarget, targetOf } from './targets.ts';
+import { type EndpointTarget, type LoneTarget, targetOf } from './targets.ts';
 
 /** ADD (SPEC.md §2): ensures the attachment; returns the result in the configuration's version. */
 export async function add(call: PluginCall, core: Core): Promise<unknown> {
@@ -20,15 +20,10 @@ export async function add(call: PluginCall, core: Core): Promise<unknown> {
   switch (target.kind) {
     case 'endpoint':
       return await addEndpoint(call, core, target, previous);
+    case 'lone':
+      return await addLone(call, core, target, previous);
     case 'addresses': {
-      const { source } = target;
-      const { addresses, routes, dns } = core.store.transaction(() => source.acquire(core.store));
-      try {
-        source.record?.(core.store);
-      } catch (thrown) {
-        source.release(core.store);
-        throw thrown;
-      }
+      const { addresses, routes, dns } = await addressesOf(target.source, core);
       return formatResult({ interfaces: [], ips: addresses, routes, dns }, call.version);
     }
     default: {
@@ -45,6 +40,18 @@ export async function add(call: PluginCall, core: Core): Promise<unknown> {
   }
 }
 
+async function addressesOf(source: AddressSource, { store }: Core): Promise<IpamResult> {
+  if (source.kind === 'delegate') return await source.acquire();
+  const result = store.transaction(() => source.acquire(store));
+  try {
+    source.record?.(store);
+  } catch (thrown) {
+    source.release(store);
+    throw thrown;
+  }
+  return result;
+}
+
 /** Deletes the endpoint again if the requested version cannot express the result. */
 async function addEndpoint(
   call: PluginCall,
@@ -56,12 +63,28 @@ async function addEndpoint(
   const report = await controller.createEndpoint(request).catch(explain);
   try {
     await attached?.();
-    const own = fromReport({ ...report, dns: dns ?? report.dns }, request.netns);
-    return formatResult(previous === undefined ? own : merge(previous, own), call.version);
+    return answerOf(call, { ...report, dns: dns ?? report.dns }, previous);
   } catch (error) {
     await controller.deleteEndpoint({ ...request, orphans: 'own' });
     throw error;
   }
+}
+
+/** As `addEndpoint`. */
+async function addLone(call: PluginCall, core: Core, { request, dns }: LoneTarget, previous?: CniResult) {
+  const controller = new NetworkController(core);
+  const report = await controller.createLone(request);
+  try {
+    return answerOf(call, { ...report, dns: dns ?? report.dns }, previous);
+  } catch (error) {
+    await controller.deleteEndpoint({ ...request, orphans: 'own' });
+    throw error;
+  }
+}
+
+function answerOf({ version, variables }: PluginCall, report: EndpointReport, previous: CniResult | undefined) {
+  const own = fromReport(report, variables.netns);
+  return formatResult(previous === undefined ? own : merge(previous, own), version);
 }
 
 function fromReport(report: EndpointReport, netns: string): CniResult {

@@ -14,11 +14,17 @@ export async function check(call: PluginCall, core: Core): Promise<void> {
   const { config } = call;
   const target =
     config.kind === 'endpoint' && isOverlay(config) ? overlayOnRecord(call, config, core) : targetOf(call, core);
-  if (target.kind === 'addresses') return target.source.check(core.store, []);
+  if (target.kind === 'addresses') {
+    const { source } = target;
+    return source.kind === 'local' ? source.check(core.store, []) : await source.check();
+  }
   const { previous } = call.config;
   if (previous === undefined) throw missingPrevious();
+  const controller = new NetworkController(core);
+  const expected = expectation(previous, call.variables.ifName);
+  if (target.kind === 'lone') return await controller.checkLone(target.request, expected);
   if (target.kind !== 'endpoint') return checkAmbient(core, target.kind, call.variables.netns);
-  await new NetworkController(core).check(target.request, expectation(previous, call.variables.ifName));
+  await controller.check(target.request, expected);
 }
 
 /** Selects our interface in prevResult: other plugins check their own interfaces and addresses. */

@@ -1,3 +1,4 @@
+import type { DriverName } from '../../config/netconf.ts';
 import { leaveAmbient } from '../../core/ambient.ts';
 import { NetworkController } from '../../core/controller.ts';
 import type { Core } from '../../core/core.ts';
@@ -12,11 +13,24 @@ export async function del(call: RemovalCall, core: Core): Promise<void> {
   if (failure !== undefined) throw failure;
 }
 
+/** The kernel's name of what a driver makes in the sandbox, where it is no veth. */
+const KIND_INSIDE: Readonly<Partial<Record<DriverName, string>>> = {
+  macvlan: 'macvlan',
+  ipvlan: 'ipvlan',
+  vlan: 'vlan',
+  dummy: 'dummy',
+  tap: 'tun',
+};
+
 async function remove(call: RemovalCall, core: Core): Promise<NetError[]> {
   const { plugin, variables, config } = call;
   const attachment = attachmentOf(call);
   const source = releaseSource(call, core);
   if (plugin === 'static') return [];
+  if (plugin === 'dhcp') {
+    if (source?.kind === 'delegate') await source.release();
+    return [];
+  }
   if (plugin === 'host-local') {
     if (source?.kind === 'local') core.store.transaction(() => source.release(core.store));
     return [];
@@ -27,10 +41,9 @@ async function remove(call: RemovalCall, core: Core): Promise<NetError[]> {
     attachment,
     role: 'interface',
     netns: variables.netns,
-    orphans: plugin === 'bridge' ? 'any' : 'own',
-    ...given({ source, when: stampedBy(call) }),
+    // A drop-in also deletes what the reference plugin of its name made.
+    orphans: plugin === 'isthmus' ? 'own' : 'any',
+    ...given({ kind: KIND_INSIDE[driver], source, when: stampedBy(call) }),
   });
-  return driver === 'bridge' || driver === 'overlay'
-    ? errors
-    : [...errors, ...leaveAmbient(core, driver, variables.netns)];
+  return driver === 'host' || driver === 'null' ? [...errors, ...leaveAmbient(core, driver, variables.netns)] : errors;
 }

@@ -1,5 +1,5 @@
 import { addChained, checkChained, deleteChained } from '../../core/endpoints/chained.ts';
-import { assertRules, ensureChainedRules } from '../../core/networks/rules.ts';
+import { assertRules, ensureChainedRules, ownRules } from '../../core/networks/rules.ts';
 import type { Addressing } from '../../drivers/driver.ts';
 import type { Rules } from '../../drivers/rules.ts';
 import { fault } from '../../errors/fault.ts';
@@ -29,6 +29,7 @@ export const firewall: ChainedPlugin<typeof role> = {
     const { netns, ifName, ownNamespace } = call.variables;
     const addressing = ownAddressing(previous, ifName);
     const device = deviceTowards(core, previous, addressing);
+    const own = ownRules(core, attachment, device, rules, addressing);
     const sources = sourcesOf(config, addressing);
     if (addressing.addresses.length === 0 || (device === undefined && sources.length === 0)) return previous;
     let zone: ZoneFacts | undefined;
@@ -42,8 +43,8 @@ export const firewall: ChainedPlugin<typeof role> = {
         const lacking = await core.firewall('firewalld').missing(sources);
         zone = { ...zoneOf(config), sources: lacking.flatMap((one) => (one.kind === 'source' ? [one.source] : [])) };
       },
-      describe: () => ({ kind: 'firewall', ...given({ zone }) }),
-      ...(device === undefined
+      describe: () => ({ kind: 'firewall', ...given({ zone, rules: own }) }),
+      ...(device === undefined || own !== undefined
         ? {}
         : { ensureLast: () => ensureChainedRules(core, attachment.network, device, rules, addressing) }),
     });

@@ -8,11 +8,12 @@ import { releaseSource } from './sources.ts';
 
 /** GC (SPEC.md §2): deletes CNI's attachments to this network except the listed ones. */
 export async function gc(call: CollectionCall, core: Core): Promise<void> {
-  const source = releaseSource(call, core);
+  const keep = keptAttachments(call);
+  const source = releaseSource(call, core, keep);
   const errors = await new NetworkController(core).collectGarbage({
     camp: 'cni',
     network: call.config.name,
-    keep: keptAttachments(call),
+    keep,
     interfaces: call.plugin === 'isthmus' || call.plugin === 'bridge',
     ...given({ source }),
   });

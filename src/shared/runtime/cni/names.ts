@@ -4,7 +4,18 @@ import type { PluginName } from '../../config/plugin-config.ts';
 /** Chained plugins: they add to the result of earlier plugins in a list. */
 const CHAINED: readonly PluginName[] = ['bandwidth', 'firewall', 'portmap', 'tuning'];
 
-const DROP_INS: readonly PluginName[] = ['bridge', 'host-local', 'loopback', 'static', ...CHAINED];
+/** Plugins that make an interface on no bridge of the host. */
+const INTERFACES: readonly PluginName[] = ['macvlan', 'ipvlan', 'vlan', 'ptp', 'dummy', 'tap', 'host-device'];
+
+const DROP_INS: readonly PluginName[] = [
+  'bridge',
+  'dhcp',
+  'host-local',
+  'loopback',
+  'static',
+  ...INTERFACES,
+  ...CHAINED,
+];
 
 /** Returns true for a name that `chained.ts` answers. */
 export function isChained(name: PluginName): boolean {

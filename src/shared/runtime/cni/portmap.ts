@@ -1,12 +1,13 @@
 import { invalid } from '../../config/invalid.ts';
 import { restBetween } from '../../core/core.ts';
 import { addChained, type ChainedRequest, checkChained, deleteChained } from '../../core/endpoints/chained.ts';
-import { assertRules, ensureChainedRules } from '../../core/networks/rules.ts';
+import { assertRules, ensureChainedRules, ownRules } from '../../core/networks/rules.ts';
 import { claimPorts, describePorts, tellRelays } from '../../core/ports/publish.ts';
 import { assertPortsFree, lookAtMappings, naming } from '../../core/ports/seen.ts';
 import { relaysOf } from '../../drivers/relays.ts';
 import { portEntries, type Rules } from '../../drivers/rules.ts';
 import { chosenBackend } from '../../firewall/open.ts';
+import { given } from '../../model/given.ts';
 import { type ChainedCall, type ChainedPlugin, deviceTowards, ownAddressing } from './chain.ts';
 import { attachmentOf } from './request.ts';
 
@@ -25,8 +26,9 @@ export const portmap: ChainedPlugin<typeof role> = {
     const entries = portEntries(rules, addressing);
     const relays = relaysOf(rules, addressing);
     const device = deviceTowards(core, previous, addressing);
+    const own = ownRules(core, attachment, device, rules, addressing);
     const ensure =
-      device === undefined
+      device === undefined || own !== undefined
         ? {}
         : { ensure: () => ensureChainedRules(core, attachment.network, device, rules, addressing) };
     const { mappings } = rules;
@@ -38,7 +40,11 @@ export const portmap: ChainedPlugin<typeof role> = {
       role,
       netns,
       ownNamespace,
-      describe: () => ({ kind: 'ports', ...describePorts(core.store, rules, attachment, entries, relays) }),
+      describe: () => ({
+        kind: 'ports',
+        ...describePorts(core.store, rules, attachment, entries, relays),
+        ...given({ rules: own }),
+      }),
       ...ensure,
       // The name of the other endpoint is more useful than the name of the process that holds its port.
       claim: (store) => {

@@ -14,7 +14,7 @@ export async function status(call: PluginCall, core: Core): Promise<void> {
   const { config } = call;
   if (config.kind === 'endpoint' && isOverlay(config)) return overlayStatus(call, config, core);
   const target = targetOf(call, core);
-  const source = target.kind === 'endpoint' ? target.request.source : 'source' in target ? target.source : undefined;
+  const source = 'request' in target ? target.request.source : 'source' in target ? target.source : undefined;
   try {
     await new NetworkController(core).status(source);
   } catch (thrown) {

@@ -1,26 +1,33 @@
 import { limits } from '../../config/bandwidth.ts';
 import type { Dns } from '../../config/dns.ts';
-import type { EndpointConfig } from '../../config/plugin-config.ts';
+import { invalid } from '../../config/invalid.ts';
+import type { EndpointConfig, InterfaceConfig } from '../../config/plugin-config.ts';
+import type { PtpOptions } from '../../config/ptp.ts';
 import { atLeast } from '../../config/versions.ts';
-import type { Core, LocalSource } from '../../core/core.ts';
-import type { EndpointRequest } from '../../core/requests.ts';
+import type { AddressSource, Core } from '../../core/core.ts';
+import type { EndpointRequest, LoneRequest } from '../../core/requests.ts';
 import { bridgeDriver } from '../../drivers/bridge/bridge.ts';
+import { loneDriver } from '../../drivers/lone/drivers.ts';
+import { ptpDriver } from '../../drivers/ptp/ptp.ts';
+import { fault } from '../../errors/fault.ts';
 import { given } from '../../model/given.ts';
 import { guardedOptions, rulesOf, specOf } from '../spec-of.ts';
 import { attachmentOf, type PluginCall } from './request.ts';
 import { unsayable } from './result.ts';
-import { addressSource, localSource } from './sources.ts';
+import { addressSource } from './sources.ts';
 
-/** The target of a call: one of four kinds. */
+/** The target of a call: one of five kinds. */
 export type Target =
   /** An interface in the sandbox, with its network. */
   | EndpointTarget
+  /** An interface in the sandbox without a side on the host. */
+  | LoneTarget
   /** The loopback interface of the sandbox. */
   | { readonly kind: 'null' }
   /** The host's own interfaces; the host is the sandbox. */
   | { readonly kind: 'host' }
   /** Addresses for another plugin's interface (an IPAM plugin). */
-  | { readonly kind: 'addresses'; readonly source: LocalSource };
+  | { readonly kind: 'addresses'; readonly source: AddressSource };
 
 export interface EndpointTarget {
   readonly kind: 'endpoint';
@@ -32,14 +39,30 @@ export interface EndpointTarget {
   readonly attached?: () => Promise<void>;
 }
 
+type LoneConfig = Omit<InterfaceConfig, 'options'> & {
+  readonly options: Exclude<InterfaceConfig['options'], PtpOptions>;
+};
+
+export interface LoneTarget {
+  readonly kind: 'lone';
+  readonly request: LoneRequest;
+  readonly dns?: Dns;
+}
+
 /** Returns the target of ADD, CHECK and STATUS. Throws NetError for what the host or the version cannot do. */
 export function targetOf(call: PluginCall, core: Core): Target {
   const { config } = call;
   switch (config.kind) {
     case 'addresses':
-      return { kind: 'addresses', source: localSource(config.ipam, attachmentOf(call), core) };
+      return { kind: 'addresses', source: addressSource(call, config.ipam, attachmentOf(call), core) };
     case 'endpoint':
       return endpointOf(call, config, core);
+    case 'interface': {
+      const { options } = config;
+      return options.driver === 'ptp'
+        ? ptpOf(call, { ...config, options }, core)
+        : loneOf(call, { ...config, options }, core);
+    }
     case 'host':
     case 'null':
       return { kind: config.kind };
@@ -70,7 +93,56 @@ function endpointOf(call: PluginCall, config: EndpointConfig, core: Core): Endpo
   return { kind: 'endpoint', request, ...given({ dns }) };
 }
 
+/** A configuration of driver ptp. */
+export interface PtpConfig
+  extends Pick<
+    EndpointConfig,
+    'ipam' | 'aliases' | 'mac' | 'dns' | 'firewall' | 'backendPath' | 'mappings' | 'bandwidth'
+  > {
+  readonly options: PtpOptions;
+}
+
+/** The target of a call of driver ptp. Throws NetError `invalid-config` for a policy that only a bridge can have. */
+export function ptpOf(call: PluginCall, config: PtpConfig, core: Core): EndpointTarget {
+  const attachment = attachmentOf(call);
+  const { options, ipam, aliases, bandwidth, mac, dns, firewall } = config;
+  const isOwn = call.plugin === 'isthmus';
+  assertSayable(call, config);
+  if (isOwn && firewall.policy === 'internal') {
+    const hint = 'Use driver "bridge", or leave ipMasq and the default route out';
+    throw invalid('.internal', true, 'without a bridge, its containers could not even reach each other', hint);
+  }
+  const source = ipam === undefined ? undefined : addressSource(call, ipam, attachment, core);
+  const rules = rulesOf(call.plugin, config);
+  const request: EndpointRequest = {
+    attachment,
+    role: 'interface',
+    netns: call.variables.netns,
+    ownNamespace: call.variables.ownNamespace,
+    driver: ptpDriver(options, isOwn ? undefined : 'reference'),
+    driverName: options.driver,
+    spec: specOf(attachment.network, config, rules),
+    aliases,
+    ...(limits(bandwidth) ? { rates: bandwidth } : {}),
+    ...given({ rules, source, mac }),
+  };
+  return { kind: 'endpoint', request, ...given({ dns }) };
+}
+
+function loneOf(call: PluginCall, config: LoneConfig, core: Core): LoneTarget {
+  const attachment = attachmentOf(call);
+  const { ipam, aliases, mac, dns } = config;
+  assertSayable(call, config);
+  const source = ipam === undefined ? undefined : addressSource(call, ipam, attachment, core);
+  const { netns, ownNamespace } = call.variables;
+  const { options } = config;
+  if (options.driver === 'host-device') throw fault.unsupported('ADD', 'driver host-device', 'is not there yet');
+  const driver = loneDriver(options);
+  const request = { attachment, role: 'interface', netns, ownNamespace, driver, aliases } as const;
+  return { kind: 'lone', request: { ...request, ...given({ source, mac }) }, ...given({ dns }) };
+}
+
 /** Results before 0.3.0 hold only addresses, so refuse an endpoint without any before creating it. */
-function assertSayable({ variables, version }: PluginCall, { ipam }: EndpointConfig): void {
+function assertSayable({ variables, version }: PluginCall, { ipam }: Pick<EndpointConfig, 'ipam'>): void {
   if (variables.command === 'ADD' && ipam === undefined && !atLeast(version, '0.3.0')) throw unsayable(version);
 }
