@@ -38,6 +38,8 @@ const PLANTED: readonly (readonly [file: string, source: string, why: RegExp])[]
   ['src/shared/host/linux-host.ts', "process.getBuiltinModule('node:ffi');", /only src\/shared\/netlink\/sys.ts/],
   ['src/shared/core/x.ts', "import { DatabaseSync } from 'node:sqlite';", /only src\/shared\/store/],
   ['src/shared/core/x.ts', "import { execa } from 'execa';", /await import/],
+  ['src/shared/dhcp/client.ts', "import type { Core } from '../core/core.ts';", /core is above dhcp/],
+  ['src/shared/netlink/x.ts', "import { decodeMessage } from '../dhcp/message.ts';", /dhcp is above netlink/],
   ['src/shared/ipam/x.ts', "const { default: C } = await import('ip-cidr');", /only src\/shared\/model\/prefix.ts/],
   ['src/shared/model/prefix.ts', "import IPCIDR from 'ip-cidr';", /await import/],
   ['src/shared/core/x.ts', "import { main } from '../../../cmd/cni-plugin/main.ts';", /nothing else imports/],
@@ -67,6 +69,7 @@ const PLANTED: readonly (readonly [file: string, source: string, why: RegExp])[]
 
 /** Modules with allowed imports. */
 const ALLOWED: readonly (readonly [file: string, source: string])[] = [
+  ['src/shared/dhcp/sockets.ts', "import type { LinuxNamespace } from '../host/linux-namespace.ts';"],
   ['src/shared/store/cluster/open.ts', "const { openEtcd } = await import('../etcd/open.ts');"],
   ['src/shared/store/cluster/open.ts', "import type { EtcdOptions } from '../etcd/options.ts';"],
   ['src/shared/store/etcd/grpc/connection.ts', "import { connect } from 'node:http2';"],

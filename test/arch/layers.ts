@@ -6,7 +6,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['model', 'errors', 'log'],
   ['netlink'],
   ['host'],
-  ['firewall', 'ipam', 'store', 'config'],
+  ['firewall', 'ipam', 'dhcp', 'store', 'config'],
   ['cluster'],
   ['drivers'],
   ['core', 'ops', 'ui'],

@@ -27,6 +27,7 @@ describe('no configuration brings a plugin down (D18 and its kind)', function ()
   before(() => {
     bin = pluginDir();
     host = makeHost(1);
+    host.ns.ip('link', 'add', 'up0', 'up', 'type', 'veth', 'peer', 'name', 'up1');
     // The kernel gives lo its address when it first comes up, and leaves it there.
     for (const state of ['up', 'down']) host.pod(0).ip('link', 'set', 'lo', state);
   });
@@ -126,7 +127,16 @@ function baseConf(name: PluginName, host: CniHost): object {
     case 'isthmus':
       return { ...bridgeConf('isthmus', host), ...RICH, ...FILTERED };
     case 'bridge':
-      return { ...bridgeConf('bridge', host), ...RICH };
+    case 'ptp':
+      return { ...bridgeConf('bridge', host), ...RICH, type: name };
+    case 'dummy':
+    case 'ipvlan':
+    case 'macvlan':
+    case 'tap':
+    case 'vlan': {
+      const keys = { master: 'up0', mode: name === 'ipvlan' ? 'l2' : 'bridge', vlanId: 7, multiQueue: true, group: 0 };
+      return { ...bridgeConf('bridge', host), ...RICH, type: name, ...keys };
+    }
     case 'host-local':
       return { ...bridgeConf('bridge', host), type: 'host-local' };
     case 'loopback':

@@ -55,6 +55,9 @@ export const EVERY_OP: readonly Op[] = [
     },
   },
   { op: 'route.add', ns: 'sandbox', route: { dst: '10.51.0.0/16', dev: 'eth0', scope: 'link' } },
+  { op: 'addr.add', ns: 'sandbox', dev: 'eth0', address: '10.52.0.2/24', noPrefixRoute: true },
+  { op: 'addr.add', ns: 'sandbox', dev: 'eth0', address: 'fd00:52::2/64', noDad: true, noPrefixRoute: true },
+  { op: 'route.add', ns: 'host', route: { dst: '10.52.0.2/32', dev: 'br0', scope: 'host' }, exclusive: true },
   { op: 'neigh.add', ns: 'host', dev: 'br0', address: '10.9.0.2', mac },
   { op: 'neigh.add', ns: 'host', dev: 'br0', address: '10.9.0.3', mac },
   { op: 'neigh.replace', ns: 'host', dev: 'br0', address: '10.9.0.3', mac: '0a:58:0a:09:00:03' },
@@ -119,6 +122,67 @@ export const EVERY_OP: readonly Op[] = [
   { op: 'xfrm.policy.replace', ns: 'host', policy: ESP_IN },
   { op: 'xfrm.policy.replace', ns: 'host', policy: { direction: 'in', family: 4, port: 4790, priority: 200 } },
   { op: 'xfrm.policy.replace', ns: 'sandbox', policy: { ...ESP_OUT, priority: 200 } },
+  {
+    op: 'link.create',
+    ns: 'sandbox',
+    name: 'mv1',
+    link: { kind: 'macvlan', dev: 'pair0', devNs: 'host', mode: 'vepa', bcQueueLength: 2000 },
+    mac: '02:00:00:00:00:51',
+    mtu: 1280,
+    alias: 'on pair0',
+    up: true,
+  },
+  {
+    op: 'link.create',
+    ns: 'host',
+    name: 'mv2',
+    link: { kind: 'macvlan', dev: 'tap0', devNs: 'sandbox', mode: 'private' },
+  },
+  {
+    op: 'link.create',
+    ns: 'sandbox',
+    name: 'tap2',
+    link: { kind: 'tap', owner: 1000, group: 1001, multiQueue: true, vnetHdr: true },
+    mac: '02:00:00:00:00:52',
+    mtu: 1400,
+    group: 7,
+    alias: "a guest's",
+    up: true,
+  },
+  { op: 'link.create', ns: 'host', name: 'tap3', link: { kind: 'tap' } },
+  { op: 'link.move', ns: 'host', name: 'pair1', to: 'sandbox', toName: 'nic0' },
+  { op: 'rule.add', ns: 'sandbox', rule: { family: 4, from: '10.9.0.2/32', table: 100 } },
+  { op: 'rule.add', ns: 'sandbox', rule: { family: 6, from: 'fd00:9::2/128', table: 1000, priority: 7, protocol: 4 } },
+  { op: 'rule.add', ns: 'host', rule: { family: 4, table: 101, priority: 8 } },
+];
+
+/** Ops with kinds of links that some kernels lack. */
+export const KIND_OPS: readonly Op[] = [
+  {
+    op: 'link.create',
+    ns: 'sandbox',
+    name: 'iv0',
+    link: { kind: 'ipvlan', dev: 'up0', devNs: 'host', mode: 'l2', flag: 'bridge' },
+    mtu: 1400,
+    up: true,
+  },
+  {
+    op: 'link.create',
+    ns: 'sandbox',
+    name: 'iv1',
+    link: { kind: 'ipvlan', dev: 'eth0', mode: 'l3s', flag: 'private' },
+    alias: 'a pod',
+  },
+  { op: 'link.create', ns: 'host', name: 'up0.10', link: { kind: 'vlan', dev: 'up0', id: 10 }, up: true },
+  {
+    op: 'link.create',
+    ns: 'sandbox',
+    name: 'eth1',
+    link: { kind: 'vlan', dev: 'up0', devNs: 'host', id: 4094, protocol: '802.1ad' },
+  },
+  { op: 'link.create', ns: 'sandbox', name: 'eth2', link: { kind: 'dummy' }, up: true },
+  { op: 'link.create', ns: 'sandbox', name: 'blue', link: { kind: 'vrf', table: 100 }, up: true },
+  { op: 'link.set', ns: 'sandbox', name: 'eth2', set: { master: 'blue' } },
 ];
 
 /** Ops that only a kernel with VLAN filtering bridges can execute. */
@@ -132,6 +196,10 @@ export const VLAN_OPS: readonly Op[] = [
 
 /** Reverts a part of EVERY_OP. */
 export const DELETIONS: readonly Op[] = [
+  { op: 'rule.delete', ns: 'sandbox', rule: { family: 6, from: 'fd00:9::2/128', table: 1000, priority: 7 } },
+  { op: 'rule.delete', ns: 'host', rule: { family: 4, table: 101 } },
+  { op: 'link.move', ns: 'sandbox', name: 'nic0', to: 'host', toName: 'pair1' },
+  { op: 'link.delete', ns: 'sandbox', name: 'tap2', kind: 'tun' },
   { op: 'xfrm.policy.delete', ns: 'host', policy: ESP_IN },
   { op: 'xfrm.policy.delete', ns: 'host', policy: { direction: 'in', family: 4, port: 4790, priority: 200 } },
   { op: 'redirect.delete', ns: 'sandbox', dev: 'eth0', to: 'ifb0' },

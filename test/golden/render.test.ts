@@ -2,7 +2,7 @@ import { renderOp } from '../../src/shared/host/render.ts';
 import type { Op } from '../../src/shared/model/op.ts';
 import { FakeHost } from '../../src/shared/testing/fake-host.ts';
 import { assertGolden } from '../support/golden.ts';
-import { DELETIONS, EVERY_OP, VLAN_OPS } from './ops.ts';
+import { DELETIONS, EVERY_OP, KIND_OPS, VLAN_OPS } from './ops.ts';
 
 function lines(ops: readonly Op[]): string {
   return ops.map((op) => `${renderOp(op, { sandbox: 'pod' })}\n`).join('');
@@ -11,6 +11,7 @@ function lines(ops: readonly Op[]): string {
 describe('command of every Op', () => {
   it('adds and sets', () => assertGolden('ops-add', lines(EVERY_OP)));
   it('configures VLANs', () => assertGolden('ops-vlan', lines(VLAN_OPS)));
+  it('creates kinds of links that some kernels lack', () => assertGolden('ops-kinds', lines(KIND_OPS)));
   it('deletes', () => assertGolden('ops-delete', lines(DELETIONS)));
 });
 
@@ -27,6 +28,13 @@ describe('FakeHost as text', () => {
     assertGolden('fake-host-full', host.toString());
     apply(DELETIONS);
     assertGolden('fake-host-after-deletions', host.toString());
+  });
+
+  it('has kinds of links that some kernels lack', () => {
+    const { host, apply } = make();
+    const peer = { ns: 'sandbox', name: 'eth0' } as const;
+    apply([{ op: 'link.create', ns: 'host', name: 'up0', link: { kind: 'veth', peer }, up: true }, ...KIND_OPS]);
+    assertGolden('fake-host-kinds', host.toString());
   });
 
   it('is one line for an empty namespace', () => assertGolden('fake-host-empty', make().host.toString()));

@@ -65,6 +65,31 @@ export function describeAddresses(make: MakeFixture): void {
     failure(() => apply(absent), 'kernel', EADDRNOTAVAIL);
   });
 
+  it('makes no route to the subnet of an address that asks for none', () => {
+    apply(...attachOps());
+    const before = routes();
+    apply({ op: 'addr.add', ns: 'sandbox', dev: 'eth0', address: '10.52.0.2/24', noPrefixRoute: true });
+    apply({ op: 'addr.add', ns: 'sandbox', dev: 'eth0', address: 'fd00:52::2/64', noDad: true, noPrefixRoute: true });
+    assert.deepEqual(routes(), before);
+    assert.deepEqual(
+      addresses('eth0')
+        .map(({ address }) => address)
+        .toSorted(),
+      ['10.52.0.2/24', '10.9.0.2/16', 'fd00:52::2/64', 'fd00:9::2/64'],
+    );
+  });
+
+  it('refuses an exclusive route to where another one leads, by whatever device', () => {
+    apply(...attachOps(), { op: 'link.create', ns: 'sandbox', name: 'br9', link: { kind: 'bridge' } });
+    apply({ op: 'link.set', ns: 'sandbox', name: 'br9', set: { up: true } });
+    for (const dst of ['10.52.0.2/32', 'fd00:52::2/128']) {
+      const by = (dev: string): Op => ({ op: 'route.add', ns: 'sandbox', route: { dst, dev }, exclusive: true });
+      apply(by('eth0'));
+      failure(() => apply(by('br9')), 'exists');
+      apply(route({ dst, dev: 'br9', priority: 7 }));
+    }
+  });
+
   it('deletes the connected route with its address', () => {
     apply(...attachOps(), { op: 'route.delete', ns: 'sandbox', route: { dst: '0.0.0.0/0', gateway: '10.9.0.1' } });
     apply({ op: 'addr.delete', ns: 'sandbox', dev: 'eth0', address: '10.9.0.2/16' });

@@ -11,7 +11,7 @@ import { skipIf } from '../support/skip.ts';
 const SYSCTLS = ['net/ipv4/ip_forward', 'net/ipv4/conf/eth0/arp_notify', 'net/ipv6/conf/eth0/accept_dad'];
 
 /** What can be the same in two pairs of namespaces: no indexes, and only such MACs as were asked for. */
-function comparable({ links, addresses, routes, sysctls, shaping }: View): unknown {
+function comparable({ links, addresses, routes, rules, sysctls, shaping }: View): unknown {
   const plain = ({ index, linkIndex, linkNetnsId, mac, ...link }: LinkState): unknown => ({
     ...link,
     mac: /^(02:00|0a:58|fe:00)/.test(mac) ? mac : 'random',
@@ -21,6 +21,7 @@ function comparable({ links, addresses, routes, sysctls, shaping }: View): unkno
     addresses: addresses.filter(({ scope }) => scope !== 'link'),
     // Those to fe80::/64 come in the order in which the links got their carrier.
     routes: routes.filter(({ dst }) => dst !== 'fe80::/64'),
+    rules,
     sysctls: [...sysctls],
     shaping: [...shaping],
   };
@@ -65,7 +66,15 @@ describe('the rendered command of an Op', () => {
   function state(ns: Namespace): unknown {
     const shaping = ['veth0', 'eth0', 'ifb0'];
     return comparable(
-      host.observe(ns, { links: 'all', addresses: 'all', routes: true, sysctls: SYSCTLS, shaping, transforms: true }),
+      host.observe(ns, {
+        links: 'all',
+        addresses: 'all',
+        routes: true,
+        rules: true,
+        sysctls: SYSCTLS,
+        shaping,
+        transforms: true,
+      }),
     );
   }
 

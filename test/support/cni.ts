@@ -20,6 +20,12 @@ export const pluginNames = [
   'firewall',
   'portmap',
   'tuning',
+  'dummy',
+  'ipvlan',
+  'macvlan',
+  'ptp',
+  'tap',
+  'vlan',
 ] as const;
 
 export type CniCommand = 'ADD' | 'DEL' | 'CHECK' | 'STATUS' | 'GC' | 'VERSION';

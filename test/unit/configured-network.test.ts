@@ -143,7 +143,7 @@ describe('network spec of a CNI configuration', () => {
     write('10-other.conflist', list('other', { ...ISTHMUS, bridge: 'isth2' }));
     const wrong = { ...ISTHMUS, bridge: 'isth3', ipam: { ranges: [[{ subnet: '10.88.0.1/24' }]] } };
     const misspelt = { ...ISTHMUS, brigde: 'isth4' };
-    write('20-web.conflist', list('web', { type: 'ptp' }, 7, wrong, misspelt, { ...ISTHMUS, driver: 'host' }));
+    write('20-web.conflist', list('web', { type: 'macvlan' }, 7, wrong, misspelt, { ...ISTHMUS, driver: 'host' }));
     write('30-web.conf', { cniVersion: '1.0.0', name: 'web', ...DROP_IN, bridge: 'isth5' });
     write('40-web.json', { cniVersion: '1.0.0', name: 'web', ...ISTHMUS, bridge: 'isth6' });
     const bridgeOf = (spec: SpecText | undefined): string =>

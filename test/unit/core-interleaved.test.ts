@@ -4,7 +4,7 @@ import type { Core } from '../../src/shared/core/core.ts';
 import { createEndpoint } from '../../src/shared/core/endpoints/create-endpoint.ts';
 import { createNetwork } from '../../src/shared/core/networks/create-network.ts';
 import { mendNetworks } from '../../src/shared/core/networks/mend-networks.ts';
-import { removeUnusedNetwork } from '../../src/shared/core/networks/network.ts';
+import { removeUnusedNetwork } from '../../src/shared/core/networks/remove-network.ts';
 import { ensureChainedRules } from '../../src/shared/core/networks/rules.ts';
 import { resetEntries } from '../../src/shared/core/reset-entries.ts';
 import type { Rules } from '../../src/shared/drivers/rules.ts';

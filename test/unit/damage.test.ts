@@ -8,6 +8,7 @@ import { Uplinks } from '../../src/shared/host/uplinks.ts';
 import { hostIfName } from '../../src/shared/model/attachment.ts';
 import type { Op } from '../../src/shared/model/op.ts';
 import { add, attachmentOf, del, makeCore, makeFakeHost, type TestCore } from '../support/core.ts';
+import { makePtpScene, type PtpScene, ptpRules } from '../support/ptp.ts';
 
 const PORT = hostIfName(attachmentOf());
 const BRIDGE_DELETED: KernelChange = { kind: 'link', event: 'delete', name: 'isth0' };
@@ -94,6 +95,41 @@ describe('damageOf', () => {
     });
     resolve();
     assert.deepEqual(await damage, []);
+  });
+});
+
+describe('damageOf driver ptp', () => {
+  let scene: PtpScene;
+  beforeEach(async () => {
+    scene = makePtpScene();
+    await scene.add({}, { rules: ptpRules() });
+  });
+
+  const textsOf = async (...changes: readonly KernelChange[]): Promise<string[]> =>
+    (await damageOf(scene.core, changes)).map(formatChange);
+  const ROUTE_DELETED: KernelChange = { kind: 'route', event: 'delete', name: PORT, destination: '10.7.0.2/32' };
+  const ADDRESS_DELETED: KernelChange = { kind: 'address', event: 'delete', name: PORT, address: '10.7.0.1/32' };
+
+  it('reports a host side that is down, or has lost an address or a route of its own', async () => {
+    scene.run({ op: 'route.delete', ns: 'host', route: { dst: '10.7.0.2/32', dev: PORT } });
+    assert.deepEqual(await textsOf(ROUTE_DELETED), [formatChange(ROUTE_DELETED)]);
+    scene.run({ op: 'addr.delete', ns: 'host', dev: PORT, address: '10.7.0.1/32' });
+    assert.deepEqual(await textsOf(ADDRESS_DELETED), [formatChange(ADDRESS_DELETED)]);
+    scene.run({ op: 'link.set', ns: 'host', name: PORT, set: { up: false } });
+    assert.deepEqual(await textsOf({ ...PORT_DETACHED, event: 'down' }), [`link ${PORT} down`]);
+  });
+
+  it('ignores a host side that is whole, which is no bridge port, and one that is gone', async () => {
+    assert.deepEqual(await textsOf(ROUTE_DELETED, ADDRESS_DELETED, PORT_DETACHED), []);
+    scene.run({ op: 'link.delete', ns: 'host', name: PORT });
+    assert.deepEqual(await textsOf(ROUTE_DELETED, ADDRESS_DELETED, { ...PORT_DETACHED, event: 'delete' }), []);
+  });
+
+  it('reports that its host side is no longer admitted by the filter of others', async () => {
+    const CHAIN: KernelChange = { kind: 'chain', table: 'filter' };
+    assert.deepEqual(await textsOf(CHAIN), []);
+    await scene.filter.remove(scene.filter.list('admit'));
+    assert.deepEqual(await textsOf(CHAIN), [formatChange(CHAIN)]);
   });
 });
 

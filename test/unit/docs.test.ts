@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseClusterConfig } from '../../src/shared/config/cluster.ts';
+import { KEYS_OF } from '../../src/shared/config/driver-keys.ts';
 import { CATALOG } from '../../src/shared/errors/catalog.ts';
 import {
   anchorsOf,
@@ -17,6 +18,12 @@ import {
 } from '../support/docs.ts';
 
 const SCHEMAS = join(ROOT, 'src/shared/config/schemas');
+
+/** Drivers with a table of their own keys. */
+const WITH_TABLE = ['macvlan', 'ipvlan', 'vlan', 'ptp', 'tap', 'host-device'] as const;
+
+/** Keys of these drivers that are in the first table. */
+const COMMON_KEYS = ['ipam', 'exhaustedStatus'];
 
 /** Keys that a runtime, not a person, adds to a configuration, or that libcni reads itself. */
 const NOT_FOR_PEOPLE = [
@@ -73,7 +80,21 @@ describe('the documentation', () => {
 
   it('explains every configuration key, and no other', () => {
     const explained = keyRows(configuration, 'key');
-    assert.deepEqual(explained.toSorted(), propertiesOf('netconf', NOT_FOR_PEOPLE).toSorted());
+    assert.equal(new Set(explained).size, explained.length, 'a key is explained twice');
+    const all = new Set([...explained, ...WITH_TABLE.flatMap((driver) => driverRows(configuration, driver))]);
+    assert.deepEqual([...all].toSorted(), propertiesOf('netconf', NOT_FOR_PEOPLE).toSorted());
+  });
+
+  for (const driver of WITH_TABLE)
+    it(`explains every key of driver ${driver}, and no other`, () => {
+      const elsewhere = driver === 'ptp' ? keyRows(configuration, 'key').filter((key) => key !== 'mtu') : COMMON_KEYS;
+      const own = KEYS_OF[driver].filter((key) => !elsewhere.includes(key));
+      assert.deepEqual(driverRows(configuration, driver).toSorted(), own.toSorted());
+    });
+
+  it('explains every key of dhcp, and no other', () => {
+    const explained = keyRows(configuration, 'key of `dhcp`');
+    assert.deepEqual(explained.toSorted(), propertiesOf('ipam-dhcp', ['name', 'type']).toSorted());
   });
 
   it('explains every ipam key, and no other', () => {
@@ -183,6 +204,14 @@ function leadsSomewhere(from: string, link: string): boolean {
 function keyRows(markdown: string, head: string): string[] {
   const rows = tableRows(markdown, head);
   assert.ok(rows.length > 0, `no table of "${head}"`);
+  return rows.flatMap(([keys = '']) => codesOf(keys));
+}
+
+/** The keys in the table of a driver, in which no cell is empty. */
+function driverRows(markdown: string, driver: string): string[] {
+  const rows = tableRows(markdown, `key of \`${driver}\``);
+  assert.ok(rows.length > 0, `no table of ${driver}`);
+  for (const row of rows) assert.ok(row.length === 3 && !row.includes(''), `${row[0]} has an empty cell`);
   return rows.flatMap(([keys = '']) => codesOf(keys));
 }
 

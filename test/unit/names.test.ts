@@ -4,7 +4,8 @@ import { NetError } from '../../src/shared/errors/net-error.ts';
 import { pluginName } from '../../src/shared/runtime/cni/names.ts';
 
 describe('pluginName', () => {
-  for (const name of ['bridge', 'host-local', 'loopback', 'static'] as const) {
+  const interfaces = ['macvlan', 'ipvlan', 'vlan', 'ptp', 'dummy', 'tap', 'host-device'] as const;
+  for (const name of ['bridge', 'host-local', 'loopback', 'static', ...interfaces] as const) {
     it(`${name} selects that drop-in, in any directory`, () => {
       assert.equal(pluginName(name), name);
       assert.equal(pluginName(`/opt/cni/bin/${name}`), name);
