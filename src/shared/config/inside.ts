@@ -8,10 +8,16 @@ import { parseTap, type TapOptions } from './tap.ts';
 import { parseVlan, type VlanOptions } from './vlan.ts';
 
 /** Options of a driver whose interface has no side on the host. */
-export type InsideOptions = MacvlanOptions | IpvlanOptions | VlanOptions | DummyOptions | TapOptions;
+export type InsideOptions =
+  | MacvlanOptions
+  | IpvlanOptions
+  | VlanOptions
+  | DummyOptions
+  | TapOptions
+  | HostDeviceOptions;
 
 /** Options of a driver whose interface is on no bridge of the host. */
-export type InterfaceOptions = InsideOptions | PtpOptions | HostDeviceOptions;
+export type InterfaceOptions = InsideOptions | PtpOptions;
 
 export type InterfaceDriver = InterfaceOptions['driver'];
 

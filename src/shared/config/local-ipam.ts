@@ -40,8 +40,7 @@ export function parseLocalIpam(config: Json, reading: IpamReading, kind: 'host-l
   throw invalid('.ipam.addresses', undefined, 'there is no address to give', hint);
 }
 
-/** A value of runtimeConfig. */
-export function runtimeValue(config: Json, key: string): unknown {
+function runtimeValue(config: Json, key: string): unknown {
   return field(field(config, 'runtimeConfig'), key);
 }
 

@@ -1,19 +1,15 @@
 import { given } from '../model/given.ts';
 import { field, isObject, type Json } from '../model/json.ts';
-import { type Bandwidth, parseBandwidth } from './bandwidth.ts';
 import { type BridgeOptions, wantsSpoofGuard } from './bridge.ts';
+import { type ChainedConfig, type ChainedName, parseChained } from './chained.ts';
 import { parseCniArgs } from './cni-args.ts';
 import { type DhcpOptions, parseDhcp } from './dhcp.ts';
 import { type Document, parseNetworkName } from './document.ts';
-import { type FirewallOptions, parseFirewall } from './firewall.ts';
-import { type FirewallPluginOptions, parseFirewallPlugin } from './firewall-plugin.ts';
 import type { InterfaceDriver, InterfaceOptions } from './inside.ts';
-import { type LocalIpam, parseLocalIpam, runtimeValue } from './local-ipam.ts';
+import { type LocalIpam, parseLocalIpam } from './local-ipam.ts';
 import { type DriverName, ipamType, type NetworkConfig, parseNetconf } from './netconf.ts';
 import { type OverlayConfig, withoutPool } from './overlay.ts';
-import { type PortMapping, parsePortMappings } from './port-mappings.ts';
 import { type CniResult, parseResult } from './result.ts';
-import { parseTuning, readAllowlist, type Tuning } from './tuning.ts';
 import type { CniVersion } from './versions.ts';
 
 /** Names of the executable; argv[0] selects one. */
@@ -25,10 +21,7 @@ export type PluginName =
   | 'loopback'
   | 'static'
   | InterfaceDriver
-  | 'bandwidth'
-  | 'firewall'
-  | 'portmap'
-  | 'tuning';
+  | ChainedName;
 
 /** How an attachment gets its addresses. */
 export type IpamConfig = LocalIpam | DhcpConfig | DelegateConfig;
@@ -72,13 +65,7 @@ type Wanted =
   | { readonly kind: 'null' | 'host' }
   /** Addresses for another plugin's interface (an IPAM plugin). */
   | { readonly kind: 'addresses'; readonly ipam: LocalIpam | DhcpConfig }
-  | { readonly kind: 'bandwidth'; readonly rates: Bandwidth }
-  | ({ readonly kind: 'firewall'; readonly firewall: FirewallOptions } & Pick<
-      FirewallPluginOptions,
-      'zone' | 'requiresZone'
-    >)
-  | { readonly kind: 'portmap'; readonly firewall: FirewallOptions; readonly mappings: readonly PortMapping[] }
-  | { readonly kind: 'tuning'; readonly tuning: Tuning };
+  | ChainedConfig;
 
 /** A parsed configuration, for ADD, CHECK and STATUS. */
 export type PluginConfig = Wanted & {
@@ -135,22 +122,12 @@ function parseWanted(config: Json, reading: Reading, text?: string): Wanted {
     case 'dhcp':
       return { kind: 'addresses', ipam: parseDhcpIpam(config, args) };
     case 'bandwidth':
-      return { kind: 'bandwidth', rates: parseBandwidth(config) };
-    case 'firewall': {
-      const { rules, adminChain, ...zone } = parseFirewallPlugin(config);
-      return { kind: 'firewall', firewall: { ...rules, adminChain }, ...zone };
-    }
-    case 'portmap': {
-      const firewall = { ...parseFirewall({ ...config, ipMasq: false }), policy: 'open' as const };
-      return { kind: 'portmap', firewall, mappings: parsePortMappings(runtimeValue(config, 'portMappings')) };
-    }
-    case 'tuning': {
-      const mac = parseCniArgs(args).get('MAC');
-      const allowlist = readAllowlist();
-      // STATUS has no interface; any name serves to validate the keys.
-      const tuning = parseTuning({ config, ifName: ifName || 'lo', ...given({ text, mac, allowlist }) });
-      return { kind: 'tuning', tuning };
-    }
+    case 'firewall':
+    case 'portmap':
+    case 'tuning':
+    case 'sbr':
+    case 'vrf':
+      return parseChained(plugin, config, { args, ifName, ...given({ text }) });
     default:
       return parseInterface(config, { ...reading, plugin });
   }

@@ -1,5 +1,5 @@
 import { type Addr, formatAddr, parseAddr } from './addr.ts';
-import type { Attachment } from './attachment.ts';
+import { type Attachment, type AttachmentKey, attachmentDigest } from './attachment.ts';
 import { given } from './given.ts';
 
 /** IFALIASZ - 1, linux/if.h. */
@@ -40,6 +40,36 @@ export function formatDeviceAlias(driver: string, network: string): string {
 export function parseDeviceAlias(text: string | undefined): { driver: string; network: string } | undefined {
   const [, driver, network] = /^isthmus (bridge|overlay) net=(\S+)$/.exec(text ?? '') ?? [];
   return driver === undefined || network === undefined ? undefined : { driver, network };
+}
+
+/** A device of the host that an attachment has, by its alias. */
+export interface MovedDevice {
+  /** Its name on the host. */
+  readonly dev: string;
+  /** Of its attachment. */
+  readonly key: AttachmentKey;
+}
+
+/**
+ * `isthmus moved dev=<name on the host> net=<network> if=<name> id=<container>`; if that is too long for the kernel, a
+ * digest of the attachment. No other reader of aliases takes such a device for an interface that we made.
+ */
+export function formatMovedAlias(dev: string, attachment: Attachment): string {
+  const { network, ifName, containerId } = attachment;
+  const head = `${MARK} moved dev=${dev}`;
+  const whole = `${head} net=${network} if=${ifName} id=${containerId}`;
+  return Buffer.byteLength(whole) <= MAX_ALIAS ? whole : `${head} key=${attachmentDigest(attachment)}`;
+}
+
+/** The inverse of formatMovedAlias; undefined for any other text. */
+export function parseMovedAlias(text: string | undefined): MovedDevice | undefined {
+  const [, dev, rest = ''] = /^isthmus moved dev=(\S+) (.+)$/.exec(text ?? '') ?? [];
+  if (dev === undefined) return undefined;
+  const [, digest] = /^key=([0-9a-f]{64})$/.exec(rest) ?? [];
+  if (digest !== undefined) return { dev, key: digest as AttachmentKey };
+  const [, network, ifName, containerId] = /^net=(\S+) if=(\S+) id=(\S+)$/.exec(rest) ?? [];
+  if (network === undefined || ifName === undefined || containerId === undefined) return undefined;
+  return { dev, key: attachmentDigest({ camp: 'cni', network, ifName, containerId }) };
 }
 
 /** The stand-in for an attachment whose id had no room in the alias. Its interface name identifies it. */

@@ -7,7 +7,7 @@ import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 export type Camp = 'cni' | 'cnm';
 
 /** The part of an attachment that a call owns. A chained DEL removes its own role only. */
-export type Role = 'interface' | 'ipam' | 'loopback' | 'portmap' | 'firewall' | 'bandwidth' | 'tuning';
+export type Role = 'interface' | 'ipam' | 'loopback' | 'portmap' | 'firewall' | 'bandwidth' | 'tuning' | 'sbr' | 'vrf';
 
 /** The identity of one attachment point. */
 export interface Attachment {

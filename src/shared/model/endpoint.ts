@@ -2,6 +2,7 @@ import type { Attachment, SandboxId } from './attachment.ts';
 import type { FirewallBackend, FirewallEntry, PublishedEntry, RelayFacts } from './firewall.ts';
 import type { InsideFacts, LinkFacts, LoneLinkFacts } from './interface-facts.ts';
 import type { LinkChanges, Op } from './op.ts';
+import type { SbrFacts, VrfFacts } from './routing-facts.ts';
 import type { RateLimit } from './shaping.ts';
 
 /** The sandbox that an endpoint is attached to. */
@@ -161,6 +162,18 @@ export interface TuningPart extends Part {
   readonly guardedPort?: string;
 }
 
+export interface SbrPart extends Part {
+  readonly kind: 'sbr';
+  readonly role: 'sbr';
+  readonly sbr: SbrFacts;
+}
+
+export interface VrfPart extends Part {
+  readonly kind: 'vrf';
+  readonly role: 'vrf';
+  readonly vrf: VrfFacts;
+}
+
 export interface TunedFacts {
   /** Keys and values, in the order to set them. */
   readonly sysctls: readonly (readonly [string, string])[];
@@ -169,7 +182,7 @@ export interface TunedFacts {
 }
 
 /** A part of an attachment that one plugin of a chain owns. */
-export type ChainedPart = PortsPart | FirewallPart | BandwidthPart | TuningPart;
+export type ChainedPart = PortsPart | FirewallPart | BandwidthPart | TuningPart | SbrPart | VrfPart;
 
 /** One role's part of one attachment, as facts. Valid for one boot. */
 export type Endpoint = CniEndpoint | LoneEndpoint | DockerEndpoint | RecalledEndpoint | ChainedPart;

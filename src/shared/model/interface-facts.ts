@@ -48,8 +48,52 @@ export interface LinkFacts {
   readonly leavesDefaultVlan?: true;
 }
 
+/** One address of a device of the host. */
+export interface DeviceAddress {
+  /** With its prefix length. */
+  readonly address: string;
+  readonly noPrefixRoute?: true;
+}
+
+/** What a device has on the host. */
+export interface DeviceState {
+  readonly mac: string;
+  readonly mtu: number;
+  readonly up: boolean;
+  readonly alias?: string;
+  readonly master?: string;
+  /** Permanent ones, but for the IPv6 link-local address that the kernel makes. */
+  readonly addresses: readonly DeviceAddress[];
+  /** Those that neither the kernel nor a router made. */
+  readonly routes: readonly RouteSpec[];
+}
+
+/** A device of the host that an endpoint has for as long as it lives. */
+export interface MovedLink {
+  readonly kind: 'moved';
+  /** Its name on the host. */
+  readonly dev: string;
+  /** IFLA_INFO_KIND; absent for hardware. */
+  readonly type?: string;
+  /** As in LinkState: hardware is found by them under any name. */
+  readonly permMac?: string;
+  readonly parentDev?: string;
+  /** What DEL restores. */
+  readonly before: DeviceState;
+}
+
+/** A device that a program drives without the kernel (DPDK): there is no interface. */
+export interface UserspaceLink {
+  readonly kind: 'userspace';
+  /** Its PCI address. */
+  readonly device: string;
+}
+
+/** Kinds of links that are made in the sandbox. */
+export type MadeLink = Exclude<LinkKind, { kind: 'veth' | 'bridge' | 'ifb' | 'vxlan' | 'vrf' }>;
+
 /** Kinds of links that an endpoint may have without a side on the host. */
-export type LoneLink = Exclude<LinkKind, { kind: 'veth' | 'bridge' | 'ifb' | 'vxlan' | 'vrf' }>;
+export type LoneLink = MadeLink | MovedLink | UserspaceLink;
 
 /** The interface of an endpoint that has no side on the host. */
 export interface LoneLinkFacts {
@@ -60,6 +104,8 @@ export interface LoneLinkFacts {
   readonly mac?: string;
   /** Bytes; absent: its parent's. */
   readonly mtu?: number;
+  /** A bridge in the sandbox that it is a port of. */
+  readonly master?: string;
   /** IFLA_IFALIAS. It names the owner, so that DEL finds the interface where the state was lost. */
   readonly alias: string;
 }

@@ -3,6 +3,7 @@ import type { Endpoint } from '../model/endpoint.ts';
 import * as fact from './fact-shapes.ts';
 import { inside, link } from './interface-shapes.ts';
 import { loneLink } from './lone-shapes.ts';
+import { sbr, vrf } from './routing-shapes.ts';
 import * as is from './shapes.ts';
 import type { DockerNetworkRow, NetworkRow, PoolRow } from './store.ts';
 
@@ -71,6 +72,8 @@ const endpoint = is.variant('kind', {
     before: fact.tuned,
     guardedPort: is.optional(is.device),
   }),
+  sbr: is.record({ ...part, sbr }),
+  vrf: is.record({ ...part, vrf }),
 });
 
 const network = is.record({

@@ -1,7 +1,15 @@
 import type { LoneLink } from '../model/interface-facts.ts';
+import { route } from './interface-shapes.ts';
 import * as is from './shapes.ts';
 
 const parent = { dev: is.device, devNs: is.optional(is.oneOf('host', 'sandbox')) };
+
+/** DeviceState. A hardware address may have another length than Ethernet's. */
+const deviceState = is.record({
+  ...{ mac: is.text, mtu: is.u32, up: is.flag, alias: is.optional(is.text), master: is.optional(is.device) },
+  addresses: is.list(is.record({ address: is.prefix, noPrefixRoute: is.optional(is.oneOf(true)) })),
+  routes: is.list(route),
+});
 
 /** The link of LoneLinkFacts, by kind. */
 const link = is.variant('kind', {
@@ -19,6 +27,12 @@ const link = is.variant('kind', {
     multiQueue: is.optional(is.oneOf(true)),
     vnetHdr: is.optional(is.oneOf(true)),
   }),
+  moved: is.record({
+    dev: is.device,
+    ...{ type: is.optional(is.text), permMac: is.optional(is.text), parentDev: is.optional(is.text) },
+    before: deviceState,
+  }),
+  userspace: is.record({ device: is.text }),
 } satisfies Readonly<Record<LoneLink['kind'], is.Shape>>);
 
 /** LoneLinkFacts */
@@ -27,5 +41,6 @@ export const loneLink = is.record({
   link,
   mac: is.optional(is.mac),
   mtu: is.optional(is.u32),
+  master: is.optional(is.device),
   alias: is.text,
 });
