@@ -1,11 +1,11 @@
 import { setImmediate } from 'node:timers/promises';
 import type { ClusterNetworks } from '../../src/shared/core/cluster-networks.ts';
 import { HeldPorts } from '../../src/shared/core/ports/held-ports.ts';
-import { asNetError } from '../../src/shared/errors/net-error.ts';
+import { asNetError, type NetError } from '../../src/shared/errors/net-error.ts';
 import { isAbsence } from '../../src/shared/host/failure.ts';
-import type { Host } from '../../src/shared/host/host.ts';
-import { LinkRemover } from '../../src/shared/host/link-remover.ts';
-import { type LinuxHost, openLinuxHost } from '../../src/shared/host/linux-host.ts';
+import type { Host, Namespace } from '../../src/shared/host/host.ts';
+import { LinkRemover, type UnwantedLink } from '../../src/shared/host/link-remover.ts';
+import { type LinuxHost, linuxNamespace, openLinuxHost } from '../../src/shared/host/linux-host.ts';
 import { linuxPortSockets } from '../../src/shared/host/port-sockets.ts';
 import { Uplinks } from '../../src/shared/host/uplinks.ts';
 import { sweepScopeNotes } from '../../src/shared/ipam/scope-notes.ts';
@@ -118,8 +118,8 @@ export class ResidentCore implements CoreOpener, Disposable {
       log,
       changes: this.#changes,
       lock: (key) => this.#locks.lock(key),
-      removeLink: async (link) => {
-        const failure = await this.#remover.remove(link);
+      removeLink: async (link, sandbox) => {
+        const failure = await this.#removeLink(link, sandbox);
         return failure !== undefined && isAbsence(failure) ? undefined : failure;
       },
       rest: () => setImmediate(),
@@ -132,6 +132,13 @@ export class ResidentCore implements CoreOpener, Disposable {
       delegates: { env, stderr: stderr ?? intoLog(log), umask, ...given({ gone }) },
       ...given({ dockerName: env.ISTHMUS_DOCKER_NAME, phases, stamp, cluster: this.cluster }),
     });
+  }
+
+  /** A sandbox has few links to delete, so that its remover lives for one. */
+  async #removeLink(link: UnwantedLink, sandbox: Namespace | undefined): Promise<NetError | undefined> {
+    if (sandbox === undefined) return await this.#remover.remove(link);
+    using remover = new LinkRemover(linuxNamespace(sandbox));
+    return await remover.remove(link);
   }
 
   /** Holds the host ports that another process has claimed or released. Never rejects. */

@@ -28,10 +28,10 @@ export interface Core {
    */
   lock(key: string): Promise<Disposable>;
   /**
-   * Deletes a link in the host's namespace without blocking other calls. Accepts absence. If undefined, `reverse`
+   * Deletes a link without blocking other calls, in the sandbox if one is given. Accepts absence. If undefined, `reverse`
    * deletes links like everything else.
    */
-  readonly removeLink?: (link: LinkName) => Promise<NetError | undefined>;
+  readonly removeLink?: (link: LinkName, sandbox?: Namespace) => Promise<NetError | undefined>;
   /** Lets other calls of this thread go on. Absent in a process that serves one call. */
   readonly rest?: () => Promise<unknown>;
   /**

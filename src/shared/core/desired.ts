@@ -3,7 +3,9 @@ import { planInside } from '../drivers/inside.ts';
 import { guardsOf, planEntries, planGuard, planLink } from '../drivers/link.ts';
 import { planLoneLink } from '../drivers/lone/link.ts';
 import { planDeviceRules, planPorts } from '../drivers/rules.ts';
+import { planSbr } from '../drivers/sbr/sbr.ts';
 import { planTuning } from '../drivers/tuning/tuning.ts';
+import { planVrf } from '../drivers/vrf/vrf.ts';
 import type { View } from '../host/host.ts';
 import { type Attachment, ifbName } from '../model/attachment.ts';
 import {
@@ -48,7 +50,8 @@ export function desired(endpoint: Endpoint): Plan {
       ].reduce(joinPlans, joinPlans(planGuarded(endpoint), planLink(endpoint.link)));
     }
     case 'lone': {
-      const { ifName, mac = '' } = endpoint.link;
+      const { ifName, link, mac = '' } = endpoint.link;
+      if (link.kind === 'userspace') return EMPTY_PLAN;
       const inside = planInside(EMPTY_VIEW, { ifName, mac }, endpoint.inside);
       return joinPlans(planLoneLink(endpoint.link), { ops: inside.ops, undo: endpoint.journal ?? [] });
     }
@@ -62,6 +65,10 @@ export function desired(endpoint: Endpoint): Plan {
       return planShaping(endpoint.shaping, { hostIfGoes: false });
     case 'tuning':
       return joinPlans(planEntries('bridge', macsOf(endpoint)), planTuning(attachment.ifName, endpoint));
+    case 'sbr':
+      return planSbr(endpoint.sbr);
+    case 'vrf':
+      return planVrf(attachment.ifName, endpoint.vrf);
     case 'firewall':
       return joinPlans(planEntries('firewalld', sourcesOf(endpoint)), planOwnRules(endpoint));
   }

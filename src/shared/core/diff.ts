@@ -36,13 +36,15 @@ export async function firstDrift(
   { host, sandbox }: Required<Namespaces>,
 ): Promise<NetError | undefined> {
   const outside = core.host.observe(host, queryOf(ops, 'host'));
-  const inside = core.host.observe(sandbox, queryOf(ops, 'sandbox'));
+  // Routes of the main table are the container's own affair.
+  const routes = ops.flatMap((op) => (op.op === 'route.add' && op.route.table !== undefined ? [op.route] : []));
+  const inside = core.host.observe(sandbox, { ...queryOf(ops, 'sandbox'), routes: routes.length > 0 });
   for (const op of ops) {
     const links = op.ns === 'host' ? outside.links : inside.links;
     if ('name' in op && op.op !== 'link.delete' && op.op !== 'link.move' && !links.has(op.name))
       return drift(`link ${op.name}`, 'is gone');
     if (op.op === 'firewall.add') await core.rest?.();
-    const found = op.op === 'firewall.add' ? await entriesDrift(core, op) : opDrift(op, outside, inside, []);
+    const found = op.op === 'firewall.add' ? await entriesDrift(core, op) : opDrift(op, outside, inside, routes);
     if (found !== undefined) return found;
   }
   return undefined;
@@ -135,6 +137,8 @@ function linkDrift({ name, set }: Extract<Op, { op: 'link.set' }>, view: View): 
   const link = view.links.get(name);
   if (link === undefined) return undefined;
   if (set.up === true && !link.up) return drift(`link ${name}`, 'is down');
+  if (typeof set.master === 'string' && link.master !== set.master)
+    return drift(`link ${name}`, `is not in ${set.master}`);
   for (const key of ['mac', 'mtu', 'promisc', 'allMulticast', 'txQueueLength'] as const) {
     const wanted = set[key];
     if (wanted !== undefined && link[key] !== wanted) {

@@ -37,7 +37,7 @@ export async function reverse(core: Core, ops: readonly Op[], namespaces: Namesp
       }
     } else if (core.removeLink !== undefined && isRemoval(first)) {
       core.mark?.('kernel');
-      errors.push(...(await removeLinks(core.removeLink, group)));
+      errors.push(...(await removeLinks(core.removeLink, group, namespaces)));
       core.mark?.('unlink');
     } else errors.push(...core.host.revert(group, namespaces));
   }
@@ -45,8 +45,18 @@ export async function reverse(core: Core, ops: readonly Op[], namespaces: Namesp
 }
 
 /** Deletes all links concurrently: the kernel takes as long for many as for one. */
-async function removeLinks(remove: NonNullable<Core['removeLink']>, ops: readonly Op[]): Promise<NetError[]> {
-  const failures = await Promise.all(ops.map((op) => (isRemoval(op) ? remove(op) : undefined)));
+async function removeLinks(
+  remove: NonNullable<Core['removeLink']>,
+  ops: readonly Op[],
+  { sandbox }: Namespaces,
+): Promise<NetError[]> {
+  const removeOne = (op: Op): Promise<NetError | undefined> | undefined => {
+    if (!isRemoval(op)) return undefined;
+    if (op.ns === 'host') return remove(op);
+    // Without its namespace, the link is gone too.
+    return sandbox === undefined ? undefined : remove(op, sandbox);
+  };
+  const failures = await Promise.all(ops.map(removeOne));
   return failures.flatMap((failure) => failure ?? []);
 }
 
@@ -75,11 +85,11 @@ function isFirewall(op: Op | undefined): op is FirewallOp {
 }
 
 function isRemoval(op: Op | undefined): op is Extract<Op, { op: 'link.delete' }> {
-  return op?.op === 'link.delete' && op.ns === 'host';
+  return op?.op === 'link.delete';
 }
 
 /**
- * Groups consecutive ops by the executor that runs them. `apart` puts deletions of host links into groups of their own.
+ * Groups consecutive ops by the executor that runs them. `apart` puts deletions of links into groups of their own.
  */
 function groups(ops: readonly Op[], apart = false): Op[][] {
   const sortOf = (op: Op | undefined): string =>

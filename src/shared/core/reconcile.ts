@@ -9,6 +9,7 @@ import { attachmentKey, ifFree, type TryLock } from './apply.ts';
 import type { Core } from './core.ts';
 import { entriesOf } from './desired.ts';
 import { openIfThere, removeEndpoint } from './endpoints/delete-endpoint.ts';
+import { returnStrays } from './endpoints/devices.ts';
 import { mendEndpoints } from './endpoints/mend-endpoints.ts';
 import { deleteRecord } from './endpoints/record.ts';
 import { reverse } from './execute.ts';
@@ -51,6 +52,7 @@ export async function reconcile(
 ): Promise<Reconciled> {
   const errors: NetError[] = [];
   const endpoints = await removeInterrupted(core, tryLock, errors);
+  errors.push(...(await returnStrays(core, tryLock)));
   const networks = await removeUnused(core, errors);
   const reset = sweep ? await resetEntries(core, { tryLock, wait }) : { entries: 0, errors: [] };
   const ofNetworks = await mendNetworks(core);

@@ -51,7 +51,10 @@ export interface RemovalRequest {
    * an interface of another plugin in the sandbox (a node taken over from the reference plugins).
    */
   readonly orphans: 'none' | 'own' | 'any';
-  /** With `any`: the kind of link that the other plugin makes in the sandbox. Default: `veth`. */
+  /**
+   * The kind of link in the sandbox that `any` also matches. `moved`: a device of the host, which is given back. Default:
+   * `veth`.
+   */
   readonly kind?: string;
   /** Called under the lock with the current record. Nothing is removed if it returns false. */
   readonly when?: (row: Endpoint | undefined) => boolean;

@@ -1,7 +1,8 @@
 import type { View, ViewQuery } from '../host/host.ts';
 import type { Addr } from '../model/addr.ts';
+import type { Attachment } from '../model/attachment.ts';
 import type { BridgeEntry } from '../model/firewall.ts';
-import type { HostSideFacts, InsideFacts, LinkFacts, LoneLinkFacts } from '../model/interface-facts.ts';
+import type { HostSideFacts, InsideFacts, LinkFacts, LoneLink, LoneLinkFacts } from '../model/interface-facts.ts';
 import type { NsRef } from '../model/link.ts';
 import type { Plan } from '../model/op.ts';
 import type { Prefix } from '../model/prefix.ts';
@@ -72,6 +73,7 @@ export interface Driver {
 
 /** Names of an endpoint without a side on the host. */
 export interface LoneNames extends Omit<EndpointNames, 'hostIf'> {
+  readonly attachment: Attachment;
   /** `mac` is what the caller requests. */
   readonly isRequested: boolean;
 }
@@ -82,6 +84,11 @@ export interface LoneDriver {
   readonly parentNs: NsRef;
   /** Its neighbours are those of its parent, and may know another MAC for its addresses. */
   readonly announces: boolean;
+  /**
+   * Only of a driver that takes a device of the host: true if `link`, which another endpoint has, may be the device that
+   * this driver looks for.
+   */
+  takes?(link: LoneLink): boolean;
   /** Adds what the driver's options imply. */
   complete(addressing: Addressing): Addressing;
   /** The next query, given the view so far and how many looks made it; undefined once the view is complete. */

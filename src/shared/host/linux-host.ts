@@ -111,7 +111,8 @@ function linuxNamespaces({ host, sandbox }: Namespaces): LinuxNamespaces {
   return { host: linuxNamespace(host), ...(sandbox === undefined ? {} : { sandbox: linuxNamespace(sandbox) }) };
 }
 
-function linuxNamespace(ns: Namespace): LinuxNamespace {
+/** Throws NetError `internal` for one of another kind of host. */
+export function linuxNamespace(ns: Namespace): LinuxNamespace {
   if (ns instanceof LinuxNamespace) return ns;
   const what = 'it was opened by another host';
   throw fault.internal('host', `namespace ${ns.path}`, what);

@@ -97,13 +97,29 @@ function deleteRoute(op: RouteOp, ns: FakeNetns): void {
       (dev === undefined || route.dev === dev) &&
       (priority === undefined || route.priority === priority),
   );
-  if (index < 0) throw opError(op, ESRCH);
-  ns.routes.splice(index, 1);
+  if (index >= 0) ns.routes.splice(index, 1);
+  else deleteConnected(op, ns);
+}
+
+/** The kernel does not make its route to a subnet again while the link stays up. */
+function deleteConnected(op: RouteOp, ns: FakeNetns): void {
+  const { dst, gateway, dev } = op.route;
+  const isOf = ({ dev: own, address, noPrefixRoute }: FakeNetns['addresses'][number]): boolean => {
+    const prefix = parsePrefix(address);
+    return prefix !== undefined && !noPrefixRoute && own === dev && formatPrefix(networkOf(prefix)) === dst;
+  };
+  const isThere = gateway === undefined && connectedRoutes(ns).some((route) => route.dst === dst && route.dev === dev);
+  if (!isThere) throw opError(op, ESRCH);
+  ns.addresses = ns.addresses.map((one) => (isOf(one) ? { ...one, noPrefixRoute: true } : one));
 }
 
 /** Splits the routes into the kernel's routes to the subnets of links that are up, and the others. */
 export function allRoutes(ns: FakeNetns): RouteState[] {
-  const connected = ns.addresses.flatMap(({ dev, address, noPrefixRoute }): RouteState[] => {
+  return [...connectedRoutes(ns), ...ns.routes];
+}
+
+function connectedRoutes(ns: FakeNetns): RouteState[] {
+  return ns.addresses.flatMap(({ dev, address, noPrefixRoute }): RouteState[] => {
     const prefix = parsePrefix(address);
     if (prefix === undefined || noPrefixRoute || !ns.links.get(dev)?.state.up || dev === 'lo') return [];
     if (prefix.length === BITS[prefix.addr.family] && prefix.addr.family === 4) return [];
@@ -113,7 +129,6 @@ export function allRoutes(ns: FakeNetns): RouteState[] {
       ? [{ ...common, scope: 'link', source: address.split('/')[0] ?? '' }]
       : [{ ...common, scope: 'global', priority: CONNECTED_METRIC_V6 }];
   });
-  return [...connected, ...ns.routes];
 }
 
 /** Returns the device that reaches an address without a gateway, or undefined. */

@@ -6,6 +6,7 @@ import { type Attachment, attachmentText, type Role } from '../../model/attachme
 import type { ChainedPart, DeviceRules, ShapingFacts, ZoneFacts } from '../../model/endpoint.ts';
 import { given } from '../../model/given.ts';
 import type { Op } from '../../model/op.ts';
+import type { SbrFacts, VrfFacts } from '../../model/routing-facts.ts';
 import type { LocalStore } from '../../store/store.ts';
 import { assertOther } from '../ambient.ts';
 import { attachmentKey, transition } from '../apply.ts';
@@ -50,7 +51,9 @@ export type PartFacts =
   | ({ readonly kind: 'ports'; readonly rules?: DeviceRules } & PublishedPorts)
   | { readonly kind: 'firewall'; readonly zone?: ZoneFacts; readonly rules?: DeviceRules }
   | { readonly kind: 'bandwidth'; readonly shaping: ShapingFacts }
-  | ({ readonly kind: 'tuning' } & TuningFacts);
+  | ({ readonly kind: 'tuning' } & TuningFacts)
+  | { readonly kind: 'sbr'; readonly sbr: SbrFacts }
+  | { readonly kind: 'vrf'; readonly vrf: VrfFacts };
 
 /**
  * Creates and records the part, all or nothing. Removes first what a dead ADD, or an earlier sandbox of the same name,
@@ -140,6 +143,10 @@ function partOf(
       return { ...part, role: 'firewall', ...facts };
     case 'bandwidth':
       return { ...part, role: 'bandwidth', ...facts };
+    case 'sbr':
+      return { ...part, role: 'sbr', ...facts };
+    case 'vrf':
+      return { ...part, role: 'vrf', ...facts };
     case 'tuning':
       return { ...part, role: 'tuning', ...facts, ...given({ guardedPort: guardedPort(store, attachment) }) };
   }

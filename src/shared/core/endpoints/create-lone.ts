@@ -9,7 +9,7 @@ import { addressesOf, type LoneEndpoint } from '../../model/endpoint.ts';
 import { given } from '../../model/given.ts';
 import type { LoneLinkFacts } from '../../model/interface-facts.ts';
 import { macOfDigest } from '../../model/mac.ts';
-import type { Op, Plan } from '../../model/op.ts';
+import { EMPTY_PLAN, type Op, type Plan } from '../../model/op.ts';
 import { assertOther } from '../ambient.ts';
 import { attachmentKey, transition } from '../apply.ts';
 import { type Core, type IpamResult, NO_ADDRESSES } from '../core.ts';
@@ -19,6 +19,7 @@ import { observeStepwise } from '../view.ts';
 import { awaitAddresses, awaitRunning } from './await-addresses.ts';
 import { asRemoval, clearWay } from './clear-way.ts';
 import { removeEndpoint } from './delete-endpoint.ts';
+import { assertFree, isSameDevice } from './devices.ts';
 
 interface Begun {
   readonly facts: LoneEndpoint;
@@ -65,9 +66,10 @@ async function build(core: Core, request: LoneRequest, sandbox: Namespace, begun
   let built = begun;
   const { link } = begun.facts;
   const create = planLoneLink(link).ops;
+  const isUserspace = link.link.kind === 'userspace';
   if (source?.kind === 'delegate') {
     const up: Op = { op: 'link.set', ns: 'sandbox', name: attachment.ifName, set: { up: true } };
-    await execute(core, [...create, up], namespaces);
+    await execute(core, isUserspace ? [] : [...create, up], namespaces);
     core.mark?.('kernel');
     const result = await source.acquire();
     core.mark?.('delegate');
@@ -80,7 +82,7 @@ async function build(core: Core, request: LoneRequest, sandbox: Namespace, begun
     const resized: Op[] =
       mtu === undefined ? [] : [{ op: 'link.set', ns: 'sandbox', name: attachment.ifName, set: { mtu } }];
     await execute(core, [...resized, ...built.inside.ops], namespaces);
-  } else if (driver.announces && link.mac === undefined) {
+  } else if (driver.announces && link.mac === undefined && !isUserspace) {
     // The kernel chooses the MAC that the neighbours are told.
     await execute(core, create, namespaces);
     built = describe(core, request, sandbox, begun.result, link);
@@ -88,7 +90,7 @@ async function build(core: Core, request: LoneRequest, sandbox: Namespace, begun
   } else await execute(core, [...create, ...begun.inside.ops], namespaces);
   core.mark?.('kernel');
   await awaitAddresses(core.host, sandbox, built.inside.ops);
-  if (built.facts.inside.up) await awaitRunning(core.host, sandbox, attachment.ifName);
+  if (built.facts.inside.up && !isUserspace) await awaitRunning(core.host, sandbox, attachment.ifName);
   return built;
 }
 
@@ -120,6 +122,7 @@ function describe(
     ...given({ scope, stamp: core.stamp }),
     ...(source?.kind === 'delegate' ? { delegate: { type: source.type, config: source.config } } : {}),
   };
+  if (link.link.kind === 'userspace') return { result, facts, inside: EMPTY_PLAN };
   const { ifName } = link;
   const before = core.host.observe(sandbox, { ...insideQuery(facts.inside), links: [ifName] });
   const mac = link.mac ?? before.links.get(ifName)?.mac ?? '';
@@ -132,6 +135,8 @@ function describe(
 function linkOf(core: Core, request: LoneRequest, sandbox: Namespace, { addresses }: Addressing): LoneLinkFacts {
   const { attachment, driver, source } = request;
   const { host } = core;
+  // Before the driver looks for the device: where another attachment has it, it is not on the host.
+  if (driver.takes !== undefined) assertFree(core, attachment, driver.takes);
   const mac = request.mac ?? macOfDigest(digest('mac', attachmentDigest(attachment)));
   const view = observeStepwise(host, driver.parentNs === 'host' ? host.own : sandbox, (seen, looks) =>
     driver.query(seen, looks),
@@ -142,7 +147,10 @@ function linkOf(core: Core, request: LoneRequest, sandbox: Namespace, { addresse
     ...given({ scope }),
     addresses: scope === undefined ? [] : addresses.map(({ address }) => address.addr),
   });
-  return driver.describeLink(view, { ifName: attachment.ifName, mac, isRequested: request.mac !== undefined, alias });
+  const { ifName } = attachment;
+  const facts = driver.describeLink(view, { attachment, ifName, mac, isRequested: request.mac !== undefined, alias });
+  assertFree(core, attachment, (link) => isSameDevice(link, facts.link));
+  return facts;
 }
 
 /** MAC and MTU are as the kernel has them: the driver may leave either to it. */

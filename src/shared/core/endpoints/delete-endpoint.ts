@@ -9,7 +9,6 @@ import { isDiskFull } from '../../store/sqlite-errors.ts';
 import type { LocalStore } from '../../store/store.ts';
 import { attachmentKey } from '../apply.ts';
 import type { Core, DelegateSource } from '../core.ts';
-import { desired } from '../desired.ts';
 import { reverse } from '../execute.ts';
 import { removeUnusedNetwork } from '../networks/remove-network.ts';
 import { promotePartners } from '../ports/publish.ts';
@@ -17,6 +16,7 @@ import type { RemovalRequest } from '../requests.ts';
 import { deleteLostEntries } from '../reset-entries.ts';
 import { orphanUndo } from './orphans.ts';
 import { deleteRecord } from './record.ts';
+import { undoPart } from './undo.ts';
 
 /** Runtimes use container ids of 64 characters. These always fit into an alias. */
 const LONGEST_USUAL_ID = 64;
@@ -65,7 +65,6 @@ export async function removeEndpoint(
   request: RemovalRequest,
   sandbox: Namespace | undefined,
 ): Promise<NetError[]> {
-  const { host } = core;
   const { attachment } = request;
   const row = recordOf(core, request);
   if (request.when?.(row) === false) return [];
@@ -78,9 +77,7 @@ export async function removeEndpoint(
   const delegate = delegateOf(core, request, row);
   // A DHCP client releases its lease over the link, so it runs first. Other plugins release after the link is deleted.
   if (delegate?.type === 'dhcp') errors.push(...(await released(delegate, row)));
-  const undo = row === undefined ? orphanUndo(core, request, same) : desired(row).undo;
-  const namespaces = same === undefined ? { host: host.own } : { host: host.own, sandbox: same };
-  errors.push(...(await reverse(core, undo, namespaces)));
+  errors.push(...(await undoPart(core, request, row, same)));
   core.mark?.('kernel');
   if (delegate !== undefined && delegate.type !== 'dhcp') errors.push(...(await released(delegate, row)));
   errors.push(...(await deleteLostEntries(core, row, request)));
@@ -177,11 +174,11 @@ async function released(delegate: DelegateSource, row: Endpoint | undefined): Pr
 }
 
 /**
- * The sandbox of an interface that has no side on the host, where the caller names none (CNI_NETNS is empty) or another;
- * undefined if it is gone, and the interface with it.
+ * The sandbox of a part that is in it alone, where the caller names none (CNI_NETNS is empty) or another;
+ * undefined if it is gone, and the part with it.
  */
 function recordedSandbox(core: Core, row: Endpoint): Namespace | undefined {
-  if (row.kind !== 'lone') return undefined;
+  if (row.kind !== 'lone' && row.kind !== 'sbr' && row.kind !== 'vrf') return undefined;
   using stack = new DisposableStack();
   const opened = openIfThere(core, row.sandbox.path);
   if (opened === undefined) return undefined;

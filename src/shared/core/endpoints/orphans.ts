@@ -1,27 +1,40 @@
 import { fault } from '../../errors/fault.ts';
 import type { Namespace } from '../../host/host.ts';
-import { parseAlias } from '../../model/alias.ts';
+import { parseAlias, parseMovedAlias } from '../../model/alias.ts';
 import { hostIfName, sameAttachment } from '../../model/attachment.ts';
-import type { LinkState } from '../../model/link.ts';
+import { ifNameFault, type LinkState } from '../../model/link.ts';
 import type { Op } from '../../model/op.ts';
 import type { Core } from '../core.ts';
 import { removalByName } from '../desired.ts';
 import type { RemovalRequest } from '../requests.ts';
+import { strayDevice, unmarked } from './devices.ts';
 
-/** Ops that delete an endpoint without a record: finds its interface by name. */
+/** Ops that delete an endpoint without a record: finds its interface by name. A device of the host is given back. */
 export function orphanUndo(core: Core, request: RemovalRequest, sandbox: Namespace | undefined): Op[] {
   if (request.orphans === 'none') return [];
   const hostIf = hostIfName(request.attachment);
   const undo = removalByName(request.attachment, hostIf);
   const name = request.attachment.ifName;
-  if (sandbox === undefined || sandbox.id === core.host.own.id) return undo;
-  const kind = kindInside(core, request, core.host.observe(sandbox, { links: [name] }).links.get(name));
+  const place = sandbox?.id === core.host.own.id ? undefined : sandbox;
+  const device = strayDevice(core, request.attachment, place, request.kind === 'moved');
+  if (place === undefined || device.length > 0) return [...undo, ...device];
+  const inside = core.host.observe(place, { links: [name] }).links.get(name);
+  if (request.kind === 'moved' && inside !== undefined) return [...undo, ...foreignDevice(core, request, inside)];
+  const kind = kindInside(core, request, inside);
   return kind === undefined ? undo : [...undo, { op: 'link.delete', ns: 'sandbox', name, kind }];
+}
+
+/** Gives back what the reference plugin moved: its alias is the name that it had on the host. */
+function foreignDevice(core: Core, { orphans }: RemovalRequest, link: LinkState): Op[] {
+  const { alias, loopback } = link;
+  const isNamed = alias !== undefined && ifNameFault(alias) === undefined;
+  return orphans === 'any' && isNamed && !loopback ? unmarked(core, alias, { ns: 'sandbox', link }) : [];
 }
 
 /** The kind of the interface in the sandbox, if it is the attachment's: by its alias, or as another plugin makes it. */
 function kindInside(core: Core, { attachment, orphans, kind = 'veth' }: RemovalRequest, inside?: LinkState) {
-  if (inside?.kind === undefined) return undefined;
+  // A device of the host that another attachment has is not ours to delete.
+  if (inside?.kind === undefined || parseMovedAlias(inside.alias) !== undefined) return undefined;
   const named = parseAlias(inside.alias)?.attachment;
   if (named !== undefined) return sameAttachment(named, attachment) ? inside.kind : undefined;
   if (orphans !== 'any' || inside.kind !== kind) return undefined;

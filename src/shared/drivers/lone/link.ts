@@ -1,16 +1,26 @@
 import { given } from '../../model/given.ts';
 import type { LoneLinkFacts } from '../../model/interface-facts.ts';
-import type { Plan } from '../../model/op.ts';
+import { EMPTY_PLAN, type Plan } from '../../model/op.ts';
+import { planMove } from './moved.ts';
 
-/** Creates the interface in the sandbox. The undo deletes it, unless another link has its name by then. */
-export function planLoneLink({ ifName: name, link, mac, mtu, alias }: LoneLinkFacts): Plan {
+/**
+ * Creates the interface in the sandbox, or moves it there. The undo deletes it, unless another link has its name by
+ * then, or moves it back.
+ */
+export function planLoneLink({ ifName: name, link, mac, mtu, master, alias }: LoneLinkFacts): Plan {
+  if (link.kind === 'userspace') return EMPTY_PLAN;
+  if (link.kind === 'moved') return planMove(link, name, alias);
   return {
-    ops: [{ op: 'link.create', ns: 'sandbox', name, link, ...given({ mac, mtu }), alias }],
-    undo: [{ op: 'link.delete', ns: 'sandbox', name, kind: kindOf(link) }],
+    ops: [
+      { op: 'link.create', ns: 'sandbox', name, link, ...given({ mac, mtu }), alias },
+      ...(master === undefined ? [] : [{ op: 'link.set', ns: 'sandbox', name, set: { master } } as const]),
+    ],
+    undo: [{ op: 'link.delete', ns: 'sandbox', name, ...given({ kind: kindOf(link) }) }],
   };
 }
 
-/** The kernel's name of the kind. */
-export function kindOf({ kind }: LoneLinkFacts['link']): string {
-  return kind === 'tap' ? 'tun' : kind;
+/** The kernel's name of the kind; undefined for hardware. */
+export function kindOf(link: LoneLinkFacts['link']): string | undefined {
+  if (link.kind === 'moved') return link.type;
+  return link.kind === 'tap' ? 'tun' : link.kind;
 }

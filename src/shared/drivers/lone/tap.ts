@@ -4,7 +4,7 @@ import type { LoneDriver } from '../driver.ts';
 import { describeLone } from './inside.ts';
 
 /** Driver `tap`: an interface whose other end a program opens, such as a virtual machine's. */
-export function tapDriver({ multiQueue, mtu, owner, group }: TapOptions): LoneDriver {
+export function tapDriver({ multiQueue, mtu, owner, group, bridge: master }: TapOptions): LoneDriver {
   return {
     parentNs: 'sandbox',
     announces: true,
@@ -12,7 +12,7 @@ export function tapDriver({ multiQueue, mtu, owner, group }: TapOptions): LoneDr
     query: () => undefined,
     describeLink: (_, { ifName, mac, alias }) => {
       const link = { kind: 'tap', ...given({ owner, group }), ...(multiQueue ? { multiQueue } : {}) } as const;
-      return { ifName, link, mac, ...given({ mtu }), alias };
+      return { ifName, link, mac, ...given({ mtu, master }), alias };
     },
     describeInside: describeLone,
   };

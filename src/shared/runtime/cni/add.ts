@@ -92,7 +92,8 @@ function fromReport(report: EndpointReport, netns: string): CniResult {
   return {
     interfaces: report.interfaces.map(({ name, mac, mtu, inSandbox }) => ({
       name,
-      mac,
+      // A device without an interface has none.
+      ...(mac === '' ? {} : { mac }),
       mtu,
       ...(inSandbox ? { sandbox: netns } : {}),
     })),

@@ -9,7 +9,7 @@ import { contains, parsePrefix } from '../../model/prefix.ts';
 import type { Call, RemovalCall } from './request.ts';
 
 /** Names of chained plugins, and the roles of their parts. */
-export type ChainedRole = 'bandwidth' | 'firewall' | 'portmap' | 'tuning';
+export type ChainedRole = 'bandwidth' | 'firewall' | 'portmap' | 'tuning' | 'sbr' | 'vrf';
 
 /** A call of one chained plugin. */
 export type ChainedCall<R extends ChainedRole> = Call & { readonly config: Extract<PluginConfig, { kind: R }> };

@@ -14,7 +14,9 @@ const PLUGINS: Readonly<Partial<Record<PluginName, () => Promise<Handlers>>>> = 
   bandwidth: async () => handlersOf((await import('./bandwidth.ts')).bandwidth),
   firewall: async () => handlersOf((await import('./firewall.ts')).firewall),
   portmap: async () => handlersOf((await import('./portmap.ts')).portmap),
+  sbr: async () => handlersOf((await import('./sbr.ts')).sbr),
   tuning: async () => handlersOf((await import('./tuning.ts')).tuning),
+  vrf: async () => handlersOf((await import('./vrf.ts')).vrf),
 };
 
 /** Returns the commands of the chained plugin with this name. */

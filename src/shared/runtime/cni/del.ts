@@ -13,13 +13,14 @@ export async function del(call: RemovalCall, core: Core): Promise<void> {
   if (failure !== undefined) throw failure;
 }
 
-/** The kernel's name of what a driver makes in the sandbox, where it is no veth. */
+/** RemovalRequest.kind of each driver whose interface in the sandbox is no veth. */
 const KIND_INSIDE: Readonly<Partial<Record<DriverName, string>>> = {
   macvlan: 'macvlan',
   ipvlan: 'ipvlan',
   vlan: 'vlan',
   dummy: 'dummy',
   tap: 'tun',
+  'host-device': 'moved',
 };
 
 async function remove(call: RemovalCall, core: Core): Promise<NetError[]> {

@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import type { PluginName } from '../../config/plugin-config.ts';
 
 /** Chained plugins: they add to the result of earlier plugins in a list. */
-const CHAINED: readonly PluginName[] = ['bandwidth', 'firewall', 'portmap', 'tuning'];
+const CHAINED: readonly PluginName[] = ['bandwidth', 'firewall', 'portmap', 'tuning', 'sbr', 'vrf'];
 
 /** Plugins that make an interface on no bridge of the host. */
 const INTERFACES: readonly PluginName[] = ['macvlan', 'ipvlan', 'vlan', 'ptp', 'dummy', 'tap', 'host-device'];

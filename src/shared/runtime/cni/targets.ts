@@ -9,9 +9,9 @@ import type { EndpointRequest, LoneRequest } from '../../core/requests.ts';
 import { bridgeDriver } from '../../drivers/bridge/bridge.ts';
 import { loneDriver } from '../../drivers/lone/drivers.ts';
 import { ptpDriver } from '../../drivers/ptp/ptp.ts';
-import { fault } from '../../errors/fault.ts';
 import { given } from '../../model/given.ts';
 import { guardedOptions, rulesOf, specOf } from '../spec-of.ts';
+import { deviceNodeOf } from './device-node.ts';
 import { attachmentOf, type PluginCall } from './request.ts';
 import { unsayable } from './result.ts';
 import { addressSource } from './sources.ts';
@@ -136,10 +136,21 @@ function loneOf(call: PluginCall, config: LoneConfig, core: Core): LoneTarget {
   const source = ipam === undefined ? undefined : addressSource(call, ipam, attachment, core);
   const { netns, ownNamespace } = call.variables;
   const { options } = config;
-  if (options.driver === 'host-device') throw fault.unsupported('ADD', 'driver host-device', 'is not there yet');
-  const driver = loneDriver(options);
+  const node = options.driver === 'host-device' ? deviceNodeOf(options.by) : undefined;
+  const driver = loneDriver(withMaster(options, call), node);
   const request = { attachment, role: 'interface', netns, ownNamespace, driver, aliases } as const;
   return { kind: 'lone', request: { ...request, ...given({ source, mac }) }, ...given({ dns }) };
+}
+
+/** ipvlan without `master` behind another plugin of a list: the parent is the only interface of that plugin's result. */
+function withMaster(options: LoneConfig['options'], { variables, config }: PluginCall): LoneConfig['options'] {
+  const { previous } = config;
+  if (options.driver !== 'ipvlan' || options.master !== undefined || previous === undefined) return options;
+  if (variables.command !== 'ADD') return options;
+  const [first, ...others] = previous.interfaces;
+  if (first !== undefined && others.length === 0) return { ...options, master: first.name };
+  const what = `is missing, and the plugin before has ${previous.interfaces.length} interfaces instead of one`;
+  throw invalid('.master', undefined, what, 'Name the parent interface');
 }
 
 /** Results before 0.3.0 hold only addresses, so refuse an endpoint without any before creating it. */
