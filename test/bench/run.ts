@@ -8,6 +8,7 @@ import { measureDaemon } from './daemon.ts';
 import { daemonRows, markdownOf, printDaemon } from './daemon-report.ts';
 import { measureDocker } from './docker.ts';
 import { dockerMarkdown, dockerRows, printDocker } from './docker-report.ts';
+import { driverRows, measureDrivers, printDrivers } from './drivers.ts';
 import { measureFirewaller } from './firewaller.ts';
 import { measureLeases } from './leases.ts';
 import { measureOverlay, overlayRows, printOverlay } from './overlay.ts';
@@ -21,10 +22,9 @@ import { summarize, timed } from './stats.ts';
 async function main([site = '', ...options]: readonly string[]): Promise<void> {
   const sizes = sizesOf(options);
   const about = machine();
-  const [onlyDaemon, onlyDocker, onlyOverlay, onlyScale] = ['--daemon', '--docker', '--overlay', '--scale'].map((one) =>
-    options.includes(one),
-  );
-  const all = !onlyDaemon && !onlyDocker && !onlyOverlay && !onlyScale;
+  const only = ['--daemon', '--docker', '--overlay', '--drivers', '--scale'].map((one) => options.includes(one));
+  const [onlyDaemon, onlyDocker, onlyOverlay, onlyDrivers, onlyScale] = only;
+  const all = !only.includes(true);
   console.log(machineLine(about));
   const calls = all ? await measure(JSON.parse(site), sizes) : undefined;
   if (calls !== undefined) printReport(calls);
@@ -34,6 +34,8 @@ async function main([site = '', ...options]: readonly string[]): Promise<void> {
   if (docker !== undefined) printDocker(docker);
   const overlay = all || onlyOverlay ? await measureOverlay(sizes.overlay) : undefined;
   if (overlay !== undefined) printOverlay(overlay);
+  const drivers = all || onlyDrivers ? await measureDrivers(sizes.drivers) : undefined;
+  if (drivers !== undefined) printDrivers(drivers);
   const scale = all || onlyScale ? await measureScale(sizes.scale) : undefined;
   if (scale !== undefined) printScale(scale);
   if (options.includes('--markdown')) {
@@ -46,6 +48,7 @@ async function main([site = '', ...options]: readonly string[]): Promise<void> {
     ...(daemon === undefined ? {} : { daemon, daemonTable: daemonRows(daemon) }),
     ...(docker === undefined ? {} : { docker, dockerTable: dockerRows(docker) }),
     ...(overlay === undefined ? {} : { overlay, overlayTable: overlayRows(overlay) }),
+    ...(drivers === undefined ? {} : { drivers, driversTable: driverRows(drivers) }),
     ...(scale === undefined ? {} : { scale, scaleTable: scaleRows(scale) }),
   };
   const file = options[options.indexOf('--json') + 1];

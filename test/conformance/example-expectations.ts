@@ -2,12 +2,14 @@ import { strict as assert } from 'node:assert';
 import { binDir, referencePath } from '../support/e2e.ts';
 import type { TestHost } from '../support/test-host.ts';
 import { leaseByDhcp } from './example-dhcp.ts';
+import { DRIVER_EXPECTATIONS } from './example-drivers.ts';
 import type { Expectation } from './example-expectation.ts';
 import { FIREWALL_EXPECTATIONS } from './example-firewall.ts';
 import { hearFrom, meet, type Pod, serve } from './example-lab.ts';
 import { makeOutside, UPLINK } from './example-outside.ts';
 
 export const EXPECTATIONS: Readonly<Record<string, Expectation>> = {
+  ...DRIVER_EXPECTATIONS,
   ...FIREWALL_EXPECTATIONS,
   bridge: {
     what: 'pods, host and outside reach each other, with the address, the MAC and the port that were asked for',

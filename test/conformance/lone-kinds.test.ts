@@ -88,6 +88,16 @@ describe('drivers of interfaces without a side on the host', function () {
     assert.equal(host.snapshot(), untouched);
   });
 
+  it('tap: the device is a port of a bridge in the pod; without that bridge nothing is left', () => {
+    const config = conf({ type: 'tap', bridge: 'br0', ipam: undefined });
+    assert.equal(run('ADD', 'tap', config).code, 1);
+    assert.equal(host.snapshot(), untouched);
+    host.pod(0).ip('link', 'add', 'br0', 'type', 'bridge');
+    assert.equal(run('ADD', 'tap', config).code, 0);
+    assert.match(host.pod(0).ip('link', 'show', 'eth0'), /master br0/);
+    assert.equal(run('DEL', 'tap', config).code, 0);
+  });
+
   it('macvlan under the plugin’s own name, with its keys and no others', () => {
     const config = conf({ type: 'isthmus', driver: 'macvlan', master: lan.parent });
     const { code, json } = run('ADD', 'isthmus', config);

@@ -129,6 +129,10 @@ function baseConf(name: PluginName, host: CniHost): object {
     case 'bridge':
     case 'ptp':
       return { ...bridgeConf('bridge', host), ...RICH, type: name };
+    case 'host-device': {
+      const addresses = { hwaddr: '02:00:00:00:00:77', pciBusID: '0000:00:1f.7', kernelpath: '/sys/devices/virtual' };
+      return { ...bridgeConf('bridge', host), ...RICH, type: name, device: 'up0', ...addresses };
+    }
     case 'dummy':
     case 'ipvlan':
     case 'macvlan':
@@ -156,6 +160,10 @@ function baseConf(name: PluginName, host: CniHost): object {
       const options = { snat: true, masqAll: false, markMasqBit: 13, conditionsV4: ['ip saddr 10.0.0.0/8'] };
       return { ...chainedConf('portmap', host), ...RICH, ...options, runtimeConfig: { portMappings: PORTS } };
     }
+    case 'sbr':
+      return { ...chainedConf('sbr', host), ...RICH, gateways: ['10.88.0.1'], addSourceHints: true };
+    case 'vrf':
+      return { ...chainedConf('vrf', host), ...RICH, vrfname: 'blue', table: 100 };
     case 'tuning': {
       const sysctl = { 'net.ipv4.conf.IFNAME.arp_filter': '1', 'net/ipv4/ip_forward': '0' };
       return { ...chainedConf('tuning', host), ...RICH, sysctl, promisc: true, allmulti: true, txQLen: 100 };

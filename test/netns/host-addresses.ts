@@ -99,6 +99,25 @@ export function describeAddresses(make: MakeFixture): void {
     );
   });
 
+  it("deletes the kernel's own route to a subnet, and takes it back from its reader", () => {
+    apply(...attachOps());
+    const found = routes().find(({ dst }) => dst === '10.9.0.0/16');
+    assert.ok(found !== undefined);
+    const { protocol: _, ...spec } = found;
+    const removal: Op = { op: 'route.delete', ns: 'sandbox', route: { dst: spec.dst, dev: 'eth0', table: 254 } };
+    apply(removal);
+    assert.equal(
+      routes().find(({ dst }) => dst === spec.dst),
+      undefined,
+    );
+    failure(() => apply(removal), 'kernel', ESRCH);
+    apply(route(spec));
+    assert.deepEqual(
+      routes().find(({ dst }) => dst === spec.dst),
+      { ...spec, protocol: 3 },
+    );
+  });
+
   it('accepts every attribute of a route', () => {
     apply(...attachOps());
     const specs: RouteSpec[] = [

@@ -19,13 +19,16 @@ export const pluginNames = [
   'bandwidth',
   'firewall',
   'portmap',
+  'sbr',
   'tuning',
   'dummy',
+  'host-device',
   'ipvlan',
   'macvlan',
   'ptp',
   'tap',
   'vlan',
+  'vrf',
 ] as const;
 
 export type CniCommand = 'ADD' | 'DEL' | 'CHECK' | 'STATUS' | 'GC' | 'VERSION';

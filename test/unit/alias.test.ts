@@ -5,9 +5,12 @@ import {
   type AliasRecord,
   formatAlias,
   formatDeviceAlias,
+  formatMovedAlias,
   parseAlias,
   parseDeviceAlias,
+  parseMovedAlias,
 } from '../../src/shared/model/alias.ts';
+import { attachmentDigest } from '../../src/shared/model/attachment.ts';
 
 const USUAL = '/var/lib/cni/networks';
 
@@ -125,3 +128,27 @@ function arbitraryRecord(longestId: number): fc.Arbitrary<AliasRecord> {
       addresses: addresses(...texts),
     }));
 }
+
+describe('alias of a device of the host', () => {
+  const { attachment } = POD;
+  const key = attachmentDigest(attachment);
+
+  it('is readable, names device and attachment, and is that of no interface of ours', () => {
+    const text = formatMovedAlias('nic0', attachment);
+    assert.equal(text, 'isthmus moved dev=nic0 net=web if=eth0 id=c1');
+    assert.deepEqual(parseMovedAlias(text), { dev: 'nic0', key });
+    assert.deepEqual([parseAlias(text), parseDeviceAlias(text)], [undefined, undefined]);
+  });
+
+  it('has a digest where the names are too long for the kernel', () => {
+    const long = { ...attachment, containerId: 'c'.repeat(200), network: 'n'.repeat(100) };
+    const text = formatMovedAlias('nic0', long);
+    assert.ok(Buffer.byteLength(text) <= 255, text);
+    assert.deepEqual(parseMovedAlias(text), { dev: 'nic0', key: attachmentDigest(long) });
+  });
+
+  it('is not read from any other text', () => {
+    for (const text of [undefined, '', 'nic0', formatAlias(POD), 'isthmus moved dev=nic0', 'isthmus moved dev=a key=b'])
+      assert.equal(parseMovedAlias(text), undefined, text ?? 'none');
+  });
+});

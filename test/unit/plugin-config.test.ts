@@ -40,11 +40,13 @@ const RICH: Readonly<Record<PluginName, Json>> = {
   vlan: { master: 'eth0', vlanId: 7, dns: { nameservers: ['10.0.0.53'] } },
   ptp: { ipMasq: true, mtu: 1400, ipam: { type: 'static', addresses: [{ address: '10.0.0.2/24' }] } },
   dummy: { ipam: { type: 'static', addresses: [{ address: '10.0.0.2/24' }] } },
-  tap: { multiQueue: true, owner: 7, group: 7, selinuxContext: 'u:r:t:s0', bridge: 'b0' },
+  tap: { multiQueue: true, owner: 7, group: 7, bridge: 'b0' },
   'host-device': { runtimeConfig: { deviceID: '0000:3b:00.1' }, args: { cni: {} } },
   bandwidth: { ingressRate: 8, ingressBurst: 8, prevResult: PREVIOUS },
   firewall: { backend: 'firewalld', ingressPolicy: 'same-bridge', prevResult: PREVIOUS },
   portmap: { ...CONDITIONS, runtimeConfig: { portMappings: PORTS }, prevResult: PREVIOUS },
+  sbr: { gateways: ['10.0.0.1', 'fd00::1'], addSourceHints: true, prevResult: PREVIOUS },
+  vrf: { vrfname: 'blue', table: 100, prevResult: PREVIOUS },
   tuning: { sysctl: { 'net.core.somaxconn': '500' }, mtu: 1400, prevResult: PREVIOUS },
 };
 const PLUGINS = Object.keys(RICH) as PluginName[];
