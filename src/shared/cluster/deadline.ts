@@ -37,7 +37,7 @@ export class Patience {
     const end = new AbortController();
     const { promise: late, reject } = Promise.withResolvers<never>();
     const timer = setTimeout(() => {
-      const what = `the cluster's store did not answer within ${ms / 1000} s`;
+      const what = `the cluster's store did not answer within ${(ms / 1000).toFixed(1)} s`;
       const error = fault.unavailable(op, subject, what, 'isthmus cluster status says why');
       reject(error);
       end.abort(error);
