@@ -65,6 +65,13 @@ const PLANTED: readonly (readonly [file: string, source: string, why: RegExp])[]
   ['src/shared/cluster/x.ts', "import { reconcile } from '../core/reconcile.ts';", /core is above cluster/],
   ['src/shared/store/x.ts', "import { Cluster } from '../cluster/cluster.ts';", /cluster is above store/],
   ['src/shared/cluster/ledger.ts', 'const x = JSON.parse(text);', /only the edge reads JSON/],
+  [
+    'src/shared/core/x.ts',
+    "import { PluginClient } from '../remote/client.ts';",
+    /Docker's plugins is loaded.*await import/,
+  ],
+  ['src/shared/remote/x.ts', "import { Core } from '../core/core.ts';", /core is above remote/],
+  ['src/shared/remote/pools.ts', "import { field } from '../model/json.ts';", /only the edge reads JSON/],
 ];
 
 /** Modules with allowed imports. */
@@ -84,6 +91,9 @@ const ALLOWED: readonly (readonly [file: string, source: string])[] = [
   ['src/shared/runtime/make-core.ts', "import type { Core } from '../core/core.ts';"],
   ['src/shared/config/x.ts', "import { field } from '../model/json.ts';\nJSON.parse(text);"],
   ['cmd/cnm-shim/docker/wire/body.ts', "import { field } from '../../../../src/shared/model/json.ts';"],
+  ['src/shared/core/x.ts', "const { PluginClient } = await import('../remote/client.ts');"],
+  ['src/shared/core/x.ts', "import type { NetworkFacts } from '../remote/network.ts';"],
+  ['src/shared/remote/answer.ts', "import { field } from '../model/json.ts';"],
   ['src/shared/testing/fake-host.ts', "import type { Host } from '../host/host.ts';"],
   [
     'cmd/cni-plugin/add.ts',

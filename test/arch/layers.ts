@@ -6,7 +6,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['model', 'errors', 'log'],
   ['netlink'],
   ['host'],
-  ['firewall', 'ipam', 'dhcp', 'store', 'config'],
+  ['firewall', 'ipam', 'dhcp', 'store', 'config', 'remote'],
   ['cluster'],
   ['drivers'],
   ['core', 'ops', 'ui'],
@@ -29,11 +29,12 @@ const CLIENTS: readonly string[] = ['src/shared/store/etcd/', 'src/shared/store/
 /** Packages that most processes do not need. */
 const ON_DEMAND: readonly string[] = ['execa', 'ip-cidr', 'node-zookeeper-client'];
 
-/** The places that read JSON of others: configurations, dockerd's messages and answers, rows, a daemon's answers. */
+/** The places that read JSON of others: configurations, dockerd's messages and answers, rows, answers of a daemon or a plugin. */
 const READERS: readonly string[] = [
   ...['src/shared/config/', 'src/shared/store/', 'src/shared/cluster/values.ts', 'src/shared/testing/'],
   ...['cmd/cnm-shim/docker/wire/', 'cmd/cnm-shim/docker/engine/', 'cmd/cnm-shim/cli/network-options.ts'],
-  'cmd/cnm-shim/cluster-wire.ts',
+  ...['cmd/cnm-shim/cluster-wire.ts', 'src/shared/remote/answer.ts', 'src/shared/remote/client.ts'],
+  'src/shared/remote/spec-file.ts',
 ];
 /** What reads the values of parsed JSON. */
 const READING = 'src/shared/model/json.ts';
@@ -58,6 +59,8 @@ function againstLayers(file: string, { specifier, kind }: Import): string | unde
   const client = CLIENTS.find((folder) => target.startsWith(folder));
   if (client !== undefined && !file.startsWith(client) && kind === 'static')
     return 'the client of a cluster is loaded when it is needed: await import()';
+  if (to === 'remote' && from !== 'remote' && kind === 'static' && from !== undefined)
+    return "the client of Docker's plugins is loaded when it is needed: await import()";
   // The manifest holds the version that a program prints.
   if (target === 'package.json' && from?.startsWith('cmd/')) return undefined;
   if (to === undefined) return 'it is not part of any layer';
