@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { type CniAnswer, type PluginDir, type PluginRun, pluginDir, referenceDir } from '../support/cni.ts';
 import { type CniHost, makeHost } from '../support/cni-host.ts';
-import { LAN4, LAN6, type Lan, makeLan } from '../support/lan.ts';
+import { LAN4, LAN6, type Lan, makeLan, reaches } from '../support/lan.ts';
 import { removeNetns } from '../support/netns.ts';
 
 const NAMES = ['isthmus', 'host-device'] as const;
@@ -84,7 +84,7 @@ describe('host-device', function () {
       const result = ok('ADD', name);
       assert.doesNotMatch(host.ns.ip('link'), /up0/);
       assert.match(host.pod(0).ip('link', 'show', 'eth0'), new RegExp(`mtu 1400 .*${mac}`, 's'));
-      assert.equal(reaches(host, LAN4), true);
+      assert.equal(reaches(host.pod(0), LAN4), true);
       assert.equal(run('CHECK', name, { device: 'up0', prevResult: result }).code, 0);
       ok('DEL', name);
       assert.equal(host.snapshot(), untouched);
@@ -214,12 +214,3 @@ describe('host-device', function () {
     }
   });
 });
-
-function reaches(host: CniHost, address: string): boolean {
-  try {
-    host.pod(0).run('busybox', 'ping', '-c1', '-W1', address);
-    return true;
-  } catch {
-    return false;
-  }
-}

@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { type CniAnswer, type PluginDir, pluginDir, referenceDir } from '../support/cni.ts';
 import { type CniHost, makeHost } from '../support/cni-host.ts';
-import { LAN4, LAN6, type Lan, makeLan } from '../support/lan.ts';
+import { LAN4, LAN6, type Lan, makeLan, reaches } from '../support/lan.ts';
 import type { TestNetns } from '../support/netns.ts';
 
 const SUBNETS = [[{ subnet: '10.5.0.0/24', rangeStart: '10.5.0.50', gateway: LAN4 }], [{ subnet: 'fd00:5::/64' }]];
@@ -191,13 +191,4 @@ describe('macvlan', function () {
 
 function macOf(ns: TestNetns, name: string): string {
   return /link\/ether (\S+)/.exec(ns.ip('link', 'show', 'dev', name))?.[1] ?? assert.fail(`${name} has no MAC`);
-}
-
-function reaches(ns: TestNetns, address: string): boolean {
-  try {
-    ns.run('busybox', 'ping', '-c1', '-W1', address);
-    return true;
-  } catch {
-    return false;
-  }
 }

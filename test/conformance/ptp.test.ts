@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { type CniAnswer, type PluginDir, pluginDir, referenceDir } from '../support/cni.ts';
 import { type CniHost, makeHost } from '../support/cni-host.ts';
-import type { TestNetns } from '../support/netns.ts';
+import { reaches } from '../support/lan.ts';
 
 const RANGES = [[{ subnet: '10.6.0.0/24' }], [{ subnet: 'fd00:6::/64' }]];
 
@@ -92,12 +92,3 @@ describe('ptp', function () {
     assert.equal(host.snapshot(), untouched);
   });
 });
-
-function reaches(ns: TestNetns, address: string): boolean {
-  try {
-    ns.run('busybox', 'ping', '-c1', '-W1', address);
-    return true;
-  } catch {
-    return false;
-  }
-}

@@ -25,3 +25,13 @@ export function makeLan(host: TestNetns, parent = 'up0'): Lan {
   }
   return { ns, parent, [Symbol.dispose]: () => ns[Symbol.dispose]() };
 }
+
+/** One echo request is answered within a second. */
+export function reaches(ns: TestNetns, address: string): boolean {
+  try {
+    ns.run('busybox', 'ping', '-c1', '-W1', address);
+    return true;
+  } catch {
+    return false;
+  }
+}

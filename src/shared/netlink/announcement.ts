@@ -1,7 +1,7 @@
-import { closeSync } from 'node:fs';
 import { type Addr, addrToBytes, parseAddr } from '../model/addr.ts';
 import { AF_INET6, AF_PACKET, SOCK_CLOEXEC, SOCK_RAW } from './constants.ts';
-import { bind, connect, setsockopt, socket, systemError } from './sys.ts';
+import { bindTo, opened } from './opened.ts';
+import { connect, setsockopt, socket } from './sys.ts';
 
 /** linux/if_ether.h. */
 const ETH_P_IP = 0x0800;
@@ -103,19 +103,4 @@ function sockaddrIn6(addr: Addr, scope: number): DataView<ArrayBuffer> {
   new Uint8Array(address.buffer).set(addrToBytes(addr), 8);
   address.setUint32(24, scope, true);
   return address;
-}
-
-function bindTo(fd: number, address: DataView<ArrayBuffer>): void {
-  const errno = bind(fd, new Uint8Array(address.buffer));
-  if (errno !== 0) throw systemError('bind', errno);
-}
-
-function opened(fd: number, prepare: (fd: number) => void): number {
-  try {
-    prepare(fd);
-    return fd;
-  } catch (error) {
-    closeSync(fd);
-    throw error;
-  }
 }

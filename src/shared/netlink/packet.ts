@@ -1,4 +1,3 @@
-import { closeSync } from 'node:fs';
 import { type Addr, addrToBytes } from '../model/addr.ts';
 import { attachFilter, type Step } from './bpf.ts';
 import {
@@ -12,7 +11,8 @@ import {
   SOCK_RAW,
   SOL_SOCKET,
 } from './constants.ts';
-import { bind, connect, setsockopt, socket, systemError } from './sys.ts';
+import { bindTo, opened } from './opened.ts';
+import { connect, setsockopt, socket } from './sys.ts';
 
 /** linux/if_ether.h. */
 export const ETH_P_IP = 0x0800;
@@ -57,21 +57,6 @@ function sockaddrIn({ addr, port }: UdpEnd): DataView<ArrayBuffer> {
   address.setUint16(2, port);
   new Uint8Array(address.buffer).set(addrToBytes(addr), 4);
   return address;
-}
-
-function bindTo(fd: number, address: DataView<ArrayBuffer>): void {
-  const errno = bind(fd, new Uint8Array(address.buffer));
-  if (errno !== 0) throw systemError('bind', errno);
-}
-
-function opened(fd: number, prepare: (fd: number) => void): number {
-  try {
-    prepare(fd);
-    return fd;
-  } catch (error) {
-    closeSync(fd);
-    throw error;
-  }
 }
 
 function integer(value: number): Uint8Array {
