@@ -38,13 +38,13 @@ function selected(name) {
 /** The exports of an asset. V8 compiles as usual if it refuses the cached code. */
 function run(name) {
   const kind = kinds[name]?.includes(process.env.CNI_COMMAND) ? process.env.CNI_COMMAND : 'other';
-  const isSeldom = seldom.includes(name);
-  const cachedData = isSeldom ? undefined : new Uint8Array(sea.getRawAsset(`${name}.${kind}`));
+  const [isSeldom, isPacked] = [seldom.includes(name), packed.includes(name)];
   const module = { exports: {} };
   const source =
-    isSeldom || packed.includes(name)
-      ? require('node:zlib').brotliDecompressSync(bytes(name)).latin1Slice()
-      : text(name);
+    isSeldom || isPacked ? require('node:zlib').brotliDecompressSync(bytes(name)).latin1Slice() : text(name);
+  const code = isSeldom ? undefined : bytes(`${name}.${kind}`);
+  // Faster to read than brotli, and the code is four times as large as the source.
+  const cachedData = isPacked ? require('node:zlib').zstdDecompressSync(code) : code;
   new Script(source, { filename: name, cachedData }).runInThisContext()(module, module.exports, load);
   return module.exports;
 }
