@@ -9,6 +9,8 @@ import { makeSpawner, type Spawner } from './spawner.ts';
 import { formatTable, type Summary } from './stats.ts';
 
 export interface DriverSizes {
+  /** Warm-up pairs of ADD and DEL of the daemon with each driver: a real one runs for months. */
+  readonly warm: number;
   /** ADDs and DELs of each driver and side, one at a time. */
   readonly serial: number;
   /** macvlan pods that are deleted at once. */
@@ -30,7 +32,7 @@ const DRIVERS: readonly Driver[] = ['macvlan', 'ptp'];
 const WIDTH = 64;
 
 /** ADD and DEL of drivers without a bridge: by Debian's plugins, and through launcher and daemon. */
-export async function measureDrivers({ serial, atOnce }: DriverSizes): Promise<DriverTimes> {
+export async function measureDrivers({ warm, serial, atOnce }: DriverSizes): Promise<DriverTimes> {
   using stack = new DisposableStack();
   const programs = stack.use(copyPrograms());
   const reference = stack.use(makeReferenceHost());
@@ -50,7 +52,7 @@ export async function measureDrivers({ serial, atOnce }: DriverSizes): Promise<D
   ];
   const measured = DRIVERS.map((driver, i) => {
     const both = routes(driver, 2 * i);
-    inTurn(spawner, both, pods.slice(0, 5));
+    for (let done = 0; done < warm; done += pods.length) inTurn(spawner, both.slice(1), pods);
     const [theirs, ours] = inTurn(spawner, both, pods.slice(0, serial));
     if (theirs === undefined || ours === undefined) throw new Error('nothing was measured');
     return [driver, [theirs, ours]] as const;

@@ -76,9 +76,11 @@ async function send(opened: readonly Announcement[], dev: string): Promise<void>
   const [first] = opened;
   if (first === undefined) return;
   for (let waited = 0; waited < RUNNING_LATER_MS && !isRunning(first.fd, dev); waited += STEP_MS) await sleep(STEP_MS);
-  // Closing waits for RCU, so it also runs on the pool.
-  for (const { fd, message } of opened)
-    await new Promise<void>((done) => write(fd, message, 0, message.length, null, () => close(fd, () => done())));
+  for (const { fd, message } of opened) {
+    await new Promise<void>((done) => write(fd, message, 0, message.length, null, () => done()));
+    // Closing waits for RCU, some ten milliseconds: on the pool too, and nobody waits for it.
+    close(fd, () => {});
+  }
 }
 
 function sleep(ms: number): Promise<void> {
