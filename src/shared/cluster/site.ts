@@ -15,7 +15,7 @@ export interface Self extends HostRecord {
 /** A key that this host uses and the store assigns to another. */
 export interface Conflict {
   readonly key: string;
-  /** Name of the host or network that has the key. `nobody`: the cluster has deleted the network of an endpoint here. */
+  /** Name of the host or network that has the key; `nobody` if the cluster has deleted the endpoint's network. */
   readonly holder: string;
 }
 

@@ -6,7 +6,7 @@ import { readTable } from './table.ts';
 
 /** Options of the sbr plugin; keys are the reference plugin's. */
 export interface SbrOptions {
-  /** The table of all addresses, which somebody else fills. Absent: a free one for each address. */
+  /** The routing table of all addresses, which another program fills. Default: a free table for each address. */
   readonly table?: number;
   /** The gateways of the tables' default routes, one of a family at most. Absent: those that IPAM gave. */
   readonly gateways: readonly Addr[];

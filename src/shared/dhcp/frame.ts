@@ -34,7 +34,7 @@ export function encodeBroadcast(mac: string, from: Addr, payload: Uint8Array): U
   view.setUint16(udp + 4, UDP_BYTES + payload.length);
   frame.set(payload, udp + UDP_BYTES);
   const pseudo = IPPROTO_UDP + UDP_BYTES + payload.length;
-  // Addresses are part of the sum; 0 would mean that there is none (RFC 768).
+  // The sum covers the addresses. A sum of 0 is sent as 0xffff, because 0 means no checksum (RFC 768).
   view.setUint16(udp + 6, checksum(frame.subarray(ip + 12), pseudo) || 0xffff);
   return frame;
 }

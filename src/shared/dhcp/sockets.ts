@@ -100,7 +100,7 @@ export function openUnicasting({ ns, index }: Pick<Interface, 'ns' | 'index'>, f
   };
 }
 
-/** An error of the socket (the link went down, nobody listens at the server) is like a lost message. */
+/** Treats an error of the socket (link down, port of the server closed) as a lost message. */
 function polledOn(fd: number, received: (bytes: Buffer) => void): PolledSocket {
   return pollSocket(fd, received, () => {});
 }

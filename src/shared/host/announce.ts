@@ -78,7 +78,7 @@ async function send(opened: readonly Announcement[], dev: string): Promise<void>
   for (let waited = 0; waited < RUNNING_LATER_MS && !isRunning(first.fd, dev); waited += STEP_MS) await sleep(STEP_MS);
   for (const { fd, message } of opened) {
     await new Promise<void>((done) => write(fd, message, 0, message.length, null, () => done()));
-    // Closing waits for RCU, some ten milliseconds: on the pool too, and nobody waits for it.
+    // Closing waits for RCU, some ten milliseconds. It runs on the pool, and the call does not wait for it.
     close(fd, () => {});
   }
 }

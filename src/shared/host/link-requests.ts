@@ -48,7 +48,7 @@ export interface Resolver {
 /** IANA's port; the kernel's default predates it. */
 const VXLAN_PORT = 4789;
 
-/** A tap is made by ioctl: RTM_NEWLINK refuses its kind. */
+/** A link that RTM_NEWLINK creates: every kind but a tap, which takes an ioctl. */
 export type MessageLink = OpOf<'link.create'> & { readonly link: Exclude<LinkKind, TapLink> };
 
 /**

@@ -62,7 +62,7 @@ export class LinuxNamespace implements Namespace {
     return this.#home === undefined ? work() : withinNetns(this.fd, this.#home.fd, work);
   }
 
-  /** Content of a file of /proc, as a thread in this namespace reads it; undefined if there is none. */
+  /** Content of a file of /proc, as a thread in this namespace reads it; undefined if the file does not exist. */
   readProc(path: string): string | undefined {
     if (this.#home !== undefined) return this.within(() => readOrNot(path));
     this.#files ??= new KeptFiles();

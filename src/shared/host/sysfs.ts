@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import type { DeviceNode } from '../model/device-node.ts';
 import { given } from '../model/given.ts';
 
-/** Reads the device at `path`, a directory of sysfs; undefined if there is none. */
+/** Reads the device at `path`, a directory of sysfs; undefined if the directory does not exist. */
 export function readDeviceNode(path: string): DeviceNode | undefined {
   let real: string;
   try {

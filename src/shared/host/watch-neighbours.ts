@@ -15,8 +15,8 @@ const TYPE = 4;
 const STATE = 24;
 
 /**
- * Passes the deletion of a neighbour or an FDB entry that somebody made; learned ones come and go. `ip neigh del` makes
- * a permanent neighbour a failed one first (net/core/neighbour.c, neigh_delete).
+ * Passes deletions of permanent neighbours and static FDB entries. The kernel itself adds and deletes learned ones.
+ * `ip neigh del` makes a permanent neighbour a failed one first (net/core/neighbour.c, neigh_delete).
  */
 const FILTER: readonly Step[] = [
   { load: 'byte', at: TYPE },

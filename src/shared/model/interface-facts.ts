@@ -26,7 +26,7 @@ export interface LinkFacts {
   readonly hostMac: string;
   /** Bytes, of both ends. */
   readonly mtu: number;
-  /** Bridge that the host side is a port of; absent: it is none. */
+  /** Bridge that the host side is a port of; absent if it is no port. */
   readonly bridge?: string;
   readonly host?: HostSideFacts;
   /** IFLA_IFALIAS of the host side. */

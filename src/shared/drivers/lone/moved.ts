@@ -6,7 +6,7 @@ import { linkLocalOf, parseMac } from '../../model/mac.ts';
 import type { LinkChanges, Op, Plan } from '../../model/op.ts';
 import { formatPrefix, networkOf, parsePrefix } from '../../model/prefix.ts';
 
-/** RTPROT_REDIRECT, RTPROT_KERNEL and RTPROT_RA, linux/rtnetlink.h: routes that nobody has to restore. */
+/** RTPROT_REDIRECT, RTPROT_KERNEL and RTPROT_RA, linux/rtnetlink.h: routes that the kernel makes itself. */
 const MADE_BY_ITSELF: readonly number[] = [1, 2, 9];
 const BY_KERNEL = 2;
 /** IP6_RT_PRIO_ADDRCONF, net/ip6_route.h: the metric of the kernel's own routes to subnets. */

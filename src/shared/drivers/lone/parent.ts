@@ -25,7 +25,8 @@ export function parentQuery({ master }: ParentOptions, seen: View | undefined, l
 
 /**
  * The parent: `master`, else the device of the default route with the lowest metric, IPv4 before IPv6, except interfaces
- * that are ours. Throws NetError `invalid-config` where there is none, or it can have no interface on top.
+ * that are ours. Throws NetError `invalid-config` if there is no parent or it is loopback, `conflict` if it is a port of
+ * a bridge.
  */
 export function parentOf({ master, linkInContainer }: ParentOptions, view: View): LinkState {
   const where = linkInContainer ? 'in the container' : 'on this host';
@@ -39,7 +40,7 @@ export function parentOf({ master, linkInContainer }: ParentOptions, view: View)
   const subject = `.master=${JSON.stringify(master)}`;
   if (parent === undefined) throw fault.invalidConfig('config', subject, `there is no such interface ${where}`, HINT);
   if (parent.loopback) throw fault.invalidConfig('config', subject, 'is loopback, which can be no parent', HINT);
-  if (parent.port !== undefined || parent.kind === 'bond_slave')
+  if (parent.port !== undefined)
     throw fault.conflict(
       'ADD',
       `link ${master}`,
