@@ -54,7 +54,7 @@ export async function measureOverlay({ pings, rounds }: OverlaySizes): Promise<O
   for (let pod = 0; pod < pings; pod++) a.add(pod, routed);
   const commits = { shared: (between - before) / pings, 'per-host': (revision(overlay) - later) / pings };
   const [neighbour = ''] = a.site.host.pod(0).run('hostname', '-I').trim().split(' ');
-  using hand = byHand();
+  using hand = byHand(overlay.underlay);
   const flows = {
     bridge: () => throughput(a.site.host.pod(1), a.site.host.pod(0), neighbour, FLOW_MS),
     shared: () => throughput(a.site.host.pod(pings), b.site.host.pod(0), peer.shared, FLOW_MS),
@@ -91,8 +91,13 @@ function revision({ etcd }: Overlay): number {
   return JSON.parse(etcd.ctl('get', 'none', '-w', 'json')).header.revision;
 }
 
-/** Two namespaces behind a VXLAN that is made by hand: routed, over a veth. */
-function byHand(): Disposable & { readonly from: TestNetns; readonly to: TestNetns; readonly address: string } {
+/**
+ * Two namespaces behind a VXLAN that is made by hand. Its hosts are on the bridge that joins the overlay's hosts, so
+ * that a frame takes as many steps.
+ */
+function byHand(
+  underlay: TestNetns,
+): Disposable & { readonly from: TestNetns; readonly to: TestNetns; readonly address: string } {
   const stack = new DisposableStack();
   const [one, two, from, to] = ['x', 'y', 'f', 't'].map((label) => stack.use(makeNetns(label))) as [
     TestNetns,
@@ -100,19 +105,20 @@ function byHand(): Disposable & { readonly from: TestNetns; readonly to: TestNet
     TestNetns,
     TestNetns,
   ];
-  one.ip('link', 'add', 'up0', 'type', 'veth', 'peer', 'name', 'up0', 'netns', two.name);
   const ends = [
-    [one, from, '192.0.2.1', '192.0.2.2', '10.99.0.1'],
-    [two, to, '192.0.2.2', '192.0.2.1', '10.99.0.2'],
+    ['h0', one, from, '192.0.2.101', '192.0.2.102', '10.99.0.1'],
+    ['h1', two, to, '192.0.2.102', '192.0.2.101', '10.99.0.2'],
   ] as const;
-  for (const [host, pod, local, remote, address] of ends) {
+  for (const [port, host, pod, local, remote, address] of ends) {
+    underlay.ip('link', 'add', port, 'type', 'veth', 'peer', 'name', 'up0', 'netns', host.name);
+    underlay.ip('link', 'set', port, 'master', 'sw0', 'up');
     host.ip('addr', 'add', `${local}/24`, 'dev', 'up0');
     host.ip('link', 'set', 'up0', 'up');
     host.ip('link', 'add', 'br0', 'mtu', '1450', 'type', 'bridge');
     const vxlan = ['vxlan', 'id', '9', 'dstport', '4789', 'local', local, 'remote', remote];
     host.ip('link', 'add', 'vx0', 'mtu', '1450', 'type', ...vxlan);
     host.ip('link', 'add', 'v0', 'mtu', '1450', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', pod.name);
-    for (const port of ['vx0', 'v0']) host.ip('link', 'set', port, 'master', 'br0', 'up');
+    for (const member of ['vx0', 'v0']) host.ip('link', 'set', member, 'master', 'br0', 'up');
     host.ip('link', 'set', 'br0', 'up');
     pod.ip('addr', 'add', `${address}/24`, 'dev', 'eth0');
     pod.ip('link', 'set', 'eth0', 'mtu', '1450', 'up');
