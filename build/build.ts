@@ -6,6 +6,7 @@ import { buildLauncher } from './launcher.ts';
 import { formatNotices, noticesOf, ownNotices } from './licences.ts';
 import { type Packager, packageExecutable } from './package.ts';
 import { writeValidators } from './schemas.ts';
+import { buildTopologyPage } from './topology-page.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 /** Ships beside the executables. */
@@ -28,18 +29,25 @@ async function main(): Promise<void> {
       bundle: await bundle(sourceOf(program.name), bundleOf(program.name)),
     })),
   );
-  const notices = [...noticesOf(programs.flatMap(({ bundle: { inputs } }) => inputs)), ...ownNotices()];
+  const page = await buildTopologyPage();
+  const inputs = [...programs.flatMap(({ bundle }) => bundle.inputs), ...page.inputs];
+  const notices = [...noticesOf(inputs), ...ownNotices()];
   writeFileSync(LICENCES, formatNotices(notices));
   console.log(`licences: ${relative(ROOT, LICENCES)}, of ${notices.length} works`);
   for (const file of programs.flatMap(({ bundle: { program, packages } }) => [program, ...Object.values(packages)]))
     console.log(`bundle: ${relative(ROOT, file)}, ${Math.ceil(statSync(file).size / 1000)} kB`);
   const [executable, link] = PROGRAMS.map(({ name }) => join(ROOT, 'dist', name)) as [string, string];
-  // `isthmus version --licenses` prints them.
-  const packed = join(ROOT, 'dist', '.licences.br');
-  writeFileSync(packed, brotliCompressSync(readFileSync(LICENCES)));
-  const assets = { licences: packed };
+  // For `isthmus version --licenses` and `isthmus topology --web`.
+  const texts = { licences: readFileSync(LICENCES), topology: page.html };
+  const assets = Object.fromEntries(
+    Object.entries(texts).map(([name, text]) => {
+      const packed = join(ROOT, 'dist', `.${name}.br`);
+      writeFileSync(packed, brotliCompressSync(text));
+      return [name, packed] as const;
+    }),
+  );
   await packageExecutable(Object.fromEntries(programs.map((one) => [one.name, one])), executable, packager, assets);
-  rmSync(packed);
+  for (const packed of Object.values(assets)) rmSync(packed);
   placeLink(basename(executable), link);
   const [file, other] = [executable, link].map((path) => relative(ROOT, path));
   console.log(

@@ -2,6 +2,8 @@ const DEMO = ['iproute2', 'musl-tools', 'libatomic1', 'libstdc++6', 'libnftables
 const DOCKER_PLUGIN = [...DEMO, 'iptables'];
 /** Its server without its service, and what runs it. */
 const ZOOKEEPER = ['libzookeeper-java', 'default-jre-headless'];
+/** The browser that opens the page of `topology --web`, and a font for it. */
+const BROWSER = ['chromium', 'fonts-dejavu-core'];
 const MANAGERS = ['ufw', 'firewalld', 'fail2ban', 'shorewall', 'shorewall6'];
 const TEST = [
   ...DOCKER_PLUGIN,
@@ -10,6 +12,7 @@ const TEST = [
   ...['dnsmasq-base', 'systemd', 'dbus', 'debootstrap', 'etcd-server', 'etcd-client', 'openssl'],
   ...ZOOKEEPER,
   ...MANAGERS,
+  ...BROWSER,
 ];
 
 /** The distribution packages that each target needs. Without a target: those for building. */
@@ -28,7 +31,7 @@ export const MOVED = {
 };
 
 /** What no later Debian's root has. */
-const HERE_ONLY = ['debootstrap', ...MANAGERS, ...ZOOKEEPER];
+const HERE_ONLY = ['debootstrap', ...MANAGERS, ...ZOOKEEPER, ...BROWSER];
 
 /**
  * The packages of a later Debian's root, in which no firewall manager and no Java runs. docker.io has no client there;

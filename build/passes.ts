@@ -50,6 +50,8 @@ export const ONCE: Readonly<Record<string, string>> = {
   reboot: 'calls with the boot id of another boot, which no daemon can live through',
   runtimes: 'is about the tests themselves',
   'test-host': 'is about the tests themselves',
+  topology: 'reads records, which are the same whoever wrote them',
+  'topology-page': 'makes no calls',
   verbs: 'reads records, which are the same whoever wrote them',
 };
 

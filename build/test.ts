@@ -14,6 +14,8 @@ const TICKS = 100;
 /** How long a process may run after its last test. */
 const LINGER_MS = 10_000;
 const EXCERPT_LINES = 15;
+/** The page runs in a browser, whose types differ from Node's. */
+const TYPECHECKS = ['.', 'cmd/cnm-shim/topology/page'] as const;
 
 interface Tally {
   passed: number;
@@ -61,7 +63,10 @@ async function main(args: readonly string[]): Promise<void> {
     const checks =
       args.length > 0
         ? []
-        : [check(own, 'lint', 'biome', ['check', '.']), check(own, 'typecheck', 'tsc', ['--noEmit'])];
+        : [
+            check(own, 'lint', 'biome', ['check', '.']),
+            ...TYPECHECKS.map((project) => check(own, `typecheck of ${project}`, 'tsc', ['--noEmit', '-p', project])),
+          ];
     await Promise.all([...checks, runAll({ own, tallies, roots }, passes)]);
   } catch (error) {
     own.failures.push(String(error));

@@ -9,6 +9,7 @@ import { addNetwork } from './cli/network.ts';
 import { Failures } from './cli/output.ts';
 import { addPorts } from './cli/ports.ts';
 import { addReload, addServe } from './cli/serve.ts';
+import { addTopology } from './cli/topology.ts';
 import { addVersion } from './cli/version.ts';
 
 const SETTINGS = [
@@ -32,6 +33,7 @@ async function main(): Promise<number> {
   addNetwork(program);
   addEndpoint(program);
   addPorts(program);
+  addTopology(program);
   addCluster(program);
   addReload(program);
   addVersion(program);

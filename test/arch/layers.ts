@@ -31,6 +31,7 @@ const ON_DEMAND: readonly string[] = ['execa', 'ip-cidr', 'node-zookeeper-client
 
 /** The places that read JSON of others: configurations, dockerd's messages and answers, rows, answers of a daemon or a plugin. */
 const READERS: readonly string[] = [
+  'cmd/cnm-shim/topology/page/app.ts',
   ...['src/shared/config/', 'src/shared/store/', 'src/shared/cluster/values.ts', 'src/shared/testing/'],
   ...['cmd/cnm-shim/docker/wire/', 'cmd/cnm-shim/docker/engine/', 'cmd/cnm-shim/cli/network-options.ts'],
   ...['cmd/cnm-shim/cluster-wire.ts', 'src/shared/remote/answer.ts', 'src/shared/remote/client.ts'],
